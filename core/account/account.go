@@ -1,0 +1,121 @@
+// Package account holds who pays (customers), what calls (lines), ways out (trunks) and the settings that
+// they inherit from one another. It must not know how settings are judged or where they are stored.
+package account
+
+import (
+	"net/netip"
+	"time"
+
+	"ringfence/core/money"
+)
+
+// Level is a link of the chain that settings inherit along. A lower link may only tighten, unless staff granted it.
+type Level uint8
+
+// Levels from the top.
+const (
+	LevelDefault  Level = iota // built in
+	LevelProvider              // configuration
+	LevelCustomer
+	LevelLine
+)
+
+// Field names one setting; the names of fieldNames are used by the CLI, the API and the pages.
+type Field uint8
+
+// Fields. Units: ceilings money.Rate; caps money.Micro; counts plain; LongestCall seconds; Premium 0 or 1.
+const (
+	NationalCeiling Field = iota // 0 is "free only"
+	InternationalCeiling
+	Premium
+	MaxCalls
+	MaxInternational
+	CallsPerMinute
+	LongestCall
+	LineDayCap
+	LineMonthCap
+	AccountDayCap
+	AccountMonthCap
+	NumFields
+)
+
+// Value is one link's own word on a field. The zero Value says nothing and inherits.
+type Value struct {
+	Set     bool
+	N       int64     // in the field's unit
+	Granted bool      // staff allowed it to be looser than what stands above
+	Until   time.Time // when a grant ends by itself; zero is never
+}
+
+// Settings is what one link of the chain says. The zero Settings inherits everything.
+type Settings struct {
+	Values [NumFields]Value
+	Nets   []netip.Prefix // IP lock; empty is no lock at this link. All links' locks must be met.
+}
+
+// Effective is the outcome of a chain for one line at one instant: plain values, each with the link it came from.
+type Effective struct {
+	Values [NumFields]int64
+	From   [NumFields]Level
+	Nets   [][]netip.Prefix // non-empty locks of the chain; a source must be in each
+	Expiry time.Time        // when a grant in here ends, so that the holder resolves again; zero is never
+}
+
+// Ceiling, Cap and Count read a field in its unit.
+func (e *Effective) Ceiling(f Field) money.Rate { return money.Rate(e.Values[f]) }
+
+// Cap reads an amount.
+func (e *Effective) Cap(f Field) money.Micro { return money.Micro(e.Values[f]) }
+
+// Customer owns lines and pays.
+type Customer struct {
+	ID       string // slug: a-z, 0-9, '-'; 1 to 40
+	Name     string
+	Zone     string // IANA time zone; "" is the provider's
+	Tariff   string // name of a retail deck; "" is the provider's default
+	Settings Settings
+	Created  time.Time
+}
+
+// Line is a number with SIP credentials. ID is the SIP user name.
+type Line struct {
+	ID       string // a-z, A-Z, 0-9, '.', '_', '-'; 1 to 64
+	Customer string
+	Number   string // E.164 digits without '+', presented as caller and reachable inbound; "" is none
+	Name     string
+	Sealed   []byte // sealed SIP password (core/secret); nil: the line cannot log in
+	Locked   bool
+	LockWhy  string
+	Settings Settings
+	Created  time.Time
+}
+
+// Trunk is a way out to (and in from) a carrier.
+type Trunk struct {
+	Name      string
+	Addresses []string // host:port, tried in order
+	Transport string   // "udp" or "tcp"
+	User      string   // digest towards the carrier; "" is none
+	Sealed    []byte   // its sealed password
+	Sources   []netip.Prefix
+	Priority  int    // lower goes first
+	Deck      string // name of its cost deck; "" is none
+	Format    string // how numbers are sent: "+e164", "e164", "00e164"
+	Emergency bool   // carries emergency calls; if none does, all are tried
+	Disabled  bool
+}
+
+// Request is a customer's wish to loosen a setting, which staff grant or refuse.
+type Request struct {
+	ID        int64
+	Line      string
+	Field     Field
+	N         int64
+	Until     time.Time
+	Why       string
+	State     string // "open", "granted", "refused"
+	Made      time.Time
+	Decided   time.Time
+	DecidedBy string
+	Note      string
+}

@@ -1,0 +1,104 @@
+// Package call holds the record of a call: its identity, its state while it lasts, and the one record it leaves.
+// It must not know protocols or storage.
+package call
+
+import (
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/rating"
+)
+
+// ID names one call across both legs, the ledger, the journal and the record. 26 characters, sorts by time of birth.
+type ID string
+
+// Direction says who called whom.
+type Direction string
+
+// Directions.
+const (
+	Out     Direction = "out"     // line to trunk
+	In      Direction = "in"      // trunk to line
+	Between Direction = "between" // line to line
+)
+
+// State of an open call.
+type State string
+
+// States.
+const (
+	Setup    State = "setup"    // money held, not answered
+	Answered State = "answered" // metering
+)
+
+// Party says who ended a call.
+type Party string
+
+// Parties.
+const (
+	Caller   Party = "caller"
+	Callee   Party = "callee"
+	System   Party = "system" // cut-off, expiry, failure
+	Operator Party = "operator"
+)
+
+// Open is a call in progress as the ledger remembers it; everything needed to carry on after a restart.
+type Open struct {
+	ID         ID
+	Node       string
+	Lease      time.Time // the call is this node's until then
+	Direction  Direction
+	State      State
+	Line       string // who is charged; for In the line called
+	Account    string
+	Peer       string // the other line of Between; the trunk of In
+	Trunk      string // way out in use, once known
+	Dialled    string
+	Number     string // E.164 with '+', or the short number
+	Class      string
+	Country    string
+	Source     string // address:port of the phone
+	UserAgent  string
+	Quote      rating.Quote  // retail
+	Cost       rating.Quote  // carrier's, of the way in use; zero Price when the trunk has no deck
+	Purses     []string      // ids of the purses that hold money for it
+	Held       money.Micro   // in each of Purses
+	PaidFor    time.Duration // talk time that Held pays for
+	Longest    time.Duration // limit of talk time
+	Begun      time.Time     // INVITE accepted
+	Ringing    time.Time
+	AnsweredAt time.Time
+	Snapshot   []byte // the edge's own, opaque: dialogs of both legs
+}
+
+// CDR is the one record a call leaves. Durations are exact; prices as charged.
+type CDR struct {
+	ID         ID            `json:"id"`
+	Direction  Direction     `json:"direction"`
+	Line       string        `json:"line"`
+	Account    string        `json:"account"`
+	Peer       string        `json:"peer,omitempty"`
+	Trunk      string        `json:"trunk,omitempty"`
+	Dialled    string        `json:"dialled"`
+	Number     string        `json:"number"`
+	Class      string        `json:"class"`
+	Country    string        `json:"country"`
+	Rate       string        `json:"destination"` // the deck row's name
+	Prefix     string        `json:"prefix"`
+	PerMinute  money.Rate    `json:"per_minute_nano"` // at the start
+	Source     string        `json:"source"`
+	UserAgent  string        `json:"user_agent,omitempty"`
+	ALeg       string        `json:"a_call_id"` // SIP Call-IDs
+	BLeg       string        `json:"b_call_id,omitempty"`
+	Begun      time.Time     `json:"begun"`
+	AnsweredAt time.Time     `json:"answered,omitzero"`
+	Ended      time.Time     `json:"ended"`
+	Ring       time.Duration `json:"ring_ns"`
+	Talk       time.Duration `json:"talk_ns"`
+	Retail     money.Micro   `json:"retail_micro"`
+	Cost       money.Micro   `json:"cost_micro"`
+	By         Party         `json:"ended_by"`
+	Reason     string        `json:"reason"` // policy.Reason code
+	Text       string        `json:"text"`   // the same in words, with figures
+	Status     int           `json:"sip_status"`
+}

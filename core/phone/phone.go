@@ -1,0 +1,97 @@
+// Package phone turns what people dial into numbers that cannot be wrong, and says of what class they are.
+// It must not know prices, lines or policy.
+package phone
+
+import "strconv"
+
+// Number is a valid telephone number: either E.164 (up to 15 digits, never a leading zero) or a short number of
+// the home plan (999, 112, 118500). The zero Number is none. Numbers compare with == and cost nothing to copy.
+type Number struct {
+	digits uint64
+	short  bool
+}
+
+// Digits is the number as an integer, country code first for E.164: 442079460000. It is the key of a price look-up.
+func (n Number) Digits() uint64 { return n.digits }
+
+// Short says that the number has meaning in the home plan only.
+func (n Number) Short() bool { return n.short }
+
+// IsZero says that there is no number.
+func (n Number) IsZero() bool { return n == Number{} }
+
+// String is "+442079460000" for E.164, "999" for a short number, "" for none.
+func (n Number) String() string {
+	switch {
+	case n.IsZero():
+		return ""
+	case n.short:
+		return strconv.FormatUint(n.digits, 10)
+	}
+	return "+" + strconv.FormatUint(n.digits, 10)
+}
+
+// Class is what kind of number is called; policy and tariffs speak of classes.
+type Class uint8
+
+// Classes. National ones are of the home plan; Intl ones are everything else.
+const (
+	ClassUnknown Class = iota
+	Emergency          // 999, 112, 18000
+	Freephone          // 080, 116
+	Geographic         // 01, 02
+	UKWide             // 03
+	Mobile             // 07 less 070 and 076
+	Personal           // 070
+	Pager              // 076
+	VoIP               // 055, 056
+	Revenue084         // 084
+	Revenue087         // 087
+	Premium            // 09
+	Directory          // 118
+	Service            // other short numbers: 101, 111, 123
+	IntlFixed
+	IntlMobile
+	IntlFreephone // +800 and national freephone abroad
+	IntlShared    // shared cost, universal access, VoIP and unclassified abroad
+	IntlPremium   // +979 and national premium abroad
+	Satellite     // +870, +881, +882, +883
+	OnNet         // another line of this provider
+	NumClasses
+)
+
+// Country is an ISO 3166-1 alpha-2 code, "GB"; for non-geographic codes "001". Fixed size so that it is comparable and free.
+type Country [3]byte
+
+// String gives the letters.
+func (c Country) String() string {
+	n := 0
+	for n < len(c) && c[n] != 0 {
+		n++
+	}
+	return string(c[:n])
+}
+
+// Destination is a dialled number understood.
+type Destination struct {
+	Number   Number
+	Class    Class
+	Country  Country
+	National bool // of the home plan: the national ceiling applies, else the international one
+}
+
+// Problem is why dialled digits are no number. Zero is none.
+type Problem uint8
+
+// Problems.
+const (
+	NoProblem    Problem = iota
+	Empty                // nothing was dialled
+	BadCharacter         // something else than digits, '+', and the separators people write
+	TooLong              // more than 15 digits of E.164
+	TooShort             // fewer digits than any number of that range
+	NoCountry            // no such country code: 00 0 46…, hidden prefixes
+	NoRange              // the country has no such range or length
+	NoPrefix             // neither national (0…), international (00…, +) nor a short number
+	NumProblems
+)

@@ -1,0 +1,102 @@
+// Package policy decides whether a call may be made: purely, with reasons, figures and the conditions that must still
+// hold at the instant of connection. It must not know time (now is an argument), storage or protocols.
+package policy
+
+import (
+	"net/netip"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+)
+
+// Facts is what is known about the line at this moment, beside its settings.
+type Facts struct {
+	Locked   bool // outbound closed; emergency goes on
+	Inactive bool // unknown or removed line
+}
+
+// Attempt is a call that someone wants to make, already understood as far as it could be.
+type Attempt struct {
+	Dest    phone.Destination
+	Invalid phone.Problem // non-zero: the digits did not normalise; Dest is zero
+	Source  netip.Addr
+	Quote   *rating.Quote // nil: the destination has no price
+}
+
+// ConditionKind is one kind of atomic check at the instant of connection.
+type ConditionKind uint8
+
+// Condition kinds, in the order in which gate takes them.
+const (
+	CondNone       ConditionKind = iota
+	CondRate                     // fewer than Limit attempts in Window
+	CondOpen                     // fewer than Limit open calls of the line
+	CondOpenAbroad               // fewer than Limit open international calls of the line
+	CondPurse                    // spent + held + what is asked ≤ Limit in the purse Purse
+)
+
+// Purse says which purse a CondPurse speaks of.
+type Purse uint8
+
+// Purses: each limits one owner over one period, in the customer's time zone.
+const (
+	LineDay Purse = iota
+	LineMonth
+	AccountDay
+	AccountMonth
+	NumPurses
+)
+
+// Condition must still hold when the call is connected; Reason is the refusal if it does not.
+type Condition struct {
+	Kind   ConditionKind
+	Purse  Purse
+	Limit  int64 // count, or money.Micro for CondPurse
+	Window time.Duration
+	Reason Reason
+}
+
+// MaxConditions bounds a verdict, so that it is a plain value and costs no allocation.
+const MaxConditions = 8
+
+// Verdict is a decision. Allowed() with conditions to take, or a refusal with its reason and figures.
+type Verdict struct {
+	Reason     Reason // OK when allowed
+	Figures    Figures
+	Conditions [MaxConditions]Condition
+	N          int           // conditions in use
+	Longest    time.Duration // limit of talk time
+	Always     bool          // emergency: connect whatever fails from here on
+}
+
+// Allowed says that the call may go, once its conditions are taken.
+func (v *Verdict) Allowed() bool { return v.Reason == OK }
+
+// Figures are the numbers behind a reason; what they count is a property of the reason (Unit).
+// Limit is what the rule allows, Value what the attempt has, Pass what would have passed (0: nothing would).
+type Figures struct {
+	Limit, Value, Pass int64
+}
+
+// Step is one rule of an explanation: what `ringfence decide` prints, and what the fraud desk sees.
+type Step struct {
+	Reason  Reason // the refusal this rule can give
+	Passed  bool
+	Pending bool // a condition, checked only at connection; Figures.Value is the present state if known
+	Figures Figures
+	From    account.Level // where the setting came from
+}
+
+// Decide judges an attempt. 0 allocations. Rules run in a fixed order and the first that refuses is the verdict;
+// an emergency destination is allowed before any other rule.
+//
+//	func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict
+//
+// Explain runs every rule of the same table and returns each step with the verdict Decide gives.
+//
+//	func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, []Step)
+
+var _ = money.Pound

@@ -1,0 +1,173 @@
+// Package store is the contract for what is remembered: money and open calls, the book of customers, lines, trunks and
+// decks, the journal, and registrations. Engines: sqlite, postgres (all of it) and memory (Money only).
+// It must not know rules; every check in here is one conditional write, stated by its caller.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/rating"
+)
+
+// Errors that callers tell apart. Engines wrap them; anything else means the store is unavailable.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrInUse    = errors.New("in use by something else")
+)
+
+// OpKind is what an Op does.
+type OpKind uint8
+
+// Kinds of Op.
+const (
+	OpOpen   OpKind = iota // hold Amount in every one of Holds and insert Call; Repeats: Outcome.Duplicate
+	OpExtend               // hold Amount more in every one of Holds; set paid_for, lease
+	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, snapshot of an open call from Call
+	OpSettle               // delete the open call, held → spent: CDR.Retail in each of its purses, insert CDR. Repeats: Duplicate
+	OpRecord               // only Facts
+)
+
+// Hold names a purse and the most that may be in it: the write happens only if spent + held + Amount ≤ Cap.
+// A purse that does not exist yet is empty.
+type Hold struct {
+	Purse string // "line/ID/day/2026-11-22", "line/ID/month/2026-11", "account/ID/day/…", "account/ID/month/…"
+	Cap   money.Micro
+}
+
+// Op is one change to money. Its Facts are written in the same transaction, and only if it takes effect.
+type Op struct {
+	Kind   OpKind
+	ID     call.ID
+	Holds  []Hold      // OpOpen, OpExtend; at most 4, no purse twice
+	Amount money.Micro // ≥ 0
+	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor and Lease
+	CDR    *call.CDR   // OpSettle; CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
+	Facts  []Fact
+}
+
+// Outcome is what came of an Op, in order. The zero Outcome is success.
+type Outcome struct {
+	Refused   bool        // a purse had not the room; nothing of this op was written
+	Purse     string      // the first purse (in the order of Holds) that had not
+	Room      money.Micro // the least room over all Holds at that moment: what could be held instead (≥ 0)
+	Duplicate bool        // the op took effect earlier; nothing was written now
+	Missing   bool        // OpExtend, OpUpdate, OpSettle: no such open call (and, for OpSettle, no CDR either)
+	Overspend bool        // OpSettle: the cost exceeds what is held; nothing was written
+}
+
+// Purse is money that may be spent in a period. Spent + Held never exceed the cap stated by any hold that succeeded.
+type Purse struct {
+	ID          string
+	Spent, Held money.Micro
+}
+
+// Money is the ledger's store. Apply runs ops in order in one transaction: all their effects are durable when it returns,
+// or none and an error. Ops refused by their own condition do not disturb the others. Safe with several nodes on one
+// database: each condition is one conditional write, never read-decide-write.
+type Money interface {
+	Apply(ctx context.Context, ops []Op) ([]Outcome, error)
+	Purses(ctx context.Context, ids []string) ([]Purse, error)       // missing ones come back empty
+	OpenCalls(ctx context.Context, node string) ([]call.Open, error) // "" is every node's
+	// Claim takes over open calls whose lease ended before now, of whatever node, one conditional write each.
+	Claim(ctx context.Context, node string, now, until time.Time) ([]call.Open, error)
+	// Renew extends the lease of every open call of node.
+	Renew(ctx context.Context, node string, until time.Time) error
+	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first
+	CDR(ctx context.Context, id call.ID) (call.CDR, error)
+	Facts(ctx context.Context, f FactFilter) ([]Fact, error) // by Seq ascending
+	// Check proves that money adds up: for every purse, held is the sum over open calls. It returns the faults found.
+	Check(ctx context.Context) ([]string, error)
+	Ping(ctx context.Context) error // a durable write, so that a full disk is seen
+	Close() error
+}
+
+// CDRFilter selects records; zero fields do not restrict. Before is the ID to continue below; Limit 0 is 100.
+type CDRFilter struct {
+	Line, Account string
+	From, Till    time.Time
+	Before        call.ID
+	Limit         int
+}
+
+// Fact is one row of the journal. Kind is "noun.verb" (call.admitted, call.refused, call.answered, slice.held,
+// call.settled, registration.added, setting.changed …). Body is a JSON object.
+type Fact struct {
+	Seq     int64 // given by the store, ascending
+	At      time.Time
+	Kind    string
+	Line    string
+	Account string
+	Call    call.ID
+	Body    []byte
+}
+
+// FactFilter selects facts after Seq; zero fields do not restrict. Limit 0 is 1000.
+type FactFilter struct {
+	After int64
+	Line  string
+	Call  call.ID
+	Kind  string // a prefix
+	Limit int
+}
+
+// Deck is the head of an imported deck; its rows are kept apart. Versions of one name count up from 1; the highest is in force.
+type Deck struct {
+	Name     string
+	Kind     rating.Kind
+	Version  int64
+	Rows     int64
+	Imported time.Time
+	By       string // who imported it
+	Source   string // file name
+}
+
+// Registration is a contact of a line, kept so that a restart loses no phone.
+type Registration struct {
+	Line      string
+	Contact   string // URI as registered
+	Received  string // address:port the REGISTER came from
+	Transport string
+	CallID    string
+	CSeq      int64
+	UserAgent string
+	Expires   time.Time
+	Since     time.Time
+}
+
+// Store is a whole engine. The book's writes append the given facts in the same transaction.
+type Store interface {
+	Money
+
+	Customers(ctx context.Context) ([]account.Customer, error)
+	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists
+	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse
+
+	// EachLine streams every line, so that 100,000 need no second copy in memory.
+	EachLine(ctx context.Context, yield func(account.Line) error) error
+	PutLine(ctx context.Context, l account.Line, isNew bool, facts ...Fact) error // ErrExists also for a Number in use
+	PutLines(ctx context.Context, ls []account.Line, facts ...Fact) error         // new ones, all or none
+	DeleteLine(ctx context.Context, id string, facts ...Fact) error
+
+	Trunks(ctx context.Context) ([]account.Trunk, error)
+	PutTrunk(ctx context.Context, t account.Trunk, isNew bool, facts ...Fact) error
+	DeleteTrunk(ctx context.Context, name string, facts ...Fact) error
+
+	Requests(ctx context.Context, state string) ([]account.Request, error)                  // "" is all; newest first
+	PutRequest(ctx context.Context, r account.Request, facts ...Fact) (id int64, err error) // ID 0 inserts
+
+	Decks(ctx context.Context) ([]Deck, error)                                                          // every version, newest first
+	PutDeck(ctx context.Context, d Deck, rows []rating.Price, facts ...Fact) (version int64, err error) // all or nothing
+	DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error)                   // version 0 is the one in force
+
+	Registrations(ctx context.Context, yield func(Registration) error) error
+	SaveRegistrations(ctx context.Context, put []Registration, drop []Registration, facts ...Fact) error // keyed by Line+Contact
+
+	// Rekey replaces every sealed secret by what reseal returns, in one transaction (key rotation).
+	Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte, error), facts ...Fact) (n int, err error)
+}
