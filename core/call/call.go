@@ -57,6 +57,8 @@ type Open struct {
 	Number     string // E.164 with '+', or the short number
 	Class      string
 	Country    string
+	ALeg       string // SIP Call-ID of the caller's leg
+	BLeg       string // and of the way out in use
 	Source     string // address:port of the phone
 	UserAgent  string
 	Quote      rating.Quote  // retail
