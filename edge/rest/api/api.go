@@ -1,0 +1,584 @@
+// Package api holds what is said over the admin API: requests and answers with their JSON names, and the list of routes.
+// The server (edge/rest), its client (edge/rest/client) and the CLI share it. It must not know the book, stores or HTTP.
+//
+// # Money, rates and time
+//
+// Amounts are integers in millionths of the billing currency and named *_micro. Rates are integers in billionths of it per
+// minute and named *_nano. Beside each that people read stands a text: "£12.50", "2p a minute". Durations are integer
+// seconds named *_seconds (call records: exact nanoseconds named *_ns). Instants are RFC 3339 in UTC. Programs use the
+// integers, people the texts; nothing is a float.
+//
+// # Routes
+//
+// Bodies and answers are JSON unless said otherwise. Errors are application/problem+json ([Problem]).
+//
+//	GET    /v1/customers            ?after=&limit=            → List[Customer]
+//	POST   /v1/customers            NewCustomer               → 201 Customer
+//	GET    /v1/customers/{id}                                 → Customer
+//	PATCH  /v1/customers/{id}       PatchCustomer             → Customer
+//	DELETE /v1/customers/{id}                                 → 204 (409 while it has lines)
+//
+//	GET    /v1/lines                ?customer=&after=&limit=  → List[Line]
+//	POST   /v1/lines                NewLine                   → 201 Created (the generated password, once)
+//	GET    /v1/lines/{id}                                     → LineDetail
+//	PATCH  /v1/lines/{id}           PatchLine                 → LineDetail
+//	DELETE /v1/lines/{id}                                     → 204 (its calls are cut)
+//	POST   /v1/lines/{id}/password  SetPassword               → Password (a generated one, once)
+//	POST   /v1/lines/{id}/lock      Lock                      → Line
+//	POST   /v1/lines/{id}/unlock                              → Line
+//	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
+//
+//	GET    /v1/requests             ?state=open|granted|refused → List[Request]
+//	POST   /v1/requests/{id}/grant  Grant                     → Request
+//	POST   /v1/requests/{id}/refuse Refuse                    → Request
+//
+//	GET    /v1/trunks                                         → List[Trunk]
+//	POST   /v1/trunks               NewTrunk                  → 201 Trunk
+//	GET    /v1/trunks/{name}                                  → Trunk
+//	PATCH  /v1/trunks/{name}        PatchTrunk                → Trunk
+//	DELETE /v1/trunks/{name}                                  → 204
+//
+//	GET    /v1/decks                                          → List[Deck] (every version, newest first)
+//	POST   /v1/decks/{name}/import  ?kind=retail|cost&dry_run=&skip_blank=&source=
+//	                                text/csv, ≤ 64 MiB        → Import; 422 Problem with every fault in errors
+//	POST   /v1/decks/reload                                   → List[Deck] in force, read again from the store
+//	GET    /v1/decks/{name}/diff    ?from=&to=&limit=         → DeckDiff (from 0: the one before to; to 0: in force)
+//	GET    /v1/decks/{name}/rows    ?prefix=&version=&after=&limit= → List[Price]
+//
+//	POST   /v1/decide               DecideRequest             → Decision (nothing is called or held)
+//	GET    /v1/calls                ?line=                    → List[Call]
+//	GET    /v1/calls/{id}                                     → Call
+//	DELETE /v1/calls/{id}           ?why=                     → 202 Call (both legs are hung up)
+//	GET    /v1/cdrs                 ?line=&customer=&from=&till=&before=&limit=&format=json|csv|jsonl
+//	                                → List[CDR], newest first; csv (also by Accept: text/csv) and jsonl
+//	                                  (application/jsonl) stream everything that fits the filters
+//	GET    /v1/cdrs/{id}                                      → CDR
+//	GET    /v1/journal              ?after=&line=&call=&kind=&limit= → List[Fact], oldest first (kind is a prefix)
+//	GET    /v1/check                                          → Check
+//	POST   /v1/keys/rotate                                    → Rotated
+//	GET    /v1/status                                         → Status
+//	GET    /openapi.json, /openapi.yaml                       → the OpenAPI 3.1 description
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+)
+
+// List is one page. Next, when not empty, is the value of the query parameter (after, or before for records) that
+// continues it.
+type List[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty" doc:"continue with this as after= (cdrs: before=)"`
+}
+
+// Problem is an error as told to a client (RFC 9457). It is an error.
+type Problem struct {
+	Type   string  `json:"type,omitempty" doc:"about:blank, or ringfence:REASON"`
+	Title  string  `json:"title" doc:"the HTTP status in words"`
+	Status int     `json:"status"`
+	Reason string  `json:"reason" doc:"a code that never changes: invalid, not-found, exists, in-use, weak-password, bad-token, …"`
+	Detail string  `json:"detail" doc:"what is wrong and what to do, in a sentence"`
+	Errors []Fault `json:"errors,omitempty" doc:"each fault, when there are several"`
+}
+
+// Error is the detail, so that a client can print it as it is.
+func (p *Problem) Error() string {
+	switch {
+	case p.Detail != "":
+		return p.Detail
+	case p.Title != "":
+		return p.Title
+	}
+	return "the server answered " + strconv.Itoa(p.Status)
+}
+
+// Reasons of problems. Part of the API: they never change.
+const (
+	ReasonInvalid       = "invalid"        // 422: a field; errors says which
+	ReasonBadRequest    = "bad-request"    // 400: not JSON, unknown parameter
+	ReasonWeakPassword  = "weak-password"  // 422: errors gives each reason
+	ReasonLooser        = "needs-grant"    // 403: looser than what stands above; ask for it, or grant it
+	ReasonNotFound      = "not-found"      // 404
+	ReasonExists        = "exists"         // 409
+	ReasonInUse         = "in-use"         // 409
+	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
+	ReasonTooLarge      = "too-large"      // 413
+	ReasonMediaType     = "media-type"     // 415
+	ReasonToken         = "bad-token"      // 401
+	ReasonForeign       = "foreign-origin" // 403: sent by a page, or to a name that is not ours
+	ReasonStore         = "store-unavailable"
+	ReasonInternal      = "internal"
+	ReasonMethod        = "method-not-allowed"
+	ReasonNotAcceptable = "not-acceptable"
+)
+
+// Fault is one thing wrong in a request or a deck.
+type Fault struct {
+	Field  string `json:"field,omitempty" doc:"the JSON field, query parameter or deck column"`
+	Line   int    `json:"line,omitempty" doc:"line of a deck, from 1"`
+	Column int    `json:"column,omitempty" doc:"column of a deck, from 1"`
+	Found  string `json:"found,omitempty"`
+	Want   string `json:"want,omitempty"`
+	Text   string `json:"text" doc:"the fault in a sentence"`
+}
+
+// Setting is one field of the settings as it is in force, with the link of the chain it came from.
+type Setting struct {
+	Field   string    `json:"field" doc:"national-ceiling, international-ceiling, premium, max-calls, …"`
+	N       int64     `json:"n" doc:"the value in unit"`
+	Unit    string    `json:"unit" enum:"nano_per_minute,micro,count,seconds,flag"`
+	Text    string    `json:"text" doc:"for people: 20p a minute, £50.00, 4h, on"`
+	From    string    `json:"from" enum:"default,provider,customer,line" doc:"where the value came from"`
+	Own     bool      `json:"own" doc:"set at the level that was asked for"`
+	Granted bool      `json:"granted,omitempty" doc:"staff allowed it to be looser than what stands above"`
+	Until   time.Time `json:"until,omitzero" doc:"when the grant ends by itself"`
+}
+
+// Change sets, grants or removes one field of the settings.
+type Change struct {
+	Field string    `json:"field" maxLength:"40"`
+	Value string    `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
+	Grant bool      `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
+	Until time.Time `json:"until,omitzero" doc:"with grant: when it ends by itself"`
+}
+
+// NetLock is the IP lock of one link; a source must be in the lock of every link that has one.
+type NetLock struct {
+	From string   `json:"from" enum:"provider,customer,line"`
+	Nets []string `json:"nets" doc:"addresses and networks, IPv4 and IPv6"`
+}
+
+// Customer owns lines and pays.
+type Customer struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Zone     string    `json:"zone" doc:"IANA time zone in force"`
+	Tariff   string    `json:"tariff" doc:"retail deck in force"`
+	Nets     []string  `json:"nets" doc:"IP lock at this level"`
+	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
+	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
+	Lines    int       `json:"lines"`
+	Created  time.Time `json:"created"`
+}
+
+// NewCustomer is a customer to add.
+type NewCustomer struct {
+	ID     string   `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40"`
+	Name   string   `json:"name,omitempty" maxLength:"200"`
+	Zone   string   `json:"zone,omitempty" maxLength:"64" doc:"IANA time zone; empty is the provider's"`
+	Tariff string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's"`
+	Nets   []string `json:"nets,omitempty" maxItems:"256"`
+	Set    []Change `json:"set,omitempty" maxItems:"64"`
+}
+
+// PatchCustomer changes what is present in it, all or nothing.
+type PatchCustomer struct {
+	Name   *string   `json:"name,omitempty" maxLength:"200"`
+	Zone   *string   `json:"zone,omitempty" maxLength:"64"`
+	Tariff *string   `json:"tariff,omitempty" maxLength:"64"`
+	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] opens it"`
+	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+}
+
+// Line is a number with SIP credentials. The password is never in it.
+type Line struct {
+	ID       string    `json:"id" doc:"the SIP user name"`
+	Customer string    `json:"customer"`
+	Number   string    `json:"number" doc:"E.164 with +; empty is none"`
+	Name     string    `json:"name"`
+	Login    bool      `json:"login" doc:"has a password, so that a phone can log in"`
+	Locked   bool      `json:"locked"`
+	LockWhy  string    `json:"lock_why,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// LineDetail is a line with all that staff want to see of it at once.
+type LineDetail struct {
+	Line
+	Settings []Setting `json:"settings"`
+	Nets     []NetLock `json:"nets"`
+	Phones   []Phone   `json:"phones"`
+	Calls    []Call    `json:"calls"`
+	Purses   []Purse   `json:"purses" doc:"the line's and its customer's, today's and this month's"`
+	Zone     string    `json:"zone"`
+	Tariff   string    `json:"tariff"`
+}
+
+// NewLine is a line to add. Without a password one is generated and returned once.
+type NewLine struct {
+	ID         string   `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -"`
+	Customer   string   `json:"customer" maxLength:"40"`
+	Number     string   `json:"number,omitempty" maxLength:"40" doc:"as people write it: 020 7946 0000, +442079460000"`
+	Name       string   `json:"name,omitempty" maxLength:"200"`
+	Password   string   `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated"`
+	NoPassword bool     `json:"no_password,omitempty" doc:"the line cannot log in"`
+	Nets       []string `json:"nets,omitempty" maxItems:"256" doc:"IP lock"`
+	Set        []Change `json:"set,omitempty" maxItems:"64"`
+}
+
+// Created is a new line and, when it was generated, its password. It cannot be read again.
+type Created struct {
+	Line     Line   `json:"line"`
+	Password string `json:"password,omitempty" doc:"shown once"`
+}
+
+// PatchLine changes what is present in it, all or nothing.
+type PatchLine struct {
+	Name   *string   `json:"name,omitempty" maxLength:"200"`
+	Number *string   `json:"number,omitempty" maxLength:"40" doc:"empty removes it"`
+	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] opens it"`
+	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+}
+
+// SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
+type SetPassword struct {
+	Password string `json:"password,omitempty" maxLength:"128"`
+}
+
+// Password answers a change of password. The value is there only when it was generated, and only this once.
+type Password struct {
+	Line      string `json:"line"`
+	Password  string `json:"password,omitempty" doc:"shown once"`
+	Generated bool   `json:"generated"`
+}
+
+// Lock closes a line to all but emergency calls.
+type Lock struct {
+	Why string `json:"why" maxLength:"200" doc:"for staff and the customer; required"`
+	Cut bool   `json:"cut,omitempty" doc:"cut its calls in progress too"`
+}
+
+// Phone is a registered contact.
+type Phone struct {
+	Contact   string    `json:"contact"`
+	Received  string    `json:"received" doc:"address:port it is reached at"`
+	Transport string    `json:"transport"`
+	UserAgent string    `json:"user_agent"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires"`
+}
+
+// Purse is money that may be spent in a period.
+type Purse struct {
+	Owner  string `json:"owner" enum:"line,account"`
+	Period string `json:"period" enum:"day,month"`
+	Which  string `json:"which" doc:"the day or month: 2026-11-22, 2026-11"`
+	Cap    int64  `json:"cap_micro"`
+	Spent  int64  `json:"spent_micro"`
+	Held   int64  `json:"held_micro" doc:"held for calls in progress"`
+	Left   int64  `json:"left_micro"`
+	Text   string `json:"text" doc:"£3.20 of £50.00 spent, £0.40 held"`
+}
+
+// NewRequest asks staff to loosen a setting of a line.
+type NewRequest struct {
+	Field string    `json:"field" maxLength:"40"`
+	Value string    `json:"value" maxLength:"40" doc:"as in Change"`
+	Until time.Time `json:"until,omitzero" doc:"wanted until then; absent: for good"`
+	Why   string    `json:"why,omitempty" maxLength:"500"`
+}
+
+// Request is a wish to loosen a setting, and what came of it.
+type Request struct {
+	ID        int64     `json:"id"`
+	Line      string    `json:"line"`
+	Field     string    `json:"field"`
+	N         int64     `json:"n"`
+	Text      string    `json:"text" doc:"the value for people"`
+	Until     time.Time `json:"until,omitzero"`
+	Why       string    `json:"why,omitempty"`
+	State     string    `json:"state" enum:"open,granted,refused"`
+	Made      time.Time `json:"made"`
+	Decided   time.Time `json:"decided,omitzero"`
+	DecidedBy string    `json:"decided_by,omitempty"`
+	Note      string    `json:"note,omitempty"`
+}
+
+// Grant says yes; without until, what the request asked holds.
+type Grant struct {
+	Until time.Time `json:"until,omitzero"`
+	Note  string    `json:"note,omitempty" maxLength:"500"`
+}
+
+// Refuse says no.
+type Refuse struct {
+	Note string `json:"note,omitempty" maxLength:"500"`
+}
+
+// Trunk is a way out to a carrier. Its password is never in it.
+type Trunk struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
+	Transport string   `json:"transport" enum:"udp,tcp"`
+	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
+	Login     bool     `json:"login" doc:"has a password"`
+	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
+	Priority  int      `json:"priority" doc:"lower goes first"`
+	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
+	Format    string   `json:"format" enum:"+e164,e164,00e164"`
+	Emergency bool     `json:"emergency"`
+	Disabled  bool     `json:"disabled"`
+}
+
+// NewTrunk is a trunk to add.
+type NewTrunk struct {
+	Name      string   `json:"name" maxLength:"64" doc:"a-z, 0-9 and -; 1 to 40"`
+	Addresses []string `json:"addresses" maxItems:"16"`
+	Transport string   `json:"transport,omitempty" enum:"udp,tcp" doc:"udp unless said"`
+	User      string   `json:"user,omitempty" maxLength:"128"`
+	Password  string   `json:"password,omitempty" maxLength:"128"`
+	Sources   []string `json:"sources,omitempty" maxItems:"256"`
+	Priority  int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
+	Deck      string   `json:"deck,omitempty" maxLength:"64"`
+	Format    string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless said"`
+	Emergency bool     `json:"emergency,omitempty"`
+	Disabled  bool     `json:"disabled,omitempty"`
+}
+
+// PatchTrunk changes what is present in it, all or nothing.
+type PatchTrunk struct {
+	Addresses *[]string `json:"addresses,omitempty" maxItems:"16"`
+	Transport *string   `json:"transport,omitempty" enum:"udp,tcp"`
+	User      *string   `json:"user,omitempty" maxLength:"128"`
+	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it"`
+	Sources   *[]string `json:"sources,omitempty" maxItems:"256"`
+	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
+	Deck      *string   `json:"deck,omitempty" maxLength:"64"`
+	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164"`
+	Emergency *bool     `json:"emergency,omitempty"`
+	Disabled  *bool     `json:"disabled,omitempty"`
+}
+
+// Deck is one version of a table of prices. The highest version of a name is in force.
+type Deck struct {
+	Name     string    `json:"name"`
+	Kind     string    `json:"kind" enum:"retail,cost"`
+	Version  int64     `json:"version"`
+	Rows     int64     `json:"rows"`
+	InForce  bool      `json:"in_force"`
+	Imported time.Time `json:"imported"`
+	By       string    `json:"by"`
+	Source   string    `json:"source" doc:"file name"`
+}
+
+// Price is one row of a deck.
+type Price struct {
+	Prefix  string `json:"prefix" doc:"digits, country code first, or a short number"`
+	Short   bool   `json:"short,omitempty" doc:"a short number of the home plan"`
+	Name    string `json:"name"`
+	Connect int64  `json:"connect_micro"`
+	Minimum int64  `json:"minimum_micro"`
+	First   int    `json:"first_seconds"`
+	Step    int    `json:"step_seconds"`
+	Peak    int64  `json:"peak_nano"`
+	OffPeak int64  `json:"off_peak_nano"`
+	Weekend int64  `json:"weekend_nano"`
+	Text    string `json:"text" doc:"2p a minute + 5p to connect, by 60 s then 1 s"`
+}
+
+// Import says what a deck file held and, unless dry_run, that it is now in force.
+type Import struct {
+	Name      string    `json:"name"`
+	Kind      string    `json:"kind" enum:"retail,cost"`
+	Version   int64     `json:"version" doc:"the new version; 0 on a dry run"`
+	DryRun    bool      `json:"dry_run"`
+	Rows      int       `json:"rows"`
+	Skipped   int       `json:"skipped" doc:"rows without a price, left out because of skip_blank"`
+	Countries int       `json:"countries"`
+	Cheapest  *Price    `json:"cheapest,omitempty"`
+	Dearest   *Price    `json:"dearest,omitempty"`
+	Layout    string    `json:"layout" doc:"separator, header and number form as understood"`
+	Added     int       `json:"added" doc:"prefixes that the version before had not"`
+	Removed   int       `json:"removed"`
+	Changed   int       `json:"changed"`
+	Outliers  []Outlier `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
+	Notes     []string  `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
+}
+
+// Outlier is a price far from its neighbours.
+type Outlier struct {
+	Line   int    `json:"line,omitempty" doc:"line of the file, from 1"`
+	Prefix string `json:"prefix"`
+	Name   string `json:"name"`
+	Text   string `json:"text" doc:"what is odd about it"`
+}
+
+// DeckDiff is what changed between two versions of a deck.
+type DeckDiff struct {
+	Name    string  `json:"name"`
+	From    int64   `json:"from"`
+	To      int64   `json:"to"`
+	Added   int     `json:"added"`
+	Removed int     `json:"removed"`
+	Changed int     `json:"changed"`
+	Rows    []Delta `json:"rows" doc:"by prefix; at most limit of them"`
+}
+
+// Delta is one prefix in two versions; before or after is absent when it was not there.
+type Delta struct {
+	Prefix string `json:"prefix"`
+	Before *Price `json:"before,omitempty"`
+	After  *Price `json:"after,omitempty"`
+}
+
+// DecideRequest asks what would come of a call. Nothing is called, held or counted.
+type DecideRequest struct {
+	Line string    `json:"line" maxLength:"64"`
+	To   string    `json:"to" maxLength:"128" doc:"digits as dialled"`
+	From string    `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
+	At   time.Time `json:"at,omitzero" doc:"absent: now"`
+}
+
+// Figures are the numbers behind a reason, in unit, and for people.
+type Figures struct {
+	Unit      string `json:"unit" enum:"none,nano_per_minute,micro,count,seconds" doc:"what the figures count"`
+	Limit     int64  `json:"limit"`
+	Value     int64  `json:"value"`
+	Pass      int64  `json:"pass" doc:"what would have passed; 0: nothing would"`
+	LimitText string `json:"limit_text,omitempty"`
+	ValueText string `json:"value_text,omitempty"`
+	PassText  string `json:"pass_text,omitempty"`
+}
+
+// Decision is a verdict with everything behind it.
+type Decision struct {
+	Allowed     bool      `json:"allowed"`
+	Reason      string    `json:"reason" doc:"ok, over-international-ceiling, …"`
+	Text        string    `json:"text" doc:"the reason in a sentence, with figures and what would pass"`
+	SIPStatus   int       `json:"sip_status,omitempty" doc:"what the phone would be told"`
+	Figures     Figures   `json:"figures"`
+	Always      bool      `json:"always,omitempty" doc:"emergency: connected whatever fails"`
+	Dialled     string    `json:"dialled"`
+	Number      string    `json:"number,omitempty" doc:"E.164 with +, or a short number; absent when the digits are no number"`
+	Class       string    `json:"class,omitempty"`
+	Country     string    `json:"country,omitempty"`
+	National    bool      `json:"national"`
+	Price       *Price    `json:"price,omitempty" doc:"absent: the destination has none"`
+	FirstMinute int64     `json:"first_minute_micro"`
+	FirstText   string    `json:"first_minute,omitempty" doc:"the same for people"`
+	Longest     int64     `json:"longest_seconds,omitempty"`
+	Ways        []string  `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
+	Steps       []Step    `json:"steps"`
+	At          time.Time `json:"at"`
+}
+
+// Step is one rule of a decision.
+type Step struct {
+	Reason  string  `json:"reason" doc:"the refusal this rule can give"`
+	Passed  bool    `json:"passed"`
+	Pending bool    `json:"pending,omitempty" doc:"checked at the instant of connection; value is the present state"`
+	Text    string  `json:"text"`
+	Figures Figures `json:"figures"`
+	From    string  `json:"from" enum:"default,provider,customer,line" doc:"where the setting came from"`
+}
+
+// Call is a call in progress.
+type Call struct {
+	ID        string    `json:"id"`
+	Direction string    `json:"direction" enum:"out,in,between"`
+	State     string    `json:"state" enum:"setup,answered"`
+	Node      string    `json:"node"`
+	Line      string    `json:"line"`
+	Customer  string    `json:"customer"`
+	Peer      string    `json:"peer,omitempty"`
+	Trunk     string    `json:"trunk,omitempty"`
+	Dialled   string    `json:"dialled"`
+	Number    string    `json:"number"`
+	Class     string    `json:"class"`
+	Country   string    `json:"country"`
+	Source    string    `json:"source"`
+	UserAgent string    `json:"user_agent,omitempty"`
+	Name      string    `json:"destination"`
+	PerMinute int64     `json:"per_minute_nano"`
+	Held      int64     `json:"held_micro"`
+	SoFar     int64     `json:"so_far_micro" doc:"cost if it ended now"`
+	Text      string    `json:"text" doc:"3m12s at 2p a minute, £0.07 so far"`
+	PaidFor   int64     `json:"paid_for_seconds"`
+	Longest   int64     `json:"longest_seconds"`
+	Talk      int64     `json:"talk_seconds"`
+	Begun     time.Time `json:"begun"`
+	Ringing   time.Time `json:"ringing,omitzero"`
+	Answered  time.Time `json:"answered,omitzero"`
+	Cutting   bool      `json:"cutting,omitempty" doc:"told to end; still hanging up"`
+}
+
+// CDR is a finished call: the record, and its prices for people.
+type CDR struct {
+	call.CDR
+	RetailText string `json:"retail" doc:"£0.07"`
+	CostText   string `json:"cost"`
+}
+
+// NewCDR adds the texts to a record.
+func NewCDR(c call.CDR) CDR {
+	return CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost)}
+}
+
+// Fact is one row of the journal.
+type Fact struct {
+	Seq      int64           `json:"seq"`
+	At       time.Time       `json:"at"`
+	Kind     string          `json:"kind" doc:"noun.verb: call.refused, setting.changed, …"`
+	Line     string          `json:"line,omitempty"`
+	Customer string          `json:"customer,omitempty"`
+	Call     string          `json:"call,omitempty"`
+	Body     json.RawMessage `json:"body,omitempty"`
+}
+
+// Check is what a look over configuration, book and store found.
+type Check struct {
+	OK    bool        `json:"ok" doc:"no finding is an error"`
+	Items []CheckItem `json:"items"`
+}
+
+// CheckItem is one finding.
+type CheckItem struct {
+	What  string `json:"what" doc:"store, money, decks, trunks, book, configuration"`
+	Level string `json:"level" enum:"ok,warning,error"`
+	Text  string `json:"text" doc:"what was found and what to do"`
+}
+
+// Rotated answers a rotation of the key that seals secrets.
+type Rotated struct {
+	Key     string `json:"key" doc:"name of the new key; not the key"`
+	Secrets int    `json:"secrets" doc:"how many were sealed again"`
+}
+
+// Status is how this node is doing.
+type Status struct {
+	Version       string    `json:"version"`
+	Node          string    `json:"node"`
+	Started       time.Time `json:"started"`
+	Uptime        int64     `json:"uptime_seconds"`
+	Ready         bool      `json:"ready"`
+	Store         string    `json:"store" doc:"ok, or the fault"`
+	Engine        string    `json:"engine" enum:"sqlite,postgres"`
+	Customers     int       `json:"customers"`
+	Lines         int       `json:"lines"`
+	Locked        int       `json:"locked_lines"`
+	Trunks        int       `json:"trunks"`
+	Decks         int       `json:"decks"`
+	Registrations int       `json:"registrations"`
+	Calls         int       `json:"calls"`
+}
+
+// Pounds writes an amount for people: "£12.50".
+func Pounds(a money.Micro) string {
+	if a < 0 {
+		return "-£" + a.String()[1:]
+	}
+	return "£" + a.String()
+}
+
+// APerMinute writes a rate for people: "2p a minute"; zero is "free".
+func APerMinute(r money.Rate) string {
+	if r == 0 {
+		return "free"
+	}
+	return r.Pence() + "p a minute"
+}
