@@ -1,0 +1,52 @@
+package book
+
+import (
+	"fmt"
+	"strings"
+
+	"ringfence/core/account"
+)
+
+// Invalid says that a value given for a field cannot be: what was found, and what is wanted instead.
+type Invalid struct {
+	Field string // as the API names it
+	Found string
+	Want  string
+}
+
+// Error is one sentence.
+func (e *Invalid) Error() string {
+	if e.Found == "" {
+		return fmt.Sprintf("%s is missing; want %s", e.Field, e.Want)
+	}
+	return fmt.Sprintf("%s %q: want %s", e.Field, e.Found, e.Want)
+}
+
+// Weak says why a password was refused. The password is not in it.
+type Weak struct {
+	Reasons []string // each a plain sentence
+}
+
+// Error is all reasons.
+func (e *Weak) Error() string { return "the password is too weak: " + strings.Join(e.Reasons, "; ") }
+
+// Looser says that a setting would be looser than what stands above it, which needs a grant.
+type Looser struct {
+	Field account.Field
+	Above int64         // what stands above
+	From  account.Level // where that comes from
+	Asked int64
+	text  string
+}
+
+// Error says what would pass.
+func (e *Looser) Error() string { return e.text }
+
+// clip bounds what a message repeats of a caller's text.
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
