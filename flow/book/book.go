@@ -42,7 +42,7 @@ type ChangeKind uint8
 const (
 	LineAdded ChangeKind = iota
 	LineEdited
-	LineLocked   // Cut: its calls are to be ended
+	LineLocked // Cut: its calls are to be ended
 	LineUnlocked
 	LineDeleted     // its calls are to be ended and its phones dropped
 	PasswordChanged // its phones are to be dropped
