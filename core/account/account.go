@@ -45,6 +45,8 @@ type Value struct {
 	N       int64     // in the field's unit
 	Granted bool      // staff allowed it to be looser than what stands above
 	Until   time.Time // when a grant ends by itself; zero is never
+	Kept    bool      // under a grant that ends: what the link had set itself, KeptN, holds again afterwards
+	KeptN   int64
 }
 
 // Settings is what one link of the chain says. The zero Settings inherits everything.

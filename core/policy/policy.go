@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ringfence/core/account"
-	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
 )
@@ -22,8 +21,8 @@ type Facts struct {
 type Attempt struct {
 	Dest    phone.Destination
 	Invalid phone.Problem // non-zero: the digits did not normalise; Dest is zero
-	Source  netip.Addr
-	Quote   *rating.Quote // nil: the destination has no price
+	Source  netip.Addr    // the phone's; invalid for a question without a phone, which passes where there is no IP lock
+	Quote   *rating.Quote // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
 }
 
 // ConditionKind is one kind of atomic check at the instant of connection.
@@ -68,7 +67,7 @@ type Verdict struct {
 	Figures    Figures
 	Conditions [MaxConditions]Condition
 	N          int           // conditions in use
-	Longest    time.Duration // limit of talk time
+	Longest    time.Duration // limit of talk time; 0 is none, which only an emergency call has
 	Always     bool          // emergency: connect whatever fails from here on
 }
 
@@ -83,7 +82,7 @@ type Figures struct {
 
 // Step is one rule of an explanation: what `ringfence decide` prints, and what the fraud desk sees.
 type Step struct {
-	Reason  Reason // the refusal this rule can give
+	Reason  Reason // the refusal this rule can give; OK for the rule that lets emergency calls pass
 	Passed  bool
 	Pending bool // a condition, checked only at connection; Figures.Value is the present state if known
 	Figures Figures
@@ -92,11 +91,48 @@ type Step struct {
 
 // Decide judges an attempt. 0 allocations. Rules run in a fixed order and the first that refuses is the verdict;
 // an emergency destination is allowed before any other rule.
-//
-//	func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict
-//
-// Explain runs every rule of the same table and returns each step with the verdict Decide gives.
-//
-//	func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, []Step)
+func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
+	if emergency(&a) {
+		return Verdict{Always: true}
+	}
+	for i := range rules {
+		if out, fig := rules[i].judge(s, f, &a); out == refused {
+			return Verdict{Reason: rules[i].reason, Figures: fig}
+		}
+	}
+	v := Verdict{Longest: time.Duration(s.Values[account.LongestCall]) * time.Second}
+	for i := range conditions {
+		if conditions[i].applies(&a) {
+			v.Conditions[v.N] = conditions[i].state(s)
+			v.N++
+		}
+	}
+	return v
+}
 
-var _ = money.Pound
+// Explain runs every rule of the same table and returns each step with the verdict Decide gives. Rules that do not
+// apply to the attempt (the national ceiling of a call abroad, the price of a number that is none) are left out; the
+// conditions are listed also for a refused call, so that a reader sees what would come next.
+func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, []Step) {
+	v := Decide(s, f, a, now)
+	if emergency(&a) {
+		return v, []Step{{Reason: OK, Passed: true}}
+	}
+	steps := make([]Step, 0, len(rules)+len(conditions))
+	for i := range rules {
+		r := &rules[i]
+		if out, fig := r.judge(s, f, &a); out != skipped {
+			steps = append(steps, Step{Reason: r.reason, Passed: out == passed, Figures: fig, From: r.from(s)})
+		}
+	}
+	for i := range conditions {
+		c := &conditions[i]
+		if c.applies(&a) {
+			steps = append(steps, Step{
+				Reason: c.reason, Passed: true, Pending: true,
+				Figures: Figures{Limit: s.Values[c.field]}, From: s.From[c.field],
+			})
+		}
+	}
+	return v, steps
+}

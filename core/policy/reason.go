@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Reason is why: the one enum behind the SIP answer, mail, page, API, metrics and tests.
 // Codes are part of the API and never change; numbers are not stored.
 type Reason uint8
@@ -14,19 +19,19 @@ const (
 	UnknownTrunk   // unknown-trunk: inbound from an address of no trunk
 
 	// the number
-	NumberInvalid // number-invalid: digits that do not normalise
-	NoSuchLine    // no-such-line: inbound to a number that is nobody's
+	NumberInvalid // number-invalid: digits that do not normalise (Value is the phone.Problem)
+	NoSuchLine    // no-such-line: inbound to a number that is nobody's, or a line that was removed
 	NotRegistered // not-registered: the called line has no phone registered
 
 	// the rules
 	LineLocked        // line-locked
 	Unpriced          // unpriced: no retail price
-	PremiumBarred     // premium-barred
+	PremiumBarred     // premium-barred (switch)
 	ClassBarred       // class-barred
 	OverNational      // over-national-ceiling (rate)
 	OverInternational // over-international-ceiling (rate)
 
-	// the conditions
+	// the conditions. Value is what there is already, without this call; Pass is the limit that would have let it go
 	TooManyCalls         // too-many-calls (count)
 	TooManyInternational // too-many-international (count)
 	TooManyPerMinute     // too-many-per-minute (count)
@@ -37,7 +42,7 @@ const (
 
 	// the way out
 	NoTrunk          // no-trunk
-	TrunksFailed     // trunks-failed: every way out was tried
+	TrunksFailed     // trunks-failed: every way out was tried (count)
 	StoreUnavailable // store-unavailable: nothing can be made durable
 	Stopping         // stopping: this node takes no new calls
 
@@ -57,8 +62,163 @@ const (
 	NumReasons
 )
 
-// Each Reason has (in a table in this package): Code() string; Unit() Unit; SIPStatus() int; Cause() int (Q.850);
-// Text(Figures) string: one plain sentence with the figures and what would pass; ParseReason(code).
+// Unit is what the figures of a reason count.
+type Unit uint8
 
-// Text is a plain sentence with the figures and what would pass.
-func (r Reason) Text(f Figures) string { return "" }
+// Units.
+const (
+	UnitNone Unit = iota
+	UnitCount
+	UnitRate    // money.Rate
+	UnitAmount  // money.Micro
+	UnitSeconds // seconds
+	UnitSwitch  // 0 or 1
+)
+
+// String names the unit as the API does.
+func (u Unit) String() string {
+	if u > UnitSwitch {
+		return "unknown"
+	}
+	return [...]string{"none", "count", "rate", "amount", "seconds", "switch"}[u]
+}
+
+// ErrReason says that a text is no reason's code.
+var ErrReason = errors.New("no such reason")
+
+// Q.850 causes in use: telephones and exchanges act on these where they do not read texts.
+const (
+	causeUnallocated = 1   // unallocated number
+	causeNoRoute     = 3   // no route to destination
+	causeNormal      = 16  // normal call clearing
+	causeBusy        = 17  // user busy
+	causeNoAnswer    = 19  // no answer from user
+	causeAbsent      = 20  // subscriber absent
+	causeRejected    = 21  // call rejected
+	causeFormat      = 28  // invalid number format
+	causeUnspecified = 31  // normal, unspecified
+	causeNetwork     = 38  // network out of order
+	causeTemporary   = 41  // temporary failure
+	causeTimer       = 102 // recovery on timer expiry
+)
+
+// reasons says how each reason is told. About the SIP statuses:
+//   - A refusal by a rule is 403: RFC 3261 21.4.4 says that the request should not be repeated, phones show our phrase,
+//     and no PBX fails over on it. That goes for "too many" also: after 486 phones play "busy" as if the callee were, and
+//     offer to redial by themselves; 503 sends a client to the next server (RFC 3263 4.3), where it would try again.
+//   - 503 is kept for the two faults that another node may not have: the store, and a node that stops.
+//   - Digits that are no number are 404, not 484: after 484 gateways with overlap dialling (RFC 3578) go on sending digits.
+var reasons = [NumReasons]struct {
+	code   string
+	unit   Unit
+	status int
+	cause  int
+	text   func(Figures) string
+}{
+	OK:             {"ok", UnitNone, 200, causeNormal, plain("the call is allowed")},
+	BadCredentials: {"bad-credentials", UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
+	AddressLocked: {"address-not-allowed", UnitNone, 403, causeRejected,
+		plain("this line may not be used from this address: an address on its IP lock would pass")},
+	UnknownTrunk: {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it belongs to no trunk")},
+
+	NumberInvalid: {"number-invalid", UnitNone, 404, causeFormat, problemText},
+	NoSuchLine:    {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
+	NotRegistered: {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
+
+	LineLocked: {"line-locked", UnitNone, 403, causeRejected,
+		plain("the line is locked: only emergency calls pass until it is unlocked")},
+	Unpriced:          {"unpriced", UnitNone, 403, causeRejected, plain("the tariff has no price for this destination: a destination with a price would pass")},
+	PremiumBarred:     {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
+	ClassBarred:       {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: nothing would pass")},
+	OverNational:      {"over-national-ceiling", UnitRate, 403, causeRejected, ceilingText("national")},
+	OverInternational: {"over-international-ceiling", UnitRate, 403, causeRejected, ceilingText("international")},
+
+	TooManyCalls:         {"too-many-calls", UnitCount, 403, causeRejected, openText("calls at once")},
+	TooManyInternational: {"too-many-international", UnitCount, 403, causeRejected, openText("international calls at once")},
+	TooManyPerMinute:     {"too-many-per-minute", UnitCount, 403, causeRejected, rateText},
+	LineDaySpent:         {"line-day-cap", UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},
+	LineMonthSpent:       {"line-month-cap", UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
+	AccountDaySpent:      {"account-day-cap", UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
+	AccountMonthSpent:    {"account-month-cap", UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
+
+	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("there is no way out for this call: no trunk is in service")},
+	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
+	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls pass")},
+	Stopping:         {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
+
+	Hangup:     {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
+	Busy:       {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},
+	NoAnswer:   {"no-answer", UnitNone, 480, causeNoAnswer, plain("the called party did not answer")},
+	Cancelled:  {"cancelled", UnitNone, 487, causeNormal, plain("the caller gave up before an answer")},
+	TooLong:    {"longest-call", UnitSeconds, 480, causeUnspecified, longestText},
+	CutByStaff: {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},
+	CutByOwner: {"cut-by-owner", UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
+	CutLocked:  {"cut-line-locked", UnitNone, 403, causeRejected, plain("the line was locked while this call was up, which ended it")},
+	NoAck:      {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
+	PeerGone:   {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
+	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call failed and it could not be taken over")},
+	Fault:      {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
+}
+
+// Code is the stable name that the API, records and metrics use: "over-international-ceiling".
+func (r Reason) Code() string {
+	if r >= NumReasons {
+		return "unknown"
+	}
+	return reasons[r].code
+}
+
+// String is the code.
+func (r Reason) String() string { return r.Code() }
+
+// Unit says what the figures of this reason count.
+func (r Reason) Unit() Unit {
+	if r >= NumReasons {
+		return UnitNone
+	}
+	return reasons[r].unit
+}
+
+// SIPStatus is the final answer to an INVITE refused or ended before its answer for this reason.
+func (r Reason) SIPStatus() int {
+	if r >= NumReasons {
+		return 500
+	}
+	return reasons[r].status
+}
+
+// Cause is the Q.850 cause for Reason headers (RFC 3326).
+func (r Reason) Cause() int {
+	if r >= NumReasons {
+		return causeTemporary
+	}
+	return reasons[r].cause
+}
+
+// Text is a plain sentence with the rule, the figures and what would pass, without a full stop. It is printable ASCII
+// without quotes or backslashes and at most 200 bytes, so that it fits a SIP reason phrase or quoted string as it is.
+func (r Reason) Text(f Figures) string {
+	if r >= NumReasons {
+		return "the call failed for an unknown reason"
+	}
+	return reasons[r].text(f)
+}
+
+// MarshalText writes the code.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.Code()), nil }
+
+// UnmarshalText reads a code.
+func (r *Reason) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseReason(string(text))
+	return err
+}
+
+// ParseReason finds a reason by its code; else ErrReason.
+func ParseReason(code string) (Reason, error) {
+	for r := range NumReasons {
+		if reasons[r].code == code {
+			return r, nil
+		}
+	}
+	return Fault, fmt.Errorf("%w: %.40q", ErrReason, code)
+}

@@ -1,0 +1,204 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/money"
+)
+
+// ErrField says that a name is not a setting's; ErrValue that a text or figure is not a value of the field.
+var (
+	ErrField = errors.New("no such setting")
+	ErrValue = errors.New("not a value of this setting")
+)
+
+// Unit is what a field counts.
+type Unit uint8
+
+// Units of fields.
+const (
+	UnitCount   Unit = iota // plain number
+	UnitRate                // money.Rate
+	UnitAmount              // money.Micro
+	UnitSeconds             // seconds
+	UnitSwitch              // 0 or 1
+)
+
+// fields holds what is known about each field. Smaller is tighter for every one of them.
+var fields = [NumFields]struct {
+	name     string
+	unit     Unit
+	builtin  int64 // the default when no link says anything
+	min, max int64 // what may be set
+}{
+	NationalCeiling:      {"national-ceiling", UnitRate, int64(20 * money.PencePerMinute), 0, int64(10_000 * money.PencePerMinute)},
+	InternationalCeiling: {"international-ceiling", UnitRate, int64(2 * money.PencePerMinute), 0, int64(10_000 * money.PencePerMinute)},
+	Premium:              {"premium", UnitSwitch, 0, 0, 1},
+	MaxCalls:             {"max-calls", UnitCount, 10, 0, 10_000},
+	MaxInternational:     {"max-international", UnitCount, 2, 0, 10_000},
+	CallsPerMinute:       {"calls-per-minute", UnitCount, 30, 0, 60_000},
+	LongestCall:          {"longest-call", UnitSeconds, 4 * 3600, 1, 24 * 3600},
+	LineDayCap:           {"line-day-cap", UnitAmount, int64(50 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	LineMonthCap:         {"line-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	AccountDayCap:        {"account-day-cap", UnitAmount, int64(50 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	AccountMonthCap:      {"account-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+}
+
+// String is the name by which the CLI, the API and the pages know the field: "national-ceiling".
+func (f Field) String() string {
+	if f >= NumFields {
+		return "field-" + strconv.Itoa(int(f))
+	}
+	return fields[f].name
+}
+
+// Unit says what the field counts.
+func (f Field) Unit() Unit { return fields[f].unit }
+
+// Range is the least and the greatest value that may be set.
+func (f Field) Range() (least, most int64) { return fields[f].min, fields[f].max }
+
+// OfAccount says that the field limits the whole customer, so that a line has no word on it.
+func (f Field) OfAccount() bool { return f == AccountDayCap || f == AccountMonthCap }
+
+// Loosens says that n allows more than above: a customer may not set it alone, staff may grant it.
+func (f Field) Loosens(n, above int64) bool { return n > above }
+
+// ParseField finds a field by its name. ErrField names the fields there are.
+func ParseField(name string) (Field, error) {
+	names := make([]string, 0, NumFields)
+	for f := range NumFields {
+		if fields[f].name == name {
+			return f, nil
+		}
+		names = append(names, fields[f].name)
+	}
+	return 0, fmt.Errorf("%w: %.40q; there are %s", ErrField, name, strings.Join(names, ", "))
+}
+
+// ParseValue reads a value as people write it: ceilings in pence a minute ("20p", "2.5", "£0.20", "free"), caps in
+// pounds ("50", "£12.50"), durations with units ("4h", "1h30m"), "on" or "off" for premium, plain counts.
+func ParseValue(f Field, text string) (int64, error) {
+	if f >= NumFields {
+		return 0, fmt.Errorf("%w: %s", ErrField, f)
+	}
+	text = strings.ToLower(strings.TrimSpace(text))
+	if len(text) > 40 {
+		return 0, fmt.Errorf("%w: %s is far too long a text", ErrValue, f)
+	}
+	n, err := parseUnit(fields[f].unit, text)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, wanted(fields[f].unit))
+	}
+	return n, checkRange(f, n)
+}
+
+func parseUnit(u Unit, text string) (int64, error) {
+	switch u {
+	case UnitRate:
+		return parseCeiling(text)
+	case UnitAmount:
+		n, err := money.Parse(text)
+		return int64(n), err
+	case UnitSeconds:
+		d, err := time.ParseDuration(text)
+		if err == nil && d%time.Second != 0 {
+			err = ErrValue
+		}
+		return int64(d / time.Second), err
+	case UnitSwitch:
+		return parseSwitch(text)
+	default:
+		return strconv.ParseInt(text, 10, 64)
+	}
+}
+
+func parseCeiling(text string) (int64, error) {
+	if text == "free" || text == "free only" {
+		return 0, nil
+	}
+	if pounds, ok := strings.CutPrefix(text, "£"); ok {
+		r, err := money.ParseRate(pounds)
+		return int64(r), err
+	}
+	r, err := money.ParsePence(strings.TrimSpace(strings.TrimSuffix(text, "p")))
+	return int64(r), err
+}
+
+func parseSwitch(text string) (int64, error) {
+	switch text {
+	case "on", "yes", "true", "1", "allowed":
+		return 1, nil
+	case "off", "no", "false", "0", "barred":
+		return 0, nil
+	}
+	return 0, ErrValue
+}
+
+func wanted(u Unit) string {
+	switch u {
+	case UnitRate:
+		return `pence a minute such as "20p" or "2.5p", or "free" for free calls only`
+	case UnitAmount:
+		return `pounds such as "50" or "12.50"`
+	case UnitSeconds:
+		return `a time with its unit such as "4h" or "90m", in whole seconds`
+	case UnitSwitch:
+		return `"on" or "off"`
+	default:
+		return "a whole number"
+	}
+}
+
+// Format writes a value as ParseValue reads it: "20p", "free only", "£50.00", "4h", "on", "10".
+func Format(f Field, n int64) string {
+	if f >= NumFields {
+		return strconv.FormatInt(n, 10)
+	}
+	switch fields[f].unit {
+	case UnitRate:
+		if n == 0 {
+			return "free only"
+		}
+		return money.Rate(n).Pence() + "p"
+	case UnitAmount:
+		return "£" + money.Micro(n).String()
+	case UnitSeconds:
+		return formatSeconds(n)
+	case UnitSwitch:
+		if n == 0 {
+			return "off"
+		}
+		return "on"
+	default:
+		return strconv.FormatInt(n, 10)
+	}
+}
+
+// formatSeconds leaves out the zero parts that time.Duration writes: "4h", not "4h0m0s".
+func formatSeconds(n int64) string {
+	if n > math.MaxInt64/int64(time.Second) || n < math.MinInt64/int64(time.Second) {
+		return strconv.FormatInt(n, 10) + "s"
+	}
+	s := (time.Duration(n) * time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func checkRange(f Field, n int64) error {
+	least, most := f.Range()
+	if n < least || n > most {
+		return fmt.Errorf("%w: %s may be from %s to %s, not %s", ErrValue, f, Format(f, least), Format(f, most), Format(f, n))
+	}
+	return nil
+}

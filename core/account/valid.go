@@ -1,0 +1,98 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrID says that a text cannot be the name of what it was given for.
+var ErrID = errors.New("not a valid name")
+
+// CheckCustomerID accepts 1 to 40 of a-z, 0-9 and '-', not beginning or ending with '-'.
+func CheckCustomerID(id string) error { return checkSlug("customer", id) }
+
+// CheckTrunkName accepts the same as CheckCustomerID.
+func CheckTrunkName(name string) error { return checkSlug("trunk", name) }
+
+// CheckLineID accepts 1 to 64 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.
+func CheckLineID(id string) error {
+	ok := len(id) >= 1 && len(id) <= 64 && isAlnum(id[0])
+	for i := 0; ok && i < len(id); i++ {
+		ok = isAlnum(id[i]) || id[i] == '.' || id[i] == '_' || id[i] == '-'
+	}
+	if !ok {
+		return fmt.Errorf("%w: line %.70q: want 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first", ErrID, id)
+	}
+	return nil
+}
+
+// CheckNumber accepts "" (none) and E.164 digits without '+': 7 to 15, not beginning with 0.
+func CheckNumber(digits string) error {
+	if digits == "" {
+		return nil
+	}
+	ok := len(digits) >= 7 && len(digits) <= 15 && digits[0] != '0'
+	for i := 0; ok && i < len(digits); i++ {
+		ok = digits[i] >= '0' && digits[i] <= '9'
+	}
+	if !ok {
+		return fmt.Errorf("%w: number %.30q: want 7 to 15 digits with the country code first and no '+'", ErrID, digits)
+	}
+	return nil
+}
+
+// Validate checks what one link says, before it is stored. Whether it loosens what stands above is the caller's to ask
+// (Field.Loosens); Resolve ignores it in any case. All faults are reported at once.
+func (s *Settings) Validate(level Level) error {
+	var faults []error
+	for f := range NumFields {
+		if err := s.Values[f].validate(f, level); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if len(s.Nets) > MaxNets {
+		faults = append(faults, fmt.Errorf("%w: %d entries; %d are allowed", ErrNets, len(s.Nets), MaxNets))
+	}
+	for _, p := range s.Nets {
+		if plain, err := plainNet(p); err != nil || plain != p || !p.IsValid() {
+			faults = append(faults, fmt.Errorf("%w: %s is not in plain form", ErrNets, p))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (v Value) validate(f Field, level Level) error {
+	switch {
+	case v == Value{}:
+		return nil
+	case !v.Set:
+		return fmt.Errorf("%w: %s has parts but no value", ErrValue, f)
+	case level == LevelLine && f.OfAccount():
+		return fmt.Errorf("%w: %s is the customer's, a line cannot set it", ErrValue, f)
+	case v.Granted && level <= LevelProvider:
+		return fmt.Errorf("%w: %s is the provider's own; grants are for customers and lines", ErrValue, f)
+	case !v.Granted && (!v.Until.IsZero() || v.Kept):
+		return fmt.Errorf("%w: %s ends by itself but was not granted", ErrValue, f)
+	}
+	if v.Kept {
+		if err := checkRange(f, v.KeptN); err != nil {
+			return err
+		}
+	}
+	return checkRange(f, v.N)
+}
+
+func checkSlug(what, id string) error {
+	ok := len(id) >= 1 && len(id) <= 40 && id[0] != '-' && id[len(id)-1] != '-'
+	for i := 0; ok && i < len(id); i++ {
+		ok = id[i] >= 'a' && id[i] <= 'z' || id[i] >= '0' && id[i] <= '9' || id[i] == '-'
+	}
+	if !ok {
+		return fmt.Errorf("%w: %s %.50q: want 1 to 40 of a-z, 0-9 and '-', with '-' inside only", ErrID, what, id)
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}

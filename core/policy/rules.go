@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"math"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+)
+
+// outcome of one rule.
+type outcome uint8
+
+const (
+	passed  outcome = iota
+	refused         // this rule stops the call
+	skipped         // the rule has nothing to say about this attempt
+)
+
+// rule is one row of the table: the refusal it can give and the setting it reads.
+type rule struct {
+	reason Reason
+	field  account.Field // NumFields: none
+}
+
+// rules in the order in which they are judged: who, then where from, then whether the line calls at all, then the
+// number, then its price. A caller from a wrong address learns nothing about the line beyond that.
+var rules = [...]rule{
+	{NoSuchLine, account.NumFields},
+	{AddressLocked, account.NumFields},
+	{LineLocked, account.NumFields},
+	{NumberInvalid, account.NumFields},
+	{ClassBarred, account.NumFields},
+	{Unpriced, account.NumFields},
+	{PremiumBarred, account.Premium},
+	{OverNational, account.NationalCeiling},
+	{OverInternational, account.InternationalCeiling},
+}
+
+// judge applies one rule. It is a switch and not functions in the table, because arguments of calls through pointers
+// escape to the heap.
+func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figures) {
+	switch r.reason {
+	case NoSuchLine:
+		return pass(!f.Inactive), Figures{}
+	case AddressLocked:
+		return pass(s.Allows(a.Source)), Figures{}
+	case LineLocked:
+		return pass(!f.Locked), Figures{}
+	case NumberInvalid:
+		return pass(numbered(a)), Figures{Value: int64(a.Invalid)}
+	}
+	if !numbered(a) {
+		return skipped, Figures{}
+	}
+	switch r.reason {
+	case ClassBarred:
+		return pass(a.Dest.Class != phone.ClassUnknown && a.Dest.Class < phone.NumClasses), Figures{}
+	case Unpriced:
+		return pass(priced(a.Quote)), Figures{}
+	case PremiumBarred:
+		return judgePremium(s, a)
+	case OverNational:
+		return judgeCeiling(s, account.NationalCeiling, a, !abroad(a))
+	case OverInternational:
+		return judgeCeiling(s, account.InternationalCeiling, a, abroad(a))
+	}
+	return refused, Figures{} // a rule without a judge stops everything, so that its first test shows it
+}
+
+func (r *rule) from(s *account.Effective) account.Level {
+	if r.field >= account.NumFields {
+		return account.LevelDefault
+	}
+	return s.From[r.field]
+}
+
+// judgePremium bars 09, 118 (directory enquiries cost as much) and premium numbers abroad. 070 looks like a mobile and is
+// regulated as an ordinary call, so it, like satellites, is left to its price and the ceilings. Where premium is switched
+// on the ceilings still apply: the switch says "this kind of number", never "at any price".
+func judgePremium(s *account.Effective, a *Attempt) (outcome, Figures) {
+	switch a.Dest.Class {
+	case phone.Premium, phone.Directory, phone.IntlPremium:
+		on := s.Values[account.Premium]
+		return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
+	}
+	return skipped, Figures{}
+}
+
+func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies bool) (outcome, Figures) {
+	if !applies || !priced(a.Quote) {
+		return skipped, Figures{}
+	}
+	limit, cost := s.Ceiling(field), Minute(&a.Quote.Price)
+	return pass(cost <= limit), Figures{Limit: int64(limit), Value: int64(cost), Pass: int64(cost)}
+}
+
+// Minute is the price that ceilings judge: the dearest band, or the connection charge or least charge where one of these
+// is more, each taken as the price of a first minute. Otherwise "1p a minute and £5 to connect" would pass a ceiling of
+// 2p. They are compared, not added up: with 1.5p a minute and 1p to connect, a customer who set 2p means to allow it.
+func Minute(p *rating.Price) money.Rate {
+	return max(p.Dearest(), perMinute(p.Connect), perMinute(p.Minimum))
+}
+
+// perMinute reads an amount as a rate, saturating: an absurd charge is over every ceiling.
+func perMinute(m money.Micro) money.Rate {
+	if m > math.MaxInt64/1000 {
+		return math.MaxInt64
+	}
+	return money.Rate(m) * 1000
+}
+
+// condition is one row of the table of what must hold at the instant of connection.
+type condition struct {
+	kind   ConditionKind
+	purse  Purse
+	field  account.Field
+	window time.Duration
+	reason Reason
+}
+
+// conditions in the order in which gate takes them: the cheap ones first, money last.
+var conditions = [...]condition{
+	{CondRate, 0, account.CallsPerMinute, time.Minute, TooManyPerMinute},
+	{CondOpen, 0, account.MaxCalls, 0, TooManyCalls},
+	{CondOpenAbroad, 0, account.MaxInternational, 0, TooManyInternational},
+	{CondPurse, LineDay, account.LineDayCap, 0, LineDaySpent},
+	{CondPurse, LineMonth, account.LineMonthCap, 0, LineMonthSpent},
+	{CondPurse, AccountDay, account.AccountDayCap, 0, AccountDaySpent},
+	{CondPurse, AccountMonth, account.AccountMonthCap, 0, AccountMonthSpent},
+}
+
+// applies: only calls abroad count abroad; only calls that cost something need purses, so that a line that has spent its
+// cap still reaches free numbers and its own provider.
+func (c *condition) applies(a *Attempt) bool {
+	switch c.kind {
+	case CondOpenAbroad:
+		return abroad(a)
+	case CondPurse:
+		return a.Quote == nil || !free(&a.Quote.Price)
+	}
+	return true
+}
+
+func (c *condition) state(s *account.Effective) Condition {
+	return Condition{Kind: c.kind, Purse: c.purse, Limit: s.Values[c.field], Window: c.window, Reason: c.reason}
+}
+
+// emergency calls pass before any rule: no address, lock, limit or price is asked, there is nothing to take at
+// connection, and no limit of talk time.
+func emergency(a *Attempt) bool {
+	return a.Dest.Class == phone.Emergency && a.Invalid == phone.NoProblem
+}
+
+// numbered: there is a number to judge. A zero destination counts as none even when nobody said what is wrong with it.
+func numbered(a *Attempt) bool { return a.Invalid == phone.NoProblem && !a.Dest.Number.IsZero() }
+
+// abroad: the international ceiling and count apply. A line of our own is never abroad.
+func abroad(a *Attempt) bool { return !a.Dest.National && a.Dest.Class != phone.OnNet }
+
+// priced: there is a price and nothing in it is negative, which would pass every ceiling.
+func priced(q *rating.Quote) bool {
+	return q != nil && q.Price.Connect >= 0 && q.Price.Minimum >= 0 && min(q.Price.Rates[rating.Peak], q.Price.Rates[rating.OffPeak], q.Price.Rates[rating.Weekend]) >= 0
+}
+
+func free(p *rating.Price) bool {
+	return *p == (rating.Price{Prefix: p.Prefix, Short: p.Short, Name: p.Name, First: p.First, Step: p.Step})
+}
+
+func pass(ok bool) outcome {
+	if ok {
+		return passed
+	}
+	return refused
+}

@@ -1,0 +1,94 @@
+package policy
+
+import (
+	"strconv"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/phone"
+)
+
+// plain is the text of a reason without figures.
+func plain(text string) func(Figures) string { return func(Figures) string { return text } }
+
+// ceilingText: "international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass".
+func ceilingText(kind string) func(Figures) string {
+	return func(f Figures) string {
+		limit := "the " + kind + " ceiling is " + money.Rate(f.Limit).Pence() + "p a minute"
+		if f.Limit == 0 {
+			limit = "the " + kind + " ceiling allows free calls only"
+		}
+		text := limit + " and this call costs " + money.Rate(f.Value).Pence() + "p"
+		if f.Pass > 0 {
+			text += ": a ceiling of " + money.Rate(f.Pass).Pence() + "p would pass"
+		}
+		return text
+	}
+}
+
+func openText(what string) func(Figures) string {
+	return func(f Figures) string {
+		if f.Limit == 0 {
+			return "this line may not have " + what + ": nothing passes until that limit is raised"
+		}
+		return "this line may have " + count(f.Limit) + " " + what + " and has " + count(f.Value) + ": a call passes when one ends"
+	}
+}
+
+func rateText(f Figures) string {
+	if f.Limit == 0 {
+		return "this line may not begin calls: nothing passes until calls-per-minute is raised"
+	}
+	return "this line may begin " + count(f.Limit) + " calls a minute and began " + count(f.Value) + ": a call passes within a minute"
+}
+
+// capText speaks of a purse: Limit its cap, Value spent and held, Pass the cap that would have had the room.
+func capText(which, when string) func(Figures) string {
+	return func(f Figures) string {
+		text := which + " is " + amount(f.Limit) + " and " + amount(f.Value) + " of it is spent or held: "
+		if f.Pass > 0 {
+			text += "a cap of " + amount(f.Pass) + " would pass, or "
+		}
+		return text + "a call " + when
+	}
+}
+
+func trunksText(f Figures) string {
+	if f.Value == 0 {
+		return "no carrier took this call"
+	}
+	return "no carrier took this call: " + count(f.Value) + " tried"
+}
+
+func longestText(f Figures) string {
+	if f.Limit <= 0 {
+		return "the call reached the longest time allowed"
+	}
+	limit := min(f.Limit, int64(time.Duration(1<<63-1)/time.Second))
+	return "the call reached the longest time allowed, " + (time.Duration(limit) * time.Second).String()
+}
+
+// problemText says what is wrong with digits; Value is the phone.Problem.
+func problemText(f Figures) string {
+	switch phone.Problem(min(max(f.Value, 0), 255)) {
+	case phone.Empty:
+		return "no number was dialled"
+	case phone.BadCharacter:
+		return "this is not a telephone number: it has something other than digits in it"
+	case phone.TooLong:
+		return "this number is too long: at most 15 digits with the country code"
+	case phone.TooShort:
+		return "this number is too short for its range"
+	case phone.NoCountry:
+		return "this number begins with no country code that exists"
+	case phone.NoRange:
+		return "the country called has no such range of numbers"
+	case phone.NoPrefix:
+		return "this number is not complete: dial 0 before a national number, 00 or + before an international one"
+	}
+	return "this is not a valid telephone number"
+}
+
+func count(n int64) string { return strconv.FormatInt(n, 10) }
+
+func amount(n int64) string { return money.Micro(n).String() }
