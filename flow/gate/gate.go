@@ -3,11 +3,21 @@
 package gate
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/flow/book"
+	"ringfence/flow/ledger"
+	"ringfence/state/counters/memory"
+	"ringfence/state/store"
 )
 
 // Attempt is a call that an edge wants to let through.
@@ -62,14 +72,165 @@ type Recovered struct {
 	Snapshot []byte
 }
 
-// What edges use, on a *Gate (safe for concurrent use; calls may block for a durable write, a few milliseconds):
-//
-//	Admit(ctx, Attempt) (*Plan, error)                    // error is a *Refusal, always
-//	Ringing(id)                                           // never blocks
-//	Trying(id, way Way, bleg string)                      // the way now tried, its SIP Call-ID; never blocks
-//	Answered(ctx, id, way Way, snapshot []byte) error     // call it before the 200 goes to the caller: on error hang up the
-//	                                                      // callee and answer 503. Metering starts here
-//	Snapshot(id, snapshot []byte)                         // dialogs changed (re-INVITE, UPDATE); never blocks
-//	Ended(id, End)                                        // exactly one settlement, whatever repeats; never blocks
-//	OnCut(func(id call.ID, why policy.Reason, f policy.Figures))  // set once before start: the edge hangs up both legs, then calls Ended
-//	Recovered() []Recovered                               // answered calls of before the restart, asked once by the edge that owns them
+// Options say how a Gate works. Zero fields have the stated defaults.
+type Options struct {
+	Node   string
+	Plan   *phone.Plan
+	Book   *book.Book
+	Ledger *ledger.Ledger
+	// Registered says whether a line has a phone that can ring. Nil: every line has.
+	Registered func(line string, now time.Time) bool
+	Log        *slog.Logger
+	Slice      time.Duration // talk time held ahead at a time; default 60 s
+	Ahead      time.Duration // how long before it runs out the next slice is held; default 10 s
+	Lease      time.Duration // how long an open call stays this node's without renewal; default 60 s
+}
+
+// Gate is the one path of a call. Safe for concurrent use.
+type Gate struct {
+	o        Options
+	counts   *memory.Counters
+	meter    meter
+	refusals refusals
+	settings seen
+
+	calls    [callShards]callShard
+	open     atomic.Int64
+	stopping atomic.Bool
+	onCut    func(call.ID, policy.Reason, policy.Figures) // set before Start
+	before   []Recovered                                  // calls of before the restart, until the edge asks
+	stats    Stats
+	ids      idSource
+}
+
+const callShards = 64
+
+type callShard struct {
+	mu sync.Mutex
+	m  map[call.ID]*live
+}
+
+// live is an open call in memory. mu owns every field that can change once the call is known.
+type live struct {
+	always  bool         // never changes
+	counted bool         // takes a place among the line's open calls
+	abroad  bool         // and among its international ones
+	holds   []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
+
+	mu       sync.Mutex
+	call     call.Open
+	busy     bool          // an extension is on its way to the store
+	spentWhy policy.Reason // why no more could be held; OK while nothing refused
+	spentFig policy.Figures
+	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
+	cutFig   policy.Figures
+	cutBy    call.Party
+}
+
+// New makes a gate; Start lets it meter.
+func New(o Options) (*Gate, error) {
+	if o.Plan == nil || o.Book == nil || o.Ledger == nil {
+		return nil, errors.New("gate: a plan, a book and a ledger are needed")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&o.Slice, 60*time.Second)
+	setDefault(&o.Ahead, 10*time.Second)
+	setDefault(&o.Lease, 60*time.Second)
+	g := &Gate{o: o, counts: memory.New()}
+	for i := range g.calls {
+		g.calls[i].m = map[call.ID]*live{}
+	}
+	g.meter.init()
+	return g, nil
+}
+
+func setDefault(d *time.Duration, to time.Duration) {
+	if *d <= 0 {
+		*d = to
+	}
+}
+
+// OnCut says whom to tell that a call must end: both legs are hung up, then Ended is called. Set it before Start.
+func (g *Gate) OnCut(f func(id call.ID, why policy.Reason, f policy.Figures)) { g.onCut = f }
+
+// Start takes back the calls of before a restart and begins to meter. It returns once open calls are known.
+func (g *Gate) Start(ctx context.Context, m store.Money) error {
+	if err := g.recover(ctx, m); err != nil {
+		return err
+	}
+	go g.runMeter()
+	return nil
+}
+
+// Drain refuses new calls (but emergency ones) from now on; calls that are up go on.
+func (g *Gate) Drain() { g.stopping.Store(true) }
+
+// Stop ends the metering. Open calls stay as they are in the store, for the next start.
+func (g *Gate) Stop() {
+	g.Drain()
+	g.meter.stop()
+	g.flushRefusals(time.Now())
+}
+
+func (g *Gate) shard(id call.ID) *callShard {
+	// The last characters of an id are random.
+	return &g.calls[(uint(id[len(id)-1])*31+uint(id[len(id)-2]))%callShards]
+}
+
+func (g *Gate) get(id call.ID) *live {
+	if len(id) < 2 {
+		return nil
+	}
+	s := g.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[id]
+}
+
+func (g *Gate) put(l *live) {
+	s := g.shard(l.call.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.m[l.call.ID] = l
+	g.open.Add(1)
+}
+
+// take removes a call: whoever gets it settles it, so that nothing is settled twice.
+func (g *Gate) take(id call.ID) *live {
+	if len(id) < 2 {
+		return nil
+	}
+	s := g.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.m[id]
+	if l != nil {
+		delete(s.m, id)
+		g.open.Add(-1)
+	}
+	return l
+}
+
+// Calls lists what is open on this node, oldest first.
+func (g *Gate) Calls() []call.Open {
+	var all []call.Open
+	for i := range g.calls {
+		s := &g.calls[i]
+		s.mu.Lock()
+		for _, l := range s.m {
+			l.mu.Lock()
+			c := l.call
+			l.mu.Unlock()
+			c.Snapshot = nil
+			all = append(all, c)
+		}
+		s.mu.Unlock()
+	}
+	sortCalls(all)
+	return all
+}
+
+// OpenCalls counts what is open on this node.
+func (g *Gate) OpenCalls() int { return int(g.open.Load()) }

@@ -1,0 +1,296 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/flow/book"
+	"ringfence/flow/ledger"
+)
+
+// subject is an attempt understood: who, where to, at what price, under which settings.
+type subject struct {
+	Attempt
+	entry     *book.Line // nil: no such line
+	dir       call.Direction
+	line      string // charged, or called for In
+	account   string
+	peer      string
+	present   string
+	dest      phone.Destination
+	problem   phone.Problem
+	quote     rating.Quote
+	priced    bool
+	settings  *account.Effective
+	facts     policy.Facts
+	zone      *time.Location
+	now       time.Time
+	verdict   policy.Verdict
+	rateTaken bool
+	openTaken bool
+	farTaken  bool
+}
+
+// Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
+func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
+	s := g.understand(a, time.Now())
+	if r := g.precheck(s); r != nil {
+		return nil, g.refuse(s, r)
+	}
+	ways, r := g.ways(s)
+	if r != nil {
+		return nil, g.refuse(s, r)
+	}
+	if r := g.takeCounts(s); r != nil {
+		return nil, g.refuse(s, r)
+	}
+	l, r := g.reserve(ctx, s)
+	if r != nil {
+		g.giveCounts(s)
+		return nil, g.refuse(s, r)
+	}
+	g.put(l)
+	g.stats.admitted.Add(1)
+	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.dest.Number.String(), Always: s.verdict.Always}, nil
+}
+
+// understand gathers everything a decision needs. It changes nothing.
+func (g *Gate) understand(a Attempt, now time.Time) *subject {
+	s := &subject{Attempt: a, now: now, dir: call.Out, line: a.Line, settings: &nobody}
+	s.dest, s.problem = g.o.Plan.Parse(a.Dialled)
+	if a.Trunk != "" {
+		g.understandInbound(s)
+		return s
+	}
+	l, ok := g.o.Book.Line(a.Line)
+	if !ok {
+		s.facts.Inactive = true
+		return s
+	}
+	s.entry = l
+	s.account, s.present = l.Customer(), l.Number()
+	s.facts.Locked = l.Locked()
+	s.settings = l.Effective(now)
+	s.zone = l.Zone()
+	if s.problem != phone.NoProblem {
+		return s
+	}
+	if s.dest.Number.Short() {
+		g.price(s)
+		return s
+	}
+	if peer, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok {
+		s.dir, s.peer, s.dest.Class, s.priced = call.Between, peer.ID(), phone.OnNet, true
+		s.quote = noCharge(s, "on-net")
+		return s
+	}
+	g.price(s)
+	return s
+}
+
+// price fixes the retail price that the call keeps, if the line's tariff has one.
+func (g *Gate) price(s *subject) {
+	deck, cal, ok := g.o.Book.Retail(s.entry)
+	if !ok {
+		return
+	}
+	if p, ok := deck.Find(s.dest.Number); ok {
+		s.quote, s.priced = rating.Quote{Price: *p, Calendar: cal, Start: s.now}, true
+	}
+}
+
+// noCharge is the price of calls that never cost anything.
+func noCharge(s *subject, name string) rating.Quote {
+	n := s.dest.Number
+	return rating.Quote{Price: rating.Price{Prefix: n.Digits(), Short: n.Short(), Name: name, First: 1, Step: 1}, Start: s.now}
+}
+
+// understandInbound finds the line that a carrier's call is for. Such calls are free to it and not judged.
+func (g *Gate) understandInbound(s *subject) {
+	s.dir, s.peer, s.priced = call.In, s.Trunk, true
+	s.quote = noCharge(s, "inbound")
+	if s.problem != phone.NoProblem {
+		return
+	}
+	if l, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok {
+		s.entry, s.line, s.account, s.settings = l, l.ID(), l.Customer(), l.Effective(s.now)
+	}
+}
+
+// nobody is the settings of a line that does not exist: everything barred.
+var nobody account.Effective
+
+// precheck is everything that refuses without touching a count or a purse.
+func (g *Gate) precheck(s *subject) *Refusal {
+	if s.dir == call.In {
+		return g.precheckInbound(s)
+	}
+	at := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr()}
+	if s.priced {
+		at.Quote = &s.quote
+	}
+	s.verdict = policy.Decide(s.settings, s.facts, at, s.now)
+	switch {
+	case s.verdict.Always:
+		return nil
+	case s.Restricted:
+		return &Refusal{Reason: policy.AddressLocked}
+	case !s.verdict.Allowed():
+		return &Refusal{Reason: s.verdict.Reason, Figures: s.verdict.Figures}
+	case g.stopping.Load():
+		return &Refusal{Reason: policy.Stopping}
+	}
+	return nil
+}
+
+func (g *Gate) precheckInbound(s *subject) *Refusal {
+	switch {
+	case s.problem != phone.NoProblem || s.line == "":
+		return &Refusal{Reason: policy.NoSuchLine}
+	case g.stopping.Load():
+		return &Refusal{Reason: policy.Stopping}
+	}
+	s.verdict.Longest = time.Duration(s.settings.Values[account.LongestCall]) * time.Second
+	return nil
+}
+
+// ways lists the ways out, best first.
+func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
+	to := s.peer
+	if s.dir == call.In {
+		to = s.line
+	}
+	if s.dir != call.Out {
+		if g.o.Registered != nil && !g.o.Registered(to, s.now) {
+			return nil, &Refusal{Reason: policy.NotRegistered}
+		}
+		return []Way{{Line: to}}, nil
+	}
+	ways := trunkWays(g.o.Book.Trunks(), s.dest)
+	if len(ways) == 0 {
+		return nil, &Refusal{Reason: policy.NoTrunk}
+	}
+	return ways, nil
+}
+
+func trunkWays(trunks []*book.Trunk, d phone.Destination) []Way {
+	emergency := d.Class == phone.Emergency
+	var ways, rest []Way
+	for _, t := range trunks {
+		w := Way{Trunk: t.Name, User: sendAs(t.Format, d.Number)}
+		if emergency && !t.Emergency {
+			rest = append(rest, w)
+			continue
+		}
+		ways = append(ways, w)
+	}
+	// An emergency call tries the trunks meant for it, then every other.
+	return append(ways, rest...)
+}
+
+// sendAs writes a number as a trunk wants it; short numbers go as they are.
+func sendAs(format string, n phone.Number) string {
+	text := n.String()
+	if n.Short() {
+		return text
+	}
+	switch format {
+	case "e164":
+		return text[1:]
+	case "00e164":
+		return "00" + text[1:]
+	}
+	return text
+}
+
+// takeCounts takes the counting conditions in order; what was taken is given back by giveCounts if a later one refuses.
+// An attempt within a window stays counted: a refused attempt is an attempt.
+func (g *Gate) takeCounts(s *subject) *Refusal {
+	if s.dir == call.In {
+		return nil
+	}
+	if s.verdict.Always {
+		g.counts.Put(openKey(s.line))
+		s.openTaken = true
+		return nil
+	}
+	for _, c := range s.verdict.Conditions[:s.verdict.N] {
+		var n int64
+		ok := true
+		switch c.Kind {
+		case policy.CondRate:
+			n, ok = g.counts.Hit(rateKey(s.line), c.Limit, c.Window, s.now)
+		case policy.CondOpen:
+			n, ok = g.counts.Take(openKey(s.line), c.Limit)
+			s.openTaken = ok
+		case policy.CondOpenAbroad:
+			n, ok = g.counts.Take(abroadKey(s.line), c.Limit)
+			s.farTaken = ok
+		}
+		if !ok {
+			g.giveCounts(s)
+			return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n + 1, Pass: c.Limit}}
+		}
+	}
+	return nil
+}
+
+func (g *Gate) giveCounts(s *subject) {
+	if s.openTaken {
+		g.counts.Give(openKey(s.line))
+		s.openTaken = false
+	}
+	if s.farTaken {
+		g.counts.Give(abroadKey(s.line))
+		s.farTaken = false
+	}
+}
+
+func openKey(line string) string   { return "open/" + line }
+func abroadKey(line string) string { return "abroad/" + line }
+func rateKey(line string) string   { return "rate/" + line }
+
+// reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.
+func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
+	l := g.newLive(s)
+	if s.verdict.Always {
+		g.o.Ledger.Post(g.opening(s, l, nil)) // an emergency call waits for nothing
+		return l, nil
+	}
+	holds := s.holds()
+	least := s.quote.Cost(time.Nanosecond)
+	amount := s.quote.Cost(min(g.o.Slice, l.call.Longest))
+	for range reserveTries {
+		l.call.Held, l.call.PaidFor = amount, l.call.Longest
+		if len(holds) > 0 {
+			l.call.PaidFor = s.quote.Affords(amount, l.call.Longest)
+		}
+		op := g.opening(s, l, holds)
+		out, err := g.o.Ledger.Do(ctx, op)
+		switch {
+		case errors.Is(err, ledger.ErrUnavailable) && len(holds) == 0:
+			g.o.Ledger.Post(op) // a free call goes on; it is written down when the store is back
+			return l, nil
+		case err != nil:
+			g.void(l, policy.StoreUnavailable)
+			return nil, &Refusal{Reason: policy.StoreUnavailable}
+		case !out.Refused:
+			return l, nil
+		case amount <= least:
+			why, f := whichPurse(holds, out, least)
+			return nil, &Refusal{Reason: why, Figures: f}
+		}
+		amount = max(s.quote.Cost(s.quote.Affords(out.Room, l.call.Longest)), least)
+	}
+	// Other calls took the room each time: say so as the purse being spent, which it is to all purposes.
+	return nil, &Refusal{Reason: policy.LineDaySpent}
+}
+
+// reserveTries bounds how often a shrinking purse is asked again; the last try asks for the least amount.
+const reserveTries = 4

@@ -1,0 +1,72 @@
+package gate
+
+import (
+	"net/netip"
+	"time"
+
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/flow/book"
+)
+
+// Explanation is a decision taken apart, with nothing changed by it: no count, no purse, no journal.
+type Explanation struct {
+	Known   bool // there is such a line
+	Dest    phone.Destination
+	Problem phone.Problem // why the digits are no number
+	Quote   *rating.Quote // nil: no price
+	Ways    []Way         // where the call would go
+	Verdict policy.Verdict
+	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
+}
+
+// Explain says what Admit would decide on a call of line to dialled, from source, at an instant. Conditions that only the
+// moment of connection can answer (purses) are checked by the caller against present balances.
+func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
+	s := g.understand(Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	x := Explanation{Known: s.entry != nil, Dest: s.dest, Problem: s.problem}
+	a := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: source}
+	if s.priced {
+		x.Quote, a.Quote = &s.quote, &s.quote
+	}
+	x.Verdict, x.Steps = policy.Explain(s.settings, s.facts, a, at)
+	for i := range x.Steps {
+		g.present(&x.Steps[i], line, at)
+	}
+	if !x.Verdict.Allowed() {
+		return x
+	}
+	ways, r := g.ways(s)
+	x.Ways = ways
+	if r != nil {
+		x.Verdict.Reason, x.Verdict.Figures = r.Reason, r.Figures
+	}
+	return x
+}
+
+// present fills in how many are counted now, this call included.
+func (g *Gate) present(step *policy.Step, line string, at time.Time) {
+	if !step.Pending {
+		return
+	}
+	switch step.Reason {
+	case policy.TooManyCalls:
+		step.Figures.Value = g.counts.Open(openKey(line)) + 1
+	case policy.TooManyInternational:
+		step.Figures.Value = g.counts.Open(abroadKey(line)) + 1
+	case policy.TooManyPerMinute:
+		step.Figures.Value = g.counts.Hits(rateKey(line), at) + 1
+	default:
+		return
+	}
+	step.Passed = step.Figures.Value <= step.Figures.Limit
+}
+
+// Follow makes the gate obey changes of the book: a line that is locked with its calls, or removed, loses them.
+func (g *Gate) Follow(c book.Change) {
+	if !c.Cut {
+		return
+	}
+	go g.CutLine(c.Line, policy.CutLocked) // the book's lock is held while it tells
+}

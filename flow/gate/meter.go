@@ -1,0 +1,248 @@
+package gate
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/flow/ledger"
+	"ringfence/state/store"
+)
+
+// meter is one queue of calls by the time when each must be looked at: to hold its next slice, or to be cut.
+type meter struct {
+	mu    sync.Mutex // owns queue
+	queue dues
+	wake  chan struct{}
+	quit  chan struct{}
+	done  chan struct{}
+	once  sync.Once
+}
+
+// due is a look at a call. Calls that ended meanwhile are found gone and skipped.
+type due struct {
+	at time.Time
+	id call.ID
+}
+
+type dues []due
+
+func (d dues) Len() int           { return len(d) }
+func (d dues) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *dues) Push(x any)        { *d = append(*d, x.(due)) }
+func (d *dues) Pop() any {
+	last := len(*d) - 1
+	x := (*d)[last]
+	*d = (*d)[:last]
+	return x
+}
+
+func (m *meter) init() {
+	m.wake, m.quit, m.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+}
+
+func (m *meter) stop() {
+	m.once.Do(func() { close(m.quit) })
+}
+
+func (m *meter) add(id call.ID, at time.Time) {
+	m.mu.Lock()
+	heap.Push(&m.queue, due{at, id})
+	first := m.queue[0].id == id
+	m.mu.Unlock()
+	if first {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// next takes what is due at now, or says how long until something is.
+func (m *meter) next(now time.Time) (ids []call.ID, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.queue) > 0 && !m.queue[0].at.After(now) {
+		ids = append(ids, heap.Pop(&m.queue).(due).id)
+	}
+	if len(m.queue) > 0 {
+		return ids, m.queue[0].at.Sub(now)
+	}
+	return ids, time.Hour
+}
+
+// housekeeping is how often counts are swept and suppressed refusals are written down.
+const housekeeping = 10 * time.Second
+
+func (g *Gate) runMeter() {
+	defer close(g.meter.done)
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		ids, wait := g.meter.next(time.Now())
+		for _, id := range ids {
+			g.look(id)
+		}
+		timer.Reset(wait)
+		select {
+		case <-g.meter.quit:
+			return
+		case <-timer.C:
+		case <-g.meter.wake:
+		case now := <-tick.C:
+			g.counts.Sweep(now)
+			g.flushRefusals(now)
+		}
+	}
+}
+
+// look decides what a call needs at this moment. Times of a running call are monotonic.
+func (g *Gate) look(id call.ID) {
+	l := g.get(id)
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	if l.call.State != call.Answered || l.busy {
+		l.mu.Unlock()
+		return
+	}
+	talked, c := time.Since(l.call.AnsweredAt), &l.call
+	switch {
+	case talked >= c.Longest:
+		l.mu.Unlock()
+		g.Cut(id, policy.TooLong, policy.Figures{Limit: int64(c.Longest / time.Second), Value: int64(talked / time.Second)})
+		return
+	case talked >= c.PaidFor:
+		why, f := l.spentWhy, l.spentFig
+		l.mu.Unlock()
+		if why == policy.OK {
+			why = policy.StoreUnavailable
+		}
+		g.Cut(id, why, f)
+		return
+	case l.wantsMore(talked, g.o.Ahead):
+		l.busy = true
+		l.mu.Unlock()
+		go g.extend(l)
+		return
+	}
+	at := l.nextLook(g.o.Ahead)
+	l.mu.Unlock()
+	g.meter.add(id, at)
+}
+
+// wantsMore says that it is time to hold another slice. Once a purse refused, it is asked again now and then until the
+// money ends: another call may have given some back. l.mu is held.
+func (l *live) wantsMore(talked, ahead time.Duration) bool {
+	left := l.call.PaidFor - talked
+	if l.call.PaidFor >= l.call.Longest {
+		return false
+	}
+	return l.spentWhy == policy.OK && left <= ahead || l.spentWhy != policy.OK && left >= lastAsk
+}
+
+// lastAsk is how long before the end a purse that refused is not asked again.
+const lastAsk = time.Second
+
+// nextLook is when the meter must look again. l.mu is held.
+func (l *live) nextLook(ahead time.Duration) time.Time {
+	end := l.call.AnsweredAt.Add(l.call.PaidFor)
+	if l.call.PaidFor >= l.call.Longest {
+		return end
+	}
+	if l.spentWhy == policy.OK {
+		return end.Add(-min(ahead, l.call.PaidFor))
+	}
+	if left := time.Until(end); left > 2*lastAsk {
+		return time.Now().Add(left / 2)
+	}
+	return end
+}
+
+// extend holds the next slice, or what is left of the purses. It runs on its own goroutine, one for a call at a time.
+func (g *Gate) extend(l *live) {
+	l.mu.Lock()
+	c := l.call
+	ahead := min(c.PaidFor+g.o.Slice, c.Longest)
+	l.mu.Unlock()
+	holds := g.capsNow(l)
+	want := c.Quote.Cost(ahead)
+	least := c.Quote.Cost(c.PaidFor + time.Nanosecond)
+	want = max(want, least)
+	for range reserveTries {
+		paid := c.Quote.Affords(want, c.Longest)
+		out, err := g.hold(&c, holds, want, paid)
+		switch {
+		case err != nil:
+			g.extendLater(l, err)
+			return
+		case out.Missing:
+			g.Cut(c.ID, policy.Fault, policy.Figures{})
+			return
+		case !out.Refused:
+			g.extended(l, want, paid)
+			return
+		case want <= least:
+			g.lastSlice(l, holds, out, least-c.Held)
+			return
+		}
+		want = max(c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest)), least)
+	}
+	g.extendLater(l, nil)
+}
+
+// hold asks the purses for the difference between what the call holds and want.
+func (g *Gate) hold(c *call.Open, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
+	next := call.Open{ID: c.ID, PaidFor: paid, Lease: time.Now().Add(g.o.Lease)}
+	ctx, cancel := context.WithTimeout(context.Background(), g.o.Ahead)
+	defer cancel()
+	return g.o.Ledger.Do(ctx, store.Op{
+		Kind: store.OpExtend, ID: c.ID, Holds: holds, Amount: want - c.Held, Call: &next, Facts: sliceHeld(c, want, paid),
+	})
+}
+
+func (g *Gate) extended(l *live, held money.Micro, paid time.Duration) {
+	l.mu.Lock()
+	l.call.Held, l.call.PaidFor, l.busy, l.spentWhy = held, paid, false, policy.OK
+	at := l.nextLook(g.o.Ahead)
+	id := l.call.ID
+	l.mu.Unlock()
+	g.stats.extended.Add(1)
+	g.meter.add(id, at)
+}
+
+// lastSlice remembers why no more may be held: the call runs to the end of what is paid and is cut there.
+func (g *Gate) lastSlice(l *live, holds []store.Hold, out store.Outcome, least money.Micro) {
+	l.mu.Lock()
+	l.spentWhy, l.spentFig = whichPurse(holds, out, least)
+	l.busy = false
+	at, id := l.nextLook(g.o.Ahead), l.call.ID
+	l.mu.Unlock()
+	g.meter.add(id, at)
+}
+
+// extendLater tries again in a moment; if that never succeeds the call is cut where its money ends.
+func (g *Gate) extendLater(l *live, err error) {
+	if err != nil && !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+		g.o.Log.Error("a slice could not be held", "call", l.call.ID, "err", err)
+	}
+	l.mu.Lock()
+	l.busy = false
+	at, id := time.Now().Add(retryExtend), l.call.ID
+	if end := l.call.AnsweredAt.Add(l.call.PaidFor); end.Before(at) {
+		at = end
+	}
+	l.mu.Unlock()
+	g.meter.add(id, at)
+}
+
+const retryExtend = 500 * time.Millisecond

@@ -1,0 +1,134 @@
+package gate
+
+import (
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/state/store"
+)
+
+// PurseIDs names the four purses that a call of line begun at now would draw on, indexed by policy.Purse. A call draws
+// on the day and the month in which it was let out, whenever it ends: periods are of the customer's zone.
+func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.NumPurses]string {
+	if zone == nil {
+		zone = time.UTC
+	}
+	day := now.In(zone).Format(time.DateOnly)
+	month := day[:len("2006-01")]
+	return [policy.NumPurses]string{
+		policy.LineDay:      "line/" + line + "/day/" + day,
+		policy.LineMonth:    "line/" + line + "/month/" + month,
+		policy.AccountDay:   "account/" + account + "/day/" + day,
+		policy.AccountMonth: "account/" + account + "/month/" + month,
+	}
+}
+
+// free says that no second of this call can ever cost anything, so that no purse is asked.
+func free(p *rating.Price) bool { return p.Dearest() == 0 && p.Connect == 0 && p.Minimum == 0 }
+
+// holds are the purses that must have room, in the verdict's order.
+func (s *subject) holds() []store.Hold {
+	if s.dir == call.In || free(&s.quote.Price) {
+		return nil
+	}
+	ids := PurseIDs(s.line, s.account, s.zone, s.now)
+	holds := make([]store.Hold, 0, policy.NumPurses)
+	for _, c := range s.verdict.Conditions[:s.verdict.N] {
+		if c.Kind == policy.CondPurse {
+			holds = append(holds, store.Hold{Purse: ids[c.Purse], Cap: money.Micro(c.Limit)})
+		}
+	}
+	return holds
+}
+
+// whichPurse names the purse that refused the least that was asked: its cap, and what the call would have brought it
+// to, which is also the cap that would pass. Purses are told apart by their ids alone, so that a recovered call can too.
+func whichPurse(holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
+	for _, h := range holds {
+		if h.Purse == out.Purse {
+			to := int64(h.Cap - out.Room + least)
+			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: to, Pass: to}
+		}
+	}
+	return policy.LineDaySpent, policy.Figures{}
+}
+
+var purseReasons = [policy.NumPurses]policy.Reason{
+	policy.LineDay: policy.LineDaySpent, policy.LineMonth: policy.LineMonthSpent,
+	policy.AccountDay: policy.AccountDaySpent, policy.AccountMonth: policy.AccountMonthSpent,
+}
+
+// purseOf reads the kind from an id made by PurseIDs.
+func purseOf(id string) policy.Purse {
+	month := strings.Contains(id, "/month/")
+	switch line := strings.HasPrefix(id, "line/"); {
+	case line && month:
+		return policy.LineMonth
+	case line:
+		return policy.LineDay
+	case month:
+		return policy.AccountMonth
+	}
+	return policy.AccountDay
+}
+
+var purseCaps = [policy.NumPurses]account.Field{
+	policy.LineDay: account.LineDayCap, policy.LineMonth: account.LineMonthCap,
+	policy.AccountDay: account.AccountDayCap, policy.AccountMonth: account.AccountMonthCap,
+}
+
+// capsNow are the call's purses with the caps in force now: a cap lowered or raised during a call counts from its next slice.
+func (g *Gate) capsNow(l *live) []store.Hold {
+	line, ok := g.o.Book.Line(l.call.Line)
+	if !ok {
+		return l.holds
+	}
+	e := line.Effective(time.Now())
+	now := make([]store.Hold, len(l.holds))
+	for i, h := range l.holds {
+		now[i] = store.Hold{Purse: h.Purse, Cap: e.Cap(purseCaps[purseOf(h.Purse)])}
+	}
+	return now
+}
+
+// newLive is the call as it will be remembered, with nothing held yet.
+func (g *Gate) newLive(s *subject) *live {
+	longest := s.verdict.Longest
+	if longest <= 0 {
+		longest = alwaysLongest
+	}
+	l := &live{always: s.verdict.Always, abroad: s.farTaken, counted: s.openTaken}
+	l.call = call.Open{
+		ID: g.ids.next(s.now), Node: g.o.Node, Lease: s.now.Add(g.o.Lease), Direction: s.dir, State: call.Setup,
+		Line: s.line, Account: s.account, Peer: s.peer, Dialled: s.Dialled, Number: s.dest.Number.String(),
+		Class: s.dest.Class.String(), Country: s.dest.Country.String(), Source: s.Source.String(),
+		UserAgent: s.UserAgent, ALeg: s.ALeg, Quote: s.quote, Longest: longest, PaidFor: longest, Begun: s.now,
+	}
+	if s.dir == call.In {
+		l.call.Trunk = s.Trunk
+	}
+	if s.verdict.Always {
+		l.call.Quote = noCharge(s, phone.Emergency.String()) // never charged, whatever a deck says of the number
+	}
+	return l
+}
+
+// alwaysLongest bounds calls that no setting bounds, so that nothing is open for ever.
+const alwaysLongest = 24 * time.Hour
+
+// opening is the op that lets a call out.
+func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
+	l.call.Purses = l.call.Purses[:0]
+	for _, h := range holds {
+		l.call.Purses = append(l.call.Purses, h.Purse)
+	}
+	l.holds = holds
+	c := l.call // the store keeps a copy of its own: the live one goes on changing
+	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: &c, Facts: g.admitted(s, &c)}
+}
