@@ -83,6 +83,36 @@ func (w Weighted) Amount() Micro {
 	return Micro(q)
 }
 
+// Budget is the largest accumulation whose Amount is not more than a; none when a is negative.
+func Budget(a Micro) (Weighted, bool) {
+	if a < 0 {
+		return Weighted{}, false
+	}
+	hi, lo := bits.Mul64(uint64(a), 60_000)
+	lo, carry := bits.Add64(lo, 29_999, 0) // what rounds down to a
+	return Weighted{hi + carry, lo}, true
+}
+
+// Seconds is how many whole seconds at rate r (≥ 0) fit in w, at most most.
+func (w Weighted) Seconds(r Rate, most int64) int64 {
+	if r <= 0 {
+		return most
+	}
+	if w.hi >= uint64(r) {
+		return most
+	}
+	q, _ := bits.Div64(w.hi, w.lo, uint64(r))
+	return int64(min(q, uint64(most)))
+}
+
+// Minus takes seconds at rate r away again. The caller knows by Seconds that they fit.
+func (w Weighted) Minus(r Rate, seconds int64) Weighted {
+	hi, lo := bits.Mul64(uint64(r), uint64(seconds))
+	lo, borrow := bits.Sub64(w.lo, lo, 0)
+	hi, _ = bits.Sub64(w.hi, hi, borrow)
+	return Weighted{hi, lo}
+}
+
 // Parse reads a decimal amount such as "12.5" or "£0.0213". More than six places is an error, not a rounding.
 func Parse(s string) (Micro, error) {
 	n, err := parseDecimal(strings.TrimPrefix(strings.TrimSpace(s), "£"), 6)

@@ -95,3 +95,32 @@ const (
 	NoPrefix             // neither national (0…), international (00…, +) nor a short number
 	NumProblems
 )
+
+// FromDigits makes a Number of stored E.164 digits, country code first. It checks their shape (7 to 15 digits, a country
+// code that exists), not the range: digits that Parse has accepted once stay good when ranges change.
+func FromDigits(digits uint64) (Number, bool) {
+	if digits < 1_000_000 || digits > 999_999_999_999_999 {
+		return Number{}, false
+	}
+	top := digits
+	for top >= 1000 {
+		top /= 10
+	}
+	if worldRoot(uint16(top)) == 0 && worldRoot(uint16(top/10)) == 0 && worldRoot(uint16(top/100)) == 0 {
+		return Number{}, false
+	}
+	return Number{digits: digits}, true
+}
+
+// FromString reads what Number.String gives: "+442079460000" or a short number's digits.
+func FromString(s string) (Number, bool) {
+	if len(s) > 1 && s[0] == '+' && isDigits(s[1:], maxDigits) && s[1] != '0' {
+		n, _ := strconv.ParseUint(s[1:], 10, 64)
+		return FromDigits(n)
+	}
+	if !isDigits(s, 7) || s[0] == '0' {
+		return Number{}, false
+	}
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return Number{digits: n, short: true}, true
+}

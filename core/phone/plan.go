@@ -1,0 +1,199 @@
+package phone
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// PlanConfig describes a home numbering plan: how people of one country dial.
+type PlanConfig struct {
+	Country       string   // ISO 3166 code of home, "GB"
+	Together      []string // other countries of the same code that count as national: GB has GG, IM and JE
+	Code          uint16   // country code, 44
+	Trunk         string   // what stands before a national number, "0"; "" when there is nothing
+	International string   // what stands before an international number, "00"
+	Ranges        []Range  // empty: classes come from the world table alone
+	Short         []Short
+}
+
+// Range is one range of national numbers. The longest matching Prefix decides.
+type Range struct {
+	Prefix  string // first digits after the trunk prefix: "20", "7624"
+	Class   Class
+	Lengths []int // digits of the whole national number, without trunk prefix
+	// Checked asks the world table too: the number must be of a range that it knows. For ranges with too many
+	// districts to write down.
+	Checked bool
+	Country string // where it is, when not home and when the world table does not say so itself
+}
+
+// Short is a short number, or with Length a series of them that begins so.
+type Short struct {
+	Digits string
+	Length int // 0: the number itself; 6: all numbers of six digits that begin with Digits
+	Class  Class
+}
+
+// Plan is a home numbering plan, ready to understand digits. It never changes: share it freely between goroutines.
+type Plan struct {
+	code          uint16
+	codeText      string
+	trunk, intl   string
+	home          Country
+	together      []Country
+	ranges        []rangeEntry
+	nodes         []node // a digit trie over the ranges' prefixes; node 0 is the root
+	shorts        []shortEntry
+	longestShort  int
+	derivesRanges bool // no ranges given
+}
+
+type node struct {
+	next  [10]uint16 // 0: none
+	entry uint16     // index in ranges plus one; 0: none
+}
+
+type rangeEntry struct {
+	class   Class
+	lengths uint16 // bit n: n digits are right
+	least   int
+	checked bool
+	country Country
+}
+
+type shortEntry struct {
+	low, high uint64
+	length    int
+	class     Class
+}
+
+// NewPlan checks a configuration and makes a plan of it. The error names everything that is wrong.
+func NewPlan(c PlanConfig) (*Plan, error) {
+	p := &Plan{
+		code: c.Code, codeText: strconv.Itoa(int(c.Code)), trunk: c.Trunk, intl: c.International,
+		nodes: make([]node, 1), derivesRanges: len(c.Ranges) == 0,
+	}
+	errs := []error{c.check()}
+	copy(p.home[:], c.Country)
+	for _, name := range c.Together {
+		var country Country
+		copy(country[:], name)
+		p.together = append(p.together, country)
+	}
+	for _, r := range c.Ranges {
+		errs = append(errs, p.addRange(r))
+	}
+	emergency := false
+	for _, s := range c.Short {
+		errs = append(errs, p.addShort(s))
+		emergency = emergency || s.Class == Emergency
+	}
+	if !emergency {
+		errs = append(errs, errors.New("numbering plan: no emergency number is given"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (c *PlanConfig) check() error {
+	var errs []error
+	for _, name := range append([]string{c.Country}, c.Together...) {
+		if !isCountry(name) {
+			errs = append(errs, fmt.Errorf("numbering plan: %q is no ISO country code of two capital letters", name))
+		}
+	}
+	if c.Code > 999 || worldRoot(min(c.Code, 999)) == 0 {
+		errs = append(errs, fmt.Errorf("numbering plan: nobody has country code %d", c.Code))
+	}
+	if c.Trunk != "" && !isDigits(c.Trunk, 4) {
+		errs = append(errs, fmt.Errorf("numbering plan: trunk prefix %q is not up to four digits", c.Trunk))
+	}
+	if !isDigits(c.International, 5) {
+		errs = append(errs, fmt.Errorf("numbering plan: international prefix %q is not one to five digits", c.International))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Plan) addRange(r Range) error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("numbering plan: range %q: "+format, append([]any{r.Prefix}, args...)...)
+	}
+	if !isDigits(r.Prefix, maxDigits) {
+		return fail("the prefix is not one to %d digits", maxDigits)
+	}
+	if !r.Class.national() {
+		return fail("class %s is not of a national number", r.Class)
+	}
+	if r.Country != "" && !isCountry(r.Country) {
+		return fail("%q is no ISO country code", r.Country)
+	}
+	entry := rangeEntry{class: r.Class, checked: r.Checked, least: maxDigits}
+	copy(entry.country[:], r.Country)
+	for _, n := range r.Lengths {
+		if n < len(r.Prefix) || n+len(p.codeText) > maxDigits {
+			return fail("a length of %d digits cannot be", n)
+		}
+		entry.lengths |= 1 << n
+		entry.least = min(entry.least, n)
+	}
+	if entry.lengths == 0 {
+		return fail("no length is given")
+	}
+	at := p.reach(r.Prefix)
+	if p.nodes[at].entry != 0 {
+		return fail("it is given twice")
+	}
+	p.ranges = append(p.ranges, entry)
+	p.nodes[at].entry = uint16(len(p.ranges))
+	return nil
+}
+
+// reach makes the way to a prefix in the trie.
+func (p *Plan) reach(prefix string) uint16 {
+	at := uint16(0)
+	for i := range len(prefix) {
+		digit := prefix[i] - '0'
+		if p.nodes[at].next[digit] == 0 {
+			p.nodes = append(p.nodes, node{})
+			p.nodes[at].next[digit] = uint16(len(p.nodes) - 1)
+		}
+		at = p.nodes[at].next[digit]
+	}
+	return at
+}
+
+func (p *Plan) addShort(s Short) error {
+	length := max(s.Length, len(s.Digits))
+	if !isDigits(s.Digits, 7) || length > 7 {
+		return fmt.Errorf("numbering plan: short number %q is not one to seven digits", s.Digits)
+	}
+	if !s.Class.national() {
+		return fmt.Errorf("numbering plan: short number %q: class %s is not of a national number", s.Digits, s.Class)
+	}
+	low, _ := strconv.ParseUint(s.Digits, 10, 64)
+	if s.Digits[0] == '0' {
+		return fmt.Errorf("numbering plan: short number %q begins with 0", s.Digits)
+	}
+	high := low
+	for range length - len(s.Digits) {
+		low, high = low*10, high*10+9
+	}
+	p.shorts = append(p.shorts, shortEntry{low, high, length, s.Class})
+	p.longestShort = max(p.longestShort, length)
+	return nil
+}
+
+// national says that numbers of the home plan may be of this class.
+func (c Class) national() bool { return c >= Emergency && c <= Service }
+
+func isDigits(s string, most int) bool {
+	return len(s) >= 1 && len(s) <= most && !slices.ContainsFunc([]byte(s), func(b byte) bool { return b < '0' || b > '9' })
+}
+
+func isCountry(s string) bool {
+	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+}

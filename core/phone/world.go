@@ -1,0 +1,111 @@
+package phone
+
+import _ "embed"
+
+//go:generate go run gen_world.go
+
+// worldTable holds the number ranges of every country code as an automaton over digits, derived from libphonenumber's
+// metadata by gen_world.go and exact for every number. It is read in place: no start-up work, no heap.
+//
+//	2000 bytes   first state of each country code 0…999, uint16 little-endian, 0 for none
+//	1 byte       n, number of names
+//	3n bytes     names of regions, zero-padded; "001" is no country
+//	22 bytes …   states: next state by digit (10 × uint16, 0 is dead), kind of a number that ends here, its region
+//
+//go:embed world.bin
+var worldTable string
+
+const (
+	worldNames  = 2 * 1000
+	stateLen    = 22
+	stateKind   = 20
+	stateRegion = 21
+)
+
+// worldStates is where the states begin.
+var worldStates = worldNames + 1 + 3*int(worldTable[worldNames])
+
+// kind is what sort of number the table says it is; the order is gen_world.go's.
+type kind uint8
+
+const (
+	kindNone kind = iota
+	kindFixed
+	kindMobile
+	kindFreephone
+	kindPremium
+	kindShared
+	kindVoIP
+	kindPersonal
+	kindPager
+	kindUniversal
+	kindVoicemail
+)
+
+// abroad and atHome are the classes of the kinds.
+var (
+	abroad = [...]Class{
+		kindFixed: IntlFixed, kindMobile: IntlMobile, kindFreephone: IntlFreephone, kindPremium: IntlPremium,
+		kindShared: IntlShared, kindVoIP: IntlShared, kindPersonal: IntlShared, kindPager: IntlShared,
+		kindUniversal: IntlShared, kindVoicemail: IntlShared,
+	}
+	atHome = [...]Class{
+		kindFixed: Geographic, kindMobile: Mobile, kindFreephone: Freephone, kindPremium: Premium,
+		kindShared: Revenue084, kindVoIP: VoIP, kindPersonal: Personal, kindPager: Pager,
+		kindUniversal: UKWide, kindVoicemail: Mobile,
+	}
+)
+
+// worldAsk says what the digits after a country code are. A number that might still become valid with more digits is
+// TooShort; what no digits could mend is NoRange.
+func worldAsk(code uint16, national []byte) (kind, Country, Problem) {
+	state := worldRoot(code)
+	for _, digit := range national {
+		if state = worldNext(state, digit-'0'); state == 0 {
+			return kindNone, Country{}, NoRange
+		}
+	}
+	at := worldStates + stateLen*int(state)
+	k := kind(worldTable[at+stateKind])
+	if k == kindNone {
+		return kindNone, Country{}, TooShort
+	}
+	name := worldNames + 1 + 3*int(worldTable[at+stateRegion])
+	return k, Country{worldTable[name], worldTable[name+1], worldTable[name+2]}, NoProblem
+}
+
+// worldRoot is the first state of a country code, 0 when nobody has the code.
+func worldRoot(code uint16) uint16 {
+	return uint16(worldTable[2*code]) | uint16(worldTable[2*code+1])<<8
+}
+
+func worldNext(state uint16, digit byte) uint16 {
+	at := worldStates + stateLen*int(state) + 2*int(digit)
+	return uint16(worldTable[at]) | uint16(worldTable[at+1])<<8
+}
+
+// countryCode splits the country code off: no code is the beginning of another. 0 when there is none.
+func countryCode(digits []byte) (code uint16, n int) {
+	for n < len(digits) && n < 3 {
+		code = code*10 + uint16(digits[n]-'0')
+		n++
+		if code == 0 {
+			return 0, 0
+		}
+		if worldRoot(code) != 0 {
+			return code, n
+		}
+	}
+	return 0, 0
+}
+
+// intlClass is the class of a number abroad. Codes of satellite systems come as mobile or VoIP in the table: the code decides.
+func intlClass(code uint16, k kind) Class {
+	switch code {
+	case 870, 881, 882, 883:
+		return Satellite
+	case 979:
+		return IntlPremium
+	}
+	return abroad[k]
+}

@@ -1,0 +1,191 @@
+package rating
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"ringfence/core/phone"
+)
+
+// maxPrefixDigits is E.164's length.
+const maxPrefixDigits = 15
+
+// Deck is a set of prices with a longest-prefix look-up. It never changes: share it freely between goroutines, and swap
+// the whole deck to load another.
+//
+// The look-up is a trie over decimal digits. Children of a node stand side by side, and a bitmap says which of the ten
+// there are, so that a step is one bit count and one read.
+type Deck struct {
+	prices []Price // in the order of prefixes, short numbers last
+	nodes  []trieNode
+}
+
+type trieNode struct {
+	first uint32 // index of the first child
+	price uint32 // index in prices plus one; 0: none ends here
+	have  uint16 // bit d: there is a child for digit d
+}
+
+// The two roots.
+const (
+	rootE164 = iota
+	rootShort
+	roots
+)
+
+// Build makes a deck of prices, which it copies. It is an error that names the row when a prefix comes twice or a price
+// is not sound (see Price.Check).
+func Build(rows []Price) (*Deck, error) {
+	d := &Deck{prices: slices.Clone(rows), nodes: make([]trieNode, roots, roots+len(rows)+len(rows)/2)}
+	keys := make([]prefixKey, len(rows))
+	for i := range rows {
+		if err := rows[i].Check(); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		keys[i] = keyOf(&rows[i], i)
+	}
+	slices.SortFunc(keys, prefixKey.compare)
+	for i, k := range keys {
+		if i > 0 && keys[i-1].compare(k) == 0 {
+			return nil, fmt.Errorf("row %d: prefix %s is already in row %d", k.row+1, rows[k.row].Digits(), keys[i-1].row+1)
+		}
+		d.prices[i] = rows[k.row]
+	}
+	shorts, _ := slices.BinarySearchFunc(keys, true, func(k prefixKey, _ bool) int {
+		if k.short {
+			return 1
+		}
+		return -1
+	})
+	d.grow(keys, []span{{0, shorts, 0, rootE164}, {shorts, len(keys), 0, rootShort}})
+	d.nodes = slices.Clip(d.nodes)
+	return d, nil
+}
+
+// prefixKey is a prefix that sorts as its digits do as text: left-aligned to 19 digits, shorter ones first.
+type prefixKey struct {
+	aligned uint64
+	length  int
+	short   bool
+	row     int
+}
+
+func keyOf(p *Price, row int) prefixKey {
+	aligned, length := p.Prefix, 0
+	for n := p.Prefix; n > 0; n /= 10 {
+		length++
+	}
+	for range 19 - length {
+		aligned *= 10
+	}
+	return prefixKey{aligned, length, p.Short, row}
+}
+
+func (k prefixKey) compare(other prefixKey) int {
+	if k.short != other.short {
+		if k.short {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(cmp.Compare(k.aligned, other.aligned), cmp.Compare(k.length, other.length))
+}
+
+func (k prefixKey) digit(depth int) uint64 { return k.aligned / pow10[18-depth] % 10 }
+
+var pow10 = func() (p [19]uint64) {
+	p[0] = 1
+	for i := 1; i < len(p); i++ {
+		p[i] = p[i-1] * 10
+	}
+	return p
+}()
+
+// span is the keys that pass through one node.
+type span struct {
+	from, till, depth int
+	node              uint32
+}
+
+// grow makes the nodes breadth first, so that the children of each stand side by side.
+func (d *Deck) grow(keys []prefixKey, queue []span) {
+	for len(queue) > 0 {
+		s := queue[0]
+		queue = queue[1:]
+		from := s.from
+		if from < s.till && keys[from].length == s.depth {
+			d.nodes[s.node].price = uint32(from) + 1
+			from++
+		}
+		d.nodes[s.node].first = uint32(len(d.nodes))
+		for from < s.till {
+			digit, till := keys[from].digit(s.depth), from+1
+			for till < s.till && keys[till].digit(s.depth) == digit {
+				till++
+			}
+			d.nodes[s.node].have |= 1 << digit
+			queue = append(queue, span{from, till, s.depth + 1, uint32(len(d.nodes))})
+			d.nodes = append(d.nodes, trieNode{})
+			from = till
+		}
+	}
+}
+
+// Find is the price of the longest prefix of a number, which the caller must not change. No price is no price: false.
+func (d *Deck) Find(n phone.Number) (*Price, bool) {
+	var digits [20]byte
+	at := len(digits)
+	for v := n.Digits(); v > 0; v /= 10 {
+		at--
+		digits[at] = byte(v % 10)
+	}
+	node := uint32(rootE164)
+	if n.Short() {
+		node = rootShort
+	}
+	best := uint32(0)
+	for ; at < len(digits); at++ {
+		t := &d.nodes[node]
+		bit := uint16(1) << digits[at]
+		if t.have&bit == 0 {
+			break
+		}
+		node = t.first + uint32(bits.OnesCount16(t.have&(bit-1)))
+		if p := d.nodes[node].price; p != 0 {
+			best = p
+		}
+	}
+	if best == 0 {
+		return nil, false
+	}
+	return &d.prices[best-1], true
+}
+
+// Len is the number of prices.
+func (d *Deck) Len() int { return len(d.prices) }
+
+// Prices are all prices in the order of prefixes, short numbers last. The caller must not change them.
+func (d *Deck) Prices() []Price { return d.prices }
+
+// IndexBytes is the memory of the look-up structure, without the prices themselves.
+func (d *Deck) IndexBytes() int { return cap(d.nodes) * 12 }
+
+// Digits is the prefix as a deck writes it.
+func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }
+
+// Check says what is unsound in a price: a prefix of no or too many digits, no increment, or a negative amount.
+func (p *Price) Check() error {
+	switch {
+	case p.Prefix == 0 || p.Prefix >= pow10[maxPrefixDigits]:
+		return fmt.Errorf("prefix %d is not of 1 to %d digits", p.Prefix, maxPrefixDigits)
+	case p.First == 0 || p.Step == 0:
+		return errors.New("an increment is 0 seconds")
+	case p.Connect < 0 || p.Minimum < 0 || min(p.Rates[Peak], p.Rates[OffPeak], p.Rates[Weekend]) < 0:
+		return errors.New("an amount is negative")
+	}
+	return nil
+}
