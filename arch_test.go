@@ -1,0 +1,169 @@
+// Package ringfence holds nothing but the table of who may import whom.
+package ringfence
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors from the bottom up: a package may import its own floor and those below, under the exceptions of the table.
+var floors = []string{"core", "state", "flow", "edge", "app", "cmd"}
+
+// barred: a package under the first path must not import one under the second, although the floors would allow it.
+var barred = []struct{ from, to, why string }{
+	{"edge", "ringfence/state", "an edge asks flow and never sees a database"},
+	{"edge/sip", "ringfence/edge/rest", "protocols do not know each other"},
+	{"edge/rest", "ringfence/edge/sip", "protocols do not know each other"},
+	{"state/counters", "ringfence/state/store", "counts are not money"},
+	{"flow/ledger", "ringfence/flow/", "the ledger owns the money rows and knows no other stage"},
+	{"flow/auth", "ringfence/flow/", "auth is asked and asks nobody"},
+	{"flow/location", "ringfence/flow/", "location is asked and asks nobody"},
+	{"flow/book", "ringfence/flow/", "the book is asked and asks nobody"},
+	{"flow", "ringfence/state/store/sqlite", "engines are chosen in app"},
+	{"flow", "ringfence/state/store/postgres", "engines are chosen in app"},
+	{"flow", "database/sql", "SQL stays in state"},
+	{"edge", "database/sql", "SQL stays in state"},
+	{"app", "database/sql", "SQL stays in state"},
+	{"cmd", "ringfence/flow", "the CLI is a client of the API; serve goes through app"},
+	{"cmd", "ringfence/state", "the CLI is a client of the API; serve goes through app"},
+}
+
+// impure is what core must not import: it does I/O, keeps time or logs.
+var impure = []string{"os", "net", "net/http", "io/fs", "syscall", "log", "log/slog", "context", "database/sql", "os/exec", "golang.org/x/sys"}
+
+// clock is what core must not call: now is an argument.
+var clock = map[string]bool{"Now": true, "Since": true, "Until": true, "After": true, "Sleep": true, "Tick": true, "NewTimer": true, "NewTicker": true, "AfterFunc": true}
+
+func TestImportsOnlyGoDown(t *testing.T) {
+	files := 0
+	eachFile(t, func(path string, f *ast.File) {
+		files++
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		for _, spec := range f.Imports {
+			to, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkImport(t, path, pkg, to)
+		}
+		if under(pkg, "core") && !isGenerator(f) {
+			checkClock(t, path, f)
+		}
+	})
+	if files < 50 {
+		t.Fatalf("only %d files looked at: is this the root of the module?", files)
+	}
+}
+
+func checkImport(t *testing.T, path, pkg, to string) {
+	t.Helper()
+	test := strings.HasSuffix(path, "_test.go")
+	from := floor(pkg)
+	if up := floor(strings.TrimPrefix(to, "ringfence/")); strings.HasPrefix(to, "ringfence/") && !test && from >= 0 && up > from {
+		t.Errorf("%s imports %s: arrows only go down (%s)", path, to, strings.Join(floors, " → "))
+	}
+	for _, b := range barred {
+		if under(pkg, b.from) && !test && (to == b.to || strings.HasPrefix(to, strings.TrimSuffix(b.to, "/")+"/")) && !under(to, "ringfence/"+b.from) {
+			t.Errorf("%s imports %s: %s", path, to, b.why)
+		}
+	}
+	for _, i := range impure {
+		if under(pkg, "core") && !test && to == i && !strings.HasSuffix(path, "gen.go") && !strings.Contains(path, "gen_") {
+			t.Errorf("%s imports %s: core does no I/O, keeps no time and does not log", path, to)
+		}
+	}
+}
+
+func checkClock(t *testing.T, path string, f *ast.File) {
+	t.Helper()
+	if strings.HasSuffix(path, "_test.go") {
+		return
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && clock[sel.Sel.Name] {
+			t.Errorf("%s calls time.%s: in core, now is an argument", path, sel.Sel.Name)
+		}
+		return true
+	})
+}
+
+// TestEveryPackageSaysWhatItHolds wants one package comment in each package: what it holds and what it must not know.
+func TestEveryPackageSaysWhatItHolds(t *testing.T) {
+	docs, seen := map[string]int{}, map[string]bool{}
+	eachFile(t, func(path string, f *ast.File) {
+		if strings.HasSuffix(path, "_test.go") || isGenerator(f) {
+			return
+		}
+		dir := filepath.Dir(path)
+		seen[dir] = true
+		if f.Doc != nil {
+			docs[dir]++
+		}
+	})
+	for dir := range seen {
+		if docs[dir] != 1 {
+			t.Errorf("%s has %d package comments, want one", dir, docs[dir])
+		}
+	}
+}
+
+func eachFile(t *testing.T, see func(path string, f *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); name != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "bin") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		see(path, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isGenerator says that a file is a program run by go generate and is no part of the package beside it.
+func isGenerator(f *ast.File) bool {
+	for _, g := range f.Comments {
+		for _, c := range g.List {
+			if strings.HasPrefix(c.Text, "//go:build ignore") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+// floor is the index of a package's floor, -1 for what is on none (e2e, bench, the standard library).
+func floor(pkg string) int {
+	for i, f := range floors {
+		if under(pkg, f) {
+			return i
+		}
+	}
+	return -1
+}
