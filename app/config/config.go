@@ -1,0 +1,281 @@
+// Package config holds what an operator may set: the fields, their defaults and limits, and how a file of them is read,
+// judged and compared with the one in force. It must not know what the settings do to the program.
+//
+// This file is the one source of truth. Each field's comment is what `ringfence config reference` prints and what
+// docs/configuration.md says; its tags are what Load enforces:
+//
+//	toml    the key
+//	one     the values allowed
+//	min,max the range allowed, in the notation of the field
+//	reload  "live": a SIGHUP applies a change; without it a change needs a restart
+//
+// A field left out has its default, and so has one set to "" or 0. An empty list is an empty list.
+package config
+
+import "net/netip"
+
+//go:generate sh -c "go run ringfence/cmd/ringfence config reference --markdown >../../docs/configuration.md"
+
+// Config is the whole configuration. The zero Config, once through Complete, is Default.
+type Config struct {
+	// Data is the folder for everything Ringfence keeps: the database, the key that seals secrets, and the admin
+	// socket. It is made at the first start, readable by its owner only. A relative path, here and below, counts from
+	// the folder of the configuration file; without a file, from where the program is started.
+	Data string `toml:"data"`
+
+	// Node names this program among others on one database; calls, journal rows and metrics carry it. Left out, it is
+	// the host's name. Letters, digits, '.', '_' and '-', at most 64.
+	Node string `toml:"node"`
+
+	SIP      SIP      `toml:"sip"`
+	Store    Store    `toml:"store"`
+	Provider Provider `toml:"provider"`
+	Money    Money    `toml:"money"`
+	Admin    Admin    `toml:"admin"`
+	Metrics  Metrics  `toml:"metrics"`
+	Log      Log      `toml:"log"`
+	Secret   Secrets  `toml:"secret"`
+	Limits   Limits   `toml:"limits"`
+
+	// Demo is set by `serve --demo` and never by a file: a sample provider and a test carrier, loopback only.
+	Demo bool `toml:"-"`
+
+	// File is where this was read from, "" for none.
+	File string `toml:"-"`
+}
+
+// SIP is where phones and carriers reach Ringfence, and how patient it is with them.
+type SIP struct {
+	// UDP is the list of addresses to listen on for SIP over UDP, as "address:port".
+	UDP []netip.AddrPort `toml:"udp"`
+
+	// TCP is the list of addresses to listen on for SIP over TCP, as "address:port". [] turns it off.
+	TCP []netip.AddrPort `toml:"tcp"`
+
+	// Advertise is the host name or address, with a port if it is not the one listened on, that phones and carriers are
+	// told to use ("sip.example.net", "203.0.113.5:5060"). Left out, each packet carries the address it leaves from;
+	// set it when Ringfence stands behind address translation.
+	Advertise string `toml:"advertise"`
+
+	// Realm is the name that phones are asked to log in to. Changing it makes every phone log in afresh.
+	Realm string `toml:"realm"`
+
+	// NonceLifetime is how long one login challenge can be used. Shorter leaves a thief of packets less time; longer
+	// saves phones a round trip.
+	NonceLifetime Duration `toml:"nonce-lifetime" min:"10s" max:"24h"`
+
+	// Algorithms is the list of digest algorithms offered to phones, in order of preference. Many phones know only MD5.
+	Algorithms []string `toml:"algorithms" one:"SHA-256,MD5"`
+
+	// MinExpiry is the shortest registration granted; phones that ask for less are told so (423).
+	MinExpiry Duration `toml:"min-expiry" min:"10s" max:"1h"`
+
+	// MaxExpiry is the longest registration granted; phones that ask for more get this.
+	MaxExpiry Duration `toml:"max-expiry" min:"30s" max:"24h"`
+
+	// SessionTimer is how often both ends of a call are asked whether they are still there (RFC 4028), so that a dead
+	// phone cannot run up a bill.
+	SessionTimer Duration `toml:"session-timer" min:"90s" max:"2h"`
+
+	// TrunkSilence is how long a carrier may say nothing to a call before the next one is tried.
+	TrunkSilence Duration `toml:"trunk-silence" min:"500ms" max:"30s"`
+
+	// MaxCalls is how many calls this node carries at once; more are refused with 503. Emergency calls are never
+	// refused for it.
+	MaxCalls int `toml:"max-calls" min:"1" max:"1000000"`
+
+	// ReadSockets is how many sockets share each UDP address, so that several processors read at once. Left out, it is
+	// one for every processor, at most 8.
+	ReadSockets int `toml:"read-sockets" min:"1" max:"64"`
+}
+
+// Store is where the book, the money, the calls and the journal are kept.
+type Store struct {
+	// Engine is the database: "sqlite" keeps everything in the data folder and needs nothing else, "postgres" uses the
+	// server that dsn names.
+	Engine string `toml:"engine" one:"sqlite,postgres"`
+
+	// Money set to "memory" keeps purses and open calls in memory only. They are lost when the program ends, so caps
+	// start afresh: for laboratories and measurements. Left out, they are durable.
+	Money string `toml:"money" one:"durable,memory"`
+
+	// DSN says how to reach PostgreSQL: "postgres://user:password@host/database". It holds a password: the environment
+	// (RINGFENCE_STORE_DSN) or dsn-file are better places, and the environment goes before both.
+	DSN Secret `toml:"dsn"`
+
+	// DSNFile is a file whose only line is the dsn; it must be readable by its owner only.
+	DSNFile string `toml:"dsn-file"`
+
+	// Sync set to "full" makes each write survive a power failure before a call is let out. "normal" (sqlite only)
+	// is several times faster and may forget the last moments after a power failure, never after a crash of the program.
+	Sync string `toml:"sync" one:"full,normal"`
+}
+
+// Provider is who sells the calls: names, prices and the settings every customer starts with.
+type Provider struct {
+	// Name is the provider's name, as people are shown it.
+	Name string `toml:"name" reload:"live"`
+
+	// Currency is the ISO 4217 code that all amounts are in. It cannot be changed once money has been recorded.
+	Currency string `toml:"currency"`
+
+	// Zone is the time zone of days, months and price bands for customers who have none of their own ("Europe/London").
+	Zone string `toml:"zone"`
+
+	// Tariff is the name of the retail deck that prices calls of customers who have none of their own.
+	Tariff string `toml:"tariff" reload:"live"`
+
+	// PeakFrom is when the peak price band begins, Monday to Friday, in the customer's zone.
+	PeakFrom Clock `toml:"peak-from" reload:"live"`
+
+	// PeakTill is when the peak price band ends. The same time as peak-from means that all of Monday to Friday is peak.
+	PeakTill Clock `toml:"peak-till" reload:"live"`
+
+	// Plan is the numbering plan that dialled digits are read under: "uk", or "custom" for the one in
+	// [provider.custom-plan].
+	Plan string `toml:"plan" one:"uk,custom"`
+
+	CustomPlan Plan     `toml:"custom-plan"`
+	Settings   Settings `toml:"settings"`
+}
+
+// Plan is a numbering plan other than the built-in one; it is read only when provider.plan is "custom". Which numbers
+// are mobile, premium and so on comes from the built-in table of the world.
+type Plan struct {
+	// Country is the ISO 3166-1 code of the home country: "IE".
+	Country string `toml:"country"`
+
+	// Code is the country code, digits only: "353".
+	Code string `toml:"code"`
+
+	// Trunk is the digit dialled before national numbers: "0". Left out, national numbers are dialled as they are, with
+	// no prefix.
+	Trunk string `toml:"trunk"`
+
+	// International is what is dialled before a country code, beside "+": "00".
+	International string `toml:"international"`
+
+	// Together is the list of other countries behind the same code that count as national: ["GG", "IM", "JE"].
+	Together []string `toml:"together"`
+
+	// Emergency is the list of numbers that connect whatever is locked, capped or unpaid: ["112", "999"].
+	Emergency []string `toml:"emergency"`
+
+	// Services is the list of other short numbers that may be dialled, when a deck prices them.
+	Services []string `toml:"services"`
+}
+
+// Settings is what every customer and line starts with. They may tighten these; staff may grant looser ones. A setting
+// left out has its built-in default.
+type Settings struct {
+	// NationalCeiling is the dearest national call allowed, per minute: "20p". "free" allows free calls only.
+	NationalCeiling Setting `toml:"national-ceiling" reload:"live"`
+
+	// InternationalCeiling is the dearest international call allowed, per minute: "2p". "free" allows free calls only.
+	InternationalCeiling Setting `toml:"international-ceiling" reload:"live"`
+
+	// Premium is whether ordinary premium-rate numbers may be called: "on" or "off".
+	Premium Setting `toml:"premium" reload:"live"`
+
+	// MaxCalls is how many calls a line may have at once.
+	MaxCalls Setting `toml:"max-calls" reload:"live"`
+
+	// MaxInternational is how many of them may be international.
+	MaxInternational Setting `toml:"max-international" reload:"live"`
+
+	// CallsPerMinute is how many calls a line may start in one minute.
+	CallsPerMinute Setting `toml:"calls-per-minute" reload:"live"`
+
+	// LongestCall is the longest that one call may last: "4h".
+	LongestCall Setting `toml:"longest-call" reload:"live"`
+
+	// LineDayCap is the most a line may spend in a day: "£50".
+	LineDayCap Setting `toml:"line-day-cap" reload:"live"`
+
+	// LineMonthCap is the most a line may spend in a month: "£150".
+	LineMonthCap Setting `toml:"line-month-cap" reload:"live"`
+
+	// AccountDayCap is the most all lines of a customer may spend in a day.
+	AccountDayCap Setting `toml:"account-day-cap" reload:"live"`
+
+	// AccountMonthCap is the most all lines of a customer may spend in a month.
+	AccountMonthCap Setting `toml:"account-month-cap" reload:"live"`
+
+	// Nets is the list of addresses and networks that every line must log in from, whatever its own lock says:
+	// "192.0.2.0/24, 2001:db8::/32". Left out, no lock.
+	Nets Setting `toml:"nets" reload:"live"`
+}
+
+// Money is how calls in progress are paid for: in slices, ahead of the talking.
+type Money struct {
+	// Slice is how much talk time is paid for at a time. Shorter ties up less money; longer writes less often.
+	Slice Duration `toml:"slice" min:"1s" max:"1h"`
+
+	// ExtendAhead is how long before the paid time ends the next slice is asked for. It must be shorter than slice.
+	ExtendAhead Duration `toml:"extend-ahead" min:"100ms" max:"10m"`
+
+	// Lease is how long the calls of a node that died are left alone before another node ends or takes them over.
+	Lease Duration `toml:"lease" min:"5s" max:"10m"`
+}
+
+// Admin is the interface that the command line and other programs use.
+type Admin struct {
+	// Socket is the path of the unix socket; whoever may open it may do anything. Left out, it is ringfence.sock in the
+	// data folder.
+	Socket string `toml:"socket"`
+
+	// Listen is the "address:port" for the same interface over TCP, where a token is asked for. Left out, there is none.
+	Listen netip.AddrPort `toml:"listen"`
+
+	// TokensFile is a file of token digests, one "name sha256-hex" a line. Needed when listen is set.
+	TokensFile string `toml:"tokens-file"`
+
+	// TLSCert is the certificate chain (PEM) for listen. The file is read again on reload. It may be left out only when
+	// listen is a loopback address.
+	TLSCert string `toml:"tls-cert" reload:"live"`
+
+	// TLSKey is the private key (PEM) of tls-cert.
+	TLSKey string `toml:"tls-key" reload:"live"`
+}
+
+// Metrics is what monitoring reads.
+type Metrics struct {
+	// Listen is the "address:port" for /metrics, /healthz and /readyz over plain HTTP. Left out, they are on the admin
+	// socket only.
+	Listen netip.AddrPort `toml:"listen"`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	// Level is the least serious kind of message written.
+	Level string `toml:"level" one:"debug,info,warn,error" reload:"live"`
+
+	// Format is "text" for people or "json" for programs.
+	Format string `toml:"format" one:"text,json"`
+}
+
+// Secrets is how secrets are sealed at rest.
+type Secrets struct {
+	// KeyFile is the file of the key that seals SIP passwords, made at the first start with mode 0600. Left out, it is
+	// ringfence.key in the data folder. RINGFENCE_KEY in the environment goes before it. Keep a copy apart from the
+	// database: without it no phone can log in.
+	KeyFile string `toml:"key-file"`
+
+	// Key is what RINGFENCE_KEY held; never from the file.
+	Key Secret `toml:"-"`
+}
+
+// Limits bounds what one client may make Ringfence hold.
+type Limits struct {
+	// Contacts is how many phones one line may have registered at once.
+	Contacts int `toml:"contacts" min:"1" max:"100"`
+
+	// MessageBytes is the longest SIP message taken, headers and body together.
+	MessageBytes int `toml:"message-bytes" min:"1500" max:"65535"`
+
+	// Connections is how many TCP connections phones and carriers may hold open in all.
+	Connections int `toml:"connections" min:"1" max:"1000000"`
+
+	// UploadBytes is the longest request taken on the admin interface, which is the largest deck that can be imported.
+	UploadBytes int `toml:"upload-bytes" min:"65536" max:"1073741824"`
+}

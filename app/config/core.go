@@ -1,0 +1,73 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+)
+
+// Account is the provider's link of the chain of settings. A validated configuration gives no error.
+func (s *Settings) Account() (account.Settings, error) {
+	parsed, faults := s.parse()
+	if len(faults) > 0 {
+		return account.Settings{}, faults
+	}
+	return parsed, nil
+}
+
+const settingsTable = "provider.settings"
+
+// parse reads each setting with core/account, which knows what it may say; the keys are its field names.
+func (s *Settings) parse() (account.Settings, Faults) {
+	var out account.Settings
+	var faults Faults
+	for _, f := range allFields {
+		if f.table() != settingsTable {
+			continue
+		}
+		text := reflect.ValueOf(s).Elem().Field(f.index[len(f.index)-1]).String()
+		if text == "" {
+			continue
+		}
+		var err error
+		if f.name() == "nets" {
+			out.Nets, err = account.ParseNets(text)
+		} else {
+			err = parseSetting(&out, f.name(), text)
+		}
+		if err != nil {
+			faults = append(faults, Fault{Key: f.Key, Problem: err.Error()})
+		}
+	}
+	return out, faults
+}
+
+func parseSetting(out *account.Settings, name, text string) error {
+	f, err := account.ParseField(name)
+	if err != nil {
+		return err
+	}
+	n, err := account.ParseValue(f, text)
+	out.Values[f] = account.Value{Set: true, N: n}
+	return err
+}
+
+// Phone is the plan as core/phone wants it.
+func (p *Plan) Phone() phone.PlanConfig {
+	code, _ := strconv.ParseUint(p.Code, 10, 16) // validated: one to three digits
+	c := phone.PlanConfig{Country: p.Country, Together: p.Together, Code: uint16(code), Trunk: p.Trunk, International: p.International}
+	for _, digits := range p.Emergency {
+		c.Short = append(c.Short, phone.Short{Digits: digits, Class: phone.Emergency})
+	}
+	for _, digits := range p.Services {
+		c.Short = append(c.Short, phone.Short{Digits: digits, Class: phone.Service})
+	}
+	return c
+}
+
+// given says that anything stands in the table.
+func (p *Plan) given() bool {
+	return p.Country+p.Code+p.Trunk+p.International != "" || len(p.Together)+len(p.Emergency)+len(p.Services) > 0
+}

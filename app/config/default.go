@@ -1,0 +1,107 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Names of the files in the data folder.
+const (
+	databaseFile = "ringfence.db"
+	socketFile   = "ringfence.sock"
+	keyFile      = "ringfence.key"
+)
+
+// defaults are the defaults that are the same everywhere; Complete adds those that depend on the machine.
+func defaults() Config {
+	anywhere := netip.MustParseAddrPort("0.0.0.0:5060")
+	return Config{
+		Data: "ringfence-data",
+		SIP: SIP{
+			UDP: []netip.AddrPort{anywhere}, TCP: []netip.AddrPort{anywhere},
+			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"SHA-256", "MD5"},
+			MinExpiry: Duration{time.Minute}, MaxExpiry: Duration{time.Hour},
+			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxCalls: 10_000,
+		},
+		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
+		Provider: Provider{
+			Name: "Ringfence", Currency: "GBP", Zone: "Europe/London", Tariff: "retail", Plan: "uk",
+			PeakFrom: Clock{8 * time.Hour, true}, PeakTill: Clock{18 * time.Hour, true},
+		},
+		Money:  Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
+		Log:    Log{Level: "info", Format: "text"},
+		Limits: Limits{Contacts: 10, MessageBytes: 16_384, Connections: 10_000, UploadBytes: 64 << 20},
+	}
+}
+
+// Default is the configuration without a file.
+func Default() Config { return Complete(Config{}) }
+
+// Complete fills what c leaves out. What it returns has no field that still needs a default; it may still be wrong:
+// see Validate.
+func Complete(c Config) Config {
+	d := defaults()
+	for _, f := range allFields {
+		if v := f.of(&c); v.IsZero() {
+			v.Set(f.of(&d))
+		}
+	}
+	if c.Node == "" {
+		c.Node = hostName()
+	}
+	if c.SIP.ReadSockets == 0 {
+		c.SIP.ReadSockets = min(runtime.GOMAXPROCS(0), 8)
+	}
+	if c.Admin.Socket == "" {
+		c.Admin.Socket = filepath.Join(c.Data, socketFile)
+	}
+	if c.Secret.KeyFile == "" {
+		c.Secret.KeyFile = filepath.Join(c.Data, keyFile)
+	}
+	return c
+}
+
+// DatabasePath is the SQLite file.
+func (c *Config) DatabasePath() string { return filepath.Join(c.Data, databaseFile) }
+
+// Demo is the configuration of `serve --demo`: everything on loopback, everything kept under dir ("" is DemoFolder).
+func Demo(dir string) Config {
+	if dir == "" {
+		dir = DemoFolder
+	}
+	local := netip.MustParseAddrPort("127.0.0.1:5060")
+	c := Config{Data: dir, Demo: true}
+	c.SIP.UDP, c.SIP.TCP = []netip.AddrPort{local}, []netip.AddrPort{local}
+	c.SIP.ReadSockets = 1
+	c.Provider.Name = "Ringfence demo"
+	c.Metrics.Listen = netip.MustParseAddrPort("127.0.0.1:9560")
+	return Complete(c)
+}
+
+// DemoFolder is where the demonstration keeps its data: apart from the real one, because its passwords are printed.
+const DemoFolder = "ringfence-data/demo"
+
+// hostName is the host's name with everything that a node name may not have taken out.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	kept := make([]byte, 0, len(name))
+	for i := range min(len(name), 64) {
+		if isNameByte(name[i]) {
+			kept = append(kept, name[i])
+		}
+	}
+	if len(kept) == 0 {
+		return "node"
+	}
+	return string(kept)
+}
+
+func isNameByte(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '.' || b == '_' || b == '-'
+}
