@@ -154,20 +154,25 @@ func emergency(a *Attempt) bool {
 	return a.Dest.Class == phone.Emergency && a.Invalid == phone.NoProblem
 }
 
-// numbered: there is a number to judge. A zero destination counts as none even when nobody said what is wrong with it.
-func numbered(a *Attempt) bool { return a.Invalid == phone.NoProblem && !a.Dest.Number.IsZero() }
+// numbered: there is somewhere to call. A zero destination counts as none even when nobody said what is wrong with it,
+// but a line of our own may have no number.
+func numbered(a *Attempt) bool {
+	return a.Invalid == phone.NoProblem && (!a.Dest.Number.IsZero() || a.Dest.Class == phone.OnNet)
+}
 
 // abroad: the international ceiling and count apply. A line of our own is never abroad.
 func abroad(a *Attempt) bool { return !a.Dest.National && a.Dest.Class != phone.OnNet }
 
 // priced: there is a price and nothing in it is negative, which would pass every ceiling.
 func priced(q *rating.Quote) bool {
-	return q != nil && q.Price.Connect >= 0 && q.Price.Minimum >= 0 && min(q.Price.Rates[rating.Peak], q.Price.Rates[rating.OffPeak], q.Price.Rates[rating.Weekend]) >= 0
+	if q == nil || q.Price.Connect < 0 || q.Price.Minimum < 0 {
+		return false
+	}
+	r := &q.Price.Rates
+	return min(r[rating.Peak], r[rating.OffPeak], r[rating.Weekend]) >= 0
 }
 
-func free(p *rating.Price) bool {
-	return *p == (rating.Price{Prefix: p.Prefix, Short: p.Short, Name: p.Name, First: p.First, Step: p.Step})
-}
+func free(p *rating.Price) bool { return Minute(p) == 0 }
 
 func pass(ok bool) outcome {
 	if ok {

@@ -1,0 +1,337 @@
+package policy
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	now       = time.Date(2026, 11, 22, 22, 0, 0, 0, time.UTC)
+	home      = netip.MustParseAddr("192.0.2.7")
+	elsew     = netip.MustParseAddr("203.0.113.9")
+	number, _ = phone.FromDigits(442079460000)
+)
+
+const p = money.PencePerMinute
+
+func quote(rate money.Rate, connect, minimum money.Micro) *rating.Quote {
+	return &rating.Quote{Price: rating.Price{
+		Name: "somewhere", Connect: connect, Minimum: minimum, First: 1, Step: 1,
+		Rates: [rating.NumBands]money.Rate{rate, rate / 2, rate / 4},
+	}}
+}
+
+func call(class phone.Class, national bool, q *rating.Quote) Attempt {
+	return Attempt{Dest: phone.Destination{Number: number, Class: class, National: national}, Source: home, Quote: q}
+}
+
+func effective(change ...func(*account.Settings)) *account.Effective {
+	var s account.Settings
+	for _, f := range change {
+		f(&s)
+	}
+	e := account.Resolve(now, &s)
+	return &e
+}
+
+func set(f account.Field, n int64) func(*account.Settings) {
+	return func(s *account.Settings) { s.Values[f] = account.Value{Set: true, N: n} }
+}
+
+func lock(nets ...string) func(*account.Settings) {
+	return func(s *account.Settings) {
+		for _, n := range nets {
+			s.Nets = append(s.Nets, netip.MustParsePrefix(n))
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	far := call(phone.IntlMobile, false, quote(451*p/10, 0, 0))
+	for _, c := range []struct {
+		name     string
+		settings *account.Effective
+		facts    Facts
+		attempt  Attempt
+		want     Reason
+		figures  Figures
+	}{
+		{name: "national within", attempt: call(phone.Mobile, true, quote(20*p, 0, 0))},
+		{name: "national over", attempt: call(phone.Mobile, true, quote(20*p+1, 0, 0)), want: OverNational,
+			figures: Figures{int64(20 * p), int64(20*p + 1), int64(20*p + 1)}},
+		{name: "international within", attempt: call(phone.IntlFixed, false, quote(2*p, 0, 0))},
+		{name: "international over", attempt: far, want: OverInternational, figures: Figures{int64(2 * p), int64(451 * p / 10), int64(451 * p / 10)}},
+		{name: "what would pass passes", settings: effective(set(account.InternationalCeiling, int64(451*p/10))), attempt: far},
+		{name: "satellite by its price", settings: effective(set(account.InternationalCeiling, int64(500*p))),
+			attempt: call(phone.Satellite, false, quote(400*p, 0, 0))},
+		{name: "connection charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
+			figures: Figures{int64(2 * p), int64(500 * p), int64(500 * p)}},
+		{name: "least charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 0, 20_001)), want: OverInternational,
+			figures: Figures{int64(2 * p), 20_001_000, 20_001_000}},
+		{name: "charges are compared, not added", attempt: call(phone.IntlFixed, false, quote(2*p, 20_000, 20_000))},
+		{name: "absurd charge saturates", attempt: call(phone.Mobile, true, quote(p, money.Max, 0)), want: OverNational,
+			figures: Figures{int64(20 * p), 1<<63 - 1, 1<<63 - 1}},
+		{name: "free only lets free pass", settings: effective(set(account.NationalCeiling, 0)), attempt: call(phone.Freephone, true, quote(0, 0, 0))},
+		{name: "free only stops the rest", settings: effective(set(account.NationalCeiling, 0)), attempt: call(phone.Geographic, true, quote(1, 0, 0)),
+			want: OverNational, figures: Figures{0, 1, 1}},
+		{name: "own line", attempt: call(phone.OnNet, false, quote(0, 0, 0))},
+		{name: "own line without a number", attempt: Attempt{Dest: phone.Destination{Class: phone.OnNet}, Quote: quote(0, 0, 0)}},
+		{name: "own line is judged as national", attempt: call(phone.OnNet, false, quote(20*p, 0, 0))},
+		{name: "premium", attempt: call(phone.Premium, true, quote(p, 0, 0)), want: PremiumBarred, figures: Figures{0, 1, 1}},
+		{name: "free premium is premium", attempt: call(phone.Premium, true, quote(0, 0, 0)), want: PremiumBarred, figures: Figures{0, 1, 1}},
+		{name: "directory", attempt: call(phone.Directory, true, quote(p, 0, 0)), want: PremiumBarred, figures: Figures{0, 1, 1}},
+		{name: "premium abroad", attempt: call(phone.IntlPremium, false, quote(p, 0, 0)), want: PremiumBarred, figures: Figures{0, 1, 1}},
+		{name: "personal is not premium", attempt: call(phone.Personal, true, quote(20*p, 0, 0))},
+		{name: "premium on", settings: effective(set(account.Premium, 1)), attempt: call(phone.Premium, true, quote(p, 0, 0))},
+		{name: "premium on, over the ceiling", settings: effective(set(account.Premium, 1)), attempt: call(phone.Premium, true, quote(150*p, 0, 0)),
+			want: OverNational, figures: Figures{int64(20 * p), int64(150 * p), int64(150 * p)}},
+		{name: "unpriced", attempt: call(phone.Mobile, true, nil), want: Unpriced},
+		{name: "unpriced own line", attempt: call(phone.OnNet, true, nil), want: Unpriced},
+		{name: "negative price is none", attempt: call(phone.Mobile, true, quote(-8, 0, 0)), want: Unpriced},
+		{name: "negative charge is none", attempt: call(phone.Mobile, true, quote(0, -1, 0)), want: Unpriced},
+		{name: "unknown class", attempt: call(phone.ClassUnknown, true, quote(p, 0, 0)), want: ClassBarred},
+		{name: "class of the future", attempt: call(phone.NumClasses, true, quote(p, 0, 0)), want: ClassBarred},
+		{name: "no number", attempt: Attempt{Invalid: phone.NoCountry}, want: NumberInvalid, figures: Figures{Value: int64(phone.NoCountry)}},
+		{name: "zero attempt", want: NumberInvalid},
+		{name: "locked", facts: Facts{Locked: true}, attempt: call(phone.Freephone, true, quote(0, 0, 0)), want: LineLocked},
+		{name: "inactive", facts: Facts{Inactive: true, Locked: true}, attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: NoSuchLine},
+		{name: "allowed address", settings: effective(lock("192.0.2.0/24")), attempt: call(phone.Mobile, true, quote(p, 0, 0))},
+		{name: "wrong address", settings: effective(lock("198.51.100.0/24")), attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: AddressLocked},
+		{name: "no address, but a lock", settings: effective(lock("0.0.0.0/0", "::/0")), attempt: Attempt{Dest: far.Dest, Quote: far.Quote}, want: AddressLocked},
+		{name: "wrong address learns nothing of the lock", settings: effective(lock("198.51.100.0/24")), facts: Facts{Locked: true},
+			attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: AddressLocked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.settings
+			if s == nil {
+				s = effective()
+			}
+			v := Decide(s, c.facts, c.attempt, now)
+			if v.Reason != c.want || v.Figures != c.figures || v.Always {
+				t.Errorf("got %v %+v, want %v %+v", v.Reason, v.Figures, c.want, c.figures)
+			}
+			if (v.N > 0) != (c.want == OK) || (v.Longest > 0) != (c.want == OK) {
+				t.Errorf("%v with %d conditions and %v", v.Reason, v.N, v.Longest)
+			}
+		})
+	}
+}
+
+func TestConditions(t *testing.T) {
+	s := effective(set(account.CallsPerMinute, 7), set(account.MaxCalls, 5), set(account.MaxInternational, 1),
+		set(account.LineDayCap, 11), set(account.LineMonthCap, 12), set(account.AccountDayCap, 13), set(account.AccountMonthCap, 14))
+	rate := Condition{Kind: CondRate, Limit: 7, Window: time.Minute, Reason: TooManyPerMinute}
+	open := Condition{Kind: CondOpen, Limit: 5, Reason: TooManyCalls}
+	openAbroad := Condition{Kind: CondOpenAbroad, Limit: 1, Reason: TooManyInternational}
+	purses := []Condition{
+		{CondPurse, LineDay, 11, 0, LineDaySpent}, {CondPurse, LineMonth, 12, 0, LineMonthSpent},
+		{CondPurse, AccountDay, 13, 0, AccountDaySpent}, {CondPurse, AccountMonth, 14, 0, AccountMonthSpent},
+	}
+	for _, c := range []struct {
+		name    string
+		attempt Attempt
+		want    []Condition
+	}{
+		{"national", call(phone.Mobile, true, quote(p, 0, 0)), append([]Condition{rate, open}, purses...)},
+		{"international", call(phone.IntlFixed, false, quote(p, 0, 0)), append([]Condition{rate, open, openAbroad}, purses...)},
+		{"only a connection charge", call(phone.Mobile, true, quote(0, 1, 0)), append([]Condition{rate, open}, purses...)},
+		{"free", call(phone.Freephone, true, quote(0, 0, 0)), []Condition{rate, open}},
+		{"free abroad", call(phone.IntlFreephone, false, quote(0, 0, 0)), []Condition{rate, open, openAbroad}},
+		{"own line", call(phone.OnNet, false, quote(0, 0, 0)), []Condition{rate, open}},
+		{"emergency", call(phone.Emergency, true, nil), nil},
+	} {
+		v := Decide(s, Facts{}, c.attempt, now)
+		if got := v.Conditions[:v.N]; !v.Allowed() || !equal(got, c.want) {
+			t.Errorf("%s: %v %+v, want %+v", c.name, v.Reason, got, c.want)
+		}
+	}
+}
+
+func equal(a, b []Condition) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestExplainListsEveryRuleAndWhereItCameFrom(t *testing.T) {
+	var provider, customer, line account.Settings
+	customer.Values[account.InternationalCeiling] = account.Value{Set: true, N: int64(1 * p)}
+	line.Values[account.MaxCalls] = account.Value{Set: true, N: 3}
+	e := account.Resolve(now, &provider, &customer, &line)
+	v, steps := Explain(&e, Facts{Locked: true}, call(phone.IntlFixed, false, quote(3*p, 0, 0)), now)
+	if v.Reason != LineLocked {
+		t.Fatal(v.Reason)
+	}
+	got := map[Reason]Step{}
+	for _, s := range steps {
+		got[s.Reason] = s
+	}
+	if s := got[LineLocked]; s.Passed || s.Pending {
+		t.Errorf("lock: %+v", s)
+	}
+	if s := got[OverInternational]; s.Passed || s.From != account.LevelCustomer || s.Figures.Limit != int64(p) || s.Figures.Pass != int64(3*p) {
+		t.Errorf("ceiling behind the lock: %+v", s)
+	}
+	if s := got[TooManyCalls]; !s.Pending || s.From != account.LevelLine || s.Figures.Limit != 3 {
+		t.Errorf("condition: %+v", s)
+	}
+	if _, there := got[OverNational]; there {
+		t.Error("the national ceiling does not apply to a call abroad")
+	}
+	if len(steps) != 14 {
+		t.Errorf("%d steps: %+v", len(steps), steps)
+	}
+}
+
+// settingsGen draws a whole line: any mix of settings, facts and attempt, near enough to each other that all rules fire.
+func attemptGen(t *rapid.T) (account.Settings, Facts, Attempt) {
+	var s account.Settings
+	for f := range account.NumFields {
+		if rapid.Bool().Draw(t, f.String()) {
+			_, most := f.Range()
+			s.Values[f] = account.Value{Set: true, N: rapid.Int64Range(0, min(most, int64(40*p))).Draw(t, "n")}
+		}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "lock") == 0 {
+		s.Nets = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	}
+	f := Facts{Locked: rapid.IntRange(0, 7).Draw(t, "locked") == 0, Inactive: rapid.IntRange(0, 7).Draw(t, "inactive") == 0}
+	a := Attempt{
+		Dest: phone.Destination{
+			Number:   number,
+			Class:    phone.Class(rapid.IntRange(0, int(phone.NumClasses)).Draw(t, "class")),
+			National: rapid.Bool().Draw(t, "national"),
+		},
+		Source: rapid.SampledFrom([]netip.Addr{{}, home, elsew}).Draw(t, "source"),
+	}
+	if rapid.IntRange(0, 7).Draw(t, "invalid") == 0 {
+		a.Dest, a.Invalid = phone.Destination{}, phone.Problem(rapid.IntRange(0, int(phone.NumProblems)-1).Draw(t, "problem"))
+	}
+	if rapid.IntRange(0, 7).Draw(t, "priced") != 0 {
+		a.Quote = quote(money.Rate(rapid.Int64Range(0, int64(40*p)).Draw(t, "rate")),
+			money.Micro(rapid.Int64Range(0, 100_000).Draw(t, "connect")), money.Micro(rapid.Int64Range(0, 100_000).Draw(t, "minimum")))
+	}
+	return s, f, a
+}
+
+func TestExplainAgreesWithDecide(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, f, a := attemptGen(t)
+		e := account.Resolve(now, &s)
+		d := Decide(&e, f, a, now)
+		v, steps := Explain(&e, f, a, now)
+		if v != d {
+			t.Fatalf("explain %+v, decide %+v", v, d)
+		}
+		first, pending := OK, 0
+		for _, step := range steps {
+			if !step.Passed && first == OK {
+				first = step.Reason
+				if step.Figures != d.Figures {
+					t.Fatalf("figures %+v, decide %+v", step.Figures, d.Figures)
+				}
+			}
+			if step.Pending {
+				pending++
+			}
+		}
+		if first != d.Reason || d.Allowed() && pending != d.N {
+			t.Fatalf("steps say %v with %d conditions, decide %v with %d", first, pending, d.Reason, d.N)
+		}
+	})
+}
+
+func TestEmergencyAlwaysPasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, f, a := attemptGen(t)
+		a.Invalid, a.Dest.Class = phone.NoProblem, phone.Emergency
+		e := account.Resolve(now, &s)
+		if v := Decide(&e, f, a, now); v != (Verdict{Always: true}) {
+			t.Fatalf("%+v", v)
+		}
+	})
+}
+
+// TestTighteningNeverAllows: whatever a customer lowers, no refused call begins to pass and no limit at connection grows.
+func TestTighteningNeverAllows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, f, a := attemptGen(t)
+		loose := account.Resolve(now, &s)
+		var line account.Settings
+		field := account.Field(rapid.IntRange(0, int(account.NumFields)-1).Draw(t, "field"))
+		line.Values[field] = account.Value{Set: true, N: rapid.Int64Range(0, max(0, loose.Values[field])).Draw(t, "tighter")}
+		tight := account.Resolve(now, &s, nil, &line)
+		before, after := Decide(&loose, f, a, now), Decide(&tight, f, a, now)
+		if after.Allowed() && !before.Allowed() {
+			t.Fatalf("%v became allowed by lowering %v", before.Reason, field)
+		}
+		if after.Longest > before.Longest {
+			t.Fatalf("longest call grew from %v to %v", before.Longest, after.Longest)
+		}
+		for i := range after.N {
+			if after.Conditions[i].Limit > before.Conditions[i].Limit {
+				t.Fatalf("%v grew", after.Conditions[i].Reason)
+			}
+		}
+	})
+}
+
+func TestWhatWouldPassPasses(t *testing.T) {
+	fields := map[Reason]account.Field{
+		PremiumBarred: account.Premium, OverNational: account.NationalCeiling, OverInternational: account.InternationalCeiling,
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s, f, a := attemptGen(t)
+		e := account.Resolve(now, &s)
+		v := Decide(&e, f, a, now)
+		field, ok := fields[v.Reason]
+		if !ok {
+			return
+		}
+		e.Values[field] = v.Figures.Pass
+		if again := Decide(&e, f, a, now); again.Reason == v.Reason {
+			t.Fatalf("%v: %s, and it did not", v.Reason, v.Reason.Text(v.Figures))
+		}
+		e.Values[field] = v.Figures.Pass - 1
+		if again := Decide(&e, f, a, now); again.Reason != v.Reason {
+			t.Fatalf("%v: less than %s passed", v.Reason, v.Reason.Text(v.Figures))
+		}
+	})
+}
+
+func TestDecideAllocatesNothing(t *testing.T) {
+	s := effective(lock("192.0.2.0/24"))
+	a := call(phone.IntlFixed, false, quote(p, 0, 0))
+	if n := testing.AllocsPerRun(100, func() {
+		if v := Decide(s, Facts{}, a, now); !v.Allowed() {
+			t.Fatal(v.Reason)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	s := effective(lock("198.51.100.0/24", "2001:db8::/32", "192.0.2.0/24"))
+	a := call(phone.IntlFixed, false, quote(p, 0, 0))
+	b.ReportAllocs()
+	for b.Loop() {
+		if v := Decide(s, Facts{}, a, now); !v.Allowed() {
+			b.Fatal(v.Reason)
+		}
+	}
+}
