@@ -1,0 +1,118 @@
+package message
+
+import (
+	"bytes"
+	"math"
+)
+
+func (m *Message) seconds(id HeaderID) (uint32, bool) {
+	v := m.Get(id)
+	n, _, ok := number(v[:span(v, 0, cDigit)], math.MaxUint32)
+	return uint32(n), ok
+}
+
+// Expires returns the Expires header in seconds, clamped to 2^32-1.
+func (m *Message) Expires() (uint32, bool) { return m.seconds(HExpires) }
+
+// MinExpires returns the Min-Expires header in seconds.
+func (m *Message) MinExpires() (uint32, bool) { return m.seconds(HMinExpires) }
+
+// RetryAfter returns the Retry-After header in seconds, without its comment and parameters.
+func (m *Message) RetryAfter() (uint32, bool) { return m.seconds(HRetryAfter) }
+
+// MinSE returns the Min-SE header in seconds (RFC 4028).
+func (m *Message) MinSE() (uint32, bool) { return m.seconds(HMinSE) }
+
+// SessionExpires returns the session interval in seconds and its refresher, "uac", "uas" or nil (RFC 4028).
+func (m *Message) SessionExpires() (secs uint32, refresher []byte, ok bool) {
+	secs, ok = m.seconds(HSessionExpires)
+	if !ok {
+		return 0, nil, false
+	}
+	v := m.Get(HSessionExpires)
+	if i := bytes.IndexByte(v, ';'); i >= 0 {
+		refresher, _ = findParam(v[i:], "refresher")
+	}
+	return secs, refresher, true
+}
+
+// RSeq returns the number of a reliable provisional answer (RFC 3262).
+func (m *Message) RSeq() (uint32, bool) {
+	n, big, ok := number(m.Get(HRSeq), math.MaxUint32)
+	return uint32(n), ok && !big && n > 0
+}
+
+// RAck returns what a PRACK acknowledges (RFC 3262).
+func (m *Message) RAck() (rseq, cseq uint32, method []byte, ok bool) {
+	v := m.Get(HRAck)
+	i := span(v, 0, cDigit)
+	a, bigA, okA := number(v[:i], math.MaxUint32)
+	j := skipSpace(v, i)
+	k := span(v, j, cDigit)
+	b, bigB, okB := number(v[j:k], 1<<31-1)
+	method = v[skipSpace(v, k):]
+	if !okA || !okB || bigA || bigB || j == i || !all(method, cToken) || class[v[k]]&cToken != 0 {
+		return 0, 0, nil, false
+	}
+	return uint32(a), uint32(b), method, true
+}
+
+// HasToken tells whether a comma list such as Supported, Require or Allow holds the token, without regard to case.
+// Parameters of an element are ignored.
+func (m *Message) HasToken(id HeaderID, token string) bool {
+	for v := range m.All(id) {
+		for len(v) > 0 {
+			one := v
+			if i := bytes.IndexByte(v, ','); i >= 0 {
+				one, v = v[:i], v[i+1:]
+			} else {
+				v = nil
+			}
+			if i := bytes.IndexByte(one, ';'); i >= 0 {
+				one = one[:i]
+			}
+			if one = trim(one); len(one) == len(token) && sameFold(one, []byte(token)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ContentType returns the media type of the body without parameters, as sent; nil when absent.
+func (m *Message) ContentType() []byte {
+	v := m.Get(HContentType)
+	if i := bytes.IndexByte(v, ';'); i >= 0 {
+		v = v[:i]
+	}
+	return trim(v)
+}
+
+// ReasonValue is one value of a Reason header (RFC 3326).
+type ReasonValue struct {
+	Protocol []byte // "SIP", "Q.850"
+	Cause    int    // 0 when absent
+	Text     []byte // without quotes, escapes kept; nil when absent
+}
+
+// Reason returns the first Reason value; ok is false when absent or malformed.
+func (m *Message) Reason() (r ReasonValue, ok bool) {
+	v := m.Get(HReason)
+	end := span(v, 0, cToken)
+	if end == 0 {
+		return r, false
+	}
+	r.Protocol = v[:end]
+	params := v[skipSpace(v, end):]
+	if cause, has := findParam(params, "cause"); has {
+		n, big, good := number(cause, 999)
+		if !good || big {
+			return r, false
+		}
+		r.Cause = int(n)
+	}
+	if text, has := findParam(params, "text"); has {
+		r.Text = unquote(text)
+	}
+	return r, true
+}

@@ -1,0 +1,109 @@
+package message
+
+// Via is one Via value (RFC 3261 section 20.42); slices point into the message.
+type Via struct {
+	Version   []byte // "2.0"
+	Transport []byte // "UDP", "TCP" … as sent
+	Host      []byte // sent-by without the brackets of an IPv6 address
+	Port      uint16 // 0: not given
+	IPv6      bool
+	HasRPort  bool   // RFC 3581: the parameter stands there, with or without a value
+	RPort     uint16 // its value, 0 when none
+	Branch    []byte // nil when absent
+	Received  []byte // nil when absent
+	Params    []byte // all parameters, from the first ';' on
+}
+
+// Magic is the start of every branch of RFC 3261; a branch without it, or with nothing after it, is matched as RFC 2543 did.
+const Magic = "z9hG4bK"
+
+// HasMagic tells whether the branch can be matched on alone (section 17.2.3).
+func (v *Via) HasMagic() bool {
+	return len(v.Branch) > len(Magic) && string(v.Branch[:len(Magic)]) == Magic
+}
+
+// Param finds a Via parameter by its lower-case name.
+func (v *Via) Param(name string) (value []byte, ok bool) { return findParam(v.Params, name) }
+
+// parse reads one Via value at i and stops at a comma or at the end of b.
+func (v *Via) parse(b []byte, i int) (next int, ok bool) {
+	*v = Via{}
+	if i, ok = v.parseProtocol(b, skipSpace(b, i)); !ok {
+		return i, false
+	}
+	if v.Host, i, v.IPv6 = scanHost(b, i); v.Host == nil {
+		return i, false
+	}
+	i = skipSpace(b, i)
+	if i < len(b) && b[i] == ':' {
+		i = skipSpace(b, i+1)
+		end := span(b, i, cDigit)
+		n, big, ok := number(b[i:end], 65535)
+		if !ok || big || n == 0 {
+			return i, false
+		}
+		v.Port = uint16(n)
+		i = skipSpace(b, end)
+	}
+	from := i
+	for i < len(b) && b[i] == ';' {
+		var name, value []byte
+		if name, value, i, ok = nextParam(b, i); !ok || !v.setParam(name, value) {
+			return i, false
+		}
+	}
+	if i < len(b) && b[i] != ',' {
+		return i, false
+	}
+	v.Params = trim(b[from:i])
+	return i, true
+}
+
+// parseProtocol reads "SIP / 2.0 / UDP " and returns where sent-by starts.
+func (v *Via) parseProtocol(b []byte, i int) (next int, ok bool) {
+	var part [3][]byte
+	for n := range part {
+		end := span(b, i, cToken)
+		if end == i {
+			return i, false
+		}
+		part[n] = b[i:end]
+		i = skipSpace(b, end)
+		if n == 2 {
+			v.Version, v.Transport = part[1], part[2]
+			return i, i > end && equalFold(part[0], "sip")
+		}
+		if i >= len(b) || b[i] != '/' {
+			return i, false
+		}
+		i = skipSpace(b, i+1)
+	}
+	return i, false
+}
+
+// setParam keeps the parameters that routing uses. A second branch, received or rport is refused.
+func (v *Via) setParam(name, value []byte) bool {
+	switch {
+	case equalFold(name, "branch"):
+		if v.Branch != nil || value == nil || value[0] == '"' {
+			return false
+		}
+		v.Branch = value
+	case equalFold(name, "received"):
+		if v.Received != nil || value == nil {
+			return false
+		}
+		v.Received = value
+	case equalFold(name, "rport"):
+		if v.HasRPort {
+			return false
+		}
+		v.HasRPort = true
+		if value != nil {
+			n, big, ok := number(value, 65535)
+			v.RPort = uint16(n)
+			return ok && !big
+		}
+	}
+	return true
+}
