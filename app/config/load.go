@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -158,53 +159,60 @@ func decodeFault(name string, row int, at map[string]place, message string) Faul
 	return Fault{File: name, Line: row, Problem: message}
 }
 
-// keyPlaces finds each key, as far as the text parses.
-func keyPlaces(text []byte) map[string]place {
-	places := map[string]place{}
-	var p unstable.Parser
-	p.Reset(text)
-	table := ""
-	for p.NextExpression() {
-		e := p.Expression()
-		if e.Kind == unstable.Comment {
-			continue
-		}
-		key, at := dotted(e)
-		line := p.Shape(at).Start.Line
-		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table = key + "."
-			places[key] = place{line: line}
-		case unstable.KeyValue:
-			places[table+key] = place{line, e.Value().Kind}
-			inline(&p, e.Value(), table+key+".", places)
-		}
-	}
-	return places
+// finder finds each key of a text, as far as it parses.
+type finder struct {
+	parser unstable.Parser
+	ends   []int // where lines end
+	places map[string]place
 }
 
-func inline(p *unstable.Parser, value *unstable.Node, prefix string, places map[string]place) {
+func keyPlaces(text []byte) map[string]place {
+	f := finder{places: map[string]place{}}
+	for i, b := range text {
+		if b == '\n' {
+			f.ends = append(f.ends, i)
+		}
+	}
+	f.parser.Reset(text)
+	table := ""
+	for f.parser.NextExpression() {
+		switch e := f.parser.Expression(); e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			key, line := f.key(e)
+			table = key + "."
+			f.places[key] = place{line: line}
+		case unstable.KeyValue:
+			f.keyValue(e, table)
+		}
+	}
+	return f.places
+}
+
+// keyValue takes in a line, and what an inline table on it holds.
+func (f *finder) keyValue(n *unstable.Node, prefix string) {
+	key, line := f.key(n)
+	value := n.Value()
+	f.places[prefix+key] = place{line, value.Kind}
 	if value.Kind != unstable.InlineTable {
 		return
 	}
 	for it := value.Children(); it.Next(); {
-		key, at := dotted(it.Node())
-		value := it.Node().Value()
-		places[prefix+key] = place{p.Shape(at).Start.Line, value.Kind}
-		inline(p, value, prefix+key+".", places)
+		f.keyValue(it.Node(), prefix+key+".")
 	}
 }
 
-func dotted(n *unstable.Node) (string, unstable.Range) {
+// key is the dotted key of a node and the line it begins on.
+func (f *finder) key(n *unstable.Node) (string, int) {
 	var parts []string
-	var at unstable.Range
+	offset := 0
 	for it := n.Key(); it.Next(); {
 		if len(parts) == 0 {
-			at = it.Node().Raw
+			offset = int(it.Node().Raw.Offset)
 		}
 		parts = append(parts, string(it.Node().Data))
 	}
-	return strings.Join(parts, "."), at
+	line, _ := slices.BinarySearch(f.ends, offset)
+	return strings.Join(parts, "."), line + 1
 }
 
 // anchor makes relative paths count from the folder of the file.
