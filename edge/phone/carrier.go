@@ -1,0 +1,315 @@
+package phone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Behaviour is what the test carrier does with a call.
+type Behaviour struct {
+	Refuse     int           // answer with this status, at once after ringing for Ring; 0 answers the call
+	Phrase     string        // of Refuse
+	Silent     bool          // say nothing at all
+	NoAnswer   bool          // ring for ever
+	Early      bool          // 183 with early media instead of 180
+	HangupFrom time.Duration // the carrier hangs up so long after the answer; 0 never
+	Reinvite   time.Duration // the carrier renews its media so long after the answer; 0 never
+	Ring       time.Duration // time between 180 and the final answer
+}
+
+// Script gives behaviours by the end of the called number; the longest suffix wins.
+type Script map[string]Behaviour
+
+// DefaultScript is what the demo's carrier does: the last three digits of a number choose, and read like a SIP status.
+// Every other number rings for the carrier's ring time and answers.
+func DefaultScript() Script {
+	return Script{
+		"183": {Early: true},
+		"404": {Refuse: 404, Phrase: "Not Found"},
+		"408": {Silent: true},
+		"480": {NoAnswer: true},
+		"486": {Refuse: 486, Phrase: "Busy Here"},
+		"487": {HangupFrom: 3 * time.Second},
+		"491": {Reinvite: time.Second},
+		"503": {Refuse: 503, Phrase: "Service Unavailable"},
+		"603": {Refuse: 603, Phrase: "Decline"},
+	}
+}
+
+// of is the behaviour for a number; ok is false when the script does not speak of it.
+func (s Script) of(number string) (b Behaviour, ok bool) {
+	best := -1
+	for suffix, have := range s {
+		if len(suffix) > best && strings.HasSuffix(number, suffix) {
+			b, ok, best = have, true, len(suffix)
+		}
+	}
+	return b, ok
+}
+
+// CarrierOptions are a test carrier's settings; the zero value answers at once on a free port of 127.0.0.1.
+type CarrierOptions struct {
+	Listen  netip.AddrPort // loopback; zero is 127.0.0.1 and a free port
+	Ring    time.Duration  // ring time of calls whose behaviour has none
+	Script  Script         // nil is DefaultScript; an empty one answers everything
+	Always  *Behaviour     // for every call, whatever the script says
+	User    string         // ask callers for a digest login; "" asks none
+	Passwd  string
+	Quiet   bool           // play no tone
+	Longest time.Duration  // hang up calls that last longer; 0 is 4 h
+	Most    int            // calls at once, more are refused with 503; 0 is 20,000
+	OnCall  func(CallSeen) // each call once it has ended; called on the call's goroutine; may be nil
+}
+
+// CallSeen is what the carrier saw of one call.
+type CallSeen struct {
+	Called, Caller string // user parts of Request-URI and From
+	CallID         string
+	Offered        time.Time
+	Answered       time.Time // zero: never
+	Ended          time.Time
+	Theirs         bool   // the other side ended it
+	Why            string // the text of its BYE's or CANCEL's Reason
+}
+
+// CarrierStats counts since the start; Active is now.
+type CarrierStats struct {
+	Offered, Answered, Refused, Cancelled, TheirHangups, OurHangups, NoACK int64
+	Active                                                                 int64
+	Heard, Sent                                                            int64 // RTP packets
+}
+
+// Carrier is a test carrier: a SIP user agent server on a loopback UDP address that rings, answers, plays a tone, and can
+// be told to misbehave.
+type Carrier struct {
+	o     CarrierOptions
+	end   *endpoint
+	media *media
+	nonce string
+	ctx   context.Context // ends at Close, and with it every call's script
+	stop  context.CancelFunc
+	calls sync.WaitGroup
+
+	always atomic.Pointer[Behaviour]
+
+	offered, answered, refused, cancelled, theirs, ours, noACK, active atomic.Int64
+}
+
+// ErrNotLoopback says that the test carrier was to listen where others could reach it.
+var ErrNotLoopback = errors.New("the test carrier listens on loopback only")
+
+// NewCarrier starts a test carrier.
+func NewCarrier(o CarrierOptions) (*Carrier, error) {
+	if !o.Listen.Addr().IsValid() {
+		o.Listen = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), o.Listen.Port())
+	}
+	if !o.Listen.Addr().IsLoopback() {
+		return nil, ErrNotLoopback
+	}
+	if o.Script == nil {
+		o.Script = DefaultScript()
+	}
+	if o.Longest <= 0 {
+		o.Longest = 4 * time.Hour
+	}
+	if o.Most <= 0 {
+		o.Most = 20_000
+	}
+	l, err := listenUDP(o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("test carrier: %w", err)
+	}
+	m, err := newMedia(o.Listen.Addr())
+	if err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	c := &Carrier{o: o, media: m, nonce: token()}
+	c.always.Store(o.Always)
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.end = newEndpoint(l, "ringfence-test-carrier", "carrier")
+	c.end.serve = c.incoming
+	c.end.start()
+	return c, nil
+}
+
+// Addr is where the carrier listens.
+func (c *Carrier) Addr() netip.AddrPort { return c.end.link.local() }
+
+// Always makes every further call go so, whatever the script says; nil goes back to the script.
+func (c *Carrier) Always(b *Behaviour) { c.always.Store(b) }
+
+// Stats counts what happened so far.
+func (c *Carrier) Stats() CarrierStats {
+	return CarrierStats{
+		Offered: c.offered.Load(), Answered: c.answered.Load(), Refused: c.refused.Load(), Cancelled: c.cancelled.Load(),
+		TheirHangups: c.theirs.Load(), OurHangups: c.ours.Load(), NoACK: c.noACK.Load(), Active: c.active.Load(),
+		Heard: c.media.heard.Load(), Sent: c.media.sent.Load(),
+	}
+}
+
+// Close ends the carrier at once: calls that are up get no BYE, as when a carrier dies.
+func (c *Carrier) Close() error {
+	c.stop()
+	err := c.end.close()
+	c.calls.Wait()
+	return errors.Join(err, c.media.close())
+}
+
+// incoming is called on the endpoint's reading goroutine.
+func (c *Carrier) incoming(p *packet) {
+	if p.method != "INVITE" {
+		c.end.respond(p.reply(405, "Method Not Allowed", token()))
+		return
+	}
+	number := userOf(p.uri)
+	b, scripted := c.o.Script.of(number)
+	if a := c.always.Load(); a != nil {
+		b, scripted = *a, true
+	}
+	if scripted && b.Silent {
+		c.offered.Add(1)
+		return
+	}
+	if b.Ring == 0 {
+		b.Ring = c.o.Ring
+	}
+	call := c.end.incoming(p, c.media.address)
+	ctx, cancel := context.WithCancel(c.ctx)
+	call.mu.Lock()
+	call.cancel = cancel
+	call.mu.Unlock()
+	c.active.Add(1)
+	c.calls.Add(1)
+	go func() {
+		defer c.calls.Done()
+		defer c.active.Add(-1)
+		defer cancel()
+		c.run(ctx, call, p, b)
+	}()
+}
+
+// run plays one call from its INVITE to its end.
+func (c *Carrier) run(ctx context.Context, call *Call, invite *packet, b Behaviour) {
+	if c.o.User != "" && !verify(invite, c.nonce, c.o.User, c.o.Passwd) {
+		call.refuse(invite, 407, "Proxy Authentication Required", func(r *packet) {
+			r.add("Proxy-Authenticate", `Digest realm="carrier.test", nonce="`+c.nonce+`", algorithm=MD5, qop="auth"`)
+		})
+		return
+	}
+	seen := CallSeen{
+		Called: userOf(invite.uri), Caller: userOf(uriOf(invite.get("From"))), CallID: call.id, Offered: time.Now(),
+	}
+	c.offered.Add(1)
+	call.provisional(invite, 100, "Trying", false)
+	if c.ring(ctx, call, invite, b) {
+		seen.Answered = call.Began()
+		c.talk(ctx, call, b)
+	}
+	end := call.End()
+	seen.Ended, seen.Theirs, seen.Why = end.At, end.Theirs, end.Why
+	if c.o.OnCall != nil {
+		c.o.OnCall(seen)
+	}
+}
+
+// ring brings a call to its final answer and says whether it was answered and acknowledged.
+func (c *Carrier) ring(ctx context.Context, call *Call, invite *packet, b Behaviour) bool {
+	if int(c.active.Load()) > c.o.Most {
+		b = Behaviour{Refuse: 503, Phrase: "Service Unavailable"}
+	}
+	if b.Refuse == 0 || b.Ring > 0 {
+		status, phrase := 180, "Ringing"
+		if b.Early {
+			status, phrase = 183, "Session Progress"
+			c.tone(ctx, call)
+		}
+		call.provisional(invite, status, phrase, b.Early)
+	}
+	if b.NoAnswer {
+		b.Ring = time.Hour
+	}
+	if !wait(ctx, b.Ring) {
+		if c.ctx.Err() == nil {
+			c.cancelled.Add(1)
+			call.refuse(invite, 487, "Request Terminated", nil)
+		}
+		return false
+	}
+	if b.Refuse != 0 {
+		c.refused.Add(1)
+		call.refuse(invite, b.Refuse, b.Phrase, nil)
+		return false
+	}
+	switch err := call.answer(ctx, invite); {
+	case errors.Is(err, context.Canceled): // the CANCEL came in the instant of the answer
+		c.cancelled.Add(1)
+		call.refuse(invite, 487, "Request Terminated", nil)
+		return false
+	case err != nil && ctx.Err() == nil:
+		c.noACK.Add(1)
+		_ = call.Hangup(ctx)
+		return false
+	}
+	c.answered.Add(1)
+	return true
+}
+
+// talk lasts until either side hangs up.
+func (c *Carrier) talk(ctx context.Context, call *Call, b Behaviour) {
+	if !b.Early {
+		c.tone(ctx, call)
+	}
+	limit := c.o.Longest
+	if b.HangupFrom > 0 {
+		limit = b.HangupFrom
+	}
+	if b.Reinvite > 0 && wait(ctx, b.Reinvite) {
+		_, _ = call.Reinvite(ctx, "sendrecv")
+	}
+	if !wait(ctx, limit-time.Since(call.Began())) {
+		if c.ctx.Err() == nil {
+			c.theirs.Add(1)
+		}
+		return
+	}
+	c.ours.Add(1)
+	bye, done := context.WithTimeout(c.ctx, timerB)
+	defer done()
+	_ = call.Hangup(bye)
+}
+
+// tone plays to the caller until the call ends.
+func (c *Carrier) tone(ctx context.Context, call *Call) {
+	call.mu.Lock()
+	to := call.media
+	call.mu.Unlock()
+	if c.o.Quiet || !to.IsValid() {
+		return
+	}
+	c.calls.Add(1)
+	go func() {
+		defer c.calls.Done()
+		c.media.play(ctx, to)
+	}()
+}
+
+// wait lets d pass; false when the context ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

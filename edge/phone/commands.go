@@ -1,0 +1,385 @@
+package phone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrFailed says that a command did not reach what it was for; what was printed says why.
+var ErrFailed = errors.New("the phone was refused or not answered")
+
+// Login is what every phone command needs: who, where, and the password. Field tags are kong's.
+type Login struct {
+	Server       string `help:"SIP server." default:"127.0.0.1:5060" placeholder:"HOST:PORT"`
+	Transport    string `help:"udp or tcp." enum:"udp,tcp" default:"udp"`
+	Line         string `help:"Line to use: its SIP user name." required:""`
+	Password     string `help:"Its SIP password; rather use --password-file, which shows in no process list." env:"RINGFENCE_PHONE_PASSWORD"`
+	PasswordFile string `help:"File with the password, or with lines of LINE PASSWORD." default:"ringfence-data/demo-passwords" type:"path"`
+	Algorithm    string `help:"Insist on MD5 or SHA-256." enum:",MD5,SHA-256" default:""`
+	Source       string `help:"Address to send from." placeholder:"ADDRESS"`
+	UserAgent    string `help:"User-Agent to claim." default:"ringfence-phone"`
+}
+
+// dial opens the phone of a login.
+func (l *Login) dial(ctx context.Context) (*Phone, error) {
+	password := l.Password
+	if password == "" {
+		var err error
+		if password, err = ReadPassword(l.PasswordFile, l.Line); err != nil {
+			return nil, err
+		}
+	}
+	var local netip.Addr
+	if l.Source != "" {
+		var err error
+		if local, err = netip.ParseAddr(l.Source); err != nil {
+			return nil, fmt.Errorf("--source: %w", err)
+		}
+	}
+	return Dial(ctx, Account{
+		Server: l.Server, Transport: l.Transport, Line: l.Line, Password: password, Algorithm: l.Algorithm,
+		Local: local, UserAgent: l.UserAgent,
+	})
+}
+
+// maxPasswordFile bounds what ReadPassword reads.
+const maxPasswordFile = 1 << 20
+
+// ReadPassword finds a line's password in a file: the rest of the row that begins with the line's name, or, in a file of
+// one row without a space, that row. Rows that begin with '#' are comments.
+func ReadPassword(path, line string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("password of line %s: %w", line, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
+	if err != nil {
+		return "", fmt.Errorf("password of line %s: %w", line, err)
+	}
+	var rows []string
+	for row := range strings.Lines(string(data)) {
+		row = strings.TrimSpace(row)
+		if row == "" || strings.HasPrefix(row, "#") {
+			continue
+		}
+		rows = append(rows, row)
+		if i := strings.IndexAny(row, " \t"); i > 0 && row[:i] == line {
+			return strings.TrimSpace(row[i:]), nil
+		}
+	}
+	if len(rows) == 1 && !strings.ContainsAny(rows[0], " \t") {
+		return rows[0], nil
+	}
+	return "", fmt.Errorf("password of line %s: %s has no row for it", line, path)
+}
+
+// diary prints lines with the seconds since it began. Safe for concurrent use.
+type diary struct {
+	mu    sync.Mutex
+	out   io.Writer
+	begun time.Time
+}
+
+func newDiary(out io.Writer) *diary { return &diary{out: out, begun: time.Now()} }
+
+func (d *diary) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fmt.Fprintf(d.out, "%8.3fs  %s\n", time.Since(d.begun).Seconds(), printable(fmt.Sprintf(format, args...)))
+}
+
+// more prints a line under the last one.
+func (d *diary) more(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fmt.Fprintf(d.out, "%11s%s\n", "", printable(fmt.Sprintf(format, args...)))
+}
+
+// printable keeps what a server sends from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// answer prints a final answer with the headers that say why.
+func (d *diary) answer(a Answer, what string) {
+	d.say("%d %s%s", a.Status, a.Phrase, what)
+	if a.Why != "" {
+		d.more("why: %s", a.Why)
+	}
+	for _, r := range a.Reason {
+		d.more("Reason: %s", r)
+	}
+	for _, w := range a.Warning {
+		d.more("Warning: %s", w)
+	}
+}
+
+// RegisterCmd registers a line, as a phone does when it is switched on.
+type RegisterCmd struct {
+	Login
+	Expires int  `help:"Seconds to stay registered; 0 unregisters." default:"300"`
+	Stay    bool `help:"Stay, and answer calls until interrupted."`
+}
+
+// Run registers and prints what came of it.
+func (c *RegisterCmd) Run(ctx context.Context, out io.Writer) error {
+	p, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	d := newDiary(out)
+	if err := register(ctx, d, p, c.Expires); err != nil || !c.Stay {
+		return err
+	}
+	return answerCalls(ctx, d, p, time.Second, 0, 0)
+}
+
+func register(ctx context.Context, d *diary, p *Phone, seconds int) error {
+	d.say("registering %s at %s from %s", p.account.Line, p.server, p.Addr())
+	a, err := p.Register(ctx, seconds)
+	if err != nil {
+		d.say("failed: %v", err)
+		return ErrFailed
+	}
+	if !a.OK() {
+		d.answer(a, "")
+		return ErrFailed
+	}
+	if seconds == 0 {
+		d.answer(a, ": unregistered")
+		return nil
+	}
+	d.answer(a, fmt.Sprintf(": registered for %d s, %d phone(s) on this line", a.Expires, len(a.Contact)))
+	return nil
+}
+
+// CallCmd places one call.
+type CallCmd struct {
+	Login
+	To   string        `help:"Number to call, as one dials it." required:""`
+	Talk time.Duration `help:"Hang up after this long." default:"5s"`
+	Ring time.Duration `help:"Give up ringing after this long." default:"30s"`
+	Anon bool          `help:"Hide the caller's number."`
+}
+
+// Run calls and prints each answer, what was heard, and how it ended.
+func (c *CallCmd) Run(ctx context.Context, out io.Writer) error {
+	p, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	d := newDiary(out)
+	d.say("line %s calls %s through %s", c.Line, c.To, p.server)
+	ringing, stop := context.WithTimeout(ctx, c.Ring)
+	defer stop()
+	call, a, err := p.Invite(ringing, c.To, Dialling{Anon: c.Anon, Early: func(status int, phrase string) { d.say("%d %s", status, phrase) }})
+	if err != nil {
+		d.say("failed: %v", err)
+		return ErrFailed
+	}
+	if call == nil {
+		d.answer(a, ": refused")
+		return ErrFailed
+	}
+	d.answer(a, ": answered")
+	return talk(ctx, d, p, call, c.Talk)
+}
+
+// talk lasts for a while or until the other side hangs up, and says which.
+func talk(ctx context.Context, d *diary, p *Phone, call *Call, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-call.Done():
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	heard, loud := p.Heard()
+	sound := fmt.Sprintf("heard %.1f s of sound", float64(loud)*0.02)
+	if heard > 0 && loud == 0 {
+		sound = fmt.Sprintf("heard %.1f s of silence", float64(heard)*0.02)
+	}
+	if end := call.End(); end.Theirs {
+		d.say("hung up by the other side after %.1f s; %s", end.At.Sub(call.Began()).Seconds(), sound)
+		if end.Why != "" {
+			d.more("why: %s", end.Why)
+		}
+		if end.Raw != "" {
+			d.more("Reason: %s", end.Raw)
+		}
+		return nil
+	}
+	d.say("hanging up after %.1f s; %s", time.Since(call.Began()).Seconds(), sound)
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
+	if err := call.Hangup(end); err != nil {
+		d.say("the BYE failed: %v", err)
+		return ErrFailed
+	}
+	return nil
+}
+
+// AnswerCmd registers a line and answers what rings.
+type AnswerCmd struct {
+	Login
+	Ring  time.Duration `help:"Ring this long before answering." default:"1s"`
+	Talk  time.Duration `help:"Hang up after this long; 0 never."`
+	Count int           `help:"Leave after so many calls; 0 never."`
+}
+
+// Run registers and answers until interrupted or Count calls are over.
+func (c *AnswerCmd) Run(ctx context.Context, out io.Writer) error {
+	p, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	d := newDiary(out)
+	if err := register(ctx, d, p, 3600); err != nil {
+		return err
+	}
+	return answerCalls(ctx, d, p, c.Ring, c.Talk, c.Count)
+}
+
+func answerCalls(ctx context.Context, d *diary, p *Phone, ring, length time.Duration, count int) error {
+	if length <= 0 {
+		length = 4 * time.Hour
+	}
+	again := time.NewTicker(30 * time.Minute) // half of the hour asked for
+	defer again.Stop()
+	d.say("waiting for calls")
+	for n := 1; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			if err := register(ctx, d, p, 3600); err != nil {
+				return err
+			}
+		case in := <-p.Inbox():
+			d.say("ringing: call from %s", in.From)
+			if !wait(ctx, ring) {
+				in.Refuse(480, "Temporarily Unavailable")
+				return nil
+			}
+			if err := in.Accept(ctx); err != nil {
+				d.say("not answered: %v", err)
+				continue
+			}
+			d.say("answered")
+			_ = talk(ctx, d, p, in.Call, length)
+			if n++; count > 0 && n > count {
+				return nil
+			}
+		}
+	}
+}
+
+// DefaultTargets are the kinds of number that thieves call: premium, satellite, and dear mobile ranges abroad.
+var DefaultTargets = []string{"09098790123", "00870773123456", "005352345678", "00252612345678", "0037121234567", "0022077012345"}
+
+// AttackCmd does what a thief does with a stolen login, against a server on this machine.
+type AttackCmd struct {
+	Login
+	To      []string      `help:"Numbers to call in turn; given none, a list of kinds that thieves call."`
+	Calls   int           `help:"Attempts in all." default:"200"`
+	AtOnce  int           `help:"Attempts in flight at once." default:"10"`
+	GiveUp  int           `help:"Place no more calls after so many refusals in a row." default:"20"`
+	For     time.Duration `help:"Hang up what is left after this long." default:"2m"`
+	Deceive bool          `help:"Claim to be a well-known desk phone."`
+
+	// Spent says what the line has cost so far, for the report; the command line fills it from the admin API. May be nil.
+	Spent func(ctx context.Context) (string, error) `kong:"-"`
+}
+
+// Run attacks and prints what got through, what it cost, and what stopped it. That the attack was stopped is no error.
+func (c *AttackCmd) Run(ctx context.Context, out io.Writer) error {
+	if c.Deceive {
+		c.UserAgent = "Yealink SIP-T46S 66.85.0.5"
+	}
+	p, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if !p.server.Addr().IsLoopback() {
+		return ErrTooWild
+	}
+	d := newDiary(out)
+	if err := register(ctx, d, p, 300); err != nil {
+		return err
+	}
+	targets := c.To
+	if len(targets) == 0 {
+		targets = DefaultTargets
+	}
+	d.say("a thief has the password of %s: %d calls, %d at once, to %s", c.Line, c.Calls, c.AtOnce, strings.Join(targets, ", "))
+	loot, err := p.Attack(ctx, Plan{
+		Numbers: targets, Calls: c.Calls, AtOnce: c.AtOnce, Refused: c.GiveUp, Last: c.For, Say: d.say,
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range loot.Report() {
+		d.say("%s", l)
+	}
+	if c.Spent != nil {
+		spent, err := c.Spent(context.WithoutCancel(ctx))
+		if err != nil {
+			spent = "unknown: " + err.Error()
+		}
+		d.say("what it cost: %s", spent)
+	}
+	return nil
+}
+
+// CarrierCmd runs the test carrier by itself, to try trunks against.
+type CarrierCmd struct {
+	Listen string        `help:"Loopback address to listen on." default:"127.0.0.1:5090"`
+	Ring   time.Duration `help:"Ring this long before answering." default:"1s"`
+	Refuse int           `help:"Refuse every call with this status."`
+	Silent bool          `help:"Say nothing at all."`
+	User   string        `help:"Ask callers for this login."`
+	Passwd string        `help:"Its password." env:"RINGFENCE_CARRIER_PASSWORD"`
+}
+
+// Run serves until the context ends and prints each call.
+func (c *CarrierCmd) Run(ctx context.Context, out io.Writer) error {
+	at, err := netip.ParseAddrPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	d := newDiary(out)
+	o := CarrierOptions{Listen: at, Ring: c.Ring, User: c.User, Passwd: c.Passwd, OnCall: func(s CallSeen) {
+		talked := "not answered"
+		if !s.Answered.IsZero() {
+			talked = fmt.Sprintf("talked %.1f s", s.Ended.Sub(s.Answered).Seconds())
+		}
+		d.say("%s called %s: %s %s", s.Caller, s.Called, talked, s.Why)
+	}}
+	if c.Refuse != 0 || c.Silent {
+		o.Always = &Behaviour{Refuse: c.Refuse, Phrase: "Refused by the test carrier", Silent: c.Silent}
+	}
+	car, err := NewCarrier(o)
+	if err != nil {
+		return err
+	}
+	d.say("test carrier on %s", car.Addr())
+	<-ctx.Done()
+	return car.Close()
+}

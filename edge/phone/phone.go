@@ -1,0 +1,334 @@
+package phone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Account is a line's login, and where and how it is used.
+type Account struct {
+	Server    string     // host:port of the SIP server
+	Transport string     // "udp" or "tcp"; "" is udp
+	Line      string     // SIP user name
+	Password  string     //
+	Domain    string     // of the address of record; "" is the server's host
+	Algorithm string     // "MD5" or "SHA-256" to insist; "" takes the strongest offered
+	Local     netip.Addr // source address; zero lets the system choose
+	Port      uint16     // source port on UDP; 0 takes a free one
+	UserAgent string     // "" is "ringfence-phone"
+}
+
+// Phone is one SIP phone with one socket and one line. Safe for concurrent use after Dial.
+type Phone struct {
+	account Account
+	server  netip.AddrPort
+	end     *endpoint
+	media   *media
+	inbox   chan *Inbound
+	// regLogin is for REGISTER alone, so that calls and registrations do not race for one nonce count.
+	regCSeq atomic.Int64
+	regID   string
+}
+
+// Answer is the final answer to a request.
+type Answer struct {
+	Status  int
+	Phrase  string
+	Why     string   // texts of its Reason and Warning headers
+	Reason  []string // Reason header lines as sent
+	Warning []string // Warning header lines as sent
+	Contact []string // registered contacts, of a REGISTER
+	Expires int      // seconds granted to our contact, of a REGISTER
+}
+
+// OK says that the request was accepted.
+func (a Answer) OK() bool { return a.Status/100 == 2 }
+
+// String is "403 Forbidden (why)".
+func (a Answer) String() string {
+	s := strconv.Itoa(a.Status) + " " + a.Phrase
+	if a.Why != "" {
+		s += " (" + a.Why + ")"
+	}
+	return s
+}
+
+func answerOf(p *packet) Answer {
+	return Answer{Status: p.status, Phrase: p.phrase, Why: p.explain(), Reason: p.all("Reason"), Warning: p.all("Warning")}
+}
+
+// Dial opens a phone. It sends nothing yet on UDP; on TCP it connects.
+func Dial(ctx context.Context, a Account) (*Phone, error) {
+	server, err := resolve(ctx, a.Server)
+	if err != nil {
+		return nil, err
+	}
+	local := a.Local
+	if !local.IsValid() {
+		if local, err = sourceFor(server); err != nil {
+			return nil, err
+		}
+	}
+	var l *link
+	switch a.Transport {
+	case "", "udp":
+		l, err = listenUDP(netip.AddrPortFrom(local, a.Port))
+	case "tcp":
+		l, err = dialTCP(ctx, local, server)
+	default:
+		err = fmt.Errorf("transport %q: want udp or tcp", a.Transport)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMedia(local)
+	if err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	if a.Domain == "" {
+		a.Domain = server.Addr().String()
+	}
+	if a.UserAgent == "" {
+		a.UserAgent = "ringfence-phone"
+	}
+	p := &Phone{account: a, server: server, media: m, inbox: make(chan *Inbound, 64), regID: token()}
+	p.end = newEndpoint(l, a.UserAgent, a.Line)
+	p.end.serve = p.incoming
+	p.end.start()
+	return p, nil
+}
+
+func resolve(ctx context.Context, server string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = server, "5060"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("server %q: bad port", server)
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(ips) == 0 {
+		return netip.AddrPort{}, fmt.Errorf("server %q: %w", server, err)
+	}
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), nil
+}
+
+// sourceFor is the address the system would send from; connecting a UDP socket sends nothing.
+func sourceFor(server netip.AddrPort) (netip.Addr, error) {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer c.Close()
+	return addrPort(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr(), nil
+}
+
+// Close ends the phone. Calls that are up are left to the other end.
+func (p *Phone) Close() error { return errors.Join(p.end.close(), p.media.close()) }
+
+// Addr is the phone's own SIP address.
+func (p *Phone) Addr() netip.AddrPort { return p.end.link.local() }
+
+// Heard is how many RTP packets came in, and how many of them were sound and not silence.
+func (p *Phone) Heard() (packets, loud int64) { return p.media.heard.Load(), p.media.loud.Load() }
+
+// aor is the line's address of record.
+func (p *Phone) aor() string { return "sip:" + p.account.Line + "@" + p.account.Domain }
+
+func (p *Phone) login() *login {
+	return &login{user: p.account.Line, password: p.account.Password, algorithm: p.account.Algorithm}
+}
+
+// Register registers the phone for some seconds, or unregisters it with 0. A refusal is an Answer, not an error.
+func (p *Phone) Register(ctx context.Context, seconds int) (Answer, error) {
+	l, from := p.login(), "<"+p.aor()+">;tag="+token()
+	for try := 0; ; try++ {
+		n := int(p.regCSeq.Add(1))
+		req := p.end.request("REGISTER", "sip:"+p.account.Domain, from, "<"+p.aor()+">", p.regID, n)
+		req.add("Expires", strconv.Itoa(seconds))
+		if err := l.sign(req); err != nil {
+			return Answer{}, err
+		}
+		r, err := p.end.transact(ctx, req, p.server, nil)
+		if err != nil {
+			return Answer{}, err
+		}
+		if again, err := challenged(l, r, try); err != nil || !again {
+			return p.registered(r), err
+		}
+	}
+}
+
+// challenged says whether to try again with credentials: at the first challenge, and once more when the nonce was stale.
+func challenged(l *login, r *packet, try int) (bool, error) {
+	if r.status != 401 && r.status != 407 || try > 1 {
+		return false, nil
+	}
+	had := l.chal != nil
+	if err := l.take(r); err != nil {
+		return false, err
+	}
+	return !had || l.chal.Stale, nil
+}
+
+func (p *Phone) registered(r *packet) Answer {
+	a := answerOf(r)
+	a.Contact = r.list("Contact")
+	a.Expires, _ = strconv.Atoi(r.get("Expires"))
+	for _, c := range a.Contact {
+		if uriOf(c) == uriOf(p.end.contact()) {
+			if n, err := strconv.Atoi(param(c, "expires")); err == nil {
+				a.Expires = n
+			}
+		}
+	}
+	return a
+}
+
+// Dialling is what a call does besides being made.
+type Dialling struct {
+	Early func(status int, phrase string) // each provisional answer but 100; may be nil
+	Anon  bool                            // hide the caller's identity: From anonymous, Privacy: id
+	// From is the user part presented in From; "" is the line. The login is always the line's.
+	From string
+}
+
+// Invite places a call. An accepted one is a Call, already acknowledged; a refused one is an Answer with a nil Call. When
+// the context ends while it rings, the call is cancelled and the context's error returned.
+func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, Answer, error) {
+	l, id := p.login(), token()
+	user := p.account.Line
+	if d.From != "" {
+		user = d.From
+	}
+	c := &Call{
+		e: p.end, id: id, peer: p.server, rtp: p.media.address, localTag: token(), version: 1,
+		done: make(chan struct{}), acked: make(chan struct{}),
+	}
+	c.local = "<sip:" + user + "@" + p.account.Domain + ">;tag=" + c.localTag
+	if d.Anon {
+		c.local = `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=` + c.localTag
+	}
+	uri := "sip:" + number + "@" + p.account.Domain
+	for try := 0; ; try++ {
+		c.cseq++
+		req := p.end.request("INVITE", uri, c.local, "<"+uri+">", id, c.cseq)
+		if d.Anon {
+			req.add("Privacy", "id")
+		}
+		req.add("Content-Type", "application/sdp")
+		req.body = sdp(c.rtp, 1, "sendrecv")
+		if err := l.sign(req); err != nil {
+			return nil, Answer{}, err
+		}
+		r, err := p.ring(ctx, c, req, d.Early)
+		if err != nil {
+			return nil, Answer{}, err
+		}
+		if r.status/100 == 2 {
+			return c, answerOf(r), nil
+		}
+		if again, err := challenged(l, r, try); err != nil || !again {
+			return nil, answerOf(r), err
+		}
+	}
+}
+
+// ring carries one INVITE to its final answer. When ctx ends first it cancels, and ends a call whose 200 crossed the CANCEL.
+func (p *Phone) ring(ctx context.Context, c *Call, req *packet, early func(int, string)) (*packet, error) {
+	proceeding := make(chan struct{})
+	heard := false
+	type result struct {
+		p   *packet
+		err error
+	}
+	got := make(chan result, 1)
+	stop, stopped := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
+	defer stopped()
+	go func() {
+		r, err := p.end.transact(stop, req, p.server, func(r *packet) {
+			if !heard {
+				heard = true
+				close(proceeding)
+			}
+			if early != nil && r.status != 100 {
+				early(r.status, r.phrase)
+			}
+		})
+		if err == nil && r.status/100 == 2 {
+			c.established(r)
+		}
+		got <- result{r, err}
+	}()
+	select {
+	case r := <-got:
+		return r.p, r.err
+	case <-ctx.Done():
+	}
+	select { // a CANCEL may only follow a provisional answer
+	case <-proceeding:
+		p.end.cancel(req, p.server)
+	case r := <-got:
+		got <- r
+	case <-time.After(2 * time.Second):
+		return nil, ctx.Err()
+	}
+	select {
+	case r := <-got:
+		if r.err == nil && r.p.status/100 == 2 {
+			end, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer done()
+			_ = c.Hangup(end)
+		}
+	case <-time.After(5 * time.Second):
+	}
+	return nil, ctx.Err()
+}
+
+// Inbound is a call that rings this phone.
+type Inbound struct {
+	Call   *Call
+	From   string // user part of the From URI
+	invite *packet
+	phone  *Phone
+}
+
+func (p *Phone) incoming(r *packet) {
+	if r.method != "INVITE" {
+		p.end.respond(r.reply(405, "Method Not Allowed", token()))
+		return
+	}
+	c := p.end.incoming(r, p.media.address)
+	in := &Inbound{Call: c, From: userOf(uriOf(r.get("From"))), invite: r, phone: p}
+	c.provisional(r, 180, "Ringing", false)
+	go func() { // the caller gave up before anybody answered
+		select {
+		case <-c.done:
+			if c.End().Theirs && c.Began().IsZero() {
+				c.refuse(r, 487, "Request Terminated", nil)
+			}
+		case <-p.end.done:
+		}
+	}()
+	select {
+	case p.inbox <- in:
+	default:
+		go c.refuse(r, 486, "Busy Here", nil)
+	}
+}
+
+// Inbox gives the calls that ring this phone, already answered with 180. Each must be accepted or refused.
+func (p *Phone) Inbox() <-chan *Inbound { return p.inbox }
+
+// Accept answers the call; it returns once the caller has acknowledged.
+func (in *Inbound) Accept(ctx context.Context) error { return in.Call.answer(ctx, in.invite) }
+
+// Refuse declines the call with a status such as 486 "Busy Here" and waits for the ACK.
+func (in *Inbound) Refuse(status int, phrase string) { in.Call.refuse(in.invite, status, phrase, nil) }
