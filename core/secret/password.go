@@ -1,0 +1,89 @@
+// Package secret makes, judges and seals SIP passwords, and holds them in types that do not print. It must not know
+// where secrets are stored, nor files: keys come in as text. Its only inputs beside its arguments are random bytes.
+package secret
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/sethvargo/go-diceware/diceware"
+)
+
+// redacted is what every secret prints as.
+const redacted = "[secret]"
+
+// Password is a SIP password. It prints, logs and marshals as "[secret]"; Reveal is the only way to the text, so that a
+// search for its name finds every place where a password leaves.
+type Password struct{ text string }
+
+// NewPassword wraps a text.
+func NewPassword(text string) Password { return Password{text} }
+
+// Reveal is the text itself.
+func (p Password) Reveal() string { return p.text }
+
+// IsZero says that there is no password.
+func (p Password) IsZero() bool { return p.text == "" }
+
+// Format hides the text from every verb, %#v and %x among them.
+func (p Password) Format(s fmt.State, _ rune) { hide(s) }
+
+// String hides the text.
+func (p Password) String() string { return redacted }
+
+// GoString hides the text.
+func (p Password) GoString() string { return redacted }
+
+// MarshalText hides the text; JSON and TOML use it.
+func (p Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue hides the text.
+func (p Password) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+func hide(w io.Writer) { _, _ = io.WriteString(w, redacted) } // a failed write is the printer's to report
+
+// words of a generated password. Six of the EFF's 7,776 without repeats are 77.5 bits: log2(7776·7775·…·7771). Five
+// would be 64.6, within reach of a rented rig and a patient thief who holds a captured digest.
+const words = 6
+
+// Generate makes a password of six words joined by '-': "gravel-unzip-lilac-…". Words hold a-z and a few '-' only, so
+// it can be typed on any phone and stands unquoted in any configuration file; at most 59 characters.
+func Generate() (Password, error) {
+	list, err := diceware.Generate(words)
+	if err != nil {
+		return Password{}, fmt.Errorf("random words: %w", err)
+	}
+	return Password{strings.Join(list, "-")}, nil
+}
+
+// HA1 is what digest authentication needs to know of a password: H(user:realm:password) for both algorithms of RFC 8760.
+// It is as good as the password within its realm, so it prints as "[secret]" too.
+type HA1 struct {
+	MD5    [md5.Size]byte
+	SHA256 [sha256.Size]byte
+}
+
+// NewHA1 hashes a password for a user in a realm.
+func NewHA1(user, realm string, p Password) HA1 {
+	text := []byte(user + ":" + realm + ":" + p.text)
+	return HA1{MD5: md5.Sum(text), SHA256: sha256.Sum256(text)}
+}
+
+// Format hides the hashes from every verb.
+func (h HA1) Format(s fmt.State, _ rune) { hide(s) }
+
+// String hides the hashes.
+func (h HA1) String() string { return redacted }
+
+// GoString hides the hashes.
+func (h HA1) GoString() string { return redacted }
+
+// MarshalText hides the hashes.
+func (h HA1) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue hides the hashes.
+func (h HA1) LogValue() slog.Value { return slog.StringValue(redacted) }
