@@ -1,0 +1,238 @@
+package transport
+
+import (
+	"encoding/binary"
+	"iter"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bans is a bounded table of banned addresses and networks with expiry. Reads take no lock. When the place for an entry
+// is taken by others, the one that would expire first gives way: the table never grows.
+//
+// It is a hash table of buckets with eight ways. Entries are never changed once they are in, only replaced, so a reader
+// sees whole ones. The hash is seeded, so that nobody can choose addresses that push each other out.
+type Bans struct {
+	ways []atomic.Pointer[ban]
+	mask uint64
+	seed [2]uint64
+	size atomic.Int64
+
+	// Which prefix lengths are in the table: a read probes once for each. Bits are never taken back while entries of a
+	// length remain; lens counts them.
+	v4   atomic.Uint64    // bit n: /n for n in 0..32
+	v6   [3]atomic.Uint64 // likewise, 0..128
+	mu   sync.Mutex       // serialises writers
+	lens [162]int         // guarded by mu: entries by length, IPv6 from 33 on
+}
+
+type ban struct {
+	net   netip.Prefix // masked; never IPv4 mapped in IPv6
+	until int64        // nanotime
+}
+
+const ways = 8
+
+var started = time.Now()
+
+// nanotime is the monotonic clock that expiries are kept in: a step of the wall clock moves no ban.
+func nanotime() int64 { return int64(time.Since(started)) }
+
+// NewBans makes a table for about limit entries; at least 64.
+func NewBans(limit int) *Bans {
+	buckets := uint64(1) << bits.Len64(uint64(max(limit, 64)*2/ways-1))
+	return &Bans{ways: make([]atomic.Pointer[ban], buckets*ways), mask: buckets - 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+}
+
+// Banned tells whether the address is banned now.
+func (b *Bans) Banned(a netip.Addr) bool { return b.banned(a, nanotime()) }
+
+func (b *Bans) banned(a netip.Addr, now int64) bool {
+	a = a.Unmap()
+	if a.Is4() {
+		return b.probe(a, b.v4.Load(), 0, now)
+	}
+	for i := range b.v6 {
+		if set := b.v6[i].Load(); set != 0 && b.probe(a, set, i*64, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// probe looks for the networks of a whose lengths are in set.
+func (b *Bans) probe(a netip.Addr, set uint64, base int, now int64) bool {
+	for ; set != 0; set &= set - 1 {
+		p, err := a.Prefix(base + bits.TrailingZeros64(set))
+		if err != nil {
+			continue
+		}
+		if e := b.find(p); e != nil && e.until > now {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Bans) bucket(p netip.Prefix) []atomic.Pointer[ban] {
+	raw := p.Addr().As16()
+	x := binary.BigEndian.Uint64(raw[:8]) ^ b.seed[0] ^ uint64(p.Bits())<<56
+	y := binary.BigEndian.Uint64(raw[8:]) ^ b.seed[1]
+	hi, lo := bits.Mul64(x|1, y|1<<63)
+	hi, lo = bits.Mul64(hi^lo^b.seed[1], 0x9e3779b97f4a7c15)
+	at := ((hi ^ lo) & b.mask) * ways
+	return b.ways[at : at+ways]
+}
+
+func (b *Bans) find(p netip.Prefix) *ban {
+	bucket := b.bucket(p)
+	for i := range bucket {
+		if e := bucket[i].Load(); e != nil && e.net == p {
+			return e
+		}
+	}
+	return nil
+}
+
+// Add bans a network for d from now. A ban already there is prolonged, never shortened. Host bits of p are ignored.
+func (b *Bans) Add(p netip.Prefix, d time.Duration) {
+	p = normal(p)
+	if !p.IsValid() || d <= 0 {
+		return
+	}
+	now := nanotime()
+	until := now + int64(d)
+	if until < now {
+		until = 1<<63 - 1
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slot, old := b.place(p, now)
+	if old != nil && old.net == p {
+		until = max(until, old.until)
+	} else {
+		b.uncount(old)
+		b.count(p)
+	}
+	slot.Store(&ban{p, until})
+}
+
+// place returns the way for p: its own, else a free one, else that of the entry which expires first.
+func (b *Bans) place(p netip.Prefix, now int64) (*atomic.Pointer[ban], *ban) {
+	bucket := b.bucket(p)
+	var best *atomic.Pointer[ban]
+	var loser *ban
+	for i := range bucket {
+		e := bucket[i].Load()
+		switch {
+		case e != nil && e.net == p:
+			return &bucket[i], e
+		case e == nil:
+			if best == nil || loser != nil {
+				best, loser = &bucket[i], nil
+			}
+		case best == nil || loser != nil && e.until < loser.until:
+			best, loser = &bucket[i], e
+		}
+	}
+	return best, loser
+}
+
+// AddAddr bans one address for d from now.
+func (b *Bans) AddAddr(a netip.Addr, d time.Duration) { b.Add(netip.PrefixFrom(a, a.BitLen()), d) }
+
+// Remove lifts the ban of exactly this network and tells whether there was one.
+func (b *Bans) Remove(p netip.Prefix) bool {
+	p = normal(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bucket := b.bucket(p)
+	for i := range bucket {
+		if e := bucket[i].Load(); e != nil && e.net == p {
+			bucket[i].Store(nil)
+			b.uncount(e)
+			return e.until > nanotime()
+		}
+	}
+	return false
+}
+
+// Len returns how many entries the table holds, expired ones that nothing has replaced included.
+func (b *Bans) Len() int { return int(b.size.Load()) }
+
+// All yields the bans in force with the time they have left, in no order. Expired entries are cleared out on the way.
+func (b *Bans) All() iter.Seq2[netip.Prefix, time.Duration] {
+	return func(yield func(netip.Prefix, time.Duration) bool) {
+		now := nanotime()
+		for i := range b.ways {
+			e := b.ways[i].Load()
+			if e == nil {
+				continue
+			}
+			if e.until <= now {
+				b.sweep(&b.ways[i], e)
+				continue
+			}
+			if !yield(e.net, time.Duration(e.until-now)) {
+				return
+			}
+		}
+	}
+}
+
+func (b *Bans) sweep(at *atomic.Pointer[ban], e *ban) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at.CompareAndSwap(e, nil) {
+		b.uncount(e)
+	}
+}
+
+// normal masks p and takes it out of an IPv4-mapped form; invalid when it cannot be.
+func normal(p netip.Prefix) netip.Prefix {
+	if !p.IsValid() {
+		return netip.Prefix{}
+	}
+	a, n := p.Addr(), p.Bits()
+	if a.Is4In6() {
+		if n < 96 {
+			return netip.Prefix{}
+		}
+		a, n = a.Unmap(), n-96
+	}
+	return netip.PrefixFrom(a.WithZone(""), n).Masked()
+}
+
+// count and uncount keep the set of lengths. The caller holds mu.
+func (b *Bans) count(p netip.Prefix) {
+	b.size.Add(1)
+	n := p.Bits()
+	if p.Addr().Is4() {
+		b.lens[n]++
+		b.v4.Or(1 << n)
+		return
+	}
+	b.lens[33+n]++
+	b.v6[n/64].Or(1 << (n % 64))
+}
+
+func (b *Bans) uncount(e *ban) {
+	if e == nil {
+		return
+	}
+	b.size.Add(-1)
+	n := e.net.Bits()
+	if e.net.Addr().Is4() {
+		if b.lens[n]--; b.lens[n] == 0 {
+			b.v4.And(^uint64(1 << n))
+		}
+		return
+	}
+	if b.lens[33+n]--; b.lens[33+n] == 0 {
+		b.v6[n/64].And(^uint64(1 << (n % 64)))
+	}
+}

@@ -1,0 +1,47 @@
+package transport
+
+import "sync/atomic"
+
+// counters are written by the readers and writers and read by Stats.
+type counters struct {
+	packetsIn, bytesIn, packetsOut, bytesOut                            atomic.Uint64
+	banned, gated, keepAlives, panics, truncated, kernel                atomic.Uint64
+	queueFull, writeErrors, readErrors                                  atomic.Uint64
+	accepted, dialled, dialErrors, refused, acceptErrors, framing, slow atomic.Uint64
+}
+
+// Stats are totals since Listen, but Conns, which is the present number.
+type Stats struct {
+	PacketsIn, BytesIn   uint64 // messages and bytes received, dropped ones included
+	PacketsOut, BytesOut uint64
+
+	Banned      uint64 // dropped: source banned
+	Gated       uint64 // dropped: Config.Gate
+	KeepAlives  uint64 // dropped: line breaks, STUN
+	Truncated   uint64 // dropped: datagram larger than a message may be
+	Kernel      uint64 // dropped by the kernel: the socket's buffer was full (SO_RXQ_OVFL)
+	Panics      uint64 // panics recovered from Handle
+	QueueFull   uint64 // not sent: queue full
+	WriteErrors uint64 // not sent: the kernel refused
+	ReadErrors  uint64
+
+	Accepted, Dialled, DialErrors uint64 // TCP connections
+	Refused                       uint64 // closed at once: too many, or the source is banned
+	AcceptErrors                  uint64
+	Framing                       uint64 // connections closed: the stream could not be followed
+	Slow                          uint64 // connections closed: message not complete in time
+	Conns                         int
+}
+
+// Stats returns the counters.
+func (t *Transport) Stats() Stats {
+	c := &t.count
+	return Stats{
+		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(), PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
+		Banned: c.banned.Load(), Gated: c.gated.Load(), KeepAlives: c.keepAlives.Load(), Truncated: c.truncated.Load(),
+		Kernel: c.kernel.Load(), Panics: c.panics.Load(), QueueFull: c.queueFull.Load(), WriteErrors: c.writeErrors.Load(),
+		ReadErrors: c.readErrors.Load(), Accepted: c.accepted.Load(), Dialled: c.dialled.Load(), DialErrors: c.dialErrors.Load(),
+		Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(), Framing: c.framing.Load(), Slow: c.slow.Load(),
+		Conns: t.conns.len(),
+	}
+}

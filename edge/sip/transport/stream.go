@@ -1,0 +1,192 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"ringfence/edge/sip/message"
+)
+
+// stream cuts what a connection sends into messages. It belongs to the connection's reader goroutine.
+type stream struct {
+	c       *conn
+	buf     []byte // read and not yet handled
+	scanned int    // so much of buf holds no end of headers
+	need    int    // bytes that the message at the start of buf takes, once its headers are there
+	slot    *Packet
+	any     bool // a whole message has been read
+}
+
+var (
+	errFraming = errors.New("transport: the stream could not be followed")
+	errSlow    = errors.New("transport: message not complete in time")
+	errIdle    = errors.New("transport: idle")
+	errBanned  = errors.New("transport: source banned")
+)
+
+// read is the connection's reader: it ends with the connection.
+func (c *conn) read() {
+	s := stream{c: c, buf: make([]byte, 0, smallBuf)}
+	c.close(s.run())
+}
+
+func (s *stream) run() error {
+	begun := time.Now() // of the present message, or of the wait for it
+	for {
+		s.deadline(begun)
+		if err := s.fill(); err != nil {
+			return s.explain(err)
+		}
+		was := len(s.buf)
+		if err := s.cut(); err != nil {
+			return err
+		}
+		if len(s.buf) == 0 || len(s.buf) < was {
+			begun = time.Now()
+		}
+	}
+}
+
+// deadline allows MessageTimeout for a message that has begun and for the first one, IdleTimeout for the next to begin.
+func (s *stream) deadline(begun time.Time) {
+	d := s.c.t.cfg.MessageTimeout
+	if s.any && len(s.buf) == 0 {
+		d = s.c.t.cfg.IdleTimeout
+	}
+	_ = s.c.nc.SetReadDeadline(begun.Add(d))
+}
+
+func (s *stream) explain(err error) error {
+	var timeout net.Error
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		return err
+	}
+	if s.any && len(s.buf) == 0 {
+		return errIdle
+	}
+	s.c.t.count.slow.Add(1)
+	return errSlow
+}
+
+// fill reads once, making room for the message under way: its full length when that is known.
+func (s *stream) fill() error {
+	if len(s.buf) == cap(s.buf) {
+		bigger := make([]byte, len(s.buf), min(max(2*cap(s.buf), s.need), message.MaxSize+smallBuf))
+		if cap(bigger) == len(s.buf) {
+			return errFraming
+		}
+		copy(bigger, s.buf)
+		s.buf = bigger
+	}
+	n, err := s.c.nc.Read(s.buf[len(s.buf):cap(s.buf)])
+	s.buf = s.buf[:len(s.buf)+n]
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// cut handles all whole messages in the buffer.
+func (s *stream) cut() error {
+	at := 0
+	for {
+		at += s.keepAlives(s.buf[at:])
+		rest := s.buf[at:]
+		n, err := s.frame(rest)
+		if err != nil {
+			s.c.t.count.framing.Add(1)
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		s.any, s.scanned, s.need = true, 0, 0
+		at += n
+		if err := s.deliver(rest[:n]); err != nil {
+			return err
+		}
+	}
+	if at > 0 {
+		s.buf = s.buf[:copy(s.buf, s.buf[at:])]
+		s.shrink()
+	}
+	return nil
+}
+
+// shrink lets a large buffer go once the message that needed it is through.
+func (s *stream) shrink() {
+	if cap(s.buf) > 4*smallBuf && len(s.buf) <= smallBuf {
+		s.buf = append(make([]byte, 0, smallBuf), s.buf...)
+	}
+}
+
+// keepAlives skips line breaks between messages and answers each pair of them, a ping, with one (RFC 5626 section 4.4.1).
+func (s *stream) keepAlives(b []byte) int {
+	at := 0
+	for s.need == 0 && s.scanned == 0 && bytes.HasPrefix(b[at:], []byte("\r\n")) {
+		if bytes.HasPrefix(b[at:], []byte("\r\n\r\n")) {
+			at += 4
+			_ = s.c.send(outgoing{b: []byte("\r\n"), quiet: true})
+		} else {
+			at += 2
+		}
+		s.c.t.count.keepAlives.Add(1)
+	}
+	return at
+}
+
+// frame returns the length of the message at the start of b, 0 when it is not all there. It looks at no byte twice
+// before the end of the headers is found, so that a sender of single bytes costs no more than their number.
+func (s *stream) frame(b []byte) (int, error) {
+	if s.need == 0 {
+		from := max(0, s.scanned-3)
+		if bytes.Index(b[from:], []byte("\r\n\r\n")) < 0 {
+			s.scanned = len(b)
+			if len(b) > message.MaxSize {
+				return 0, errFraming
+			}
+			return 0, nil
+		}
+		n, need, fault := message.Frame(b)
+		if fault != nil {
+			return 0, errFraming
+		}
+		s.need = need
+		if n > 0 {
+			return n, nil
+		}
+	}
+	if len(b) < s.need {
+		return 0, nil
+	}
+	return s.need, nil
+}
+
+func (s *stream) deliver(b []byte) error {
+	c := s.c
+	c.t.count.packetsIn.Add(1)
+	c.t.count.bytesIn.Add(uint64(len(b)))
+	now := nanotime()
+	if c.t.cfg.Bans != nil && c.t.cfg.Bans.banned(c.remote.Addr(), now) {
+		c.t.count.banned.Add(1)
+		return errBanned
+	}
+	if c.t.cfg.Gate != nil && !c.t.cfg.Gate(c.remote.Addr(), len(b)) {
+		c.t.count.gated.Add(1)
+		return nil
+	}
+	if s.slot == nil {
+		s.slot = newPacket()
+	}
+	p := s.slot
+	p.Buf = append(p.store[:0], b...)
+	p.Src, p.Local, p.Proto, p.Flow = c.remote, c.local, TCP, c.id
+	c.t.deliver(&s.slot)
+	return nil
+}

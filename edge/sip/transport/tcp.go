@@ -1,0 +1,334 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ringfence/edge/sip/message"
+)
+
+// conn is one TCP connection. Its reader goroutine owns reading; the queue is written by a goroutine that lives while
+// there is something to write.
+type conn struct {
+	t      *Transport
+	id     uint32 // the flow; never 0
+	remote netip.AddrPort
+	source bool // counted in connTable.perSource: accepted, not dialled
+
+	mu      sync.Mutex
+	nc      net.Conn // nil while dialling
+	local   netip.AddrPort
+	queue   []outgoing // guarded by mu
+	queued  int        // bytes in queue; guarded by mu
+	writing bool       // a goroutine drains the queue; guarded by mu
+	dead    error      // why it was closed; guarded by mu
+}
+
+type outgoing struct {
+	b     []byte
+	token uint64
+	quiet bool // a pong: nobody waits for word of it
+}
+
+// connTable finds connections.
+type connTable struct {
+	mu        sync.Mutex
+	byID      map[uint32]*conn
+	byAddr    map[netip.AddrPort]*conn // the newest connection to each address
+	perSource map[netip.Addr]int       // accepted connections
+	next      uint32
+	closed    bool
+}
+
+func (ct *connTable) init() {
+	ct.byID = map[uint32]*conn{}
+	ct.byAddr = map[netip.AddrPort]*conn{}
+	ct.perSource = map[netip.Addr]int{}
+}
+
+func (ct *connTable) len() int {
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	return len(ct.byID)
+}
+
+// add enters a connection, or says why not.
+func (ct *connTable) add(c *conn, maxAll, maxSource int) error {
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	if ct.closed {
+		return ErrClosed
+	}
+	if len(ct.byID) >= maxAll || c.source && ct.perSource[c.remote.Addr()] >= maxSource {
+		return ErrTooMany
+	}
+	ct.enter(c)
+	return nil
+}
+
+// enter gives the connection its flow. The caller holds mu.
+func (ct *connTable) enter(c *conn) {
+	for ct.next++; ct.next == 0 || ct.byID[ct.next] != nil; ct.next++ {
+	}
+	c.id = ct.next
+	ct.byID[c.id] = c
+	ct.byAddr[c.remote] = c
+	if c.source {
+		ct.perSource[c.remote.Addr()]++
+	}
+}
+
+func (ct *connTable) remove(c *conn) {
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	if ct.byID[c.id] != c {
+		return
+	}
+	delete(ct.byID, c.id)
+	if ct.byAddr[c.remote] == c {
+		delete(ct.byAddr, c.remote)
+	}
+	if !c.source {
+		return
+	}
+	if ct.perSource[c.remote.Addr()]--; ct.perSource[c.remote.Addr()] <= 0 {
+		delete(ct.perSource, c.remote.Addr())
+	}
+}
+
+// find returns the flow's connection, else one to the address, else nil.
+func (ct *connTable) find(d Dest) *conn {
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	if c := ct.byID[d.Flow]; c != nil && c.remote == d.Addr {
+		return c
+	}
+	return ct.byAddr[d.Addr]
+}
+
+func (ct *connTable) closeAll() {
+	ct.mu.Lock()
+	ct.closed = true
+	all := make([]*conn, 0, len(ct.byID))
+	for _, c := range ct.byID {
+		all = append(all, c)
+	}
+	ct.mu.Unlock()
+	for _, c := range all {
+		c.close(ErrClosed)
+	}
+}
+
+// accept takes connections until the listener is closed; no other error ends it.
+func (t *Transport) accept(ln net.Listener) {
+	wait := 5 * time.Millisecond
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			if t.stopped.Load() || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			t.count.acceptErrors.Add(1)
+			if !t.pause(wait) { // out of descriptors, most likely
+				return
+			}
+			wait = min(2*wait, time.Second)
+			continue
+		}
+		wait = 5 * time.Millisecond
+		t.welcome(nc)
+	}
+}
+
+func (t *Transport) welcome(nc net.Conn) {
+	remote, ok := addrPort(nc.RemoteAddr())
+	c := &conn{t: t, nc: nc, remote: remote, source: true}
+	c.local, _ = addrPort(nc.LocalAddr())
+	if !ok || t.cfg.Bans != nil && t.cfg.Bans.Banned(remote.Addr()) || t.conns.add(c, t.cfg.MaxConns, t.cfg.MaxPerSource) != nil {
+		t.count.refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	t.count.accepted.Add(1)
+	t.wg.Go(c.read)
+}
+
+func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
+	if len(b) > message.MaxSize {
+		return ErrTooLong
+	}
+	c := t.conns.find(d)
+	if c == nil {
+		if d.Flow != 0 {
+			return ErrGone
+		}
+		var err error
+		if c, err = t.dialling(d.Addr); err != nil {
+			return err
+		}
+	}
+	return c.send(outgoing{b: bytes.Clone(b), token: token})
+}
+
+// dialling enters a connection to the address and starts to dial it, unless somebody else just did.
+func (t *Transport) dialling(to netip.AddrPort) (*conn, error) {
+	ct := &t.conns
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	if c := ct.byAddr[to]; c != nil {
+		return c, nil
+	}
+	if ct.closed {
+		return nil, ErrClosed
+	}
+	if len(ct.byID) >= t.cfg.MaxConns {
+		return nil, ErrTooMany
+	}
+	c := &conn{t: t, remote: to}
+	ct.enter(c)
+	t.wg.Go(c.dial)
+	return c, nil
+}
+
+func (c *conn) dial() {
+	ctx, cancel := context.WithTimeout(c.t.ctx, c.t.cfg.DialTimeout)
+	defer cancel()
+	dial := c.t.cfg.Dial
+	if dial == nil {
+		dial = c.t.dialFrom
+	}
+	nc, err := dial(ctx, c.remote)
+	if err != nil {
+		c.t.count.dialErrors.Add(1)
+		c.close(err)
+		return
+	}
+	c.t.count.dialled.Add(1)
+	c.mu.Lock()
+	if c.dead != nil {
+		c.mu.Unlock()
+		_ = nc.Close()
+		return
+	}
+	c.nc = nc
+	c.local, _ = addrPort(nc.LocalAddr())
+	c.startWriting()
+	c.mu.Unlock()
+	c.read()
+}
+
+// dialFrom dials from the address that we listen on, so that a carrier which knows us by address sees that one.
+func (t *Transport) dialFrom(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	if a := t.listenerFor(to.Addr()).Addr(); a.IsValid() && !a.IsUnspecified() && a.IsLoopback() == to.Addr().IsLoopback() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 0))
+	}
+	return d.DialContext(ctx, "tcp", to.String())
+}
+
+func (c *conn) send(o outgoing) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead != nil {
+		return ErrGone
+	}
+	if c.queued+len(o.b) > c.t.cfg.MaxQueued {
+		c.t.count.queueFull.Add(1)
+		return ErrQueueFull
+	}
+	c.queue = append(c.queue, o)
+	c.queued += len(o.b)
+	if c.nc != nil {
+		c.startWriting()
+	}
+	return nil
+}
+
+// startWriting makes sure that somebody drains the queue. The caller holds mu; nc is not nil. The connection's reader
+// runs or is about to run, so the WaitGroup cannot be at zero here.
+func (c *conn) startWriting() {
+	if !c.writing && len(c.queue) > 0 {
+		c.writing = true
+		c.t.wg.Go(c.drain)
+	}
+}
+
+func (c *conn) drain() {
+	for {
+		c.mu.Lock()
+		if c.dead != nil || len(c.queue) == 0 {
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		todo := c.queue
+		c.queue, c.queued = nil, 0
+		c.mu.Unlock()
+		c.write(todo)
+	}
+}
+
+// write sends a run of messages with one system call.
+func (c *conn) write(todo []outgoing) {
+	total := 0
+	bufs := make(net.Buffers, len(todo))
+	for i, o := range todo {
+		bufs[i] = o.b
+		total += len(o.b)
+	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(c.t.cfg.WriteTimeout))
+	if _, err := bufs.WriteTo(c.nc); err != nil {
+		c.t.count.writeErrors.Add(uint64(len(todo)))
+		c.fail(todo, err)
+		c.close(err)
+		return
+	}
+	c.t.count.packetsOut.Add(uint64(len(todo)))
+	c.t.count.bytesOut.Add(uint64(total))
+}
+
+// fail tells the sender of each message that it was not sent. Not to be called with mu held.
+func (c *conn) fail(todo []outgoing, err error) {
+	if c.t.cfg.Failed == nil {
+		return
+	}
+	for _, o := range todo {
+		if !o.quiet {
+			c.t.cfg.Failed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, o.token, err)
+		}
+	}
+}
+
+// close ends the connection once; what still waits is reported as failed.
+func (c *conn) close(why error) {
+	c.mu.Lock()
+	if c.dead != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.dead = why
+	left := c.queue
+	c.queue = nil
+	nc := c.nc
+	c.mu.Unlock()
+	c.t.conns.remove(c)
+	if nc != nil {
+		_ = nc.Close()
+	}
+	c.fail(left, why)
+}
+
+// Close ends the connection that d stands for, if there is one.
+func (t *Transport) Close(d Dest) {
+	if d.Proto != TCP {
+		return
+	}
+	if c := t.conns.find(d); c != nil {
+		c.close(ErrGone)
+	}
+}

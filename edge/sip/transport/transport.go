@@ -1,0 +1,290 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Proto is a transport protocol.
+type Proto uint8
+
+// The protocols.
+const (
+	UDP Proto = iota
+	TCP
+)
+
+// String returns the protocol as written in Via.
+func (p Proto) String() string {
+	if p == TCP {
+		return "TCP"
+	}
+	return "UDP"
+}
+
+// Dest is where to send. It is comparable and may be kept.
+type Dest struct {
+	Addr  netip.AddrPort
+	Proto Proto
+	// Flow, when not 0, is the socket or the connection a packet came on (RFC 5626 calls it a flow). A flow of UDP lasts
+	// as long as the Transport, one of TCP as long as its connection; when that is gone, another connection to Addr is
+	// used if there is one, and none is dialled: an address behind a NAT can not be.
+	Flow uint32
+}
+
+// What Send and Config.Failed report.
+var (
+	ErrClosed    = errors.New("transport: stopped")
+	ErrQueueFull = errors.New("transport: send queue full")
+	ErrNoSocket  = errors.New("transport: no socket for this address family")
+	ErrGone      = errors.New("transport: the connection is gone")
+	ErrTooMany   = errors.New("transport: too many connections")
+	ErrTooLong   = errors.New("transport: message too long")
+	ErrNoAddr    = errors.New("transport: destination without address or port")
+)
+
+// Config says where to listen and what to do with packets. Zero values of limits mean the defaults named.
+type Config struct {
+	UDP        []netip.AddrPort // addresses to bind; port 0 picks one
+	TCP        []netip.AddrPort
+	PacketConn net.PacketConn // a further UDP socket, read one packet at a time; for tests in a synctest bubble
+	Listener   net.Listener   // a further TCP listener, likewise
+	Sockets    int            // sockets per UDP address, sharing its load by SO_REUSEPORT; default 1
+	ReadBuffer int            // bytes asked of the kernel per UDP socket, both ways; default 8 MiB
+
+	Bans   *Bans                            // nil: nobody is banned
+	Gate   func(src netip.Addr, n int) bool // false drops a packet of n bytes unread; called on reader goroutines
+	Handle func(p *Packet)                  // required; called on reader goroutines, concurrently; must not block
+	// Failed reports a message that was taken by Send for TCP and could not be written; token is SendToken's. Called on
+	// a goroutine of the connection.
+	Failed   func(d Dest, token uint64, err error)
+	Panicked func(v any, stack []byte) // after a panic in Handle was recovered
+	Dial     func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+
+	QueueLen       int           // packets waiting in a UDP socket's queue; default 2048
+	MaxConns       int           // TCP connections, in and out; default 4096
+	MaxPerSource   int           // TCP connections from one address; default 32
+	MaxQueued      int           // bytes waiting to be written on one connection; default 256 KiB
+	DialTimeout    time.Duration // default 4 s
+	WriteTimeout   time.Duration // per write on TCP; default 8 s
+	MessageTimeout time.Duration // from a message's first byte to its last, and from accept to the first message; default 10 s
+	IdleTimeout    time.Duration // between messages or keep-alives on TCP; default 15 min
+}
+
+func (c *Config) setDefaults() {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	dur := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.Sockets, 1)
+	def(&c.ReadBuffer, 8<<20)
+	def(&c.QueueLen, 2048)
+	def(&c.MaxConns, 4096)
+	def(&c.MaxPerSource, 32)
+	def(&c.MaxQueued, 256<<10)
+	dur(&c.DialTimeout, 4*time.Second)
+	dur(&c.WriteTimeout, 8*time.Second)
+	dur(&c.MessageTimeout, 10*time.Second)
+	dur(&c.IdleTimeout, 15*time.Minute)
+}
+
+// Transport owns the sockets. Its methods may be called from any goroutine.
+type Transport struct {
+	cfg     Config
+	socks   []*socket // UDP; the flow of a socket is its index plus one
+	lns     []net.Listener
+	conns   connTable
+	count   counters
+	ctx     context.Context // cancelled by Stop
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	stopped atomic.Bool
+	serving atomic.Bool
+}
+
+// Listen binds all addresses, or none: when one fails the others are closed again. Nothing is read before Serve.
+func Listen(cfg Config) (*Transport, error) {
+	cfg.setDefaults()
+	if cfg.Handle == nil {
+		return nil, errors.New("transport: Config.Handle is required")
+	}
+	t := &Transport{cfg: cfg}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.conns.init()
+	if err := t.bind(); err != nil {
+		t.Stop()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Transport) bind() error {
+	for _, a := range t.cfg.UDP {
+		for range t.cfg.Sockets {
+			io, local, err := listenUDP(a, t.cfg.Sockets > 1, t.cfg.ReadBuffer)
+			if err != nil {
+				return fmt.Errorf("transport: listen UDP %v: %w", a, err)
+			}
+			t.addSocket(io, local)
+			a = local // port 0: the further sockets share the first one's port
+		}
+	}
+	if pc := t.cfg.PacketConn; pc != nil {
+		local, _ := addrPort(pc.LocalAddr())
+		t.addSocket(newPlain(pc), local)
+	}
+	for _, a := range t.cfg.TCP {
+		network := "tcp4"
+		if a.Addr().Is6() {
+			network = "tcp6"
+		}
+		ln, err := net.Listen(network, a.String())
+		if err != nil {
+			return fmt.Errorf("transport: listen TCP %v: %w", a, err)
+		}
+		t.lns = append(t.lns, ln)
+	}
+	if t.cfg.Listener != nil {
+		t.lns = append(t.lns, t.cfg.Listener)
+	}
+	return nil
+}
+
+func (t *Transport) addSocket(io datagrams, local netip.AddrPort) {
+	t.socks = append(t.socks, &socket{t: t, io: io, local: local, flow: uint32(len(t.socks) + 1)})
+}
+
+// Serve starts the readers and returns. It may be called once.
+func (t *Transport) Serve() {
+	if t.stopped.Load() || t.serving.Swap(true) {
+		return
+	}
+	for _, s := range t.socks {
+		t.wg.Go(s.run)
+	}
+	for _, ln := range t.lns {
+		t.wg.Go(func() { t.accept(ln) })
+	}
+}
+
+// Stop closes all sockets and waits for the readers, and so for the handlers they run. It must not be called from Handle.
+func (t *Transport) Stop() {
+	if t.stopped.Swap(true) {
+		t.wg.Wait()
+		return
+	}
+	t.cancel()
+	for _, ln := range t.lns {
+		_ = ln.Close()
+	}
+	t.conns.closeAll()
+	for _, s := range t.socks {
+		_ = s.io.close()
+	}
+	t.wg.Wait()
+}
+
+// Addr returns the first address bound for the protocol; zero when there is none.
+func (t *Transport) Addr(p Proto) netip.AddrPort {
+	if p == UDP && len(t.socks) > 0 {
+		return t.socks[0].local
+	}
+	if p == TCP && len(t.lns) > 0 {
+		a, _ := addrPort(t.lns[0].Addr())
+		return a
+	}
+	return netip.AddrPort{}
+}
+
+// LocalFor returns the address that a packet to d leaves from, as bound: an unspecified address when bound to one.
+func (t *Transport) LocalFor(d Dest) netip.AddrPort {
+	if d.Proto == UDP {
+		if s := t.socketFor(d); s != nil {
+			return s.local
+		}
+		return netip.AddrPort{}
+	}
+	if c := t.conns.find(d); c != nil && c.local.IsValid() {
+		return c.local
+	}
+	return t.listenerFor(d.Addr.Addr())
+}
+
+func (t *Transport) listenerFor(to netip.Addr) netip.AddrPort {
+	for _, ln := range t.lns {
+		if a, ok := addrPort(ln.Addr()); ok && a.Addr().Is4() == to.Is4() {
+			return a
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// Send sends one message. It copies b, never blocks on the network, and returns an error only when nothing will be
+// sent. On TCP it uses the flow's connection, or one to the same address, or (without a flow) dials one; what goes wrong
+// later is told to Config.Failed.
+func (t *Transport) Send(d Dest, b []byte) error { return t.SendToken(d, b, 0) }
+
+// SendToken is Send with a token that Config.Failed gets back.
+func (t *Transport) SendToken(d Dest, b []byte, token uint64) error {
+	if t.stopped.Load() {
+		return ErrClosed
+	}
+	d.Addr = netip.AddrPortFrom(d.Addr.Addr().Unmap(), d.Addr.Port())
+	if d.Addr.Port() == 0 || !d.Addr.IsValid() {
+		return ErrNoAddr
+	}
+	if d.Proto == TCP {
+		return t.sendTCP(d, b, token)
+	}
+	if len(b) > maxDatagram {
+		return ErrTooLong
+	}
+	s := t.socketFor(d)
+	if s == nil {
+		return ErrNoSocket
+	}
+	return s.send(d.Addr, b)
+}
+
+func (t *Transport) socketFor(d Dest) *socket {
+	if d.Flow != 0 && int(d.Flow) <= len(t.socks) {
+		return t.socks[d.Flow-1]
+	}
+	for _, s := range t.socks {
+		if s.local.Addr().Is4() == d.Addr.Addr().Is4() {
+			return s
+		}
+	}
+	return nil
+}
+
+// addrPort reads the address of a net.Addr, unmapped.
+func addrPort(a net.Addr) (netip.AddrPort, bool) {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		ap = a.AddrPort()
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case nil:
+		return ap, false
+	default:
+		var err error
+		if ap, err = netip.ParseAddrPort(a.String()); err != nil {
+			return ap, false
+		}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
+}

@@ -1,0 +1,295 @@
+package transport
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mmsg is a UDP socket read and written with recvmmsg and sendmmsg. x/net's ReadBatch would do the same with two
+// allocations a packet for the address.
+type mmsg struct {
+	conn *net.UDPConn
+	raw  syscall.RawConn
+	in   batchIn  // the reader's
+	out  batchOut // the flusher's
+}
+
+// header is struct mmsghdr.
+type header struct {
+	unix.Msghdr
+	n uint32
+}
+
+// batchIn holds what recvmmsg fills. Each message is read into its packet's small buffer, and what does not fit there
+// into an overflow that belongs to the slot and costs memory only once it is touched.
+type batchIn struct {
+	hdrs     [batchSize]header
+	iovs     [batchSize][2]unix.Iovec
+	names    [batchSize]unix.RawSockaddrInet6 // large enough for Inet4
+	control  [batchSize][32]byte
+	overflow []byte
+	recv     func(fd uintptr) bool
+	n        int
+	err      syscall.Errno
+	drops    uint32 // last value of SO_RXQ_OVFL
+}
+
+type batchOut struct {
+	hdrs  [batchSize]header
+	iovs  [batchSize]unix.Iovec
+	names [batchSize]unix.RawSockaddrInet6
+	send  func(fd uintptr) bool
+	todo  int
+	n     int
+	err   syscall.Errno
+	wait  bool
+}
+
+const overflowSize = 1<<16 - smallBuf
+
+func listenUDP(a netip.AddrPort, reuse bool, bufSize int) (datagrams, netip.AddrPort, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if cerr := c.Control(func(fd uintptr) { err = socketOptions(int(fd), reuse, bufSize) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}}
+	network := "udp4"
+	if a.Addr().Is6() {
+		network = "udp6"
+	}
+	pc, err := lc.ListenPacket(context.Background(), network, a.String())
+	if err != nil {
+		return nil, netip.AddrPort{}, err
+	}
+	s := &mmsg{conn: pc.(*net.UDPConn)}
+	if s.raw, err = s.conn.SyscallConn(); err != nil {
+		return nil, netip.AddrPort{}, errors.Join(err, pc.Close())
+	}
+	s.init()
+	local, _ := addrPort(pc.LocalAddr())
+	return s, local, nil
+}
+
+func socketOptions(fd int, reuse bool, size int) error {
+	if reuse {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
+		}
+	}
+	// As much buffer as is allowed: beyond net.core.rmem_max needs CAP_NET_ADMIN, and less is no reason to fail.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	return nil
+}
+
+func (s *mmsg) init() {
+	in := &s.in
+	in.overflow = make([]byte, batchSize*overflowSize)
+	for i := range in.hdrs {
+		over := in.overflow[i*overflowSize:]
+		in.iovs[i][1].Base = &over[0]
+		in.iovs[i][1].SetLen(overflowSize)
+		h := &in.hdrs[i]
+		h.Name = (*byte)(unsafe.Pointer(&in.names[i]))
+		h.Iov = &in.iovs[i][0]
+		h.SetIovlen(2)
+		h.Control = &in.control[i][0]
+	}
+	in.recv = s.recv
+	out := &s.out
+	for i := range out.hdrs {
+		out.hdrs[i].Name = (*byte)(unsafe.Pointer(&out.names[i]))
+		out.hdrs[i].Iov = &out.iovs[i]
+		out.hdrs[i].SetIovlen(1)
+	}
+	out.send = s.sendSome
+}
+
+func (s *mmsg) recv(fd uintptr) bool {
+	in := &s.in
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.hdrs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	if errno == unix.EAGAIN || errno == unix.EINTR {
+		return false
+	}
+	in.n, in.err = int(n), errno
+	return true
+}
+
+func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
+	in := &s.in
+	for i := range slots {
+		if slots[i] == nil {
+			slots[i] = newPacket()
+		}
+		in.iovs[i][0].Base = &slots[i].store[0]
+		in.iovs[i][0].SetLen(smallBuf)
+		in.hdrs[i].Namelen = uint32(unsafe.Sizeof(in.names[i]))
+		in.hdrs[i].SetControllen(len(in.control[i]))
+	}
+	in.n, in.err = 0, 0
+	if err := s.raw.Read(in.recv); err != nil {
+		return 0, 0, 0, err
+	}
+	if in.err != 0 {
+		return 0, 0, 0, in.err
+	}
+	for i := range in.n {
+		if !s.take(i, slots[i]) {
+			cut++
+		}
+	}
+	return in.n, s.lost(in.n), cut, nil
+}
+
+// take turns the i-th message into a packet; false when it was too long.
+func (s *mmsg) take(i int, p *Packet) bool {
+	in := &s.in
+	h := &in.hdrs[i]
+	p.Src = addrOf(&in.names[i])
+	size := int(h.n)
+	if h.Flags&unix.MSG_TRUNC != 0 || size > maxDatagram {
+		p.Buf = p.store[:0]
+		return false
+	}
+	if size <= smallBuf {
+		p.Buf = p.store[:size]
+		return true
+	}
+	p.Buf = append(append(make([]byte, 0, size), p.store...), in.overflow[i*overflowSize:][:size-smallBuf]...)
+	return true
+}
+
+// lost reads the drop counter from the batch's last control message.
+func (s *mmsg) lost(n int) uint64 {
+	if n == 0 {
+		return 0
+	}
+	in := &s.in
+	control := in.control[n-1][:in.hdrs[n-1].Controllen]
+	hdr, data, _, err := unix.ParseOneSocketControlMessage(control)
+	if err != nil || hdr.Level != unix.SOL_SOCKET || hdr.Type != unix.SO_RXQ_OVFL || len(data) < 4 {
+		return 0
+	}
+	now := binary.NativeEndian.Uint32(data)
+	diff := now - in.drops // the counter wraps
+	in.drops = now
+	return uint64(diff)
+}
+
+func addrOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	switch sa.Family {
+	case unix.AF_INET:
+		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(sa4.Addr), ntohs(sa4.Port))
+	case unix.AF_INET6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), ntohs(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+func putAddr(sa *unix.RawSockaddrInet6, a netip.AddrPort) uint32 {
+	if a.Addr().Is4() {
+		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		*sa4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: ntohs(a.Port()), Addr: a.Addr().As4()}
+		return uint32(unsafe.Sizeof(*sa4))
+	}
+	*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: ntohs(a.Port()), Addr: a.Addr().As16()}
+	return uint32(unsafe.Sizeof(*sa))
+}
+
+// ntohs turns a port between the network's order and ours; it is its own inverse.
+func ntohs(p uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], p)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+// sendSome sends out.hdrs[out.n:out.todo] as far as the kernel takes them at once.
+func (s *mmsg) sendSome(fd uintptr) bool {
+	out := &s.out
+	out.err = 0
+	for out.n < out.todo {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&out.hdrs[out.n])), uintptr(out.todo-out.n), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno == unix.EAGAIN && out.wait:
+			return false
+		case errno != 0:
+			out.err = errno
+			return true
+		}
+		out.n += int(n)
+	}
+	return true
+}
+
+func (s *mmsg) write(q *queue) (packets, bytes int) {
+	for items := q.items; len(items) > 0; {
+		some := items[:min(len(items), batchSize)]
+		items = items[len(some):]
+		p, b, ok := s.writeBatch(q.arena, some)
+		packets, bytes = packets+p, bytes+b
+		if !ok {
+			break
+		}
+	}
+	return packets, bytes
+}
+
+// writeBatch sends up to batchSize packets. A packet that the kernel refuses is skipped; ok is false when the socket
+// took nothing for a while.
+func (s *mmsg) writeBatch(arena []byte, items []item) (packets, bytes int, ok bool) {
+	out := &s.out
+	for i, it := range items {
+		out.iovs[i].Base = unsafe.SliceData(arena[it.start:])
+		out.iovs[i].SetLen(it.end - it.start)
+		out.hdrs[i].Namelen = putAddr(&out.names[i], it.to)
+		bytes += it.end - it.start
+	}
+	packets = len(items)
+	out.n, out.todo, out.wait = 0, len(items), false
+	for out.n < out.todo {
+		err := s.raw.Write(out.send)
+		if err == nil && out.err == 0 {
+			break
+		}
+		if out.err == unix.EAGAIN && !out.wait {
+			// The send buffer is full. Wait for it, but not so long that the reader, which may be us, loses packets.
+			out.wait = true
+			_ = s.conn.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+			continue
+		}
+		if err != nil { // deadline or closed
+			for _, it := range items[out.n:] {
+				bytes -= it.end - it.start
+			}
+			return out.n - (len(items) - packets), bytes, false
+		}
+		bytes -= items[out.n].end - items[out.n].start
+		packets--
+		out.n++
+	}
+	if out.wait {
+		_ = s.conn.SetWriteDeadline(time.Time{})
+	}
+	return packets, bytes, true
+}
+
+func (s *mmsg) close() error { return s.conn.Close() }
