@@ -1,0 +1,52 @@
+# make run    build and start the demo: a sample provider and a test carrier, on loopback
+# make test   install what the tests need (as root) and run all of them
+# make check  make test, the linters, and a little fuzzing
+# make bench  measure beside Kamailio; writes bench/results/
+GO     ?= go
+TOOL   := $(GO) tool -modfile=tools/go.mod
+# The product is built without cgo, so that the binary runs on any Linux.
+BUILD  := CGO_ENABLED=0 $(GO) build -trimpath
+
+.PHONY: run build test check lint fmt fuzz bench clean unit e2e deps
+
+run: build
+	bin/ringfence serve --demo
+
+build:
+	@mkdir -p bin
+	$(BUILD) -o bin/ringfence ./cmd/ringfence
+
+test: deps unit e2e
+
+deps:
+	@tools/deps.sh test
+
+# RINGFENCE_TEST_ALL makes a test that would skip for want of a program fail instead: nothing is left out in silence.
+unit:
+	RINGFENCE_TEST_ALL=1 $(GO) test -race -timeout 10m ./...
+
+e2e: build
+	RINGFENCE_TEST_ALL=1 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -tags e2e -count=1 -timeout 10m ./e2e/...
+
+check: test lint fuzz
+
+lint:
+	@out=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./e2e/...
+	$(TOOL) staticcheck ./...
+	$(TOOL) golangci-lint run ./...
+	$(TOOL) golangci-lint run --build-tags e2e ./e2e/...
+
+fmt:
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+fuzz:
+	@tools/fuzz.sh 5s
+
+bench: build
+	@tools/deps.sh bench
+	$(GO) run ./bench $(BENCH)
+
+clean:
+	rm -rf bin

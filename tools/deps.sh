@@ -1,0 +1,61 @@
+#!/bin/sh
+# Sees that the programs the tests (or the benchmarks) drive are there. As root on Debian or Ubuntu it installs what is
+# missing; otherwise it says exactly what to install and stops.
+set -eu
+
+postgres() { # initdb is not on the PATH in Debian
+	command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+missing=""
+need() { # need PROGRAM PACKAGE...
+	program=$1
+	shift
+	command -v "$program" >/dev/null 2>&1 || missing="$missing $*"
+}
+
+case "${1:-test}" in
+test)
+	need sipp sip-tester
+	need baresip baresip
+	need gcc gcc libc6-dev # for the race detector only: the product has no cgo
+	postgres || missing="$missing postgresql"
+	;;
+bench)
+	need sipp sip-tester
+	need kamailio kamailio
+	postgres || missing="$missing postgresql"
+	;;
+*)
+	echo "usage: $0 test|bench" >&2
+	exit 2
+	;;
+esac
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+	echo "These packages are missing. Install them (names as in Debian), then try again:" >&2
+	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# A server that starts at installation would take ports the tests do not need: policy-rc.d says no for the moment.
+policy=/usr/sbin/policy-rc.d
+made=""
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	made=1
+fi
+status=0
+# shellcheck disable=SC2086 # a list of packages
+{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null || status=$?
+[ -z "$made" ] || rm -f "$policy"
+if [ "$status" != 0 ]; then
+	tail -40 "$log" >&2
+	echo "apt-get failed; install by hand:$missing" >&2
+fi
+rm -f "$log"
+exit "$status"
