@@ -52,12 +52,14 @@ func main() {
 	b := &builder{ids: map[string]uint32{}, names: []string{""}}
 	b.intern(make([]byte, recordLen)) // state 0 is the dead one
 	var roots [1000]uint16
+	var mains [1000]byte
 	for code := range roots { // in order, so that the table is the same each time
 		if regions := byCode[code]; regions != nil {
 			roots[code] = uint16(b.country(regions, len(strconv.Itoa(code))))
+			mains[code] = b.name(regions[0].name) // country has put the main one first
 		}
 	}
-	if err := os.WriteFile("world.bin", b.table(roots[:]), 0o644); err != nil {
+	if err := os.WriteFile("world.bin", b.table(roots[:], mains[:]), 0o644); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(len(b.records), "states,", len(b.names)-1, "regions")
@@ -305,12 +307,13 @@ func decide(regions []*region, at []place, length int) (byte, string) {
 	return none, ""
 }
 
-// table is the file as world.go reads it: roots, number of names, names of 3 bytes, states.
-func (b *builder) table(roots []uint16) []byte {
+// table is the file as world.go reads it: roots, main regions, number of names, names of 3 bytes, states.
+func (b *builder) table(roots []uint16, mains []byte) []byte {
 	var out bytes.Buffer
 	for _, root := range roots {
 		out.Write(binary.LittleEndian.AppendUint16(nil, root))
 	}
+	out.Write(mains)
 	out.WriteByte(byte(len(b.names)))
 	for _, name := range b.names {
 		out.Write(append([]byte(name), 0, 0, 0)[:3])

@@ -1,6 +1,10 @@
 package phone
 
-import _ "embed"
+import (
+	_ "embed"
+	"strconv"
+	"sync"
+)
 
 //go:generate go run gen_world.go
 
@@ -8,6 +12,7 @@ import _ "embed"
 // metadata by gen_world.go and exact for every number. It is read in place: no start-up work, no heap.
 //
 //	2000 bytes   first state of each country code 0…999, uint16 little-endian, 0 for none
+//	1000 bytes   main region of each country code: number of its name
 //	1 byte       n, number of names
 //	3n bytes     names of regions, zero-padded; "001" is no country
 //	22 bytes …   states: next state by digit (10 × uint16, 0 is dead), kind of a number that ends here, its region
@@ -16,7 +21,8 @@ import _ "embed"
 var worldTable string
 
 const (
-	worldNames  = 2 * 1000
+	worldMains  = 2 * 1000
+	worldNames  = 3 * 1000
 	stateLen    = 22
 	stateKind   = 20
 	stateRegion = 21
@@ -70,8 +76,12 @@ func worldAsk(code uint16, national []byte) (kind, Country, Problem) {
 	if k == kindNone {
 		return kindNone, Country{}, TooShort
 	}
-	name := worldNames + 1 + 3*int(worldTable[at+stateRegion])
-	return k, Country{worldTable[name], worldTable[name+1], worldTable[name+2]}, NoProblem
+	return k, worldName(worldTable[at+stateRegion]), NoProblem
+}
+
+func worldName(region byte) Country {
+	name := worldNames + 1 + 3*int(region)
+	return Country{worldTable[name], worldTable[name+1], worldTable[name+2]}
 }
 
 // worldRoot is the first state of a country code, 0 when nobody has the code.
@@ -108,4 +118,62 @@ func intlClass(code uint16, k kind) Class {
 		return IntlPremium
 	}
 	return abroad[k]
+}
+
+// several stands for more than one kind or region among the numbers that a state leads to.
+const several = 0xff
+
+// worldCommon is, for each state, the kind and the region that all numbers through it share: 0 for no numbers.
+// 28 KB, made when first asked for.
+var worldCommon = sync.OnceValue(func() [][2]byte {
+	common := make([][2]byte, (len(worldTable)-worldStates)/stateLen)
+	done := make([]bool, len(common))
+	var fill func(state uint16) [2]byte
+	fill = func(state uint16) [2]byte {
+		if done[state] || state == 0 {
+			return common[state]
+		}
+		at := worldStates + stateLen*int(state)
+		c := [2]byte{worldTable[at+stateKind], worldTable[at+stateRegion]}
+		for digit := range byte(10) {
+			next := fill(worldNext(state, digit))
+			for i := range c {
+				if c[i] == 0 {
+					c[i] = next[i]
+				} else if next[i] != 0 && next[i] != c[i] {
+					c[i] = several
+				}
+			}
+		}
+		common[state], done[state] = c, true
+		return c
+	}
+	for code := range uint16(1000) {
+		fill(worldRoot(code))
+	}
+	return common
+})
+
+// OfPrefix says what the numbers that begin with these E.164 digits have in common: their country (the main one of the
+// code when several share it, "1" is US), and their class as dialled from abroad, ClassUnknown when there are several.
+// The zero Country means that no number begins so.
+func OfPrefix(prefix uint64) (Country, Class) {
+	all := strconv.AppendUint(nil, prefix, 10)
+	code, n := countryCode(all)
+	state := worldRoot(code)
+	for _, digit := range all[n:] {
+		state = worldNext(state, digit-'0')
+	}
+	if state == 0 {
+		return Country{}, ClassUnknown
+	}
+	common := worldCommon()[state]
+	region := common[1]
+	if region == several {
+		region = worldTable[worldMains+int(code)]
+	}
+	if common[0] == several || common[0] == 0 {
+		return worldName(region), ClassUnknown
+	}
+	return worldName(region), intlClass(code, kind(common[0]))
 }

@@ -1,0 +1,166 @@
+package rating
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ringfence/core/money"
+	"ringfence/core/phone"
+)
+
+// WarningKind says what sort of thing is suspicious.
+type WarningKind string
+
+// Kinds of warnings.
+const (
+	WarnEncoding WarningKind = "encoding" // the file is not UTF-8
+	WarnIgnored  WarningKind = "ignored"  // columns that were not used
+	WarnDear     WarningKind = "dear"     // far above its country, or above any rate there is: a lost decimal point?
+	WarnCheap    WarningKind = "cheap"    // far below its country
+	WarnFree     WarningKind = "free"     // rate zero where calls are not free by nature
+	WarnPremium  WarningKind = "premium"  // a premium or satellite range at an ordinary price
+	WarnNowhere  WarningKind = "nowhere"  // no telephone number begins so
+)
+
+// Warning is something that a person should look at before a deck is taken; it stops nothing.
+type Warning struct {
+	Kind WarningKind
+	Line int    // of the file, 0 when it is not about a row
+	Text string // one sentence
+	row  int    // index in the prices plus one
+}
+
+// MaxWarnings bounds the warnings that are kept; the last one counts the rest.
+const MaxWarnings = 1000
+
+func (r *deckReader) warn(w Warning) { r.out.Warnings = append(r.out.Warnings, w) }
+
+// Summary is what a person wants to know of a deck before taking it.
+type Summary struct {
+	Rows       int // below the header, blank ones left out
+	Prices     int // prefixes with a price
+	Countries  int
+	Free       int   // prices of nothing at all
+	Blank      int   // rows without a rate, left out
+	Blocked    int   // rows whose status says so, left out
+	NotYet     int   // rows that begin later, left out
+	Expired    int   // rows that have ended, left out
+	Superseded int   // rows that a later one replaces
+	Cheapest   Price // least rate above zero; zero when there is none
+	Dearest    Price
+}
+
+func (s *Summary) count(prices []Price) {
+	countries := map[phone.Country]bool{}
+	for i := range prices {
+		p := &prices[i]
+		s.Prices++
+		if !p.Short {
+			if country, _ := phone.OfPrefix(p.Prefix); country != (phone.Country{}) {
+				countries[country] = true
+			}
+		}
+		if p.IsFree() {
+			s.Free++
+		}
+		if rate := p.Dearest(); rate > 0 {
+			if s.Cheapest.Prefix == 0 || rate < s.Cheapest.Dearest() {
+				s.Cheapest = *p
+			}
+			if rate > s.Dearest.Dearest() {
+				s.Dearest = *p
+			}
+		}
+	}
+	s.Countries = len(countries)
+}
+
+// IsFree says that calls cost nothing whatever their length.
+func (p *Price) IsFree() bool { return p.Dearest() == 0 && p.Connect == 0 && p.Minimum == 0 }
+
+// What is suspicious. No honest destination on earth costs 20 a minute and more apart from satellites, and these stay
+// under 50.
+const (
+	farFactor          = 100
+	absurd             = 20_000_000_000
+	absurdSatellite    = 50_000_000_000
+	enoughForMedian    = 4
+	premiumLikeCountry = 2
+)
+
+// Suspicious looks for prices that a person should see: a lost decimal point, a premium range priced as an ordinary one,
+// free calls. Neighbours are the prices of the same country.
+func Suspicious(prices []Price) []Warning {
+	medians := countryMedians(prices)
+	var found []Warning
+	for i := range prices {
+		p := &prices[i]
+		if p.Short {
+			continue
+		}
+		country, class := phone.OfPrefix(p.Prefix)
+		if kind, text := suspect(p, country, class, medians[country]); kind != "" {
+			found = append(found, Warning{Kind: kind, row: i + 1, Text: fmt.Sprintf("prefix %s (%s): %s", p.Digits(), clip(p.Name), text)})
+		}
+	}
+	if over := len(found) - MaxWarnings; over > 0 {
+		slices.SortStableFunc(found, func(a, b Warning) int { return cmp.Compare(weight[a.Kind], weight[b.Kind]) })
+		found = append(found[:MaxWarnings], Warning{Kind: found[MaxWarnings].Kind, Text: fmt.Sprintf("and %d more prices to look at", over)})
+	}
+	return found
+}
+
+// weight puts the dangerous kinds first when there are too many.
+var weight = map[WarningKind]int{WarnDear: 0, WarnPremium: 1, WarnCheap: 2, WarnFree: 3, WarnNowhere: 4}
+
+func suspect(p *Price, country phone.Country, class phone.Class, median money.Rate) (WarningKind, string) {
+	rate := p.Dearest()
+	limit := money.Rate(absurd)
+	if class == phone.Satellite {
+		limit = absurdSatellite
+	}
+	special := class == phone.IntlPremium || class == phone.Satellite
+	if strings.HasPrefix(p.Digits(), "448") { // 084 and 087, which the world calls premium, are not dear
+		special = false
+	}
+	switch {
+	case rate >= limit:
+		return WarnDear, fmt.Sprintf("%s a minute is more than any destination costs: is a decimal point lost?", rate)
+	case median > 0 && !special && rate >= farFactor*median:
+		return WarnDear, fmt.Sprintf("%s a minute is %d times the %s usual in %s: is a decimal point lost?", rate, rate/median, median, country)
+	case country == phone.Country{}:
+		return WarnNowhere, "no telephone number begins so"
+	case rate == 0 && class != phone.IntlFreephone:
+		return WarnFree, "calls are free"
+	case special && median > 0 && rate > 0 && rate <= premiumLikeCountry*median && p.Connect <= 0:
+		return WarnPremium, fmt.Sprintf("a %s range at %s a minute, where %s is usual in %s for ordinary calls", class, rate, median, country)
+	case rate > 0 && rate <= median/farFactor:
+		return WarnCheap, fmt.Sprintf("%s a minute is a small part of the %s usual in %s", rate, median, country)
+	}
+	return "", ""
+}
+
+// countryMedians are the middle rates of the ordinary ranges of each country with enough prices to tell.
+func countryMedians(prices []Price) map[phone.Country]money.Rate {
+	rates := map[phone.Country][]money.Rate{}
+	for i := range prices {
+		p := &prices[i]
+		if p.Short || p.Dearest() == 0 {
+			continue
+		}
+		country, class := phone.OfPrefix(p.Prefix)
+		if class != phone.IntlPremium && class != phone.Satellite && country != (phone.Country{}) {
+			rates[country] = append(rates[country], p.Dearest())
+		}
+	}
+	medians := map[phone.Country]money.Rate{}
+	for country, list := range rates {
+		if len(list) >= enoughForMedian && country.String() != "001" {
+			slices.Sort(list)
+			medians[country] = list[len(list)/2]
+		}
+	}
+	return medians
+}
