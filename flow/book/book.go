@@ -1,39 +1,117 @@
 // Package book holds customers, lines, trunks, decks and requests: in memory for the path of a call, written through to
 // the store with a fact of who changed what. It validates every change. It must not know calls, protocols or SQL.
 //
-// Reading never takes the writers' lock. Entries are immutable once published; a change publishes a new one, so that a
-// *Line or *Trunk is what was in force when it was looked up: look it up again for each call, keep none.
+// Reading never waits for a write to the store. Entries are immutable once published and a change publishes a new one, so
+// that a *Line is what was in force when it was looked up: look it up again for each call, keep none.
 package book
 
-// The surface, for those who write against it (completed in the files of this package):
-//
-//	Open(ctx, store.Store, Options) (*Book, error)
-//
-// Reading, 0 allocations, safe for concurrent use:
-//
-//	(*Book) Line(id string) (*Line, bool)
-//	(*Book) Find(id []byte) (*Line, bool)              // the same from a packet
-//	(*Book) ByNumber(digits uint64) (*Line, bool)      // phone.Number.Digits() of an E.164 number
-//	(*Line) ID() string; Customer() string; Digits() uint64; Name() string; Locked() bool; LockWhy() string; Login() bool
-//	(*Line) Number() string                            // "442079460000", "" is none
-//	(*Line) Effective(now) *account.Effective          // read only
-//	(*Line) Zone() *time.Location; Tariff() string     // the customer's, or the provider's
-//	(*Book) HA1(l *Line, alg Alg) (string, bool)       // lower-case hex; false: the line has no password
-//	(*Book) Retail(l *Line) (*rating.Deck, rating.Calendar, bool) // false: no such deck is loaded: unpriced
-//	(*Book) Trunks() []*Trunk                          // enabled ones by Priority, then Name; immutable
-//	(*Book) Trunk(name string) (*Trunk, bool)          // disabled ones too
-//	(*Book) TrunkOf(src netip.Addr) (*Trunk, bool)     // whose Sources hold src: inbound
-//	(*Book) Cost(t *Trunk) (*rating.Deck, bool)
-//	(*Book) TrunkPassword(name string) (string, bool)
-//
-// Changing, one at a time, durable when it returns; by is who for the journal:
-//
-//	AddCustomer, EditCustomer, DeleteCustomer; AddLine, AddLines, EditLine, DeleteLine; SetPassword; Lock, Unlock;
-//	Set(ctx, by, level, id, []Setting); SetNets; AddTrunk, EditTrunk, DeleteTrunk; Ask, Grant, Refuse; Import, Diff,
-//	ReloadDecks; Rekey
-//
-// Errors: *Invalid (a field), *Weak (a password), *Looser (needs a grant), store.ErrNotFound, ErrExists, ErrInUse;
-// anything else: the store failed and nothing was changed.
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/core/secret"
+	"ringfence/state/store"
+)
+
+// Options say what stands above every customer.
+type Options struct {
+	Plan               *phone.Plan      // how line numbers are written and read
+	Provider           account.Settings // the provider's link of the settings chain
+	Zone               string           // IANA time zone of customers that name none; "" is UTC
+	Tariff             string           // retail deck of customers that name none
+	PeakFrom, PeakTill time.Duration    // peak hours from local midnight, Monday to Friday; equal: the whole day is peak
+	Box                *secret.Box      // seals and opens passwords
+	Realm              string           // of SIP digest; part of every HA1
+}
+
+// Book is the whole of it. Safe for concurrent use.
+type Book struct {
+	db   store.Store
+	o    Options
+	zone *time.Location
+	box  atomic.Pointer[secret.Box]
+
+	lines   lineTable
+	numbers numberTable
+
+	customersMu sync.RWMutex
+	customers   map[string]*customer // customersMu owns the map; entries own themselves
+
+	trunks atomic.Pointer[trunkTable]
+	decks  atomic.Pointer[map[string]*deck] // copied on write
+
+	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
+	mu       sync.Mutex
+	deciding sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
+	onChange []func(Change)
+	sorted   sortedIDs
+}
+
+// Open reads the whole book from the store.
+func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
+	zone, err := loadZone(o.Zone)
+	if err != nil {
+		return nil, err
+	}
+	if o.Plan == nil || o.Box == nil {
+		return nil, errors.New("book: a numbering plan and a key are needed")
+	}
+	if err := o.Provider.Validate(account.LevelProvider); err != nil {
+		return nil, fmt.Errorf("the provider's settings: %w", err)
+	}
+	b := &Book{db: db, o: o, zone: zone, customers: map[string]*customer{}}
+	b.box.Store(o.Box)
+	b.lines.init()
+	b.numbers.init()
+	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
+		if err := load(ctx); err != nil {
+			return nil, fmt.Errorf("reading the book: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// OnChange adds a function to be told of every change. Set before the book is shared.
+func (b *Book) OnChange(f func(Change)) { b.onChange = append(b.onChange, f) }
+
+// tell is called under mu, after the change is in force.
+func (b *Book) tell(c Change) {
+	for _, f := range b.onChange {
+		f(c)
+	}
+}
+
+// Provider is the provider's link of the settings chain; read only.
+func (b *Book) Provider() *account.Settings { return &b.o.Provider }
+
+// Plan is the numbering plan.
+func (b *Book) Plan() *phone.Plan { return b.o.Plan }
+
+// Counts says how much is in the book.
+type Counts struct {
+	Customers, Lines, Locked, Trunks, Decks int
+}
+
+// Counts looks at every line; for people and metrics, not for the path of a call.
+func (b *Book) Counts() Counts {
+	c := Counts{Trunks: len(b.trunks.Load().all), Decks: len(*b.decks.Load())}
+	b.customersMu.RLock()
+	c.Customers = len(b.customers)
+	b.customersMu.RUnlock()
+	b.lines.each(func(l *Line) {
+		c.Lines++
+		if l.locked {
+			c.Locked++
+		}
+	})
+	return c
+}
 
 // ChangeKind is what happened to the book.
 type ChangeKind uint8
@@ -64,12 +142,14 @@ type Change struct {
 	Cut      bool   // LineLocked, LineDeleted
 }
 
-// Alg is a digest algorithm.
-type Alg uint8
-
-// Algorithms.
-const (
-	MD5 Alg = iota
-	SHA256
-	numAlgs
-)
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return time.UTC, nil
+	}
+	// "Local" would mean the machine's zone, which is not the customer's; a path would read any file.
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, &Invalid{"zone", clip(name), "an IANA time zone such as Europe/London"}
+	}
+	return zone, nil
+}

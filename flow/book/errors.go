@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"ringfence/core/account"
+	"ringfence/core/secret"
+	"ringfence/state/store"
 )
 
 // Invalid says that a value given for a field cannot be: what was found, and what is wanted instead.
@@ -23,12 +25,7 @@ func (e *Invalid) Error() string {
 }
 
 // Weak says why a password was refused. The password is not in it.
-type Weak struct {
-	Reasons []string // each a plain sentence
-}
-
-// Error is all reasons.
-func (e *Weak) Error() string { return "the password is too weak: " + strings.Join(e.Reasons, "; ") }
+type Weak = secret.Weak
 
 // Looser says that a setting would be looser than what stands above it, which needs a grant.
 type Looser struct {
@@ -50,3 +47,11 @@ func clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
+
+// Errors of the store that callers tell apart, so that edges need not know the store. Anything else than these and the
+// types of this package means that the store failed and nothing was changed.
+var (
+	ErrNotFound = store.ErrNotFound
+	ErrExists   = store.ErrExists
+	ErrInUse    = store.ErrInUse
+)

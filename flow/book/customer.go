@@ -1,0 +1,239 @@
+package book
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// customer is the handle that lines point to for as long as the customer exists; its entry is replaced on change.
+type customer struct {
+	id    string
+	book  *Book
+	lines atomic.Int64
+	entry atomic.Pointer[customerEntry]
+}
+
+// customerEntry is immutable but for its cache.
+type customerEntry struct {
+	account.Customer
+	provider *account.Settings
+	zone     *time.Location // in force
+	tariff   string         // in force
+	eff      atomic.Pointer[account.Effective]
+}
+
+// effective is shared by all lines of the customer that say nothing themselves.
+func (c *customerEntry) effective(now time.Time) *account.Effective {
+	if e := c.eff.Load(); e != nil && fresh(e, now) {
+		return e
+	}
+	e := account.Resolve(now, c.provider, &c.Settings)
+	c.eff.Store(&e)
+	return &e
+}
+
+// CustomerView is a customer as it is in force.
+type CustomerView struct {
+	account.Customer
+	ZoneInForce   string
+	TariffInForce string
+	Lines         int
+	Effective     account.Effective // the chain down to the customer
+}
+
+// CustomerEdit changes what is not nil.
+type CustomerEdit struct {
+	Name, Zone, Tariff *string
+	Nets               *[]netip.Prefix
+	Set                []Setting
+}
+
+// Customer finds a customer by id.
+func (b *Book) Customer(id string) (CustomerView, bool) {
+	c, ok := b.customer(id)
+	if !ok {
+		return CustomerView{}, false
+	}
+	return c.view(time.Now()), true
+}
+
+func (c *customer) view(now time.Time) CustomerView {
+	e := c.entry.Load()
+	return CustomerView{
+		Customer: e.Customer, ZoneInForce: e.zone.String(), TariffInForce: e.tariff,
+		Lines: int(c.lines.Load()), Effective: *e.effective(now),
+	}
+}
+
+// Customers lists those with ids above after, at most limit of them.
+func (b *Book) Customers(after string, limit int) []CustomerView {
+	b.customersMu.RLock()
+	ids := make([]string, 0, len(b.customers))
+	for id := range b.customers {
+		if id > after {
+			ids = append(ids, id)
+		}
+	}
+	b.customersMu.RUnlock()
+	slices.Sort(ids)
+	now, out := time.Now(), []CustomerView{}
+	for _, id := range ids[:min(limit, len(ids))] {
+		if c, ok := b.customer(id); ok {
+			out = append(out, c.view(now))
+		}
+	}
+	return out
+}
+
+func (b *Book) customer(id string) (*customer, bool) {
+	b.customersMu.RLock()
+	c, ok := b.customers[id]
+	b.customersMu.RUnlock()
+	return c, ok
+}
+
+func (b *Book) loadCustomers(ctx context.Context) error {
+	all, err := b.db.Customers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if err := b.publishCustomer(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishCustomer puts a checked or stored customer in force.
+func (b *Book) publishCustomer(a account.Customer) error {
+	e := &customerEntry{Customer: a, provider: &b.o.Provider, zone: b.zone, tariff: a.Tariff}
+	if a.Tariff == "" {
+		e.tariff = b.o.Tariff
+	}
+	if a.Zone != "" {
+		zone, err := loadZone(a.Zone)
+		if err != nil {
+			return err
+		}
+		e.zone = zone
+	}
+	b.customersMu.Lock()
+	defer b.customersMu.Unlock()
+	c := b.customers[a.ID]
+	if c == nil {
+		c = &customer{id: a.ID, book: b}
+		c.entry.Store(e)
+		b.customers[a.ID] = c
+		return nil
+	}
+	c.entry.Store(e)
+	return nil
+}
+
+// AddCustomer adds a customer and what edit says of it.
+func (b *Book) AddCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := account.CheckCustomerID(id); err != nil {
+		return CustomerView{}, &Invalid{"id", clip(id), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
+	}
+	if _, ok := b.customer(id); ok {
+		return CustomerView{}, store.ErrExists
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	a, err := b.applyCustomer(account.Customer{ID: id, Created: now}, edit, now)
+	if err != nil {
+		return CustomerView{}, err
+	}
+	f := fact(now, by, "customer.added", "", id, nil, customerFacts(a))
+	return b.saveCustomer(ctx, a, true, f, CustomerEdited)
+}
+
+// EditCustomer changes a customer, all of the edit or nothing.
+func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.customer(id)
+	if !ok {
+		return CustomerView{}, store.ErrNotFound
+	}
+	now, was := time.Now(), c.entry.Load().Customer
+	a, err := b.applyCustomer(was, edit, now)
+	if err != nil {
+		return CustomerView{}, err
+	}
+	f := fact(now, by, "customer.changed", "", id, customerFacts(was), customerFacts(a))
+	kind := CustomerEdited
+	if edit.Nets != nil {
+		kind = NetsChanged
+	}
+	return b.saveCustomer(ctx, a, false, f, kind)
+}
+
+func (b *Book) saveCustomer(ctx context.Context, a account.Customer, isNew bool, f store.Fact, kind ChangeKind) (CustomerView, error) {
+	if err := b.db.PutCustomer(ctx, a, isNew, f); err != nil {
+		return CustomerView{}, err
+	}
+	if err := b.publishCustomer(a); err != nil {
+		return CustomerView{}, err
+	}
+	b.tell(Change{Kind: kind, Customer: a.ID})
+	c, _ := b.customer(a.ID)
+	return c.view(time.Now()), nil
+}
+
+// applyCustomer is the customer as it would be; nothing is changed.
+func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Time) (account.Customer, error) {
+	if edit.Name != nil {
+		a.Name = *edit.Name
+	}
+	if edit.Zone != nil {
+		a.Zone = *edit.Zone
+	}
+	if edit.Tariff != nil {
+		a.Tariff = *edit.Tariff
+	}
+	if edit.Nets != nil {
+		a.Settings.Nets = slices.Clone(*edit.Nets)
+	}
+	if _, err := loadZone(a.Zone); err != nil {
+		return a, err
+	}
+	err := errors.Join(checkName("name", a.Name), b.checkDeck("tariff", a.Tariff, retailOnly))
+	if err != nil {
+		return a, err
+	}
+	above := []*account.Settings{&b.o.Provider}
+	a.Settings, err = change(a.Settings, account.LevelCustomer, above, edit.Set, now)
+	return a, err
+}
+
+// DeleteCustomer removes a customer that has no lines left; else store.ErrInUse.
+func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.customer(id)
+	if !ok {
+		return store.ErrNotFound
+	}
+	if c.lines.Load() > 0 {
+		return store.ErrInUse
+	}
+	f := fact(time.Now(), by, "customer.deleted", "", id, customerFacts(c.entry.Load().Customer), nil)
+	if err := b.db.DeleteCustomer(ctx, id, f); err != nil {
+		return err
+	}
+	b.customersMu.Lock()
+	delete(b.customers, id)
+	b.customersMu.Unlock()
+	b.tell(Change{Kind: CustomerDeleted, Customer: id})
+	return nil
+}

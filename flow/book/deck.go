@@ -1,0 +1,199 @@
+package book
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ringfence/core/rating"
+	"ringfence/state/store"
+)
+
+// deck is a loaded version; immutable.
+type deck struct {
+	head store.Deck
+	rows *rating.Deck
+}
+
+// DeckHead describes one version of a deck.
+type DeckHead = store.Deck
+
+// wantedKind restricts which decks a field may name.
+type wantedKind rating.Kind
+
+const (
+	retailOnly = wantedKind(rating.Retail)
+	costOnly   = wantedKind(rating.Cost)
+)
+
+// checkDeck accepts "" and the name of a loaded deck of the kind.
+func (b *Book) checkDeck(field, name string, kind wantedKind) error {
+	if name == "" {
+		return nil
+	}
+	d := (*b.decks.Load())[name]
+	if d == nil || wantedKind(d.head.Kind) != kind {
+		return &Invalid{field, clip(name), fmt.Sprintf("the name of a %s deck that was imported", kind)}
+	}
+	return nil
+}
+
+// Deck is the version in force of a deck.
+func (b *Book) Deck(name string) (DeckHead, *rating.Deck, bool) {
+	d := (*b.decks.Load())[name]
+	if d == nil {
+		return DeckHead{}, nil, false
+	}
+	return d.head, d.rows, true
+}
+
+// Decks are the heads of every version of every deck, newest first.
+func (b *Book) Decks(ctx context.Context) ([]DeckHead, error) { return b.db.Decks(ctx) }
+
+// DecksInForce are the heads of what is loaded, by name.
+func (b *Book) DecksInForce() []DeckHead {
+	out := []DeckHead{}
+	for _, d := range *b.decks.Load() {
+		out = append(out, d.head)
+	}
+	slices.SortFunc(out, func(x, y DeckHead) int { return strings.Compare(x.Name, y.Name) })
+	return out
+}
+
+// DeckRows are the prices of a version, by prefix; version 0 is the one in force.
+func (b *Book) DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error) {
+	if d := (*b.decks.Load())[name]; d != nil && (version == 0 || version == d.head.Version) {
+		return d.rows.Prices(), nil
+	}
+	if version == 0 {
+		return nil, store.ErrNotFound
+	}
+	rows, err := b.db.DeckRows(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	d, err := rating.Build(rows) // for their order, and in case of a damaged row
+	if err != nil {
+		return nil, fmt.Errorf("deck %s version %d: %w", clip(name), version, err)
+	}
+	return d.Prices(), nil
+}
+
+// ReloadDecks reads from the store the newest version of each deck that is not loaded yet, and puts them in force
+// together, without a stop. On an error the loaded ones stay.
+func (b *Book) ReloadDecks(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	heads, err := b.db.Decks(ctx)
+	if err != nil {
+		return err
+	}
+	newest := map[string]store.Deck{}
+	for _, h := range heads {
+		if h.Version > newest[h.Name].Version {
+			newest[h.Name] = h
+		}
+	}
+	old, table := b.decks.Load(), map[string]*deck{}
+	for name, h := range newest {
+		if old != nil && (*old)[name] != nil && (*old)[name].head.Version == h.Version {
+			table[name] = (*old)[name]
+			continue
+		}
+		rows, err := b.db.DeckRows(ctx, name, h.Version)
+		if err != nil {
+			return fmt.Errorf("deck %s: %w", name, err)
+		}
+		built, err := rating.Build(rows)
+		if err != nil {
+			return fmt.Errorf("deck %s version %d: %w", name, h.Version, err)
+		}
+		table[name] = &deck{h, built}
+	}
+	b.decks.Store(&table)
+	b.tell(Change{Kind: DecksLoaded})
+	return nil
+}
+
+// PutDeck makes rows the next version of a deck, durably, and puts it in force.
+func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating.Price) (DeckHead, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.checkDeckHead(h.Name, h.Kind); err != nil {
+		return h, err
+	}
+	built, err := rating.Build(rows)
+	if err != nil {
+		return h, &Invalid{"rows", "", err.Error()}
+	}
+	if built.Len() == 0 {
+		return h, &Invalid{"rows", "", "at least one price"}
+	}
+	was := (*b.decks.Load())[h.Name]
+	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), time.Now().UTC().Truncate(time.Microsecond)
+	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source)}
+	var before parts
+	if was != nil {
+		before = parts{"rows": raw(was.head.Rows), "version": raw(was.head.Version), "source": raw(was.head.Source)}
+	}
+	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), fact(h.Imported, by, "deck.imported", "", "", before, after))
+	if err != nil {
+		return h, err
+	}
+	table := maps.Clone(*b.decks.Load())
+	table[h.Name] = &deck{h, built}
+	b.decks.Store(&table)
+	b.tell(Change{Kind: DecksLoaded})
+	return h, nil
+}
+
+// checkDeckHead: a deck has a plain name and never changes its kind, or customers would be charged cost prices.
+func (b *Book) checkDeckHead(name string, kind rating.Kind) error {
+	if kind != rating.Retail && kind != rating.Cost {
+		return &Invalid{"kind", clip(string(kind)), "retail or cost"}
+	}
+	if len(name) > 64 || name == "" || strings.ContainsFunc(name, func(r rune) bool { return notHostRune(r) && r != '.' }) {
+		return &Invalid{"name", clip(name), "1 to 64 letters, digits, '.', '_' or '-'"}
+	}
+	if d := (*b.decks.Load())[name]; d != nil && d.head.Kind != kind {
+		return &Invalid{"kind", string(kind), fmt.Sprintf("%s, which deck %s is; another kind needs another name", d.head.Kind, name)}
+	}
+	return nil
+}
+
+// Diff says what changed from one version of a deck to another. To 0 is the one in force; from 0 the one before, or an
+// empty one.
+func (b *Book) Diff(ctx context.Context, name string, from, to int64) (fromV, toV int64, d rating.Difference, err error) {
+	heads, err := b.db.Decks(ctx)
+	if err != nil {
+		return 0, 0, d, err
+	}
+	versions := map[int64]bool{}
+	newest := int64(0)
+	for _, h := range heads {
+		if h.Name == name {
+			versions[h.Version] = true
+			newest = max(newest, h.Version)
+		}
+	}
+	if to == 0 {
+		to = newest
+	}
+	if from == 0 {
+		from = to - 1
+	}
+	if !versions[to] || from != 0 && !versions[from] {
+		return 0, 0, d, fmt.Errorf("deck %s from version %d to %d: %w", clip(name), from, to, store.ErrNotFound)
+	}
+	var old []rating.Price
+	if from > 0 {
+		if old, err = b.DeckRows(ctx, name, from); err != nil {
+			return 0, 0, d, err
+		}
+	}
+	rows, err := b.DeckRows(ctx, name, to)
+	return from, to, rating.Diff(old, rows), err
+}

@@ -1,0 +1,113 @@
+package book
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// parts is what a fact says of an entry, by name. Passwords, sealed or not, are never in it.
+type parts map[string]json.RawMessage
+
+// change body of every fact of the book: who, and what differs.
+type changeBody struct {
+	By     string `json:"by"`
+	Before parts  `json:"before,omitempty"`
+	After  parts  `json:"after,omitempty"`
+}
+
+// fact records a change: of two states only the parts that differ, of one all of it.
+func fact(now time.Time, by, kind, line, customer string, before, after parts) store.Fact {
+	body := changeBody{By: clip(by), Before: before, After: after}
+	if before != nil && after != nil {
+		body.Before, body.After = parts{}, parts{}
+		for k, v := range before {
+			if !bytes.Equal(v, after[k]) {
+				body.Before[k] = v
+			}
+		}
+		for k, v := range after {
+			if !bytes.Equal(v, before[k]) {
+				body.After[k] = v
+			}
+		}
+	}
+	return store.Fact{At: now, Kind: kind, Line: line, Account: customer, Body: raw(body)}
+}
+
+// raw cannot fail: every value given is made of strings, numbers, times and networks.
+func raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	return b
+}
+
+func customerFacts(c account.Customer) parts {
+	p := settingsFacts(c.Settings)
+	p.text("name", c.Name)
+	p.text("zone", c.Zone)
+	p.text("tariff", c.Tariff)
+	return p
+}
+
+func lineFacts(l account.Line) parts {
+	p := settingsFacts(l.Settings)
+	p.text("customer", l.Customer)
+	p.text("number", l.Number)
+	p.text("name", l.Name)
+	p.text("lock_why", l.LockWhy)
+	p["locked"] = raw(l.Locked)
+	return p
+}
+
+func trunkFacts(t account.Trunk) parts {
+	p := parts{
+		"addresses": raw(t.Addresses), "sources": raw(netTexts(t.Sources)), "priority": raw(t.Priority),
+		"emergency": raw(t.Emergency), "disabled": raw(t.Disabled), "login": raw(len(t.Sealed) > 0),
+	}
+	p.text("name", t.Name)
+	p.text("transport", t.Transport)
+	p.text("user", t.User)
+	p.text("deck", t.Deck)
+	p.text("format", t.Format)
+	return p
+}
+
+func requestFacts(r account.Request) parts {
+	p := parts{"request": raw(r.ID), "field": raw(r.Field.String()), "n": raw(r.N)}
+	p.text("why", r.Why)
+	p.text("note", r.Note)
+	if !r.Until.IsZero() {
+		p["until"] = raw(r.Until)
+	}
+	return p
+}
+
+// settingsFacts is each field by its own name, and "nets".
+func settingsFacts(s account.Settings) parts {
+	p := parts{}
+	if err := json.Unmarshal(raw(s), &p); err != nil {
+		return parts{}
+	}
+	return p
+}
+
+func (p parts) text(name, value string) {
+	if value != "" {
+		p[name] = raw(value)
+	}
+}
+
+func netTexts(nets []netip.Prefix) []string {
+	if len(nets) == 0 {
+		return []string{}
+	}
+	return strings.Split(account.FormatNets(nets), ", ")
+}

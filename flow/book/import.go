@@ -1,0 +1,71 @@
+package book
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ringfence/core/rating"
+)
+
+// ImportOptions say what to do with a deck file.
+type ImportOptions struct {
+	Name   string
+	Kind   rating.Kind
+	Source string // file name, for the record
+	DryRun bool   // read, check and compare only
+	Read   rating.ReadOptions
+}
+
+// Imported is what a deck file held, and the new version it became unless DryRun.
+type Imported struct {
+	Head    DeckHead // Version 0 on a dry run
+	File    *rating.Import
+	Changes rating.Difference // against the version in force before
+}
+
+// DeckFaults says that a deck file was not taken, with every fault.
+type DeckFaults struct {
+	Faults []rating.Fault // the first rating.MaxFaults
+	Count  int
+}
+
+// Error is the count and the first fault.
+func (e *DeckFaults) Error() string {
+	if len(e.Faults) == 0 {
+		return "the deck cannot be read; nothing was imported"
+	}
+	return fmt.Sprintf("%d faults, nothing was imported; the first: %s", e.Count, e.Faults[0])
+}
+
+// Import reads a deck file and, if there is not one fault in it, puts it in force as the next version of its name.
+func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptions) (*Imported, error) {
+	if err := b.checkDeckHead(o.Name, o.Kind); err != nil {
+		return nil, err
+	}
+	if err := checkName("source", o.Source); err != nil {
+		return nil, err
+	}
+	if o.Read.Zone == nil {
+		o.Read.Zone = b.zone
+	}
+	if o.Read.At.IsZero() {
+		o.Read.At = time.Now()
+	}
+	im := rating.ReadCSV(file, o.Read)
+	if !im.OK() {
+		return nil, &DeckFaults{im.Faults, im.FaultCount}
+	}
+	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source}, File: im}
+	var before []rating.Price
+	if _, d, ok := b.Deck(o.Name); ok {
+		before = d.Prices()
+	}
+	out.Changes = rating.Diff(before, im.Prices)
+	if o.DryRun {
+		return out, nil
+	}
+	h, err := b.PutDeck(ctx, by, out.Head, im.Prices)
+	out.Head = h
+	return out, err
+}

@@ -1,0 +1,285 @@
+package book
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+)
+
+// Line is an immutable entry; only its caches change. It is kept small, for there are 100,000 of them.
+type Line struct {
+	id       string
+	cust     *customer
+	digits   uint64 // E.164, 0 is none
+	name     string
+	why      string            // of the lock
+	sealed   string            // sealed SIP password, "" is none; as a string it is a word shorter than a slice
+	settings *account.Settings // nil says nothing
+	created  int64             // µs since 1970
+	locked   bool
+	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
+	ha1      atomic.Pointer[secret.HA1]
+}
+
+// resolved is a chain worked out for a line, good as long as its customer's entry is the one it was made from.
+type resolved struct {
+	from *customerEntry
+	account.Effective
+}
+
+// ID is the SIP user name.
+func (l *Line) ID() string { return l.id }
+
+// Customer is who pays.
+func (l *Line) Customer() string { return l.cust.id }
+
+// Digits is the E.164 number as an integer; 0 is none.
+func (l *Line) Digits() uint64 { return l.digits }
+
+// Number is the E.164 digits without '+'; "" is none.
+func (l *Line) Number() string {
+	if l.digits == 0 {
+		return ""
+	}
+	return strconv.FormatUint(l.digits, 10)
+}
+
+// Name is for people.
+func (l *Line) Name() string { return l.name }
+
+// Locked says that only emergency calls go out.
+func (l *Line) Locked() bool { return l.locked }
+
+// LockWhy is why it is locked.
+func (l *Line) LockWhy() string { return l.why }
+
+// Login says that the line has a password.
+func (l *Line) Login() bool { return l.sealed != "" }
+
+// Created is when it was added.
+func (l *Line) Created() time.Time { return time.UnixMicro(l.created).UTC() }
+
+// Settings is what the line itself says.
+func (l *Line) Settings() account.Settings {
+	if l.settings == nil {
+		return account.Settings{}
+	}
+	return *l.settings
+}
+
+// Zone is the customer's time zone, or the provider's.
+func (l *Line) Zone() *time.Location { return l.cust.entry.Load().zone }
+
+// Tariff is the name of the customer's retail deck, or the provider's.
+func (l *Line) Tariff() string { return l.cust.entry.Load().tariff }
+
+// Effective is the line's settings as they are now: cached, shared and read only. Pass the present: the outcome is kept
+// for later callers. For another instant use EffectiveAt.
+func (l *Line) Effective(now time.Time) *account.Effective {
+	c := l.cust.entry.Load()
+	if l.settings == nil {
+		return c.effective(now)
+	}
+	if r := l.eff.Load(); r != nil && r.from == c && fresh(&r.Effective, now) {
+		return &r.Effective
+	}
+	r := &resolved{c, account.Resolve(now, c.provider, &c.Settings, l.settings)}
+	l.eff.Store(r)
+	return &r.Effective
+}
+
+// EffectiveAt is the line's settings as they would be at another instant, if nothing else changed. It caches nothing.
+func (l *Line) EffectiveAt(at time.Time) *account.Effective {
+	c := l.cust.entry.Load()
+	e := account.Resolve(at, c.provider, &c.Settings, l.settings)
+	return &e
+}
+
+// Retail is the deck that prices the line's calls and the calendar of its customer; nil: no such deck is loaded, so that
+// nothing has a price.
+func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
+	c := l.cust.entry.Load()
+	b := l.cust.book
+	d := (*b.decks.Load())[c.tariff]
+	if d == nil || d.head.Kind != rating.Retail {
+		return nil, rating.Calendar{}
+	}
+	return d.rows, b.calendar(c.zone)
+}
+
+func (b *Book) calendar(zone *time.Location) rating.Calendar {
+	return rating.Calendar{Zone: zone, PeakFrom: b.o.PeakFrom, PeakTill: b.o.PeakTill}
+}
+
+func fresh(e *account.Effective, now time.Time) bool {
+	return e.Expiry.IsZero() || now.Before(e.Expiry)
+}
+
+// Line finds a line by its SIP user name.
+func (b *Book) Line(id string) (*Line, bool) {
+	s := &b.lines.shards[maphash.String(b.lines.seed, id)%lineShards]
+	s.mu.RLock()
+	l, ok := s.m[id]
+	s.mu.RUnlock()
+	return l, ok
+}
+
+// Find is Line for an id that points into a packet.
+func (b *Book) Find(id []byte) (*Line, bool) {
+	s := &b.lines.shards[maphash.Bytes(b.lines.seed, id)%lineShards]
+	s.mu.RLock()
+	l, ok := s.m[string(id)]
+	s.mu.RUnlock()
+	return l, ok
+}
+
+// ByNumber finds whose line has an E.164 number: phone.Number.Digits().
+func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
+	s := &b.numbers.shards[digits%lineShards]
+	s.mu.RLock()
+	l, ok := s.m[digits]
+	s.mu.RUnlock()
+	if !ok {
+		return "", false
+	}
+	return l.id, true
+}
+
+const lineShards = 64
+
+// lineTable finds lines by id. Shards, because one lock's cache line would be what every core waits for.
+type lineTable struct {
+	seed   maphash.Seed
+	shards [lineShards]struct {
+		mu sync.RWMutex
+		m  map[string]*Line // mu
+		_  [32]byte         // own cache line
+	}
+}
+
+func (t *lineTable) init() {
+	t.seed = maphash.MakeSeed()
+	for i := range t.shards {
+		t.shards[i].m = map[string]*Line{}
+	}
+}
+
+func (t *lineTable) put(l *Line) {
+	s := &t.shards[maphash.String(t.seed, l.id)%lineShards]
+	s.mu.Lock()
+	s.m[l.id] = l
+	s.mu.Unlock()
+}
+
+func (t *lineTable) drop(id string) {
+	s := &t.shards[maphash.String(t.seed, id)%lineShards]
+	s.mu.Lock()
+	delete(s.m, id)
+	s.mu.Unlock()
+}
+
+func (t *lineTable) each(f func(*Line)) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.RLock()
+		for _, l := range s.m {
+			f(l)
+		}
+		s.mu.RUnlock()
+	}
+}
+
+// numberTable finds lines by number.
+type numberTable struct {
+	shards [lineShards]struct {
+		mu sync.RWMutex
+		m  map[uint64]*Line // mu
+		_  [32]byte
+	}
+}
+
+func (t *numberTable) init() {
+	for i := range t.shards {
+		t.shards[i].m = map[uint64]*Line{}
+	}
+}
+
+func (t *numberTable) put(l *Line) {
+	if l.digits == 0 {
+		return
+	}
+	s := &t.shards[l.digits%lineShards]
+	s.mu.Lock()
+	s.m[l.digits] = l
+	s.mu.Unlock()
+}
+
+func (t *numberTable) drop(digits uint64) {
+	s := &t.shards[digits%lineShards]
+	s.mu.Lock()
+	delete(s.m, digits)
+	s.mu.Unlock()
+}
+
+// loadLines builds the tables at start.
+func (b *Book) loadLines(ctx context.Context) error {
+	return b.db.EachLine(ctx, func(a account.Line) error {
+		l, err := b.entry(a)
+		if err != nil {
+			return fmt.Errorf("line %s: %w", a.ID, err)
+		}
+		b.lines.put(l)
+		b.numbers.put(l)
+		l.cust.lines.Add(1)
+		return nil
+	})
+}
+
+// entry makes the compact form of a line.
+func (b *Book) entry(a account.Line) (*Line, error) {
+	c, ok := b.customer(a.Customer)
+	if !ok {
+		return nil, &Invalid{"customer", clip(a.Customer), "a customer that exists"}
+	}
+	l := &Line{
+		id: a.ID, cust: c, name: a.Name, why: a.LockWhy, sealed: string(a.Sealed),
+		created: a.Created.UnixMicro(), locked: a.Locked,
+	}
+	if a.Number != "" {
+		n, err := strconv.ParseUint(a.Number, 10, 64)
+		if err != nil {
+			return nil, &Invalid{"number", clip(a.Number), "E.164 digits"}
+		}
+		l.digits = n
+	}
+	if !isEmpty(&a.Settings) {
+		s := a.Settings
+		l.settings = &s
+	}
+	return l, nil
+}
+
+// account gives the stored form back.
+func (l *Line) account() account.Line {
+	a := account.Line{
+		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why,
+		Settings: l.Settings(), Created: l.Created(),
+	}
+	if l.sealed != "" {
+		a.Sealed = []byte(l.sealed)
+	}
+	return a
+}
+
+// isEmpty says that a link says nothing at all.
+func isEmpty(s *account.Settings) bool {
+	return len(s.Nets) == 0 && s.Values == [account.NumFields]account.Value{}
+}

@@ -1,0 +1,306 @@
+package book
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/state/store"
+)
+
+// NewLine is a line to add.
+type NewLine struct {
+	ID, Customer string
+	Password     string // "" generates one
+	NoPassword   bool   // the line cannot log in
+	Edit         LineEdit
+}
+
+// LineEdit changes what is not nil. Number is as people write it, "" takes it away.
+type LineEdit struct {
+	Name, Number *string
+	Nets         *[]netip.Prefix
+	Set          []Setting
+}
+
+// AddLine adds a line. The password comes back only when it was generated, and only now.
+func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, password string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	a, password, err := b.newLine(n, now)
+	if err != nil {
+		return nil, "", err
+	}
+	if l, err = b.entry(a); err != nil {
+		return nil, "", err
+	}
+	f := fact(now, by, "line.added", a.ID, a.Customer, nil, lineFacts(a))
+	if err := b.db.PutLine(ctx, a, true, f); err != nil {
+		return nil, "", err
+	}
+	b.publishNew(l)
+	return l, password, nil
+}
+
+// MaxLines bounds one AddLines.
+const MaxLines = 10_000
+
+// AddLines adds many lines in one transaction, all or none, with one fact; passwords come back as from AddLine, in order.
+func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(ns) > MaxLines {
+		return nil, &Invalid{"lines", fmt.Sprint(len(ns)), fmt.Sprintf("at most %d at once", MaxLines)}
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	all, ids, numbers := make([]account.Line, len(ns)), map[string]bool{}, map[string]bool{}
+	passwords = make([]string, len(ns))
+	for i, n := range ns {
+		if all[i], passwords[i], err = b.newLine(n, now); err != nil {
+			return nil, fmt.Errorf("line %d of %d: %w", i+1, len(ns), err)
+		}
+		a := &all[i]
+		if ids[a.ID] || a.Number != "" && numbers[a.Number] {
+			return nil, fmt.Errorf("line %s is given twice: %w", a.ID, store.ErrExists)
+		}
+		ids[a.ID], numbers[a.Number] = true, true
+	}
+	f := fact(now, by, "lines.added", "", "", nil, parts{"count": raw(len(all))})
+	if err := b.db.PutLines(ctx, all, f); err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		if l, err := b.entry(a); err == nil {
+			b.publishNew(l)
+		}
+	}
+	return passwords, nil
+}
+
+func (b *Book) publishNew(l *Line) {
+	b.lines.put(l)
+	b.numbers.put(l)
+	l.cust.lines.Add(1)
+	b.sorted.forget()
+	b.tell(Change{Kind: LineAdded, Line: l.id, Customer: l.cust.id})
+}
+
+// newLine validates a line to be and seals its password.
+func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
+	a := account.Line{ID: n.ID, Customer: n.Customer, Created: now}
+	if err := account.CheckLineID(n.ID); err != nil {
+		return a, "", &Invalid{"id", clip(n.ID), "1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"}
+	}
+	if _, ok := b.Line(n.ID); ok {
+		return a, "", fmt.Errorf("line %s: %w", n.ID, store.ErrExists)
+	}
+	if _, ok := b.customer(n.Customer); !ok {
+		return a, "", &Invalid{"customer", clip(n.Customer), "a customer that exists"}
+	}
+	a, err := b.applyLine(a, n.Edit, now)
+	if err != nil {
+		return a, "", err
+	}
+	if n.NoPassword {
+		if n.Password != "" {
+			return a, "", &Invalid{"password", "", "none, for no_password is said"}
+		}
+		return a, "", nil
+	}
+	sealed, generated, err := b.password(a, n.Password)
+	a.Sealed = sealed
+	return a, generated, err
+}
+
+// EditLine changes a line, all of the edit or nothing.
+func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Line, error) {
+	return b.changeLine(ctx, id, func(was account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+		a, err := b.applyLine(was, edit, now)
+		c := Change{Kind: LineEdited}
+		if edit.Nets != nil {
+			c.Kind = NetsChanged
+		}
+		kind := "line.changed"
+		if edit.Name == nil && edit.Number == nil {
+			kind = "setting.changed"
+		}
+		return a, []store.Fact{fact(now, by, kind, id, a.Customer, lineFacts(was), lineFacts(a))}, c, err
+	})
+}
+
+// Lock closes a line to all but emergency calls; cut says that its calls in progress are to end too.
+func (b *Book) Lock(ctx context.Context, by, id, why string, cut bool) (*Line, error) {
+	if strings.TrimSpace(why) == "" {
+		return nil, &Invalid{"why", "", "the reason for the lock, in a few words"}
+	}
+	if err := checkName("why", why); err != nil {
+		return nil, err
+	}
+	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+		before := lineFacts(a)
+		a.Locked, a.LockWhy = true, why
+		f := fact(now, by, "line.locked", id, a.Customer, before, lineFacts(a))
+		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: cut}, nil
+	})
+}
+
+// Unlock opens a line again.
+func (b *Book) Unlock(ctx context.Context, by, id string) (*Line, error) {
+	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+		before := lineFacts(a)
+		a.Locked, a.LockWhy = false, ""
+		f := fact(now, by, "line.unlocked", id, a.Customer, before, lineFacts(a))
+		return a, []store.Fact{f}, Change{Kind: LineUnlocked}, nil
+	})
+}
+
+// changeLine is the one way in which a line that exists changes: read, edit, store, publish, tell.
+func (b *Book) changeLine(ctx context.Context, id string,
+	edit func(account.Line, time.Time) (account.Line, []store.Fact, Change, error),
+) (*Line, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was, ok := b.Line(id)
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	a, facts, c, err := edit(was.account(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	l, err := b.entry(a)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.db.PutLine(ctx, a, false, facts...); err != nil {
+		return nil, err
+	}
+	b.lines.put(l)
+	b.numbers.put(l)
+	if was.digits != l.digits {
+		b.numbers.drop(was.digits)
+	}
+	if l.sealed == was.sealed {
+		l.ha1.Store(was.ha1.Load())
+	}
+	c.Line, c.Customer = id, a.Customer
+	b.tell(c)
+	return l, nil
+}
+
+// applyLine is the line as it would be; nothing is changed.
+func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.Line, error) {
+	c, ok := b.customer(a.Customer)
+	if !ok {
+		return a, &Invalid{"customer", clip(a.Customer), "a customer that exists"}
+	}
+	if edit.Name != nil {
+		a.Name = *edit.Name
+	}
+	if edit.Nets != nil {
+		a.Settings.Nets = slices.Clone(*edit.Nets)
+	}
+	var numberErr error
+	if edit.Number != nil {
+		a.Number, numberErr = b.lineNumber(a.ID, *edit.Number)
+	}
+	if err := errors.Join(checkName("name", a.Name), numberErr); err != nil {
+		return a, err
+	}
+	above := []*account.Settings{&b.o.Provider, &c.entry.Load().Settings}
+	var err error
+	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)
+	return a, err
+}
+
+// lineNumber reads a number as people write it: one that can be called, and nobody else's.
+func (b *Book) lineNumber(line, text string) (string, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", nil
+	}
+	d, problem := b.o.Plan.Parse(text)
+	if problem != phone.NoProblem && text[0] >= '1' && text[0] <= '9' {
+		d, problem = b.o.Plan.Parse("+" + text) // 442079460000, as it is stored and listed
+	}
+	if problem != phone.NoProblem || d.Number.Short() || account.CheckNumber(d.Number.String()[1:]) != nil {
+		return "", &Invalid{"number", clip(text), "a number that can be called, such as +442079460000"}
+	}
+	if other, ok := b.ByNumber(d.Number.Digits()); ok && other != line {
+		return "", fmt.Errorf("number %s is line %s's: %w", d.Number, other, store.ErrExists)
+	}
+	return d.Number.String()[1:], nil
+}
+
+// DeleteLine removes a line; its calls are to be cut and its phones dropped.
+func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.Line(id)
+	if !ok {
+		return store.ErrNotFound
+	}
+	f := fact(time.Now(), by, "line.deleted", id, l.cust.id, lineFacts(l.account()), nil)
+	if err := b.db.DeleteLine(ctx, id, f); err != nil {
+		return err
+	}
+	b.lines.drop(id)
+	b.numbers.drop(l.digits)
+	l.cust.lines.Add(-1)
+	b.sorted.forget()
+	b.tell(Change{Kind: LineDeleted, Line: id, Customer: l.cust.id, Cut: true})
+	return nil
+}
+
+// Lines lists those with ids above after, of one customer ("" is all), at most limit of them.
+func (b *Book) Lines(customer, after string, limit int) []*Line {
+	ids := b.sorted.get(b)
+	i, found := slices.BinarySearch(ids, after)
+	if found {
+		i++
+	}
+	out := []*Line{}
+	for ; i < len(ids) && len(out) < limit; i++ {
+		if l, ok := b.Line(ids[i]); ok && (customer == "" || l.cust.id == customer) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// sortedIDs is made by the first listing after lines came or went, so that paging through 100,000 sorts once.
+type sortedIDs struct {
+	mu  sync.Mutex
+	ids []string // mu owns the variable; the slice is never written again
+	gen int      // mu; counts changes
+}
+
+func (s *sortedIDs) forget() {
+	s.mu.Lock()
+	s.ids, s.gen = nil, s.gen+1
+	s.mu.Unlock()
+}
+
+func (s *sortedIDs) get(b *Book) []string {
+	s.mu.Lock()
+	ids, gen := s.ids, s.gen
+	s.mu.Unlock()
+	if ids != nil {
+		return ids
+	}
+	b.lines.each(func(l *Line) { ids = append(ids, l.id) })
+	slices.Sort(ids)
+	s.mu.Lock()
+	if s.gen == gen {
+		s.ids = ids
+	}
+	s.mu.Unlock()
+	return ids
+}

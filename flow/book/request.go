@@ -1,0 +1,147 @@
+package book
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// States of a request.
+const (
+	Asked   = "open"
+	Granted = "granted"
+	Refused = "refused"
+)
+
+// maxOpenRequests bounds what one line can ask for at a time.
+const maxOpenRequests = 20
+
+// Ask records the wish to loosen a setting of a line to n, until an instant or for good (zero).
+func (b *Book) Ask(ctx context.Context, by, line string, f account.Field, n int64, until time.Time, why string) (account.Request, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.Line(line)
+	if !ok {
+		return account.Request{}, store.ErrNotFound
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	r := account.Request{
+		Line: line, Field: f, N: n, Why: why, State: Asked, Made: now, Until: until.UTC().Truncate(time.Microsecond),
+	}
+	if err := b.checkAsk(ctx, l, &r, now); err != nil {
+		return r, err
+	}
+	id, err := b.db.PutRequest(ctx, r, fact(now, by, "request.made", line, l.cust.id, nil, requestFacts(r)))
+	r.ID = id
+	return r, err
+}
+
+func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now time.Time) error {
+	if err := checkText("why", r.Why); err != nil {
+		return err
+	}
+	if r.Field >= account.NumFields {
+		return &Invalid{"field", r.Field.String(), "a setting"}
+	}
+	e := l.EffectiveAt(now)
+	if _, err := (Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}).apply(account.Value{}, account.LevelLine, e, now); err != nil {
+		return err
+	}
+	if !r.Field.Loosens(r.N, e.Values[r.Field]) {
+		return &Invalid{r.Field.String(), account.Format(r.Field, r.N),
+			"more than " + account.Format(r.Field, e.Values[r.Field]) + ", which is in force; a lower value needs no request"}
+	}
+	open, err := b.db.Requests(ctx, Asked)
+	if err != nil {
+		return err
+	}
+	count := 0
+	for i := range open {
+		if open[i].Line == r.Line {
+			count++
+		}
+	}
+	if count >= maxOpenRequests {
+		return &Invalid{"line", r.Line, fmt.Sprintf("at most %d open requests of a line", maxOpenRequests)}
+	}
+	return nil
+}
+
+// Requests lists those in a state ("" is all), newest first.
+func (b *Book) Requests(ctx context.Context, state string) ([]account.Request, error) {
+	return b.db.Requests(ctx, state)
+}
+
+// Grant gives what a request asks, until an instant; zero: until what it asked. Two writes to the store: the line's
+// setting first, so that a crash between them leaves a request that can be granted again, to the same effect.
+func (b *Book) Grant(ctx context.Context, by string, id int64, until time.Time, note string) (account.Request, error) {
+	b.deciding.Lock()
+	defer b.deciding.Unlock()
+	r, err := b.open(ctx, id, note)
+	if err != nil {
+		return r, err
+	}
+	if !until.IsZero() {
+		r.Until = until.UTC().Truncate(time.Microsecond)
+	}
+	grant := Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}
+	if _, err := b.EditLine(ctx, by, r.Line, LineEdit{Set: []Setting{grant}}); err != nil {
+		return r, err
+	}
+	return b.decide(ctx, by, r, Granted, note)
+}
+
+// Refuse says no to a request.
+func (b *Book) Refuse(ctx context.Context, by string, id int64, note string) (account.Request, error) {
+	b.deciding.Lock()
+	defer b.deciding.Unlock()
+	r, err := b.open(ctx, id, note)
+	if err != nil {
+		return r, err
+	}
+	return b.decide(ctx, by, r, Refused, note)
+}
+
+// open finds a request that is not decided yet; a decided one is store.ErrInUse.
+func (b *Book) open(ctx context.Context, id int64, note string) (account.Request, error) {
+	if err := checkText("note", note); err != nil {
+		return account.Request{}, err
+	}
+	all, err := b.db.Requests(ctx, "")
+	if err != nil {
+		return account.Request{}, err
+	}
+	for _, r := range all {
+		if r.ID != id {
+			continue
+		}
+		if r.State != Asked {
+			return r, fmt.Errorf("request %d was %s already: %w", id, r.State, store.ErrInUse)
+		}
+		return r, nil
+	}
+	return account.Request{}, store.ErrNotFound
+}
+
+func (b *Book) decide(ctx context.Context, by string, r account.Request, state, note string) (account.Request, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.State, r.Decided, r.DecidedBy, r.Note = state, time.Now().UTC().Truncate(time.Microsecond), clip(by), note
+	customer := ""
+	if l, ok := b.Line(r.Line); ok {
+		customer = l.cust.id
+	}
+	_, err := b.db.PutRequest(ctx, r, fact(r.Decided, by, "request."+state, r.Line, customer, nil, requestFacts(r)))
+	return r, err
+}
+
+// checkText accepts a longer text for people.
+func checkText(field, s string) error {
+	if len(s) > 500 {
+		return &Invalid{field, clip(s), "at most 500 bytes"}
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+package book
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+	"ringfence/state/store"
+)
+
+// trunkTable is immutable.
+type trunkTable struct {
+	all    []account.Trunk // by Priority, then Name
+	active []account.Trunk // those not disabled
+}
+
+// TrunkEdit changes what is not nil. An empty Password takes it away.
+type TrunkEdit struct {
+	Addresses                               *[]string
+	Transport, User, Password, Deck, Format *string
+	Sources                                 *[]netip.Prefix
+	Priority                                *int
+	Emergency, Disabled                     *bool
+}
+
+// Limits of a trunk.
+const (
+	maxAddresses = 16
+	maxPriority  = 1000
+	maxText      = 128
+	sipPort      = "5060"
+)
+
+// Trunks are the ways out that may be used, best first. Read only.
+func (b *Book) Trunks() []account.Trunk { return b.trunks.Load().active }
+
+// AllTrunks has the disabled ones too. Read only.
+func (b *Book) AllTrunks() []account.Trunk { return b.trunks.Load().all }
+
+// Trunk finds a trunk by name, disabled or not. Read only.
+func (b *Book) Trunk(name string) (*account.Trunk, bool) {
+	all := b.trunks.Load().all
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], true
+		}
+	}
+	return nil, false
+}
+
+// TrunkOf finds whose inbound calls may come from src: the best trunk in use with src among its Sources.
+func (b *Book) TrunkOf(src netip.Addr) (*account.Trunk, bool) {
+	src = src.Unmap().WithZone("")
+	active := b.trunks.Load().active
+	for i := range active {
+		for _, p := range active[i].Sources {
+			if p.Contains(src) {
+				return &active[i], true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Cost is the deck of what a trunk's carrier charges; false: none is named or loaded.
+func (b *Book) Cost(t *account.Trunk) (*rating.Deck, bool) {
+	if t.Deck == "" {
+		return nil, false
+	}
+	d := (*b.decks.Load())[t.Deck]
+	if d == nil || d.head.Kind != rating.Cost {
+		return nil, false
+	}
+	return d.rows, true
+}
+
+// TrunkPassword opens the password of a trunk; false: it has none, or it does not open.
+func (b *Book) TrunkPassword(name string) (secret.Password, bool) {
+	t, ok := b.Trunk(name)
+	if !ok || len(t.Sealed) == 0 {
+		return secret.Password{}, false
+	}
+	p, err := b.box.Load().Open(secret.TrunkOwner(name), t.Sealed)
+	return p, err == nil
+}
+
+func (b *Book) loadTrunks(ctx context.Context) error {
+	all, err := b.db.Trunks(ctx)
+	if err != nil {
+		return err
+	}
+	b.publishTrunks(all)
+	return nil
+}
+
+func (b *Book) publishTrunks(all []account.Trunk) {
+	slices.SortFunc(all, func(x, y account.Trunk) int {
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Name, y.Name))
+	})
+	t := &trunkTable{all: all}
+	for _, x := range all {
+		if !x.Disabled {
+			t.active = append(t.active, x)
+		}
+	}
+	b.trunks.Store(t)
+}
+
+// AddTrunk adds a trunk.
+func (b *Book) AddTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if account.CheckTrunkName(name) != nil {
+		return nil, &Invalid{"name", clip(name), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
+	}
+	if _, ok := b.Trunk(name); ok {
+		return nil, fmt.Errorf("trunk %s: %w", name, store.ErrExists)
+	}
+	t, err := b.applyTrunk(account.Trunk{Name: name, Transport: "udp", Format: "+e164"}, edit)
+	if err != nil {
+		return nil, err
+	}
+	return b.saveTrunk(ctx, t, true, fact(time.Now(), by, "trunk.added", "", "", nil, trunkFacts(t)))
+}
+
+// EditTrunk changes a trunk, all of the edit or nothing.
+func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was, ok := b.Trunk(name)
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	t, err := b.applyTrunk(*was, edit)
+	if err != nil {
+		return nil, err
+	}
+	before, after := trunkFacts(*was), trunkFacts(t)
+	delete(before, "name") // so that the fact names it among what is after
+	f := fact(time.Now(), by, "trunk.changed", "", "", before, after)
+	return b.saveTrunk(ctx, t, false, f)
+}
+
+func (b *Book) saveTrunk(ctx context.Context, t account.Trunk, isNew bool, f store.Fact) (*account.Trunk, error) {
+	if err := b.db.PutTrunk(ctx, t, isNew, f); err != nil {
+		return nil, err
+	}
+	rest := slices.DeleteFunc(slices.Clone(b.trunks.Load().all), func(x account.Trunk) bool { return x.Name == t.Name })
+	b.publishTrunks(append(rest, t))
+	b.tell(Change{Kind: TrunkChanged, Trunk: t.Name})
+	return &t, nil
+}
+
+// DeleteTrunk removes a trunk. Calls through it go on.
+func (b *Book) DeleteTrunk(ctx context.Context, by, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, ok := b.Trunk(name)
+	if !ok {
+		return store.ErrNotFound
+	}
+	f := fact(time.Now(), by, "trunk.deleted", "", "", trunkFacts(*t), nil)
+	if err := b.db.DeleteTrunk(ctx, name, f); err != nil {
+		return err
+	}
+	b.publishTrunks(slices.DeleteFunc(slices.Clone(b.trunks.Load().all), func(x account.Trunk) bool { return x.Name == name }))
+	b.tell(Change{Kind: TrunkChanged, Trunk: name})
+	return nil
+}
+
+// applyTrunk is the trunk as it would be; nothing is changed.
+func (b *Book) applyTrunk(t account.Trunk, e TrunkEdit) (account.Trunk, error) {
+	set(&t.Transport, e.Transport)
+	set(&t.User, e.User)
+	set(&t.Deck, e.Deck)
+	set(&t.Format, e.Format)
+	set(&t.Priority, e.Priority)
+	set(&t.Emergency, e.Emergency)
+	set(&t.Disabled, e.Disabled)
+	if e.Sources != nil {
+		t.Sources = slices.Clone(*e.Sources)
+	}
+	if e.Addresses != nil {
+		t.Addresses = *e.Addresses
+	}
+	t.Addresses = slices.Clone(t.Addresses) // completed in place below; the published ones are read meanwhile
+	if e.Password != nil {
+		if err := b.sealTrunk(&t, *e.Password); err != nil {
+			return t, err
+		}
+	}
+	return t, b.checkTrunk(&t)
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+func (b *Book) sealTrunk(t *account.Trunk, password string) error {
+	t.Sealed = nil
+	if password == "" {
+		return nil
+	}
+	if !plainText(password) {
+		return &Invalid{"password", "", "at most 128 printable ASCII characters"}
+	}
+	sealed, err := b.box.Load().Seal(secret.TrunkOwner(t.Name), secret.NewPassword(password))
+	t.Sealed = sealed
+	return err
+}
+
+func (b *Book) checkTrunk(t *account.Trunk) error {
+	var faults []error
+	check := func(ok bool, field, found, want string) {
+		if !ok {
+			faults = append(faults, &Invalid{field, clip(found), want})
+		}
+	}
+	check(len(t.Addresses) > 0 && len(t.Addresses) <= maxAddresses, "addresses", strings.Join(t.Addresses, ", "), "1 to 16 of host:port")
+	for i, a := range t.Addresses {
+		fixed, err := trunkAddress(a)
+		check(err == nil, "addresses", a, "host:port of the carrier, such as sip.carrier.example:5060")
+		t.Addresses[i] = fixed
+	}
+	check(t.Transport == "udp" || t.Transport == "tcp", "transport", t.Transport, "udp or tcp")
+	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
+	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000, lower goes first")
+	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
+	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
+	faults = append(faults, checkNets("sources", t.Sources), b.checkDeck("deck", t.Deck, costOnly))
+	return errors.Join(faults...)
+}
+
+// trunkAddress completes and checks host[:port].
+func trunkAddress(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = strings.Trim(s, "[]"), sipPort
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return s, errors.New("no such port")
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.IsUnspecified() || ip.IsMulticast() || ip.Zone() != "" {
+			return s, errors.New("no address of a carrier")
+		}
+		return net.JoinHostPort(ip.String(), port), nil
+	}
+	if !hostName(host) {
+		return s, errors.New("no name of a host")
+	}
+	return net.JoinHostPort(strings.ToLower(host), port), nil
+}
+
+// hostName accepts names of RFC 1123 whose last label is no number, so that a mistyped address is not looked up.
+func hostName(s string) bool {
+	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	if len(s) == 0 || len(s) > 253 {
+		return false
+	}
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, notHostRune) {
+			return false
+		}
+	}
+	_, err := strconv.Atoi(labels[len(labels)-1])
+	return err != nil
+}
+
+func notHostRune(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+}
+
+// plainText is printable ASCII of a bounded length; it goes into a SIP header.
+func plainText(s string) bool {
+	return len(s) <= maxText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
