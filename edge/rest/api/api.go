@@ -40,6 +40,7 @@
 //
 //	GET    /v1/decks                                          → List[Deck] (every version, newest first)
 //	POST   /v1/decks/{name}/import  ?kind=retail|cost&dry_run=&skip_blank=&source=
+//	                                &pence=&month_first=&currency=&first=&step=
 //	                                text/csv, ≤ 64 MiB        → Import; 422 Problem with every fault in errors
 //	POST   /v1/decks/reload                                   → List[Deck] in force, read again from the store
 //	GET    /v1/decks/{name}/diff    ?from=&to=&limit=         → DeckDiff (from 0: the one before to; to 0: in force)
@@ -395,17 +396,18 @@ type Import struct {
 	Layout    string    `json:"layout" doc:"separator, header and number form as understood"`
 	Added     int       `json:"added" doc:"prefixes that the version before had not"`
 	Removed   int       `json:"removed"`
-	Changed   int       `json:"changed"`
+	Changed   int       `json:"changed" doc:"prices that are not what they were: dearer, cheaper or only renamed"`
+	Dearer    int       `json:"dearer"`
+	Cheaper   int       `json:"cheaper"`
 	Outliers  []Outlier `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
 	Notes     []string  `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
 }
 
 // Outlier is a price far from its neighbours.
 type Outlier struct {
-	Line   int    `json:"line,omitempty" doc:"line of the file, from 1"`
-	Prefix string `json:"prefix"`
-	Name   string `json:"name"`
-	Text   string `json:"text" doc:"what is odd about it"`
+	Line int    `json:"line" doc:"line of the file, from 1"`
+	Kind string `json:"kind" doc:"dear, cheap, free, premium, nowhere"`
+	Text string `json:"text" doc:"the prefix, its name and what is odd about it, in a sentence"`
 }
 
 // DeckDiff is what changed between two versions of a deck.
@@ -415,7 +417,9 @@ type DeckDiff struct {
 	To      int64   `json:"to"`
 	Added   int     `json:"added"`
 	Removed int     `json:"removed"`
-	Changed int     `json:"changed"`
+	Changed int     `json:"changed" doc:"dearer, cheaper or only renamed"`
+	Dearer  int     `json:"dearer"`
+	Cheaper int     `json:"cheaper"`
 	Rows    []Delta `json:"rows" doc:"by prefix; at most limit of them"`
 }
 
@@ -436,7 +440,7 @@ type DecideRequest struct {
 
 // Figures are the numbers behind a reason, in unit, and for people.
 type Figures struct {
-	Unit      string `json:"unit" enum:"none,nano_per_minute,micro,count,seconds" doc:"what the figures count"`
+	Unit      string `json:"unit" enum:"none,nano_per_minute,micro,count,seconds,flag" doc:"what the figures count"`
 	Limit     int64  `json:"limit"`
 	Value     int64  `json:"value"`
 	Pass      int64  `json:"pass" doc:"what would have passed; 0: nothing would"`

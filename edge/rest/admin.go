@@ -1,0 +1,97 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) adminRoutes() {
+	const tag = "operations"
+	huma.Register(s.api, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
+	huma.Register(s.api, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), s.rotate)
+	huma.Register(s.api, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
+}
+
+// check adds what the book knows of itself to what app looked at.
+func (s *Server) check(ctx context.Context, _ *struct{}) (*answer[api.Check], error) {
+	var out api.Check
+	if s.d.Check != nil {
+		out = s.d.Check(ctx)
+	}
+	out.Items = append(out.Items, s.checkBook()...)
+	out.OK = true
+	for _, i := range out.Items {
+		out.OK = out.OK && i.Level != "error"
+	}
+	return reply(out, nil)
+}
+
+func (s *Server) checkBook() []api.CheckItem {
+	items := []api.CheckItem{}
+	add := func(what, level, format string, args ...any) {
+		items = append(items, api.CheckItem{What: what, Level: level, Text: fmt.Sprintf(format, args...)})
+	}
+	opened, failed := s.d.Book.CheckSecrets()
+	if failed > 0 {
+		add("secrets", "error", "%d of %d passwords do not open: the key is not the one they were sealed with; restore the key file", failed, opened+failed)
+	} else {
+		add("secrets", "ok", "all %d passwords open", opened)
+	}
+	trunks := s.d.Book.Trunks()
+	if len(trunks) == 0 {
+		add("trunks", "error", "no trunk is in use: no call can leave, not even an emergency call; add one with trunk add")
+	}
+	emergency := false
+	for i := range trunks {
+		t := &trunks[i]
+		emergency = emergency || t.Emergency
+		if _, ok := s.d.Book.Cost(t); !ok {
+			add("trunks", "warning", "trunk %s has no cost deck: what its carrier charges is recorded as nothing", t.Name)
+		}
+	}
+	if len(trunks) > 0 && !emergency {
+		add("trunks", "warning", "no trunk is meant for emergency calls: all are tried in turn")
+	}
+	for _, name := range s.d.Book.MissingTariffs() {
+		add("decks", "error", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)
+	}
+	if len(s.d.Book.DecksInForce()) > 0 {
+		add("decks", "ok", "%d decks are in force", len(s.d.Book.DecksInForce()))
+	}
+	return items
+}
+
+func (s *Server) rotate(ctx context.Context, _ *struct{}) (*answer[api.Rotated], error) {
+	if s.d.Rotate == nil {
+		return nil, unavailable("rotating the key")
+	}
+	r, err := s.d.Rotate(ctx, by(ctx))
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(r, nil)
+}
+
+func (s *Server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {
+	var out api.Status
+	if s.d.Status != nil {
+		out = s.d.Status(ctx)
+	}
+	if out.Version == "" {
+		out.Version = s.o.Version
+	}
+	c := s.d.Book.Counts()
+	out.Customers, out.Lines, out.Locked, out.Trunks, out.Decks = c.Customers, c.Lines, c.Locked, c.Trunks, c.Decks
+	if s.d.Registrations != nil {
+		out.Registrations = s.d.Registrations()
+	}
+	if s.d.Calls != nil && out.Calls == 0 {
+		out.Calls = len(s.d.Calls())
+	}
+	return reply(out, nil)
+}

@@ -1,0 +1,162 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/rest/api"
+)
+
+// callID is a path parameter.
+type callID struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+func (s *Server) callRoutes() {
+	const path, one, tag = "/v1/calls", "/v1/calls/{id}", "calls"
+	huma.Register(s.api, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), s.decide)
+	huma.Register(s.api, op(http.MethodGet, path, "list-calls", tag, "List calls in progress"), s.listCalls)
+	huma.Register(s.api, op(http.MethodGet, one, "get-call", tag, "Show a call in progress"), s.getCall)
+	cut := op(http.MethodDelete, one, "cut-call", tag, "Cut a call on both legs")
+	cut.DefaultStatus = http.StatusAccepted
+	huma.Register(s.api, cut, s.cutCall)
+}
+
+func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest }) (*answer[api.Decision], error) {
+	if s.d.Decide == nil {
+		return nil, unavailable("deciding")
+	}
+	b := &in.Body
+	var from netip.Addr
+	if b.From != "" {
+		var err error
+		if from, err = netip.ParseAddr(b.From); err != nil || from.Zone() != "" {
+			return nil, s.explain(invalid("from", b.From, "an IPv4 or IPv6 address"))
+		}
+	}
+	at := b.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	d, err := s.d.Decide(ctx, b.Line, b.To, from.Unmap(), at)
+	if err != nil {
+		return nil, s.about(err, "line", b.Line)
+	}
+	return reply(decisionView(d, b.To, at), nil)
+}
+
+func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
+	v := &d.Verdict
+	out := api.Decision{
+		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
+		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
+		Ways: d.Ways, Steps: []api.Step{}, At: at.UTC(),
+	}
+	if d.Problem == 0 {
+		destination(&out, d.Dest)
+	}
+	if d.Quote != nil {
+		cost := d.Quote.Cost(time.Minute)
+		out.Price, out.FirstMinute, out.FirstText = priceView(&d.Quote.Price), int64(cost), api.Pounds(cost)
+	}
+	for i := range d.Steps {
+		st := &d.Steps[i]
+		out.Steps = append(out.Steps, api.Step{
+			Reason: st.Reason.Code(), Passed: st.Passed, Pending: st.Pending, Text: stepText(st),
+			Figures: figures(st.Reason, st.Figures), From: st.From.String(),
+		})
+	}
+	return out
+}
+
+// stepText is the refusal in words for a rule that refuses, and the figures for one that does not.
+func stepText(st *policy.Step) string {
+	if !st.Passed && !st.Pending {
+		return st.Reason.Text(st.Figures)
+	}
+	f := figures(st.Reason, st.Figures)
+	switch {
+	case f.Unit == "none":
+		return "passed"
+	case st.Pending:
+		return "at most " + f.LimitText + ", now " + f.ValueText + ": checked at the instant of connection"
+	}
+	return f.ValueText + " of at most " + f.LimitText
+}
+
+func figureUnit(u policy.Unit) string {
+	return [...]string{
+		policy.UnitNone: "none", policy.UnitCount: "count", policy.UnitRate: "nano_per_minute", policy.UnitAmount: "micro",
+		policy.UnitSeconds: "seconds", policy.UnitSwitch: "flag",
+	}[u]
+}
+
+// liveCalls are those of a line ("" is all), oldest first.
+func (s *Server) liveCalls(line string, now time.Time) []api.Call {
+	out := []api.Call{}
+	if s.d.Calls == nil {
+		return out
+	}
+	all := s.d.Calls()
+	for i := range all {
+		if line == "" || all[i].Line == line || all[i].Direction == call.Between && all[i].Peer == line {
+			out = append(out, callView(&all[i], now))
+		}
+	}
+	slices.SortFunc(out, func(a, b api.Call) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (s *Server) listCalls(_ context.Context, in *struct {
+	page
+	Line string `query:"line" maxLength:"64"`
+},
+) (*answer[api.List[api.Call]], error) {
+	all := s.liveCalls(in.Line, time.Now())
+	i, found := slices.BinarySearchFunc(all, in.After, func(c api.Call, id string) int { return strings.Compare(c.ID, id) })
+	if found {
+		i++
+	}
+	all = all[i:]
+	return reply(list(all[:min(len(all), in.Limit+1)], in.Limit, func(c *api.Call) string { return c.ID }), nil)
+}
+
+func (s *Server) findCall(id string) (api.Call, error) {
+	for _, c := range s.liveCalls("", time.Now()) {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return api.Call{}, missing("call in progress", id)
+}
+
+func (s *Server) getCall(_ context.Context, in *callID) (*answer[api.Call], error) {
+	return reply(s.findCall(in.ID))
+}
+
+func (s *Server) cutCall(_ context.Context, in *struct {
+	callID
+	Why string `query:"why" maxLength:"200" doc:"for the record"`
+},
+) (*answer[api.Call], error) {
+	if s.d.Cut == nil {
+		return nil, unavailable("cutting calls")
+	}
+	c, err := s.findCall(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !s.d.Cut(call.ID(in.ID), policy.CutByStaff, in.Why) {
+		return nil, missing("call in progress", in.ID)
+	}
+	c.Cutting = true
+	return reply(c, nil)
+}

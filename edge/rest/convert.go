@@ -1,0 +1,258 @@
+package rest
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+	"ringfence/flow/location"
+)
+
+var unitNames = [...]string{
+	account.UnitCount: "count", account.UnitRate: "nano_per_minute", account.UnitAmount: "micro",
+	account.UnitSeconds: "seconds", account.UnitSwitch: "flag",
+}
+
+// settings lists every field as in force, and what the link own says itself.
+func settings(e *account.Effective, own *account.Settings, now time.Time) []api.Setting {
+	out := make([]api.Setting, account.NumFields)
+	for f := range account.NumFields {
+		v := own.Values[f].At(now)
+		out[f] = api.Setting{
+			Field: f.String(), N: e.Values[f], Unit: unitNames[f.Unit()], Text: account.Format(f, e.Values[f]),
+			From: e.From[f].String(), Own: v.Set, Granted: v.Granted, Until: v.Until,
+		}
+		if f.Unit() == account.UnitRate && e.Values[f] > 0 {
+			out[f].Text += " a minute"
+		}
+	}
+	return out
+}
+
+func customerView(v *book.CustomerView) api.Customer {
+	return api.Customer{
+		ID: v.ID, Name: v.Name, Zone: v.ZoneInForce, Tariff: v.TariffInForce, Nets: netTexts(v.Settings.Nets),
+		Lines: v.Lines, Created: v.Created,
+	}
+}
+
+func lineView(l *book.Line) api.Line {
+	v := api.Line{
+		ID: l.ID(), Customer: l.Customer(), Name: l.Name(), Login: l.Login(), Locked: l.Locked(), LockWhy: l.LockWhy(),
+		Created: l.Created(),
+	}
+	if n := l.Number(); n != "" {
+		v.Number = "+" + n
+	}
+	return v
+}
+
+func trunkView(t *account.Trunk) api.Trunk {
+	return api.Trunk{
+		Name: t.Name, Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
+		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Emergency: t.Emergency,
+		Disabled: t.Disabled,
+	}
+}
+
+func requestView(r *account.Request) api.Request {
+	return api.Request{
+		ID: r.ID, Line: r.Line, Field: r.Field.String(), N: r.N, Text: account.Format(r.Field, r.N), Until: r.Until, Why: r.Why,
+		State: r.State, Made: r.Made, Decided: r.Decided, DecidedBy: r.DecidedBy, Note: r.Note,
+	}
+}
+
+func phoneView(b *location.Binding) api.Phone {
+	return api.Phone{
+		Contact: b.Contact, Received: b.Received.String(), Transport: b.Transport, UserAgent: b.UserAgent,
+		Since: b.Since, Expires: b.Expires,
+	}
+}
+
+func purseView(p *Purse) api.Purse {
+	v := api.Purse{
+		Owner: "line", Period: "day", Which: p.Which, Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
+		Left: int64(max(p.Cap-p.Spent-p.Held, 0)),
+		Text: api.Pounds(p.Spent) + " of " + api.Pounds(p.Cap) + " spent",
+	}
+	if p.Held > 0 {
+		v.Text += ", " + api.Pounds(p.Held) + " held"
+	}
+	if p.Account {
+		v.Owner = "account"
+	}
+	if p.Month {
+		v.Period = "month"
+	}
+	return v
+}
+
+func deckView(h *book.DeckHead, inForce bool) api.Deck {
+	return api.Deck{
+		Name: h.Name, Kind: string(h.Kind), Version: h.Version, Rows: h.Rows, InForce: inForce, Imported: h.Imported,
+		By: h.By, Source: h.Source,
+	}
+}
+
+func priceView(p *rating.Price) *api.Price {
+	if p == nil {
+		return nil
+	}
+	return &api.Price{
+		Prefix: strconv.FormatUint(p.Prefix, 10), Short: p.Short, Name: p.Name, Connect: int64(p.Connect), Minimum: int64(p.Minimum),
+		First: int(p.First), Step: int(p.Step), Peak: int64(p.Rates[rating.Peak]), OffPeak: int64(p.Rates[rating.OffPeak]),
+		Weekend: int64(p.Rates[rating.Weekend]), Text: priceText(p),
+	}
+}
+
+// priceText says a price as people would: "2p a minute + £0.05 to connect, by 60 s then 1 s".
+func priceText(p *rating.Price) string {
+	text := api.APerMinute(p.Rates[rating.Peak])
+	if p.Rates[rating.OffPeak] != p.Rates[rating.Peak] || p.Rates[rating.Weekend] != p.Rates[rating.Peak] {
+		text = fmt.Sprintf("%s peak, %s off-peak, %s weekend", text,
+			api.APerMinute(p.Rates[rating.OffPeak]), api.APerMinute(p.Rates[rating.Weekend]))
+	}
+	if p.Connect > 0 {
+		text += " + " + api.Pounds(p.Connect) + " to connect"
+	}
+	if p.Minimum > 0 {
+		text += ", at least " + api.Pounds(p.Minimum)
+	}
+	if p.First != 1 || p.Step != 1 {
+		text += fmt.Sprintf(", by %d s then %d s", p.First, p.Step)
+	}
+	return text
+}
+
+func callView(c *Live, now time.Time) api.Call {
+	v := api.Call{
+		ID: string(c.ID), Direction: string(c.Direction), State: string(c.State), Node: c.Node, Line: c.Line, Customer: c.Account,
+		Peer: c.Peer, Trunk: c.Trunk, Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
+		Source: c.Source, UserAgent: c.UserAgent, Name: c.Quote.Price.Name, Held: int64(c.Held),
+		PaidFor: int64(c.PaidFor / time.Second), Longest: int64(c.Longest / time.Second), Begun: c.Begun, Ringing: c.Ringing,
+		Answered: c.AnsweredAt, Cutting: c.Cutting,
+	}
+	from := c.Begun
+	if c.State == call.Answered {
+		from = c.AnsweredAt
+	}
+	rate := c.Quote.Price.Rates[c.Quote.Calendar.Band(from)]
+	v.PerMinute, v.Text = int64(rate), "ringing"
+	if c.Ringing.IsZero() {
+		v.Text = "connecting"
+	}
+	if c.State == call.Answered {
+		talk := max(now.Sub(c.AnsweredAt), 0)
+		cost := c.Quote.Cost(talk)
+		v.Talk, v.SoFar = int64(talk/time.Second), int64(cost)
+		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Pounds(cost))
+	}
+	return v
+}
+
+// figures gives numbers and the same for people. Zero figures of a reason that counts nothing stay empty.
+func figures(r policy.Reason, f policy.Figures) api.Figures {
+	unit := r.Unit()
+	v := api.Figures{Unit: figureUnit(unit), Limit: f.Limit, Value: f.Value, Pass: f.Pass}
+	if v.Unit != "none" {
+		v.LimitText, v.ValueText = figureText(unit, f.Limit), figureText(unit, f.Value)
+		if f.Pass != 0 {
+			v.PassText = figureText(unit, f.Pass)
+		}
+	}
+	return v
+}
+
+func netTexts(nets []netip.Prefix) []string {
+	if len(nets) == 0 {
+		return []string{}
+	}
+	return strings.Split(account.FormatNets(nets), ", ")
+}
+
+// parseNets reads a list; each entry may itself be a comma-separated list, as people paste them.
+func parseNets(field string, texts []string) ([]netip.Prefix, error) {
+	nets, err := account.ParseNets(strings.Join(texts, ","))
+	if err != nil {
+		return nil, invalid(field, strings.Join(texts, ", "), strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	if nets == nil {
+		nets = []netip.Prefix{}
+	}
+	return nets, nil
+}
+
+func parseNetsIf(field string, texts *[]string) (*[]netip.Prefix, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	nets, err := parseNets(field, *texts)
+	return &nets, err
+}
+
+// changes reads what is to be set.
+func changes(in []api.Change) ([]book.Setting, error) {
+	out := make([]book.Setting, len(in))
+	for i, c := range in {
+		f, n, err := parseSetting(c.Field, c.Value)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = book.Setting{Field: f, N: n, Grant: c.Grant, Until: c.Until}
+		if isInherit(c.Value) {
+			if c.Grant {
+				return nil, invalid("grant", c.Field, "a value to grant; inherit takes one back")
+			}
+			out[i].Inherit = true
+		}
+	}
+	return out, nil
+}
+
+func isInherit(value string) bool { return strings.EqualFold(strings.TrimSpace(value), "inherit") }
+
+func parseSetting(field, value string) (account.Field, int64, error) {
+	f, err := account.ParseField(field)
+	if err != nil {
+		return 0, 0, invalid("field", field, err.Error())
+	}
+	if isInherit(value) {
+		return f, 0, nil
+	}
+	n, err := account.ParseValue(f, value)
+	if err != nil {
+		return 0, 0, invalid(field, value, err.Error())
+	}
+	return f, n, nil
+}
+
+// destination describes what was dialled.
+func destination(v *api.Decision, d phone.Destination) {
+	v.Number, v.National = d.Number.String(), d.National
+	v.Class, v.Country = d.Class.String(), d.Country.String()
+}
+
+// figureText writes one figure for people.
+func figureText(u policy.Unit, n int64) string {
+	switch figureUnit(u) {
+	case "nano_per_minute":
+		return api.APerMinute(money.Rate(n))
+	case "micro":
+		return api.Pounds(money.Micro(n))
+	case "seconds":
+		return (time.Duration(n) * time.Second).String()
+	case "count":
+		return strconv.FormatInt(n, 10)
+	}
+	return ""
+}

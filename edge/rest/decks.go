@@ -1,0 +1,230 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+// deckName is a path parameter.
+type deckName struct {
+	Name string `path:"name" maxLength:"64"`
+}
+
+func (s *Server) deckRoutes() {
+	const path, one, tag = "/v1/decks", "/v1/decks/{name}", "decks"
+	huma.Register(s.api, op(http.MethodGet, path, "list-decks", tag, "List every version of every deck, newest first"), s.listDecks)
+	in := op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing")
+	in.MaxBodyBytes, in.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
+	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	huma.Register(s.api, in, s.importDeck)
+	huma.Register(s.api, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
+	huma.Register(s.api, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
+	huma.Register(s.api, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
+}
+
+func (s *Server) listDecks(ctx context.Context, _ *struct{}) (*answer[api.List[api.Deck]], error) {
+	heads, err := s.d.Book.Decks(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := []api.Deck{}
+	for i := range heads {
+		h, _, ok := s.d.Book.Deck(heads[i].Name)
+		out = append(out, deckView(&heads[i], ok && h.Version == heads[i].Version))
+	}
+	return reply(api.List[api.Deck]{Items: out}, nil)
+}
+
+func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (*answer[api.List[api.Deck]], error) {
+	if err := s.d.Book.ReloadDecks(ctx); err != nil {
+		return nil, s.explain(err)
+	}
+	out := []api.Deck{}
+	for _, h := range s.d.Book.DecksInForce() {
+		out = append(out, deckView(&h, true))
+	}
+	return reply(api.List[api.Deck]{Items: out}, nil)
+}
+
+// importInput is the file and how to read it.
+type importInput struct {
+	deckName
+	Kind        string `query:"kind" required:"true" enum:"retail,cost"`
+	DryRun      bool   `query:"dry_run" doc:"read, check and compare only"`
+	SkipBlank   bool   `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
+	Pence       bool   `query:"pence" doc:"rates are in pence, when the header does not say"`
+	MonthFirst  bool   `query:"month_first" doc:"01/02/2026 is the second of January"`
+	Currency    string `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
+	First       int    `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
+	Step        int    `query:"step" minimum:"0" maximum:"3600"`
+	Source      string `query:"source" maxLength:"200" doc:"file name, for the record"`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte `contentType:"text/csv"`
+}
+
+func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.Import], error) {
+	if kind, _, err := mime.ParseMediaType(in.ContentType); err != nil || kind != "text/csv" && kind != "application/octet-stream" {
+		return nil, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
+	}
+	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
+		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun,
+		Read: rating.ReadOptions{
+			SkipBlank: in.SkipBlank, Pence: in.Pence, MonthFirst: in.MonthFirst, Currency: in.Currency,
+			First: uint16(in.First), Step: uint16(in.Step),
+		},
+	})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(importView(got, in.DryRun), nil)
+}
+
+func importView(got *book.Imported, dryRun bool) api.Import {
+	sum, d := &got.File.Summary, &got.Changes
+	out := api.Import{
+		Name: got.Head.Name, Kind: string(got.Head.Kind), Version: got.Head.Version, DryRun: dryRun, Rows: len(got.File.Prices),
+		Skipped: sum.Blank, Countries: sum.Countries, Layout: layout(&got.File.Format), Added: len(d.Added), Removed: len(d.Removed),
+		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper), Outliers: []api.Outlier{},
+	}
+	if sum.Cheapest.Prefix != 0 {
+		out.Cheapest, out.Dearest = priceView(&sum.Cheapest), priceView(&sum.Dearest)
+	}
+	for _, w := range got.File.Warnings {
+		if w.Line == 0 {
+			out.Notes = append(out.Notes, w.Text)
+			continue
+		}
+		out.Outliers = append(out.Outliers, api.Outlier{Line: w.Line, Kind: string(w.Kind), Text: w.Text})
+	}
+	for _, n := range []struct {
+		count int
+		what  string
+	}{
+		{sum.Free, "prices are free of charge"}, {sum.Blocked, "rows are blocked and have no price now"},
+		{sum.NotYet, "rows begin later and were left out"}, {sum.Expired, "rows have ended and were left out"},
+		{sum.Superseded, "rows are replaced by later ones in the same file"},
+	} {
+		if n.count > 0 {
+			out.Notes = append(out.Notes, fmt.Sprintf("%d %s", n.count, n.what))
+		}
+	}
+	return out
+}
+
+// layout says how a file was understood, so that a person can object.
+func layout(f *rating.Format) string {
+	parts := []string{fmt.Sprintf("separator %q", f.Separator), fmt.Sprintf("header in line %d", f.HeaderLine)}
+	if f.DecimalComma {
+		parts = append(parts, "decimal comma")
+	}
+	if f.Pence {
+		parts = append(parts, "rates in pence")
+	}
+	if f.Currency != "" {
+		parts = append(parts, f.Currency)
+	}
+	return strings.Join(append(parts, f.Columns...), ", ")
+}
+
+// deckProblem lists every fault of a file.
+func deckProblem(e *book.DeckFaults) *problem {
+	p := newProblem(http.StatusUnprocessableEntity, api.ReasonDeckFaults, e.Error())
+	for _, f := range e.Faults {
+		p.Errors = append(p.Errors, api.Fault{
+			Field: f.Name, Line: f.Line, Column: f.Column, Found: f.Found, Want: f.Expected, Text: f.String(),
+		})
+	}
+	if over := e.Count - len(e.Faults); over > 0 {
+		p.Errors = append(p.Errors, api.Fault{Text: fmt.Sprintf("and %d faults more", over)})
+	}
+	return p
+}
+
+func (s *Server) diffDeck(ctx context.Context, in *struct {
+	deckName
+	From  int64 `query:"from" minimum:"0"`
+	To    int64 `query:"to" minimum:"0"`
+	Limit int   `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
+},
+) (*answer[api.DeckDiff], error) {
+	from, to, d, err := s.d.Book.Diff(ctx, in.Name, in.From, in.To)
+	if err != nil {
+		return nil, s.about(err, "such version of deck", in.Name)
+	}
+	out := api.DeckDiff{
+		Name: in.Name, From: from, To: to, Added: len(d.Added), Removed: len(d.Removed),
+		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper),
+	}
+	out.Rows = deltas(&d)
+	if len(out.Rows) > in.Limit {
+		out.Rows = out.Rows[:in.Limit]
+	}
+	return reply(out, nil)
+}
+
+// deltas are all changes by prefix.
+func deltas(d *rating.Difference) []api.Delta {
+	out := []api.Delta{}
+	for i := range d.Added {
+		out = append(out, api.Delta{Prefix: d.Added[i].Digits(), After: priceView(&d.Added[i])})
+	}
+	for i := range d.Removed {
+		out = append(out, api.Delta{Prefix: d.Removed[i].Digits(), Before: priceView(&d.Removed[i])})
+	}
+	for _, list := range [][]rating.Change{d.Dearer, d.Cheaper, d.Renamed} {
+		for i := range list {
+			out = append(out, api.Delta{Prefix: list[i].New.Digits(), Before: priceView(&list[i].Old), After: priceView(&list[i].New)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b api.Delta) int { return strings.Compare(a.Prefix, b.Prefix) })
+	return out
+}
+
+func (s *Server) deckRows(ctx context.Context, in *struct {
+	deckName
+	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin so"`
+	Version int64  `query:"version" minimum:"0" doc:"absent: the one in force"`
+	After   string `query:"after" pattern:"^s?[0-9]{0,15}$"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"100"`
+},
+) (*answer[api.List[api.Price]], error) {
+	rows, err := s.d.Book.DeckRows(ctx, in.Name, in.Version)
+	if err != nil {
+		return nil, s.about(err, "such version of deck", in.Name)
+	}
+	out := []api.Price{}
+	for i := range rows {
+		p := &rows[i]
+		if !strings.HasPrefix(p.Digits(), in.Prefix) || in.After != "" && rowCursor(p.Short, p.Digits()) <= cursorOf(in.After) {
+			continue
+		}
+		if out = append(out, *priceView(p)); len(out) > in.Limit {
+			break
+		}
+	}
+	return reply(list(out, in.Limit, func(p *api.Price) string {
+		if p.Short {
+			return "s" + p.Prefix
+		}
+		return p.Prefix
+	}), nil)
+}
+
+// rowCursor sorts as a deck does: digits as text, short numbers last.
+func rowCursor(short bool, digits string) string { return strconv.FormatBool(short) + digits }
+
+func cursorOf(after string) string {
+	digits, short := strings.CutPrefix(after, "s")
+	return rowCursor(short, digits)
+}

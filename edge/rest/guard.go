@@ -1,0 +1,155 @@
+package rest
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"ringfence/edge/rest/api"
+)
+
+// Token is who may use the API over TCP. Only the digest of the token is kept; tokens are long and random, so that one
+// round of SHA-256 is enough.
+type Token struct {
+	Name string
+	Hash [sha256.Size]byte
+}
+
+// HashToken is the digest under which a token is kept.
+func HashToken(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
+
+// maxTokens bounds the work of one check.
+const maxTokens = 1000
+
+// ParseTokens reads "name sha256-hex" lines; '#' begins a comment.
+func ParseTokens(r io.Reader) ([]Token, error) {
+	var out []Token
+	s := bufio.NewScanner(io.LimitReader(r, 1<<20))
+	for n := 1; s.Scan(); n++ {
+		line, _, _ := strings.Cut(s.Text(), "#")
+		parts := strings.Fields(line)
+		if len(parts) == 0 {
+			continue
+		}
+		t := Token{Name: parts[0]}
+		if len(parts) != 2 || hex.DecodedLen(len(parts[1])) != len(t.Hash) {
+			return nil, fmt.Errorf("tokens, line %d: want a name and 64 hexadecimal digits of SHA-256", n)
+		}
+		if _, err := hex.Decode(t.Hash[:], []byte(parts[1])); err != nil {
+			return nil, fmt.Errorf("tokens, line %d: the digest is not hexadecimal", n)
+		}
+		if len(out) >= maxTokens {
+			return nil, fmt.Errorf("tokens, line %d: more than %d tokens", n, maxTokens)
+		}
+		out = append(out, t)
+	}
+	return out, s.Err()
+}
+
+// who finds the token's owner. Every digest is compared, in the same time whichever fits.
+func who(tokens []Token, header string) (name string, ok bool) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", false
+	}
+	sum := HashToken(strings.TrimSpace(token))
+	for i := range tokens {
+		if subtle.ConstantTimeCompare(sum[:], tokens[i].Hash[:]) == 1 {
+			name, ok = tokens[i].Name, true
+		}
+	}
+	return name, ok
+}
+
+type byKey struct{}
+
+// by is who asks, for the journal.
+func by(ctx context.Context) string {
+	if name, ok := ctx.Value(byKey{}).(string); ok {
+		return name
+	}
+	return "unknown"
+}
+
+// Handler serves the API to callers that name vouches for; it opens nothing. Host and origin are checked as on a socket.
+func (s *Server) Handler(name string) http.Handler {
+	return s.guard(func(*http.Request) (string, bool) { return name, true }, s.mux)
+}
+
+// guard is what every request passes: no panic ends the program, no browser drives the API, nobody unknown uses it.
+func (s *Server) guard(caller func(*http.Request) (string, bool), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recoverPanic(w, r)
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if !s.sameSite(r) {
+			writeProblem(w, &api.Problem{
+				Status: http.StatusForbidden, Reason: api.ReasonForeign,
+				Detail: "sent by a web page, or to a name that this server does not go by; use its address, or a configured name",
+			})
+			return
+		}
+		name, ok := caller(r)
+		if !ok {
+			h.Set("WWW-Authenticate", `Bearer realm="ringfence"`)
+			writeProblem(w, &api.Problem{
+				Status: http.StatusUnauthorized, Reason: api.ReasonToken,
+				Detail: "send Authorization: Bearer TOKEN with a token that this server knows",
+			})
+			return
+		}
+		if r.Method != http.MethodGet {
+			s.log.Info("admin", "by", name, "method", r.Method, "path", clip(r.URL.Path, 200))
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, name)))
+	})
+}
+
+// recoverPanic ends one request, not the program.
+func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	s.log.Error("a request failed", "method", r.Method, "path", clip(r.URL.Path, 200), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	writeProblem(w, &api.Problem{
+		Status: http.StatusInternalServerError, Reason: api.ReasonInternal,
+		Detail: "a fault in the server ended this request only; its log says more",
+	})
+}
+
+// sameSite refuses whatever a browser sends for a page: anything with an Origin, a foreign Sec-Fetch-Site, and any Host
+// that is no address and not configured, which is what a rebound DNS name looks like.
+func (s *Server) sameSite(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" {
+		return false
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" {
+		return false
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || slices.Contains(s.o.Hosts, host) {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}

@@ -1,0 +1,156 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/account"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+// lineID is a path parameter.
+type lineID struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+func (s *Server) lineRoutes() {
+	const path, one, tag = "/v1/lines", "/v1/lines/{id}", "lines"
+	huma.Register(s.api, op(http.MethodGet, path, "list-lines", tag, "List lines"), s.listLines)
+	huma.Register(s.api, created(op(http.MethodPost, path, "add-line", tag, "Add a line; a generated password is shown once")), s.addLine)
+	huma.Register(s.api, op(http.MethodGet, one, "get-line", tag, "Show a line: settings, phones, calls, money"), s.getLine)
+	huma.Register(s.api, op(http.MethodPatch, one, "change-line", tag, "Change a line"), s.changeLine)
+	huma.Register(s.api, op(http.MethodDelete, one, "delete-line", tag, "Delete a line; its calls are cut"), s.deleteLine)
+	huma.Register(s.api, op(http.MethodPost, one+"/password", "set-password", tag, "Set or generate a line's password"), s.setPassword)
+	huma.Register(s.api, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), s.lockLine)
+	huma.Register(s.api, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), s.unlockLine)
+}
+
+func (s *Server) listLines(_ context.Context, in *struct {
+	page
+	Customer string `query:"customer" maxLength:"40"`
+},
+) (*answer[api.List[api.Line]], error) {
+	if _, ok := s.d.Book.Customer(in.Customer); in.Customer != "" && !ok {
+		return nil, missing("customer", in.Customer)
+	}
+	lines := s.d.Book.Lines(in.Customer, in.After, in.Limit+1)
+	out := make([]api.Line, len(lines))
+	for i, l := range lines {
+		out[i] = lineView(l)
+	}
+	return reply(list(out, in.Limit, func(l *api.Line) string { return l.ID }), nil)
+}
+
+func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*answer[api.Created], error) {
+	b := &in.Body
+	nets, err := parseNets("nets", b.Nets)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	set, err := changes(b.Set)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
+		ID: b.ID, Customer: b.Customer, Password: b.Password, NoPassword: b.NoPassword,
+		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Set: set},
+	})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(api.Created{Line: lineView(l), Password: password}, nil)
+}
+
+func (s *Server) getLine(ctx context.Context, in *lineID) (*answer[api.LineDetail], error) {
+	l, ok := s.d.Book.Line(in.ID)
+	if !ok {
+		return nil, missing("line", in.ID)
+	}
+	return reply(s.lineDetail(ctx, l))
+}
+
+func (s *Server) changeLine(ctx context.Context, in *struct {
+	lineID
+	Body api.PatchLine
+},
+) (*answer[api.LineDetail], error) {
+	b := &in.Body
+	nets, err := parseNetsIf("nets", b.Nets)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	set, err := changes(b.Set)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	l, err := s.d.Book.EditLine(ctx, by(ctx), in.ID, book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Set: set})
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(s.lineDetail(ctx, l))
+}
+
+func (s *Server) deleteLine(ctx context.Context, in *lineID) (*struct{}, error) {
+	if err := s.d.Book.DeleteLine(ctx, by(ctx), in.ID); err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return nil, nil
+}
+
+func (s *Server) setPassword(ctx context.Context, in *struct {
+	lineID
+	Body api.SetPassword
+},
+) (*answer[api.Password], error) {
+	generated, err := s.d.Book.SetPassword(ctx, by(ctx), in.ID, in.Body.Password)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(api.Password{Line: in.ID, Password: generated, Generated: generated != ""}, nil)
+}
+
+func (s *Server) lockLine(ctx context.Context, in *struct {
+	lineID
+	Body api.Lock
+},
+) (*answer[api.Line], error) {
+	l, err := s.d.Book.Lock(ctx, by(ctx), in.ID, in.Body.Why, in.Body.Cut)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(lineView(l), nil)
+}
+
+func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Line], error) {
+	l, err := s.d.Book.Unlock(ctx, by(ctx), in.ID)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(lineView(l), nil)
+}
+
+// lineDetail gathers all that staff want to see of a line at once.
+func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, error) {
+	now, own := time.Now(), l.Settings()
+	out := api.LineDetail{
+		Line: lineView(l), Settings: settings(l.Effective(now), &own, now), Zone: l.Zone().String(), Tariff: l.Tariff(),
+		Phones: []api.Phone{}, Calls: s.liveCalls(l.ID(), now),
+	}
+	var customer account.Settings
+	if c, ok := s.d.Book.Customer(l.Customer()); ok {
+		customer = c.Settings
+	}
+	out.Nets = netLocks(*s.d.Book.Provider(), customer, own)
+	if s.d.Phones != nil {
+		for _, b := range s.d.Phones(l.ID(), now) {
+			out.Phones = append(out.Phones, phoneView(&b))
+		}
+	}
+	purses, err := s.purses(ctx, l.Customer(), l.ID(), now)
+	out.Purses = purses
+	return out, err
+}

@@ -1,0 +1,232 @@
+package rest
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"ringfence/core/call"
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) recordRoutes() {
+	list := op(http.MethodGet, "/v1/cdrs", "list-cdrs", "records", "List call records, newest first; CSV and JSON lines stream all")
+	page := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.List[api.CDR]](), true, "")
+	text := &huma.Schema{Type: huma.TypeString}
+	list.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+		"application/json": {Schema: page}, "text/csv": {Schema: text}, "application/jsonl": {Schema: text},
+	}}}
+	huma.Register(s.api, list, s.listCDRs)
+	huma.Register(s.api, op(http.MethodGet, "/v1/cdrs/{id}", "get-cdr", "records", "Show a call record"), s.getCDR)
+	huma.Register(s.api, op(http.MethodGet, "/v1/journal", "list-journal", "records", "List facts of the journal, oldest first"), s.listJournal)
+}
+
+// cdrInput are the filters of records.
+type cdrInput struct {
+	Line     string    `query:"line" maxLength:"64"`
+	Customer string    `query:"customer" maxLength:"40"`
+	From     time.Time `query:"from" doc:"begun at or after"`
+	Till     time.Time `query:"till" doc:"begun before"`
+	Before   string    `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
+	Limit    int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
+	Format   string    `query:"format" enum:"json,csv,jsonl"`
+	Accept   string    `header:"Accept"`
+}
+
+func (in *cdrInput) query() CDRQuery {
+	return CDRQuery{
+		Line: in.Line, Customer: in.Customer, From: in.From, Till: in.Till, Before: call.ID(in.Before), Limit: maxPage,
+	}
+}
+
+// format is what was asked for by name, else by Accept.
+func (in *cdrInput) format() string {
+	switch {
+	case in.Format != "":
+		return in.Format
+	case strings.HasPrefix(in.Accept, "text/csv"):
+		return "csv"
+	case strings.HasPrefix(in.Accept, "application/jsonl"), strings.HasPrefix(in.Accept, "application/x-ndjson"):
+		return "jsonl"
+	}
+	return "json"
+}
+
+func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamResponse, error) {
+	if s.d.CDRs == nil {
+		return nil, unavailable("the list of records")
+	}
+	q, format := in.query(), in.format()
+	if format == "json" {
+		q.Limit = in.Limit + 1
+	}
+	first, err := s.d.CDRs(ctx, q)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		switch format {
+		case "csv":
+			hc.SetHeader("Content-Type", "text/csv; charset=utf-8; header=present")
+			hc.SetHeader("Content-Disposition", `attachment; filename="cdrs.csv"`)
+			s.stream(hc, q, first, newCSVWriter(hc))
+		case "jsonl":
+			hc.SetHeader("Content-Type", "application/jsonl")
+			s.stream(hc, q, first, newLineWriter(hc))
+		default:
+			hc.SetHeader("Content-Type", "application/json")
+			out := []api.CDR{}
+			for i := range first {
+				out = append(out, api.NewCDR(first[i]))
+			}
+			// A client that went away is no fault of ours.
+			_ = json.NewEncoder(hc.BodyWriter()).Encode(list(out, in.Limit, func(c *api.CDR) string { return string(c.ID) }))
+		}
+	}}, nil
+}
+
+// cdrWriter writes records in one form.
+type cdrWriter struct {
+	write func(*call.CDR) error
+	flush func() error
+}
+
+// stream writes page after page. A store that fails in the middle must not look like the end: the connection is broken off.
+func (s *Server) stream(hc huma.Context, q CDRQuery, page []call.CDR, w cdrWriter) {
+	_, rw := humago.Unwrap(hc)
+	for {
+		// Not every writer has deadlines; without one the server's own limit holds.
+		_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(pageTimeout))
+		for i := range page {
+			if err := w.write(&page[i]); err != nil {
+				return // the client went away
+			}
+		}
+		if len(page) < q.Limit {
+			if err := w.flush(); err != nil {
+				s.log.Debug("an export was not taken to its end", "error", err)
+			}
+			return
+		}
+		q.Before = page[len(page)-1].ID
+		var err error
+		if page, err = s.d.CDRs(hc.Context(), q); err != nil {
+			s.log.Error("an export broke off", "error", err)
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func newLineWriter(hc huma.Context) cdrWriter {
+	b := bufio.NewWriterSize(hc.BodyWriter(), 64<<10)
+	enc := json.NewEncoder(b)
+	return cdrWriter{func(c *call.CDR) error { return enc.Encode(api.NewCDR(*c)) }, b.Flush}
+}
+
+// csvHeader names the columns as the JSON does.
+var csvHeader = []string{
+	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix",
+	"per_minute_nano", "source", "user_agent", "a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns",
+	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status",
+}
+
+func newCSVWriter(hc huma.Context) cdrWriter {
+	w := csv.NewWriter(bufio.NewWriterSize(hc.BodyWriter(), 64<<10))
+	w.UseCRLF = true // RFC 4180
+	begun := false
+	head := func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		return w.Write(csvHeader)
+	}
+	return cdrWriter{
+		write: func(c *call.CDR) error {
+			if err := head(); err != nil {
+				return err
+			}
+			return w.Write(csvRow(c))
+		},
+		flush: func() error {
+			if err := head(); err != nil {
+				return err
+			}
+			w.Flush()
+			return w.Error()
+		},
+	}
+}
+
+func csvRow(c *call.CDR) []string {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	row := []string{
+		string(c.ID), string(c.Direction), c.Line, c.Account, c.Peer, c.Trunk, c.Dialled, c.Number, c.Class, c.Country, c.Rate, c.Prefix,
+		number(int64(c.PerMinute)), c.Source, c.UserAgent, c.ALeg, c.BLeg, stamp(c.Begun), stamp(c.AnsweredAt), stamp(c.Ended),
+		number(int64(c.Ring)), number(int64(c.Talk)), number(int64(c.Retail)), number(int64(c.Cost)), c.Retail.String(), c.Cost.String(),
+		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status),
+	}
+	for i := range row {
+		row[i] = inert(row[i])
+	}
+	return row
+}
+
+// inert keeps a spreadsheet from taking a caller's text for a formula. A number with its '+' is left as it is, or every
+// program would have to undo it.
+func inert(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return s
+	}
+	if (s[0] == '+' || s[0] == '-') && strings.Trim(s[1:], "0123456789.") == "" {
+		return s
+	}
+	return "'" + s
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func (s *Server) getCDR(ctx context.Context, in *callID) (*answer[api.CDR], error) {
+	if s.d.CDR == nil {
+		return nil, unavailable("the list of records")
+	}
+	c, err := s.d.CDR(ctx, call.ID(in.ID))
+	if err != nil {
+		return nil, s.about(err, "call record", in.ID)
+	}
+	return reply(api.NewCDR(c), nil)
+}
+
+func (s *Server) listJournal(ctx context.Context, in *struct {
+	After int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
+	Line  string `query:"line" maxLength:"64"`
+	Call  string `query:"call" maxLength:"64"`
+	Kind  string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+},
+) (*answer[api.List[api.Fact]], error) {
+	if s.d.Journal == nil {
+		return nil, unavailable("the journal")
+	}
+	facts, err := s.d.Journal(ctx, JournalQuery{
+		After: in.After, Line: in.Line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(list(facts, in.Limit, func(f *api.Fact) string { return strconv.FormatInt(f.Seq, 10) }), nil)
+}

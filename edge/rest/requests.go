@@ -1,0 +1,82 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/account"
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) requestRoutes() {
+	const tag = "requests"
+	huma.Register(s.api, created(op(http.MethodPost, "/v1/lines/{id}/requests", "ask", tag, "Ask staff to loosen a setting of a line")), s.ask)
+	huma.Register(s.api, op(http.MethodGet, "/v1/requests", "list-requests", tag, "List requests, newest first"), s.listRequests)
+	huma.Register(s.api, op(http.MethodPost, "/v1/requests/{id}/grant", "grant-request", tag, "Grant a request, for good or until a time"), s.grant)
+	huma.Register(s.api, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
+}
+
+// requestID is a path parameter.
+type requestID struct {
+	ID int64 `path:"id" minimum:"1"`
+}
+
+func (s *Server) ask(ctx context.Context, in *struct {
+	lineID
+	Body api.NewRequest
+},
+) (*answer[api.Request], error) {
+	f, n, err := parseSetting(in.Body.Field, in.Body.Value)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if isInherit(in.Body.Value) {
+		return nil, s.explain(invalid("value", in.Body.Value, "a value; inherit needs no request"))
+	}
+	r, err := s.d.Book.Ask(ctx, by(ctx), in.ID, f, n, in.Body.Until, in.Body.Why)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(requestView(&r), nil)
+}
+
+func (s *Server) listRequests(ctx context.Context, in *struct {
+	State string `query:"state" enum:"open,granted,refused"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+},
+) (*answer[api.List[api.Request]], error) {
+	all, err := s.d.Book.Requests(ctx, in.State)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := []api.Request{}
+	for i := range all[:min(len(all), in.Limit)] {
+		out = append(out, requestView(&all[i]))
+	}
+	return reply(api.List[api.Request]{Items: out}, nil)
+}
+
+func (s *Server) grant(ctx context.Context, in *struct {
+	requestID
+	Body api.Grant
+},
+) (*answer[api.Request], error) {
+	return s.decided(s.d.Book.Grant(ctx, by(ctx), in.ID, in.Body.Until, in.Body.Note))
+}
+
+func (s *Server) refuse(ctx context.Context, in *struct {
+	requestID
+	Body api.Refuse
+},
+) (*answer[api.Request], error) {
+	return s.decided(s.d.Book.Refuse(ctx, by(ctx), in.ID, in.Body.Note))
+}
+
+func (s *Server) decided(r account.Request, err error) (*answer[api.Request], error) {
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(requestView(&r), nil)
+}

@@ -1,0 +1,269 @@
+// Package rest is the admin API over HTTP: it turns requests into calls of the book and of functions that app gives it,
+// and what comes of them into JSON. It must not know the store, SIP or how decisions are made.
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+	"ringfence/flow/location"
+)
+
+// Deps is what the API asks of the rest of the program. Book is needed; a nil function answers "not available here".
+type Deps struct {
+	Book *book.Book
+
+	// Decide judges a call without making it. The error is for a line that does not exist (book.ErrNotFound) or a store
+	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
+	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*Decided, error)
+
+	Calls func() []Live                                         // calls in progress on this node
+	Cut   func(id call.ID, why policy.Reason, text string) bool // ends one; false: no such call
+
+	Phones        func(line string, now time.Time) []location.Binding
+	Registrations func() int
+
+	CDRs    func(ctx context.Context, q CDRQuery) ([]call.CDR, error) // newest first
+	CDR     func(ctx context.Context, id call.ID) (call.CDR, error)   // book.ErrNotFound
+	Journal func(ctx context.Context, q JournalQuery) ([]api.Fact, error)
+	// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
+	Purses func(ctx context.Context, customer, line string, now time.Time) ([]Purse, error)
+
+	Check  func(ctx context.Context) api.Check
+	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
+	Rotate func(ctx context.Context, by string) (api.Rotated, error)
+}
+
+// Decided is a verdict with everything behind it.
+type Decided struct {
+	Verdict policy.Verdict
+	Steps   []policy.Step
+	Dest    phone.Destination // zero when Problem says why the digits are no number
+	Problem phone.Problem
+	Quote   *rating.Quote // nil: no price
+	Ways    []string      // trunks in the order they would be tried
+}
+
+// Live is a call in progress.
+type Live struct {
+	call.Open
+	Cutting bool // told to end
+}
+
+// Purse is money that may be spent in a period.
+type Purse struct {
+	Account          bool // the customer's, else the line's
+	Month            bool // else the day's
+	Which            string
+	Cap, Spent, Held money.Micro
+}
+
+// CDRQuery selects records; zero fields do not restrict.
+type CDRQuery struct {
+	Line, Customer string
+	From, Till     time.Time
+	Before         call.ID // continue below it
+	Limit          int
+}
+
+// JournalQuery selects facts after a sequence number; zero fields do not restrict.
+type JournalQuery struct {
+	After int64
+	Line  string
+	Call  call.ID
+	Kind  string // a prefix
+	Limit int
+}
+
+// Options say how the API is served.
+type Options struct {
+	Socket      string // path of the unix socket; "" is none
+	Listen      netip.AddrPort
+	Hosts       []string // names that TCP clients may use for this server, besides its addresses
+	Tokens      []Token  // who may use TCP
+	Cert, Key   string   // PEM files; "" is plain HTTP, for loopback addresses only
+	UploadBytes int64    // longest deck; 0 is 64 MiB
+	Version     string
+	Log         *slog.Logger
+	// Extra is served on the unix socket beside the API, by pattern of http.ServeMux: metrics and health.
+	Extra map[string]http.Handler
+}
+
+// Limits of every request.
+const (
+	maxBody        = 256 << 10
+	maxUpload      = 64 << 20
+	maxHeader      = 16 << 10
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 10 * time.Second
+	uploadTimeout  = 2 * time.Minute
+	answerTimeout  = 5 * time.Minute // from the end of the header
+	pageTimeout    = time.Minute     // to take one page of a stream
+	idleTimeout    = 2 * time.Minute
+	maxPage        = 1000
+	maxConnections = 256
+)
+
+// Server serves the admin API.
+type Server struct {
+	d     Deps
+	o     Options
+	log   *slog.Logger
+	api   huma.API
+	mux   *http.ServeMux
+	spec  map[string][]byte // by path
+	lists listeners
+}
+
+// New makes a server; Start opens its sockets, Handler serves without any.
+func New(d Deps, o Options) (*Server, error) {
+	if d.Book == nil {
+		return nil, errors.New("rest: a book is needed")
+	}
+	if o.UploadBytes == 0 {
+		o.UploadBytes = maxUpload
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	useProblems()
+	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux()}
+	s.api = humago.New(s.mux, config(o.Version))
+	s.routes()
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	s.mux.HandleFunc("/", s.nowhere)
+	return s, nil
+}
+
+// config is strict: JSON only, no pages, no unknown parameters, no fields that the schema does not have.
+func config(version string) huma.Config {
+	c := huma.DefaultConfig("Ringfence admin API", version)
+	c.DocsPath, c.OpenAPIPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
+	c.RejectUnknownQueryParameters = true
+	c.Info.Description = "Customers, lines, trunks, decks, decisions, calls, records and the journal of one provider. " +
+		"Amounts (*_micro) are millionths of the billing currency, rates (*_nano) billionths of it a minute."
+	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "over TCP; the unix socket needs none"},
+	}
+	c.Security = []map[string][]string{{"token": {}}, {}}
+	return c
+}
+
+// routes registers every route; api's package comment lists them.
+func (s *Server) routes() {
+	s.customerRoutes()
+	s.lineRoutes()
+	s.requestRoutes()
+	s.trunkRoutes()
+	s.deckRoutes()
+	s.callRoutes()
+	s.recordRoutes()
+	s.adminRoutes()
+}
+
+// describe makes the OpenAPI description once, so that serving it shares nothing that changes.
+func (s *Server) describe() error {
+	asJSON, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("describing the API: %w", err)
+	}
+	asYAML, err := s.api.OpenAPI().YAML()
+	if err != nil {
+		return fmt.Errorf("describing the API: %w", err)
+	}
+	s.mux.HandleFunc("GET /openapi.json", constant("application/vnd.oai.openapi+json", asJSON))
+	s.mux.HandleFunc("GET /openapi.yaml", constant("application/vnd.oai.openapi", asYAML))
+	return nil
+}
+
+func constant(kind string, body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(body) // a client that went away is no fault of ours
+	}
+}
+
+// nowhere answers what no route takes: another method of a path that exists, or no such path.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := s.mux.Handler(probe); pattern != "/" && pattern != "" {
+			w.Header().Set("Allow", method)
+			writeProblem(w, &api.Problem{
+				Status: http.StatusMethodNotAllowed, Reason: api.ReasonMethod,
+				Detail: fmt.Sprintf("%s does not take %s; %s is one it takes", r.URL.Path, r.Method, method),
+			})
+			return
+		}
+	}
+	writeProblem(w, &api.Problem{
+		Status: http.StatusNotFound, Reason: api.ReasonNotFound,
+		Detail: "there is no such path; /openapi.json lists those there are",
+	})
+}
+
+// op describes an operation with the limits that all share.
+func op(method, path, id, tag, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{tag},
+		MaxBodyBytes: maxBody, BodyReadTimeout: bodyTimeout,
+		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
+	}
+}
+
+// created marks an operation that makes something.
+func created(o huma.Operation) huma.Operation {
+	o.DefaultStatus = http.StatusCreated
+	o.Errors = append(o.Errors, http.StatusConflict)
+	return o
+}
+
+// answer is a JSON body.
+type answer[T any] struct{ Body T }
+
+// reply is what most handlers end with; err is a problem already.
+func reply[T any](v T, err error) (*answer[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &answer[T]{v}, nil
+}
+
+// page is the paging of lists by id.
+type page struct {
+	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+// list makes a page of one more item than was asked, which tells whether there is a next page.
+func list[T any](items []T, limit int, id func(*T) string) api.List[T] {
+	l := api.List[T]{Items: items}
+	if l.Items == nil {
+		l.Items = []T{}
+	}
+	if len(items) > limit {
+		l.Items = items[:limit]
+		l.Next = id(&items[limit-1])
+	}
+	return l
+}

@@ -1,0 +1,92 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+// trunkName is a path parameter.
+type trunkName struct {
+	Name string `path:"name" maxLength:"64"`
+}
+
+func (s *Server) trunkRoutes() {
+	const path, one, tag = "/v1/trunks", "/v1/trunks/{name}", "trunks"
+	huma.Register(s.api, op(http.MethodGet, path, "list-trunks", tag, "List trunks, best first"), s.listTrunks)
+	huma.Register(s.api, created(op(http.MethodPost, path, "add-trunk", tag, "Add a trunk")), s.addTrunk)
+	huma.Register(s.api, op(http.MethodGet, one, "get-trunk", tag, "Show a trunk"), s.getTrunk)
+	huma.Register(s.api, op(http.MethodPatch, one, "change-trunk", tag, "Change a trunk"), s.changeTrunk)
+	huma.Register(s.api, op(http.MethodDelete, one, "delete-trunk", tag, "Delete a trunk; its calls go on"), s.deleteTrunk)
+}
+
+func (s *Server) listTrunks(context.Context, *struct{}) (*answer[api.List[api.Trunk]], error) {
+	out := []api.Trunk{}
+	all := s.d.Book.AllTrunks()
+	for i := range all {
+		out = append(out, trunkView(&all[i]))
+	}
+	return reply(api.List[api.Trunk]{Items: out}, nil)
+}
+
+func (s *Server) getTrunk(_ context.Context, in *trunkName) (*answer[api.Trunk], error) {
+	t, ok := s.d.Book.Trunk(in.Name)
+	if !ok {
+		return nil, missing("trunk", in.Name)
+	}
+	return reply(trunkView(t), nil)
+}
+
+func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) (*answer[api.Trunk], error) {
+	b := &in.Body
+	sources, err := parseNets("sources", b.Sources)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	edit := book.TrunkEdit{
+		Addresses: &b.Addresses, User: &b.User, Password: &b.Password, Sources: &sources, Priority: &b.Priority, Deck: &b.Deck,
+		Emergency: &b.Emergency, Disabled: &b.Disabled,
+	}
+	if b.Transport != "" {
+		edit.Transport = &b.Transport
+	}
+	if b.Format != "" {
+		edit.Format = &b.Format
+	}
+	t, err := s.d.Book.AddTrunk(ctx, by(ctx), b.Name, edit)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(trunkView(t), nil)
+}
+
+func (s *Server) changeTrunk(ctx context.Context, in *struct {
+	trunkName
+	Body api.PatchTrunk
+},
+) (*answer[api.Trunk], error) {
+	b := &in.Body
+	sources, err := parseNetsIf("sources", b.Sources)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	t, err := s.d.Book.EditTrunk(ctx, by(ctx), in.Name, book.TrunkEdit{
+		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Emergency: b.Emergency, Disabled: b.Disabled,
+	})
+	if err != nil {
+		return nil, s.about(err, "trunk", in.Name)
+	}
+	return reply(trunkView(t), nil)
+}
+
+func (s *Server) deleteTrunk(ctx context.Context, in *trunkName) (*struct{}, error) {
+	if err := s.d.Book.DeleteTrunk(ctx, by(ctx), in.Name); err != nil {
+		return nil, s.about(err, "trunk", in.Name)
+	}
+	return nil, nil
+}
