@@ -197,3 +197,19 @@ func (b *Book) Diff(ctx context.Context, name string, from, to int64) (fromV, to
 	rows, err := b.DeckRows(ctx, name, to)
 	return from, to, rating.Diff(old, rows), err
 }
+
+// MissingTariffs are the retail decks that customers, or the provider for all of them, name but that are not loaded.
+func (b *Book) MissingTariffs() []string {
+	names := map[string]bool{b.o.Tariff: true}
+	b.customersMu.RLock()
+	for _, c := range b.customers {
+		names[c.entry.Load().tariff] = true
+	}
+	b.customersMu.RUnlock()
+	for name, d := range *b.decks.Load() {
+		if d.head.Kind == rating.Retail {
+			delete(names, name)
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
