@@ -106,8 +106,8 @@ func (h HeaderID) String() string {
 const nameSlots = 256
 
 type nameSlot struct {
-	lower string
-	id    HeaderID
+	name, lower string // as usually written, and in lower case
+	id          HeaderID
 }
 
 var nameTable = buildNames()
@@ -124,7 +124,7 @@ func buildNames() (t [nameSlots]nameSlot) {
 		for t[at].id != HOther {
 			at = (at + 1) % nameSlots
 		}
-		t[at] = nameSlot{string(low), id}
+		t[at] = nameSlot{name, string(low), id}
 	}
 	for id := HVia; id < numHeaders; id++ {
 		put(headerNames[id].name, id)
@@ -145,7 +145,7 @@ func findName(name []byte, h uint32) HeaderID {
 		if s.id == HOther {
 			return HOther
 		}
-		if equalFold(name, s.lower) {
+		if string(name) == s.name || equalFold(name, s.lower) {
 			return s.id
 		}
 	}

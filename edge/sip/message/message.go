@@ -37,7 +37,8 @@ type Message struct {
 	bodyLen    int32 // Content-Length, -1 when absent
 	cseq       uint32
 	status     uint16
-	maxFwd     int16 // -1 when absent
+	maxFwd     int16  // -1 when absent
+	viaNext    uint16 // length of the top Via within its header line
 	viaCount   uint8
 	n          uint8 // header lines in use
 	method     Method
@@ -54,7 +55,7 @@ func (m *Message) Reset() {
 	m.buf, m.start, m.uri, m.phrase, m.callID, m.cseqText, m.body = nil, nil, nil, nil, nil, nil, nil
 	m.via, m.ruri, m.from, m.to = Via{}, URI{}, Addr{}, Addr{}
 	m.fault, m.bodyLen, m.cseq, m.status, m.maxFwd = nil, -1, 0, 0, -1
-	m.viaCount, m.n, m.method, m.cseqMethod, m.request = 0, 0, Other, Other, false
+	m.viaNext, m.viaCount, m.n, m.method, m.cseqMethod, m.request = 0, 0, 0, Other, Other, false
 }
 
 // Bytes returns the whole message as parsed, without what followed it in the datagram.

@@ -22,6 +22,8 @@ func because(status int, why string) *fault {
 	return &fault{Fault{status, why}, Fault{0, why}}
 }
 
+// An answer repeats Via, From, To, Call-ID and CSeq, so what is wrong with those, and what leaves the end of the headers
+// unknown, is not answered.
 var (
 	faultSize        = because(513, "message too large")
 	faultStart       = because(0, "not a SIP start line")
@@ -31,16 +33,16 @@ var (
 	faultURILong     = because(414, "Request-URI too long")
 	faultScheme      = because(416, "URI scheme not supported")
 	faultStatus      = because(0, "malformed status line")
-	faultLine        = because(400, "malformed header line")
+	faultLine        = because(0, "malformed header line")
 	faultBreak       = because(0, "bare CR, LF or NUL in the headers")
-	faultUnended     = because(400, "headers not ended by an empty line")
-	faultMany        = because(400, "too many header lines")
+	faultUnended     = because(0, "headers not ended by an empty line")
+	faultMany        = because(0, "too many header lines")
 	faultTwice       = because(400, "header field repeated")
 	faultMissing     = because(0, "mandatory header field missing")
-	faultVia         = because(400, "malformed Via")
-	faultFromTo      = because(400, "malformed From or To")
-	faultCallID      = because(400, "malformed Call-ID")
-	faultCSeq        = because(400, "malformed CSeq")
+	faultVia         = because(0, "malformed Via")
+	faultFromTo      = because(0, "malformed From or To")
+	faultCallID      = because(0, "malformed Call-ID")
+	faultCSeq        = because(0, "malformed CSeq")
 	faultMismatch    = because(400, "CSeq method is not the request's")
 	faultMaxForwards = because(400, "malformed Max-Forwards")
 	faultLength      = because(400, "malformed Content-Length")
@@ -330,7 +332,9 @@ func (m *Message) checkVia(b []byte) {
 			m.fail(faultVia)
 			return
 		}
-		m.viaCount++
+		if m.viaCount++; m.viaCount == 1 {
+			m.viaNext = uint16(next)
+		}
 		if i = next; i >= len(b) {
 			return
 		}

@@ -74,12 +74,8 @@ func (w *Writer) replyVias(req *Message, src netip.AddrPort) {
 			continue
 		}
 		top = false
-		next, ok := new(Via).parse(v, 0)
-		if !ok {
-			continue
-		}
 		w.topVia(&req.via, src)
-		if next < len(v) { // further values on the same line
+		if next := int(req.viaNext); next < len(v) { // further values on the same line
 			w.Add(HVia, trim(v[next+1:]))
 		}
 	}
@@ -112,8 +108,9 @@ func (w *Writer) topVia(v *Via, src netip.AddrPort) {
 		}
 	}
 	src = netip.AddrPortFrom(src.Addr().Unmap().WithZone(""), src.Port())
-	if host, ok := hostAddr(v.Host); v.HasRPort || !ok || host.Unmap() != src.Addr() {
-		b = src.Addr().AppendTo(append(b, ";received="...))
+	var ip [48]byte
+	if addr := src.Addr().AppendTo(ip[:0]); v.HasRPort || string(addr) != string(v.Host) {
+		b = append(append(b, ";received="...), addr...)
 	}
 	if v.HasRPort {
 		b = strconv.AppendUint(append(b, ";rport="...), uint64(src.Port()), 10)

@@ -112,12 +112,55 @@ func scanHost(b []byte, i int) (host []byte, next int, v6 bool) {
 	return b[i:end], end, false
 }
 
+// validIPv6 checks the text form of RFC 4291 section 2.2 without the allocation that netip.ParseAddr makes.
 func validIPv6(b []byte) bool {
-	if len(b) < 2 || len(b) > 45 || bytes.IndexByte(b, ':') < 0 {
-		return false
+	groups, gap := 0, false
+	for i := 0; ; {
+		if i+1 < len(b) && b[i] == ':' && b[i+1] == ':' {
+			if gap {
+				return false
+			}
+			gap = true
+			if i += 2; i == len(b) {
+				break
+			}
+		} else if groups > 0 {
+			if i >= len(b) || b[i] != ':' {
+				return false
+			}
+			i++
+		}
+		end := span(b, i, cHex)
+		if end < len(b) && b[end] == '.' {
+			return validIPv4(b[i:]) && (groups == 6 || gap && groups < 6)
+		}
+		if end == i || end-i > 4 {
+			return false
+		}
+		groups++
+		if i = end; i == len(b) {
+			break
+		}
 	}
-	a, err := netip.ParseAddr(string(b))
-	return err == nil && a.Is6() && a.Zone() == ""
+	return groups == 8 || gap && groups < 8
+}
+
+func validIPv4(b []byte) bool {
+	for part := range 4 {
+		end := span(b, 0, cDigit)
+		n, big, ok := number(b[:end], 255)
+		if !ok || big || end > 3 || end > 1 && b[0] == '0' || n > 255 {
+			return false
+		}
+		if b = b[end:]; part == 3 {
+			break
+		}
+		if len(b) == 0 || b[0] != '.' {
+			return false
+		}
+		b = b[1:]
+	}
+	return len(b) == 0
 }
 
 // parseTail reads uri-parameters and headers.

@@ -1,0 +1,322 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// options is a request with a place to spoil.
+func options(extra string) string {
+	return "OPTIONS sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKabc\r\n" +
+		"From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: a@b\r\nCSeq: 1 OPTIONS\r\n" + extra + "\r\n"
+}
+
+func mustParse(t testing.TB, text string) *Message {
+	t.Helper()
+	m := new(Message)
+	if f := Parse(m, []byte(text)); f != nil {
+		t.Fatalf("refused: %d %s\n%q", f.Status, f.Why, text)
+	}
+	return m
+}
+
+// Seen with sipgo: BYE without Call-ID killed the process, and OPTIONS with Via and CSeq alone reached handlers.
+func TestParseRefuses(t *testing.T) {
+	good := options("")
+	without := func(name string) string {
+		var kept []string
+		for _, l := range strings.SplitAfter(good, "\r\n") {
+			if !strings.HasPrefix(l, name+":") {
+				kept = append(kept, l)
+			}
+		}
+		return strings.Join(kept, "")
+	}
+	swap := func(from, to string) string { return strings.Replace(good, from, to, 1) }
+	for _, tc := range []struct {
+		name, text string
+		status     int
+		why        string
+	}{
+		{"empty", "", 0, "not a SIP start line"},
+		{"noise", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "not a SIP start line"},
+		{"no Via", without("Via"), 0, "mandatory header field missing"},
+		{"no From", without("From"), 0, "mandatory header field missing"},
+		{"no To", without("To"), 0, "mandatory header field missing"},
+		{"no Call-ID", without("Call-ID"), 0, "mandatory header field missing"},
+		{"no CSeq", without("CSeq"), 0, "mandatory header field missing"},
+		{"two From", options("f: <sip:x@y>;tag=2\r\n"), 400, "header field repeated"},
+		{"two To", options("t: <sip:x@y>\r\n"), 400, "header field repeated"},
+		{"two Call-ID", options("i: x\r\n"), 400, "header field repeated"},
+		{"two CSeq", options("CSeq: 1 OPTIONS\r\n"), 400, "header field repeated"},
+		{"two lengths", options("l: 0\r\nContent-Length: 0\r\n"), 400, "header field repeated"},
+		{"two Expires", options("Expires: 1\r\nexpires: 2\r\n"), 400, "header field repeated"},
+		{"bare LF in a value", options("Subject: a\nRoute: <sip:evil>\r\n"), 0, "bare CR, LF or NUL in the headers"},
+		{"bare CR in a value", options("Subject: a\rb\r\n"), 0, "bare CR, LF or NUL in the headers"},
+		{"bare LF in From", swap("<sip:alice", "\"a\nb\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
+		{"NUL in a value", options("Subject: a\x00b\r\n"), 0, "bare CR, LF or NUL in the headers"},
+		{"NUL after an escaped backslash", swap("<sip:alice", "\"\\\\\x00\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
+		{"LF line ends", strings.ReplaceAll(good, "\r\n", "\n"), 0, "not a SIP start line"},
+		{"no empty line", strings.TrimSuffix(good, "\r\n"), 0, "headers not ended by an empty line"},
+		{"no colon", options("Nonsense\r\n"), 0, "malformed header line"},
+		{"space in a name", options("Bad Name: x\r\n"), 0, "malformed header line"},
+		{"empty name", options(": x\r\n"), 0, "malformed header line"},
+		{"long name", options(strings.Repeat("x", 256) + ": y\r\n"), 0, "malformed header line"},
+		{"fold before any header", "OPTIONS sip:b@c SIP/2.0\r\n Via: x\r\n\r\n", 0, "malformed header line"},
+		{"many headers", options(strings.Repeat("X-A: y\r\n", MaxHeaders)), 0, "too many header lines"},
+		{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "body shorter than Content-Length"},
+		{"length not a number", options("Content-Length: 1e3\r\n"), 400, "malformed Content-Length"},
+		{"length with sign", options("Content-Length: +1\r\n"), 400, "malformed Content-Length"},
+		{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "malformed Content-Length"},
+		{"length list", options("Content-Length: 0, 0\r\n"), 400, "malformed Content-Length"},
+		{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "malformed Max-Forwards"},
+		{"Expires text", options("Expires: soon\r\n"), 400, "malformed Expires"},
+		{"CSeq 2^31", swap("1 OPTIONS", "2147483648 OPTIONS"), 0, "malformed CSeq"},
+		{"CSeq without method", swap("1 OPTIONS", "1"), 0, "malformed CSeq"},
+		{"CSeq glued", swap("1 OPTIONS", "1OPTIONS"), 0, "malformed CSeq"},
+		{"CSeq method", swap("1 OPTIONS", "1 INVITE"), 400, "CSeq method is not the request's"},
+		{"CSeq method case", swap("1 OPTIONS", "1 options"), 400, "CSeq method is not the request's"},
+		{"Call-ID with space", swap("a@b", "a b"), 0, "malformed Call-ID"},
+		{"Via of another version", swap("SIP/2.0/UDP", "SIP/3.0/UDP"), 0, "malformed Via"},
+		{"Via without transport", swap("SIP/2.0/UDP", "SIP/2.0"), 0, "malformed Via"},
+		{"Via port 0", swap(":5060", ":0"), 0, "malformed Via"},
+		{"Via port 65536", swap(":5060", ":65536"), 0, "malformed Via"},
+		{"Via two branches", swap(";branch", ";branch=x;branch"), 0, "malformed Via"},
+		{"Via bad rport", swap(";branch", ";rport=x;branch"), 0, "malformed Via"},
+		{"Via trailing comma", swap("=z9hG4bKabc", "=z9hG4bKabc,"), 0, "malformed Via"},
+		{"second Via bad", options("Via: rubbish\r\n"), 0, "malformed Via"},
+		{"From list", swap(";tag=1", ";tag=1, <sip:x@y>"), 0, "malformed From or To"},
+		{"From tag empty", swap(";tag=1", ";tag"), 0, "malformed From or To"},
+		{"From tag quoted", swap(";tag=1", ";tag=\"x\""), 0, "malformed From or To"},
+		{"unbalanced quote", swap("<sip:alice", "\"al <sip:alice"), 0, "malformed From or To"},
+		{"unbalanced bracket", swap("<sip:alice@example.com>", "<sip:alice@example.com"), 0, "malformed From or To"},
+		{"space in URI", swap("sip:bob@example.com SIP", "sip:bo b@example.com SIP"), 400, "malformed Request-URI"},
+		{"bad escape", swap("sip:bob@", "sip:%4@"), 400, "malformed Request-URI"},
+		{"empty user", swap("sip:bob@", "sip:@"), 400, "malformed Request-URI"},
+		{"bad IPv6", swap("bob@example.com SIP", "bob@[::1::] SIP"), 400, "malformed Request-URI"},
+		{"empty parameter", swap("bob@example.com SIP", "bob@example.com;;lr SIP"), 400, "malformed Request-URI"},
+		{"unknown scheme", swap("sip:bob@example.com SIP", "http://example.com/ SIP"), 416, "URI scheme not supported"},
+		{"long URI", swap("sip:bob@", "sip:"+strings.Repeat("b", MaxURI)+"@"), 414, "Request-URI too long"},
+		{"version", swap("SIP/2.0\r", "SIP/2.1\r"), 505, "SIP version not supported"},
+		{"Contact star", options("Contact: *\r\n"), 400, "malformed Contact"},
+		{"Contact rubbish", options("Contact: <sip:a@b>;;\r\n"), 400, "malformed Contact"},
+		{"Contact comma in bare URI", options("Contact: sip:a,b@c\r\n"), 400, "malformed Contact"},
+		{"Route rubbish", options("Route: sip\r\n"), 400, "malformed Route or Record-Route"},
+		{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+		{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+		{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+		{"ACK is never answered", strings.ReplaceAll(options("Max-Forwards: x\r\n"), "OPTIONS", "ACK"), 0, "malformed Max-Forwards"},
+		{"too large", good + strings.Repeat("x", MaxSize), 0, "message too large"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var m Message
+			f := Parse(&m, []byte(tc.text))
+			if f == nil {
+				t.Fatalf("accepted, want %d %s", tc.status, tc.why)
+			}
+			want(t, "why", f.Why, tc.why)
+			want(t, "status", f.Status, tc.status)
+			if f.Status != 0 {
+				answer := AppendResponse(nil, &m, Reply{Code: f.Status, ToTag: []byte("t"), Src: netip.MustParseAddrPort("192.0.2.1:5060")})
+				got := mustParse(t, string(answer))
+				want(t, "answer", got.Status(), f.Status)
+				text(t, "branch of the answer", got.Via().Branch, "z9hG4bKabc")
+			}
+		})
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	for name, s := range map[string]string{
+		"leading line breaks":   "\r\n\r\n" + options(""),
+		"trailing bytes":        options("Content-Length: 2\r\n") + "hitrailing",
+		"names in any case":     strings.NewReplacer("Via", "vIA", "From", "FROM", "Call-ID", "CALL-id").Replace(options("")),
+		"compact names":         strings.NewReplacer("Via", "v", "From", "f", "To:", "t:", "Call-ID", "i").Replace(options("")),
+		"version in lower case": strings.Replace(options(""), "SIP/2.0\r", "sip/2.0\r", 1),
+		"IPv6 everywhere": strings.NewReplacer("192.0.2.1:5060", "[2001:db8::1]:5060", "@example.com", "@[2001:DB8::9:192.0.2.3]:5070").
+			Replace(options("Contact: <sip:a@[::1]>\r\n")),
+		"quoted comma and brackets":   options("Contact: \"a, <b>\\\"\" <sip:a@b>;x=\"y,;z\", sip:c@d;q=0.5\r\n"),
+		"unquoted UTF-8 display name": strings.Replace(options(""), "<sip:alice", "José <sip:alice", 1),
+		"raw # in a dialled code":     strings.Replace(options(""), "sip:bob@", "sip:*21*0123#@", 1),
+		"tel URI":                     strings.Replace(options(""), "sip:bob@example.com SIP", "tel:+44-20-7946-0123;ext=1 SIP", 1),
+		"as many headers as allowed":  options(strings.Repeat("X-A: y\r\n", MaxHeaders-5)),
+		"empty header at the end":     options("Subject:\r\n"),
+		"fold of nothing":             options("Subject: a\r\n \r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mustParse(t, s)
+			want(t, "status", m.Status(), 0)
+			if bytes.ContainsAny(m.Get(HSubject), "\r\n") {
+				t.Error("fold not undone")
+			}
+		})
+	}
+}
+
+func TestAccessors(t *testing.T) {
+	m := mustParse(t, "SIP/2.0 183 Session Progress\r\nVia: SIP/2.0/TCP host.example.com ; rport = 40001 ; received=[2001:db8::7];branch=z9hG4bKx , SIP/2.0/UDP b;branch=z9hG4bKy\r\n"+
+		"From: \"A \\\"B\\\"\" <sips:a%20b:pw@h.example:5061;transport=tcp?x=y>;tag=f1;foo=bar\r\nTo: sip:bob@example.com;tag=t1\r\nCall-ID: x\r\nCSeq: 2147483647 INVITE\r\n"+
+		"RSeq: 4294967295\r\nRAck: 776656 1 INVITE\r\nSession-Expires: 1800 ;refresher=uac\r\nMin-SE: 90\r\nRetry-After: 120 (busy);duration=3\r\n"+
+		"Reason: Q.850 ;cause=16 ;text=\"Normal, \\\"ok\\\"\"\r\nSupported: timer\r\nk: 100rel , replaces;x\r\nExpires: 99999999999\r\nMin-Expires: 60\r\n"+
+		"Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\nContact: <sip:b@h>;expires=99999999999;q=0.725, sip:c@h;q=2\r\n"+
+		"WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Digest realm=\"r1\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth,auth-int\", stale=TRUE\r\nWWW-Authenticate: Digest realm=\"r2\",nonce=\"n2\"\r\n"+
+		"Content-Type: Application/SDP ;charset=x\r\nContent-Length: 2\r\n\r\nok")
+	want(t, "status", m.Status(), 183)
+	text(t, "phrase", m.Phrase(), "Session Progress")
+	v := m.Via()
+	text(t, "via transport", v.Transport, "TCP")
+	want(t, "rport", v.RPort, 40001)
+	text(t, "received", v.Received, "[2001:db8::7]")
+	want(t, "vias", m.ViaCount(), 2)
+	u, ok := m.From().ParseURI()
+	want(t, "from uri", ok, true)
+	want(t, "scheme", u.Scheme, SIPS)
+	text(t, "user", u.AppendUser(nil), "a b")
+	text(t, "password", u.Password, "pw")
+	want(t, "port", u.Port, 5061)
+	tr, _ := u.Param("transport")
+	text(t, "transport", tr, "tcp")
+	text(t, "headers", u.Headers, "x=y")
+	text(t, "display", m.From().AppendDisplay(nil), `A "B"`)
+	text(t, "to tag", m.To().Tag(), "t1")
+	text(t, "to uri", m.To().URI, "sip:bob@example.com")
+	want(t, "cseq", m.CSeq(), 1<<31-1)
+	want(t, "cseq method", m.CSeqMethod(), INVITE)
+	rs, ok := m.RSeq()
+	want(t, "rseq", rs == 1<<32-1 && ok, true)
+	a, b, meth, ok := m.RAck()
+	want(t, "rack", fmt.Sprintln(a, b, string(meth), ok), "776656 1 INVITE true\n")
+	secs, who, ok := m.SessionExpires()
+	want(t, "session", fmt.Sprintln(secs, string(who), ok), "1800 uac true\n")
+	se, _ := m.MinSE()
+	ra, _ := m.RetryAfter()
+	ex, _ := m.Expires()
+	me, _ := m.MinExpires()
+	want(t, "numbers", fmt.Sprint(se, ra, ex, me), "90 120 4294967295 60")
+	r, ok := m.Reason()
+	want(t, "reason", fmt.Sprintln(string(r.Protocol), r.Cause, string(r.Text), ok), "Q.850 16 Normal, \\\"ok\\\" true\n")
+	want(t, "100rel", m.HasToken(HSupported, "100REL"), true)
+	want(t, "replaces", m.HasToken(HSupported, "replaces"), true)
+	want(t, "rel", m.HasToken(HSupported, "rel"), false)
+	var routes []string
+	for a := range m.Addrs(HRecordRoute) {
+		routes = append(routes, string(a.URI))
+	}
+	want(t, "routes", strings.Join(routes, " "), "sip:p1;lr sip:p2;lr sip:p3;lr")
+	var contacts []string
+	for a := range m.Addrs(HContact) {
+		e, ok := a.Expires()
+		contacts = append(contacts, strings.TrimSpace(fmt.Sprintln(string(a.URI), e, ok, a.Q())))
+	}
+	want(t, "contacts", strings.Join(contacts, " "), "sip:b@h 4294967295 true 725 sip:c@h 0 false 1000")
+	var ch Challenge
+	want(t, "challenge", m.Challenge(HWWWAuthenticate, 0, &ch), true)
+	want(t, "challenge", fmt.Sprint(string(ch.Realm), string(ch.Nonce), string(ch.Alg), string(ch.QOP), ch.Stale), "r1n1SHA-256auth,auth-inttrue")
+	want(t, "second", m.Challenge(HWWWAuthenticate, 1, &ch) && string(ch.Realm) == "r2", true)
+	want(t, "third", m.Challenge(HWWWAuthenticate, 2, &ch), false)
+	text(t, "type", m.ContentType(), "Application/SDP")
+	text(t, "body", m.Body(), "ok")
+	want(t, "absent", m.Get(HSubject) == nil && m.Lookup("x") == nil && !m.Has(HDate), true)
+}
+
+func TestHeaderTable(t *testing.T) {
+	for id := HVia; id < numHeaders; id++ {
+		n := headerNames[id]
+		for _, s := range []string{n.name, strings.ToLower(n.name), strings.ToUpper(n.name), n.short} {
+			if s != "" && HeaderOf([]byte(s)) != id {
+				t.Errorf("%s is found as %v", s, HeaderOf([]byte(s)))
+			}
+		}
+	}
+	want(t, "unknown", HeaderOf([]byte("X-Unknown")), HOther)
+	for m := INVITE; m.String() != ""; m++ {
+		want(t, m.String(), MethodOf([]byte(m.String())), m)
+	}
+	want(t, "case", MethodOf([]byte("invite")), Other)
+}
+
+func TestCredentials(t *testing.T) {
+	m := mustParse(t, options("Authorization: Basic Zm9v\r\n"+
+		"Authorization: Digest username=\"a\", realm=\"one\", nonce=\"n\", uri=\"sip:x\", response=\"r\", username=\"b\"\r\n"+
+		"Authorization: dIGEST  username = \"a\\\"l\" ,realm=\"one\",nonce=\"n\",uri=\"sip:x\",response=\"r\",NC=00000001,qop=auth,cnonce=\"\",algorithm=SHA-256,opaque=\"o\",extra=1\r\n"+
+		"Authorization: Digest username=\"b\",realm=\"two\",nonce=n==,uri=\"sip:x\",response=\"r\"\r\n"+
+		"Authorization: Digest username=\"unended,realm=\"three\",nonce=\"n\",uri=\"sip:x\",response=\"r\"\r\n"))
+	var c Credentials
+	want(t, "first", m.Credentials(HAuthorization, "", &c), true)
+	text(t, "user keeps escapes", c.User, `a\"l`)
+	text(t, "method", c.Method, "OPTIONS")
+	text(t, "nc", c.NC, "00000001")
+	text(t, "opaque", c.Opaque, "o")
+	want(t, "by realm", m.Credentials(HAuthorization, "two", &c), true)
+	text(t, "user", c.User, "b")
+	text(t, "unquoted nonce", c.Nonce, "n==")
+	want(t, "malformed", m.Credentials(HAuthorization, "three", &c), false)
+	want(t, "cleared", c.User == nil, true)
+	want(t, "proxy", m.Credentials(HProxyAuthorization, "", &c), false)
+}
+
+func TestIPv6Text(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`([0-9a-fA-F]{0,5}:{0,2}){0,9}([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})?`).Draw(t, "text")
+		a, err := netip.ParseAddr(s)
+		if is := err == nil && a.Is6(); validIPv6([]byte(s)) != is {
+			t.Fatalf("%q: validIPv6 %v, netip %v", s, !is, is)
+		}
+	})
+	for _, s := range []string{"::", "::1", "1::", "1:2:3:4:5:6:7:8", "::ffff:192.0.2.1", "1:2:3:4:5:6:192.0.2.1", "1:2:3:4:5:6:7::"} {
+		want(t, s, validIPv6([]byte(s)), true)
+	}
+	for _, s := range []string{"", ":", ":::", "1:2:3:4:5:6:7", "1::2::3", "1:2:3:4:5:6:7:192.0.2.1", "::1%eth0", "::192.0.2.256", "1:2:3:4:5:6:7:8:", "12345::"} {
+		want(t, s, validIPv6([]byte(s)), false)
+	}
+}
+
+func TestFrame(t *testing.T) {
+	one := options("Content-Length: 4\r\n") + "body"
+	stream := one + options("l:\r\n 0\r\n") + "rest"
+	n, _, f := Frame([]byte(stream))
+	want(t, "first", n == len(one) && f == nil, true)
+	second := stream[n:]
+	n, _, f = Frame([]byte(second))
+	want(t, "folded length", n == len(second)-len("rest") && f == nil, true)
+	for i := range len(one) {
+		if n, need, f := Frame([]byte(one[:i])); n != 0 || f != nil || need <= i {
+			t.Fatalf("%d of %d bytes: %d %d %v", i, len(one), n, need, f)
+		}
+	}
+	for _, bad := range []string{options(""), options("l: 1\r\nContent-Length: 1\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"),
+		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n")} {
+		if n, _, f := Frame([]byte(bad)); f == nil {
+			t.Errorf("%q is framed as %d", bad, n)
+		}
+	}
+}
+
+func TestParseAllocatesNothing(t *testing.T) {
+	raws := [][]byte{[]byte(inviteText), []byte(registerText), []byte(options("Contact: <sip:a@[2001:db8::1]>\r\n")), []byte(options("Subject: a\nb\r\n")), []byte("rubbish")}
+	var m Message
+	var c Credentials
+	dst := make([]byte, 0, 4096)
+	allocs := testing.AllocsPerRun(100, func() {
+		for _, raw := range raws {
+			if Parse(&m, raw) == nil {
+				m.Credentials(HAuthorization, "", &c)
+				dst = AppendResponse(dst[:0], &m, Reply{Code: 200, ToTag: m.CallID(), Src: netip.AddrPortFrom(netip.IPv6Loopback(), 5060)})
+			}
+		}
+	})
+	want(t, "allocations", allocs, 0)
+}
+
+func TestMessageIsSmall(t *testing.T) {
+	m := mustParse(t, options(""))
+	if !slices.Equal(m.Bytes(), []byte(options(""))) {
+		t.Error("Bytes is not the message")
+	}
+}
