@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ringfence/state/store"
+	"ringfence/state/store/sqlstore"
+)
+
+// database is the engine as the shared queries see it.
+type database struct{ e *Engine }
+
+type querier interface {
+	QueryContext(ctx context.Context, sql string, args ...any) (*sql.Rows, error)
+}
+
+func query(ctx context.Context, q querier, text string, args []any) (sqlstore.Rows, error) {
+	rows, err := q.QueryContext(ctx, text, cleaned(args)...)
+	if err != nil {
+		return nil, constraint(err)
+	}
+	return result{rows}, nil
+}
+
+// result names failed constraints, which a RETURNING may show only while it is read.
+type result struct{ *sql.Rows }
+
+func (r result) Err() error { return constraint(r.Rows.Err()) }
+
+func cleaned(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = store.Clean(s)
+		}
+	}
+	return args
+}
+
+// constraint names failed constraints for sqlstore.
+func constraint(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return fmt.Errorf("%w: %w", sqlstore.ErrUnique, err)
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return fmt.Errorf("%w: %w", sqlstore.ErrForeign, err)
+	}
+	return err
+}
+
+func (d *database) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
+	return query(ctx, d.e.readers, text, args)
+}
+
+func (d *database) Snapshot(ctx context.Context, f func(sqlstore.Querier) error) error {
+	c, err := d.e.readers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
+		return err
+	}
+	err = f(snapshot{c})
+	_, end := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	return errors.Join(err, end)
+}
+
+type snapshot struct{ c *sql.Conn }
+
+func (s snapshot) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
+	return query(ctx, s.c, text, args)
+}
+
+func (d *database) Write(ctx context.Context, f func(sqlstore.Tx) error) error {
+	err := d.e.w.with(ctx, func(c *sql.Conn) error {
+		return inTransaction(c, func() error { return f(transaction{c}) })
+	})
+	if err == nil {
+		d.e.fold.look()
+	}
+	return err
+}
+
+// inTransaction runs f between BEGIN and COMMIT on the writer. Once begun it is not interrupted: it lasts milliseconds.
+func inTransaction(c *sql.Conn, f func() error) error {
+	ctx := context.Background()
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		if _, err = c.ExecContext(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+	}
+	// SQLite has rolled back by itself after some failures (full disk); then there is nothing to roll back.
+	if _, e := c.ExecContext(ctx, "ROLLBACK"); e != nil && !errors.As(e, new(*sqlite.Error)) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// transaction runs statements on the writer between BEGIN and COMMIT.
+type transaction struct{ c *sql.Conn }
+
+func (t transaction) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
+	return query(context.WithoutCancel(ctx), t.c, text, args)
+}
+
+func (t transaction) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	r, err := t.c.ExecContext(context.WithoutCancel(ctx), text, cleaned(args)...)
+	if err != nil {
+		return 0, constraint(err)
+	}
+	return r.RowsAffected()
+}
+
+func (t transaction) ExecMany(ctx context.Context, text string, n int, args func(i int) []any) (int64, error) {
+	if n == 0 {
+		return 0, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	st, err := t.c.PrepareContext(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	sum := int64(0)
+	for i := range n {
+		r, err := st.ExecContext(ctx, cleaned(args(i))...)
+		if err != nil {
+			return sum, &sqlstore.RowError{Row: i, Err: constraint(err)}
+		}
+		rows, err := r.RowsAffected()
+		if err != nil {
+			return sum, err
+		}
+		sum += rows
+	}
+	return sum, nil
+}
+
+func (t transaction) Append(ctx context.Context, facts []store.Fact) error {
+	_, err := t.ExecMany(ctx, insertFact, len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
+	return err
+}

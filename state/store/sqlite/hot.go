@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"ringfence/state/store/sqlstore"
+)
+
+// Statements of the money path, prepared once on the writer. Placeholders have no names: the driver finds those fastest.
+const (
+	begin = iota
+	commit
+	rollback
+	readOpen
+	readDone
+	readPurse
+	upsertPurse
+	updatePurse
+	insertOpen
+	extendOpen
+	updateOpen
+	deleteOpen
+	insertCDR
+	fact
+	statements
+)
+
+const insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
+
+var hotSQL = [statements]string{
+	begin:     "BEGIN IMMEDIATE",
+	commit:    "COMMIT",
+	rollback:  "ROLLBACK",
+	readOpen:  "SELECT purses, held, paid_for FROM open_call WHERE id = ?",
+	readDone:  "SELECT 1 FROM cdr WHERE id = ?",
+	readPurse: "SELECT spent, held FROM purse WHERE id = ?",
+	upsertPurse: `INSERT INTO purse (id, spent, held) SELECT ?1, ?2, ?3 WHERE ?4 >= 0
+		ON CONFLICT (id) DO UPDATE SET spent = purse.spent + excluded.spent, held = purse.held + excluded.held
+		WHERE purse.spent + purse.held <= ?4`,
+	updatePurse: "UPDATE purse SET spent = spent + ?2, held = held + ?3 WHERE id = ?1 AND spent + held <= ?4",
+	insertOpen: "INSERT INTO open_call (" + sqlstore.OpenColumns + ") SELECT " + marks(sqlstore.OpenColumns) +
+		" WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE id = ?1)",
+	extendOpen: "UPDATE open_call SET held = ?4, paid_for = ?5, lease = ?6 WHERE id = ?1 AND held = ?2 AND paid_for = ?3",
+	updateOpen: `UPDATE open_call SET state = ?2, trunk = ?3, b_leg = ?4, cost = ?5, ringing = ?6, answered = ?7, snapshot = ?8
+		WHERE id = ?1`,
+	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3",
+	insertCDR:  "INSERT INTO cdr (" + sqlstore.CDRColumns + ") VALUES (" + marks(sqlstore.CDRColumns) + ")",
+	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")",
+}
+
+// marks is one numbered placeholder for each of the columns.
+func marks(columns string) string {
+	n := strings.Count(columns, ",") + 1
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("?%d", i+1)
+	}
+	return strings.Join(out, ", ")
+}
+
+// hot holds the prepared statements. The holder of the writer's turn owns it.
+type hot struct {
+	st   [statements]driver.Stmt
+	args []driver.NamedValue
+}
+
+func prepare(dc any) (*hot, error) {
+	c, ok := dc.(driver.Conn)
+	if !ok {
+		return nil, fmt.Errorf("a driver connection of type %T", dc)
+	}
+	h := &hot{}
+	for i, text := range hotSQL {
+		st, err := c.Prepare(text)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("preparing %q: %w", text, err), h.close())
+		}
+		h.st[i] = st
+	}
+	return h, nil
+}
+
+func (h *hot) close() error {
+	if h == nil {
+		return nil
+	}
+	var errs []error
+	for _, st := range h.st {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *hot) bind(args []any) []driver.NamedValue {
+	h.args = h.args[:0]
+	for i, a := range args {
+		h.args = append(h.args, driver.NamedValue{Ordinal: i + 1, Value: a})
+	}
+	return h.args
+}
+
+// exec runs a statement and says how many rows it changed.
+func (h *hot) exec(which int, args ...any) (int64, error) {
+	r, err := h.st[which].(driver.StmtExecContext).ExecContext(context.Background(), h.bind(args))
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// one runs a statement that must change one row: its condition is the plan's.
+func (h *hot) one(which int, args ...any) error {
+	n, err := h.exec(which, args...)
+	if err == nil && n != 1 {
+		return errStale
+	}
+	return err
+}
+
+// row reads the first row, or nil.
+func (h *hot) row(which int, args ...any) (row []driver.Value, err error) {
+	rows, err := h.st[which].(driver.StmtQueryContext).QueryContext(context.Background(), h.bind(args))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	row = make([]driver.Value, len(rows.Columns()))
+	if err := rows.Next(row); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return row, nil
+}
+
+func text(v driver.Value) string {
+	switch s := v.(type) {
+	case string:
+		return s
+	case []byte:
+		return string(s)
+	}
+	return ""
+}

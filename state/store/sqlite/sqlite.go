@@ -1,0 +1,181 @@
+// Package sqlite is the store in one file on this machine: the default engine. One connection writes, a few read, and
+// one process owns the file. It must not know rules; queries shared with PostgreSQL are in sqlstore.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/pressly/goose/v3"
+
+	"ringfence/state/store/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Sync says what a commit waits for.
+type Sync string
+
+// Levels of Sync. Normal survives a crash of the process but may lose the last commits with the power.
+const (
+	Full   Sync = "full" // the default
+	Normal Sync = "normal"
+)
+
+// Options of an engine. The zero Options is usable.
+type Options struct {
+	Sync     Sync // "" is Full
+	CacheKiB int  // page cache of the writer; 0 is 64 MiB
+	Readers  int  // connections that read; 0 is 4
+	WALPages int  // pages of write-ahead log after which it is folded into the file; 0 is 8000 (32 MiB)
+	MaxPages int  // the most the file may grow to, in pages of 4 KiB; 0 is no limit but the disk
+}
+
+// Engine is an open store. Safe for concurrent use.
+type Engine struct {
+	*sqlstore.Queries
+	path    string
+	o       Options
+	lock    *os.File
+	readers *sql.DB
+	w       *writer
+	fold    *folder
+
+	closing sync.Once
+	closed  error
+}
+
+// Open opens the store at path and makes it when it is not there, brings its tables up to date, and takes the process
+// lock: a second process gets an error naming the first.
+func Open(ctx context.Context, path string, o Options) (*Engine, error) {
+	if o.Sync == "" {
+		o.Sync = Full
+	}
+	if o.Sync != Full && o.Sync != Normal {
+		return nil, fmt.Errorf("store %s: sync %q is neither %q nor %q", path, o.Sync, Full, Normal)
+	}
+	setDefault(&o.CacheKiB, 64<<10)
+	setDefault(&o.Readers, 4)
+	setDefault(&o.WALPages, 8000)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := acquire(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	e := &Engine{path: path, o: o, lock: lock}
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), e.Close())
+	}
+	return e, nil
+}
+
+func setDefault(n *int, to int) {
+	if *n <= 0 {
+		*n = to
+	}
+}
+
+func (e *Engine) open(ctx context.Context) error {
+	// The file has everybody's calls and sealed passwords in it.
+	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	e.w = newWriter(e.writerDSN())
+	e.Queries = sqlstore.New(&database{e})
+	if err := e.w.with(ctx, func(c *sql.Conn) error { return nil }); err != nil {
+		return err
+	}
+	if err := migrate(ctx, e.writerDSN()); err != nil {
+		return err
+	}
+	if e.readers, err = sql.Open("sqlite", e.readerDSN()); err != nil {
+		return err
+	}
+	e.readers.SetMaxOpenConns(e.o.Readers)
+	e.readers.SetMaxIdleConns(e.o.Readers)
+	if err := e.readers.PingContext(ctx); err != nil {
+		return err
+	}
+	e.fold, err = newFolder(e)
+	return err
+}
+
+func migrate(ctx context.Context, dsn string) error {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+	if err == nil {
+		_, err = p.Up(ctx)
+	}
+	return errors.Join(err, db.Close())
+}
+
+func (e *Engine) dsn(pragmas ...string) string {
+	v := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
+		"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + string(e.o.Sync) + ")", "temp_store(MEMORY)",
+	}, pragmas...)}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
+}
+
+// writerDSN leaves folding the log to the folder; SQLite's own comes only if that has failed for long.
+func (e *Engine) writerDSN() string {
+	pragmas := []string{
+		fmt.Sprintf("cache_size(-%d)", e.o.CacheKiB),
+		fmt.Sprintf("wal_autocheckpoint(%d)", 16*e.o.WALPages),
+	}
+	if e.o.MaxPages > 0 {
+		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", e.o.MaxPages))
+	}
+	return e.dsn(pragmas...)
+}
+
+func (e *Engine) readerDSN() string { return e.dsn("query_only(ON)", "cache_size(-8192)") }
+
+// Ping makes a durable write, so that a full disk or a lost one is seen.
+func (e *Engine) Ping(ctx context.Context) error {
+	return (&database{e}).Write(ctx, func(tx sqlstore.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE ping SET n = n + 1 WHERE id = 1")
+		return err
+	})
+}
+
+// Close folds the log into the file and gives the process lock up. Repeats return the first result.
+func (e *Engine) Close() error {
+	e.closing.Do(func() {
+		var errs []error
+		if e.fold != nil {
+			errs = append(errs, e.fold.stop())
+		}
+		if e.readers != nil {
+			errs = append(errs, e.readers.Close())
+		}
+		if e.w != nil {
+			errs = append(errs, e.w.close())
+		}
+		e.closed = errors.Join(append(errs, e.lock.Close())...)
+	})
+	return e.closed
+}

@@ -1,0 +1,275 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// settingsText is a link's settings as JSON; "" for those that say nothing, which is most lines.
+func settingsText(s *account.Settings) (string, error) {
+	if len(s.Nets) == 0 && s.Values == (account.Settings{}).Values {
+		return "", nil
+	}
+	text, err := json.Marshal(s)
+	return string(text), err
+}
+
+func settings(text string) (s account.Settings, err error) {
+	if text == "" {
+		return s, nil
+	}
+	err = json.Unmarshal([]byte(text), &s)
+	return s, err
+}
+
+// Customers reads all customers by id.
+func (s *Queries) Customers(ctx context.Context) ([]account.Customer, error) {
+	var out []account.Customer
+	err := each(ctx, s.db, "SELECT id, name, zone, tariff, settings, created FROM customer ORDER BY id", nil, func(r Rows) error {
+		var c account.Customer
+		var set string
+		var created int64
+		err := r.Scan(&c.ID, &c.Name, &c.Zone, &c.Tariff, &set, &created)
+		if err != nil {
+			return err
+		}
+		c.Created = instant(created)
+		c.Settings, err = settings(set)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading customers: %w", err)
+	}
+	return out, nil
+}
+
+// PutCustomer inserts a new customer, or overwrites one that is there.
+func (s *Queries) PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...store.Fact) error {
+	set, err := settingsText(&c.Settings)
+	if err != nil {
+		return fmt.Errorf("customer %s: %w", c.ID, err)
+	}
+	sql := "UPDATE customer SET name = $2, zone = $3, tariff = $4, settings = $5, created = $6 WHERE id = $1"
+	if isNew {
+		sql = "INSERT INTO customer (id, name, zone, tariff, settings, created) VALUES ($1, $2, $3, $4, $5, $6)"
+	}
+	return s.put(ctx, "customer "+c.ID, facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created))
+}
+
+// put runs one statement that must change a row, and appends the facts.
+func (s *Queries) put(ctx context.Context, what string, facts []store.Fact, sql string, args ...any) error {
+	return s.db.Write(ctx, func(tx Tx) error {
+		n, err := tx.Exec(ctx, sql, args...)
+		if err := one(n, err, what); err != nil {
+			return err
+		}
+		return tx.Append(ctx, facts)
+	})
+}
+
+// DeleteCustomer removes a customer without lines.
+func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.Fact) error {
+	return s.db.Write(ctx, func(tx Tx) error {
+		n, err := tx.Exec(ctx, "DELETE FROM customer WHERE id = $1", id)
+		if errors.Is(err, ErrForeign) {
+			return fmt.Errorf("customer %s has lines: %w", id, store.ErrInUse)
+		}
+		if err := one(n, err, "customer "+id); err != nil {
+			return err
+		}
+		return tx.Append(ctx, facts)
+	})
+}
+
+// EachLine streams all lines by id.
+func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error) error {
+	sql := "SELECT id, customer, number, name, sealed, locked, lock_why, settings, created FROM line ORDER BY id"
+	return each(ctx, s.db, sql, nil, func(r Rows) error {
+		var l account.Line
+		var set string
+		var locked, created int64
+		err := r.Scan(&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &locked, &l.LockWhy, &set, &created)
+		if err != nil {
+			return fmt.Errorf("reading lines: %w", err)
+		}
+		l.Locked, l.Created = locked != 0, instant(created)
+		if l.Settings, err = settings(set); err != nil {
+			return fmt.Errorf("line %s: %w", l.ID, err)
+		}
+		return yield(l)
+	})
+}
+
+const insertLine = `INSERT INTO line (id, customer, number, name, sealed, locked, lock_why, settings, created)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+func lineValues(l *account.Line) ([]any, error) {
+	set, err := settingsText(&l.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("line %s: %w", l.ID, err)
+	}
+	return []any{l.ID, l.Customer, l.Number, l.Name, blob(l.Sealed), flag(l.Locked), l.LockWhy, set, Micros(l.Created)}, nil
+}
+
+// PutLine inserts a new line, or overwrites one that is there.
+func (s *Queries) PutLine(ctx context.Context, l account.Line, isNew bool, facts ...store.Fact) error {
+	args, err := lineValues(&l)
+	if err != nil {
+		return err
+	}
+	sql := `UPDATE line SET customer = $2, number = $3, name = $4, sealed = $5, locked = $6, lock_why = $7, settings = $8,
+		created = $9 WHERE id = $1`
+	if isNew {
+		sql = insertLine
+	}
+	return s.put(ctx, "line "+l.ID, facts, sql, args...)
+}
+
+// PutLines inserts new lines, all or none.
+func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...store.Fact) error {
+	values := make([][]any, len(ls))
+	for i := range ls {
+		var err error
+		if values[i], err = lineValues(&ls[i]); err != nil {
+			return err
+		}
+	}
+	return s.db.Write(ctx, func(tx Tx) error {
+		_, err := tx.ExecMany(ctx, insertLine, len(ls), func(i int) []any { return values[i] })
+		if err != nil {
+			what := "lines"
+			if row := (*RowError)(nil); errors.As(err, &row) {
+				what = "line " + ls[row.Row].ID
+			}
+			return translate(err, what)
+		}
+		return tx.Append(ctx, facts)
+	})
+}
+
+// DeleteLine removes a line and its registrations. Its calls, records and facts stay.
+func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact) error {
+	return s.db.Write(ctx, func(tx Tx) error {
+		n, err := tx.Exec(ctx, "DELETE FROM line WHERE id = $1", id)
+		if err := one(n, err, "line "+id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM registration WHERE line = $1", id); err != nil {
+			return err
+		}
+		return tx.Append(ctx, facts)
+	})
+}
+
+// Trunks reads all trunks in the order in which they are tried.
+func (s *Queries) Trunks(ctx context.Context) ([]account.Trunk, error) {
+	sql := `SELECT name, addresses, transport, login, sealed, sources, priority, deck, format, emergency, disabled
+		FROM trunk ORDER BY priority, name`
+	var out []account.Trunk
+	err := each(ctx, s.db, sql, nil, func(r Rows) error {
+		t, err := scanTrunk(r)
+		out = append(out, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading trunks: %w", err)
+	}
+	return out, nil
+}
+
+func scanTrunk(r Rows) (t account.Trunk, err error) {
+	var addresses, sources string
+	var priority, emergency, disabled int64
+	err = r.Scan(&t.Name, &addresses, &t.Transport, &t.User, &t.Sealed, &sources, &priority, &t.Deck, &t.Format, &emergency, &disabled)
+	if err != nil {
+		return t, err
+	}
+	t.Priority, t.Emergency, t.Disabled = int(priority), emergency != 0, disabled != 0
+	if err = json.Unmarshal([]byte(addresses), &t.Addresses); err == nil {
+		err = json.Unmarshal([]byte(sources), &t.Sources)
+	}
+	if err != nil {
+		return t, fmt.Errorf("trunk %s: %w", t.Name, err)
+	}
+	return t, nil
+}
+
+// PutTrunk inserts a new trunk, or overwrites one that is there.
+func (s *Queries) PutTrunk(ctx context.Context, t account.Trunk, isNew bool, facts ...store.Fact) error {
+	addresses, err := json.Marshal(append([]string(nil), t.Addresses...))
+	if err != nil {
+		return fmt.Errorf("trunk %s: %w", t.Name, err)
+	}
+	sources, err := json.Marshal(append([]netip.Prefix(nil), t.Sources...))
+	if err != nil {
+		return fmt.Errorf("trunk %s: %w", t.Name, err)
+	}
+	sql := `UPDATE trunk SET addresses = $2, transport = $3, login = $4, sealed = $5, sources = $6, priority = $7, deck = $8,
+		format = $9, emergency = $10, disabled = $11 WHERE name = $1`
+	if isNew {
+		sql = `INSERT INTO trunk (name, addresses, transport, login, sealed, sources, priority, deck, format, emergency, disabled)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	}
+	return s.put(ctx, "trunk "+t.Name, facts, sql, t.Name, string(addresses), t.Transport, t.User, blob(t.Sealed),
+		string(sources), int64(t.Priority), t.Deck, t.Format, flag(t.Emergency), flag(t.Disabled))
+}
+
+// DeleteTrunk removes a trunk.
+func (s *Queries) DeleteTrunk(ctx context.Context, name string, facts ...store.Fact) error {
+	return s.put(ctx, "trunk "+name, facts, "DELETE FROM trunk WHERE name = $1", name)
+}
+
+// Rekey gives every sealed secret to reseal and stores what it returns, all or none.
+func (s *Queries) Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte, error), facts ...store.Fact) (n int, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		lines, err := rekey(ctx, tx, "line", "id", reseal)
+		if err != nil {
+			return err
+		}
+		trunks, err := rekey(ctx, tx, "trunk", "name", reseal)
+		n = lines + trunks
+		if err != nil {
+			return err
+		}
+		return tx.Append(ctx, facts)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sealing secrets anew: %w", err)
+	}
+	return n, nil
+}
+
+func rekey(ctx context.Context, tx Tx, table, key string, reseal func([]byte) ([]byte, error)) (int, error) {
+	var ids []string
+	var sealed [][]byte
+	// FOR UPDATE would be PostgreSQL's; a secret changed meanwhile is kept by comparing it in the write.
+	err := each(ctx, tx, "SELECT "+key+", sealed FROM "+table+" WHERE sealed IS NOT NULL ORDER BY 1", nil, func(r Rows) error {
+		var id string
+		var old []byte
+		err := r.Scan(&id, &old)
+		ids, sealed = append(ids, id), append(sealed, old)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	fresh := make([][]byte, len(ids))
+	for i, old := range sealed {
+		if fresh[i], err = reseal(old); err != nil {
+			return 0, fmt.Errorf("%s %s: %w", table, ids[i], err)
+		}
+	}
+	sql := "UPDATE " + table + " SET sealed = $2 WHERE " + key + " = $1 AND sealed = $3"
+	n, err := tx.ExecMany(ctx, sql, len(ids), func(i int) []any { return []any{ids[i], blob(fresh[i]), sealed[i]} })
+	if err == nil && n != int64(len(ids)) {
+		err = fmt.Errorf("%d secrets of %ss changed meanwhile, nothing was written: try again", int64(len(ids))-n, table)
+	}
+	return int(n), err
+}

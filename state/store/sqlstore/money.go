@@ -1,0 +1,277 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+// where gathers conditions that are only there when they restrict.
+type where struct {
+	sql  strings.Builder
+	args []any
+}
+
+// and adds a condition; its one placeholder is written "?".
+func (w *where) and(cond string, arg any) {
+	w.args = append(w.args, arg)
+	if w.sql.Len() == 0 {
+		w.sql.WriteString(" WHERE ")
+	} else {
+		w.sql.WriteString(" AND ")
+	}
+	w.sql.WriteString(strings.ReplaceAll(cond, "?", "$"+strconv.Itoa(len(w.args))))
+}
+
+// limit ends the query with the next placeholder.
+func (w *where) limit(n, otherwise int) string {
+	if n <= 0 {
+		n = otherwise
+	}
+	w.args = append(w.args, int64(n))
+	return " LIMIT $" + strconv.Itoa(len(w.args))
+}
+
+// Purses reads balances in the order of ids; missing ones are empty.
+func (s *Queries) Purses(ctx context.Context, ids []string) ([]store.Purse, error) {
+	out := make([]store.Purse, 0, len(ids))
+	at := make(map[string][]int, len(ids))
+	for i, id := range ids {
+		out = append(out, store.Purse{ID: id})
+		at[store.Clean(id)] = append(at[store.Clean(id)], i)
+	}
+	unique := make([]string, 0, len(at))
+	for id := range at {
+		unique = append(unique, id)
+	}
+	for part := range slices.Chunk(unique, 500) {
+		args := make([]any, len(part))
+		marks := make([]string, len(part))
+		for i, id := range part {
+			args[i], marks[i] = id, "$"+strconv.Itoa(i+1)
+		}
+		err := each(ctx, s.db, "SELECT id, spent, held FROM purse WHERE id IN ("+strings.Join(marks, ",")+")", args, func(r Rows) error {
+			var id string
+			var spent, held int64
+			if err := r.Scan(&id, &spent, &held); err != nil {
+				return err
+			}
+			for _, i := range at[id] {
+				out[i].Spent, out[i].Held = money.Micro(spent), money.Micro(held)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading purses: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// The lease of a call is the later of its own and its node's: one write renews a node, however many calls it has.
+const expired = "c.lease < $1 AND NOT EXISTS (SELECT 1 FROM node_lease n WHERE n.node = c.node AND n.until >= $1)"
+
+var openColumnsOfC = "c." + strings.ReplaceAll(OpenColumns, ", ", ", c.")
+
+// OpenCalls reads the calls in progress of a node, or of all, by id.
+func (s *Queries) OpenCalls(ctx context.Context, node string) ([]call.Open, error) {
+	leased := strings.Replace(openColumnsOfC, "c.lease",
+		"CASE WHEN n.until > c.lease THEN n.until ELSE c.lease END", 1)
+	sql := "SELECT " + leased + " FROM open_call c LEFT JOIN node_lease n ON n.node = c.node"
+	var w where
+	if node != "" {
+		w.and("c.node = ?", node)
+	}
+	var out []call.Open
+	err := each(ctx, s.db, sql+w.sql.String()+" ORDER BY c.id", w.args, func(r Rows) error {
+		c, err := scanOpen(r)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading open calls: %w", err)
+	}
+	return out, nil
+}
+
+// Claim takes over calls whose lease ended before now.
+func (s *Queries) Claim(ctx context.Context, node string, now, until time.Time) ([]call.Open, error) {
+	found := false
+	err := each(ctx, s.db, "SELECT c.id FROM open_call c WHERE "+expired+" LIMIT 1", []any{Micros(now)}, func(Rows) error {
+		found = true
+		return nil
+	})
+	if err != nil || !found {
+		return nil, err
+	}
+	var out []call.Open
+	err = s.db.Write(ctx, func(tx Tx) error {
+		out = nil
+		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + expired + " RETURNING " + OpenColumns
+		return each(ctx, tx, sql, []any{Micros(now), node, Micros(until)}, func(r Rows) error {
+			c, err := scanOpen(r)
+			out = append(out, c)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claiming calls: %w", err)
+	}
+	slices.SortFunc(out, func(a, b call.Open) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return out, nil
+}
+
+// Renew extends the lease of a node's calls; it never shortens it.
+func (s *Queries) Renew(ctx context.Context, node string, until time.Time) error {
+	err := s.db.Write(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO node_lease (node, until) VALUES ($1, $2)
+			ON CONFLICT (node) DO UPDATE SET until = excluded.until WHERE node_lease.until < excluded.until`, node, Micros(until))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renewing the lease of %s: %w", node, err)
+	}
+	return nil
+}
+
+// CDRs reads call records, newest first.
+func (s *Queries) CDRs(ctx context.Context, f store.CDRFilter) ([]call.CDR, error) {
+	var w where
+	if f.Line != "" {
+		w.and("line = ?", f.Line)
+	}
+	if f.Account != "" {
+		w.and("account = ?", f.Account)
+	}
+	if !f.From.IsZero() {
+		w.and("begun >= ?", Micros(f.From))
+	}
+	if !f.Till.IsZero() {
+		w.and("begun < ?", Micros(f.Till))
+	}
+	if f.Before != "" {
+		w.and("id < ?", string(f.Before))
+	}
+	var out []call.CDR
+	sql := "SELECT " + CDRColumns + " FROM cdr" + w.sql.String() + " ORDER BY id DESC"
+	sql += w.limit(f.Limit, 100)
+	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
+		c, err := scanCDR(r)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading call records: %w", err)
+	}
+	return out, nil
+}
+
+// CDR reads one call record, or ErrNotFound.
+func (s *Queries) CDR(ctx context.Context, id call.ID) (call.CDR, error) {
+	var out call.CDR
+	err := store.ErrNotFound
+	e := each(ctx, s.db, "SELECT "+CDRColumns+" FROM cdr WHERE id = $1", []any{string(id)}, func(r Rows) error {
+		out, err = scanCDR(r)
+		return err
+	})
+	if e != nil {
+		err = e
+	}
+	if err != nil {
+		return call.CDR{}, fmt.Errorf("call record %q: %w", store.Clean(string(id)), err)
+	}
+	return out, nil
+}
+
+// Facts reads the journal in the order in which it was written.
+func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
+	var w where
+	w.and("seq > ?", f.After)
+	if f.Line != "" {
+		w.and("line = ?", f.Line)
+	}
+	if f.Call != "" {
+		w.and("call = ?", string(f.Call))
+	}
+	if f.Kind != "" {
+		kind := store.Clean(f.Kind)
+		w.and("substr(kind, 1, "+strconv.Itoa(len([]rune(kind)))+") = ?", kind)
+	}
+	// Without "<> ''" SQLite would not see that its partial indexes apply.
+	sql := "SELECT seq, " + FactColumns + " FROM fact" + w.sql.String()
+	if f.Line != "" {
+		sql += " AND line <> ''"
+	}
+	if f.Call != "" {
+		sql += " AND call <> ''"
+	}
+	var out []store.Fact
+	sql += " ORDER BY seq" + w.limit(f.Limit, 1000)
+	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
+		fact, err := scanFact(r)
+		out = append(out, fact)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the journal: %w", err)
+	}
+	return out, nil
+}
+
+// Check proves that every purse holds exactly what the open calls say, and that no call is both open and settled.
+func (s *Queries) Check(ctx context.Context) ([]string, error) {
+	var faults []string
+	held := map[string]money.Micro{}
+	err := s.db.Snapshot(ctx, func(q Querier) error {
+		err := each(ctx, q, "SELECT purses, held FROM open_call", nil, func(r Rows) error {
+			var purses string
+			var n int64
+			err := r.Scan(&purses, &n)
+			for _, id := range Purses(purses) {
+				held[id] = held[id].Add(money.Micro(n))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		err = each(ctx, q, "SELECT id, spent, held FROM purse", nil, func(r Rows) error {
+			var id string
+			var spent, n int64
+			if err := r.Scan(&id, &spent, &n); err != nil {
+				return err
+			}
+			if spent < 0 || money.Micro(n) != held[id] {
+				faults = append(faults, store.PurseFault(store.Purse{ID: id, Spent: money.Micro(spent), Held: money.Micro(n)}, held[id]))
+			}
+			delete(held, id)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return each(ctx, q, "SELECT id FROM open_call WHERE id IN (SELECT id FROM cdr)", nil, func(r Rows) error {
+			var id string
+			err := r.Scan(&id)
+			faults = append(faults, "call "+id+" is open and has a record")
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("checking the store: %w", err)
+	}
+	for id, n := range held {
+		if n != 0 {
+			faults = append(faults, store.PurseFault(store.Purse{ID: id}, n))
+		}
+	}
+	slices.Sort(faults)
+	return faults, nil
+}

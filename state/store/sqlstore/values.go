@@ -1,0 +1,158 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/rating"
+)
+
+// Micros is how an instant is stored: µs UTC, 0 for none.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant reads what Micros wrote.
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// blob keeps "none" apart from nothing: an empty value is stored as NULL and read back as nil.
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// wireQuote is a Quote as stored. Short names: it is written twice with every call.
+type wireQuote struct {
+	Prefix  uint64                      `json:"p,omitempty"`
+	Short   bool                        `json:"s,omitempty"`
+	Name    string                      `json:"n,omitempty"`
+	Connect money.Micro                 `json:"c,omitempty"`
+	Minimum money.Micro                 `json:"m,omitempty"`
+	First   uint16                      `json:"f,omitempty"`
+	Step    uint16                      `json:"i,omitempty"`
+	Rates   [rating.NumBands]money.Rate `json:"r"`
+	Zone    string                      `json:"z,omitempty"`
+	From    time.Duration               `json:"pf,omitempty"`
+	Till    time.Duration               `json:"pt,omitempty"`
+	Start   int64                       `json:"t,omitempty"`
+}
+
+// QuoteText is a quote as JSON, "" for the zero quote. Written by hand: it is on the path of every call.
+func QuoteText(q *rating.Quote) string {
+	if q.Price == (rating.Price{}) && q.Calendar == (rating.Calendar{}) && q.Start.IsZero() {
+		return ""
+	}
+	p := &q.Price
+	b := make([]byte, 0, 160)
+	b = append(b, `{"p":`...)
+	b = strconv.AppendUint(b, p.Prefix, 10)
+	if p.Short {
+		b = append(b, `,"s":true`...)
+	}
+	b = append(b, `,"n":`...)
+	b = appendText(b, p.Name)
+	for _, f := range [...]struct {
+		name string
+		n    int64
+	}{
+		{`,"c":`, int64(p.Connect)},
+		{`,"m":`, int64(p.Minimum)},
+		{`,"f":`, int64(p.First)},
+		{`,"i":`, int64(p.Step)},
+		{`,"pf":`, int64(q.Calendar.PeakFrom)},
+		{`,"pt":`, int64(q.Calendar.PeakTill)},
+		{`,"t":`, Micros(q.Start)},
+	} {
+		if f.n != 0 {
+			b = append(b, f.name...)
+			b = strconv.AppendInt(b, f.n, 10)
+		}
+	}
+	if q.Calendar.Zone != nil {
+		b = append(b, `,"z":`...)
+		b = appendText(b, q.Calendar.Zone.String())
+	}
+	b = append(b, `,"r":[`...)
+	for i, r := range p.Rates {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(r), 10)
+	}
+	return string(append(b, ']', '}'))
+}
+
+// appendText quotes s as JSON, quickly where nothing needs an escape.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			text, err := json.Marshal(s) // cannot fail on a string
+			if err != nil {
+				return append(b, `""`...)
+			}
+			return append(b, text...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// quote reads what QuoteText wrote.
+func quote(text string) (rating.Quote, error) {
+	if text == "" {
+		return rating.Quote{}, nil
+	}
+	var w wireQuote
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		return rating.Quote{}, fmt.Errorf("a stored quote: %w", err)
+	}
+	q := rating.Quote{
+		Price: rating.Price{
+			Prefix: w.Prefix, Short: w.Short, Name: w.Name, Connect: w.Connect, Minimum: w.Minimum,
+			First: w.First, Step: w.Step, Rates: w.Rates,
+		},
+		Calendar: rating.Calendar{PeakFrom: w.From, PeakTill: w.Till},
+		Start:    instant(w.Start),
+	}
+	if w.Zone != "" {
+		zone, err := time.LoadLocation(w.Zone)
+		if err != nil {
+			return rating.Quote{}, fmt.Errorf("a stored quote: %w", err)
+		}
+		q.Calendar.Zone = zone
+	}
+	return q, nil
+}
+
+// PurseList is how a call's purses are stored; ids have no control characters.
+func PurseList(ids []string) string { return strings.Join(ids, "\n") }
+
+// Purses reads what PurseList wrote.
+func Purses(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}

@@ -1,0 +1,295 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"testing"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/rating"
+	"ringfence/state/store"
+)
+
+var book = []struct {
+	name string
+	run  func(t *testing.T, s store.Store)
+}{
+	{"Customers", customers},
+	{"Lines", lines},
+	{"LinesInBulk", linesInBulk},
+	{"Trunks", trunks},
+	{"Requests", requests},
+	{"Decks", decks},
+	{"Registrations", registrations},
+	{"Rekey", rekey},
+	{"FactsWithTheBook", factsWithTheBook},
+}
+
+func contextThatEnds(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range texts {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
+}
+
+func wantIs(t *testing.T, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Fatalf("%s: %v, want %v", what, err, target)
+	}
+}
+
+func customers(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	full := account.Customer{ID: "zeta", Name: "Zeta ☎ Ltd\x00", Zone: "Europe/London", Tariff: "standard", Settings: settings(), Created: T0}
+	// By bytes, not by anybody's alphabet: "Z" < "a", "-" < "0".
+	for _, c := range []account.Customer{full, {ID: "a-b"}, {ID: "a0"}, {ID: "Z"}, {ID: "ä"}} {
+		ok(t, s.PutCustomer(ctx, c, true))
+	}
+	wantIs(t, "again", s.PutCustomer(ctx, account.Customer{ID: "a0"}, true), store.ErrExists)
+	wantIs(t, "update of none", s.PutCustomer(ctx, account.Customer{ID: "none"}, false), store.ErrNotFound)
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "a0", Name: "changed"}, false))
+	full.Name = "Zeta ☎ Ltd"
+	got, err := s.Customers(ctx)
+	ok(t, err)
+	same(t, "customers", got, []account.Customer{{ID: "Z"}, {ID: "a-b"}, {ID: "a0", Name: "changed"}, full, {ID: "ä"}})
+	ok(t, s.PutLine(ctx, account.Line{ID: "100", Customer: "zeta"}, true))
+	wantIs(t, "with a line", s.DeleteCustomer(ctx, "zeta"), store.ErrInUse)
+	wantIs(t, "of none", s.DeleteCustomer(ctx, "none"), store.ErrNotFound)
+	ok(t, s.DeleteLine(ctx, "100"))
+	ok(t, s.DeleteCustomer(ctx, "zeta"))
+}
+
+func eachLine(t *testing.T, s store.Store) []account.Line {
+	t.Helper()
+	var got []account.Line
+	ok(t, s.EachLine(t.Context(), func(l account.Line) error {
+		got = append(got, l)
+		return nil
+	}))
+	return got
+}
+
+func lines(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true))
+	full := account.Line{
+		ID: "b.2_x-Y", Customer: "acme", Number: "442079460000", Name: "desk", Sealed: []byte{0, 1, 0xff}, Locked: true,
+		LockWhy: "fraud", Settings: settings(), Created: T0,
+	}
+	ok(t, s.PutLine(ctx, full, true))
+	ok(t, s.PutLine(ctx, account.Line{ID: "a", Customer: "acme"}, true))
+	ok(t, s.PutLine(ctx, account.Line{ID: "B", Customer: "acme", Sealed: []byte{}}, true)) // a second without a number
+	wantIs(t, "same id", s.PutLine(ctx, account.Line{ID: "a", Customer: "acme"}, true), store.ErrExists)
+	wantIs(t, "same number", s.PutLine(ctx, account.Line{ID: "c", Customer: "acme", Number: full.Number}, true), store.ErrExists)
+	wantIs(t, "number taken later", s.PutLine(ctx, account.Line{ID: "a", Customer: "acme", Number: full.Number}, false), store.ErrExists)
+	wantIs(t, "no customer", s.PutLine(ctx, account.Line{ID: "c", Customer: "none"}, true), store.ErrNotFound)
+	wantIs(t, "no line", s.PutLine(ctx, account.Line{ID: "c", Customer: "acme"}, false), store.ErrNotFound)
+	same(t, "lines", eachLine(t, s), []account.Line{{ID: "B", Customer: "acme"}, {ID: "a", Customer: "acme"}, full})
+	full.Sealed, full.Locked, full.Number, full.Settings = nil, false, "", account.Settings{}
+	ok(t, s.PutLine(ctx, full, false))
+	same(t, "changed", eachLine(t, s)[2], full)
+	stop := errors.New("enough")
+	n := 0
+	wantIs(t, "stopped", s.EachLine(ctx, func(account.Line) error { n++; return stop }), stop)
+	if n != 1 {
+		t.Fatalf("went on for %d after the first error", n)
+	}
+	ok(t, s.SaveRegistrations(ctx, []store.Registration{{Line: "a", Contact: "sip:a@x"}}, nil))
+	ok(t, s.DeleteLine(ctx, "a"))
+	wantIs(t, "deleted", s.DeleteLine(ctx, "a"), store.ErrNotFound)
+	same(t, "registrations of a line that is gone", contacts(t, s), []store.Registration(nil))
+}
+
+func linesInBulk(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true))
+	var ls []account.Line
+	for i := range 2000 {
+		ls = append(ls, account.Line{ID: fmt.Sprintf("%05d", i), Customer: "acme", Number: fmt.Sprintf("44207%07d", i), Sealed: []byte("s")})
+	}
+	ok(t, s.PutLines(ctx, ls, store.Fact{Kind: "line.added"}))
+	same(t, "lines", eachLine(t, s), ls)
+	err := s.PutLines(ctx, []account.Line{{ID: "x1", Customer: "acme"}, ls[7]}, store.Fact{Kind: "line.added"})
+	wantIs(t, "one of them there", err, store.ErrExists)
+	if n := len(eachLine(t, s)); n != 2000 {
+		t.Fatalf("%d lines: some of a failed bulk stayed", n)
+	}
+	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"line.added"})
+	ok(t, s.PutLines(ctx, nil))
+}
+
+func trunks(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	full := account.Trunk{
+		Name: "carrier", Addresses: []string{"192.0.2.1:5060", "[2001:db8::1]:5060"}, Transport: "udp", User: "u", Sealed: []byte{1},
+		Sources: prefixes("192.0.2.0/24", "::1/128"), Priority: -5, Deck: "cost", Format: "+e164", Emergency: true, Disabled: true,
+	}
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "b"}, true))
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "a"}, true))
+	ok(t, s.PutTrunk(ctx, full, true))
+	wantIs(t, "again", s.PutTrunk(ctx, full, true), store.ErrExists)
+	wantIs(t, "none", s.PutTrunk(ctx, account.Trunk{Name: "c"}, false), store.ErrNotFound)
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "b", Priority: 2}, false))
+	got, err := s.Trunks(ctx)
+	ok(t, err)
+	same(t, "trunks", got, []account.Trunk{full, {Name: "a"}, {Name: "b", Priority: 2}})
+	ok(t, s.DeleteTrunk(ctx, "a"))
+	wantIs(t, "deleted", s.DeleteTrunk(ctx, "a"), store.ErrNotFound)
+}
+
+func requests(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	a := account.Request{Line: "100", Field: account.InternationalCeiling, N: math.MaxInt64, Until: T0, Why: "Cuba", State: "open", Made: T0}
+	b := account.Request{Line: "200", Field: account.NumFields - 1, N: math.MinInt64, State: "open"}
+	var err error
+	a.ID, err = s.PutRequest(ctx, a)
+	ok(t, err)
+	b.ID, err = s.PutRequest(ctx, b)
+	ok(t, err)
+	if a.ID == 0 || b.ID <= a.ID {
+		t.Fatalf("ids %d, %d", a.ID, b.ID)
+	}
+	got, err := s.Requests(ctx, "")
+	ok(t, err)
+	same(t, "requests", got, []account.Request{b, a})
+	a.State, a.Decided, a.DecidedBy, a.Note = "granted", T0, "desk", "fine"
+	id, err := s.PutRequest(ctx, a)
+	ok(t, err)
+	if id != a.ID {
+		t.Fatalf("id %d after an update of %d", id, a.ID)
+	}
+	got, err = s.Requests(ctx, "granted")
+	ok(t, err)
+	same(t, "granted", got, []account.Request{a})
+	_, err = s.PutRequest(ctx, account.Request{ID: 999, State: "open"})
+	wantIs(t, "none", err, store.ErrNotFound)
+}
+
+func decks(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	rows := []rating.Price{
+		{Prefix: math.MaxUint64, Name: "last ☎", Connect: math.MaxInt64, Minimum: 1, First: math.MaxUint16, Step: 1, Rates: [3]money.Rate{1, 2, math.MaxInt64}},
+		{Prefix: 44, Short: true, Name: "UK", First: 1, Step: 1},
+	}
+	v, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0, By: "root", Source: "a.csv"}, rows)
+	ok(t, err)
+	w, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0.Add(1e9)}, rows[:1])
+	ok(t, err)
+	if v != 1 || w != 2 {
+		t.Fatalf("versions %d, %d", v, w)
+	}
+	_, err = s.PutDeck(ctx, store.Deck{Name: "cost", Kind: rating.Cost, Imported: T0}, nil)
+	ok(t, err)
+	heads, err := s.Decks(ctx)
+	ok(t, err)
+	same(t, "decks", heads, []store.Deck{
+		{Name: "std", Kind: rating.Retail, Version: 2, Rows: 1, Imported: T0.Add(1e9)},
+		{Name: "cost", Kind: rating.Cost, Version: 1, Imported: T0},
+		{Name: "std", Kind: rating.Retail, Version: 1, Rows: 2, Imported: T0, By: "root", Source: "a.csv"},
+	})
+	for version, n := range map[int64]int{0: 1, 1: 2, 2: 1} {
+		got, err := s.DeckRows(ctx, "std", version)
+		ok(t, err)
+		same(t, "rows", got, rows[:n])
+	}
+	_, err = s.DeckRows(ctx, "std", 3)
+	wantIs(t, "no such version", err, store.ErrNotFound)
+	_, err = s.DeckRows(ctx, "none", 0)
+	wantIs(t, "no such deck", err, store.ErrNotFound)
+}
+
+func contacts(t *testing.T, s store.Store) []store.Registration {
+	t.Helper()
+	var got []store.Registration
+	ok(t, s.Registrations(t.Context(), func(r store.Registration) error {
+		got = append(got, r)
+		return nil
+	}))
+	return got
+}
+
+func registrations(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	a := store.Registration{
+		Line: "100", Contact: "sip:100@192.0.2.1", Received: "192.0.2.1:5060", Transport: "udp", CallID: "c\xff", CSeq: math.MaxUint32,
+		UserAgent: "phone", Expires: T0, Since: T0,
+	}
+	b := store.Registration{Line: "100", Contact: "sip:100@192.0.2.2"}
+	ok(t, s.SaveRegistrations(ctx, []store.Registration{a, b}, nil, store.Fact{Kind: "registration.added"}))
+	a.CallID = "c\uFFFD"
+	same(t, "contacts", contacts(t, s), []store.Registration{a, b})
+	a.CSeq, a.Received = 2, "192.0.2.9:1"
+	c := store.Registration{Line: "099", Contact: "sip:x"}
+	ok(t, s.SaveRegistrations(ctx, []store.Registration{a, c, a}, []store.Registration{b, {Line: "no", Contact: "no"}}))
+	same(t, "contacts", contacts(t, s), []store.Registration{c, a})
+	// In both: what is put stays.
+	ok(t, s.SaveRegistrations(ctx, []store.Registration{c}, []store.Registration{a, c}))
+	same(t, "contacts", contacts(t, s), []store.Registration{c})
+	ok(t, s.SaveRegistrations(ctx, nil, nil))
+}
+
+func rekey(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true))
+	for i := range 30 {
+		ok(t, s.PutLine(ctx, account.Line{ID: fmt.Sprintf("%02d", i), Customer: "acme", Sealed: []byte{byte(i), 1}}, true))
+	}
+	ok(t, s.PutLine(ctx, account.Line{ID: "none", Customer: "acme"}, true))
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "t", Sealed: []byte{9}}, true))
+	n, err := s.Rekey(ctx, func(b []byte) ([]byte, error) { return append([]byte("new"), b...), nil }, store.Fact{Kind: "key.rotated"})
+	ok(t, err)
+	if n != 31 {
+		t.Fatalf("%d secrets", n)
+	}
+	check := func() {
+		t.Helper()
+		for i, l := range eachLine(t, s) {
+			if l.ID != "none" && string(l.Sealed) != string([]byte{'n', 'e', 'w', byte(i), 1}) || l.ID == "none" && l.Sealed != nil {
+				t.Fatalf("line %s has %v", l.ID, l.Sealed)
+			}
+		}
+	}
+	check()
+	bad := errors.New("cannot open")
+	_, err = s.Rekey(ctx, func(b []byte) ([]byte, error) {
+		if b[3] == 20 {
+			return nil, bad
+		}
+		return []byte("half"), nil
+	}, store.Fact{Kind: "key.rotated"})
+	wantIs(t, "failed", err, bad)
+	check()
+	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"key.rotated"})
+}
+
+func factsWithTheBook(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	f := func(kind string) store.Fact { return store.Fact{At: T0, Kind: kind, Body: []byte(`{}`)} }
+	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true, f("1"), f("2")))
+	ok(t, s.PutLine(ctx, account.Line{ID: "l", Customer: "acme"}, true, f("3")))
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "t"}, true, f("4")))
+	_, err := s.PutRequest(ctx, account.Request{State: "open"}, f("5"))
+	ok(t, err)
+	_, err = s.PutDeck(ctx, store.Deck{Name: "d"}, nil, f("6"))
+	ok(t, err)
+	// A write that fails leaves no fact.
+	_ = s.PutLine(ctx, account.Line{ID: "l", Customer: "acme"}, true, f("x"))
+	_ = s.PutCustomer(ctx, account.Customer{ID: "none"}, false, f("x"))
+	_ = s.DeleteCustomer(ctx, "acme", f("x"))
+	_ = s.DeleteTrunk(ctx, "none", f("x"))
+	_, _ = s.PutRequest(ctx, account.Request{ID: 77}, f("x"))
+	ok(t, s.DeleteLine(ctx, "l", f("7")))
+	ok(t, s.DeleteTrunk(ctx, "t", f("8")))
+	ok(t, s.DeleteCustomer(ctx, "acme", f("9")))
+	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"})
+}

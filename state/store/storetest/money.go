@@ -1,0 +1,509 @@
+package storetest
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+type moneyCase struct {
+	name string
+	run  func(t *testing.T, m store.Money)
+}
+
+var moneyCases = []moneyCase{
+	{"LifeOfACall", lifeOfACall},
+	{"RefusalLeavesNothing", refusalLeavesNothing},
+	{"ExactCap", exactCap},
+	{"RoomIsTheLeast", roomIsTheLeast},
+	{"OrderWithinAGroup", orderWithinAGroup},
+	{"RefusedOpsDoNotDisturbOthers", refusedOpsDoNotDisturbOthers},
+	{"RepeatsAreHarmless", repeatsAreHarmless},
+	{"OpenAfterSettleIsARepeat", openAfterSettleIsARepeat},
+	{"MissingCalls", missingCalls},
+	{"Overspend", overspend},
+	{"OpenAndSettleInOneGroup", openAndSettleInOneGroup},
+	{"FreeCalls", freeCalls},
+	{"Extremes", extremes},
+	{"InvalidOps", invalidOps},
+	{"EveryFieldOfACall", everyFieldOfACall},
+	{"EveryFieldOfARecord", everyFieldOfARecord},
+	{"AnyText", anyText},
+	{"Leases", leases},
+	{"CDRFilters", cdrFilters},
+	{"FactFilters", factFilters},
+	{"LargeGroup", largeGroup},
+	{"HotPurse", hotPurse},
+	{"Ping", ping},
+	{"CancelledContext", cancelledContext},
+}
+
+func lifeOfACall(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	want(t, m, []store.Op{Open(c, 40, In("line/100/day", 100), In("account/acme/day", 1000))}, store.Outcome{})
+	wantPurse(t, m, "line/100/day", 0, 40)
+	wantPurse(t, m, "account/acme/day", 0, 40)
+	clean(t, m)
+
+	answered := *c
+	answered.State, answered.AnsweredAt, answered.Trunk, answered.Snapshot = call.Answered, T0, "carrier", []byte{0, 1, 255}
+	want(t, m, []store.Op{{Kind: store.OpUpdate, ID: c.ID, Call: &answered}}, store.Outcome{})
+	want(t, m, []store.Op{Extend(c, 30, 2*time.Minute, In("line/100/day", 100), In("account/acme/day", 1000))}, store.Outcome{})
+	wantPurse(t, m, "line/100/day", 0, 70)
+	clean(t, m)
+
+	open, err := m.OpenCalls(t.Context(), "a")
+	ok(t, err)
+	if len(open) != 1 || open[0].Held != 70 || open[0].PaidFor != 2*time.Minute || open[0].State != call.Answered ||
+		string(open[0].Snapshot) != "\x00\x01\xff" || !open[0].Lease.Equal(c.Lease.Add(time.Minute)) {
+		t.Fatalf("open call %+v", open)
+	}
+
+	want(t, m, []store.Op{Settle(c, 55)}, store.Outcome{})
+	wantPurse(t, m, "line/100/day", 55, 0)
+	wantPurse(t, m, "account/acme/day", 55, 0)
+	open, err = m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	same(t, "open calls", open, []call.Open(nil))
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted", "slice.held", "call.settled"})
+}
+
+func refusalLeavesNothing(t *testing.T, m store.Money) {
+	apply(t, m, Open(Call(1, "100"), 60, In("p1", 100), In("p2", 100)))
+	c := Call(2, "100")
+	want(t, m, []store.Op{Open(c, 50, In("p0", 100), In("p2", 100), In("p3", 100))},
+		store.Outcome{Refused: true, Purse: "p2", Room: 40})
+	wantPurse(t, m, "p0", 0, 0)
+	wantPurse(t, m, "p2", 0, 60)
+	wantPurse(t, m, "p3", 0, 0)
+	open, err := m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	if len(open) != 1 {
+		t.Fatalf("%d open calls", len(open))
+	}
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted"})
+	want(t, m, []store.Op{Settle(c, 0)}, store.Outcome{Missing: true})
+}
+
+func exactCap(t *testing.T, m store.Money) {
+	want(t, m, []store.Op{Open(Call(1, "l"), 100, In("p", 99))}, store.Outcome{Refused: true, Purse: "p", Room: 99})
+	want(t, m, []store.Op{Open(Call(1, "l"), 100, In("p", 100))}, store.Outcome{})
+	want(t, m, []store.Op{Open(Call(2, "l"), 1, In("p", 100))}, store.Outcome{Refused: true, Purse: "p"})
+	want(t, m, []store.Op{Open(Call(2, "l"), 1, In("p", 101))}, store.Outcome{})
+	// Spent money counts like held money.
+	apply(t, m, Settle(Call(1, "l"), 70))
+	want(t, m, []store.Op{Open(Call(3, "l"), 30, In("p", 100))}, store.Outcome{Refused: true, Purse: "p", Room: 29})
+	// A cap lowered below what is spent leaves no room, not a negative one; nor for holding nothing.
+	want(t, m, []store.Op{Open(Call(4, "l"), 0, In("p", 70))}, store.Outcome{Refused: true, Purse: "p"})
+	want(t, m, []store.Op{Open(Call(4, "l"), 0, In("p", -1))}, store.Outcome{Refused: true, Purse: "p"})
+}
+
+func roomIsTheLeast(t *testing.T, m store.Money) {
+	apply(t, m, Open(Call(1, "l"), 10, In("p1", 100), In("p2", 100)))
+	want(t, m, []store.Op{Open(Call(2, "l"), 95, In("p0", 200), In("p1", 100), In("p2", 50), In("p3", 7))},
+		store.Outcome{Refused: true, Purse: "p1", Room: 7})
+	want(t, m, []store.Op{Extend(Call(1, "l"), 95, time.Hour, In("p2", 50), In("p1", 100))},
+		store.Outcome{Refused: true, Purse: "p2", Room: 40})
+}
+
+func orderWithinAGroup(t *testing.T, m store.Money) {
+	c1, c2, c3 := Call(1, "l"), Call(2, "l"), Call(3, "l")
+	want(t, m, []store.Op{
+		Open(c1, 60, In("p", 100)),
+		Open(c2, 60, In("p", 100)), // before the settlement: no room
+		Settle(c1, 10),
+		Open(c2, 60, In("p", 100)), // after it: room
+		Open(c3, 40, In("p", 100)), // 10 spent, 60 held
+		Open(c3, 30, In("p", 100)),
+	}, store.Outcome{}, store.Outcome{Refused: true, Purse: "p", Room: 40}, store.Outcome{}, store.Outcome{},
+		store.Outcome{Refused: true, Purse: "p", Room: 30}, store.Outcome{})
+	wantPurse(t, m, "p", 10, 90)
+	// Caps differ from op to op.
+	want(t, m, []store.Op{
+		Open(Call(4, "l"), 1, In("p", 1000)), Open(Call(5, "l"), 1, In("p", 101)), Open(Call(6, "l"), 1, In("p", 103)),
+	}, store.Outcome{}, store.Outcome{Refused: true, Purse: "p"}, store.Outcome{})
+}
+
+func refusedOpsDoNotDisturbOthers(t *testing.T, m store.Money) {
+	var ops []store.Op
+	var outs []store.Outcome
+	for i := range 20 {
+		ops = append(ops, Open(Call(i, "l"), 30, In("p", 100), In("q", 1000)))
+		if i < 3 {
+			outs = append(outs, store.Outcome{})
+		} else {
+			outs = append(outs, store.Outcome{Refused: true, Purse: "p", Room: 10})
+		}
+	}
+	ops = append(ops, Open(Call(30, "l"), 10, In("p", 100), In("q", 1000)), Open(Call(31, "m"), 5, In("q", 1000)))
+	want(t, m, ops, append(outs, store.Outcome{}, store.Outcome{})...)
+	wantPurse(t, m, "p", 0, 100)
+	wantPurse(t, m, "q", 0, 105)
+	if got := kinds(t, m, store.FactFilter{}); len(got) != 5 {
+		t.Fatalf("facts of refused ops: %q", got)
+	}
+}
+
+func repeatsAreHarmless(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	open, extend := Open(c, 10, In("p", 100)), Extend(c, 10, 2*time.Minute, In("p", 100))
+	dup := store.Outcome{Duplicate: true}
+	want(t, m, []store.Op{open, open}, store.Outcome{}, dup)
+	want(t, m, []store.Op{open}, dup)
+	want(t, m, []store.Op{extend, extend}, store.Outcome{}, dup)
+	want(t, m, []store.Op{extend, open}, dup, dup)
+	wantPurse(t, m, "p", 0, 20)
+	// A repeat is known even where there would be no room for it now.
+	apply(t, m, Open(Call(2, "l"), 80, In("p", 100)))
+	want(t, m, []store.Op{open, extend}, dup, dup)
+	want(t, m, []store.Op{Settle(c, 15), Settle(c, 15)}, store.Outcome{}, dup)
+	want(t, m, []store.Op{Settle(c, 20)}, dup)
+	wantPurse(t, m, "p", 15, 80)
+	same(t, "journal", kinds(t, m, store.FactFilter{Call: c.ID}), []string{"call.admitted", "slice.held", "call.settled"})
+}
+
+func openAfterSettleIsARepeat(t *testing.T, m store.Money) {
+	// An OpOpen whose answer was lost, voided, and then tried again must not hold money that nobody gives back.
+	c := Call(1, "l")
+	apply(t, m, Open(c, 10, In("p", 100)), Settle(c, 0))
+	want(t, m, []store.Op{Open(c, 10, In("p", 100))}, store.Outcome{Duplicate: true})
+	want(t, m, []store.Op{Open(c, 10, In("p", 100)), Settle(c, 0)}, store.Outcome{Duplicate: true}, store.Outcome{Duplicate: true})
+	want(t, m, []store.Op{Extend(c, 10, time.Hour, In("p", 100))}, store.Outcome{Missing: true})
+	wantPurse(t, m, "p", 0, 0)
+}
+
+func missingCalls(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	miss := store.Outcome{Missing: true}
+	want(t, m, []store.Op{Extend(c, 1, time.Hour, In("p", 100)), {Kind: store.OpUpdate, ID: c.ID, Call: c}, Settle(c, 0)}, miss, miss, miss)
+	wantPurse(t, m, "p", 0, 0)
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string(nil))
+	if _, err := m.CDR(t.Context(), c.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a record of no call: %v", err)
+	}
+}
+
+func overspend(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	apply(t, m, Open(c, 10, In("p", 100), In("q", 100)))
+	want(t, m, []store.Op{Settle(c, 11)}, store.Outcome{Overspend: true})
+	wantPurse(t, m, "p", 0, 10)
+	want(t, m, []store.Op{Settle(c, 10)}, store.Outcome{})
+	wantPurse(t, m, "q", 10, 0)
+}
+
+func openAndSettleInOneGroup(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	update := store.Op{Kind: store.OpUpdate, ID: c.ID, Call: c}
+	want(t, m, []store.Op{Open(c, 50, In("p", 100)), Extend(c, 10, time.Hour, In("p", 100)), update, Settle(c, 60)},
+		store.Outcome{}, store.Outcome{}, store.Outcome{}, store.Outcome{})
+	wantPurse(t, m, "p", 60, 0)
+	// The same group again, as after a lost answer.
+	dup := store.Outcome{Duplicate: true}
+	want(t, m, []store.Op{Open(c, 50, In("p", 100)), Extend(c, 10, time.Hour, In("p", 100)), update, Settle(c, 60)},
+		dup, store.Outcome{Missing: true}, store.Outcome{Missing: true}, dup)
+	// And one whose opening alone took effect before.
+	d := Call(2, "l")
+	apply(t, m, Open(d, 20, In("p", 100)))
+	want(t, m, []store.Op{Open(d, 20, In("p", 100)), Settle(d, 5)}, dup, store.Outcome{})
+	wantPurse(t, m, "p", 65, 0)
+	clean(t, m)
+}
+
+func freeCalls(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	want(t, m, []store.Op{Open(c, 0), Extend(c, 0, time.Hour), Settle(c, 0)}, store.Outcome{}, store.Outcome{}, store.Outcome{})
+	if _, err := m.CDR(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func extremes(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	want(t, m, []store.Op{Open(c, math.MaxInt64, In("p", math.MaxInt64))}, store.Outcome{})
+	want(t, m, []store.Op{Open(Call(2, "l"), 1, In("p", math.MaxInt64))}, store.Outcome{Refused: true, Purse: "p"})
+	want(t, m, []store.Op{Open(Call(2, "l"), math.MaxInt64, In("p", math.MaxInt64))}, store.Outcome{Refused: true, Purse: "p"})
+	want(t, m, []store.Op{Open(Call(2, "l"), 0, In("p", math.MinInt64))}, store.Outcome{Refused: true, Purse: "p"})
+	want(t, m, []store.Op{Settle(c, math.MaxInt64)}, store.Outcome{})
+	wantPurse(t, m, "p", math.MaxInt64, 0)
+	// Two in one group that together overflow, in a purse that nobody has read yet.
+	want(t, m, []store.Op{Open(Call(3, "l"), math.MaxInt64, In("q", math.MaxInt64)), Open(Call(4, "l"), math.MaxInt64, In("q", math.MaxInt64))},
+		store.Outcome{}, store.Outcome{Refused: true, Purse: "q"})
+	wantPurse(t, m, "q", 0, math.MaxInt64)
+}
+
+func invalidOps(t *testing.T, m store.Money) {
+	c, other := Call(1, "l"), Call(2, "l")
+	apply(t, m, Open(Call(9, "l"), 5, In("p", 100), In("q", 100)))
+	for name, op := range map[string]store.Op{
+		"negative amount":   Open(c, -1, In("p", 100)),
+		"no call":           {Kind: store.OpOpen, ID: c.ID},
+		"another id":        {Kind: store.OpOpen, ID: ID(7), Call: c},
+		"no id":             {Kind: store.OpOpen, Call: &call.Open{Node: "a"}},
+		"twice the purse":   Open(c, 1, In("p", 100), In("p", 100)),
+		"five purses":       Open(c, 1, In("1", 9), In("2", 9), In("3", 9), In("4", 9), In("5", 9)),
+		"purse of no name":  Open(c, 1, In("", 100)),
+		"purse of two":      Open(c, 1, In("a\nb", 100)),
+		"invalid UTF-8":     Open(c, 1, In("\xff", 100)),
+		"no record":         {Kind: store.OpSettle, ID: c.ID},
+		"negative charge":   Settle(c, -1),
+		"unknown kind":      {Kind: 99, ID: c.ID},
+		"extends elsewhere": Extend(Call(9, "l"), 1, time.Hour, In("p", 100), In("r", 100)),
+		"extends too few":   Extend(Call(9, "l"), 1, time.Hour, In("p", 100)),
+	} {
+		var bad *store.OpError
+		_, err := m.Apply(t.Context(), []store.Op{Open(other, 1, In("p", 100)), op})
+		if !errors.As(err, &bad) || bad.Index != 1 || !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantPurse(t, m, "p", 0, 5)
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted"})
+	if out, err := m.Apply(t.Context(), nil); err != nil || len(out) != 0 {
+		t.Errorf("an empty group: %v %v", out, err)
+	}
+}
+
+func everyFieldOfACall(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	c.Peer, c.Trunk, c.BLeg, c.Cost = "200", "carrier", "b@example", Quote()
+	c.Cost.Calendar.Zone = nil
+	c.Cost.Price.Short, c.Cost.Price.Prefix = true, math.MaxUint64
+	c.Ringing, c.AnsweredAt, c.Snapshot = T0, T0.Add(time.Microsecond), []byte("x")
+	apply(t, m, Open(c, 12, In("p1", 100), In("p2", 100)))
+	got, err := m.OpenCalls(t.Context(), "a")
+	ok(t, err)
+	w := *c
+	w.Purses, w.Held = []string{"p1", "p2"}, 12
+	same(t, "call", got, []call.Open{w})
+	// OpUpdate overwrites what may change and nothing else.
+	u := *c
+	u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot = call.Answered, "t2", "b2", Quote(), T0.Add(1000), T0.Add(2000), nil
+	u.Line, u.Number, u.PaidFor, u.Node, u.Held = "x", "x", 1, "x", 999
+	apply(t, m, store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &u})
+	w.State, w.Trunk, w.BLeg, w.Cost, w.Ringing, w.AnsweredAt, w.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, nil
+	got, err = m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	w.Ringing, w.AnsweredAt = w.Ringing.Truncate(time.Microsecond), w.AnsweredAt.Truncate(time.Microsecond)
+	same(t, "updated call", got, []call.Open{w})
+	// What is not set comes back as the zero value.
+	apply(t, m, Settle(c, 0), Open(&call.Open{ID: ID(2), Node: "b"}, 0))
+	got, err = m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	same(t, "empty call", got, []call.Open{{ID: ID(2), Node: "b"}})
+}
+
+func everyFieldOfARecord(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	c.Peer = "200"
+	op := Settle(c, 7)
+	op.CDR.AnsweredAt = op.CDR.AnsweredAt.In(London())
+	apply(t, m, Open(c, 12, In("p", 100)), op)
+	got, err := m.CDR(t.Context(), c.ID)
+	ok(t, err)
+	same(t, "record", got, *Record(c, 7))
+	apply(t, m, Open(Call(2, "l"), 0), store.Op{Kind: store.OpSettle, ID: ID(2), CDR: &call.CDR{ID: ID(2)}})
+	got, err = m.CDR(t.Context(), ID(2))
+	ok(t, err)
+	same(t, "empty record", got, call.CDR{ID: ID(2)})
+	facts, err := m.Facts(t.Context(), store.FactFilter{})
+	ok(t, err)
+	f := Fact("call.admitted", c)
+	f.Seq = facts[0].Seq
+	same(t, "fact", facts[0], f)
+}
+
+func anyText(t *testing.T, m store.Money) {
+	c := Call(1, "lïne ☎ 'q' \"dq\" \\ %_")
+	c.UserAgent, c.Dialled = "bad \xff\xfe nul\x00end \U0001F4DE", "\x00"
+	f := Fact("x.y", c)
+	f.Body = []byte{0, 0xff, '{'}
+	apply(t, m, Open(c, 1, In("line/☎/day", 10)), store.Op{Kind: store.OpRecord, Facts: []store.Fact{f}})
+	got, err := m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	if got[0].UserAgent != "bad \uFFFD nulend \U0001F4DE" || got[0].Dialled != "" || got[0].Line != c.Line {
+		t.Fatalf("text came back as %q %q %q", got[0].UserAgent, got[0].Dialled, got[0].Line)
+	}
+	facts, err := m.Facts(t.Context(), store.FactFilter{Line: c.Line, Kind: "x."})
+	ok(t, err)
+	if len(facts) != 1 || string(facts[0].Body) != "\x00\xff{" {
+		t.Fatalf("facts %+v", facts)
+	}
+	_, err = m.CDRs(t.Context(), store.CDRFilter{Line: "\xff\x00'; DROP TABLE cdr; --"})
+	ok(t, err)
+	_, err = m.Purses(t.Context(), []string{"\xff\x00", ""})
+	ok(t, err)
+	wantPurse(t, m, "line/☎/day", 0, 1)
+}
+
+func leases(t *testing.T, m store.Money) {
+	at := func(s int) time.Time { return T0.Add(time.Duration(s) * time.Second) }
+	for i, node := range []string{"a", "a", "b", "b"} {
+		c := Call(i, "l")
+		c.Node, c.Lease = node, at(10+10*i)
+		apply(t, m, Open(c, 1, In("p", 100)))
+	}
+	claimed := func(node string, now, until time.Time) []int {
+		t.Helper()
+		calls, err := m.Claim(t.Context(), node, now, until)
+		ok(t, err)
+		var out []int
+		for _, c := range calls {
+			for i := range 4 {
+				if c.ID == ID(i) {
+					out = append(out, i)
+				}
+			}
+			if c.Node != node || !c.Lease.Equal(until) || c.Held != 1 || len(c.Purses) != 1 {
+				t.Fatalf("claimed %+v", c)
+			}
+		}
+		return out
+	}
+	same(t, "at the end of a lease", claimed("c", at(10), at(100)), []int(nil))
+	same(t, "after it", claimed("c", at(11), at(100)), []int{0})
+	same(t, "again", claimed("d", at(11), at(100)), []int(nil))
+	ok(t, m.Renew(t.Context(), "a", at(50)))
+	ok(t, m.Renew(t.Context(), "a", at(45))) // never shortens
+	same(t, "renewed", claimed("c", at(50), at(100)), []int{2, 3})
+	open, err := m.OpenCalls(t.Context(), "a")
+	ok(t, err)
+	if len(open) != 1 || open[0].ID != ID(1) || !open[0].Lease.Equal(at(50)) {
+		t.Fatalf("node a has %+v", open)
+	}
+	open, err = m.OpenCalls(t.Context(), "c")
+	ok(t, err)
+	if len(open) != 3 || open[0].ID != ID(0) || open[2].ID != ID(3) {
+		t.Fatalf("node c has %+v", open)
+	}
+	same(t, "all", claimed("e", at(101), at(200)), []int{0, 1, 2, 3})
+	// The claimed ones are settled as ever.
+	want(t, m, []store.Op{Settle(Call(2, "l"), 1)}, store.Outcome{})
+	wantPurse(t, m, "p", 1, 3)
+}
+
+func cdrFilters(t *testing.T, m store.Money) {
+	var ops []store.Op
+	for i := range 250 {
+		c := Call(i, []string{"100", "200", "Ä"}[i%3])
+		c.Account = []string{"acme", "beta"}[i%2]
+		ops = append(ops, Open(c, 0), Settle(c, 0))
+	}
+	apply(t, m, ops...)
+	for _, x := range []struct {
+		name string
+		f    store.CDRFilter
+		ids  []int
+	}{
+		{"line, from, till", store.CDRFilter{Line: "100", From: T0.Add(10 * time.Second), Till: T0.Add(18 * time.Second)}, []int{15, 12}},
+		{"account, before", store.CDRFilter{Account: "beta", Before: ID(8), Limit: 3}, []int{7, 5, 3}},
+		{"both", store.CDRFilter{Account: "beta", Line: "Ä", Limit: 2}, []int{245, 239}},
+		{"nothing", store.CDRFilter{Line: "300"}, nil},
+	} {
+		got, err := m.CDRs(t.Context(), x.f)
+		ok(t, err)
+		var ids, w []call.ID
+		for _, c := range got {
+			ids = append(ids, c.ID)
+		}
+		for _, n := range x.ids {
+			w = append(w, ID(n))
+		}
+		same(t, x.name, ids, w)
+	}
+	got, err := m.CDRs(t.Context(), store.CDRFilter{})
+	ok(t, err)
+	if len(got) != 100 || got[0].ID != ID(249) {
+		t.Fatalf("%d records by default, first %s", len(got), got[0].ID)
+	}
+	n := 0
+	for before := call.ID(""); ; n++ {
+		page, err := m.CDRs(t.Context(), store.CDRFilter{Before: before, Limit: 1 + n%40})
+		ok(t, err)
+		if len(page) == 0 {
+			break
+		}
+		before = page[len(page)-1].ID
+	}
+}
+
+func factFilters(t *testing.T, m store.Money) {
+	var facts []store.Fact
+	for _, k := range []string{"call.admitted", "call.refused", "callx.y", "slice.held", "Call.admitted", "cäll.x", "%.x"} {
+		facts = append(facts, store.Fact{At: T0, Kind: k, Line: "100", Call: ID(1)}, store.Fact{At: T0, Kind: k})
+	}
+	apply(t, m, store.Op{Kind: store.OpRecord, Facts: facts})
+	same(t, "prefix", kinds(t, m, store.FactFilter{Kind: "call.", Line: "100"}), []string{"call.admitted", "call.refused"})
+	same(t, "unicode prefix", kinds(t, m, store.FactFilter{Kind: "cä", Call: ID(1)}), []string{"cäll.x"})
+	same(t, "no wildcard", kinds(t, m, store.FactFilter{Kind: "%"}), []string{"%.x", "%.x"})
+	if n := len(kinds(t, m, store.FactFilter{})); n != 14 {
+		t.Fatalf("%d facts", n)
+	}
+	all, err := m.Facts(t.Context(), store.FactFilter{Limit: 3})
+	ok(t, err)
+	rest, err := m.Facts(t.Context(), store.FactFilter{After: all[2].Seq})
+	ok(t, err)
+	if len(all) != 3 || len(rest) != 11 || rest[0].Kind != "call.refused" || rest[0].Line != "" {
+		t.Fatalf("pages of %d and %d, %+v", len(all), len(rest), rest[0])
+	}
+}
+
+func largeGroup(t *testing.T, m store.Money) {
+	var opens, ends []store.Op
+	for i := range 1000 {
+		c := Call(i, "l")
+		opens = append(opens, Open(c, 3, In("a", 10_000), In("b", 10_000), In(string(c.ID), 3)))
+		ends = append(ends, Settle(c, money.Micro(i%4)))
+	}
+	for i, o := range apply(t, m, opens...) {
+		if o != (store.Outcome{}) {
+			t.Fatalf("%d: %+v", i, o)
+		}
+	}
+	wantPurse(t, m, "a", 0, 3000)
+	clean(t, m)
+	apply(t, m, ends...)
+	wantPurse(t, m, "b", 1500, 0)
+}
+
+func hotPurse(t *testing.T, m store.Money) {
+	// Refusals by the hundred in group after group, with single grants between them.
+	granted := 0
+	for g := range 5 {
+		var ops []store.Op
+		for i := range 100 {
+			ops = append(ops, Open(Call(g*100+i, "l"), 10, In("hot", money.Micro(100*(g+1))), In("side", 1<<40)))
+		}
+		for _, o := range apply(t, m, ops...) {
+			if !o.Refused {
+				granted++
+			} else if o.Room != 0 || o.Purse != "hot" {
+				t.Fatalf("%+v", o)
+			}
+		}
+	}
+	wantPurse(t, m, "hot", 0, 500)
+	wantPurse(t, m, "side", 0, 500)
+	if granted != 50 {
+		t.Fatalf("%d granted", granted)
+	}
+}
+
+func ping(t *testing.T, m store.Money) {
+	ok(t, m.Ping(t.Context()))
+	ok(t, m.Ping(t.Context()))
+}
+
+func cancelledContext(t *testing.T, m store.Money) {
+	ctx, cancel := contextThatEnds(t)
+	cancel()
+	if _, err := m.Apply(ctx, []store.Op{Open(Call(1, "l"), 1, In("p", 10))}); err == nil {
+		t.Fatal("a group under a context that had ended before it began")
+	}
+	wantPurse(t, m, "p", 0, 0)
+}
