@@ -73,9 +73,9 @@ func Parse(m *Message, b []byte) *Fault {
 	return m.verdict()
 }
 
-// fail keeps the first fault found.
+// fail keeps the first fault found, or the first that forbids an answer.
 func (m *Message) fail(f *fault) {
-	if m.fault == nil {
+	if m.fault == nil || m.fault.answer.Status != 0 && f.answer.Status == 0 {
 		m.fault = f
 	}
 }
@@ -328,7 +328,7 @@ func (m *Message) checkVia(b []byte) {
 			v = &m.via
 		}
 		next, ok := v.parse(b, i)
-		if !ok || m.viaCount == 255 || string(v.Version) != "2.0" && m.fault != faultVersion {
+		if !ok || m.viaCount == 255 || string(v.Version) != "2.0" && (m.fault != faultVersion || v == &other) {
 			m.fail(faultVia)
 			return
 		}
