@@ -48,6 +48,7 @@ type Book struct {
 
 	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
 	mu       sync.Mutex
+	doubt    bool       // mu; a write failed that may have been persisted all the same
 	deciding sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
 	onChange []func(Change)
 	sorted   sortedIDs

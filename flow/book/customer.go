@@ -140,7 +140,9 @@ func (b *Book) publishCustomer(a account.Customer) error {
 
 // AddCustomer adds a customer and what edit says of it.
 func (b *Book) AddCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return CustomerView{}, err
+	}
 	defer b.mu.Unlock()
 	if err := account.CheckCustomerID(id); err != nil {
 		return CustomerView{}, &Invalid{"id", clip(id), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
@@ -148,7 +150,7 @@ func (b *Book) AddCustomer(ctx context.Context, by, id string, edit CustomerEdit
 	if _, ok := b.customer(id); ok {
 		return CustomerView{}, store.ErrExists
 	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
+	now := stamp()
 	a, err := b.applyCustomer(account.Customer{ID: id, Created: now}, edit, now)
 	if err != nil {
 		return CustomerView{}, err
@@ -159,7 +161,9 @@ func (b *Book) AddCustomer(ctx context.Context, by, id string, edit CustomerEdit
 
 // EditCustomer changes a customer, all of the edit or nothing.
 func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return CustomerView{}, err
+	}
 	defer b.mu.Unlock()
 	c, ok := b.customer(id)
 	if !ok {
@@ -179,7 +183,7 @@ func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdi
 }
 
 func (b *Book) saveCustomer(ctx context.Context, a account.Customer, isNew bool, f store.Fact, kind ChangeKind) (CustomerView, error) {
-	if err := b.db.PutCustomer(ctx, a, isNew, f); err != nil {
+	if err := b.wrote(b.db.PutCustomer(ctx, a, isNew, f)); err != nil {
 		return CustomerView{}, err
 	}
 	if err := b.publishCustomer(a); err != nil {
@@ -218,7 +222,9 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 
 // DeleteCustomer removes a customer that has no lines left; else store.ErrInUse.
 func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	defer b.mu.Unlock()
 	c, ok := b.customer(id)
 	if !ok {
@@ -228,7 +234,7 @@ func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
 		return store.ErrInUse
 	}
 	f := fact(time.Now(), by, "customer.deleted", "", id, customerFacts(c.entry.Load().Customer), nil)
-	if err := b.db.DeleteCustomer(ctx, id, f); err != nil {
+	if err := b.wrote(b.db.DeleteCustomer(ctx, id, f)); err != nil {
 		return err
 	}
 	b.customersMu.Lock()

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -87,6 +86,10 @@ func (b *Book) DeckRows(ctx context.Context, name string, version int64) ([]rati
 func (b *Book) ReloadDecks(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.reloadDecks(ctx)
+}
+
+func (b *Book) reloadDecks(ctx context.Context) error {
 	heads, err := b.db.Decks(ctx)
 	if err != nil {
 		return err
@@ -120,7 +123,9 @@ func (b *Book) ReloadDecks(ctx context.Context) error {
 
 // PutDeck makes rows the next version of a deck, durably, and puts it in force.
 func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating.Price) (DeckHead, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return h, err
+	}
 	defer b.mu.Unlock()
 	if err := b.checkDeckHead(h.Name, h.Kind); err != nil {
 		return h, err
@@ -133,14 +138,14 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 		return h, &Invalid{"rows", "", "at least one price"}
 	}
 	was := (*b.decks.Load())[h.Name]
-	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), time.Now().UTC().Truncate(time.Microsecond)
+	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), stamp()
 	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source)}
 	var before parts
 	if was != nil {
 		before = parts{"rows": raw(was.head.Rows), "version": raw(was.head.Version), "source": raw(was.head.Source)}
 	}
 	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), fact(h.Imported, by, "deck.imported", "", "", before, after))
-	if err != nil {
+	if b.wrote(err) != nil {
 		return h, err
 	}
 	table := maps.Clone(*b.decks.Load())

@@ -222,10 +222,13 @@ func (t *numberTable) put(l *Line) {
 	s.mu.Unlock()
 }
 
-func (t *numberTable) drop(digits uint64) {
-	s := &t.shards[digits%lineShards]
+// dropOf takes out the number of an entry, unless another line has it by now.
+func (t *numberTable) dropOf(l *Line) {
+	s := &t.shards[l.digits%lineShards]
 	s.mu.Lock()
-	delete(s.m, digits)
+	if now := s.m[l.digits]; now != nil && now.id == l.id {
+		delete(s.m, l.digits)
+	}
 	s.mu.Unlock()
 }
 

@@ -32,9 +32,11 @@ type LineEdit struct {
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
 func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, password string, err error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return nil, "", err
+	}
 	defer b.mu.Unlock()
-	now := time.Now().UTC().Truncate(time.Microsecond)
+	now := stamp()
 	a, password, err := b.newLine(n, now)
 	if err != nil {
 		return nil, "", err
@@ -43,7 +45,7 @@ func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, pass
 		return nil, "", err
 	}
 	f := fact(now, by, "line.added", a.ID, a.Customer, nil, lineFacts(a))
-	if err := b.db.PutLine(ctx, a, true, f); err != nil {
+	if err := b.wrote(b.db.PutLine(ctx, a, true, f)); err != nil {
 		return nil, "", err
 	}
 	b.publishNew(l)
@@ -55,12 +57,14 @@ const MaxLines = 10_000
 
 // AddLines adds many lines in one transaction, all or none, with one fact; passwords come back as from AddLine, in order.
 func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
 	defer b.mu.Unlock()
 	if len(ns) > MaxLines {
 		return nil, &Invalid{"lines", fmt.Sprint(len(ns)), fmt.Sprintf("at most %d at once", MaxLines)}
 	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
+	now := stamp()
 	all, ids, numbers := make([]account.Line, len(ns)), map[string]bool{}, map[string]bool{}
 	passwords = make([]string, len(ns))
 	for i, n := range ns {
@@ -74,7 +78,7 @@ func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords
 		ids[a.ID], numbers[a.Number] = true, true
 	}
 	f := fact(now, by, "lines.added", "", "", nil, parts{"count": raw(len(all))})
-	if err := b.db.PutLines(ctx, all, f); err != nil {
+	if err := b.wrote(b.db.PutLines(ctx, all, f)); err != nil {
 		return nil, err
 	}
 	for _, a := range all {
@@ -166,7 +170,9 @@ func (b *Book) Unlock(ctx context.Context, by, id string) (*Line, error) {
 func (b *Book) changeLine(ctx context.Context, id string,
 	edit func(account.Line, time.Time) (account.Line, []store.Fact, Change, error),
 ) (*Line, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
 	defer b.mu.Unlock()
 	was, ok := b.Line(id)
 	if !ok {
@@ -180,13 +186,13 @@ func (b *Book) changeLine(ctx context.Context, id string,
 	if err != nil {
 		return nil, err
 	}
-	if err := b.db.PutLine(ctx, a, false, facts...); err != nil {
+	if err := b.wrote(b.db.PutLine(ctx, a, false, facts...)); err != nil {
 		return nil, err
 	}
 	b.lines.put(l)
 	b.numbers.put(l)
 	if was.digits != l.digits {
-		b.numbers.drop(was.digits)
+		b.numbers.dropOf(was)
 	}
 	if l.sealed == was.sealed {
 		l.ha1.Store(was.ha1.Load())
@@ -241,21 +247,19 @@ func (b *Book) lineNumber(line, text string) (string, error) {
 
 // DeleteLine removes a line; its calls are to be cut and its phones dropped.
 func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	defer b.mu.Unlock()
 	l, ok := b.Line(id)
 	if !ok {
 		return store.ErrNotFound
 	}
 	f := fact(time.Now(), by, "line.deleted", id, l.cust.id, lineFacts(l.account()), nil)
-	if err := b.db.DeleteLine(ctx, id, f); err != nil {
+	if err := b.wrote(b.db.DeleteLine(ctx, id, f)); err != nil {
 		return err
 	}
-	b.lines.drop(id)
-	b.numbers.drop(l.digits)
-	l.cust.lines.Add(-1)
-	b.sorted.forget()
-	b.tell(Change{Kind: LineDeleted, Line: id, Customer: l.cust.id, Cut: true})
+	b.unpublish(l)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package book
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"ringfence/core/account"
@@ -69,35 +68,18 @@ func (b *Book) HA1(l *Line) (*secret.HA1, bool) {
 // Rekey puts a box in force and seals every secret again with its newest key, in one transaction. The box must open what
 // the present one opens, and its keys must be kept somewhere durable before. On an error the older keys are still needed.
 func (b *Book) Rekey(ctx context.Context, by string, to *secret.Box) (n int, err error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return 0, err
+	}
 	defer b.mu.Unlock()
 	b.box.Store(to)
 	f := fact(time.Now(), by, "key.rotated", "", "", nil, parts{"key": raw(to.Newest().String())})
-	if n, err = b.db.Rekey(ctx, to.Reseal, f); err != nil {
+	if n, err = b.db.Rekey(ctx, to.Reseal, f); b.wrote(err) != nil {
 		return 0, err
 	}
 	// What is held in memory is written back with later changes, so it must not stay under the old key.
-	if err := b.loadTrunks(ctx); err != nil {
-		return n, fmt.Errorf("reading the trunks again: %w", err)
-	}
-	err = b.db.EachLine(ctx, func(a account.Line) error {
-		was, ok := b.Line(a.ID)
-		if !ok || was.sealed == string(a.Sealed) {
-			return nil
-		}
-		l, err := b.entry(a)
-		if err != nil {
-			return err
-		}
-		l.ha1.Store(was.ha1.Load())
-		b.lines.put(l)
-		b.numbers.put(l)
-		return nil
-	})
-	if err != nil {
-		return n, fmt.Errorf("reading the lines again: %w", err)
-	}
-	return n, nil
+	b.doubt = true
+	return n, b.reload(ctx)
 }
 
 // CheckSecrets opens every sealed password and counts those that do not open: a wrong or lost key, or a changed row.

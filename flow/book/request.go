@@ -21,13 +21,15 @@ const maxOpenRequests = 20
 
 // Ask records the wish to loosen a setting of a line to n, until an instant or for good (zero).
 func (b *Book) Ask(ctx context.Context, by, line string, f account.Field, n int64, until time.Time, why string) (account.Request, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return account.Request{}, err
+	}
 	defer b.mu.Unlock()
 	l, ok := b.Line(line)
 	if !ok {
 		return account.Request{}, store.ErrNotFound
 	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
+	now := stamp()
 	r := account.Request{
 		Line: line, Field: f, N: n, Why: why, State: Asked, Made: now, Until: until.UTC().Truncate(time.Microsecond),
 	}
@@ -127,9 +129,11 @@ func (b *Book) open(ctx context.Context, id int64, note string) (account.Request
 }
 
 func (b *Book) decide(ctx context.Context, by string, r account.Request, state, note string) (account.Request, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return r, err
+	}
 	defer b.mu.Unlock()
-	r.State, r.Decided, r.DecidedBy, r.Note = state, time.Now().UTC().Truncate(time.Microsecond), clip(by), note
+	r.State, r.Decided, r.DecidedBy, r.Note = state, stamp(), clip(by), note
 	customer := ""
 	if l, ok := b.Line(r.Line); ok {
 		customer = l.cust.id

@@ -118,7 +118,9 @@ func (b *Book) publishTrunks(all []account.Trunk) {
 
 // AddTrunk adds a trunk.
 func (b *Book) AddTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
 	defer b.mu.Unlock()
 	if account.CheckTrunkName(name) != nil {
 		return nil, &Invalid{"name", clip(name), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
@@ -135,7 +137,9 @@ func (b *Book) AddTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*
 
 // EditTrunk changes a trunk, all of the edit or nothing.
 func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
 	defer b.mu.Unlock()
 	was, ok := b.Trunk(name)
 	if !ok {
@@ -152,7 +156,7 @@ func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (
 }
 
 func (b *Book) saveTrunk(ctx context.Context, t account.Trunk, isNew bool, f store.Fact) (*account.Trunk, error) {
-	if err := b.db.PutTrunk(ctx, t, isNew, f); err != nil {
+	if err := b.wrote(b.db.PutTrunk(ctx, t, isNew, f)); err != nil {
 		return nil, err
 	}
 	rest := slices.DeleteFunc(slices.Clone(b.trunks.Load().all), func(x account.Trunk) bool { return x.Name == t.Name })
@@ -163,14 +167,16 @@ func (b *Book) saveTrunk(ctx context.Context, t account.Trunk, isNew bool, f sto
 
 // DeleteTrunk removes a trunk. Calls through it go on.
 func (b *Book) DeleteTrunk(ctx context.Context, by, name string) error {
-	b.mu.Lock()
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	defer b.mu.Unlock()
 	t, ok := b.Trunk(name)
 	if !ok {
 		return store.ErrNotFound
 	}
 	f := fact(time.Now(), by, "trunk.deleted", "", "", trunkFacts(*t), nil)
-	if err := b.db.DeleteTrunk(ctx, name, f); err != nil {
+	if err := b.wrote(b.db.DeleteTrunk(ctx, name, f)); err != nil {
 		return err
 	}
 	b.publishTrunks(slices.DeleteFunc(slices.Clone(b.trunks.Load().all), func(x account.Trunk) bool { return x.Name == name }))

@@ -1,0 +1,669 @@
+package book_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+)
+
+var ctx = context.Background()
+
+func newKey(t testing.TB) secret.Key {
+	t.Helper()
+	k, err := secret.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func newBox(t testing.TB, keys ...secret.Key) *secret.Box {
+	t.Helper()
+	box, err := secret.NewBox(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+func options(t testing.TB) book.Options {
+	t.Helper()
+	plan, err := phone.NewPlan(phone.UKConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: newBox(t, newKey(t)), Realm: "sip.test"}
+}
+
+func open(t testing.TB, db *booktest.Store, o book.Options) *book.Book {
+	t.Helper()
+	b, err := book.Open(ctx, db, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// sample is a book with a deck, a customer and a line with a generated password.
+func sample(t testing.TB) (*book.Book, *booktest.Store, string) {
+	t.Helper()
+	db := &booktest.Store{}
+	b := open(t, db, options(t))
+	if _, err := b.Import(ctx, "test", []byte("Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n"),
+		book.ImportOptions{Name: "retail", Kind: rating.Retail}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AddCustomer(ctx, "test", "acme", book.CustomerEdit{Name: ptr("Acme Ltd")}); err != nil {
+		t.Fatal(err)
+	}
+	_, password, err := b.AddLine(ctx, "test", book.NewLine{ID: "acme-1", Customer: "acme", Edit: book.LineEdit{Number: ptr("020 7946 0000")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, db, password
+}
+
+func line(t testing.TB, b *book.Book, id string) *book.Line {
+	t.Helper()
+	l, ok := b.Line(id)
+	if !ok {
+		t.Fatalf("no line %s", id)
+	}
+	return l
+}
+
+func TestLineIsFoundByNameAndNumber(t *testing.T) {
+	b, db, password := sample(t)
+	for name, b := range map[string]*book.Book{"written": b, "read again": open(t, db, options(t))} {
+		l := line(t, b, "acme-1")
+		if l.Customer() != "acme" || l.Number() != "442079460000" || !l.Login() || l.Zone().String() != "Europe/London" {
+			t.Errorf("%s: %s %s %v %s", name, l.Customer(), l.Number(), l.Login(), l.Zone())
+		}
+		if id, ok := b.ByNumber(442079460000); !ok || id != "acme-1" {
+			t.Errorf("%s: ByNumber: %q", name, id)
+		}
+		if found, ok := b.Find([]byte("acme-1")); !ok || found.ID() != "acme-1" {
+			t.Errorf("%s: Find failed", name)
+		}
+		if deck, cal := l.Retail(); deck == nil || cal.Zone.String() != "Europe/London" {
+			t.Errorf("%s: no retail deck", name)
+		}
+	}
+	want := secret.NewHA1("acme-1", "sip.test", secret.NewPassword(password))
+	if got, ok := b.HA1(line(t, b, "acme-1")); !ok || *got != want {
+		t.Error("the HA1 is not that of the password given out")
+	}
+}
+
+func TestOnlyTighterUnlessGranted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := sample(t)
+		friday := time.Now().Add(72 * time.Hour)
+		ceiling := func() int64 {
+			return line(t, b, "acme-1").Effective(time.Now()).Values[account.InternationalCeiling] / 10_000_000
+		}
+		set := func(level account.Level, id string, n int64, grant bool, until time.Time) error {
+			return b.Set(ctx, "test", level, id, book.Setting{Field: account.InternationalCeiling, N: n * 10_000_000, Grant: grant, Until: until})
+		}
+		var looser *book.Looser
+		if err := set(account.LevelLine, "acme-1", 50, false, time.Time{}); !errors.As(err, &looser) || ceiling() != 2 {
+			t.Fatalf("50p without a grant: %v, in force %d", err, ceiling())
+		}
+		if err := set(account.LevelLine, "acme-1", 1, false, time.Time{}); err != nil || ceiling() != 1 {
+			t.Fatalf("lowering: %v, in force %d", err, ceiling())
+		}
+		if err := set(account.LevelLine, "acme-1", 50, true, friday); err != nil || ceiling() != 50 {
+			t.Fatalf("granting: %v, in force %d", err, ceiling())
+		}
+		if err := set(account.LevelLine, "acme-1", 30, false, time.Time{}); err != nil || ceiling() != 30 {
+			t.Fatalf("lowering under a grant: %v, in force %d", err, ceiling())
+		}
+		if err := set(account.LevelLine, "acme-1", 60, false, time.Time{}); !errors.As(err, &looser) {
+			t.Fatalf("past a grant: %v", err)
+		}
+		<-time.After(73 * time.Hour)
+		if ceiling() != 1 {
+			t.Fatalf("after the grant ended %d is in force, want the line's own 1", ceiling())
+		}
+		if err := set(account.LevelCustomer, "acme", 0, false, time.Time{}); err != nil || ceiling() != 0 {
+			t.Fatalf("customer lowers: %v, in force %d", err, ceiling())
+		}
+	})
+}
+
+// Guards: a decision asked for another time must not change what calls of now are judged by.
+func TestAskingForAnotherTimeLeavesNowAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := sample(t)
+		s := book.Setting{Field: account.MaxCalls, N: 99, Grant: true, Until: time.Now().Add(time.Hour)}
+		if err := b.Set(ctx, "test", account.LevelLine, "acme-1", s); err != nil {
+			t.Fatal(err)
+		}
+		l := line(t, b, "acme-1")
+		if n := l.EffectiveAt(time.Now().Add(2 * time.Hour)).Values[account.MaxCalls]; n != 10 {
+			t.Errorf("in two hours: %d", n)
+		}
+		if n := l.Effective(time.Now()).Values[account.MaxCalls]; n != 99 {
+			t.Errorf("now: %d", n)
+		}
+	})
+}
+
+func TestLinesOfACustomerShareWhatIsInForce(t *testing.T) {
+	b, _, _ := sample(t)
+	if _, _, err := b.AddLine(ctx, "test", book.NewLine{ID: "acme-2", Customer: "acme", NoPassword: true}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if line(t, b, "acme-1").Effective(now) != line(t, b, "acme-2").Effective(now) {
+		t.Error("two lines without settings have settings of their own")
+	}
+	before := line(t, b, "acme-2").Effective(now)
+	nets := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	if _, err := b.EditCustomer(ctx, "test", "acme", book.CustomerEdit{Nets: &nets}); err != nil {
+		t.Fatal(err)
+	}
+	after := line(t, b, "acme-2").Effective(now)
+	if before == after || len(after.Nets) != 1 || after.Allows(netip.MustParseAddr("198.51.100.1")) {
+		t.Errorf("the customer's IP lock is not in force: %+v", after.Nets)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	b, db, _ := sample(t)
+	facts := len(db.AllFacts())
+	newLine := func(n book.NewLine) error { _, _, err := b.AddLine(ctx, "test", n); return err }
+	addTrunk := func(e book.TrunkEdit) error { _, err := b.AddTrunk(ctx, "test", "carrier", e); return err }
+	for name, c := range map[string]struct {
+		err   error
+		field string
+	}{
+		"line id":               {newLine(book.NewLine{ID: "a b", Customer: "acme"}), "id"},
+		"no such customer":      {newLine(book.NewLine{ID: "x", Customer: "nobody"}), "customer"},
+		"short number":          {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("999")}}), "number"},
+		"hidden prefix":         {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("00 0 46 8 123 456")}}), "number"},
+		"control in a name":     {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Name: ptr("a\r\nb")}}), "name"},
+		"account cap on a line": {b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.AccountDayCap}), "account-day-cap"},
+		"negative cap":          {b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.LineDayCap, N: -1}), "line-day-cap"},
+		"end without a grant":   {b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.Premium, Until: time.Now().Add(time.Hour)}), "until"},
+		"grant that has ended":  {b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.Premium, N: 1, Grant: true, Until: time.Now().Add(-time.Hour)}), "until"},
+		"time zone":             {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Zone: ptr("../../etc/passwd")})), "zone"},
+		"machine's zone":        {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Zone: ptr("Local")})), "zone"},
+		"no such tariff":        {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Tariff: ptr("gone")})), "tariff"},
+		"customer id":           {second(b.AddCustomer(ctx, "t", "A B", book.CustomerEdit{})), "id"},
+		"no address":            {addTrunk(book.TrunkEdit{}), "addresses"},
+		"wildcard address":      {addTrunk(book.TrunkEdit{Addresses: &[]string{"0.0.0.0:5060"}}), "addresses"},
+		"mistyped address":      {addTrunk(book.TrunkEdit{Addresses: &[]string{"192.0.2.300:5060"}}), "addresses"},
+		"port":                  {addTrunk(book.TrunkEdit{Addresses: &[]string{"192.0.2.3:0"}}), "addresses"},
+		"user without password": {addTrunk(book.TrunkEdit{Addresses: &[]string{"192.0.2.3"}, User: ptr("me")}), "user"},
+		"header injection":      {addTrunk(book.TrunkEdit{Addresses: &[]string{"192.0.2.3"}, User: ptr("me\r\nVia: x"), Password: ptr("p")}), "user"},
+		"retail deck as cost":   {addTrunk(book.TrunkEdit{Addresses: &[]string{"192.0.2.3"}, Deck: ptr("retail")}), "deck"},
+		"deck changes kind":     {second(b.Import(ctx, "t", nil, book.ImportOptions{Name: "retail", Kind: rating.Cost})), "kind"},
+		"deck name":             {second(b.Import(ctx, "t", nil, book.ImportOptions{Name: "../x", Kind: rating.Cost})), "name"},
+	} {
+		var invalid *book.Invalid
+		if !errors.As(c.err, &invalid) || invalid.Field != c.field {
+			t.Errorf("%s: %v, want a fault of %s", name, c.err, c.field)
+		}
+	}
+	if err := newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("+442079460000")}}); !errors.Is(err, book.ErrExists) {
+		t.Errorf("a number in use: %v", err)
+	}
+	if n := len(db.AllFacts()); n != facts {
+		t.Errorf("refusals left %d facts", n-facts)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestWeakPasswordIsRefusedWithReasons(t *testing.T) {
+	b, db, _ := sample(t)
+	for _, p := range []string{"secret", "442079460000x", "Password1234", "correct horse battery"} {
+		_, err := b.SetPassword(ctx, "test", "acme-1", p)
+		var weak *book.Weak
+		if !errors.As(err, &weak) || len(weak.Reasons) == 0 {
+			t.Errorf("%q: %v", p, err)
+		} else if strings.Contains(err.Error(), p) {
+			t.Errorf("the error repeats the password: %v", err)
+		}
+	}
+	const good = "vivid-Tundra-83-ploughshare-kestrel-fig"
+	if generated, err := b.SetPassword(ctx, "test", "acme-1", good); err != nil || generated != "" {
+		t.Fatalf("a strong one: %v, comes back %t", err, generated != "")
+	}
+	want := secret.NewHA1("acme-1", "sip.test", secret.NewPassword(good))
+	if got, ok := b.HA1(line(t, b, "acme-1")); !ok || *got != want {
+		t.Error("the new password is not in force")
+	}
+	for _, f := range db.AllFacts() {
+		if strings.Contains(string(f.Body), good) || strings.Contains(string(f.Body), "ealed") {
+			t.Errorf("the journal has a password: %s", f.Body)
+		}
+	}
+}
+
+func TestFactsSayWhoAndWhatDiffers(t *testing.T) {
+	b, db, _ := sample(t)
+	if err := b.Set(ctx, "alice", account.LevelLine, "acme-1", book.Setting{Field: account.MaxCalls, N: 3}); err != nil {
+		t.Fatal(err)
+	}
+	all := db.AllFacts()
+	f := all[len(all)-1]
+	const want = `{"by":"alice","after":{"max-calls":{"n":3}}}`
+	if f.Kind != "setting.changed" || f.Line != "acme-1" || f.Account != "acme" || string(f.Body) != want {
+		t.Errorf("%s %s %s %s, want %s", f.Kind, f.Line, f.Account, f.Body, want)
+	}
+}
+
+func TestChangesAreToldInOrder(t *testing.T) {
+	b, _, _ := sample(t)
+	var got []string
+	b.OnChange(func(c book.Change) { got = append(got, fmt.Sprint(c.Kind, c.Line, c.Cut, c.Why)) })
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(second(b.Lock(ctx, "t", "acme-1", "stolen", true)))
+	do(second(b.Unlock(ctx, "t", "acme-1")))
+	do(second(b.SetPassword(ctx, "t", "acme-1", "")))
+	do(b.DeleteLine(ctx, "t", "acme-1"))
+	want := []string{
+		fmt.Sprint(book.LineLocked, "acme-1", true, "stolen"), fmt.Sprint(book.LineUnlocked, "acme-1", false, ""),
+		fmt.Sprint(book.PasswordChanged, "acme-1", false, ""), fmt.Sprint(book.LineDeleted, "acme-1", true, ""),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %v, want %v", got, want)
+	}
+	if _, ok := b.ByNumber(442079460000); ok {
+		t.Error("the number outlived its line")
+	}
+	if err := b.DeleteCustomer(ctx, "t", "acme"); err != nil {
+		t.Errorf("the customer without lines stays: %v", err)
+	}
+}
+
+func TestNumberMovesBetweenLines(t *testing.T) {
+	b, _, _ := sample(t)
+	edit := func(id, number string) {
+		t.Helper()
+		if _, err := b.EditLine(ctx, "t", id, book.LineEdit{Number: &number}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := b.AddLine(ctx, "t", book.NewLine{ID: "acme-2", Customer: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	edit("acme-1", "")
+	edit("acme-2", "442079460000")
+	edit("acme-1", "+44 20 7946 0001")
+	if id, _ := b.ByNumber(442079460000); id != "acme-2" {
+		t.Errorf("the number is %q's", id)
+	}
+	if id, _ := b.ByNumber(442079460001); id != "acme-1" {
+		t.Errorf("the other is %q's", id)
+	}
+}
+
+// Guards: a write that failed but was persisted must neither be hidden nor be undone by the next change.
+func TestWriteInDoubtIsReadAgain(t *testing.T) {
+	b, db, _ := sample(t)
+	for _, how := range []booktest.Break{booktest.Lost, booktest.Persisted} {
+		db.Break(how)
+		if _, err := b.Lock(ctx, "t", "acme-1", "stolen", false); !errors.Is(err, booktest.ErrBroken) {
+			t.Fatalf("a broken write: %v", err)
+		}
+		if _, err := b.AddCustomer(ctx, "t", fmt.Sprint("new-", how), book.CustomerEdit{}); !errors.Is(err, booktest.ErrBroken) {
+			t.Fatalf("a broken write: %v", err)
+		}
+		db.Break(booktest.Works)
+		if _, err := b.EditLine(ctx, "t", "acme-1", book.LineEdit{Name: ptr("Desk")}); err != nil {
+			t.Fatal(err)
+		}
+		persisted := how == booktest.Persisted
+		if _, ok := b.Customer(fmt.Sprint("new-", how)); ok != persisted {
+			t.Errorf("%d: the customer is there: %t", how, ok)
+		}
+		if stored := db.AllLines()["acme-1"]; stored.Locked != persisted || stored.Locked != line(t, b, "acme-1").Locked() {
+			t.Errorf("%d: stored locked %t, in force %t", how, stored.Locked, line(t, b, "acme-1").Locked())
+		}
+	}
+}
+
+func TestRequestIsGrantedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := sample(t)
+		pence := func(n int64) int64 { return n * int64(money.PencePerMinute) }
+		if _, err := b.Ask(ctx, "owner", "acme-1", account.InternationalCeiling, pence(1), time.Time{}, ""); err == nil {
+			t.Error("a request for less than what is in force was taken")
+		}
+		r, err := b.Ask(ctx, "owner", "acme-1", account.InternationalCeiling, pence(20), time.Time{}, "Cuba")
+		if err != nil {
+			t.Fatal(err)
+		}
+		until := time.Now().Add(time.Hour)
+		granted, err := b.Grant(ctx, "staff", r.ID, until, "until Friday")
+		if err != nil || granted.State != book.Granted || granted.DecidedBy != "staff" {
+			t.Fatalf("%+v, %v", granted, err)
+		}
+		e := line(t, b, "acme-1").Effective(time.Now())
+		if e.Values[account.InternationalCeiling] != pence(20) || e.From[account.InternationalCeiling] != account.LevelLine {
+			t.Errorf("in force: %d", e.Values[account.InternationalCeiling])
+		}
+		if _, err := b.Refuse(ctx, "staff", r.ID, ""); !errors.Is(err, book.ErrInUse) {
+			t.Errorf("refusing what was granted: %v", err)
+		}
+		<-time.After(time.Hour)
+		if n := line(t, b, "acme-1").Effective(time.Now()).Values[account.InternationalCeiling]; n != pence(2) {
+			t.Errorf("after its time: %d", n)
+		}
+	})
+}
+
+func TestOpenRequestsAreBounded(t *testing.T) {
+	b, _, _ := sample(t)
+	for i := range 21 {
+		_, err := b.Ask(ctx, "owner", "acme-1", account.MaxCalls, int64(11+i), time.Time{}, "")
+		if (err != nil) != (i == 20) {
+			t.Errorf("request %d: %v", i+1, err)
+		}
+	}
+}
+
+func TestKeyRotation(t *testing.T) {
+	old, fresh := newKey(t), newKey(t)
+	o := options(t)
+	o.Box = newBox(t, old)
+	db := &booktest.Store{}
+	b := open(t, db, o)
+	if _, err := b.AddCustomer(ctx, "t", "acme", book.CustomerEdit{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.AddLine(ctx, "t", book.NewLine{ID: "a", Customer: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	addresses := []string{"carrier.example"}
+	if _, err := b.AddTrunk(ctx, "t", "carrier", book.TrunkEdit{Addresses: &addresses, User: ptr("me"), Password: ptr("hunter2")}); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := b.HA1(line(t, b, "a"))
+	if n, err := b.Rekey(ctx, "t", newBox(t, old, fresh)); n != 2 || err != nil {
+		t.Fatalf("rotated %d, %v", n, err)
+	}
+	// What a later change writes must not bring the old key back.
+	if _, err := b.EditLine(ctx, "t", "a", book.LineEdit{Name: ptr("Desk")}); err != nil {
+		t.Fatal(err)
+	}
+	o.Box = newBox(t, fresh)
+	b = open(t, db, o)
+	if opened, failed := b.CheckSecrets(); opened != 2 || failed != 0 {
+		t.Errorf("with the new key alone %d open and %d do not", opened, failed)
+	}
+	if got, ok := b.HA1(line(t, b, "a")); !ok || *got != *want {
+		t.Error("the password changed")
+	}
+	if p, ok := b.TrunkPassword("carrier"); !ok || p.Reveal() != "hunter2" {
+		t.Error("the trunk's password is lost")
+	}
+	o.Box = newBox(t, old)
+	if _, failed := open(t, db, o).CheckSecrets(); failed != 2 {
+		t.Errorf("with the old key alone %d do not open, want 2", failed)
+	}
+}
+
+func TestTrunksBestFirst(t *testing.T) {
+	b, _, _ := sample(t)
+	for name, e := range map[string]book.TrunkEdit{
+		"b": {Priority: ptr(1), Sources: &[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+		"c": {Priority: ptr(1)}, "a": {Priority: ptr(2), Sources: &[]netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")}}, "off": {Disabled: ptr(true)},
+	} {
+		e.Addresses = &[]string{"SIP.Carrier.example", "192.0.2.7:5070"}
+		if _, err := b.AddTrunk(ctx, "t", name, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for _, x := range b.Trunks() {
+		names = append(names, x.Name)
+	}
+	if !slices.Equal(names, []string{"b", "c", "a"}) {
+		t.Errorf("order %v", names)
+	}
+	if got := b.Trunks()[0].Addresses; !slices.Equal(got, []string{"sip.carrier.example:5060", "192.0.2.7:5070"}) {
+		t.Errorf("addresses %v", got)
+	}
+	if x, ok := b.TrunkOf(netip.MustParseAddr("::ffff:192.0.2.7")); !ok || x.Name != "b" {
+		t.Errorf("inbound: %+v", x)
+	}
+	if _, ok := b.TrunkOf(netip.MustParseAddr("203.0.113.1")); ok {
+		t.Error("a stranger is a trunk")
+	}
+}
+
+func TestDeckImportIsAllOrNothing(t *testing.T) {
+	b, db, _ := sample(t)
+	imp := func(csv string, dry bool) (*book.Imported, error) {
+		return b.Import(ctx, "t", []byte(csv), book.ImportOptions{Name: "retail", Kind: rating.Retail, DryRun: dry})
+	}
+	_, err := imp("Prefix,Destination,Rate\n44,UK,0.02\n33,France,abc\nxx,Nowhere,1\n", false)
+	var faults *book.DeckFaults
+	if !errors.As(err, &faults) || faults.Count != 2 || faults.Faults[0].Line != 3 {
+		t.Fatalf("faults: %v", err)
+	}
+	version := func() int64 { h, _, _ := b.Deck("retail"); return h.Version }
+	const good = "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n"
+	if got, err := imp(good, true); err != nil || version() != 1 || got.Head.Version != 0 {
+		t.Fatalf("dry run: %v, version %d", err, version())
+	}
+	got, err := imp(good, false)
+	if err != nil || version() != 2 || got.Head.Version != 2 {
+		t.Fatalf("import: %v, version %d", err, version())
+	}
+	if d := got.Changes; len(d.Added) != 1 || len(d.Removed) != 1 || len(d.Dearer) != 1 {
+		t.Errorf("changes: %+v", d)
+	}
+	from, to, d, err := b.Diff(ctx, "retail", 0, 0)
+	if err != nil || from != 1 || to != 2 || len(d.Added) != 1 {
+		t.Errorf("diff %d to %d: %+v, %v", from, to, d, err)
+	}
+	if _, _, _, err := b.Diff(ctx, "retail", 7, 0); !errors.Is(err, book.ErrNotFound) {
+		t.Errorf("diff of a version that is not there: %v", err)
+	}
+	// Another program wrote a version into the store: a reload takes it up.
+	other := open(t, db, options(t))
+	if _, err := other.Import(ctx, "t", []byte(good), book.ImportOptions{Name: "retail", Kind: rating.Retail}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ReloadDecks(ctx); err != nil || version() != 3 {
+		t.Errorf("reload: %v, version %d", err, version())
+	}
+}
+
+func TestListingPages(t *testing.T) {
+	b, _, _ := sample(t)
+	ns := make([]book.NewLine, 250)
+	for i := range ns {
+		ns[i] = book.NewLine{ID: fmt.Sprintf("p%03d", i), Customer: "acme", NoPassword: true}
+	}
+	if _, err := b.AddLines(ctx, "t", ns); err != nil {
+		t.Fatal(err)
+	}
+	seen, after := 0, ""
+	for {
+		page := b.Lines("acme", after, 100)
+		if len(page) == 0 {
+			break
+		}
+		seen += len(page)
+		after = page[len(page)-1].ID()
+	}
+	if seen != 251 {
+		t.Errorf("saw %d lines, want 251", seen)
+	}
+	if _, err := b.AddLines(ctx, "t", []book.NewLine{{ID: "q", Customer: "acme"}, {ID: "q", Customer: "acme"}}); !errors.Is(err, book.ErrExists) {
+		t.Errorf("a line twice in one go: %v", err)
+	}
+	if _, ok := b.Line("q"); ok {
+		t.Error("half of a refused addition is there")
+	}
+}
+
+// TestReadersAndWriters is for the race detector: what is read is always one whole state.
+func TestReadersAndWriters(t *testing.T) {
+	b, _, _ := sample(t)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				l, ok := b.Line("acme-1")
+				if !ok {
+					continue
+				}
+				e := l.Effective(time.Now())
+				if n := e.Values[account.MaxCalls]; n < 1 || n > 10 {
+					t.Errorf("max calls %d", n)
+				}
+				b.HA1(l)
+				l.Retail()
+				b.Trunks()
+				b.Lines("", "", 10)
+				b.ByNumber(442079460000)
+			}
+		})
+	}
+	for i := range 100 {
+		if err := b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.MaxCalls, N: int64(1 + i%10)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.EditCustomer(ctx, "t", "acme", book.CustomerEdit{Name: ptr(fmt.Sprint("Acme ", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
+}
+
+// TestHotPathAllocatesNothing guards the authorise path.
+func TestHotPathAllocatesNothing(t *testing.T) {
+	b, _, _ := sample(t)
+	id, now := []byte("acme-1"), time.Now()
+	b.HA1(line(t, b, "acme-1"))
+	line(t, b, "acme-1").Effective(now)
+	n := testing.AllocsPerRun(100, func() {
+		l, _ := b.Find(id)
+		b.HA1(l)
+		l.Effective(now)
+		l.Retail()
+		b.ByNumber(442079460000)
+		b.TrunkOf(netip.AddrFrom4([4]byte{192, 0, 2, 1}))
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestBytesALine holds the book to its share of the memory at 100,000 lines.
+func TestBytesALine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory over 100,000 lines")
+	}
+	const lines = 100_000
+	db := &manyLines{n: lines, box: newBox(t, newKey(t))}
+	o := options(t)
+	o.Box = db.box
+	runtime.GC()
+	var before, loaded, used runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b, err := book.Open(ctx, db, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&loaded)
+	now := time.Now()
+	for _, l := range b.Lines("", "", lines) {
+		if _, ok := b.HA1(l); !ok {
+			t.Fatal("no HA1")
+		}
+		l.Effective(now)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&used)
+	perLoaded := (loaded.HeapAlloc - before.HeapAlloc) / lines
+	perUsed := (used.HeapAlloc - before.HeapAlloc) / lines
+	t.Logf("%d bytes a line loaded, %d after every line has logged in and been listed", perLoaded, perUsed)
+	if perUsed > 700 {
+		t.Errorf("%d bytes a line, want at most 700", perUsed)
+	}
+	runtime.KeepAlive(b)
+}
+
+// manyLines is a store of lines made as they are read, so that only the book's memory is measured. Ten a customer.
+type manyLines struct {
+	booktest.Store
+	n   int
+	box *secret.Box
+}
+
+func (s *manyLines) Customers(context.Context) ([]account.Customer, error) {
+	out := make([]account.Customer, s.n/10)
+	for i := range out {
+		out[i] = account.Customer{ID: fmt.Sprintf("customer-%05d", i), Name: fmt.Sprintf("Customer %d Limited", i)}
+	}
+	return out, nil
+}
+
+func (s *manyLines) EachLine(_ context.Context, yield func(account.Line) error) error {
+	for i := range s.n {
+		id := fmt.Sprintf("line-%06d", i)
+		sealed, err := s.box.Seal(secret.LineOwner(id), secret.NewPassword("gravel-unzip-lilac-shrug-moat-tidy-pact"))
+		if err != nil {
+			return err
+		}
+		err = yield(account.Line{
+			ID: id, Customer: fmt.Sprintf("customer-%05d", i/10), Number: fmt.Sprintf("44207%07d", i), Name: "Desk phone", Sealed: sealed,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func BenchmarkLine(b *testing.B) {
+	bk, _, _ := sample(b)
+	id, now := []byte("acme-1"), time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			l, _ := bk.Find(id)
+			l.Effective(now)
+			l.Retail()
+		}
+	})
+}

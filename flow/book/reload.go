@@ -1,0 +1,125 @@
+package book
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// Reload reads the whole book from the store again and puts it in force: what a write left in doubt, or what another node
+// changed. On an error what was in force stays.
+func (b *Book) Reload(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reload(ctx)
+}
+
+// begin takes mu for a change. After a write whose outcome nobody knows, what is in memory may not be what is stored, and
+// is read again before anything is built upon it. On an error mu is not held.
+func (b *Book) begin(ctx context.Context) error {
+	b.mu.Lock()
+	if !b.doubt {
+		return nil
+	}
+	if err := b.reload(ctx); err != nil {
+		b.mu.Unlock()
+		return fmt.Errorf("reading the book after a write that failed: %w", err)
+	}
+	return nil
+}
+
+// wrote looks at what came of a write, under mu. An error that the store does not explain may have been persisted.
+func (b *Book) wrote(err error) error {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrInUse) {
+		b.doubt = true
+	}
+	return err
+}
+
+func (b *Book) reload(ctx context.Context) error {
+	customers, err := b.db.Customers(ctx)
+	if err != nil {
+		return err
+	}
+	trunks, err := b.db.Trunks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range customers {
+		if err := b.publishCustomer(a); err != nil {
+			return err
+		}
+	}
+	stored := make(map[string]bool)
+	err = b.db.EachLine(ctx, func(a account.Line) error {
+		stored[a.ID] = true
+		return b.republish(a)
+	})
+	if err != nil {
+		return err
+	}
+	b.dropMissing(customers, stored)
+	b.publishTrunks(trunks)
+	b.sorted.forget()
+	if err := b.reloadDecks(ctx); err != nil {
+		return err
+	}
+	b.doubt = false
+	return nil
+}
+
+// republish puts a line as stored in force. Its HA1 stays when its password is the same.
+func (b *Book) republish(a account.Line) error {
+	l, err := b.entry(a)
+	if err != nil {
+		return fmt.Errorf("line %s: %w", a.ID, err)
+	}
+	was, there := b.Line(a.ID)
+	switch {
+	case !there:
+		l.cust.lines.Add(1)
+	case was.sealed == l.sealed:
+		l.ha1.Store(was.ha1.Load())
+	}
+	b.lines.put(l)
+	b.numbers.put(l)
+	if there && was.digits != l.digits {
+		b.numbers.dropOf(was)
+	}
+	return nil
+}
+
+// dropMissing takes out what is not stored any more.
+func (b *Book) dropMissing(customers []account.Customer, stored map[string]bool) {
+	var gone []*Line
+	b.lines.each(func(l *Line) {
+		if !stored[l.id] {
+			gone = append(gone, l)
+		}
+	})
+	for _, l := range gone {
+		b.unpublish(l)
+	}
+	b.customersMu.Lock()
+	defer b.customersMu.Unlock()
+	keep := make(map[string]*customer, len(customers))
+	for _, a := range customers {
+		keep[a.ID] = b.customers[a.ID]
+	}
+	b.customers = keep
+}
+
+func (b *Book) unpublish(l *Line) {
+	b.lines.drop(l.id)
+	b.numbers.dropOf(l)
+	l.cust.lines.Add(-1)
+	b.sorted.forget()
+	b.tell(Change{Kind: LineDeleted, Line: l.id, Customer: l.cust.id, Cut: true})
+}
+
+// stamp is the present as the store keeps it.
+func stamp() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
