@@ -86,7 +86,7 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 		return s
 	}
 	if peer, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok {
-		s.dir, s.peer, s.dest.Class, s.priced = call.Between, peer.ID(), phone.OnNet, true
+		s.dir, s.peer, s.dest.Class, s.priced = call.Between, peer, phone.OnNet, true
 		s.quote = noCharge(s, "on-net")
 		return s
 	}
@@ -96,8 +96,8 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 
 // price fixes the retail price that the call keeps, if the line's tariff has one.
 func (g *Gate) price(s *subject) {
-	deck, cal, ok := g.o.Book.Retail(s.entry)
-	if !ok {
+	deck, cal := s.entry.Retail()
+	if deck == nil {
 		return
 	}
 	if p, ok := deck.Find(s.dest.Number); ok {
@@ -118,8 +118,12 @@ func (g *Gate) understandInbound(s *subject) {
 	if s.problem != phone.NoProblem {
 		return
 	}
-	if l, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok {
-		s.entry, s.line, s.account, s.settings = l, l.ID(), l.Customer(), l.Effective(s.now)
+	id, ok := g.o.Book.ByNumber(s.dest.Number.Digits())
+	if !ok {
+		return
+	}
+	if l, ok := g.o.Book.Line(id); ok {
+		s.entry, s.line, s.account, s.settings = l, id, l.Customer(), l.Effective(s.now)
 	}
 }
 
@@ -179,10 +183,11 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 	return ways, nil
 }
 
-func trunkWays(trunks []*book.Trunk, d phone.Destination) []Way {
+func trunkWays(trunks []account.Trunk, d phone.Destination) []Way {
 	emergency := d.Class == phone.Emergency
 	var ways, rest []Way
-	for _, t := range trunks {
+	for i := range trunks {
+		t := &trunks[i]
 		w := Way{Trunk: t.Name, User: sendAs(t.Format, d.Number)}
 		if emergency && !t.Emergency {
 			rest = append(rest, w)

@@ -186,3 +186,14 @@ func (s *callShard) outboundOf(line string) []call.ID {
 	}
 	return ids
 }
+
+// Cutting says that a call was told to end.
+func (g *Gate) Cutting(id call.ID) bool {
+	l := g.get(id)
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cutWhy != policy.OK
+}

@@ -132,3 +132,13 @@ func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
 	c := l.call // the store keeps a copy of its own: the live one goes on changing
 	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: &c, Facts: g.admitted(s, &c)}
 }
+
+// PurseOf says which purse a reason speaks of; false: it speaks of none.
+func PurseOf(r policy.Reason) (policy.Purse, bool) {
+	for p, of := range purseReasons {
+		if of == r {
+			return policy.Purse(p), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,239 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/edge/rest"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+	"ringfence/flow/gate"
+	"ringfence/state/store"
+)
+
+// adminDeps is what the admin API asks of the rest of the program.
+func (a *App) adminDeps() rest.Deps {
+	return rest.Deps{
+		Book: a.book, Decide: a.decide, Calls: a.liveCalls, Cut: a.cutCall,
+		Phones: a.location.Lookup, Registrations: a.location.Len,
+		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
+		Check: a.check, Status: a.status, Rotate: a.rotate,
+	}
+}
+
+// decide explains a call without making it, with the purses as they are at this moment.
+func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+	x := a.gate.Explain(line, to, from, at)
+	if !x.Known {
+		return nil, book.ErrNotFound
+	}
+	if err := a.presentPurses(ctx, line, &x, at); err != nil {
+		return nil, err
+	}
+	d := &rest.Decided{Verdict: x.Verdict, Steps: x.Steps, Dest: x.Dest, Problem: x.Problem, Quote: x.Quote}
+	for _, w := range x.Ways {
+		d.Ways = append(d.Ways, strings.TrimSpace(w.Trunk+w.Line))
+	}
+	return d, nil
+}
+
+// presentPurses fills in what each purse would come to with the least that the call can cost, and refuses where Admit would.
+func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanation, at time.Time) error {
+	l, ok := a.book.Line(line)
+	if !ok || x.Quote == nil {
+		return nil
+	}
+	ids := gate.PurseIDs(line, l.Customer(), l.Zone(), at)
+	purses, err := a.money.Purses(ctx, ids[:])
+	if err != nil {
+		return err
+	}
+	least := x.Quote.Cost(time.Nanosecond)
+	for i := range x.Steps {
+		s := &x.Steps[i]
+		which, ok := gate.PurseOf(s.Reason)
+		if !ok {
+			continue
+		}
+		to := purses[which].Spent + purses[which].Held + least
+		s.Figures.Value, s.Figures.Pass = int64(to), int64(to)
+		s.Passed = int64(to) <= s.Figures.Limit || least == 0
+	}
+	refusePending(x)
+	return nil
+}
+
+// refusePending turns an allowed verdict into the first condition that would refuse now.
+func refusePending(x *gate.Explanation) {
+	if !x.Verdict.Allowed() || x.Verdict.Always {
+		return
+	}
+	for _, s := range x.Steps {
+		if s.Pending && !s.Passed {
+			x.Verdict.Reason, x.Verdict.Figures = s.Reason, s.Figures
+			return
+		}
+	}
+}
+
+func (a *App) liveCalls() []rest.Live {
+	var out []rest.Live
+	for _, c := range a.gate.Calls() {
+		out = append(out, rest.Live{Open: c, Cutting: a.gate.Cutting(c.ID)})
+	}
+	return out
+}
+
+func (a *App) cutCall(id call.ID, why policy.Reason, _ string) bool {
+	return a.gate.Cut(id, why, policy.Figures{})
+}
+
+func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
+	return a.money.CDRs(ctx, store.CDRFilter{Line: q.Line, Account: q.Customer, From: q.From, Till: q.Till, Before: q.Before, Limit: q.Limit})
+}
+
+func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
+	c, err := a.money.CDR(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return c, book.ErrNotFound
+	}
+	return c, err
+}
+
+func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, error) {
+	facts, err := a.money.Facts(ctx, store.FactFilter{After: q.After, Line: q.Line, Call: q.Call, Kind: q.Kind, Limit: q.Limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Fact, len(facts))
+	for i, f := range facts {
+		out[i] = api.Fact{Seq: f.Seq, At: f.At, Kind: f.Kind, Line: f.Line, Customer: f.Account, Call: string(f.Call), Body: f.Body}
+	}
+	return out, nil
+}
+
+var purseKinds = [policy.NumPurses]struct {
+	account, month bool
+	cap            account.Field
+}{
+	policy.LineDay: {false, false, account.LineDayCap}, policy.LineMonth: {false, true, account.LineMonthCap},
+	policy.AccountDay: {true, false, account.AccountDayCap}, policy.AccountMonth: {true, true, account.AccountMonthCap},
+}
+
+// purses are the four of a line, or the two of a customer, as they are now.
+func (a *App) purses(ctx context.Context, customer, line string, now time.Time) ([]rest.Purse, error) {
+	caps, zone := account.Effective{}, time.UTC
+	if l, ok := a.book.Line(line); ok {
+		caps, zone = *l.Effective(now), l.Zone()
+	} else if c, ok := a.book.Customer(customer); ok {
+		caps = c.Effective
+		if z, err := time.LoadLocation(c.ZoneInForce); err == nil {
+			zone = z
+		}
+	}
+	ids := gate.PurseIDs(line, customer, zone, now)
+	all, err := a.money.Purses(ctx, ids[:])
+	if err != nil {
+		return nil, err
+	}
+	var out []rest.Purse
+	for i, k := range purseKinds {
+		if line == "" && !k.account {
+			continue
+		}
+		out = append(out, rest.Purse{
+			Account: k.account, Month: k.month, Which: ids[i],
+			Cap: money.Micro(caps.Values[k.cap]), Spent: all[i].Spent, Held: all[i].Held,
+		})
+	}
+	return out, nil
+}
+
+func (a *App) status(context.Context) api.Status {
+	cfg := a.config()
+	s := api.Status{
+		Version: Version, Node: cfg.Node, Started: a.began.UTC(), Uptime: int64(time.Since(a.began) / time.Second),
+		Ready: a.monitor.ready.Load(), Store: "ok", Engine: cfg.Store.Engine,
+		Registrations: a.location.Len(), Calls: a.gate.OpenCalls(),
+	}
+	if err := a.ledger.Healthy(); err != nil {
+		s.Store = err.Error()
+	}
+	return s
+}
+
+// check looks for what an operator should know: a store that does not add up, secrets that do not open, calls without price.
+func (a *App) check(ctx context.Context) api.Check {
+	var c api.Check
+	add := func(what, level, text string) { c.Items = append(c.Items, api.CheckItem{What: what, Level: level, Text: text}) }
+	a.checkStore(ctx, add)
+	a.checkBook(add)
+	c.OK = true
+	for _, i := range c.Items {
+		c.OK = c.OK && i.Level != "error"
+	}
+	return c
+}
+
+func (a *App) checkStore(ctx context.Context, add func(what, level, text string)) {
+	if err := a.store.Ping(ctx); err != nil {
+		add("store", "error", fmt.Sprintf("cannot be written: %v. Paid calls are refused until it can", err))
+	} else {
+		add("store", "ok", a.config().Store.Engine+" answers and can be written")
+	}
+	faults, err := a.money.Check(ctx)
+	switch {
+	case err != nil:
+		add("money", "error", fmt.Sprintf("could not be checked: %v", err))
+	case len(faults) == 0:
+		add("money", "ok", "every purse holds exactly what its open calls hold")
+	}
+	for _, f := range faults {
+		add("money", "error", f)
+	}
+}
+
+func (a *App) checkBook(add func(what, level, text string)) {
+	n := a.book.Counts()
+	opened, failed := a.book.CheckSecrets()
+	if failed > 0 {
+		add("book", "error", fmt.Sprintf("%d of %d passwords do not open with the present key: restore the key file that sealed them", failed, opened+failed))
+	} else {
+		add("book", "ok", fmt.Sprintf("%d customers, %d lines; every password opens", n.Customers, n.Lines))
+	}
+	if len(a.book.Trunks()) == 0 {
+		add("trunks", "warning", "there is no trunk, so no call can leave: ringfence trunk add NAME --address HOST:PORT")
+	} else {
+		add("trunks", "ok", fmt.Sprintf("%d ways out", len(a.book.Trunks())))
+	}
+	tariff := a.config().Provider.Tariff
+	if _, _, ok := a.book.Deck(tariff); !ok {
+		add("decks", "warning", fmt.Sprintf("the retail deck %q is not there, so every call is unpriced and refused: ringfence deck import %s FILE --kind retail", tariff, tariff))
+	} else {
+		add("decks", "ok", fmt.Sprintf("%d decks in force; customers pay by %q", n.Decks, tariff))
+	}
+	if a.config().Store.Money == "memory" {
+		add("configuration", "warning", "store.money is \"memory\": caps and calls are forgotten when the program ends")
+	}
+}
+
+// rotate puts a new key in force: it is durable in the key file before anything is sealed with it.
+func (a *App) rotate(ctx context.Context, by string) (api.Rotated, error) {
+	box, err := a.keys.add()
+	if err != nil {
+		return api.Rotated{}, err
+	}
+	n, err := a.book.Rekey(ctx, by, box)
+	if err != nil {
+		return api.Rotated{}, err
+	}
+	return api.Rotated{Key: box.Newest().String(), Secrets: n}, nil
+}

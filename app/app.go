@@ -1,0 +1,147 @@
+// Package app wires the program: it opens the store, builds every stage and edge, starts them in order and stops them in
+// the reverse. Tests start the program through it as production does. It must not hold rules.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ringfence/app/config"
+	"ringfence/edge/rest"
+	"ringfence/edge/sip"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+	"ringfence/flow/book"
+	"ringfence/flow/gate"
+	"ringfence/flow/ledger"
+	"ringfence/flow/location"
+	"ringfence/state/store"
+)
+
+// Version is set by the build.
+var Version = "development"
+
+// App is the whole program, made by New and run between Start and Stop.
+type App struct {
+	log   *slog.Logger
+	level *slog.LevelVar
+	began time.Time
+
+	mu  sync.Mutex // owns cfg
+	cfg config.Config
+
+	store    store.Store
+	money    store.Money // store, or the memory engine in front of it
+	keys     *keyring
+	book     *book.Book
+	ledger   *ledger.Ledger
+	location *location.Location
+	auth     *auth.Auth
+	gate     *gate.Gate
+	sip      *sip.Edge
+	bans     *transport.Bans
+	rest     *rest.Server
+	monitor  *monitor
+
+	cleanups []cleanup // run last to first
+	failed   chan error
+}
+
+type cleanup struct {
+	name string
+	run  func(context.Context) error
+}
+
+// Options are what only the caller knows.
+type Options struct {
+	Log   *slog.Logger   // nil discards
+	Level *slog.LevelVar // follows log.level on reload; may be nil
+}
+
+// New opens the store and binds every socket. Nothing is served before Start; on an error nothing is left open.
+func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4)}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openStages, a.openEdges} {
+		if err := build(ctx); err != nil {
+			a.unwind(ctx)
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) onStop(name string, run func(context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, run})
+}
+
+// unwind runs the cleanups, last first, and joins what failed.
+func (a *App) unwind(ctx context.Context) error {
+	var errs []error
+	for i := len(a.cleanups) - 1; i >= 0; i-- {
+		c := a.cleanups[i]
+		if err := c.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stopping %s: %w", c.name, err))
+		}
+	}
+	a.cleanups = nil
+	return errors.Join(errs...)
+}
+
+// openFolder makes the data folder, readable by its owner only.
+func (a *App) openFolder(context.Context) error {
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	info, err := os.Stat(a.cfg.Data)
+	if err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		a.log.Warn("others may look into the data folder", "folder", a.cfg.Data, "mode", info.Mode().Perm().String(), "do", "chmod 700 "+filepath.Clean(a.cfg.Data))
+	}
+	return nil
+}
+
+// Start serves. It returns when everything runs, or with the first error and nothing running.
+func (a *App) Start(ctx context.Context) error {
+	for _, start := range []func(context.Context) error{a.startStages, a.startEdges} {
+		if err := start(ctx); err != nil {
+			return errors.Join(err, a.unwind(ctx))
+		}
+	}
+	a.monitor.ready.Store(true)
+	return nil
+}
+
+// Failed gives an error that the program cannot go on with.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends the program gracefully: new calls are refused, calls in setup are given up, calls that are up are left up for
+// the next start. It returns when everything is written, or when ctx ends.
+func (a *App) Stop(ctx context.Context) error {
+	a.monitor.ready.Store(false)
+	a.gate.Drain()
+	return a.unwind(ctx)
+}
+
+// SIPAddr is where phones reach this program over UDP.
+func (a *App) SIPAddr() netip.AddrPort { return a.sip.Addr(transport.UDP) }
+
+func (a *App) config() config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"ringfence/core/account"
+	"ringfence/edge/rest"
+	"ringfence/edge/sip"
+	"ringfence/edge/sip/transport"
+)
+
+// maxBans bounds the map of banned sources.
+const maxBans = 1 << 20
+
+// openEdges binds the sockets; nothing is read from them yet.
+func (a *App) openEdges(context.Context) error {
+	a.openMonitor()
+	cfg := &a.cfg
+	a.bans = transport.NewBans(maxBans)
+	var err error
+	a.sip, err = sip.New(sip.Options{
+		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.bans, Realm: cfg.SIP.Realm,
+		MaxCalls: cfg.SIP.MaxCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
+		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
+	}, a.sipDeps())
+	if err != nil {
+		return fmt.Errorf("SIP: %w", err)
+	}
+	a.rest, err = rest.New(a.adminDeps(), rest.Options{
+		Socket: cfg.Admin.Socket, Listen: cfg.Admin.Listen, Cert: cfg.Admin.TLSCert, Key: cfg.Admin.TLSKey,
+		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Log: a.log, Extra: a.monitor.handlers,
+	})
+	return err
+}
+
+// sipDeps is what the SIP edge asks and tells.
+func (a *App) sipDeps() sip.Deps {
+	return sip.Deps{
+		Check: a.auth.Check, Challenge: a.auth.AppendChallenge,
+		Register: a.location.Update, Lookup: a.location.Lookup,
+		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
+		Admit: a.gate.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
+		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, OnCut: a.gate.OnCut, Recovered: a.gate.Recovered,
+	}
+}
+
+func (a *App) trunk(name string) (account.Trunk, bool) {
+	t, ok := a.book.Trunk(name)
+	if !ok {
+		return account.Trunk{}, false
+	}
+	return *t, true
+}
+
+func (a *App) trunkPassword(name string) (string, bool) {
+	p, ok := a.book.TrunkPassword(name)
+	return p.Reveal(), ok
+}
+
+func (a *App) trunkOf(src netip.AddrPort) (string, bool) {
+	t, ok := a.book.TrunkOf(src.Addr())
+	if !ok {
+		return "", false
+	}
+	return t.Name, true
+}
+
+// startEdges serves: the admin interface first, so that a start that hangs can be looked into; phones last.
+func (a *App) startEdges(ctx context.Context) error {
+	if err := a.serveMonitor(); err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	if err := a.rest.Start(); err != nil {
+		return fmt.Errorf("the admin interface: %w", err)
+	}
+	a.onStop("the admin interface", a.rest.Stop)
+	probing, cancel := context.WithCancel(context.Background())
+	go a.probe(probing)
+	a.onStop("the store's probe", func(context.Context) error { cancel(); return nil })
+	if a.cfg.Demo {
+		if err := a.startDemo(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.sip.Start(); err != nil {
+		return fmt.Errorf("SIP: %w", err)
+	}
+	a.onStop("SIP", a.sip.Stop)
+	return nil
+}

@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// monitor is what watches the program from outside: metrics, liveness, readiness.
+type monitor struct {
+	ready    atomic.Bool
+	storeErr atomic.Pointer[string] // what the last probe of the store found; nil or "" is well
+	handlers map[string]http.Handler
+}
+
+// probeEvery is how often the store is written to see that it can be.
+const probeEvery = 5 * time.Second
+
+func (a *App) openMonitor() {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &collector{a})
+	a.monitor = &monitor{}
+	a.monitor.handlers = map[string]http.Handler{
+		"GET /metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}),
+		"GET /healthz": http.HandlerFunc(a.healthz),
+		"GET /readyz":  http.HandlerFunc(a.readyz),
+	}
+}
+
+// healthz says that the program lives: 200 always; the body tells what ails it, for whoever reads.
+func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
+	a.writeHealth(w, http.StatusOK)
+}
+
+// readyz says whether paid calls can be taken: 503 while the store cannot be written, or while starting and stopping.
+func (a *App) readyz(w http.ResponseWriter, _ *http.Request) {
+	code := http.StatusOK
+	if !a.monitor.ready.Load() || a.storeFault() != "" {
+		code = http.StatusServiceUnavailable
+	}
+	a.writeHealth(w, code)
+}
+
+func (a *App) writeHealth(w http.ResponseWriter, code int) {
+	body := map[string]any{"ready": a.monitor.ready.Load(), "store": "ok", "calls": a.gate.OpenCalls()}
+	if f := a.storeFault(); f != "" {
+		body["store"] = f
+		body["effect"] = "new paid calls are refused; emergency calls connect; calls that are up go on as far as they are paid"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // a prober that went away is no fault
+}
+
+// storeFault is "" while the store is well: neither the ledger nor the probe has failed since.
+func (a *App) storeFault() string {
+	if err := a.ledger.Healthy(); err != nil {
+		return err.Error()
+	}
+	if p := a.monitor.storeErr.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// probe writes to the store now and then, so that a full disk is known before a call finds it.
+func (a *App) probe(ctx context.Context) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ping, cancel := context.WithTimeout(ctx, probeEvery)
+		err := a.store.Ping(ping)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		a.noteProbe(err)
+	}
+}
+
+func (a *App) noteProbe(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	old := a.monitor.storeErr.Swap(&text)
+	was := old != nil && *old != ""
+	switch {
+	case text != "" && !was:
+		a.log.Error("the store cannot be written: new paid calls are refused, emergency calls connect", "err", text)
+	case text == "" && was:
+		a.log.Info("the store can be written again")
+	}
+}
+
+// serveMonitor serves the handlers on their own address, for monitoring that has no access to the admin socket.
+func (a *App) serveMonitor() error {
+	at := a.cfg.Metrics.Listen
+	if !at.IsValid() {
+		return nil
+	}
+	mux := http.NewServeMux()
+	for pattern, h := range a.monitor.handlers {
+		mux.Handle(pattern, h)
+	}
+	l, err := net.Listen("tcp", at.String())
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	go func() {
+		if err := srv.Serve(l); err != http.ErrServerClosed {
+			a.fail(err)
+		}
+	}()
+	a.onStop("metrics", srv.Shutdown)
+	return nil
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default: // one is enough to stop for
+	}
+}
+
+// collector reads every stage's own counts when it is scraped; nothing is counted twice.
+type collector struct{ a *App }
+
+// Describe sends nothing: which reasons occur is known only as they do.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads the counts.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	m := metrics{out}
+	g := c.a.gate.Counts()
+	m.count("calls_admitted_total", "Calls let out or in.", float64(g.Admitted))
+	m.count("calls_answered_total", "Calls answered.", float64(g.Answered))
+	m.count("calls_cut_total", "Calls ended by Ringfence.", float64(g.Cut))
+	m.count("slices_held_total", "Further slices of talk time paid ahead.", float64(g.Extended))
+	for reason, n := range g.Refused {
+		m.count("calls_refused_total", "Calls refused, by reason.", float64(n), "reason", reason)
+	}
+	for reason, n := range g.Ended {
+		m.count("calls_ended_total", "Calls over, by reason.", float64(n), "reason", reason)
+	}
+	m.gauge("calls_open", "Calls in progress.", float64(c.a.gate.OpenCalls()))
+	m.gauge("registrations", "Phones registered.", float64(c.a.location.Len()))
+	book := c.a.book.Counts()
+	m.gauge("customers", "Customers in the book.", float64(book.Customers))
+	m.gauge("lines", "Lines in the book.", float64(book.Lines))
+	m.gauge("lines_locked", "Locked lines.", float64(book.Locked))
+	m.gauge("ready", "1 when calls are taken.", flag(c.a.monitor.ready.Load()))
+	m.gauge("store_ok", "1 while the store can be written.", flag(c.a.storeFault() == ""))
+	m.gauge("start_time_seconds", "When the program started.", float64(c.a.began.Unix()))
+	c.sip(m)
+	c.ledger(m)
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+type metrics struct{ out chan<- prometheus.Metric }
+
+func (m metrics) count(name, help string, v float64, labels ...string) {
+	m.send(prometheus.CounterValue, name, help, v, labels)
+}
+
+func (m metrics) gauge(name, help string, v float64, labels ...string) {
+	m.send(prometheus.GaugeValue, name, help, v, labels)
+}
+
+// send takes labels as name, value pairs.
+func (m metrics) send(kind prometheus.ValueType, name, help string, v float64, labels []string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	m.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("ringfence_"+name, help, names, nil), kind, v, values...)
+}

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"ringfence/app/config"
+)
+
+// stopWithin bounds a graceful stop; calls that are up are not waited for, they are left up.
+const stopWithin = 20 * time.Second
+
+// Serve runs the program until ctx ends or SIGINT or SIGTERM comes; SIGHUP reloads. Messages for people go to out, the
+// log to logTo. program is what the reader would type to run this binary.
+func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program string) error {
+	level := &slog.LevelVar{}
+	level.Set(logLevel(cfg.Log.Level))
+	log := newLog(cfg.Log.Format, level, logTo)
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	a, err := New(ctx, cfg, Options{Log: log, Level: level})
+	if err != nil {
+		return err
+	}
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	log.Info("ringfence serves", "version", Version, "node", cfg.Node, "udp", a.SIPAddr().String(), "admin", cfg.Admin.Socket, "data", cfg.Data)
+	if cfg.Demo {
+		a.PrintDemo(out, program)
+	}
+	notify(log, daemon.SdNotifyReady)
+	err = a.wait(ctx)
+	cancel() // a second signal ends the program at once
+	notify(log, daemon.SdNotifyStopping)
+	log.Info("stopping: calls that are up stay up for the next start", "calls", a.gate.OpenCalls())
+	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer done()
+	if stopErr := a.Stop(stopping); err == nil {
+		err = stopErr
+	}
+	log.Info("stopped")
+	return err
+}
+
+// wait returns when the program is to end: nil when it was asked to.
+func (a *App) wait(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-a.failed:
+			return err
+		case <-hup:
+			a.reloadFile(ctx)
+		}
+	}
+}
+
+// reloadFile reads the configuration file again and applies what may change without a restart.
+func (a *App) reloadFile(ctx context.Context) {
+	notify(a.log, daemon.SdNotifyReloading)
+	defer notify(a.log, daemon.SdNotifyReady)
+	old := a.config()
+	if old.File == "" {
+		a.Reload(ctx, old)
+		return
+	}
+	next, err := config.Load(old.File)
+	if err != nil {
+		a.log.Error("the configuration was not reloaded; the old one stays in force", "err", err)
+		return
+	}
+	a.Reload(ctx, next)
+}
+
+// Reload applies the changes of a configuration that need no restart, and reads decks and certificates again. What needs
+// a restart is named in the log.
+func (a *App) Reload(ctx context.Context, want config.Config) {
+	old := a.config()
+	next, applied, restart := config.Reload(old, want)
+	for _, c := range restart {
+		a.log.Warn("needs a restart to take effect", "field", c.Key, "now", c.Old, "wanted", c.New)
+	}
+	if a.level != nil {
+		a.level.Set(logLevel(next.Log.Level))
+	}
+	if err := a.applyProvider(&next); err != nil {
+		a.log.Error("provider settings were not reloaded; the old ones stay in force", "err", err)
+		return
+	}
+	a.mu.Lock()
+	a.cfg = next
+	a.mu.Unlock()
+	if err := a.book.ReloadDecks(ctx); err != nil {
+		a.log.Error("decks were not read again; the old ones stay in force", "err", err)
+	}
+	if err := a.rest.ReloadCertificate(); err != nil {
+		a.log.Error("the certificate was not read again; the old one stays in force", "err", err)
+	}
+	for _, c := range applied {
+		a.log.Info("changed", "field", c.Key, "from", c.Old, "to", c.New)
+	}
+	a.log.Info("reloaded")
+}
+
+func (a *App) applyProvider(cfg *config.Config) error {
+	o, err := bookOptions(cfg)
+	if err != nil {
+		return err
+	}
+	return a.book.SetProvider(o)
+}
+
+func logLevel(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo // validated before; never silent
+	}
+	return l
+}
+
+func newLog(format string, level slog.Leveler, to io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, o))
+	}
+	return slog.New(slog.NewTextHandler(to, o))
+}
+
+// notify tells systemd, if it listens.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd was not told", "err", fmt.Errorf("%s: %w", state, err))
+	}
+}

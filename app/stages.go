@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ringfence/app/config"
+	"ringfence/core/phone"
+	"ringfence/flow/auth"
+	"ringfence/flow/book"
+	"ringfence/flow/gate"
+	"ringfence/flow/ledger"
+	"ringfence/flow/location"
+	"ringfence/state/store"
+	"ringfence/state/store/memory"
+	"ringfence/state/store/postgres"
+	"ringfence/state/store/sqlite"
+)
+
+// openStore opens the engine that the configuration names.
+func (a *App) openStore(ctx context.Context) error {
+	var err error
+	switch a.cfg.Store.Engine {
+	case "postgres":
+		a.store, err = postgres.Open(ctx, a.cfg.Store.DSN.Reveal())
+	default:
+		a.store, err = sqlite.Open(ctx, a.cfg.DatabasePath(), sqlite.Options{Sync: a.cfg.Store.Sync})
+	}
+	if err != nil {
+		return fmt.Errorf("the %s store: %w", a.cfg.Store.Engine, err)
+	}
+	a.onStop("the store", func(context.Context) error { return a.store.Close() })
+	a.money = a.store
+	if a.cfg.Store.Money == "memory" {
+		a.log.Warn("money is kept in memory only: caps and calls are forgotten when the program ends")
+		a.money = memory.New()
+	}
+	return nil
+}
+
+// openBook reads the key and the book.
+func (a *App) openBook(ctx context.Context) error {
+	var err error
+	if a.keys, err = openKeys(&a.cfg); err != nil {
+		return err
+	}
+	o, err := bookOptions(&a.cfg)
+	if err != nil {
+		return err
+	}
+	o.Box = a.keys.box()
+	a.book, err = book.Open(ctx, a.store, o)
+	return err
+}
+
+func bookOptions(cfg *config.Config) (book.Options, error) {
+	settings, err := cfg.Provider.Settings.Account()
+	if err != nil {
+		return book.Options{}, err
+	}
+	plan, err := numberingPlan(cfg)
+	return book.Options{
+		Plan: plan, Provider: settings, Zone: cfg.Provider.Zone, Tariff: cfg.Provider.Tariff, Realm: cfg.SIP.Realm,
+		PeakFrom: cfg.Provider.PeakFrom.Duration, PeakTill: cfg.Provider.PeakTill.Duration,
+	}, err
+}
+
+func numberingPlan(cfg *config.Config) (*phone.Plan, error) {
+	if cfg.Provider.Plan != "custom" {
+		return phone.UK(), nil
+	}
+	plan, err := phone.NewPlan(cfg.Provider.CustomPlan.Phone())
+	if err != nil {
+		return nil, fmt.Errorf("provider.custom-plan: %w", err)
+	}
+	return plan, nil
+}
+
+// openStages builds the stages of a call; nothing runs yet.
+func (a *App) openStages(ctx context.Context) error {
+	cfg := &a.cfg
+	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log})
+	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Log: a.log})
+	if err := a.location.Load(ctx); err != nil {
+		return fmt.Errorf("registrations of before: %w", err)
+	}
+	var err error
+	if a.auth, err = a.newAuth(); err != nil {
+		return err
+	}
+	a.gate, err = gate.New(gate.Options{
+		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered,
+		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
+	})
+	if err != nil {
+		return err
+	}
+	a.book.OnChange(a.gate.Follow)
+	a.book.OnChange(a.dropPhones)
+	return nil
+}
+
+func (a *App) registered(line string, now time.Time) bool { return len(a.location.Lookup(line, now)) > 0 }
+
+// dropPhones unregisters the phones of a line that was removed or whose password changed.
+func (a *App) dropPhones(c book.Change) {
+	if c.Kind == book.LineDeleted || c.Kind == book.PasswordChanged {
+		a.location.Drop(c.Line)
+	}
+}
+
+func (a *App) newAuth() (*auth.Auth, error) {
+	cfg := &a.cfg
+	return auth.New(auth.Options{
+		Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
+		Line: a.authLine,
+	})
+}
+
+// authLine is what auth needs to know of a line.
+func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
+	l, ok := a.book.Find(user)
+	if !ok {
+		return auth.Line{}, false
+	}
+	return auth.Line{ID: l.ID(), Nets: l.Effective(now).Nets}, true
+}
+
+// startStages runs the ledger, takes back open calls, and keeps leases and registrations.
+func (a *App) startStages(ctx context.Context) error {
+	a.ledger.Start()
+	a.onStop("the ledger", a.ledger.Stop)
+	if err := a.gate.Start(ctx, a.money); err != nil {
+		return err
+	}
+	a.onStop("the meter", func(context.Context) error { a.gate.Stop(); return nil })
+	run, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 2)
+	go func() { a.location.Run(run); done <- struct{}{} }()
+	go func() { a.ledger.Leases(run, a.gate.Adopt); done <- struct{}{} }()
+	a.onStop("registrations and leases", func(ctx context.Context) error {
+		cancel()
+		<-done
+		<-done
+		return a.location.Flush(ctx)
+	})
+	return nil
+}
+
+var _ netip.Addr
+var _ store.Store

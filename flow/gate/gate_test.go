@@ -1,0 +1,617 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+	"ringfence/flow/book"
+	"ringfence/flow/ledger"
+	"ringfence/state/store"
+	"ringfence/state/store/memory"
+	"ringfence/state/store/sqlite"
+)
+
+// deckCSV prices what the tests call. Per second throughout, so that figures can be worked out by hand.
+const deckCSV = `Destination,Prefix,Peak,Off-peak,Weekend,Connection charge,First Interval,Sub Interval
+UK geographic,442,0.012,0.012,0.012,0,1,1
+UK mobile,447,0.06,0.06,0.06,0,1,1
+UK freephone,44800,0,0,0,0,1,1
+UK premium,449,1.50,1.50,1.50,0,60,60
+France,33,0.015,0.015,0.015,0,1,1
+Cuba,53,0.90,0.90,0.90,0,60,60
+Latvia,371,0.30,0.30,0.30,0.10,30,6
+`
+
+// house is a gate over a real book and an in-memory purse.
+type house struct {
+	t     testing.TB
+	book  *book.Book
+	money store.Money
+	led   *ledger.Ledger
+	gate  *Gate
+	cuts  chan call.ID
+}
+
+func newBook(t testing.TB) *book.Book {
+	t.Helper()
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "book.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	key, err := secret.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := secret.NewBox([]secret.Key{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, func() error { _, err := b.AddCustomer(ctx, "test", "acme", book.CustomerEdit{}); return err }())
+	for i, id := range []string{"2001", "2002"} {
+		number := fmt.Sprintf("0207946010%d", i+1)
+		_, _, err := b.AddLine(ctx, "test", book.NewLine{ID: id, Customer: "acme", Edit: book.LineEdit{Number: &number}})
+		must(t, err)
+	}
+	addr, emergency := []string{"127.0.0.1:5090"}, true
+	_, err = b.AddTrunk(ctx, "test", "carrier", book.TrunkEdit{Addresses: &addr})
+	must(t, err)
+	_, err = b.AddTrunk(ctx, "test", "lifeline", book.TrunkEdit{Addresses: &addr, Emergency: &emergency})
+	must(t, err)
+	_, err = b.Import(ctx, "test", []byte(deckCSV), book.ImportOptions{Name: "retail", Kind: rating.Retail})
+	must(t, err)
+	return b
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open builds the stages over a book; call it inside the bubble when time is virtual.
+func open(t testing.TB, b *book.Book, m store.Money) *house {
+	t.Helper()
+	h := &house{t: t, book: b, money: m, cuts: make(chan call.ID, 1000)}
+	h.led = ledger.New(m, ledger.Options{Node: "n1"})
+	h.led.Start()
+	var err error
+	h.gate, err = New(Options{Node: "n1", Plan: b.Plan(), Book: b, Ledger: h.led})
+	must(t, err)
+	h.gate.OnCut(func(id call.ID, _ policy.Reason, _ policy.Figures) {
+		h.gate.Ended(id, End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		h.cuts <- id
+	})
+	must(t, h.gate.Start(context.Background(), m))
+	return h
+}
+
+func (h *house) close() {
+	h.gate.Stop()
+	must(h.t, h.led.Stop(context.Background()))
+}
+
+func (h *house) admit(line, to string) (*Plan, policy.Reason) {
+	h.t.Helper()
+	p, err := h.gate.Admit(context.Background(), Attempt{Line: line, Dialled: to, Source: phoneAt, ALeg: "a-leg"})
+	var r *Refusal
+	switch {
+	case err == nil:
+		return p, policy.OK
+	case errors.As(err, &r):
+		return nil, r.Reason
+	}
+	h.t.Fatalf("Admit: %v is no refusal", err)
+	return nil, 0
+}
+
+func (h *house) answer(p *Plan) {
+	h.t.Helper()
+	h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+	h.gate.Ringing(p.ID)
+	must(h.t, h.gate.Answered(context.Background(), p.ID, p.Ways[0], []byte("dialogs")))
+}
+
+// record waits for the call's one record.
+func (h *house) record(id call.ID) call.CDR {
+	h.t.Helper()
+	for range 2000 {
+		if r, err := h.money.CDR(context.Background(), id); err == nil {
+			return r
+		}
+		time.Sleep(time.Millisecond)
+	}
+	h.t.Fatalf("call %s left no record", id)
+	return call.CDR{}
+}
+
+// square fails unless the money adds up and nothing is held.
+func (h *house) square(held money.Micro) {
+	h.t.Helper()
+	faults, err := h.money.Check(context.Background())
+	must(h.t, err)
+	if len(faults) > 0 {
+		h.t.Fatalf("the money does not add up: %v", faults)
+	}
+	for _, p := range h.purses() {
+		if p.Held != held {
+			h.t.Fatalf("%s holds %v, want %v", p.ID, p.Held, held)
+		}
+	}
+}
+
+func (h *house) purses() []store.Purse {
+	h.t.Helper()
+	l, _ := h.book.Line("2001")
+	ids := PurseIDs("2001", "acme", l.Zone(), time.Now())
+	p, err := h.money.Purses(context.Background(), ids[:])
+	must(h.t, err)
+	return p
+}
+
+var phoneAt = netip.MustParseAddrPort("192.0.2.7:5060")
+
+func set(t testing.TB, b *book.Book, f account.Field, n int64, grant bool) {
+	t.Helper()
+	must(t, b.Set(context.Background(), "test", account.LevelLine, "2001", book.Setting{Field: f, N: n, Grant: grant}))
+}
+
+func TestEveryRefusalHasItsReason(t *testing.T) {
+	for _, c := range []struct {
+		name, to string
+		prepare  func(*testing.T, *book.Book)
+		want     policy.Reason
+	}{
+		{"a plain call", "020 7946 0000", nil, policy.OK},
+		{"freephone", "0800 1111", nil, policy.OK},
+		{"a hidden prefix", "981046500729221", nil, policy.NumberInvalid},
+		{"premium", "0909 879 0123", nil, policy.PremiumBarred},
+		{"dear abroad", "00 53 7 1234567", nil, policy.OverInternational},
+		{"cheap abroad", "0033 1 42 68 53 00", nil, policy.OK},
+		{"no price", "0049 30 123456", nil, policy.Unpriced},
+		{"national over a lowered ceiling", "07700 900123", func(t *testing.T, b *book.Book) {
+			set(t, b, account.NationalCeiling, int64(5*money.PencePerMinute), false)
+		}, policy.OverNational},
+		{"free only, freephone", "0800 1111", func(t *testing.T, b *book.Book) { set(t, b, account.NationalCeiling, 0, false) }, policy.OK},
+		{"free only, geographic", "02079460000", func(t *testing.T, b *book.Book) { set(t, b, account.NationalCeiling, 0, false) }, policy.OverNational},
+		{"locked", "02079460000", lock, policy.LineLocked},
+		{"locked, emergency", "999", lock, policy.OK},
+		{"no money at all", "02079460000", func(t *testing.T, b *book.Book) { set(t, b, account.LineDayCap, 0, false) }, policy.LineDaySpent},
+		{"no money, freephone", "0800 1111", func(t *testing.T, b *book.Book) { set(t, b, account.LineDayCap, 0, false) }, policy.OK},
+		{"no money, emergency", "112", func(t *testing.T, b *book.Book) { set(t, b, account.LineDayCap, 0, false) }, policy.OK},
+		{"no calls", "02079460000", func(t *testing.T, b *book.Book) { set(t, b, account.MaxCalls, 0, false) }, policy.TooManyCalls},
+		{"none abroad", "0033 1 42 68 53 00", func(t *testing.T, b *book.Book) { set(t, b, account.MaxInternational, 0, false) }, policy.TooManyInternational},
+		{"a wrong address", "02079460000", nets, policy.AddressLocked},
+		{"another line", "020 7946 0102", nil, policy.OK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBook(t)
+			if c.prepare != nil {
+				c.prepare(t, b)
+			}
+			h := open(t, b, memory.New())
+			defer h.close()
+			p, got := h.admit("2001", c.to)
+			if got != c.want {
+				t.Fatalf("%s: %v, want %v", c.to, got, c.want)
+			}
+			x := h.gate.Explain("2001", c.to, phoneAt.Addr(), time.Now())
+			if got == policy.OK && !x.Verdict.Allowed() {
+				t.Errorf("Explain refuses with %v what Admit allowed", x.Verdict.Reason)
+			}
+			if p != nil {
+				h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+				h.record(p.ID)
+			}
+			h.square(0)
+		})
+	}
+}
+
+func lock(t *testing.T, b *book.Book) {
+	_, err := b.Lock(context.Background(), "test", "2001", "stolen", true)
+	must(t, err)
+}
+
+func nets(t *testing.T, b *book.Book) {
+	only := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	_, err := b.EditLine(context.Background(), "test", "2001", book.LineEdit{Nets: &only})
+	must(t, err)
+}
+
+func TestACallIsBilledToTheMicroUnit(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		p, why := h.admit("2001", "020 7946 0000")
+		if why != policy.OK || p.Present != "442079460101" || len(p.Ways) != 2 {
+			t.Fatalf("plan %+v, %v", p, why)
+		}
+		h.square(12_000) // a slice of 60 s at 1.2p a minute
+		time.Sleep(3 * time.Second)
+		h.answer(p)
+		time.Sleep(95*time.Second + 500*time.Millisecond)
+		h.gate.Ended(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		r := h.record(p.ID)
+		// 95.5 s are 96 begun seconds: 96 × 1.2p / 60 = 1.92p.
+		if r.Retail != 19_200 || r.Talk != 95*time.Second+500*time.Millisecond || r.By != call.Callee || r.Reason != "hangup" || r.BLeg != "b-leg" {
+			t.Fatalf("record %+v", r)
+		}
+		h.square(0)
+		for _, p := range h.purses() {
+			if p.Spent != 19_200 {
+				t.Errorf("%s spent %v", p.ID, p.Spent)
+			}
+		}
+	})
+}
+
+func TestACallIsCutWhereItsMoneyEnds(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LineDayCap, 100_000, false) // 10p at 6p a minute: 100 seconds
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		began := time.Now()
+		if id := <-h.cuts; id != p.ID {
+			t.Fatal("another call was cut")
+		}
+		if d := time.Since(began); d != 100*time.Second {
+			t.Errorf("cut after %v, want 100s", d)
+		}
+		r := h.record(p.ID)
+		if r.Retail != 100_000 || r.Reason != "line-day-cap" || r.By != call.System {
+			t.Errorf("record %+v", r)
+		}
+		h.square(0)
+		if _, why := h.admit("2001", "07700 900123"); why != policy.LineDaySpent {
+			t.Errorf("after the cap: %v", why)
+		}
+	})
+}
+
+// TestMoneyThatComesBackIsUsed: a call that was told "no more" goes on when another call gives money back before the end.
+func TestMoneyThatComesBackIsUsed(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LineDayCap, 100_000, false)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		first, _ := h.admit("2001", "07700 900123")  // holds 60 s: 6p
+		second, _ := h.admit("2001", "07700 900124") // holds what is left: 4p, 40 s
+		h.answer(first)
+		h.answer(second)
+		time.Sleep(35 * time.Second)
+		h.gate.Ended(first.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}) // 3.5p: 2.5p come back
+		began := time.Now()
+		<-h.cuts
+		if d := time.Since(began); d != 30*time.Second {
+			t.Errorf("the second call went on for %v, want 30s: 65 s are 6.5p", d)
+		}
+		if r := h.record(second.ID); r.Retail != 65_000 {
+			t.Errorf("retail %v", r.Retail)
+		}
+		h.square(0)
+	})
+}
+
+func TestTheLongestCallIsCut(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LongestCall, 600, false)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		for _, to := range []string{"0800 1111", "02079460000"} {
+			p, _ := h.admit("2001", to)
+			h.answer(p)
+			began := time.Now()
+			<-h.cuts
+			if d := time.Since(began); d != 10*time.Minute {
+				t.Errorf("%s: cut after %v", to, d)
+			}
+			if r := h.record(p.ID); r.Reason != "longest-call" {
+				t.Errorf("%s: reason %s", to, r.Reason)
+			}
+		}
+		h.square(0)
+	})
+}
+
+func TestALockCutsItsCallsButNotTheEmergency(t *testing.T) {
+	b := newBook(t)
+	h := open(t, b, memory.New())
+	defer h.close()
+	paid, _ := h.admit("2001", "02079460000")
+	help, _ := h.admit("2001", "999")
+	h.answer(paid)
+	h.answer(help)
+	if n := h.gate.CutLine("2001", policy.CutLocked); n != 1 {
+		t.Fatalf("%d calls cut", n)
+	}
+	if r := h.record(paid.ID); r.Reason != "cut-line-locked" {
+		t.Errorf("reason %s", r.Reason)
+	}
+	if h.gate.OpenCalls() != 1 {
+		t.Errorf("%d calls open, want the emergency call", h.gate.OpenCalls())
+	}
+}
+
+// TestRacingAttemptsNeverPassACap: cgrates granted five calls on the money of one; two engines lost a third of debits.
+func TestRacingAttemptsNeverPassACap(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LineDayCap, 1_000_000, false)
+	set(t, b, account.MaxCalls, 1_000_000, true)
+	set(t, b, account.CallsPerMinute, 1_000_000, true)
+	h := open(t, b, memory.New())
+	defer h.close()
+	var let atomic.Int64
+	var plans sync.Map
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 20 {
+				if p, why := h.admit("2001", "07700 900123"); why == policy.OK {
+					let.Add(1)
+					plans.Store(p.ID, p)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range h.purses() {
+		if p.Spent+p.Held > 1_000_000 {
+			t.Fatalf("%s: %v passes the cap", p.ID, p.Spent+p.Held)
+		}
+	}
+	// £1 at 6p for a slice: sixteen whole slices, and one call with the 4p that are left.
+	if let.Load() < 16 {
+		t.Errorf("only %d calls let out", let.Load())
+	}
+	plans.Range(func(id, _ any) bool {
+		wg.Go(func() { h.gate.Ended(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
+		wg.Go(func() { h.gate.Ended(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
+		return true
+	})
+	wg.Wait()
+	plans.Range(func(id, _ any) bool { h.record(id.(call.ID)); return true })
+	h.square(0)
+}
+
+func TestTheSliceIsCutToTheMoneyLeft(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.InternationalCeiling, int64(100*money.PencePerMinute), true)
+	set(t, b, account.LineDayCap, 250_000, false)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		// Latvia: 10p to connect, 30p a minute, 30/6. 25p pay for 30 s: 10 + 15.
+		p, why := h.admit("2001", "00371 67 123456")
+		if why != policy.OK {
+			t.Fatal(why)
+		}
+		h.answer(p)
+		began := time.Now()
+		<-h.cuts
+		if d := time.Since(began); d != 30*time.Second {
+			t.Errorf("cut after %v", d)
+		}
+		if r := h.record(p.ID); r.Retail != 250_000 {
+			t.Errorf("retail %v", r.Retail)
+		}
+		// Cuba is 90p for its first minute: more than there ever was.
+		if _, why := h.admit("2001", "0053 7 1234567"); why != policy.LineDaySpent {
+			t.Error(why)
+		}
+		h.square(0)
+	})
+}
+
+func TestCallsOutliveARestart(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m)
+		up, _ := h.admit("2001", "07700 900123")
+		h.answer(up)
+		ringing, _ := h.admit("2001", "07700 900124")
+		time.Sleep(20 * time.Second)
+		h.close() // what was not said to the store is lost from here on
+
+		h = open(t, b, m)
+		defer h.close()
+		back := h.gate.Recovered()
+		if len(back) != 1 || back[0].ID != up.ID || string(back[0].Snapshot) != "dialogs" {
+			t.Fatalf("recovered %+v", back)
+		}
+		if r := h.record(ringing.ID); r.Reason != "node-lost" || r.Retail != 0 {
+			t.Errorf("the call in setup: %+v", r)
+		}
+		if n := h.gate.counts.Open(openKey("2001")); n != 1 {
+			t.Errorf("%d calls counted open", n)
+		}
+		time.Sleep(70 * time.Second) // past the first slice: the meter goes on
+		h.gate.Ended(up.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		if r := h.record(up.ID); r.Retail != 90_000 || r.Talk != 90*time.Second {
+			t.Errorf("90 s at 6p are 9p: %v for %v", r.Retail, r.Talk)
+		}
+		h.square(0)
+	})
+}
+
+// TestALateEndCostsNoMoreThanWasHeld: the end became known long after the money ended (the node was down).
+func TestALateEndCostsNoMoreThanWasHeld(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m)
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		h.close()
+		time.Sleep(time.Hour)
+		h = open(t, b, m)
+		defer h.close()
+		<-h.cuts
+		if r := h.record(p.ID); r.Retail != 60_000 {
+			t.Errorf("retail %v, want the slice of 6p", r.Retail)
+		}
+		h.square(0)
+	})
+}
+
+func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
+	b := newBook(t)
+	h := open(t, b, memory.New())
+	defer h.close()
+	in := func(to string) (*Plan, error) {
+		return h.gate.Admit(context.Background(), Attempt{Trunk: "carrier", Dialled: to, Source: phoneAt})
+	}
+	lock(t, b) // a lock closes the way out, never the way in
+	p, err := in("+442079460101")
+	if err != nil || p.Ways[0].Line != "2001" {
+		t.Fatalf("%+v %v", p, err)
+	}
+	h.answer(p)
+	h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+	if r := h.record(p.ID); r.Direction != call.In || r.Retail != 0 || r.Line != "2001" || r.Peer != "carrier" {
+		t.Errorf("record %+v", r)
+	}
+	if _, err := in("+442079469999"); err == nil || err.(*Refusal).Reason != policy.NoSuchLine {
+		t.Errorf("a number of nobody: %v", err)
+	}
+}
+
+func TestOnlyEmergencyPassesFromAWrongAddressOrWhileStopping(t *testing.T) {
+	b := newBook(t)
+	h := open(t, b, memory.New())
+	defer h.close()
+	try := func(to string, restricted bool) policy.Reason {
+		p, err := h.gate.Admit(context.Background(), Attempt{Line: "2001", Dialled: to, Source: phoneAt, Restricted: restricted})
+		if err != nil {
+			return err.(*Refusal).Reason
+		}
+		if p.Ways[0].Trunk != "lifeline" {
+			t.Errorf("%s goes by %s first", to, p.Ways[0].Trunk)
+		}
+		return policy.OK
+	}
+	if why := try("02079460000", true); why != policy.AddressLocked {
+		t.Error(why)
+	}
+	if why := try("999", true); why != policy.OK {
+		t.Error(why)
+	}
+	h.gate.Drain()
+	if why := try("02079460000", false); why != policy.Stopping {
+		t.Error(why)
+	}
+	if why := try("112", false); why != policy.OK {
+		t.Error(why)
+	}
+}
+
+// broken is a store that fails while told to; writes may have happened or not.
+type broken struct {
+	*memory.Engine
+	fail atomic.Bool
+	late bool // fail after the write, not before it
+}
+
+func (b *broken) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	if !b.fail.Load() {
+		return b.Engine.Apply(ctx, ops)
+	}
+	if b.late {
+		if _, err := b.Engine.Apply(ctx, ops); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("no space left on device")
+}
+
+func TestAFailingStoreRefusesPaidAndConnectsEmergency(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("persisted=%v", late), func(t *testing.T) {
+			b := newBook(t)
+			synctest.Test(t, func(t *testing.T) {
+				m := &broken{Engine: memory.New(), late: late}
+				h := open(t, b, m)
+				defer h.close()
+				m.fail.Store(true)
+				if _, why := h.admit("2001", "02079460000"); why != policy.StoreUnavailable {
+					t.Fatal(why)
+				}
+				help, why := h.admit("2001", "999")
+				if why != policy.OK {
+					t.Fatal(why)
+				}
+				h.answer(help)
+				time.Sleep(10 * time.Second)
+				h.gate.Ended(help.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+				m.fail.Store(false)
+				time.Sleep(time.Minute)
+				if r := h.record(help.ID); r.Class != "emergency" || r.Talk != 10*time.Second {
+					t.Errorf("the emergency call is written down when the store is back: %+v", r)
+				}
+				if _, why := h.admit("2001", "02079460000"); why != policy.OK {
+					t.Errorf("after recovery: %v", why)
+				}
+				faults, err := m.Check(context.Background())
+				if err != nil || len(faults) > 0 {
+					t.Errorf("%v %v", faults, err)
+				}
+				h.square(12_000) // the one call that is open; nothing leaked from the refused one
+			})
+		})
+	}
+}
+
+func BenchmarkAuthorise(b *testing.B) {
+	bk := newBook(b)
+	must(b, bk.Set(context.Background(), "test", account.LevelLine, "2001",
+		book.Setting{Field: account.MaxCalls, N: 1_000_000, Grant: true}, book.Setting{Field: account.CallsPerMinute, N: 1 << 40, Grant: true},
+		book.Setting{Field: account.LineDayCap, N: 1 << 60, Grant: true}, book.Setting{Field: account.LineMonthCap, N: 1 << 60, Grant: true}))
+	must(b, bk.Set(context.Background(), "test", account.LevelCustomer, "acme",
+		book.Setting{Field: account.AccountDayCap, N: 1 << 60, Grant: true}, book.Setting{Field: account.AccountMonthCap, N: 1 << 60, Grant: true}))
+	for _, slice := range []time.Duration{time.Minute, 3 * time.Hour} {
+		b.Run(slice.String(), func(b *testing.B) {
+			h := open(b, bk, memory.New())
+			defer h.close()
+			h.gate.o.Slice = slice
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					p, why := h.admit("2001", "02079460000")
+					if why != policy.OK {
+						b.Fatal(why)
+					}
+					h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+				}
+			})
+		})
+	}
+}
