@@ -2,6 +2,7 @@ package phone
 
 import (
 	_ "embed"
+	"math/bits"
 	"strconv"
 	"sync"
 )
@@ -120,60 +121,85 @@ func intlClass(code uint16, k kind) Class {
 	return abroad[k]
 }
 
-// several stands for more than one kind or region among the numbers that a state leads to.
+// several stands for more than one region among the numbers that a state leads to.
 const several = 0xff
 
-// worldCommon is, for each state, the kind and the region that all numbers through it share: 0 for no numbers.
-// 28 KB, made when first asked for.
-var worldCommon = sync.OnceValue(func() [][2]byte {
-	common := make([][2]byte, (len(worldTable)-worldStates)/stateLen)
-	done := make([]bool, len(common))
-	var fill func(state uint16) [2]byte
-	fill = func(state uint16) [2]byte {
+// common is what all numbers through a state have in common: their kinds as bits, none when there are no numbers, and
+// their region.
+type common struct {
+	kinds  uint16
+	region byte
+}
+
+func (c common) join(other common) common {
+	switch {
+	case other.kinds == 0:
+		return c
+	case c.kinds == 0:
+		return other
+	case c.region != other.region:
+		c.region = several
+	}
+	c.kinds |= other.kinds
+	return c
+}
+
+// worldCommon has an entry for each state: 55 KB, made when first asked for.
+var worldCommon = sync.OnceValue(func() []common {
+	all := make([]common, (len(worldTable)-worldStates)/stateLen)
+	done := make([]bool, len(all))
+	var fill func(state uint16) common
+	fill = func(state uint16) common {
 		if done[state] || state == 0 {
-			return common[state]
+			return all[state]
 		}
 		at := worldStates + stateLen*int(state)
-		c := [2]byte{worldTable[at+stateKind], worldTable[at+stateRegion]}
-		for digit := range byte(10) {
-			next := fill(worldNext(state, digit))
-			for i := range c {
-				if c[i] == 0 {
-					c[i] = next[i]
-				} else if next[i] != 0 && next[i] != c[i] {
-					c[i] = several
-				}
-			}
+		var c common
+		if k := worldTable[at+stateKind]; k != 0 {
+			c = common{1 << k, worldTable[at+stateRegion]}
 		}
-		common[state], done[state] = c, true
+		for digit := range byte(10) {
+			c = c.join(fill(worldNext(state, digit)))
+		}
+		all[state], done[state] = c, true
 		return c
 	}
 	for code := range uint16(1000) {
 		fill(worldRoot(code))
 	}
-	return common
+	return all
 })
 
 // OfPrefix says what the numbers that begin with these E.164 digits have in common: their country (the main one of the
 // code when several share it, "1" is US), and their class as dialled from abroad, ClassUnknown when there are several.
 // The zero Country means that no number begins so.
 func OfPrefix(prefix uint64) (Country, Class) {
-	all := strconv.AppendUint(nil, prefix, 10)
+	country, classes := ClassesOfPrefix(prefix)
+	if bits.OnesCount32(classes) != 1 {
+		return country, ClassUnknown
+	}
+	return country, Class(bits.TrailingZeros32(classes))
+}
+
+// ClassesOfPrefix is OfPrefix with all classes that there are, bit 1<<class for each.
+func ClassesOfPrefix(prefix uint64) (Country, uint32) {
+	var buf [20]byte
+	all := strconv.AppendUint(buf[:0], prefix, 10)
 	code, n := countryCode(all)
 	state := worldRoot(code)
 	for _, digit := range all[n:] {
 		state = worldNext(state, digit-'0')
 	}
-	if state == 0 {
-		return Country{}, ClassUnknown
+	c := worldCommon()[state]
+	if c.kinds == 0 {
+		return Country{}, 0
 	}
-	common := worldCommon()[state]
-	region := common[1]
-	if region == several {
-		region = worldTable[worldMains+int(code)]
+	if c.region == several {
+		c.region = worldTable[worldMains+int(code)]
 	}
-	if common[0] == several || common[0] == 0 {
-		return worldName(region), ClassUnknown
+	classes := uint32(0)
+	for kinds := c.kinds; kinds != 0; kinds &= kinds - 1 {
+		classes |= 1 << intlClass(code, kind(bits.TrailingZeros16(kinds)))
 	}
-	return worldName(region), intlClass(code, kind(common[0]))
+	return worldName(c.region), classes
 }

@@ -1,0 +1,18 @@
+// Package demo holds the two decks of the sample provider that `ringfence serve --demo` starts with. Prices are invented:
+// plausible, not anybody's. It must not know how decks are read or who calls.
+package demo
+
+import _ "embed"
+
+//go:generate go run ./gen
+
+// Retail is the sample tariff in CSV: UK ranges in three bands, and every country's fixed, mobile and special numbers.
+//
+//go:embed retail.csv
+var Retail []byte
+
+// Cost is the sample carrier's deck in CSV: what the calls of Retail cost the provider, less than they bring for every
+// destination and length.
+//
+//go:embed cost.csv
+var Cost []byte
