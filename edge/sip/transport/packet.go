@@ -53,36 +53,32 @@ func (p *Packet) Release() {
 	packets.Put(p)
 }
 
-// deliver hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the packet, or when
-// it panicked: who knows what still points into it then.
+// deliver asks the gate and hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the
+// packet, or when it panicked: who knows what still points into it then.
 func (t *Transport) deliver(slot **Packet) {
 	p := *slot
 	p.slot = slot
 	defer func() {
 		if v := recover(); v != nil {
 			*slot = nil
-			t.count.panics.Add(1)
-			if t.cfg.Panicked != nil {
-				t.cfg.Panicked(v, debug.Stack())
-			}
+			t.panicked(v)
 		}
 	}()
+	if t.cfg.Gate != nil && !t.cfg.Gate(p.Src.Addr(), len(p.Buf)) {
+		t.count.gated.Add(1)
+		return
+	}
 	t.cfg.Handle(p)
 }
 
-// admit decides, before anything is parsed, whether a packet is worth handling, and counts it.
-func (t *Transport) admit(src netip.Addr, b []byte, now int64) bool {
-	switch {
-	case t.cfg.Bans != nil && t.cfg.Bans.banned(src, now):
-		t.count.banned.Add(1)
-	case keepAlive(b):
-		t.count.keepAlives.Add(1)
-	case t.cfg.Gate != nil && !t.cfg.Gate(src, len(b)):
-		t.count.gated.Add(1)
-	default:
-		return true
+// panicked reports a recovered panic. It is called in the deferred function, where the stack still shows the place.
+func (t *Transport) panicked(v any) {
+	t.count.panics.Add(1)
+	if t.cfg.Panicked == nil {
+		return
 	}
-	return false
+	defer func() { _ = recover() }() // a report that panics in turn is not worth the program
+	t.cfg.Panicked(v, debug.Stack())
 }
 
 // keepAlive tells datagrams that only keep a NAT binding open: line breaks, NULs, STUN (RFC 5626 section 4.4), and all

@@ -39,6 +39,7 @@ type socket struct {
 const (
 	batchSize = 64
 	flushAt   = 32
+	maxArena  = 8 << 20 // bytes waiting on one socket
 )
 
 // queue is a run of packets in one arena.
@@ -68,7 +69,7 @@ func (q *queue) reset() {
 
 func (s *socket) send(to netip.AddrPort, b []byte) error {
 	s.mu.Lock()
-	if len(s.waiting.items) >= s.t.cfg.QueueLen {
+	if len(s.waiting.items) >= s.t.cfg.QueueLen || len(s.waiting.arena)+len(b) > maxArena {
 		s.mu.Unlock()
 		s.t.count.queueFull.Add(1)
 		return ErrQueueFull
@@ -160,7 +161,14 @@ func (s *socket) handle(slots []*Packet, lost, cut uint64) {
 	now := nanotime()
 	s.hold()
 	for i, p := range slots {
-		if !s.t.admit(p.Src.Addr(), p.Buf, now) {
+		if bans := s.t.cfg.Bans; bans != nil && bans.banned(p.Src.Addr(), now) {
+			c.banned.Add(1)
+			continue
+		}
+		if keepAlive(p.Buf) {
+			if cut == 0 || len(p.Buf) > 0 { // the empty ones are those that were too long
+				c.keepAlives.Add(1)
+			}
 			continue
 		}
 		p.Local, p.Proto, p.Flow = s.local, UDP, s.flow

@@ -17,7 +17,8 @@ type stream struct {
 	scanned int    // so much of buf holds no end of headers
 	need    int    // bytes that the message at the start of buf takes, once its headers are there
 	slot    *Packet
-	any     bool // a whole message has been read
+	any     bool // a whole message has been read, or the connection is one that we dialled
+	half    bool // the last thing read was one half of a ping
 }
 
 var (
@@ -29,7 +30,7 @@ var (
 
 // read is the connection's reader: it ends with the connection.
 func (c *conn) read() {
-	s := stream{c: c, buf: make([]byte, 0, smallBuf)}
+	s := stream{c: c, buf: make([]byte, 0, smallBuf), any: !c.source}
 	c.close(s.run())
 }
 
@@ -37,14 +38,17 @@ func (s *stream) run() error {
 	begun := time.Now() // of the present message, or of the wait for it
 	for {
 		s.deadline(begun)
+		before := len(s.buf)
 		if err := s.fill(); err != nil {
 			return s.explain(err)
 		}
-		was := len(s.buf)
+		came := len(s.buf)
 		if err := s.cut(); err != nil {
 			return err
 		}
-		if len(s.buf) == 0 || len(s.buf) < was {
+		// Another message has begun, or nothing is under way. Before the first message the clock runs on: line breaks
+		// alone keep no stranger's connection open.
+		if s.any && (before == 0 || len(s.buf) < came) {
 			begun = time.Now()
 		}
 	}
@@ -129,21 +133,27 @@ func (s *stream) shrink() {
 // keepAlives skips line breaks between messages and answers each pair of them, a ping, with one (RFC 5626 section 4.4.1).
 func (s *stream) keepAlives(b []byte) int {
 	at := 0
-	for s.need == 0 && s.scanned == 0 && bytes.HasPrefix(b[at:], []byte("\r\n")) {
-		if bytes.HasPrefix(b[at:], []byte("\r\n\r\n")) {
-			at += 4
-			_ = s.c.send(outgoing{b: []byte("\r\n"), quiet: true})
-		} else {
-			at += 2
+	for s.need == 0 && s.scanned == 0 && len(b)-at >= 2 && b[at] == '\r' && b[at+1] == '\n' {
+		at += 2
+		if s.half = !s.half; !s.half {
+			s.c.t.count.keepAlives.Add(1)
+			_ = s.c.send(outgoing{b: pong, quiet: true})
 		}
-		s.c.t.count.keepAlives.Add(1)
+	}
+	if at < len(b) && b[at] != '\r' {
+		s.half = false
 	}
 	return at
 }
 
+var pong = []byte("\r\n")
+
 // frame returns the length of the message at the start of b, 0 when it is not all there. It looks at no byte twice
 // before the end of the headers is found, so that a sender of single bytes costs no more than their number.
 func (s *stream) frame(b []byte) (int, error) {
+	if len(b) < 2 && s.scanned == 0 {
+		return 0, nil // may yet be a line break
+	}
 	if s.need == 0 {
 		from := max(0, s.scanned-3)
 		if bytes.Index(b[from:], []byte("\r\n\r\n")) < 0 {
@@ -172,14 +182,9 @@ func (s *stream) deliver(b []byte) error {
 	c := s.c
 	c.t.count.packetsIn.Add(1)
 	c.t.count.bytesIn.Add(uint64(len(b)))
-	now := nanotime()
-	if c.t.cfg.Bans != nil && c.t.cfg.Bans.banned(c.remote.Addr(), now) {
+	if c.t.cfg.Bans != nil && c.t.cfg.Bans.Banned(c.remote.Addr()) {
 		c.t.count.banned.Add(1)
 		return errBanned
-	}
-	if c.t.cfg.Gate != nil && !c.t.cfg.Gate(c.remote.Addr(), len(b)) {
-		c.t.count.gated.Add(1)
-		return nil
 	}
 	if s.slot == nil {
 		s.slot = newPacket()

@@ -297,6 +297,11 @@ func (c *conn) fail(todo []outgoing, err error) {
 	if c.t.cfg.Failed == nil {
 		return
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.t.panicked(v)
+		}
+	}()
 	for _, o := range todo {
 		if !o.quiet {
 			c.t.cfg.Failed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, o.token, err)

@@ -51,7 +51,7 @@ var (
 
 // Config says where to listen and what to do with packets. Zero values of limits mean the defaults named.
 type Config struct {
-	UDP        []netip.AddrPort // addresses to bind; port 0 picks one
+	UDP        []netip.AddrPort // addresses to bind; port 0 picks one. [::] takes IPv6 only: name 0.0.0.0 beside it
 	TCP        []netip.AddrPort
 	PacketConn net.PacketConn // a further UDP socket, read one packet at a time; for tests in a synctest bubble
 	Listener   net.Listener   // a further TCP listener, likewise
@@ -132,6 +132,7 @@ func Listen(cfg Config) (*Transport, error) {
 
 func (t *Transport) bind() error {
 	for _, a := range t.cfg.UDP {
+		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 		for range t.cfg.Sockets {
 			io, local, err := listenUDP(a, t.cfg.Sockets > 1, t.cfg.ReadBuffer)
 			if err != nil {
@@ -216,8 +217,12 @@ func (t *Transport) LocalFor(d Dest) netip.AddrPort {
 		}
 		return netip.AddrPort{}
 	}
-	if c := t.conns.find(d); c != nil && c.local.IsValid() {
-		return c.local
+	if c := t.conns.find(d); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.nc != nil {
+			return c.local
+		}
 	}
 	return t.listenerFor(d.Addr.Addr())
 }

@@ -95,6 +95,7 @@ func socketOptions(fd int, reuse bool, size int) error {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; no SIP answer goes to everybody (RFC 4475 section 3.3.8)
 	return nil
 }
 
@@ -182,6 +183,9 @@ func (s *mmsg) lost(n int) uint64 {
 	}
 	in := &s.in
 	control := in.control[n-1][:in.hdrs[n-1].Controllen]
+	if len(control) < unix.SizeofCmsghdr { // the kernel says nothing until it has dropped something
+		return 0
+	}
 	hdr, data, _, err := unix.ParseOneSocketControlMessage(control)
 	if err != nil || hdr.Level != unix.SOL_SOCKET || hdr.Type != unix.SO_RXQ_OVFL || len(data) < 4 {
 		return 0
@@ -277,6 +281,7 @@ func (s *mmsg) writeBatch(arena []byte, items []item) (packets, bytes int, ok bo
 			continue
 		}
 		if err != nil { // deadline or closed
+			_ = s.conn.SetWriteDeadline(time.Time{})
 			for _, it := range items[out.n:] {
 				bytes -= it.end - it.start
 			}

@@ -1,0 +1,152 @@
+package transport
+
+import (
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestBansAgainstAModel(t *testing.T) {
+	addr := rapid.Custom(func(t *rapid.T) netip.Addr {
+		lo := byte(rapid.IntRange(0, 7).Draw(t, "lo"))
+		switch rapid.IntRange(0, 2).Draw(t, "family") {
+		case 0:
+			return netip.AddrFrom4([4]byte{192, 0, 2, lo})
+		case 1:
+			return netip.AddrFrom16([16]byte{10: 255, 11: 255, 12: 192, 14: 2, 15: lo})
+		}
+		return netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 15: lo})
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		b := NewBans(1000)
+		model := map[netip.Prefix]bool{}
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			a := addr.Draw(t, "addr")
+			p := netip.PrefixFrom(a, a.BitLen()-rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "wide"))
+			key := normal(p)
+			if rapid.IntRange(0, 3).Draw(t, "what") == 0 {
+				if b.Remove(p) != model[key] {
+					t.Fatalf("Remove(%v) is not %v", p, model[key])
+				}
+				delete(model, key)
+			} else {
+				b.Add(p, time.Hour)
+				model[key] = true
+			}
+			a = addr.Draw(t, "asked")
+			banned := false
+			for p := range model {
+				banned = banned || p.Contains(a.Unmap())
+			}
+			if b.Banned(a) != banned {
+				t.Fatalf("Banned(%v) is not %v: %v", a, banned, model)
+			}
+			if b.Len() != len(model) {
+				t.Fatalf("Len %d, want %d", b.Len(), len(model))
+			}
+		}
+		n := 0
+		for p := range b.All() {
+			if n++; !model[p] {
+				t.Fatalf("All has %v", p)
+			}
+		}
+		if n != len(model) {
+			t.Fatalf("All has %d of %d", n, len(model))
+		}
+	})
+}
+
+func TestBansExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBans(64)
+		a := netip.MustParseAddr("192.0.2.1")
+		b.AddAddr(a, time.Minute)
+		b.AddAddr(a, time.Second) // shortens nothing
+		b.Add(netip.MustParsePrefix("192.0.2.0/24"), 10*time.Second)
+		b.AddAddr(netip.MustParseAddr("192.0.2.3"), -time.Second)
+		other := netip.MustParseAddr("192.0.2.2")
+		if !b.Banned(a) || !b.Banned(other) {
+			t.Error("not banned")
+		}
+		<-time.After(11 * time.Second)
+		if !b.Banned(a) || b.Banned(other) {
+			t.Error("after 11 s the address is to be banned, the network not")
+		}
+		<-time.After(50 * time.Second)
+		if b.Banned(a) || b.Len() != 2 {
+			t.Errorf("after 61 s: %v, %d", b.Banned(a), b.Len())
+		}
+		for p := range b.All() {
+			t.Errorf("still in force: %v", p)
+		}
+		if b.Len() != 0 || b.v4.Load() != 0 {
+			t.Errorf("%d entries left, lengths %b", b.Len(), b.v4.Load())
+		}
+	})
+}
+
+// A flood of bans fills the table and no more; what is banned longest stays.
+func TestBansAreBounded(t *testing.T) {
+	b := NewBans(1000)
+	owner := netip.MustParseAddr("203.0.113.1")
+	b.AddAddr(owner, 24*time.Hour)
+	for i := range 100_000 {
+		b.AddAddr(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
+	}
+	if b.Len() > len(b.ways) || len(b.ways) > 4096 {
+		t.Errorf("%d entries in %d", b.Len(), len(b.ways))
+	}
+	if !b.Banned(owner) {
+		t.Error("the longest ban was pushed out")
+	}
+	few := NewBans(1000)
+	for i := range 1000 {
+		few.AddAddr(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), time.Hour)
+	}
+	if few.Len() < 950 {
+		t.Errorf("of as many as promised only %d stayed", few.Len())
+	}
+}
+
+func TestBansConcurrently(t *testing.T) {
+	b := NewBans(64)
+	always := netip.MustParseAddr("2001:db8::1")
+	b.AddAddr(always, time.Hour)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				a := netip.AddrFrom4([4]byte{10, 0, byte(g), byte(i)})
+				b.AddAddr(a, time.Minute)
+				b.Banned(a)
+				if !b.Banned(always) {
+					t.Error("lost")
+					return
+				}
+				b.Remove(netip.PrefixFrom(a, 32))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkBanned(b *testing.B) {
+	t := NewBans(100_000)
+	for i := range 50_000 {
+		t.AddAddr(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
+	}
+	t.Add(netip.MustParsePrefix("198.51.100.0/24"), time.Hour)
+	for name, a := range map[string]netip.Addr{"stranger": netip.MustParseAddr("192.0.2.1"), "banned": netip.MustParseAddr("10.0.100.7"), "IPv6": netip.MustParseAddr("2001:db8::1")} {
+		b.Run(name, func(b *testing.B) {
+			now := nanotime()
+			for b.Loop() {
+				t.banned(a, now)
+			}
+		})
+	}
+}

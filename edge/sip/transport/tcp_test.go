@@ -1,0 +1,381 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func clientFrom(t testing.TB, from string, to netip.AddrPort) *net.UDPConn {
+	t.Helper()
+	c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(from)), net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func dialTCP(t testing.TB, to netip.AddrPort) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestTCPSplitAndMerged(t *testing.T) {
+	var tr *Transport
+	tr = start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+		if f := p.Parse(); f != nil {
+			t.Error(f)
+		}
+		echo(&tr)(p)
+	}})
+	all := ""
+	for i := range 20 {
+		all += text(fmt.Sprint(i), i*700)
+	}
+	t.Run("merged", func(t *testing.T) {
+		c := dialTCP(t, tr.Addr(TCP))
+		send(t, c, all)
+		if got := read(t, c, len(all)); got != all {
+			t.Error("not the same stream")
+		}
+	})
+	t.Run("split", func(t *testing.T) {
+		c := dialTCP(t, tr.Addr(TCP))
+		_ = c.(*net.TCPConn).SetNoDelay(true)
+		go func() {
+			for at := 0; at < len(all); at += 97 {
+				_, _ = c.Write([]byte(all[at:min(at+97, len(all))]))
+			}
+		}()
+		if got := read(t, c, len(all)); got != all {
+			t.Error("not the same stream")
+		}
+	})
+	t.Run("byte by byte", func(t *testing.T) {
+		c := dialTCP(t, tr.Addr(TCP))
+		s := "\r\n" + text("slow", 100)
+		for i := range len(s) {
+			send(t, c, s[i:i+1])
+		}
+		if got := read(t, c, len(s)-2); got != s[2:] {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("as large as a message may be", func(t *testing.T) {
+		c := dialTCP(t, tr.Addr(TCP))
+		s := text("large", 65000)
+		send(t, c, s)
+		if got := read(t, c, len(s)); got != s {
+			t.Error("not the same")
+		}
+	})
+}
+
+func TestTCPPing(t *testing.T) {
+	var tr *Transport
+	tr = start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
+	c := dialTCP(t, tr.Addr(TCP))
+	send(t, c, "\r\n\r\n")
+	if got := read(t, c, 2); got != "\r\n" {
+		t.Errorf("pong is %q", got)
+	}
+	for _, half := range []string{"\r", "\n", "\r\n"} {
+		send(t, c, half)
+	}
+	if got := read(t, c, 2); got != "\r\n" {
+		t.Errorf("pong is %q", got)
+	}
+	s := text("x", 1)
+	send(t, c, "\r\n"+s)
+	if got := read(t, c, len(s)); got != s {
+		t.Errorf("%q", got)
+	}
+}
+
+// What breaks framing ends the connection: there is no telling where the next message starts.
+func TestTCPFramingFaults(t *testing.T) {
+	tr := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { t.Errorf("handled %q", p.Buf) }})
+	for name, s := range map[string]string{
+		"no length":   strings.Replace(text("x", 0), "Content-Length: 0\r\n", "", 1),
+		"two lengths": strings.Replace(text("x", 0), "\r\n\r\n", "\r\nl: 5\r\n\r\n", 1),
+		"too large":   strings.Replace(text("x", 0), "Length: 0", "Length: 70000", 1),
+		"endless":     "OPTIONS " + strings.Repeat("x", 80000),
+	} {
+		c := dialTCP(t, tr.Addr(TCP))
+		_, _ = c.Write([]byte(s))
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := c.Read(make([]byte, 10)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: read %d, %v", name, n, err)
+		}
+	}
+	eventually(t, "no connections", func() bool { s := tr.Stats(); return s.Conns == 0 && s.Framing == 4 })
+}
+
+// Timeouts run in virtual time.
+func TestTCPSlowAndIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		tr := start(t, Config{Listener: ln, Handle: func(*Packet) {}, MessageTimeout: 10 * time.Second, IdleTimeout: time.Minute})
+		lasts := func(from string, talk func(c net.Conn)) time.Duration {
+			c := ln.connect(from)
+			begun := time.Now()
+			go talk(c)
+			_, _ = io.Copy(io.Discard, c)
+			_ = c.Close()
+			synctest.Wait()
+			return time.Since(begun)
+		}
+		if d := lasts("192.0.2.2:1", func(net.Conn) {}); d != 10*time.Second {
+			t.Errorf("silent: closed after %v", d)
+		}
+		if d := lasts("192.0.2.2:2", func(c net.Conn) {
+			for {
+				if _, err := c.Write([]byte("\r\n")); err != nil {
+					return
+				}
+				<-time.After(time.Second)
+			}
+		}); d != 10*time.Second {
+			t.Errorf("only line breaks: closed after %v", d)
+		}
+		if d := lasts("192.0.2.2:3", func(c net.Conn) {
+			for _, b := range []byte(text("loris", 0)) {
+				if _, err := c.Write([]byte{b}); err != nil {
+					return
+				}
+				<-time.After(time.Second)
+			}
+		}); d != 10*time.Second {
+			t.Errorf("slow loris: closed after %v", d)
+		}
+		if d := lasts("192.0.2.2:4", func(c net.Conn) {
+			_, _ = c.Write([]byte(text("x", 0)))
+			<-time.After(50 * time.Second)
+			_, _ = c.Write([]byte("\r\n\r\n"))
+		}); d != 110*time.Second {
+			t.Errorf("idle after a ping at 50 s: closed after %v", d)
+		}
+		// The time for a message is counted from its first byte, not from the end of the one before.
+		if d := lasts("192.0.2.2:5", func(c net.Conn) {
+			_, _ = c.Write([]byte(text("x", 0)))
+			<-time.After(50 * time.Second)
+			_, _ = c.Write([]byte("OPT"))
+		}); d != 60*time.Second {
+			t.Errorf("half a message at 50 s: closed after %v", d)
+		}
+		if s := tr.Stats(); s.Conns != 0 || s.Slow != 4 || s.Accepted != 5 {
+			t.Errorf("%+v", s)
+		}
+		tr.Stop()
+	})
+}
+
+func TestTCPLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		bans := NewBans(64)
+		bans.AddAddr(netip.MustParseAddr("192.0.2.66"), time.Hour)
+		tr := start(t, Config{Listener: ln, Bans: bans, Handle: func(*Packet) {}, MaxConns: 5, MaxPerSource: 2})
+		open := func(from string) (net.Conn, bool) {
+			c := ln.connect(from)
+			synctest.Wait()
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := c.Read(make([]byte, 1))
+			return c, !errors.Is(err, io.EOF)
+		}
+		var conns []net.Conn
+		for i, tc := range []struct {
+			from string
+			ok   bool
+		}{{"192.0.2.2:1", true}, {"192.0.2.2:2", true}, {"192.0.2.2:3", false}, {"192.0.2.66:1", false}, {"192.0.2.3:1", true},
+			{"192.0.2.4:1", true}, {"192.0.2.5:1", true}, {"192.0.2.6:1", false}} {
+			c, ok := open(tc.from)
+			if ok != tc.ok {
+				t.Errorf("connection %d from %s: %v", i, tc.from, ok)
+			}
+			conns = append(conns, c)
+		}
+		if s := tr.Stats(); s.Conns != 5 || s.Refused != 3 {
+			t.Errorf("%+v", s)
+		}
+		_ = conns[0].Close()
+		synctest.Wait()
+		if _, ok := open("192.0.2.2:4"); !ok {
+			t.Error("the place of a closed connection is not free")
+		}
+		tr.Stop()
+		if len(tr.conns.perSource) != 0 || len(tr.conns.byAddr) != 0 {
+			t.Error("the tables are not empty after Stop")
+		}
+	})
+}
+
+// Seen with sipgo: any Accept error ends the listener.
+func TestAcceptErrorsEndNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		var handled atomic.Int64
+		tr := start(t, Config{Listener: ln, Handle: func(*Packet) { handled.Add(1) }})
+		for range 5 {
+			ln.errs <- errors.New("accept: too many open files")
+		}
+		c := ln.connect("192.0.2.2:1")
+		_, _ = c.Write([]byte(text("x", 0)))
+		synctest.Wait()
+		if s := tr.Stats(); s.AcceptErrors != 5 || handled.Load() != 1 {
+			t.Errorf("%+v, handled %d", s, handled.Load())
+		}
+		tr.Stop()
+	})
+}
+
+type failure struct {
+	token uint64
+	err   error
+}
+
+func TestTCPDial(t *testing.T) {
+	got := make(chan string, 10)
+	server := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { got <- string(p.Buf) }})
+	var mu sync.Mutex
+	var failed []failure
+	var back = make(chan string, 10)
+	tr := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { back <- string(p.Buf) }, DialTimeout: time.Second,
+		Failed: func(_ Dest, token uint64, err error) {
+			mu.Lock()
+			failed = append(failed, failure{token, err})
+			mu.Unlock()
+		}})
+	d := Dest{Addr: server.Addr(TCP), Proto: TCP}
+	for i := range 5 { // while it dials, and after: one connection
+		if err := tr.SendToken(d, []byte(text(fmt.Sprint(i), 10)), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		if s := <-got; s != text(fmt.Sprint(i), 10) {
+			t.Errorf("%d: %q", i, s)
+		}
+	}
+	if s := server.Stats(); s.Accepted != 1 || tr.Stats().Dialled != 1 {
+		t.Errorf("%+v", s)
+	}
+	// The server sends over the same connection, found by address.
+	peer := tr.LocalFor(d)
+	if err := server.Send(Dest{Addr: peer, Proto: TCP}, []byte(text("back", 1))); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-back; s != text("back", 1) {
+		t.Error(s)
+	}
+	// When it is gone, a flow is gone, an address is dialled again.
+	server.Close(Dest{Addr: peer, Proto: TCP})
+	eventually(t, "both ends closed", func() bool { return tr.Stats().Conns == 0 && server.Stats().Conns == 0 })
+	if err := server.Send(Dest{Addr: peer, Proto: TCP, Flow: 1}, []byte("x")); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+	if err := tr.Send(d, []byte(text("again", 1))); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-got; s != text("again", 1) {
+		t.Error(s)
+	}
+	// Nobody listens there: the failure is told with its token.
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, _ := addrPort(closed.Addr())
+	_ = closed.Close()
+	if err := tr.SendToken(Dest{Addr: dead, Proto: TCP}, []byte("x"), 42); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the failure", func() bool { mu.Lock(); defer mu.Unlock(); return len(failed) == 1 && failed[0].token == 42 })
+}
+
+// A peer that does not read holds up neither the sender nor anybody else, and its messages are reported.
+func TestTCPStuckPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed []failure
+		ours, theirs := net.Pipe() // nothing is buffered: a write hangs until somebody reads
+		tr := start(t, Config{PacketConn: new(memoryNet).listen("192.0.2.1:5060"), Handle: func(*Packet) {}, WriteTimeout: 8 * time.Second, MaxQueued: 1000,
+			Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+				return pipe{theirs, "192.0.2.1:9", "192.0.2.9:5060"}, nil
+			},
+			Failed: func(_ Dest, token uint64, err error) { failed = append(failed, failure{token, err}) }})
+		d := Dest{Addr: netip.MustParseAddrPort("192.0.2.9:5060"), Proto: TCP}
+		full := 0
+		for i := range 10 {
+			switch err := tr.SendToken(d, make([]byte, 300), uint64(i)); {
+			case errors.Is(err, ErrQueueFull):
+				full++
+			case err != nil:
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		begun := time.Now()
+		<-time.After(9 * time.Second)
+		if len(failed)+full != 10 || full == 0 || tr.Stats().Conns != 0 {
+			t.Errorf("%d failed, %d refused, %v later: %+v", len(failed), full, time.Since(begun), tr.Stats())
+		}
+		_ = ours.Close()
+		tr.Stop()
+	})
+}
+
+// Stop in the midst of traffic: no goroutine stays (TestMain), no handler runs after it.
+func TestStopUnderLoad(t *testing.T) {
+	for range 5 {
+		var tr *Transport
+		var after, ran atomic.Bool
+		tr, err := Listen(Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+			if after.Load() {
+				t.Error("handled after Stop")
+			}
+			ran.Store(true)
+			_ = tr.Send(p.From(), p.Buf)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Serve()
+		u, c := client(t, tr.Addr(UDP)), dialTCP(t, tr.Addr(TCP))
+		var wg sync.WaitGroup
+		quit := make(chan struct{})
+		for _, conn := range []net.Conn{u, c} {
+			wg.Go(func() {
+				for {
+					select {
+					case <-quit:
+						return
+					default:
+						_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+						_, _ = conn.Write([]byte(text("x", 10)))
+					}
+				}
+			})
+		}
+		eventually(t, "traffic", ran.Load)
+		tr.Stop()
+		after.Store(true)
+		tr.Stop() // again: harmless
+		close(quit)
+		wg.Wait()
+	}
+}
