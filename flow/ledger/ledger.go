@@ -2,10 +2,270 @@
 // a few milliseconds into one transaction (group commit). It must not know prices, protocols or SQL.
 package ledger
 
-// The package offers, on a type made by New(store.Money, Options):
-//
-//	Do(ctx, store.Op) (store.Outcome, error) // returns when durable; ErrUnavailable when the store fails
-//	Record(facts ...store.Fact)              // facts without money, never blocks the caller; a bound counts what is dropped
-//	Start(ctx) / Stop(ctx)                   // Stop commits all that was accepted
-//	Healthy() error                          // the last failure while it lasts; recovers by itself
-//	Stats() Stats                            // groups, ops, sizes, latencies for the metrics
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/state/store"
+)
+
+// ErrUnavailable says that the store cannot make anything durable at the moment. The op may or may not have taken
+// effect; asking again with the same op is harmless.
+var ErrUnavailable = errors.New("the store is unavailable")
+
+// ErrStopped is wrapped together with ErrUnavailable once Stop was called.
+var ErrStopped = errors.New("the ledger has stopped")
+
+// Options of a ledger. Zero fields have the defaults named.
+type Options struct {
+	Node    string        // whose open calls Leases keeps
+	Lease   time.Duration // how long an open call stays this node's without renewal; 60 s
+	Log     *slog.Logger  // nowhere
+	Group   int           // most ops in one transaction; 512
+	Queue   int           // most ops that wait in Do at once; 16,384. More get ErrUnavailable
+	Posted  int           // most ops of Post that wait for the store to come back; 200,000. More are dropped and counted
+	Facts   int           // most facts of Record that wait; 32,768. More are dropped and counted
+	Timeout time.Duration // how long a transaction may take before it counts as failed; 10 s
+}
+
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		n  *int
+		to int
+	}{{&o.Group, 512}, {&o.Queue, 16_384}, {&o.Posted, 200_000}, {&o.Facts, 32_768}} {
+		if *d.n <= 0 {
+			*d.n = d.to
+		}
+	}
+	if o.Lease <= 0 {
+		o.Lease = time.Minute
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+}
+
+// Ledger is the one writer of money. Safe for concurrent use.
+type Ledger struct {
+	m store.Money
+	o Options
+
+	wake    chan struct{} // holds a token when there may be work
+	stop    chan struct{} // closed by Stop
+	abandon chan struct{} // closed when Stop may wait no longer
+	done    chan struct{} // closed by the committer at its end
+
+	mu      sync.Mutex // owns all below
+	queue   []*entry   // accepted and not yet with the store, in order
+	waiting int        // entries of queue that somebody waits for
+	posted  int        // entries of Post, in queue or with the store
+	facts   int        // facts of Record, in queue or with the store
+	updates map[call.ID]*entry
+	failed  error // the last failure, while it lasts
+	started bool
+	stopped bool
+	stats   Stats
+}
+
+// entry is one op on its way. It is in the queue, or with the committer.
+type entry struct {
+	op     store.Op
+	kind   entryKind
+	result chan result // nil unless somebody waits
+	gone   bool        // its waiter has left before it was taken: not to be written. Owned by Ledger.mu
+}
+
+type entryKind uint8
+
+const (
+	waited entryKind = iota
+	posted
+	recorded
+)
+
+type result struct {
+	out store.Outcome
+	err error
+}
+
+// New makes a ledger over a store. Nothing is written before Start.
+func New(m store.Money, o Options) *Ledger {
+	o.defaults()
+	return &Ledger{
+		m: m, o: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), abandon: make(chan struct{}),
+		done: make(chan struct{}), updates: map[call.ID]*entry{},
+	}
+}
+
+// Start runs the committer until Stop.
+func (l *Ledger) Start() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.started && !l.stopped {
+		l.started = true
+		go l.commit()
+	}
+}
+
+// Stop refuses further ops, commits all that was accepted and ends the committer. When ctx ends first, what was not
+// written is given up and counted in the error. Call it after everybody who posts has stopped.
+func (l *Ledger) Stop(ctx context.Context) error {
+	l.mu.Lock()
+	if !l.stopped {
+		close(l.stop)
+		if !l.started {
+			close(l.done)
+		}
+	}
+	l.stopped = true
+	l.mu.Unlock()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		l.mu.Lock()
+		select {
+		case <-l.abandon:
+		default:
+			close(l.abandon)
+		}
+		l.mu.Unlock()
+		<-l.done
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.queue); n > 0 {
+		return fmt.Errorf("%d operations were not written: %w", n, l.failed)
+	}
+	return nil
+}
+
+// Do has one op written and returns when it is durable. An error says that it is unknown whether the op took effect:
+// ErrUnavailable when the store fails, the context's error when that ended first; or that the op can never be applied
+// (store.ErrInvalid). Who gives up on an OpOpen posts an OpSettle of nothing after it: the order is kept, and if
+// the opening never took effect nothing happens.
+func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
+	if why := op.Check(); why != "" {
+		return store.Outcome{}, &store.OpError{Why: why}
+	}
+	e := &entry{op: op, kind: waited, result: make(chan result, 1)}
+	if err := l.admit(e); err != nil {
+		return store.Outcome{}, err
+	}
+	select {
+	case r := <-e.result:
+		return r.out, r.err
+	case <-ctx.Done():
+		l.mu.Lock()
+		e.gone = true
+		l.mu.Unlock()
+		return store.Outcome{}, fmt.Errorf("waiting for the ledger: %w", ctx.Err())
+	}
+}
+
+func (l *Ledger) admit(e *entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.stopped:
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrStopped)
+	case l.failed != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, l.failed)
+	case l.waiting >= l.o.Queue:
+		return fmt.Errorf("%w: %d operations wait already", ErrUnavailable, l.waiting)
+	}
+	l.waiting++
+	delete(l.updates, e.op.ID) // an update must not pass what came after it
+	l.push(e)
+	return nil
+}
+
+// push needs mu.
+func (l *Ledger) push(e *entry) {
+	l.queue = append(l.queue, e)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Post has an op written in its turn and does not wait. It is tried again for as long as the process lives, also after
+// failures of the store, so its facts may come twice if an answer was lost. An op that can never be applied is logged.
+// Posted updates of a call that wait are merged into the last.
+func (l *Ledger) Post(op store.Op) {
+	if why := op.Check(); why != "" {
+		l.invalid(&op, &store.OpError{Why: why})
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.merge(&op) {
+		return
+	}
+	if l.stopped || l.posted >= l.o.Posted {
+		l.stats.Lost++
+		l.o.Log.Error("an operation was lost: too many wait for the store", "call", string(op.ID), "waiting", l.posted)
+		return
+	}
+	e := &entry{op: op, kind: posted}
+	if op.Kind == store.OpUpdate {
+		l.updates[op.ID] = e
+	} else {
+		delete(l.updates, op.ID)
+	}
+	l.posted++
+	l.push(e)
+}
+
+// merge adds an update to one that still waits in the queue. It needs mu.
+func (l *Ledger) merge(op *store.Op) bool {
+	if op.Kind != store.OpUpdate {
+		return false
+	}
+	e := l.updates[op.ID]
+	if e == nil || len(e.op.Facts)+len(op.Facts) > store.MaxFacts {
+		return false
+	}
+	e.op.Call = op.Call
+	e.op.Facts = append(e.op.Facts[:len(e.op.Facts):len(e.op.Facts)], op.Facts...)
+	return true
+}
+
+// Record writes facts without money in their turn. It never blocks; when too many wait they are dropped and counted.
+func (l *Ledger) Record(facts ...store.Fact) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range facts {
+		if l.stopped || l.facts >= l.o.Facts || !f.Trim() {
+			l.stats.FactsDropped++
+			continue
+		}
+		l.facts++
+		if n := len(l.queue); n > 0 && l.queue[n-1].kind == recorded && len(l.queue[n-1].op.Facts) < store.MaxFacts {
+			l.queue[n-1].op.Facts = append(l.queue[n-1].op.Facts, f)
+			continue
+		}
+		l.push(&entry{op: store.Op{Kind: store.OpRecord, Facts: []store.Fact{f}}, kind: recorded})
+	}
+}
+
+// Healthy is the last failure of the store while it lasts, or nil.
+func (l *Ledger) Healthy() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+func (l *Ledger) invalid(op *store.Op, err error) {
+	l.mu.Lock()
+	l.stats.Invalid++
+	l.mu.Unlock()
+	l.o.Log.Error("an operation can never be written", "call", string(op.ID), "kind", int(op.Kind), "err", err)
+}

@@ -30,7 +30,7 @@ func (e *OpError) Unwrap() error { return ErrInvalid }
 const (
 	MaxHolds = 4
 	MaxFacts = 64
-	maxID    = 200     // bytes of a purse or call id
+	maxID    = 200     // bytes of a purse or call id, a line, an account, a kind of fact
 	maxBlob  = 1 << 20 // bytes of a snapshot or of a fact's body
 )
 
@@ -85,6 +85,8 @@ func (op *Op) checkCall() string {
 		return "the call has no node"
 	case len(op.Call.Snapshot) > maxBlob:
 		return "snapshot too long"
+	case len(op.Call.Line) > maxID || len(op.Call.Account) > maxID || len(op.Call.Node) > maxID:
+		return "a name too long"
 	}
 	return ""
 }
@@ -97,6 +99,8 @@ func (op *Op) checkCDR() string {
 		return "the record has another id"
 	case op.CDR.Retail < 0:
 		return "negative charge"
+	case len(op.CDR.Line) > maxID || len(op.CDR.Account) > maxID:
+		return "a name too long"
 	}
 	return ""
 }
@@ -106,11 +110,23 @@ func checkFacts(facts []Fact) string {
 		return "too many facts"
 	}
 	for i := range facts {
-		if len(facts[i].Body) > maxBlob {
+		if !facts[i].short() {
 			return "fact too long"
 		}
 	}
 	return ""
+}
+
+func (f *Fact) short() bool {
+	return len(f.Body) <= maxBlob && len(f.Kind) <= maxID && len(f.Line) <= maxID && len(f.Account) <= maxID && len(f.Call) <= maxID
+}
+
+// Trim cuts names of strangers to what can be indexed. It is false when the fact cannot be stored all the same.
+func (f *Fact) Trim() bool {
+	for _, s := range []*string{&f.Kind, &f.Line, &f.Account} {
+		*s = (*s)[:min(len(*s), maxID)]
+	}
+	return f.short()
 }
 
 // plainID wants 1 to maxID bytes of valid UTF-8 without control characters: purse ids are joined by newlines.

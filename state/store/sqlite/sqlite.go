@@ -22,22 +22,19 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Sync says what a commit waits for.
-type Sync string
-
-// Levels of Sync. Normal survives a crash of the process but may lose the last commits with the power.
+// What a commit waits for. Normal survives a crash of the process but may lose the last commits with the power.
 const (
-	Full   Sync = "full" // the default
-	Normal Sync = "normal"
+	Full   = "full" // the default
+	Normal = "normal"
 )
 
 // Options of an engine. The zero Options is usable.
 type Options struct {
-	Sync     Sync // "" is Full
-	CacheKiB int  // page cache of the writer; 0 is 64 MiB
-	Readers  int  // connections that read; 0 is 4
-	WALPages int  // pages of write-ahead log after which it is folded into the file; 0 is 8000 (32 MiB)
-	MaxPages int  // the most the file may grow to, in pages of 4 KiB; 0 is no limit but the disk
+	Sync     string // Full or Normal; "" is Full
+	CacheKiB int    // page cache of the writer; 0 is 64 MiB
+	Readers  int    // connections that read; 0 is 4
+	WALPages int    // pages of write-ahead log after which it is folded into the file; 0 is 8000 (32 MiB)
+	MaxPages int    // the most the file may grow to, in pages of 4 KiB; 0 is no limit but the disk
 }
 
 // Engine is an open store. Safe for concurrent use.
@@ -135,7 +132,7 @@ func migrate(ctx context.Context, dsn string) error {
 
 func (e *Engine) dsn(pragmas ...string) string {
 	v := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + string(e.o.Sync) + ")", "temp_store(MEMORY)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
 	}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }

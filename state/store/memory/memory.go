@@ -1,0 +1,361 @@
+// Package memory is the ledger's store without a disk: for measurements, laboratories and the simulator. It keeps the
+// contract of store.Money but forgets everything at the end, and of facts and records only the last Ring. It must not
+// know rules.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+// Ring is how many facts, and how many records, are kept: about 100 MB when both are full. The id of a forgotten
+// record is forgotten with it, so that a settlement repeated after that many others is Missing, not Duplicate.
+const Ring = 1 << 16
+
+// Engine keeps money in maps. Safe for concurrent use.
+type Engine struct {
+	mu     sync.Mutex // owns all below
+	purses map[string]balance
+	open   map[call.ID]*call.Open
+	leases map[string]time.Time // by node
+	facts  ring[store.Fact]
+	cdrs   ring[*call.CDR]
+	done   map[call.ID]*call.CDR
+	closed bool
+}
+
+type balance struct{ spent, held money.Micro }
+
+// New makes an empty engine.
+func New() *Engine {
+	return &Engine{
+		purses: map[string]balance{}, open: map[call.ID]*call.Open{}, leases: map[string]time.Time{}, done: map[call.ID]*call.CDR{},
+	}
+}
+
+var errClosed = errors.New("the store is closed")
+
+// Apply runs a group under one lock.
+func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errClosed
+	}
+	for i := range ops {
+		if why := e.check(ops, i); why != "" {
+			return nil, &store.OpError{Index: i, Why: why}
+		}
+	}
+	outs := make([]store.Outcome, len(ops))
+	for i := range ops {
+		outs[i] = e.one(&ops[i])
+		if outs[i] != (store.Outcome{}) {
+			continue
+		}
+		for _, f := range ops[i].Facts {
+			e.facts.add(f)
+		}
+	}
+	return outs, nil
+}
+
+// check finds what is wrong with an op before anything of the group is done.
+func (e *Engine) check(ops []store.Op, i int) string {
+	op := &ops[i]
+	if why := op.Check(); why != "" || op.Kind != store.OpExtend {
+		return why
+	}
+	purses, found := e.pursesOf(ops[:i], op.ID)
+	if c := e.open[op.ID]; found && !op.HoldsOf(purses) && (c == nil || c.PaidFor < op.Call.PaidFor) {
+		return "the holds are not the purses of the call"
+	}
+	return ""
+}
+
+// pursesOf are those of an open call, or of one that the group opens.
+func (e *Engine) pursesOf(before []store.Op, id call.ID) ([]string, bool) {
+	if c := e.open[id]; c != nil {
+		return c.Purses, true
+	}
+	for i := range before {
+		if before[i].Kind == store.OpOpen && before[i].ID == id && e.done[id] == nil {
+			return purses(before[i].Holds), true
+		}
+	}
+	return nil, false
+}
+
+func purses(holds []store.Hold) []string {
+	if len(holds) == 0 {
+		return nil
+	}
+	out := make([]string, len(holds))
+	for i, h := range holds {
+		out[i] = h.Purse
+	}
+	return out
+}
+
+func (e *Engine) one(op *store.Op) store.Outcome {
+	switch op.Kind {
+	case store.OpOpen:
+		if e.open[op.ID] != nil || e.done[op.ID] != nil {
+			return store.Outcome{Duplicate: true}
+		}
+		if out := e.hold(op); out.Refused {
+			return out
+		}
+		c := *op.Call
+		c.Held, c.Purses = op.Amount, purses(op.Holds)
+		e.open[op.ID] = &c
+	case store.OpExtend:
+		return e.extend(op)
+	case store.OpUpdate:
+		c := e.open[op.ID]
+		if c == nil {
+			return store.Outcome{Missing: true}
+		}
+		u := op.Call
+		c.State, c.Trunk, c.BLeg, c.Cost, c.Ringing, c.AnsweredAt, c.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot
+	case store.OpSettle:
+		return e.settle(op)
+	}
+	return store.Outcome{}
+}
+
+func (e *Engine) extend(op *store.Op) store.Outcome {
+	c := e.open[op.ID]
+	if c == nil {
+		return store.Outcome{Missing: true}
+	}
+	if c.PaidFor >= op.Call.PaidFor {
+		return store.Outcome{Duplicate: true}
+	}
+	out := e.hold(op)
+	if !out.Refused {
+		c.Held, c.PaidFor, c.Lease = c.Held.Add(op.Amount), op.Call.PaidFor, op.Call.Lease
+	}
+	return out
+}
+
+// hold takes the amount from every purse, or from none.
+func (e *Engine) hold(op *store.Op) store.Outcome {
+	out := store.Outcome{Room: money.Max}
+	for _, h := range op.Holds {
+		b := e.purses[h.Purse]
+		in := b.spent + b.held // never more than some cap
+		room := store.Room(h.Cap, in)
+		out.Room = min(out.Room, room)
+		if !out.Refused && (in > h.Cap || op.Amount > room) {
+			out.Refused, out.Purse = true, h.Purse
+		}
+	}
+	if out.Refused {
+		return out
+	}
+	for _, h := range op.Holds {
+		b := e.purses[h.Purse]
+		b.held += op.Amount
+		e.purses[h.Purse] = b
+	}
+	return store.Outcome{}
+}
+
+func (e *Engine) settle(op *store.Op) store.Outcome {
+	c := e.open[op.ID]
+	switch {
+	case c == nil && e.done[op.ID] != nil:
+		return store.Outcome{Duplicate: true}
+	case c == nil:
+		return store.Outcome{Missing: true}
+	case op.CDR.Retail > c.Held:
+		return store.Outcome{Overspend: true}
+	}
+	for _, id := range c.Purses {
+		b := e.purses[id]
+		b.held -= c.Held
+		b.spent += op.CDR.Retail
+		e.purses[id] = b
+	}
+	delete(e.open, op.ID)
+	r := *op.CDR
+	e.done[op.ID] = &r
+	if old := e.cdrs.add(&r); old != nil && *old != nil {
+		delete(e.done, (*old).ID)
+	}
+	return store.Outcome{}
+}
+
+// Purses reads balances in the order of ids.
+func (e *Engine) Purses(_ context.Context, ids []string) ([]store.Purse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]store.Purse, len(ids))
+	for i, id := range ids {
+		b := e.purses[id]
+		out[i] = store.Purse{ID: id, Spent: b.spent, Held: b.held}
+	}
+	return out, nil
+}
+
+// OpenCalls reads the calls in progress of a node, or of all, by id.
+func (e *Engine) OpenCalls(_ context.Context, node string) ([]call.Open, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls(func(c *call.Open) bool { return node == "" || c.Node == node }), nil
+}
+
+// calls needs mu. It gives copies in the order of ids.
+func (e *Engine) calls(which func(*call.Open) bool) []call.Open {
+	var out []call.Open
+	for _, c := range e.open {
+		if which(c) {
+			x := plainCall(c)
+			x.Lease = plainTime(e.lease(c))
+			out = append(out, x)
+		}
+	}
+	slices.SortFunc(out, func(a, b call.Open) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// lease needs mu: the later of the call's own and its node's.
+func (e *Engine) lease(c *call.Open) time.Time {
+	if n := e.leases[c.Node]; n.After(c.Lease) {
+		return n
+	}
+	return c.Lease
+}
+
+// Claim takes over calls whose lease ended before now.
+func (e *Engine) Claim(_ context.Context, node string, now, until time.Time) ([]call.Open, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now = plainTime(now)
+	got := map[call.ID]bool{}
+	for _, c := range e.open {
+		if plainTime(e.lease(c)).Before(now) {
+			c.Node, c.Lease, got[c.ID] = node, until, true
+		}
+	}
+	out := e.calls(func(c *call.Open) bool { return got[c.ID] })
+	for i := range out {
+		out[i].Lease = plainTime(until)
+	}
+	return out, nil
+}
+
+// Renew extends the lease of a node's calls.
+func (e *Engine) Renew(_ context.Context, node string, until time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if until.After(e.leases[node]) {
+		e.leases[node] = until
+	}
+	return nil
+}
+
+// CDRs reads the records that are still kept, newest first.
+func (e *Engine) CDRs(_ context.Context, f store.CDRFilter) ([]call.CDR, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []call.CDR
+	for _, c := range e.done {
+		begun := plainTime(c.Begun)
+		if (f.Line == "" || c.Line == f.Line) && (f.Account == "" || c.Account == f.Account) &&
+			(f.From.IsZero() || !begun.Before(plainTime(f.From))) && (f.Till.IsZero() || begun.Before(plainTime(f.Till))) &&
+			(f.Before == "" || c.ID < f.Before) {
+			out = append(out, plainCDR(c))
+		}
+	}
+	slices.SortFunc(out, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
+	return out[:min(len(out), orElse(f.Limit, 100))], nil
+}
+
+func orElse(n, otherwise int) int {
+	if n <= 0 {
+		return otherwise
+	}
+	return n
+}
+
+// CDR reads one record, or ErrNotFound.
+func (e *Engine) CDR(_ context.Context, id call.ID) (call.CDR, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.done[id]; c != nil {
+		return plainCDR(c), nil
+	}
+	return call.CDR{}, store.ErrNotFound
+}
+
+// Facts reads what is still kept of the journal.
+func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	limit := orElse(f.Limit, 1000)
+	kind := store.Clean(f.Kind)
+	var out []store.Fact
+	for seq := max(f.After, e.facts.n-int64(len(e.facts.all))) + 1; seq <= e.facts.n && len(out) < limit; seq++ {
+		x := plainFact(*e.facts.at(seq))
+		x.Seq = seq
+		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// Check proves that every purse holds what the open calls say.
+func (e *Engine) Check(context.Context) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	held := map[string]money.Micro{}
+	var faults []string
+	for id, c := range e.open {
+		for _, p := range c.Purses {
+			held[p] += c.Held
+		}
+		if e.done[id] != nil {
+			faults = append(faults, "call "+string(id)+" is open and has a record")
+		}
+	}
+	for id, b := range e.purses {
+		if b.spent < 0 || b.held != held[id] {
+			faults = append(faults, store.PurseFault(store.Purse{ID: id, Spent: b.spent, Held: b.held}, held[id]))
+		}
+	}
+	slices.Sort(faults)
+	return faults, nil
+}
+
+// Ping has nothing that could be full.
+func (e *Engine) Ping(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errClosed
+	}
+	return nil
+}
+
+// Close ends writing; what is there can still be read.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	return nil
+}
