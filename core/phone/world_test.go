@@ -2,7 +2,9 @@ package phone_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/nyaruka/phonenumbers"
@@ -16,8 +18,8 @@ func TestWorldAgreesWithPhonenumbers(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	checked, valid := 0, 0
 	check := func(e164 string) {
-		n, err := phonenumbers.Parse(e164, "ZZ")
-		ok := err == nil && phonenumbers.IsValidNumber(n) && phonenumbers.Format(n, phonenumbers.E164) == e164
+		n := asWritten(e164)
+		ok := n != nil && phonenumbers.IsValidNumber(n)
 		d, problem := UK().Parse(e164)
 		checked++
 		if ok != (problem == NoProblem) {
@@ -37,7 +39,7 @@ func TestWorldAgreesWithPhonenumbers(t *testing.T) {
 	}
 	for _, example := range examples() {
 		check(example)
-		for range 20 {
+		for range 30 {
 			digits := []byte(example)
 			for range 1 + random.IntN(3) {
 				digits[len(digits)-1-random.IntN(len(digits)-3)] = byte('0' + random.IntN(10))
@@ -59,6 +61,28 @@ func TestWorldAgreesWithPhonenumbers(t *testing.T) {
 	t.Logf("%d numbers, %d valid", checked, valid)
 }
 
+// asWritten is the number without what phonenumbers.Parse makes of it: Parse takes a trunk prefix off that Belarus has no
+// place for in international form.
+func asWritten(e164 string) *phonenumbers.PhoneNumber {
+	for length := 1; length <= 3 && length+1 < len(e164); length++ {
+		code, _ := strconv.Atoi(e164[1 : 1+length])
+		if !phonenumbers.GetSupportedCallingCodes()[code] {
+			continue
+		}
+		rest := e164[1+length:]
+		national, _ := strconv.ParseUint(rest, 10, 64)
+		zeros := int32(len(rest) - len(strings.TrimLeft(rest, "0")))
+		n := &phonenumbers.PhoneNumber{CountryCode: ptr(int32(code)), NationalNumber: &national}
+		if zeros > 0 {
+			n.ItalianLeadingZero, n.NumberOfLeadingZeros = ptr(true), &zeros
+		}
+		return n
+	}
+	return nil
+}
+
+func ptr[T any](v T) *T { return &v }
+
 // examples are the numbers abroad that phonenumbers gives for each region and type.
 func examples() []string {
 	var all []string
@@ -75,7 +99,8 @@ func examples() []string {
 	for code := range phonenumbers.GetSupportedGlobalNetworkCallingCodes() {
 		add(phonenumbers.GetExampleNumberForNonGeoEntity(code))
 	}
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func classOf(n *phonenumbers.PhoneNumber) Class {
