@@ -29,13 +29,21 @@ func headLen(id string, n int) int {
 
 func start(t testing.TB, cfg Config) *Transport {
 	t.Helper()
-	tr, err := Listen(cfg)
+	var tr *Transport
+	startAs(t, &tr, cfg)
+	return tr
+}
+
+// startAs sets *tr before anything is served, for handlers that use it.
+func startAs(t testing.TB, tr **Transport, cfg Config) {
+	t.Helper()
+	made, err := Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(tr.Stop)
-	tr.Serve()
-	return tr
+	*tr = made
+	t.Cleanup(made.Stop)
+	made.Serve()
 }
 
 // echo is a handler that sends every packet back the way it came.

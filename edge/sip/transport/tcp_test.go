@@ -37,7 +37,7 @@ func dialTCP(t testing.TB, to netip.AddrPort) net.Conn {
 
 func TestTCPSplitAndMerged(t *testing.T) {
 	var tr *Transport
-	tr = start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+	startAs(t, &tr, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
 		if f := p.Parse(); f != nil {
 			t.Error(f)
 		}
@@ -88,7 +88,7 @@ func TestTCPSplitAndMerged(t *testing.T) {
 
 func TestTCPPing(t *testing.T) {
 	var tr *Transport
-	tr = start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
+	startAs(t, &tr, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
 	c := dialTCP(t, tr.Addr(TCP))
 	send(t, c, "\r\n\r\n")
 	if got := read(t, c, 2); got != "\r\n" {
@@ -331,6 +331,7 @@ func TestTCPStuckPeer(t *testing.T) {
 		}
 		begun := time.Now()
 		<-time.After(9 * time.Second)
+		synctest.Wait()
 		if len(failed)+full != 10 || full == 0 || tr.Stats().Conns != 0 {
 			t.Errorf("%d failed, %d refused, %v later: %+v", len(failed), full, time.Since(begun), tr.Stats())
 		}
@@ -344,7 +345,8 @@ func TestStopUnderLoad(t *testing.T) {
 	for range 5 {
 		var tr *Transport
 		var after, ran atomic.Bool
-		tr, err := Listen(Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+		var err error
+		tr, err = Listen(Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
 			if after.Load() {
 				t.Error("handled after Stop")
 			}

@@ -43,7 +43,7 @@ func TestUDPRoundTrip(t *testing.T) {
 
 func TestUDPKeepsOrder(t *testing.T) {
 	var tr *Transport
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
 	c := client(t, tr.Addr(UDP))
 	for i := range 300 {
 		send(t, c, text(fmt.Sprint(i), 10))
@@ -90,7 +90,7 @@ func TestKeep(t *testing.T) {
 func TestPanicInHandlerEndsNothing(t *testing.T) {
 	var tr *Transport
 	var seen atomic.Value
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Panicked: func(v any, stack []byte) { seen.Store(string(stack)) },
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Panicked: func(v any, stack []byte) { seen.Store(string(stack)) },
 		Handle: func(p *Packet) {
 			if strings.Contains(string(p.Buf), "boom") {
 				panic("boom")
@@ -139,7 +139,7 @@ func TestDroppedBeforeParsing(t *testing.T) {
 // Sends from many goroutines while the reader sends too: nothing is lost, doubled or mixed up.
 func TestConcurrentSends(t *testing.T) {
 	var tr *Transport
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
 	sink := client(t, tr.Addr(UDP))
 	noise := client(t, tr.Addr(UDP))
 	to := Dest{Addr: sink.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort()}
@@ -174,7 +174,7 @@ func TestConcurrentSends(t *testing.T) {
 func TestSeveralSockets(t *testing.T) {
 	var tr *Transport
 	var flows sync.Map
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, Sockets: 2, Handle: func(p *Packet) {
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Sockets: 2, Handle: func(p *Packet) {
 		flows.Store(p.Flow, true)
 		echo(&tr)(p)
 	}})
@@ -197,7 +197,7 @@ func TestSeveralSockets(t *testing.T) {
 func TestRefusedDestinationInABatch(t *testing.T) {
 	var tr *Transport
 	nowhere := Dest{Addr: netip.MustParseAddrPort("255.255.255.255:9")} // EACCES: the socket may not broadcast
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
 		_ = tr.Send(nowhere, p.Buf)
 		_ = tr.Send(p.From(), p.Buf)
 		_ = tr.Send(nowhere, p.Buf)
@@ -271,7 +271,7 @@ func TestInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n memoryNet
 		var tr *Transport
-		tr = start(t, Config{PacketConn: n.listen("192.0.2.1:5060"), Handle: func(p *Packet) { echo(&tr)(p) }})
+		startAs(t, &tr, Config{PacketConn: n.listen("192.0.2.1:5060"), Handle: func(p *Packet) { echo(&tr)(p) }})
 		c := n.listen("192.0.2.9:5060")
 		if _, err := c.WriteTo([]byte(text("x", 5000)), c.net.hosts["192.0.2.1:5060"].addr); err != nil {
 			t.Fatal(err)
@@ -296,7 +296,7 @@ func TestFlood(t *testing.T) {
 	bans := NewBans(100)
 	bans.AddAddr(netip.MustParseAddr("127.0.0.2"), time.Hour)
 	var tr *Transport
-	tr = start(t, Config{UDP: []netip.AddrPort{loopback}, Bans: bans, Handle: func(p *Packet) { echo(&tr)(p) }})
+	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Bans: bans, Handle: func(p *Packet) { echo(&tr)(p) }})
 	bad := clientFrom(t, "127.0.0.2:0", tr.Addr(UDP))
 	good := client(t, tr.Addr(UDP))
 	stop := make(chan struct{})
