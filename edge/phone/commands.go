@@ -21,7 +21,7 @@ type Login struct {
 	Transport    string `help:"udp or tcp." enum:"udp,tcp" default:"udp"`
 	Line         string `help:"Line to use: its SIP user name." required:""`
 	Password     string `help:"Its SIP password; rather use --password-file, which shows in no process list." env:"RINGFENCE_PHONE_PASSWORD"`
-	PasswordFile string `help:"File with the password, or with lines of LINE PASSWORD." default:"ringfence-data/demo-passwords" type:"path"`
+	PasswordFile string `help:"File with the password, or with lines of LINE PASSWORD." default:"ringfence-data/demo/passwords" type:"path"`
 	Algorithm    string `help:"Insist on MD5 or SHA-256." enum:",MD5,SHA-256" default:""`
 	Source       string `help:"Address to send from." placeholder:"ADDRESS"`
 	UserAgent    string `help:"User-Agent to claim." default:"ringfence-phone"`

@@ -1,0 +1,338 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringfence/edge/phone"
+)
+
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		if program = os.Getenv("RINGFENCE_BINARY"); program != "" {
+			return m.Run()
+		}
+		dir, err := os.MkdirTemp("", "ringfence-e2e")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "ringfence")
+		build := exec.Command("go", "build", "-o", program, "ringfence/cmd/ringfence")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "building the binary:", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// retail is the tariff of every test, in pounds. Rates are the same all week, so that no test depends on the hour.
+const retail = `prefix,destination,rate,connection charge,first interval,sub interval
+4420,London,0.012345678,0.0213,30,6
+442079469,London dear,0.18,0,1,1
+447,UK mobile,0.09,0,1,1
+44909,UK premium,1.50,0,60,60
+44870,UK 0870,0.25,0,60,60
+33,France,0.015,0,1,1
+53,Cuba,0.85,0,1,1
+`
+
+// server is one Ringfence and what belongs to it.
+type server struct {
+	t      *testing.T
+	dir    string // its data folder
+	config string
+	sip    netip.AddrPort
+	cmd    *exec.Cmd
+	log    *os.File
+	gone   chan struct{} // closed when cmd has ended
+}
+
+// start runs a server with the tariff, one customer and a trunk to each carrier, in order.
+func start(t *testing.T, carriers ...netip.AddrPort) *server {
+	t.Helper()
+	return startIn(t, t.TempDir(), carriers...)
+}
+
+func startIn(t *testing.T, dir string, carriers ...netip.AddrPort) *server {
+	t.Helper()
+	s := &server{t: t, dir: filepath.Join(dir, "data"), sip: freePort(t)}
+	own := t.TempDir() // configuration and log stay writable when the data folder is full
+	s.config = filepath.Join(own, "ringfence.toml")
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n[provider]\ntariff = \"retail\"\n",
+		s.dir, s.sip, s.sip)
+	must(t, os.WriteFile(s.config, []byte(text), 0o600))
+	var err error
+	s.log, err = os.Create(filepath.Join(own, "log"))
+	must(t, err)
+	t.Cleanup(s.end)
+	s.run()
+	deck := filepath.Join(own, "retail.csv")
+	must(t, os.WriteFile(deck, []byte(retail), 0o600))
+	s.cli("deck", "import", deck, "--name", "retail", "--kind", "retail")
+	s.cli("customer", "add", "acme", "--name", "Acme Ltd")
+	for i, at := range carriers {
+		s.cli("trunk", "add", fmt.Sprintf("carrier-%d", i+1), "--address", at.String(), "--priority", fmt.Sprint(10*(i+1)), "--emergency")
+	}
+	return s
+}
+
+// run starts the program and waits until it says that it is ready.
+func (s *server) run() {
+	s.t.Helper()
+	s.cmd = exec.Command(program, "serve", "--config", s.config)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(s.t, s.cmd.Start())
+	gone, cmd := make(chan struct{}), s.cmd
+	s.gone = gone
+	go func() {
+		_ = cmd.Wait()
+		close(gone)
+	}()
+	eventually(s.t, 20*time.Second, "the server is ready", func() bool {
+		select {
+		case <-gone:
+			s.t.Fatalf("the server ended:\n%s", s.logText())
+		default:
+		}
+		return s.get("/readyz") == http.StatusOK
+	})
+}
+
+// get asks the admin socket and gives the HTTP status, 0 when it cannot be reached.
+func (s *server) get(path string) int {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "ringfence.sock"))
+		},
+	}}
+	r, err := client.Get("http://localhost" + path)
+	if err != nil {
+		return 0
+	}
+	r.Body.Close()
+	return r.StatusCode
+}
+
+func (s *server) logText() string {
+	b, _ := os.ReadFile(s.log.Name())
+	return string(b)
+}
+
+// signal stops the program in the way named and waits for its end.
+func (s *server) signal(sig os.Signal) {
+	s.t.Helper()
+	must(s.t, s.cmd.Process.Signal(sig))
+	select {
+	case <-s.gone:
+	case <-time.After(20 * time.Second):
+		s.t.Fatalf("the server did not end on %v:\n%s", sig, s.logText())
+	}
+}
+
+func (s *server) end() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	<-s.gone
+	text := s.logText()
+	if s.t.Failed() {
+		s.t.Logf("server log:\n%s", text)
+	}
+	if strings.Contains(text, "panic") || strings.Contains(text, "DATA RACE") {
+		s.t.Errorf("the server's log speaks of a panic:\n%s", text)
+	}
+}
+
+// cli runs a command of the binary against this server and gives what it printed.
+func (s *server) cli(args ...string) string {
+	s.t.Helper()
+	out, errs, err := s.tryCLI(args...)
+	if err != nil {
+		s.t.Fatalf("ringfence %s: %v\n%s%s", strings.Join(args, " "), err, out, errs)
+	}
+	return out
+}
+
+func (s *server) tryCLI(args ...string) (out, errs string, err error) {
+	cmd := exec.Command(program, append(args, "--socket", filepath.Join(s.dir, "ringfence.sock"))...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err = cmd.Run()
+	return o.String(), e.String(), err
+}
+
+// line adds a line to the customer and gives its password. Settings are "field=value".
+func (s *server) line(id string, args ...string) (password string) {
+	s.t.Helper()
+	var made struct {
+		Password string `json:"password"`
+	}
+	decode(s.t, s.cli(append([]string{"line", "add", id, "--customer", "acme", "--json"}, args...)...), &made)
+	if made.Password == "" {
+		s.t.Fatal("line add gave no password")
+	}
+	return made.Password
+}
+
+// record is what the tests look at in a call record.
+type record struct {
+	Line, Trunk, Number, Class, Reason string
+	Retail                             int64  `json:"retail_micro"`
+	Talk                               int64  `json:"talk_ns"`
+	By                                 string `json:"ended_by"`
+	Status                             int    `json:"sip_status"`
+	A                                  string `json:"a_call_id"`
+	Text                               string `json:"text"`
+}
+
+// cdrs waits until a line has n call records, newest first.
+func (s *server) cdrs(line string, n int) []record {
+	s.t.Helper()
+	var list struct{ Items []record }
+	eventually(s.t, 10*time.Second, fmt.Sprintf("%d call records of %s", n, line), func() bool {
+		list.Items = nil
+		decode(s.t, s.cli("cdr", "list", "--line", line, "--json"), &list)
+		return len(list.Items) >= n
+	})
+	if len(list.Items) != n {
+		s.t.Fatalf("%d call records of %s, want %d: %+v", len(list.Items), line, n, list.Items)
+	}
+	return list.Items
+}
+
+type purse struct {
+	Owner, Period string
+	Cap           int64 `json:"cap_micro"`
+	Spent         int64 `json:"spent_micro"`
+	Held          int64 `json:"held_micro"`
+}
+
+// day is the line's purse of today.
+func (s *server) day(line string) purse {
+	s.t.Helper()
+	var detail struct{ Purses []purse }
+	decode(s.t, s.cli("line", "show", line, "--json"), &detail)
+	for _, p := range detail.Purses {
+		if p.Owner == "line" && p.Period == "day" {
+			return p
+		}
+	}
+	s.t.Fatalf("no purse of the day: %+v", detail)
+	return purse{}
+}
+
+// openCalls counts the line's calls in progress.
+func (s *server) openCalls(line string) int {
+	s.t.Helper()
+	var list struct{ Items []struct{ ID string } }
+	decode(s.t, s.cli("calls", "list", "--line", line, "--json"), &list)
+	return len(list.Items)
+}
+
+// carrier runs a test carrier for the length of a test; ended gives each call once it is over.
+func carrier(t *testing.T, o phone.CarrierOptions) (c *phone.Carrier, ended <-chan phone.CallSeen) {
+	t.Helper()
+	seen := make(chan phone.CallSeen, 100)
+	o.OnCall = func(s phone.CallSeen) { seen <- s }
+	if o.Script == nil {
+		o.Script = phone.Script{}
+	}
+	c, err := phone.NewCarrier(o)
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c, seen
+}
+
+// dial opens a test phone for a line.
+func (s *server) dial(line, password string) *phone.Phone {
+	s.t.Helper()
+	p, err := phone.Dial(s.t.Context(), phone.Account{Server: s.sip.String(), Line: line, Password: password})
+	must(s.t, err)
+	s.t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// call places a call that must be answered.
+func call(t *testing.T, p *phone.Phone, to string) *phone.Call {
+	t.Helper()
+	c, a, err := p.Invite(t.Context(), to, phone.Dialling{})
+	must(t, err)
+	if c == nil {
+		t.Fatalf("call to %s refused: %v", to, a)
+	}
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("not JSON: %v\n%s", err, text)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// elapse lets real time pass: how long a call lasts is what is tested.
+func elapse(d time.Duration) { <-time.After(d) }
+
+// freePort finds a loopback port that is free on UDP and TCP.
+func freePort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		at := l.Addr().(*net.TCPAddr).AddrPort()
+		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		l.Close()
+		if err == nil {
+			u.Close()
+			return at
+		}
+	}
+	t.Fatal("no free port")
+	return netip.AddrPort{}
+}

@@ -1,0 +1,128 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// sipp is one run of a scenario of scenarios/.
+type sipp struct {
+	scenario string
+	with     map[string]string // %NAME% in the file
+	server   netip.AddrPort    // zero: it waits for calls
+	from     string            // its address; "" is 127.0.0.1
+	port     uint16            // 0 is a free one
+	line     string
+	password string
+	to       string
+}
+
+// running is a SIPp that has been started.
+type running struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	dir    string
+	at     netip.AddrPort
+	ended  chan error
+	cancel context.CancelFunc
+}
+
+// begin starts the scenario; it ends by itself after one call or 40 seconds.
+func (s sipp) begin(t *testing.T) *running {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join("scenarios", s.scenario))
+	must(t, err)
+	for name, value := range s.with {
+		text = []byte(strings.ReplaceAll(string(text), "%"+name+"%", value))
+	}
+	file := filepath.Join(dir, s.scenario)
+	must(t, os.WriteFile(file, text, 0o600))
+	if s.from == "" {
+		s.from = "127.0.0.1"
+	}
+	if s.port == 0 {
+		s.port = freePort(t).Port()
+	}
+	at := netip.AddrPortFrom(netip.MustParseAddr(s.from), s.port)
+	args := []string{
+		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(freePort(t).Port() &^ 1), "-m", "1", "-nostdin",
+		"-timeout", "40", "-timeout_error", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
+		"-trace_logs", "-log_file", filepath.Join(dir, "log"), "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
+	}
+	if s.line != "" {
+		args = append(args, "-au", s.line, "-ap", s.password, "-key", "line", s.line, "-key", "to", s.to)
+	}
+	if s.server.IsValid() {
+		args = append([]string{s.server.String()}, args...)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	r := &running{t: t, dir: dir, at: at, ended: make(chan error, 1), cancel: cancel}
+	r.cmd = exec.CommandContext(ctx, "sipp", args...)
+	r.cmd.Dir = dir
+	r.cmd.Env = append(os.Environ(), "TERM=dumb")
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, r.cmd.Start())
+	go func() { r.ended <- r.cmd.Wait() }()
+	t.Cleanup(cancel)
+	return r
+}
+
+func itoa(port uint16) string {
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):]
+}
+
+// listening waits until the scenario has its port.
+func (r *running) listening() *running {
+	r.t.Helper()
+	eventually(r.t, 10*time.Second, "SIPp has its port", func() bool {
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(r.at))
+		if err == nil {
+			c.Close()
+			return false
+		}
+		return errors.Is(err, syscall.EADDRINUSE)
+	})
+	return r
+}
+
+// done waits for the scenario to succeed and gives its log.
+func (r *running) done() string {
+	r.t.Helper()
+	err := <-r.ended
+	r.cancel()
+	log, _ := os.ReadFile(filepath.Join(r.dir, "log"))
+	if err != nil {
+		errs, _ := os.ReadFile(filepath.Join(r.dir, "errors"))
+		messages, _ := os.ReadFile(filepath.Join(r.dir, "messages"))
+		r.t.Fatalf("SIPp: %v\n%s\n%s", err, errs, messages)
+	}
+	return string(log)
+}
+
+// run is a scenario from its start to its success.
+func (s sipp) run(t *testing.T) string {
+	t.Helper()
+	return s.begin(t).done()
+}
+
+// contains fails unless text has every part.
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
+}
