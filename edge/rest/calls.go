@@ -116,8 +116,9 @@ func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 }
 
 func (s *Server) listCalls(_ context.Context, in *struct {
-	page
-	Line string `query:"line" maxLength:"64"`
+	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Line  string `query:"line" maxLength:"64"`
 },
 ) (*answer[api.List[api.Call]], error) {
 	all := s.liveCalls(in.Line, time.Now())
@@ -143,7 +144,7 @@ func (s *Server) getCall(_ context.Context, in *callID) (*answer[api.Call], erro
 }
 
 func (s *Server) cutCall(_ context.Context, in *struct {
-	callID
+	ID  string `path:"id" maxLength:"64"`
 	Why string `query:"why" maxLength:"200" doc:"for the record"`
 },
 ) (*answer[api.Call], error) {

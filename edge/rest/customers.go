@@ -62,7 +62,7 @@ func (s *Server) getCustomer(ctx context.Context, in *customerID) (*answer[api.C
 }
 
 func (s *Server) changeCustomer(ctx context.Context, in *struct {
-	customerID
+	ID   string `path:"id" maxLength:"40"`
 	Body api.PatchCustomer
 },
 ) (*answer[api.Customer], error) {

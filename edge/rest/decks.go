@@ -59,7 +59,7 @@ func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (*answer[api.List
 
 // importInput is the file and how to read it.
 type importInput struct {
-	deckName
+	Name        string `path:"name" maxLength:"64"`
 	Kind        string `query:"kind" required:"true" enum:"retail,cost"`
 	DryRun      bool   `query:"dry_run" doc:"read, check and compare only"`
 	SkipBlank   bool   `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
@@ -152,10 +152,10 @@ func deckProblem(e *book.DeckFaults) *problem {
 }
 
 func (s *Server) diffDeck(ctx context.Context, in *struct {
-	deckName
-	From  int64 `query:"from" minimum:"0"`
-	To    int64 `query:"to" minimum:"0"`
-	Limit int   `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
+	Name  string `path:"name" maxLength:"64"`
+	From  int64  `query:"from" minimum:"0"`
+	To    int64  `query:"to" minimum:"0"`
+	Limit int    `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
 },
 ) (*answer[api.DeckDiff], error) {
 	from, to, d, err := s.d.Book.Diff(ctx, in.Name, in.From, in.To)
@@ -192,7 +192,7 @@ func deltas(d *rating.Difference) []api.Delta {
 }
 
 func (s *Server) deckRows(ctx context.Context, in *struct {
-	deckName
+	Name    string `path:"name" maxLength:"64"`
 	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin so"`
 	Version int64  `query:"version" minimum:"0" doc:"absent: the one in force"`
 	After   string `query:"after" pattern:"^s?[0-9]{0,15}$"`

@@ -30,7 +30,8 @@ func (s *Server) lineRoutes() {
 }
 
 func (s *Server) listLines(_ context.Context, in *struct {
-	page
+	After    string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Customer string `query:"customer" maxLength:"40"`
 },
 ) (*answer[api.List[api.Line]], error) {
@@ -74,7 +75,7 @@ func (s *Server) getLine(ctx context.Context, in *lineID) (*answer[api.LineDetai
 }
 
 func (s *Server) changeLine(ctx context.Context, in *struct {
-	lineID
+	ID   string `path:"id" maxLength:"64"`
 	Body api.PatchLine
 },
 ) (*answer[api.LineDetail], error) {
@@ -102,7 +103,7 @@ func (s *Server) deleteLine(ctx context.Context, in *lineID) (*struct{}, error) 
 }
 
 func (s *Server) setPassword(ctx context.Context, in *struct {
-	lineID
+	ID   string `path:"id" maxLength:"64"`
 	Body api.SetPassword
 },
 ) (*answer[api.Password], error) {
@@ -114,7 +115,7 @@ func (s *Server) setPassword(ctx context.Context, in *struct {
 }
 
 func (s *Server) lockLine(ctx context.Context, in *struct {
-	lineID
+	ID   string `path:"id" maxLength:"64"`
 	Body api.Lock
 },
 ) (*answer[api.Line], error) {

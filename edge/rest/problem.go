@@ -76,7 +76,7 @@ func libraryFault(err error) api.Fault {
 	f := api.Fault{Field: field, Text: clip(d.Message, 200)}
 	switch d.Value.(type) {
 	case string, float64, int, int64, bool:
-		if !strings.Contains(strings.ToLower(field), "password") {
+		if field != "body" && field != "" && !strings.Contains(strings.ToLower(field), "password") {
 			f.Found = clip(fmt.Sprint(d.Value), 80)
 		}
 	}

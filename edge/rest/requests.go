@@ -18,13 +18,8 @@ func (s *Server) requestRoutes() {
 	huma.Register(s.api, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
 }
 
-// requestID is a path parameter.
-type requestID struct {
-	ID int64 `path:"id" minimum:"1"`
-}
-
 func (s *Server) ask(ctx context.Context, in *struct {
-	lineID
+	ID   string `path:"id" maxLength:"64"`
 	Body api.NewRequest
 },
 ) (*answer[api.Request], error) {
@@ -59,7 +54,7 @@ func (s *Server) listRequests(ctx context.Context, in *struct {
 }
 
 func (s *Server) grant(ctx context.Context, in *struct {
-	requestID
+	ID   int64 `path:"id" minimum:"1"`
 	Body api.Grant
 },
 ) (*answer[api.Request], error) {
@@ -67,7 +62,7 @@ func (s *Server) grant(ctx context.Context, in *struct {
 }
 
 func (s *Server) refuse(ctx context.Context, in *struct {
-	requestID
+	ID   int64 `path:"id" minimum:"1"`
 	Body api.Refuse
 },
 ) (*answer[api.Request], error) {

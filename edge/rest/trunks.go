@@ -65,7 +65,7 @@ func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) 
 }
 
 func (s *Server) changeTrunk(ctx context.Context, in *struct {
-	trunkName
+	Name string `path:"name" maxLength:"64"`
 	Body api.PatchTrunk
 },
 ) (*answer[api.Trunk], error) {

@@ -1,0 +1,421 @@
+package rest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/core/secret"
+	"ringfence/edge/rest"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+	"ringfence/flow/location"
+)
+
+var ctx = context.Background()
+
+// fixture is a server over a book in memory, and what it was asked to do.
+type fixture struct {
+	*rest.Server
+	db   *booktest.Store
+	book *book.Book
+	h    http.Handler
+	cuts []string
+	cdrs []call.CDR
+	fail error // what the queries answer
+}
+
+const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"
+
+func newFixture(t testing.TB, o rest.Options) *fixture {
+	t.Helper()
+	plan, err := phone.NewPlan(phone.UKConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := secret.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := secret.NewBox([]secret.Key{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{db: &booktest.Store{}}
+	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.cdrs = manyCDRs(2500)
+	if f.Server, err = rest.New(f.deps(plan), o); err != nil {
+		t.Fatal(err)
+	}
+	f.h = f.Handler("tester")
+	return f
+}
+
+func manyCDRs(n int) []call.CDR {
+	out := make([]call.CDR, n)
+	for i := range out {
+		out[i] = call.CDR{
+			ID: call.ID(fmt.Sprintf("%08d", n-i)), Line: "acme-1", Account: "acme", Number: "+442079460001", Dialled: "=cmd|' /C calc'!A0",
+			Begun: time.Unix(1_700_000_000, 0).UTC(), Talk: 61 * time.Second, Retail: 10_167, Cost: 5000, By: call.Caller, Reason: "hangup", Status: 200,
+		}
+	}
+	return out
+}
+
+func (f *fixture) deps(plan *phone.Plan) rest.Deps {
+	live := rest.Live{Open: call.Open{
+		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: "acme-1", Account: "acme", Number: "+442079460001",
+		AnsweredAt: time.Now().Add(-90 * time.Second), Begun: time.Now().Add(-95 * time.Second), Held: 20_000, PaidFor: 2 * time.Minute,
+		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
+	}}
+	return rest.Deps{
+		Book: f.book,
+		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+			return f.decide(plan, line, to, from, at)
+		},
+		Calls: func() []rest.Live { return []rest.Live{live} },
+		Cut: func(id call.ID, why policy.Reason, text string) bool {
+			f.cuts = append(f.cuts, fmt.Sprint(id, " ", why.Code(), " ", text))
+			return true
+		},
+		Phones: func(string, time.Time) []location.Binding {
+			return []location.Binding{{Contact: "sip:acme-1@192.0.2.9", Received: netip.MustParseAddrPort("192.0.2.9:5060"), Transport: "udp", UserAgent: "Yealink"}}
+		},
+		Registrations: func() int { return 1 },
+		CDRs:          f.queryCDRs,
+		CDR: func(_ context.Context, id call.ID) (call.CDR, error) {
+			for _, c := range f.cdrs {
+				if c.ID == id {
+					return c, f.fail
+				}
+			}
+			return call.CDR{}, book.ErrNotFound
+		},
+		Journal: f.journal,
+		Purses: func(_ context.Context, customer, line string, _ time.Time) ([]rest.Purse, error) {
+			return []rest.Purse{{Account: line == "", Which: "2026-11-22", Cap: 50 * money.Pound, Spent: 3_200_000, Held: 400_000}}, f.fail
+		},
+		Check: func(context.Context) api.Check {
+			return api.Check{Items: []api.CheckItem{{What: "store", Level: "ok", Text: "writes"}}}
+		},
+		Status: func(context.Context) api.Status {
+			return api.Status{Node: "n1", Ready: true, Store: "ok", Engine: "sqlite"}
+		},
+		Rotate: func(context.Context, string) (api.Rotated, error) {
+			return api.Rotated{Key: "abcd", Secrets: 2}, f.fail
+		},
+	}
+}
+
+func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+	l, ok := f.book.Line(line)
+	if !ok {
+		return nil, book.ErrNotFound
+	}
+	d := &rest.Decided{Ways: []string{"carrier"}}
+	d.Dest, d.Problem = plan.Parse(to)
+	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
+	if deck, cal := l.Retail(); deck != nil {
+		if p, ok := deck.Find(d.Dest.Number); ok {
+			d.Quote = &rating.Quote{Price: *p, Calendar: cal, Start: at}
+			a.Quote = d.Quote
+		}
+	}
+	d.Verdict, d.Steps = policy.Explain(l.EffectiveAt(at), policy.Facts{Locked: l.Locked()}, a, at)
+	return d, nil
+}
+
+func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery) ([]call.CDR, error) {
+	var out []call.CDR
+	for _, c := range f.cdrs {
+		if (q.Before == "" || c.ID < q.Before) && (q.Line == "" || c.Line == q.Line) && len(out) < q.Limit {
+			out = append(out, c)
+		}
+	}
+	return out, f.fail
+}
+
+func (f *fixture) journal(_ context.Context, q rest.JournalQuery) ([]api.Fact, error) {
+	var out []api.Fact
+	for _, x := range f.db.AllFacts() {
+		if x.Seq > q.After && strings.HasPrefix(x.Kind, q.Kind) && len(out) < q.Limit {
+			out = append(out, api.Fact{Seq: x.Seq, At: x.At, Kind: x.Kind, Line: x.Line, Customer: x.Account, Body: x.Body})
+		}
+	}
+	return out, f.fail
+}
+
+// do sends a request as a client on the socket would.
+func (f *fixture) do(method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if strings.Contains(path, "/import") {
+		r.Header.Set("Content-Type", "text/csv")
+	}
+	w := httptest.NewRecorder()
+	f.h.ServeHTTP(w, r)
+	return w
+}
+
+// fill makes a customer, a line, a trunk and a deck, and returns the line's generated password.
+func (f *fixture) fill(t testing.TB) string {
+	t.Helper()
+	for _, x := range [][3]string{
+		{"POST", "/v1/decks/retail/import?kind=retail&source=uk.csv", deckCSV},
+		{"POST", "/v1/decks/carrier/import?kind=cost", deckCSV},
+		{"POST", "/v1/customers", `{"id":"acme","name":"Acme Ltd","set":[{"field":"max-calls","value":"5"}]}`},
+		{"POST", "/v1/trunks", `{"name":"carrier","addresses":["sip.carrier.example"],"user":"rf","password":"trunk-hunter2","deck":"carrier"}`},
+	} {
+		if w := f.do(x[0], x[1], x[2]); w.Code > 299 {
+			t.Fatalf("%s %s: %d %s", x[0], x[1], w.Code, w.Body)
+		}
+	}
+	w := f.do("POST", "/v1/lines", `{"id":"acme-1","customer":"acme","number":"020 7946 0000","nets":["192.0.2.0/24"]}`)
+	var made api.Created
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != 201 || made.Password == "" {
+		t.Fatalf("adding a line: %d %s", w.Code, w.Body)
+	}
+	return made.Password
+}
+
+// TestEveryRoute plays one day of staff; each step sees what the ones before did.
+func TestEveryRoute(t *testing.T) {
+	f := newFixture(t, rest.Options{Version: "test"})
+	f.fill(t)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string // part of the answer
+	}{
+		{"GET", "/v1/customers", "", 200, `"items":[{"id":"acme"`},
+		{"POST", "/v1/customers", `{"id":"acme"}`, 409, `"reason":"exists"`},
+		{"POST", "/v1/customers", `{"id":"Acme!"}`, 422, `"field":"id"`},
+		{"POST", "/v1/customers", `{"id":"x","zone":"Mars/Olympus"}`, 422, `Europe/London`},
+		{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-cals","value":"5"}]}`, 422, `max-calls`},
+		{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-calls","value":"many"}]}`, 422, `whole number`},
+		{"POST", "/v1/customers", `{"id":"x","credit":5}`, 422, `unexpected property`},
+		{"POST", "/v1/customers", `{"id":5}`, 422, `expected string`},
+		{"POST", "/v1/customers", `{"id":`, 400, `unexpected end of JSON`},
+		{"GET", "/v1/customers/acme", "", 200, `"field":"max-calls","n":5,"unit":"count","text":"5","from":"customer","own":true`},
+		{"GET", "/v1/customers/nobody", "", 404, `there is no customer \"nobody\"`},
+		{"PATCH", "/v1/customers/acme", `{"zone":"Europe/Paris","nets":["10.0.0.0/8, 192.0.2.0/24"]}`, 200, `"zone":"Europe/Paris"`},
+		{"PATCH", "/v1/customers/acme", `{"nets":["10.0.0.1/8"]}`, 422, `bits set outside`},
+		{"DELETE", "/v1/customers/acme", "", 409, `"reason":"in-use"`},
+
+		{"GET", "/v1/lines?customer=acme", "", 200, `"number":"+442079460000"`},
+		{"GET", "/v1/lines?customer=nobody", "", 404, `nobody`},
+		{"GET", "/v1/lines?limit=0", "", 422, `limit`},
+		{"GET", "/v1/lines?colour=red", "", 422, `unknown query parameter`},
+		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","password":"password123"}`, 422, `"reason":"weak-password"`},
+		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","number":"+442079460000"}`, 409, `line acme-1`},
+		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","no_password":true}`, 201, `"login":false`},
+		{"GET", "/v1/lines/acme-1", "", 200, `"nets":[{"from":"customer","nets":["10.0.0.0/8","192.0.2.0/24"]},{"from":"line","nets":["192.0.2.0/24"]}]`},
+		{"GET", "/v1/lines/acme-1", "", 200, `"user_agent":"Yealink"`},
+		{"GET", "/v1/lines/acme-1", "", 200, `"text":"£3.20 of £50.00 spent, £0.40 held"`},
+		{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"international-ceiling","value":"50p"}]}`, 403, `"reason":"needs-grant"`},
+		{"PATCH", "/v1/lines/acme-1", `{"name":"Desk","set":[{"field":"international-ceiling","value":"1p"}]}`, 200, `"n":10000000,"unit":"nano_per_minute","text":"1p a minute","from":"line"`},
+		{"POST", "/v1/lines/acme-1/lock", `{}`, 422, `why`},
+		{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true}`, 200, `"locked":true,"lock_why":"stolen phone"`},
+		{"POST", "/v1/lines/acme-1/unlock", "", 200, `"locked":false`},
+		{"POST", "/v1/lines/acme-2/password", `{}`, 200, `"generated":true`},
+		{"POST", "/v1/lines/acme-2/password", `{"password":"vivid-Tundra-83-ploughshare-kestrel"}`, 200, `{"line":"acme-2","generated":false}`},
+
+		{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"£1","why":"Cuba"}`, 201, `"id":1,`},
+		{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"inherit"}`, 422, `inherit`},
+		{"POST", "/v1/lines/acme-1/requests", `{"field":"max-calls","value":"9"}`, 201, `"state":"open"`},
+		{"GET", "/v1/requests?state=open", "", 200, `"text":"100p"`},
+		{"GET", "/v1/requests?state=lost", "", 422, `state`},
+		{"POST", "/v1/requests/1/grant", `{"until":"2126-01-01T00:00:00Z","note":"ok"}`, 200, `"state":"granted","made"`},
+		{"POST", "/v1/requests/1/grant", `{}`, 409, `granted already`},
+		{"POST", "/v1/requests/2/refuse", `{"note":"no"}`, 200, `"decided_by":"tester"`},
+		{"POST", "/v1/requests/9/refuse", `{}`, 404, `not-found`},
+		{"GET", "/v1/lines/acme-1", "", 200, `"granted":true,"until":"2126-01-01T00:00:00Z"`},
+
+		{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"allowed":true,"reason":"ok"`},
+		{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"first_minute_micro":900000,"first_minute":"£0.90"`},
+		{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"reason":"over-international-ceiling"`},
+		{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"limit_text":"2p a minute","value_text":"90p a minute"`},
+		{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"203.0.113.1"}`, 200, `"always":true`},
+		{"POST", "/v1/decide", `{"line":"acme-1","to":"0090 0"}`, 200, `"reason":"number-invalid"`},
+		{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"nowhere"}`, 422, `IPv4 or IPv6`},
+		{"POST", "/v1/decide", `{"line":"ghost","to":"999"}`, 404, `ghost`},
+
+		{"GET", "/v1/trunks", "", 200, `"addresses":["sip.carrier.example:5060"]`},
+		{"GET", "/v1/trunks/carrier", "", 200, `"login":true`},
+		{"GET", "/v1/trunks/gone", "", 404, `gone`},
+		{"POST", "/v1/trunks", `{"name":"x","addresses":["0.0.0.0"],"deck":"retail"}`, 422, `"field":"addresses","found":"0.0.0.0"`},
+		{"PATCH", "/v1/trunks/carrier", `{"priority":7,"sources":["198.51.100.7"],"emergency":true}`, 200, `"sources":["198.51.100.7"],"priority":7`},
+		{"PATCH", "/v1/trunks/carrier", `{"format":"roman"}`, 422, `00e164`},
+		{"POST", "/v1/trunks", `{"name":"spare","addresses":["192.0.2.50:5070"],"disabled":true}`, 201, `"transport":"udp"`},
+		{"DELETE", "/v1/trunks/spare", "", 204, ``},
+
+		{"GET", "/v1/decks", "", 200, `"name":"carrier","kind":"cost","version":1,"rows":3,"in_force":true`},
+		{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,x\n33,France,\n", 422, `"line":2,"column":3,"found":"x"`},
+		{"POST", "/v1/decks/retail/import?kind=cost", deckCSV, 422, `another kind needs another name`},
+		{"POST", "/v1/decks/retail/import", deckCSV, 422, `kind`},
+		{"POST", "/v1/decks/retail/import?kind=retail&dry_run=true", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"version":0,"dry_run":true,"rows":2`},
+		{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"added":1,"removed":2,"changed":1,"dearer":1`},
+		{"GET", "/v1/decks/retail/diff", "", 200, `"from":1,"to":2,"added":1,"removed":2,"changed":1`},
+		{"GET", "/v1/decks/retail/diff?from=5", "", 404, `not-found`},
+		{"GET", "/v1/decks/retail/rows?prefix=4", "", 200, `"prefix":"44","name":"UK"`},
+		{"GET", "/v1/decks/retail/rows?limit=1&version=1", "", 200, `"next":"1"`},
+		{"GET", "/v1/decks/retail/rows?limit=1&version=1&after=1", "", 200, `{"items":[{"prefix":"44"`},
+		{"GET", "/v1/decks/none/rows", "", 404, `none`},
+		{"POST", "/v1/decks/reload", "", 200, `"version":2`},
+
+		{"GET", "/v1/calls?line=acme-1", "", 200, `"text":"1m30s at 1p a minute, £0.015`},
+		{"GET", "/v1/calls?line=acme-2", "", 200, `"items":[]`},
+		{"GET", "/v1/calls/LIVE1", "", 200, `"destination":"UK"`},
+		{"DELETE", "/v1/calls/LIVE1?why=fraud", "", 202, `"cutting":true`},
+		{"DELETE", "/v1/calls/NONE", "", 404, `NONE`},
+
+		{"GET", "/v1/cdrs?limit=2", "", 200, `"next":"00002499"`},
+		{"GET", "/v1/cdrs?limit=1", "", 200, `"retail_micro":10167,"cost_micro":5000,"ended_by":"caller","reason":"hangup"`},
+		{"GET", "/v1/cdrs?from=yesterday", "", 422, `from`},
+		{"GET", "/v1/cdrs/00000007", "", 200, `"retail":"£0.010167"`},
+		{"GET", "/v1/cdrs/nope", "", 404, `nope`},
+		{"GET", "/v1/journal?kind=customer.&limit=1", "", 200, `"kind":"customer.added"`},
+
+		{"GET", "/v1/check", "", 200, `all 3 passwords open`},
+		{"POST", "/v1/keys/rotate", "", 200, `"secrets":2`},
+		{"GET", "/v1/status", "", 200, `"customers":1,"lines":2,"locked_lines":0,"trunks":1,"decks":2,"registrations":1,"calls":1`},
+		{"DELETE", "/v1/lines/acme-2", "", 204, ``},
+		{"DELETE", "/v1/lines/acme-2", "", 404, `acme-2`},
+
+		{"GET", "/openapi.json", "", 200, `"openapi": "3.1.0"`},
+		{"GET", "/openapi.yaml", "", 200, `/v1/keys/rotate`},
+		{"GET", "/", "", 404, `/openapi.json`},
+		{"PUT", "/v1/lines/acme-1", "{}", 405, `GET is one it takes`},
+	} {
+		w := f.do(c.method, c.path, c.body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s %s:\n got %d %s\nwant %d … %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
+		}
+		if kind := w.Header().Get("Content-Type"); w.Code >= 400 && kind != "application/problem+json" {
+			t.Errorf("%s %s: an error of type %s", c.method, c.path, kind)
+		}
+	}
+	if len(f.cuts) != 1 || f.cuts[0] != "LIVE1 cut-by-staff fraud" {
+		t.Errorf("cuts: %q", f.cuts)
+	}
+}
+
+// TestEveryRouteIsDescribed holds the list in api's package comment and the description to what is served.
+func TestEveryRouteIsDescribed(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	var spec struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]any
+		}
+	}
+	if err := json.Unmarshal(f.do("GET", "/openapi.json", "").Body.Bytes(), &spec); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for path, methods := range spec.Paths {
+		for method := range methods {
+			n++
+			if !strings.HasPrefix(path, "/v1/") {
+				t.Errorf("%s %s is outside /v1", method, path)
+			}
+		}
+	}
+	if n != 37 {
+		t.Errorf("%d operations; the list in edge/rest/api has 37", n)
+	}
+}
+
+// TestSecretsNeverComeOut asks for everything and looks for every secret in the answers.
+func TestSecretsNeverComeOut(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	password := f.fill(t)
+	l, _ := f.book.Line("acme-1")
+	ha1, _ := f.book.HA1(l)
+	secrets := []string{password, "trunk-hunter2", fmt.Sprintf("%x", ha1.MD5), fmt.Sprintf("%x", ha1.SHA256)}
+	var spec struct{ Paths map[string]map[string]any }
+	if err := json.Unmarshal(f.do("GET", "/openapi.json", "").Body.Bytes(), &spec); err != nil {
+		t.Fatal(err)
+	}
+	fill := strings.NewReplacer("/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/calls/{id}", "/v1/calls/LIVE1",
+		"/v1/cdrs/{id}", "/v1/cdrs/00000001", "/v1/trunks/{name}", "/v1/trunks/carrier", "/v1/decks/{name}", "/v1/decks/retail")
+	asked := 0
+	for path, methods := range spec.Paths {
+		if methods["get"] == nil {
+			continue
+		}
+		asked++
+		w := f.do("GET", fill.Replace(path), "")
+		if w.Code != 200 {
+			t.Errorf("%s: %d", fill.Replace(path), w.Code)
+		}
+		for _, s := range append(secrets, "ealed") {
+			if strings.Contains(w.Body.String(), s) {
+				t.Errorf("%s gives away %q", path, s)
+			}
+		}
+	}
+	if asked < 15 {
+		t.Errorf("only %d paths asked", asked)
+	}
+	// Neither does a refusal repeat what it refused.
+	for _, body := range []string{`{"password":"Sommer2026!"}`, `{"password":"` + strings.Repeat("Sommer2026!", 20) + `"}`, `{"password":["Sommer2026!"]}`, `{"password":"Sommer2026!`} {
+		if w := f.do("POST", "/v1/lines/acme-1/password", body); w.Code < 400 || strings.Contains(w.Body.String(), "Sommer") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+func TestExportsStreamEverything(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	csv := f.do("GET", "/v1/cdrs?format=csv", "")
+	lines := strings.Split(strings.TrimSpace(csv.Body.String()), "\r\n")
+	if len(lines) != 2501 || !strings.HasPrefix(lines[0], "id,direction,line") || !strings.HasPrefix(csv.Header().Get("Content-Type"), "text/csv") {
+		t.Errorf("%d lines, %s", len(lines), lines[0])
+	}
+	if strings.Contains(lines[1], ",=cmd") || !strings.Contains(lines[1], ",'=cmd") || !strings.Contains(lines[1], ",+442079460001,") {
+		t.Errorf("a formula for a spreadsheet, or a number spoilt: %s", lines[1])
+	}
+	r := httptest.NewRequest("GET", "http://localhost/v1/cdrs?line=acme-1", nil)
+	r.Header.Set("Accept", "application/jsonl")
+	w := httptest.NewRecorder()
+	f.h.ServeHTTP(w, r)
+	rows := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	var c api.CDR
+	if err := json.Unmarshal([]byte(rows[len(rows)-1]), &c); err != nil || len(rows) != 2500 || c.ID != "00000001" || c.Retail != 10_167 {
+		t.Errorf("%d rows, last %+v, %v", len(rows), c.ID, err)
+	}
+}
+
+func TestStoreFailureIsToldWithoutItsWords(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	f.fail = errors.New("sqlite: /var/lib/ringfence/db: disk I/O error")
+	f.db.Break(booktest.Lost)
+	for _, x := range [][3]string{
+		{"GET", "/v1/cdrs", ""}, {"GET", "/v1/cdrs/00000001", ""}, {"GET", "/v1/journal", ""}, {"GET", "/v1/lines/acme-1", ""},
+		{"POST", "/v1/customers", `{"id":"new"}`}, {"POST", "/v1/lines/acme-1/unlock", ""}, {"POST", "/v1/keys/rotate", ""},
+	} {
+		w := f.do(x[0], x[1], x[2])
+		if w.Code != 503 || !strings.Contains(w.Body.String(), `"reason":"store-unavailable"`) || strings.Contains(w.Body.String(), "disk") {
+			t.Errorf("%s %s: %d %s", x[0], x[1], w.Code, w.Body)
+		}
+	}
+}
