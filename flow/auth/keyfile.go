@@ -1,0 +1,147 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ringfence/core/secret"
+)
+
+// KeyEnv names the environment variable that may hold the keys instead of a file, in the form of secret.ParseKeys.
+const KeyEnv = "RINGFENCE_KEY"
+
+// ErrKeyFile says that a key file cannot be used as it is. Its text never holds a key.
+var ErrKeyFile = errors.New("key file")
+
+// LoadKeys reads a key file. One that others than its owner may read or write is refused, for then the keys are no
+// secret; so is anything but a regular file. fs.ErrNotExist is passed through.
+func LoadKeys(path string) ([]secret.Key, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w %s: it is not a regular file", ErrKeyFile, path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w %s: others can read or change it (mode %04o): chmod 600 it, and consider `ringfence key rotate`",
+			ErrKeyFile, path, info.Mode().Perm())
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 1<<16))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := secret.ParseKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrKeyFile, path, err)
+	}
+	return keys, nil
+}
+
+// NewKeyFile makes a key file with one fresh key, mode 0600, durable before it returns. fs.ErrExist when there is one
+// already: a key file is never written over, for that would lose every password.
+func NewKeyFile(path string) ([]secret.Key, error) {
+	k, err := secret.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	keys := []secret.Key{k}
+	tmp, err := writeTemp(path, secret.FormatKeys(keys))
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp)
+	if err := os.Link(tmp, path); err != nil { // unlike Rename, Link does not replace
+		return nil, err
+	}
+	return keys, syncDir(path)
+}
+
+// OpenKeys reads the key file, and makes it when there is none: the first start. made tells the operator to back it up.
+func OpenKeys(path string) (keys []secret.Key, made bool, err error) {
+	keys, err = LoadKeys(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return keys, false, err
+	}
+	keys, err = NewKeyFile(path)
+	if errors.Is(err, fs.ErrExist) { // another process was first
+		keys, err = LoadKeys(path)
+		return keys, false, err
+	}
+	return keys, err == nil, err
+}
+
+// AddKey appends a fresh key, which seals from the next NewBox on, and returns all. The file is replaced as a whole:
+// whatever happens meanwhile, it holds either the old keys or all of them.
+func AddKey(path string) ([]secret.Key, error) {
+	keys, err := LoadKeys(path)
+	if err != nil {
+		return nil, err
+	}
+	k, err := secret.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	return replaceKeys(path, append(keys, k))
+}
+
+// KeepNewest drops all keys but the last: the end of a rotation, once everything was sealed again (store.Store.Rekey).
+// Backups of before can then not be opened any more.
+func KeepNewest(path string) ([]secret.Key, error) {
+	keys, err := LoadKeys(path)
+	if err != nil {
+		return nil, err
+	}
+	return replaceKeys(path, keys[len(keys)-1:])
+}
+
+func replaceKeys(path string, keys []secret.Key) ([]secret.Key, error) {
+	if len(keys) > secret.MaxKeys {
+		return nil, fmt.Errorf("%w %s: %d keys; at most %d", ErrKeyFile, path, len(keys), secret.MaxKeys)
+	}
+	tmp, err := writeTemp(path, secret.FormatKeys(keys))
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp)
+	if err := os.Rename(tmp, path); err != nil {
+		return nil, err
+	}
+	return keys, syncDir(path)
+}
+
+// writeTemp writes a file beside path, mode 0600 from its first instant, and syncs it.
+func writeTemp(path string, text []byte) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // CreateTemp makes 0600
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(text); err != nil {
+		return "", err
+	}
+	return f.Name(), f.Sync()
+}
+
+// syncDir makes a new name durable.
+func syncDir(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
