@@ -25,6 +25,7 @@ type customerEntry struct {
 	account.Customer
 	provider *account.Settings
 	zone     *time.Location // in force
+	badZone  bool           // this machine does not know the zone it names; the provider's is used
 	tariff   string         // in force
 	eff      atomic.Pointer[account.Effective]
 }
@@ -105,37 +106,47 @@ func (b *Book) loadCustomers(ctx context.Context) error {
 		return err
 	}
 	for _, a := range all {
-		if err := b.publishCustomer(a); err != nil {
-			return err
-		}
+		b.publishCustomer(a)
 	}
 	return nil
 }
 
 // publishCustomer puts a checked or stored customer in force.
-func (b *Book) publishCustomer(a account.Customer) error {
+func (b *Book) publishCustomer(a account.Customer) {
 	e := &customerEntry{Customer: a, provider: &b.o.Provider, zone: b.zone, tariff: a.Tariff}
 	if a.Tariff == "" {
 		e.tariff = b.o.Tariff
 	}
 	if a.Zone != "" {
-		zone, err := loadZone(a.Zone)
-		if err != nil {
-			return err
+		// Checked when it was set. A machine without that zone's data must not keep the whole program from its work.
+		if zone, err := loadZone(a.Zone); err == nil {
+			e.zone = zone
+		} else {
+			e.badZone = true
 		}
-		e.zone = zone
 	}
 	b.customersMu.Lock()
 	defer b.customersMu.Unlock()
 	c := b.customers[a.ID]
 	if c == nil {
 		c = &customer{id: a.ID, book: b}
-		c.entry.Store(e)
 		b.customers[a.ID] = c
-		return nil
 	}
 	c.entry.Store(e)
-	return nil
+}
+
+// UnknownZones are the customers whose time zone this machine does not know, so that the provider's is used.
+func (b *Book) UnknownZones() []string {
+	ids := []string{}
+	b.customersMu.RLock()
+	for id, c := range b.customers {
+		if c.entry.Load().badZone {
+			ids = append(ids, id)
+		}
+	}
+	b.customersMu.RUnlock()
+	slices.Sort(ids)
+	return ids
 }
 
 // AddCustomer adds a customer and what edit says of it.
@@ -186,9 +197,7 @@ func (b *Book) saveCustomer(ctx context.Context, a account.Customer, isNew bool,
 	if err := b.wrote(b.db.PutCustomer(ctx, a, isNew, f)); err != nil {
 		return CustomerView{}, err
 	}
-	if err := b.publishCustomer(a); err != nil {
-		return CustomerView{}, err
-	}
+	b.publishCustomer(a)
 	b.tell(Change{Kind: kind, Customer: a.ID})
 	c, _ := b.customer(a.ID)
 	return c.view(time.Now()), nil

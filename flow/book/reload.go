@@ -50,9 +50,7 @@ func (b *Book) reload(ctx context.Context) error {
 		return err
 	}
 	for _, a := range customers {
-		if err := b.publishCustomer(a); err != nil {
-			return err
-		}
+		b.publishCustomer(a)
 	}
 	stored := make(map[string]bool)
 	err = b.db.EachLine(ctx, func(a account.Line) error {

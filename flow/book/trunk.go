@@ -245,8 +245,19 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000, lower goes first")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
+	for _, p := range t.Sources {
+		check(p.Bits() >= widest(p.Addr()), "sources", p.String(), "networks of a carrier; this one is a large part of the internet, and whoever is in it could send calls in")
+	}
 	faults = append(faults, checkNets("sources", t.Sources), b.checkDeck("deck", t.Deck, costOnly))
 	return errors.Join(faults...)
+}
+
+// widest is the shortest prefix length that a carrier's network can have.
+func widest(a netip.Addr) int {
+	if a.Is4() {
+		return 8
+	}
+	return 19
 }
 
 // trunkAddress completes and checks host[:port].
