@@ -57,6 +57,9 @@ func (s *Server) checkBook() []api.CheckItem {
 	if len(trunks) > 0 && !emergency {
 		add("trunks", "warning", "no trunk is meant for emergency calls: all are tried in turn")
 	}
+	for _, id := range s.d.Book.UnknownZones() {
+		add("book", "warning", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)
+	}
 	for _, name := range s.d.Book.MissingTariffs() {
 		add("decks", "error", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)
 	}

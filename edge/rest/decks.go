@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -26,6 +27,7 @@ func (s *Server) deckRoutes() {
 	huma.Register(s.api, op(http.MethodGet, path, "list-decks", tag, "List every version of every deck, newest first"), s.listDecks)
 	in := op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing")
 	in.MaxBodyBytes, in.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
+	in.Middlewares = huma.Middlewares{s.oneUpload}
 	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	huma.Register(s.api, in, s.importDeck)
 	huma.Register(s.api, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
@@ -55,6 +57,18 @@ func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (*answer[api.List
 		out = append(out, deckView(&h, true))
 	}
 	return reply(api.List[api.Deck]{Items: out}, nil)
+}
+
+// oneUpload lets one deck in at a time, before its body is read: each may take a hundred megabytes while it is looked at.
+func (s *Server) oneUpload(hc huma.Context, next func(huma.Context)) {
+	select {
+	case s.uploading <- struct{}{}:
+		defer func() { <-s.uploading }()
+		next(hc)
+	case <-hc.Context().Done():
+	case <-time.After(uploadWait):
+		_ = huma.WriteErr(s.api, hc, http.StatusServiceUnavailable, "another deck is being imported; try again when it is done")
+	}
 }
 
 // importInput is the file and how to read it.

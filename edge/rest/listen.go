@@ -99,9 +99,10 @@ func (s *Server) socketMux() http.Handler {
 // listenUnix opens a socket that only this user can use. A file that a killed server left is replaced; one that answers
 // is not. The umask makes the file private from its first instant, so that there is no gap before a chmod.
 func listenUnix(path string) (net.Listener, error) {
-	const longest = 107 // sockaddr_un
-	if len(path) > longest {
-		return nil, fmt.Errorf("socket path %s is %d bytes long, %d are possible: set a shorter one", path, len(path), longest)
+	const longest = 107                   // sockaddr_un
+	const inside = len("/.s4294967295/s") // where it is bound first, in the same directory
+	if n := max(len(path), len(filepath.Dir(path))+inside); n > longest {
+		return nil, fmt.Errorf("the path of the socket %s is %d bytes too long: set a shorter one", path, n-longest)
 	}
 	if fi, err := os.Lstat(path); err == nil {
 		if fi.Mode()&os.ModeSocket == 0 {

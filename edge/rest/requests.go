@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -38,8 +39,9 @@ func (s *Server) ask(ctx context.Context, in *struct {
 }
 
 func (s *Server) listRequests(ctx context.Context, in *struct {
-	State string `query:"state" enum:"open,granted,refused"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	State  string `query:"state" enum:"open,granted,refused"`
+	Before int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (*answer[api.List[api.Request]], error) {
 	all, err := s.d.Book.Requests(ctx, in.State)
@@ -47,10 +49,12 @@ func (s *Server) listRequests(ctx context.Context, in *struct {
 		return nil, s.explain(err)
 	}
 	out := []api.Request{}
-	for i := range all[:min(len(all), in.Limit)] {
-		out = append(out, requestView(&all[i]))
+	for i := range all {
+		if (in.Before == 0 || all[i].ID < in.Before) && len(out) <= in.Limit {
+			out = append(out, requestView(&all[i]))
+		}
 	}
-	return reply(api.List[api.Request]{Items: out}, nil)
+	return reply(list(out, in.Limit, func(r *api.Request) string { return strconv.FormatInt(r.ID, 10) }), nil)
 }
 
 func (s *Server) grant(ctx context.Context, in *struct {

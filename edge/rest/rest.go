@@ -113,8 +113,9 @@ const (
 	headerTimeout  = 5 * time.Second
 	bodyTimeout    = 10 * time.Second
 	uploadTimeout  = 2 * time.Minute
-	answerTimeout  = 5 * time.Minute // from the end of the header
-	pageTimeout    = time.Minute     // to take one page of a stream
+	uploadWait     = 20 * time.Second // for another upload to end
+	answerTimeout  = 5 * time.Minute  // from the end of the header
+	pageTimeout    = time.Minute      // to take one page of a stream
 	idleTimeout    = 2 * time.Minute
 	maxPage        = 1000
 	maxConnections = 256
@@ -129,6 +130,8 @@ type Server struct {
 	mux   *http.ServeMux
 	spec  map[string][]byte // by path
 	lists listeners
+
+	uploading chan struct{} // holds a token while a deck is imported
 }
 
 // New makes a server; Start opens its sockets, Handler serves without any.
@@ -143,7 +146,7 @@ func New(d Deps, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	useProblems()
-	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux()}
+	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux(), uploading: make(chan struct{}, 1)}
 	s.api = humago.New(s.mux, config(o.Version))
 	s.routes()
 	if err := s.describe(); err != nil {

@@ -242,6 +242,8 @@ func TestEveryRoute(t *testing.T) {
 		{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"inherit"}`, 422, `inherit`},
 		{"POST", "/v1/lines/acme-1/requests", `{"field":"max-calls","value":"9"}`, 201, `"state":"open"`},
 		{"GET", "/v1/requests?state=open", "", 200, `"text":"100p"`},
+		{"GET", "/v1/requests?limit=1", "", 200, `"next":"2"`},
+		{"GET", "/v1/requests?limit=1&before=2", "", 200, `{"items":[{"id":1,`},
 		{"GET", "/v1/requests?state=lost", "", 422, `state`},
 		{"POST", "/v1/requests/1/grant", `{"until":"2126-01-01T00:00:00Z","note":"ok"}`, 200, `"state":"granted","made"`},
 		{"POST", "/v1/requests/1/grant", `{}`, 409, `granted already`},

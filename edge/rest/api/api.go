@@ -28,7 +28,7 @@
 //	POST   /v1/lines/{id}/unlock                              → Line
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
 //
-//	GET    /v1/requests             ?state=open|granted|refused → List[Request]
+//	GET    /v1/requests             ?state=open|granted|refused&before=&limit= → List[Request]
 //	POST   /v1/requests/{id}/grant  Grant                     → Request
 //	POST   /v1/requests/{id}/refuse Refuse                    → Request
 //
@@ -74,7 +74,7 @@ import (
 // continues it.
 type List[T any] struct {
 	Items []T    `json:"items"`
-	Next  string `json:"next,omitempty" doc:"continue with this as after= (cdrs: before=)"`
+	Next  string `json:"next,omitempty" doc:"continue with this as after= (cdrs and requests: before=)"`
 }
 
 // Problem is an error as told to a client (RFC 9457). It is an error.
