@@ -31,21 +31,13 @@ func (s *Server) check(ctx context.Context, _ *struct{}) (*answer[api.Check], er
 	return reply(out, nil)
 }
 
+// checkBook finds what in the book does not fit together.
 func (s *Server) checkBook() []api.CheckItem {
 	items := []api.CheckItem{}
 	add := func(what, level, format string, args ...any) {
 		items = append(items, api.CheckItem{What: what, Level: level, Text: fmt.Sprintf(format, args...)})
 	}
-	opened, failed := s.d.Book.CheckSecrets()
-	if failed > 0 {
-		add("secrets", "error", "%d of %d passwords do not open: the key is not the one they were sealed with; restore the key file", failed, opened+failed)
-	} else {
-		add("secrets", "ok", "all %d passwords open", opened)
-	}
 	trunks := s.d.Book.Trunks()
-	if len(trunks) == 0 {
-		add("trunks", "error", "no trunk is in use: no call can leave, not even an emergency call; add one with trunk add")
-	}
 	emergency := false
 	for i := range trunks {
 		t := &trunks[i]
@@ -61,10 +53,7 @@ func (s *Server) checkBook() []api.CheckItem {
 		add("book", "warning", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)
 	}
 	for _, name := range s.d.Book.MissingTariffs() {
-		add("decks", "error", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)
-	}
-	if len(s.d.Book.DecksInForce()) > 0 {
-		add("decks", "ok", "%d decks are in force", len(s.d.Book.DecksInForce()))
+		add("decks", "warning", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)
 	}
 	return items
 }

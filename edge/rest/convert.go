@@ -81,7 +81,7 @@ func phoneView(b *location.Binding) api.Phone {
 
 func purseView(p *Purse) api.Purse {
 	v := api.Purse{
-		Owner: "line", Period: "day", Which: p.Which, Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
+		Owner: "line", Period: "day", Which: p.Which[strings.LastIndexByte(p.Which, '/')+1:], Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
 		Left: int64(max(p.Cap-p.Spent-p.Held, 0)),
 		Text: api.Pounds(p.Spent) + " of " + api.Pounds(p.Cap) + " spent",
 	}

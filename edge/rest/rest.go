@@ -68,9 +68,9 @@ type Live struct {
 
 // Purse is money that may be spent in a period.
 type Purse struct {
-	Account          bool // the customer's, else the line's
-	Month            bool // else the day's
-	Which            string
+	Account          bool   // the customer's, else the line's
+	Month            bool   // else the day's
+	Which            string // the day or month, or a purse's id that ends with it
 	Cap, Spent, Held money.Micro
 }
 

@@ -260,6 +260,7 @@ func TestEveryRoute(t *testing.T) {
 		{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"nowhere"}`, 422, `IPv4 or IPv6`},
 		{"POST", "/v1/decide", `{"line":"ghost","to":"999"}`, 404, `ghost`},
 
+		{"GET", "/v1/check", "", 200, `no trunk is meant for emergency calls`},
 		{"GET", "/v1/trunks", "", 200, `"addresses":["sip.carrier.example:5060"]`},
 		{"GET", "/v1/trunks/carrier", "", 200, `"login":true`},
 		{"GET", "/v1/trunks/gone", "", 404, `gone`},
@@ -296,7 +297,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET", "/v1/cdrs/nope", "", 404, `nope`},
 		{"GET", "/v1/journal?kind=customer.&limit=1", "", 200, `"kind":"customer.added"`},
 
-		{"GET", "/v1/check", "", 200, `all 3 passwords open`},
+		{"GET", "/v1/check", "", 200, `{"ok":true`},
 		{"POST", "/v1/keys/rotate", "", 200, `"secrets":2`},
 		{"GET", "/v1/status", "", 200, `"customers":1,"lines":2,"locked_lines":0,"trunks":1,"decks":2,"registrations":1,"calls":1`},
 		{"DELETE", "/v1/lines/acme-2", "", 204, ``},
