@@ -18,17 +18,28 @@ const maxPrefixDigits = 15
 // the whole deck to load another.
 //
 // The look-up is a trie over decimal digits. Children of a node stand side by side, and a bitmap says which of the ten
-// there are, so that a step is one bit count and one read.
+// there are, so that a step is one bit count and one read. E.164 numbers jump over their first four digits.
 type Deck struct {
 	prices []Price // in the order of prefixes, short numbers last
 	nodes  []trieNode
+	ends   []uint32 // by node: index in prices plus one of the prefix that ends there, 0 for none
+	jumps  []jump   // by the first four digits
 }
 
 type trieNode struct {
 	first uint32 // index of the first child
-	price uint32 // index in prices plus one; 0: none ends here
-	have  uint16 // bit d: there is a child for digit d
+	have  uint16 // bit d: there is a child for digit d; hasPrice: a prefix ends here
 }
+
+const hasPrice = 1 << 15
+
+// jump is where a walk is after four digits.
+type jump struct {
+	node uint32 // 0: there is no such node
+	end  uint32 // as in ends, of the longest prefix so far
+}
+
+const jumpDigits = 4
 
 // The two roots.
 const (
@@ -40,7 +51,7 @@ const (
 // Build makes a deck of prices, which it copies. It is an error that names the row when a prefix comes twice or a price
 // is not sound (see Price.Check).
 func Build(rows []Price) (*Deck, error) {
-	d := &Deck{prices: slices.Clone(rows), nodes: make([]trieNode, roots, roots+len(rows)+len(rows)/2)}
+	d := &Deck{prices: slices.Clone(rows), nodes: make([]trieNode, roots), ends: make([]uint32, roots)}
 	keys := make([]prefixKey, len(rows))
 	for i := range rows {
 		if err := rows[i].Check(); err != nil {
@@ -62,8 +73,29 @@ func Build(rows []Price) (*Deck, error) {
 		return -1
 	})
 	d.grow(keys, []span{{0, shorts, 0, rootE164}, {shorts, len(keys), 0, rootShort}})
-	d.nodes = slices.Clip(d.nodes)
+	d.nodes, d.ends = slices.Clip(d.nodes), slices.Clip(d.ends)
+	d.jumps = make([]jump, 10_000)
+	for i := range d.jumps {
+		d.jumps[i] = d.jumpTo(i)
+	}
 	return d, nil
+}
+
+// jumpTo walks the first four digits once and for all.
+func (d *Deck) jumpTo(digits int) jump {
+	node, end := uint32(rootE164), uint32(0)
+	for place := jumpDigits - 1; place >= 0; place-- {
+		bit := uint16(1) << (uint64(digits) / pow10[place] % 10)
+		t := d.nodes[node]
+		if t.have&bit == 0 {
+			return jump{0, end}
+		}
+		node = t.first + uint32(bits.OnesCount16(t.have&(bit-1)))
+		if d.nodes[node].have&hasPrice != 0 {
+			end = d.ends[node]
+		}
+	}
+	return jump{node, end}
 }
 
 // prefixKey is a prefix that sorts as its digits do as text: left-aligned to 19 digits, shorter ones first.
@@ -118,7 +150,8 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 		queue = queue[1:]
 		from := s.from
 		if from < s.till && keys[from].length == s.depth {
-			d.nodes[s.node].price = uint32(from) + 1
+			d.ends[s.node] = uint32(from) + 1
+			d.nodes[s.node].have |= hasPrice
 			from++
 		}
 		d.nodes[s.node].first = uint32(len(d.nodes))
@@ -129,7 +162,7 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 			}
 			d.nodes[s.node].have |= 1 << digit
 			queue = append(queue, span{from, till, s.depth + 1, uint32(len(d.nodes))})
-			d.nodes = append(d.nodes, trieNode{})
+			d.nodes, d.ends = append(d.nodes, trieNode{}), append(d.ends, 0)
 			from = till
 		}
 	}
@@ -143,26 +176,37 @@ func (d *Deck) Find(n phone.Number) (*Price, bool) {
 		at--
 		digits[at] = byte(v % 10)
 	}
-	node := uint32(rootE164)
+	node, end := uint32(rootE164), uint32(0)
 	if n.Short() {
 		node = rootShort
+	} else if len(digits)-at > jumpDigits {
+		j := d.jumps[int(digits[at])*1000+int(digits[at+1])*100+int(digits[at+2])*10+int(digits[at+3])]
+		node, end = j.node, j.end
+		at += jumpDigits
+		if node == 0 {
+			at = len(digits)
+		}
 	}
-	best := uint32(0)
+	best := uint32(0) // the last node with a price: roots have none
+	t := d.nodes[node]
 	for ; at < len(digits); at++ {
-		t := &d.nodes[node]
 		bit := uint16(1) << digits[at]
 		if t.have&bit == 0 {
 			break
 		}
 		node = t.first + uint32(bits.OnesCount16(t.have&(bit-1)))
-		if p := d.nodes[node].price; p != 0 {
-			best = p
+		t = d.nodes[node]
+		if t.have&hasPrice != 0 {
+			best = node
 		}
 	}
-	if best == 0 {
+	if best != 0 {
+		end = d.ends[best]
+	}
+	if end == 0 {
 		return nil, false
 	}
-	return &d.prices[best-1], true
+	return &d.prices[end-1], true
 }
 
 // Len is the number of prices.
@@ -172,7 +216,7 @@ func (d *Deck) Len() int { return len(d.prices) }
 func (d *Deck) Prices() []Price { return d.prices }
 
 // IndexBytes is the memory of the look-up structure, without the prices themselves.
-func (d *Deck) IndexBytes() int { return cap(d.nodes) * 12 }
+func (d *Deck) IndexBytes() int { return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 }
 
 // Digits is the prefix as a deck writes it.
 func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }
