@@ -1,0 +1,305 @@
+package rating_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ringfence/core/money"
+	. "ringfence/core/rating"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// line writes a price as the tables below do.
+func line(p Price) string {
+	rates := p.Rates[Peak].Pence()
+	if p.Rates[OffPeak] != p.Rates[Peak] || p.Rates[Weekend] != p.Rates[Peak] {
+		rates += "|" + p.Rates[OffPeak].Pence() + "|" + p.Rates[Weekend].Pence()
+	}
+	s := fmt.Sprintf("%s %s %sp %d/%d", p.Digits(), p.Name, rates, p.First, p.Step)
+	if p.Connect+p.Minimum > 0 {
+		s += fmt.Sprintf(" +%s min %s", p.Connect, p.Minimum)
+	}
+	if p.Short {
+		s += " short"
+	}
+	return s
+}
+
+func TestFormsOfRealFiles(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		opt        ReadOptions
+		want       []string
+	}{
+		{"plain", "Destination,Prefix,Rate\nFrance,33,0.014\nFrance mobile,336,0.042\n", ReadOptions{}, []string{"33 France 1.4p 1/1", "336 France mobile 4.2p 1/1"}},
+		{"no line end, spaces, plus and 00", "Destination , Dial Code , Price \n France , +33 , 0.014 \nSpain,0034,.02", ReadOptions{}, []string{"33 France 1.4p 1/1", "34 Spain 2p 1/1"}},
+		{"semicolons and decimal comma", "Beschreibung;Destination;Code;Price per minute\nx;Frankreich;33;0,0125\n", ReadOptions{}, []string{"33 Frankreich 1.25p 1/1"}},
+		{"decimal comma with thousands", "Name;Prefix;Rate\nA;33;0,5\nB;34;1.234,5\n", ReadOptions{}, []string{"33 A 50p 1/1", "34 B 123450p 1/1"}},
+		{"thousands and points", "Name,Prefix,Rate\nA,33,0.5\nB,34,\"1,234.5\"\n", ReadOptions{}, []string{"33 A 50p 1/1", "34 B 123450p 1/1"}},
+		{"tabs and byte order mark", "\xef\xbb\xbfDestination\tPrefix\tRate\nFrance, Paris\t331\t0.01\n", ReadOptions{}, []string{"331 France, Paris 1p 1/1"}},
+		{"bars and CRLF", "Destination|Prefix|Rate\r\nFrance|33|0.01\r\n\r\n", ReadOptions{}, []string{"33 France 1p 1/1"}},
+		{"old Macintosh", "Destination,Prefix,Rate\rFrance,33,0.01\r", ReadOptions{}, []string{"33 France 1p 1/1"}},
+		{"title lines above", "Acme Telecom\nRates of November,,\n\nDestination,Prefix,Rate\nFrance,33,0.01\n", ReadOptions{}, []string{"33 France 1p 1/1"}},
+		{"country code and areas in one cell", "Country,Country code,Area code,Rate\nFrance,33,,0.01\nFrance - mobile,33,\"6,73-75\",0.04\n", ReadOptions{},
+			[]string{"33 France 1p 1/1", "336 France - mobile 4p 1/1", "3373 France - mobile 4p 1/1", "3374 France - mobile 4p 1/1", "3375 France - mobile 4p 1/1"}},
+		{"list of prefixes", "Destination,Prefix,Rate\nUK mobile,\"447940, 447941-447943\",0.05\n", ReadOptions{},
+			[]string{"447940 UK mobile 5p 1/1", "447941 UK mobile 5p 1/1", "447942 UK mobile 5p 1/1", "447943 UK mobile 5p 1/1"}},
+		{"country beside destination", "Country,Destination,Prefix,Rate\nFrance,Mobile,336,0.04\nFrance,France Paris,331,0.01\n", ReadOptions{}, []string{"336 France - Mobile 4p 1/1", "331 France Paris 1p 1/1"}},
+		{"pence in the header", "Destination,Prefix,Rate (p/min),Connection charge (p)\nUK,44,1.2,5\n", ReadOptions{}, []string{"44 UK 1.2p 1/1 +0.05 min 0.00"}},
+		{"ppm", "Destination,Prefix,PPM\nUK,44,1.2\n", ReadOptions{}, []string{"44 UK 1.2p 1/1"}},
+		{"pence in the cell", "Destination,Prefix,Rate\nUK,44,1.2p\n", ReadOptions{}, []string{"44 UK 1.2p 1/1"}},
+		{"pence by option", "Destination,Prefix,Rate\nUK,44,1.2\n", ReadOptions{Pence: true}, []string{"44 UK 1.2p 1/1"}},
+		{"pounds in the header against the option", "Destination,Prefix,Rate GBP\nUK,44,£0.012\n", ReadOptions{Pence: true, Currency: "GBP"}, []string{"44 UK 1.2p 1/1"}},
+		{"bands", "Destination,Prefix,Peak,Off-peak,Weekend\nUK,44,0.012,0.009,0.006\n", ReadOptions{}, []string{"44 UK 1.2|0.9|0.6p 1/1"}},
+		{"two bands", "Destination,Prefix,Day rate,Evening rate\nUK,44,0.012,0.009\n", ReadOptions{}, []string{"44 UK 1.2|0.9|0.9p 1/1"}},
+		{"one rate and a weekend", "Destination,Prefix,Rate,Weekend\nUK,44,0.012,0.009\n", ReadOptions{}, []string{"44 UK 1.2|1.2|0.9p 1/1"}},
+		{"two intervals", "Destination,Prefix,Rate,First Interval,Sub Interval\nUK,44,0.01,30,6\n", ReadOptions{}, []string{"44 UK 1p 30/6"}},
+		{"30/6 in a cell", "Destination,Prefix,Rate,Billing increment\nUK,44,0.01,30/6\nFR,33,0.01,60\nES,34,0.01,1 / 1 s\n", ReadOptions{}, []string{"44 UK 1p 30/6", "33 FR 1p 60/60", "34 ES 1p 1/1"}},
+		{"first only", "Destination,Prefix,Rate,Minimum increment (sec)\nUK,44,0.01,60\n", ReadOptions{}, []string{"44 UK 1p 60/60"}},
+		{"increments by option", "Destination,Prefix,Rate\nUK,44,0.01\n", ReadOptions{First: 30, Step: 6}, []string{"44 UK 1p 30/6"}},
+		{"charges", "Destination,Prefix,Rate,Set-up fee,Minimum charge\nUK,44,0.01,0.05,0.10\nFR,33,0.01,,\n", ReadOptions{}, []string{"44 UK 1p 1/1 +0.05 min 0.10", "33 FR 1p 1/1"}},
+		{"short numbers", "Destination,Prefix,Rate,Short\nEmergency,999,0,yes\nNobody,999,0.5,no\n", ReadOptions{}, []string{"999 Emergency 0p 1/1 short", "999 Nobody 50p 1/1"}},
+		{"a billionth", "Destination,Prefix,Rate\nUK,44,0.123456789\n", ReadOptions{}, []string{"44 UK 12.3456789p 1/1"}},
+		{"Windows letters", "Destination,Prefix,Rate\nR\xe9union,262,0.1\n", ReadOptions{}, []string{"262 Réunion 10p 1/1"}},
+		{"blank left out", "Destination,Prefix,Rate\nUK,44,\nFR,33,0.01\nES,34,n/a\n", ReadOptions{SkipBlank: true}, []string{"33 FR 1p 1/1"}},
+		{"blocked left out, its rate unread", "Destination,Prefix,Rate,Status\nCuba,53,,Blocked\nFR,33,0.01,Current\n", ReadOptions{}, []string{"33 FR 1p 1/1"}},
+		{"dates", "Destination,Prefix,Rate,Effective from,End date\nnow,1,0.01,2026-11-22,\nlater,7,0.01,2026-11-22 12:00:00.5,\nnew year,20,0.01,01/01/2027,\n" +
+			"gone,27,0.01,,21-Nov-2026\ntoday,30,0.01,22-Nov-26,22 Nov 2026\nserial,31,0.01,46348,46349.5\nserial over,32,0.01,46000,46348.25\n", ReadOptions{At: noon},
+			[]string{"1 now 1p 1/1", "30 today 1p 1/1", "31 serial 1p 1/1"}},
+		{"months first", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n", ReadOptions{At: noon, MonthFirst: true}, []string{"33 A 1p 1/1"}},
+		{"the later of two in force", "Destination,Prefix,Rate,Start\nold,33,0.01,2026-01-01\nnew,33,0.02,2026-06-01\nnewest,33,0.03,2027-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},
+		{"the later of two in force, given first", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},
+	} {
+		im := ReadCSV([]byte(c.file), c.opt)
+		for _, f := range im.Faults {
+			t.Errorf("%s: %s", c.name, f)
+		}
+		var got []string
+		for _, p := range im.Prices {
+			got = append(got, line(p))
+		}
+		if strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// Every fault is named with its place, and then nothing is imported.
+func TestFaultsAreNamedWithTheirPlace(t *testing.T) {
+	const head = "Destination,Prefix,Rate\n"
+	for _, c := range []struct{ name, file, want string }{
+		{"empty", "", `found "an empty file"`},
+		{"header only", head, `found "no rows below the header"`},
+		{"no header", "France,33,0.01\n", `line 1: found "France,33,0.01", expected a header`},
+		{"UTF-16", "\xff\xfeD\x00e\x00", `found "UTF-16 text"`},
+		{"UTF-16 without mark", "D\x00e\x00", `found "a zero byte`},
+		{"workbook", "PK\x03\x04...", `found "an Excel workbook`},
+		{"rate", head + "A,33,abc\n", `line 2, column 3 "Rate": found "abc", expected a number`},
+		{"blank rate", head + "A,33,\n", `line 2, column 3 "Rate": found "", expected a rate`},
+		{"negative", head + "A,33,-0.1\n", `line 2, column 3 "Rate": found "-0.1"`},
+		{"exponent", head + "A,33,1E-3\n", `found "1E-3", expected a number`},
+		{"ten decimals", head + "A,33,0.1234567891\n", "at most 9 decimals"},
+		{"too great", head + "A,33,99999999999999999999\n", "a smaller number"},
+		{"two points", head + "A,33,1.2.3\n", "one decimal sign"},
+		{"decimal comma in a comma file", head + "A,33,0,01\n", `line 2, column 4: found "01", expected 3 cells`},
+		{"decimal comma among points", head + "A,33,0.01\nB,34,0.02\nC,35,\"0,03\"\n", `line 4, column 3 "Rate": found "0,03"`},
+		{"ambiguous", head + "A,33,\"1,234\"\n", "can be read in one way"},
+		{"prefix of a spreadsheet", head + "A,4.4E+11,0.01\n", `column 2 "Prefix": found "4.4E+11", expected digits, or a list such as 7940, 7941-7949 (a spreadsheet`},
+		{"prefix with a space", head + "A,44 20,0.01\n", `found "44 20"`},
+		{"prefix 0", head + "A,0,0.01\n", `found "0"`},
+		{"national prefix", head + "A,020,0.01\n", `found "020"`},
+		{"long prefix", head + "A,1234567890123456,0.01\n", "at most 15 digits"},
+		{"range upside down", head + "A,49-44,0.01\n", "the lower first"},
+		{"range too wide", head + "A,100000-999999,0.01\n", "at most 10000 prefixes"},
+		{"no prefix", head + "A,,0.01\n", `column 2 "Prefix": found ""`},
+		{"twice", head + "A,33,0.01\nB,33,0.02\n", `line 3, column 2 "Prefix": found "33", expected each prefix once for one start: line 2`},
+		{"quote", head + "\"A,33,0.01\nB,34,0.01\n", `line 2: found`},
+		{"two rates", "Destination,Prefix,Rate,Price\nA,33,1,2\n", `column 4 "Price": found "Price", expected one column`},
+		{"per second", "Destination,Prefix,Rate per second\nA,33,1\n", "a price per minute"},
+		{"currency of the header", "Destination,Prefix,Rate (USD)\nA,33,1\n", "expected currency GBP"},
+		{"currency of a row", "Destination,Prefix,Rate,Currency\nA,33,1,EUR\n", `line 2, column 4 "Currency": found "EUR", expected currency GBP`},
+		{"increment 0", "Destination,Prefix,Rate,Increment\nA,33,1,0/1\n", `found "0", expected seconds`},
+		{"increment blank", "Destination,Prefix,Rate,Increment\nA,33,1,\n", `found "", expected seconds`},
+		{"increment huge", "Destination,Prefix,Rate,Increment\nA,33,1,65536\n", "1 to 65535"},
+		{"date", "Destination,Prefix,Rate,Start\nA,33,1,tomorrow\n", `found "tomorrow", expected a date`},
+		{"13th month", "Destination,Prefix,Rate,Start\nA,33,1,01/13/2026\n", `found "01/13/2026", expected a date`},
+		{"end before start", "Destination,Prefix,Rate,Start,End\nA,33,1,2026-02-01,2026-01-01\n", "an end after the start"},
+		{"status", "Destination,Prefix,Rate,Status\nA,33,1,Perhaps\n", `found "Perhaps", expected a status`},
+		{"formula", head + "\"=HYPERLINK(1)\",33,1\n", "not a spreadsheet formula"},
+		{"control character", head + "A\x1b[2J,33,1\n", "without control characters"},
+		{"long cell", head + strings.Repeat("A", 2000) + ",33,1\n", "at most 1024 bytes"},
+		{"prefix of another country", "Country code,Prefix,Rate\n44,331,1\n", "begins with the country code 44"},
+		{"ISO code as country code", "Country code,Rate\nGB,1\n", "a country code of digits"},
+	} {
+		im := ReadCSV([]byte(c.file), ReadOptions{At: noon, Currency: "GBP"})
+		if im.OK() || len(im.Faults) == 0 || len(im.Prices) != 0 {
+			t.Errorf("%s: no fault, %d prices", c.name, len(im.Prices))
+			continue
+		}
+		var all []string
+		for _, f := range im.Faults {
+			all = append(all, f.String())
+		}
+		if text := strings.Join(all, "\n"); !strings.Contains(text, c.want) {
+			t.Errorf("%s: %s\nwant %s", c.name, text, c.want)
+		}
+	}
+}
+
+func TestAllFaultsAreFoundAndCounted(t *testing.T) {
+	im := ReadCSV([]byte("Destination,Prefix,Rate,Start\nA,x,y,z\nB,34,0.01,\n"), ReadOptions{})
+	if im.FaultCount != 3 {
+		t.Errorf("%d faults of one row, want 3: %v", im.FaultCount, im.Faults)
+	}
+	im = ReadCSV([]byte("Destination,Prefix,Rate\n"+strings.Repeat("A,x,1\n", 1500)), ReadOptions{})
+	if im.FaultCount != 1500 || len(im.Faults) != MaxFaults {
+		t.Errorf("%d faults, %d kept", im.FaultCount, len(im.Faults))
+	}
+}
+
+func TestLeftOutRowsAreCounted(t *testing.T) {
+	im := ReadCSV([]byte("Destination,Prefix,Rate,Status,Start,End\na,30,1,Blocked,,\nb,31,,,,\nc,32,1,,2027-01-01,\nd,33,1,,,2026-01-01\ne,34,1,,2026-01-01,\nf,34,2,,2026-02-01,\n"),
+		ReadOptions{At: noon, SkipBlank: true})
+	s := im.Summary
+	if !im.OK() || s.Rows != 6 || s.Blocked != 1 || s.Blank != 1 || s.NotYet != 1 || s.Expired != 1 || s.Superseded != 1 || s.Prices != 1 || im.Prices[0].Name != "f" {
+		t.Errorf("%+v %v %v", s, im.Faults, im.Prices)
+	}
+}
+
+func TestSuspiciousPricesAreShown(t *testing.T) {
+	file := "Destination,Prefix,Rate\nCuba,53,780\nFrance,33,0.014\nFrance a,331,0.014\nFrance b,332,0.014\nFrance lost,333,1.4\nFrance found,334,0.00001\nFrance free,335,0\n" +
+		"France freephone,33800,0\nFrance premium,33899,0.014\nNowhere,210,0.1\nInmarsat,870,6.5\nUK 0844,44844,0.014\n"
+	im := ReadCSV([]byte(file), ReadOptions{})
+	want := map[int]WarningKind{2: WarnDear, 6: WarnDear, 7: WarnCheap, 8: WarnFree, 10: WarnPremium, 11: WarnNowhere}
+	for _, w := range im.Warnings {
+		if want[w.Line] != w.Kind {
+			t.Errorf("line %d: %s %s", w.Line, w.Kind, w.Text)
+		}
+		delete(want, w.Line)
+	}
+	if len(want) > 0 || !im.OK() {
+		t.Errorf("not noticed: %v %v", want, im.Faults)
+	}
+	if s := im.Summary; s.Countries != 4 || s.Free != 2 || s.Cheapest.Name != "France found" || s.Dearest.Name != "Cuba" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	price := func(prefix uint64, name string, rate money.Rate) Price {
+		return Price{Prefix: prefix, Name: name, First: 1, Step: 1, Rates: [NumBands]money.Rate{rate, rate, rate}}
+	}
+	coarse := price(38, "coarse", 1)
+	coarse.Step = 60
+	d := Diff(
+		[]Price{price(33, "same", 1), price(34, "up", 1), price(35, "down", 2), price(36, "old name", 1), price(37, "gone", 1), price(38, "coarse", 2)},
+		[]Price{price(39, "new", 1), price(33, "same", 1), price(34, "up", 2), price(35, "down", 1), price(36, "new name", 1), coarse},
+	)
+	if d.Same != 1 || len(d.Added) != 1 || d.Added[0].Prefix != 39 || len(d.Removed) != 1 || d.Removed[0].Prefix != 37 ||
+		len(d.Dearer) != 2 || d.Dearer[0].New.Prefix != 34 || d.Dearer[1].New.Prefix != 38 || len(d.Cheaper) != 1 || d.Cheaper[0].Old.Rates[0] != 2 || len(d.Renamed) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// What is written is read back the same, whatever is in the names.
+func TestFormatCSVComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		prefixes := rapid.SliceOfNDistinct(rapid.Uint64Range(1, 999_999_999_999_999), 1, 20, rapid.ID[uint64]).Draw(t, "prefixes")
+		amount := rapid.Int64Range(0, 1<<62)
+		var prices []Price
+		for _, prefix := range prefixes {
+			p := Price{
+				Prefix: prefix, Short: rapid.Bool().Draw(t, "short"), Name: rapid.StringMatching(`[A-Za-z][A-Za-zé,;"' -]{0,20}[a-z"]`).Draw(t, "name"),
+				Connect: money.Micro(amount.Draw(t, "connect")), Minimum: money.Micro(amount.Draw(t, "minimum")),
+				First: uint16(rapid.IntRange(1, 65535).Draw(t, "first")), Step: uint16(rapid.IntRange(1, 65535).Draw(t, "step")),
+			}
+			p.Name = strings.Join(strings.Fields(p.Name), " ")
+			for band := range p.Rates {
+				p.Rates[band] = money.Rate(amount.Draw(t, "rate"))
+			}
+			prices = append(prices, p)
+		}
+		im := ReadCSV(FormatCSV(prices), ReadOptions{})
+		if d := Diff(prices, im.Prices); !im.OK() || d.Same != len(prices) || len(im.Prices) != len(prices) {
+			t.Fatalf("%v\n%+v\n%s", im.Faults, d, FormatCSV(prices))
+		}
+	})
+}
+
+func az2010(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "data", "decks", "carrier-az-2010.csv"))
+	if err != nil {
+		t.Skip("no shared test data here: ", err)
+	}
+	return data
+}
+
+// A carrier's deck of 27,523 rows, nine of them without a rate: as it is, it names these; with SkipBlank it goes in.
+func TestRealDeck(t *testing.T) {
+	data := az2010(t)
+	im := ReadCSV(data, ReadOptions{At: noon})
+	lines := []int{583, 7151, 24073, 24127, 24128, 24129, 24130, 24131, 27393}
+	if im.FaultCount != len(lines) || len(im.Prices) != 0 {
+		t.Fatalf("%d faults, %d prices", im.FaultCount, len(im.Prices))
+	}
+	for i, f := range im.Faults {
+		if f.Line != lines[i] || f.Column != 5 || f.Name != "Rate" || f.Found != "" {
+			t.Errorf("%s, want line %d", f, lines[i])
+		}
+	}
+	im = ReadCSV(data, ReadOptions{At: noon, SkipBlank: true})
+	s := im.Summary
+	if !im.OK() || s.Rows != 27_523 || s.Prices != 27_514 || s.Blank != 9 || s.Free != 5 || s.Countries < 230 || s.Dearest.Name != "INMARSAT-AERONAUTICAL" || s.Dearest.Dearest() != 7_870_500_000 {
+		t.Errorf("%+v", s)
+	}
+	early := ReadCSV(data, ReadOptions{At: time.Date(2010, 7, 2, 11, 6, 58, 484052000, time.UTC), SkipBlank: true})
+	if early.Summary.NotYet != 25_143+22+23+5+1+1+1+1 { // rows of each later start
+		t.Errorf("%d rows begin later", early.Summary.NotYet)
+	}
+	if _, err := Build(im.Prices); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzReadCSV(f *testing.F) {
+	f.Add([]byte("Destination,Prefix,Rate,Start,Increment\n\"A,b\",\"33,34-36\",0.01,2026-01-01,30/6\n"), true)
+	f.Add([]byte("Name;Code;Peak;Off-peak;Weekend;Setup\nA;33;0,5;0,4;1.000,3;1p\n"), false)
+	f.Add([]byte("Country code\tArea code\tppm\n44\t20\t1.2\n"), false)
+	f.Add([]byte("\xef\xbb\xbfPrefix|Rate|End|Status|Currency\n0044|£1|45000.5|New|GBP\n"), true)
+	f.Fuzz(func(t *testing.T, data []byte, skip bool) {
+		im := ReadCSV(data, ReadOptions{At: noon, SkipBlank: skip})
+		if im.OK() != (im.FaultCount == 0) || !im.OK() && len(im.Prices) > 0 || im.FaultCount > 0 && len(im.Faults) == 0 {
+			t.Fatalf("%d faults, %d prices", im.FaultCount, len(im.Prices))
+		}
+		for _, fault := range im.Faults {
+			if fault.Line < 0 || len(fault.String()) > 1000 {
+				t.Fatal(fault)
+			}
+		}
+		if _, err := Build(im.Prices); err != nil {
+			t.Fatalf("an import without faults is no deck: %v", err)
+		}
+		if len(im.Prices) > 0 {
+			back := ReadCSV(FormatCSV(im.Prices), ReadOptions{})
+			if d := Diff(im.Prices, back.Prices); d.Same != len(im.Prices) {
+				t.Fatalf("does not come back: %v %+v", back.Faults, d)
+			}
+		}
+	})
+}
+
+func BenchmarkReadAZ2010(b *testing.B) {
+	data := az2010(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		ReadCSV(data, ReadOptions{At: noon, SkipBlank: true})
+	}
+}
