@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"ringfence/core/secret"
 )
 
@@ -83,28 +85,36 @@ func OpenKeys(path string) (keys []secret.Key, made bool, err error) {
 // AddKey appends a fresh key, which seals from the next NewBox on, and returns all. The file is replaced as a whole:
 // whatever happens meanwhile, it holds either the old keys or all of them.
 func AddKey(path string) ([]secret.Key, error) {
-	keys, err := LoadKeys(path)
-	if err != nil {
-		return nil, err
-	}
-	k, err := secret.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	return replaceKeys(path, append(keys, k))
+	return replaceKeys(path, func(keys []secret.Key) ([]secret.Key, error) {
+		k, err := secret.NewKey()
+		return append(keys, k), err
+	})
 }
 
 // KeepNewest drops all keys but the last: the end of a rotation, once everything was sealed again (store.Store.Rekey).
 // Backups of before can then not be opened any more.
 func KeepNewest(path string) ([]secret.Key, error) {
+	return replaceKeys(path, func(keys []secret.Key) ([]secret.Key, error) { return keys[len(keys)-1:], nil })
+}
+
+// replaceKeys holds a lock on the folder from reading to renaming: of two rotations at once neither may lose the other's
+// key, with which something may be sealed already.
+func replaceKeys(path string, change func([]secret.Key) ([]secret.Key, error)) ([]secret.Key, error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() // which unlocks
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return nil, err
+	}
 	keys, err := LoadKeys(path)
 	if err != nil {
 		return nil, err
 	}
-	return replaceKeys(path, keys[len(keys)-1:])
-}
-
-func replaceKeys(path string, keys []secret.Key) ([]secret.Key, error) {
+	if keys, err = change(keys); err != nil {
+		return nil, err
+	}
 	if len(keys) > secret.MaxKeys {
 		return nil, fmt.Errorf("%w %s: %d keys; at most %d", ErrKeyFile, path, len(keys), secret.MaxKeys)
 	}
@@ -116,7 +126,7 @@ func replaceKeys(path string, keys []secret.Key) ([]secret.Key, error) {
 	if err := os.Rename(tmp, path); err != nil {
 		return nil, err
 	}
-	return keys, syncDir(path)
+	return keys, dir.Sync()
 }
 
 // writeTemp writes a file beside path, mode 0600 from its first instant, and syncs it.

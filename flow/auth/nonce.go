@@ -32,7 +32,7 @@ type nonce struct {
 // nonces makes and verifies them. The pads are read-only; count is atomic.
 type nonces struct {
 	inner, outer [sha256.BlockSize]byte // the key of HMAC, padded
-	ttl          int64                   // seconds
+	ttl          int64                  // seconds
 	begun        time.Time
 	count        atomic.Uint32
 }

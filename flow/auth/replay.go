@@ -38,10 +38,10 @@ func (r *replays) take(n nonce, count uint32, at int64) bool {
 	s := &r.shards[n.id%replayShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.turn(r, at)
 	if n.made <= s.floor {
 		return false
 	}
-	s.turn(r, at)
 	w, ok := s.current[n.id]
 	if !ok {
 		w = s.last[n.id]
