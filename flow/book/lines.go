@@ -55,7 +55,7 @@ func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, pass
 // MaxLines bounds one AddLines.
 const MaxLines = 10_000
 
-// AddLines adds many lines in one transaction, all or none, with one fact; passwords come back as from AddLine, in order.
+// AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order.
 func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, err
@@ -77,8 +77,11 @@ func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords
 		}
 		ids[a.ID], numbers[a.Number] = true, true
 	}
-	f := fact(now, by, "lines.added", "", "", nil, parts{"count": raw(len(all))})
-	if err := b.wrote(b.db.PutLines(ctx, all, f)); err != nil {
+	facts := make([]store.Fact, len(all))
+	for i, a := range all {
+		facts[i] = fact(now, by, "line.added", a.ID, a.Customer, nil, lineFacts(a))
+	}
+	if err := b.wrote(b.db.PutLines(ctx, all, facts...)); err != nil {
 		return nil, err
 	}
 	for _, a := range all {
