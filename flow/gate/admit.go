@@ -271,6 +271,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	holds := s.holds()
 	least := s.quote.Cost(time.Nanosecond)
 	amount := s.quote.Cost(min(g.o.Slice, l.call.Longest))
+	var last *Refusal
 	for range reserveTries {
 		l.call.Held, l.call.PaidFor = amount, l.call.Longest
 		if len(holds) > 0 {
@@ -287,14 +288,15 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 			return nil, &Refusal{Reason: policy.StoreUnavailable}
 		case !out.Refused:
 			return l, nil
-		case amount <= least:
-			why, f := whichPurse(holds, out, least)
-			return nil, &Refusal{Reason: why, Figures: f}
+		}
+		why, f := whichPurse(holds, out, least)
+		last = &Refusal{Reason: why, Figures: f}
+		if amount <= least {
+			break
 		}
 		amount = max(s.quote.Cost(s.quote.Affords(out.Room, l.call.Longest)), least)
 	}
-	// Other calls took the room each time: say so as the purse being spent, which it is to all purposes.
-	return nil, &Refusal{Reason: policy.LineDaySpent}
+	return nil, last
 }
 
 // reserveTries bounds how often a shrinking purse is asked again; the last try asks for the least amount.

@@ -82,7 +82,7 @@ func decided(s *subject) *object {
 		text("class", s.dest.Class.String()).text("country", s.dest.Country.String()).text("source", s.Source.String()).
 		text("user_agent", s.UserAgent).text("a_call_id", s.ALeg).text("trunk", s.Trunk).text("peer", s.peer)
 	if s.priced {
-		o.text("destination", s.quote.Price.Name).text("prefix", prefixText(&s.quote.Price)).num("per_minute_nano", int64(s.quote.PerMinute()))
+		o.text("destination", s.quote.Price.Name).text("prefix", prefixText(&s.quote.Price)).num("per_minute_nano", int64(perMinute(&s.quote)))
 	}
 	return o.flag("locked", s.facts.Locked)
 }
@@ -126,6 +126,9 @@ func settled(r *call.CDR) []store.Fact {
 		text("ended_by", string(r.By)).text("reason", r.Reason).num("sip_status", int64(r.Status))
 	return []store.Fact{{At: r.Ended, Kind: "call.settled", Line: r.Line, Account: r.Account, Call: r.ID, Body: o.done()}}
 }
+
+// perMinute is the rate at the moment from which the call is priced.
+func perMinute(q *rating.Quote) money.Rate { return q.Price.Rates[q.Calendar.Band(q.Start)] }
 
 func prefixText(p *rating.Price) string {
 	if p.Prefix == 0 {

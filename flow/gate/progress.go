@@ -70,13 +70,15 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 	if l == nil {
 		return ErrGone
 	}
-	now := time.Now()
+	if err := g.reprice(ctx, l, time.Now()); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	if l.call.State == call.Answered {
 		l.mu.Unlock()
 		return fmt.Errorf("call %s was answered before", id)
 	}
-	l.call.State, l.call.AnsweredAt, l.call.Snapshot = call.Answered, now, snapshot
+	l.call.State, l.call.AnsweredAt, l.call.Snapshot = call.Answered, l.call.Quote.Start, snapshot
 	if w.Trunk != "" {
 		l.call.Trunk = w.Trunk
 	}
@@ -89,6 +91,38 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 	}
 	g.stats.answered.Add(1)
 	g.meter.add(id, at)
+	return nil
+}
+
+// reprice prices the call from the moment of its answer: while it rang, a dearer band may have begun. What was held then
+// pays for less, and if it does not even pay for the first increment, the difference is held now or the answer refused.
+func (g *Gate) reprice(ctx context.Context, l *live, now time.Time) error {
+	l.mu.Lock()
+	l.call.Quote.Start, l.call.Cost.Start = now, now
+	c := l.call
+	l.mu.Unlock()
+	if l.holds == nil {
+		return nil
+	}
+	held, paid := c.Held, c.Quote.Affords(c.Held, c.Longest)
+	if paid <= 0 {
+		held = c.Quote.Cost(time.Nanosecond)
+		paid = c.Quote.Affords(held, c.Longest)
+		holds := g.capsNow(l)
+		out, err := g.hold(&c, holds, held, paid)
+		switch {
+		case err != nil:
+			return err
+		case out.Missing:
+			return ErrGone
+		case out.Refused:
+			why, f := whichPurse(holds, out, held-c.Held)
+			return &Refusal{Reason: why, Figures: f}
+		}
+	}
+	l.mu.Lock()
+	l.call.Held, l.call.PaidFor = held, paid
+	l.mu.Unlock()
 	return nil
 }
 

@@ -31,15 +31,15 @@ func (g *Gate) recover(ctx context.Context, m store.Money) error {
 func (g *Gate) readopt(c call.Open) {
 	l := &live{call: c, always: c.Class == phone.Emergency.String(), counted: c.Direction != call.In}
 	class, _ := phone.ParseClass(c.Class)
-	l.abroad = l.counted && class.International()
+	l.abroad = l.counted && class >= phone.IntlFixed && class <= phone.Satellite
 	l.holds = g.holdsOf(&c)
 	if c.State != call.Answered {
 		g.void(l, policy.NodeLost)
 		return
 	}
+	l.call.Quote.Start, l.call.Cost.Start = c.AnsweredAt, c.AnsweredAt // as Answered priced it
 	if len(l.holds) > 0 {
-		// What is held pays for at least this much: the last extension may not have got to say so.
-		l.call.PaidFor = max(c.PaidFor, c.Quote.Affords(c.Held, c.Longest))
+		l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
 	}
 	if l.counted {
 		g.counts.Put(openKey(c.Line))
@@ -79,7 +79,7 @@ func (g *Gate) Recovered() []Recovered {
 }
 
 // Adopt ends calls of a node that died and did not come back: nobody can hang them up any more. They are billed as far
-// as they were paid or until their lease ended, whichever came first.
+// as they were paid, at most.
 func (g *Gate) Adopt(calls []call.Open) {
 	for i := range calls {
 		c := calls[i]

@@ -61,7 +61,7 @@ func record(c *call.Open, e End, f policy.Figures) call.CDR {
 	r := call.CDR{
 		ID: c.ID, Direction: c.Direction, Line: c.Line, Account: c.Account, Peer: c.Peer, Trunk: c.Trunk,
 		Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
-		Rate: c.Quote.Price.Name, Prefix: prefixText(&c.Quote.Price), PerMinute: c.Quote.PerMinute(),
+		Rate: c.Quote.Price.Name, Prefix: prefixText(&c.Quote.Price), PerMinute: perMinute(&c.Quote),
 		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: c.BLeg,
 		Begun: c.Begun, Ended: end, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(f), Status: e.Status,
 	}
