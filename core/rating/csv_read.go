@@ -21,6 +21,7 @@ const (
 	MaxCellBytes = 1 << 10
 	MaxFaults    = 1000 // kept; all are counted
 	headerWithin = 50   // rows in which the header must come
+	maxColumns   = 200
 )
 
 // ReadOptions say how to read a deck. The zero value reads pounds as a decimal and counts every row as in force.
@@ -119,6 +120,7 @@ type deckReader struct {
 	seen    map[prefixOf]seenRow
 	rows    []readRow
 	dates   dateReader
+	spent   int // prefixes read, repeated ones too
 	line    int // of the row at hand
 }
 
@@ -246,7 +248,7 @@ func (r *deckReader) findHeader(text []byte) bool {
 			if rows == 1 && separator == ',' {
 				first = strings.Join(cells, ",")
 			}
-			if err == nil && recognise(cells).usable() {
+			if err == nil && len(cells) <= maxColumns && recognise(cells).usable() {
 				if best == nil || line < best.line || line == best.line && len(cells) > len(best.cells) {
 					best = &candidate{separator, line, slices.Clone(cells)}
 				}
@@ -257,7 +259,7 @@ func (r *deckReader) findHeader(text []byte) bool {
 	}
 	if best == nil {
 		r.fault(Fault{Line: 1, Found: first, Expected: fmt.Sprintf(
-			"a header in the first %d rows with a column for the prefix (such as Prefix, Code, Dial code) and one for the rate (such as Rate, Price, Peak)", headerWithin)})
+			"a header of at most %d columns in the first %d rows with a column for the prefix (such as Prefix, Code, Dial code) and one for the rate (such as Rate, Price, Peak)", maxColumns, headerWithin)})
 		return false
 	}
 	r.header, r.line = best.cells, best.line
@@ -281,7 +283,7 @@ func (r *deckReader) readRows(text []byte) {
 			return true
 		}
 		r.readRow(cells)
-		if len(r.rows) > MaxRows {
+		if r.spent > MaxRows || r.out.Summary.Rows > MaxRows {
 			r.fault(Fault{Line: line, Found: "more prices", Expected: fmt.Sprintf("at most %d", MaxRows)})
 			return false
 		}

@@ -39,6 +39,7 @@ func (r *deckReader) readRow(cells []string) {
 	if r.out.FaultCount > faults || !r.counts(status, start, end, blank) {
 		return
 	}
+	r.spent += len(prefixes)
 	for _, prefix := range prefixes {
 		price.Prefix = prefix
 		r.take(readRow{price: price, line: r.line, start: start})

@@ -164,6 +164,23 @@ func TestAllFaultsAreFoundAndCounted(t *testing.T) {
 	}
 }
 
+// A small file must not make more work than a large one may.
+func TestHostileFilesAreBounded(t *testing.T) {
+	for name, file := range map[string]string{
+		"ranges":       "Prefix,Rate\n" + strings.Repeat("330000-339999,0.01\n", 100_000),
+		"columns":      "Prefix,Rate" + strings.Repeat(",x", 100_000) + "\n33,1\n",
+		"open quotes":  "Prefix,Rate\n" + strings.Repeat("\"\n", 100_000),
+		"header twice": "Prefix,Rate" + strings.Repeat(",Prefix", 150) + "\n33,1\n",
+	} {
+		if im := ReadCSV([]byte(file), ReadOptions{}); im.OK() || im.FaultCount > MaxRows+1 || len(im.Warnings) > MaxWarnings+2 {
+			t.Errorf("%s: %d faults, %d warnings", name, im.FaultCount, len(im.Warnings))
+		}
+	}
+	if im := ReadCSV(make([]byte, MaxFileBytes+1), ReadOptions{}); im.FaultCount != 1 || !strings.Contains(im.Faults[0].Expected, "at most") {
+		t.Errorf("too many bytes: %v", im.Faults)
+	}
+}
+
 func TestLeftOutRowsAreCounted(t *testing.T) {
 	im := ReadCSV([]byte("Destination,Prefix,Rate,Status,Start,End\na,30,1,Blocked,,\nb,31,,,,\nc,32,1,,2027-01-01,\nd,33,1,,,2026-01-01\ne,34,1,,2026-01-01,\nf,34,2,,2026-02-01,\n"),
 		ReadOptions{At: noon, SkipBlank: true})
