@@ -82,11 +82,22 @@ func launch(ctx context.Context, p *peer, name string, args ...string) (*peer, e
 		_ = p.cmd.Wait()
 		close(p.gone)
 	}()
-	err = waitFor(ctx, 60*time.Second, p.name+" listens", func() bool { return taken(p.at) })
-	if err == nil {
+	ended := false
+	err = waitFor(ctx, 60*time.Second, p.name+" listens", func() bool {
+		select {
+		case <-p.gone:
+			ended = true
+		default:
+		}
+		return ended || taken(p.at)
+	})
+	if err == nil && !ended {
 		return p, nil
 	}
 	p.stop()
+	if ended {
+		err = fmt.Errorf("%s ended at once", p.name)
+	}
 	text, _ := os.ReadFile(p.log)
 	return nil, fmt.Errorf("%w\n%s", err, tail(string(text), 2000))
 }

@@ -67,8 +67,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
 	s := start(t, c.Addr())
 	password := s.line("2001")
-	locked := s.line("2002", "--nets", "127.0.0.77")
-	one := s.line("2003", "--set", "max-calls=1")
+	locked := s.line("2002", "nets=127.0.0.77")
+	one := s.line("2003", "max-calls=1")
 	refused := func(t *testing.T, status string, run sipp, why ...string) {
 		t.Helper()
 		run.scenario, run.server, run.with = "refused.xml", s.sip, map[string]string{"STATUS": status}
@@ -118,7 +118,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 func TestEmergencyFromLockedAndCappedLine(t *testing.T) {
 	c, ended := carrier(t, phone.CarrierOptions{Quiet: true})
 	s := start(t, c.Addr())
-	password := s.line("2001", "--set", "line-day-cap=0", "--set", "max-calls=1", "--nets", "127.0.0.77")
+	password := s.line("2001", "line-day-cap=0", "max-calls=1", "nets=127.0.0.77")
 	s.cli("line", "lock", "2001", "--why", "stolen handset")
 	for _, number := range []string{"999", "112"} {
 		sipp{scenario: "call.xml", with: map[string]string{"TALK": "300"}, server: s.sip, line: "2001", password: password, to: number}.run(t)
@@ -138,7 +138,7 @@ func TestEmergencyFromLockedAndCappedLine(t *testing.T) {
 func TestCallIsCutOnBothLegsAtTheCap(t *testing.T) {
 	c, ended := carrier(t, phone.CarrierOptions{Quiet: true})
 	s := start(t, c.Addr())
-	password := s.line("2001", "--set", "line-day-cap=0.012")
+	password := s.line("2001", "line-day-cap=0.012")
 	log := sipp{scenario: "cut.xml", with: map[string]string{"TALK": "15000"}, server: s.sip, line: "2001", password: password, to: "02079469000"}.run(t)
 	contains(t, log, "line-day-cap", "0.012", "Reason:")
 	seen := <-ended

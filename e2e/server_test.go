@@ -91,7 +91,7 @@ func startIn(t *testing.T, dir string, carriers ...netip.AddrPort) *server {
 	s.cli("deck", "import", deck, "--name", "retail", "--kind", "retail")
 	s.cli("customer", "add", "acme", "--name", "Acme Ltd")
 	for i, at := range carriers {
-		s.cli("trunk", "add", fmt.Sprintf("carrier-%d", i+1), "--address", at.String(), "--priority", fmt.Sprint(10*(i+1)), "--emergency")
+		s.cli("trunk", "add", fmt.Sprintf("carrier-%d", i+1), at.String(), "--priority", fmt.Sprint(10*(i+1)), "--emergency")
 	}
 	return s
 }
@@ -185,7 +185,7 @@ func (s *server) tryCLI(args ...string) (out, errs string, err error) {
 	return o.String(), e.String(), err
 }
 
-// line adds a line to the customer and gives its password. Settings are "field=value".
+// line adds a line to the customer and gives its password. Settings are field=value arguments.
 func (s *server) line(id string, args ...string) (password string) {
 	s.t.Helper()
 	var made struct {
@@ -212,16 +212,16 @@ type record struct {
 // cdrs waits until a line has n call records, newest first.
 func (s *server) cdrs(line string, n int) []record {
 	s.t.Helper()
-	var list struct{ Items []record }
+	var list []record
 	eventually(s.t, 10*time.Second, fmt.Sprintf("%d call records of %s", n, line), func() bool {
-		list.Items = nil
+		list = nil
 		decode(s.t, s.cli("cdr", "list", "--line", line, "--json"), &list)
-		return len(list.Items) >= n
+		return len(list) >= n
 	})
-	if len(list.Items) != n {
-		s.t.Fatalf("%d call records of %s, want %d: %+v", len(list.Items), line, n, list.Items)
+	if len(list) != n {
+		s.t.Fatalf("%d call records of %s, want %d: %+v", len(list), line, n, list)
 	}
-	return list.Items
+	return list
 }
 
 type purse struct {
@@ -248,9 +248,9 @@ func (s *server) day(line string) purse {
 // openCalls counts the line's calls in progress.
 func (s *server) openCalls(line string) int {
 	s.t.Helper()
-	var list struct{ Items []struct{ ID string } }
+	var list []struct{ ID string }
 	decode(s.t, s.cli("calls", "list", "--line", line, "--json"), &list)
-	return len(list.Items)
+	return len(list)
 }
 
 // carrier runs a test carrier for the length of a test; ended gives each call once it is over.
