@@ -81,20 +81,20 @@ func by(ctx context.Context) string {
 	return "unknown"
 }
 
-// Handler serves the API to callers that name vouches for; it opens nothing. Host and origin are checked as on a socket.
+// Handler serves the API as over TCP to a caller that was vouched for as name; it opens nothing.
 func (s *Server) Handler(name string) http.Handler {
-	return s.guard(func(*http.Request) (string, bool) { return name, true }, s.mux)
+	return s.guard(func(*http.Request) (string, bool) { return name, true }, s.ownName, s.mux)
 }
 
 // guard is what every request passes: no panic ends the program, no browser drives the API, nobody unknown uses it.
-func (s *Server) guard(caller func(*http.Request) (string, bool), next http.Handler) http.Handler {
+func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if !s.sameSite(r) {
+		if fromPage(r) || !ours(r.Host) {
 			writeProblem(w, &api.Problem{
 				Status: http.StatusForbidden, Reason: api.ReasonForeign,
 				Detail: "sent by a web page, or to a name that this server does not go by; use its address, or a configured name",
@@ -133,16 +133,18 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// sameSite refuses whatever a browser sends for a page: anything with an Origin, a foreign Sec-Fetch-Site, and any Host
-// that is no address and not configured, which is what a rebound DNS name looks like.
-func (s *Server) sameSite(r *http.Request) bool {
-	if r.Header.Get("Origin") != "" {
-		return false
-	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" {
-		return false
-	}
-	host := r.Host
+// fromPage says that a browser sent this for a page: it has an Origin, or a Sec-Fetch-Site other than a person's typing.
+func fromPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return len(r.Header.Values("Origin")) > 0 || site != "" && site != "none"
+}
+
+// anyName is for the unix socket, which no browser can reach.
+func anyName(string) bool { return true }
+
+// ownName accepts addresses, configured names and those of the certificate. Any other Host is what a rebound DNS name
+// looks like; under TLS that fails at the certificate already.
+func (s *Server) ownName(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -150,6 +152,9 @@ func (s *Server) sameSite(r *http.Request) bool {
 	if host == "localhost" || slices.Contains(s.o.Hosts, host) {
 		return true
 	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	cert := s.lists.cert.Load()
+	return host != "" && cert != nil && cert.Leaf != nil && cert.Leaf.VerifyHostname(host) == nil
 }

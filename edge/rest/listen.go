@@ -36,7 +36,7 @@ func (s *Server) Start() error {
 		if err != nil {
 			return err
 		}
-		s.serve(l, s.guard(socketUser, s.socketMux()))
+		s.serve(l, s.guard(socketUser, anyName, s.socketMux()))
 	}
 	if s.o.Listen.IsValid() {
 		l, err := s.listenTCP()
@@ -44,7 +44,7 @@ func (s *Server) Start() error {
 			return errors.Join(err, s.Stop(context.Background()))
 		}
 		s.lists.tcp = l.Addr()
-		s.serve(l, s.guard(func(r *http.Request) (string, bool) { return who(s.o.Tokens, r.Header.Get("Authorization")) }, s.mux))
+		s.serve(l, s.guard(s.tokenOwner, s.ownName, s.mux))
 	}
 	return nil
 }
@@ -197,6 +197,10 @@ func peerUID(c *net.UnixConn) (string, bool) {
 // socketUser trusts whoever could open the socket: its mode is the lock.
 func socketUser(r *http.Request) (string, bool) {
 	return r.RemoteAddr, true
+}
+
+func (s *Server) tokenOwner(r *http.Request) (string, bool) {
+	return who(s.o.Tokens, r.Header.Get("Authorization"))
 }
 
 // listenTCP insists on tokens, and on TLS for all but loopback.

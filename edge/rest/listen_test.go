@@ -159,7 +159,7 @@ func writeCert(t *testing.T, dir string, serial int64) (cert, key string, parsed
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "rf"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"rf.provider.example"}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
 	if err != nil {
@@ -201,6 +201,14 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	if err := get(first); err != nil {
 		t.Fatal(err)
+	}
+	for host, want := range map[string]int{"rf.provider.example:8443": 200, "evil.example": 403} {
+		r := httptest.NewRequest("GET", "http://localhost/v1/status", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if f.h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("to the name %s: %d", host, w.Code)
+		}
 	}
 	_, _, second := writeCert(t, dir, 2)
 	if err := f.ReloadCertificate(); err != nil {
