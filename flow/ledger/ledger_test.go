@@ -1,0 +1,509 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/flow/ledger"
+	"ringfence/state/store"
+	"ringfence/state/store/memory"
+	"ringfence/state/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errDisk = errors.New("no space left on device")
+
+// breaking is a store that fails when told to: before the write, or after it (the answer is lost).
+type breaking struct {
+	store.Money
+	mu     sync.Mutex
+	before error
+	after  error
+	hook   func(ops []store.Op) error
+	sizes  []int
+	gate   chan struct{} // when not nil, every Apply waits for a token
+}
+
+func (b *breaking) set(before, after error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.before, b.after = before, after
+}
+
+func (b *breaking) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	b.mu.Lock()
+	gate, hook := b.gate, b.hook
+	b.sizes = append(b.sizes, len(ops))
+	b.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	b.mu.Lock()
+	before, after := b.before, b.after
+	b.mu.Unlock()
+	if before != nil {
+		return nil, before
+	}
+	if hook != nil {
+		if err := hook(ops); err != nil {
+			return nil, err
+		}
+	}
+	out, err := b.Money.Apply(ctx, ops)
+	if err == nil && after != nil {
+		return nil, after
+	}
+	return out, err
+}
+
+func (b *breaking) Ping(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.before
+}
+
+func start(t *testing.T, m store.Money, o ledger.Options) *ledger.Ledger {
+	t.Helper()
+	l := ledger.New(m, o)
+	l.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := l.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		faults, err := m.Check(context.Background())
+		if err != nil || len(faults) > 0 {
+			t.Errorf("money: %v %q", err, faults)
+		}
+	})
+	return l
+}
+
+func purse(t testing.TB, m store.Money, id string) store.Purse {
+	t.Helper()
+	p, err := m.Purses(context.Background(), []string{id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p[0]
+}
+
+func TestDoAnswersWithTheOutcome(t *testing.T) {
+	m := memory.New()
+	l := start(t, m, ledger.Options{})
+	c := storetest.Call(1, "l")
+	open := storetest.Open(c, 60, storetest.In("p", 100))
+	for _, want := range []store.Outcome{{}, {Duplicate: true}} {
+		if out, err := l.Do(t.Context(), open); err != nil || out != want {
+			t.Fatalf("%+v %v, want %+v", out, err, want)
+		}
+	}
+	out, err := l.Do(t.Context(), storetest.Open(storetest.Call(2, "l"), 60, storetest.In("p", 100)))
+	if err != nil || !out.Refused || out.Room != 40 {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if _, err := l.Do(t.Context(), store.Op{Kind: store.OpOpen}); !errors.Is(err, store.ErrInvalid) {
+		t.Fatalf("an impossible op: %v", err)
+	}
+	if s := l.Stats(); s.Ops != 3 || s.Refused != 1 || s.Waiting != 0 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestGroupsGatherWhileTheStoreIsBusy(t *testing.T) {
+	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+	l := start(t, b, ledger.Options{Group: 40})
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			if _, err := l.Do(context.Background(), storetest.Open(storetest.Call(i, "l"), 1, storetest.In("p", 1000))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for l.Stats().Waiting < 60 { // the first group may have any size up to 40
+		b.gate <- struct{}{}
+		if s := l.Stats(); s.Ops == 100 {
+			break
+		}
+	}
+	close(b.gate)
+	wg.Wait()
+	sum := 0
+	for _, n := range b.sizes {
+		if n > 40 {
+			t.Errorf("a group of %d", n)
+		}
+		sum += n
+	}
+	if sum != 100 || purse(t, b, "p").Held != 100 {
+		t.Fatalf("groups %v", b.sizes)
+	}
+}
+
+func TestOneImpossibleOpDoesNotHurtTheOthers(t *testing.T) {
+	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+	l := start(t, b, ledger.Options{})
+	c := storetest.Call(1, "l")
+	l.Post(storetest.Open(c, 10, storetest.In("p", 100)))
+	b.gate <- struct{}{}
+	// Passes Op.Check, but holds in a purse that is not the call's; between two good ones.
+	l.Post(storetest.Open(storetest.Call(2, "l"), 1, storetest.In("p", 100)))
+	bad := make(chan error, 1)
+	go func() {
+		_, err := l.Do(context.Background(), storetest.Extend(c, 5, time.Hour, storetest.In("q", 100)))
+		bad <- err
+	}()
+	for l.Stats().Waiting == 0 && l.Stats().Posted < 1 {
+		continue
+	}
+	l.Post(storetest.Settle(storetest.Call(2, "l"), 1))
+	close(b.gate)
+	if err := <-bad; !errors.Is(err, store.ErrInvalid) {
+		t.Fatalf("the impossible op: %v", err)
+	}
+	flush(t, l)
+	if p := purse(t, b, "p"); p.Spent != 1 || p.Held != 10 {
+		t.Fatalf("%+v", p)
+	}
+	l.Post(storetest.Settle(c, 0))
+}
+
+// flush waits until everything accepted before is durable.
+func flush(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	if _, err := l.Do(t.Context(), store.Op{Kind: store.OpRecord}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStoreFailsAndComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := start(t, b, ledger.Options{})
+		c := storetest.Call(1, "l")
+		if _, err := l.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100))); err != nil {
+			t.Fatal(err)
+		}
+		b.set(errDisk, nil)
+		if _, err := l.Do(t.Context(), storetest.Open(storetest.Call(2, "l"), 10, storetest.In("p", 100))); !errors.Is(err, ledger.ErrUnavailable) || !errors.Is(err, errDisk) {
+			t.Fatalf("while it fails: %v", err)
+		}
+		if err := l.Healthy(); !errors.Is(err, errDisk) {
+			t.Fatalf("healthy: %v", err)
+		}
+		l.Post(storetest.Settle(c, 7))
+		l.Record(storetest.Fact("call.cut", c))
+		time.Sleep(time.Hour) // virtual
+		began := time.Now()
+		if _, err := l.Do(t.Context(), storetest.Open(storetest.Call(3, "l"), 1)); !errors.Is(err, ledger.ErrUnavailable) || time.Since(began) > 0 {
+			t.Fatalf("not refused at once: %v after %v", err, time.Since(began))
+		}
+		if s := l.Stats(); s.Posted != 1 || s.Facts != 1 {
+			t.Fatalf("kept %+v", s)
+		}
+		b.set(nil, nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if err := l.Healthy(); err != nil {
+			t.Fatal(err)
+		}
+		if p := purse(t, b, "p"); p.Spent != 7 || p.Held != 0 {
+			t.Fatalf("after it came back %+v", p)
+		}
+		facts, err := b.Facts(t.Context(), store.FactFilter{Kind: "call.cut"})
+		if err != nil || len(facts) != 1 {
+			t.Fatalf("%d facts %v", len(facts), err)
+		}
+	})
+}
+
+func TestLostAnswersChangeNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := start(t, b, ledger.Options{})
+		c := storetest.Call(1, "l")
+		b.set(nil, errDisk) // written, but the answer is lost
+		if _, err := l.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100))); !errors.Is(err, ledger.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		if p := purse(t, b, "p"); p.Held != 10 {
+			t.Fatalf("the write was to persist: %+v", p)
+		}
+		l.Post(storetest.Settle(c, 0)) // the caller voids it; this answer is lost as well
+		time.Sleep(time.Minute)
+		b.set(nil, nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if p := purse(t, b, "p"); p.Held != 0 || p.Spent != 0 {
+			t.Fatalf("%+v", p)
+		}
+		if open, err := b.OpenCalls(t.Context(), ""); err != nil || len(open) != 0 {
+			t.Fatalf("%v %v", open, err)
+		}
+	})
+}
+
+func TestGivingUpWaiting(t *testing.T) {
+	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+	l := start(t, b, ledger.Options{})
+	c, d := storetest.Call(1, "l"), storetest.Call(2, "l")
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error, 2)
+	for _, op := range []store.Op{storetest.Open(c, 10, storetest.In("p", 100)), storetest.Open(d, 10, storetest.In("p", 100))} {
+		n := l.Stats().Waiting + len(b.snapshot())
+		go func() {
+			_, err := l.Do(ctx, op)
+			left <- err
+		}()
+		for l.Stats().Waiting+len(b.snapshot()) == n { // the first is with the store, the second waits behind it
+			continue
+		}
+	}
+	cancel()
+	for range 2 {
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	// The first may or may not take effect; voiding both is right for either.
+	l.Post(storetest.Settle(c, 0))
+	l.Post(storetest.Settle(d, 0))
+	close(b.gate)
+	flush(t, l)
+	if p := purse(t, b, "p"); p.Held != 0 || p.Spent != 0 {
+		t.Fatalf("%+v", p)
+	}
+	if _, err := b.CDR(t.Context(), d.ID); err == nil {
+		t.Fatal("an op whose caller left before it was taken was written")
+	}
+}
+
+func (b *breaking) snapshot() []int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]int(nil), b.sizes...)
+}
+
+func TestUpdatesThatWaitAreMerged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := start(t, b, ledger.Options{})
+		c := storetest.Call(1, "l")
+		if _, err := l.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100))); err != nil {
+			t.Fatal(err)
+		}
+		b.set(errDisk, nil)
+		for i := range 1000 {
+			u := *c
+			u.Snapshot = fmt.Appendf(nil, "%d", i)
+			l.Post(store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &u})
+			if i%100 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+		if s := l.Stats(); s.Posted > 3 {
+			t.Fatalf("%d updates of one call wait", s.Posted)
+		}
+		b.set(nil, nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		open, err := b.OpenCalls(t.Context(), "")
+		if err != nil || len(open) != 1 || string(open[0].Snapshot) != "999" {
+			t.Fatalf("%+v %v", open, err)
+		}
+		l.Post(storetest.Settle(c, 1))
+	})
+}
+
+func TestBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := ledger.New(b, ledger.Options{Posted: 10, Facts: 20})
+		l.Start()
+		b.set(errDisk, nil)
+		c := storetest.Call(1, "l")
+		for i := range 30 {
+			l.Post(storetest.Open(storetest.Call(i, "l"), 0))
+			l.Record(storetest.Fact("x.y", c))
+		}
+		time.Sleep(time.Minute)
+		if s := l.Stats(); s.Posted != 10 || s.Facts != 20 || s.Lost != 20 || s.FactsDropped != 10 {
+			t.Fatalf("%+v", s)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := l.Stop(ctx); !errors.Is(err, errDisk) {
+			t.Fatalf("stopped with ops unwritten: %v", err)
+		}
+		if _, err := l.Do(t.Context(), storetest.Open(c, 0)); !errors.Is(err, ledger.ErrUnavailable) || !errors.Is(err, ledger.ErrStopped) {
+			t.Fatalf("after Stop: %v", err)
+		}
+	})
+}
+
+func TestStopWritesWhatWasAccepted(t *testing.T) {
+	m := memory.New()
+	l := ledger.New(m, ledger.Options{})
+	c := storetest.Call(1, "l")
+	for i := range 1000 {
+		l.Record(storetest.Fact(fmt.Sprint(i), c))
+	}
+	l.Start()
+	if err := l.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	facts, err := m.Facts(t.Context(), store.FactFilter{})
+	if err != nil || len(facts) != 1000 || facts[999].Kind != "999" {
+		t.Fatalf("%d facts %v", len(facts), err)
+	}
+}
+
+func TestStrangersNamesAreCut(t *testing.T) {
+	m := memory.New()
+	l := start(t, m, ledger.Options{})
+	long := string(make([]byte, 1<<16))
+	l.Record(store.Fact{Kind: "registration.refused", Line: long})
+	l.Record(store.Fact{Kind: "x", Body: make([]byte, 2<<20)})
+	flush(t, l)
+	if s := l.Stats(); s.FactsDropped != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		a := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
+		b := start(t, m, ledger.Options{Node: "b", Lease: 30 * time.Second})
+		c := storetest.Call(1, "l")
+		c.Lease = time.Now().Add(30 * time.Second)
+		if _, err := a.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100))); err != nil {
+			t.Fatal(err)
+		}
+		live, die := context.WithCancel(t.Context())
+		other, end := context.WithCancel(t.Context())
+		var taken []call.ID
+		var wg sync.WaitGroup
+		wg.Go(func() { a.Leases(live, func([]call.Open) { t.Error("a claimed its own call") }) })
+		wg.Go(func() {
+			b.Leases(other, func(calls []call.Open) {
+				for i := range calls {
+					taken = append(taken, calls[i].ID)
+					b.Post(storetest.Settle(&calls[i], 3))
+				}
+			})
+		})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(taken) != 0 {
+			t.Fatal("a call of a living node was claimed")
+		}
+		die()
+		time.Sleep(time.Minute)
+		end()
+		wg.Wait()
+		if len(taken) != 1 || taken[0] != c.ID {
+			t.Fatalf("taken %v", taken)
+		}
+		if p := purse(t, m, "p"); p.Spent != 3 || p.Held != 0 {
+			t.Fatalf("%+v", p)
+		}
+	})
+}
+
+// TestAnyFailures plays calls against a store that fails at random, before and after its writes, while callers retry and
+// void as the gate does. Whatever happens, caps hold, and in the end nothing is held.
+func TestAnyFailures(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		seed := rapid.SliceOfN(rapid.IntRange(0, 3), 1, 40).Draw(r, "faults")
+		calls := rapid.IntRange(1, 60).Draw(r, "calls")
+		limit := money.Micro(rapid.IntRange(1, 400).Draw(r, "cap"))
+		synctest.Test(t, func(t *testing.T) {
+			var turn atomic.Int64
+			b := &breaking{Money: memory.New()}
+			f := &faulty{breaking: b, next: func() int {
+				if n := turn.Add(1); n < 200 {
+					return seed[int(n)%len(seed)]
+				}
+				return 0
+			}}
+			l := ledger.New(f, ledger.Options{Group: 7})
+			l.Start()
+			var wg sync.WaitGroup
+			for i := range calls {
+				wg.Go(func() { play(l, storetest.Call(i, "l"), money.Micro(1+i%13), limit) })
+			}
+			wg.Wait()
+			time.Sleep(time.Hour)
+			if err := l.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+			p := purse(t, b, "p")
+			if p.Spent > limit || p.Held != 0 {
+				t.Errorf("cap %d, purse %+v", limit, p)
+			}
+			if open, _ := b.OpenCalls(t.Context(), ""); len(open) != 0 {
+				t.Errorf("%d calls left open", len(open))
+			}
+		})
+	})
+}
+
+// play is one call as the gate makes it.
+func play(l *ledger.Ledger, c *call.Open, x, limit money.Micro) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out, err := l.Do(ctx, storetest.Open(c, x, storetest.In("p", limit)))
+	if err != nil {
+		l.Post(storetest.Settle(c, 0))
+		return
+	}
+	if out.Refused {
+		return
+	}
+	held := x
+	for range 5 {
+		out, err = l.Do(ctx, storetest.Extend(c, x, 2*time.Minute, storetest.In("p", limit)))
+		if err == nil {
+			if !out.Refused {
+				held += x
+			}
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	l.Post(storetest.Settle(c, held))
+}
+
+// faulty fails each write as next says: 1 before, 2 after it.
+type faulty struct {
+	*breaking
+	next func() int
+}
+
+func (f *faulty) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	switch f.next() {
+	case 1:
+		return nil, errDisk
+	case 2:
+		if _, err := f.Money.Apply(ctx, ops); err != nil {
+			return nil, err
+		}
+		return nil, errDisk
+	}
+	return f.Money.Apply(ctx, ops)
+}
