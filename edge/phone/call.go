@@ -136,13 +136,14 @@ func (c *Call) repeatACK() {
 }
 
 // nextHop is where requests of the call go: the first route, else the other end's contact, else where it has sent from.
-// The caller holds mu.
+// A call on loopback stays there, whatever a message names. The caller holds mu.
 func (c *Call) nextHop() netip.AddrPort {
 	uri := c.target
 	if len(c.routes) > 0 {
 		uri = uriOf(c.routes[0])
 	}
-	if at, ok := hostOf(uri); ok && c.e.link.udp != nil {
+	at, ok := hostOf(uri)
+	if ok && c.e.link.udp != nil && (at.Addr().IsLoopback() || !c.peer.Addr().IsLoopback()) {
 		return at
 	}
 	return c.peer

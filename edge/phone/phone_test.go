@@ -147,6 +147,10 @@ func registrar(t *testing.T, l *link, password string) *endpoint {
 	e := newEndpoint(l, "registrar", "r")
 	e.serve = func(p *packet) {
 		v := p.get("Authorization")
+		if p.method != "REGISTER" {
+			e.respond(p.reply(403, "Forbidden", token()))
+			return
+		}
 		if v == "" {
 			r := p.reply(401, "Unauthorized", token())
 			for _, alg := range []string{"SHA-256", "MD5"} {
@@ -276,6 +280,29 @@ func TestAttackStopsWhenRefusedAndSaysWhatStoppedIt(t *testing.T) {
 	p.server = netip.MustParseAddrPort("192.0.2.1:5060")
 	if _, err := p.Attack(t.Context(), Plan{Numbers: []string{"8"}, Calls: 1, AtOnce: 1, Last: time.Second}); !errors.Is(err, ErrTooWild) {
 		t.Errorf("an attack on another machine: %v", err)
+	}
+}
+
+// The attack command registers first, and the report ends with what the line has cost.
+func TestAttackCommand(t *testing.T) {
+	l, err := listenUDP(netip.AddrPortFrom(loopback, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := registrar(t, l, "correct-horse")
+	var out bytes.Buffer
+	c := AttackCmd{
+		Login: Login{Server: e.link.local().String(), Line: "2001", Password: "correct-horse"}, To: []string{"1"},
+		Calls: 5, AtOnce: 2, GiveUp: 3, For: 10 * time.Second,
+		Spent: func(context.Context) (string, error) { return "nothing of its cap", nil },
+	}
+	if err := c.Run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"registered for 60 s", "1 refused: 403", "giving up on new calls", "0 answered", "what it cost: nothing of its cap"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, &out)
+		}
 	}
 }
 
