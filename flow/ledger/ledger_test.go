@@ -124,62 +124,51 @@ func TestDoAnswersWithTheOutcome(t *testing.T) {
 }
 
 func TestGroupsGatherWhileTheStoreIsBusy(t *testing.T) {
-	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
-	l := start(t, b, ledger.Options{Group: 40})
-	var wg sync.WaitGroup
-	for i := range 100 {
-		wg.Go(func() {
-			if _, err := l.Do(context.Background(), storetest.Open(storetest.Call(i, "l"), 1, storetest.In("p", 1000))); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	for l.Stats().Waiting < 60 { // the first group may have any size up to 40
-		b.gate <- struct{}{}
-		if s := l.Stats(); s.Ops == 100 {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+		l := start(t, b, ledger.Options{Group: 40})
+		for i := range 100 {
+			go func() {
+				if _, err := l.Do(context.Background(), storetest.Open(storetest.Call(i, "l"), 1, storetest.In("p", 1000))); err != nil {
+					t.Error(err)
+				}
+			}()
+			synctest.Wait() // the first is with the store, the others wait behind it
 		}
-	}
-	close(b.gate)
-	wg.Wait()
-	sum := 0
-	for _, n := range b.sizes {
-		if n > 40 {
-			t.Errorf("a group of %d", n)
+		close(b.gate)
+		synctest.Wait()
+		if got := fmt.Sprint(b.snapshot()); got != "[1 40 40 19]" || purse(t, b, "p").Held != 100 {
+			t.Fatalf("groups %v", got)
 		}
-		sum += n
-	}
-	if sum != 100 || purse(t, b, "p").Held != 100 {
-		t.Fatalf("groups %v", b.sizes)
-	}
+	})
 }
 
 func TestOneImpossibleOpDoesNotHurtTheOthers(t *testing.T) {
-	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
-	l := start(t, b, ledger.Options{})
-	c := storetest.Call(1, "l")
-	l.Post(storetest.Open(c, 10, storetest.In("p", 100)))
-	b.gate <- struct{}{}
-	// Passes Op.Check, but holds in a purse that is not the call's; between two good ones.
-	l.Post(storetest.Open(storetest.Call(2, "l"), 1, storetest.In("p", 100)))
-	bad := make(chan error, 1)
-	go func() {
-		_, err := l.Do(context.Background(), storetest.Extend(c, 5, time.Hour, storetest.In("q", 100)))
-		bad <- err
-	}()
-	for l.Stats().Waiting == 0 && l.Stats().Posted < 1 {
-		continue
-	}
-	l.Post(storetest.Settle(storetest.Call(2, "l"), 1))
-	close(b.gate)
-	if err := <-bad; !errors.Is(err, store.ErrInvalid) {
-		t.Fatalf("the impossible op: %v", err)
-	}
-	flush(t, l)
-	if p := purse(t, b, "p"); p.Spent != 1 || p.Held != 10 {
-		t.Fatalf("%+v", p)
-	}
-	l.Post(storetest.Settle(c, 0))
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+		l := start(t, b, ledger.Options{})
+		c := storetest.Call(1, "l")
+		l.Post(storetest.Open(c, 10, storetest.In("p", 100)))
+		synctest.Wait()
+		// Passes Op.Check, but holds in a purse that is not the call's; between two good ones.
+		l.Post(storetest.Open(storetest.Call(2, "l"), 1, storetest.In("p", 100)))
+		bad := make(chan error, 1)
+		go func() {
+			_, err := l.Do(context.Background(), storetest.Extend(c, 5, time.Hour, storetest.In("q", 100)))
+			bad <- err
+		}()
+		synctest.Wait()
+		l.Post(storetest.Settle(storetest.Call(2, "l"), 1))
+		close(b.gate)
+		if err := <-bad; !errors.Is(err, store.ErrInvalid) {
+			t.Fatalf("the impossible op: %v", err)
+		}
+		synctest.Wait()
+		if p := purse(t, b, "p"); p.Spent != 1 || p.Held != 10 {
+			t.Fatalf("%+v", p)
+		}
+		l.Post(storetest.Settle(c, 0))
+	})
 }
 
 // flush waits until everything accepted before is durable.
@@ -258,38 +247,40 @@ func TestLostAnswersChangeNothingTwice(t *testing.T) {
 }
 
 func TestGivingUpWaiting(t *testing.T) {
-	b := &breaking{Money: memory.New(), gate: make(chan struct{})}
-	l := start(t, b, ledger.Options{})
-	c, d := storetest.Call(1, "l"), storetest.Call(2, "l")
-	ctx, cancel := context.WithCancel(t.Context())
-	left := make(chan error, 2)
-	for _, op := range []store.Op{storetest.Open(c, 10, storetest.In("p", 100)), storetest.Open(d, 10, storetest.In("p", 100))} {
-		n := l.Stats().Waiting + len(b.snapshot())
-		go func() {
-			_, err := l.Do(ctx, op)
-			left <- err
-		}()
-		for l.Stats().Waiting+len(b.snapshot()) == n { // the first is with the store, the second waits behind it
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New(), gate: make(chan struct{})}
+		l := start(t, b, ledger.Options{})
+		c, d := storetest.Call(1, "l"), storetest.Call(2, "l")
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error, 2)
+		for _, op := range []store.Op{storetest.Open(c, 10, storetest.In("p", 100)), storetest.Open(d, 10, storetest.In("p", 100))} {
+			go func() {
+				_, err := l.Do(ctx, op)
+				left <- err
+			}()
+			synctest.Wait() // the first is with the store, the second waits behind it
 		}
-	}
-	cancel()
-	for range 2 {
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
+		cancel()
+		for range 2 {
+			if err := <-left; !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
 		}
-	}
-	// The first may or may not take effect; voiding both is right for either.
-	l.Post(storetest.Settle(c, 0))
-	l.Post(storetest.Settle(d, 0))
-	close(b.gate)
-	flush(t, l)
-	if p := purse(t, b, "p"); p.Held != 0 || p.Spent != 0 {
-		t.Fatalf("%+v", p)
-	}
-	if _, err := b.CDR(t.Context(), d.ID); err == nil {
-		t.Fatal("an op whose caller left before it was taken was written")
-	}
+		// The first may or may not take effect; voiding both is right for either.
+		l.Post(storetest.Settle(c, 0))
+		l.Post(storetest.Settle(d, 0))
+		close(b.gate)
+		synctest.Wait()
+		if p := purse(t, b, "p"); p.Held != 0 || p.Spent != 0 {
+			t.Fatalf("%+v", p)
+		}
+		if _, err := b.CDR(t.Context(), c.ID); err != nil {
+			t.Fatalf("the op that was with the store: %v", err)
+		}
+		if _, err := b.CDR(t.Context(), d.ID); err == nil {
+			t.Fatal("an op whose caller left before it was taken was written")
+		}
+	})
 }
 
 func (b *breaking) snapshot() []int {
