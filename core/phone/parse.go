@@ -81,6 +81,9 @@ func (d *digits) read(dialled string) Problem {
 
 // international takes what follows '+' or the international prefix.
 func (p *Plan) international(all []byte) (Destination, Problem) {
+	if dest, ok := p.short(all, Emergency); ok { // "+112": no number abroad is so short
+		return dest, NoProblem
+	}
 	if hasPrefix(all, p.codeText) {
 		return p.homeFromAbroad(all[len(p.codeText):])
 	}

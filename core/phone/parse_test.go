@@ -54,6 +54,7 @@ func TestDialledAsPeopleDial(t *testing.T) {
 		{"112", "112", Emergency, "GB", true},
 		{"18000", "18000", Emergency, "GB", true},
 		{"+44999", "999", Emergency, "GB", true}, // what a switch makes of 999 that rewrites all it is given
+		{"+112", "112", Emergency, "GB", true},
 		{"0044112", "112", Emergency, "GB", true},
 		{"01534 712345", "+441534712345", Geographic, "JE", true},
 		{"07797 712345", "+447797712345", Mobile, "JE", true},

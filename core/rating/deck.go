@@ -22,16 +22,19 @@ const maxPrefixDigits = 15
 type Deck struct {
 	prices []Price // in the order of prefixes, short numbers last
 	nodes  []trieNode
-	ends   []uint32 // by node: index in prices plus one of the prefix that ends there, 0 for none
+	ends   []uint32 // by node: index in prices plus one of the prefix that ends there or goes on alone, 0 for none
 	jumps  []jump   // by the first four digits
 }
 
 type trieNode struct {
 	first uint32 // index of the first child
-	have  uint16 // bit d: there is a child for digit d; hasPrice: a prefix ends here
+	have  uint16 // bit d: there is a child for digit d; and the two bits below
 }
 
-const hasPrice = 1 << 15
+const (
+	hasPrice = 1 << 15 // a prefix ends here
+	isTail   = 1 << 14 // one prefix alone goes on from here: no nodes for its digits, ends names it
+)
 
 // jump is where a walk is after four digits.
 type jump struct {
@@ -87,6 +90,9 @@ func (d *Deck) jumpTo(digits int) jump {
 	for place := jumpDigits - 1; place >= 0; place-- {
 		bit := uint16(1) << (uint64(digits) / pow10[place] % 10)
 		t := d.nodes[node]
+		if t.have&isTail != 0 {
+			break
+		}
 		if t.have&bit == 0 {
 			return jump{0, end}
 		}
@@ -149,6 +155,11 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 		s := queue[0]
 		queue = queue[1:]
 		from := s.from
+		if s.till-from == 1 && s.depth > 0 {
+			d.ends[s.node] = uint32(from) + 1
+			d.nodes[s.node].have = isTail
+			continue
+		}
 		if from < s.till && keys[from].length == s.depth {
 			d.ends[s.node] = uint32(from) + 1
 			d.nodes[s.node].have |= hasPrice
@@ -184,12 +195,11 @@ func (d *Deck) Find(n phone.Number) (*Price, bool) {
 		node, end = j.node, j.end
 		at += jumpDigits
 		if node == 0 {
-			at = len(digits)
+			at = len(digits) // nothing goes on from there
 		}
 	}
-	best := uint32(0) // the last node with a price: roots have none
 	t := d.nodes[node]
-	for ; at < len(digits); at++ {
+	for t.have&isTail == 0 && at < len(digits) {
 		bit := uint16(1) << digits[at]
 		if t.have&bit == 0 {
 			break
@@ -197,16 +207,27 @@ func (d *Deck) Find(n phone.Number) (*Price, bool) {
 		node = t.first + uint32(bits.OnesCount16(t.have&(bit-1)))
 		t = d.nodes[node]
 		if t.have&hasPrice != 0 {
-			best = node
+			end = d.ends[node]
 		}
+		at++
 	}
-	if best != 0 {
-		end = d.ends[best]
+	if t.have&isTail != 0 {
+		if p := &d.prices[d.ends[node]-1]; begins(n.Digits(), p.Prefix) {
+			return p, true
+		}
 	}
 	if end == 0 {
 		return nil, false
 	}
 	return &d.prices[end-1], true
+}
+
+// begins says that the first digits of a number are the prefix.
+func begins(number, prefix uint64) bool {
+	for number > prefix {
+		number /= 10
+	}
+	return number == prefix
 }
 
 // Len is the number of prices.
