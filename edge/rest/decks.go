@@ -17,11 +17,6 @@ import (
 	"ringfence/flow/book"
 )
 
-// deckName is a path parameter.
-type deckName struct {
-	Name string `path:"name" maxLength:"64"`
-}
-
 func (s *Server) deckRoutes() {
 	const path, one, tag = "/v1/decks", "/v1/decks/{name}", "decks"
 	huma.Register(s.api, op(http.MethodGet, path, "list-decks", tag, "List every version of every deck, newest first"), s.listDecks)
@@ -125,8 +120,10 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 		count int
 		what  string
 	}{
-		{sum.Free, "prices are free of charge"}, {sum.Blocked, "rows are blocked and have no price now"},
-		{sum.NotYet, "rows begin later and were left out"}, {sum.Expired, "rows have ended and were left out"},
+		{sum.Free, "prices are free of charge"},
+		{sum.Blocked, "rows are blocked and have no price now"},
+		{sum.NotYet, "rows begin later and were left out"},
+		{sum.Expired, "rows have ended and were left out"},
 		{sum.Superseded, "rows are replaced by later ones in the same file"},
 	} {
 		if n.count > 0 {

@@ -24,11 +24,22 @@ func FuzzBody(f *testing.F) {
 		arg := url.QueryEscape(s)
 		id := url.PathEscape(s)
 		for _, x := range [][3]string{
-			{"POST", "/v1/customers", s}, {"PATCH", "/v1/customers/acme", s}, {"POST", "/v1/lines", s}, {"PATCH", "/v1/lines/acme-1", s},
-			{"POST", "/v1/lines/acme-1/lock", s}, {"POST", "/v1/lines/acme-1/requests", s}, {"POST", "/v1/decide", s},
-			{"POST", "/v1/trunks", s}, {"PATCH", "/v1/trunks/carrier", s}, {"POST", "/v1/decks/retail/import?dry_run=true&kind=retail", s},
-			{"POST", "/v1/requests/1/grant", s}, {"GET", "/v1/lines/x" + id, ""}, {"GET", "/v1/cdrs?limit=1&from=" + arg, ""},
-			{"GET", "/v1/lines?after=" + arg, ""}, {"GET", "/v1/journal?limit=1&kind=" + arg, ""}, {"GET", "/v1/decks/retail/rows?after=" + arg, ""},
+			{"POST", "/v1/customers", s},
+			{"PATCH", "/v1/customers/acme", s},
+			{"POST", "/v1/lines", s},
+			{"PATCH", "/v1/lines/acme-1", s},
+			{"POST", "/v1/lines/acme-1/lock", s},
+			{"POST", "/v1/lines/acme-1/requests", s},
+			{"POST", "/v1/decide", s},
+			{"POST", "/v1/trunks", s},
+			{"PATCH", "/v1/trunks/carrier", s},
+			{"POST", "/v1/decks/retail/import?dry_run=true&kind=retail", s},
+			{"POST", "/v1/requests/1/grant", s},
+			{"GET", "/v1/lines/x" + id, ""},
+			{"GET", "/v1/cdrs?limit=1&from=" + arg, ""},
+			{"GET", "/v1/lines?after=" + arg, ""},
+			{"GET", "/v1/journal?limit=1&kind=" + arg, ""},
+			{"GET", "/v1/decks/retail/rows?after=" + arg, ""},
 		} {
 			r := httptest.NewRequest("GET", "http://localhost/", strings.NewReader(x[2]))
 			u, err := url.Parse("http://localhost" + x[1])

@@ -188,7 +188,8 @@ func peerUID(c *net.UnixConn) (string, bool) {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	if err := rc.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil || credErr != nil {
+	err = rc.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err != nil || credErr != nil {
 		return "", false
 	}
 	return strconv.FormatUint(uint64(cred.Uid), 10), true

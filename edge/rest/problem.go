@@ -134,7 +134,7 @@ func missing(what, id string) error {
 
 // about is explain with the name of what was asked for.
 func (s *Server) about(err error, what, id string) error {
-	if err == book.ErrNotFound {
+	if errors.Is(err, book.ErrNotFound) {
 		return missing(what, id)
 	}
 	return s.explain(err)
@@ -142,7 +142,7 @@ func (s *Server) about(err error, what, id string) error {
 
 // cause keeps what an error says besides the plain sentinel.
 func cause(err, sentinel error, plain string) string {
-	if err == sentinel || err.Error() == sentinel.Error() {
+	if err.Error() == sentinel.Error() {
 		return plain
 	}
 	return err.Error()

@@ -128,7 +128,6 @@ type Server struct {
 	log   *slog.Logger
 	api   huma.API
 	mux   *http.ServeMux
-	spec  map[string][]byte // by path
 	lists listeners
 
 	uploading chan struct{} // holds a token while a deck is imported

@@ -196,118 +196,121 @@ func (f *fixture) fill(t testing.TB) string {
 	return made.Password
 }
 
-// TestEveryRoute plays one day of staff; each step sees what the ones before did.
+// day is one day of staff; each step sees what the ones before did.
+var day = []struct {
+	method, path, body string
+	status             int
+	want               string // part of the answer
+}{
+	{"GET", "/v1/customers", "", 200, `"items":[{"id":"acme"`},
+	{"POST", "/v1/customers", `{"id":"acme"}`, 409, `"reason":"exists"`},
+	{"POST", "/v1/customers", `{"id":"Acme!"}`, 422, `"field":"id"`},
+	{"POST", "/v1/customers", `{"id":"x","zone":"Mars/Olympus"}`, 422, `Europe/London`},
+	{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-cals","value":"5"}]}`, 422, `max-calls`},
+	{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-calls","value":"many"}]}`, 422, `whole number`},
+	{"POST", "/v1/customers", `{"id":"x","credit":5}`, 422, `unexpected property`},
+	{"POST", "/v1/customers", `{"id":5}`, 422, `expected string`},
+	{"POST", "/v1/customers", `{"id":`, 400, `unexpected end of JSON`},
+	{"GET", "/v1/customers/acme", "", 200, `"field":"max-calls","n":5,"unit":"count","text":"5","from":"customer","own":true`},
+	{"GET", "/v1/customers/nobody", "", 404, `there is no customer \"nobody\"`},
+	{"PATCH", "/v1/customers/acme", `{"zone":"Europe/Paris","nets":["10.0.0.0/8, 192.0.2.0/24"]}`, 200, `"zone":"Europe/Paris"`},
+	{"PATCH", "/v1/customers/acme", `{"nets":["10.0.0.1/8"]}`, 422, `bits set outside`},
+	{"DELETE", "/v1/customers/acme", "", 409, `"reason":"in-use"`},
+
+	{"GET", "/v1/lines?customer=acme", "", 200, `"number":"+442079460000"`},
+	{"GET", "/v1/lines?customer=nobody", "", 404, `nobody`},
+	{"GET", "/v1/lines?limit=0", "", 422, `limit`},
+	{"GET", "/v1/lines?colour=red", "", 422, `unknown query parameter`},
+	{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","password":"password123"}`, 422, `"reason":"weak-password"`},
+	{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","number":"+442079460000"}`, 409, `line acme-1`},
+	{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","no_password":true}`, 201, `"login":false`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"nets":[{"from":"customer","nets":["10.0.0.0/8","192.0.2.0/24"]},{"from":"line","nets":["192.0.2.0/24"]}]`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"user_agent":"Yealink"`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"text":"£3.20 of £50.00 spent, £0.40 held"`},
+	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"international-ceiling","value":"50p"}]}`, 403, `"reason":"needs-grant"`},
+	{"PATCH", "/v1/lines/acme-1", `{"name":"Desk","set":[{"field":"international-ceiling","value":"1p"}]}`, 200, `"n":10000000,"unit":"nano_per_minute","text":"1p a minute","from":"line"`},
+	{"POST", "/v1/lines/acme-1/lock", `{}`, 422, `why`},
+	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true}`, 200, `"locked":true,"lock_why":"stolen phone"`},
+	{"POST", "/v1/lines/acme-1/unlock", "", 200, `"locked":false`},
+	{"POST", "/v1/lines/acme-2/password", `{}`, 200, `"generated":true`},
+	{"POST", "/v1/lines/acme-2/password", `{"password":"vivid-Tundra-83-ploughshare-kestrel"}`, 200, `{"line":"acme-2","generated":false}`},
+
+	{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"£1","why":"Cuba"}`, 201, `"id":1,`},
+	{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"inherit"}`, 422, `inherit`},
+	{"POST", "/v1/lines/acme-1/requests", `{"field":"max-calls","value":"9"}`, 201, `"state":"open"`},
+	{"GET", "/v1/requests?state=open", "", 200, `"text":"100p"`},
+	{"GET", "/v1/requests?limit=1", "", 200, `"next":"2"`},
+	{"GET", "/v1/requests?limit=1&before=2", "", 200, `{"items":[{"id":1,`},
+	{"GET", "/v1/requests?state=lost", "", 422, `state`},
+	{"POST", "/v1/requests/1/grant", `{"until":"2126-01-01T00:00:00Z","note":"ok"}`, 200, `"state":"granted","made"`},
+	{"POST", "/v1/requests/1/grant", `{}`, 409, `granted already`},
+	{"POST", "/v1/requests/2/refuse", `{"note":"no"}`, 200, `"decided_by":"tester"`},
+	{"POST", "/v1/requests/9/refuse", `{}`, 404, `not-found`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"granted":true,"until":"2126-01-01T00:00:00Z"`},
+
+	{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"allowed":true,"reason":"ok"`},
+	{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"first_minute_micro":900000,"first_minute":"£0.90"`},
+	{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"reason":"over-international-ceiling"`},
+	{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"limit_text":"2p a minute","value_text":"90p a minute"`},
+	{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"203.0.113.1"}`, 200, `"always":true`},
+	{"POST", "/v1/decide", `{"line":"acme-1","to":"0090 0"}`, 200, `"reason":"number-invalid"`},
+	{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"nowhere"}`, 422, `IPv4 or IPv6`},
+	{"POST", "/v1/decide", `{"line":"ghost","to":"999"}`, 404, `ghost`},
+
+	{"GET", "/v1/check", "", 200, `no trunk is meant for emergency calls`},
+	{"GET", "/v1/trunks", "", 200, `"addresses":["sip.carrier.example:5060"]`},
+	{"GET", "/v1/trunks/carrier", "", 200, `"login":true`},
+	{"GET", "/v1/trunks/gone", "", 404, `gone`},
+	{"POST", "/v1/trunks", `{"name":"x","addresses":["0.0.0.0"],"deck":"retail"}`, 422, `"field":"addresses","found":"0.0.0.0"`},
+	{"PATCH", "/v1/trunks/carrier", `{"priority":7,"sources":["198.51.100.7"],"emergency":true}`, 200, `"sources":["198.51.100.7"],"priority":7`},
+	{"PATCH", "/v1/trunks/carrier", `{"format":"roman"}`, 422, `00e164`},
+	{"POST", "/v1/trunks", `{"name":"spare","addresses":["192.0.2.50:5070"],"disabled":true}`, 201, `"transport":"udp"`},
+	{"DELETE", "/v1/trunks/spare", "", 204, ``},
+
+	{"GET", "/v1/decks", "", 200, `"name":"carrier","kind":"cost","version":1,"rows":3,"in_force":true`},
+	{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,x\n33,France,\n", 422, `"line":2,"column":3,"found":"x"`},
+	{"POST", "/v1/decks/retail/import?kind=cost", deckCSV, 422, `another kind needs another name`},
+	{"POST", "/v1/decks/retail/import", deckCSV, 422, `kind`},
+	{"POST", "/v1/decks/retail/import?kind=retail&dry_run=true", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"version":0,"dry_run":true,"rows":2`},
+	{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"added":1,"removed":2,"changed":1,"dearer":1`},
+	{"GET", "/v1/decks/retail/diff", "", 200, `"from":1,"to":2,"added":1,"removed":2,"changed":1`},
+	{"GET", "/v1/decks/retail/diff?from=5", "", 404, `not-found`},
+	{"GET", "/v1/decks/retail/rows?prefix=4", "", 200, `"prefix":"44","name":"UK"`},
+	{"GET", "/v1/decks/retail/rows?limit=1&version=1", "", 200, `"next":"1"`},
+	{"GET", "/v1/decks/retail/rows?limit=1&version=1&after=1", "", 200, `{"items":[{"prefix":"44"`},
+	{"GET", "/v1/decks/none/rows", "", 404, `none`},
+	{"POST", "/v1/decks/reload", "", 200, `"version":2`},
+
+	{"GET", "/v1/calls?line=acme-1", "", 200, `"text":"1m30s at 1p a minute, £0.015`},
+	{"GET", "/v1/calls?line=acme-2", "", 200, `"items":[]`},
+	{"GET", "/v1/calls/LIVE1", "", 200, `"destination":"UK"`},
+	{"DELETE", "/v1/calls/LIVE1?why=fraud", "", 202, `"cutting":true`},
+	{"DELETE", "/v1/calls/NONE", "", 404, `NONE`},
+
+	{"GET", "/v1/cdrs?limit=2", "", 200, `"next":"00002499"`},
+	{"GET", "/v1/cdrs?limit=1", "", 200, `"retail_micro":10167,"cost_micro":5000,"ended_by":"caller","reason":"hangup"`},
+	{"GET", "/v1/cdrs?from=yesterday", "", 422, `from`},
+	{"GET", "/v1/cdrs/00000007", "", 200, `"retail":"£0.010167"`},
+	{"GET", "/v1/cdrs/nope", "", 404, `nope`},
+	{"GET", "/v1/journal?kind=customer.&limit=1", "", 200, `"kind":"customer.added"`},
+
+	{"GET", "/v1/check", "", 200, `{"ok":true`},
+	{"POST", "/v1/keys/rotate", "", 200, `"secrets":2`},
+	{"GET", "/v1/status", "", 200, `"customers":1,"lines":2,"locked_lines":0,"trunks":1,"decks":2,"registrations":1,"calls":1`},
+	{"DELETE", "/v1/lines/acme-2", "", 204, ``},
+	{"DELETE", "/v1/lines/acme-2", "", 404, `acme-2`},
+
+	{"GET", "/openapi.json", "", 200, `"openapi": "3.1.0"`},
+	{"GET", "/openapi.yaml", "", 200, `/v1/keys/rotate`},
+	{"GET", "/", "", 404, `/openapi.json`},
+	{"PUT", "/v1/lines/acme-1", "{}", 405, `GET is one it takes`},
+}
+
+// TestEveryRoute plays the day.
 func TestEveryRoute(t *testing.T) {
 	f := newFixture(t, rest.Options{Version: "test"})
 	f.fill(t)
-	for _, c := range []struct {
-		method, path, body string
-		status             int
-		want               string // part of the answer
-	}{
-		{"GET", "/v1/customers", "", 200, `"items":[{"id":"acme"`},
-		{"POST", "/v1/customers", `{"id":"acme"}`, 409, `"reason":"exists"`},
-		{"POST", "/v1/customers", `{"id":"Acme!"}`, 422, `"field":"id"`},
-		{"POST", "/v1/customers", `{"id":"x","zone":"Mars/Olympus"}`, 422, `Europe/London`},
-		{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-cals","value":"5"}]}`, 422, `max-calls`},
-		{"POST", "/v1/customers", `{"id":"x","set":[{"field":"max-calls","value":"many"}]}`, 422, `whole number`},
-		{"POST", "/v1/customers", `{"id":"x","credit":5}`, 422, `unexpected property`},
-		{"POST", "/v1/customers", `{"id":5}`, 422, `expected string`},
-		{"POST", "/v1/customers", `{"id":`, 400, `unexpected end of JSON`},
-		{"GET", "/v1/customers/acme", "", 200, `"field":"max-calls","n":5,"unit":"count","text":"5","from":"customer","own":true`},
-		{"GET", "/v1/customers/nobody", "", 404, `there is no customer \"nobody\"`},
-		{"PATCH", "/v1/customers/acme", `{"zone":"Europe/Paris","nets":["10.0.0.0/8, 192.0.2.0/24"]}`, 200, `"zone":"Europe/Paris"`},
-		{"PATCH", "/v1/customers/acme", `{"nets":["10.0.0.1/8"]}`, 422, `bits set outside`},
-		{"DELETE", "/v1/customers/acme", "", 409, `"reason":"in-use"`},
-
-		{"GET", "/v1/lines?customer=acme", "", 200, `"number":"+442079460000"`},
-		{"GET", "/v1/lines?customer=nobody", "", 404, `nobody`},
-		{"GET", "/v1/lines?limit=0", "", 422, `limit`},
-		{"GET", "/v1/lines?colour=red", "", 422, `unknown query parameter`},
-		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","password":"password123"}`, 422, `"reason":"weak-password"`},
-		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","number":"+442079460000"}`, 409, `line acme-1`},
-		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","no_password":true}`, 201, `"login":false`},
-		{"GET", "/v1/lines/acme-1", "", 200, `"nets":[{"from":"customer","nets":["10.0.0.0/8","192.0.2.0/24"]},{"from":"line","nets":["192.0.2.0/24"]}]`},
-		{"GET", "/v1/lines/acme-1", "", 200, `"user_agent":"Yealink"`},
-		{"GET", "/v1/lines/acme-1", "", 200, `"text":"£3.20 of £50.00 spent, £0.40 held"`},
-		{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"international-ceiling","value":"50p"}]}`, 403, `"reason":"needs-grant"`},
-		{"PATCH", "/v1/lines/acme-1", `{"name":"Desk","set":[{"field":"international-ceiling","value":"1p"}]}`, 200, `"n":10000000,"unit":"nano_per_minute","text":"1p a minute","from":"line"`},
-		{"POST", "/v1/lines/acme-1/lock", `{}`, 422, `why`},
-		{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true}`, 200, `"locked":true,"lock_why":"stolen phone"`},
-		{"POST", "/v1/lines/acme-1/unlock", "", 200, `"locked":false`},
-		{"POST", "/v1/lines/acme-2/password", `{}`, 200, `"generated":true`},
-		{"POST", "/v1/lines/acme-2/password", `{"password":"vivid-Tundra-83-ploughshare-kestrel"}`, 200, `{"line":"acme-2","generated":false}`},
-
-		{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"£1","why":"Cuba"}`, 201, `"id":1,`},
-		{"POST", "/v1/lines/acme-1/requests", `{"field":"international-ceiling","value":"inherit"}`, 422, `inherit`},
-		{"POST", "/v1/lines/acme-1/requests", `{"field":"max-calls","value":"9"}`, 201, `"state":"open"`},
-		{"GET", "/v1/requests?state=open", "", 200, `"text":"100p"`},
-		{"GET", "/v1/requests?limit=1", "", 200, `"next":"2"`},
-		{"GET", "/v1/requests?limit=1&before=2", "", 200, `{"items":[{"id":1,`},
-		{"GET", "/v1/requests?state=lost", "", 422, `state`},
-		{"POST", "/v1/requests/1/grant", `{"until":"2126-01-01T00:00:00Z","note":"ok"}`, 200, `"state":"granted","made"`},
-		{"POST", "/v1/requests/1/grant", `{}`, 409, `granted already`},
-		{"POST", "/v1/requests/2/refuse", `{"note":"no"}`, 200, `"decided_by":"tester"`},
-		{"POST", "/v1/requests/9/refuse", `{}`, 404, `not-found`},
-		{"GET", "/v1/lines/acme-1", "", 200, `"granted":true,"until":"2126-01-01T00:00:00Z"`},
-
-		{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"allowed":true,"reason":"ok"`},
-		{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"first_minute_micro":900000,"first_minute":"£0.90"`},
-		{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"reason":"over-international-ceiling"`},
-		{"POST", "/v1/decide", `{"line":"acme-2","to":"0053 7 866 1234"}`, 200, `"limit_text":"2p a minute","value_text":"90p a minute"`},
-		{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"203.0.113.1"}`, 200, `"always":true`},
-		{"POST", "/v1/decide", `{"line":"acme-1","to":"0090 0"}`, 200, `"reason":"number-invalid"`},
-		{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"nowhere"}`, 422, `IPv4 or IPv6`},
-		{"POST", "/v1/decide", `{"line":"ghost","to":"999"}`, 404, `ghost`},
-
-		{"GET", "/v1/check", "", 200, `no trunk is meant for emergency calls`},
-		{"GET", "/v1/trunks", "", 200, `"addresses":["sip.carrier.example:5060"]`},
-		{"GET", "/v1/trunks/carrier", "", 200, `"login":true`},
-		{"GET", "/v1/trunks/gone", "", 404, `gone`},
-		{"POST", "/v1/trunks", `{"name":"x","addresses":["0.0.0.0"],"deck":"retail"}`, 422, `"field":"addresses","found":"0.0.0.0"`},
-		{"PATCH", "/v1/trunks/carrier", `{"priority":7,"sources":["198.51.100.7"],"emergency":true}`, 200, `"sources":["198.51.100.7"],"priority":7`},
-		{"PATCH", "/v1/trunks/carrier", `{"format":"roman"}`, 422, `00e164`},
-		{"POST", "/v1/trunks", `{"name":"spare","addresses":["192.0.2.50:5070"],"disabled":true}`, 201, `"transport":"udp"`},
-		{"DELETE", "/v1/trunks/spare", "", 204, ``},
-
-		{"GET", "/v1/decks", "", 200, `"name":"carrier","kind":"cost","version":1,"rows":3,"in_force":true`},
-		{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,x\n33,France,\n", 422, `"line":2,"column":3,"found":"x"`},
-		{"POST", "/v1/decks/retail/import?kind=cost", deckCSV, 422, `another kind needs another name`},
-		{"POST", "/v1/decks/retail/import", deckCSV, 422, `kind`},
-		{"POST", "/v1/decks/retail/import?kind=retail&dry_run=true", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"version":0,"dry_run":true,"rows":2`},
-		{"POST", "/v1/decks/retail/import?kind=retail", "Prefix,Destination,Rate\n44,UK,0.02\n33,France,0.03\n", 200, `"added":1,"removed":2,"changed":1,"dearer":1`},
-		{"GET", "/v1/decks/retail/diff", "", 200, `"from":1,"to":2,"added":1,"removed":2,"changed":1`},
-		{"GET", "/v1/decks/retail/diff?from=5", "", 404, `not-found`},
-		{"GET", "/v1/decks/retail/rows?prefix=4", "", 200, `"prefix":"44","name":"UK"`},
-		{"GET", "/v1/decks/retail/rows?limit=1&version=1", "", 200, `"next":"1"`},
-		{"GET", "/v1/decks/retail/rows?limit=1&version=1&after=1", "", 200, `{"items":[{"prefix":"44"`},
-		{"GET", "/v1/decks/none/rows", "", 404, `none`},
-		{"POST", "/v1/decks/reload", "", 200, `"version":2`},
-
-		{"GET", "/v1/calls?line=acme-1", "", 200, `"text":"1m30s at 1p a minute, £0.015`},
-		{"GET", "/v1/calls?line=acme-2", "", 200, `"items":[]`},
-		{"GET", "/v1/calls/LIVE1", "", 200, `"destination":"UK"`},
-		{"DELETE", "/v1/calls/LIVE1?why=fraud", "", 202, `"cutting":true`},
-		{"DELETE", "/v1/calls/NONE", "", 404, `NONE`},
-
-		{"GET", "/v1/cdrs?limit=2", "", 200, `"next":"00002499"`},
-		{"GET", "/v1/cdrs?limit=1", "", 200, `"retail_micro":10167,"cost_micro":5000,"ended_by":"caller","reason":"hangup"`},
-		{"GET", "/v1/cdrs?from=yesterday", "", 422, `from`},
-		{"GET", "/v1/cdrs/00000007", "", 200, `"retail":"£0.010167"`},
-		{"GET", "/v1/cdrs/nope", "", 404, `nope`},
-		{"GET", "/v1/journal?kind=customer.&limit=1", "", 200, `"kind":"customer.added"`},
-
-		{"GET", "/v1/check", "", 200, `{"ok":true`},
-		{"POST", "/v1/keys/rotate", "", 200, `"secrets":2`},
-		{"GET", "/v1/status", "", 200, `"customers":1,"lines":2,"locked_lines":0,"trunks":1,"decks":2,"registrations":1,"calls":1`},
-		{"DELETE", "/v1/lines/acme-2", "", 204, ``},
-		{"DELETE", "/v1/lines/acme-2", "", 404, `acme-2`},
-
-		{"GET", "/openapi.json", "", 200, `"openapi": "3.1.0"`},
-		{"GET", "/openapi.yaml", "", 200, `/v1/keys/rotate`},
-		{"GET", "/", "", 404, `/openapi.json`},
-		{"PUT", "/v1/lines/acme-1", "{}", 405, `GET is one it takes`},
-	} {
+	for _, c := range day {
 		w := f.do(c.method, c.path, c.body)
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s %s %s:\n got %d %s\nwant %d … %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
@@ -413,8 +416,13 @@ func TestStoreFailureIsToldWithoutItsWords(t *testing.T) {
 	f.fail = errors.New("sqlite: /var/lib/ringfence/db: disk I/O error")
 	f.db.Break(booktest.Lost)
 	for _, x := range [][3]string{
-		{"GET", "/v1/cdrs", ""}, {"GET", "/v1/cdrs/00000001", ""}, {"GET", "/v1/journal", ""}, {"GET", "/v1/lines/acme-1", ""},
-		{"POST", "/v1/customers", `{"id":"new"}`}, {"POST", "/v1/lines/acme-1/unlock", ""}, {"POST", "/v1/keys/rotate", ""},
+		{"GET", "/v1/cdrs", ""},
+		{"GET", "/v1/cdrs/00000001", ""},
+		{"GET", "/v1/journal", ""},
+		{"GET", "/v1/lines/acme-1", ""},
+		{"POST", "/v1/customers", `{"id":"new"}`},
+		{"POST", "/v1/lines/acme-1/unlock", ""},
+		{"POST", "/v1/keys/rotate", ""},
 	} {
 		w := f.do(x[0], x[1], x[2])
 		if w.Code != 503 || !strings.Contains(w.Body.String(), `"reason":"store-unavailable"`) || strings.Contains(w.Body.String(), "disk") {

@@ -53,8 +53,10 @@ func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now ti
 		return err
 	}
 	if !r.Field.Loosens(r.N, e.Values[r.Field]) {
-		return &Invalid{r.Field.String(), account.Format(r.Field, r.N),
-			"more than " + account.Format(r.Field, e.Values[r.Field]) + ", which is in force; a lower value needs no request"}
+		return &Invalid{
+			r.Field.String(), account.Format(r.Field, r.N),
+			"more than " + account.Format(r.Field, e.Values[r.Field]) + ", which is in force; a lower value needs no request",
+		}
 	}
 	open, err := b.db.Requests(ctx, Asked)
 	if err != nil {

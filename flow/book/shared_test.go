@@ -22,11 +22,11 @@ func TestCarriersDeck(t *testing.T) {
 	}
 	b, _, _ := sample(t)
 	o := book.ImportOptions{Name: "carrier", Kind: rating.Cost, Source: "carrier-az-2010.csv", DryRun: true}
-	got, err := b.Import(ctx, "t", file, o)
+	_, err = b.Import(ctx, "t", file, o)
 	var faults *book.DeckFaults
 	if errors.As(err, &faults) {
 		o.Read.SkipBlank = true
-		got, err = b.Import(ctx, "t", file, o)
+		_, err = b.Import(ctx, "t", file, o)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,8 @@ func TestCarriersDeck(t *testing.T) {
 		t.Fatal("a dry run put the deck in force")
 	}
 	o.DryRun = false
-	if got, err = b.Import(ctx, "t", file, o); err != nil || got.Head.Version != 1 {
+	got, err := b.Import(ctx, "t", file, o)
+	if err != nil || got.Head.Version != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	t.Logf("%+v", got.File.Summary)

@@ -246,7 +246,7 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
 	for _, p := range t.Sources {
-		check(p.Bits() >= widest(p.Addr()), "sources", p.String(), "networks of a carrier; this one is a large part of the internet, and whoever is in it could send calls in")
+		check(p.Bits() >= widest(p.Addr()), "sources", p.String(), "a carrier's own networks: calls in would be taken from all over this one")
 	}
 	faults = append(faults, checkNets("sources", t.Sources), b.checkDeck("deck", t.Deck, costOnly))
 	return errors.Join(faults...)
