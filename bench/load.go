@@ -171,11 +171,15 @@ func (b *bench) carrier(ctx context.Context) (stop func(), err error) {
 }
 
 func (b *bench) registering(p *peer, users []login) load {
-	return load{scenario: "register.xml", to: p.at, users: users, from: netip.MustParseAddrPort("127.0.0.1:27000"), media: 28_000,
-		rate: 4000, count: b.regs, atOnce: 4000, limit: 120 * time.Second}
+	return load{
+		scenario: "register.xml", to: p.at, users: users, from: netip.MustParseAddrPort("127.0.0.1:27000"), media: 28_000,
+		rate: 4000, count: b.regs, atOnce: 4000, limit: 120 * time.Second,
+	}
 }
 
 func (b *bench) calling(p *peer, users []login) load {
-	return load{scenario: "call.xml", talk: time.Second, to: p.at, users: users, from: netip.MustParseAddrPort("127.0.0.1:27000"), media: 28_000,
-		rate: 500, count: b.calls, atOnce: 15_000, limit: 180 * time.Second}
+	return load{
+		scenario: "call.xml", talk: time.Second, to: p.at, users: users, from: netip.MustParseAddrPort("127.0.0.1:27000"), media: 28_000,
+		rate: 500, count: b.calls, atOnce: 15_000, limit: 180 * time.Second,
+	}
 }
