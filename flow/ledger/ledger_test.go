@@ -387,13 +387,13 @@ func TestLeases(t *testing.T) {
 		}
 		live, die := context.WithCancel(t.Context())
 		other, end := context.WithCancel(t.Context())
-		var taken []call.ID
+		taken := make(chan call.ID, 10)
 		var wg sync.WaitGroup
 		wg.Go(func() { a.Leases(live, func([]call.Open) { t.Error("a claimed its own call") }) })
 		wg.Go(func() {
 			b.Leases(other, func(calls []call.Open) {
 				for i := range calls {
-					taken = append(taken, calls[i].ID)
+					taken <- calls[i].ID
 					b.Post(storetest.Settle(&calls[i], 3))
 				}
 			})
@@ -407,8 +407,8 @@ func TestLeases(t *testing.T) {
 		time.Sleep(time.Minute)
 		end()
 		wg.Wait()
-		if len(taken) != 1 || taken[0] != c.ID {
-			t.Fatalf("taken %v", taken)
+		if len(taken) != 1 || <-taken != c.ID {
+			t.Fatalf("%d taken", len(taken))
 		}
 		if p := purse(t, m, "p"); p.Spent != 3 || p.Held != 0 {
 			t.Fatalf("%+v", p)
