@@ -57,7 +57,14 @@ func (b *bench) run(ctx context.Context, l load) (outcome, error) {
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) { // 1: some calls failed, and the counts say how many
 		return o, fmt.Errorf("sipp: %w: %s", err, tail(string(text), 800))
 	}
-	return o, o.read(dir)
+	if err := o.read(dir); err != nil {
+		return o, err
+	}
+	if o.failed > 0 {
+		text, _ := os.ReadFile(filepath.Join(dir, "errors"))
+		progress("%d failed; SIPp's first word on it: %.400s", o.failed, text)
+	}
+	return o, nil
 }
 
 // sipp makes the command of a load.
