@@ -3,8 +3,19 @@
 package location
 
 import (
+	"errors"
+	"hash/maphash"
+	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"ringfence/state/store"
 )
 
 // Binding is one registered contact.
@@ -37,9 +48,194 @@ type Contact struct {
 	Expires time.Duration
 }
 
-// The package offers, on a type made by New (safe for concurrent use):
-//
-//	Update(line string, u Update) ([]Binding, error) // one REGISTER's contacts, atomically; ErrStaleCSeq, ErrTooMany (10 a line)
-//	Lookup(line string, now time.Time) []Binding     // live ones, newest first
-//	Load(ctx) / Run(ctx) / Flush(ctx)                // from and to the store
-//	Drop(line string)                                // unregister all: the line was removed or its password changed
+// Errors of Update. None of them changes anything.
+var (
+	ErrStaleCSeq = errors.New("a REGISTER of the same Call-ID with this or a higher CSeq was seen") // RFC 3261 10.3: answer 500
+	ErrTooMany   = errors.New("too many contacts")
+	ErrInvalid   = errors.New("a contact or Call-ID is empty, too long or no clean text, or \"*\" is not alone")
+)
+
+// Bounds of what a phone may say.
+const (
+	maxContact   = 512
+	maxCallID    = 256
+	maxUserAgent = 128
+	maxExpires   = 7 * 24 * time.Hour
+)
+
+// Options of New.
+type Options struct {
+	Store       store.Store
+	MaxContacts int                      // a line; 0 is 10
+	Every       time.Duration            // how often changes are written; 0 is 2 s
+	Account     func(line string) string // customer of a line, for the facts; nil leaves it out
+	Log         *slog.Logger             // nil is none
+}
+
+// shards spreads the locks; a power of two.
+const shards = 64
+
+// Location is safe for concurrent use. What it says is right by the bindings' own ends; Run only tidies up and writes.
+type Location struct {
+	o      Options
+	log    *slog.Logger
+	seed   maphash.Seed
+	begun  time.Time // the zero of all instants in bindings: elapsed time, so that a clock step ends no registration
+	count  atomic.Int64
+	shards [shards]shard
+
+	flushing sync.Mutex // one write to the store at a time, in order
+	failing  bool       // flushing; so that an outage is logged once
+}
+
+type shard struct {
+	mu    sync.Mutex // owns all below
+	lines map[string][]binding
+	next  time.Duration // the earliest end of a binding here, or earlier
+	unsaved
+}
+
+// New makes an empty Location.
+func New(o Options) *Location {
+	if o.MaxContacts <= 0 {
+		o.MaxContacts = 10
+	}
+	if o.Every <= 0 {
+		o.Every = 2 * time.Second
+	}
+	l := &Location{o: o, log: o.Log, seed: maphash.MakeSeed(), begun: time.Now()}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.lines, s.next = map[string][]binding{}, never
+		s.unsaved.init()
+	}
+	return l
+}
+
+// Update applies one REGISTER as a whole or not at all (RFC 3261 10.3) and returns the live bindings, newest first, as
+// the 200 lists them. line is kept as it is, so it must not point into a packet. Contacts are the same when their texts are: phones repeat theirs letter by letter.
+func (l *Location) Update(line string, u Update) ([]Binding, error) {
+	if err := u.check(l.o.MaxContacts); err != nil {
+		return nil, err
+	}
+	at := u.Now.Sub(l.begun)
+	s := l.shard(line)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(l, line, at)
+	p := plan{u: &u, at: at, limit: l.o.MaxContacts, list: slices.Clone(s.lines[line])}
+	if err := p.run(); err != nil {
+		return nil, err
+	}
+	for _, c := range p.changes {
+		s.note(l, line, u.Now, c)
+	}
+	s.put(l, line, p.list)
+	return l.live(s.lines[line], at), nil
+}
+
+// Lookup returns the live bindings of a line, newest first.
+func (l *Location) Lookup(line string, now time.Time) []Binding {
+	s := l.shard(line)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.live(s.lines[line], now.Sub(l.begun))
+}
+
+// Drop unregisters all phones of a line: it was removed or its password changed.
+func (l *Location) Drop(line string) {
+	s := l.shard(line)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.lines[line] {
+		s.note(l, line, time.Now(), change{kind: removed, why: "dropped", now: b})
+	}
+	s.put(l, line, nil)
+}
+
+// Len is the number of bindings, those that ended within the last second perhaps included.
+func (l *Location) Len() int { return int(l.count.Load()) }
+
+func (l *Location) shard(line string) *shard {
+	return &l.shards[maphash.String(l.seed, line)%shards]
+}
+
+// put makes list the bindings of a line. The caller holds the lock.
+func (s *shard) put(l *Location, line string, list []binding) {
+	l.count.Add(int64(len(list) - len(s.lines[line])))
+	if len(list) == 0 {
+		delete(s.lines, line)
+		return
+	}
+	for i := range list {
+		s.next = min(s.next, list[i].expires)
+		if list[i].dirty {
+			s.dirty[line] = struct{}{}
+		}
+	}
+	s.lines[line] = list
+}
+
+// expire removes the bindings of a line that have ended. The caller holds the lock.
+func (s *shard) expire(l *Location, line string, at time.Duration) {
+	list := s.lines[line]
+	if !slices.ContainsFunc(list, func(b binding) bool { return b.expires <= at }) {
+		return
+	}
+	var rest []binding
+	for _, b := range list {
+		if b.expires > at {
+			rest = append(rest, b)
+			continue
+		}
+		s.note(l, line, l.begun.Add(b.expires), change{kind: expired, now: b})
+	}
+	s.put(l, line, rest)
+}
+
+// live copies out the bindings that have not ended.
+func (l *Location) live(list []binding, at time.Duration) []Binding {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]Binding, 0, len(list))
+	for i := len(list) - 1; i >= 0; i-- { // newest are at the end
+		if list[i].expires > at {
+			out = append(out, list[i].public(l.begun))
+		}
+	}
+	return out
+}
+
+// check bounds what came from outside. Text that a database or a log may choke on (control characters, broken UTF-8) is
+// refused where it must be kept as it is, and taken out of the User-Agent: one bad phone must not stop all writes.
+func (u *Update) check(limit int) error {
+	if u.CallID == "" || !clean(u.CallID, maxCallID) || !clean(u.Transport, 8) || u.All && len(u.Contacts) > 0 {
+		return ErrInvalid
+	}
+	if len(u.Contacts) > 2*limit { // old ones out and new ones in
+		return ErrTooMany
+	}
+	for i := range u.Contacts {
+		if uri := u.Contacts[i].URI; uri == "" || !clean(uri, maxContact) {
+			return ErrInvalid
+		}
+	}
+	if !clean(u.UserAgent, maxUserAgent) {
+		u.UserAgent = strings.ToValidUTF8(u.UserAgent[:min(len(u.UserAgent), maxUserAgent)], "?")
+		u.UserAgent = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return '?'
+			}
+			return r
+		}, u.UserAgent)
+	}
+	return nil
+}
+
+func clean(s string, limit int) bool {
+	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+}
