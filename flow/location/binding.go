@@ -71,7 +71,10 @@ func (p *plan) run() error {
 	if p.u.All {
 		return p.removeAll()
 	}
-	old := slices.Clone(p.list) // CSeq is judged against these: one REGISTER may name a contact twice
+	old := p.list // CSeq is judged against these: one REGISTER may name a contact twice
+	if len(p.u.Contacts) > 1 {
+		old = slices.Clone(old)
+	}
 	for _, c := range p.u.Contacts {
 		if i := slices.IndexFunc(old, func(b binding) bool { return b.contact == c.URI }); i >= 0 && p.stale(&old[i]) {
 			return ErrStaleCSeq

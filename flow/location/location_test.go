@@ -67,6 +67,12 @@ func (f *fakeStore) kinds() (out []string) {
 	return out
 }
 
+func (f *fakeStore) counts() (rows, facts, calls int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.rows), len(f.facts), f.calls
+}
+
 func register(cseq uint32, contacts ...Contact) Update {
 	return Update{Contacts: contacts, CallID: "call-1", CSeq: cseq, Received: netip.MustParseAddrPort("192.0.2.7:5060"), Transport: "udp", UserAgent: "Phone/1.0", Now: time.Now()}
 }
@@ -207,8 +213,8 @@ func TestExpiry(t *testing.T) {
 			t.Errorf("after 60 s: %q", got)
 		}
 		wait(3 * time.Second)
-		if l.Len() != 1 || len(db.rows) != 1 || !slices.Equal(db.kinds(), []string{"added", "added", "expired"}) {
-			t.Errorf("after 63 s: %d bindings, %d rows, %v", l.Len(), len(db.rows), db.kinds())
+		if rows, _, _ := db.counts(); l.Len() != 1 || rows != 1 || !slices.Equal(db.kinds(), []string{"added", "added", "expired"}) {
+			t.Errorf("after 63 s: %d bindings, %d rows, %v", l.Len(), rows, db.kinds())
 		}
 		for i := range uint32(20) { // refreshed again and again: never ends, writes no facts
 			wait(500 * time.Second)
@@ -216,17 +222,17 @@ func TestExpiry(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := uris(l.Lookup("1001", time.Now())); got != "long" || len(db.facts) != 3 {
+		if got := uris(l.Lookup("1001", time.Now())); got != "long" || len(db.kinds()) != 3 {
 			t.Errorf("after refreshes: %q, %v", got, db.kinds())
 		}
 		wait(time.Hour)
-		if l.Len() != 0 || len(db.rows) != 0 || len(db.facts) != 4 {
-			t.Errorf("at the end: %d bindings, %d rows, %v", l.Len(), len(db.rows), db.kinds())
+		rows, facts, calls := db.counts()
+		if l.Len() != 0 || rows != 0 || facts != 4 {
+			t.Errorf("at the end: %d bindings, %d rows, %v", l.Len(), rows, db.kinds())
 		}
-		calls := db.calls
 		wait(time.Hour)
-		if db.calls != calls {
-			t.Errorf("%d writes with nothing to write", db.calls-calls)
+		if _, _, more := db.counts(); more != calls {
+			t.Errorf("%d writes with nothing to write", more-calls)
 		}
 		stop()
 		wg.Wait()
