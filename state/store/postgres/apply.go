@@ -1,0 +1,317 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/state/store"
+	"ringfence/state/store/sqlstore"
+)
+
+// errStale says that a condition of the plan did not hold when it was written.
+var errStale = errors.New("the group was judged on what is no longer so")
+
+// Apply writes a group in two journeys to the server: one reads purses and calls without a lock, the other writes all,
+// each purse on the condition under which the plan is right, in one implicit transaction that the server ends itself
+// when a condition does not hold. Then it is read and planned again; after a few times with the rows locked.
+func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	for i := range ops {
+		if why := ops[i].Check(); why != "" {
+			return nil, &store.OpError{Index: i, Why: why}
+		}
+	}
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	var err error
+	for try := range maxTries {
+		var out []store.Outcome
+		out, err = e.attempt(ctx, ops, try >= lockAfter)
+		if err == nil {
+			return out, nil
+		}
+		if !errors.Is(err, errStale) && !transient(err) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("writing a group of %d: %w", len(ops), err)
+}
+
+// lockAfter is how often a group is tried without locks.
+const lockAfter = 3
+
+// sender is a pool or a transaction.
+type sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+func (e *Engine) attempt(ctx context.Context, ops []store.Op, locked bool) (out []store.Outcome, err error) {
+	try := func(s sender, suffix string) error {
+		known, err := read(ctx, s, ops, suffix)
+		if err != nil {
+			return err
+		}
+		plan, err := sqlstore.Judge(known, ops)
+		if err != nil {
+			return err
+		}
+		out = plan.Outcomes
+		return write(ctx, s, plan)
+	}
+	if locked {
+		err = pgx.BeginFunc(ctx, e.money, func(tx pgx.Tx) error { return try(tx, " ORDER BY 1 FOR UPDATE") })
+	} else {
+		err = try(e.money, "")
+	}
+	return out, stale(err)
+}
+
+// stale finds the failures that reading again may help: a count that was not as planned (division by zero, see counted),
+// a row that came or went meanwhile.
+func stale(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && (e.Code == "22012" || e.Code == "23505" || e.Code == "23514") {
+		return fmt.Errorf("%w: %w", errStale, err)
+	}
+	return err
+}
+
+const (
+	readCalls  = "SELECT id, purses, held, paid_for FROM open_call WHERE id = ANY($1)"
+	readDone   = "SELECT id FROM cdr WHERE id = ANY($1)"
+	readPurses = "SELECT id, spent, held FROM purse WHERE id = ANY($1)"
+	// The purses of calls that end are known only to their rows.
+	readTheirs = `SELECT p.id, p.spent, p.held FROM purse p WHERE p.id IN (SELECT unnest(string_to_array(c.purses, E'\n'))
+		FROM open_call c WHERE c.id = ANY($1))`
+)
+
+func read(ctx context.Context, s sender, ops []store.Op, suffix string) (*sqlstore.Known, error) {
+	k := &sqlstore.Known{Purses: map[string]sqlstore.Balance{}, Calls: map[call.ID]sqlstore.Held{}, Done: map[call.ID]bool{}}
+	var ids, ends []string
+	for i := range ops {
+		op := &ops[i]
+		if op.Kind != store.OpRecord {
+			ids = append(ids, string(op.ID))
+		}
+		if op.Kind == store.OpSettle {
+			ends = append(ends, string(op.ID))
+		}
+		for _, h := range op.Holds {
+			k.Purses[h.Purse] = sqlstore.Balance{Missing: true}
+		}
+	}
+	if len(ids) == 0 {
+		return k, nil
+	}
+	b := &pgx.Batch{}
+	b.Queue(readCalls+suffix, ids).Query(func(r pgx.Rows) error {
+		return scan(r, func() error {
+			var id, purses string
+			var held, paid int64
+			err := r.Scan(&id, &purses, &held, &paid)
+			k.Calls[call.ID(id)] = sqlstore.HeldOf(purses, held, paid)
+			return err
+		})
+	})
+	b.Queue(readDone, ids).Query(func(r pgx.Rows) error {
+		return scan(r, func() error {
+			var id string
+			err := r.Scan(&id)
+			k.Done[call.ID(id)] = true
+			return err
+		})
+	})
+	balances := func(r pgx.Rows) error {
+		return scan(r, func() error {
+			var id string
+			var spent, held int64
+			err := r.Scan(&id, &spent, &held)
+			k.Purses[id] = sqlstore.Balance{Spent: money.Micro(spent), Held: money.Micro(held)}
+			return err
+		})
+	}
+	if len(k.Purses) > 0 {
+		b.Queue(readPurses+suffix, sortedKeys(k.Purses)).Query(balances)
+	}
+	if len(ends) > 0 {
+		b.Queue(readTheirs+suffix, ends).Query(balances)
+	}
+	return k, s.SendBatch(ctx, b).Close()
+}
+
+func scan(r pgx.Rows, row func() error) error {
+	for r.Next() {
+		if err := row(); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+func sortedKeys(m map[string]sqlstore.Balance) []string {
+	out := make([]string, 0, len(m))
+	for id := range m {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// counted ends the transaction, by dividing by zero, unless exactly as many rows are written as the parameter says.
+func counted(statement string, param int) string {
+	return fmt.Sprintf("WITH w AS (%s RETURNING 1) SELECT 1 / (CASE WHEN (SELECT count(*) FROM w) = $%d THEN 1 ELSE 0 END)", statement, param)
+}
+
+var (
+	insertPurses = counted(`INSERT INTO purse (id, spent, held)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[]) ON CONFLICT (id) DO NOTHING`, 4)
+	updatePurses = counted(`UPDATE purse p SET spent = p.spent + d.spent, held = p.held + d.held
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS d (id, spent, held, bound)
+		WHERE p.id = d.id AND p.spent + p.held <= d.bound`, 5)
+	extendOpens = counted(`UPDATE open_call c SET held = d.held, paid_for = d.paid_for, lease = d.lease
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+		AS d (id, was_held, was_paid, held, paid_for, lease)
+		WHERE c.id = d.id AND c.held = d.was_held AND c.paid_for = d.was_paid`, 7)
+	updateOpens = counted(`UPDATE open_call c SET state = d.state, trunk = d.trunk, b_leg = d.b_leg, cost = d.cost,
+		ringing = d.ringing, answered = d.answered, snapshot = d.snapshot
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[])
+		AS d (id, state, trunk, b_leg, cost, ringing, answered, snapshot) WHERE c.id = d.id`, 9)
+	deleteOpens = counted(`DELETE FROM open_call c USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS d (id, held, paid_for)
+		WHERE c.id = d.id AND c.held = d.held AND c.paid_for = d.paid_for`, 4)
+	insertOpens = counted("INSERT INTO open_call ("+sqlstore.OpenColumns+") SELECT v.* FROM "+
+		unnest(sqlstore.OpenValues(&call.Open{}))+" AS v ("+sqlstore.OpenColumns+
+		") WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE cdr.id = v.id)", len(sqlstore.OpenValues(&call.Open{}))+1)
+	insertCDRs = "INSERT INTO cdr (" + sqlstore.CDRColumns + ") SELECT * FROM " + unnest(sqlstore.CDRValues(&call.CDR{}))
+	// The order of a function's rows is the order in which they get their seq.
+	insertFacts = "INSERT INTO fact (" + sqlstore.FactColumns + ") SELECT * FROM " + unnest(sqlstore.FactValues(&store.Fact{}))
+)
+
+// unnest is a table of one array for each value of a row, typed like it.
+func unnest(row []any) string {
+	out := make([]string, len(row))
+	for i, v := range row {
+		kind := "bytea"
+		switch v.(type) {
+		case string:
+			kind = "text"
+		case int64:
+			kind = "bigint"
+		}
+		out[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
+	}
+	return "unnest(" + strings.Join(out, ", ") + ")"
+}
+
+// columns turns n rows into one array for each column.
+func columns(n int, row func(i int) []any) []any {
+	var out []any
+	for i := range n {
+		values := row(i)
+		if out == nil {
+			out = make([]any, len(values))
+		}
+		for j, v := range values {
+			switch x := v.(type) {
+			case string:
+				col, _ := out[j].([]string)
+				out[j] = append(col, x)
+			case int64:
+				col, _ := out[j].([]int64)
+				out[j] = append(col, x)
+			case []byte:
+				col, _ := out[j].([][]byte)
+				out[j] = append(col, x)
+			default: // none
+				col, _ := out[j].([][]byte)
+				out[j] = append(col, nil)
+			}
+		}
+	}
+	return out
+}
+
+func factColumns(facts []store.Fact) []any {
+	return columns(len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
+}
+
+// write sends the whole plan at once. Without an explicit transaction the server makes one of it.
+func write(ctx context.Context, s sender, p *sqlstore.Plan) error {
+	b := &pgx.Batch{}
+	queuePurses(b, p.Purses)
+	queueCalls(b, p.Calls)
+	queue(b, insertOpens, len(p.Born), true, func(i int) []any { return sqlstore.OpenValues(p.Born[i]) })
+	queue(b, insertCDRs, len(p.CDRs), false, func(i int) []any { return sqlstore.CDRValues(p.CDRs[i]) })
+	if len(p.Facts) > 0 {
+		b.Queue(lockJournal)
+		b.Queue(insertFacts, factColumns(p.Facts)...)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return s.SendBatch(ctx, b).Close()
+}
+
+// queue adds a statement over n rows, with their number as its last parameter if it is counted.
+func queue(b *pgx.Batch, statement string, n int, counted bool, row func(i int) []any) {
+	if n == 0 {
+		return
+	}
+	args := columns(n, row)
+	if counted {
+		args = append(args, int64(n))
+	}
+	b.Queue(statement, args...)
+}
+
+func queuePurses(b *pgx.Batch, all []*sqlstore.PurseOp) {
+	var fresh, there []*sqlstore.PurseOp
+	for _, q := range all {
+		if q.Missing {
+			fresh = append(fresh, q)
+		} else {
+			there = append(there, q)
+		}
+	}
+	queue(b, insertPurses, len(fresh), true, func(i int) []any {
+		return []any{fresh[i].ID, int64(fresh[i].Spent), int64(fresh[i].Held)}
+	})
+	queue(b, updatePurses, len(there), true, func(i int) []any {
+		return []any{there[i].ID, int64(there[i].Spent), int64(there[i].Held), int64(there[i].Bound)}
+	})
+}
+
+func queueCalls(b *pgx.Batch, all []*sqlstore.CallOp) {
+	var longer, changed, ended []*sqlstore.CallOp
+	for _, c := range all {
+		switch {
+		case c.Settled:
+			ended = append(ended, c)
+			continue
+		case c.Extended:
+			longer = append(longer, c)
+		}
+		if c.Update != nil {
+			changed = append(changed, c)
+		}
+	}
+	queue(b, extendOpens, len(longer), true, func(i int) []any {
+		c := longer[i]
+		return []any{
+			string(c.ID), int64(c.Was.Amount), int64(c.Was.PaidFor), int64(c.Now.Amount), int64(c.Now.PaidFor), sqlstore.Micros(c.Lease),
+		}
+	})
+	queue(b, updateOpens, len(changed), true, func(i int) []any {
+		return append([]any{string(changed[i].ID)}, sqlstore.UpdateValues(changed[i].Update)...)
+	})
+	queue(b, deleteOpens, len(ended), true, func(i int) []any {
+		return []any{string(ended[i].ID), int64(ended[i].Was.Amount), int64(ended[i].Was.PaidFor)}
+	})
+}
