@@ -1,10 +1,12 @@
 package transport
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,13 +36,21 @@ func TestFlooder(t *testing.T) {
 		q.add(to, []byte(register))
 	}
 	parent := os.Getppid()
-	for os.Getppid() == parent {
-		io.write(&q)
+	rate, _ := strconv.Atoi(os.Getenv("RINGFENCE_RATE"))
+	if rate > 0 { // one packet at a time, evenly
+		q.items = q.items[:1]
+	}
+	begun := time.Now()
+	for sent := 0; os.Getppid() == parent; {
+		if rate == 0 || time.Since(begun) > time.Duration(sent)*time.Second/time.Duration(rate) {
+			io.write(&q)
+			sent++
+		}
 	}
 }
 
 // flood runs b.N packets of a flood through a transport and reports CPU time per packet.
-func flood(b *testing.B, at **Transport, cfg Config) {
+func flood(b *testing.B, rate int, at **Transport, cfg Config) {
 	done := make(chan struct{})
 	n, left := 0, b.N
 	handle := cfg.Handle
@@ -58,12 +68,12 @@ func flood(b *testing.B, at **Transport, cfg Config) {
 	startAs(b, at, cfg)
 	tr := *at
 	child := exec.Command(os.Args[0], "-test.run=^TestFlooder$")
-	child.Env = append(os.Environ(), "RINGFENCE_FLOOD="+tr.Addr(UDP).String())
+	child.Env = append(os.Environ(), "RINGFENCE_FLOOD="+tr.Addr(UDP).String(), fmt.Sprint("RINGFENCE_RATE=", rate))
 	if err := child.Start(); err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	eventually(b, "the flood to begin", func() bool { return tr.Stats().PacketsIn > 1000 })
+	eventually(b, "the flood to begin", func() bool { return tr.Stats().PacketsIn > 100 })
 	begun, cpu, in := time.Now(), cpuTime(), tr.Stats().PacketsIn
 	if handle != nil {
 		<-done
@@ -82,25 +92,34 @@ func cpuTime() time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
+// rates runs a benchmark at some packets per second, 0 meaning as many as the flooder can send.
+func rates(b *testing.B, run func(b *testing.B, rate int)) {
+	for _, rate := range []int{5000, 50000, 0} {
+		b.Run(fmt.Sprintf("%d-per-second", rate), func(b *testing.B) { run(b, rate) })
+	}
+}
+
 // BenchmarkBannedPacket: bar 2 µs.
 func BenchmarkBannedPacket(b *testing.B) {
 	bans := NewBans(1000)
 	bans.AddAddr(netip.MustParseAddr("127.0.0.1"), time.Hour)
-	flood(b, new(*Transport), Config{Bans: bans})
+	rates(b, func(b *testing.B, rate int) { flood(b, rate, new(*Transport), Config{Bans: bans}) })
 }
 
 // BenchmarkStranger answers a stateless 401 with a challenge made beforehand: bar 10 µs with the nonce.
 func BenchmarkStranger(b *testing.B) {
 	out := make([]byte, 0, 2048)
-	var tr *Transport
-	flood(b, &tr, Config{Handle: func(p *Packet) {
-		if f := p.Parse(); f != nil {
-			b.Error(f)
-			return
-		}
-		out = message.AppendResponse(out[:0], &p.Msg, message.Reply{Code: 401, ToTag: []byte("a1b2c3d4"), Src: p.Src, Lines: []byte(challenge)})
-		_ = tr.Send(p.From(), out)
-	}})
+	rates(b, func(b *testing.B, rate int) {
+		var tr *Transport
+		flood(b, rate, &tr, Config{Handle: func(p *Packet) {
+			if f := p.Parse(); f != nil {
+				b.Error(f)
+				return
+			}
+			out = message.AppendResponse(out[:0], &p.Msg, message.Reply{Code: 401, ToTag: []byte("a1b2c3d4"), Src: p.Src, Lines: []byte(challenge)})
+			_ = tr.Send(p.From(), out)
+		}})
+	})
 }
 
 // BenchmarkRoundTrip: one packet there and back at a time, the latency at low load.
