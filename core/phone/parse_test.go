@@ -13,12 +13,7 @@ import (
 )
 
 func TestDialledAsPeopleDial(t *testing.T) {
-	for _, c := range []struct {
-		dialled, number string
-		class           Class
-		country         string
-		national        bool
-	}{
+	checkDialled(t, []dialled{
 		{"020 7946 0000", "+442079460000", Geographic, "GB", true},
 		{"(020) 7946-0000", "+442079460000", Geographic, "GB", true},
 		{"020.7946.0000", "+442079460000", Geographic, "GB", true},
@@ -62,6 +57,11 @@ func TestDialledAsPeopleDial(t *testing.T) {
 		{"07781 123456", "+447781123456", Mobile, "GG", true},
 		{"01624 712345", "+441624712345", Geographic, "IM", true},
 		{"07624 312345", "+447624312345", Mobile, "IM", true},
+	})
+}
+
+func TestDialledAbroad(t *testing.T) {
+	checkDialled(t, []dialled{
 		{"00 33 1 42 68 53 00", "+33142685300", IntlFixed, "FR", false},
 		{"+33 6 12 34 56 78", "+33612345678", IntlMobile, "FR", false},
 		{"+1 212 555 1234", "+12125551234", IntlFixed, "US", false},
@@ -87,7 +87,20 @@ func TestDialledAsPeopleDial(t *testing.T) {
 		{"+883 5100 1234 5678", "+883510012345678", Satellite, "001", false},
 		{"+979 123 456 789", "+979123456789", IntlPremium, "001", false},
 		{"+800 1234 5678", "+80012345678", IntlFreephone, "001", false},
-	} {
+	})
+}
+
+// dialled is what somebody dials and what it must be understood as.
+type dialled struct {
+	dialled, number string
+	class           Class
+	country         string
+	national        bool
+}
+
+func checkDialled(t *testing.T, table []dialled) {
+	t.Helper()
+	for _, c := range table {
 		d, problem := UK().Parse(c.dialled)
 		if problem != NoProblem || d.Number.String() != c.number || d.Class != c.class || d.Country.String() != c.country || d.National != c.national {
 			t.Errorf("%s: %s %s %s national %t, %s; want %s %s %s %t", c.dialled, d.Number, d.Class, d.Country, d.National, problem,
