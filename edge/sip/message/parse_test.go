@@ -26,94 +26,98 @@ func mustParse(t testing.TB, text string) *Message {
 	return m
 }
 
+// without is the request without a header.
+func without(name string) string {
+	var kept []string
+	for _, l := range strings.SplitAfter(options(""), "\r\n") {
+		if !strings.HasPrefix(l, name+":") {
+			kept = append(kept, l)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+func swap(from, to string) string { return strings.Replace(options(""), from, to, 1) }
+
+var refusals = []struct {
+	name, text string
+	status     int
+	why        string
+}{
+	{"empty", "", 0, "not a SIP start line"},
+	{"noise", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "not a SIP start line"},
+	{"no Via", without("Via"), 0, "mandatory header field missing"},
+	{"no From", without("From"), 0, "mandatory header field missing"},
+	{"no To", without("To"), 0, "mandatory header field missing"},
+	{"no Call-ID", without("Call-ID"), 0, "mandatory header field missing"},
+	{"no CSeq", without("CSeq"), 0, "mandatory header field missing"},
+	{"two From", options("f: <sip:x@y>;tag=2\r\n"), 400, "header field repeated"},
+	{"two To", options("t: <sip:x@y>\r\n"), 400, "header field repeated"},
+	{"two Call-ID", options("i: x\r\n"), 400, "header field repeated"},
+	{"two CSeq", options("CSeq: 1 OPTIONS\r\n"), 400, "header field repeated"},
+	{"two lengths", options("l: 0\r\nContent-Length: 0\r\n"), 400, "header field repeated"},
+	{"two Expires", options("Expires: 1\r\nexpires: 2\r\n"), 400, "header field repeated"},
+	{"bare LF in a value", options("Subject: a\nRoute: <sip:evil>\r\n"), 0, "bare CR, LF or NUL in the headers"},
+	{"bare CR in a value", options("Subject: a\rb\r\n"), 0, "bare CR, LF or NUL in the headers"},
+	{"bare LF in From", swap("<sip:alice", "\"a\nb\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
+	{"NUL in a value", options("Subject: a\x00b\r\n"), 0, "bare CR, LF or NUL in the headers"},
+	{"NUL after an escaped backslash", swap("<sip:alice", "\"\\\\\x00\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
+	{"LF line ends", strings.ReplaceAll(options(""), "\r\n", "\n"), 0, "not a SIP start line"},
+	{"no empty line", strings.TrimSuffix(options(""), "\r\n"), 0, "headers not ended by an empty line"},
+	{"no colon", options("Nonsense\r\n"), 0, "malformed header line"},
+	{"space in a name", options("Bad Name: x\r\n"), 0, "malformed header line"},
+	{"empty name", options(": x\r\n"), 0, "malformed header line"},
+	{"long name", options(strings.Repeat("x", 256) + ": y\r\n"), 0, "malformed header line"},
+	{"fold before any header", "OPTIONS sip:b@c SIP/2.0\r\n Via: x\r\n\r\n", 0, "malformed header line"},
+	{"many headers", options(strings.Repeat("X-A: y\r\n", MaxHeaders)), 0, "too many header lines"},
+	{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "body shorter than Content-Length"},
+	{"length not a number", options("Content-Length: 1e3\r\n"), 400, "malformed Content-Length"},
+	{"length with sign", options("Content-Length: +1\r\n"), 400, "malformed Content-Length"},
+	{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "malformed Content-Length"},
+	{"length list", options("Content-Length: 0, 0\r\n"), 400, "malformed Content-Length"},
+	{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "malformed Max-Forwards"},
+	{"Expires text", options("Expires: soon\r\n"), 400, "malformed Expires"},
+	{"CSeq 2^31", swap("1 OPTIONS", "2147483648 OPTIONS"), 0, "malformed CSeq"},
+	{"CSeq without method", swap("1 OPTIONS", "1"), 0, "malformed CSeq"},
+	{"CSeq glued", swap("1 OPTIONS", "1OPTIONS"), 0, "malformed CSeq"},
+	{"CSeq method", swap("1 OPTIONS", "1 INVITE"), 400, "CSeq method is not the request's"},
+	{"CSeq method case", swap("1 OPTIONS", "1 options"), 400, "CSeq method is not the request's"},
+	{"Call-ID with space", swap("a@b", "a b"), 0, "malformed Call-ID"},
+	{"Via of another version", swap("SIP/2.0/UDP", "SIP/3.0/UDP"), 0, "malformed Via"},
+	{"Via without transport", swap("SIP/2.0/UDP", "SIP/2.0"), 0, "malformed Via"},
+	{"Via port 0", swap(":5060", ":0"), 0, "malformed Via"},
+	{"Via port 65536", swap(":5060", ":65536"), 0, "malformed Via"},
+	{"Via two branches", swap(";branch", ";branch=x;branch"), 0, "malformed Via"},
+	{"Via bad rport", swap(";branch", ";rport=x;branch"), 0, "malformed Via"},
+	{"Via trailing comma", swap("=z9hG4bKabc", "=z9hG4bKabc,"), 0, "malformed Via"},
+	{"second Via bad", options("Via: rubbish\r\n"), 0, "malformed Via"},
+	{"From list", swap(";tag=1", ";tag=1, <sip:x@y>"), 0, "malformed From or To"},
+	{"From tag empty", swap(";tag=1", ";tag"), 0, "malformed From or To"},
+	{"From tag quoted", swap(";tag=1", ";tag=\"x\""), 0, "malformed From or To"},
+	{"unbalanced quote", swap("<sip:alice", "\"al <sip:alice"), 0, "malformed From or To"},
+	{"unbalanced bracket", swap("<sip:alice@example.com>", "<sip:alice@example.com"), 0, "malformed From or To"},
+	{"space in URI", swap("sip:bob@example.com SIP", "sip:bo b@example.com SIP"), 400, "malformed Request-URI"},
+	{"bad escape", swap("sip:bob@", "sip:%4@"), 400, "malformed Request-URI"},
+	{"empty user", swap("sip:bob@", "sip:@"), 400, "malformed Request-URI"},
+	{"bad IPv6", swap("bob@example.com SIP", "bob@[::1::] SIP"), 400, "malformed Request-URI"},
+	{"empty parameter", swap("bob@example.com SIP", "bob@example.com;;lr SIP"), 400, "malformed Request-URI"},
+	{"unknown scheme", swap("sip:bob@example.com SIP", "http://example.com/ SIP"), 416, "URI scheme not supported"},
+	{"long URI", swap("sip:bob@", "sip:"+strings.Repeat("b", MaxURI)+"@"), 414, "Request-URI too long"},
+	{"version", swap("SIP/2.0\r", "SIP/2.1\r"), 505, "SIP version not supported"},
+	{"Contact star", options("Contact: *\r\n"), 400, "malformed Contact"},
+	{"Contact rubbish", options("Contact: <sip:a@b>;;\r\n"), 400, "malformed Contact"},
+	{"Contact comma in bare URI", options("Contact: sip:a,b@c\r\n"), 400, "malformed Contact"},
+	{"Route rubbish", options("Route: sip\r\n"), 400, "malformed Route or Record-Route"},
+	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
+	{"ACK is never answered", strings.ReplaceAll(options("Max-Forwards: x\r\n"), "OPTIONS", "ACK"), 0, "malformed Max-Forwards"},
+	{"too large", options("") + strings.Repeat("x", MaxSize), 0, "message too large"},
+}
+
 // Seen with sipgo: BYE without Call-ID killed the process, and OPTIONS with Via and CSeq alone reached handlers.
 func TestParseRefuses(t *testing.T) {
-	good := options("")
-	without := func(name string) string {
-		var kept []string
-		for _, l := range strings.SplitAfter(good, "\r\n") {
-			if !strings.HasPrefix(l, name+":") {
-				kept = append(kept, l)
-			}
-		}
-		return strings.Join(kept, "")
-	}
-	swap := func(from, to string) string { return strings.Replace(good, from, to, 1) }
-	for _, tc := range []struct {
-		name, text string
-		status     int
-		why        string
-	}{
-		{"empty", "", 0, "not a SIP start line"},
-		{"noise", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "not a SIP start line"},
-		{"no Via", without("Via"), 0, "mandatory header field missing"},
-		{"no From", without("From"), 0, "mandatory header field missing"},
-		{"no To", without("To"), 0, "mandatory header field missing"},
-		{"no Call-ID", without("Call-ID"), 0, "mandatory header field missing"},
-		{"no CSeq", without("CSeq"), 0, "mandatory header field missing"},
-		{"two From", options("f: <sip:x@y>;tag=2\r\n"), 400, "header field repeated"},
-		{"two To", options("t: <sip:x@y>\r\n"), 400, "header field repeated"},
-		{"two Call-ID", options("i: x\r\n"), 400, "header field repeated"},
-		{"two CSeq", options("CSeq: 1 OPTIONS\r\n"), 400, "header field repeated"},
-		{"two lengths", options("l: 0\r\nContent-Length: 0\r\n"), 400, "header field repeated"},
-		{"two Expires", options("Expires: 1\r\nexpires: 2\r\n"), 400, "header field repeated"},
-		{"bare LF in a value", options("Subject: a\nRoute: <sip:evil>\r\n"), 0, "bare CR, LF or NUL in the headers"},
-		{"bare CR in a value", options("Subject: a\rb\r\n"), 0, "bare CR, LF or NUL in the headers"},
-		{"bare LF in From", swap("<sip:alice", "\"a\nb\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
-		{"NUL in a value", options("Subject: a\x00b\r\n"), 0, "bare CR, LF or NUL in the headers"},
-		{"NUL after an escaped backslash", swap("<sip:alice", "\"\\\\\x00\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
-		{"LF line ends", strings.ReplaceAll(good, "\r\n", "\n"), 0, "not a SIP start line"},
-		{"no empty line", strings.TrimSuffix(good, "\r\n"), 0, "headers not ended by an empty line"},
-		{"no colon", options("Nonsense\r\n"), 0, "malformed header line"},
-		{"space in a name", options("Bad Name: x\r\n"), 0, "malformed header line"},
-		{"empty name", options(": x\r\n"), 0, "malformed header line"},
-		{"long name", options(strings.Repeat("x", 256) + ": y\r\n"), 0, "malformed header line"},
-		{"fold before any header", "OPTIONS sip:b@c SIP/2.0\r\n Via: x\r\n\r\n", 0, "malformed header line"},
-		{"many headers", options(strings.Repeat("X-A: y\r\n", MaxHeaders)), 0, "too many header lines"},
-		{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "body shorter than Content-Length"},
-		{"length not a number", options("Content-Length: 1e3\r\n"), 400, "malformed Content-Length"},
-		{"length with sign", options("Content-Length: +1\r\n"), 400, "malformed Content-Length"},
-		{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "malformed Content-Length"},
-		{"length list", options("Content-Length: 0, 0\r\n"), 400, "malformed Content-Length"},
-		{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "malformed Max-Forwards"},
-		{"Expires text", options("Expires: soon\r\n"), 400, "malformed Expires"},
-		{"CSeq 2^31", swap("1 OPTIONS", "2147483648 OPTIONS"), 0, "malformed CSeq"},
-		{"CSeq without method", swap("1 OPTIONS", "1"), 0, "malformed CSeq"},
-		{"CSeq glued", swap("1 OPTIONS", "1OPTIONS"), 0, "malformed CSeq"},
-		{"CSeq method", swap("1 OPTIONS", "1 INVITE"), 400, "CSeq method is not the request's"},
-		{"CSeq method case", swap("1 OPTIONS", "1 options"), 400, "CSeq method is not the request's"},
-		{"Call-ID with space", swap("a@b", "a b"), 0, "malformed Call-ID"},
-		{"Via of another version", swap("SIP/2.0/UDP", "SIP/3.0/UDP"), 0, "malformed Via"},
-		{"Via without transport", swap("SIP/2.0/UDP", "SIP/2.0"), 0, "malformed Via"},
-		{"Via port 0", swap(":5060", ":0"), 0, "malformed Via"},
-		{"Via port 65536", swap(":5060", ":65536"), 0, "malformed Via"},
-		{"Via two branches", swap(";branch", ";branch=x;branch"), 0, "malformed Via"},
-		{"Via bad rport", swap(";branch", ";rport=x;branch"), 0, "malformed Via"},
-		{"Via trailing comma", swap("=z9hG4bKabc", "=z9hG4bKabc,"), 0, "malformed Via"},
-		{"second Via bad", options("Via: rubbish\r\n"), 0, "malformed Via"},
-		{"From list", swap(";tag=1", ";tag=1, <sip:x@y>"), 0, "malformed From or To"},
-		{"From tag empty", swap(";tag=1", ";tag"), 0, "malformed From or To"},
-		{"From tag quoted", swap(";tag=1", ";tag=\"x\""), 0, "malformed From or To"},
-		{"unbalanced quote", swap("<sip:alice", "\"al <sip:alice"), 0, "malformed From or To"},
-		{"unbalanced bracket", swap("<sip:alice@example.com>", "<sip:alice@example.com"), 0, "malformed From or To"},
-		{"space in URI", swap("sip:bob@example.com SIP", "sip:bo b@example.com SIP"), 400, "malformed Request-URI"},
-		{"bad escape", swap("sip:bob@", "sip:%4@"), 400, "malformed Request-URI"},
-		{"empty user", swap("sip:bob@", "sip:@"), 400, "malformed Request-URI"},
-		{"bad IPv6", swap("bob@example.com SIP", "bob@[::1::] SIP"), 400, "malformed Request-URI"},
-		{"empty parameter", swap("bob@example.com SIP", "bob@example.com;;lr SIP"), 400, "malformed Request-URI"},
-		{"unknown scheme", swap("sip:bob@example.com SIP", "http://example.com/ SIP"), 416, "URI scheme not supported"},
-		{"long URI", swap("sip:bob@", "sip:"+strings.Repeat("b", MaxURI)+"@"), 414, "Request-URI too long"},
-		{"version", swap("SIP/2.0\r", "SIP/2.1\r"), 505, "SIP version not supported"},
-		{"Contact star", options("Contact: *\r\n"), 400, "malformed Contact"},
-		{"Contact rubbish", options("Contact: <sip:a@b>;;\r\n"), 400, "malformed Contact"},
-		{"Contact comma in bare URI", options("Contact: sip:a,b@c\r\n"), 400, "malformed Contact"},
-		{"Route rubbish", options("Route: sip\r\n"), 400, "malformed Route or Record-Route"},
-		{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-		{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-		{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-		{"ACK is never answered", strings.ReplaceAll(options("Max-Forwards: x\r\n"), "OPTIONS", "ACK"), 0, "malformed Max-Forwards"},
-		{"too large", good + strings.Repeat("x", MaxSize), 0, "message too large"},
-	} {
+	for _, tc := range refusals {
 		t.Run(tc.name, func(t *testing.T) {
 			var m Message
 			f := Parse(&m, []byte(tc.text))
