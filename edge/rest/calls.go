@@ -143,7 +143,7 @@ func (s *Server) getCall(_ context.Context, in *callID) (*answer[api.Call], erro
 	return reply(s.findCall(in.ID))
 }
 
-func (s *Server) cutCall(_ context.Context, in *struct {
+func (s *Server) cutCall(ctx context.Context, in *struct {
 	ID  string `path:"id" maxLength:"64"`
 	Why string `query:"why" maxLength:"200" doc:"for the record"`
 },
@@ -155,7 +155,11 @@ func (s *Server) cutCall(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if !s.d.Cut(call.ID(in.ID), policy.CutByStaff, in.Why) {
+	text := by(ctx)
+	if in.Why != "" {
+		text += ": " + in.Why
+	}
+	if !s.d.Cut(call.ID(in.ID), policy.CutByStaff, text) {
 		return nil, missing("call in progress", in.ID)
 	}
 	c.Cutting = true

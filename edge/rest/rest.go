@@ -33,8 +33,9 @@ type Deps struct {
 	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
 	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*Decided, error)
 
-	Calls func() []Live                                         // calls in progress on this node
-	Cut   func(id call.ID, why policy.Reason, text string) bool // ends one; false: no such call
+	Calls func() []Live // calls in progress on this node
+	// Cut ends one; text is who asked and why, for the journal. False: no such call.
+	Cut func(id call.ID, why policy.Reason, text string) bool
 
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int

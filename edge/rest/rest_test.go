@@ -319,7 +319,7 @@ func TestEveryRoute(t *testing.T) {
 			t.Errorf("%s %s: an error of type %s", c.method, c.path, kind)
 		}
 	}
-	if len(f.cuts) != 1 || f.cuts[0] != "LIVE1 cut-by-staff fraud" {
+	if len(f.cuts) != 1 || f.cuts[0] != "LIVE1 cut-by-staff tester: fraud" {
 		t.Errorf("cuts: %q", f.cuts)
 	}
 }
