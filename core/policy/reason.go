@@ -45,6 +45,7 @@ const (
 	TrunksFailed     // trunks-failed: every way out was tried (count)
 	StoreUnavailable // store-unavailable: nothing can be made durable
 	Stopping         // stopping: this node takes no new calls
+	Overloaded       // overloaded: this node carries as many calls as it may
 
 	// how a call ended
 	Hangup     // hangup: a party hung up
@@ -106,7 +107,7 @@ const (
 //   - A refusal by a rule is 403: RFC 3261 21.4.4 says that the request should not be repeated, phones show our phrase,
 //     and no PBX fails over on it. That goes for "too many" also: after 486 phones play "busy" as if the callee were, and
 //     offer to redial by themselves; 503 sends a client to the next server (RFC 3263 4.3), where it would try again.
-//   - 503 is kept for the two faults that another node may not have: the store, and a node that stops.
+//   - 503 is kept for the faults that another node may not have: the store, a node that stops or is full.
 //   - Digits that are no number are 404, not 484: after 484 gateways with overlap dialling (RFC 3578) go on sending digits.
 var reasons = [NumReasons]struct {
 	code   string
@@ -145,6 +146,7 @@ var reasons = [NumReasons]struct {
 	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
 	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls pass")},
 	Stopping:         {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
+	Overloaded:       {"overloaded", UnitNone, 503, causeTemporary, plain("this server carries as many calls as it may: only emergency calls pass")},
 
 	Hangup:     {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
 	Busy:       {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},

@@ -147,6 +147,8 @@ func (g *Gate) precheck(s *subject) *Refusal {
 		return &Refusal{Reason: policy.AddressLocked}
 	case !s.verdict.Allowed():
 		return &Refusal{Reason: s.verdict.Reason, Figures: s.verdict.Figures}
+	case s.Full:
+		return &Refusal{Reason: policy.Overloaded}
 	case g.stopping.Load():
 		return &Refusal{Reason: policy.Stopping}
 	}
@@ -157,6 +159,8 @@ func (g *Gate) precheckInbound(s *subject) *Refusal {
 	switch {
 	case s.problem != phone.NoProblem || s.line == "":
 		return &Refusal{Reason: policy.NoSuchLine}
+	case s.Full:
+		return &Refusal{Reason: policy.Overloaded}
 	case g.stopping.Load():
 		return &Refusal{Reason: policy.Stopping}
 	}
@@ -240,7 +244,7 @@ func (g *Gate) takeCounts(s *subject) *Refusal {
 		}
 		if !ok {
 			g.giveCounts(s)
-			return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n + 1, Pass: c.Limit}}
+			return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n, Pass: n + 1}}
 		}
 	}
 	return nil

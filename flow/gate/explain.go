@@ -45,22 +45,23 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 	return x
 }
 
-// present fills in how many are counted now, this call included.
+// present fills in how many are counted now, without this call.
 func (g *Gate) present(step *policy.Step, line string, at time.Time) {
 	if !step.Pending {
 		return
 	}
 	switch step.Reason {
 	case policy.TooManyCalls:
-		step.Figures.Value = g.counts.Open(openKey(line)) + 1
+		step.Figures.Value = g.counts.Open(openKey(line))
 	case policy.TooManyInternational:
-		step.Figures.Value = g.counts.Open(abroadKey(line)) + 1
+		step.Figures.Value = g.counts.Open(abroadKey(line))
 	case policy.TooManyPerMinute:
-		step.Figures.Value = g.counts.Hits(rateKey(line), at) + 1
+		step.Figures.Value = g.counts.Hits(rateKey(line), at)
 	default:
 		return
 	}
-	step.Passed = step.Figures.Value <= step.Figures.Limit
+	step.Passed = step.Figures.Value < step.Figures.Limit
+	step.Figures.Pass = step.Figures.Value + 1
 }
 
 // Follow makes the gate obey changes of the book: a line that is locked with its calls, or removed, loses them.

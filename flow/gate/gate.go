@@ -30,6 +30,8 @@ type Attempt struct {
 	ALeg      string // SIP Call-ID
 	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
 	Restricted bool
+	// Full: the edge carries as many calls as it may. Only an emergency call passes.
+	Full bool
 }
 
 // Plan is what an edge does with an allowed call.
@@ -61,7 +63,7 @@ func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
 type End struct {
 	By     call.Party
 	Reason policy.Reason
-	Status int       // SIP status of the final answer when it was never answered, else 200
+	Status int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
 	At     time.Time // with its monotonic reading when the edge has one
 }
 

@@ -65,7 +65,7 @@ func record(c *call.Open, e End, f policy.Figures) call.CDR {
 		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: c.BLeg,
 		Begun: c.Begun, Ended: end, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(f), Status: e.Status,
 	}
-	if c.State != call.Answered {
+	if c.State != call.Answered || e.Status != 200 { // the caller never heard an answer
 		r.Ring = since(c.Ringing, end)
 		return r
 	}

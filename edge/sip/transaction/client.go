@@ -41,8 +41,10 @@ func (c *Client) inviteResponse(status int, now time.Duration, t *Timers) Do {
 	case c.state == Calling || c.state == Proceeding:
 		switch {
 		case status < 200: // timers A and B end; how long it may ring is the owner's affair
-			c.state = Proceeding
-			c.stop(Never)
+			if c.state == Calling {
+				c.state = Proceeding
+				c.stop(Never)
+			}
 			return Pass
 		case status < 300: // timer M: repeats and forks of the 2xx still come here
 			c.state = Accepted
@@ -82,11 +84,19 @@ func (c *Client) plainResponse(status int, now time.Duration, t *Timers) Do {
 	return Pass
 }
 
+// Cancel says that a CANCEL was sent for this INVITE: unless a final answer comes within 64·T1 it is given up
+// (RFC 3261 section 9.1).
+func (c *Client) Cancel(now time.Duration, t *Timers) {
+	if c.state == Proceeding {
+		c.end = min(c.end, now+t.Patience())
+	}
+}
+
 // Tick does what is due at now.
 func (c *Client) Tick(now time.Duration, t *Timers) Do {
 	if now >= c.end {
-		if c.state == Calling || c.state == Trying || (c.state == Proceeding && !c.invite) {
-			return c.over(Timeout) // timer B or F
+		if c.state == Calling || c.state == Trying || c.state == Proceeding {
+			return c.over(Timeout) // timer B or F, or no answer after a CANCEL
 		}
 		return c.over(0)
 	}

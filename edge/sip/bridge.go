@@ -1,0 +1,310 @@
+package sip
+
+import (
+	"bytes"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/transaction"
+	"ringfence/flow/gate"
+)
+
+// bridgeState is how far a call has come.
+type bridgeState uint8
+
+const (
+	asking    bridgeState = iota // the gate is asked
+	calling                      // ways out are tried
+	answering                    // a callee answered; the gate makes it durable
+	talking
+	over // hung up; only repeats of the last packets are still answered
+)
+
+// bridge joins the caller's leg to the callee's: one call. It belongs to its shard.
+type bridge struct {
+	s      *shard
+	state  bridgeState
+	busy   bool // a question to the gate is open
+	told   bool // the gate knows the end, or never knew the call
+	joined bool // the caller was sent the answer
+	at     time.Duration
+	slot   int // in the shard's timers, from 1; 0 is not there
+
+	id   call.ID // "" until admitted
+	a    *leg
+	outs []*leg // all legs that were tried
+	peer *leg   // the one that answered
+
+	// While being set up; nil once talking.
+	setup *setup
+
+	end ending // over: what the gate is told
+	// endedAt is when; the gate bills until then.
+	endedAt time.Time
+}
+
+// setup is what is needed until a call is answered.
+type setup struct {
+	plan     *gate.Plan
+	ctype    string
+	offer    []byte // the caller's session description
+	hops     int    // Max-Forwards of our INVITEs
+	from     caller
+	wish     timerWish
+	way      int           // index of the way being tried
+	address  int           // index of the address of its trunk
+	tryingAt time.Duration // when a 100 goes out
+	silentAt time.Duration // when a way that said nothing is given up
+	ringAt   time.Duration // when ringing ends
+	failed   *ending       // the best of the refusals so far
+	tried    int64
+	answer   []byte // the callee's session description
+	answerCT string
+}
+
+// caller is who calls, as the callee is to see it.
+type caller struct {
+	display   []byte
+	user      string
+	anonymous bool
+}
+
+// forget removes a call of which nothing is left to be said.
+func (s *shard) forget(b *bridge) {
+	s.timers.remove(b)
+	delete(s.byID, b.id)
+	if s.uas[b.a.callID] == b.a {
+		delete(s.uas, b.a.callID)
+	}
+	for _, l := range b.outs {
+		if s.uac[l.callID] == l {
+			delete(s.uac, l.callID)
+		}
+	}
+	for _, l := range b.legs() {
+		for _, c := range l.clients {
+			delete(s.tokens, c.branch)
+		}
+	}
+	s.kept.Add(-1)
+}
+
+// legs are all legs of the call, the caller's first.
+func (b *bridge) legs() []*leg { return append([]*leg{b.a}, b.outs...) }
+
+// other is the leg that l is joined with.
+func (b *bridge) other(l *leg) *leg {
+	if l == b.a {
+		return b.peer
+	}
+	return b.a
+}
+
+// party says whose leg it is.
+func (b *bridge) party(l *leg) call.Party {
+	if l == b.a {
+		return call.Caller
+	}
+	return call.Callee
+}
+
+// finish ends the call: each leg is hung up as its state asks for, and the gate is told. Only the first end counts.
+func (b *bridge) finish(end ending) {
+	if b.state == over {
+		return
+	}
+	e := b.s.e
+	e.fill(&end)
+	if b.state != talking && b.state != answering && !b.told {
+		e.stats.failed.Add(1)
+	}
+	b.state, b.end, b.endedAt = over, end, b.s.wall
+	b.setup = nil
+	e.calls.Add(-1)
+	b.s.kept.Add(1)
+	b.a.hangup(&end)
+	for _, l := range b.outs {
+		l.hangup(&end)
+	}
+	b.tell()
+}
+
+// tell reports the end to the gate, once. A call that is still being admitted is told of when it was.
+func (b *bridge) tell() {
+	if b.told || b.id == "" {
+		return
+	}
+	b.told = true
+	b.s.e.stats.ended.Add(1)
+	status := b.end.status
+	if b.joined {
+		status = 200
+	}
+	at := b.endedAt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at})
+}
+
+// cut obeys the gate. A call that is not known yet is remembered while questions to the gate are open.
+func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
+	b := s.byID[id]
+	if b == nil {
+		if s.asking > 0 {
+			s.early[id] = earlyCut{why, f}
+		}
+		return
+	}
+	s.e.stats.cuts.Add(1)
+	s.cur = b
+	b.finish(ending{by: call.System, why: why, f: f})
+}
+
+// giveUpSetups ends every call that is not answered: the program stops.
+func (s *shard) giveUpSetups() {
+	for _, l := range s.uas {
+		if l.b.state < answering {
+			l.b.finish(ending{by: call.System, why: policy.Stopping})
+			s.settle(l.b)
+		}
+	}
+}
+
+// deadline is when the call wants to be looked at.
+func (b *bridge) deadline() time.Duration {
+	at := b.a.earliest()
+	for _, l := range b.outs {
+		at = min(at, l.earliest())
+	}
+	if b.state == talking {
+		at = min(at, b.a.due(), b.peer.due())
+	}
+	if u := b.setup; u != nil {
+		at = min(at, u.tryingAt, u.silentAt, u.ringAt)
+	}
+	return at
+}
+
+// tick does what is due.
+func (b *bridge) tick() {
+	for _, l := range b.legs() {
+		l.tickClients()
+		l.tickServers()
+	}
+	if b.state == talking {
+		b.a.tickTimer()
+	}
+	if b.state == talking {
+		b.peer.tickTimer()
+	}
+	b.tickSetup()
+}
+
+func (l *leg) tickClients() {
+	s := l.b.s
+	for _, c := range append([]*client(nil), l.clients...) {
+		if c.Deadline() > s.now {
+			continue
+		}
+		do := c.Tick(s.now, &s.e.o.Timers)
+		if do.Has(transaction.Send) {
+			s.e.stats.repeats.Add(1)
+			s.transmit(c)
+		}
+		if do.Has(transaction.Timeout) {
+			s.unanswered(c, 408)
+		} else if do.Has(transaction.Done) {
+			l.drop(c)
+		}
+	}
+}
+
+func (l *leg) tickServers() {
+	s := l.b.s
+	for _, t := range append([]*server(nil), l.servers...) {
+		if t.Deadline() > s.now {
+			continue
+		}
+		do := t.Tick(s.now, &s.e.o.Timers)
+		if do.Has(transaction.Send) {
+			s.again(t)
+		}
+		if do.Has(transaction.Done) {
+			accepted := do.Has(transaction.Timeout) && t.accepted
+			l.dropServer(t)
+			if accepted {
+				l.unacknowledged()
+			}
+		}
+	}
+}
+
+// unacknowledged is an answered INVITE whose ACK never came: both ends are hung up (RFC 3261 13.3.1.4).
+func (l *leg) unacknowledged() {
+	l.acked = true
+	if l.b.state == over {
+		if l.byeWaits {
+			l.bye(l.byeReason)
+		}
+		return
+	}
+	l.b.finish(ending{by: call.System, why: policy.NoAck})
+}
+
+// tickSetup sends the 100, and gives up ways that say nothing or ring too long.
+func (b *bridge) tickSetup() {
+	u := b.setup
+	if u == nil {
+		return
+	}
+	if b.s.now >= u.tryingAt {
+		u.tryingAt = transaction.Never
+		if b.a.invite != nil {
+			b.s.respond(b.a.invite, reply{code: 100})
+		}
+	}
+	if b.s.now >= u.ringAt {
+		b.finish(ending{by: call.Callee, why: policy.NoAnswer, status: 480})
+		return
+	}
+	if b.s.now >= u.silentAt {
+		u.silentAt = transaction.Never
+		b.abandonSilent()
+	}
+}
+
+// sweep drops transactions that are over.
+func (b *bridge) sweep() {
+	for _, l := range b.legs() {
+		for i := len(l.clients) - 1; i >= 0; i-- {
+			if l.clients[i].State() == transaction.Terminated {
+				l.drop(l.clients[i])
+			}
+		}
+		for i := len(l.servers) - 1; i >= 0; i-- {
+			if l.servers[i].State() == transaction.Terminated {
+				l.dropServer(l.servers[i])
+			}
+		}
+	}
+}
+
+// idle says that no transaction is left on any leg.
+func (b *bridge) idle() bool {
+	for _, l := range b.legs() {
+		if len(l.clients) > 0 || len(l.servers) > 0 || l.byeWaits {
+			return false
+		}
+	}
+	return true
+}
+
+// keepFork makes the caller's dialog the one of the leg that answered: each early dialog had a tag of its own.
+func (b *bridge) keepFork(fork int) {
+	var tag [tagLen]byte
+	forkTag(tag[:], b.a.localTag, fork)
+	b.a.local = string(bytes.Replace([]byte(b.a.local), []byte(b.a.localTag), tag[:], 1))
+	b.a.localTag = string(tag[:])
+}

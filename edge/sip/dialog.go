@@ -1,0 +1,299 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+)
+
+// legState is how far a leg has come.
+type legState uint8
+
+const (
+	early  legState = iota // no 2xx yet
+	up                     // a 2xx was sent or received
+	closed                 // a BYE was sent or received, or there never was and never will be an answer
+)
+
+// leg is our side of one dialog (RFC 3261 section 12), with the requests in flight on it.
+type leg struct {
+	b          *bridge
+	callID     string
+	localTag   string
+	remoteTag  string
+	local      string   // From of our requests, with our tag
+	remote     string   // To of our requests, with their tag once known
+	target     string   // their Contact: Request-URI of our requests
+	routes     []string // Route of our requests
+	dest       transport.Dest
+	localSeq   uint32
+	remoteSeq  uint32
+	uas        bool // they sent the INVITE
+	fork       int  // number among the legs that were tried, from 0
+	state      legState
+	trunk      string // the trunk at the other end; "" is a phone
+	updates    bool   // they allow UPDATE
+	acked      bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
+	byeWaits   bool   // hang up as soon as the ACK has come (section 15)
+	byeReason  []byte
+	ack        []byte // our latest ACK of a 2xx, while its repeats can come
+	ackSeq     uint32 // number of the INVITE whose 2xx is or will be acknowledged
+	sdp        []byte // what we last sent them as offer or answer, to refresh the session with
+	sdpType    string
+	timer      sessionTimer
+	invite     *server // their first INVITE, until it is over
+	asked      *client // our first INVITE, until it is over
+	clients    []*client
+	servers    []*server
+	older      *leg // a call of before under the same Call-ID, for repeats of its last packets
+	redundancy int  // answers to the same INVITE from further forks that were hung up
+}
+
+// contact is our Contact on this leg.
+func (l *leg) contact() string {
+	a := l.b.s.e.localAddr(l.dest.Proto, l.dest.Addr.Addr())
+	if l.dest.Proto == transport.UDP {
+		return "sip:" + a.String()
+	}
+	return "sip:" + a.String() + ";transport=tcp"
+}
+
+// ownsRequest says whether a request inside a dialog is of this one. From tags may be missing in RFC 2543 phones.
+func (l *leg) ownsRequest(m *message.Message) bool {
+	to := m.To().Tag()
+	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
+		return false
+	}
+	return string(to) == l.localTag
+}
+
+// learn takes the dialog's state from an INVITE of theirs, or from the answer to ours (12.1).
+func (l *leg) learn(m *message.Message) {
+	l.retarget(m)
+	l.routes = nil
+	for a := range m.Addrs(message.HRecordRoute) {
+		if len(l.routes) == maxRoutes {
+			break
+		}
+		l.routes = append(l.routes, "<"+string(a.URI)+">")
+	}
+	if !l.uas { // the answer lists them from their side
+		for i, j := 0, len(l.routes)-1; i < j; i, j = i+1, j-1 {
+			l.routes[i], l.routes[j] = l.routes[j], l.routes[i]
+		}
+	}
+	l.updates = m.HasToken(message.HAllow, "UPDATE")
+}
+
+// maxRoutes bounds a route set.
+const maxRoutes = 16
+
+// retarget takes a new Contact (12.2).
+func (l *leg) retarget(m *message.Message) {
+	for a := range m.Addrs(message.HContact) {
+		if u, ok := a.ParseURI(); ok && (u.Scheme == message.SIP || u.Scheme == message.SIPS) {
+			if l.target != string(a.URI) {
+				l.target = string(a.URI)
+			}
+		}
+		return
+	}
+}
+
+// heard notes where a leg's packets come from: requests go there, whatever its Contact says, so that phones behind NAT
+// are reached. Carriers are sent to by the rules (nextHop).
+func (l *leg) heard(p *transport.Packet) {
+	if l.trunk == "" {
+		l.dest = p.From()
+	}
+}
+
+// nextHop is where requests inside the dialog go. For a trunk it is the address in the first Route, or the Contact, when
+// that is a public address as a number (12.2.1.1); everything else goes to where its packets come from.
+func (l *leg) nextHop() transport.Dest {
+	if l.trunk == "" {
+		return l.dest
+	}
+	uri := l.target
+	if len(l.routes) > 0 {
+		uri = strings.Trim(l.routes[0], "<>")
+	}
+	u, ok := message.ParseURI([]byte(uri))
+	if !ok {
+		return l.dest
+	}
+	addr, ok := u.Addr()
+	if !ok || !addr.IsValid() || (addr.IsPrivate() || addr.IsLoopback()) != (l.dest.Addr.Addr().IsPrivate() || l.dest.Addr.Addr().IsLoopback()) {
+		return l.dest
+	}
+	port := u.Port
+	if port == 0 {
+		port = 5060
+	}
+	to := netip.AddrPortFrom(addr, port)
+	if to == l.dest.Addr {
+		return l.dest
+	}
+	return transport.Dest{Addr: to, Proto: l.dest.Proto}
+}
+
+// request is a request of ours inside a dialog.
+type request struct {
+	method message.Method
+	why    purpose
+	seq    uint32 // ACK: of its INVITE
+	lines  []byte
+	ctype  string
+	body   []byte
+	asks   *server
+	hops   int // Max-Forwards; 0 is 70
+}
+
+// compose writes a request inside the dialog into s.room.
+func (l *leg) compose(r *request, seq uint32, branch uint64) {
+	s := l.b.s
+	w := &s.w
+	w.Begin(s.room[:0])
+	w.Request(r.method, []byte(l.target))
+	s.via(w, l, branch)
+	for _, route := range l.routes {
+		w.AddString(message.HRoute, route)
+	}
+	hops := r.hops
+	if hops == 0 {
+		hops = 70
+	}
+	w.AddInt(message.HMaxForwards, int64(hops))
+	w.AddString(message.HFrom, l.local)
+	w.AddString(message.HTo, l.remote)
+	w.AddString(message.HCallID, l.callID)
+	w.CSeq(seq, r.method)
+	if r.method == message.INVITE || r.method == message.UPDATE {
+		w.AddString(message.HContact, "<"+l.contact()+">")
+		w.AddString(message.HAllow, allowed)
+		w.AddString(message.HSupported, "timer")
+	}
+	w.AddString(message.HUserAgent, s.e.o.Agent)
+	w.Lines(r.lines)
+	s.room = w.End(r.ctype, r.body)
+}
+
+// send sends a request inside the dialog.
+func (l *leg) send(r request) *client {
+	l.localSeq++
+	s := l.b.s
+	c := &client{
+		leg: l, method: r.method, why: r.why, seq: l.localSeq, branch: s.newBranch(), to: l.nextHop(), asks: r.asks,
+		offer: len(r.body) > 0,
+	}
+	if r.asks != nil {
+		r.asks.from = c
+	}
+	l.compose(&r, c.seq, c.branch)
+	return s.launch(c)
+}
+
+// sendAck acknowledges a 2xx (13.2.2.4) and keeps the ACK for its repeats.
+func (l *leg) sendAck(seq uint32, ctype string, body []byte) {
+	s := l.b.s
+	l.compose(&request{method: message.ACK, ctype: ctype, body: body}, seq, s.newBranch())
+	l.ack, l.ackSeq = bytes.Clone(s.room), seq
+	s.e.send(l.nextHop(), l.ack, 0)
+}
+
+// keepSDP remembers what was last sent as a session description.
+func (l *leg) keepSDP(ctype string, body []byte) {
+	if len(body) > 0 {
+		l.sdp, l.sdpType = bytes.Clone(body), ctype
+	}
+}
+
+// drop forgets a request of ours.
+func (l *leg) drop(c *client) {
+	if c.to.Proto != transport.UDP && l.b.s.tokens[c.branch] == c {
+		delete(l.b.s.tokens, c.branch)
+	}
+	for i, o := range l.clients {
+		if o == c {
+			l.clients = append(l.clients[:i], l.clients[i+1:]...)
+			break
+		}
+	}
+	if l.asked == c {
+		l.asked = nil
+	}
+	if c.method == message.INVITE {
+		l.ack = nil
+	}
+}
+
+// dropServer forgets a request of theirs.
+func (l *leg) dropServer(t *server) {
+	for i, o := range l.servers {
+		if o == t {
+			l.servers = append(l.servers[:i], l.servers[i+1:]...)
+			break
+		}
+	}
+	if l.invite == t {
+		l.invite = nil
+	}
+}
+
+// client finds a request of ours by its branch and method.
+func (l *leg) client(branch uint64, method message.Method) *client {
+	for _, c := range l.clients {
+		if c.branch == branch && c.method == method {
+			return c
+		}
+	}
+	return nil
+}
+
+// server finds a request of theirs that p repeats. An ACK or CANCEL is asked for with the method INVITE.
+func (l *leg) server(m *message.Message, method message.Method) *server {
+	for _, t := range l.servers {
+		if t.method == method && t.seq == m.CSeq() && (t.branch == string(m.Via().Branch) || m.Method() == message.ACK) {
+			return t
+		}
+	}
+	return nil
+}
+
+// hangup ends the leg with whatever its state asks for: a refusal, a CANCEL or a BYE.
+func (l *leg) hangup(e *ending) {
+	switch {
+	case l.state == closed:
+	case l.state == early && l.uas:
+		l.state = closed
+		if l.invite != nil {
+			l.b.s.respond(l.invite, reply{code: e.status, lines: e.lines, phrase: e.phrase})
+		}
+	case l.state == early:
+		l.state = closed
+		if l.asked != nil {
+			l.b.s.cancel(l.asked, e.lines)
+		}
+	case l.uas && !l.acked: // 15: not before the ACK
+		l.byeWaits, l.byeReason = true, e.lines
+	default:
+		l.bye(e.lines)
+	}
+}
+
+// bye ends a confirmed dialog.
+func (l *leg) bye(lines []byte) {
+	if l.state == closed {
+		return
+	}
+	if !l.uas && !l.acked { // 13.2.2.4: a 2xx is acknowledged in any case
+		l.acked = true
+		l.sendAck(l.ackSeq, "", nil)
+	}
+	l.state = closed
+	l.byeWaits = false
+	l.send(request{method: message.BYE, why: forBye, lines: lines})
+}

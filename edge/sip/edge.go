@@ -1,0 +1,230 @@
+// Package sip is the SIP edge: packets on one side, calls on the other. It registers phones and joins two legs into a
+// call (a back-to-back agent), asks flow/auth who someone is and flow/gate whether and where a call may go, tells what
+// happened, and obeys when a call is cut. It must not decide anything about calls, and must not know SQL.
+//
+// Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
+// locks. Read the files beside their RFC: registrar.go 3261 §10, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
+// dialog.go 3261 §12, timer.go 4028, bridge.go the joining of legs, trunk.go ways out, recover.go what a restart needs.
+package sip
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+	"ringfence/flow/gate"
+	"ringfence/flow/location"
+)
+
+// Options are the edge's settings; every zero value is usable but for the addresses.
+type Options struct {
+	UDP, TCP   []netip.AddrPort // where to listen; port 0 picks one
+	PacketConn net.PacketConn   // instead of UDP: tests under virtual time
+	Sockets    int              // SO_REUSEPORT sockets per UDP address; 0 is 1
+	Bans       *transport.Bans  // sources shut out; nil is none
+	Gate       func(src netip.Addr, n int) bool
+
+	Realm     string     // of digest; "" takes the first credentials whatever their realm
+	Domain    string     // in From and P-Asserted-Identity; "" is our own address
+	Advertise netip.Addr // our address as others see it, for Via and Contact; zero: the listening one, or found out
+	Agent     string     // User-Agent and Server; "" is "Ringfence"
+
+	Shards       int                // 0 is twice GOMAXPROCS; at most 256
+	MaxCalls     int                // calls at once; 0 is 50,000. A tenth more is kept for emergency calls
+	Timers       transaction.Timers // RFC 3261 T1, T2, T4
+	Trying       time.Duration      // a 100 goes out when nothing else has by then; 0 is 150 ms
+	Silence      time.Duration      // a way that says nothing at all for so long has failed; 0 is 4 s
+	RingTimeout  time.Duration      // 0 is 3 minutes (timer C)
+	MinExpires   time.Duration      // of a registration, else 423; 0 is 60 s
+	MaxExpires   time.Duration      // longer wishes are shortened to this; 0 is 1 hour
+	SessionTime  time.Duration      // Session-Expires (RFC 4028); 0 is 30 minutes
+	MinSession   time.Duration      // Min-SE; 0 is 90 s
+	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
+
+	Log *slog.Logger // nil discards
+}
+
+// Deps is what the edge asks and tells. All functions are safe for concurrent use. Those of the gate are as described
+// in package gate.
+type Deps struct {
+	Check     func(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result
+	Challenge func(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
+
+	Register func(line string, u location.Update) ([]location.Binding, error)
+	Lookup   func(line string, now time.Time) []location.Binding
+
+	// Trunk and its password by name; TrunkOf names the trunk whose packets come from src.
+	Trunk         func(name string) (account.Trunk, bool)
+	TrunkPassword func(name string) (string, bool)
+	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
+
+	Admit     func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
+	Ringing   func(id call.ID)
+	Trying    func(id call.ID, w gate.Way, bleg string)
+	Answered  func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
+	Snapshot  func(id call.ID, snapshot []byte)
+	Ended     func(id call.ID, e gate.End)
+	OnCut     func(f func(id call.ID, why policy.Reason, f policy.Figures))
+	Recovered func() []gate.Recovered
+}
+
+// Edge is the running SIP edge. Make it with New.
+type Edge struct {
+	o     Options
+	d     Deps
+	log   *slog.Logger
+	net   *transport.Transport
+	names *resolver
+	began time.Time // the zero of all monotonic instants in here
+	mark  string    // in our branches: tells our own packets when they come back
+	host  string    // who warns, in Warning headers
+	stats stats
+
+	shards   []*shard
+	calls    atomic.Int64 // not yet over, all shards
+	stopping atomic.Bool
+	ctx      context.Context // of the questions to the gate; ends with Stop
+	cancel   context.CancelFunc
+}
+
+// New opens the sockets. Nothing is read from them before Start.
+func New(o Options, d Deps) (*Edge, error) {
+	o.defaults()
+	e := &Edge{o: o, d: d, log: o.Log, began: time.Now(), names: newResolver()}
+	if e.host = o.Domain; e.host == "" {
+		e.host = "ringfence"
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	var seed [4]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("random numbers: %w", err)
+	}
+	e.mark = branchPrefix + hex32(binary.BigEndian.Uint32(seed[:]))
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	for i := range o.Shards {
+		e.shards = append(e.shards, newShard(e, i))
+	}
+	var err error
+	e.net, err = transport.Listen(transport.Config{
+		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1),
+		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if d.OnCut != nil {
+		d.OnCut(e.Cut)
+	}
+	return e, nil
+}
+
+func (o *Options) defaults() {
+	o.Timers = o.Timers.Defaults()
+	if o.Agent == "" {
+		o.Agent = "Ringfence"
+	}
+	if o.Shards <= 0 {
+		o.Shards = 2 * runtime.GOMAXPROCS(0)
+	}
+	o.Shards = min(o.Shards, 256)
+	if o.MaxCalls <= 0 {
+		o.MaxCalls = 50_000
+	}
+	for _, d := range []struct {
+		v *time.Duration
+		d time.Duration
+	}{
+		{&o.Trying, 150 * time.Millisecond}, {&o.Silence, 4 * time.Second}, {&o.RingTimeout, 3 * time.Minute},
+		{&o.MinExpires, time.Minute}, {&o.MaxExpires, time.Hour}, {&o.SessionTime, 30 * time.Minute},
+		{&o.MinSession, 90 * time.Second}, {&o.PingInterval, 5 * time.Minute},
+	} {
+		if *d.v == 0 {
+			*d.v = d.d
+		}
+	}
+	o.SessionTime = max(o.SessionTime, o.MinSession)
+}
+
+// Start takes back the calls of before a restart and begins to serve.
+func (e *Edge) Start() error {
+	if e.d.Recovered != nil {
+		e.restore(e.d.Recovered())
+	}
+	e.net.Serve()
+	return nil
+}
+
+// errBusy says that Stop's time ran out.
+var errBusy = errors.New("calls were still being set up")
+
+// Stop takes no new calls, gives up those that are not answered yet, and returns when nothing is left in hand. Calls
+// that are up stay up: their snapshots are the next process's. It returns an error when ctx ends before.
+func (e *Edge) Stop(ctx context.Context) error {
+	e.stopping.Store(true)
+	for _, s := range e.shards {
+		s.post(s.giveUpSetups)
+	}
+	err := e.drained(ctx)
+	e.net.Stop()
+	e.cancel()
+	for _, s := range e.shards {
+		s.close()
+	}
+	return err
+}
+
+// drained waits until no question to the gate is open.
+func (e *Edge) drained(ctx context.Context) error {
+	for _, s := range e.shards {
+		idle := make(chan struct{})
+		s.post(func() { s.whenIdle(func() { close(idle) }) })
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", errBusy, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Addr is where the edge listens: the first address of that protocol.
+func (e *Edge) Addr(p transport.Proto) netip.AddrPort { return e.net.Addr(p) }
+
+// Cut hangs up both legs of a call for a reason, which the phones are told. The gate is told by Ended, as always.
+func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
+	for _, s := range e.shards {
+		s.post(func() { s.cut(id, why, f) })
+	}
+}
+
+func (e *Edge) now() time.Time { return time.Now() }
+
+// sendFailed is told by the transport that what was sent with a token cannot arrive.
+func (e *Edge) sendFailed(_ transport.Dest, token uint64, _ error) {
+	if token == 0 {
+		return
+	}
+	s := e.shards[int(token&0xff)%len(e.shards)]
+	s.post(func() { s.undelivered(token) })
+}
+
+func (e *Edge) readerPanicked(what any, stack []byte) {
+	e.stats.panics.Add(1)
+	e.log.Error("panic while reading a packet", "panic", what, "stack", string(stack))
+}

@@ -1,0 +1,204 @@
+package sip
+
+import (
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+)
+
+// inDialog takes a new request inside a dialog (RFC 3261 12.2.2).
+func (l *leg) inDialog(p *transport.Packet) {
+	m, s := &p.Msg, l.b.s
+	if m.CSeq() < l.remoteSeq {
+		s.e.answer(p, message.Reply{Code: 500, Lines: retryAfter})
+		return
+	}
+	l.remoteSeq = m.CSeq()
+	l.heard(p)
+	switch m.Method() {
+	case message.BYE:
+		l.byeCame(p)
+	case message.INVITE, message.UPDATE, message.INFO:
+		l.pass(p)
+	case message.OPTIONS:
+		s.e.stats.options.Add(1)
+		s.respond(s.serve(l, p), reply{code: 200, lines: allowLines})
+	case message.PRACK:
+		s.respond(s.serve(l, p), reply{code: 481}) // none of our answers was reliable
+	case message.SUBSCRIBE, message.NOTIFY:
+		s.respond(s.serve(l, p), reply{code: 489})
+	default: // REFER among them: a transfer is a call that nobody decided on
+		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
+	}
+}
+
+// byeCame ends the call. Also a BYE that crosses ours, or comes before the answer, is answered 200.
+func (l *leg) byeCame(p *transport.Packet) {
+	s := l.b.s
+	t := s.serve(l, p)
+	s.respond(t, reply{code: 200})
+	if l.state == closed {
+		return
+	}
+	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(&p.Msg)}
+	if l.state == early && l.uas {
+		end.why, end.status = policy.Cancelled, 487
+	} else {
+		l.state = closed
+	}
+	l.b.finish(end)
+}
+
+// pass takes a re-INVITE, UPDATE or INFO to the other leg.
+func (l *leg) pass(p *transport.Packet) {
+	m, b := &p.Msg, l.b
+	s := b.s
+	t := s.serve(l, p)
+	if b.state != talking {
+		code := 481
+		if b.state != over {
+			code = 491 // not joined yet
+		}
+		s.respond(t, reply{code: code})
+		return
+	}
+	o := b.other(l)
+	changes := m.Method() != message.INFO
+	if changes {
+		if code, lines := l.mayChange(m, o, t); code != 0 {
+			s.respond(t, reply{code: code, lines: lines})
+			return
+		}
+		l.retarget(m)
+	}
+	if m.Method() == message.UPDATE && !t.offer { // refreshes the session, and nothing else
+		s.respond(t, reply{code: 200, contact: true, lines: l.agreeAsServer(t.wish)})
+		b.remember()
+		return
+	}
+	r := request{method: m.Method(), why: forForward, ctype: string(m.Get(message.HContentType)), body: m.Body(), asks: t}
+	if changes {
+		r.lines = o.timerLines()
+	}
+	if r.method == message.UPDATE && !o.updates {
+		r.method = message.INVITE // says the same to a peer that knows no UPDATE
+	}
+	if r.method == message.INVITE && t.method == message.INVITE {
+		s.respond(t, reply{code: 100})
+	}
+	o.keepSDP(r.ctype, r.body)
+	o.send(r)
+}
+
+// mayChange is the answer to an offer that cannot be taken now; 0 if it can (RFC 3261 14, RFC 3311 5.2).
+func (l *leg) mayChange(m *message.Message, o *leg, t *server) (code int, lines []byte) {
+	if l.b.s.e.tooBrief(m) {
+		return 422, l.b.s.e.minSELine()
+	}
+	ours, theirs := l.changingBeside(t)
+	if theirs {
+		return 500, retryAfter
+	}
+	theirOurs, theirTheirs := o.changingBeside(nil)
+	if ours || theirOurs || theirTheirs || !o.acked || !l.acked && l.uas {
+		return 491, nil
+	}
+	return 0, nil
+}
+
+// changingBeside is changing without one request.
+func (l *leg) changingBeside(but *server) (ours, theirs bool) {
+	for _, c := range l.clients {
+		if (c.method == message.INVITE || c.method == message.UPDATE) && c.State() < transaction.Completed {
+			ours = true
+		}
+	}
+	for _, t := range l.servers {
+		if t != but && (t.method == message.INVITE || t.method == message.UPDATE) && t.head != nil {
+			theirs = true
+		}
+	}
+	return ours, theirs
+}
+
+// timerLines keep the session timer of a leg alive in a request that another one caused.
+func (l *leg) timerLines() []byte {
+	if l.timer.interval == 0 {
+		return nil
+	}
+	who := "uas"
+	if l.timer.ours {
+		who = "uac"
+	}
+	return []byte("Session-Expires: " + seconds(l.timer.interval) + ";refresher=" + who + "\r\n")
+}
+
+// forwarded takes the answer to a request that was passed on back to who asked.
+func (b *bridge) forwarded(c *client, m *message.Message, status int) {
+	t := c.asks
+	if c.method == message.INVITE && status >= 200 && status < 300 {
+		if c.tag != "" {
+			c.leg.repeated2xx(c, m)
+			return
+		}
+		c.tag = string(m.To().Tag())
+	}
+	if status < 200 || t == nil || t.head == nil {
+		b.ackForgotten(c, status)
+		return
+	}
+	if status == 481 || status == 408 {
+		b.s.respond(t, reply{code: status})
+		b.finish(ending{by: call.System, why: policy.PeerGone})
+		return
+	}
+	if status >= 300 {
+		b.s.respond(t, reply{code: passStatus2(status)})
+		return
+	}
+	b.changed(c, t, m)
+}
+
+// ackForgotten acknowledges the 2xx of a re-INVITE whose asker is gone.
+func (b *bridge) ackForgotten(c *client, status int) {
+	if c.method == message.INVITE && status >= 200 && status < 300 {
+		c.leg.sendAck(c.seq, "", nil)
+	}
+}
+
+// changed passes on a 2xx: the session is as was asked.
+func (b *bridge) changed(c *client, t *server, m *message.Message) {
+	l, ctype := c.leg, string(m.Get(message.HContentType))
+	r := reply{code: 200, ctype: ctype, body: m.Body()}
+	if t.method != message.INFO {
+		l.retarget(m)
+		l.agreeAsClient(m)
+		t.leg.keepSDP(ctype, m.Body())
+		r.contact, r.lines = true, t.leg.agreeAsServer(t.wish)
+	}
+	if c.method == message.INVITE && (c.offer || t.method != message.INVITE) {
+		l.sendAck(c.seq, "", nil)
+	}
+	b.s.respond(t, r)
+	if t.method != message.INFO {
+		b.remember()
+	}
+}
+
+// passStatus2 is what the asker of a request inside a dialog is told of the other side's refusal. 401 and 407 would make
+// it log in to somebody else.
+func passStatus2(status int) int {
+	if status < 400 || status == 401 || status == 407 {
+		return 488
+	}
+	return status
+}
+
+// remember gives the gate the dialogs as they are now, for a restart.
+func (b *bridge) remember() {
+	if b.state == talking && b.s.e.d.Snapshot != nil {
+		b.s.e.d.Snapshot(b.id, b.snapshot())
+	}
+}

@@ -1,0 +1,198 @@
+package sip
+
+import (
+	"bytes"
+	"encoding/hex"
+	"hash/maphash"
+	"net/netip"
+
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+)
+
+// allowed are the methods we understand, as Allow says them.
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO"
+
+var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer\r\n")
+
+// handle takes one packet on a reader's goroutine. Strangers are answered here and leave nothing behind; everything else
+// goes to the shard of its Call-ID.
+func (e *Edge) handle(p *transport.Packet) {
+	if f := p.Parse(); f != nil {
+		e.stats.malformed.Add(1)
+		if f.Status != 0 {
+			e.answer(p, message.Reply{Code: f.Status})
+		}
+		return
+	}
+	if p.Msg.IsRequest() && e.stateless(p) {
+		return
+	}
+	e.shardOf(p.Msg.CallID()).packet(p)
+}
+
+// stateless answers what needs no memory, and says whether it did.
+func (e *Edge) stateless(p *transport.Packet) bool {
+	m := &p.Msg
+	if m.To().Tag() != nil {
+		return false
+	}
+	switch m.Method() {
+	case message.ACK, message.CANCEL:
+		return false
+	case message.REGISTER:
+		return !e.hasCredentials(m) && e.challenge(p, false)
+	case message.INVITE:
+		if e.hasCredentials(m) {
+			return false
+		}
+		if _, ok := e.d.TrunkOf(p.Src); ok {
+			return false
+		}
+		return e.challenge(p, false)
+	case message.OPTIONS:
+		e.stats.options.Add(1)
+		e.answer(p, message.Reply{Code: 200, Lines: allowLines})
+	case message.BYE, message.INFO, message.UPDATE, message.PRACK, message.REFER:
+		e.stats.unmatched.Add(1)
+		e.answer(p, message.Reply{Code: 481})
+	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
+		e.answer(p, message.Reply{Code: 489})
+	default:
+		e.answer(p, message.Reply{Code: 405, Lines: allowLines})
+	}
+	return true
+}
+
+func (e *Edge) hasCredentials(m *message.Message) bool {
+	return m.Has(message.HAuthorization) || m.Has(message.HProxyAuthorization)
+}
+
+// challenge answers 401 to REGISTER and 407 to anything else, and is always true.
+func (e *Edge) challenge(p *transport.Packet, stale bool) bool {
+	e.stats.strangers.Add(1)
+	var room [512]byte
+	code, proxy := 407, true
+	if p.Msg.Method() == message.REGISTER {
+		code, proxy = 401, false
+	}
+	lines := e.d.Challenge(room[:0], proxy, stale, p.Src.Addr(), e.now())
+	e.answer(p, message.Reply{Code: code, Lines: lines})
+	return true
+}
+
+// answer sends a reply that nothing is kept of. Its To tag is the same for each repeat of the request (RFC 3261 8.2.7).
+func (e *Edge) answer(p *transport.Packet, r message.Reply) {
+	if p.Msg.Method() == message.ACK {
+		return
+	}
+	var room [1500]byte
+	var tag [16]byte
+	r.ToTag, r.Src = e.statelessTag(tag[:], p), p.Src
+	e.send(replyTo(p), message.AppendResponse(room[:0], &p.Msg, r), 0)
+}
+
+// refuseStateless answers a refusal with its reason and keeps nothing.
+func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {
+	e.answer(p, message.Reply{Code: why.SIPStatus(), Lines: e.reasonLines(why, f)})
+}
+
+var tagSeed = maphash.MakeSeed()
+
+func (e *Edge) statelessTag(dst []byte, p *transport.Packet) []byte {
+	var h maphash.Hash
+	h.SetSeed(tagSeed)
+	h.Write(p.Msg.CallID())
+	if v := p.Msg.Via(); v != nil {
+		h.Write(v.Branch)
+	}
+	return putHex64(dst, h.Sum64())
+}
+
+// send hands a packet to the transport. A full queue is as good as a packet lost on the way: transactions repeat.
+func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
+	var err error
+	if token == 0 {
+		err = e.net.Send(to, out)
+	} else {
+		err = e.net.SendToken(to, out, token)
+	}
+	if err != nil {
+		e.stats.unsent.Add(1)
+		if token != 0 {
+			e.sendFailed(to, token, err)
+		}
+	}
+}
+
+// Our Call-IDs of B-legs are "rf-" hash of the A-leg's Call-ID "-" random, so that both legs come to one shard whatever
+// the number of shards, also after a restart.
+const (
+	ownPrefix  = "rf-"
+	ownCallLen = len(ownPrefix) + 8 + 1 + 24
+)
+
+// hashCallID is FNV-1a, or the hash that one of our own Call-IDs carries.
+func hashCallID(id []byte) uint32 {
+	if len(id) == ownCallLen && bytes.HasPrefix(id, []byte(ownPrefix)) {
+		var b [4]byte
+		if _, err := hex.Decode(b[:], id[len(ownPrefix):len(ownPrefix)+8]); err == nil {
+			return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		}
+	}
+	h := uint32(2166136261)
+	for _, c := range id {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
+
+func (e *Edge) shardOf(callID []byte) *shard {
+	return e.shards[hashCallID(callID)%uint32(len(e.shards))]
+}
+
+const hexDigits = "0123456789abcdef"
+
+// putHex64 writes v as 16 hex digits into dst, which has room for them.
+func putHex64(dst []byte, v uint64) []byte {
+	for i := 15; i >= 0; i-- {
+		dst[i] = hexDigits[v&15]
+		v >>= 4
+	}
+	return dst[:16]
+}
+
+func hex64(v uint64) string {
+	var b [16]byte
+	return string(putHex64(b[:], v))
+}
+
+func hex32(v uint32) string { return hex64(uint64(v))[8:] }
+
+// parseHex64 reads what putHex64 wrote.
+func parseHex64(b []byte) (v uint64, ok bool) {
+	if len(b) != 16 {
+		return 0, false
+	}
+	for _, c := range b {
+		i := bytes.IndexByte([]byte(hexDigits), c)
+		if i < 0 {
+			return 0, false
+		}
+		v = v<<4 | uint64(i)
+	}
+	return v, true
+}
+
+// localAddr is the address to give to a peer at to for reaching us.
+func (e *Edge) localAddr(p transport.Proto, to netip.Addr) netip.AddrPort {
+	a := e.net.Addr(p)
+	switch {
+	case e.o.Advertise.IsValid():
+		return netip.AddrPortFrom(e.o.Advertise, a.Port())
+	case a.Addr().IsUnspecified():
+		return netip.AddrPortFrom(e.names.facing(to), a.Port())
+	}
+	return a
+}

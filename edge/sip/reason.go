@@ -1,0 +1,77 @@
+package sip
+
+import (
+	"strconv"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+)
+
+// ending is how a call ends: what each phone is told, and what the gate is.
+type ending struct {
+	by     call.Party
+	why    policy.Reason
+	f      policy.Figures
+	status int    // of the final answer to an INVITE that has none; 0: the reason's own
+	lines  []byte // header lines that tell why; nil: the reason's own
+	phrase string
+}
+
+// fill completes an ending from its reason.
+func (e *Edge) fill(end *ending) {
+	if end.status == 0 {
+		end.status = end.why.SIPStatus()
+	}
+	if end.status < 300 { // "hangup" before there was an answer
+		end.status = 487
+	}
+	if end.lines == nil {
+		end.lines = e.reasonLines(end.why, end.f)
+	}
+	if end.status == 503 {
+		end.lines = append(end.lines[:len(end.lines):len(end.lines)], retryAfter...)
+	}
+}
+
+var retryAfter = []byte("Retry-After: 10\r\n")
+
+// reasonLines tell a phone why (RFC 3326, RFC 3261 20.43): the one sentence that mail, page and API give too.
+func (e *Edge) reasonLines(why policy.Reason, f policy.Figures) []byte {
+	text := why.Text(f)
+	b := make([]byte, 0, 2*len(text)+128)
+	b = append(b, "Reason: Q.850;cause="...)
+	b = strconv.AppendInt(b, int64(why.Cause()), 10)
+	b = append(b, ";text="...)
+	b = message.AppendQuoted(b, why.Code()+": "+text)
+	b = append(b, "\r\nWarning: 399 "...)
+	b = append(append(b, e.host...), ' ')
+	b = message.AppendQuoted(b, text)
+	return append(b, "\r\n"...)
+}
+
+// passReason takes over the cause that a peer gave, as a number only.
+func passReason(m *message.Message) []byte {
+	if m == nil {
+		return nil
+	}
+	r, ok := m.Reason()
+	if !ok || r.Cause <= 0 || r.Cause > 127 || string(r.Protocol) != "Q.850" {
+		return nil
+	}
+	return []byte("Reason: Q.850;cause=" + strconv.Itoa(r.Cause) + "\r\n")
+}
+
+// elsewhere is what phones that lost the race are told (RFC 3326 section 2).
+var elsewhere = []byte("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
+
+// verdictOf is what a callee's final answer means for the call's record.
+func verdictOf(status int) (call.Party, policy.Reason) {
+	switch status {
+	case 486, 600, 603, 607, 608:
+		return call.Callee, policy.Busy
+	case 408, 480, 487:
+		return call.Callee, policy.NoAnswer
+	}
+	return call.System, policy.TrunksFailed
+}

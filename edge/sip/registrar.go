@@ -1,0 +1,173 @@
+package sip
+
+import (
+	"errors"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+	"ringfence/flow/location"
+)
+
+// register answers a REGISTER with credentials (RFC 3261 section 10.3). Nothing of it is kept but the bindings, and the
+// answer for a while, since a repeat cannot log in a second time.
+func (s *shard) register(p *transport.Packet) {
+	e, m := s.e, &p.Msg
+	key := repeatKey(m)
+	if last := s.answered.find(key, s.now); last != nil {
+		e.stats.repeats.Add(1)
+		e.send(replyTo(p), last, 0)
+		return
+	}
+	res := e.login(p)
+	switch res.Outcome {
+	case auth.Challenge:
+		e.challenge(p, res.Stale)
+		return
+	case auth.Refuse:
+		e.stats.refusedRegisters.Add(1)
+		e.refuseStateless(p, res.Reason, res.Figures)
+		return
+	}
+	if u, ok := m.To().ParseURI(); !ok || string(u.AppendUser(nil)) != res.Line {
+		e.stats.refusedRegisters.Add(1) // no phone registers for another line (10.3, 5)
+		e.refuseStateless(p, policy.BadCredentials, policy.Figures{})
+		return
+	}
+	s.bind(p, res.Line, key)
+}
+
+// bind changes the bindings and answers with those there are.
+func (s *shard) bind(p *transport.Packet, line string, key uint64) {
+	e, m := s.e, &p.Msg
+	u, code := e.update(p, s.wall)
+	if code != 0 {
+		e.stats.refusedRegisters.Add(1)
+		var lines []byte
+		if code == 423 {
+			lines = []byte("Min-Expires: " + seconds(e.o.MinExpires) + "\r\n")
+		}
+		e.answer(p, message.Reply{Code: code, Lines: lines})
+		return
+	}
+	bindings, err := e.d.Register(line, u)
+	if err != nil {
+		e.stats.refusedRegisters.Add(1)
+		e.answer(p, message.Reply{Code: registerStatus(err), Lines: retryAfter})
+		return
+	}
+	e.stats.registers.Add(1)
+	var tag [16]byte
+	s.room = message.AppendResponse(s.room[:0], m, message.Reply{
+		Code: 200, ToTag: e.statelessTag(tag[:], p), Src: p.Src, Lines: contactLines(bindings, s.wall),
+	})
+	s.answered.keep(key, s.room, s.now)
+	e.send(replyTo(p), s.room, 0)
+}
+
+func registerStatus(err error) int {
+	switch {
+	case errors.Is(err, location.ErrStaleCSeq):
+		return 500
+	case errors.Is(err, location.ErrTooMany):
+		return 403
+	}
+	return 400
+}
+
+// update reads the contacts of a REGISTER; code is the refusal, 0 if there is none.
+func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, code int) {
+	m := &p.Msg
+	u = location.Update{
+		CallID: string(m.CallID()), CSeq: m.CSeq(), Received: p.Src, Transport: strings.ToLower(p.Proto.String()),
+		UserAgent: clipText(string(m.Get(message.HUserAgent)), 128), Now: now,
+	}
+	asked, given := m.Expires()
+	if m.ContactStar() {
+		u.All = true
+		if !given || asked != 0 {
+			return u, 400
+		}
+		return u, 0
+	}
+	for a := range m.Addrs(message.HContact) {
+		secs, ok := a.Expires()
+		if !ok {
+			secs = asked
+		}
+		d := time.Duration(secs) * time.Second
+		if !ok && !given {
+			d = e.o.MaxExpires
+		}
+		if d > 0 && d < e.o.MinExpires {
+			return u, 423
+		}
+		uri, ok := a.ParseURI()
+		if !ok || uri.Scheme != message.SIP && uri.Scheme != message.SIPS {
+			return u, 400
+		}
+		u.Contacts = append(u.Contacts, location.Contact{URI: string(a.URI), Expires: min(d, e.o.MaxExpires)})
+	}
+	return u, 0
+}
+
+func contactLines(all []location.Binding, now time.Time) []byte {
+	var b []byte
+	for i := range all {
+		b = append(b, "Contact: <"...)
+		b = append(b, all[i].Contact...)
+		b = append(b, ">;expires="...)
+		b = append(b, seconds(max(all[i].Expires.Sub(now)+time.Second-1, 0))...)
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// answerCache keeps the latest answers to REGISTER for repeats: a ring of a fixed size.
+type answerCache struct {
+	slot  map[uint64]int // by repeatKey
+	ring  []cachedAnswer
+	after int
+}
+
+type cachedAnswer struct {
+	key  uint64
+	at   time.Duration
+	text []byte
+}
+
+// Bounds of the cache: repeats come within 32 s at most, nearly all within one.
+const (
+	cachedAnswers = 1024
+	answerLife    = 32 * time.Second
+)
+
+func (c *answerCache) find(key uint64, now time.Duration) []byte {
+	i, ok := c.slot[key]
+	if !ok || now-c.ring[i].at > answerLife {
+		return nil
+	}
+	return c.ring[i].text
+}
+
+func (c *answerCache) keep(key uint64, text []byte, now time.Duration) {
+	if c.slot == nil {
+		c.slot, c.ring = make(map[uint64]int, cachedAnswers), make([]cachedAnswer, cachedAnswers)
+	}
+	r := &c.ring[c.after]
+	if r.text != nil && c.slot[r.key] == c.after {
+		delete(c.slot, r.key)
+	}
+	*r = cachedAnswer{key, now, append(r.text[:0], text...)}
+	c.slot[key] = c.after
+	c.after = (c.after + 1) % cachedAnswers
+}
+
+var repeatSeed = maphash.MakeSeed()
+
+// repeatKey is the same for each repeat of a request and for nothing else: all of its bytes count.
+func repeatKey(m *message.Message) uint64 { return maphash.Bytes(repeatSeed, m.Bytes()) }

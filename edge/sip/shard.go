@@ -1,0 +1,362 @@
+package sip
+
+import (
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	crand "crypto/rand"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+)
+
+// maxQueue bounds what waits for a shard: beyond it packets are dropped as the network would.
+const maxQueue = 4096
+
+// shard is a mailbox with the calls it owns. Whoever brings work to an idle shard does it at once, on its own goroutine;
+// while that lasts others only queue theirs. So at any moment at most one goroutine is inside, in order of arrival, and a
+// lightly loaded edge pays for no switch between goroutines.
+type shard struct {
+	e     *Edge
+	index int
+
+	mu     sync.Mutex // owns queue, busy, closed
+	queue  []job
+	busy   bool // somebody is inside
+	closed bool
+
+	// All below belongs to whoever is inside.
+
+	spare    []job
+	now      time.Duration // since Edge.began
+	wall     time.Time
+	random   *rand.ChaCha8
+	uas      map[string]*leg // by Call-ID: they sent the INVITE
+	uac      map[string]*leg // by Call-ID: we sent it
+	byID     map[call.ID]*bridge
+	tokens   map[uint64]*client // requests on connections, which can fail at once
+	asking   int                // questions to the gate without an answer yet
+	early    map[call.ID]earlyCut
+	waiters  []func() // told when asking is 0
+	timers   timers
+	armed    time.Duration // what timer is set to
+	timer    *time.Timer
+	answered answerCache
+	w        message.Writer
+	msg      message.Message // our own requests, parsed again
+	room     []byte          // scratch for messages that are sent once
+	cur      *bridge
+	kept     atomic.Int64
+}
+
+// job is a packet, or something to do.
+type job struct {
+	p *transport.Packet
+	f func()
+}
+
+// earlyCut is a cut that came before the shard knew the call: the gate admits and cuts on other goroutines.
+type earlyCut struct {
+	why policy.Reason
+	f   policy.Figures
+}
+
+func newShard(e *Edge, index int) *shard {
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails, by its documentation
+	s := &shard{
+		e: e, index: index, random: rand.NewChaCha8(seed), armed: transaction.Never,
+		uas: map[string]*leg{}, uac: map[string]*leg{}, byID: map[call.ID]*bridge{}, tokens: map[uint64]*client{},
+		early: map[call.ID]earlyCut{}, room: make([]byte, 0, 2048),
+	}
+	return s
+}
+
+// packet takes a packet from its reader.
+func (s *shard) packet(p *transport.Packet) {
+	s.mu.Lock()
+	if s.busy || s.closed {
+		if !s.closed && len(s.queue) < maxQueue {
+			p.Keep()
+			s.queue = append(s.queue, job{p: p})
+		}
+		s.mu.Unlock()
+		return
+	}
+	s.busy = true
+	s.mu.Unlock()
+	s.work(job{p: p})
+	s.drain()
+}
+
+// post takes something to do. It is never dropped: who posts is bounded by the calls there are.
+func (s *shard) post(f func()) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	if s.busy {
+		s.queue = append(s.queue, job{f: f})
+		s.mu.Unlock()
+		return
+	}
+	s.busy = true
+	s.mu.Unlock()
+	s.work(job{f: f})
+	s.drain()
+}
+
+// drain works until the queue is empty and leaves the shard.
+func (s *shard) drain() {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 {
+			s.arm()
+			s.busy = false
+			s.mu.Unlock()
+			return
+		}
+		batch := s.queue
+		s.queue = s.spare[:0]
+		s.mu.Unlock()
+		for i := range batch {
+			s.work(batch[i])
+			if p := batch[i].p; p != nil {
+				p.Release()
+			}
+			batch[i] = job{}
+		}
+		s.spare = batch
+		if cap(batch) > 1024 {
+			s.spare = nil
+		}
+	}
+}
+
+// work does one job. A panic ends the call that was being handled, and nothing else.
+func (s *shard) work(j job) {
+	s.cur = nil
+	defer s.guard()
+	s.wall = time.Now()
+	s.now = s.wall.Sub(s.e.began)
+	if j.f != nil {
+		j.f()
+	} else {
+		s.receive(j.p)
+	}
+	if b := s.cur; b != nil {
+		s.settle(b)
+	}
+}
+
+func (s *shard) guard() {
+	what := recover()
+	if what == nil {
+		return
+	}
+	s.e.stats.panics.Add(1)
+	s.e.log.Error("panic in a call", "panic", what, "stack", string(debug.Stack()))
+	b := s.cur
+	if b == nil {
+		return
+	}
+	defer func() {
+		if recover() != nil { // even hanging up fails: tell the gate and forget it
+			b.tell()
+			s.forget(b)
+		}
+	}()
+	b.finish(ending{by: call.System, why: policy.Fault, status: 500})
+	s.settle(b)
+}
+
+// close ends the shard: nothing is done after it.
+func (s *shard) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, j := range s.queue {
+		if j.p != nil {
+			j.p.Release()
+		}
+	}
+	s.queue = nil
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// receive sends a packet to its leg.
+func (s *shard) receive(p *transport.Packet) {
+	if p.Msg.IsRequest() {
+		s.request(p)
+	} else {
+		s.response(p)
+	}
+}
+
+// arm sets the one timer of the shard to the first deadline. Called inside, with mu held.
+func (s *shard) arm() {
+	next := s.timers.first()
+	if next == s.armed || s.closed {
+		return
+	}
+	s.armed = next
+	if next == transaction.Never {
+		s.timer.Stop()
+		return
+	}
+	wait := max(next-time.Since(s.e.began), 0)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(wait, func() { s.post(s.tick) })
+		return
+	}
+	s.timer.Reset(wait)
+}
+
+// tick does what is due.
+func (s *shard) tick() {
+	s.armed = transaction.Never
+	for len(s.timers) > 0 && s.timers[0].at <= s.now {
+		b := s.timers[0]
+		s.cur = b
+		if b.deadline() <= s.now {
+			b.tick()
+		}
+		s.settle(b)
+	}
+	s.cur = nil
+}
+
+// settle is done after each event of a call: it plans the call's next deadline, and forgets the call when all is over.
+func (s *shard) settle(b *bridge) {
+	b.sweep()
+	if b.state == over && !b.busy && b.idle() {
+		s.forget(b)
+		return
+	}
+	s.timers.plan(b, b.deadline(), s.now)
+}
+
+// ask runs a question to the gate, which may block, beside the shard and brings the answer back.
+func (s *shard) ask(b *bridge, question func() (answer func())) {
+	s.asking++
+	b.busy = true
+	go func() {
+		answer := question()
+		s.post(func() {
+			s.asking--
+			b.busy = false
+			s.cur = b
+			answer()
+			if s.asking == 0 {
+				clear(s.early)
+				s.wake()
+			}
+		})
+	}()
+}
+
+func (s *shard) wake() {
+	for _, f := range s.waiters {
+		f()
+	}
+	s.waiters = nil
+}
+
+// whenIdle calls f once no question is open.
+func (s *shard) whenIdle(f func()) {
+	if s.asking == 0 {
+		f()
+		return
+	}
+	s.waiters = append(s.waiters, f)
+}
+
+// timers is a heap of calls by deadline. A deadline that moves later is not moved in the heap: it is looked at again
+// when the old one comes.
+type timers []*bridge
+
+func (t timers) first() time.Duration {
+	if len(t) == 0 {
+		return transaction.Never
+	}
+	return t[0].at
+}
+
+// plan sets b's deadline to at. What lies in the past is left for tick to find.
+func (t *timers) plan(b *bridge, at, now time.Duration) {
+	switch {
+	case b.slot == 0 && at == transaction.Never:
+	case b.slot == 0:
+		b.at = at
+		*t = append(*t, b)
+		b.slot = len(*t)
+		t.up(b.slot - 1)
+	case at < b.at:
+		b.at = at
+		t.up(b.slot - 1)
+	case b.at <= now: // its time has come and gone
+		if at == transaction.Never {
+			t.remove(b)
+			return
+		}
+		b.at = max(at, now+time.Millisecond) // always later: tick must come to an end
+		t.down(b.slot - 1)
+	}
+}
+
+func (t *timers) remove(b *bridge) {
+	if b.slot == 0 {
+		return
+	}
+	h := *t
+	i, last := b.slot-1, len(h)-1
+	h.swap(i, last)
+	h[last] = nil
+	*t = h[:last]
+	b.slot = 0
+	if i < last {
+		t.up(i)
+		t.down(i)
+	}
+}
+
+func (t timers) swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].slot, t[j].slot = i+1, j+1
+}
+
+func (t timers) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if t[parent].at <= t[i].at {
+			return
+		}
+		t.swap(i, parent)
+		i = parent
+	}
+}
+
+func (t timers) down(i int) {
+	for {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(t); c++ {
+			if t[c].at < t[least].at {
+				least = c
+			}
+		}
+		if least == i {
+			return
+		}
+		t.swap(i, least)
+		i = least
+	}
+}

@@ -1,0 +1,52 @@
+package sip
+
+import "sync/atomic"
+
+// stats are counted as things happen, from any goroutine.
+type stats struct {
+	malformed, strangers, registers, refusedRegisters, options            atomic.Uint64
+	invites, merged, refused, failed, answered, ended, full               atomic.Uint64
+	unmatched, strays, panics, repeats, failovers, cuts, timeouts, unsent atomic.Uint64
+}
+
+// Stats are counts since the start, and what is there now.
+type Stats struct {
+	Malformed        uint64 // packets that are no SIP, or broken: dropped or answered 400
+	Strangers        uint64 // challenged without keeping anything
+	Registers        uint64 // REGISTER answered 200
+	RefusedRegisters uint64 // REGISTER with right or wrong credentials that was refused
+	Options          uint64 // OPTIONS answered
+	Invites          uint64 // new calls asked for, with credentials or from a trunk
+	Refused          uint64 // of these, refused by auth or gate
+	Failed           uint64 // of these, allowed but never answered
+	Answered         uint64
+	Ended            uint64 // admitted calls whose end the gate was told
+	Full             uint64 // refused because MaxCalls were up
+	Unmatched        uint64 // requests and responses that belong to nothing
+	Strays           uint64 // answers to calls of before a crash, hung up
+	Panics           uint64
+	Repeats          uint64 // packets received again
+	Failovers        uint64 // ways out given up for the next
+	Cuts             uint64
+	Timeouts         uint64 // transactions nobody answered
+	Unsent           uint64 // packets that the transport did not take
+	Calls            int64  // now, setting up or up
+	Kept             int64  // over, kept for repeats of their last packets
+}
+
+// Stats reads the counts.
+func (e *Edge) Stats() Stats {
+	c := &e.stats
+	s := Stats{
+		Malformed: c.malformed.Load(), Strangers: c.strangers.Load(), Registers: c.registers.Load(),
+		RefusedRegisters: c.refusedRegisters.Load(), Options: c.options.Load(), Invites: c.invites.Load(),
+		Refused: c.refused.Load(), Failed: c.failed.Load(), Answered: c.answered.Load(), Ended: c.ended.Load(),
+		Full: c.full.Load(), Unmatched: c.unmatched.Load(), Strays: c.strays.Load(), Panics: c.panics.Load(),
+		Repeats: c.repeats.Load(), Failovers: c.failovers.Load(), Cuts: c.cuts.Load(), Timeouts: c.timeouts.Load(),
+		Unsent: c.unsent.Load(), Calls: e.calls.Load(),
+	}
+	for _, sh := range e.shards {
+		s.Kept += sh.kept.Load()
+	}
+	return s
+}

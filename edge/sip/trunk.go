@@ -1,0 +1,216 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/icholy/digest"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+)
+
+// answerChallenge sends a request again with our login at the carrier that asks for one (RFC 3261 22.3), and says
+// whether it did. Phones have no business asking us.
+func (s *shard) answerChallenge(c *client, m *message.Message) bool {
+	l := c.leg
+	if l.trunk == "" || c.cancelled || c.why == forCancel || c.why == forInvite && (l.b.state != calling || l.state != early) {
+		return false
+	}
+	t, ok := s.e.d.Trunk(l.trunk)
+	password, has := s.e.d.TrunkPassword(l.trunk)
+	if !ok || !has || t.User == "" {
+		return false
+	}
+	ask, reply := message.HWWWAuthenticate, message.HAuthorization
+	if m.Status() == 407 {
+		ask, reply = message.HProxyAuthenticate, message.HProxyAuthorization
+	}
+	header, ok := digestFor(m, ask, c, s.own(c.req).RequestURI(), t.User, password)
+	if !ok {
+		return false
+	}
+	n := s.reissue(c, reply, func(w *message.Writer) { w.AddString(reply, header) })
+	if n == nil {
+		return false
+	}
+	if c.asks != nil {
+		c.asks.from = n
+	}
+	if c.why == forInvite {
+		l.asked = n
+	}
+	return true
+}
+
+// digestFor answers the first challenge that we can.
+func digestFor(m *message.Message, ask message.HeaderID, c *client, uri []byte, user, password string) (string, bool) {
+	for v := range m.All(ask) {
+		ch, err := digest.ParseChallenge(string(v))
+		if err != nil || !digest.CanDigest(ch) {
+			continue
+		}
+		cred, err := digest.Digest(ch, digest.Options{Method: c.method.String(), URI: string(uri), Username: user, Password: password, Count: int(c.tries) + 1})
+		if err == nil {
+			return cred.String(), true
+		}
+	}
+	return "", false
+}
+
+// stray is a response that belongs to no call. An answer to an INVITE of before a crash, from somebody we deal with, is
+// acknowledged and hung up: the caller never heard it.
+func (s *shard) stray(p *transport.Packet) {
+	m := &p.Msg
+	s.e.stats.unmatched.Add(1)
+	if m.CSeqMethod() != message.INVITE || m.Status() < 200 || m.Status() > 299 || !isOwnCallID(m.CallID()) {
+		return
+	}
+	if _, ok := s.e.d.TrunkOf(p.Src); !ok {
+		return
+	}
+	s.e.stats.strays.Add(1)
+	s.hangUpDialog(m, p.From())
+}
+
+func isOwnCallID(id []byte) bool {
+	return len(id) == ownCallLen && string(id[:len(ownPrefix)]) == ownPrefix
+}
+
+// lateAnswer is an answer to a request of a known leg that is over, or of before a restart.
+func (l *leg) lateAnswer(p *transport.Packet) {
+	m, s := &p.Msg, l.b.s
+	s.e.stats.unmatched.Add(1)
+	if m.CSeqMethod() != message.INVITE || m.Status() < 200 || m.Status() > 299 {
+		return
+	}
+	switch {
+	case string(m.To().Tag()) != l.remoteTag:
+		s.hangUpDialog(m, p.From())
+	case l.ack != nil && l.ackSeq == m.CSeq():
+		s.e.send(l.nextHop(), l.ack, 0)
+	case l.state == up && l.acked: // our ACK was lost in a restart
+		l.sendAck(m.CSeq(), "", nil)
+	}
+}
+
+// hangUpFork ends the dialog of a 2xx that came beside the one that was taken.
+func (s *shard) hangUpFork(l *leg, _ *client, m *message.Message) {
+	s.hangUpDialog(m, l.nextHop())
+}
+
+// hangUpDialog acknowledges a 2xx and sends a BYE, once and without keeping anything: if they are lost, the 2xx comes again.
+func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
+	target := ""
+	for a := range m.Addrs(message.HContact) {
+		target = string(a.URI)
+		break
+	}
+	if target == "" {
+		return
+	}
+	for i, method := range []message.Method{message.ACK, message.BYE} {
+		w := &s.w
+		w.Begin(s.room[:0])
+		w.Request(method, []byte(target))
+		w.Via(to.Proto.String(), s.e.localAddr(to.Proto, to.Addr.Addr()).String(), s.branchText(s.newBranch()))
+		w.AddInt(message.HMaxForwards, 70)
+		w.Copy(m, message.HFrom, message.HTo, message.HCallID)
+		w.CSeq(m.CSeq()+uint32(i), method)
+		s.room = w.End("", nil)
+		s.e.send(to, s.room, 0)
+	}
+}
+
+// resolver finds addresses: those of carriers by name, and our own that faces a peer. Safe for concurrent use; bounded.
+type resolver struct {
+	mu    sync.Mutex // owns both
+	names map[string]resolved
+	ours  map[netip.Addr]netip.Addr
+}
+
+type resolved struct {
+	at    netip.AddrPort
+	until time.Time
+}
+
+// Bounds of what is remembered, and for how long a name is good.
+const (
+	maxNames = 4096
+	nameLife = time.Minute
+)
+
+func newResolver() *resolver {
+	return &resolver{names: map[string]resolved{}, ours: map[netip.Addr]netip.Addr{}}
+}
+
+// known is an address that needs no question: a number, or a name that was asked for lately.
+func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
+	if at, err := netip.ParseAddrPort(address); err == nil {
+		return at, true
+	}
+	if a, err := netip.ParseAddr(address); err == nil {
+		return netip.AddrPortFrom(a, 5060), true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, ok := r.names[address]
+	return f.at, ok && now.Before(f.until)
+}
+
+var errNoAddress = errors.New("the name has no address")
+
+// resolve asks the DNS. An address that was known stays good when the DNS does not answer.
+func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (netip.AddrPort, error) {
+	host, port := address, uint16(5060)
+	if h, p, err := net.SplitHostPort(address); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return netip.AddrPort{}, err
+		}
+		host, port = h, uint16(n)
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && len(all) == 0 {
+		err = errNoAddress
+	}
+	if err != nil {
+		if old, ok := r.names[address]; ok {
+			return old.at, nil
+		}
+		return netip.AddrPort{}, err
+	}
+	if len(r.names) >= maxNames {
+		clear(r.names)
+	}
+	at := netip.AddrPortFrom(all[0].Unmap(), port)
+	r.names[address] = resolved{at, now.Add(nameLife)}
+	return at, nil
+}
+
+// facing is our address as a peer sees it, by the kernel's routes.
+func (r *resolver) facing(to netip.Addr) netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, ok := r.ours[to]; ok {
+		return a
+	}
+	a := to
+	if c, err := net.Dial("udp", netip.AddrPortFrom(to, 5060).String()); err == nil { // sends nothing
+		a = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+		c.Close()
+	}
+	if len(r.ours) >= maxNames {
+		clear(r.ours)
+	}
+	r.ours[to] = a
+	return a
+}
+

@@ -1,0 +1,316 @@
+package sip
+
+import (
+	"bytes"
+	"time"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+)
+
+// branchPrefix is the magic cookie of RFC 3261 8.1.1.7; after it come 8 hex digits of this process and 16 of the branch.
+const branchPrefix = "z9hG4bK"
+
+const branchLen = len(branchPrefix) + 8 + 16
+
+// server is a request that came in on a leg, and our answer to it.
+type server struct {
+	transaction.Server
+	leg      *leg
+	method   message.Method
+	seq      uint32
+	branch   string
+	to       transport.Dest
+	head     []byte  // what all answers repeat from the request; nil once the final one was given
+	tagAt    int     // where our tag stands in head; -1: the request came with one
+	last     []byte  // the latest answer
+	from     *client // the request on the other leg that asks this one's question; nil: we answer ourselves
+	offer    bool    // the request had a body
+	accepted bool    // an INVITE that got a 2xx: it must be acknowledged
+	wish     timerWish
+}
+
+// purpose says what a request of ours is for.
+type purpose uint8
+
+const (
+	forInvite  purpose = iota // the first INVITE of a leg
+	forForward                // the other leg's re-INVITE, UPDATE or INFO
+	forRefresh                // a session refresh of our own
+	forPing
+	forBye
+	forCancel
+)
+
+// client is a request that we sent on a leg.
+type client struct {
+	transaction.Client
+	leg    *leg
+	method message.Method
+	why    purpose
+	seq    uint32
+	branch uint64
+	to     transport.Dest
+	req    []byte  // to repeat, cancel and acknowledge it; nil once nothing is left to be said
+	asks   *server // forForward: the request that this one passes on
+	offer  bool    // the request had a body: the ACK of its 2xx has none
+	tries  int8    // how often it was sent anew with credentials or another interval
+	tag    string  // INVITE: To tag of the 2xx that was taken
+
+	acked      []byte // INVITE: the ACK of a final answer other than 2xx
+	cancelled  bool   // INVITE: given up; a 2xx that comes all the same is hung up
+	cancelSent bool
+	reason     []byte // why it was given up: Reason lines for CANCEL or BYE
+}
+
+// serve begins a server transaction for a request. The head is taken over at once: the packet is the reader's.
+func (s *shard) serve(l *leg, p *transport.Packet) *server {
+	m := &p.Msg
+	t := &server{
+		Server: transaction.NewServer(m.Method() == message.INVITE, p.Proto != transport.UDP), leg: l, method: m.Method(),
+		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), tagAt: -1, offer: len(m.Body()) > 0,
+		wish: wishOf(m),
+	}
+	s.room = message.AppendResponse(s.room[:0], m, message.Reply{Code: 180, ToTag: []byte(l.localTag), Src: p.Src})
+	start := bytes.IndexByte(s.room, '\n') + 1
+	end := len(s.room) - len("Content-Length: 0\r\n\r\n")
+	t.head = bytes.Clone(s.room[start:end])
+	if m.To().Tag() == nil {
+		t.tagAt = bytes.Index(t.head, []byte(l.localTag))
+	}
+	l.servers = append(l.servers, t)
+	return t
+}
+
+// reply is an answer of ours to a request.
+type reply struct {
+	code    int
+	phrase  string
+	contact bool
+	fork    int // whose To tag: number of the leg that it comes from
+	lines   []byte
+	ctype   string
+	body    []byte
+}
+
+// respond sends an answer and keeps it for repeats. After the final answer it does nothing.
+func (s *shard) respond(t *server, r reply) {
+	if t.head == nil {
+		return
+	}
+	do := t.Respond(r.code, s.now, &s.e.o.Timers)
+	if !do.Has(transaction.Send) {
+		return
+	}
+	if t.tagAt >= 0 {
+		forkTag(t.head[t.tagAt:t.tagAt+tagLen], t.leg.localTag, r.fork)
+	}
+	w := &s.w
+	w.Begin(s.room[:0])
+	w.Status(r.code, r.phrase)
+	head := t.head
+	if r.code == 100 && t.tagAt >= 0 { // 8.2.6.2 lets it have a tag; none is kinder to old phones
+		head = untagged(t.head, t.tagAt)
+	}
+	w.Lines(head)
+	if r.contact {
+		w.AddString(message.HContact, "<"+t.leg.contact()+">")
+	}
+	if r.code > 100 {
+		w.AddString(message.HServer, s.e.o.Agent)
+	}
+	if r.code < 300 && r.code > 100 && (t.method == message.INVITE || t.method == message.UPDATE) {
+		w.AddString(message.HAllow, allowed)
+	}
+	w.Lines(r.lines)
+	s.room = w.End(r.ctype, r.body)
+	if r.code != 100 {
+		t.last = bytes.Clone(s.room)
+	}
+	t.accepted = t.method == message.INVITE && r.code >= 200 && r.code < 300
+	s.e.send(t.to, s.room, 0)
+	if r.code >= 200 {
+		t.head = nil
+	}
+}
+
+// untagged is head without the tag parameter of To.
+func untagged(head []byte, at int) []byte {
+	cut := at - len(";tag=")
+	out := make([]byte, 0, len(head))
+	out = append(out, head[:cut]...)
+	return append(out, head[at+tagLen:]...)
+}
+
+// tagLen is the length of our tags: 16 hex digits, or 15 and the letter of a fork.
+const tagLen = 16
+
+// forkTag writes the To tag for answers that come from the leg with that number: each early dialog has its own.
+func forkTag(dst []byte, tag string, fork int) {
+	copy(dst, tag)
+	if fork > 0 {
+		dst[tagLen-1] = 'g' + byte(fork-1)%20
+	}
+}
+
+// again repeats the latest answer.
+func (s *shard) again(t *server) {
+	if t.last != nil {
+		s.e.stats.repeats.Add(1)
+		s.e.send(t.to, t.last, 0)
+	}
+}
+
+// newBranch is 56 random bits and the shard's number, so that the transport's bad news finds it.
+func (s *shard) newBranch() uint64 { return s.random.Uint64()<<8 | uint64(s.index) }
+
+// branchText is a branch as the Via has it.
+func (s *shard) branchText(branch uint64) []byte {
+	var b [branchLen]byte
+	copy(b[:], s.e.mark)
+	putHex64(b[len(branchPrefix)+8:], branch)
+	return bytes.Clone(b[:])
+}
+
+// ownBranch reads one of this process's branches.
+func (e *Edge) ownBranch(b []byte) (uint64, bool) {
+	if len(b) != branchLen || string(b[:len(e.mark)]) != e.mark {
+		return 0, false
+	}
+	return parseHex64(b[len(e.mark):])
+}
+
+// launch sends a request that was built in s.room and begins its transaction.
+func (s *shard) launch(c *client) *client {
+	c.req = bytes.Clone(s.room)
+	c.Client = transaction.NewClient(c.method == message.INVITE, c.to.Proto != transport.UDP, s.now, &s.e.o.Timers)
+	c.leg.clients = append(c.leg.clients, c)
+	s.transmit(c)
+	return c
+}
+
+func (s *shard) transmit(c *client) {
+	token := uint64(0)
+	if c.to.Proto != transport.UDP {
+		token = c.branch
+		s.tokens[token] = c
+	}
+	s.e.send(c.to, c.req, token)
+}
+
+// undelivered is the transport's bad news about a request: its connection failed (RFC 3261 8.1.3.1: as a 503).
+func (s *shard) undelivered(token uint64) {
+	c := s.tokens[token]
+	if c == nil || c.State() >= transaction.Completed {
+		return
+	}
+	s.cur = c.leg.b
+	s.unanswered(c, 503)
+}
+
+// unanswered ends a request that nobody will answer any more; status stands for the answer.
+func (s *shard) unanswered(c *client, status int) {
+	s.e.stats.timeouts.Add(1)
+	c.leg.drop(c)
+	s.answeredBy(c, nil, status)
+}
+
+// own parses a request of ours again, to derive others from it. The message is valid until the next call.
+func (s *shard) own(req []byte) *message.Message {
+	if f := message.Parse(&s.msg, req); f != nil {
+		panic("our own request does not parse: " + f.Why)
+	}
+	return &s.msg
+}
+
+// derive writes the CANCEL of a request, or the ACK of its final answer other than 2xx: same Request-URI, Via, Route,
+// From, Call-ID and number (RFC 3261 9.1 and 17.1.1.3), and the same To if none is given. It is in s.room.
+func (s *shard) derive(c *client, method message.Method, to []byte, lines []byte) {
+	m := s.own(c.req)
+	w := &s.w
+	w.Begin(s.room[:0])
+	w.Request(method, m.RequestURI())
+	w.Copy(m, message.HVia, message.HRoute, message.HMaxForwards, message.HFrom)
+	if to != nil {
+		w.Add(message.HTo, to)
+	} else {
+		w.Copy(m, message.HTo)
+	}
+	w.Copy(m, message.HCallID)
+	w.CSeq(c.seq, method)
+	w.Lines(lines)
+	s.room = w.End("", nil)
+}
+
+// ackFinal acknowledges a final answer other than 2xx, and again when it is repeated.
+func (s *shard) ackFinal(c *client, m *message.Message) {
+	if c.acked == nil {
+		s.derive(c, message.ACK, m.Get(message.HTo), nil)
+		c.acked = bytes.Clone(s.room)
+	}
+	s.e.send(c.to, c.acked, 0)
+}
+
+// cancel gives up an INVITE of ours. Nothing can be sent before a provisional answer (9.1); until then it is remembered.
+func (s *shard) cancel(c *client, reason []byte) {
+	if !c.cancelled {
+		c.cancelled, c.reason = true, reason
+	}
+	if c.State() != transaction.Proceeding || c.cancelSent {
+		return
+	}
+	c.cancelSent = true
+	c.Cancel(s.now, &s.e.o.Timers)
+	s.derive(c, message.CANCEL, nil, c.reason)
+	s.launch(&client{leg: c.leg, method: message.CANCEL, why: forCancel, seq: c.seq, branch: c.branch, to: c.to})
+}
+
+// reissue sends a request again as a new one, with edit's headers in place of those of the same names. Nil when it
+// was tried often enough.
+func (s *shard) reissue(c *client, skip message.HeaderID, edit func(w *message.Writer)) *client {
+	if c.tries >= 2 {
+		return nil
+	}
+	l := c.leg
+	l.localSeq++
+	n := &client{
+		leg: l, method: c.method, why: c.why, seq: l.localSeq, branch: s.newBranch(), to: c.to, asks: c.asks,
+		offer: c.offer, tries: c.tries + 1,
+	}
+	m := s.own(c.req)
+	w := &s.w
+	w.Begin(s.room[:0])
+	w.Request(c.method, m.RequestURI())
+	s.via(w, l, n.branch)
+	for i := range m.NumHeaders() {
+		id, name, value := m.Header(i)
+		switch id {
+		case message.HVia, message.HContentLength, message.HContentType, skip:
+		case message.HCSeq:
+			w.CSeq(n.seq, c.method)
+		default:
+			w.AddNamed(string(name), value)
+		}
+	}
+	edit(w)
+	s.room = w.End(string(m.Get(message.HContentType)), m.Body())
+	return s.launch(n)
+}
+
+// via writes our Via for a leg.
+func (s *shard) via(w *message.Writer, l *leg, branch uint64) {
+	w.Via(l.dest.Proto.String(), s.e.localAddr(l.dest.Proto, l.dest.Addr.Addr()).String(), s.branchText(branch))
+}
+
+// earliest is the first deadline of the requests of a leg, in either direction.
+func (l *leg) earliest() time.Duration {
+	at := transaction.Never
+	for _, c := range l.clients {
+		at = min(at, c.Deadline())
+	}
+	for _, t := range l.servers {
+		at = min(at, t.Deadline())
+	}
+	return at
+}

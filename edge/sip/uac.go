@@ -1,0 +1,410 @@
+package sip
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
+)
+
+// tryWay calls the next way out; when none is left the call has failed.
+func (b *bridge) tryWay() {
+	u := b.setup
+	for u.way < len(u.plan.Ways) {
+		w := u.plan.Ways[u.way]
+		if w.Line != "" {
+			u.way++
+			if b.ringPhones(w) {
+				return
+			}
+			continue
+		}
+		t, ok := b.s.e.d.Trunk(w.Trunk)
+		if !ok || u.address >= len(t.Addresses) || len(b.outs) >= maxOuts {
+			u.way, u.address = u.way+1, 0
+			continue
+		}
+		u.address++
+		b.callTrunk(w, &t, t.Addresses[u.address-1])
+		return
+	}
+	b.allFailed()
+}
+
+// maxOuts bounds the legs of one call: the To tags of early dialogs have room for twenty.
+const maxOuts = 20
+
+func (b *bridge) allFailed() {
+	u := b.setup
+	if u.failed != nil {
+		b.finish(*u.failed)
+		return
+	}
+	b.finish(ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}})
+}
+
+// ringPhones calls every phone registered for a line, and says whether there is one.
+func (b *bridge) ringPhones(w gate.Way) bool {
+	s, rang := b.s, false
+	for _, c := range s.e.d.Lookup(w.Line, s.wall) {
+		if len(b.outs) >= maxOuts {
+			break
+		}
+		d := transport.Dest{Addr: c.Received, Proto: transport.UDP}
+		if c.Transport == "tcp" {
+			d.Proto = transport.TCP
+		}
+		b.dial(w, d, c.Contact)
+		rang = true
+	}
+	return rang
+}
+
+// callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
+func (b *bridge) callTrunk(w gate.Way, t *account.Trunk, address string) {
+	proto := transport.UDP
+	if t.Transport == "tcp" {
+		proto = transport.TCP
+	}
+	if at, ok := b.s.e.names.known(address, b.s.wall); ok {
+		b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))
+		return
+	}
+	e := b.s.e
+	b.s.ask(b, func() func() {
+		ctx, cancel := context.WithTimeout(e.ctx, e.o.Silence)
+		defer cancel()
+		at, err := e.names.resolve(ctx, address, time.Now())
+		return func() {
+			switch {
+			case b.state != calling:
+			case err != nil:
+				e.log.Warn("a trunk's address is not known", "trunk", w.Trunk, "address", address, "err", err)
+				b.wayFailed(nil, 503)
+			default:
+				b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))
+			}
+		}
+	})
+}
+
+func trunkURI(user, address string, proto transport.Proto) string {
+	uri := "sip:" + user + "@" + address
+	if proto == transport.TCP {
+		uri += ";transport=tcp"
+	}
+	return uri
+}
+
+// dial sends the INVITE of a new leg.
+func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
+	s, u := b.s, b.setup
+	l := &leg{
+		b: b, callID: s.newCallID(b.a.callID), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
+		dest: to, fork: len(b.outs), trunk: w.Trunk,
+	}
+	lines := []byte(s.e.offerTimer())
+	l.local, lines = b.present(l, lines)
+	b.outs = append(b.outs, l)
+	s.uac[l.callID] = l
+	u.tried++
+	if u.silentAt = transaction.Never; w.Trunk != "" {
+		u.silentAt = s.now + s.e.o.Silence
+	}
+	l.keepSDP(u.ctype, u.offer)
+	s.e.d.Trying(b.id, w, l.callID)
+	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, ctype: u.ctype, body: u.offer, hops: u.hops})
+}
+
+// present writes From for a leg: the identity of the plan, never what the phone claims. A hidden caller stays hidden to
+// the callee; a carrier, which must know, gets the identity beside it (RFC 3325).
+func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
+	e, u := b.s.e, b.setup
+	host := e.o.Domain
+	if host == "" {
+		host = e.localAddr(l.dest.Proto, l.dest.Addr.Addr()).Addr().String()
+	}
+	user := u.from.user
+	if u.plan.Present != "" {
+		user = "+" + u.plan.Present
+	}
+	var w message.Writer
+	identity := "sip:" + user + "@" + host
+	shown, display := identity, u.from.display
+	if u.from.anonymous {
+		shown, display = "sip:anonymous@anonymous.invalid", []byte("Anonymous")
+		lines = append(lines, "Privacy: id\r\n"...)
+	}
+	if l.trunk != "" && u.plan.Present != "" {
+		w.Begin(nil)
+		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
+		lines = append(lines, w.Bytes()...)
+	}
+	w.Begin(nil)
+	w.Addr(message.HFrom, display, []byte(shown), []byte(l.localTag))
+	return string(bytes.TrimSpace(bytes.TrimPrefix(w.Bytes(), []byte("From:")))), lines
+}
+
+// newCallID makes a Call-ID for a leg of ours that leads back to this shard.
+func (s *shard) newCallID(of string) string {
+	b := make([]byte, 0, ownCallLen)
+	b = append(b, ownPrefix...)
+	b = append(b, hex32(hashCallID([]byte(of)))...)
+	b = append(b, '-')
+	b = append(b, hex64(s.random.Uint64())...)
+	return string(append(b, hex32(uint32(s.random.Uint64()))...))
+}
+
+// response takes a response inside the shard.
+func (s *shard) response(p *transport.Packet) {
+	m := &p.Msg
+	l := s.uac[string(m.CallID())]
+	if l == nil {
+		l = s.uas[string(m.CallID())]
+	}
+	if l == nil {
+		s.stray(p)
+		return
+	}
+	s.cur = l.b
+	var c *client
+	if branch, ok := s.e.ownBranch(m.Via().Branch); ok {
+		c = l.client(branch, m.CSeqMethod())
+	}
+	if c == nil {
+		l.lateAnswer(p)
+		return
+	}
+	l.heard(p)
+	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
+	if do.Has(transaction.Ack) {
+		s.ackFinal(c, m)
+	}
+	if do.Has(transaction.Done) {
+		l.drop(c)
+	}
+	if do.Has(transaction.Pass) {
+		s.answeredBy(c, m, m.Status())
+	}
+}
+
+// answeredBy hands an answer to whom it is for. m is nil when nobody answered; status stands for it then.
+func (s *shard) answeredBy(c *client, m *message.Message, status int) {
+	if (status == 401 || status == 407) && m != nil && s.answerChallenge(c, m) {
+		return
+	}
+	switch c.why {
+	case forInvite:
+		c.leg.b.inviteAnswered(c, m, status)
+	case forForward:
+		c.leg.b.forwarded(c, m, status)
+	case forRefresh, forPing:
+		if c.leg.b.state == talking {
+			c.leg.refreshed(c, m, status)
+		}
+	}
+}
+
+// inviteAnswered takes an answer to the INVITE of a way out.
+func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
+	l := c.leg
+	switch {
+	case status >= 200 && status < 300 && c.tag != "":
+		l.repeated2xx(c, m)
+	case status >= 200 && status < 300 && (b.state != calling || c.cancelled || l.state != early):
+		l.tooLate(c, m)
+	case status >= 200 && status < 300:
+		b.answered(c, m)
+	case b.state != calling || c.cancelled || l.state != early:
+		if status < 200 && c.cancelled {
+			b.s.cancel(c, c.reason) // now it can be cancelled (RFC 3261 9.1)
+		}
+	case status < 200:
+		b.provisional(l, m, status)
+	case status == 422 && m != nil && b.s.longerTimer(c, m):
+	default:
+		l.state = closed
+		b.wayFailed(m, status)
+	}
+}
+
+// provisional passes ringing and early media on.
+func (b *bridge) provisional(l *leg, m *message.Message, status int) {
+	u := b.setup
+	u.silentAt = transaction.Never
+	if status == 100 {
+		return
+	}
+	if status == 180 || status == 183 {
+		b.s.e.d.Ringing(b.id)
+	}
+	u.tryingAt = transaction.Never
+	b.s.respond(b.a.invite, reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
+}
+
+// answered is the first callee's 2xx: the others are given up, and the answer is made durable before anybody hears it.
+func (b *bridge) answered(c *client, m *message.Message) {
+	s, l, u := b.s, c.leg, b.setup
+	c.tag = string(m.To().Tag())
+	l.remoteTag, l.remote, l.ackSeq, l.state = c.tag, string(m.Get(message.HTo)), c.seq, up
+	l.learn(m)
+	l.agreeAsClient(m)
+	b.peer = l
+	for _, o := range b.outs {
+		if o != l {
+			o.hangup(&ending{status: 487, lines: elsewhere})
+		}
+	}
+	b.state = answering
+	b.keepFork(l.fork)
+	u.silentAt, u.ringAt = transaction.Never, transaction.Never
+	u.answer, u.answerCT = bytes.Clone(m.Body()), string(m.Get(message.HContentType))
+	b.a.keepSDP(u.answerCT, u.answer)
+	if b.a.invite != nil {
+		b.a.invite.from = c
+	}
+	w := gate.Way{Trunk: l.trunk}
+	snapshot, id, e := b.snapshot(), b.id, s.e
+	s.ask(b, func() func() {
+		err := e.d.Answered(e.ctx, id, w, snapshot)
+		return func() { b.confirmed(c, err) }
+	})
+}
+
+// confirmed goes on when the answer is durable.
+func (b *bridge) confirmed(c *client, err error) {
+	s, l := b.s, c.leg
+	if b.state != answering {
+		return // hung up meanwhile; finish has seen to both legs
+	}
+	if err != nil {
+		end := ending{by: call.System, why: policy.StoreUnavailable}
+		if r, ok := err.(*gate.Refusal); ok {
+			end.why, end.f = r.Reason, r.Figures
+		}
+		b.finish(end)
+		return
+	}
+	u := b.setup
+	b.state, b.setup, b.joined = talking, nil, true
+	s.e.stats.answered.Add(1)
+	if c.offer {
+		l.acked = true
+		l.sendAck(c.seq, "", nil)
+	}
+	timer := b.a.agreeAsServer(u.wish)
+	b.a.state = up
+	b.a.invite.accepted = true
+	s.respond(b.a.invite, reply{code: 200, contact: true, fork: 0, lines: timer, ctype: u.answerCT, body: u.answer})
+}
+
+// wayFailed goes on after a way that did not work: to the next, or, when the callee itself refused, to the end.
+func (b *bridge) wayFailed(m *message.Message, status int) {
+	u := b.setup
+	if u == nil || b.state != calling {
+		return
+	}
+	by, why := verdictOf(status)
+	end := ending{by: by, why: why, status: passStatus(status), lines: passReason(m)}
+	if b.lastWayIsTrunk() && failsOver(status) {
+		end = ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
+	}
+	if u.failed == nil || u.failed.why == policy.TrunksFailed {
+		u.failed = &end
+	}
+	final := status >= 600
+	for _, l := range b.outs {
+		if l.state == early && !final {
+			return // another phone still rings
+		}
+	}
+	if final || !failsOver(status) && b.lastWayIsTrunk() {
+		b.finish(end)
+		return
+	}
+	b.s.e.stats.failovers.Add(1)
+	b.tryWay()
+}
+
+func (b *bridge) lastWayIsTrunk() bool {
+	return len(b.outs) > 0 && b.outs[len(b.outs)-1].trunk != ""
+}
+
+// failsOver says that a carrier's answer is about the carrier and not about the callee, so that another may do better.
+func failsOver(status int) bool {
+	return status == 401 || status == 407 || status == 408 || status >= 500 && status < 600
+}
+
+// passStatus is what the caller is told of a callee's refusal: its status, unless that would make a phone do something
+// that is between us and the callee: follow a redirection, log in, or try another server.
+func passStatus(status int) int {
+	switch {
+	case status < 400 || status == 408:
+		return 480
+	case status == 401 || status == 407:
+		return 403
+	case status >= 500 && status < 600:
+		return 480
+	}
+	return status
+}
+
+// abandonSilent gives up legs to carriers that did not even say 100.
+func (b *bridge) abandonSilent() {
+	for _, l := range b.outs {
+		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
+			l.state = closed
+			b.s.cancel(l.asked, nil)
+			b.wayFailed(nil, 408)
+			return
+		}
+	}
+}
+
+// repeated2xx is the 2xx again, because our ACK was lost, or one from another phone behind a forking proxy, which is
+// hung up: only one can talk.
+func (l *leg) repeated2xx(c *client, m *message.Message) {
+	if string(m.To().Tag()) == c.tag {
+		if l.ack != nil && l.ackSeq == c.seq {
+			l.b.s.e.send(l.nextHop(), l.ack, 0)
+		}
+		return
+	}
+	if l.redundancy < maxOuts {
+		l.redundancy++
+		l.b.s.hangUpFork(l, c, m)
+	}
+}
+
+// tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up.
+func (l *leg) tooLate(c *client, m *message.Message) {
+	c.tag = string(m.To().Tag())
+	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = c.tag, string(m.Get(message.HTo)), c.seq, up, false
+	l.learn(m)
+	l.bye(c.reason)
+}
+
+// longerTimer sends an INVITE again with the session interval that the callee wants (RFC 4028 section 7.4).
+func (s *shard) longerTimer(c *client, m *message.Message) bool {
+	least, ok := m.MinSE()
+	if !ok || least > 86400 {
+		return false
+	}
+	n := s.reissue(c, message.HSessionExpires, func(w *message.Writer) {
+		w.AddInt(message.HSessionExpires, int64(max(least, uint32(s.e.o.SessionTime/time.Second))))
+	})
+	if n != nil {
+		c.leg.asked = n
+	}
+	return n != nil
+}
+
+func addrPort(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }

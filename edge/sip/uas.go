@@ -1,0 +1,304 @@
+package sip
+
+import (
+	"bytes"
+	"strings"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+	"ringfence/flow/gate"
+)
+
+// request takes a request inside the shard: to its leg, or to begin something new.
+func (s *shard) request(p *transport.Packet) {
+	m := &p.Msg
+	l := s.uas[string(m.CallID())]
+	if l == nil {
+		l = s.uac[string(m.CallID())]
+	}
+	if l != nil {
+		s.cur = l.b
+		l.request(p)
+		return
+	}
+	switch {
+	case m.Method() == message.REGISTER:
+		s.register(p)
+	case m.Method() == message.INVITE && m.To().Tag() == nil:
+		s.invite(p)
+	case m.Method() != message.ACK:
+		s.e.stats.unmatched.Add(1)
+		s.e.answer(p, message.Reply{Code: 481})
+	}
+}
+
+// invite begins a call (RFC 3261 8.2 and 13.3.1).
+func (s *shard) invite(p *transport.Packet) {
+	e, m := s.e, &p.Msg
+	if code, lines := e.unfit(m); code != 0 {
+		e.answer(p, message.Reply{Code: code, Lines: lines})
+		return
+	}
+	a, ok := e.identify(p)
+	if !ok {
+		return
+	}
+	e.stats.invites.Add(1)
+	if full := e.calls.Load(); full >= int64(e.o.MaxCalls) {
+		e.stats.full.Add(1)
+		a.Full = true
+		if full >= int64(e.o.MaxCalls+e.o.MaxCalls/10+1) {
+			e.refuseStateless(p, policy.Overloaded, policy.Figures{Limit: int64(e.o.MaxCalls)})
+			return
+		}
+	}
+	b := s.newBridge(p)
+	b.a.trunk = a.Trunk
+	s.cur = b
+	s.ask(b, func() func() {
+		plan, err := e.d.Admit(e.ctx, a)
+		return func() { b.admitted(plan, err) }
+	})
+}
+
+// unfit is the answer to an INVITE that cannot become a call, whoever sent it; 0 if it can.
+func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
+	if m.MaxForwards() == 0 {
+		return 483, nil
+	}
+	if u := m.URI(); u.Scheme != message.SIP && u.Scheme != message.SIPS && u.Scheme != message.TEL {
+		return 416, nil
+	}
+	for v := range m.All(message.HVia) {
+		if bytes.Contains(v, []byte(e.mark)) {
+			return 482, nil // our own packet came back
+		}
+	}
+	for v := range m.All(message.HRequire) {
+		for name := range strings.SplitSeq(string(v), ",") {
+			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "timer") {
+				return 420, []byte("Unsupported: " + clipText(name, 40) + "\r\n")
+			}
+		}
+	}
+	if e.tooBrief(m) {
+		return 422, e.minSELine()
+	}
+	return 0, nil
+}
+
+// clipText bounds what is taken over from a peer's text.
+func clipText(s string, most int) string {
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+// identify says who calls: a trunk by its address, or a line by its login. Otherwise it has answered.
+func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
+	m := &p.Msg
+	a := gate.Attempt{
+		Dialled: string(m.URI().AppendUser(nil)), Source: p.Src, ALeg: string(m.CallID()),
+		UserAgent: clipText(string(m.Get(message.HUserAgent)), 200),
+	}
+	if !e.hasCredentials(m) {
+		trunk, ok := e.d.TrunkOf(p.Src)
+		if !ok {
+			e.challenge(p, false)
+			return a, false
+		}
+		a.Trunk = trunk
+		return a, true
+	}
+	res := e.login(p)
+	switch {
+	case res.Outcome == auth.Challenge:
+		e.challenge(p, res.Stale)
+		return a, false
+	case res.Outcome == auth.Refuse && !res.EmergencyOK:
+		e.stats.refused.Add(1)
+		e.refuseStateless(p, res.Reason, res.Figures)
+		return a, false
+	}
+	a.Line, a.Restricted = res.Line, res.Outcome == auth.Refuse
+	return a, true
+}
+
+// login checks the credentials of a request. Without any that are for us it asks for a challenge.
+func (e *Edge) login(p *transport.Packet) auth.Result {
+	m := &p.Msg
+	var c message.Credentials
+	if !m.Credentials(message.HProxyAuthorization, e.o.Realm, &c) && !m.Credentials(message.HAuthorization, e.o.Realm, &c) {
+		return auth.Result{Outcome: auth.Challenge}
+	}
+	c.Method = m.MethodText()
+	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now())
+}
+
+// newBridge takes over what is needed of an INVITE: the packet is the reader's.
+func (s *shard) newBridge(p *transport.Packet) *bridge {
+	m := &p.Msg
+	tag := hex64(s.random.Uint64())
+	b := &bridge{s: s}
+	l := &leg{
+		b: b, callID: string(m.CallID()), localTag: tag, remoteTag: string(m.From().Tag()),
+		local: string(m.Get(message.HTo)) + ";tag=" + tag, remote: string(m.Get(message.HFrom)),
+		dest: replyTo(p), remoteSeq: m.CSeq(), uas: true, older: s.uas[string(m.CallID())],
+	}
+	if l.older != nil {
+		l.older.older = nil
+	}
+	l.learn(m)
+	b.a = l
+	b.setup = &setup{
+		ctype: string(m.Get(message.HContentType)), offer: bytes.Clone(m.Body()), hops: hopsAfter(m), from: callerOf(m),
+		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
+	}
+	l.invite = s.serve(l, p)
+	s.uas[l.callID] = l
+	s.e.calls.Add(1)
+	return b
+}
+
+func hopsAfter(m *message.Message) int {
+	if n := m.MaxForwards(); n > 0 {
+		return min(n-1, 70)
+	}
+	return 70
+}
+
+func callerOf(m *message.Message) caller {
+	c := caller{}
+	if u, ok := m.From().ParseURI(); ok {
+		c.user = clipText(string(u.AppendUser(nil)), 64)
+	}
+	c.anonymous = strings.EqualFold(c.user, "anonymous") || m.HasToken(message.HPrivacy, "id") || m.HasToken(message.HPrivacy, "user")
+	if d := m.From().AppendDisplay(nil); len(d) <= 64 {
+		c.display = d
+	}
+	return c
+}
+
+// admitted goes on with the gate's answer.
+func (b *bridge) admitted(plan *gate.Plan, err error) {
+	s := b.s
+	if err != nil {
+		end := ending{by: call.System, why: policy.Fault}
+		if r, ok := err.(*gate.Refusal); ok {
+			end.why, end.f = r.Reason, r.Figures
+		}
+		s.e.stats.refused.Add(1)
+		b.told = true
+		b.finish(end)
+		return
+	}
+	b.id = plan.ID
+	s.byID[b.id] = b
+	if cut, ok := s.early[b.id]; ok {
+		b.finish(ending{by: call.System, why: cut.why, f: cut.f})
+		return
+	}
+	if b.state == over { // cancelled meanwhile
+		b.tell()
+		return
+	}
+	b.state = calling
+	b.setup.plan = plan
+	b.setup.ringAt = s.now + s.e.o.RingTimeout
+	b.tryWay()
+}
+
+// request takes a request on a known leg.
+func (l *leg) request(p *transport.Packet) {
+	m, s := &p.Msg, l.b.s
+	switch m.Method() {
+	case message.ACK:
+		l.ackCame(p)
+		return
+	case message.CANCEL:
+		l.cancelCame(p)
+		return
+	}
+	for _, o := range []*leg{l, l.older} {
+		if o == nil {
+			continue
+		}
+		if t := o.server(m, m.Method()); t != nil {
+			if t.Request().Has(transaction.Send) {
+				s.again(t)
+			}
+			return
+		}
+	}
+	switch {
+	case m.To().Tag() == nil && m.Method() == message.INVITE && l.uas && l.b.state == over:
+		s.invite(p) // the phone tries again under the same Call-ID
+	case m.To().Tag() == nil:
+		s.e.stats.merged.Add(1)
+		s.e.answer(p, message.Reply{Code: 482})
+	case !l.ownsRequest(m):
+		s.e.stats.unmatched.Add(1)
+		s.e.answer(p, message.Reply{Code: 481})
+	default:
+		l.inDialog(p)
+	}
+}
+
+// cancelCame answers a CANCEL, and ends the call if its INVITE has no final answer yet (RFC 3261 9.2). One that crosses
+// our 200 does nothing: the phone will send a BYE.
+func (l *leg) cancelCame(p *transport.Packet) {
+	s := l.b.s
+	if l.server(&p.Msg, message.INVITE) == nil {
+		s.e.answer(p, message.Reply{Code: 481})
+		return
+	}
+	s.e.answer(p, message.Reply{Code: 200})
+	if l.uas && l.state == early {
+		l.b.finish(ending{by: call.Caller, why: policy.Cancelled, status: 487})
+	}
+}
+
+// ackCame takes an ACK: of a final answer, or of a 2xx and then perhaps with the caller's session description.
+func (l *leg) ackCame(p *transport.Packet) {
+	m, s := &p.Msg, l.b.s
+	t := l.server(m, message.INVITE)
+	if t == nil && l.older != nil {
+		l, t = l.older, l.older.server(m, message.INVITE)
+	}
+	if t == nil {
+		return
+	}
+	do := t.Ack(s.now, &s.e.o.Timers)
+	if do.Has(transaction.Done) {
+		l.dropServer(t)
+	}
+	if !do.Has(transaction.Pass) {
+		return
+	}
+	l.acked = true
+	l.heard(p)
+	if c := t.from; c != nil && !c.offer && c.leg.state == up {
+		c.leg.keepSDP(string(m.Get(message.HContentType)), m.Body())
+		c.leg.acked = true
+		c.leg.sendAck(c.seq, string(m.Get(message.HContentType)), m.Body())
+	}
+	if l.byeWaits {
+		l.bye(l.byeReason)
+	}
+}
+
+// replyTo is where answers to a request go: to where it came from, but to the port in its Via when it asks for that by
+// leaving out rport and is not behind address translation (RFC 3261 18.2.2, RFC 3581).
+func replyTo(p *transport.Packet) transport.Dest {
+	d, v := p.From(), p.Msg.Via()
+	if d.Proto != transport.UDP || v.HasRPort || v.Port == 0 || v.Port == d.Addr.Port() || string(v.Host) != d.Addr.Addr().Unmap().String() {
+		return d
+	}
+	d.Addr = addrPort(d.Addr.Addr(), v.Port)
+	return d
+}
