@@ -32,10 +32,11 @@ type Options struct {
 
 // Book is the whole of it. Safe for concurrent use.
 type Book struct {
-	db   store.Store
-	o    Options
-	zone *time.Location
-	box  atomic.Pointer[secret.Box]
+	db       store.Store
+	plan     *phone.Plan
+	realm    string
+	box      atomic.Pointer[secret.Box]
+	provider atomic.Pointer[provider]
 
 	lines   lineTable
 	numbers numberTable
@@ -56,18 +57,16 @@ type Book struct {
 
 // Open reads the whole book from the store.
 func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
-	zone, err := loadZone(o.Zone)
+	p, err := newProvider(&o)
 	if err != nil {
 		return nil, err
 	}
 	if o.Plan == nil || o.Box == nil {
 		return nil, errors.New("book: a numbering plan and a key are needed")
 	}
-	if err := o.Provider.Validate(account.LevelProvider); err != nil {
-		return nil, fmt.Errorf("the provider's settings: %w", err)
-	}
-	b := &Book{db: db, o: o, zone: zone, customers: map[string]*customer{}}
+	b := &Book{db: db, plan: o.Plan, realm: o.Realm, customers: map[string]*customer{}}
 	b.box.Store(o.Box)
+	b.provider.Store(p)
 	b.lines.init()
 	b.numbers.init()
 	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
@@ -88,11 +87,8 @@ func (b *Book) tell(c Change) {
 	}
 }
 
-// Provider is the provider's link of the settings chain; read only.
-func (b *Book) Provider() *account.Settings { return &b.o.Provider }
-
 // Plan is the numbering plan.
-func (b *Book) Plan() *phone.Plan { return b.o.Plan }
+func (b *Book) Plan() *phone.Plan { return b.plan }
 
 // Counts says how much is in the book.
 type Counts struct {
@@ -130,6 +126,7 @@ const (
 	CustomerDeleted
 	TrunkChanged // Trunk was added, edited or deleted
 	DecksLoaded
+	ProviderChanged // what stands above every customer
 )
 
 // Change is told to every OnChange function after it is durable and in force, in the order of changes, under the writers'

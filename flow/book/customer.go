@@ -23,7 +23,7 @@ type customer struct {
 // customerEntry is immutable but for its cache.
 type customerEntry struct {
 	account.Customer
-	provider *account.Settings
+	provider *provider
 	zone     *time.Location // in force
 	badZone  bool           // this machine does not know the zone it names; the provider's is used
 	tariff   string         // in force
@@ -35,7 +35,7 @@ func (c *customerEntry) effective(now time.Time) *account.Effective {
 	if e := c.eff.Load(); e != nil && fresh(e, now) {
 		return e
 	}
-	e := account.Resolve(now, c.provider, &c.Settings)
+	e := account.Resolve(now, &c.provider.settings, &c.Settings)
 	c.eff.Store(&e)
 	return &e
 }
@@ -113,9 +113,10 @@ func (b *Book) loadCustomers(ctx context.Context) error {
 
 // publishCustomer puts a checked or stored customer in force.
 func (b *Book) publishCustomer(a account.Customer) {
-	e := &customerEntry{Customer: a, provider: &b.o.Provider, zone: b.zone, tariff: a.Tariff}
+	p := b.provider.Load()
+	e := &customerEntry{Customer: a, provider: p, zone: p.zone, tariff: a.Tariff}
 	if a.Tariff == "" {
-		e.tariff = b.o.Tariff
+		e.tariff = p.tariff
 	}
 	if a.Zone != "" {
 		// Checked when it was set. A machine without that zone's data must not keep the whole program from its work.
@@ -224,7 +225,7 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	if err != nil {
 		return a, err
 	}
-	above := []*account.Settings{&b.o.Provider}
+	above := []*account.Settings{b.Provider()}
 	a.Settings, err = change(a.Settings, account.LevelCustomer, above, edit.Set, now)
 	return a, err
 }

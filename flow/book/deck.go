@@ -205,7 +205,7 @@ func (b *Book) Diff(ctx context.Context, name string, from, to int64) (fromV, to
 
 // MissingTariffs are the retail decks that customers, or the provider for all of them, name but that are not loaded.
 func (b *Book) MissingTariffs() []string {
-	names := map[string]bool{b.o.Tariff: true}
+	names := map[string]bool{b.provider.Load().tariff: true}
 	b.customersMu.RLock()
 	for _, c := range b.customers {
 		names[c.entry.Load().tariff] = true

@@ -47,7 +47,7 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 		return nil, err
 	}
 	if o.Read.Zone == nil {
-		o.Read.Zone = b.zone
+		o.Read.Zone = b.provider.Load().zone
 	}
 	if o.Read.At.IsZero() {
 		o.Read.At = time.Now()

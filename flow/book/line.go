@@ -91,7 +91,7 @@ func (l *Line) Effective(now time.Time) *account.Effective {
 	if r := l.eff.Load(); r != nil && r.from == c && fresh(&r.Effective, now) {
 		return &r.Effective
 	}
-	r := &resolved{c, account.Resolve(now, c.provider, &c.Settings, l.settings)}
+	r := &resolved{c, account.Resolve(now, &c.provider.settings, &c.Settings, l.settings)}
 	l.eff.Store(r)
 	return &r.Effective
 }
@@ -99,7 +99,7 @@ func (l *Line) Effective(now time.Time) *account.Effective {
 // EffectiveAt is the line's settings as they would be at another instant, if nothing else changed. It caches nothing.
 func (l *Line) EffectiveAt(at time.Time) *account.Effective {
 	c := l.cust.entry.Load()
-	e := account.Resolve(at, c.provider, &c.Settings, l.settings)
+	e := account.Resolve(at, &c.provider.settings, &c.Settings, l.settings)
 	return &e
 }
 
@@ -112,11 +112,7 @@ func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 	if d == nil || d.head.Kind != rating.Retail {
 		return nil, rating.Calendar{}
 	}
-	return d.rows, b.calendar(c.zone)
-}
-
-func (b *Book) calendar(zone *time.Location) rating.Calendar {
-	return rating.Calendar{Zone: zone, PeakFrom: b.o.PeakFrom, PeakTill: b.o.PeakTill}
+	return d.rows, c.provider.calendar(c.zone)
 }
 
 func fresh(e *account.Effective, now time.Time) bool {

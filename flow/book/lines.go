@@ -224,7 +224,7 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	if err := errors.Join(checkName("name", a.Name), numberErr); err != nil {
 		return a, err
 	}
-	above := []*account.Settings{&b.o.Provider, &c.entry.Load().Settings}
+	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}
 	var err error
 	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)
 	return a, err
@@ -235,9 +235,9 @@ func (b *Book) lineNumber(line, text string) (string, error) {
 	if strings.TrimSpace(text) == "" {
 		return "", nil
 	}
-	d, problem := b.o.Plan.Parse(text)
+	d, problem := b.plan.Parse(text)
 	if problem != phone.NoProblem && text[0] >= '1' && text[0] <= '9' {
-		d, problem = b.o.Plan.Parse("+" + text) // 442079460000, as it is stored and listed
+		d, problem = b.plan.Parse("+" + text) // 442079460000, as it is stored and listed
 	}
 	if problem != phone.NoProblem || d.Number.Short() || account.CheckNumber(d.Number.String()[1:]) != nil {
 		return "", &Invalid{"number", clip(text), "a number that can be called, such as +442079460000"}

@@ -60,7 +60,7 @@ func (b *Book) HA1(l *Line) (*secret.HA1, bool) {
 	if err != nil {
 		return nil, false
 	}
-	h := secret.NewHA1(l.id, b.o.Realm, p)
+	h := secret.NewHA1(l.id, b.realm, p)
 	l.ha1.Store(&h)
 	return &h, true
 }

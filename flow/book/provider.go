@@ -1,0 +1,61 @@
+package book
+
+import (
+	"fmt"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/rating"
+)
+
+// provider is what stands above every customer; immutable.
+type provider struct {
+	settings           account.Settings
+	zone               *time.Location
+	tariff             string
+	peakFrom, peakTill time.Duration
+}
+
+func newProvider(o *Options) (*provider, error) {
+	zone, err := loadZone(o.Zone)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Provider.Validate(account.LevelProvider); err != nil {
+		return nil, fmt.Errorf("the provider's settings: %w", err)
+	}
+	if o.PeakFrom < 0 || o.PeakTill < 0 || o.PeakFrom > 24*time.Hour || o.PeakTill > 24*time.Hour {
+		return nil, &Invalid{"peak hours", fmt.Sprint(o.PeakFrom, " to ", o.PeakTill), "times of a day"}
+	}
+	return &provider{o.Provider, zone, o.Tariff, o.PeakFrom, o.PeakTill}, nil
+}
+
+func (p *provider) calendar(zone *time.Location) rating.Calendar {
+	return rating.Calendar{Zone: zone, PeakFrom: p.peakFrom, PeakTill: p.peakTill}
+}
+
+// Provider is the provider's link of the settings chain; read only.
+func (b *Book) Provider() *account.Settings { return &b.provider.Load().settings }
+
+// SetProvider puts another Provider, Zone, Tariff and peak hours in force for everybody; the other options stay as they
+// were. On an error nothing changes. Calls in progress keep their quotes.
+func (b *Book) SetProvider(o Options) error {
+	p, err := newProvider(&o)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.provider.Store(p)
+	b.customersMu.RLock()
+	all := make([]account.Customer, 0, len(b.customers))
+	for _, c := range b.customers {
+		all = append(all, c.entry.Load().Customer)
+	}
+	b.customersMu.RUnlock()
+	for _, a := range all {
+		b.publishCustomer(a)
+	}
+	b.tell(Change{Kind: ProviderChanged})
+	return nil
+}
