@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -64,9 +63,6 @@ func (k Key) GoString() string { return redacted }
 
 // MarshalText hides the key.
 func (k Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue hides the key.
-func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // ParseKey reads 32 bytes in hexadecimal or base64 (either alphabet, padded or not), as from RINGFENCE_KEY.
 func ParseKey(text string) (Key, error) {

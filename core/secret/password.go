@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/sethvargo/go-diceware/diceware"
@@ -40,9 +39,6 @@ func (p Password) GoString() string { return redacted }
 
 // MarshalText hides the text; JSON and TOML use it.
 func (p Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue hides the text.
-func (p Password) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 func hide(w io.Writer) { _, _ = io.WriteString(w, redacted) } // a failed write is the printer's to report
 
@@ -84,6 +80,3 @@ func (h HA1) GoString() string { return redacted }
 
 // MarshalText hides the hashes.
 func (h HA1) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue hides the hashes.
-func (h HA1) LogValue() slog.Value { return slog.StringValue(redacted) }
