@@ -92,8 +92,8 @@ func (a *App) liveCalls() []rest.Live {
 	return out
 }
 
-func (a *App) cutCall(id call.ID, why policy.Reason, _ string) bool {
-	return a.gate.Cut(id, why, policy.Figures{})
+func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
+	return a.gate.Cut(id, why, policy.Figures{}, note)
 }
 
 func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
@@ -173,7 +173,9 @@ func (a *App) status(context.Context) api.Status {
 // check looks for what an operator should know: a store that does not add up, secrets that do not open, calls without price.
 func (a *App) check(ctx context.Context) api.Check {
 	var c api.Check
-	add := func(what, level, text string) { c.Items = append(c.Items, api.CheckItem{What: what, Level: level, Text: text}) }
+	add := func(what, level, text string) {
+		c.Items = append(c.Items, api.CheckItem{What: what, Level: level, Text: text})
+	}
 	a.checkStore(ctx, add)
 	a.checkBook(add)
 	c.OK = true

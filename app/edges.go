@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"ringfence/core/account"
 	"ringfence/edge/rest"
@@ -28,8 +29,12 @@ func (a *App) openEdges(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}
+	tokens, err := readTokens(cfg.Admin.TokensFile)
+	if err != nil {
+		return err
+	}
 	a.rest, err = rest.New(a.adminDeps(), rest.Options{
-		Socket: cfg.Admin.Socket, Listen: cfg.Admin.Listen, Cert: cfg.Admin.TLSCert, Key: cfg.Admin.TLSKey,
+		Socket: cfg.Admin.Socket, Listen: cfg.Admin.Listen, Tokens: tokens, Cert: cfg.Admin.TLSCert, Key: cfg.Admin.TLSKey,
 		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Log: a.log, Extra: a.monitor.handlers,
 	})
 	return err
@@ -89,4 +94,21 @@ func (a *App) startEdges(ctx context.Context) error {
 	}
 	a.onStop("SIP", a.sip.Stop)
 	return nil
+}
+
+// readTokens reads who may use the admin interface over TCP.
+func readTokens(path string) ([]rest.Token, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("admin.tokens-file: %w", err)
+	}
+	defer f.Close()
+	tokens, err := rest.ParseTokens(f)
+	if err != nil {
+		return nil, fmt.Errorf("admin.tokens-file: %w", err)
+	}
+	return tokens, nil
 }

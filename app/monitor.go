@@ -195,3 +195,40 @@ func (m metrics) send(kind prometheus.ValueType, name, help string, v float64, l
 	}
 	m.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("ringfence_"+name, help, names, nil), kind, v, values...)
 }
+
+// sip are the counts of the SIP edge and its sockets.
+func (c *collector) sip(m metrics) {
+	s := c.a.sip.Stats()
+	m.count("sip_malformed_total", "Packets that are no SIP, or broken.", float64(s.Malformed))
+	m.count("sip_strangers_total", "Requests challenged without keeping anything.", float64(s.Strangers))
+	m.count("sip_registers_total", "REGISTER answered 200.", float64(s.Registers))
+	m.count("sip_registers_refused_total", "REGISTER refused.", float64(s.RefusedRegisters))
+	m.count("sip_invites_total", "Calls asked for by somebody known.", float64(s.Invites))
+	m.count("sip_failovers_total", "Ways out given up for the next.", float64(s.Failovers))
+	m.count("sip_repeats_total", "Packets repeated, by them or by us.", float64(s.Repeats))
+	m.count("sip_unmatched_total", "Packets that belong to no call.", float64(s.Unmatched))
+	m.count("sip_strays_total", "Answers to calls of before a crash, hung up.", float64(s.Strays))
+	m.count("sip_timeouts_total", "Requests that nobody answered.", float64(s.Timeouts))
+	m.count("sip_unsent_total", "Packets the sockets did not take.", float64(s.Unsent))
+	m.count("sip_full_total", "Calls refused because there were too many.", float64(s.Full))
+	m.count("sip_panics_total", "Faults in this program that ended one call each.", float64(s.Panics))
+	m.gauge("sip_calls", "Calls being set up or up.", float64(s.Calls))
+	t := c.a.sip.Transport()
+	m.count("sip_packets_in_total", "Packets received.", float64(t.PacketsIn))
+	m.count("sip_packets_out_total", "Packets sent.", float64(t.PacketsOut))
+	m.count("sip_packets_banned_total", "Packets dropped because their source is banned.", float64(t.Banned))
+}
+
+// ledger are the counts of the group commit.
+func (c *collector) ledger(m metrics) {
+	s := c.a.ledger.Stats()
+	m.count("ledger_transactions_total", "Transactions committed.", float64(s.Groups))
+	m.count("ledger_operations_total", "Operations in them.", float64(s.Ops))
+	m.count("ledger_refused_total", "Reservations that a purse had no room for.", float64(s.Refused))
+	m.count("ledger_failures_total", "Transactions that failed.", float64(s.Failures))
+	m.count("ledger_lost_total", "Operations dropped by a bound; each is a fault to look into.", float64(s.Lost))
+	m.count("ledger_facts_dropped_total", "Journal rows dropped by a bound.", float64(s.FactsDropped))
+	m.count("ledger_commit_seconds_total", "Time spent in transactions.", s.CommitTime.Seconds())
+	m.gauge("ledger_waiting", "Reservations that wait for their transaction.", float64(s.Waiting))
+	m.gauge("ledger_posted", "Settlements that are not durable yet.", float64(s.Posted))
+}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"ringfence/app/config"
@@ -13,7 +12,6 @@ import (
 	"ringfence/flow/gate"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
-	"ringfence/state/store"
 	"ringfence/state/store/memory"
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/sqlite"
@@ -24,7 +22,7 @@ func (a *App) openStore(ctx context.Context) error {
 	var err error
 	switch a.cfg.Store.Engine {
 	case "postgres":
-		a.store, err = postgres.Open(ctx, a.cfg.Store.DSN.Reveal())
+		a.store, err = postgres.Open(ctx, string(a.cfg.Store.DSN))
 	default:
 		a.store, err = sqlite.Open(ctx, a.cfg.DatabasePath(), sqlite.Options{Sync: a.cfg.Store.Sync})
 	}
@@ -43,14 +41,16 @@ func (a *App) openStore(ctx context.Context) error {
 // openBook reads the key and the book.
 func (a *App) openBook(ctx context.Context) error {
 	var err error
-	if a.keys, err = openKeys(&a.cfg); err != nil {
+	if a.keys, err = openKeys(&a.cfg, a.log); err != nil {
 		return err
 	}
 	o, err := bookOptions(&a.cfg)
 	if err != nil {
 		return err
 	}
-	o.Box = a.keys.box()
+	if o.Box, err = a.keys.box(); err != nil {
+		return err
+	}
 	a.book, err = book.Open(ctx, a.store, o)
 	return err
 }
@@ -82,7 +82,7 @@ func numberingPlan(cfg *config.Config) (*phone.Plan, error) {
 func (a *App) openStages(ctx context.Context) error {
 	cfg := &a.cfg
 	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log})
-	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Log: a.log})
+	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log})
 	if err := a.location.Load(ctx); err != nil {
 		return fmt.Errorf("registrations of before: %w", err)
 	}
@@ -102,7 +102,16 @@ func (a *App) openStages(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) registered(line string, now time.Time) bool { return len(a.location.Lookup(line, now)) > 0 }
+func (a *App) accountOf(line string) string {
+	if l, ok := a.book.Line(line); ok {
+		return l.Customer()
+	}
+	return ""
+}
+
+func (a *App) registered(line string, now time.Time) bool {
+	return len(a.location.Lookup(line, now)) > 0
+}
 
 // dropPhones unregisters the phones of a line that was removed or whose password changed.
 func (a *App) dropPhones(c book.Change) {
@@ -125,7 +134,8 @@ func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 	if !ok {
 		return auth.Line{}, false
 	}
-	return auth.Line{ID: l.ID(), Nets: l.Effective(now).Nets}, true
+	ha1, _ := a.book.HA1(l)
+	return auth.Line{ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets}, true
 }
 
 // startStages runs the ledger, takes back open calls, and keeps leases and registrations.
@@ -148,6 +158,3 @@ func (a *App) startStages(ctx context.Context) error {
 	})
 	return nil
 }
-
-var _ netip.Addr
-var _ store.Store

@@ -79,6 +79,20 @@ func nearest(key string) string {
 	return best
 }
 
+// Nearest is the word among others that a slip of the keys may have meant, "" if none is near.
+func Nearest(word string, among []string) string {
+	best, cost := "", max(2, len(word)/3)+1
+	if len(word) > 200 {
+		return ""
+	}
+	for _, w := range among {
+		if d := distance(word, w); d < cost {
+			best, cost = w, d
+		}
+	}
+	return best
+}
+
 // distance is Levenshtein's: how many letters to insert, remove or change.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)

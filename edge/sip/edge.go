@@ -228,3 +228,6 @@ func (e *Edge) readerPanicked(what any, stack []byte) {
 	e.stats.panics.Add(1)
 	e.log.Error("panic while reading a packet", "panic", what, "stack", string(stack))
 }
+
+// Transport reads the counts of the sockets.
+func (e *Edge) Transport() transport.Stats { return e.net.Stats() }

@@ -116,9 +116,9 @@ func sliceHeld(c *call.Open, held money.Micro, paid time.Duration) []store.Fact 
 	return callFact(c, time.Now(), "slice.held", newObject().num("held_micro", int64(held)).num("paid_for_ms", paid.Milliseconds()))
 }
 
-func cutFact(c *call.Open, why policy.Reason, f policy.Figures) store.Fact {
+func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) store.Fact {
 	return callFact(c, time.Now(), "call.cut", newObject().text("reason", why.Code()).text("text", why.Text(f)).
-		num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass))[0]
+		num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass).text("note", note))[0]
 }
 
 func settled(r *call.CDR) []store.Fact {

@@ -119,7 +119,7 @@ func (g *Gate) look(id call.ID) {
 	switch {
 	case talked >= c.Longest:
 		l.mu.Unlock()
-		g.Cut(id, policy.TooLong, policy.Figures{Limit: int64(c.Longest / time.Second), Value: int64(talked / time.Second)})
+		g.Cut(id, policy.TooLong, policy.Figures{Limit: int64(c.Longest / time.Second), Value: int64(talked / time.Second)}, "")
 		return
 	case talked >= c.PaidFor:
 		why, f := l.spentWhy, l.spentFig
@@ -127,7 +127,7 @@ func (g *Gate) look(id call.ID) {
 		if why == policy.OK {
 			why = policy.StoreUnavailable
 		}
-		g.Cut(id, why, f)
+		g.Cut(id, why, f, "")
 		return
 	case l.wantsMore(talked, g.o.Ahead):
 		l.busy = true
@@ -186,7 +186,7 @@ func (g *Gate) extend(l *live) {
 			g.extendLater(l, err)
 			return
 		case out.Missing:
-			g.Cut(c.ID, policy.Fault, policy.Figures{})
+			g.Cut(c.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
 			return
 		case !out.Refused:
 			g.extended(l, want, paid)

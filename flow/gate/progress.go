@@ -161,8 +161,8 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 }
 
 // Cut tells the edge to hang up both legs; the call is settled when the edge says that it ended. By staff, owner or the
-// meter. It reports whether the call is open. A second cut changes nothing of the first one's reason.
-func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures) bool {
+// meter; note is who asked and why, for the journal. It reports whether the call is open. A second cut changes nothing of the first one's reason.
+func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures, note string) bool {
 	l := g.get(id)
 	if l == nil {
 		return false
@@ -178,7 +178,7 @@ func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures) bool {
 		return true
 	}
 	g.stats.cut.Add(1)
-	g.o.Ledger.Record(cutFact(&c, why, f))
+	g.o.Ledger.Record(cutFact(&c, why, f, note))
 	if g.onCut != nil {
 		g.onCut(id, why, f)
 	}
@@ -201,7 +201,7 @@ func (g *Gate) CutLine(line string, why policy.Reason) int {
 	n := 0
 	for i := range g.calls {
 		for _, id := range g.calls[i].outboundOf(line) {
-			if g.Cut(id, why, policy.Figures{}) {
+			if g.Cut(id, why, policy.Figures{}, "") {
 				n++
 			}
 		}

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"ringfence/app/config"
+	"ringfence/core/secret"
+	"ringfence/flow/auth"
+)
+
+// keyring is where the keys that seal passwords come from: a file, or the environment, which cannot be added to.
+type keyring struct {
+	file string // "" is the environment
+	keys []secret.Key
+}
+
+// openKeys reads the keys, and makes the file at the first start. A file that is missing beside a database that is not
+// empty is an error: a new key would open nothing.
+func openKeys(cfg *config.Config, log *slog.Logger) (*keyring, error) {
+	if cfg.Secret.Key != "" {
+		keys, err := secret.ParseKeys([]byte(string(cfg.Secret.Key)))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", auth.KeyEnv, err)
+		}
+		return &keyring{keys: keys}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Secret.KeyFile), 0o700); err != nil {
+		return nil, fmt.Errorf("the key file's folder: %w", err)
+	}
+	keys, made, err := auth.OpenKeys(cfg.Secret.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("the key that seals passwords: %w", err)
+	}
+	if made {
+		log.Warn("a key that seals passwords was made: keep a copy apart from the database", "file", cfg.Secret.KeyFile)
+	}
+	return &keyring{file: cfg.Secret.KeyFile, keys: keys}, nil
+}
+
+func (k *keyring) box() (*secret.Box, error) { return secret.NewBox(k.keys) }
+
+// errKeyFixed says that keys of the environment are rotated where they are set.
+var errKeyFixed = errors.New("the key comes from " + auth.KeyEnv + ": add a new one there after the old (old,new), restart, then rotate again without the old")
+
+// add puts a new key into the file, durable before it returns.
+func (k *keyring) add() (*secret.Box, error) {
+	if k.file == "" {
+		return nil, errKeyFixed
+	}
+	keys, err := auth.AddKey(k.file)
+	if err != nil {
+		return nil, err
+	}
+	k.keys = keys
+	return k.box()
+}
