@@ -73,8 +73,10 @@ func TestResolve(t *testing.T) {
 		{name: "ended grant over an own word", line: ceiling(own(p).Grant(50*p, now)), want: p, from: LevelLine},
 		{name: "last instant of a grant", line: ceiling(Value{}.Grant(50*p, now.Add(1))), want: 50 * p, from: LevelLine, expiry: now.Add(1)},
 		{name: "line under a customer's grant", customer: ceiling(Value{}.Grant(50*p, friday)), line: ceiling(own(10 * p)), want: 10 * p, from: LevelLine, expiry: friday},
-		{name: "line's grant hides the end of the customer's", customer: ceiling(Value{}.Grant(50*p, friday)),
-			line: ceiling(Value{}.Grant(60*p, time.Time{})), want: 60 * p, from: LevelLine},
+		{
+			name: "line's grant hides the end of the customer's", customer: ceiling(Value{}.Grant(50*p, friday)),
+			line: ceiling(Value{}.Grant(60*p, time.Time{})), want: 60 * p, from: LevelLine,
+		},
 		{name: "a grant may be tighter", line: ceiling(Value{}.Grant(p, friday)), want: p, from: LevelLine, expiry: friday},
 		{name: "negative values close", customer: ceiling(own(-1)), want: 0, from: LevelCustomer},
 		{name: "no value beyond the field's range", provider: ceiling(own(math.MaxInt64)), want: 10_000 * p, from: LevelProvider},
@@ -164,13 +166,25 @@ func TestParseAndFormatValues(t *testing.T) {
 		want  int64
 		out   string
 	}{
-		{NationalCeiling, "20p", 20 * p, "20p"}, {NationalCeiling, " 2.5 ", 5 * p / 2, "2.5p"}, {NationalCeiling, "free", 0, "free only"},
-		{NationalCeiling, "Free Only", 0, "free only"}, {NationalCeiling, "0", 0, "free only"}, {NationalCeiling, "£0.20", 20 * p, "20p"},
+		{NationalCeiling, "20p", 20 * p, "20p"},
+		{NationalCeiling, " 2.5 ", 5 * p / 2, "2.5p"},
+		{NationalCeiling, "free", 0, "free only"},
+		{NationalCeiling, "Free Only", 0, "free only"},
+		{NationalCeiling, "0", 0, "free only"},
+		{NationalCeiling, "£0.20", 20 * p, "20p"},
 		{InternationalCeiling, "45.125 p", 45125 * p / 1000, "45.125p"},
-		{LineDayCap, "50", 50_000_000, "£50.00"}, {LineDayCap, "£12.5", 12_500_000, "£12.50"}, {AccountMonthCap, "0", 0, "£0.00"},
-		{LongestCall, "4h", 14400, "4h"}, {LongestCall, "90m", 5400, "1h30m"}, {LongestCall, "45s", 45, "45s"}, {LongestCall, "10m", 600, "10m"},
+		{LineDayCap, "50", 50_000_000, "£50.00"},
+		{LineDayCap, "£12.5", 12_500_000, "£12.50"},
+		{AccountMonthCap, "0", 0, "£0.00"},
+		{LongestCall, "4h", 14400, "4h"},
+		{LongestCall, "90m", 5400, "1h30m"},
+		{LongestCall, "45s", 45, "45s"},
+		{LongestCall, "10m", 600, "10m"},
 		{LongestCall, "1h0m1s", 3601, "1h0m1s"},
-		{Premium, "on", 1, "on"}, {Premium, "Off", 0, "off"}, {MaxCalls, "10", 10, "10"}, {CallsPerMinute, "0", 0, "0"},
+		{Premium, "on", 1, "on"},
+		{Premium, "Off", 0, "off"},
+		{MaxCalls, "10", 10, "10"},
+		{CallsPerMinute, "0", 0, "0"},
 	} {
 		n, err := ParseValue(c.field, c.text)
 		if err != nil || n != c.want || Format(c.field, n) != c.out {
@@ -184,10 +198,27 @@ func TestParseAndFormatValues(t *testing.T) {
 		field Field
 		text  string
 	}{
-		{NationalCeiling, ""}, {NationalCeiling, "p"}, {NationalCeiling, "-1"}, {NationalCeiling, "20 pence"}, {NationalCeiling, "1e3"}, {NationalCeiling, "99999999"},
-		{LineDayCap, "-1"}, {LineDayCap, "1,000"}, {LineDayCap, "0.0000001"}, {LineDayCap, "99999999999999999999"},
-		{LongestCall, "4"}, {LongestCall, "0s"}, {LongestCall, "25h"}, {LongestCall, "1.5s"}, {LongestCall, "-1h"},
-		{Premium, "2"}, {MaxCalls, "ten"}, {MaxCalls, "-1"}, {MaxCalls, "1000000"}, {MaxCalls, strings.Repeat("1", 100)}, {NumFields, "1"},
+		{NationalCeiling, ""},
+		{NationalCeiling, "p"},
+		{NationalCeiling, "-1"},
+		{NationalCeiling, "20 pence"},
+		{NationalCeiling, "1e3"},
+		{NationalCeiling, "99999999"},
+		{LineDayCap, "-1"},
+		{LineDayCap, "1,000"},
+		{LineDayCap, "0.0000001"},
+		{LineDayCap, "99999999999999999999"},
+		{LongestCall, "4"},
+		{LongestCall, "0s"},
+		{LongestCall, "25h"},
+		{LongestCall, "1.5s"},
+		{LongestCall, "-1h"},
+		{Premium, "2"},
+		{MaxCalls, "ten"},
+		{MaxCalls, "-1"},
+		{MaxCalls, "1000000"},
+		{MaxCalls, strings.Repeat("1", 100)},
+		{NumFields, "1"},
 	} {
 		if n, err := ParseValue(c.field, c.text); err == nil {
 			t.Errorf("%v %q passed as %d", c.field, c.text, n)
@@ -208,10 +239,14 @@ func TestParseField(t *testing.T) {
 
 func TestParseNets(t *testing.T) {
 	for _, c := range []struct{ in, out string }{
-		{"", ""}, {" ,;\n", ""},
+		{"", ""},
+		{" ,;\n", ""},
 		{"192.0.2.0/24, 2001:db8::/32; 198.51.100.7", "192.0.2.0/24, 2001:db8::/32, 198.51.100.7"},
 		{"192.0.2.1\n192.0.2.2\t192.0.2.1/32,", "192.0.2.1, 192.0.2.2"},
-		{"::ffff:192.0.2.1", "192.0.2.1"}, {"::ffff:192.0.2.0/120", "192.0.2.0/24"}, {"0.0.0.0/0", "0.0.0.0/0"}, {"2001:DB8::1", "2001:db8::1"},
+		{"::ffff:192.0.2.1", "192.0.2.1"},
+		{"::ffff:192.0.2.0/120", "192.0.2.0/24"},
+		{"0.0.0.0/0", "0.0.0.0/0"},
+		{"2001:DB8::1", "2001:db8::1"},
 	} {
 		nets, err := ParseNets(c.in)
 		if err != nil || FormatNets(nets) != c.out {
@@ -220,9 +255,14 @@ func TestParseNets(t *testing.T) {
 	}
 	for _, c := range []struct{ in, names string }{
 		{"192.0.2.7/24", `"192.0.2.7/24" has bits set outside the network: write 192.0.2.0/24 or 192.0.2.7`},
-		{"192.0.2.1, 10.0.0, fe80::1%eth0", `"10.0.0" is not an address`}, {"10.0.0, fe80::1%eth0", `"fe80::1%eth0" is not`},
-		{"192.0.2.0/33", `"192.0.2.0/33"`}, {"192.0.2.0/024", "024"}, {"::ffff:0.0.0.0/64", "covers more"}, {"192.168.01.1", "192.168.01.1"},
-		{"phone.example.com", "phone.example.com"}, {strings.Repeat("10.0.0.1/32 ", 500), "characters"},
+		{"192.0.2.1, 10.0.0, fe80::1%eth0", `"10.0.0" is not an address`},
+		{"10.0.0, fe80::1%eth0", `"fe80::1%eth0" is not`},
+		{"192.0.2.0/33", `"192.0.2.0/33"`},
+		{"192.0.2.0/024", "024"},
+		{"::ffff:0.0.0.0/64", "covers more"},
+		{"192.168.01.1", "192.168.01.1"},
+		{"phone.example.com", "phone.example.com"},
+		{strings.Repeat("10.0.0.1/32 ", 500), "characters"},
 	} {
 		if nets, err := ParseNets(c.in); !errors.Is(err, ErrNets) || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%.60q: %v %v", c.in, nets, err)

@@ -65,23 +65,35 @@ func TestDecide(t *testing.T) {
 		figures  Figures
 	}{
 		{name: "national within", attempt: call(phone.Mobile, true, quote(20*p, 0, 0))},
-		{name: "national over", attempt: call(phone.Mobile, true, quote(20*p+1, 0, 0)), want: OverNational,
-			figures: Figures{int64(20 * p), int64(20*p + 1), int64(20*p + 1)}},
+		{
+			name: "national over", attempt: call(phone.Mobile, true, quote(20*p+1, 0, 0)), want: OverNational,
+			figures: Figures{int64(20 * p), int64(20*p + 1), int64(20*p + 1)},
+		},
 		{name: "international within", attempt: call(phone.IntlFixed, false, quote(2*p, 0, 0))},
 		{name: "international over", attempt: far, want: OverInternational, figures: Figures{int64(2 * p), int64(451 * p / 10), int64(451 * p / 10)}},
 		{name: "what would pass passes", settings: effective(set(account.InternationalCeiling, int64(451*p/10))), attempt: far},
-		{name: "satellite by its price", settings: effective(set(account.InternationalCeiling, int64(500*p))),
-			attempt: call(phone.Satellite, false, quote(400*p, 0, 0))},
-		{name: "connection charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
-			figures: Figures{int64(2 * p), int64(500 * p), int64(500 * p)}},
-		{name: "least charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 0, 20_001)), want: OverInternational,
-			figures: Figures{int64(2 * p), 20_001_000, 20_001_000}},
+		{
+			name: "satellite by its price", settings: effective(set(account.InternationalCeiling, int64(500*p))),
+			attempt: call(phone.Satellite, false, quote(400*p, 0, 0)),
+		},
+		{
+			name: "connection charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
+			figures: Figures{int64(2 * p), int64(500 * p), int64(500 * p)},
+		},
+		{
+			name: "least charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 0, 20_001)), want: OverInternational,
+			figures: Figures{int64(2 * p), 20_001_000, 20_001_000},
+		},
 		{name: "charges are compared, not added", attempt: call(phone.IntlFixed, false, quote(2*p, 20_000, 20_000))},
-		{name: "absurd charge saturates", attempt: call(phone.Mobile, true, quote(p, money.Max, 0)), want: OverNational,
-			figures: Figures{int64(20 * p), 1<<63 - 1, 1<<63 - 1}},
+		{
+			name: "absurd charge saturates", attempt: call(phone.Mobile, true, quote(p, money.Max, 0)), want: OverNational,
+			figures: Figures{int64(20 * p), 1<<63 - 1, 1<<63 - 1},
+		},
 		{name: "free only lets free pass", settings: effective(set(account.NationalCeiling, 0)), attempt: call(phone.Freephone, true, quote(0, 0, 0))},
-		{name: "free only stops the rest", settings: effective(set(account.NationalCeiling, 0)), attempt: call(phone.Geographic, true, quote(1, 0, 0)),
-			want: OverNational, figures: Figures{0, 1, 1}},
+		{
+			name: "free only stops the rest", settings: effective(set(account.NationalCeiling, 0)), attempt: call(phone.Geographic, true, quote(1, 0, 0)),
+			want: OverNational, figures: Figures{0, 1, 1},
+		},
 		{name: "own line", attempt: call(phone.OnNet, false, quote(0, 0, 0))},
 		{name: "own line without a number", attempt: Attempt{Dest: phone.Destination{Class: phone.OnNet}, Quote: quote(0, 0, 0)}},
 		{name: "own line is judged as national", attempt: call(phone.OnNet, false, quote(20*p, 0, 0))},
@@ -91,8 +103,10 @@ func TestDecide(t *testing.T) {
 		{name: "premium abroad", attempt: call(phone.IntlPremium, false, quote(p, 0, 0)), want: PremiumBarred, figures: Figures{0, 1, 1}},
 		{name: "personal is not premium", attempt: call(phone.Personal, true, quote(20*p, 0, 0))},
 		{name: "premium on", settings: effective(set(account.Premium, 1)), attempt: call(phone.Premium, true, quote(p, 0, 0))},
-		{name: "premium on, over the ceiling", settings: effective(set(account.Premium, 1)), attempt: call(phone.Premium, true, quote(150*p, 0, 0)),
-			want: OverNational, figures: Figures{int64(20 * p), int64(150 * p), int64(150 * p)}},
+		{
+			name: "premium on, over the ceiling", settings: effective(set(account.Premium, 1)), attempt: call(phone.Premium, true, quote(150*p, 0, 0)),
+			want: OverNational, figures: Figures{int64(20 * p), int64(150 * p), int64(150 * p)},
+		},
 		{name: "unpriced", attempt: call(phone.Mobile, true, nil), want: Unpriced},
 		{name: "unpriced own line", attempt: call(phone.OnNet, true, nil), want: Unpriced},
 		{name: "negative price is none", attempt: call(phone.Mobile, true, quote(-8, 0, 0)), want: Unpriced},
@@ -106,8 +120,10 @@ func TestDecide(t *testing.T) {
 		{name: "allowed address", settings: effective(lock("192.0.2.0/24")), attempt: call(phone.Mobile, true, quote(p, 0, 0))},
 		{name: "wrong address", settings: effective(lock("198.51.100.0/24")), attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: AddressLocked},
 		{name: "no address, but a lock", settings: effective(lock("0.0.0.0/0", "::/0")), attempt: Attempt{Dest: far.Dest, Quote: far.Quote}, want: AddressLocked},
-		{name: "wrong address learns nothing of the lock", settings: effective(lock("198.51.100.0/24")), facts: Facts{Locked: true},
-			attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: AddressLocked},
+		{
+			name: "wrong address learns nothing of the lock", settings: effective(lock("198.51.100.0/24")), facts: Facts{Locked: true},
+			attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: AddressLocked,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.settings
@@ -132,8 +148,10 @@ func TestConditions(t *testing.T) {
 	open := Condition{Kind: CondOpen, Limit: 5, Reason: TooManyCalls}
 	openAbroad := Condition{Kind: CondOpenAbroad, Limit: 1, Reason: TooManyInternational}
 	purses := []Condition{
-		{CondPurse, LineDay, 11, 0, LineDaySpent}, {CondPurse, LineMonth, 12, 0, LineMonthSpent},
-		{CondPurse, AccountDay, 13, 0, AccountDaySpent}, {CondPurse, AccountMonth, 14, 0, AccountMonthSpent},
+		{CondPurse, LineDay, 11, 0, LineDaySpent},
+		{CondPurse, LineMonth, 12, 0, LineMonthSpent},
+		{CondPurse, AccountDay, 13, 0, AccountDaySpent},
+		{CondPurse, AccountMonth, 14, 0, AccountMonthSpent},
 	}
 	for _, c := range []struct {
 		name    string

@@ -118,16 +118,20 @@ var reasons = [NumReasons]struct {
 }{
 	OK:             {"ok", UnitNone, 200, causeNormal, plain("the call is allowed")},
 	BadCredentials: {"bad-credentials", UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
-	AddressLocked: {"address-not-allowed", UnitNone, 403, causeRejected,
-		plain("this line may not be used from this address: an address on its IP lock would pass")},
+	AddressLocked: {
+		"address-not-allowed", UnitNone, 403, causeRejected,
+		plain("this line may not be used from this address: an address on its IP lock would pass"),
+	},
 	UnknownTrunk: {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it belongs to no trunk")},
 
 	NumberInvalid: {"number-invalid", UnitNone, 404, causeFormat, problemText},
 	NoSuchLine:    {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
 	NotRegistered: {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
 
-	LineLocked: {"line-locked", UnitNone, 403, causeRejected,
-		plain("the line is locked: only emergency calls pass until it is unlocked")},
+	LineLocked: {
+		"line-locked", UnitNone, 403, causeRejected,
+		plain("the line is locked: only emergency calls pass until it is unlocked"),
+	},
 	Unpriced:          {"unpriced", UnitNone, 403, causeRejected, plain("the tariff has no price for this destination: a destination with a price would pass")},
 	PremiumBarred:     {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
 	ClassBarred:       {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: nothing would pass")},

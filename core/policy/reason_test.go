@@ -55,15 +55,24 @@ func TestTexts(t *testing.T) {
 		figures Figures
 		want    string
 	}{
-		{OverInternational, Figures{int64(2 * p), int64(451 * p / 10), int64(451 * p / 10)},
-			"the international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass"},
+		{
+			OverInternational,
+			Figures{int64(2 * p), int64(451 * p / 10), int64(451 * p / 10)},
+			"the international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass",
+		},
 		{OverNational, Figures{0, int64(p), int64(p)}, "the national ceiling allows free calls only and this call costs 1p: a ceiling of 1p would pass"},
 		{TooManyCalls, Figures{10, 10, 11}, "this line may have 10 calls at once and has 10: a call passes when one ends"},
 		{TooManyPerMinute, Figures{30, 30, 31}, "this line may begin 30 calls a minute and began 30: a call passes within a minute"},
-		{LineDaySpent, Figures{50_000_000, 49_980_000, 50_120_000},
-			"the line's cap for today is 50.00 and 49.98 of it is spent or held: a cap of 50.12 would pass, or a call tomorrow"},
-		{AccountMonthSpent, Figures{Limit: 150_000_000, Value: 150_000_000},
-			"the account's cap for this month is 150.00 and 150.00 of it is spent or held: a call next month"},
+		{
+			LineDaySpent,
+			Figures{50_000_000, 49_980_000, 50_120_000},
+			"the line's cap for today is 50.00 and 49.98 of it is spent or held: a cap of 50.12 would pass, or a call tomorrow",
+		},
+		{
+			AccountMonthSpent,
+			Figures{Limit: 150_000_000, Value: 150_000_000},
+			"the account's cap for this month is 150.00 and 150.00 of it is spent or held: a call next month",
+		},
 		{TooLong, Figures{Limit: 14400}, "the call reached the longest time allowed, 4h0m0s"},
 		{NumberInvalid, Figures{Value: int64(phone.TooShort)}, "this number is too short for its range"},
 	} {

@@ -62,23 +62,52 @@ func TestGeneratedEntropy(t *testing.T) {
 func TestWeakPasswordsAreRefused(t *testing.T) {
 	about := Context{LineID: "reception.2", Number: "442079460018", CustomerName: "Wobblethorpe Plumbing"}
 	for _, c := range []struct{ text, reason string }{
-		{"", "too short"}, {"x9$Kq2!", "too short"}, {strings.Repeat("x9$Kq2!vB7&m", 11), "too long"},
-		{"gravel unzip lilac tidy oxford", "phones do not store alike"}, {"gravel\"unzip\"lilac\"tidy\"oxford", "phones do not store alike"},
-		{"gravel-ünzip-lilac-tidy-oxford", "phones do not store alike"}, {"gravel-unzip-lilac-tidy-oxford\n", "phones do not store alike"},
-		{"admin", "come with"}, {"Yealink2024!!!", "come with"}, {"eLaStIx.2oo7", "come with"}, {"ClueCon12345", "come with"}, {"Ch@ngeMe1!", "come with"},
-		{"password123456", "breached"}, {"P@ssw0rd123456!", "breached"}, {"1234567890", "breached"},
-		{"x9$Kq2!vB7&m-02079460018", "own number"}, {"x9$Kq2!vB7&m+442079460018", "own number"}, {"x9$Kq2!vB7&m(020)7946-0018", "own number"},
-		{"x9$Kq2!vB7&m-8100649702", "own number"}, {"x9$Kq2!vB7&m-460018", "own number"},
-		{"x9$Kq2!vB7&mReception.2", "own user name"}, {"x9$Kq2!vB7&m2.noitpecer", "own user name"},
+		{"", "too short"},
+		{"x9$Kq2!", "too short"},
+		{strings.Repeat("x9$Kq2!vB7&m", 11), "too long"},
+		{"gravel unzip lilac tidy oxford", "phones do not store alike"},
+		{"gravel\"unzip\"lilac\"tidy\"oxford", "phones do not store alike"},
+		{"gravel-ünzip-lilac-tidy-oxford", "phones do not store alike"},
+		{"gravel-unzip-lilac-tidy-oxford\n", "phones do not store alike"},
+		{"admin", "come with"},
+		{"Yealink2024!!!", "come with"},
+		{"eLaStIx.2oo7", "come with"},
+		{"ClueCon12345", "come with"},
+		{"Ch@ngeMe1!", "come with"},
+		{"password123456", "breached"},
+		{"P@ssw0rd123456!", "breached"},
+		{"1234567890", "breached"},
+		{"x9$Kq2!vB7&m-02079460018", "own number"},
+		{"x9$Kq2!vB7&m+442079460018", "own number"},
+		{"x9$Kq2!vB7&m(020)7946-0018", "own number"},
+		{"x9$Kq2!vB7&m-8100649702", "own number"},
+		{"x9$Kq2!vB7&m-460018", "own number"},
+		{"x9$Kq2!vB7&mReception.2", "own user name"},
+		{"x9$Kq2!vB7&m2.noitpecer", "own user name"},
 		{"Wobblethorpe-Plumbing-2026", "guessed offline"},
-		{"tr0ub4dor&3", "guessed offline"}, {"Tr0ub4dor&3!x", "guessed offline"}, {"correcthorsebatterystaple", "guessed offline"},
-		{"CorrectHorseBatteryStaple1!", "guessed offline"}, {"gravel-unzip-lilac-tidy", "guessed offline"},
-		{"qwertyuiop[]asdf", "guessed offline"}, {"1qaz2wsx3edc4rfv5tgb", "guessed offline"}, {"!QAZ@WSX#EDC$RFV%TGB", "guessed offline"},
-		{"zxcvbnm,./asdfghjkl", "guessed offline"}, {"abcdefghijklmnopqrstuvwxyz", "guessed offline"}, {"98765432109876543210", "guessed offline"},
-		{"a1b2c3d4e5f6g7h8i9j0", "guessed offline"}, {"aaaaaaaaaaaaaaaaaaaaaaaa", "guessed offline"}, {strings.Repeat("abcdefg1990", 11), "guessed offline"},
-		{strings.Repeat("x9$K", 20), "guessed offline"}, {"20242025202620272028", "guessed offline"}, {"Summer2024!London", "guessed offline"},
-		{"ilovemywifeverymuch", "guessed offline"}, {"thequickbrownfoxjumps", "guessed offline"}, {"MyC0mpanyPh0ne2026", "guessed offline"},
-		{"Liverpool-Football-Club-1892", "guessed offline"}, {"drowssapdrowssap", "guessed offline"}, {"hunter2hunter2hunter2", "guessed offline"},
+		{"tr0ub4dor&3", "guessed offline"},
+		{"Tr0ub4dor&3!x", "guessed offline"},
+		{"correcthorsebatterystaple", "guessed offline"},
+		{"CorrectHorseBatteryStaple1!", "guessed offline"},
+		{"gravel-unzip-lilac-tidy", "guessed offline"},
+		{"qwertyuiop[]asdf", "guessed offline"},
+		{"1qaz2wsx3edc4rfv5tgb", "guessed offline"},
+		{"!QAZ@WSX#EDC$RFV%TGB", "guessed offline"},
+		{"zxcvbnm,./asdfghjkl", "guessed offline"},
+		{"abcdefghijklmnopqrstuvwxyz", "guessed offline"},
+		{"98765432109876543210", "guessed offline"},
+		{"a1b2c3d4e5f6g7h8i9j0", "guessed offline"},
+		{"aaaaaaaaaaaaaaaaaaaaaaaa", "guessed offline"},
+		{strings.Repeat("abcdefg1990", 11), "guessed offline"},
+		{strings.Repeat("x9$K", 20), "guessed offline"},
+		{"20242025202620272028", "guessed offline"},
+		{"Summer2024!London", "guessed offline"},
+		{"ilovemywifeverymuch", "guessed offline"},
+		{"thequickbrownfoxjumps", "guessed offline"},
+		{"MyC0mpanyPh0ne2026", "guessed offline"},
+		{"Liverpool-Football-Club-1892", "guessed offline"},
+		{"drowssapdrowssap", "guessed offline"},
+		{"hunter2hunter2hunter2", "guessed offline"},
 	} {
 		err := Check(NewPassword(c.text), about)
 		var weak *Weak
@@ -259,7 +288,7 @@ func TestNothingPrints(t *testing.T) {
 		}
 	}
 	fmt.Fprintf(&out, "%+v %#v", holder, holder)
-	for _, leak := range []string{"hunter2", "hidden", "68696464", "104 105 100", "104, 105, 100", "0x68, 0x69", fmt.Sprintf("%x", h.MD5[:4]), fmt.Sprint(h.MD5[:3])} {
+	for _, leak := range []string{"hunter2", "hidden", "68696464", "104 105 100", "104, 105, 100", "0x68, 0x69", fmt.Sprintf("%x", h.MD5[:4]), fmt.Sprintf("%d", h.MD5[:3])} {
 		if strings.Contains(out.String(), strings.Trim(leak, "[]")) {
 			t.Errorf("printed %q", leak)
 		}

@@ -113,7 +113,8 @@ func TestCheck(t *testing.T) {
 		change func(*Credentials)
 		want   Result
 	}{
-		{name: "MD5", want: accept}, {name: "SHA-256", alg: "SHA-256", want: accept},
+		{name: "MD5", want: accept},
+		{name: "SHA-256", alg: "SHA-256", want: accept},
 		{name: "no algorithm is MD5", change: func(c *Credentials) { c.Alg = nil }, want: accept},
 		{name: "names in any case", change: func(c *Credentials) { c.Alg = []byte("md5") }, want: accept},
 		{name: "response in upper case", change: func(c *Credentials) { c.Response = []byte(strings.ToUpper(string(c.Response))) }, want: accept},
@@ -195,8 +196,10 @@ func TestAgainstAnotherClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &Credentials{Method: []byte("INVITE"), User: []byte(d.Username), Realm: []byte(d.Realm), Nonce: []byte(d.Nonce), URI: []byte(d.URI),
-				Response: []byte(d.Response), CNonce: []byte(d.Cnonce), NC: fmt.Appendf(nil, "%08x", d.Nc), QOP: []byte(d.QOP), Alg: []byte(d.Algorithm)}
+			c := &Credentials{
+				Method: []byte("INVITE"), User: []byte(d.Username), Realm: []byte(d.Realm), Nonce: []byte(d.Nonce), URI: []byte(d.URI),
+				Response: []byte(d.Response), CNonce: []byte(d.Cnonce), NC: fmt.Appendf(nil, "%08x", d.Nc), QOP: []byte(d.QOP), Alg: []byte(d.Algorithm),
+			}
 			if got := a.Check(c, home, now); got.Outcome != Accept {
 				t.Errorf("%s %d: %+v", alg, count, got)
 			}
