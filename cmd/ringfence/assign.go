@@ -1,0 +1,190 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"ringfence/app/config"
+	"ringfence/core/account"
+	"ringfence/edge/rest/api"
+)
+
+// grantFlags come with every command that sets settings.
+type grantFlags struct {
+	Grant bool `help:"As staff, allow a value looser than what stands above."`
+	Until when `help:"With --grant: when it ends by itself (\"2026-12-01\", \"+3d\")." placeholder:"WHEN"`
+}
+
+// assigned is what field=value arguments say.
+type assigned struct {
+	texts map[string]string // name, zone …, as allowed
+	nets  *[]string
+	set   []api.Change
+}
+
+// text is a field of texts, nil when it was not given.
+func (a *assigned) text(key string) *string {
+	if v, ok := a.texts[key]; ok {
+		return &v
+	}
+	return nil
+}
+
+// parseAssignments reads field=value arguments: settings, nets, and the texts allowed here. Values of settings are judged
+// by the server, names here, so that a slip is seen with the nearest name.
+func parseAssignments(args, texts []string, g grantFlags) (assigned, error) {
+	a := assigned{texts: map[string]string{}}
+	if !g.Until.IsZero() && !g.Grant {
+		return a, usagef("--until goes with --grant: only what staff grant ends by itself")
+	}
+	seen := map[string]bool{}
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return a, usagef("%.60q: want FIELD=VALUE", arg)
+		}
+		if seen[key] {
+			return a, usagef("%s is given twice", key)
+		}
+		seen[key] = true
+		if err := a.take(key, value, texts, g); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
+	for _, t := range texts {
+		if key == t {
+			a.texts[key] = value
+			return nil
+		}
+	}
+	if key == "nets" {
+		nets, err := parseNets(value)
+		a.nets = &nets
+		return err
+	}
+	if _, err := account.ParseField(key); err != nil {
+		known := append(settingNames(), append([]string{"nets"}, texts...)...)
+		if near := config.Nearest(key, known); near != "" {
+			return usagef("no such field %.40q: did you mean %s?", key, near)
+		}
+		return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
+	}
+	a.set = append(a.set, api.Change{Field: key, Value: value, Grant: g.Grant, Until: g.Until.Time})
+	return nil
+}
+
+// parseNets reads an IP lock; "none" opens it.
+func parseNets(text string) ([]string, error) {
+	out := []string{}
+	if text == "none" {
+		return out, nil
+	}
+	nets, err := account.ParseNets(text)
+	if err != nil {
+		return out, usageError{err}
+	}
+	for _, n := range nets {
+		out = append(out, n.String())
+	}
+	return out, nil
+}
+
+func settingNames() []string {
+	names := make([]string, account.NumFields)
+	for f := range account.NumFields {
+		names[f] = f.String()
+	}
+	return names
+}
+
+// oneSetting reads the single FIELD=VALUE of a request.
+func oneSetting(arg string) (field, value string, err error) {
+	a, err := parseAssignments([]string{arg}, nil, grantFlags{})
+	if err != nil {
+		return "", "", err
+	}
+	if len(a.set) != 1 {
+		return "", "", usagef("%.60q is not a setting that is asked for; there are %s", arg, strings.Join(settingNames(), ", "))
+	}
+	return a.set[0].Field, a.set[0].Value, nil
+}
+
+var trunkFields = []string{"addresses", "transport", "user", "sources", "priority", "deck", "format", "emergency", "disabled"}
+
+// parseTrunk reads the field=value arguments of a trunk.
+func parseTrunk(args []string) (api.PatchTrunk, error) {
+	var in api.PatchTrunk
+	seen := map[string]bool{}
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return in, usagef("%.60q: want FIELD=VALUE", arg)
+		}
+		if seen[key] {
+			return in, usagef("%s is given twice", key)
+		}
+		seen[key] = true
+		if err := setTrunk(&in, key, value); err != nil {
+			return in, err
+		}
+	}
+	return in, nil
+}
+
+func setTrunk(in *api.PatchTrunk, key, value string) (err error) {
+	switch key {
+	case "addresses":
+		in.Addresses = words(value)
+	case "sources":
+		in.Sources = words(value)
+	case "transport":
+		in.Transport = &value
+	case "user":
+		in.User = &value
+	case "deck":
+		in.Deck = &value
+	case "format":
+		in.Format = &value
+	case "priority":
+		var n int
+		n, err = strconv.Atoi(value)
+		in.Priority = &n
+	case "emergency":
+		in.Emergency, err = parseYes(value)
+	case "disabled":
+		in.Disabled, err = parseYes(value)
+	default:
+		if near := config.Nearest(key, trunkFields); near != "" {
+			return usagef("no such field %.40q: did you mean %s?", key, near)
+		}
+		return usagef("no such field %.40q; there are %s", key, strings.Join(trunkFields, ", "))
+	}
+	if err != nil {
+		return usagef("%s: found %.40q, want %s", key, value, map[bool]string{true: "a whole number", false: "yes or no"}[key == "priority"])
+	}
+	return nil
+}
+
+// words splits a list; "none" is an empty one.
+func words(text string) *[]string {
+	list := []string{}
+	if text != "none" {
+		list = append(list, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	return &list
+}
+
+func parseYes(text string) (*bool, error) {
+	yes := text == "yes" || text == "on" || text == "true"
+	if !yes && text != "no" && text != "off" && text != "false" {
+		return nil, errNotYes
+	}
+	return &yes, nil
+}
+
+var errNotYes = errors.New("neither yes nor no")

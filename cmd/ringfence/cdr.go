@@ -1,0 +1,154 @@
+package main
+
+import (
+	"io"
+	"strconv"
+
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/rest/api"
+)
+
+type cdrCmd struct {
+	remote
+	List   cdrList   `cmd:"" help:"List call records, newest first."`
+	Show   cdrShow   `cmd:"" help:"Show a call record."`
+	Export cdrExport `cmd:"" help:"Write call records as CSV or JSON."`
+}
+
+// cdrFilter chooses records.
+type cdrFilter struct {
+	Line     string `help:"Only this line's." placeholder:"LINE" predict:"line"`
+	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	From     when   `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
+	Till     when   `help:"Begun before." placeholder:"WHEN"`
+}
+
+func (f *cdrFilter) pairs() []string {
+	return []string{"line", f.Line, "customer", f.Customer, "from", f.From.param(), "till", f.Till.param()}
+}
+
+type cdrList struct {
+	cdrFilter
+	Limit int `help:"At most so many (0: all)." default:"50"`
+}
+
+func (cdrList) Help() string {
+	return examples("ringfence cdr list", "ringfence cdr list --line 2001 --from today", "ringfence cdr list --customer acme --from 2026-11-01 --till 2026-12-01 --limit 0 --json")
+}
+
+// Run lists them.
+func (c *cdrList) Run(s *session) error {
+	items, more, err := all[api.CDR](s, pathOf("cdrs"), "before", c.Limit, c.pairs()...)
+	if err != nil {
+		return err
+	}
+	return s.print(items, func() error {
+		t := table.New(table.Left("begun"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"), table.Right("talk"),
+			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call"))
+		for _, x := range items {
+			t.Row(moment(x.Begun), x.Line, string(x.Direction), numberOf(&x), x.Rate, talk(x.Talk), x.RetailText, x.CostText, string(x.By), reasonCell(&x), string(x.ID))
+		}
+		return s.cutList(t, more, "No calls yet.")
+	})
+}
+
+// numberOf is the number called, or what was dialled when it was none.
+func numberOf(x *api.CDR) string {
+	if x.Number != "" {
+		return x.Number
+	}
+	return x.Dialled
+}
+
+func reasonCell(x *api.CDR) table.Cell {
+	if x.AnsweredAt.IsZero() {
+		return table.Cell{Text: x.Reason, Style: table.Warn}
+	}
+	return table.Cell{Text: x.Reason}
+}
+
+type cdrShow struct {
+	ID string `arg:"" help:"Call."`
+}
+
+func (cdrShow) Help() string { return examples("ringfence cdr show 01JD8Z6Q4N8T7R5V3X1B9C7D5F") }
+
+// Run shows it.
+func (c *cdrShow) Run(s *session) error {
+	var x api.CDR
+	if err := s.get(pathOf("cdrs", c.ID), &x); err != nil {
+		return err
+	}
+	return s.print(x, func() error { return recordTable(&x).Write(s.out, 0) })
+}
+
+func recordTable(x *api.CDR) *table.Table {
+	t := table.New(table.Left(""), table.Left(""))
+	for _, row := range [][2]string{
+		{"call", string(x.ID)},
+		{"direction", string(x.Direction)},
+		{"line", x.Line + " (" + x.Account + ")"},
+		{"dialled", x.Dialled},
+		{"number", x.Number},
+		{"kind", x.Class + " " + x.Country},
+		{"destination", x.Rate + " " + x.Prefix},
+		{"a minute", perMinute(int64(x.PerMinute))},
+		{"begun", moment(x.Begun)},
+		{"rang", x.Ring.String()},
+		{"answered", moment(x.AnsweredAt)},
+		{"ended", moment(x.Ended)},
+		{"talk", x.Talk.String()},
+		{"price", x.RetailText},
+		{"cost", x.CostText},
+		{"ended by", string(x.By)},
+		{"reason", x.Reason},
+		{"in words", x.Text},
+		{"sip status", strconv.Itoa(x.Status)},
+		{"trunk", x.Trunk},
+		{"peer", x.Peer},
+		{"from", x.Source},
+		{"user agent", x.UserAgent},
+		{"a leg", x.ALeg},
+		{"b leg", x.BLeg},
+	} {
+		if row[1] != "" {
+			t.Row(row[0], row[1])
+		}
+	}
+	return t
+}
+
+type cdrExport struct {
+	cdrFilter
+	Format string `help:"csv, json (a list) or jsonl (one a line)." enum:"csv,json,jsonl" default:"csv"`
+	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
+}
+
+func (cdrExport) Help() string {
+	return `Amounts in the export are exact: millionths of the currency.
+
+` + examples("ringfence cdr export --from 2026-11-01 --till 2026-12-01 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
+}
+
+// Run writes what fits the filters as it comes.
+func (c *cdrExport) Run(s *session) error {
+	format := c.Format
+	if s.json {
+		format = "json"
+	}
+	return s.writeTo(c.Output, func(w io.Writer) error {
+		if format == "json" {
+			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, c.pairs()...)
+			if err != nil {
+				return err
+			}
+			return (&session{out: &table.Screen{Writer: w}, json: true}).print(items, nil)
+		}
+		server, err := s.client()
+		if err != nil {
+			return err
+		}
+		accept := map[string]string{"csv": "text/csv", "jsonl": "application/jsonl"}[format]
+		return server.Stream(s.ctx, pathOf("cdrs")+query(c.pairs()...), accept, w)
+	})
+}

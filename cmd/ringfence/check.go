@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+
+	"ringfence/app/config"
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/rest/api"
+)
+
+type checkCmd struct {
+	remote
+	Config string `help:"Configuration file to check too (default: the one serve would read)." placeholder:"FILE"`
+}
+
+func (checkCmd) Help() string {
+	return `Checks the configuration file here, then asks the server to look over the book, the decks, the trunks, the store and whether all money adds up. Exit code 1 when a finding is an error.
+
+` + examples("ringfence check", "ringfence check --json")
+}
+
+var errFindings = errors.New("there are faults: see above")
+
+// Run looks at everything.
+func (c *checkCmd) Run(s *session) error {
+	out := api.Check{OK: true}
+	if item, there := checkFile(c.Config); there {
+		out.Items = append(out.Items, item)
+		out.OK = item.Level != "error"
+	}
+	var server api.Check
+	asked := s.get(pathOf("check"), &server)
+	if asked == nil {
+		out.Items = append(out.Items, server.Items...)
+		out.OK = out.OK && server.OK
+	}
+	if err := s.print(out, func() error { return s.findings(out.Items) }); err != nil {
+		return err
+	}
+	if asked != nil {
+		return asked
+	}
+	if !out.OK {
+		return errFindings
+	}
+	return nil
+}
+
+// checkFile reads the configuration file, if there is one.
+func checkFile(path string) (api.CheckItem, bool) {
+	path = config.Find(path)
+	if path == "" {
+		return api.CheckItem{}, false
+	}
+	if _, err := config.Load(path); err != nil {
+		return api.CheckItem{What: "configuration", Level: "error", Text: err.Error()}, true
+	}
+	return api.CheckItem{What: "configuration", Level: "ok", Text: path + " is right"}, true
+}
+
+func (s *session) findings(items []api.CheckItem) error {
+	t := table.New(table.Left(""), table.Left("what"), table.Left("found"))
+	style := map[string]table.Style{"ok": table.Good, "warning": table.Warn, "error": table.Bad}
+	for _, x := range items {
+		t.Row(table.Cell{Text: x.Level, Style: style[x.Level]}, x.What, x.Text)
+	}
+	if t.Len() == 0 {
+		return nil
+	}
+	return t.Write(s.out, 0)
+}

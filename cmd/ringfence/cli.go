@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes. Part of the interface: scripts act on them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3 // decide: the call would be refused
+	exitUnreachable = 4
+	exitForbidden   = 5
+)
+
+const description = `Ringfence is the SIP front door of a telephony provider: it authenticates, decides, connects, meters, cuts off, explains and bills.
+
+Start it with "ringfence serve" ("ringfence serve --demo" to try it). All other commands speak to the running server through the admin socket in its data folder.
+
+Exit codes:
+
+  0  done
+  1  failed: the message says why and what to do
+  2  usage: no such command, flag or value
+  3  decide: the call would be refused
+  4  no server answers
+  5  not permitted: the socket's owner, or the token`
+
+// commands is the whole grammar. Groups order the help.
+type commands struct {
+	JSON    bool             `help:"Print JSON for programs: amounts are integers, times UTC." short:"j"`
+	Version kong.VersionFlag `help:"Print the version." hidden:""`
+
+	Serve  serveCmd  `cmd:"" group:"run" help:"Run the server."`
+	Status statusCmd `cmd:"" group:"run" help:"Show how the server is doing."`
+	Check  checkCmd  `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults."`
+	Config configCmd `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
+	Key    keyCmd    `cmd:"" group:"run" help:"Manage the key that seals secrets."`
+	Phone  phoneCmd  `cmd:"" group:"run" help:"Register, call, answer and attack with the built-in test phone."`
+
+	Customer customerCmd `cmd:"" group:"book" help:"Customers, who own lines and pay."`
+	Line     lineCmd     `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
+	Request  requestCmd  `cmd:"" group:"book" help:"Customers' wishes to loosen a setting, for staff to grant or refuse."`
+	Trunk    trunkCmd    `cmd:"" group:"book" help:"Trunks: ways out to carriers."`
+	Deck     deckCmd     `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
+
+	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling."`
+	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
+	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
+	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order."`
+
+	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version."`
+	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
+	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
+}
+
+// leave carries an exit code out of kong, which wants to end the program itself.
+type leave int
+
+func newParser(cli *commands, s *session) (*kong.Kong, error) {
+	return kong.New(cli,
+		kong.Name("ringfence"),
+		kong.Description(description),
+		kong.Vars{"version": versionText()},
+		kong.Writers(s.out.Writer, s.errOut),
+		kong.Exit(func(code int) { panic(leave(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110, NoAppDescFormat: true}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "run", Title: "Running it"}, {Key: "book", Title: "Customers, lines and prices"},
+			{Key: "calls", Title: "Calls"}, {Key: "other", Title: "Other"},
+		}),
+		kong.Bind(s),
+		kong.BindTo(s.ctx, (*context.Context)(nil)),
+		kong.BindTo(s.out.Writer, (*io.Writer)(nil)),
+	)
+}
+
+// run is main without the process: it gives the exit code.
+func run(args []string, in *os.File, out, errOut io.Writer) (code int) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case leave:
+			code = int(r)
+		default:
+			panic(r)
+		}
+	}()
+	// The server handles its own signals; SIGPIPE ends a command whose reader has gone.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var cli commands
+	s := newSession(ctx, in, out, errOut)
+	parser, err := newParser(&cli, s)
+	if err != nil {
+		panic(err) // the grammar is a constant of this program; every test would see it
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	s.json = cli.JSON || slices.Contains(args, "--json")
+	if err != nil {
+		return s.fail(usage(err))
+	}
+	s.parser = parser
+	if err := parsed.Run(); err != nil {
+		return s.fail(err)
+	}
+	return exitOK
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// usage adds the command whose help tells more.
+func usage(err error) error {
+	var parse *kong.ParseError
+	help := "ringfence --help"
+	if errors.As(err, &parse) && parse.Context != nil {
+		if node := parse.Context.Selected(); node != nil {
+			help = node.FullPath() + " --help"
+		}
+	}
+	var own usageError
+	if errors.As(err, &own) {
+		err = own.error
+	}
+	return usagef("%w\nFor examples: %s", err, help)
+}
+
+// examples is the detailed help of a command. Each is a command line; one that begins with '#' says what the next does.
+func examples(lines ...string) string {
+	var b strings.Builder
+	b.WriteString("Examples:\n")
+	for _, l := range lines {
+		b.WriteString("\n  " + l)
+	}
+	return b.String()
+}

@@ -1,0 +1,54 @@
+package main
+
+import "ringfence/app/config"
+
+type configCmd struct {
+	Check     configCheck     `cmd:"" help:"Say what is wrong with a configuration file."`
+	Reference configReference `cmd:"" help:"Print every field with its default and what it does, as a configuration file."`
+}
+
+type configCheck struct {
+	Config string `arg:"" optional:"" help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
+	File   string `name:"config" help:"The same." placeholder:"FILE" hidden:""`
+}
+
+func (configCheck) Help() string {
+	return examples("ringfence config check", "ringfence config check /etc/ringfence/ringfence.toml")
+}
+
+// Run loads it as serve would.
+func (c *configCheck) Run(s *session) error {
+	path := c.Config
+	if path == "" {
+		path = c.File
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	changes := config.Diff(config.Default(), cfg)
+	return s.print(map[string]any{"file": cfg.File, "ok": true, "changed": changes}, func() error {
+		if cfg.File == "" {
+			return s.say("There is no configuration file: every field has its default (ringfence config reference prints them).")
+		}
+		return s.say("%s is right; %s from the default.", cfg.File, plural(len(changes), "field differs", "fields differ"))
+	})
+}
+
+type configReference struct {
+	Markdown bool `help:"As the page docs/configuration.md."`
+}
+
+func (configReference) Help() string {
+	return examples("ringfence config reference > ringfence.toml", "ringfence config reference --markdown")
+}
+
+// Run prints it.
+func (c *configReference) Run(s *session) error {
+	text := config.Reference()
+	if c.Markdown {
+		text = config.Markdown()
+	}
+	_, err := s.out.Write([]byte(text))
+	return err
+}

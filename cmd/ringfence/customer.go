@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/rest/api"
+)
+
+type customerCmd struct {
+	remote
+	Add    customerAdd    `cmd:"" help:"Add a customer."`
+	List   customerList   `cmd:"" help:"List customers."`
+	Show   customerShow   `cmd:"" help:"Show a customer with its settings and money."`
+	Set    customerSet    `cmd:"" help:"Change a customer or its settings."`
+	Remove customerRemove `cmd:"" help:"Remove a customer that has no lines."`
+}
+
+type customerAdd struct {
+	ID     string   `arg:"" help:"Short name: a-z, 0-9 and -."`
+	Name   string   `help:"Full name." placeholder:"NAME"`
+	Zone   string   `help:"Time zone of its days and price bands (default: the provider's)." placeholder:"ZONE"`
+	Tariff string   `help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
+	Set    []string `arg:"" optional:"" name:"field=value" help:"Settings to begin with." predict:"setting"`
+	grantFlags
+}
+
+func (customerAdd) Help() string {
+	return examples(`ringfence customer add acme --name "Acme Ltd"`,
+		"ringfence customer add acme --zone Europe/Dublin account-day-cap=£20 nets=192.0.2.0/24")
+}
+
+// Run adds it.
+func (c *customerAdd) Run(s *session) error {
+	a, err := parseAssignments(c.Set, nil, c.grantFlags)
+	if err != nil {
+		return err
+	}
+	in := api.NewCustomer{ID: c.ID, Name: c.Name, Zone: c.Zone, Tariff: c.Tariff, Set: a.set}
+	if a.nets != nil {
+		in.Nets = *a.nets
+	}
+	var out api.Customer
+	if err := s.do(http.MethodPost, pathOf("customers"), in, &out); err != nil {
+		return err
+	}
+	return s.print(out, func() error {
+		return s.say("Customer %s added. Give it a line: ringfence line add LINE --customer %s", out.ID, out.ID)
+	})
+}
+
+type customerList struct {
+	Limit int `help:"At most so many (0: all)." placeholder:"N"`
+}
+
+func (customerList) Help() string {
+	return examples("ringfence customer list", "ringfence customer list --json | jq -r '.[].id'")
+}
+
+// Run lists them.
+func (c *customerList) Run(s *session) error {
+	items, more, err := all[api.Customer](s, pathOf("customers"), "after", c.Limit)
+	if err != nil {
+		return err
+	}
+	return s.print(items, func() error {
+		t := table.New(table.Left("customer"), table.Cut("name"), table.Right("lines"), table.Left("tariff"), table.Left("zone"), table.Left("ip lock"))
+		for _, x := range items {
+			t.Row(x.ID, x.Name, strconv.Itoa(x.Lines), x.Tariff, x.Zone, netsText(x.Nets))
+		}
+		return s.cutList(t, more, "No customers yet: ringfence customer add ID --name NAME")
+	})
+}
+
+type customerShow struct {
+	ID string `arg:"" help:"Customer." predict:"customer"`
+}
+
+func (customerShow) Help() string { return examples("ringfence customer show acme") }
+
+// Run shows it.
+func (c *customerShow) Run(s *session) error {
+	var out api.Customer
+	if err := s.get(pathOf("customers", c.ID), &out); err != nil {
+		return err
+	}
+	return s.print(out, func() error { return s.showCustomer(&out) })
+}
+
+func (s *session) showCustomer(c *api.Customer) error {
+	t := table.New(table.Left(""), table.Left(""))
+	t.Row("customer", table.Cell{Text: c.ID, Style: table.Bold})
+	t.Row("name", c.Name)
+	t.Row("lines", fmt.Sprintf("%d (ringfence line list --customer %s)", c.Lines, c.ID))
+	t.Row("tariff", c.Tariff)
+	t.Row("zone", c.Zone)
+	t.Row("ip lock", netsText(c.Nets))
+	t.Row("since", moment(c.Created))
+	if err := t.Write(s.out, 0); err != nil {
+		return err
+	}
+	if err := s.settings(c.Settings); err != nil {
+		return err
+	}
+	return s.purses(c.Purses)
+}
+
+type customerSet struct {
+	ID  string   `arg:"" help:"Customer." predict:"customer"`
+	Set []string `arg:"" name:"field=value" help:"name, zone, tariff, nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
+	grantFlags
+}
+
+func (customerSet) Help() string {
+	return examples(`ringfence customer set acme name="Acme Ltd" zone=Europe/Dublin`, "ringfence customer set acme account-month-cap=£100",
+		"ringfence customer set acme international-ceiling=50p --grant --until 2026-12-01", "ringfence customer set acme nets=none")
+}
+
+// Run changes it.
+func (c *customerSet) Run(s *session) error {
+	a, err := parseAssignments(c.Set, []string{"name", "zone", "tariff"}, c.grantFlags)
+	if err != nil {
+		return err
+	}
+	in := api.PatchCustomer{Name: a.text("name"), Zone: a.text("zone"), Tariff: a.text("tariff"), Nets: a.nets, Set: a.set}
+	var out api.Customer
+	if err := s.do(http.MethodPatch, pathOf("customers", c.ID), in, &out); err != nil {
+		return err
+	}
+	return s.print(out, func() error { return s.showCustomer(&out) })
+}
+
+type customerRemove struct {
+	ID  string `arg:"" help:"Customer." predict:"customer"`
+	Yes bool   `help:"Do it; without, only say what would be done."`
+}
+
+func (customerRemove) Help() string {
+	return examples("ringfence customer remove acme", "ringfence customer remove acme --yes")
+}
+
+// Run removes it, if told twice.
+func (c *customerRemove) Run(s *session) error {
+	var out api.Customer
+	if err := s.get(pathOf("customers", c.ID), &out); err != nil {
+		return err
+	}
+	if out.Lines > 0 {
+		return fmt.Errorf("customer %s still has %d lines: remove them first (ringfence line list --customer %s)", c.ID, out.Lines, c.ID)
+	}
+	if !c.Yes {
+		return s.dryRun(fmt.Sprintf("Customer %s (%s) would be removed; its call records stay.", out.ID, out.Name))
+	}
+	if err := s.do(http.MethodDelete, pathOf("customers", c.ID), nil, nil); err != nil {
+		return err
+	}
+	return s.done("Customer %s is removed.", c.ID)
+}

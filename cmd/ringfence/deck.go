@@ -1,0 +1,293 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/term"
+
+	"ringfence/cmd/ringfence/table"
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+	"ringfence/edge/rest/client"
+)
+
+type deckCmd struct {
+	remote
+	Import deckImport `cmd:"" help:"Read a deck file: all of it, or nothing and every fault."`
+	List   deckList   `cmd:"" help:"List every version of every deck."`
+	Diff   deckDiff   `cmd:"" help:"Compare two versions of a deck."`
+	Rows   deckRows   `cmd:"" help:"Show the prices of a deck."`
+	Export deckExport `cmd:"" help:"Write a deck as CSV that import reads back exactly."`
+}
+
+type deckImport struct {
+	Name       string `arg:"" help:"Deck to make or to replace." predict:"deck"`
+	File       string `arg:"" help:"CSV file; - is standard input." type:"existingfile"`
+	Kind       string `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
+	DryRun     bool   `help:"Read, check and compare, but do not put it in force."`
+	SkipBlank  bool   `help:"Leave out rows without a price instead of refusing the file."`
+	Pence      bool   `help:"Prices are in pence, when the header does not say."`
+	MonthFirst bool   `help:"Dates are written month first."`
+	Currency   string `help:"Currency that the file must have." placeholder:"CODE"`
+	First      int    `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
+	Step       int    `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+}
+
+func (deckImport) Help() string {
+	return `Separators, header names and number forms are recognised. Calls in progress keep their price; new calls have the new one at once.
+
+` + examples("ringfence deck import retail retail.csv --kind retail --dry-run", "ringfence deck import retail retail.csv --kind retail",
+		"ringfence deck import carrier-a az.csv --kind cost --skip-blank --currency USD", "zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost")
+}
+
+// Run sends the file. A big one takes a while: on a terminal it says how far it is.
+func (c *deckImport) Run(s *session) error {
+	file, size, err := s.open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	server, err := s.client()
+	if err != nil {
+		return err
+	}
+	body := &progress{from: file, size: size, to: s.progressTo()}
+	var out api.Import
+	err = server.Do(s.ctx, http.MethodPost, pathOf("decks", c.Name, "import")+c.query(), client.CSV{Reader: body}, &out)
+	body.end()
+	if err != nil {
+		return err
+	}
+	return s.print(out, func() error { return s.showImport(&out) })
+}
+
+func (c *deckImport) query() string {
+	yes := func(b bool) string { return map[bool]string{true: "true"}[b] }
+	number := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.Itoa(n)
+	}
+	return query("kind", c.Kind, "dry_run", yes(c.DryRun), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "month_first", yes(c.MonthFirst),
+		"currency", c.Currency, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File))
+}
+
+// open is a file and its size, or standard input, whose size nobody knows.
+func (s *session) open(path string) (io.ReadCloser, int64, error) {
+	if path == "-" {
+		return io.NopCloser(s.in), 0, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// progressTo is where progress shows: a terminal, and not under --json.
+func (s *session) progressTo() io.Writer {
+	f, ok := s.errOut.(*os.File)
+	if s.json || !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return f
+}
+
+func (s *session) showImport(i *api.Import) error {
+	head := fmt.Sprintf("Deck %s version %d is in force.", i.Name, i.Version)
+	if i.DryRun {
+		head = fmt.Sprintf("Deck %s would be replaced. Nothing was changed: leave out --dry-run to do it.", i.Name)
+	}
+	if err := s.say("%s", head); err != nil {
+		return err
+	}
+	t := table.New(table.Left(""), table.Left(""))
+	t.Row("kind", i.Kind)
+	t.Row("rows", strconv.Itoa(i.Rows))
+	if i.Skipped > 0 {
+		t.Row("skipped", plural(i.Skipped, "row", "rows")+" without a price")
+	}
+	t.Row("countries", strconv.Itoa(i.Countries))
+	for _, x := range []struct {
+		name  string
+		price *api.Price
+	}{{"cheapest", i.Cheapest}, {"dearest", i.Dearest}} {
+		if x.price != nil {
+			t.Row(x.name, fmt.Sprintf("%s (%s): %s", x.price.Name, x.price.Prefix, x.price.Text))
+		}
+	}
+	t.Row("changes", fmt.Sprintf("%d added, %d removed, %d changed (%d dearer, %d cheaper)", i.Added, i.Removed, i.Changed, i.Dearer, i.Cheaper))
+	t.Row("read as", i.Layout)
+	for _, n := range i.Notes {
+		t.Row("note", n)
+	}
+	if err := t.Write(s.out, 2); err != nil {
+		return err
+	}
+	return s.outliers(i.Outliers)
+}
+
+const outliersShown = 20
+
+func (s *session) outliers(list []api.Outlier) error {
+	t := table.New(table.Right("line"), table.Left("looks"), table.Cut("what"))
+	for i, o := range list {
+		if i == outliersShown {
+			t.Row("", "", fmt.Sprintf("and %d more (all with --json)", len(list)-i))
+			break
+		}
+		t.Row(strconv.Itoa(o.Line), table.Cell{Text: o.Kind, Style: table.Warn}, o.Text)
+	}
+	return s.section("Rows to look at again", t)
+}
+
+type deckList struct{}
+
+func (deckList) Help() string { return examples("ringfence deck list") }
+
+// Run lists them.
+func (c *deckList) Run(s *session) error {
+	var page api.List[api.Deck]
+	if err := s.get(pathOf("decks"), &page); err != nil {
+		return err
+	}
+	return s.print(append([]api.Deck{}, page.Items...), func() error {
+		t := table.New(table.Left("deck"), table.Left("kind"), table.Right("version"), table.Right("rows"), table.Left("state"),
+			table.Left("imported"), table.Left("by"), table.Cut("file"))
+		for _, d := range page.Items {
+			state := table.Cell{Text: "replaced", Style: table.Dim}
+			if d.InForce {
+				state = table.Cell{Text: "in force", Style: table.Good}
+			}
+			t.Row(d.Name, d.Kind, strconv.FormatInt(d.Version, 10), strconv.FormatInt(d.Rows, 10), state, moment(d.Imported), d.By, d.Source)
+		}
+		return s.list(t, "No decks yet, so every call is unpriced and refused: ringfence deck import retail FILE --kind retail")
+	})
+}
+
+type deckDiff struct {
+	Name  string `arg:"" help:"Deck." predict:"deck"`
+	From  int64  `help:"Version (default: the one before)." placeholder:"N"`
+	To    int64  `help:"Version (default: the one in force)." placeholder:"N"`
+	Limit int    `help:"At most so many rows." default:"1000"`
+}
+
+func (deckDiff) Help() string {
+	return examples("ringfence deck diff retail", "ringfence deck diff retail --from 3 --to 5")
+}
+
+// Run compares them.
+func (c *deckDiff) Run(s *session) error {
+	var out api.DeckDiff
+	path := pathOf("decks", c.Name, "diff") + query("from", strconv.FormatInt(c.From, 10), "to", strconv.FormatInt(c.To, 10), "limit", strconv.Itoa(c.Limit))
+	if err := s.get(path, &out); err != nil {
+		return err
+	}
+	return s.print(out, func() error {
+		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Left(""), table.Cut("before"), table.Cut("after"))
+		for _, d := range out.Rows {
+			t.Row(deltaRow(&d)...)
+		}
+		if err := s.say("Deck %s, version %d to %d: %d added, %d removed, %d changed (%d dearer, %d cheaper).", out.Name, out.From, out.To,
+			out.Added, out.Removed, out.Changed, out.Dearer, out.Cheaper); err != nil || t.Len() == 0 {
+			return err
+		}
+		return t.Write(s.out, 0)
+	})
+}
+
+func deltaRow(d *api.Delta) []any {
+	switch {
+	case d.Before == nil && d.After == nil:
+		return []any{d.Prefix}
+	case d.Before == nil:
+		return []any{d.Prefix, d.After.Name, table.Cell{Text: "added", Style: table.Good}, "", d.After.Text}
+	case d.After == nil:
+		return []any{d.Prefix, d.Before.Name, table.Cell{Text: "removed", Style: table.Bad}, d.Before.Text, ""}
+	}
+	return []any{d.Prefix, d.After.Name, table.Cell{Text: "changed", Style: table.Warn}, d.Before.Text, d.After.Text}
+}
+
+type deckRows struct {
+	Name    string `arg:"" help:"Deck." predict:"deck"`
+	Prefix  string `help:"Only prefixes that begin so." placeholder:"DIGITS"`
+	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
+	Limit   int    `help:"At most so many (0: all)." default:"100"`
+}
+
+func (deckRows) Help() string {
+	return examples("ringfence deck rows retail --prefix 447", "ringfence deck rows retail --limit 0 --json")
+}
+
+// Run shows prices.
+func (c *deckRows) Run(s *session) error {
+	items, more, err := c.fetch(s)
+	if err != nil {
+		return err
+	}
+	return s.print(items, func() error {
+		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Right("peak"), table.Right("off-peak"), table.Right("weekend"),
+			table.Right("connect"), table.Right("minimum"), table.Right("by"))
+		for _, p := range items {
+			t.Row(p.Prefix, p.Name, perMinute(p.Peak), perMinute(p.OffPeak), perMinute(p.Weekend), charge(p.Connect), charge(p.Minimum),
+				fmt.Sprintf("%d/%d", p.First, p.Step))
+		}
+		return s.cutList(t, more, "No such prices.")
+	})
+}
+
+func (c *deckRows) fetch(s *session) ([]api.Price, bool, error) {
+	version := ""
+	if c.Version > 0 {
+		version = strconv.FormatInt(c.Version, 10)
+	}
+	return all[api.Price](s, pathOf("decks", c.Name, "rows"), "after", c.Limit, "prefix", c.Prefix, "version", version)
+}
+
+// charge leaves nothing where nothing is charged.
+func charge(micro int64) string {
+	if micro == 0 {
+		return ""
+	}
+	return pounds(micro)
+}
+
+type deckExport struct {
+	Name    string `arg:"" help:"Deck." predict:"deck"`
+	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
+	Output  string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
+}
+
+func (deckExport) Help() string {
+	return examples("ringfence deck export retail > retail.csv", "ringfence deck export retail --version 3 -o retail-3.csv")
+}
+
+// Run writes CSV, or JSON under --json.
+func (c *deckExport) Run(s *session) error {
+	rows, _, err := (&deckRows{Name: c.Name, Version: c.Version}).fetch(s)
+	if err != nil {
+		return err
+	}
+	return s.writeTo(c.Output, func(w io.Writer) error {
+		if s.json {
+			return (&session{out: &table.Screen{Writer: w}, json: true}).print(rows, nil)
+		}
+		prices, err := toRating(rows)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(rating.FormatCSV(prices))
+		return err
+	})
+}

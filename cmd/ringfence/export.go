@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+)
+
+// toRating is the rows of a deck as core/rating has them, to be written as it reads them.
+func toRating(rows []api.Price) ([]rating.Price, error) {
+	out := make([]rating.Price, len(rows))
+	for i, p := range rows {
+		prefix, err := strconv.ParseUint(p.Prefix, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("the server sent the prefix %.40q", p.Prefix)
+		}
+		out[i] = rating.Price{
+			Prefix: prefix, Short: p.Short, Name: p.Name, Connect: money.Micro(p.Connect), Minimum: money.Micro(p.Minimum),
+			First: uint16(p.First), Step: uint16(p.Step),
+			Rates: [rating.NumBands]money.Rate{money.Rate(p.Peak), money.Rate(p.OffPeak), money.Rate(p.Weekend)},
+		}
+	}
+	return out, nil
+}
+
+// writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed.
+func (s *session) writeTo(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return write(s.out)
+	}
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		_ = os.Remove(part) // the first error is the one to tell
+		return err
+	}
+	return nil
+}
+
+// progress says on a terminal how much of a file was sent, at most ten times a second.
+type progress struct {
+	from  io.Reader
+	to    io.Writer // nil: nowhere
+	size  int64     // 0: unknown
+	sent  int64
+	rows  int64
+	shown time.Time
+}
+
+// Read passes on, and counts.
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.from.Read(b)
+	p.sent += int64(n)
+	p.rows += int64(bytes.Count(b[:n], []byte{'\n'}))
+	if now := time.Now(); p.to != nil && now.Sub(p.shown) > 100*time.Millisecond {
+		p.shown = now
+		fmt.Fprintf(p.to, "\r\x1b[Ksending: %s", p.text())
+	}
+	return n, err
+}
+
+func (p *progress) text() string {
+	if p.size > 0 {
+		return fmt.Sprintf("%d of %d KiB, %d rows, %d%%", p.sent>>10, p.size>>10, p.rows, min(100, p.sent*100/p.size))
+	}
+	return fmt.Sprintf("%d KiB, %d rows", p.sent>>10, p.rows)
+}
+
+func (p *progress) end() {
+	if p.to != nil && !p.shown.IsZero() {
+		fmt.Fprint(p.to, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+
+	"ringfence/app"
+	"ringfence/app/config"
+)
+
+type serveCmd struct {
+	Demo   bool   `help:"Run a sample provider with a test carrier on this machine's loopback, its data under ringfence-data/demo."`
+	Config string `help:"Configuration file (default: RINGFENCE_CONFIG, ringfence.toml, /etc/ringfence/ringfence.toml)." placeholder:"FILE"`
+	Data   string `help:"With --demo: where to keep its data." placeholder:"FOLDER"`
+}
+
+func (serveCmd) Help() string {
+	return `SIGTERM and Ctrl-C stop it; calls that are up are taken up again at the next start. SIGHUP reads the configuration, certificates and decks again.
+
+` + examples(
+		"ringfence serve --demo",
+		"ringfence serve --config /etc/ringfence/ringfence.toml",
+		"RINGFENCE_STORE_DSN=postgres://ringfence@db/ringfence ringfence serve",
+	)
+}
+
+// Run serves until it is told to stop.
+func (c *serveCmd) Run(s *session) error {
+	cfg, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	program := "ringfence"
+	if path, err := os.Executable(); err == nil && os.Args[0] != program {
+		program = displayPath(path)
+	}
+	return app.Serve(s.ctx, cfg, s.out, s.errOut, program)
+}
+
+func (c *serveCmd) configuration() (config.Config, error) {
+	switch {
+	case c.Demo && c.Config != "":
+		return config.Config{}, usagef("--demo takes no configuration: leave out --config")
+	case c.Demo:
+		return config.Demo(c.Data), nil
+	case c.Data != "":
+		return config.Config{}, usagef("--data goes with --demo; else set data in the configuration file")
+	}
+	return config.Load(c.Config)
+}

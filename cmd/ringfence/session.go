@@ -1,0 +1,420 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"ringfence/app/config"
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/phone"
+	"ringfence/edge/rest/api"
+	"ringfence/edge/rest/client"
+)
+
+// session is what every command needs: where to print, whom to ask.
+type session struct {
+	ctx    context.Context
+	in     *os.File
+	out    *table.Screen
+	errOut io.Writer
+	json   bool
+	remote remote
+	parser *kong.Kong // for completion
+}
+
+func newSession(ctx context.Context, in *os.File, out, errOut io.Writer) *session {
+	return &session{ctx: ctx, in: in, out: newScreen(out), errOut: errOut}
+}
+
+// newScreen shows colours on a terminal only, and never when NO_COLOR is set (no-color.org).
+func newScreen(out io.Writer) *table.Screen {
+	s := &table.Screen{Writer: out}
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return s
+	}
+	s.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.Width = w
+	}
+	return s
+}
+
+// remote says which server to ask. Commands that ask one embed it.
+type remote struct {
+	Socket    string `help:"Admin socket of the server (default: RINGFENCE_SOCKET, else the one of the configuration, else ./ringfence-data)." placeholder:"PATH" group:"Server"`
+	Server    string `help:"Address of a server over TCP, instead of a socket." placeholder:"https://HOST:PORT" group:"Server"`
+	TokenFile string `help:"File with the token for --server." placeholder:"FILE" group:"Server"`
+	CA        string `help:"File with the certificate authority (PEM) of --server." placeholder:"FILE" name:"ca" group:"Server"`
+}
+
+// AfterApply tells the session; kong calls it on the command that embeds remote.
+func (r *remote) AfterApply(s *session) error {
+	s.remote = *r
+	return nil
+}
+
+// errNoServer says that no socket was found where servers put them.
+var errNoServer = errors.New("no server is running here")
+
+// client speaks to the server that the flags name.
+func (s *session) client() (*client.Client, error) {
+	r := s.remote
+	if r.Server == "" {
+		path, err := findSocket(r.Socket)
+		if err != nil {
+			return nil, err
+		}
+		return client.Unix(path), nil
+	}
+	if r.Socket != "" {
+		return nil, usagef("--socket and --server name two servers; give one")
+	}
+	base := r.Server
+	if !strings.Contains(base, "://") {
+		base = "https://" + base
+	}
+	token, err := readToken(r.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := transportFor(r.CA)
+	if err != nil {
+		return nil, err
+	}
+	return client.TCP(base, token, transport)
+}
+
+// findSocket is the socket to use: given, else RINGFENCE_SOCKET, else the first that is there of the configuration's, the
+// default data folder's, the demonstration's, and those of an installed package.
+func findSocket(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	if env := os.Getenv(config.EnvSocket); env != "" {
+		return env, nil
+	}
+	var places []string
+	if path := config.Find(""); path != "" {
+		if c, err := config.Load(path); err == nil {
+			places = append(places, c.Admin.Socket)
+		}
+	}
+	const name = "ringfence.sock"
+	for _, folder := range []string{config.Default().Data, config.DemoFolder, "/run/ringfence", "/var/lib/ringfence"} {
+		places = append(places, filepath.Join(folder, name))
+	}
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil || errors.Is(err, os.ErrPermission) {
+			return p, nil
+		}
+	}
+	return "", errNoServer
+}
+
+const maxSecret = 1024
+
+// readToken reads a token that nobody else may read.
+func readToken(path string) (string, error) {
+	if path == "" {
+		return "", usagef("--server needs --token-file: a file with the token, mode 0600")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("--token-file: others may read %s: chmod 600 %s", path, path)
+	}
+	return firstLine(f)
+}
+
+func firstLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxSecret+2)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" || len(line) > maxSecret {
+		return "", fmt.Errorf("want one line of at most %d bytes", maxSecret)
+	}
+	return line, nil
+}
+
+func transportFor(ca string) (http.RoundTripper, error) {
+	if ca == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("--ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--ca: %s holds no certificate in PEM", ca)
+	}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}, nil
+}
+
+// do sends a request; see client.Do.
+func (s *session) do(method, path string, in, out any) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, client.Timeout)
+	defer cancel()
+	return c.Do(ctx, method, path, in, out)
+}
+
+func (s *session) get(path string, out any) error { return s.do(http.MethodGet, path, nil, out) }
+
+// pathOf joins segments that may hold anything.
+func pathOf(segments ...string) string {
+	var b strings.Builder
+	b.WriteString("/v1")
+	for _, p := range segments {
+		b.WriteString("/" + url.PathEscape(p))
+	}
+	return b.String()
+}
+
+// query is a query string of the pairs whose value is not empty.
+func query(pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+const pageSize = 1000
+
+// all reads a list page after page, to its end or to most items (0: no limit). more says that it was cut there.
+func all[T any](s *session, path, cursor string, most int, pairs ...string) (items []T, more bool, err error) {
+	return allFrom[T](s, path, cursor, "", most, pairs...)
+}
+
+// allFrom begins at a cursor.
+func allFrom[T any](s *session, path, cursor, next string, most int, pairs ...string) (items []T, more bool, err error) {
+	items = []T{}
+	for {
+		limit := pageSize
+		if most > 0 {
+			limit = min(limit, most-len(items))
+		}
+		var page api.List[T]
+		q := append(pairs[:len(pairs):len(pairs)], cursor, next, "limit", strconv.Itoa(limit))
+		if err := s.get(path+query(q...), &page); err != nil {
+			return nil, false, err
+		}
+		items = append(items, page.Items...)
+		if page.Next == "" || page.Next == next {
+			return items, false, nil
+		}
+		if next = page.Next; most > 0 && len(items) >= most {
+			return items[:most], true, nil
+		}
+	}
+}
+
+// print writes v as JSON for programs, or lets people do it.
+func (s *session) print(v any, people func() error) error {
+	if !s.json {
+		return people()
+	}
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// say prints a line for people. What comes from a server may not steer the terminal.
+func (s *session) say(format string, args ...any) error {
+	_, err := fmt.Fprintln(s.out, cleanLines(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// list prints rows, or a sentence when there are none.
+func (s *session) list(t *table.Table, empty string) error {
+	if t.Len() == 0 {
+		return s.say("%s", empty)
+	}
+	return t.Write(s.out, 0)
+}
+
+// dryRun says what a command would have done, and how to do it.
+func (s *session) dryRun(what string) error {
+	if s.json {
+		return s.print(map[string]any{"done": false, "would": what}, nil)
+	}
+	return s.say("%s Nothing was changed: add --yes to do it.", what)
+}
+
+// cleanLines is table.Clean for texts of several lines.
+func cleanLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = table.Clean(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// askPassword reads a secret without showing it: twice from a terminal, else one line of standard input.
+func (s *session) askPassword(what string) (string, error) {
+	fd := int(s.in.Fd())
+	if !term.IsTerminal(fd) {
+		text, err := firstLine(s.in)
+		if err != nil {
+			return "", usagef("the password for %s is read from standard input: %w", what, err)
+		}
+		return text, nil
+	}
+	var typed [2]string
+	for i, prompt := range []string{"Password for " + what + ": ", "Again: "} {
+		fmt.Fprint(s.errOut, prompt)
+		text, err := term.ReadPassword(fd)
+		fmt.Fprintln(s.errOut)
+		if err != nil {
+			return "", err
+		}
+		typed[i] = string(text)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return typed[0], nil
+}
+
+var errRefused = errors.New("the call would be refused")
+
+// fail prints an error with what to do about it, and gives the exit code.
+func (s *session) fail(err error) int {
+	code := codeOf(err)
+	if errors.Is(err, phone.ErrFailed) || errors.Is(err, errRefused) {
+		return code // said already
+	}
+	var p *api.Problem
+	if s.json {
+		if !errors.As(err, &p) {
+			p = &api.Problem{Title: "the command failed", Reason: reasonOf(code), Detail: err.Error()}
+		}
+		_ = json.NewEncoder(s.errOut).Encode(p) // nowhere left to say it
+		return code
+	}
+	fmt.Fprintln(s.errOut, "ringfence: "+cleanLines(explain(err, s.remote)))
+	return code
+}
+
+func codeOf(err error) int {
+	var use usageError
+	var p *api.Problem
+	switch {
+	case errors.As(err, &use):
+		return exitUsage
+	case errors.Is(err, errRefused):
+		return exitRefused
+	case errors.Is(err, os.ErrPermission):
+		return exitForbidden
+	case errors.Is(err, errNoServer), errors.Is(err, client.ErrUnreachable):
+		return exitUnreachable
+	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:
+		return exitForbidden
+	}
+	return exitFailed
+}
+
+// reasonOf is the code of an error that did not come from a server, for --json.
+func reasonOf(code int) string {
+	switch code {
+	case exitUsage:
+		return "usage"
+	case exitUnreachable:
+		return "unreachable"
+	case exitForbidden:
+		return "forbidden"
+	}
+	return "failed"
+}
+
+// explain is an error in words, with what to do.
+func explain(err error, r remote) string {
+	var p *api.Problem
+	switch {
+	case errors.As(err, &p):
+		return problemText(p)
+	case errors.Is(err, errNoServer):
+		return err.Error() + ".\nStart one with: ringfence serve   (or, to try it: ringfence serve --demo)\nOr name one with --socket PATH or --server ADDRESS."
+	case errors.Is(err, client.ErrUnreachable) && errors.Is(err, os.ErrPermission):
+		return err.Error() + "\nThe socket is its owner's: run this as the user that runs the server (sudo -u ringfence ringfence …)."
+	case errors.Is(err, client.ErrUnreachable) && r.Server == "":
+		return err.Error() + "\nIs it running? Start it with: ringfence serve"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the server did not answer in time"
+	}
+	return err.Error()
+}
+
+// hints say what to do about a problem, by its reason.
+var hints = map[string]string{
+	api.ReasonLooser: "Staff may allow it: add --grant (and --until WHEN to have it end by itself), or let the customer ask with: ringfence line request",
+	api.ReasonToken:  "The token in --token-file is not one of the server's admin.tokens-file.",
+}
+
+const maxFaultsShown = 50
+
+func problemText(p *api.Problem) string {
+	var b strings.Builder
+	b.WriteString(p.Error())
+	for i, f := range p.Errors {
+		if i == maxFaultsShown {
+			fmt.Fprintf(&b, "\n  and %d more (all with --json)", len(p.Errors)-i)
+			break
+		}
+		if f.Text == p.Detail {
+			continue
+		}
+		b.WriteString("\n  ")
+		if f.Line > 0 && !strings.Contains(f.Text, "line "+strconv.Itoa(f.Line)) {
+			fmt.Fprintf(&b, "line %d, column %d: ", f.Line, f.Column)
+		}
+		b.WriteString(f.Text)
+	}
+	if h := hints[p.Reason]; h != "" {
+		b.WriteString("\n" + h)
+	}
+	return b.String()
+}
+
+// displayPath is a path as its reader would type it: relative when it is near.
+func displayPath(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(rel, "..") {
+		return "./" + rel
+	}
+	return path
+}

@@ -1,0 +1,230 @@
+// Package table lays out what people read on a terminal: aligned columns, colours where they are wanted, text that cannot
+// steer the terminal. It must not know what is being shown.
+package table
+
+import (
+	"io"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/width"
+)
+
+// Style is how a cell looks where colours are shown. The text must say the same without it.
+type Style uint8
+
+// Styles.
+const (
+	Plain Style = iota
+	Good
+	Warn
+	Bad
+	Dim
+	Bold
+)
+
+var codes = [...]string{Plain: "", Good: "\x1b[32m", Warn: "\x1b[33m", Bad: "\x1b[31m", Dim: "\x1b[2m", Bold: "\x1b[1m"}
+
+// Screen is where tables are written: how wide it is and whether it shows colours.
+type Screen struct {
+	io.Writer
+	Width  int // columns; 0 is no limit
+	Colour bool
+}
+
+// Paint is s in a style, or s alone where colours are not shown.
+func (s *Screen) Paint(style Style, text string) string {
+	if !s.Colour || style == Plain || text == "" {
+		return text
+	}
+	return codes[style] + text + "\x1b[0m"
+}
+
+// Column heads a table's column.
+type Column struct {
+	Head  string
+	Right bool // numbers
+	Cut   bool // may be cut short when the screen is too narrow
+}
+
+// Left, Right and Cut make columns.
+func Left(head string) Column { return Column{Head: head} }
+
+// Right is a column of figures.
+func Right(head string) Column { return Column{Head: head, Right: true} }
+
+// Cut is a column of free text, the first to give way on a narrow screen.
+func Cut(head string) Column { return Column{Head: head, Cut: true} }
+
+// Cell is a text with a style.
+type Cell struct {
+	Text  string
+	Style Style
+}
+
+// Table gathers rows and writes them when all are known.
+type Table struct {
+	columns []Column
+	rows    [][]Cell
+}
+
+// New is an empty table.
+func New(columns ...Column) *Table { return &Table{columns: columns} }
+
+// Row adds a row of cells: a string, or a Cell.
+func (t *Table) Row(cells ...any) {
+	row := make([]Cell, len(t.columns))
+	for i, c := range cells {
+		switch c := c.(type) {
+		case string:
+			row[i].Text = Clean(c)
+		case Cell:
+			row[i] = Cell{Clean(c.Text), c.Style}
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// Len is how many rows there are.
+func (t *Table) Len() int { return len(t.rows) }
+
+const gap = 2
+
+// Write lays the table out on the screen, each line after indent spaces. Columns that are empty in every row are left out.
+func (t *Table) Write(s *Screen, indent int) error {
+	widths := t.widths()
+	shrink(t.columns, widths, s.Width-indent)
+	var b strings.Builder
+	head := make([]Cell, len(t.columns))
+	headed := false
+	for i, c := range t.columns {
+		head[i] = Cell{c.Head, Dim}
+		headed = headed || c.Head != ""
+	}
+	if headed {
+		t.line(&b, s, head, widths, indent)
+	}
+	for _, row := range t.rows {
+		t.line(&b, s, row, widths, indent)
+	}
+	_, err := io.WriteString(s, b.String())
+	return err
+}
+
+// widths is what each column needs; -1 for one that is empty throughout.
+func (t *Table) widths() []int {
+	widths := make([]int, len(t.columns))
+	for i, c := range t.columns {
+		used := len(t.rows) == 0
+		for _, row := range t.rows {
+			used = used || row[i].Text != ""
+			widths[i] = max(widths[i], Width(row[i].Text))
+		}
+		widths[i] = max(widths[i], Width(c.Head))
+		if !used {
+			widths[i] = -1
+		}
+	}
+	return widths
+}
+
+// shrink takes from the widest column that may be cut until the table fits, but leaves each at least 8 wide.
+func shrink(columns []Column, widths []int, room int) {
+	if room <= 0 {
+		return
+	}
+	total := -gap
+	for _, w := range widths {
+		if w >= 0 {
+			total += w + gap
+		}
+	}
+	for total > room {
+		widest := -1
+		for i, c := range columns {
+			if c.Cut && widths[i] > 8 && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+		total--
+	}
+}
+
+func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, widths []int, indent int) {
+	var line strings.Builder
+	line.WriteString(strings.Repeat(" ", indent))
+	first := true
+	for i, c := range row {
+		if widths[i] < 0 {
+			continue
+		}
+		if !first {
+			line.WriteString(strings.Repeat(" ", gap))
+		}
+		first = false
+		text := clip(c.Text, widths[i])
+		pad := strings.Repeat(" ", widths[i]-Width(text))
+		if t.columns[i].Right {
+			line.WriteString(pad + s.Paint(c.Style, text))
+		} else {
+			line.WriteString(s.Paint(c.Style, text) + pad)
+		}
+	}
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+}
+
+// clip cuts text to n columns, the last being "…".
+func clip(text string, n int) string {
+	if Width(text) <= n {
+		return text
+	}
+	used := 0
+	for i, r := range text {
+		w := runeWidth(r)
+		if used+w > n-1 {
+			return text[:i] + "…"
+		}
+		used += w
+	}
+	return text
+}
+
+// Width is how many columns a text takes on a terminal.
+func Width(text string) int {
+	n := 0
+	for _, r := range text {
+		n += runeWidth(r)
+	}
+	return n
+}
+
+func runeWidth(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	}
+	if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+		return 2
+	}
+	return 1
+}
+
+// Clean takes out what could steer a terminal or turn the order of letters around: names and User-Agents are chosen by
+// strangers. Line ends become spaces.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == unicode.ReplacementChar:
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,66 @@
+package table_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+	"ringfence/cmd/ringfence/table"
+)
+
+func render(t *table.Table, width int, colour bool) string {
+	var b strings.Builder
+	_ = t.Write(&table.Screen{Writer: &b, Width: width, Colour: colour}, 0) // a Builder does not fail
+	return b.String()
+}
+
+func TestColumnsAlign(t *testing.T) {
+	x := table.New(table.Left("line"), table.Cut("name"), table.Right("spent"), table.Left("note"))
+	x.Row("2001", "Front desk", "£3.20", "")
+	x.Row("7", "日本語の電話", table.Cell{Text: "£1,250.00", Style: table.Bad}, "")
+	want := "" +
+		"line  name              spent\n" +
+		"2001  Front desk        £3.20\n" +
+		"7     日本語の電話  £1,250.00\n"
+	if got := render(x, 0, false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := render(x, 0, true); !strings.Contains(got, "\x1b[31m£1,250.00\x1b[0m") {
+		t.Errorf("no colour: %q", got)
+	}
+}
+
+func TestNarrowScreenCutsFreeTextOnly(t *testing.T) {
+	x := table.New(table.Left("line"), table.Cut("user agent"), table.Right("spent"))
+	x.Row("2001", "A very long User-Agent that nobody reads", "£3.20")
+	want := "line  user agent      spent\n2001  A very long U…  £3.20\n"
+	if got := render(x, 27, false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// A User-Agent is chosen by a stranger: it must not clear the fraud desk's screen or write on another line.
+func TestCellsCannotSteerTheTerminal(t *testing.T) {
+	x := table.New(table.Left("agent"), table.Left("next"))
+	x.Row("evil\x1b[2J\r\nfree\u202ecall\x9b", "ok")
+	got := render(x, 0, false)
+	if strings.ContainsAny(got, "\x1b\r\x9b\u202e") || strings.Count(got, "\n") != 2 {
+		t.Errorf("%q", got)
+	}
+}
+
+// Whatever stands in the cells, no line is wider than the screen as long as free text can give way.
+func TestNoLineIsTooWide(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := table.New(table.Left("id"), table.Cut("name"), table.Cut("agent"))
+		for range rapid.IntRange(0, 5).Draw(t, "rows") {
+			x.Row("x", rapid.String().Draw(t, "name"), rapid.String().Draw(t, "agent"))
+		}
+		width := rapid.IntRange(24, 90).Draw(t, "width")
+		for line := range strings.Lines(render(x, width, false)) {
+			if w := table.Width(strings.TrimSuffix(line, "\n")); w > width {
+				t.Fatalf("%d columns on a screen of %d: %q", w, width, line)
+			}
+		}
+	})
+}
