@@ -30,12 +30,13 @@ const (
 	maxOwner   = 255
 )
 
-// Key seals secrets. It prints as "[secret]".
-type Key struct{ raw [KeySize]byte }
+// Key seals secrets. It prints as "[secret]", and like Password as an address where fmt cannot know. Keys are the same
+// when their IDs are.
+type Key struct{ raw *[KeySize]byte }
 
 // NewKey makes a random key.
 func NewKey() (Key, error) {
-	var k Key
+	k := Key{new([KeySize]byte)}
 	_, err := rand.Read(k.raw[:])
 	return k, err
 }
@@ -46,8 +47,11 @@ type KeyID [8]byte
 // String is the id in hexadecimal.
 func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 
-// ID of the key.
+// ID of the key; zero of the zero Key.
 func (k Key) ID() KeyID {
+	if k.raw == nil {
+		return KeyID{}
+	}
 	sum := sha256.Sum256(append([]byte("ringfence key id\x00"), k.raw[:]...))
 	return KeyID(sum[:8])
 }
@@ -86,7 +90,7 @@ func ParseKey(text string) (Key, error) {
 	if n < 8 { // a random key has fewer than once in 10^40
 		return Key{}, fmt.Errorf("%w: it is not random", ErrKey)
 	}
-	return Key{[KeySize]byte(raw)}, nil
+	return Key{(*[KeySize]byte)(raw)}, nil
 }
 
 // ParseKeys reads keys as FormatKeys writes them, oldest first: one on a line or several separated by commas; '#' begins
@@ -103,7 +107,7 @@ func ParseKeys(text []byte) ([]Key, error) {
 			if err != nil {
 				return nil, fmt.Errorf("line %d: %w", i+1, err)
 			}
-			if slices.Contains(keys, k) {
+			if slices.ContainsFunc(keys, func(other Key) bool { return other.ID() == k.ID() }) {
 				return nil, fmt.Errorf("line %d: %w: it is there twice", i+1, ErrKey)
 			}
 			keys = append(keys, k)
@@ -138,7 +142,10 @@ func NewBox(keys []Key) (*Box, error) {
 		return nil, fmt.Errorf("%w: %d keys; want 1 to %d", ErrKey, len(keys), MaxKeys)
 	}
 	b := &Box{aeads: make(map[KeyID]cipher.AEAD, len(keys))}
-	for _, k := range keys {
+	for i, k := range keys {
+		if k.raw == nil {
+			return nil, fmt.Errorf("%w: key %d is none", ErrKey, i+1)
+		}
 		aead, err := chacha20poly1305.NewX(k.raw[:])
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrKey, err)
@@ -172,10 +179,10 @@ const (
 
 // Seal encrypts a password for its owner (LineOwner, TrunkOwner) with the newest key: XChaCha20-Poly1305, random nonce.
 func (b *Box) Seal(owner string, p Password) ([]byte, error) {
-	if owner == "" || len(owner) > maxOwner || len(p.text) > maxSecret {
-		return nil, fmt.Errorf("%w: owner of %d bytes, secret of %d", ErrSealed, len(owner), len(p.text))
+	if owner == "" || len(owner) > maxOwner || len(p.Reveal()) > maxSecret {
+		return nil, fmt.Errorf("%w: owner of %d bytes, secret of %d", ErrSealed, len(owner), len(p.Reveal()))
 	}
-	out := make([]byte, 0, ownerAt+len(owner)+nonceSize+len(p.text)+overhead)
+	out := make([]byte, 0, ownerAt+len(owner)+nonceSize+len(p.Reveal())+overhead)
 	out = append(out, version)
 	out = append(out, b.newest[:]...)
 	out = append(out, byte(len(owner)))
@@ -185,7 +192,7 @@ func (b *Box) Seal(owner string, p Password) ([]byte, error) {
 	if _, err := rand.Read(out[head:]); err != nil {
 		return nil, fmt.Errorf("random nonce: %w", err)
 	}
-	return b.aeads[b.newest].Seal(out, out[head:head+nonceSize], []byte(p.text), out[:head]), nil
+	return b.aeads[b.newest].Seal(out, out[head:head+nonceSize], []byte(p.Reveal()), out[:head]), nil
 }
 
 // Open decrypts what Seal made for the same owner. ErrNoKey when its key is not in the box, ErrSealed for anything else.
@@ -233,5 +240,5 @@ func (b *Box) open(id KeyID, head int, sealed []byte) (Password, error) {
 	if err != nil {
 		return Password{}, fmt.Errorf("%w: it was changed", ErrSealed)
 	}
-	return Password{string(text)}, nil
+	return NewPassword(string(text)), nil
 }

@@ -16,17 +16,23 @@ import (
 const redacted = "[secret]"
 
 // Password is a SIP password. It prints, logs and marshals as "[secret]"; Reveal is the only way to the text, so that a
-// search for its name finds every place where a password leaves.
-type Password struct{ text string }
+// search for its name finds every place where a password leaves. The text is behind a pointer, because fmt does not ask
+// the methods of values in unexported fields of other types: there it prints an address. Compare what Reveal returns.
+type Password struct{ text *string }
 
 // NewPassword wraps a text.
-func NewPassword(text string) Password { return Password{text} }
+func NewPassword(text string) Password { return Password{&text} }
 
 // Reveal is the text itself.
-func (p Password) Reveal() string { return p.text }
+func (p Password) Reveal() string {
+	if p.text == nil {
+		return ""
+	}
+	return *p.text
+}
 
 // IsZero says that there is no password.
-func (p Password) IsZero() bool { return p.text == "" }
+func (p Password) IsZero() bool { return p.Reveal() == "" }
 
 // Format hides the text from every verb, %#v and %x among them.
 func (p Password) Format(s fmt.State, _ rune) { hide(s) }
@@ -53,7 +59,7 @@ func Generate() (Password, error) {
 	if err != nil {
 		return Password{}, fmt.Errorf("random words: %w", err)
 	}
-	return Password{strings.Join(list, "-")}, nil
+	return NewPassword(strings.Join(list, "-")), nil
 }
 
 // HA1 is what digest authentication needs to know of a password: H(user:realm:password) for both algorithms of RFC 8760.
@@ -65,7 +71,7 @@ type HA1 struct {
 
 // NewHA1 hashes a password for a user in a realm.
 func NewHA1(user, realm string, p Password) HA1 {
-	text := []byte(user + ":" + realm + ":" + p.text)
+	text := []byte(user + ":" + realm + ":" + p.Reveal())
 	return HA1{MD5: md5.Sum(text), SHA256: sha256.Sum256(text)}
 }
 

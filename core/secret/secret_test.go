@@ -240,13 +240,13 @@ func TestRotation(t *testing.T) {
 func TestKeysInText(t *testing.T) {
 	keys := testKeys(t, 3)
 	back, err := ParseKeys(FormatKeys(keys))
-	if err != nil || len(back) != 3 || back[2] != keys[2] {
+	if err != nil || len(back) != 3 || back[2].ID() != keys[2].ID() {
 		t.Fatal(len(back), err)
 	}
 	hexKey := "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 	a, err1 := ParseKey(hexKey)
 	b, err2 := ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	if err1 != nil || err2 != nil || a != b {
+	if err1 != nil || err2 != nil || a.ID() != b.ID() {
 		t.Error("hexadecimal and base64 differ", err1, err2)
 	}
 	for name, bad := range map[string]string{
@@ -258,8 +258,10 @@ func TestKeysInText(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewBox(nil); !errors.Is(err, ErrKey) {
-		t.Error(err)
+	for _, keys := range [][]Key{nil, make([]Key, 1), make([]Key, MaxKeys+1)} {
+		if _, err := NewBox(keys); !errors.Is(err, ErrKey) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -287,7 +289,12 @@ func TestNothingPrints(t *testing.T) {
 			out.Write(body)
 		}
 	}
-	fmt.Fprintf(&out, "%+v %#v", holder, holder)
+	hidden := struct {
+		p Password
+		k Key
+		m map[string]Password
+	}{holder.P, k, map[string]Password{"x": holder.P}}
+	fmt.Fprintf(&out, "%+v %#v %+v %#v", holder, holder, hidden, hidden)
 	for _, leak := range []string{"hunter2", "hidden", "68696464", "104 105 100", "104, 105, 100", "0x68, 0x69", fmt.Sprintf("%x", h.MD5[:4]), fmt.Sprintf("%d", h.MD5[:3])} {
 		if strings.Contains(out.String(), strings.Trim(leak, "[]")) {
 			t.Errorf("printed %q", leak)

@@ -37,14 +37,14 @@ func (w *Weak) Error() string { return "password refused: " + strings.Join(w.Rea
 // Check judges a password that a customer wants to set for a line. The error is a *Weak with every reason. Passwords of
 // Generate pass.
 func Check(p Password, c Context) error {
-	w := &Weak{}
-	w.form(p.text)
-	if len(w.Reasons) > 0 && (len(p.text) > MaxLength || p.text == "") {
+	w, text := &Weak{}, p.Reveal()
+	w.form(text)
+	if len(w.Reasons) > 0 && (len(text) > MaxLength || text == "") {
 		return w
 	}
-	w.lists(p.text)
-	w.own(p.text, c)
-	w.strength(p.text, c)
+	w.lists(text)
+	w.own(text, c)
+	w.strength(text, c)
 	if len(w.Reasons) > 0 {
 		return w
 	}
