@@ -1,9 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
 	"ringfence/state/store"
+	"ringfence/state/store/memory"
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/storetest"
@@ -26,3 +31,63 @@ func engine(t *testing.T, dsn string) *postgres.Engine {
 }
 
 func TestConformance(t *testing.T) { storetest.Run(t, open) }
+
+// TestTwoNodes guards what contract 2 of the design is about: two engines that know nothing of each other.
+func TestTwoNodes(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	a, b := engine(t, dsn), engine(t, dsn)
+	storetest.Stampede(t, 500, 100, a, b)
+	storetest.Race(t, 16, 80, a, b)
+}
+
+func TestSameAsMemory(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	e := engine(t, dsn)
+	c, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	storetest.Differ(t, func(r *rapid.T) (store.Money, store.Money) {
+		if _, err := c.Exec(r.Context(), "TRUNCATE purse, node_lease, open_call, cdr, fact"); err != nil {
+			r.Fatal(err)
+		}
+		return e, memory.New()
+	})
+}
+
+func TestServerStopsAndComesBack(t *testing.T) {
+	s := pgtest.Own(t, "fsync=off")
+	e := engine(t, s.Database(t))
+	c := storetest.Call(1, "l")
+	group := []store.Op{storetest.Open(c, 5, storetest.In("p", 10))}
+	if _, err := e.Apply(t.Context(), group); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	if _, err := e.Apply(t.Context(), []store.Op{storetest.Settle(c, 3)}); err == nil {
+		t.Fatal("a write without a server")
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var out []store.Outcome
+	var err error
+	for range 10 { // each failure throws away one dead connection
+		if out, err = e.Apply(t.Context(), []store.Op{storetest.Settle(c, 3)}); err == nil {
+			break
+		}
+	}
+	if err != nil || out[0] != (store.Outcome{}) {
+		t.Fatalf("after the server came back: %+v %v", out, err)
+	}
+	var faults []string
+	for range 10 {
+		if faults, err = e.Check(t.Context()); err == nil {
+			break
+		}
+	}
+	if err != nil || len(faults) > 0 {
+		t.Fatal(err, faults)
+	}
+}

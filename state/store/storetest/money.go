@@ -39,6 +39,8 @@ var moneyCases = []moneyCase{
 	{"FactFilters", factFilters},
 	{"LargeGroup", largeGroup},
 	{"HotPurse", hotPurse},
+	{"Race", racing},
+	{"Stampede", stampede},
 	{"Ping", ping},
 	{"CancelledContext", cancelledContext},
 }

@@ -1,0 +1,149 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"ringfence/core/call"
+	"ringfence/state/store"
+	"ringfence/state/store/sqlite"
+	"ringfence/state/store/storetest"
+)
+
+const crashEnv = "RINGFENCE_CRASH_STORE"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashEnv); path != "" {
+		victim(path)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// victim opens and settles calls in groups until it is killed, and tells on standard output what it was told is durable.
+func victim(path string) {
+	ctx := context.Background()
+	e, err := sqlite.Open(ctx, path, sqlite.Options{WALPages: 50})
+	if err != nil {
+		fmt.Println("failed", err)
+		return
+	}
+	first, _ := strconv.Atoi(os.Getenv(crashEnv + "_FROM"))
+	var wg sync.WaitGroup
+	var mu sync.Mutex // owns standard output
+	for w := range 4 {
+		wg.Go(func() {
+			for i := first + w*10_000; ; i += 2 {
+				a, b := storetest.Call(i, "l"), storetest.Call(i+1, "l")
+				opens := []store.Op{storetest.Open(a, 10, storetest.In("p", 1<<40)), storetest.Open(b, 10, storetest.In("p", 1<<40), storetest.In("q", 1<<40))}
+				if _, err := e.Apply(ctx, opens); err != nil {
+					fmt.Println("failed", err)
+					return
+				}
+				mu.Lock()
+				fmt.Printf("opened %d\nopened %d\n", i, i+1)
+				mu.Unlock()
+				if _, err := e.Apply(ctx, []store.Op{storetest.Settle(a, 7)}); err != nil {
+					fmt.Println("failed", err)
+					return
+				}
+				mu.Lock()
+				fmt.Printf("settled %d\n", i)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestKill guards that what was acknowledged is there after kill -9 at any moment, and that money adds up.
+func TestKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	state := map[int]string{}
+	for round := range 8 {
+		for _, line := range runVictim(t, path, round*100_000, 1+rand.IntN(400)) {
+			what, number, _ := strings.Cut(line, " ")
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatalf("the victim said %q", line)
+			}
+			state[n] = what
+		}
+		survived(t, path, state)
+	}
+	if len(state) < 100 {
+		t.Fatalf("only %d calls were made", len(state))
+	}
+}
+
+// runVictim kills the child once it has acknowledged n lines, and returns every whole line it managed to say.
+func runVictim(t *testing.T, path string, from, n int) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), crashEnv+"="+path, fmt.Sprintf("%s_FROM=%d", crashEnv, from))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	r := bufio.NewReader(out)
+	for {
+		line, err := r.ReadString('\n')
+		if err == io.EOF {
+			break // what is cut short was not said
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines = append(lines, strings.TrimSpace(line)); len(lines) == n {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatalf("the victim ended by itself: %q", lines[max(0, len(lines)-3):])
+	}
+	return lines
+}
+
+func survived(t *testing.T, path string, state map[int]string) {
+	t.Helper()
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := e.OpenCalls(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := map[call.ID]bool{}
+	for i := range open {
+		up[open[i].ID] = true
+	}
+	for n, what := range state {
+		_, err := e.CDR(t.Context(), storetest.ID(n))
+		if done := err == nil; what == "settled" && !done || what == "opened" && !done && !up[storetest.ID(n)] {
+			t.Errorf("call %d was acknowledged as %s and is not there", n, what)
+		}
+	}
+	if faults, err := e.Check(t.Context()); err != nil || len(faults) > 0 {
+		t.Error(err, faults)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
