@@ -45,7 +45,7 @@ func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at t
 	return d, nil
 }
 
-// presentPurses fills in what each purse would come to with the least that the call can cost, and refuses where Admit would.
+// presentPurses fills in what is spent or held of each purse, and refuses where Admit would.
 func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanation, at time.Time) error {
 	l, ok := a.book.Line(line)
 	if !ok || x.Quote == nil {
@@ -63,9 +63,9 @@ func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanatio
 		if !ok {
 			continue
 		}
-		to := purses[which].Spent + purses[which].Held + least
-		s.Figures.Value, s.Figures.Pass = int64(to), int64(to)
-		s.Passed = int64(to) <= s.Figures.Limit || least == 0
+		used := purses[which].Spent + purses[which].Held
+		s.Figures.Value, s.Figures.Pass = int64(used), int64(used+least)
+		s.Passed = s.Figures.Pass <= s.Figures.Limit || least == 0
 	}
 	refusePending(x)
 	return nil

@@ -179,7 +179,7 @@ Try, in another terminal:
 		{"a call that is refused", "phone call" + extra + " --line 2001 --to 09098790123"},
 		{"an attack that meets its cap", "phone attack" + extra + " --line 2021"},
 		{"what it cost, call by call", "cdr list --line 2021 --socket " + a.cfg.Admin.Socket},
-		{"why a call would be refused", "decide --line 2001 --to 0053712345678 --socket " + a.cfg.Admin.Socket},
+		{"why a call would be refused", "decide --line 2001 --to 005352345678 --socket " + a.cfg.Admin.Socket},
 	} {
 		fmt.Fprintf(out, "\n  %-30s %s %s", try[0], program, try[1])
 	}

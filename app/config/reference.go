@@ -168,6 +168,8 @@ written ` + "`\"90s\"`, `\"10m\"`, `\"1h30m\"`" + `. Relative paths count from t
 | ` + "`RINGFENCE_KEY`" + ` | the key that seals secrets, before ` + "`secret.key-file`" + ` |
 | ` + "`RINGFENCE_STORE_DSN`" + ` | how to reach PostgreSQL, before ` + "`store.dsn`" + ` and ` + "`store.dsn-file`" + ` |
 | ` + "`RINGFENCE_SOCKET`" + ` | the admin socket, before ` + "`admin.socket`" + `; the command line uses it too |
+| ` + "`RINGFENCE_PHONE_PASSWORD`" + `, ` + "`RINGFENCE_CARRIER_PASSWORD`" + ` | for ` + "`ringfence phone`" + ` only: the passwords of the test phone and the test carrier |
+| ` + "`NOTIFY_SOCKET`" + ` | set by systemd: told when the server is ready, reloads and stops |
 | ` + "`NO_COLOR`" + ` | set to anything: the command line prints no colours |
 
 Nothing else is read from the environment.

@@ -47,13 +47,13 @@ func (s *subject) holds() []store.Hold {
 	return holds
 }
 
-// whichPurse names the purse that refused the least that was asked: its cap, and what the call would have brought it
-// to, which is also the cap that would pass. Purses are told apart by their ids alone, so that a recovered call can too.
+// whichPurse names the purse that refused the least that was asked: its cap, what is spent or held of it already, and
+// the cap that would pass. Purses are told apart by their ids alone, so that a recovered call can too.
 func whichPurse(holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
 	for _, h := range holds {
 		if h.Purse == out.Purse {
-			to := int64(h.Cap - out.Room + least)
-			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: to, Pass: to}
+			used := int64(h.Cap - out.Room)
+			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: used, Pass: used + int64(least)}
 		}
 	}
 	return policy.LineDaySpent, policy.Figures{}
