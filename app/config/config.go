@@ -64,7 +64,9 @@ type SIP struct {
 	// saves phones a round trip.
 	NonceLifetime Duration `toml:"nonce-lifetime" min:"10s" max:"24h"`
 
-	// Algorithms is the list of digest algorithms offered to phones, in order of preference. Many phones know only MD5.
+	// Algorithms is the list of digest algorithms offered to phones, in order of preference: ["SHA-256", "MD5"] where all
+	// phones know RFC 8760. The default is MD5 alone, because phones that do not (baresip 1.0 among them) give up on a
+	// challenge that has SHA-256 in it.
 	Algorithms []string `toml:"algorithms" one:"SHA-256,MD5"`
 
 	// MinExpiry is the shortest registration granted; phones that ask for less are told so (423).

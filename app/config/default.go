@@ -22,7 +22,7 @@ func defaults() Config {
 		Data: "ringfence-data",
 		SIP: SIP{
 			UDP: []netip.AddrPort{anywhere}, TCP: []netip.AddrPort{anywhere},
-			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"SHA-256", "MD5"},
+			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"MD5"},
 			MinExpiry: Duration{time.Minute}, MaxExpiry: Duration{time.Hour},
 			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxCalls: 10_000,
 		},
