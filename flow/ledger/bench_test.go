@@ -26,7 +26,7 @@ import (
 // the quantiles, not ns/op. SQLite runs with synchronous=FULL, PostgreSQL with fsync.
 
 const (
-	benchCallers = 192
+	benchCallers = 64
 	benchLines   = 20_000
 	benchAccount = 2_000
 )
@@ -93,6 +93,8 @@ func openPostgres(b *testing.B) store.Money {
 	return e
 }
 
+var benchOpen = *storetest.Call(0, "")
+
 // benchCall is one call with everything that it will write.
 type benchCall struct {
 	open   call.Open
@@ -101,7 +103,8 @@ type benchCall struct {
 
 func newBenchCall(n int) benchCall {
 	line, account := n*7919%benchLines, n*7919%benchLines%benchAccount
-	c := benchCall{open: *storetest.Call(n, fmt.Sprintf("line%05d", line))}
+	c := benchCall{open: benchOpen}
+	c.open.ID, c.open.Line = storetest.ID(n), fmt.Sprintf("line%05d", line)
 	c.open.Account = fmt.Sprintf("account%04d", account)
 	c.open.Snapshot = nil
 	c.purses = [4]string{

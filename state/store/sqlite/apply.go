@@ -166,7 +166,7 @@ func (h *hot) write(p *sqlstore.Plan) error {
 		}
 	}
 	for _, c := range p.Born {
-		if err := h.one(insertOpen, sqlstore.OpenValues(c)...); err != nil {
+		if err := h.one(insertOpen, append(sqlstore.OpenValues(c), string(c.ID))...); err != nil {
 			return err
 		}
 	}
@@ -188,13 +188,19 @@ func (h *hot) write(p *sqlstore.Plan) error {
 	return nil
 }
 
+// writePurse changes a purse under its condition. Most are there: an UPDATE looks for the row once, an upsert twice. A
+// negative change can only be of a row that is there; INSERT would test it as if it were new.
 func (h *hot) writePurse(q *sqlstore.PurseOp) error {
-	// A row with a negative change can only be one that is there; INSERT would test it as if it were new.
-	st := upsertPurse
-	if q.Held < 0 || q.Spent < 0 {
-		st = updatePurse
+	if !q.Missing {
+		n, err := h.exec(updatePurse, int64(q.Spent), int64(q.Held), q.ID, int64(q.Bound))
+		if err != nil || n == 1 {
+			return err
+		}
 	}
-	return h.one(st, q.ID, int64(q.Spent), int64(q.Held), int64(q.Bound))
+	if q.Held < 0 || q.Spent < 0 {
+		return errStale
+	}
+	return h.one(upsertPurse, q.ID, int64(q.Spent), int64(q.Held), int64(q.Bound))
 }
 
 func (h *hot) writeCall(c *sqlstore.CallOp) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"os"
 	"sync"
@@ -11,8 +12,9 @@ import (
 
 // folder copies the write-ahead log back into the file. Most of it while the writer goes on (a PASSIVE checkpoint on a
 // connection of its own), then, with the writer held for a moment, the little that was added meanwhile, so that the log
-// begins anew (TRUNCATE). Left to SQLite, the writer would stop for all of it; PASSIVE alone would never
-// catch up with a busy writer.
+// begins anew at its start (RESTART). Left to SQLite, the writer would stop for all of it; PASSIVE alone would never
+// catch up with a busy writer. The log keeps its length: writing over blocks that are there costs a synchronous commit
+// less than half of what growing the file does. Only what has grown far past the usual is truncated.
 type folder struct {
 	e    *Engine
 	db   *sql.DB
@@ -20,7 +22,7 @@ type folder struct {
 	quit chan struct{}
 	done sync.WaitGroup
 
-	commits atomic.Int64 // since the size of the log was looked at
+	commits atomic.Int64
 }
 
 func newFolder(e *Engine) (*folder, error) {
@@ -39,7 +41,7 @@ func (f *folder) look() {
 	if f == nil || f.commits.Add(1)&7 != 0 {
 		return
 	}
-	if f.size() > int64(f.e.o.WALPages)*4120 {
+	if f.frames() > int64(f.e.o.WALPages) {
 		select {
 		case f.wake <- struct{}{}:
 		default:
@@ -47,12 +49,27 @@ func (f *folder) look() {
 	}
 }
 
-func (f *folder) size() int64 {
-	info, err := os.Stat(f.e.path + "-wal")
+// frames is how many pages the log has in it, by the header of the wal-index (mxFrame in SQLite's "WAL-mode File Format");
+// the length of the log itself says only how many it once had.
+func (f *folder) frames() int64 {
+	shm, err := os.Open(f.e.path + "-shm")
 	if err != nil {
 		return 0
 	}
-	return info.Size()
+	defer shm.Close()
+	var mxFrame [4]byte
+	if _, err := shm.ReadAt(mxFrame[:], 16); err != nil {
+		return 0
+	}
+	return int64(binary.NativeEndian.Uint32(mxFrame[:]))
+}
+
+// mode is how a fold ends.
+func (f *folder) mode() string {
+	if info, err := os.Stat(f.e.path + "-wal"); err == nil && info.Size() > 8*4120*int64(f.e.o.WALPages) {
+		return "TRUNCATE"
+	}
+	return "RESTART"
 }
 
 func (f *folder) run() {
@@ -72,7 +89,7 @@ func (f *folder) fold() {
 	if err := f.checkpoint(ctx, "PASSIVE"); err != nil {
 		return
 	}
-	_ = f.e.w.with(ctx, func(*sql.Conn) error { return f.checkpoint(ctx, "TRUNCATE") })
+	_ = f.e.w.with(ctx, func(*sql.Conn) error { return f.checkpoint(ctx, f.mode()) })
 }
 
 func (f *folder) checkpoint(ctx context.Context, mode string) error {

@@ -11,7 +11,8 @@ import (
 	"ringfence/state/store/sqlstore"
 )
 
-// Statements of the money path, prepared once on the writer. Placeholders have no names: the driver finds those fastest.
+// Statements of the money path, prepared once on the writer. Where it can be, placeholders have no numbers:
+// the driver finds those fastest.
 const (
 	begin = iota
 	commit
@@ -42,9 +43,9 @@ var hotSQL = [statements]string{
 	upsertPurse: `INSERT INTO purse (id, spent, held) SELECT ?1, ?2, ?3 WHERE ?4 >= 0
 		ON CONFLICT (id) DO UPDATE SET spent = purse.spent + excluded.spent, held = purse.held + excluded.held
 		WHERE purse.spent + purse.held <= ?4`,
-	updatePurse: "UPDATE purse SET spent = spent + ?2, held = held + ?3 WHERE id = ?1 AND spent + held <= ?4",
+	updatePurse: "UPDATE purse SET spent = spent + ?, held = held + ? WHERE id = ? AND spent + held <= ?",
 	insertOpen: "INSERT INTO open_call (" + sqlstore.OpenColumns + ") SELECT " + marks(sqlstore.OpenColumns) +
-		" WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE id = ?1)",
+		" WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE id = ?)",
 	extendOpen: "UPDATE open_call SET held = ?4, paid_for = ?5, lease = ?6 WHERE id = ?1 AND held = ?2 AND paid_for = ?3",
 	updateOpen: `UPDATE open_call SET state = ?2, trunk = ?3, b_leg = ?4, cost = ?5, ringing = ?6, answered = ?7, snapshot = ?8
 		WHERE id = ?1`,
@@ -53,14 +54,9 @@ var hotSQL = [statements]string{
 	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")",
 }
 
-// marks is one numbered placeholder for each of the columns.
+// marks is one placeholder for each of the columns.
 func marks(columns string) string {
-	n := strings.Count(columns, ",") + 1
-	out := make([]string, n)
-	for i := range out {
-		out[i] = fmt.Sprintf("?%d", i+1)
-	}
-	return strings.Join(out, ", ")
+	return "?" + strings.Repeat(", ?", strings.Count(columns, ","))
 }
 
 // hot holds the prepared statements. The holder of the writer's turn owns it.
