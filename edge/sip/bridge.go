@@ -6,6 +6,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/flow/gate"
 )
@@ -123,11 +124,26 @@ func (b *bridge) finish(end ending) {
 	b.setup = nil
 	e.calls.Add(-1)
 	b.s.kept.Add(1)
-	b.a.hangup(&end)
-	for _, l := range b.outs {
+	for _, l := range b.legs() {
 		l.hangup(&end)
+		l.giveUpChanges()
 	}
 	b.tell()
+}
+
+// giveUpChanges ends what was asked inside the dialog and not answered yet: the call is over.
+func (l *leg) giveUpChanges() {
+	s := l.b.s
+	for _, t := range l.servers {
+		if t.head != nil {
+			s.respond(t, reply{code: 487})
+		}
+	}
+	for _, c := range l.clients {
+		if c.method == message.INVITE {
+			c.Limit(s.now, &s.e.o.Timers)
+		}
+	}
 }
 
 // tell reports the end to the gate, once. A call that is still being admitted is told of when it was.
@@ -152,7 +168,7 @@ func (b *bridge) tell() {
 func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 	b := s.byID[id]
 	if b == nil {
-		if s.asking > 0 {
+		if s.asking > 0 && len(s.early) < maxEarly {
 			s.early[id] = earlyCut{why, f}
 		}
 		return
@@ -162,14 +178,20 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 	b.finish(ending{by: call.System, why: why, f: f})
 }
 
-// giveUpSetups ends every call that is not answered: the program stops.
+// maxEarly bounds the cuts that wait for their call to be known.
+const maxEarly = 4096
+
+// giveUpSetups ends every call that is not answered, but for emergency calls: the program stops. Those that the gate is
+// being asked about end when it has answered.
 func (s *shard) giveUpSetups() {
 	for _, l := range s.uas {
-		if l.b.state < answering {
-			l.b.finish(ending{by: call.System, why: policy.Stopping})
-			s.settle(l.b)
+		if b := l.b; b.state == calling && !b.setup.plan.Always {
+			s.cur = b
+			b.finish(ending{by: call.System, why: policy.Stopping})
+			s.settle(b)
 		}
 	}
+	s.cur = nil
 }
 
 // deadline is when the call wants to be looked at.

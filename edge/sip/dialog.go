@@ -95,12 +95,16 @@ const maxRoutes = 16
 func (l *leg) retarget(m *message.Message) {
 	for a := range m.Addrs(message.HContact) {
 		if u, ok := a.ParseURI(); ok && (u.Scheme == message.SIP || u.Scheme == message.SIPS) {
-			if l.target != string(a.URI) {
-				l.target = string(a.URI)
-			}
+			l.target = requestURI(string(a.URI))
 		}
 		return
 	}
+}
+
+// requestURI is a Contact as a Request-URI: one holds no headers (RFC 3261 table 1).
+func requestURI(contact string) string {
+	uri, _, _ := strings.Cut(contact, "?")
+	return uri
 }
 
 // heard notes where a leg's packets come from: requests go there, whatever its Contact says, so that phones behind NAT
@@ -149,7 +153,7 @@ type request struct {
 	ctype  string
 	body   []byte
 	asks   *server
-	hops   int // Max-Forwards; 0 is 70
+	hops   int // forInvite: Max-Forwards
 }
 
 // compose writes a request inside the dialog into s.room.
@@ -163,7 +167,7 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 		w.AddString(message.HRoute, route)
 	}
 	hops := r.hops
-	if hops == 0 {
+	if r.why != forInvite {
 		hops = 70
 	}
 	w.AddInt(message.HMaxForwards, int64(hops))
@@ -199,7 +203,7 @@ func (l *leg) send(r request) *client {
 // sendAck acknowledges a 2xx (13.2.2.4) and keeps the ACK for its repeats.
 func (l *leg) sendAck(seq uint32, ctype string, body []byte) {
 	s := l.b.s
-	l.compose(&request{method: message.ACK, ctype: ctype, body: body}, seq, s.newBranch())
+	l.compose(&request{method: message.ACK, why: forAck, ctype: ctype, body: body}, seq, s.newBranch())
 	l.ack, l.ackSeq = bytes.Clone(s.room), seq
 	s.e.send(l.nextHop(), l.ack, 0)
 }

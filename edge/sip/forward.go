@@ -11,8 +11,16 @@ import (
 // inDialog takes a new request inside a dialog (RFC 3261 12.2.2).
 func (l *leg) inDialog(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
-	if m.CSeq() < l.remoteSeq {
+	switch {
+	case m.CSeq() < l.remoteSeq:
 		s.e.answer(p, message.Reply{Code: 500, Lines: retryAfter})
+		return
+	case m.Method() == message.BYE:
+	case l.state == closed || l.b.state == over:
+		s.e.answer(p, message.Reply{Code: 481})
+		return
+	case len(l.servers) >= maxServers:
+		s.e.answer(p, message.Reply{Code: 503, Lines: retryAfter})
 		return
 	}
 	l.remoteSeq = m.CSeq()
@@ -33,6 +41,9 @@ func (l *leg) inDialog(p *transport.Packet) {
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
 }
+
+// maxServers bounds the requests of a peer that are remembered at once on one leg.
+const maxServers = 32
 
 // byeCame ends the call. Also a BYE that crosses ours, or comes before the answer, is answered 200.
 func (l *leg) byeCame(p *transport.Packet) {
@@ -144,6 +155,12 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 			return
 		}
 		c.tag = string(m.To().Tag())
+	}
+	if status < 200 && c.method == message.INVITE {
+		c.Limit(b.s.now, &b.s.e.o.Timers) // nothing rings: it may not take long
+		if c.cancelled {
+			b.s.cancel(c, nil)
+		}
 	}
 	if status < 200 || t == nil || t.head == nil {
 		b.ackForgotten(c, status)

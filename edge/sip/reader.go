@@ -95,7 +95,9 @@ func (e *Edge) answer(p *transport.Packet, r message.Reply) {
 
 // refuseStateless answers a refusal with its reason and keeps nothing.
 func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {
-	e.answer(p, message.Reply{Code: why.SIPStatus(), Lines: e.reasonLines(why, f)})
+	end := ending{why: why, f: f}
+	e.fill(&end)
+	e.answer(p, message.Reply{Code: end.status, Lines: end.lines})
 }
 
 var tagSeed = maphash.MakeSeed()

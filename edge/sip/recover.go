@@ -55,8 +55,21 @@ func (l *leg) record() legRecord {
 // seqJump goes over the numbers that requests after the last snapshot may have used.
 const seqJump = 1000
 
-// proveAlive is how soon after a restart both ends are asked whether they are still there.
-const proveAlive = time.Second
+// How soon after a restart both ends are asked whether they are still there, and how far that is spread. A phone whose
+// connection went with the old process is given time to make a new one.
+const (
+	proveAlive  = time.Second
+	proveTCP    = time.Minute
+	proveSpread = 10 * time.Second
+)
+
+func (s *shard) proveAt(d transport.Dest) time.Duration {
+	wait := proveAlive
+	if d.Proto != transport.UDP {
+		wait = proveTCP
+	}
+	return s.now + wait + time.Duration(s.random.Uint64()%uint64(proveSpread))
+}
 
 // restore takes back the calls of before a restart. One whose dialogs cannot be read is ended in the books: nobody could
 // hang it up.
@@ -94,7 +107,7 @@ func (r *legRecord) leg(b *bridge) *leg {
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,
-			refreshAt: b.s.now + proveAlive, expireAt: transaction.Never,
+			refreshAt: b.s.proveAt(d), expireAt: transaction.Never,
 		},
 	}
 }

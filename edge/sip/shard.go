@@ -43,7 +43,7 @@ type shard struct {
 	tokens   map[uint64]*client // requests on connections, which can fail at once
 	asking   int                // questions to the gate without an answer yet
 	early    map[call.ID]earlyCut
-	waiters  []func() // told when asking is 0
+	waiters  []func() // told when nothing is in hand
 	timers   timers
 	armed    time.Duration // what timer is set to
 	timer    *time.Timer
@@ -238,46 +238,83 @@ func (s *shard) tick() {
 // settle is done after each event of a call: it plans the call's next deadline, and forgets the call when all is over.
 func (s *shard) settle(b *bridge) {
 	b.sweep()
-	if b.state == over && !b.busy && b.idle() {
+	if b.state == over && !b.busy && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)
-		return
+	} else {
+		s.timers.plan(b, b.deadline(), s.now)
 	}
-	s.timers.plan(b, b.deadline(), s.now)
+	if b.state >= talking {
+		s.wake()
+	}
 }
+
+// mayKeep bounds the calls of a shard that are over and kept for repeats of their last packets, some 30 s each.
+func (e *Edge) mayKeep() int64 { return int64(1024 + 2*e.o.MaxCalls/len(e.shards)) }
 
 // ask runs a question to the gate, which may block, beside the shard and brings the answer back.
 func (s *shard) ask(b *bridge, question func() (answer func())) {
 	s.asking++
 	b.busy = true
 	go func() {
-		answer := question()
+		answer := s.e.guarded(b, question)
 		s.post(func() {
 			s.asking--
 			b.busy = false
 			s.cur = b
-			answer()
-			if s.asking == 0 {
-				clear(s.early)
+			defer func() {
+				if s.asking == 0 {
+					clear(s.early)
+				}
 				s.wake()
-			}
+			}()
+			answer()
 		})
 	}()
 }
 
+// guarded asks, and turns a panic of who is asked into the end of this call.
+func (e *Edge) guarded(b *bridge, question func() (answer func())) (answer func()) {
+	defer func() {
+		if what := recover(); what != nil {
+			e.stats.panics.Add(1)
+			e.log.Error("panic in a question to the gate", "panic", what, "stack", string(debug.Stack()))
+			answer = func() {
+				b.finish(ending{by: call.System, why: policy.Fault, status: 500})
+				b.tell()
+			}
+		}
+	}()
+	return question()
+}
+
+// wake tells who waits for the shard to have nothing in hand.
 func (s *shard) wake() {
+	if len(s.waiters) == 0 || !s.idle() {
+		return
+	}
 	for _, f := range s.waiters {
 		f()
 	}
 	s.waiters = nil
 }
 
-// whenIdle calls f once no question is open.
-func (s *shard) whenIdle(f func()) {
-	if s.asking == 0 {
-		f()
-		return
+// idle says that no question is open and no call is being set up.
+func (s *shard) idle() bool {
+	if s.asking > 0 {
+		return false
 	}
+	for _, l := range s.uas {
+		if l.b.state < talking {
+			return false
+		}
+	}
+	return true
+}
+
+// whenIdle calls f once the shard has nothing in hand.
+func (s *shard) whenIdle(f func()) {
 	s.waiters = append(s.waiters, f)
+	s.wake()
 }
 
 // timers is a heap of calls by deadline. A deadline that moves later is not moved in the heap: it is looked at again

@@ -23,7 +23,7 @@ type sessionTimer struct {
 // tooBrief says whether a request asks for an interval below ours (section 9: 422).
 func (e *Edge) tooBrief(m *message.Message) bool {
 	secs, _, ok := m.SessionExpires()
-	return ok && time.Duration(secs)*time.Second < e.o.MinSession
+	return ok && time.Duration(secs)*time.Second < e.o.MinSession && m.HasToken(message.HSupported, "timer")
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
@@ -149,6 +149,8 @@ func (l *leg) tickTimer() {
 func (l *leg) refreshed(c *client, m *message.Message, status int) {
 	s := l.b.s
 	switch {
+	case status < 200 && c.method == message.INVITE:
+		c.Limit(s.now, &s.e.o.Timers)
 	case status < 200:
 	case status == 408 || status == 481 || status == 503 && m == nil:
 		l.b.finish(ending{by: call.System, why: policy.PeerGone})

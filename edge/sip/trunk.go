@@ -35,7 +35,7 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	if !ok {
 		return false
 	}
-	n := s.reissue(c, reply, func(w *message.Writer) { w.AddString(reply, header) })
+	n := s.reissue(c, func(w *message.Writer) { w.AddString(reply, header) }, reply)
 	if n == nil {
 		return false
 	}
@@ -71,11 +71,25 @@ func (s *shard) stray(p *transport.Packet) {
 	if m.CSeqMethod() != message.INVITE || m.Status() < 200 || m.Status() > 299 || !isOwnCallID(m.CallID()) {
 		return
 	}
-	if _, ok := s.e.d.TrunkOf(p.Src); !ok {
+	if _, ok := s.e.d.TrunkOf(p.Src); !ok && !s.registeredAt(m, p) {
 		return
 	}
 	s.e.stats.strays.Add(1)
-	s.hangUpDialog(m, p.From())
+	s.hangUpDialog(m, p.From(), nil)
+}
+
+// registeredAt says whether a phone of the line that was called is registered at the packet's source.
+func (s *shard) registeredAt(m *message.Message, p *transport.Packet) bool {
+	u, ok := m.To().ParseURI()
+	if !ok {
+		return false
+	}
+	for _, b := range s.e.d.Lookup(string(u.AppendUser(nil)), s.wall) {
+		if b.Received == p.Src {
+			return true
+		}
+	}
+	return false
 }
 
 func isOwnCallID(id []byte) bool {
@@ -91,7 +105,7 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	}
 	switch {
 	case string(m.To().Tag()) != l.remoteTag:
-		s.hangUpDialog(m, p.From())
+		s.hangUpDialog(m, p.From(), l)
 	case l.ack != nil && l.ackSeq == m.CSeq():
 		s.e.send(l.nextHop(), l.ack, 0)
 	case l.state == up && l.acked: // our ACK was lost in a restart
@@ -99,32 +113,24 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	}
 }
 
-// hangUpFork ends the dialog of a 2xx that came beside the one that was taken.
-func (s *shard) hangUpFork(l *leg, _ *client, m *message.Message) {
-	s.hangUpDialog(m, l.nextHop())
-}
-
-// hangUpDialog acknowledges a 2xx and sends a BYE, once and without keeping anything: if they are lost, the 2xx comes again.
-func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
-	target := ""
-	for a := range m.Addrs(message.HContact) {
-		target = string(a.URI)
-		break
-	}
-	if target == "" {
+// hangUpDialog acknowledges a 2xx and ends its dialog, which is none of ours or one too many. The BYE is repeated when
+// there is a leg to do it; otherwise nothing is kept.
+func (s *shard) hangUpDialog(m *message.Message, to transport.Dest, l *leg) {
+	d := leg{b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.Get(message.HFrom)), remote: string(m.Get(message.HTo)), dest: to}
+	d.learn(m)
+	if d.target == "" {
 		return
 	}
-	for i, method := range []message.Method{message.ACK, message.BYE} {
-		w := &s.w
-		w.Begin(s.room[:0])
-		w.Request(method, []byte(target))
-		w.Via(to.Proto.String(), s.e.localAddr(to.Proto, to.Addr.Addr()).String(), s.branchText(s.newBranch()))
-		w.AddInt(message.HMaxForwards, 70)
-		w.Copy(m, message.HFrom, message.HTo, message.HCallID)
-		w.CSeq(m.CSeq()+uint32(i), method)
-		s.room = w.End("", nil)
-		s.e.send(to, s.room, 0)
+	d.compose(&request{method: message.ACK, why: forAck}, m.CSeq(), s.newBranch())
+	s.e.send(to, s.room, 0)
+	c := &client{leg: l, method: message.BYE, why: forBye, seq: m.CSeq() + 1, branch: s.newBranch(), to: to}
+	d.compose(&request{method: message.BYE, why: forBye}, c.seq, c.branch)
+	if l != nil && l.redundancy < maxOuts {
+		l.redundancy++
+		s.launch(c)
+		return
 	}
+	s.e.send(to, s.room, 0)
 }
 
 // resolver finds addresses: those of carriers by name, and our own that faces a peer. Safe for concurrent use; bounded.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"ringfence/edge/sip/message"
@@ -39,6 +40,8 @@ const (
 	forForward                // the other leg's re-INVITE, UPDATE or INFO
 	forRefresh                // a session refresh of our own
 	forPing
+	forAck
+	forPrack
 	forBye
 	forCancel
 )
@@ -57,6 +60,7 @@ type client struct {
 	offer  bool    // the request had a body: the ACK of its 2xx has none
 	tries  int8    // how often it was sent anew with credentials or another interval
 	tag    string  // INVITE: To tag of the 2xx that was taken
+	rseq   uint32  // INVITE: the last reliable provisional answer acknowledged
 
 	acked      []byte // INVITE: the ACK of a final answer other than 2xx
 	cancelled  bool   // INVITE: given up; a 2xx that comes all the same is hung up
@@ -257,18 +261,18 @@ func (s *shard) cancel(c *client, reason []byte) {
 	if !c.cancelled {
 		c.cancelled, c.reason = true, reason
 	}
+	c.Limit(s.now, &s.e.o.Timers)
 	if c.State() != transaction.Proceeding || c.cancelSent {
 		return
 	}
 	c.cancelSent = true
-	c.Cancel(s.now, &s.e.o.Timers)
 	s.derive(c, message.CANCEL, nil, c.reason)
 	s.launch(&client{leg: c.leg, method: message.CANCEL, why: forCancel, seq: c.seq, branch: c.branch, to: c.to})
 }
 
 // reissue sends a request again as a new one, with edit's headers in place of those of the same names. Nil when it
 // was tried often enough.
-func (s *shard) reissue(c *client, skip message.HeaderID, edit func(w *message.Writer)) *client {
+func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message.HeaderID) *client {
 	if c.tries >= 2 {
 		return nil
 	}
@@ -285,9 +289,9 @@ func (s *shard) reissue(c *client, skip message.HeaderID, edit func(w *message.W
 	s.via(w, l, n.branch)
 	for i := range m.NumHeaders() {
 		id, name, value := m.Header(i)
-		switch id {
-		case message.HVia, message.HContentLength, message.HContentType, skip:
-		case message.HCSeq:
+		switch {
+		case id == message.HVia, id == message.HContentLength, id == message.HContentType, slices.Contains(skip, id):
+		case id == message.HCSeq:
 			w.CSeq(n.seq, c.method)
 		default:
 			w.AddNamed(string(name), value)

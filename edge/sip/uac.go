@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -62,7 +63,7 @@ func (b *bridge) ringPhones(w gate.Way) bool {
 		if c.Transport == "tcp" {
 			d.Proto = transport.TCP
 		}
-		b.dial(w, d, c.Contact)
+		b.dial(w, d, requestURI(c.Contact))
 		rang = true
 	}
 	return rang
@@ -139,14 +140,17 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	var w message.Writer
 	identity := "sip:" + user + "@" + host
 	shown, display := identity, u.from.display
-	if u.from.anonymous {
-		shown, display = "sip:anonymous@anonymous.invalid", []byte("Anonymous")
-		lines = append(lines, "Privacy: id\r\n"...)
+	if l.trunk != "" {
+		display = nil // a name that the phone made up is not the provider's to pass on
 	}
 	if l.trunk != "" && u.plan.Present != "" {
 		w.Begin(nil)
 		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
 		lines = append(lines, w.Bytes()...)
+	}
+	if u.from.anonymous {
+		shown, display = "sip:anonymous@anonymous.invalid", []byte("Anonymous")
+		lines = append(lines, "Privacy: id\r\n"...)
 	}
 	w.Begin(nil)
 	w.Addr(message.HFrom, display, []byte(shown), []byte(l.localTag))
@@ -228,7 +232,7 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 			b.s.cancel(c, c.reason) // now it can be cancelled (RFC 3261 9.1)
 		}
 	case status < 200:
-		b.provisional(l, m, status)
+		b.provisional(c, m, status)
 	case status == 422 && m != nil && b.s.longerTimer(c, m):
 	default:
 		l.state = closed
@@ -237,17 +241,29 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 }
 
 // provisional passes ringing and early media on.
-func (b *bridge) provisional(l *leg, m *message.Message, status int) {
-	u := b.setup
+func (b *bridge) provisional(c *client, m *message.Message, status int) {
+	u, l := b.setup, c.leg
 	u.silentAt = transaction.Never
 	if status == 100 {
 		return
+	}
+	if rseq, ok := m.RSeq(); ok && m.HasToken(message.HRequire, "100rel") && rseq > c.rseq {
+		c.rseq = rseq
+		l.prack(c, m, rseq)
 	}
 	if status == 180 || status == 183 {
 		b.s.e.d.Ringing(b.id)
 	}
 	u.tryingAt = transaction.Never
 	b.s.respond(b.a.invite, reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
+}
+
+// prack acknowledges a provisional answer that asks for it (RFC 3262), in the early dialog that it makes. We do not offer
+// this; some carriers do it all the same, and give up when nobody acknowledges.
+func (l *leg) prack(c *client, m *message.Message, rseq uint32) {
+	l.remote = string(m.Get(message.HTo))
+	l.learn(m)
+	l.send(request{method: message.PRACK, why: forPrack, lines: fmt.Appendf(nil, "RAck: %d %d INVITE\r\n", rseq, c.seq)})
 }
 
 // answered is the first callee's 2xx: the others are given up, and the answer is made durable before anybody hears it.
@@ -314,7 +330,8 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 	}
 	by, why := verdictOf(status)
 	end := ending{by: by, why: why, status: passStatus(status), lines: passReason(m)}
-	if b.lastWayIsTrunk() && failsOver(status) {
+	next := b.lastWayIsTrunk() && failsOver(status, u.plan.Always)
+	if next {
 		end = ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
 	}
 	if u.failed == nil || u.failed.why == policy.TrunksFailed {
@@ -326,7 +343,7 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 			return // another phone still rings
 		}
 	}
-	if final || !failsOver(status) && b.lastWayIsTrunk() {
+	if final || !next && b.lastWayIsTrunk() {
 		b.finish(end)
 		return
 	}
@@ -339,7 +356,11 @@ func (b *bridge) lastWayIsTrunk() bool {
 }
 
 // failsOver says that a carrier's answer is about the carrier and not about the callee, so that another may do better.
-func failsOver(status int) bool {
+// An emergency call tries every way unless the callee itself declined.
+func failsOver(status int, emergency bool) bool {
+	if _, why := verdictOf(status); emergency {
+		return why != policy.Busy
+	}
 	return status == 401 || status == 407 || status == 408 || status >= 500 && status < 600
 }
 
@@ -378,10 +399,7 @@ func (l *leg) repeated2xx(c *client, m *message.Message) {
 		}
 		return
 	}
-	if l.redundancy < maxOuts {
-		l.redundancy++
-		l.b.s.hangUpFork(l, c, m)
-	}
+	l.b.s.hangUpDialog(m, l.nextHop(), l)
 }
 
 // tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up.
@@ -398,9 +416,10 @@ func (s *shard) longerTimer(c *client, m *message.Message) bool {
 	if !ok || least > 86400 {
 		return false
 	}
-	n := s.reissue(c, message.HSessionExpires, func(w *message.Writer) {
+	n := s.reissue(c, func(w *message.Writer) {
 		w.AddInt(message.HSessionExpires, int64(max(least, uint32(s.e.o.SessionTime/time.Second))))
-	})
+		w.AddInt(message.HMinSE, int64(max(least, uint32(s.e.o.MinSession/time.Second))))
+	}, message.HSessionExpires, message.HMinSE)
 	if n != nil {
 		c.leg.asked = n
 	}

@@ -147,7 +147,7 @@ func (s *shard) newBridge(p *transport.Packet) *bridge {
 	b := &bridge{s: s}
 	l := &leg{
 		b: b, callID: string(m.CallID()), localTag: tag, remoteTag: string(m.From().Tag()),
-		local: string(m.Get(message.HTo)) + ";tag=" + tag, remote: string(m.Get(message.HFrom)),
+		local: string(m.Get(message.HTo)) + ";tag=" + tag, remote: string(m.Get(message.HFrom)), target: string(m.From().URI),
 		dest: replyTo(p), remoteSeq: m.CSeq(), uas: true, older: s.uas[string(m.CallID())],
 	}
 	if l.older != nil {
@@ -175,13 +175,29 @@ func hopsAfter(m *message.Message) int {
 func callerOf(m *message.Message) caller {
 	c := caller{}
 	if u, ok := m.From().ParseURI(); ok {
-		c.user = clipText(string(u.AppendUser(nil)), 64)
+		c.user = plainUser(u.AppendUser(nil))
 	}
 	c.anonymous = strings.EqualFold(c.user, "anonymous") || m.HasToken(message.HPrivacy, "id") || m.HasToken(message.HPrivacy, "user")
 	if d := m.From().AppendDisplay(nil); len(d) <= 64 {
 		c.display = d
 	}
 	return c
+}
+
+// plainUser is a caller's name as it may stand in a URI of ours: what could end the user part is left out.
+func plainUser(b []byte) string {
+	out := make([]byte, 0, min(len(b), 64))
+	for _, c := range b {
+		switch {
+		case len(out) == cap(out):
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', bytes.IndexByte([]byte("+*#._-"), c) >= 0:
+			out = append(out, c)
+		}
+	}
+	if len(out) == 0 {
+		return "anonymous"
+	}
+	return string(out)
 }
 
 // admitted goes on with the gate's answer.
@@ -199,12 +215,15 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.id = plan.ID
 	s.byID[b.id] = b
-	if cut, ok := s.early[b.id]; ok {
+	switch cut, ok := s.early[b.id]; {
+	case b.state == over: // cancelled meanwhile
+		b.tell()
+		return
+	case ok:
 		b.finish(ending{by: call.System, why: cut.why, f: cut.f})
 		return
-	}
-	if b.state == over { // cancelled meanwhile
-		b.tell()
+	case s.e.stopping.Load() && !plan.Always:
+		b.finish(ending{by: call.System, why: policy.Stopping})
 		return
 	}
 	b.state = calling
@@ -253,13 +272,17 @@ func (l *leg) request(p *transport.Packet) {
 // our 200 does nothing: the phone will send a BYE.
 func (l *leg) cancelCame(p *transport.Packet) {
 	s := l.b.s
-	if l.server(&p.Msg, message.INVITE) == nil {
+	t := l.server(&p.Msg, message.INVITE)
+	if t == nil {
 		s.e.answer(p, message.Reply{Code: 481})
 		return
 	}
 	s.e.answer(p, message.Reply{Code: 200})
-	if l.uas && l.state == early {
+	switch {
+	case l.uas && l.state == early:
 		l.b.finish(ending{by: call.Caller, why: policy.Cancelled, status: 487})
+	case t.head != nil && t.from != nil: // a re-INVITE that the other side has not answered
+		s.cancel(t.from, nil)
 	}
 }
 

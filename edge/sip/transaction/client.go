@@ -84,10 +84,11 @@ func (c *Client) plainResponse(status int, now time.Duration, t *Timers) Do {
 	return Pass
 }
 
-// Cancel says that a CANCEL was sent for this INVITE: unless a final answer comes within 64·T1 it is given up
-// (RFC 3261 section 9.1).
-func (c *Client) Cancel(now time.Duration, t *Timers) {
-	if c.state == Proceeding {
+// Limit gives an INVITE up unless its final answer comes within 64·T1, and repeats it no more. It is for one that was
+// cancelled (RFC 3261 section 9.1), or that nobody may take long to answer. Late answers are still taken until then.
+func (c *Client) Limit(now time.Duration, t *Timers) {
+	if c.state == Calling || c.state == Proceeding {
+		c.repeat = Never
 		c.end = min(c.end, now+t.Patience())
 	}
 }
