@@ -39,8 +39,7 @@ Exit codes:
 
 // commands is the whole grammar. Groups order the help.
 type commands struct {
-	JSON    bool             `help:"Print JSON for programs: amounts are integers, times UTC." short:"j"`
-	Version kong.VersionFlag `help:"Print the version." hidden:""`
+	JSON bool `help:"Print JSON for programs: amounts are integers, times UTC." short:"j"`
 
 	Serve  serveCmd  `cmd:"" group:"run" help:"Run the server."`
 	Status statusCmd `cmd:"" group:"run" help:"Show how the server is doing."`
@@ -72,7 +71,6 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 	return kong.New(cli,
 		kong.Name("ringfence"),
 		kong.Description(description),
-		kong.Vars{"version": versionText()},
 		kong.Writers(s.out.Writer, s.errOut),
 		kong.Exit(func(code int) { panic(leave(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110, NoAppDescFormat: true}),
@@ -106,8 +104,11 @@ func run(args []string, in *os.File, out, errOut io.Writer) (code int) {
 	if err != nil {
 		panic(err) // the grammar is a constant of this program; every test would see it
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "--version":
+		args = []string{"version"}
 	}
 	parsed, err := parser.Parse(args)
 	s.json = cli.JSON || slices.Contains(args, "--json")

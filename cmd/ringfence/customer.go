@@ -44,7 +44,7 @@ func (c *customerAdd) Run(s *session) error {
 	}
 	var out api.Customer
 	if err := s.do(http.MethodPost, pathOf("customers"), in, &out); err != nil {
-		return err
+		return adding("customer", c.ID, err)
 	}
 	return s.print(out, func() error {
 		return s.say("Customer %s added. Give it a line: ringfence line add LINE --customer %s", out.ID, out.ID)

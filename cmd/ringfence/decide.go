@@ -110,5 +110,9 @@ func stepRow(step *api.Step) []any {
 	if step.Passed {
 		pass = ""
 	}
-	return []any{mark, step.Reason, step.Figures.LimitText, step.Figures.ValueText, pass, step.From}
+	from := step.From
+	if step.Figures.LimitText == "" {
+		from = "" // a rule that no setting steers
+	}
+	return []any{mark, step.Reason, step.Figures.LimitText, step.Figures.ValueText, pass, from}
 }

@@ -27,7 +27,7 @@ type deckCmd struct {
 
 type deckImport struct {
 	Name       string `arg:"" help:"Deck to make or to replace." predict:"deck"`
-	File       string `arg:"" help:"CSV file; - is standard input." type:"existingfile"`
+	File       string `arg:"" help:"CSV file; - is standard input."`
 	Kind       string `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
 	DryRun     bool   `help:"Read, check and compare, but do not put it in force."`
 	SkipBlank  bool   `help:"Leave out rows without a price instead of refusing the file."`

@@ -57,7 +57,7 @@ func (c *lineAdd) Run(s *session) error {
 	}
 	var out api.Created
 	if err := s.do(http.MethodPost, pathOf("lines"), in, &out); err != nil {
-		return err
+		return adding("line", c.ID, err)
 	}
 	return s.print(out, func() error {
 		if err := s.say("Line %s added for %s.", out.Line.ID, out.Line.Customer); err != nil {

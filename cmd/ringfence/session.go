@@ -345,6 +345,15 @@ func codeOf(err error) int {
 	return exitFailed
 }
 
+// adding says what it was that exists already.
+func adding(what, id string, err error) error {
+	var p *api.Problem
+	if errors.As(err, &p) && p.Reason == api.ReasonExists && !strings.Contains(p.Detail, id) {
+		p.Detail = what + " " + id + ": " + p.Detail
+	}
+	return err
+}
+
 // reasonOf is the code of an error that did not come from a server, for --json.
 func reasonOf(code int) string {
 	switch code {
@@ -392,7 +401,7 @@ func problemText(p *api.Problem) string {
 			fmt.Fprintf(&b, "\n  and %d more (all with --json)", len(p.Errors)-i)
 			break
 		}
-		if f.Text == p.Detail {
+		if len(p.Errors) == 1 && strings.Contains(p.Detail, f.Text) {
 			continue
 		}
 		b.WriteString("\n  ")

@@ -51,7 +51,7 @@ func (c *trunkAdd) Run(s *session) (err error) {
 	}
 	var out api.Trunk
 	if err := s.do(http.MethodPost, pathOf("trunks"), in, &out); err != nil {
-		return err
+		return adding("trunk", c.Name, err)
 	}
 	return s.print(out, func() error { return s.say("Trunk %s added.", out.Name) })
 }

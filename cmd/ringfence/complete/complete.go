@@ -39,7 +39,10 @@ func Candidates(root *kong.Node, words []string, names Names) []Candidate {
 	case strings.HasPrefix(last, "-"):
 		found = flags(at.node, done)
 	default:
-		found = append(commands(at.node), positional(at, words, names)...)
+		found = positional(at, words, names)
+		if at.args == 0 {
+			found = append(commands(at.node), found...)
+		}
 	}
 	return slices.DeleteFunc(found, func(c Candidate) bool { return !strings.HasPrefix(c.Word, last) })
 }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+func grammar(t *testing.T) *kong.Kong {
+	t.Helper()
+	var cli commands
+	p, err := newParser(&cli, newSession(context.Background(), os.Stdin, &bytes.Buffer{}, &bytes.Buffer{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Every command's help has examples, and every example is a command line that is understood.
+func TestEveryCommandHasExamplesThatParse(t *testing.T) {
+	leaves := grammar(t).Model.Leaves(true)
+	if len(leaves) < 40 {
+		t.Fatalf("only %d commands", len(leaves))
+	}
+	for _, leaf := range leaves {
+		own := 0
+		for line := range strings.Lines(leaf.Detail) {
+			words := commandLine(line)
+			if words == nil {
+				continue
+			}
+			ctx, err := grammar(t).Parse(words)
+			if err != nil {
+				t.Errorf("%s: example %q: %v", leaf.FullPath(), strings.TrimSpace(line), err)
+			} else if strings.HasPrefix("ringfence "+ctx.Command(), leaf.FullPath()) {
+				own++
+			}
+		}
+		if own == 0 {
+			t.Errorf("%s: --help has no example of it", leaf.FullPath())
+		}
+	}
+}
+
+var program = regexp.MustCompile(`[ (]ringfence `)
+
+// commandLine is the words after "ringfence" in an example, as a shell would cut them; nil when it is none.
+func commandLine(line string) []string {
+	if !strings.HasPrefix(line, "  ") {
+		return nil
+	}
+	at := program.FindStringIndex(line)
+	if at == nil {
+		return nil
+	}
+	var words []string
+	var word strings.Builder
+	quoted, any := false, false
+	for _, r := range strings.TrimSpace(line[at[1]:]) + " " {
+		switch {
+		case !quoted && (r == '|' || r == '<' || r == '>' || r == ')'):
+			if any {
+				words = append(words, word.String())
+			}
+			return words
+		case r == '"':
+			quoted, any = !quoted, true
+		case r == ' ' && !quoted:
+			if any {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			any = false
+		default:
+			word.WriteRune(r)
+			any = true
+		}
+	}
+	return words
+}
+
+func TestHelpSaysTheExitCodes(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run([]string{"--help"}, os.Stdin, &out, &errOut); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, errOut.String())
+	}
+	for _, want := range []string{"0  done", "1  failed", "2  usage", "3  decide", "4  no server", "5  not permitted", "ringfence serve --demo"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("--help does not say %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// Flags, commands and arguments without a word of help are of no help.
+func TestEverythingHasHelp(t *testing.T) {
+	_ = kong.Visit(grammar(t).Model, func(n kong.Visitable, next kong.Next) error {
+		switch n := n.(type) {
+		case *kong.Node:
+			if n.Help == "" && !n.Hidden {
+				t.Errorf("command %s", n.FullPath())
+			}
+		case *kong.Value:
+			if n.Help == "" && n.Name != "words" {
+				t.Errorf("argument %s", n.Summary())
+			}
+		case *kong.Flag:
+			if n.Help == "" {
+				t.Errorf("flag --%s", n.Name)
+			}
+		}
+		return next(nil)
+	})
+}
