@@ -26,6 +26,8 @@ func TestRegister(t *testing.T) {
 		contains(t, log, "bad-credentials", "the user name or password is wrong")
 	})
 	t.Run("over TCP, and with each algorithm", func(t *testing.T) {
+		s := startIn(t, t.TempDir(), "algorithms = [\"SHA-256\", \"MD5\"]\n")
+		password := s.line("2001")
 		for _, a := range []phone.Account{{Transport: "tcp"}, {Algorithm: "MD5"}, {Algorithm: "SHA-256"}} {
 			a.Server, a.Line, a.Password = s.sip.String(), "2001", password
 			p, err := phone.Dial(t.Context(), a)

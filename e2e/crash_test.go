@@ -109,7 +109,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
-	s := startIn(t, dir, c.Addr())
+	s := startIn(t, dir, "", c.Addr())
 	p := s.dial("2001", s.line("2001"))
 	must(t, call(t, p, "02079460000").Hangup(t.Context()))
 	s.cdrs("2001", 1)

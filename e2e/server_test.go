@@ -70,16 +70,17 @@ type server struct {
 // start runs a server with the tariff, one customer and a trunk to each carrier, in order.
 func start(t *testing.T, carriers ...netip.AddrPort) *server {
 	t.Helper()
-	return startIn(t, t.TempDir(), carriers...)
+	return startIn(t, t.TempDir(), "", carriers...)
 }
 
-func startIn(t *testing.T, dir string, carriers ...netip.AddrPort) *server {
+// startIn is start in a folder, with further lines of the configuration's [sip] table.
+func startIn(t *testing.T, dir, lines string, carriers ...netip.AddrPort) *server {
 	t.Helper()
 	s := &server{t: t, dir: filepath.Join(dir, "data"), sip: freePort(t)}
 	own := t.TempDir() // configuration and log stay writable when the data folder is full
 	s.config = filepath.Join(own, "ringfence.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n[provider]\ntariff = \"retail\"\n",
-		s.dir, s.sip, s.sip)
+	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n%s[provider]\ntariff = \"retail\"\n",
+		s.dir, s.sip, s.sip, lines)
 	must(t, os.WriteFile(s.config, []byte(text), 0o600))
 	var err error
 	s.log, err = os.Create(filepath.Join(own, "log"))
@@ -88,7 +89,7 @@ func startIn(t *testing.T, dir string, carriers ...netip.AddrPort) *server {
 	s.run()
 	deck := filepath.Join(own, "retail.csv")
 	must(t, os.WriteFile(deck, []byte(retail), 0o600))
-	s.cli("deck", "import", deck, "--name", "retail", "--kind", "retail")
+	s.cli("deck", "import", "retail", deck, "--kind", "retail")
 	s.cli("customer", "add", "acme", "--name", "Acme Ltd")
 	for i, at := range carriers {
 		s.cli("trunk", "add", fmt.Sprintf("carrier-%d", i+1), at.String(), "--priority", fmt.Sprint(10*(i+1)), "--emergency")
