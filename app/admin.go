@@ -212,16 +212,11 @@ func (a *App) checkBook(add func(what, level, text string)) {
 		add("book", "ok", fmt.Sprintf("%d customers, %d lines; every password opens", n.Customers, n.Lines))
 	}
 	if len(a.book.Trunks()) == 0 {
-		add("trunks", "warning", "there is no trunk, so no call can leave: ringfence trunk add NAME --address HOST:PORT")
+		add("trunks", "warning", "there is no trunk, so no call can leave: ringfence trunk add NAME HOST:PORT")
 	} else {
 		add("trunks", "ok", fmt.Sprintf("%d ways out", len(a.book.Trunks())))
 	}
-	tariff := a.config().Provider.Tariff
-	if _, _, ok := a.book.Deck(tariff); !ok {
-		add("decks", "warning", fmt.Sprintf("the retail deck %q is not there, so every call is unpriced and refused: ringfence deck import %s FILE --kind retail", tariff, tariff))
-	} else {
-		add("decks", "ok", fmt.Sprintf("%d decks in force; customers pay by %q", n.Decks, tariff))
-	}
+	add("decks", "ok", fmt.Sprintf("%d decks in force", n.Decks))
 	if a.config().Store.Money == "memory" {
 		add("configuration", "warning", "store.money is \"memory\": caps and calls are forgotten when the program ends")
 	}

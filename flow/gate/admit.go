@@ -24,6 +24,7 @@ type subject struct {
 	peer      string
 	present   string
 	dest      phone.Destination
+	number    string // dest's, as text
 	problem   phone.Problem
 	quote     rating.Quote
 	priced    bool
@@ -57,13 +58,14 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	}
 	g.put(l)
 	g.stats.admitted.Add(1)
-	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.dest.Number.String(), Always: s.verdict.Always}, nil
+	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.number, Always: s.verdict.Always}, nil
 }
 
 // understand gathers everything a decision needs. It changes nothing.
 func (g *Gate) understand(a Attempt, now time.Time) *subject {
 	s := &subject{Attempt: a, now: now, dir: call.Out, line: a.Line, settings: &nobody}
 	s.dest, s.problem = g.o.Plan.Parse(a.Dialled)
+	s.number = s.dest.Number.String()
 	if a.Trunk != "" {
 		g.understandInbound(s)
 		return s
@@ -180,19 +182,19 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 		}
 		return []Way{{Line: to}}, nil
 	}
-	ways := trunkWays(g.o.Book.Trunks(), s.dest)
+	ways := trunkWays(g.o.Book.Trunks(), s.dest, s.number)
 	if len(ways) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}
 	return ways, nil
 }
 
-func trunkWays(trunks []account.Trunk, d phone.Destination) []Way {
+func trunkWays(trunks []account.Trunk, d phone.Destination, number string) []Way {
 	emergency := d.Class == phone.Emergency
 	var ways, rest []Way
 	for i := range trunks {
 		t := &trunks[i]
-		w := Way{Trunk: t.Name, User: sendAs(t.Format, d.Number)}
+		w := Way{Trunk: t.Name, User: sendAs(t.Format, number)}
 		if emergency && !t.Emergency {
 			rest = append(rest, w)
 			continue
@@ -204,9 +206,8 @@ func trunkWays(trunks []account.Trunk, d phone.Destination) []Way {
 }
 
 // sendAs writes a number as a trunk wants it; short numbers go as they are.
-func sendAs(format string, n phone.Number) string {
-	text := n.String()
-	if n.Short() {
+func sendAs(format, text string) string {
+	if text == "" || text[0] != '+' {
 		return text
 	}
 	switch format {

@@ -78,7 +78,7 @@ func (o *object) done() []byte { return append(o.b, '}') }
 
 // decided is the body that every decision shares: who, where to, from where, at what price.
 func decided(s *subject) *object {
-	o := newObject().text("direction", string(s.dir)).text("dialled", s.Dialled).text("number", s.dest.Number.String()).
+	o := newObject().text("direction", string(s.dir)).text("dialled", s.Dialled).text("number", s.number).
 		text("class", s.dest.Class.String()).text("country", s.dest.Country.String()).text("source", s.Source.String()).
 		text("user_agent", s.UserAgent).text("a_call_id", s.ALeg).text("trunk", s.Trunk).text("peer", s.peer)
 	if s.priced {

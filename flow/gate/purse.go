@@ -19,14 +19,30 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 	if zone == nil {
 		zone = time.UTC
 	}
-	day := now.In(zone).Format(time.DateOnly)
-	month := day[:len("2006-01")]
-	return [policy.NumPurses]string{
-		policy.LineDay:      "line/" + line + "/day/" + day,
-		policy.LineMonth:    "line/" + line + "/month/" + month,
-		policy.AccountDay:   "account/" + account + "/day/" + day,
-		policy.AccountMonth: "account/" + account + "/month/" + month,
+	// One text for all four: this is done for every call.
+	var room [512]byte
+	var ends [policy.NumPurses]int
+	now = now.In(zone)
+	b := room[:0]
+	for p := range policy.NumPurses {
+		if p == policy.LineDay || p == policy.LineMonth {
+			b = append(append(b, "line/"...), line...)
+		} else {
+			b = append(append(b, "account/"...), account...)
+		}
+		if p == policy.LineDay || p == policy.AccountDay {
+			b = now.AppendFormat(append(b, "/day/"...), time.DateOnly)
+		} else {
+			b = now.AppendFormat(append(b, "/month/"...), "2006-01")
+		}
+		ends[p] = len(b)
 	}
+	var ids [policy.NumPurses]string
+	all, from := string(b), 0
+	for p, end := range ends {
+		ids[p], from = all[from:end], end
+	}
+	return ids
 }
 
 // free says that no second of this call can ever cost anything, so that no purse is asked.
@@ -106,7 +122,7 @@ func (g *Gate) newLive(s *subject) *live {
 	l := &live{always: s.verdict.Always, abroad: s.farTaken, counted: s.openTaken}
 	l.call = call.Open{
 		ID: g.ids.next(s.now), Node: g.o.Node, Lease: s.now.Add(g.o.Lease), Direction: s.dir, State: call.Setup,
-		Line: s.line, Account: s.account, Peer: s.peer, Dialled: s.Dialled, Number: s.dest.Number.String(),
+		Line: s.line, Account: s.account, Peer: s.peer, Dialled: s.Dialled, Number: s.number,
 		Class: s.dest.Class.String(), Country: s.dest.Country.String(), Source: s.Source.String(),
 		UserAgent: s.UserAgent, ALeg: s.ALeg, Quote: s.quote, Longest: longest, PaidFor: longest, Begun: s.now,
 	}
