@@ -84,7 +84,7 @@ func TestBaresipRegistersCallsAndHears(t *testing.T) {
 	password := s.line("2001")
 	out, heard := baresip(t, s, "2001", password, "/dial 02079460000", 5)
 	contains(t, out, "200 OK", "180 Ringing", "Call established")
-	seen := <-ended
+	seen := next(t, ended)
 	if seen.Answered.IsZero() || !seen.Theirs || seen.Called != "+442079460000" {
 		t.Errorf("the carrier saw %+v", seen)
 	}

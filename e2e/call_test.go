@@ -124,7 +124,7 @@ func TestEmergencyFromLockedAndCappedLine(t *testing.T) {
 	s.cli("line", "lock", "2001", "--why", "stolen handset")
 	for _, number := range []string{"999", "112"} {
 		sipp{scenario: "call.xml", with: map[string]string{"TALK": "300"}, server: s.sip, line: "2001", password: password, to: number}.run(t)
-		if seen := <-ended; seen.Called != number || seen.Answered.IsZero() {
+		if seen := next(t, ended); seen.Called != number || seen.Answered.IsZero() {
 			t.Errorf("the carrier saw %+v, want %s answered", seen, number)
 		}
 	}
@@ -143,7 +143,7 @@ func TestCallIsCutOnBothLegsAtTheCap(t *testing.T) {
 	password := s.line("2001", "line-day-cap=0.012")
 	log := sipp{scenario: "cut.xml", with: map[string]string{"TALK": "15000"}, server: s.sip, line: "2001", password: password, to: "02079469000"}.run(t)
 	contains(t, log, "line-day-cap", "0.012", "Reason:")
-	seen := <-ended
+	seen := next(t, ended)
 	if !seen.Theirs || seen.Answered.IsZero() {
 		t.Errorf("the carrier's leg was not hung up: %+v", seen)
 	}

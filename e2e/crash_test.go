@@ -35,7 +35,7 @@ func TestKillMidCall(t *testing.T) {
 		t.Error("no money is held after the restart")
 	}
 	must(t, up.Hangup(t.Context()))
-	seen := <-ended
+	seen := next(t, ended)
 	if !seen.Theirs {
 		t.Errorf("the carrier's leg: %+v", seen)
 	}
@@ -66,7 +66,7 @@ func TestCarrierHangsUpAfterKill(t *testing.T) {
 	case <-time.After(15 * time.Second):
 		t.Fatal("the phone was never hung up")
 	}
-	<-ended
+	next(t, ended)
 	if r := s.cdrs("2001", 1)[0]; r.By != "callee" || r.Retail != wholeSeconds(time.Duration(r.Talk)) {
 		t.Errorf("record: %+v", r)
 	}
@@ -92,7 +92,7 @@ func TestGracefulStopLeavesCallsUp(t *testing.T) {
 	}
 	s.run()
 	must(t, up.Hangup(t.Context()))
-	if seen := <-ended; !seen.Theirs {
+	if seen := next(t, ended); !seen.Theirs {
 		t.Errorf("%+v", seen)
 	}
 	if r := s.cdrs("2001", 1)[0]; r.Retail != wholeSeconds(time.Duration(r.Talk)) || r.By != "caller" {

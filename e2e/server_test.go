@@ -268,6 +268,18 @@ func carrier(t *testing.T, o phone.CarrierOptions) (c *phone.Carrier, ended <-ch
 	return c, seen
 }
 
+// next waits for the end of a call at the carrier.
+func next(t *testing.T, ended <-chan phone.CallSeen) phone.CallSeen {
+	t.Helper()
+	select {
+	case seen := <-ended:
+		return seen
+	case <-time.After(15 * time.Second):
+		t.Fatal("the carrier never saw the end of the call")
+	}
+	return phone.CallSeen{}
+}
+
 // dial opens a test phone for a line.
 func (s *server) dial(line, password string) *phone.Phone {
 	s.t.Helper()
