@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -133,12 +134,12 @@ func TestRefusals(t *testing.T) {
 
 func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	_, err := config.Parse([]byte("[sip]\nmax-calls = -1\n[money]\nlease = '1s'\n[provider.settings]\npremium = 'maybe'\nmax-calls = 'x'"), "r.toml")
-	faults, ok := err.(config.Faults)
-	if !ok || len(faults) != 4 {
+	var faults config.Faults
+	if !errors.As(err, &faults) || len(faults) != 4 {
 		t.Fatalf("want four faults, got: %v", err)
 	}
 	_, err = config.Parse([]byte("a = 1\nb = 2\n"), "r.toml")
-	if faults, ok := err.(config.Faults); !ok || len(faults) != 2 {
+	if !errors.As(err, &faults) || len(faults) != 2 {
 		t.Fatalf("want two unknown keys, got: %v", err)
 	}
 }
@@ -293,8 +294,10 @@ func TestDocumentationIsInStep(t *testing.T) {
 // Whatever the text, Parse gives either faults that say where, or a configuration that is valid and survives a reload.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(config.Reference()))
-	for _, s := range []string{"", "[sip]\nudp=['x']", "a.b.c=1", "[[sip]]\n[sip.udp]", "sip={udp={a=1}}", "provider.settings.nets=3", "x='''\n'''\n[sip]\nmax-calls='",
-		"[provider]\nplan='custom'\n[provider.custom-plan]\ncountry='IE'\ncode='353'\ninternational='00'\nemergency=['112']"} {
+	for _, s := range []string{
+		"", "[sip]\nudp=['x']", "a.b.c=1", "[[sip]]\n[sip.udp]", "sip={udp={a=1}}", "provider.settings.nets=3", "x='''\n'''\n[sip]\nmax-calls='",
+		"[provider]\nplan='custom'\n[provider.custom-plan]\ncountry='IE'\ncode='353'\ninternational='00'\nemergency=['112']",
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

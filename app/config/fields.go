@@ -31,8 +31,10 @@ func collect(t reflect.Type, key, name string, index []int) (fields []field, tab
 			continue
 		}
 		at := append(append([]int(nil), index...), i)
-		x := field{Key: key + tag, Go: name + f.Name, index: at, typ: f.Type, Min: f.Tag.Get("min"), Max: f.Tag.Get("max"),
-			Live: f.Tag.Get("reload") == "live"}
+		x := field{
+			Key: key + tag, Go: name + f.Name, index: at, typ: f.Type, Min: f.Tag.Get("min"), Max: f.Tag.Get("max"),
+			Live: f.Tag.Get("reload") == "live",
+		}
 		if one := f.Tag.Get("one"); one != "" {
 			x.One = strings.Split(one, ",")
 		}

@@ -220,8 +220,10 @@ func (c *Config) anchor(folder string) {
 	if c.Data == "" {
 		c.Data = defaults().Data
 	}
-	for _, p := range []*string{&c.Data, &c.Store.DSNFile, &c.Admin.Socket, &c.Admin.TokensFile, &c.Admin.TLSCert,
-		&c.Admin.TLSKey, &c.Secret.KeyFile} {
+	for _, p := range []*string{
+		&c.Data, &c.Store.DSNFile, &c.Admin.Socket, &c.Admin.TokensFile, &c.Admin.TLSCert,
+		&c.Admin.TLSKey, &c.Secret.KeyFile,
+	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}

@@ -29,7 +29,7 @@ func (c *callsList) Run(s *session) error {
 	if err := s.get(pathOf("calls")+query("line", c.Line), &page); err != nil {
 		return err
 	}
-	return s.print(append([]api.Call{}, page.Items...), func() error {
+	return s.emit(append([]api.Call{}, page.Items...), func() error {
 		return s.list(callTable(page.Items), "No calls in progress.")
 	})
 }
@@ -70,5 +70,5 @@ func (c *callsCut) Run(s *session) error {
 	if err := s.do(http.MethodDelete, pathOf("calls", c.ID)+query("why", c.Why), nil, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.say("The call of line %s to %s is being cut.", out.Line, out.Number) })
+	return s.emit(out, func() error { return s.say("The call of line %s to %s is being cut.", out.Line, out.Number) })
 }

@@ -42,7 +42,7 @@ func (c *cdrList) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(items, func() error {
+	return s.emit(items, func() error {
 		t := table.New(table.Left("begun"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"), table.Right("talk"),
 			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call"))
 		for _, x := range items {
@@ -79,7 +79,7 @@ func (c *cdrShow) Run(s *session) error {
 	if err := s.get(pathOf("cdrs", c.ID), &x); err != nil {
 		return err
 	}
-	return s.print(x, func() error { return recordTable(&x).Write(s.out, 0) })
+	return s.emit(x, func() error { return recordTable(&x).Write(s.out, 0) })
 }
 
 func recordTable(x *api.CDR) *table.Table {
@@ -142,7 +142,7 @@ func (c *cdrExport) Run(s *session) error {
 			if err != nil {
 				return err
 			}
-			return (&session{out: &table.Screen{Writer: w}, json: true}).print(items, nil)
+			return (&session{out: &table.Screen{Writer: w}, json: true}).emit(items, nil)
 		}
 		server, err := s.client()
 		if err != nil {

@@ -34,7 +34,7 @@ func (c *checkCmd) Run(s *session) error {
 		out.Items = append(out.Items, server.Items...)
 		out.OK = out.OK && server.OK
 	}
-	if err := s.print(out, func() error { return s.findings(out.Items) }); err != nil {
+	if err := s.emit(out, func() error { return s.findings(out.Items) }); err != nil {
 		return err
 	}
 	if asked != nil {

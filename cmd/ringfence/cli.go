@@ -68,20 +68,43 @@ type commands struct {
 type leave int
 
 func newParser(cli *commands, s *session) (*kong.Kong, error) {
-	return kong.New(cli,
+	parser, err := kong.New(cli,
 		kong.Name("ringfence"),
 		kong.Description(description),
 		kong.Writers(s.out.Writer, s.errOut),
 		kong.Exit(func(code int) { panic(leave(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110, NoAppDescFormat: true}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "run", Title: "Running it"}, {Key: "book", Title: "Customers, lines and prices"},
-			{Key: "calls", Title: "Calls"}, {Key: "other", Title: "Other"},
+			{Key: "run", Title: "Running it"},
+			{Key: "book", Title: "Customers, lines and prices"},
+			{Key: "calls", Title: "Calls"},
+			{Key: "other", Title: "Other"},
 		}),
 		kong.Bind(s),
 		kong.BindTo(s.ctx, (*context.Context)(nil)),
 		kong.BindTo(s.out.Writer, (*io.Writer)(nil)),
 	)
+	if err == nil {
+		groupExamples(parser.Model.Node)
+	}
+	return parser, err
+}
+
+// groupExamples gives a command that only holds others the first example of each of them.
+func groupExamples(root *kong.Node) {
+	for _, group := range root.Children {
+		if group.Detail != "" || group.Leaf() {
+			continue
+		}
+		var lines []string
+		for _, c := range group.Children {
+			if _, rest, ok := strings.Cut(c.Detail, "Examples:\n\n  "); ok {
+				first, _, _ := strings.Cut(rest, "\n")
+				lines = append(lines, first)
+			}
+		}
+		group.Detail = examples(lines...)
+	}
 }
 
 // run is main without the process: it gives the exit code.

@@ -27,7 +27,7 @@ func (c *configCheck) Run(s *session) error {
 		return err
 	}
 	changes := config.Diff(config.Default(), cfg)
-	return s.print(map[string]any{"file": cfg.File, "ok": true, "changed": changes}, func() error {
+	return s.emit(map[string]any{"file": cfg.File, "ok": true, "changed": changes}, func() error {
 		if cfg.File == "" {
 			return s.say("There is no configuration file: every field has its default (ringfence config reference prints them).")
 		}

@@ -46,7 +46,7 @@ func (c *customerAdd) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("customers"), in, &out); err != nil {
 		return adding("customer", c.ID, err)
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		return s.say("Customer %s added. Give it a line: ringfence line add LINE --customer %s", out.ID, out.ID)
 	})
 }
@@ -65,7 +65,7 @@ func (c *customerList) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(items, func() error {
+	return s.emit(items, func() error {
 		t := table.New(table.Left("customer"), table.Cut("name"), table.Right("lines"), table.Left("tariff"), table.Left("zone"), table.Left("ip lock"))
 		for _, x := range items {
 			t.Row(x.ID, x.Name, strconv.Itoa(x.Lines), x.Tariff, x.Zone, netsText(x.Nets))
@@ -86,7 +86,7 @@ func (c *customerShow) Run(s *session) error {
 	if err := s.get(pathOf("customers", c.ID), &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showCustomer(&out) })
+	return s.emit(out, func() error { return s.showCustomer(&out) })
 }
 
 func (s *session) showCustomer(c *api.Customer) error {
@@ -129,7 +129,7 @@ func (c *customerSet) Run(s *session) error {
 	if err := s.do(http.MethodPatch, pathOf("customers", c.ID), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showCustomer(&out) })
+	return s.emit(out, func() error { return s.showCustomer(&out) })
 }
 
 type customerRemove struct {

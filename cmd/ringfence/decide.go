@@ -32,7 +32,7 @@ func (c *decideCmd) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("decide"), in, &out); err != nil {
 		return err
 	}
-	if err := s.print(out, func() error { return s.showDecision(c.Line, &out) }); err != nil {
+	if err := s.emit(out, func() error { return s.showDecision(c.Line, &out) }); err != nil {
 		return err
 	}
 	if !out.Allowed {
@@ -86,7 +86,7 @@ func callFacts(line string, d *api.Decision) *table.Table {
 }
 
 // verdict is one word; the colour only repeats it. A refusal says what the phone would be told.
-func (s *session) verdict(d *api.Decision) string {
+func (s *session) verdict(d *api.Decision) table.Painted {
 	switch {
 	case d.Always:
 		return s.out.Paint(table.Good, "ALWAYS")

@@ -63,7 +63,7 @@ func (c *deckImport) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showImport(&out) })
+	return s.emit(out, func() error { return s.showImport(&out) })
 }
 
 func (c *deckImport) query() string {
@@ -162,7 +162,7 @@ func (c *deckList) Run(s *session) error {
 	if err := s.get(pathOf("decks"), &page); err != nil {
 		return err
 	}
-	return s.print(append([]api.Deck{}, page.Items...), func() error {
+	return s.emit(append([]api.Deck{}, page.Items...), func() error {
 		t := table.New(table.Left("deck"), table.Left("kind"), table.Right("version"), table.Right("rows"), table.Left("state"),
 			table.Left("imported"), table.Left("by"), table.Cut("file"))
 		for _, d := range page.Items {
@@ -194,7 +194,7 @@ func (c *deckDiff) Run(s *session) error {
 	if err := s.get(path, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Left(""), table.Cut("before"), table.Cut("after"))
 		for _, d := range out.Rows {
 			t.Row(deltaRow(&d)...)
@@ -236,7 +236,7 @@ func (c *deckRows) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(items, func() error {
+	return s.emit(items, func() error {
 		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Right("peak"), table.Right("off-peak"), table.Right("weekend"),
 			table.Right("connect"), table.Right("minimum"), table.Right("by"))
 		for _, p := range items {
@@ -281,7 +281,7 @@ func (c *deckExport) Run(s *session) error {
 	}
 	return s.writeTo(c.Output, func(w io.Writer) error {
 		if s.json {
-			return (&session{out: &table.Screen{Writer: w}, json: true}).print(rows, nil)
+			return (&session{out: &table.Screen{Writer: w}, json: true}).emit(rows, nil)
 		}
 		prices, err := toRating(rows)
 		if err != nil {

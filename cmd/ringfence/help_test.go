@@ -3,12 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/rest/api"
+	"ringfence/edge/rest/client"
 )
 
 func grammar(t *testing.T) *kong.Kong {
@@ -104,6 +110,9 @@ func TestEverythingHasHelp(t *testing.T) {
 			if n.Help == "" && !n.Hidden {
 				t.Errorf("command %s", n.FullPath())
 			}
+			if n.Type == kong.CommandNode && !n.Hidden && !strings.Contains(n.Detail, "Examples:\n\n  ") {
+				t.Errorf("command %s has no examples", n.FullPath())
+			}
 		case *kong.Value:
 			if n.Help == "" && n.Name != "words" {
 				t.Errorf("argument %s", n.Summary())
@@ -115,4 +124,52 @@ func TestEverythingHasHelp(t *testing.T) {
 		}
 		return next(nil)
 	})
+}
+
+// Our own colours reach a terminal; what a server sends does not steer it.
+func TestColoursAreOursOnly(t *testing.T) {
+	var out bytes.Buffer
+	s := newSession(context.Background(), os.Stdin, &out, &out)
+	s.out.Colour = true
+	if err := s.say("%s of %s", s.out.Paint(table.Bad, "REFUSED\x1b[2J"), "evil\x1b[2J\nnext"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\x1b[31mREFUSED?[2J\x1b[0m of evil?[2J\nnext\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	out.Reset()
+	s.fail(&api.Problem{Status: 422, Detail: "no\x1b]0;x\x07", Errors: []api.Fault{{Text: "\x1b[2J"}}})
+	if strings.ContainsAny(out.String(), "\x1b\x07") {
+		t.Errorf("%q", out.String())
+	}
+}
+
+// Output that is no terminal has no colours, whatever the environment.
+func TestNoColoursInAPipe(t *testing.T) {
+	if s := newScreen(&bytes.Buffer{}); s.Colour || s.Width != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{errors.New("x"), exitFailed},
+		{usagef("x"), exitUsage},
+		{errRefused, exitRefused},
+		{errNoServer, exitUnreachable},
+		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrNotExist), exitUnreachable},
+		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrPermission), exitForbidden},
+		{&api.Problem{Status: 401, Reason: api.ReasonToken}, exitForbidden},
+		{&api.Problem{Status: 404}, exitFailed},
+	} {
+		if got := codeOf(c.err); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+	if text := explain(fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrPermission), remote{}); !strings.Contains(text, "sudo -u ringfence") {
+		t.Errorf("nothing on what to do about permissions: %s", text)
+	}
 }

@@ -27,7 +27,7 @@ func (c *journalCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(items, func() error {
+	return s.emit(items, func() error {
 		t := table.New(table.Right("fact"), table.Left("at"), table.Left("kind"), table.Left("line"), table.Left("customer"), table.Cut("call"), table.Cut("what"))
 		for _, f := range items {
 			t.Row(strconv.FormatInt(f.Seq, 10), moment(f.At), f.Kind, f.Line, f.Customer, f.Call, string(f.Body))

@@ -35,7 +35,7 @@ func (c *keyRotate) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("keys", "rotate"), nil, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		return s.say("Key %s is in use; %s sealed again. Copy the new key file to a safe place.", out.Key, plural(out.Secrets, "secret was", "secrets were"))
 	})
 }

@@ -59,7 +59,7 @@ func (c *lineAdd) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("lines"), in, &out); err != nil {
 		return adding("line", c.ID, err)
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		if err := s.say("Line %s added for %s.", out.Line.ID, out.Line.Customer); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (c *lineList) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.print(items, func() error {
+	return s.emit(items, func() error {
 		t := table.New(table.Left("line"), table.Left("customer"), table.Left("number"), table.Cut("name"), table.Left("login"), table.Cut("state"))
 		for _, x := range items {
 			t.Row(x.ID, x.Customer, x.Number, x.Name, yesNo(x.Login), lockCell(&x))
@@ -110,7 +110,7 @@ func (c *lineShow) Run(s *session) error {
 	if err := s.get(pathOf("lines", c.ID), &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showLine(&out) })
+	return s.emit(out, func() error { return s.showLine(&out) })
 }
 
 func (s *session) showLine(l *api.LineDetail) error {
@@ -178,7 +178,7 @@ func (c *lineSet) Run(s *session) error {
 	if err := s.do(http.MethodPatch, pathOf("lines", c.ID), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showLine(&out) })
+	return s.emit(out, func() error { return s.showLine(&out) })
 }
 
 type linePassword struct {
@@ -204,7 +204,7 @@ func (c *linePassword) Run(s *session) (err error) {
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "password"), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		if err := s.say("Line %s has a new password; its phones must log in again.", out.Line); err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (c *lineLock) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "lock"), api.Lock{Why: c.Why, Cut: c.Cut}, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		return s.say("Line %s is locked: only emergency calls go out. Open it with: ringfence line unlock %s", out.ID, out.ID)
 	})
 }
@@ -245,7 +245,7 @@ func (c *lineUnlock) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "unlock"), nil, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.say("Line %s is open again.", out.ID) })
+	return s.emit(out, func() error { return s.say("Line %s is open again.", out.ID) })
 }
 
 type lineRequest struct {
@@ -270,7 +270,7 @@ func (c *lineRequest) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "requests"), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		return s.say("Request %d is made. Staff decide with: ringfence request grant %d   or   ringfence request refuse %d", out.ID, out.ID, out.ID)
 	})
 }

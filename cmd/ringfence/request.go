@@ -33,7 +33,7 @@ func (c *requestList) Run(s *session) error {
 	if err := s.get(pathOf("requests")+query("state", state), &page); err != nil {
 		return err
 	}
-	return s.print(append([]api.Request{}, page.Items...), func() error {
+	return s.emit(append([]api.Request{}, page.Items...), func() error {
 		t := table.New(table.Right("request"), table.Left("line"), table.Left("setting"), table.Right("wanted"), table.Left("until"),
 			table.Left("state"), table.Left("made"), table.Cut("why"), table.Cut("note"))
 		for _, r := range page.Items {
@@ -77,7 +77,7 @@ func (s *session) decideRequest(id int64, verb string, in any) error {
 	if err := s.do(http.MethodPost, pathOf("requests", strconv.FormatInt(id, 10), verb), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error {
+	return s.emit(out, func() error {
 		end := ""
 		if out.State == "granted" && !out.Until.IsZero() {
 			end = " until " + until(out.Until)

@@ -239,8 +239,8 @@ func allFrom[T any](s *session, path, cursor, next string, most int, pairs ...st
 	}
 }
 
-// print writes v as JSON for programs, or lets people do it.
-func (s *session) print(v any, people func() error) error {
+// emit writes v as JSON for programs, or lets people do it.
+func (s *session) emit(v any, people func() error) error {
 	if !s.json {
 		return people()
 	}
@@ -250,9 +250,14 @@ func (s *session) print(v any, people func() error) error {
 	return e.Encode(v)
 }
 
-// say prints a line for people. What comes from a server may not steer the terminal.
+// say prints a line for people. Strings among args may come from anywhere and may not steer the terminal.
 func (s *session) say(format string, args ...any) error {
-	_, err := fmt.Fprintln(s.out, cleanLines(fmt.Sprintf(format, args...)))
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = cleanLines(text)
+		}
+	}
+	_, err := fmt.Fprintf(s.out, format+"\n", args...)
 	return err
 }
 
@@ -267,7 +272,7 @@ func (s *session) list(t *table.Table, empty string) error {
 // dryRun says what a command would have done, and how to do it.
 func (s *session) dryRun(what string) error {
 	if s.json {
-		return s.print(map[string]any{"done": false, "would": what}, nil)
+		return s.emit(map[string]any{"done": false, "would": what}, nil)
 	}
 	return s.say("%s Nothing was changed: add --yes to do it.", what)
 }

@@ -11,7 +11,7 @@ import (
 
 // done answers a command whose outcome is that it was done.
 func (s *session) done(format string, args ...any) error {
-	return s.print(map[string]any{"done": true}, func() error { return s.say(format, args...) })
+	return s.emit(map[string]any{"done": true}, func() error { return s.say(format, args...) })
 }
 
 // cutList is list, and says when there is more.

@@ -53,7 +53,7 @@ func (c *trunkAdd) Run(s *session) (err error) {
 	if err := s.do(http.MethodPost, pathOf("trunks"), in, &out); err != nil {
 		return adding("trunk", c.Name, err)
 	}
-	return s.print(out, func() error { return s.say("Trunk %s added.", out.Name) })
+	return s.emit(out, func() error { return s.say("Trunk %s added.", out.Name) })
 }
 
 type trunkList struct{}
@@ -66,7 +66,7 @@ func (c *trunkList) Run(s *session) error {
 	if err := s.get(pathOf("trunks"), &page); err != nil {
 		return err
 	}
-	return s.print(append([]api.Trunk{}, page.Items...), func() error {
+	return s.emit(append([]api.Trunk{}, page.Items...), func() error {
 		t := table.New(table.Left("trunk"), table.Right("priority"), table.Cut("addresses"), table.Left("over"), table.Left("format"),
 			table.Left("cost deck"), table.Left("emergency"), table.Left("state"))
 		for _, x := range page.Items {
@@ -95,7 +95,7 @@ func (c *trunkShow) Run(s *session) error {
 	if err := s.get(pathOf("trunks", c.Name), &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showTrunk(&out) })
+	return s.emit(out, func() error { return s.showTrunk(&out) })
 }
 
 func (s *session) showTrunk(x *api.Trunk) error {
@@ -144,7 +144,7 @@ func (c *trunkSet) Run(s *session) error {
 	if err := s.do(http.MethodPatch, pathOf("trunks", c.Name), in, &out); err != nil {
 		return err
 	}
-	return s.print(out, func() error { return s.showTrunk(&out) })
+	return s.emit(out, func() error { return s.showTrunk(&out) })
 }
 
 type trunkRemove struct {

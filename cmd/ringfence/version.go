@@ -14,7 +14,7 @@ func (versionCmd) Help() string { return examples("ringfence version") }
 // Run prints it.
 func (versionCmd) Run(s *session) error {
 	v := map[string]string{"version": app.Version, "revision": revision(), "go": runtime.Version()}
-	return s.print(v, func() error { return s.say("%s", versionText()) })
+	return s.emit(v, func() error { return s.say("%s", versionText()) })
 }
 
 func versionText() string {

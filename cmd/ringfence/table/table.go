@@ -32,12 +32,16 @@ type Screen struct {
 	Colour bool
 }
 
-// Paint is s in a style, or s alone where colours are not shown.
-func (s *Screen) Paint(style Style, text string) string {
+// Painted is a text that may hold colours of ours, and nothing else that steers a terminal.
+type Painted string
+
+// Paint is text, cleaned, in a style; without the style where colours are not shown.
+func (s *Screen) Paint(style Style, text string) Painted {
+	text = Clean(text)
 	if !s.Colour || style == Plain || text == "" {
-		return text
+		return Painted(text)
 	}
-	return codes[style] + text + "\x1b[0m"
+	return Painted(codes[style] + text + "\x1b[0m")
 }
 
 // Column heads a table's column.
@@ -169,9 +173,9 @@ func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, widths []int, in
 		text := clip(c.Text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-Width(text))
 		if t.columns[i].Right {
-			line.WriteString(pad + s.Paint(c.Style, text))
+			line.WriteString(pad + string(s.Paint(c.Style, text)))
 		} else {
-			line.WriteString(s.Paint(c.Style, text) + pad)
+			line.WriteString(string(s.Paint(c.Style, text)) + pad)
 		}
 	}
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
