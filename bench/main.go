@@ -83,7 +83,7 @@ func run(ctx context.Context, o options) error {
 		progress("== %s", p.name)
 		if err := p.run(ctx); err != nil { // one part that fails takes none of the others with it
 			progress("%s: %v", p.name, err)
-			b.report.row(p.name, "not measured", "", err.Error())
+			b.report.row(p.name, "not measured", "", tail(err.Error(), 300))
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -165,13 +165,13 @@ money = %q
 [provider]
 tariff = "retail"
 [provider.settings]
-max-calls = "1000000"
-max-international = "1000000"
-calls-per-minute = "1000000"
+max-calls = "10000"
+max-international = "10000"
+calls-per-minute = "60000"
 line-day-cap = "£1000000"
 line-month-cap = "£1000000"
-account-day-cap = "£100000000"
-account-month-cap = "£100000000"
+account-day-cap = "£10000000"
+account-month-cap = "£10000000"
 [metrics]
 listen = %q
 [log]
