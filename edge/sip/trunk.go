@@ -219,4 +219,3 @@ func (r *resolver) facing(to netip.Addr) netip.Addr {
 	r.ours[to] = a
 	return a
 }
-
