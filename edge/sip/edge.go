@@ -174,9 +174,12 @@ func (e *Edge) Start() error {
 var errBusy = errors.New("calls were still being set up")
 
 // Stop takes no new calls, gives up those that are not answered yet, and returns when nothing is left in hand. Calls
-// that are up stay up: their snapshots are the next process's. It returns an error when ctx ends before.
+// that are up stay up: their snapshots are the next process's. Emergency calls are still taken and let to be answered
+// until ctx ends, which is an error when something was in hand. A second Stop does nothing.
 func (e *Edge) Stop(ctx context.Context) error {
-	e.stopping.Store(true)
+	if e.stopping.Swap(true) {
+		return nil
+	}
 	for _, s := range e.shards {
 		s.post(s.giveUpSetups)
 	}

@@ -93,8 +93,12 @@ type books struct {
 	cut      func(call.ID, policy.Reason, policy.Figures)
 }
 
-func (g *books) admit(_ context.Context, a gate.Attempt) (*gate.Plan, error) {
-	time.Sleep(g.slow)
+func (g *books) admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
+	select {
+	case <-time.After(g.slow):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.attempts = append(g.attempts, a)
@@ -343,7 +347,7 @@ func (p *peer) expect(want string) *message.Message {
 func (p *peer) find(want string) *message.Message {
 	p.t.Helper()
 	for {
-		m, err := p.next(5 * time.Minute)
+		m, err := p.next(time.Hour)
 		if err != nil {
 			p.t.Fatalf("%s waits for %s: %v", p.at, want, err)
 		}

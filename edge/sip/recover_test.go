@@ -1,0 +1,177 @@
+package sip
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/flow/gate"
+)
+
+// crash replaces the edge by a new one that knows what the gate kept, as after kill -9.
+func (w *world) crash() {
+	w.t.Helper()
+	for _, s := range w.edge.shards {
+		s.close()
+	}
+	w.edge.net.Stop()
+	w.edge.cancel()
+	w.before = nil
+	for id, snapshot := range w.gate.answered {
+		if len(w.gate.ends[id]) == 0 {
+			w.before = append(w.before, gate.Recovered{ID: id, State: call.Answered, Snapshot: snapshot})
+		}
+	}
+	w.opts.Shards = 7 // another machine, perhaps
+	w.start()
+}
+
+// After a crash either end can hang up, and both hear what they must.
+func TestHangUpAfterARestart(t *testing.T) {
+	for _, caller := range []bool{true, false} {
+		inWorld(t, func(w *world) {
+			a, b := w.connect("c1")
+			w.crash()
+			first, second, by := a, w.carrier, call.Caller
+			if !caller {
+				first, second, by = b, w.phone, call.Callee
+			}
+			first.request("BYE", "")
+			first.p.expect("200 BYE")
+			bye := second.expect("BYE")
+			if bye.CSeq() <= seqJump {
+				t.Errorf("CSeq %d may have been used", bye.CSeq())
+			}
+			second.answer(bye, 200, "", "")
+			if end := w.gate.only(t); end.By != by || end.Reason != policy.Hangup || end.Status != 200 {
+				t.Errorf("end %+v", end)
+			}
+		})
+	}
+}
+
+func TestCutAfterARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		w.crash()
+		w.gate.cut("call-1", policy.LineDaySpent, policy.Figures{})
+		for _, p := range []*peer{w.phone, w.carrier} {
+			p.answer(p.expect("BYE"), 200, "", "")
+		}
+		if end := w.gate.only(t); end.Reason != policy.LineDaySpent {
+			t.Errorf("end %+v", end)
+		}
+	})
+}
+
+// An end that hung up while we were away says so when it is asked, soon after the restart.
+func TestHungUpWhileAway(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		w.crash()
+		began := time.Now()
+		w.phone.answer(w.phone.find("OPTIONS"), 481, "", "")
+		w.carrier.find("BYE")
+		if d := time.Since(began); d > proveAlive+proveSpread+time.Second {
+			t.Errorf("after %v", d)
+		}
+		if end := w.gate.only(t); end.Reason != policy.PeerGone {
+			t.Errorf("end %+v", end)
+		}
+	})
+}
+
+// A snapshot that cannot be read ends its call in the books instead of running for ever.
+func TestSpoiltSnapshot(t *testing.T) {
+	for _, spoilt := range []string{"", "{", "[]", "null", "[{},{}]", `[{"id":"x"}]`} {
+		inWorld(t, func(w *world) {
+			w.connect("c1")
+			w.gate.answered["call-1"] = []byte(spoilt)
+			w.crash()
+			if end := w.gate.only(t); end.Reason != policy.Fault {
+				t.Errorf("%q: %+v", spoilt, end)
+			}
+		})
+	}
+}
+
+// The callee answers a call that we were setting up when we died: it is acknowledged and hung up.
+func TestStrayAnswer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("c1", "020")
+		inv := w.carrier.expect("INVITE")
+		w.crash()
+		w.carrier.answer(inv, 200, "b", sdpB, "Record-Route: <sip:10.0.9.7;lr>")
+		ack := w.carrier.expect("ACK")
+		if bye := w.carrier.expect("BYE"); bye.CSeq() != ack.CSeq()+1 || string(bye.To().Tag()) != "b" || string(bye.RequestURI()) != "sip:callee@"+carrierAt {
+			t.Errorf("%s\n%s", ack.Bytes(), bye.Bytes())
+		}
+		w.spare.answer(inv, 200, "x", sdpB) // a trunk too, but a packet that is not for us stays unanswered from strangers
+		w.spare.expect("ACK")
+		w.phone.answer(inv, 200, "x", sdpB)
+		w.phone.quiet(time.Second)
+		w.gate.admitted = nil // voided by the gate itself
+	})
+}
+
+// Stop gives up what is being set up and leaves calls up for the next process.
+func TestStop(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("up")
+		a := w.phone.invite("setup", "020")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		w.stop()
+		w.phone.expect("503 INVITE")
+		_ = a
+		w.carrier.expect("CANCEL")
+		w.phone.quiet(time.Minute)
+		w.carrier.quiet(time.Minute)
+		if n := len(w.gate.ends["call-1"]); n != 0 {
+			t.Error("the call that was up was ended")
+		}
+		if e := w.gate.ends["call-2"]; len(e) != 1 || e[0].Reason != policy.Stopping {
+			t.Errorf("%+v", e)
+		}
+	}, func(w *world) { w.loose = true })
+}
+
+// An emergency call that rings is waited for, and a new one is still taken.
+func TestStopWaitsForEmergencyCalls(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("sos", "999")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		stopped := make(chan error)
+		go func() { stopped <- w.edge.Stop(context.Background()) }()
+		time.Sleep(10 * time.Second)
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.expect("ACK")
+		a.take(w.phone.expect("200 INVITE"))
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if n := len(w.gate.ends["call-1"]); n != 0 {
+			t.Error("ended")
+		}
+	}, func(w *world) {
+		w.loose = true
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = true; return p, nil }
+	})
+}
+
+func TestStopRunsOutOfTime(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("slow", "020")
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := w.edge.Stop(ctx); err == nil {
+			t.Error("no error")
+		}
+	}, func(w *world) { w.loose = true; w.gate.slow = time.Hour })
+}
