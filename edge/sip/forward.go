@@ -57,7 +57,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 	if l.state == early && l.uas {
 		end.why, end.status = policy.Cancelled, 487
 	} else {
-		l.state = closed
+		l.state, l.byeWaits = closed, false
 	}
 	l.b.finish(end)
 }

@@ -140,7 +140,7 @@ func (g *books) only(t *testing.T) gate.End {
 
 // world is an edge with a phone, a carrier and a second one around it, under virtual time.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	net     *network
 	edge    *Edge
 	gate    *books
@@ -165,14 +165,7 @@ const (
 // inWorld runs a test in a bubble and checks at its end that nothing is left: no call without exactly one end, no memory.
 func inWorld(t *testing.T, test func(w *world), change ...func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: &network{socks: map[string]*memory{}}, trunks: map[string]account.Trunk{
-			"one": {Name: "one", Addresses: []string{carrierAt}}, "two": {Name: "two", Addresses: []string{spareAt}},
-		}}
-		w.gate = &books{answered: map[call.ID][]byte{}, ends: map[call.ID][]gate.End{}, rang: map[call.ID]int{}}
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one"), nil }
-		w.where = location.New(location.Options{Store: nil})
-		w.phone, w.carrier, w.spare = w.peer(phoneAt), w.peer(carrierAt), w.peer(spareAt)
-		w.opts = Options{Shards: 4}
+		w := newWorld(t)
 		for _, f := range change {
 			f(w)
 		}
@@ -184,6 +177,18 @@ func inWorld(t *testing.T, test func(w *world), change ...func(w *world)) {
 			w.empty()
 		}
 	})
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, net: &network{socks: map[string]*memory{}}, trunks: map[string]account.Trunk{
+		"one": {Name: "one", Addresses: []string{carrierAt}}, "two": {Name: "two", Addresses: []string{spareAt}},
+	}}
+	w.gate = &books{answered: map[call.ID][]byte{}, ends: map[call.ID][]gate.End{}, rang: map[call.ID]int{}}
+	w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one"), nil }
+	w.where = location.New(location.Options{Store: nil})
+	w.phone, w.carrier, w.spare = w.peer(phoneAt), w.peer(carrierAt), w.peer(spareAt)
+	w.opts = Options{Shards: 4}
+	return w
 }
 
 func out(trunks ...string) *gate.Plan {
@@ -278,13 +283,24 @@ func (w *world) empty() {
 		if n := len(s.uas) + len(s.uac) + len(s.byID) + len(s.tokens) + len(s.timers) + len(s.early); n != 0 || s.asking != 0 {
 			w.t.Errorf("shard %d holds %d legs in, %d out, %d calls, %d tokens, %d timers, %d cuts, asks %d",
 				s.index, len(s.uas), len(s.uac), len(s.byID), len(s.tokens), len(s.timers), len(s.early), s.asking)
+			for _, l := range s.uas {
+				for _, l := range l.b.legs() {
+					w.t.Logf("leg %s state %d waits %v", l.callID, l.state, l.byeWaits)
+					for _, c := range l.clients {
+						w.t.Logf("  %v for %d: state %d until %v", c.method, c.why, c.State(), c.Deadline())
+					}
+					for _, c := range l.servers {
+						w.t.Logf("  server of %v: state %d until %v, open %v", c.method, c.State(), c.Deadline(), c.head != nil)
+					}
+				}
+			}
 		}
 	}
 }
 
 // peer is somebody on the wire who says exactly what a test wants.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	sock *memory
 	at   string
 	n    int
