@@ -57,7 +57,7 @@ func (b *bench) memory(ctx context.Context) error {
 	}
 	defer stop()
 	empty := resident(p.cmd.Process.Pid)
-	l := b.calling(p, users[:min(len(users), 20_000)])
+	l := b.calling(p, users[:min(len(users), known)])
 	l.count, l.rate, l.atOnce = b.up, 400, b.up+1
 	l.talk = time.Duration(b.up/l.rate+15) * time.Second
 	l.limit = l.talk*2 + 60*time.Second
