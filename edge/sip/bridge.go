@@ -34,7 +34,7 @@ type bridge struct {
 
 	id   call.ID // "" until admitted
 	a    *leg
-	outs []*leg // all legs that were tried
+	all  []*leg // a, then every leg that was tried
 	peer *leg   // the one that answered
 
 	// While being set up; nil once talking.
@@ -78,7 +78,7 @@ func (s *shard) forget(b *bridge) {
 	if s.uas[b.a.callID] == b.a {
 		delete(s.uas, b.a.callID)
 	}
-	for _, l := range b.outs {
+	for _, l := range b.outs() {
 		if s.uac[l.callID] == l {
 			delete(s.uac, l.callID)
 		}
@@ -92,7 +92,10 @@ func (s *shard) forget(b *bridge) {
 }
 
 // legs are all legs of the call, the caller's first.
-func (b *bridge) legs() []*leg { return append([]*leg{b.a}, b.outs...) }
+func (b *bridge) legs() []*leg { return b.all }
+
+// outs are the legs that were tried.
+func (b *bridge) outs() []*leg { return b.all[1:] }
 
 // other is the leg that l is joined with.
 func (b *bridge) other(l *leg) *leg {
@@ -197,7 +200,7 @@ func (s *shard) giveUpSetups() {
 // deadline is when the call wants to be looked at.
 func (b *bridge) deadline() time.Duration {
 	at := b.a.earliest()
-	for _, l := range b.outs {
+	for _, l := range b.outs() {
 		at = min(at, l.earliest())
 	}
 	if b.state == talking {

@@ -29,6 +29,11 @@ type leg struct {
 	target     string   // their Contact: Request-URI of our requests
 	routes     []string // Route of our requests
 	dest       transport.Dest
+	hereText   string // what here said for a peer at hereFor over hereVia
+	hereFor    netip.Addr
+	hereVia    transport.Proto
+	hop        transport.Dest // what nextHop said for hopFor
+	hopFor     string
 	localSeq   uint32
 	remoteSeq  uint32
 	uas        bool // they sent the INVITE
@@ -54,11 +59,18 @@ type leg struct {
 
 // contact is our Contact on this leg.
 func (l *leg) contact() string {
-	a := l.b.s.e.localAddr(l.dest.Proto, l.dest.Addr.Addr())
 	if l.dest.Proto == transport.UDP {
-		return "sip:" + a.String()
+		return "sip:" + l.here()
 	}
-	return "sip:" + a.String() + ";transport=tcp"
+	return "sip:" + l.here() + ";transport=tcp"
+}
+
+// here is our address as this leg's peer is to write to it.
+func (l *leg) here() string {
+	if to := l.dest.Addr.Addr(); l.hereText == "" || l.hereFor != to || l.hereVia != l.dest.Proto {
+		l.hereText, l.hereFor, l.hereVia = l.b.s.e.localAddr(l.dest.Proto, to).String(), to, l.dest.Proto
+	}
+	return l.hereText
 }
 
 // ownsRequest says whether a request inside a dialog is of this one. From tags may be missing in RFC 2543 phones.
@@ -125,6 +137,14 @@ func (l *leg) nextHop() transport.Dest {
 	if len(l.routes) > 0 {
 		uri = strings.Trim(l.routes[0], "<>")
 	}
+	if uri != l.hopFor {
+		l.hop, l.hopFor = l.hopTo(uri), uri
+	}
+	return l.hop
+}
+
+// hopTo is where a trunk's Route or Contact leads.
+func (l *leg) hopTo(uri string) transport.Dest {
 	u, ok := message.ParseURI([]byte(uri))
 	if !ok {
 		return l.dest

@@ -89,7 +89,7 @@ func (e *Edge) restore(calls []gate.Recovered) {
 func (s *shard) takeBack(id call.ID, legs *[2]legRecord) {
 	b := &bridge{s: s, id: id, state: talking, joined: true}
 	b.a, b.peer = legs[0].leg(b), legs[1].leg(b)
-	b.outs = []*leg{b.peer}
+	b.all = []*leg{b.a, b.peer}
 	s.uas[b.a.callID], s.uac[b.peer.callID], s.byID[id] = b.a, b.peer, b
 	s.e.calls.Add(1)
 	s.cur = b

@@ -170,11 +170,11 @@ func (s *shard) again(t *server) {
 func (s *shard) newBranch() uint64 { return s.random.Uint64()<<8 | uint64(s.index) }
 
 // branchText is a branch as the Via has it.
-func (s *shard) branchText(branch uint64) []byte {
-	var b [branchLen]byte
-	copy(b[:], s.e.mark)
-	putHex64(b[len(branchPrefix)+8:], branch)
-	return bytes.Clone(b[:])
+func (s *shard) branchText(branch uint64) []byte { return s.appendBranch(nil, branch) }
+
+func (s *shard) appendBranch(dst []byte, branch uint64) []byte {
+	var hex [16]byte
+	return append(append(dst, s.e.mark...), putHex64(hex[:], branch)...)
 }
 
 // ownBranch reads one of this process's branches.
@@ -304,7 +304,8 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 
 // via writes our Via for a leg.
 func (s *shard) via(w *message.Writer, l *leg, branch uint64) {
-	w.Via(l.dest.Proto.String(), s.e.localAddr(l.dest.Proto, l.dest.Addr.Addr()).String(), s.branchText(branch))
+	var room [branchLen]byte
+	w.Via(l.dest.Proto.String(), l.here(), s.appendBranch(room[:0], branch))
 }
 
 // earliest is the first deadline of the requests of a leg, in either direction.

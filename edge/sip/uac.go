@@ -29,7 +29,7 @@ func (b *bridge) tryWay() {
 			continue
 		}
 		t, ok := b.s.e.d.Trunk(w.Trunk)
-		if !ok || u.address >= len(t.Addresses) || len(b.outs) >= maxOuts {
+		if !ok || u.address >= len(t.Addresses) || len(b.outs()) >= maxOuts {
 			u.way, u.address = u.way+1, 0
 			continue
 		}
@@ -56,7 +56,7 @@ func (b *bridge) allFailed() {
 func (b *bridge) ringPhones(w gate.Way) bool {
 	s, rang := b.s, false
 	for _, c := range s.e.d.Lookup(w.Line, s.wall) {
-		if len(b.outs) >= maxOuts {
+		if len(b.outs()) >= maxOuts {
 			break
 		}
 		d := transport.Dest{Addr: c.Received, Proto: transport.UDP}
@@ -110,11 +110,11 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, fork: len(b.outs), trunk: w.Trunk,
+		dest: to, fork: len(b.outs()), trunk: w.Trunk,
 	}
 	lines := []byte(s.e.offerTimer())
 	l.local, lines = b.present(l, lines)
-	b.outs = append(b.outs, l)
+	b.all = append(b.all, l)
 	s.uac[l.callID] = l
 	u.tried++
 	if u.silentAt = transaction.Never; w.Trunk != "" {
@@ -274,7 +274,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	l.learn(m)
 	l.agreeAsClient(m)
 	b.peer = l
-	for _, o := range b.outs {
+	for _, o := range b.outs() {
 		if o != l {
 			o.hangup(&ending{status: 487, lines: elsewhere})
 		}
@@ -338,7 +338,7 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 		u.failed = &end
 	}
 	final := status >= 600
-	for _, l := range b.outs {
+	for _, l := range b.outs() {
 		if l.state == early && !final {
 			return // another phone still rings
 		}
@@ -352,7 +352,7 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 }
 
 func (b *bridge) lastWayIsTrunk() bool {
-	return len(b.outs) > 0 && b.outs[len(b.outs)-1].trunk != ""
+	return len(b.outs()) > 0 && b.all[len(b.all)-1].trunk != ""
 }
 
 // failsOver says that a carrier's answer is about the carrier and not about the callee, so that another may do better.
@@ -380,7 +380,7 @@ func passStatus(status int) int {
 
 // abandonSilent gives up legs to carriers that did not even say 100.
 func (b *bridge) abandonSilent() {
-	for _, l := range b.outs {
+	for _, l := range b.outs() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
 			l.state = closed
 			b.s.cancel(l.asked, nil)

@@ -154,7 +154,7 @@ func (s *shard) newBridge(p *transport.Packet) *bridge {
 		l.older.older = nil
 	}
 	l.learn(m)
-	b.a = l
+	b.a, b.all = l, append(make([]*leg, 0, 2), l)
 	b.setup = &setup{
 		ctype: string(m.Get(message.HContentType)), offer: bytes.Clone(m.Body()), hops: hopsAfter(m), from: callerOf(m),
 		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
