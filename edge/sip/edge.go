@@ -99,12 +99,14 @@ type Edge struct {
 	stopping atomic.Bool
 	ctx      context.Context // of the questions to the gate; ends with Stop
 	cancel   context.CancelFunc
+	work     chan func()  // questions for idle workers
+	spare    atomic.Int64 // idle workers
 }
 
 // New opens the sockets. Nothing is read from them before Start.
 func New(o Options, d Deps) (*Edge, error) {
 	o.defaults()
-	e := &Edge{o: o, d: d, log: o.Log, began: time.Now(), names: newResolver()}
+	e := &Edge{o: o, d: d, log: o.Log, began: time.Now(), names: newResolver(), work: make(chan func())}
 	if e.host = o.Domain; e.host == "" {
 		e.host = "ringfence"
 	}

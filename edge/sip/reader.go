@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash/maphash"
 	"net/netip"
+	"sync"
 
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
@@ -72,7 +73,8 @@ func (e *Edge) hasCredentials(m *message.Message) bool {
 // challenge answers 401 to REGISTER and 407 to anything else, and is always true.
 func (e *Edge) challenge(p *transport.Packet, stale bool) bool {
 	e.stats.strangers.Add(1)
-	var room [512]byte
+	room := rooms.Get().(*[512]byte)
+	defer rooms.Put(room)
 	code, proxy := 407, true
 	if p.Msg.Method() == message.REGISTER {
 		code, proxy = 401, false
@@ -87,11 +89,22 @@ func (e *Edge) answer(p *transport.Packet, r message.Reply) {
 	if p.Msg.Method() == message.ACK {
 		return
 	}
-	var room [1500]byte
-	var tag [16]byte
-	r.ToTag, r.Src = e.statelessTag(tag[:], p), p.Src
-	e.send(replyTo(p), message.AppendResponse(room[:0], &p.Msg, r), 0)
+	a := answers.Get().(*scratch)
+	defer answers.Put(a)
+	r.ToTag, r.Src = e.statelessTag(a.tag[:], p), p.Src
+	e.send(replyTo(p), message.AppendResponse(a.room[:0], &p.Msg, r), 0)
 }
+
+// scratch is where an answer is written that nothing is kept of: strangers cost no garbage.
+type scratch struct {
+	room [1500]byte
+	tag  [16]byte
+}
+
+var (
+	answers = sync.Pool{New: func() any { return new(scratch) }}
+	rooms   = sync.Pool{New: func() any { return new([512]byte) }} // for challenges
+)
 
 // refuseStateless answers a refusal with its reason and keeps nothing.
 func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {

@@ -255,7 +255,7 @@ func (e *Edge) mayKeep() int64 { return int64(1024 + 2*e.o.MaxCalls/len(e.shards
 func (s *shard) ask(b *bridge, question func() (answer func())) {
 	s.asking++
 	b.busy = true
-	go func() {
+	s.e.beside(func() {
 		answer := s.e.guarded(b, question)
 		s.post(func() {
 			s.asking--
@@ -269,7 +269,35 @@ func (s *shard) ask(b *bridge, question func() (answer func())) {
 			}()
 			answer()
 		})
-	}()
+	})
+}
+
+// maxSpare bounds the goroutines that wait for the next question.
+const maxSpare = 64
+
+// beside runs f on another goroutine: one that has just answered, whose stack has grown already, or a new one.
+func (e *Edge) beside(f func()) {
+	select {
+	case e.work <- f:
+	default:
+		go e.worker(f)
+	}
+}
+
+func (e *Edge) worker(f func()) {
+	for f != nil {
+		f()
+		if e.spare.Add(1) > maxSpare {
+			f = nil
+		} else {
+			select {
+			case f = <-e.work:
+			case <-e.ctx.Done():
+				f = nil
+			}
+		}
+		e.spare.Add(-1)
+	}
 }
 
 // guarded asks, and turns a panic of who is asked into the end of this call.
