@@ -80,8 +80,8 @@ func TestRegisterRepeated(t *testing.T) {
 				t.Errorf("another answer\n%s", m.Bytes())
 			}
 		}
-		if w.checks != 1 {
-			t.Errorf("%d logins", w.checks)
+		if n := w.checks.Load(); n != 1 {
+			t.Errorf("%d logins", n)
 		}
 	})
 }

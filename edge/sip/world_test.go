@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,7 +149,7 @@ type world struct {
 	carrier *peer // trunk "one"
 	spare   *peer // trunk "two"
 	where   *location.Location
-	checks  int
+	checks  atomic.Int64
 	trunks  map[string]account.Trunk
 	before  []gate.Recovered
 	opts    Options
@@ -224,7 +225,7 @@ func (w *world) deps() Deps {
 	g := w.gate
 	return Deps{
 		Check: func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
-			w.checks++
+			w.checks.Add(1)
 			switch string(c.Response) {
 			case "good":
 				return auth.Result{Outcome: auth.Accept, Line: string(c.User)}
