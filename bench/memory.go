@@ -70,10 +70,10 @@ func (b *bench) memory(ctx context.Context) error {
 		o, err := b.run(ctx, l)
 		done <- result{o, err}
 	}()
-	most, peak := 0, int64(0)
+	most, peak, admin := 0, int64(0), p.admin()
 	err = waitFor(ctx, l.talk+30*time.Second, "all calls are up", func() bool {
 		var st api.Status
-		if p.admin().Do(ctx, "GET", "/v1/status", nil, &st) == nil && st.Calls > most {
+		if admin.Do(ctx, "GET", "/v1/status", nil, &st) == nil && st.Calls > most {
 			most, peak = st.Calls, resident(p.cmd.Process.Pid)
 		}
 		return most >= b.up
