@@ -29,6 +29,7 @@ type bridge struct {
 	busy   bool // a question to the gate is open
 	told   bool // the gate knows the end, or never knew the call
 	joined bool // the caller was sent the answer
+	gone   bool // the shard has forgotten it
 	at     time.Duration
 	slot   int // in the shard's timers, from 1; 0 is not there
 
@@ -73,6 +74,10 @@ type caller struct {
 
 // forget removes a call of which nothing is left to be said.
 func (s *shard) forget(b *bridge) {
+	if b.gone {
+		return
+	}
+	b.gone = true
 	s.timers.remove(b)
 	delete(s.byID, b.id)
 	if s.uas[b.a.callID] == b.a {

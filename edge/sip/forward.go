@@ -166,7 +166,7 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 		b.ackForgotten(c, status)
 		return
 	}
-	if status == 481 || status == 408 {
+	if status == 481 || status == 408 || m == nil {
 		b.s.respond(t, reply{code: status})
 		b.finish(ending{by: call.System, why: policy.PeerGone})
 		return

@@ -168,13 +168,28 @@ func (s *shard) guard() {
 		return
 	}
 	defer func() {
-		if recover() != nil { // even hanging up fails: tell the gate and forget it
-			b.tell()
-			s.forget(b)
+		if recover() != nil { // even hanging up fails
+			s.abandon(b)
 		}
 	}()
+	if b.state == over { // it has been hung up already: what is left of it must not fail again and again
+		s.abandon(b)
+		return
+	}
 	b.finish(ending{by: call.System, why: policy.Fault, status: 500})
 	s.settle(b)
+}
+
+// abandon forgets a call without another word on the wire. The gate is told, whatever it does with that.
+func (s *shard) abandon(b *bridge) {
+	defer func() { _ = recover() }()
+	if b.state != over {
+		b.state = over
+		s.e.calls.Add(-1)
+		s.kept.Add(1)
+	}
+	s.forget(b)
+	b.tell()
 }
 
 // close ends the shard: nothing is done after it.
@@ -237,6 +252,9 @@ func (s *shard) tick() {
 
 // settle is done after each event of a call: it plans the call's next deadline, and forgets the call when all is over.
 func (s *shard) settle(b *bridge) {
+	if b.gone {
+		return
+	}
 	b.sweep()
 	if b.state == over && !b.busy && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)

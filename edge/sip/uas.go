@@ -106,7 +106,8 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 		Dialled: string(m.URI().AppendUser(nil)), Source: p.Src, ALeg: string(m.CallID()),
 		UserAgent: clipText(string(m.Get(message.HUserAgent)), 200),
 	}
-	if !e.hasCredentials(m) {
+	var c message.Credentials
+	if !e.ownCredentials(m, &c) { // a carrier may pass on somebody's login elsewhere
 		trunk, ok := e.d.TrunkOf(p.Src)
 		if !ok {
 			e.challenge(p, false)
@@ -133,11 +134,16 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 func (e *Edge) login(p *transport.Packet) auth.Result {
 	m := &p.Msg
 	var c message.Credentials
-	if !m.Credentials(message.HProxyAuthorization, e.o.Realm, &c) && !m.Credentials(message.HAuthorization, e.o.Realm, &c) {
+	if !e.ownCredentials(m, &c) {
 		return auth.Result{Outcome: auth.Challenge}
 	}
 	c.Method = m.MethodText()
 	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now())
+}
+
+// ownCredentials reads the credentials that are for us.
+func (e *Edge) ownCredentials(m *message.Message, c *message.Credentials) bool {
+	return m.Credentials(message.HProxyAuthorization, e.o.Realm, c) || m.Credentials(message.HAuthorization, e.o.Realm, c)
 }
 
 // newBridge takes over what is needed of an INVITE: the packet is the reader's.
@@ -214,11 +220,12 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		return
 	}
 	b.id = plan.ID
-	s.byID[b.id] = b
-	switch cut, ok := s.early[b.id]; {
-	case b.state == over: // cancelled meanwhile
+	if b.state == over { // cancelled meanwhile
 		b.tell()
 		return
+	}
+	s.byID[b.id] = b
+	switch cut, ok := s.early[b.id]; {
 	case ok:
 		b.finish(ending{by: call.System, why: cut.why, f: cut.f})
 		return
