@@ -1,259 +1,207 @@
 package transaction
 
 import (
-	"slices"
+	"fmt"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
 
-var std = Timers{}.Defaults()
-
 const ms = time.Millisecond
 
-// ticks runs a machine until nothing is due, and returns when it asked for a repeat and when and how it ended.
-func ticks(deadline func() time.Duration, tick func(time.Duration) Do) (sent []time.Duration, end time.Duration, last Do) {
-	for range 1000 {
+var rfc = Timers{}.Defaults()
+
+// run ticks a machine at each of its deadlines and says what it wanted, and when.
+func run(deadline func() time.Duration, tick func(time.Duration, *Timers) Do) (all []string) {
+	for deadline() != Never && len(all) < 50 {
 		at := deadline()
-		if at == Never {
-			return sent, end, last
-		}
-		do := tick(at)
-		if do.Has(Send) {
-			sent = append(sent, at)
-		}
-		if do.Has(Done) {
-			end, last = at, do
+		all = append(all, fmt.Sprint(at, " ", name(tick(at, &rfc))))
+	}
+	return all
+}
+
+func name(d Do) (s string) {
+	for i, n := range []string{"send", "ack", "pass", "timeout", "done"} {
+		if d&(1<<i) != 0 {
+			s += n + " "
 		}
 	}
-	panic("never ends")
+	if s == "" {
+		return "nothing"
+	}
+	return s[:len(s)-1]
 }
 
-func (c *Client) run() ([]time.Duration, time.Duration, Do) {
-	return ticks(c.Deadline, func(at time.Duration) Do { return c.Tick(at, &std) })
-}
-
-func (s *Server) run() ([]time.Duration, time.Duration, Do) {
-	return ticks(s.Deadline, func(at time.Duration) Do { return s.Tick(at, &std) })
-}
-
-func want(t *testing.T, what string, sent []time.Duration, end time.Duration, last Do, wantSent []time.Duration, wantEnd time.Duration, wantLast Do) {
+func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
-	if !slices.Equal(sent, wantSent) || end != wantEnd || last != wantLast {
-		t.Errorf("%s: repeats at %v, ends at %v with %b; want %v, %v, %b", what, sent, end, last, wantSent, wantEnd, wantLast)
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
 	}
 }
 
-// Nobody answers: timers A, B, E and F.
-func TestClientAlone(t *testing.T) {
-	c := NewClient(true, false, 0, &std)
-	sent, end, last := c.run()
-	want(t, "INVITE", sent, end, last, []time.Duration{500 * ms, 1500 * ms, 3500 * ms, 7500 * ms, 15500 * ms, 31500 * ms}, 32*time.Second, Timeout|Done)
-	c = NewClient(false, false, 0, &std)
-	sent, end, last = c.run()
-	want(t, "BYE", sent, end, last, []time.Duration{500 * ms, 1500 * ms, 3500 * ms, 7500 * ms, 11500 * ms, 15500 * ms, 19500 * ms, 23500 * ms, 27500 * ms, 31500 * ms},
-		32*time.Second, Timeout|Done)
+// Timers A and B, E and F, G and H, and the repeats of a 2xx, in the figures of RFC 3261 17.
+func TestSchedules(t *testing.T) {
+	ict := NewClient(true, false, 0, &rfc)
+	same(t, "INVITE client", run(ict.Deadline, ict.Tick), []string{
+		"500ms send", "1.5s send", "3.5s send", "7.5s send", "15.5s send", "31.5s send", "32s timeout done",
+	})
+	nict := NewClient(false, false, 0, &rfc)
+	same(t, "other client", run(nict.Deadline, nict.Tick), []string{
+		"500ms send", "1.5s send", "3.5s send", "7.5s send", "11.5s send", "15.5s send", "19.5s send", "23.5s send", "27.5s send", "31.5s send", "32s timeout done",
+	})
 	for _, invite := range []bool{true, false} {
-		c = NewClient(invite, true, 0, &std)
-		sent, end, last = c.run()
-		want(t, "over TCP", sent, end, last, nil, 32*time.Second, Timeout|Done)
+		c := NewClient(invite, true, 0, &rfc)
+		same(t, "client on TCP", run(c.Deadline, c.Tick), []string{"32s timeout done"})
 	}
+	refused := NewServer(true, false)
+	if do := refused.Respond(486, 0, &rfc); do != Send {
+		t.Errorf("respond: %s", name(do))
+	}
+	finals := []string{"500ms send", "1.5s send", "3.5s send", "7.5s send", "11.5s send", "15.5s send", "19.5s send", "23.5s send", "27.5s send", "31.5s send", "32s timeout done"}
+	same(t, "INVITE server refused", run(refused.Deadline, refused.Tick), finals)
+	for _, reliable := range []bool{false, true} { // a 2xx is repeated on every transport
+		answered := NewServer(true, reliable)
+		answered.Respond(200, 0, &rfc)
+		same(t, "INVITE server answered", run(answered.Deadline, answered.Tick), finals)
+	}
+	tcp := NewServer(true, true)
+	tcp.Respond(486, 0, &rfc)
+	same(t, "INVITE server refused on TCP", run(tcp.Deadline, tcp.Tick), []string{"32s timeout done"})
+	bye := NewServer(false, false)
+	bye.Respond(200, 0, &rfc)
+	same(t, "other server", run(bye.Deadline, bye.Tick), []string{"32s done"})
 }
 
-func TestInviteClient(t *testing.T) {
-	c := NewClient(true, false, 0, &std)
-	if do := c.Response(180, 100*ms, &std); do != Pass || c.Deadline() != Never {
-		t.Errorf("180: %b, %v", do, c.Deadline()) // it may ring for ever
-	}
-	if do := c.Response(486, time.Second, &std); do != Ack|Pass || c.State() != Completed {
-		t.Errorf("486: %b", do)
-	}
-	if do := c.Response(486, 2*time.Second, &std); do != Ack {
-		t.Errorf("486 again: %b", do)
-	}
-	if do := c.Response(200, 2*time.Second, &std); do != 0 {
-		t.Errorf("200 after a final answer: %b", do)
-	}
-	sent, end, last := c.run()
-	want(t, "timer D", sent, end, last, nil, 33*time.Second, Done)
-
-	c = NewClient(true, false, 0, &std)
-	for i := range 3 { // repeats and forks come through while timer M runs
-		if do := c.Response(200, time.Duration(i)*time.Second, &std); do != Pass || c.State() != Accepted {
-			t.Errorf("200: %b", do)
+// The ways through the machines: events in order, what each asks for, and where they end.
+func TestClientPaths(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		invite   bool
+		reliable bool
+		status   []int
+		want     []string
+		state    State
+		left     time.Duration // until the state ends; Never
+	}{
+		{"rings for ever", true, false, []int{100, 180, 180}, []string{"pass", "pass", "pass"}, Proceeding, Never},
+		{"answered", true, false, []int{180, 200, 200, 486}, []string{"pass", "pass", "pass", "nothing"}, Accepted, 32 * time.Second},
+		{"refused", true, false, []int{100, 486, 486, 200}, []string{"pass", "ack pass", "ack", "nothing"}, Completed, 32 * time.Second},
+		{"refused on TCP", true, true, []int{486, 486}, []string{"ack pass done", "nothing"}, Terminated, Never},
+		{"plain", false, false, []int{100, 200, 200}, []string{"pass", "pass", "nothing"}, Completed, 5 * time.Second},
+		{"plain on TCP", false, true, []int{200, 200}, []string{"pass done", "nothing"}, Terminated, Never},
+		{"plain, slow", false, false, []int{100}, []string{"pass"}, Proceeding, 4 * time.Second},
+	} {
+		m := NewClient(c.invite, c.reliable, 0, &rfc)
+		for i, status := range c.status {
+			if got := name(m.Response(status, 0, &rfc)); got != c.want[i] {
+				t.Errorf("%s: %d asks for %s, want %s", c.name, status, got, c.want[i])
+			}
+		}
+		if m.State() != c.state || m.Deadline() != c.left {
+			t.Errorf("%s: state %d until %v", c.name, m.State(), m.Deadline())
 		}
 	}
-	_, end, last = c.run()
-	if end != 32*time.Second || last != Done {
-		t.Errorf("timer M: %v %b", end, last)
-	}
-
-	c = NewClient(true, true, 0, &std)
-	if do := c.Response(603, 0, &std); do != Ack|Pass|Done {
-		t.Errorf("603 over TCP: %b", do)
-	}
 }
 
-// After a CANCEL the final answer has 64·T1; in Calling nothing is repeated any more, but a late answer is taken.
-func TestLimit(t *testing.T) {
-	c := NewClient(true, false, 0, &std)
-	c.Response(180, 0, &std)
-	c.Limit(10*time.Second, &std)
-	_, end, last := c.run()
-	if end != 42*time.Second || last != Timeout|Done {
-		t.Errorf("%v %b", end, last)
-	}
-	c = NewClient(true, false, 0, &std)
-	c.Limit(4*time.Second, &std)
-	if do := c.Response(200, 5*time.Second, &std); do != Pass {
-		t.Errorf("late 200: %b", do)
-	}
-	c = NewClient(true, false, 0, &std)
-	c.Limit(4*time.Second, &std)
-	sent, end, last := c.run()
-	want(t, "silent", sent, end, last, nil, 32*time.Second, Timeout|Done)
-}
-
-func TestPlainClient(t *testing.T) {
-	c := NewClient(false, false, 0, &std)
-	c.Tick(500*ms, &std)
-	if do := c.Response(100, 600*ms, &std); do != Pass || c.Deadline() != 4600*ms {
-		t.Errorf("100: %b, %v", do, c.Deadline())
-	}
-	if do := c.Response(200, time.Second, &std); do != Pass {
-		t.Errorf("200: %b", do)
-	}
-	if do := c.Response(200, time.Second, &std); do != 0 {
-		t.Errorf("200 again: %b", do)
-	}
-	_, end, last := c.run()
-	if end != 6*time.Second || last != Done {
-		t.Errorf("timer K: %v %b", end, last)
-	}
-}
-
-func TestInviteServer(t *testing.T) {
+func TestServerPaths(t *testing.T) {
 	s := NewServer(true, false)
-	if s.Deadline() != Never || s.Request() != Send {
-		t.Error("waiting")
+	if do := s.Request(); do != Send {
+		t.Errorf("a repeat before the answer: %s", name(do))
 	}
-	if do := s.Respond(180, 0, &std); do != Send {
-		t.Errorf("180: %b", do)
+	if s.Respond(180, 0, &rfc) != Send || s.Deadline() != Never || s.Respond(200, 0, &rfc) != Send || s.Respond(486, 0, &rfc) != 0 {
+		t.Error("one final answer only")
 	}
-	if do := s.Respond(486, 0, &std); do != Send {
-		t.Errorf("486: %b", do)
+	if do := s.Request(); do != 0 {
+		t.Errorf("a repeat after a 2xx: %s", name(do))
 	}
-	if do := s.Respond(200, 0, &std); do != 0 {
-		t.Errorf("a second final: %b", do)
+	if s.Ack(ms, &rfc) != Pass || s.Ack(2*ms, &rfc) != 0 || !s.Acked() || s.Deadline() != 32*time.Second {
+		t.Error("the ACK of a 2xx is news once, and repeats end")
 	}
-	r := s
-	sent, end, last := r.run()
-	want(t, "timers G and H", sent, end, last, []time.Duration{500 * ms, 1500 * ms, 3500 * ms, 7500 * ms, 11500 * ms, 15500 * ms, 19500 * ms, 23500 * ms, 27500 * ms, 31500 * ms},
-		32*time.Second, Timeout|Done)
-	if do := s.Ack(time.Second, &std); do != 0 || s.State() != Confirmed {
-		t.Errorf("ACK: %b", do)
+	if s.Tick(32*time.Second, &rfc) != Done {
+		t.Error("timer L")
 	}
-	_, end, last = s.run()
-	if end != 6*time.Second || last != Done {
-		t.Errorf("timer I: %v %b", end, last)
-	}
-}
 
-// The 2xx is repeated until its ACK, also over TCP; INVITEs that come again are absorbed (RFC 6026).
-func TestAccepted(t *testing.T) {
-	for _, reliable := range []bool{true, false} {
-		s := NewServer(true, reliable)
-		s.Respond(200, 0, &std)
-		if s.Request() != 0 {
-			t.Error("a repeated INVITE is not absorbed")
-		}
-		r := s
-		sent, end, last := r.run()
-		if len(sent) != 10 || end != 32*time.Second || last != Timeout|Done {
-			t.Errorf("no ACK: %v, %v, %b", sent, end, last)
-		}
-		s.Tick(500*ms, &std)
-		if do := s.Ack(600*ms, &std); do != Pass || !s.Acked() {
-			t.Errorf("ACK: %b", do)
-		}
-		if do := s.Ack(700*ms, &std); do != 0 {
-			t.Errorf("ACK again: %b", do)
-		}
-		sent, end, last = s.run()
-		want(t, "after the ACK", sent, end, last, nil, 32*time.Second, Done)
+	s = NewServer(true, false)
+	s.Respond(404, 0, &rfc)
+	if s.Request() != Send || s.Ack(ms, &rfc) != 0 || s.State() != Confirmed || s.Request() != 0 || s.Tick(ms+5*time.Second, &rfc) != Done {
+		t.Error("timer I")
 	}
-}
-
-func TestPlainServer(t *testing.T) {
-	s := NewServer(false, false)
-	if s.Request() != 0 {
-		t.Error("nothing to repeat yet")
+	s = NewServer(true, true)
+	s.Respond(404, 0, &rfc)
+	if s.Ack(ms, &rfc) != Done {
+		t.Error("an ACK on TCP ends it")
 	}
-	s.Respond(200, time.Second, &std)
-	if s.Request() != Send {
-		t.Error("a repeat gets the answer again")
-	}
-	_, end, last := s.run()
-	if end != 33*time.Second || last != Done {
-		t.Errorf("timer J: %v %b", end, last)
+	s = NewServer(false, false)
+	if s.Request() != 0 || s.Respond(200, 0, &rfc) != Send || s.Request() != Send {
+		t.Error("another server repeats its answer")
 	}
 	s = NewServer(false, true)
-	if do := s.Respond(200, 0, &std); do != Send|Done {
-		t.Errorf("over TCP: %b", do)
+	if s.Respond(200, 0, &rfc) != Send|Done {
+		t.Error("timer J on TCP")
 	}
 }
 
-// Whatever happens in whatever order, a machine with a final answer ends within 64·T1 plus T4, and ends once; after its end it asks for nothing.
+// Limit ends an INVITE that rings for ever, takes late answers until then, and repeats nothing.
+func TestLimit(t *testing.T) {
+	c := NewClient(true, false, 0, &rfc)
+	c.Response(180, 0, &rfc)
+	c.Limit(time.Minute, &rfc)
+	if c.Deadline() != time.Minute+32*time.Second || c.Response(200, time.Minute, &rfc) != Pass {
+		t.Errorf("until %v", c.Deadline())
+	}
+	c.Limit(time.Minute, &rfc)
+	if c.State() != Accepted {
+		t.Error("a limit ends nothing that is answered")
+	}
+	c = NewClient(true, false, 0, &rfc)
+	c.Limit(0, &rfc)
+	same(t, "limited", run(c.Deadline, c.Tick), []string{"32s timeout done"})
+}
+
+// Whatever comes, and however late the ticks: a machine that was left alone for 64·T1 after its last final event ends,
+// ends once, and never asks to be ticked in the past for ever.
 func TestMachinesEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		invite, reliable := rapid.Bool().Draw(t, "invite"), rapid.Bool().Draw(t, "reliable")
-		c, s := NewClient(invite, reliable, 0, &std), NewServer(invite, reliable)
-		now, clientDone, serverDone := time.Duration(0), 0, 0
-		note := func(done *int, do Do) {
-			if *done > 0 && do != 0 {
-				t.Fatalf("%b after the end", do)
-			}
-			if do.Has(Done) {
-				*done++
+		c, s := NewClient(invite, reliable, 0, &rfc), NewServer(invite, reliable)
+		now, done := time.Duration(0), 0
+		note := func(d Do) {
+			if d.Has(Done) {
+				done++
 			}
 		}
-		for range rapid.IntRange(0, 30).Draw(t, "events") {
-			now += time.Duration(rapid.IntRange(0, 5000).Draw(t, "wait")) * ms
-			status := rapid.SampledFrom([]int{100, 180, 200, 404, 503, 600}).Draw(t, "status")
-			switch rapid.IntRange(0, 6).Draw(t, "what") {
+		for range rapid.IntRange(0, 20).Draw(t, "events") {
+			now += time.Duration(rapid.IntRange(0, 20_000).Draw(t, "gap")) * ms
+			status := rapid.SampledFrom([]int{100, 180, 200, 299, 300, 401, 486, 503, 699}).Draw(t, "status")
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0:
-				note(&clientDone, c.Response(status, now, &std))
+				note(c.Response(status, now, &rfc))
 			case 1:
-				c.Limit(now, &std)
-			case 2, 3:
-				note(&clientDone, c.Tick(now, &std))
-				note(&serverDone, s.Tick(now, &std))
+				note(c.Tick(now, &rfc))
+			case 2:
+				note(s.Respond(status, now, &rfc))
+			case 3:
+				note(s.Ack(now, &rfc))
 			case 4:
-				note(&serverDone, s.Request())
+				note(s.Tick(now, &rfc))
 			case 5:
-				note(&serverDone, s.Respond(status, now, &std))
-			case 6:
-				note(&serverDone, s.Ack(now, &std))
+				note(s.Request())
 			}
 		}
-		note(&clientDone, c.Response(503, now, &std))
-		note(&serverDone, s.Respond(503, now, &std))
-		limit := now + std.Patience() + std.T4
-		for _, m := range []struct {
-			deadline func() time.Duration
-			tick     func(time.Duration, *Timers) Do
-			done     *int
-		}{{c.Deadline, c.Tick, &clientDone}, {s.Deadline, s.Tick, &serverDone}} {
-			for at := m.deadline(); at != Never; at = m.deadline() {
-				if at > limit {
-					t.Fatalf("still waits for %v at %v", at, now)
+		c.Limit(now, &rfc)
+		note(s.Respond(500, now, &rfc))
+		for range 40 {
+			for _, at := range []time.Duration{c.Deadline(), s.Deadline()} {
+				if at != Never {
+					now = max(now, at)
 				}
-				note(m.done, m.tick(max(at, now), &std))
 			}
-			if *m.done != 1 {
-				t.Fatalf("ended %d times", *m.done)
-			}
+			note(c.Tick(now, &rfc))
+			note(s.Tick(now, &rfc))
+		}
+		if c.State() != Terminated || s.State() != Terminated || done != 2 {
+			t.Fatalf("client %d, server %d, %d ends", c.State(), s.State(), done)
 		}
 	})
 }
