@@ -95,7 +95,7 @@ func must(t testing.TB, err error) {
 func open(t testing.TB, b *book.Book, m store.Money) *house {
 	t.Helper()
 	h := &house{t: t, book: b, money: m, cuts: make(chan call.ID, 1000)}
-	h.led = ledger.New(m, ledger.Options{Node: "n1"})
+	h.led = ledger.New(m, ledger.Options{Node: "n1", Gather: -1, Linger: -1}) // figures to the second
 	h.led.Start()
 	var err error
 	h.gate, err = New(Options{Node: "n1", Plan: b.Plan(), Book: b, Ledger: h.led})

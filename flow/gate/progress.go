@@ -83,12 +83,17 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		l.call.Trunk = w.Trunk
 	}
 	c := l.call
-	at := l.nextLook(g.o.Ahead)
 	l.mu.Unlock()
 	op := store.Op{Kind: store.OpUpdate, ID: id, Call: &c, Facts: answered(&c)}
 	if err := g.writeAnswer(ctx, l, op); err != nil {
 		return err
 	}
+	// The caller hears it only now, and pays from now on. A restart would count from a few milliseconds before.
+	l.mu.Lock()
+	l.call.AnsweredAt = time.Now()
+	l.call.Quote.Start, l.call.Cost.Start = l.call.AnsweredAt, l.call.AnsweredAt
+	at := l.nextLook(g.o.Ahead)
+	l.mu.Unlock()
 	g.stats.answered.Add(1)
 	g.meter.add(id, at)
 	return nil

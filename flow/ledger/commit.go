@@ -16,12 +16,13 @@ const (
 	lastRetry  = time.Second
 )
 
-// commit is the committer: it takes what has gathered while the last transaction was written, and writes that. There is
-// no delay on purpose: at low load an op is alone in its transaction and waits for one write of the disk.
+// commit is the committer: it takes what has gathered while the last transaction was written, and writes that. At low
+// load an op is alone in its transaction and waits for one write of the disk; see gather for what happens at high load.
 func (l *Ledger) commit() {
 	defer close(l.done)
 	retry := firstRetry
 	for {
+		l.gather()
 		group := l.take()
 		if len(group) == 0 && l.Healthy() == nil {
 			select {
@@ -44,6 +45,49 @@ func (l *Ledger) commit() {
 		retry = min(2*retry, lastRetry)
 	}
 }
+
+// gather waits a little for company where that saves writes: when transactions follow one another closely, and when
+// nobody waits for what is in the queue (settlements, facts). It ends early when somebody comes who waits, when the
+// group is full, and at Stop.
+func (l *Ledger) gather() {
+	l.mu.Lock()
+	n, waiting, last := len(l.queue), l.waiting, l.lastCommit
+	l.mu.Unlock()
+	wait := l.o.Linger
+	switch {
+	case n == 0 || n >= gatherEnough:
+		return
+	case waiting > 0 && time.Since(last) > busyWithin:
+		return
+	case waiting > 0:
+		wait = l.o.Gather
+	}
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-l.stop:
+			return
+		case <-l.wake:
+		}
+		l.mu.Lock()
+		n, came := len(l.queue), l.waiting > 0
+		l.mu.Unlock()
+		if n >= gatherEnough || came && waiting == 0 {
+			return
+		}
+	}
+}
+
+const (
+	busyWithin   = 4 * time.Millisecond // a transaction so long ago or less means that more are coming
+	gatherEnough = 16                   // ops that are company enough
+)
 
 func (l *Ledger) pending() bool {
 	l.mu.Lock()
@@ -165,6 +209,7 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 		l.o.Log.Info("the store is back", "waiting", len(l.queue))
 	}
 	l.failed = nil
+	l.lastCommit = time.Now()
 	l.stats.count(group, outs, took)
 	for _, e := range group {
 		l.uncount(e)

@@ -31,6 +31,10 @@ type Options struct {
 	Posted  int           // most ops of Post that wait for the store to come back; 200,000. More are dropped and counted
 	Facts   int           // most facts of Record that wait; 32,768. More are dropped and counted
 	Timeout time.Duration // how long a transaction may take before it counts as failed; 10 s
+	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
+	Linger  time.Duration // how long one waits that nobody waits for; 15 ms, < 0 never
+	// Direct: the store is in memory and answers at once, so that each op is written by whoever brings it.
+	Direct bool
 }
 
 func (o *Options) defaults() {
@@ -51,6 +55,12 @@ func (o *Options) defaults() {
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
 	}
+	if o.Gather == 0 {
+		o.Gather = 1500 * time.Microsecond
+	}
+	if o.Linger == 0 {
+		o.Linger = 15 * time.Millisecond
+	}
 }
 
 // Ledger is the one writer of money. Safe for concurrent use.
@@ -63,16 +73,17 @@ type Ledger struct {
 	abandon chan struct{} // closed when Stop may wait no longer
 	done    chan struct{} // closed by the committer at its end
 
-	mu      sync.Mutex // owns all below
-	queue   []*entry   // accepted and not yet with the store, in order
-	waiting int        // entries of queue that somebody waits for
-	posted  int        // entries of Post, in queue or with the store
-	facts   int        // facts of Record, in queue or with the store
-	updates map[call.ID]*entry
-	failed  error // the last failure, while it lasts
-	started bool
-	stopped bool
-	stats   Stats
+	mu         sync.Mutex // owns all below
+	queue      []*entry   // accepted and not yet with the store, in order
+	waiting    int        // entries of queue that somebody waits for
+	posted     int        // entries of Post, in queue or with the store
+	facts      int        // facts of Record, in queue or with the store
+	updates    map[call.ID]*entry
+	failed     error // the last failure, while it lasts
+	started    bool
+	stopped    bool
+	stats      Stats
+	lastCommit time.Time
 }
 
 // entry is one op on its way. It is in the queue, or with the committer.
@@ -155,6 +166,9 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 	if why := op.Check(); why != "" {
 		return store.Outcome{}, &store.OpError{Why: why}
 	}
+	if l.o.Direct {
+		return l.direct(ctx, op)
+	}
 	e := &entry{op: op, kind: waited, result: make(chan result, 1)}
 	if err := l.admit(e); err != nil {
 		return store.Outcome{}, err
@@ -168,6 +182,23 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 		l.mu.Unlock()
 		return store.Outcome{}, fmt.Errorf("waiting for the ledger: %w", ctx.Err())
 	}
+}
+
+// direct writes one op on the caller's goroutine: the store's own lock is the order.
+func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error) {
+	outs, err := l.m.Apply(ctx, []store.Op{op})
+	if err != nil {
+		return store.Outcome{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Groups++
+	l.stats.Ops++
+	l.stats.LargestGroup = 1
+	if outs[0].Refused {
+		l.stats.Refused++
+	}
+	return outs[0], nil
 }
 
 func (l *Ledger) admit(e *entry) error {
@@ -202,6 +233,12 @@ func (l *Ledger) push(e *entry) {
 func (l *Ledger) Post(op store.Op) {
 	if why := op.Check(); why != "" {
 		l.invalid(&op, &store.OpError{Why: why})
+		return
+	}
+	if l.o.Direct {
+		if _, err := l.direct(context.Background(), op); err != nil {
+			l.invalid(&op, err)
+		}
 		return
 	}
 	l.mu.Lock()
@@ -240,6 +277,10 @@ func (l *Ledger) merge(op *store.Op) bool {
 
 // Record writes facts without money in their turn. It never blocks; when too many wait they are dropped and counted.
 func (l *Ledger) Record(facts ...store.Fact) {
+	if l.o.Direct {
+		l.Post(store.Op{Kind: store.OpRecord, Facts: facts})
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range facts {

@@ -75,6 +75,9 @@ func (b *breaking) Ping(context.Context) error {
 }
 
 func start(t *testing.T, m store.Money, o ledger.Options) *ledger.Ledger {
+	if o.Gather == 0 && o.Linger == 0 {
+		o.Gather, o.Linger = -1, -1 // virtual time stands still; TestGather is about these
+	}
 	t.Helper()
 	l := ledger.New(m, o)
 	l.Start()
@@ -497,4 +500,60 @@ func (f *faulty) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 		return nil, errDisk
 	}
 	return f.Money.Apply(ctx, ops)
+}
+
+// TestGather: what nobody waits for lingers for company; what somebody waits for is alone only when nothing went before.
+func TestGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := start(t, b, ledger.Options{Gather: 2 * time.Millisecond, Linger: 10 * time.Millisecond})
+		began := time.Now()
+		do := func(n int) {
+			if _, err := l.Do(t.Context(), storetest.Open(storetest.Call(n, "l"), 1, storetest.In("p", 100))); err != nil {
+				t.Error(err)
+			}
+		}
+		do(1)
+		if d := time.Since(began); d != 0 {
+			t.Fatalf("the first op waited %v", d)
+		}
+		do(2)
+		if d := time.Since(began); d != 2*time.Millisecond {
+			t.Fatalf("an op close behind another waited %v", d)
+		}
+		time.Sleep(time.Second)
+		began = time.Now()
+		l.Post(storetest.Settle(storetest.Call(1, "l"), 1))
+		synctest.Wait()
+		if p := purse(t, b, "p"); p.Held != 2 {
+			t.Fatal("a settlement did not wait for company")
+		}
+		do(3) // is the company
+		if d := time.Since(began); d != 0 {
+			t.Fatalf("an op waited %v for a settlement", d)
+		}
+		if p := purse(t, b, "p"); p.Held != 2 || p.Spent != 1 {
+			t.Fatalf("%+v", p)
+		}
+	})
+}
+
+// TestDirect: over a store in memory the ledger is a door and not a queue.
+func TestDirect(t *testing.T) {
+	m := memory.New()
+	l := ledger.New(m, ledger.Options{Direct: true})
+	l.Start()
+	c := storetest.Call(1, "l")
+	out, err := l.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100)))
+	if err != nil || out.Refused {
+		t.Fatalf("%+v %v", out, err)
+	}
+	l.Post(storetest.Settle(c, 4))
+	l.Record(store.Fact{At: time.Now(), Kind: "test.fact", Body: []byte("{}")})
+	if p := purse(t, m, "p"); p.Held != 0 || p.Spent != 4 {
+		t.Fatalf("%+v", p)
+	}
+	if err := l.Stop(t.Context()); err != nil || l.Stats().Ops != 3 {
+		t.Fatalf("%v, %+v", err, l.Stats())
+	}
 }
