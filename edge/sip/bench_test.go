@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringfence/core/account"
@@ -57,7 +59,7 @@ func (c *tap) SetWriteDeadline(time.Time) error { return nil }
 // bench drives an edge with packets of a phone and a carrier, written with as little effort as can be: what is measured
 // is the edge with real logins and bindings, a gate that lets all out, and no kernel.
 type bench struct {
-	b     *testing.B
+	b     testing.TB
 	e     *Edge
 	tap   *tap
 	ring  [16]transport.Packet // the edge keeps one while it is busy
@@ -74,7 +76,7 @@ type bench struct {
 
 var benchPhone, benchCarrier = netip.MustParseAddrPort(phoneAt), netip.MustParseAddrPort(carrierAt)
 
-func newBench(b *testing.B) *bench {
+func newBench(b testing.TB) *bench {
 	x := &bench{b: b, tap: newTap(), ha2: map[string]string{}}
 	h := secret.NewHA1("alice", "r", secret.NewPassword("correct horse"))
 	a, err := auth.New(auth.Options{Realm: "r", Line: func(user []byte, _ time.Time) (auth.Line, bool) {
@@ -209,9 +211,14 @@ func (x *bench) answer(m []byte, status, body string) {
 
 const benchURI = "sip:02079460000@10.0.0.1"
 
-// call makes one whole call with a login: 407, 100, 180, 200, ACK, BYE on both legs. Thirteen packets come in.
+// call makes one whole call with a login: 407, 100, 180, 200, ACK, BYE on both legs. Ten packets come in.
 func (x *bench) call() {
 	x.n++
+	x.down(x.n, x.up())
+}
+
+// up makes call number x.n as far as the ACK and returns its To line.
+func (x *bench) up() string {
 	x.request("INVITE", benchURI, "", 1)
 	x.end(sdp)
 	x.from(benchPhone)
@@ -240,6 +247,12 @@ func (x *bench) call() {
 	x.request("ACK", "sip:"+edgeAt, to, 2)
 	x.end("")
 	x.from(benchPhone)
+	return to
+}
+
+// down hangs call number n up.
+func (x *bench) down(n int, to string) {
+	x.n = n
 	x.request("BYE", "sip:"+edgeAt, to, 3)
 	x.end("")
 	x.from(benchPhone)
@@ -291,4 +304,44 @@ func BenchmarkStranger(b *testing.B) {
 		x.from(benchPhone)
 		x.done(x.next("SIP/2.0 407"))
 	}
+}
+
+// Ten thousand calls that are up hold no more than 16 KiB each, and nothing once they are over.
+func TestTenThousandCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes ten thousand calls")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		x := newBench(t)
+		heap := func() int64 {
+			time.Sleep(time.Minute) // all transactions are over
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		const n = 10_000
+		tos := make([]string, n)
+		x.n = n + 1
+		x.down(x.n, x.up()) // warm
+		before, goroutines := heap(), runtime.NumGoroutine()
+		for i := range tos {
+			x.n = i
+			tos[i] = x.up()
+		}
+		each := (heap() - before) / n
+		t.Logf("%d bytes a call", each)
+		if each > 16<<10 {
+			t.Errorf("%d bytes a call", each)
+		}
+		for i, to := range tos {
+			x.down(i, to)
+		}
+		left, more := heap()-before, runtime.NumGoroutine()-goroutines
+		t.Logf("%d bytes and %d goroutines stay after %d calls", left, more, n)
+		if s := x.e.Stats(); left > 4<<20 || more > maxSpare || x.ended.Load() != n+1 || s.Panics != 0 || s.Kept != 0 || s.Calls != 0 {
+			t.Errorf("%d bytes and %d goroutines stay; %d ends; %+v", left, more, x.ended.Load(), s)
+		}
+	})
 }
