@@ -25,8 +25,9 @@ import (
 
 // network carries packets between addresses in memory, at once and in order.
 type network struct {
-	mu    sync.Mutex // owns socks
+	mu    sync.Mutex // owns socks, and guards mess
 	socks map[string]*memory
+	mess  func() (delays []time.Duration) // of each copy of a packet that arrives; nil: one, at once
 }
 
 type packet struct {
@@ -63,13 +64,26 @@ func (m *memory) ReadFrom(b []byte) (int, net.Addr, error) {
 func (m *memory) WriteTo(b []byte, to net.Addr) (int, error) {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()
-	if o := m.n.socks[to.String()]; o != nil {
-		select {
-		case o.in <- packet{m.addr, bytes.Clone(b)}:
-		default: // lost
-		}
+	o := m.n.socks[to.String()]
+	if o == nil {
+		return len(b), nil
+	}
+	p := packet{m.addr, bytes.Clone(b)}
+	if m.n.mess == nil {
+		o.arrive(p)
+		return len(b), nil
+	}
+	for _, d := range m.n.mess() {
+		time.AfterFunc(d, func() { o.arrive(p) })
 	}
 	return len(b), nil
+}
+
+func (m *memory) arrive(p packet) {
+	select {
+	case m.in <- p:
+	default: // lost
+	}
 }
 
 func (m *memory) Close() error                     { m.once.Do(func() { close(m.done) }); return nil }
@@ -304,10 +318,13 @@ type peer struct {
 	t    testing.TB
 	sock *memory
 	at   string
+	to   string // the edge
 	n    int
 }
 
-func (w *world) peer(at string) *peer { return &peer{t: w.t, sock: w.net.listen(at), at: at} }
+func (w *world) peer(at string) *peer {
+	return &peer{t: w.t, sock: w.net.listen(at), at: at, to: edgeAt}
+}
 
 // send sends text to the edge; lines may end with LF alone. Content-Length is added.
 func (p *peer) send(text string) {
@@ -318,7 +335,7 @@ func (p *peer) send(text string) {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	out := strings.Join(lines, "\r\n") + fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	if _, err := p.sock.WriteTo([]byte(out), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(edgeAt))); err != nil {
+	if _, err := p.sock.WriteTo([]byte(out), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.to))); err != nil {
 		p.t.Fatal(err)
 	}
 }
