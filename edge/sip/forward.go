@@ -15,7 +15,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 	case m.CSeq() < l.remoteSeq:
 		s.e.answer(p, message.Reply{Code: 500, Lines: retryAfter})
 		return
-	case m.Method() == message.BYE:
+	case m.Method() == message.BYE && (l.state != closed || len(l.servers) < maxServers):
 	case l.state == closed || l.b.state == over:
 		s.e.answer(p, message.Reply{Code: 481})
 		return

@@ -17,7 +17,7 @@ import (
 // answer for a while, since a repeat cannot log in a second time.
 func (s *shard) register(p *transport.Packet) {
 	e, m := s.e, &p.Msg
-	key := repeatKey(m)
+	key := repeatKey(p)
 	if last := s.answered.find(key, s.now); last != nil {
 		e.stats.repeats.Add(1)
 		e.send(replyTo(p), last, 0)
@@ -169,5 +169,7 @@ func (c *answerCache) keep(key uint64, text []byte, now time.Duration) {
 
 var repeatSeed = maphash.MakeSeed()
 
-// repeatKey is the same for each repeat of a request and for nothing else: all of its bytes count.
-func repeatKey(m *message.Message) uint64 { return maphash.Bytes(repeatSeed, m.Bytes()) }
+// repeatKey is the same for each repeat of a request and for nothing else: all of its bytes count, and where it is from.
+func repeatKey(p *transport.Packet) uint64 {
+	return maphash.Bytes(repeatSeed, p.Msg.Bytes()) ^ maphash.Comparable(repeatSeed, p.Src)
+}
