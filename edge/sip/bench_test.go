@@ -62,7 +62,7 @@ type bench struct {
 	b     testing.TB
 	e     *Edge
 	tap   *tap
-	ring  [16]transport.Packet // the edge keeps one while it is busy
+	ring  [1024]transport.Packet // the edge keeps one while it is busy
 	room  []byte
 	ha1   string
 	ha2   map[string]string
