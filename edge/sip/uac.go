@@ -247,7 +247,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	if status == 100 {
 		return
 	}
-	if rseq, ok := m.RSeq(); ok && m.HasToken(message.HRequire, "100rel") && rseq > c.rseq {
+	if rseq, ok := m.RSeq(); ok && m.HasToken(message.HRequire, "100rel") && rseq > c.rseq && len(l.clients) < maxServers {
 		c.rseq = rseq
 		l.prack(c, m, rseq)
 	}
