@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"ringfence/core/account"
 	"ringfence/edge/rest"
@@ -25,6 +26,8 @@ func (a *App) openEdges(context.Context) error {
 		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.bans, Realm: cfg.SIP.Realm,
 		MaxCalls: cfg.SIP.MaxCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
+		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
+		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
 	}, a.sipDeps())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
@@ -38,6 +41,15 @@ func (a *App) openEdges(context.Context) error {
 		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Log: a.log, Extra: a.monitor.handlers,
 	})
 	return err
+}
+
+// advertised is a validated address, or none.
+func advertised(text string) netip.Addr {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a
 }
 
 // sipDeps is what the SIP edge asks and tells.

@@ -81,7 +81,7 @@ func numberingPlan(cfg *config.Config) (*phone.Plan, error) {
 // openStages builds the stages of a call; nothing runs yet.
 func (a *App) openStages(ctx context.Context) error {
 	cfg := &a.cfg
-	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log})
+	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Direct: cfg.Store.Money == "memory"})
 	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log})
 	if err := a.location.Load(ctx); err != nil {
 		return fmt.Errorf("registrations of before: %w", err)

@@ -52,9 +52,8 @@ type SIP struct {
 	// TCP is the list of addresses to listen on for SIP over TCP, as "address:port". [] turns it off.
 	TCP []netip.AddrPort `toml:"tcp"`
 
-	// Advertise is the host name or address, with a port if it is not the one listened on, that phones and carriers are
-	// told to use ("sip.example.net", "203.0.113.5:5060"). Left out, each packet carries the address it leaves from;
-	// set it when Ringfence stands behind address translation.
+	// Advertise is the IP address that phones and carriers are told to use: set it when Ringfence stands behind address
+	// translation ("203.0.113.5"). Left out, each packet carries the address it leaves from.
 	Advertise string `toml:"advertise"`
 
 	// Realm is the name that phones are asked to log in to. Changing it makes every phone log in afresh.
@@ -117,9 +116,6 @@ type Store struct {
 type Provider struct {
 	// Name is the provider's name, as people are shown it.
 	Name string `toml:"name" reload:"live"`
-
-	// Currency is the ISO 4217 code that all amounts are in. It cannot be changed once money has been recorded.
-	Currency string `toml:"currency"`
 
 	// Zone is the time zone of days, months and price bands for customers who have none of their own ("Europe/London").
 	Zone string `toml:"zone"`
@@ -271,9 +267,6 @@ type Secrets struct {
 type Limits struct {
 	// Contacts is how many phones one line may have registered at once.
 	Contacts int `toml:"contacts" min:"1" max:"100"`
-
-	// MessageBytes is the longest SIP message taken, headers and body together.
-	MessageBytes int `toml:"message-bytes" min:"1500" max:"65535"`
 
 	// Connections is how many TCP connections phones and carriers may hold open in all.
 	Connections int `toml:"connections" min:"1" max:"1000000"`

@@ -28,12 +28,12 @@ func defaults() Config {
 		},
 		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
 		Provider: Provider{
-			Name: "Ringfence", Currency: "GBP", Zone: "Europe/London", Tariff: "retail", Plan: "uk",
+			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk",
 			PeakFrom: Clock{8 * time.Hour, true}, PeakTill: Clock{18 * time.Hour, true},
 		},
 		Money:  Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
 		Log:    Log{Level: "info", Format: "text"},
-		Limits: Limits{Contacts: 10, MessageBytes: 16_384, Connections: 10_000, UploadBytes: 64 << 20},
+		Limits: Limits{Contacts: 10, Connections: 10_000, UploadBytes: 64 << 20},
 	}
 }
 

@@ -104,12 +104,11 @@ func within(value reflect.Value, least, most string) bool {
 }
 
 var (
-	currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
-	countryForm  = regexp.MustCompile(`^[A-Z]{2}$`)
-	codeForm     = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
-	digitsForm   = regexp.MustCompile(`^[0-9]{1,8}$`)
-	deckForm     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	hostForm     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
+	codeForm    = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
+	digitsForm  = regexp.MustCompile(`^[0-9]{1,8}$`)
+	deckForm    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	hostForm    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 )
 
 func (v *validator) names() {
@@ -139,8 +138,8 @@ func (v *validator) sip() {
 			}
 		}
 	}
-	if s.Advertise != "" && !isHostPort(s.Advertise) {
-		v.bad("sip.advertise", s.Advertise, `a host name or address, with a port if need be ("sip.example.net", "203.0.113.5:5060")`)
+	if a, err := netip.ParseAddr(s.Advertise); s.Advertise != "" && (err != nil || a.IsUnspecified()) {
+		v.bad("sip.advertise", s.Advertise, `an IP address ("203.0.113.5")`)
 	}
 	if s.MinExpiry.Duration > s.MaxExpiry.Duration {
 		v.bad("sip.min-expiry", s.MinExpiry, "at most sip.max-expiry ("+s.MaxExpiry.String()+")")
@@ -178,9 +177,6 @@ func (v *validator) store() {
 
 func (v *validator) provider() {
 	p := &v.c.Provider
-	if !currencyForm.MatchString(p.Currency) {
-		v.bad("provider.currency", p.Currency, `an ISO 4217 code ("GBP", "EUR")`)
-	}
 	if _, err := time.LoadLocation(p.Zone); err != nil || p.Zone == "Local" {
 		v.bad("provider.zone", p.Zone, `a time zone of the IANA list ("Europe/London", "UTC")`)
 	}

@@ -43,6 +43,7 @@ type Options struct {
 	Advertise netip.Addr // our address as others see it, for Via and Contact; zero: the listening one, or found out
 	Agent     string     // User-Agent and Server; "" is "Ringfence"
 
+	MaxConns     int                // TCP connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
 	MaxCalls     int                // calls at once; 0 is 50,000. A tenth more is kept for emergency calls
 	Timers       transaction.Timers // RFC 3261 T1, T2, T4
@@ -53,6 +54,8 @@ type Options struct {
 	MaxExpires   time.Duration      // longer wishes are shortened to this; 0 is 1 hour
 	SessionTime  time.Duration      // Session-Expires (RFC 4028); 0 is 30 minutes
 	MinSession   time.Duration      // Min-SE; 0 is 90 s
+	Grain        time.Duration      // deadlines are met up to so much later, far ones up to ten times that; 0 is to the point
+	Prompt       bool               // the gate answers at once and never waits for a disk
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
 	Log *slog.Logger // nil discards
@@ -124,7 +127,7 @@ func New(o Options, d Deps) (*Edge, error) {
 	}
 	var err error
 	e.net, err = transport.Listen(transport.Config{
-		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1),
+		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns,
 		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
