@@ -89,11 +89,16 @@ func newRegion(m *phonenumbers.PhoneMetadata) *region {
 	r.general = fromDesc(m.GetGeneralDesc())
 	r.fixed, r.mobile = fromDesc(m.GetFixedLine()), fromDesc(m.GetMobile())
 	r.kinds = []kindPattern{
-		{premium, fromDesc(m.GetPremiumRate())}, {freephone, fromDesc(m.GetTollFree())},
-		{sharedCost, fromDesc(m.GetSharedCost())}, {voip, fromDesc(m.GetVoip())},
-		{personal, fromDesc(m.GetPersonalNumber())}, {pager, fromDesc(m.GetPager())},
-		{universal, fromDesc(m.GetUan())}, {voicemail, fromDesc(m.GetVoicemail())},
-		{fixed, r.fixed}, {mobile, r.mobile},
+		{premium, fromDesc(m.GetPremiumRate())},
+		{freephone, fromDesc(m.GetTollFree())},
+		{sharedCost, fromDesc(m.GetSharedCost())},
+		{voip, fromDesc(m.GetVoip())},
+		{personal, fromDesc(m.GetPersonalNumber())},
+		{pager, fromDesc(m.GetPager())},
+		{universal, fromDesc(m.GetUan())},
+		{voicemail, fromDesc(m.GetVoicemail())},
+		{fixed, r.fixed},
+		{mobile, r.mobile},
 	}
 	return r
 }

@@ -114,17 +114,54 @@ func TestRefusedWithItsReason(t *testing.T) {
 		dialled string
 		want    Problem
 	}{
-		{"", Empty}, {" ", Empty}, {"+", Empty}, {"()", Empty},
-		{"02079460000x", BadCharacter}, {"alice", BadCharacter}, {"0207946000\x00", BadCharacter}, {"*99#", BadCharacter},
-		{"++442079460000", BadCharacter}, {"0+2079460000", BadCharacter}, {"020794600٠0", BadCharacter}, {"tel:999", BadCharacter},
-		{"020\t7946", BadCharacter}, {"020,7946", BadCharacter},
-		{strings.Repeat("0", 25), TooLong}, {strings.Repeat(" ", 65), TooLong}, {"+3314268530012345", TooLong}, {"0" + strings.Repeat("2", 15), TooLong},
-		{"020 7946 000", TooShort}, {"0800 12345", TooShort}, {"00 33 1 42", TooShort}, {"+33", TooShort}, {"00", TooShort}, {"0", TooShort}, {"+44", TooShort},
-		{"00 0 46 8 121 185 32", NoCountry}, {"+0", NoCountry}, {"00 210 123", NoCountry}, {"+999 123", NoCountry},
-		{"020 7946 00000", NoRange}, {"0300 12345678", NoRange}, {"0808 12345678", NoRange}, {"04 1234 5678", NoRange}, {"0500 123456", NoRange}, {"0600 123 4567", NoRange},
-		{"0897 900 1234", NoRange}, {"0301 123 4567", NoRange}, {"+33 0 1 42 68 53 00", NoRange}, {"+1 146 812 1185", NoRange}, {"0442079460000", NoRange},
-		{"+44 00 46 812 118 532", NoRange}, {"4402079460000", NoRange},
-		{"2079460000", NoPrefix}, {"46812118532", NoPrefix}, {"9020 7946 0000", NoPrefix}, {"1234", NoPrefix}, {"9999", NoPrefix}, {"12125551234", NoPrefix},
+		{"", Empty},
+		{" ", Empty},
+		{"+", Empty},
+		{"()", Empty},
+		{"02079460000x", BadCharacter},
+		{"alice", BadCharacter},
+		{"0207946000\x00", BadCharacter},
+		{"*99#", BadCharacter},
+		{"++442079460000", BadCharacter},
+		{"0+2079460000", BadCharacter},
+		{"020794600٠0", BadCharacter},
+		{"tel:999", BadCharacter},
+		{"020\t7946", BadCharacter},
+		{"020,7946", BadCharacter},
+		{strings.Repeat("0", 25), TooLong},
+		{strings.Repeat(" ", 65), TooLong},
+		{"+3314268530012345", TooLong},
+		{"0" + strings.Repeat("2", 15), TooLong},
+		{"020 7946 000", TooShort},
+		{"0800 12345", TooShort},
+		{"00 33 1 42", TooShort},
+		{"+33", TooShort},
+		{"00", TooShort},
+		{"0", TooShort},
+		{"+44", TooShort},
+		{"00 0 46 8 121 185 32", NoCountry},
+		{"+0", NoCountry},
+		{"00 210 123", NoCountry},
+		{"+999 123", NoCountry},
+		{"020 7946 00000", NoRange},
+		{"0300 12345678", NoRange},
+		{"0808 12345678", NoRange},
+		{"04 1234 5678", NoRange},
+		{"0500 123456", NoRange},
+		{"0600 123 4567", NoRange},
+		{"0897 900 1234", NoRange},
+		{"0301 123 4567", NoRange},
+		{"+33 0 1 42 68 53 00", NoRange},
+		{"+1 146 812 1185", NoRange},
+		{"0442079460000", NoRange},
+		{"+44 00 46 812 118 532", NoRange},
+		{"4402079460000", NoRange},
+		{"2079460000", NoPrefix},
+		{"46812118532", NoPrefix},
+		{"9020 7946 0000", NoPrefix},
+		{"1234", NoPrefix},
+		{"9999", NoPrefix},
+		{"12125551234", NoPrefix},
 	} {
 		if d, problem := UK().Parse(c.dialled); problem != c.want || d != (Destination{}) {
 			t.Errorf("%q: %v (%s), want %s", c.dialled, d, problem, c.want)
@@ -189,8 +226,16 @@ func TestOfcomBlocks(t *testing.T) {
 		prefix string
 		class  Class
 	}{ // the first that fits
-		{"3", UKWide}, {"5", VoIP}, {"70", Personal}, {"7624", Mobile}, {"76", Pager}, {"7", Mobile}, {"80", Freephone},
-		{"84", Revenue084}, {"87", Revenue087}, {"9", Premium},
+		{"3", UKWide},
+		{"5", VoIP},
+		{"70", Personal},
+		{"7624", Mobile},
+		{"76", Pager},
+		{"7", Mobile},
+		{"80", Freephone},
+		{"84", Revenue084},
+		{"87", Revenue087},
+		{"9", Premium},
 	}
 	blocks := 0
 	for _, sheet := range []string{"S3", "S5", "S7", "S8", "S9"} {
@@ -307,8 +352,18 @@ func TestStoredNumbers(t *testing.T) {
 		text string
 		ok   bool
 	}{
-		{"+442079460000", true}, {"999", true}, {"118500", true}, {"+883510012345678", true},
-		{"", false}, {"+", false}, {"+0442079460000", false}, {"+2102345678", false}, {"+1234567890123456", false}, {"099", false}, {"12345678", false}, {"+44x", false},
+		{"+442079460000", true},
+		{"999", true},
+		{"118500", true},
+		{"+883510012345678", true},
+		{"", false},
+		{"+", false},
+		{"+0442079460000", false},
+		{"+2102345678", false},
+		{"+1234567890123456", false},
+		{"099", false},
+		{"12345678", false},
+		{"+44x", false},
 	} {
 		n, ok := FromString(c.text)
 		if ok != c.ok || ok && n.String() != c.text {

@@ -129,9 +129,21 @@ func TestOfPrefix(t *testing.T) {
 		country string
 		class   Class
 	}{
-		{1, "US", ClassUnknown}, {1900, "US", IntlPremium}, {1876, "JM", ClassUnknown}, {44, "GB", ClassUnknown}, {447797, "JE", IntlMobile},
-		{3361, "FR", IntlMobile}, {870, "001", Satellite}, {979, "001", IntlPremium}, {800, "001", IntlFreephone}, {77, "KZ", ClassUnknown},
-		{9, "", ClassUnknown}, {999, "", ClassUnknown}, {0, "", ClassUnknown}, {18446744073709551615, "", ClassUnknown}, {330, "", ClassUnknown},
+		{1, "US", ClassUnknown},
+		{1900, "US", IntlPremium},
+		{1876, "JM", ClassUnknown},
+		{44, "GB", ClassUnknown},
+		{447797, "JE", IntlMobile},
+		{3361, "FR", IntlMobile},
+		{870, "001", Satellite},
+		{979, "001", IntlPremium},
+		{800, "001", IntlFreephone},
+		{77, "KZ", ClassUnknown},
+		{9, "", ClassUnknown},
+		{999, "", ClassUnknown},
+		{0, "", ClassUnknown},
+		{18446744073709551615, "", ClassUnknown},
+		{330, "", ClassUnknown},
 	} {
 		if country, class := OfPrefix(c.prefix); country.String() != c.country || class != c.class {
 			t.Errorf("%d: %q %s, want %q %s", c.prefix, country, class, c.country, c.class)

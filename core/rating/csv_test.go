@@ -47,10 +47,16 @@ func TestFormsOfRealFiles(t *testing.T) {
 		{"bars and CRLF", "Destination|Prefix|Rate\r\nFrance|33|0.01\r\n\r\n", ReadOptions{}, []string{"33 France 1p 1/1"}},
 		{"old Macintosh", "Destination,Prefix,Rate\rFrance,33,0.01\r", ReadOptions{}, []string{"33 France 1p 1/1"}},
 		{"title lines above", "Acme Telecom\nRates of November,,\n\nDestination,Prefix,Rate\nFrance,33,0.01\n", ReadOptions{}, []string{"33 France 1p 1/1"}},
-		{"country code and areas in one cell", "Country,Country code,Area code,Rate\nFrance,33,,0.01\nFrance - mobile,33,\"6,73-75\",0.04\n", ReadOptions{},
-			[]string{"33 France 1p 1/1", "336 France - mobile 4p 1/1", "3373 France - mobile 4p 1/1", "3374 France - mobile 4p 1/1", "3375 France - mobile 4p 1/1"}},
-		{"list of prefixes", "Destination,Prefix,Rate\nUK mobile,\"447940, 447941-447943\",0.05\n", ReadOptions{},
-			[]string{"447940 UK mobile 5p 1/1", "447941 UK mobile 5p 1/1", "447942 UK mobile 5p 1/1", "447943 UK mobile 5p 1/1"}},
+		{
+			"country code and areas in one cell", "Country,Country code,Area code,Rate\nFrance,33,,0.01\nFrance - mobile,33,\"6,73-75\",0.04\n",
+			ReadOptions{},
+			[]string{"33 France 1p 1/1", "336 France - mobile 4p 1/1", "3373 France - mobile 4p 1/1", "3374 France - mobile 4p 1/1", "3375 France - mobile 4p 1/1"},
+		},
+		{
+			"list of prefixes", "Destination,Prefix,Rate\nUK mobile,\"447940, 447941-447943\",0.05\n",
+			ReadOptions{},
+			[]string{"447940 UK mobile 5p 1/1", "447941 UK mobile 5p 1/1", "447942 UK mobile 5p 1/1", "447943 UK mobile 5p 1/1"},
+		},
 		{"country beside destination", "Country,Destination,Prefix,Rate\nFrance,Mobile,336,0.04\nFrance,France Paris,331,0.01\n", ReadOptions{}, []string{"336 France - Mobile 4p 1/1", "331 France Paris 1p 1/1"}},
 		{"pence in the header", "Destination,Prefix,Rate (p/min),Connection charge (p)\nUK,44,1.2,5\n", ReadOptions{}, []string{"44 UK 1.2p 1/1 +0.05 min 0.00"}},
 		{"ppm", "Destination,Prefix,PPM\nUK,44,1.2\n", ReadOptions{}, []string{"44 UK 1.2p 1/1"}},
@@ -70,9 +76,12 @@ func TestFormsOfRealFiles(t *testing.T) {
 		{"Windows letters", "Destination,Prefix,Rate\nR\xe9union,262,0.1\n", ReadOptions{}, []string{"262 Réunion 10p 1/1"}},
 		{"blank left out", "Destination,Prefix,Rate\nUK,44,\nFR,33,0.01\nES,34,n/a\n", ReadOptions{SkipBlank: true}, []string{"33 FR 1p 1/1"}},
 		{"blocked left out, its rate unread", "Destination,Prefix,Rate,Status\nCuba,53,,Blocked\nFR,33,0.01,Current\n", ReadOptions{}, []string{"33 FR 1p 1/1"}},
-		{"dates", "Destination,Prefix,Rate,Effective from,End date\nnow,1,0.01,2026-11-22,\nlater,7,0.01,2026-11-22 12:00:00.5,\nnew year,20,0.01,01/01/2027,\n" +
-			"gone,27,0.01,,21-Nov-2026\ntoday,30,0.01,22-Nov-26,22 Nov 2026\nserial,31,0.01,46348,46349.5\nserial over,32,0.01,46000,46348.25\n", ReadOptions{At: noon},
-			[]string{"1 now 1p 1/1", "30 today 1p 1/1", "31 serial 1p 1/1"}},
+		{
+			"dates", "Destination,Prefix,Rate,Effective from,End date\nnow,1,0.01,2026-11-22,\nlater,7,0.01,2026-11-22 12:00:00.5,\nnew year,20,0.01,01/01/2027,\n" +
+				"gone,27,0.01,,21-Nov-2026\ntoday,30,0.01,22-Nov-26,22 Nov 2026\nserial,31,0.01,46348,46349.5\nserial over,32,0.01,46000,46348.25\n",
+			ReadOptions{At: noon},
+			[]string{"1 now 1p 1/1", "30 today 1p 1/1", "31 serial 1p 1/1"},
+		},
 		{"months first", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n", ReadOptions{At: noon, MonthFirst: true}, []string{"33 A 1p 1/1"}},
 		{"the later of two in force", "Destination,Prefix,Rate,Start\nold,33,0.01,2026-01-01\nnew,33,0.02,2026-06-01\nnewest,33,0.03,2027-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},
 		{"the later of two in force, given first", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},

@@ -69,13 +69,24 @@ func TestBands(t *testing.T) {
 		at       string
 		want     Band
 	}{
-		{day, "2026-11-23T07:59:59Z", OffPeak}, {day, "2026-11-23T08:00:00Z", Peak}, {day, "2026-11-23T17:59:59Z", Peak}, {day, "2026-11-23T18:00:00Z", OffPeak},
-		{day, "2026-11-27T23:59:59Z", OffPeak}, {day, "2026-11-28T00:00:00Z", Weekend}, {day, "2026-11-29T23:59:59Z", Weekend}, {day, "2026-11-30T00:00:00Z", OffPeak},
-		{day, "2026-07-06T06:59:59Z", OffPeak}, {day, "2026-07-06T07:00:00Z", Peak}, // summer time
+		{day, "2026-11-23T07:59:59Z", OffPeak},
+		{day, "2026-11-23T08:00:00Z", Peak},
+		{day, "2026-11-23T17:59:59Z", Peak},
+		{day, "2026-11-23T18:00:00Z", OffPeak},
+		{day, "2026-11-27T23:59:59Z", OffPeak},
+		{day, "2026-11-28T00:00:00Z", Weekend},
+		{day, "2026-11-29T23:59:59Z", Weekend},
+		{day, "2026-11-30T00:00:00Z", OffPeak},
+		{day, "2026-07-06T06:59:59Z", OffPeak},
+		{day, "2026-07-06T07:00:00Z", Peak},    // summer time
 		{day, "2026-07-03T23:00:00Z", Weekend}, // midnight of Friday in London
 		{day, "1969-12-29T08:00:00Z", Peak},    // London was at +1 that winter
-		{night, "2026-11-23T21:59:00Z", OffPeak}, {night, "2026-11-23T22:00:00Z", Peak}, {night, "2026-11-24T05:59:00Z", Peak}, {night, "2026-11-24T06:00:00Z", OffPeak},
-		{Calendar{}, "2026-11-23T03:00:00Z", Peak}, {Calendar{}, "2026-11-28T03:00:00Z", Weekend},
+		{night, "2026-11-23T21:59:00Z", OffPeak},
+		{night, "2026-11-23T22:00:00Z", Peak},
+		{night, "2026-11-24T05:59:00Z", Peak},
+		{night, "2026-11-24T06:00:00Z", OffPeak},
+		{Calendar{}, "2026-11-23T03:00:00Z", Peak},
+		{Calendar{}, "2026-11-28T03:00:00Z", Weekend},
 	} {
 		at, err := time.Parse(time.RFC3339, c.at)
 		if err != nil {
@@ -222,9 +233,18 @@ func TestAffordsAtTheEdges(t *testing.T) {
 		longest time.Duration
 		want    time.Duration
 	}{
-		{29_999, time.Hour, 0}, {30_000, time.Hour, 30 * time.Second}, {35_999, time.Hour, 30 * time.Second}, {36_000, time.Hour, 36 * time.Second},
-		{30_000, time.Second, time.Second}, {36_000, 31 * time.Second, 31 * time.Second}, {30_000, 31 * time.Second, 30 * time.Second},
-		{money.Max, 1<<63 - 1, 1<<63 - 1}, {30_000, 0, 0}, {30_000, -1, 0}, {-1, time.Hour, 0}, {0, time.Hour, 0},
+		{29_999, time.Hour, 0},
+		{30_000, time.Hour, 30 * time.Second},
+		{35_999, time.Hour, 30 * time.Second},
+		{36_000, time.Hour, 36 * time.Second},
+		{30_000, time.Second, time.Second},
+		{36_000, 31 * time.Second, 31 * time.Second},
+		{30_000, 31 * time.Second, 30 * time.Second},
+		{money.Max, 1<<63 - 1, 1<<63 - 1},
+		{30_000, 0, 0},
+		{30_000, -1, 0},
+		{-1, time.Hour, 0},
+		{0, time.Hour, 0},
 	} {
 		if got := q.Affords(c.amount, c.longest); got != c.want {
 			t.Errorf("%s of %s: %s, want %s", c.amount, c.longest, got, c.want)

@@ -266,9 +266,14 @@ func TestFailover(t *testing.T) {
 		by     call.Party
 		why    policy.Reason
 	}{
-		{"silence", 0, true, 0, "", 0}, {"503", 503, true, 0, "", 0}, {"500", 500, true, 0, "", 0}, {"408", 408, true, 0, "", 0},
-		{"486", 486, false, 486, call.Callee, policy.Busy}, {"603", 603, false, 603, call.Callee, policy.Busy},
-		{"404", 404, false, 404, call.System, policy.TrunksFailed}, {"302", 302, false, 480, call.System, policy.TrunksFailed},
+		{"silence", 0, true, 0, "", 0},
+		{"503", 503, true, 0, "", 0},
+		{"500", 500, true, 0, "", 0},
+		{"408", 408, true, 0, "", 0},
+		{"486", 486, false, 486, call.Callee, policy.Busy},
+		{"603", 603, false, 603, call.Callee, policy.Busy},
+		{"404", 404, false, 404, call.System, policy.TrunksFailed},
+		{"302", 302, false, 480, call.System, policy.TrunksFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
@@ -532,8 +537,10 @@ func TestPrack(t *testing.T) {
 // An INVITE without an offer: the callee's 200 holds it and the caller's ACK the answer, which must get through.
 func TestOfferInTheAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.phone.send(strings.Join([]string{"INVITE sip:02079460000@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP " + phoneAt + ";branch=z9hG4bKx;rport",
-			"From: <sip:alice@x>;tag=1", "To: <sip:020@x>", "Call-ID: c1", "CSeq: 1 INVITE", "Contact: <sip:alice@" + phoneAt + ">", goodLogin}, "\n"))
+		w.phone.send(strings.Join([]string{
+			"INVITE sip:02079460000@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP " + phoneAt + ";branch=z9hG4bKx;rport",
+			"From: <sip:alice@x>;tag=1", "To: <sip:020@x>", "Call-ID: c1", "CSeq: 1 INVITE", "Contact: <sip:alice@" + phoneAt + ">", goodLogin,
+		}, "\n"))
 		inv := w.carrier.expect("INVITE")
 		if len(inv.Body()) != 0 {
 			t.Errorf("%s", inv.Bytes())

@@ -155,9 +155,14 @@ func (o *Options) defaults() {
 		v *time.Duration
 		d time.Duration
 	}{
-		{&o.Trying, 150 * time.Millisecond}, {&o.Silence, 4 * time.Second}, {&o.RingTimeout, 3 * time.Minute},
-		{&o.MinExpires, time.Minute}, {&o.MaxExpires, time.Hour}, {&o.SessionTime, 30 * time.Minute},
-		{&o.MinSession, 90 * time.Second}, {&o.PingInterval, 5 * time.Minute},
+		{&o.Trying, 150 * time.Millisecond},
+		{&o.Silence, 4 * time.Second},
+		{&o.RingTimeout, 3 * time.Minute},
+		{&o.MinExpires, time.Minute},
+		{&o.MaxExpires, time.Hour},
+		{&o.SessionTime, 30 * time.Minute},
+		{&o.MinSession, 90 * time.Second},
+		{&o.PingInterval, 5 * time.Minute},
 	} {
 		if *d.v == 0 {
 			*d.v = d.d

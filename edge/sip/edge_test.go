@@ -27,8 +27,10 @@ func TestCallerIdentity(t *testing.T) {
 		privacy           string
 	}{
 		{"shown", `"Al" <sip:alice@x>`, "", "442079460001", "sip:+442079460001@ring.example", "sip:+442079460001@ring.example", ""},
-		{"a number that is not his", `<sip:+449098790000@x>`, "P-Asserted-Identity: <sip:+449098790000@x>\nP-Preferred-Identity: <sip:+449098790000@x>\nRemote-Party-ID: <sip:1@x>",
-			"442079460001", "sip:+442079460001@ring.example", "sip:+442079460001@ring.example", ""},
+		{
+			"a number that is not his", `<sip:+449098790000@x>`, "P-Asserted-Identity: <sip:+449098790000@x>\nP-Preferred-Identity: <sip:+449098790000@x>\nRemote-Party-ID: <sip:1@x>",
+			"442079460001", "sip:+442079460001@ring.example", "sip:+442079460001@ring.example", "",
+		},
 		{"hidden by Privacy", `<sip:alice@x>`, "Privacy: id", "442079460001", "sip:anonymous@anonymous.invalid", "sip:+442079460001@ring.example", "id"},
 		{"hidden by From", `"Anonymous" <sip:anonymous@anonymous.invalid>`, "", "442079460001", "sip:anonymous@anonymous.invalid", "sip:+442079460001@ring.example", "id"},
 		{"as received", `<sip:bob%40evil%3Bx%3Dy%0D%0AX-Evil:1@x>`, "", "", "sip:bobevilxyX-Evil@ring.example", "", ""},

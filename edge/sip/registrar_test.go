@@ -119,8 +119,14 @@ func TestRegisterLogins(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for _, c := range []struct{ method, want string }{
-			{"INVITE", "407 INVITE"}, {"OPTIONS", "200 OPTIONS"}, {"BYE", "481 BYE"}, {"SUBSCRIBE", "489 SUBSCRIBE"}, {"MESSAGE", "405 MESSAGE"},
-			{"CANCEL", "481 CANCEL"}, {"INFO", "481 INFO"}, {"PUBLISH", "489 PUBLISH"},
+			{"INVITE", "407 INVITE"},
+			{"OPTIONS", "200 OPTIONS"},
+			{"BYE", "481 BYE"},
+			{"SUBSCRIBE", "489 SUBSCRIBE"},
+			{"MESSAGE", "405 MESSAGE"},
+			{"CANCEL", "481 CANCEL"},
+			{"INFO", "481 INFO"},
+			{"PUBLISH", "489 PUBLISH"},
 		} {
 			w.phone.send(c.method + " sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\nFrom: <sip:alice@x>;tag=1\nTo: <sip:x@x>\nCall-ID: " + c.method + "\nCSeq: 1 " + c.method)
 			m := w.phone.expect(c.want)

@@ -259,11 +259,24 @@ func (s *shard) settle(b *bridge) {
 	if b.state == over && !b.busy && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)
 	} else {
-		s.timers.plan(b, b.deadline(), s.now)
+		s.timers.plan(b, s.e.coarse(b.deadline(), s.now), s.now)
 	}
 	if b.state >= talking {
 		s.wake()
 	}
+}
+
+// coarse moves a deadline to the next of few instants, so that one wake-up serves many calls: waking costs more than what
+// is done then. Deadlines far off are moved further.
+func (e *Edge) coarse(at, now time.Duration) time.Duration {
+	grain := e.o.Grain
+	if grain <= 0 || at == transaction.Never {
+		return at
+	}
+	if at-now > 40*grain {
+		grain *= 10
+	}
+	return (at + grain - 1) / grain * grain
 }
 
 // mayKeep bounds the calls of a shard that are over and kept for repeats of their last packets, some 30 s each.
@@ -288,6 +301,15 @@ func (s *shard) ask(b *bridge, question func() (answer func())) {
 			answer()
 		})
 	})
+}
+
+// askGate asks the gate: beside the shard when it may wait for a disk, at once when it does not.
+func (s *shard) askGate(b *bridge, question func() (answer func())) {
+	if !s.e.o.Prompt {
+		s.ask(b, question)
+		return
+	}
+	s.e.guarded(b, question)()
 }
 
 // maxSpare bounds the goroutines that wait for the next question.

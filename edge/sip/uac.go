@@ -289,7 +289,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	}
 	w := gate.Way{Trunk: l.trunk}
 	snapshot, id, e := b.snapshot(), b.id, s.e
-	s.ask(b, func() func() {
+	s.askGate(b, func() func() {
 		err := e.d.Answered(e.ctx, id, w, snapshot)
 		return func() { b.confirmed(c, err) }
 	})

@@ -59,7 +59,7 @@ func (s *shard) invite(p *transport.Packet) {
 	b := s.newBridge(p)
 	b.a.trunk = a.Trunk
 	s.cur = b
-	s.ask(b, func() func() {
+	s.askGate(b, func() func() {
 		plan, err := e.d.Admit(e.ctx, a)
 		return func() { b.admitted(plan, err) }
 	})

@@ -67,8 +67,10 @@ func BenchmarkAppendResponse(b *testing.B) {
 		b.Fatal(f)
 	}
 	dst := make([]byte, 0, 2048)
-	r := Reply{Code: 401, ToTag: []byte("a6c85cf"), Src: netip.MustParseAddrPort("198.51.100.7:40001"),
-		Lines: []byte("WWW-Authenticate: Digest realm=\"sip.example.com\", nonce=\"bm9uY2U=\", algorithm=MD5, qop=\"auth\"\r\n")}
+	r := Reply{
+		Code: 401, ToTag: []byte("a6c85cf"), Src: netip.MustParseAddrPort("198.51.100.7:40001"),
+		Lines: []byte("WWW-Authenticate: Digest realm=\"sip.example.com\", nonce=\"bm9uY2U=\", algorithm=MD5, qop=\"auth\"\r\n"),
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		dst = AppendResponse(dst[:0], &m, r)

@@ -50,7 +50,6 @@ type Message struct {
 
 // Reset forgets the message and its buffer.
 func (m *Message) Reset() {
-
 	m.first = [numHeaders]uint8{}
 	m.buf, m.start, m.uri, m.phrase, m.callID, m.cseqText, m.body = nil, nil, nil, nil, nil, nil, nil
 	m.via, m.ruri, m.from, m.to = Via{}, URI{}, Addr{}, Addr{}

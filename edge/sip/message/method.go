@@ -22,8 +22,10 @@ const (
 	PUBLISH
 )
 
-var methodNames = [...]string{"", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE", "INFO",
-	"MESSAGE", "REFER", "NOTIFY", "SUBSCRIBE", "PUBLISH"}
+var methodNames = [...]string{
+	"", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE", "INFO",
+	"MESSAGE", "REFER", "NOTIFY", "SUBSCRIBE", "PUBLISH",
+}
 
 // String returns the method as written on the wire, "" for Other.
 func (m Method) String() string {

@@ -294,8 +294,10 @@ func TestFrame(t *testing.T) {
 			t.Fatalf("%d of %d bytes: %d %d %v", i, len(one), n, need, f)
 		}
 	}
-	for _, bad := range []string{options(""), options("l: 1\r\nContent-Length: 1\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"),
-		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n")} {
+	for _, bad := range []string{
+		options(""), options("l: 1\r\nContent-Length: 1\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"),
+		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n"),
+	} {
 		if n, _, f := Frame([]byte(bad)); f == nil {
 			t.Errorf("%q is framed as %d", bad, n)
 		}

@@ -81,8 +81,10 @@ func TestWriterLetsNoLineIn(t *testing.T) {
 }
 
 func TestLinesAreDroppedWhenUnsound(t *testing.T) {
-	for _, bad := range []string{"X: y", "X: y\n", "X: y\r\n\r\n", "\r\n", "X y\r\n", ": y\r\n", "X: a\nb\r\n", "X: a\rb\r\n", "X: \x00\r\n",
-		"Content-Length: 3\r\n", "l: 3\r\n", " fold\r\n", "X: y\r\n fold\r\n"} {
+	for _, bad := range []string{
+		"X: y", "X: y\n", "X: y\r\n\r\n", "\r\n", "X y\r\n", ": y\r\n", "X: a\nb\r\n", "X: a\rb\r\n", "X: \x00\r\n",
+		"Content-Length: 3\r\n", "l: 3\r\n", " fold\r\n", "X: y\r\n fold\r\n",
+	} {
 		var w Writer
 		w.Begin(nil)
 		w.Lines([]byte(bad))

@@ -164,6 +164,7 @@ type pipe struct {
 }
 
 func (p pipe) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(p.local)) }
+
 func (p pipe) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(p.remote))
 }

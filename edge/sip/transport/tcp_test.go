@@ -202,8 +202,16 @@ func TestTCPLimits(t *testing.T) {
 		for i, tc := range []struct {
 			from string
 			ok   bool
-		}{{"192.0.2.2:1", true}, {"192.0.2.2:2", true}, {"192.0.2.2:3", false}, {"192.0.2.66:1", false}, {"192.0.2.3:1", true},
-			{"192.0.2.4:1", true}, {"192.0.2.5:1", true}, {"192.0.2.6:1", false}} {
+		}{
+			{"192.0.2.2:1", true},
+			{"192.0.2.2:2", true},
+			{"192.0.2.2:3", false},
+			{"192.0.2.66:1", false},
+			{"192.0.2.3:1", true},
+			{"192.0.2.4:1", true},
+			{"192.0.2.5:1", true},
+			{"192.0.2.6:1", false},
+		} {
 			c, ok := open(tc.from)
 			if ok != tc.ok {
 				t.Errorf("connection %d from %s: %v", i, tc.from, ok)
@@ -254,13 +262,15 @@ func TestTCPDial(t *testing.T) {
 	server := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { got <- string(p.Buf) }})
 	var mu sync.Mutex
 	var failed []failure
-	var back = make(chan string, 10)
-	tr := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { back <- string(p.Buf) }, DialTimeout: time.Second,
+	back := make(chan string, 10)
+	tr := start(t, Config{
+		TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { back <- string(p.Buf) }, DialTimeout: time.Second,
 		Failed: func(_ Dest, token uint64, err error) {
 			mu.Lock()
 			failed = append(failed, failure{token, err})
 			mu.Unlock()
-		}})
+		},
+	})
 	d := Dest{Addr: server.Addr(TCP), Proto: TCP}
 	for i := range 5 { // while it dials, and after: one connection
 		if err := tr.SendToken(d, []byte(text(fmt.Sprint(i), 10)), 1); err != nil {
@@ -313,11 +323,13 @@ func TestTCPStuckPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failed []failure
 		ours, theirs := net.Pipe() // nothing is buffered: a write hangs until somebody reads
-		tr := start(t, Config{PacketConn: new(memoryNet).listen("192.0.2.1:5060"), Handle: func(*Packet) {}, WriteTimeout: 8 * time.Second, MaxQueued: 1000,
+		tr := start(t, Config{
+			PacketConn: new(memoryNet).listen("192.0.2.1:5060"), Handle: func(*Packet) {}, WriteTimeout: 8 * time.Second, MaxQueued: 1000,
 			Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 				return pipe{theirs, "192.0.2.1:9", "192.0.2.9:5060"}, nil
 			},
-			Failed: func(_ Dest, token uint64, err error) { failed = append(failed, failure{token, err}) }})
+			Failed: func(_ Dest, token uint64, err error) { failed = append(failed, failure{token, err}) },
+		})
 		d := Dest{Addr: netip.MustParseAddrPort("192.0.2.9:5060"), Proto: TCP}
 		full := 0
 		for i := range 10 {

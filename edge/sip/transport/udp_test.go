@@ -90,13 +90,15 @@ func TestKeep(t *testing.T) {
 func TestPanicInHandlerEndsNothing(t *testing.T) {
 	var tr *Transport
 	var seen atomic.Value
-	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Panicked: func(v any, stack []byte) { seen.Store(string(stack)) },
+	startAs(t, &tr, Config{
+		UDP: []netip.AddrPort{loopback}, TCP: []netip.AddrPort{loopback}, Panicked: func(v any, stack []byte) { seen.Store(string(stack)) },
 		Handle: func(p *Packet) {
 			if strings.Contains(string(p.Buf), "boom") {
 				panic("boom")
 			}
 			echo(&tr)(p)
-		}})
+		},
+	})
 	c := client(t, tr.Addr(UDP))
 	d := dialTCP(t, tr.Addr(TCP))
 	send(t, c, text("boom", 1))
@@ -119,8 +121,10 @@ func TestDroppedBeforeParsing(t *testing.T) {
 	var handled atomic.Int64
 	gate := atomic.Bool{}
 	gate.Store(true)
-	tr := start(t, Config{UDP: []netip.AddrPort{loopback}, Bans: bans, Handle: func(*Packet) { handled.Add(1) },
-		Gate: func(src netip.Addr, n int) bool { return gate.Load() && n < 500 }})
+	tr := start(t, Config{
+		UDP: []netip.AddrPort{loopback}, Bans: bans, Handle: func(*Packet) { handled.Add(1) },
+		Gate: func(src netip.Addr, n int) bool { return gate.Load() && n < 500 },
+	})
 	c := client(t, tr.Addr(UDP))
 	for _, s := range []string{"\r\n\r\n", "\x00\x00\x00\x00", "", "\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"} {
 		send(t, c, s)
