@@ -151,7 +151,6 @@ func TestEveryCallEndsOnce(t *testing.T) {
 			w.opts.Log = testLog(t)
 			if w.opts.Prompt = seed%2 == 1; w.opts.Prompt {
 				w.opts.Grain = 50 * time.Millisecond
-				w.net.mess = badly(rand.New(rand.NewPCG(uint64(seed), 9)))
 			}
 			w.gate.slow = time.Duration(seed%3) * 200 * time.Millisecond
 			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }

@@ -144,12 +144,16 @@ func (g *books) end(id call.ID, e gate.End) {
 	g.ends[id] = append(g.ends[id], e)
 }
 
-// only is the one end of the latest call.
+// only is the one end of the latest call. The phones may have heard of it a moment before the gate.
 func (g *books) only(t *testing.T) gate.End {
 	t.Helper()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	e := g.ends[g.admitted[len(g.admitted)-1]]
+	last := func() []gate.End {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.ends[g.admitted[len(g.admitted)-1]]
+	}
+	until(t, "the gate to hear of the end", func() bool { return len(last()) > 0 })
+	e := last()
 	if len(e) != 1 {
 		t.Fatalf("the gate was told %d ends: %+v", len(e), e)
 	}
