@@ -161,7 +161,7 @@ func (a *App) status(context.Context) api.Status {
 	cfg := a.config()
 	s := api.Status{
 		Version: Version, Node: cfg.Node, Started: a.began.UTC(), Uptime: int64(time.Since(a.began) / time.Second),
-		Ready: a.monitor.ready.Load(), Store: "ok", Engine: cfg.Store.Engine,
+		Ready: a.monitor.ready.Load() && a.storeFault() == "", Store: "ok", Engine: cfg.Store.Engine,
 		Registrations: a.location.Len(), Calls: a.gate.OpenCalls(),
 	}
 	if err := a.ledger.Healthy(); err != nil {

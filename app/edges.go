@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/phone"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
@@ -58,6 +59,7 @@ func (a *App) sipDeps() sip.Deps {
 		Check: a.auth.Check, Challenge: a.auth.AppendChallenge,
 		Register: a.location.Update, Lookup: a.location.Lookup,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
+		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		Admit: a.gate.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, OnCut: a.gate.OnCut, Recovered: a.gate.Recovered,
 	}
@@ -82,6 +84,29 @@ func (a *App) trunkOf(src netip.AddrPort) (string, bool) {
 		return "", false
 	}
 	return t.Name, true
+}
+
+// trunkAt says whether calls go out to an address.
+func (a *App) trunkAt(src netip.AddrPort) bool {
+	trunks := a.book.AllTrunks()
+	for i := range trunks {
+		for _, text := range trunks[i].Addresses {
+			if at, err := netip.ParseAddrPort(text); err == nil && at == src {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (a *App) isLine(user []byte) bool {
+	_, ok := a.book.Find(user)
+	return ok
+}
+
+func (a *App) emergency(dialled string) bool {
+	d, _ := a.book.Plan().Parse(dialled)
+	return d.Class == phone.Emergency
 }
 
 // startEdges serves: the admin interface first, so that a start that hangs can be looked into; phones last.

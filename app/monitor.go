@@ -49,7 +49,7 @@ func (a *App) readyz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *App) writeHealth(w http.ResponseWriter, code int) {
-	body := map[string]any{"ready": a.monitor.ready.Load(), "store": "ok", "calls": a.gate.OpenCalls()}
+	body := map[string]any{"ready": a.monitor.ready.Load() && a.storeFault() == "", "store": "ok", "calls": a.gate.OpenCalls()}
 	if f := a.storeFault(); f != "" {
 		body["store"] = f
 		body["effect"] = "new paid calls are refused; emergency calls connect; calls that are up go on as far as they are paid"

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -108,7 +107,6 @@ var (
 	codeForm    = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
 	digitsForm  = regexp.MustCompile(`^[0-9]{1,8}$`)
 	deckForm    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	hostForm    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 )
 
 func (v *validator) names() {
@@ -147,19 +145,6 @@ func (v *validator) sip() {
 	if v.c.Money.ExtendAhead.Duration >= v.c.Money.Slice.Duration {
 		v.bad("money.extend-ahead", v.c.Money.ExtendAhead, "less than money.slice ("+v.c.Money.Slice.String()+")")
 	}
-}
-
-func isHostPort(s string) bool {
-	host, port, err := net.SplitHostPort(s)
-	if err == nil {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return false
-		}
-	} else {
-		host = s
-	}
-	_, err = netip.ParseAddr(host)
-	return err == nil || hostForm.MatchString(host)
 }
 
 func (v *validator) store() {

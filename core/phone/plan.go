@@ -197,3 +197,6 @@ func isDigits(s string, most int) bool {
 func isCountry(s string) bool {
 	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 }
+
+// Home is the country code with its plus, "+44": the phone-context of numbers that are local to this plan (RFC 3966).
+func (p *Plan) Home() string { return "+" + p.codeText }

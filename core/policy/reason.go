@@ -56,6 +56,7 @@ const (
 	CutByStaff // cut-by-staff
 	CutByOwner // cut-by-owner
 	CutLocked  // cut-line-locked
+	CutRemoved // cut-line-removed
 	NoAck      // no-ack: the caller's phone never confirmed
 	PeerGone   // peer-gone: a phone or carrier stopped answering
 	NodeLost   // node-lost: the node died and the call could not be taken over
@@ -160,6 +161,7 @@ var reasons = [NumReasons]struct {
 	CutByStaff: {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},
 	CutByOwner: {"cut-by-owner", UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
 	CutLocked:  {"cut-line-locked", UnitNone, 403, causeRejected, plain("the line was locked while this call was up, which ended it")},
+	CutRemoved: {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed while this call was up, which ended it")},
 	NoAck:      {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
 	PeerGone:   {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
 	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call failed and it could not be taken over")},

@@ -67,7 +67,6 @@ type bench struct {
 	ha1   string
 	ha2   map[string]string
 	nonce []byte
-	nc    int
 	n     int // calls so far
 	turn  int
 	ids   atomic.Int64

@@ -168,7 +168,6 @@ func (l *leg) hopTo(uri string) transport.Dest {
 type request struct {
 	method message.Method
 	why    purpose
-	seq    uint32 // ACK: of its INVITE
 	lines  []byte
 	ctype  string
 	body   []byte

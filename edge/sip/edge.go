@@ -74,6 +74,12 @@ type Deps struct {
 	Trunk         func(name string) (account.Trunk, bool)
 	TrunkPassword func(name string) (string, bool)
 	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
+	// TrunkAt says whether calls go out to that address; nil: TrunkOf does.
+	TrunkAt func(src netip.AddrPort) bool
+	// IsLine says whether there is a line of that name, Emergency whether what was dialled is an emergency number. Both
+	// may be nil.
+	IsLine    func(user []byte) bool
+	Emergency func(dialled string) bool
 
 	Admit     func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Ringing   func(id call.ID)

@@ -33,7 +33,8 @@ func TestCallerIdentity(t *testing.T) {
 		},
 		{"hidden by Privacy", `<sip:alice@x>`, "Privacy: id", "442079460001", "sip:anonymous@anonymous.invalid", "sip:+442079460001@ring.example", "id"},
 		{"hidden by From", `"Anonymous" <sip:anonymous@anonymous.invalid>`, "", "442079460001", "sip:anonymous@anonymous.invalid", "sip:+442079460001@ring.example", "id"},
-		{"as received", `<sip:bob%40evil%3Bx%3Dy%0D%0AX-Evil:1@x>`, "", "", "sip:bobevilxyX-Evil@ring.example", "", ""},
+		{"a line without a number", `"HMRC" <sip:+442079460999@x>`, "", "", "sip:anonymous@anonymous.invalid", "", "id"},
+		{"a From that would break ours", `<sip:bob%40evil%3Bx%3Dy%0D%0AX-Evil:1@x>`, "", "", "sip:anonymous@anonymous.invalid", "", "id"},
 	} {
 		inWorld(t, func(w *world) {
 			d := &dialog{p: w.phone, callID: "c1", from: c.from + ";tag=1", to: "<sip:020@x>", target: "sip:020@x", inviteSeq: 1, branch: "z9hG4bKe"}

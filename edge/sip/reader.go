@@ -48,7 +48,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		if e.hasCredentials(m) {
 			return false
 		}
-		if _, ok := e.d.TrunkOf(p.Src); ok {
+		if _, ok := e.inboundFrom(p); ok {
 			return false
 		}
 		return e.challenge(p, false)

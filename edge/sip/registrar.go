@@ -84,7 +84,7 @@ func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, co
 	m := &p.Msg
 	u = location.Update{
 		CallID: string(m.CallID()), CSeq: m.CSeq(), Received: p.Src, Transport: strings.ToLower(p.Proto.String()),
-		UserAgent: clipText(string(m.Get(message.HUserAgent)), 128), Now: now,
+		UserAgent: cleanText(string(m.Get(message.HUserAgent)), 128), Now: now,
 	}
 	asked, given := m.Expires()
 	if m.ContactStar() {

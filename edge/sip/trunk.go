@@ -71,11 +71,19 @@ func (s *shard) stray(p *transport.Packet) {
 	if m.CSeqMethod() != message.INVITE || m.Status() < 200 || m.Status() > 299 || !isOwnCallID(m.CallID()) {
 		return
 	}
-	if _, ok := s.e.d.TrunkOf(p.Src); !ok && !s.registeredAt(m, p) {
+	if !s.e.dealtWith(p) && !s.registeredAt(m, p) {
 		return
 	}
 	s.e.stats.strays.Add(1)
 	s.hangUpDialog(m, p.From(), nil)
+}
+
+// dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
+func (e *Edge) dealtWith(p *transport.Packet) bool {
+	if _, ok := e.d.TrunkOf(p.Src); ok {
+		return true
+	}
+	return e.d.TrunkAt != nil && e.d.TrunkAt(p.Src) || e.names.has(p.Src)
 }
 
 // registeredAt says whether a phone of the line that was called is registered at the packet's source.
@@ -167,6 +175,18 @@ func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	defer r.mu.Unlock()
 	f, ok := r.names[address]
 	return f.at, ok && now.Before(f.until)
+}
+
+// has says that an address is that of a name which was asked for.
+func (r *resolver) has(at netip.AddrPort) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.names {
+		if f.at == at {
+			return true
+		}
+	}
+	return false
 }
 
 var errNoAddress = errors.New("the name has no address")

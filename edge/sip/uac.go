@@ -133,9 +133,12 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	if host == "" {
 		host = e.localAddr(l.dest.Proto, l.dest.Addr.Addr()).Addr().String()
 	}
-	user := u.from.user
-	if u.plan.Present != "" {
+	user, hidden := u.from.user, u.from.anonymous
+	switch {
+	case u.plan.Present != "":
 		user = "+" + u.plan.Present
+	case b.a.trunk == "": // a line without a number: what its phone claims is nobody's word
+		user, hidden = "anonymous", true
 	}
 	var w message.Writer
 	identity := "sip:" + user + "@" + host
@@ -148,7 +151,7 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
 		lines = append(lines, w.Bytes()...)
 	}
-	if u.from.anonymous {
+	if hidden {
 		shown, display = "sip:anonymous@anonymous.invalid", []byte("Anonymous")
 		lines = append(lines, "Privacy: id\r\n"...)
 	}
@@ -288,6 +291,9 @@ func (b *bridge) answered(c *client, m *message.Message) {
 		b.a.invite.from = c
 	}
 	w := gate.Way{Trunk: l.trunk}
+	if outs := b.outs(); outs[len(outs)-1] != l { // of several that rang, this one is the call's
+		s.e.d.Trying(b.id, w, l.callID)
+	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
 	s.askGate(b, func() func() {
 		err := e.d.Answered(e.ctx, id, w, snapshot)

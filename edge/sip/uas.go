@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
@@ -51,7 +52,7 @@ func (s *shard) invite(p *transport.Packet) {
 	if full := e.calls.Load(); full >= int64(e.o.MaxCalls) {
 		e.stats.full.Add(1)
 		a.Full = true
-		if full >= int64(e.o.MaxCalls+e.o.MaxCalls/10+1) {
+		if full >= int64(e.o.MaxCalls+e.o.MaxCalls/10+1) && !e.emergency(&a, full) {
 			e.refuseStateless(p, policy.Overloaded, policy.Figures{Limit: int64(e.o.MaxCalls)})
 			return
 		}
@@ -70,7 +71,7 @@ func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 	if m.MaxForwards() == 0 {
 		return 483, nil
 	}
-	if u := m.URI(); u.Scheme != message.SIP && u.Scheme != message.SIPS && u.Scheme != message.TEL {
+	if u := m.URI(); u.Scheme != message.SIP && u.Scheme != message.SIPS && u.Scheme != message.TEL && !isSOS(m) {
 		return 416, nil
 	}
 	for v := range m.All(message.HVia) {
@@ -91,6 +92,16 @@ func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 	return 0, nil
 }
 
+// cleanText is clipText with what could steer a terminal or a page taken out: peers' texts end up in records.
+func cleanText(s string, most int) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, clipText(s, most))
+}
+
 // clipText bounds what is taken over from a peer's text.
 func clipText(s string, most int) string {
 	if len(s) > most {
@@ -103,12 +114,12 @@ func clipText(s string, most int) string {
 func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	m := &p.Msg
 	a := gate.Attempt{
-		Dialled: string(m.URI().AppendUser(nil)), Source: p.Src, ALeg: string(m.CallID()),
-		UserAgent: clipText(string(m.Get(message.HUserAgent)), 200),
+		Source: p.Src, ALeg: string(m.CallID()), UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
 	}
+	a.Dialled, a.Context = dialled(m)
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) { // a carrier may pass on somebody's login elsewhere
-		trunk, ok := e.d.TrunkOf(p.Src)
+		trunk, ok := e.inboundFrom(p)
 		if !ok {
 			e.challenge(p, false)
 			return a, false
@@ -136,6 +147,9 @@ func (e *Edge) login(p *transport.Packet) auth.Result {
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) {
 		return auth.Result{Outcome: auth.Challenge}
+	}
+	if !fits(c.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
+		return auth.Result{Outcome: auth.Refuse, Reason: policy.BadCredentials}
 	}
 	c.Method = m.MethodText()
 	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now())

@@ -33,7 +33,6 @@ type subject struct {
 	zone      *time.Location
 	now       time.Time
 	verdict   policy.Verdict
-	rateTaken bool
 	openTaken bool
 	farTaken  bool
 }
@@ -65,6 +64,9 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 func (g *Gate) understand(a Attempt, now time.Time) *subject {
 	s := &subject{Attempt: a, now: now, dir: call.Out, line: a.Line, settings: &nobody}
 	s.dest, s.problem = g.o.Plan.Parse(a.Dialled)
+	if a.Context != "" && a.Context != g.o.Plan.Home() && s.dest.Class != phone.Emergency {
+		s.dest, s.problem = phone.Destination{}, phone.NoPrefix // local to somewhere else: not to be guessed
+	}
 	s.number = s.dest.Number.String()
 	if a.Trunk != "" {
 		g.understandInbound(s)
@@ -294,7 +296,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		case !out.Refused:
 			return l, nil
 		}
-		why, f := whichPurse(holds, out, least)
+		why, f := g.whichPurse(holds, out, least)
 		last = &Refusal{Reason: why, Figures: f}
 		if amount <= least {
 			break

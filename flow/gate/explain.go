@@ -69,5 +69,9 @@ func (g *Gate) Follow(c book.Change) {
 	if !c.Cut {
 		return
 	}
-	go g.CutLine(c.Line, policy.CutLocked) // the book's lock is held while it tells
+	why := policy.CutLocked
+	if c.Kind == book.LineDeleted {
+		why = policy.CutRemoved
+	}
+	go g.CutLine(c.Line, why) // the book's lock is held while it tells
 }

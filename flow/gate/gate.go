@@ -25,6 +25,7 @@ type Attempt struct {
 	Line      string // who calls, as auth said; "" when it comes in from Trunk
 	Trunk     string // the trunk it comes in from
 	Dialled   string // digits as dialled; percent-decoded user part
+	Context   string // phone-context that came with them (RFC 3966): "+44"; "" is none
 	Source    netip.AddrPort
 	UserAgent string
 	ALeg      string // SIP Call-ID
@@ -101,6 +102,7 @@ type Gate struct {
 	stopping atomic.Bool
 	onCut    func(call.ID, policy.Reason, policy.Figures) // set before Start
 	before   []Recovered                                  // calls of before the restart, until the edge asks
+	money    store.Money                                  // for figures; set by Start
 	stats    Stats
 	ids      idSource
 }
@@ -126,7 +128,6 @@ type live struct {
 	spentFig policy.Figures
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
-	cutBy    call.Party
 }
 
 // New makes a gate; Start lets it meter.
@@ -159,6 +160,7 @@ func (g *Gate) OnCut(f func(id call.ID, why policy.Reason, f policy.Figures)) { 
 
 // Start takes back the calls of before a restart and begins to meter. It returns once open calls are known.
 func (g *Gate) Start(ctx context.Context, m store.Money) error {
+	g.money = m
 	if err := g.recover(ctx, m); err != nil {
 		return err
 	}

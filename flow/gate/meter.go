@@ -223,7 +223,7 @@ func (g *Gate) extended(l *live, held money.Micro, paid time.Duration) {
 // lastSlice remembers why no more may be held: the call runs to the end of what is paid and is cut there.
 func (g *Gate) lastSlice(l *live, holds []store.Hold, out store.Outcome, least money.Micro) {
 	l.mu.Lock()
-	l.spentWhy, l.spentFig = whichPurse(holds, out, least)
+	l.spentWhy, l.spentFig = g.whichPurse(holds, out, least)
 	l.busy = false
 	at, id := l.nextLook(g.o.Ahead), l.call.ID
 	l.mu.Unlock()

@@ -121,7 +121,7 @@ func (g *Gate) reprice(ctx context.Context, l *live, now time.Time) error {
 		case out.Missing:
 			return ErrGone
 		case out.Refused:
-			why, f := whichPurse(holds, out, held-c.Held)
+			why, f := g.whichPurse(holds, out, held-c.Held)
 			return &Refusal{Reason: why, Figures: f}
 		}
 	}

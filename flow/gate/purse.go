@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -65,14 +66,28 @@ func (s *subject) holds() []store.Hold {
 
 // whichPurse names the purse that refused the least that was asked: its cap, what is spent or held of it already, and
 // the cap that would pass. Purses are told apart by their ids alone, so that a recovered call can too.
-func whichPurse(holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
+func (g *Gate) whichPurse(holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
 	for _, h := range holds {
 		if h.Purse == out.Purse {
 			used := int64(h.Cap - out.Room)
+			if out.Room <= 0 { // perhaps more than the cap: it was lowered since
+				used = max(used, g.used(h.Purse))
+			}
 			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: used, Pass: used + int64(least)}
 		}
 	}
 	return policy.LineDaySpent, policy.Figures{}
+}
+
+// used is what is spent and held of a purse now; 0 when the store does not say.
+func (g *Gate) used(purse string) int64 {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	p, err := g.money.Purses(ctx, []string{purse})
+	if err != nil || len(p) != 1 {
+		return 0
+	}
+	return int64(p[0].Spent + p[0].Held)
 }
 
 var purseReasons = [policy.NumPurses]policy.Reason{

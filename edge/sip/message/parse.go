@@ -161,6 +161,9 @@ func (m *Message) parseRequestLine(line []byte) bool {
 	return true
 }
 
+// sosURN is the one other scheme that is dispatched: a call for help that names no number (RFC 5031).
+var sosURN = []byte("urn:service:sos")
+
 func (m *Message) checkURI() {
 	if len(m.uri) > MaxURI {
 		m.fail(faultURILong)
@@ -170,7 +173,7 @@ func (m *Message) checkURI() {
 	switch {
 	case !ok || u.Headers != nil: // section 19.1.1: headers have no place in a Request-URI
 		m.fail(faultURI)
-	case u.Scheme == OtherScheme:
+	case u.Scheme == OtherScheme && !bytes.HasPrefix(bytes.ToLower(m.uri[:min(len(m.uri), len(sosURN))]), sosURN):
 		m.fail(faultScheme)
 	}
 	m.ruri = u

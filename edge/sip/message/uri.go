@@ -48,7 +48,7 @@ func ParseURI(b []byte) (u URI, ok bool) {
 			return u, false
 		}
 		u.Host = rest
-		return u, all(rest, cVisible) && bytes.IndexAny(rest, `<>"`) < 0
+		return u, all(rest, cVisible) && !bytes.ContainsAny(rest, `<>"`)
 	}
 	return u, u.parseSIP(rest)
 }

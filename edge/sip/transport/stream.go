@@ -156,7 +156,7 @@ func (s *stream) frame(b []byte) (int, error) {
 	}
 	if s.need == 0 {
 		from := max(0, s.scanned-3)
-		if bytes.Index(b[from:], []byte("\r\n\r\n")) < 0 {
+		if !bytes.Contains(b[from:], []byte("\r\n\r\n")) {
 			s.scanned = len(b)
 			if len(b) > message.MaxSize {
 				return 0, errFraming

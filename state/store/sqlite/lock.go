@@ -28,7 +28,7 @@ func acquire(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("%w: pid %s", ErrLocked, strings.TrimSpace(string(holder)))
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil && !errors.Is(err, unix.ENOSPC) { // a full disk does not keep us from reading

@@ -77,12 +77,31 @@ func (s *Queries) Decks(ctx context.Context) ([]store.Deck, error) {
 	return out, nil
 }
 
-// PutDeck stores a new version of a deck, all or nothing, and says which. Rows and Version of d are not looked at.
+// deckChunk is how many rows of a deck are written in one transaction, so that calls never wait long behind an import.
+const deckChunk = 4000
+
+// PutDeck stores a new version of a deck, all or nothing, and says which. Rows and Version of d are not looked at. Rows are
+// written ahead in short transactions; a version without its head is not there, so a crash leaves nothing but rows that
+// the next import of the name clears away.
 func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price, facts ...store.Fact) (version int64, err error) {
+	if version, err = s.nextDeck(ctx, d.Name); err == nil {
+		err = s.putRows(ctx, d.Name, version, rows)
+	}
+	if err == nil {
+		err = s.putHead(ctx, d, version, len(rows), facts)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("storing deck %s: %w", d.Name, err)
+	}
+	return version, nil
+}
+
+// nextDeck finds the version to come and clears what a failed import left of it.
+func (s *Queries) nextDeck(ctx context.Context, name string) (version int64, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
 		version = 1
 		last := "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1"
-		err := each(ctx, tx, last, []any{d.Name}, func(r Rows) error {
+		err := each(ctx, tx, last, []any{name}, func(r Rows) error {
 			err := r.Scan(&version)
 			version++
 			return err
@@ -90,29 +109,44 @@ func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price
 		if err != nil {
 			return err
 		}
-		head := "INSERT INTO deck (name, version, kind, rows, imported, imported_by, source) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-		_, err = tx.Exec(ctx, head, d.Name, version, string(d.Kind), int64(len(rows)), Micros(d.Imported), d.By, d.Source)
-		if err != nil {
-			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
-		}
-		row := `INSERT INTO deck_row (deck, version, n, prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-		_, err = tx.ExecMany(ctx, row, len(rows), func(i int) []any {
-			p := &rows[i]
-			return []any{
-				d.Name, version, int64(i), int64(p.Prefix), flag(p.Short), p.Name, int64(p.Connect), int64(p.Minimum),
-				int64(p.First), int64(p.Step), int64(p.Rates[rating.Peak]), int64(p.Rates[rating.OffPeak]), int64(p.Rates[rating.Weekend]),
-			}
+		_, err = tx.Exec(ctx, "DELETE FROM deck_row WHERE deck = $1 AND version >= $2", name, version)
+		return err
+	})
+	return version, err
+}
+
+func (s *Queries) putRows(ctx context.Context, name string, version int64, rows []rating.Price) error {
+	sql := `INSERT INTO deck_row (deck, version, n, prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	for from := 0; from < len(rows); from += deckChunk {
+		part := rows[from:min(from+deckChunk, len(rows))]
+		err := s.db.Write(ctx, func(tx Tx) error {
+			_, err := tx.ExecMany(ctx, sql, len(part), func(i int) []any {
+				p := &part[i]
+				return []any{
+					name, version, int64(from + i), int64(p.Prefix), flag(p.Short), p.Name, int64(p.Connect), int64(p.Minimum),
+					int64(p.First), int64(p.Step), int64(p.Rates[rating.Peak]), int64(p.Rates[rating.OffPeak]), int64(p.Rates[rating.Weekend]),
+				}
+			})
+			return translate(err, fmt.Sprintf("deck %s version %d", name, version))
 		})
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// putHead makes the version one that is there.
+func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows int, facts []store.Fact) error {
+	return s.db.Write(ctx, func(tx Tx) error {
+		sql := "INSERT INTO deck (name, version, kind, rows, imported, imported_by, source) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source)
+		if err != nil {
+			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
+		}
 		return tx.Append(ctx, facts)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("storing deck %s: %w", d.Name, err)
-	}
-	return version, nil
 }
 
 // DeckRows reads the rows of a version in the order in which they were put; version 0 is the highest.

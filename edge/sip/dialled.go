@@ -1,0 +1,78 @@
+package sip
+
+import (
+	"bytes"
+	"strings"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
+)
+
+// sosNumber stands for requests for help that name no number. 112 is an emergency number in every plan that has any.
+const sosNumber = "112"
+
+// maxEmergency bounds the emergency calls beyond the limit of calls.
+const maxEmergency = 1000
+
+// dialled is what was dialled: the user part without its parameters (RFC 3261 19.1.6), and the context that makes a local
+// number global (RFC 3966 5.1.5), "" if there is none.
+func dialled(m *message.Message) (digits, context string) {
+	if isSOS(m) {
+		return sosNumber, ""
+	}
+	u := m.URI()
+	user := string(u.AppendUser(nil))
+	if c, ok := u.Param("phone-context"); ok {
+		context = string(c)
+	}
+	digits, rest, _ := strings.Cut(user, ";")
+	for param := range strings.SplitSeq(rest, ";") {
+		if name, value, _ := strings.Cut(param, "="); strings.EqualFold(name, "phone-context") {
+			context = value
+		}
+	}
+	return digits, clipText(context, 64)
+}
+
+// isSOS says that the request is for emergency help by name: urn:service:sos and below (RFC 5031), or sip:sos@.
+func isSOS(m *message.Message) bool {
+	uri := m.RequestURI()
+	const urn = "urn:service:sos"
+	if len(uri) >= len(urn) && bytes.EqualFold(uri[:len(urn)], []byte(urn)) {
+		return len(uri) == len(urn) || uri[len(urn)] == '.'
+	}
+	u := m.URI()
+	return (u.Scheme == message.SIP || u.Scheme == message.SIPS) && strings.EqualFold(string(u.User), "sos")
+}
+
+// emergency says that a call goes to an emergency number, and that there is still room for such.
+func (e *Edge) emergency(a *gate.Attempt, open int64) bool {
+	return e.d.Emergency != nil && e.d.Emergency(a.Dialled) && open < int64(2*e.o.MaxCalls+maxEmergency)
+}
+
+// inboundFrom says which trunk a request without credentials of ours comes from. A phone behind the same address is known
+// by its line's name in From, and is asked to log in.
+func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {
+	trunk, ok = e.d.TrunkOf(p.Src)
+	if !ok || e.d.IsLine == nil {
+		return trunk, ok
+	}
+	if u, fine := p.Msg.From().ParseURI(); fine && e.d.IsLine(u.User) {
+		return "", false
+	}
+	return trunk, true
+}
+
+// fits says whether the uri of a digest is of this request. Many phones leave out the user part, so only one that names
+// another user is refused.
+func fits(uri []byte, m *message.Message) bool {
+	if bytes.Equal(uri, m.RequestURI()) {
+		return true
+	}
+	signed, ok := message.ParseURI(uri)
+	if !ok || len(signed.User) == 0 {
+		return true
+	}
+	return bytes.Equal(signed.AppendUser(nil), m.URI().AppendUser(nil))
+}

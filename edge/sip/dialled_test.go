@@ -1,0 +1,59 @@
+package sip
+
+import (
+	"testing"
+
+	"ringfence/edge/sip/message"
+)
+
+func parsed(t *testing.T, uri string) *message.Message {
+	t.Helper()
+	var m message.Message
+	raw := "INVITE " + uri + " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\n" +
+		"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+	if f := message.Parse(&m, []byte(raw)); f != nil {
+		t.Fatalf("%s: %v", uri, f)
+	}
+	return &m
+}
+
+func TestDialled(t *testing.T) {
+	for uri, want := range map[string][2]string{
+		"sip:02079460000@x":                {"02079460000", ""},
+		"sip:%2B442079460000@x;user=phone": {"+442079460000", ""},
+		"sip:999;phone-context=+44@x":      {"999", "+44"},
+		"tel:07700900127;phone-context=+1": {"07700900127", "+1"},
+		"tel:+447700900127":                {"+447700900127", ""},
+		"sip:sos@x":                        {"112", ""},
+		"urn:service:sos":                  {"112", ""},
+		"urn:service:sos.fire":             {"112", ""},
+		"urn:service:SOS.police":           {"112", ""},
+	} {
+		digits, context := dialled(parsed(t, uri))
+		if digits != want[0] || context != want[1] {
+			t.Errorf("%s: %q %q, want %q", uri, digits, context, want)
+		}
+	}
+	for _, uri := range []string{"urn:service:sosx", "urn:service:counseling", "sip:sosx@x"} {
+		if isSOS(parsed(t, uri)) {
+			t.Errorf("%s is no call for help", uri)
+		}
+	}
+}
+
+// TestADigestFitsItsRequest: a signed login must not be turned into a call to another number on the way.
+func TestADigestFitsItsRequest(t *testing.T) {
+	m := parsed(t, "sip:07700900124@edge.example:5060;transport=udp")
+	for uri, want := range map[string]bool{
+		"sip:07700900124@edge.example:5060;transport=udp": true,
+		"sip:07700900124@edge.example":                    true,
+		"sip:0770090012%34@edge.example":                  true,
+		"sip:edge.example:5060":                           true, // SIPp and others leave the user out
+		"sip:999@edge.example":                            false,
+		"sip:07700900125@edge.example":                    false,
+	} {
+		if got := fits([]byte(uri), m); got != want {
+			t.Errorf("%s: %v", uri, got)
+		}
+	}
+}
