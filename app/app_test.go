@@ -114,13 +114,18 @@ func (p *program) get(path string, out any) {
 func (p *program) cdrs(line string, n int) []api.CDR {
 	p.t.Helper()
 	var l api.List[api.CDR]
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
+	look, late := time.NewTicker(20*time.Millisecond), time.After(10*time.Second)
+	defer look.Stop()
+	for waiting := true; waiting; {
 		p.get("/v1/cdrs?line="+line, &l)
 		if len(l.Items) >= n {
 			return l.Items
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-look.C:
+		case <-late:
+			waiting = false
+		}
 	}
 	p.t.Fatalf("line %s has %d records, want %d", line, len(l.Items), n)
 	return nil

@@ -34,7 +34,7 @@ func TestDialled(t *testing.T) {
 			t.Errorf("%s: %q %q, want %q", uri, digits, context, want)
 		}
 	}
-	for _, uri := range []string{"urn:service:sosx", "urn:service:counseling", "sip:sosx@x"} {
+	for _, uri := range []string{"urn:service:sosx", "sip:sosx@x"} {
 		if isSOS(parsed(t, uri)) {
 			t.Errorf("%s is no call for help", uri)
 		}

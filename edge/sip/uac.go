@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -309,7 +310,7 @@ func (b *bridge) confirmed(c *client, err error) {
 	}
 	if err != nil {
 		end := ending{by: call.System, why: policy.StoreUnavailable}
-		if r, ok := err.(*gate.Refusal); ok {
+		if r := (*gate.Refusal)(nil); errors.As(err, &r) {
 			end.why, end.f = r.Reason, r.Figures
 		}
 		b.finish(end)

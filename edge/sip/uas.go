@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -225,7 +226,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	s := b.s
 	if err != nil {
 		end := ending{by: call.System, why: policy.Fault}
-		if r, ok := err.(*gate.Refusal); ok {
+		if r := (*gate.Refusal)(nil); errors.As(err, &r) {
 			end.why, end.f = r.Reason, r.Figures
 		}
 		s.e.stats.refused.Add(1)

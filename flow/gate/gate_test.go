@@ -500,7 +500,8 @@ func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
 	if r := h.record(p.ID); r.Direction != call.In || r.Retail != 0 || r.Line != "2001" || r.Peer != "carrier" {
 		t.Errorf("record %+v", r)
 	}
-	if _, err := in("+442079469999"); err == nil || err.(*Refusal).Reason != policy.NoSuchLine {
+	var r *Refusal
+	if _, err := in("+442079469999"); !errors.As(err, &r) || r.Reason != policy.NoSuchLine {
 		t.Errorf("a number of nobody: %v", err)
 	}
 }
@@ -511,8 +512,8 @@ func TestOnlyEmergencyPassesFromAWrongAddressOrWhileStopping(t *testing.T) {
 	defer h.close()
 	try := func(to string, restricted bool) policy.Reason {
 		p, err := h.gate.Admit(context.Background(), Attempt{Line: "2001", Dialled: to, Source: phoneAt, Restricted: restricted})
-		if err != nil {
-			return err.(*Refusal).Reason
+		if r := (*Refusal)(nil); errors.As(err, &r) {
+			return r.Reason
 		}
 		if p.Ways[0].Trunk != "lifeline" {
 			t.Errorf("%s goes by %s first", to, p.Ways[0].Trunk)
