@@ -92,6 +92,10 @@ func (s *session) open(path string) (io.ReadCloser, int64, error) {
 		f.Close()
 		return nil, 0, err
 	}
+	if info.Mode().IsRegular() && info.Size() == 0 {
+		f.Close()
+		return nil, 0, fmt.Errorf("%s is empty: nothing was imported", path)
+	}
 	return f, info.Size(), nil
 }
 

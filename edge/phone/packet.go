@@ -300,7 +300,7 @@ func (p *packet) explain() string {
 	var texts []string
 	add := func(t string) {
 		for _, have := range texts {
-			if have == t {
+			if strings.Contains(have, t) { // Warning repeats what Reason says
 				return
 			}
 		}

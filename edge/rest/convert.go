@@ -231,7 +231,11 @@ func parseSetting(field, value string) (account.Field, int64, error) {
 	}
 	n, err := account.ParseValue(f, value)
 	if err != nil {
-		return 0, 0, invalid(field, value, err.Error())
+		want := err.Error()
+		if _, rest, ok := strings.Cut(want, "want "); ok {
+			want = rest
+		}
+		return 0, 0, invalid(field, value, want)
 	}
 	return f, n, nil
 }

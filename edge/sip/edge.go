@@ -200,6 +200,7 @@ func (e *Edge) Stop(ctx context.Context) error {
 		s.post(s.giveUpSetups)
 	}
 	err := e.drained(ctx)
+	e.saidGoodbye(ctx)
 	e.net.Stop()
 	e.cancel()
 	for _, s := range e.shards {
@@ -220,6 +221,36 @@ func (e *Edge) drained(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// goodbye is how long Stop waits for carriers to confirm that calls in setup are given up: a CANCEL that is lost would
+// leave a leg that nobody knows.
+const goodbye = 2 * time.Second
+
+func (e *Edge) saidGoodbye(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for e.unconfirmed() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+func (e *Edge) unconfirmed() bool {
+	answers := make(chan bool, len(e.shards))
+	for _, s := range e.shards {
+		s.post(func() { answers <- s.unconfirmed() })
+	}
+	some := false
+	for range e.shards {
+		some = <-answers || some
+	}
+	return some
 }
 
 // Addr is where the edge listens: the first address of that protocol.

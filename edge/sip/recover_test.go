@@ -124,10 +124,16 @@ func TestStop(t *testing.T) {
 		inv := w.carrier.expect("INVITE")
 		w.carrier.answer(inv, 180, "b", "")
 		w.phone.expect("180 INVITE")
-		w.stop()
-		w.phone.expect("503 INVITE")
-		_ = a
-		w.carrier.expect("CANCEL")
+		stopped := make(chan error)
+		go func() { stopped <- w.edge.Stop(context.Background()) }()
+		a.take(w.phone.expect("503 INVITE")).request("ACK", "")
+		cancel := w.carrier.expect("CANCEL")
+		w.carrier.answer(cancel, 200, "b", "")
+		w.carrier.answer(inv, 487, "b", "")
+		w.carrier.expect("ACK") // a carrier that was told is waited for
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
 		w.phone.quiet(time.Minute)
 		w.carrier.quiet(time.Minute)
 		if n := len(w.gate.ends["call-1"]); n != 0 {

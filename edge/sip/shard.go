@@ -465,3 +465,18 @@ func (t timers) down(i int) {
 		i = least
 	}
 }
+
+// unconfirmed says that a call which is over still waits for an answer to something that was sent for it.
+func (s *shard) unconfirmed() bool {
+	for _, l := range s.uac {
+		if l.b.state != over {
+			continue
+		}
+		for _, c := range l.clients {
+			if c.State() < transaction.Completed {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -535,6 +535,46 @@ func TestOnlyEmergencyPassesFromAWrongAddressOrWhileStopping(t *testing.T) {
 	}
 }
 
+// TestANumberLocalToElsewhereIsNotGuessed: digits with another country's phone-context (RFC 3966) are no UK number.
+func TestANumberLocalToElsewhereIsNotGuessed(t *testing.T) {
+	h := open(t, newBook(t), memory.New())
+	defer h.close()
+	for _, c := range []struct {
+		digits, context string
+		want            policy.Reason
+	}{
+		{"07700900123", "+44", policy.OK}, {"07700900123", "+1", policy.NumberInvalid}, {"07700900123", "example.com", policy.NumberInvalid},
+		{"999", "+1", policy.OK},
+	} {
+		p, err := h.gate.Admit(context.Background(), Attempt{Line: "2001", Dialled: c.digits, Context: c.context, Source: phoneAt})
+		got := policy.OK
+		if r := (*Refusal)(nil); errors.As(err, &r) {
+			got = r.Reason
+		}
+		if got != c.want {
+			t.Errorf("%s in %s: %v, want %v", c.digits, c.context, got, c.want)
+		}
+		if p != nil {
+			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+		}
+	}
+}
+
+// TestFiguresAfterACapWasLowered: the refusal says what is really used, not the cap.
+func TestFiguresAfterACapWasLowered(t *testing.T) {
+	b := newBook(t)
+	h := open(t, b, memory.New())
+	defer h.close()
+	p, _ := h.admit("2001", "07700 900123") // holds 6p
+	set(t, b, account.LineDayCap, 10_000, false)
+	_, err := h.gate.Admit(context.Background(), Attempt{Line: "2001", Dialled: "07700900124", Source: phoneAt})
+	var r *Refusal
+	if !errors.As(err, &r) || r.Reason != policy.LineDaySpent || r.Figures.Limit != 10_000 || r.Figures.Value != 60_000 {
+		t.Fatalf("%v", err)
+	}
+	h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+}
+
 // broken is a store that fails while told to; writes may have happened or not.
 type broken struct {
 	*memory.Engine
