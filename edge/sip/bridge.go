@@ -135,6 +135,7 @@ func (b *bridge) finish(end ending) {
 	for _, l := range b.legs() {
 		l.hangup(&end)
 		l.giveUpChanges()
+		l.sdp, l.sdpType = nil, "" // a call that is over is kept half a minute more, for repeats only
 	}
 	b.tell()
 }

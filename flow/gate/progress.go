@@ -90,6 +90,7 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 	}
 	// The caller hears it only now, and pays from now on. A restart would count from a few milliseconds before.
 	l.mu.Lock()
+	l.call.Snapshot = nil // with the store now; it is a good part of what a call takes
 	l.call.AnsweredAt = time.Now()
 	l.call.Quote.Start, l.call.Cost.Start = l.call.AnsweredAt, l.call.AnsweredAt
 	at := l.nextLook(g.o.Ahead)
@@ -157,9 +158,9 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 		return
 	}
 	l.mu.Lock()
-	l.call.Snapshot = snapshot
 	c := l.call
 	l.mu.Unlock()
+	c.Snapshot = snapshot
 	if c.State == call.Answered {
 		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Call: &c})
 	}

@@ -49,6 +49,7 @@ func (g *Gate) readopt(c call.Open) {
 	}
 	g.put(l)
 	g.before = append(g.before, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot})
+	l.call.Snapshot = nil
 	l.mu.Lock()
 	at := l.nextLook(g.o.Ahead)
 	l.mu.Unlock()
