@@ -543,7 +543,9 @@ func TestANumberLocalToElsewhereIsNotGuessed(t *testing.T) {
 		digits, context string
 		want            policy.Reason
 	}{
-		{"07700900123", "+44", policy.OK}, {"07700900123", "+1", policy.NumberInvalid}, {"07700900123", "example.com", policy.NumberInvalid},
+		{"07700900123", "+44", policy.OK},
+		{"07700900123", "+1", policy.NumberInvalid},
+		{"07700900123", "example.com", policy.NumberInvalid},
 		{"999", "+1", policy.OK},
 	} {
 		p, err := h.gate.Admit(context.Background(), Attempt{Line: "2001", Dialled: c.digits, Context: c.context, Source: phoneAt})
