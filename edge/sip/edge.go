@@ -133,7 +133,7 @@ func New(o Options, d Deps) (*Edge, error) {
 	}
 	var err error
 	e.net, err = transport.Listen(transport.Config{
-		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns,
+		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, MaxPerSource: perSource,
 		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
@@ -144,6 +144,9 @@ func New(o Options, d Deps) (*Edge, error) {
 	}
 	return e, nil
 }
+
+// perSource bounds the TCP connections from one address: an office's phones share one behind address translation.
+const perSource = 1024
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
