@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -348,4 +350,32 @@ func freePort(t *testing.T) netip.AddrPort {
 	}
 	t.Fatal("no free port")
 	return netip.AddrPort{}
+}
+
+// lastMedia is where the search for media ports goes on: below the ports that the kernel gives to sockets of their own
+// choice, so that nobody takes one between this look and SIPp's.
+var lastMedia atomic.Uint32
+
+// mediaPort is an even port with three free ones after it: SIPp binds sound and picture, two each.
+func mediaPort(t *testing.T, host string) uint16 {
+	t.Helper()
+	for range 1000 {
+		port := uint16(20_000 + (lastMedia.Add(8)+uint32(os.Getpid())*64)%10_000&^1)
+		if freeUDP(host, port, 4) {
+			return port
+		}
+	}
+	t.Fatal("no free media ports")
+	return 0
+}
+
+func freeUDP(host string, port, n uint16) bool {
+	for i := range n {
+		u, err := net.ListenPacket("udp", net.JoinHostPort(host, strconv.Itoa(int(port+i))))
+		if err != nil {
+			return false
+		}
+		u.Close()
+	}
+	return true
 }

@@ -57,7 +57,7 @@ func (s sipp) begin(t *testing.T) *running {
 	}
 	at := netip.AddrPortFrom(netip.MustParseAddr(s.from), s.port)
 	args := []string{
-		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(freePort(t).Port() &^ 1), "-m", "1", "-nostdin",
+		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(mediaPort(t, s.from)), "-m", "1", "-nostdin",
 		"-timeout", "40", "-timeout_error", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
 		"-trace_logs", "-log_file", filepath.Join(dir, "log"), "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
 	}
