@@ -76,6 +76,8 @@ type Customer struct {
 	Zone     string // IANA time zone; "" is the provider's
 	Tariff   string // name of a retail deck; "" is the provider's default
 	Settings Settings
+	Contacts []Contact
+	Courtesy Courtesy // for lines that say nothing
 	Created  time.Time
 }
 
@@ -89,6 +91,9 @@ type Line struct {
 	Locked   bool
 	LockWhy  string
 	Settings Settings
+	Former   []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
+	Honeypot bool     // nobody's: any login to it is an attack
+	Courtesy Courtesy // "" is the customer's
 	Created  time.Time
 }
 

@@ -29,6 +29,7 @@ type Credentials struct {
 	QOP      []byte
 	Alg      []byte
 	Opaque   []byte
+	Agent    []byte // User-Agent of the request: evidence only
 }
 
 // Outcome is what the edge must do.
@@ -50,6 +51,10 @@ type Result struct {
 	Figures policy.Figures
 	// EmergencyOK: refused only for the address (IP lock): the password was right, and an emergency call may pass.
 	EmergencyOK bool
+	// Of an Accept: wrong tries for this line from this address within the last day, and whether the line was guessed at, or
+	// the address locked out, within it.
+	Failures  int
+	AfterLock bool
 }
 
 // Line is what auth needs to know of a line.
@@ -57,6 +62,16 @@ type Line struct {
 	ID   string
 	HA1  *secret.HA1      // for Options.Realm; nil: the line cannot log in
 	Nets [][]netip.Prefix // the IP locks of its chain: account.Effective.Nets
+
+	Number   string // E.164 digits, "" is none: what guessers try first
+	Former   []FormerHA1
+	Honeypot bool // nobody's: any login to it is an attack
+}
+
+// FormerHA1 is a password that the line had.
+type FormerHA1 struct {
+	HA1   *secret.HA1
+	Until time.Time // when it was replaced
 }
 
 // Options of New.
@@ -79,6 +94,9 @@ type Options struct {
 
 	// AllowNoQOP accepts answers without qop, cnonce and nc (RFC 2069), each nonce once. Old adapters need it.
 	AllowNoQOP bool
+
+	Lockout Lockout
+	Around  Around
 }
 
 // Auth checks logins. Make it with New; safe for concurrent use. A stranger costs no memory: only a right answer is

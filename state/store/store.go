@@ -143,6 +143,7 @@ type Registration struct {
 // Store is a whole engine. The book's writes append the given facts in the same transaction.
 type Store interface {
 	Money
+	Stages
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

@@ -1,0 +1,62 @@
+// Package detect holds the rules that tell fraud from honest use: what kinds of findings there are, and pure functions
+// from what was seen to a finding. It must not know storage, protocols or the clock: now is an argument.
+package detect
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind is what was noticed: the one enum behind findings, mails, pages, the API and tests. Codes never change; numbers
+// are not stored.
+type Kind uint8
+
+// Kinds. The comment gives the code.
+const (
+	NoKind       Kind = iota
+	Guessing          // guessing: one source tried many passwords on a line and is locked out
+	Siege             // siege: a line is guessed at from many places, or over weeks
+	Spray             // spray: one source, or one network, tries many lines
+	StalePhone        // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
+	OldPassword       // old-password: a former password was tried from a place never seen
+	NonceMoved        // nonce-elsewhere: a right answer to a challenge that was given to another address
+	TwoPlaces         // two-places: one login live in two far places
+	Travel            // impossible-travel: too far from the last place for the time between
+	HostingLogin      // hosting-login: right at the first try from a hosting network never seen
+	AfterLockout      // after-lockout: a right password from a stranger right after guessing was shut out
+	HoneypotUsed      // honeypot: somebody tried the login of a line that is nobody's
+	UsageLevel        // usage-level: un-billed usage passed a multiple of the warning level
+	Flood             // flood: a source, or many, sent more than it is worth answering
+	NumKinds
+)
+
+// Severity orders findings.
+type Severity uint8
+
+// Severities.
+const (
+	Info Severity = iota
+	Warning
+	Critical
+)
+
+// Who is told of a kind.
+type Audience uint8
+
+// Audiences, as bits.
+const (
+	Owner Audience = 1 << iota // the customer's contacts
+	Desk                       // the provider's fraud desk
+)
+
+// Finding is what a rule concludes. Key makes repeats one: same key, same finding.
+type Finding struct {
+	Key      string
+	Kind     Kind
+	Line     string
+	Account  string
+	Source   string // address or network; "" is none
+	Text     string // one plain sentence: what happened, with its figures
+	At       time.Time
+	Evidence json.RawMessage // JSON object
+}

@@ -1,0 +1,65 @@
+package auth
+
+import (
+	"net/netip"
+	"time"
+
+	"ringfence/state/counters"
+	"ringfence/state/store"
+)
+
+// Lockout is how many wrong logins are borne and what follows. Zero fields have the stated defaults; Off turns all off.
+type Lockout struct {
+	Off      bool
+	Failures int           // wrong tries of one address for one line within Window before it is locked out for that line; 5
+	Window   time.Duration // 10 minutes
+	First    time.Duration // the first lock-out; each further one of the same kind doubles it; 15 minutes
+	Longest  time.Duration // 24 hours; a source without failures for so long begins anew
+	Address  int           // wrong tries of one address over all lines before it is shut out altogether; 20
+	Network  int           // the same for a /24 or /56; 60
+	AS       int           // wrong tries of one AS before its strangers get a single try; 300
+	// Strangers is how many wrong tries a day a line bears from places never seen before, all together, until each such
+	// place gets one try only; twice that, and strangers are refused for the day. Over 28 days the sum is Weeks. 30, 200
+	Strangers, Weeks int
+	Spray            int // different lines (known or not) tried by one address or network within Window that make it a sprayer; 10
+}
+
+// Around is what the guard asks of the rest of the program. Nil functions know nothing. None may block.
+type Around struct {
+	// Usual says that the line's login was used rightly from there within the last weeks, or its IP lock lists it.
+	Usual func(line string, addr netip.Addr) bool
+	// Spared says why an address must never be shut out altogether ("" if it may be): on some line's IP lock, a trunk's, or with a good
+	// recent history with any line.
+	Spared func(addr netip.Addr) string
+	ASN    func(addr netip.Addr) uint32 // 0 is unknown
+	// Ban shuts a network out altogether. It does not block.
+	Ban      func(net netip.Prefix, d time.Duration, why string)
+	Counters counters.Counters         // shared between nodes; nil: this node alone
+	Record   func(facts ...store.Fact) // the journal; nil drops
+	Account  func(line string) string  // customer of a line, for facts
+}
+
+// Facts of this stage. Sources are addresses; "line" is Fact.Line where the line exists, else body "user".
+//
+//	login.locked    {"source","scope":"line"|"address"|"network","failures","level","until","user","agent","spared":bool,
+//	                 "guesses":"common passwords"|"numbers"|… as far as the sample tells, "usual":bool}
+//	login.failed    at most a fixed number of rows a minute, then one row that sums the rest up:
+//	                {"failures","sources","from","till","sample":[…10]} per line; {"lines","failures",…} for the rest
+//	login.stale     {"source","agent","how":"former"|"steady","replaced_at"} once an hour for each line and address
+//	login.old       {"source","agent"} a former password from a place never seen
+//	login.siege     {"failures","sources","days","budget"} once a day a line
+//	login.spray     {"source","lines","failures","known":n,"guesses"} once an hour a source or network
+//	login.moved-nonce {"source","given_to" if known,"agent"} a right answer to a challenge given elsewhere, and no fresh login from there within 30 s
+//	login.honeypot  {"source","agent","right":bool}
+//	login.released  {"source","by"} a lock-out ended by hand
+const (
+	FactLocked     = "login.locked"
+	FactFailed     = "login.failed"
+	FactStale      = "login.stale"
+	FactOld        = "login.old"
+	FactSiege      = "login.siege"
+	FactSpray      = "login.spray"
+	FactMovedNonce = "login.moved-nonce"
+	FactHoneypot   = "login.honeypot"
+	FactReleased   = "login.released"
+)

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"ringfence/core/money"
+)
+
+// ErrMoved says that a stage's cursor was not where the step began: another node, or an earlier try, took the step.
+var ErrMoved = errors.New("the cursor has moved")
+
+// Stages is what the stages that follow the journal keep: findings, usage, devices, bans, notices and how far each has
+// come. Engines: sqlite and postgres, as part of Store.
+type Stages interface {
+	// Cursor is how far a stage has come: the Seq of the last fact it took; 0 at first.
+	Cursor(ctx context.Context, stage string) (int64, error)
+
+	// Advance takes one step, all of it or nothing, in one transaction. It is how a stage does each fact exactly once.
+	// A Step whose From is not the stage's cursor is ErrMoved. From == To moves nothing and is always allowed: what comes
+	// of the clock and not of a fact. Findings and notices that are there already (by Key) are not written again.
+	Advance(ctx context.Context, s Step) (Stepped, error)
+
+	Findings(ctx context.Context, f FindingFilter) ([]Finding, error) // newest first
+	Finding(ctx context.Context, id int64) (Finding, error)
+
+	// Usage is the un-billed usage of every subject: "line/ID" and "account/ID".
+	Usage(ctx context.Context, yield func(Usage) error) error
+
+	Devices(ctx context.Context, yield func(Device) error) error
+	SaveDevices(ctx context.Context, put []Device, drop []Device, facts ...Fact) error // keyed by Line, Place and Family
+
+	Bans(ctx context.Context, yield func(Ban) error) error
+	SaveBans(ctx context.Context, put []Ban, drop []netip.Prefix, facts ...Fact) error // keyed by Net
+	ClearBans(ctx context.Context, before time.Time) (int64, error)                    // those that ended before an instant
+
+	Notices(ctx context.Context, f NoticeFilter) ([]Notice, error) // newest first, with their deliveries
+	Notice(ctx context.Context, id int64) (Notice, error)
+
+	// Claim takes deliveries that are due (State queued or sending with Next ≤ now), at most limit, oldest first: each is
+	// set to sending with Tries+1 and Next = until by one conditional write, so that two nodes never hold the same one,
+	// and one that a dead node held comes back. They come with their notice.
+	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
+	// SettleDelivery records what came of a try: State, Next, Error, Sent, by notice, person and channel.
+	SettleDelivery(ctx context.Context, d Delivery, facts ...Fact) error
+	// Requeue sets a delivery to queued whatever it was (resend), with Tries 0.
+	Requeue(ctx context.Context, d Delivery, now time.Time, facts ...Fact) error
+
+	Link(ctx context.Context, hash string) (Link, error)
+	// UseLink marks a link used, if it is not and has not expired; else ErrInUse. One conditional write.
+	UseLink(ctx context.Context, hash string, now time.Time, facts ...Fact) error
+	// LinkResult records what using a link did, in words, for whoever opens it again.
+	LinkResult(ctx context.Context, hash, result string) error
+}
+
+// Step is what a stage writes for the facts after From up to and with To.
+type Step struct {
+	Stage    string
+	From, To int64
+	Findings []Finding
+	Usage    []UsageChange
+	Notices  []Notice // with their Deliveries and Links
+	// Facts are appended whatever happens to the rest; a finding that is new also appends its own Raised fact.
+	Facts []Fact
+}
+
+// Stepped says what a step did, in the order of the step.
+type Stepped struct {
+	Findings []Raised
+	Notices  []Raised
+	Usage    []money.Micro // un-billed usage after each change
+}
+
+// Raised says what became of a finding or notice.
+type Raised struct {
+	ID  int64
+	New bool // false: the key was there; a finding's Last, Count and Evidence were brought up to date
+}
+
+// Finding is something that watch noticed. Evidence is a JSON object. Key makes repeats one: "kind/line/…/day".
+type Finding struct {
+	ID        int64
+	Key       string
+	Kind      string // detect.Kind code
+	Severity  string // detect.Severity: "info", "warning", "critical"
+	Line      string
+	Account   string
+	Source    string // address or network, "" is none
+	Text      string // one plain sentence
+	At, Last  time.Time
+	Count     int64
+	Evidence  []byte
+	ClosedAt  time.Time // zero is open
+	ClosedBy  string
+	RaiseFact Fact // appended in the same transaction if the finding is new; the store sets "finding":ID nowhere: Key says it
+}
+
+// FindingFilter selects findings; zero fields do not restrict. Before is the ID to continue below; Limit 0 is 100.
+type FindingFilter struct {
+	Line, Account, Kind string
+	Open                bool
+	Before              int64
+	Limit               int
+}
+
+// Usage is what a subject has used since it was last billed, settled calls only, and the highest multiple of its warning
+// level that was told.
+type Usage struct {
+	Subject  string // "line/ID", "account/ID"
+	Unbilled money.Micro
+	Told     int64
+}
+
+// UsageChange adds to a subject's usage; Told > 0 raises what was told, never lowers it.
+type UsageChange struct {
+	Subject string
+	Add     money.Micro
+	Told    int64
+}
+
+// Device is a phone as a line's login was used: one place (network) and one family of User-Agents. The address and text
+// are the latest.
+type Device struct {
+	Line, Place, Family string
+	Address             string
+	Agent               string
+	Country             string
+	ASN                 int64
+	Network             string // name of the network's holder
+	First, Last         time.Time
+	Count               int64  // days on which it was seen
+	Verdict             string // "", "mine", "not-mine": what the owner answered
+}
+
+// Ban is a network shut out until an instant.
+type Ban struct {
+	Net   netip.Prefix
+	Until time.Time
+	Made  time.Time
+	By    string // "auto", "feed:NAME", or who
+	Why   string
+}
+
+// Notice is a message that somebody is to get: what, about whom, and the data its template needs. Key makes repeats one.
+type Notice struct {
+	ID         int64
+	Key        string
+	Kind       string // notify's kind: "new-device", "usage-level" …
+	Line       string
+	Account    string
+	At         time.Time
+	Data       []byte // JSON object; no secrets
+	Deliveries []Delivery
+	Links      []Link // of its deliveries, only when written
+}
+
+// NoticeFilter selects notices; zero fields do not restrict.
+type NoticeFilter struct {
+	Line, Account, Kind string
+	State               string // of any of its deliveries
+	Before              int64
+	Limit               int
+}
+
+// DeliveryState is where a delivery stands.
+type DeliveryState string
+
+// States of a delivery.
+const (
+	Queued  DeliveryState = "queued"  // to be sent at Next
+	Sending DeliveryState = "sending" // a node holds it until Next
+	Sent    DeliveryState = "sent"
+	Kept    DeliveryState = "kept"    // there is no way to send it: shown only
+	Digest  DeliveryState = "digest"  // waits to go out with others
+	Bundled DeliveryState = "bundled" // went out in a digest
+	Bounced DeliveryState = "bounced" // refused for good by the other side
+	Failed  DeliveryState = "failed"  // given up after the last try
+	Off     DeliveryState = "off"     // the person does not want this kind; recorded so that it can be explained
+)
+
+// Delivery is one notice to one person over one channel. Notice, Person and Channel are its key.
+type Delivery struct {
+	Notice  int64
+	Person  string // contact: "customer/ID/contact-id", "desk/address"
+	Channel string // "mail", "webhook"
+	Address string // mail address or URL
+	State   DeliveryState
+	Tries   int64
+	Next    time.Time
+	Sent    time.Time
+	Error   string // of the last try
+	Ref     string // Message-ID, fixed when the delivery is made
+}
+
+// DueDelivery is a delivery to be tried, with its notice (without the notice's other deliveries).
+type DueDelivery struct {
+	Delivery
+	Of Notice
+}
+
+// Link is what a person can answer a notice with, once. Only the hash of its token is kept.
+type Link struct {
+	Hash    string // hex SHA-256 of the token
+	Notice  int64  // set by Advance
+	Person  string
+	Action  string // "mine", "not-mine", "off"
+	Line    string
+	Data    []byte // JSON: what the action is about
+	Expires time.Time
+	Used    time.Time
+	Result  string
+}
