@@ -40,6 +40,7 @@ type leg struct {
 	fork       int  // number among the legs that were tried, from 0
 	state      legState
 	trunk      string // the trunk at the other end; "" is a phone
+	line       string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
 	updates    bool   // they allow UPDATE
 	acked      bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
 	byeWaits   bool   // hang up as soon as the ACK has come (section 15)

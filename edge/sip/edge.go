@@ -76,6 +76,15 @@ type Deps struct {
 	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
 	// TrunkAt says whether calls go out to that address; nil: TrunkOf does.
 	TrunkAt func(src netip.AddrPort) bool
+	// Allowed says whether an IP lock lets a line be used from an address. Nil: there are no locks.
+	Allowed func(line string, src netip.Addr, now time.Time) bool
+	// TrunkMay says whether a packet inside a call over a trunk may come from an address. Nil: from any.
+	TrunkMay func(name string, src netip.Addr) bool
+	// Scanner says whether a request gives itself away as an attacker's tool, which is answered with silence. It must be
+	// quick; nil: no.
+	Scanner func(agent, from, to, sdp []byte) bool
+	// Stranger is told of each request that is challenged, so that floods are counted. It must be quick; nil: nobody.
+	Stranger func(src netip.Addr)
 	// IsLine says whether there is a line of that name, Emergency whether what was dialled is an emergency number. Both
 	// may be nil.
 	IsLine    func(user []byte) bool

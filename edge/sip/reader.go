@@ -39,6 +39,9 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	if m.To().Tag() != nil {
 		return false
 	}
+	if e.scanner(p) {
+		return true
+	}
 	switch m.Method() {
 	case message.ACK, message.CANCEL:
 		return false
@@ -66,6 +69,30 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	return true
 }
 
+// scanner says whether a request is an attacker's tool's: it gets no answer at all, so that it learns nothing. Carriers are
+// not looked at: they pass on what others wrote.
+func (e *Edge) scanner(p *transport.Packet) bool {
+	m := &p.Msg
+	if e.d.Scanner == nil {
+		return false
+	}
+	var from, to []byte
+	if u, ok := m.From().ParseURI(); ok {
+		from = u.User
+	}
+	if u, ok := m.To().ParseURI(); ok {
+		to = u.User
+	}
+	if !e.d.Scanner(m.Get(message.HUserAgent), from, to, m.Body()) {
+		return false
+	}
+	if _, trunk := e.d.TrunkOf(p.Src); trunk {
+		return false
+	}
+	e.stats.scanners.Add(1)
+	return true
+}
+
 func (e *Edge) hasCredentials(m *message.Message) bool {
 	return m.Has(message.HAuthorization) || m.Has(message.HProxyAuthorization)
 }
@@ -73,6 +100,9 @@ func (e *Edge) hasCredentials(m *message.Message) bool {
 // challenge answers 401 to REGISTER and 407 to anything else, and is always true.
 func (e *Edge) challenge(p *transport.Packet, stale bool) bool {
 	e.stats.strangers.Add(1)
+	if e.d.Stranger != nil {
+		e.d.Stranger(p.Src.Addr())
+	}
 	room := rooms.Get().(*[512]byte)
 	defer rooms.Put(room)
 	code, proxy := 407, true

@@ -27,6 +27,7 @@ type legRecord struct {
 	RemoteSeq uint32         `json:"rq"`
 	UAS       bool           `json:"uas,omitempty"`
 	Trunk     string         `json:"tr,omitempty"`
+	Line      string         `json:"li,omitempty"`
 	Updates   bool           `json:"up,omitempty"`
 	SDP       []byte         `json:"s,omitempty"`
 	SDPType   string         `json:"st,omitempty"`
@@ -47,7 +48,7 @@ func (l *leg) record() legRecord {
 	return legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
 		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
-		UAS: l.uas, Trunk: l.trunk, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
+		UAS: l.uas, Trunk: l.trunk, Line: l.line, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
 }
@@ -103,7 +104,7 @@ func (r *legRecord) leg(b *bridge) *leg {
 	return &leg{
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,
 		target: r.Target, routes: r.Routes, dest: d, localSeq: r.LocalSeq + seqJump, remoteSeq: r.RemoteSeq, uas: r.UAS,
-		trunk: r.Trunk, updates: r.Updates, state: up, acked: true, sdp: r.SDP, sdpType: r.SDPType,
+		trunk: r.Trunk, line: r.Line, updates: r.Updates, state: up, acked: true, sdp: r.SDP, sdpType: r.SDPType,
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,

@@ -4,14 +4,16 @@ import "sync/atomic"
 
 // stats are counted as things happen, from any goroutine.
 type stats struct {
-	malformed, strangers, registers, refusedRegisters, options            atomic.Uint64
-	invites, merged, refused, failed, answered, ended, full               atomic.Uint64
-	unmatched, strays, panics, repeats, failovers, cuts, timeouts, unsent atomic.Uint64
+	malformed, scanners, strangers, registers, refusedRegisters, options             atomic.Uint64
+	invites, merged, refused, failed, answered, ended, full                          atomic.Uint64
+	unmatched, elsewhere, strays, panics, repeats, failovers, cuts, timeouts, unsent atomic.Uint64
 }
 
 // Stats are counts since the start, and what is there now.
 type Stats struct {
 	Malformed        uint64 // packets that are no SIP, or broken: dropped or answered 400
+	Scanners         uint64 // requests of attackers' tools, met with silence
+	Elsewhere        uint64 // requests inside calls from where the IP lock or the trunk does not allow them
 	Strangers        uint64 // challenged without keeping anything
 	Registers        uint64 // REGISTER answered 200
 	RefusedRegisters uint64 // REGISTER with right or wrong credentials that was refused
@@ -38,7 +40,7 @@ type Stats struct {
 func (e *Edge) Stats() Stats {
 	c := &e.stats
 	s := Stats{
-		Malformed: c.malformed.Load(), Strangers: c.strangers.Load(), Registers: c.registers.Load(),
+		Malformed: c.malformed.Load(), Scanners: c.scanners.Load(), Elsewhere: c.elsewhere.Load(), Strangers: c.strangers.Load(), Registers: c.registers.Load(),
 		RefusedRegisters: c.refusedRegisters.Load(), Options: c.options.Load(), Invites: c.invites.Load(),
 		Refused: c.refused.Load(), Failed: c.failed.Load(), Answered: c.answered.Load(), Ended: c.ended.Load(),
 		Full: c.full.Load(), Unmatched: c.unmatched.Load(), Strays: c.strays.Load(), Panics: c.panics.Load(),

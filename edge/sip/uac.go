@@ -111,7 +111,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, fork: len(b.outs()), trunk: w.Trunk,
+		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line,
 	}
 	lines := []byte(s.e.offerTimer())
 	l.local, lines = b.present(l, lines)

@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -60,6 +61,9 @@ func (s *shard) invite(p *transport.Packet) {
 	}
 	b := s.newBridge(p)
 	b.a.trunk = a.Trunk
+	if !a.Restricted {
+		b.a.line = a.Line
+	}
 	s.cur = b
 	s.askGate(b, func() func() {
 		plan, err := e.d.Admit(e.ctx, a)
@@ -133,13 +137,20 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	case res.Outcome == auth.Challenge:
 		e.challenge(p, res.Stale)
 		return a, false
-	case res.Outcome == auth.Refuse && !res.EmergencyOK:
+	case res.Outcome == auth.Refuse && !e.mayPass(&res, &a):
 		e.stats.refused.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
 	}
 	a.Line, a.Restricted = res.Line, res.Outcome == auth.Refuse
 	return a, true
+}
+
+// mayPass says that a refused login goes on to the gate: for the IP lock, whose refusal the gate words, and for an
+// emergency call with the right password from where logins are locked out. Everything else must look like a wrong
+// password.
+func (e *Edge) mayPass(res *auth.Result, a *gate.Attempt) bool {
+	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a, e.calls.Load()))
 }
 
 // login checks the credentials of a request. Without any that are for us it asks for a challenge.
@@ -257,6 +268,11 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 // request takes a request on a known leg.
 func (l *leg) request(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
+	if (m.To().Tag() != nil || m.Method() == message.CANCEL) && !l.mayComeFrom(p.Src.Addr()) {
+		s.e.stats.elsewhere.Add(1)
+		s.e.refuseStateless(p, policy.AddressLocked, policy.Figures{})
+		return
+	}
 	switch m.Method() {
 	case message.ACK:
 		l.ackCame(p)
@@ -288,6 +304,19 @@ func (l *leg) request(p *transport.Packet) {
 	default:
 		l.inDialog(p)
 	}
+}
+
+// mayComeFrom says whether a request inside the dialog may come from an address: that of a phone is held to its line's IP
+// lock, a carrier's to the trunk's addresses.
+func (l *leg) mayComeFrom(src netip.Addr) bool {
+	e := l.b.s.e
+	switch {
+	case l.trunk != "":
+		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || e.d.TrunkMay(l.trunk, src)
+	case l.line != "":
+		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
+	}
+	return true
 }
 
 // cancelCame answers a CANCEL, and ends the call if its INVITE has no final answer yet (RFC 3261 9.2). One that crosses

@@ -174,7 +174,8 @@ type world struct {
 	trunks  map[string]account.Trunk
 	before  []gate.Recovered
 	opts    Options
-	loose   bool // the test leaves calls up
+	loose   bool        // the test leaves calls up
+	change  func(*Deps) // changes what the edge asks; nil: nothing
 }
 
 const (
@@ -224,7 +225,11 @@ func out(trunks ...string) *gate.Plan {
 func (w *world) start() {
 	o := w.opts
 	o.PacketConn = w.net.listen(edgeAt)
-	e, err := New(o, w.deps())
+	d := w.deps()
+	if w.change != nil {
+		w.change(&d)
+	}
+	e, err := New(o, d)
 	if err != nil {
 		w.t.Fatal(err)
 	}

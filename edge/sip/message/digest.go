@@ -15,13 +15,14 @@ type Credentials struct {
 	QOP      []byte
 	Alg      []byte
 	Opaque   []byte
+	Agent    []byte // User-Agent of the request
 }
 
 // Credentials reads the first well-formed Digest value for the realm ("" takes any) from HAuthorization or
 // HProxyAuthorization.
 func (m *Message) Credentials(id HeaderID, realm string, c *Credentials) bool {
 	for v := range m.All(id) {
-		*c = Credentials{Method: m.start}
+		*c = Credentials{Method: m.start, Agent: m.Get(HUserAgent)}
 		if params, ok := digestParams(v); ok && c.parse(params) && (realm == "" || string(c.Realm) == realm) {
 			return true
 		}

@@ -1,0 +1,164 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/core/policy"
+	"ringfence/flow/auth"
+)
+
+const elsewhereAt = "10.0.6.6:5060"
+
+// elsewhere is the same dialog as somebody at another address would go on with it.
+func (d dialog) elsewhere(w *world) *dialog {
+	d.p = w.peer(elsewhereAt)
+	return &d
+}
+
+// A locked line's calls are touched from its own addresses only: nobody elsewhere hangs up, changes or cancels them.
+func TestIPLockHoldsInsideDialogs(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, _ := w.connect("c1")
+		thief := a.elsewhere(w)
+		for _, method := range []string{"BYE", "INVITE", "INFO", "UPDATE", "OPTIONS"} {
+			thief.request(method, "")
+			m := thief.p.expect("403 " + method)
+			if !strings.Contains(string(m.Bytes()), policy.AddressLocked.Text(policy.Figures{})) {
+				t.Errorf("%s is refused without its reason:\n%s", method, m.Bytes())
+			}
+		}
+		w.carrier.quiet(time.Second)
+		w.hangUp(a)
+		if n := w.edge.Stats().Elsewhere; n != 5 {
+			t.Errorf("%d counted", n)
+		}
+	}, locked)
+}
+
+func TestIPLockHoldsForCancel(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		thief := a.elsewhere(w)
+		thief.request("CANCEL", "")
+		thief.p.expect("403 CANCEL")
+		w.carrier.quiet(time.Second)
+		a.request("CANCEL", "")
+		w.phone.expect("200 CANCEL")
+		w.carrier.answer(w.carrier.expect("CANCEL"), 200, "", "")
+		w.carrier.answer(inv, 487, "b", "")
+		w.carrier.expect("ACK")
+		w.phone.expect("487 INVITE")
+		a.request("ACK", "")
+	}, locked)
+}
+
+// Inside a call over a trunk, requests come from the trunk's addresses.
+func TestTrunkHoldsInsideDialogs(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, b := w.connect("c1")
+		thief := b.elsewhere(w)
+		thief.request("BYE", "")
+		thief.p.expect("403 BYE")
+		w.phone.quiet(time.Second)
+		other := *b
+		other.p = w.spare // another address that the trunk lists
+		other.request("INFO", "")
+		info := w.phone.expect("INFO")
+		w.phone.answer(info, 200, "", "")
+		w.spare.expect("200 INFO")
+		w.hangUp(a)
+	}, func(w *world) {
+		w.change = func(d *Deps) {
+			d.TrunkMay = func(name string, src netip.Addr) bool {
+				return name == "one" && src == netip.MustParseAddrPort(spareAt).Addr()
+			}
+		}
+	})
+}
+
+// A lock that came after the call does not stop an emergency call that it let through.
+func TestIPLockSparesEmergencyCalls(t *testing.T) {
+	inWorld(t, func(w *world) {
+		d := &dialog{p: w.phone, callID: "c1", from: "<sip:alice@x>;tag=1", to: "<sip:999@x>", target: "sip:999@x", inviteSeq: 1, branch: "z9hG4bKe"}
+		d.request("INVITE", sdp, strings.Replace(goodLogin, "good", "elsewhere", 1))
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.expect("ACK")
+		d.inviteSeq = 1
+		d.take(w.phone.expect("200 INVITE")).request("ACK", "")
+		d.request("BYE", "")
+		w.phone.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+	}, func(w *world) {
+		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return false } }
+	})
+}
+
+// A scanner hears nothing, whatever it asks; a carrier that passes on such a text is heard.
+func TestScannersAreMetWithSilence(t *testing.T) {
+	inWorld(t, func(w *world) {
+		scan := func(d *Deps) {
+			d.Scanner = func(agent, from, to, sdp []byte) bool {
+				return bytes.Contains(agent, []byte("friendly")) || string(from) == "100"
+			}
+		}
+		scan(&w.edge.d)
+		x := w.peer(elsewhereAt)
+		for _, method := range []string{"OPTIONS", "REGISTER", "INVITE", "BYE", "NONSENSE"} {
+			x.send(method + " sip:100@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP " + elsewhereAt + ";branch=z9hG4bKs" + method + "\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:100@y>\r\n" +
+				"Call-ID: scan-" + method + "\r\nCSeq: 1 " + method + "\r\nMax-Forwards: 70\r\nContact: <sip:x@" + elsewhereAt + ">\r\nUser-Agent: friendly-scanner")
+		}
+		x.quiet(time.Minute)
+		if n := w.edge.Stats().Scanners; n != 5 {
+			t.Errorf("%d counted", n)
+		}
+	})
+}
+
+// While logins are locked out, the right password goes no further than a wrong one, but for an emergency call.
+func TestLockedOutLoginMayCallForHelp(t *testing.T) {
+	for dialled, want := range map[string]bool{"999": true, "02079460000": false} {
+		inWorld(t, func(w *world) {
+			d := &dialog{p: w.phone, callID: "c1", from: "<sip:alice@x>;tag=1", to: "<sip:" + dialled + "@x>", target: "sip:" + dialled + "@x", inviteSeq: 1, branch: "z9hG4bKe"}
+			d.request("INVITE", sdp, goodLogin)
+			if !want {
+				m := w.phone.expect("403 INVITE")
+				if !strings.Contains(string(m.Bytes()), policy.BadCredentials.Text(policy.Figures{})) || len(w.gate.attempts) != 0 {
+					t.Errorf("%d attempts, and the answer tells:\n%s", len(w.gate.attempts), m.Bytes())
+				}
+				return
+			}
+			inv := w.carrier.expect("INVITE")
+			if !w.gate.attempts[0].Restricted {
+				t.Errorf("attempt %+v", w.gate.attempts[0])
+			}
+			w.carrier.answer(inv, 486, "b", "")
+			w.carrier.expect("ACK")
+			d.inviteSeq = 1
+			d.take(w.phone.expect("486 INVITE")).request("ACK", "")
+		}, func(w *world) {
+			w.change = func(d *Deps) {
+				d.Check = func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
+					return auth.Result{Outcome: auth.Refuse, Line: string(c.User), Reason: policy.BadCredentials, EmergencyOK: true}
+				}
+				d.Emergency = func(dialled string) bool { return dialled == "999" }
+			}
+		})
+	}
+}
+
+// locked allows alice's calls from her own address only.
+func locked(w *world) {
+	w.change = func(d *Deps) {
+		d.Allowed = func(line string, src netip.Addr, _ time.Time) bool {
+			return line == "alice" && src == netip.MustParseAddrPort(phoneAt).Addr()
+		}
+	}
+}
