@@ -9,7 +9,8 @@ import (
 	"ringfence/core/money"
 )
 
-// Level is a link of the chain that settings inherit along. A lower link may only tighten, unless staff granted it.
+// Level is a link of the chain that settings inherit along. A lower link may only tighten, unless staff granted it or the
+// field is free.
 type Level uint8
 
 // Levels from the top.
@@ -23,7 +24,7 @@ const (
 // Field names one setting; the names of fieldNames are used by the CLI, the API and the pages.
 type Field uint8
 
-// Fields. Units: ceilings money.Rate; caps money.Micro; counts plain; LongestCall seconds; Premium 0 or 1.
+// Fields. Units: ceilings money.Rate; caps and warnings money.Micro; counts plain; LongestCall seconds; Premium 0 or 1.
 const (
 	NationalCeiling Field = iota // 0 is "free only"
 	InternationalCeiling
@@ -36,6 +37,8 @@ const (
 	LineMonthCap
 	AccountDayCap
 	AccountMonthCap
+	LineWarning    // un-billed usage at which people are told, and again at each further multiple; 0 is off
+	AccountWarning // the same for all lines of a customer together
 	NumFields
 )
 

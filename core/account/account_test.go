@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 	want := map[string]string{
 		"national-ceiling": "20p", "international-ceiling": "2p", "premium": "off", "max-calls": "10", "max-international": "2",
 		"calls-per-minute": "30", "longest-call": "4h", "line-day-cap": "£50.00", "line-month-cap": "£150.00",
-		"account-day-cap": "£50.00", "account-month-cap": "£150.00",
+		"account-day-cap": "£50.00", "account-month-cap": "£150.00", "line-warning": "£10.00", "account-warning": "£10.00",
 	}
 	e, d := Resolve(now), Defaults()
 	if len(want) != int(NumFields) {
@@ -146,6 +146,11 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 		}
 		above, all := Resolve(now, &links[0]), Resolve(now, &links[0], &links[1], &links[2])
 		for f := range NumFields {
+			if f.Free() {
+				if want := nearest(f, &links[0], &links[1], &links[2]); all.Values[f] != want {
+					t.Fatalf("%v is %d, the nearest word is %d", f, all.Values[f], want)
+				}
+			}
 			if !granted[f] && f.Loosens(all.Values[f], above.Values[f]) {
 				t.Fatalf("%v rose from %d to %d without a grant", f, above.Values[f], all.Values[f])
 			}
@@ -157,6 +162,56 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 			t.Fatal("the outcome changed before its expiry")
 		}
 	})
+}
+
+// nearest is what a free field must be: the last word in the chain that is said.
+func nearest(f Field, links ...*Settings) int64 {
+	n := fields[f].builtin
+	for i, s := range links {
+		if v := s.Values[f].At(now); v.Set && (i < 2 || !f.OfAccount()) {
+			n = v.N
+		}
+	}
+	return n
+}
+
+// A warning limits nothing: whoever it is for says when it comes, earlier or later, and no grant is asked for.
+func TestFreeFields(t *testing.T) {
+	pounds := func(n int64) Value { return own(n * int64(money.Pound)) }
+	link := func(line, acc Value) *Settings {
+		s := &Settings{}
+		s.Values[LineWarning], s.Values[AccountWarning] = line, acc
+		return s
+	}
+	for _, c := range []struct {
+		name                     string
+		provider, customer, line *Settings
+		onLine, onAccount        money.Micro
+		from                     Level // of the line's
+	}{
+		{name: "nobody says anything", onLine: 10, onAccount: 10},
+		{name: "up", customer: link(pounds(30), pounds(40)), onLine: 30, onAccount: 40, from: LevelCustomer},
+		{name: "down", provider: link(pounds(30), Value{}), line: link(pounds(5), Value{}), onLine: 5, onAccount: 10, from: LevelLine},
+		{name: "line above customer", customer: link(pounds(5), Value{}), line: link(pounds(50), Value{}), onLine: 50, onAccount: 10, from: LevelLine},
+		{name: "off at the line", customer: link(pounds(5), pounds(5)), line: link(own(0), Value{}), onLine: 0, onAccount: 5, from: LevelLine},
+		{name: "on again below", customer: link(own(0), own(0)), line: link(pounds(1), pounds(1)), onLine: 1, onAccount: 0, from: LevelLine},
+		{name: "the end of a hidden grant does not matter", customer: link(Value{}.Grant(7, friday), Value{}), line: link(pounds(1), Value{}), onLine: 1, onAccount: 10, from: LevelLine},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := Resolve(now, c.provider, c.customer, c.line)
+			if e.Cap(LineWarning) != c.onLine*money.Pound || e.Cap(AccountWarning) != c.onAccount*money.Pound || e.From[LineWarning] != c.from || !e.Expiry.IsZero() {
+				t.Errorf("line %v from %v, account %v, until %v", e.Cap(LineWarning), e.From[LineWarning], e.Cap(AccountWarning), e.Expiry)
+			}
+		})
+	}
+	for f := range NumFields {
+		if f.Free() == f.Loosens(2, 1) {
+			t.Errorf("%v: free %v, and loosens all the same", f, f.Free())
+		}
+	}
+	if err := link(pounds(1), pounds(1)).Validate(LevelLine); !errors.Is(err, ErrValue) || !strings.Contains(err.Error(), "account-warning") {
+		t.Errorf("a line's word on the account's warning: %v", err)
+	}
 }
 
 func TestParseAndFormatValues(t *testing.T) {
@@ -176,6 +231,9 @@ func TestParseAndFormatValues(t *testing.T) {
 		{LineDayCap, "50", 50_000_000, "£50.00"},
 		{LineDayCap, "£12.5", 12_500_000, "£12.50"},
 		{AccountMonthCap, "0", 0, "£0.00"},
+		{LineWarning, "12.5", 12_500_000, "£12.50"},
+		{LineWarning, "0", 0, "off"},
+		{AccountWarning, " Off", 0, "off"},
 		{LongestCall, "4h", 14400, "4h"},
 		{LongestCall, "90m", 5400, "1h30m"},
 		{LongestCall, "45s", 45, "45s"},
@@ -205,6 +263,10 @@ func TestParseAndFormatValues(t *testing.T) {
 		{NationalCeiling, "1e3"},
 		{NationalCeiling, "99999999"},
 		{LineDayCap, "-1"},
+		{LineDayCap, "off"},
+		{LineWarning, "on"},
+		{LineWarning, "-1"},
+		{AccountWarning, "10000001"},
 		{LineDayCap, "1,000"},
 		{LineDayCap, "0.0000001"},
 		{LineDayCap, "99999999999999999999"},

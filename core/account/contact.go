@@ -1,12 +1,37 @@
 package account
 
-import "time"
-
-// MaxFormer and MaxContacts bound what a line and a customer keep.
-const (
-	MaxFormer   = 3
-	MaxContacts = 16
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
+
+// MaxFormer and MaxContacts bound what a line and a customer keep, MaxWishes and MaxContactLines what a contact does.
+const (
+	MaxFormer       = 3
+	MaxContacts     = 16
+	MaxWishes       = 64
+	MaxContactLines = 256
+
+	// FormerFor is how long a former password is kept after it was replaced.
+	FormerFor = 90 * 24 * time.Hour
+
+	maxMail, maxMailbox = 254, 64 // RFC 5321 section 4.5.3.1
+	maxURL              = 500
+	maxName             = 200
+	maxLabel, maxHost   = 63, 253 // RFC 1035 section 2.3.4
+)
+
+// ErrContact says that somebody cannot be a contact; the error names each fault.
+var ErrContact = errors.New("not a usable contact")
 
 // Former is a password that a line had, sealed for the line as its present one is.
 type Former struct {
@@ -43,4 +68,201 @@ type Contact struct {
 	URL   string          `json:"url,omitempty"`   // webhook: https, or http on loopback
 	Lines []string        `json:"lines,omitempty"` // only notices about these; empty is all
 	Kinds map[string]Wish `json:"kinds,omitempty"` // by kind of notice; "*" is all others
+}
+
+// KeepFormer is what is kept of former passwords at now: those replaced less than FormerFor ago, newest first, at most
+// MaxFormer; nil when there are none. was is not changed.
+func KeepFormer(was []Former, now time.Time) []Former {
+	var kept []Former
+	for _, f := range was {
+		if len(f.Sealed) > 0 && now.Sub(f.Until) < FormerFor {
+			kept = append(kept, f)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b Former) int { return b.Until.Compare(a.Until) })
+	return kept[:min(len(kept), MaxFormer)]
+}
+
+// Valid says that the courtesy is one there is.
+func (c Courtesy) Valid() bool {
+	return c == CourtesyInherit || c == CourtesyBoth || c == CourtesyAgent || c == CourtesyOff
+}
+
+// Valid says that the wish is one there is.
+func (w Wish) Valid() bool { return w == WishNow || w == WishDigest || w == WishOff }
+
+// Wants says how the contact wants a kind of notice: its word on the kind, else on "*", else now.
+func (c *Contact) Wants(kind string) Wish {
+	for _, key := range [...]string{kind, "*"} {
+		if w, ok := c.Kinds[key]; ok && w.Valid() {
+			return w
+		}
+	}
+	return WishNow
+}
+
+// About says whether notices about a line are for the contact; "" is a notice about no line.
+func (c *Contact) About(line string) bool {
+	return len(c.Lines) == 0 || slices.Contains(c.Lines, line)
+}
+
+// Clone shares nothing with c.
+func (c Contact) Clone() Contact {
+	c.Lines = slices.Clone(c.Lines)
+	kinds := make(map[string]Wish, len(c.Kinds))
+	for k, w := range c.Kinds {
+		kinds[k] = w
+	}
+	if c.Kinds = kinds; len(kinds) == 0 {
+		c.Kinds = nil
+	}
+	return c
+}
+
+// CheckContacts checks all contacts of a customer: each by itself, their number, and that no id is there twice.
+func CheckContacts(cs []Contact) error {
+	var faults []error
+	if len(cs) > MaxContacts {
+		faults = append(faults, fmt.Errorf("%w: %d of them; %d are allowed", ErrContact, len(cs), MaxContacts))
+	}
+	for i := range cs {
+		if err := cs[i].Validate(); err != nil {
+			faults = append(faults, err)
+		}
+		if slices.ContainsFunc(cs[:i], func(c Contact) bool { return c.ID == cs[i].ID }) {
+			faults = append(faults, fmt.Errorf("%w: %.50q is there twice", ErrContact, cs[i].ID))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Validate checks a contact before it is stored. All faults are reported at once, each wrapping ErrContact or ErrID.
+func (c *Contact) Validate() error {
+	faults := []error{checkSlug("contact", c.ID), checkContactName(c.Name)}
+	switch {
+	case c.Mail == "" && c.URL == "":
+		faults = append(faults, fmt.Errorf("%w: it has neither a mail address nor a URL", ErrContact))
+	case c.Mail != "" && c.URL != "":
+		faults = append(faults, fmt.Errorf("%w: it has both a mail address and a URL: make two contacts of it", ErrContact))
+	case c.Mail != "":
+		faults = append(faults, CheckMail(c.Mail))
+	default:
+		faults = append(faults, CheckHook(c.URL))
+	}
+	return errors.Join(append(faults, c.checkLines(), c.checkKinds())...)
+}
+
+func (c *Contact) checkLines() error {
+	if len(c.Lines) > MaxContactLines {
+		return fmt.Errorf("%w: %d lines; %d are allowed", ErrContact, len(c.Lines), MaxContactLines)
+	}
+	var faults []error
+	for _, l := range c.Lines {
+		faults = append(faults, CheckLineID(l))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *Contact) checkKinds() error {
+	if len(c.Kinds) > MaxWishes {
+		return fmt.Errorf("%w: wishes about %d kinds; %d are allowed", ErrContact, len(c.Kinds), MaxWishes)
+	}
+	var faults []error
+	for kind, wish := range c.Kinds {
+		if !isKind(kind) {
+			faults = append(faults, fmt.Errorf("%w: kind %.50q: want 1 to 40 of a-z and '-', or '*' for all others", ErrContact, kind))
+		}
+		if !wish.Valid() {
+			faults = append(faults, fmt.Errorf("%w: wish %.50q: want now, digest or off", ErrContact, string(wish)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func isKind(s string) bool {
+	if s == "*" {
+		return true
+	}
+	return len(s) >= 1 && len(s) <= 40 && isMadeOf(s, func(c byte) bool { return c == '-' || c >= 'a' && c <= 'z' })
+}
+
+// checkContactName accepts what a mail can show as a person's name: printable, on one line, and nothing that could be
+// taken for an address or that turns the direction of writing.
+func checkContactName(s string) error {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>\"\\", r) }
+	if len(s) > maxName || !utf8.ValidString(s) || strings.ContainsFunc(s, odd) {
+		return fmt.Errorf("%w: name %.60q: want at most %d bytes of plain text without < > \" and \\", ErrContact, s, maxName)
+	}
+	return nil
+}
+
+// CheckMail accepts one bare address, name@domain, of printable ASCII: no display name, comment, quotes, address literal or
+// anything else that could make a second header or recipient of it. Domains of other scripts are written in Punycode.
+func CheckMail(s string) error {
+	bad := func(why string) error { return fmt.Errorf("%w: mail address %.60q: %s", ErrContact, s, why) }
+	if len(s) > maxMail {
+		return bad("longer than " + strconv.Itoa(maxMail) + " bytes")
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Name != "" || a.Address != s {
+		return bad("want one bare address such as anna@example.com")
+	}
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || at > maxMailbox || !isMadeOf(s[:at], isMailbox) || !isHost(s[at+1:]) {
+		return bad("want letters, digits and the usual signs before the '@', and the name of a host after it")
+	}
+	return nil
+}
+
+// CheckHook accepts where a webhook may be: https, or http on this machine (loopback), without a login or fragment.
+func CheckHook(s string) error {
+	bad := func(why string) error { return fmt.Errorf("%w: URL %.60q: %s", ErrContact, s, why) }
+	if len(s) > maxURL || !isMadeOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) }) {
+		return bad("want at most " + strconv.Itoa(maxURL) + " characters of a URL, others as %XX")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" || u.Host == "" {
+		return bad("want one such as https://example.com/hook")
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	isAddr := err == nil && addr.Zone() == ""
+	loopback := u.Hostname() == "localhost" || isAddr && addr.Unmap().IsLoopback()
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case u.User != nil:
+		return bad("a login in a URL would be shown to people; take it out")
+	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return bad("what follows '#' is never sent; take it out")
+	case !isAddr && !isHost(u.Hostname()) || strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):
+		return bad("it names no host and port")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
+		return bad("want https; http only to this machine itself")
+	}
+	return nil
+}
+
+func isMailbox(c byte) bool { return isAlnum(c) || strings.IndexByte(".!#$%&'*+/=?^_`{|}~-", c) >= 0 }
+
+// isHost says whether s is the name of a host: labels of letters, digits and inner hyphens, the last not all digits.
+func isHost(s string) bool {
+	if len(s) > maxHost {
+		return false
+	}
+	labels := strings.Split(s, ".")
+	for _, l := range labels {
+		ok := l != "" && len(l) <= maxLabel && l[0] != '-' && l[len(l)-1] != '-'
+		if !ok || !isMadeOf(l, func(c byte) bool { return isAlnum(c) || c == '-' }) {
+			return false
+		}
+	}
+	return strings.Trim(labels[len(labels)-1], "0123456789") != ""
+}
+
+func isMadeOf(s string, of func(byte) bool) bool {
+	for i := range len(s) {
+		if !of(s[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -29,7 +29,7 @@ const (
 	UnitSwitch              // 0 or 1
 )
 
-// fields holds what is known about each field. Smaller is tighter for every one of them.
+// fields holds what is known about each field. Smaller is tighter for every one that is not free.
 var fields = [NumFields]struct {
 	name     string
 	unit     Unit
@@ -47,6 +47,8 @@ var fields = [NumFields]struct {
 	LineMonthCap:         {"line-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	AccountDayCap:        {"account-day-cap", UnitAmount, int64(50 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	AccountMonthCap:      {"account-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	LineWarning:          {"line-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	AccountWarning:       {"account-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 }
 
 // String is the name by which the CLI, the API and the pages know the field: "national-ceiling".
@@ -63,11 +65,17 @@ func (f Field) Unit() Unit { return fields[f].unit }
 // Range is the least and the greatest value that may be set.
 func (f Field) Range() (least, most int64) { return fields[f].min, fields[f].max }
 
-// OfAccount says that the field limits the whole customer, so that a line has no word on it.
-func (f Field) OfAccount() bool { return f == AccountDayCap || f == AccountMonthCap }
+// OfAccount says that the field is about the whole customer, so that a line has no word on it.
+func (f Field) OfAccount() bool {
+	return f == AccountDayCap || f == AccountMonthCap || f == AccountWarning
+}
 
-// Loosens says that n allows more than above: a customer may not set it alone, staff may grant it.
-func (f Field) Loosens(n, above int64) bool { return n > above }
+// Free says that the field limits nothing: it says when people are told. The nearest link's word holds, up or down, and
+// nobody needs to grant it.
+func (f Field) Free() bool { return f == LineWarning || f == AccountWarning }
+
+// Loosens says that n allows more than above: a customer may not set it alone, staff may grant it. Never of a free field.
+func (f Field) Loosens(n, above int64) bool { return n > above && !f.Free() }
 
 // ParseField finds a field by its name. ErrField names the fields there are.
 func ParseField(name string) (Field, error) {
@@ -82,7 +90,7 @@ func ParseField(name string) (Field, error) {
 }
 
 // ParseValue reads a value as people write it: ceilings in pence a minute ("20p", "2.5", "£0.20", "free"), caps in
-// pounds ("50", "£12.50"), durations with units ("4h", "1h30m"), "on" or "off" for premium, plain counts.
+// pounds ("50", "£12.50"), warnings the same or "off", durations with units ("4h", "1h30m"), "on" or "off" for premium, plain counts.
 func ParseValue(f Field, text string) (int64, error) {
 	if f >= NumFields {
 		return 0, fmt.Errorf("%w: %s", ErrField, f)
@@ -91,9 +99,12 @@ func ParseValue(f Field, text string) (int64, error) {
 	if len(text) > 40 {
 		return 0, fmt.Errorf("%w: %s is far too long a text", ErrValue, f)
 	}
+	if text == off && f.Free() {
+		return 0, nil
+	}
 	n, err := parseUnit(fields[f].unit, text)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, wanted(fields[f].unit))
+		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, f.wanted())
 	}
 	return n, checkRange(f, n)
 }
@@ -140,8 +151,14 @@ func parseSwitch(text string) (int64, error) {
 	return 0, ErrValue
 }
 
-func wanted(u Unit) string {
-	switch u {
+// off is how a warning that never comes is written.
+const off = "off"
+
+func (f Field) wanted() string {
+	if f.Free() {
+		return `pounds such as "50" or "12.50", or "off"`
+	}
+	switch fields[f].unit {
 	case UnitRate:
 		return `pence a minute such as "20p" or "2.5p", or "free" for free calls only`
 	case UnitAmount:
@@ -155,7 +172,7 @@ func wanted(u Unit) string {
 	}
 }
 
-// Format writes a value as ParseValue reads it: "20p", "free only", "£50.00", "4h", "on", "10".
+// Format writes a value as ParseValue reads it: "20p", "free only", "£50.00", "4h", "on", "10"; a warning of 0 is "off".
 func Format(f Field, n int64) string {
 	if f >= NumFields {
 		return strconv.FormatInt(n, 10)
@@ -167,12 +184,15 @@ func Format(f Field, n int64) string {
 		}
 		return money.Rate(n).Pence() + "p"
 	case UnitAmount:
+		if n == 0 && f.Free() {
+			return off
+		}
 		return "£" + money.Micro(n).String()
 	case UnitSeconds:
 		return formatSeconds(n)
 	case UnitSwitch:
 		if n == 0 {
-			return "off"
+			return off
 		}
 		return "on"
 	default:

@@ -36,7 +36,7 @@ func (v Value) At(now time.Time) Value {
 // Resolve walks the chain built-in default → provider → customer → line; links are given in that order and may be nil
 // or fewer (the provider's alone gives what a new customer has). The provider is the operator, so its word replaces the
 // built-in default in either direction. Below it a link only tightens, unless staff granted the value and the grant has
-// not ended. Account caps end at the customer: a line's word on them is ignored.
+// not ended. Of a free field the nearest word holds. Account fields end at the customer: a line's word on them is ignored.
 func Resolve(now time.Time, links ...*Settings) Effective {
 	var e Effective
 	for f := range NumFields {
@@ -65,7 +65,7 @@ func (e *Effective) resolve(f Field, now time.Time, links []*Settings) (ends tim
 		v := s.Values[f].At(now)
 		switch {
 		case !v.Set:
-		case v.Granted || level == LevelProvider:
+		case v.Granted || level == LevelProvider || f.Free():
 			n, from, ends = v.N, level, v.Until
 		case v.N < n:
 			n, from = v.N, level
