@@ -31,6 +31,13 @@ type Config struct {
 	Store    Store    `toml:"store"`
 	Provider Provider `toml:"provider"`
 	Money    Money    `toml:"money"`
+	Login    Login    `toml:"login"`
+	Shield   Shield   `toml:"shield"`
+	Geo      Geo      `toml:"geo"`
+	Counters Counters `toml:"counters"`
+	Notify   Notify   `toml:"notify"`
+	Mail     Mail     `toml:"mail"`
+	Web      Web      `toml:"web"`
 	Admin    Admin    `toml:"admin"`
 	Metrics  Metrics  `toml:"metrics"`
 	Log      Log      `toml:"log"`
@@ -134,7 +141,26 @@ type Provider struct {
 	Plan string `toml:"plan" one:"uk,custom"`
 
 	CustomPlan Plan     `toml:"custom-plan"`
+	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`
+}
+
+// Help is how customers reach the provider; every notice says it.
+type Help struct {
+	// Mail is the address for questions and reports of fraud.
+	Mail string `toml:"mail"`
+
+	// Phone is the number to ring, as people write it: "020 7946 0000".
+	Phone string `toml:"phone"`
+
+	// Text is the number for text messages.
+	Text string `toml:"text"`
+
+	// Hours is when somebody answers: "Monday to Friday, 9 to 17; at other times leave a message".
+	Hours string `toml:"hours"`
+
+	// Page is the address of the provider's help page: "https://example.net/help".
+	Page string `toml:"page"`
 }
 
 // Plan is a numbering plan other than the built-in one; it is read only when provider.plan is "custom". Which numbers
@@ -199,6 +225,13 @@ type Settings struct {
 	// AccountMonthCap is the most all lines of a customer may spend in a month.
 	AccountMonthCap Setting `toml:"account-month-cap" reload:"live"`
 
+	// LineWarning is the un-billed usage of a line at which its contacts get mail, and again at each further multiple:
+	// "£10". "0" turns it off. Customers and lines may have their own.
+	LineWarning Setting `toml:"line-warning" reload:"live"`
+
+	// AccountWarning is the same for all lines of a customer together.
+	AccountWarning Setting `toml:"account-warning" reload:"live"`
+
 	// Nets is the list of addresses and networks that every line must log in from, whatever its own lock says:
 	// "192.0.2.0/24, 2001:db8::/32". Left out, no lock.
 	Nets Setting `toml:"nets" reload:"live"`
@@ -214,6 +247,174 @@ type Money struct {
 
 	// Lease is how long the calls of a node that died are left alone before another node ends or takes them over.
 	Lease Duration `toml:"lease" min:"5s" max:"10m"`
+}
+
+// Login is how wrong logins are borne, and what follows. While a lock-out lasts even the right password is refused, with
+// the answer that a wrong one gets.
+type Login struct {
+	// Lockout set to "off" turns all of this section off: for laboratories.
+	Lockout string `toml:"lockout" one:"on,off"`
+
+	// Failures is how many wrong tries an address has for one line within window before it is locked out for that line.
+	Failures int `toml:"failures" min:"2" max:"1000"`
+
+	// Window is the time within which wrong tries are counted together.
+	Window Duration `toml:"window" min:"1m" max:"24h"`
+
+	// First is how long the first lock-out lasts; each further one lasts twice as long as the one before.
+	First Duration `toml:"first" min:"1s" max:"24h"`
+
+	// Longest is the longest lock-out. A source that fails no more for so long begins anew.
+	Longest Duration `toml:"longest" min:"1m" max:"720h"`
+
+	// Address is how many wrong tries an address has over all lines before it is shut out altogether. Addresses on a line's
+	// IP lock, of trunks, and with a good recent history are not.
+	Address int `toml:"address" min:"2" max:"100000"`
+
+	// Network is the same for a network: a /24 of IPv4, a /56 of IPv6.
+	Network int `toml:"network" min:"2" max:"1000000"`
+
+	// AS is how many wrong tries an autonomous system has before each of its strangers gets one try only. It needs a file
+	// with AS numbers in geo.files.
+	AS int `toml:"as" min:"2" max:"1000000"`
+
+	// Strangers is how many wrong tries a day a line bears from places it was never used from, all together, before each such
+	// place gets one try only; at twice that, strangers are refused for the day. Usual places go on as ever.
+	Strangers int `toml:"strangers" min:"2" max:"100000"`
+
+	// Weeks is the same over 28 days, against those who guess slowly.
+	Weeks int `toml:"weeks" min:"2" max:"1000000"`
+
+	// Spray is how many different lines one address or network may try within window before it is taken for a sprayer.
+	Spray int `toml:"spray" min:"2" max:"1000"`
+}
+
+// Shield is what keeps attackers' packets out.
+type Shield struct {
+	// Scanners says what requests get that give themselves away as an attacker's tool: "silence", or the "answer" that
+	// everybody gets.
+	Scanners string `toml:"scanners" one:"silence,answer"`
+
+	// Kernel says whether banned sources are also dropped in the kernel (nftables), before they cost anything: "auto" where it
+	// may be done, "off", or "required", which does not start without. It needs CAP_NET_ADMIN.
+	Kernel string `toml:"kernel" one:"auto,off,required"`
+
+	// Never is the list of addresses and networks that are never banned, whoever asks: your own, your monitoring's.
+	Never []string `toml:"never"`
+
+	// MaxBans is how many bans are kept at once, those of feeds included; when it is full, what ends first gives way.
+	MaxBans int `toml:"max-bans" min:"100" max:"1000000"`
+
+	// Feeds is the list of ban lists to follow, each "NAME=FILE" or "NAME=https://…": plain text, CSV or JSON, as APIBAN,
+	// CrowdSec and `ringfence ban export` write them.
+	Feeds []string `toml:"feeds"`
+
+	// FeedInterval is how often feeds are read.
+	FeedInterval Duration `toml:"feed-interval" min:"1m" max:"168h"`
+
+	// FeedLife is how long an entry of a feed holds that names no end, after it was last seen there.
+	FeedLife Duration `toml:"feed-life" min:"1m" max:"8760h"`
+}
+
+// Geo is where addresses are looked up: country and network, for devices, leak signs and notices.
+type Geo struct {
+	// Files is the list of MaxMind DB files (.mmdb) with countries, AS numbers or both; the first that knows something is
+	// believed. The README says where the free ones come from. Left out, places are networks without names.
+	Files []string `toml:"files" reload:"live"`
+}
+
+// Counters is where lock-outs and bans are shared between nodes.
+type Counters struct {
+	// URL is a Valkey or Redis (7 or later) server: "redis://user:password@host:6379/0", "rediss://…" with TLS,
+	// "unix:///path". Left out, this node counts alone. It may hold a password: url-file is a better place.
+	URL Secret `toml:"url"`
+
+	// URLFile is a file whose only line is the url; it must be readable by its owner only.
+	URLFile string `toml:"url-file"`
+
+	// Prefix begins every key, so that others may use the same server.
+	Prefix string `toml:"prefix"`
+}
+
+// Notify is who is told what, and how.
+type Notify struct {
+	// Desk is the list of mail addresses of the fraud desk.
+	Desk []string `toml:"desk"`
+
+	// Webhooks is the list of the provider's own webhooks, which get every notice: "https://…".
+	Webhooks []string `toml:"webhooks"`
+
+	// WebhookKeyFile is a file with the key that signs webhooks (RFC 9421, hmac-sha256), readable by its owner only. Left out,
+	// a key is derived from the one that seals passwords; `ringfence notice webhook-key` prints it.
+	WebhookKeyFile string `toml:"webhook-key-file"`
+
+	// PrivateHooks says whether webhooks of customers may point at private and loopback addresses.
+	PrivateHooks string `toml:"private-hooks" one:"no,yes"`
+
+	// Templates is a folder with your own templates of notices, by the names of the built-in ones
+	// (`ringfence notice preview --list`). Left out, the built-in ones are used.
+	Templates string `toml:"templates"`
+
+	// Storm is how many notices one person gets within an hour; further ones wait for a digest.
+	Storm int `toml:"storm" min:"1" max:"1000"`
+
+	// Digest is how often digests go out.
+	Digest Duration `toml:"digest" min:"1m" max:"168h"`
+
+	// LinkLife is how long the links in a notice can be used.
+	LinkLife Duration `toml:"link-life" min:"1h" max:"720h"`
+}
+
+// Mail is the server that notices are sent through.
+type Mail struct {
+	// Server is "host:port" of an SMTP server. Left out, mails are kept and shown (`ringfence notice show`), not sent.
+	Server string `toml:"server"`
+
+	// TLS is "starttls" (port 587), "tls" (port 465), or "none", which is allowed on loopback only.
+	TLS string `toml:"tls" one:"starttls,tls,none"`
+
+	// CAFile is a file of certificates (PEM) to trust beside the system's.
+	CAFile string `toml:"ca-file"`
+
+	// User is the login at the server; left out, none is used.
+	User string `toml:"user"`
+
+	// PasswordFile is a file whose only line is the password; it must be readable by its owner only.
+	PasswordFile string `toml:"password-file"`
+
+	// Password is what password-file held; never from the file.
+	Password Secret `toml:"-"`
+
+	// From is the sender: "Example Telephony <calls@example.net>".
+	From string `toml:"from"`
+
+	// DKIMDomain, with dkim-selector and dkim-key, signs every mail (RFC 6376) for that domain.
+	DKIMDomain string `toml:"dkim-domain"`
+
+	// DKIMSelector is the selector that the public key is published under: "ringfence2026".
+	DKIMSelector string `toml:"dkim-selector"`
+
+	// DKIMKey is the file of the private key (PEM, RSA of at least 2048 bits or Ed25519).
+	DKIMKey string `toml:"dkim-key"`
+}
+
+// Web is the pages that people reach from the links in notices.
+type Web struct {
+	// Listen is the "address:port" of these pages. Left out, there are none, and notices carry no links.
+	Listen netip.AddrPort `toml:"listen"`
+
+	// URL is how people reach them from outside: "https://calls.example.net". Left out, it is made from listen.
+	URL string `toml:"url"`
+
+	// TLSCert is the certificate chain (PEM). The file is read again on reload. Without it the pages are plain HTTP: put a
+	// proxy with TLS in front.
+	TLSCert string `toml:"tls-cert"`
+
+	// TLSKey is the private key (PEM) of tls-cert.
+	TLSKey string `toml:"tls-key"`
+
+	// Proxy is the address or network of the proxy in front, whose X-Forwarded-For is believed. Left out, none is.
+	Proxy string `toml:"proxy"`
 }
 
 // Admin is the interface that the command line and other programs use.

@@ -31,9 +31,19 @@ func defaults() Config {
 			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk",
 			PeakFrom: Clock{8 * time.Hour, true}, PeakTill: Clock{18 * time.Hour, true},
 		},
-		Money:  Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
-		Log:    Log{Level: "info", Format: "text"},
-		Limits: Limits{Contacts: 10, Connections: 10_000, UploadBytes: 64 << 20},
+		Login: Login{
+			Lockout: "on", Failures: 5, Window: Duration{10 * time.Minute}, First: Duration{15 * time.Minute}, Longest: Duration{24 * time.Hour},
+			Address: 20, Network: 60, AS: 300, Strangers: 30, Weeks: 200, Spray: 10,
+		},
+		Shield: Shield{
+			Scanners: "silence", Kernel: "auto", MaxBans: 65_536, FeedInterval: Duration{time.Hour}, FeedLife: Duration{24 * time.Hour},
+		},
+		Counters: Counters{Prefix: "ringfence"},
+		Notify:   Notify{PrivateHooks: "no", Storm: 10, Digest: Duration{time.Hour}, LinkLife: Duration{7 * 24 * time.Hour}},
+		Mail:     Mail{TLS: "starttls"},
+		Money:    Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
+		Log:      Log{Level: "info", Format: "text"},
+		Limits:   Limits{Contacts: 10, Connections: 10_000, UploadBytes: 64 << 20},
 	}
 }
 

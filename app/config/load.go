@@ -222,15 +222,26 @@ func (c *Config) anchor(folder string) {
 	}
 	for _, p := range []*string{
 		&c.Data, &c.Store.DSNFile, &c.Admin.Socket, &c.Admin.TokensFile, &c.Admin.TLSCert,
-		&c.Admin.TLSKey, &c.Secret.KeyFile,
+		&c.Admin.TLSKey, &c.Secret.KeyFile, &c.Counters.URLFile, &c.Notify.WebhookKeyFile, &c.Notify.Templates,
+		&c.Mail.CAFile, &c.Mail.PasswordFile, &c.Mail.DKIMKey, &c.Web.TLSCert, &c.Web.TLSKey,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
 		}
 	}
+	for i, p := range c.Geo.Files {
+		if p != "" && !filepath.IsAbs(p) {
+			c.Geo.Files[i] = filepath.Join(folder, p)
+		}
+	}
+	for i, f := range c.Shield.Feeds {
+		if name, path, ok := strings.Cut(f, "="); ok && path != "" && !strings.Contains(path, "://") && !filepath.IsAbs(path) {
+			c.Shield.Feeds[i] = name + "=" + filepath.Join(folder, path)
+		}
+	}
 }
 
-// environment applies the variables that override a file, and the file that holds the DSN.
+// environment applies the variables that override a file, and the files that hold secrets.
 func (c *Config) environment() error {
 	c.Secret.Key = Secret(os.Getenv(EnvKey))
 	if s := os.Getenv(EnvSocket); s != "" {
@@ -241,21 +252,42 @@ func (c *Config) environment() error {
 			return err
 		}
 	}
+	if c.Counters.URL != "" && c.File != "" {
+		if err := notForEveryone(c.File, "counters.url may hold a password"); err != nil {
+			return err
+		}
+	}
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
 		c.Store.DSN = Secret(dsn)
+	}
+	for _, s := range []struct {
+		key, path string
+		into      *Secret
+	}{
+		{"store.dsn-file", c.Store.DSNFile, &c.Store.DSN},
+		{"counters.url-file", c.Counters.URLFile, &c.Counters.URL},
+		{"mail.password-file", c.Mail.PasswordFile, &c.Mail.Password},
+	} {
+		if err := secretFile(s.key, s.path, s.into); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secretFile reads a secret from the file that is named for it, unless it is known already.
+func secretFile(key, path string, into *Secret) error {
+	if path == "" || *into != "" {
 		return nil
 	}
-	if c.Store.DSNFile == "" || c.Store.DSN != "" {
-		return nil
-	}
-	if err := notForEveryone(c.Store.DSNFile, "store.dsn-file holds a password"); err != nil {
+	if err := notForEveryone(path, key+" holds a password"); err != nil {
 		return err
 	}
-	data, err := readFile(c.Store.DSNFile, maxSecretFile)
+	data, err := readFile(path, maxSecretFile)
 	if err != nil {
-		return fmt.Errorf("store.dsn-file: %w", err)
+		return fmt.Errorf("%s: %w", key, err)
 	}
-	c.Store.DSN = Secret(strings.TrimSpace(string(data)))
+	*into = Secret(strings.TrimSpace(string(data)))
 	return nil
 }
 

@@ -33,6 +33,8 @@ func (c *Config) faults() Faults {
 	v.store()
 	v.provider()
 	v.admin()
+	v.shield()
+	v.notices()
 	v.settings()
 	return v.faults
 }

@@ -344,3 +344,18 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+func TestDerivedKeys(t *testing.T) {
+	keys := testKeys(t, 2)
+	a, b := keys[0], keys[1]
+	one, two := box(t, a), box(t, b, a)
+	if !bytes.Equal(one.Derive("links"), two.Derive("links")) {
+		t.Error("the same newest key gives different keys")
+	}
+	other := box(t, a, b)
+	for _, k := range [][]byte{one.Derive("nonces"), other.Derive("links")} {
+		if len(k) != 32 || bytes.Equal(k, one.Derive("links")) {
+			t.Error("another purpose or key gives the same key")
+		}
+	}
+}
