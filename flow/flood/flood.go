@@ -1,0 +1,169 @@
+// Package flood counts what strangers send, so that a flood stands in the journal as a few rows of counts and never as a
+// row for each packet. It must not know packets, bans or SQL.
+package flood
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"hash/maphash"
+	"math"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// Fact is the journal's row for one span of a flood:
+//
+//	flood.strangers {"from","till","packets","per_second","sources","top":[{"source","packets"}, at most 10]}
+//
+// sources and the packets of each source are estimates: see Meter. Sources of UDP can be forged.
+const Fact = "flood.strangers"
+
+// Options of New.
+type Options struct {
+	Rate   float64                   // strangers a second from which on it is a flood; 0 is 500
+	Span   time.Duration             // what one row tells of; 0 is 10 s
+	Record func(facts ...store.Fact) // the journal
+}
+
+// Bounds of what is kept, whatever comes: some 30 KiB.
+const (
+	bitmap  = 1 << 17 // bits; counts up to about a million sources within a few per cent
+	sampled = 16      // one packet in so many is looked at for its source
+	talkers = 256     // sources held at once
+	told    = 10
+)
+
+// Meter counts. Safe for concurrent use; Seen takes some tens of nanoseconds and allocates nothing. How many sources there
+// were is estimated by linear counting over a bitmap, and who sends most by the space-saving method (Metwally, Agrawal
+// and El Abbadi 2005) over one packet in sixteen.
+type Meter struct {
+	o       Options
+	packets atomic.Uint64
+	seed    maphash.Seed
+	seen    [bitmap / 64]atomic.Uint64
+
+	mu  sync.Mutex // owns top
+	top []talker
+}
+
+// New makes a Meter.
+func New(o Options) *Meter {
+	if o.Rate <= 0 {
+		o.Rate = 500
+	}
+	if o.Span <= 0 {
+		o.Span = 10 * time.Second
+	}
+	return &Meter{o: o, seed: maphash.MakeSeed(), top: make([]talker, 0, talkers)}
+}
+
+// Seen counts a stranger's request.
+func (m *Meter) Seen(src netip.Addr) {
+	n := m.packets.Add(1)
+	h := maphash.Comparable(m.seed, src) % bitmap
+	if word, bit := &m.seen[h/64], uint64(1)<<(h%64); word.Load()&bit == 0 {
+		word.Or(bit)
+	}
+	if n*scatter>>(64-4) == 0 && m.mu.TryLock() { // who cannot have the lock at once is not sampled
+		m.talker(src)
+		m.mu.Unlock()
+	}
+}
+
+// scatter spreads the one in sampled that is looked at, so that no rhythm of the senders hides one (Knuth's multiplicative
+// hash, its upper four bits).
+const scatter = 0x9e3779b97f4a7c15
+
+// talker counts a sampled packet: a new source takes the place, and the count, of the one with the least.
+func (m *Meter) talker(src netip.Addr) {
+	least := 0
+	for i := range m.top {
+		if m.top[i].Source == src {
+			m.top[i].Packets++
+			return
+		}
+		if m.top[i].Packets < m.top[least].Packets {
+			least = i
+		}
+	}
+	if len(m.top) < talkers {
+		m.top = append(m.top, talker{src, 1})
+		return
+	}
+	m.top[least] = talker{src, m.top[least].Packets + 1}
+}
+
+// Packets is how many were seen since the start.
+func (m *Meter) Packets() uint64 { return m.packets.Load() }
+
+// Run writes a row for each span in which there was a flood, until ctx ends.
+func (m *Meter) Run(ctx context.Context) {
+	tick := time.NewTicker(m.o.Span)
+	defer tick.Stop()
+	from, before := time.Now(), m.packets.Load()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			after := m.packets.Load()
+			if f, ok := m.turn(from, now, after-before); ok {
+				m.o.Record(f)
+			}
+			from, before = now, after
+		}
+	}
+}
+
+type talker struct {
+	Source  netip.Addr `json:"source"`
+	Packets uint64     `json:"packets"`
+}
+
+// turn ends a span: what it was, if it was a flood; and begins the next.
+func (m *Meter) turn(from, till time.Time, packets uint64) (store.Fact, bool) {
+	empty := bitmap
+	for i := range m.seen {
+		empty -= bits.OnesCount64(m.seen[i].Swap(0))
+	}
+	m.mu.Lock()
+	top := m.top
+	m.top = make([]talker, 0, talkers)
+	m.mu.Unlock()
+	rate := float64(packets) / max(till.Sub(from).Seconds(), 0.001)
+	if rate < m.o.Rate {
+		return store.Fact{}, false
+	}
+	body, err := json.Marshal(map[string]any{
+		"from": from.UTC(), "till": till.UTC(), "packets": packets, "per_second": math.Round(rate),
+		"sources": sources(empty, packets), "top": loudest(top),
+	})
+	if err != nil { // cannot happen: plain numbers and text
+		return store.Fact{}, false
+	}
+	return store.Fact{At: till, Kind: Fact, Body: body}, true
+}
+
+// sources is the linear-counting estimate of how many there were, from how many bits stayed empty.
+func sources(empty int, packets uint64) uint64 {
+	n := uint64(math.Round(-bitmap * math.Log(float64(max(empty, 1))/bitmap)))
+	return min(n, packets)
+}
+
+func loudest(top []talker) []talker {
+	slices.SortFunc(top, func(a, b talker) int {
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), a.Source.Compare(b.Source))
+	})
+	top = top[:min(told, len(top))]
+	for i := range top {
+		top[i].Packets *= sampled
+	}
+	return top
+}
