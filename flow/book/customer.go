@@ -53,6 +53,7 @@ type CustomerView struct {
 type CustomerEdit struct {
 	Name, Zone, Tariff *string
 	Nets               *[]netip.Prefix
+	Courtesy           *account.Courtesy // for lines that say nothing; CourtesyInherit is both
 	Set                []Setting
 }
 
@@ -218,10 +219,13 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	if edit.Nets != nil {
 		a.Settings.Nets = slices.Clone(*edit.Nets)
 	}
+	if edit.Courtesy != nil {
+		a.Courtesy = *edit.Courtesy
+	}
 	if _, err := loadZone(a.Zone); err != nil {
 		return a, err
 	}
-	err := errors.Join(checkName("name", a.Name), b.checkDeck("tariff", a.Tariff, retailOnly))
+	err := errors.Join(checkCourtesy(a.Courtesy), checkName("name", a.Name), b.checkDeck("tariff", a.Tariff, retailOnly))
 	if err != nil {
 		return a, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,6 +24,11 @@ type changeBody struct {
 
 // fact records a change: of two states only the parts that differ, of one all of it.
 func fact(now time.Time, by, kind, line, customer string, before, after parts) store.Fact {
+	return store.Fact{At: now, Kind: kind, Line: line, Account: customer, Body: changed(by, before, after)}
+}
+
+// changed is the body of a fact.
+func changed(by string, before, after parts) json.RawMessage {
 	body := changeBody{By: clip(by), Before: before, After: after}
 	if before != nil && after != nil {
 		body.Before, body.After = parts{}, parts{}
@@ -37,7 +43,7 @@ func fact(now time.Time, by, kind, line, customer string, before, after parts) s
 			}
 		}
 	}
-	return store.Fact{At: now, Kind: kind, Line: line, Account: customer, Body: raw(body)}
+	return raw(body)
 }
 
 // raw cannot fail: every value given is made of strings, numbers, times and networks.
@@ -54,6 +60,14 @@ func customerFacts(c account.Customer) parts {
 	p.text("name", c.Name)
 	p.text("zone", c.Zone)
 	p.text("tariff", c.Tariff)
+	p.text("courtesy", string(c.Courtesy))
+	if len(c.Contacts) > 0 {
+		ids := make([]string, len(c.Contacts))
+		for i, k := range c.Contacts {
+			ids[i] = k.ID
+		}
+		p["contacts"] = raw(ids)
+	}
 	return p
 }
 
@@ -64,6 +78,28 @@ func lineFacts(l account.Line) parts {
 	p.text("name", l.Name)
 	p.text("lock_why", l.LockWhy)
 	p["locked"] = raw(l.Locked)
+	p.text("courtesy", string(l.Courtesy))
+	if l.Honeypot {
+		p["honeypot"] = raw(true)
+	}
+	return p
+}
+
+// contactFacts has the host of a webhook alone, for paths and queries of webhooks often are their secret.
+func contactFacts(c account.Contact) parts {
+	p := parts{}
+	p.text("contact", c.ID)
+	p.text("name", c.Name)
+	p.text("mail", c.Mail)
+	if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
+		p.text("url", u.Scheme+"://"+u.Host+"/…")
+	}
+	if len(c.Lines) > 0 {
+		p["lines"] = raw(c.Lines)
+	}
+	if len(c.Kinds) > 0 {
+		p["kinds"] = raw(c.Kinds)
+	}
 	return p
 }
 

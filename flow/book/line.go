@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -25,8 +26,21 @@ type Line struct {
 	settings *account.Settings // nil says nothing
 	created  int64             // µs since 1970
 	locked   bool
+	honeypot bool
+	courtesy courtesy
+	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
+}
+
+// courtesy is an account.Courtesy in a byte.
+type courtesy uint8
+
+// courtesies by their byte; what is none of them is stored as inherited.
+var courtesies = [...]account.Courtesy{account.CourtesyInherit, account.CourtesyBoth, account.CourtesyAgent, account.CourtesyOff}
+
+func packCourtesy(c account.Courtesy) courtesy {
+	return courtesy(max(0, slices.Index(courtesies[:], c)))
 }
 
 // resolved is a chain worked out for a line, good as long as its customer's entry is the one it was made from.
@@ -60,6 +74,23 @@ func (l *Line) Locked() bool { return l.locked }
 
 // LockWhy is why it is locked.
 func (l *Line) LockWhy() string { return l.why }
+
+// Honeypot says that the line is nobody's: whoever tries its login is an attacker. The book only keeps the flag.
+func (l *Line) Honeypot() bool { return l.honeypot }
+
+// Courtesy says of what new thing in its logins the owner is told: the line's word, else its customer's, else both.
+func (l *Line) Courtesy() account.Courtesy {
+	if own := l.OwnCourtesy(); own != account.CourtesyInherit {
+		return own
+	}
+	if c := l.cust.entry.Load().Courtesy; c != account.CourtesyInherit && c.Valid() {
+		return c
+	}
+	return account.CourtesyBoth
+}
+
+// OwnCourtesy is what the line itself says; "" is nothing.
+func (l *Line) OwnCourtesy() account.Courtesy { return courtesies[l.courtesy] }
 
 // Login says that the line has a password.
 func (l *Line) Login() bool { return l.sealed != "" }
@@ -250,7 +281,10 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 	}
 	l := &Line{
 		id: a.ID, cust: c, name: a.Name, why: a.LockWhy, sealed: string(a.Sealed),
-		created: a.Created.UnixMicro(), locked: a.Locked,
+		created: a.Created.UnixMicro(), locked: a.Locked, honeypot: a.Honeypot, courtesy: packCourtesy(a.Courtesy),
+	}
+	if len(a.Former) > 0 {
+		l.former = &former{all: a.Former[:min(len(a.Former), account.MaxFormer)]}
 	}
 	if a.Number != "" {
 		n, err := strconv.ParseUint(a.Number, 10, 64)
@@ -270,7 +304,10 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 func (l *Line) account() account.Line {
 	a := account.Line{
 		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why,
-		Settings: l.Settings(), Created: l.Created(),
+		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Courtesy: l.OwnCourtesy(),
+	}
+	if l.former != nil {
+		a.Former = l.former.all
 	}
 	if l.sealed != "" {
 		a.Sealed = []byte(l.sealed)

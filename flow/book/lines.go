@@ -27,6 +27,8 @@ type NewLine struct {
 type LineEdit struct {
 	Name, Number *string
 	Nets         *[]netip.Prefix
+	Courtesy     *account.Courtesy
+	Honeypot     *bool // nobody's: any login to it is an attack
 	Set          []Setting
 }
 
@@ -132,11 +134,14 @@ func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Lin
 	return b.changeLine(ctx, id, func(was account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		a, err := b.applyLine(was, edit, now)
 		c := Change{Kind: LineEdited}
-		if edit.Nets != nil {
+		switch {
+		case a.Honeypot && !was.Honeypot:
+			c.Kind = PasswordChanged // a honeypot has no phones: those it had go
+		case edit.Nets != nil:
 			c.Kind = NetsChanged
 		}
 		kind := "line.changed"
-		if edit.Name == nil && edit.Number == nil {
+		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
 			kind = "setting.changed"
 		}
 		return a, []store.Fact{fact(now, by, kind, id, a.Customer, lineFacts(was), lineFacts(a))}, c, err
@@ -181,10 +186,12 @@ func (b *Book) changeLine(ctx context.Context, id string,
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	a, facts, c, err := edit(was.account(), time.Now())
+	now := time.Now()
+	a, facts, c, err := edit(was.account(), now)
 	if err != nil {
 		return nil, err
 	}
+	a.Former = account.KeepFormer(a.Former, now)
 	l, err := b.entry(a)
 	if err != nil {
 		return nil, err
@@ -197,9 +204,7 @@ func (b *Book) changeLine(ctx context.Context, id string,
 	if was.digits != l.digits {
 		b.numbers.dropOf(was)
 	}
-	if l.sealed == was.sealed {
-		l.ha1.Store(was.ha1.Load())
-	}
+	l.inherit(was)
 	c.Line, c.Customer = id, a.Customer
 	b.tell(c)
 	return l, nil
@@ -217,11 +222,17 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	if edit.Nets != nil {
 		a.Settings.Nets = slices.Clone(*edit.Nets)
 	}
+	if edit.Courtesy != nil {
+		a.Courtesy = *edit.Courtesy
+	}
+	if edit.Honeypot != nil {
+		a.Honeypot = *edit.Honeypot
+	}
 	var numberErr error
 	if edit.Number != nil {
 		a.Number, numberErr = b.lineNumber(a.ID, *edit.Number)
 	}
-	if err := errors.Join(checkName("name", a.Name), numberErr); err != nil {
+	if err := errors.Join(checkName("name", a.Name), checkCourtesy(a.Courtesy), numberErr); err != nil {
 		return a, err
 	}
 	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}

@@ -1,6 +1,7 @@
 package book_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ringfence/core/account"
+	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 )
@@ -48,6 +50,22 @@ func TestMemoryIsWhatIsStored(t *testing.T) {
 			"tighten line": func(t *rapid.T) {
 				_ = b.Set(ctx, "t", account.LevelLine, lines.Draw(t, "l"), book.Setting{Field: account.MaxCalls, N: small.Draw(t, "n")})
 			},
+			"courtesy of customer": func(t *rapid.T) {
+				_, _ = b.EditCustomer(ctx, "t", customers.Draw(t, "c"), book.CustomerEdit{Courtesy: ptr(account.CourtesyAgent)})
+			},
+			"courtesy of line": func(t *rapid.T) {
+				_, _ = b.EditLine(ctx, "t", lines.Draw(t, "l"), book.LineEdit{Courtesy: ptr(account.CourtesyOff), Honeypot: ptr(small.Draw(t, "n") < 5)})
+			},
+			"put contact": func(t *rapid.T) {
+				_ = b.PutContact(ctx, "t", customers.Draw(t, "c"), account.Contact{ID: fmt.Sprint("k", small.Draw(t, "k")), Mail: "a@example.com"})
+			},
+			"delete contact": func(t *rapid.T) {
+				_ = b.DeleteContact(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")))
+			},
+			"wish": func(t *rapid.T) {
+				_ = b.SetWish(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")), "new-device", account.WishOff)
+			},
+			"password":    func(t *rapid.T) { _, _ = b.SetPassword(ctx, "t", lines.Draw(t, "l"), "") },
 			"lock":        func(t *rapid.T) { _, _ = b.Lock(ctx, "t", lines.Draw(t, "l"), "why", false) },
 			"unlock":      func(t *rapid.T) { _, _ = b.Unlock(ctx, "t", lines.Draw(t, "l")) },
 			"delete line": func(t *rapid.T) { _ = b.DeleteLine(ctx, "t", lines.Draw(t, "l")) },
@@ -72,14 +90,23 @@ func picture(b *book.Book) string {
 	var out []string
 	now := time.Now()
 	for _, c := range b.Customers("", 100) {
-		out = append(out, fmt.Sprint(c.ID, c.Lines, c.Effective.Values))
+		out = append(out, fmt.Sprint(c.ID, c.Lines, c.Effective.Values, c.Courtesy, c.Contacts))
 	}
 	for _, l := range b.Lines("", "", 100) {
 		byNumber := ""
 		if l.Digits() != 0 {
 			byNumber, _ = b.ByNumber(l.Digits())
 		}
-		out = append(out, fmt.Sprint(l.ID(), l.Customer(), l.Number(), byNumber, l.Locked(), l.LockWhy(), l.Effective(now).Values))
+		out = append(out, fmt.Sprint(l.ID(), l.Customer(), l.Number(), byNumber, l.Locked(), l.LockWhy(), l.Effective(now).Values, l.Courtesy(), l.OwnCourtesy(), l.Honeypot()))
+		var passwords []secret.HA1
+		if h, ok := b.HA1(l); ok {
+			passwords = append(passwords, *h)
+		}
+		for _, f := range b.FormerHA1(l) {
+			passwords = append(passwords, *f.HA1)
+			out = append(out, l.ID()+" had another until "+f.Until.String())
+		}
+		out = append(out, fmt.Sprint(l.ID(), len(passwords), sha256.Sum256(fmt.Appendf(nil, "%x", passwords))))
 	}
 	for _, n := range []uint64{442079460000, 442079460001} {
 		id, ok := b.ByNumber(n)

@@ -1,7 +1,11 @@
 package book
 
 import (
+	"bytes"
 	"context"
+	"crypto/subtle"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/account"
@@ -33,13 +37,21 @@ func (b *Book) checkPassword(a account.Line, p secret.Password) error {
 	return secret.Check(p, c)
 }
 
-// SetPassword gives a line a new password; "" generates one, which comes back, this once. Its phones are to be dropped.
+// SetPassword gives a line a new password; "" generates one, which comes back, this once. The one before is kept, sealed, so
+// that a phone that was forgotten can be told from a guesser (FormerHA1). Its phones are to be dropped.
 func (b *Book) SetPassword(ctx context.Context, by, id, given string) (generated string, err error) {
 	_, err = b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		sealed, clear, err := b.password(a, given)
+		if err != nil {
+			return a, nil, Change{}, err
+		}
+		if len(a.Sealed) > 0 {
+			a.Former = append([]account.Former{{Sealed: a.Sealed, Until: now.UTC().Truncate(time.Microsecond)}}, a.Former...)
+		}
 		a.Sealed, generated = sealed, clear
+		a.Former = b.otherThan(a)
 		f := fact(now, by, "password.changed", id, a.Customer, nil, parts{"generated": raw(clear != "")})
-		return a, []store.Fact{f}, Change{Kind: PasswordChanged}, err
+		return a, []store.Fact{f}, Change{Kind: PasswordChanged}, nil
 	})
 	if err != nil {
 		return "", err
@@ -65,6 +77,62 @@ func (b *Book) HA1(l *Line) (*secret.HA1, bool) {
 	return &h, true
 }
 
+// Former is a password that a line had, as digest authentication knows it.
+type Former struct {
+	HA1   *secret.HA1
+	Until time.Time // when it was replaced
+}
+
+// former is what a line keeps of passwords it had.
+type former struct {
+	all []account.Former
+	ha1 atomic.Pointer[[]Former]
+}
+
+// FormerHA1 is HA1 of the passwords that a line had, newest first, at most account.MaxFormer; read only. Worked out once and
+// kept; one that does not open is left out.
+func (b *Book) FormerHA1(l *Line) []Former {
+	if l.former == nil {
+		return nil
+	}
+	if got := l.former.ha1.Load(); got != nil {
+		return *got
+	}
+	out := make([]Former, 0, len(l.former.all))
+	for _, f := range l.former.all {
+		if p, err := b.box.Load().Open(secret.LineOwner(l.id), f.Sealed); err == nil {
+			h := secret.NewHA1(l.id, b.realm, p)
+			out = append(out, Former{&h, f.Until})
+		}
+	}
+	l.former.ha1.Store(&out)
+	return out
+}
+
+// inherit takes over what was worked out of a line's passwords before it changed, as far as they are the same.
+func (l *Line) inherit(was *Line) {
+	if l.sealed == was.sealed {
+		l.ha1.Store(was.ha1.Load())
+	}
+	same := func(a, b account.Former) bool { return bytes.Equal(a.Sealed, b.Sealed) && a.Until.Equal(b.Until) }
+	if l.former != nil && was.former != nil && slices.EqualFunc(l.former.all, was.former.all, same) {
+		l.former.ha1.Store(was.former.ha1.Load())
+	}
+}
+
+// otherThan is a line's former passwords without any that is its present one again: whoever uses that is not out of date.
+func (b *Book) otherThan(a account.Line) []account.Former {
+	box, owner := b.box.Load(), secret.LineOwner(a.ID)
+	now, err := box.Open(owner, a.Sealed)
+	if err != nil {
+		return a.Former
+	}
+	return slices.DeleteFunc(slices.Clone(a.Former), func(f account.Former) bool {
+		p, err := box.Open(owner, f.Sealed)
+		return err == nil && subtle.ConstantTimeCompare([]byte(p.Reveal()), []byte(now.Reveal())) == 1
+	})
+}
+
 // Rekey puts a box in force and seals every secret again with its newest key, in one transaction. The box must open what
 // the present one opens, and its keys must be kept somewhere durable before. On an error the older keys are still needed.
 func (b *Book) Rekey(ctx context.Context, by string, to *secret.Box) (n int, err error) {
@@ -82,28 +150,30 @@ func (b *Book) Rekey(ctx context.Context, by string, to *secret.Box) (n int, err
 	return n, b.reload(ctx)
 }
 
-// CheckSecrets opens every sealed password and counts those that do not open: a wrong or lost key, or a changed row.
+// CheckSecrets opens every sealed password, former ones too, and counts those that do not open: a wrong or lost key, or a changed row.
 func (b *Book) CheckSecrets() (opened, failed int) {
 	box := b.box.Load()
-	b.lines.each(func(l *Line) {
-		if l.sealed == "" {
+	try := func(owner string, sealed []byte) {
+		if len(sealed) == 0 {
 			return
 		}
-		if _, err := box.Open(secret.LineOwner(l.id), []byte(l.sealed)); err != nil {
+		if _, err := box.Open(owner, sealed); err != nil {
 			failed++
 			return
 		}
 		opened++
+	}
+	b.lines.each(func(l *Line) {
+		try(secret.LineOwner(l.id), []byte(l.sealed))
+		if l.former == nil {
+			return
+		}
+		for _, f := range l.former.all {
+			try(secret.LineOwner(l.id), f.Sealed)
+		}
 	})
 	for _, t := range b.AllTrunks() {
-		if len(t.Sealed) == 0 {
-			continue
-		}
-		if _, err := box.Open(secret.TrunkOwner(t.Name), t.Sealed); err != nil {
-			failed++
-			continue
-		}
-		opened++
+		try(secret.TrunkOwner(t.Name), t.Sealed)
 	}
 	return opened, failed
 }

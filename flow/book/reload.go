@@ -70,18 +70,17 @@ func (b *Book) reload(ctx context.Context) error {
 	return nil
 }
 
-// republish puts a line as stored in force. Its HA1 stays when its password is the same.
+// republish puts a line as stored in force. What was worked out of its passwords stays when they are the same.
 func (b *Book) republish(a account.Line) error {
 	l, err := b.entry(a)
 	if err != nil {
 		return fmt.Errorf("line %s: %w", a.ID, err)
 	}
 	was, there := b.Line(a.ID)
-	switch {
-	case !there:
+	if there {
+		l.inherit(was)
+	} else {
 		l.cust.lines.Add(1)
-	case was.sealed == l.sealed:
-		l.ha1.Store(was.ha1.Load())
 	}
 	b.lines.put(l)
 	b.numbers.put(l)

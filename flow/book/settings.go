@@ -101,6 +101,13 @@ func checkName(field, s string) error {
 	return nil
 }
 
+func checkCourtesy(c account.Courtesy) error {
+	if !c.Valid() {
+		return &Invalid{"courtesy", clip(string(c)), `"both", "user-agent", "off", or "" for what stands above`}
+	}
+	return nil
+}
+
 // checkNets insists on networks in plain form: what ParseNets gives.
 func checkNets(field string, nets []netip.Prefix) error {
 	s := account.Settings{Nets: nets}

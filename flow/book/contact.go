@@ -1,0 +1,120 @@
+package book
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// PutContact adds a contact to a customer, or replaces the one of its id. Its lines must be the customer's. store.ErrNotFound:
+// no such customer.
+func (b *Book) PutContact(ctx context.Context, by, customer string, c account.Contact) error {
+	c = c.Clone()
+	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+		for _, id := range c.Lines {
+			if l, ok := b.Line(id); !ok || l.cust.id != customer {
+				return nil, store.Fact{}, &Invalid{"lines", clip(id), "lines of this customer"}
+			}
+		}
+		i := contactIndex(was, c.ID)
+		if i < 0 {
+			return append(was, c), store.Fact{Kind: "contact.added", Body: changed(by, nil, contactFacts(c))}, nil
+		}
+		f := store.Fact{Kind: "contact.changed", Body: changed(by, contactFacts(was[i]), contactFacts(c))}
+		was[i] = c
+		return was, f, nil
+	})
+}
+
+// DeleteContact takes a contact away. store.ErrNotFound: no such customer or contact.
+func (b *Book) DeleteContact(ctx context.Context, by, customer, id string) error {
+	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+		i := contactIndex(was, id)
+		if i < 0 {
+			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(id), store.ErrNotFound)
+		}
+		f := store.Fact{Kind: "contact.deleted", Body: changed(by, contactFacts(was[i]), nil)}
+		return slices.Delete(was, i, i+1), f, nil
+	})
+}
+
+// SetWish says how a contact wants one kind of notice ("*" is all that it has no word on), and leaves the rest of it as it is:
+// what the link at the end of a mail does. Saying again what holds already changes nothing.
+func (b *Book) SetWish(ctx context.Context, by, customer, id, kind string, wish account.Wish) error {
+	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+		i := contactIndex(was, id)
+		if i < 0 {
+			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(id), store.ErrNotFound)
+		}
+		if was[i].Kinds[kind] == wish && wish != "" {
+			return nil, store.Fact{}, nil
+		}
+		c := was[i].Clone()
+		if c.Kinds == nil {
+			c.Kinds = map[string]account.Wish{}
+		}
+		c.Kinds[kind] = wish
+		f := store.Fact{Kind: "contact.changed", Body: changed(by, contactFacts(was[i]), contactFacts(c))}
+		was[i] = c
+		return was, f, nil
+	})
+}
+
+// changeContacts is the one way in which a customer's contacts change. edit gets a list of its own, whose contacts it must
+// not change in place; a nil list without an error changes nothing.
+func (b *Book) changeContacts(ctx context.Context, by, customer string,
+	edit func([]account.Contact) ([]account.Contact, store.Fact, error),
+) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	c, ok := b.customer(customer)
+	if !ok {
+		return store.ErrNotFound
+	}
+	a := c.entry.Load().Customer
+	contacts, f, err := edit(slices.Clone(a.Contacts))
+	if err != nil || contacts == nil && f.Kind == "" {
+		return err
+	}
+	if err := checkContacts(contacts); err != nil {
+		return err
+	}
+	a.Contacts = contacts
+	f.At, f.Account = stamp(), customer
+	_, err = b.saveCustomer(ctx, a, false, f, CustomerEdited)
+	return err
+}
+
+func contactIndex(cs []account.Contact, id string) int {
+	return slices.IndexFunc(cs, func(c account.Contact) bool { return c.ID == id })
+}
+
+// checkContacts gives each fault of the contacts as an *Invalid.
+func checkContacts(cs []account.Contact) error {
+	all, ok := account.CheckContacts(cs).(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	return errors.Join(invalids(all.Unwrap())...)
+}
+
+func invalids(errs []error) (out []error) {
+	for _, err := range errs {
+		if more, ok := err.(interface{ Unwrap() []error }); ok {
+			out = append(out, invalids(more.Unwrap())...)
+			continue
+		}
+		var f *account.ContactFault
+		if errors.As(err, &f) {
+			err = &Invalid{f.Part, f.Found, f.Want}
+		}
+		out = append(out, err)
+	}
+	return out
+}
