@@ -40,7 +40,7 @@ const (
 	Critical
 )
 
-// Who is told of a kind.
+// Audience is who is told of a kind.
 type Audience uint8
 
 // Audiences, as bits.
@@ -53,10 +53,47 @@ const (
 type Finding struct {
 	Key      string
 	Kind     Kind
+	Severity Severity // of this one; Kind.Severity as a rule
 	Line     string
 	Account  string
 	Source   string // address or network; "" is none
 	Text     string // one plain sentence: what happened, with its figures
 	At       time.Time
 	Evidence json.RawMessage // JSON object
+}
+
+// Event is a fact of the journal as the rules see it.
+type Event struct {
+	Kind    string // "login.locked", "device.new" …
+	Line    string
+	Account string
+	At      time.Time
+	Body    []byte // JSON object
+}
+
+// judges are the rules by kind of fact. Each decodes its own body.
+var judges = map[string]func(*Event) ([]Finding, error){
+	"login.locked":      judgeLocked,
+	"login.siege":       judgeSiege,
+	"login.spray":       judgeSpray,
+	"login.stale":       judgeStale,
+	"login.old":         judgeOld,
+	"login.moved-nonce": judgeMovedNonce,
+	"login.honeypot":    judgeHoneypot,
+	"ban.flood":         judgeFlood,
+	"device.new":        judgeDevice,
+	"device.moved":      judgeDevice,
+}
+
+// Concerns says that facts of a kind can lead to findings, so that others need not be decoded.
+func Concerns(kind string) bool { return judges[kind] != nil }
+
+// Judge is what a fact leads to, the gravest first; mostly nothing. An error says that the body is not what its kind
+// promises; nothing is concluded from it.
+func Judge(e *Event) ([]Finding, error) {
+	judge := judges[e.Kind]
+	if judge == nil {
+		return nil, nil
+	}
+	return judge(e)
 }
