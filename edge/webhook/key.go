@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"ringfence/core/secret"
+)
+
+// Algorithms of RFC 9421, section 3.3.
+const (
+	algHMAC    = "hmac-sha256"
+	algEd25519 = "ed25519"
+)
+
+// minSecret is the least length of a shared secret, in bytes.
+const minSecret = 32
+
+// Key signs or verifies. Make it with HMAC, Ed25519, ReadKey or PublicKey. It does not print.
+type Key struct {
+	ID      string // keyid
+	alg     string
+	shared  *secret.Password
+	private ed25519.PrivateKey
+	public  ed25519.PublicKey
+}
+
+// Format shows the name only.
+func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "key "+k.ID) } // a failed write is the printer's to report
+
+// checkID keeps key ids to what stands in a header as it is.
+func checkID(id string) error {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.:@/", r)
+	}
+	if id == "" || len(id) > 100 || strings.ContainsFunc(id, odd) {
+		return errors.New("webhook: the key's id must be 1 to 100 letters, digits and -_.:@/")
+	}
+	return nil
+}
+
+// HMAC is a secret that both sides hold, of 32 bytes or more: whoever can check can also sign, so give each receiver its own.
+func HMAC(id string, shared secret.Password) (Key, error) {
+	if err := checkID(id); err != nil {
+		return Key{}, err
+	}
+	if len(shared.Reveal()) < minSecret {
+		return Key{}, fmt.Errorf("webhook: the secret of key %s is shorter than %d bytes", id, minSecret)
+	}
+	return Key{ID: id, alg: algHMAC, shared: &shared}, nil
+}
+
+// Ed25519 is a key to sign with; receivers need only its Public.
+func Ed25519(id string, private ed25519.PrivateKey) (Key, error) {
+	if err := checkID(id); err != nil {
+		return Key{}, err
+	}
+	if len(private) != ed25519.PrivateKeySize {
+		return Key{}, errors.New("webhook: this is not an Ed25519 key")
+	}
+	public, _ := private.Public().(ed25519.PublicKey) // by its documentation
+	return Key{ID: id, alg: algEd25519, private: private, public: public}, nil
+}
+
+// ReadKey reads an Ed25519 private key (PKCS #8) from a PEM file. Errors never hold what the file says.
+func ReadKey(id, path string) (Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Key{}, fmt.Errorf("webhook: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return Key{}, fmt.Errorf("webhook: no PEM block in %s", path)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	private, ok := key.(ed25519.PrivateKey)
+	if err != nil || !ok {
+		return Key{}, fmt.Errorf("webhook: %s holds no Ed25519 private key (PKCS #8); make one with: openssl genpkey -algorithm ed25519", path)
+	}
+	return Ed25519(id, private)
+}
+
+// PublicKey reads what Public wrote: a key that only verifies.
+func PublicKey(id, text string) (Key, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return Key{}, errors.New("webhook: no PEM block")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, ok := key.(ed25519.PublicKey)
+	if err != nil || !ok {
+		return Key{}, errors.New("webhook: this is not an Ed25519 public key")
+	}
+	return Key{ID: id, alg: algEd25519, public: public}, checkID(id)
+}
+
+// Public is the PEM text that receivers need; "" for a shared secret.
+func (k Key) Public() string {
+	der, err := x509.MarshalPKIXPublicKey(k.public)
+	if k.public == nil || err != nil {
+		return ""
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func (k Key) sign(base []byte) ([]byte, error) {
+	switch {
+	case k.shared != nil:
+		return k.mac(base), nil
+	case k.private != nil:
+		return ed25519.Sign(k.private, base), nil
+	}
+	return nil, fmt.Errorf("webhook: key %s cannot sign", k.ID)
+}
+
+func (k Key) verify(base, signature []byte) bool {
+	switch {
+	case k.shared != nil:
+		return hmac.Equal(k.mac(base), signature)
+	case k.public != nil:
+		return ed25519.Verify(k.public, base, signature)
+	}
+	return false
+}
+
+func (k Key) mac(base []byte) []byte {
+	h := hmac.New(sha256.New, []byte(k.shared.Reveal()))
+	h.Write(base)
+	return h.Sum(nil)
+}
