@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,6 +151,21 @@ func Clean(s string) string {
 		return s
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+// maxKey is what a key of findings, notices, deliveries and devices may have in bytes: three of them fit into one row of
+// a PostgreSQL index.
+const maxKey = 500
+
+// Short makes a key storable and indexable whatever strangers have put into it: cleaned, and beyond 500 bytes cut and
+// made distinct by its SHA-256.
+func Short(s string) string {
+	s = Clean(s)
+	if len(s) <= maxKey {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToValidUTF8(s[:maxKey-2*len(sum)-1], "") + "~" + hex.EncodeToString(sum[:])
 }
 
 // Room is how much more a purse with total in it takes under limit; never negative.

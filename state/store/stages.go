@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,36 +21,46 @@ type Stages interface {
 
 	// Advance takes one step, all of it or nothing, in one transaction. It is how a stage does each fact exactly once.
 	// A Step whose From is not the stage's cursor is ErrMoved. From == To moves nothing and is always allowed: what comes
-	// of the clock and not of a fact. Findings and notices that are there already (by Key) are not written again.
+	// of the clock and not of a fact. Findings and notices that are there already (by Key) are not written again; a
+	// finding that was closed stays closed and counts on. The facts come in this order: RaiseFact of each new finding,
+	// then Facts. A step that can never be taken (see Step.Check) is ErrInvalid, a link that is there already ErrExists.
 	Advance(ctx context.Context, s Step) (Stepped, error)
 
 	Findings(ctx context.Context, f FindingFilter) ([]Finding, error) // newest first
 	Finding(ctx context.Context, id int64) (Finding, error)
+	// CloseFinding closes an open finding; ErrInUse when it was closed before, ErrNotFound when there is none.
+	CloseFinding(ctx context.Context, id int64, at time.Time, by string, facts ...Fact) error
 
 	// Usage is the un-billed usage of every subject: "line/ID" and "account/ID".
 	Usage(ctx context.Context, yield func(Usage) error) error
 
 	Devices(ctx context.Context, yield func(Device) error) error
-	SaveDevices(ctx context.Context, put []Device, drop []Device, facts ...Fact) error // keyed by Line, Place and Family
+	// SaveDevices first drops, then puts; keyed by Line, Place and Family. An empty Verdict leaves the one that is there,
+	// so that a node that writes behind does not undo an answer it has not heard of. DeleteLine drops those of the line.
+	SaveDevices(ctx context.Context, put []Device, drop []Device, facts ...Fact) error
 
 	Bans(ctx context.Context, yield func(Ban) error) error
-	SaveBans(ctx context.Context, put []Ban, drop []netip.Prefix, facts ...Fact) error // keyed by Net
+	SaveBans(ctx context.Context, put []Ban, drop []netip.Prefix, facts ...Fact) error // first drops, then puts; keyed by Net, masked
 	ClearBans(ctx context.Context, before time.Time) (int64, error)                    // those that ended before an instant
 
 	Notices(ctx context.Context, f NoticeFilter) ([]Notice, error) // newest first, with their deliveries
 	Notice(ctx context.Context, id int64) (Notice, error)
 
-	// Claim takes deliveries that are due (State queued or sending with Next ≤ now), at most limit, oldest first: each is
+	// ClaimDeliveries takes deliveries that are due (State queued or sending with Next ≤ now), at most limit, oldest first: each is
 	// set to sending with Tries+1 and Next = until by one conditional write, so that two nodes never hold the same one,
 	// and one that a dead node held comes back. They come with their notice.
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
-	// SettleDelivery records what came of a try: State, Next, Error, Sent, by notice, person and channel.
+	// SettleDelivery records what came of a try: State, Next, Error, Sent, by notice, person and channel. d is what
+	// ClaimDeliveries gave, changed: if it is not sending under that Claim any more (its time ran out and another node took
+	// it, it was settled, or queued anew) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only.
 	SettleDelivery(ctx context.Context, d Delivery, facts ...Fact) error
-	// Requeue sets a delivery to queued whatever it was (resend), with Tries 0.
+	// Requeue sets a delivery to queued whatever it was (resend), with Tries 0, Next now, and Address if d has one. Who
+	// was just sending it cannot settle it any more.
 	Requeue(ctx context.Context, d Delivery, now time.Time, facts ...Fact) error
 
 	Link(ctx context.Context, hash string) (Link, error)
-	// UseLink marks a link used, if it is not and has not expired; else ErrInUse. One conditional write.
+	// UseLink marks a link used, if it is not and has not expired; else ErrInUse, and ErrNotFound when there is none. One
+	// conditional write. A link without Expires does not expire.
 	UseLink(ctx context.Context, hash string, now time.Time, facts ...Fact) error
 	// LinkResult records what using a link did, in words, for whoever opens it again.
 	LinkResult(ctx context.Context, hash, result string) error
@@ -62,8 +73,36 @@ type Step struct {
 	Findings []Finding
 	Usage    []UsageChange
 	Notices  []Notice // with their Deliveries and Links
-	// Facts are appended whatever happens to the rest; a finding that is new also appends its own Raised fact.
+	// Bundled are deliveries, as Notices gave them, that go out in a digest among Notices: from Digest to Bundled, with
+	// their Sent. If one of them is not waiting any more the step is ErrMoved: another node has bundled it.
+	Bundled []Delivery
+	// Facts are appended whatever is new of the rest; a finding that is new also appends its own RaiseFact, if it has a Kind.
 	Facts []Fact
+}
+
+// Check is ErrInvalid with what is wrong with a step by itself, whatever the state of the store.
+func (s *Step) Check() error {
+	why := ""
+	switch {
+	case Clean(s.Stage) == "":
+		why = "no stage"
+	case s.From < 0 || s.To < s.From:
+		why = "a step backwards"
+	}
+	for i := range s.Findings {
+		if f := &s.Findings[i]; Clean(f.Key) == "" || len(f.Evidence) > maxBlob {
+			why = "a finding without a key, or with too much evidence"
+		}
+	}
+	for i := range s.Notices {
+		if n := &s.Notices[i]; Clean(n.Key) == "" || len(n.Data) > maxBlob {
+			why = "a notice without a key, or with too much data"
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", why, ErrInvalid)
 }
 
 // Stepped says what a step did, in the order of the step.
@@ -90,7 +129,7 @@ type Finding struct {
 	Source    string // address or network, "" is none
 	Text      string // one plain sentence
 	At, Last  time.Time
-	Count     int64
+	Count     int64 // how often it was raised; a new one has at least 1
 	Evidence  []byte
 	ClosedAt  time.Time // zero is open
 	ClosedBy  string
@@ -137,7 +176,7 @@ type Device struct {
 // Ban is a network shut out until an instant.
 type Ban struct {
 	Net   netip.Prefix
-	Until time.Time
+	Until time.Time // zero is without end
 	Made  time.Time
 	By    string // "auto", "feed:NAME", or who
 	Why   string
@@ -151,9 +190,9 @@ type Notice struct {
 	Line       string
 	Account    string
 	At         time.Time
-	Data       []byte // JSON object; no secrets
-	Deliveries []Delivery
-	Links      []Link // of its deliveries, only when written
+	Data       []byte     // JSON object; no secrets
+	Deliveries []Delivery // by Person and Channel; of two for one person and channel the first counts
+	Links      []Link     // of its deliveries, only when written
 }
 
 // NoticeFilter selects notices; zero fields do not restrict.
@@ -188,6 +227,7 @@ type Delivery struct {
 	Address string // mail address or URL
 	State   DeliveryState
 	Tries   int64
+	Claim   int64 // counts who took it: set by the store, compared by SettleDelivery
 	Next    time.Time
 	Sent    time.Time
 	Error   string // of the last try

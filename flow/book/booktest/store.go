@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type Store struct {
 	decks     []store.Deck
 	rows      map[string][]rating.Price
 	facts     []store.Fact
+	stages    stages
 }
 
 // Break makes every write from now on fail in a way.
@@ -76,17 +78,23 @@ func (s *Store) write(facts []store.Fact, do func() error) error {
 		s.customers, s.lines = map[string]account.Customer{}, map[string]account.Line{}
 		s.trunks, s.rows = map[string]account.Trunk{}, map[string][]rating.Price{}
 	}
+	s.stages.begin()
 	if err := do(); err != nil {
 		return err
 	}
-	for _, f := range facts {
-		f.Seq = int64(len(s.facts)) + 1
-		s.facts = append(s.facts, f)
-	}
+	s.keep(facts)
 	if s.broken == Persisted {
 		return ErrBroken
 	}
 	return nil
+}
+
+// keep appends to the journal. The caller holds mu.
+func (s *Store) keep(facts []store.Fact) {
+	for _, f := range facts {
+		f.Seq = int64(len(s.facts)) + 1
+		s.facts = append(s.facts, f)
+	}
 }
 
 // Customers lists all.
@@ -129,10 +137,11 @@ func remove[T any](m map[string]T, id string) error {
 	return nil
 }
 
-// EachLine yields all.
+// EachLine yields all by id.
 func (s *Store) EachLine(_ context.Context, yield func(account.Line) error) error {
-	for _, l := range s.AllLines() {
-		if err := yield(l); err != nil {
+	all := s.AllLines()
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if err := yield(all[id]); err != nil {
 			return err
 		}
 	}
@@ -175,7 +184,13 @@ func (s *Store) PutLines(_ context.Context, ls []account.Line, facts ...store.Fa
 
 // DeleteLine removes one.
 func (s *Store) DeleteLine(_ context.Context, id string, facts ...store.Fact) error {
-	return s.write(facts, func() error { return remove(s.lines, id) })
+	return s.write(facts, func() error {
+		if err := remove(s.lines, id); err != nil {
+			return err
+		}
+		maps.DeleteFunc(s.stages.devices, func(d device, _ store.Device) bool { return d.line == id })
+		return nil
+	})
 }
 
 // Trunks lists all.
@@ -272,9 +287,16 @@ func (s *Store) Rekey(_ context.Context, reseal func([]byte) ([]byte, error), fa
 				if l.Sealed, err = reseal(l.Sealed); err != nil {
 					return err
 				}
-				lines[id] = l
 				n++
 			}
+			l.Former = slices.Clone(l.Former)
+			for i := range l.Former {
+				if l.Former[i].Sealed, err = reseal(l.Former[i].Sealed); err != nil {
+					return err
+				}
+				n++
+			}
+			lines[id] = l
 		}
 		for name, t := range trunks {
 			if t.Sealed != nil {
@@ -295,7 +317,7 @@ func (s *Store) Rekey(_ context.Context, reseal func([]byte) ([]byte, error), fa
 func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, error) {
 	var out []store.Fact
 	for _, x := range s.AllFacts() {
-		if x.Seq > f.After && (f.Line == "" || x.Line == f.Line) && len(out) < cmp.Or(f.Limit, 1000) {
+		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
 		}
 	}

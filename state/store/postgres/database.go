@@ -79,6 +79,9 @@ func (d *database) Snapshot(ctx context.Context, f func(sqlstore.Querier) error)
 	return pgx.BeginTxFunc(ctx, d.e.pool, o, func(tx pgx.Tx) error { return f(reader{tx}) })
 }
 
+// SkipLocked leaves rows that another node is taking to it.
+func (d *database) SkipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+
 func (d *database) Write(ctx context.Context, f func(sqlstore.Tx) error) error {
 	return inTransaction(ctx, d.e.pool, func(tx pgx.Tx) error { return f(transaction{reader{tx}, tx}) })
 }

@@ -81,6 +81,9 @@ func (s snapshot) Query(ctx context.Context, text string, args ...any) (sqlstore
 	return query(ctx, s.c, text, args)
 }
 
+// SkipLocked is nothing: transactions that write follow one another.
+func (d *database) SkipLocked() string { return "" }
+
 func (d *database) Write(ctx context.Context, f func(sqlstore.Tx) error) error {
 	err := d.e.w.with(ctx, func(c *sql.Conn) error {
 		return inTransaction(c, func() error { return f(transaction{c}) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"ringfence/core/account"
 	"ringfence/state/store"
@@ -31,18 +32,23 @@ func settings(text string) (s account.Settings, err error) {
 // Customers reads all customers by id.
 func (s *Queries) Customers(ctx context.Context) ([]account.Customer, error) {
 	var out []account.Customer
-	err := each(ctx, s.db, "SELECT id, name, zone, tariff, settings, created FROM customer ORDER BY id", nil, func(r Rows) error {
+	err := each(ctx, s.db, "SELECT "+customerColumns+" FROM customer ORDER BY id", nil, func(r Rows) error {
 		var c account.Customer
-		var set string
+		var set, contacts, courtesy string
 		var created int64
-		err := r.Scan(&c.ID, &c.Name, &c.Zone, &c.Tariff, &set, &created)
+		err := r.Scan(&c.ID, &c.Name, &c.Zone, &c.Tariff, &set, &created, &contacts, &courtesy)
 		if err != nil {
 			return err
 		}
-		c.Created = instant(created)
-		c.Settings, err = settings(set)
+		c.Created, c.Courtesy = instant(created), account.Courtesy(courtesy)
+		if c.Settings, err = settings(set); err == nil {
+			c.Contacts, err = list[account.Contact](contacts)
+		}
+		if err != nil {
+			return fmt.Errorf("customer %s: %w", c.ID, err)
+		}
 		out = append(out, c)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading customers: %w", err)
@@ -56,11 +62,44 @@ func (s *Queries) PutCustomer(ctx context.Context, c account.Customer, isNew boo
 	if err != nil {
 		return fmt.Errorf("customer %s: %w", c.ID, err)
 	}
-	sql := "UPDATE customer SET name = $2, zone = $3, tariff = $4, settings = $5, created = $6 WHERE id = $1"
-	if isNew {
-		sql = "INSERT INTO customer (id, name, zone, tariff, settings, created) VALUES ($1, $2, $3, $4, $5, $6)"
+	contacts, err := listText(c.Contacts)
+	if err != nil {
+		return fmt.Errorf("customer %s: %w", c.ID, err)
 	}
-	return s.put(ctx, "customer "+c.ID, facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created))
+	sql := `UPDATE customer SET name = $2, zone = $3, tariff = $4, settings = $5, created = $6, contacts = $7, courtesy = $8
+		WHERE id = $1`
+	if isNew {
+		sql = "INSERT INTO customer (" + customerColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	}
+	return s.put(ctx, "customer "+c.ID, facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created), contacts, string(c.Courtesy))
+}
+
+const customerColumns = "id, name, zone, tariff, settings, created, contacts, courtesy"
+
+// listText is a list as JSON; "" for an empty one.
+func listText[T any](all []T) (string, error) {
+	if len(all) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(all)
+	return string(text), err
+}
+
+func list[T any](text string) (all []T, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	err = json.Unmarshal([]byte(text), &all)
+	return all, err
+}
+
+// formerText is a line's former passwords as JSON, their instants as exact as all others.
+func formerText(all []account.Former) (string, error) {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Until = instant(Micros(all[i].Until))
+	}
+	return listText(all)
 }
 
 // put runs one statement that must change a row, and appends the facts.
@@ -90,32 +129,44 @@ func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.
 
 // EachLine streams all lines by id.
 func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error) error {
-	sql := "SELECT id, customer, number, name, sealed, locked, lock_why, settings, created FROM line ORDER BY id"
-	return each(ctx, s.db, sql, nil, func(r Rows) error {
+	return each(ctx, s.db, "SELECT "+lineColumns+" FROM line ORDER BY id", nil, func(r Rows) error {
 		var l account.Line
-		var set string
-		var locked, created int64
-		err := r.Scan(&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &locked, &l.LockWhy, &set, &created)
+		var set, former, courtesy string
+		var locked, created, honeypot int64
+		err := r.Scan(&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &locked, &l.LockWhy, &set, &created, &former, &honeypot, &courtesy)
 		if err != nil {
 			return fmt.Errorf("reading lines: %w", err)
 		}
 		l.Locked, l.Created = locked != 0, instant(created)
-		if l.Settings, err = settings(set); err != nil {
+		l.Honeypot, l.Courtesy = honeypot != 0, account.Courtesy(courtesy)
+		if l.Settings, err = settings(set); err == nil {
+			l.Former, err = list[account.Former](former)
+		}
+		if err != nil {
 			return fmt.Errorf("line %s: %w", l.ID, err)
 		}
 		return yield(l)
 	})
 }
 
-const insertLine = `INSERT INTO line (id, customer, number, name, sealed, locked, lock_why, settings, created)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+const (
+	lineColumns = "id, customer, number, name, sealed, locked, lock_why, settings, created, former, honeypot, courtesy"
+	insertLine  = "INSERT INTO line (" + lineColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+)
 
 func lineValues(l *account.Line) ([]any, error) {
 	set, err := settingsText(&l.Settings)
 	if err != nil {
 		return nil, fmt.Errorf("line %s: %w", l.ID, err)
 	}
-	return []any{l.ID, l.Customer, l.Number, l.Name, blob(l.Sealed), flag(l.Locked), l.LockWhy, set, Micros(l.Created)}, nil
+	former, err := formerText(l.Former)
+	if err != nil {
+		return nil, fmt.Errorf("line %s: %w", l.ID, err)
+	}
+	return []any{
+		l.ID, l.Customer, l.Number, l.Name, blob(l.Sealed), flag(l.Locked), l.LockWhy, set, Micros(l.Created), former,
+		flag(l.Honeypot), string(l.Courtesy),
+	}, nil
 }
 
 // PutLine inserts a new line, or overwrites one that is there.
@@ -125,7 +176,7 @@ func (s *Queries) PutLine(ctx context.Context, l account.Line, isNew bool, facts
 		return err
 	}
 	sql := `UPDATE line SET customer = $2, number = $3, name = $4, sealed = $5, locked = $6, lock_why = $7, settings = $8,
-		created = $9 WHERE id = $1`
+		created = $9, former = $10, honeypot = $11, courtesy = $12 WHERE id = $1`
 	if isNew {
 		sql = insertLine
 	}
@@ -154,15 +205,18 @@ func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...stor
 	})
 }
 
-// DeleteLine removes a line and its registrations. Its calls, records and facts stay.
+// DeleteLine removes a line, its registrations and its devices: whoever gets its name next starts afresh. Its calls,
+// records, findings, usage and facts stay.
 func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		n, err := tx.Exec(ctx, "DELETE FROM line WHERE id = $1", id)
 		if err := one(n, err, "line "+id); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM registration WHERE line = $1", id); err != nil {
-			return err
+		for _, table := range []string{"registration", "device"} {
+			if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE line = $1", id); err != nil {
+				return err
+			}
 		}
 		return tx.Append(ctx, facts)
 	})
@@ -233,8 +287,12 @@ func (s *Queries) Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte,
 		if err != nil {
 			return err
 		}
+		former, err := rekeyFormer(ctx, tx, reseal)
+		if err != nil {
+			return err
+		}
 		trunks, err := rekey(ctx, tx, "trunk", "name", reseal)
-		n = lines + trunks
+		n = lines + former + trunks
 		if err != nil {
 			return err
 		}
@@ -272,4 +330,39 @@ func rekey(ctx context.Context, tx Tx, table, key string, reseal func([]byte) ([
 		err = fmt.Errorf("%d secrets of %ss changed meanwhile, nothing was written: try again", int64(len(ids))-n, table)
 	}
 	return int(n), err
+}
+
+// rekeyFormer seals the former passwords of lines anew and says how many they were.
+func rekeyFormer(ctx context.Context, tx Tx, reseal func([]byte) ([]byte, error)) (n int, err error) {
+	var ids, old, fresh []string
+	err = each(ctx, tx, "SELECT id, former FROM line WHERE former <> '' ORDER BY 1", nil, func(r Rows) error {
+		var id, text string
+		err := r.Scan(&id, &text)
+		ids, old = append(ids, id), append(old, text)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, text := range old {
+		all, err := list[account.Former](text)
+		for j := range all {
+			if err == nil && len(all[j].Sealed) > 0 {
+				all[j].Sealed, err = reseal(all[j].Sealed)
+			}
+		}
+		if err == nil {
+			text, err = formerText(all)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("former passwords of line %s: %w", ids[i], err)
+		}
+		fresh, n = append(fresh, text), n+len(all)
+	}
+	sql := "UPDATE line SET former = $2 WHERE id = $1 AND former = $3"
+	rows, err := tx.ExecMany(ctx, sql, len(ids), func(i int) []any { return []any{ids[i], fresh[i], old[i]} })
+	if err == nil && rows != int64(len(ids)) {
+		err = fmt.Errorf("former passwords of %d lines changed meanwhile, nothing was written: try again", int64(len(ids))-rows)
+	}
+	return n, err
 }

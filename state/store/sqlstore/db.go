@@ -44,6 +44,8 @@ type DB interface {
 	Querier
 	// Snapshot gives f a view in which nothing changes.
 	Snapshot(ctx context.Context, f func(Querier) error) error
+	// SkipLocked ends a SELECT, within Write, of rows that go to whoever locks them first: "" where only one writes at a time.
+	SkipLocked() string
 	// Write runs f in one transaction, once or again from the start if the engine asks for that.
 	Write(ctx context.Context, f func(Tx) error) error
 }

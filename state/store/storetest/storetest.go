@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, c := range book {
 		t.Run("Book/"+c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
+	RunStages(t, open)
 }
 
 // RunMoney tests the part of the ledger.

@@ -1,0 +1,272 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/state/store"
+)
+
+const (
+	noticeColumns   = "id, key, kind, line, account, at, data"
+	deliveryColumns = "notice, person, channel, address, state, tries, claim, next, sent, error, ref"
+	linkColumns     = "hash, notice, person, action, line, data, expires, used, result"
+	// due is also the condition of an index: SQLite uses it only where it is written the same.
+	due = "state IN ('queued', 'sending') AND next <= $1"
+)
+
+// raiseNotice inserts a notice with its deliveries and links, unless its key is there. Notices are never deleted.
+func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, error) {
+	key := store.Short(n.Key)
+	id, err := returned(ctx, tx, `INSERT INTO notice (key, kind, line, account, at, data) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (key) DO NOTHING RETURNING id`, key, n.Kind, store.Short(n.Line), store.Short(n.Account), Micros(n.At), blob(n.Data))
+	if err != nil {
+		return store.Raised{}, err
+	}
+	if id == 0 {
+		id, err = returned(ctx, tx, "SELECT id FROM notice WHERE key = $1", key)
+		if err == nil && id == 0 {
+			err = fmt.Errorf("notice %s is neither new nor there", key)
+		}
+		return store.Raised{ID: id}, err
+	}
+	_, err = tx.ExecMany(ctx, "INSERT INTO delivery ("+deliveryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (notice, person, channel) DO NOTHING`, len(n.Deliveries), func(i int) []any {
+		d := &n.Deliveries[i]
+		return []any{
+			id, store.Short(d.Person), store.Short(d.Channel), d.Address, string(d.State), d.Tries, int64(0), Micros(d.Next),
+			Micros(d.Sent), d.Error, d.Ref,
+		}
+	})
+	if err != nil {
+		return store.Raised{}, err
+	}
+	_, err = tx.ExecMany(ctx, "INSERT INTO link ("+linkColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", len(n.Links), func(i int) []any {
+		l := &n.Links[i]
+		return []any{store.Short(l.Hash), id, l.Person, l.Action, l.Line, blob(l.Data), Micros(l.Expires), Micros(l.Used), l.Result}
+	})
+	return store.Raised{ID: id, New: true}, translate(err, "a link of notice "+key)
+}
+
+// bundle says of deliveries that waited for a digest that they went out in one.
+func bundle(ctx context.Context, tx Tx, all []store.Delivery) error {
+	sql := "UPDATE delivery SET state = $5, sent = $6, claim = claim + 1 WHERE " + deliveryKey + " AND claim = $4 AND state = $7"
+	n, err := tx.ExecMany(ctx, sql, len(all), func(i int) []any {
+		d := &all[i]
+		return append(keyOf(d), d.Claim, string(store.Bundled), Micros(d.Sent), string(store.Digest))
+	})
+	if err == nil && n != int64(len(all)) {
+		err = fmt.Errorf("%d of %d deliveries wait for a digest no more: %w", int64(len(all))-n, len(all), store.ErrMoved)
+	}
+	return err
+}
+
+const deliveryKey = "notice = $1 AND person = $2 AND channel = $3"
+
+func keyOf(d *store.Delivery) []any {
+	return []any{d.Notice, store.Short(d.Person), store.Short(d.Channel)}
+}
+
+func scanNotice(r Rows) (store.Notice, error) {
+	var n store.Notice
+	var at int64
+	err := r.Scan(&n.ID, &n.Key, &n.Kind, &n.Line, &n.Account, &at, &n.Data)
+	n.At = instant(at)
+	return n, err
+}
+
+func scanDelivery(r Rows) (store.Delivery, error) {
+	var d store.Delivery
+	var state string
+	var next, sent int64
+	err := r.Scan(&d.Notice, &d.Person, &d.Channel, &d.Address, &state, &d.Tries, &d.Claim, &next, &sent, &d.Error, &d.Ref)
+	d.State, d.Next, d.Sent = store.DeliveryState(state), instant(next), instant(sent)
+	return d, err
+}
+
+// Notices reads notices with their deliveries, newest first.
+func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.Notice, error) {
+	w := ofWhom(f.Line, f.Account, f.Kind, f.Before)
+	if f.State != "" {
+		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
+	}
+	out, err := s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args)
+	if err != nil {
+		return nil, fmt.Errorf("reading notices: %w", err)
+	}
+	return out, nil
+}
+
+// Notice reads one notice with its deliveries, or is ErrNotFound.
+func (s *Queries) Notice(ctx context.Context, id int64) (store.Notice, error) {
+	out, err := s.notices(ctx, " WHERE id = $1", []any{id})
+	if err == nil && len(out) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Notice{}, fmt.Errorf("notice %d: %w", id, err)
+	}
+	return out[0], nil
+}
+
+func (s *Queries) notices(ctx context.Context, rest string, args []any) (out []store.Notice, err error) {
+	err = s.db.Snapshot(ctx, func(q Querier) error {
+		at := map[int64]int{}
+		err := each(ctx, q, "SELECT "+noticeColumns+" FROM notice"+rest, args, func(r Rows) error {
+			n, err := scanNotice(r)
+			at[n.ID] = len(out)
+			out = append(out, n)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		ids := make([]int64, len(out))
+		for i := range out {
+			ids[i] = out[i].ID
+		}
+		return eachOf(ctx, q, "SELECT "+deliveryColumns+" FROM delivery WHERE notice IN (?) ORDER BY notice, person, channel", ids, func(r Rows) error {
+			d, err := scanDelivery(r)
+			if n, ok := at[d.Notice]; ok {
+				out[n].Deliveries = append(out[n].Deliveries, d)
+			}
+			return err
+		})
+	})
+	return out, err
+}
+
+// eachOf reads the rows of many ids, some hundred at a time; "?" stands for their placeholders.
+func eachOf(ctx context.Context, q Querier, sql string, ids []int64, row func(Rows) error) error {
+	for part := range slices.Chunk(ids, 500) {
+		args := make([]any, len(part))
+		marks := make([]string, len(part))
+		for i, id := range part {
+			args[i], marks[i] = id, "$"+strconv.Itoa(i+1)
+		}
+		if err := each(ctx, q, strings.Replace(sql, "?", strings.Join(marks, ", "), 1), args, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClaimDeliveries takes deliveries that are due. Looking for one first keeps an idle outbox from writing at all.
+func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]store.DueDelivery, error) {
+	err := first(ctx, s.db, "SELECT notice FROM delivery WHERE "+due+" LIMIT 1", []any{Micros(now)}, func(Rows) error { return nil })
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	var out []store.DueDelivery
+	if err == nil {
+		err = s.db.Write(ctx, func(tx Tx) (err error) {
+			out, err = claim(ctx, tx, s.db.SkipLocked(), Micros(now), until, limit)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claiming deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// claim locks what it reads, so that the write cannot miss. Its claim is checked all the same.
+func claim(ctx context.Context, tx Tx, skipLocked string, now int64, until time.Time, limit int) ([]store.DueDelivery, error) {
+	var out []store.DueDelivery
+	sql := "SELECT " + deliveryColumns + " FROM delivery WHERE " + due + " ORDER BY next, notice, person, channel LIMIT $2" + skipLocked
+	err := each(ctx, tx, sql, []any{now, int64(max(limit, 0))}, func(r Rows) error {
+		d, err := scanDelivery(r)
+		out = append(out, store.DueDelivery{Delivery: d})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sql = "UPDATE delivery SET state = $5, tries = tries + 1, claim = claim + 1, next = $6 WHERE " + deliveryKey + " AND claim = $4"
+	n, err := tx.ExecMany(ctx, sql, len(out), func(i int) []any {
+		d := &out[i].Delivery
+		return append(keyOf(d), d.Claim, string(store.Sending), Micros(until))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n != int64(len(out)) {
+		return nil, fmt.Errorf("%d of %d deliveries changed under a lock", int64(len(out))-n, len(out))
+	}
+	of := map[int64][]int{}
+	for i := range out {
+		d := &out[i].Delivery
+		d.State, d.Next = store.Sending, instant(Micros(until))
+		d.Tries++
+		d.Claim++
+		of[d.Notice] = append(of[d.Notice], i)
+	}
+	ids := slices.Sorted(maps.Keys(of))
+	err = eachOf(ctx, tx, "SELECT "+noticeColumns+" FROM notice WHERE id IN (?)", ids, func(r Rows) error {
+		n, err := scanNotice(r)
+		for _, i := range of[n.ID] {
+			out[i].Of = n
+		}
+		return err
+	})
+	return out, err
+}
+
+// SettleDelivery records what came of a try.
+func (s *Queries) SettleDelivery(ctx context.Context, d store.Delivery, facts ...store.Fact) error {
+	from := store.Sending
+	if d.State == store.Bundled {
+		from = store.Digest
+	}
+	sql := "UPDATE delivery SET state = $4, next = $5, error = $6, sent = $7 WHERE " + deliveryKey + " AND claim = $8 AND state = $9"
+	args := append(keyOf(&d), string(d.State), Micros(d.Next), d.Error, Micros(d.Sent), d.Claim, string(from))
+	return s.change(ctx, delivery(&d), store.ErrMoved, facts, sql, args...)
+}
+
+func delivery(d *store.Delivery) named {
+	what := fmt.Sprintf("delivery of notice %d to %s by %s", d.Notice, store.Short(d.Person), store.Short(d.Channel))
+	return named{what, "SELECT notice FROM delivery WHERE " + deliveryKey, keyOf(d)}
+}
+
+// Requeue sets a delivery to queued whatever it was.
+func (s *Queries) Requeue(ctx context.Context, d store.Delivery, now time.Time, facts ...store.Fact) error {
+	sql := `UPDATE delivery SET state = $4, tries = 0, claim = claim + 1, next = $5,
+		address = CASE WHEN $6 = '' THEN address ELSE $6 END WHERE ` + deliveryKey
+	return s.change(ctx, delivery(&d), store.ErrNotFound, facts, sql, append(keyOf(&d), string(store.Queued), Micros(now), d.Address)...)
+}
+
+// Link reads a link by the hash of its token, or is ErrNotFound.
+func (s *Queries) Link(ctx context.Context, hash string) (store.Link, error) {
+	var l store.Link
+	err := first(ctx, s.db, "SELECT "+linkColumns+" FROM link WHERE hash = $1", []any{store.Short(hash)}, func(r Rows) error {
+		var expires, used int64
+		err := r.Scan(&l.Hash, &l.Notice, &l.Person, &l.Action, &l.Line, &l.Data, &expires, &used, &l.Result)
+		l.Expires, l.Used = instant(expires), instant(used)
+		return err
+	})
+	if err != nil {
+		return store.Link{}, fmt.Errorf("a link: %w", err)
+	}
+	return l, nil
+}
+
+func link(hash string) named {
+	return named{"a link", "SELECT notice FROM link WHERE hash = $1", []any{store.Short(hash)}}
+}
+
+// UseLink marks a link used, once.
+func (s *Queries) UseLink(ctx context.Context, hash string, now time.Time, facts ...store.Fact) error {
+	sql := "UPDATE link SET used = $2 WHERE hash = $1 AND used = 0 AND (expires = 0 OR expires > $2)"
+	return s.change(ctx, link(hash), store.ErrInUse, facts, sql, store.Short(hash), stamp(now))
+}
+
+// LinkResult records what using a link did.
+func (s *Queries) LinkResult(ctx context.Context, hash, result string) error {
+	return s.change(ctx, link(hash), store.ErrNotFound, nil, "UPDATE link SET result = $2 WHERE hash = $1", store.Short(hash), result)
+}
