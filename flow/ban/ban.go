@@ -4,10 +4,14 @@
 package ban
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
+	"ringfence/core/netlist"
 	"ringfence/state/counters"
 	"ringfence/state/store"
 )
@@ -16,7 +20,8 @@ import (
 type Entry = store.Ban
 
 // Enforcer drops packets of banned networks: the SIP transport's table, and the kernel's set where it may be used.
-// All must not block for long.
+// All must not block for long, and must not call back: they are called with the list's lock held. An Add for a network
+// that is there prolongs and never shortens; Remove is for exactly one network.
 type Enforcer struct {
 	Add    func(net netip.Prefix, d time.Duration)
 	Remove func(net netip.Prefix)
@@ -29,13 +34,15 @@ type Options struct {
 	Enforce  []Enforcer
 	// Spared says why an address must not be banned for others' sake: "" if it may be. Asked for single addresses by
 	// automatic bans, and Inside for networks: an address on a line's IP lock, a trunk's, one with a good recent history.
+	// Neither may call back into the list.
 	Spared func(addr netip.Addr) (why string)
 	// Inside finds a spared address inside a network, if there is one.
 	Inside func(net netip.Prefix) (addr netip.Addr, why string, ok bool)
 	Never  []netip.Prefix            // the operator's own list; it holds also against people and feeds
 	Max    int                       // automatic and feed bans kept at once; 0 is 65,536. What ends first gives way
-	Record func(facts ...store.Fact) // nil drops
-	Log    *slog.Logger
+	Every  time.Duration             // how often changes are written; 0 is 2 s
+	Record func(facts ...store.Fact) // facts that no row goes with (flood, spared, feed); must not block; nil drops
+	Log    *slog.Logger              // nil is none
 }
 
 // Facts of this stage:
@@ -43,8 +50,236 @@ type Options struct {
 //	ban.added {"net","until","by","why"}; more than 60 automatic ones in a minute are told as
 //	ban.flood {"bans":n,"from","till","sample":["…", at most 10]}
 //	ban.removed {"net","by","why"}
+//	ban.spared {"net","addr","spared","why"} an automatic ban that was not made, and why not; at most 10 a minute
+//	ban.feed {"feed","listed","added","removed","left_out","sample":["…"]} a feed's list changed what is banned
 const (
 	FactAdded   = "ban.added"
 	FactFlood   = "ban.flood"
 	FactRemoved = "ban.removed"
+	FactSpared  = "ban.spared"
+	FactFeed    = "ban.feed"
 )
+
+// By of bans that nobody made by hand.
+const (
+	ByAuto = "auto"
+	byFeed = "feed:" // and the feed's name
+)
+
+// Bounds. What is kept is Max automatic and feed bans (feeds at most three quarters of them), and as many by hand again;
+// an entry has at most maxClaims who want it.
+const (
+	defaultMax = 65_536
+	maxClaims  = 8
+	maxQueue   = 4096 // automatic bans on their way
+	maxFacts   = 2000 // waiting while the store is away
+	maxPardons = 4096
+	defaultFor = 24 * time.Hour
+	Longest    = 10 * 365 * 24 * time.Hour // no ban is longer
+	feedFor    = 7 * 24 * time.Hour        // of feed entries without an end; a feed that still lists them prolongs them
+	pardonFor  = 24 * time.Hour            // a feed does not bring back so long what was removed by hand
+	rareEvery  = time.Minute               // how often ended rows are cleared, and bans looked at again for the spared
+)
+
+// Table is the counters' table in which nodes share their bans.
+const Table = "ban"
+
+// List is the list of bans. It is safe for concurrent use.
+type List struct {
+	o     Options
+	log   *slog.Logger
+	never []netip.Prefix // normal
+	queue chan wish      // automatic bans on their way to Run
+	kick  chan struct{}  // there is something to share
+
+	saving  sync.Mutex // one write to the store at a time, in order; taken before mu
+	failing bool       // saving: so that an outage is logged once
+
+	mu      sync.Mutex // owns all below
+	table   table
+	dirty   map[netip.Prefix]struct{} // to be written: put if it is in the table, else dropped
+	share   map[netip.Prefix]struct{} // to be put into counters
+	unshare map[netip.Prefix]struct{} // to be dropped from counters
+	pardons map[netip.Prefix]time.Time
+	facts   []store.Fact // to be written with the rows
+	tell    teller
+	stats   Stats
+}
+
+// Stats are figures for metrics; those that count only go up.
+type Stats struct {
+	Manual, Auto, Feed int   // in force now
+	Added, Removed     int64 // automatic and by hand; feeds' not counted
+	Spared             int64 // automatic bans not made
+	Evicted            int64 // gave way because the list was full
+	Lost               int64 // automatic bans that found their queue full
+	Unsaved            int   // waiting to be written
+}
+
+// Open loads the bans that have not ended and enforces them at once. Run does the rest.
+func Open(ctx context.Context, o Options) (*List, error) {
+	if o.Max <= 0 {
+		o.Max = defaultMax
+	}
+	if o.Every <= 0 {
+		o.Every = 2 * time.Second
+	}
+	l := &List{
+		o: o, log: o.Log, queue: make(chan wish, maxQueue), kick: make(chan struct{}, 1),
+		dirty: map[netip.Prefix]struct{}{}, share: map[netip.Prefix]struct{}{}, unshare: map[netip.Prefix]struct{}{},
+		pardons: map[netip.Prefix]time.Time{},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	for _, p := range o.Never {
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		l.never = append(l.never, p.Masked())
+	}
+	l.table.init()
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := o.Store.Bans(ctx, func(e Entry) error { l.load(e, now); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// load takes a stored row. What has come to be on the operator's own list is dropped. The caller holds mu.
+func (l *List) load(e Entry, now time.Time) {
+	p, loose, err := netlist.Normal(e.Net)
+	switch {
+	case err != nil || loose || p != e.Net:
+		l.log.Warn("stored ban left out", "net", e.Net.String())
+	case !e.Until.After(now):
+	case l.neverHas(p).IsValid():
+		l.log.Info("a stored ban is lifted: it is never to be banned", "net", netlist.Show(p))
+		l.dirty[p] = struct{}{}
+	default:
+		l.hold(e, now)
+	}
+}
+
+// Stats gives the figures of now.
+func (l *List) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.Manual, s.Auto, s.Feed = len(l.table.queues[manual]), len(l.table.queues[auto]), len(l.table.queues[feed])
+	s.Unsaved = len(l.dirty)
+	return s
+}
+
+// Run makes the automatic bans, writes changes behind, shares them with other nodes and hears of theirs, until ctx ends.
+// What is left is for Flush.
+func (l *List) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { l.work(ctx) })
+	wg.Go(func() { l.keep(ctx) })
+	if l.o.Counters != nil {
+		wg.Go(func() { l.sharing(ctx) })
+		wg.Go(func() { l.o.Counters.Follow(ctx, Table, func(c counters.Change) { l.heard(ctx, c) }) })
+	}
+	wg.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closeFlood(time.Now(), true)
+}
+
+// work makes automatic bans as they come, without waiting for any disk or network.
+func (l *List) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-l.queue:
+			l.auto(w, time.Now())
+		}
+	}
+}
+
+// keep writes, and lets go of what has ended.
+func (l *List) keep(ctx context.Context) {
+	tick := time.NewTicker(l.o.Every)
+	defer tick.Stop()
+	rare := time.NewTicker(rareEvery)
+	defer rare.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			l.sweep(time.Now())
+			_ = l.Flush(ctx) // logged there; what failed is tried again
+		case <-rare.C:
+			l.relieve(time.Now())
+			if _, err := l.o.Store.ClearBans(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				l.log.Warn("ended bans cannot be cleared from the store", "error", err)
+			}
+		}
+	}
+}
+
+// Errors of this stage. SparedError, NeverError and those of core/netlist come beside them.
+var (
+	ErrInvalid   = errors.New("not a ban that can be made")
+	ErrNotBanned = errors.New("not banned")
+	ErrFull      = errors.New("as many bans by hand as can be kept")
+	// ErrUnsaved says that a change is in force but not yet written; it is tried again.
+	ErrUnsaved = errors.New("in force, but not yet saved")
+)
+
+// SparedError says that a ban would shut out somebody who must not be, by anybody's mistake. Force overrides it.
+type SparedError struct {
+	Net  netip.Prefix
+	Addr netip.Addr // in Net
+	Why  string
+}
+
+func (e *SparedError) Error() string {
+	if e.Net.IsSingleIP() {
+		return e.Addr.String() + " is spared: " + e.Why
+	}
+	return e.Net.String() + " holds " + e.Addr.String() + ", which is spared: " + e.Why
+}
+
+// NeverError says that the operator's own list forbids a ban; nothing overrides it.
+type NeverError struct {
+	Net, Never netip.Prefix
+}
+
+func (e *NeverError) Error() string {
+	return netlist.Show(e.Net) + " is never to be banned: " + netlist.Show(e.Never) + " is on the list in the configuration"
+}
+
+// neverHas is the network of the operator's list that p has anything to do with; the invalid one if there is none.
+func (l *List) neverHas(p netip.Prefix) netip.Prefix {
+	for _, n := range l.never {
+		if n.Overlaps(p) {
+			return n
+		}
+	}
+	return netip.Prefix{}
+}
+
+// spared says whom a ban of p would shut out that must not be.
+func (l *List) spared(p netip.Prefix) *SparedError {
+	if p.IsSingleIP() {
+		if l.o.Spared != nil {
+			if why := l.o.Spared(p.Addr()); why != "" {
+				return &SparedError{p, p.Addr(), why}
+			}
+		}
+		return nil
+	}
+	if l.o.Inside != nil {
+		if addr, why, ok := l.o.Inside(p); ok {
+			return &SparedError{p, addr, why}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package ban
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/netlist"
+)
+
+// Imported says what came of a feed's list.
+type Imported struct {
+	Listed  int // entries of the list
+	Held    int // of them, banned now for this feed's sake
+	Added   int // of them, new
+	Removed int // no longer on the feed's list
+	// Left out, and why.
+	Never, Spared, Pardoned, Private, Ended, Full int
+	Sample                                        []string // some of those left out, with the reason; at most 20
+}
+
+// LeftOut is how many entries of the list are not banned for this feed's sake.
+func (i *Imported) LeftOut() int {
+	return i.Never + i.Spared + i.Pardoned + i.Private + i.Ended + i.Full
+}
+
+func (i *Imported) sample(p netip.Prefix, why string) {
+	if len(i.Sample) < 20 {
+		i.Sample = append(i.Sample, netlist.Show(p)+": "+why)
+	}
+}
+
+// ValidFeed says whether a name can be a feed's: letters, digits, dots, dashes and underscores, at most 64.
+func ValidFeed(name string) bool {
+	return name != "" && len(name) <= 64 && strings.IndexFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	}) < 0
+}
+
+// Import bans what a feed lists, in place of what the same feed listed before: all at once. An empty list ends the feed.
+// Left out are the spared, networks with a spared address inside, the operator's own list, what was removed by hand within
+// a day, and private or loopback networks (lists of bogons hold them; single such addresses are taken). Entries without an
+// end are held for a week from each import. Saved behind. Only a name that is none is an error.
+func (l *List) Import(ctx context.Context, name string, entries []netlist.Entry) (Imported, error) {
+	if !ValidFeed(name) {
+		return Imported{}, fmt.Errorf("%w: %.80q is no name of a feed", ErrInvalid, name)
+	}
+	now := time.Now()
+	result := Imported{Listed: len(entries)}
+	wanted := l.admit(name, entries, &result, now)
+	l.replace(byFeed+name, wanted, &result, now)
+	_ = l.Flush(ctx) // logged there; what failed is tried again
+	return result, nil
+}
+
+// admit leaves out what a feed may not ban.
+func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now time.Time) map[netip.Prefix]Entry {
+	wanted := make(map[netip.Prefix]Entry, min(len(entries), l.o.Max))
+	for _, e := range entries {
+		p, _, err := netlist.Normal(e.Net)
+		if err != nil || !e.Until.IsZero() && !e.Until.After(now) {
+			result.Ended++
+			continue
+		}
+		if n := l.neverHas(p); n.IsValid() {
+			result.Never++
+			result.sample(p, "never to be banned, says the configuration")
+			continue
+		}
+		if !p.IsSingleIP() && private(p) {
+			result.Private++
+			result.sample(p, "a private network")
+			continue
+		}
+		if s := l.spared(p); s != nil {
+			result.Spared++
+			result.sample(p, s.Error())
+			continue
+		}
+		until := e.Until
+		if until.IsZero() || until.Sub(now) > Longest {
+			until = now.Add(feedFor)
+		}
+		if old, twice := wanted[p]; !twice || until.After(old.Until) {
+			wanted[p] = Entry{Net: p, Until: until, Made: now, By: byFeed + name, Why: netlist.Clean(e.Why)}
+		}
+	}
+	return wanted
+}
+
+// private says whether a network has to do with addresses that mean another machine everywhere.
+func private(p netip.Prefix) bool {
+	for _, q := range privateNets {
+		if q.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+var privateNets = func() (list []netip.Prefix) {
+	for _, s := range []string{"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::/96", "fc00::/7", "fe80::/10"} {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
+}()
+
+// replace makes wanted the claims of a feed. The caller does not hold mu.
+func (l *List) replace(name string, wanted map[netip.Prefix]Entry, result *Imported, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mine := func(e Entry) bool { return e.By == name }
+	for p, h := range l.table.entries {
+		if h.claim(name) == nil {
+			continue
+		}
+		if _, still := wanted[p]; !still {
+			l.withdraw(h, mine, h.top.Until, now)
+			l.dirty[p] = struct{}{}
+			result.Removed++
+		}
+	}
+	for p, e := range wanted {
+		l.want(p, e, result, now)
+	}
+	if result.Added+result.Removed > 0 {
+		l.record(now, FactFeed, feedBody{strings.TrimPrefix(name, byFeed), result.Listed, result.Added, result.Removed, result.LeftOut(), result.Sample[:min(10, len(result.Sample))]})
+	}
+}
+
+// want takes one claim of a feed. A claim that is there is only written again if its end moved by much.
+func (l *List) want(p netip.Prefix, e Entry, result *Imported, now time.Time) {
+	if until, ok := l.pardons[p]; ok && until.After(now) {
+		result.Pardoned++
+		result.sample(p, "removed by hand")
+		return
+	}
+	h := l.table.entries[p]
+	if h != nil {
+		if old := h.claim(e.By); old != nil {
+			result.Held++
+			if old.Why == e.Why && old.Until.Sub(e.Until).Abs() < max(time.Second, e.Until.Sub(now)/2) {
+				return
+			}
+			e.Made = old.Made
+			l.hold(e, now)
+			l.dirty[p] = struct{}{}
+			return
+		}
+	}
+	if feeds := l.table.queues[feed]; h == nil && len(feeds) >= l.o.Max*3/4 && !e.Until.After(feeds[0].top.Until) {
+		result.Full++
+		return
+	}
+	if !l.hold(e, now) {
+		result.Full++
+		return
+	}
+	l.dirty[p] = struct{}{}
+	result.Held++
+	result.Added++
+}

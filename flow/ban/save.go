@@ -1,0 +1,207 @@
+package ban
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"ringfence/core/netlist"
+	"ringfence/state/store"
+)
+
+// batch is how many rows go in one transaction.
+const batch = 4000
+
+// Flush makes the automatic bans that wait and writes all changes now. What could not be written is kept and written next
+// time; bans in force stay in force.
+func (l *List) Flush(ctx context.Context) error {
+	for range maxQueue {
+		select {
+		case w := <-l.queue:
+			l.auto(w, time.Now())
+			continue
+		default:
+		}
+		break
+	}
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	for {
+		put, drop, facts := l.collect()
+		if len(put)+len(drop)+len(facts) == 0 {
+			break
+		}
+		if err := l.o.Store.SaveBans(ctx, put, drop, facts...); err != nil {
+			l.putBack(put, drop, facts)
+			if !l.failing {
+				l.failing = true
+				l.log.Warn("bans cannot be written; they stay in force, a restart would lose the newest", "error", err)
+			}
+			return err
+		}
+	}
+	if l.failing {
+		l.failing = false
+		l.log.Info("bans are written again")
+	}
+	return nil
+}
+
+// collect takes the next transaction's worth of work.
+func (l *List) collect() (put []Entry, drop []netip.Prefix, facts []store.Fact) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.dirty {
+		if len(put)+len(drop) >= batch {
+			break
+		}
+		delete(l.dirty, p)
+		if h := l.table.entries[p]; h != nil {
+			e := h.top
+			e.Until, e.Made = e.Until.Round(0).UTC(), e.Made.Round(0).UTC()
+			put = append(put, e)
+		} else {
+			drop = append(drop, p)
+		}
+	}
+	facts, l.facts = l.facts, nil
+	return put, drop, facts
+}
+
+// putBack takes back what could not be written. It may have been written all the same: rows can be written twice without
+// harm, and a fact that is there twice says the same thing twice.
+func (l *List) putBack(put []Entry, drop []netip.Prefix, facts []store.Fact) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range put {
+		l.dirty[e.Net] = struct{}{}
+	}
+	for _, p := range drop {
+		if len(l.dirty) < 4*l.o.Max { // a row that stays behind ends by itself
+			l.dirty[p] = struct{}{}
+		}
+	}
+	l.facts = append(facts, l.facts...)
+	if more := len(l.facts) - maxFacts; more > 0 {
+		l.facts = l.facts[:maxFacts]
+		l.log.Warn("facts of bans were left out of the journal, which cannot be written", "facts", more)
+	}
+}
+
+// Bodies of facts.
+type (
+	addedBody struct {
+		Net   string `json:"net"`
+		Until string `json:"until"`
+		By    string `json:"by"`
+		Why   string `json:"why"`
+	}
+	removedBody struct {
+		Net string `json:"net"`
+		By  string `json:"by"`
+		Why string `json:"why"`
+	}
+	sparedBody struct {
+		Net    string `json:"net"`
+		Addr   string `json:"addr"`
+		Spared string `json:"spared"`
+		Why    string `json:"why"`
+	}
+	floodBody struct {
+		Bans   int      `json:"bans"`
+		From   string   `json:"from"`
+		Till   string   `json:"till"`
+		Sample []string `json:"sample"`
+	}
+	feedBody struct {
+		Feed    string   `json:"feed"`
+		Listed  int      `json:"listed"`
+		Added   int      `json:"added"`
+		Removed int      `json:"removed"`
+		LeftOut int      `json:"left_out"`
+		Sample  []string `json:"sample,omitempty"`
+	}
+)
+
+// note writes a fact down, to go with the rows in one transaction. The caller holds mu.
+func (l *List) note(at time.Time, kind string, body any) {
+	if len(l.facts) < maxFacts {
+		l.facts = append(l.facts, fact(at, kind, body))
+	}
+}
+
+// record tells a fact that no row goes with.
+func (l *List) record(at time.Time, kind string, body any) {
+	if l.o.Record != nil {
+		l.o.Record(fact(at, kind, body))
+	}
+}
+
+func fact(at time.Time, kind string, body any) store.Fact {
+	raw, _ := json.Marshal(body) // plain texts and numbers: cannot fail
+	return store.Fact{At: at.Round(0).UTC(), Kind: kind, Body: raw}
+}
+
+func stamp(t time.Time) string { return t.Round(0).UTC().Truncate(time.Second).Format(time.RFC3339) }
+
+// Bounds of what is told one by one in a minute.
+const (
+	tellBans   = 60
+	tellSpared = 10
+)
+
+// teller keeps a storm of automatic bans from filling the journal. The list's lock owns it.
+type teller struct {
+	begun  time.Time // of the minute
+	told   int
+	spared int
+	flood  floodBody
+}
+
+// begin opens a new minute when the last one is over, unless it has something to tell yet.
+func (t *teller) begin(now time.Time) {
+	if now.Sub(t.begun) >= time.Minute && t.flood.Bans == 0 {
+		*t = teller{begun: now}
+	}
+}
+
+// added says whether a ban is told by itself; if not, it is counted.
+func (t *teller) added(p netip.Prefix, now time.Time) bool {
+	t.begin(now)
+	if t.told++; t.told <= tellBans {
+		return true
+	}
+	t.more(p, now)
+	return false
+}
+
+// more counts a ban among those told as one.
+func (t *teller) more(p netip.Prefix, now time.Time) {
+	t.begin(now)
+	if t.flood.Bans == 0 {
+		t.flood.From = stamp(now)
+	}
+	t.flood.Bans++
+	t.flood.Till = stamp(now)
+	if len(t.flood.Sample) < 10 {
+		t.flood.Sample = append(t.flood.Sample, netlist.Show(p))
+	}
+}
+
+// left says whether a ban that was not made is told.
+func (t *teller) left(now time.Time) bool {
+	t.begin(now)
+	t.spared++
+	return t.spared <= tellSpared
+}
+
+// close gives what is to be told of a minute that is over, or of one that is cut short.
+func (t *teller) close(now time.Time, short bool) (floodBody, bool) {
+	if t.flood.Bans == 0 || !short && now.Sub(t.begun) < time.Minute {
+		return floodBody{}, false
+	}
+	body := t.flood
+	*t = teller{begun: now}
+	return body, true
+}

@@ -1,0 +1,262 @@
+package ban
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"ringfence/core/netlist"
+	"ringfence/state/counters"
+)
+
+// shareBatch is how many marks go to counters at once.
+const shareBatch = 500
+
+// value is what nodes tell each other of a ban, beside its network and end.
+type value struct {
+	By   string    `json:"by"`
+	Why  string    `json:"why,omitempty"`
+	Made time.Time `json:"made"`
+}
+
+// sharing tells other nodes of bans and of lifted ones, as they come. Feeds' are not told: each node reads its own.
+func (l *List) sharing(ctx context.Context) {
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.kick:
+		}
+		for l.pending() && ctx.Err() == nil {
+			err := l.shareSome(ctx)
+			if err == nil {
+				if failing {
+					l.log.Info("bans are shared with other nodes again")
+				}
+				failing = false
+				continue
+			}
+			if !failing && ctx.Err() == nil {
+				l.log.Warn("bans cannot be shared with other nodes; they hold here", "error", err)
+			}
+			failing = true
+			pause(ctx, time.Second)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (l *List) pending() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.share)+len(l.unshare) > 0
+}
+
+// shareSome sends a batch: first what was lifted, for it may have been banned again since.
+func (l *List) shareSome(ctx context.Context) error {
+	now := time.Now()
+	drop, put := l.toShare()
+	if err := l.o.Counters.Drop(ctx, Table, drop...); len(drop) > 0 && err != nil {
+		l.shareLater(drop, put)
+		return err
+	}
+	if len(put) == 0 {
+		return nil
+	}
+	err := l.o.Counters.Put(ctx, now, put...)
+	if err != nil {
+		l.shareLater(nil, put)
+	}
+	return err
+}
+
+func (l *List) toShare() (drop []string, put []counters.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.unshare {
+		if len(drop) == shareBatch {
+			return drop, nil
+		}
+		delete(l.unshare, p)
+		drop = append(drop, p.String())
+	}
+	for p := range l.share {
+		if len(put) == shareBatch {
+			break
+		}
+		delete(l.share, p)
+		if h := l.table.entries[p]; h != nil {
+			if c := h.shared(); c != nil {
+				raw, _ := json.Marshal(value{c.By, c.Why, c.Made.Round(0).UTC()})
+				put = append(put, counters.Mark{Table: Table, Key: p.String(), Until: c.Until, Value: raw})
+			}
+		}
+	}
+	return drop, put
+}
+
+// shareLater takes back what could not be sent.
+func (l *List) shareLater(drop []string, put []counters.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range drop {
+		if p, err := netip.ParsePrefix(key); err == nil && len(l.unshare) < maxQueue {
+			l.unshare[p] = struct{}{}
+		}
+	}
+	for _, m := range put {
+		if p, err := netip.ParsePrefix(m.Key); err == nil && l.table.entries[p] != nil {
+			l.share[p] = struct{}{}
+		}
+	}
+}
+
+// heard takes a change by any node, our own included.
+func (l *List) heard(ctx context.Context, c counters.Change) {
+	if c.Table == "" {
+		l.resync(ctx)
+		return
+	}
+	now := time.Now()
+	if !c.Dropped {
+		if e, ok := l.fromMark(c.Mark); ok {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.hear(e, now)
+		}
+		return
+	}
+	p, err := netip.ParsePrefix(c.Key)
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, newer := l.share[p] // banned here again, and not told yet
+	if h := l.table.entries[p]; h != nil && !newer {
+		l.lift(h, func(Entry) bool { return true }, now)
+		l.dirty[p] = struct{}{}
+	}
+}
+
+// fromMark reads what another node told. What makes no sense is left out: an engine may be shared with others.
+func (l *List) fromMark(m counters.Mark) (Entry, bool) {
+	p, err := netip.ParsePrefix(m.Key)
+	if err != nil {
+		return Entry{}, false
+	}
+	normal, _, err := netlist.Normal(p)
+	var v value
+	if err != nil || normal != p || json.Unmarshal(m.Value, &v) != nil || l.neverHas(p).IsValid() {
+		return Entry{}, false
+	}
+	e := Entry{Net: p, Until: m.Until, Made: v.Made, By: netlist.Clean(v.By), Why: netlist.Clean(v.Why)}
+	return e, e.By != "" && classOf(e.By) != feed
+}
+
+// hear takes another node's ban, which that node writes to the store. The caller holds mu.
+func (l *List) hear(e Entry, now time.Time) {
+	if !e.Until.After(now) {
+		return
+	}
+	if d := e.Until.Sub(now); d > Longest {
+		e.Until = now.Add(Longest)
+	}
+	h := l.table.entries[e.Net]
+	if h != nil {
+		if old := h.claim(e.By); old != nil && e.Until.Sub(old.Until) < time.Second {
+			return
+		}
+	}
+	if classOf(e.By) == manual && (h == nil || h.class != manual) && len(l.table.queues[manual]) >= l.o.Max {
+		return
+	}
+	if _, lifting := l.unshare[e.Net]; !lifting {
+		l.hold(e, now)
+	}
+}
+
+// resync reads everything afresh: what other nodes ban is taken over, what they lifted meanwhile goes (it is neither among
+// the marks nor in the store), and what they do not know of is told again. Changes wait until it is done.
+func (l *List) resync(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := l.resyncOnce(ctx)
+		if err == nil {
+			return
+		}
+		l.log.Debug("bans of other nodes cannot be read yet", "error", err)
+		pause(ctx, time.Second)
+	}
+}
+
+func (l *List) resyncOnce(ctx context.Context) error {
+	l.saving.Lock() // so that what is in the table is either dirty or in the store
+	defer l.saving.Unlock()
+	now := time.Now()
+	marks, err := l.o.Counters.Marks(ctx, Table, now)
+	if err != nil {
+		return err
+	}
+	var rows []Entry
+	stored := map[netip.Prefix]struct{}{}
+	err = l.o.Store.Bans(ctx, func(e Entry) error {
+		stored[e.Net] = struct{}{}
+		rows = append(rows, e)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	marked := l.merge(marks, rows, now)
+	for p, h := range l.table.entries {
+		if h.shared() == nil {
+			continue
+		}
+		_, isMarked := marked[p]
+		_, isStored := stored[p]
+		_, isNew := l.dirty[p]
+		switch {
+		case isMarked:
+		case isStored || isNew:
+			l.share[p] = struct{}{}
+		default:
+			l.withdraw(h, func(e Entry) bool { return classOf(e.By) != feed }, h.top.Until, now)
+		}
+	}
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// merge takes marks and stored rows into the table. The caller holds mu.
+func (l *List) merge(marks []counters.Mark, rows []Entry, now time.Time) map[netip.Prefix]struct{} {
+	marked := make(map[netip.Prefix]struct{}, len(marks))
+	for _, m := range marks {
+		if e, ok := l.fromMark(m); ok {
+			marked[e.Net] = struct{}{}
+			l.hear(e, now)
+		}
+	}
+	for _, e := range rows {
+		if l.table.entries[e.Net] == nil && classOf(e.By) != feed {
+			if _, gone := l.dirty[e.Net]; !gone { // lifted here, and not yet written
+				l.load(e, now)
+			}
+		}
+	}
+	return marked
+}
