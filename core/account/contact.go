@@ -30,8 +30,27 @@ const (
 	maxLabel, maxHost   = 63, 253 // RFC 1035 section 2.3.4
 )
 
-// ErrContact says that somebody cannot be a contact; the error names each fault.
+// ErrContact says that somebody cannot be a contact; every ContactFault wraps it.
 var ErrContact = errors.New("not a usable contact")
+
+// ContactFault is one thing that is wrong with a contact.
+type ContactFault struct {
+	Part  string // "id", "name", "mail", "url", "lines", "kinds"
+	Found string // cut to what a message should repeat
+	Want  string
+}
+
+// Error is one sentence.
+func (f *ContactFault) Error() string {
+	return fmt.Sprintf("%v: %s %q: want %s", ErrContact, f.Part, f.Found, f.Want)
+}
+
+// Unwrap makes errors.Is(err, ErrContact) true.
+func (f *ContactFault) Unwrap() error { return ErrContact }
+
+func wrong(part, found, want string) error {
+	return &ContactFault{part, strings.ToValidUTF8(found[:min(len(found), 60)], "?"), want}
+}
 
 // Former is a password that a line had, sealed for the line as its present one is.
 type Former struct {
@@ -123,27 +142,30 @@ func (c Contact) Clone() Contact {
 func CheckContacts(cs []Contact) error {
 	var faults []error
 	if len(cs) > MaxContacts {
-		faults = append(faults, fmt.Errorf("%w: %d of them; %d are allowed", ErrContact, len(cs), MaxContacts))
+		faults = append(faults, wrong("contacts", strconv.Itoa(len(cs)), "at most "+strconv.Itoa(MaxContacts)))
 	}
 	for i := range cs {
 		if err := cs[i].Validate(); err != nil {
 			faults = append(faults, err)
 		}
 		if slices.ContainsFunc(cs[:i], func(c Contact) bool { return c.ID == cs[i].ID }) {
-			faults = append(faults, fmt.Errorf("%w: %.50q is there twice", ErrContact, cs[i].ID))
+			faults = append(faults, wrong("id", cs[i].ID, "each id once"))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// Validate checks a contact before it is stored. All faults are reported at once, each wrapping ErrContact or ErrID.
+// Validate checks a contact before it is stored. All faults are reported at once, each a *ContactFault.
 func (c *Contact) Validate() error {
-	faults := []error{checkSlug("contact", c.ID), checkContactName(c.Name)}
+	faults := []error{checkContactName(c.Name)}
+	if checkSlug("contact", c.ID) != nil {
+		faults = append(faults, wrong("id", c.ID, "1 to 40 of a-z, 0-9 and '-', with '-' inside only"))
+	}
 	switch {
 	case c.Mail == "" && c.URL == "":
-		faults = append(faults, fmt.Errorf("%w: it has neither a mail address nor a URL", ErrContact))
+		faults = append(faults, wrong("mail", "", "a mail address, or a URL instead"))
 	case c.Mail != "" && c.URL != "":
-		faults = append(faults, fmt.Errorf("%w: it has both a mail address and a URL: make two contacts of it", ErrContact))
+		faults = append(faults, wrong("url", c.URL, "either a mail address or a URL: two contacts for both"))
 	case c.Mail != "":
 		faults = append(faults, CheckMail(c.Mail))
 	default:
@@ -154,26 +176,28 @@ func (c *Contact) Validate() error {
 
 func (c *Contact) checkLines() error {
 	if len(c.Lines) > MaxContactLines {
-		return fmt.Errorf("%w: %d lines; %d are allowed", ErrContact, len(c.Lines), MaxContactLines)
+		return wrong("lines", strconv.Itoa(len(c.Lines)), "at most "+strconv.Itoa(MaxContactLines)+", or none for all")
 	}
 	var faults []error
 	for _, l := range c.Lines {
-		faults = append(faults, CheckLineID(l))
+		if CheckLineID(l) != nil {
+			faults = append(faults, wrong("lines", l, "names of lines"))
+		}
 	}
 	return errors.Join(faults...)
 }
 
 func (c *Contact) checkKinds() error {
 	if len(c.Kinds) > MaxWishes {
-		return fmt.Errorf("%w: wishes about %d kinds; %d are allowed", ErrContact, len(c.Kinds), MaxWishes)
+		return wrong("kinds", strconv.Itoa(len(c.Kinds)), "at most "+strconv.Itoa(MaxWishes))
 	}
 	var faults []error
 	for kind, wish := range c.Kinds {
 		if !isKind(kind) {
-			faults = append(faults, fmt.Errorf("%w: kind %.50q: want 1 to 40 of a-z and '-', or '*' for all others", ErrContact, kind))
+			faults = append(faults, wrong("kinds", kind, "a kind of notice: 1 to 40 of a-z and '-'; or '*' for all others"))
 		}
 		if !wish.Valid() {
-			faults = append(faults, fmt.Errorf("%w: wish %.50q: want now, digest or off", ErrContact, string(wish)))
+			faults = append(faults, wrong("kinds", string(wish), "the wish now, digest or off"))
 		}
 	}
 	return errors.Join(faults...)
@@ -191,7 +215,7 @@ func isKind(s string) bool {
 func checkContactName(s string) error {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>\"\\", r) }
 	if len(s) > maxName || !utf8.ValidString(s) || strings.ContainsFunc(s, odd) {
-		return fmt.Errorf("%w: name %.60q: want at most %d bytes of plain text without < > \" and \\", ErrContact, s, maxName)
+		return wrong("name", s, "at most "+strconv.Itoa(maxName)+" bytes of plain text on one line, without < > \" and \\")
 	}
 	return nil
 }
@@ -199,30 +223,30 @@ func checkContactName(s string) error {
 // CheckMail accepts one bare address, name@domain, of printable ASCII: no display name, comment, quotes, address literal or
 // anything else that could make a second header or recipient of it. Domains of other scripts are written in Punycode.
 func CheckMail(s string) error {
-	bad := func(why string) error { return fmt.Errorf("%w: mail address %.60q: %s", ErrContact, s, why) }
+	bad := func(want string) error { return wrong("mail", s, want) }
 	if len(s) > maxMail {
-		return bad("longer than " + strconv.Itoa(maxMail) + " bytes")
+		return bad("at most " + strconv.Itoa(maxMail) + " bytes")
 	}
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Name != "" || a.Address != s {
-		return bad("want one bare address such as anna@example.com")
+		return bad("one bare address such as anna@example.com")
 	}
 	at := strings.LastIndexByte(s, '@')
 	if at < 1 || at > maxMailbox || !isMadeOf(s[:at], isMailbox) || !isHost(s[at+1:]) {
-		return bad("want letters, digits and the usual signs before the '@', and the name of a host after it")
+		return bad("letters, digits and the usual signs before the '@', and the name of a host after it")
 	}
 	return nil
 }
 
 // CheckHook accepts where a webhook may be: https, or http on this machine (loopback), without a login or fragment.
 func CheckHook(s string) error {
-	bad := func(why string) error { return fmt.Errorf("%w: URL %.60q: %s", ErrContact, s, why) }
+	bad := func(want string) error { return wrong("url", s, want) }
 	if len(s) > maxURL || !isMadeOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) }) {
-		return bad("want at most " + strconv.Itoa(maxURL) + " characters of a URL, others as %XX")
+		return bad("at most " + strconv.Itoa(maxURL) + " characters of a URL, others as %XX")
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" || u.Host == "" {
-		return bad("want one such as https://example.com/hook")
+		return bad("one such as https://example.com/hook")
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	isAddr := err == nil && addr.Zone() == ""
@@ -230,13 +254,13 @@ func CheckHook(s string) error {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
 	case u.User != nil:
-		return bad("a login in a URL would be shown to people; take it out")
+		return bad("no login in it, for it would be shown to people")
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return bad("what follows '#' is never sent; take it out")
+		return bad("nothing after '#', for it is never sent")
 	case !isAddr && !isHost(u.Hostname()) || strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):
-		return bad("it names no host and port")
+		return bad("the name or address of a host, and a port from 1 to 65535 if any")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
-		return bad("want https; http only to this machine itself")
+		return bad("https; http only to this machine itself")
 	}
 	return nil
 }
