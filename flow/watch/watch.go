@@ -1,11 +1,17 @@
 // Package watch follows the journal through core/detect: it writes findings, keeps un-billed usage with calls in progress
 // counted, and raises the warning levels. Each fact is taken exactly once, also across a crash and with several nodes
 // (store.Advance). It must not know protocols, mail or SQL.
+//
+// What is kept in memory is a fold over the journal: usage as stored at the start, and every fact since. With several
+// nodes each folds all facts, and whoever comes first writes; the others' step is store.ErrMoved, and they take over what
+// was written.
 package watch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"ringfence/core/call"
@@ -31,7 +37,7 @@ type Options struct {
 		Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
 	}
 	Book  *book.Book
-	Calls func() []call.Open // in progress on this node (and what others hold is in the store: see Others)
+	Calls func() []call.Open // in progress on this node (and what others hold is in the store: see Others); nil: none
 	// Others are open calls of other nodes; nil: there are none. Asked at most every few seconds.
 	Others func(ctx context.Context) ([]call.Open, error)
 	Every  time.Duration // how often the journal and the calls are looked at; 0 is 500 ms
@@ -40,11 +46,135 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// Used is what a line or account has used since its last bill.
-type Used struct {
-	Subject  string      // "line/ID" or "account/ID"
-	Settled  money.Micro // of calls that have ended
-	Running  money.Micro // of calls in progress, up to now
-	Level    money.Micro // warning level in force; 0 is off
-	Multiple int64       // highest multiple told
+const (
+	batch = 1000 // facts taken in one step
+	// freshFor is how old a fact may be to lead to a finding. Usage counts all facts; but a first start on the journal of
+	// years must not tell of every guess there ever was. Warning levels know no such limit: usage that is above its level is
+	// so today, and told once, at its highest multiple.
+	freshFor    = 24 * time.Hour
+	othersEvery = 2 * time.Second
+	sweepEvery  = 10 * time.Second // all levels are looked up afresh, for grants that end and configuration that changed
+	sweepLeast  = time.Second      // and so often at most when the journal speaks of changed settings
+)
+
+// Watch is the stage. Make it with New and let one goroutine Run it; the questions are safe for concurrent use.
+type Watch struct {
+	o Options
+
+	mu       sync.Mutex // owns all below but what Run alone uses
+	loaded   bool
+	at       int64               // Seq of the last fact folded in
+	subjects map[string]*subject // with usage or with calls that cost: some 200 bytes each
+	runs     map[call.ID]*run    // calls in progress that have cost something
+	round    int64               // of looking at the calls
+	touched  []*subject          // whose usage or level changed since levels were last looked at
+	stats    Stats
+
+	// Of the goroutine in Run alone.
+	others     []call.Open
+	othersAt   time.Time
+	levelsAt   time.Time
+	sweptAt    time.Time
+	sweepAgain int // sweeps asked for by facts
+	failing    bool
+}
+
+// New checks the options. Nothing is read before Run.
+func New(o Options) (*Watch, error) {
+	if o.Store == nil || o.Book == nil {
+		return nil, errors.New("watch: a store and a book are needed")
+	}
+	if o.Every <= 0 {
+		o.Every = 500 * time.Millisecond
+	}
+	if o.Calls == nil {
+		o.Calls = func() []call.Open { return nil }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Watch{o: o, subjects: map[string]*subject{}, runs: map[call.ID]*run{}}, nil
+}
+
+// Run follows the journal until ctx ends, which is no error. A store that fails is asked again; nothing is lost by it.
+// A long journal is caught up with in batches without a pause.
+func (w *Watch) Run(ctx context.Context) error {
+	tick := time.NewTicker(w.o.Every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		more, err := w.turn(ctx)
+		w.report(ctx, err)
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// report logs when trouble begins and when it ends, not each time in between.
+func (w *Watch) report(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !w.failing:
+		w.o.Log.Error("watch: the journal cannot be followed; trying again", "err", err)
+		w.failing = true
+	case err == nil && w.failing:
+		w.o.Log.Info("watch: the journal is followed again")
+		w.failing = false
+	}
+}
+
+// turn takes one batch of the journal and, when it is time, looks at the levels. More says that facts are waiting.
+func (w *Watch) turn(ctx context.Context) (more bool, err error) {
+	if !w.loaded {
+		if err := w.load(ctx); err != nil {
+			return false, err
+		}
+	}
+	n, err := w.follow(ctx, time.Now())
+	if err != nil {
+		return false, err
+	}
+	more = n >= batch
+	if now := time.Now(); !more || now.Sub(w.levelsAt) >= w.o.Every {
+		w.levelsAt = now
+		err = w.levels(ctx, now)
+	}
+	return more, err
+}
+
+// load reads usage as it stands at the cursor: again when another node moved the cursor meanwhile.
+func (w *Watch) load(ctx context.Context) error {
+	for {
+		from, err := w.o.Store.Cursor(ctx, Stage)
+		if err != nil {
+			return err
+		}
+		subjects := map[string]*subject{}
+		err = w.o.Store.Usage(ctx, func(u store.Usage) error {
+			s := newSubject(u.Subject)
+			s.settled, s.told = u.Unbilled, money.Micro(u.Told)
+			subjects[u.Subject] = s
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		to, err := w.o.Store.Cursor(ctx, Stage)
+		if err != nil {
+			return err
+		}
+		if from != to {
+			continue
+		}
+		w.mu.Lock()
+		w.at, w.subjects, w.runs, w.touched, w.loaded = to, subjects, map[call.ID]*run{}, nil, true
+		w.mu.Unlock()
+		w.sweptAt = time.Time{}
+		return nil
+	}
 }

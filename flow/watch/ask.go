@@ -1,0 +1,112 @@
+package watch
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+// Finding and Filter are the store's, for edges that must not know it.
+type (
+	Finding = store.Finding
+	Filter  = store.FindingFilter
+)
+
+// Errors of Finding and Close.
+var (
+	ErrNoFinding = store.ErrNotFound
+	ErrClosed    = store.ErrInUse
+)
+
+// Findings lists findings, newest first.
+func (w *Watch) Findings(ctx context.Context, f Filter) ([]Finding, error) {
+	return w.o.Store.Findings(ctx, f)
+}
+
+// Finding reads one; ErrNoFinding.
+func (w *Watch) Finding(ctx context.Context, id int64) (Finding, error) {
+	return w.o.Store.Finding(ctx, id)
+}
+
+// Close says that somebody has dealt with a finding. ErrClosed when it was closed before, ErrNoFinding. A repeat within
+// the finding's period counts on and does not open it again.
+func (w *Watch) Close(ctx context.Context, id int64, by string) error {
+	f, err := w.o.Store.Finding(ctx, id)
+	if err != nil {
+		return err
+	}
+	by = by[:min(len(by), 100)]
+	body, err := json.Marshal(map[string]any{"finding": id, "key": f.Key, "by": by})
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return w.o.Store.CloseFinding(ctx, id, now, by, store.Fact{At: now, Kind: FactClosed, Line: f.Line, Account: f.Account, Body: body})
+}
+
+// Used is what a line or account has used since its last bill.
+type Used struct {
+	Subject  string      // "line/ID" or "account/ID"
+	Settled  money.Micro // of calls that have ended
+	Running  money.Micro // of calls in progress, up to the last look, which is Options.Every ago at most
+	Level    money.Micro // warning level in force; 0 is off
+	Multiple int64       // highest multiple of that level that was told
+	Told     money.Micro // the amount up to which multiples were told, whatever the level was then
+}
+
+// Used answers for each subject asked for, in that order, also for those that have used nothing; for none it lists all
+// that have used something, by name.
+func (w *Watch) Used(subjects ...string) []Used {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := make([]Used, 0, max(len(subjects), 1))
+	for _, name := range subjects {
+		s := w.subjects[name]
+		if s == nil {
+			s = newSubject(name)
+		}
+		all = append(all, w.used(s, now))
+	}
+	if len(subjects) > 0 {
+		return all
+	}
+	for _, s := range w.subjects {
+		all = append(all, w.used(s, now))
+	}
+	slices.SortFunc(all, func(a, b Used) int { return cmp.Compare(a.Subject, b.Subject) })
+	return all
+}
+
+func (w *Watch) used(s *subject, now time.Time) Used {
+	u := Used{Subject: s.name, Settled: s.settled, Running: s.running, Level: w.level(s, now), Told: s.told}
+	if u.Level > 0 {
+		u.Multiple = int64(u.Told / u.Level)
+	}
+	return u
+}
+
+// Stats is how the stage is doing.
+type Stats struct {
+	Seq      int64 // of the last fact taken
+	Facts    int64 // taken since the start
+	Old      int64 // too old for findings
+	Bad      int64 // whose body was not what its kind promises
+	Raised   int64 // findings raised by this node
+	Subjects int   // lines and accounts with usage
+	Calls    int   // in progress that have cost something
+}
+
+// Stats counts since the start.
+func (w *Watch) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.stats
+	s.Seq, s.Subjects = w.at, len(w.subjects)
+	return s
+}
