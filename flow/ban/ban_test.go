@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -438,6 +439,10 @@ func TestEnforcersAgreeWithTheList(t *testing.T) {
 func agree(t *rapid.T, w *world) {
 	_ = w.Flush(w.t.Context())
 	list, n := w.List.List(Filter{}, 0)
+	for _, mu := range []*sync.Mutex{&w.drop.mu, &w.rows.mu, &w.mu} {
+		mu.Lock()
+		defer mu.Unlock()
+	}
 	var want, enforced, stored []string
 	for _, e := range list {
 		want = append(want, e.Net.String()+e.Until.UTC().Format(" 15:04:05"))
