@@ -38,6 +38,7 @@ func TestTwoNodes(t *testing.T) {
 	a, b := engine(t, dsn), engine(t, dsn)
 	storetest.Stampede(t, 500, 100, a, b)
 	storetest.Race(t, 16, 80, a, b)
+	storetest.RaceStages(t, a, b)
 }
 
 func TestSameAsMemory(t *testing.T) {

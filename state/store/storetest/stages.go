@@ -44,6 +44,7 @@ var stages = []struct {
 	{"Links", links},
 	{"Contacts", contactsOfCustomers},
 	{"FormerPasswords", formerPasswords},
+	{"Race", racingStages},
 }
 
 func advance(t *testing.T, s store.Stages, step store.Step) store.Stepped {
