@@ -1,0 +1,107 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+
+	"ringfence/flow/notify"
+)
+
+// handler is what every request passes: no panic ends the program, headers keep pages to themselves, no other site posts
+// forms here, nobody asks too much.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+notify.LinkPath+"{token}", s.show)
+	mux.HandleFunc("POST "+notify.LinkPath+"{token}", s.use)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusOK, s.front()) })
+	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
+		writeText(w, http.StatusOK, "User-agent: *\nDisallow: /\n")
+	})
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusNotFound, s.unknown()) })
+
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusForbidden, s.foreign()) }))
+	inner := cross.Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recoverPanic(w, r)
+		s.headers(w, r)
+		if !s.rate.take(s.from(r)) {
+			w.Header().Set("Retry-After", "60")
+			s.write(w, r, http.StatusTooManyRequests, s.tooMany())
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// headers of every answer. The policy for referrers is same-origin rather than no-referrer: tokens stay with us either
+// way, but with no-referrer a browser sends "Origin: null" with our own form, which looks like another site's to a
+// server that an old browser asks.
+func (s *Server) headers(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Robots-Tag", "noindex, nofollow")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	if r.TLS != nil || s.trusted(peer(r)) && r.Header.Get("X-Forwarded-Proto") == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// recoverPanic ends one request, not the program. The path is not logged: it is a token.
+func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(v)
+	}
+	s.log.Error("a page failed", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.write(w, r, http.StatusInternalServerError, s.broken())
+}
+
+// peer is the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	a, _ := netip.ParseAddr(host) // the zero address if it is none
+	return a.WithZone("").Unmap()
+}
+
+func (s *Server) trusted(a netip.Addr) bool {
+	for _, p := range s.o.TrustProxy {
+		if a.IsValid() && p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// from is who asks: the peer, or, if that is a trusted proxy, the last address in X-Forwarded-For that is none.
+func (s *Server) from(r *http.Request) netip.Addr {
+	a := peer(r)
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusted(a); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			return a
+		}
+		a = next.WithZone("").Unmap()
+	}
+	return a
+}

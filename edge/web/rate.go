@@ -1,0 +1,98 @@
+package web
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// How much one address may ask: a person reads a few pages; who tries tokens is soon slow.
+const (
+	burst     = 40.0                 // requests at once
+	perSecond = 0.5                  // after that
+	wrongCost = 8.0                  // of a token that is not ours, beside the request
+	maxRates  = 4096                 // addresses remembered, some 500 KB
+	forgotten = 2 * 40 * time.Second // after which a bucket is full again
+)
+
+// rate limits requests by address (IPv6: /64) with leaky buckets. It holds at most maxRates; when more ask, those that
+// have been quiet go first, then any.
+type rate struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	seen map[netip.Prefix]bucket // guarded by mu
+}
+
+type bucket struct {
+	level float64 // requests not yet forgotten
+	at    time.Time
+}
+
+func newRate(now func() time.Time) *rate {
+	return &rate{now: now, seen: map[netip.Prefix]bucket{}}
+}
+
+func network(a netip.Addr) netip.Prefix {
+	a = a.WithZone("").Unmap()
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // the zero Prefix for the zero Addr
+	return p
+}
+
+// take says whether an address may ask, and counts it.
+func (r *rate) take(a netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.drained(a)
+	if b.level+1 > burst {
+		return false
+	}
+	b.level++
+	r.put(network(a), b)
+	return true
+}
+
+// wrong counts a token that is not ours. The level may pass the burst: the address then waits longer.
+func (r *rate) wrong(a netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.drained(a)
+	b.level = min(b.level+wrongCost, 2*burst)
+	r.put(network(a), b)
+}
+
+func (r *rate) drained(a netip.Addr) bucket {
+	now := r.now()
+	b := r.seen[network(a)]
+	if !b.at.IsZero() {
+		b.level = max(0, b.level-perSecond*max(0, now.Sub(b.at).Seconds()))
+	}
+	b.at = now
+	return b
+}
+
+func (r *rate) put(key netip.Prefix, b bucket) {
+	if _, there := r.seen[key]; !there && len(r.seen) >= maxRates {
+		r.shrink(b.at)
+	}
+	r.seen[key] = b
+}
+
+// shrink makes room for a quarter of the table, so that a flood of addresses pays for one look through it in a thousand.
+func (r *rate) shrink(now time.Time) {
+	for key, b := range r.seen {
+		if now.Sub(b.at) > forgotten {
+			delete(r.seen, key)
+		}
+	}
+	for key := range r.seen { // in no order
+		if len(r.seen) <= maxRates*3/4 {
+			return
+		}
+		delete(r.seen, key)
+	}
+}

@@ -1,0 +1,157 @@
+// Package web serves the pages behind the links in notices, on an address of their own that the public can reach: what a
+// link is about, one button, and what pressing it did. It must not know what the answers do, nor the store; it asks for
+// both through Deps, and shows nobody anything but what a link's token stands for.
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"ringfence/flow/notify"
+)
+
+// Deps are what the pages ask. Link and Use are those of notify.Notifier.
+type Deps struct {
+	Link func(ctx context.Context, token string) (notify.LinkView, error)
+	Use  func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
+	Help notify.Help
+}
+
+// Options of New.
+type Options struct {
+	Listen    netip.AddrPort // where the pages are served; port 0 takes any
+	Cert, Key string         // PEM files; without them Listen must be loopback, or TrustProxy set
+	// TrustProxy are the networks of the operator's own reverse proxies: their X-Forwarded-For and -Proto are believed.
+	TrustProxy []netip.Prefix
+	Log        *slog.Logger // nil is none
+}
+
+// Limits of a connection. Pressing a button may take notify half a minute.
+const (
+	maxConnections = 512
+	maxHeader      = 8 << 10
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	answerTimeout  = 45 * time.Second
+	idleTimeout    = 30 * time.Second
+)
+
+// Server serves the pages. Make it with New.
+type Server struct {
+	d    Deps
+	o    Options
+	log  *slog.Logger
+	help help
+	rate *rate
+	h    http.Handler
+
+	cert atomic.Pointer[tls.Certificate]
+	srv  *http.Server // set by Start
+	addr net.Addr     // set by Start
+}
+
+// New checks the options; it opens nothing.
+func New(d Deps, o Options) (*Server, error) {
+	if d.Link == nil || d.Use == nil {
+		return nil, errors.New("web: nobody to ask about links")
+	}
+	if (o.Cert == "") != (o.Key == "") {
+		return nil, errors.New("web: a certificate and a key belong together")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now)}
+	s.h = s.handler()
+	return s, nil
+}
+
+// Handler serves the pages to whoever has a server already.
+func (s *Server) Handler() http.Handler { return s.h }
+
+// Addr is the address in use, nil before Start.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// Start opens the address and serves. Failures while serving go to the log.
+func (s *Server) Start() error {
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	s.addr = l.Addr()
+	s.srv = &http.Server{
+		Handler:           s.h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := s.srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the answer pages stopped", "address", s.addr.String(), "error", err)
+		}
+	}()
+	return nil
+}
+
+// Stop waits for requests under way until ctx ends, then breaks them off.
+func (s *Server) Stop(ctx context.Context) error {
+	if s.srv == nil {
+		return nil
+	}
+	if err := s.srv.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.srv.Close())
+	}
+	return nil
+}
+
+// listen insists on TLS, unless nobody but this machine or the operator's proxies can ask.
+func (s *Server) listen() (net.Listener, error) {
+	if !s.o.Listen.IsValid() {
+		return nil, errors.New("the answer pages: no address to listen on")
+	}
+	if s.o.Cert == "" && !s.o.Listen.Addr().IsLoopback() && len(s.o.TrustProxy) == 0 {
+		return nil, fmt.Errorf("the answer pages on %s need a certificate, or a trusted proxy in front; without one only a loopback address is possible", s.o.Listen)
+	}
+	if err := s.ReloadCertificate(); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", s.o.Listen.String())
+	if err != nil {
+		return nil, fmt.Errorf("opening the answer pages: %w", err)
+	}
+	l = netutil.LimitListener(l, maxConnections)
+	if s.o.Cert == "" {
+		return l, nil
+	}
+	return tls.NewListener(l, &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil },
+	}), nil
+}
+
+// ReloadCertificate reads the certificate again, for connections from now on. On an error the old one stays.
+func (s *Server) ReloadCertificate() error {
+	if s.o.Cert == "" {
+		return nil
+	}
+	c, err := tls.LoadX509KeyPair(s.o.Cert, s.o.Key)
+	if err != nil {
+		return fmt.Errorf("the certificate of the answer pages: %w", err)
+	}
+	s.cert.Store(&c)
+	return nil
+}
