@@ -2,9 +2,11 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
 	"pgregory.net/rapid"
 
 	"ringfence/state/store"
@@ -90,5 +92,73 @@ func TestServerStopsAndComesBack(t *testing.T) {
 	}
 	if err != nil || len(faults) > 0 {
 		t.Fatal(err, faults)
+	}
+}
+
+// TestUpgrade guards that a database of the first version keeps everything.
+func TestUpgrade(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.FillVersion1(t, goose.DialectPostgres, db, "migrations")
+	storetest.UpgradedVersion1(t, engine(t, dsn))
+	engine(t, dsn) // and that it is opened again
+}
+
+// TestLateCommit guards that followers miss no fact that got its seq early and was committed late: whoever appends
+// after it waits for it, so a seq that can be read has no other before it to come.
+func TestLateCommit(t *testing.T) {
+	ctx := t.Context()
+	dsn := pgtest.Shared(t).Database(t)
+	a, b := engine(t, dsn), engine(t, dsn)
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := c.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A transaction of an engine that stops just before its commit, as one does whose machine swaps.
+	exec("BEGIN")
+	exec("SELECT pg_advisory_xact_lock('fact'::regclass::oid::bigint)")
+	exec("INSERT INTO fact (at, kind, line, account, call) VALUES (0, 'late', '', '', '')")
+	done := make(chan error, 2)
+	go func() {
+		_, err := a.Advance(context.Background(), store.Step{Stage: "watch", To: 1, Facts: []store.Fact{{Kind: "after"}}})
+		done <- err
+	}()
+	go func() {
+		_, err := b.Apply(context.Background(), []store.Op{{Kind: store.OpRecord, Facts: []store.Fact{{Kind: "after"}}}})
+		done <- err
+	}()
+	for waiting := 0; waiting < 2; {
+		sql := "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() WHERE locktype = 'advisory' AND NOT granted"
+		if err := c.QueryRow(ctx, sql).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("a later fact was committed before an earlier one (%v)", err)
+		default:
+		}
+	}
+	if facts, err := b.Facts(ctx, store.FactFilter{}); err != nil || len(facts) != 0 {
+		t.Fatalf("facts %+v, %v", facts, err)
+	}
+	exec("COMMIT")
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	facts, err := b.Facts(ctx, store.FactFilter{})
+	if err != nil || len(facts) != 3 || facts[0].Kind != "late" {
+		t.Fatalf("facts %+v, %v", facts, err)
 	}
 }

@@ -24,7 +24,11 @@ const crashEnv = "RINGFENCE_CRASH_STORE"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
-		victim(path)
+		if os.Getenv(crashEnv+"_AS") == "stage" {
+			stageVictim(path)
+		} else {
+			victim(path)
+		}
 		return
 	}
 	os.Exit(m.Run())
@@ -71,7 +75,7 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	state := map[int]string{}
 	for round := range 8 {
-		for _, line := range runVictim(t, path, round*100_000, 1+rand.IntN(400)) {
+		for _, line := range runVictim(t, path, "caller", round*100_000, 1+rand.IntN(400)) {
 			what, number, _ := strings.Cut(line, " ")
 			n, err := strconv.Atoi(number)
 			if err != nil {
@@ -87,10 +91,10 @@ func TestKill(t *testing.T) {
 }
 
 // runVictim kills the child once it has acknowledged n lines, and returns every whole line it managed to say.
-func runVictim(t *testing.T, path string, from, n int) []string {
+func runVictim(t *testing.T, path, as string, from, n int) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), crashEnv+"="+path, fmt.Sprintf("%s_FROM=%d", crashEnv, from))
+	cmd.Env = append(os.Environ(), crashEnv+"="+path, fmt.Sprintf("%s_FROM=%d", crashEnv, from), crashEnv+"_AS="+as)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -145,5 +149,76 @@ func survived(t *testing.T, path string, state map[int]string) {
 	}
 	if err := e.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// stageVictim takes steps, each with a finding, a notice and usage, until it is killed, and tells which are durable.
+func stageVictim(path string) {
+	ctx := context.Background()
+	e, err := sqlite.Open(ctx, path, sqlite.Options{WALPages: 50})
+	if err != nil {
+		fmt.Println("failed", err)
+		return
+	}
+	at, err := e.Cursor(ctx, "watch")
+	for ; err == nil; at++ {
+		fmt.Printf("at %d\n", at)
+		key := fmt.Sprint(at + 1)
+		_, err = e.Advance(ctx, store.Step{
+			Stage: "watch", From: at, To: at + 1, Usage: []store.UsageChange{{Subject: "line/100", Add: 1}},
+			Findings: []store.Finding{{Key: key, RaiseFact: store.Fact{Kind: "raised"}}},
+			Notices:  []store.Notice{{Key: key, Deliveries: []store.Delivery{{Person: "p", State: store.Queued}}, Links: []store.Link{{Hash: key}}}},
+		})
+	}
+	fmt.Println("failed", err)
+}
+
+// TestKillStage guards that a step is there whole or not at all after kill -9, and that one that was acknowledged is there.
+func TestKillStage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	for range 5 {
+		lines := runVictim(t, path, "stage", 0, 1+rand.IntN(100))
+		last, err := strconv.ParseInt(strings.TrimPrefix(lines[len(lines)-1], "at "), 10, 64)
+		if err != nil {
+			t.Fatalf("the victim said %q", lines[len(lines)-1])
+		}
+		e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stepsAreWhole(t, e, last)
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func stepsAreWhole(t *testing.T, e *sqlite.Engine, said int64) {
+	t.Helper()
+	ctx := t.Context()
+	at, err1 := e.Cursor(ctx, "watch")
+	findings, err2 := e.Findings(ctx, store.FindingFilter{Limit: 1e6})
+	notices, err3 := e.Notices(ctx, store.NoticeFilter{Limit: 1e6, State: string(store.Queued)})
+	facts, err4 := e.Facts(ctx, store.FactFilter{Limit: 1e6})
+	used := int64(0)
+	err5 := e.Usage(ctx, func(u store.Usage) error {
+		used = int64(u.Unbilled)
+		return nil
+	})
+	for _, err := range []error{err1, err2, err3, err4, err5} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at < said || at > said+1 {
+		t.Errorf("the cursor is at %d, %d was acknowledged", at, said)
+	}
+	if n := int(at); len(findings) != n || len(notices) != n || len(facts) != n || used != at {
+		t.Errorf("after %d steps: %d findings, %d notices, %d facts, usage %d", n, len(findings), len(notices), len(facts), used)
+	}
+	for key := int64(1); key <= at; key++ {
+		if _, err := e.Link(ctx, fmt.Sprint(key)); err != nil {
+			t.Error(err)
+		}
 	}
 }

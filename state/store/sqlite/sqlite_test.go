@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pressly/goose/v3"
 	"pgregory.net/rapid"
 
 	"ringfence/core/call"
@@ -112,5 +114,25 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestUpgrade guards that a file of the first version keeps everything.
+func TestUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.FillVersion1(t, goose.DialectSQLite3, db, "migrations")
+	for _, see := range []func(*testing.T, store.Store){storetest.UpgradedVersion1, func(*testing.T, store.Store) {}} {
+		e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		see(t, e)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
