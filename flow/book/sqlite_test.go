@@ -100,12 +100,12 @@ func TestOnARealStore(t *testing.T) {
 		}
 	}
 	must(t, b.DeleteLine(ctx, "t", "acme-3"))
-	if n, err := b.Rekey(ctx, "t", newBox(t, old, fresh)); err != nil || n != 3 {
+	if n, err := b.Rekey(ctx, "t", newBox(t, old, fresh)); err != nil || n != 4 {
 		t.Errorf("sealed again: %d, %v", n, err)
 	}
 	o.Box = newBox(t, fresh)
 	b = reopen()
-	if opened, failed := b.CheckSecrets(); opened != 3 || failed != 0 {
+	if opened, failed := b.CheckSecrets(); opened != 4 || failed != 0 {
 		t.Errorf("after a rotation %d secrets open and %d do not", opened, failed)
 	}
 	if got := first(b.HA1(line(t, b, "acme-1"))); got == nil || *got != ha1 {
