@@ -134,10 +134,10 @@ func (w *Watch) inProgress(ctx context.Context, now time.Time) {
 		cancel()
 		if err == nil {
 			w.others = others
-		} else if !w.failing && ctx.Err() == nil {
+		} else if !w.othersFailing && ctx.Err() == nil {
 			w.o.Log.Warn("watch: calls of other nodes are not known; going on with those of before", "err", err)
 		}
-		w.othersAt = now
+		w.othersAt, w.othersFailing = now, err != nil
 	}
 	calls := w.o.Calls()
 	w.mu.Lock()

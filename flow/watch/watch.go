@@ -71,12 +71,13 @@ type Watch struct {
 	stats    Stats
 
 	// Of the goroutine in Run alone.
-	others     []call.Open
-	othersAt   time.Time
-	levelsAt   time.Time
-	sweptAt    time.Time
-	sweepAgain int // sweeps asked for by facts
-	failing    bool
+	others        []call.Open
+	othersAt      time.Time
+	othersFailing bool
+	levelsAt      time.Time
+	sweptAt       time.Time
+	sweepAgain    int // sweeps asked for by facts
+	failing       bool
 }
 
 // New checks the options. Nothing is read before Run.
