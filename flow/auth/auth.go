@@ -4,7 +4,6 @@ package auth
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -99,13 +98,16 @@ type Options struct {
 	Around  Around
 }
 
-// Auth checks logins. Make it with New; safe for concurrent use. A stranger costs no memory: only a right answer is
-// remembered, until its nonce is no longer good.
+// Auth checks logins. Make it with New; safe for concurrent use. A stranger costs no memory until its address is proven by
+// an answer to our nonce: of those, right answers are remembered until their nonce is no longer good, and wrong ones are
+// counted in tables of fixed size. Facts are told, and other nodes heard, while Run runs.
 type Auth struct {
 	o       Options
 	nonces  nonces
 	replays replays
-	decoy   secret.HA1 // checked against where there is no line, so that both take the same time
+	guard   guard
+	moved   moved
+	decoy   secret.HA1 // checked against where there is no line, or no former password, so that all take the same time
 	offer   []algorithm
 	heads   [2][]string // by proxy: the challenge of each of offer up to its nonce
 }
@@ -145,6 +147,8 @@ func New(o Options) (*Auth, error) {
 	}
 	a.nonces.init(o.NonceKey, o.Realm, o.NonceTTL)
 	a.replays.init(o.MaxNonces, o.NonceTTL)
+	a.guard.init(o.Lockout, o.Around)
+	a.moved.init()
 	if _, err := rand.Read(a.decoy.MD5[:]); err != nil {
 		return nil, err
 	}
@@ -152,8 +156,9 @@ func New(o Options) (*Auth, error) {
 	return a, err
 }
 
-// Check judges a login from src. A wrong user name and a wrong password take the same way and get the same answer.
-// Whether the address is allowed is told only to who knows the password.
+// Check judges a login from src. A wrong user name, a wrong password and a right one of who is locked out take the same
+// way and get the same answer. Whether the address is allowed is told only to who knows the password. Nothing is counted
+// or kept of a login whose nonce does not verify for its source, for then the source may be forged.
 func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 	alg, ok := a.usable(c)
 	if !ok {
@@ -161,29 +166,107 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 	}
 	// An unknown nonce is called stale too: phones keep nonces over our restarts, and over their own change of address.
 	at := a.nonces.seconds(now)
-	n, ok := a.nonces.open(c.Nonce, src, at)
-	if !ok {
+	n, to, of := a.nonces.open(c.Nonce, src, at)
+	if of == foreign {
 		return Result{Outcome: Challenge, Stale: true}
 	}
 	line, known := a.o.Line(c.User, now)
+	if !known {
+		line = Line{}
+	}
 	ha1 := line.HA1
-	if known = known && ha1 != nil; !known {
+	if ha1 == nil {
 		ha1 = &a.decoy
 	}
-	var room [sha256Hex]byte
-	want := alg.response(room[:0], ha1, c)
-	right := subtle.ConstantTimeCompare(want, lower(c.Response, new([sha256Hex]byte))) == 1
-	if !right || !known {
-		return Result{Outcome: Refuse, Reason: policy.BadCredentials}
-	}
-	count, ok := nonceCount(c)
-	if !ok || !a.replays.take(n, count, at) {
+	var q question
+	q.ask(alg, c)
+	right := a.fits(&q, ha1) && line.HA1 != nil
+	if of == elsewhere {
+		a.moved.note(right, &line, c, src, to, a.guard.hashBytes(c.User), at, now)
 		return Result{Outcome: Challenge, Stale: true}
 	}
-	if !account.Allowed(line.Nets, src) {
+	return a.judge(&q, c, &line, right, n, src, at, now)
+}
+
+// judge is Check once the nonce is verified and the answer held against the line's password.
+func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonce, src netip.Addr, at int64, now time.Time) Result {
+	t := try{
+		addr: src, src: newSource(src), line: line.ID, agent: c.Agent, at: at, now: now,
+		print: a.guard.hashBytes(c.Response), right: right && !line.Honeypot,
+	}
+	t.setUser(&a.guard, c.User)
+	v := verdict{}
+	if t.right && !a.o.Lockout.Off {
+		v = a.guard.judge(&t)
+	}
+	if t.right && !v.refused {
+		return a.admit(c, line, n, &t, v)
+	}
+	t.replaced, t.former = a.former(q, line)
+	return a.refuse(q, c, line, n, &t, right)
+}
+
+// admit lets a right login in, once, and from where it may come.
+func (a *Auth) admit(c *Credentials, line *Line, n nonce, t *try, v verdict) Result {
+	count, ok := nonceCount(c)
+	if !ok || !a.replays.take(n, count, t.at) {
+		return Result{Outcome: Challenge, Stale: true}
+	}
+	a.moved.settle(t.hash, t.src)
+	if !account.Allowed(line.Nets, t.addr) {
 		return Result{Outcome: Refuse, Line: line.ID, Reason: policy.AddressLocked, EmergencyOK: true}
 	}
-	return Result{Outcome: Accept, Line: line.ID}
+	return Result{Outcome: Accept, Line: line.ID, Failures: v.failures, AfterLock: v.after}
+}
+
+// refuse counts a wrong login, and answers it and a right one of who is locked out alike: the edge sees that the latter
+// may make an emergency call.
+func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, right bool) Result {
+	r := Result{Outcome: Refuse, Reason: policy.BadCredentials}
+	if t.right {
+		a.guard.stats.refusedRight.Add(1)
+		if count, ok := nonceCount(c); ok && a.replays.take(n, count, t.at) {
+			r.Line, r.EmergencyOK = line.ID, true
+		}
+		return r
+	}
+	if a.o.Lockout.Off {
+		return r
+	}
+	if line.Honeypot {
+		a.guard.honeypot(t, right)
+	}
+	a.guard.judge(t)
+	switch {
+	case t.former:
+		a.guard.stats.stale.Add(1)
+	case t.counts():
+		a.guard.noteFailed(t)
+		if !a.guard.sampler.offer(q, c, line.Number, t) {
+			a.guard.stats.unsampled.Add(1)
+		}
+	}
+	return r
+}
+
+// fits holds an answer against one password, and counts that.
+func (a *Auth) fits(q *question, ha1 *secret.HA1) bool {
+	a.guard.stats.digests.Add(1)
+	return q.fits(ha1)
+}
+
+// former holds an answer against as many former passwords as a line can have, whether it has them or not.
+func (a *Auth) former(q *question, line *Line) (until time.Time, found bool) {
+	for i := range account.MaxFormer {
+		ha1 := &a.decoy
+		if i < len(line.Former) && line.Former[i].HA1 != nil {
+			ha1 = line.Former[i].HA1
+		}
+		if a.fits(q, ha1) && ha1 != &a.decoy && !found {
+			until, found = line.Former[i].Until, true
+		}
+	}
+	return until, found
 }
 
 // usable says whether the credentials are of a form that we check: our realm, an algorithm we offer, qop=auth, and no

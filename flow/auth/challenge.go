@@ -35,10 +35,11 @@ func (a *Auth) AppendChallenge(dst []byte, proxy, stale bool, src netip.Addr, no
 	if proxy {
 		heads = a.heads[1]
 	}
-	nonce := a.nonces.make(src, a.nonces.seconds(now))
+	var room [nonceMax]byte
+	nonce := a.nonces.append(room[:0], src, a.nonces.seconds(now))
 	for _, head := range heads {
 		dst = append(dst, head...)
-		dst = append(dst, nonce[:]...)
+		dst = append(dst, nonce...)
 		dst = append(dst, '"')
 		if stale {
 			dst = append(dst, ", stale=true"...)

@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/md5"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 
 	"ringfence/core/secret"
@@ -48,28 +49,49 @@ func (g algorithm) appendHash(dst, text []byte) []byte {
 	return hex.AppendEncode(dst, sum[:])
 }
 
-// response appends what the login must answer (RFC 7616 3.4.1): H(HA1:nonce:nc:cnonce:qop:H(method:uri)), or without the
-// middle three where the phone sent no qop (RFC 2069). Fields are hashed as sent; usable has bounded them.
-func (g algorithm) response(dst []byte, ha1 *secret.HA1, c *Credentials) []byte {
-	var room [maxFields + 2*sha256Hex + 8]byte
-	b := append(room[:0], c.Method...)
+// question is a login laid out for hashing, so that one answer can be held against several passwords: RFC 7616 3.4.1,
+// H(HA1:nonce:nc:cnonce:qop:H(method:uri)), or without the middle three where the phone sent no qop (RFC 2069). Fields are
+// hashed as sent; usable has bounded them. The HA1 is written into the room in front of text, each time anew.
+type question struct {
+	g      algorithm
+	size   int // of text
+	room   [sha256Hex + maxFields + sha256Hex + 8]byte
+	answer [sha256.Size]byte // the response, decoded
+	valid  bool              // it is hexadecimal
+}
+
+// ask lays out a login that usable found to be of our form.
+func (q *question) ask(g algorithm, c *Credentials) {
+	n, err := hex.Decode(q.answer[:], c.Response)
+	q.g, q.valid = g, err == nil && n == g.hexSize()/2
+	b := append(q.room[sha256Hex:sha256Hex], c.Method...)
 	b = append(b, ':')
 	b = append(b, c.URI...)
 	var ha2Room [sha256Hex]byte
 	ha2 := g.appendHash(ha2Room[:0], b)
-	if g == algSHA256 {
-		b = hex.AppendEncode(room[:0], ha1.SHA256[:])
-	} else {
-		b = hex.AppendEncode(room[:0], ha1.MD5[:])
-	}
-	b = appendField(b, c.Nonce)
+	b = appendField(q.room[sha256Hex:sha256Hex], c.Nonce)
 	if len(c.QOP) > 0 {
 		b = appendField(b, c.NC)
 		b = appendField(b, c.CNonce)
 		b = appendField(b, c.QOP)
 	}
-	b = appendField(b, ha2)
-	return g.appendHash(dst, b)
+	q.size = len(appendField(b, ha2))
+}
+
+// fits says whether the answer is that of a password. It takes as long for a right one as for a wrong one.
+func (q *question) fits(ha1 *secret.HA1) bool {
+	text := q.room[sha256Hex-q.g.hexSize() : sha256Hex+q.size]
+	same := 0
+	if q.g == algSHA256 {
+		hex.Encode(text, ha1.SHA256[:])
+		sum := sha256.Sum256(text)
+		same = subtle.ConstantTimeCompare(sum[:], q.answer[:])
+	} else {
+		hex.Encode(text, ha1.MD5[:])
+		sum := md5.Sum(text)
+		same = subtle.ConstantTimeCompare(sum[:], q.answer[:md5.Size])
+	}
+	return same == 1 && q.valid
 }
 
 func appendField(b, field []byte) []byte { return append(append(b, ':'), field...) }
@@ -85,17 +107,6 @@ func nonceCount(c *Credentials) (uint32, bool) {
 	}
 	n := uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
 	return n, n > 0
-}
-
-// lower writes a response in lower case into room; usable has checked its length.
-func lower(b []byte, room *[sha256Hex]byte) []byte {
-	n := copy(room[:], b)
-	for i := range n {
-		if room[i] >= 'A' && room[i] <= 'F' {
-			room[i] |= 0x20
-		}
-	}
-	return room[:n]
 }
 
 // equalFold compares with a lower-case text.

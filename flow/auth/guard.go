@@ -21,7 +21,10 @@ type Lockout struct {
 	// Strangers is how many wrong tries a day a line bears from places never seen before, all together, until each such
 	// place gets one try only; twice that, and strangers are refused for the day. Over 28 days the sum is Weeks. 30, 200
 	Strangers, Weeks int
-	Spray            int // different lines (known or not) tried by one address or network within Window that make it a sprayer; 10
+	// Usual is how many wrong tries within Window a usual place of the line (Around.Usual) has before it is locked out for the
+	// line, where they do not look like one phone's steady retries; 40. It is never shut out altogether for them.
+	Usual int
+	Spray int // different lines (known or not) tried by one address or network within Window that make it a sprayer; 10
 }
 
 // Around is what the guard asks of the rest of the program. Nil functions know nothing. None may block.
@@ -41,8 +44,9 @@ type Around struct {
 
 // Facts of this stage. Sources are addresses; "line" is Fact.Line where the line exists, else body "user".
 //
-//	login.locked    {"source","scope":"line"|"address"|"network","failures","level","until","user","agent","spared":bool,
-//	                 "guesses":"common passwords"|"numbers"|… as far as the sample tells, "usual":bool}
+//	login.locked    {"source","scope":"line"|"address"|"network"|"as","failures","level","until","user","agent","spared":bool,
+//	                 "guesses":"common passwords"|"numbers"|… as far as the sample tells, "usual":bool,
+//	                 "typist":bool (answers were looked up and fit no list)}; beyond 60 a minute {"more":n,"from","till"}, as with all that follow
 //	login.failed    at most a fixed number of rows a minute, then one row that sums the rest up:
 //	                {"failures","sources","from","till","sample":[…10]} per line; {"lines","failures",…} for the rest
 //	login.stale     {"source","agent","how":"former"|"steady","replaced_at"} once an hour for each line and address

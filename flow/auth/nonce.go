@@ -12,12 +12,24 @@ import (
 )
 
 // A nonce is, in base64 for URLs: when it was made (4 bytes, Unix seconds), a count (4 bytes, so that two phones behind
-// one address never share one), and the first 13 bytes of an HMAC-SHA256 over both, the source address and, through the
-// key, the realm. Nothing is kept for it. The port is left out: phones behind NAT change it.
+// one address never share one), a tag (9 bytes) over both, the source address and, through the key, the realm; and the
+// source address (4 or 16 bytes) encrypted, so that a nonce answered elsewhere tells where it was given to. Nothing is kept
+// for it. The port is left out: phones behind NAT change it.
+//
+// The tag is SHA-256 of key, purpose, head and address, cut short: 55 bytes, one block. Secret-prefix hashing is a sound
+// MAC where, as here, all texts have one length.
 const (
 	nonceHead = 8
-	nonceRaw  = 21
-	nonceText = nonceRaw / 3 * 4
+	nonceTag  = 9
+	nonceKey  = 30
+	nonceMin  = (nonceHead + nonceTag + 4) / 3 * 4  // characters, for IPv4
+	nonceMax  = (nonceHead + nonceTag + 16) / 3 * 4 // for IPv6
+)
+
+// Purposes of the hash.
+const (
+	forTag    = 't'
+	forCipher = 'c'
 )
 
 // skew is how far ahead of ours the clock may be of another node that shares the key.
@@ -25,27 +37,30 @@ const skew = 2 // seconds
 
 // nonce is one that was verified.
 type nonce struct {
-	id   uint64 // of its HMAC: tells nonces apart
+	id   uint64 // of its tag: tells nonces apart
 	made uint32
 }
 
-// nonces makes and verifies them. The pads are read-only; count is atomic.
+// origin says what a nonce turned out to be.
+type origin uint8
+
+const (
+	foreign   origin = iota // not ours, or too old
+	given                   // ours, for this source
+	elsewhere               // ours, for another source
+)
+
+// nonces makes and verifies them. The key is read-only; count is atomic.
 type nonces struct {
-	inner, outer [sha256.BlockSize]byte // the key of HMAC, padded
-	ttl          int64                  // seconds
-	begun        time.Time
-	count        atomic.Uint32
+	key   [nonceKey]byte
+	ttl   int64 // seconds
+	begun time.Time
+	count atomic.Uint32
 }
 
 func (n *nonces) init(key []byte, realm string, ttl time.Duration) {
-	k := sha256.Sum256(append(append([]byte("ringfence nonce\x00"), key...), realm...))
-	for i := range n.inner {
-		n.inner[i], n.outer[i] = 0x36, 0x5c
-	}
-	for i, b := range k {
-		n.inner[i] ^= b
-		n.outer[i] ^= b
-	}
+	k := sha256.Sum256(append(append([]byte("ringfence nonce 2\x00"), key...), realm...))
+	copy(n.key[:], k[:])
 	n.ttl, n.begun = int64(ttl/time.Second), time.Now()
 	var start [4]byte // nodes that share a key begin at different counts; a failure here makes them begin alike, no worse
 	_, _ = rand.Read(start[:])
@@ -57,44 +72,69 @@ func (n *nonces) seconds(now time.Time) int64 {
 	return n.begun.Unix() + int64(now.Sub(n.begun)/time.Second)
 }
 
-func (n *nonces) make(src netip.Addr, at int64) (text [nonceText]byte) {
-	var raw [nonceRaw]byte
+// hash is the block that all of this is made of.
+func (n *nonces) hash(purpose byte, head [nonceHead]byte, addr [16]byte) [sha256.Size]byte {
+	var in [nonceKey + 1 + nonceHead + 16]byte
+	copy(in[:], n.key[:])
+	in[nonceKey] = purpose
+	copy(in[nonceKey+1:], head[:])
+	copy(in[nonceKey+1+nonceHead:], addr[:])
+	return sha256.Sum256(in[:])
+}
+
+// append appends a fresh nonce for a source.
+func (n *nonces) append(dst []byte, src netip.Addr, at int64) []byte {
+	var raw [nonceHead + nonceTag + 16]byte
 	binary.BigEndian.PutUint32(raw[:], uint32(at))
 	binary.BigEndian.PutUint32(raw[4:], n.count.Add(1))
-	mac := n.mac([nonceHead]byte(raw[:]), src)
-	copy(raw[nonceHead:], mac[:])
-	base64.RawURLEncoding.Encode(text[:], raw[:])
-	return text
+	addr := src.Unmap()
+	head, all := [nonceHead]byte(raw[:]), addr.As16()
+	tag, mask := n.hash(forTag, head, all), n.hash(forCipher, head, [16]byte{})
+	copy(raw[nonceHead:], tag[:nonceTag])
+	size := 16
+	if addr.Is4() {
+		size = 4
+	}
+	subtle.XORBytes(raw[nonceHead+nonceTag:], all[16-size:], mask[:size])
+	return base64.RawURLEncoding.AppendEncode(dst, raw[:nonceHead+nonceTag+size])
 }
 
-// open verifies a nonce for its source and age.
-func (n *nonces) open(text []byte, src netip.Addr, at int64) (nonce, bool) {
-	var raw [nonceRaw]byte
-	if len(text) != nonceText {
-		return nonce{}, false
+// open verifies a nonce for its source and age. Of one that was given elsewhere it says where.
+func (n *nonces) open(text []byte, src netip.Addr, at int64) (nonce, netip.Addr, origin) {
+	var raw [nonceHead + nonceTag + 16]byte
+	if len(text) != nonceMin && len(text) != nonceMax {
+		return nonce{}, netip.Addr{}, foreign
 	}
-	if _, err := base64.RawURLEncoding.Decode(raw[:], text); err != nil {
-		return nonce{}, false
-	}
-	mac := n.mac([nonceHead]byte(raw[:]), src)
-	if subtle.ConstantTimeCompare(mac[:nonceRaw-nonceHead], raw[nonceHead:]) != 1 {
-		return nonce{}, false
+	size, err := base64.RawURLEncoding.Decode(raw[:], text)
+	if err != nil {
+		return nonce{}, netip.Addr{}, foreign
 	}
 	made := binary.BigEndian.Uint32(raw[:])
-	age := at - int64(made)
-	return nonce{binary.BigEndian.Uint64(mac[:]), made}, age >= -skew && age < n.ttl
+	if age := at - int64(made); age < -skew || age >= n.ttl {
+		return nonce{}, netip.Addr{}, foreign
+	}
+	id, ok := n.verify(&raw, src.Unmap().As16())
+	if ok {
+		return nonce{id, made}, src, given
+	}
+	to := n.decrypt(&raw, size-nonceHead-nonceTag)
+	if id, ok = n.verify(&raw, to); ok {
+		return nonce{id, made}, netip.AddrFrom16(to).Unmap(), elsewhere
+	}
+	return nonce{}, netip.Addr{}, foreign
 }
 
-// mac is HMAC-SHA256 written out, because hmac.New allocates.
-func (n *nonces) mac(head [nonceHead]byte, src netip.Addr) [sha256.Size]byte {
-	addr := src.Unmap().As16()
-	var in [sha256.BlockSize + nonceHead + 16]byte
-	copy(in[:], n.inner[:])
-	copy(in[sha256.BlockSize:], head[:])
-	copy(in[sha256.BlockSize+nonceHead:], addr[:])
-	sum := sha256.Sum256(in[:])
-	var out [sha256.BlockSize + sha256.Size]byte
-	copy(out[:], n.outer[:])
-	copy(out[sha256.BlockSize:], sum[:])
-	return sha256.Sum256(out[:])
+func (n *nonces) verify(raw *[nonceHead + nonceTag + 16]byte, addr [16]byte) (id uint64, ok bool) {
+	tag := n.hash(forTag, [nonceHead]byte(raw[:]), addr)
+	return binary.BigEndian.Uint64(tag[:]), subtle.ConstantTimeCompare(tag[:nonceTag], raw[nonceHead:nonceHead+nonceTag]) == 1
+}
+
+// decrypt reads whom a nonce names, which means something only when its tag agrees.
+func (n *nonces) decrypt(raw *[nonceHead + nonceTag + 16]byte, size int) (addr [16]byte) {
+	mask := n.hash(forCipher, [nonceHead]byte(raw[:]), [16]byte{})
+	if size == 4 {
+		addr[10], addr[11] = 0xff, 0xff
+	}
+	subtle.XORBytes(addr[16-size:], raw[nonceHead+nonceTag:nonceHead+nonceTag+size], mask[:size])
+	return addr
 }

@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// failed sums up wrong tries between two flushes: by line or user for the first of them, the rest in one.
+type failed struct {
+	rows  [failedRows]failedRow
+	used  int
+	rest  int
+	lines sketch // of the rest
+	from  time.Time
+}
+
+type failedRow struct {
+	hash    uint64
+	line    string
+	user    [userMax]byte
+	userLen int
+	count   int
+	sources [failedMost]netip.Addr
+	many    sketch
+	from    time.Time
+	till    time.Time
+}
+
+// noteFailed sums up one wrong try. It allocates nothing.
+func (g *guard) noteFailed(t *try) {
+	g.stats.failures.Add(1)
+	r := &g.report
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := &r.failed
+	i := slices.IndexFunc(f.rows[:f.used], func(row failedRow) bool { return row.hash == t.hash })
+	if i < 0 && f.used == failedRows {
+		if f.rest++; f.rest == 1 {
+			f.from = t.now
+		}
+		f.lines.add(t.hash, 0, 1)
+		return
+	}
+	if i < 0 {
+		i = f.used
+		f.used++
+		f.rows[i] = failedRow{hash: t.hash, line: t.line, userLen: t.userLen, from: t.now}
+		copy(f.rows[i].user[:], t.user[:t.userLen])
+	}
+	f.rows[i].add(t.addr.Unmap(), g.hashSource(t.src.unit), t.now)
+}
+
+func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {
+	r.count++
+	r.till = now
+	r.many.add(hash, 0, 1)
+	for i := range r.sources {
+		if r.sources[i] == addr {
+			return
+		}
+		if !r.sources[i].IsValid() {
+			r.sources[i] = addr
+			return
+		}
+	}
+}
+
+func (g *guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
+	for i := range f.used {
+		r := &f.rows[i]
+		w := waiting{kind: FactFailed, line: r.line, at: r.till, body: body{
+			Failures: r.count, Sources: r.many.count(0, 1), From: stamp(r.from), Till: stamp(r.till),
+		}}
+		if r.line == "" {
+			w.body.User = string(r.user[:r.userLen])
+		}
+		for _, a := range r.sources {
+			if a.IsValid() {
+				w.body.Sample = append(w.body.Sample, a.WithZone("").String())
+			}
+		}
+		w.body.Sources = max(w.body.Sources, len(w.body.Sample))
+		facts = append(facts, g.newFact(&w))
+	}
+	if f.rest > 0 {
+		facts = append(facts, g.newFact(&waiting{kind: FactFailed, at: now, body: body{
+			Failures: f.rest, Lines: f.lines.count(0, 1), From: stamp(f.from), Till: stamp(now),
+		}}))
+	}
+	return facts
+}

@@ -1,0 +1,415 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of the guard's tables. Their shards are made at their first entry; all full they take some 20 MB, and names of
+// at most userMax bytes another 3.
+const (
+	maxPairs    = 1 << 15
+	maxSources  = 1 << 15
+	maxNetworks = 1 << 13
+	maxSystems  = 1 << 11
+	maxSieges   = 1 << 14
+	userMax     = 64
+)
+
+// guard counts wrong logins and says who is locked out. Everything is decided in this process at once, each table under
+// the lock of one shard, so that of any number of tries at the same instant no more than the limit are judged; other nodes
+// hear of it from share.
+type guard struct {
+	o        Lockout
+	l        limits
+	around   Around
+	seed     maphash.Seed // of user names, agents and sources
+	tables   [numScopes]*table[suspect]
+	sieges   *table[siege]
+	lastEnd  atomic.Int64 // the latest end of any lock-out or cut budget: nothing to look up after it
+	lastLock atomic.Int64 // when anybody was last locked out
+	stats    stats
+	report   report
+	sampler  sampler
+	shared   shared
+}
+
+func (g *guard) init(o Lockout, around Around) {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&o.Failures, 5)
+	def(&o.Usual, 40)
+	def(&o.Address, 20)
+	def(&o.Network, 60)
+	def(&o.AS, 300)
+	def(&o.Strangers, 30)
+	def(&o.Weeks, 200)
+	def(&o.Spray, 10)
+	span := func(v *time.Duration, d time.Duration) int64 {
+		if *v <= 0 {
+			*v = d
+		}
+		return int64((*v + time.Second - 1) / time.Second)
+	}
+	g.l = limits{
+		window: span(&o.Window, 10*time.Minute), first: span(&o.First, 15*time.Minute), longest: span(&o.Longest, 24*time.Hour),
+		usual: o.Usual, strangers: o.Strangers, weeks: o.Weeks, spray: o.Spray,
+		scopes: [numScopes]int{o.Failures, o.Address, o.Network, o.AS},
+	}
+	g.l.steady = max(2*o.Usual, int(g.l.window/2)) // no phone retries more often than every other second
+	g.l.longest = max(g.l.longest, g.l.first)
+	g.o, g.around, g.seed = o, around, maphash.MakeSeed()
+	g.tables = [numScopes]*table[suspect]{newTable[suspect](maxPairs), newTable[suspect](maxSources), newTable[suspect](maxNetworks), newTable[suspect](maxSystems)}
+	g.sieges = newTable[siege](maxSieges)
+}
+
+// try is a login whose nonce verified and whose answer was held against the line's passwords.
+type try struct {
+	addr     netip.Addr
+	src      source
+	user     [userMax]byte // canonical
+	userLen  int
+	hash     uint64 // of user
+	line     string // "": there is none
+	agent    []byte
+	print    uint64 // of the answer
+	right    bool
+	former   bool // the answer is that of a former password, replaced then
+	replaced time.Time
+	repeat   bool // of the last wrong answer
+	usual    bool // from a usual place of the line; found out only where it matters
+	at       int64
+	now      time.Time
+}
+
+// counts says that it is a wrong try. A former password is not: that is a phone nobody told.
+func (t *try) counts() bool { return !t.right && !t.former && !t.repeat }
+
+func (t *try) name() string { return string(t.user[:t.userLen]) }
+
+func (t *try) pair() key {
+	k := t.src.unit
+	k.user = t.hash
+	return k
+}
+
+// verdict on a try. Failures are those of the pair within a day.
+type verdict struct {
+	refused  bool
+	failures int
+	after    bool
+}
+
+// mode is what strangers may do from where a try came from, for the line it is for.
+type mode struct {
+	shut bool
+	once bool // one try a day
+}
+
+// judge counts a wrong try and says whether a right one is refused. Wrong and refused tries take the same way, for lines
+// that there are and others alike; only where nothing at all is locked out is a right one spared the look at what is wider
+// than its own address and line.
+func (g *guard) judge(t *try) verdict {
+	if !t.right {
+		t.repeat = g.repeated(t)
+	}
+	m := mode{}
+	if !t.right || g.anyLock(t.at) {
+		if t.usual = g.around.Usual != nil && g.around.Usual(t.line, t.addr); !t.usual {
+			m = g.strange(t)
+		}
+	}
+	v := g.judgePair(t, m)
+	if !t.usual && t.counts() && !v.refused {
+		g.besiege(t)
+	}
+	if t.right && !v.refused {
+		v.after = g.afterLock(t)
+	}
+	return v
+}
+
+// anyLock says that there is any lock-out, or any line whose budget is cut.
+func (g *guard) anyLock(at int64) bool { return g.lastEnd.Load() > at }
+
+// repeated says that the pair's last wrong answer was the same: a phone that sends its request again because ours was
+// lost has not tried twice.
+func (g *guard) repeated(t *try) bool {
+	p := g.tables[ofPair].lock(t.pair())
+	defer p.unlock()
+	s := p.find()
+	return s != nil && s.e.print == t.print
+}
+
+// strange counts a try from a place that is not usual for its line towards all that is wider than the pair. One that is
+// shut out already adds nothing to what is wider still.
+func (g *guard) strange(t *try) mode {
+	from := g.place(t, ofAddress, t.src.unit, false)
+	if from.locked {
+		return mode{shut: true}
+	}
+	if net := g.place(t, ofNetwork, t.src.net, from.sprayed); net.locked {
+		return mode{shut: true}
+	}
+	if g.around.ASN != nil {
+		if as := g.around.ASN(t.addr); as != 0 {
+			if g.place(t, ofAS, key{lo: uint64(as)}, true).locked && from.before > 0 {
+				return mode{shut: true}
+			}
+		}
+	}
+	switch g.budget(t) {
+	case noneLeft:
+		return mode{shut: true}
+	case oneTry:
+		return mode{once: true}
+	}
+	return mode{}
+}
+
+// placed is what place found.
+type placed struct {
+	locked  bool
+	before  int  // wrong tries within a day, before this one
+	sprayed bool // it is known as a sprayer
+}
+
+// place counts a stranger's try for an address, network or AS. quiet: its spraying is told of already.
+func (g *guard) place(t *try, of scope, k key, quiet bool) (r placed) {
+	p := g.tables[of].lock(k)
+	s := p.find()
+	if s == nil && t.counts() {
+		s = p.make(t.at)
+	}
+	if s == nil {
+		p.unlock()
+		return r
+	}
+	e := &s.e
+	r.locked, r.before = e.until > t.at, e.day.add(0, t.at, secondsADay)
+	var n news
+	if t.counts() {
+		n = g.failPlace(t, e, of, quiet)
+		p.shard.dirty, s.keep = true, e.worth(&g.l)
+	}
+	r.sprayed = e.told != 0 && t.at-e.told < secondsAnHour
+	p.unlock()
+	g.tell(t, of, k, n)
+	return r
+}
+
+// failPlace counts a wrong try; the shard is locked.
+func (g *guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
+	failures := e.fail(&g.l, t.at)
+	if failures >= g.l.scopes[of] {
+		n.lock(e, &g.l, t.at, failures)
+	}
+	if of == ofAS {
+		return n
+	}
+	e.seen.users.add(t.hash, t.at, g.l.window)
+	if t.line != "" {
+		e.seen.known.add(t.hash, t.at, g.l.window)
+	}
+	lines := e.seen.users.count(t.at, g.l.window)
+	if lines < g.l.spray || e.told != 0 && t.at-e.told < secondsAnHour {
+		return n
+	}
+	e.told = t.at
+	if !quiet {
+		n.spray, n.lines, n.known, n.sprayFailures = true, lines, e.seen.known.count(t.at, g.l.window), e.day.add(0, t.at, secondsADay)
+	}
+	return n
+}
+
+// judgePair counts a try for its address and line.
+func (g *guard) judgePair(t *try, m mode) (v verdict) {
+	p := g.tables[ofPair].lock(t.pair())
+	s := p.find()
+	if s == nil && (t.counts() && !m.shut || t.former) {
+		s = p.make(t.at)
+		s.e.name, s.e.known, s.keep = t.name(), t.line != "", t.at+g.l.window
+	}
+	if s == nil {
+		p.unlock()
+		return verdict{refused: m.shut}
+	}
+	e := &s.e
+	v.failures = e.day.add(0, t.at, secondsADay)
+	v.refused = m.shut || e.until > t.at || m.once && v.failures > 0
+	var n news
+	switch {
+	case t.former:
+		n.stale(e, t.at)
+		s.keep = max(s.keep, e.worth(&g.l))
+	case t.counts():
+		n = g.failPair(t, e, v.refused)
+		p.shard.dirty, s.keep = true, e.worth(&g.l)
+	}
+	p.unlock()
+	g.tell(t, ofPair, p.key, n)
+	return v
+}
+
+// failPair counts a wrong try of a pair; the shard is locked. A try that is refused anyway extends nothing.
+//
+// A usual place of the line is most likely its owner's office, where one phone with a wrong password must not shut out
+// the right phone beside it. So its limit is higher, and while its tries look like one phone's (one User-Agent, no two
+// guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
+func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
+	agent := g.hashBytes(t.agent)
+	if e.fails.add(0, t.at, g.l.window) == 0 {
+		e.agent, e.many = agent, false
+	}
+	e.many = e.many || e.agent != agent
+	e.print, e.usual = t.print, t.usual
+	failures := e.fail(&g.l, t.at)
+	if refused {
+		return n
+	}
+	limit := g.l.scopes[ofPair]
+	if t.usual {
+		limit = g.l.usual
+		if e.onePhone() {
+			limit = g.l.steady
+		}
+	}
+	if failures >= limit {
+		n.lock(e, &g.l, t.at, failures)
+	} else if t.usual && e.onePhone() && failures >= steadyFrom {
+		n.steady(e, t.at)
+	}
+	return n
+}
+
+// steadyFrom is how many wrong tries from a usual place within the window make a phone worth a word to its owner.
+const steadyFrom = 10
+
+// budget is what strangers may still do with a line.
+func (g *guard) budget(t *try) budget {
+	p := g.sieges.lock(key{user: t.hash})
+	defer p.unlock()
+	if s := p.find(); s != nil {
+		return s.e.budget(&g.l, t.at)
+	}
+	return open
+}
+
+// besiege counts a stranger's wrong try for its line.
+func (g *guard) besiege(t *try) {
+	p := g.sieges.lock(key{user: t.hash})
+	s := p.make(t.at)
+	e := &s.e
+	if e.name == "" {
+		e.name, e.known = t.name(), t.line != ""
+	}
+	e.fail(g.hashSource(t.src.unit), t.at)
+	p.shard.dirty, s.keep = true, e.worth(t.at)
+	n := g.besieged(e, t.at)
+	p.unlock()
+	g.tell(t, ofPair, t.pair(), n)
+}
+
+// besieged notes that a budget is cut, and says so once a day; the shard is locked.
+func (g *guard) besieged(e *siege, at int64) (n news) {
+	if e.budget(&g.l, at) == open {
+		return n
+	}
+	raise(&g.lastEnd, at+siegeDays*secondsADay)
+	if today := at / secondsADay; e.known && e.told != today {
+		e.told = today
+		n.siege = true
+		_, n.failures, n.days = e.sums()
+		n.sources = e.sources.count(at, secondsADay)
+	}
+	return n
+}
+
+// guessedAt notes that a stranger was locked out for a line.
+func (g *guard) guessedAt(t *try) {
+	p := g.sieges.lock(key{user: t.hash})
+	defer p.unlock()
+	s := p.make(t.at)
+	s.e.guessed, s.keep = t.at, max(s.keep, t.at+secondsADay)
+	if s.e.name == "" {
+		s.e.name, s.e.known = t.name(), t.line != ""
+	}
+}
+
+// afterLock says whether a right login comes within a day of a lock-out of its address, or for its line.
+func (g *guard) afterLock(t *try) bool {
+	since := t.at - secondsADay
+	if g.lastLock.Load() <= since {
+		return false
+	}
+	for _, of := range [...]scope{ofPair, ofAddress} {
+		k := t.src.unit
+		if of == ofPair {
+			k = t.pair()
+		}
+		p := g.tables[of].lock(k)
+		s := p.find()
+		recent := s != nil && s.e.until > since
+		p.unlock()
+		if recent {
+			return true
+		}
+	}
+	p := g.sieges.lock(key{user: t.hash})
+	defer p.unlock()
+	s := p.find()
+	return s != nil && s.e.guessed > since
+}
+
+// hashBytes, hashUser and hashSource are the same within one process only.
+func (g *guard) hashBytes(b []byte) uint64   { return maphash.Bytes(g.seed, b) }
+func (g *guard) hashUser(user string) uint64 { return maphash.String(g.seed, user) }
+func (g *guard) hashSource(k key) uint64     { return maphash.Comparable(g.seed, k) }
+
+// raise sets an atomic to a value unless it is higher already.
+func raise(v *atomic.Int64, to int64) {
+	for old := v.Load(); old < to && !v.CompareAndSwap(old, to); old = v.Load() {
+	}
+}
+
+// setUser takes a user name as it is kept and told to other nodes: itself where it is short printable ASCII, as every
+// line's is, otherwise a hash of it.
+func (t *try) setUser(g *guard, user []byte) {
+	plain := len(user) > 0 && len(user) <= userMax
+	for i := 0; plain && i < len(user); i++ {
+		plain = user[i] > ' ' && user[i] <= '~'
+	}
+	if plain {
+		t.userLen = copy(t.user[:], user)
+	} else {
+		sum := sha256.Sum256(user)
+		t.user[0], t.userLen = '~', 1+hex.Encode(t.user[1:], sum[:12])
+	}
+	t.hash = g.hashBytes(t.user[:t.userLen])
+}
+
+// honeypot shuts out who tries the login of a line that is nobody's, whatever the password.
+func (g *guard) honeypot(t *try, right bool) {
+	g.stats.honeypots.Add(1)
+	spared := g.shutOut(t, t.src.unit.prefix(ofAddress), ofAddress, honeypotBan, "a login to a honeypot line")
+	p := g.tables[ofPair].lock(t.pair())
+	s := p.make(t.at)
+	if s.e.name == "" {
+		s.e.name, s.e.known = t.name(), t.line != ""
+	}
+	due := s.e.due(t.at)
+	s.keep = s.e.worth(&g.l)
+	p.unlock()
+	if due {
+		g.fact(t, FactHoneypot, body{Source: t.from(ofPair, key{}), Agent: clean(t.agent), Right: &right, Spared: spared}, ofPair, key{})
+	}
+}
+
+const honeypotBan = 24 * time.Hour

@@ -1,0 +1,200 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Run tells facts, looks up the sample and talks to the other nodes, until ctx ends. Without it logins are judged all the
+// same, but nobody hears of it; what waits is bounded. One goroutine for its own work and two for Around.Counters.
+func (a *Auth) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	if a.guard.around.Counters != nil {
+		wg.Go(func() { a.share(ctx) })
+		wg.Go(func() { a.follow(ctx) })
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	summed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			a.tick(time.Now(), true)
+			wg.Wait()
+			return
+		case now := <-tick.C:
+			sums := now.Sub(summed) >= flushEvery
+			if sums {
+				summed = now
+			}
+			a.tick(now, sums)
+		}
+	}
+}
+
+// tick does what is due off the hot path. Run's goroutine alone calls it.
+func (a *Auth) tick(now time.Time, sums bool) {
+	at := a.nonces.seconds(now)
+	a.guard.drain(a.o.Realm, now, at)
+	a.tellMoved(at)
+	a.guard.flush(now, sums)
+}
+
+// LockedOut is a lock-out in force.
+type LockedOut struct {
+	Scope    string    // "line", "address", "network", "as"; "strangers": a line whose budget for strangers is cut
+	Source   string    // address, network or "AS64496"; "" of "strangers"
+	User     string    // of "line" and "strangers": the user name tried
+	Line     bool      // there is such a line
+	Until    time.Time // zero of "strangers": it depends on what they do
+	Level    int       // how often it was locked out, this time included
+	Failures int       // wrong tries within a day
+}
+
+// Locked lists the lock-outs in force, those that end last first.
+func (a *Auth) Locked(now time.Time) (list []LockedOut) {
+	g, at := &a.guard, a.nonces.seconds(now)
+	for of := range numScopes {
+		g.tables[of].each(func(s *slot[suspect]) {
+			e := &s.e
+			if e.until <= at {
+				return
+			}
+			t := g.tryOf(s.key, e, at, now)
+			list = append(list, LockedOut{
+				Scope: of.String(), Source: t.from(of, s.key), User: e.name, Line: e.known, Level: int(e.level),
+				Until: now.Add(time.Duration(e.until-at) * time.Second), Failures: e.day.add(0, at, secondsADay),
+			})
+		})
+	}
+	g.sieges.each(func(s *slot[siege]) {
+		if s.e.budget(&g.l, at) != open {
+			today, _, _ := s.e.sums()
+			list = append(list, LockedOut{Scope: "strangers", User: s.e.name, Line: s.e.known, Failures: today})
+		}
+	})
+	slices.SortStableFunc(list, func(x, y LockedOut) int {
+		return cmp.Or(y.Until.Compare(x.Until), cmp.Compare(x.Source, y.Source), cmp.Compare(x.User, y.User))
+	})
+	return list
+}
+
+// Release ends lock-outs before their time, on all nodes: of an address, with whatever it is locked out for; of a network
+// or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what strangers used up. It says
+// whether there was any. A ban of the source is not touched: it is lifted where bans are.
+func (a *Auth) Release(what, by string, now time.Time) bool {
+	g, at := &a.guard, a.nonces.seconds(now)
+	chosen := g.chosen(what)
+	var freed []string
+	for of := range numScopes {
+		g.tables[of].each(func(s *slot[suspect]) {
+			if s.e.until > at && chosen(of, s.key, s.e.name) {
+				freed = append(freed, sharedName(of, s.key, s.e.name))
+				s.e.release()
+			}
+		})
+	}
+	lifted := g.liftSiege(what, at)
+	if len(freed) == 0 && !lifted {
+		return false
+	}
+	g.shared.mu.Lock()
+	if g.around.Counters != nil && len(g.shared.drops) < maxPairs {
+		g.shared.drops = append(g.shared.drops, freed...)
+	}
+	g.shared.mu.Unlock()
+	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
+	if _, known := a.o.Line([]byte(what), now); known {
+		w.line, w.body.Source = what, ""
+	}
+	g.queue(w)
+	return true
+}
+
+// chosen says which entries a text means.
+func (g *guard) chosen(what string) func(of scope, k key, user string) bool {
+	if net, err := netip.ParsePrefix(what); err == nil {
+		k := newSource(net.Addr()).net
+		return func(of scope, other key, _ string) bool { return of == ofNetwork && other == k }
+	}
+	if addr, err := netip.ParseAddr(what); err == nil {
+		k := newSource(addr).unit
+		return func(of scope, other key, _ string) bool {
+			return of <= ofAddress && other.hi == k.hi && other.lo == k.lo
+		}
+	}
+	return func(of scope, k key, user string) bool {
+		return of == ofPair && user == what || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k))
+	}
+}
+
+// release ends a lock-out and forgets what led to it, its level too: somebody has looked.
+func (e *suspect) release() { e.until, e.level, e.fails, e.day = 0, 0, tally{}, tally{} }
+
+// free ends a lock-out that another node released.
+func (g *guard) free(of scope, k key) {
+	p := g.tables[of].lock(k)
+	defer p.unlock()
+	if s := p.find(); s != nil {
+		s.e.release()
+	}
+}
+
+// liftSiege gives a line its budget for strangers back.
+func (g *guard) liftSiege(user string, at int64) bool {
+	p := g.sieges.lock(key{user: g.hashUser(user)})
+	defer p.unlock()
+	s := p.find()
+	if s == nil || s.e.budget(&g.l, at) == open {
+		return false
+	}
+	s.e.days, s.e.others = [siegeDays]uint16{}, [2]int{}
+	return true
+}
+
+// stats are counted as they happen.
+type stats struct {
+	digests, failures, refusedRight, sprays, sieges, bans, honeypots, moved, stale atomic.Uint64
+	sampled, matched, unsampled, unshared                                          atomic.Uint64
+	lockouts                                                                       [numScopes]atomic.Uint64
+}
+
+// Stats are counts since the start, for metrics.
+type Stats struct {
+	Digests      uint64            // passwords that an answer was held against
+	Failures     uint64            // wrong tries with a verified nonce, repeats of the same packet not counted
+	RefusedRight uint64            // right answers of who was locked out
+	Lockouts     map[string]uint64 // by scope: "line", "address", "network", "as"
+	Bans         uint64            // asked for
+	Stale        uint64            // answers that fit a former password
+	Sprays       uint64
+	Sieges       uint64
+	Honeypots    uint64
+	MovedNonces  uint64
+	Sampled      uint64 // answers looked up in the lists
+	Matched      uint64 // of them found
+	Unsampled    uint64 // wrong answers that the sample had no room for
+	Unshared     uint64 // rounds in which the other nodes could not be told
+	Evicted      uint64 // entries that gave way to others before their time: the tables are too small for the attack
+}
+
+// Stats reads the counts.
+func (a *Auth) Stats() Stats {
+	g, s := &a.guard, &a.guard.stats
+	out := Stats{
+		Digests: s.digests.Load(), Failures: s.failures.Load(), RefusedRight: s.refusedRight.Load(), Bans: s.bans.Load(), Stale: s.stale.Load(),
+		Sprays: s.sprays.Load(), Sieges: s.sieges.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),
+		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Lockouts: map[string]uint64{}, Evicted: g.sieges.lost.Load(),
+	}
+	for of := range numScopes {
+		out.Lockouts[of.String()] = s.lockouts[of].Load()
+		out.Evicted += g.tables[of].lost.Load()
+	}
+	return out
+}

@@ -1,0 +1,278 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/state/counters"
+)
+
+// Nodes share what they count, and their lock-outs, through Around.Counters: within about a second, off the hot path, and
+// with nothing lost but speed when it is away.
+const (
+	lockTable  = "lockout"
+	sharedKey  = "login/"
+	maxHits    = 4096 // in one round; the rest goes in the next
+	maxMarks   = 1024 // waiting
+	shareEvery = time.Second
+	shareLimit = 3 * time.Second // of one round trip
+)
+
+// shared is what other nodes are to hear.
+type shared struct {
+	mu    sync.Mutex // owns all below
+	marks []counters.Mark
+	drops []string
+}
+
+// lockMark is the value of a lock-out's mark.
+type lockMark struct {
+	Level    int  `json:"level"`
+	Failures int  `json:"failures"`
+	Usual    bool `json:"usual,omitempty"`
+	Known    bool `json:"known,omitempty"`
+}
+
+// sharedName is the name of an entry to all nodes: "line/192.0.2.7/1001", "address/…", "network/203.0.113.0/24", "as/64496".
+func sharedName(of scope, k key, user string) string {
+	switch of {
+	case ofPair:
+		return of.String() + "/" + k.prefix(of).Addr().String() + "/" + user
+	case ofAddress:
+		return of.String() + "/" + k.prefix(of).Addr().String()
+	case ofNetwork:
+		return of.String() + "/" + k.prefix(of).String()
+	}
+	return of.String() + "/" + strconv.FormatUint(k.lo, 10)
+}
+
+// parseName is the way back; the name may come from anybody who can write to the engine.
+func (g *guard) parseName(name string) (of scope, k key, user string, ok bool) {
+	kind, rest, _ := strings.Cut(name, "/")
+	switch kind {
+	case ofPair.String():
+		text, user, ok := strings.Cut(rest, "/")
+		addr, err := netip.ParseAddr(text)
+		var t try
+		t.setUser(g, []byte(user))
+		k := newSource(addr).unit
+		k.user = t.hash
+		return ofPair, k, user, ok && err == nil && t.name() == user
+	case ofAddress.String():
+		addr, err := netip.ParseAddr(rest)
+		return ofAddress, newSource(addr).unit, "", err == nil
+	case ofNetwork.String():
+		net, err := netip.ParsePrefix(rest)
+		return ofNetwork, newSource(net.Addr()).net, "", err == nil
+	case ofAS.String():
+		n, err := strconv.ParseUint(rest, 10, 32)
+		return ofAS, key{lo: n}, "", err == nil
+	}
+	return 0, key{}, "", false
+}
+
+// markLock queues a lock-out for the other nodes.
+func (g *guard) markLock(t *try, of scope, k key, n news) {
+	if g.around.Counters == nil {
+		return
+	}
+	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Usual: t.usual, Known: t.line != ""})
+	m := counters.Mark{
+		Table: lockTable, Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
+	}
+	s := &g.shared
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.marks) < maxMarks {
+		s.marks = append(s.marks, m)
+	}
+}
+
+// share runs until ctx ends.
+func (a *Auth) share(ctx context.Context) {
+	tick := time.NewTicker(shareEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			round, cancel := context.WithTimeout(ctx, shareLimit)
+			a.shareOnce(round, now)
+			cancel()
+		}
+	}
+}
+
+// shareOnce tells the other nodes what is new here, and takes over the sums of all. What fails is lost: counts, not money.
+func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
+	g, c := &a.guard, a.guard.around.Counters
+	s := &g.shared
+	s.mu.Lock()
+	marks, drops := s.marks, s.drops
+	s.marks, s.drops = nil, nil
+	s.mu.Unlock()
+	failed := len(drops) > 0 && c.Drop(ctx, lockTable, drops...) != nil
+	failed = len(marks) > 0 && c.Put(ctx, now, marks...) != nil || failed
+	hits, back := g.fresh()
+	if len(hits) > 0 {
+		sums, err := c.Add(ctx, now, hits...)
+		for i := range min(len(sums), len(back)) {
+			back[i](int(sums[i]), a.nonces.seconds(now), now)
+		}
+		failed = failed || err != nil
+	}
+	if failed {
+		g.stats.unshared.Add(1)
+	}
+}
+
+// fresh gathers what the other nodes have not heard of, and for each what to do with the sum of all.
+func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now time.Time)) {
+	window := time.Duration(g.l.window) * time.Second
+	for of := range numScopes {
+		g.tables[of].eachDirty(func(s *slot[suspect]) (more bool) {
+			if s.e.fresh == 0 || len(hits) >= maxHits {
+				return s.e.fresh > 0
+			}
+			k, name := s.key, s.e.name
+			// Each level has its own sum: what led to one lock-out does not lead to the next.
+			hits = append(hits, counters.Hit{
+				Key: sharedKey + sharedName(of, k, name) + "/" + strconv.Itoa(int(s.e.level)), N: int64(s.e.fresh), Span: window,
+			})
+			back = append(back, func(sum int, at int64, now time.Time) { g.sumOf(of, k, sum, at, now) })
+			s.e.fresh = 0
+			return false
+		})
+	}
+	g.sieges.eachDirty(func(s *slot[siege]) (more bool) {
+		if s.e.fresh == 0 || len(hits) >= maxHits {
+			return s.e.fresh > 0
+		}
+		k, name, n := s.key, sharedKey+"strangers/"+s.e.name, int64(s.e.fresh)
+		hits = append(hits, counters.Hit{Key: name + "/" + strconv.FormatInt(s.e.day, 10), N: n, Span: 24 * time.Hour},
+			counters.Hit{Key: name, N: n, Span: siegeDays * 24 * time.Hour})
+		back = append(back, func(sum int, at int64, now time.Time) { g.siegeSum(k, 0, sum, at, now) },
+			func(sum int, at int64, now time.Time) { g.siegeSum(k, 1, sum, at, now) })
+		s.e.fresh = 0
+		return false
+	})
+	return hits, back
+}
+
+// sumOf locks out whom all nodes together have seen enough of.
+func (g *guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
+	p := g.tables[of].lock(k)
+	s := p.find()
+	if s == nil || s.e.until > at || s.e.fails.add(0, at, g.l.window) == 0 {
+		p.unlock()
+		return
+	}
+	e := &s.e
+	limit := g.l.scopes[of]
+	if of == ofPair && e.usual {
+		limit = g.l.usual
+		if e.onePhone() {
+			limit = g.l.steady
+		}
+	}
+	var n news
+	if sum >= limit {
+		n.lock(e, &g.l, at, sum)
+		s.keep = e.worth(&g.l)
+	}
+	t := g.tryOf(k, e, at, now)
+	p.unlock()
+	g.tell(&t, of, k, n)
+}
+
+// tryOf stands for the tries of an entry where there is none at hand.
+func (g *guard) tryOf(k key, e *suspect, at int64, now time.Time) try {
+	t := try{addr: k.prefix(ofAddress).Addr(), src: source{unit: key{hi: k.hi, lo: k.lo}}, hash: k.user, usual: e.usual, at: at, now: now}
+	t.userLen = copy(t.user[:], e.name)
+	if e.known {
+		t.line = e.name
+	}
+	return t
+}
+
+// siegeSum takes over what all nodes counted of a line: today (0) or in siegeDays (1).
+func (g *guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
+	p := g.sieges.lock(k)
+	s := p.find()
+	if s == nil {
+		p.unlock()
+		return
+	}
+	s.e.turn(at)
+	s.e.others[which] = sum
+	n := g.besieged(&s.e, at)
+	t := try{hash: k.user, at: at, now: now}
+	t.userLen = copy(t.user[:], s.e.name)
+	if s.e.known {
+		t.line = s.e.name
+	}
+	p.unlock()
+	g.tell(&t, ofPair, key{}, n)
+}
+
+// follow takes over the lock-outs of other nodes, until ctx ends.
+func (a *Auth) follow(ctx context.Context) {
+	g, c := &a.guard, a.guard.around.Counters
+	c.Follow(ctx, lockTable, func(change counters.Change) {
+		now := time.Now()
+		if change.Table != "" {
+			g.takeOver(change, a.nonces.seconds(now), now)
+			return
+		}
+		round, cancel := context.WithTimeout(ctx, shareLimit)
+		defer cancel()
+		marks, err := c.Marks(round, lockTable, now)
+		if err != nil {
+			g.stats.unshared.Add(1)
+		}
+		for _, m := range marks {
+			g.takeOver(counters.Change{Mark: m}, a.nonces.seconds(now), now)
+		}
+	})
+}
+
+// takeOver does here what another node decided. The facts are that node's to tell.
+func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
+	of, k, user, ok := g.parseName(c.Key)
+	if !ok {
+		return
+	}
+	if c.Dropped {
+		g.free(of, k)
+		return
+	}
+	var v lockMark
+	if json.Unmarshal(c.Value, &v) != nil {
+		return
+	}
+	until := at + min(int64(c.Until.Sub(now)/time.Second), g.l.longest)
+	p := g.tables[of].lock(k)
+	s := p.make(at)
+	e := &s.e
+	if of == ofPair && e.name == "" {
+		e.name, e.known, e.usual = user, v.Known, v.Usual
+	}
+	if until > e.until+1 { // our own comes back to us
+		e.until, e.last, e.fails = until, max(e.last, at), tally{}
+		e.level = max(e.level, uint8(min(max(v.Level, 0), 250)))
+	}
+	s.keep = e.worth(&g.l)
+	t := g.tryOf(k, e, at, now)
+	p.unlock()
+	raise(&g.lastEnd, until)
+	raise(&g.lastLock, at)
+	if of == ofPair && !v.Usual {
+		g.guessedAt(&t)
+	}
+}

@@ -1,0 +1,82 @@
+package auth
+
+// siegeDays is how far back guessing at a line is remembered.
+const siegeDays = 28
+
+// siege is what is kept of a user name that strangers guess at, whether there is such a line or not: how often on each day.
+// A day is one of UTC. Times are the guard's seconds.
+type siege struct {
+	days    [siegeDays]uint16 // by number of the day modulo siegeDays
+	day     int64             // the latest of them
+	sources sketch            // where from, today and yesterday
+	guessed int64             // when a stranger was last locked out for it
+	told    int64             // day of the last fact
+	name    string
+	others  [2]int // what all nodes together counted: today, and in siegeDays
+	fresh   uint16 // wrong tries that the other nodes have not heard of
+	known   bool
+}
+
+// budget is what a line bears from strangers.
+type budget uint8
+
+const (
+	open     budget = iota
+	oneTry          // each address one try
+	noneLeft        // none today, not even right ones
+)
+
+// turn begins a new day.
+func (e *siege) turn(at int64) {
+	today := at / secondsADay
+	if e.day == 0 || today-e.day >= siegeDays {
+		e.days, e.day, e.others = [siegeDays]uint16{}, today, [2]int{}
+	}
+	for e.day < today {
+		e.day++
+		e.days[e.day%siegeDays] = 0
+		e.others[0] = 0
+	}
+}
+
+// sums is how many wrong tries there were today, and in all, as far as this node or all nodes know; and on how many days.
+func (e *siege) sums() (today, all, days int) {
+	for _, n := range e.days {
+		all += int(n)
+		if n > 0 {
+			days++
+		}
+	}
+	return max(int(e.days[e.day%siegeDays]), e.others[0]), max(all, e.others[1]), days
+}
+
+// budget says what strangers may do. A line guessed at for weeks has no second helping of a day's tries.
+func (e *siege) budget(l *limits, at int64) budget {
+	e.turn(at)
+	today, all, _ := e.sums()
+	switch slow := all >= l.weeks; {
+	case today >= 2*l.strangers, slow && today >= l.strangers:
+		return noneLeft
+	case today >= l.strangers, slow:
+		return oneTry
+	}
+	return open
+}
+
+// fail notes a stranger's wrong try that was judged.
+func (e *siege) fail(source uint64, at int64) {
+	e.turn(at)
+	i := e.day % siegeDays
+	if e.days[i] < 1<<15 {
+		e.days[i]++
+	}
+	e.fresh = min(e.fresh, 1<<15) + 1
+	e.sources.add(source, at, secondsADay)
+}
+
+// worth is until when the entry is worth a place in its table: a day for each wrong try, so that a flood of names tried
+// once drives out no line that is guessed at in earnest.
+func (e *siege) worth(at int64) int64 {
+	_, all, _ := e.sums()
+	return at + secondsADay*int64(min(all, siegeDays))
+}

@@ -1,0 +1,136 @@
+package auth
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"ringfence/core/secret"
+)
+
+// scope is what a lock-out shuts.
+type scope uint8
+
+const (
+	ofPair    scope = iota // one address for one line
+	ofAddress              // one address altogether; of IPv6 a /64, which one host may have to itself
+	ofNetwork              // a /24 or /56
+	ofAS                   // an autonomous system
+	numScopes
+)
+
+func (s scope) String() string { return [...]string{"line", "address", "network", "as"}[s] }
+
+// source is where a login came from, as keys.
+type source struct{ unit, net key }
+
+// newSource finds them; zones and ports do not count.
+func newSource(addr netip.Addr) source {
+	b := addr.Unmap().As16()
+	k := key{hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:])}
+	if addr.Unmap().Is4() {
+		return source{k, key{lo: k.lo &^ 0xff}}
+	}
+	return source{key{hi: k.hi}, key{hi: k.hi &^ 0xff}}
+}
+
+// prefix turns the key of an address or network back into one.
+func (k key) prefix(of scope) netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	addr, bits := netip.AddrFrom16(b).Unmap(), 64
+	switch {
+	case addr.Is4() && of == ofNetwork:
+		bits = 24
+	case addr.Is4():
+		bits = 32
+	case of == ofNetwork:
+		bits = 56
+	}
+	return netip.PrefixFrom(addr, bits)
+}
+
+// suspect is what is kept of one pair, address, network or AS with wrong tries. Times are the guard's seconds.
+type suspect struct {
+	fails  tally // within Window; begins anew with each lock-out
+	day    tally // within a day
+	seen   spread
+	until  int64  // locked out until; 0 never was
+	last   int64  // latest wrong try
+	told   int64  // when a fact about it was last made (not a lock-out's)
+	print  uint64 // of the latest wrong answer: the same packet again is no new try
+	agent  uint64 // hash of the User-Agent of the first of fails
+	guess  uint64 // hash of the first guess of the lists that the sample found
+	name   string // of a pair: the user
+	fresh  uint16 // wrong tries that the other nodes have not heard of
+	level  uint8  // lock-outs so far, until forgotten
+	lists  uint8  // bits by secret.GuessList: which lists the sample found in use
+	tried  uint8  // answers of the sample that were looked up
+	known  bool   // of a pair: the line exists
+	usual  bool   // of a pair: it is a usual place of the line
+	many   bool   // more than one User-Agent among fails
+	varied bool   // more than one guess of the lists: this is no phone with one password
+}
+
+// spread is which lines were tried.
+type spread struct{ users, known sketch }
+
+// limits is Lockout in the guard's units, seconds and counts.
+type limits struct {
+	window, first, longest int64
+	usual, steady          int // wrong tries from a usual place; the same when all look like one phone's retries
+	strangers, weeks       int
+	spray                  int
+	scopes                 [numScopes]int
+}
+
+// fail notes a wrong try and returns how many there were within the window.
+func (e *suspect) fail(l *limits, at int64) int {
+	if at-e.last > l.longest {
+		e.level = 0
+	}
+	e.last = max(e.last, at)
+	e.fresh = min(e.fresh, 1<<15) + 1
+	e.day.add(1, at, secondsADay)
+	if e.until > at {
+		return 0
+	}
+	return e.fails.add(1, at, l.window)
+}
+
+// lock shuts it out, for twice as long as the last time. It returns for how many seconds.
+func (e *suspect) lock(l *limits, at int64) int64 {
+	d := l.longest
+	if e.level < 32 && l.first<<e.level < l.longest {
+		d = l.first << e.level
+	}
+	e.until, e.level, e.fails = at+d, min(e.level, 250)+1, tally{}
+	return d
+}
+
+// worth is until when the entry is worth a place in its table: a lock-out, then its level, then what it counts.
+func (e *suspect) worth(l *limits) int64 {
+	if e.level > 0 {
+		return max(e.until, e.last+l.longest)
+	}
+	return max(e.until, e.last+l.window, e.told+secondsAnHour, 1)
+}
+
+// onePhone says that its wrong tries look like one phone's retries: one User-Agent, and no two guesses of the lists.
+func (e *suspect) onePhone() bool { return !e.many && !e.varied }
+
+// learn notes what the sample found: a guess of a list, or that the answer is of none.
+func (e *suspect) learn(list secret.GuessList, guess uint64, found bool) {
+	e.tried = min(e.tried, 250) + 1
+	if !found {
+		return
+	}
+	e.lists |= 1 << list
+	e.varied = e.varied || e.guess != 0 && e.guess != guess
+	e.guess = guess
+}
+
+const (
+	secondsAnHour = 3600
+	secondsADay   = 24 * secondsAnHour
+)
