@@ -52,7 +52,7 @@ func TestByHand(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := node(t, newRows(), func(o *Options) { o.Never = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28")} })
-		w.spared["192.0.2.7"] = "on the IP lock of line 2001"
+		w.spare("192.0.2.7", "on the IP lock of line 2001")
 		hour := time.Hour
 		for _, c := range []struct {
 			r    Request
@@ -96,7 +96,7 @@ func TestAutomatic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRows()
 		w := node(t, r, func(o *Options) { o.Never = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
-		w.spared["192.0.2.7"] = "a phone of line 2001"
+		w.spare("192.0.2.7", "a phone of line 2001")
 		w.autoBan("203.0.113.9/32", time.Minute)
 		w.autoBan("192.0.2.7/32", time.Minute)
 		w.autoBan("192.0.2.0/24", time.Minute)
@@ -121,7 +121,8 @@ func TestAutomatic(t *testing.T) {
 		// An address comes to be spared: its ban is lifted.
 		w.autoBan("203.0.113.9/32", time.Hour)
 		w.add("203.0.113.8/32", time.Hour)
-		w.spared["203.0.113.9"], w.spared["203.0.113.8"] = "on an IP lock", "on an IP lock"
+		w.spare("203.0.113.9", "on an IP lock")
+		w.spare("203.0.113.8", "on an IP lock")
 		after(2 * time.Minute)
 		if got := w.nets(Filter{}); got != "203.0.113.8" || w.drop.drops("203.0.113.9") {
 			t.Errorf("banned: %s; what a person banned stays, nothing else", got)
@@ -219,7 +220,7 @@ func TestFeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRows()
 		w := node(t, r, func(o *Options) { o.Never = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28")} })
-		w.spared["192.0.2.7"] = "on the IP lock of line 2001"
+		w.spare("192.0.2.7", "on the IP lock of line 2001")
 		list := func(nets ...string) (l []netlist.Entry) {
 			for _, s := range nets {
 				p, _, err := netlist.ParseNet(s)
@@ -360,7 +361,7 @@ func TestWhyAndList(t *testing.T) {
 		w.add("203.0.113.0/24", time.Hour)
 		w.autoBan("203.0.113.9/32", time.Minute)
 		w.add("2001:db8::/32", time.Hour)
-		w.spared["192.0.2.7"] = "a trunk"
+		w.spare("192.0.2.7", "a trunk")
 		a := w.Why(netip.MustParseAddr("::ffff:203.0.113.9"))
 		if !a.Banned || len(a.Held) != 2 || a.Held[0].By != ByAuto || a.Held[1].By != "anna" {
 			t.Errorf("%+v", a)
@@ -439,7 +440,7 @@ func TestEnforcersAgreeWithTheList(t *testing.T) {
 func agree(t *rapid.T, w *world) {
 	_ = w.Flush(w.t.Context())
 	list, n := w.List.List(Filter{}, 0)
-	for _, mu := range []*sync.Mutex{&w.drop.mu, &w.rows.mu, &w.mu} {
+	for _, mu := range []*sync.Mutex{&w.drop.mu, &w.rows.mu, &w.List.mu} {
 		mu.Lock()
 		defer mu.Unlock()
 	}

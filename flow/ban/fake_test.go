@@ -225,6 +225,7 @@ type world struct {
 	t      *testing.T
 	rows   *rows
 	drop   *dropper
+	mu     sync.Mutex // owns spared; not the list's
 	spared map[string]string
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -236,8 +237,14 @@ func node(t *testing.T, r *rows, change ...func(*Options)) *world {
 	w := &world{t: t, rows: r, drop: &dropper{}, spared: map[string]string{}, done: make(chan struct{})}
 	o := Options{
 		Store: r, Enforce: []Enforcer{w.drop.enforcer()}, Record: r.record,
-		Spared: func(a netip.Addr) string { return w.spared[a.String()] },
+		Spared: func(a netip.Addr) string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.spared[a.String()]
+		},
 		Inside: func(p netip.Prefix) (netip.Addr, string, bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			for s, why := range w.spared {
 				if a := netip.MustParseAddr(s); p.Contains(a) {
 					return a, why, true
@@ -281,6 +288,13 @@ func (w *world) add(net string, d time.Duration) {
 	if _, err := w.Add(w.t.Context(), Request{Net: netip.MustParsePrefix(net), For: d, By: "anna", Why: "a test"}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// spare keeps an address from being banned from now on.
+func (w *world) spare(addr, why string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spared[addr] = why
 }
 
 func (w *world) autoBan(net string, d time.Duration) {
