@@ -6,13 +6,15 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
 	"time"
 
-	"ringfence/core/account"
 	"ringfence/flow/book"
 	"ringfence/state/store"
-
-	"log/slog"
 )
 
 // Stage is the name of this stage's cursor.
@@ -69,9 +71,12 @@ type Options struct {
 	Templates string        // folder of the operator's own templates; "" is none. A broken one is an error of New
 	From      string        // for Message-IDs: the domain
 	Every     time.Duration // 0 is 500 ms
-	MaxTries  int           // 0 is 12: with the back-off some two days
-	Storm     int           // notices to one person within an hour before further ones wait for a digest; 0 is 10
-	DigestAt  time.Duration // how often digests go; 0 is 1 hour
+	MaxTries  int           // 0 is 12: with the back-off a day and a half
+	// Storm is how many mails one person gets within an hour before further ones wait for a digest; 0 is 10. Critical
+	// ones go at once up to three times as many. Webhooks are machines and have no such limit.
+	Storm    int
+	DigestAt time.Duration  // how often digests go; 0 is 1 hour
+	Zone     *time.Location // of notices about no customer; nil is UTC
 	// Act does what an answer asks for. Nil: links only record the answer.
 	Act Acts
 	Log *slog.Logger
@@ -110,8 +115,123 @@ type LinkView struct {
 	Expired bool
 }
 
-// contactOf is who a delivery's person is.
-type contactOf struct {
-	customer string
-	account.Contact
+// LinkPath is what stands between LinksURL and the token of a link.
+const LinkPath = "/answer/"
+
+// ErrNotFound says that there is no such notice, or that it has no such person.
+var ErrNotFound = store.ErrNotFound
+
+// ErrOptions says what New was given wrongly.
+var ErrOptions = errors.New("notify options")
+
+// Facts of this stage:
+//
+//	notify.began {}  the first start: what the journal holds up to here is history and makes no notices
+//	link.used {"notice","action","person","from"}  in the transaction that marks the link used, before anything is done
+//	link.done {"notice","action","person","result","failed":bool}  what it did
+//	notice.resent {"notice","person","by"}  person "" is everybody
+const (
+	FactBegan  = "notify.began"
+	FactUsed   = "link.used"
+	FactDone   = "link.done"
+	FactResent = "notice.resent"
+)
+
+// Channels of a delivery.
+const (
+	Mail    = "mail"
+	Webhook = "webhook"
+)
+
+// Notifier is the stage. Make it with New; safe for concurrent use.
+type Notifier struct {
+	o       Options
+	log     *slog.Logger
+	words   *templates // the operator's where there are any
+	builtin *templates // used where the operator's fail on data that no sample had
+	storm   storm
+	stats   stats
+	made    chan struct{} // holds a token when there may be something to send
+}
+
+// New checks the options, reads the templates and renders each of them once with sample data. It changes nothing.
+func New(o Options) (*Notifier, error) {
+	o.defaults()
+	if o.Store == nil || o.Book == nil {
+		return nil, fmt.Errorf("%w: a store and a book are needed", ErrOptions)
+	}
+	if o.LinksURL != "" {
+		u, err := url.Parse(o.LinksURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || len(o.LinksURL) > 300 {
+			return nil, fmt.Errorf("%w: base of links %.80q: want one such as https://calls.example.net", ErrOptions, o.LinksURL)
+		}
+		if len(o.LinkKey) < 32 {
+			return nil, fmt.Errorf("%w: a link key of %d bytes; want at least 32", ErrOptions, len(o.LinkKey))
+		}
+	}
+	n := &Notifier{o: o, log: o.Log, made: make(chan struct{}, 1)}
+	n.stats.init()
+	n.storm.init()
+	var err error
+	if n.builtin, err = loadTemplates(""); err != nil {
+		return nil, err
+	}
+	if n.words, err = loadTemplates(o.Templates); err != nil {
+		return nil, err
+	}
+	return n, n.tryTemplates()
+}
+
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		d  *time.Duration
+		to time.Duration
+	}{{&o.LinkLife, 7 * 24 * time.Hour}, {&o.Every, 500 * time.Millisecond}, {&o.DigestAt, time.Hour}} {
+		if *d.d <= 0 {
+			*d.d = d.to
+		}
+	}
+	if o.MaxTries <= 0 {
+		o.MaxTries = 12
+	}
+	if o.Storm <= 0 {
+		o.Storm = 10
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	o.LinksURL = strings.TrimSuffix(o.LinksURL, "/")
+	o.From = host(o.From)
+}
+
+// host is the domain of Message-IDs: what may stand in one, or a name that is nobody's.
+func host(from string) string {
+	_, from, _ = strings.Cut("@"+from, "@")
+	odd := func(r rune) bool { return r != '.' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }
+	from = strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])
+	if from == "" || len(from) > 200 || strings.ContainsFunc(from, odd) {
+		return "ringfence.invalid"
+	}
+	return from
+}
+
+// Run follows the journal, sends what is due and bundles digests, until ctx ends. It returns when the messages in hand
+// have been sent, refused or given back, at most sendFor after ctx has ended.
+func (n *Notifier) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { n.follow(ctx) })
+	all.Go(func() { n.send(ctx) })
+	all.Go(func() { n.bundle(ctx) })
+	all.Wait()
+}
+
+// wake tells the outbox that there may be something to send.
+func (n *Notifier) wake() {
+	select {
+	case n.made <- struct{}{}:
+	default:
+	}
 }

@@ -1,0 +1,130 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// Bounds of one digest.
+const (
+	digestItems = 40   // told one by one; the rest as a number
+	digestMost  = 2000 // bundled in one; what is over goes out in another a minute later
+)
+
+// bundle makes digests until ctx ends. A digest is due at each whole multiple of DigestAt (in UTC), of what has waited
+// from before it.
+func (n *Notifier) bundle(ctx context.Context) {
+	tick := time.NewTicker(min(n.o.DigestAt, time.Minute))
+	defer tick.Stop()
+	for {
+		if err := n.digests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			n.log.Warn("digests could not be made; they are tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// waiting is what a person waits for; at most 2 × digestMost of the oldest.
+type waiting struct {
+	address string
+	all     []waitingOne
+}
+
+type waitingOne struct {
+	item
+	delivery store.Delivery
+}
+
+// digests makes one digest for each person for whom something has waited since before the last multiple of DigestAt.
+// The digest and the end of the waiting are one step of the store, so that each notice goes out in one digest, whoever
+// makes it.
+func (n *Notifier) digests(ctx context.Context, now time.Time) error {
+	slot := now.Truncate(n.o.DigestAt)
+	people, err := n.waitingBefore(ctx, slot)
+	for person, w := range people {
+		if err := n.digest(ctx, person, w, slot, now); err != nil && !errors.Is(err, store.ErrMoved) {
+			return err
+		}
+	}
+	return err
+}
+
+// waitingBefore reads what waits, oldest first, with the people in no order. The store gives the newest first, so that all
+// pages are read; of each person only the oldest are kept.
+func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (map[string]*waiting, error) {
+	people := map[string]*waiting{}
+	for before := int64(0); ; {
+		page, err := n.o.Store.Notices(ctx, store.NoticeFilter{State: string(store.Digest), Before: before, Limit: 500})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if before = page[i].ID; page[i].At.Before(slot) {
+				wait(people, &page[i])
+			}
+		}
+		if len(page) < 500 {
+			break
+		}
+	}
+	for _, w := range people {
+		slices.Reverse(w.all)
+	}
+	return people, nil
+}
+
+func wait(people map[string]*waiting, x *store.Notice) {
+	dr := draftOf(x)
+	for _, d := range x.Deliveries {
+		if d.State != store.Digest {
+			continue
+		}
+		w := people[d.Person]
+		if w == nil {
+			w = &waiting{}
+			people[d.Person] = w
+		}
+		if len(w.all) >= 2*digestMost { // the older half stays
+			w.all = slices.Clone(w.all[digestMost:])
+		}
+		w.address = d.Address
+		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue)}, d})
+	}
+}
+
+func (n *Notifier) digest(ctx context.Context, person string, w *waiting, slot, now time.Time) error {
+	all := w.all[:min(len(w.all), digestMost)]
+	info, _ := infoOf(Digest)
+	d := draft{info: info, key: fmt.Sprintf("digest/%s/%d/%d", person, slot.Unix(), all[0].delivery.Notice), at: now, data: data{Until: now.Add(n.o.LinkLife).UTC().Truncate(time.Second)}}
+	d.account, _, _ = customerOf(person)
+	s := store.Step{Stage: Stage}
+	for i, x := range all {
+		x.delivery.Sent = now
+		s.Bundled = append(s.Bundled, x.delivery)
+		d.Bundled = append(d.Bundled, x.delivery.Notice)
+		if i < digestItems {
+			d.Items = append(d.Items, x.item)
+		}
+	}
+	d.key = store.Short(d.key)
+	out := store.Delivery{Person: person, Channel: Mail, Address: w.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, person, Mail)}
+	if _, open := n.o.Channels[Mail]; !open {
+		out.State, out.Error = store.Kept, "there is no way to send this"
+	}
+	s.Notices = []store.Notice{{Key: d.key, Kind: string(Digest), Account: d.account, At: now, Data: d.json(), Deliveries: []store.Delivery{out}, Links: n.linksTo(&d, person)}}
+	if _, err := n.o.Store.Advance(ctx, s); err != nil {
+		return err
+	}
+	n.stats.made([]made{{Digest, out.State}})
+	n.wake()
+	return nil
+}

@@ -1,0 +1,223 @@
+package notify
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/detect"
+	"ringfence/flow/device"
+	"ringfence/flow/watch"
+	"ringfence/state/store"
+)
+
+// together is how near in time what is said of one login is one event, and how long a courtesy notice waits for a graver
+// one of the same login.
+const together = 10 * time.Second
+
+// data is what a notice is about, kept with it: its messages are made from this at each try.
+type data struct {
+	Text     string         `json:"text,omitempty"`     // a finding's sentence
+	Also     []string       `json:"also,omitempty"`     // of other findings about the same login
+	Severity string         `json:"severity,omitempty"` // of detect; "" is none
+	Finding  string         `json:"finding,omitempty"`  // its key
+	Source   string         `json:"source,omitempty"`
+	Evidence map[string]any `json:"evidence,omitempty"`
+	By       string         `json:"by,omitempty"`
+	Why      string         `json:"why,omitempty"`
+	Until    time.Time      `json:"links_until,omitzero"`
+	Again    int64          `json:"again,omitempty"` // the notice that this one repeats
+	Items    []item         `json:"items,omitempty"` // of a digest
+	Bundled  []int64        `json:"bundled,omitempty"`
+}
+
+// item is a notice in a digest.
+type item struct {
+	Notice int64     `json:"notice"`
+	Kind   Kind      `json:"kind"`
+	At     time.Time `json:"at"`
+	Line   string    `json:"line,omitempty"`
+	Text   string    `json:"text,omitempty"`
+}
+
+// draft is a notice before it is known who gets it.
+type draft struct {
+	info    KindInfo
+	key     string
+	line    string
+	account string
+	at      time.Time
+	data
+}
+
+func (d *draft) critical() bool { return d.info.Critical || d.Severity == detect.Critical.String() }
+
+// rank orders what is said of one login: the greatest is told.
+func (d *draft) rank() int {
+	if d.info.finding == detect.NoKind {
+		return -1
+	}
+	s, _ := detect.ParseSeverity(d.Severity)
+	return int(s)
+}
+
+// read makes a draft of a fact, if people are to be told of it.
+func (n *Notifier) read(f *store.Fact) (draft, bool) {
+	if len(f.Body) > maxBody {
+		return draft{}, false
+	}
+	switch f.Kind {
+	case watch.FactRaised:
+		return n.readFinding(f)
+	case device.FactNew:
+		return n.readDevice(f)
+	case "line.locked":
+		return readLocked(f)
+	case "password.changed":
+		return readPassword(f)
+	}
+	return draft{}, false
+}
+
+func drafted(f *store.Fact, kind Kind) draft {
+	info, _ := infoOf(kind)
+	return draft{info: info, key: f.Kind + "/" + strconv.FormatInt(f.Seq, 10), line: f.Line, account: f.Account, at: f.At}
+}
+
+func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
+	var b struct {
+		Key, Kind, Severity, Source, Text string
+		Evidence                          json.RawMessage
+	}
+	err := json.Unmarshal(f.Body, &b)
+	kind, known := detect.ParseKind(b.Kind)
+	if err != nil || !known {
+		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", clean(b.Kind, 40))
+		return draft{}, false
+	}
+	d := drafted(f, Kind(kind.String()))
+	if b.Key != "" {
+		d.key = store.Short("finding/" + b.Key)
+	}
+	severity, ok := detect.ParseSeverity(b.Severity)
+	if !ok {
+		severity = kind.Severity()
+	}
+	d.data = data{
+		Text: strange(b.Text, maxText), Severity: severity.String(), Finding: b.Key, Source: clean(b.Source, 60), Evidence: evidence(b.Evidence),
+	}
+	return d, true
+}
+
+// readDevice is the courtesy notice: of what the line, or its customer, wants to hear of. The first phone of a fresh line
+// is no news.
+func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
+	var b struct {
+		Address, New string
+		First        bool
+	}
+	l, known := n.o.Book.Line(f.Line)
+	if json.Unmarshal(f.Body, &b) != nil || b.First || !known {
+		return draft{}, false
+	}
+	switch l.Courtesy() {
+	case account.CourtesyOff:
+		return draft{}, false
+	case account.CourtesyAgent:
+		if b.New != "agent" && b.New != "both" {
+			return draft{}, false
+		}
+	}
+	d := drafted(f, NewDevice)
+	d.Severity, d.Source, d.Evidence = detect.Info.String(), clean(b.Address, 60), evidence(f.Body)
+	return d, true
+}
+
+func readLocked(f *store.Fact) (draft, bool) {
+	var b struct {
+		By            string
+		Before, After struct {
+			Locked bool
+			Why    string `json:"lock_why"`
+		}
+	}
+	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+		return draft{}, false
+	}
+	d := drafted(f, LineLocked)
+	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(b.After.Why, maxValue)
+	return d, true
+}
+
+func readPassword(f *store.Fact) (draft, bool) {
+	var b struct {
+		By    string
+		After struct{ Generated bool }
+	}
+	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+		return draft{}, false
+	}
+	d := drafted(f, PasswordChanged)
+	d.Severity, d.By = detect.Warning.String(), clean(b.By, 80)
+	d.Evidence = map[string]any{"generated": b.After.Generated}
+	return d, true
+}
+
+// merge makes one draft of all that is said of one login: the gravest is told, the others in it. It sees one batch of
+// facts; a courtesy notice that came in an earlier batch is dealt with when it is to be sent (see superseded).
+func merge(ds []draft) []draft {
+	var out []draft
+	for _, d := range ds {
+		i := slices.IndexFunc(out, func(o draft) bool { return sameLogin(&o, &d) })
+		if i < 0 {
+			out = append(out, d)
+			continue
+		}
+		top, low := out[i], d
+		if cmp.Compare(d.rank(), top.rank()) > 0 {
+			top, low = d, out[i]
+		}
+		if low.Text != "" {
+			top.Also = append(append(top.Also, low.Text), low.Also...)
+		}
+		for k, v := range low.Evidence { // what a finding leaves out of the login: its place
+			if _, there := top.Evidence[k]; !there && top.Evidence != nil {
+				top.Evidence[k] = v
+			}
+		}
+		out[i] = top
+	}
+	return out
+}
+
+func sameLogin(a, b *draft) bool {
+	return a.info.login && b.info.login && a.line == b.line && a.line != "" && a.Source == b.Source &&
+		a.at.Sub(b.at).Abs() <= together
+}
+
+// json is the data as it is kept. Evidence that is too long is left out: the finding has it all.
+func (d *data) json() []byte {
+	b, err := json.Marshal(d)
+	if err != nil || len(b) > maxData && d.Evidence != nil && len(d.Items) == 0 {
+		d.Evidence = nil
+		b, err = json.Marshal(d)
+	}
+	if err != nil { // cannot happen: plain texts, numbers and times
+		return []byte(`{}`)
+	}
+	return b
+}
+
+func readData(raw []byte) data {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var out data
+	if d.Decode(&out) != nil {
+		return data{}
+	}
+	return out
+}

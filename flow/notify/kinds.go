@@ -1,0 +1,79 @@
+package notify
+
+import (
+	"slices"
+
+	"ringfence/core/detect"
+)
+
+// Kinds of notice. Those of findings have the codes of detect.
+const (
+	NewDevice       Kind = "new-device"
+	Guessing        Kind = "guessing"
+	Siege           Kind = "siege"
+	Spray           Kind = "spray"
+	StalePhone      Kind = "stale-phone"
+	OldPassword     Kind = "old-password"
+	NonceMoved      Kind = "nonce-elsewhere"
+	TwoPlaces       Kind = "two-places"
+	Travel          Kind = "impossible-travel"
+	HostingLogin    Kind = "hosting-login"
+	AfterLockout    Kind = "after-lockout"
+	HoneypotUsed    Kind = "honeypot"
+	UsageLevel      Kind = "usage-level"
+	Flood           Kind = "flood"
+	LineLocked      Kind = "line-locked"
+	PasswordChanged Kind = "password-changed"
+	Digest          Kind = "digest"
+	Test            Kind = "test"
+)
+
+// KindInfo says how a kind of notice behaves.
+type KindInfo struct {
+	Kind     Kind
+	Title    string // a few words, for lists
+	Owner    bool   // the customer's contacts get it
+	Desk     bool   // the fraud desk gets it
+	Critical bool   // comes whatever the person wishes; a finding of severity "critical" does so too, whatever its kind
+	Answers  bool   // has the links "that was me" and "not me", if it is about a line
+	finding  detect.Kind
+	login    bool // about one right login: several of these at once are one event
+}
+
+// own are the kinds that come of no finding.
+var own = []KindInfo{
+	{Kind: NewDevice, Title: "New phone or place", Owner: true, Answers: true, login: true},
+	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
+	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
+	{Kind: Digest, Title: "What happened on your lines"},
+	{Kind: Test, Title: "A test"},
+}
+
+// answered are the findings that somebody can say "that was me" to; login those of one right login.
+var (
+	answered = []detect.Kind{detect.NonceMoved, detect.TwoPlaces, detect.Travel, detect.HostingLogin, detect.AfterLockout, detect.UsageLevel}
+	logins   = answered[:5]
+)
+
+// table of kinds, in the order of the documentation. Titles and audience of findings are those of detect.
+var table = func() []KindInfo {
+	all := slices.Clone(own[:1])
+	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
+		all = append(all, KindInfo{
+			Kind: Kind(k.String()), Title: k.Title(), Owner: k.Audience().Has(detect.Owner), Desk: k.Audience().Has(detect.Desk),
+			Critical: k.Severity() == detect.Critical, Answers: slices.Contains(answered, k), finding: k, login: slices.Contains(logins, k),
+		})
+	}
+	return append(all, own[1:]...)
+}()
+
+// Kinds lists every kind of notice.
+func Kinds() []KindInfo { return slices.Clone(table) }
+
+func infoOf(k Kind) (KindInfo, bool) {
+	i := slices.IndexFunc(table, func(i KindInfo) bool { return i.Kind == k })
+	if i < 0 {
+		return KindInfo{}, false
+	}
+	return table[i], true
+}

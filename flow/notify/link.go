@@ -1,0 +1,312 @@
+package notify
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// A link's token is 33 bytes in base64url: an id, what pressing the button does, and a code that binds the two.
+//
+//	id   = HMAC-SHA256(LinkKey, "id", key of the notice, person, which pair, when it ends), 16 bytes
+//	code = HMAC-SHA256(LinkKey, "code", id, action), 16 bytes
+//
+// Both follow from the notice and LinkKey, so that every try of a message carries the same links and nothing that opens
+// anything is stored: the store has SHA-256 of the id. "mine" and "not-mine" share an id and thereby one row of the store,
+// whose one conditional write says which of them was first. A token that is not ours costs no look into the store.
+// Another LinkKey ends all links not yet used.
+
+// Actions of links.
+const (
+	Mine    = "mine"
+	NotMine = "not-mine"
+	Off     = "off"
+
+	answer = "answer" // stored for the pair of mine and not-mine
+)
+
+var actions = []string{Mine, NotMine, Off}
+
+const (
+	idSize    = 16
+	tokenSize = idSize + 1 + idSize
+	offLife   = 90 * 24 * time.Hour // people switch notices off in old mails
+	actFor    = 30 * time.Second    // the longest that doing what a link asks for takes
+)
+
+// mac is HMAC-SHA256 over parts, each with its length before it, cut to 16 bytes.
+func (n *Notifier) mac(parts ...string) []byte {
+	h := hmac.New(sha256.New, n.o.LinkKey)
+	h.Write([]byte("ringfence answer link"))
+	for _, p := range parts {
+		var size [4]byte
+		binary.BigEndian.PutUint32(size[:], uint32(len(p)))
+		h.Write(size[:])
+		h.Write([]byte(p))
+	}
+	return h.Sum(nil)[:idSize]
+}
+
+func pairOf(action string) string {
+	if action == Off {
+		return Off
+	}
+	return answer
+}
+
+// token of a link; the same for the same arguments.
+func (n *Notifier) token(notice, person, action string, ends time.Time) string {
+	id := n.mac("id", notice, person, pairOf(action), ends.UTC().Format(time.RFC3339))
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(id, []byte{byte(slices.Index(actions, action))}, n.mac("code", string(id), action)))
+}
+
+// open reads a token: what is stored for it, and its action.
+func (n *Notifier) open(token string) (hash, action string, err error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(token, "=."))
+	if err != nil || len(b) != tokenSize || int(b[idSize]) >= len(actions) || len(n.o.LinkKey) == 0 {
+		return "", "", ErrLink
+	}
+	action = actions[b[idSize]]
+	if !hmac.Equal(b[idSize+1:], n.mac("code", string(b[:idSize]), action)) {
+		return "", "", ErrLink
+	}
+	return hashOf(b[:idSize]), action, nil
+}
+
+func hashOf(id []byte) string {
+	sum := sha256.Sum256(id)
+	return hex.EncodeToString(sum[:])
+}
+
+// linksTo are the links of a notice to one person, as the store keeps them.
+func (n *Notifier) linksTo(d *draft, person string) []store.Link {
+	var out []store.Link
+	add := func(action string, ends time.Time, about any) {
+		b, _ := json.Marshal(about) // plain texts
+		id := n.mac("id", d.key, person, action, ends.UTC().Format(time.RFC3339))
+		out = append(out, store.Link{Hash: hashOf(id), Person: person, Action: action, Line: d.line, Data: b, Expires: ends})
+	}
+	if n.o.LinksURL == "" || !strings.HasPrefix(person, "customer/") {
+		return nil
+	}
+	if d.info.Answers && d.line != "" {
+		add(answer, d.Until, d.about())
+	}
+	if !d.critical() && d.info.Kind != Test {
+		add(Off, d.Until.Add(offLife), about{Kind: d.info.Kind})
+	}
+	return out
+}
+
+// about is the Data of a link, which Acts get: what the notice was about.
+type about struct {
+	Kind    Kind   `json:"kind"`
+	Finding string `json:"finding,omitempty"` // key
+	Address string `json:"address,omitempty"`
+	Agent   string `json:"agent,omitempty"`
+	Family  string `json:"family,omitempty"`
+	Place   string `json:"place,omitempty"`
+	Account string `json:"account,omitempty"`
+}
+
+func (d *draft) about() about {
+	text := func(key string) string { s, _ := d.Evidence[key].(string); return s }
+	a := about{Kind: d.info.Kind, Finding: d.Finding, Agent: text("agent"), Family: text("family"), Place: text("place"), Account: d.account, Address: d.Source}
+	if a.Address == "" {
+		a.Address = text("address")
+	}
+	return a
+}
+
+// urls of a notice's links to a person, by action. None without LinksURL, and for a person that gets none.
+func (n *Notifier) urls(d *draft, person string) map[string]string {
+	out := map[string]string{}
+	for _, l := range n.linksTo(d, person) {
+		for _, action := range actions {
+			if pairOf(action) == l.Action {
+				out[action] = n.o.LinksURL + LinkPath + n.token(d.key, person, action, l.Expires)
+			}
+		}
+	}
+	return out
+}
+
+// offKind is the kind that an "off" link switches off: a digest has all kinds in it.
+func offKind(k Kind) Kind {
+	if k == Digest {
+		return "*"
+	}
+	return k
+}
+
+// Link is what a link is about. It changes nothing. Errors: ErrLink, or the store is unavailable. A link that was used or
+// has expired is no error here: the view says so, and of a used one what it did.
+func (n *Notifier) Link(ctx context.Context, token string) (LinkView, error) {
+	hash, action, err := n.open(token)
+	if err != nil {
+		return LinkView{}, err
+	}
+	l, err := n.o.Store.Link(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return LinkView{}, ErrLink
+	}
+	if err != nil {
+		return LinkView{}, err
+	}
+	return n.linkView(&l, action, time.Now()), nil
+}
+
+// Use does what a link asks for, once: it is marked used before anything is done, so that a crash in between does nothing
+// twice. A further use does nothing; it gets ErrUsed, or ErrExpired, with the view that says what the first one did.
+// Doing it goes on when ctx ends: somebody who closes the page has still pressed the button.
+func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (LinkView, error) {
+	v, err := n.Link(ctx, token)
+	switch {
+	case err != nil:
+		return v, err
+	case v.Used:
+		return v, ErrUsed
+	case v.Expired:
+		return v, ErrExpired
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actFor)
+	defer cancel()
+	hash, action, _ := n.open(token)
+	l, err := n.o.Store.Link(ctx, hash)
+	if err != nil {
+		return v, err
+	}
+	err = n.o.Store.UseLink(ctx, hash, time.Now(), n.linkFact(FactUsed, &l, map[string]any{"action": action, "from": from.String()}))
+	if errors.Is(err, store.ErrInUse) { // somebody was quicker
+		if v, err = n.Link(ctx, token); err == nil {
+			err = ErrUsed
+		}
+		return v, err
+	}
+	if err != nil {
+		return v, err
+	}
+	v.Used = true
+	v.Result = n.act(ctx, &l, action)
+	if err := n.o.Store.LinkResult(ctx, hash, v.Result); err != nil {
+		n.log.Warn("what a link did could not be recorded", "notice", l.Notice, "action", action, "error", err)
+	}
+	return v, nil
+}
+
+func (n *Notifier) linkFact(kind string, l *store.Link, body map[string]any) store.Fact {
+	body["notice"], body["person"] = l.Notice, l.Person
+	b, _ := json.Marshal(body) // plain texts and numbers
+	account, _, _ := customerOf(l.Person)
+	return store.Fact{At: time.Now().UTC(), Kind: kind, Line: l.Line, Account: account, Body: b}
+}
+
+// act does it and says in words what came of it. A failure is told to the person at once, with what to do instead.
+func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string {
+	var done string
+	var err error
+	var a about
+	switch act := &n.o.Act; {
+	case json.Unmarshal(l.Data, &a) != nil:
+		err = errors.New("its data cannot be read")
+	case action == Mine && act.Mine != nil:
+		done, err = act.Mine(ctx, l.Line, l.Data)
+	case action == NotMine && act.NotMine != nil:
+		done, err = act.NotMine(ctx, l.Line, l.Data)
+	case action == Off && act.Off != nil:
+		done, err = act.Off(ctx, l.Person, offKind(a.Kind))
+	}
+	said := map[string]string{Mine: "You answered: that was me.", NotMine: "You answered: that was not me.", Off: "You switched this notice off."}[action]
+	switch {
+	case err != nil:
+		n.log.Error("what a link asks for failed", "notice", l.Notice, "action", action, "line", l.Line, "error", err)
+		done = "Your answer is recorded, but what it asks for could not be done just now. Please do not wait: " + n.o.Help.reach() + "."
+	case done == "":
+		done = "Your answer is recorded."
+	}
+	result := said + " " + clean(done, 2000)
+	f := n.linkFact(FactDone, l, map[string]any{"action": action, "result": result, "failed": err != nil})
+	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{f}}); err != nil {
+		n.log.Warn("what a link did could not be written to the journal", "notice", l.Notice, "action", action, "error", err)
+	}
+	return result
+}
+
+// reach is how to get help, as part of a sentence.
+func (h *Help) reach() string {
+	switch {
+	case h.Phone != "":
+		return "call " + h.provider() + " on " + h.Phone
+	case h.Mail != "":
+		return "write to " + h.provider() + " at " + h.Mail
+	}
+	return "get in touch with " + h.provider()
+}
+
+func (h *Help) provider() string {
+	if h.Provider == "" {
+		return "your telephone provider"
+	}
+	return h.Provider
+}
+
+func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkView {
+	v := LinkView{Action: action, Line: l.Line, Used: !l.Used.IsZero(), Result: l.Result, Expired: l.Used.IsZero() && !l.Expires.After(now)}
+	var a about
+	if json.Unmarshal(l.Data, &a) == nil {
+		v.Kind = a.Kind
+	}
+	info, _ := infoOf(v.Kind)
+	what := info.Title
+	if l.Line != "" {
+		what += " – line " + l.Line
+	}
+	switch action {
+	case Mine:
+		v.Title, v.Button = "Was this you?", "That was me"
+		v.Text = []string{what + ".", "If you press the button, we note that this was you or one of your people. We will not ask about the same phone at the same place again."}
+	case NotMine:
+		v.Title, v.Button = "This was not you?", "Not me: lock the line"
+		v.Text = []string{what + ".", "If you press the button, we lock line " + l.Line + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
+	case Off:
+		v.Title, v.Button = "Switch this notice off?", "Switch it off"
+		v.Text = []string{"If you press the button, you get no more notices of this kind: " + offWords(v.Kind) + ". Grave warnings come all the same. It can be switched on again at any time."}
+	}
+	if v.Used && v.Result == "" {
+		v.Result = "This was answered, but what came of it is not recorded. To be sure, " + n.o.Help.reach() + "."
+	}
+	if v.Expired {
+		v.Text = append(v.Text[:1:1], "This link has expired. If it still matters, "+n.o.Help.reach()+".")
+	}
+	return v
+}
+
+// offWords names what an "off" link switches off.
+func offWords(k Kind) string {
+	info, _ := infoOf(k)
+	if k == Digest {
+		return "all that is not urgent"
+	}
+	return "“" + info.Title + "”"
+}
+
+// customerOf takes "customer/ID/contact" apart.
+func customerOf(person string) (customer, contact string, ok bool) {
+	rest, ok := strings.CutPrefix(person, "customer/")
+	if !ok {
+		return "", "", false
+	}
+	customer, contact, ok = strings.Cut(rest, "/")
+	return customer, contact, ok
+}

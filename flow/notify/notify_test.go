@@ -1,0 +1,275 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/detect"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+)
+
+func equal(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
+	}
+}
+
+const (
+	owner = "customer/acme/office"
+	desk  = "desk/fraud@provider.example"
+)
+
+func TestEachKindGoesToItsPeople(t *testing.T) {
+	w := newWorld(t, nil)
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, PasswordChanged: {owner}, Digest: nil, Test: nil}
+	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
+		kind := Kind(k.String())
+		if k.Audience().Has(detect.Owner) {
+			want[kind] = append(want[kind], owner)
+		}
+		if k.Audience().Has(detect.Desk) {
+			want[kind] = append(want[kind], desk)
+		}
+		w.n.storm.init()
+		w.finding(k, "2002", int(k)*100)
+		w.follow()
+	}
+	w.device("2001")
+	_, err := w.book.Lock(t.Context(), "staff", "2001", "calls abroad at night", true)
+	w.must(err)
+	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
+	w.must(err)
+	w.n.storm.init()
+	w.follow()
+	if len(want) != len(Kinds()) {
+		t.Fatalf("%d kinds, the test knows %d", len(Kinds()), len(want))
+	}
+	for kind, people := range want {
+		var states []string
+		for _, p := range people {
+			states = append(states, p+" queued")
+		}
+		equal(t, string(kind), w.states(kind), states)
+	}
+}
+
+func TestWhoIsTold(t *testing.T) {
+	type contact = account.Contact
+	off, digest := map[string]account.Wish{"*": account.WishOff}, map[string]account.Wish{"new-device": account.WishDigest}
+	for name, c := range map[string]struct {
+		contacts []contact
+		courtesy account.Courtesy
+		channels map[string]Send
+		raise    func(*world)
+		kind     Kind
+		want     []string
+	}{
+		"all contacts of the line": {
+			contacts: []contact{{ID: "b", Mail: "b@acme.example", Lines: []string{"2001"}}, {ID: "c", Mail: "c@acme.example", Lines: []string{"2002"}}},
+			want:     []string{"customer/acme/b queued", owner + " queued"},
+		},
+		"one address once": {contacts: []contact{{ID: "same", Mail: "Anna@acme.example"}}, want: []string{owner + " queued"}},
+		"a webhook":        {contacts: []contact{{ID: "hook", URL: "https://acme.example/hook"}}, want: []string{"customer/acme/hook queued", owner + " queued"}},
+		"wishes":           {contacts: []contact{{ID: "d", Mail: "d@acme.example", Kinds: digest}, {ID: "o", Mail: "o@acme.example", Kinds: off}}, want: []string{"customer/acme/d digest", "customer/acme/o off", owner + " queued"}},
+		"critical ones come all the same": {
+			contacts: []contact{{ID: "o", Mail: "o@acme.example", Kinds: off}}, kind: Kind(detect.HostingLogin.String()),
+			raise: func(w *world) { w.finding(detect.HostingLogin, "2001", 1) }, want: []string{"customer/acme/o queued", owner + " queued", desk + " queued"},
+		},
+		"no way to send":                    {channels: map[string]Send{}, want: []string{owner + " kept"}},
+		"courtesy off":                      {courtesy: account.CourtesyOff},
+		"courtesy for agents, a new place":  {courtesy: account.CourtesyAgent, raise: func(w *world) { w.fact("device.new", "2001", `{"address":"192.0.2.1","new":"address"}`) }},
+		"courtesy for agents, a new agent":  {courtesy: account.CourtesyAgent, raise: func(w *world) { w.fact("device.new", "2001", `{"address":"192.0.2.1","new":"agent"}`) }, want: []string{owner + " queued"}},
+		"the first phone of a fresh line":   {raise: func(w *world) { w.fact("device.new", "2001", `{"address":"192.0.2.1","new":"both","first":true}`) }},
+		"a line that is gone":               {raise: func(w *world) { w.fact("device.new", "gone", `{"address":"192.0.2.1","new":"both"}`) }},
+		"a body that is none":               {raise: func(w *world) { w.fact("device.new", "2001", `[1]`) }},
+		"a finding of a kind there is none": {raise: func(w *world) { w.fact("finding.raised", "2001", `{"key":"x","kind":"moon-phase"}`) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(o *Options) {
+				if c.channels != nil {
+					o.Channels = c.channels
+				}
+			})
+			for _, x := range c.contacts {
+				w.contact(x)
+			}
+			if c.courtesy != "" {
+				_, err := w.book.EditCustomer(t.Context(), "test", "acme", book.CustomerEdit{Courtesy: &c.courtesy})
+				w.must(err)
+			}
+			if c.raise == nil {
+				c.raise = func(w *world) { w.device("2001") }
+			}
+			if c.kind == "" {
+				c.kind = NewDevice
+			}
+			c.raise(w)
+			w.follow()
+			equal(t, "deliveries", w.states(c.kind), c.want)
+		})
+	}
+}
+
+// Guards: a customer without contacts must not lose its notices, and later a contact can be sent them.
+func TestNobodyToTellIsKept(t *testing.T) {
+	w := newWorld(t, nil)
+	w.must(w.book.DeleteContact(t.Context(), "test", "acme", "office"))
+	w.device("2001")
+	w.follow()
+	all, err := w.n.List(t.Context(), Filter{})
+	if err != nil || len(all) != 1 || all[0].State != "kept" || len(all[0].Deliveries) != 0 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	shown, err := w.n.Show(t.Context(), all[0].ID)
+	if err != nil || !strings.Contains(shown.Text, "line 2001") {
+		t.Errorf("%v\n%s", err, shown.Text)
+	}
+	if _, err := w.n.Resend(t.Context(), all[0].ID, "", "staff"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("resent to nobody: %v", err)
+	}
+	w.contact(account.Contact{ID: "office", Mail: "anna@acme.example"})
+	if _, err := w.n.Resend(t.Context(), all[0].ID, "", "staff"); err != nil {
+		t.Fatal(err)
+	}
+	w.sendDue()
+	if got := w.messages(); len(got) != 1 || got[0].To != "anna@acme.example" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Guards: the first start on an old journal must not send mail about all its history, and a second start must not skip
+// what came after the first.
+func TestHistoryMakesNoStorm(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 3 {
+		w.finding(detect.HostingLogin, "2001", 1)
+	}
+	w.f = &follower{n: w.notifier(nil)} // a restart before anything was read
+	w.follow()
+	if got := len(w.notices(store.NoticeFilter{})); got != 1 {
+		t.Errorf("%d notices of one finding raised after the first start", got)
+	}
+	old := newWorld(t, nil)
+	for i := range 50 {
+		old.finding(detect.HostingLogin, "2001", i)
+	}
+	_, err := old.db.Advance(t.Context(), store.Step{Stage: "other", From: 0, To: 1})
+	old.must(err)
+	fresh := &Notifier{o: old.n.o, log: old.n.log}
+	end, err := fresh.journalEnd(t.Context())
+	facts, _ := old.db.Facts(t.Context(), store.FactFilter{Limit: 1000})
+	if err != nil || end != facts[len(facts)-1].Seq {
+		t.Errorf("end %d, %v; want %d", end, err, facts[len(facts)-1].Seq)
+	}
+}
+
+func TestOneLoginIsOneMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, raise := range map[string][]func(*world){
+			"in one batch": {func(w *world) {
+				w.device("2001")
+				w.finding(detect.HostingLogin, "2001", 1)
+				w.finding(detect.Travel, "2001", 1)
+			}},
+			"the finding a batch later":  {func(w *world) { w.device("2001") }, func(w *world) { w.finding(detect.HostingLogin, "2001", 1) }},
+			"the finding a batch sooner": {func(w *world) { w.finding(detect.HostingLogin, "2001", 1) }, func(w *world) { w.device("2001") }},
+		} {
+			w := newWorld(t, func(o *Options) { o.Desk = nil })
+			for _, r := range raise {
+				r(w)
+				w.follow()
+				w.sendDue()
+				pass(time.Second)
+			}
+			pass(together)
+			w.sendDue()
+			got := w.messages()
+			if len(got) != 1 || got[0].Kind != Kind(detect.HostingLogin.String()) {
+				t.Errorf("%s: %d mails: %+v", name, len(got), kinds(got))
+			}
+			if name == "in one batch" && len(got) == 1 && !strings.Contains(got[0].Text, "nobody travels so fast") {
+				t.Errorf("%s: the other sign is left out:\n%s", name, got[0].Text)
+			}
+			_ = w.db.Close()
+		}
+	})
+}
+
+// Guards: a courtesy mail must come when nothing graver was said, also when another login at the same line was grave.
+func TestCourtesyMailComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Desk = nil })
+		w.finding(detect.HostingLogin, "2001", 1)
+		pass(time.Minute)
+		w.device("2001")
+		w.finding(detect.HostingLogin, "2002", 1)
+		w.follow()
+		w.sendDue()
+		pass(together)
+		w.sendDue()
+		if got := kinds(w.messages()); !slices.Contains(got, NewDevice) || len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+		_ = w.db.Close()
+	})
+}
+
+func kinds(ms []Message) (out []Kind) {
+	for _, m := range ms {
+		out = append(out, m.Kind)
+	}
+	return out
+}
+
+func TestStormWaitsForADigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Storm = 5; o.Desk = nil })
+		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+		for i := range 60 {
+			w.finding(detect.Guessing, "2001", i)
+			w.finding(detect.HostingLogin, "2002", i)
+			pass(11 * time.Second)
+			w.follow()
+			if i == 7 { // a restart must not forget what it sent
+				w.n = w.notifier(func(o *Options) { o.Storm = 5; o.Desk = nil })
+				w.f = &follower{n: w.n}
+			}
+		}
+		w.sendDue()
+		count := map[string]int{}
+		for _, m := range w.messages() {
+			count[m.Channel+" "+string(m.Kind)]++
+		}
+		// Both kinds count: 5 in all for what can wait, 15 for what cannot.
+		if m, c := count["mail guessing"], count["mail hosting-login"]; m+c != 15 || m > 3 || count["webhook guessing"] != 60 || count["webhook hosting-login"] != 60 {
+			t.Errorf("%v", count)
+		}
+		w.must(w.n.digests(context.Background(), time.Now()))
+		pass(time.Hour)
+		for range 3 { // once is enough
+			w.must(w.n.digests(context.Background(), time.Now()))
+		}
+		w.sendDue()
+		var digests []Message
+		for _, m := range w.messages() {
+			if m.Kind == Digest {
+				digests = append(digests, m)
+			}
+		}
+		if len(digests) != 1 || digests[0].To != "anna@acme.example" || !strings.Contains(digests[0].Text, "And 65 more") {
+			t.Errorf("%d digests: %+v", len(digests), digests)
+		}
+		if left := w.notices(store.NoticeFilter{State: string(store.Digest)}); len(left) != 0 {
+			t.Errorf("%d still wait", len(left))
+		}
+		_ = w.db.Close()
+	})
+}

@@ -1,0 +1,131 @@
+package notify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// notice decides who gets a draft, over which channel and when.
+func (n *Notifier) notice(d *draft, now time.Time, out *tally) store.Notice {
+	d.Until = d.at.Add(n.o.LinkLife).UTC().Truncate(time.Second)
+	x := store.Notice{Key: d.key, Kind: string(d.info.Kind), Line: d.line, Account: d.account, At: d.at, Data: d.json()}
+	for _, to := range n.recipients(d) {
+		x.Deliveries = append(x.Deliveries, n.delivery(d, to, now, out))
+		x.Links = append(x.Links, n.linksTo(d, to.person)...)
+	}
+	return x
+}
+
+// recipient is somebody whom a notice is for.
+type recipient struct {
+	person, name, channel, address string
+	wish                           account.Wish
+}
+
+// recipients of a draft, each address once. The customer's contacts come first: who is both gets the owner's notice.
+func (n *Notifier) recipients(d *draft) []recipient {
+	var all []recipient
+	add := func(r recipient) {
+		same := func(o recipient) bool { return o.channel == r.channel && strings.EqualFold(o.address, r.address) }
+		if r.address != "" && !slices.ContainsFunc(all, same) {
+			all = append(all, r)
+		}
+	}
+	if d.info.Owner {
+		for _, r := range n.contacts(d) {
+			add(r)
+		}
+	}
+	if d.info.Desk {
+		for _, address := range n.o.Desk {
+			add(recipient{person: store.Short("desk/" + address), channel: Mail, address: address})
+		}
+	}
+	for _, h := range n.o.Hooks {
+		if len(h.Kinds) == 0 || slices.Contains(h.Kinds, d.info.Kind) {
+			add(recipient{person: store.Short("hook/" + h.URL), channel: Webhook, address: h.URL})
+		}
+	}
+	return all
+}
+
+func (n *Notifier) contacts(d *draft) []recipient {
+	c, ok := n.o.Book.Customer(d.account)
+	if !ok {
+		return nil
+	}
+	var all []recipient
+	for i := range c.Contacts {
+		x := &c.Contacts[i]
+		if d.line == "" || x.About(d.line) { // what is about the account is for every contact
+			all = append(all, contactRecipient(c.ID, x, d))
+		}
+	}
+	return all
+}
+
+func contactRecipient(customer string, c *account.Contact, d *draft) recipient {
+	r := recipient{person: "customer/" + customer + "/" + c.ID, name: c.Name, channel: Mail, address: c.Mail, wish: account.WishNow}
+	if c.Mail == "" {
+		r.channel, r.address = Webhook, c.URL
+	}
+	if !d.critical() {
+		r.wish = c.Wants(string(d.info.Kind))
+	}
+	return r
+}
+
+// delivery of a draft to one recipient. A critical one is wanted whatever the person's wishes.
+func (n *Notifier) delivery(d *draft, to recipient, now time.Time, out *tally) store.Delivery {
+	x := store.Delivery{
+		Person: to.person, Channel: to.channel, Address: to.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, to.person, to.channel),
+	}
+	if d.info.Kind == NewDevice {
+		x.Next = now.Add(together)
+	}
+	limit := n.o.Storm
+	if d.critical() {
+		limit *= 3
+	}
+	_, open := n.o.Channels[to.channel]
+	switch {
+	case to.wish == account.WishOff:
+		x.State, x.Error = store.Off, "switched off by the person"
+	case !open:
+		x.State, x.Error = store.Kept, "there is no way to send this"
+	case to.channel != Mail: // machines need no digest
+	case to.wish == account.WishDigest:
+		x.State = store.Digest
+	case n.storm.count(to.person, now)+out.mails[to.person] >= limit:
+		x.State, x.Error = store.Digest, "more than so many notices within an hour"
+	default:
+		out.mails[to.person]++
+	}
+	out.kinds = append(out.kinds, made{d.info.Kind, x.State})
+	return x
+}
+
+// messageID follows from what is sent to whom, so that it is the same whoever makes it, however often.
+func (n *Notifier) messageID(key, person, channel string) string {
+	sum := sha256.Sum256([]byte(key + "\x00" + person + "\x00" + channel))
+	return hex.EncodeToString(sum[:16]) + "@" + n.o.From
+}
+
+// tally is what a step that is not yet written would count.
+type tally struct {
+	mails map[string]int // by person, to be sent at once
+	kinds []made
+}
+
+type made struct {
+	kind  Kind
+	state store.DeliveryState
+}
+
+func newTally() *tally { return &tally{mails: map[string]int{}} }

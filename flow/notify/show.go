@@ -1,0 +1,229 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// View is a notice as people look at it afterwards.
+type View struct {
+	ID         int64
+	Kind       Kind
+	Title      string
+	Line       string
+	Account    string
+	At         time.Time
+	State      string // of all deliveries: "kept" when there was nobody to send it to
+	Deliveries []DeliveryView
+}
+
+// DeliveryView is one delivery of a notice.
+type DeliveryView struct {
+	Person, Channel, Address string
+	State                    string
+	Tries                    int64
+	Next                     time.Time // of the next try; zero is none
+	Sent                     time.Time
+	Error                    string
+	MessageID                string
+}
+
+// Filter selects notices; zero fields do not restrict. State is of any of its deliveries. Before is the ID to continue
+// below; Limit 0 is 100, at most 1000.
+type Filter struct {
+	Line, Account string
+	Kind          Kind
+	State         string
+	Before        int64
+	Limit         int
+}
+
+// List is notices, newest first.
+func (n *Notifier) List(ctx context.Context, f Filter) ([]View, error) {
+	all, err := n.o.Store.Notices(ctx, store.NoticeFilter{
+		Line: f.Line, Account: f.Account, Kind: string(f.Kind), State: f.State, Before: f.Before, Limit: min(max(f.Limit, 0), 1000),
+	})
+	out := make([]View, len(all))
+	for i := range all {
+		out[i] = viewOf(&all[i])
+	}
+	return out, err
+}
+
+func viewOf(x *store.Notice) View {
+	d := draftOf(x)
+	v := View{ID: x.ID, Kind: d.info.Kind, Title: d.info.Title, Line: x.Line, Account: x.Account, At: x.At, State: string(store.Kept)}
+	for i := range x.Deliveries {
+		o := &x.Deliveries[i]
+		dv := DeliveryView{Person: o.Person, Channel: o.Channel, Address: o.Address, State: string(o.State), Tries: o.Tries, Sent: o.Sent, Error: o.Error, MessageID: o.Ref}
+		if o.State == store.Queued || o.State == store.Sending {
+			dv.Next = o.Next
+		}
+		v.Deliveries = append(v.Deliveries, dv)
+	}
+	if len(v.Deliveries) > 0 {
+		v.State = v.Deliveries[0].State
+	}
+	for _, o := range v.Deliveries {
+		if o.State != v.State {
+			v.State = "mixed"
+		}
+	}
+	return v
+}
+
+// Shown is a notice with its message as its first person got it, rendered anew; links are left out, since they are that
+// person's.
+type Shown struct {
+	View
+	Subject, Text, HTML string
+}
+
+// Show is one notice; ErrNotFound.
+func (n *Notifier) Show(ctx context.Context, id int64) (Shown, error) {
+	x, err := n.o.Store.Notice(ctx, id)
+	if err != nil {
+		return Shown{}, err
+	}
+	person := ""
+	if len(x.Deliveries) > 0 {
+		person = x.Deliveries[0].Person
+	}
+	v := n.look(&x, person, true)
+	s := Shown{View: viewOf(&x)}
+	if s.Text, s.HTML, err = n.words.render(v); err != nil {
+		s.Text, s.HTML, err = n.builtin.render(v)
+	}
+	s.Subject = v.Subject
+	return s, err
+}
+
+// Resend sends a notice again to one of its people, or ("") to all of them, and says as which notice. What never arrived
+// and whose links still work is queued once more; else a new notice repeats the old one with links of its own, for mail
+// servers drop what they have seen under the same Message-ID. Addresses are those that hold now. It comes whatever the
+// person wishes: somebody has asked for it. ErrNotFound: no such notice, or nobody of that name to send it to.
+func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as int64, err error) {
+	x, err := n.o.Store.Notice(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	now := time.Now()
+	d := draftOf(&x)
+	to := n.again(&x, &d, person)
+	if len(to) == 0 {
+		return 0, fmt.Errorf("notice %d: %w: nobody to send it to", id, ErrNotFound)
+	}
+	if len(to) == 1 && d.Until.After(now) {
+		i := slices.IndexFunc(x.Deliveries, func(o store.Delivery) bool { return o.Person == to[0].person && o.Channel == to[0].channel })
+		if i >= 0 && unsent(x.Deliveries[i].State) && n.o.Channels[to[0].channel] != nil {
+			o := x.Deliveries[i]
+			o.Address = to[0].address
+			err := n.o.Store.Requeue(ctx, o, now, resent(&x, person, by, now))
+			n.wake()
+			return id, err
+		}
+	}
+	return n.repeat(ctx, &x, d, to, person, by, now)
+}
+
+func unsent(s store.DeliveryState) bool {
+	return s == store.Kept || s == store.Bounced || s == store.Failed || s == store.Queued
+}
+
+// again is who gets a notice once more: its people, at their present addresses, and for one that found nobody those who
+// would get it now.
+func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
+	var to []recipient
+	for i := range x.Deliveries {
+		o := &x.Deliveries[i]
+		r := recipient{person: o.Person, channel: o.Channel, address: o.Address, wish: account.WishNow}
+		if customer, contact, ok := customerOf(o.Person); ok {
+			c := n.contact(customer, contact)
+			if c == nil {
+				continue
+			}
+			r = contactRecipient(customer, c, d)
+			r.wish = account.WishNow
+		}
+		if person == "" || person == o.Person {
+			to = append(to, r)
+		}
+	}
+	if len(x.Deliveries) > 0 {
+		return to
+	}
+	for _, r := range n.recipients(d) {
+		if person == "" || person == r.person {
+			r.wish = account.WishNow
+			to = append(to, r)
+		}
+	}
+	return to
+}
+
+// repeat writes a new notice that says the same.
+func (n *Notifier) repeat(ctx context.Context, x *store.Notice, d draft, to []recipient, person, by string, now time.Time) (int64, error) {
+	d.key = store.Short("again/" + strconv.FormatInt(x.ID, 10) + "/" + person + "/" + strconv.FormatInt(now.UnixMicro(), 10))
+	d.Again, d.Until = x.ID, now.Add(n.o.LinkLife).UTC().Truncate(time.Second)
+	y := store.Notice{Key: d.key, Kind: x.Kind, Line: x.Line, Account: x.Account, At: x.At, Data: d.json()}
+	for _, r := range to {
+		y.Deliveries = append(y.Deliveries, n.atOnce(&d, r, now))
+		y.Links = append(y.Links, n.linksTo(&d, r.person)...)
+	}
+	return n.write(ctx, y, resent(x, person, by, now))
+}
+
+// atOnce is a delivery that neither wishes nor storms hold back.
+func (n *Notifier) atOnce(d *draft, r recipient, now time.Time) store.Delivery {
+	o := store.Delivery{Person: r.person, Channel: r.channel, Address: r.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, r.person, r.channel)}
+	if _, open := n.o.Channels[r.channel]; !open {
+		o.State, o.Error = store.Kept, "there is no way to send this"
+	}
+	return o
+}
+
+func (n *Notifier) write(ctx context.Context, x store.Notice, facts ...store.Fact) (int64, error) {
+	done, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Notices: []store.Notice{x}, Facts: facts})
+	if err != nil || len(done.Notices) != 1 {
+		return 0, err
+	}
+	for i := range x.Deliveries {
+		n.stats.made([]made{{Kind(x.Kind), x.Deliveries[i].State}})
+	}
+	n.wake()
+	return done.Notices[0].ID, nil
+}
+
+func resent(x *store.Notice, person, by string, now time.Time) store.Fact {
+	b, _ := json.Marshal(map[string]any{"notice": x.ID, "person": person, "by": clean(by, 80)}) // plain texts and numbers
+	return store.Fact{At: now.UTC(), Kind: FactResent, Line: x.Line, Account: x.Account, Body: b}
+}
+
+// ErrAddress says that a test cannot be sent to an address.
+var ErrAddress = errors.New("not an address to send to")
+
+// TestNotice sends a test to a mail address or the URL of a webhook, through the outbox like every other, and gives the
+// notice's id: List and Show tell what became of it. ErrAddress.
+func (n *Notifier) TestNotice(ctx context.Context, to string) (int64, error) {
+	r := recipient{person: "desk/" + to, channel: Mail, address: to}
+	if account.CheckMail(to) != nil {
+		r = recipient{person: "hook/" + to, channel: Webhook, address: to}
+		if err := account.CheckHook(to); err != nil {
+			return 0, fmt.Errorf("%w: %.80q is neither a mail address nor the URL of a webhook", ErrAddress, to)
+		}
+	}
+	r.person = store.Short(r.person)
+	now := time.Now()
+	info, _ := infoOf(Test)
+	d := draft{info: info, key: store.Short("test/" + strconv.FormatInt(now.UnixMicro(), 10) + "/" + to), at: now}
+	x := store.Notice{Key: d.key, Kind: string(Test), At: now, Data: d.json(), Deliveries: []store.Delivery{n.atOnce(&d, r, now)}}
+	return n.write(ctx, x)
+}

@@ -1,0 +1,343 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+// view is what templates see: finished, cleaned texts. Operators' templates may use all of it.
+type view struct {
+	Kind     Kind
+	Notice   int64
+	Title    string // heading
+	Subject  string
+	Provider string
+	Name     string // of the person; "" is none
+	Desk     bool   // for the fraud desk
+	Critical bool
+
+	Line     string // id; "" is none
+	LineName string
+	Number   string // "+442079460000"
+	Customer string // name, else id
+	When     string // "Monday 23 November 2026, 14:05 GMT (Europe/London)"
+
+	Text    string   // what happened, of a finding
+	Also    []string // further findings about the same login
+	Meaning string   // of a finding
+	Advice  []string
+	Rows    []row // what is known, for a table
+	By, Why string
+	Seen    seen
+
+	Used, Settled, Running, Level string // money, of usage-level
+	Calls                         string // how many are in progress
+	Items                         []shownItem
+	More                          int // notices of a digest that are not in Items
+
+	Buttons []button
+	Lasts   string // until when the buttons work
+	OffURL  string
+	OffText string // how to switch the notice off, without the URL
+	Help    Help
+	Shown   bool // for somebody else's eyes: links are left out and said to be
+}
+
+type row struct{ Label, Value string }
+
+type button struct {
+	Label, URL string
+	Danger     bool
+}
+
+type shownItem struct{ When, Line, Title, Text string }
+
+// seen is a login as it was seen.
+type seen struct {
+	Agent, Address, Where, New string
+	Call, Hosting              bool
+}
+
+// look makes the view of a notice for one person.
+func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
+	d := draftOf(x)
+	v := &view{
+		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
+		Line: d.line, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+	}
+	customer, contact, owner := customerOf(person)
+	v.Desk = !owner && person != ""
+	if c := n.contact(customer, contact); owner && c != nil {
+		v.Name = clean(c.Name, 80)
+	}
+	zone := n.about(v, &d)
+	v.When = when(x.At, zone)
+	if k := d.info.finding; k != 0 {
+		v.Meaning, v.Advice = k.Meaning(), k.Advice()
+	}
+	v.evidence(&d, zone)
+	for _, it := range d.Items {
+		info, _ := infoOf(it.Kind)
+		v.Items = append(v.Items, shownItem{when(it.At, zone), it.Line, info.Title, it.Text})
+	}
+	v.More = len(d.Bundled) - len(d.Items)
+	n.answers(v, &d, person, zone)
+	return v
+}
+
+// about fills in whose line it is and gives the time zone to tell times in.
+func (n *Notifier) about(v *view, d *draft) *time.Location {
+	zone := n.o.Zone
+	if l, ok := n.o.Book.Line(d.line); ok {
+		v.LineName, zone = clean(l.Name(), 80), l.Zone()
+		if l.Number() != "" {
+			v.Number = "+" + l.Number()
+		}
+	}
+	if c, ok := n.o.Book.Customer(d.account); ok {
+		v.Customer = clean(c.Name, 80)
+		if z, err := time.LoadLocation(c.ZoneInForce); err == nil {
+			zone = z
+		}
+	}
+	if v.Customer == "" {
+		v.Customer = d.account
+	}
+	return zone
+}
+
+// answers fills in the buttons and how to switch the notice off.
+func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location) {
+	urls := n.urls(d, person)
+	if v.Shown {
+		for action := range urls {
+			urls[action] = ""
+		}
+	}
+	if u, ok := urls[Mine]; ok {
+		v.Buttons = []button{{"That was me", u, false}, {"Not me: lock the line", urls[NotMine], true}}
+		if d.info.Kind == UsageLevel {
+			v.Buttons[0].Label, v.Buttons[1].Label = "These are our calls", "Not ours: lock the line"
+		}
+		v.Lasts = when(d.Until, zone)
+	}
+	u, off := urls[Off]
+	v.OffURL = u
+	switch {
+	case v.Desk:
+		v.OffText = "You get this because your address is set up as the fraud desk's."
+	case off:
+		v.OffText = "You get this because you are a contact of " + v.Customer + ". To switch off notices of this kind (" + offWords(d.info.Kind) + "):"
+	case v.Critical:
+		v.OffText = "You get this because you are a contact of " + v.Customer + ". Warnings this grave cannot be switched off; whom they go to is up to you: tell us."
+	default:
+		v.OffText = "You get this because you are a contact of " + v.Customer + ". To switch it off, tell us."
+	}
+}
+
+// evidence fills in what is known of the event, as rows and for the sentences of templates.
+func (v *view) evidence(d *draft, zone *time.Location) {
+	e := d.Evidence
+	if v.Line != "" {
+		v.row("Line", join(", ", v.Line, v.LineName, v.Number))
+	}
+	if v.Desk && d.account != "" {
+		v.row("Customer", d.account)
+	}
+	v.row("When", v.When)
+	v.Seen = readSeen(e, d.Source)
+	v.row("Calls itself", v.Seen.Agent)
+	v.row("Address", v.Seen.Address)
+	v.row("Where", v.Seen.Where)
+	v.other("Before that", e["last"], zone)
+	switch x := e["elsewhere"].(type) {
+	case map[string]any:
+		v.other("Also in use at", x, zone)
+	case []any:
+		for _, o := range x[:min(len(x), 5)] {
+			v.other("Also in use at", o, zone)
+		}
+	}
+	for i := range labels {
+		l := &labels[i]
+		v.row(l.label, l.value(e[l.key], zone))
+	}
+	v.usage(e)
+	v.row("Done by", v.By)
+	v.row("Reason", v.Why)
+	if v.Desk {
+		v.row("Finding", d.Finding)
+	}
+}
+
+func (v *view) row(label, value string) {
+	if value != "" {
+		v.Rows = append(v.Rows, row{label, value})
+	}
+}
+
+type label struct{ key, label, unit string }
+
+// labels of what evidence may say, beyond a login; what is not here is not shown.
+var labels = []label{
+	{"failures", "Wrong logins", ""}, {"sources", "Addresses", ""}, {"lines", "Lines tried", ""}, {"known", "Of these exist here", ""},
+	{"days", "Within", "days"}, {"budget", "Tries left to strangers", "a day"}, {"until", "Locked out until", ""}, {"guesses", "Guesses from", ""},
+	{"given_to", "The challenge went to", ""}, {"replaced_at", "Password replaced", ""}, {"km_at_least", "Distance", "km at least"},
+	{"minutes_between", "Time between", "minutes"}, {"bans", "Sources shut out", ""}, {"from", "From", ""}, {"till", "Until", ""}, {"sample", "Among them", ""},
+}
+
+// value is one figure, time or list of evidence in words; "" is nothing to show.
+func (l *label) value(x any, zone *time.Location) string {
+	var s string
+	switch x := x.(type) {
+	case []any:
+		for _, y := range x[:min(len(x), 10)] {
+			s = join(", ", s, strange(scalar(y), 60))
+		}
+	default:
+		s = strange(scalar(x), maxShown)
+		if t, err := time.Parse(time.RFC3339Nano, scalar(x)); err == nil {
+			s = when(t, zone)
+		}
+	}
+	if s == "" || s == "0" {
+		return ""
+	}
+	return join(" ", s, l.unit)
+}
+
+func (v *view) other(label string, x any, zone *time.Location) {
+	o, _ := x.(map[string]any)
+	if len(o) == 0 {
+		return
+	}
+	s := readSeen(o, "")
+	at := ""
+	if t, err := time.Parse(time.RFC3339Nano, scalar(o["at"])); err == nil {
+		at = when(t, zone)
+	}
+	v.row(label, join(", ", s.Address, s.Where, at))
+}
+
+// usage reads amounts: whole millionths, or decimals in a string.
+func (v *view) usage(e map[string]any) {
+	if v.Kind != UsageLevel {
+		return
+	}
+	v.Level, v.Used = amount(e["level"]), amount(first(e, "used", "unbilled", "total"))
+	v.Settled, v.Running = amount(e["settled"]), amount(e["running"])
+	switch calls := first(e, "calls", "open").(type) {
+	case []any:
+		v.Calls = strconv.Itoa(len(calls))
+	default:
+		v.Calls = scalar(calls)
+	}
+	v.row("Used since the last bill", v.Used)
+	v.row("Of it by calls in progress", v.Running)
+	v.row("Calls in progress", v.Calls)
+	v.row("Warning level", v.Level)
+}
+
+func first(e map[string]any, keys ...string) any {
+	for _, k := range keys {
+		if x, ok := e[k]; ok {
+			return x
+		}
+	}
+	return nil
+}
+
+func amount(x any) string {
+	switch x := x.(type) {
+	case json.Number:
+		if n, err := x.Int64(); err == nil {
+			return pounds(money.Micro(n))
+		}
+	case string:
+		if m, err := money.Parse(x); err == nil {
+			return pounds(m)
+		}
+	}
+	return ""
+}
+
+// pounds is an amount for people: "£12.34", "−£0.50", "£1,234.00".
+func pounds(m money.Micro) string {
+	p, sign := m.Pennies(), ""
+	if p < 0 {
+		p, sign = -p, "−"
+	}
+	whole := strconv.FormatInt(p/100, 10)
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	return fmt.Sprintf("%s£%s.%02d", sign, whole, p%100)
+}
+
+func readSeen(e map[string]any, source string) seen {
+	s := seen{Agent: strange(scalar(e["agent"]), maxShown), Address: clean(scalar(first(e, "address", "source")), 60), New: scalar(e["new"])}
+	if s.Address == "" {
+		s.Address = source
+	}
+	s.Call, _ = e["call"].(bool)
+	s.Hosting, _ = e["hosting"].(bool)
+	network := strange(scalar(e["network"]), 80)
+	if as := scalar(e["asn"]); as != "" && as != "0" {
+		network = join(" ", network, "AS"+as)
+	}
+	s.Where = join(", ", country(scalar(e["country"])), network)
+	if s.Hosting && s.Where != "" {
+		s.Where += " (a data centre)"
+	}
+	return s
+}
+
+// country is the English name of an ISO 3166-1 code; "" of none that there is.
+func country(code string) string {
+	if len(code) != 2 {
+		return ""
+	}
+	region, err := language.ParseRegion(code)
+	if err != nil || !region.IsCountry() {
+		return ""
+	}
+	return display.English.Regions().Name(region)
+}
+
+// scalar is a plain value in words; "" of what is none.
+func scalar(x any) string {
+	switch x := x.(type) {
+	case string:
+		return x
+	case json.Number:
+		return x.String()
+	}
+	return ""
+}
+
+func join(sep string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
+}
+
+// when is a time for people, in their zone and with its name.
+func when(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	t = t.In(zone)
+	s := t.Format("Monday 2 January 2006, 15:04 MST")
+	if name := zone.String(); name != "UTC" && name != "Local" {
+		s += " (" + name + ")"
+	}
+	return s
+}
