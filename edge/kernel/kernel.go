@@ -1,0 +1,59 @@
+// Package kernel has the Linux kernel drop the packets of banned networks before they reach our sockets, where that is
+// allowed: nftables sets with timeouts, for our SIP ports and nothing else of the machine. It must not know why somebody is
+// banned. Where it cannot be used, the SIP transport's own table does the same at 2 µs a packet.
+package kernel
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+)
+
+// Why Open could not: the error says it in words, and the log line can too.
+var (
+	ErrPermission  = errors.New("no permission to set up nftables: it needs root or CAP_NET_ADMIN")
+	ErrUnsupported = errors.New("this system has no nftables (the kernel's nf_tables)")
+)
+
+// Options of Open.
+type Options struct {
+	// Ports are the sockets that we listen on, UDP and TCP alike. An unspecified address stands for every address of the
+	// machine. Nothing else is ever dropped.
+	Ports []netip.AddrPort
+	// Table is the name of the table of family inet; "" is "ringfence". Two processes on one machine need two names: a table
+	// of that name which is there at start is taken for what a crash left behind, and replaced.
+	Table string
+	Max   int          // networks kept; 0 is 131,072. What comes beyond is left to the process
+	Log   *slog.Logger // nil is none
+}
+
+const (
+	defaultMax = 131_072
+	maxTable   = 64
+)
+
+// Stats are figures for metrics; Packets, Bytes and Left only go up while the process lives.
+type Stats struct {
+	Networks       int    // in the kernel now
+	Packets, Bytes uint64 // dropped
+	Left           int64  // networks that were too many
+	Failing        bool   // the kernel does not take changes
+}
+
+// tableName makes a name that nftables takes.
+func tableName(s string) string {
+	if s == "" {
+		return "ringfence"
+	}
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' {
+			return r
+		}
+		return '_'
+	}, s)
+	if s[0] < 'A' { // a digit or a dash
+		s = "t" + s
+	}
+	return s[:min(len(s), maxTable)]
+}
