@@ -22,12 +22,17 @@ type where struct {
 // and adds a condition; its one placeholder is written "?".
 func (w *where) and(cond string, arg any) {
 	w.args = append(w.args, arg)
+	w.plain(strings.ReplaceAll(cond, "?", "$"+strconv.Itoa(len(w.args))))
+}
+
+// plain adds a condition without a placeholder.
+func (w *where) plain(cond string) {
 	if w.sql.Len() == 0 {
 		w.sql.WriteString(" WHERE ")
 	} else {
 		w.sql.WriteString(" AND ")
 	}
-	w.sql.WriteString(strings.ReplaceAll(cond, "?", "$"+strconv.Itoa(len(w.args))))
+	w.sql.WriteString(cond)
 }
 
 // limit ends the query with the next placeholder.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,6 @@ const (
 	noticeColumns   = "id, key, kind, line, account, at, data"
 	deliveryColumns = "notice, person, channel, address, state, tries, claim, next, sent, error, ref"
 	linkColumns     = "hash, notice, person, action, line, data, expires, used, result"
-	// due is also the condition of an index: SQLite uses it only where it is written the same.
-	due = "state IN ('queued', 'sending') AND next <= $1"
 )
 
 // raiseNotice inserts a notice with its deliveries and links, unless its key is there. Notices are never deleted.
@@ -93,7 +92,12 @@ func scanDelivery(r Rows) (store.Delivery, error) {
 // Notices reads notices with their deliveries, newest first.
 func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.Notice, error) {
 	w := ofWhom(f.Line, f.Account, f.Kind, f.Before)
-	if f.State != "" {
+	switch store.DeliveryState(f.State) {
+	case "":
+	case store.Sent, store.Kept, store.Off, store.Bundled:
+		// Most notices are in these: the newest are soon found one by one. SQLite does as it is told.
+		w.and("EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND d.state = ?)", f.State)
+	default:
 		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
 	}
 	out, err := s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args)
@@ -159,14 +163,18 @@ func eachOf(ctx context.Context, q Querier, sql string, ids []int64, row func(Ro
 
 // ClaimDeliveries takes deliveries that are due. Looking for one first keeps an idle outbox from writing at all.
 func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]store.DueDelivery, error) {
-	err := first(ctx, s.db, "SELECT notice FROM delivery WHERE "+due+" LIMIT 1", []any{Micros(now)}, func(Rows) error { return nil })
-	if errors.Is(err, store.ErrNotFound) {
+	sql := "SELECT notice FROM delivery WHERE state IN ('queued', 'sending') AND next <= $1 LIMIT 1"
+	err := first(ctx, s.db, sql, []any{Micros(now)}, func(Rows) error { return nil })
+	if errors.Is(err, store.ErrNotFound) || limit <= 0 {
 		return nil, nil
 	}
 	var out []store.DueDelivery
 	if err == nil {
-		err = s.db.Write(ctx, func(tx Tx) (err error) {
-			out, err = claim(ctx, tx, s.db.SkipLocked(), Micros(now), until, limit)
+		err = s.db.Write(ctx, func(tx Tx) error {
+			due, err := due(ctx, tx, s.db.SkipLocked(), Micros(now), limit)
+			if err == nil {
+				out, err = claim(ctx, tx, due, until)
+			}
 			return err
 		})
 	}
@@ -176,19 +184,30 @@ func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, lim
 	return out, nil
 }
 
-// claim locks what it reads, so that the write cannot miss. Its claim is checked all the same.
-func claim(ctx context.Context, tx Tx, skipLocked string, now int64, until time.Time, limit int) ([]store.DueDelivery, error) {
+// due reads, and locks, what is due, oldest first. Each state is read by itself, so that an index gives the oldest of
+// any backlog; what is locked too many is free again in a moment.
+func due(ctx context.Context, tx Tx, skipLocked string, now int64, limit int) ([]store.DueDelivery, error) {
 	var out []store.DueDelivery
-	sql := "SELECT " + deliveryColumns + " FROM delivery WHERE " + due + " ORDER BY next, notice, person, channel LIMIT $2" + skipLocked
-	err := each(ctx, tx, sql, []any{now, int64(max(limit, 0))}, func(r Rows) error {
-		d, err := scanDelivery(r)
-		out = append(out, store.DueDelivery{Delivery: d})
-		return err
-	})
-	if err != nil {
-		return nil, err
+	sql := "SELECT " + deliveryColumns + " FROM delivery WHERE state = $1 AND next <= $2 ORDER BY next, notice, person, channel LIMIT $3" + skipLocked
+	for _, state := range []store.DeliveryState{store.Queued, store.Sending} {
+		err := each(ctx, tx, sql, []any{string(state), now, int64(limit)}, func(r Rows) error {
+			d, err := scanDelivery(r)
+			out = append(out, store.DueDelivery{Delivery: d})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	sql = "UPDATE delivery SET state = $5, tries = tries + 1, claim = claim + 1, next = $6 WHERE " + deliveryKey + " AND claim = $4"
+	slices.SortFunc(out, func(a, b store.DueDelivery) int {
+		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.Notice, b.Notice), strings.Compare(a.Person, b.Person), strings.Compare(a.Channel, b.Channel))
+	})
+	return out[:min(limit, len(out))], nil
+}
+
+// claim takes what due has locked, so that the write cannot miss. Its claim is checked all the same.
+func claim(ctx context.Context, tx Tx, out []store.DueDelivery, until time.Time) ([]store.DueDelivery, error) {
+	sql := "UPDATE delivery SET state = $5, tries = tries + 1, claim = claim + 1, next = $6 WHERE " + deliveryKey + " AND claim = $4"
 	n, err := tx.ExecMany(ctx, sql, len(out), func(i int) []any {
 		d := &out[i].Delivery
 		return append(keyOf(d), d.Claim, string(store.Sending), Micros(until))

@@ -60,8 +60,7 @@ CREATE TABLE delivery (
   sent BIGINT NOT NULL, error TEXT COLLATE "C" NOT NULL, ref TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (notice, person, channel)
 );
-CREATE INDEX delivery_due ON delivery (next, notice) WHERE state IN ('queued', 'sending');
-CREATE INDEX delivery_state ON delivery (state, notice);
+CREATE INDEX delivery_state ON delivery (state, next, notice);
 
 CREATE TABLE link (
   hash TEXT COLLATE "C" PRIMARY KEY,

@@ -60,8 +60,7 @@ CREATE TABLE delivery (
   sent INTEGER NOT NULL, error TEXT NOT NULL, ref TEXT NOT NULL,
   PRIMARY KEY (notice, person, channel)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_due ON delivery (next, notice) WHERE state IN ('queued', 'sending');
-CREATE INDEX delivery_state ON delivery (state, notice);
+CREATE INDEX delivery_state ON delivery (state, next, notice);
 
 CREATE TABLE link (
   hash TEXT PRIMARY KEY,
