@@ -122,7 +122,11 @@ func (r *rules) set(l length) (*nftables.Set, error) {
 	if s := r.sets[l]; s != nil {
 		return s, nil
 	}
-	s := &nftables.Set{Table: r.table, Name: l.name(), KeyType: nftables.TypeIPAddr, HasTimeout: true, KeyByteOrder: binaryutil.BigEndian}
+	id := uint32(1 + l.bits) // ours, or the library counts in a global of its own
+	if l.v6 {
+		id += 1000
+	}
+	s := &nftables.Set{Table: r.table, ID: id, Name: l.name(), KeyType: nftables.TypeIPAddr, HasTimeout: true, KeyByteOrder: binaryutil.BigEndian}
 	chain, size := r.banned[0], 32
 	if l.v6 {
 		s.KeyType, chain, size = nftables.TypeIP6Addr, r.banned[1], 128
