@@ -1,5 +1,5 @@
-// Package memory holds short-lived counts in this process: how many are open, how many in a window. Each check and its
-// write are one step under one lock. It must not know what is counted or why.
+// Package memory holds short-lived counts and marks in this process: how many are open, how many in a window, what holds
+// until when. Each check and its write are one step under one lock. It must not know what is counted or why.
 package memory
 
 import (
@@ -10,38 +10,39 @@ import (
 
 const shards = 64
 
-// Counters counts by key. The zero Counters is not usable: call New. Safe for concurrent use.
-// Memory: one entry for each key with something open or hit within its window.
+// Counters counts by key: what is open, and hits in a window. Make it with New. Safe for concurrent use.
+// Memory: one entry for each key with something open, and Windows with their bound.
 type Counters struct {
-	seed   maphash.Seed
-	shards [shards]shard
+	windows *Windows
+	start   sync.Once
+	base    time.Time // of the windows' time: an instant with a monotonic reading, so that a clock put forward forgives nothing
+	shards  [shards]shard
 }
 
 type shard struct {
-	mu   sync.Mutex // owns all below
+	mu   sync.Mutex // owns open
 	open map[string]int64
-	hits map[string]*window
 }
 
-// window counts hits in the running span and in the one before; together they estimate any span of that length.
-type window struct {
-	began        time.Time
-	span         time.Duration
-	now, earlier int64
-}
+// New makes empty counters with at most DefaultWindows windows.
+func New() *Counters { return NewBounded(0) }
 
-// New makes empty counters.
-func New() *Counters {
-	c := &Counters{seed: maphash.MakeSeed()}
+// NewBounded makes empty counters with at most so many windows; see NewWindows.
+func NewBounded(windows int) *Counters {
+	c := &Counters{windows: NewWindows(windows)}
 	for i := range c.shards {
 		c.shards[i].open = map[string]int64{}
-		c.shards[i].hits = map[string]*window{}
 	}
 	return c
 }
 
 func (c *Counters) shard(key string) *shard {
-	return &c.shards[maphash.String(c.seed, key)%shards]
+	return &c.shards[maphash.String(c.windows.seed, key)%shards]
+}
+
+func (c *Counters) millis(now time.Time) int64 {
+	c.start.Do(func() { c.base = now })
+	return now.Sub(c.base).Milliseconds()
 }
 
 // Take adds one to what is open under key if that leaves no more than limit, and returns how many are open after it.
@@ -88,62 +89,13 @@ func (c *Counters) Open(key string) int64 {
 // it. The count is a sliding window of two halves: never more than limit in any aligned span, and at most the weighted
 // share of the span before.
 func (c *Counters) Hit(key string, limit int64, span time.Duration, now time.Time) (n int64, ok bool) {
-	s := c.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.hits[key]
-	if w == nil {
-		w = &window{began: now, span: span}
-		s.hits[key] = w
-	}
-	w.roll(now)
-	n = w.estimate(now)
-	if n >= limit {
-		return n, false
-	}
-	w.now++
-	return n + 1, true
+	return c.windows.hit(c.windows.KeyString(key), 1, span, c.millis(now), max(limit, 0))
 }
 
 // Hits says how many were counted under key within the last span.
 func (c *Counters) Hits(key string, now time.Time) int64 {
-	s := c.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.hits[key]
-	if w == nil {
-		return 0
-	}
-	w.roll(now)
-	return w.estimate(now)
+	return c.windows.sum(c.windows.KeyString(key), c.millis(now))
 }
 
-// Sweep forgets windows that have run out. Call it now and then.
-func (c *Counters) Sweep(now time.Time) {
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		for k, w := range s.hits {
-			if now.Sub(w.began) >= 2*w.span {
-				delete(s.hits, k)
-			}
-		}
-		s.mu.Unlock()
-	}
-}
-
-func (w *window) roll(now time.Time) {
-	switch gone := now.Sub(w.began); {
-	case gone >= 2*w.span || gone < 0:
-		w.began, w.earlier, w.now = now, 0, 0
-	case gone >= w.span:
-		w.began, w.earlier, w.now = w.began.Add(w.span), w.now, 0
-	}
-}
-
-// estimate rounds the earlier span's share up: when in doubt the limit holds.
-func (w *window) estimate(now time.Time) int64 {
-	left := w.span - now.Sub(w.began)
-	share := (w.earlier*int64(left/time.Millisecond) + int64(w.span/time.Millisecond) - 1) / max(int64(w.span/time.Millisecond), 1)
-	return w.now + share
-}
+// Sweep forgets windows that have run out. They go by and by without it.
+func (c *Counters) Sweep(now time.Time) { c.windows.sweep(c.millis(now)) }
