@@ -268,6 +268,9 @@ func (e *Edge) unconfirmed() bool {
 // Addr is where the edge listens: the first address of that protocol.
 func (e *Edge) Addr(p transport.Proto) netip.AddrPort { return e.net.Addr(p) }
 
+// Ports are all the addresses where the edge listens, UDP and TCP, each once.
+func (e *Edge) Ports() []netip.AddrPort { return e.net.Addrs() }
+
 // Cut hangs up both legs of a call for a reason, which the phones are told. The gate is told by Ended, as always.
 func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
 	for _, s := range e.shards {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,6 +208,22 @@ func (t *Transport) Addr(p Proto) netip.AddrPort {
 		return a
 	}
 	return netip.AddrPort{}
+}
+
+// Addrs returns every address bound, of UDP and TCP, each once.
+func (t *Transport) Addrs() []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, s := range t.socks {
+		if s.local.IsValid() && !slices.Contains(all, s.local) {
+			all = append(all, s.local)
+		}
+	}
+	for _, l := range t.lns {
+		if a, ok := addrPort(l.Addr()); ok && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // LocalFor returns the address that a packet to d leaves from, as bound: an unspecified address when bound to one.
