@@ -89,11 +89,6 @@ func (g *stages) allows(step *store.Step) error {
 	if step.From != step.To && step.From != g.cursors[step.Stage] {
 		return store.ErrMoved
 	}
-	for _, d := range step.Bundled {
-		if is := g.delivery(d); is == nil || is.State != store.Digest || is.Claim != d.Claim {
-			return store.ErrMoved
-		}
-	}
 	written, fresh := map[string]bool{}, map[string]bool{}
 	for _, n := range step.Notices {
 		if written[n.Key] || g.noticeOf(n.Key) != 0 {
@@ -105,6 +100,11 @@ func (g *stages) allows(step *store.Step) error {
 				return store.ErrExists
 			}
 			fresh[l.Hash] = true
+		}
+	}
+	for _, d := range step.Bundled {
+		if is := g.delivery(d); is == nil || is.State != store.Digest || is.Claim != d.Claim {
+			return store.ErrMoved
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"database/sql"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +15,7 @@ import (
 	"ringfence/state/store/memory"
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
+	"ringfence/state/store/sqlite"
 	"ringfence/state/store/storetest"
 )
 
@@ -56,6 +59,39 @@ func TestSameAsMemory(t *testing.T) {
 			r.Fatal(err)
 		}
 		return e, memory.New()
+	})
+}
+
+// TestStagesSameAsSQLite plays the stages on both engines.
+func TestStagesSameAsSQLite(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	e := engine(t, dsn)
+	c, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	var last *sqlite.Engine
+	defer func() { last.Close() }()
+	storetest.DifferStages(t, func(r *rapid.T) (store.Store, store.Store) {
+		if _, err := c.Exec(r.Context(), "TRUNCATE stage_cursor, finding, unbilled, device, ban, notice, delivery, link, fact"); err != nil {
+			r.Fatal(err)
+		}
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			r.Fatal(err)
+		}
+		lite, err := sqlite.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
+		if err != nil {
+			r.Fatal(err)
+		}
+		if last != nil {
+			if err := last.Close(); err != nil {
+				r.Fatal(err)
+			}
+		}
+		last = lite
+		return e, lite
 	})
 }
 
