@@ -11,7 +11,6 @@ import (
 const (
 	farKM     = 2000 // nearest edges of two countries that count as far
 	fastestKM = 1000 // an hour: more than airliners make from door to door
-	hoursOf   = 365 * 24
 )
 
 // deviceBody is what device.new and device.moved say.
@@ -149,7 +148,7 @@ func travel(e *Event, b *deviceBody) (Finding, bool) {
 	km, ok := Apart(string(b.Country), string(b.Last.Country))
 	between := e.At.Sub(b.Last.At.Time)
 	hours := max(between.Hours(), 0) // nodes' clocks differ a little
-	if !ok || km < farKM || hours > hoursOf || km <= fastestKM*hours {
+	if !ok || km < farKM || km <= fastestKM*hours {
 		return Finding{}, false
 	}
 	text := "Line " + e.Line + " was used from " + b.where() + " " + long(between) + " after " + b.Last.Address.or("another address") + " (" + string(b.Last.Country) +

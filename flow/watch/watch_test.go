@@ -326,6 +326,7 @@ func TestEachMultipleIsToldOnce(t *testing.T) {
 		spend(25 * money.Pound)
 		p.wantLevels("account/acme/10.00 account/acme/40.00 line/a-1/10.00 line/a-1/40.00")
 		stop()
+		wait(40 * 24 * time.Hour) // what was told is remembered over a restart, whatever the month
 		stop = p.run(p.watch())
 		wait(20 * time.Second)
 		spend(5 * money.Pound)
