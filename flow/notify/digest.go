@@ -97,24 +97,25 @@ func wait(people map[string]*waiting, x *store.Notice) {
 			w.all = slices.Clone(w.all[digestMost:])
 		}
 		w.address = d.Address
-		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue)}, d})
+		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue), dr.critical()}, d})
 	}
 }
 
 func (n *Notifier) digest(ctx context.Context, person string, w *waiting, slot, now time.Time) error {
 	all := w.all[:min(len(w.all), digestMost)]
 	info, _ := infoOf(Digest)
-	d := draft{info: info, key: fmt.Sprintf("digest/%s/%d/%d", person, slot.Unix(), all[0].delivery.Notice), at: now, data: data{Until: now.Add(n.o.LinkLife).UTC().Truncate(time.Second)}}
+	d := draft{info: info, key: fmt.Sprintf("digest/%s/%d/%d", person, slot.Unix(), all[0].delivery.Notice), at: now}
+	d.begin(now, n.o.LinkLife)
 	d.account, _, _ = customerOf(person)
 	s := store.Step{Stage: Stage}
-	for i, x := range all {
+	for _, x := range all {
 		x.delivery.Sent = now
 		s.Bundled = append(s.Bundled, x.delivery)
 		d.Bundled = append(d.Bundled, x.delivery.Notice)
-		if i < digestItems {
-			d.Items = append(d.Items, x.item)
-		}
+		d.Items = append(d.Items, x.item)
 	}
+	slices.SortStableFunc(d.Items, func(a, b item) int { return urgent(b) - urgent(a) })
+	d.Items = d.Items[:min(len(d.Items), digestItems)]
 	d.key = store.Short(d.key)
 	out := store.Delivery{Person: person, Channel: Mail, Address: w.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, person, Mail)}
 	if _, open := n.o.Channels[Mail]; !open {
@@ -127,4 +128,11 @@ func (n *Notifier) digest(ctx context.Context, person string, w *waiting, slot, 
 	n.stats.made([]made{{Digest, out.State}})
 	n.wake()
 	return nil
+}
+
+func urgent(i item) int {
+	if i.Urgent {
+		return 1
+	}
+	return 0
 }

@@ -29,6 +29,7 @@ type data struct {
 	Evidence map[string]any `json:"evidence,omitempty"`
 	By       string         `json:"by,omitempty"`
 	Why      string         `json:"why,omitempty"`
+	Made     time.Time      `json:"made,omitzero"`
 	Until    time.Time      `json:"links_until,omitzero"`
 	Again    int64          `json:"again,omitempty"` // the notice that this one repeats
 	Items    []item         `json:"items,omitempty"` // of a digest
@@ -42,6 +43,7 @@ type item struct {
 	At     time.Time `json:"at"`
 	Line   string    `json:"line,omitempty"`
 	Text   string    `json:"text,omitempty"`
+	Urgent bool      `json:"urgent,omitempty"`
 }
 
 // draft is a notice before it is known who gets it.
@@ -52,6 +54,12 @@ type draft struct {
 	account string
 	at      time.Time
 	data
+}
+
+// begin sets when the notice is made, and thereby how long its links last.
+func (d *draft) begin(now time.Time, life time.Duration) {
+	d.Made = now.UTC()
+	d.Until = now.Add(life).UTC().Truncate(time.Second)
 }
 
 func (d *draft) critical() bool { return d.info.Critical || d.Severity == detect.Critical.String() }

@@ -21,9 +21,10 @@ const (
 	lease    = 2 * time.Minute // how long a claimed delivery is this node's
 	sendFor  = 30 * time.Second
 	settleIn = 10 * time.Second
-	perLane  = 4   // messages under way in one lane
-	perWait  = 32  // messages that wait in one lane, in memory
-	inHand   = 256 // messages in memory in all
+	perLane  = 4                // messages under way in one lane
+	perWait  = 256              // messages that wait in one lane, in memory
+	inHand   = 512              // messages in memory in all; with their data at most 8 MB
+	full     = 10 * time.Second // how long one for whom there is no room is given back, and up to twice that
 	firstTry = 30 * time.Second
 	lastTry  = 6 * time.Hour
 	backOff  = 3
@@ -78,7 +79,7 @@ func (b *outbox) outage(err error) {
 	}
 }
 
-// claim takes as much as there is room for. more: there was more than that.
+// claim takes as much as there is room for. more: there may be more than that, and something is left to send it.
 func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	b.mu.Lock()
 	room := inHand - b.held
@@ -88,10 +89,11 @@ func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	}
 	now := time.Now()
 	due, err := b.n.o.Store.ClaimDeliveries(ctx, now, now.Add(lease), room)
+	more = len(due) == room
 	for i := range due {
-		b.take(ctx, due[i])
+		more = b.take(ctx, due[i]) && more
 	}
-	return len(due) == room, err
+	return more, err
 }
 
 // laneOf is whom a delivery waits for.
@@ -106,8 +108,9 @@ func laneOf(d *store.DueDelivery) string {
 	return Webhook + " " + u.Host
 }
 
-// take starts a delivery, lets it wait in its lane, or gives it back for a while if that is full.
-func (b *outbox) take(ctx context.Context, d store.DueDelivery) {
+// take starts a delivery, lets it wait in its lane, or (false) gives it back for a while if that is full: what is behind
+// it for other lanes must be reached.
+func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 	b.mu.Lock()
 	name := laneOf(&d)
 	l := b.lanes[name]
@@ -115,24 +118,24 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) {
 		l = &lane{}
 		b.lanes[name] = l
 	}
-	full := len(l.waiting) >= perWait
-	if !full {
+	run, room := l.active < perLane, len(l.waiting) < perWait
+	if run || room {
 		b.held++
 	}
-	run := l.active < perLane
 	switch {
 	case run:
 		l.active++
-	case !full:
+	case room:
 		l.waiting = append(l.waiting, d)
 	}
 	b.mu.Unlock()
 	switch {
 	case run:
 		b.sending.Go(func() { b.work(context.WithoutCancel(ctx), name, l, d) })
-	case full:
-		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add(firstTry))
+	case !room:
+		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add(full+rand.N(full)))
 	}
+	return run || room
 }
 
 // work sends one delivery and then what waits in its lane.
@@ -257,7 +260,7 @@ func (n *Notifier) wait(d *store.DueDelivery, now time.Time) time.Duration {
 	for range min(d.Tries-1, 10) {
 		by = min(by*backOff, lastTry)
 	}
-	by = min(by, max(now.Sub(d.Of.At), firstTry))
+	by = min(by, max(now.Sub(madeAt(&d.Of)), firstTry))
 	return time.Duration(float64(by) * (0.8 + 0.4*rand.Float64()))
 }
 
@@ -269,7 +272,7 @@ func (n *Notifier) givenUp(d *store.DueDelivery, now time.Time) bool {
 		takes += by
 		by = min(by*backOff, lastTry)
 	}
-	return d.Tries >= int64(n.o.MaxTries) && now.Sub(d.Of.At) >= takes*8/10
+	return d.Tries >= int64(n.o.MaxTries) && now.Sub(madeAt(&d.Of)) >= takes*8/10
 }
 
 // unwanted says why a delivery should not go out any more: the person is gone, has switched the kind off since, or is told
@@ -332,6 +335,14 @@ func (n *Notifier) contact(customer, id string) *account.Contact {
 		}
 	}
 	return nil
+}
+
+// madeAt is when a notice was made, which for one that repeats another is later than what it tells of.
+func madeAt(x *store.Notice) time.Time {
+	if made := readData(x.Data).Made; !made.IsZero() {
+		return made
+	}
+	return x.At
 }
 
 // draftOf is a stored notice as it was drafted.

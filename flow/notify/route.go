@@ -13,7 +13,7 @@ import (
 
 // notice decides who gets a draft, over which channel and when.
 func (n *Notifier) notice(d *draft, now time.Time, out *tally) store.Notice {
-	d.Until = d.at.Add(n.o.LinkLife).UTC().Truncate(time.Second)
+	d.begin(now, n.o.LinkLife)
 	x := store.Notice{Key: d.key, Kind: string(d.info.Kind), Line: d.line, Account: d.account, At: d.at, Data: d.json()}
 	for _, to := range n.recipients(d) {
 		x.Deliveries = append(x.Deliveries, n.delivery(d, to, now, out))

@@ -172,7 +172,8 @@ func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 // repeat writes a new notice that says the same.
 func (n *Notifier) repeat(ctx context.Context, x *store.Notice, d draft, to []recipient, person, by string, now time.Time) (int64, error) {
 	d.key = store.Short("again/" + strconv.FormatInt(x.ID, 10) + "/" + person + "/" + strconv.FormatInt(now.UnixMicro(), 10))
-	d.Again, d.Until = x.ID, now.Add(n.o.LinkLife).UTC().Truncate(time.Second)
+	d.Again = x.ID
+	d.begin(now, n.o.LinkLife)
 	y := store.Notice{Key: d.key, Kind: x.Kind, Line: x.Line, Account: x.Account, At: x.At, Data: d.json()}
 	for _, r := range to {
 		y.Deliveries = append(y.Deliveries, n.atOnce(&d, r, now))
@@ -224,6 +225,7 @@ func (n *Notifier) TestNotice(ctx context.Context, to string) (int64, error) {
 	now := time.Now()
 	info, _ := infoOf(Test)
 	d := draft{info: info, key: store.Short("test/" + strconv.FormatInt(now.UnixMicro(), 10) + "/" + to), at: now}
+	d.begin(now, n.o.LinkLife)
 	x := store.Notice{Key: d.key, Kind: string(Test), At: now, Data: d.json(), Deliveries: []store.Delivery{n.atOnce(&d, r, now)}}
 	return n.write(ctx, x)
 }

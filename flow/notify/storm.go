@@ -68,13 +68,14 @@ func (n *Notifier) recall(ctx context.Context, now time.Time) error {
 		old := len(all) == 0
 		for i := range all {
 			x := &all[i]
-			before, old = x.ID, now.Sub(x.At) >= stormSpan
+			at := madeAt(x)
+			before, old = x.ID, now.Sub(at) >= stormSpan
 			if old {
 				break
 			}
 			for j := range x.Deliveries {
 				if d := &x.Deliveries[j]; d.Channel == Mail && atOnce(d.State) && x.Kind != string(Digest) {
-					fresh[d.Person] = append([]time.Time{x.At}, fresh[d.Person]...)
+					fresh[d.Person] = append([]time.Time{at}, fresh[d.Person]...)
 				}
 			}
 		}

@@ -24,6 +24,7 @@ type view struct {
 	Provider string
 	Name     string // of the person; "" is none
 	Desk     bool   // for the fraud desk
+	Told     string // for the desk: whether the customer was told too
 	Critical bool
 
 	Line     string // id; "" is none
@@ -40,10 +41,10 @@ type view struct {
 	By, Why string
 	Seen    seen
 
-	Used, Settled, Running, Level string // money, of usage-level
-	Calls                         string // how many are in progress
-	Items                         []shownItem
-	More                          int // notices of a digest that are not in Items
+	Used, Running, Level string // money, of usage-level
+	Items                []shownItem
+	More                 int  // notices of a digest that are not in Items
+	Urgent               bool // some of Items are, and came in such numbers that they had to be gathered
 
 	Buttons []button
 	Lasts   string // until when the buttons work
@@ -60,7 +61,10 @@ type button struct {
 	Danger     bool
 }
 
-type shownItem struct{ When, Line, Title, Text string }
+type shownItem struct {
+	When, Line, Title, Text string
+	Urgent                  bool
+}
 
 // seen is a login as it was seen.
 type seen struct {
@@ -73,10 +77,12 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	d := draftOf(x)
 	v := &view{
 		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
-		Line: d.line, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+		Line: strange(d.line, 64), Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
-	v.Desk = !owner && person != ""
+	if v.Desk = !owner && person != ""; v.Desk {
+		v.Told = n.told(&d)
+	}
 	if c := n.contact(customer, contact); owner && c != nil {
 		v.Name = clean(c.Name, 80)
 	}
@@ -88,7 +94,8 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	v.evidence(&d, zone)
 	for _, it := range d.Items {
 		info, _ := infoOf(it.Kind)
-		v.Items = append(v.Items, shownItem{when(it.At, zone), it.Line, info.Title, it.Text})
+		v.Items = append(v.Items, shownItem{when(it.At, zone), strange(it.Line, 64), info.Title, it.Text, it.Urgent})
+		v.Urgent = v.Urgent || it.Urgent
 	}
 	v.More = len(d.Bundled) - len(d.Items)
 	n.answers(v, &d, person, zone)
@@ -99,7 +106,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 func (n *Notifier) about(v *view, d *draft) *time.Location {
 	zone := n.o.Zone
 	if l, ok := n.o.Book.Line(d.line); ok {
-		v.LineName, zone = clean(l.Name(), 80), l.Zone()
+		v.Line, v.LineName, zone = d.line, clean(l.Name(), 80), l.Zone()
 		if l.Number() != "" {
 			v.Number = "+" + l.Number()
 		}
@@ -111,9 +118,20 @@ func (n *Notifier) about(v *view, d *draft) *time.Location {
 		}
 	}
 	if v.Customer == "" {
-		v.Customer = d.account
+		v.Customer = strange(d.account, 64)
 	}
 	return zone
+}
+
+// told says to the desk whether the owner knows.
+func (n *Notifier) told(d *draft) string {
+	switch {
+	case !d.info.Owner || d.account == "":
+		return ""
+	case len(n.contacts(d)) == 0:
+		return "Nobody of the customer is told: there is no contact for this. The words below are meant for the owner of the line."
+	}
+	return "The customer's contacts are told too, in these words."
 }
 
 // answers fills in the buttons and how to switch the notice off.
@@ -229,22 +247,20 @@ func (v *view) other(label string, x any, zone *time.Location) {
 	v.row(label, join(", ", s.Address, s.Where, at))
 }
 
-// usage reads amounts: whole millionths, or decimals in a string.
+// usage fills in the amounts of detect.UsagePassed.
 func (v *view) usage(e map[string]any) {
-	if v.Kind != UsageLevel {
+	level, ok := micro(e["level_micro"])
+	settled, ok1 := micro(e["settled_micro"])
+	running, ok2 := micro(e["running_micro"])
+	if v.Kind != UsageLevel || !ok || !ok1 || !ok2 {
 		return
 	}
-	v.Level, v.Used = amount(e["level"]), amount(first(e, "used", "unbilled", "total"))
-	v.Settled, v.Running = amount(e["settled"]), amount(e["running"])
-	switch calls := first(e, "calls", "open").(type) {
-	case []any:
-		v.Calls = strconv.Itoa(len(calls))
-	default:
-		v.Calls = scalar(calls)
+	v.Used, v.Level = pounds(settled.Add(running)), pounds(level)
+	if running > 0 {
+		v.Running = pounds(running)
 	}
 	v.row("Used since the last bill", v.Used)
 	v.row("Of it by calls in progress", v.Running)
-	v.row("Calls in progress", v.Calls)
 	v.row("Warning level", v.Level)
 }
 
@@ -257,23 +273,16 @@ func first(e map[string]any, keys ...string) any {
 	return nil
 }
 
-func amount(x any) string {
-	switch x := x.(type) {
-	case json.Number:
-		if n, err := x.Int64(); err == nil {
-			return pounds(money.Micro(n))
-		}
-	case string:
-		if m, err := money.Parse(x); err == nil {
-			return pounds(m)
-		}
-	}
-	return ""
+func micro(x any) (money.Micro, bool) {
+	n, _ := x.(json.Number)
+	m, err := n.Int64()
+	return money.Micro(m), err == nil
 }
 
-// pounds is an amount for people: "£12.34", "−£0.50", "£1,234.00".
+// pounds is an amount for people, in whole pennies and rounded down, so that nobody is told of more than was used:
+// "£12.34", "£1,234.00".
 func pounds(m money.Micro) string {
-	p, sign := m.Pennies(), ""
+	p, sign := int64(m/(money.Pound/100)), ""
 	if p < 0 {
 		p, sign = -p, "−"
 	}

@@ -157,10 +157,12 @@ func (w *world) fact(kind, line string, body any) {
 // finding raises one as watch does; n makes its key.
 func (w *world) finding(kind detect.Kind, line string, n int) {
 	w.t.Helper()
-	s := sampleTexts[kind]
-	w.fact(watch.FactRaised, line, map[string]any{
-		"key": fmt.Sprintf("%s/line/%s/%d", kind, line, n), "kind": kind.String(), "severity": kind.Severity().String(), "source": "203.0.113.9",
-		"text": s.text, "evidence": json.RawMessage(s.evidence),
+	s, ok := sampleFinding(kind, line)
+	if !ok {
+		w.t.Fatalf("no sample of %s", kind)
+	}
+	w.fact(watch.FactRaised, s.Line, map[string]any{
+		"key": fmt.Sprintf("%s/%d", s.Key, n), "kind": kind.String(), "severity": s.Severity.String(), "source": s.Source, "text": s.Text, "evidence": s.Evidence,
 	})
 }
 
