@@ -1,0 +1,224 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/state/counters"
+)
+
+// pool is counters of several nodes in one process: plain maps, and followers called at once.
+type pool struct {
+	mu        sync.Mutex
+	sums      map[string]int64
+	marks     map[string]counters.Mark
+	followers []func(counters.Change)
+	down      bool
+}
+
+func (p *pool) Add(_ context.Context, _ time.Time, hits ...counters.Hit) (out []int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down {
+		return nil, counters.ErrUnavailable
+	}
+	for _, h := range hits {
+		if len(h.Key) > counters.MaxKey || h.Span <= 0 {
+			return nil, fmt.Errorf("a hit of %v", h)
+		}
+		p.sums[h.Key] += h.N
+		out = append(out, p.sums[h.Key])
+	}
+	return out, nil
+}
+
+func (p *pool) tell(c counters.Change) {
+	for _, f := range p.followers {
+		f(c)
+	}
+}
+
+func (p *pool) Put(_ context.Context, _ time.Time, marks ...counters.Mark) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down {
+		return counters.ErrUnavailable
+	}
+	for _, m := range marks {
+		p.marks[m.Key] = m
+		p.tell(counters.Change{Mark: m})
+	}
+	return nil
+}
+
+func (p *pool) Drop(_ context.Context, table string, keys ...string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down {
+		return counters.ErrUnavailable
+	}
+	for _, k := range keys {
+		delete(p.marks, k)
+		p.tell(counters.Change{Mark: counters.Mark{Table: table, Key: k}, Dropped: true})
+	}
+	return nil
+}
+
+func (p *pool) Marks(context.Context, string, time.Time) (out []counters.Mark, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.marks {
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func (p *pool) Follow(ctx context.Context, _ string, f func(counters.Change)) {
+	f(counters.Change{})
+	p.mu.Lock()
+	p.followers = append(p.followers, f)
+	p.mu.Unlock()
+	<-ctx.Done()
+}
+
+func (p *pool) Ping(context.Context) error { return nil }
+func (p *pool) Close() error               { return nil }
+
+// nodes are two of one operator, running, and a way to let a second or two pass.
+func nodes(t *testing.T, p *pool, change ...func(*Options)) (x, y *scene, settle func()) {
+	share := func(o *Options) {
+		o.Around.Counters = p
+		o.NonceKey = bytes.Repeat([]byte("k"), 32)
+	}
+	x, y = newScene(t, append(change, share)...), newScene(t, append(change, share)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for _, s := range []*scene{x, y} {
+		wg.Go(func() { s.a.Run(ctx) })
+	}
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	synctest.Wait()
+	return x, y, func() {
+		<-time.After(2100 * time.Millisecond)
+		synctest.Wait()
+		x.at, y.at = time.Now(), time.Now()
+	}
+}
+
+func newPool() *pool { return &pool{sums: map[string]int64{}, marks: map[string]counters.Mark{}} }
+
+// TestTwoNodesShareLockouts: what one decides holds at the other within seconds, and so does a release; a node that
+// starts later learns what is in force.
+func TestTwoNodesShareLockouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		x, y, settle := nodes(t, p)
+		x.tries(5, 0, cafe, "2001", wrongPass)
+		y.in(cafe, "2001")
+		settle()
+		x.out(cafe, "2001")
+		y.out(cafe, "2001")
+		y.in(cafe, "2002")
+		if l := y.a.Locked(y.at); len(l) != 1 || l[0].Level != 1 || l[0].User != "2001" || !l[0].Line || l[0].Source != cafe {
+			t.Errorf("%+v", l)
+		}
+		z, _, settle := nodes(t, p)
+		settle()
+		z.out(cafe, "2001")
+		if !y.a.Release("2001", "op", y.at) {
+			t.Error("nothing released")
+		}
+		settle()
+		x.at = time.Now()
+		x.in(cafe, "2001")
+		z.in(cafe, "2001")
+		x.pass(time.Second)
+		x.tries(5, 0, cafe, "2001", wrongPass)
+		x.out(cafe, "2001") // a mark that was dropped does not come back, nor is the next one lost
+		settle()
+		y.at = time.Now()
+		y.out(cafe, "2001")
+	})
+}
+
+// TestTwoNodesShareSums: a guesser who spreads his tries over both nodes has no more of them.
+func TestTwoNodesShareSums(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y, settle := nodes(t, newPool(), func(o *Options) { o.Lockout.Strangers = 40 })
+		x.tries(3, 0, cafe, "2001", wrongPass)
+		settle()
+		y.tries(2, 0, cafe, "2001", wrongPass)
+		settle()
+		y.out(cafe, "2001")
+		x.out(cafe, "2001")
+		for i := range 40 {
+			[]*scene{x, y}[i%2].tries(1, 0, fmt.Sprintf("10.%d.1.1", i), "2002", wrongPass)
+		}
+		settle()
+		// Each node hears the sum of all when it next has something to say.
+		x.tries(1, 0, "10.77.1.1", "2002", wrongPass)
+		y.tries(1, 0, "10.78.1.1", "2002", wrongPass)
+		settle()
+		x.out("10.77.1.1", "2002")
+		y.out("10.78.1.1", "2002")
+		x.in("10.79.1.1", "2002")
+	})
+}
+
+// TestCountersAway: logins are judged as before, and what is decided meanwhile holds here.
+func TestCountersAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		p.down = true
+		x, y, settle := nodes(t, p)
+		x.tries(5, 0, cafe, "2001", wrongPass)
+		settle()
+		x.out(cafe, "2001")
+		y.in(cafe, "2001")
+		if x.a.Stats().Unshared == 0 {
+			t.Error("nobody noticed")
+		}
+	})
+}
+
+// TestSharedNames come back as what they were, and nothing else does.
+func TestSharedNames(t *testing.T) {
+	g := &newScene(t).a.guard
+	for _, addr := range []string{"192.0.2.7", "2001:db8:1:2::7"} {
+		src := newSource(netip.MustParseAddr(addr))
+		pair := src.unit
+		pair.user = g.hashUser("a/b")
+		for of, k := range map[scope]key{ofPair: pair, ofAddress: src.unit, ofNetwork: src.net, ofAS: {lo: 64496}} {
+			name := sharedName(of, k, "a/b")
+			gotOf, gotKey, user, ok := g.parseName(name)
+			if !ok || gotOf != of || gotKey != k || of == ofPair && user != "a/b" {
+				t.Errorf("%s: %v %v %q %v", name, gotOf, gotKey, user, ok)
+			}
+		}
+	}
+	for _, name := range []string{"", "line", "line/", "line/1.2.3.4", "line/1.2.3.4/", "line/1.2.3.4/a b", "line/x/a", "address/", "network/1.2.3.4", "as/x", "as/99999999999", "other/1"} {
+		if of, _, _, ok := g.parseName(name); ok {
+			t.Errorf("%q is %v", name, of)
+		}
+	}
+}
+
+// TestHostileMarks: whoever can write to the engine can lock out, but not for longer than the longest lock-out, and crash
+// nothing.
+func TestHostileMarks(t *testing.T) {
+	s := newScene(t)
+	at := s.a.nonces.seconds(s.at)
+	for _, value := range []string{"", "{", "null", `{"level":-5}`, `{"level":99999}`, `{"known":true}`} {
+		s.a.guard.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: "line/" + cafe + "/2001", Until: s.at.Add(1000 * time.Hour), Value: json.RawMessage(value)}}, at, s.at)
+	}
+	s.out(cafe, "2001")
+	s.pass(24 * time.Hour)
+	s.in(cafe, "2001")
+}
