@@ -53,7 +53,7 @@ func parse(s string) (valkeygo.ClientOption, error) {
 			return opt, fmt.Errorf("no host in the address of the counters' server; want %s://host:6379/0", u.Scheme)
 		}
 		opt.InitAddress = []string{net.JoinHostPort(u.Hostname(), port)}
-		if strings.HasSuffix(u.Scheme, "s") {
+		if u.Scheme == "rediss" || u.Scheme == "valkeys" {
 			opt.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
 		}
 		if path := strings.TrimPrefix(u.Path, "/"); path != "" {

@@ -2,6 +2,7 @@ package valkey_test
 
 import (
 	"testing"
+	"time"
 
 	"ringfence/state/counters"
 	"ringfence/state/counters/countertest"
@@ -19,7 +20,7 @@ func TestEngine(t *testing.T) {
 func TestSameAsMemory(t *testing.T) {
 	url := valkeytest.Shared(t).URL()
 	countertest.Same(t, func() counters.Counters { return memory.NewEngine(memory.Options{}) }, func() counters.Counters {
-		e, err := valkey.Open(t.Context(), url, valkey.Options{Prefix: valkeytest.Prefix()})
+		e, err := valkey.Open(t.Context(), url, valkey.Options{Prefix: valkeytest.Prefix(), Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,6 +30,9 @@ func TestSameAsMemory(t *testing.T) {
 
 func open(t testing.TB, url string, o valkey.Options) *valkey.Engine {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second // the machine may be busy; what the timeout does has its own test
+	}
 	e, err := valkey.Open(t.Context(), url, o)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ type Feed struct {
 	wake chan struct{} // holds one when there may be something to do
 
 	mu    sync.Mutex        // owns all below
-	queue []counters.Change // in order; empty while missed was just set
+	queue []counters.Change // in order, all from after the moment of fresh
 	fresh bool              // tell the follower to read afresh before the queue
 }
 
