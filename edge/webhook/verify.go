@@ -106,7 +106,7 @@ func read(h http.Header) (input, []byte, error) {
 	inner, ok2 := strings.CutSuffix(inner, ":")
 	signature, err := base64.StdEncoding.DecodeString(inner)
 	if !ok || !ok2 || err != nil {
-		return input{}, nil, errors.New("Signature is not base64 between colons")
+		return input{}, nil, errors.New("the header Signature is not base64 between colons")
 	}
 	return in, signature, nil
 }
@@ -143,7 +143,7 @@ func parseInput(raw string) (input, error) {
 	in := input{raw: raw}
 	list, params, ok := strings.Cut(strings.TrimPrefix(raw, "("), ")")
 	if !ok || !strings.HasPrefix(raw, "(") {
-		return input{}, errors.New("Signature-Input holds no list of components")
+		return input{}, errors.New("the header Signature-Input holds no list of components")
 	}
 	for c := range strings.SplitSeq(list, " ") {
 		name, ok := quotedText(c)

@@ -154,7 +154,8 @@ func request(ctx context.Context, u *url.URL, m notify.Message) (*http.Request, 
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Ringfence")
-	r.Header.Set("Idempotency-Key", `"`+m.ID+`"`) // the same at every try; net/http may repeat such a POST on a dead connection
+	r.Header.Set("Idempotency-Key", `"`+m.ID+`"`) // the same at every try
+	r.GetBody = nil                               // so that net/http does not repeat it by itself: a receiver may know the nonce by then
 	return r, nil
 }
 

@@ -263,3 +263,24 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRepeatOnADeadConnection: net/http repeats requests with an Idempotency-Key on its own. The receiver would see a nonce
+// twice, refuse, and a notice that arrived would count as bounced.
+func TestNoRepeatOnADeadConnection(t *testing.T) {
+	var asked atomic.Int64
+	srv := server(t, func(http.ResponseWriter, *http.Request) {
+		if asked.Add(1) == 2 {
+			panic(http.ErrAbortHandler) // taken, and the answer lost
+		}
+	})
+	s := sender(t, Options{Allow: loopback})
+	if err := s.Send(t.Context(), hook(srv.URL)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), hook(srv.URL)); err == nil || errors.Is(err, notify.ErrPermanent) {
+		t.Errorf("a lost answer: %v, want an error that is tried again", err)
+	}
+	if asked.Load() != 2 {
+		t.Errorf("asked %d times, want 2", asked.Load())
+	}
+}
