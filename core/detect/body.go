@@ -80,8 +80,11 @@ func clean(text string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// source is an address or a network, or nothing: whatever else a body says there is dropped.
-type source struct{ net netip.Prefix }
+// source is an address, a network or an autonomous system, or nothing: whatever else a body says there is dropped.
+type source struct {
+	net netip.Prefix
+	as  uint32 // if net is none
+}
 
 // UnmarshalJSON never fails on a text.
 func (s *source) UnmarshalJSON(b []byte) error {
@@ -96,17 +99,24 @@ func (s *source) UnmarshalJSON(b []byte) error {
 func readSource(text string) source {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		addr = addr.Unmap().WithZone("")
-		return source{netip.PrefixFrom(addr, addr.BitLen())}
+		return source{net: netip.PrefixFrom(addr, addr.BitLen())}
 	}
 	if net, err := netip.ParsePrefix(text); err == nil {
-		return source{net.Masked()}
+		return source{net: net.Masked()}
+	}
+	if number, ok := strings.CutPrefix(text, "AS"); ok {
+		if n, err := strconv.ParseUint(number, 10, 32); err == nil {
+			return source{as: uint32(n)}
+		}
 	}
 	return source{}
 }
 
-// String is "203.0.113.9", "203.0.113.0/24", or "" for none.
+// String is "203.0.113.9", "203.0.113.0/24", "AS64500", or "" for none.
 func (s source) String() string {
 	switch {
+	case s.as != 0:
+		return "AS" + strconv.FormatUint(uint64(s.as), 10)
 	case !s.net.IsValid():
 		return ""
 	case s.net.IsSingleIP():
@@ -126,7 +136,7 @@ func (s source) or(unknown string) string {
 // place is the network that stands for the source in keys: its /24 or /56, or what is wider already.
 func (s source) place() string {
 	if !s.net.IsValid() {
-		return "unknown"
+		return s.or("unknown")
 	}
 	bits := 24
 	if s.net.Addr().Is6() {
@@ -154,7 +164,7 @@ func (v evidence) json() json.RawMessage {
 				delete(v, k)
 			}
 		case source:
-			if delete(v, k); x.net.IsValid() {
+			if delete(v, k); x != (source{}) {
 				v[k] = x.String()
 			}
 		case string:

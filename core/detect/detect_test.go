@@ -133,6 +133,22 @@ func TestLogins(t *testing.T) {
 			"a flood", "ban.flood", `{"bans":4000,"from":"2026-11-23T11:59:00Z","till":"2026-11-23T12:00:00Z","sample":["192.0.2.1","192.0.2.2"]}`,
 			"warning flood", "flood/2026-11-23", "4000 sources were shut out within 1 minute.",
 		},
+		{
+			"a password spread over lines and networks", "login.spray", `{"lines":40,"sources":12,"guesses":"common passwords"}`, "warning spray", "spray/source/unknown/2026-11-23",
+			"The same passwords were tried on 40 different lines from 12 different networks; it guesses from: common passwords.",
+		},
+		{
+			"an autonomous system", "login.locked", `{"source":"AS64500","scope":"as","failures":300,"until":"2026-11-23T12:15:00Z"}`, "info guessing",
+			"guessing/source/AS64500/2026-11-23", "AS64500 sent 300 wrong logins for several lines; its strangers now get a single try each for 15 minutes.",
+		},
+		{
+			"a typist at a new place", "login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"typist":true}`, "warning guessing", "",
+			"203.0.113.9 sent 5 wrong logins for line 2001 and is locked out for this line; what it tried is on no list of common passwords, so it may be a phone with a wrong one.",
+		},
+		{
+			"more than can be told", "login.locked", `{"more":240,"from":"2026-11-23T11:59:00Z","till":"2026-11-23T12:00:00Z"}`, "warning flood", "flood/logins/2026-11-23",
+			"There were so many lock-outs that 240 of them are not listed one by one (within 1 minute).",
+		},
 		{"a fact that says nothing", "call.settled", `{}`, "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,5 +1,31 @@
 package detect
 
+// inPlural names what facts of the guard are about.
+var inPlural = map[string]string{
+	"login.locked": "lock-outs", "login.siege": "sieges", "login.spray": "sprayers", "login.stale": "forgotten phones", "login.old": "uses of former passwords",
+	"login.moved-nonce": "answers from other addresses", "login.honeypot": "uses of decoy lines",
+}
+
+// summed: the guard tells of so many events a minute one by one, and sums up the rest of a kind: {"more","from","till"}.
+// That many are a flood, once a day.
+func summed(e *Event) (Finding, bool) {
+	var b struct {
+		More int64   `json:"more"`
+		From instant `json:"from"`
+		Till instant `json:"till"`
+	}
+	what := inPlural[e.Kind]
+	if what == "" || decode(e, &b) != nil || b.More <= 0 {
+		return Finding{}, false
+	}
+	text := "There were so many " + what + " that " + some(b.More, "of them is", "of them are") + " not listed one by one"
+	if d := b.Till.Sub(b.From.Time); !b.From.IsZero() && d > 0 {
+		text += " (within " + long(d) + ")"
+	}
+	v := evidence{"fact": e.Kind, "more": b.More, "from": b.From, "till": b.Till}
+	return e.finding(Flood, "", "", text+".", v, "logins", e.day()), true
+}
+
 // judgeLocked: somebody guessed and is locked out. What is locked out for a line is told to its owner, once a day; an
 // address shut out altogether is background noise for the desk, once a day a network. Names of no line are nobody's worry:
 // who tries many of them is a sprayer.
@@ -15,13 +41,14 @@ func judgeLocked(e *Event) ([]Finding, error) {
 		Spared   bool    `json:"spared"`
 		Guesses  words   `json:"guesses"`
 		Usual    bool    `json:"usual"`
+		Typist   bool    `json:"typist"`
 	}
 	if err := decode(e, &b); err != nil {
 		return nil, err
 	}
 	v := evidence{
 		"source": b.Source, "scope": b.Scope, "failures": b.Failures, "level": b.Level, "until": b.Until,
-		"agent": b.Agent, "spared": b.Spared, "guesses": b.Guesses, "usual_place": b.Usual,
+		"agent": b.Agent, "spared": b.Spared, "guesses": b.Guesses, "usual_place": b.Usual, "typist": b.Typist,
 	}
 	wrong := some(b.Failures, "wrong login", "wrong logins")
 	lasts := ""
@@ -30,6 +57,9 @@ func judgeLocked(e *Event) ([]Finding, error) {
 	}
 	if b.Scope != "line" {
 		text := b.Source.or("A source") + " sent " + wrong + " for several lines and is locked out" + lasts + "."
+		if b.Scope == "as" {
+			text = b.Source.or("A network") + " sent " + wrong + " for several lines; its strangers now get a single try each" + lasts + "."
+		}
 		f := e.finding(Guessing, "", b.Source.String(), text, v, "source", b.Source.place(), e.day())
 		f.Severity = Info
 		return []Finding{f}, nil
@@ -45,8 +75,11 @@ func judgeLocked(e *Event) ([]Finding, error) {
 		return []Finding{f}, nil
 	}
 	text := who + " sent " + wrong + " for line " + e.Line + " and is locked out for this line" + lasts
-	if b.Guesses != "" {
+	switch {
+	case b.Guesses != "":
 		text += "; it guesses from: " + string(b.Guesses)
+	case b.Typist:
+		text += "; what it tried is on no list of common passwords, so it may be a phone with a wrong one"
 	}
 	return []Finding{e.finding(Guessing, e.Line, b.Source.String(), text+".", v, e.day())}, nil
 }
@@ -71,24 +104,33 @@ func judgeSiege(e *Event) ([]Finding, error) {
 	return []Finding{e.finding(Siege, e.Line, "", text, v, e.week())}, nil
 }
 
-// judgeSpray: one source or network over many lines is one finding a day, however many lines and addresses.
+// judgeSpray: one source or network over many lines is one finding a day, however many lines and addresses. Without a
+// source it is the same few passwords over many lines from many networks.
 func judgeSpray(e *Event) ([]Finding, error) {
 	var b struct {
 		Source   source `json:"source"`
 		Lines    int64  `json:"lines"`
 		Failures int64  `json:"failures"`
 		Known    int64  `json:"known"`
+		Sources  int64  `json:"sources"`
 		Guesses  words  `json:"guesses"`
 	}
 	if err := decode(e, &b); err != nil {
 		return nil, err
 	}
-	text := b.Source.or("A source") + " tried " + some(b.Lines, "line", "different lines") + " with " + some(b.Failures, "wrong login", "wrong logins") +
+	lines := some(b.Lines, "line", "different lines")
+	text := b.Source.or("A source") + " tried " + lines + " with " + some(b.Failures, "wrong login", "wrong logins") +
 		"; " + some(b.Known, "of the names exists", "of the names exist") + " here"
+	if b.Sources > 0 && b.Source.String() == "" {
+		text = "The same passwords were tried on " + lines + " from " + some(b.Sources, "network", "different networks")
+	}
 	if b.Guesses != "" {
 		text += "; it guesses from: " + string(b.Guesses)
 	}
 	v := evidence{"source": b.Source, "lines": b.Lines, "failures": b.Failures, "known": b.Known, "guesses": b.Guesses}
+	if b.Sources > 0 {
+		v["networks"] = b.Sources
+	}
 	return []Finding{e.finding(Spray, "", b.Source.String(), text+".", v, "source", b.Source.place(), e.day())}, nil
 }
 

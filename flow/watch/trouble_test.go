@@ -134,7 +134,7 @@ func TestLoadingBesideABusyNode(t *testing.T) {
 // On a real engine, with a process that ends in the middle of batches: every finding and every penny once.
 func TestRestartsOnSQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db")
-	const rounds, calls = 4, 700
+	const rounds, calls = 3, 550
 	begun := time.Now().UTC()
 	if month(begun) != month(begun.Add(time.Hour)) || month(begun) != month(begun.Add(-time.Minute)) {
 		t.Skip("the month turns")
