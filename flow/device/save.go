@@ -1,0 +1,200 @@
+package device
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// maxBatch is how many rows go into one transaction, about.
+const maxBatch = 2000
+
+// work is what a line has to write beside its dirty devices; owned by the shard's lock.
+type work struct {
+	drops []store.Device // keys
+	facts []store.Fact
+}
+
+// batch is one write, of several lines.
+type batch struct {
+	put, drop []store.Device
+	facts     []store.Fact
+}
+
+// need notes that the line has something to write. The caller holds the lock.
+func (s *shard) need(line string) *work {
+	w := s.work[line]
+	if w == nil {
+		w = &work{}
+		s.work[strings.Clone(line)] = w
+	}
+	return w
+}
+
+// drop notes that a device's row goes, if there may be one.
+func (w *work) drop(line string, e *entry) {
+	if e.stored {
+		w.drops = append(w.drops, store.Device{Line: strings.Clone(line), Place: e.place(), Family: e.family.Value()})
+	}
+}
+
+// Load fills an empty Devices from the store. Rows that make no sense are left out and said in the log.
+func (d *Devices) Load(ctx context.Context) error {
+	bad := 0
+	err := d.o.Store.Devices(ctx, func(r store.Device) error {
+		e, ok := stored(&r)
+		if !ok {
+			bad++
+			return nil
+		}
+		s := d.shard(r.Line)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		list := append(slices.Grow(s.lines[r.Line], 1), e)
+		if d.count.Add(1); len(list) > d.o.MaxPerLine {
+			i := leastKnown(list)
+			s.need(r.Line).drop(r.Line, &list[i])
+			list = slices.Delete(list, i, i+1)
+			d.count.Add(-1)
+		}
+		s.lines[r.Line] = list
+		if e.verdict != notMine {
+			d.trust(&e)
+		}
+		return nil
+	})
+	if bad > 0 {
+		d.log.Warn("stored devices left out: their address, network or answer cannot be read", "devices", bad)
+	}
+	if err != nil {
+		return fmt.Errorf("reading devices: %w", err)
+	}
+	return nil
+}
+
+// Run writes changes behind until ctx ends. What is left is for Flush.
+func (d *Devices) Run(ctx context.Context) {
+	tick := time.NewTicker(d.o.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.sum(time.Now(), true)
+			return
+		case <-tick.C:
+			d.sum(time.Now(), false)
+			_ = d.Flush(ctx) // logged there; what failed is tried again
+		}
+	}
+}
+
+// Flush writes what has changed. On an error it stays, in memory, to be tried again.
+func (d *Devices) Flush(ctx context.Context) error {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
+	err := d.flush(ctx)
+	if failed := err != nil; failed != d.failing {
+		if d.failing = failed; failed {
+			d.log.Error("devices are not written; they are kept and tried again", "error", err)
+		} else {
+			d.log.Info("devices are written again")
+		}
+	}
+	return err
+}
+
+// flush is under flushing.
+func (d *Devices) flush(ctx context.Context) error {
+	if err := d.retry(ctx); err != nil {
+		return err
+	}
+	var b batch
+	for i := range d.shards {
+		for d.gather(&d.shards[i], &b) {
+			if err := d.write(ctx, &b); err != nil {
+				return err
+			}
+			b = batch{}
+		}
+	}
+	return d.write(ctx, &b)
+}
+
+// gather takes what a shard has to write; true: the batch is full, and there may be more.
+func (d *Devices) gather(s *shard, b *batch) (full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line, w := range s.work {
+		if len(b.put)+len(b.drop)+len(b.facts) >= maxBatch {
+			return true
+		}
+		delete(s.work, line)
+		b.drop, b.facts = append(b.drop, w.drops...), append(b.facts, w.facts...)
+		list := s.lines[line]
+		for i := range list {
+			if e := &list[i]; e.dirty {
+				e.dirty, e.stored = false, true
+				b.put = append(b.put, e.row(line))
+			}
+		}
+	}
+	return false
+}
+
+// write stores a batch. One that fails may have been stored all the same: it is kept as it is until that is known.
+func (d *Devices) write(ctx context.Context, b *batch) error {
+	if len(b.put)+len(b.drop)+len(b.facts) == 0 {
+		return nil
+	}
+	if err := d.o.Store.SaveDevices(ctx, b.put, b.drop, b.facts...); err != nil {
+		kept := *b
+		d.pending = &kept
+		return err
+	}
+	d.waiting.Add(-int64(len(b.facts)))
+	return nil
+}
+
+// retry brings a write that failed to its end: by writing it again, unless the store shows that it was written.
+func (d *Devices) retry(ctx context.Context) error {
+	b := d.pending
+	if b == nil {
+		return nil
+	}
+	done, err := d.persisted(ctx, b)
+	if err != nil {
+		return err
+	}
+	d.pending = nil
+	if done {
+		d.waiting.Add(-int64(len(b.facts)))
+		return nil
+	}
+	return d.write(ctx, b)
+}
+
+// persisted looks for the rows of a batch, so that its facts are told once. It reads the whole table, but only after a
+// failure. A batch without rows, or without facts, may be written twice.
+func (d *Devices) persisted(ctx context.Context, b *batch) (bool, error) {
+	if len(b.put) == 0 || len(b.facts) == 0 {
+		return false, nil
+	}
+	type key struct{ line, place, family string }
+	want := map[key]*store.Device{}
+	for i := range b.put {
+		r := &b.put[i]
+		want[key{r.Line, r.Place, r.Family}] = r
+	}
+	err := d.o.Store.Devices(ctx, func(r store.Device) error {
+		k := key{r.Line, r.Place, r.Family}
+		if w := want[k]; w != nil && r.Last.Equal(w.Last) && r.Address == w.Address && r.Agent == w.Agent && r.Count == w.Count && (w.Verdict == "" || r.Verdict == w.Verdict) {
+			delete(want, k)
+		}
+		return nil
+	})
+	return len(want) == 0, err
+}
