@@ -17,11 +17,14 @@ import (
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
+	"ringfence/edge/web"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
+	"ringfence/flow/notify"
+	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
 
@@ -46,7 +49,10 @@ type App struct {
 	auth     *auth.Auth
 	gate     *gate.Gate
 	sip      *sip.Edge
-	bans     *transport.Bans
+	shield   shield
+	watch    *watch.Watch
+	notices  *notify.Notifier
+	web      *web.Server // nil: there are no answer pages
 	rest     *rest.Server
 	monitor  *monitor
 
@@ -74,7 +80,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openStages, a.openEdges} {
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openStages, a.openEdges, a.openBans, a.openNotices} {
 		if err := build(ctx); err != nil {
 			a.unwind(ctx)
 			return nil, err

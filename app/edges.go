@@ -5,26 +5,23 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
-	"ringfence/edge/sip/transport"
+	"ringfence/flow/location"
 )
-
-// maxBans bounds the map of banned sources.
-const maxBans = 1 << 20
 
 // openEdges binds the sockets; nothing is read from them yet.
 func (a *App) openEdges(context.Context) error {
 	a.openMonitor()
 	cfg := &a.cfg
-	a.bans = transport.NewBans(maxBans)
 	var err error
 	a.sip, err = sip.New(sip.Options{
-		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.bans, Realm: cfg.SIP.Realm,
+		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
 		MaxCalls: cfg.SIP.MaxCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
@@ -55,14 +52,29 @@ func advertised(text string) netip.Addr {
 
 // sipDeps is what the SIP edge asks and tells.
 func (a *App) sipDeps() sip.Deps {
-	return sip.Deps{
-		Check: a.auth.Check, Challenge: a.auth.AppendChallenge,
-		Register: a.location.Update, Lookup: a.location.Lookup,
+	d := sip.Deps{
+		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
+		Register: a.location.Update, Lookup: a.phones, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		Admit: a.gate.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, OnCut: a.gate.OnCut, Recovered: a.gate.Recovered,
 	}
+	if a.cfg.Shield.Scanners == "silence" {
+		d.Scanner = scanner
+	}
+	return d
+}
+
+// phones are those of a line that may ring: where its IP lock allows them, also when the lock came after them.
+func (a *App) phones(line string, now time.Time) []location.Binding {
+	all := a.location.Lookup(line, now)
+	l, ok := a.book.Line(line)
+	if !ok || len(l.Effective(now).Nets) == 0 {
+		return all
+	}
+	e := l.Effective(now)
+	return slices.DeleteFunc(all, func(b location.Binding) bool { return !e.Allows(b.Received.Addr()) })
 }
 
 func (a *App) trunk(name string) (account.Trunk, bool) {
@@ -125,6 +137,9 @@ func (a *App) startEdges(ctx context.Context) error {
 		if err := a.startDemo(ctx); err != nil {
 			return err
 		}
+	}
+	if err := a.startNotices(); err != nil {
+		return err
 	}
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("SIP: %w", err)

@@ -168,6 +168,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	m.gauge("start_time_seconds", "When the program started.", float64(c.a.began.Unix()))
 	c.sip(m)
 	c.ledger(m)
+	c.logins(m)
+	c.bans(m)
+	c.notices(m)
 }
 
 func flag(b bool) float64 {
@@ -200,6 +203,8 @@ func (m metrics) send(kind prometheus.ValueType, name, help string, v float64, l
 func (c *collector) sip(m metrics) {
 	s := c.a.sip.Stats()
 	m.count("sip_malformed_total", "Packets that are no SIP, or broken.", float64(s.Malformed))
+	m.count("sip_scanners_total", "Requests of attackers' tools, met with silence.", float64(s.Scanners))
+	m.count("sip_elsewhere_total", "Requests inside calls from where the IP lock or the trunk does not allow them.", float64(s.Elsewhere))
 	m.count("sip_strangers_total", "Requests challenged without keeping anything.", float64(s.Strangers))
 	m.count("sip_registers_total", "REGISTER answered 200.", float64(s.Registers))
 	m.count("sip_registers_refused_total", "REGISTER refused.", float64(s.RefusedRegisters))
@@ -231,4 +236,55 @@ func (c *collector) ledger(m metrics) {
 	m.count("ledger_commit_seconds_total", "Time spent in transactions.", s.CommitTime.Seconds())
 	m.gauge("ledger_waiting", "Reservations that wait for their transaction.", float64(s.Waiting))
 	m.gauge("ledger_posted", "Settlements that are not durable yet.", float64(s.Posted))
+}
+
+// logins are the counts of auth's guard and of the devices.
+func (c *collector) logins(m metrics) {
+	s := c.a.auth.Stats()
+	m.count("login_failures_total", "Wrong logins with a challenge of ours, repeats not counted.", float64(s.Failures))
+	m.count("login_refused_right_total", "Right logins refused because of a lock-out.", float64(s.RefusedRight))
+	for scope, n := range s.Lockouts {
+		m.count("login_lockouts_total", "Lock-outs, by what was locked out.", float64(n), "scope", scope)
+	}
+	m.count("login_bans_total", "Bans that logins asked for.", float64(s.Bans))
+	m.count("login_stale_total", "Logins with a former password.", float64(s.Stale))
+	m.count("login_sprays_total", "Sources that tried many lines.", float64(s.Sprays))
+	m.count("login_sieges_total", "Lines guessed at from many places.", float64(s.Sieges))
+	m.count("login_honeypots_total", "Logins to lines that are nobody's.", float64(s.Honeypots))
+	m.count("login_moved_nonces_total", "Right answers to challenges given to other addresses.", float64(s.MovedNonces))
+	m.count("login_sampled_total", "Wrong logins held against lists of common passwords.", float64(s.Sampled))
+	m.count("login_matched_total", "Of these, found in a list.", float64(s.Matched))
+	m.count("login_unshared_total", "Rounds in which other nodes could not be told.", float64(s.Unshared))
+	m.count("login_evicted_total", "Entries of the tables of failures that gave way to others.", float64(s.Evicted))
+	m.gauge("devices", "Devices remembered.", float64(c.a.shield.devices.Len()))
+}
+
+// bans are the counts of the ban list, and of the kernel's part in it.
+func (c *collector) bans(m metrics) {
+	s := c.a.shield.bans.Stats()
+	m.gauge("bans", "Bans in force, by who made them.", float64(s.Manual), "by", "manual")
+	m.gauge("bans", "Bans in force, by who made them.", float64(s.Auto), "by", "auto")
+	m.gauge("bans", "Bans in force, by who made them.", float64(s.Feed), "by", "feed")
+	m.count("bans_spared_total", "Automatic bans not made for somebody's sake.", float64(s.Spared))
+	m.count("bans_evicted_total", "Bans that gave way because the list was full.", float64(s.Evicted))
+	m.count("bans_lost_total", "Automatic bans that found their queue full.", float64(s.Lost))
+	m.gauge("bans_unsaved", "Bans that are not written yet.", float64(s.Unsaved))
+	if k := c.a.shield.kernel; k != nil {
+		d := k.Stats()
+		m.gauge("kernel_bans", "Networks that the kernel drops.", float64(d.Networks))
+		m.count("kernel_packets_dropped_total", "Packets that the kernel dropped.", float64(d.Packets))
+		m.gauge("kernel_failing", "1 while the kernel takes no changes.", flag(d.Failing))
+	}
+}
+
+// notices are the counts of findings and of what was sent.
+func (c *collector) notices(m metrics) {
+	w := c.a.watch.Stats()
+	m.count("findings_total", "Findings raised by this node.", float64(w.Raised))
+	m.count("journal_followed_total", "Journal rows looked at.", float64(w.Facts))
+	m.count("journal_bad_total", "Journal rows whose body could not be read.", float64(w.Bad))
+	m.gauge("usage_subjects", "Lines and customers with un-billed usage.", float64(w.Subjects))
+	for _, n := range c.a.notices.Stats() {
+		m.count("notices_total", "Deliveries of notices by this node, by kind and what came of them.", float64(n.N), "kind", string(n.Kind), "state", n.State)
+	}
 }

@@ -37,10 +37,10 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	if cfg.Demo {
 		a.PrintDemo(out, program)
 	}
-	notify(log, daemon.SdNotifyReady)
+	tellSystemd(log, daemon.SdNotifyReady)
 	err = a.wait(ctx)
 	cancel() // a second signal ends the program at once
-	notify(log, daemon.SdNotifyStopping)
+	tellSystemd(log, daemon.SdNotifyStopping)
 	log.Info("stopping: calls that are up stay up for the next start", "calls", a.gate.OpenCalls())
 	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer done()
@@ -70,8 +70,8 @@ func (a *App) wait(ctx context.Context) error {
 
 // reloadFile reads the configuration file again and applies what may change without a restart.
 func (a *App) reloadFile(ctx context.Context) {
-	notify(a.log, daemon.SdNotifyReloading)
-	defer notify(a.log, daemon.SdNotifyReady)
+	tellSystemd(a.log, daemon.SdNotifyReloading)
+	defer tellSystemd(a.log, daemon.SdNotifyReady)
 	old := a.config()
 	if old.File == "" {
 		a.Reload(ctx, old)
@@ -109,6 +109,14 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 	if err := a.rest.ReloadCertificate(); err != nil {
 		a.log.Error("the certificate was not read again; the old one stays in force", "err", err)
 	}
+	if err := a.shield.geo.Reload(next.Geo.Files); err != nil {
+		a.log.Error("geo.files were not read again; what was known before stays", "err", err)
+	}
+	if a.web != nil {
+		if err := a.web.ReloadCertificate(); err != nil {
+			a.log.Error("the certificate of the answer pages was not read again; the old one stays in force", "err", err)
+		}
+	}
 	for _, c := range applied {
 		a.log.Info("changed", "field", c.Key, "from", c.Old, "to", c.New)
 	}
@@ -139,8 +147,8 @@ func newLog(format string, level slog.Leveler, to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, o))
 }
 
-// notify tells systemd, if it listens.
-func notify(log *slog.Logger, state string) {
+// tellSystemd tells systemd, if it listens.
+func tellSystemd(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("systemd was not told", "err", fmt.Errorf("%s: %w", state, err))
 	}

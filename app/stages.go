@@ -86,6 +86,9 @@ func (a *App) openStages(ctx context.Context) error {
 	if err := a.location.Load(ctx); err != nil {
 		return fmt.Errorf("registrations of before: %w", err)
 	}
+	if err := a.openShield(ctx); err != nil {
+		return err
+	}
 	var err error
 	if a.auth, err = a.newAuth(); err != nil {
 		return err
@@ -120,14 +123,6 @@ func (a *App) dropPhones(c book.Change) {
 	}
 }
 
-func (a *App) newAuth() (*auth.Auth, error) {
-	cfg := &a.cfg
-	return auth.New(auth.Options{
-		Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
-		Line: a.authLine,
-	})
-}
-
 // authLine is what auth needs to know of a line.
 func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 	l, ok := a.book.Find(user)
@@ -135,7 +130,22 @@ func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 		return auth.Line{}, false
 	}
 	ha1, _ := a.book.HA1(l)
-	return auth.Line{ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets}, true
+	return auth.Line{
+		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.former(l), Honeypot: l.Honeypot(),
+	}, true
+}
+
+// former are the passwords that a line had: those who still use them are no guessers.
+func (a *App) former(l *book.Line) []auth.FormerHA1 {
+	had := a.book.FormerHA1(l)
+	if len(had) == 0 {
+		return nil
+	}
+	out := make([]auth.FormerHA1, len(had))
+	for i, f := range had {
+		out[i] = auth.FormerHA1{HA1: f.HA1, Until: f.Until}
+	}
+	return out
 }
 
 // startStages runs the ledger, takes back open calls, and keeps leases and registrations.
@@ -156,5 +166,6 @@ func (a *App) startStages(ctx context.Context) error {
 		<-done
 		return a.location.Flush(ctx)
 	})
+	a.startShield()
 	return nil
 }

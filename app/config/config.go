@@ -344,12 +344,12 @@ type Notify struct {
 	// Webhooks is the list of the provider's own webhooks, which get every notice: "https://…".
 	Webhooks []string `toml:"webhooks"`
 
-	// WebhookKeyFile is a file with the key that signs webhooks (RFC 9421, hmac-sha256), readable by its owner only. Left out,
-	// a key is derived from the one that seals passwords; `ringfence notice webhook-key` prints it.
+	// WebhookKeyFile is a file with the Ed25519 key (PEM, PKCS #8) that signs webhooks (RFC 9421). Left out, one is derived
+	// from the key that seals passwords. `ringfence notice webhook-key` prints the public half, which receivers need.
 	WebhookKeyFile string `toml:"webhook-key-file"`
 
-	// PrivateHooks says whether webhooks of customers may point at private and loopback addresses.
-	PrivateHooks string `toml:"private-hooks" one:"no,yes"`
+	// PrivateHooks is the list of private networks that customers' webhooks may be in: "192.168.7.0/24". Left out, none.
+	PrivateHooks []string `toml:"private-hooks"`
 
 	// Templates is a folder with your own templates of notices, by the names of the built-in ones
 	// (`ringfence notice preview --list`). Left out, the built-in ones are used.
@@ -373,7 +373,7 @@ type Mail struct {
 	// TLS is "starttls" (port 587), "tls" (port 465), or "none", which is allowed on loopback only.
 	TLS string `toml:"tls" one:"starttls,tls,none"`
 
-	// CAFile is a file of certificates (PEM) to trust beside the system's.
+	// CAFile is a file of certificates (PEM) to trust instead of the system's.
 	CAFile string `toml:"ca-file"`
 
 	// User is the login at the server; left out, none is used.

@@ -39,7 +39,7 @@ func defaults() Config {
 			Scanners: "silence", Kernel: "auto", MaxBans: 65_536, FeedInterval: Duration{time.Hour}, FeedLife: Duration{24 * time.Hour},
 		},
 		Counters: Counters{Prefix: "ringfence"},
-		Notify:   Notify{PrivateHooks: "no", Storm: 10, Digest: Duration{time.Hour}, LinkLife: Duration{7 * 24 * time.Hour}},
+		Notify:   Notify{Storm: 10, Digest: Duration{time.Hour}, LinkLife: Duration{7 * 24 * time.Hour}},
 		Mail:     Mail{TLS: "starttls"},
 		Money:    Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
 		Log:      Log{Level: "info", Format: "text"},

@@ -43,6 +43,11 @@ func (s *Shield) NeverNets() ([]netip.Prefix, error) {
 	return account.ParseNets(strings.Join(s.Never, ","))
 }
 
+// HookNets is notify.private-hooks, read.
+func (n *Notify) HookNets() ([]netip.Prefix, error) {
+	return account.ParseNets(strings.Join(n.PrivateHooks, ","))
+}
+
 func schemeOf(text string, allowed ...string) bool {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -68,6 +73,9 @@ func (v *validator) notices() {
 		if !isHook(u) {
 			v.bad("notify.webhooks", u, `"https://…", or "http://…" on a loopback address`)
 		}
+	}
+	if _, err := n.HookNets(); err != nil {
+		v.bad("notify.private-hooks", n.PrivateHooks, `addresses and networks ("192.168.7.0/24"): `+err.Error())
 	}
 	if m.Server != "" {
 		v.mail()
@@ -122,4 +130,17 @@ func isMail(text string) bool {
 func isHook(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.User == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
+}
+
+// LinksURL is how people reach the answer pages; "" when there are none.
+func (c *Config) LinksURL() string {
+	switch {
+	case c.Web.URL != "":
+		return c.Web.URL
+	case !c.Web.Listen.IsValid():
+		return ""
+	case c.Web.TLSCert != "":
+		return "https://" + c.Web.Listen.String()
+	}
+	return "http://" + c.Web.Listen.String()
 }

@@ -1,0 +1,276 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/app/config"
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/secret"
+	rfmail "ringfence/edge/mail"
+	"ringfence/edge/web"
+	"ringfence/edge/webhook"
+	"ringfence/flow/book"
+	"ringfence/flow/notify"
+	"ringfence/flow/watch"
+)
+
+// openNotices builds what follows the journal: watch, and notify with its ways out.
+func (a *App) openNotices(context.Context) error {
+	var err error
+	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Calls, Others: a.othersCalls, Log: a.log})
+	if err != nil {
+		return err
+	}
+	channels, err := a.openChannels()
+	if err != nil {
+		return err
+	}
+	box, err := a.keys.box()
+	if err != nil {
+		return err
+	}
+	cfg := &a.cfg
+	zone, err := time.LoadLocation(cfg.Provider.Zone)
+	if err != nil {
+		return fmt.Errorf("provider.zone: %w", err)
+	}
+	a.notices, err = notify.New(notify.Options{
+		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: hooks(cfg.Notify.Webhooks), Help: help(cfg),
+		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
+		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
+		Zone: zone, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff}, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	return a.openWeb()
+}
+
+// openChannels makes the ways out that are configured. Mails without a server are kept and shown.
+func (a *App) openChannels() (map[string]notify.Send, error) {
+	hook, err := a.openHooks()
+	if err != nil {
+		return nil, fmt.Errorf("webhooks: %w", err)
+	}
+	a.onStop("webhooks", func(context.Context) error { return hook.Close() })
+	channels := map[string]notify.Send{"webhook": hook.Send}
+	m := &a.cfg.Mail
+	if m.Server == "" {
+		a.log.Info("there is no mail server: mails are kept and shown, not sent", "show", "ringfence notice list", "set", "mail.server")
+		return channels, nil
+	}
+	sender, err := rfmail.New(rfmail.Options{
+		Server: m.Server, TLS: m.TLS, User: m.User, Password: secret.NewPassword(string(m.Password)), From: m.From, ReplyTo: a.cfg.Provider.Help.Mail,
+		CA: m.CAFile, DKIM: rfmail.DKIM{Domain: m.DKIMDomain, Selector: m.DKIMSelector, Key: m.DKIMKey},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mail: %w", err)
+	}
+	a.onStop("mail", func(context.Context) error { return sender.Close() })
+	channels["mail"] = sender.Send
+	return channels, nil
+}
+
+func (a *App) openHooks() (*webhook.Sender, error) {
+	key, err := a.hookKey()
+	if err != nil {
+		return nil, err
+	}
+	allow, err := a.cfg.Notify.HookNets()
+	if err != nil {
+		return nil, err
+	}
+	var own []webhook.Hook
+	for _, u := range a.cfg.Notify.Webhooks {
+		own = append(own, webhook.Hook{URL: u})
+	}
+	return webhook.New(webhook.Options{Key: key, Hooks: own, Allow: allow})
+}
+
+// hookKey signs webhooks: the operator's, or one that comes of the key that seals passwords, so that all nodes have the same.
+func (a *App) hookKey() (webhook.Key, error) {
+	id := "ringfence-" + a.cfg.Node
+	if path := a.cfg.Notify.WebhookKeyFile; path != "" {
+		return webhook.ReadKey(id, path)
+	}
+	box, err := a.keys.box()
+	if err != nil {
+		return webhook.Key{}, err
+	}
+	return webhook.Ed25519("ringfence", ed25519.NewKeyFromSeed(box.Derive("webhooks")))
+}
+
+func hooks(urls []string) []notify.Hook {
+	out := make([]notify.Hook, len(urls))
+	for i, u := range urls {
+		out[i].URL = u
+	}
+	return out
+}
+
+func help(cfg *config.Config) notify.Help {
+	h := &cfg.Provider.Help
+	return notify.Help{Provider: cfg.Provider.Name, Mail: h.Mail, Phone: h.Phone, Text: h.Text, Hours: h.Hours, Page: h.Page}
+}
+
+// senderDomain is what Message-IDs end with.
+func senderDomain(cfg *config.Config) string {
+	if from, err := mail.ParseAddress(cfg.Mail.From); err == nil {
+		if _, domain, ok := strings.Cut(from.Address, "@"); ok {
+			return domain
+		}
+	}
+	return cfg.SIP.Realm
+}
+
+// openWeb builds the pages behind the links, where they are asked for.
+func (a *App) openWeb() error {
+	w := &a.cfg.Web
+	if !w.Listen.IsValid() {
+		return nil
+	}
+	proxy, err := account.ParseNets(w.Proxy)
+	if err != nil {
+		return fmt.Errorf("web.proxy: %w", err)
+	}
+	a.web, err = web.New(web.Deps{Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg)}, web.Options{
+		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, Log: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("web: %w", err)
+	}
+	return nil
+}
+
+// othersCalls are the open calls of other nodes on the same store.
+func (a *App) othersCalls(ctx context.Context) ([]call.Open, error) {
+	if a.cfg.Store.Engine != "postgres" {
+		return nil, nil
+	}
+	all, err := a.money.OpenCalls(ctx, "")
+	others := all[:0]
+	for _, c := range all {
+		if c.Node != a.cfg.Node {
+			others = append(others, c)
+		}
+	}
+	return others, err
+}
+
+// about is what a notice was about, as its links carry it.
+type about struct {
+	Address string `json:"address"`
+	Place   string `json:"place"`
+	Family  string `json:"family"`
+}
+
+const byLink = "the answer to a notice"
+
+// answerMine remembers that a device is the owner's, so that nobody is asked about it again.
+func (a *App) answerMine(ctx context.Context, line string, data []byte) (string, error) {
+	var x about
+	if err := json.Unmarshal(data, &x); err != nil {
+		return "", err
+	}
+	if x.Place == "" && x.Family == "" {
+		return "Thank you: it is noted. Nothing was changed.", nil
+	}
+	if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", byLink); err != nil && !errors.Is(err, book.ErrNotFound) {
+		return "", err
+	}
+	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
+}
+
+// answerNotMine shuts the thief out: the line is locked and its calls cut, its phones must log in anew, and the address is
+// banned unless others use it rightly.
+func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (string, error) {
+	var x about
+	if err := json.Unmarshal(data, &x); err != nil {
+		return "", err
+	}
+	before := a.callsOf(line)
+	if _, err := a.book.Lock(ctx, byLink, line, "its owner says that somebody else used its login", true); err != nil {
+		return "", err
+	}
+	a.location.Drop(line)
+	done := []string{fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(before), "All phones of the line were logged out."}
+	if x.Place != "" || x.Family != "" {
+		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", byLink); err != nil && !errors.Is(err, book.ErrNotFound) {
+			a.log.Error("an answer could not be kept with the device", "line", line, "err", err)
+		}
+	}
+	if at, err := netip.ParseAddr(x.Address); err == nil && a.spared(at) == "" {
+		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+line+" did not know it")
+		done = append(done, "The address "+at.String()+" is shut out for a day.")
+	}
+	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
+}
+
+func (a *App) callsOf(line string) int {
+	n := 0
+	for _, c := range a.gate.Calls() {
+		if c.Line == line {
+			n++
+		}
+	}
+	return n
+}
+
+func callsCut(n int) string {
+	switch n {
+	case 0:
+		return "No call was in progress."
+	case 1:
+		return "The one call in progress was ended."
+	}
+	return fmt.Sprintf("The %d calls in progress were ended.", n)
+}
+
+// answerOff switches a kind of notice off for a contact: "customer/ID/contact".
+func (a *App) answerOff(ctx context.Context, person string, kind notify.Kind) (string, error) {
+	parts := strings.Split(person, "/")
+	if len(parts) != 3 || parts[0] != "customer" {
+		return "", fmt.Errorf("%s has no wishes that could be changed", person)
+	}
+	if err := a.book.SetWish(ctx, byLink, parts[1], parts[2], string(kind), account.WishOff); err != nil {
+		return "", err
+	}
+	return "You get no more notices of this kind.", nil
+}
+
+// startNotices follows the journal from where it was left.
+func (a *App) startNotices() error {
+	run, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 2)
+	go func() {
+		if err := a.watch.Run(run); err != nil {
+			a.log.Error("findings are no longer followed", "err", err)
+		}
+		done <- struct{}{}
+	}()
+	go func() { a.notices.Run(run); done <- struct{}{} }()
+	a.onStop("findings and notices", func(context.Context) error {
+		cancel()
+		<-done
+		<-done
+		return nil
+	})
+	if a.web == nil {
+		return nil
+	}
+	if err := a.web.Start(); err != nil {
+		return fmt.Errorf("web.listen: %w", err)
+	}
+	a.onStop("the answer pages", a.web.Stop)
+	a.log.Info("answer pages", "listen", a.web.Addr().String(), "url", a.cfg.LinksURL())
+	return nil
+}

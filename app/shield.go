@@ -1,0 +1,277 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unsafe"
+
+	"ringfence/core/detect"
+	"ringfence/core/netlist"
+	"ringfence/edge/feed"
+	"ringfence/edge/kernel"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+	"ringfence/flow/ban"
+	"ringfence/flow/book"
+	"ringfence/flow/device"
+	"ringfence/flow/flood"
+	"ringfence/state/counters"
+	"ringfence/state/counters/memory"
+	"ringfence/state/counters/valkey"
+	"ringfence/state/geo"
+)
+
+// shield is everything that tells thieves from owners and keeps them out.
+type shield struct {
+	counters counters.Counters
+	geo      *geo.DB
+	owned    *book.Owned
+	devices  *device.Devices
+	bans     *ban.List
+	dropped  *transport.Bans // the sockets' own table
+	kernel   *kernel.Set     // nil where it may not be used
+	flood    *flood.Meter
+	feeds    *feed.Feeds
+}
+
+// openShield builds what auth asks and tells; bans come in force once the sockets are there (openBans).
+func (a *App) openShield(ctx context.Context) error {
+	cfg := &a.cfg
+	var err error
+	if a.shield.counters, err = a.openCounters(ctx); err != nil {
+		return err
+	}
+	a.onStop("counters", func(context.Context) error { return a.shield.counters.Close() })
+	if a.shield.geo, err = geo.Open(cfg.Geo.Files); err != nil {
+		return fmt.Errorf("geo.files: %w", err)
+	}
+	a.shield.owned = book.NewOwned(a.book)
+	a.shield.dropped = transport.NewBans(2 * cfg.Shield.MaxBans)
+	a.shield.flood = flood.New(flood.Options{Record: a.ledger.Record})
+	a.shield.devices = device.New(device.Options{
+		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.registeredElsewhere,
+		Record: a.ledger.Record, Log: a.log,
+	})
+	if err := a.shield.devices.Load(ctx); err != nil {
+		return fmt.Errorf("devices of before: %w", err)
+	}
+	a.book.OnChange(func(c book.Change) {
+		if c.Kind == book.LineDeleted {
+			a.shield.devices.Forget(c.Line)
+		}
+	})
+	return nil
+}
+
+// openCounters opens the engine that nodes share, or one of our own.
+func (a *App) openCounters(ctx context.Context) (counters.Counters, error) {
+	url := string(a.cfg.Counters.URL)
+	if url == "" {
+		return memory.NewEngine(memory.Options{}), nil
+	}
+	c, err := valkey.Open(ctx, url, valkey.Options{Prefix: a.cfg.Counters.Prefix, Log: a.log})
+	if err != nil {
+		return nil, fmt.Errorf("counters.url: %w", err)
+	}
+	return c, nil
+}
+
+// openBans puts bans in force: in the kernel where it may be, and before parsing in any case.
+func (a *App) openBans(ctx context.Context) error {
+	enforce := []ban.Enforcer{{Add: a.shield.dropped.Add, Remove: func(n netip.Prefix) { a.shield.dropped.Remove(n) }}}
+	if err := a.openKernel(); err != nil {
+		return err
+	}
+	if k := a.shield.kernel; k != nil {
+		enforce = append(enforce, ban.Enforcer{Add: k.Add, Remove: k.Remove})
+	}
+	never, err := a.cfg.Shield.NeverNets()
+	if err != nil {
+		return fmt.Errorf("shield.never: %w", err)
+	}
+	a.shield.bans, err = ban.Open(ctx, ban.Options{
+		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Spared: a.spared, Inside: a.sparedInside,
+		Never: never, Max: a.cfg.Shield.MaxBans, Record: a.ledger.Record, Log: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("bans of before: %w", err)
+	}
+	return a.openFeeds()
+}
+
+func (a *App) openFeeds() error {
+	var sources []feed.Source
+	for _, text := range a.cfg.Shield.Feeds {
+		name, from, _ := strings.Cut(text, "=")
+		sources = append(sources, feed.Source{Name: name, From: from, Every: a.cfg.Shield.FeedInterval.Duration})
+	}
+	var err error
+	if a.shield.feeds, err = feed.New(feed.Options{Sources: sources, Import: a.importFeed, Log: a.log}); err != nil {
+		return fmt.Errorf("shield.feeds: %w", err)
+	}
+	return nil
+}
+
+// importFeed puts a feed's list in force. Entries that name no end hold for shield.feed-life from now.
+func (a *App) importFeed(ctx context.Context, name string, entries []netlist.Entry) (string, error) {
+	till := time.Now().Add(a.cfg.Shield.FeedLife.Duration)
+	for i := range entries {
+		if entries[i].Until.IsZero() {
+			entries[i].Until = till
+		}
+	}
+	in, err := a.shield.bans.Import(ctx, name, entries)
+	return fmt.Sprintf("%d listed, %d in force, %d new, %d gone, %d left out", in.Listed, in.Held, in.Added, in.Removed, in.LeftOut()), err
+}
+
+// openKernel finds out whether the kernel may drop for us, and says so.
+func (a *App) openKernel() error {
+	if a.cfg.Shield.Kernel == "off" {
+		return nil
+	}
+	set, err := kernel.Open(kernel.Options{Ports: a.sip.Ports(), Table: "ringfence-" + a.cfg.Node, Log: a.log})
+	switch {
+	case err == nil:
+		a.shield.kernel = set
+		a.onStop("the kernel's ban list", func(context.Context) error { return set.Close() })
+		a.log.Info("banned sources are dropped in the kernel", "table", "ringfence-"+a.cfg.Node)
+	case a.cfg.Shield.Kernel == "required":
+		return fmt.Errorf("shield.kernel is required: %w", err)
+	default:
+		a.log.Info("banned sources are dropped by this program, not by the kernel", "why", err.Error())
+	}
+	return nil
+}
+
+// newAuth wires logins to what judges them.
+func (a *App) newAuth() (*auth.Auth, error) {
+	cfg := &a.cfg
+	l := &cfg.Login
+	return auth.New(auth.Options{
+		Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
+		Line: a.authLine,
+		Lockout: auth.Lockout{
+			Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
+			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Spray: l.Spray,
+		},
+		Around: auth.Around{
+			Usual: a.usual, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
+			Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
+			Counters: a.shield.counters, Record: a.ledger.Record, Account: a.accountOf,
+		},
+	})
+}
+
+// login is auth's judgement of a login; a right one is a device seen.
+func (a *App) login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
+	res := a.auth.Check(c, src, now)
+	if res.Outcome == auth.Accept {
+		a.shield.devices.Seen(device.Login{
+			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
+			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
+		})
+	}
+	return res
+}
+
+// usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
+func (a *App) usual(line string, addr netip.Addr) bool {
+	if a.shield.devices.Usual(line, addr) {
+		return true
+	}
+	l, ok := a.book.Line(line)
+	if !ok {
+		return false
+	}
+	nets := l.Effective(time.Now()).Nets
+	return len(nets) > 0 && l.Effective(time.Now()).Allows(addr)
+}
+
+// spared says why an address must not be shut out for what others do from it, or near it.
+func (a *App) spared(addr netip.Addr) string {
+	if why := a.shield.owned.Whose(addr); why != "" {
+		return why
+	}
+	if a.shield.devices.Trusted(addr) {
+		return "a customer's phones have logged in rightly from there, of late and for some time"
+	}
+	return ""
+}
+
+// sparedInside finds a spared address in a network.
+func (a *App) sparedInside(net netip.Prefix) (netip.Addr, string, bool) {
+	if at, why, ok := a.shield.owned.Inside(net); ok {
+		return at, why, true
+	}
+	if at, ok := a.shield.devices.TrustedIn(net); ok {
+		return at, "a customer's phones have logged in rightly from there, of late and for some time", true
+	}
+	return netip.Addr{}, "", false
+}
+
+// registeredElsewhere lists where a line's phones are registered apart from an address.
+func (a *App) registeredElsewhere(line string, addr netip.Addr, now time.Time) []netip.Addr {
+	var out []netip.Addr
+	for _, b := range a.location.Lookup(line, now) {
+		if at := b.Received.Addr().Unmap(); at != addr.Unmap() {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// allowed says whether a line's IP lock lets it be used from an address.
+func (a *App) allowed(line string, src netip.Addr, now time.Time) bool {
+	l, ok := a.book.Line(line)
+	return !ok || l.Effective(now).Allows(src)
+}
+
+// trunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists.
+// A trunk that lists none is not held to any.
+func (a *App) trunkMay(name string, src netip.Addr) bool {
+	t, ok := a.book.Trunk(name)
+	if !ok || len(t.Sources) == 0 {
+		return true
+	}
+	src = src.Unmap().WithZone("")
+	for _, p := range t.Sources {
+		if p.Contains(src) {
+			return true
+		}
+	}
+	for _, text := range t.Addresses {
+		if at, err := netip.ParseAddrPort(text); err != nil || at.Addr().Unmap() == src {
+			return true // a name may stand for any address
+		}
+	}
+	return false
+}
+
+// scanner says whether a request is an attacker's tool's.
+func scanner(agent, from, to, sdp []byte) bool {
+	_, ok := detect.Scanner(agent, from, to, sdp)
+	return ok
+}
+
+// startShield runs what follows time: devices written, bans made and ended, feeds read, floods told.
+func (a *App) startShield() {
+	run, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run}
+	for _, task := range tasks {
+		go func() { task(run); done <- struct{}{} }()
+	}
+	a.onStop("devices and bans", func(ctx context.Context) error {
+		cancel()
+		for range tasks {
+			<-done
+		}
+		if err := a.shield.devices.Flush(ctx); err != nil {
+			return err
+		}
+		return a.shield.bans.Flush(ctx)
+	})
+}
