@@ -39,7 +39,7 @@ type instant struct{ time.Time }
 func (i *instant) UnmarshalJSON(b []byte) error {
 	i.Time = time.Time{}
 	if text, err := strconv.Unquote(string(b)); err == nil {
-		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && at.UTC().Year() <= 9999 && at.UTC().Year() > 0 { // what can be written again
 			i.Time = at.UTC()
 		}
 	}

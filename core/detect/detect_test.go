@@ -294,6 +294,16 @@ func TestBodiesThatAreNone(t *testing.T) {
 	}
 }
 
+// A time that cannot be written as JSON again must not take the rest of the evidence with it.
+func TestTimesAtTheEndOfTime(t *testing.T) {
+	for _, at := range []string{"9999-12-31T23:59:59-23:00", "0000-01-01T00:00:00+23:00", "soon"} {
+		all := judge(t, "login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"until":"`+at+`"}`)
+		if len(all) != 1 || !strings.Contains(string(all[0].Evidence), `"failures":5`) || strings.Contains(all[0].Text, " for -") {
+			t.Errorf("%s: %+v", at, all)
+		}
+	}
+}
+
 func FuzzJudge(f *testing.F) {
 	for kind := range judges {
 		f.Add(kind, `{"source":"203.0.113.9","scope":"line","failures":5,"until":"2026-11-23T12:15:00Z","usual":true,"right":true}`)

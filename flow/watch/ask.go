@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -40,7 +41,7 @@ func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 	if err != nil {
 		return err
 	}
-	by = by[:min(len(by), 100)]
+	by = strings.ToValidUTF8(by[:min(len(by), 100)], "")
 	body, err := json.Marshal(map[string]any{"finding": id, "key": f.Key, "by": by})
 	if err != nil {
 		return err

@@ -37,8 +37,11 @@ type Options struct {
 		Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
 	}
 	Book  *book.Book
-	Calls func() []call.Open // in progress on this node (and what others hold is in the store: see Others); nil: none
-	// Others are open calls of other nodes; nil: there are none. Asked at most every few seconds.
+	// Calls are those in progress on this node; nil: none. A call must leave here before its settlement is in the journal,
+	// as gate.Calls does. The slice becomes the stage's own.
+	Calls func() []call.Open
+	// Others are open calls of other nodes, from the store; nil: there are none. Asked at most every few seconds. Calls of
+	// this node may be among them. The slice becomes the stage's own.
 	Others func(ctx context.Context) ([]call.Open, error)
 	Every  time.Duration // how often the journal and the calls are looked at; 0 is 500 ms
 	// OnFinding is told of each new finding, after it is durable; nil is nobody. Metrics.
