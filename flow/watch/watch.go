@@ -36,7 +36,7 @@ type Options struct {
 		store.Stages
 		Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
 	}
-	Book  *book.Book
+	Book *book.Book
 	// Calls are those in progress on this node; nil: none. A call must leave here before its settlement is in the journal,
 	// as gate.Calls does. The slice becomes the stage's own.
 	Calls func() []call.Open
