@@ -1,0 +1,43 @@
+// Says what is wrong with the page as it is laid out: a list of sentences.
+(() => {
+  const faults = [];
+  const wide = document.documentElement.scrollWidth;
+  if (wide > innerWidth) faults.push(`${wide} pixels wide in a window of ${innerWidth}`);
+  for (const e of performance.getEntriesByType("resource")) {
+    if (!e.name.endsWith("/favicon.ico")) faults.push(`it fetched ${e.name}`);
+  }
+  if (!document.title) faults.push("no title");
+  if (!document.documentElement.lang) faults.push("no language");
+  if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+  for (const e of document.querySelectorAll("a, button")) {
+    const box = e.getBoundingClientRect();
+    if (box.height < 44) faults.push(`“${e.textContent.trim()}” is ${box.height} pixels high; fingers need 44`);
+  }
+
+  // Contrast after WCAG 2: text against the nearest opaque ground.
+  const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => {
+    const f = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
+  };
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] === 1) return c;
+    }
+    return [255, 255, 255];
+  };
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const seen = new Set();
+  for (let n; (n = walk.nextNode()); ) {
+    const e = n.parentElement;
+    if (!n.data.trim() || seen.has(e) || !e.getClientRects().length) continue;
+    seen.add(e);
+    const style = getComputedStyle(e);
+    const [a, b] = [light(parse(style.color)), light(ground(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) faults.push(`“${n.data.trim().slice(0, 40)}” has a contrast of ${ratio.toFixed(2)}; eyes need 4.5`);
+    if (parseFloat(style.fontSize) < 14) faults.push(`“${n.data.trim().slice(0, 40)}” is set in ${style.fontSize}`);
+  }
+  return faults;
+})()

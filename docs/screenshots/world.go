@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/core/secret"
+	"ringfence/edge/web"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+	"ringfence/flow/notify"
+	"ringfence/flow/watch"
+	"ringfence/state/store"
+)
+
+// scene is something to look at.
+type scene struct {
+	name  string // of its files
+	url   string
+	dark  bool // also in dark colours
+	press bool // it is what comes of pressing the button there
+}
+
+func (s *scene) modes() []bool {
+	if s.dark {
+		return []bool{false, true}
+	}
+	return []bool{false}
+}
+
+func (s *scene) file(width string, dark bool) string {
+	if dark {
+		return s.name + "-" + width + "-dark.png"
+	}
+	return s.name + "-" + width + ".png"
+}
+
+// world is a provider in memory with a notifier and its answer pages, on loopback.
+type world struct {
+	mails  []notify.Message // samples, by kind
+	hook   notify.Message   // a sample of a webhook
+	scenes []scene
+
+	base string
+	srv  *http.Server
+	db   *booktest.Store
+	got  chan notify.Message // what is sent
+	n    *notify.Notifier
+	stop context.CancelFunc
+}
+
+var help = notify.Help{
+	Provider: "Example Telecom", Mail: "help@example.net", Phone: "+44 161 496 0123", Text: "+44 7700 900999",
+	Hours: "Mon–Fri 9–17, at other times leave a message", Page: "https://example.net/help",
+}
+
+func newWorld(ctx context.Context) (*world, error) {
+	ctx, stop := context.WithCancel(ctx)
+	w := &world{db: &booktest.Store{}, got: make(chan notify.Message, 10), stop: stop}
+	b, err := newBook(ctx, w.db)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	w.base = "http://" + l.Addr().String()
+	w.n, err = notify.New(notify.Options{
+		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond,
+		Channels: map[string]notify.Send{notify.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
+		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
+			return "Line 2001 is locked since 14:07: no calls go out but to emergency numbers. One call to Cuba was ended; it had cost £1.20. The phone at 203.0.113.9 is cut off.", nil
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.mails, err = w.n.Samples(); err != nil {
+		return nil, err
+	}
+	if w.hook, err = w.n.Preview(notify.HostingLogin, notify.AsJSON); err != nil {
+		return nil, err
+	}
+	if err := w.serve(l); err != nil {
+		return nil, err
+	}
+	go w.n.Run(ctx)
+	return w, w.setScenes(ctx)
+}
+
+func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
+	key, err := secret.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	box, err := secret.NewBox([]secret.Key{key})
+	if err != nil {
+		return nil, err
+	}
+	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Zone: "Europe/London", Box: box, Realm: "example.net"})
+	if err != nil {
+		return nil, err
+	}
+	name, front := "Acme Ltd", "Front desk"
+	if _, err := b.AddCustomer(ctx, "docs", "acme", book.CustomerEdit{Name: &name}); err != nil {
+		return nil, err
+	}
+	if err := b.PutContact(ctx, "docs", "acme", account.Contact{ID: "office", Name: "Ana Baker", Mail: "ana@example.com"}); err != nil {
+		return nil, err
+	}
+	number := "020 7946 0000"
+	_, _, err = b.AddLine(ctx, "docs", book.NewLine{ID: "2001", Customer: "acme", Edit: book.LineEdit{Name: &front, Number: &number}})
+	return b, err
+}
+
+// serve shows the samples under /mail/ and the answer pages where their links point.
+func (w *world) serve(l net.Listener) error {
+	pages, err := web.New(web.Deps{Link: w.n.Link, Use: w.n.Use, Help: help}, web.Options{})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", pages.Handler())
+	for _, m := range w.mails {
+		mux.HandleFunc("GET /mail/"+string(m.Kind), func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = rw.Write([]byte(m.HTML)) // the browser may have gone
+		})
+	}
+	w.srv = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = w.srv.Serve(l) }() // ends with close
+	return nil
+}
+
+func (w *world) close() {
+	w.stop()
+	_ = w.srv.Close() // the program ends
+}
+
+// setScenes lists the mails, and makes real links for the pages: a finding is written to the journal, and the mail that
+// comes of it has them.
+func (w *world) setScenes(ctx context.Context) error {
+	for _, m := range w.mails {
+		dark := m.Kind == notify.NewDevice || m.Kind == notify.HostingLogin
+		w.scenes = append(w.scenes, scene{name: string(m.Kind), url: w.base + "/mail/" + string(m.Kind), dark: dark})
+	}
+	if err := w.began(ctx); err != nil {
+		return err
+	}
+	fresh, err := w.links(ctx, notify.HostingLogin, time.Now())
+	if err != nil {
+		return err
+	}
+	used, err := w.links(ctx, notify.TwoPlaces, time.Now())
+	if err != nil {
+		return err
+	}
+	old, err := w.links(ctx, notify.Travel, time.Now().AddDate(0, -1, 0))
+	if err != nil {
+		return err
+	}
+	w.scenes = append(w.scenes,
+		scene{name: "answer-mine", url: fresh[notify.Mine]},
+		scene{name: "answer-not-mine", url: fresh[notify.NotMine], dark: true},
+		scene{name: "answer-off", url: used[notify.Off]},
+		scene{name: "answer-done", url: used[notify.NotMine], dark: true, press: true},
+		scene{name: "answer-used", url: used[notify.NotMine]},
+		scene{name: "answer-expired", url: old[notify.Mine]},
+		scene{name: "answer-unknown", url: w.base + notify.LinkPath + "cut-off"})
+	for _, s := range w.scenes {
+		if !strings.HasPrefix(s.url, w.base) {
+			return fmt.Errorf("the mail that was sent has no link for %s", s.name)
+		}
+	}
+	return nil
+}
+
+// began waits until the notifier has taken what was in the journal as history.
+func (w *world) began(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, f := range w.db.AllFacts() {
+			if f.Kind == notify.FactBegan {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+var hrefs = regexp.MustCompile(`(?s)href="(http://127[^"]*)"[^>]*>(.*?)</a>`)
+
+// links are those of a mail about a finding of a kind, by action.
+func (w *world) links(ctx context.Context, kind notify.Kind, at time.Time) (map[string]string, error) {
+	body := fmt.Sprintf(`{"key":"%s/line/2001/docs","kind":"%s","severity":"warning","source":"203.0.113.9","text":"Line 2001 was used from 203.0.113.9.","evidence":{"address":"203.0.113.9"}}`, kind, kind)
+	fact := store.Fact{At: at, Kind: watch.FactRaised, Line: "2001", Account: "acme", Body: []byte(body)}
+	if _, err := w.db.Advance(ctx, store.Step{Stage: "docs", Facts: []store.Fact{fact}}); err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(20 * time.Second):
+		return nil, errors.New("no mail came of a finding")
+	case m := <-w.got:
+		out := map[string]string{notify.Off: m.Off}
+		for _, a := range hrefs.FindAllStringSubmatch(m.HTML, -1) {
+			switch url := html.UnescapeString(a[1]); {
+			case strings.Contains(a[2], "lock"):
+				out[notify.NotMine] = url
+			case strings.Contains(a[2], "That was me"):
+				out[notify.Mine] = url
+			}
+		}
+		return out, nil
+	}
+}
