@@ -66,9 +66,11 @@ func (l *List) pending() bool {
 func (l *List) shareSome(ctx context.Context) error {
 	now := time.Now()
 	drop, put := l.toShare()
-	if err := l.o.Counters.Drop(ctx, Table, drop...); len(drop) > 0 && err != nil {
-		l.shareLater(drop, put)
-		return err
+	if len(drop) > 0 {
+		if err := l.o.Counters.Drop(ctx, Table, drop...); err != nil {
+			l.shareLater(drop, put)
+			return err
+		}
 	}
 	if len(put) == 0 {
 		return nil
