@@ -201,7 +201,9 @@ func usage(t *testing.T, s store.Store) {
 	out = advance(t, s, store.Step{Stage: "watch", Usage: []store.UsageChange{{Subject: "line/full", Add: 2}, {Subject: "line/full", Add: -2}}})
 	same(t, "sums", out.Usage, []money.Micro{math.MaxInt64, math.MaxInt64 - 2})
 	same(t, "usage", usages(t, s), []store.Usage{
-		{Subject: "account/a", Unbilled: 10, Told: 2}, {Subject: "line/b", Unbilled: 12, Told: 4}, {Subject: "line/c"},
+		{Subject: "account/a", Unbilled: 10, Told: 2},
+		{Subject: "line/b", Unbilled: 12, Told: 4},
+		{Subject: "line/c"},
 		{Subject: "line/full", Unbilled: math.MaxInt64 - 2},
 	})
 }
