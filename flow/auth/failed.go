@@ -2,7 +2,6 @@ package auth
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"ringfence/state/store"
@@ -36,7 +35,7 @@ func (g *guard) noteFailed(t *try) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := &r.failed
-	i := slices.IndexFunc(f.rows[:f.used], func(row failedRow) bool { return row.hash == t.hash })
+	i := f.row(t.hash)
 	if i < 0 && f.used == failedRows {
 		if f.rest++; f.rest == 1 {
 			f.from = t.now
@@ -51,6 +50,16 @@ func (g *guard) noteFailed(t *try) {
 		copy(f.rows[i].user[:], t.user[:t.userLen])
 	}
 	f.rows[i].add(t.addr.Unmap(), g.hashSource(t.src.unit), t.now)
+}
+
+// row finds the row of a user, -1 if there is none.
+func (f *failed) row(hash uint64) int {
+	for i := range f.used {
+		if f.rows[i].hash == hash {
+			return i
+		}
+	}
+	return -1
 }
 
 func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {

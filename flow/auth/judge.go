@@ -64,7 +64,8 @@ func (g *guard) init(o Lockout, around Around) {
 		scopes: [numScopes]int{o.Failures, o.Address, o.Network, o.AS},
 	}
 	g.l.steady = max(2*o.Usual, int(g.l.window/2)) // no phone retries more often than every other second
-	g.l.longest = max(g.l.longest, g.l.first)
+	g.l.longest = min(max(g.l.longest, g.l.first), 366*secondsADay)
+	g.l.first = min(g.l.first, g.l.longest)
 	g.o, g.around, g.seed = o, around, maphash.MakeSeed()
 	g.tables = [numScopes]*table[suspect]{newTable[suspect](maxPairs), newTable[suspect](maxSources), newTable[suspect](maxNetworks), newTable[suspect](maxSystems)}
 	g.sieges = newTable[siege](maxSieges)
@@ -264,7 +265,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 // the right phone beside it. So its limit is higher, and while its tries look like one phone's (one User-Agent, no two
 // guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
 func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
-	agent := g.hashBytes(t.agent)
+	agent := g.hashBytes(t.agent[:min(len(t.agent), maxAgent)])
 	if e.fails.add(0, t.at, g.l.window) == 0 {
 		e.agent, e.many = agent, false
 	}
@@ -322,11 +323,16 @@ func (g *guard) besieged(e *siege, at int64) (n news) {
 	if e.budget(&g.l, at) == open {
 		return n
 	}
-	raise(&g.lastEnd, at+siegeDays*secondsADay)
-	if today := at / secondsADay; e.known && e.told != today {
+	today := at / secondsADay
+	_, all, days := e.sums()
+	if until := (today + 1) * secondsADay; all < g.l.weeks {
+		raise(&g.lastEnd, until)
+	} else {
+		raise(&g.lastEnd, until+siegeDays*secondsADay)
+	}
+	if e.known && e.told != today {
 		e.told = today
-		n.siege = true
-		_, n.failures, n.days = e.sums()
+		n.siege, n.failures, n.days = true, all, days
 		n.sources = e.sources.count(at, secondsADay)
 	}
 	return n

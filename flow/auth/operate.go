@@ -104,11 +104,7 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 	if len(freed) == 0 && !lifted {
 		return false
 	}
-	g.shared.mu.Lock()
-	if g.around.Counters != nil && len(g.shared.drops) < maxPairs {
-		g.shared.drops = append(g.shared.drops, freed...)
-	}
-	g.shared.mu.Unlock()
+	g.dropMarks(freed)
 	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
 	if _, known := a.o.Line([]byte(what), now); known {
 		w.line, w.body.Source = what, ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,8 +89,30 @@ func (g *guard) markLock(t *try, of scope, k key, n news) {
 	s := &g.shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drops = slices.DeleteFunc(s.drops, func(k string) bool { return k == m.Key })
 	if len(s.marks) < maxMarks {
 		s.marks = append(s.marks, m)
+	}
+}
+
+// dropMarks queues the end of lock-outs for the other nodes.
+func (g *guard) dropMarks(keys []string) {
+	if g.around.Counters == nil {
+		return
+	}
+	s := &g.shared
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.marks = slices.DeleteFunc(s.marks, func(m counters.Mark) bool { return slices.Contains(keys, m.Key) })
+	s.drops = append(s.drops, keys[:min(len(keys), maxPairs-len(s.drops))]...)
+}
+
+// putBack queues again what could not be told, as far as nothing newer came.
+func (s *shared) putBack(marks []counters.Mark, drops []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.marks) == 0 && len(s.drops) == 0 {
+		s.marks, s.drops = marks, drops
 	}
 }
 
@@ -109,7 +132,8 @@ func (a *Auth) share(ctx context.Context) {
 	}
 }
 
-// shareOnce tells the other nodes what is new here, and takes over the sums of all. What fails is lost: counts, not money.
+// shareOnce tells the other nodes what is new here, and takes over the sums of all. Counts that fail are lost: they are
+// not money. Marks are told again.
 func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
 	g, c := &a.guard, a.guard.around.Counters
 	s := &g.shared
@@ -119,6 +143,9 @@ func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
 	s.mu.Unlock()
 	failed := len(drops) > 0 && c.Drop(ctx, lockTable, drops...) != nil
 	failed = len(marks) > 0 && c.Put(ctx, now, marks...) != nil || failed
+	if failed {
+		s.putBack(marks, drops)
+	}
 	hits, back := g.fresh()
 	if len(hits) > 0 {
 		sums, err := c.Add(ctx, now, hits...)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"ringfence/core/secret"
 )
@@ -333,19 +334,20 @@ func TestSampleIsBounded(t *testing.T) {
 	}
 }
 
-// TestJournalOfAFlood: 100,000 wrong logins of 30,000 addresses on 5,000 names within a minute grow the journal by less
-// than 200 kB, and the tables stay within their bounds.
+// TestJournalOfAFlood: a minute of wrong logins from thousands of addresses, on thousands of names, with hostile names and
+// User-Agents, grows the journal by less than 200 kB however many they are: facts are bounded by time.
 func TestJournalOfAFlood(t *testing.T) {
 	s := newScene(t)
 	agent := strings.Repeat("<script>\x00\xff", 800)
-	for i := range 100_000 {
-		src := netip.AddrFrom4([4]byte{byte(i % 120), byte(i % 251), byte(i % 7), 1})
+	for i := range 24_000 {
+		n := i % 6000
+		src := netip.AddrFrom4([4]byte{10, byte(n / 1000), byte(n / 25 % 40), byte(n % 25)})
 		c := login("", "", nonceFor(s.a, src, s.at), "MD5", 1)
-		c.User, c.Agent = fmt.Appendf(nil, "\x01user-%d-%s", i%5000, agent[:i%3*40]), []byte(agent)
+		c.User, c.Agent, c.Response = fmt.Appendf(nil, "\x01user-%d-%s", i%5000, agent[:i%3*40]), []byte(agent), fmt.Appendf(nil, "%032x", i)
 		s.a.Check(c, src, s.at)
-		if i%1700 == 0 {
+		if i%400 == 0 {
 			s.pass(time.Second)
-			s.a.tick(s.at, i%17000 == 0)
+			s.a.tick(s.at, i%4000 == 0)
 		}
 	}
 	s.pass(time.Minute)
@@ -357,10 +359,60 @@ func TestJournalOfAFlood(t *testing.T) {
 			t.Fatalf("%q", f.Body)
 		}
 	}
-	if size > 200_000 || len(s.facts) == 0 {
+	if size > 200_000 || len(s.told(FactLocked)) < perMinute {
 		t.Errorf("%d facts, %d bytes", len(s.facts), size)
 	}
 	t.Logf("%d facts, %d bytes, %+v", len(s.facts), size, s.a.Stats())
+}
+
+// TestTablesAreBounded: all of them full, they take what the doc comment of maxPairs says.
+func TestTablesAreBounded(t *testing.T) {
+	g := &newScene(t).a.guard
+	size := 0
+	for of, most := range [numScopes]int{maxPairs, maxSources, maxNetworks, maxSystems} {
+		tb := g.tables[of]
+		for i := range 2 * most {
+			p := tb.lock(key{hi: uint64(i)})
+			p.make(1).keep = int64(i + 2)
+			p.unlock()
+		}
+		n := 0
+		tb.each(func(*slot[suspect]) { n++ })
+		if n > most {
+			t.Errorf("%s: %d of %d", scope(of), n, most)
+		}
+		size += most * int(unsafe.Sizeof(slot[suspect]{}))
+	}
+	size += maxSieges * int(unsafe.Sizeof(slot[siege]{}))
+	if size > 20<<20 {
+		t.Errorf("%d bytes", size)
+	}
+	t.Logf("%d bytes, %d a suspect", size, unsafe.Sizeof(slot[suspect]{}))
+}
+
+// TestLocksOutliveNoise: who is locked out cannot wash his entry away with tries that are not locked out.
+func TestLocksOutliveNoise(t *testing.T) {
+	tb := newTable[suspect](tableShards * ways)
+	l := limits{window: 600, first: 900, longest: 86400}
+	p := tb.lock(key{hi: 1})
+	e := p.make(1000)
+	e.e.fail(&l, 1000)
+	e.e.lock(&l, 1000)
+	e.keep = e.e.worth(&l)
+	p.unlock()
+	for i := range 100_000 {
+		at := int64(1000 + i/200)
+		p := tb.lock(key{hi: uint64(2 + i)})
+		n := p.make(at)
+		n.e.fail(&l, at)
+		n.keep = n.e.worth(&l)
+		p.unlock()
+	}
+	p = tb.lock(key{hi: 1})
+	defer p.unlock()
+	if s := p.find(); s == nil || s.e.until != 1900 {
+		t.Error("the lock-out is gone")
+	}
 }
 
 // TestRelease ends what somebody says by hand, and only that.

@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+)
+
+// BenchmarkGuard is what each kind of login costs, answer and counting together; none may allocate. "under attack" has
+// lock-outs of every scope in force, so that a right login is looked up in all tables.
+func BenchmarkGuard(b *testing.B) {
+	thieves := netip.MustParseAddr(thief)
+	for _, c := range []struct {
+		name, user, pass, from string
+		prepare                func(*scene)
+	}{
+		{"right", "2001", rightPass, cafe, nil},
+		{"right, under attack", "2001", rightPass, cafe, attack},
+		{"right, usual place, under attack", "2001", rightPass, office, attack},
+		{"wrong, known line", "2002", wrongPass, thief, nil},
+		{"wrong, unknown line", "9999", wrongPass, thief, nil},
+		{"former password", "2001", formerPass, cafe, nil},
+		{"locked out, wrong", "2001", wrongPass, thief, func(s *scene) { s.tries(5, 0, thief, "2001", wrongPass) }},
+		{"locked out, right", "2001", rightPass, thief, func(s *scene) { s.tries(5, 0, thief, "2001", wrongPass) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newScene(b, func(o *Options) { o.Around.ASN = func(a netip.Addr) uint32 { return uint32(a.As4()[0]) } })
+			if c.prepare != nil {
+				c.prepare(s)
+			}
+			from := netip.MustParseAddr(c.from)
+			var logins []*Credentials
+			for range 4096 {
+				logins = append(logins, login(c.user, c.pass, nonceFor(s.a, from, s.at), "MD5", 1))
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if i == len(logins) {
+					i = 0
+					s.a.replays = replays{}
+					s.a.replays.init(1<<18, s.a.o.NonceTTL)
+				}
+				s.a.Check(logins[i], from, s.at)
+			}
+		})
+	}
+	b.Run("forged source", func(b *testing.B) {
+		s := newScene(b)
+		c := login("2001", wrongPass, nonceFor(s.a, netip.MustParseAddr(cafe), s.at), "MD5", 1)
+		b.ReportAllocs()
+		for b.Loop() {
+			s.a.Check(c, thieves, s.at)
+		}
+	})
+	b.Run("made-up nonce", func(b *testing.B) {
+		s := newScene(b)
+		c := login("2001", wrongPass, "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "MD5", 1)
+		c.Nonce = []byte(nonceFor(newScene(b).a, thieves, s.at))
+		b.ReportAllocs()
+		for b.Loop() {
+			s.a.Check(c, thieves, s.at)
+		}
+	})
+}
+
+// attack leaves lock-outs of addresses, a network, an AS and lines behind.
+func attack(s *scene) {
+	for i := range 400 {
+		s.try(fmt.Sprintf("203.0.%d.%d", i%3, i%100), fmt.Sprint(i%7), wrongPass)
+	}
+	s.tries(40, 0, "203.0.113.9", "2001", wrongPass)
+}
+
+// BenchmarkSample is one wrong answer held against the lists, off the hot path.
+func BenchmarkSample(b *testing.B) {
+	s := newScene(b)
+	for b.Loop() {
+		b.StopTimer()
+		s.pass(1e9)
+		s.try(cafe, "2001", wrongPass)
+		b.StartTimer()
+		s.a.guard.drain(realm, s.at, s.a.nonces.seconds(s.at))
+	}
+}
