@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -116,6 +117,9 @@ func (s *Sender) open(ctx context.Context) (*session, error) {
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.o.Server)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the mail server: %w", err)
+	}
+	if to, err := netip.ParseAddrPort(raw.RemoteAddr().String()); s.local && (err != nil || !to.Addr().Unmap().IsLoopback()) {
+		return nil, errors.Join(fmt.Errorf("the mail server %s is not on loopback after all, but at %s", s.host, raw.RemoteAddr()), raw.Close())
 	}
 	c := &session{conn: &boundedConn{Conn: raw}}
 	defer c.watch(ctx)()
