@@ -524,6 +524,49 @@ func TestNetworksBecomeKnown(t *testing.T) {
 	}
 }
 
+// Guards: an AS that the table of hosting networks names in a later version must not make rows unreadable, nor its phones new.
+func TestNetworkTurnsOutToBeHosting(t *testing.T) {
+	row := store.Device{
+		Line: "100", Place: "AS24940", Family: "yealink sip-t46s", Address: "203.0.113.5", Agent: yealink, ASN: 24940, Country: "CU",
+		Network: "Example", First: time.Now().Add(-time.Hour).UTC(), Last: time.Now().UTC(), Count: 3,
+	}
+	m := &memory{rows: map[[3]string]store.Device{{row.Line, row.Place, row.Family}: row}}
+	d := load(t, options(m))
+	if rows := d.Of("100"); len(rows) != 1 || rows[0].Place != "AS24940" {
+		t.Fatalf("%+v", rows)
+	}
+	d.Seen(login("203.0.113.5", "Yealink SIP-T46S 66.90.0.1"))
+	if got := told(t, d, m); got != "" || len(m.rows) != 1 {
+		t.Errorf("told %q, %d rows", got, len(m.rows))
+	}
+	if rows := d.Of("100"); len(rows) != 1 || rows[0].Place != "203.0.113.0/24" || rows[0].Count != 3 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// Guards: fewer devices a line than before, by configuration, keeps the ones known best and lets the others go.
+func TestFewerDevicesThanAreStored(t *testing.T) {
+	m := &memory{rows: map[[3]string]store.Device{}}
+	for i := range 10 {
+		at := time.Now().Add(-time.Duration(i) * time.Minute).UTC()
+		r := store.Device{Line: "100", Place: fmt.Sprintf("10.0.%d.0/24", i), Family: "x", Address: fmt.Sprintf("10.0.%d.1", i), First: at, Last: at, Count: int64(i/8) + 1}
+		m.rows[[3]string{r.Line, r.Place, r.Family}] = r
+	}
+	o := options(m)
+	o.MaxPerLine = 4
+	d := load(t, o)
+	if err := d.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, r := range d.Of("100") {
+		kept = append(kept, r.Address)
+	}
+	if got := strings.Join(kept, " "); got != "10.0.0.1 10.0.1.1 10.0.8.1 10.0.9.1" || d.Len() != 4 || len(m.rows) != 4 {
+		t.Errorf("kept %s, %d counted, %d rows", got, d.Len(), len(m.rows))
+	}
+}
+
 func TestHostileLogins(t *testing.T) {
 	m := &memory{}
 	d := load(t, options(m))

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -28,7 +29,14 @@ type file struct {
 	places map[uintptr]Place // by where in the file the record is
 }
 
-func readFile(path string) (*file, error) {
+// source is a file in use: *file or *ranges.
+type source interface {
+	lookup(addr netip.Addr) Place // of a public address in plain form
+	about() FileInfo
+}
+
+// read takes a file for what its name ends with.
+func read(path string) (source, error) {
 	data, err := readAll(path)
 	if err != nil {
 		var fe *FileError
@@ -41,6 +49,13 @@ func readFile(path string) (*file, error) {
 		}
 		return nil, &FileError{path, "cannot be read", err}
 	}
+	if strings.EqualFold(filepath.Ext(path), ".csv") {
+		return readRanges(path, data)
+	}
+	return readFile(path, data)
+}
+
+func readFile(path string, data []byte) (*file, error) {
 	r, err := maxminddb.OpenBytes(data)
 	if err != nil {
 		return nil, &FileError{path, "is not a MaxMind DB", err}
@@ -142,6 +157,8 @@ func (f *file) holds() string {
 	}
 	return `"` + f.info.Type + `"`
 }
+
+func (f *file) about() FileInfo { return f.info }
 
 func (f *file) lookup(addr netip.Addr) Place {
 	res := f.reader.Lookup(addr)

@@ -1,5 +1,5 @@
-// Package geo says where an address is: country and network, from MaxMind DB files (.mmdb) that the operator names. It
-// must not know what is concluded from it.
+// Package geo says where an address is: country and network, from files that the operator names: MaxMind DB (.mmdb), or
+// ranges as comma-separated text (.csv). It must not know what is concluded from it.
 package geo
 
 import (
@@ -40,9 +40,9 @@ func (e *FileError) Unwrap() error { return e.Err }
 // FileInfo is a file in use.
 type FileInfo struct {
 	Path      string
-	Type      string // as the file names itself
-	Built     time.Time
-	Records   int // different answers it can give
+	Type      string    // as the file names itself
+	Built     time.Time // zero where the file does not say
+	Records   int       // different answers it can give
 	Countries bool
 	Networks  bool
 }
@@ -50,7 +50,7 @@ type FileInfo struct {
 // DB answers from files that are held in memory whole, so that replacing one on disk disturbs nobody. Safe for concurrent
 // use; a nil *DB knows nothing.
 type DB struct {
-	files atomic.Pointer[[]*file]
+	files atomic.Pointer[[]source]
 }
 
 // Open reads files; of an address the first file that knows a field gives it. An error is a *FileError.
@@ -61,9 +61,9 @@ func Open(paths []string) (*DB, error) {
 
 // Reload reads files anew and puts them in place of the old ones, all or none. An error is a *FileError.
 func (db *DB) Reload(paths []string) error {
-	files := make([]*file, 0, len(paths))
+	files := make([]source, 0, len(paths))
 	for _, path := range paths {
-		f, err := readFile(path)
+		f, err := read(path)
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (db *DB) Files() []FileInfo {
 	out := []FileInfo{}
 	if files := db.load(); files != nil {
 		for _, f := range files {
-			out = append(out, f.info)
+			out = append(out, f.about())
 		}
 	}
 	return out
@@ -114,7 +114,7 @@ func (db *DB) Lookup(addr netip.Addr) Place {
 	return p
 }
 
-func (db *DB) load() []*file {
+func (db *DB) load() []source {
 	if db == nil {
 		return nil
 	}
