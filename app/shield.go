@@ -132,12 +132,13 @@ func (a *App) openKernel() error {
 	if a.cfg.Shield.Kernel == "off" {
 		return nil
 	}
-	set, err := kernel.Open(kernel.Options{Ports: a.sip.Ports(), Table: "ringfence-" + a.cfg.Node, Log: a.log})
+	table := fmt.Sprintf("ringfence-%s-%d", a.cfg.Node, a.sip.Addr(transport.UDP).Port()) // two on one machine need two
+	set, err := kernel.Open(kernel.Options{Ports: a.sip.Ports(), Table: table, Log: a.log})
 	switch {
 	case err == nil:
 		a.shield.kernel = set
 		a.onStop("the kernel's ban list", func(context.Context) error { return set.Close() })
-		a.log.Info("banned sources are dropped in the kernel", "table", "ringfence-"+a.cfg.Node)
+		a.log.Info("banned sources are dropped in the kernel", "table", table)
 	case a.cfg.Shield.Kernel == "required":
 		return fmt.Errorf("shield.kernel is required: %w", err)
 	default:
@@ -208,6 +209,9 @@ func (a *App) sparedInside(net netip.Prefix) (netip.Addr, string, bool) {
 	}
 	if at, ok := a.shield.devices.TrustedIn(net); ok {
 		return at, "a customer's phones have logged in rightly from there, of late and for some time", true
+	}
+	if at, line, ok := a.location.Inside(net, time.Now()); ok {
+		return at, "line " + line + " is registered from there", true
 	}
 	return netip.Addr{}, "", false
 }

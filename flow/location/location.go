@@ -145,6 +145,25 @@ func (l *Location) Lookup(line string, now time.Time) []Binding {
 	return l.live(s.lines[line], now.Sub(l.begun))
 }
 
+// Inside finds a phone that is registered from inside a network, and its line. It looks at every phone: not for each packet.
+func (l *Location) Inside(net netip.Prefix, now time.Time) (addr netip.Addr, line string, ok bool) {
+	at := now.Sub(l.begun)
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		for name, list := range s.lines {
+			for j := range list {
+				if a := list[j].received.Addr().Unmap(); list[j].expires > at && net.Contains(a) {
+					s.mu.Unlock()
+					return a, name, true
+				}
+			}
+		}
+		s.mu.Unlock()
+	}
+	return netip.Addr{}, "", false
+}
+
 // Drop unregisters all phones of a line: it was removed or its password changed.
 func (l *Location) Drop(line string) {
 	s := l.shard(line)

@@ -498,3 +498,19 @@ func BenchmarkMemory(b *testing.B) {
 		}
 	}
 }
+
+func TestWhoIsRegisteredInsideANetwork(t *testing.T) {
+	l, now := New(Options{}), time.Now()
+	u := Update{Contacts: []Contact{{URI: "sip:a@x", Expires: time.Minute}}, CallID: "c", CSeq: 1, Received: netip.MustParseAddrPort("[::ffff:192.0.2.7]:5060"), Transport: "udp", Now: now}
+	if _, err := l.Update("1001", u); err != nil {
+		t.Fatal(err)
+	}
+	for net, want := range map[string]bool{"192.0.2.0/24": true, "192.0.2.7/32": true, "192.0.3.0/24": false, "2001:db8::/32": false} {
+		if at, line, ok := l.Inside(netip.MustParsePrefix(net), now); ok != want || ok && (line != "1001" || at.String() != "192.0.2.7") {
+			t.Errorf("%s: %v %s %v", net, at, line, ok)
+		}
+	}
+	if _, _, ok := l.Inside(netip.MustParsePrefix("192.0.2.0/24"), now.Add(2*time.Minute)); ok {
+		t.Error("found after its end")
+	}
+}
