@@ -22,9 +22,11 @@ const (
 	sendFor  = 30 * time.Second
 	settleIn = 10 * time.Second
 	perLane  = 4                // messages under way in one lane
-	perWait  = 256              // messages that wait in one lane, in memory
-	inHand   = 512              // messages in memory in all; with their data at most 8 MB
-	full     = 10 * time.Second // how long one for whom there is no room is given back, and up to twice that
+	perWait  = 256              // messages that wait in one lane, in memory; perLane once there are inHand in all
+	inHand   = 512              // messages in memory after which a lane gives way to others
+	atMost   = 4 * inHand       // messages in memory in all: some 32 MB if all have as much data as they may
+	atATime  = 256              // deliveries of one claim
+	full     = 10 * time.Second // how long one is given back for that has no room; longer each time, up to 12 times as long
 	firstTry = 30 * time.Second
 	lastTry  = 6 * time.Hour
 	backOff  = 3
@@ -82,14 +84,14 @@ func (b *outbox) outage(err error) {
 // claim takes as much as there is room for. more: there may be more than that, and something is left to send it.
 func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	b.mu.Lock()
-	room := inHand - b.held
+	room := b.held+atATime <= atMost
 	b.mu.Unlock()
-	if room <= 0 {
+	if !room {
 		return false, nil // the end of any message makes room, and wakes
 	}
 	now := time.Now()
-	due, err := b.n.o.Store.ClaimDeliveries(ctx, now, now.Add(lease), room)
-	more = len(due) == room
+	due, err := b.n.o.Store.ClaimDeliveries(ctx, now, now.Add(lease), atATime)
+	more = len(due) == atATime
 	for i := range due {
 		more = b.take(ctx, due[i]) && more
 	}
@@ -118,7 +120,11 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 		l = &lane{}
 		b.lanes[name] = l
 	}
-	run, room := l.active < perLane, len(l.waiting) < perWait
+	most := perWait
+	if b.held >= inHand {
+		most = perLane
+	}
+	run, room := l.active < perLane, len(l.waiting) < most
 	if run || room {
 		b.held++
 	}
@@ -133,7 +139,7 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 	case run:
 		b.sending.Go(func() { b.work(context.WithoutCancel(ctx), name, l, d) })
 	case !room:
-		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add(full+rand.N(full)))
+		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add((full+rand.N(full))*time.Duration(min(d.Tries, 6))))
 	}
 	return run || room
 }
@@ -253,14 +259,15 @@ func (n *Notifier) handOver(ctx context.Context, send Send, d *store.DueDelivery
 	return send(ctx, m)
 }
 
-// wait is how long to wait before the next try: 30 s, then three times as long each time, at most 6 h and never longer
-// than the notice is old; a fifth more or less, so that a server that comes back is not met by all at once.
+// wait is how long to wait before the next try: 30 s, then three times as long each time, at most 6 h; a fifth more or
+// less, so that a server that comes back is not met by all at once. Tries that were claims given back do not count: it is
+// never longer than four times the age of the notice.
 func (n *Notifier) wait(d *store.DueDelivery, now time.Time) time.Duration {
 	by := firstTry
 	for range min(d.Tries-1, 10) {
 		by = min(by*backOff, lastTry)
 	}
-	by = min(by, max(now.Sub(madeAt(&d.Of)), firstTry))
+	by = min(by, max(4*now.Sub(madeAt(&d.Of)), firstTry))
 	return time.Duration(float64(by) * (0.8 + 0.4*rand.Float64()))
 }
 

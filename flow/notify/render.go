@@ -64,7 +64,7 @@ func loadTemplates(folder string) (*templates, error) {
 func readFiles(from fs.FS, into map[string]string, folder string) error {
 	entries, err := fs.ReadDir(from, ".")
 	if err != nil {
-		return fmt.Errorf("templates: %w", err)
+		return fmt.Errorf("templates %s: %w", folder, err)
 	}
 	for _, e := range entries {
 		name := e.Name()

@@ -43,7 +43,7 @@ type view struct {
 
 	Used, Running, Level string // money, of usage-level
 	Items                []shownItem
-	More                 int  // notices of a digest that are not in Items
+	Count, More          int  // notices in a digest, and those of them that are not in Items
 	Urgent               bool // some of Items are, and came in such numbers that they had to be gathered
 
 	Buttons []button
@@ -97,7 +97,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 		v.Items = append(v.Items, shownItem{when(it.At, zone), strange(it.Line, 64), info.Title, it.Text, it.Urgent})
 		v.Urgent = v.Urgent || it.Urgent
 	}
-	v.More = len(d.Bundled) - len(d.Items)
+	v.Count, v.More = len(d.Bundled), len(d.Bundled)-len(d.Items)
 	n.answers(v, &d, person, zone)
 	return v
 }
@@ -194,7 +194,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.row("Done by", v.By)
 	v.row("Reason", v.Why)
 	if v.Desk {
-		v.row("Finding", d.Finding)
+		v.row("Finding", strange(d.Finding, maxValue))
 	}
 }
 
@@ -294,9 +294,9 @@ func pounds(m money.Micro) string {
 }
 
 func readSeen(e map[string]any, source string) seen {
-	s := seen{Agent: strange(scalar(e["agent"]), maxShown), Address: clean(scalar(first(e, "address", "source")), 60), New: scalar(e["new"])}
+	s := seen{Agent: strange(scalar(e["agent"]), maxShown), Address: strange(scalar(first(e, "address", "source")), 60), New: scalar(e["new"])}
 	if s.Address == "" {
-		s.Address = source
+		s.Address = strange(source, 60)
 	}
 	s.Call, _ = e["call"].(bool)
 	s.Hosting, _ = e["hosting"].(bool)

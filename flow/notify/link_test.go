@@ -1,0 +1,288 @@
+package notify
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/detect"
+	"ringfence/state/store"
+)
+
+// acts records what links asked for.
+type acts struct {
+	mu   sync.Mutex
+	done []string // mu
+	err  error
+}
+
+func (a *acts) did(what, said string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done = append(a.done, what)
+	return said, a.err
+}
+
+func (a *acts) acts() Acts {
+	return Acts{
+		Mine: func(_ context.Context, line string, data []byte) (string, error) {
+			return a.did("mine "+line+" "+string(data), "Noted.")
+		},
+		NotMine: func(_ context.Context, line string, _ []byte) (string, error) {
+			return a.did("not-mine "+line, "Line "+line+" is locked and its phones were cut off.")
+		},
+		Off: func(_ context.Context, person string, kind Kind) (string, error) {
+			return a.did("off "+person+" "+string(kind), "It is off.")
+		},
+	}
+}
+
+// mailed sends one notice about line 2001 and gives its tokens by action.
+func mailed(t *testing.T, w *world, raise func()) map[string]string {
+	t.Helper()
+	before := len(w.messages())
+	raise()
+	w.follow()
+	pass(together)
+	w.sendDue()
+	var token = map[string]string{}
+	for _, m := range w.messages()[before:] {
+		if m.Name == "" {
+			continue // the desk
+		}
+		for word := range strings.FieldsSeq(m.Text) {
+			if rest, ok := strings.CutPrefix(word, "https://calls.provider.example"+LinkPath); ok {
+				_, action, err := w.n.open(rest)
+				w.must(err)
+				token[action] = rest
+			}
+		}
+	}
+	return token
+}
+
+func TestLinksWorkOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &acts{}
+		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.device("2001") })
+		if len(token) != 3 {
+			t.Fatalf("links: %v", token)
+		}
+		for action, tok := range token { // a mail scanner opens them all
+			v, err := w.n.Link(t.Context(), tok)
+			if err != nil || v.Used || v.Expired || v.Action != action || v.Button == "" || len(v.Text) < 1 || v.Kind != NewDevice {
+				t.Errorf("%s: %+v, %v", action, v, err)
+			}
+		}
+		if len(a.done) != 0 {
+			t.Fatalf("opening did %v", a.done)
+		}
+		var won atomic.Int32
+		var all sync.WaitGroup
+		for i := range 32 {
+			all.Go(func() {
+				tok := token[[]string{Mine, NotMine}[i%2]]
+				v, err := w.n.Use(t.Context(), tok, somewhere)
+				if err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, ErrUsed) {
+					t.Errorf("racer %d: %v", i, err)
+				}
+				if !v.Used {
+					t.Errorf("racer %d sees %+v", i, v)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 || len(a.done) != 1 {
+			t.Fatalf("%d racers won, done: %v", won.Load(), a.done)
+		}
+		for _, action := range []string{Mine, NotMine} { // using one has ended the other; both show what was done
+			v, err := w.n.Use(t.Context(), token[action], somewhere)
+			if !errors.Is(err, ErrUsed) || !v.Used || !strings.HasPrefix(v.Result, "You answered") {
+				t.Errorf("%s again: %+v, %v", action, v, err)
+			}
+		}
+		if v, err := w.n.Use(t.Context(), token[Off], somewhere); err != nil || !strings.Contains(v.Result, "It is off.") {
+			t.Errorf("off: %+v, %v", v, err)
+		}
+		if want := "off " + owner + " new-device"; a.done[1] != want {
+			t.Errorf("done %q, want %q", a.done, want)
+		}
+		facts, err := w.db.Facts(t.Context(), store.FactFilter{Kind: "link.", Limit: 100})
+		if err != nil || len(facts) != 4 || facts[0].Line != "2001" || facts[0].Account != "acme" || !strings.Contains(string(facts[0].Body), `"from":"198.51.100.20"`) {
+			t.Errorf("%v, facts: %+v", err, facts)
+		}
+	})
+}
+
+func TestAnswersSayWhatTheyAreAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &acts{}
+		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.device("2001") })
+		_, err := w.n.Use(t.Context(), token[Mine], somewhere)
+		w.must(err)
+		var got about
+		w.must(json.Unmarshal([]byte(strings.TrimPrefix(a.done[0], "mine 2001 ")), &got))
+		want := about{Kind: NewDevice, Address: "203.0.113.9", Agent: "Yealink SIP-T46S", Family: "Yealink", Place: "203.0.113.0/24", Account: "acme"}
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestLinksExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &acts{}
+		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.device("2001") })
+		pass(7 * 24 * time.Hour)
+		v, err := w.n.Use(t.Context(), token[NotMine], somewhere)
+		if !errors.Is(err, ErrExpired) || !v.Expired || v.Used || !strings.Contains(strings.Join(v.Text, " "), "020 7946 0999") {
+			t.Errorf("%+v, %v", v, err)
+		}
+		if _, err := w.n.Use(t.Context(), token[Off], somewhere); err != nil {
+			t.Errorf("off after a week: %v", err)
+		}
+		if len(a.done) != 1 {
+			t.Errorf("done: %v", a.done)
+		}
+	})
+}
+
+// Guards: "not me" that failed must not look as if the line were locked.
+func TestAFailedActSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &acts{err: errors.New("the store is unavailable: password=hunter2")}
+		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.finding(detect.HostingLogin, "2001", 1) })
+		if token[Off] != "" {
+			t.Error("a critical notice has a link to switch it off")
+		}
+		v, err := w.n.Use(t.Context(), token[NotMine], somewhere)
+		if err != nil || !strings.Contains(v.Result, "could not be done") || !strings.Contains(v.Result, "020 7946 0999") || strings.Contains(v.Result, "hunter2") {
+			t.Errorf("%+v, %v", v, err)
+		}
+		again, err := w.n.Link(t.Context(), token[Mine])
+		if err != nil || again.Result != v.Result {
+			t.Errorf("%+v, %v", again, err)
+		}
+	})
+}
+
+// Guards: a crash between marking and acting does nothing twice, and does not claim that all was done.
+func TestACrashWhileActingIsAdmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Desk = nil })
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.device("2001") })
+		hash, _, err := w.n.open(token[NotMine])
+		w.must(err)
+		w.must(w.db.UseLink(t.Context(), hash, time.Now()))
+		v, err := w.n.Use(t.Context(), token[NotMine], somewhere)
+		if !errors.Is(err, ErrUsed) || !strings.Contains(v.Result, "not recorded") {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
+}
+
+// Guards: the page may be closed while the line is being locked.
+func TestActingOutlivesTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWorld(t, func(o *Options) {
+			o.Desk = nil
+			o.Act.NotMine = func(ctx context.Context, _ string, _ []byte) (string, error) {
+				cancel()
+				return "Locked.", ctx.Err()
+			}
+		})
+		defer w.db.Close()
+		token := mailed(t, w, func() { w.device("2001") })
+		if v, err := w.n.Use(ctx, token[NotMine], somewhere); err != nil || !strings.Contains(v.Result, "Locked.") {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
+}
+
+func TestLinksAreOfOnePersonAndOneNotice(t *testing.T) {
+	w := newWorld(t, nil)
+	at := time.Unix(1e9, 0)
+	all := map[string]string{}
+	for _, notice := range []string{"a", "b", "ab"} {
+		for _, person := range []string{"customer/acme/x", "customer/acme/y", "bcustomer/acme/x"} {
+			for _, action := range actions {
+				for i, ends := range []time.Time{at, at.Add(time.Second)} {
+					tok := w.n.token(notice, person, action, ends)
+					if was := all[tok]; was != "" {
+						t.Errorf("%s %s %s %d has the token of %s", notice, person, action, i, was)
+					}
+					all[tok] = fmt.Sprint(notice, person, action, i)
+				}
+			}
+		}
+	}
+	other := newWorld(t, func(o *Options) { o.LinkKey = slices.Repeat([]byte{1}, 32) })
+	for tok := range all {
+		if _, _, err := w.n.open(tok); err != nil {
+			t.Errorf("our own token %s: %v", tok, err)
+		}
+		if _, err := other.n.Link(t.Context(), tok); !errors.Is(err, ErrLink) {
+			t.Errorf("a token of another key: %v", err)
+		}
+	}
+}
+
+// FuzzToken: nothing but what was made opens, and nothing panics. The action cannot be changed either.
+func FuzzToken(f *testing.F) {
+	n := &Notifier{}
+	n.o.LinkKey = []byte("0123456789abcdef0123456789abcdef")
+	good := n.token("notice", "customer/acme/x", Mine, time.Unix(1e9, 0))
+	raw, _ := base64.RawURLEncoding.DecodeString(good)
+	raw[idSize] = 1
+	for _, s := range []string{good, "", good[:43], good + "A", good + "=", good + ".", strings.ToLower(good), base64.RawURLEncoding.EncodeToString(raw), "%00", strings.Repeat("A", 44), "../../etc"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		_, action, err := n.open(s)
+		if (err == nil) != (strings.TrimRight(s, "=.") == good) || err == nil && action != Mine {
+			t.Errorf("%q: %q, %v", s, action, err)
+		}
+	})
+}
+
+func TestWhoGetsLinks(t *testing.T) {
+	w := newWorld(t, nil)
+	w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+	w.finding(detect.HostingLogin, "2001", 1)
+	w.finding(detect.UsageLevel, "", 1) // of the account: there is no line to lock
+	w.finding(detect.Guessing, "2001", 1)
+	w.follow()
+	w.sendDue()
+	for _, m := range w.messages() {
+		links := strings.Count(m.Text+string(m.JSON), LinkPath)
+		want := map[Kind]int{"hosting-login": 2, "usage-level": 1, "guessing": 1}[m.Kind]
+		if strings.HasPrefix(m.To, "fraud@") {
+			want = 0
+		}
+		if links != want {
+			t.Errorf("%s to %s: %d links, want %d\n%s%s", m.Kind, m.To, links, want, m.Text, m.JSON)
+		}
+	}
+}
