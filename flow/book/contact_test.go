@@ -122,6 +122,27 @@ func TestWishIsSetByALink(t *testing.T) {
 	}
 }
 
+// A warning level is the owner's own: up and down without a grant, and nothing to ask for.
+func TestWarningLevelsAreFree(t *testing.T) {
+	b, _, _ := sample(t)
+	for _, pounds := range []int64{50, 5, 0, 20} {
+		n := pounds * 1_000_000
+		must(t, b.Set(ctx, "t", account.LevelCustomer, "acme", book.Setting{Field: account.AccountWarning, N: n}))
+		must(t, b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.LineWarning, N: n}))
+		e := line(t, b, "acme-1").Effective(time.Now())
+		if e.Values[account.LineWarning] != n || e.Values[account.AccountWarning] != n || e.From[account.LineWarning] != account.LevelLine {
+			t.Errorf("£%d: %d, %d", pounds, e.Values[account.LineWarning], e.Values[account.AccountWarning])
+		}
+	}
+	var invalid *book.Invalid
+	if _, err := b.Ask(ctx, "t", "acme-1", account.LineWarning, 90_000_000, time.Time{}, ""); !errors.As(err, &invalid) || invalid.Field != "line-warning" {
+		t.Errorf("a request for what needs none: %v", err)
+	}
+	if err := b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.AccountWarning, N: 1}); !errors.As(err, &invalid) {
+		t.Errorf("a line's word on the account's warning: %v", err)
+	}
+}
+
 func TestCourtesyComesFromTheNearest(t *testing.T) {
 	b, db, _ := sample(t)
 	for _, c := range []struct{ customer, line, want account.Courtesy }{

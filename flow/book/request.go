@@ -48,6 +48,9 @@ func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now ti
 	if r.Field >= account.NumFields {
 		return &Invalid{"field", r.Field.String(), "a setting"}
 	}
+	if r.Field.Free() {
+		return &Invalid{r.Field.String(), account.Format(r.Field, r.N), "no request: it limits nothing and may be set as its owner likes"}
+	}
 	e := l.EffectiveAt(now)
 	if _, err := (Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}).apply(account.Value{}, account.LevelLine, e, now); err != nil {
 		return err
