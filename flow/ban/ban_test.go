@@ -235,6 +235,9 @@ func TestFeeds(t *testing.T) {
 		if err != nil || got.Held != 4 || got.Added != 4 || got.Spared != 2 || got.Never != 1 || got.Private != 1 || got.LeftOut() != 4 || len(got.Sample) != 4 {
 			t.Errorf("%+v %v", got, err)
 		}
+		if s := got.String(); s != "4 banned (4 new), 0 no longer, left out 2: spared, left out 1: never to be banned, left out 1: private networks" {
+			t.Error(s)
+		}
 		if s := w.nets(Filter{By: "feed:drop"}); s != "127.0.0.5 203.0.113.0/24 203.0.114.1 203.0.115.1" {
 			t.Error(s)
 		}
@@ -306,6 +309,17 @@ func TestTwoNodesShareABan(t *testing.T) {
 		after(time.Second)
 		if !a.drop.drops("192.0.2.7") || !b.drop.drops("192.0.2.7") {
 			t.Error("banned again")
+		}
+
+		// One node knows an owner in there and the other does not.
+		b.spare("198.51.100.7", "a phone of line 2001")
+		a.autoBan("198.51.100.0/24", time.Hour)
+		after(time.Second)
+		if !a.drop.drops("198.51.100.7") || b.drop.drops("198.51.100.7") {
+			t.Error("another node's automatic ban shuts out an owner")
+		}
+		if _, err := a.Remove(t.Context(), netip.MustParsePrefix("198.51.100.0/24"), "anna", ""); err != nil {
+			t.Fatal(err)
 		}
 
 		// While the engine is away each node goes on alone; then they agree.

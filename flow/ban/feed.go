@@ -26,6 +26,23 @@ func (i *Imported) LeftOut() int {
 	return i.Never + i.Spared + i.Pardoned + i.Private + i.Ended + i.Full
 }
 
+// String is the result in a line, for logs and the CLI.
+func (i *Imported) String() string {
+	s := fmt.Sprintf("%d banned (%d new), %d no longer", i.Held, i.Added, i.Removed)
+	for _, left := range []struct {
+		n   int
+		why string
+	}{
+		{i.Spared, "spared"}, {i.Never, "never to be banned"}, {i.Pardoned, "removed by hand"}, {i.Private, "private networks"},
+		{i.Ended, "ended"}, {i.Full, "more than can be kept"},
+	} {
+		if left.n > 0 {
+			s += fmt.Sprintf(", left out %d: %s", left.n, left.why)
+		}
+	}
+	return s
+}
+
 func (i *Imported) sample(p netip.Prefix, why string) {
 	if len(i.Sample) < 20 {
 		i.Sample = append(i.Sample, netlist.Show(p)+": "+why)

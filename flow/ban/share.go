@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ringfence/core/netlist"
@@ -131,7 +132,7 @@ func (l *List) heard(ctx context.Context, c counters.Change) {
 	}
 	now := time.Now()
 	if !c.Dropped {
-		if e, ok := l.fromMark(c.Mark); ok {
+		if e, ok := l.fromMark(c.Mark); ok && l.wanted(e) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.hear(e, now)
@@ -164,6 +165,19 @@ func (l *List) fromMark(m counters.Mark) (Entry, bool) {
 	}
 	e := Entry{Net: p, Until: m.Until, Made: v.Made, By: netlist.Clean(v.By), Why: netlist.Clean(v.Why)}
 	return e, e.By != "" && classOf(e.By) != feed
+}
+
+// wanted says whether another node's ban is to hold here too: an automatic one does not if somebody is in there whom this
+// node knows and the other did not.
+func (l *List) wanted(e Entry) bool {
+	if classOf(e.By) != auto {
+		return true
+	}
+	s := l.spared(e.Net)
+	if s != nil {
+		l.log.Info("another node's automatic ban does not hold here", "net", netlist.Show(e.Net), "address", s.Addr.String(), "spared", s.Why, "why", e.Why)
+	}
+	return s == nil
 }
 
 // hear takes another node's ban, which that node writes to the store. The caller holds mu.
@@ -219,9 +233,11 @@ func (l *List) resyncOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	told, marked := l.fromMarks(marks)
+	rows = slices.DeleteFunc(rows, func(e Entry) bool { return l.holds(e.Net) || !l.wanted(e) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	marked := l.merge(marks, rows, now)
+	l.merge(told, rows, now)
 	for p, h := range l.table.entries {
 		if h.shared() == nil {
 			continue
@@ -244,14 +260,30 @@ func (l *List) resyncOnce(ctx context.Context) error {
 	return nil
 }
 
-// merge takes marks and stored rows into the table. The caller holds mu.
-func (l *List) merge(marks []counters.Mark, rows []Entry, now time.Time) map[netip.Prefix]struct{} {
-	marked := make(map[netip.Prefix]struct{}, len(marks))
+// fromMarks reads marks: those to hold here, and the networks of all of them.
+func (l *List) fromMarks(marks []counters.Mark) (told []Entry, marked map[netip.Prefix]struct{}) {
+	marked = make(map[netip.Prefix]struct{}, len(marks))
 	for _, m := range marks {
 		if e, ok := l.fromMark(m); ok {
 			marked[e.Net] = struct{}{}
-			l.hear(e, now)
+			if l.wanted(e) {
+				told = append(told, e)
+			}
 		}
+	}
+	return told, marked
+}
+
+func (l *List) holds(p netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.table.entries[p] != nil
+}
+
+// merge takes what other nodes told and stored into the table. The caller holds mu.
+func (l *List) merge(told, rows []Entry, now time.Time) {
+	for _, e := range told {
+		l.hear(e, now)
 	}
 	for _, e := range rows {
 		if l.table.entries[e.Net] == nil && classOf(e.By) != feed {
@@ -260,5 +292,4 @@ func (l *List) merge(marks []counters.Mark, rows []Entry, now time.Time) map[net
 			}
 		}
 	}
-	return marked
 }
