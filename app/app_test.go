@@ -55,7 +55,8 @@ func demoConfig(t testing.TB) config.Config {
 	cfg := config.Demo(dir)
 	local := netip.MustParseAddrPort("127.0.0.1:0")
 	cfg.SIP.UDP, cfg.SIP.TCP = []netip.AddrPort{local}, []netip.AddrPort{local}
-	cfg.Metrics.Listen = netip.AddrPort{}
+	cfg.Metrics.Listen, cfg.Web.Listen = netip.AddrPort{}, local
+	cfg.Shield.Kernel = "off"
 	return cfg
 }
 

@@ -121,6 +121,10 @@ func (a *App) demoLines(ctx context.Context) error {
 		if _, err := a.book.AddCustomer(ctx, byDemo, c.id, book.CustomerEdit{Name: &c.name}); err != nil {
 			return err
 		}
+		contact := account.Contact{ID: "owner", Name: c.name, Mail: c.id + "@customer.invalid"}
+		if err := a.book.PutContact(ctx, byDemo, c.id, contact); err != nil {
+			return err
+		}
 	}
 	var passwords strings.Builder
 	for _, l := range demoLines {
@@ -155,10 +159,11 @@ func appendFile(path, text string) error {
 // PrintDemo tells a newcomer what runs and what to try.
 func (a *App) PrintDemo(out io.Writer, program string) {
 	at := a.SIPAddr()
-	extra := ""
+	server := ""
 	if at.Port() != 5060 {
-		extra = " --server " + at.String()
+		server = " --server " + at.String()
 	}
+	extra := server
 	if file := a.passwordsPath(); file != filepath.Join("ringfence-data", "demo", PasswordsFile) {
 		extra += " --password-file " + file
 	}
@@ -178,6 +183,8 @@ Try, in another terminal:
 		{"a call that is allowed", "phone call" + extra + " --line 2001 --to 02079460000"},
 		{"a call that is refused", "phone call" + extra + " --line 2001 --to 09098790123"},
 		{"an attack that meets its cap", "phone attack" + extra + " --line 2021"},
+		{"a thief who guesses a password", "phone guess" + server + " --line 2011"},
+		{"what its owner is told", "notice list --socket " + a.cfg.Admin.Socket},
 		{"what it cost, call by call", "cdr list --line 2021 --socket " + a.cfg.Admin.Socket},
 		{"why a call would be refused", "decide --line 2001 --to 005352345678 --socket " + a.cfg.Admin.Socket},
 	} {

@@ -88,6 +88,9 @@ func Demo(dir string) Config {
 	c.SIP.ReadSockets = 1
 	c.Provider.Name = "Ringfence demo"
 	c.Metrics.Listen = netip.MustParseAddrPort("127.0.0.1:9560")
+	c.Web.Listen = netip.MustParseAddrPort("127.0.0.1:9561")
+	c.Notify.Desk = []string{"desk@provider.invalid"}
+	c.Provider.Help = Help{Mail: "help@provider.invalid", Phone: "020 7946 0999", Hours: "Monday to Friday, 9 to 17"}
 	return Complete(c)
 }
 

@@ -7,6 +7,7 @@ type phoneCmd struct {
 	Call     phoneCall     `cmd:"" help:"Place a call and print each answer."`
 	Answer   phoneAnswer   `cmd:"" help:"Register and answer calls until interrupted."`
 	Attack   phoneAttack   `cmd:"" help:"Do with a line what a thief with its password would; own servers only."`
+	Guess    phoneGuess    `cmd:"" help:"Guess at a line's password, as a thief without it would; own servers only."`
 	Carrier  phoneCarrier  `cmd:"" help:"Play a carrier that answers every call."`
 }
 
@@ -33,6 +34,12 @@ type phoneAttack struct{ phone.AttackCmd }
 
 func (phoneAttack) Help() string {
 	return examples("ringfence phone attack --line 2021", "ringfence phone attack --line 2021 --calls 1000 --at-once 50")
+}
+
+type phoneGuess struct{ phone.GuessCmd }
+
+func (phoneGuess) Help() string {
+	return examples("ringfence phone guess --line 2011", "ringfence phone guess --line 2011 --passwords ./list.txt --tries 1000 --source 127.0.66.7")
 }
 
 type phoneCarrier struct{ phone.CarrierCmd }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -319,4 +321,56 @@ func TestAlaw(t *testing.T) {
 			t.Errorf("alaw(%d) = %#x, want %#x", s, got, want)
 		}
 	}
+}
+
+// Somebody without a password tries those that many people use: refused, and then not answered any more.
+func TestGuess(t *testing.T) {
+	var tries atomic.Int64
+	server := guessedAt(t, func() bool { return tries.Add(1) <= 6 })
+	var out strings.Builder
+	c := GuessCmd{Server: server, Line: "2001", Tries: 10, Source: "127.0.66.6", UserAgent: "guesser"}
+	if err := c.Run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Count(text, "403") != 3 || !strings.Contains(text, "127.0.66.6 is shut out") {
+		t.Errorf("%s", text)
+	}
+	c.Server = "192.0.2.1:5060"
+	if err := c.Run(t.Context(), &out); !errors.Is(err, ErrTooWild) {
+		t.Errorf("guessing at somebody else's server: %v", err)
+	}
+}
+
+// guessedAt is a server that challenges and then refuses, as long as answer says so.
+func guessedAt(t *testing.T, answer func() bool) string {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if !answer() {
+				continue
+			}
+			head := "SIP/2.0 403 Forbidden\r\n"
+			if !strings.Contains(string(buf[:n]), "Authorization:") {
+				head = "SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n"
+			}
+			for line := range strings.Lines(string(buf[:n])) {
+				for _, name := range []string{"Via:", "From:", "To:", "Call-ID:", "CSeq:"} {
+					if strings.HasPrefix(line, name) {
+						head += line
+					}
+				}
+			}
+			_, _ = conn.WriteTo([]byte(head+"Content-Length: 0\r\n\r\n"), from)
+		}
+	}()
+	return conn.LocalAddr().String()
 }
