@@ -119,7 +119,7 @@ func deliveryOf(ctx context.Context, s store.Store, key, person string) store.De
 }
 
 func drawClaim(r *rapid.T) func(context.Context, store.Store) string {
-	now, limit := pick(r, "now", time.Time{}, T0, T0.Add(time.Minute), T0.Add(time.Hour)), rapid.IntRange(-1, 3).Draw(r, "limit")
+	now, limit := pick(r, "now", T0, T0.Add(time.Minute), T0.Add(time.Hour)), rapid.IntRange(-1, 3).Draw(r, "limit")
 	return func(ctx context.Context, s store.Store) string {
 		out, err := s.ClaimDeliveries(ctx, now, now.Add(2*time.Minute), limit)
 		for i := range out {
@@ -166,7 +166,7 @@ func drawClose(r *rapid.T) func(context.Context, store.Store) string {
 				return answer(s.CloseFinding(ctx, all[i].ID, T0, "desk", facts...))
 			}
 		}
-		return answer(errors.Join(err, s.CloseFinding(ctx, 99, T0, "desk", facts...)))
+		return answer(errors.Join(err, s.CloseFinding(ctx, -1, T0, "desk", facts...))) // no engine gives such an id
 	}
 }
 
