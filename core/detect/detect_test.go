@@ -99,7 +99,7 @@ func TestLogins(t *testing.T) {
 		},
 		{
 			"an address shut out altogether", "login.locked", `{"source":"203.0.113.9","scope":"address","failures":20,"until":"2026-11-24T12:00:00Z"}`,
-			"info guessing", "guessing/source/203.0.113.0/24/2026-11-23", "203.0.113.9 sent 20 wrong logins for several lines and is locked out for 24 hours.",
+			"info guessing", "guessing/source/203.0.113.0/24/2026-11-23", "203.0.113.9 sent 20 wrong logins in all and is locked out altogether for 24 hours.",
 		},
 		{
 			"a siege", "login.siege", `{"failures":48,"sources":37,"days":12,"budget":1}`, "warning siege", "siege/line/2001/2026-W48",
@@ -139,7 +139,7 @@ func TestLogins(t *testing.T) {
 		},
 		{
 			"an autonomous system", "login.locked", `{"source":"AS64500","scope":"as","failures":300,"until":"2026-11-23T12:15:00Z"}`, "info guessing",
-			"guessing/source/AS64500/2026-11-23", "AS64500 sent 300 wrong logins for several lines; its strangers now get a single try each for 15 minutes.",
+			"guessing/source/AS64500/2026-11-23", "AS64500 sent 300 wrong logins in all; its strangers now get a single try each for 15 minutes.",
 		},
 		{
 			"a typist at a new place", "login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"typist":true}`, "warning guessing", "",

@@ -56,9 +56,9 @@ func judgeLocked(e *Event) ([]Finding, error) {
 		lasts = " for " + long(d)
 	}
 	if b.Scope != "line" {
-		text := b.Source.or("A source") + " sent " + wrong + " for several lines and is locked out" + lasts + "."
+		text := b.Source.or("A source") + " sent " + wrong + " in all and is locked out altogether" + lasts + "."
 		if b.Scope == "as" {
-			text = b.Source.or("A network") + " sent " + wrong + " for several lines; its strangers now get a single try each" + lasts + "."
+			text = b.Source.or("A network") + " sent " + wrong + " in all; its strangers now get a single try each" + lasts + "."
 		}
 		f := e.finding(Guessing, "", b.Source.String(), text, v, "source", b.Source.place(), e.day())
 		f.Severity = Info
