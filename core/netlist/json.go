@@ -42,7 +42,7 @@ type jsonReader struct {
 	counted, line, begins int
 }
 
-// place is the line and column of a byte. It goes forward only, but for the place of a syntax fault, which may be anywhere.
+// place is the line and column of a byte. Asked in the order of the text, it looks at each byte once.
 func (j *jsonReader) place(at int) (line, column int) {
 	at = min(at, len(j.data))
 	if at < j.counted {
@@ -195,6 +195,7 @@ func (j *jsonReader) address(s string, at int) bool {
 // object reads a row, or something that holds rows.
 func (j *jsonReader) object(at, depth int) bool {
 	var row [numFields]cell
+	line, column := j.place(at)
 	nested := false
 	for j.dec.More() {
 		key, _, ok := j.next()
@@ -225,7 +226,10 @@ func (j *jsonReader) object(at, depth int) bool {
 	if nested && row[inAddr].text == "" {
 		return true
 	}
-	return j.take(&row, at)
+	if row[inAddr].line == 0 {
+		row[inAddr].line, row[inAddr].column = line, column
+	}
+	return j.take(&row)
 }
 
 func (j *jsonReader) nested(depth int) bool {
@@ -267,10 +271,7 @@ func (j *jsonReader) field(name string, into *cell) bool {
 }
 
 // take adds a row.
-func (j *jsonReader) take(row *[numFields]cell, at int) bool {
-	if row[inAddr].line == 0 {
-		row[inAddr].line, row[inAddr].column = j.place(at)
-	}
+func (j *jsonReader) take(row *[numFields]cell) bool {
 	if !j.row(row[inAddr].line) {
 		return false
 	}

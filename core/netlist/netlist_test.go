@@ -42,21 +42,27 @@ func TestParse(t *testing.T) {
 		{"one a line", "192.0.2.1\n2001:db8::/32\r\n\n198.51.100.0/24", "text: 192.0.2.1 2001:db8::/32 198.51.100.0/24"},
 		{"byte order mark", "\xef\xbb\xbf192.0.2.1\n", "text: 192.0.2.1"},
 		{"reasons", "192.0.2.0/24 ; SBL256894\n192.0.3.1 # guessing, twice\n192.0.4.1 // a word", "text: 192.0.2.0/24(SBL256894) 192.0.3.1(guessing, twice) 192.0.4.1(a word)"},
-		{"ends", "192.0.2.1 2026-11-30\n192.0.2.2 2026-11-30T06:00:00Z\n192.0.2.3 12h # x\n192.0.2.4 2d\n192.0.2.5 2026-11-24 01:02\n192.0.2.6 -\n",
-			"text: 192.0.2.1→01T00:00 192.0.2.2→30T06:00 192.0.2.3→24T00:00(x) 192.0.2.4→25T12:00 192.0.2.5→24T01:02 192.0.2.6"},
+		{
+			"ends", "192.0.2.1 2026-11-30\n192.0.2.2 2026-11-30T06:00:00Z\n192.0.2.3 12h # x\n192.0.2.4 2d\n192.0.2.5 2026-11-24 01:02\n192.0.2.6 -\n",
+			"text: 192.0.2.1→01T00:00 192.0.2.2→30T06:00 192.0.2.3→24T00:00(x) 192.0.2.4→25T12:00 192.0.2.5→24T01:02 192.0.2.6",
+		},
 		{"what has ended", "192.0.2.1 2026-11-01\n192.0.2.2 -1h\n192.0.2.3", "text: 192.0.2.3 ended 2 skipped 0"},
 		{"IPv4 in its IPv6 form", "::ffff:192.0.2.1\n::ffff:198.51.100.0/120", "text: 192.0.2.1 198.51.100.0/24"},
 		{"twice: the later end", "192.0.2.1 1h\n192.0.2.1 3h\n192.0.2.1 2h\n192.0.2.2\n192.0.2.2 1h", "text: 192.0.2.1→23T15:00 192.0.2.2"},
 		{"host bits", "192.0.2.77/24", "text: 192.0.2.0/24"},
 		{"CSV", "192.0.2.1,2026-11-30,\"many, wrong\"\n192.0.2.2,,\n192.0.2.3\n", "csv: 192.0.2.1→01T00:00(many, wrong) 192.0.2.2 192.0.2.3"},
 		{"CSV with a header", "# export\nReason,IP,Until\nx,192.0.2.1,2h\n,192.0.2.2,\n", "csv: 192.0.2.1→23T14:00(x) 192.0.2.2"},
-		{"cscli", "id,source,ip,reason,action,country,as,events_count,expiration,simulated,alert_id\n1,crowdsec,Ip:192.0.2.1,crowdsecurity/asterisk_bf,ban,US,1 A,6,3h59m58.5s,false,2\n2,crowdsec,Ip:192.0.2.2,x,captcha,,,1,1h,false,3\n3,x,Country:RU,x,ban,,,1,1h,false,3\n",
-			"csv: 192.0.2.1→23T15:59(crowdsecurity/asterisk_bf) ended 0 skipped 2"},
+		{
+			"cscli", "id,source,ip,reason,action,country,as,events_count,expiration,simulated,alert_id\n1,crowdsec,Ip:192.0.2.1,crowdsecurity/asterisk_bf,ban,US,1 A,6,3h59m58.5s,false,2\n2,crowdsec,Ip:192.0.2.2,x,captcha,,,1,1h,false,3\n3,x,Country:RU,x,ban,,,1,1h,false,3\n",
+			"csv: 192.0.2.1→23T15:59(crowdsecurity/asterisk_bf) ended 0 skipped 2",
+		},
 		{"APIBAN", `{"ipaddress":["192.0.2.1","192.0.2.2"],"ID":"1619280002"}`, "json: 192.0.2.1 192.0.2.2"},
 		{"APIBAN, none", `{"ipaddress":["no new bans"],"ID":"none"}`, "json:"},
-		{"CrowdSec's stream", `{"deleted":null,"new":[{"duration":"90m","id":1,"origin":"CAPI","scenario":"ssh:bf","scope":"Ip","type":"ban","value":"192.0.2.1"},
+		{
+			"CrowdSec's stream", `{"deleted":null,"new":[{"duration":"90m","id":1,"origin":"CAPI","scenario":"ssh:bf","scope":"Ip","type":"ban","value":"192.0.2.1"},
 			{"duration":"1h","scope":"Range","type":"ban","value":"192.0.3.0/24","scenario":null},{"scope":"AS","type":"ban","value":"64496","duration":"1h"}]}`,
-			"json: 192.0.2.1→23T13:30(ssh:bf) 192.0.3.0/24→23T13:00 ended 0 skipped 1"},
+			"json: 192.0.2.1→23T13:30(ssh:bf) 192.0.3.0/24→23T13:00 ended 0 skipped 1",
+		},
 		{"CrowdSec's bouncer", `[{"duration":"-5s","scope":"ip","type":"ban","value":"192.0.2.1"}]`, "json: ended 1 skipped 0"},
 		{"CrowdSec, none", "null", "json:"},
 		{"cscli -o json", `[{"id":1,"source":{"ip":"192.0.2.9"},"events_count":3,"decisions":[{"value":"192.0.2.1","scope":"Ip","type":"ban","duration":"1h","scenario":"s"}]},{"decisions":null}]`, "json: 192.0.2.1→23T13:00(s)"},
@@ -123,6 +129,16 @@ func TestLimits(t *testing.T) {
 		if _, err := Parse([]byte(deep), Options{}); err == nil {
 			t.Error("a list within a list within …")
 		}
+	}
+}
+
+// A list of nothing but faults takes no longer than one of none: places are found in passing.
+func TestManyFaults(t *testing.T) {
+	const n = 200_000
+	_, err := Parse([]byte(`[`+strings.Repeat("{\"a\":1},\n", n)+`{}]`), Options{})
+	var bad *Malformed
+	if !errors.As(err, &bad) || bad.Count != n+1 || len(bad.Faults) != MaxNotes || bad.Faults[7].Line != 8 {
+		t.Error(err)
 	}
 }
 

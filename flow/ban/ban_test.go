@@ -260,7 +260,7 @@ func TestFeeds(t *testing.T) {
 		if s := w.nets(Filter{}); s != "203.0.113.9 203.0.114.1 203.0.115.1" || !w.drop.drops("203.0.115.1") || w.drop.drops("127.0.0.5") {
 			t.Error(s)
 		}
-		if e := r.bans[netip.MustParsePrefix("203.0.114.1/32")]; e.By != "anna" || e.Until.Sub(time.Now()) > time.Hour {
+		if e := r.bans[netip.MustParsePrefix("203.0.114.1/32")]; e.By != "anna" || time.Until(e.Until) > time.Hour {
 			t.Errorf("what is left is the person's: %+v", e)
 		}
 

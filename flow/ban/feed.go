@@ -33,8 +33,12 @@ func (i *Imported) String() string {
 		n   int
 		why string
 	}{
-		{i.Spared, "spared"}, {i.Never, "never to be banned"}, {i.Pardoned, "removed by hand"}, {i.Private, "private networks"},
-		{i.Ended, "ended"}, {i.Full, "more than can be kept"},
+		{i.Spared, "spared"},
+		{i.Never, "never to be banned"},
+		{i.Pardoned, "removed by hand"},
+		{i.Private, "private networks"},
+		{i.Ended, "ended"},
+		{i.Full, "more than can be kept"},
 	} {
 		if left.n > 0 {
 			s += fmt.Sprintf(", left out %d: %s", left.n, left.why)
