@@ -29,7 +29,8 @@ type Lockout struct {
 
 // Around is what the guard asks of the rest of the program. Nil functions know nothing. None may block.
 type Around struct {
-	// Usual says that the line's login was used rightly from there within the last weeks, or its IP lock lists it.
+	// Usual says that the line's login was used rightly from there within the last weeks, or its IP lock lists it. It is
+	// asked with line "" too, where there is none, and should take about as long.
 	Usual func(line string, addr netip.Addr) bool
 	// Spared says why an address must never be shut out altogether ("" if it may be): on some line's IP lock, a trunk's, or with a good
 	// recent history with any line.
@@ -42,19 +43,23 @@ type Around struct {
 	Account  func(line string) string  // customer of a line, for facts
 }
 
-// Facts of this stage. Sources are addresses; "line" is Fact.Line where the line exists, else body "user".
+// Facts of this stage. Sources are addresses, networks or "AS64496"; "line" is Fact.Line where the line exists, else body
+// "user" (printable ASCII; of a name that is not, "~" and a hash). Booleans and counts that are false or zero are left out.
+// Of each kind but login.failed there are at most 60 a minute, and then one row {"more":n,"from","till"} without a line.
 //
 //	login.locked    {"source","scope":"line"|"address"|"network"|"as","failures","level","until","user","agent","spared":bool,
-//	                 "guesses":"common passwords"|"numbers"|… as far as the sample tells, "usual":bool,
-//	                 "typist":bool (answers were looked up and fit no list)}; beyond 60 a minute {"more":n,"from","till"}, as with all that follow
-//	login.failed    at most a fixed number of rows a minute, then one row that sums the rest up:
+//	                 "guesses":"common passwords, plain numbers"|… as far as the sample tells, "usual":bool,
+//	                 "typist":bool (answers were looked up and fit no list)}
+//	login.failed    every 10 s at most 20 rows, then one row that sums the rest up:
 //	                {"failures","sources","from","till","sample":[…10]} per line; {"lines","failures",…} for the rest
 //	login.stale     {"source","agent","how":"former"|"steady","replaced_at"} once an hour for each line and address
 //	login.old       {"source","agent"} a former password from a place never seen
-//	login.siege     {"failures","sources","days","budget"} once a day a line
-//	login.spray     {"source","lines","failures","known":n,"guesses"} once an hour a source or network
-//	login.moved-nonce {"source","given_to" if known,"agent"} a right answer to a challenge given elsewhere, and no fresh login from there within 30 s
-//	login.honeypot  {"source","agent","right":bool}
+//	login.siege     {"failures" in 28 days,"sources" since yesterday,"days","budget"} once a day a line
+//	login.spray     {"source","lines","failures","known":n,"guesses"} once an hour a source or network; of one password
+//	                tried on many lines from many networks {"lines","sources" (networks),"guesses"} without a source
+//	login.moved-nonce {"source","given_to","agent"} a right answer to a challenge given elsewhere, and no fresh login from
+//	                there within 30 s
+//	login.honeypot  {"source","agent","right":bool,"spared":bool}
 //	login.released  {"source","by"} a lock-out ended by hand
 const (
 	FactLocked     = "login.locked"

@@ -285,6 +285,15 @@ func TestOfficeNAT(t *testing.T) {
 	}
 }
 
+// TestSlowStalePhone: a phone that retries every half hour is told of too, once an hour from its tenth try of a day on.
+func TestSlowStalePhone(t *testing.T) {
+	s := newScene(t)
+	s.tries(9, 30*time.Minute, office, "2001", wrongPass)
+	s.want(FactStale, 0)
+	s.tries(4, 30*time.Minute, office, "2001", wrongPass)
+	s.want(FactStale, 2)
+}
+
 // TestGuesserInTheOffice: tries that do not look like one phone's lock even a usual place out, for that line only; it is
 // never banned.
 func TestGuesserInTheOffice(t *testing.T) {
@@ -313,12 +322,19 @@ func TestGuesserInTheOffice(t *testing.T) {
 			s.wantBans()
 		})
 	}
-	s := newScene(t)
-	for i := range 400 {
-		s.tries(1, 500*time.Millisecond, office, "2001", fmt.Sprint("guess", i), "phone")
+	for name, c := range map[string]struct {
+		every time.Duration
+		tries int
+	}{"a program's pace": {50 * time.Millisecond, 40}, "too many for a phone": {1500 * time.Millisecond, 300}} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.tries(c.tries-1, c.every, office, "2001", wrongPass, "phone")
+			s.in(office, "2001")
+			s.tries(1, c.every, office, "2001", wrongPass, "phone")
+			s.out(office, "2001")
+			s.wantBans()
+		})
 	}
-	s.out(office, "2001")
-	s.wantBans()
 }
 
 // TestUnknownUsersLookLikeKnownOnes: the same answers, the same entries in the same tables, the same number of passwords

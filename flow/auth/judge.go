@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bounds of the guard's tables. Their shards are made at their first entry; all full they take some 20 MB, and names of
+// Bounds of the guard's tables. Their shards are made at their first entry; all full they take some 22 MB, and names of
 // at most userMax bytes another 3.
 const (
 	maxPairs    = 1 << 15
@@ -215,17 +215,10 @@ func (g *guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
 	if of == ofAS {
 		return n
 	}
-	e.seen.users.add(t.hash, t.at, g.l.window)
-	if t.line != "" {
-		e.seen.known.add(t.hash, t.at, g.l.window)
-	}
-	lines := e.seen.users.count(t.at, g.l.window)
-	if lines < g.l.spray || e.told != 0 && t.at-e.told < secondsAnHour {
-		return n
-	}
-	e.told = t.at
-	if !quiet {
-		n.spray, n.lines, n.known, n.sprayFailures = true, lines, e.seen.known.count(t.at, g.l.window), e.day.add(0, t.at, secondsADay)
+	if e.seen.add(t.hash, t.line != "", &g.l, t.at) && e.due(t.at) && !quiet {
+		n.spray, n.sprayFailures = true, e.day.add(0, t.at, secondsADay)
+		n.lines = max(e.seen.users.count(t.at, g.l.window), e.seen.slow.count(t.at, secondsADay))
+		n.known = e.seen.known.count(t.at, g.l.window)
 	}
 	return n
 }
@@ -265,11 +258,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 // the right phone beside it. So its limit is higher, and while its tries look like one phone's (one User-Agent, no two
 // guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
 func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
-	agent := g.hashBytes(t.agent[:min(len(t.agent), maxAgent)])
-	if e.fails.add(0, t.at, g.l.window) == 0 {
-		e.agent, e.many = agent, false
-	}
-	e.many = e.many || e.agent != agent
+	e.phone(&g.l, g.hashBytes(t.agent[:min(len(t.agent), maxAgent)]), t.at)
 	e.print, e.usual = t.print, t.usual
 	failures := e.fail(&g.l, t.at)
 	if refused {
@@ -284,13 +273,13 @@ func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
 	}
 	if failures >= limit {
 		n.lock(e, &g.l, t.at, failures)
-	} else if t.usual && e.onePhone() && failures >= steadyFrom {
+	} else if t.usual && e.onePhone() && e.day.add(0, t.at, secondsADay) >= steadyFrom {
 		n.steady(e, t.at)
 	}
 	return n
 }
 
-// steadyFrom is how many wrong tries from a usual place within the window make a phone worth a word to its owner.
+// steadyFrom is how many wrong tries from a usual place within a day make a phone worth a word to its owner.
 const steadyFrom = 10
 
 // budget is what strangers may still do with a line.

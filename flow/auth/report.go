@@ -186,7 +186,6 @@ type quota struct {
 	minute time.Time
 	told   int
 	more   int
-	till   time.Time
 }
 
 // fact queues a fact about a try. key zero: the sample has nothing to say.

@@ -7,89 +7,43 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ringfence/state/counters"
+	"ringfence/state/counters/memory"
 )
 
-// pool is counters of several nodes in one process: plain maps, and followers called at once.
+// pool is counters of several nodes in one process, which can go away.
 type pool struct {
-	mu        sync.Mutex
-	sums      map[string]int64
-	marks     map[string]counters.Mark
-	followers []func(counters.Change)
-	down      bool
+	*memory.Engine
+	down atomic.Bool
 }
 
-func (p *pool) Add(_ context.Context, _ time.Time, hits ...counters.Hit) (out []int64, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.down {
+func newPool() *pool { return &pool{Engine: memory.NewEngine(memory.Options{})} }
+
+func (p *pool) Add(ctx context.Context, now time.Time, hits ...counters.Hit) ([]int64, error) {
+	if p.down.Load() {
 		return nil, counters.ErrUnavailable
 	}
-	for _, h := range hits {
-		if len(h.Key) > counters.MaxKey || h.Span <= 0 {
-			return nil, fmt.Errorf("a hit of %v", h)
-		}
-		p.sums[h.Key] += h.N
-		out = append(out, p.sums[h.Key])
-	}
-	return out, nil
+	return p.Engine.Add(ctx, now, hits...)
 }
 
-func (p *pool) tell(c counters.Change) {
-	for _, f := range p.followers {
-		f(c)
-	}
-}
-
-func (p *pool) Put(_ context.Context, _ time.Time, marks ...counters.Mark) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.down {
+func (p *pool) Put(ctx context.Context, now time.Time, marks ...counters.Mark) error {
+	if p.down.Load() {
 		return counters.ErrUnavailable
 	}
-	for _, m := range marks {
-		p.marks[m.Key] = m
-		p.tell(counters.Change{Mark: m})
-	}
-	return nil
+	return p.Engine.Put(ctx, now, marks...)
 }
 
-func (p *pool) Drop(_ context.Context, table string, keys ...string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.down {
+func (p *pool) Drop(ctx context.Context, table string, keys ...string) error {
+	if p.down.Load() {
 		return counters.ErrUnavailable
 	}
-	for _, k := range keys {
-		delete(p.marks, k)
-		p.tell(counters.Change{Mark: counters.Mark{Table: table, Key: k}, Dropped: true})
-	}
-	return nil
+	return p.Engine.Drop(ctx, table, keys...)
 }
-
-func (p *pool) Marks(context.Context, string, time.Time) (out []counters.Mark, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.marks {
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-func (p *pool) Follow(ctx context.Context, _ string, f func(counters.Change)) {
-	f(counters.Change{})
-	p.mu.Lock()
-	p.followers = append(p.followers, f)
-	p.mu.Unlock()
-	<-ctx.Done()
-}
-
-func (p *pool) Ping(context.Context) error { return nil }
-func (p *pool) Close() error               { return nil }
 
 // nodes are two of one operator, running, and a way to let a second or two pass.
 func nodes(t *testing.T, p *pool, change ...func(*Options)) (x, y *scene, settle func()) {
@@ -111,8 +65,6 @@ func nodes(t *testing.T, p *pool, change ...func(*Options)) (x, y *scene, settle
 		x.at, y.at = time.Now(), time.Now()
 	}
 }
-
-func newPool() *pool { return &pool{sums: map[string]int64{}, marks: map[string]counters.Mark{}} }
 
 // TestTwoNodesShareLockouts: what one decides holds at the other within seconds, and so does a release; a node that
 // starts later learns what is in force.
@@ -176,7 +128,7 @@ func TestTwoNodesShareSums(t *testing.T) {
 func TestCountersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
-		p.down = true
+		p.down.Store(true)
 		x, y, settle := nodes(t, p)
 		x.tries(5, 0, cafe, "2001", wrongPass)
 		settle()
@@ -185,6 +137,16 @@ func TestCountersAway(t *testing.T) {
 		if x.a.Stats().Unshared == 0 {
 			t.Error("nobody noticed")
 		}
+		p.down.Store(false) // and lock-outs of meanwhile are told afterwards
+		settle()
+		y.out(cafe, "2001")
+		p.down.Store(true)
+		x.a.Release("2001", "op", x.at)
+		settle()
+		y.out(cafe, "2001")
+		p.down.Store(false)
+		settle()
+		y.in(cafe, "2001")
 	})
 }
 

@@ -68,12 +68,27 @@ type suspect struct {
 	tried  uint8  // answers of the sample that were looked up
 	known  bool   // of a pair: the line exists
 	usual  bool   // of a pair: it is a usual place of the line
-	many   bool   // more than one User-Agent among fails
-	varied bool   // more than one guess of the lists: this is no phone with one password
+	burst  int64  // begin of the running ten seconds, and how many wrong tries there were in them
+	bursts uint8
+	hasty  bool // a program's pace among fails
+	many   bool // more than one User-Agent among fails
+	varied bool // more than one guess of the lists: this is no phone with one password
 }
 
 // spread is which lines were tried.
-type spread struct{ users, known sketch }
+type spread struct{ users, known, slow sketch } // within the window; slow: within a day
+
+// add notes a user name, and says whether so many within the window, or three times as many within a day, make a sprayer.
+func (s *spread) add(user uint64, known bool, l *limits, at int64) bool {
+	s.users.add(user, at, l.window)
+	s.slow.add(user, at, secondsADay)
+	if known {
+		s.known.add(user, at, l.window)
+	}
+	return s.users.count(at, l.window) >= l.spray || s.slow.count(at, secondsADay) >= slowSpray*l.spray
+}
+
+const slowSpray = 3
 
 // limits is Lockout in the guard's units, seconds and counts.
 type limits struct {
@@ -116,8 +131,28 @@ func (e *suspect) worth(l *limits) int64 {
 	return max(e.until, e.last+l.window, e.told+secondsAnHour, 1)
 }
 
-// onePhone says that its wrong tries look like one phone's retries: one User-Agent, and no two guesses of the lists.
-func (e *suspect) onePhone() bool { return !e.many && !e.varied }
+// phone notes what tells one phone's retries from a guesser: the User-Agent, and the pace.
+func (e *suspect) phone(l *limits, agent uint64, at int64) {
+	if e.fails.add(0, at, l.window) == 0 {
+		e.agent, e.many, e.hasty = agent, false, false
+	}
+	e.many = e.many || e.agent != agent
+	if at-e.burst >= burstSpan || at < e.burst {
+		e.burst, e.bursts = at, 0
+	}
+	e.bursts = min(e.bursts, 250) + 1
+	e.hasty = e.hasty || e.bursts > burstMost
+}
+
+// A phone does not send more than ten wrong answers in ten seconds.
+const (
+	burstSpan = 10
+	burstMost = 10
+)
+
+// onePhone says that its wrong tries look like one phone's retries: one User-Agent, no program's pace, and no two guesses
+// of the lists.
+func (e *suspect) onePhone() bool { return !e.many && !e.hasty && !e.varied }
 
 // learn notes what the sample found: a guess of a list, or that the answer is of none.
 func (e *suspect) learn(list secret.GuessList, guess uint64, found bool) {
