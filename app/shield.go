@@ -156,7 +156,7 @@ func (a *App) newAuth() (*auth.Auth, error) {
 		Line: a.authLine,
 		Lockout: auth.Lockout{
 			Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
-			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Spray: l.Spray,
+			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,
 		},
 		Around: auth.Around{
 			Usual: a.usual, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },

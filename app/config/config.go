@@ -285,6 +285,10 @@ type Login struct {
 	// Weeks is the same over 28 days, against those who guess slowly.
 	Weeks int `toml:"weeks" min:"2" max:"1000000"`
 
+	// Usual is how many wrong tries a place has within window that a line is rightly used from, before it is locked out for
+	// that line: phones with a wrong password retry for ever. It is not shut out altogether for them.
+	Usual int `toml:"usual" min:"2" max:"100000"`
+
 	// Spray is how many different lines one address or network may try within window before it is taken for a sprayer.
 	Spray int `toml:"spray" min:"2" max:"1000"`
 }

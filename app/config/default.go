@@ -33,7 +33,7 @@ func defaults() Config {
 		},
 		Login: Login{
 			Lockout: "on", Failures: 5, Window: Duration{10 * time.Minute}, First: Duration{15 * time.Minute}, Longest: Duration{24 * time.Hour},
-			Address: 20, Network: 60, AS: 300, Strangers: 30, Weeks: 200, Spray: 10,
+			Address: 20, Network: 60, AS: 300, Strangers: 30, Weeks: 200, Usual: 40, Spray: 10,
 		},
 		Shield: Shield{
 			Scanners: "silence", Kernel: "auto", MaxBans: 65_536, FeedInterval: Duration{time.Hour}, FeedLife: Duration{24 * time.Hour},
