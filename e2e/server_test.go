@@ -78,11 +78,31 @@ func start(t *testing.T, carriers ...netip.AddrPort) *server {
 // startIn is start in a folder, with further lines of the configuration's [sip] table.
 func startIn(t *testing.T, dir, lines string, carriers ...netip.AddrPort) *server {
 	t.Helper()
-	s := &server{t: t, dir: filepath.Join(dir, "data"), sip: freePort(t)}
+	return startWith(t, setup{dir: dir, sip: lines}, carriers...)
+}
+
+// setup is what a server's configuration has beyond the least.
+type setup struct {
+	dir      string // for its data folder; "" is a new one
+	top      string // lines before the first table
+	sip      string // lines of [sip]
+	sections string // whole tables; without a [shield] the kernel's ban list is off, which a kill -9 would leave behind
+}
+
+// startWith is start with more in the configuration.
+func startWith(t *testing.T, o setup, carriers ...netip.AddrPort) *server {
+	t.Helper()
+	if o.dir == "" {
+		o.dir = t.TempDir()
+	}
+	if !strings.Contains(o.sections, "[shield]") {
+		o.sections += "\n[shield]\nkernel = \"off\"\n"
+	}
+	s := &server{t: t, dir: filepath.Join(o.dir, "data"), sip: freePort(t)}
 	own := t.TempDir() // configuration and log stay writable when the data folder is full
 	s.config = filepath.Join(own, "ringfence.toml")
-	text := fmt.Sprintf("data = %q\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n%s[provider]\ntariff = \"retail\"\n",
-		s.dir, s.sip, s.sip, lines)
+	text := fmt.Sprintf("data = %q\n%s\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n%s\n[provider]\ntariff = \"retail\"\n%s",
+		s.dir, o.top, s.sip, s.sip, o.sip, o.sections)
 	must(t, os.WriteFile(s.config, []byte(text), 0o600))
 	var err error
 	s.log, err = os.Create(filepath.Join(own, "log"))
