@@ -144,8 +144,8 @@ type FindingFilter struct {
 	Limit               int
 }
 
-// Usage is what a subject has used since it was last billed, settled calls only, and the highest multiple of its warning
-// level that was told.
+// Usage is what a subject has used since it was last billed, settled calls only, and the amount (µ-units) up to which
+// multiples of its warning level were told.
 type Usage struct {
 	Subject  string // "line/ID", "account/ID"
 	Unbilled money.Micro
