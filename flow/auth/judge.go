@@ -63,7 +63,7 @@ func (g *guard) init(o Lockout, around Around) {
 		usual: o.Usual, strangers: o.Strangers, weeks: o.Weeks, spray: o.Spray,
 		scopes: [numScopes]int{o.Failures, o.Address, o.Network, o.AS},
 	}
-	g.l.steady = max(2*o.Usual, int(g.l.window/2)) // no phone retries more often than every other second
+	g.l.steady = max(2*o.Usual, int(g.l.window/5)) // phones retry every ten seconds or more, at times twice in a row
 	g.l.longest = min(max(g.l.longest, g.l.first), 366*secondsADay)
 	g.l.first = min(g.l.first, g.l.longest)
 	g.o, g.around, g.seed = o, around, maphash.MakeSeed()
@@ -86,12 +86,16 @@ type try struct {
 	replaced time.Time
 	repeat   bool // of the last wrong answer
 	usual    bool // from a usual place of the line; found out only where it matters
+	crowd    bool // and so do more addresses than a customer's phones have: see crowded
 	at       int64
 	now      time.Time
 }
 
 // counts says that it is a wrong try. A former password is not: that is a phone nobody told.
 func (t *try) counts() bool { return !t.right && !t.former && !t.repeat }
+
+// strange says that it comes from where the line's owner is not expected.
+func (t *try) strange() bool { return !t.usual || t.crowd }
 
 func (t *try) name() string { return string(t.user[:t.userLen]) }
 
@@ -123,12 +127,18 @@ func (g *guard) judge(t *try) verdict {
 	}
 	m := mode{}
 	if !t.right || g.anyLock(t.at) {
-		if t.usual = g.around.Usual != nil && g.around.Usual(t.line, t.addr); !t.usual {
+		if t.usual = g.around.Usual != nil && g.around.Usual(t.line, t.addr); t.usual {
+			t.crowd = g.crowded(t)
+		}
+		if t.strange() {
 			m = g.strange(t)
+		}
+		if t.crowd && m.shut { // but the owner's own address may have tried nothing
+			m = mode{once: true}
 		}
 	}
 	v := g.judgePair(t, m)
-	if !t.usual && t.counts() && !v.refused {
+	if t.strange() && t.counts() && !v.refused {
 		g.besiege(t)
 	}
 	if t.right && !v.refused {
@@ -173,6 +183,30 @@ func (g *guard) strange(t *try) mode {
 		return mode{once: true}
 	}
 	return mode{}
+}
+
+// crowdMost is from how many addresses in usual places of a line its phones may fail within the window.
+const crowdMost = 4
+
+// crowded says that wrong tries for a line come from more of its usual places' addresses than it can have phones in. A
+// usual place is a whole network, of a mobile phone perhaps an operator's, and who guesses from many addresses there is no
+// owner: the tries count as strangers', and what they bring about holds for each address there that has failed today.
+func (g *guard) crowded(t *try) bool {
+	p := g.sieges.lock(key{user: t.hash})
+	defer p.unlock()
+	s := p.find()
+	if s == nil && t.counts() {
+		s = p.make(t.at)
+		s.e.name, s.e.known = t.name(), t.line != ""
+	}
+	if s == nil {
+		return false
+	}
+	if t.counts() {
+		s.e.near.add(g.hashSource(t.src.unit), t.at, g.l.window)
+		s.keep = max(s.keep, t.at+g.l.window)
+	}
+	return s.e.near.count(t.at, g.l.window) > crowdMost
 }
 
 // placed is what place found.
@@ -259,21 +293,14 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 // guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
 func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
 	e.phone(&g.l, g.hashBytes(t.agent[:min(len(t.agent), maxAgent)]), t.at)
-	e.print, e.usual = t.print, t.usual
+	e.print, e.usual = t.print, !t.strange()
 	failures := e.fail(&g.l, t.at)
 	if refused {
 		return n
 	}
-	limit := g.l.scopes[ofPair]
-	if t.usual {
-		limit = g.l.usual
-		if e.onePhone() {
-			limit = g.l.steady
-		}
-	}
-	if failures >= limit {
+	if failures >= e.limit(&g.l) {
 		n.lock(e, &g.l, t.at, failures)
-	} else if t.usual && e.onePhone() && e.day.add(0, t.at, secondsADay) >= steadyFrom {
+	} else if e.usual && e.onePhone() && e.day.add(0, t.at, secondsADay) >= steadyFrom {
 		n.steady(e, t.at)
 	}
 	return n

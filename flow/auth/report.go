@@ -93,11 +93,11 @@ func (g *guard) lockedOut(t *try, of scope, k key, n news) {
 	raise(&g.lastLock, t.at)
 	raise(&g.lastEnd, t.at+n.seconds)
 	b := body{
-		Source: t.from(of, k), Scope: of.String(), Failures: n.failures, Level: n.level, Usual: of == ofPair && t.usual, Agent: clean(t.agent),
+		Source: t.from(of, k), Scope: of.String(), Failures: n.failures, Level: n.level, Usual: of == ofPair && !t.strange(), Agent: clean(t.agent),
 		Until: stamp(t.now.Add(time.Duration(n.seconds) * time.Second)),
 	}
 	switch {
-	case of == ofPair && !t.usual:
+	case of == ofPair && t.strange():
 		g.guessedAt(t)
 	case of == ofAddress, of == ofNetwork:
 		b.Spared = g.shutOut(t, k.prefix(of), of, time.Duration(n.seconds)*time.Second, fmt.Sprintf("%d wrong logins", n.failures))

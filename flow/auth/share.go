@@ -82,7 +82,7 @@ func (g *guard) markLock(t *try, of scope, k key, n news) {
 	if g.around.Counters == nil {
 		return
 	}
-	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Usual: t.usual, Known: t.line != ""})
+	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Usual: !t.strange(), Known: t.line != ""})
 	m := counters.Mark{
 		Table: lockTable, Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
 	}
@@ -202,11 +202,8 @@ func (g *guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
 	}
 	e := &s.e
 	limit := g.l.scopes[of]
-	if of == ofPair && e.usual {
-		limit = g.l.usual
-		if e.onePhone() {
-			limit = g.l.steady
-		}
+	if of == ofPair {
+		limit = e.limit(&g.l)
 	}
 	var n news
 	if sum >= limit {

@@ -9,6 +9,7 @@ type siege struct {
 	days    [siegeDays]uint16 // by number of the day modulo siegeDays
 	day     int64             // the latest of them
 	sources sketch            // where from, today and yesterday
+	near    sketch            // addresses in usual places that failed, within the window
 	guessed int64             // when a stranger was last locked out for it
 	told    int64             // day of the last fact
 	name    string

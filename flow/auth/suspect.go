@@ -154,6 +154,17 @@ const (
 // of the lists.
 func (e *suspect) onePhone() bool { return !e.many && !e.hasty && !e.varied }
 
+// limit is how many wrong tries a pair has within the window.
+func (e *suspect) limit(l *limits) int {
+	switch {
+	case !e.usual:
+		return l.scopes[ofPair]
+	case e.onePhone():
+		return l.steady
+	}
+	return l.usual
+}
+
 // learn notes what the sample found: a guess of a list, or that the answer is of none.
 func (e *suspect) learn(list secret.GuessList, guess uint64, found bool) {
 	e.tried = min(e.tried, 250) + 1
