@@ -223,9 +223,11 @@ func (a *Auth) admit(c *Credentials, line *Line, n nonce, t *try, v verdict) Res
 // may make an emergency call.
 func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, right bool) Result {
 	r := Result{Outcome: Refuse, Reason: policy.BadCredentials}
+	count, ok := nonceCount(c)
+	fresh := a.replays.unused(n, count, t.at) && ok // asked of wrong ones too, and not used up, so that both take as long
 	if t.right {
 		a.guard.stats.refusedRight.Add(1)
-		if count, ok := nonceCount(c); ok && a.replays.take(n, count, t.at) {
+		if fresh {
 			r.Line, r.EmergencyOK = line.ID, true
 		}
 		return r

@@ -413,6 +413,21 @@ func TestLockedOutCostsTheSame(t *testing.T) {
 	}
 }
 
+// TestReplayWhileLockedOut: an overheard answer of the owner is no right one.
+func TestReplayWhileLockedOut(t *testing.T) {
+	s := newScene(t)
+	src := netip.MustParseAddr(thief)
+	right := login("2001", rightPass, nonceFor(s.a, src, s.at), "MD5", 1)
+	if got := s.a.Check(right, src, s.at); got.Outcome != Accept {
+		t.Fatal(got)
+	}
+	s.tries(5, 0, thief, "2001", wrongPass)
+	if got := s.a.Check(right, src, s.at); got != wrongAnswer {
+		t.Errorf("%+v", got)
+	}
+	s.out(thief, "2001")
+}
+
 // TestAThousandAtOnce: of a thousand tries at the same instant no more than five are judged: where the right password is
 // among them, it either came before the fifth wrong one or is refused.
 func TestAThousandAtOnce(t *testing.T) {

@@ -53,6 +53,19 @@ func (r *replays) take(n nonce, count uint32, at int64) bool {
 	return true
 }
 
+// unused says whether take would succeed, and uses nothing up.
+func (r *replays) unused(n nonce, count uint32, at int64) bool {
+	s := &r.shards[n.id%replayShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(r, at)
+	w, ok := s.current[n.id]
+	if !ok {
+		w = s.last[n.id]
+	}
+	return n.made > s.floor && w.take(count)
+}
+
 // turn begins a new generation when the current one is so old that all of the last have ended, or is full.
 func (s *replayShard) turn(r *replays, at int64) {
 	old, full := at-s.turned >= r.ttl, len(s.current) >= r.max
