@@ -24,10 +24,27 @@ type Bans struct {
 
 	// Which prefix lengths are in the table: a read probes once for each. Bits are never taken back while entries of a
 	// length remain; lens counts them.
-	v4   atomic.Uint64    // bit n: /n for n in 0..32
+	v4   atomic.Uint64 // bit n: /n for n in 0..32
+	near atomic.Pointer[near]
 	v6   [3]atomic.Uint64 // likewise, 0..128
 	mu   sync.Mutex       // serialises writers
 	lens [162]int         // guarded by mu: entries by length, IPv6 from 33 on
+	gone int              // guarded by mu: IPv4 entries taken out since near was made
+}
+
+// near says for each IPv4 /16 which lengths from /16 on are in it, bit n-16: others' lists hold networks of some twenty
+// lengths, and most of the world has none of them. A bit may stay when its last entry goes, and costs a probe until near is
+// made anew.
+type near [1 << 16]atomic.Uint32
+
+const (
+	nearFrom  = 16
+	nearStale = 1 << 14 // entries gone, after which near is made anew: a millisecond's work
+)
+
+func nearAt(a netip.Addr) int {
+	raw := a.As4()
+	return int(raw[0])<<8 | int(raw[1])
 }
 
 type ban struct {
@@ -45,7 +62,9 @@ func nanotime() int64 { return int64(time.Since(started)) }
 // NewBans makes a table for about limit entries; at least 64.
 func NewBans(limit int) *Bans {
 	buckets := uint64(1) << bits.Len64(uint64(max(limit, 64)*2/ways-1))
-	return &Bans{ways: make([]atomic.Pointer[ban], buckets*ways), mask: buckets - 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+	b := &Bans{ways: make([]atomic.Pointer[ban], buckets*ways), mask: buckets - 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+	b.near.Store(new(near))
+	return b
 }
 
 // Banned tells whether the address is banned now.
@@ -54,7 +73,8 @@ func (b *Bans) Banned(a netip.Addr) bool { return b.banned(a, nanotime()) }
 func (b *Bans) banned(a netip.Addr, now int64) bool {
 	a = a.Unmap()
 	if a.Is4() {
-		return b.probe(a, b.v4.Load(), 0, now)
+		here := uint64(b.near.Load()[nearAt(a)].Load())<<nearFrom | (1<<nearFrom - 1)
+		return b.probe(a, b.v4.Load()&here, 0, now)
 	}
 	for i := range b.v6 {
 		if set := b.v6[i].Load(); set != 0 && b.probe(a, set, i*64, now) {
@@ -214,6 +234,9 @@ func (b *Bans) count(p netip.Prefix) {
 	if p.Addr().Is4() {
 		b.lens[n]++
 		b.v4.Or(1 << n)
+		if n >= nearFrom {
+			b.near.Load()[nearAt(p.Addr())].Or(1 << (n - nearFrom))
+		}
 		return
 	}
 	b.lens[33+n]++
@@ -230,9 +253,25 @@ func (b *Bans) uncount(e *ban) {
 		if b.lens[n]--; b.lens[n] == 0 {
 			b.v4.And(^uint64(1 << n))
 		}
+		if b.gone++; b.gone >= nearStale {
+			b.renew()
+		}
 		return
 	}
 	if b.lens[33+n]--; b.lens[33+n] == 0 {
 		b.v6[n/64].And(^uint64(1 << (n % 64)))
 	}
+}
+
+// renew makes near out of what is in the table, without the bits of what has gone. Readers see the old one or the new one,
+// and both have every entry. The caller holds mu.
+func (b *Bans) renew() {
+	b.gone = 0
+	fresh := new(near)
+	for i := range b.ways {
+		if e := b.ways[i].Load(); e != nil && e.net.Addr().Is4() && e.net.Bits() >= nearFrom {
+			fresh[nearAt(e.net.Addr())].Or(1 << (e.net.Bits() - nearFrom))
+		}
+	}
+	b.near.Store(fresh)
 }

@@ -26,8 +26,13 @@ func TestBansAgainstAModel(t *testing.T) {
 		model := map[netip.Prefix]bool{}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			a := addr.Draw(t, "addr")
-			p := netip.PrefixFrom(a, a.BitLen()-rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "wide"))
+			p := netip.PrefixFrom(a, a.BitLen()-rapid.SampledFrom([]int{0, 0, 1, 2, 16, 20}).Draw(t, "wide"))
 			key := normal(p)
+			if rapid.IntRange(0, 9).Draw(t, "renew") == 0 {
+				b.mu.Lock()
+				b.renew()
+				b.mu.Unlock()
+			}
 			if rapid.IntRange(0, 3).Draw(t, "what") == 0 {
 				if b.Remove(p) != model[key] {
 					t.Fatalf("Remove(%v) is not %v", p, model[key])
@@ -90,6 +95,27 @@ func TestBansExpire(t *testing.T) {
 	})
 }
 
+// What comes and goes leaves nothing to probe for.
+func TestBansForgetWhereTheyWere(t *testing.T) {
+	b := NewBans(64)
+	stay := netip.MustParsePrefix("192.0.2.0/24")
+	b.Add(stay, time.Hour)
+	for i := range nearStale + 7 {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 1}), 32)
+		b.Add(p, time.Hour)
+		b.Remove(p)
+	}
+	left := 0
+	for i := range b.near.Load() {
+		if b.near.Load()[i].Load() != 0 {
+			left++
+		}
+	}
+	if left > 8 || !b.Banned(stay.Addr()) {
+		t.Errorf("%d places are looked at", left)
+	}
+}
+
 // A flood of bans fills the table and no more; what is banned longest stays.
 func TestBansAreBounded(t *testing.T) {
 	b := NewBans(1000)
@@ -142,6 +168,31 @@ func BenchmarkBanned(b *testing.B) {
 	}
 	t.Add(netip.MustParsePrefix("198.51.100.0/24"), time.Hour)
 	for name, a := range map[string]netip.Addr{"stranger": netip.MustParseAddr("192.0.2.1"), "banned": netip.MustParseAddr("10.0.100.7"), "IPv6": netip.MustParseAddr("2001:db8::1")} {
+		b.Run(name, func(b *testing.B) {
+			now := nanotime()
+			for b.Loop() {
+				t.banned(a, now)
+			}
+		})
+	}
+}
+
+// BenchmarkBannedWithFeeds: others' lists hold networks of every length, each of which a look-up probes for.
+func BenchmarkBannedWithFeeds(b *testing.B) {
+	t := NewBans(100_000)
+	for i := range 20_000 {
+		t.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), time.Hour)
+	}
+	for n := 10; n < 32; n++ {
+		t.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(n), byte(n), byte(n)}), n), time.Hour)
+	}
+	for n := 20; n <= 64; n++ {
+		a := netip.MustParseAddr("2001:db8::").As16()
+		a[3], a[7] = byte(n), byte(n)
+		t.Add(netip.PrefixFrom(netip.AddrFrom16(a), n), time.Hour)
+	}
+	for name, s := range map[string]string{"stranger": "192.0.2.1", "banned": "10.0.50.7", "IPv6": "2a00::1"} {
+		a := netip.MustParseAddr(s)
 		b.Run(name, func(b *testing.B) {
 			now := nanotime()
 			for b.Loop() {
