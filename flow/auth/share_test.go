@@ -184,3 +184,24 @@ func TestHostileMarks(t *testing.T) {
 	s.pass(24 * time.Hour)
 	s.in(cafe, "2001")
 }
+
+// FuzzSharedNames: names come from whoever can write to the engine; what is understood is understood one way.
+func FuzzSharedNames(f *testing.F) {
+	f.Add("line/192.0.2.7/1001", []byte(`{"level":1,"known":true}`))
+	f.Add("network/2001:db8::/56", []byte(`{}`))
+	f.Add("as/64496", []byte(`null`))
+	s := newScene(f)
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		g := &s.a.guard
+		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name, Until: s.at.Add(time.Minute), Value: value}}, s.a.nonces.seconds(s.at), s.at)
+		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name}, Dropped: true}, s.a.nonces.seconds(s.at), s.at)
+		of, k, user, ok := g.parseName(name)
+		if !ok {
+			return
+		}
+		again, other, _, ok := g.parseName(sharedName(of, k, user))
+		if !ok || again != of || other != k {
+			t.Errorf("%q is %v %v, then %v %v", name, of, k, again, other)
+		}
+	})
+}
