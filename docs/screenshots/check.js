@@ -11,7 +11,8 @@
   if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
   for (const e of document.querySelectorAll("a, button")) {
     const box = e.getBoundingClientRect();
-    if (box.height < 44) faults.push(`“${e.textContent.trim()}” is ${box.height} pixels high; fingers need 44`);
+    const least = e.matches("button, .button") ? 44 : 24; // WCAG 2.5.5 for buttons, 2.5.8 for links in lists and text
+    if (box.height < least) faults.push(`“${e.textContent.trim()}” is ${box.height} pixels high; fingers need ${least}`);
   }
 
   // Contrast after WCAG 2: text against the nearest opaque ground.

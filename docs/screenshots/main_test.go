@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,16 +11,40 @@ import (
 	"time"
 )
 
-// TestNoticesInABrowser lays every notice and answer page out at phone width: nothing wider than the screen, nothing
-// fetched, buttons for fingers, contrast for eyes. The pictures are made by running the program.
-func TestNoticesInABrowser(t *testing.T) {
-	const chrome = "/usr/bin/chromium"
-	if _, err := exec.LookPath(chrome); err != nil {
+func chromium(t *testing.T) string {
+	t.Helper()
+	const path = "/usr/bin/chromium"
+	if _, err := exec.LookPath(path); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("no chromium: apt-get install chromium")
 		}
 		t.Skip("no chromium here: apt-get install chromium")
 	}
+	return path
+}
+
+// TestTheBrowserSeesFaults: a check that finds nothing proves little.
+func TestTheBrowserSeesFaults(t *testing.T) {
+	b := newBrowser(t.Context(), chromium(t))
+	defer b.close()
+	page := `<title>x</title><h1>x</h1><h1>y</h1><div style="width:2000px">wide</div><button style="height:20px">small</button>` +
+		`<p style="color:#999;background:#fff">pale</p><p style="font-size:9px">tiny</p><img src="http://127.0.0.1:1/spy.png">`
+	_, faults, err := b.look(&scene{url: "data:text/html," + url.PathEscape(page)}, 390, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(faults, "\n")
+	for _, want := range []string{"pixels wide", "fetched", "no language", "one h1", "“small” is 20", "“pale” has a contrast of 2.8", "“tiny” is set in 9px"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no word of %q in\n%s", want, all)
+		}
+	}
+}
+
+// TestNoticesInABrowser lays every notice and answer page out at phone width: nothing wider than the screen, nothing
+// fetched, buttons for fingers, contrast for eyes. The pictures are made by running the program.
+func TestNoticesInABrowser(t *testing.T) {
+	chrome := chromium(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	w, err := newWorld(ctx)
