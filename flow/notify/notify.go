@@ -154,7 +154,8 @@ type Notifier struct {
 	made    chan struct{} // holds a token when there may be something to send
 }
 
-// New checks the options, reads the templates and renders each of them once with sample data. It changes nothing.
+// New checks the options, reads the operator's templates and renders every kind with them once, with sample data. It
+// changes nothing.
 func New(o Options) (*Notifier, error) {
 	o.defaults()
 	if o.Store == nil || o.Book == nil {
@@ -173,8 +174,11 @@ func New(o Options) (*Notifier, error) {
 	n.stats.init()
 	n.storm.init()
 	var err error
-	if n.builtin, err = loadTemplates(""); err != nil {
+	if n.builtin, err = builtins(); err != nil {
 		return nil, err
+	}
+	if n.words = n.builtin; o.Templates == "" {
+		return n, nil
 	}
 	if n.words, err = loadTemplates(o.Templates); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,7 +136,7 @@ func TestWhatComesOfATry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, func(o *Options) { o.Desk = nil; o.Every = 5 * time.Second })
+				w := newWorld(t, func(o *Options) { o.Desk = nil; o.Every = 30 * time.Second })
 				defer w.db.Close()
 				w.outside(c.send)
 				w.finding(detect.Guessing, "2001", 1)
@@ -389,10 +390,10 @@ func crashes(t *testing.T, script []string, writes []int) string {
 	w := newWorld(t, set)
 	defer w.db.Close()
 	w.contact(account.Contact{ID: "digest", Mail: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
-	at := 0
+	var at atomic.Int64
 	chaos := &flaky{Store: w.db, next: func() (bool, bool) {
-		at++
-		return writes[at%len(writes)] == 0, writes[at%len(writes)] == 1
+		n := writes[at.Add(1)%int64(len(writes))]
+		return n == 0, n == 1
 	}}
 	start := func() {
 		w.n = w.notifier(func(o *Options) { set(o); o.Store = chaos })

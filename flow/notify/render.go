@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	text "text/template"
 	"time"
 	"unicode/utf8"
@@ -33,6 +34,9 @@ type templates struct {
 	text map[Kind]*text.Template
 	html map[Kind]*html.Template
 }
+
+// builtins are parsed once: they are the same for every Notifier.
+var builtins = sync.OnceValues(func() (*templates, error) { return loadTemplates("") })
 
 // loadTemplates reads what is embedded, and over it what a folder has under the same names: layout, finding (for kinds of
 // findings that have none of their own) and each kind, .html and .txt. An error names file and line.
