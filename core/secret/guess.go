@@ -88,7 +88,8 @@ func ownGuesses(user, number string) []string {
 var fixedGuesses = func() (lists []struct {
 	of    GuessList
 	texts []string
-}) {
+},
+) {
 	seen := map[string]bool{}
 	for of, words := range [NumGuessLists][]string{
 		GuessNumbers: numberGuesses(), GuessDefaults: strings.Fields(guessDefaults), GuessCommon: strings.Fields(guessCommon),
