@@ -24,27 +24,47 @@ type Bans struct {
 
 	// Which prefix lengths are in the table: a read probes once for each. Bits are never taken back while entries of a
 	// length remain; lens counts them.
-	v4   atomic.Uint64 // bit n: /n for n in 0..32
-	near atomic.Pointer[near]
+	v4   atomic.Uint64    // bit n: /n for n in 0..32
 	v6   [3]atomic.Uint64 // likewise, 0..128
-	mu   sync.Mutex       // serialises writers
-	lens [162]int         // guarded by mu: entries by length, IPv6 from 33 on
-	gone int              // guarded by mu: IPv4 entries taken out since near was made
+	near atomic.Pointer[near]
+	mu   sync.Mutex // serialises writers
+	lens [162]int   // guarded by mu: entries by length, IPv6 from 33 on
+	gone int        // guarded by mu: entries taken out since near was made
 }
 
-// near says for each IPv4 /16 which lengths from /16 on are in it, bit n-16: others' lists hold networks of some twenty
-// lengths, and most of the world has none of them. A bit may stay when its last entry goes, and costs a probe until near is
-// made anew.
-type near [1 << 16]atomic.Uint32
+// near says which lengths there are in each part of the address space: others' lists hold networks of some twenty lengths,
+// and most of the world has none of them. A bit may stay when its last entry goes, and costs a probe until near is made anew.
+type near struct {
+	v4 [1 << 16]atomic.Uint32 // by /16, bit n-16 for the lengths from /16 on
+	v6 [1 << 14]atomic.Uint32 // by a hash of the /32, bit n-32 for the lengths from /32 to /63
+}
 
 const (
-	nearFrom  = 16
+	nearFrom4 = 16
+	nearFrom6 = 32
+	nearTill6 = 64
 	nearStale = 1 << 14 // entries gone, after which near is made anew: a millisecond's work
 )
 
-func nearAt(a netip.Addr) int {
+func (r *near) at4(a netip.Addr) *atomic.Uint32 {
 	raw := a.As4()
-	return int(raw[0])<<8 | int(raw[1])
+	return &r.v4[binary.BigEndian.Uint16(raw[:2])]
+}
+
+func (r *near) at6(a netip.Addr) *atomic.Uint32 {
+	raw := a.As16()
+	return &r.v6[binary.BigEndian.Uint32(raw[:4])*0x9e3779b1>>18]
+}
+
+// note takes the length of a network down, where it is one that near knows.
+func (r *near) note(p netip.Prefix) {
+	n := p.Bits()
+	switch {
+	case p.Addr().Is4() && n >= nearFrom4:
+		r.at4(p.Addr()).Or(1 << (n - nearFrom4))
+	case p.Addr().Is6() && n >= nearFrom6 && n < nearTill6:
+		r.at6(p.Addr()).Or(1 << (n - nearFrom6))
+	}
 }
 
 type ban struct {
@@ -73,11 +93,15 @@ func (b *Bans) Banned(a netip.Addr) bool { return b.banned(a, nanotime()) }
 func (b *Bans) banned(a netip.Addr, now int64) bool {
 	a = a.Unmap()
 	if a.Is4() {
-		here := uint64(b.near.Load()[nearAt(a)].Load())<<nearFrom | (1<<nearFrom - 1)
+		here := uint64(b.near.Load().at4(a).Load())<<nearFrom4 | (1<<nearFrom4 - 1)
 		return b.probe(a, b.v4.Load()&here, 0, now)
 	}
 	for i := range b.v6 {
-		if set := b.v6[i].Load(); set != 0 && b.probe(a, set, i*64, now) {
+		set := b.v6[i].Load()
+		if i == 0 && set != 0 {
+			set &= uint64(b.near.Load().at6(a).Load())<<nearFrom6 | (1<<nearFrom6 - 1)
+		}
+		if set != 0 && b.probe(a, set, i*64, now) {
 			return true
 		}
 	}
@@ -230,13 +254,11 @@ func normal(p netip.Prefix) netip.Prefix {
 // count and uncount keep the set of lengths. The caller holds mu.
 func (b *Bans) count(p netip.Prefix) {
 	b.size.Add(1)
+	b.near.Load().note(p)
 	n := p.Bits()
 	if p.Addr().Is4() {
 		b.lens[n]++
 		b.v4.Or(1 << n)
-		if n >= nearFrom {
-			b.near.Load()[nearAt(p.Addr())].Or(1 << (n - nearFrom))
-		}
 		return
 	}
 	b.lens[33+n]++
@@ -248,13 +270,13 @@ func (b *Bans) uncount(e *ban) {
 		return
 	}
 	b.size.Add(-1)
+	if b.gone++; b.gone >= nearStale {
+		b.renew()
+	}
 	n := e.net.Bits()
 	if e.net.Addr().Is4() {
 		if b.lens[n]--; b.lens[n] == 0 {
 			b.v4.And(^uint64(1 << n))
-		}
-		if b.gone++; b.gone >= nearStale {
-			b.renew()
 		}
 		return
 	}
@@ -269,8 +291,8 @@ func (b *Bans) renew() {
 	b.gone = 0
 	fresh := new(near)
 	for i := range b.ways {
-		if e := b.ways[i].Load(); e != nil && e.net.Addr().Is4() && e.net.Bits() >= nearFrom {
-			fresh[nearAt(e.net.Addr())].Or(1 << (e.net.Bits() - nearFrom))
+		if e := b.ways[i].Load(); e != nil {
+			fresh.note(e.net)
 		}
 	}
 	b.near.Store(fresh)
