@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -70,6 +71,8 @@ type stranger struct {
 	n     int
 	wait  time.Duration // after so long it is silence
 	raw   string        // the last answer
+	dial  string        // who is asked for; "" is the user itself
+	body  string        // SDP
 }
 
 // stranger opens one at a loopback address.
@@ -86,11 +89,24 @@ func (x *stranger) ask(method, user, authorization string) int {
 	x.t.Helper()
 	x.n++
 	host, id := x.c.LocalAddr().String(), fmt.Sprintf("%d-%s", x.n, strings.ReplaceAll(x.c.LocalAddr().String(), ":", "-"))
-	text := fmt.Sprintf("%s sip:%s@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\n"+
-		"From: <sip:%s@127.0.0.1>;tag=t%s\r\nTo: <sip:%s@127.0.0.1>\r\nCall-ID: c%s\r\nCSeq: 1 %s\r\nContact: <sip:%s@%s>\r\nUser-Agent: %s\r\n%sContent-Length: 0\r\n\r\n",
-		method, user, host, id, user, id, user, id, method, user, host, x.agent, authorization)
-	_, err := x.c.Write([]byte(text))
+	to := cmp.Or(x.dial, user)
+	if x.body != "" {
+		authorization += "Content-Type: application/sdp\r\n"
+	}
+	x.send(fmt.Sprintf("%s sip:%s@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\n"+
+		"From: <sip:%s@127.0.0.1>;tag=t%s\r\nTo: <sip:%s@127.0.0.1>\r\nCall-ID: c%s\r\nCSeq: 1 %s\r\nContact: <sip:%s@%s>\r\nUser-Agent: %s\r\n%sContent-Length: %d\r\n\r\n%s",
+		method, to, host, id, user, id, to, id, method, user, host, x.agent, authorization, len(x.body), x.body))
+	return x.hear("c" + id + "\r\n")
+}
+
+func (x *stranger) send(packet string) {
+	x.t.Helper()
+	_, err := x.c.Write([]byte(packet))
 	must(x.t, err)
+}
+
+// hear waits for the final answer that has a text in it, and gives its status; 0 is silence.
+func (x *stranger) hear(part string) int {
 	_ = x.c.SetReadDeadline(time.Now().Add(x.wait))
 	buf := make([]byte, 4096)
 	for {
@@ -100,7 +116,7 @@ func (x *stranger) ask(method, user, authorization string) int {
 			return 0
 		}
 		x.raw = string(buf[:n])
-		if !strings.Contains(x.raw, "c"+id+"\r\n") || len(x.raw) < 12 {
+		if !strings.Contains(x.raw, part) || len(x.raw) < 12 {
 			continue // of an earlier request
 		}
 		if status, _ := strconv.Atoi(x.raw[8:11]); status >= 200 {
@@ -127,9 +143,9 @@ func (x *stranger) challenge(method, user string) (header string, c *digest.Chal
 }
 
 // credentials answer a challenge.
-func credentials(t *testing.T, header string, c *digest.Challenge, method, user, password string) string {
+func credentials(t *testing.T, header string, c *digest.Challenge, method, to, user, password string) string {
 	t.Helper()
-	cred, err := digest.Digest(c, digest.Options{Method: method, URI: "sip:" + user + "@127.0.0.1", Username: user, Password: password, Count: 1})
+	cred, err := digest.Digest(c, digest.Options{Method: method, URI: "sip:" + to + "@127.0.0.1", Username: user, Password: password, Count: 1})
 	must(t, err)
 	return header + ": " + cred.String() + "\r\n"
 }
@@ -146,7 +162,7 @@ func (x *stranger) loginBy(method, user, password string) int {
 	if c == nil {
 		return 0
 	}
-	return x.ask(method, user, credentials(x.t, header, c, method, user, password))
+	return x.ask(method, user, credentials(x.t, header, c, method, cmp.Or(x.dial, user), user, password))
 }
 
 // Guessing from many addresses, each with several tries, over several networks (hydra, with a proxy list): the guesser is

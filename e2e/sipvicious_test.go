@@ -153,7 +153,7 @@ func TestAnswersDoNotTellLinesApart(t *testing.T) {
 				}
 				header, c := x.challenge(method, user)
 				got = append(got, alike(x.raw, user, from))
-				x.ask(method, user, credentials(t, header, c, method, user, guess))
+				x.ask(method, user, credentials(t, header, c, method, user, user, guess))
 				got = append(got, alike(x.raw, user, from))
 			}
 			switch {
