@@ -131,21 +131,8 @@ func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 	}
 	ha1, _ := a.book.HA1(l)
 	return auth.Line{
-		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.former(l), Honeypot: l.Honeypot(),
+		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.book.FormerHA1(l), Honeypot: l.Honeypot(),
 	}, true
-}
-
-// former are the passwords that a line had: those who still use them are no guessers.
-func (a *App) former(l *book.Line) []auth.FormerHA1 {
-	had := a.book.FormerHA1(l)
-	if len(had) == 0 {
-		return nil
-	}
-	out := make([]auth.FormerHA1, len(had))
-	for i, f := range had {
-		out[i] = auth.FormerHA1{HA1: f.HA1, Until: f.Until}
-	}
-	return out
 }
 
 // startStages runs the ledger, takes back open calls, and keeps leases and registrations.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-diceware/diceware"
 )
@@ -86,3 +87,9 @@ func (h HA1) GoString() string { return redacted }
 
 // MarshalText hides the hashes.
 func (h HA1) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Former is a password that a line had, as digest authentication knows it.
+type Former struct {
+	HA1   *HA1
+	Until time.Time // when it was replaced
+}

@@ -68,10 +68,7 @@ type Line struct {
 }
 
 // FormerHA1 is a password that the line had.
-type FormerHA1 struct {
-	HA1   *secret.HA1
-	Until time.Time // when it was replaced
-}
+type FormerHA1 = secret.Former
 
 // Options of New.
 type Options struct {

@@ -78,10 +78,7 @@ func (b *Book) HA1(l *Line) (*secret.HA1, bool) {
 }
 
 // Former is a password that a line had, as digest authentication knows it.
-type Former struct {
-	HA1   *secret.HA1
-	Until time.Time // when it was replaced
-}
+type Former = secret.Former
 
 // former is what a line keeps of passwords it had.
 type former struct {
