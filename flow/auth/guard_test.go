@@ -45,7 +45,7 @@ func newScene(t testing.TB, change ...func(*Options)) *scene {
 		return &h
 	}
 	lines := map[string]Line{
-		"2001": {ID: "2001", HA1: ha1("2001", rightPass), Number: "442079460001", Former: []FormerHA1{{ha1("2001", formerPass), s.at.Add(-time.Hour)}}},
+		"2001": {ID: "2001", HA1: ha1("2001", rightPass), Number: "442079460001", Former: []FormerHA1{{HA1: ha1("2001", formerPass), Until: s.at.Add(-time.Hour)}}},
 		"2002": {ID: "2002", HA1: ha1("2002", rightPass)},
 		"2099": {ID: "2099", HA1: ha1("2099", rightPass), Honeypot: true},
 	}

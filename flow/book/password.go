@@ -99,7 +99,7 @@ func (b *Book) FormerHA1(l *Line) []Former {
 	for _, f := range l.former.all {
 		if p, err := b.box.Load().Open(secret.LineOwner(l.id), f.Sealed); err == nil {
 			h := secret.NewHA1(l.id, b.realm, p)
-			out = append(out, Former{&h, f.Until})
+			out = append(out, Former{HA1: &h, Until: f.Until})
 		}
 	}
 	l.former.ha1.Store(&out)
