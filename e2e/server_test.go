@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -144,6 +145,26 @@ func (s *server) run() {
 
 // get asks the admin socket and gives the HTTP status, 0 when it cannot be reached.
 func (s *server) get(path string) int {
+	status, _ := s.page(path)
+	return status
+}
+
+// metric is a figure that monitoring reads, without the program's prefix.
+func (s *server) metric(name string) (value float64) {
+	s.t.Helper()
+	_, text := s.page("/metrics")
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "ringfence_"+name+" "); ok {
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			must(s.t, err)
+			return value
+		}
+	}
+	s.t.Fatalf("no %s among the metrics:\n%s", name, text)
+	return 0
+}
+
+func (s *server) page(path string) (int, string) {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -153,10 +174,11 @@ func (s *server) get(path string) int {
 	}}
 	r, err := client.Get("http://localhost" + path)
 	if err != nil {
-		return 0
+		return 0, ""
 	}
-	r.Body.Close()
-	return r.StatusCode
+	defer r.Body.Close()
+	text, _ := io.ReadAll(r.Body)
+	return r.StatusCode, string(text)
 }
 
 func (s *server) logText() string {
