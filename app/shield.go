@@ -99,6 +99,9 @@ func (a *App) openBans(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bans of before: %w", err)
 	}
+	if err := a.dropOldFeeds(ctx); err != nil {
+		return fmt.Errorf("bans of feeds: %w", err)
+	}
 	return a.openFeeds()
 }
 
@@ -124,7 +127,32 @@ func (a *App) importFeed(ctx context.Context, name string, entries []netlist.Ent
 		}
 	}
 	in, err := a.shield.bans.Import(ctx, name, entries)
-	return fmt.Sprintf("%d listed, %d in force, %d new, %d gone, %d left out", in.Listed, in.Held, in.Added, in.Removed, in.LeftOut()), err
+	return in.String(), err
+}
+
+// dropOldFeeds ends the bans of feeds that are no longer in the configuration.
+func (a *App) dropOldFeeds(ctx context.Context) error {
+	named := map[string]bool{}
+	for _, text := range a.cfg.Shield.Feeds {
+		name, _, _ := strings.Cut(text, "=")
+		named[name] = true
+	}
+	held, _ := a.shield.bans.List(ban.Filter{By: "feed"}, a.cfg.Shield.MaxBans)
+	for _, e := range held {
+		for _, by := range strings.Fields(strings.ReplaceAll(e.By, ",", " ")) {
+			name, ok := strings.CutPrefix(by, "feed:")
+			if !ok || named[name] {
+				continue
+			}
+			named[name] = true
+			in, err := a.shield.bans.Import(ctx, name, nil)
+			if err != nil {
+				return err
+			}
+			a.log.Info("a feed is no longer in the configuration: its bans are ended", "feed", name, "ended", in.Removed)
+		}
+	}
+	return nil
 }
 
 // openKernel finds out whether the kernel may drop for us, and says so.

@@ -27,7 +27,7 @@ func decode(e *Event, into any) error {
 		return fmt.Errorf("%w: %s of %d bytes", ErrBody, e.Kind, len(e.Body))
 	}
 	if err := json.Unmarshal(e.Body, into); err != nil {
-		return fmt.Errorf("%w: %s: %v", ErrBody, e.Kind, err)
+		return fmt.Errorf("%w: %s: %w", ErrBody, e.Kind, err)
 	}
 	return nil
 }
