@@ -15,6 +15,7 @@ const (
 	maxText  = 600      // runes of a finding's sentence
 	maxValue = 200      // runes of any other text
 	maxShown = 120      // runes of a stranger's text in a message
+	maxAlso  = 5        // further findings about one login
 	maxWords = 500      // bytes of what the other side of a channel said
 )
 

@@ -84,15 +84,18 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 	case device.FactNew:
 		return n.readDevice(f)
 	case "line.locked":
-		return readLocked(f)
+		return n.readLocked(f)
 	case "password.changed":
-		return readPassword(f)
+		return n.readPassword(f)
 	}
 	return draft{}, false
 }
 
-func drafted(f *store.Fact, kind Kind) draft {
+func (n *Notifier) drafted(f *store.Fact, kind Kind) draft {
 	info, _ := infoOf(kind)
+	if l, ok := n.o.Book.Line(f.Line); ok && f.Account == "" {
+		f.Account = l.Customer()
+	}
 	return draft{info: info, key: f.Kind + "/" + strconv.FormatInt(f.Seq, 10), line: f.Line, account: f.Account, at: f.At}
 }
 
@@ -107,7 +110,7 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", clean(b.Kind, 40))
 		return draft{}, false
 	}
-	d := drafted(f, Kind(kind.String()))
+	d := n.drafted(f, Kind(kind.String()))
 	if b.Key != "" {
 		d.key = store.Short("finding/" + b.Key)
 	}
@@ -140,12 +143,12 @@ func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
 			return draft{}, false
 		}
 	}
-	d := drafted(f, NewDevice)
+	d := n.drafted(f, NewDevice)
 	d.Severity, d.Source, d.Evidence = detect.Info.String(), clean(b.Address, 60), evidence(f.Body)
 	return d, true
 }
 
-func readLocked(f *store.Fact) (draft, bool) {
+func (n *Notifier) readLocked(f *store.Fact) (draft, bool) {
 	var b struct {
 		By            string
 		Before, After struct {
@@ -156,12 +159,12 @@ func readLocked(f *store.Fact) (draft, bool) {
 	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
 		return draft{}, false
 	}
-	d := drafted(f, LineLocked)
+	d := n.drafted(f, LineLocked)
 	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(b.After.Why, maxValue)
 	return d, true
 }
 
-func readPassword(f *store.Fact) (draft, bool) {
+func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 	var b struct {
 		By    string
 		After struct{ Generated bool }
@@ -169,7 +172,7 @@ func readPassword(f *store.Fact) (draft, bool) {
 	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
 		return draft{}, false
 	}
-	d := drafted(f, PasswordChanged)
+	d := n.drafted(f, PasswordChanged)
 	d.Severity, d.By = detect.Warning.String(), clean(b.By, 80)
 	d.Evidence = map[string]any{"generated": b.After.Generated}
 	return d, true
@@ -191,6 +194,7 @@ func merge(ds []draft) []draft {
 		}
 		if low.Text != "" {
 			top.Also = append(append(top.Also, low.Text), low.Also...)
+			top.Also = top.Also[:min(len(top.Also), maxAlso)]
 		}
 		for k, v := range low.Evidence { // what a finding leaves out of the login: its place
 			if _, there := top.Evidence[k]; !there && top.Evidence != nil {

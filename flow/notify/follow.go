@@ -80,6 +80,9 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 		return len(facts) == batch, nil
 	}
 	err = f.n.advance(ctx, store.Step{Stage: Stage, From: f.cursor, To: to}, merge(drafts), now)
+	if errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrExists) {
+		err = f.oneByOne(ctx, to, drafts, now)
+	}
 	if err != nil {
 		// Another node took the step, or this one did and did not hear of it: what is stored says where to go on.
 		f.ready = false
@@ -90,6 +93,21 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 	}
 	f.cursor, f.at, f.written = to, to, now
 	return len(facts) == batch, nil
+}
+
+// oneByOne takes a step of which the store will never take the whole, so that one notice that cannot be kept does not hold
+// up all that come after it. Notices that are there already are not written again.
+func (f *follower) oneByOne(ctx context.Context, to int64, drafts []draft, now time.Time) error {
+	for i := range drafts {
+		err := f.n.advance(ctx, store.Step{Stage: Stage}, drafts[i:i+1], now)
+		switch {
+		case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrExists):
+			f.n.log.Error("a notice that cannot be kept is left out", "key", drafts[i].key, "error", err)
+		case err != nil:
+			return err
+		}
+	}
+	return f.n.advance(ctx, store.Step{Stage: Stage, From: f.cursor, To: to}, nil, now)
 }
 
 // advance writes drafts as notices, with a step of the cursor or (From == To) without.

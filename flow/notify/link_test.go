@@ -55,7 +55,7 @@ func mailed(t *testing.T, w *world, raise func()) map[string]string {
 	w.follow()
 	pass(together)
 	w.sendDue()
-	var token = map[string]string{}
+	token := map[string]string{}
 	for _, m := range w.messages()[before:] {
 		if m.Name == "" {
 			continue // the desk

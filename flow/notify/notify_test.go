@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,10 @@ func TestWhoIsTold(t *testing.T) {
 		"all contacts of the line": {
 			contacts: []contact{{ID: "b", Mail: "b@acme.example", Lines: []string{"2001"}}, {ID: "c", Mail: "c@acme.example", Lines: []string{"2002"}}},
 			want:     []string{"customer/acme/b queued", owner + " queued"},
+		},
+		"not what is about the account, for who wants two lines": {
+			contacts: []contact{{ID: "b", Mail: "b@acme.example", Lines: []string{"2001", "2002"}}}, kind: UsageLevel,
+			raise: func(w *world) { w.finding(detect.UsageLevel, "", 1) }, want: []string{owner + " queued"},
 		},
 		"one address once": {contacts: []contact{{ID: "same", Mail: "Anna@acme.example"}}, want: []string{owner + " queued"}},
 		"a webhook":        {contacts: []contact{{ID: "hook", URL: "https://acme.example/hook"}}, want: []string{"customer/acme/hook queued", owner + " queued"}},
@@ -168,6 +173,48 @@ func TestHistoryMakesNoStorm(t *testing.T) {
 	facts, _ := old.db.Facts(t.Context(), store.FactFilter{Limit: 1000})
 	if err != nil || end != facts[len(facts)-1].Seq {
 		t.Errorf("end %d, %v; want %d", end, err, facts[len(facts)-1].Seq)
+	}
+}
+
+// refusing is a store that never takes one notice.
+type refusing struct {
+	store.Store
+	line string
+}
+
+func (r *refusing) Advance(ctx context.Context, s store.Step) (store.Stepped, error) {
+	for i := range s.Notices {
+		if s.Notices[i].Line == r.line {
+			return store.Stepped{}, store.ErrInvalid
+		}
+	}
+	return r.Store.Advance(ctx, s)
+}
+
+// Guards: one notice that the store will never take must not hold up all that come after it.
+func TestOneBadNoticeHoldsUpNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	w.n.o.Store = &refusing{w.db, "2002"}
+	for i := range 3 {
+		w.finding(detect.Guessing, []string{"2001", "2002", "2001"}[i], i)
+	}
+	w.follow()
+	equal(t, "guessing", w.states("guessing"), []string{owner + " queued", owner + " queued"})
+	if at, err := w.db.Cursor(t.Context(), Stage); err != nil || at != w.f.at {
+		t.Errorf("the cursor is at %d, %v; want %d", at, err, w.f.at)
+	}
+}
+
+// Guards: a thousand signs about one login in one batch are one notice of a size that can be kept.
+func TestManySignsOfOneLogin(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Desk = nil })
+	for i := range 300 {
+		w.fact("finding.raised", "2001", map[string]any{"key": fmt.Sprint("k", i), "kind": "two-places", "severity": "warning", "source": "192.0.2.1", "text": strings.Repeat("ü", 5000)})
+	}
+	w.follow()
+	w.sendDue()
+	if got := w.messages(); len(got) != 1 || len(got[0].HTML) > 40<<10 {
+		t.Errorf("%d messages", len(got))
 	}
 }
 

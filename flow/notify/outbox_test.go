@@ -38,7 +38,7 @@ func byID(ms []Message) map[string]int {
 // Guards: a dead mail server loses no notice.
 func TestADeadServerLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		set := func(o *Options) { o.Every, o.Storm = 2*time.Second, 1000 }
+		set := func(o *Options) { o.Every, o.Storm = 15*time.Second, 1000 }
 		w := newWorld(t, set)
 		defer w.db.Close()
 		dead := time.Now().Add(2 * time.Hour)
@@ -136,7 +136,7 @@ func TestWhatComesOfATry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, func(o *Options) { o.Desk = nil; o.Every = 30 * time.Second })
+				w := newWorld(t, func(o *Options) { o.Desk = nil; o.Every = 10 * time.Minute })
 				defer w.db.Close()
 				w.outside(c.send)
 				w.finding(detect.Guessing, "2001", 1)

@@ -63,7 +63,7 @@ func (n *Notifier) contacts(d *draft) []recipient {
 	var all []recipient
 	for i := range c.Contacts {
 		x := &c.Contacts[i]
-		if d.line == "" || x.About(d.line) { // what is about the account is for every contact
+		if x.About(d.line) {
 			all = append(all, contactRecipient(c.ID, x, d))
 		}
 	}

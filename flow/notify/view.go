@@ -208,10 +208,22 @@ type label struct{ key, label, unit string }
 
 // labels of what evidence may say, beyond a login; what is not here is not shown.
 var labels = []label{
-	{"failures", "Wrong logins", ""}, {"sources", "Addresses", ""}, {"lines", "Lines tried", ""}, {"known", "Of these exist here", ""},
-	{"days", "Within", "days"}, {"budget", "Tries left to strangers", "a day"}, {"until", "Locked out until", ""}, {"guesses", "Guesses from", ""},
-	{"given_to", "The challenge went to", ""}, {"replaced_at", "Password replaced", ""}, {"km_at_least", "Distance", "km at least"},
-	{"minutes_between", "Time between", "minutes"}, {"bans", "Sources shut out", ""}, {"from", "From", ""}, {"till", "Until", ""}, {"sample", "Among them", ""},
+	{"failures", "Wrong logins", ""},
+	{"sources", "Addresses", ""},
+	{"lines", "Lines tried", ""},
+	{"known", "Of these exist here", ""},
+	{"days", "Within", "days"},
+	{"budget", "Tries left to strangers", "a day"},
+	{"until", "Locked out until", ""},
+	{"guesses", "Guesses from", ""},
+	{"given_to", "The challenge went to", ""},
+	{"replaced_at", "Password replaced", ""},
+	{"km_at_least", "Distance", "km at least"},
+	{"minutes_between", "Time between", "minutes"},
+	{"bans", "Sources shut out", ""},
+	{"from", "From", ""},
+	{"till", "Until", ""},
+	{"sample", "Among them", ""},
 }
 
 // value is one figure, time or list of evidence in words; "" is nothing to show.

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -42,12 +44,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t}
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, t.TempDir()+"/test.db", sqlite.Options{Sync: "normal"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	w.db = db
+	w.db = openCopy(t)
 	key, err := secret.NewKey()
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +72,42 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	w.f = &follower{n: w.n}
 	w.follow() // the first start: what the journal holds so far is history
 	return w
+}
+
+// empty is a database without anything in it, made once: making one takes longer than most of these tests.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "notify")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "empty.db")
+	db, err := sqlite.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func openCopy(t testing.TB) store.Store {
+	t.Helper()
+	body, err := empty()
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err == nil {
+		err = os.WriteFile(path, body, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(context.Background(), path, sqlite.Options{Sync: "normal"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 func (w *world) options() Options {
