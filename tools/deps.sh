@@ -18,6 +18,10 @@ case "${1:-test}" in
 test)
 	need sipp sip-tester
 	need baresip baresip
+	need svcrack sipvicious
+	need nft nftables
+	need chromium chromium # looks at the mails and pages of docs/screenshots
+	command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
 	need gcc gcc libc6-dev # for the race detector only: the product has no cgo
 	postgres || missing="$missing postgresql"
 	;;
