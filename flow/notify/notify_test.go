@@ -162,17 +162,19 @@ func TestHistoryMakesNoStorm(t *testing.T) {
 	if got := len(w.notices(store.NoticeFilter{})); got != 1 {
 		t.Errorf("%d notices of one finding raised after the first start", got)
 	}
-	old := newWorld(t, nil)
+	// A journal with a past, and a stage that starts for the first time.
+	w.db = openCopy(t)
 	for i := range 50 {
-		old.finding(detect.HostingLogin, "2001", i)
+		w.finding(detect.HostingLogin, "2001", i)
 	}
-	_, err := old.db.Advance(t.Context(), store.Step{Stage: "other", From: 0, To: 1})
-	old.must(err)
-	fresh := &Notifier{o: old.n.o, log: old.n.log}
-	end, err := fresh.journalEnd(t.Context())
-	facts, _ := old.db.Facts(t.Context(), store.FactFilter{Limit: 1000})
-	if err != nil || end != facts[len(facts)-1].Seq {
-		t.Errorf("end %d, %v; want %d", end, err, facts[len(facts)-1].Seq)
+	for start := range 3 {
+		w.n = w.notifier(nil)
+		w.f = &follower{n: w.n}
+		w.follow()
+		if got := len(w.notices(store.NoticeFilter{})); got != start {
+			t.Errorf("start %d: %d notices", start, got)
+		}
+		w.finding(detect.HostingLogin, "2001", 100+start)
 	}
 }
 
