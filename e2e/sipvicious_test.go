@@ -47,7 +47,6 @@ func (s *server) tool(name string, args ...string) string {
 // plant gives a line a password that the program would refuse, past its back.
 func (s *server) plant(line, password string) {
 	s.t.Helper()
-	s.signal(syscall.SIGTERM)
 	text, err := os.ReadFile(filepath.Join(s.dir, "ringfence.key"))
 	must(s.t, err)
 	keys, err := secret.ParseKeys(text)
@@ -56,10 +55,17 @@ func (s *server) plant(line, password string) {
 	must(s.t, err)
 	sealed, err := box.Seal(secret.LineOwner(line), secret.NewPassword(password))
 	must(s.t, err)
+	s.sql("UPDATE line SET sealed = $1 WHERE id = $2", sealed, line)
+}
+
+// sql stops the program, changes its database, and starts it again.
+func (s *server) sql(text string, args ...any) {
+	s.t.Helper()
+	s.signal(syscall.SIGTERM)
 	db, err := sql.Open("sqlite", filepath.Join(s.dir, "ringfence.db"))
 	must(s.t, err)
 	defer db.Close()
-	_, err = db.ExecContext(s.t.Context(), "UPDATE line SET sealed = $1 WHERE id = $2", sealed, line)
+	_, err = db.ExecContext(s.t.Context(), text, args...)
 	must(s.t, err)
 	must(s.t, db.Close())
 	s.run()
