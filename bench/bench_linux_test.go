@@ -1,14 +1,20 @@
 package main
 
 import (
+	"crypto/md5"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"ringfence/edge/rest/api"
+	"ringfence/edge/sip/message"
 )
 
 func TestOwnCPUAndMemory(t *testing.T) {
@@ -60,6 +66,131 @@ func TestFloodIsBoundedAndLoopbackOnly(t *testing.T) {
 	f.to = netip.MustParseAddrPort("192.0.2.1:5060")
 	if sent, err := f.run(t.Context()); err == nil || sent != 0 {
 		t.Errorf("flooded another machine: %d", sent)
+	}
+}
+
+// RFC 2617 section 3.5 has the figures, but for GET and other names: here the parts are put together by hand.
+func TestGuesserAnswersChallenges(t *testing.T) {
+	c, ok := readChallenge("SIP/2.0 401 Unauthorized\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"here\", algorithm=MD5,nonce=\"abc+/=\", qop=\"auth\"\r\n\r\n")
+	if !ok || c != (challenge{"here", "abc+/="}) {
+		t.Fatalf("%+v %v", c, ok)
+	}
+	hash := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
+	want := hash(hash("2001:here:1234") + ":abc+/=:00000001:6c7a1f02:auth:" + hash("REGISTER:sip:bench.test"))
+	if got := c.response("2001", "1234"); got != want {
+		t.Errorf("response %s, want %s", got, want)
+	}
+	for _, bad := range []string{"", "SIP/2.0 403 Forbidden\r\n\r\n", "WWW-Authenticate: Digest realm=\"x\"", "WWW-Authenticate: Digest realm=\"x\", nonce=\"y"} {
+		if c, ok := readChallenge(bad); ok {
+			t.Errorf("%q: %+v", bad, c)
+		}
+	}
+}
+
+// What is forged is whole SIP, of the shares that are promised, from addresses that the sender does not have, and its
+// answers are counted.
+func TestForgedGuessing(t *testing.T) {
+	server, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	victim := netip.MustParseAddr("127.10.0.10")
+	f := &forger{
+		to: server.LocalAddr().(*net.UDPAddr).AddrPort(), rate: 6400, limit: 100 * time.Millisecond,
+		forged: forgedAddresses(500), victims: []netip.Addr{victim}, users: []string{"100000", "100001"},
+	}
+	f.given.Store(&challenge{"here", "0123456789-this-is-a-nonce-0123456789"})
+	shares, sources, ids := map[string]int{}, map[netip.Addr]int{}, map[string]bool{}
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for buf := make([]byte, 2048); ; {
+			n, from, err := server.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteToUDPAddrPort([]byte("SIP/2.0 401 Unauthorized\r\n\r\n"), from)
+			var m message.Message
+			if fault := message.Parse(&m, buf[:n]); fault != nil {
+				t.Errorf("%v: %q", fault, buf[:n])
+			}
+			ids[string(m.CallID())] = true
+			sources[from.Addr()]++
+			switch text := string(buf[:n]); {
+			case strings.Contains(text, `nonce="0123456789-this-is-a-nonce-0123456789"`):
+				shares["replayed"]++
+			case strings.Contains(text, `nonce="0123456789-this-is-a-`) && strings.Contains(text, `realm="here"`):
+				shares["made"]++
+			default:
+				shares["bare"]++
+			}
+		}
+	})
+	if err := f.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.SetReadDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	reader.Wait()
+	sent := int(f.sent.Load())
+	if len(ids) != sent || sources[victim] != sent/32 || sources[netip.MustParseAddr("127.0.0.1")] > 0 || len(sources) < 200 {
+		t.Errorf("%d sent, %d different; %d from the victim, from %d sources", sent, len(ids), sources[victim], len(sources))
+	}
+	if shares["bare"]*32 < 13*sent || shares["made"]*32 < 12*sent || shares["replayed"]*32 < 6*sent {
+		t.Errorf("%v of %d", shares, sent)
+	}
+	if n, codes := f.counted(); n == 0 || n > int64(sent) || codes != fmt.Sprintf("401: %d", n) {
+		t.Errorf("counted %d (%s) of %d", n, codes, sent)
+	}
+	f.to = netip.MustParseAddrPort("192.0.2.1:5060")
+	if f.run(t.Context()) == nil {
+		t.Error("flooded another machine")
+	}
+}
+
+func TestWhoIsHurt(t *testing.T) {
+	for _, c := range []struct {
+		kind, body string
+		want       bool
+	}{
+		{"login.locked", `{"source":"127.10.0.10","scope":"line"}`, true},
+		{"login.locked", `{"source":"127.10.0.0/24","scope":"network"}`, true},
+		{"ban.added", `{"net":"127.10.49.13/32"}`, true},
+		{"ban.added", `{"net":"127.66.10.20/32"}`, false},
+		{"login.failed", `{"source":"127.10.0.10"}`, false},
+		{"login.locked", `{"source":"AS64496"}`, false},
+		{"ban.added", `[]`, false},
+	} {
+		if _, got := hurts(&api.Fact{Kind: c.kind, Body: []byte(c.body)}); got != c.want {
+			t.Errorf("%s %s: %v", c.kind, c.body, got)
+		}
+	}
+}
+
+// A socket that nobody reads fills up, and the kernel counts what it throws away.
+func TestDropped(t *testing.T) {
+	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	at := c.LocalAddr().(*net.UDPAddr).AddrPort()
+	out, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(at))
+	if err != nil || c.SetReadBuffer(4096) != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	for range 100 {
+		if _, err := out.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := dropped(at.Port()); n < 50 || n > 100 {
+		t.Errorf("%d of 100 dropped", n)
+	}
+	if proportional(os.Getpid()) < 1<<20 {
+		t.Error("no memory")
 	}
 }
 

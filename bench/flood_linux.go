@@ -102,10 +102,10 @@ func strangers() []netip.Addr {
 func scan(from netip.Addr, n int) []byte {
 	return []byte(fmt.Sprintf("REGISTER sip:bench.test SIP/2.0\r\nVia: SIP/2.0/UDP %s:5060;rport;branch=z9hG4bK%s-%d\r\nMax-Forwards: 70\r\n"+
 		"From: <sip:%d@bench.test>;tag=x%d\r\nTo: <sip:%d@bench.test>\r\nCall-ID: scan-%s-%d\r\nCSeq: 1 REGISTER\r\n"+
-		"Contact: <sip:%d@%s:5060>\r\nUser-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n", from, from, n, n, n, n, from, n, n, from))
+		"Contact: <sip:%d@%s:5060>\r\nUser-Agent: %s\r\nContent-Length: 0\r\n\r\n", from, from, n, n, n, n, from, n, n, from, guessAgent))
 }
 
-// floods measures what a stranger's packet and a banned address's packet cost, and what honest phones feel of them.
+// floods measures what a stranger's packet costs, and what honest phones feel of them.
 func (b *bench) floods(ctx context.Context) error {
 	users := logins(200)
 	for _, c := range b.contestants()[:2] {
@@ -113,7 +113,30 @@ func (b *bench) floods(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return b.flooded(ctx, b.contestants()[0], users, "packet of a banned address", "", []netip.Addr{netip.MustParseAddr(banned)})
+	return nil
+}
+
+// bannedPackets measures the same of packets from an address that is shut out: in the process, and in the kernel.
+func (b *bench) bannedPackets(ctx context.Context) error {
+	users, from := logins(200), []netip.Addr{netip.MustParseAddr(banned)}
+	kernel := func(where string) func(context.Context, []login) (*peer, error) {
+		return func(ctx context.Context, users []login) (*peer, error) {
+			return b.shielded(ctx, users, "memory", where)
+		}
+	}
+	for _, c := range []struct {
+		contestant
+		bar string
+	}{
+		{b.contestants()[0], ""},
+		{contestant{"Ringfence, in process", kernel("off")}, "≤ 2 µs"},
+		{contestant{"Ringfence, in the kernel (nftables)", kernel("required")}, "0"},
+	} {
+		if err := b.flooded(ctx, c.contestant, users, "packet of a banned address", c.bar, from); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
 }
 
 // flooded floods one server while honest phones register and call, and reports the CPU of a packet: the server's time less
@@ -136,6 +159,7 @@ func (b *bench) flooded(ctx context.Context, c contestant, users []login, what, 
 	honest := p.cpu() - before
 
 	before = p.cpu()
+	lost := dropped(p.at.Port())
 	var sent int
 	var floodErr error
 	var wg sync.WaitGroup
@@ -151,8 +175,8 @@ func (b *bench) flooded(ctx context.Context, c contestant, users []login, what, 
 	if sent == 0 {
 		return fmt.Errorf("the flood sent nothing")
 	}
-	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f a second from %d addresses",
-		sent, float64(sent)/floodFor.Seconds(), len(from)))
+	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f a second from %d addresses, of which %d found the socket full; load average %s",
+		sent, float64(sent)/floodFor.Seconds(), len(from), dropped(p.at.Port())-lost, loadAverage()))
 	b.report.row("honest phones beside it: "+c.name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p99 %.1f and %.1f ms",
 		regs.failed, regs.ok+regs.failed, calls.failed, calls.ok+calls.failed, regs.p99, calls.p99), "0 failed, p99 < 50 ms", "100 registrations and 10 calls a second")
 	return nil

@@ -7,4 +7,8 @@ import (
 	"errors"
 )
 
-func (b *bench) floods(context.Context) error { return errors.New("floods are measured on Linux only") }
+var errLinux = errors.New("floods are measured on Linux only")
+
+func (b *bench) floods(context.Context) error        { return errLinux }
+func (b *bench) bannedPackets(context.Context) error { return errLinux }
+func (b *bench) guesses(context.Context) error       { return errLinux }

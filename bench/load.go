@@ -31,6 +31,12 @@ type load struct {
 	count    int
 	atOnce   int
 	limit    time.Duration
+	spread   bool // each user has an address of its own (homeOf), instead of all that of from
+}
+
+// homeOf is the address of the nth user of a load that is spread.
+func homeOf(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{127, 10, byte(n % 50), byte(10 + n/50)})
 }
 
 // outcome is what SIPp counted.
@@ -58,7 +64,7 @@ func (b *bench) run(ctx context.Context, l load) (outcome, error) {
 		return o, fmt.Errorf("sipp: %w: %s", err, tail(string(text), 800))
 	}
 	if err := o.read(dir); err != nil {
-		return o, err
+		return o, fmt.Errorf("%w: %s", err, tail(string(text), 800))
 	}
 	if o.failed > 0 {
 		text, _ := os.ReadFile(filepath.Join(dir, "errors"))
@@ -74,20 +80,24 @@ func (b *bench) sipp(ctx context.Context, dir string, l load) (*exec.Cmd, error)
 		return nil, err
 	}
 	file := filepath.Join(dir, l.scenario)
-	body := strings.ReplaceAll(string(text), "%TALK%", strconv.FormatInt(l.talk.Milliseconds(), 10))
+	body := strings.NewReplacer("%TALK%", strconv.FormatInt(l.talk.Milliseconds(), 10), "%PORT%", strconv.Itoa(int(l.from.Port()))).Replace(string(text))
 	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 		return nil, err
 	}
 	args := []string{
 		"-sf", file, "-i", l.from.Addr().String(), "-p", strconv.Itoa(int(l.from.Port())), "-mp", strconv.Itoa(l.media), "-nostdin",
-		"-trace_stat", "-stf", filepath.Join(dir, "stat.csv"), "-fd", "1", "-trace_rtt", "-rtt_freq", "200",
+		"-trace_stat", "-stf", filepath.Join(dir, "stat.csv"), "-fd", "1", "-trace_rtt", "-rtt_freq", "10",
 		"-trace_err", "-error_file", filepath.Join(dir, "errors"),
 	}
 	if l.to.IsValid() {
 		var rows strings.Builder
 		rows.WriteString("SEQUENTIAL\n")
-		for _, u := range l.users {
-			fmt.Fprintf(&rows, "%s;[authentication username=%s password=%s]\n", u.line, u.line, u.password)
+		for i, u := range l.users {
+			home := l.from.Addr()
+			if l.spread {
+				home = homeOf(i)
+			}
+			fmt.Fprintf(&rows, "%s;[authentication username=%s password=%s];%s\n", u.line, u.line, u.password, home)
 		}
 		users := filepath.Join(dir, "users.csv")
 		if err := os.WriteFile(users, []byte(rows.String()), 0o600); err != nil {
@@ -95,6 +105,9 @@ func (b *bench) sipp(ctx context.Context, dir string, l load) (*exec.Cmd, error)
 		}
 		args = append([]string{l.to.String()}, args...)
 		args = append(args, "-inf", users, "-r", strconv.Itoa(l.rate), "-m", strconv.Itoa(l.count), "-l", strconv.Itoa(l.atOnce))
+		if l.spread { // a few repeats are enough to see that nobody answers
+			args = append(args, "-t", "ui", "-ip_field", "2", "-max_retrans", "4", "-max_socket", strconv.Itoa(len(l.users)+16))
+		}
 	}
 	args = append(args, "-timeout", strconv.Itoa(int(l.limit.Seconds())))
 	cmd := exec.CommandContext(ctx, "sipp", args...)

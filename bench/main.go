@@ -1,5 +1,5 @@
 // Command bench measures Ringfence beside Kamailio on this machine and prints a Markdown table: CPU seconds (user and
-// system, of the whole process tree, from /proc) for 1,000 registrations and calls in alternating runs, floods with honest
+// system, of the whole process tree, from /proc) for 1,000 registrations and calls in alternating runs, floods and password guessing with honest
 // traffic beside them, memory, and the figures of the Go benchmarks. It must not know Ringfence's insides: it starts the
 // binary and talks to it as anyone does. Every target is loopback, and every run is bounded in count and time.
 package main
@@ -26,6 +26,8 @@ type options struct {
 	up       int
 	flood    int
 	rate     int
+	guess    time.Duration
+	forged   int
 	only     string
 	out      string
 	keep     bool
@@ -43,7 +45,9 @@ func main() {
 	flag.IntVar(&o.lines, "lines", 100_000, "lines of the run that watches memory")
 	flag.IntVar(&o.up, "up", 10_000, "calls up at once of that run")
 	flag.IntVar(&o.flood, "flood", 50_000, "packets a second of a flood, which lasts 6 seconds")
-	flag.StringVar(&o.only, "only", "register,call,flood,memory,heap,go", "parts to run")
+	flag.DurationVar(&o.guess, "guess", time.Minute, "how long password guessing lasts, at the rate of -flood")
+	flag.IntVar(&o.forged, "forged", 200_000, "addresses that the guessing is forged from")
+	flag.StringVar(&o.only, "only", "register,call,flood,banned,guess,memory,heap,go", "parts to run")
 	flag.StringVar(&o.out, "out", "bench/results", "folder for the report")
 	flag.BoolVar(&o.keep, "keep", false, "keep the working folder")
 	flag.IntVar(&o.children, "children", 2, "Kamailio's worker processes")
@@ -73,7 +77,7 @@ func run(ctx context.Context, o options) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"register", b.registrations}, {"call", b.callRuns}, {"flood", b.floods}, {"memory", b.memory}, {"heap", b.heapRun}, {"go", b.goBenchmarks},
+		{"register", b.registrations}, {"call", b.callRuns}, {"flood", b.floods}, {"banned", b.bannedPackets}, {"guess", b.guesses}, {"memory", b.memory}, {"heap", b.heapRun}, {"go", b.goBenchmarks},
 	}
 	wanted := strings.Split(o.only, ",")
 	for _, p := range parts {

@@ -24,7 +24,7 @@ import (
 //go:embed kamailio.cfg
 var kamailioConfig string
 
-// banned is the address that Kamailio's configuration shuts out.
+// banned is the address that both servers shut out from the start.
 const banned = "127.66.0.1"
 
 // carrierAt is where the carrier of a call run listens.
@@ -132,7 +132,8 @@ func waitFor(ctx context.Context, limit time.Duration, what string, ok func() bo
 }
 
 // kamailio starts the peer with its fast allocator: Debian's default doubles its cost, and that would be no comparison.
-func (b *bench) kamailio(ctx context.Context, users []login) (*peer, error) {
+// defines are those of its configuration.
+func (b *bench) kamailio(ctx context.Context, users []login, defines ...string) (*peer, error) {
 	dir, err := os.MkdirTemp(b.dir, "kamailio")
 	if err != nil {
 		return nil, err
@@ -152,7 +153,11 @@ func (b *bench) kamailio(ctx context.Context, users []login) (*peer, error) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	return launch(ctx, p, "kamailio", "-x", "fm", "-X", "fm", "-DD", "-E", "-f", file, "-m", "512", "-M", "16", "-Y", dir, "-P", filepath.Join(dir, "pid"))
+	args := []string{"-x", "fm", "-X", "fm", "-DD", "-E", "-f", file, "-m", "512", "-M", "16", "-b", "4194304", "-Y", dir, "-P", filepath.Join(dir, "pid")}
+	for _, d := range defines {
+		args = append(args, "-A", d)
+	}
+	return launch(ctx, p, "kamailio", args...)
 }
 
 // ringfenceConfig is a laboratory's: limits out of the way, one algorithm as the peer has one.
@@ -174,6 +179,9 @@ line-day-cap = "£1000000"
 line-month-cap = "£1000000"
 account-day-cap = "£10000000"
 account-month-cap = "£10000000"
+[shield]
+kernel = %q
+feeds = [%q]
 [metrics]
 listen = %q
 [log]
@@ -184,12 +192,21 @@ var metricsAt = netip.MustParseAddrPort("127.0.0.1:25081")
 
 // ringfence starts the program with a customer, a tariff, a trunk and lines. money is "durable" or "memory".
 func (b *bench) ringfence(ctx context.Context, users []login, money string) (*peer, error) {
+	return b.shielded(ctx, users, money, "off")
+}
+
+// shielded is ringfence with a say in whether the kernel drops packets of the banned: "off" or "required".
+func (b *bench) shielded(ctx context.Context, users []login, money, kernel string) (*peer, error) {
 	dir, err := os.MkdirTemp(b.dir, "ringfence")
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{name: "Ringfence, money " + money, at: netip.MustParseAddrPort("127.0.0.1:25060"), log: filepath.Join(dir, "log"), dir: dir}
-	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, money, metricsAt)
+	list := filepath.Join(dir, "banned.txt")
+	if err := os.WriteFile(list, []byte(banned+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, money, kernel, "bench="+list, metricsAt)
 	if err := os.WriteFile(filepath.Join(dir, "ringfence.toml"), []byte(config), 0o600); err != nil {
 		return nil, err
 	}

@@ -69,4 +69,30 @@ func resident(pid int) int64 {
 	return 0
 }
 
+// proportional is the memory of a process tree in bytes, what processes share counted once (Pss).
+func proportional(root int) (sum int64) {
+	for _, pid := range tree(root) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		for line := range strings.Lines(string(b)) {
+			if v, ok := strings.CutPrefix(line, "Pss:"); ok {
+				kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
+				sum += kib << 10
+			}
+		}
+	}
+	return sum
+}
+
+// dropped is how many datagrams the kernel has thrown away because the sockets of a port were full.
+func dropped(port uint16) (sum int64) {
+	b, _ := os.ReadFile("/proc/net/udp")
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 13 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+			n, _ := strconv.ParseInt(f[12], 10, 64)
+			sum += n
+		}
+	}
+	return sum
+}
+
 func mib(bytes int64) string { return fmt.Sprintf("%.0f MiB", float64(bytes)/(1<<20)) }

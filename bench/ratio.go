@@ -17,7 +17,7 @@ func (b *bench) contestants() []contestant {
 		return func(ctx context.Context, users []login) (*peer, error) { return b.ringfence(ctx, users, money) }
 	}
 	return []contestant{
-		{"Kamailio", b.kamailio},
+		{"Kamailio", func(ctx context.Context, users []login) (*peer, error) { return b.kamailio(ctx, users) }},
 		{"Ringfence, money in memory", of("memory")},
 		{"Ringfence, money durable", of("durable")},
 	}
