@@ -175,6 +175,9 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	password := s.line("2001")
 	own := s.at("127.50.0.1", "2001", password, "desk/1")
 	registers(t, own)
+	if status := s.stranger("127.50.0.1").login("2001", password); status != 200 {
+		t.Fatalf("the guesser's own SIP is wrong: the right password gets %d", status)
+	}
 
 	var crowd []*stranger
 	for net := range 4 {

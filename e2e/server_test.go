@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,8 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // most of them wait for somebody most of the time
 	os.Exit(func() int {
 		if program = os.Getenv("RINGFENCE_BINARY"); program != "" {
 			return m.Run()

@@ -1,0 +1,62 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ringfence/state/counters/valkey/valkeytest"
+)
+
+// Two nodes on one Redis: a ban made on one and a lock-out earned on one hold on the other within two seconds. When Redis
+// dies both go on by themselves, and come together again when it is back.
+func TestTwoNodesShareBansAndLockouts(t *testing.T) {
+	t.Parallel()
+	r := valkeytest.Own(t)
+	node := func(name string) *server {
+		return startWith(t, setup{top: fmt.Sprintf("node = %q", name), sections: fmt.Sprintf("[counters]\nurl = %q\n", r.URL())})
+	}
+	one, two := node("one"), node("two")
+	one.line("2001")
+	password := two.line("2001")
+	shutOut := func(s *server, from string) func() bool {
+		x := s.stranger(from)
+		x.wait = 100 * time.Millisecond
+		return func() bool { return x.ask("OPTIONS", "x", "") == 0 }
+	}
+	guess := func(s *server, from string) {
+		x := s.stranger(from)
+		for n := range 5 {
+			x.login("2001", fmt.Sprintf("guess-%d", n))
+		}
+	}
+	refused := func(s *server, from string) func() bool {
+		x := s.stranger(from)
+		return func() bool { return x.login("2001", password) == 403 }
+	}
+	registers(t, two.at("127.20.0.1", "2001", password, "desk/1"))
+
+	one.banned("127.21.0.1")
+	eventually(t, 2*time.Second, "a ban of the one holds at the other", shutOut(two, "127.21.0.1"))
+	guess(one, "127.22.0.1")
+	eventually(t, 2*time.Second, "a lock-out of the one holds at the other", refused(two, "127.22.0.1"))
+
+	r.Stop()
+	registers(t, two.at("127.20.0.1", "2001", password, "desk/1"))
+	one.banned("127.23.0.1")
+	eventually(t, 2*time.Second, "a ban holds where it was made", shutOut(one, "127.23.0.1"))
+	guess(two, "127.24.0.1")
+	eventually(t, 2*time.Second, "so does a lock-out", refused(two, "127.24.0.1"))
+	if shutOut(two, "127.23.0.1")() {
+		t.Error("the other node knows of it without Redis: this proves nothing")
+	}
+
+	must(t, r.Start())
+	eventually(t, 15*time.Second, "the ban made meanwhile holds at the other", shutOut(two, "127.23.0.1"))
+	one.banned("127.25.0.1")
+	eventually(t, 5*time.Second, "bans are shared again", shutOut(two, "127.25.0.1"))
+	guess(one, "127.26.0.1")
+	eventually(t, 5*time.Second, "and lock-outs", refused(two, "127.26.0.1"))
+}
