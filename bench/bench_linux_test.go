@@ -18,11 +18,14 @@ import (
 )
 
 func TestOwnCPUAndMemory(t *testing.T) {
-	before := cpuSeconds(os.Getpid())
+	m, before := measureMachine(), cpuSeconds(os.Getpid())
 	for begun := time.Now(); time.Since(begun) < 100*time.Millisecond; {
 	}
 	if used := cpuSeconds(os.Getpid()) - before; used < 0.04 || used > 10 {
 		t.Errorf("100 ms of work took %.2f CPU seconds", used)
+	}
+	if now := measureMachine(); now.own-m.own < 0.04 || now.own > now.all {
+		t.Errorf("%+v then %+v", m, now)
 	}
 	if m := resident(os.Getpid()); m < 1<<20 || m > 4<<30 {
 		t.Errorf("resident %d", m)

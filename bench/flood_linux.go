@@ -159,7 +159,7 @@ func (b *bench) flooded(ctx context.Context, c contestant, users []login, what, 
 	honest := p.cpu() - before
 
 	before = p.cpu()
-	lost := dropped(p.at.Port())
+	lost, machine := dropped(p.at.Port()), measureMachine()
 	var sent int
 	var floodErr error
 	var wg sync.WaitGroup
@@ -175,8 +175,8 @@ func (b *bench) flooded(ctx context.Context, c contestant, users []login, what, 
 	if sent == 0 {
 		return fmt.Errorf("the flood sent nothing")
 	}
-	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f a second from %d addresses, of which %d found the socket full; load average %s",
-		sent, float64(sent)/floodFor.Seconds(), len(from), dropped(p.at.Port())-lost, loadAverage()))
+	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f a second from %d addresses, of which %d found the socket full; other programs kept %.2f processors busy",
+		sent, float64(sent)/floodFor.Seconds(), len(from), dropped(p.at.Port())-lost, machine.others()))
 	b.report.row("honest phones beside it: "+c.name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p99 %.1f and %.1f ms",
 		regs.failed, regs.ok+regs.failed, calls.failed, calls.ok+calls.failed, regs.p99, calls.p99), "0 failed, p99 < 50 ms", "100 registrations and 10 calls a second")
 	return nil

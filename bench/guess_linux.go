@@ -93,7 +93,7 @@ type siege struct {
 	before, after, peak int64 // memory
 	regs, calls         outcome
 	regsDue, callsDue   int
-	load                string
+	others              float64 // processors that other programs kept busy
 }
 
 // siege runs the forged flood, the guessers and the honest phones at once.
@@ -122,16 +122,16 @@ func (b *bench) siege(ctx context.Context, p *peer, users []login) (siege, error
 	}
 	r.before = proportional(p.cmd.Process.Pid)
 	around.Go(func() error { r.watchMemory(run, p); return nil })
-	began, lost := p.cpu(), dropped(p.at.Port())
+	began, lost, machine := p.cpu(), dropped(p.at.Port()), measureMachine()
 	var flood, honest error
 	var wg sync.WaitGroup
 	wg.Go(func() { flood = f.run(ctx) })
 	wg.Go(func() { r.regs, r.calls, honest = b.spreadHonest(ctx, p, users, b.guess) })
 	wg.Wait()
-	r.cpu, r.lost = p.cpu()-began, dropped(p.at.Port())-lost
+	r.cpu, r.lost, r.others = p.cpu()-began, dropped(p.at.Port())-lost, machine.others()
 	end()
 	err := errors.Join(flood, honest, around.Wait())
-	r.after, r.load = proportional(p.cmd.Process.Pid), loadAverage()
+	r.after = proportional(p.cmd.Process.Pid)
 	r.regsDue, r.callsDue = honestCounts(b.guess)
 	return r, err
 }
@@ -147,12 +147,6 @@ func (r *siege) watchMemory(ctx context.Context, p *peer) {
 		case <-tick.C:
 		}
 	}
-}
-
-func loadAverage() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	f := strings.Fields(string(b))
-	return strings.Join(f[:min(len(f), 2)], ", ")
 }
 
 // Honest phones register 100 times and call 10 times a second, as in the other floods.
@@ -178,8 +172,8 @@ func (b *bench) tellSiege(name string, r *siege) {
 	sent, what := r.f.sent.Load(), "guessing: "+name
 	answered, codes := r.f.counted()
 	b.report.row(what, fmt.Sprintf("%.1f µs CPU for each taken", r.cpu/float64(sent-r.lost)*1e6), "",
-		fmt.Sprintf("%d packets at %.0f a second from %d forged addresses, of which %d found the socket full; load average %s",
-			sent, float64(sent)/b.guess.Seconds(), len(r.f.forged), r.lost, r.load))
+		fmt.Sprintf("%d packets at %.0f a second from %d forged addresses, of which %d found the socket full; other programs kept %.2f processors busy",
+			sent, float64(sent)/b.guess.Seconds(), len(r.f.forged), r.lost, r.others))
 	b.report.row("answered: "+name, fmt.Sprintf("%.1f %%", float64(answered)/float64(sent)*100), "", codes)
 	b.report.row("memory: "+name, fmt.Sprintf("%s → %s, at most %s", mib(r.before), mib(r.after), mib(r.peak)), "bounded", "Pss of all its processes")
 	b.report.row("honest phones beside it: "+name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p99 %.1f and %.1f ms",

@@ -1,7 +1,8 @@
 // Command bench measures Ringfence beside Kamailio on this machine and prints a Markdown table: CPU seconds (user and
-// system, of the whole process tree, from /proc) for 1,000 registrations and calls in alternating runs, floods and password guessing with honest
-// traffic beside them, memory, and the figures of the Go benchmarks. It must not know Ringfence's insides: it starts the
-// binary and talks to it as anyone does. Every target is loopback, and every run is bounded in count and time.
+// system, of the whole process tree, from /proc) for 1,000 registrations and calls in alternating runs, floods and
+// password guessing with honest traffic beside them, memory, and the figures of the Go benchmarks. It must not know
+// Ringfence's insides: it starts the binary and talks to it as anyone does. Every target is loopback, and every run is
+// bounded in count and time.
 package main
 
 import (

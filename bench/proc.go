@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ticks is the kernel's USER_HZ, which is 100 on every Linux that Go runs on.
@@ -55,6 +56,37 @@ func cpuSeconds(root int) float64 {
 		sum += user + system
 	}
 	return float64(sum) / ticks
+}
+
+// machine is processor time by who used it: all processes of the machine, and this one with all that it has started.
+type machine struct {
+	all, own float64 // seconds
+	at       time.Time
+}
+
+func measureMachine() (m machine) {
+	m.at = time.Now()
+	b, _ := os.ReadFile("/proc/stat")
+	line, _, _ := strings.Cut(string(b), "\n")
+	for i, f := range strings.Fields(line) { // cpu user nice system idle iowait irq softirq steal guest guest_nice, where guest is in user
+		if n, err := strconv.ParseFloat(f, 64); err == nil && i != 4 && i != 5 && i < 9 {
+			m.all += n / ticks
+		}
+	}
+	m.own = cpuSeconds(os.Getpid())
+	if f := statFields(os.Getpid()); len(f) > 14 { // and of children that have ended
+		for _, text := range f[13:15] {
+			n, _ := strconv.ParseFloat(text, 64)
+			m.own += n / ticks
+		}
+	}
+	return m
+}
+
+// others is how many processors other programs have kept busy since m.
+func (m machine) others() float64 {
+	now := measureMachine()
+	return max((now.all-m.all)-(now.own-m.own), 0) / now.at.Sub(m.at).Seconds()
 }
 
 // resident is the memory of a process in bytes (VmRSS).

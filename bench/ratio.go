@@ -36,6 +36,7 @@ func (b *bench) compare(ctx context.Context, what, bar string, shape func(*peer,
 	users := logins(1000)
 	cs := b.contestants()
 	cpu, p99, failed := make([][]float64, len(cs)), make([][]float64, len(cs)), make([]int, len(cs))
+	machine := measureMachine()
 	for range b.runs {
 		for i, c := range cs {
 			used, o, err := b.once(ctx, c, users, shape, withCarrier)
@@ -47,6 +48,7 @@ func (b *bench) compare(ctx context.Context, what, bar string, shape func(*peer,
 			failed[i] += o.failed
 		}
 	}
+	others := machine.others()
 	for i, c := range cs {
 		figure, limit := fmt.Sprintf("%.3f CPU s", median(cpu[i])), ""
 		if i > 0 {
@@ -55,7 +57,8 @@ func (b *bench) compare(ctx context.Context, what, bar string, shape func(*peer,
 		if i == 1 {
 			limit = bar
 		}
-		b.report.row(what+": "+c.name, figure, limit, fmt.Sprintf("median of %d runs; %d failed, p99 %.1f ms", b.runs, failed[i], median(p99[i])))
+		b.report.row(what+": "+c.name, figure, limit, fmt.Sprintf("median of %d runs; %d failed, p99 %.1f ms; other programs kept %.2f processors busy",
+			b.runs, failed[i], median(p99[i]), others))
 	}
 	return nil
 }
