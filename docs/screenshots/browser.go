@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"slices"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -61,14 +63,31 @@ func (b *browser) look(s *scene, width int64, dark, stay bool) (shot []byte, fau
 	if !stay && s.press {
 		steps = append(steps, chromedp.Click(chromedp.CSS("button")), chromedp.WaitVisible(chromedp.CSS(".result")))
 	}
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
+	if err := chromedp.Do(b.ctx); err != nil { // starts it, in the context that it is to live in
 		return nil, nil, err
+	}
+	ctx, done := context.WithTimeout(b.ctx, patience)
+	defer done()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		return nil, nil, fmt.Errorf("%w: the page is:\n%s", err, b.source())
 	}
 	if faults, err = chromedp.Run(b.ctx, chromedp.Evaluate[[]string](check)); err != nil {
 		return nil, nil, err
 	}
 	shot, err = chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	return shot, faults, err
+}
+
+// patience is how long a page may take; one that never shows what it should must not hold up a run for ever.
+const patience = 30 * time.Second
+
+// source is the page as it is, for an error.
+func (b *browser) source() string {
+	html, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.documentElement.outerHTML"))
+	if err != nil {
+		return err.Error()
+	}
+	return html
 }
 
 // smaller makes a PNG of at most 48 colours: these pictures have few, and the shades of letters' edges need no more.

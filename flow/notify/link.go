@@ -276,8 +276,15 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 	case Mine:
 		v.Title, v.Button = "Was this you?", "That was me"
 		v.Text = []string{what + ".", "If you press the button, we note that this was you or one of your people. We will not ask about the same phone at the same place again."}
+		if v.Kind == UsageLevel {
+			v.Title, v.Button = "Are these your calls?", "These are our calls"
+			v.Text[1] = "If you press the button, we note that these calls are yours. Nothing is changed: the next level is told as ever."
+		}
 	case NotMine:
 		v.Title, v.Button = "This was not you?", "Not me: lock the line"
+		if v.Kind == UsageLevel {
+			v.Title, v.Button = "Are these not your calls?", "Not ours: lock the line"
+		}
 		v.Text = []string{what + ".", "If you press the button, we lock line " + l.Line + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
 	case Off:
 		v.Title, v.Button = "Switch this notice off?", "Switch it off"
