@@ -225,7 +225,7 @@ var kinds = [NumKinds]about{
 		meaning: "Calls since the last bill have cost more than the level at which you asked to be warned. Calls in progress are counted up to now. " +
 			"A warning stops nothing: calls go on until a cap is reached. You hear again at each further multiple of the level.",
 		advice: []string{
-			"Look at the calls on the line's page. If there are any that nobody of yours made, lock the line there and get in touch with us at once.",
+			"Look at the list of your calls. If there are any that nobody of yours made, have the line locked and get in touch with us at once.",
 			"If the use is normal for you, raise the warning level so that it tells you something.",
 			"If you want calls to stop at an amount, set a day or month cap.",
 		},

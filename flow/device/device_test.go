@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"ringfence/flow/device"
 	"ringfence/state/geo"
@@ -575,7 +576,7 @@ func TestHostileLogins(t *testing.T) {
 		d.Seen(login("192.0.2.7", agent))
 	}
 	for _, r := range d.Of("100") {
-		if len(r.Agent) > 200 || len(r.Family) > 60 || strings.ContainsAny(r.Agent, "\x00\xff") {
+		if len(r.Agent) > 200 || len(r.Family) > 60 || strings.Contains(r.Agent, "\x00") || !utf8.ValidString(r.Agent) {
 			t.Errorf("%q %q", r.Agent, r.Family)
 		}
 	}
