@@ -10,12 +10,17 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/core/policy"
+	"ringfence/edge/feed"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
+	"ringfence/flow/notify"
+	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
 
@@ -26,7 +31,49 @@ func (a *App) adminDeps() rest.Deps {
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
+		Auth: a.auth, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
+		Bans:    func() *ban.List { return a.shield.bans },
+		Watch:   func() *watch.Watch { return a.watch },
+		Notices: func() *notify.Notifier { return a.notices },
 	}
+}
+
+// place is what the files of countries and networks say of an address, and if asked for, which files they are.
+func (a *App) place(addr netip.Addr, files bool) api.Place {
+	p := a.shield.geo.Lookup(addr)
+	out := api.Place{Country: p.Country, ASN: p.ASN, Network: p.Network, Hosting: detect.Hosting(p.ASN, p.Network)}
+	if !files {
+		return out
+	}
+	for _, f := range a.shield.geo.Files() {
+		out.Files = append(out.Files, api.GeoFile{
+			Path: f.Path, Type: f.Type, Built: f.Built, Records: f.Records, Countries: f.Countries, Networks: f.Networks,
+		})
+	}
+	return out
+}
+
+func (a *App) webhookKey() (api.WebhookKey, error) {
+	k, err := a.hookKey()
+	return api.WebhookKey{ID: k.ID, Algorithm: "ed25519", PEM: k.Public()}, err
+}
+
+func (a *App) feeds() []api.Feed {
+	var out []api.Feed
+	for _, f := range a.shield.feeds.Status() {
+		out = append(out, api.Feed{
+			Name: f.Name, From: f.From, Entries: f.Entries, Taken: f.Taken.UTC(), Asked: f.Asked.UTC(), Summary: f.Summary, Notes: f.Notes, Fault: f.Error,
+		})
+	}
+	return out
+}
+
+func (a *App) refreshFeed(ctx context.Context, name string) error {
+	err := a.shield.feeds.Fetch(ctx, name)
+	if errors.Is(err, feed.ErrNoFeed) {
+		return rest.ErrNoFeed
+	}
+	return err
 }
 
 // decide explains a call without making it, with the purses as they are at this moment.
@@ -178,6 +225,8 @@ func (a *App) check(ctx context.Context) api.Check {
 	}
 	a.checkStore(ctx, add)
 	a.checkBook(add)
+	a.checkShield(ctx, add)
+	a.checkNotices(add)
 	c.OK = true
 	for _, i := range c.Items {
 		c.OK = c.OK && i.Level != "error"
@@ -219,6 +268,66 @@ func (a *App) checkBook(add func(what, level, text string)) {
 	add("decks", "ok", fmt.Sprintf("%d decks in force", n.Decks))
 	if a.config().Store.Money == "memory" {
 		add("configuration", "warning", "store.money is \"memory\": caps and calls are forgotten when the program ends")
+	}
+}
+
+// checkShield looks at what keeps thieves out.
+func (a *App) checkShield(ctx context.Context, add func(what, level, text string)) {
+	cfg := a.config()
+	switch {
+	case a.shield.kernel != nil:
+		add("bans", "ok", "banned sources are dropped in the kernel")
+	case cfg.Shield.Kernel == "off":
+		add("bans", "ok", "banned sources are dropped by this program (shield.kernel is off)")
+	default:
+		add("bans", "warning", "banned sources are dropped by this program, not by the kernel: the log of the start says why; it needs CAP_NET_ADMIN")
+	}
+	if s := a.shield.bans.Stats(); s.Lost+s.Evicted > 0 {
+		add("bans", "warning", fmt.Sprintf("%d bans gave way since the start because the list was full: raise shield.max-bans", s.Lost+s.Evicted))
+	}
+	for _, f := range a.shield.feeds.Status() {
+		if f.Error != "" {
+			add("feeds", "warning", f.Error+"; the list of before stays")
+		} else if !f.Taken.IsZero() {
+			add("feeds", "ok", fmt.Sprintf("%s: %d entries", f.Name, f.Entries))
+		}
+	}
+	a.checkCounters(ctx, add)
+	if files := a.shield.geo.Files(); len(files) == 0 {
+		add("geo", "warning", "there are no files of countries and networks: far logins and hosting networks are not told; set geo.files")
+	} else {
+		add("geo", "ok", fmt.Sprintf("%d files of countries and networks", len(files)))
+	}
+}
+
+func (a *App) checkCounters(ctx context.Context, add func(what, level, text string)) {
+	cfg := a.config()
+	_, err := a.shield.counters.Marks(ctx, "check", time.Now()) // a table that nobody uses
+	switch {
+	case err != nil:
+		add("counters", "warning", fmt.Sprintf("not reached: %v. Lock-outs and bans of other nodes are not known here meanwhile", err))
+	case cfg.Counters.URL != "":
+		add("counters", "ok", "reached; nodes share lock-outs and bans")
+	case cfg.Store.Engine == "postgres":
+		add("counters", "warning", "nodes on one store do not share lock-outs and bans: set counters.url")
+	default:
+		add("counters", "ok", "kept in this process, for one node")
+	}
+}
+
+// checkNotices says whether people will hear of what happens.
+func (a *App) checkNotices(add func(what, level, text string)) {
+	cfg := a.config()
+	if cfg.Mail.Server == "" {
+		add("mail", "warning", "there is no mail server: mails are kept and shown (ringfence notice list), not sent; set mail.server")
+	} else {
+		add("mail", "ok", "mails go to "+cfg.Mail.Server+"; try it with: ringfence notice test ADDRESS")
+	}
+	if len(cfg.Notify.Desk) == 0 {
+		add("notices", "warning", "nobody gets what is for the fraud desk: set notify.desk")
+	}
+	if cfg.LinksURL() == "" {
+		add("notices", "warning", "notices have no links to answer with: set web.listen and web.url")
 	}
 }
 

@@ -42,14 +42,14 @@ func settings(e *account.Effective, own *account.Settings, now time.Time) []api.
 func customerView(v *book.CustomerView) api.Customer {
 	return api.Customer{
 		ID: v.ID, Name: v.Name, Zone: v.ZoneInForce, Tariff: v.TariffInForce, Nets: netTexts(v.Settings.Nets),
-		Lines: v.Lines, Created: v.Created,
+		Courtesy: string(v.Courtesy), Lines: v.Lines, Created: v.Created,
 	}
 }
 
 func lineView(l *book.Line) api.Line {
 	v := api.Line{
 		ID: l.ID(), Customer: l.Customer(), Name: l.Name(), Login: l.Login(), Locked: l.Locked(), LockWhy: l.LockWhy(),
-		Created: l.Created(),
+		Created: l.Created(), Courtesy: string(l.Courtesy()), Own: l.OwnCourtesy() != account.CourtesyInherit, Honeypot: l.Honeypot(),
 	}
 	if n := l.Number(); n != "" {
 		v.Number = "+" + n
@@ -217,6 +217,18 @@ func changes(in []api.Change) ([]book.Setting, error) {
 		}
 	}
 	return out, nil
+}
+
+// courtesy reads whom a line's owner is told of; the book judges it.
+func courtesy(text *string) *account.Courtesy {
+	if text == nil {
+		return nil
+	}
+	c := account.Courtesy(*text)
+	if isInherit(*text) {
+		c = account.CourtesyInherit
+	}
+	return &c
 }
 
 func isInherit(value string) bool { return strings.EqualFold(strings.TrimSpace(value), "inherit") }

@@ -45,7 +45,7 @@ func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustom
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	edit := book.CustomerEdit{Name: &b.Name, Zone: &b.Zone, Tariff: &b.Tariff, Nets: &nets, Set: set}
+	edit := book.CustomerEdit{Name: &b.Name, Zone: &b.Zone, Tariff: &b.Tariff, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Set: set}
 	v, err := s.d.Book.AddCustomer(ctx, by(ctx), b.ID, edit)
 	if err != nil {
 		return nil, s.explain(err)
@@ -75,7 +75,9 @@ func (s *Server) changeCustomer(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	v, err := s.d.Book.EditCustomer(ctx, by(ctx), in.ID, book.CustomerEdit{Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Set: set})
+	v, err := s.d.Book.EditCustomer(ctx, by(ctx), in.ID, book.CustomerEdit{
+		Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set,
+	})
 	if err != nil {
 		return nil, s.about(err, "customer", in.ID)
 	}

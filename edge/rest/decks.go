@@ -54,7 +54,7 @@ func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (*answer[api.List
 	return reply(api.List[api.Deck]{Items: out}, nil)
 }
 
-// oneUpload lets one deck in at a time, before its body is read: each may take a hundred megabytes while it is looked at.
+// oneUpload lets one file in at a time, before its body is read: each may take a hundred megabytes while it is looked at.
 func (s *Server) oneUpload(hc huma.Context, next func(huma.Context)) {
 	select {
 	case s.uploading <- struct{}{}:
@@ -62,7 +62,7 @@ func (s *Server) oneUpload(hc huma.Context, next func(huma.Context)) {
 		next(hc)
 	case <-hc.Context().Done():
 	case <-time.After(uploadWait):
-		_ = huma.WriteErr(s.api, hc, http.StatusServiceUnavailable, "another deck is being imported; try again when it is done")
+		_ = huma.WriteErr(s.api, hc, http.StatusServiceUnavailable, "another file is being imported; try again when it is done")
 	}
 }
 

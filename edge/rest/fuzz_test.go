@@ -20,6 +20,7 @@ func FuzzBody(f *testing.F) {
 	}
 	fx := newFixture(f, rest.Options{})
 	fx.fill(f)
+	fx.happen(f)
 	f.Fuzz(func(t *testing.T, s string) {
 		arg := url.QueryEscape(s)
 		id := url.PathEscape(s)
@@ -35,6 +36,20 @@ func FuzzBody(f *testing.F) {
 			{"PATCH", "/v1/trunks/carrier", s},
 			{"POST", "/v1/decks/retail/import?dry_run=true&kind=retail", s},
 			{"POST", "/v1/requests/1/grant", s},
+			{"PATCH", "/v1/customers/acme/contacts/office", s},
+			{"POST", "/v1/customers/acme/contacts", s},
+			{"POST", "/v1/bans", s},
+			{"DELETE", "/v1/bans?net=" + arg, ""},
+			{"POST", "/v1/bans/import?dry_run=true&name=x", s},
+			{"POST", "/v1/bans/import?name=y&format=json", s},
+			{"POST", "/v1/lockouts/release", s},
+			{"POST", "/v1/lines/acme-1/devices/verdict", s},
+			{"POST", "/v1/notices/1/resend", s},
+			{"POST", "/v1/notices/test", s},
+			{"GET", "/v1/notices/kinds/x" + id, ""},
+			{"GET", "/v1/bans/why?address=" + arg, ""},
+			{"GET", "/v1/bans?within=" + arg, ""},
+			{"GET", "/v1/findings?kind=" + arg, ""},
 			{"GET", "/v1/lines/x" + id, ""},
 			{"GET", "/v1/cdrs?limit=1&from=" + arg, ""},
 			{"GET", "/v1/lines?after=" + arg, ""},
@@ -48,7 +63,7 @@ func FuzzBody(f *testing.F) {
 			}
 			r.Method, r.URL = x[0], u
 			r.Header.Set("Content-Type", "application/json")
-			if strings.Contains(x[1], "/import") {
+			if strings.Contains(x[1], "/import?") {
 				r.Header.Set("Content-Type", "text/csv")
 			}
 			w := httptest.NewRecorder()

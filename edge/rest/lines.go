@@ -58,7 +58,7 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*
 	}
 	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
 		ID: b.ID, Customer: b.Customer, Password: b.Password, NoPassword: b.NoPassword,
-		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Set: set},
+		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
 	})
 	if err != nil {
 		return nil, s.explain(err)
@@ -88,7 +88,9 @@ func (s *Server) changeLine(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	l, err := s.d.Book.EditLine(ctx, by(ctx), in.ID, book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Set: set})
+	l, err := s.d.Book.EditLine(ctx, by(ctx), in.ID, book.LineEdit{
+		Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set,
+	})
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}

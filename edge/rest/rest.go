@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,8 +22,13 @@ import (
 	"ringfence/core/policy"
 	"ringfence/core/rating"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/auth"
+	"ringfence/flow/ban"
 	"ringfence/flow/book"
+	"ringfence/flow/device"
 	"ringfence/flow/location"
+	"ringfence/flow/notify"
+	"ringfence/flow/watch"
 )
 
 // Deps is what the API asks of the rest of the program. Book is needed; a nil function answers "not available here".
@@ -49,7 +55,22 @@ type Deps struct {
 	Check  func(ctx context.Context) api.Check
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
 	Rotate func(ctx context.Context, by string) (api.Rotated, error)
+
+	Auth    *auth.Auth
+	Devices *device.Devices
+	// These stages are built after the API: asked for when they are needed.
+	Bans    func() *ban.List
+	Watch   func() *watch.Watch
+	Notices func() *notify.Notifier
+
+	Feeds   func() []api.Feed
+	Refresh func(ctx context.Context, name string) error // ErrNoFeed; what went wrong otherwise is in Feeds
+	Geo     func(addr netip.Addr, files bool) api.Place
+	HookKey func() (api.WebhookKey, error)
 }
+
+// ErrNoFeed is what Refresh answers when there is no feed of that name.
+var ErrNoFeed = errors.New("no such feed")
 
 // Decided is a verdict with everything behind it.
 type Decided struct {
@@ -131,7 +152,8 @@ type Server struct {
 	mux   *http.ServeMux
 	lists listeners
 
-	uploading chan struct{} // holds a token while a deck is imported
+	uploading chan struct{} // holds a token while a file is imported
+	contacts  sync.Mutex    // one change of a contact at a time: it is read, changed and written
 }
 
 // New makes a server; Start opens its sockets, Handler serves without any.
@@ -161,7 +183,7 @@ func config(version string) huma.Config {
 	c := huma.DefaultConfig("Ringfence admin API", version)
 	c.DocsPath, c.OpenAPIPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
 	c.RejectUnknownQueryParameters = true
-	c.Info.Description = "Customers, lines, trunks, decks, decisions, calls, records and the journal of one provider. " +
+	c.Info.Description = "Customers, lines, trunks, decks, decisions, calls, records, bans, findings, notices and the journal of one provider. " +
 		"Amounts (*_micro) are millionths of the billing currency, rates (*_nano) billionths of it a minute."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -180,6 +202,12 @@ func (s *Server) routes() {
 	s.deckRoutes()
 	s.callRoutes()
 	s.recordRoutes()
+	s.banRoutes()
+	s.lockoutRoutes()
+	s.findingRoutes()
+	s.noticeRoutes()
+	s.deviceRoutes()
+	s.contactRoutes()
 	s.adminRoutes()
 }
 

@@ -28,6 +28,15 @@
 //	POST   /v1/lines/{id}/unlock                              → Line
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
 //
+//	GET    /v1/lines/{id}/devices                             → List[Device], the one seen last first
+//	POST   /v1/lines/{id}/devices/verdict Verdict             → List[Device]
+//	GET    /v1/lines/{id}/usage                               → Usage
+//	GET    /v1/customers/{id}/usage                           → Usage
+//	GET    /v1/customers/{id}/contacts                        → List[Contact]
+//	POST   /v1/customers/{id}/contacts    NewContact          → 201 Contact
+//	PATCH  /v1/customers/{id}/contacts/{contact} PatchContact → Contact
+//	DELETE /v1/customers/{id}/contacts/{contact}              → 204
+//
 //	GET    /v1/requests             ?state=open|granted|refused&before=&limit= → List[Request]
 //	POST   /v1/requests/{id}/grant  Grant                     → Request
 //	POST   /v1/requests/{id}/refuse Refuse                    → Request
@@ -55,6 +64,32 @@
 //	                                  (application/jsonl) stream everything that fits the filters
 //	GET    /v1/cdrs/{id}                                      → CDR
 //	GET    /v1/journal              ?after=&line=&call=&kind=&limit= → List[Fact], oldest first (kind is a prefix)
+//
+//	GET    /v1/bans                 ?by=&within=&after=&limit= → List[Ban] by address (by: auto, manual, feed, or a name)
+//	POST   /v1/bans                 NewBan                    → 201 Ban (409 spared: a customer is in there)
+//	DELETE /v1/bans                 ?net=&why=                → Ban as it was
+//	GET    /v1/bans/why             ?address=                 → BanAnswer
+//	POST   /v1/bans/import          ?name=&format=&until=&dry_run=
+//	                                text, ≤ 64 MiB            → BanImport; 422 Problem with faults by line and column
+//	DELETE /v1/bans/imports/{name}                            → BanImport (the whole list is lifted)
+//	GET    /v1/bans/export          ?format=text|csv|json&by=&within= → the list
+//	GET    /v1/feeds                                          → List[Feed]
+//	POST   /v1/feeds/{name}/refresh                           → Feed (its fault says if it could not be had)
+//	GET    /v1/lockouts             ?after=&limit=            → List[Lockout], those that end last first
+//	POST   /v1/lockouts/release     Release                   → Released
+//	GET    /v1/geo                  ?address=                 → Place
+//
+//	GET    /v1/findings             ?line=&customer=&kind=&open=&before=&limit= → List[Finding], newest first
+//	GET    /v1/findings/{id}                                  → Finding with meaning, advice and evidence
+//	POST   /v1/findings/{id}/close                            → Finding (409 when it was closed before)
+//	GET    /v1/notices              ?line=&customer=&kind=&state=&before=&limit= → List[Notice], newest first
+//	GET    /v1/notices/{id}                                   → NoticeDetail
+//	POST   /v1/notices/{id}/resend  Resend                    → Notice (a new one, or the same once more)
+//	POST   /v1/notices/test         NoticeTest                → 202 Notice
+//	GET    /v1/notices/kinds                                  → List[NoticeKind]
+//	GET    /v1/notices/kinds/{kind}                           → NoticePreview
+//	GET    /v1/webhook-key                                    → WebhookKey
+//
 //	GET    /v1/check                                          → Check
 //	POST   /v1/keys/rotate                                    → Rotated
 //	GET    /v1/status                                         → Status
@@ -161,6 +196,7 @@ type Customer struct {
 	Zone     string    `json:"zone" doc:"IANA time zone in force"`
 	Tariff   string    `json:"tariff" doc:"retail deck in force"`
 	Nets     []string  `json:"nets" doc:"IP lock at this level"`
+	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"of what new thing in logins owners are told, for lines that do not say; absent: both"`
 	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
 	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
 	Lines    int       `json:"lines"`
@@ -175,6 +211,8 @@ type NewCustomer struct {
 	Tariff string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's"`
 	Nets   []string `json:"nets,omitempty" maxItems:"256"`
 	Set    []Change `json:"set,omitempty" maxItems:"64"`
+
+	Courtesy string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit"`
 }
 
 // PatchCustomer changes what is present in it, all or nothing.
@@ -184,6 +222,8 @@ type PatchCustomer struct {
 	Tariff *string   `json:"tariff,omitempty" maxLength:"64"`
 	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] opens it"`
 	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+
+	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both"`
 }
 
 // Line is a number with SIP credentials. The password is never in it.
@@ -196,6 +236,9 @@ type Line struct {
 	Locked   bool      `json:"locked"`
 	LockWhy  string    `json:"lock_why,omitempty"`
 	Created  time.Time `json:"created"`
+	Courtesy string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
+	Own      bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
+	Honeypot bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
 }
 
 // LineDetail is a line with all that staff want to see of it at once.
@@ -219,6 +262,8 @@ type NewLine struct {
 	Password   string   `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated"`
 	NoPassword bool     `json:"no_password,omitempty" doc:"the line cannot log in"`
 	Nets       []string `json:"nets,omitempty" maxItems:"256" doc:"IP lock"`
+	Courtesy   string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit"`
+	Honeypot   bool     `json:"honeypot,omitempty"`
 	Set        []Change `json:"set,omitempty" maxItems:"64"`
 }
 
@@ -234,6 +279,9 @@ type PatchLine struct {
 	Number *string   `json:"number,omitempty" maxLength:"40" doc:"empty removes it"`
 	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] opens it"`
 	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+
+	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says"`
+	Honeypot *bool   `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack; its phones are dropped"`
 }
 
 // SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.

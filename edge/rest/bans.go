@@ -1,0 +1,382 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/netlist"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/ban"
+)
+
+// importPrefix tells lists that people import from those that the configuration has fetched, so that neither replaces or
+// ends the other.
+const importPrefix = "import."
+
+// IsImported says that a feed's name is that of a list which somebody imported.
+func IsImported(feed string) bool { return strings.HasPrefix(feed, importPrefix) }
+
+// maxExport is more than the list can hold.
+const maxExport = 4 << 20
+
+func (s *Server) banRoutes() {
+	const path, tag = "/v1/bans", "bans"
+	huma.Register(s.api, op(http.MethodGet, path, "list-bans", tag, "List bans in force"), s.listBans)
+	huma.Register(s.api, created(op(http.MethodPost, path, "add-ban", tag, "Shut out an address or network")), s.addBan)
+	huma.Register(s.api, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, whoever made it"), s.removeBan)
+	huma.Register(s.api, op(http.MethodGet, path+"/why", "explain-ban", tag, "Say how it stands with an address"), s.whyBanned)
+	in := op(http.MethodPost, path+"/import", "import-bans", tag, "Shut out what a list names, in place of the list of that name before")
+	in.MaxBodyBytes, in.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
+	in.Middlewares = huma.Middlewares{s.oneUpload}
+	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge)
+	huma.Register(s.api, in, s.importBans)
+	huma.Register(s.api, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), s.dropImport)
+	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Write bans as a list that import reads")
+	text := &huma.Schema{Type: huma.TypeString}
+	out.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+		"text/plain": {Schema: text}, "text/csv": {Schema: text}, "application/json": {Schema: &huma.Schema{}},
+	}}}
+	huma.Register(s.api, out, s.exportBans)
+	huma.Register(s.api, op(http.MethodGet, "/v1/feeds", "list-feeds", tag, "List the feeds of the configuration"), s.listFeeds)
+	huma.Register(s.api, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), s.refreshFeed)
+}
+
+// bans is the list, or an answer that there is none.
+func (s *Server) bans() (*ban.List, error) { return stage(s.d.Bans, "the list of bans") }
+
+// stage is one that is built after the API.
+func stage[T any](get func() *T, what string) (*T, error) {
+	if get != nil {
+		if t := get(); t != nil {
+			return t, nil
+		}
+	}
+	return nil, unavailable(what)
+}
+
+// BanChoice selects bans. Exported for the HTTP library, which fills it in.
+type BanChoice struct {
+	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it"`
+	Within string `query:"within" maxLength:"64" doc:"bans that have to do with this address or network"`
+}
+
+func (c *BanChoice) filter() (f ban.Filter, err error) {
+	f.By = c.By
+	if c.Within != "" {
+		f.Within, err = parseNet("within", c.Within)
+	}
+	return f, err
+}
+
+// parseNet reads an address or network of any width.
+func parseNet(field, text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, invalid(field, text, "an IPv4 or IPv6 address, or a network such as 192.0.2.0/24")
+	}
+	return p, nil
+}
+
+func parseAddr(field, text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return a, invalid(field, text, "an IPv4 or IPv6 address")
+	}
+	return a.Unmap(), nil
+}
+
+func (s *Server) listBans(_ context.Context, in *struct {
+	BanChoice
+	After string `query:"after" maxLength:"64" doc:"continue above this network: next of the page before"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+},
+) (*answer[api.List[api.Ban]], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	f, err := in.filter()
+	if err == nil && in.After != "" {
+		f.After, err = parseNet("after", in.After)
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	found, _ := bans.List(f, in.Limit+1)
+	return reply(list(banViews(found), in.Limit, func(b *api.Ban) string { return b.Net }), nil)
+}
+
+func banViews(all []ban.Entry) []api.Ban {
+	out := make([]api.Ban, len(all))
+	for i := range all {
+		out[i] = banView(&all[i])
+	}
+	return out
+}
+
+func banView(e *ban.Entry) api.Ban {
+	return api.Ban{Net: netlist.Show(e.Net), Until: e.Until.UTC(), Made: e.Made.UTC(), By: e.By, Why: e.Why}
+}
+
+func (s *Server) addBan(ctx context.Context, in *struct{ Body api.NewBan }) (*answer[api.Ban], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	b := &in.Body
+	net, err := parseNet("net", b.Net)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	e, err := bans.Add(ctx, ban.Request{
+		Net: net, For: time.Duration(b.For) * time.Second, Until: b.Until, Why: b.Why, By: by(ctx), Force: b.Force,
+	})
+	if err != nil {
+		return nil, s.explainBan(err)
+	}
+	return reply(banView(&e), nil)
+}
+
+func (s *Server) removeBan(ctx context.Context, in *struct {
+	Net string `query:"net" required:"true" maxLength:"64" doc:"exactly the address or network that is banned"`
+	Why string `query:"why" maxLength:"200" doc:"for the record"`
+},
+) (*answer[api.Ban], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	net, err := parseNet("net", in.Net)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	e, err := bans.Remove(ctx, net, by(ctx), in.Why)
+	if err != nil {
+		return nil, s.explainBan(err)
+	}
+	return reply(banView(&e), nil)
+}
+
+// explainBan turns the errors of bans into problems.
+func (s *Server) explainBan(err error) error {
+	var spared *ban.SparedError
+	var never *ban.NeverError
+	switch {
+	case errors.As(err, &spared):
+		return newProblem(http.StatusConflict, api.ReasonSpared, spared.Error())
+	case errors.As(err, &never):
+		return newProblem(http.StatusConflict, api.ReasonNever, never.Error())
+	case errors.Is(err, ban.ErrFull):
+		return newProblem(http.StatusConflict, api.ReasonFull, ban.ErrFull.Error()+": remove some first")
+	case errors.Is(err, ban.ErrNotBanned):
+		return newProblem(http.StatusNotFound, api.ReasonNotFound, err.Error())
+	case errors.Is(err, ban.ErrInvalid), errors.Is(err, netlist.ErrTooWide):
+		return newProblem(http.StatusUnprocessableEntity, api.ReasonInvalid, err.Error())
+	case errors.Is(err, ban.ErrUnsaved):
+		s.log.Error("a ban was not saved", "error", err)
+		return newProblem(http.StatusServiceUnavailable, api.ReasonStore, ban.ErrUnsaved.Error()+"; it is tried again by itself")
+	}
+	return s.explain(err)
+}
+
+func (s *Server) whyBanned(_ context.Context, in *struct {
+	Address string `query:"address" required:"true" maxLength:"64"`
+},
+) (*answer[api.BanAnswer], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := parseAddr("address", in.Address)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	a := bans.Why(addr)
+	out := api.BanAnswer{
+		Address: addr.String(), Banned: a.Banned, Bans: banViews(a.Held), Spared: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
+	}
+	if a.Never.IsValid() {
+		out.Never = netlist.Show(a.Never)
+	}
+	for _, l := range s.lockouts(time.Now()) {
+		if under(addr, out.Place.ASN, l.Source) {
+			out.Lockouts = append(out.Lockouts, l)
+		}
+	}
+	return reply(out, nil)
+}
+
+// under says whether an address is one that a lock-out's source names.
+func under(addr netip.Addr, asn uint32, source string) bool {
+	if p, err := parseNet("", source); err == nil {
+		return p.Contains(addr)
+	}
+	return asn != 0 && source == fmt.Sprintf("AS%d", asn)
+}
+
+// banImport is a list and how to read it.
+type banImport struct {
+	Name    string    `query:"name" required:"true" minLength:"1" maxLength:"57" doc:"of the list: letters, digits, dots, dashes and underscores"`
+	Format  string    `query:"format" enum:"auto,text,csv,json" default:"auto"`
+	Until   time.Time `query:"until" doc:"for entries that name no end; absent: a week"`
+	DryRun  bool      `query:"dry_run" doc:"read and check only"`
+	RawBody []byte    `contentType:"text/plain"`
+}
+
+func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.BanImport], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	switch {
+	case !ban.ValidFeed(importPrefix + in.Name):
+		return nil, s.explain(invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores"))
+	case !in.Until.IsZero() && !in.Until.After(now):
+		return nil, s.explain(invalid("until", in.Until.Format(time.RFC3339), "a time to come"))
+	case in.Until.Sub(now) > ban.Longest:
+		return nil, s.explain(invalid("until", in.Until.Format(time.RFC3339), "a time within ten years"))
+	}
+	format, err := netlist.ParseFormat(in.Format)
+	if err != nil {
+		return nil, s.explain(invalid("format", in.Format, "auto, text, csv or json"))
+	}
+	read, err := netlist.Parse(in.RawBody, netlist.Options{Format: format, Now: now})
+	if err != nil {
+		return nil, s.explainList(err)
+	}
+	for i := range read.Entries {
+		if e := &read.Entries[i]; e.Until.IsZero() {
+			e.Until = in.Until
+		}
+	}
+	out := api.BanImport{
+		Name: in.Name, Format: string(read.Format), DryRun: in.DryRun, Listed: len(read.Entries), Ended: read.Ended, Skipped: read.Skipped, Notes: read.Notes,
+	}
+	if in.DryRun {
+		out.Text = fmt.Sprintf("%d entries would be taken as the list %s, in place of what it named before", out.Listed, in.Name)
+		return reply(out, nil)
+	}
+	return reply(s.takeList(ctx, bans, out, read.Entries))
+}
+
+func (s *Server) takeList(ctx context.Context, bans *ban.List, out api.BanImport, entries []netlist.Entry) (api.BanImport, error) {
+	got, err := bans.Import(ctx, importPrefix+out.Name, entries)
+	if err != nil {
+		return out, s.explainBan(err)
+	}
+	s.log.Info("a list of bans was imported", "by", by(ctx), "list", out.Name, "result", got.String())
+	out.Held, out.Added, out.Removed, out.LeftOut, out.Sample, out.Text = got.Held, got.Added, got.Removed, got.LeftOut(), got.Sample, got.String()
+	return out, nil
+}
+
+// explainList tells what is wrong with a list, each fault with its place.
+func (s *Server) explainList(err error) error {
+	var bad *netlist.Malformed
+	if !errors.As(err, &bad) {
+		return newProblem(http.StatusUnprocessableEntity, api.ReasonInvalid, err.Error())
+	}
+	p := newProblem(http.StatusUnprocessableEntity, api.ReasonInvalid, "nothing was imported: "+bad.Error())
+	for _, f := range bad.Faults {
+		p.Errors = append(p.Errors, api.Fault{Line: f.Line, Column: f.Column, Found: clip(netlist.Clean(f.Found), 80), Want: f.Expected, Text: f.String()})
+	}
+	return p
+}
+
+func (s *Server) dropImport(ctx context.Context, in *struct {
+	Name string `path:"name" maxLength:"57"`
+},
+) (*answer[api.BanImport], error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	if held, _ := bans.List(ban.Filter{By: "feed:" + importPrefix + in.Name}, 1); len(held) == 0 {
+		return nil, missing("imported list", in.Name)
+	}
+	return reply(s.takeList(ctx, bans, api.BanImport{Name: in.Name}, nil))
+}
+
+var listTypes = map[netlist.Format]string{
+	netlist.Text: "text/plain; charset=utf-8", netlist.CSV: "text/csv; charset=utf-8", netlist.JSON: "application/json",
+}
+
+func (s *Server) exportBans(_ context.Context, in *struct {
+	BanChoice
+	Format string `query:"format" enum:"text,csv,json" default:"text"`
+},
+) (*huma.StreamResponse, error) {
+	bans, err := s.bans()
+	if err != nil {
+		return nil, err
+	}
+	f, err := in.filter()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	found, _ := bans.List(f, maxExport)
+	entries := make([]netlist.Entry, len(found))
+	for i := range found {
+		e := &found[i]
+		entries[i] = netlist.Entry{Net: e.Net, Until: e.Until.Round(0).UTC(), Why: e.Why, By: e.By, Made: e.Made.Round(0).UTC()}
+	}
+	format := netlist.Format(in.Format)
+	text, err := netlist.Write(entries, format)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", listTypes[format])
+		_, _ = hc.BodyWriter().Write(text) // a client that went away is no fault of ours
+	}}, nil
+}
+
+func (s *Server) feeds() ([]api.Feed, error) {
+	if s.d.Feeds == nil {
+		return nil, unavailable("the list of feeds")
+	}
+	return append([]api.Feed{}, s.d.Feeds()...), nil
+}
+
+func (s *Server) listFeeds(context.Context, *struct{}) (*answer[api.List[api.Feed]], error) {
+	all, err := s.feeds()
+	return reply(api.List[api.Feed]{Items: all}, err)
+}
+
+func (s *Server) refreshFeed(ctx context.Context, in *struct {
+	Name string `path:"name" maxLength:"64"`
+},
+) (*answer[api.Feed], error) {
+	if s.d.Refresh == nil {
+		return nil, unavailable("fetching feeds")
+	}
+	fault := s.d.Refresh(ctx, in.Name)
+	if errors.Is(fault, ErrNoFeed) {
+		return nil, missing("feed", in.Name)
+	}
+	all, err := s.feeds()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(f api.Feed) bool { return f.Name == in.Name })
+	if i < 0 {
+		return nil, missing("feed", in.Name)
+	}
+	if fault != nil {
+		all[i].Fault = cmp.Or(all[i].Fault, "it was not fetched to its end")
+	}
+	return reply(all[i], nil)
+}

@@ -1,0 +1,160 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/account"
+	"ringfence/edge/rest/api"
+)
+
+// contactID are path parameters.
+type contactID struct {
+	ID      string `path:"id" maxLength:"40"`
+	Contact string `path:"contact" maxLength:"40"`
+}
+
+func (s *Server) contactRoutes() {
+	const path, one, tag = "/v1/customers/{id}/contacts", "/v1/customers/{id}/contacts/{contact}", "contacts"
+	huma.Register(s.api, op(http.MethodGet, path, "list-contacts", tag, "List a customer's contacts"), s.listContacts)
+	huma.Register(s.api, created(op(http.MethodPost, path, "add-contact", tag, "Add a contact")), s.addContact)
+	huma.Register(s.api, op(http.MethodPatch, one, "change-contact", tag, "Change a contact, or what it wants to hear of"), s.changeContact)
+	huma.Register(s.api, op(http.MethodDelete, one, "delete-contact", tag, "Delete a contact"), s.deleteContact)
+}
+
+func contactView(c *account.Contact) api.Contact {
+	v := api.Contact{ID: c.ID, Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: append([]string{}, c.Lines...)}
+	for kind, wish := range c.Kinds {
+		if v.Kinds == nil {
+			v.Kinds = map[string]string{}
+		}
+		v.Kinds[kind] = string(wish)
+	}
+	return v
+}
+
+func (s *Server) contactsOf(customer string) ([]account.Contact, error) {
+	c, ok := s.d.Book.Customer(customer)
+	if !ok {
+		return nil, missing("customer", customer)
+	}
+	return c.Contacts, nil
+}
+
+// contact is a copy of one.
+func (s *Server) contact(customer, id string) (account.Contact, error) {
+	all, err := s.contactsOf(customer)
+	if err != nil {
+		return account.Contact{}, err
+	}
+	i := slices.IndexFunc(all, func(c account.Contact) bool { return c.ID == id })
+	if i < 0 {
+		return account.Contact{}, missing("contact of "+customer, id)
+	}
+	return all[i].Clone(), nil
+}
+
+func (s *Server) listContacts(_ context.Context, in *customerID) (*answer[api.List[api.Contact]], error) {
+	all, err := s.contactsOf(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Contact, len(all))
+	for i := range all {
+		out[i] = contactView(&all[i])
+	}
+	return reply(api.List[api.Contact]{Items: out}, nil)
+}
+
+func (s *Server) addContact(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"40"`
+	Body api.NewContact
+},
+) (*answer[api.Contact], error) {
+	b := &in.Body
+	s.contacts.Lock()
+	defer s.contacts.Unlock()
+	all, err := s.contactsOf(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(all, func(c account.Contact) bool { return c.ID == b.ID }) {
+		return nil, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.ID+" exists already")
+	}
+	c := account.Contact{ID: b.ID, Name: b.Name, Mail: b.Mail, URL: b.URL, Lines: b.Lines}
+	if err := s.wishes(&c, b.Kinds); err != nil {
+		return nil, err
+	}
+	return s.putContact(ctx, in.ID, &c)
+}
+
+// wishes puts in what a contact wants to hear of; "inherit" takes its word on a kind back.
+func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
+	for kind, wish := range kinds {
+		if kind != "*" && !isNoticeKind(kind) {
+			return s.explain(invalid("kinds", kind, "a kind of notice, or * for all others; GET /v1/notices/kinds lists them"))
+		}
+		if isInherit(wish) {
+			delete(c.Kinds, kind)
+			continue
+		}
+		if c.Kinds == nil {
+			c.Kinds = map[string]account.Wish{}
+		}
+		c.Kinds[kind] = account.Wish(wish)
+	}
+	return nil
+}
+
+func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact) (*answer[api.Contact], error) {
+	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
+		return nil, s.about(err, "customer", customer)
+	}
+	return reply(contactView(c), nil)
+}
+
+func (s *Server) changeContact(ctx context.Context, in *struct {
+	ID      string `path:"id" maxLength:"40"`
+	Contact string `path:"contact" maxLength:"40"`
+	Body    api.PatchContact
+},
+) (*answer[api.Contact], error) {
+	b := &in.Body
+	s.contacts.Lock()
+	defer s.contacts.Unlock()
+	c, err := s.contact(in.ID, in.Contact)
+	if err != nil {
+		return nil, err
+	}
+	if b.Name != nil {
+		c.Name = *b.Name
+	}
+	switch {
+	case b.Mail != nil && b.URL != nil:
+		c.Mail, c.URL = *b.Mail, *b.URL
+	case b.Mail != nil:
+		c.Mail, c.URL = *b.Mail, ""
+	case b.URL != nil:
+		c.Mail, c.URL = "", *b.URL
+	}
+	if b.Lines != nil {
+		c.Lines = *b.Lines
+	}
+	if err := s.wishes(&c, b.Kinds); err != nil {
+		return nil, err
+	}
+	return s.putContact(ctx, in.ID, &c)
+}
+
+func (s *Server) deleteContact(ctx context.Context, in *contactID) (*struct{}, error) {
+	if _, err := s.contact(in.ID, in.Contact); err != nil {
+		return nil, err
+	}
+	if err := s.d.Book.DeleteContact(ctx, by(ctx), in.ID, in.Contact); err != nil {
+		return nil, s.about(err, "contact of "+in.ID, in.Contact)
+	}
+	return nil, nil
+}

@@ -1,0 +1,108 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/detect"
+	"ringfence/core/money"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/watch"
+)
+
+func (s *Server) deviceRoutes() {
+	const one, tag = "/v1/lines/{id}", "lines"
+	huma.Register(s.api, op(http.MethodGet, one+"/devices", "list-devices", tag, "List where and with what a line's login was used"), s.listDevices)
+	huma.Register(s.api, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Say whose a device is"), s.judgeDevice)
+	huma.Register(s.api, op(http.MethodGet, one+"/usage", "get-line-usage", tag, "Show a line's un-billed usage"), s.lineUsage)
+	huma.Register(s.api, op(http.MethodGet, "/v1/customers/{id}/usage", "get-customer-usage", "customers", "Show a customer's un-billed usage"), s.customerUsage)
+}
+
+// devicesOf lists all of a line; there are a few dozen at most.
+func (s *Server) devicesOf(line string) (api.List[api.Device], error) {
+	out := api.List[api.Device]{Items: []api.Device{}}
+	if s.d.Devices == nil {
+		return out, unavailable("the list of devices")
+	}
+	if _, ok := s.d.Book.Line(line); !ok {
+		return out, missing("line", line)
+	}
+	for _, d := range s.d.Devices.Of(line) {
+		out.Items = append(out.Items, api.Device{
+			Place: d.Place, Family: d.Family, Address: d.Address, Agent: d.Agent, Country: d.Country, ASN: d.ASN, Network: d.Network,
+			Hosting: detect.Hosting(uint32(d.ASN), d.Network), First: d.First, Last: d.Last, Days: d.Count, Verdict: d.Verdict,
+		})
+	}
+	return out, nil
+}
+
+func (s *Server) listDevices(_ context.Context, in *lineID) (*answer[api.List[api.Device]], error) {
+	return reply(s.devicesOf(in.ID))
+}
+
+func (s *Server) judgeDevice(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"64"`
+	Body api.Verdict
+},
+) (*answer[api.List[api.Device]], error) {
+	if _, err := s.devicesOf(in.ID); err != nil {
+		return nil, err
+	}
+	b := &in.Body
+	verdict := b.Verdict
+	if verdict == "none" {
+		verdict = ""
+	}
+	if err := s.d.Devices.SetVerdict(ctx, in.ID, b.Place, b.Family, verdict, by(ctx)); err != nil {
+		return nil, s.about(err, "device of line "+in.ID+" at", b.Place)
+	}
+	return reply(s.devicesOf(in.ID))
+}
+
+func (s *Server) lineUsage(_ context.Context, in *lineID) (*answer[api.Usage], error) {
+	if _, ok := s.d.Book.Line(in.ID); !ok {
+		return nil, missing("line", in.ID)
+	}
+	return s.usage("line/" + in.ID)
+}
+
+func (s *Server) customerUsage(_ context.Context, in *customerID) (*answer[api.Usage], error) {
+	if _, ok := s.d.Book.Customer(in.ID); !ok {
+		return nil, missing("customer", in.ID)
+	}
+	return s.usage("account/" + in.ID)
+}
+
+func (s *Server) usage(subject string) (*answer[api.Usage], error) {
+	w, err := s.watch()
+	if err != nil {
+		return nil, err
+	}
+	return reply(usageView(&w.Used(subject)[0]), nil)
+}
+
+func usageView(u *watch.Used) api.Usage {
+	total := u.Settled + u.Running
+	v := api.Usage{
+		Subject: u.Subject, Settled: int64(u.Settled), Running: int64(u.Running), Total: int64(total),
+		Level: int64(u.Level), Multiple: u.Multiple, Told: int64(u.Told), Text: api.Pounds(total) + " un-billed",
+	}
+	if u.Running > 0 {
+		v.Text += ", " + api.Pounds(u.Running) + " of it for calls in progress"
+	}
+	if u.Level <= 0 {
+		v.Text += "; warnings are off"
+		return v
+	}
+	// What is above the level already is told within moments: the next is the first multiple not told.
+	next := (u.Told/u.Level + 1) * u.Level
+	v.Next = int64(next)
+	if u.Multiple > 0 {
+		v.Text += fmt.Sprintf("; warned at %s", api.Pounds(u.Level*money.Micro(u.Multiple)))
+	}
+	v.Text += "; the next warning is at " + api.Pounds(next)
+	return v
+}

@@ -1,0 +1,81 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) lockoutRoutes() {
+	const path, tag = "/v1/lockouts", "bans"
+	huma.Register(s.api, op(http.MethodGet, path, "list-lockouts", tag, "List lock-outs in force, those that end last first"), s.listLockouts)
+	huma.Register(s.api, op(http.MethodPost, path+"/release", "release-lockout", tag, "End lock-outs of a line, an address, a network or an AS"), s.release)
+	huma.Register(s.api, op(http.MethodGet, "/v1/geo", "locate", tag, "Say where an address is, as far as the files know"), s.locate)
+}
+
+// lockouts are those in force on this node.
+func (s *Server) lockouts(now time.Time) []api.Lockout {
+	out := []api.Lockout{}
+	if s.d.Auth == nil {
+		return out
+	}
+	for _, l := range s.d.Auth.Locked(now) {
+		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: l.User, Line: l.Line, Level: l.Level, Failures: l.Failures}
+		if !l.Until.IsZero() {
+			v.Until = l.Until.Round(time.Second).UTC()
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// listLockouts pages by position: the list has no keys, and changes as time goes.
+func (s *Server) listLockouts(_ context.Context, in *struct {
+	After int `query:"after" minimum:"0" maximum:"10000000" doc:"leave out so many: next of the page before"`
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+},
+) (*answer[api.List[api.Lockout]], error) {
+	if s.d.Auth == nil {
+		return nil, unavailable("the list of lock-outs")
+	}
+	all := s.lockouts(time.Now())
+	all = all[min(in.After, len(all)):]
+	return reply(list(all, in.Limit, func(*api.Lockout) string { return strconv.Itoa(in.After + in.Limit) }), nil)
+}
+
+func (s *Server) release(ctx context.Context, in *struct{ Body api.Release }) (*answer[api.Released], error) {
+	if s.d.Auth == nil {
+		return nil, unavailable("releasing lock-outs")
+	}
+	what := in.Body.What
+	return reply(api.Released{What: what, Released: s.d.Auth.Release(what, by(ctx), time.Now())}, nil)
+}
+
+func (s *Server) locate(_ context.Context, in *struct {
+	Address string `query:"address" required:"true" maxLength:"64"`
+},
+) (*answer[api.Place], error) {
+	if s.d.Geo == nil {
+		return nil, unavailable("looking up addresses")
+	}
+	addr, err := parseAddr("address", in.Address)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(s.place(addr, true), nil)
+}
+
+func (s *Server) place(addr netip.Addr, files bool) api.Place {
+	p := api.Place{}
+	if s.d.Geo != nil {
+		p = s.d.Geo(addr, files)
+	}
+	p.Address = addr.String()
+	return p
+}

@@ -1,0 +1,189 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/detect"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/notify"
+)
+
+func (s *Server) noticeRoutes() {
+	const path, one, tag = "/v1/notices", "/v1/notices/{id}", "notices"
+	huma.Register(s.api, op(http.MethodGet, path, "list-notices", tag, "List notices, newest first"), s.listNotices)
+	huma.Register(s.api, op(http.MethodGet, one, "get-notice", tag, "Show a notice with its message, without the person's links"), s.getNotice)
+	huma.Register(s.api, op(http.MethodPost, one+"/resend", "resend-notice", tag, "Send a notice again"), s.resendNotice)
+	test := op(http.MethodPost, path+"/test", "test-notice", tag, "Send a test to a mail address or webhook")
+	test.DefaultStatus = http.StatusAccepted
+	huma.Register(s.api, test, s.testNotice)
+	huma.Register(s.api, op(http.MethodGet, path+"/kinds", "list-notice-kinds", tag, "List the kinds of notice"), s.noticeKinds)
+	huma.Register(s.api, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), s.previewNotice)
+	huma.Register(s.api, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), s.webhookKey)
+}
+
+func (s *Server) notices() (*notify.Notifier, error) {
+	return stage(s.d.Notices, "the list of notices")
+}
+
+func (s *Server) listNotices(ctx context.Context, in *struct {
+	Line     string `query:"line" maxLength:"64"`
+	Customer string `query:"customer" maxLength:"40"`
+	Kind     string `query:"kind" maxLength:"40"`
+	State    string `query:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off" doc:"of any delivery"`
+	Before   int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"999" default:"100"`
+},
+) (*answer[api.List[api.Notice]], error) {
+	n, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	if in.Kind != "" && !isNoticeKind(in.Kind) {
+		return nil, s.explain(invalid("kind", in.Kind, "a kind of notice; GET /v1/notices/kinds lists them"))
+	}
+	all, err := n.List(ctx, notify.Filter{
+		Line: in.Line, Account: in.Customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := make([]api.Notice, len(all))
+	for i := range all {
+		out[i] = noticeView(&all[i])
+	}
+	return reply(list(out, in.Limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), nil)
+}
+
+func isNoticeKind(kind string) bool {
+	return slices.ContainsFunc(notify.Kinds(), func(i notify.KindInfo) bool { return string(i.Kind) == kind })
+}
+
+func noticeView(v *notify.View) api.Notice {
+	out := api.Notice{
+		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: v.Line, Customer: v.Account, At: v.At, State: v.State, Deliveries: []api.Delivery{},
+	}
+	for _, d := range v.Deliveries {
+		out.Deliveries = append(out.Deliveries, api.Delivery{
+			Person: d.Person, Channel: d.Channel, Address: d.Address, State: d.State, Tries: d.Tries, Next: d.Next, Sent: d.Sent,
+			Error: d.Error, MessageID: d.MessageID,
+		})
+	}
+	return out
+}
+
+func (s *Server) getNotice(ctx context.Context, in *number) (*answer[api.NoticeDetail], error) {
+	n, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	return reply(s.notice(ctx, n, in.ID))
+}
+
+func (s *Server) notice(ctx context.Context, n *notify.Notifier, id int64) (api.NoticeDetail, error) {
+	x, err := n.Show(ctx, id)
+	if err != nil {
+		return api.NoticeDetail{}, s.about(err, "notice", strconv.FormatInt(id, 10))
+	}
+	return api.NoticeDetail{Notice: noticeView(&x.View), Subject: x.Subject, Text: x.Text, HTML: x.HTML}, nil
+}
+
+func (s *Server) resendNotice(ctx context.Context, in *struct {
+	ID   int64 `path:"id" minimum:"1"`
+	Body api.Resend
+},
+) (*answer[api.Notice], error) {
+	n, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	as, err := n.Resend(ctx, in.ID, in.Body.Person, by(ctx))
+	if errors.Is(err, notify.ErrNotFound) {
+		if _, gone := n.Show(ctx, in.ID); gone == nil {
+			return nil, newProblem(http.StatusNotFound, api.ReasonNotFound, "there is nobody of that name to send the notice to; add a contact to its customer, or leave the person out")
+		}
+	}
+	if err != nil {
+		return nil, s.about(err, "notice", strconv.FormatInt(in.ID, 10))
+	}
+	x, err := s.notice(ctx, n, as)
+	return reply(x.Notice, err)
+}
+
+func (s *Server) testNotice(ctx context.Context, in *struct{ Body api.NoticeTest }) (*answer[api.Notice], error) {
+	n, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	id, err := n.TestNotice(ctx, in.Body.To)
+	if errors.Is(err, notify.ErrAddress) {
+		return nil, s.explain(invalid("to", in.Body.To, "a mail address such as anna@example.com, or the https URL of a webhook"))
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	x, err := s.notice(ctx, n, id)
+	return reply(x.Notice, err)
+}
+
+// told says what the kinds tell that come of no finding.
+var told = map[notify.Kind]string{
+	notify.NewDevice:       "A line's login was used from a new place, or with a new phone.",
+	notify.LineLocked:      "A line was locked: only emergency calls go out.",
+	notify.PasswordChanged: "A line has a new password.",
+	notify.Digest:          "What happened since the last digest, in one message.",
+	notify.Test:            "A test of the way to a mail address or webhook.",
+}
+
+func (s *Server) noticeKinds(context.Context, *struct{}) (*answer[api.List[api.NoticeKind]], error) {
+	out := []api.NoticeKind{}
+	for _, k := range notify.Kinds() {
+		v := api.NoticeKind{
+			Kind: string(k.Kind), Title: k.Title, Text: told[k.Kind], Owner: k.Owner, Desk: k.Desk, Critical: k.Critical, Answers: k.Answers,
+		}
+		if f, ok := detect.ParseKind(v.Kind); ok && v.Text == "" {
+			first, _, more := strings.Cut(f.Meaning(), ". ")
+			if v.Text = first; more {
+				v.Text += "."
+			}
+		}
+		out = append(out, v)
+	}
+	return reply(api.List[api.NoticeKind]{Items: out}, nil)
+}
+
+func (s *Server) previewNotice(_ context.Context, in *struct {
+	Kind string `path:"kind" maxLength:"40"`
+},
+) (*answer[api.NoticePreview], error) {
+	n, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	mail, err := n.Preview(notify.Kind(in.Kind), notify.AsMail)
+	if err != nil {
+		return nil, s.about(err, "kind of notice", in.Kind)
+	}
+	hook, err := n.Preview(notify.Kind(in.Kind), notify.AsJSON)
+	if err != nil {
+		return nil, s.about(err, "kind of notice", in.Kind)
+	}
+	return reply(api.NoticePreview{Kind: in.Kind, Subject: mail.Subject, Text: mail.Text, HTML: mail.HTML, JSON: hook.JSON}, nil)
+}
+
+func (s *Server) webhookKey(context.Context, *struct{}) (*answer[api.WebhookKey], error) {
+	if s.d.HookKey == nil {
+		return nil, unavailable("the key of webhooks")
+	}
+	k, err := s.d.HookKey()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(k, nil)
+}
