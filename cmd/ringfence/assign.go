@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
 	for _, t := range texts {
 		if key == t {
 			a.texts[key] = value
-			return nil
+			return checkText(key, value)
 		}
 	}
 	if key == "nets" {
@@ -75,6 +76,16 @@ func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
 		return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
 	}
 	a.set = append(a.set, api.Change{Field: key, Value: value, Grant: g.Grant, Until: g.Until.Time})
+	return nil
+}
+
+var courtesies = []string{"both", "user-agent", "off", "inherit"}
+
+// checkText judges those texts that are one of a few words.
+func checkText(key, value string) error {
+	if key == "courtesy" && !slices.Contains(courtesies, value) {
+		return usagef("courtesy: found %.40q, want %s", value, strings.Join(courtesies, ", "))
+	}
 	return nil
 }
 

@@ -54,6 +54,12 @@ type commands struct {
 	Trunk    trunkCmd    `cmd:"" group:"book" help:"Trunks: ways out to carriers."`
 	Deck     deckCmd     `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 
+	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are shut out, by hand, by itself and by lists."`
+	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
+	Finding findingCmd `cmd:"" group:"guard" help:"What was noticed: guessing, stolen logins, usage over its level."`
+	Notice  noticeCmd  `cmd:"" group:"guard" help:"Messages to people: what was sent, what it looked like, once more."`
+	Geo     geoCmd     `cmd:"" group:"guard" help:"Say where an address is, as far as the files know."`
+
 	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling."`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
@@ -77,6 +83,7 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Running it"},
 			{Key: "book", Title: "Customers, lines and prices"},
+			{Key: "guard", Title: "Thieves, and who is told"},
 			{Key: "calls", Title: "Calls"},
 			{Key: "other", Title: "Other"},
 		}),
@@ -96,6 +103,7 @@ func groupExamples(root *kong.Node) {
 		if group.Detail != "" || group.Leaf() {
 			continue
 		}
+		groupExamples(group)
 		var lines []string
 		for _, c := range group.Children {
 			if _, rest, ok := strings.Cut(c.Detail, "Examples:\n\n  "); ok {

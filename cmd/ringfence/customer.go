@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,11 +12,13 @@ import (
 
 type customerCmd struct {
 	remote
-	Add    customerAdd    `cmd:"" help:"Add a customer."`
-	List   customerList   `cmd:"" help:"List customers."`
-	Show   customerShow   `cmd:"" help:"Show a customer with its settings and money."`
-	Set    customerSet    `cmd:"" help:"Change a customer or its settings."`
-	Remove customerRemove `cmd:"" help:"Remove a customer that has no lines."`
+	Add     customerAdd    `cmd:"" help:"Add a customer."`
+	List    customerList   `cmd:"" help:"List customers."`
+	Show    customerShow   `cmd:"" help:"Show a customer with its settings and money."`
+	Set     customerSet    `cmd:"" help:"Change a customer or its settings."`
+	Usage   customerUsage  `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
+	Contact contactCmd     `cmd:"" help:"Who of a customer gets notices, and which."`
+	Remove  customerRemove `cmd:"" help:"Remove a customer that has no lines."`
 }
 
 type customerAdd struct {
@@ -97,6 +100,8 @@ func (s *session) showCustomer(c *api.Customer) error {
 	t.Row("tariff", c.Tariff)
 	t.Row("zone", c.Zone)
 	t.Row("ip lock", netsText(c.Nets))
+	t.Row("courtesy", cmp.Or(c.Courtesy, "both")+courtesyMeans)
+	t.Row("contacts", "ringfence customer contact list "+c.ID)
 	t.Row("since", moment(c.Created))
 	if err := t.Write(s.out, 0); err != nil {
 		return err
@@ -109,22 +114,25 @@ func (s *session) showCustomer(c *api.Customer) error {
 
 type customerSet struct {
 	ID  string   `arg:"" help:"Customer." predict:"customer"`
-	Set []string `arg:"" name:"field=value" help:"name, zone, tariff, nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
+	Set []string `arg:"" name:"field=value" help:"name, zone, tariff, courtesy (both, user-agent or off), nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
 	grantFlags
 }
 
 func (customerSet) Help() string {
 	return examples(`ringfence customer set acme name="Acme Ltd" zone=Europe/Dublin`, "ringfence customer set acme account-month-cap=£100",
-		"ringfence customer set acme international-ceiling=50p --grant --until 2026-12-01", "ringfence customer set acme nets=none")
+		"ringfence customer set acme international-ceiling=50p --grant --until 2026-12-01", "ringfence customer set acme nets=none",
+		"ringfence customer set acme account-warning=£50 courtesy=user-agent")
 }
 
 // Run changes it.
 func (c *customerSet) Run(s *session) error {
-	a, err := parseAssignments(c.Set, []string{"name", "zone", "tariff"}, c.grantFlags)
+	a, err := parseAssignments(c.Set, []string{"name", "zone", "tariff", "courtesy"}, c.grantFlags)
 	if err != nil {
 		return err
 	}
-	in := api.PatchCustomer{Name: a.text("name"), Zone: a.text("zone"), Tariff: a.text("tariff"), Nets: a.nets, Set: a.set}
+	in := api.PatchCustomer{
+		Name: a.text("name"), Zone: a.text("zone"), Tariff: a.text("tariff"), Courtesy: a.text("courtesy"), Nets: a.nets, Set: a.set,
+	}
 	var out api.Customer
 	if err := s.do(http.MethodPatch, pathOf("customers", c.ID), in, &out); err != nil {
 		return err

@@ -19,6 +19,9 @@ type lineCmd struct {
 	Password linePassword `cmd:"" help:"Give a line a new password, generated unless asked for."`
 	Lock     lineLock     `cmd:"" help:"Close a line to all but emergency calls."`
 	Unlock   lineUnlock   `cmd:"" help:"Open a locked line."`
+	Devices  lineDevices  `cmd:"" help:"List where and with what the line's login was used."`
+	Device   lineDevice   `cmd:"" help:"Say whose a device is."`
+	Usage    lineUsage    `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
 	Request  lineRequest  `cmd:"" help:"Ask staff to loosen a setting, as the customer."`
 	Remove   lineRemove   `cmd:"" help:"Remove a line; its calls are cut."`
 }
@@ -92,6 +95,9 @@ func (c *lineList) Run(s *session) error {
 }
 
 func lockCell(l *api.Line) table.Cell {
+	if l.Honeypot {
+		return table.Cell{Text: "honeypot: any login to it is an attack", Style: table.Warn}
+	}
 	if !l.Locked {
 		return table.Cell{Text: "open", Style: table.Good}
 	}
@@ -128,6 +134,7 @@ func (s *session) showLine(l *api.LineDetail) error {
 	for _, n := range l.Nets {
 		t.Row("ip lock", netsText(n.Nets)+" ("+n.From+")")
 	}
+	t.Row("courtesy", l.Courtesy+courtesyMeans)
 	t.Row("since", moment(l.Created))
 	if err := t.Write(s.out, 0); err != nil {
 		return err
@@ -157,23 +164,29 @@ func (s *session) phones(phones []api.Phone) error {
 
 type lineSet struct {
 	ID  string   `arg:"" help:"Line." predict:"line"`
-	Set []string `arg:"" name:"field=value" help:"name, number, nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
+	Set []string `arg:"" name:"field=value" help:"name, number, courtesy (both, user-agent, off or inherit), honeypot (on or off), nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
 	grantFlags
 }
 
 func (lineSet) Help() string {
 	return examples("ringfence line set 2001 national-ceiling=10p", `ringfence line set 2001 nets="192.0.2.0/24, 2001:db8::/32"`,
 		"ringfence line set 2001 international-ceiling=£1 max-international=1 --grant --until 2026-12-01",
-		"ringfence line set 2001 national-ceiling=inherit nets=none", `ringfence line set 2001 name="Front desk" number="020 7946 0000"`)
+		"ringfence line set 2001 national-ceiling=inherit nets=none", `ringfence line set 2001 name="Front desk" number="020 7946 0000"`,
+		"ringfence line set 2001 courtesy=user-agent line-warning=£25", "ringfence line set trap honeypot=on")
 }
 
 // Run changes it.
 func (c *lineSet) Run(s *session) error {
-	a, err := parseAssignments(c.Set, []string{"name", "number"}, c.grantFlags)
+	a, err := parseAssignments(c.Set, []string{"name", "number", "courtesy", "honeypot"}, c.grantFlags)
 	if err != nil {
 		return err
 	}
-	in := api.PatchLine{Name: a.text("name"), Number: a.text("number"), Nets: a.nets, Set: a.set}
+	in := api.PatchLine{Name: a.text("name"), Number: a.text("number"), Courtesy: a.text("courtesy"), Nets: a.nets, Set: a.set}
+	if text := a.text("honeypot"); text != nil {
+		if in.Honeypot, err = parseYes(*text); err != nil {
+			return usagef("honeypot: found %.40q, want on or off", *text)
+		}
+	}
 	var out api.LineDetail
 	if err := s.do(http.MethodPatch, pathOf("lines", c.ID), in, &out); err != nil {
 		return err

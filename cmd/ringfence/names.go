@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"ringfence/cmd/ringfence/complete"
 	"ringfence/core/account"
+	"ringfence/core/detect"
 	"ringfence/edge/rest/api"
 )
 
@@ -25,6 +27,16 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 	case "setting":
 		last := words[len(words)-1]
 		if key, _, ok := strings.Cut(last, "="); ok {
+			switch key {
+			case "courtesy":
+				add("courtesy=both", "a new address or a new User-Agent")
+				add("courtesy=user-agent", "a new User-Agent only")
+				add("courtesy=off", "")
+			case "honeypot":
+				add("honeypot=on", "")
+				add("honeypot=off", "")
+				return out
+			}
 			add(key+"=inherit", "take the own word back")
 			return out
 		}
@@ -32,6 +44,15 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 			add(f.String()+"=", "default "+account.Format(f, account.Defaults().Values[f].N))
 		}
 		add("nets=", "addresses and networks, or none")
+		add("courtesy=", "of what new thing in logins the owner is told")
+		if len(words) > 0 && words[0] == "line" {
+			add("honeypot=", "nobody's: any login to it is an attack")
+		}
+		return out
+	case "finding-kind":
+		for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
+			add(k.String(), k.Title())
+		}
 		return out
 	case "trunk-field":
 		for _, f := range trunkFields {
@@ -45,7 +66,58 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 	quick := *s
 	quick.ctx = ctx
 	quick.namesOf(kind, add)
+	quick.namesOfGuard(kind, words, add)
 	return out
+}
+
+// namesOfGuard are names of what keeps thieves out and of who is told. words say of which line or customer.
+func (s *session) namesOfGuard(kind string, words []string, add func(word, help string)) {
+	limit := strconv.Itoa(namesMost)
+	switch kind {
+	case "ban":
+		each(s, pathOf("bans")+query("limit", limit), func(b *api.Ban) { add(b.Net, strings.TrimSpace(b.By+" "+b.Why)) })
+	case "ban-list":
+		each(s, pathOf("bans")+query("by", "feed", "limit", limit), func(b *api.Ban) {
+			if name, ok := strings.CutPrefix(b.By, "feed:import."); ok {
+				add(name, "")
+			}
+		})
+	case "feed":
+		each(s, pathOf("feeds"), func(f *api.Feed) { add(f.Name, f.From) })
+	case "lockout":
+		each(s, pathOf("lockouts")+query("limit", limit), func(l *api.Lockout) {
+			for _, word := range []string{l.Source, l.User} {
+				if word != "" {
+					add(word, l.Scope)
+				}
+			}
+		})
+	case "finding":
+		each(s, pathOf("findings")+query("limit", limit), func(f *api.Finding) { add(strconv.FormatInt(f.ID, 10), f.Title) })
+	case "notice":
+		each(s, pathOf("notices")+query("limit", limit), func(n *api.Notice) { add(strconv.FormatInt(n.ID, 10), n.Title) })
+	case "notice-kind":
+		each(s, pathOf("notices", "kinds"), func(k *api.NoticeKind) { add(k.Kind, k.Title) })
+	case "contact":
+		each(s, pathOf("customers", argument(words, "contact", 1), "contacts"), func(c *api.Contact) { add(c.ID, c.Mail+c.URL) })
+	case "place":
+		each(s, pathOf("lines", argument(words, "device", 0), "devices"), func(d *api.Device) { add(d.Place, d.Agent) })
+	}
+}
+
+// argument is the nth word without a dash after a command, "" if there is none.
+func argument(words []string, command string, n int) string {
+	i := slices.Index(words, command)
+	for _, w := range words[i+1:] {
+		if strings.HasPrefix(w, "-") {
+			continue
+		}
+		if n == 0 {
+			return w
+		}
+		n--
+	}
+	return ""
 }
 
 func (s *session) namesOf(kind string, add func(word, help string)) {

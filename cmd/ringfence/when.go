@@ -57,6 +57,35 @@ func parseOffset(text string, now time.Time) (time.Time, error) {
 	return now.Add(d), nil
 }
 
+// span is a length of time as people give it: "90m", "24h", "7d", "2w".
+type span struct{ time.Duration }
+
+// UnmarshalText is what kong calls.
+func (d *span) UnmarshalText(text []byte) error {
+	unit := time.Duration(0)
+	number := string(text)
+	if n, ok := strings.CutSuffix(number, "d"); ok {
+		number, unit = n, 24*time.Hour
+	} else if n, ok := strings.CutSuffix(number, "w"); ok {
+		number, unit = n, 7*24*time.Hour
+	}
+	bad := fmt.Errorf("%.40q is no length of time; want one such as \"90m\", \"24h\", \"7d\", \"2w\"", text)
+	if unit == 0 {
+		v, err := time.ParseDuration(number)
+		if err != nil || v < time.Second {
+			return bad
+		}
+		d.Duration = v
+		return nil
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > 5000 {
+		return bad
+	}
+	d.Duration = time.Duration(n) * unit
+	return nil
+}
+
 // param is the time for a query string, "" for none.
 func (w when) param() string {
 	if w.IsZero() {

@@ -55,7 +55,9 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	d.Auth, d.Devices = a, device.New(device.Options{Store: f.db})
 	d.Devices.Seen(device.Login{Line: "acme-1", Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
 	d.Geo = func(netip.Addr, bool) api.Place { return api.Place{Country: "GB", ASN: 64500} }
-	d.HookKey = func() (api.WebhookKey, error) { return api.WebhookKey{ID: "rf", PEM: "-----BEGIN PUBLIC KEY-----"}, nil }
+	d.HookKey = func() (api.WebhookKey, error) {
+		return api.WebhookKey{ID: "rf", PEM: "-----BEGIN PUBLIC KEY-----"}, nil
+	}
 	d.Feeds = func() []api.Feed { return []api.Feed{{Name: "apiban", From: "https://apiban.example"}} }
 	d.Refresh = func(_ context.Context, name string) error {
 		if name != "apiban" {

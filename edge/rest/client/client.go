@@ -72,7 +72,10 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // CSV marks a body of Do as a deck file rather than a value to encode.
 type CSV struct{ io.Reader }
 
-// Do sends in (nil: no body; CSV: a file; anything else: JSON) to path, such as "/v1/lines?customer=acme", and decodes the
+// Text marks a body of Do as a list in any form that the server tells apart itself.
+type Text struct{ io.Reader }
+
+// Do sends in (nil: no body; CSV, Text: a file; anything else: JSON) to path, such as "/v1/lines?customer=acme", and decodes the
 // answer into out (nil: ignored). A refusal is a *api.Problem; ErrUnreachable is wrapped when nobody answered.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	res, err := c.send(ctx, method, path, in, "application/json, application/problem+json")
@@ -141,6 +144,8 @@ func encode(in any) (io.Reader, string, error) {
 		return nil, "", nil
 	case CSV:
 		return v.Reader, "text/csv", nil
+	case Text:
+		return v.Reader, "text/plain", nil
 	}
 	b, err := json.Marshal(in)
 	return bytes.NewReader(b), "application/json", err
