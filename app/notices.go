@@ -153,13 +153,14 @@ func (a *App) openWeb() error {
 
 // othersCalls are the open calls of other nodes on the same store.
 func (a *App) othersCalls(ctx context.Context) ([]call.Open, error) {
-	if a.cfg.Store.Engine != "postgres" {
+	cfg := a.config() // a reload may be at it
+	if cfg.Store.Engine != "postgres" {
 		return nil, nil
 	}
 	all, err := a.money.OpenCalls(ctx, "")
 	others := all[:0]
 	for _, c := range all {
-		if c.Node != a.cfg.Node {
+		if c.Node != cfg.Node {
 			others = append(others, c)
 		}
 	}

@@ -120,7 +120,7 @@ func (a *App) openFeeds() error {
 
 // importFeed puts a feed's list in force. Entries that name no end hold for shield.feed-life from now.
 func (a *App) importFeed(ctx context.Context, name string, entries []netlist.Entry) (string, error) {
-	till := time.Now().Add(a.cfg.Shield.FeedLife.Duration)
+	till := time.Now().Add(a.config().Shield.FeedLife.Duration)
 	for i := range entries {
 		if entries[i].Until.IsZero() {
 			entries[i].Until = till
