@@ -34,7 +34,7 @@ const (
 // contact adds somebody who gets the customer's notices.
 func (s *server) contact(id, address string) {
 	s.t.Helper()
-	s.sql("UPDATE customer SET contacts = $1 WHERE id = 'acme'", fmt.Sprintf(`[{"id":%q,"name":"Anna","mail":%q}]`, id, address))
+	s.rest("POST", "/v1/customers/acme/contacts", fmt.Sprintf(`{"id":%q,"name":"Anna","mail":%q}`, id, address))
 }
 
 // receiver takes the provider's webhooks and checks their signatures.
@@ -174,7 +174,7 @@ func TestNoticesArrive(t *testing.T) {
 		_, _ = old.Register(t.Context(), 60)
 	}
 	s.line("2005")
-	s.sql("UPDATE line SET honeypot = 1 WHERE id = '2005'")
+	s.rest("PATCH", "/v1/lines/2005", `{"honeypot":true}`)
 	s.stranger("127.14.0.1").login("2005", "1234")
 	s.line("2006")
 	s.cli("line", "lock", "2006", "--why", "calls at night")

@@ -167,21 +167,37 @@ func (s *server) metric(name string) (value float64) {
 	return 0
 }
 
-func (s *server) page(path string) (int, string) {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
+func (s *server) page(path string) (int, string) { return s.ask(http.MethodGet, path, "") }
+
+// ask makes a request at the admin socket.
+func (s *server) ask(method, path, body string) (status int, text string) {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "ringfence.sock"))
 		},
 	}}
-	r, err := client.Get("http://localhost" + path)
+	q, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	must(s.t, err)
+	q.Header.Set("Content-Type", "application/json")
+	r, err := client.Do(q)
 	if err != nil {
 		return 0, ""
 	}
 	defer r.Body.Close()
-	text, _ := io.ReadAll(r.Body)
-	return r.StatusCode, string(text)
+	all, _ := io.ReadAll(r.Body)
+	return r.StatusCode, string(all)
+}
+
+// rest is ask for what must succeed.
+func (s *server) rest(method, path, body string) string {
+	s.t.Helper()
+	status, text := s.ask(method, path, body)
+	if status/100 != 2 {
+		s.t.Fatalf("%s %s: %d %s", method, path, status, text)
+	}
+	return text
 }
 
 func (s *server) logText() string {

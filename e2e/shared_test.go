@@ -10,6 +10,12 @@ import (
 	"ringfence/state/counters/valkey/valkeytest"
 )
 
+// ban shuts an address out by hand.
+func (s *server) ban(net, why string) {
+	s.t.Helper()
+	s.rest("POST", "/v1/bans", fmt.Sprintf(`{"net":%q,"why":%q}`, net, why))
+}
+
 // Two nodes on one Redis: a ban made on one and a lock-out earned on one hold on the other within two seconds. When Redis
 // dies both go on by themselves, and come together again when it is back.
 func TestTwoNodesShareBansAndLockouts(t *testing.T) {
@@ -38,14 +44,14 @@ func TestTwoNodesShareBansAndLockouts(t *testing.T) {
 	}
 	registers(t, two.at("127.20.0.1", "2001", password, "desk/1"))
 
-	one.banned("127.21.0.1")
+	one.ban("127.21.0.1", "seen elsewhere")
 	eventually(t, 2*time.Second, "a ban of the one holds at the other", shutOut(two, "127.21.0.1"))
 	guess(one, "127.22.0.1")
 	eventually(t, 2*time.Second, "a lock-out of the one holds at the other", refused(two, "127.22.0.1"))
 
 	r.Stop()
 	registers(t, two.at("127.20.0.1", "2001", password, "desk/1"))
-	one.banned("127.23.0.1")
+	one.ban("127.23.0.1", "seen meanwhile")
 	eventually(t, 2*time.Second, "a ban holds where it was made", shutOut(one, "127.23.0.1"))
 	guess(two, "127.24.0.1")
 	eventually(t, 2*time.Second, "so does a lock-out", refused(two, "127.24.0.1"))
@@ -55,7 +61,7 @@ func TestTwoNodesShareBansAndLockouts(t *testing.T) {
 
 	must(t, r.Start())
 	eventually(t, 15*time.Second, "the ban made meanwhile holds at the other", shutOut(two, "127.23.0.1"))
-	one.banned("127.25.0.1")
+	one.ban("127.25.0.1", "seen afterwards")
 	eventually(t, 5*time.Second, "bans are shared again", shutOut(two, "127.25.0.1"))
 	guess(one, "127.26.0.1")
 	eventually(t, 5*time.Second, "and lock-outs", refused(two, "127.26.0.1"))

@@ -55,17 +55,11 @@ func (s *server) plant(line, password string) {
 	must(s.t, err)
 	sealed, err := box.Seal(secret.LineOwner(line), secret.NewPassword(password))
 	must(s.t, err)
-	s.sql("UPDATE line SET sealed = $1 WHERE id = $2", sealed, line)
-}
-
-// sql stops the program, changes its database, and starts it again.
-func (s *server) sql(text string, args ...any) {
-	s.t.Helper()
 	s.signal(syscall.SIGTERM)
 	db, err := sql.Open("sqlite", filepath.Join(s.dir, "ringfence.db"))
 	must(s.t, err)
 	defer db.Close()
-	_, err = db.ExecContext(s.t.Context(), text, args...)
+	_, err = db.ExecContext(s.t.Context(), "UPDATE line SET sealed = $1 WHERE id = $2", sealed, line)
 	must(s.t, err)
 	must(s.t, db.Close())
 	s.run()
