@@ -111,6 +111,9 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 		return draft{}, false
 	}
 	d := n.drafted(f, Kind(kind.String()))
+	if d.account == "" && !d.info.Desk && len(n.o.Hooks) == 0 {
+		return draft{}, false // nobody's worry: the finding is in its list
+	}
 	if b.Key != "" {
 		d.key = store.Short("finding/" + b.Key)
 	}

@@ -324,3 +324,20 @@ func TestStormWaitsForADigest(t *testing.T) {
 		_ = w.db.Close()
 	})
 }
+
+// A lock-out that concerns no customer is in the list of findings; a notice to nobody would only fill the outbox.
+func TestNobodysWorryIsNoNotice(t *testing.T) {
+	for _, hooked := range []bool{false, true} {
+		w := newWorld(t, func(o *Options) {
+			o.Hooks = nil
+			if hooked {
+				o.Hooks = []Hook{{URL: "https://ops.example.net/hook"}}
+			}
+		})
+		w.fact("finding.raised", "", `{"key":"guessing/source/203.0.113.0/24","kind":"guessing","severity":"info","source":"203.0.113.9","text":"x"}`)
+		w.follow()
+		if n := len(w.notices(store.NoticeFilter{})); (n == 1) != hooked {
+			t.Errorf("with a webhook %v: %d notices", hooked, n)
+		}
+	}
+}
