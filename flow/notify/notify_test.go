@@ -334,7 +334,9 @@ func TestNobodysWorryIsNoNotice(t *testing.T) {
 				o.Hooks = []Hook{{URL: "https://ops.example.net/hook"}}
 			}
 		})
-		w.fact("finding.raised", "", `{"key":"guessing/source/203.0.113.0/24","kind":"guessing","severity":"info","source":"203.0.113.9","text":"x"}`)
+		f := store.Fact{At: time.Now().UTC(), Kind: "finding.raised", Body: []byte(`{"key":"guessing/source/203.0.113.0/24","kind":"guessing","severity":"info","source":"203.0.113.9","text":"x"}`)}
+		_, err := w.db.Advance(t.Context(), store.Step{Stage: "test", Facts: []store.Fact{f}})
+		w.must(err)
 		w.follow()
 		if n := len(w.notices(store.NoticeFilter{})); (n == 1) != hooked {
 			t.Errorf("with a webhook %v: %d notices", hooked, n)
