@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -26,8 +28,9 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready,
-			"exits": exits,
+			"ready":      ready,
+			"exits":      exits,
+			"eventually": eventually,
 		},
 	})
 }
@@ -45,6 +48,17 @@ func setup(env *testscript.Env) error {
 	env.Values[notifyKey] = socket
 	env.Setenv("NOTIFY_SOCKET", socket.LocalAddr().String())
 	env.Setenv("TZ", "UTC")
+	// A second configuration for scripts whose phones must know the port; found free a moment ago.
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("SIP", free.LocalAddr().String())
+	guarded := fmt.Sprintf("[sip]\nudp = ['%s']\ntcp = []\n[provider]\nzone = 'Europe/London'\n[shield]\nkernel = 'off'\nnever = ['192.0.2.250']\n"+
+		"feeds = ['local=%s']\n[notify]\ndesk = ['fraud@example.net']\n", free.LocalAddr(), filepath.Join(env.WorkDir, "feed.txt"))
+	if err := errors.Join(free.Close(), os.WriteFile(filepath.Join(env.WorkDir, "guarded.toml"), []byte(guarded), 0o600)); err != nil {
+		return err
+	}
 	const config = "[sip]\nudp = ['127.0.0.1:0']\ntcp = []\n[provider]\nzone = 'Europe/London'\n"
 	return os.WriteFile(filepath.Join(env.WorkDir, "ringfence.toml"), []byte(config), 0o600)
 }
@@ -81,4 +95,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// eventually runs a program again and again until its output matches, for what comes of the journal a moment later:
+// eventually PATTERN PROGRAM [ARG…].
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN PROGRAM [ARG…]")
+	}
+	wanted, err := regexp.Compile(args[0])
+	ts.Check(err)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if wanted.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s never matched %s; at last it said:\n%s", args[1:], args[0], ts.ReadFile("stdout"))
 }

@@ -54,3 +54,20 @@ func TestAssignments(t *testing.T) {
 		t.Errorf("nets=none: %+v, %v", a, err)
 	}
 }
+
+func TestSpan(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90m": 90 * time.Minute, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "2w": 14 * 24 * time.Hour, "1s": time.Second, "1h30m": 90 * time.Minute,
+	} {
+		var d span
+		if err := d.UnmarshalText([]byte(text)); err != nil || d.Duration != want {
+			t.Errorf("%s: %v, %v", text, d.Duration, err)
+		}
+	}
+	for _, text := range []string{"", "0", "7", "d", "-1d", "0d", "3x", "-5m", "1ns", "99999999999999999999d", "1.5d", "+2w2", "5001d"} {
+		var d span
+		if err := d.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken for %v", text, d.Duration)
+		}
+	}
+}

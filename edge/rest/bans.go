@@ -278,7 +278,7 @@ func (s *Server) takeList(ctx context.Context, bans *ban.List, out api.BanImport
 	if err != nil {
 		return out, s.explainBan(err)
 	}
-	s.log.Info("a list of bans was imported", "by", by(ctx), "list", out.Name, "result", got.String())
+	s.log.Info("an imported list of bans changed", "by", by(ctx), "list", out.Name, "result", got.String())
 	out.Held, out.Added, out.Removed, out.LeftOut, out.Sample, out.Text = got.Held, got.Added, got.Removed, got.LeftOut(), got.Sample, got.String()
 	return out, nil
 }

@@ -43,9 +43,9 @@ func TestNarrowScreenCutsFreeTextOnly(t *testing.T) {
 // A User-Agent is chosen by a stranger: it must not clear the fraud desk's screen or write on another line.
 func TestCellsCannotSteerTheTerminal(t *testing.T) {
 	x := table.New(table.Left("agent"), table.Left("next"))
-	x.Row("evil\x1b[2J\r\nfree\u202ecall\x9b\u009b", "ok")
+	x.Row("evil\x1b[2J\r\nfree\u202ecall\x9b\u009b\u2067\u061c\u2028\U000e0041", "ok")
 	got := render(x, 0, false)
-	if strings.ContainsAny(got, "\x1b\r\u009b\u202e") || !utf8.ValidString(got) || strings.Count(got, "\n") != 2 {
+	if strings.ContainsAny(got, "\x1b\r\u009b\u202e\u2067\u061c\u2028\U000e0041") || !utf8.ValidString(got) || strings.Count(got, "\n") != 2 {
 		t.Errorf("%q", got)
 	}
 }
