@@ -155,6 +155,11 @@ func TestNoticesArrive(t *testing.T) {
 		sections: table + p.config() + fmt.Sprintf("[web]\nlisten = %q\n[provider.help]\nmail = \"help@provider.test\"\nphone = \"020 7946 0000\"\nhours = \"at all times\"\n", pages),
 	}, c.Addr())
 	s.contact("anna", anna)
+	defer func() {
+		if t.Failed() {
+			t.Logf("journal: %s", s.cli("journal", "--limit", "0"))
+		}
+	}()
 
 	// A second phone at another place, on 2001. Its notice waits ten seconds for a graver one; the rest goes on meanwhile.
 	password := s.line("2001")

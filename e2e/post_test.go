@@ -245,6 +245,13 @@ func (p *post) all(to, subject string) (found []letter) {
 // one waits for a letter.
 func (p *post) one(to, subject string, within time.Duration) letter {
 	p.t.Helper()
+	defer func() {
+		if p.t.Failed() {
+			for _, l := range p.all(to, "") {
+				p.t.Logf("%s %s: %s", l.at.Format(time.TimeOnly), l.to, l.subject)
+			}
+		}
+	}()
 	eventually(p.t, within, fmt.Sprintf("a letter to %s about %q", to, subject), func() bool { return len(p.all(to, subject)) > 0 })
 	return p.all(to, subject)[0]
 }

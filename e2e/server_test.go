@@ -395,13 +395,19 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 // elapse lets real time pass: how long a call lasts is what is tested.
 func elapse(d time.Duration) { <-time.After(d) }
 
+// lastPort is where the search for ports goes on: below the ports that the kernel gives to sockets of their own choice, and
+// each one once, so that nobody takes one between this look and its use.
+var lastPort atomic.Uint32
+
 // freePort finds a loopback port that is free on UDP and TCP.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		at := l.Addr().(*net.TCPAddr).AddrPort()
+	for range 1000 {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(10_000+(lastPort.Add(1)+uint32(os.Getpid())*128)%10_000))
+		l, err := net.Listen("tcp", at.String())
+		if err != nil {
+			continue
+		}
 		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		l.Close()
 		if err == nil {
