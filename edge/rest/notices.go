@@ -38,7 +38,7 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 	Kind     string `query:"kind" maxLength:"40"`
 	State    string `query:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off" doc:"of any delivery"`
 	Before   int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"999" default:"100"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (*answer[api.List[api.Notice]], error) {
 	n, err := s.notices()
@@ -48,8 +48,9 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 	if in.Kind != "" && !isNoticeKind(in.Kind) {
 		return nil, s.explain(invalid("kind", in.Kind, "a kind of notice; GET /v1/notices/kinds lists them"))
 	}
+	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	all, err := n.List(ctx, notify.Filter{
-		Line: in.Line, Account: in.Customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: in.Limit + 1,
+		Line: in.Line, Account: in.Customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: limit + 1,
 	})
 	if err != nil {
 		return nil, s.explain(err)
@@ -58,7 +59,7 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 	for i := range all {
 		out[i] = noticeView(&all[i])
 	}
-	return reply(list(out, in.Limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), nil)
+	return reply(list(out, limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), nil)
 }
 
 func isNoticeKind(kind string) bool {

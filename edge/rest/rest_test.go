@@ -86,7 +86,7 @@ func manyCDRs(n int) []call.CDR {
 func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	live := rest.Live{Open: call.Open{
 		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: "acme-1", Account: "acme", Number: "+442079460001",
-		AnsweredAt: time.Now().Add(-90 * time.Second), Begun: time.Now().Add(-95 * time.Second), Held: 20_000, PaidFor: 2 * time.Minute,
+		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
 	}}
 	return rest.Deps{
@@ -94,7 +94,10 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
 			return f.decide(plan, line, to, from, at)
 		},
-		Calls: func() []rest.Live { return []rest.Live{live} },
+		Calls: func() []rest.Live { // answered 90 s ago whenever it is asked for
+			live.AnsweredAt, live.Begun = time.Now().Add(-90500*time.Millisecond), time.Now().Add(-95*time.Second)
+			return []rest.Live{live}
+		},
 		Cut: func(id call.ID, why policy.Reason, text string) bool {
 			f.cuts = append(f.cuts, fmt.Sprint(id, " ", why.Code(), " ", text))
 			return true

@@ -157,6 +157,7 @@ var night = []struct {
 	{"GET", "/v1/findings?open=true&line=acme-1", "", 200, `{"items":[]}`},
 
 	{"GET", "/v1/notices?state=kept", "", 200, `"person":"customer/acme/office","channel":"mail","address":"office@example.com","state":"kept"`},
+	{"GET", "/v1/notices?limit=1000", "", 200, `"id":1,`},
 	{"GET", "/v1/notices?kind=nope", "", 422, `/v1/notices/kinds`},
 	{"GET", "/v1/notices?state=lost", "", 422, `state`},
 	{"GET", "/v1/notices/1", "", 200, `"subject":"`},
