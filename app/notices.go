@@ -174,8 +174,6 @@ type about struct {
 	Family  string `json:"family"`
 }
 
-const byLink = "the answer to a notice"
-
 // answerMine remembers that a device is the owner's, so that nobody is asked about it again.
 func (a *App) answerMine(ctx context.Context, line string, data []byte) (string, error) {
 	var x about
@@ -185,7 +183,7 @@ func (a *App) answerMine(ctx context.Context, line string, data []byte) (string,
 	if x.Place == "" && x.Family == "" {
 		return "Thank you: it is noted. Nothing was changed.", nil
 	}
-	if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", byLink); err != nil && !errors.Is(err, book.ErrNotFound) {
+	if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 		return "", err
 	}
 	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
@@ -199,13 +197,13 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 		return "", err
 	}
 	before := a.callsOf(line)
-	if _, err := a.book.Lock(ctx, byLink, line, "its owner says that somebody else used its login", true); err != nil {
+	if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", true); err != nil {
 		return "", err
 	}
 	a.location.Drop(line)
 	done := []string{fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(before), "All phones of the line were logged out."}
 	if x.Place != "" || x.Family != "" {
-		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", byLink); err != nil && !errors.Is(err, book.ErrNotFound) {
+		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.log.Error("an answer could not be kept with the device", "line", line, "err", err)
 		}
 	}
@@ -242,7 +240,7 @@ func (a *App) answerOff(ctx context.Context, person string, kind notify.Kind) (s
 	if len(parts) != 3 || parts[0] != "customer" {
 		return "", fmt.Errorf("%s has no wishes that could be changed", person)
 	}
-	if err := a.book.SetWish(ctx, byLink, parts[1], parts[2], string(kind), account.WishOff); err != nil {
+	if err := a.book.SetWish(ctx, notify.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
 		return "", err
 	}
 	return "You get no more notices of this kind.", nil

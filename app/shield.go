@@ -12,6 +12,7 @@ import (
 	"ringfence/core/netlist"
 	"ringfence/edge/feed"
 	"ringfence/edge/kernel"
+	"ringfence/edge/rest"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
@@ -141,7 +142,7 @@ func (a *App) dropOldFeeds(ctx context.Context) error {
 	for _, e := range held {
 		for _, by := range strings.Fields(strings.ReplaceAll(e.By, ",", " ")) {
 			name, ok := strings.CutPrefix(by, "feed:")
-			if !ok || named[name] {
+			if !ok || named[name] || rest.IsImported(name) { // lists imported by hand stay
 				continue
 			}
 			named[name] = true

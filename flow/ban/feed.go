@@ -101,8 +101,11 @@ func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now
 			continue
 		}
 		until := e.Until
-		if until.IsZero() || until.Sub(now) > Longest {
+		if until.IsZero() {
 			until = now.Add(feedFor)
+		}
+		if until.Sub(now) > Longest {
+			until = now.Add(Longest)
 		}
 		if old, twice := wanted[p]; !twice || until.After(old.Until) {
 			wanted[p] = Entry{Net: p, Until: until, Made: now, By: byFeed + name, Why: netlist.Clean(e.Why)}

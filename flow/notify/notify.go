@@ -115,6 +115,9 @@ type LinkView struct {
 	Expired bool
 }
 
+// ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
+const ByAnswer = "the answer to a notice"
+
 // LinkPath is what stands between LinksURL and the token of a link.
 const LinkPath = "/answer/"
 

@@ -191,6 +191,9 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 		v.row(l.label, l.value(e[l.key], zone))
 	}
 	v.usage(e)
+	if v.By != "" && v.By != ByAnswer && !v.Desk {
+		v.By = "our staff" // whose name or machine is nobody's business outside
+	}
 	v.row("Done by", v.By)
 	v.row("Reason", v.Why)
 	if v.Desk {
