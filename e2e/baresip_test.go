@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -44,11 +43,10 @@ snd_path %s
 	must(t, os.WriteFile(filepath.Join(dir, "accounts"), []byte(fmt.Sprintf(
 		"<sip:%s@%s>;auth_user=%s;auth_pass=%s;regint=60;audio_codecs=PCMA\n", line, s.sip, line, password)), 0o600))
 	cmd := exec.Command("baresip", "-f", dir, "-v", "-e", command, "-t", fmt.Sprint(seconds))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = dir
 	kill := time.AfterFunc(time.Duration(seconds+15)*time.Second, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
-	out, err := cmd.CombinedOutput()
+	out, err := output(cmd)
 	if err != nil {
 		t.Fatalf("baresip: %v\n%s", err, out)
 	}

@@ -47,9 +47,9 @@ func (s *server) findings() (kinds []string) {
 // bans are the networks that are shut out, by the word of whoever.
 func (s *server) bans() (nets []string) {
 	s.t.Helper()
-	var list struct{ Items []struct{ Net string } }
-	decode(s.t, s.rest("GET", "/v1/bans", ""), &list)
-	for _, b := range list.Items {
+	var list []struct{ Net string }
+	decode(s.t, s.cli("ban", "list", "--limit", "0", "--json"), &list)
+	for _, b := range list {
 		nets = append(nets, b.Net)
 	}
 	return nets
@@ -58,11 +58,9 @@ func (s *server) bans() (nets []string) {
 // lockouts are those in force, as "scope source".
 func (s *server) lockouts() (all []string) {
 	s.t.Helper()
-	var list struct {
-		Items []struct{ Scope, Source string }
-	}
-	decode(s.t, s.rest("GET", "/v1/lockouts", ""), &list)
-	for _, l := range list.Items {
+	var list []struct{ Scope, Source string }
+	decode(s.t, s.cli("lockout", "list", "--limit", "0", "--json"), &list)
+	for _, l := range list {
 		all = append(all, l.Scope+" "+l.Source)
 	}
 	return all

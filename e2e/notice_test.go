@@ -34,7 +34,7 @@ const (
 // contact adds somebody who gets the customer's notices.
 func (s *server) contact(id, address string) {
 	s.t.Helper()
-	s.rest("POST", "/v1/customers/acme/contacts", fmt.Sprintf(`{"id":%q,"name":"Anna","mail":%q}`, id, address))
+	s.cli("customer", "contact", "add", "acme", id, "--name", "Anna", "--mail", address)
 }
 
 // receiver takes the provider's webhooks and checks their signatures.
@@ -179,7 +179,7 @@ func TestNoticesArrive(t *testing.T) {
 		_, _ = old.Register(t.Context(), 60)
 	}
 	s.line("2005")
-	s.rest("PATCH", "/v1/lines/2005", `{"honeypot":true}`)
+	s.cli("line", "set", "2005", "honeypot=on")
 	s.stranger("127.14.0.1").login("2005", "1234")
 	s.line("2006")
 	s.cli("line", "lock", "2006", "--why", "calls at night")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -71,6 +72,8 @@ type server struct {
 	cmd    *exec.Cmd
 	log    *os.File
 	gone   chan struct{} // closed when cmd has ended
+
+	stopped bool // it was told to end
 }
 
 // start runs a server with the tariff, one customer and a trunk to each carrier, in order.
@@ -123,15 +126,46 @@ func startWith(t *testing.T, o setup, carriers ...netip.AddrPort) *server {
 	return s
 }
 
+// launches are done by one goroutine that never leaves its thread.
+var launches = func() chan<- func() {
+	do := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range do {
+			f()
+		}
+	}()
+	return do
+}()
+
+// launch starts a program that dies with the tests, should they be killed. Linux means by that the thread which started it:
+// any other may end with whichever goroutine was tied to it last.
+func launch(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	launches <- func() { started <- cmd.Start() }
+	return <-started
+}
+
+// output is what a program prints that dies with the tests.
+func output(cmd *exec.Cmd) ([]byte, error) {
+	var all bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &all, &all
+	if err := launch(cmd); err != nil {
+		return nil, err
+	}
+	err := cmd.Wait()
+	return all.Bytes(), err
+}
+
 // run starts the program and waits until it says that it is ready.
 func (s *server) run() {
 	s.t.Helper()
 	s.cmd = exec.Command(program, "serve", "--config", s.config)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(s.t, s.cmd.Start())
+	must(s.t, launch(s.cmd))
 	gone, cmd := make(chan struct{}), s.cmd
-	s.gone = gone
+	s.gone, s.stopped = gone, false
 	go func() {
 		_ = cmd.Wait()
 		close(gone)
@@ -167,37 +201,21 @@ func (s *server) metric(name string) (value float64) {
 	return 0
 }
 
-func (s *server) page(path string) (int, string) { return s.ask(http.MethodGet, path, "") }
-
-// ask makes a request at the admin socket.
-func (s *server) ask(method, path, body string) (status int, text string) {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+func (s *server) page(path string) (int, string) {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "ringfence.sock"))
 		},
 	}}
-	q, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
-	must(s.t, err)
-	q.Header.Set("Content-Type", "application/json")
-	r, err := client.Do(q)
+	r, err := client.Get("http://localhost" + path)
 	if err != nil {
 		return 0, ""
 	}
 	defer r.Body.Close()
-	all, _ := io.ReadAll(r.Body)
-	return r.StatusCode, string(all)
-}
-
-// rest is ask for what must succeed.
-func (s *server) rest(method, path, body string) string {
-	s.t.Helper()
-	status, text := s.ask(method, path, body)
-	if status/100 != 2 {
-		s.t.Fatalf("%s %s: %d %s", method, path, status, text)
-	}
-	return text
+	text, _ := io.ReadAll(r.Body)
+	return r.StatusCode, string(text)
 }
 
 func (s *server) logText() string {
@@ -208,6 +226,7 @@ func (s *server) logText() string {
 // signal stops the program in the way named and waits for its end.
 func (s *server) signal(sig os.Signal) {
 	s.t.Helper()
+	s.stopped = true
 	must(s.t, s.cmd.Process.Signal(sig))
 	select {
 	case <-s.gone:
@@ -220,8 +239,15 @@ func (s *server) end() {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
 	}
-	_ = s.cmd.Process.Kill()
-	<-s.gone
+	select {
+	case <-s.gone:
+		if !s.stopped {
+			s.t.Error("the server ended by itself")
+		}
+	default:
+		_ = s.cmd.Process.Kill()
+		<-s.gone
+	}
 	text := s.logText()
 	if s.t.Failed() {
 		s.t.Logf("server log:\n%s", text)

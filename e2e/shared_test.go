@@ -13,7 +13,7 @@ import (
 // ban shuts an address out by hand.
 func (s *server) ban(net, why string) {
 	s.t.Helper()
-	s.rest("POST", "/v1/bans", fmt.Sprintf(`{"net":%q,"why":%q}`, net, why))
+	s.cli("ban", "add", net, "--why", why)
 }
 
 // Two nodes on one Redis: a ban made on one and a lock-out earned on one hold on the other within two seconds. When Redis

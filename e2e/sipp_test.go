@@ -72,8 +72,7 @@ func (s sipp) begin(t *testing.T) *running {
 	r.cmd = exec.CommandContext(ctx, "sipp", args...)
 	r.cmd.Dir = dir
 	r.cmd.Env = append(os.Environ(), "TERM=dumb")
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, r.cmd.Start())
+	must(t, launch(r.cmd))
 	go func() { r.ended <- r.cmd.Wait() }()
 	t.Cleanup(cancel)
 	return r

@@ -35,9 +35,8 @@ func (s *server) tool(name string, args ...string) string {
 	defer cancel()
 	args = append(args, "-x", "127.0.0.1", "-P", itoa(freePort(s.t).Port()), fmt.Sprintf("udp://%s", s.sip))
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Dir = s.t.TempDir()
-	out, err := cmd.CombinedOutput()
+	out, err := output(cmd)
 	if err != nil {
 		s.t.Fatalf("%s: %v\n%s", name, err, out)
 	}
