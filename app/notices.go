@@ -23,10 +23,14 @@ import (
 	"ringfence/flow/watch"
 )
 
+// pace is how often the journal is looked at: a call that passes a warning level is mailed about within three of these,
+// and a busy store is not asked more often than people can tell.
+const pace = time.Second
+
 // openNotices builds what follows the journal: watch, and notify with its ways out.
 func (a *App) openNotices(context.Context) error {
 	var err error
-	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Calls, Others: a.othersCalls, Log: a.log})
+	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Running, Others: a.othersCalls, Every: pace, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (a *App) openNotices(context.Context) error {
 		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: hooks(cfg.Notify.Webhooks), Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
-		Zone: zone, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff}, Log: a.log,
+		Zone: zone, Every: pace, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff}, Log: a.log,
 	})
 	if err != nil {
 		return err

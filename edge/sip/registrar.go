@@ -142,7 +142,7 @@ type cachedAnswer struct {
 
 // Bounds of the cache: repeats come within 32 s at most, nearly all within one.
 const (
-	cachedAnswers = 1024
+	cachedAnswers = 4096
 	answerLife    = 32 * time.Second
 )
 

@@ -236,5 +236,24 @@ func (g *Gate) Calls() []call.Open {
 	return all
 }
 
+// Running lists the answered calls of this node that may cost something, in no order.
+func (g *Gate) Running() []call.Open {
+	var all []call.Open
+	for i := range g.calls {
+		s := &g.calls[i]
+		s.mu.Lock()
+		for _, l := range s.m {
+			l.mu.Lock()
+			if l.call.State == call.Answered && len(l.holds) > 0 {
+				all = append(all, l.call)
+				all[len(all)-1].Snapshot = nil
+			}
+			l.mu.Unlock()
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
 // OpenCalls counts what is open on this node.
 func (g *Gate) OpenCalls() int { return int(g.open.Load()) }

@@ -350,6 +350,9 @@ func TestALockCutsItsCallsButNotTheEmergency(t *testing.T) {
 	help, _ := h.admit("2001", "999")
 	h.answer(paid)
 	h.answer(help)
+	if r := h.gate.Running(); len(r) != 1 || r[0].ID != paid.ID || r[0].Snapshot != nil {
+		t.Errorf("running and costing: %+v", r)
+	}
 	if n := h.gate.CutLine("2001", policy.CutLocked); n != 1 {
 		t.Fatalf("%d calls cut", n)
 	}
