@@ -33,6 +33,7 @@ func (s *Server) handler() http.Handler {
 		s.headers(w, r)
 		if !s.rate.take(s.from(r)) {
 			w.Header().Set("Retry-After", "60")
+			w.Header().Set("Connection", "close") // its place is for somebody else
 			s.write(w, r, http.StatusTooManyRequests, s.tooMany())
 			return
 		}

@@ -43,7 +43,7 @@ const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
 	answerTimeout  = 45 * time.Second
-	idleTimeout    = 30 * time.Second
+	idleTimeout    = 15 * time.Second
 )
 
 // Server serves the pages. Make it with New.
@@ -132,7 +132,7 @@ func (s *Server) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the answer pages: %w", err)
 	}
-	l = netutil.LimitListener(l, maxConnections)
+	l = netutil.LimitListener(limitAddresses(l, s.trusted), maxConnections)
 	if s.o.Cert == "" {
 		return l, nil
 	}
