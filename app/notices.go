@@ -14,6 +14,8 @@ import (
 	"ringfence/app/config"
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
 	"ringfence/core/secret"
 	rfmail "ringfence/edge/mail"
 	"ringfence/edge/web"
@@ -193,19 +195,31 @@ func (a *App) answerMine(ctx context.Context, line string, data []byte) (string,
 	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
 }
 
-// answerNotMine shuts the thief out: the line is locked and its calls cut, its phones must log in anew, and the address is
-// banned unless others use it rightly.
+// answerNotMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
+// by one that nobody knows, so that he can neither call nor be called, and the address is banned unless others use it
+// rightly. Phones that have the old password may still call emergency numbers.
 func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (string, error) {
 	var x about
 	if err := json.Unmarshal(data, &x); err != nil {
 		return "", err
 	}
-	before := a.callsOf(line)
-	if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", true); err != nil {
+	l, ok := a.book.Line(line)
+	if !ok {
+		return "There is no such line any more. Nothing was left to do.", nil
+	}
+	if !l.Locked() {
+		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", false); err != nil {
+			return "", err
+		}
+	}
+	ended := a.cutCallsOf(line)
+	if _, err := a.book.SetPassword(ctx, notify.ByAnswer, line, ""); err != nil {
 		return "", err
 	}
-	a.location.Drop(line)
-	done := []string{fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(before), "All phones of the line were logged out."}
+	done := []string{
+		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(ended),
+		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
+	}
 	if x.Place != "" || x.Family != "" {
 		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.log.Error("an answer could not be kept with the device", "line", line, "err", err)
@@ -218,10 +232,14 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
 }
 
-func (a *App) callsOf(line string) int {
+// cutCallsOf ends the calls that a line makes or has taken, but those to emergency numbers, and says how many.
+func (a *App) cutCallsOf(line string) int {
 	n := 0
 	for _, c := range a.gate.Calls() {
-		if c.Line == line {
+		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line {
+			continue
+		}
+		if a.gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, notify.ByAnswer) {
 			n++
 		}
 	}

@@ -135,7 +135,7 @@ func FormatKeys(keys []Key) []byte {
 type Box struct {
 	newest KeyID
 	aeads  map[KeyID]cipher.AEAD
-	root   [sha256.Size]byte // of the newest key, for Derive
+	root   [sha256.Size]byte // of the oldest key, for Derive
 }
 
 // NewBox makes a box of keys, oldest first: the last seals, all of them open.
@@ -154,13 +154,15 @@ func NewBox(keys []Key) (*Box, error) {
 		}
 		b.newest = k.ID()
 		b.aeads[b.newest] = aead
-		b.root = sha256.Sum256(append([]byte("ringfence derived keys\x00"), k.raw[:]...))
+		if i == 0 {
+			b.root = sha256.Sum256(append([]byte("ringfence derived keys\x00"), k.raw[:]...))
+		}
 	}
 	return b, nil
 }
 
-// Derive gives a key of 32 bytes for another purpose, the same wherever the newest key is the same (HKDF-Expand of RFC
-// 5869 with one block). The result is secret.
+// Derive gives a key of 32 bytes for another purpose (HKDF-Expand of RFC 5869 with one block). It comes of the oldest key,
+// so that adding one changes nothing that is out already: links in mails, keys that receivers know. The result is secret.
 func (b *Box) Derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, b.root[:])
 	mac.Write(append([]byte(purpose), 1))

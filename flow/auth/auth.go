@@ -48,7 +48,8 @@ type Result struct {
 	Line    string // set on Accept; on Refuse when the login itself was right
 	Reason  policy.Reason
 	Figures policy.Figures
-	// EmergencyOK: refused only for the address (IP lock): the password was right, and an emergency call may pass.
+	// EmergencyOK: refused only for the address (IP lock, lock-out), or for a password that the line had until lately: an
+	// emergency call may pass, and nothing else.
 	EmergencyOK bool
 	// Of an Accept: wrong tries for this line from this address within the last day, and whether the line was guessed at, or
 	// the address locked out, within it.
@@ -228,6 +229,9 @@ func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, 
 			r.Line, r.EmergencyOK = line.ID, true
 		}
 		return r
+	}
+	if t.former && fresh { // a forgotten phone may call for help, also after its line was shut to a thief
+		r.Line, r.EmergencyOK = line.ID, true
 	}
 	if a.o.Lockout.Off {
 		return r

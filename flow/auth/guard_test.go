@@ -495,3 +495,15 @@ func TestUnverifiedNoncesChangeNothing(t *testing.T) {
 		t.Errorf("%d entries, facts %v, bans %v", entries, s.facts, s.bans)
 	}
 }
+
+// S15: a phone that was forgotten when the password changed is refused like a wrong one, but may call for help.
+func TestForgottenPhoneMayCallForHelp(t *testing.T) {
+	s := newScene(t)
+	want := Result{Outcome: Refuse, Reason: policy.BadCredentials, Line: "2001", EmergencyOK: true}
+	if got := s.try(office, "2001", formerPass); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := s.try(office, "2001", wrongPass); got.EmergencyOK || got.Line != "" {
+		t.Errorf("a wrong password: %+v", got)
+	}
+}

@@ -18,8 +18,9 @@ import (
 const (
 	lockTable  = "lockout"
 	sharedKey  = "login/"
-	maxHits    = 4096 // in one round; the rest goes in the next
-	maxMarks   = 1024 // waiting
+	maxHits    = counters.MaxHits // in one batch
+	maxBatches = 16               // in one round; the rest goes in the next
+	maxMarks   = 1024             // waiting
 	shareEvery = time.Second
 	shareLimit = 3 * time.Second // of one round trip
 )
@@ -146,13 +147,19 @@ func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
 	if failed {
 		s.putBack(marks, drops)
 	}
-	hits, back := g.fresh()
-	if len(hits) > 0 {
+	for range maxBatches {
+		hits, back := g.fresh()
+		if len(hits) == 0 {
+			break
+		}
 		sums, err := c.Add(ctx, now, hits...)
 		for i := range min(len(sums), len(back)) {
 			back[i](int(sums[i]), a.nonces.seconds(now), now)
 		}
-		failed = failed || err != nil
+		if err != nil {
+			failed = true
+			break
+		}
 	}
 	if failed {
 		g.stats.unshared.Add(1)
