@@ -37,10 +37,10 @@ type told struct {
 }
 
 // follow takes the next batch of the journal: findings, usage and cursor in one transaction. n is how many facts it took.
-func (w *Watch) follow(ctx context.Context, now time.Time) (n int, err error) {
+func (w *Watch) follow(ctx context.Context, now time.Time) (n int, last time.Time, err error) {
 	facts, err := w.o.Store.Facts(ctx, store.FactFilter{After: w.at, Limit: batch})
 	if err != nil || len(facts) == 0 {
-		return 0, err
+		return 0, last, err
 	}
 	for left := facts; len(left) > 0; {
 		d := digest(left, now)
@@ -50,14 +50,14 @@ func (w *Watch) follow(ctx context.Context, now time.Time) (n int, err error) {
 			break
 		}
 		if !errors.Is(err, store.ErrMoved) {
-			return 0, err
+			return 0, last, err
 		}
 		// Another node was there first, or an earlier try of ours got through after all. What is written is only taken over.
 		if left, err = w.overtaken(ctx, left, now); err != nil {
-			return 0, err
+			return 0, last, err
 		}
 	}
-	return len(facts), nil
+	return len(facts), facts[len(facts)-1].At, nil
 }
 
 // overtaken folds in the facts up to the cursor as it is now and returns the rest.

@@ -19,7 +19,7 @@ func turnNow(t *testing.T, w *Watch, now time.Time) error {
 		must(t, w.load(t.Context()))
 	}
 	for {
-		n, err := w.follow(t.Context(), now)
+		n, _, err := w.follow(t.Context(), now)
 		must(t, err)
 		if n == 0 {
 			return w.levels(t.Context(), now)
@@ -151,7 +151,7 @@ func TestRestartsOnSQLite(t *testing.T) {
 		w := p.watch()
 		must(t, w.load(t.Context()))
 		if round < rounds-1 { // dies after the first batch
-			n, err := w.follow(t.Context(), begun)
+			n, _, err := w.follow(t.Context(), begun)
 			must(t, err)
 			if n != batch {
 				t.Fatal(n)

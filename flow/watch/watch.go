@@ -139,17 +139,22 @@ func (w *Watch) turn(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	n, err := w.follow(ctx, time.Now())
+	n, last, err := w.follow(ctx, time.Now())
 	if err != nil {
 		return false, err
 	}
 	more = n >= batch
-	if now := time.Now(); !more || now.Sub(w.levelsAt) >= w.o.Every {
+	// While an old journal is caught up with, usage is not yet what it is: levels told on the way would be a storm.
+	now := time.Now()
+	if !more || now.Sub(last) < behind && now.Sub(w.levelsAt) >= w.o.Every {
 		w.levelsAt = now
 		err = w.levels(ctx, now)
 	}
 	return more, err
 }
+
+// behind is how old the facts of a full batch may be for levels to be looked at before the rest is read.
+const behind = 10 * time.Second
 
 // load reads usage as it stands at the cursor: again when another node moved the cursor meanwhile.
 func (w *Watch) load(ctx context.Context) error {

@@ -309,6 +309,37 @@ func TestAnOldJournalIsCaughtUpWith(t *testing.T) {
 	})
 }
 
+// Levels are told of usage as it is, not of each step on the way through an old journal that takes its time.
+func TestCatchingUpTellsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, p *provider) {
+		then := time.Now().Add(-time.Hour)
+		var facts []store.Fact
+		for range 6000 {
+			facts = append(facts, settledFact("a-1", "acme", 10_000, then))
+		}
+		p.add(facts...)
+		w := p.watch()
+		w.o.Store = slowly{w.o.Store.(reader)}
+		stop := p.run(w)
+		wait(time.Minute)
+		stop()
+		p.wantLevels("account/acme/60.00 line/a-1/60.00")
+	})
+}
+
+type reader interface {
+	store.Stages
+	Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
+}
+
+// slowly is a store that takes longer for a batch than watch waits between looks.
+type slowly struct{ reader }
+
+func (s slowly) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
+	wait(2 * time.Second)
+	return s.reader.Facts(ctx, f)
+}
+
 // nexoss#289: a threshold passed in silence. Steps passed together are told as one, by the highest; each multiple once.
 func TestEachMultipleIsToldOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, p *provider) {
