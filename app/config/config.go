@@ -122,7 +122,7 @@ type Store struct {
 // Provider is who sells the calls: names, prices and the settings every customer starts with.
 type Provider struct {
 	// Name is the provider's name, as people are shown it.
-	Name string `toml:"name" reload:"live"`
+	Name string `toml:"name"`
 
 	// Zone is the time zone of days, months and price bands for customers who have none of their own ("Europe/London").
 	Zone string `toml:"zone"`
@@ -371,7 +371,8 @@ type Notify struct {
 
 // Mail is the server that notices are sent through.
 type Mail struct {
-	// Server is "host:port" of an SMTP server. Left out, mails are kept and shown (`ringfence notice show`), not sent.
+	// Server is "host:port" of an SMTP server. Left out, mails are kept and shown (`ringfence notice show`), not sent, and
+	// of this section only from may be set.
 	Server string `toml:"server"`
 
 	// TLS is "starttls" (port 587), "tls" (port 465), or "none", which is allowed on loopback only.
@@ -407,15 +408,16 @@ type Web struct {
 	// Listen is the "address:port" of these pages. Left out, there are none, and notices carry no links.
 	Listen netip.AddrPort `toml:"listen"`
 
-	// URL is how people reach them from outside: "https://calls.example.net". Left out, it is made from listen.
+	// URL is how people reach them from outside: "https://calls.example.net". Left out, it is made from listen; it must be
+	// set where listen does not say it: with a proxy, and on 0.0.0.0 or [::].
 	URL string `toml:"url"`
 
-	// TLSCert is the certificate chain (PEM). The file is read again on reload. Without it the pages are plain HTTP: put a
-	// proxy with TLS in front.
-	TLSCert string `toml:"tls-cert"`
+	// TLSCert is the certificate chain (PEM). The file is read again on reload. Without it the pages are plain HTTP, on a
+	// loopback address only, unless proxy is set: put a proxy with TLS in front.
+	TLSCert string `toml:"tls-cert" reload:"live"`
 
 	// TLSKey is the private key (PEM) of tls-cert.
-	TLSKey string `toml:"tls-key"`
+	TLSKey string `toml:"tls-key" reload:"live"`
 
 	// Proxy is the address or network of the proxy in front, whose X-Forwarded-For is believed. Left out, none is.
 	Proxy string `toml:"proxy"`

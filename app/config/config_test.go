@@ -136,6 +136,12 @@ func TestRefusals(t *testing.T) {
 		{"[mail]\nserver = '127.0.0.1:25'\nfrom = 'a@b.net'\nuser = 'u'", "r.toml:4: mail.user"},
 		{"[web]\nurl = 'calls.example.net'", "r.toml:2: web.url: found"},
 		{"[web]\ntls-cert = 'c.pem'", "web.tls-key: found \"\", want both"},
+		{"[web]\nlisten = '0.0.0.0:8443'\nurl = 'https://a.example'", "r.toml:2: web.listen: the answer pages on 0.0.0.0:8443 need a certificate (web.tls-cert), or a trusted proxy in front (web.proxy)"},
+		{"[web]\nlisten = '[::]:8443'\ntls-cert = 'c'\ntls-key = 'k'", "web.url: found \"\", want how people reach the answer pages"},
+		{"[web]\nlisten = '127.0.0.1:8443'\nproxy = '127.0.0.1'", "web.url: found \"\", want how people reach the answer pages"},
+		{"[mail]\nuser = 'u'", "r.toml:2: mail.user: set, but mail.server is not"},
+		{"[mail]\npassword-file = 'p'", "r.toml:2: mail.password-file: set, but mail.server is not"},
+		{"[mail]\ndkim-selector = 's'", "r.toml:2: mail.dkim-selector: set, but mail.server is not"},
 		{"[provider.help]\nmail = 'nobody'", "r.toml:2: provider.help.mail: found"},
 		{"node = 'a b'", "r.toml:1: node: found"},
 		{"= 3", "r.toml:1: "},
@@ -145,6 +151,32 @@ func TestRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
 		}
+	}
+}
+
+// Answer pages that serve opens, and links that lead to them.
+func TestAnswerPages(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "",
+		"listen = '127.0.0.1:8443'": "http://127.0.0.1:8443",
+		"listen = '192.0.2.1:8443'\ntls-cert = 'c'\ntls-key = 'k'":                          "https://192.0.2.1:8443",
+		"listen = '0.0.0.0:8443'\ntls-cert = 'c'\ntls-key = 'k'\nurl = 'https://a.example'": "https://a.example",
+		"listen = '0.0.0.0:8080'\nproxy = '192.0.2.7'\nurl = 'https://a.example'":           "https://a.example",
+	} {
+		c, err := config.Parse([]byte("[web]\n"+text), "r.toml")
+		if err != nil || c.LinksURL() != want {
+			t.Errorf("%q: links to %q, want %q; %v", text, c.LinksURL(), want, err)
+		}
+	}
+}
+
+// What is read once, at the start, must not be said to change at once.
+func TestReloadNamesWhatIsReadAtTheStart(t *testing.T) {
+	old, next := config.Default(), config.Default()
+	next.Provider.Name = "Another"
+	got, applied, restart := config.Reload(old, next)
+	if got.Provider.Name != old.Provider.Name || len(applied) != 0 || len(restart) != 1 {
+		t.Errorf("applied %+v, restart %+v", applied, restart)
 	}
 }
 

@@ -63,7 +63,7 @@ func schemeOf(text string, allowed ...string) bool {
 
 // notices judges who is told what, and how.
 func (v *validator) notices() {
-	n, m, w, h := &v.c.Notify, &v.c.Mail, &v.c.Web, &v.c.Provider.Help
+	n, m, h := &v.c.Notify, &v.c.Mail, &v.c.Provider.Help
 	for _, a := range n.Desk {
 		if !isMail(a) {
 			v.bad("notify.desk", a, `mail addresses ("fraud@example.net")`)
@@ -79,6 +79,8 @@ func (v *validator) notices() {
 	}
 	if m.Server != "" {
 		v.mail()
+	} else {
+		v.noMail()
 	}
 	if h.Mail != "" && !isMail(h.Mail) {
 		v.bad("provider.help.mail", h.Mail, `a mail address ("help@example.net")`)
@@ -86,6 +88,12 @@ func (v *validator) notices() {
 	if h.Page != "" && !schemeOf(h.Page, "https", "http") {
 		v.bad("provider.help.page", h.Page, `"https://…"`)
 	}
+	v.web()
+}
+
+// web judges the answer pages: no link may cross a network in the clear, and links must lead somewhere.
+func (v *validator) web() {
+	w := &v.c.Web
 	if w.URL != "" && (!schemeOf(w.URL, "https", "http") || strings.HasSuffix(w.URL, "/")) {
 		v.bad("web.url", w.URL, `"https://calls.example.net", without a slash at its end`)
 	}
@@ -94,6 +102,34 @@ func (v *validator) notices() {
 	}
 	if _, err := account.ParseNets(w.Proxy); err != nil {
 		v.bad("web.proxy", w.Proxy, `an address or network ("127.0.0.1")`)
+	}
+	at := w.Listen.Addr()
+	if !w.Listen.IsValid() {
+		return
+	}
+	if w.TLSCert == "" && w.Proxy == "" && !at.IsLoopback() {
+		v.faults = append(v.faults, Fault{Key: "web.listen", Problem: "the answer pages on " + w.Listen.String() +
+			" need a certificate (web.tls-cert), or a trusted proxy in front (web.proxy); without one only a loopback address is possible"})
+	}
+	if w.URL == "" && (w.Proxy != "" || at.IsUnspecified()) {
+		v.bad("web.url", w.URL, `how people reach the answer pages ("https://calls.example.net"): web.listen (`+w.Listen.String()+`) does not say it`)
+	}
+}
+
+// noMail names what is said of a server that is not.
+func (v *validator) noMail() {
+	m := &v.c.Mail
+	for _, f := range []struct{ key, value string }{
+		{"ca-file", m.CAFile},
+		{"user", m.User},
+		{"password-file", m.PasswordFile},
+		{"dkim-domain", m.DKIMDomain},
+		{"dkim-selector", m.DKIMSelector},
+		{"dkim-key", m.DKIMKey},
+	} {
+		if f.value != "" {
+			v.faults = append(v.faults, Fault{Key: "mail." + f.key, Problem: "set, but mail.server is not: no mail is sent without it"})
+		}
 	}
 }
 

@@ -223,6 +223,9 @@ func TestCertificateIsReloaded(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("rubbish"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.UseCertificate("", ""); err == nil {
+		t.Error("TLS ends without a restart")
+	}
 	if err := f.ReloadCertificate(); err == nil || get(second) != nil {
 		t.Errorf("a broken file took the good certificate away: %v", err)
 	}

@@ -144,11 +144,18 @@ func (s *Server) listen() (net.Listener, error) {
 }
 
 // ReloadCertificate reads the certificate again, for connections from now on. On an error the old one stays.
-func (s *Server) ReloadCertificate() error {
-	if s.o.Cert == "" {
+func (s *Server) ReloadCertificate() error { return s.UseCertificate(s.o.Cert, s.o.Key) }
+
+// UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays; from
+// plain HTTP to TLS, or back, only a restart leads.
+func (s *Server) UseCertificate(cert, key string) error {
+	if (cert == "") != (s.o.Cert == "") {
+		return errors.New("the certificate of the answer pages: to begin or end TLS needs a restart")
+	}
+	if cert == "" {
 		return nil
 	}
-	c, err := tls.LoadX509KeyPair(s.o.Cert, s.o.Key)
+	c, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return fmt.Errorf("the certificate of the answer pages: %w", err)
 	}

@@ -536,6 +536,17 @@ func TestOverTLS(t *testing.T) {
 	if w := get(); !w.TLS.PeerCertificates[0].Equal(second) {
 		t.Error("the good certificate is gone after a bad reload")
 	}
+	elsewhere := t.TempDir()
+	third := certificate(t, elsewhere, "third.test")
+	if err := s.UseCertificate(filepath.Join(elsewhere, "cert.pem"), filepath.Join(elsewhere, "key.pem")); err != nil {
+		t.Error(err)
+	}
+	if err := s.UseCertificate("", ""); err == nil {
+		t.Error("TLS ends without a restart")
+	}
+	if w := get(); !w.TLS.PeerCertificates[0].Equal(third) {
+		t.Error("not the certificate of the other files")
+	}
 	if err := s.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
