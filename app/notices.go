@@ -207,12 +207,13 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
+	ended := a.cutCallsOf(line)
 	if !l.Locked() {
-		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", false); err != nil {
+		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", true); err != nil {
 			return "", err
 		}
 	}
-	ended := a.cutCallsOf(line)
+	ended += a.cutCallsOf(line) // what began meanwhile
 	if _, err := a.book.SetPassword(ctx, notify.ByAnswer, line, ""); err != nil {
 		return "", err
 	}

@@ -293,7 +293,7 @@ func scanner(agent, from, to, sdp []byte) bool {
 func (a *App) startShield() {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run}
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers}
 	for _, task := range tasks {
 		go func() { task(run); done <- struct{}{} }()
 	}

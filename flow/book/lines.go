@@ -159,7 +159,11 @@ func (b *Book) Lock(ctx context.Context, by, id, why string, cut bool) (*Line, e
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
 		a.Locked, a.LockWhy = true, why
-		f := fact(now, by, "line.locked", id, a.Customer, before, lineFacts(a))
+		after := lineFacts(a)
+		if cut {
+			after["cut"] = raw(true) // for other nodes, which have calls of the line too
+		}
+		f := fact(now, by, "line.locked", id, a.Customer, before, after)
 		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: cut}, nil
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -87,7 +88,29 @@ func (b *Book) republish(a account.Line) error {
 	if there && was.digits != l.digits {
 		b.numbers.dropOf(was)
 	}
+	b.tellReread(was, l)
 	return nil
+}
+
+// tellReread tells what another node changed of a line. A password that is sealed anew may be the same one: the journal
+// says whether it was changed.
+func (b *Book) tellReread(was, l *Line) {
+	c := Change{Line: l.id, Customer: l.cust.id}
+	tell := func(k ChangeKind, so bool) {
+		if c.Kind = k; so {
+			b.tell(c)
+		}
+	}
+	if was == nil {
+		tell(LineAdded, true)
+		return
+	}
+	tell(NetsChanged, !slices.Equal(was.Settings().Nets, l.Settings().Nets))
+	tell(LineUnlocked, was.locked && !l.locked)
+	if !was.locked && l.locked {
+		c.Why = l.why
+		tell(LineLocked, true)
+	}
 }
 
 // dropMissing takes out what is not stored any more.

@@ -165,14 +165,23 @@ func (l *Location) Inside(net netip.Prefix, now time.Time) (addr netip.Addr, lin
 }
 
 // Drop unregisters all phones of a line: it was removed or its password changed.
-func (l *Location) Drop(line string) {
+func (l *Location) Drop(line string) { l.DropBefore(line, time.Now().Add(maxExpires)) }
+
+// DropBefore unregisters the phones of a line that came before an instant: those that came since know the new password.
+func (l *Location) DropBefore(line string, t time.Time) {
+	at := t.Sub(l.begun)
 	s := l.shard(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var stay []binding
 	for _, b := range s.lines[line] {
+		if b.since >= at {
+			stay = append(stay, b)
+			continue
+		}
 		s.note(l, line, time.Now(), change{kind: removed, why: "dropped", now: b})
 	}
-	s.put(l, line, nil)
+	s.put(l, line, stay)
 }
 
 // Len is the number of bindings, those that ended within the last second perhaps included.

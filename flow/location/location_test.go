@@ -514,3 +514,21 @@ func TestWhoIsRegisteredInsideANetwork(t *testing.T) {
 		t.Error("found after its end")
 	}
 }
+
+func TestPhonesThatCameSinceStay(t *testing.T) {
+	l, now := New(Options{}), time.Now()
+	for i, at := range []time.Time{now.Add(-time.Minute), now.Add(time.Second)} {
+		u := Update{Contacts: []Contact{{URI: fmt.Sprintf("sip:%d@x", i), Expires: time.Hour}}, CallID: fmt.Sprint(i), CSeq: 1, Received: netip.MustParseAddrPort("192.0.2.7:5060"), Transport: "udp", Now: at}
+		if _, err := l.Update("1001", u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.DropBefore("1001", now)
+	if left := l.Lookup("1001", now.Add(2*time.Second)); len(left) != 1 || left[0].Contact != "sip:1@x" {
+		t.Errorf("%+v", left)
+	}
+	l.Drop("1001")
+	if left := l.Lookup("1001", now.Add(2*time.Second)); len(left) != 0 || l.Len() != 0 {
+		t.Errorf("%+v", left)
+	}
+}

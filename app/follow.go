@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"ringfence/core/policy"
+	"ringfence/flow/watch"
+	"ringfence/state/store"
+)
+
+// followEvery is how soon a node hears of what another changed in the book.
+const followEvery = time.Second
+
+// bookFacts begin the kinds of fact that the book writes.
+var bookFacts = []string{"customer.", "contact.", "line.", "setting.", "password.", "trunk.", "request.", "deck."}
+
+// followOthers reads the book again when the journal says that it was changed, by whatever node: several nodes share a
+// PostgreSQL. A change of our own is read again too, which does no harm. It returns when ctx ends.
+func (a *App) followOthers(ctx context.Context) {
+	if a.config().Store.Engine != "postgres" {
+		<-ctx.Done()
+		return
+	}
+	at, started := int64(0), false
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		var err error
+		if !started {
+			at, err = a.store.Cursor(ctx, watch.Stage) // about the end: what is read twice does no harm
+			started = err == nil
+		} else {
+			at, err = a.followBook(ctx, at)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("what other nodes changed could not be read; it is tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// followBook looks at the facts after a point and returns how far it came. On an error all of them are looked at again.
+func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
+	changed, upTo := false, at
+	var cut []string
+	var relog []store.Fact
+	for {
+		facts, err := a.store.Facts(ctx, store.FactFilter{After: upTo, Limit: 1000})
+		if err != nil {
+			return at, err
+		}
+		for i := range facts {
+			changed = changed || isBookFact(facts[i].Kind)
+			if cutsCalls(&facts[i]) {
+				cut = append(cut, facts[i].Line)
+			}
+			if facts[i].Kind == "password.changed" {
+				relog = append(relog, facts[i])
+			}
+			upTo = facts[i].Seq
+		}
+		if len(facts) < 1000 {
+			break
+		}
+	}
+	if changed {
+		if err := a.book.Reload(ctx); err != nil {
+			return at, err
+		}
+	}
+	for i := range relog {
+		a.location.DropBefore(relog[i].Line, relog[i].At)
+	}
+	for _, line := range cut {
+		if l, ok := a.book.Line(line); ok && l.Locked() {
+			a.gate.CutLine(line, policy.CutLocked)
+		}
+	}
+	return upTo, nil
+}
+
+func isBookFact(kind string) bool {
+	for _, prefix := range bookFacts {
+		if strings.HasPrefix(kind, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutsCalls says that a lock is to end the line's calls.
+func cutsCalls(f *store.Fact) bool {
+	var body struct {
+		After struct{ Cut bool }
+	}
+	return f.Kind == "line.locked" && json.Unmarshal(f.Body, &body) == nil && body.After.Cut
+}

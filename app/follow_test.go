@@ -1,0 +1,67 @@
+package app_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"testing"
+
+	"ringfence/app/config"
+	"ringfence/edge/phone"
+	"ringfence/edge/rest/api"
+	"ringfence/state/store/postgres/pgtest"
+)
+
+// Two nodes on one PostgreSQL: what one changes in the book holds on the other, and a lock ends calls on both.
+func TestNodesShareTheBook(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	key := make([]byte, 32)
+	for i := range key {
+		key[i] = byte(i * 7)
+	}
+	node := func(name string) *program {
+		cfg := demoConfig(t)
+		cfg.Node, cfg.Store.Engine, cfg.Store.DSN = name, "postgres", config.Secret(dsn)
+		cfg.Secret.Key = config.Secret(base64.StdEncoding.EncodeToString(key))
+		return start(t, cfg)
+	}
+	a := node("a")
+	b := node("b")
+	defer a.stop()
+	defer b.stop()
+	send := func(p *program, method, path string, in any) {
+		t.Helper()
+		must(t, p.api.Do(context.Background(), method, path, in, nil))
+	}
+	line := func(p *program, id string) (l api.LineDetail) {
+		p.get("/v1/lines/"+id, &l)
+		return l
+	}
+	// The password is in a's folder; the phone is b's.
+	ph, err := phone.Dial(t.Context(), phone.Account{Server: b.app.SIPAddr().String(), Transport: "udp", Line: "2001", Password: a.password("2001")})
+	must(t, err)
+	defer ph.Close()
+	up := call(t, ph, "02079460000")
+	send(a, "POST", "/v1/lines/2001/lock", map[string]any{"why": "stolen", "cut": true})
+	b.eventually("the other node knows of the lock", func() bool { return line(b, "2001").Locked })
+	b.eventually("the other node's call is cut", func() bool {
+		select {
+		case <-up.Done():
+			return true
+		default:
+			return false
+		}
+	})
+	send(b, "POST", "/v1/lines/2001/unlock", nil)
+	a.eventually("and of its end", func() bool { return !line(a, "2001").Locked })
+	for i, p := range []*program{a, b} {
+		send(p, "POST", "/v1/customers/plumber/contacts", map[string]any{"id": fmt.Sprintf("more-%d", i), "mail": fmt.Sprintf("m%d@plumber.example", i)})
+		for _, q := range []*program{a, b} {
+			q.eventually("both know the contact", func() bool {
+				var l api.List[api.Contact]
+				q.get("/v1/customers/plumber/contacts", &l)
+				return len(l.Items) == i+2
+			})
+		}
+	}
+}
