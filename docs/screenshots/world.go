@@ -79,7 +79,7 @@ func newWorld(ctx context.Context) (*world, error) {
 		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond,
 		Channels: map[string]notify.Send{notify.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
 		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
-			return "Line 2001 is locked: it can make no calls but to emergency numbers. The one call in progress was ended. All phones of the line were logged out. The address 203.0.113.9 is shut out for a day. Next: have a new password made for the line, put it into your own phones, and have the line opened again.", nil
+			return "Line 2001 is locked: it can make no calls but to emergency numbers. The one call in progress was ended. Its password works no more, and all its phones were logged out: no calls come in to them either. The address 203.0.113.9 is shut out for a day. Next: have a new password made for the line, put it into your own phones, and have the line opened again.", nil
 		}},
 	})
 	if err != nil {
