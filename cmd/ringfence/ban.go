@@ -71,11 +71,11 @@ type banAdd struct {
 	For   span   `help:"How long: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
 	Until when   `help:"Till when." placeholder:"WHEN" xor:"end"`
 	Why   string `required:"" help:"Reason, for whoever asks later." placeholder:"TEXT"`
-	Force bool   `help:"Also if a customer or carrier is in there."`
+	Force bool   `help:"Also if a customer, a carrier or this machine is in there."`
 }
 
 func (banAdd) Help() string {
-	return `Every node drops what comes from there, before it looks at it. Customers' and carriers' addresses are refused unless forced; those of shield.never always.
+	return `Every node drops what comes from there, before it looks at it. Customers', carriers' and this machine's own addresses (127.0.0.1, ::1) are refused unless forced; those of shield.never always.
 
 ` + examples(`ringfence ban add 203.0.113.9 --for 7d --why "guesses passwords"`, `ringfence ban add 2001:db8:bad::/48 --until 2026-12-31 --why "no customers there"`)
 }
@@ -403,18 +403,16 @@ func (lockoutRelease) Help() string {
 ` + examples("ringfence lockout release 2001", "ringfence lockout release 198.51.100.20", "ringfence lockout release 203.0.113.0/24")
 }
 
-// Run releases.
+// Run releases; nothing to release is a failure, for it was a slip.
 func (c *lockoutRelease) Run(s *session) error {
 	var out api.Released
 	if err := s.do(http.MethodPost, pathOf("lockouts", "release"), api.Release{What: c.What}, &out); err != nil {
 		return err
 	}
-	return s.emit(out, func() error {
-		if out.Released {
-			return s.say("%s is no longer locked out.", out.What)
-		}
-		return s.say("%s was not locked out. ringfence lockout list shows who is.", out.What)
-	})
+	if !out.Released {
+		return fmt.Errorf("nothing was locked out under %.60q: ringfence lockout list shows who is", out.What)
+	}
+	return s.emit(out, func() error { return s.say("%s is no longer locked out.", out.What) })
 }
 
 type geoCmd struct {

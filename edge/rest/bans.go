@@ -141,6 +141,9 @@ func (s *Server) addBan(ctx context.Context, in *struct{ Body api.NewBan }) (*an
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	if !b.Force && ofThisMachine(net) {
+		return nil, newProblem(http.StatusConflict, api.ReasonSpared, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
+	}
 	e, err := bans.Add(ctx, ban.Request{
 		Net: net, For: time.Duration(b.For) * time.Second, Until: b.Until, Why: b.Why, By: by(ctx), Force: b.Force,
 	})
@@ -148,6 +151,12 @@ func (s *Server) addBan(ctx context.Context, in *struct{ Body api.NewBan }) (*an
 		return nil, s.explainBan(err)
 	}
 	return reply(banView(&e), nil)
+}
+
+// ofThisMachine says that monitoring, proxies and tests on the machine itself would be shut out, which is mostly a slip.
+// What is too wide for a ban at all is refused elsewhere.
+func ofThisMachine(net netip.Prefix) bool {
+	return net.Bits() >= 8 && (net.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || net.Contains(netip.IPv6Loopback()))
 }
 
 func (s *Server) removeBan(ctx context.Context, in *struct {

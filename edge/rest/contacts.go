@@ -95,7 +95,7 @@ func (s *Server) addContact(ctx context.Context, in *struct {
 func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
 	for kind, wish := range kinds {
 		if kind != "*" && !isNoticeKind(kind) {
-			return s.explain(invalid("kinds", kind, "a kind of notice, or * for all others; GET /v1/notices/kinds lists them"))
+			return s.explain(invalid("kinds", kind, "* for all others, or "+noticeKinds()))
 		}
 		if isInherit(wish) {
 			delete(c.Kinds, kind)
@@ -142,11 +142,27 @@ func (s *Server) changeContact(ctx context.Context, in *struct {
 	}
 	if b.Lines != nil {
 		c.Lines = *b.Lines
+	} else if err := s.dropDeleted(in.ID, &c); err != nil {
+		return nil, err
 	}
 	if err := s.wishes(&c, b.Kinds); err != nil {
 		return nil, err
 	}
 	return s.putContact(ctx, in.ID, &c)
+}
+
+// dropDeleted takes lines that were deleted out of a contact's list, which the book would refuse. When none is left it must
+// be said what the contact is about now: an empty list would be all lines.
+func (s *Server) dropDeleted(customer string, c *account.Contact) error {
+	left := slices.DeleteFunc(slices.Clone(c.Lines), func(id string) bool {
+		l, ok := s.d.Book.Line(id)
+		return !ok || l.Customer() != customer
+	})
+	if len(left) == 0 && len(c.Lines) > 0 {
+		return s.explain(invalid("lines", c.Lines[0], "lines of this customer, or all: those of this contact are deleted, so say whose notices it gets now"))
+	}
+	c.Lines = left
+	return nil
 }
 
 func (s *Server) deleteContact(ctx context.Context, in *contactID) (*struct{}, error) {

@@ -243,9 +243,10 @@ func parseSetting(field, value string) (account.Field, int64, error) {
 	}
 	n, err := account.ParseValue(f, value)
 	if err != nil {
-		want := err.Error()
-		if _, rest, ok := strings.Cut(want, "want "); ok {
-			want = rest
+		_, want, ok := strings.Cut(err.Error(), ": want ")
+		if !ok { // it can be read, and is too much or too little
+			least, most := f.Range()
+			want = "a value from " + account.Format(f, least) + " to " + account.Format(f, most)
 		}
 		return 0, 0, invalid(field, value, want)
 	}

@@ -46,7 +46,7 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if in.Kind != "" && !isNoticeKind(in.Kind) {
-		return nil, s.explain(invalid("kind", in.Kind, "a kind of notice; GET /v1/notices/kinds lists them"))
+		return nil, s.explain(invalid("kind", in.Kind, noticeKinds()))
 	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	all, err := n.List(ctx, notify.Filter{
@@ -60,6 +60,15 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 		out[i] = noticeView(&all[i])
 	}
 	return reply(list(out, limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), nil)
+}
+
+// noticeKinds names them all, for whoever made a slip.
+func noticeKinds() string {
+	var names []string
+	for _, i := range notify.Kinds() {
+		names = append(names, string(i.Kind))
+	}
+	return "a kind of notice: " + strings.Join(names, ", ")
 }
 
 func isNoticeKind(kind string) bool {

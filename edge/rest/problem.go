@@ -122,7 +122,7 @@ func (s *Server) explain(err error) error {
 	default:
 		s.log.Error("a request failed below", "error", err)
 		p = newProblem(http.StatusServiceUnavailable, api.ReasonStore,
-			"it failed below and may not have been done; the server's log and GET /v1/check say more; look before you try again")
+			"it failed below and may not have been done; the server's log and `ringfence check` say more; look before you try again")
 	}
 	return p
 }

@@ -105,6 +105,14 @@ var night = []struct {
 	{"POST", "/v1/bans", `{"net":"203.0.113.9/24","why":"x"}`, 422, `203.0.113.0/24 or 203.0.113.9`},
 	{"POST", "/v1/bans", `{"net":"203.0.113.9","why":"x","for_seconds":5,"until":"2126-01-01T00:00:00Z"}`, 422, `not both`},
 	{"POST", "/v1/bans", `{"net":"203.0.113.9","why":"x","for_seconds":-5}`, 422, `for_seconds`},
+	{"POST", "/v1/bans", `{"net":"127.0.0.1","why":"x"}`, 409, `this machine itself`},
+	{"POST", "/v1/bans", `{"net":"127.0.0.0/8","why":"x"}`, 409, `this machine itself`},
+	{"POST", "/v1/bans", `{"net":"::ffff:127.0.0.1","why":"x"}`, 409, `this machine itself`},
+	{"POST", "/v1/bans", `{"net":"::1","why":"x"}`, 409, `"reason":"spared"`},
+	{"POST", "/v1/bans", `{"net":"::1","why":"x","force":true}`, 201, `"net":"::1"`},
+	{"DELETE", "/v1/bans?net=::1", "", 200, `"net":"::1"`},
+	{"POST", "/v1/bans", `{"net":"10.0.0.0/24","why":"x"}`, 201, `"net":"10.0.0.0/24"`},
+	{"DELETE", "/v1/bans?net=10.0.0.0/24", "", 200, `"net":"10.0.0.0/24"`},
 	{"POST", "/v1/bans", `{"net":"192.0.2.250","why":"x","force":true}`, 409, `"reason":"never-ban"`},
 	{"POST", "/v1/bans", `{"net":"198.51.100.0/24","why":"x"}`, 409, `"reason":"spared"`},
 	{"POST", "/v1/bans", `{"net":"198.51.100.0/24","why":"all of it","force":true}`, 201, `"by":"tester","why":"all of it"`},
@@ -158,7 +166,7 @@ var night = []struct {
 
 	{"GET", "/v1/notices?state=kept", "", 200, `"person":"customer/acme/office","channel":"mail","address":"office@example.com","state":"kept"`},
 	{"GET", "/v1/notices?limit=1000", "", 200, `"id":1,`},
-	{"GET", "/v1/notices?kind=nope", "", 422, `/v1/notices/kinds`},
+	{"GET", "/v1/notices?kind=nope", "", 422, `want a kind of notice: new-device, `},
 	{"GET", "/v1/notices?state=lost", "", 422, `state`},
 	{"GET", "/v1/notices/1", "", 200, `"subject":"`},
 	{"GET", "/v1/notices/7", "", 404, `there is no notice \"7\"`},
@@ -185,6 +193,8 @@ var night = []struct {
 	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"£5"}]}`, 200, `"field":"line-warning","n":5000000`},
 	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"0"}]}`, 200, `"field":"line-warning","n":0`},
 	{"GET", "/v1/lines/acme-1/usage", "", 200, `£0.00 un-billed; warnings are off`},
+	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"9000000000"}]}`, 422, `line-warning \"9000000000\": want a value from off to £`},
+	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"lots"}]}`, 422, `line-warning \"lots\": want pounds such as`},
 
 	{"PATCH", "/v1/customers/acme", `{"courtesy":"user-agent"}`, 200, `"courtesy":"user-agent"`},
 	{"GET", "/v1/lines/acme-1", "", 200, `"courtesy":"user-agent","settings"`},
@@ -199,7 +209,7 @@ var night = []struct {
 	{"POST", "/v1/customers/acme/contacts", `{"id":"office","mail":"a@example.com"}`, 409, `contact office of acme exists`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"hook","url":"http://example.com/x"}`, 422, `"field":"url"`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"Boss!","mail":"a@b\nBcc: c@d"}`, 422, `"field":"mail"`},
-	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","kinds":{"usage-levl":"off"}}`, 422, `usage-levl`},
+	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","kinds":{"usage-levl":"off"}}`, 422, `kinds \"usage-levl\": want * for all others, or a kind of notice: new-device, `},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","lines":["ghost"]}`, 422, `"field":"lines"`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","lines":["acme-1"],"kinds":{"usage-level":"off","*":"digest"}}`, 201, `"kinds":{"*":"digest","usage-level":"off"}`},
 	{"PATCH", "/v1/customers/acme/contacts/boss", `{"url":"https://example.com/hook","kinds":{"usage-level":"inherit"}}`, 200, `{"id":"boss","url":"https://example.com/hook","lines":["acme-1"],"kinds":{"*":"digest"}}`},
@@ -221,6 +231,30 @@ func TestEveryRouteOfTheDesk(t *testing.T) {
 			found = found || strings.Contains(w.Body.String(), want)
 		}
 		if w.Code != c.status || !found {
+			t.Errorf("%s %s %s:\n got %d %s\nwant %d … %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
+		}
+	}
+}
+
+// Deleting a line must not make its contacts unchangeable, nor give a contact of one line the notices of all.
+func TestContactsOfDeletedLines(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","no_password":true}`, 201, `acme-2`},
+		{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","lines":["acme-2","acme-1"]}`, 201, `acme-2`},
+		{"POST", "/v1/customers/acme/contacts", `{"id":"anna","mail":"anna@example.com","lines":["acme-2"]}`, 201, `acme-2`},
+		{"DELETE", "/v1/lines/acme-2", "", 204, ``},
+		{"PATCH", "/v1/customers/acme/contacts/boss", `{"kinds":{"*":"digest"}}`, 200, `"lines":["acme-1"]`},
+		{"PATCH", "/v1/customers/acme/contacts/boss", `{"lines":["acme-2"]}`, 422, `"field":"lines"`},
+		{"PATCH", "/v1/customers/acme/contacts/anna", `{"kinds":{"*":"digest"}}`, 422, `those of this contact are deleted`},
+		{"PATCH", "/v1/customers/acme/contacts/anna", `{"lines":[],"kinds":{"*":"digest"}}`, 200, `"lines":[]`},
+	} {
+		if w := f.do(c.method, c.path, c.body); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s %s %s:\n got %d %s\nwant %d … %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
 		}
 	}
