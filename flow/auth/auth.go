@@ -222,19 +222,13 @@ func (a *Auth) admit(c *Credentials, line *Line, n nonce, t *try, v verdict) Res
 func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, right bool) Result {
 	r := Result{Outcome: Refuse, Reason: policy.BadCredentials}
 	count, ok := nonceCount(c)
-	fresh := a.replays.unused(n, count, t.at) && ok // asked of wrong ones too, and not used up, so that both take as long
 	if t.right {
 		a.guard.stats.refusedRight.Add(1)
-		if fresh {
-			r.Line, r.EmergencyOK = line.ID, true
-		}
-		return r
+		return a.helped(r, line, ok && a.replays.take(n, count, t.at), t)
 	}
-	if t.former && fresh { // a forgotten phone may call for help, also after its line was shut to a thief
-		r.Line, r.EmergencyOK = line.ID, true
-	}
+	fresh := a.replays.unused(n, count, t.at) && ok // asked of wrong ones too, so that all take about as long
 	if a.o.Lockout.Off {
-		return r
+		return a.helped(r, line, fresh && t.former, t)
 	}
 	if line.Honeypot {
 		a.guard.honeypot(t, right)
@@ -249,8 +243,21 @@ func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, 
 			a.guard.stats.unsampled.Add(1)
 		}
 	}
+	return a.helped(r, line, fresh && t.former, t)
+}
+
+// helped lets who has the right password but is locked out, and a phone that was forgotten when the password changed, call
+// for help (S15), and nothing else. What an emergency call tells a guesser is bounded: after so many wrong tries from its
+// address within a day it tells nothing.
+func (a *Auth) helped(r Result, line *Line, may bool, t *try) Result {
+	if may && t.tried < helpedTries {
+		r.Line, r.EmergencyOK = line.ID, true
+	}
 	return r
 }
+
+// helpedTries is how many wrong tries a day an address has before a lock-out holds for emergency calls too.
+const helpedTries = 200
 
 // fits holds an answer against one password, and counts that.
 func (a *Auth) fits(q *question, ha1 *secret.HA1) bool {

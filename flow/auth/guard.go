@@ -32,6 +32,8 @@ type Around struct {
 	// Usual says that the line's login was used rightly from there within the last weeks, or its IP lock lists it. It is
 	// asked with line "" too, where there is none, and should take about as long.
 	Usual func(line string, addr netip.Addr) bool
+	// Own is Usual for the very address, not its network.
+	Own func(line string, addr netip.Addr) bool
 	// Spared says why an address must never be shut out altogether ("" if it may be): on some line's IP lock, a trunk's, or with a good
 	// recent history with any line.
 	Spared func(addr netip.Addr) string

@@ -82,6 +82,7 @@ type try struct {
 	agent    []byte
 	print    uint64 // of the answer
 	right    bool
+	tried    int  // wrong tries within a day before this one, of the pair or of a strange address
 	former   bool // the answer is that of a former password, replaced then
 	replaced time.Time
 	repeat   bool // of the last wrong answer
@@ -128,7 +129,7 @@ func (g *guard) judge(t *try) verdict {
 	m := mode{}
 	if !t.right || g.anyLock(t.at) {
 		if t.usual = g.around.Usual != nil && g.around.Usual(t.line, t.addr); t.usual {
-			t.crowd = g.crowded(t)
+			t.crowd = g.crowded(t) && !g.own(t)
 		}
 		if t.strange() {
 			m = g.strange(t)
@@ -163,6 +164,7 @@ func (g *guard) repeated(t *try) bool {
 // shut out already adds nothing to what is wider still.
 func (g *guard) strange(t *try) mode {
 	from := g.place(t, ofAddress, t.src.unit, false)
+	t.tried = from.before
 	if from.locked {
 		return mode{shut: true}
 	}
@@ -184,6 +186,9 @@ func (g *guard) strange(t *try) mode {
 	}
 	return mode{}
 }
+
+// own says that the line's login was used rightly from that very address: whatever its neighbours do, it is no stranger.
+func (g *guard) own(t *try) bool { return g.around.Own != nil && g.around.Own(t.line, t.addr) }
 
 // crowdMost is from how many addresses in usual places of a line its phones may fail within the window.
 const crowdMost = 4
@@ -271,6 +276,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 	}
 	e := &s.e
 	v.failures = e.day.add(0, t.at, secondsADay)
+	t.tried = max(t.tried, v.failures)
 	v.refused = m.shut || e.until > t.at || m.once && v.failures > 0
 	var n news
 	switch {

@@ -185,7 +185,7 @@ func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 		})
 	}
 	g.sieges.eachDirty(func(s *slot[siege]) (more bool) {
-		if s.e.fresh == 0 || len(hits) >= maxHits {
+		if s.e.fresh == 0 || len(hits) > maxHits-2 {
 			return s.e.fresh > 0
 		}
 		k, name, n := s.key, sharedKey+"strangers/"+s.e.name, int64(s.e.fresh)
