@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/textproto"
+	"regexp"
 	"strings"
 
 	"ringfence/flow/notify"
@@ -21,20 +22,43 @@ func answer(ctx context.Context, stage string, err error) error {
 		return cause(ctx, "the mail server, at "+stage, err)
 	}
 	text := fmt.Sprintf("the mail server answered %d at %s: %s", said.Code, stage, clean(said.Msg, maxWords))
-	if permanent(said.Code) {
+	if permanent(stage, said) {
 		return fmt.Errorf("%w: %s", notify.ErrPermanent, text)
 	}
 	return errors.New(text)
 }
 
-// permanent says whether a code refuses this message for good. Codes about our login (RFC 4954) and commands that the
-// server does not take now are the operator's to put right, and no reason to lose a notice.
-func permanent(code int) bool {
-	switch code {
-	case 500, 502, 503, 530, 534, 535, 538:
+// atMail is the stage at which a server judges us and not yet the person.
+const atMail = "MAIL"
+
+// about is the subject of an enhanced status code (RFC 3463) at the beginning of what a server says, and its detail.
+var about = regexp.MustCompile(`^5\.(\d{1,3})\.(\d{1,3})\b`)
+
+// permanent says whether an answer refuses this person or message for good. What is about us (our sender, our login by
+// RFC 4954, relaying, policy: x.7.x), what a server says when it will say no more (554), and commands that it does not take
+// are the operator's to put right, and no reason to lose a notice. Nor is a full mailbox: 552 (also RFC 5321, 4.5.3.1.10)
+// and x.2.2, or a mail system that is out of order: x.3.x but for a message too big, x.4.x.
+func permanent(stage string, said *textproto.Error) bool {
+	if stage == atMail || said.Code < 500 || said.Code > 599 {
 		return false
 	}
-	return code >= 500 && code < 600
+	switch said.Code {
+	case 500, 502, 503, 530, 534, 535, 538, 552, 554:
+		return false
+	}
+	code := about.FindStringSubmatch(strings.TrimSpace(said.Msg))
+	if code == nil {
+		return true
+	}
+	switch subject, detail := code[1], code[2]; subject {
+	case "3":
+		return detail == "4"
+	case "4", "7":
+		return false
+	case "2":
+		return detail != "2"
+	}
+	return true
 }
 
 // setup makes an error of what failed before any message: to be tried again, whatever the code.

@@ -32,8 +32,9 @@ type Options struct {
 	DKIM     DKIM            // zero is unsigned
 	CA       string          // PEM file of certificates to trust instead of the system's; "" is the system's
 
-	Timeout     time.Duration // for one message, connecting included; 0 is 1 minute
-	Connections int           // at once; 0 is 2
+	Timeout     time.Duration // for one message up to its last byte, connecting included; 0 is 1 minute
+	Verdict     time.Duration // for the answer to the whole message; 0 is 10 minutes (RFC 5321, 4.5.3.2.6): who goes sooner sends it twice
+	Connections int           // at once; 0 is 2, as many as notify wants
 	Idle        time.Duration // how long a connection is kept for the next message; 0 is 15 seconds
 }
 
@@ -69,6 +70,9 @@ func New(o Options) (*Sender, error) {
 	}
 	if s.o.Timeout <= 0 {
 		s.o.Timeout = time.Minute
+	}
+	if s.o.Verdict <= 0 {
+		s.o.Verdict = 10 * time.Minute
 	}
 	if s.o.Connections <= 0 {
 		s.o.Connections = 2
@@ -150,8 +154,8 @@ func (s *Sender) setSigner() (err error) {
 }
 
 // Send returns nil when the server has taken the message. An error that is notify.ErrPermanent will not go away: the
-// address is bad, or the server refused this message for good (5xx), in whose words. Any other is worth another try:
-// 4xx, the network, ctx, and what is wrong with our own login, which an operator can put right.
+// address is bad, or the server refused it or the message for good (5xx), in whose words. Any other is worth another try:
+// 4xx, the network, ctx, a full mailbox, and what is wrong with us (login, sender, relaying), which an operator can put right.
 // If the connection breaks after the whole message was sent, nobody knows: the next try has the same Message-ID.
 func (s *Sender) Send(ctx context.Context, m notify.Message) error {
 	to, err := address(m.To)
@@ -163,15 +167,17 @@ func (s *Sender) Send(ctx context.Context, m notify.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrPermanent, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	clock := time.AfterFunc(s.o.Timeout, func() { cancel(context.DeadlineExceeded) })
+	defer clock.Stop()
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a connection to the mail server: %w", context.Cause(ctx))
 	}
-	return s.deliver(ctx, to.Address, raw)
+	return s.deliver(ctx, to.Address, raw, func() { clock.Reset(s.o.Verdict) })
 }
 
 // Close ends idle connections; those in use end with their message.

@@ -257,7 +257,7 @@ func TestADomainInLetters(t *testing.T) {
 }
 
 func TestWhatTheServerAnswers(t *testing.T) {
-	for _, code := range []int{550, 553, 530, 451, 421} {
+	for _, code := range []int{550, 553, 530, 552, 554, 451, 421} {
 		for stage, hook := range map[string]func(p *post, err error){
 			"MAIL":                   func(p *post, err error) { p.onMail = func(*smtp.Conn) error { return err } },
 			"RCPT":                   func(p *post, err error) { p.onRcpt = func(*smtp.Conn) error { return err } },
@@ -268,14 +268,62 @@ func TestWhatTheServerAnswers(t *testing.T) {
 				hook(p, refusal(code, "no such\x07 person"))
 				p.start(t, "none")
 				err := sender(t, options(p)).Send(t.Context(), notice())
-				if permanent := code >= 550; errors.Is(err, notify.ErrPermanent) != permanent {
+				if permanent := stage != "MAIL" && (code == 550 || code == 553); errors.Is(err, notify.ErrPermanent) != permanent {
 					t.Errorf("permanent is not %v: %v", permanent, err)
 				}
-				if want := fmt.Sprintf("answered %d at %s: %d.7.1 no such person", code, stage, code/100); err == nil || !strings.Contains(err.Error(), want) {
+				if want := fmt.Sprintf("answered %d at %s: %d.1.1 no such person", code, stage, code/100); err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%v does not say %q", err, want)
 				}
 			})
 		}
+	}
+}
+
+// Guards: a mail server that is set up wrongly must not lose notices: what it says of us is tried again till an operator
+// has put it right.
+func TestWhatIsOurFaultIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		code, subject, detail int
+		permanent             bool
+	}{
+		{550, 1, 1, true},   // no such mailbox
+		{550, 2, 1, true},   // disabled
+		{550, 7, 1, false},  // relaying denied
+		{550, 7, 26, false}, // SPF, DKIM
+		{554, 7, 1, false}, {554, 1, 1, false},
+		{552, 2, 2, false}, {550, 2, 2, false}, // full
+		{550, 4, 4, false}, {553, 3, 4, true}, {550, 3, 0, false},
+	} {
+		for stage, hook := range map[string]func(p *post, err error){
+			"RCPT":           func(p *post, err error) { p.onRcpt = func(*smtp.Conn) error { return err } },
+			"end of message": func(p *post, err error) { p.onData = func(*smtp.Conn, []byte) error { return err } },
+		} {
+			p := &post{}
+			hook(p, enhanced(c.code, c.subject, c.detail, "no"))
+			p.start(t, "none")
+			if err := sender(t, options(p)).Send(t.Context(), notice()); err == nil || errors.Is(err, notify.ErrPermanent) != c.permanent {
+				t.Errorf("%d 5.%d.%d at %s: %v", c.code, c.subject, c.detail, stage, err)
+			}
+		}
+	}
+}
+
+// Guards: a server that takes its time over a whole message must not get it twice: the clock for it is another.
+func TestAVerdictMayTakeLong(t *testing.T) {
+	p := &post{}
+	over := make(chan struct{})
+	p.onData = func(*smtp.Conn, []byte) error { <-over; return nil }
+	p.start(t, "none")
+	s := sender(t, options(p, func(o *Options) { o.Timeout = 300 * time.Millisecond }))
+	clock := time.AfterFunc(time.Second, func() { close(over) })
+	defer clock.Stop()
+	if err := s.Send(t.Context(), notice()); err != nil || len(p.letters()) != 1 {
+		t.Errorf("%d letters, %v", len(p.letters()), err)
+	}
+	p.onData = func(c *smtp.Conn, _ []byte) error { _, _ = io.ReadAll(c.Conn()); return nil } // never an answer
+	s = sender(t, options(p, func(o *Options) { o.Verdict = 50 * time.Millisecond }))
+	if err := s.Send(t.Context(), notice()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, notify.ErrPermanent) {
+		t.Errorf("%v, want the time limit", err)
 	}
 }
 

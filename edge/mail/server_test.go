@@ -186,9 +186,11 @@ func (v *visit) Logout() error {
 	return nil
 }
 
-// refusal is an answer of the server.
-func refusal(code int, text string) error {
-	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 7, 1}, Message: text}
+// refusal is an answer of the server, about an address.
+func refusal(code int, text string) error { return enhanced(code, 1, 1, text) }
+
+func enhanced(code, subject, detail int, text string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, subject, detail}, Message: text}
 }
 
 var errWrongPassword = errors.New("wrong password")

@@ -44,10 +44,10 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 }
 
 // deliver sends over a kept connection if there is one. A server may have closed that one in the meantime; if it fails
-// before anything was taken, a new connection is made.
-func (s *Sender) deliver(ctx context.Context, to string, raw []byte) error {
+// before anything was taken, a new connection is made. written is called when only the answer to the message is missing.
+func (s *Sender) deliver(ctx context.Context, to string, raw []byte, written func()) error {
 	if c := s.take(); c != nil {
-		started, err := c.mail(ctx, s.from.Address, to, raw)
+		started, err := c.mail(ctx, s.from.Address, to, raw, written)
 		s.give(c)
 		if started || ctx.Err() != nil {
 			return err
@@ -57,17 +57,17 @@ func (s *Sender) deliver(ctx context.Context, to string, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.mail(ctx, s.from.Address, to, raw)
+	_, err = c.mail(ctx, s.from.Address, to, raw, written)
 	s.give(c)
 	return err
 }
 
 // mail runs one transaction. It says whether the server had an opinion on it: not so if MAIL never got its answer.
-func (c *session) mail(ctx context.Context, from, to string, raw []byte) (started bool, err error) {
+func (c *session) mail(ctx context.Context, from, to string, raw []byte, written func()) (started bool, err error) {
 	defer c.watch(ctx)()
 	c.sent++
 	if err := c.smtp.Mail("<" + from + ">"); err != nil {
-		return c.fail(err), answer(ctx, "MAIL", err)
+		return c.fail(err), answer(ctx, atMail, err)
 	}
 	if err := c.smtp.Rcpt("<" + to + ">"); err != nil {
 		c.fail(err)
@@ -82,6 +82,7 @@ func (c *session) mail(ctx context.Context, from, to string, raw []byte) (starte
 		c.broken = true // half a message may lie in the connection
 		return true, answer(ctx, "the message", err)
 	}
+	written()
 	if err := w.Close(); err != nil {
 		c.fail(err)
 		return true, answer(ctx, "the end of the message", err)

@@ -52,15 +52,25 @@ func clean(text string, limit int) string {
 
 // Mail programs make links of what looks like one. A stranger's text must not become a link in a message of ours.
 var (
-	scheme = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]{1,20}):/+`)
-	domain = regexp.MustCompile(`(?i)([\p{L}\p{N}])\.(\p{L}{2,})`)
+	scheme = regexp.MustCompile(`([^\s:]):[/\\]+`)                          // not "2001:db8::/32"
+	domain = regexp.MustCompile(`[^\s]` + dots + `\p{L}[\p{L}\p{M}\p{N}-]`) // a top-level domain: no version, no IPv4 address
+	dot    = regexp.MustCompile(`(` + dots + `)([\p{L}\p{M}\p{N}_-])`)
 )
 
-// strange is clean for text that a stranger chose: it is no link and no address to answer to.
+// dots are those that IDNA, and mail programs that mean well, take for a dot between labels (UTS #46, section 4.5).
+const dots = `[.\x{3002}\x{FF0E}\x{FF61}\x{2024}\x{FE52}]`
+
+// strange is clean for text that a stranger chose: it is no link and no address to answer to. Where a word has a domain in
+// it, each of its dots is put in brackets: what is left between any two of them would be a shorter domain.
 func strange(text string, limit int) string {
 	text = scheme.ReplaceAllString(clean(text, limit), "$1 ")
-	text = domain.ReplaceAllString(text, "$1[.]$2")
-	return strings.ReplaceAll(text, "@", "[at]")
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if domain.MatchString(w) {
+			words[i] = dot.ReplaceAllString(w, "[$1]$2")
+		}
+	}
+	return strings.ReplaceAll(strings.Join(words, " "), "@", "[at]")
 }
 
 // evidence is a JSON object as it came, cleaned and bounded: nothing in it is longer or deeper than people would read.

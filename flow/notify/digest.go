@@ -96,7 +96,7 @@ func wait(people map[string]*waiting, x *store.Notice) {
 		if len(w.all) >= 2*digestMost { // the older half stays
 			w.all = slices.Clone(w.all[digestMost:])
 		}
-		w.address = d.Address
+		w.address = d.Address // try takes the present one
 		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue), dr.critical()}, d})
 	}
 }

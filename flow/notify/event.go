@@ -64,6 +64,10 @@ func (d *draft) begin(now time.Time, life time.Duration) {
 
 func (d *draft) critical() bool { return d.info.Critical || d.Severity == detect.Critical.String() }
 
+// noise says that anybody can cause the notice. A grave finding of such a kind is noise all the same: its wishes do not
+// count, its number does.
+func (d *draft) noise() bool { return d.info.noise }
+
 // rank orders what is said of one login: the greatest is told.
 func (d *draft) rank() int {
 	if d.info.finding == detect.NoKind {
@@ -173,6 +177,9 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 		After struct{ Generated bool }
 	}
 	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+		return draft{}, false
+	}
+	if b.By == ByAnswer { // the page that the button led to says so, and line.locked tells the others
 		return draft{}, false
 	}
 	d := n.drafted(f, PasswordChanged)

@@ -119,9 +119,9 @@ func (n *Notifier) advance(ctx context.Context, s store.Step, drafts []draft, no
 	if _, err := n.o.Store.Advance(ctx, s); err != nil {
 		return err
 	}
-	for person, mails := range count.mails {
+	for of, mails := range count.mails {
 		for range mails {
-			n.storm.add(person, now, now)
+			n.storm.add(of, now, now)
 		}
 	}
 	n.stats.made(count.kinds)

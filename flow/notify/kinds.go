@@ -38,11 +38,12 @@ type KindInfo struct {
 	Answers  bool   // has the links "that was me" and "not me", if it is about a line
 	finding  detect.Kind
 	login    bool // about one right login: several of these at once are one event
+	noise    bool // what anybody can cause, without any login: counted apart, lest it hold up what tells of money
 }
 
 // own are the kinds that come of no finding.
 var own = []KindInfo{
-	{Kind: NewDevice, Title: "New phone or place", Owner: true, Answers: true, login: true},
+	{Kind: NewDevice, Title: "New phone or place", Owner: true, Answers: true, login: true, noise: true},
 	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
 	{Kind: Digest, Title: "What happened on your lines"},
@@ -55,6 +56,9 @@ var (
 	logins   = answered[:5]
 )
 
+// noises are the findings that strangers or a forgotten phone can cause by the dozen.
+var noises = []detect.Kind{detect.Guessing, detect.Siege, detect.Spray, detect.StalePhone, detect.OldPassword, detect.Flood}
+
 // table of kinds, in the order of the documentation. Titles and audience of findings are those of detect.
 var table = func() []KindInfo {
 	all := slices.Clone(own[:1])
@@ -62,6 +66,7 @@ var table = func() []KindInfo {
 		all = append(all, KindInfo{
 			Kind: Kind(k.String()), Title: k.Title(), Owner: k.Audience().Has(detect.Owner), Desk: k.Audience().Has(detect.Desk),
 			Critical: k.Severity() == detect.Critical, Answers: slices.Contains(answered, k), finding: k, login: slices.Contains(logins, k),
+			noise: slices.Contains(noises, k),
 		})
 	}
 	return append(all, own[1:]...)

@@ -164,11 +164,39 @@ func (n *Notifier) Link(ctx context.Context, token string) (LinkView, error) {
 	if err != nil {
 		return LinkView{}, err
 	}
-	return n.linkView(&l, action, time.Now()), nil
+	v := n.linkView(&l, action, time.Now())
+	if !v.Used && !n.entitled(&l) {
+		v.gone(&n.o.Help)
+	}
+	return v, nil
+}
+
+// entitled says that a link is still its person's to use: they are a contact, and for an answer, one of the line's.
+func (n *Notifier) entitled(l *store.Link) bool {
+	customer, id, ok := customerOf(l.Person)
+	c := n.contact(customer, id)
+	if !ok || c == nil {
+		return false
+	}
+	if l.Action == Off || l.Line == "" {
+		return true
+	}
+	line, known := n.o.Book.Line(l.Line)
+	return c.About(l.Line) && (!known || line.Customer() == customer)
+}
+
+// gone makes the view that of a link that is nobody's any more.
+func (v *LinkView) gone(h *Help) {
+	v.Gone, v.Expired, v.Title, v.Button = true, true, "This link is no longer yours to use", ""
+	v.Text = []string{
+		"This link is no longer yours to use: since it was sent to you, the people to whom notices of this kind go were changed, and you are none of them any more. Nothing was done.",
+		"If something is wrong with the line, " + h.reach() + ".",
+	}
 }
 
 // Use does what a link asks for, once: it is marked used before anything is done, so that a crash in between does nothing
-// twice. A further use does nothing; it gets ErrUsed, or ErrExpired, with the view that says what the first one did.
+// twice. A further use does nothing; it gets ErrUsed, or ErrExpired, with the view that says what the first one did. Who is
+// no contact any more gets ErrGone.
 // Doing it goes on when ctx ends: somebody who closes the page has still pressed the button.
 func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (LinkView, error) {
 	v, err := n.Link(ctx, token)
@@ -177,6 +205,8 @@ func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (Link
 		return v, err
 	case v.Used:
 		return v, ErrUsed
+	case v.Gone:
+		return v, ErrGone
 	case v.Expired:
 		return v, ErrExpired
 	}

@@ -72,8 +72,9 @@ type Options struct {
 	From      string        // for Message-IDs: the domain
 	Every     time.Duration // 0 is 500 ms
 	MaxTries  int           // 0 is 12: with the back-off a day and a half
-	// Storm is how many mails one person gets within an hour before further ones wait for a digest; 0 is 10. Critical
-	// ones go at once up to three times as many. Webhooks are machines and have no such limit.
+	// Storm is how many mails of what anybody can cause (guessing, siege, spray, stale-phone, old-password, flood, and
+	// new-device) one person gets within an hour before further ones wait for a digest; 0 is 10. The rest, logins that look
+	// stolen and usage above all, is counted apart and goes at once up to three times as many. Webhooks have no such limit.
 	Storm    int
 	DigestAt time.Duration  // how often digests go; 0 is 1 hour
 	Zone     *time.Location // of notices about no customer; nil is UTC
@@ -100,6 +101,8 @@ var (
 	ErrLink    = errors.New("this link is not one of ours, or was cut off on the way")
 	ErrUsed    = errors.New("this link was used already")
 	ErrExpired = errors.New("this link has expired")
+	// ErrGone is an ErrExpired: the person is no contact any more, or not of that line.
+	ErrGone = fmt.Errorf("%w: it is no longer this person's to use", ErrExpired)
 )
 
 // LinkView is what opening a link shows before anything is done: opening changes nothing, since mail scanners open links.
@@ -113,6 +116,7 @@ type LinkView struct {
 	Used    bool
 	Result  string // what it did, when Used
 	Expired bool
+	Gone    bool // Expired too: the person is no contact (of that line) any more; Title and Text say so
 }
 
 // ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
@@ -226,7 +230,7 @@ func host(from string) string {
 }
 
 // Run follows the journal, sends what is due and bundles digests, until ctx ends. It returns when the messages in hand
-// have been sent, refused or given back, at most sendFor after ctx has ended.
+// have been sent, refused or given back, at most lastWords and a few seconds after ctx has ended.
 func (n *Notifier) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { n.follow(ctx) })

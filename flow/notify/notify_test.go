@@ -299,8 +299,8 @@ func TestStormWaitsForADigest(t *testing.T) {
 		for _, m := range w.messages() {
 			count[m.Channel+" "+string(m.Kind)]++
 		}
-		// Both kinds count: 5 in all for what can wait, 15 for what cannot.
-		if m, c := count["mail guessing"], count["mail hosting-login"]; m+c != 15 || m > 3 || count["webhook guessing"] != 60 || count["webhook hosting-login"] != 60 {
+		// Each counts for itself: 5 of what anybody can cause, 15 of what looks like a stolen login.
+		if m, c := count["mail guessing"], count["mail hosting-login"]; m != 5 || c != 15 || count["webhook guessing"] != 60 || count["webhook hosting-login"] != 60 {
 			t.Errorf("%v", count)
 		}
 		w.must(w.n.digests(context.Background(), time.Now()))
@@ -315,7 +315,7 @@ func TestStormWaitsForADigest(t *testing.T) {
 				digests = append(digests, m)
 			}
 		}
-		if len(digests) != 1 || digests[0].To != "anna@acme.example" || !strings.Contains(unwrapped(digests[0].Text), "And 65 more") {
+		if len(digests) != 1 || digests[0].To != "anna@acme.example" || !strings.Contains(unwrapped(digests[0].Text), "And 60 more") {
 			t.Errorf("%d digests: %+v", len(digests), digests)
 		}
 		if left := w.notices(store.NoticeFilter{State: string(store.Digest)}); len(left) != 0 {

@@ -18,18 +18,24 @@ import (
 // the lease. It carries the same Message-ID, Date and text, by which mail servers and programs that look for repeats
 // recognise it, and webhooks the same id; nobody can promise more across a network.
 const (
-	lease    = 2 * time.Minute // how long a claimed delivery is this node's
-	sendFor  = 30 * time.Second
-	settleIn = 10 * time.Second
-	perLane  = 4                // messages under way in one lane
-	perWait  = 256              // messages that wait in one lane, in memory; perLane once there are inHand in all
-	inHand   = 512              // messages in memory after which a lane gives way to others
-	atMost   = 4 * inHand       // messages in memory in all: some 32 MB if all have as much data as they may
-	atATime  = 256              // deliveries of one claim
-	full     = 10 * time.Second // how long one is given back for that has no room; longer each time, up to 12 times as long
-	firstTry = 30 * time.Second
-	lastTry  = 6 * time.Hour
-	backOff  = 3
+	lease   = 2 * time.Minute // how long a claimed delivery is this node's; while it is being sent, for ever longer
+	renew   = lease / 4       // how often that is said
+	hookFor = 30 * time.Second
+	// mailFor is longer than edge/mail takes with a server that is slow: a minute up to the end of the message, and the
+	// ten minutes that RFC 5321, 4.5.3.2.6 grants for the answer to it. To stop sooner is to send it twice.
+	mailFor   = 12 * time.Minute
+	lastWords = 30 * time.Second // what is under way may take so long after the end
+	settleIn  = 10 * time.Second
+	perHook   = 4                // messages under way to one host
+	perMail   = 2                // mails under way: as many as edge/mail has connections, so that none waits for one
+	perWait   = 256              // messages that wait in one lane, in memory; a few once there are inHand in all
+	inHand    = 512              // messages in memory after which a lane gives way to others
+	atMost    = 4 * inHand       // messages in memory in all: some 32 MB if all have as much data as they may
+	atATime   = 256              // deliveries of one claim
+	full      = 10 * time.Second // how long one is given back for that has no room; longer each time, up to 12 times as long
+	firstTry  = 30 * time.Second
+	lastTry   = 6 * time.Hour
+	backOff   = 3
 )
 
 // outbox sends what is due. A lane is the mail server, or one host that takes webhooks: a slow one holds up only its own.
@@ -41,6 +47,14 @@ type outbox struct {
 	stopped bool             // mu; nothing waits any more
 	sending sync.WaitGroup
 	failing bool // of the goroutine of send
+	life    context.Context
+	cut     context.CancelFunc // ends life, and thereby what is under way
+}
+
+func newOutbox(n *Notifier) *outbox {
+	b := &outbox{n: n, lanes: map[string]*lane{}}
+	b.life, b.cut = context.WithCancel(context.Background())
+	return b
 }
 
 type lane struct {
@@ -50,7 +64,7 @@ type lane struct {
 
 // send claims and sends until ctx ends, and then waits for what is under way.
 func (n *Notifier) send(ctx context.Context) {
-	b := &outbox{n: n, lanes: map[string]*lane{}}
+	b := newOutbox(n)
 	tick := time.NewTicker(n.o.Every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -110,6 +124,14 @@ func laneOf(d *store.DueDelivery) string {
 	return Webhook + " " + u.Host
 }
 
+// widthOf is how many messages of a lane are under way at once.
+func widthOf(channel string) int {
+	if channel == Mail {
+		return perMail
+	}
+	return perHook
+}
+
 // take starts a delivery, lets it wait in its lane, or (false) gives it back for a while if that is full: what is behind
 // it for other lanes must be reached.
 func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
@@ -120,11 +142,11 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 		l = &lane{}
 		b.lanes[name] = l
 	}
-	most := perWait
+	most, width := perWait, widthOf(d.Channel)
 	if b.held >= inHand {
-		most = perLane
+		most = width
 	}
-	run, room := l.active < perLane, len(l.waiting) < most
+	run, room := l.active < width, len(l.waiting) < most
 	if run || room {
 		b.held++
 	}
@@ -137,7 +159,7 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 	b.mu.Unlock()
 	switch {
 	case run:
-		b.sending.Go(func() { b.work(context.WithoutCancel(ctx), name, l, d) })
+		b.sending.Go(func() { b.work(name, l, d) })
 	case !room:
 		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add((full+rand.N(full))*time.Duration(min(d.Tries, 6))))
 	}
@@ -145,9 +167,9 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 }
 
 // work sends one delivery and then what waits in its lane.
-func (b *outbox) work(ctx context.Context, name string, l *lane, d store.DueDelivery) {
+func (b *outbox) work(name string, l *lane, d store.DueDelivery) {
 	for {
-		b.n.try(ctx, &d)
+		b.n.try(b.life, &d)
 		b.mu.Lock()
 		b.held--
 		next := len(l.waiting) > 0 && !b.stopped
@@ -164,8 +186,11 @@ func (b *outbox) work(ctx context.Context, name string, l *lane, d store.DueDeli
 	}
 }
 
-// stop gives back what waits, so that the next process need not wait for the lease to end, and waits for the rest.
+// stop gives back what waits, so that the next process need not wait for the lease to end, and waits for the rest, for a
+// while.
 func (b *outbox) stop(ctx context.Context) {
+	defer b.cut()
+	defer time.AfterFunc(lastWords, b.cut).Stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleIn)
 	defer cancel()
 	b.mu.Lock()
@@ -191,11 +216,14 @@ func (b *outbox) giveBack(ctx context.Context, d *store.DueDelivery, next time.T
 	}
 }
 
-// try sends one delivery and records what came of it.
+// try sends one delivery and records what came of it. When ctx ends, it is tried again by another process.
 func (n *Notifier) try(ctx context.Context, d *store.DueDelivery) {
 	now := time.Now()
-	if !now.Add(sendFor + settleIn).Before(d.Next) {
+	if !now.Add(renew + settleIn).Before(d.Next) {
 		return // it waited too long; another claim has it soon
+	}
+	if n.moved(ctx, d, now) {
+		return // it comes back with its new address
 	}
 	if why, err := n.unwanted(ctx, d); err != nil {
 		n.log.Warn("a notice is not sent yet", "notice", d.Notice, "error", err)
@@ -206,6 +234,10 @@ func (n *Notifier) try(ctx context.Context, d *store.DueDelivery) {
 	} else {
 		n.deliver(ctx, d)
 	}
+	n.settle(context.WithoutCancel(ctx), d)
+}
+
+func (n *Notifier) settle(ctx context.Context, d *store.DueDelivery) {
 	ctx, cancel := context.WithTimeout(ctx, settleIn)
 	defer cancel()
 	err := n.o.Store.SettleDelivery(ctx, d.Delivery)
@@ -229,9 +261,7 @@ func (n *Notifier) deliver(ctx context.Context, d *store.DueDelivery) {
 		d.State, d.Error = store.Kept, "there is no way to send this"
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendFor)
-	defer cancel()
-	err := n.handOver(ctx, send, d)
+	err := n.holding(ctx, d, func(ctx context.Context) error { return n.handOver(ctx, send, d) })
 	now := time.Now()
 	switch {
 	case err == nil:
@@ -241,8 +271,81 @@ func (n *Notifier) deliver(ctx context.Context, d *store.DueDelivery) {
 	case n.givenUp(d, now):
 		d.State, d.Error = store.Failed, short(err.Error())
 	default:
-		d.State, d.Error, d.Next = store.Queued, short(err.Error()), now.Add(n.wait(d, now))
+		d.State, d.Error, d.Next = store.Queued, short(err.Error()), now.Add(max(n.wait(d, now), asked(err)))
 	}
+}
+
+// asked is how long the other side wants to be left alone (a webhook's Retry-After), within bounds; 0 is no wish.
+func asked(err error) time.Duration {
+	var later interface{ RetryAfter() time.Duration }
+	if !errors.As(err, &later) {
+		return 0
+	}
+	return min(later.RetryAfter(), lastTry)
+}
+
+// holding sends, and says all the while that the delivery is still this node's, so that no other takes it up while a slow
+// server makes up its mind.
+func (n *Notifier) holding(ctx context.Context, d *store.DueDelivery, send func(context.Context) error) error {
+	most := hookFor
+	if d.Channel == Mail {
+		most = mailFor
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	done := make(chan struct{})
+	var holder sync.WaitGroup
+	defer holder.Wait() // what comes of it is written after the last renewal
+	defer close(done)
+	held := d.Delivery
+	holder.Go(func() {
+		tick := time.NewTicker(renew)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-tick.C:
+				n.hold(ctx, held, now.Add(lease))
+			}
+		}
+	})
+	return send(ctx)
+}
+
+// hold makes a claim last longer. If another has it by now nothing is gained by stopping: the message may be with the
+// other side.
+func (n *Notifier) hold(ctx context.Context, d store.Delivery, until time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleIn)
+	defer cancel()
+	d.State, d.Next = store.Sending, until
+	if err := n.o.Store.SettleDelivery(ctx, d); err != nil && !errors.Is(err, store.ErrMoved) {
+		n.log.Warn("a notice that is being sent could not be held; it may be sent twice, under one Message-ID", "notice", d.Notice, "error", err)
+	}
+}
+
+// moved sees whether a contact has another address by now, and queues the delivery for that one.
+func (n *Notifier) moved(ctx context.Context, d *store.DueDelivery, now time.Time) bool {
+	customer, id, ok := customerOf(d.Person)
+	c := n.contact(customer, id)
+	if !ok || c == nil {
+		return false
+	}
+	to := c.Mail
+	if d.Channel == Webhook {
+		to = c.URL
+	}
+	if to == "" || to == d.Address {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleIn)
+	defer cancel()
+	again := d.Delivery
+	again.Address = to
+	if err := n.o.Store.Requeue(ctx, again, now); err != nil { // not to the old one: it comes back when its lease ends
+		n.log.Warn("a notice could not be sent to its person's new address yet", "notice", d.Notice, "error", err)
+	}
+	return true
 }
 
 // handOver makes an error of a panic: one message must not end the program.
@@ -291,6 +394,10 @@ func (n *Notifier) unwanted(ctx context.Context, d *store.DueDelivery) (why stri
 		switch {
 		case c == nil:
 			return "the contact was removed", nil
+		case d.Channel == Mail && c.Mail == "" || d.Channel == Webhook && c.URL == "":
+			return "the contact is not reached this way any more; to send it the other way, resend it", nil
+		case d.Channel == Webhook && n.ownHook(c.URL):
+			return notTheirs, nil
 		case !dr.critical() && c.Wants(d.Of.Kind) == account.WishOff && dr.Again == 0 && dr.info.Kind != Test && dr.info.Kind != Digest:
 			return "switched off by the person", nil
 		}
@@ -311,23 +418,37 @@ func (n *Notifier) superseded(ctx context.Context, d *store.DueDelivery) (int64,
 	if d.Of.Line == "" {
 		return 0, nil
 	}
-	near, err := n.o.Store.Notices(ctx, store.NoticeFilter{Line: d.Of.Line, Limit: 50})
-	if err != nil {
-		return 0, err
-	}
 	mine := draftOf(&d.Of)
+	for f := (store.NoticeFilter{Line: d.Of.Line, Limit: 500}); ; {
+		near, err := n.o.Store.Notices(ctx, f)
+		if err != nil || len(near) == 0 {
+			return 0, err
+		}
+		if by := graver(&mine, d, near); by != 0 {
+			return by, nil
+		}
+		last := &near[len(near)-1]
+		if len(near) < f.Limit || madeAt(last).Before(mine.at.Add(-together-time.Minute)) { // a minute for clocks that differ
+			return 0, nil
+		}
+		f.Before = last.ID
+	}
+}
+
+// graver is the notice, among some, that tells the person of a delivery of the same login; 0 is none.
+func graver(mine *draft, d *store.DueDelivery, near []store.Notice) int64 {
 	for i := range near {
 		other := draftOf(&near[i])
-		if near[i].ID == d.Notice || other.rank() <= mine.rank() || !sameLogin(&mine, &other) {
+		if near[i].ID == d.Notice || other.rank() <= mine.rank() || !sameLogin(mine, &other) {
 			continue
 		}
 		for _, o := range near[i].Deliveries {
 			if o.Person == d.Person && o.Channel == d.Channel && o.State != store.Off {
-				return near[i].ID, nil
+				return near[i].ID
 			}
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // contact finds a contact as it is now; nil is gone.

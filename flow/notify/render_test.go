@@ -188,12 +188,14 @@ func TestCleanKeepsWhatPeopleWrite(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		"see http://evil.example/x": "see http evil[.]example/x", "baresip v1.0.0 (x86_64/linux)": "baresip v1.0.0 (x86_64/linux)", "me@a.de": "me[at]a[.]de",
+		"10.2.0.113 and 2001:db8::/32": "10.2.0.113 and 2001:db8::/32", "e.g. 3.21.3-beta": "e.g. 3.21.3-beta", "www.evil.test": "www[.]evil[.]test",
+		"_http://2130706433/": "_http 2130706433/", `x:\\host`: "x host", "evil。test": "evil[。]test",
 	} {
 		if got := strange(in, 80); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	for in, want := range map[money.Micro]string{12_345_678: "£12.34", 1_234_567_890_000: "£1,234,567.89", -500_000: "−£0.50", 0: "£0.00"} {
+	for in, want := range map[money.Micro]string{12_345_678: "£12.34", 1_234_567_890_000: "£1,234,567.89", -500_000: "−£0.50", 0: "£0.00", 500: "£0.0005", -1: "−£0.000001", 10_000: "£0.01", 9_990: "£0.00999"} {
 		if got := pounds(in); got != want {
 			t.Errorf("%d: %s, want %s", in, got, want)
 		}

@@ -28,12 +28,32 @@ type recipient struct {
 	wish                           account.Wish
 }
 
-// recipients of a draft, each address once. The customer's contacts come first: who is both gets the owner's notice.
+// at says that the recipient is reached at an address. Mail addresses are the same in any case; URLs are not.
+func (r *recipient) at(channel, address string) bool {
+	return r.channel == channel && (r.address == address || channel == Mail && strings.EqualFold(r.address, address))
+}
+
+// notTheirs is why a contact with one of the provider's own webhooks gets nothing there: requests to those may go where
+// customers may not send any.
+const notTheirs = "this webhook is the provider's own, and no customer's"
+
+// ownHook says that a URL is one of the provider's webhooks, whatever kinds it wants.
+func (n *Notifier) ownHook(url string) bool {
+	return slices.ContainsFunc(n.o.Hooks, func(h Hook) bool { return h.URL == url })
+}
+
+// isDesk says that the fraud desk reads what goes to a mail address.
+func (n *Notifier) isDesk(address string) bool {
+	return slices.ContainsFunc(n.o.Desk, func(a string) bool { return strings.EqualFold(a, address) })
+}
+
+// recipients of a draft, each address once (those that want nothing come besides): the customer's contacts, the desk,
+// webhooks. Who is both a contact and the
+// desk gets the desk's notice, whatever the contact wishes: a customer must not be able to silence the desk.
 func (n *Notifier) recipients(d *draft) []recipient {
 	var all []recipient
 	add := func(r recipient) {
-		same := func(o recipient) bool { return o.channel == r.channel && strings.EqualFold(o.address, r.address) }
-		if r.address != "" && !slices.ContainsFunc(all, same) {
+		if r.address != "" && !slices.ContainsFunc(all, func(o recipient) bool { return o.wish != account.WishOff && o.at(r.channel, r.address) }) {
 			all = append(all, r)
 		}
 	}
@@ -55,6 +75,7 @@ func (n *Notifier) recipients(d *draft) []recipient {
 	return all
 }
 
+// contacts are the customer's people for a draft, without those whose address the desk's notice goes to.
 func (n *Notifier) contacts(d *draft) []recipient {
 	c, ok := n.o.Book.Customer(d.account)
 	if !ok {
@@ -63,9 +84,14 @@ func (n *Notifier) contacts(d *draft) []recipient {
 	var all []recipient
 	for i := range c.Contacts {
 		x := &c.Contacts[i]
-		if x.About(d.line) {
-			all = append(all, contactRecipient(c.ID, x, d))
+		r := contactRecipient(c.ID, x, d)
+		if !x.About(d.line) || d.info.Desk && r.channel == Mail && n.isDesk(r.address) {
+			continue
 		}
+		if r.channel == Webhook && n.ownHook(r.address) {
+			r.wish = account.WishOff
+		}
+		all = append(all, r)
 	}
 	return all
 }
@@ -89,12 +115,12 @@ func (n *Notifier) delivery(d *draft, to recipient, now time.Time, out *tally) s
 	if d.info.Kind == NewDevice {
 		x.Next = now.Add(together)
 	}
-	limit := n.o.Storm
-	if d.critical() {
-		limit *= 3
-	}
+	of := purse{to.person, d.noise()}
 	_, open := n.o.Channels[to.channel]
+	_, _, contact := customerOf(to.person)
 	switch {
+	case contact && to.channel == Webhook && n.ownHook(to.address):
+		x.State, x.Error = store.Off, notTheirs
 	case to.wish == account.WishOff:
 		x.State, x.Error = store.Off, "switched off by the person"
 	case !open:
@@ -102,10 +128,10 @@ func (n *Notifier) delivery(d *draft, to recipient, now time.Time, out *tally) s
 	case to.channel != Mail: // machines need no digest
 	case to.wish == account.WishDigest:
 		x.State = store.Digest
-	case n.storm.count(to.person, now)+out.mails[to.person] >= limit:
+	case n.storm.count(of, now)+out.mails[of] >= n.allowance(of):
 		x.State, x.Error = store.Digest, "more than so many notices within an hour"
 	default:
-		out.mails[to.person]++
+		out.mails[of]++
 	}
 	out.kinds = append(out.kinds, made{d.info.Kind, x.State})
 	return x
@@ -119,7 +145,7 @@ func (n *Notifier) messageID(key, person, channel string) string {
 
 // tally is what a step that is not yet written would count.
 type tally struct {
-	mails map[string]int // by person, to be sent at once
+	mails map[purse]int // to be sent at once
 	kinds []made
 }
 
@@ -128,4 +154,4 @@ type made struct {
 	state store.DeliveryState
 }
 
-func newTally() *tally { return &tally{mails: map[string]int{}} }
+func newTally() *tally { return &tally{mails: map[purse]int{}} }

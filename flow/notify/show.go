@@ -147,7 +147,7 @@ func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 		r := recipient{person: o.Person, channel: o.Channel, address: o.Address, wish: account.WishNow}
 		if customer, contact, ok := customerOf(o.Person); ok {
 			c := n.contact(customer, contact)
-			if c == nil {
+			if c == nil || c.Mail == "" && n.ownHook(c.URL) {
 				continue
 			}
 			r = contactRecipient(customer, c, d)

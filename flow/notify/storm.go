@@ -11,20 +11,35 @@ import (
 // stormSpan is the time over which a person's mails are counted.
 const stormSpan = time.Hour
 
-// storm counts the mails that went to each person at once within the last hour. It holds three times Options.Storm
-// instants at most for each person who got any, and forgets them after the hour.
+// storm counts the mails that went to each person at once within the last hour. It holds, for each person who got any, at
+// most Options.Storm instants of noise and three times as many of the rest, and forgets them after the hour.
 type storm struct {
 	mu    sync.Mutex
-	mails map[string][]time.Time // mu; oldest first
-	swept time.Time              // mu
+	mails map[purse][]time.Time // mu; oldest first
+	swept time.Time             // mu
 }
 
-func (s *storm) init() { s.mails = map[string][]time.Time{} }
+// purse is an allowance of mails: each person has one for what anybody can cause, and a greater one for the rest, so that
+// a stranger's wrong logins never delay the news that a login was stolen or that money goes.
+type purse struct {
+	person string
+	noise  bool
+}
 
-func (s *storm) count(person string, now time.Time) (n int) {
+// allowance is how many mails of a purse go at once within the hour.
+func (n *Notifier) allowance(p purse) int {
+	if p.noise {
+		return n.o.Storm
+	}
+	return 3 * n.o.Storm
+}
+
+func (s *storm) init() { s.mails = map[purse][]time.Time{} }
+
+func (s *storm) count(p purse, now time.Time) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, at := range s.mails[person] {
+	for _, at := range s.mails[p] {
 		if now.Sub(at) < stormSpan {
 			n++
 		}
@@ -32,7 +47,7 @@ func (s *storm) count(person string, now time.Time) (n int) {
 	return n
 }
 
-func (s *storm) add(person string, at, now time.Time) {
+func (s *storm) add(of purse, at, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.swept) > time.Minute {
@@ -41,25 +56,25 @@ func (s *storm) add(person string, at, now time.Time) {
 		}
 		s.swept = now
 	}
-	s.forget(person, now)
-	s.mails[person] = append(s.mails[person], at)
+	s.forget(of, now)
+	s.mails[of] = append(s.mails[of], at)
 }
 
 // forget drops what is older than the hour. The caller holds the lock.
-func (s *storm) forget(person string, now time.Time) {
-	all := s.mails[person]
+func (s *storm) forget(of purse, now time.Time) {
+	all := s.mails[of]
 	for len(all) > 0 && now.Sub(all[0]) >= stormSpan {
 		all = all[1:]
 	}
-	if s.mails[person] = all; len(all) == 0 {
-		delete(s.mails, person)
+	if s.mails[of] = all; len(all) == 0 {
+		delete(s.mails, of)
 	}
 }
 
 // recall counts anew from what is stored: after a restart, and after another node took a step. It looks at the newest
 // 2,000 notices; a storm of more than that in an hour has reached everybody's limit long before.
 func (n *Notifier) recall(ctx context.Context, now time.Time) error {
-	fresh := map[string][]time.Time{}
+	fresh := map[purse][]time.Time{}
 	for page, before := 0, int64(0); page < 4; page++ {
 		all, err := n.o.Store.Notices(ctx, store.NoticeFilter{Before: before, Limit: 500})
 		if err != nil {
@@ -73,9 +88,12 @@ func (n *Notifier) recall(ctx context.Context, now time.Time) error {
 			if old {
 				break
 			}
+			dr := draftOf(x)
+			noise := dr.noise()
 			for j := range x.Deliveries {
 				if d := &x.Deliveries[j]; d.Channel == Mail && atOnce(d.State) && x.Kind != string(Digest) {
-					fresh[d.Person] = append([]time.Time{at}, fresh[d.Person]...)
+					of := purse{d.Person, noise}
+					fresh[of] = append([]time.Time{at}, fresh[of]...)
 				}
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
+	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -128,7 +129,7 @@ func (n *Notifier) told(d *draft) string {
 	switch {
 	case !d.info.Owner || d.account == "":
 		return ""
-	case len(n.contacts(d)) == 0:
+	case !slices.ContainsFunc(n.contacts(d), func(r recipient) bool { return r.wish != account.WishOff }):
 		return "Nobody of the customer is told: there is no contact for this. The words below are meant for the owner of the line."
 	}
 	return "The customer's contacts are told too, in these words."
@@ -295,9 +296,17 @@ func micro(x any) (money.Micro, bool) {
 }
 
 // pounds is an amount for people, in whole pennies and rounded down, so that nobody is told of more than was used:
-// "£12.34", "£1,234.00".
+// "£12.34", "£1,234.00"; what is less than a penny, exactly: "£0.0005".
 func pounds(m money.Micro) string {
-	p, sign := int64(m/(money.Pound/100)), ""
+	const penny = money.Pound / 100
+	if m != 0 && -penny < m && m < penny {
+		sign := ""
+		if m < 0 {
+			m, sign = -m, "−"
+		}
+		return sign + "£0." + strings.TrimRight(fmt.Sprintf("%06d", m), "0")
+	}
+	p, sign := int64(m/penny), ""
 	if p < 0 {
 		p, sign = -p, "−"
 	}

@@ -219,7 +219,8 @@ func (w *world) follow() {
 // sendDue sends what is due and waits for it.
 func (w *world) sendDue() {
 	w.t.Helper()
-	b := &outbox{n: w.n, lanes: map[string]*lane{}}
+	b := newOutbox(w.n)
+	defer b.cut()
 	for {
 		more, err := b.claim(context.Background())
 		w.must(err)
