@@ -221,12 +221,16 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(ended),
 		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
 	}
+	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
+	// another's may be forged, to have somebody else suffer.
+	at, err := netip.ParseAddr(x.Address)
+	used := err == nil && a.shield.devices.Own(line, at)
 	if x.Place != "" || x.Family != "" {
 		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.log.Error("an answer could not be kept with the device", "line", line, "err", err)
 		}
 	}
-	if at, err := netip.ParseAddr(x.Address); err == nil && a.spared(at) == "" {
+	if used && a.spared(at) == "" {
 		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+line+" did not know it")
 		done = append(done, "The address "+at.String()+" is shut out for a day.")
 	}

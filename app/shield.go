@@ -188,7 +188,7 @@ func (a *App) newAuth() (*auth.Auth, error) {
 			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,
 		},
 		Around: auth.Around{
-			Usual: a.usual, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
+			Usual: a.usual, Own: a.shield.devices.Own, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
 			Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
 			Counters: a.shield.counters, Record: a.ledger.Record, Account: a.accountOf,
 		},
@@ -228,6 +228,11 @@ func (a *App) spared(addr netip.Addr) string {
 	if a.shield.devices.Trusted(addr) {
 		return "a customer's phones have logged in rightly from there, of late and for some time"
 	}
+	// Who guesses from behind the address of a registered phone is locked out by auth; to drop its packets would shut out
+	// the phone.
+	if yes, _ := a.location.Registered(netip.PrefixFrom(addr, addr.BitLen())); yes {
+		return "phones are registered from there"
+	}
 	return ""
 }
 
@@ -239,8 +244,8 @@ func (a *App) sparedInside(net netip.Prefix) (netip.Addr, string, bool) {
 	if at, ok := a.shield.devices.TrustedIn(net); ok {
 		return at, "a customer's phones have logged in rightly from there, of late and for some time", true
 	}
-	if at, line, ok := a.location.Inside(net, time.Now()); ok {
-		return at, "line " + line + " is registered from there", true
+	if yes, _ := a.location.Registered(net); yes {
+		return net.Addr(), "phones are registered from there", true
 	}
 	return netip.Addr{}, "", false
 }

@@ -49,6 +49,23 @@ func (d *Devices) Usual(line string, addr netip.Addr) bool {
 	return usual
 }
 
+// Own says that the line's login was used rightly from that very address within Options.Good, and its owner did not disown
+// it. It allocates nothing.
+func (d *Devices) Own(line string, addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	since := time.Now().UnixMicro() - d.o.Good.Microseconds()
+	s := d.shard(line)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.lines[line]
+	for i := range list {
+		if e := &list[i]; e.addr == addr && e.verdict != notMine && e.last >= since {
+			return true
+		}
+	}
+	return false
+}
+
 // Of lists the devices of a line, the one seen last first.
 func (d *Devices) Of(line string) []store.Device {
 	s := d.shard(line)

@@ -634,3 +634,26 @@ func TestTogether(t *testing.T) {
 		}
 	}
 }
+
+// Own is of the very address, where Usual is of the network.
+func TestOwnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := load(t, options(&memory{}))
+		d.Seen(login("192.0.2.7", yealink))
+		d.Seen(login("203.0.113.5", "sipcli"))
+		if err := d.SetVerdict(ctx, "100", "203.0.113.0/24", "sipcli", device.NotMine, "anna"); err != nil {
+			t.Fatal(err)
+		}
+		own := func(when, addr string, want bool) {
+			t.Helper()
+			if got := d.Own("100", netip.MustParseAddr(addr)); got != want {
+				t.Errorf("%s: %s: %v", when, addr, got)
+			}
+		}
+		own("used", "::ffff:192.0.2.7", true)
+		own("its neighbour", "192.0.2.8", false)
+		own("disowned", "203.0.113.5", false)
+		<-time.After(31 * 24 * time.Hour)
+		own("long ago", "192.0.2.7", false)
+	})
+}

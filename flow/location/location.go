@@ -82,6 +82,7 @@ type Location struct {
 	seed   maphash.Seed
 	begun  time.Time // the zero of all instants in bindings: elapsed time, so that a clock step ends no registration
 	count  atomic.Int64
+	from   places
 	shards [shards]shard
 
 	flushing sync.Mutex // one write to the store at a time, in order
@@ -103,7 +104,7 @@ func New(o Options) *Location {
 	if o.Every <= 0 {
 		o.Every = 2 * time.Second
 	}
-	l := &Location{o: o, log: o.Log, seed: maphash.MakeSeed(), begun: time.Now()}
+	l := &Location{o: o, log: o.Log, seed: maphash.MakeSeed(), begun: time.Now(), from: places{seed: maphash.MakeSeed(), count: map[uint64]int32{}}}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -145,25 +146,6 @@ func (l *Location) Lookup(line string, now time.Time) []Binding {
 	return l.live(s.lines[line], now.Sub(l.begun))
 }
 
-// Inside finds a phone that is registered from inside a network, and its line. It looks at every phone: not for each packet.
-func (l *Location) Inside(net netip.Prefix, now time.Time) (addr netip.Addr, line string, ok bool) {
-	at := now.Sub(l.begun)
-	for i := range l.shards {
-		s := &l.shards[i]
-		s.mu.Lock()
-		for name, list := range s.lines {
-			for j := range list {
-				if a := list[j].received.Addr().Unmap(); list[j].expires > at && net.Contains(a) {
-					s.mu.Unlock()
-					return a, name, true
-				}
-			}
-		}
-		s.mu.Unlock()
-	}
-	return netip.Addr{}, "", false
-}
-
 // Drop unregisters all phones of a line: it was removed or its password changed.
 func (l *Location) Drop(line string) { l.DropBefore(line, time.Now().Add(maxExpires)) }
 
@@ -194,6 +176,7 @@ func (l *Location) shard(line string) *shard {
 // put makes list the bindings of a line. The caller holds the lock.
 func (s *shard) put(l *Location, line string, list []binding) {
 	l.count.Add(int64(len(list) - len(s.lines[line])))
+	l.from.moved(s.lines[line], list)
 	if len(list) == 0 {
 		delete(s.lines, line)
 		return

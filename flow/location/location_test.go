@@ -499,19 +499,39 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-func TestWhoIsRegisteredInsideANetwork(t *testing.T) {
+func TestWhereFromPhonesAreRegistered(t *testing.T) {
 	l, now := New(Options{}), time.Now()
-	u := Update{Contacts: []Contact{{URI: "sip:a@x", Expires: time.Minute}}, CallID: "c", CSeq: 1, Received: netip.MustParseAddrPort("[::ffff:192.0.2.7]:5060"), Transport: "udp", Now: now}
-	if _, err := l.Update("1001", u); err != nil {
-		t.Fatal(err)
-	}
-	for net, want := range map[string]bool{"192.0.2.0/24": true, "192.0.2.7/32": true, "192.0.3.0/24": false, "2001:db8::/32": false} {
-		if at, line, ok := l.Inside(netip.MustParsePrefix(net), now); ok != want || ok && (line != "1001" || at.String() != "192.0.2.7") {
-			t.Errorf("%s: %v %s %v", net, at, line, ok)
+	seq := uint32(0)
+	register := func(line, from string, expires time.Duration) {
+		t.Helper()
+		seq++
+		u := Update{Contacts: []Contact{{URI: "sip:a@x", Expires: expires}}, CallID: "c", CSeq: seq, Received: netip.MustParseAddrPort(from), Transport: "udp", Now: now}
+		if _, err := l.Update(line, u); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, _, ok := l.Inside(netip.MustParsePrefix("192.0.2.0/24"), now.Add(2*time.Minute)); ok {
-		t.Error("found after its end")
+	want := func(net string, yes, counted bool) {
+		t.Helper()
+		if y, ok := l.Registered(netip.MustParsePrefix(net)); y != yes || ok != counted {
+			t.Errorf("%s: %v %v", net, y, ok)
+		}
+	}
+	register("1001", "[::ffff:192.0.2.7]:5060", time.Minute)
+	register("1002", "192.0.2.8:5060", time.Minute)
+	register("1003", "[2001:db8:0:1::7]:5060", time.Minute)
+	for net, yes := range map[string]bool{"192.0.2.7/32": true, "192.0.2.9/32": false, "192.0.2.0/24": true, "192.0.3.0/24": false, "2001:db8:0:1::/64": true, "2001:db8:0:1::9/128": true, "2001:db8::/56": true, "2001:db8:0:2::/64": false} {
+		want(net, yes, true)
+	}
+	want("192.0.0.0/16", false, false)
+	register("1001", "198.51.100.1:5060", time.Minute) // it moved
+	want("192.0.2.7/32", false, true)
+	want("192.0.2.0/24", true, true)
+	l.Drop("1002")
+	want("192.0.2.0/24", false, true)
+	register("1003", "[2001:db8:0:1::7]:5060", 0)
+	l.Drop("1001")
+	if len(l.from.count) != 0 {
+		t.Errorf("%d places are left", len(l.from.count))
 	}
 }
 

@@ -1,0 +1,72 @@
+package location
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// places counts phones by where they are registered from: by address (IPv6: by /64) and by the network around it (/24,
+// /56), as hashes, some 20 bytes each. It is asked before a network is shut out, which must not take a look at every phone.
+type places struct {
+	seed maphash.Seed
+
+	mu    sync.RWMutex
+	count map[uint64]int32 // guarded by mu
+}
+
+// moved takes the phones of a line as they were and as they are.
+func (p *places) moved(was, are []binding) {
+	same := func(a, b binding) bool { return a.received.Addr() == b.received.Addr() }
+	if slices.EqualFunc(was, are, same) { // a registration that is refreshed, nearly always
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range was {
+		p.add(was[i].received.Addr(), -1)
+	}
+	for i := range are {
+		p.add(are[i].received.Addr(), 1)
+	}
+}
+
+func (p *places) add(a netip.Addr, n int32) {
+	near, around := bitsOf(a)
+	for _, bits := range [2]int{near, around} {
+		k := p.key(a, bits)
+		if p.count[k] += n; p.count[k] <= 0 {
+			delete(p.count, k)
+		}
+	}
+}
+
+// bitsOf are the lengths of the networks an address is counted under.
+func bitsOf(a netip.Addr) (near, around int) {
+	if a.Unmap().Is4() {
+		return 32, 24
+	}
+	return 64, 56
+}
+
+func (p *places) key(a netip.Addr, bits int) uint64 {
+	net, _ := a.Unmap().WithZone("").Prefix(bits) // the zero Prefix for the zero Addr
+	return maphash.Comparable(p.seed, net)
+}
+
+// Registered says whether phones are registered from inside a network of /24 or /56, or from an address (IPv6: a /64, or
+// an address in it). For other networks, ok is false: they are not counted.
+func (l *Location) Registered(net netip.Prefix) (yes, ok bool) {
+	near, around := bitsOf(net.Addr())
+	bits := net.Bits()
+	if bits > near {
+		bits = near
+	}
+	if bits != near && bits != around {
+		return false, false
+	}
+	l.from.mu.RLock()
+	defer l.from.mu.RUnlock()
+	return l.from.count[l.from.key(net.Addr(), bits)] > 0, true
+}
