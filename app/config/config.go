@@ -359,7 +359,9 @@ type Notify struct {
 	// (`ringfence notice preview --list`). Left out, the built-in ones are used.
 	Templates string `toml:"templates"`
 
-	// Storm is how many notices one person gets within an hour; further ones wait for a digest.
+	// Storm is how many mails one person gets within an hour about what anybody can cause: guessing, new devices and the
+	// like. Further ones wait for a digest. Of all others (stolen logins, usage, locks) it is three times as many, counted
+	// apart.
 	Storm int `toml:"storm" min:"1" max:"1000"`
 
 	// Digest is how often digests go out.
