@@ -162,6 +162,9 @@ func (s *session) phones(phones []api.Phone) error {
 	return s.section("Phones", t)
 }
 
+// lineTexts are the fields of a line that are no settings.
+var lineTexts = []string{"name", "number", "courtesy", "honeypot"}
+
 type lineSet struct {
 	ID  string   `arg:"" help:"Line." predict:"line"`
 	Set []string `arg:"" name:"field=value" help:"name, number, courtesy (both, user-agent, off or inherit), honeypot (on or off), nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
@@ -177,7 +180,7 @@ func (lineSet) Help() string {
 
 // Run changes it.
 func (c *lineSet) Run(s *session) error {
-	a, err := parseAssignments(c.Set, []string{"name", "number", "courtesy", "honeypot"}, c.grantFlags)
+	a, err := parseAssignments(c.Set, lineTexts, c.grantFlags)
 	if err != nil {
 		return err
 	}
