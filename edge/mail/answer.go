@@ -34,6 +34,9 @@ const atMail = "MAIL"
 // about is the subject of an enhanced status code (RFC 3463) at the beginning of what a server says, and its detail.
 var about = regexp.MustCompile(`^5\.(\d{1,3})\.(\d{1,3})\b`)
 
+// aboutUs finds, in the words of servers that have no such codes, that it is us whom they do not take mail from.
+var aboutUs = regexp.MustCompile(`(?i)\brelay|\bauthenticat`)
+
 // permanent says whether an answer refuses this person or message for good. What is about us (our sender, our login by
 // RFC 4954, relaying, policy: x.7.x), what a server says when it will say no more (554), and commands that it does not take
 // are the operator's to put right, and no reason to lose a notice. Nor is a full mailbox: 552 (also RFC 5321, 4.5.3.1.10)
@@ -48,7 +51,7 @@ func permanent(stage string, said *textproto.Error) bool {
 	}
 	code := about.FindStringSubmatch(strings.TrimSpace(said.Msg))
 	if code == nil {
-		return true
+		return !aboutUs.MatchString(said.Msg)
 	}
 	switch subject, detail := code[1], code[2]; subject {
 	case "3":

@@ -19,6 +19,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -290,9 +291,13 @@ func TestWhatIsOurFaultIsTriedAgain(t *testing.T) {
 		{550, 2, 1, true},   // disabled
 		{550, 7, 1, false},  // relaying denied
 		{550, 7, 26, false}, // SPF, DKIM
-		{554, 7, 1, false}, {554, 1, 1, false},
-		{552, 2, 2, false}, {550, 2, 2, false}, // full
-		{550, 4, 4, false}, {553, 3, 4, true}, {550, 3, 0, false},
+		{554, 7, 1, false},
+		{554, 1, 1, false},
+		{552, 2, 2, false},
+		{550, 2, 2, false}, // full
+		{550, 4, 4, false},
+		{553, 3, 4, true},
+		{550, 3, 0, false},
 	} {
 		for stage, hook := range map[string]func(p *post, err error){
 			"RCPT":           func(p *post, err error) { p.onRcpt = func(*smtp.Conn) error { return err } },
@@ -304,6 +309,15 @@ func TestWhatIsOurFaultIsTriedAgain(t *testing.T) {
 			if err := sender(t, options(p)).Send(t.Context(), notice()); err == nil || errors.Is(err, notify.ErrPermanent) != c.permanent {
 				t.Errorf("%d 5.%d.%d at %s: %v", c.code, c.subject, c.detail, stage, err)
 			}
+		}
+	}
+}
+
+func TestAServerWithoutCodes(t *testing.T) {
+	for words, permanent := range map[string]bool{"relay not permitted": false, "Relaying denied": false, "Authentication required": false, "Unrouteable address": true, "5.x": true} {
+		err := answer(t.Context(), "RCPT", &textproto.Error{Code: 550, Msg: words})
+		if errors.Is(err, notify.ErrPermanent) != permanent {
+			t.Errorf("%s: %v", words, err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func clean(text string, limit int) string {
 
 // Mail programs make links of what looks like one. A stranger's text must not become a link in a message of ours.
 var (
-	scheme = regexp.MustCompile(`([^\s:]):[/\\]+`)                          // not "2001:db8::/32"
+	scheme = regexp.MustCompile(`([^\s:]):[/\\]+|:[/\\]{2,}`)               // not "2001:db8::/32"
 	domain = regexp.MustCompile(`[^\s]` + dots + `\p{L}[\p{L}\p{M}\p{N}-]`) // a top-level domain: no version, no IPv4 address
 	dot    = regexp.MustCompile(`(` + dots + `)([\p{L}\p{M}\p{N}_-])`)
 )
