@@ -106,14 +106,14 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 	if err := a.book.ReloadDecks(ctx); err != nil {
 		a.log.Error("decks were not read again; the old ones stay in force", "err", err)
 	}
-	if err := a.rest.ReloadCertificate(); err != nil {
+	if err := a.rest.UseCertificate(next.Admin.TLSCert, next.Admin.TLSKey); err != nil {
 		a.log.Error("the certificate was not read again; the old one stays in force", "err", err)
 	}
 	if err := a.shield.geo.Reload(next.Geo.Files); err != nil {
 		a.log.Error("geo.files were not read again; what was known before stays", "err", err)
 	}
 	if a.web != nil {
-		if err := a.web.ReloadCertificate(); err != nil {
+		if err := a.web.UseCertificate(next.Web.TLSCert, next.Web.TLSKey); err != nil {
 			a.log.Error("the certificate of the answer pages was not read again; the old one stays in force", "err", err)
 		}
 	}
