@@ -199,8 +199,13 @@ func TestNoticesArrive(t *testing.T) {
 	device := p.one(anna, "2001", 20*time.Second)
 	contains(t, device.text, "Softphone/3.2", "127.11.0.1", "2001", "help@provider.test", "020 7946 0000", "at all times")
 	for _, tc := range []struct{ to, line, kind string }{
-		{anna, "2001", "new-device"}, {anna, "2002", "guessing"}, {anna, "2003", "stale-phone"}, {anna, "2004", "usage-level"},
-		{desk, "2005", "honeypot"}, {anna, "2006", "line-locked"}, {anna, "2003", "password-changed"},
+		{anna, "2001", "new-device"},
+		{anna, "2002", "guessing"},
+		{anna, "2003", "stale-phone"},
+		{anna, "2004", "usage-level"},
+		{desk, "2005", "honeypot"},
+		{anna, "2006", "line-locked"},
+		{anna, "2003", "password-changed"},
 	} {
 		p.one(tc.to, tc.line, 20*time.Second)
 		eventually(t, 5*time.Second, "a webhook about "+tc.kind, func() bool { return hook.has(tc.kind) > 0 })
