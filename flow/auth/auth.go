@@ -190,7 +190,7 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonce, src netip.Addr, at int64, now time.Time) Result {
 	t := try{
 		addr: src, src: newSource(src), line: line.ID, agent: c.Agent, at: at, now: now,
-		print: a.guard.hashBytes(c.Response), right: right && !line.Honeypot,
+		mark: a.guard.hashBytes(c.Response), right: right && !line.Honeypot,
 	}
 	t.setUser(&a.guard, c.User)
 	v := verdict{}

@@ -80,7 +80,7 @@ type try struct {
 	hash     uint64 // of user
 	line     string // "": there is none
 	agent    []byte
-	print    uint64 // of the answer
+	mark     uint64 // of the answer
 	right    bool
 	tried    int  // wrong tries within a day before this one, of the pair or of a strange address
 	former   bool // the answer is that of a former password, replaced then
@@ -157,7 +157,7 @@ func (g *guard) repeated(t *try) bool {
 	p := g.tables[ofPair].lock(t.pair())
 	defer p.unlock()
 	s := p.find()
-	return s != nil && s.e.print == t.print
+	return s != nil && s.e.mark == t.mark
 }
 
 // strange counts a try from a place that is not usual for its line towards all that is wider than the pair. One that is
@@ -299,7 +299,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 // guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
 func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
 	e.phone(&g.l, g.hashBytes(t.agent[:min(len(t.agent), maxAgent)]), t.at)
-	e.print, e.usual = t.print, !t.strange()
+	e.mark, e.usual = t.mark, !t.strange()
 	failures := e.fail(&g.l, t.at)
 	if refused {
 		return n

@@ -58,7 +58,7 @@ type suspect struct {
 	until  int64  // locked out until; 0 never was
 	last   int64  // latest wrong try
 	told   int64  // when a fact about it was last made (not a lock-out's)
-	print  uint64 // of the latest wrong answer: the same packet again is no new try
+	mark   uint64 // of the latest wrong answer: the same packet again is no new try
 	agent  uint64 // hash of the User-Agent of the first of fails
 	guess  uint64 // hash of the first guess of the lists that the sample found
 	name   string // of a pair: the user

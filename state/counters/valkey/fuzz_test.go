@@ -2,7 +2,6 @@ package valkey
 
 import (
 	"testing"
-	"time"
 )
 
 // FuzzChange: whatever is published is a change within the bounds of its text, or refused.
@@ -15,7 +14,7 @@ func FuzzChange(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.Table != "ban" || len(c.Key)+len(c.Value) > len(s) || c.Dropped != (c.Until == time.Time{}) {
+		if c.Table != "ban" || len(c.Key)+len(c.Value) > len(s) || c.Dropped != c.Until.IsZero() {
 			t.Fatalf("%q became %+v", s, c)
 		}
 	})
