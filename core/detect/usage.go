@@ -60,6 +60,9 @@ func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Findin
 // pounds shows whole pennies, rounded down: nobody is told of more than was used.
 func pounds(m money.Micro) string {
 	const penny = money.Pound / 100
+	if m > 0 && m < penny {
+		return "£" + m.String() // in full: £0.00 would say nothing
+	}
 	return "£" + (m / penny * penny).String()
 }
 

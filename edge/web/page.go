@@ -102,7 +102,11 @@ func (s *Server) used(v *notify.LinkView) page {
 }
 
 func (s *Server) expired(v *notify.LinkView) page {
-	return page{Title: "This link has expired", Text: v.Text, Mark: "warn"}
+	title := "This link has expired"
+	if v.Gone {
+		title = v.Title
+	}
+	return page{Title: title, Text: v.Text, Mark: "warn"}
 }
 
 func (s *Server) unknown() page {
