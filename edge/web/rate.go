@@ -8,11 +8,11 @@ import (
 
 // How much one address may ask: a person reads a few pages; who tries tokens is soon slow.
 const (
-	burst     = 40.0                 // requests at once
-	perSecond = 0.5                  // after that
-	wrongCost = 8.0                  // of a token that is not ours, beside the request
-	maxRates  = 4096                 // addresses remembered, some 500 KB
-	forgotten = 2 * 40 * time.Second // after which a bucket is full again
+	burst     = 120.0                 // requests at once: an office may share an address
+	perSecond = 0.5                   // after that
+	wrongCost = 24.0                  // of a token that is not ours, beside the request
+	maxRates  = 4096                  // addresses remembered, some 500 KB
+	forgotten = 2 * 120 * time.Second // after which a bucket is full again
 )
 
 // rate limits requests by address (IPv6: /64) with leaky buckets. It holds at most maxRates; when more ask, those that
