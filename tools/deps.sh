@@ -20,6 +20,7 @@ test)
 	need baresip baresip
 	need svcrack sipvicious
 	need nft nftables
+	need ip iproute2 # network namespaces of the kernel tests
 	need chromium chromium # looks at the mails and pages of docs/screenshots
 	command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
 	need gcc gcc libc6-dev # for the race detector only: the product has no cgo
