@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/app/config"
+	"ringfence/flow/device"
+	"ringfence/flow/location"
+)
+
+func running(t *testing.T) *App {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg, local := config.Demo(dir), netip.MustParseAddrPort("127.0.0.1:0")
+	cfg.SIP.UDP, cfg.SIP.TCP, cfg.Metrics.Listen, cfg.Web.Listen, cfg.Shield.Kernel = []netip.AddrPort{local}, nil, netip.AddrPort{}, netip.AddrPort{}, "off"
+	a, err := New(context.Background(), cfg, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// One forged packet makes a notice about an address that never had the password: "not me" must not shut it out. It does
+// shut out one from which the login was used; and in any case the line's password is of no use any more.
+func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
+	a, ctx := running(t), context.Background()
+	thief, victim := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.7")
+	a.shield.devices.Seen(device.Login{Line: "2001", Addr: thief, Agent: "thief", At: time.Now()})
+	l, _ := a.book.Line("2001")
+	before, _ := a.book.HA1(l)
+	for addr, banned := range map[netip.Addr]bool{victim: false, thief: true} {
+		done, err := a.answerNotMine(ctx, "2001", fmt.Appendf(nil, `{"address":%q}`, addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isBanned(a, addr, banned) != banned || strings.Contains(done, addr.String()) != banned {
+			t.Errorf("%s: banned %v, and the page says: %s", addr, !banned, done)
+		}
+	}
+	l, _ = a.book.Line("2001")
+	if after, ok := a.book.HA1(l); !ok || after.MD5 == before.MD5 || !l.Locked() {
+		t.Error("the thief's password still opens the line, or it is not locked")
+	}
+}
+
+// isBanned looks for a moment if a ban is expected: bans are made in the background.
+func isBanned(a *App, addr netip.Addr, expected bool) bool {
+	look, late := time.NewTicker(10*time.Millisecond), time.After(5*time.Second)
+	defer look.Stop()
+	for {
+		if now := a.shield.bans.Why(addr).Banned; now || !expected && a.shield.bans.Flush(context.Background()) == nil {
+			return now
+		}
+		select {
+		case <-look.C:
+		case <-late:
+			return false
+		}
+	}
+}
+
+// Who guesses from behind the address of a registered phone is locked out by auth; the phone's packets are not dropped.
+func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
+	a, at := running(t), netip.MustParseAddr("203.0.113.9")
+	if why := a.spared(at); why != "" {
+		t.Fatalf("spared before: %s", why)
+	}
+	_, err := a.location.Update("2001", location.Update{
+		Contacts: []location.Contact{{URI: "sip:2001@203.0.113.9", Expires: time.Hour}}, CallID: "c", CSeq: 1,
+		Received: netip.AddrPortFrom(at, 5060), Transport: "udp", Now: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.spared(at) == "" {
+		t.Error("the phone's own address may be banned")
+	}
+	if _, _, ok := a.sparedInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
+		t.Error("its network may be banned")
+	}
+	if a.spared(netip.MustParseAddr("203.0.113.10")) != "" {
+		t.Error("a neighbour without a phone is spared")
+	}
+}
