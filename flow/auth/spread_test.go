@@ -41,9 +41,12 @@ func TestSlowSprayer(t *testing.T) {
 	for i := range 60 {
 		s.tries(1, 5*time.Minute, fmt.Sprintf("203.0.113.%d", i), fmt.Sprint(4000+i), wrongPass)
 	}
-	f := s.want(FactSpray, 3) // five hours, once in each from the thirtieth on
-	if b := f[0].body; b.Source != "203.0.113.0/24" || b.Lines < 27 || b.Lines > 33 {
-		t.Errorf("%+v", f)
+	sprays := s.told(FactSpray) // five hours, once in each from about the thirtieth on
+	if len(sprays) != 2 && len(sprays) != 3 {
+		t.Fatalf("%d facts: %+v", len(sprays), sprays)
+	}
+	if b := sprays[0].body; b.Source != "203.0.113.0/24" || b.Failures < 30 || b.Lines < 30 || b.Lines > b.Failures {
+		t.Errorf("%+v", sprays)
 	}
 }
 
@@ -137,7 +140,7 @@ func TestSiege(t *testing.T) {
 	s.tries(1, time.Second, from(29), "2001", wrongPass)
 	s.out(from(0), "2001")
 	s.in(from(300), "2001") // right at first try
-	if f := s.want(FactSiege, 1); f[0].body.Failures != 30 || f[0].body.Days != 1 || f[0].body.Sources < 25 || f[0].body.Sources > 35 || f[0].line != "2001" {
+	if f := s.want(FactSiege, 1); f[0].body.Failures != 30 || f[0].body.Days != 1 || f[0].body.Sources < 18 || f[0].body.Sources > 30 || f[0].line != "2001" {
 		t.Errorf("%+v", f)
 	}
 	for i := range 30 {

@@ -170,22 +170,27 @@ func (c *tally) turn(slot int64) {
 }
 
 // sketch counts different things within a span by linear counting: each sets one of 64 bits, by hash. Good to about one
-// in ten up to a hundred; it never says more than 267.
+// in ten up to a hundred, and never more than there were at all; it never says more than 267.
 type sketch struct {
-	now, before uint64
-	slot        int64
+	now, before           uint64
+	slot                  uint32
+	addedNow, addedBefore uint16
 }
 
 // add takes a hash; at and span are seconds.
 func (s *sketch) add(hash uint64, at, span int64) {
 	s.turn(at, span)
 	s.now |= 1 << (hash >> 58)
+	if s.addedNow < math.MaxUint16 {
+		s.addedNow++
+	}
 }
 
 func (s *sketch) turn(at, span int64) {
-	switch slot := at / max(1, span); {
+	switch slot := uint32(at / max(1, span)); {
 	case slot == s.slot+1:
 		s.before, s.now, s.slot = s.now, 0, slot
+		s.addedBefore, s.addedNow = s.addedNow, 0
 	case slot > s.slot:
 		*s = sketch{slot: slot}
 	}
@@ -194,8 +199,7 @@ func (s *sketch) turn(at, span int64) {
 // count estimates how many different ones there were within the last one to two spans.
 func (s *sketch) count(at, span int64) int {
 	s.turn(at, span)
-	set := bits.OnesCount64(s.now | s.before)
-	return distinct[set]
+	return min(distinct[bits.OnesCount64(s.now|s.before)], int(s.addedNow)+int(s.addedBefore))
 }
 
 // distinct is how many different things set so many of 64 bits, on average: -64·ln(1-n/64).
