@@ -10,15 +10,9 @@ import (
 	"sync"
 	"testing"
 	"unicode/utf8"
+
+	"ringfence/state/geo/geotest"
 )
-
-func country(net, code string) entry {
-	return entry{net, map[string]any{"country_code": code}}
-}
-
-func asn(net string, n uint32, org string) entry {
-	return entry{net, map[string]any{"autonomous_system_number": n, "autonomous_system_organization": org}}
-}
 
 func write(t testing.TB, name string, data []byte) string {
 	t.Helper()
@@ -41,13 +35,13 @@ func open(t testing.TB, paths ...string) *DB {
 func at(db *DB, addr string) Place { return db.Lookup(netip.MustParseAddr(addr)) }
 
 func TestLookup(t *testing.T) {
-	countries := write(t, "country.mmdb", mmdb(t, "country", country("192.0.2.0/24", "GB"), country("198.51.100.0/25", "fr"),
-		country("2001:db8::/32", "CU"), country("10.0.0.0/8", "US"), country("203.0.113.0/24", "nowhere"), country("100.64.0.0/10", "US")))
-	geolite := write(t, "geolite.mmdb", mmdb(t, "GeoLite2-Country",
-		entry{"192.0.2.0/24", map[string]any{"country": map[string]any{"iso_code": "IE"}}},
-		entry{"198.51.100.128/25", map[string]any{"country": map[string]any{"iso_code": "ES"}}}))
-	networks := write(t, "asn.mmdb", mmdb(t, "GeoLite2-ASN", asn("192.0.2.0/25", 64500, "Example\r\n <b>Net</b>\u202e"),
-		asn("2001:db8:1::/48", 64501, strings.Repeat("ü", 100))))
+	countries := write(t, "country.mmdb", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB"), geotest.Country("198.51.100.0/25", "fr"),
+		geotest.Country("2001:db8::/32", "CU"), geotest.Country("10.0.0.0/8", "US"), geotest.Country("203.0.113.0/24", "nowhere"), geotest.Country("100.64.0.0/10", "US")))
+	geolite := write(t, "geolite.mmdb", geotest.MMDB("GeoLite2-Country",
+		geotest.Record("192.0.2.0/24", map[string]any{"country": map[string]any{"iso_code": "IE"}}),
+		geotest.Record("198.51.100.128/25", map[string]any{"country": map[string]any{"iso_code": "ES"}})))
+	networks := write(t, "asn.mmdb", geotest.MMDB("GeoLite2-ASN", geotest.ASN("192.0.2.0/25", 64500, "Example\r\n <b>Net</b>\u202e"),
+		geotest.ASN("2001:db8:1::/48", 64501, strings.Repeat("ü", 100))))
 	db := open(t, countries, geolite, networks)
 	for _, c := range []struct {
 		addr string
@@ -91,14 +85,14 @@ func TestNothingKnowsNothing(t *testing.T) {
 	if at(none, "192.0.2.1") != (Place{}) || len(none.Files()) != 0 || at(open(t), "192.0.2.1") != (Place{}) {
 		t.Error("a look-up without files finds something")
 	}
-	db := open(t, write(t, "c", mmdb(t, "country", country("192.0.2.0/24", "GB"))))
+	db := open(t, write(t, "c", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB"))))
 	if err := db.Close(); err != nil || at(db, "192.0.2.1") != (Place{}) {
 		t.Error("a closed one still answers")
 	}
 }
 
 func TestWrongFileIsNamedAndTheOldOneStays(t *testing.T) {
-	good := mmdb(t, "country", country("192.0.2.0/24", "GB"))
+	good := geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB"))
 	db := open(t, write(t, "good.mmdb", good))
 	broken := append([]byte{}, good...)
 	for i := range 40 {
@@ -113,12 +107,12 @@ func TestWrongFileIsNamedAndTheOldOneStays(t *testing.T) {
 		"damaged":   {write(t, "d.mmdb", broken), "is damaged"},
 		"missing":   {filepath.Join(t.TempDir(), "e.mmdb"), "cannot be read: no such file"},
 		"folder":    {t.TempDir(), "is not a regular file"},
-		"cities":    {write(t, "f.mmdb", mmdb(t, "GeoLite2-City", entry{"192.0.2.0/24", map[string]any{"city": map[string]any{}, "country": map[string]any{"iso_code": "GB"}}})), "holds cities, want country or asn"},
-		"domains":   {write(t, "g.mmdb", mmdb(t, "GeoIP2-Domain", entry{"192.0.2.0/24", map[string]any{"domain": "x"}})), `holds "GeoIP2-Domain", want country or asn`},
-		"countries": {write(t, "h.mmdb", mmdb(t, "country", entry{"192.0.2.0/24", map[string]any{"country": "United Kingdom"}})), `holds "country", want country or asn`},
-		"nothing":   {write(t, "i.mmdb", mmdb(t, "country")), "want country or asn"},
+		"cities":    {write(t, "f.mmdb", geotest.MMDB("GeoLite2-City", geotest.Record("192.0.2.0/24", map[string]any{"city": map[string]any{}, "country": map[string]any{"iso_code": "GB"}}))), "holds cities, want country or asn"},
+		"domains":   {write(t, "g.mmdb", geotest.MMDB("GeoIP2-Domain", geotest.Record("192.0.2.0/24", map[string]any{"domain": "x"}))), `holds "GeoIP2-Domain", want country or asn`},
+		"countries": {write(t, "h.mmdb", geotest.MMDB("country", geotest.Record("192.0.2.0/24", map[string]any{"country": "United Kingdom"}))), `holds "country", want country or asn`},
+		"nothing":   {write(t, "i.mmdb", geotest.MMDB("country")), "want country or asn"},
 	} {
-		err := db.Reload([]string{write(t, "other.mmdb", mmdb(t, "country", country("192.0.2.0/24", "FR"))), c.path})
+		err := db.Reload([]string{write(t, "other.mmdb", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "FR"))), c.path})
 		var fe *FileError
 		if !errors.As(err, &fe) || fe.Path != c.path || !strings.Contains(err.Error(), c.says) || strings.Count(err.Error(), c.path) != 1 {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
@@ -134,12 +128,12 @@ func TestWrongFileIsNamedAndTheOldOneStays(t *testing.T) {
 
 // TestReloadUnderLookups is for the race detector. The file is cut short on disk meanwhile, which must not matter.
 func TestReloadUnderLookups(t *testing.T) {
-	path := write(t, "c.mmdb", mmdb(t, "country", country("192.0.2.0/24", "GB")))
+	path := write(t, "c.mmdb", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB")))
 	db := open(t, path)
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	other := write(t, "d.mmdb", mmdb(t, "country", country("192.0.2.0/24", "GB")))
+	other := write(t, "d.mmdb", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB")))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -160,7 +154,7 @@ func TestReloadUnderLookups(t *testing.T) {
 }
 
 func TestLookupAllocatesNothing(t *testing.T) {
-	db := open(t, write(t, "c", mmdb(t, "country", country("192.0.2.0/24", "GB"))), write(t, "a", mmdb(t, "asn", asn("192.0.2.0/24", 1, "x"))))
+	db := open(t, write(t, "c", geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB"))), write(t, "a", geotest.MMDB("asn", geotest.ASN("192.0.2.0/24", 1, "x"))))
 	addr := netip.MustParseAddr("192.0.2.1")
 	if n := testing.AllocsPerRun(100, func() { db.Lookup(addr) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -169,8 +163,8 @@ func TestLookupAllocatesNothing(t *testing.T) {
 
 // FuzzFile: no file, however wrong, does more than be refused or give clean answers.
 func FuzzFile(f *testing.F) {
-	f.Add(mmdb(f, "country", country("192.0.2.0/24", "GB"), country("2001:db8::/32", "FR")))
-	f.Add(mmdb(f, "asn", asn("192.0.2.0/24", 64500, "x\x00y")))
+	f.Add(geotest.MMDB("country", geotest.Country("192.0.2.0/24", "GB"), geotest.Country("2001:db8::/32", "FR")))
+	f.Add(geotest.MMDB("asn", geotest.ASN("192.0.2.0/24", 64500, "x\x00y")))
 	f.Add([]byte("\xAB\xCD\xEFMaxMind.com"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {

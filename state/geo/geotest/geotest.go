@@ -1,22 +1,33 @@
-package geo
+// Package geotest writes MaxMind DB files for tests. It is for tests only and must not be imported by the product.
+package geotest
 
 import (
 	"encoding/binary"
 	"maps"
 	"net/netip"
 	"slices"
-	"testing"
 )
 
-// entry is a network of a test's file and what is written about it: strings, uint32 and maps of these.
-type entry struct {
+// Entry is a network of a file and what is written about it.
+type Entry struct {
 	net    string
 	record map[string]any
 }
 
-// mmdb writes a MaxMind DB of 24 bit records, format 2.0, IPv4 under ::/96. No network may lie in another.
-func mmdb(t testing.TB, kind string, entries ...entry) []byte {
-	t.Helper()
+// Record is an entry of strings, uint32 and maps of these.
+func Record(net string, record map[string]any) Entry { return Entry{net, record} }
+
+// Country is an entry as files of countries have it.
+func Country(net, code string) Entry { return Entry{net, map[string]any{"country_code": code}} }
+
+// ASN is an entry as files of networks have it.
+func ASN(net string, n uint32, org string) Entry {
+	return Entry{net, map[string]any{"autonomous_system_number": n, "autonomous_system_organization": org}}
+}
+
+// MMDB writes a MaxMind DB of 24 bit records, format 2.0, IPv4 under ::/96. No network may lie in another. kind is what
+// the file calls itself.
+func MMDB(kind string, entries ...Entry) []byte {
 	const empty = -1
 	nodes, data := [][2]int{{empty, empty}}, []byte{}
 	for _, e := range entries {
