@@ -141,7 +141,10 @@ var launches = func() chan<- func() {
 // launch starts a program that dies with the tests, should they be killed. Linux means by that the thread which started it:
 // any other may end with whichever goroutine was tied to it last.
 func launch(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	started := make(chan error)
 	launches <- func() { started <- cmd.Start() }
 	return <-started
