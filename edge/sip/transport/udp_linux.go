@@ -1,14 +1,13 @@
 package transport
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,11 +15,15 @@ import (
 
 // mmsg is a UDP socket read and written with recvmmsg and sendmmsg. x/net's ReadBatch would do the same with two
 // allocations a packet for the address.
+//
+// Its reader waits in the system call itself, on a thread of its own, and not in Go's poller: there every packet wakes a
+// thread that wakes another, also while the reader naps.
 type mmsg struct {
-	conn *net.UDPConn
-	raw  syscall.RawConn
-	in   batchIn  // the reader's
-	out  batchOut // the flusher's
+	file   *os.File
+	raw    syscall.RawConn // of file: keeps the descriptor from being closed, and its number used again, under a system call
+	closed atomic.Bool
+	in     batchIn  // the reader's
+	out    batchOut // the flusher's
 }
 
 // header is struct mmsghdr.
@@ -45,6 +48,7 @@ type batchIn struct {
 	gap      int64  // running mean of the nanoseconds between packets
 	shortNap unix.Timespec
 	longNap  unix.Timespec
+	shedNap  unix.Timespec
 }
 
 type batchOut struct {
@@ -61,28 +65,67 @@ type batchOut struct {
 const overflowSize = 1<<16 - smallBuf
 
 func listenUDP(a netip.AddrPort, reuse bool, bufSize int) (datagrams, netip.AddrPort, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if cerr := c.Control(func(fd uintptr) { err = socketOptions(int(fd), reuse, bufSize) }); cerr != nil {
-			return cerr
-		}
-		return err
-	}}
-	network := "udp4"
+	family := unix.AF_INET
 	if a.Addr().Is6() {
-		network = "udp6"
+		family = unix.AF_INET6
 	}
-	pc, err := lc.ListenPacket(context.Background(), network, a.String())
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, netip.AddrPort{}, err
+		return nil, netip.AddrPort{}, os.NewSyscallError("socket", err)
 	}
-	s := &mmsg{conn: pc.(*net.UDPConn)}
-	if s.raw, err = s.conn.SyscallConn(); err != nil {
-		return nil, netip.AddrPort{}, errors.Join(err, pc.Close())
+	s := &mmsg{file: os.NewFile(uintptr(fd), "udp "+a.String())}
+	local, err := bindUDP(fd, a, reuse, bufSize)
+	if err == nil {
+		s.raw, err = s.file.SyscallConn()
+	}
+	if err != nil {
+		return nil, netip.AddrPort{}, errors.Join(err, s.file.Close())
 	}
 	s.init()
-	local, _ := addrPort(pc.LocalAddr())
 	return s, local, nil
+}
+
+// bindUDP gives a new socket its options and address, and says which one it has got.
+func bindUDP(fd int, a netip.AddrPort, reuse bool, bufSize int) (local netip.AddrPort, err error) {
+	if err := socketOptions(fd, reuse, bufSize); err != nil {
+		return local, err
+	}
+	var to unix.Sockaddr = &unix.SockaddrInet4{Port: int(a.Port())}
+	if a.Addr().Is6() {
+		zone, err := zoneID(a.Addr().Zone())
+		if err != nil {
+			return local, err
+		}
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+			return local, os.NewSyscallError("setsockopt IPV6_V6ONLY", err)
+		}
+		to = &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16(), ZoneId: zone}
+	} else {
+		to.(*unix.SockaddrInet4).Addr = a.Addr().As4()
+	}
+	if err := unix.Bind(fd, to); err != nil {
+		return local, os.NewSyscallError("bind", err)
+	}
+	name, err := unix.Getsockname(fd)
+	switch n := name.(type) {
+	case *unix.SockaddrInet4:
+		local = netip.AddrPortFrom(netip.AddrFrom4(n.Addr), uint16(n.Port))
+	case *unix.SockaddrInet6:
+		local = netip.AddrPortFrom(netip.AddrFrom16(n.Addr).WithZone(a.Addr().Zone()), uint16(n.Port))
+	}
+	return local, os.NewSyscallError("getsockname", err)
+}
+
+// zoneID is the number of the interface that an address of fe80::/10 is of.
+func zoneID(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(i.Index), nil
 }
 
 func socketOptions(fd int, reuse bool, size int) error {
@@ -117,7 +160,7 @@ func (s *mmsg) init() {
 		h.Control = &in.control[i][0]
 	}
 	in.recv, in.gap = s.recv, 2*liveGap
-	in.shortNap, in.longNap = unix.NsecToTimespec(200_000), unix.NsecToTimespec(500_000)
+	in.shortNap, in.longNap, in.shedNap = unix.NsecToTimespec(200_000), unix.NsecToTimespec(500_000), unix.NsecToTimespec(1_000_000)
 	out := &s.out
 	for i := range out.hdrs {
 		out.hdrs[i].Name = (*byte)(unsafe.Pointer(&out.names[i]))
@@ -130,14 +173,16 @@ func (s *mmsg) init() {
 // nap lets packets gather under a flood, as network cards do: to be woken for each of 50,000 packets/s costs more than to
 // look at them (measured: 11 µs of CPU a packet without naps, 7 with). At ordinary load, from 1,000 packets/s, the nap is
 // longer: it saves CPU and costs half a millisecond. The clock is the kernel's, as Go's timers are
-// rounded up to a millisecond.
-func (in *batchIn) nap() {
+// rounded up to a millisecond. A flood of banned packets is worth no more than a look a millisecond.
+func (in *batchIn) nap(shed bool) {
 	now := nanotime()
 	if in.n > 0 {
 		in.gap += ((now-in.last)/int64(in.n) - in.gap) / 8
 		in.last = now
 	}
 	switch {
+	case shed && in.n < batchSize && in.gap < busyGap:
+		sleep(&in.shedNap)
 	case in.n >= batchSize/2 || in.gap >= liveGap || in.gap >= busyGap && in.gap < quickGap:
 	case in.gap < busyGap:
 		sleep(&in.shortNap)
@@ -162,18 +207,18 @@ const (
 	liveGap  = 1_000_000
 )
 
-// recv never waits; on false the caller does, in Go's poller.
+// recv waits for one packet and takes what more there is.
 func (s *mmsg) recv(fd uintptr) bool {
 	in := &s.in
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.hdrs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
-	if errno == unix.EAGAIN || errno == unix.EINTR {
-		return false
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.hdrs[0])), batchSize, unix.MSG_WAITFORONE, 0, 0)
+	for errno == unix.EINTR && !s.closed.Load() {
+		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.hdrs[0])), batchSize, unix.MSG_WAITFORONE, 0, 0)
 	}
 	in.n, in.err = int(n), errno
 	return true
 }
 
-func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
+func (s *mmsg) read(slots []*Packet, shed bool) (n int, lost, cut uint64, err error) {
 	in := &s.in
 	for i := range slots {
 		if slots[i] == nil {
@@ -184,10 +229,13 @@ func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
 		in.hdrs[i].Namelen = uint32(unsafe.Sizeof(in.names[i]))
 		in.hdrs[i].SetControllen(len(in.control[i]))
 	}
-	in.nap()
+	in.nap(shed)
 	in.n, in.err = 0, 0
 	if err := s.raw.Read(in.recv); err != nil {
 		return 0, 0, 0, err
+	}
+	if s.closed.Load() {
+		return 0, 0, 0, net.ErrClosed
 	}
 	if in.err != 0 {
 		return 0, 0, 0, in.err
@@ -276,7 +324,10 @@ func (s *mmsg) sendSome(fd uintptr) bool {
 		case errno == unix.EINTR:
 			continue
 		case errno == unix.EAGAIN && out.wait:
-			return false
+			// The send buffer is full. Wait for it, but not so long that the reader, which may be us, loses packets.
+			out.wait = false
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 5)
+			continue
 		case errno != 0:
 			out.err = errno
 			return true
@@ -310,20 +361,13 @@ func (s *mmsg) writeBatch(arena []byte, items []item) (packets, bytes int, ok bo
 		bytes += it.end - it.start
 	}
 	packets = len(items)
-	out.n, out.todo, out.wait = 0, len(items), false
+	out.n, out.todo, out.wait = 0, len(items), true
 	for out.n < out.todo {
 		err := s.raw.Write(out.send)
 		if err == nil && out.err == 0 {
 			break
 		}
-		if out.err == unix.EAGAIN && !out.wait {
-			// The send buffer is full. Wait for it, but not so long that the reader, which may be us, loses packets.
-			out.wait = true
-			_ = s.conn.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
-			continue
-		}
-		if err != nil { // deadline or closed
-			_ = s.conn.SetWriteDeadline(time.Time{})
+		if err != nil || out.err == unix.EAGAIN { // closed, or still full
 			for _, it := range items[out.n:] {
 				bytes -= it.end - it.start
 			}
@@ -333,10 +377,12 @@ func (s *mmsg) writeBatch(arena []byte, items []item) (packets, bytes int, ok bo
 		packets--
 		out.n++
 	}
-	if out.wait {
-		_ = s.conn.SetWriteDeadline(time.Time{})
-	}
 	return packets, bytes, true
 }
 
-func (s *mmsg) close() error { return s.conn.Close() }
+// close wakes the reader: the kernel does so also for a socket that is not connected, though it says ENOTCONN.
+func (s *mmsg) close() error {
+	s.closed.Store(true)
+	_ = s.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) })
+	return s.file.Close()
+}
