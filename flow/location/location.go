@@ -166,6 +166,44 @@ func (l *Location) DropBefore(line string, t time.Time) {
 	s.put(l, line, stay)
 }
 
+// DropElsewhere unregisters the phones, of one line or ("") of all, whose packets come from where their line may not be
+// used: its IP lock was set or narrowed. allowed is asked with a lock held: it must not come back here.
+func (l *Location) DropElsewhere(line string, allowed func(line string, at netip.Addr) bool) {
+	if line != "" {
+		s := l.shard(line)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dropElsewhere(l, line, allowed)
+		return
+	}
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		for line := range s.lines {
+			s.dropElsewhere(l, line, allowed)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// dropElsewhere is DropElsewhere of one line. The caller holds the lock.
+func (s *shard) dropElsewhere(l *Location, line string, allowed func(line string, at netip.Addr) bool) {
+	list := s.lines[line]
+	outside := func(b binding) bool { return !allowed(line, b.received.Addr()) }
+	if !slices.ContainsFunc(list, outside) {
+		return
+	}
+	var stay []binding
+	for _, b := range list {
+		if !outside(b) {
+			stay = append(stay, b)
+			continue
+		}
+		s.note(l, line, time.Now(), change{kind: removed, why: "address-not-allowed", now: b})
+	}
+	s.put(l, line, stay)
+}
+
 // Len is the number of bindings, those that ended within the last second perhaps included.
 func (l *Location) Len() int { return int(l.count.Load()) }
 

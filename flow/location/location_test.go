@@ -552,3 +552,45 @@ func TestPhonesThatCameSinceStay(t *testing.T) {
 		t.Errorf("%+v", left)
 	}
 }
+
+// Phones outside of a lock go at once, of one line or of all; each is a fact, and no row stays behind.
+func TestPhonesElsewhereGo(t *testing.T) {
+	db := newStore()
+	l, now := New(Options{Store: db}), time.Now()
+	for _, line := range []string{"1001", "1002"} {
+		for i, at := range []string{"192.0.2.7:5060", "203.0.113.9:5060", "[::ffff:192.0.2.8]:5060"} {
+			u := Update{Contacts: []Contact{{URI: fmt.Sprintf("sip:%d@x", i), Expires: time.Hour}}, CallID: fmt.Sprint(line, i), CSeq: 1, Received: netip.MustParseAddrPort(at), Transport: "udp", Now: now}
+			if _, err := l.Update(line, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := func(line string, n int) {
+		t.Helper()
+		left := l.Lookup(line, now.Add(time.Second))
+		if len(left) != n || n == 2 && (left[0].Contact != "sip:2@x" || left[1].Contact != "sip:0@x") {
+			t.Errorf("%s: %+v", line, left)
+		}
+	}
+	home := netip.MustParsePrefix("192.0.2.0/24")
+	inside := func(_ string, at netip.Addr) bool { return home.Contains(at.Unmap()) }
+	l.DropElsewhere("1001", inside)
+	want("1001", 2)
+	want("1002", 3)
+	l.DropElsewhere("", inside)
+	want("1002", 2)
+	l.DropElsewhere("", inside) // and again: nothing is left to go
+	if l.Len() != 4 {
+		t.Errorf("%d are counted", l.Len())
+	}
+	told := len(db.facts)
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(db.rows) != 4 || len(db.facts) != told+2 || !strings.Contains(string(db.facts[told].Body), `"why":"address-not-allowed"`) {
+		t.Errorf("%d rows, facts %+v", len(db.rows), db.facts[told:])
+	}
+}
