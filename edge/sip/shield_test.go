@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"ringfence/core/policy"
 	"ringfence/flow/auth"
+	"ringfence/flow/gate"
 )
 
 const elsewhereAt = "10.0.6.6:5060"
@@ -98,6 +100,89 @@ func TestIPLockSparesEmergencyCalls(t *testing.T) {
 		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
 	}, func(w *world) {
 		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return false } }
+	})
+}
+
+// Nobody elsewhere answers for a locked line's phone, though they know branch and tags: not its call, nor what is asked
+// inside of it, which would move the call to them.
+func TestIPLockHoldsForAnswers(t *testing.T) {
+	const bobAt = "10.0.2.1:5060"
+	inWorld(t, func(w *world) {
+		thief, bob := w.peer(elsewhereAt), w.peer(bobAt)
+		bob.register("bob", "reg", 1, "Contact: <sip:bob@"+bobAt+">")
+		bob.expect("200 REGISTER")
+		a := w.phone.invite("c1", "02079460111")
+		inv := bob.expect("INVITE")
+		bob.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		thief.answer(inv, 200, "b", sdpB)
+		thief.answer(inv, 486, "b", "")
+		w.phone.quiet(time.Second)
+		bob.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE"))
+		bob.expect("ACK")
+		a.request("ACK", "")
+
+		a.request("INFO", "")
+		info := bob.expect("INFO")
+		thief.answer(info, 481, "", "") // would end the call
+		w.phone.quiet(100 * time.Millisecond)
+		bob.answer(info, 200, "", "")
+		w.phone.expect("200 INFO")
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		thief.answer(bob.expect("BYE"), 200, "", "") // from wherever: it is over
+		thief.quiet(time.Second)
+		bob.quiet(time.Minute)
+		if n := w.edge.Stats().Elsewhere; n != 3 {
+			t.Errorf("%d counted", n)
+		}
+	}, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.change = func(d *Deps) {
+			d.Allowed = func(line string, src netip.Addr, _ time.Time) bool {
+				return line != "bob" || src == netip.MustParseAddrPort(bobAt).Addr()
+			}
+		}
+	})
+}
+
+// A carrier answers from where it was asked, or from another address that the trunk lists.
+func TestTrunkHoldsForAnswers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		thief := w.peer(elsewhereAt)
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		thief.answer(inv, 603, "b", "")
+		w.phone.quiet(100 * time.Millisecond)
+		w.spare.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		w.carrier.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE"))
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		w.hangUp(a)
+	}, func(w *world) {
+		w.change = func(d *Deps) {
+			d.TrunkMay = func(_ string, src netip.Addr) bool { return src == netip.MustParseAddrPort(spareAt).Addr() }
+		}
+	})
+}
+
+// A call for help goes on and is hung up as ever when its line is locked to other addresses meanwhile.
+func TestIPLockSparesEmergencyCallsThatAreUp(t *testing.T) {
+	var shut atomic.Bool
+	inWorld(t, func(w *world) {
+		a, b := w.connect("c1")
+		shut.Store(true)
+		b.request("INFO", "")
+		info := w.phone.expect("INFO")
+		w.phone.answer(info, 200, "", "")
+		w.carrier.expect("200 INFO")
+		w.hangUp(a)
+	}, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = true; return p, nil }
+		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
 	})
 }
 

@@ -13,7 +13,7 @@ type stats struct {
 type Stats struct {
 	Malformed        uint64 // packets that are no SIP, or broken: dropped or answered 400
 	Scanners         uint64 // requests of attackers' tools, met with silence
-	Elsewhere        uint64 // requests inside calls from where the IP lock or the trunk does not allow them
+	Elsewhere        uint64 // requests and answers inside calls from where the IP lock or the trunk does not allow them
 	Strangers        uint64 // challenged without keeping anything
 	Registers        uint64 // REGISTER answered 200
 	RefusedRegisters uint64 // REGISTER with right or wrong credentials that was refused

@@ -191,6 +191,10 @@ func (s *shard) response(p *transport.Packet) {
 		l.lateAnswer(p)
 		return
 	}
+	if !c.mayBeAnsweredFrom(p.Src.Addr()) {
+		s.e.stats.elsewhere.Add(1)
+		return
+	}
 	l.heard(p)
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
 	if do.Has(transaction.Ack) {
@@ -202,6 +206,19 @@ func (s *shard) response(p *transport.Packet) {
 	if do.Has(transaction.Pass) {
 		s.answeredBy(c, m, m.Status())
 	}
+}
+
+// mayBeAnsweredFrom says whether an answer may come from an address. Branch and tags are nobody's guess, but whoever listens
+// has them: an answer moves the call to where it came from, so that it is held to the IP lock as requests are. A carrier
+// may also answer from where it was asked. That a phone elsewhere has hung up is taken from anywhere.
+func (c *client) mayBeAnsweredFrom(src netip.Addr) bool {
+	switch {
+	case c.why == forBye || c.why == forCancel:
+		return true
+	case c.leg.trunk != "" && src == c.to.Addr.Addr():
+		return true
+	}
+	return c.leg.mayComeFrom(src)
 }
 
 // answeredBy hands an answer to whom it is for. m is nil when nobody answered; status stands for it then.

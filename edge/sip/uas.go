@@ -259,6 +259,9 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		b.finish(ending{by: call.System, why: policy.Stopping})
 		return
 	}
+	if plan.Always {
+		b.a.line = "" // no lock stops a call for help, nor one that comes later
+	}
 	b.state = calling
 	b.setup.plan = plan
 	b.setup.ringAt = s.now + s.e.o.RingTimeout
