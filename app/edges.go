@@ -54,10 +54,10 @@ func advertised(text string) netip.Addr {
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
 		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
-		Register: a.location.Update, Lookup: a.phones, Allowed: a.allowed, TrunkMay: a.trunkMay,
+		Register: a.register, Lookup: a.phones, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
-		Admit: a.gate.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
+		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, OnCut: a.gate.OnCut, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Shield.Scanners == "silence" {
@@ -145,6 +145,7 @@ func (a *App) startEdges(ctx context.Context) error {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)
+	a.holdToLocks("") // a lock may have changed while this program was away
 	return nil
 }
 

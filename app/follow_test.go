@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	"ringfence/app/config"
@@ -54,6 +55,17 @@ func TestNodesShareTheBook(t *testing.T) {
 	})
 	send(b, "POST", "/v1/lines/2001/unlock", nil)
 	a.eventually("and of its end", func() bool { return !line(a, "2001").Locked })
+
+	_, err = ph.Register(t.Context(), 300)
+	must(t, err)
+	up = call(t, ph, "02079460000")
+	send(a, "PATCH", "/v1/customers/plumber", map[string]any{"nets": []string{"192.0.2.0/24"}})
+	b.eventually("the other node's phone is dropped by a customer's IP lock, and its call cut", func() bool {
+		return len(line(b, "2001").Phones) == 0 && up.End().Theirs
+	})
+	if !strings.Contains(up.End().Why, "address-not-allowed") {
+		t.Errorf("cut for %q", up.End().Why)
+	}
 	for i, p := range []*program{a, b} {
 		send(p, "POST", "/v1/customers/plumber/contacts", map[string]any{"id": fmt.Sprintf("more-%d", i), "mail": fmt.Sprintf("m%d@plumber.example", i)})
 		for _, q := range []*program{a, b} {

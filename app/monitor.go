@@ -204,7 +204,7 @@ func (c *collector) sip(m metrics) {
 	s := c.a.sip.Stats()
 	m.count("sip_malformed_total", "Packets that are no SIP, or broken.", float64(s.Malformed))
 	m.count("sip_scanners_total", "Requests of attackers' tools, met with silence.", float64(s.Scanners))
-	m.count("sip_elsewhere_total", "Requests inside calls from where the IP lock or the trunk does not allow them.", float64(s.Elsewhere))
+	m.count("sip_elsewhere_total", "Requests and answers inside calls from where the IP lock or the trunk does not allow them.", float64(s.Elsewhere))
 	m.count("sip_strangers_total", "Requests challenged without keeping anything.", float64(s.Strangers))
 	m.count("sip_registers_total", "REGISTER answered 200.", float64(s.Registers))
 	m.count("sip_registers_refused_total", "REGISTER refused.", float64(s.RefusedRegisters))

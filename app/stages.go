@@ -102,6 +102,7 @@ func (a *App) openStages(ctx context.Context) error {
 	}
 	a.book.OnChange(a.gate.Follow)
 	a.book.OnChange(a.dropPhones)
+	a.book.OnChange(a.followLocks)
 	return nil
 }
 

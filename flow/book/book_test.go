@@ -273,6 +273,37 @@ func TestFactsSayWhoAndWhatDiffers(t *testing.T) {
 	}
 }
 
+// What another node changed of an IP lock is told when it is read again, of a line and of a customer alike, and only then.
+func TestLocksOfAnotherNodeAreTold(t *testing.T) {
+	here, db, _ := sample(t)
+	there := open(t, db, options(t))
+	var got []book.Change
+	here.OnChange(func(c book.Change) {
+		if c.Kind != book.DecksLoaded { // told by every reading
+			got = append(got, c)
+		}
+	})
+	home := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	for _, step := range []struct {
+		do   func() error
+		want []book.Change
+	}{
+		{func() error { return second(there.EditCustomer(ctx, "t", "acme", book.CustomerEdit{Nets: &home})) }, []book.Change{{Kind: book.NetsChanged, Customer: "acme"}}},
+		{func() error {
+			return second(there.EditCustomer(ctx, "t", "acme", book.CustomerEdit{Name: ptr("Acme")}))
+		}, nil},
+		{func() error { return second(there.EditLine(ctx, "t", "acme-1", book.LineEdit{Nets: &home})) }, []book.Change{{Kind: book.NetsChanged, Line: "acme-1", Customer: "acme"}}},
+	} {
+		got = nil
+		if err := errors.Join(step.do(), here.Reload(ctx)); err != nil || !slices.Equal(got, step.want) {
+			t.Errorf("told %+v %v, want %+v", got, err, step.want)
+		}
+	}
+	if line(t, here, "acme-1").Effective(time.Now()).Allows(netip.MustParseAddr("203.0.113.9")) {
+		t.Error("the lock is told but not in force")
+	}
+}
+
 func TestChangesAreToldInOrder(t *testing.T) {
 	b, _, _ := sample(t)
 	var got []string

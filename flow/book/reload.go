@@ -51,7 +51,7 @@ func (b *Book) reload(ctx context.Context) error {
 		return err
 	}
 	for _, a := range customers {
-		b.publishCustomer(a)
+		b.republishCustomer(a)
 	}
 	stored := make(map[string]bool)
 	err = b.db.EachLine(ctx, func(a account.Line) error {
@@ -69,6 +69,16 @@ func (b *Book) reload(ctx context.Context) error {
 	}
 	b.doubt = false
 	return nil
+}
+
+// republishCustomer puts a customer as stored in force, and tells if its IP lock is another one: it is that of all its lines.
+func (b *Book) republishCustomer(a account.Customer) {
+	was, there := b.customer(a.ID)
+	changed := there && !slices.Equal(was.entry.Load().Settings.Nets, a.Settings.Nets)
+	b.publishCustomer(a)
+	if changed {
+		b.tell(Change{Kind: NetsChanged, Customer: a.ID})
+	}
 }
 
 // republish puts a line as stored in force. What was worked out of its passwords stays when they are the same.
