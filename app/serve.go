@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	if err != nil {
 		return err
 	}
+	roomForReaders(cfg.SIP.ReadSockets * len(cfg.SIP.UDP))
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
@@ -49,6 +51,15 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	}
 	log.Info("stopped")
 	return err
+}
+
+// roomForReaders lets Go run so many threads more. Each reader of a UDP socket counts as running while it waits in its system call;
+// where they are as many as the threads, the runtime takes them off and puts them on again all the time, which costs a
+// tenth of all CPU at 8,000 packets/s. Whoever sets GOMAXPROCS has decided otherwise.
+func roomForReaders(readers int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + readers)
+	}
 }
 
 // wait returns when the program is to end: nil when it was asked to.
