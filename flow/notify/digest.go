@@ -49,7 +49,10 @@ type waitingOne struct {
 // makes it.
 func (n *Notifier) digests(ctx context.Context, now time.Time) error {
 	slot := now.Truncate(n.o.DigestAt)
-	people, err := n.waitingBefore(ctx, slot)
+	people, declined, err := n.waitingBefore(ctx, slot)
+	if err := n.letGo(ctx, declined, now); err != nil {
+		return err
+	}
 	for person, w := range people {
 		if err := n.digest(ctx, person, w, slot, now); err != nil && !errors.Is(err, store.ErrMoved) {
 			return err
@@ -58,18 +61,32 @@ func (n *Notifier) digests(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// waitingBefore reads what waits, oldest first, with the people in no order. The store gives the newest first, so that all
-// pages are read; of each person only the oldest are kept.
-func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (map[string]*waiting, error) {
-	people := map[string]*waiting{}
+// letGo ends the waiting of what its person does not want any more: it goes the way of all others, on which try finds out
+// that it is unwanted, and says why.
+func (n *Notifier) letGo(ctx context.Context, declined []store.Delivery, now time.Time) error {
+	for _, d := range declined {
+		if err := n.o.Store.Requeue(ctx, d, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if len(declined) > 0 {
+		n.wake()
+	}
+	return nil
+}
+
+// waitingBefore reads what waits, oldest first, with the people in no order, and apart from that what they do not want any
+// more. The store gives the newest first, so that all pages are read; of each person only the oldest are kept.
+func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (people map[string]*waiting, declined []store.Delivery, err error) {
+	people = map[string]*waiting{}
 	for before := int64(0); ; {
 		page, err := n.o.Store.Notices(ctx, store.NoticeFilter{State: string(store.Digest), Before: before, Limit: 500})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range page {
 			if before = page[i].ID; page[i].At.Before(slot) {
-				wait(people, &page[i])
+				declined = n.sortOut(people, declined, &page[i])
 			}
 		}
 		if len(page) < 500 {
@@ -79,13 +96,18 @@ func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (map[strin
 	for _, w := range people {
 		slices.Reverse(w.all)
 	}
-	return people, nil
+	return people, declined, nil
 }
 
-func wait(people map[string]*waiting, x *store.Notice) {
+// sortOut puts each waiting delivery of a notice with its person, or appends it to those that are not wanted any more.
+func (n *Notifier) sortOut(people map[string]*waiting, declined []store.Delivery, x *store.Notice) []store.Delivery {
 	dr := draftOf(x)
 	for _, d := range x.Deliveries {
 		if d.State != store.Digest {
+			continue
+		}
+		if n.declined(&d, &dr) != "" {
+			declined = append(declined, d)
 			continue
 		}
 		w := people[d.Person]
@@ -99,6 +121,7 @@ func wait(people map[string]*waiting, x *store.Notice) {
 		w.address = d.Address // try takes the present one
 		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue), dr.critical()}, d})
 	}
+	return declined
 }
 
 func (n *Notifier) digest(ctx context.Context, person string, w *waiting, slot, now time.Time) error {

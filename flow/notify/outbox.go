@@ -385,31 +385,39 @@ func (n *Notifier) givenUp(d *store.DueDelivery, now time.Time) bool {
 	return d.Tries >= int64(n.o.MaxTries) && now.Sub(madeAt(&d.Of)) >= takes*8/10
 }
 
-// unwanted says why a delivery should not go out any more: the person is gone, has switched the kind off since, or is told
-// of the same login by a graver notice.
+// unwanted says why a delivery should not go out any more: the person does not want it, or is told of the same login by a
+// graver notice.
 func (n *Notifier) unwanted(ctx context.Context, d *store.DueDelivery) (why string, err error) {
-	if customer, contact, ok := customerOf(d.Person); ok {
-		c := n.contact(customer, contact)
-		dr := draftOf(&d.Of)
-		switch {
-		case c == nil:
-			return "the contact was removed", nil
-		case d.Channel == Mail && c.Mail == "" || d.Channel == Webhook && c.URL == "":
-			return "the contact is not reached this way any more; to send it the other way, resend it", nil
-		case d.Channel == Webhook && n.ownHook(c.URL):
-			return notTheirs, nil
-		case !dr.critical() && c.Wants(d.Of.Kind) == account.WishOff && dr.Again == 0 && dr.info.Kind != Test && dr.info.Kind != Digest:
-			return "switched off by the person", nil
-		}
-	}
-	if Kind(d.Of.Kind) != NewDevice {
-		return "", nil
+	dr := draftOf(&d.Of)
+	if why := n.declined(&d.Delivery, &dr); why != "" || dr.info.Kind != NewDevice {
+		return why, nil
 	}
 	by, err := n.superseded(ctx, d)
 	if err != nil || by == 0 {
 		return "", err
 	}
 	return fmt.Sprintf("told in notice %d, which is graver", by), nil
+}
+
+// declined says why a contact does not get a delivery of a draft any more: the person is gone, or has switched the kind off
+// since. What is critical cannot be switched off.
+func (n *Notifier) declined(d *store.Delivery, dr *draft) (why string) {
+	customer, contact, ok := customerOf(d.Person)
+	if !ok {
+		return ""
+	}
+	c := n.contact(customer, contact)
+	switch {
+	case c == nil:
+		return "the contact was removed"
+	case d.Channel == Mail && c.Mail == "" || d.Channel == Webhook && c.URL == "":
+		return "the contact is not reached this way any more; to send it the other way, resend it"
+	case d.Channel == Webhook && n.ownHook(c.URL):
+		return notTheirs
+	case !dr.critical() && c.Wants(string(dr.info.Kind)) == account.WishOff && dr.Again == 0 && dr.info.Kind != Test && dr.info.Kind != Digest:
+		return "switched off by the person"
+	}
+	return ""
 }
 
 // superseded finds a graver notice about the login that a courtesy notice is about, for the same person: one event, one

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -242,6 +244,56 @@ func TestChangedMinds(t *testing.T) {
 		w.sendDue()
 		equal(t, "guessing", w.states("guessing"), []string{"customer/acme/gone off", "customer/acme/off off", owner + " sent"})
 		equal(t, "hosting-login", w.states("hosting-login"), []string{"customer/acme/gone off", "customer/acme/off sent", owner + " sent"})
+	})
+}
+
+// Guards: what waits for a digest is not told to who was taken off the list, has another address than mail or has switched
+// the kind off meanwhile; what cannot be switched off is.
+func TestChangedMindsBeforeADigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Desk, o.Storm = nil, 1 })
+		defer w.db.Close()
+		for _, id := range []string{"gone", "hook", "off", "guess", "stay"} {
+			w.contact(account.Contact{ID: id, Mail: id + "@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		}
+		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "office"))
+		w.finding(detect.Guessing, "2001", 1)
+		for i := range 4 { // more than may go at once
+			w.finding(detect.HostingLogin, "2002", i)
+			pass(time.Minute)
+		}
+		w.follow()
+		who := []string{"gone", "guess", "hook", "off", "stay"}
+		states := func(words ...string) (all []string) {
+			for i, id := range who {
+				all = append(all, "customer/acme/"+id+" "+words[i])
+			}
+			return all
+		}
+		equal(t, "guessing, before", w.states(Guessing), states("digest", "digest", "digest", "digest", "digest"))
+		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "gone"))
+		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+		w.must(w.book.SetWish(t.Context(), "test", "acme", "off", "*", account.WishOff))
+		w.must(w.book.SetWish(t.Context(), "test", "acme", "guess", string(Guessing), account.WishOff))
+		pass(time.Hour)
+		w.must(w.n.digests(t.Context(), time.Now()))
+		w.sendDue()
+		equal(t, "guessing", w.states(Guessing), states("off", "off", "off", "off", "bundled"))
+		digests := map[string]string{}
+		for _, m := range w.messages() {
+			if m.Kind == Digest {
+				digests[m.To] = m.Subject
+			}
+		}
+		equal(t, "digests", slices.Sorted(maps.Keys(digests)), []string{"guess@acme.example", "off@acme.example", "stay@acme.example"})
+		if !strings.HasPrefix(digests["off@acme.example"], "1 notice") || !strings.HasPrefix(digests["stay@acme.example"], "2 notices") {
+			t.Errorf("%v", digests)
+		}
+		for _, d := range w.notices(store.NoticeFilter{Kind: string(Guessing)})[0].Deliveries {
+			if d.State == store.Off && d.Error == "" {
+				t.Errorf("%s is not told why", d.Person)
+			}
+		}
 	})
 }
 
