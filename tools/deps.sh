@@ -7,36 +7,40 @@ postgres() { # initdb is not on the PATH in Debian
 	command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
 }
 
-missing=""
 need() { # need PROGRAM PACKAGE...
 	program=$1
 	shift
 	command -v "$program" >/dev/null 2>&1 || missing="$missing $*"
 }
 
-case "${1:-test}" in
-test)
-	need sipp sip-tester
-	need baresip baresip
-	need svcrack sipvicious
-	need nft nftables
-	need ip iproute2 # network namespaces of the kernel tests
-	need chromium chromium # looks at the mails and pages of docs/screenshots
-	command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
-	need gcc gcc libc6-dev # for the race detector only: the product has no cgo
-	postgres || missing="$missing postgresql"
-	;;
-bench)
-	need sipp sip-tester
-	need kamailio kamailio
-	postgres || missing="$missing postgresql"
-	;;
-*)
-	echo "usage: $0 test|bench" >&2
-	exit 2
-	;;
-esac
+look() { # look WHAT: which packages are missing
+	missing=""
+	case "$1" in
+	test)
+		need sipp sip-tester
+		need baresip baresip
+		need svcrack sipvicious
+		need nft nftables
+		need ip iproute2 # network namespaces of the kernel tests
+		need chromium chromium # looks at the mails and pages of docs/screenshots
+		command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
+		need gcc gcc libc6-dev # for the race detector only: the product has no cgo
+		postgres || missing="$missing postgresql"
+		;;
+	bench)
+		need sipp sip-tester
+		need kamailio kamailio
+		postgres || missing="$missing postgresql"
+		;;
+	*)
+		echo "usage: $0 test|bench" >&2
+		exit 2
+		;;
+	esac
+}
 
+what=${1:-test}
+look "$what"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	echo "These packages are missing. Install them (names as in Debian), then try again:" >&2
@@ -61,6 +65,12 @@ status=0
 if [ "$status" != 0 ]; then
 	tail -40 "$log" >&2
 	echo "apt-get failed; install by hand:$missing" >&2
+	rm -f "$log"
+	exit "$status"
 fi
 rm -f "$log"
-exit "$status"
+look "$what"
+if [ -n "$missing" ]; then # Ubuntu's chromium is a package that only asks for a snap
+	echo "apt-get was content, but these are still not there; install them another way:$missing" >&2
+	exit 1
+fi
