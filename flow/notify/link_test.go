@@ -72,9 +72,9 @@ func mailed(t *testing.T, w *world, raise func()) map[string]string {
 }
 
 func TestLinksWorkOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	onEngines(t, func(t *testing.T, open opener) {
 		a := &acts{}
-		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorldOn(t, open, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.device("2001") })
 		if len(token) != 3 {

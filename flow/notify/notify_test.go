@@ -254,8 +254,8 @@ func TestOneLoginIsOneMail(t *testing.T) {
 
 // Guards: a courtesy mail must come when nothing graver was said, also when another login at the same line was grave.
 func TestCourtesyMailComes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk = nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		w.finding(detect.HostingLogin, "2001", 1)
 		pass(time.Minute)
 		w.device("2001")
@@ -281,8 +281,8 @@ func kinds(ms []Message) (out []Kind) {
 }
 
 func TestStormWaitsForADigest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Storm = 5; o.Desk = nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Storm = 5; o.Desk = nil })
 		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
 		for i := range 60 {
 			w.finding(detect.Guessing, "2001", i)

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/state/store"
+	"ringfence/state/store/postgres/pgtest"
 )
 
 // run starts what production starts; stop waits for its end.
@@ -39,9 +40,9 @@ func byID(ms []Message) map[string]int {
 
 // Guards: a dead mail server loses no notice.
 func TestADeadServerLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		set := func(o *Options) { o.Every, o.Storm = 15*time.Second, 1000 }
-		w := newWorld(t, set)
+	onEngines(t, func(t *testing.T, open opener) {
+		set := func(o *Options) { o.Every, o.Storm = time.Minute, 1000 }
+		w := newWorldOn(t, open, set)
 		defer w.db.Close()
 		dead := time.Now().Add(2 * time.Hour)
 		w.outside(func(_ context.Context, m Message) error {
@@ -77,9 +78,10 @@ func TestADeadServerLosesNothing(t *testing.T) {
 // Guards: one slow server must not hold up webhooks, nor one slow webhook the others.
 func TestASlowServerHoldsUpOnlyItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) {
+		w := newWorldOn(t, openCopy, func(o *Options) { // whose calls take a while, in which senders run
 			o.Storm = 1000
-			for i := range 9 {
+			for i := range 4 { // with mail, twice what may be in memory before lanes give way
+
 				o.Hooks = append(o.Hooks, Hook{URL: fmt.Sprintf("https://slow%d.example/hook", i)})
 			}
 			o.Hooks = append(o.Hooks, Hook{URL: "https://good.example/hook", Kinds: []Kind{"guessing"}})
@@ -176,8 +178,8 @@ func TestWhatComesOfATry(t *testing.T) {
 // Guards: a stop loses nothing, waits for what is under way, and gives back what is not, so that the next process need
 // not wait for leases.
 func TestStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk, o.Storm = nil, 1000 })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk, o.Storm = nil, 1000 })
 		defer w.db.Close()
 		w.outside(func(context.Context, Message) error { pass(10 * time.Second); return nil })
 		for i := range 20 {
@@ -208,9 +210,9 @@ func TestStop(t *testing.T) {
 
 // Guards: two nodes on one database send each notice once.
 func TestTwoNodes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		set := func(o *Options) { o.Desk, o.Storm, o.DigestAt = nil, 1000, 10*time.Minute }
-		w := newWorld(t, set)
+	onEngines(t, func(t *testing.T, open opener) {
+		set := func(o *Options) { o.Desk, o.Storm, o.DigestAt, o.Every = nil, 1000, 10*time.Minute, 3*time.Second }
+		w := newWorldOn(t, open, set)
 		defer w.db.Close()
 		w.contact(account.Contact{ID: "digest", Mail: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 		stop := []func(){w.run(w.notifier(set)), w.run(w.notifier(set)), w.run(w.notifier(set))}
@@ -231,8 +233,8 @@ func TestTwoNodes(t *testing.T) {
 
 // Guards: who was taken off the list, or has switched a kind off, gets none of what still waits.
 func TestChangedMinds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk = nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
 		w.contact(account.Contact{ID: "gone", Mail: "gone@acme.example"})
 		w.contact(account.Contact{ID: "off", Mail: "off@acme.example"})
@@ -250,8 +252,8 @@ func TestChangedMinds(t *testing.T) {
 // Guards: what waits for a digest is not told to who was taken off the list, has another address than mail or has switched
 // the kind off meanwhile; what cannot be switched off is.
 func TestChangedMindsBeforeADigest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk, o.Storm = nil, 1 })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk, o.Storm = nil, 1 })
 		defer w.db.Close()
 		for _, id := range []string{"gone", "hook", "off", "guess", "stay"} {
 			w.contact(account.Contact{ID: id, Mail: id + "@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
@@ -298,8 +300,8 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 }
 
 func TestResend(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Channels, o.Desk = nil, nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Channels, o.Desk = nil, nil })
 		defer w.db.Close()
 		w.device("2001")
 		w.follow()
@@ -368,8 +370,8 @@ func TestTestNotice(t *testing.T) {
 
 // Guards: what opens a link is nowhere but in the message to its person.
 func TestTokensAreNotStored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, nil)
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.finding(detect.TwoPlaces, "2001", 1) })
 		all, _ := w.db.Facts(t.Context(), store.FactFilter{Limit: 1000})
@@ -431,11 +433,17 @@ func (f *flaky) SettleDelivery(ctx context.Context, d store.Delivery, facts ...s
 // Message-ID; no person has two deliveries of one event.
 func TestAnyCrashLosesNothingAndDoublesNothing(t *testing.T) {
 	steps := []string{"event", "event", "follow", "send", "die while sending", "digest", "restart", "time"}
+	engines := []string{"memory", "memory", "memory", "memory", "memory", "memory", "sqlite"} // real ones are slow
+	t.Run("postgres", func(t *testing.T) {
+		pgtest.Shared(t)
+		engines = append(engines, "postgres")
+	})
 	rapid.Check(t, func(r *rapid.T) {
+		open := openerOf[rapid.SampledFrom(engines).Draw(r, "engine")](t)
 		script := rapid.SliceOfN(rapid.SampledFrom(steps), 4, 40).Draw(r, "script")
 		writes := rapid.SliceOfN(rapid.IntRange(0, rapid.SampledFrom([]int{2, 5, 20}).Draw(r, "odds")), 1, 200).Draw(r, "writes")
 		var fault string
-		synctest.Test(t, func(t *testing.T) { fault = crashes(t, script, writes) }) // rapid must not be asked inside a bubble
+		synctest.Test(t, func(t *testing.T) { fault = crashes(t, open, script, writes) }) // rapid must not be asked inside a bubble
 		if fault != "" {
 			r.Fatal(fault)
 		}
@@ -444,9 +452,9 @@ func TestAnyCrashLosesNothingAndDoublesNothing(t *testing.T) {
 
 // crashes plays a script on a store of whose writes those at 0 are lost and those at 1 persist unheard, and says what is
 // wrong in the end.
-func crashes(t *testing.T, script []string, writes []int) string {
+func crashes(t *testing.T, open opener, script []string, writes []int) string {
 	set := func(o *Options) { o.Desk, o.Storm, o.DigestAt = nil, 1_000_000, 5*time.Minute }
-	w := newWorld(t, set)
+	w := newWorldOn(t, open, set)
 	defer w.db.Close()
 	w.contact(account.Contact{ID: "digest", Mail: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 	var at atomic.Int64

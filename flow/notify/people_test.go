@@ -121,8 +121,8 @@ func TestLinksOfWhoIsGone(t *testing.T) {
 
 // Guards: what waits goes to the address that a contact has now, also in a digest, and that is what is recorded.
 func TestAnAddressThatWasReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk = nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
 		w.contact(account.Contact{ID: "digest", Mail: "old@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 		w.contact(account.Contact{ID: "hook", Mail: "hook@acme.example"})
@@ -223,8 +223,8 @@ func TestRetryAfter(t *testing.T) {
 
 // Guards: one login stays one mail on a line about which much is said.
 func TestOneLoginIsOneMailInAFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *Options) { o.Desk = nil })
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
 		w.device("2001")
 		w.follow()

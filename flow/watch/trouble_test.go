@@ -9,6 +9,8 @@ import (
 	"ringfence/core/money"
 	"ringfence/flow/book/booktest"
 	"ringfence/state/store"
+	"ringfence/state/store/postgres"
+	"ringfence/state/store/postgres/pgtest"
 	"ringfence/state/store/sqlite"
 )
 
@@ -131,16 +133,30 @@ func TestLoadingBesideABusyNode(t *testing.T) {
 	}
 }
 
-// On a real engine, with a process that ends in the middle of batches: every finding and every penny once.
-func TestRestartsOnSQLite(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db")
+// On real engines, with a process that ends in the middle of batches: every finding and every penny once.
+func TestRestartsOnRealEngines(t *testing.T) {
+	for name, engine := range map[string]func(t *testing.T) (open func() (store.Store, error)){
+		"sqlite": func(t *testing.T) func() (store.Store, error) {
+			file := filepath.Join(t.TempDir(), "db")
+			return func() (store.Store, error) { return sqlite.Open(t.Context(), file, sqlite.Options{}) }
+		},
+		"postgres": func(t *testing.T) func() (store.Store, error) {
+			dsn := pgtest.Shared(t).Database(t)
+			return func() (store.Store, error) { return postgres.Open(t.Context(), dsn) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) { restarts(t, engine(t)) })
+	}
+}
+
+func restarts(t *testing.T, open func() (store.Store, error)) {
 	const rounds, calls = 3, 550
 	begun := time.Now().UTC()
 	if month(begun) != month(begun.Add(time.Hour)) || month(begun) != month(begun.Add(-time.Minute)) {
 		t.Skip("the month turns")
 	}
 	for round := range rounds {
-		db, err := sqlite.Open(t.Context(), file, sqlite.Options{})
+		db, err := open()
 		must(t, err)
 		p := newProvider(t, db)
 		var facts []store.Fact

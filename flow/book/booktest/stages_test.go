@@ -19,23 +19,41 @@ func TestStages(t *testing.T) {
 }
 
 func TestSameAsSQLite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	empty := emptyDatabase(t, path)
 	var last *sqlite.Engine
 	defer func() { last.Close() }()
 	storetest.DifferStages(t, func(r *rapid.T) (store.Store, store.Store) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			r.Fatal(err)
-		}
-		e, err := sqlite.Open(r.Context(), filepath.Join(dir, "s.db"), sqlite.Options{Sync: sqlite.Normal})
-		if err != nil {
-			r.Fatal(err)
-		}
 		if last != nil {
 			if err := last.Close(); err != nil {
 				r.Fatal(err)
 			}
 		}
+		if err := os.WriteFile(path, empty, 0o600); err != nil {
+			r.Fatal(err)
+		}
+		e, err := sqlite.Open(r.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+		if err != nil {
+			r.Fatal(err)
+		}
 		last = e
 		return e, &booktest.Store{}
 	})
+}
+
+// emptyDatabase is a new database's file. To make one anew for each case would take most of the test's time.
+func emptyDatabase(t *testing.T, path string) []byte {
+	t.Helper()
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{Sync: sqlite.Normal})
+	if err == nil {
+		err = e.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
