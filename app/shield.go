@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 	"unsafe"
@@ -67,7 +68,8 @@ func (a *App) openShield(ctx context.Context) error {
 	return nil
 }
 
-// openCounters opens the engine that nodes share, or one of our own.
+// openCounters opens the engine that nodes share, or one of our own, which ends with the program: what must outlast it is
+// in the store (bans) and in auth's file (lock-outs).
 func (a *App) openCounters(ctx context.Context) (counters.Counters, error) {
 	url := string(a.cfg.Counters.URL)
 	if url == "" {
@@ -190,8 +192,9 @@ func (a *App) newAuth() (*auth.Auth, error) {
 		Around: auth.Around{
 			Usual: a.usual, Own: a.shield.devices.Own, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
 			Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
-			Counters: a.shield.counters, Record: a.ledger.Record, Account: a.accountOf,
+			Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
 		},
+		File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -94,6 +95,9 @@ type Options struct {
 
 	Lockout Lockout
 	Around  Around
+
+	File string       // keeps lock-outs, their growing levels and weeks of guessing over restarts; "" forgets them
+	Log  *slog.Logger // about File; nil is silent
 }
 
 // Auth checks logins. Make it with New; safe for concurrent use. A stranger costs no memory until its address is proven by
@@ -147,6 +151,7 @@ func New(o Options) (*Auth, error) {
 	a.replays.init(o.MaxNonces, o.NonceTTL)
 	a.guard.init(o.Lockout, o.Around)
 	a.moved.init()
+	a.keep(o.File, o.Log)
 	if _, err := rand.Read(a.decoy.MD5[:]); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@ package auth
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"testing"
+	"time"
 )
 
 // BenchmarkGuard is what each kind of login costs, answer and counting together; none may allocate. "under attack" has
@@ -81,4 +83,31 @@ func BenchmarkSample(b *testing.B) {
 		b.StartTimer()
 		s.a.guard.drain(realm, s.at, s.a.nonces.seconds(s.at))
 	}
+}
+
+// BenchmarkKeep writes the file with full tables: no lock is held for longer than a copy of one shard of 64.
+func BenchmarkKeep(b *testing.B) {
+	s := newScene(b, func(o *Options) { o.File = filepath.Join(b.TempDir(), "lockouts") })
+	g, at := &s.a.guard, s.a.nonces.seconds(s.at)
+	for of := range numScopes {
+		for i := range uint64(1 << 17) {
+			p := g.tables[of].lock(key{hi: i, lo: i, user: i})
+			slot := p.make(at)
+			slot.e.until, slot.e.last, slot.e.level, slot.e.name = at+1000, at, 3, "2001"
+			slot.keep = slot.e.worth(&g.l)
+			p.unlock()
+		}
+	}
+	b.ReportAllocs()
+	var longest time.Duration
+	var shard []slot[suspect]
+	for b.Loop() {
+		begun := time.Now()
+		shard = g.tables[ofPair].shards[7].copies(shard[:0], at)
+		longest = max(longest, time.Since(begun))
+		g.keeper.soon()
+		s.a.save(s.at)
+	}
+	b.SetBytes(g.keeper.size)
+	b.ReportMetric(float64(longest.Microseconds()), "µs-locked")
 }

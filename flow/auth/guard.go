@@ -41,6 +41,7 @@ type Around struct {
 	// Ban shuts a network out altogether. It does not block.
 	Ban      func(net netip.Prefix, d time.Duration, why string)
 	Counters counters.Counters         // shared between nodes; nil: this node alone
+	Lasting  bool                      // Counters outlast this process: what is in force after a restart comes from there
 	Record   func(facts ...store.Fact) // the journal; nil drops
 	Account  func(line string) string  // customer of a line, for facts
 }

@@ -195,7 +195,7 @@ func TestTypist(t *testing.T) {
 			t.Errorf("locked for %v, want %v", got, want)
 		}
 		s.a.Release("nobody", "test", s.at)
-		s.a.guard.liftSiege("2001", s.a.nonces.seconds(s.at)) // which is another test
+		s.a.guard.liftSiege("2001", s.a.nonces.seconds(s.at), s.at) // which is another test
 		s.pass(want - time.Second)
 		s.out(cafe, "2001")
 	}

@@ -36,6 +36,7 @@ type guard struct {
 	report   report
 	sampler  sampler
 	shared   shared
+	keeper   keeper
 }
 
 func (g *guard) init(o Lockout, around Around) {
@@ -125,6 +126,7 @@ type mode struct {
 func (g *guard) judge(t *try) verdict {
 	if !t.right {
 		t.repeat = g.repeated(t)
+		g.keeper.later()
 	}
 	m := mode{}
 	if !t.right || g.anyLock(t.at) {
@@ -342,22 +344,29 @@ func (g *guard) besiege(t *try) {
 
 // besieged notes that a budget is cut, and says so once a day; the shard is locked.
 func (g *guard) besieged(e *siege, at int64) (n news) {
-	if e.budget(&g.l, at) == open {
+	if !g.cut(e, at) {
 		return n
 	}
-	today := at / secondsADay
-	_, all, days := e.sums()
-	if until := (today + 1) * secondsADay; all < g.l.weeks {
-		raise(&g.lastEnd, until)
-	} else {
-		raise(&g.lastEnd, until+siegeDays*secondsADay)
-	}
-	if e.known && e.told != today {
+	if today := at / secondsADay; e.known && e.told != today {
 		e.told = today
-		n.siege, n.failures, n.days = true, all, days
-		n.sources = e.sources.count(at, secondsADay)
+		g.keeper.soon()
+		_, n.failures, n.days = e.sums()
+		n.siege, n.sources = true, e.sources.count(at, secondsADay)
 	}
 	return n
+}
+
+// cut says whether a line's budget is cut, and makes sure then that this is looked up; the shard is locked.
+func (g *guard) cut(e *siege, at int64) bool {
+	if e.budget(&g.l, at) == open {
+		return false
+	}
+	until := (at/secondsADay + 1) * secondsADay
+	if _, all, _ := e.sums(); all >= g.l.weeks {
+		until += siegeDays * secondsADay
+	}
+	raise(&g.lastEnd, until)
+	return true
 }
 
 // guessedAt notes that a stranger was locked out for a line.

@@ -12,9 +12,12 @@ import (
 )
 
 // Run tells facts, looks up the sample and talks to the other nodes, until ctx ends. Without it logins are judged all the
-// same, but nobody hears of it; what waits is bounded. One goroutine for its own work and two for Around.Counters.
+// same, but nobody hears of it; what waits is bounded. One goroutine for its own work, one for Options.File and two for Around.Counters.
 func (a *Auth) Run(ctx context.Context) {
 	var wg sync.WaitGroup
+	if a.guard.keeper.file != "" {
+		wg.Go(func() { a.keepOn(ctx) })
+	}
 	if a.guard.around.Counters != nil {
 		wg.Go(func() { a.share(ctx) })
 		wg.Go(func() { a.follow(ctx) })
@@ -87,7 +90,7 @@ func (a *Auth) Locked(now time.Time) (list []LockedOut) {
 
 // Release ends lock-outs before their time, on all nodes: of an address, with whatever it is locked out for; of a network
 // or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what strangers used up. It says
-// whether there was any. A ban of the source is not touched: it is lifted where bans are.
+// whether there was any. It is in Options.File before it returns. A ban of the source is not touched: it is lifted where bans are.
 func (a *Auth) Release(what, by string, now time.Time) bool {
 	g, at := &a.guard, a.nonces.seconds(now)
 	chosen := g.chosen(what)
@@ -100,11 +103,13 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 			}
 		})
 	}
-	lifted := g.liftSiege(what, at)
+	lifted := g.liftSiege(what, at, now)
 	if len(freed) == 0 && !lifted {
 		return false
 	}
 	g.dropMarks(freed)
+	g.keeper.soon()
+	a.save(now)
 	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
 	if _, known := a.o.Line([]byte(what), now); known {
 		w.line, w.body.Source = what, ""
@@ -131,27 +136,40 @@ func (g *guard) chosen(what string) func(of scope, k key, user string) bool {
 }
 
 // release ends a lock-out and forgets what led to it, its level too: somebody has looked.
-func (e *suspect) release() { e.until, e.level, e.fails, e.day = 0, 0, tally{}, tally{} }
+func (e *suspect) release() {
+	e.until, e.level, e.fails, e.day = 0, 0, tally{}, tally{}
+	e.round++
+}
 
 // free ends a lock-out that another node released.
 func (g *guard) free(of scope, k key) {
 	p := g.tables[of].lock(k)
 	defer p.unlock()
-	if s := p.find(); s != nil {
+	if s := p.find(); s != nil && s.e.level > 0 { // our own comes back to us
 		s.e.release()
+		g.keeper.soon()
 	}
 }
 
 // liftSiege gives a line its budget for strangers back.
-func (g *guard) liftSiege(user string, at int64) bool {
+func (g *guard) liftSiege(user string, at int64, now time.Time) bool {
 	p := g.sieges.lock(key{user: g.hashUser(user)})
-	defer p.unlock()
 	s := p.find()
-	if s == nil || s.e.budget(&g.l, at) == open {
-		return false
+	lift := s != nil && s.e.budget(&g.l, at) != open
+	if lift {
+		s.e.lift(now.Unix())
 	}
-	s.e.days, s.e.others = [siegeDays]uint16{}, [2]int{}
-	return true
+	p.unlock()
+	if lift {
+		g.markLift(user, now.Unix())
+	}
+	return lift
+}
+
+// lift forgets what led to a cut budget. What nodes counted together until then is left behind under its old name.
+func (e *siege) lift(unix int64) {
+	e.days, e.others, e.fresh = [siegeDays]uint16{}, [2]int{}, 0
+	e.lifted = unix
 }
 
 // stats are counted as they happen.

@@ -28,6 +28,7 @@ const (
 type news struct {
 	locked          bool
 	failures, level int
+	round           uint8
 	seconds         int64 // of the lock-out
 	spray, siege    bool
 	former, phone   bool // a stale phone: of a former password; of one wrong password, steadily
@@ -39,7 +40,7 @@ type news struct {
 func (n *news) lock(e *suspect, l *limits, at int64, failures int) {
 	n.locked, n.failures = true, failures
 	n.seconds = e.lock(l, at)
-	n.level = int(e.level)
+	n.level, n.round = int(e.level), e.round
 }
 
 // stale and steady are told once an hour.
@@ -92,6 +93,7 @@ func (g *guard) lockedOut(t *try, of scope, k key, n news) {
 	g.stats.lockouts[of].Add(1)
 	raise(&g.lastLock, t.at)
 	raise(&g.lastEnd, t.at+n.seconds)
+	g.keeper.soon()
 	b := body{
 		Source: t.from(of, k), Scope: of.String(), Failures: n.failures, Level: n.level, Usual: of == ofPair && !t.strange(), Agent: clean(t.agent),
 		Until: stamp(t.now.Add(time.Duration(n.seconds) * time.Second)),

@@ -34,10 +34,11 @@ type shared struct {
 
 // lockMark is the value of a lock-out's mark.
 type lockMark struct {
-	Level    int  `json:"level"`
-	Failures int  `json:"failures"`
-	Usual    bool `json:"usual,omitempty"`
-	Known    bool `json:"known,omitempty"`
+	Level    int   `json:"level"`
+	Failures int   `json:"failures"`
+	Round    uint8 `json:"round"`
+	Usual    bool  `json:"usual,omitempty"`
+	Known    bool  `json:"known,omitempty"`
 }
 
 // sharedName is the name of an entry to all nodes: "line/192.0.2.7/1001", "address/…", "network/203.0.113.0/24", "as/64496".
@@ -83,10 +84,23 @@ func (g *guard) markLock(t *try, of scope, k key, n news) {
 	if g.around.Counters == nil {
 		return
 	}
-	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Usual: !t.strange(), Known: t.line != ""})
-	m := counters.Mark{
+	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Round: n.round, Usual: !t.strange(), Known: t.line != ""})
+	g.mark(counters.Mark{
 		Table: lockTable, Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
+	})
+}
+
+// liftedFor is how long nodes tell each other that a line was released by hand.
+const liftedFor = counters.MaxSpan
+
+// markLift queues the release of a line's budget for the other nodes: a mark, so that one which is away hears of it too.
+func (g *guard) markLift(user string, unix int64) {
+	if g.around.Counters != nil {
+		g.mark(counters.Mark{Table: lockTable, Key: strangers + user, Until: time.Unix(unix, 0).Add(liftedFor)})
 	}
+}
+
+func (g *guard) mark(m counters.Mark) {
 	s := &g.shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,9 +189,9 @@ func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 				return s.e.fresh > 0
 			}
 			k, name := s.key, s.e.name
-			// Each level has its own sum: what led to one lock-out does not lead to the next.
+			// Each round has its own sum: what led to one lock-out, or was released by hand, does not lead to the next.
 			hits = append(hits, counters.Hit{
-				Key: sharedKey + sharedName(of, k, name) + "/" + strconv.Itoa(int(s.e.level)), N: int64(s.e.fresh), Span: window,
+				Key: sharedKey + sharedName(of, k, name) + "/" + strconv.Itoa(int(s.e.round)), N: int64(s.e.fresh), Span: window,
 			})
 			back = append(back, func(sum int, at int64, now time.Time) { g.sumOf(of, k, sum, at, now) })
 			s.e.fresh = 0
@@ -188,9 +202,9 @@ func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 		if s.e.fresh == 0 || len(hits) > maxHits-2 {
 			return s.e.fresh > 0
 		}
-		k, name, n := s.key, sharedKey+"strangers/"+s.e.name, int64(s.e.fresh)
-		hits = append(hits, counters.Hit{Key: name + "/" + strconv.FormatInt(s.e.day, 10), N: n, Span: 24 * time.Hour},
-			counters.Hit{Key: name, N: n, Span: siegeDays * 24 * time.Hour})
+		k, n, name := s.key, int64(s.e.fresh), strconv.FormatInt(s.e.lifted, 10)+"/"+s.e.name
+		hits = append(hits, counters.Hit{Key: sharedKey + "day/" + strconv.FormatInt(s.e.day, 10) + "/" + name, N: n, Span: 24 * time.Hour},
+			counters.Hit{Key: sharedKey + strangers + name, N: n, Span: siegeDays * 24 * time.Hour})
 		back = append(back, func(sum int, at int64, now time.Time) { g.siegeSum(k, 0, sum, at, now) },
 			func(sum int, at int64, now time.Time) { g.siegeSum(k, 1, sum, at, now) })
 		s.e.fresh = 0
@@ -275,6 +289,10 @@ func (a *Auth) follow(ctx context.Context) {
 
 // takeOver does here what another node decided. The facts are that node's to tell.
 func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
+	if user, ok := strings.CutPrefix(c.Key, strangers); ok {
+		g.hearLift(user, c.Until.Add(-liftedFor).Unix(), at, now)
+		return
+	}
 	of, k, user, ok := g.parseName(c.Key)
 	if !ok {
 		return
@@ -295,7 +313,7 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 		e.name, e.known, e.usual = user, v.Known, v.Usual
 	}
 	if until > e.until+1 { // our own comes back to us
-		e.until, e.last, e.fails = until, max(e.last, at), tally{}
+		e.until, e.last, e.fails, e.round = until, max(e.last, at), tally{}, v.Round
 		e.level = max(e.level, uint8(min(max(v.Level, 0), 250)))
 	}
 	s.keep = e.worth(&g.l)
@@ -305,5 +323,25 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 	raise(&g.lastLock, at)
 	if of == ofPair && !v.Usual {
 		g.guessedAt(&t)
+	}
+}
+
+// hearLift takes over that a line was released by hand. The entry is made where there is none, so that what is counted from
+// here on is counted with the others.
+func (g *guard) hearLift(user string, unix, at int64, now time.Time) {
+	var t try
+	t.setUser(g, []byte(user))
+	if t.name() != user || unix <= 0 || unix > now.Add(counters.Skew).Unix() {
+		return
+	}
+	p := g.sieges.lock(key{user: t.hash})
+	defer p.unlock()
+	s := p.make(at)
+	if s.e.name == "" {
+		s.e.name, s.keep = user, at+siegeDays*secondsADay
+	}
+	if unix > s.e.lifted {
+		s.e.lift(unix)
+		g.keeper.later()
 	}
 }

@@ -11,6 +11,7 @@ type siege struct {
 	sources sketch            // where from, today and yesterday
 	near    sketch            // addresses in usual places that failed, within the window
 	guessed int64             // when a stranger was last locked out for it
+	lifted  int64             // when it was last released by hand, in Unix seconds, the same on all nodes; 0 is never
 	told    int64             // day of the last fact
 	name    string
 	others  [2]int // what all nodes together counted: today, and in siegeDays

@@ -64,6 +64,7 @@ type suspect struct {
 	name   string // of a pair: the user
 	fresh  uint16 // wrong tries that the other nodes have not heard of
 	level  uint8  // lock-outs so far, until forgotten
+	round  uint8  // lock-outs and releases so far: nodes count each round apart
 	lists  uint8  // bits by secret.GuessList: which lists the sample found in use
 	tried  uint8  // answers of the sample that were looked up
 	known  bool   // of a pair: the line exists
@@ -120,6 +121,7 @@ func (e *suspect) lock(l *limits, at int64) int64 {
 		d = l.first << e.level
 	}
 	e.until, e.level, e.fails = at+d, min(e.level, 250)+1, tally{}
+	e.round++
 	return d
 }
 

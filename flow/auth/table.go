@@ -114,6 +114,26 @@ func (s *tableShard[E]) each(f func(*slot[E])) {
 	}
 }
 
+// copies calls f for a copy of every entry that is worth its place after at. No lock is held meanwhile.
+func (t *table[E]) copies(at int64, f func(*slot[E])) {
+	var some []slot[E]
+	for i := range t.shards {
+		some = t.shards[i].copies(some[:0], at)
+		for j := range some {
+			f(&some[j])
+		}
+	}
+}
+
+func (s *tableShard[E]) copies(to []slot[E], at int64) []slot[E] {
+	s.each(func(s *slot[E]) {
+		if s.keep > at {
+			to = append(to, *s)
+		}
+	})
+	return to
+}
+
 // eachDirty calls f for the entries of the shards with news. Those where f says that there is more are looked at again
 // the next time.
 func (t *table[E]) eachDirty(f func(*slot[E]) (more bool)) {
