@@ -156,6 +156,5 @@ func (s *Server) ownName(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	cert := s.lists.cert.Load()
-	return host != "" && cert != nil && cert.Leaf != nil && cert.Leaf.VerifyHostname(host) == nil
+	return s.cert.Names(host)
 }

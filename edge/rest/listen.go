@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -23,7 +21,6 @@ import (
 type listeners struct {
 	servers []*http.Server
 	tcp     net.Addr
-	cert    atomic.Pointer[tls.Certificate]
 }
 
 // ErrSocketBusy says that another server answers on the socket.
@@ -212,41 +209,15 @@ func (s *Server) listenTCP() (net.Listener, error) {
 	if s.o.Cert == "" && !s.o.Listen.Addr().IsLoopback() {
 		return nil, fmt.Errorf("the admin API on %s needs a certificate; without one only a loopback address is possible", s.o.Listen)
 	}
-	if s.o.Cert != "" {
-		if err := s.ReloadCertificate(); err != nil {
-			return nil, err
-		}
+	if err := s.cert.Use(s.o.Cert, s.o.Key); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", s.o.Listen.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening the admin API: %w", err)
 	}
-	if s.o.Cert == "" {
-		return l, nil
-	}
-	return tls.NewListener(l, &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.lists.cert.Load(), nil },
-	}), nil
+	return s.cert.Listener(l), nil
 }
 
-// ReloadCertificate reads the certificate again, for connections from now on. On an error the old one stays.
-func (s *Server) ReloadCertificate() error { return s.UseCertificate(s.o.Cert, s.o.Key) }
-
-// UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays; from
-// plain HTTP to TLS, or back, only a restart leads.
-func (s *Server) UseCertificate(cert, key string) error {
-	if (cert == "") != (s.o.Cert == "") {
-		return errors.New("the admin API's certificate: to begin or end TLS needs a restart")
-	}
-	if cert == "" {
-		return nil
-	}
-	c, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return fmt.Errorf("the admin API's certificate: %w", err)
-	}
-	s.lists.cert.Store(&c)
-	return nil
-}
+// UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays.
+func (s *Server) UseCertificate(cert, key string) error { return s.cert.Use(cert, key) }

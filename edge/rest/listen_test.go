@@ -3,17 +3,11 @@ package rest_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,8 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"ringfence/edge/internal/certfile/certtest"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
 	"ringfence/edge/rest/client"
@@ -151,40 +145,10 @@ func TestTCPNeedsTokensAndACertificate(t *testing.T) {
 	}
 }
 
-func writeCert(t *testing.T, dir string, serial int64) (cert, key string, parsed *x509.Certificate) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "rf"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"rf.provider.example"}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	parsed, err = x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key, parsed
-}
-
-func TestCertificateIsReloaded(t *testing.T) {
+// Over TLS, under the names of the certificate; edge/internal/certfile tests how it is read again.
+func TestOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, first := writeCert(t, dir, 1)
+	cert, key, first := certtest.Write(t, dir, "rf.provider.example")
 	f := start(t, rest.Options{
 		Listen: netip.MustParseAddrPort("127.0.0.1:0"), Tokens: []rest.Token{{Name: "a", Hash: rest.HashToken("x")}}, Cert: cert, Key: key,
 	})
@@ -210,8 +174,8 @@ func TestCertificateIsReloaded(t *testing.T) {
 			t.Errorf("to the name %s: %d", host, w.Code)
 		}
 	}
-	_, _, second := writeCert(t, dir, 2)
-	if err := f.ReloadCertificate(); err != nil {
+	_, _, second := certtest.Write(t, dir, "rf.provider.example")
+	if err := f.UseCertificate(cert, key); err != nil {
 		t.Fatal(err)
 	}
 	if err := get(second); err != nil {
@@ -219,15 +183,6 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	if err := get(first); err == nil {
 		t.Error("the old certificate is still served")
-	}
-	if err := os.WriteFile(cert, []byte("rubbish"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.UseCertificate("", ""); err == nil {
-		t.Error("TLS ends without a restart")
-	}
-	if err := f.ReloadCertificate(); err == nil || get(second) != nil {
-		t.Errorf("a broken file took the good certificate away: %v", err)
 	}
 }
 

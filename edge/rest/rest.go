@@ -21,6 +21,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
@@ -151,6 +152,7 @@ type Server struct {
 	api   huma.API
 	mux   *http.ServeMux
 	lists listeners
+	cert  *certfile.Cert
 
 	uploading chan struct{} // holds a token while a file is imported
 	contacts  sync.Mutex    // one change of a contact at a time: it is read, changed and written
@@ -168,7 +170,7 @@ func New(d Deps, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	useProblems()
-	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux(), uploading: make(chan struct{}, 1)}
+	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux(), cert: certfile.New("the admin API", o.Cert != ""), uploading: make(chan struct{}, 1)}
 	s.api = humago.New(s.mux, config(o.Version))
 	s.routes()
 	if err := s.describe(); err != nil {

@@ -5,18 +5,17 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
 
+	"ringfence/edge/internal/certfile"
 	"ringfence/flow/notify"
 )
 
@@ -55,7 +54,7 @@ type Server struct {
 	rate *rate
 	h    http.Handler
 
-	cert atomic.Pointer[tls.Certificate]
+	cert *certfile.Cert
 	srv  *http.Server // set by Start
 	addr net.Addr     // set by Start
 }
@@ -71,7 +70,7 @@ func New(d Deps, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now)}
+	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now), cert: certfile.New("the answer pages", o.Cert != "")}
 	s.h = s.handler()
 	return s, nil
 }
@@ -125,7 +124,7 @@ func (s *Server) listen() (net.Listener, error) {
 	if s.o.Cert == "" && !s.o.Listen.Addr().IsLoopback() && len(s.o.TrustProxy) == 0 {
 		return nil, fmt.Errorf("the answer pages on %s need a certificate, or a trusted proxy in front; without one only a loopback address is possible", s.o.Listen)
 	}
-	if err := s.ReloadCertificate(); err != nil {
+	if err := s.cert.Use(s.o.Cert, s.o.Key); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", s.o.Listen.String())
@@ -133,32 +132,8 @@ func (s *Server) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("opening the answer pages: %w", err)
 	}
 	l = netutil.LimitListener(limitAddresses(l, s.trusted), maxConnections)
-	if s.o.Cert == "" {
-		return l, nil
-	}
-	return tls.NewListener(l, &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil },
-	}), nil
+	return s.cert.Listener(l), nil
 }
 
-// ReloadCertificate reads the certificate again, for connections from now on. On an error the old one stays.
-func (s *Server) ReloadCertificate() error { return s.UseCertificate(s.o.Cert, s.o.Key) }
-
-// UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays; from
-// plain HTTP to TLS, or back, only a restart leads.
-func (s *Server) UseCertificate(cert, key string) error {
-	if (cert == "") != (s.o.Cert == "") {
-		return errors.New("the certificate of the answer pages: to begin or end TLS needs a restart")
-	}
-	if cert == "" {
-		return nil
-	}
-	c, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return fmt.Errorf("the certificate of the answer pages: %w", err)
-	}
-	s.cert.Store(&c)
-	return nil
-}
+// UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays.
+func (s *Server) UseCertificate(cert, key string) error { return s.cert.Use(cert, key) }

@@ -3,30 +3,22 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ringfence/edge/internal/certfile/certtest"
 	"ringfence/flow/notify"
 )
 
@@ -466,42 +458,11 @@ func TestOtherPaths(t *testing.T) {
 	}
 }
 
-func certificate(t *testing.T, dir, name string) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
-
+// edge/internal/certfile tests how the certificate is read again.
 func TestOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	first := certificate(t, dir, "first.test")
-	s := newServer(t, newLinks(), func(o *Options) {
-		o.Cert, o.Key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	})
+	cert, key, first := certtest.Write(t, dir, "first.test")
+	s := newServer(t, newLinks(), func(o *Options) { o.Cert, o.Key = cert, key })
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -520,32 +481,12 @@ func TestOverTLS(t *testing.T) {
 	if w := get(); w.StatusCode != http.StatusOK || w.Header.Get("Strict-Transport-Security") == "" || !w.TLS.PeerCertificates[0].Equal(first) {
 		t.Errorf("%v", w)
 	}
-	second := certificate(t, dir, "second.test")
-	if err := s.ReloadCertificate(); err != nil {
-		t.Fatal(err)
+	_, _, second := certtest.Write(t, dir, "second.test")
+	if err := s.UseCertificate(cert, key); err != nil {
+		t.Error(err)
 	}
 	if w := get(); !w.TLS.PeerCertificates[0].Equal(second) {
 		t.Error("the old certificate after a reload")
-	}
-	if err := os.WriteFile(filepath.Join(dir, "key.pem"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.ReloadCertificate(); err == nil {
-		t.Error("a broken key is no error")
-	}
-	if w := get(); !w.TLS.PeerCertificates[0].Equal(second) {
-		t.Error("the good certificate is gone after a bad reload")
-	}
-	elsewhere := t.TempDir()
-	third := certificate(t, elsewhere, "third.test")
-	if err := s.UseCertificate(filepath.Join(elsewhere, "cert.pem"), filepath.Join(elsewhere, "key.pem")); err != nil {
-		t.Error(err)
-	}
-	if err := s.UseCertificate("", ""); err == nil {
-		t.Error("TLS ends without a restart")
-	}
-	if w := get(); !w.TLS.PeerCertificates[0].Equal(third) {
-		t.Error("not the certificate of the other files")
 	}
 	if err := s.Stop(t.Context()); err != nil {
 		t.Error(err)
