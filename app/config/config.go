@@ -322,8 +322,8 @@ type Shield struct {
 
 // Geo is where addresses are looked up: country and network, for devices, leak signs and notices.
 type Geo struct {
-	// Files is the list of MaxMind DB files (.mmdb) with countries, AS numbers or both; the first that knows something is
-	// believed. The README says where the free ones come from. Left out, places are networks without names.
+	// Files is the list of tables of countries, AS numbers or both: MaxMind DB (.mmdb) or ip-location-db (.csv). The first
+	// that knows something is believed. `make geo ASN=1` fetches free ones. Left out, places are networks without names.
 	Files []string `toml:"files" reload:"live"`
 }
 

@@ -113,7 +113,7 @@ type about struct {
 // Steps that several kinds advise.
 const (
 	changePassword = "Ask for a new password for the line and put it into your phones. The old one stops working at once."
-	notYou         = "If it was not you or one of your people, say “not me” in this message or lock the line on its page: calls stop, and emergency calls still work."
+	notYou         = "If it was not you or one of your people, say “not me” in this message, or call us: we lock the line. Calls stop, and emergency calls still work."
 	itWasYou       = "If it was you, say “that was me”, and nothing more happens."
 	tellUs         = "If you are not sure, get in touch with us. We would rather look once too often."
 )
@@ -141,8 +141,8 @@ var kinds = [NumKinds]about{
 		},
 	},
 	Spray: {
-		code: "spray", title: "One source tries many lines", severity: Warning, audience: Desk,
-		meaning: "One address, or several of one network, tries a few passwords on each of many lines. That keeps every single line below its own limit, so the source is judged by the number of lines. " +
+		code: "spray", title: "Somebody tries passwords on many lines", severity: Warning, audience: Desk,
+		meaning: "One address, one network, or one password sent from many networks tries its luck on each of many lines. That keeps every single line below its own limit, so it is judged by the number of lines. " +
 			"The evidence says how many of the names exist here, and which list of passwords is in use as far as the sample tells.",
 		advice: []string{
 			"Look whether a login succeeded from this source in the same hours (ringfence finding list, kinds after-lockout and hosting-login).",

@@ -132,7 +132,7 @@ func twoPlaces(e *Event, b *deviceBody) (Finding, bool) {
 		kilometres(far) + " away."
 	v := b.evidence()
 	v["elsewhere"] = map[string]any{"address": at, "country": other}
-	v["km_at_least"], v["km_limit"] = math.Round(far), farKM
+	v["km_at_least"], v["km_limit"] = hundreds(far), farKM
 	v["weak"] = weak
 	return e.finding(TwoPlaces, e.Line, b.Address.String(), text, v, string(b.Country), e.day()), true
 }
@@ -157,7 +157,7 @@ func travel(e *Event, b *deviceBody) (Finding, bool) {
 	v["last"] = map[string]any{
 		"address": b.Last.Address.String(), "country": b.Last.Country, "asn": b.Last.ASN, "network": b.Last.Network, "at": b.Last.At,
 	}
-	v["km_at_least"], v["km_limit"] = math.Round(km), farKM
+	v["km_at_least"], v["km_limit"] = hundreds(km), farKM
 	v["minutes_between"], v["kmh_limit"] = math.Round(hours*60*10)/10, fastestKM
 	if hours >= 1.0/3600 {
 		v["kmh_at_least"] = math.Round(km / hours)
@@ -167,9 +167,12 @@ func travel(e *Event, b *deviceBody) (Finding, bool) {
 	return e.finding(Travel, e.Line, b.Address.String(), text, v, string(b.Country), e.day()), true
 }
 
-// kilometres rounds down to what such a figure is worth: "5,300 km".
+// hundreds rounds down to what such a figure is worth.
+func hundreds(km float64) int64 { return int64(km/100) * 100 }
+
+// kilometres writes it: "5,300 km".
 func kilometres(km float64) string {
-	n := int64(km/100) * 100
+	n := hundreds(km)
 	text := strconv.FormatInt(n, 10)
 	if len(text) > 3 {
 		text = text[:len(text)-3] + "," + text[len(text)-3:]

@@ -151,7 +151,7 @@ var night = []struct {
 	{"GET", "/v1/geo?address=203.0.113.9", "", 200, `"country":"GB"`},
 	{"GET", "/v1/geo?address=x", "", 422, `IPv4 or IPv6`},
 
-	{"GET", "/v1/findings", "", 200, `{"items":[{"id":2,"kind":"spray","title":"One source tries many lines"`},
+	{"GET", "/v1/findings", "", 200, `{"items":[{"id":2,"kind":"spray","title":"Somebody tries passwords on many lines"`},
 	{"GET", "/v1/findings?limit=1", "", 200, `"next":"2"`},
 	{"GET", "/v1/findings?before=2&open=true", "", 200, `{"items":[{"id":1,`},
 	{"GET", "/v1/findings?line=acme-1&customer=acme&kind=guessing", "", 200, `"source":"203.0.113.9"`},
