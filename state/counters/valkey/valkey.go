@@ -12,6 +12,7 @@ package valkey
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,7 +74,7 @@ func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 	opt.ReadBufferEachConn, opt.WriteBufferEachConn = 1<<16, 1<<16
 	c, err := valkeygo.NewClient(opt)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", opt.InitAddress[0], counters.ErrUnavailable, err)
+		return nil, fmt.Errorf("%s: %w: %w%s", opt.InitAddress[0], counters.ErrUnavailable, err, advice(err))
 	}
 	e := &Engine{o: o, c: c}
 	if err := e.check(ctx); err != nil {
@@ -81,6 +82,19 @@ func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("%s: %w", opt.InitAddress[0], err)
 	}
 	return e, nil
+}
+
+// advice says what to do where a server's certificate is not taken.
+func advice(err error) string {
+	var stranger x509.UnknownAuthorityError
+	var misnamed x509.HostnameError
+	switch {
+	case errors.As(err, &stranger):
+		return "; make its authority known to the system (update-ca-certificates), or name it in the environment: SSL_CERT_FILE=/path/to/ca.pem"
+	case errors.As(err, &misnamed):
+		return "; name the server in the address as its certificate does"
+	}
+	return ""
 }
 
 // check asks the server what it is. A server that does not tell (its ACL forbids INFO) is believed.
