@@ -364,6 +364,35 @@ func TestALockCutsItsCallsButNotTheEmergency(t *testing.T) {
 	}
 }
 
+// lockMeanwhile is a purse that takes its time: the line is locked while it writes.
+type lockMeanwhile struct {
+	store.Money
+	lock func()
+}
+
+func (m *lockMeanwhile) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	out, err := m.Money.Apply(ctx, ops)
+	m.lock()
+	return out, err
+}
+
+// TestALockDuringAdmission: a call that was judged before its line was locked, and let through after, is cut like those
+// that were up. An emergency call is not.
+func TestALockDuringAdmission(t *testing.T) {
+	for to, cut := range map[string]bool{"02079460000": true, "999": false} {
+		b := newBook(t)
+		var once sync.Once
+		m := &lockMeanwhile{memory.New(), func() { once.Do(func() { lock(t, b) }) }}
+		h := open(t, b, m)
+		b.OnChange(h.gate.Follow)
+		p, _ := h.admit("2001", to)
+		if left := h.gate.get(p.ID) != nil; left == cut {
+			t.Errorf("%s: up %t", to, left)
+		}
+		h.close()
+	}
+}
+
 // TestRacingAttemptsNeverPassACap: cgrates granted five calls on the money of one; two engines lost a third of debits.
 func TestRacingAttemptsNeverPassACap(t *testing.T) {
 	b := newBook(t)
