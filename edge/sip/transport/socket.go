@@ -11,9 +11,8 @@ import (
 // datagrams is a UDP socket: mmsg (batched system calls, Linux) or plain (any net.PacketConn).
 type datagrams interface {
 	// read waits for packets and fills slots from the first on: Buf and Src. A nil slot is given a packet. lost is how
-	// many more packets the kernel has dropped since the last call, cut how many of this batch were too long (their Buf is
-	// empty). shed says that most of the last batch came from banned addresses: what comes next may wait a little longer.
-	read(slots []*Packet, shed bool) (n int, lost, cut uint64, err error)
+	// many more packets the kernel has dropped since the last call, cut how many of this batch were too long (their Buf is empty).
+	read(slots []*Packet) (n int, lost, cut uint64, err error)
 	// write sends all of the queue; it returns how many packets and bytes went out.
 	write(q *queue) (packets, bytes int)
 	close() error
@@ -128,9 +127,9 @@ func (s *socket) unhold() {
 
 // run reads until the socket is closed. No error but that ends it.
 func (s *socket) run() {
-	slots, shed := make([]*Packet, batchSize), false
+	slots := make([]*Packet, batchSize)
 	for {
-		n, lost, cut, err := s.io.read(slots, shed)
+		n, lost, cut, err := s.io.read(slots)
 		if err != nil {
 			if s.t.stopped.Load() || errors.Is(err, net.ErrClosed) {
 				return
@@ -141,13 +140,11 @@ func (s *socket) run() {
 			}
 			continue
 		}
-		banned := s.handle(slots[:n], lost, cut)
-		shed = banned > n*3/4
+		s.handle(slots[:n], lost, cut)
 	}
 }
 
-// handle takes a batch and returns how many of it came from banned addresses.
-func (s *socket) handle(slots []*Packet, lost, cut uint64) (banned int) {
+func (s *socket) handle(slots []*Packet, lost, cut uint64) {
 	c := &s.t.count
 	bytes := 0
 	for _, p := range slots {
@@ -165,7 +162,7 @@ func (s *socket) handle(slots []*Packet, lost, cut uint64) (banned int) {
 	s.hold()
 	for i, p := range slots {
 		if bans := s.t.cfg.Bans; bans != nil && bans.banned(p.Src.Addr(), now) {
-			banned++
+			c.banned.Add(1)
 			continue
 		}
 		if keepAlive(p.Buf) {
@@ -178,8 +175,6 @@ func (s *socket) handle(slots []*Packet, lost, cut uint64) (banned int) {
 		s.t.deliver(&slots[i])
 	}
 	s.unhold()
-	c.banned.Add(uint64(banned))
-	return banned
 }
 
 // pause waits after an error that may persist; false when the transport stops.
@@ -202,7 +197,7 @@ type plain struct {
 
 func newPlain(pc net.PacketConn) *plain { return &plain{pc: pc, scratch: make([]byte, maxDatagram+1)} }
 
-func (s *plain) read(slots []*Packet, _ bool) (n int, lost, cut uint64, err error) {
+func (s *plain) read(slots []*Packet) (n int, lost, cut uint64, err error) {
 	n, from, err := s.pc.ReadFrom(s.scratch)
 	if err != nil {
 		return 0, 0, 0, err

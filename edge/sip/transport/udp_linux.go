@@ -48,9 +48,6 @@ type batchIn struct {
 	last     int64  // nanotime of the last read that brought packets
 	gap      int64  // running mean of the nanoseconds between packets
 	yielded  int64  // nanotime of the last yield
-	shortNap unix.Timespec
-	longNap  unix.Timespec
-	shedNap  unix.Timespec
 }
 
 type batchOut struct {
@@ -161,8 +158,7 @@ func (s *mmsg) init() {
 		h.SetIovlen(2)
 		h.Control = &in.control[i][0]
 	}
-	in.recv, in.gap = s.recv, 2*liveGap
-	in.shortNap, in.longNap, in.shedNap = unix.NsecToTimespec(200_000), unix.NsecToTimespec(500_000), unix.NsecToTimespec(1_000_000)
+	in.recv, in.gap = s.recv, 2*busyGap
 	out := &s.out
 	for i := range out.hdrs {
 		out.hdrs[i].Name = (*byte)(unsafe.Pointer(&out.names[i]))
@@ -173,25 +169,27 @@ func (s *mmsg) init() {
 }
 
 // nap lets packets gather under a flood, as network cards do: to be woken for each of 50,000 packets/s costs more than to
-// look at them (measured: 11 µs of CPU a packet without naps, 7 with). At ordinary load, from 1,000 packets/s, the nap is
-// longer: it saves CPU and costs half a millisecond. The clock is the kernel's, as Go's timers are
-// rounded up to a millisecond. A flood of banned packets is worth no more than a look a millisecond.
-func (in *batchIn) nap(shed bool) {
+// look at them. Below that every packet is taken as it comes. The clock is the kernel's, as Go's timers are rounded up to a
+// millisecond.
+func (in *batchIn) nap() {
 	now := nanotime()
 	if in.n > 0 {
 		in.gap += ((now-in.last)/int64(in.n) - in.gap) / 8
 		in.last = now
 	}
-	switch {
-	case shed && in.n < batchSize && in.gap < busyGap:
-		sleep(&in.shedNap)
-	case in.n >= batchSize/2 || in.gap >= liveGap || in.gap >= busyGap && in.gap < quickGap:
-	case in.gap < busyGap:
-		sleep(&in.shortNap)
-	default:
-		sleep(&in.longNap)
+	if in.gap < busyGap && in.n < batchSize/2 {
+		d := unix.NsecToTimespec(napTime)
+		// This keeps the thread's processor: handing it on and taking it back (what the runtime does around an ordinary
+		// system call) costs more than the half millisecond is worth to anybody else.
+		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&d)), 0, 0)
 	}
 }
+
+// In nanoseconds: busyGap is the mean time between packets below which the reader naps.
+const (
+	busyGap = 50_000
+	napTime = 500_000
+)
 
 // yield goes through Go's scheduler now and then. A goroutine that never does, as it only makes system calls, looks hung to
 // the runtime, which then takes its processor away fifty thousand times a second (Go 1.26, retake in runtime/proc.go; measured: a sixth of
@@ -206,22 +204,6 @@ func (in *batchIn) yield() {
 // yieldEvery is in nanoseconds, half of the runtime's patience (forcePreemptNS).
 const yieldEvery = 5_000_000
 
-// sleep blocks this thread and keeps its processor: handing it on and taking it back (what the runtime does around an
-// ordinary system call) costs more than the few hundred microseconds are worth to anybody else.
-func sleep(d *unix.Timespec) {
-	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(d)), 0, 0)
-}
-
-// busyGap is the mean time between packets, in nanoseconds, below which the reader naps.
-const busyGap = 50_000
-
-// Between quickGap and liveGap the nap is the longer one of ordinary load. Below quickGap there is none: the next packet is
-// there already when one has been handled (measured with registrations at 4,000/s: a nap costs a third more CPU a packet).
-const (
-	quickGap = 400_000
-	liveGap  = 1_000_000
-)
-
 // recv waits for one packet and takes what more there is.
 func (s *mmsg) recv(fd uintptr) bool {
 	in := &s.in
@@ -233,7 +215,7 @@ func (s *mmsg) recv(fd uintptr) bool {
 	return true
 }
 
-func (s *mmsg) read(slots []*Packet, shed bool) (n int, lost, cut uint64, err error) {
+func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
 	in := &s.in
 	for i := range slots {
 		if slots[i] == nil {
@@ -244,7 +226,7 @@ func (s *mmsg) read(slots []*Packet, shed bool) (n int, lost, cut uint64, err er
 		in.hdrs[i].Namelen = uint32(unsafe.Sizeof(in.names[i]))
 		in.hdrs[i].SetControllen(len(in.control[i]))
 	}
-	in.nap(shed)
+	in.nap()
 	in.yield()
 	in.n, in.err = 0, 0
 	if err := s.raw.Read(in.recv); err != nil {

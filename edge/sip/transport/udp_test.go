@@ -244,7 +244,7 @@ func TestSendRefuses(t *testing.T) {
 // stuck is a socket whose writes hang.
 type stuck struct{ release chan struct{} }
 
-func (s *stuck) read([]*Packet, bool) (int, uint64, uint64, error) {
+func (s *stuck) read([]*Packet) (int, uint64, uint64, error) {
 	<-s.release
 	return 0, 0, 0, errors.New("done")
 }
