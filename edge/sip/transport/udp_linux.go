@@ -174,7 +174,7 @@ func (s *mmsg) init() {
 func (in *batchIn) nap() {
 	now := nanotime()
 	if in.n > 0 {
-		in.gap += ((now-in.last)/int64(in.n) - in.gap) / 8
+		in.gap += (min((now-in.last)/int64(in.n), longGap) - in.gap) / 64
 		in.last = now
 	}
 	if in.gap < busyGap && in.n < batchSize/2 {
@@ -185,9 +185,11 @@ func (in *batchIn) nap() {
 	}
 }
 
-// In nanoseconds: busyGap is the mean time between packets below which the reader naps.
+// In nanoseconds: busyGap is the mean time between packets below which the reader naps, over so many reads that a burst of
+// ordinary traffic is no flood; longGap bounds what a quiet hour counts for, so that a flood after it is seen at once.
 const (
 	busyGap = 50_000
+	longGap = 1_000_000
 	napTime = 500_000
 )
 
