@@ -27,7 +27,7 @@ func TestFlooder(t *testing.T) {
 	if err != nil {
 		t.Skip("run by the benchmarks")
 	}
-	io, _, err := listenUDP(loopback, false, 1<<20)
+	io, _, err := listenUDP(loopback, 0, 1, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,8 +134,8 @@ func Listen(cfg Config) (*Transport, error) {
 func (t *Transport) bind() error {
 	for _, a := range t.cfg.UDP {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		for range t.cfg.Sockets {
-			io, local, err := listenUDP(a, t.cfg.Sockets > 1, t.cfg.ReadBuffer)
+		for i := range t.cfg.Sockets {
+			io, local, err := listenUDP(a, i, t.cfg.Sockets, t.cfg.ReadBuffer)
 			if err != nil {
 				return fmt.Errorf("transport: listen UDP %v: %w", a, err)
 			}

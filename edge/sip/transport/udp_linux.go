@@ -63,7 +63,8 @@ type batchOut struct {
 
 const overflowSize = 1<<16 - smallBuf
 
-func listenUDP(a netip.AddrPort, reuse bool, bufSize int) (datagrams, netip.AddrPort, error) {
+// listenUDP makes the nth of so many sockets that share an address.
+func listenUDP(a netip.AddrPort, nth, of, bufSize int) (datagrams, netip.AddrPort, error) {
 	family := unix.AF_INET
 	if a.Addr().Is6() {
 		family = unix.AF_INET6
@@ -73,7 +74,7 @@ func listenUDP(a netip.AddrPort, reuse bool, bufSize int) (datagrams, netip.Addr
 		return nil, netip.AddrPort{}, os.NewSyscallError("socket", err)
 	}
 	s := &mmsg{file: os.NewFile(uintptr(fd), "udp "+a.String())}
-	local, err := bindUDP(fd, a, reuse, bufSize)
+	local, err := bindUDP(fd, a, nth, of, bufSize)
 	if err == nil {
 		s.raw, err = s.file.SyscallConn()
 	}
@@ -84,11 +85,15 @@ func listenUDP(a netip.AddrPort, reuse bool, bufSize int) (datagrams, netip.Addr
 	return s, local, nil
 }
 
-// bindUDP gives a new socket its options and address, and says which one it has got.
-func bindUDP(fd int, a netip.AddrPort, reuse bool, bufSize int) (local netip.AddrPort, err error) {
-	if err := socketOptions(fd, reuse, bufSize); err != nil {
-		return local, err
+// bindUDP gives a new socket its options and address, and says which one it has got. The first socket takes the address
+// alone and lets others beside it only then: a second server, started by mistake, would get half of the packets.
+func bindUDP(fd int, a netip.AddrPort, nth, of, bufSize int) (local netip.AddrPort, err error) {
+	if nth > 0 {
+		if err := mayShare(fd); err != nil {
+			return local, err
+		}
 	}
+	socketOptions(fd, bufSize)
 	var to unix.Sockaddr = &unix.SockaddrInet4{Port: int(a.Port())}
 	if a.Addr().Is6() {
 		zone, err := zoneID(a.Addr().Zone())
@@ -104,6 +109,11 @@ func bindUDP(fd int, a netip.AddrPort, reuse bool, bufSize int) (local netip.Add
 	}
 	if err := unix.Bind(fd, to); err != nil {
 		return local, os.NewSyscallError("bind", err)
+	}
+	if nth == 0 && of > 1 {
+		if err := mayShare(fd); err != nil {
+			return local, err
+		}
 	}
 	name, err := unix.Getsockname(fd)
 	switch n := name.(type) {
@@ -127,12 +137,11 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-func socketOptions(fd int, reuse bool, size int) error {
-	if reuse {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-			return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
-		}
-	}
+func mayShare(fd int) error {
+	return os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+}
+
+func socketOptions(fd, size int) {
 	// As much buffer as is allowed: beyond net.core.rmem_max needs CAP_NET_ADMIN, and less is no reason to fail.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
@@ -142,7 +151,6 @@ func socketOptions(fd int, reuse bool, size int) error {
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; no SIP answer goes to everybody (RFC 4475 section 3.3.8)
-	return nil
 }
 
 func (s *mmsg) init() {

@@ -8,7 +8,7 @@ import (
 )
 
 // listenUDP binds without batching and without sharing a port: those are Linux's.
-func listenUDP(a netip.AddrPort, _ bool, bufSize int) (datagrams, netip.AddrPort, error) {
+func listenUDP(a netip.AddrPort, _, _, bufSize int) (datagrams, netip.AddrPort, error) {
 	network := "udp4"
 	if a.Addr().Is6() {
 		network = "udp6"

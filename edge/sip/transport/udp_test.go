@@ -295,6 +295,24 @@ func TestListenIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// A second server on the same address is told so, also where both have several sockets for it: it got half of the packets.
+func TestAddressIsTakenAlone(t *testing.T) {
+	for _, local := range []netip.AddrPort{loopback, netip.MustParseAddrPort("[::1]:0")} {
+		for _, sockets := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {2, 2}} {
+			first, err := Listen(Config{UDP: []netip.AddrPort{local}, Sockets: sockets[0], Handle: func(*Packet) {}})
+			if err != nil {
+				t.Skip(err)
+			}
+			second, err := Listen(Config{UDP: []netip.AddrPort{first.Addr(UDP)}, Sockets: sockets[1], Handle: func(*Packet) {}})
+			if err == nil {
+				second.Stop()
+				t.Errorf("%v: with %d sockets and %d, both had the address", local, sockets[0], sockets[1])
+			}
+			first.Stop()
+		}
+	}
+}
+
 // A flood from a banned source beside an honest one: the honest one is answered.
 func TestFlood(t *testing.T) {
 	bans := NewBans(100)
