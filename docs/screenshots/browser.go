@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/png"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -73,6 +74,15 @@ func (b *browser) look(s *scene, width int64, dark, stay bool) (shot []byte, fau
 	}
 	if faults, err = chromedp.Run(b.ctx, chromedp.Evaluate[[]string](check)); err != nil {
 		return nil, nil, err
+	}
+	if s.says != "" {
+		heading, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.querySelector('h1').textContent"))
+		if err != nil {
+			return nil, nil, err
+		}
+		if !strings.Contains(heading, s.says) {
+			faults = append(faults, fmt.Sprintf("it is headed %q, and not %q", heading, s.says))
+		}
 	}
 	shot, err = chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	return shot, faults, err

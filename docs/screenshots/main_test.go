@@ -29,12 +29,12 @@ func TestTheBrowserSeesFaults(t *testing.T) {
 	defer b.close()
 	page := `<title>x</title><h1>x</h1><h1>y</h1><div style="width:2000px">wide</div><button style="height:20px">small</button>` +
 		`<p style="color:#999;background:#fff">pale</p><p style="font-size:9px">tiny</p><img src="http://127.0.0.1:1/spy.png">`
-	_, faults, err := b.look(&scene{url: "data:text/html," + url.PathEscape(page)}, 390, false, false)
+	_, faults, err := b.look(&scene{url: "data:text/html," + url.PathEscape(page), says: "Thank you"}, 390, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(faults, "\n")
-	for _, want := range []string{"pixels wide", "fetched", "no language", "one h1", "“small” is 20", "“pale” has a contrast of 2.8", "“tiny” is set in 9px"} {
+	for _, want := range []string{"pixels wide", "fetched", "no language", "one h1", "“small” is 20", "“pale” has a contrast of 2.8", "“tiny” is set in 9px", `headed "x", and not "Thank you"`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no word of %q in\n%s", want, all)
 		}

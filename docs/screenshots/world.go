@@ -26,8 +26,9 @@ import (
 type scene struct {
 	name  string // of its files
 	url   string
-	dark  bool // also in dark colours
-	press bool // it is what comes of pressing the button there
+	dark  bool   // also in dark colours
+	press bool   // it is what comes of pressing the button there
+	says  string // what its heading must have, where the page may turn out to be another one
 }
 
 func (s *scene) modes() []bool {
@@ -56,6 +57,7 @@ type world struct {
 	got  chan notify.Message // what is sent
 	n    *notify.Notifier
 	stop context.CancelFunc
+	late *world // whose links have expired when they arrive
 }
 
 var help = notify.Help{
@@ -64,6 +66,18 @@ var help = notify.Help{
 }
 
 func newWorld(ctx context.Context) (*world, error) {
+	w, err := newProvider(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	if w.late, err = newProvider(ctx, time.Nanosecond); err != nil {
+		return nil, err
+	}
+	return w, w.setScenes(ctx)
+}
+
+// newProvider makes one whose links work for so long; 0 is what the product does by itself.
+func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	ctx, stop := context.WithCancel(ctx)
 	w := &world{db: &booktest.Store{}, got: make(chan notify.Message, 10), stop: stop}
 	b, err := newBook(ctx, w.db)
@@ -76,7 +90,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	}
 	w.base = "http://" + l.Addr().String()
 	w.n, err = notify.New(notify.Options{
-		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond,
+		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond, LinkLife: life,
 		Channels: map[string]notify.Send{notify.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
 		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
 			return "Line 2001 is locked: it can make no calls but to emergency numbers. The one call in progress was ended. Its password works no more, and all its phones were logged out: no calls come in to them either. The address 203.0.113.9 is shut out for a day. Next: have a new password made for the line, put it into your own phones, and have the line opened again.", nil
@@ -95,7 +109,7 @@ func newWorld(ctx context.Context) (*world, error) {
 		return nil, err
 	}
 	go w.n.Run(ctx)
-	return w, w.setScenes(ctx)
+	return w, w.began(ctx)
 }
 
 func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
@@ -145,6 +159,9 @@ func (w *world) serve(l net.Listener) error {
 func (w *world) close() {
 	w.stop()
 	_ = w.srv.Close() // the program ends
+	if w.late != nil {
+		w.late.close()
+	}
 }
 
 // setScenes lists the mails, and makes real links for the pages: a finding is written to the journal, and the mail that
@@ -154,31 +171,28 @@ func (w *world) setScenes(ctx context.Context) error {
 		dark := m.Kind == notify.NewDevice || m.Kind == notify.HostingLogin
 		w.scenes = append(w.scenes, scene{name: string(m.Kind), url: w.base + "/mail/" + string(m.Kind), dark: dark})
 	}
-	if err := w.began(ctx); err != nil {
-		return err
-	}
-	fresh, err := w.links(ctx, notify.HostingLogin, time.Now())
+	fresh, err := w.links(ctx, notify.HostingLogin)
 	if err != nil {
 		return err
 	}
-	used, err := w.links(ctx, notify.TwoPlaces, time.Now())
+	used, err := w.links(ctx, notify.TwoPlaces)
 	if err != nil {
 		return err
 	}
-	old, err := w.links(ctx, notify.Travel, time.Now().AddDate(0, -1, 0))
+	old, err := w.late.links(ctx, notify.Travel)
 	if err != nil {
 		return err
 	}
 	w.scenes = append(w.scenes,
-		scene{name: "answer-mine", url: fresh[notify.Mine]},
-		scene{name: "answer-not-mine", url: fresh[notify.NotMine], dark: true},
-		scene{name: "answer-off", url: used[notify.Off]},
-		scene{name: "answer-done", url: used[notify.NotMine], dark: true, press: true},
-		scene{name: "answer-used", url: used[notify.NotMine]},
-		scene{name: "answer-expired", url: old[notify.Mine]},
-		scene{name: "answer-unknown", url: w.base + notify.LinkPath + "cut-off"})
+		scene{name: "answer-mine", url: fresh[notify.Mine], says: "Was this you?"},
+		scene{name: "answer-not-mine", url: fresh[notify.NotMine], dark: true, says: "This was not you?"},
+		scene{name: "answer-off", url: used[notify.Off], says: "Switch this notice off?"},
+		scene{name: "answer-done", url: used[notify.NotMine], dark: true, press: true, says: "Thank you"},
+		scene{name: "answer-used", url: used[notify.NotMine], says: "answered already"},
+		scene{name: "answer-expired", url: old[notify.Mine], says: "has expired"},
+		scene{name: "answer-unknown", url: w.base + notify.LinkPath + "cut-off", says: "not complete"})
 	for _, s := range w.scenes {
-		if !strings.HasPrefix(s.url, w.base) {
+		if !strings.HasPrefix(s.url, "http://127.0.0.1:") {
 			return fmt.Errorf("the mail that was sent has no link for %s", s.name)
 		}
 	}
@@ -206,9 +220,9 @@ func (w *world) began(ctx context.Context) error {
 var hrefs = regexp.MustCompile(`(?s)href="(http://127[^"]*)"[^>]*>(.*?)</a>`)
 
 // links are those of a mail about a finding of a kind, by action.
-func (w *world) links(ctx context.Context, kind notify.Kind, at time.Time) (map[string]string, error) {
+func (w *world) links(ctx context.Context, kind notify.Kind) (map[string]string, error) {
 	body := fmt.Sprintf(`{"key":"%s/line/2001/docs","kind":"%s","severity":"warning","source":"203.0.113.9","text":"Line 2001 was used from 203.0.113.9.","evidence":{"address":"203.0.113.9"}}`, kind, kind)
-	fact := store.Fact{At: at, Kind: watch.FactRaised, Line: "2001", Account: "acme", Body: []byte(body)}
+	fact := store.Fact{At: time.Now(), Kind: watch.FactRaised, Line: "2001", Account: "acme", Body: []byte(body)}
 	if _, err := w.db.Advance(ctx, store.Step{Stage: "docs", Facts: []store.Fact{fact}}); err != nil {
 		return nil, err
 	}
