@@ -50,7 +50,7 @@ type waitingOne struct {
 func (n *Notifier) digests(ctx context.Context, now time.Time) error {
 	slot := now.Truncate(n.o.DigestAt)
 	people, declined, err := n.waitingBefore(ctx, slot)
-	if err := n.letGo(ctx, declined, now); err != nil {
+	if err := n.letGo(ctx, declined); err != nil {
 		return err
 	}
 	for person, w := range people {
@@ -61,23 +61,24 @@ func (n *Notifier) digests(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// letGo ends the waiting of what its person does not want any more: it goes the way of all others, on which try finds out
-// that it is unwanted, and says why.
-func (n *Notifier) letGo(ctx context.Context, declined []store.Delivery, now time.Time) error {
-	for _, d := range declined {
-		if err := n.o.Store.Requeue(ctx, d, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+// letGo ends the waiting of what its person does not want any more. What another node has bundled meanwhile stays so: sent
+// by itself, it would come twice.
+func (n *Notifier) letGo(ctx context.Context, declined []waitingOne) error {
+	for _, x := range declined {
+		err := n.o.Store.SettleDelivery(ctx, x.delivery)
+		switch {
+		case err == nil:
+			n.stats.made([]made{{x.Kind, store.Off}})
+		case !errors.Is(err, store.ErrMoved) && !errors.Is(err, store.ErrNotFound):
 			return err
 		}
-	}
-	if len(declined) > 0 {
-		n.wake()
 	}
 	return nil
 }
 
 // waitingBefore reads what waits, oldest first, with the people in no order, and apart from that what they do not want any
 // more. The store gives the newest first, so that all pages are read; of each person only the oldest are kept.
-func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (people map[string]*waiting, declined []store.Delivery, err error) {
+func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (people map[string]*waiting, declined []waitingOne, err error) {
 	people = map[string]*waiting{}
 	for before := int64(0); ; {
 		page, err := n.o.Store.Notices(ctx, store.NoticeFilter{State: string(store.Digest), Before: before, Limit: 500})
@@ -100,14 +101,15 @@ func (n *Notifier) waitingBefore(ctx context.Context, slot time.Time) (people ma
 }
 
 // sortOut puts each waiting delivery of a notice with its person, or appends it to those that are not wanted any more.
-func (n *Notifier) sortOut(people map[string]*waiting, declined []store.Delivery, x *store.Notice) []store.Delivery {
+func (n *Notifier) sortOut(people map[string]*waiting, declined []waitingOne, x *store.Notice) []waitingOne {
 	dr := draftOf(x)
 	for _, d := range x.Deliveries {
 		if d.State != store.Digest {
 			continue
 		}
-		if n.declined(&d, &dr) != "" {
-			declined = append(declined, d)
+		if why := n.declined(&d, &dr); why != "" {
+			d.State, d.Error = store.Off, why
+			declined = append(declined, waitingOne{item{Kind: dr.info.Kind}, d})
 			continue
 		}
 		w := people[d.Person]

@@ -299,6 +299,34 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 	})
 }
 
+// Guards: two nodes make digests, and one of them has not yet heard that the person wants the kind again: what went out in
+// the other's digest must not be sent once more by itself.
+func TestADigestOfAnotherNodeCounts(t *testing.T) {
+	onEngines(t, func(t *testing.T, open opener) {
+		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
+		defer w.db.Close()
+		wish := func(to account.Wish) { w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", to)) }
+		wish(account.WishDigest)
+		w.finding(detect.Guessing, "2001", 1)
+		w.follow()
+		pass(time.Hour)
+		wish(account.WishOff)
+		_, stale, err := w.n.waitingBefore(t.Context(), time.Now())
+		w.must(err)
+		if len(stale) != 1 {
+			t.Fatalf("%d declined", len(stale))
+		}
+		wish(account.WishDigest)
+		w.must(w.n.digests(t.Context(), time.Now())) // the other node
+		w.must(w.n.letGo(t.Context(), stale))
+		w.sendDue()
+		equal(t, "guessing", w.states(Guessing), []string{owner + " bundled"})
+		if got := w.messages(); len(got) != 1 || got[0].Kind != Digest {
+			t.Errorf("%d messages", len(got))
+		}
+	})
+}
+
 func TestResend(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Channels, o.Desk = nil, nil })

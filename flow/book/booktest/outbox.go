@@ -80,11 +80,14 @@ func (s *Store) onDelivery(d store.Delivery, facts []store.Fact, change func(is 
 // SettleDelivery records what came of a try.
 func (s *Store) SettleDelivery(_ context.Context, d store.Delivery, facts ...store.Fact) error {
 	return s.onDelivery(d, facts, func(is *store.Delivery) error {
-		from := store.Sending
-		if d.State == store.Bundled {
-			from = store.Digest
+		from, or := store.Sending, store.Sending
+		switch d.State {
+		case store.Bundled:
+			from, or = store.Digest, store.Digest
+		case store.Off:
+			or = store.Digest
 		}
-		if is.State != from || is.Claim != d.Claim {
+		if is.State != from && is.State != or || is.Claim != d.Claim {
 			return store.ErrMoved
 		}
 		is.State, is.Next, is.Error, is.Sent = d.State, d.Next, d.Error, d.Sent

@@ -239,12 +239,15 @@ func claim(ctx context.Context, tx Tx, out []store.DueDelivery, until time.Time)
 
 // SettleDelivery records what came of a try.
 func (s *Queries) SettleDelivery(ctx context.Context, d store.Delivery, facts ...store.Fact) error {
-	from := store.Sending
-	if d.State == store.Bundled {
-		from = store.Digest
+	from, or := store.Sending, store.Sending
+	switch d.State {
+	case store.Bundled:
+		from, or = store.Digest, store.Digest
+	case store.Off:
+		or = store.Digest
 	}
-	sql := "UPDATE delivery SET state = $4, next = $5, error = $6, sent = $7 WHERE " + deliveryKey + " AND claim = $8 AND state = $9"
-	args := append(keyOf(&d), string(d.State), Micros(d.Next), d.Error, Micros(d.Sent), d.Claim, string(from))
+	sql := "UPDATE delivery SET state = $4, next = $5, error = $6, sent = $7 WHERE " + deliveryKey + " AND claim = $8 AND state IN ($9, $10)"
+	args := append(keyOf(&d), string(d.State), Micros(d.Next), d.Error, Micros(d.Sent), d.Claim, string(from), string(or))
 	return s.change(ctx, delivery(&d), store.ErrMoved, facts, sql, args...)
 }
 

@@ -209,6 +209,8 @@ func digest(t *testing.T, s store.Store) {
 	one := bundled[2]
 	one.State = store.Bundled
 	ok(t, s.SettleDelivery(ctx, one))
+	one.State = store.Off
+	wantIs(t, "not wanted, but bundled", s.SettleDelivery(ctx, one), store.ErrMoved)
 	step := store.Step{Stage: "notify", From: 1, To: 1, Notices: []store.Notice{notice("digest")}, Bundled: bundled}
 	_, err = s.Advance(ctx, step)
 	wantIs(t, "one of them is gone", err, store.ErrMoved)

@@ -131,7 +131,7 @@ func drawClaim(r *rapid.T) func(context.Context, store.Store) string {
 
 func drawSettle(r *rapid.T) func(context.Context, store.Store) string {
 	key, person := pick(r, "notice", "n", "m", "o"), pick(r, "person", "p", "q")
-	state, next, facts := pick(r, "state", store.Sent, store.Queued, store.Bundled, store.Digest), drawTime(r, "next"), drawFacts(r)
+	state, next, facts := pick(r, "state", store.Sent, store.Queued, store.Bundled, store.Digest, store.Off), drawTime(r, "next"), drawFacts(r)
 	late := pick[int64](r, "late", 0, 0, 1)
 	return func(ctx context.Context, s store.Store) string {
 		d := deliveryOf(ctx, s, key, person)
