@@ -230,7 +230,7 @@ func host(from string) string {
 }
 
 // Run follows the journal, sends what is due and bundles digests, until ctx ends. It returns when the messages in hand
-// have been sent, refused or given back, at most lastWords and a few seconds after ctx has ended.
+// have been sent, refused or given back, at most StopsWithin after ctx has ended.
 func (n *Notifier) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { n.follow(ctx) })
@@ -238,6 +238,9 @@ func (n *Notifier) Run(ctx context.Context) {
 	all.Go(func() { n.bundle(ctx) })
 	all.Wait()
 }
+
+// StopsWithin bounds how long Run takes to return.
+const StopsWithin = lastWords + settleIn
 
 // wake tells the outbox that there may be something to send.
 func (n *Notifier) wake() {

@@ -24,7 +24,7 @@ const (
 	// mailFor is longer than edge/mail takes with a server that is slow: a minute up to the end of the message, and the
 	// ten minutes that RFC 5321, 4.5.3.2.6 grants for the answer to it. To stop sooner is to send it twice.
 	mailFor   = 12 * time.Minute
-	lastWords = 30 * time.Second // what is under way may take so long after the end
+	lastWords = 8 * time.Second // what is under way may take so long after the end: no phone is served until it is over
 	settleIn  = 10 * time.Second
 	perHook   = 4                // messages under way to one host
 	perMail   = 2                // mails under way: as many as edge/mail has connections, so that none waits for one

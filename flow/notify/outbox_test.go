@@ -181,7 +181,7 @@ func TestStop(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk, o.Storm = nil, 1000 })
 		defer w.db.Close()
-		w.outside(func(context.Context, Message) error { pass(10 * time.Second); return nil })
+		w.outside(func(context.Context, Message) error { pass(5 * time.Second); return nil })
 		for i := range 20 {
 			w.finding(detect.Guessing, "2001", i)
 		}
@@ -189,7 +189,7 @@ func TestStop(t *testing.T) {
 		pass(time.Second)
 		began := time.Now()
 		stop()
-		if took := time.Since(began); took != 9*time.Second {
+		if took := time.Since(began); took != 4*time.Second {
 			t.Errorf("stopping took %v", took)
 		}
 		if got := len(w.messages()); got != perMail {
