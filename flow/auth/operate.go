@@ -137,8 +137,8 @@ func (g *guard) chosen(what string) func(of scope, k key, user string) bool {
 
 // release ends a lock-out and forgets what led to it, its level too: somebody has looked.
 func (e *suspect) release() {
-	e.until, e.level, e.fails, e.day = 0, 0, tally{}, tally{}
-	e.round++
+	e.until, e.level, e.day = 0, 0, tally{}
+	e.begin(e.round + 1)
 }
 
 // free ends a lock-out that another node released.

@@ -313,7 +313,8 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 		e.name, e.known, e.usual = user, v.Known, v.Usual
 	}
 	if until > e.until+1 { // our own comes back to us
-		e.until, e.last, e.fails, e.round = until, max(e.last, at), tally{}, v.Round
+		e.until, e.last = until, max(e.last, at)
+		e.begin(v.Round)
 		e.level = max(e.level, uint8(min(max(v.Level, 0), 250)))
 	}
 	s.keep = e.worth(&g.l)

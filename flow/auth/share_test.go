@@ -124,6 +124,33 @@ func TestTwoNodesShareSums(t *testing.T) {
 	})
 }
 
+// TestSharedTriesCountOnce: what led to a lock-out, and what came while it lasted, does not lead to the next one, no more
+// than without other nodes: who was locked out has five tries again.
+func TestSharedTriesCountOnce(t *testing.T) {
+	for _, first := range []time.Duration{15 * time.Minute, 2 * time.Minute} { // the second is shorter than the window
+		synctest.Test(t, func(t *testing.T) {
+			x, _, settle := nodes(t, newPool(), func(o *Options) { o.Lockout.First = first })
+			x.tries(5, 0, cafe, "2001", wrongPass)
+			end := x.at.Add(first)
+			settle()
+			for i := 0; time.Until(end) > first/10; i++ {
+				x.out(cafe, "2001")
+				x.tries(1, 0, cafe, "2001", fmt.Sprint("still wrong ", i))
+				<-time.After(first / 10)
+				settle()
+			}
+			<-time.After(time.Until(end))
+			settle()
+			x.tries(4, 0, cafe, "2001", wrongPass)
+			settle()
+			x.in(cafe, "2001")
+			x.tries(1, 0, cafe, "2001", "one more")
+			settle()
+			x.out(cafe, "2001")
+		})
+	}
+}
+
 // TestCountersAway: logins are judged as before, and what is decided meanwhile holds here.
 func TestCountersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

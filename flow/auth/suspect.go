@@ -106,11 +106,11 @@ func (e *suspect) fail(l *limits, at int64) int {
 		e.level = 0
 	}
 	e.last = max(e.last, at)
-	e.fresh = min(e.fresh, 1<<15) + 1
 	e.day.add(1, at, secondsADay)
 	if e.until > at {
 		return 0
 	}
+	e.fresh = min(e.fresh, 1<<15) + 1
 	return e.fails.add(1, at, l.window)
 }
 
@@ -120,10 +120,13 @@ func (e *suspect) lock(l *limits, at int64) int64 {
 	if e.level < 32 && l.first<<e.level < l.longest {
 		d = l.first << e.level
 	}
-	e.until, e.level, e.fails = at+d, min(e.level, 250)+1, tally{}
-	e.round++
+	e.until, e.level = at+d, min(e.level, 250)+1
+	e.begin(e.round + 1)
 	return d
 }
+
+// begin starts a round: what was counted until now, here and with the other nodes, leads to nothing any more.
+func (e *suspect) begin(round uint8) { e.fails, e.fresh, e.round = tally{}, 0, round }
 
 // worth is until when the entry is worth a place in its table: a lock-out, then its level, then what it counts.
 func (e *suspect) worth(l *limits) int64 {
