@@ -78,7 +78,9 @@ func inWords(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return ErrPermission
-	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
+	case errors.Is(err, unix.EAFNOSUPPORT): // every Linux has netlink: systemd keeps it from us
+		return fmt.Errorf("%w, and AF_NETLINK in RestrictAddressFamilies of the systemd unit, which says how", ErrPermission)
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return fmt.Errorf("nftables: %w", err)

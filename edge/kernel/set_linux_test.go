@@ -256,3 +256,11 @@ func TestWithoutPermission(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Guards: our own systemd unit keeps netlink from the program; the log must send nobody to look for a kernel module.
+func TestASocketThatSystemdForbids(t *testing.T) {
+	err := inWords(fmt.Errorf("netlink: %w", unix.EAFNOSUPPORT))
+	if !errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), "RestrictAddressFamilies") {
+		t.Error(err)
+	}
+}
