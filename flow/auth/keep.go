@@ -310,9 +310,6 @@ func (g *guard) takeBack(saved int64, rows []keptRow, at int64) {
 func (g *guard) restore(r *keptRow, at int64) {
 	of, k, user, ok := g.parseName(r.Name)
 	until, last := min(r.Until, at+g.l.longest), min(r.Last, at)
-	if g.around.Lasting {
-		until = min(until, at) // unless it was ended meanwhile, its mark is there
-	}
 	if !ok || r.Level == 0 || max(until, last+g.l.longest) <= at {
 		return
 	}
@@ -321,11 +318,22 @@ func (g *guard) restore(r *keptRow, at int64) {
 	s := p.make(at)
 	e := &s.e
 	e.name, e.known, e.usual = user, r.Known, r.Usual
-	e.until, e.last, e.level, e.round = until, last, r.Level, r.Round
+	e.until, e.last, e.level, e.round, e.before = until, last, r.Level, r.Round, g.around.Lasting
 	e.day.add(min(max(r.Tries, 0), math.MaxUint16), last, secondsADay)
 	s.keep = e.worth(&g.l)
 	raise(&g.lastEnd, until)
 	raise(&g.lastLock, min(until, at))
+}
+
+// believe ends the lock-outs of the file that the other nodes, heard by now, know nothing of: they were ended meanwhile.
+func (g *guard) believe(at int64) {
+	for of := range numScopes {
+		g.tables[of].each(func(s *slot[suspect]) {
+			if s.e.before {
+				s.e.before, s.e.until = false, min(s.e.until, at)
+			}
+		})
+	}
 }
 
 // restoreSiege takes back how strangers guess at a line, as it was on a day.

@@ -350,8 +350,8 @@ func TestKeptIsBounded(t *testing.T) {
 	}
 }
 
-// TestRestartAmongNodes: who is locked out is what all nodes know, a release while this one was away counts, and how a line
-// is guessed at is known from the first try on.
+// TestRestartAmongNodes: who is locked out is what all nodes know, and what the file knows until they are heard; a release
+// while this one was away counts, and how a line is guessed at is known from the first try on.
 func TestRestartAmongNodes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPool()
@@ -375,11 +375,23 @@ func TestRestartAmongNodes(t *testing.T) {
 		}
 		settle()
 		k.at = time.Now()
+		p.down.Store(true)
+		k.crash()
+		k.out(thief, "2001") // as far as it knows
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { k.a.Run(ctx) })
+		settle()
+		k.at = time.Now()
+		k.out(thief, "2001")
+		cancel()
+		wg.Wait()
+		p.down.Store(false)
 		k.crash()
 		k.tries(1, 0, "10.3.1.1", "2002", wrongPass)
 		k.out("10.3.1.1", "2002")
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
+		k.out(thief, "2001")
+		ctx, cancel = context.WithCancel(t.Context())
 		defer func() { cancel(); wg.Wait() }()
 		wg.Go(func() { k.a.Run(ctx) })
 		settle()

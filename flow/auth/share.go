@@ -284,6 +284,9 @@ func (a *Auth) follow(ctx context.Context) {
 		for _, m := range marks {
 			g.takeOver(counters.Change{Mark: m}, a.nonces.seconds(now), now)
 		}
+		if err == nil {
+			g.believe(a.nonces.seconds(now))
+		}
 	})
 }
 
@@ -312,7 +315,7 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 	if of == ofPair && e.name == "" {
 		e.name, e.known, e.usual = user, v.Known, v.Usual
 	}
-	if until > e.until+1 { // our own comes back to us
+	if e.before || until > e.until+1 { // our own comes back to us
 		e.until, e.last = until, max(e.last, at)
 		e.begin(v.Round)
 		e.level = max(e.level, uint8(min(max(v.Level, 0), 250)))

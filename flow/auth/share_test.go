@@ -31,6 +31,13 @@ func (p *pool) Add(ctx context.Context, now time.Time, hits ...counters.Hit) ([]
 	return p.Engine.Add(ctx, now, hits...)
 }
 
+func (p *pool) Marks(ctx context.Context, table string, now time.Time) ([]counters.Mark, error) {
+	if p.down.Load() {
+		return nil, counters.ErrUnavailable
+	}
+	return p.Engine.Marks(ctx, table, now)
+}
+
 func (p *pool) Put(ctx context.Context, now time.Time, marks ...counters.Mark) error {
 	if p.down.Load() {
 		return counters.ErrUnavailable

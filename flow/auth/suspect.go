@@ -74,6 +74,7 @@ type suspect struct {
 	hasty  bool // a program's pace among fails
 	many   bool // more than one User-Agent among fails
 	varied bool // more than one guess of the lists: this is no phone with one password
+	before bool // locked out by the file, and the other nodes have not been asked yet
 }
 
 // spread is which lines were tried.
@@ -126,7 +127,9 @@ func (e *suspect) lock(l *limits, at int64) int64 {
 }
 
 // begin starts a round: what was counted until now, here and with the other nodes, leads to nothing any more.
-func (e *suspect) begin(round uint8) { e.fails, e.fresh, e.round = tally{}, 0, round }
+func (e *suspect) begin(round uint8) {
+	e.fails, e.fresh, e.round, e.before = tally{}, 0, round, false
+}
 
 // worth is until when the entry is worth a place in its table: a lock-out, then its level, then what it counts.
 func (e *suspect) worth(l *limits) int64 {
