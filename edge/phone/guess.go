@@ -52,6 +52,9 @@ func (c *GuessCmd) Run(ctx context.Context, out io.Writer) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case err != nil && i == 0: // nothing was heard from there yet
+			d.say("try 1: no answer: %s is shut out already, or nobody serves at %s", source, server)
+			return nil
 		case err != nil:
 			d.say("try %d: no answer any more: %s is shut out", i+1, source)
 			return nil
