@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// processors is asked at the start: the program raises GOMAXPROCS later, and what was left out must not differ at a reload.
+var processors = runtime.GOMAXPROCS(0)
+
 // Names of the files in the data folder.
 const (
 	databaseFile = "ringfence.db"
@@ -63,7 +66,7 @@ func Complete(c Config) Config {
 		c.Node = hostName()
 	}
 	if c.SIP.ReadSockets == 0 {
-		c.SIP.ReadSockets = min(runtime.GOMAXPROCS(0), 8)
+		c.SIP.ReadSockets = min(processors, 8)
 	}
 	if c.Admin.Socket == "" {
 		c.Admin.Socket = filepath.Join(c.Data, socketFile)
