@@ -22,7 +22,7 @@ type contactAdd struct {
 	Customer string            `arg:"" help:"Customer." predict:"customer"`
 	ID       string            `arg:"" help:"Short name of the contact: a-z, 0-9 and -."`
 	Mail     string            `help:"Mail address." placeholder:"ADDRESS" xor:"way" required:""`
-	URL      string            `help:"URL of a webhook: https, or http on this machine." placeholder:"URL" name:"url" xor:"way" required:""`
+	URL      string            `help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" name:"url" xor:"way" required:""`
 	Name     string            `help:"Whose it is." placeholder:"NAME"`
 	Lines    []string          `help:"Only notices about these lines (default: all)." placeholder:"LINE" predict:"line"`
 	Kind     map[string]string `help:"How a kind of notice is wanted: now, digest or off; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
@@ -90,7 +90,7 @@ type contactSet struct {
 	Customer string            `arg:"" help:"Customer." predict:"customer"`
 	ID       string            `arg:"" help:"Contact." predict:"contact"`
 	Mail     *string           `help:"Mail address." placeholder:"ADDRESS" xor:"way"`
-	URL      *string           `help:"URL of a webhook." placeholder:"URL" name:"url" xor:"way"`
+	URL      *string           `help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" name:"url" xor:"way"`
 	Name     *string           `help:"Whose it is." placeholder:"NAME"`
 	Lines    []string          `help:"Only notices about these lines; \"all\" is every one." placeholder:"LINE" predict:"line"`
 	Kind     map[string]string `help:"How a kind of notice is wanted: now, digest, off, or inherit to take the wish back; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`

@@ -276,7 +276,11 @@ func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.Ban
 		Name: in.Name, Format: string(read.Format), DryRun: in.DryRun, Listed: len(read.Entries), Ended: read.Ended, Skipped: read.Skipped, Notes: read.Notes,
 	}
 	if in.DryRun {
-		out.Text = fmt.Sprintf("%d entries would be taken as the list %s, in place of what it named before", out.Listed, in.Name)
+		entries := "entries"
+		if out.Listed == 1 {
+			entries = "entry"
+		}
+		out.Text = fmt.Sprintf("%d %s would be taken as the list %s, in place of what it named before", out.Listed, entries, in.Name)
 		return reply(out, nil)
 	}
 	return reply(s.takeList(ctx, bans, out, read.Entries))
