@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -111,6 +112,11 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 		a.log.Error("provider settings were not reloaded; the old ones stay in force", "err", err)
 		return
 	}
+	if err := a.shield.geo.Reload(next.Geo.Files); err != nil {
+		a.log.Error("geo.files were not read again; what was known before stays", "err", err)
+		next.Geo.Files = old.Geo.Files
+		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "geo.files" })
+	}
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()
@@ -119,9 +125,6 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 	}
 	if err := a.rest.UseCertificate(next.Admin.TLSCert, next.Admin.TLSKey); err != nil {
 		a.log.Error("the certificate was not read again; the old one stays in force", "err", err)
-	}
-	if err := a.shield.geo.Reload(next.Geo.Files); err != nil {
-		a.log.Error("geo.files were not read again; what was known before stays", "err", err)
 	}
 	if a.web != nil {
 		if err := a.web.UseCertificate(next.Web.TLSCert, next.Web.TLSKey); err != nil {
