@@ -85,6 +85,30 @@ func TestTrunkHoldsInsideDialogs(t *testing.T) {
 	})
 }
 
+// A carrier that named another address in its Route or Contact is sent requests there, and hangs up from there: refused,
+// the call would go on, and cost, until the caller notices.
+func TestTrunkHangsUpFromWhereItIsAsked(t *testing.T) {
+	inWorld(t, func(w *world) {
+		inside := w.peer("10.0.9.7:5060")
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 200, "b", sdpB, "Record-Route: <sip:10.0.9.7;lr>")
+		a.take(w.phone.expect("200 INVITE"))
+		inside.expect("ACK")
+		a.request("ACK", "")
+		b := w.carrier.accepted(inv, "b")
+		thief := b.elsewhere(w)
+		thief.request("BYE", "")
+		thief.p.expect("403 BYE")
+		b.p = inside
+		b.request("BYE", "")
+		inside.expect("200 BYE")
+		w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+	}, func(w *world) {
+		w.change = func(d *Deps) { d.TrunkMay = func(string, netip.Addr) bool { return false } }
+	})
+}
+
 // A lock that came after the call does not stop an emergency call that it let through.
 func TestIPLockSparesEmergencyCalls(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -310,12 +310,12 @@ func (l *leg) request(p *transport.Packet) {
 }
 
 // mayComeFrom says whether a request inside the dialog may come from an address: that of a phone is held to its line's IP
-// lock, a carrier's to the trunk's addresses.
+// lock, a carrier's to the trunk's addresses and to those where we send ours.
 func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || e.d.TrunkMay(l.trunk, src)
+		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || src == l.nextHop().Addr.Addr() || e.d.TrunkMay(l.trunk, src)
 	case l.line != "":
 		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
 	}
