@@ -210,6 +210,28 @@ func TestIPLockSparesEmergencyCallsThatAreUp(t *testing.T) {
 	})
 }
 
+// A call that is cut while it rings, as its line was locked to other addresses, is over for its phone with the refusal: the
+// ACK ends the repeats.
+func TestIPLockCutsWhatRings(t *testing.T) {
+	var shut atomic.Bool
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		shut.Store(true)
+		w.gate.cut("call-1", policy.AddressLocked, policy.Figures{})
+		a.take(w.phone.expect("403 INVITE"))
+		w.carrier.answer(w.carrier.expect("CANCEL"), 200, "", "")
+		w.carrier.answer(inv, 487, "b", "")
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		w.phone.quiet(time.Minute)
+	}, func(w *world) {
+		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
+	})
+}
+
 // A scanner hears nothing, whatever it asks; a carrier that passes on such a text is heard.
 func TestScannersAreMetWithSilence(t *testing.T) {
 	inWorld(t, func(w *world) {

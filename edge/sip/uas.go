@@ -271,7 +271,9 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 // request takes a request on a known leg.
 func (l *leg) request(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
-	if (m.To().Tag() != nil || m.Method() == message.CANCEL) && !l.mayComeFrom(p.Src.Addr()) {
+	// The ACK of a refusal ends its repeats, from wherever it comes: the call may have been cut for where it came from.
+	late := m.Method() == message.ACK && l.b.state == over
+	if (m.To().Tag() != nil || m.Method() == message.CANCEL) && !late && !l.mayComeFrom(p.Src.Addr()) {
 		s.e.stats.elsewhere.Add(1)
 		s.e.refuseStateless(p, policy.AddressLocked, policy.Figures{})
 		return

@@ -268,26 +268,36 @@ func (g *guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
 
 // follow takes over the lock-outs of other nodes, until ctx ends.
 func (a *Auth) follow(ctx context.Context) {
-	g, c := &a.guard, a.guard.around.Counters
-	c.Follow(ctx, lockTable, func(change counters.Change) {
-		now := time.Now()
+	a.guard.around.Counters.Follow(ctx, lockTable, func(change counters.Change) {
 		if change.Table != "" {
-			g.takeOver(change, a.nonces.seconds(now), now)
+			now := time.Now()
+			a.guard.takeOver(change, a.nonces.seconds(now), now)
 			return
 		}
-		round, cancel := context.WithTimeout(ctx, shareLimit)
-		defer cancel()
-		marks, err := c.Marks(round, lockTable, now)
-		if err != nil {
-			g.stats.unshared.Add(1)
-		}
-		for _, m := range marks {
-			g.takeOver(counters.Change{Mark: m}, a.nonces.seconds(now), now)
-		}
-		if err == nil {
-			g.believe(a.nonces.seconds(now))
+		for !a.hearAll(ctx) && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(shareEvery): // nobody would ask again while the connection stands
+			}
 		}
 	})
+}
+
+// hearAll takes over all there is; false if it could not be read.
+func (a *Auth) hearAll(ctx context.Context) bool {
+	g, now := &a.guard, time.Now()
+	ctx, cancel := context.WithTimeout(ctx, shareLimit)
+	defer cancel()
+	marks, err := g.around.Counters.Marks(ctx, lockTable, now)
+	if err != nil {
+		g.stats.unshared.Add(1)
+		return false
+	}
+	for _, m := range marks {
+		g.takeOver(counters.Change{Mark: m}, a.nonces.seconds(now), now)
+	}
+	g.believe(a.nonces.seconds(now))
+	return true
 }
 
 // takeOver does here what another node decided. The facts are that node's to tell.

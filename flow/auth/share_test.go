@@ -73,6 +73,27 @@ func nodes(t *testing.T, p *pool, change ...func(*Options)) (x, y *scene, settle
 	}
 }
 
+// TestMarksAreReadUntilTheyAreThere: a node that hears changes but could not read what was before asks again.
+func TestMarksAreReadUntilTheyAreThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		x, _, settle := nodes(t, p)
+		x.tries(5, 0, thief, "2001", wrongPass)
+		settle()
+		p.down.Store(true)
+		late := newScene(t, func(o *Options) { o.Around.Counters, o.NonceKey = p, bytes.Repeat([]byte("k"), 32) })
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { late.a.Run(ctx) })
+		defer func() { cancel(); wg.Wait() }()
+		synctest.Wait()
+		p.down.Store(false)
+		settle()
+		late.at = time.Now()
+		late.out(thief, "2001")
+	})
+}
+
 // TestTwoNodesShareLockouts: what one decides holds at the other within seconds, and so does a release; a node that
 // starts later learns what is in force.
 func TestTwoNodesShareLockouts(t *testing.T) {
