@@ -92,8 +92,11 @@ func checkText(key, value string) error {
 // parseNets reads an IP lock; "none" opens it.
 func parseNets(text string) ([]string, error) {
 	out := []string{}
-	if text == "none" {
+	switch text {
+	case "none":
 		return out, nil
+	case "inherit":
+		return out, usagef("an IP lock is not inherited: it holds beside those above it; nets=none opens this one")
 	}
 	nets, err := account.ParseNets(text)
 	if err != nil {

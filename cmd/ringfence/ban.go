@@ -262,6 +262,9 @@ func (c *banDrop) Run(s *session) error {
 		if err != nil {
 			return err
 		}
+		if len(items) == 0 {
+			return fmt.Errorf("nothing is banned by an imported list %q; see: ringfence ban list", c.Name)
+		}
 		return s.dryRun(fmt.Sprintf("The list %s would be dropped: %s lifted, unless others hold them too.", c.Name, plural(len(items), "ban", "bans")))
 	}
 	var out api.BanImport

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -223,6 +224,10 @@ func (c *noticePreview) Run(s *session) error {
 
 func (s *session) preview(kind string) (p api.NoticePreview, err error) {
 	err = s.get(pathOf("notices", "kinds", kind), &p)
+	var problem *api.Problem
+	if errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		problem.Detail += "; those there are: ringfence notice preview --list"
+	}
 	return p, err
 }
 
