@@ -93,7 +93,7 @@ type SIP struct {
 	MaxCalls int `toml:"max-calls" min:"1" max:"1000000"`
 
 	// ReadSockets is how many sockets share each UDP address, so that several processors read at once. Left out, it is
-	// one for every processor, at most 8.
+	// one for every processor, at most 8. More than there are processors cost CPU and memory and gain nothing.
 	ReadSockets int `toml:"read-sockets" min:"1" max:"64"`
 }
 
