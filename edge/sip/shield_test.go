@@ -293,3 +293,18 @@ func locked(w *world) {
 		}
 	}
 }
+
+func TestCleanText(t *testing.T) {
+	for in, want := range map[string]string{
+		"Yealink SIP-T46S 66.86.0.15":     "Yealink SIP-T46S 66.86.0.15",
+		"Téléphone “Süd”":                 "Téléphone “Süd”",
+		"a\x1b[2Jb\x00\u0085c":            "a?[2Jb??c",
+		"bidi \u202etxt.exe\u2066 \u200b": "bidi ?txt.exe? ?",
+		"za\u0301\u0302\u0303lgo":         "za???lgo",
+		"half \xc3":                       "half ?",
+	} {
+		if got := cleanText(in, 200); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

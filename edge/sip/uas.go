@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"ringfence/core/call"
@@ -100,10 +101,10 @@ func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 // cleanText is clipText with what could steer a terminal or a page taken out: peers' texts end up in records.
 func cleanText(s string, most int) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
-			return '?'
+		if r >= ' ' && r < 0x7f || r != utf8.RuneError && unicode.IsPrint(r) && !unicode.Is(unicode.M, r) {
+			return r
 		}
-		return r
+		return '?'
 	}, clipText(s, most))
 }
 
