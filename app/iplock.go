@@ -37,7 +37,8 @@ func (a *App) holdToLocks(line string) {
 
 func (a *App) allowedNow(line string, at netip.Addr) bool { return a.allowed(line, at, time.Now()) }
 
-// cutElsewhere ends the calls that phones placed from where their line may not be used any more, but emergency calls.
+// cutElsewhere ends the calls that phones placed or answered from where their line may not be used any more, but
+// emergency calls.
 func (a *App) cutElsewhere(line string) {
 	for _, c := range a.gate.Calls() {
 		if line != "" && c.Line != line || c.Direction == call.In || c.Class == phone.Emergency.String() {
@@ -47,6 +48,7 @@ func (a *App) cutElsewhere(line string) {
 			a.gate.Cut(c.ID, policy.AddressLocked, policy.Figures{}, "")
 		}
 	}
+	a.sip.Elsewhere(line, func(id call.ID) { a.gate.Cut(id, policy.AddressLocked, policy.Figures{}, "") })
 }
 
 // register is location's Update. A lock that came while the login was judged drops the phone again.

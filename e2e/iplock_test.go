@@ -76,3 +76,26 @@ func TestIPLockBitesAtOnce(t *testing.T) {
 		t.Errorf("registered from %s", at)
 	}
 }
+
+// A call between lines that somebody elsewhere answered is cut too: its caller does not talk on with a thief.
+func TestIPLockCutsWhatWasAnsweredElsewhere(t *testing.T) {
+	t.Parallel()
+	trunk, _ := carrier(t, phone.CarrierOptions{})
+	s := start(t, trunk.Addr())
+	password := s.line("2001", "--number", "+442079460100")
+	thief := s.at("127.51.6.6", "2001", password, "thief/1")
+	registers(t, thief)
+	go func() {
+		for in := range thief.Inbox() {
+			_ = in.Accept(t.Context()) // the test may be over
+		}
+	}()
+	c := call(t, s.at("127.51.0.1", "2002", s.line("2002"), "desk/2"), "02079460100")
+	s.cli("line", "set", "2001", "nets=127.51.0.0/24")
+	select {
+	case <-c.Done():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the call is up")
+	}
+	contains(t, c.End().Why, "address-not-allowed")
+}

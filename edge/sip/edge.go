@@ -278,6 +278,20 @@ func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
 	}
 }
 
+// Elsewhere calls found, on other goroutines, for each call that a phone answered from where its line (one, or "" for any) may
+// not be used any more.
+func (e *Edge) Elsewhere(line string, found func(call.ID)) {
+	for _, s := range e.shards {
+		s.post(func() {
+			for id, b := range s.byID {
+				if p := b.peer; p != nil && p.line != "" && (line == "" || p.line == line) && b.state != over && !p.mayComeFrom(p.dest.Addr.Addr()) {
+					e.beside(func() { found(id) })
+				}
+			}
+		})
+	}
+}
+
 func (e *Edge) now() time.Time { return time.Now() }
 
 // sendFailed is told by the transport that what was sent with a token cannot arrive.

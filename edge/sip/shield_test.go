@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
@@ -167,6 +169,46 @@ func TestIPLockHoldsForAnswers(t *testing.T) {
 			d.Allowed = func(line string, src netip.Addr, _ time.Time) bool {
 				return line != "bob" || src == netip.MustParseAddrPort(bobAt).Addr()
 			}
+		}
+	})
+}
+
+// What a phone answered where its line may not be used any more is found.
+func TestElsewhere(t *testing.T) {
+	const bobAt = "10.0.2.1:5060"
+	var shut atomic.Bool
+	inWorld(t, func(w *world) {
+		bob := w.peer(bobAt)
+		bob.register("bob", "reg", 1, "Contact: <sip:bob@"+bobAt+">")
+		bob.expect("200 REGISTER")
+		a := w.phone.invite("c1", "02079460111")
+		bob.answer(bob.expect("INVITE"), 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE"))
+		bob.expect("ACK")
+		a.request("ACK", "")
+		look := func(line string) (found []call.ID) {
+			all := make(chan call.ID, 10)
+			w.edge.Elsewhere(line, func(id call.ID) { all <- id })
+			synctest.Wait()
+			for len(all) > 0 {
+				found = append(found, <-all)
+			}
+			return found
+		}
+		if got := look(""); len(got) != 0 {
+			t.Errorf("%v found before there is a lock", got)
+		}
+		shut.Store(true)
+		if any, his, others := look(""), look("bob"), look("alice"); len(any) != 1 || any[0] != "call-1" || len(his) != 1 || len(others) != 0 {
+			t.Errorf("found %v, of the line %v, of another %v", any, his, others)
+		}
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		bob.answer(bob.expect("BYE"), 200, "", "")
+	}, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.change = func(d *Deps) {
+			d.Allowed = func(line string, _ netip.Addr, _ time.Time) bool { return line != "bob" || !shut.Load() }
 		}
 	})
 }
