@@ -219,32 +219,24 @@ func (g *Gate) take(id call.ID) *live {
 
 // Calls lists what is open on this node, oldest first.
 func (g *Gate) Calls() []call.Open {
-	var all []call.Open
-	for i := range g.calls {
-		s := &g.calls[i]
-		s.mu.Lock()
-		for _, l := range s.m {
-			l.mu.Lock()
-			c := l.call
-			l.mu.Unlock()
-			c.Snapshot = nil
-			all = append(all, c)
-		}
-		s.mu.Unlock()
-	}
+	all := g.list(func(*live) bool { return true })
 	sortCalls(all)
 	return all
 }
 
 // Running lists the answered calls of this node that may cost something, in no order.
 func (g *Gate) Running() []call.Open {
-	var all []call.Open
+	return g.list(func(l *live) bool { return l.call.State == call.Answered && len(l.holds) > 0 })
+}
+
+// list copies the calls that are wanted, without their snapshots; want is called with the call locked.
+func (g *Gate) list(want func(*live) bool) (all []call.Open) {
 	for i := range g.calls {
 		s := &g.calls[i]
 		s.mu.Lock()
 		for _, l := range s.m {
 			l.mu.Lock()
-			if l.call.State == call.Answered && len(l.holds) > 0 {
+			if want(l) {
 				all = append(all, l.call)
 				all[len(all)-1].Snapshot = nil
 			}
