@@ -48,8 +48,8 @@ func (n *Notifier) isDesk(address string) bool {
 }
 
 // recipients of a draft, each address once (those that want nothing come besides): the customer's contacts, the desk,
-// webhooks. Who is both a contact and the
-// desk gets the desk's notice, whatever the contact wishes: a customer must not be able to silence the desk.
+// webhooks. Who is both a contact and the desk gets the desk's notice, whatever the contact wishes: a customer must not be
+// able to silence the desk.
 func (n *Notifier) recipients(d *draft) []recipient {
 	var all []recipient
 	add := func(r recipient) {

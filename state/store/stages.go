@@ -52,9 +52,8 @@ type Stages interface {
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
 	// SettleDelivery records what came of a try: State, Next, Error, Sent, by notice, person and channel. d is what
 	// ClaimDeliveries gave, changed: if it is not sending under that Claim any more (its time ran out and another node took
-	// it, it was settled, or queued anew) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only,
-	// to Off from Digest too.
-	// Settled as sending with a later Next, a claim is renewed.
+	// it, it was settled, or queued anew) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only, to
+	// Off from Digest too. Settled as sending with a later Next, a claim is renewed.
 	SettleDelivery(ctx context.Context, d Delivery, facts ...Fact) error
 	// Requeue sets a delivery to queued whatever it was (resend), with Tries 0, Next now, and Address if d has one. Who
 	// was just sending it cannot settle it any more.
