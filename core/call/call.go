@@ -29,6 +29,7 @@ type State string
 const (
 	Setup    State = "setup"    // money held, not answered
 	Answered State = "answered" // metering
+	Ending   State = "ending"   // over for both parties, but a leg may still be up: its money stays held until it is known to be over
 )
 
 // Party says who ended a call.
@@ -41,6 +42,36 @@ const (
 	System   Party = "system" // cut-off, expiry, failure
 	Operator Party = "operator"
 )
+
+// Anchor fixes an instant on clocks that outlive the process and that nobody sets: the machine's since its boot, and the
+// store's. The zero Anchor fixes nothing.
+type Anchor struct {
+	Boot   string        // identity of the machine's boot
+	Uptime time.Duration // since that boot
+	Store  time.Time     // by the store's clock, which every node reads
+}
+
+// Since is the time from an anchor to another of now, by the clock that is least likely to have been set between: the
+// machine's if it has not been started anew, else the store's. False: neither can tell.
+func (a Anchor) Since(now Anchor) (time.Duration, bool) {
+	switch {
+	case a.Boot != "" && a.Boot == now.Boot:
+		return now.Uptime - a.Uptime, true
+	case !a.Store.IsZero() && !now.Store.IsZero():
+		return now.Store.Sub(a.Store), true
+	}
+	return 0, false
+}
+
+// End is how a call ended for its parties.
+type End struct {
+	At     time.Time     // when the first BYE was sent or the call was given up: nothing is charged after it
+	Talk   time.Duration // until then, from the answer; 0 if the caller never heard one
+	By     Party
+	Reason string // policy.Reason code
+	Text   string // the same in words, with figures
+	Status int    // SIP status of the final answer to the caller
+}
 
 // Open is a call in progress as the ledger remembers it; everything needed to carry on after a restart.
 type Open struct {
@@ -70,7 +101,9 @@ type Open struct {
 	Begun      time.Time     // INVITE accepted
 	Ringing    time.Time
 	AnsweredAt time.Time
-	Snapshot   []byte // the edge's own, opaque: dialogs of both legs
+	Anchor     Anchor // the instant of AnsweredAt
+	End        End    // Ending
+	Snapshot   []byte // the edge's own, opaque: dialogs of both legs. An update without one leaves the one that is stored
 }
 
 // CDR is the one record a call leaves. Durations are exact; prices as charged.
@@ -99,8 +132,11 @@ type CDR struct {
 	Talk       time.Duration `json:"talk_ns"`
 	Retail     money.Micro   `json:"retail_micro"`
 	Cost       money.Micro   `json:"cost_micro"`
-	By         Party         `json:"ended_by"`
-	Reason     string        `json:"reason"` // policy.Reason code
-	Text       string        `json:"text"`   // the same in words, with figures
-	Status     int           `json:"sip_status"`
+	// CarrierTalk is how long the carrier may charge for: from the callee's answer until its leg was known to be over. Cost is
+	// the price of that, and of further legs that were answered, and may exceed what Talk would cost.
+	CarrierTalk time.Duration `json:"carrier_talk_ns"`
+	By          Party         `json:"ended_by"`
+	Reason      string        `json:"reason"` // policy.Reason code
+	Text        string        `json:"text"`   // the same in words, with figures
+	Status      int           `json:"sip_status"`
 }

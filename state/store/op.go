@@ -176,6 +176,9 @@ func Room(limit, total money.Micro) money.Micro {
 	return limit.Add(-total)
 }
 
+// Elsewhere says that the call of an op is another node's than the op's own.
+func (op *Op) Elsewhere(node string) bool { return op.Node != "" && Clean(op.Node) != node }
+
 // HoldsOf says whether an OpExtend holds in exactly the purses of its call, so that a settlement gives back what was
 // held. Holding nothing fits any call.
 func (op *Op) HoldsOf(purses []string) bool {

@@ -28,7 +28,7 @@ type OpKind uint8
 const (
 	OpOpen   OpKind = iota // hold Amount in every one of Holds and insert Call; Repeats: Outcome.Duplicate
 	OpExtend               // hold Amount more in every one of Holds; set paid_for, lease
-	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, snapshot of an open call from Call
+	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, anchor, end, and the snapshot if there is one, from Call
 	OpSettle               // delete the open call, held → spent: CDR.Retail in each of its purses, insert CDR. Repeats: Duplicate
 	OpRecord               // only Facts
 )
@@ -46,6 +46,7 @@ type Op struct {
 	ID     call.ID
 	Holds  []Hold      // OpOpen, OpExtend; at most 4, no purse twice
 	Amount money.Micro // ≥ 0
+	Node   string      // OpExtend, OpUpdate, OpSettle: takes effect only if the call is this node's; "" is any node's
 	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor and Lease
 	CDR    *call.CDR   // OpSettle; CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
 	Facts  []Fact
@@ -58,6 +59,7 @@ type Outcome struct {
 	Room      money.Micro // the least room over all Holds at that moment: what could be held instead (≥ 0)
 	Duplicate bool        // the op took effect earlier; nothing was written now
 	Missing   bool        // OpExtend, OpUpdate, OpSettle: no such open call (and, for OpSettle, no CDR either)
+	Moved     bool        // OpExtend, OpUpdate, OpSettle: another node has taken the call over; nothing was written
 	Overspend bool        // OpSettle: the cost exceeds what is held; nothing was written
 }
 

@@ -128,8 +128,15 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 		if c == nil {
 			return store.Outcome{Missing: true}
 		}
+		if op.Elsewhere(store.Clean(c.Node)) {
+			return store.Outcome{Moved: true}
+		}
 		u := op.Call
-		c.State, c.Trunk, c.BLeg, c.Cost, c.Ringing, c.AnsweredAt, c.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot
+		c.State, c.Trunk, c.BLeg, c.Cost, c.Ringing, c.AnsweredAt = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt
+		c.Anchor, c.End = u.Anchor, u.End
+		if len(u.Snapshot) > 0 {
+			c.Snapshot = u.Snapshot
+		}
 	case store.OpSettle:
 		return e.settle(op)
 	}
@@ -140,6 +147,9 @@ func (e *Engine) extend(op *store.Op) store.Outcome {
 	c := e.open[op.ID]
 	if c == nil {
 		return store.Outcome{Missing: true}
+	}
+	if op.Elsewhere(store.Clean(c.Node)) {
+		return store.Outcome{Moved: true}
 	}
 	if c.PaidFor >= op.Call.PaidFor {
 		return store.Outcome{Duplicate: true}
@@ -181,6 +191,8 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 		return store.Outcome{Duplicate: true}
 	case c == nil:
 		return store.Outcome{Missing: true}
+	case op.Elsewhere(store.Clean(c.Node)):
+		return store.Outcome{Moved: true}
 	case op.CDR.Retail > c.Held:
 		return store.Outcome{Overspend: true}
 	}

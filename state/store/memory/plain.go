@@ -53,8 +53,8 @@ func plainBytes(b []byte) []byte { return append([]byte(nil), b...) }
 func plainCall(p *call.Open) call.Open {
 	c := *p
 	plainTexts(&c.Node, (*string)(&c.Direction), (*string)(&c.State), &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled,
-		&c.Number, &c.Class, &c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg)
-	plainTimes(&c.Lease, &c.Begun, &c.Ringing, &c.AnsweredAt, &c.Quote.Start, &c.Cost.Start)
+		&c.Number, &c.Class, &c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &c.End.Text)
+	plainTimes(&c.Anchor.Store, &c.End.At, &c.Lease, &c.Begun, &c.Ringing, &c.AnsweredAt, &c.Quote.Start, &c.Cost.Start)
 	c.Purses, c.Snapshot = append([]string(nil), c.Purses...), plainBytes(c.Snapshot)
 	return c
 }

@@ -85,7 +85,7 @@ func stale(err error) error {
 }
 
 const (
-	readCalls  = "SELECT id, purses, held, paid_for FROM open_call WHERE id = ANY($1)"
+	readCalls  = "SELECT id, node, purses, held, paid_for FROM open_call WHERE id = ANY($1)"
 	readDone   = "SELECT id FROM cdr WHERE id = ANY($1)"
 	readPurses = "SELECT id, spent, held FROM purse WHERE id = ANY($1)"
 	// The purses of calls that end are known only to their rows.
@@ -114,10 +114,10 @@ func read(ctx context.Context, s sender, ops []store.Op, suffix string) (*sqlsto
 	b := &pgx.Batch{}
 	b.Queue(readCalls+suffix, ids).Query(func(r pgx.Rows) error {
 		return scan(r, func() error {
-			var id, purses string
+			var id, node, purses string
 			var held, paid int64
-			err := r.Scan(&id, &purses, &held, &paid)
-			k.Calls[call.ID(id)] = sqlstore.HeldOf(purses, held, paid)
+			err := r.Scan(&id, &node, &purses, &held, &paid)
+			k.Calls[call.ID(id)] = sqlstore.HeldOf(node, purses, held, paid)
 			return err
 		})
 	})
@@ -177,15 +177,19 @@ var (
 		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS d (id, spent, held, bound)
 		WHERE p.id = d.id AND p.spent + p.held <= d.bound`, 5)
 	extendOpens = counted(`UPDATE open_call c SET held = d.held, paid_for = d.paid_for, lease = d.lease
-		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-		AS d (id, was_held, was_paid, held, paid_for, lease)
-		WHERE c.id = d.id AND c.held = d.was_held AND c.paid_for = d.was_paid`, 7)
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+		AS d (id, was_held, was_paid, held, paid_for, lease, node)
+		WHERE c.id = d.id AND c.held = d.was_held AND c.paid_for = d.was_paid AND c.node = d.node`, 8)
 	updateOpens = counted(`UPDATE open_call c SET state = d.state, trunk = d.trunk, b_leg = d.b_leg, cost = d.cost,
-		ringing = d.ringing, answered = d.answered, snapshot = d.snapshot
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[])
-		AS d (id, state, trunk, b_leg, cost, ringing, answered, snapshot) WHERE c.id = d.id`, 9)
-	deleteOpens = counted(`DELETE FROM open_call c USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS d (id, held, paid_for)
-		WHERE c.id = d.id AND c.held = d.held AND c.paid_for = d.paid_for`, 4)
+		ringing = d.ringing, answered = d.answered, anchor = d.anchor, ending = d.ending,
+		snapshot = COALESCE(d.snapshot, c.snapshot)
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
+		$10::bytea[], $11::text[])
+		AS d (id, state, trunk, b_leg, cost, ringing, answered, anchor, ending, snapshot, node)
+		WHERE c.id = d.id AND c.node = d.node`, 12)
+	deleteOpens = counted(`DELETE FROM open_call c USING unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])
+		AS d (id, held, paid_for, node)
+		WHERE c.id = d.id AND c.held = d.held AND c.paid_for = d.paid_for AND c.node = d.node`, 5)
 	insertOpens = counted("INSERT INTO open_call ("+sqlstore.OpenColumns+") SELECT v.* FROM "+
 		unnest(sqlstore.OpenValues(&call.Open{}))+" AS v ("+sqlstore.OpenColumns+
 		") WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE cdr.id = v.id)", len(sqlstore.OpenValues(&call.Open{}))+1)
@@ -306,12 +310,13 @@ func queueCalls(b *pgx.Batch, all []*sqlstore.CallOp) {
 		c := longer[i]
 		return []any{
 			string(c.ID), int64(c.Was.Amount), int64(c.Was.PaidFor), int64(c.Now.Amount), int64(c.Now.PaidFor), sqlstore.Micros(c.Lease),
+			c.Was.Node,
 		}
 	})
 	queue(b, updateOpens, len(changed), true, func(i int) []any {
-		return append([]any{string(changed[i].ID)}, sqlstore.UpdateValues(changed[i].Update)...)
+		return append(append([]any{string(changed[i].ID)}, sqlstore.UpdateValues(changed[i].Update)...), changed[i].Was.Node)
 	})
 	queue(b, deleteOpens, len(ended), true, func(i int) []any {
-		return []any{string(ended[i].ID), int64(ended[i].Was.Amount), int64(ended[i].Was.PaidFor)}
+		return []any{string(ended[i].ID), int64(ended[i].Was.Amount), int64(ended[i].Was.PaidFor), ended[i].Was.Node}
 	})
 }

@@ -118,7 +118,7 @@ func (h *hot) readCall(k *sqlstore.Known, id call.ID) error {
 		return err
 	}
 	if row != nil {
-		k.Calls[id] = sqlstore.HeldOf(text(row[0]), row[1].(int64), row[2].(int64))
+		k.Calls[id] = sqlstore.HeldOf(text(row[0]), text(row[1]), row[2].(int64), row[3].(int64))
 		return nil
 	}
 	row, err = h.row(readDone, string(id))
@@ -206,17 +206,17 @@ func (h *hot) writePurse(q *sqlstore.PurseOp) error {
 func (h *hot) writeCall(c *sqlstore.CallOp) error {
 	id := string(c.ID)
 	if c.Settled {
-		return h.one(deleteOpen, id, int64(c.Was.Amount), int64(c.Was.PaidFor))
+		return h.one(deleteOpen, id, int64(c.Was.Amount), int64(c.Was.PaidFor), c.Was.Node)
 	}
 	if c.Extended {
 		err := h.one(extendOpen, id, int64(c.Was.Amount), int64(c.Was.PaidFor),
-			int64(c.Now.Amount), int64(c.Now.PaidFor), sqlstore.Micros(c.Lease))
+			int64(c.Now.Amount), int64(c.Now.PaidFor), sqlstore.Micros(c.Lease), c.Was.Node)
 		if err != nil {
 			return err
 		}
 	}
 	if u := c.Update; u != nil {
-		return h.one(updateOpen, append([]any{id}, sqlstore.UpdateValues(u)...)...)
+		return h.one(updateOpen, append(append([]any{id}, sqlstore.UpdateValues(u)...), c.Was.Node)...)
 	}
 	return nil
 }

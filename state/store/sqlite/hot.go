@@ -37,7 +37,7 @@ var hotSQL = [statements]string{
 	begin:     "BEGIN IMMEDIATE",
 	commit:    "COMMIT",
 	rollback:  "ROLLBACK",
-	readOpen:  "SELECT purses, held, paid_for FROM open_call WHERE id = ?",
+	readOpen:  "SELECT node, purses, held, paid_for FROM open_call WHERE id = ?",
 	readDone:  "SELECT 1 FROM cdr WHERE id = ?",
 	readPurse: "SELECT spent, held FROM purse WHERE id = ?",
 	upsertPurse: `INSERT INTO purse (id, spent, held) SELECT ?1, ?2, ?3 WHERE ?4 >= 0
@@ -46,10 +46,10 @@ var hotSQL = [statements]string{
 	updatePurse: "UPDATE purse SET spent = spent + ?, held = held + ? WHERE id = ? AND spent + held <= ?",
 	insertOpen: "INSERT INTO open_call (" + sqlstore.OpenColumns + ") SELECT " + marks(sqlstore.OpenColumns) +
 		" WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE id = ?)",
-	extendOpen: "UPDATE open_call SET held = ?4, paid_for = ?5, lease = ?6 WHERE id = ?1 AND held = ?2 AND paid_for = ?3",
-	updateOpen: `UPDATE open_call SET state = ?2, trunk = ?3, b_leg = ?4, cost = ?5, ringing = ?6, answered = ?7, snapshot = ?8
-		WHERE id = ?1`,
-	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3",
+	extendOpen: "UPDATE open_call SET held = ?4, paid_for = ?5, lease = ?6 WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?7",
+	updateOpen: `UPDATE open_call SET state = ?2, trunk = ?3, b_leg = ?4, cost = ?5, ringing = ?6, answered = ?7, anchor = ?8, ending = ?9,
+		snapshot = COALESCE(?10, snapshot) WHERE id = ?1 AND node = ?11`,
+	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?4",
 	insertCDR:  "INSERT INTO cdr (" + sqlstore.CDRColumns + ") VALUES (" + marks(sqlstore.CDRColumns) + ")",
 	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")",
 }

@@ -19,6 +19,7 @@ type Balance struct {
 
 // Held is the part of an open call's row that money depends on.
 type Held struct {
+	Node    string
 	Purses  []string
 	Amount  money.Micro
 	PaidFor time.Duration
@@ -131,11 +132,14 @@ func (p *Plan) open(op *store.Op) store.Outcome {
 func (p *Plan) extend(op *store.Op) (store.Outcome, string) {
 	b, c, h := p.born[op.ID], (*CallOp)(nil), Held{}
 	if b != nil {
-		h = Held{Purses: b.Purses, Amount: b.Held, PaidFor: b.PaidFor}
+		h = Held{Node: store.Clean(b.Node), Purses: b.Purses, Amount: b.Held, PaidFor: b.PaidFor}
 	} else if c = p.touch(op.ID); c != nil {
 		h = c.Now
 	} else {
 		return store.Outcome{Missing: true}, ""
+	}
+	if op.Elsewhere(h.Node) {
+		return store.Outcome{Moved: true}, ""
 	}
 	if h.PaidFor >= op.Call.PaidFor {
 		return store.Outcome{Duplicate: true}, ""
@@ -157,14 +161,29 @@ func (p *Plan) extend(op *store.Op) (store.Outcome, string) {
 
 func (p *Plan) update(op *store.Op) store.Outcome {
 	if b := p.born[op.ID]; b != nil {
+		if op.Elsewhere(store.Clean(b.Node)) {
+			return store.Outcome{Moved: true}
+		}
 		u := op.Call
 		b.State, b.Trunk, b.BLeg, b.Cost = u.State, u.Trunk, u.BLeg, u.Cost
-		b.Ringing, b.AnsweredAt, b.Snapshot = u.Ringing, u.AnsweredAt, u.Snapshot
+		b.Ringing, b.AnsweredAt, b.Anchor, b.End = u.Ringing, u.AnsweredAt, u.Anchor, u.End
+		if len(u.Snapshot) > 0 {
+			b.Snapshot = u.Snapshot
+		}
 		return store.Outcome{}
 	}
 	c := p.touch(op.ID)
-	if c == nil {
+	switch {
+	case c == nil:
 		return store.Outcome{Missing: true}
+	case op.Elsewhere(c.Now.Node):
+		return store.Outcome{Moved: true}
+	}
+	if old := c.Update; old != nil && len(op.Call.Snapshot) == 0 { // of two updates in a group only the last is written
+		u := *op.Call
+		u.Snapshot = old.Snapshot
+		c.Update = &u
+		return store.Outcome{}
 	}
 	c.Update = op.Call
 	return store.Outcome{}
@@ -174,11 +193,14 @@ func (p *Plan) settle(op *store.Op) (store.Outcome, string) {
 	var h Held
 	b, c := p.born[op.ID], (*CallOp)(nil)
 	if b != nil {
-		h = Held{Purses: b.Purses, Amount: b.Held}
+		h = Held{Node: store.Clean(b.Node), Purses: b.Purses, Amount: b.Held}
 	} else if c = p.touch(op.ID); c != nil {
 		h = c.Now
 	} else {
 		return store.Outcome{Duplicate: p.k.Done[op.ID], Missing: !p.k.Done[op.ID]}, ""
+	}
+	if op.Elsewhere(h.Node) {
+		return store.Outcome{Moved: true}, ""
 	}
 	if op.CDR.Retail > h.Amount {
 		return store.Outcome{Overspend: true}, ""

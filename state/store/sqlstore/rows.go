@@ -11,10 +11,11 @@ import (
 // Columns of the tables that engines write in bulk, in the order of the Values functions.
 const (
 	OpenColumns = "id, node, lease, direction, state, line, account, peer, trunk, dialled, number, class, country, " +
-		"source, user_agent, a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, snapshot"
+		"source, user_agent, a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, " +
+		"anchor, ending, snapshot"
 	CDRColumns = "id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, " +
 		"per_minute, source, user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, " +
-		"words, status"
+		"words, status, carrier_talk"
 	FactColumns = "at, kind, line, account, call, body"
 )
 
@@ -25,17 +26,17 @@ func OpenValues(c *call.Open) []any {
 		clean(c.Account), clean(c.Peer), clean(c.Trunk), clean(c.Dialled), clean(c.Number), clean(c.Class), clean(c.Country),
 		clean(c.Source), clean(c.UserAgent), clean(c.ALeg), clean(c.BLeg), QuoteText(&c.Quote), QuoteText(&c.Cost),
 		PurseList(c.Purses), int64(c.Held), int64(c.PaidFor), int64(c.Longest), Micros(c.Begun), Micros(c.Ringing),
-		Micros(c.AnsweredAt), blob(c.Snapshot),
+		Micros(c.AnsweredAt), AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot),
 	}
 }
 
 func scanOpen(rows Rows) (call.Open, error) {
 	var c call.Open
-	var id, dir, state, retail, cost, purses string
+	var id, dir, state, retail, cost, purses, anchored, ending string
 	var lease, held, paid, longest, begun, ringing, answered int64
 	err := rows.Scan(&id, &c.Node, &lease, &dir, &state, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number,
 		&c.Class, &c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &retail, &cost, &purses, &held, &paid, &longest,
-		&begun, &ringing, &answered, &c.Snapshot)
+		&begun, &ringing, &answered, &anchored, &ending, &c.Snapshot)
 	if err != nil {
 		return c, err
 	}
@@ -43,6 +44,12 @@ func scanOpen(rows Rows) (call.Open, error) {
 		return c, err
 	}
 	if c.Cost, err = quote(cost); err != nil {
+		return c, err
+	}
+	if c.Anchor, err = anchor(anchored); err != nil {
+		return c, err
+	}
+	if c.End, err = end(ending); err != nil {
 		return c, err
 	}
 	c.ID, c.Direction, c.State, c.Lease = call.ID(id), call.Direction(dir), call.State(state), instant(lease)
@@ -60,20 +67,21 @@ func CDRValues(c *call.CDR) []any {
 		int64(c.PerMinute), clean(c.Source), clean(c.UserAgent), clean(c.ALeg), clean(c.BLeg), Micros(c.Begun),
 		Micros(c.AnsweredAt), Micros(c.Ended), int64(c.Ring), int64(c.Talk), int64(c.Retail), int64(c.Cost),
 		clean(string(c.By)), clean(c.Reason), clean(c.Text), int64(c.Status),
+		int64(c.CarrierTalk),
 	}
 }
 
 func scanCDR(rows Rows) (call.CDR, error) {
 	var c call.CDR
 	var id, dir, by string
-	var perMinute, begun, answered, ended, ring, talk, retail, cost, status int64
+	var perMinute, begun, answered, ended, ring, talk, retail, cost, status, carrier int64
 	err := rows.Scan(&id, &dir, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class, &c.Country,
 		&c.Rate, &c.Prefix, &perMinute, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &begun, &answered, &ended, &ring, &talk,
-		&retail, &cost, &by, &c.Reason, &c.Text, &status)
+		&retail, &cost, &by, &c.Reason, &c.Text, &status, &carrier)
 	c.ID, c.Direction, c.By, c.PerMinute = call.ID(id), call.Direction(dir), call.Party(by), money.Rate(perMinute)
 	c.Begun, c.AnsweredAt, c.Ended = instant(begun), instant(answered), instant(ended)
 	c.Ring, c.Talk, c.Status = time.Duration(ring), time.Duration(talk), int(status)
-	c.Retail, c.Cost = money.Micro(retail), money.Micro(cost)
+	c.Retail, c.Cost, c.CarrierTalk = money.Micro(retail), money.Micro(cost), time.Duration(carrier)
 	return c, err
 }
 
@@ -93,15 +101,16 @@ func scanFact(rows Rows) (store.Fact, error) {
 
 func clean(s string) string { return store.Clean(s) }
 
-// HeldOf makes a Held of the columns purses, held and paid_for.
-func HeldOf(purses string, held, paidFor int64) Held {
-	return Held{Purses: Purses(purses), Amount: money.Micro(held), PaidFor: time.Duration(paidFor)}
+// HeldOf makes a Held of the columns node, purses, held and paid_for.
+func HeldOf(node, purses string, held, paidFor int64) Held {
+	return Held{Node: node, Purses: Purses(purses), Amount: money.Micro(held), PaidFor: time.Duration(paidFor)}
 }
 
-// UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, snapshot.
+// UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, and the
+// snapshot if there is one.
 func UpdateValues(c *call.Open) []any {
 	return []any{
 		clean(string(c.State)), clean(c.Trunk), clean(c.BLeg), QuoteText(&c.Cost), Micros(c.Ringing), Micros(c.AnsweredAt),
-		blob(c.Snapshot),
+		AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot),
 	}
 }

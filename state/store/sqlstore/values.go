@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 )
@@ -144,6 +145,61 @@ func quote(text string) (rating.Quote, error) {
 		q.Calendar.Zone = zone
 	}
 	return q, nil
+}
+
+// AnchorText is an anchor as stored: "BOOT UPTIME-NS STORE-µS", "" for the zero anchor.
+func AnchorText(a *call.Anchor) string {
+	if *a == (call.Anchor{}) {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d", a.Boot, int64(a.Uptime), Micros(a.Store))
+}
+
+// anchor reads what AnchorText wrote.
+func anchor(text string) (call.Anchor, error) {
+	if text == "" {
+		return call.Anchor{}, nil
+	}
+	boot, rest, _ := strings.Cut(text, " ")
+	var uptime, at int64
+	if _, err := fmt.Sscanf(rest, "%d %d", &uptime, &at); err != nil {
+		return call.Anchor{}, fmt.Errorf("a stored anchor: %w", err)
+	}
+	return call.Anchor{Boot: boot, Uptime: time.Duration(uptime), Store: instant(at)}, nil
+}
+
+// wireEnd is an End as stored.
+type wireEnd struct {
+	At     int64      `json:"at"`
+	Talk   int64      `json:"talk"`
+	By     call.Party `json:"by"`
+	Reason string     `json:"why"`
+	Text   string     `json:"text"`
+	Status int        `json:"status"`
+}
+
+// EndText is an end as JSON, "" for the zero end.
+func EndText(e *call.End) string {
+	if *e == (call.End{}) {
+		return ""
+	}
+	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), By: e.By, Reason: e.Reason, Text: clean(e.Text), Status: e.Status})
+	if err != nil { // cannot fail on texts and numbers
+		return ""
+	}
+	return string(text)
+}
+
+// end reads what EndText wrote.
+func end(text string) (call.End, error) {
+	if text == "" {
+		return call.End{}, nil
+	}
+	var w wireEnd
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		return call.End{}, fmt.Errorf("a stored end: %w", err)
+	}
+	return call.End{At: instant(w.At), Talk: time.Duration(w.Talk), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}, nil
 }
 
 // PurseList is how a call's purses are stored; ids have no control characters.

@@ -59,15 +59,19 @@ func differOp(r *rapid.T) store.Op {
 	amount := money.Micro(rapid.SampledFrom([]int64{0, 1, 30, 60, 1<<63 - 1}).Draw(r, "amount"))
 	holds := []store.Hold{In(fmt.Sprint("p", n%3), limit()), In(fmt.Sprint("q", n%2), limit())}
 	paid := time.Duration(rapid.IntRange(1, 5).Draw(r, "paid")) * time.Minute
+	var op store.Op
 	switch rapid.IntRange(0, 4).Draw(r, "kind") {
 	case 0, 1:
 		return Open(c, amount, holds...)
 	case 2:
-		return Extend(c, amount, paid, holds...)
+		op = Extend(c, amount, paid, holds...)
 	case 3:
-		return store.Op{Kind: store.OpUpdate, ID: c.ID, Call: c, Facts: []store.Fact{Fact("call.updated", c)}}
+		op = store.Op{Kind: store.OpUpdate, ID: c.ID, Call: c, Facts: []store.Fact{Fact("call.updated", c)}}
+	default:
+		op = Settle(c, min(amount, 60))
 	}
-	return Settle(c, min(amount, 60))
+	op.Node = rapid.SampledFrom([]string{"", "a", "b"}).Draw(r, "by")
+	return op
 }
 
 func differClaim(r *rapid.T, a, b store.Money) {

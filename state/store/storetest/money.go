@@ -32,6 +32,8 @@ var moneyCases = []moneyCase{
 	{"Extremes", extremes},
 	{"InvalidOps", invalidOps},
 	{"EveryFieldOfACall", everyFieldOfACall},
+	{"OnlyItsOwnNode", onlyItsOwnNode},
+	{"SnapshotsStay", snapshotsStay},
 	{"EveryFieldOfARecord", everyFieldOfARecord},
 	{"AnyText", anyText},
 	{"Leases", leases},
@@ -277,6 +279,7 @@ func everyFieldOfACall(t *testing.T, m store.Money) {
 	c.Cost.Calendar.Zone = nil
 	c.Cost.Price.Short, c.Cost.Price.Prefix = true, math.MaxUint64
 	c.Ringing, c.AnsweredAt, c.Snapshot = T0, T0.Add(time.Microsecond), []byte("x")
+	c.Anchor = call.Anchor{Boot: "b00t", Uptime: 3*time.Hour + 1, Store: T0.Add(time.Second)}
 	apply(t, m, Open(c, 12, In("p1", 100), In("p2", 100)))
 	got, err := m.OpenCalls(t.Context(), "a")
 	ok(t, err)
@@ -286,9 +289,12 @@ func everyFieldOfACall(t *testing.T, m store.Money) {
 	// OpUpdate overwrites what may change and nothing else.
 	u := *c
 	u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot = call.Answered, "t2", "b2", Quote(), T0.Add(1000), T0.Add(2000), nil
+	u.Anchor = call.Anchor{Uptime: 1, Store: T0}
+	u.End = call.End{At: T0.Add(time.Minute), Talk: 59*time.Second + 1, By: call.Callee, Reason: "hangup", Text: "the \"other\" party\nhung up", Status: 200}
 	u.Line, u.Number, u.PaidFor, u.Node, u.Held = "x", "x", 1, "x", 999
 	apply(t, m, store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &u})
-	w.State, w.Trunk, w.BLeg, w.Cost, w.Ringing, w.AnsweredAt, w.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, nil
+	w.State, w.Trunk, w.BLeg, w.Cost, w.Ringing, w.AnsweredAt, w.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, c.Snapshot
+	w.Anchor, w.End = u.Anchor, u.End
 	got, err = m.OpenCalls(t.Context(), "")
 	ok(t, err)
 	w.Ringing, w.AnsweredAt = w.Ringing.Truncate(time.Microsecond), w.AnsweredAt.Truncate(time.Microsecond)
@@ -298,6 +304,46 @@ func everyFieldOfACall(t *testing.T, m store.Money) {
 	got, err = m.OpenCalls(t.Context(), "")
 	ok(t, err)
 	same(t, "empty call", got, []call.Open{{ID: ID(2), Node: "b"}})
+}
+
+// A call that another node has taken over is not extended, changed or settled by the node that had it, which may have
+// been away and not know: two nodes would meter one call.
+func onlyItsOwnNode(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	apply(t, m, Open(c, 10, In("p", 100)))
+	as := func(node string, op store.Op) store.Op { op.Node = node; return op }
+	moved := store.Outcome{Moved: true}
+	update := store.Op{Kind: store.OpUpdate, ID: c.ID, Call: c, Facts: []store.Fact{Fact("call.updated", c)}}
+	want(t, m, []store.Op{as("b", Extend(c, 5, time.Hour, In("p", 100))), as("b", update), as("b", Settle(c, 1))}, moved, moved, moved)
+	wantPurse(t, m, "p", 0, 10)
+	_, err := m.Claim(t.Context(), "b", T0.Add(time.Hour), T0.Add(2*time.Hour))
+	ok(t, err)
+	want(t, m, []store.Op{as("a", Extend(c, 5, time.Hour, In("p", 100))), as("a", update), as("a", Settle(c, 1))}, moved, moved, moved)
+	want(t, m, []store.Op{as("b", Extend(c, 5, time.Hour, In("p", 100))), as("b", update), as("b", Settle(c, 7))}, store.Outcome{}, store.Outcome{}, store.Outcome{})
+	wantPurse(t, m, "p", 7, 0)
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted", "slice.held", "call.updated", "call.settled"})
+	// Once it is settled a repeat is a repeat, whoever sends it.
+	want(t, m, []store.Op{as("a", Settle(c, 7))}, store.Outcome{Duplicate: true})
+}
+
+// An update without a snapshot leaves the dialogs that are stored, also when both come in one group.
+func snapshotsStay(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	c.Snapshot = []byte("first")
+	with, without := *c, *c
+	with.Snapshot, without.Snapshot, without.State = []byte("second"), nil, call.Ending
+	update := func(c call.Open) store.Op { return store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &c} }
+	snapshot := func() string {
+		open, err := m.OpenCalls(t.Context(), "")
+		ok(t, err)
+		return string(open[0].State) + " " + string(open[0].Snapshot)
+	}
+	apply(t, m, Open(c, 0), update(without))
+	same(t, "opened and updated", snapshot(), "ending first")
+	apply(t, m, update(without))
+	same(t, "updated", snapshot(), "ending first")
+	apply(t, m, update(with), update(without))
+	same(t, "in one group", snapshot(), "ending second")
 }
 
 func everyFieldOfARecord(t *testing.T, m store.Money) {

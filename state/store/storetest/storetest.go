@@ -97,7 +97,7 @@ func Record(c *call.Open, retail money.Micro) *call.CDR {
 		Number: c.Number, Class: c.Class, Country: c.Country, Rate: "UK", Prefix: "4420", PerMinute: 20_000_000,
 		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: "b@example", Begun: c.Begun,
 		AnsweredAt: c.Begun.Add(time.Second), Ended: c.Begun.Add(time.Minute), Ring: time.Second, Talk: 59*time.Second + 1,
-		Retail: retail, Cost: retail / 2, By: call.Callee, Reason: "hangup", Text: "the callee hung up", Status: 200,
+		Retail: retail, Cost: retail / 2, By: call.Callee, Reason: "hangup", Text: "the callee hung up", Status: 200, CarrierTalk: time.Minute + 1,
 	}
 }
 
