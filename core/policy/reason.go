@@ -59,7 +59,9 @@ const (
 	CutRemoved // cut-line-removed
 	NoAck      // no-ack: the caller's phone never confirmed
 	PeerGone   // peer-gone: a phone or carrier stopped answering
-	NodeLost   // node-lost: the node died and the call could not be taken over
+	NodeLost   // node-lost: the server was away, and the call could not go on
+	// answered-late: the callee answered while the call was being given up
+	AnsweredLate
 	Fault      // fault: a panic ended this call only
 	NumReasons
 )
@@ -164,7 +166,11 @@ var reasons = [NumReasons]struct {
 	CutRemoved: {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed while this call was up, which ended it")},
 	NoAck:      {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
 	PeerGone:   {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
-	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call failed and it could not be taken over")},
+	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call was away and could not carry it on")},
+	AnsweredLate: {
+		"answered-late", UnitNone, 487, causeNormal,
+		plain("the called party answered while the call was being given up, which counts as an answered call"),
+	},
 	Fault:      {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
 }
 

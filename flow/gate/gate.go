@@ -68,11 +68,24 @@ type End struct {
 	At     time.Time // with its monotonic reading when the edge has one
 }
 
-// Recovered is a call of before a restart, for the edge to carry on with.
+// Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
+type Leg struct {
+	Trunk    string        // "" is a phone of ours
+	CallID   string        // SIP Call-ID
+	Answered time.Time     // when its 200 came; zero: before a restart
+	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
+	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
+	Joined   bool          // the caller was joined with it
+	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
+}
+
+// Recovered is a call of a previous process, or of a node that died, for the edge to carry on with or to hang up.
 type Recovered struct {
 	ID       call.ID
 	State    call.State
 	Snapshot []byte
+	Begun    time.Time
+	Moved    bool // another node had it: both ends must learn where it is now
 }
 
 // Options say how a Gate works. Zero fields have the stated defaults.
@@ -87,6 +100,10 @@ type Options struct {
 	Slice      time.Duration // talk time held ahead at a time; default 60 s
 	Ahead      time.Duration // how long before it runs out the next slice is held; default 10 s
 	Lease      time.Duration // how long an open call stays this node's without renewal; default 60 s
+	// Anchor fixes the present on clocks that outlive the process. Nil: only the wall clock does.
+	Anchor func() call.Anchor
+	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.
+	WaiveLate bool
 }
 
 // Gate is the one path of a call. Safe for concurrent use.
@@ -100,9 +117,9 @@ type Gate struct {
 	calls    [callShards]callShard
 	open     atomic.Int64
 	stopping atomic.Bool
-	onCut    func(call.ID, policy.Reason, policy.Figures) // set before Start
-	before   []Recovered                                  // calls of before the restart, until the edge asks
-	money    store.Money                                  // for figures; set by Start
+	edge     Edge        // set before Start
+	before   []Recovered // calls of the previous process, until the edge asks
+	money    store.Money // for figures; set by Start
 	stats    Stats
 	ids      idSource
 }
@@ -116,18 +133,25 @@ type callShard struct {
 
 // live is an open call in memory. mu owns every field that can change once the call is known.
 type live struct {
-	always  bool         // never changes
-	counted bool         // takes a place among the line's open calls
-	abroad  bool         // and among its international ones
-	holds   []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
+	always bool         // never changes
+	holds  []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
 
 	mu       sync.Mutex
 	call     call.Open
+	since    time.Time     // when the talk that counts began, on the monotonic clock; zero until there was an answer
 	busy     bool          // an extension is on its way to the store
+	failed   bool          // the store failed when the next slice was asked for
+	asked    bool          // the next slice was asked for after the paid time had ended: the meter had been away
 	spentWhy policy.Reason // why no more could be held; OK while nothing refused
 	spentFig policy.Figures
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
+	cutTries int           // how often the edge was told
+	missed   int           // how many audits in a row found no leg of it
+	revived  time.Time     // when it was taken back from the store; zero: it began in this process
+	paidThen time.Duration // PaidFor at that moment
+	counted  bool          // takes a place among the line's open calls
+	abroad   bool          // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.
@@ -155,18 +179,30 @@ func setDefault(d *time.Duration, to time.Duration) {
 	}
 }
 
-// OnCut says whom to tell that a call must end: both legs are hung up, then Ended is called. Set it before Start.
-func (g *Gate) OnCut(f func(id call.ID, why policy.Reason, f policy.Figures)) { g.onCut = f }
+// Edge is what the gate tells an edge to do. All of it returns at once.
+type Edge struct {
+	// Cut hangs up both legs of a call; Ended and Over follow. It is repeated until they do.
+	Cut func(id call.ID, why policy.Reason, f policy.Figures)
+	// TakeOver carries on with calls of a node that died, or that the edge should have and has not.
+	TakeOver func(calls []Recovered)
+	// Forget lets go of calls without a word on the wire: another node has them.
+	Forget func(ids []call.ID)
+	// Audit gives back which of the calls it has no leg of, and hangs up what it has and known does not.
+	Audit func(calls []call.ID, known func(call.ID) bool) (missing []call.ID)
+}
 
-// Start takes back the calls of before a restart and begins to meter. It returns once open calls are known.
+// Serve says which edge carries the calls. Set it before Start; what is nil is not told.
+func (g *Gate) Serve(e Edge) { g.edge = e }
+
+// Start takes back the calls of before a restart. It returns once open calls are known. Nothing is metered before Run: what
+// is cut must have been taken back by the edge.
 func (g *Gate) Start(ctx context.Context, m store.Money) error {
 	g.money = m
-	if err := g.recover(ctx, m); err != nil {
-		return err
-	}
-	go g.runMeter()
-	return nil
+	return g.recover(ctx, m)
 }
+
+// Run begins to meter. Call it when the edge has taken back its calls.
+func (g *Gate) Run() { go g.runMeter() }
 
 // Drain refuses new calls (but emergency ones) from now on; calls that are up go on.
 func (g *Gate) Drain() { g.stopping.Store(true) }
@@ -201,7 +237,7 @@ func (g *Gate) put(l *live) {
 	g.open.Add(1)
 }
 
-// take removes a call: whoever gets it settles it, so that nothing is settled twice.
+// take removes a call: the one who gets it settles it, so that nothing is settled twice.
 func (g *Gate) take(id call.ID) *live {
 	if len(id) < 2 {
 		return nil

@@ -100,12 +100,19 @@ func open(t testing.TB, b *book.Book, m store.Money) *house {
 	var err error
 	h.gate, err = New(Options{Node: "n1", Plan: b.Plan(), Book: b, Ledger: h.led})
 	must(t, err)
-	h.gate.OnCut(func(id call.ID, _ policy.Reason, _ policy.Figures) {
-		h.gate.Ended(id, End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
+	h.gate.Serve(Edge{Cut: func(id call.ID, _ policy.Reason, _ policy.Figures) {
+		h.end(id, End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
 		h.cuts <- id
-	})
+	}})
 	must(t, h.gate.Start(context.Background(), m))
+	h.gate.Run()
 	return h
+}
+
+// end is what an edge says of a call whose legs confirm their end at once.
+func (h *house) end(id call.ID, e End, legs ...Leg) {
+	h.gate.Ended(id, e)
+	h.gate.Over(id, legs)
 }
 
 func (h *house) close() {
@@ -222,7 +229,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 				t.Errorf("Explain refuses with %v what Admit allowed", x.Verdict.Reason)
 			}
 			if p != nil {
-				h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+				h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 				h.record(p.ID)
 			}
 			h.square(0)
@@ -254,7 +261,7 @@ func TestACallIsBilledToTheMicroUnit(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		h.answer(p)
 		time.Sleep(95*time.Second + 500*time.Millisecond)
-		h.gate.Ended(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		h.end(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()})
 		r := h.record(p.ID)
 		// 95.5 s are 96 begun seconds: 96 × 1.2p / 60 = 1.92p.
 		if r.Retail != 19_200 || r.Talk != 95*time.Second+500*time.Millisecond || r.By != call.Callee || r.Reason != "hangup" || r.BLeg != "b-leg" {
@@ -307,7 +314,7 @@ func TestMoneyThatComesBackIsUsed(t *testing.T) {
 		h.answer(first)
 		h.answer(second)
 		time.Sleep(35 * time.Second)
-		h.gate.Ended(first.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}) // 3.5p: 2.5p come back
+		h.end(first.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}) // 3.5p: 2.5p come back
 		began := time.Now()
 		<-h.cuts
 		if d := time.Since(began); d != 30*time.Second {
@@ -425,8 +432,8 @@ func TestRacingAttemptsNeverPassACap(t *testing.T) {
 		t.Errorf("only %d calls let out", let.Load())
 	}
 	plans.Range(func(id, _ any) bool {
-		wg.Go(func() { h.gate.Ended(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
-		wg.Go(func() { h.gate.Ended(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
+		wg.Go(func() { h.end(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
+		wg.Go(func() { h.end(id.(call.ID), End{By: call.Caller, Reason: policy.Cancelled, Status: 487}) })
 		return true
 	})
 	wg.Wait()
@@ -477,14 +484,16 @@ func TestCallsOutliveARestart(t *testing.T) {
 		h = open(t, b, m)
 		defer h.close()
 		back := h.gate.Recovered()
-		if len(back) != 1 || back[0].ID != up.ID || string(back[0].Snapshot) != "dialogs" {
+		if len(back) != 2 || back[0].ID != up.ID || back[0].State != call.Answered || string(back[0].Snapshot) != "dialogs" ||
+			back[1].ID != ringing.ID || back[1].State != call.Setup {
 			t.Fatalf("recovered %+v", back)
 		}
+		h.gate.Over(ringing.ID, nil) // the edge has seen its transactions out
 		if n := h.gate.counts.Open(openKey("2001")); n != 1 {
 			t.Errorf("%d calls counted open", n)
 		}
 		time.Sleep(70 * time.Second) // past the first slice: the meter goes on
-		h.gate.Ended(up.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		h.end(up.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 		if r := h.record(up.ID); r.Retail != 90_000 || r.Talk != 90*time.Second {
 			t.Errorf("90 s at 6p are 9p: %v for %v", r.Retail, r.Talk)
 		}
@@ -495,24 +504,37 @@ func TestCallsOutliveARestart(t *testing.T) {
 	})
 }
 
-// TestALateEndCostsNoMoreThanWasHeld: the end became known long after the money ended (the node was down).
+// TestALateEndCostsNoMoreThanWasHeld: the paid time ended while the server was away. With no more money the call is cut at
+// once, and costs what was held. A call whose ends are found gone costs no more either, although the purses have room.
 func TestALateEndCostsNoMoreThanWasHeld(t *testing.T) {
-	b := newBook(t)
-	synctest.Test(t, func(t *testing.T) {
-		m := memory.New()
-		h := open(t, b, m)
-		p, _ := h.admit("2001", "07700 900123")
-		h.answer(p)
-		h.close()
-		time.Sleep(time.Hour)
-		h = open(t, b, m)
-		defer h.close()
-		<-h.cuts
-		if r := h.record(p.ID); r.Retail != 60_000 {
-			t.Errorf("retail %v, want the slice of 6p", r.Retail)
+	for _, room := range []bool{false, true} {
+		b := newBook(t)
+		if !room {
+			set(t, b, account.LineDayCap, 60_000, false)
 		}
-		h.square(0)
-	})
+		synctest.Test(t, func(t *testing.T) {
+			m := memory.New()
+			h := open(t, b, m)
+			p, _ := h.admit("2001", "07700 900123")
+			h.answer(p)
+			h.close()
+			time.Sleep(time.Hour)
+			h = open(t, b, m)
+			defer h.close()
+			want := "line-day-cap"
+			if room {
+				time.Sleep(10 * time.Second)
+				h.end(p.ID, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now()})
+				want = "peer-gone"
+			} else {
+				<-h.cuts
+			}
+			if r := h.record(p.ID); r.Retail != 60_000 || r.Reason != want {
+				t.Errorf("room %t: %v, %s, want the slice of 6p, %s", room, r.Retail, r.Reason, want)
+			}
+			h.square(0)
+		})
+	}
 }
 
 func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
@@ -528,7 +550,7 @@ func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
 		t.Fatalf("%+v %v", p, err)
 	}
 	h.answer(p)
-	h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+	h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 	if r := h.record(p.ID); r.Direction != call.In || r.Retail != 0 || r.Line != "2001" || r.Peer != "carrier" {
 		t.Errorf("record %+v", r)
 	}
@@ -589,7 +611,7 @@ func TestANumberLocalToElsewhereIsNotGuessed(t *testing.T) {
 			t.Errorf("%s in %s: %v, want %v", c.digits, c.context, got, c.want)
 		}
 		if p != nil {
-			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 		}
 	}
 }
@@ -606,7 +628,7 @@ func TestFiguresAfterACapWasLowered(t *testing.T) {
 	if !errors.As(err, &r) || r.Reason != policy.LineDaySpent || r.Figures.Limit != 10_000 || r.Figures.Value != 60_000 {
 		t.Fatalf("%v", err)
 	}
-	h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+	h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 }
 
 // broken is a store that fails while told to; writes may have happened or not.
@@ -646,7 +668,7 @@ func TestAFailingStoreRefusesPaidAndConnectsEmergency(t *testing.T) {
 				}
 				h.answer(help)
 				time.Sleep(10 * time.Second)
-				h.gate.Ended(help.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+				h.end(help.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 				m.fail.Store(false)
 				time.Sleep(time.Minute)
 				if r := h.record(help.ID); r.Class != "emergency" || r.Talk != 10*time.Second {
@@ -702,6 +724,7 @@ func BenchmarkAuthorise(b *testing.B) {
 				b.StopTimer()
 				for _, id := range ids {
 					g.Ended(id, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+					g.Over(id, nil)
 				}
 				ids = ids[:0]
 				b.StartTimer()

@@ -121,8 +121,26 @@ func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) sto
 		num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass).text("note", note))[0]
 }
 
+// takenOver says that another node carries a call on.
+func takenOver(c *call.Open, node string) store.Fact {
+	return callFact(c, time.Now(), "call.taken-over", newObject().text("from", c.Node).text("by", node))[0]
+}
+
+// unconfirmed says which legs would not end: their BYE was never confirmed, so that the carrier may charge on.
+func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
+	for i := range legs {
+		if l := &legs[i]; l.Refused != 0 {
+			g.stats.refusedEnd(l.Trunk)
+			facts = append(facts, callFact(c, time.Now(), "leg.unconfirmed", newObject().text("trunk", l.Trunk).
+				text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
+		}
+	}
+	return facts
+}
+
 func settled(r *call.CDR) []store.Fact {
 	o := newObject().num("retail_micro", int64(r.Retail)).num("cost_micro", int64(r.Cost)).num("talk_ms", r.Talk.Milliseconds()).
+		num("carrier_talk_ms", r.CarrierTalk.Milliseconds()).
 		text("ended_by", string(r.By)).text("reason", r.Reason).num("sip_status", int64(r.Status))
 	return []store.Fact{{At: r.Ended, Kind: "call.settled", Line: r.Line, Account: r.Account, Call: r.ID, Body: o.done()}}
 }

@@ -100,6 +100,7 @@ func (g *Gate) runMeter() {
 		case now := <-tick.C:
 			g.counts.Sweep(now)
 			g.flushRefusals(now)
+			g.audit(now)
 		}
 	}
 }
@@ -111,23 +112,30 @@ func (g *Gate) look(id call.ID) {
 		return
 	}
 	l.mu.Lock()
+	if l.cutWhy != policy.OK {
+		l.mu.Unlock()
+		g.tellCut(l)
+		return
+	}
 	if l.call.State != call.Answered || l.busy {
 		l.mu.Unlock()
 		return
 	}
-	talked, c := time.Since(l.call.AnsweredAt), &l.call
+	talked, c := time.Since(l.since), &l.call
 	switch {
 	case talked >= c.Longest:
 		l.mu.Unlock()
 		g.Cut(id, policy.TooLong, policy.Figures{Limit: int64(c.Longest / time.Second), Value: int64(talked / time.Second)}, "")
 		return
-	case talked >= c.PaidFor:
-		why, f := l.spentWhy, l.spentFig
+	case talked >= c.PaidFor && (l.spentWhy != policy.OK || l.failed || l.asked):
+		why, f := l.whySpent(), l.spentFig
 		l.mu.Unlock()
-		if why == policy.OK {
-			why = policy.StoreUnavailable
-		}
 		g.Cut(id, why, f, "")
+		return
+	case talked >= c.PaidFor: // the meter was away, with its process or machine: if the purses have room the call goes on
+		l.busy, l.asked = true, true
+		l.mu.Unlock()
+		go g.extend(l)
 		return
 	case l.wantsMore(talked, g.o.Ahead):
 		l.busy = true
@@ -138,6 +146,17 @@ func (g *Gate) look(id call.ID) {
 	at := l.nextLook(g.o.Ahead)
 	l.mu.Unlock()
 	g.meter.add(id, at)
+}
+
+// whySpent is why a call has come to the end of what is paid. l.mu is held.
+func (l *live) whySpent() policy.Reason {
+	switch {
+	case l.spentWhy != policy.OK:
+		return l.spentWhy
+	case l.failed:
+		return policy.StoreUnavailable
+	}
+	return policy.NodeLost
 }
 
 // wantsMore says that it is time to hold another slice. Once a purse refused, it is asked again now and then until the
@@ -155,7 +174,7 @@ const lastAsk = time.Second
 
 // nextLook is when the meter must look again. l.mu is held.
 func (l *live) nextLook(ahead time.Duration) time.Time {
-	end := l.call.AnsweredAt.Add(l.call.PaidFor)
+	end := l.since.Add(l.call.PaidFor)
 	if l.call.PaidFor >= l.call.Longest {
 		return end
 	}
@@ -172,21 +191,27 @@ func (l *live) nextLook(ahead time.Duration) time.Time {
 func (g *Gate) extend(l *live) {
 	l.mu.Lock()
 	c := l.call
-	ahead := min(c.PaidFor+g.o.Slice, c.Longest)
+	// Usually PaidFor is ahead of the talk. If the meter was away, what was talked meanwhile is held too.
+	from := max(c.PaidFor, time.Since(l.since))
+	ahead := min(from+g.o.Slice, c.Longest)
 	l.mu.Unlock()
 	holds := g.capsNow(l)
 	want := c.Quote.Cost(ahead)
-	least := c.Quote.Cost(c.PaidFor + time.Nanosecond)
+	least := c.Quote.Cost(from + time.Nanosecond)
 	want = max(want, least)
 	for range reserveTries {
 		paid := c.Quote.Affords(want, c.Longest)
-		out, err := g.hold(&c, holds, want, paid)
+		out, err := g.hold(&c, l.since, holds, want, paid)
 		switch {
 		case err != nil:
 			g.extendLater(l, err)
 			return
 		case out.Missing:
+			g.extendLater(l, nil)
 			g.Cut(c.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
+			return
+		case out.Moved:
+			g.letGo(l)
 			return
 		case !out.Refused:
 			g.extended(l, want, paid)
@@ -200,19 +225,26 @@ func (g *Gate) extend(l *live) {
 	g.extendLater(l, nil)
 }
 
-// hold asks the purses for the difference between what the call holds and want.
-func (g *Gate) hold(c *call.Open, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
+// lateWait is how long the store is waited for while a call runs on what is not paid yet.
+const lateWait = 2 * time.Second
+
+// hold asks the purses for the difference between what the call holds and want. since is when its talk began.
+func (g *Gate) hold(c *call.Open, since time.Time, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
 	next := call.Open{ID: c.ID, PaidFor: paid, Lease: time.Now().Add(g.o.Lease)}
-	ctx, cancel := context.WithTimeout(context.Background(), g.o.Ahead)
+	wait := g.o.Ahead
+	if c.PaidFor < time.Since(since) {
+		wait = min(wait, lateWait)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
-		Kind: store.OpExtend, ID: c.ID, Holds: holds, Amount: want - c.Held, Call: &next, Facts: sliceHeld(c, want, paid),
+		Kind: store.OpExtend, ID: c.ID, Node: g.o.Node, Holds: holds, Amount: want - c.Held, Call: &next, Facts: sliceHeld(c, want, paid),
 	})
 }
 
 func (g *Gate) extended(l *live, held money.Micro, paid time.Duration) {
 	l.mu.Lock()
-	l.call.Held, l.call.PaidFor, l.busy, l.spentWhy = held, paid, false, policy.OK
+	l.call.Held, l.call.PaidFor, l.busy, l.spentWhy, l.failed, l.asked = held, paid, false, policy.OK, false, false
 	at := l.nextLook(g.o.Ahead)
 	id := l.call.ID
 	l.mu.Unlock()
@@ -236,9 +268,9 @@ func (g *Gate) extendLater(l *live, err error) {
 		g.o.Log.Error("a slice could not be held", "call", l.call.ID, "err", err)
 	}
 	l.mu.Lock()
-	l.busy = false
+	l.busy, l.failed = false, l.failed || err != nil
 	at, id := time.Now().Add(retryExtend), l.call.ID
-	if end := l.call.AnsweredAt.Add(l.call.PaidFor); end.Before(at) {
+	if end := l.since.Add(l.call.PaidFor); end.Before(at) {
 		at = end
 	}
 	l.mu.Unlock()

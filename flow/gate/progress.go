@@ -22,17 +22,16 @@ func (g *Gate) Trying(id call.ID, w Way, bleg string) {
 	if l == nil {
 		return
 	}
-	cost := g.costQuote(l, w)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.call.BLeg, l.call.Cost = bleg, cost
+	l.call.BLeg, l.call.Cost = bleg, g.costQuote(&l.call, w)
 	if w.Trunk != "" {
 		l.call.Trunk = w.Trunk
 	}
 }
 
 // costQuote is what the way's carrier charges, fixed now; zero when its trunk has no deck or the deck no price.
-func (g *Gate) costQuote(l *live, w Way) rating.Quote {
+func (g *Gate) costQuote(c *call.Open, w Way) rating.Quote {
 	t, ok := g.o.Book.Trunk(w.Trunk)
 	if !ok || w.Trunk == "" {
 		return rating.Quote{}
@@ -41,7 +40,7 @@ func (g *Gate) costQuote(l *live, w Way) rating.Quote {
 	if !ok {
 		return rating.Quote{}
 	}
-	n, problem := g.o.Plan.Parse(l.call.Number)
+	n, problem := g.o.Plan.Parse(c.Number)
 	if problem != 0 {
 		return rating.Quote{}
 	}
@@ -49,7 +48,7 @@ func (g *Gate) costQuote(l *live, w Way) rating.Quote {
 	if !ok {
 		return rating.Quote{}
 	}
-	return rating.Quote{Price: *p, Calendar: l.call.Quote.Calendar, Start: l.call.Quote.Start}
+	return rating.Quote{Price: *p, Calendar: c.Quote.Calendar, Start: c.Quote.Start}
 }
 
 // Ringing tells that the callee rings. It never blocks; only the first counts.
@@ -74,30 +73,46 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		return err
 	}
 	l.mu.Lock()
-	if l.call.State == call.Answered {
+	switch l.call.State {
+	case call.Answered:
 		l.mu.Unlock()
 		return fmt.Errorf("call %s was answered before", id)
+	case call.Ending:
+		l.mu.Unlock()
+		return ErrGone
 	}
 	l.call.State, l.call.AnsweredAt, l.call.Snapshot = call.Answered, l.call.Quote.Start, snapshot
+	l.call.Anchor, l.since = g.anchor(), l.call.Quote.Start
 	if w.Trunk != "" {
 		l.call.Trunk = w.Trunk
 	}
 	c := l.call
 	l.mu.Unlock()
-	op := store.Op{Kind: store.OpUpdate, ID: id, Call: &c, Facts: answered(&c)}
+	op := store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c, Facts: answered(&c)}
 	if err := g.writeAnswer(ctx, l, op); err != nil {
 		return err
 	}
 	// The caller hears it only now, and pays from now on. A restart would count from a few milliseconds before.
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.call.Snapshot = nil // with the store now; it is a good part of what a call takes
+	if l.call.State == call.Ending {
+		return ErrGone
+	}
 	l.call.AnsweredAt = time.Now()
+	l.since = l.call.AnsweredAt
 	l.call.Quote.Start, l.call.Cost.Start = l.call.AnsweredAt, l.call.AnsweredAt
-	at := l.nextLook(g.o.Ahead)
-	l.mu.Unlock()
 	g.stats.answered.Add(1)
-	g.meter.add(id, at)
+	g.meter.add(id, l.nextLook(g.o.Ahead))
 	return nil
+}
+
+// anchor is the present on clocks that outlive the process.
+func (g *Gate) anchor() call.Anchor {
+	if g.o.Anchor == nil {
+		return call.Anchor{}
+	}
+	return g.o.Anchor()
 }
 
 // reprice prices the call from the moment of its answer: while it rang, a dearer band may have begun. What was held then
@@ -115,11 +130,11 @@ func (g *Gate) reprice(ctx context.Context, l *live, now time.Time) error {
 		held = c.Quote.Cost(time.Nanosecond)
 		paid = c.Quote.Affords(held, c.Longest)
 		holds := g.capsNow(l)
-		out, err := g.hold(&c, holds, held, paid)
+		out, err := g.hold(&c, now, holds, held, paid)
 		switch {
 		case err != nil:
 			return err
-		case out.Missing:
+		case out.Missing || out.Moved:
 			return ErrGone
 		case out.Refused:
 			why, f := g.whichPurse(holds, out, held-c.Held)
@@ -145,13 +160,13 @@ func (g *Gate) writeAnswer(ctx context.Context, l *live, op store.Op) error {
 		return nil
 	case err != nil:
 		return err
-	case out.Missing && l.holds != nil:
+	case (out.Missing || out.Moved) && l.holds != nil:
 		return ErrGone
 	}
 	return nil
 }
 
-// Snapshot replaces the edge's own record of an answered call: its dialogs changed. It never blocks.
+// Snapshot replaces the edge's own record of a call: its dialogs changed, or a way out has begun to ring. It never blocks.
 func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 	l := g.get(id)
 	if l == nil {
@@ -161,20 +176,19 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 	c := l.call
 	l.mu.Unlock()
 	c.Snapshot = snapshot
-	if c.State == call.Answered {
-		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Call: &c})
-	}
+	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
 }
 
-// Cut tells the edge to hang up both legs; the call is settled when the edge says that it ended. By staff, owner or the
-// meter; note is who asked and why, for the journal. It reports whether the call is open. A second cut changes nothing of the first one's reason.
+// Cut tells the edge to hang up both legs, again and again until it says that they are over; only then is the call
+// settled. By staff, owner or the meter; note is who asked and why, for the journal. It reports whether the call is open. A
+// second cut changes nothing of the first one's reason.
 func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures, note string) bool {
 	l := g.get(id)
 	if l == nil {
 		return false
 	}
 	l.mu.Lock()
-	first := l.cutWhy == policy.OK
+	first := l.cutWhy == policy.OK && l.call.State != call.Ending
 	if first {
 		l.cutWhy, l.cutFig = why, f
 	}
@@ -185,22 +199,31 @@ func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures, note string)
 	}
 	g.stats.cut.Add(1)
 	g.o.Ledger.Record(cutFact(&c, why, f, note))
-	if g.onCut != nil {
-		g.onCut(id, why, f)
-	}
-	g.settleIfDeaf(id)
+	g.tellCut(l)
 	return true
 }
 
-// deaf is how long an edge may take to say that a call it was told to cut has ended.
-const deaf = 40 * time.Second
-
-// settleIfDeaf ends a call in the books even if its edge never says so: nothing leaks.
-func (g *Gate) settleIfDeaf(id call.ID) {
-	time.AfterFunc(deaf, func() {
-		g.Ended(id, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now()})
-	})
+// tellCut tells the edge, and plans to tell it again: it may not have the call yet, or not any more.
+func (g *Gate) tellCut(l *live) {
+	l.mu.Lock()
+	if l.call.State == call.Ending {
+		l.mu.Unlock()
+		return
+	}
+	l.cutTries++
+	id, why, f, again := l.call.ID, l.cutWhy, l.cutFig, min(time.Duration(l.cutTries)*cutAgain, lastCutAgain)
+	l.mu.Unlock()
+	if g.edge.Cut != nil {
+		g.edge.Cut(id, why, f)
+	}
+	g.meter.add(id, time.Now().Add(again))
 }
+
+// How long after it was told the edge is told again to hang up a call.
+const (
+	cutAgain     = time.Second
+	lastCutAgain = 10 * time.Second
+)
 
 // CutLine cuts every open call of a line but emergency ones, and says how many.
 func (g *Gate) CutLine(line string, why policy.Reason) int {

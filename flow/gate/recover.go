@@ -12,48 +12,82 @@ import (
 	"ringfence/state/store"
 )
 
-// recover takes back this node's calls of before a restart. Answered ones go on: their edge is given the dialogs, the
-// meter runs on by the wall clock. Calls that were still being set up are voided: the phones never heard an answer.
+// recover takes back the calls that a previous process of this node left open. Answered ones go on: their edge is given the
+// dialogs, the meter goes on by a clock that outlived the process. Those that were being set up or were ending are not up for
+// their parties any more, but a leg of theirs may be, or may yet be answered: the edge ends what there is, and then they are
+// settled.
 func (g *Gate) recover(ctx context.Context, m store.Money) error {
 	open, err := m.OpenCalls(ctx, g.o.Node)
 	if err != nil {
-		return fmt.Errorf("open calls of before the restart: %w", err)
+		return fmt.Errorf("open calls of the previous process: %w", err)
 	}
-	for i := range open {
-		g.readopt(open[i])
-	}
+	g.before = g.readopt(open, false)
 	if n := len(open); n > 0 {
-		g.o.Log.Info("open calls of before the restart", "calls", n, "answered", len(g.before))
+		g.o.Log.Info("open calls of the previous process", "calls", n)
 	}
 	return nil
 }
 
-func (g *Gate) readopt(c call.Open) {
-	l := &live{call: c, always: c.Class == phone.Emergency.String(), counted: c.Direction != call.In}
+// readopt makes calls this gate's own, as the store has them, and says what their edge must know.
+func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
+	now := time.Now()
+	var all []Recovered
+	for i := range calls {
+		c := calls[i]
+		if g.get(c.ID) != nil {
+			continue // ours after all: a late renewal
+		}
+		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, Moved: moved})
+		g.put(g.revive(c, now))
+		if c.State == call.Answered {
+			g.meter.add(c.ID, now)
+		}
+		if moved {
+			g.o.Ledger.Record(takenOver(&c, g.o.Node))
+		}
+	}
+	return all
+}
+
+// revive is a call as it goes on in this process.
+func (g *Gate) revive(c call.Open, now time.Time) *live {
+	l := &live{call: c, always: c.Class == phone.Emergency.String(), holds: g.holdsOf(&c)}
+	l.call.Snapshot, l.call.Node = nil, g.o.Node
+	if !c.AnsweredAt.IsZero() {
+		l.call.Quote.Start, l.call.Cost.Start = c.AnsweredAt, c.AnsweredAt // as Answered priced it
+		if len(l.holds) > 0 {
+			l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
+		}
+		l.since = now.Add(-g.talked(&l.call, now))
+		l.revived, l.paidThen = now, l.call.PaidFor
+	}
+	switch c.State {
+	case call.Ending:
+		return l
+	case call.Setup:
+		l.end(End{By: call.System, Reason: policy.NodeLost, Status: policy.NodeLost.SIPStatus(), At: now})
+		return l
+	}
+	l.counted = c.Direction != call.In
 	class, _ := phone.ParseClass(c.Class)
 	l.abroad = l.counted && class >= phone.IntlFixed && class <= phone.Satellite
-	l.holds = g.holdsOf(&c)
-	if c.State != call.Answered {
-		g.void(l, policy.NodeLost)
-		return
-	}
-	l.call.Quote.Start, l.call.Cost.Start = c.AnsweredAt, c.AnsweredAt // as Answered priced it
-	if len(l.holds) > 0 {
-		l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
-	}
 	if l.counted {
 		g.counts.Put(openKey(c.Line))
 	}
 	if l.abroad {
 		g.counts.Put(abroadKey(c.Line))
 	}
-	g.put(l)
-	g.before = append(g.before, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot})
-	l.call.Snapshot = nil
-	l.mu.Lock()
-	at := l.nextLook(g.o.Ahead)
-	l.mu.Unlock()
-	g.meter.add(c.ID, at)
+	return l
+}
+
+// talked is how long a call of a previous process has been up. The wall clock is asked only when no better one can tell,
+// and is not believed when it says less than what must have passed for the last slice to be held.
+func (g *Gate) talked(c *call.Open, now time.Time) time.Duration {
+	talk, ok := c.Anchor.Since(g.anchor())
+	if !ok {
+		talk = now.Sub(c.AnsweredAt)
+	}
+	return max(talk, c.PaidFor-g.o.Slice-g.o.Ahead, 0)
 }
 
 // holdsOf are a recovered call's purses with the caps in force now.
@@ -72,24 +106,123 @@ func (g *Gate) holdsOf(c *call.Open) []store.Hold {
 	return holds
 }
 
-// Recovered gives the answered calls of before the restart to the edge that owns them, once.
+// Recovered gives the calls of the previous process to the edge that owns them, once.
 func (g *Gate) Recovered() []Recovered {
 	r := g.before
 	g.before = nil
 	return r
 }
 
-// Adopt ends calls of a node that died and did not come back: nobody can hang them up any more. They are billed as far
-// as they were paid, at most.
+// Adopt takes over calls of a node that died: they go on, metered here, or are hung up from here.
 func (g *Gate) Adopt(calls []call.Open) {
-	for i := range calls {
-		c := calls[i]
-		if g.get(c.ID) != nil {
-			continue // ours after all: a late renewal
+	if all := g.readopt(calls, true); len(all) > 0 && g.edge.TakeOver != nil {
+		g.edge.TakeOver(all)
+	}
+}
+
+// Returned is told that this node had lost its lease: others may have taken over its calls. What is not this node's any more
+// is let go without a word, since another node hangs it up; what is gone altogether is hung up here.
+func (g *Gate) Returned(ctx context.Context) error {
+	open, err := g.money.OpenCalls(ctx, "")
+	if err != nil {
+		return fmt.Errorf("open calls after the lease was lost: %w", err)
+	}
+	node := make(map[call.ID]string, len(open))
+	for i := range open {
+		node[open[i].ID] = open[i].Node
+	}
+	for _, c := range g.list(func(l *live) bool { return time.Since(l.call.Begun) > returnedGrace }) {
+		switch owner, ok := node[c.ID]; {
+		case !ok:
+			g.Cut(c.ID, policy.NodeLost, policy.Figures{}, "another node had ended the call")
+		case owner != g.o.Node:
+			if l := g.get(c.ID); l != nil {
+				g.letGo(l)
+			}
 		}
-		l := &live{call: c}
-		cdr := record(&l.call, End{By: call.System, Reason: policy.NodeLost, Status: 200, At: time.Now()}, policy.Figures{})
-		g.stats.ended(policy.NodeLost)
-		g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: c.ID, CDR: &cdr, Facts: settled(&cdr)})
+	}
+	return nil
+}
+
+// returnedGrace is how old a call must be for its row to be missed: a free call's may still be on its way to the store.
+const returnedGrace = 5 * time.Second
+
+// letGo forgets a call that another node has.
+func (g *Gate) letGo(l *live) {
+	id := l.call.ID
+	if g.take(id) == nil {
+		return
+	}
+	g.uncount(l)
+	g.o.Log.Warn("another node has taken over a call", "call", id)
+	if g.edge.Forget != nil {
+		g.edge.Forget([]call.ID{id})
+	}
+}
+
+// audit holds the books and the edge together: every call in the books has legs at the edge, and every leg at the edge is of
+// a call in the books. What is missed twice in a row is taken back from the store, or settled when the store has nothing to
+// take it back from.
+func (g *Gate) audit(now time.Time) {
+	if g.edge.Audit == nil {
+		return
+	}
+	var ids []call.ID
+	for _, c := range g.list(func(l *live) bool { return now.Sub(l.call.Begun) > housekeeping }) {
+		ids = append(ids, c.ID)
+	}
+	missing := map[call.ID]bool{}
+	for _, id := range g.edge.Audit(ids, func(id call.ID) bool { return g.get(id) != nil }) {
+		missing[id] = true
+	}
+	var lost []*live
+	for _, id := range ids {
+		l := g.get(id)
+		if l == nil {
+			continue
+		}
+		l.mu.Lock()
+		if l.missed++; !missing[id] {
+			l.missed = 0
+		}
+		if l.missed >= 2 {
+			lost = append(lost, l)
+		}
+		l.mu.Unlock()
+	}
+	g.stats.adrift.Store(int64(len(lost)))
+	if len(lost) > 0 {
+		g.o.Log.Error("calls without a leg at the edge are taken back", "calls", len(lost))
+		go g.takeBack(lost)
+	}
+}
+
+// takeBack gives calls that the edge has lost to it again, with their dialogs as the store has them.
+func (g *Gate) takeBack(lost []*live) {
+	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
+	defer cancel()
+	open, err := g.money.OpenCalls(ctx, g.o.Node)
+	if err != nil {
+		return // the next audit tries again
+	}
+	stored := make(map[call.ID][]byte, len(open))
+	for i := range open {
+		stored[open[i].ID] = open[i].Snapshot
+	}
+	var back []Recovered
+	for _, l := range lost {
+		l.mu.Lock()
+		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, Snapshot: stored[l.call.ID]}
+		tried := l.missed > 3
+		l.mu.Unlock()
+		if len(r.Snapshot) == 0 || tried || g.edge.TakeOver == nil {
+			g.Ended(r.ID, End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()})
+			g.Over(r.ID, nil)
+			continue
+		}
+		back = append(back, r)
+	}
+	if len(back) > 0 {
+		g.edge.TakeOver(back)
 	}
 }

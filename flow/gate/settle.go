@@ -10,37 +10,86 @@ import (
 	"ringfence/state/store"
 )
 
-// Ended settles a call: what it held becomes what it cost, and it leaves its one record. Repeats change nothing.
-// It never blocks.
+// Ended says that a call is over for its parties: the first BYE was sent, or it was given up. Nothing is charged for what
+// comes after, no further slice is held, and the line may call again. What the call holds stays held until Over, since a
+// leg may still be up, or be answered in the very moment. Repeats change nothing. It never blocks.
 func (g *Gate) Ended(id call.ID, e End) {
+	l := g.get(id)
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	if l.call.State == call.Ending {
+		l.mu.Unlock()
+		return
+	}
+	if l.cutWhy != policy.OK {
+		e.Reason, e.By = l.cutWhy, cutter(l.cutWhy)
+	}
+	l.end(e)
+	c := l.call
+	l.mu.Unlock()
+	g.uncount(l)
+	g.stats.ended(e.Reason)
+	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
+	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
+}
+
+// end fixes how the call ended. l.mu is held.
+func (l *live) end(e End) {
+	if e.At.IsZero() || e.At.Before(l.call.Begun) {
+		e.At = time.Now()
+	}
+	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(l.cutFig), Status: e.Status}
+	if l.call.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
+		end.Talk = max(e.At.Sub(l.since), 0)
+		if e.Reason == policy.PeerGone && time.Since(l.revived) < proving {
+			// It was gone when it was first asked after the restart: when it hung up, nobody heard.
+			end.Talk = min(end.Talk, l.paidThen)
+		}
+	}
+	l.call.State, l.call.End = call.Ending, end
+}
+
+// proving is how long it may take until both ends of a call that was taken back have been asked whether they are there.
+const proving = 3 * time.Minute
+
+// Over says that every leg of a call that ended is known to be over: it has confirmed, or its transactions have timed
+// out. What the call held becomes what it cost, and it leaves its one record. legs are those that were answered or would not
+// end. Repeats change nothing. It never blocks.
+func (g *Gate) Over(id call.ID, legs []Leg) {
 	l := g.take(id)
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
-	if l.cutWhy != policy.OK {
-		e.Reason, e.By = l.cutWhy, cutter(l.cutWhy)
-	}
-	cdr := record(&l.call, e, l.cutFig)
+	cdr := g.record(l, legs)
+	facts := append(g.unconfirmed(&l.call, legs), settled(&cdr)...)
 	l.mu.Unlock()
 	g.uncount(l)
-	g.stats.ended(e.Reason)
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: id, CDR: &cdr, Facts: settled(&cdr)})
+	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: id, Node: g.o.Node, CDR: &cdr, Facts: facts})
 }
 
 // void gives back what an attempt may have held although it was refused: the store failed in between. If nothing was
 // written, nothing happens.
 func (g *Gate) void(l *live, why policy.Reason) {
-	cdr := record(&l.call, End{By: call.System, Reason: why, Status: why.SIPStatus(), At: time.Now()}, policy.Figures{})
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, CDR: &cdr, Facts: settled(&cdr)})
+	l.end(End{By: call.System, Reason: why, Status: why.SIPStatus(), At: time.Now()})
+	cdr := g.record(l, nil)
+	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: settled(&cdr)})
 }
 
+// uncount gives the line its places back, once.
 func (g *Gate) uncount(l *live) {
-	if l.counted {
-		g.counts.Give(openKey(l.call.Line))
+	l.mu.Lock()
+	counted, abroad := l.counted, l.abroad
+	l.counted, l.abroad = false, false
+	line := l.call.Line
+	l.mu.Unlock()
+	if counted {
+		g.counts.Give(openKey(line))
 	}
-	if l.abroad {
-		g.counts.Give(abroadKey(l.call.Line))
+	if abroad {
+		g.counts.Give(abroadKey(line))
 	}
 }
 
@@ -52,36 +101,84 @@ func cutter(why policy.Reason) call.Party {
 }
 
 // record rates a call that ended. Talk is billed only as far as it was paid ahead, so that the price never exceeds what
-// is held, however late the end became known.
-func record(c *call.Open, e End, f policy.Figures) call.CDR {
-	end := e.At
-	if end.IsZero() || end.Before(c.Begun) {
-		end = time.Now()
-	}
+// is held, however late the end became known. l.mu is held.
+func (g *Gate) record(l *live, legs []Leg) call.CDR {
+	c := &l.call
 	r := call.CDR{
 		ID: c.ID, Direction: c.Direction, Line: c.Line, Account: c.Account, Peer: c.Peer, Trunk: c.Trunk,
 		Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
 		Rate: c.Quote.Price.Name, Prefix: prefixText(&c.Quote.Price), PerMinute: perMinute(&c.Quote),
 		Source: c.Source, UserAgent: c.UserAgent, ALeg: c.ALeg, BLeg: c.BLeg,
-		Begun: c.Begun, Ended: end, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(f), Status: e.Status,
+		Begun: c.Begun, Ended: c.End.At, By: c.End.By, Reason: c.End.Reason, Text: c.End.Text, Status: c.End.Status,
+		Ring: since(c.Ringing, c.End.At),
 	}
-	if c.State != call.Answered || e.Status != 200 { // the caller never heard an answer
-		r.Ring = since(c.Ringing, end)
-		return r
+	switch late := lateAnswer(c, legs); {
+	case c.End.Status == 200 && !c.AnsweredAt.IsZero():
+		r.AnsweredAt, r.Ring = c.AnsweredAt, since(c.Ringing, c.AnsweredAt)
+		r.Talk = min(c.End.Talk, c.PaidFor, c.Longest)
+		r.Retail = min(c.Quote.Cost(r.Talk), c.Held)
+	case late != nil:
+		g.chargeLate(&r, c, late)
 	}
-	r.AnsweredAt = c.AnsweredAt
-	r.Ring = since(c.Ringing, c.AnsweredAt)
-	r.Talk = min(max(end.Sub(c.AnsweredAt), 0), c.PaidFor, c.Longest)
-	r.Retail = min(c.Quote.Cost(r.Talk), c.Held)
-	r.Cost = carrierCost(&c.Cost, r.Talk)
+	for i := range legs {
+		talk := legs[i].Talk
+		if legs[i].Answered.IsZero() && legs[i].Joined { // of a previous process, which knew when it began
+			talk = c.End.Talk
+		}
+		if talk += legs[i].Beyond; talk > 0 {
+			r.CarrierTalk += talk
+			r.Cost = r.Cost.Add(carrierCost(g.costOf(c, &legs[i]), talk))
+		}
+	}
+	if len(legs) == 0 && r.Talk > 0 { // nobody saw the leg end: it is taken to have ended with the talk
+		r.CarrierTalk, r.Cost = c.End.Talk, carrierCost(&c.Cost, c.End.Talk)
+	}
 	return r
 }
 
-func since(from, till time.Time) time.Duration {
+// lateAnswer is the leg that was answered although the caller never heard of it, or nil. Of several the first counts.
+func lateAnswer(c *call.Open, legs []Leg) *Leg {
+	if c.End.Status == 200 {
+		return nil
+	}
+	for i := range legs {
+		if !legs[i].Answered.IsZero() {
+			return &legs[i]
+		}
+	}
+	return nil
+}
+
+// chargeLate books an answer that came while the call was being given up. An answer is an answer: the carrier charges for
+// it, so it costs what any call of that length costs, unless the provider waives that.
+func (g *Gate) chargeLate(r *call.CDR, c *call.Open, leg *Leg) {
+	r.AnsweredAt, r.Ring, r.Talk = leg.Answered, since(c.Ringing, leg.Answered), max(leg.Talk, time.Nanosecond)
+	r.Trunk, r.BLeg = leg.Trunk, leg.CallID
+	if why, err := policy.ParseReason(c.End.Reason); err == nil && (why == policy.Cancelled || why == policy.NoAnswer || why == policy.TrunksFailed) {
+		r.Reason, r.Text = policy.AnsweredLate.Code(), policy.AnsweredLate.Text(policy.Figures{})
+	}
+	if g.o.WaiveLate {
+		return
+	}
+	quote := c.Quote
+	quote.Start = leg.Answered
+	r.Retail = min(quote.Cost(r.Talk), c.Held)
+}
+
+// costOf is what the carrier of a leg charges: fixed when the leg was tried if it is the call's own.
+func (g *Gate) costOf(c *call.Open, leg *Leg) *rating.Quote {
+	if leg.CallID == c.BLeg || leg.Trunk == c.Trunk {
+		return &c.Cost
+	}
+	q := g.costQuote(c, Way{Trunk: leg.Trunk})
+	return &q
+}
+
+func since(from, until time.Time) time.Duration {
 	if from.IsZero() {
 		return 0
 	}
-	return max(till.Sub(from), 0)
+	return max(until.Sub(from), 0)
 }
 
 func carrierCost(q *rating.Quote, talk time.Duration) money.Micro {

@@ -220,6 +220,9 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 			e.result <- result{out: outs[i]}
 			continue
 		}
+		if e.kind == posted && outs[i].Moved {
+			l.o.Log.Warn("a change of a call came too late: another node has taken it over", "call", string(e.op.ID), "kind", int(e.op.Kind))
+		}
 		if e.kind == posted && (outs[i].Overspend || outs[i].Refused) {
 			l.o.Log.Error("a posted operation was refused", "call", string(e.op.ID), "kind", int(e.op.Kind), "outcome", fmt.Sprintf("%+v", outs[i]))
 		}

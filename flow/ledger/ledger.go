@@ -243,7 +243,7 @@ func (l *Ledger) Post(op store.Op) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.merge(&op) {
+	if l.merge(&op) || l.supersede(&op) {
 		return
 	}
 	if l.stopped || l.posted >= l.o.Posted {
@@ -270,8 +270,29 @@ func (l *Ledger) merge(op *store.Op) bool {
 	if e == nil || len(e.op.Facts)+len(op.Facts) > store.MaxFacts {
 		return false
 	}
+	if len(op.Call.Snapshot) == 0 && len(e.op.Call.Snapshot) > 0 { // an update without dialogs leaves those that are stored
+		c := *op.Call
+		c.Snapshot = e.op.Call.Snapshot
+		op.Call = &c
+	}
 	e.op.Call = op.Call
 	e.op.Facts = append(e.op.Facts[:len(e.op.Facts):len(e.op.Facts)], op.Facts...)
+	return true
+}
+
+// supersede lets a settlement take the place of an update of its call that still waits in the queue: the row is
+// deleted anyway. It needs mu.
+func (l *Ledger) supersede(op *store.Op) bool {
+	if op.Kind != store.OpSettle {
+		return false
+	}
+	e := l.updates[op.ID]
+	if e == nil || len(e.op.Facts)+len(op.Facts) > store.MaxFacts {
+		return false
+	}
+	op.Facts = append(e.op.Facts[:len(e.op.Facts):len(e.op.Facts)], op.Facts...)
+	e.op = *op
+	delete(l.updates, op.ID)
 	return true
 }
 
