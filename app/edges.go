@@ -58,7 +58,7 @@ func (a *App) sipDeps() sip.Deps {
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
-		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, OnCut: a.gate.OnCut, Recovered: a.gate.Recovered,
+		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Over: a.gate.Over, Serve: a.gate.Serve, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Shield.Scanners == "silence" {
 		d.Scanner = scanner

@@ -16,7 +16,6 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
-	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
@@ -98,8 +97,7 @@ func newBench(b testing.TB) *bench {
 		},
 		Answered: func(context.Context, call.ID, gate.Way, []byte) error { return nil },
 		Ringing:  func(call.ID) {}, Trying: func(call.ID, gate.Way, string) {}, Snapshot: func(call.ID, []byte) {},
-		Ended: func(call.ID, gate.End) { x.ended.Add(1) },
-		OnCut: func(func(call.ID, policy.Reason, policy.Figures)) {},
+		Ended: func(call.ID, gate.End) { x.ended.Add(1) }, Over: func(call.ID, []gate.Leg) {},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -28,6 +28,7 @@ type bridge struct {
 	state  bridgeState
 	busy   bool // a question to the gate is open
 	told   bool // the gate knows the end, or never knew the call
+	clear  bool // the gate knows that every leg is over, or never knew the call
 	joined bool // the caller was sent the answer
 	gone   bool // the shard has forgotten it
 	at     time.Duration
@@ -44,6 +45,9 @@ type bridge struct {
 	end ending // over: what the gate is told
 	// endedAt is when; the gate bills until then.
 	endedAt time.Time
+	// lingers is how long a call of a previous process waits for the answer to an INVITE that nobody remembers.
+	lingers time.Duration
+	spares  []*spare // dialogs that were answered beside the one that counts, and hung up
 }
 
 // setup is what is needed until a call is answered.
@@ -59,6 +63,8 @@ type setup struct {
 	tryingAt time.Duration // when a 100 goes out
 	silentAt time.Duration // when a way that said nothing is given up
 	ringAt   time.Duration // when ringing ends
+	queueAt  time.Duration // when it ends although the far end says that the caller is queued
+	keepAt   time.Duration // when what a restart needs to end the call is kept
 	failed   *ending       // the best of the refusals so far
 	tried    int64
 	answer   []byte // the callee's session description
@@ -173,6 +179,49 @@ func (b *bridge) tell() {
 	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at})
 }
 
+// tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.
+func (b *bridge) tellOver() {
+	if b.state != over || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
+		return
+	}
+	for _, l := range b.legs() {
+		if !l.over() {
+			return
+		}
+	}
+	b.clear = true
+	b.s.e.d.Over(b.id, b.report())
+}
+
+// report is what the gate must know of the legs: those that were answered, and those that would not end.
+func (b *bridge) report() (all []gate.Leg) {
+	for _, l := range b.legs() {
+		if l.refused == 0 && (l == b.a || l.answeredAt.IsZero() && !l.revived) {
+			continue
+		}
+		g := gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: l.answeredAt, Joined: l == b.peer && b.joined, Refused: l.refused}
+		if !l.answeredAt.IsZero() {
+			g.Talk = max(l.byeAt.Sub(l.answeredAt), 0)
+		}
+		if !l.byeAt.IsZero() {
+			g.Beyond = max(l.overAt.Sub(l.byeAt), 0)
+		}
+		all = append(all, g)
+	}
+	for _, x := range b.spares {
+		all = append(all, x.Leg)
+	}
+	return all
+}
+
+// spare is a dialog with another phone behind the same INVITE: it was answered too, and is hung up. The carrier may charge
+// for it.
+type spare struct {
+	gate.Leg
+	tag   string
+	byeAt time.Time
+}
+
 // cut obeys the gate. A call that is not known yet is remembered while questions to the gate are open.
 func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 	b := s.byID[id]
@@ -205,15 +254,18 @@ func (s *shard) giveUpSetups() {
 
 // deadline is when the call wants to be looked at.
 func (b *bridge) deadline() time.Duration {
-	at := b.a.earliest()
-	for _, l := range b.outs() {
-		at = min(at, l.earliest())
+	at := transaction.Never
+	if b.lingers > 0 && !b.clear {
+		at = b.lingers
+	}
+	for _, l := range b.legs() {
+		at = min(at, l.earliest(), l.byeAgain())
 	}
 	if b.state == talking {
 		at = min(at, b.a.due(), b.peer.due())
 	}
 	if u := b.setup; u != nil {
-		at = min(at, u.tryingAt, u.silentAt, u.ringAt)
+		at = min(at, u.tryingAt, u.silentAt, u.ringAt, u.keepAt)
 	}
 	return at
 }
@@ -223,6 +275,7 @@ func (b *bridge) tick() {
 	for _, l := range b.legs() {
 		l.tickClients()
 		l.tickServers()
+		l.tickBye()
 	}
 	if b.state == talking {
 		b.a.tickTimer()
@@ -296,6 +349,10 @@ func (b *bridge) tickSetup() {
 			b.s.respond(b.a.invite, reply{code: 100})
 		}
 	}
+	if b.s.now >= u.keepAt {
+		u.keepAt = transaction.Never
+		b.remember()
+	}
 	if b.s.now >= u.ringAt {
 		b.finish(ending{by: call.Callee, why: policy.NoAnswer, status: 480})
 		return
@@ -325,7 +382,7 @@ func (b *bridge) sweep() {
 // idle says that no transaction is left on any leg.
 func (b *bridge) idle() bool {
 	for _, l := range b.legs() {
-		if len(l.clients) > 0 || len(l.servers) > 0 || l.byeWaits {
+		if len(l.clients) > 0 || len(l.servers) > 0 || !l.over() {
 			return false
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"net/netip"
 	"strings"
+	"time"
 
 	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 )
 
@@ -20,42 +22,52 @@ const (
 
 // leg is our side of one dialog (RFC 3261 section 12), with the requests in flight on it.
 type leg struct {
-	b          *bridge
-	callID     string
-	localTag   string
-	remoteTag  string
-	local      string   // From of our requests, with our tag
-	remote     string   // To of our requests, with their tag once known
-	target     string   // their Contact: Request-URI of our requests
-	routes     []string // Route of our requests
-	dest       transport.Dest
-	hereText   string // what here said for a peer at hereFor over hereVia
-	hereFor    netip.Addr
-	hereVia    transport.Proto
-	hop        transport.Dest // what nextHop said for hopFor
-	hopFor     string
-	localSeq   uint32
-	remoteSeq  uint32
-	uas        bool // they sent the INVITE
-	fork       int  // number among the legs that were tried, from 0
-	state      legState
-	trunk      string // the trunk at the other end; "" is a phone
-	line       string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
-	updates    bool   // they allow UPDATE
-	acked      bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
-	byeWaits   bool   // hang up as soon as the ACK has come (section 15)
-	byeReason  []byte
-	ack        []byte // our latest ACK of a 2xx, while its repeats can come
-	ackSeq     uint32 // number of the INVITE whose 2xx is or will be acknowledged
-	sdp        []byte // what we last sent them as offer or answer, to refresh the session with
-	sdpType    string
-	timer      sessionTimer
-	invite     *server // their first INVITE, until it is over
-	asked      *client // our first INVITE, until it is over
-	clients    []*client
-	servers    []*server
-	older      *leg // a call of before under the same Call-ID, for repeats of its last packets
-	redundancy int  // answers to the same INVITE from further forks that were hung up
+	b         *bridge
+	callID    string
+	localTag  string
+	remoteTag string
+	local     string   // From of our requests, with our tag
+	remote    string   // To of our requests, with their tag once known
+	target    string   // their Contact: Request-URI of our requests
+	routes    []string // Route of our requests
+	dest      transport.Dest
+	hereText  string // what here said for a peer at hereFor over hereVia
+	hereFor   netip.Addr
+	hereVia   transport.Proto
+	hop       transport.Dest // what nextHop said for hopFor
+	hopFor    string
+	localSeq  uint32
+	remoteSeq uint32
+	uas       bool // they sent the INVITE
+	fork      int  // number among the legs that were tried, from 0
+	state     legState
+	trunk     string // the trunk at the other end; "" is a phone
+	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
+	updates   bool   // they allow UPDATE
+	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
+	byeWaits  bool   // hang up as soon as the ACK has come (section 15)
+	byeReason []byte
+	ack       []byte // our latest ACK of a 2xx, while its repeats can come
+	ackSeq    uint32 // number of the INVITE whose 2xx is or will be acknowledged
+	sdp       []byte // what we last sent them as offer or answer, to refresh the session with
+	sdpType   string
+	timer     sessionTimer
+	invite    *server // their first INVITE, until it is over
+	asked     *client // our first INVITE, until it is over
+	clients   []*client
+	servers   []*server
+	older     *leg // a call of before under the same Call-ID, for repeats of its last packets
+
+	// What the gate must know of the leg when the call is over.
+	revived    bool          // of a previous process
+	moved      bool          // of another node: the peer must learn our address
+	answeredAt time.Time     // when its 200 came; zero before a restart
+	byeAt      time.Time     // when the first BYE was sent or came
+	overAt     time.Time     // when the BYE that was confirmed had been sent, or when it was given up
+	refused    int           // status of the last answer to our BYE when it was given up; 408: there was none
+	byeNext    time.Duration // when a BYE that was refused is sent again; 0: not at all
+	byeUntil   time.Duration // when that is given up
+	byeGap     time.Duration
 }
 
 // contact is our Contact on this leg.
@@ -319,5 +331,57 @@ func (l *leg) bye(lines []byte) {
 	}
 	l.state = closed
 	l.byeWaits = false
+	s := l.b.s
+	l.byeAt, l.byeUntil, l.byeGap, l.byeReason = s.wall, s.now+s.e.o.Timers.Patience(), s.e.o.Timers.T1, lines
 	l.send(request{method: message.BYE, why: forBye, lines: lines})
+}
+
+// byeAnswered takes the final answer to our BYE. 481 says that the peer has no such call any more (RFC 3261 15.1.1). Any
+// other refusal leaves the leg up: it is hung up again, for as long as a BYE without an answer would be repeated.
+func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
+	s := l.b.s
+	switch {
+	case status < 200:
+		return
+	case status < 300 || status == 481:
+		l.overAt = c.sentAt
+		return
+	case m != nil || status == 503: // refused, or its connection failed
+		l.byeGap *= 2
+		if at := s.now + l.byeGap; at < l.byeUntil {
+			l.byeNext = at
+			return
+		}
+	}
+	l.overAt, l.refused = s.wall, status
+	s.e.log.Warn("a leg's end was never confirmed", "call", l.b.id, "trunk", l.trunk, "leg", l.callID, "status", status)
+}
+
+// byeAgain is when a BYE that was refused goes out again.
+func (l *leg) byeAgain() time.Duration {
+	if l.byeNext == 0 {
+		return transaction.Never
+	}
+	return l.byeNext
+}
+
+func (l *leg) tickBye() {
+	if l.b.s.now >= l.byeAgain() {
+		l.byeNext = 0
+		l.send(request{method: message.BYE, why: forBye, lines: l.byeReason})
+	}
+}
+
+// over says that nothing of the leg can be up any more: there never was nor will be an answer, its end is confirmed, or
+// nobody answers. Until then an answer may cross our CANCEL, and the carrier charges until our BYE has arrived.
+func (l *leg) over() bool {
+	if l.state != closed || l.byeWaits || l.byeNext != 0 {
+		return false
+	}
+	for _, c := range l.clients {
+		if (c.why == forInvite || c.why == forBye) && c.State() < transaction.Completed {
+			return false
+		}
+	}
+	return true
 }

@@ -49,7 +49,8 @@ type Options struct {
 	Timers       transaction.Timers // RFC 3261 T1, T2, T4
 	Trying       time.Duration      // a 100 goes out when nothing else has by then; 0 is 150 ms
 	Silence      time.Duration      // a way that says nothing at all for so long has failed; 0 is 4 s
-	RingTimeout  time.Duration      // 0 is 3 minutes (timer C)
+	RingTimeout  time.Duration      // how long a call may ring without an answer; 0 is 2 minutes
+	QueueTimeout time.Duration      // and while the far end goes on saying that it is queued (182); 0 is 15 minutes
 	MinExpires   time.Duration      // of a registration, else 423; 0 is 60 s
 	MaxExpires   time.Duration      // longer wishes are shortened to this; 0 is 1 hour
 	SessionTime  time.Duration      // Session-Expires (RFC 4028); 0 is 30 minutes
@@ -96,7 +97,8 @@ type Deps struct {
 	Answered  func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
 	Snapshot  func(id call.ID, snapshot []byte)
 	Ended     func(id call.ID, e gate.End)
-	OnCut     func(f func(id call.ID, why policy.Reason, f policy.Figures))
+	Over      func(id call.ID, legs []gate.Leg)
+	Serve     func(e gate.Edge)
 	Recovered func() []gate.Recovered
 }
 
@@ -148,8 +150,8 @@ func New(o Options, d Deps) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.OnCut != nil {
-		d.OnCut(e.Cut)
+	if d.Serve != nil {
+		d.Serve(gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit})
 	}
 	return e, nil
 }
@@ -175,7 +177,8 @@ func (o *Options) defaults() {
 	}{
 		{&o.Trying, 150 * time.Millisecond},
 		{&o.Silence, 4 * time.Second},
-		{&o.RingTimeout, 3 * time.Minute},
+		{&o.RingTimeout, 2 * time.Minute},
+		{&o.QueueTimeout, 15 * time.Minute},
 		{&o.MinExpires, time.Minute},
 		{&o.MaxExpires, time.Hour},
 		{&o.SessionTime, 30 * time.Minute},
@@ -189,7 +192,7 @@ func (o *Options) defaults() {
 	o.SessionTime = max(o.SessionTime, o.MinSession)
 }
 
-// Start takes back the calls of before a restart and begins to serve.
+// Start takes back the calls of the previous process and begins to serve.
 func (e *Edge) Start() error {
 	if e.d.Recovered != nil {
 		e.restore(e.d.Recovered())

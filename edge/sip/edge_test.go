@@ -212,6 +212,14 @@ func TestPanicAfterTheEnd(t *testing.T) {
 		if n := w.edge.Stats().Panics; n != 1 {
 			t.Errorf("%d panics", n)
 		}
+		// The leg may still be up. The gate's audit finds that the edge has none of the call, and gives it back to be hung up.
+		missing := w.gate.edge.Audit([]call.ID{"call-1"}, func(call.ID) bool { return true })
+		if len(missing) != 1 {
+			t.Fatalf("missing %v", missing)
+		}
+		w.gate.edge.TakeOver([]gate.Recovered{{ID: "call-1", State: call.Ending, Snapshot: w.gate.answered["call-1"]}})
+		w.phone.answer(w.phone.find("BYE"), 481, "", "")
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
 	})
 }
 

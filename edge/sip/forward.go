@@ -58,6 +58,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 		end.why, end.status = policy.Cancelled, 487
 	} else {
 		l.state, l.byeWaits = closed, false
+		l.byeAt, l.overAt = s.wall, s.wall
 	}
 	l.b.finish(end)
 }
@@ -215,7 +216,7 @@ func passStatus2(status int) int {
 
 // remember gives the gate the dialogs as they are now, for a restart.
 func (b *bridge) remember() {
-	if b.state == talking && b.s.e.d.Snapshot != nil {
+	if (b.state == talking || b.state == calling) && b.s.e.d.Snapshot != nil {
 		b.s.e.d.Snapshot(b.id, b.snapshot())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -171,16 +172,34 @@ func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
 	}
 }
 
-// Our Call-IDs of B-legs are "rf-" hash of the A-leg's Call-ID "-" random, so that both legs come to one shard whatever
+// Our Call-IDs of B-legs are "rf-" hash of the A-leg's Call-ID "-" id of the call "-" random, so that both legs come to one shard whatever
 // the number of shards, also after a restart.
 const (
-	ownPrefix  = "rf-"
-	ownCallLen = len(ownPrefix) + 8 + 1 + 24
+	ownPrefix = "rf-"
+	ownHashed = len(ownPrefix) + 8 + 1 // up to the call's id
+	ownRandom = 16
 )
+
+func isOwnCallID(id []byte) bool {
+	return len(id) > ownHashed+ownRandom && string(id[:len(ownPrefix)]) == ownPrefix && id[ownHashed-1] == '-'
+}
+
+// callOf is the call that a leg of ours belongs to, by its Call-ID; "" when that does not say, as before 2026-12.
+func callOf(callID []byte) call.ID {
+	if !isOwnCallID(callID) {
+		return ""
+	}
+	rest := callID[ownHashed:]
+	end := len(rest) - ownRandom - 1
+	if end < 0 || rest[end] != '-' {
+		return ""
+	}
+	return call.ID(rest[:end])
+}
 
 // hashCallID is FNV-1a, or the hash that one of our own Call-IDs carries.
 func hashCallID(id []byte) uint32 {
-	if len(id) == ownCallLen && bytes.HasPrefix(id, []byte(ownPrefix)) {
+	if isOwnCallID(id) {
 		var b [4]byte
 		if _, err := hex.Decode(b[:], id[len(ownPrefix):len(ownPrefix)+8]); err == nil {
 			return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])

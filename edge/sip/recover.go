@@ -7,6 +7,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/gate"
@@ -33,11 +34,22 @@ type legRecord struct {
 	SDPType   string         `json:"st,omitempty"`
 	Interval  int64          `json:"se,omitempty"` // of the session timer, seconds
 	Ours      bool           `json:"ro,omitempty"` // we refresh
+	Early     bool           `json:"e,omitempty"`  // not answered yet
+	Invite    []byte         `json:"i,omitempty"`  // our INVITE, to cancel it
+	Branch    uint64         `json:"b,omitempty"`  // and its branch
+	Seq       uint32         `json:"q,omitempty"`  // and its number
 }
 
-// snapshot is both dialogs of an answered call.
+// snapshot is both dialogs of an answered call, the caller's first; of one that is being set up, the caller's leg and every
+// way out that is being tried.
 func (b *bridge) snapshot() []byte {
-	out, err := json.Marshal([2]legRecord{b.a.record(), b.peer.record()})
+	legs := []legRecord{b.a.record()}
+	for _, l := range b.outs() {
+		if b.peer != nil && l == b.peer || b.peer == nil && l.state == early && l.asked != nil {
+			legs = append(legs, l.record())
+		}
+	}
+	out, err := json.Marshal(legs)
 	if err != nil {
 		panic(err) // plain text and numbers: cannot fail
 	}
@@ -45,12 +57,16 @@ func (b *bridge) snapshot() []byte {
 }
 
 func (l *leg) record() legRecord {
-	return legRecord{
+	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
 		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
 		UAS: l.uas, Trunk: l.trunk, Line: l.line, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
+	if r.Early = l.b.peer == nil && l.state == early; r.Early && l.asked != nil {
+		r.Invite, r.Branch, r.Seq = l.asked.req, l.asked.branch, l.asked.seq
+	}
+	return r
 }
 
 // seqJump goes over the numbers that requests after the last snapshot may have used.
@@ -72,28 +88,128 @@ func (s *shard) proveAt(d transport.Dest) time.Duration {
 	return s.now + wait + time.Duration(s.random.Uint64()%uint64(proveSpread))
 }
 
-// restore takes back the calls of before a restart. One whose dialogs cannot be read is ended in the books: nobody could
-// hang it up.
+// restore takes back the calls of the previous process, or of a node that died. Those that are up go on; of the others
+// every leg is ended, and the gate is told when that is confirmed.
 func (e *Edge) restore(calls []gate.Recovered) {
 	for _, r := range calls {
-		var legs [2]legRecord
-		if err := json.Unmarshal(r.Snapshot, &legs); err != nil || legs[0].CallID == "" || legs[1].CallID == "" {
-			e.log.Error("a call of before the restart cannot be taken back", "call", r.ID, "err", err)
+		var legs []legRecord
+		if err := json.Unmarshal(r.Snapshot, &legs); err != nil && len(r.Snapshot) > 0 {
+			e.log.Error("the dialogs of a call cannot be read: it is ended in the books only", "call", r.ID, "err", err)
+			legs = nil
+		}
+		up := len(legs) == 2 && legs[0].CallID != "" && legs[1].CallID != "" && legs[1].Invite == nil
+		if r.State == call.Answered && !up {
 			e.d.Ended(r.ID, gate.End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()})
+			e.d.Over(r.ID, nil)
 			continue
 		}
+		if len(legs) == 0 {
+			legs = []legRecord{{CallID: r.ALeg}} // its shard is where an answer would come
+		}
 		s := e.shardOf([]byte(legs[0].CallID))
-		s.post(func() { s.takeBack(r.ID, &legs) })
+		s.post(func() { s.takeBack(&r, legs, up) })
 	}
 }
 
-func (s *shard) takeBack(id call.ID, legs *[2]legRecord) {
-	b := &bridge{s: s, id: id, state: talking, joined: true}
-	b.a, b.peer = legs[0].leg(b), legs[1].leg(b)
-	b.all = []*leg{b.a, b.peer}
-	s.uas[b.a.callID], s.uac[b.peer.callID], s.byID[id] = b.a, b.peer, b
-	s.e.calls.Add(1)
+// takeBack makes a call this shard's own.
+func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, up bool) {
+	if s.byID[r.ID] != nil {
+		return
+	}
+	b := &bridge{s: s, id: r.ID, state: calling}
 	s.cur = b
+	b.a = legs[0].leg(b)
+	b.all = []*leg{b.a}
+	for i := range legs[1:] {
+		b.all = append(b.all, legs[1+i].leg(b))
+	}
+	s.uas[b.a.callID], s.byID[b.id] = b.a, b
+	for _, l := range b.outs() {
+		s.uac[l.callID], l.moved = l, r.Moved
+	}
+	b.a.moved = r.Moved
+	s.e.calls.Add(1)
+	if up {
+		b.state, b.joined, b.peer = talking, true, b.all[1]
+	}
+	if r.State == call.Answered {
+		b.remember() // the numbers of requests go on from here, also after another restart
+		return
+	}
+	b.told = true // how it ended is in the books: what is left of it is ended now
+	if !up {
+		b.lingers = s.now + s.lingerFor(r, len(legs) > 1)
+	}
+	b.finish(ending{by: call.System, why: policy.NodeLost})
+}
+
+// lingerFor is how long an answer may come to an INVITE of a previous process. Where the ways out are known they are
+// cancelled, and have confirmed or timed out by then; a way out that was tried in the last moment is known only by its answer.
+func (s *shard) lingerFor(r *gate.Recovered, known bool) time.Duration {
+	patience := s.e.o.Timers.Patience()
+	if known {
+		return patience
+	}
+	return max(s.e.o.RingTimeout+patience-max(s.wall.Sub(r.Begun), 0), patience)
+}
+
+// forget lets go of calls that another node has, without a word on the wire.
+func (e *Edge) forget(ids []call.ID) {
+	for _, s := range e.shards {
+		s.post(func() {
+			for _, id := range ids {
+				if b := s.byID[id]; b != nil {
+					b.told, b.clear = true, true
+					s.abandon(b)
+				}
+			}
+		})
+	}
+}
+
+// audit holds what the shards have against what the gate has, both ways: it gives back the calls of which there is no leg
+// here, and hangs up what the gate does not know.
+func (e *Edge) audit(calls []call.ID, known func(call.ID) bool) (missing []call.ID) {
+	found := make(chan map[call.ID]bool, len(e.shards))
+	for _, s := range e.shards {
+		s.post(func() { found <- s.audit(known) })
+	}
+	here := map[call.ID]bool{}
+	for range e.shards {
+		select {
+		case some := <-found:
+			for id := range some {
+				here[id] = true
+			}
+		case <-e.ctx.Done():
+			return nil
+		}
+	}
+	for _, id := range calls {
+		if !here[id] {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}
+
+func (s *shard) audit(known func(call.ID) bool) map[call.ID]bool {
+	here := make(map[call.ID]bool, len(s.byID))
+	for id, b := range s.byID {
+		if b.clear {
+			continue
+		}
+		here[id] = true
+		if !known(id) && !b.busy && b.state != over {
+			s.e.stats.unbooked.Add(1)
+			s.e.log.Error("a call that is not in the books is hung up", "call", id)
+			s.cur = b
+			b.finish(ending{by: call.System, why: policy.Fault})
+			s.settle(b)
+		}
+	}
+	s.cur = nil
+	return here
 }
 
 func (r *legRecord) leg(b *bridge) *leg {
@@ -101,14 +217,30 @@ func (r *legRecord) leg(b *bridge) *leg {
 	if r.TCP {
 		d.Proto = transport.TCP
 	}
-	return &leg{
+	l := &leg{
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,
 		target: r.Target, routes: r.Routes, dest: d, localSeq: r.LocalSeq + seqJump, remoteSeq: r.RemoteSeq, uas: r.UAS,
-		trunk: r.Trunk, line: r.Line, updates: r.Updates, state: up, acked: true, sdp: r.SDP, sdpType: r.SDPType,
+		trunk: r.Trunk, line: r.Line, updates: r.Updates, state: up, revived: true, acked: true, sdp: r.SDP, sdpType: r.SDPType,
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,
 			refreshAt: b.s.proveAt(d), expireAt: transaction.Never,
 		},
 	}
+	if r.Invite != nil {
+		l.cancelOf(r)
+	} else if r.Early || r.RemoteTag == "" {
+		l.state = closed // the caller's leg before an answer: its phone hears nothing more
+	}
+	return l
+}
+
+// cancelOf makes the leg one whose INVITE is under way, so that it can be cancelled and its answer taken.
+func (l *leg) cancelOf(r *legRecord) {
+	s := l.b.s
+	l.state, l.acked, l.revived = early, false, false
+	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, offer: len(r.SDP) > 0}
+	c.Client = transaction.NewClient(true, true, s.now, &s.e.o.Timers)
+	c.Response(180, s.now, &s.e.o.Timers) // it had rung, or is to be treated as if: a CANCEL does no harm
+	l.clients, l.asked = append(l.clients, c), c
 }

@@ -11,7 +11,10 @@ import (
 )
 
 // crash replaces the edge by a new one that knows what the gate kept, as after kill -9.
-func (w *world) crash() {
+func (w *world) crash() { w.crashWith(call.Answered) }
+
+// crashWith crashes when the store says that its calls are in a state.
+func (w *world) crashWith(state call.State) {
 	w.t.Helper()
 	for _, s := range w.edge.shards {
 		s.close()
@@ -19,9 +22,12 @@ func (w *world) crash() {
 	w.edge.net.Stop()
 	w.edge.cancel()
 	w.before = nil
-	for id, snapshot := range w.gate.answered {
+	for _, id := range w.gate.admitted {
 		if len(w.gate.ends[id]) == 0 {
-			w.before = append(w.before, gate.Recovered{ID: id, State: call.Answered, Snapshot: snapshot})
+			w.before = append(w.before, gate.Recovered{ID: id, State: state, Snapshot: w.gate.answered[id], Begun: time.Now(), ALeg: "c1"})
+		}
+		if state != call.Answered {
+			w.gate.ends[id] = append(w.gate.ends[id], gate.End{}) // the gate knows how it ended
 		}
 	}
 	w.opts.Shards = 7 // another machine, perhaps

@@ -180,7 +180,8 @@ func (s *shard) guard() {
 	s.settle(b)
 }
 
-// abandon forgets a call without another word on the wire. The gate is told, whatever it does with that.
+// abandon forgets a call without another word on the wire. The gate is told that it ended, and not that its legs are over: its
+// audit gives the call back to be hung up.
 func (s *shard) abandon(b *bridge) {
 	defer func() { _ = recover() }()
 	if b.state != over {
@@ -256,7 +257,8 @@ func (s *shard) settle(b *bridge) {
 		return
 	}
 	b.sweep()
-	if b.state == over && !b.busy && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
+	b.tellOver()
+	if b.state == over && !b.busy && (b.clear || b.id == "") && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)
 	} else {
 		s.timers.plan(b, s.e.coarse(b.deadline(), s.now), s.now)
@@ -468,14 +470,9 @@ func (t timers) down(i int) {
 
 // unconfirmed says that a call which is over still waits for an answer to something that was sent for it.
 func (s *shard) unconfirmed() bool {
-	for _, l := range s.uac {
-		if l.b.state != over {
-			continue
-		}
-		for _, c := range l.clients {
-			if c.State() < transaction.Completed {
-				return true
-			}
+	for _, b := range s.byID {
+		if b.state == over && !b.clear && b.lingers <= s.now {
+			return true
 		}
 	}
 	return false

@@ -7,6 +7,7 @@ type stats struct {
 	malformed, scanners, strangers, registers, refusedRegisters, options             atomic.Uint64
 	invites, merged, refused, failed, answered, ended, full                          atomic.Uint64
 	unmatched, elsewhere, strays, panics, repeats, failovers, cuts, timeouts, unsent atomic.Uint64
+	unbooked                                                                         atomic.Uint64
 }
 
 // Stats are counts since the start, and what is there now.
@@ -25,7 +26,8 @@ type Stats struct {
 	Ended            uint64 // admitted calls whose end the gate was told
 	Full             uint64 // refused because MaxCalls were up
 	Unmatched        uint64 // requests and responses that belong to nothing
-	Strays           uint64 // answers to calls of before a crash, hung up
+	Unbooked         uint64 // calls that the gate did not know, hung up: 0 always, or something is wrong
+	Strays           uint64 // answers to calls of the previous process, hung up
 	Panics           uint64
 	Repeats          uint64 // packets received again
 	Failovers        uint64 // ways out given up for the next
@@ -43,7 +45,7 @@ func (e *Edge) Stats() Stats {
 		Malformed: c.malformed.Load(), Scanners: c.scanners.Load(), Elsewhere: c.elsewhere.Load(), Strangers: c.strangers.Load(), Registers: c.registers.Load(),
 		RefusedRegisters: c.refusedRegisters.Load(), Options: c.options.Load(), Invites: c.invites.Load(),
 		Refused: c.refused.Load(), Failed: c.failed.Load(), Answered: c.answered.Load(), Ended: c.ended.Load(),
-		Full: c.full.Load(), Unmatched: c.unmatched.Load(), Strays: c.strays.Load(), Panics: c.panics.Load(),
+		Full: c.full.Load(), Unmatched: c.unmatched.Load(), Strays: c.strays.Load(), Unbooked: c.unbooked.Load(), Panics: c.panics.Load(),
 		Repeats: c.repeats.Load(), Failovers: c.failovers.Load(), Cuts: c.cuts.Load(), Timeouts: c.timeouts.Load(),
 		Unsent: c.unsent.Load(), Calls: e.calls.Load(),
 	}

@@ -131,8 +131,17 @@ func (l *leg) tickTimer() {
 		return
 	}
 	l.timer.refreshAt = transaction.Never // until the answer
-	lines := []byte("Session-Expires: " + seconds(l.timer.interval) + ";refresher=uac\r\n")
+	var lines []byte
+	if l.timer.interval > 0 {
+		lines = []byte("Session-Expires: " + seconds(l.timer.interval) + ";refresher=uac\r\n")
+	}
 	switch {
+	case l.moved && l.updates: // a refresh says where we are now
+		l.moved = false
+		l.send(request{method: message.UPDATE, why: forRefresh, lines: lines})
+	case l.moved && len(l.sdp) > 0:
+		l.moved = false
+		l.send(request{method: message.INVITE, why: forRefresh, lines: lines, ctype: l.sdpType, body: l.sdp})
 	case l.timer.interval == 0 || l.timer.prove:
 		l.timer.prove = false
 		l.send(request{method: message.OPTIONS, why: forPing})

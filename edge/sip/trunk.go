@@ -13,6 +13,7 @@ import (
 
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
 )
 
 // answerChallenge sends a request again with our login at the carrier that asks for one (RFC 3261 22.3), and says
@@ -63,8 +64,8 @@ func digestFor(m *message.Message, ask message.HeaderID, c *client, uri []byte, 
 	return "", false
 }
 
-// stray is a response that belongs to no call. An answer to an INVITE of before a crash, from somebody we deal with, is
-// acknowledged and hung up: the caller never heard it.
+// stray is a response that belongs to no leg. An answer to an INVITE that was sent before a crash, from a peer we deal with,
+// is acknowledged and hung up: the caller never heard it.
 func (s *shard) stray(p *transport.Packet) {
 	m := &p.Msg
 	s.e.stats.unmatched.Add(1)
@@ -75,7 +76,29 @@ func (s *shard) stray(p *transport.Packet) {
 		return
 	}
 	s.e.stats.strays.Add(1)
-	s.hangUpDialog(m, p.From(), nil)
+	if b := s.byID[callOf(m.CallID())]; b != nil && !b.clear {
+		b.forgottenLegAnswered(p)
+		return
+	}
+	if c := s.hangUpDialog(m, p.From()); c != nil {
+		s.e.send(p.From(), s.room, 0) // once: there is nothing to repeat it
+	}
+}
+
+// forgottenLegAnswered is the answer on a leg of a previous process, which died before it could write the leg down. Its
+// call is in the books: the leg is hung up, and booked.
+func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
+	s := b.s
+	l := s.strayLeg(&p.Msg, p.From())
+	if l.target == "" {
+		return
+	}
+	l.b, l.answeredAt = b, s.wall
+	l.trunk, _ = s.e.d.TrunkOf(p.Src)
+	b.all = append(b.all, l)
+	s.uac[l.callID] = l
+	s.cur = b
+	l.bye(nil)
 }
 
 // dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
@@ -100,10 +123,6 @@ func (s *shard) registeredAt(m *message.Message, p *transport.Packet) bool {
 	return false
 }
 
-func isOwnCallID(id []byte) bool {
-	return len(id) == ownCallLen && string(id[:len(ownPrefix)]) == ownPrefix
-}
-
 // lateAnswer is an answer to a request of a known leg that is over, or of before a restart.
 func (l *leg) lateAnswer(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
@@ -113,7 +132,7 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	}
 	switch {
 	case string(m.To().Tag()) != l.remoteTag:
-		s.hangUpDialog(m, p.From(), l)
+		l.spareAnswered(m, p.From())
 	case l.ack != nil && l.ackSeq == m.CSeq():
 		s.e.send(l.nextHop(), l.ack, 0)
 	case l.state == up && l.acked: // our ACK was lost in a restart
@@ -121,24 +140,67 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	}
 }
 
-// hangUpDialog acknowledges a 2xx and ends its dialog, which is none of ours or one too many. The BYE is repeated when
-// there is a leg to do it; otherwise nothing is kept.
-func (s *shard) hangUpDialog(m *message.Message, to transport.Dest, l *leg) {
-	d := leg{b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.Get(message.HFrom)), remote: string(m.Get(message.HTo)), dest: to}
-	d.learn(m)
+// spareAnswered hangs up a dialog that was answered beside the leg's own, behind the same INVITE: only one can talk.
+func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
+	b, tag := l.b, string(m.To().Tag())
+	for _, x := range b.spares {
+		if x.tag == tag && x.CallID == l.callID { // its 200 again: our ACK was lost
+			b.s.ackDialog(m, to)
+			return
+		}
+	}
+	c := b.s.hangUpDialog(m, to)
+	if c == nil || len(b.spares) >= maxOuts {
+		return
+	}
+	x := &spare{Leg: gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: b.s.wall}, tag: tag, byeAt: b.s.wall}
+	b.spares = append(b.spares, x)
+	c.leg, c.spare = l, x
+	b.s.launch(c)
+}
+
+// ended takes the final answer to the BYE of a spare dialog.
+func (x *spare) ended(c *client, status int) {
+	switch {
+	case status < 200:
+	case status < 300 || status == 481:
+		x.Beyond = c.sentAt.Sub(x.byeAt)
+	default:
+		x.Beyond, x.Refused = c.leg.b.s.wall.Sub(x.byeAt), status
+	}
+}
+
+// strayLeg is our side of a dialog that was answered and that nobody here remembers.
+func (s *shard) strayLeg(m *message.Message, to transport.Dest) *leg {
+	l := &leg{
+		b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.Get(message.HFrom)), remote: string(m.Get(message.HTo)), dest: to,
+		localTag: string(m.From().Tag()), remoteTag: string(m.To().Tag()), localSeq: m.CSeq(), ackSeq: m.CSeq(), state: up,
+	}
+	l.learn(m)
+	return l
+}
+
+// ackDialog acknowledges a 2xx.
+func (s *shard) ackDialog(m *message.Message, to transport.Dest) {
+	d := s.strayLeg(m, to)
 	if d.target == "" {
 		return
 	}
 	d.compose(&request{method: message.ACK, why: forAck}, m.CSeq(), s.newBranch())
 	s.e.send(to, s.room, 0)
-	c := &client{leg: l, method: message.BYE, why: forBye, seq: m.CSeq() + 1, branch: s.newBranch(), to: to}
-	d.compose(&request{method: message.BYE, why: forBye}, c.seq, c.branch)
-	if l != nil && l.redundancy < maxOuts {
-		l.redundancy++
-		s.launch(c)
-		return
+}
+
+// hangUpDialog acknowledges a 2xx and sends the BYE of its dialog, which is none of ours or one too many. The request that is
+// returned is in s.room, to be launched if there is a leg that can repeat it. Nil: the answer names no target.
+func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) *client {
+	d := s.strayLeg(m, to)
+	if d.target == "" {
+		return nil
 	}
-	s.e.send(to, s.room, 0)
+	s.ackDialog(m, to)
+	c := &client{method: message.BYE, why: forBye, seq: m.CSeq() + 1, branch: s.newBranch(), to: to}
+	d.compose(&request{method: message.BYE, why: forBye}, c.seq, c.branch)
+	return c
 }
 
 // resolver finds addresses: those of carriers by name, and our own that faces a peer. Safe for concurrent use; bounded.

@@ -62,8 +62,10 @@ type client struct {
 	tag    string  // INVITE: To tag of the 2xx that was taken
 	rseq   uint32  // INVITE: the last reliable provisional answer acknowledged
 
-	acked      []byte // INVITE: the ACK of a final answer other than 2xx
-	cancelled  bool   // INVITE: given up; a 2xx that comes all the same is hung up
+	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
+	sentAt     time.Time // BYE: when it was sent last
+	spare      *spare    // BYE: the dialog that it ends is not the leg's own
+	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
 	cancelSent bool
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE
 }
@@ -177,12 +179,12 @@ func (s *shard) appendBranch(dst []byte, branch uint64) []byte {
 	return append(append(dst, s.e.mark...), putHex64(hex[:], branch)...)
 }
 
-// ownBranch reads one of this process's branches.
-func (e *Edge) ownBranch(b []byte) (uint64, bool) {
-	if len(b) != branchLen || string(b[:len(e.mark)]) != e.mark {
+// ownBranch reads a branch of ours, also of a previous process: its 56 random bits say enough.
+func ownBranch(b []byte) (uint64, bool) {
+	if len(b) != branchLen || string(b[:len(branchPrefix)]) != branchPrefix {
 		return 0, false
 	}
-	return parseHex64(b[len(e.mark):])
+	return parseHex64(b[branchLen-16:])
 }
 
 // launch sends a request that was built in s.room and begins its transaction.
@@ -195,6 +197,7 @@ func (s *shard) launch(c *client) *client {
 }
 
 func (s *shard) transmit(c *client) {
+	c.sentAt = s.wall
 	token := uint64(0)
 	if c.to.Proto != transport.UDP {
 		token = c.branch

@@ -41,6 +41,10 @@ func (b *bridge) tryWay() {
 	b.allFailed()
 }
 
+// keepAfter is how long the first way out may ring before what a restart needs to end it is kept: most calls are answered or
+// over by then, and a leg that nobody remembers is found by the Call-ID of its answer.
+const keepAfter = time.Second
+
 // maxOuts bounds the legs of one call: the To tags of early dialogs have room for twenty.
 const maxOuts = 20
 
@@ -110,7 +114,7 @@ func trunkURI(user, address string, proto transport.Proto) string {
 func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
-		b: b, callID: s.newCallID(b.a.callID), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
+		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
 		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line,
 	}
 	lines := []byte(s.e.offerTimer())
@@ -118,6 +122,9 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	b.all = append(b.all, l)
 	s.uac[l.callID] = l
 	u.tried++
+	if u.keepAt = s.now + keepAfter; u.tried > 1 {
+		u.keepAt = s.now
+	}
 	if u.silentAt = transaction.Never; w.Trunk != "" {
 		u.silentAt = s.now + s.e.o.Silence
 	}
@@ -161,14 +168,15 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	return string(bytes.TrimSpace(bytes.TrimPrefix(w.Bytes(), []byte("From:")))), lines
 }
 
-// newCallID makes a Call-ID for a leg of ours that leads back to this shard.
-func (s *shard) newCallID(of string) string {
-	b := make([]byte, 0, ownCallLen)
+// newCallID makes a Call-ID for a leg of ours that leads back to this shard and to its call, also after a crash.
+func (s *shard) newCallID(of string, id call.ID) string {
+	b := make([]byte, 0, ownHashed+len(id)+1+ownRandom)
 	b = append(b, ownPrefix...)
 	b = append(b, hex32(hashCallID([]byte(of)))...)
 	b = append(b, '-')
-	b = append(b, hex64(s.random.Uint64())...)
-	return string(append(b, hex32(uint32(s.random.Uint64()))...))
+	b = append(b, id...)
+	b = append(b, '-')
+	return string(append(b, hex64(s.random.Uint64())...))
 }
 
 // response takes a response inside the shard.
@@ -184,7 +192,7 @@ func (s *shard) response(p *transport.Packet) {
 	}
 	s.cur = l.b
 	var c *client
-	if branch, ok := s.e.ownBranch(m.Via().Branch); ok {
+	if branch, ok := ownBranch(m.Via().Branch); ok {
 		c = l.client(branch, m.CSeqMethod())
 	}
 	if c == nil {
@@ -231,6 +239,12 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 		c.leg.b.inviteAnswered(c, m, status)
 	case forForward:
 		c.leg.b.forwarded(c, m, status)
+	case forBye:
+		if c.spare != nil {
+			c.spare.ended(c, status)
+		} else {
+			c.leg.byeAnswered(c, m, status)
+		}
 	case forRefresh, forPing:
 		if c.leg.b.state == talking {
 			c.leg.refreshed(c, m, status)
@@ -275,6 +289,9 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	if status == 180 || status == 183 {
 		b.s.e.d.Ringing(b.id)
 	}
+	if status == 182 { // queued (RFC 3261 21.1.4): patience, as long as it is said again
+		u.ringAt = min(b.s.now+b.s.e.o.RingTimeout, u.queueAt)
+	}
 	u.tryingAt = transaction.Never
 	b.s.respond(b.a.invite, reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
 }
@@ -292,6 +309,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	s, l, u := b.s, c.leg, b.setup
 	c.tag = string(m.To().Tag())
 	l.remoteTag, l.remote, l.ackSeq, l.state = c.tag, string(m.Get(message.HTo)), c.seq, up
+	l.answeredAt = s.wall
 	l.learn(m)
 	l.agreeAsClient(m)
 	b.peer = l
@@ -423,13 +441,15 @@ func (l *leg) repeated2xx(c *client, m *message.Message) {
 		}
 		return
 	}
-	l.b.s.hangUpDialog(m, l.nextHop(), l)
+	l.spareAnswered(m, l.nextHop())
 }
 
-// tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up.
+// tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up, and the gate books
+// it: the carrier charges for it.
 func (l *leg) tooLate(c *client, m *message.Message) {
 	c.tag = string(m.To().Tag())
 	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = c.tag, string(m.Get(message.HTo)), c.seq, up, false
+	l.answeredAt = l.b.s.wall
 	l.learn(m)
 	l.bye(c.reason)
 }

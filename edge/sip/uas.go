@@ -191,6 +191,7 @@ func (s *shard) newBridge(p *transport.Packet) *bridge {
 	b.setup = &setup{
 		ctype: string(m.Get(message.HContentType)), offer: bytes.Clone(m.Body()), hops: hopsAfter(m), from: callerOf(m),
 		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
+		queueAt: transaction.Never, keepAt: transaction.Never,
 	}
 	l.invite = s.serve(l, p)
 	s.uas[l.callID] = l
@@ -242,7 +243,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 			end.why, end.f = r.Reason, r.Figures
 		}
 		s.e.stats.refused.Add(1)
-		b.told = true
+		b.told, b.clear = true, true
 		b.finish(end)
 		return
 	}
@@ -265,7 +266,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.state = calling
 	b.setup.plan = plan
-	b.setup.ringAt = s.now + s.e.o.RingTimeout
+	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
 	b.tryWay()
 }
 

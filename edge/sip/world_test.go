@@ -109,6 +109,8 @@ type books struct {
 	refuse   error // of Answered
 	slow     time.Duration
 	cut      func(call.ID, policy.Reason, policy.Figures)
+	edge     gate.Edge
+	legs     map[call.ID][][]gate.Leg // what Over was told
 }
 
 func (g *books) admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
@@ -142,6 +144,12 @@ func (g *books) end(id call.ID, e gate.End) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ends[id] = append(g.ends[id], e)
+}
+
+func (g *books) over(id call.ID, legs []gate.Leg) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.legs[id] = append(g.legs[id], legs)
 }
 
 // only is the one end of the latest call. The phones may have heard of it a moment before the gate.
@@ -206,7 +214,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, net: &network{socks: map[string]*memory{}}, trunks: map[string]account.Trunk{
 		"one": {Name: "one", Addresses: []string{carrierAt}}, "two": {Name: "two", Addresses: []string{spareAt}},
 	}}
-	w.gate = &books{answered: map[call.ID][]byte{}, ends: map[call.ID][]gate.End{}, rang: map[call.ID]int{}}
+	w.gate = &books{answered: map[call.ID][]byte{}, ends: map[call.ID][]gate.End{}, rang: map[call.ID]int{}, legs: map[call.ID][][]gate.Leg{}}
 	w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one"), nil }
 	w.where = location.New(location.Options{Store: nil})
 	w.phone, w.carrier, w.spare = w.peer(phoneAt), w.peer(carrierAt), w.peer(spareAt)
@@ -288,7 +296,8 @@ func (w *world) deps() Deps {
 			g.mu.Unlock()
 		},
 		Snapshot:  func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
-		OnCut:     func(f func(call.ID, policy.Reason, policy.Figures)) { g.cut = f },
+		Over:      g.over,
+		Serve:     func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
 		Recovered: func() []gate.Recovered { return w.before },
 	}
 }
@@ -300,6 +309,9 @@ func (w *world) empty() {
 	for _, id := range w.gate.admitted {
 		if n := len(w.gate.ends[id]); n != 1 {
 			w.t.Errorf("%s: the gate was told %d ends: %+v", id, n, w.gate.ends[id])
+		}
+		if n := len(w.gate.legs[id]); n != 1 {
+			w.t.Errorf("%s: the gate was told %d times that all legs are over: %+v", id, n, w.gate.legs[id])
 		}
 	}
 	w.gate.mu.Unlock()

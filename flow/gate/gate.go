@@ -85,7 +85,8 @@ type Recovered struct {
 	State    call.State
 	Snapshot []byte
 	Begun    time.Time
-	Moved    bool // another node had it: both ends must learn where it is now
+	ALeg     string // SIP Call-ID of the caller's leg
+	Moved    bool   // another node had it: both ends must learn where it is now
 }
 
 // Options say how a Gate works. Zero fields have the stated defaults.

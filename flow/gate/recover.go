@@ -37,7 +37,7 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 		if g.get(c.ID) != nil {
 			continue // ours after all: a late renewal
 		}
-		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, Moved: moved})
+		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Moved: moved})
 		g.put(g.revive(c, now))
 		if c.State == call.Answered {
 			g.meter.add(c.ID, now)
@@ -212,7 +212,7 @@ func (g *Gate) takeBack(lost []*live) {
 	var back []Recovered
 	for _, l := range lost {
 		l.mu.Lock()
-		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, Snapshot: stored[l.call.ID]}
+		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, ALeg: l.call.ALeg, Snapshot: stored[l.call.ID]}
 		tried := l.missed > 3
 		l.mu.Unlock()
 		if len(r.Snapshot) == 0 || tried || g.edge.TakeOver == nil {

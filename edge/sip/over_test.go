@@ -1,0 +1,355 @@
+package sip
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/flow/gate"
+)
+
+// over is what the gate was told of the legs of the latest call; it fails unless it was told once.
+func (w *world) over(within time.Duration) []gate.Leg {
+	w.t.Helper()
+	until := time.Now().Add(within)
+	for {
+		w.gate.mu.Lock()
+		told := w.gate.legs[w.gate.admitted[len(w.gate.admitted)-1]]
+		w.gate.mu.Unlock()
+		if len(told) == 1 {
+			return told[0]
+		}
+		if len(told) > 1 || time.Now().After(until) {
+			w.t.Fatalf("after %v the gate was told %d times that the legs are over", within, len(told))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// notOver fails if the gate was told that the legs of the latest call are over.
+func (w *world) notOver() {
+	w.t.Helper()
+	synctest.Wait()
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	if told := w.gate.legs[w.gate.admitted[len(w.gate.admitted)-1]]; len(told) > 0 {
+		w.t.Fatalf("the gate was told that the legs are over: %+v", told)
+	}
+}
+
+// A carrier's answer that crosses our CANCEL was charged by the carrier and written down as nothing: thirty such calls a
+// minute cost what no cap saw.
+func TestAnAnswerThatCrossesTheCancelIsReported(t *testing.T) {
+	for name, answer := range map[string]time.Duration{"at once": 0, "after 3 s": 3 * time.Second, "at the last moment": 31 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a := w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				w.carrier.answer(inv, 180, "b", "")
+				w.phone.expect("180 INVITE")
+				a.request("CANCEL", "")
+				w.phone.find("487 INVITE")
+				a.request("ACK", "")
+				w.carrier.answer(w.carrier.find("CANCEL"), 200, "b", "")
+				time.Sleep(answer)
+				w.notOver() // the hold must stay: an answer may come
+				w.carrier.answer(inv, 200, "b", sdpB)
+				w.carrier.expect("ACK")
+				bye := w.carrier.expect("BYE")
+				w.notOver()
+				time.Sleep(300 * time.Millisecond)
+				w.carrier.answer(bye, 200, "", "")
+				legs := w.over(time.Second)
+				if len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Joined || legs[0].Trunk != "one" || legs[0].Refused != 0 {
+					t.Errorf("legs %+v", legs)
+				}
+				if end := w.gate.only(t); end.Reason != policy.Cancelled || end.Status != 487 {
+					t.Errorf("end %+v", end)
+				}
+			})
+		})
+	}
+}
+
+// Without an answer the call is over when the far end has confirmed that it is given up, or cannot answer any more.
+func TestACancelledCallIsOverWhenItsInviteIs(t *testing.T) {
+	for name, confirmed := range map[string]bool{"487": true, "silence": false} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a := w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				w.carrier.answer(inv, 180, "b", "")
+				w.phone.expect("180 INVITE")
+				a.request("CANCEL", "")
+				w.phone.find("487 INVITE")
+				a.request("ACK", "")
+				cancel := w.carrier.find("CANCEL")
+				w.notOver()
+				began := time.Now()
+				if confirmed {
+					w.carrier.answer(cancel, 200, "b", "")
+					w.carrier.answer(inv, 487, "b", "")
+				}
+				if legs := w.over(time.Minute); len(legs) != 0 {
+					t.Errorf("legs %+v", legs)
+				}
+				if waited := time.Since(began); confirmed != (waited < time.Second) || waited > 34*time.Second {
+					t.Errorf("over after %v", waited)
+				}
+			})
+		})
+	}
+}
+
+// A way out that was given up for its silence, and answers while the next one rings or talks, costs money beside it.
+func TestAnAbandonedWayThatAnswersIsReported(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
+		a := w.phone.invite("c1", "02079460000")
+		late := w.carrier.expect("INVITE")
+		inv := w.spare.find("INVITE") // after the silence
+		w.spare.answer(inv, 200, "s", sdpB)
+		a.take(w.phone.find("200 INVITE"))
+		a.request("ACK", "")
+		w.carrier.answer(late, 200, "b", sdpB)
+		bye := w.carrier.find("BYE")
+		time.Sleep(2 * time.Second)
+		w.carrier.answer(bye, 200, "", "")
+		a.request("BYE", "")
+		w.spare.answer(w.spare.find("BYE"), 200, "", "")
+		legs := w.over(time.Second)
+		if len(legs) != 2 || legs[0].Trunk != "one" || legs[0].Joined || legs[0].Answered.IsZero() || legs[1].Trunk != "two" || !legs[1].Joined {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// Two answers behind one INVITE: the second is hung up, and the carrier may charge for it.
+func TestASecondForkThatAnswersIsReported(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 200, "first", sdpB)
+		a.take(w.phone.find("200 INVITE"))
+		a.request("ACK", "")
+		for range 3 { // its repeats are one answer
+			w.carrier.answer(inv, 200, "second", sdpB)
+		}
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		a.request("BYE", "")
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		if legs := w.over(time.Second); len(legs) != 2 || !legs[0].Joined || legs[1].Joined || legs[1].Answered.IsZero() {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// A leg that refuses to end is hung up again until it confirms; if it never does, the gate is told so.
+func TestALegThatRefusesToEnd(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refuse  int // status; 0 is silence
+		times   int
+		refused int
+	}{
+		{"500 twice", 500, 2, 0},
+		{"401 once, without a login", 401, 1, 0},
+		{"500 for ever", 500, 1000, 500},
+		{"403 for ever", 403, 1000, 403},
+		{"silence", 0, 1000, 408},
+		{"481", 481, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a, _ := w.connect("c1")
+				time.Sleep(10 * time.Second)
+				a.request("BYE", "")
+				w.phone.expect("200 BYE")
+				began := time.Now()
+				seen := map[uint32]bool{}
+				for {
+					m, err := w.carrier.next(40 * time.Second)
+					if err != nil {
+						break
+					}
+					if what(m) != "BYE" || c.refuse == 0 {
+						continue
+					}
+					if seen[m.CSeq()] = true; len(seen) <= c.times {
+						w.carrier.answer(m, c.refuse, "", "")
+						w.notOverBefore(began, c.refuse == 481)
+					} else {
+						w.carrier.answer(m, 200, "", "")
+						break
+					}
+				}
+				legs := w.over(time.Second)
+				if len(legs) != 1 || legs[0].Refused != c.refused || !legs[0].Joined {
+					t.Errorf("legs %+v", legs)
+				}
+				if c.refused != 0 && (legs[0].Beyond < 20*time.Second || legs[0].Beyond > 35*time.Second) {
+					t.Errorf("given up after %v", legs[0].Beyond)
+				}
+			})
+		})
+	}
+}
+
+// notOverBefore fails if the gate was told within the first moments, unless that is right.
+func (w *world) notOverBefore(began time.Time, right bool) {
+	if !right && time.Since(began) < 10*time.Second {
+		w.notOver()
+	}
+}
+
+// After a crash while it rang, the destination is cancelled, and an answer that crosses is hung up and reported.
+func TestRingingWhenTheServerDied(t *testing.T) {
+	for _, answers := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 180, "b", "")
+			w.phone.expect("180 INVITE")
+			time.Sleep(2 * time.Second)
+			w.crashWith(call.Setup)
+			cancel := w.carrier.find("CANCEL")
+			if string(cancel.Via().Branch) != string(inv.Via().Branch) {
+				t.Fatalf("another transaction is cancelled: %s", cancel.Bytes())
+			}
+			w.carrier.answer(cancel, 200, "b", "")
+			w.notOver()
+			if answers {
+				w.carrier.answer(inv, 200, "b", sdpB)
+				w.carrier.expect("ACK")
+				w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+			} else {
+				w.carrier.answer(inv, 487, "b", "")
+				w.carrier.expect("ACK")
+			}
+			if legs := w.over(time.Minute); answers != (len(legs) == 1 && !legs[0].Answered.IsZero()) {
+				t.Errorf("answers %t: legs %+v", answers, legs)
+			}
+		})
+	}
+}
+
+// A leg that rang for so short a time that nothing of it was written down is known by its answer.
+func TestAnAnswerOnALegThatNobodyRemembers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		w.crashWith(call.Setup)
+		time.Sleep(20 * time.Second)
+		w.notOver()
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.expect("ACK")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		if legs := w.over(4 * time.Minute); len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Trunk != "one" {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// What was ending when the server died is ended by the next process.
+func TestEndingWhenTheServerDied(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		w.crashWith(call.Ending)
+		w.phone.answer(w.phone.find("BYE"), 481, "", "")
+		w.notOver()
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		if legs := w.over(time.Second); len(legs) != 1 || !legs[0].Joined || !legs[0].Answered.IsZero() {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// A call of a node that died goes on here: both ends are told where it is now, and one that is gone ends it.
+func TestACallOfADeadNodeIsTakenOver(t *testing.T) {
+	for _, alive := range []bool{true, false} {
+		inWorld(t, func(w *world) {
+			a, _ := w.connect("c1")
+			snapshot := w.gate.answered["call-1"]
+			w.gate.edge.Forget([]call.ID{"call-1"})
+			synctest.Wait()
+			if s := w.edge.Stats(); s.Calls != 0 {
+				t.Fatalf("%d calls", s.Calls)
+			}
+			w.phone.quiet(time.Second)
+			w.gate.edge.TakeOver([]gate.Recovered{{ID: "call-1", State: call.Answered, Snapshot: snapshot, Moved: true}})
+			update := w.carrier.find("UPDATE")
+			if !alive {
+				w.carrier.answer(update, 481, "", "")
+				w.phone.answer(w.phone.find("BYE"), 200, "", "")
+			} else {
+				w.carrier.answer(update, 200, "", "")
+				re := w.phone.find("INVITE")
+				if got := string(re.Body()); got != sdpB {
+					t.Errorf("the phone is offered %q", got)
+				}
+				w.phone.answer(re, 200, "", sdp)
+				w.phone.expect("ACK")
+				a.request("BYE", "")
+				w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+			}
+			if end := w.gate.only(t); alive != (end.Reason == policy.Hangup) {
+				t.Errorf("end %+v", end)
+			}
+			w.over(time.Minute)
+		})
+	}
+}
+
+// A leg that is not in the books is hung up: it would cost what nobody holds money for.
+func TestALegThatIsNotInTheBooksIsHungUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		if missing := w.gate.edge.Audit(nil, func(call.ID) bool { return true }); len(missing) != 0 {
+			t.Errorf("missing %v", missing)
+		}
+		w.carrier.quiet(time.Second)
+		w.gate.edge.Audit(nil, func(call.ID) bool { return false })
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		w.phone.answer(w.phone.find("BYE"), 200, "", "")
+		if n := w.edge.Stats().Unbooked; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+	})
+}
+
+// A queue may last longer than ringing, for as long as the far end says so and no longer than its bound.
+func TestAQueueMayLastLongerThanRinging(t *testing.T) {
+	for name, c := range map[string]struct{ says, lasts time.Duration }{
+		"says it once a minute": {24 * time.Hour, 15 * time.Minute},
+		"stops after five":      {5 * time.Minute, 7 * time.Minute},
+		"never says it":         {0, 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				began := time.Now()
+				w.carrier.answer(inv, 180, "b", "")
+				for time.Since(began) < 20*time.Minute {
+					m, err := w.carrier.next(time.Minute)
+					if err == nil && what(m) == "CANCEL" {
+						w.carrier.answer(m, 200, "b", "")
+						w.carrier.answer(inv, 487, "b", "")
+						break
+					}
+					if time.Since(began) <= c.says {
+						w.carrier.answer(inv, 182, "b", "")
+					}
+				}
+				if d := time.Since(began).Round(time.Second); d != c.lasts {
+					t.Errorf("it lasted %v, want %v", d, c.lasts)
+				}
+				w.phone.find("480 INVITE")
+			})
+		})
+	}
+}
