@@ -202,11 +202,11 @@ func (g *Gate) extend(l *live) {
 
 // hold asks the purses for the difference between what the call holds and want.
 func (g *Gate) hold(c *call.Open, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
-	next := call.Open{ID: c.ID, PaidFor: paid, Lease: time.Now().Add(g.o.Lease)}
+	next := call.Open{ID: c.ID, PaidFor: paid}
 	ctx, cancel := context.WithTimeout(context.Background(), g.o.Ahead)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
-		Kind: store.OpExtend, ID: c.ID, Holds: holds, Amount: want - c.Held, Call: &next, Facts: sliceHeld(c, want, paid),
+		Kind: store.OpExtend, ID: c.ID, Holds: holds, Amount: want - c.Held, Call: &next, Lease: g.o.Lease, Facts: sliceHeld(c, want, paid),
 	})
 }
 
