@@ -77,7 +77,7 @@ type End struct {
 type Open struct {
 	ID         ID
 	Node       string
-	Lease      time.Time // the call is this node's until then
+	Lease      time.Time // the call is this node's until then, by the store's clock; set by the store
 	Direction  Direction
 	State      State
 	Line       string // who is charged; for In the line called

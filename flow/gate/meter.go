@@ -230,7 +230,7 @@ const lateWait = 2 * time.Second
 
 // hold asks the purses for the difference between what the call holds and want. since is when its talk began.
 func (g *Gate) hold(c *call.Open, since time.Time, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
-	next := call.Open{ID: c.ID, PaidFor: paid, Lease: time.Now().Add(g.o.Lease)}
+	next := call.Open{ID: c.ID, PaidFor: paid}
 	wait := g.o.Ahead
 	if c.PaidFor < time.Since(since) {
 		wait = min(wait, lateWait)
@@ -238,7 +238,8 @@ func (g *Gate) hold(c *call.Open, since time.Time, holds []store.Hold, want mone
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
-		Kind: store.OpExtend, ID: c.ID, Node: g.o.Node, Holds: holds, Amount: want - c.Held, Call: &next, Facts: sliceHeld(c, want, paid),
+		Kind: store.OpExtend, ID: c.ID, Node: g.o.Node, Holds: holds, Amount: want - c.Held, Call: &next, Lease: g.o.Lease,
+		Facts: sliceHeld(c, want, paid),
 	})
 }
 

@@ -136,7 +136,7 @@ func (g *Gate) newLive(s *subject) *live {
 	}
 	l := &live{always: s.verdict.Always, abroad: s.farTaken, counted: s.openTaken}
 	l.call = call.Open{
-		ID: g.ids.next(s.now), Node: g.o.Node, Lease: s.now.Add(g.o.Lease), Direction: s.dir, State: call.Setup,
+		ID: g.ids.next(s.now), Node: g.o.Node, Direction: s.dir, State: call.Setup,
 		Line: s.line, Account: s.account, Peer: s.peer, Dialled: s.Dialled, Number: s.number,
 		Class: s.dest.Class.String(), Country: s.dest.Country.String(), Source: s.Source.String(),
 		UserAgent: s.UserAgent, ALeg: s.ALeg, Quote: s.quote, Longest: longest, PaidFor: longest, Begun: s.now,
@@ -161,7 +161,7 @@ func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
 	}
 	l.holds = holds
 	c := l.call // the store keeps a copy of its own: the live one goes on changing
-	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: &c, Facts: g.admitted(s, &c)}
+	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: &c, Lease: g.o.Lease, Facts: g.admitted(s, &c)}
 }
 
 // PurseOf says which purse a reason speaks of; false: it speaks of none.

@@ -9,12 +9,15 @@ import (
 
 // Leases renews the leases of this node's open calls every third of Options.Lease, and then claims calls of nodes that
 // have stopped renewing: claimed gets them, in this goroutine. It returns when ctx ends. A node that could not renew
-// claims nothing: it may itself be the one that is cut off.
+// claims nothing: it may itself be the one that is cut off. All instants are of the store's clock; after that clock has
+// jumped (another server has taken over, or somebody has set it) nothing is claimed for a whole lease, so that the living
+// renew first.
 func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open)) {
 	tick := time.NewTicker(max(l.o.Lease/3, time.Millisecond))
 	defer tick.Stop()
+	var seen jumps
 	for {
-		if calls := l.lease(ctx); len(calls) > 0 {
+		if calls := l.lease(ctx, &seen); len(calls) > 0 {
 			l.o.Log.Warn("took over calls of a node that stopped", "calls", len(calls))
 			claimed(calls)
 		}
@@ -26,18 +29,40 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open)) {
 	}
 }
 
-func (l *Ledger) lease(ctx context.Context) []call.Open {
+func (l *Ledger) lease(ctx context.Context, seen *jumps) []call.Open {
 	ctx, cancel := context.WithTimeout(ctx, l.o.Lease/3)
 	defer cancel()
-	now := time.Now()
-	until := now.Add(l.o.Lease)
-	err := l.m.Renew(ctx, l.o.Node, until)
-	var calls []call.Open
+	now, err := l.m.Clock(ctx)
 	if err == nil {
-		calls, err = l.m.Claim(ctx, l.o.Node, now, until)
+		err = l.m.Renew(ctx, l.o.Node, l.o.Lease)
+	}
+	if err == nil && seen.jumped(now, time.Now(), l.o.Lease) {
+		l.o.Log.Warn("the store's clock has jumped; calls of other nodes are left alone for a while", "clock", now)
+		return nil
+	}
+	var calls []call.Open
+	if err == nil && time.Now().After(seen.quiet) {
+		calls, err = l.m.Claim(ctx, l.o.Node, l.o.Lease)
 	}
 	if err != nil && ctx.Err() == nil {
 		l.o.Log.Error("leases could not be kept", "err", err)
 	}
 	return calls
+}
+
+// jumps notices that the store's clock did not go on as this process's own did, which no one can set: time.Time counts
+// monotonically within a process.
+type jumps struct {
+	store, own time.Time
+	quiet      time.Time // nothing is claimed until then
+}
+
+func (j *jumps) jumped(store, own time.Time, lease time.Duration) bool {
+	was := *j
+	j.store, j.own = store, own
+	if was.own.IsZero() || (store.Sub(was.store)-own.Sub(was.own)).Abs() <= lease/6 {
+		return false
+	}
+	j.quiet = own.Add(lease)
+	return true
 }

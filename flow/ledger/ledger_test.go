@@ -384,8 +384,9 @@ func TestLeases(t *testing.T) {
 		a := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
 		b := start(t, m, ledger.Options{Node: "b", Lease: 30 * time.Second})
 		c := storetest.Call(1, "l")
-		c.Lease = time.Now().Add(30 * time.Second)
-		if _, err := a.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100))); err != nil {
+		op := storetest.Open(c, 10, storetest.In("p", 100))
+		op.Lease = 30 * time.Second
+		if _, err := a.Do(t.Context(), op); err != nil {
 			t.Fatal(err)
 		}
 		live, die := context.WithCancel(t.Context())
@@ -555,5 +556,52 @@ func TestDirect(t *testing.T) {
 	}
 	if err := l.Stop(t.Context()); err != nil || l.Stats().Ops != 3 {
 		t.Fatalf("%v, %+v", err, l.Stats())
+	}
+}
+
+// setBack is a store whose clock somebody sets, or whose server gives way to another with another clock.
+type setBack struct {
+	store.Money
+	by      atomic.Int64
+	claimed atomic.Int64
+}
+
+func (s *setBack) Clock(ctx context.Context) (time.Time, error) {
+	now, err := s.Money.Clock(ctx)
+	return now.Add(time.Duration(s.by.Load())), err
+}
+
+func (s *setBack) Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error) {
+	s.claimed.Add(1)
+	return s.Money.Claim(ctx, node, lease)
+}
+
+// TestClockOfTheStoreJumps guards that nodes do not take each other's calls when the database's clock is put forward, and
+// every lease with it: each leaves the others the time to renew.
+func TestClockOfTheStoreJumps(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &setBack{Money: memory.New()}
+			l := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
+			ctx, end := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { l.Leases(ctx, func([]call.Open) {}) })
+			time.Sleep(time.Minute + time.Second)
+			before := m.claimed.Load()
+			if before < 6 {
+				t.Errorf("claimed %d times in a minute", before)
+			}
+			m.by.Store(int64(by))
+			time.Sleep(35 * time.Second)
+			if n := m.claimed.Load() - before; n != 0 {
+				t.Errorf("claimed %d times within a lease of the jump", n)
+			}
+			time.Sleep(time.Minute)
+			if n := m.claimed.Load() - before; n < 5 {
+				t.Errorf("claimed %d times in the minute after it", n)
+			}
+			end()
+			wg.Wait()
+		})
 	}
 }

@@ -22,7 +22,7 @@ func (n *Notifier) bundle(ctx context.Context) {
 	tick := time.NewTicker(min(n.o.DigestAt, time.Minute))
 	defer tick.Stop()
 	for {
-		if err := n.digests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := n.digests(ctx, n.now()); err != nil && ctx.Err() == nil {
 			n.log.Warn("digests could not be made; they are tried again", "error", err)
 		}
 		select {

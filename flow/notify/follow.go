@@ -58,7 +58,7 @@ func (f *follower) outage(err error) {
 
 // step reads facts and writes the notices that come of them together with the cursor. more: there is probably more to read.
 func (f *follower) step(ctx context.Context) (more bool, err error) {
-	now := time.Now()
+	now := f.n.now()
 	if !f.ready {
 		if err := f.open(ctx, now); err != nil {
 			return false, err

@@ -164,7 +164,7 @@ func (n *Notifier) Link(ctx context.Context, token string) (LinkView, error) {
 	if err != nil {
 		return LinkView{}, err
 	}
-	v := n.linkView(&l, action, time.Now())
+	v := n.linkView(&l, action, n.now())
 	if !v.Used && !n.entitled(&l) {
 		v.gone(&n.o.Help)
 	}
@@ -217,7 +217,7 @@ func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (Link
 	if err != nil {
 		return v, err
 	}
-	err = n.o.Store.UseLink(ctx, hash, time.Now(), n.linkFact(FactUsed, &l, map[string]any{"action": action, "from": from.String()}))
+	err = n.o.Store.UseLink(ctx, hash, n.now(), n.linkFact(FactUsed, &l, map[string]any{"action": action, "from": from.String()}))
 	if errors.Is(err, store.ErrInUse) { // somebody was quicker
 		if v, err = n.Link(ctx, token); err == nil {
 			err = ErrUsed

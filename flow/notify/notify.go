@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/flow/book"
@@ -59,6 +60,7 @@ type Options struct {
 	Store interface {
 		store.Stages
 		Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
+		Clock(ctx context.Context) (time.Time, error)
 	}
 	Book      *book.Book
 	Channels  map[string]Send // what is not here is kept and shown ("kept")
@@ -159,6 +161,7 @@ type Notifier struct {
 	storm   storm
 	stats   stats
 	made    chan struct{} // holds a token when there may be something to send
+	ahead   atomic.Int64  // how far the store's clock is ahead of this node's, in nanoseconds, as the outbox last read it
 }
 
 // New checks the options, reads the operator's templates and renders every kind with them once, with sample data. It
@@ -241,6 +244,9 @@ func (n *Notifier) Run(ctx context.Context) {
 
 // StopsWithin bounds how long Run takes to return.
 const StopsWithin = lastWords + settleIn
+
+// now is the instant by the store's clock: when to send and how long a claim or a link lasts is compared by every node.
+func (n *Notifier) now() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 
 // wake tells the outbox that there may be something to send.
 func (n *Notifier) wake() {

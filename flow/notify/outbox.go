@@ -103,7 +103,11 @@ func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	if !room {
 		return false, nil // the end of any message makes room, and wakes
 	}
-	now := time.Now()
+	now, err := b.n.o.Store.Clock(ctx)
+	if err != nil {
+		return false, err
+	}
+	b.n.ahead.Store(int64(time.Until(now)))
 	due, err := b.n.o.Store.ClaimDeliveries(ctx, now, now.Add(lease), atATime)
 	more = len(due) == atATime
 	for i := range due {
@@ -161,7 +165,7 @@ func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 	case run:
 		b.sending.Go(func() { b.work(name, l, d) })
 	case !room:
-		b.giveBack(context.WithoutCancel(ctx), &d, time.Now().Add((full+rand.N(full))*time.Duration(min(d.Tries, 6))))
+		b.giveBack(context.WithoutCancel(ctx), &d, b.n.now().Add((full+rand.N(full))*time.Duration(min(d.Tries, 6))))
 	}
 	return run || room
 }
@@ -202,7 +206,7 @@ func (b *outbox) stop(ctx context.Context) {
 	}
 	b.mu.Unlock()
 	for i := range left {
-		b.giveBack(ctx, &left[i], time.Now())
+		b.giveBack(ctx, &left[i], b.n.now())
 	}
 	b.sending.Wait()
 }
@@ -218,7 +222,7 @@ func (b *outbox) giveBack(ctx context.Context, d *store.DueDelivery, next time.T
 
 // try sends one delivery and records what came of it. When ctx ends, it is tried again by another process.
 func (n *Notifier) try(ctx context.Context, d *store.DueDelivery) {
-	now := time.Now()
+	now := n.now()
 	if !now.Add(renew + settleIn).Before(d.Next) {
 		return // it waited too long; another claim has it soon
 	}
@@ -262,7 +266,7 @@ func (n *Notifier) deliver(ctx context.Context, d *store.DueDelivery) {
 		return
 	}
 	err := n.holding(ctx, d, func(ctx context.Context) error { return n.handOver(ctx, send, d) })
-	now := time.Now()
+	now := n.now()
 	switch {
 	case err == nil:
 		d.State, d.Error, d.Sent = store.Sent, "", now
@@ -305,8 +309,8 @@ func (n *Notifier) holding(ctx context.Context, d *store.DueDelivery, send func(
 			select {
 			case <-done:
 				return
-			case now := <-tick.C:
-				n.hold(ctx, held, now.Add(lease))
+			case <-tick.C:
+				n.hold(ctx, held, n.now().Add(lease))
 			}
 		}
 	})

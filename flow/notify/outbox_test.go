@@ -17,6 +17,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/flow/book/booktest"
 	"ringfence/state/store"
 	"ringfence/state/store/postgres/pgtest"
 )
@@ -444,6 +445,9 @@ func do[T any](f *flaky, write func() (T, error)) (T, error) {
 	return x, err
 }
 
+// Clock is the test's, which a real engine does not know.
+func (f *flaky) Clock(context.Context) (time.Time, error) { return time.Now(), nil }
+
 func (f *flaky) Advance(ctx context.Context, s store.Step) (store.Stepped, error) {
 	return do(f, func() (store.Stepped, error) { return f.Store.Advance(ctx, s) })
 }
@@ -567,4 +571,28 @@ func (w *world) eachArrived(events int) string {
 		}
 	}
 	return ""
+}
+
+// Guards: a claim lasts by the store's clock. A node that was behind it gave its claims up while a slow server was still
+// reading, and another node sent the same notice again.
+func TestANodeBehindKeepsItsClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &booktest.Store{}
+		db.Ahead.Store(int64(10 * time.Minute))
+		w := newWorldOn(t, func(testing.TB) store.Store { return db }, func(o *Options) { o.Desk = nil })
+		defer w.db.Close()
+		w.outside(func(context.Context, Message) error {
+			pass(10 * time.Minute) // far longer than a claim lasts without being renewed
+			return nil
+		})
+		w.finding(detect.Guessing, "2001", 1)
+		stop := []func(){w.run(w.notifier(func(o *Options) { o.Desk = nil })), w.run(w.notifier(func(o *Options) { o.Desk = nil }))}
+		pass(40 * time.Minute)
+		for _, s := range stop {
+			s()
+		}
+		if got := w.messages(); len(got) != 1 {
+			t.Errorf("%d messages, want 1", len(got))
+		}
+	})
 }

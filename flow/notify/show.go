@@ -115,7 +115,7 @@ func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as 
 	if err != nil {
 		return 0, err
 	}
-	now := time.Now()
+	now := n.now()
 	d := draftOf(&x)
 	to := n.again(&x, &d, person)
 	if len(to) == 0 {
@@ -222,7 +222,7 @@ func (n *Notifier) TestNotice(ctx context.Context, to string) (int64, error) {
 		}
 	}
 	r.person = store.Short(r.person)
-	now := time.Now()
+	now := n.now()
 	info, _ := infoOf(Test)
 	d := draft{info: info, key: store.Short("test/" + strconv.FormatInt(now.UnixMicro(), 10) + "/" + to), at: now}
 	d.begin(now, n.o.LinkLife)

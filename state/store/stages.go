@@ -46,7 +46,7 @@ type Stages interface {
 	Notices(ctx context.Context, f NoticeFilter) ([]Notice, error) // newest first, with their deliveries
 	Notice(ctx context.Context, id int64) (Notice, error)
 
-	// ClaimDeliveries takes deliveries that are due (State queued or sending with Next ≤ now), at most limit, oldest first: each is
+	// ClaimDeliveries takes deliveries that are due at now, which is to be of the store's clock (Money.Clock), like Next (State queued or sending with Next ≤ now), at most limit, oldest first: each is
 	// set to sending with Tries+1 and Next = until by one conditional write, so that two nodes never hold the same one,
 	// and one that a dead node held comes back. They come with their notice.
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
@@ -61,7 +61,7 @@ type Stages interface {
 
 	Link(ctx context.Context, hash string) (Link, error)
 	// UseLink marks a link used, if it is not and has not expired; else ErrInUse, and ErrNotFound when there is none. One
-	// conditional write. A link without Expires does not expire.
+	// conditional write. A link without Expires does not expire. now is to be of the store's clock.
 	UseLink(ctx context.Context, hash string, now time.Time, facts ...Fact) error
 	// LinkResult records what using a link did, in words, for whoever opens it again.
 	LinkResult(ctx context.Context, hash, result string) error

@@ -47,9 +47,11 @@ type Op struct {
 	Holds  []Hold      // OpOpen, OpExtend; at most 4, no purse twice
 	Amount money.Micro // ≥ 0
 	Node   string      // OpExtend, OpUpdate, OpSettle: takes effect only if the call is this node's; "" is any node's
-	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor and Lease
-	CDR    *call.CDR   // OpSettle; CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
-	Facts  []Fact
+	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor
+	// Lease is how long the call is its node's from the moment of writing, by the store's clock: OpOpen, OpExtend.
+	Lease time.Duration
+	CDR   *call.CDR // OpSettle; CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
+	Facts []Fact
 }
 
 // Outcome is what came of an Op, in order. The zero Outcome is success.
@@ -76,10 +78,14 @@ type Money interface {
 	Apply(ctx context.Context, ops []Op) ([]Outcome, error)
 	Purses(ctx context.Context, ids []string) ([]Purse, error)       // missing ones come back empty
 	OpenCalls(ctx context.Context, node string) ([]call.Open, error) // "" is every node's
-	// Claim takes over open calls whose lease ended before now, of whatever node, one conditional write each.
-	Claim(ctx context.Context, node string, now, until time.Time) ([]call.Open, error)
-	// Renew extends the lease of every open call of node.
-	Renew(ctx context.Context, node string, until time.Time) error
+	// Clock is the store's own: the one that every node has in common. What nodes compare is written and judged by it, for
+	// their own clocks may differ by minutes.
+	Clock(ctx context.Context) (time.Time, error)
+	// Claim takes over open calls whose lease has ended by the store's clock, of whatever node, one conditional write
+	// each, and holds them for lease from now.
+	Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error)
+	// Renew holds every open call of node for lease from now, by the store's clock.
+	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
 	Facts(ctx context.Context, f FactFilter) ([]Fact, error) // by Seq ascending

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/account"
@@ -44,6 +45,7 @@ type Store struct {
 	rows      map[string][]rating.Price
 	facts     []store.Fact
 	stages    stages
+	Ahead     atomic.Int64 // how far the clock of Clock is ahead of this process, in nanoseconds
 }
 
 // Break makes every write from now on fail in a way.
@@ -338,12 +340,17 @@ func (s *Store) Purses(context.Context, []string) ([]store.Purse, error) { retur
 func (s *Store) OpenCalls(context.Context, string) ([]call.Open, error) { return nil, nil }
 
 // Claim finds none.
-func (s *Store) Claim(context.Context, string, time.Time, time.Time) ([]call.Open, error) {
+func (s *Store) Claim(context.Context, string, time.Duration) ([]call.Open, error) {
 	return nil, nil
 }
 
 // Renew has nothing to renew.
-func (s *Store) Renew(context.Context, string, time.Time) error { return nil }
+func (s *Store) Renew(context.Context, string, time.Duration) error { return nil }
+
+// Clock is this process's own, and runs ahead of it by Ahead.
+func (s *Store) Clock(context.Context) (time.Time, error) {
+	return time.Now().Add(time.Duration(s.Ahead.Load())), nil
+}
 
 // CDRs are none.
 func (s *Store) CDRs(context.Context, store.CDRFilter) ([]call.CDR, error) { return nil, nil }

@@ -119,7 +119,7 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 			return out
 		}
 		c := *op.Call
-		c.Held, c.Purses = op.Amount, purses(op.Holds)
+		c.Held, c.Purses, c.Lease = op.Amount, purses(op.Holds), time.Now().Add(op.Lease)
 		e.open[op.ID] = &c
 	case store.OpExtend:
 		return e.extend(op)
@@ -156,7 +156,7 @@ func (e *Engine) extend(op *store.Op) store.Outcome {
 	}
 	out := e.hold(op)
 	if !out.Refused {
-		c.Held, c.PaidFor, c.Lease = c.Held.Add(op.Amount), op.Call.PaidFor, op.Call.Lease
+		c.Held, c.PaidFor, c.Lease = c.Held.Add(op.Amount), op.Call.PaidFor, time.Now().Add(op.Lease)
 	}
 	return out
 }
@@ -252,14 +252,18 @@ func (e *Engine) lease(c *call.Open) time.Time {
 	return c.Lease
 }
 
-// Claim takes over calls whose lease ended before now.
-func (e *Engine) Claim(_ context.Context, node string, now, until time.Time) ([]call.Open, error) {
+// Clock is this process's own.
+func (e *Engine) Clock(context.Context) (time.Time, error) { return time.Now(), nil }
+
+// Claim takes over calls whose lease has ended.
+func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]call.Open, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now = plainTime(now)
+	now := time.Now()
+	until := now.Add(lease)
 	got := map[call.ID]bool{}
 	for _, c := range e.open {
-		if plainTime(e.lease(c)).Before(now) {
+		if e.lease(c).Before(now) {
 			c.Node, c.Lease, got[c.ID] = node, until, true
 		}
 	}
@@ -270,13 +274,11 @@ func (e *Engine) Claim(_ context.Context, node string, now, until time.Time) ([]
 	return out, nil
 }
 
-// Renew extends the lease of a node's calls.
-func (e *Engine) Renew(_ context.Context, node string, until time.Time) error {
+// Renew sets the lease of a node's calls.
+func (e *Engine) Renew(_ context.Context, node string, lease time.Duration) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if until.After(e.leases[node]) {
-		e.leases[node] = until
-	}
+	e.leases[node] = time.Now().Add(lease)
 	return nil
 }
 

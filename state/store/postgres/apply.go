@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -112,6 +113,12 @@ func read(ctx context.Context, s sender, ops []store.Op, suffix string) (*sqlsto
 		return k, nil
 	}
 	b := &pgx.Batch{}
+	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
+		var us int64
+		err := r.Scan(&us)
+		k.Now = time.UnixMicro(us)
+		return err
+	})
 	b.Queue(readCalls+suffix, ids).Query(func(r pgx.Rows) error {
 		return scan(r, func() error {
 			var id, node, purses string

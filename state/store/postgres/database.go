@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -77,6 +78,24 @@ func (d *database) Query(ctx context.Context, text string, args ...any) (sqlstor
 func (d *database) Snapshot(ctx context.Context, f func(sqlstore.Querier) error) error {
 	o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return pgx.BeginTxFunc(ctx, d.e.pool, o, func(tx pgx.Tx) error { return f(reader{tx}) })
+}
+
+const readClock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+// Clock is the server's.
+func (d *database) Clock(ctx context.Context, q sqlstore.Querier) (now time.Time, err error) {
+	rows, err := q.Query(ctx, readClock)
+	if err != nil {
+		return now, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var us int64
+	for rows.Next() {
+		if err := rows.Scan(&us); err != nil {
+			return now, err
+		}
+	}
+	return time.UnixMicro(us).UTC(), rows.Err()
 }
 
 // SkipLocked leaves rows that another node is taking to it.

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 	"pgregory.net/rapid"
 
+	"ringfence/core/call"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
 	"ringfence/state/store/postgres"
@@ -196,5 +198,57 @@ func TestLateCommit(t *testing.T) {
 	facts, err := b.Facts(ctx, store.FactFilter{})
 	if err != nil || len(facts) != 3 || facts[0].Kind != "late" {
 		t.Fatalf("facts %+v, %v", facts, err)
+	}
+}
+
+// TestDatabaseClock guards that leases count by the server's clock and not by the node's: a node whose clock is minutes
+// ahead ended every call of the others.
+func TestDatabaseClock(t *testing.T) {
+	ctx := t.Context()
+	dsn := pgtest.Shared(t).Database(t)
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	// Sessions of this database find this clock before the server's own.
+	for _, sql := range []string{
+		"CREATE SCHEMA ahead",
+		`CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+			AS 'SELECT pg_catalog.clock_timestamp() + interval ''1 hour'''`,
+		"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, ahead, pg_catalog', current_database()); END $$",
+	} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := engine(t, dsn)
+	now, err := e.Clock(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := time.Now().Add(time.Hour)
+	near := func(got, want time.Time) bool { return got.Sub(want).Abs() < 10*time.Minute }
+	if !near(now, theirs) {
+		t.Fatalf("the clock is %v, not the server's %v", now, theirs)
+	}
+	mine, other := storetest.Call(1, "l"), storetest.Call(2, "l")
+	other.Node = "b"
+	for _, call := range []*call.Open{mine, other} {
+		op := storetest.Open(call, 1, storetest.In("p", 10))
+		op.Lease = time.Minute // over long ago, if one of the two clocks were the node's
+		if _, err := e.Apply(ctx, []store.Op{op}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Renew(ctx, "a", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if calls, err := e.Claim(ctx, "a", time.Minute); err != nil || len(calls) != 0 {
+		t.Fatalf("claimed %+v, %v", calls, err)
+	}
+	open, err := e.OpenCalls(ctx, "")
+	if err != nil || len(open) != 2 || !near(open[0].Lease, theirs) || !near(open[1].Lease, theirs) {
+		t.Fatalf("open calls %+v, %v", open, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -91,7 +92,7 @@ func (h *hot) group(ops []store.Op, blind bool) (*sqlstore.Plan, error) {
 }
 
 func (h *hot) judge(ops []store.Op, blind bool) (*sqlstore.Plan, error) {
-	k := &sqlstore.Known{Purses: map[string]sqlstore.Balance{}, Calls: map[call.ID]sqlstore.Held{}, Done: map[call.ID]bool{}}
+	k := &sqlstore.Known{Now: time.Now(), Purses: map[string]sqlstore.Balance{}, Calls: map[call.ID]sqlstore.Held{}, Done: map[call.ID]bool{}}
 	for i := range ops {
 		op := &ops[i]
 		if op.Kind == store.OpRecord || op.Kind == store.OpOpen && blind {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -79,6 +80,11 @@ type snapshot struct{ c *sql.Conn }
 
 func (s snapshot) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
 	return query(ctx, s.c, text, args)
+}
+
+// Clock is this machine's: one process owns the file.
+func (d *database) Clock(context.Context, sqlstore.Querier) (time.Time, error) {
+	return time.Now(), nil
 }
 
 // SkipLocked is nothing: transactions that write follow one another.

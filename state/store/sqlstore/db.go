@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ringfence/state/store"
 )
@@ -44,6 +45,8 @@ type DB interface {
 	Querier
 	// Snapshot gives f a view in which nothing changes.
 	Snapshot(ctx context.Context, f func(Querier) error) error
+	// Clock is the engine's own clock, read by q.
+	Clock(ctx context.Context, q Querier) (time.Time, error)
 	// SkipLocked ends a SELECT, within Write, of rows that go to whoever locks them first: "" where only one writes at a time.
 	SkipLocked() string
 	// Write runs f in one transaction, once or again from the start if the engine asks for that.

@@ -29,6 +29,7 @@ type Held struct {
 // it only guesses which ops pass. Every write of the Plan repeats its condition, and if one does not hold the engine
 // rolls back, reads and plans again. So no balance that a process believes in can ever overspend a purse.
 type Known struct {
+	Now    time.Time           // of the store's clock: leases count from it
 	Purses map[string]Balance  // those not in here are assumed to have room
 	Calls  map[call.ID]Held    // open calls that Extend, Update or Settle name, and (unless blind) Open
 	Done   map[call.ID]bool    // those ids that have a CDR already
@@ -51,7 +52,7 @@ type CallOp struct {
 	Was      Held
 	Now      Held
 	Extended bool
-	Lease    time.Time  // when Extended
+	Lease    time.Time  // when Extended, by the store's clock
 	Update   *call.Open // the last OpUpdate
 	Settled  bool
 }
@@ -120,7 +121,7 @@ func (p *Plan) open(op *store.Op) store.Outcome {
 		return out
 	}
 	c := *op.Call
-	c.Held, c.Purses = op.Amount, make([]string, len(op.Holds))
+	c.Held, c.Purses, c.Lease = op.Amount, make([]string, len(op.Holds)), p.k.Now.Add(op.Lease)
 	for i, h := range op.Holds {
 		c.Purses[i] = h.Purse
 	}
@@ -152,10 +153,10 @@ func (p *Plan) extend(op *store.Op) (store.Outcome, string) {
 		return out, ""
 	}
 	if b != nil {
-		b.Held, b.PaidFor, b.Lease = h.Amount.Add(op.Amount), op.Call.PaidFor, op.Call.Lease
+		b.Held, b.PaidFor, b.Lease = h.Amount.Add(op.Amount), op.Call.PaidFor, p.k.Now.Add(op.Lease)
 		return out, ""
 	}
-	c.Now.Amount, c.Now.PaidFor, c.Lease, c.Extended = h.Amount.Add(op.Amount), op.Call.PaidFor, op.Call.Lease, true
+	c.Now.Amount, c.Now.PaidFor, c.Lease, c.Extended = h.Amount.Add(op.Amount), op.Call.PaidFor, p.k.Now.Add(op.Lease), true
 	return out, ""
 }
 

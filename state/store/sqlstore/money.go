@@ -106,26 +106,29 @@ func (s *Queries) OpenCalls(ctx context.Context, node string) ([]call.Open, erro
 	return out, nil
 }
 
-// Claim takes over calls whose lease ended before now.
-func (s *Queries) Claim(ctx context.Context, node string, now, until time.Time) ([]call.Open, error) {
+// Clock is the engine's own clock.
+func (s *Queries) Clock(ctx context.Context) (time.Time, error) {
+	now, err := s.db.Clock(ctx, s.db)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the clock of the store: %w", err)
+	}
+	return now, nil
+}
+
+// Claim takes over calls whose lease has ended. Looking for one first keeps nodes that are well from writing.
+func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error) {
+	now, err := s.db.Clock(ctx, s.db)
 	found := false
-	err := each(ctx, s.db, "SELECT c.id FROM open_call c WHERE "+expired+" LIMIT 1", []any{Micros(now)}, func(Rows) error {
-		found = true
-		return nil
-	})
-	if err != nil || !found {
-		return nil, err
+	if err == nil {
+		err = each(ctx, s.db, "SELECT c.id FROM open_call c WHERE "+expired+" LIMIT 1", []any{Micros(now)}, func(Rows) error {
+			found = true
+			return nil
+		})
 	}
 	var out []call.Open
-	err = s.db.Write(ctx, func(tx Tx) error {
-		out = nil
-		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + expired + " RETURNING " + OpenColumns
-		return each(ctx, tx, sql, []any{Micros(now), node, Micros(until)}, func(r Rows) error {
-			c, err := scanOpen(r)
-			out = append(out, c)
-			return err
-		})
-	})
+	if err == nil && found {
+		out, err = s.claim(ctx, node, lease)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming calls: %w", err)
 	}
@@ -133,11 +136,32 @@ func (s *Queries) Claim(ctx context.Context, node string, now, until time.Time) 
 	return out, nil
 }
 
-// Renew extends the lease of a node's calls; it never shortens it.
-func (s *Queries) Renew(ctx context.Context, node string, until time.Time) error {
+func (s *Queries) claim(ctx context.Context, node string, lease time.Duration) (out []call.Open, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		out = nil
+		now, err := s.db.Clock(ctx, tx)
+		if err != nil {
+			return err
+		}
+		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + expired + " RETURNING " + OpenColumns
+		return each(ctx, tx, sql, []any{Micros(now), node, Micros(now.Add(lease))}, func(r Rows) error {
+			c, err := scanOpen(r)
+			out = append(out, c)
+			return err
+		})
+	})
+	return out, err
+}
+
+// Renew sets the lease of a node's calls.
+func (s *Queries) Renew(ctx context.Context, node string, lease time.Duration) error {
 	err := s.db.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO node_lease (node, until) VALUES ($1, $2)
-			ON CONFLICT (node) DO UPDATE SET until = excluded.until WHERE node_lease.until < excluded.until`, node, Micros(until))
+		now, err := s.db.Clock(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO node_lease (node, until) VALUES ($1, $2)
+			ON CONFLICT (node) DO UPDATE SET until = excluded.until`, node, Micros(now.Add(lease)))
 		return err
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -51,7 +52,7 @@ func differOp(r *rapid.T) store.Op {
 	n := rapid.IntRange(0, 7).Draw(r, "call")
 	c := Call(n, []string{"100", "Ä"}[n%2])
 	c.UserAgent = rapid.SampledFrom([]string{"", "x\x00y", "\xff", "☎"}).Draw(r, "agent")
-	c.Lease = T0.Add(time.Duration(rapid.IntRange(0, 9).Draw(r, "lease")) * time.Minute)
+	lease := rapid.SampledFrom(spans).Draw(r, "lease")
 	c.Snapshot = rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(r, "snapshot")
 	limit := func() money.Micro {
 		return money.Micro(rapid.SampledFrom([]int64{-1, 0, 50, 100, 150, 1<<63 - 1}).Draw(r, "cap"))
@@ -60,11 +61,15 @@ func differOp(r *rapid.T) store.Op {
 	holds := []store.Hold{In(fmt.Sprint("p", n%3), limit()), In(fmt.Sprint("q", n%2), limit())}
 	paid := time.Duration(rapid.IntRange(1, 5).Draw(r, "paid")) * time.Minute
 	var op store.Op
+	leased := func(op store.Op) store.Op {
+		op.Lease = lease
+		return op
+	}
 	switch rapid.IntRange(0, 4).Draw(r, "kind") {
 	case 0, 1:
-		return Open(c, amount, holds...)
+		return leased(Open(c, amount, holds...))
 	case 2:
-		op = Extend(c, amount, paid, holds...)
+		op = leased(Extend(c, amount, paid, holds...))
 	case 3:
 		op = store.Op{Kind: store.OpUpdate, ID: c.ID, Call: c, Facts: []store.Fact{Fact("call.updated", c)}}
 	default:
@@ -74,20 +79,33 @@ func differOp(r *rapid.T) store.Op {
 	return op
 }
 
-func differClaim(r *rapid.T, a, b store.Money) {
-	at := func(name string) time.Time {
-		return T0.Add(time.Duration(rapid.IntRange(0, 12).Draw(r, name)) * time.Minute)
+// spans are leases that are over, or that outlast the test: two stores have two clocks.
+var spans = []time.Duration{-time.Hour, time.Hour}
+
+// leasesOf says of each lease only whether it lasts.
+func leasesOf(calls []call.Open) []call.Open {
+	now := time.Now()
+	for i := range calls {
+		if calls[i].Lease.After(now) {
+			calls[i].Lease = T0
+		} else {
+			calls[i].Lease = time.Time{}
+		}
 	}
-	renew, now, until := at("renew"), at("now"), at("until")
+	return calls
+}
+
+func differClaim(r *rapid.T, a, b store.Money) {
+	renew, lease := rapid.SampledFrom(spans).Draw(r, "renew"), rapid.SampledFrom(spans).Draw(r, "lease")
 	node := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "node")
 	for _, m := range []store.Money{a, b} {
 		if err := m.Renew(r.Context(), "a", renew); err != nil {
 			r.Fatal(err)
 		}
 	}
-	x, errA := a.Claim(r.Context(), node, now, until)
-	y, errB := b.Claim(r.Context(), node, now, until)
-	if !reflect.DeepEqual(x, y) || errA != nil || errB != nil {
+	x, errA := a.Claim(r.Context(), node, lease)
+	y, errB := b.Claim(r.Context(), node, lease)
+	if !reflect.DeepEqual(leasesOf(x), leasesOf(y)) || errA != nil || errB != nil {
 		r.Fatalf("claims differ:\n%+v %v\n%+v %v", x, errA, y, errB)
 	}
 }
@@ -96,6 +114,7 @@ func differClaim(r *rapid.T, a, b store.Money) {
 func differState(r *rapid.T, m store.Money) string {
 	ps, err1 := m.Purses(r.Context(), []string{"p0", "p1", "p2", "q0", "q1", "none"})
 	open, err2 := m.OpenCalls(r.Context(), "")
+	open = leasesOf(open)
 	cdrs, err3 := m.CDRs(r.Context(), store.CDRFilter{})
 	facts, err4 := m.Facts(r.Context(), store.FactFilter{})
 	faults, err5 := m.Check(r.Context())

@@ -45,7 +45,7 @@ func ID(n int) call.ID { return call.ID(fmt.Sprintf("01kb%022d", n)) }
 // Call is a call of line with an id and most fields set.
 func Call(n int, line string) *call.Open {
 	return &call.Open{
-		ID: ID(n), Node: "a", Lease: T0.Add(time.Minute), Direction: call.Out, State: call.Setup, Line: line,
+		ID: ID(n), Node: "a", Direction: call.Out, State: call.Setup, Line: line,
 		Account: "acme", Dialled: "0207 946 0000", Number: "+442079460000", Class: "geographic", Country: "GB",
 		Source: "192.0.2.7:5060", UserAgent: "phone/1", ALeg: "a@example", Quote: Quote(),
 		PaidFor: time.Minute, Longest: 4 * time.Hour, Begun: T0.Add(time.Duration(n) * time.Second),
@@ -81,7 +81,7 @@ func Open(c *call.Open, amount money.Micro, holds ...store.Hold) store.Op {
 // Extend holds more for a call, up to paid.
 func Extend(c *call.Open, amount money.Micro, paid time.Duration, holds ...store.Hold) store.Op {
 	next := *c
-	next.PaidFor, next.Lease = paid, c.Lease.Add(time.Minute)
+	next.PaidFor = paid
 	return store.Op{Kind: store.OpExtend, ID: c.ID, Holds: holds, Amount: amount, Call: &next, Facts: []store.Fact{Fact("slice.held", c)}}
 }
 
