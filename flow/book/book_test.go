@@ -314,7 +314,7 @@ func TestChangesAreToldInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(second(b.Lock(ctx, "t", "acme-1", "stolen", true)))
+	do(second(b.Lock(ctx, "t", "acme-1", "stolen", account.CallsCut)))
 	do(second(b.Unlock(ctx, "t", "acme-1")))
 	do(second(b.SetPassword(ctx, "t", "acme-1", "")))
 	do(b.DeleteLine(ctx, "t", "acme-1"))
@@ -360,7 +360,7 @@ func TestWriteInDoubtIsReadAgain(t *testing.T) {
 	b, db, _ := sample(t)
 	for _, how := range []booktest.Break{booktest.Lost, booktest.Persisted} {
 		db.Break(how)
-		if _, err := b.Lock(ctx, "t", "acme-1", "stolen", false); !errors.Is(err, booktest.ErrBroken) {
+		if _, err := b.Lock(ctx, "t", "acme-1", "stolen", account.CallsEnd); !errors.Is(err, booktest.ErrBroken) {
 			t.Fatalf("a broken write: %v", err)
 		}
 		if _, err := b.AddCustomer(ctx, "t", fmt.Sprint("new-", how), book.CustomerEdit{}); !errors.Is(err, booktest.ErrBroken) {

@@ -100,6 +100,7 @@ type Gate struct {
 	calls    [callShards]callShard
 	open     atomic.Int64
 	stopping atomic.Bool
+	heeding  sync.Mutex                                   // held while locks are applied to calls
 	onCut    func(call.ID, policy.Reason, policy.Figures) // set before Start
 	before   []Recovered                                  // calls of before the restart, until the edge asks
 	money    store.Money                                  // for figures; set by Start
@@ -126,6 +127,7 @@ type live struct {
 	busy     bool          // an extension is on its way to the store
 	spentWhy policy.Reason // why no more could be held; OK while nothing refused
 	spentFig policy.Figures
+	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
 }
