@@ -231,7 +231,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 }
 
 func lock(t *testing.T, b *book.Book) {
-	_, err := b.Lock(context.Background(), "test", "2001", "stolen", true)
+	_, err := b.Lock(context.Background(), "test", "2001", "stolen", account.CallsEnd)
 	must(t, err)
 }
 
