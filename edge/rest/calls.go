@@ -109,7 +109,7 @@ func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 	for i := range all {
 		if line == "" || all[i].Line == line || all[i].Direction == call.Between && all[i].Peer == line {
 			v := callView(&all[i], now)
-			if l, ok := s.d.Book.Line(all[i].Line); ok && l.NoMoreSpent() && costs(&all[i].Open) {
+			if l, ok := s.d.Book.Line(all[i].Line); ok && l.NoMoreSpent() && v.State == string(call.Answered) && costs(&all[i].Open) {
 				v.Ending = true
 				v.Text += "; its line is locked: it ends when its paid time ends"
 			}
