@@ -27,7 +27,7 @@ import (
 // adminDeps is what the admin API asks of the rest of the program.
 func (a *App) adminDeps() rest.Deps {
 	return rest.Deps{
-		Book: a.book, Decide: a.decide, Calls: a.liveCalls, Cut: a.cutCall,
+		Book: a.book, Decide: a.decide, Calls: a.liveCalls, Others: a.othersCalls, Cut: a.cutCall,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
 		Check: a.check, Status: a.status, Rotate: a.rotate,

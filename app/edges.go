@@ -145,7 +145,8 @@ func (a *App) startEdges(ctx context.Context) error {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)
-	a.holdToLocks("") // a lock may have changed while this program was away
+	a.holdToLocks("") // locks may have changed while this program was away
+	a.gate.HeedLocks()
 	return nil
 }
 

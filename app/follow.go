@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/policy"
+	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -49,7 +51,7 @@ func (a *App) followOthers(ctx context.Context) {
 // followBook looks at the facts after a point and returns how far it came. On an error all of them are looked at again.
 func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
 	changed, upTo := false, at
-	var cut []string
+	var locked []store.Fact
 	var relog []store.Fact
 	for {
 		facts, err := a.store.Facts(ctx, store.FactFilter{After: upTo, Limit: 1000})
@@ -58,8 +60,8 @@ func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
 		}
 		for i := range facts {
 			changed = changed || isBookFact(facts[i].Kind)
-			if cutsCalls(&facts[i]) {
-				cut = append(cut, facts[i].Line)
+			if facts[i].Kind == "line.locked" {
+				locked = append(locked, facts[i])
 			}
 			if facts[i].Kind == "password.changed" {
 				relog = append(relog, facts[i])
@@ -78,10 +80,8 @@ func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
 	for i := range relog {
 		a.location.DropBefore(relog[i].Line, relog[i].At)
 	}
-	for _, line := range cut {
-		if l, ok := a.book.Line(line); ok && l.Locked() {
-			a.gate.CutLine(line, policy.CutLocked)
-		}
+	for i := range locked {
+		a.followLock(&locked[i])
 	}
 	return upTo, nil
 }
@@ -95,10 +95,24 @@ func isBookFact(kind string) bool {
 	return false
 }
 
-// cutsCalls says that a lock is to end the line's calls.
-func cutsCalls(f *store.Fact) bool {
+// followLock ends the calls of a line that another node locked with its calls, if it is locked still. Read again, the book
+// has told the gate of the lock already, but not of one that came when the line was locked so before, and not whose it is.
+func (a *App) followLock(f *store.Fact) {
 	var body struct {
-		After struct{ Cut bool }
+		By    string
+		After struct {
+			Calls string
+			Cut   bool // of versions that had no other treatment
+		}
 	}
-	return f.Kind == "line.locked" && json.Unmarshal(f.Body, &body) == nil && body.After.Cut
+	if json.Unmarshal(f.Body, &body) != nil || !body.After.Cut && body.After.Calls != account.CallsCut.String() {
+		return
+	}
+	switch l, ok := a.book.Line(f.Line); {
+	case !ok || !l.Locked():
+	case body.By == notify.ByAnswer:
+		a.cutCallsOf(f.Line)
+	default:
+		a.gate.CutLine(f.Line, policy.CutLocked)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"ringfence/app/config"
 	"ringfence/edge/phone"
@@ -23,6 +24,7 @@ func TestNodesShareTheBook(t *testing.T) {
 	node := func(name string) *program {
 		cfg := demoConfig(t)
 		cfg.Node, cfg.Store.Engine, cfg.Store.DSN = name, "postgres", config.Secret(dsn)
+		cfg.Money.Slice.Duration, cfg.Money.ExtendAhead.Duration = 2*time.Second, 500*time.Millisecond
 		cfg.Secret.Key = config.Secret(base64.StdEncoding.EncodeToString(key))
 		return start(t, cfg)
 	}
@@ -55,6 +57,25 @@ func TestNodesShareTheBook(t *testing.T) {
 	})
 	send(b, "POST", "/v1/lines/2001/unlock", nil)
 	a.eventually("and of its end", func() bool { return !line(a, "2001").Locked })
+
+	// A lock without cut ends b's call when its paid time ends (a slice is two seconds here), although b was not asked.
+	up = call(t, ph, "02079460000")
+	free := call(t, ph, "08001111111")
+	send(a, "POST", "/v1/lines/2001/lock", map[string]any{"why": "stolen"})
+	locked := time.Now()
+	select {
+	case <-up.Done():
+	case <-time.After(6 * time.Second):
+		t.Fatal("the other node's call goes on")
+	}
+	if late := time.Since(locked); late > 4*time.Second || !strings.Contains(up.End().Why, "cut-line-locked") {
+		t.Errorf("it ended %v after the lock, for %q", late, up.End().Why)
+	}
+	if free.End() != (phone.End{}) {
+		t.Error("the free call was ended")
+	}
+	must(t, free.Hangup(t.Context()))
+	send(b, "POST", "/v1/lines/2001/unlock", nil)
 
 	_, err = ph.Register(t.Context(), 300)
 	must(t, err)

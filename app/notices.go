@@ -208,8 +208,8 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
 	ended := a.cutCallsOf(line)
-	if !l.Locked() {
-		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", true); err != nil {
+	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
+		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
 			return "", err
 		}
 	}

@@ -22,6 +22,7 @@ import (
 // fact is a row of the journal.
 type fact struct {
 	Seq        int64
+	At         time.Time
 	Kind, Line string
 	Body       json.RawMessage
 }

@@ -39,8 +39,11 @@ func callTable(calls []api.Call) *table.Table {
 		table.Right("talk"), table.Right("a minute"), table.Right("so far"), table.Right("held"), table.Left("trunk"))
 	for _, c := range calls {
 		state := table.Cell{Text: c.State}
-		if c.Cutting {
+		switch {
+		case c.Cutting:
 			state = table.Cell{Text: "cutting", Style: table.Bad}
+		case c.Ending:
+			state = table.Cell{Text: "ends when paid time ends", Style: table.Warn}
 		}
 		t.Row(c.ID, state, c.Line, c.Direction, c.Number, c.Name, talk(time.Duration(c.Talk)*time.Second), perMinute(c.PerMinute),
 			pounds(c.SoFar), pounds(c.Held), c.Trunk)

@@ -104,6 +104,13 @@ func lockCell(l *api.Line) table.Cell {
 	return table.Cell{Text: strings.TrimSuffix("locked: "+l.LockWhy, ": "), Style: table.Bad}
 }
 
+// lockCallsText says what a lock does to calls in progress.
+var lockCallsText = map[string]string{
+	"end":  "paid calls end when their paid time ends, within a minute",
+	"cut":  "paid calls are cut at once",
+	"keep": "go on, and may still cost up to the caps",
+}
+
 type lineShow struct {
 	ID string `arg:"" help:"Line." predict:"line"`
 }
@@ -126,6 +133,9 @@ func (s *session) showLine(l *api.LineDetail) error {
 	t.Row("name", l.Name)
 	t.Row("number", l.Number)
 	t.Row("state", lockCell(&l.Line))
+	if l.Locked {
+		t.Row("calls in progress", lockCallsText[l.LockCalls])
+	}
 	if !l.Login {
 		t.Row("login", table.Cell{Text: "none: give it a password with ringfence line password " + l.ID, Style: table.Warn})
 	}
@@ -229,23 +239,28 @@ func (c *linePassword) Run(s *session) (err error) {
 }
 
 type lineLock struct {
-	ID  string `arg:"" help:"Line." predict:"line"`
-	Why string `required:"" help:"Reason, for staff and the customer." placeholder:"TEXT"`
-	Cut bool   `help:"Cut its calls in progress too."`
+	ID        string `arg:"" help:"Line." predict:"line"`
+	Why       string `required:"" help:"Reason, for staff and the customer." placeholder:"TEXT"`
+	Cut       bool   `help:"Cut its calls in progress at once." xor:"calls"`
+	KeepCalls bool   `help:"Let its calls in progress go on; they may still cost up to the caps." xor:"calls"`
 }
 
 func (lineLock) Help() string {
-	return examples(`ringfence line lock 2001 --why "calls to Cuba at night" --cut`)
+	return `Nothing more is spent on a locked line: no further talk time is bought, and calls in progress end when the time already paid for
+runs out, a minute at most. --cut ends them at once, --keep-calls lets them finish. Free and emergency calls go on in any case.
+Locking a locked line again changes how its calls are treated.
+
+` + examples(`ringfence line lock 2001 --why "calls to Cuba at night" --cut`, `ringfence line lock 2001 --why "moves out today" --keep-calls`)
 }
 
 // Run locks it, at once: there may be no time to lose, and unlock takes it back.
 func (c *lineLock) Run(s *session) error {
-	var out api.Line
-	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "lock"), api.Lock{Why: c.Why, Cut: c.Cut}, &out); err != nil {
+	var out api.Locked
+	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "lock"), api.Lock{Why: c.Why, Cut: c.Cut, KeepCalls: c.KeepCalls}, &out); err != nil {
 		return err
 	}
 	return s.emit(out, func() error {
-		return s.say("Line %s is locked: only emergency calls go out. Open it with: ringfence line unlock %s", out.ID, out.ID)
+		return s.say("Line %s is locked: only emergency calls go out. %s\nOpen it with: ringfence line unlock %s", out.ID, out.Calls.Text, out.ID)
 	})
 }
 

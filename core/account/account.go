@@ -86,18 +86,19 @@ type Customer struct {
 
 // Line is a number with SIP credentials. ID is the SIP user name.
 type Line struct {
-	ID       string // a-z, A-Z, 0-9, '.', '_', '-'; 1 to 64
-	Customer string
-	Number   string // E.164 digits without '+', presented as caller and reachable inbound; "" is none
-	Name     string
-	Sealed   []byte // sealed SIP password (core/secret); nil: the line cannot log in
-	Locked   bool
-	LockWhy  string
-	Settings Settings
-	Former   []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
-	Honeypot bool     // nobody's: any login to it is an attack
-	Courtesy Courtesy // "" is the customer's
-	Created  time.Time
+	ID        string // a-z, A-Z, 0-9, '.', '_', '-'; 1 to 64
+	Customer  string
+	Number    string // E.164 digits without '+', presented as caller and reachable inbound; "" is none
+	Name      string
+	Sealed    []byte // sealed SIP password (core/secret); nil: the line cannot log in
+	Locked    bool
+	LockWhy   string
+	LockCalls LockCalls // how the lock treats calls in progress; CallsEnd unless Locked
+	Settings  Settings
+	Former    []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
+	Honeypot  bool     // nobody's: any login to it is an attack
+	Courtesy  Courtesy // "" is the customer's
+	Created   time.Time
 }
 
 // Trunk is a way out to (and in from) a carrier.

@@ -162,7 +162,7 @@ var reasons = [NumReasons]struct {
 	TooLong:    {"longest-call", UnitSeconds, 480, causeUnspecified, longestText},
 	CutByStaff: {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},
 	CutByOwner: {"cut-by-owner", UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
-	CutLocked:  {"cut-line-locked", UnitNone, 403, causeRejected, plain("the line was locked while this call was up, which ended it")},
+	CutLocked:  {"cut-line-locked", UnitNone, 403, causeRejected, lockedText},
 	CutRemoved: {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed while this call was up, which ended it")},
 	NoAck:      {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
 	PeerGone:   {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},

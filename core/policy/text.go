@@ -68,6 +68,14 @@ func longestText(f Figures) string {
 	return "the call reached the longest time allowed, " + (time.Duration(limit) * time.Second).String()
 }
 
+// lockedText tells a call that was cut at once from one that ran to the end of its paid time; Limit is the seconds paid for.
+func lockedText(f Figures) string {
+	if f.Limit <= 0 {
+		return "the line was locked while this call was up, which ended it at once"
+	}
+	return "the line was locked while this call was up: nothing more was bought, and its paid time ended"
+}
+
 // problemText says what is wrong with digits; Value is the phone.Problem.
 func problemText(f Figures) string {
 	switch phone.Problem(min(max(f.Value, 0), 255)) {

@@ -25,7 +25,7 @@ links: it shows [a page with one button](#the-pages-behind-the-links).
 // own are the kinds that are no findings: why they are sent.
 var own = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used by a phone, or at a place, that was not seen before. Most often that is the owner; when it is not, this mail comes before the bill. A firmware update, or another address in the same network, is no new phone. Each line can ask for new User-Agents only, or for none of these.",
-	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers.",
+	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what becomes of paid calls in progress: they end when the time already paid for runs out, within a minute; they were cut at once; or they go on and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
 	notify.PasswordChanged: "A line's password was replaced. If that was not the owner's wish, somebody else holds the account.",
 	notify.Digest:          "What was held back: kinds that the person wants once an hour, and all that came after ten notices within an hour.",
 	notify.Test:            "Sent by hand, to see whether mail and webhooks arrive.",

@@ -108,7 +108,12 @@ func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 	all := s.d.Calls()
 	for i := range all {
 		if line == "" || all[i].Line == line || all[i].Direction == call.Between && all[i].Peer == line {
-			out = append(out, callView(&all[i], now))
+			v := callView(&all[i], now)
+			if l, ok := s.d.Book.Line(all[i].Line); ok && l.NoMoreSpent() && v.State == string(call.Answered) && costs(&all[i].Open) {
+				v.Ending = true
+				v.Text += "; its line is locked: it ends when its paid time ends"
+			}
+			out = append(out, v)
 		}
 	}
 	slices.SortFunc(out, func(a, b api.Call) int { return strings.Compare(a.ID, b.ID) })

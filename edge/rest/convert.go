@@ -54,6 +54,9 @@ func lineView(l *book.Line) api.Line {
 	if n := l.Number(); n != "" {
 		v.Number = "+" + n
 	}
+	if l.Locked() {
+		v.LockCalls = l.LockCalls().String()
+	}
 	return v
 }
 

@@ -116,26 +116,6 @@ func (s *Server) setPassword(ctx context.Context, in *struct {
 	return reply(api.Password{Line: in.ID, Password: generated, Generated: generated != ""}, nil)
 }
 
-func (s *Server) lockLine(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
-	Body api.Lock
-},
-) (*answer[api.Line], error) {
-	l, err := s.d.Book.Lock(ctx, by(ctx), in.ID, in.Body.Why, in.Body.Cut)
-	if err != nil {
-		return nil, s.about(err, "line", in.ID)
-	}
-	return reply(lineView(l), nil)
-}
-
-func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Line], error) {
-	l, err := s.d.Book.Unlock(ctx, by(ctx), in.ID)
-	if err != nil {
-		return nil, s.about(err, "line", in.ID)
-	}
-	return reply(lineView(l), nil)
-}
-
 // lineDetail gathers all that staff want to see of a line at once.
 func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, error) {
 	now, own := time.Now(), l.Settings()

@@ -40,7 +40,8 @@ type Deps struct {
 	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
 	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*Decided, error)
 
-	Calls func() []Live // calls in progress on this node
+	Calls  func() []Live                                  // calls in progress on this node
+	Others func(ctx context.Context) ([]call.Open, error) // and on others with the same store
 	// Cut ends one; text is who asked and why, for the journal. False: no such call.
 	Cut func(id call.ID, why policy.Reason, text string) bool
 

@@ -39,6 +39,9 @@ type fixture struct {
 	feed error // what fetching a feed answers
 	cdrs []call.CDR
 	fail error // what the queries answer
+
+	live   []rest.Live // calls on this node; nil: one
+	others []call.Open // and on others
 }
 
 const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"
@@ -94,7 +97,11 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
 			return f.decide(plan, line, to, from, at)
 		},
+		Others: func(context.Context) ([]call.Open, error) { return f.others, f.fail },
 		Calls: func() []rest.Live { // answered 90 s ago whenever it is asked for
+			if f.live != nil {
+				return f.live
+			}
 			live.AnsweredAt, live.Begun = time.Now().Add(-90500*time.Millisecond), time.Now().Add(-95*time.Second)
 			return []rest.Live{live}
 		},
@@ -238,8 +245,12 @@ var day = []struct {
 	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"international-ceiling","value":"50p"}]}`, 403, `"reason":"needs-grant"`},
 	{"PATCH", "/v1/lines/acme-1", `{"name":"Desk","set":[{"field":"international-ceiling","value":"1p"}]}`, 200, `"n":10000000,"unit":"nano_per_minute","text":"1p a minute","from":"line"`},
 	{"POST", "/v1/lines/acme-1/lock", `{}`, 422, `why`},
-	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true}`, 200, `"locked":true,"lock_why":"stolen phone"`},
-	{"POST", "/v1/lines/acme-1/unlock", "", 200, `"locked":false`},
+	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true,"keep_calls":true}`, 422, `either cut or keep_calls, not both`},
+	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone"}`, 200, `"locked":true,"lock_why":"stolen phone","lock_calls":"end"`},
+	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","keep_calls":true}`, 200, `"locked":true,"lock_why":"stolen phone","lock_calls":"keep"`},
+	{"POST", "/v1/lines/acme-1/lock", `{"why":"stolen phone","cut":true}`, 200, `"locked":true,"lock_why":"stolen phone","lock_calls":"cut"`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"locked":true,"lock_why":"stolen phone","lock_calls":"cut"`},
+	{"POST", "/v1/lines/acme-1/unlock", "", 200, `"locked":false,"created"`},
 	{"POST", "/v1/lines/acme-2/password", `{}`, 200, `"generated":true`},
 	{"POST", "/v1/lines/acme-2/password", `{"password":"vivid-Tundra-83-ploughshare-kestrel"}`, 200, `{"line":"acme-2","generated":false}`},
 

@@ -117,7 +117,7 @@ type ChangeKind uint8
 const (
 	LineAdded ChangeKind = iota
 	LineEdited
-	LineLocked // Cut: its calls are to be ended
+	LineLocked // Cut: its paid calls are to be ended at once
 	LineUnlocked
 	LineDeleted     // its calls are to be ended and its phones dropped
 	PasswordChanged // its phones are to be dropped

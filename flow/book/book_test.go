@@ -304,6 +304,72 @@ func TestLocksOfAnotherNodeAreTold(t *testing.T) {
 	}
 }
 
+// A lock, how it treats calls in progress, and a change of that by another node are told when the book is read again, and only then.
+func TestLineLocksOfAnotherNodeAreTold(t *testing.T) {
+	here, db, _ := sample(t)
+	there := open(t, db, options(t))
+	var got []string
+	here.OnChange(func(c book.Change) {
+		if c.Kind != book.DecksLoaded {
+			got = append(got, fmt.Sprint(c.Kind, c.Line, c.Cut, c.Why))
+		}
+	})
+	lock := func(why string, calls account.LockCalls) func() error {
+		return func() error { return second(there.Lock(ctx, "t", "acme-1", why, calls)) }
+	}
+	locked := func(why string, cut bool) []string { return []string{fmt.Sprint(book.LineLocked, "acme-1", cut, why)} }
+	for i, step := range []struct {
+		do    func() error
+		told  []string
+		spent bool // calls may buy
+	}{
+		{lock("a", account.CallsKept), locked("a", false), true},
+		{lock("b", account.CallsKept), nil, true},
+		{lock("c", account.CallsEnd), locked("c", false), false},
+		{lock("c", account.CallsCut), locked("c", true), false},
+		{lock("d", account.CallsKept), locked("d", false), true},
+		{func() error { return second(there.Unlock(ctx, "t", "acme-1")) }, []string{fmt.Sprint(book.LineUnlocked, "acme-1", false, "")}, true},
+	} {
+		got = nil
+		if err := errors.Join(step.do(), here.Reload(ctx)); err != nil || !slices.Equal(got, step.told) {
+			t.Errorf("step %d: told %v %v, want %v", i, got, err, step.told)
+		}
+		if l := line(t, here, "acme-1"); l.NoMoreSpent() == step.spent {
+			t.Errorf("step %d: no more spent %v, locked %v %v", i, l.NoMoreSpent(), l.Locked(), l.LockCalls())
+		}
+	}
+}
+
+// The journal has how each lock treats calls, also when a line is locked again, and what it was before.
+func TestTheJournalHasWhatALockDoesToCalls(t *testing.T) {
+	b, db, _ := sample(t)
+	for _, step := range []struct {
+		why   string
+		calls account.LockCalls
+		want  string
+	}{
+		{"w", account.CallsEnd, `{"by":"t","before":{"locked":false},"after":{"calls":"end","lock_calls":"end","lock_why":"w","locked":true}}`},
+		{"w", account.CallsCut, `{"by":"t","before":{"lock_calls":"end"},"after":{"calls":"cut","lock_calls":"cut"}}`},
+		{"w", account.CallsCut, `{"by":"t","after":{"calls":"cut"}}`},
+		{"v", account.CallsKept, `{"by":"t","before":{"lock_calls":"cut","lock_why":"w"},"after":{"calls":"keep","lock_calls":"keep","lock_why":"v"}}`},
+	} {
+		if _, err := b.Lock(ctx, "t", "acme-1", step.why, step.calls); err != nil {
+			t.Fatal(err)
+		}
+		all := db.AllFacts()
+		if f := all[len(all)-1]; f.Kind != "line.locked" || string(f.Body) != step.want {
+			t.Errorf("%s %s, want %s", f.Kind, f.Body, step.want)
+		}
+	}
+	if _, err := b.Lock(ctx, "t", "acme-1", "w", account.NumLockCalls); err == nil {
+		t.Error("a lock that treats calls in no known way")
+	}
+	must(t, second(b.Unlock(ctx, "t", "acme-1")))
+	if l := line(t, b, "acme-1"); l.Locked() || l.LockCalls() != account.CallsEnd || l.NoMoreSpent() {
+		t.Errorf("unlocked, it keeps %v", l.LockCalls())
+	}
+}
+
 func TestChangesAreToldInOrder(t *testing.T) {
 	b, _, _ := sample(t)
 	var got []string
@@ -314,7 +380,7 @@ func TestChangesAreToldInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(second(b.Lock(ctx, "t", "acme-1", "stolen", true)))
+	do(second(b.Lock(ctx, "t", "acme-1", "stolen", account.CallsCut)))
 	do(second(b.Unlock(ctx, "t", "acme-1")))
 	do(second(b.SetPassword(ctx, "t", "acme-1", "")))
 	do(b.DeleteLine(ctx, "t", "acme-1"))
@@ -360,7 +426,7 @@ func TestWriteInDoubtIsReadAgain(t *testing.T) {
 	b, db, _ := sample(t)
 	for _, how := range []booktest.Break{booktest.Lost, booktest.Persisted} {
 		db.Break(how)
-		if _, err := b.Lock(ctx, "t", "acme-1", "stolen", false); !errors.Is(err, booktest.ErrBroken) {
+		if _, err := b.Lock(ctx, "t", "acme-1", "stolen", account.CallsEnd); !errors.Is(err, booktest.ErrBroken) {
 			t.Fatalf("a broken write: %v", err)
 		}
 		if _, err := b.AddCustomer(ctx, "t", fmt.Sprint("new-", how), book.CustomerEdit{}); !errors.Is(err, booktest.ErrBroken) {

@@ -78,6 +78,9 @@ func lineFacts(l account.Line) parts {
 	p.text("name", l.Name)
 	p.text("lock_why", l.LockWhy)
 	p["locked"] = raw(l.Locked)
+	if l.Locked {
+		p["lock_calls"] = raw(l.LockCalls.String())
+	}
 	p.text("courtesy", string(l.Courtesy))
 	if l.Honeypot {
 		p["honeypot"] = raw(true)

@@ -26,6 +26,7 @@ type Line struct {
 	settings *account.Settings // nil says nothing
 	created  int64             // µs since 1970
 	locked   bool
+	calls    account.LockCalls // of the lock
 	honeypot bool
 	courtesy courtesy
 	former   *former                  // nil is none
@@ -74,6 +75,15 @@ func (l *Line) Locked() bool { return l.locked }
 
 // LockWhy is why it is locked.
 func (l *Line) LockWhy() string { return l.why }
+
+// LockCalls is how the lock treats calls in progress.
+func (l *Line) LockCalls() account.LockCalls { return l.calls }
+
+// NoMoreSpent says that calls in progress may buy no more talk time: the line is locked, and the lock does not let them go on.
+func (l *Line) NoMoreSpent() bool { return l.locked && l.calls != account.CallsKept }
+
+// CutsCalls says that paid calls in progress end at once.
+func (l *Line) CutsCalls() bool { return l.locked && l.calls == account.CallsCut }
 
 // Honeypot says that the line is nobody's: whoever tries its login is an attacker. The book only keeps the flag.
 func (l *Line) Honeypot() bool { return l.honeypot }
@@ -281,7 +291,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 	}
 	l := &Line{
 		id: a.ID, cust: c, name: a.Name, why: a.LockWhy, sealed: string(a.Sealed),
-		created: a.Created.UnixMicro(), locked: a.Locked, honeypot: a.Honeypot, courtesy: packCourtesy(a.Courtesy),
+		created: a.Created.UnixMicro(), locked: a.Locked, calls: a.LockCalls, honeypot: a.Honeypot, courtesy: packCourtesy(a.Courtesy),
 	}
 	if len(a.Former) > 0 {
 		l.former = &former{all: a.Former[:min(len(a.Former), account.MaxFormer)]}
@@ -303,7 +313,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 // account gives the stored form back.
 func (l *Line) account() account.Line {
 	a := account.Line{
-		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why,
+		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why, LockCalls: l.calls,
 		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Courtesy: l.OwnCourtesy(),
 	}
 	if l.former != nil {

@@ -148,23 +148,25 @@ func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Lin
 	})
 }
 
-// Lock closes a line to all but emergency calls; cut says that its calls in progress are to end too.
-func (b *Book) Lock(ctx context.Context, by, id, why string, cut bool) (*Line, error) {
+// Lock closes a line to all but emergency calls; calls says what becomes of the paid ones in progress. A line that is locked
+// can be locked again, to treat its calls in another way.
+func (b *Book) Lock(ctx context.Context, by, id, why string, calls account.LockCalls) (*Line, error) {
 	if strings.TrimSpace(why) == "" {
 		return nil, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
 	if err := checkName("why", why); err != nil {
 		return nil, err
 	}
+	if calls >= account.NumLockCalls {
+		return nil, &Invalid{"calls", calls.String(), "end, cut or keep"}
+	}
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
-		a.Locked, a.LockWhy = true, why
+		a.Locked, a.LockWhy, a.LockCalls = true, why, calls
 		after := lineFacts(a)
-		if cut {
-			after["cut"] = raw(true) // for other nodes, which have calls of the line too
-		}
+		after["calls"] = raw(calls.String()) // always there, for notices and other nodes: lock_calls only when it changed
 		f := fact(now, by, "line.locked", id, a.Customer, before, after)
-		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: cut}, nil
+		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: calls == account.CallsCut}, nil
 	})
 }
 
@@ -172,7 +174,7 @@ func (b *Book) Lock(ctx context.Context, by, id, why string, cut bool) (*Line, e
 func (b *Book) Unlock(ctx context.Context, by, id string) (*Line, error) {
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
-		a.Locked, a.LockWhy = false, ""
+		a.Locked, a.LockWhy, a.LockCalls = false, "", account.CallsEnd
 		f := fact(now, by, "line.unlocked", id, a.Customer, before, lineFacts(a))
 		return a, []store.Fact{f}, Change{Kind: LineUnlocked}, nil
 	})

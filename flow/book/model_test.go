@@ -65,8 +65,10 @@ func TestMemoryIsWhatIsStored(t *testing.T) {
 			"wish": func(t *rapid.T) {
 				_ = b.SetWish(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")), "new-device", account.WishOff)
 			},
-			"password":    func(t *rapid.T) { _, _ = b.SetPassword(ctx, "t", lines.Draw(t, "l"), "") },
-			"lock":        func(t *rapid.T) { _, _ = b.Lock(ctx, "t", lines.Draw(t, "l"), "why", false) },
+			"password": func(t *rapid.T) { _, _ = b.SetPassword(ctx, "t", lines.Draw(t, "l"), "") },
+			"lock": func(t *rapid.T) {
+				_, _ = b.Lock(ctx, "t", lines.Draw(t, "l"), "why", account.LockCalls(rapid.IntRange(0, 2).Draw(t, "c")))
+			},
 			"unlock":      func(t *rapid.T) { _, _ = b.Unlock(ctx, "t", lines.Draw(t, "l")) },
 			"delete line": func(t *rapid.T) { _ = b.DeleteLine(ctx, "t", lines.Draw(t, "l")) },
 			"break": func(t *rapid.T) {
@@ -97,7 +99,7 @@ func picture(b *book.Book) string {
 		if l.Digits() != 0 {
 			byNumber, _ = b.ByNumber(l.Digits())
 		}
-		out = append(out, fmt.Sprint(l.ID(), l.Customer(), l.Number(), byNumber, l.Locked(), l.LockWhy(), l.Effective(now).Values, l.Courtesy(), l.OwnCourtesy(), l.Honeypot()))
+		out = append(out, fmt.Sprint(l.ID(), l.Customer(), l.Number(), byNumber, l.Locked(), l.LockWhy(), l.LockCalls(), l.Effective(now).Values, l.Courtesy(), l.OwnCourtesy(), l.Honeypot()))
 		var passwords []secret.HA1
 		if h, ok := b.HA1(l); ok {
 			passwords = append(passwords, *h)

@@ -117,8 +117,8 @@ func (b *Book) tellReread(was, l *Line) {
 	}
 	tell(NetsChanged, !slices.Equal(was.Settings().Nets, l.Settings().Nets))
 	tell(LineUnlocked, was.locked && !l.locked)
-	if !was.locked && l.locked {
-		c.Why = l.why
+	if l.locked && (!was.locked || was.calls != l.calls) {
+		c.Why, c.Cut = l.why, l.calls == account.CallsCut
 		tell(LineLocked, true)
 	}
 }

@@ -39,7 +39,7 @@ func fillAll(t *testing.T, b *book.Book) {
 	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "hook", URL: "https://example.com/x"}))
 	must(t, b.SetWish(ctx, "t", "acme", "anna", "new-device", account.WishDigest))
 	must(t, second(b.SetPassword(ctx, "t", "acme-1", "")))
-	must(t, second(b.Lock(ctx, "t", "acme-2", "stolen", false)))
+	must(t, second(b.Lock(ctx, "t", "acme-2", "stolen", account.CallsEnd)))
 	must(t, second(b.AddTrunk(ctx, "t", "carrier", book.TrunkEdit{Addresses: &[]string{"192.0.2.9"}, User: ptr("me"), Password: ptr("hunter2"), Sources: &nets})))
 	r, err := b.Ask(ctx, "t", "acme-1", account.MaxCalls, 12, time.Time{}, "busy season")
 	must(t, err)

@@ -57,22 +57,10 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	}
 	g.put(l)
 	g.stats.admitted.Add(1)
-	g.lookAgain(s, l.call.ID)
+	if s.dir != call.In && !l.always {
+		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
+	}
 	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.number, Always: s.verdict.Always}, nil
-}
-
-// lookAgain cuts a call whose line was locked or removed while the purse was asked: those who cut the line's calls then did not
-// find this one yet.
-func (g *Gate) lookAgain(s *subject, id call.ID) {
-	if s.dir == call.In || s.verdict.Always {
-		return
-	}
-	switch now, ok := g.o.Book.Line(s.line); {
-	case !ok:
-		g.Cut(id, policy.CutRemoved, policy.Figures{}, "")
-	case now.Locked():
-		g.Cut(id, policy.CutLocked, policy.Figures{}, "")
-	}
 }
 
 // understand gathers everything a decision needs. It changes nothing.

@@ -7,7 +7,6 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
-	"ringfence/flow/book"
 )
 
 // Explanation is a decision taken apart, with nothing changed by it: no count, no purse, no journal.
@@ -62,16 +61,4 @@ func (g *Gate) present(step *policy.Step, line string, at time.Time) {
 	}
 	step.Passed = step.Figures.Value < step.Figures.Limit
 	step.Figures.Pass = step.Figures.Value + 1
-}
-
-// Follow makes the gate obey changes of the book: a line that is locked with its calls, or removed, loses them.
-func (g *Gate) Follow(c book.Change) {
-	if !c.Cut {
-		return
-	}
-	why := policy.CutLocked
-	if c.Kind == book.LineDeleted {
-		why = policy.CutRemoved
-	}
-	go g.CutLine(c.Line, why) // the book's lock is held while it tells
 }

@@ -118,6 +118,7 @@ type Gate struct {
 	calls    [callShards]callShard
 	open     atomic.Int64
 	stopping atomic.Bool
+	heeding  sync.Mutex  // held while locks are applied to calls
 	edge     Edge        // set before Start
 	before   []Recovered // calls of the previous process, until the edge asks
 	money    store.Money // for figures; set by Start
@@ -145,6 +146,7 @@ type live struct {
 	asked    bool          // the next slice was asked for after the paid time had ended: the meter had been away
 	spentWhy policy.Reason // why no more could be held; OK while nothing refused
 	spentFig policy.Figures
+	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
 	cutTries int           // how often the edge was told

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,10 +20,10 @@ import (
 	"ringfence/core/rating"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
 	"ringfence/flow/ledger"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
-	"ringfence/state/store/sqlite"
 )
 
 // deckCSV prices what the tests call. Per second throughout, so that figures can be worked out by hand.
@@ -51,11 +50,6 @@ type house struct {
 func newBook(t testing.TB) *book.Book {
 	t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "book.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
 	key, err := secret.NewKey()
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +58,7 @@ func newBook(t testing.TB) *book.Book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
+	b, err := book.Open(ctx, &booktest.Store{}, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +232,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 }
 
 func lock(t *testing.T, b *book.Book) {
-	_, err := b.Lock(context.Background(), "test", "2001", "stolen", true)
+	_, err := b.Lock(context.Background(), "test", "2001", "stolen", account.CallsEnd)
 	must(t, err)
 }
 

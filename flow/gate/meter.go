@@ -129,6 +129,9 @@ func (g *Gate) look(id call.ID) {
 		return
 	case talked >= c.PaidFor && (l.spentWhy != policy.OK || l.failed || l.asked):
 		why, f := l.whySpent(), l.spentFig
+		if why == policy.CutLocked {
+			f = l.paidOut()
+		}
 		l.mu.Unlock()
 		g.Cut(id, why, f, "")
 		return
@@ -200,6 +203,10 @@ func (g *Gate) extend(l *live) {
 	least := c.Quote.Cost(from + time.Nanosecond)
 	want = max(want, least)
 	for range reserveTries {
+		if why, ok := g.mayBuy(l); !ok {
+			g.noMore(l, why, policy.Figures{})
+			return
+		}
 		paid := c.Quote.Affords(want, c.Longest)
 		out, err := g.hold(&c, l.since, holds, want, paid)
 		switch {
@@ -217,7 +224,8 @@ func (g *Gate) extend(l *live) {
 			g.extended(l, want, paid)
 			return
 		case want <= least:
-			g.lastSlice(l, holds, out, least-c.Held)
+			why, f := g.whichPurse(holds, out, least-c.Held)
+			g.noMore(l, why, f)
 			return
 		}
 		want = max(c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest)), least)
@@ -253,11 +261,10 @@ func (g *Gate) extended(l *live, held money.Micro, paid time.Duration) {
 	g.meter.add(id, at)
 }
 
-// lastSlice remembers why no more may be held: the call runs to the end of what is paid and is cut there.
-func (g *Gate) lastSlice(l *live, holds []store.Hold, out store.Outcome, least money.Micro) {
+// noMore remembers why no more may be held: the call runs to the end of what is paid and is cut there.
+func (g *Gate) noMore(l *live, why policy.Reason, f policy.Figures) {
 	l.mu.Lock()
-	l.spentWhy, l.spentFig = g.whichPurse(holds, out, least)
-	l.busy = false
+	l.spentWhy, l.spentFig, l.busy = why, f, false
 	at, id := l.nextLook(g.o.Ahead), l.call.ID
 	l.mu.Unlock()
 	g.meter.add(id, at)

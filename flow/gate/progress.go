@@ -127,6 +127,9 @@ func (g *Gate) reprice(ctx context.Context, l *live, now time.Time) error {
 	}
 	held, paid := c.Held, c.Quote.Affords(c.Held, c.Longest)
 	if paid <= 0 {
+		if why, ok := g.mayBuy(l); !ok {
+			return &Refusal{Reason: why}
+		}
 		held = c.Quote.Cost(time.Nanosecond)
 		paid = c.Quote.Affords(held, c.Longest)
 		holds := g.capsNow(l)
@@ -224,31 +227,6 @@ const (
 	cutAgain     = time.Second
 	lastCutAgain = 10 * time.Second
 )
-
-// CutLine cuts every open call of a line but emergency ones, and says how many.
-func (g *Gate) CutLine(line string, why policy.Reason) int {
-	n := 0
-	for i := range g.calls {
-		for _, id := range g.calls[i].outboundOf(line) {
-			if g.Cut(id, why, policy.Figures{}, "") {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-func (s *callShard) outboundOf(line string) []call.ID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var ids []call.ID
-	for id, l := range s.m {
-		if l.call.Line == line && !l.always && l.call.Direction != call.In {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
 
 // Cutting says that a call was told to end.
 func (g *Gate) Cutting(id call.ID) bool {

@@ -115,8 +115,14 @@ func (g *Gate) Recovered() []Recovered {
 
 // Adopt takes over calls of a node that died: they go on, metered here, or are hung up from here.
 func (g *Gate) Adopt(calls []call.Open) {
-	if all := g.readopt(calls, true); len(all) > 0 && g.edge.TakeOver != nil {
+	all := g.readopt(calls, true)
+	if len(all) > 0 && g.edge.TakeOver != nil {
 		g.edge.TakeOver(all)
+	}
+	for i := range all {
+		if l := g.get(all[i].ID); l != nil && l.call.Direction != call.In && !l.always {
+			g.heed(l)
+		}
 	}
 }
 

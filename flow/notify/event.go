@@ -161,13 +161,26 @@ func (n *Notifier) readLocked(f *store.Fact) (draft, bool) {
 		Before, After struct {
 			Locked bool
 			Why    string `json:"lock_why"`
+			Calls  string
+			Cut    bool // of the previous version
 		}
 	}
 	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
 		return draft{}, false
 	}
 	d := n.drafted(f, LineLocked)
+	if l, ok := n.o.Book.Line(f.Line); ok && b.After.Why == "" { // locked again for the same reason: what did not change is not in the fact
+		b.After.Why = l.LockWhy()
+	}
 	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(b.After.Why, maxValue)
+	calls := account.CallsEnd
+	switch {
+	case b.After.Calls == account.CallsCut.String() || b.After.Cut:
+		calls = account.CallsCut
+	case b.After.Calls == account.CallsKept.String():
+		calls = account.CallsKept
+	}
+	d.Evidence = map[string]any{"calls": calls.String()}
 	return d, true
 }
 

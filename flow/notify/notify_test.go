@@ -44,7 +44,7 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 		w.follow()
 	}
 	w.device("2001")
-	_, err := w.book.Lock(t.Context(), "staff", "2001", "calls abroad at night", true)
+	_, err := w.book.Lock(t.Context(), "staff", "2001", "calls abroad at night", account.CallsCut)
 	w.must(err)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
 	w.must(err)

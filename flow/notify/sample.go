@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/state/store"
 )
@@ -62,6 +63,7 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 			"last":{"address":"198.51.100.20","country":"GB","network":"Example Fibre","asn":64503,"at":"2026-07-20T08:11:00Z"}}`))
 	case info.Kind == LineLocked:
 		d.By, d.Why = "staff", "calls to premium numbers abroad at night"
+		d.Evidence = map[string]any{"calls": account.CallsEnd.String()}
 	case info.Kind == PasswordChanged:
 		d.By = "staff"
 	case info.Kind == Digest:

@@ -40,6 +40,7 @@ type view struct {
 	Advice  []string
 	Rows    []row // what is known, for a table
 	By, Why string
+	Calls   string // of a lock, what becomes of calls in progress: "end", "cut", "keep", or "all": cut, free ones and those to the line too
 	Seen    seen
 
 	Used, Running, Level string // money, of usage-level
@@ -192,6 +193,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 		v.row(l.label, l.value(e[l.key], zone))
 	}
 	v.usage(e)
+	v.lock(e)
 	if v.By != "" && v.By != ByAnswer && !v.Desk {
 		v.By = "our staff" // whose name or machine is nobody's business outside
 	}
@@ -278,6 +280,20 @@ func (v *view) usage(e map[string]any) {
 	v.row("Used since the last bill", v.Used)
 	v.row("Of it by calls in progress", v.Running)
 	v.row("Warning level", v.Level)
+}
+
+// lock says what a lock does to calls in progress. A notice of the previous version does not say: its lock ends them now.
+func (v *view) lock(e map[string]any) {
+	if v.Kind != LineLocked {
+		return
+	}
+	v.Calls = account.CallsEnd.String()
+	switch s := scalar(e["calls"]); {
+	case v.By == ByAnswer:
+		v.Calls = "all"
+	case s == account.CallsCut.String() || s == account.CallsKept.String():
+		v.Calls = s
+	}
 }
 
 func first(e map[string]any, keys ...string) any {

@@ -24,7 +24,7 @@
 //	PATCH  /v1/lines/{id}           PatchLine                 → LineDetail
 //	DELETE /v1/lines/{id}                                     → 204 (its calls are cut)
 //	POST   /v1/lines/{id}/password  SetPassword               → Password (a generated one, once)
-//	POST   /v1/lines/{id}/lock      Lock                      → Line
+//	POST   /v1/lines/{id}/lock      Lock                      → Locked
 //	POST   /v1/lines/{id}/unlock                              → Line
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
 //
@@ -228,17 +228,18 @@ type PatchCustomer struct {
 
 // Line is a number with SIP credentials. The password is never in it.
 type Line struct {
-	ID       string    `json:"id" doc:"the SIP user name"`
-	Customer string    `json:"customer"`
-	Number   string    `json:"number" doc:"E.164 with +; empty is none"`
-	Name     string    `json:"name"`
-	Login    bool      `json:"login" doc:"has a password, so that a phone can log in"`
-	Locked   bool      `json:"locked"`
-	LockWhy  string    `json:"lock_why,omitempty"`
-	Created  time.Time `json:"created"`
-	Courtesy string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
-	Own      bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
-	Honeypot bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
+	ID        string    `json:"id" doc:"the SIP user name"`
+	Customer  string    `json:"customer"`
+	Number    string    `json:"number" doc:"E.164 with +; empty is none"`
+	Name      string    `json:"name"`
+	Login     bool      `json:"login" doc:"has a password, so that a phone can log in"`
+	Locked    bool      `json:"locked"`
+	LockWhy   string    `json:"lock_why,omitempty"`
+	LockCalls string    `json:"lock_calls,omitempty" enum:"end,cut,keep" doc:"of a locked line, what becomes of calls in progress that cost: end: nothing more is bought, and they end when their paid time ends, within a minute; cut: they end at once; keep: they go on, and may still cost up to the caps"`
+	Created   time.Time `json:"created"`
+	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
+	Own       bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
+	Honeypot  bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
 }
 
 // LineDetail is a line with all that staff want to see of it at once.
@@ -298,8 +299,24 @@ type Password struct {
 
 // Lock closes a line to all but emergency calls.
 type Lock struct {
-	Why string `json:"why" maxLength:"200" doc:"for staff and the customer; required"`
-	Cut bool   `json:"cut,omitempty" doc:"cut its calls in progress too"`
+	Why       string `json:"why" maxLength:"200" doc:"for staff and the customer; required"`
+	Cut       bool   `json:"cut,omitempty" doc:"cut its calls in progress at once; else they end when their paid time ends, within a minute. Free and emergency calls go on"`
+	KeepCalls bool   `json:"keep_calls,omitempty" doc:"let its calls in progress go on, and go on costing up to the caps; not with cut"`
+}
+
+// Locked is a line that was just locked, and what that does to its calls in progress.
+type Locked struct {
+	Line
+	Calls LockedCalls `json:"calls_in_progress"`
+}
+
+// LockedCalls counts the calls that a lock met on all nodes.
+type LockedCalls struct {
+	Cut    int    `json:"cut" doc:"end at once; without cut these are paid calls that were not answered yet"`
+	Ending int    `json:"ending" doc:"end when their paid time ends, within a minute"`
+	Kept   int    `json:"kept" doc:"go on, and may still cost up to the caps"`
+	Free   int    `json:"free" doc:"cost the line nothing, and go on"`
+	Text   string `json:"text" doc:"the same in words"`
 }
 
 // Phone is a registered contact.
@@ -557,6 +574,7 @@ type Call struct {
 	Ringing   time.Time `json:"ringing,omitzero"`
 	Answered  time.Time `json:"answered,omitzero"`
 	Cutting   bool      `json:"cutting,omitempty" doc:"told to end; still hanging up"`
+	Ending    bool      `json:"ending,omitempty" doc:"its line is locked: no more talk time is bought, and it ends when its paid time ends, within a minute"`
 }
 
 // CDR is a finished call: the record, and its prices for people.

@@ -84,7 +84,7 @@ func lines(t *testing.T, s store.Store) {
 	ok(t, s.PutCustomer(ctx, account.Customer{ID: "acme"}, true))
 	full := account.Line{
 		ID: "b.2_x-Y", Customer: "acme", Number: "442079460000", Name: "desk", Sealed: []byte{0, 1, 0xff}, Locked: true,
-		LockWhy: "fraud", Settings: settings(), Created: T0,
+		LockWhy: "fraud", LockCalls: account.CallsKept, Settings: settings(), Created: T0,
 	}
 	ok(t, s.PutLine(ctx, full, true))
 	ok(t, s.PutLine(ctx, account.Line{ID: "a", Customer: "acme"}, true))
@@ -95,7 +95,7 @@ func lines(t *testing.T, s store.Store) {
 	wantIs(t, "no customer", s.PutLine(ctx, account.Line{ID: "c", Customer: "none"}, true), store.ErrNotFound)
 	wantIs(t, "no line", s.PutLine(ctx, account.Line{ID: "c", Customer: "acme"}, false), store.ErrNotFound)
 	same(t, "lines", eachLine(t, s), []account.Line{{ID: "B", Customer: "acme"}, {ID: "a", Customer: "acme"}, full})
-	full.Sealed, full.Locked, full.Number, full.Settings = nil, false, "", account.Settings{}
+	full.Sealed, full.Locked, full.LockCalls, full.Number, full.Settings = nil, false, account.CallsEnd, "", account.Settings{}
 	ok(t, s.PutLine(ctx, full, false))
 	same(t, "changed", eachLine(t, s)[2], full)
 	stop := errors.New("enough")

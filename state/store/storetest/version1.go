@@ -56,6 +56,7 @@ func UpgradedVersion1(t *testing.T, s store.Store) {
 	ok(t, err)
 	same(t, "journal", facts, []store.Fact{{Seq: facts[0].Seq, At: T0, Kind: "line.added", Line: "100", Account: "acme", Body: []byte(`{}`)}})
 
+	l.LockCalls = account.CallsKept // until now CallsEnd: no more is spent on a line that was locked before
 	l.Former, l.Honeypot, l.Courtesy = []account.Former{{Sealed: []byte("old"), Until: T0.Add(time.Hour)}}, true, account.CourtesyAgent
 	ok(t, s.PutLine(ctx, l, false))
 	same(t, "lines", eachLine(t, s), []account.Line{l})

@@ -1,0 +1,110 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) lockLine(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"64"`
+	Body api.Lock
+},
+) (*answer[api.Locked], error) {
+	calls := account.CallsEnd
+	switch {
+	case in.Body.Cut && in.Body.KeepCalls:
+		return nil, s.explain(invalid("keep_calls", "true", "either cut or keep_calls, not both"))
+	case in.Body.Cut:
+		calls = account.CallsCut
+	case in.Body.KeepCalls:
+		calls = account.CallsKept
+	}
+	open, missed := s.callsOf(ctx, in.ID) // those that the lock meets; a moment later they may be gone
+	l, err := s.d.Book.Lock(ctx, by(ctx), in.ID, in.Body.Why, calls)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	out := api.Locked{Line: lineView(l), Calls: treated(open, calls)}
+	if missed {
+		out.Calls.Text += " Calls on other nodes are treated alike, but could not be counted."
+	}
+	return reply(out, nil)
+}
+
+func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Line], error) {
+	l, err := s.d.Book.Unlock(ctx, by(ctx), in.ID)
+	if err != nil {
+		return nil, s.about(err, "line", in.ID)
+	}
+	return reply(lineView(l), nil)
+}
+
+// callsOf are the calls in progress that a line makes or takes, on every node; missed says that only this node's are known.
+func (s *Server) callsOf(ctx context.Context, line string) (open []call.Open, missed bool) {
+	if s.d.Calls != nil {
+		for _, c := range s.d.Calls() {
+			open = append(open, c.Open)
+		}
+	}
+	if s.d.Others != nil {
+		others, err := s.d.Others(ctx)
+		if err != nil {
+			missed = true
+		}
+		open = append(open, others...)
+	}
+	mine := open[:0]
+	for i := range open {
+		if open[i].Line == line {
+			mine = append(mine, open[i])
+		}
+	}
+	return mine, missed
+}
+
+// costs says that a call draws on purses.
+func costs(c *call.Open) bool { return len(c.Purses) > 0 }
+
+// treated counts what a lock does to calls in progress, and says it in words.
+func treated(open []call.Open, calls account.LockCalls) api.LockedCalls {
+	var n api.LockedCalls
+	for i := range open {
+		switch c := &open[i]; {
+		case !costs(c):
+			n.Free++
+		case calls == account.CallsKept:
+			n.Kept++
+		case calls == account.CallsCut || c.State != call.Answered:
+			n.Cut++
+		default:
+			n.Ending++
+		}
+	}
+	var say []string
+	add := func(n int, one, many string) {
+		switch {
+		case n == 1:
+			say = append(say, one)
+		case n > 1:
+			say = append(say, fmt.Sprintf(many, n))
+		}
+	}
+	add(n.Ending, "1 call in progress ends when its paid time ends, within a minute.", "%d calls in progress end when their paid time ends, within a minute.")
+	if calls == account.CallsCut {
+		add(n.Cut, "1 call in progress is cut at once.", "%d calls in progress are cut at once.")
+	} else {
+		add(n.Cut, "1 call that is not answered yet ends at once.", "%d calls that are not answered yet end at once.")
+	}
+	add(n.Kept, "1 call in progress goes on, and may still cost up to the caps.", "%d calls in progress go on, and may still cost up to the caps.")
+	add(n.Free, "1 call that costs the line nothing goes on.", "%d calls that cost the line nothing go on.")
+	if len(say) == 0 {
+		say = []string{"No call is in progress."}
+	}
+	n.Text = strings.Join(say, " ")
+	return n
+}
