@@ -24,11 +24,15 @@ const (
 // Field names one setting; the names of fieldNames are used by the CLI, the API and the pages.
 type Field uint8
 
-// Fields. Units: ceilings money.Rate; caps and warnings money.Micro; counts plain; LongestCall seconds; Premium 0 or 1.
+// Fields. Units: ceilings money.Rate; caps and warnings money.Micro; counts plain; LongestCall seconds; Premium, Satellite,
+// Personal and Pager 0 or 1.
 const (
 	NationalCeiling Field = iota // 0 is "free only"
 	InternationalCeiling
 	Premium
+	Satellite // and other networks without a country
+	Personal  // 070
+	Pager     // 076
 	MaxCalls
 	MaxInternational
 	CallsPerMinute

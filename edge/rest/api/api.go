@@ -165,7 +165,7 @@ type Fault struct {
 
 // Setting is one field of the settings as it is in force, with the link of the chain it came from.
 type Setting struct {
-	Field   string    `json:"field" doc:"national-ceiling, international-ceiling, premium, max-calls, …"`
+	Field   string    `json:"field" doc:"national-ceiling, international-ceiling, premium, satellite, personal, pager, max-calls, …"`
 	N       int64     `json:"n" doc:"the value in unit"`
 	Unit    string    `json:"unit" enum:"nano_per_minute,micro,count,seconds,flag"`
 	Text    string    `json:"text" doc:"for people: 20p a minute, £50.00, 4h, on"`
