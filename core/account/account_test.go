@@ -155,6 +155,13 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 				t.Fatalf("%v rose from %d to %d without a grant", f, above.Values[f], all.Values[f])
 			}
 		}
+		at := now.Add(time.Duration(rapid.Int64Range(-7*60, 7*60).Draw(t, "minutes")) * time.Minute)
+		if then := Resolve(at, &links[0], &links[1], &links[2]); all.Holds(at) && then.Values != all.Values {
+			t.Fatalf("the outcome of %s holds at %s, from %s until %s, and is another there", now, at, all.Since, all.Expiry)
+		}
+		if all.Since.After(now) || !all.Holds(now) {
+			t.Fatalf("the outcome holds from %s, after the instant it was asked for", all.Since)
+		}
 		if all.Expiry.IsZero() {
 			return
 		}

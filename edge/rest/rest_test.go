@@ -145,7 +145,7 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 			a.Quote = d.Quote
 		}
 	}
-	d.Verdict, d.Steps = policy.Explain(l.EffectiveAt(at), policy.Facts{Locked: l.Locked()}, a, at)
+	d.Verdict, d.Steps = policy.Explain(l.Effective(at), policy.Facts{Locked: l.Locked()}, a, at)
 	return d, nil
 }
 

@@ -51,7 +51,7 @@ func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now ti
 	if r.Field.Free() {
 		return &Invalid{r.Field.String(), account.Format(r.Field, r.N), "no request: it limits nothing and may be set as its owner likes"}
 	}
-	e := l.EffectiveAt(now)
+	e := l.Effective(now)
 	if _, err := (Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}).apply(account.Value{}, account.LevelLine, e, now); err != nil {
 		return err
 	}
