@@ -101,6 +101,20 @@ func (b *Book) Grant(ctx context.Context, by string, id int64, until time.Time, 
 	return b.decide(ctx, by, r, Granted, note)
 }
 
+// RequestZone is the time zone in which a request is to be answered: that of its line's customer, or the provider's.
+func (b *Book) RequestZone(ctx context.Context, id int64) (*time.Location, error) {
+	all, err := b.db.Requests(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if l, ok := b.Line(r.Line); ok && r.ID == id {
+			return l.Zone(), nil
+		}
+	}
+	return b.Zone(""), nil
+}
+
 // Refuse says no to a request.
 func (b *Book) Refuse(ctx context.Context, by string, id int64, note string) (account.Request, error) {
 	b.deciding.Lock()

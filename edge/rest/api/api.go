@@ -177,10 +177,10 @@ type Setting struct {
 
 // Change sets, grants or removes one field of the settings.
 type Change struct {
-	Field string    `json:"field" maxLength:"40"`
-	Value string    `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
-	Grant bool      `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
-	Until time.Time `json:"until,omitzero" doc:"with grant: when it ends by itself"`
+	Field string `json:"field" maxLength:"40"`
+	Value string `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
+	Grant bool   `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"with grant: when it ends by itself; a time, or as people write it in the customer's zone: friday, 2026-12-01 (that day included), 2026-12-01 18:00, +3d"`
 }
 
 // NetLock is the IP lock of one link; a source must be in the lock of every link that has one.
@@ -326,10 +326,10 @@ type Purse struct {
 
 // NewRequest asks staff to loosen a setting of a line.
 type NewRequest struct {
-	Field string    `json:"field" maxLength:"40"`
-	Value string    `json:"value" maxLength:"40" doc:"as in Change"`
-	Until time.Time `json:"until,omitzero" doc:"wanted until then; absent: for good"`
-	Why   string    `json:"why,omitempty" maxLength:"500"`
+	Field string `json:"field" maxLength:"40"`
+	Value string `json:"value" maxLength:"40" doc:"as in Change"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"wanted until then, as in Change; absent: for good"`
+	Why   string `json:"why,omitempty" maxLength:"500"`
 }
 
 // Request is a wish to loosen a setting, and what came of it.
@@ -350,8 +350,8 @@ type Request struct {
 
 // Grant says yes; without until, what the request asked holds.
 type Grant struct {
-	Until time.Time `json:"until,omitzero"`
-	Note  string    `json:"note,omitempty" maxLength:"500"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"as in Change"`
+	Note  string `json:"note,omitempty" maxLength:"500"`
 }
 
 // Refuse says no.
@@ -480,10 +480,10 @@ type Delta struct {
 
 // DecideRequest asks what would come of a call. Nothing is called, held or counted.
 type DecideRequest struct {
-	Line string    `json:"line" maxLength:"64"`
-	To   string    `json:"to" maxLength:"128" doc:"digits as dialled"`
-	From string    `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
-	At   time.Time `json:"at,omitzero" doc:"absent: now"`
+	Line string `json:"line" maxLength:"64"`
+	To   string `json:"to" maxLength:"128" doc:"digits as dialled"`
+	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
+	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now"`
 }
 
 // Figures are the numbers behind a reason, in unit, and for people.
