@@ -51,7 +51,7 @@ func reads(t *testing.T, h http.Handler, id string) (all []string) {
 	var doc struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`
 	}
-	if err := json.Unmarshal([]byte(ask(h, "GET", "/openapi.json", "").Body.String()), &doc); err != nil {
+	if err := json.Unmarshal(ask(h, "GET", "/openapi.json", "").Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
 	for path, methods := range doc.Paths {
@@ -195,25 +195,23 @@ func TestNoQuestionWrites(t *testing.T) {
 	}
 	before := settled(t, path)
 	good := 0
-	for range 2 {
-		for _, route := range reads(t, h, string(p.ID)) {
-			w := ask(h, "GET", route, "")
-			if w.Code >= 500 && w.Code != 501 || w.Code == 400 || w.Code == 422 {
-				t.Errorf("GET %s: %d %s", route, w.Code, w.Body)
-			}
-			if w.Code == 200 {
-				good++
-			}
+	for _, route := range reads(t, h, string(p.ID)) {
+		w := ask(h, "GET", route, "")
+		if w.Code >= 500 && w.Code != 501 || w.Code == 400 || w.Code == 422 {
+			t.Errorf("GET %s: %d %s", route, w.Code, w.Body)
 		}
-		for _, at := range []string{"now", "+7d", "-30d", "friday 03:00", "9999-12-31"} {
-			for _, to := range []string{"02079460000", "0033142685300", "999", "nonsense"} {
-				if w := ask(h, "POST", "/v1/decide", `{"line":"2001","to":"`+to+`","at":"`+at+`"}`); w.Code != 200 {
-					t.Errorf("decide at %s: %d %s", at, w.Code, w.Body)
-				}
+		if w.Code == 200 {
+			good++
+		}
+	}
+	for _, at := range []string{"now", "+7d", "-30d", "friday 03:00", "9999-12-31"} {
+		for _, to := range []string{"02079460000", "0033142685300", "999", "nonsense"} {
+			if w := ask(h, "POST", "/v1/decide", `{"line":"2001","to":"`+to+`","at":"`+at+`"}`); w.Code != 200 {
+				t.Errorf("decide at %s: %d %s", at, w.Code, w.Body)
 			}
 		}
 	}
-	if good < 50 {
+	if good < 25 {
 		t.Errorf("only %d answers had something in them", good)
 	}
 	after := settled(t, path)
@@ -239,7 +237,7 @@ func TestDecisionsAreThoseOfATwin(t *testing.T) {
 	numbers := []string{"02079460000", "07700900123", "08001111", "09098790123", "0033142685300", "005371234567", "02079460111", "999", "00881612345678", "1"}
 	fields := []account.Field{account.MaxCalls, account.CallsPerMinute, account.Premium, account.InternationalCeiling, account.LineDayCap}
 	var up [2][]call.ID
-	for range 150 {
+	for range 80 {
 		line, to := lines[r.IntN(len(lines))], numbers[r.IntN(len(numbers))]
 		for range r.IntN(4) {
 			if r.IntN(2) == 0 {

@@ -127,7 +127,7 @@ type cdrExport struct {
 }
 
 func (cdrExport) Help() string {
-	return `Amounts in the export are exact: millionths of the currency. ` + cdrDays + examples("ringfence cdr export --from 2026-11-01 --until 2026-11-30 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
+	return `Amounts in the export are exact: millionths of the currency. Times are UTC. ` + cdrDays + examples("ringfence cdr export --from 2026-11-01 --until 2026-11-30 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
 }
 
 // Run writes what fits the filters as it comes.
@@ -141,6 +141,10 @@ func (c *cdrExport) Run(s *session) error {
 			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, c.pairs()...)
 			if err != nil {
 				return err
+			}
+			for i := range items { // as in the other formats
+				c := &items[i]
+				c.Begun, c.AnsweredAt, c.Ended = c.Begun.UTC(), c.AnsweredAt.UTC(), c.Ended.UTC()
 			}
 			return (&session{out: &table.Screen{Writer: w}, json: true}).emit(items, nil)
 		}

@@ -5,7 +5,9 @@
 //
 // Amounts are integers in millionths of the billing currency and named *_micro. Rates are integers in billionths of it per
 // minute and named *_nano. Beside each that people read stands a text: "£12.50", "2p a minute". Durations are integer
-// seconds named *_seconds (call records: exact nanoseconds named *_ns). Instants are RFC 3339 in UTC. Programs use the
+// seconds named *_seconds (call records: exact nanoseconds named *_ns). Instants are RFC 3339: by the customer's clocks where
+// they are of a customer's day, with the offset, else in UTC. Instants that are asked for may also be words ("friday",
+// "2026-12-01 18:00"), which are read in the zone of the customer they are about, else the provider's. Programs use the
 // integers, people the texts; nothing is a float.
 //
 // # Routes
@@ -59,7 +61,7 @@
 //	GET    /v1/calls                ?line=                    → List[Call]
 //	GET    /v1/calls/{id}                                     → Call
 //	DELETE /v1/calls/{id}           ?why=                     → 202 Call (both legs are hung up)
-//	GET    /v1/cdrs                 ?line=&customer=&from=&till=&before=&limit=&format=json|csv|jsonl
+//	GET    /v1/cdrs                 ?line=&customer=&from=&until=&before=&limit=&format=json|csv|jsonl
 //	                                → List[CDR], newest first; csv (also by Accept: text/csv) and jsonl
 //	                                  (application/jsonl) stream everything that fits the filters
 //	GET    /v1/cdrs/{id}                                      → CDR
