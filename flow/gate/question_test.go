@@ -81,7 +81,7 @@ func TestQuestionsChangeNothing(t *testing.T) {
 			for i := 0; i < len(steps) && w.bad == ""; i++ {
 				w.play(&steps[i])
 			}
-			for len(w.up[0]) > 0 {
+			for len(w.up[0])+len(w.up[1]) > 0 {
 				w.end()
 			}
 		})
@@ -130,10 +130,10 @@ func (w *twins) admit(s *step) {
 
 // end ends the oldest call.
 func (w *twins) end() {
-	if len(w.up[0]) == 0 {
-		return
-	}
 	w.each(func(i int, h *house) {
+		if len(w.up[i]) == 0 {
+			return
+		}
 		h.gate.Ended(w.up[i][0], End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
 		w.up[i] = slices.Delete(w.up[i], 0, 1)
 	})
