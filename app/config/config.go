@@ -201,6 +201,18 @@ type Settings struct {
 	// Premium is whether ordinary premium-rate numbers may be called: "on" or "off".
 	Premium Setting `toml:"premium" reload:"live"`
 
+	// Satellite is whether satellites and other networks without a country may be called: +870, +878, +881, +882, +883 and
+	// +888. "off" unless said: no real price of these is near an ordinary ceiling, so one that is is a fault in the deck. When
+	// on, the international ceiling still applies.
+	Satellite Setting `toml:"satellite" reload:"live"`
+
+	// Personal is whether personal numbers (070) may be called. "on" unless said: the national ceiling applies, and hospital
+	// bedside phones and sole traders have them.
+	Personal Setting `toml:"personal" reload:"live"`
+
+	// Pager is whether pagers (076) may be called. "on" unless said, under the national ceiling.
+	Pager Setting `toml:"pager" reload:"live"`
+
 	// MaxCalls is how many calls a line may have at once.
 	MaxCalls Setting `toml:"max-calls" reload:"live"`
 

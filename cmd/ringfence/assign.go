@@ -13,8 +13,8 @@ import (
 
 // grantFlags come with every command that sets settings.
 type grantFlags struct {
-	Grant bool `help:"As staff, allow a value looser than what stands above."`
-	Until when `help:"With --grant: when it ends by itself (\"2026-12-01\", \"+3d\")." placeholder:"WHEN"`
+	Grant bool  `help:"As staff, allow a value looser than what stands above."`
+	Until point `help:"With --grant: when it ends by itself (\"friday\", \"2026-12-01\": that day included; \"+3d\")." placeholder:"WHEN"`
 }
 
 // assigned is what field=value arguments say.
@@ -36,7 +36,7 @@ func (a *assigned) text(key string) *string {
 // by the server, names here, so that a slip is seen with the nearest name.
 func parseAssignments(args, texts []string, g grantFlags) (assigned, error) {
 	a := assigned{texts: map[string]string{}}
-	if !g.Until.IsZero() && !g.Grant {
+	if g.Until != "" && !g.Grant {
 		return a, usagef("--until goes with --grant: only what staff grant ends by itself")
 	}
 	seen := map[string]bool{}
@@ -75,7 +75,7 @@ func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
 		}
 		return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
 	}
-	a.set = append(a.set, api.Change{Field: key, Value: value, Grant: g.Grant, Until: g.Until.Time})
+	a.set = append(a.set, api.Change{Field: key, Value: value, Grant: g.Grant, Until: string(g.Until)})
 	return nil
 }
 

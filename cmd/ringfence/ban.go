@@ -69,7 +69,7 @@ func banTable(bans []api.Ban) *table.Table {
 type banAdd struct {
 	Net   string `arg:"" help:"Address, or network such as 203.0.113.0/24."`
 	For   span   `help:"How long: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
-	Until when   `help:"Till when." placeholder:"WHEN" xor:"end"`
+	Until point  `help:"Until when; that day included." placeholder:"WHEN" xor:"end"`
 	Why   string `required:"" help:"Reason, for whoever asks later." placeholder:"TEXT"`
 	Force bool   `help:"Also if a customer, a carrier or this machine is in there."`
 }
@@ -82,7 +82,7 @@ func (banAdd) Help() string {
 
 // Run bans, at once: there may be no time to lose, and remove takes it back.
 func (c *banAdd) Run(s *session) error {
-	in := api.NewBan{Net: c.Net, For: int64(c.For.Duration / time.Second), Until: c.Until.Time, Why: c.Why, Force: c.Force}
+	in := api.NewBan{Net: c.Net, For: int64(c.For.Duration / time.Second), Until: string(c.Until), Why: c.Why, Force: c.Force}
 	var out api.Ban
 	if err := s.do(http.MethodPost, pathOf("bans"), in, &out); err != nil {
 		return err
@@ -160,7 +160,7 @@ type banImport struct {
 	File   string `arg:"" help:"List; - is standard input." type:"path"`
 	Name   string `help:"Of the list (default: the file's)." placeholder:"NAME"`
 	Format string `help:"auto, text, csv or json." enum:"auto,text,csv,json" default:"auto"`
-	Until  when   `help:"For entries that name no end (default: a week from now)." placeholder:"WHEN"`
+	Until  point  `help:"For entries that name no end; that day included (default: a week from now)." placeholder:"WHEN"`
 	DryRun bool   `help:"Read and check, but ban nobody."`
 }
 
@@ -191,7 +191,7 @@ func (c *banImport) Run(s *session) error {
 	}
 	body := &progress{from: file, size: size, to: s.progressTo()}
 	var out api.BanImport
-	target := pathOf("bans", "import") + query("name", listName(c.Name, path), "format", c.Format, "until", c.Until.param(), "dry_run", dry)
+	target := pathOf("bans", "import") + query("name", listName(c.Name, path), "format", c.Format, "until", string(c.Until), "dry_run", dry)
 	err = server.Do(s.ctx, http.MethodPost, target, client.Text{Reader: body}, &out)
 	body.end()
 	if err != nil {

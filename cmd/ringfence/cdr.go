@@ -19,12 +19,14 @@ type cdrCmd struct {
 type cdrFilter struct {
 	Line     string `help:"Only this line's." placeholder:"LINE" predict:"line"`
 	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
-	From     when   `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
-	Till     when   `help:"Begun before." placeholder:"WHEN"`
+	From     point  `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
+	Until    point  `help:"Begun before, or on that day." placeholder:"WHEN" aliases:"till"`
 }
 
+const cdrDays = "Days are of the time zone of the line's customer, of the customer, or with neither of the provider.\n\n"
+
 func (f *cdrFilter) pairs() []string {
-	return []string{"line", f.Line, "customer", f.Customer, "from", f.From.param(), "till", f.Till.param()}
+	return []string{"line", f.Line, "customer", f.Customer, "from", string(f.From), "until", string(f.Until)}
 }
 
 type cdrList struct {
@@ -33,7 +35,7 @@ type cdrList struct {
 }
 
 func (cdrList) Help() string {
-	return examples("ringfence cdr list", "ringfence cdr list --line 2001 --from today", "ringfence cdr list --customer acme --from 2026-11-01 --till 2026-12-01 --limit 0 --json")
+	return cdrDays + examples("ringfence cdr list", "ringfence cdr list --line 2001 --from today", "ringfence cdr list --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json")
 }
 
 // Run lists them.
@@ -46,7 +48,7 @@ func (c *cdrList) Run(s *session) error {
 		t := table.New(table.Left("begun"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"), table.Right("talk"),
 			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call"))
 		for _, x := range items {
-			t.Row(moment(x.Begun), x.Line, string(x.Direction), numberOf(&x), x.Rate, talk(x.Talk), x.RetailText, x.CostText, string(x.By), reasonCell(&x), string(x.ID))
+			t.Row(clocks(x.Begun), x.Line, string(x.Direction), numberOf(&x), x.Rate, talk(x.Talk), x.RetailText, x.CostText, string(x.By), reasonCell(&x), string(x.ID))
 		}
 		return s.cutList(t, more, "No calls yet.")
 	})
@@ -93,10 +95,10 @@ func recordTable(x *api.CDR) *table.Table {
 		{"kind", x.Class + " " + x.Country},
 		{"destination", x.Rate + " " + x.Prefix},
 		{"a minute", perMinute(int64(x.PerMinute))},
-		{"begun", moment(x.Begun)},
+		{"begun", clocks(x.Begun) + x.Begun.Format(" -0700")},
 		{"rang", x.Ring.String()},
-		{"answered", moment(x.AnsweredAt)},
-		{"ended", moment(x.Ended)},
+		{"answered", clocks(x.AnsweredAt)},
+		{"ended", clocks(x.Ended)},
 		{"talk", x.Talk.String()},
 		{"price", x.RetailText},
 		{"cost", x.CostText},
@@ -125,9 +127,7 @@ type cdrExport struct {
 }
 
 func (cdrExport) Help() string {
-	return `Amounts in the export are exact: millionths of the currency.
-
-` + examples("ringfence cdr export --from 2026-11-01 --till 2026-12-01 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
+	return `Amounts in the export are exact: millionths of the currency. Times are UTC. ` + cdrDays + examples("ringfence cdr export --from 2026-11-01 --until 2026-11-30 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
 }
 
 // Run writes what fits the filters as it comes.
@@ -141,6 +141,10 @@ func (c *cdrExport) Run(s *session) error {
 			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, c.pairs()...)
 			if err != nil {
 				return err
+			}
+			for i := range items { // as in the other formats
+				c := &items[i]
+				c.Begun, c.AnsweredAt, c.Ended = c.Begun.UTC(), c.AnsweredAt.UTC(), c.Ended.UTC()
 			}
 			return (&session{out: &table.Screen{Writer: w}, json: true}).emit(items, nil)
 		}

@@ -39,7 +39,7 @@ Exit codes:
 
 // commands is the whole grammar. Groups order the help.
 type commands struct {
-	JSON bool `help:"Print JSON for programs: amounts are integers, times UTC." short:"j"`
+	JSON bool `help:"Print JSON for programs: amounts are integers, times have their offset from UTC." short:"j"`
 
 	Serve  serveCmd  `cmd:"" group:"run" help:"Run the server."`
 	Status statusCmd `cmd:"" group:"run" help:"Show how the server is doing."`

@@ -15,7 +15,7 @@ type decideCmd struct {
 	Line string `required:"" help:"Line that would call." placeholder:"LINE" predict:"line"`
 	To   string `required:"" help:"Digits as dialled." placeholder:"DIGITS"`
 	From string `help:"Address it would call from (default: one that every IP lock lets pass)." placeholder:"ADDRESS"`
-	At   when   `help:"As if it were then (default: now)." placeholder:"WHEN"`
+	At   point  `help:"As if it were then, by the customer's clocks (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
 }
 
 func (decideCmd) Help() string {
@@ -27,7 +27,7 @@ func (decideCmd) Help() string {
 
 // Run asks and explains.
 func (c *decideCmd) Run(s *session) error {
-	in := api.DecideRequest{Line: c.Line, To: c.To, From: c.From, At: c.At.Time}
+	in := api.DecideRequest{Line: c.Line, To: c.To, From: c.From, At: string(c.At)}
 	var out api.Decision
 	if err := s.do(http.MethodPost, pathOf("decide"), in, &out); err != nil {
 		return err
@@ -81,7 +81,7 @@ func callFacts(line string, d *api.Decision) *table.Table {
 		}
 		facts.Row("ways out", strings.Join(d.Ways, ", "))
 	}
-	facts.Row("at", until(d.At))
+	facts.Row("at", theirs(d.At))
 	return facts
 }
 

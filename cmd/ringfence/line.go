@@ -282,7 +282,7 @@ func (c *lineUnlock) Run(s *session) error {
 type lineRequest struct {
 	ID    string `arg:"" help:"Line." predict:"line"`
 	Set   string `arg:"" name:"field=value" help:"The setting wanted." predict:"setting"`
-	Until when   `help:"Wanted until then (default: for good)." placeholder:"WHEN"`
+	Until point  `help:"Wanted until then (\"friday\", \"2026-12-01\": that day included; default: for good)." placeholder:"WHEN"`
 	Why   string `help:"What for." placeholder:"TEXT"`
 }
 
@@ -296,7 +296,7 @@ func (c *lineRequest) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	in := api.NewRequest{Field: field, Value: value, Until: c.Until.Time, Why: c.Why}
+	in := api.NewRequest{Field: field, Value: value, Until: string(c.Until), Why: c.Why}
 	var out api.Request
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "requests"), in, &out); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
@@ -37,15 +38,23 @@ func (c *requestList) Run(s *session) error {
 		t := table.New(table.Right("request"), table.Left("line"), table.Left("setting"), table.Right("wanted"), table.Left("until"),
 			table.Left("state"), table.Left("made"), table.Cut("why"), table.Cut("note"))
 		for _, r := range page.Items {
-			t.Row(strconv.FormatInt(r.ID, 10), r.Line, r.Field, r.Text, moment(r.Until), r.State, moment(r.Made), r.Why, r.Note)
+			t.Row(strconv.FormatInt(r.ID, 10), r.Line, r.Field, r.Text, wantedUntil(r.Until), r.State, moment(r.Made), r.Why, r.Note)
 		}
 		return s.list(t, "No requests. A customer asks with: ringfence line request LINE FIELD=VALUE")
 	})
 }
 
+// wantedUntil is for a column; "" is for good.
+func wantedUntil(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return theirEnd(t)
+}
+
 type requestGrant struct {
 	ID    int64  `arg:"" help:"Request." predict:"request"`
-	Until when   `help:"Only until then (default: what was asked)." placeholder:"WHEN"`
+	Until point  `help:"Only until then, that day included (default: what was asked)." placeholder:"WHEN"`
 	Note  string `help:"For the customer." placeholder:"TEXT"`
 }
 
@@ -55,7 +64,7 @@ func (requestGrant) Help() string {
 
 // Run grants it.
 func (c *requestGrant) Run(s *session) error {
-	return s.decideRequest(c.ID, "grant", api.Grant{Until: c.Until.Time, Note: c.Note})
+	return s.decideRequest(c.ID, "grant", api.Grant{Until: string(c.Until), Note: c.Note})
 }
 
 type requestRefuse struct {
@@ -80,7 +89,7 @@ func (s *session) decideRequest(id int64, verb string, in any) error {
 	return s.emit(out, func() error {
 		end := ""
 		if out.State == "granted" && !out.Until.IsZero() {
-			end = " until " + until(out.Until)
+			end = " until " + theirEnd(out.Until)
 		}
 		return s.say("Request %d is %s: %s %s for line %s%s.", out.ID, out.State, out.Field, out.Text, out.Line, end)
 	})

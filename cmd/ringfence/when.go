@@ -5,56 +5,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringfence/core/when"
 )
 
-// when is a point in time as people give it. A date is its first instant; all is in this machine's time zone unless said.
-type when struct{ time.Time }
+// point is a point in time as it was typed. The server reads it, since a day is one of the customer's zone or the provider's,
+// never of the machine where it was typed.
+type point string
 
-const whenForms = `"2026-12-01", "2026-12-01 18:00", "2026-12-01T18:00:00Z", "today", "tomorrow", "yesterday", "+3d", "+2h", "-1h30m"`
-
-// UnmarshalText is what kong calls.
-func (w *when) UnmarshalText(text []byte) error {
-	t, err := parseWhen(string(text), time.Now())
-	w.Time = t
-	return err
-}
-
-func parseWhen(text string, now time.Time) (time.Time, error) {
-	text = strings.TrimSpace(text)
-	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	switch strings.ToLower(text) {
-	case "now":
-		return now, nil
-	case "today":
-		return day, nil
-	case "tomorrow":
-		return day.AddDate(0, 0, 1), nil
-	case "yesterday":
-		return day.AddDate(0, 0, -1), nil
+// UnmarshalText is what kong calls. It only sees to it that a slip is told at once.
+func (p *point) UnmarshalText(text []byte) error {
+	if _, err := when.At(string(text), time.Now(), time.UTC); err != nil {
+		_, want, _ := strings.Cut(err.Error(), "want ")
+		return fmt.Errorf("%.40q is no time; want %s", text, want)
 	}
-	if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") {
-		return parseOffset(text, now)
-	}
-	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05"} {
-		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%.40q is no time; want one of %s", text, whenForms)
-}
-
-// parseOffset reads "+3d", "-90m": days are days of the calendar, so that three days from noon is noon.
-func parseOffset(text string, now time.Time) (time.Time, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= -36_500 && n <= 36_500 {
-			return now.AddDate(0, 0, n), nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%.40q is no time; want one of %s", text, whenForms)
-	}
-	return now.Add(d), nil
+	*p = point(strings.TrimSpace(string(text)))
+	return nil
 }
 
 // span is a length of time as people give it: "90m", "24h", "7d", "2w".
@@ -86,14 +52,6 @@ func (d *span) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// param is the time for a query string, "" for none.
-func (w when) param() string {
-	if w.IsZero() {
-		return ""
-	}
-	return w.UTC().Format(time.RFC3339Nano)
-}
-
 // moment writes an instant for people, in this machine's zone; "" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
@@ -102,8 +60,27 @@ func moment(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
+// clocks writes an instant by the clocks that the server has put it into; "" for none.
+func clocks(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
 // until writes when something ends, with the zone, because it is a promise.
 func until(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// theirs writes an instant by the clocks of the customer it is about, which the server has put into it.
+func theirs(t time.Time) string { return t.Format("2006-01-02 15:04 -0700") }
+
+// theirEnd is theirs for an end. A day that is included is named itself, not the midnight after it.
+func theirEnd(t time.Time) string {
+	if h, m, s := t.Clock(); h+m+s == 0 {
+		return t.AddDate(0, 0, -1).Format("the end of 2006-01-02 ") + t.Format("-0700")
+	}
+	return theirs(t)
+}
 
 // talk writes a length as people read it beside others: "1:02:03", "2:05".
 func talk(d time.Duration) string {

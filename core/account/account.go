@@ -24,11 +24,15 @@ const (
 // Field names one setting; the names of fieldNames are used by the CLI, the API and the pages.
 type Field uint8
 
-// Fields. Units: ceilings money.Rate; caps and warnings money.Micro; counts plain; LongestCall seconds; Premium 0 or 1.
+// Fields. Units: ceilings money.Rate; caps and warnings money.Micro; counts plain; LongestCall seconds; Premium, Satellite,
+// Personal and Pager 0 or 1.
 const (
 	NationalCeiling Field = iota // 0 is "free only"
 	InternationalCeiling
 	Premium
+	Satellite // and other networks without a country
+	Personal  // 070
+	Pager     // 076
 	MaxCalls
 	MaxInternational
 	CallsPerMinute
@@ -63,7 +67,13 @@ type Effective struct {
 	Values [NumFields]int64
 	From   [NumFields]Level
 	Nets   [][]netip.Prefix // non-empty locks of the chain; a source must be in each
+	Since  time.Time        // when the last of the grants that have ended did; before that, it would be another outcome
 	Expiry time.Time        // when a grant in here ends, so that the holder resolves again; zero is never
+}
+
+// Holds says that Resolve would give the same at another instant.
+func (e *Effective) Holds(at time.Time) bool {
+	return !at.Before(e.Since) && (e.Expiry.IsZero() || at.Before(e.Expiry))
 }
 
 // Ceiling, Cap and Count read a field in its unit.

@@ -32,7 +32,7 @@ func ceiling(v Value) *Settings {
 
 func TestDefaults(t *testing.T) {
 	want := map[string]string{
-		"national-ceiling": "20p", "international-ceiling": "2p", "premium": "off", "max-calls": "10", "max-international": "2",
+		"national-ceiling": "20p", "international-ceiling": "2p", "premium": "off", "satellite": "off", "personal": "on", "pager": "on", "max-calls": "10", "max-international": "2",
 		"calls-per-minute": "30", "longest-call": "4h", "line-day-cap": "£50.00", "line-month-cap": "£150.00",
 		"account-day-cap": "£50.00", "account-month-cap": "£150.00", "line-warning": "£10.00", "account-warning": "£10.00",
 	}
@@ -154,6 +154,13 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 			if !granted[f] && f.Loosens(all.Values[f], above.Values[f]) {
 				t.Fatalf("%v rose from %d to %d without a grant", f, above.Values[f], all.Values[f])
 			}
+		}
+		at := now.Add(time.Duration(rapid.Int64Range(-7*60, 7*60).Draw(t, "minutes")) * time.Minute)
+		if then := Resolve(at, &links[0], &links[1], &links[2]); all.Holds(at) && then.Values != all.Values {
+			t.Fatalf("the outcome of %s holds at %s, from %s until %s, and is another there", now, at, all.Since, all.Expiry)
+		}
+		if all.Since.After(now) || !all.Holds(now) {
+			t.Fatalf("the outcome holds from %s, after the instant it was asked for", all.Since)
 		}
 		if all.Expiry.IsZero() {
 			return

@@ -39,6 +39,9 @@ var fields = [NumFields]struct {
 	NationalCeiling:      {"national-ceiling", UnitRate, int64(20 * money.PencePerMinute), 0, int64(10_000 * money.PencePerMinute)},
 	InternationalCeiling: {"international-ceiling", UnitRate, int64(2 * money.PencePerMinute), 0, int64(10_000 * money.PencePerMinute)},
 	Premium:              {"premium", UnitSwitch, 0, 0, 1},
+	Satellite:            {"satellite", UnitSwitch, 0, 0, 1},
+	Personal:             {"personal", UnitSwitch, 1, 0, 1},
+	Pager:                {"pager", UnitSwitch, 1, 0, 1},
 	MaxCalls:             {"max-calls", UnitCount, 10, 0, 10_000},
 	MaxInternational:     {"max-international", UnitCount, 2, 0, 10_000},
 	CallsPerMinute:       {"calls-per-minute", UnitCount, 30, 0, 60_000},
@@ -90,7 +93,7 @@ func ParseField(name string) (Field, error) {
 }
 
 // ParseValue reads a value as people write it: ceilings in pence a minute ("20p", "2.5", "£0.20", "free"), caps in
-// pounds ("50", "£12.50"), warnings the same or "off", durations with units ("4h", "1h30m"), "on" or "off" for premium, plain counts.
+// pounds ("50", "£12.50"), warnings the same or "off", durations with units ("4h", "1h30m"), "on" or "off" for switches, plain counts.
 func ParseValue(f Field, text string) (int64, error) {
 	if f >= NumFields {
 		return 0, fmt.Errorf("%w: %s", ErrField, f)

@@ -63,6 +63,9 @@ func (e *Effective) resolve(f Field, now time.Time, links []*Settings) (ends tim
 			continue
 		}
 		v := s.Values[f].At(now)
+		if until := s.Values[f].Until; v.Until != until && until.After(e.Since) {
+			e.Since = until
+		}
 		switch {
 		case !v.Set:
 		case v.Granted || level == LevelProvider || f.Free():

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +89,41 @@ func TestDialledAbroad(t *testing.T) {
 		{"+979 123 456 789", "+979123456789", IntlPremium, "001", false},
 		{"+800 1234 5678", "+80012345678", IntlFreephone, "001", false},
 	})
+}
+
+// A switch that bars a kind of number is worth nothing if another way to dial the same number is of another kind.
+func TestNumbersWithASwitchInEveryForm(t *testing.T) {
+	world := func(number string, class Class, forms ...string) (all []dialled) {
+		for _, f := range forms {
+			all = append(all, dialled{f, number, class, "001", false})
+		}
+		return all
+	}
+	home := func(number string, class Class, forms ...string) (all []dialled) {
+		for _, f := range forms {
+			all = append(all, dialled{f, number, class, "GB", true})
+		}
+		return all
+	}
+	checkDialled(t, slices.Concat(
+		world("+870773123456", Satellite, "00870773123456", "00 870 773 123456", "+870 (773) 123456", "+870-773.123456"),
+		world("+881612345678", Satellite, "00881612345678", "00 8816 1234 5678", "+8816 12345678"),
+		world("+88216123456", Satellite, "0088216123456", "00 882 16 123456", "+882 16 123456"),
+		world("+883510012345678", Satellite, "00883510012345678", "+883 5100 1234 5678"),
+		world("+878101234567890", Satellite, "00878101234567890", "+878 10 1234567890"),
+		world("+88812345678901", Satellite, "0088812345678901", "+888 12345678901"),
+		world("+979123456789", IntlPremium, "00979123456789", "+979 1 2345 6789"),
+		world("+80812345678", IntlShared, "0080812345678", "+808 1234 5678"),
+		world("+80012345678", IntlFreephone, "0080012345678", "+800 1234 5678"),
+		home("+447012345678", Personal, "07012345678", "070 1234 5678", "00447012345678", "00 44 70 1234 5678", "+44 (0)70 1234 5678", "+4407012345678",
+			"004407012345678", "447012345678"),
+		home("+447640123456", Pager, "07640123456", "076 4012 3456", "00447640123456", "+44 (0)76 4012 3456", "+447640123456", "0044 0 7640 123456", "447640123456"),
+	))
+	for _, nobody := range []string{"00991 123 456 789", "+991123456789", "870773123456", "881612345678", "000870773123456", "0 00870773123456", "+00870773123456"} {
+		if d, problem := UK().Parse(nobody); problem == NoProblem {
+			t.Errorf("%s is %v", nobody, d)
+		}
+	}
 }
 
 // dialled is what somebody dials and what it must be understood as.

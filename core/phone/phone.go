@@ -53,9 +53,9 @@ const (
 	IntlFixed
 	IntlMobile
 	IntlFreephone // +800 and national freephone abroad
-	IntlShared    // shared cost, universal access, VoIP and unclassified abroad
+	IntlShared    // +808 and national shared cost, universal access, VoIP and unclassified abroad
 	IntlPremium   // +979 and national premium abroad
-	Satellite     // +870, +881, +882, +883
+	Satellite     // +870, +881, +882, +883, and likewise +878, +888
 	OnNet         // another line of this provider
 	NumClasses
 )

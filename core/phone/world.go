@@ -110,10 +110,11 @@ func countryCode(digits []byte) (code uint16, n int) {
 	return 0, 0
 }
 
-// intlClass is the class of a number abroad. Codes of satellite systems come as mobile or VoIP in the table: the code decides.
+// intlClass is the class of a number abroad. Of the codes without a country the code decides, because the table says mobile or
+// VoIP of satellites. Universal personal numbers (878) and relief work (888) are as far from an ordinary price as they.
 func intlClass(code uint16, k kind) Class {
 	switch code {
-	case 870, 881, 882, 883:
+	case 870, 878, 881, 882, 883, 888:
 		return Satellite
 	case 979:
 		return IntlPremium

@@ -105,7 +105,7 @@ func examples() []string {
 
 func classOf(n *phonenumbers.PhoneNumber) Class {
 	switch n.GetCountryCode() {
-	case 870, 881, 882, 883:
+	case 870, 878, 881, 882, 883, 888:
 		return Satellite
 	case 979:
 		return IntlPremium

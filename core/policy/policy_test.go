@@ -73,8 +73,30 @@ func TestDecide(t *testing.T) {
 		{name: "international over", attempt: far, want: OverInternational, figures: Figures{int64(2 * p), int64(451 * p / 10), int64(451 * p / 10)}},
 		{name: "what would pass passes", settings: effective(set(account.InternationalCeiling, int64(451*p/10))), attempt: far},
 		{
-			name: "satellite by its price", settings: effective(set(account.InternationalCeiling, int64(500*p))),
+			name: "satellite on", settings: effective(set(account.Satellite, 1), set(account.InternationalCeiling, int64(500*p))),
 			attempt: call(phone.Satellite, false, quote(400*p, 0, 0)),
+		},
+		{
+			name: "satellite on, over the ceiling", settings: effective(set(account.Satellite, 1)), attempt: call(phone.Satellite, false, quote(400*p, 0, 0)),
+			want: OverInternational, figures: Figures{int64(2 * p), int64(400 * p), int64(400 * p)},
+		},
+		{name: "satellite at 1p is a fault in the deck", attempt: call(phone.Satellite, false, quote(p, 0, 0)), want: SatelliteBarred, figures: Figures{0, 1, 1}},
+		{
+			name: "premium on is not satellite on", settings: effective(set(account.Premium, 1)), attempt: call(phone.Satellite, false, quote(p, 0, 0)),
+			want: SatelliteBarred, figures: Figures{0, 1, 1},
+		},
+		{name: "pager", attempt: call(phone.Pager, true, quote(19*p, 0, 0))},
+		{
+			name: "pager off", settings: effective(set(account.Pager, 0)), attempt: call(phone.Pager, true, quote(0, 0, 0)),
+			want: PagerBarred, figures: Figures{0, 1, 1},
+		},
+		{
+			name: "personal off", settings: effective(set(account.Personal, 0)), attempt: call(phone.Personal, true, quote(p, 0, 0)),
+			want: PersonalBarred, figures: Figures{0, 1, 1},
+		},
+		{
+			name: "personal over the ceiling", attempt: call(phone.Personal, true, quote(51*p, 0, 0)),
+			want: OverNational, figures: Figures{int64(20 * p), int64(51 * p), int64(51 * p)},
 		},
 		{
 			name: "connection charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
@@ -310,7 +332,7 @@ func TestTighteningNeverAllows(t *testing.T) {
 
 func TestWhatWouldPassPasses(t *testing.T) {
 	fields := map[Reason]account.Field{
-		PremiumBarred: account.Premium, OverNational: account.NationalCeiling, OverInternational: account.InternationalCeiling,
+		PremiumBarred: account.Premium, SatelliteBarred: account.Satellite, PersonalBarred: account.Personal, PagerBarred: account.Pager, OverNational: account.NationalCeiling, OverInternational: account.InternationalCeiling,
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s, f, a := attemptGen(t)

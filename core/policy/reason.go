@@ -27,6 +27,9 @@ const (
 	LineLocked        // line-locked
 	Unpriced          // unpriced: no retail price
 	PremiumBarred     // premium-barred (switch)
+	SatelliteBarred   // satellite-barred (switch)
+	PersonalBarred    // personal-barred (switch)
+	PagerBarred       // pager-barred (switch)
 	ClassBarred       // class-barred
 	OverNational      // over-national-ceiling (rate)
 	OverInternational // over-international-ceiling (rate)
@@ -135,8 +138,14 @@ var reasons = [NumReasons]struct {
 		"line-locked", UnitNone, 403, causeRejected,
 		plain("the line is locked: only emergency calls pass until it is unlocked"),
 	},
-	Unpriced:          {"unpriced", UnitNone, 403, causeRejected, plain("the tariff has no price for this destination: a destination with a price would pass")},
-	PremiumBarred:     {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
+	Unpriced:      {"unpriced", UnitNone, 403, causeRejected, plain("the tariff has no price for this destination: a destination with a price would pass")},
+	PremiumBarred: {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
+	SatelliteBarred: {
+		"satellite-barred", UnitSwitch, 403, causeRejected,
+		plain("satellites and networks without a country are barred: with satellite switched on this rule would pass"),
+	},
+	PersonalBarred:    {"personal-barred", UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: with personal switched on this rule would pass")},
+	PagerBarred:       {"pager-barred", UnitSwitch, 403, causeRejected, plain("pagers (076) are barred: with pager switched on this rule would pass")},
 	ClassBarred:       {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: nothing would pass")},
 	OverNational:      {"over-national-ceiling", UnitRate, 403, causeRejected, ceilingText("national")},
 	OverInternational: {"over-international-ceiling", UnitRate, 403, causeRejected, ceilingText("international")},

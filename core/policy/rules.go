@@ -35,6 +35,9 @@ var rules = [...]rule{
 	{ClassBarred, account.NumFields},
 	{Unpriced, account.NumFields},
 	{PremiumBarred, account.Premium},
+	{SatelliteBarred, account.Satellite},
+	{PersonalBarred, account.Personal},
+	{PagerBarred, account.Pager},
 	{OverNational, account.NationalCeiling},
 	{OverInternational, account.InternationalCeiling},
 }
@@ -60,8 +63,8 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 		return pass(a.Dest.Class != phone.ClassUnknown && a.Dest.Class < phone.NumClasses), Figures{}
 	case Unpriced:
 		return pass(priced(a.Quote)), Figures{}
-	case PremiumBarred:
-		return judgePremium(s, a)
+	case PremiumBarred, SatelliteBarred, PersonalBarred, PagerBarred:
+		return judgeSwitch(s, r, a)
 	case OverNational:
 		return judgeCeiling(s, account.NationalCeiling, a, !abroad(a))
 	case OverInternational:
@@ -77,16 +80,32 @@ func (r *rule) from(s *account.Effective) account.Level {
 	return s.From[r.field]
 }
 
-// judgePremium bars 09, 118 (directory enquiries cost as much) and premium numbers abroad. 070 looks like a mobile and is
-// regulated as an ordinary call, so it, like satellites, is left to its price and the ceilings. Where premium is switched
-// on the ceilings still apply: the switch says "this kind of number", never "at any price".
-func judgePremium(s *account.Effective, a *Attempt) (outcome, Figures) {
-	switch a.Dest.Class {
+// switchOf is the rule that may bar a class of number; OK is none. Premium stands for 09, 118 (directory enquiries cost as
+// much) and premium numbers abroad. 070 and 076 look like mobiles, are capped like them, and are called for good reasons
+// (bedside phones in hospitals, sole traders), so that their switches are on unless someone bars them. No real price of a
+// satellite is near an ordinary ceiling: one that passes is a fault in the deck, so that switch is off.
+func switchOf(c phone.Class) Reason {
+	switch c {
 	case phone.Premium, phone.Directory, phone.IntlPremium:
-		on := s.Values[account.Premium]
-		return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
+		return PremiumBarred
+	case phone.Satellite:
+		return SatelliteBarred
+	case phone.Personal:
+		return PersonalBarred
+	case phone.Pager:
+		return PagerBarred
 	}
-	return skipped, Figures{}
+	return OK
+}
+
+// judgeSwitch asks whether this kind of number may be called. Where it may, the ceilings still apply: a switch says "this
+// kind of number", never "at any price".
+func judgeSwitch(s *account.Effective, r *rule, a *Attempt) (outcome, Figures) {
+	if switchOf(a.Dest.Class) != r.reason {
+		return skipped, Figures{}
+	}
+	on := s.Values[r.field]
+	return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
 }
 
 func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies bool) (outcome, Figures) {

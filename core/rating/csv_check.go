@@ -88,6 +88,7 @@ const (
 	absurdSatellite    = 50_000_000_000
 	enoughForMedian    = 4
 	premiumLikeCountry = 2
+	premiumLeast       = 20 * money.PencePerMinute // of the codes without a country, where no usual price is to compare with
 )
 
 // Suspicious looks for prices that a person should see: a lost decimal point, a premium range priced as an ordinary one,
@@ -134,6 +135,8 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 		return WarnNowhere, "no telephone number begins so"
 	case rate == 0 && class != phone.IntlFreephone:
 		return WarnFree, "calls are free"
+	case special && country.String() == "001" && rate < premiumLeast && p.Connect <= 0:
+		return WarnPremium, fmt.Sprintf("a %s range at %s a minute: none is so cheap", class, rate)
 	case special && median > 0 && rate > 0 && rate <= premiumLikeCountry*median && p.Connect <= 0:
 		return WarnPremium, fmt.Sprintf("a %s range at %s a minute, where %s is usual in %s for ordinary calls", class, rate, median, country)
 	case rate > 0 && rate <= median/farFactor:

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/netlist"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
 )
@@ -144,8 +145,12 @@ func (s *Server) addBan(ctx context.Context, in *struct{ Body api.NewBan }) (*an
 	if !b.Force && ofThisMachine(net) {
 		return nil, newProblem(http.StatusConflict, api.ReasonSpared, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
 	}
+	until, err := instant(when.Until, "until", b.Until, s.d.Book.Zone(""))
+	if err != nil {
+		return nil, s.explain(err)
+	}
 	e, err := bans.Add(ctx, ban.Request{
-		Net: net, For: time.Duration(b.For) * time.Second, Until: b.Until, Why: b.Why, By: by(ctx), Force: b.Force,
+		Net: net, For: time.Duration(b.For) * time.Second, Until: until, Why: b.Why, By: by(ctx), Force: b.Force,
 	})
 	if err != nil {
 		return nil, s.explainBan(err)
@@ -238,11 +243,11 @@ func under(addr netip.Addr, asn uint32, source string) bool {
 
 // banImport is a list and how to read it.
 type banImport struct {
-	Name    string    `query:"name" required:"true" minLength:"1" maxLength:"57" doc:"of the list: letters, digits, dots, dashes and underscores"`
-	Format  string    `query:"format" enum:"auto,text,csv,json" default:"auto"`
-	Until   time.Time `query:"until" doc:"for entries that name no end; absent: a week"`
-	DryRun  bool      `query:"dry_run" doc:"read and check only"`
-	RawBody []byte    `contentType:"text/plain"`
+	Name    string `query:"name" required:"true" minLength:"1" maxLength:"57" doc:"of the list: letters, digits, dots, dashes and underscores"`
+	Format  string `query:"format" enum:"auto,text,csv,json" default:"auto"`
+	Until   string `query:"until" maxLength:"40" doc:"for entries that name no end; a time, or as people write it in the provider's zone; absent: a week"`
+	DryRun  bool   `query:"dry_run" doc:"read and check only"`
+	RawBody []byte `contentType:"text/plain"`
 }
 
 func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.BanImport], error) {
@@ -251,13 +256,16 @@ func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.Ban
 		return nil, err
 	}
 	now := time.Now()
+	until, err := instant(when.Until, "until", in.Until, s.d.Book.Zone(""))
 	switch {
+	case err != nil:
+		return nil, s.explain(err)
 	case !ban.ValidFeed(importPrefix + in.Name):
 		return nil, s.explain(invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores"))
-	case !in.Until.IsZero() && !in.Until.After(now):
-		return nil, s.explain(invalid("until", in.Until.Format(time.RFC3339), "a time to come"))
-	case in.Until.Sub(now) > ban.Longest:
-		return nil, s.explain(invalid("until", in.Until.Format(time.RFC3339), "a time within ten years"))
+	case !until.IsZero() && !until.After(now):
+		return nil, s.explain(invalid("until", in.Until, "a time to come"))
+	case until.Sub(now) > ban.Longest:
+		return nil, s.explain(invalid("until", in.Until, "a time within ten years"))
 	}
 	format, err := netlist.ParseFormat(in.Format)
 	if err != nil {
@@ -269,7 +277,7 @@ func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.Ban
 	}
 	for i := range read.Entries {
 		if e := &read.Entries[i]; e.Until.IsZero() {
-			e.Until = in.Until
+			e.Until = until
 		}
 	}
 	out := api.BanImport{

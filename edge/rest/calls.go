@@ -12,6 +12,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 )
 
@@ -42,7 +43,11 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 			return nil, s.explain(invalid("from", b.From, "an IPv4 or IPv6 address"))
 		}
 	}
-	at := b.At
+	zone := s.lineZone(b.Line)
+	at, err := instant(when.At, "at", b.At, zone)
+	if err != nil {
+		return nil, s.explain(err)
+	}
 	if at.IsZero() {
 		at = time.Now()
 	}
@@ -50,7 +55,7 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	if err != nil {
 		return nil, s.about(err, "line", b.Line)
 	}
-	return reply(decisionView(d, b.To, at), nil)
+	return reply(decisionView(d, b.To, at.In(zone)), nil)
 }
 
 func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
@@ -58,7 +63,7 @@ func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
-		Ways: d.Ways, Steps: []api.Step{}, At: at.UTC(),
+		Ways: d.Ways, Steps: []api.Step{}, At: at,
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)

@@ -13,6 +13,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 	"ringfence/flow/location"
@@ -24,19 +25,27 @@ var unitNames = [...]string{
 }
 
 // settings lists every field as in force, and what the link own says itself.
-func settings(e *account.Effective, own *account.Settings, now time.Time) []api.Setting {
+func settings(e *account.Effective, own *account.Settings, now time.Time, zone *time.Location) []api.Setting {
 	out := make([]api.Setting, account.NumFields)
 	for f := range account.NumFields {
 		v := own.Values[f].At(now)
 		out[f] = api.Setting{
 			Field: f.String(), N: e.Values[f], Unit: unitNames[f.Unit()], Text: account.Format(f, e.Values[f]),
-			From: e.From[f].String(), Own: v.Set, Granted: v.Granted, Until: v.Until,
+			From: e.From[f].String(), Own: v.Set, Granted: v.Granted, Until: in(zone, v.Until),
 		}
 		if f.Unit() == account.UnitRate && e.Values[f] > 0 {
 			out[f].Text += " a minute"
 		}
 	}
 	return out
+}
+
+// in gives an instant the clocks of a zone, and leaves none none.
+func in(zone *time.Location, t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(zone)
 }
 
 func customerView(v *book.CustomerView) api.Customer {
@@ -68,9 +77,9 @@ func trunkView(t *account.Trunk) api.Trunk {
 	}
 }
 
-func requestView(r *account.Request) api.Request {
+func (s *Server) requestView(r *account.Request) api.Request {
 	return api.Request{
-		ID: r.ID, Line: r.Line, Field: r.Field.String(), N: r.N, Text: account.Format(r.Field, r.N), Until: r.Until, Why: r.Why,
+		ID: r.ID, Line: r.Line, Field: r.Field.String(), N: r.N, Text: account.Format(r.Field, r.N), Until: in(s.lineZone(r.Line), r.Until), Why: r.Why,
 		State: r.State, Made: r.Made, Decided: r.Decided, DecidedBy: r.DecidedBy, Note: r.Note,
 	}
 }
@@ -203,15 +212,19 @@ func parseNetsIf(field string, texts *[]string) (*[]netip.Prefix, error) {
 	return &nets, err
 }
 
-// changes reads what is to be set.
-func changes(in []api.Change) ([]book.Setting, error) {
+// changes reads what is to be set; days are of the zone.
+func changes(in []api.Change, zone *time.Location) ([]book.Setting, error) {
 	out := make([]book.Setting, len(in))
 	for i, c := range in {
 		f, n, err := parseSetting(c.Field, c.Value)
 		if err != nil {
 			return nil, err
 		}
-		out[i] = book.Setting{Field: f, N: n, Grant: c.Grant, Until: c.Until}
+		until, err := instant(when.Until, "until", c.Until, zone)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = book.Setting{Field: f, N: n, Grant: c.Grant, Until: until}
 		if isInherit(c.Value) {
 			if c.Grant {
 				return nil, invalid("grant", c.Field, "a value to grant; inherit takes one back")

@@ -41,7 +41,7 @@ func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustom
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	set, err := changes(b.Set)
+	set, err := changes(b.Set, s.customerZone(b.ID, &b.Zone))
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -71,7 +71,7 @@ func (s *Server) changeCustomer(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	set, err := changes(b.Set)
+	set, err := changes(b.Set, s.customerZone(in.ID, b.Zone))
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -95,7 +95,7 @@ func (s *Server) deleteCustomer(ctx context.Context, in *customerID) (*struct{},
 func (s *Server) customerDetail(ctx context.Context, v *book.CustomerView) (api.Customer, error) {
 	now := time.Now()
 	out := customerView(v)
-	out.Settings = settings(&v.Effective, &v.Settings, now)
+	out.Settings = settings(&v.Effective, &v.Settings, now, s.d.Book.Zone(v.ID))
 	purses, err := s.purses(ctx, v.ID, "", now)
 	out.Purses = purses
 	return out, err

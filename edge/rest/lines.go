@@ -52,7 +52,7 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	set, err := changes(b.Set)
+	set, err := changes(b.Set, s.d.Book.Zone(b.Customer))
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -84,7 +84,7 @@ func (s *Server) changeLine(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	set, err := changes(b.Set)
+	set, err := changes(b.Set, s.lineZone(in.ID))
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -120,7 +120,7 @@ func (s *Server) setPassword(ctx context.Context, in *struct {
 func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, error) {
 	now, own := time.Now(), l.Settings()
 	out := api.LineDetail{
-		Line: lineView(l), Settings: settings(l.Effective(now), &own, now), Zone: l.Zone().String(), Tariff: l.Tariff(),
+		Line: lineView(l), Settings: settings(l.Effective(now), &own, now, l.Zone()), Zone: l.Zone().String(), Tariff: l.Tariff(),
 		Phones: []api.Phone{}, Calls: s.liveCalls(l.ID(), now),
 	}
 	var customer account.Settings

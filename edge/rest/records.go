@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"ringfence/core/call"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 )
 
@@ -32,20 +34,32 @@ func (s *Server) recordRoutes() {
 
 // cdrInput are the filters of records.
 type cdrInput struct {
-	Line     string    `query:"line" maxLength:"64"`
-	Customer string    `query:"customer" maxLength:"40"`
-	From     time.Time `query:"from" doc:"begun at or after"`
-	Till     time.Time `query:"till" doc:"begun before"`
-	Before   string    `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
-	Limit    int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
-	Format   string    `query:"format" enum:"json,csv,jsonl"`
-	Accept   string    `header:"Accept"`
+	Line     string `query:"line" maxLength:"64"`
+	Customer string `query:"customer" maxLength:"40"`
+	From     string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
+	Until    string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
+	Till     string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
+	Before   string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
+	Format   string `query:"format" enum:"json,csv,jsonl"`
+	Accept   string `header:"Accept"`
 }
 
-func (in *cdrInput) query() CDRQuery {
-	return CDRQuery{
-		Line: in.Line, Customer: in.Customer, From: in.From, Till: in.Till, Before: call.ID(in.Before), Limit: maxPage,
+// query reads the filters. Days are of the zone of whoever the records are about.
+func (s *Server) query(in *cdrInput) (CDRQuery, error) {
+	q := CDRQuery{Line: in.Line, Customer: in.Customer, Before: call.ID(in.Before), Limit: maxPage}
+	zone := s.d.Book.Zone(in.Customer)
+	if l, ok := s.d.Book.Line(in.Line); ok {
+		zone = l.Zone()
 	}
+	until := in.Until
+	if until == "" {
+		until = in.Till
+	}
+	var err, err2 error
+	q.From, err = instant(when.From, "from", in.From, zone)
+	q.Until, err2 = instant(when.UntilPast, "until", until, zone)
+	return q, errors.Join(err, err2)
 }
 
 // format is what was asked for by name, else by Accept.
@@ -65,7 +79,11 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	if s.d.CDRs == nil {
 		return nil, unavailable("the list of records")
 	}
-	q, format := in.query(), in.format()
+	q, err := s.query(in)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	format := in.format()
 	if format == "json" {
 		q.Limit = in.Limit + 1
 	}
@@ -86,7 +104,7 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 			hc.SetHeader("Content-Type", "application/json")
 			out := []api.CDR{}
 			for i := range first {
-				out = append(out, api.NewCDR(first[i]))
+				out = append(out, s.recordView(first[i]))
 			}
 			// A client that went away is no fault of ours.
 			_ = json.NewEncoder(hc.BodyWriter()).Encode(list(out, in.Limit, func(c *api.CDR) string { return string(c.ID) }))
@@ -124,6 +142,14 @@ func (s *Server) stream(hc huma.Context, q CDRQuery, page []call.CDR, w cdrWrite
 			panic(http.ErrAbortHandler)
 		}
 	}
+}
+
+// recordView is a record by its customer's clocks, so that the day it shows is the day whose purses it was paid from. Streams
+// are for programs and have UTC.
+func (s *Server) recordView(c call.CDR) api.CDR {
+	zone := s.d.Book.Zone(c.Account)
+	c.Begun, c.AnsweredAt, c.Ended = in(zone, c.Begun), in(zone, c.AnsweredAt), in(zone, c.Ended)
+	return api.NewCDR(c)
 }
 
 func newLineWriter(hc huma.Context) cdrWriter {
@@ -208,7 +234,7 @@ func (s *Server) getCDR(ctx context.Context, in *callID) (*answer[api.CDR], erro
 	if err != nil {
 		return nil, s.about(err, "call record", in.ID)
 	}
-	return reply(api.NewCDR(c), nil)
+	return reply(s.recordView(c), nil)
 }
 
 func (s *Server) listJournal(ctx context.Context, in *struct {

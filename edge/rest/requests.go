@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/account"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 )
 
@@ -31,11 +32,15 @@ func (s *Server) ask(ctx context.Context, in *struct {
 	if isInherit(in.Body.Value) {
 		return nil, s.explain(invalid("value", in.Body.Value, "a value; inherit needs no request"))
 	}
-	r, err := s.d.Book.Ask(ctx, by(ctx), in.ID, f, n, in.Body.Until, in.Body.Why)
+	until, err := instant(when.Until, "until", in.Body.Until, s.lineZone(in.ID))
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	r, err := s.d.Book.Ask(ctx, by(ctx), in.ID, f, n, until, in.Body.Why)
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}
-	return reply(requestView(&r), nil)
+	return reply(s.requestView(&r), nil)
 }
 
 func (s *Server) listRequests(ctx context.Context, in *struct {
@@ -51,7 +56,7 @@ func (s *Server) listRequests(ctx context.Context, in *struct {
 	out := []api.Request{}
 	for i := range all {
 		if (in.Before == 0 || all[i].ID < in.Before) && len(out) <= in.Limit {
-			out = append(out, requestView(&all[i]))
+			out = append(out, s.requestView(&all[i]))
 		}
 	}
 	return reply(list(out, in.Limit, func(r *api.Request) string { return strconv.FormatInt(r.ID, 10) }), nil)
@@ -62,7 +67,15 @@ func (s *Server) grant(ctx context.Context, in *struct {
 	Body api.Grant
 },
 ) (*answer[api.Request], error) {
-	return s.decided(s.d.Book.Grant(ctx, by(ctx), in.ID, in.Body.Until, in.Body.Note))
+	zone, err := s.d.Book.RequestZone(ctx, in.ID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	until, err := instant(when.Until, "until", in.Body.Until, zone)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return s.decided(s.d.Book.Grant(ctx, by(ctx), in.ID, until, in.Body.Note))
 }
 
 func (s *Server) refuse(ctx context.Context, in *struct {
@@ -77,5 +90,5 @@ func (s *Server) decided(r account.Request, err error) (*answer[api.Request], er
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return reply(requestView(&r), nil)
+	return reply(s.requestView(&r), nil)
 }

@@ -101,7 +101,7 @@ type Purse struct {
 // CDRQuery selects records; zero fields do not restrict.
 type CDRQuery struct {
 	Line, Customer string
-	From, Till     time.Time
+	From, Until    time.Time
 	Before         call.ID // continue below it
 	Limit          int
 }

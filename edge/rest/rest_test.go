@@ -30,6 +30,7 @@ var ctx = context.Background()
 
 // fixture is a server over a book in memory, and what it was asked to do.
 type fixture struct {
+	asked rest.CDRQuery // the last one
 	*rest.Server
 	db   *booktest.Store
 	book *book.Book
@@ -152,11 +153,12 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 			a.Quote = d.Quote
 		}
 	}
-	d.Verdict, d.Steps = policy.Explain(l.EffectiveAt(at), policy.Facts{Locked: l.Locked()}, a, at)
+	d.Verdict, d.Steps = policy.Explain(l.Effective(at), policy.Facts{Locked: l.Locked()}, a, at)
 	return d, nil
 }
 
 func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery) ([]call.CDR, error) {
+	f.asked = q
 	var out []call.CDR
 	for _, c := range f.cdrs {
 		if (q.Before == "" || c.ID < q.Before) && (q.Line == "" || c.Line == q.Line) && len(out) < q.Limit {
@@ -265,7 +267,7 @@ var day = []struct {
 	{"POST", "/v1/requests/1/grant", `{}`, 409, `granted already`},
 	{"POST", "/v1/requests/2/refuse", `{"note":"no"}`, 200, `"decided_by":"tester"`},
 	{"POST", "/v1/requests/9/refuse", `{}`, 404, `not-found`},
-	{"GET", "/v1/lines/acme-1", "", 200, `"granted":true,"until":"2126-01-01T00:00:00Z"`},
+	{"GET", "/v1/lines/acme-1", "", 200, `"granted":true,"until":"2126-01-01T01:00:00+01:00"`},
 
 	{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"allowed":true,"reason":"ok"`},
 	{"POST", "/v1/decide", `{"line":"acme-1","to":"0053 7 866 1234","from":"192.0.2.1"}`, 200, `"first_minute_micro":900000,"first_minute":"£0.90"`},
@@ -308,7 +310,7 @@ var day = []struct {
 
 	{"GET", "/v1/cdrs?limit=2", "", 200, `"next":"00002499"`},
 	{"GET", "/v1/cdrs?limit=1", "", 200, `"retail_micro":10167,"cost_micro":5000,"ended_by":"caller","reason":"hangup"`},
-	{"GET", "/v1/cdrs?from=yesterday", "", 422, `from`},
+	{"GET", "/v1/cdrs?from=someday", "", 422, `from`},
 	{"GET", "/v1/cdrs/00000007", "", 200, `"retail":"£0.010167"`},
 	{"GET", "/v1/cdrs/nope", "", 404, `nope`},
 	{"GET", "/v1/journal?kind=customer.&limit=1", "", 200, `"kind":"customer.added"`},

@@ -158,7 +158,7 @@ func TestAskingForAnotherTimeLeavesNowAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := line(t, b, "acme-1")
-		if n := l.EffectiveAt(time.Now().Add(2 * time.Hour)).Values[account.MaxCalls]; n != 10 {
+		if n := l.Effective(time.Now().Add(2 * time.Hour)).Values[account.MaxCalls]; n != 10 {
 			t.Errorf("in two hours: %d", n)
 		}
 		if n := l.Effective(time.Now()).Values[account.MaxCalls]; n != 99 {

@@ -30,13 +30,15 @@ type customerEntry struct {
 	eff      atomic.Pointer[account.Effective]
 }
 
-// effective is shared by all lines of the customer that say nothing themselves.
-func (c *customerEntry) effective(now time.Time) *account.Effective {
-	if e := c.eff.Load(); e != nil && fresh(e, now) {
+// effective is shared by all lines of the customer that say nothing themselves; see Line.Effective.
+func (c *customerEntry) effective(at time.Time) *account.Effective {
+	if e := c.eff.Load(); e != nil && e.Holds(at) {
 		return e
 	}
-	e := account.Resolve(now, &c.provider.settings, &c.Settings)
-	c.eff.Store(&e)
+	e := account.Resolve(at, &c.provider.settings, &c.Settings)
+	if e.Holds(time.Now()) {
+		c.eff.Store(&e)
+	}
 	return &e
 }
 

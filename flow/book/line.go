@@ -122,26 +122,21 @@ func (l *Line) Zone() *time.Location { return l.cust.entry.Load().zone }
 // Tariff is the name of the customer's retail deck, or the provider's.
 func (l *Line) Tariff() string { return l.cust.entry.Load().tariff }
 
-// Effective is the line's settings as they are now: cached, shared and read only. Pass the present: the outcome is kept
-// for later callers. For another instant use EffectiveAt.
-func (l *Line) Effective(now time.Time) *account.Effective {
+// Effective is the line's settings as they are at an instant: shared and read only. What is in force now is kept for later
+// callers; a question about another instant leaves that alone.
+func (l *Line) Effective(at time.Time) *account.Effective {
 	c := l.cust.entry.Load()
 	if l.settings == nil {
-		return c.effective(now)
+		return c.effective(at)
 	}
-	if r := l.eff.Load(); r != nil && r.from == c && fresh(&r.Effective, now) {
+	if r := l.eff.Load(); r != nil && r.from == c && r.Holds(at) {
 		return &r.Effective
 	}
-	r := &resolved{c, account.Resolve(now, &c.provider.settings, &c.Settings, l.settings)}
-	l.eff.Store(r)
+	r := &resolved{c, account.Resolve(at, &c.provider.settings, &c.Settings, l.settings)}
+	if r.Holds(time.Now()) {
+		l.eff.Store(r)
+	}
 	return &r.Effective
-}
-
-// EffectiveAt is the line's settings as they would be at another instant, if nothing else changed. It caches nothing.
-func (l *Line) EffectiveAt(at time.Time) *account.Effective {
-	c := l.cust.entry.Load()
-	e := account.Resolve(at, &c.provider.settings, &c.Settings, l.settings)
-	return &e
 }
 
 // Retail is the deck that prices the line's calls and the calendar of its customer; nil: no such deck is loaded, so that
@@ -154,10 +149,6 @@ func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 		return nil, rating.Calendar{}
 	}
 	return d.rows, c.provider.calendar(c.zone)
-}
-
-func fresh(e *account.Effective, now time.Time) bool {
-	return e.Expiry.IsZero() || now.Before(e.Expiry)
 }
 
 // Line finds a line by its SIP user name.

@@ -37,6 +37,14 @@ func (p *provider) calendar(zone *time.Location) rating.Calendar {
 // Provider is the provider's link of the settings chain; read only.
 func (b *Book) Provider() *account.Settings { return &b.provider.Load().settings }
 
+// Zone is the time zone of a customer, or the provider's where there is no such customer ("").
+func (b *Book) Zone(customer string) *time.Location {
+	if c, ok := b.customer(customer); ok {
+		return c.entry.Load().zone
+	}
+	return b.provider.Load().zone
+}
+
 // SetProvider puts another Provider, Zone, Tariff and peak hours in force for everybody; the other options stay as they
 // were. On an error nothing changes. Calls in progress keep their quotes.
 func (b *Book) SetProvider(o Options) error {

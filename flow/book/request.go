@@ -51,7 +51,7 @@ func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now ti
 	if r.Field.Free() {
 		return &Invalid{r.Field.String(), account.Format(r.Field, r.N), "no request: it limits nothing and may be set as its owner likes"}
 	}
-	e := l.EffectiveAt(now)
+	e := l.Effective(now)
 	if _, err := (Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}).apply(account.Value{}, account.LevelLine, e, now); err != nil {
 		return err
 	}
@@ -99,6 +99,20 @@ func (b *Book) Grant(ctx context.Context, by string, id int64, until time.Time, 
 		return r, err
 	}
 	return b.decide(ctx, by, r, Granted, note)
+}
+
+// RequestZone is the time zone in which a request is to be answered: that of its line's customer, or the provider's.
+func (b *Book) RequestZone(ctx context.Context, id int64) (*time.Location, error) {
+	all, err := b.db.Requests(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if l, ok := b.Line(r.Line); ok && r.ID == id {
+			return l.Zone(), nil
+		}
+	}
+	return b.Zone(""), nil
 }
 
 // Refuse says no to a request.

@@ -5,7 +5,9 @@
 //
 // Amounts are integers in millionths of the billing currency and named *_micro. Rates are integers in billionths of it per
 // minute and named *_nano. Beside each that people read stands a text: "£12.50", "2p a minute". Durations are integer
-// seconds named *_seconds (call records: exact nanoseconds named *_ns). Instants are RFC 3339 in UTC. Programs use the
+// seconds named *_seconds (call records: exact nanoseconds named *_ns). Instants are RFC 3339: by the customer's clocks where
+// they are of a customer's day, with the offset, else in UTC. Instants that are asked for may also be words ("friday",
+// "2026-12-01 18:00"), which are read in the zone of the customer they are about, else the provider's. Programs use the
 // integers, people the texts; nothing is a float.
 //
 // # Routes
@@ -59,7 +61,7 @@
 //	GET    /v1/calls                ?line=                    → List[Call]
 //	GET    /v1/calls/{id}                                     → Call
 //	DELETE /v1/calls/{id}           ?why=                     → 202 Call (both legs are hung up)
-//	GET    /v1/cdrs                 ?line=&customer=&from=&till=&before=&limit=&format=json|csv|jsonl
+//	GET    /v1/cdrs                 ?line=&customer=&from=&until=&before=&limit=&format=json|csv|jsonl
 //	                                → List[CDR], newest first; csv (also by Accept: text/csv) and jsonl
 //	                                  (application/jsonl) stream everything that fits the filters
 //	GET    /v1/cdrs/{id}                                      → CDR
@@ -165,7 +167,7 @@ type Fault struct {
 
 // Setting is one field of the settings as it is in force, with the link of the chain it came from.
 type Setting struct {
-	Field   string    `json:"field" doc:"national-ceiling, international-ceiling, premium, max-calls, …"`
+	Field   string    `json:"field" doc:"national-ceiling, international-ceiling, premium, satellite, personal, pager, max-calls, …"`
 	N       int64     `json:"n" doc:"the value in unit"`
 	Unit    string    `json:"unit" enum:"nano_per_minute,micro,count,seconds,flag"`
 	Text    string    `json:"text" doc:"for people: 20p a minute, £50.00, 4h, on"`
@@ -177,10 +179,10 @@ type Setting struct {
 
 // Change sets, grants or removes one field of the settings.
 type Change struct {
-	Field string    `json:"field" maxLength:"40"`
-	Value string    `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
-	Grant bool      `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
-	Until time.Time `json:"until,omitzero" doc:"with grant: when it ends by itself"`
+	Field string `json:"field" maxLength:"40"`
+	Value string `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
+	Grant bool   `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"with grant: when it ends by itself; a time, or as people write it in the customer's zone: friday, 2026-12-01 (that day included), 2026-12-01 18:00, +3d"`
 }
 
 // NetLock is the IP lock of one link; a source must be in the lock of every link that has one.
@@ -343,10 +345,10 @@ type Purse struct {
 
 // NewRequest asks staff to loosen a setting of a line.
 type NewRequest struct {
-	Field string    `json:"field" maxLength:"40"`
-	Value string    `json:"value" maxLength:"40" doc:"as in Change"`
-	Until time.Time `json:"until,omitzero" doc:"wanted until then; absent: for good"`
-	Why   string    `json:"why,omitempty" maxLength:"500"`
+	Field string `json:"field" maxLength:"40"`
+	Value string `json:"value" maxLength:"40" doc:"as in Change"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"wanted until then, as in Change; absent: for good"`
+	Why   string `json:"why,omitempty" maxLength:"500"`
 }
 
 // Request is a wish to loosen a setting, and what came of it.
@@ -367,8 +369,8 @@ type Request struct {
 
 // Grant says yes; without until, what the request asked holds.
 type Grant struct {
-	Until time.Time `json:"until,omitzero"`
-	Note  string    `json:"note,omitempty" maxLength:"500"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"as in Change"`
+	Note  string `json:"note,omitempty" maxLength:"500"`
 }
 
 // Refuse says no.
@@ -497,10 +499,10 @@ type Delta struct {
 
 // DecideRequest asks what would come of a call. Nothing is called, held or counted.
 type DecideRequest struct {
-	Line string    `json:"line" maxLength:"64"`
-	To   string    `json:"to" maxLength:"128" doc:"digits as dialled"`
-	From string    `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
-	At   time.Time `json:"at,omitzero" doc:"absent: now"`
+	Line string `json:"line" maxLength:"64"`
+	To   string `json:"to" maxLength:"128" doc:"digits as dialled"`
+	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
+	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now"`
 }
 
 // Figures are the numbers behind a reason, in unit, and for people.

@@ -24,11 +24,11 @@ type Ban struct {
 
 // NewBan shuts out an address or network; without an end for a day.
 type NewBan struct {
-	Net   string    `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)"`
-	For   int64     `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until"`
-	Until time.Time `json:"until,omitzero"`
-	Why   string    `json:"why" minLength:"1" maxLength:"200" doc:"for whoever asks later"`
-	Force bool      `json:"force,omitempty" doc:"also if a customer or carrier is in there"`
+	Net   string `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)"`
+	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d"`
+	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for whoever asks later"`
+	Force bool   `json:"force,omitempty" doc:"also if a customer or carrier is in there"`
 }
 
 // BanAnswer says how it stands with an address.
