@@ -115,24 +115,26 @@ func (a *App) demoDecks(ctx context.Context) error {
 
 func (a *App) demoLines(ctx context.Context) error {
 	for _, c := range demoCustomers {
-		if _, ok := a.book.Customer(c.id); ok {
+		if _, ok := a.book.CustomerCalled(c.id); ok {
 			continue
 		}
-		if _, err := a.book.AddCustomer(ctx, byDemo, c.id, book.CustomerEdit{Name: &c.name}); err != nil {
+		v, err := a.book.AddCustomer(ctx, byDemo, c.id, book.CustomerEdit{Name: &c.name})
+		if err != nil {
 			return err
 		}
 		contact := account.Contact{ID: "owner", Name: c.name, Mail: c.id + "@customer.invalid"}
-		if err := a.book.PutContact(ctx, byDemo, c.id, contact); err != nil {
+		if err := a.book.PutContact(ctx, byDemo, v.ID, contact); err != nil {
 			return err
 		}
 	}
 	var passwords strings.Builder
 	for _, l := range demoLines {
-		if _, ok := a.book.Line(l.id); ok {
+		if _, ok := a.book.LineCalled(l.id); ok {
 			continue
 		}
+		owner, _ := a.book.CustomerCalled(l.customer) // added above
 		_, password, err := a.book.AddLine(ctx, byDemo, book.NewLine{
-			ID: l.id, Customer: l.customer, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set},
+			ID: l.id, Customer: owner.ID, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set},
 		})
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ func (s *Server) requestRoutes() {
 }
 
 func (s *Server) ask(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.NewRequest
 },
 ) (*answer[api.Request], error) {
@@ -31,7 +31,11 @@ func (s *Server) ask(ctx context.Context, in *struct {
 	if isInherit(in.Body.Value) {
 		return nil, s.explain(invalid("value", in.Body.Value, "a value; inherit needs no request"))
 	}
-	r, err := s.d.Book.Ask(ctx, by(ctx), in.ID, f, n, in.Body.Until, in.Body.Why)
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.d.Book.Ask(ctx, by(ctx), l.ID(), f, n, in.Body.Until, in.Body.Why)
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}

@@ -43,6 +43,11 @@ type fixture struct {
 
 const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"
 
+// The identities of what the tests add.
+const acme, acme1 = "acme~00000000", "acme-1~00000000"
+
+func identify(handle string) string { return handle + "~00000000" }
+
 func newFixture(t testing.TB, o rest.Options) *fixture {
 	t.Helper()
 	plan, err := phone.NewPlan(phone.UKConfig())
@@ -58,7 +63,7 @@ func newFixture(t testing.TB, o rest.Options) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{db: &booktest.Store{}}
-	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test"})
+	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test", Identify: identify})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func manyCDRs(n int) []call.CDR {
 	out := make([]call.CDR, n)
 	for i := range out {
 		out[i] = call.CDR{
-			ID: call.ID(fmt.Sprintf("%08d", n-i)), Line: "acme-1", Account: "acme", Number: "+442079460001", Dialled: "=cmd|' /C calc'!A0",
+			ID: call.ID(fmt.Sprintf("%08d", n-i)), Line: acme1, Account: acme, Number: "+442079460001", Dialled: "=cmd|' /C calc'!A0",
 			Begun: time.Unix(1_700_000_000, 0).UTC(), Talk: 61 * time.Second, Retail: 10_167, Cost: 5000, By: call.Caller, Reason: "hangup", Status: 200,
 		}
 	}
@@ -85,7 +90,7 @@ func manyCDRs(n int) []call.CDR {
 
 func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	live := rest.Live{Open: call.Open{
-		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: "acme-1", Account: "acme", Number: "+442079460001",
+		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: acme1, Account: acme, Number: "+442079460001",
 		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
 	}}
@@ -226,7 +231,7 @@ var day = []struct {
 	{"DELETE", "/v1/customers/acme", "", 409, `"reason":"in-use"`},
 
 	{"GET", "/v1/lines?customer=acme", "", 200, `"number":"+442079460000"`},
-	{"GET", "/v1/lines?customer=nobody", "", 404, `nobody`},
+	{"GET", "/v1/lines?customer=nobody", "", 422, `there is no customer \"nobody\"`},
 	{"GET", "/v1/lines?limit=0", "", 422, `limit`},
 	{"GET", "/v1/lines?colour=red", "", 422, `unknown query parameter`},
 	{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","password":"password123"}`, 422, `"reason":"weak-password"`},
@@ -361,7 +366,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 func TestSecretsNeverComeOut(t *testing.T) {
 	f := newFixture(t, rest.Options{})
 	password := f.fill(t)
-	l, _ := f.book.Line("acme-1")
+	l, _ := f.book.LineCalled("acme-1")
 	ha1, _ := f.book.HA1(l)
 	secrets := []string{password, "trunk-hunter2", fmt.Sprintf("%x", ha1.MD5), fmt.Sprintf("%x", ha1.SHA256)}
 	var spec struct{ Paths map[string]map[string]any }
@@ -402,6 +407,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 
 func TestExportsStreamEverything(t *testing.T) {
 	f := newFixture(t, rest.Options{})
+	f.fill(t)
 	csv := f.do("GET", "/v1/cdrs?format=csv", "")
 	lines := strings.Split(strings.TrimSpace(csv.Body.String()), "\r\n")
 	if len(lines) != 2501 || !strings.HasPrefix(lines[0], "id,direction,line") || !strings.HasPrefix(csv.Header().Get("Content-Type"), "text/csv") {

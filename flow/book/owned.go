@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"ringfence/core/account"
 )
 
 // Owned knows which addresses are customers' and carriers' own: those that IP locks list, and those of trunks. They must
@@ -93,12 +95,12 @@ func (b *Book) ownedNow() *ownedIndex {
 	x.add(b.provider.Load().settings.Nets, "on the provider's IP lock")
 	b.customersMu.RLock()
 	for id, c := range b.customers {
-		x.add(c.entry.Load().Settings.Nets, "on the IP lock of customer "+id)
+		x.add(c.entry.Load().Settings.Nets, "on the IP lock of customer "+account.Handle(id))
 	}
 	b.customersMu.RUnlock()
 	b.lines.each(func(l *Line) {
 		if l.settings != nil && len(l.settings.Nets) > 0 {
-			x.add(l.settings.Nets, "on the IP lock of line "+l.id)
+			x.add(l.settings.Nets, "on the IP lock of line "+l.Handle())
 		}
 	})
 	for _, t := range b.trunks.Load().all {

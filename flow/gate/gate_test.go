@@ -21,6 +21,7 @@ import (
 	"ringfence/core/rating"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
 	"ringfence/flow/ledger"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -64,7 +65,7 @@ func newBook(t testing.TB) *book.Book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
+	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test", Identify: booktest.Plain})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func newWorldOn(t testing.TB, open opener, change func(*Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.book, err = book.Open(ctx, w.db, book.Options{Plan: phone.UK(), Box: box, Realm: "sip.test", Zone: "Europe/London"})
+	w.book, err = book.Open(ctx, w.db, book.Options{Plan: phone.UK(), Box: box, Realm: "sip.test", Zone: "Europe/London", Identify: booktest.Plain})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,6 +101,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/money"
 )
@@ -140,6 +141,7 @@ const (
 	ReasonWeakPassword  = "weak-password"  // 422: errors gives each reason
 	ReasonLooser        = "needs-grant"    // 403: looser than what stands above; ask for it, or grant it
 	ReasonNotFound      = "not-found"      // 404
+	ReasonUnknown       = "unknown-name"   // 422: a list of what belongs to a line or customer that there is not
 	ReasonExists        = "exists"         // 409
 	ReasonInUse         = "in-use"         // 409
 	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
@@ -192,6 +194,7 @@ type NetLock struct {
 // Customer owns lines and pays.
 type Customer struct {
 	ID       string    `json:"id"`
+	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
 	Name     string    `json:"name"`
 	Zone     string    `json:"zone" doc:"IANA time zone in force"`
 	Tariff   string    `json:"tariff" doc:"retail deck in force"`
@@ -229,6 +232,7 @@ type PatchCustomer struct {
 // Line is a number with SIP credentials. The password is never in it.
 type Line struct {
 	ID       string    `json:"id" doc:"the SIP user name"`
+	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
 	Customer string    `json:"customer"`
 	Number   string    `json:"number" doc:"E.164 with +; empty is none"`
 	Name     string    `json:"name"`
@@ -536,7 +540,9 @@ type Call struct {
 	State     string    `json:"state" enum:"setup,answered"`
 	Node      string    `json:"node"`
 	Line      string    `json:"line"`
+	LineID    string    `json:"line_identity"`
 	Customer  string    `json:"customer"`
+	Account   string    `json:"customer_identity"`
 	Peer      string    `json:"peer,omitempty"`
 	Trunk     string    `json:"trunk,omitempty"`
 	Dialled   string    `json:"dialled"`
@@ -564,11 +570,17 @@ type CDR struct {
 	call.CDR
 	RetailText string `json:"retail" doc:"£0.07"`
 	CostText   string `json:"cost"`
+	LineID     string `json:"line_identity" doc:"tells lines apart that have had one id, one after the other"`
+	AccountID  string `json:"account_identity"`
 }
 
-// NewCDR adds the texts to a record.
+// NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
 func NewCDR(c call.CDR) CDR {
-	return CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost)}
+	out := CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost), LineID: c.Line, AccountID: c.Account}
+	for _, id := range []*string{&out.Line, &out.Account, &out.Peer, &out.Trunk} {
+		*id = account.Handle(*id)
+	}
+	return out
 }
 
 // Fact is one row of the journal.
@@ -577,7 +589,9 @@ type Fact struct {
 	At       time.Time       `json:"at"`
 	Kind     string          `json:"kind" doc:"noun.verb: call.refused, setting.changed, …"`
 	Line     string          `json:"line,omitempty"`
+	LineID   string          `json:"line_identity,omitempty"`
 	Customer string          `json:"customer,omitempty"`
+	Account  string          `json:"customer_identity,omitempty"`
 	Call     string          `json:"call,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"`
 }
