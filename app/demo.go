@@ -17,7 +17,6 @@ import (
 	"ringfence/core/rating"
 	"ringfence/edge/phone"
 	"ringfence/flow/book"
-	"ringfence/state/store"
 )
 
 // byDemo is who the journal says made the sample provider.
@@ -87,9 +86,11 @@ func (a *App) demoTrunk(ctx context.Context, name string, at netip.AddrPort, pri
 	addresses, deck, yes := []string{at.String()}, "cost", true
 	sources := []netip.Prefix{}
 	edit := book.TrunkEdit{Addresses: &addresses, Priority: &priority, Deck: &deck, Emergency: &yes, Sources: &sources}
-	_, err := a.book.AddTrunk(ctx, byDemo, name, edit)
-	if errors.Is(err, store.ErrExists) {
-		_, err = a.book.EditTrunk(ctx, byDemo, name, edit)
+	var err error
+	if t, ok := a.book.TrunkCalled(name); ok {
+		_, err = a.book.EditTrunk(ctx, byDemo, t.Name, edit)
+	} else {
+		_, err = a.book.AddTrunk(ctx, byDemo, name, edit)
 	}
 	if err != nil {
 		return fmt.Errorf("trunk %s: %w", name, err)

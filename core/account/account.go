@@ -102,7 +102,7 @@ type Line struct {
 
 // Trunk is a way out to (and in from) a carrier.
 type Trunk struct {
-	Name      string
+	Name      string   // identity; its handle is a slug
 	Addresses []string // host:port, tried in order
 	Transport string   // "udp" or "tcp"
 	User      string   // digest towards the carrier; "" is none

@@ -71,8 +71,8 @@ func (s *Server) listFindings(ctx context.Context, in *struct {
 func findingView(f *watch.Finding) api.Finding {
 	kind, _ := detect.ParseKind(f.Kind)
 	return api.Finding{
-		ID: f.ID, Kind: f.Kind, Title: kind.Title(), Severity: f.Severity, Line: account.Handle(f.Line), LineID: f.Line,
-		Customer: account.Handle(f.Account), Account: f.Account, Source: f.Source,
+		ID: f.ID, Kind: f.Kind, Title: kind.Title(), Severity: f.Severity, Line: account.Handle(f.Line), LineID: account.FullIdentity(f.Line),
+		Customer: account.Handle(f.Account), Account: account.FullIdentity(f.Account), Source: f.Source,
 		Text: f.Text, At: f.At, Last: f.Last, Count: f.Count, Open: f.ClosedAt.IsZero(), Closed: f.ClosedAt, ClosedBy: f.ClosedBy,
 	}
 }

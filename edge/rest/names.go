@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ringfence/core/account"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
@@ -73,6 +75,38 @@ func (s *Server) noFilter(field, called string, err error) error {
 	p := newProblem(http.StatusUnprocessableEntity, api.ReasonUnknown, gone.Error())
 	p.Errors = []api.Fault{{Field: field, Found: clip(called, 80), Text: gone.Error()}}
 	return p
+}
+
+func (s *Server) removedRoutes() {
+	huma.Register(s.api, op(http.MethodGet, "/v1/removed/lines", "list-removed-lines", "lines", "List removed lines, the last removed first"), s.removedLines)
+	huma.Register(s.api, op(http.MethodGet, "/v1/removed/customers", "list-removed-customers", "customers", "List removed customers, the last removed first"), s.removedCustomers)
+}
+
+// removedInput asks for what had one id; without it for all.
+type removedInput struct {
+	ID string `query:"id" maxLength:"80"`
+}
+
+func (s *Server) removedLines(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
+	return s.removed(s.d.Book.RemovedLines(ctx, account.Handle(in.ID)))
+}
+
+func (s *Server) removedCustomers(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
+	return s.removed(s.d.Book.RemovedCustomers(ctx, account.Handle(in.ID)))
+}
+
+func (s *Server) removed(all []book.Removed, err error) (*answer[api.List[api.Removed]], error) {
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := api.List[api.Removed]{Items: []api.Removed{}}
+	for _, r := range all {
+		out.Items = append(out.Items, api.Removed{
+			ID: account.Handle(r.ID), Identity: account.FullIdentity(r.ID), Customer: account.Handle(r.Customer),
+			Account: account.FullIdentity(r.Customer), Until: r.Until, Body: r.Body,
+		})
+	}
+	return reply(out, nil)
 }
 
 // lineIDs are the identities of lines that people name, for a list within a body.

@@ -86,8 +86,8 @@ func isNoticeKind(kind string) bool {
 
 func noticeView(v *notify.View) api.Notice {
 	out := api.Notice{
-		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: account.Handle(v.Line), LineID: v.Line,
-		Customer: account.Handle(v.Account), Account: v.Account, At: v.At, State: v.State, Deliveries: []api.Delivery{},
+		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: account.Handle(v.Line), LineID: account.FullIdentity(v.Line),
+		Customer: account.Handle(v.Account), Account: account.FullIdentity(v.Account), At: v.At, State: v.State, Deliveries: []api.Delivery{},
 	}
 	for _, d := range v.Deliveries {
 		out.Deliveries = append(out.Deliveries, api.Delivery{

@@ -146,7 +146,7 @@ type Change struct {
 	Kind     ChangeKind
 	Line     string // identity
 	Customer string // identity
-	Trunk    string
+	Trunk    string // identity
 	Why      string // LineLocked
 	Cut      bool   // LineLocked, LineDeleted
 }

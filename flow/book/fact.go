@@ -112,7 +112,8 @@ func trunkFacts(t account.Trunk) parts {
 		"addresses": raw(t.Addresses), "sources": raw(netTexts(t.Sources)), "priority": raw(t.Priority),
 		"emergency": raw(t.Emergency), "disabled": raw(t.Disabled), "login": raw(len(t.Sealed) > 0),
 	}
-	p.text("name", t.Name)
+	p.text("name", account.Handle(t.Name))
+	p.text("identity", t.Name)
 	p.text("transport", t.Transport)
 	p.text("user", t.User)
 	p.text("deck", t.Deck)

@@ -104,11 +104,11 @@ func (b *Book) ownedNow() *ownedIndex {
 		}
 	})
 	for _, t := range b.trunks.Load().all {
-		x.add(t.Sources, "an address of trunk "+t.Name)
+		x.add(t.Sources, "an address of trunk "+account.Handle(t.Name))
 		for _, text := range t.Addresses {
 			if at, err := netip.ParseAddrPort(text); err == nil {
 				a := at.Addr().Unmap()
-				x.add([]netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, "an address of trunk "+t.Name)
+				x.add([]netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, "an address of trunk "+account.Handle(t.Name))
 			}
 		}
 	}

@@ -275,7 +275,7 @@ func (n *Notifier) hookBody(x *store.Notice, v *view, d *store.Delivery) ([]byte
 	dr := draftOf(x)
 	b := hookMessage{
 		ID: d.Ref, Notice: x.ID, Kind: v.Kind, Title: v.Title, Critical: v.Critical, Severity: dr.Severity, At: x.At.UTC(),
-		Line: account.Handle(x.Line), LineID: x.Line, Account: account.Handle(x.Account), Owner: x.Account,
+		Line: account.Handle(x.Line), LineID: account.FullIdentity(x.Line), Account: account.Handle(x.Account), Owner: account.FullIdentity(x.Account),
 		Source: dr.Source, Text: join(" ", dr.Text, strings.Join(dr.Also, " ")), Finding: dr.Finding, Evidence: dr.Evidence, Links: n.urls(&dr, d.Person),
 	}
 	if b.Text == "" {

@@ -10,6 +10,9 @@
 //
 // # Routes
 //
+// Where a line or customer is named, by {id}, in a query or in a body, its identity ("2001~x7k2m9qp") is taken too: it tells
+// apart those that have had one id, one after the other. A list of what belongs to none that there is, is 422 unknown-name.
+//
 // Bodies and answers are JSON unless said otherwise. Errors are application/problem+json ([Problem]).
 //
 //	GET    /v1/customers            ?after=&limit=            → List[Customer]
@@ -27,6 +30,9 @@
 //	POST   /v1/lines/{id}/lock      Lock                      → Line
 //	POST   /v1/lines/{id}/unlock                              → Line
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
+//
+//	GET    /v1/removed/lines        ?id=                      → List[Removed], the last removed first
+//	GET    /v1/removed/customers    ?id=                      → List[Removed]
 //
 //	GET    /v1/lines/{id}/devices                             → List[Device], the one seen last first
 //	POST   /v1/lines/{id}/devices/verdict Verdict             → List[Device]
@@ -257,6 +263,16 @@ type LineDetail struct {
 	Tariff   string    `json:"tariff"`
 }
 
+// Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
+type Removed struct {
+	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
+	Identity string          `json:"identity"`
+	Customer string          `json:"customer,omitempty" doc:"of a line: whose it was"`
+	Account  string          `json:"customer_identity,omitempty"`
+	Until    time.Time       `json:"until" doc:"when it was removed"`
+	Body     json.RawMessage `json:"body,omitempty" doc:"of the journal: who removed it, and what it was"`
+}
+
 // NewLine is a line to add. Without a password one is generated and returned once.
 type NewLine struct {
 	ID         string   `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -"`
@@ -366,6 +382,7 @@ type Refuse struct {
 // Trunk is a way out to a carrier. Its password is never in it.
 type Trunk struct {
 	Name      string   `json:"name"`
+	Identity  string   `json:"identity" doc:"never used again, as its name may be"`
 	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
 	Transport string   `json:"transport" enum:"udp,tcp"`
 	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
@@ -576,7 +593,7 @@ type CDR struct {
 
 // NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
 func NewCDR(c call.CDR) CDR {
-	out := CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost), LineID: c.Line, AccountID: c.Account}
+	out := CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost), LineID: account.FullIdentity(c.Line), AccountID: account.FullIdentity(c.Account)}
 	for _, id := range []*string{&out.Line, &out.Account, &out.Peer, &out.Trunk} {
 		*id = account.Handle(*id)
 	}
