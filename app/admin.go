@@ -162,7 +162,10 @@ func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, err
 	}
 	out := make([]api.Fact, len(facts))
 	for i, f := range facts {
-		out[i] = api.Fact{Seq: f.Seq, At: f.At, Kind: f.Kind, Line: f.Line, Customer: f.Account, Call: string(f.Call), Body: f.Body}
+		out[i] = api.Fact{
+			Seq: f.Seq, At: f.At, Kind: f.Kind, Line: account.Handle(f.Line), LineID: account.FullIdentity(f.Line),
+			Customer: account.Handle(f.Account), Account: account.FullIdentity(f.Account), Call: string(f.Call), Body: f.Body,
+		}
 	}
 	return out, nil
 }

@@ -42,11 +42,12 @@ func running(t *testing.T) *App {
 func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 	a, ctx := running(t), context.Background()
 	thief, victim := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.7")
-	a.shield.devices.Seen(device.Login{Line: "2001", Addr: thief, Agent: "thief", At: time.Now()})
-	l, _ := a.book.Line("2001")
+	l, _ := a.book.LineCalled("2001")
+	line := l.ID()
+	a.shield.devices.Seen(device.Login{Line: line, Addr: thief, Agent: "thief", At: time.Now()})
 	before, _ := a.book.HA1(l)
 	for addr, banned := range map[netip.Addr]bool{victim: false, thief: true} {
-		done, err := a.answerNotMine(ctx, "2001", fmt.Appendf(nil, `{"address":%q}`, addr))
+		done, err := a.answerNotMine(ctx, line, fmt.Appendf(nil, `{"address":%q}`, addr))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,7 @@ func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 			t.Errorf("%s: banned %v, and the page says: %s", addr, !banned, done)
 		}
 	}
-	l, _ = a.book.Line("2001")
+	l, _ = a.book.Line(line)
 	if after, ok := a.book.HA1(l); !ok || after.MD5 == before.MD5 || !l.Locked() {
 		t.Error("the thief's password still opens the line, or it is not locked")
 	}

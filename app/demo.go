@@ -17,7 +17,6 @@ import (
 	"ringfence/core/rating"
 	"ringfence/edge/phone"
 	"ringfence/flow/book"
-	"ringfence/state/store"
 )
 
 // byDemo is who the journal says made the sample provider.
@@ -87,9 +86,11 @@ func (a *App) demoTrunk(ctx context.Context, name string, at netip.AddrPort, pri
 	addresses, deck, yes := []string{at.String()}, "cost", true
 	sources := []netip.Prefix{}
 	edit := book.TrunkEdit{Addresses: &addresses, Priority: &priority, Deck: &deck, Emergency: &yes, Sources: &sources}
-	_, err := a.book.AddTrunk(ctx, byDemo, name, edit)
-	if errors.Is(err, store.ErrExists) {
-		_, err = a.book.EditTrunk(ctx, byDemo, name, edit)
+	var err error
+	if t, ok := a.book.TrunkCalled(name); ok {
+		_, err = a.book.EditTrunk(ctx, byDemo, t.Name, edit)
+	} else {
+		_, err = a.book.AddTrunk(ctx, byDemo, name, edit)
 	}
 	if err != nil {
 		return fmt.Errorf("trunk %s: %w", name, err)
@@ -115,24 +116,26 @@ func (a *App) demoDecks(ctx context.Context) error {
 
 func (a *App) demoLines(ctx context.Context) error {
 	for _, c := range demoCustomers {
-		if _, ok := a.book.Customer(c.id); ok {
+		if _, ok := a.book.CustomerCalled(c.id); ok {
 			continue
 		}
-		if _, err := a.book.AddCustomer(ctx, byDemo, c.id, book.CustomerEdit{Name: &c.name}); err != nil {
+		v, err := a.book.AddCustomer(ctx, byDemo, c.id, book.CustomerEdit{Name: &c.name})
+		if err != nil {
 			return err
 		}
 		contact := account.Contact{ID: "owner", Name: c.name, Mail: c.id + "@customer.invalid"}
-		if err := a.book.PutContact(ctx, byDemo, c.id, contact); err != nil {
+		if err := a.book.PutContact(ctx, byDemo, v.ID, contact); err != nil {
 			return err
 		}
 	}
 	var passwords strings.Builder
 	for _, l := range demoLines {
-		if _, ok := a.book.Line(l.id); ok {
+		if _, ok := a.book.LineCalled(l.id); ok {
 			continue
 		}
+		owner, _ := a.book.CustomerCalled(l.customer) // added above
 		_, password, err := a.book.AddLine(ctx, byDemo, book.NewLine{
-			ID: l.id, Customer: l.customer, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set},
+			ID: l.id, Customer: owner.ID, Edit: book.LineEdit{Name: &l.name, Number: &l.number, Set: l.set},
 		})
 		if err != nil {
 			return err

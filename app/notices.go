@@ -218,7 +218,7 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 		return "", err
 	}
 	done := []string{
-		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", line), callsCut(ended),
+		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", l.Handle()), callsCut(ended),
 		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
 	}
 	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
@@ -227,11 +227,11 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 	used := err == nil && a.shield.devices.Own(line, at)
 	if x.Place != "" || x.Family != "" {
 		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
-			a.log.Error("an answer could not be kept with the device", "line", line, "err", err)
+			a.log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
 		}
 	}
 	if used && a.spared(at) == "" {
-		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+line+" did not know it")
+		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
 		done = append(done, "The address "+at.String()+" is shut out for a day.")
 	}
 	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
@@ -265,7 +265,7 @@ func callsCut(n int) string {
 func (a *App) answerOff(ctx context.Context, person string, kind notify.Kind) (string, error) {
 	parts := strings.Split(person, "/")
 	if len(parts) != 3 || parts[0] != "customer" {
-		return "", fmt.Errorf("%s has no wishes that could be changed", person)
+		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(person))
 	}
 	if err := a.book.SetWish(ctx, notify.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
 		return "", err

@@ -55,15 +55,19 @@ func (c *customerAdd) Run(s *session) error {
 }
 
 type customerList struct {
-	Limit int `help:"At most so many (0: all)." placeholder:"N"`
+	Removed bool `help:"Customers that were removed, with the identity that their records are kept under."`
+	Limit   int  `help:"At most so many (0: all)." placeholder:"N"`
 }
 
 func (customerList) Help() string {
-	return examples("ringfence customer list", "ringfence customer list --json | jq -r '.[].id'")
+	return examples("ringfence customer list", "ringfence customer list --removed", "ringfence customer list --json | jq -r '.[].id'")
 }
 
 // Run lists them.
 func (c *customerList) Run(s *session) error {
+	if c.Removed {
+		return s.removed("customers", c.Limit)
+	}
 	items, more, err := all[api.Customer](s, pathOf("customers"), "after", c.Limit)
 	if err != nil {
 		return err
@@ -103,6 +107,7 @@ func (s *session) showCustomer(c *api.Customer) error {
 	t.Row("courtesy", cmp.Or(c.Courtesy, "both")+courtesyMeans)
 	t.Row("contacts", "ringfence customer contact list "+c.ID)
 	t.Row("since", moment(c.Created))
+	t.Row("identity", c.Identity)
 	if err := t.Write(s.out, 0); err != nil {
 		return err
 	}

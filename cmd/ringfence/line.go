@@ -71,16 +71,20 @@ func (c *lineAdd) Run(s *session) error {
 }
 
 type lineList struct {
-	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Removed  bool   `help:"Lines that were removed, with the identity that their records are kept under." xor:"which"`
 	Limit    int    `help:"At most so many (0: all)." placeholder:"N"`
 }
 
 func (lineList) Help() string {
-	return examples("ringfence line list", "ringfence line list --customer acme", "ringfence line list --json | jq -r '.[] | select(.locked) | .id'")
+	return examples("ringfence line list", "ringfence line list --removed", "ringfence line list --customer acme", "ringfence line list --json | jq -r '.[] | select(.locked) | .id'")
 }
 
 // Run lists them.
 func (c *lineList) Run(s *session) error {
+	if c.Removed {
+		return s.removed("lines", c.Limit)
+	}
 	items, more, err := all[api.Line](s, pathOf("lines"), "after", c.Limit, "customer", c.Customer)
 	if err != nil {
 		return err
@@ -91,6 +95,25 @@ func (c *lineList) Run(s *session) error {
 			t.Row(x.ID, x.Customer, x.Number, x.Name, yesNo(x.Login), lockCell(&x))
 		}
 		return s.cutList(t, more, "No lines yet: ringfence line add LINE --customer CUSTOMER")
+	})
+}
+
+// removed lists lines or customers that are gone.
+func (s *session) removed(what string, limit int) error {
+	var page api.List[api.Removed]
+	if err := s.get(pathOf("removed", what), &page); err != nil {
+		return err
+	}
+	items, more := page.Items, false
+	if limit > 0 && len(items) > limit {
+		items, more = items[:limit], true
+	}
+	return s.emit(items, func() error {
+		t := table.New(table.Left("identity"), table.Left("was called"), table.Left("customer"), table.Left("until"))
+		for _, r := range items {
+			t.Row(r.Identity, r.ID, r.Customer, moment(r.Until))
+		}
+		return s.cutList(t, more, "No "+what+" were removed.")
 	})
 }
 
@@ -146,6 +169,7 @@ func (s *session) showLine(l *api.LineDetail) error {
 	}
 	t.Row("courtesy", l.Courtesy+courtesyMeans)
 	t.Row("since", moment(l.Created))
+	t.Row("identity", l.Identity)
 	if err := t.Write(s.out, 0); err != nil {
 		return err
 	}
@@ -328,5 +352,5 @@ func (c *lineRemove) Run(s *session) error {
 	if err := s.do(http.MethodDelete, pathOf("lines", c.ID), nil, nil); err != nil {
 		return err
 	}
-	return s.done("Line %s is removed.", c.ID)
+	return s.done("Line %s is removed. Its records stay: ringfence cdr list --line %s", out.ID, out.Identity)
 }

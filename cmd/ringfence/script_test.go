@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"ready":      ready,
 			"exits":      exits,
 			"eventually": eventually,
+			"keep":       keep,
 		},
 	})
 }
@@ -134,4 +135,18 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		<-tick.C
 	}
 	ts.Fatalf("%s never matched %s; at last it said:\n%s", args[1:], args[0], ts.ReadFile("stdout"))
+}
+
+// keep puts what the last output has for a pattern's first group into a variable: keep VARIABLE PATTERN.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep VARIABLE PATTERN")
+	}
+	wanted, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := wanted.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) < 2 {
+		ts.Fatalf("nothing in the output matches %s", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }

@@ -336,7 +336,7 @@ func codeOf(err error) int {
 	var use usageError
 	var p *api.Problem
 	switch {
-	case errors.As(err, &use):
+	case errors.As(err, &use), errors.As(err, &p) && p.Reason == api.ReasonUnknown:
 		return exitUsage
 	case errors.Is(err, errRefused):
 		return exitRefused

@@ -84,7 +84,7 @@ func (e *Effective) Cap(f Field) money.Micro { return money.Micro(e.Values[f]) }
 
 // Customer owns lines and pays.
 type Customer struct {
-	ID       string // slug: a-z, 0-9, '-'; 1 to 40
+	ID       string // identity; its handle is a slug: a-z, 0-9, '-'; 1 to 40
 	Name     string
 	Zone     string // IANA time zone; "" is the provider's
 	Tariff   string // name of a retail deck; "" is the provider's default
@@ -94,10 +94,10 @@ type Customer struct {
 	Created  time.Time
 }
 
-// Line is a number with SIP credentials. ID is the SIP user name.
+// Line is a number with SIP credentials. The handle of its ID is the SIP user name.
 type Line struct {
-	ID        string // a-z, A-Z, 0-9, '.', '_', '-'; 1 to 64
-	Customer  string
+	ID        string // identity; its handle is of a-z, A-Z, 0-9, '.', '_', '-'; 1 to 64
+	Customer  string // identity
 	Number    string // E.164 digits without '+', presented as caller and reachable inbound; "" is none
 	Name      string
 	Sealed    []byte // sealed SIP password (core/secret); nil: the line cannot log in
@@ -113,7 +113,7 @@ type Line struct {
 
 // Trunk is a way out to (and in from) a carrier.
 type Trunk struct {
-	Name      string
+	Name      string   // identity; its handle is a slug
 	Addresses []string // host:port, tried in order
 	Transport string   // "udp" or "tcp"
 	User      string   // digest towards the carrier; "" is none
@@ -129,7 +129,7 @@ type Trunk struct {
 // Request is a customer's wish to loosen a setting, which staff grant or refuse.
 type Request struct {
 	ID        int64
-	Line      string
+	Line      string // identity
 	Field     Field
 	N         int64
 	Until     time.Time

@@ -81,11 +81,11 @@ const (
 
 // Contact is somebody of a customer who gets notices.
 type Contact struct {
-	ID    string          `json:"id"` // slug, one of its customer
+	ID    string          `json:"id"` // identity; its handle is a slug, one of its customer
 	Name  string          `json:"name,omitempty"`
 	Mail  string          `json:"mail,omitempty"`  // address; or
 	URL   string          `json:"url,omitempty"`   // webhook: https, or http on loopback
-	Lines []string        `json:"lines,omitempty"` // only notices about these; empty is all
+	Lines []string        `json:"lines,omitempty"` // identities: only notices about these; empty is all
 	Kinds map[string]Wish `json:"kinds,omitempty"` // by kind of notice; "*" is all others
 }
 
@@ -148,8 +148,8 @@ func CheckContacts(cs []Contact) error {
 		if err := cs[i].Validate(); err != nil {
 			faults = append(faults, err)
 		}
-		if slices.ContainsFunc(cs[:i], func(c Contact) bool { return c.ID == cs[i].ID }) {
-			faults = append(faults, wrong("id", cs[i].ID, "each id once"))
+		if slices.ContainsFunc(cs[:i], func(c Contact) bool { return Handle(c.ID) == Handle(cs[i].ID) }) {
+			faults = append(faults, wrong("id", Handle(cs[i].ID), "each id once"))
 		}
 	}
 	return errors.Join(faults...)
@@ -158,8 +158,8 @@ func CheckContacts(cs []Contact) error {
 // Validate checks a contact before it is stored. All faults are reported at once, each a *ContactFault.
 func (c *Contact) Validate() error {
 	faults := []error{checkContactName(c.Name)}
-	if checkSlug("contact", c.ID) != nil {
-		faults = append(faults, wrong("id", c.ID, "1 to 40 of a-z, 0-9 and '-', with '-' inside only"))
+	if checkIdentity(c.ID, CheckContactID) != nil {
+		faults = append(faults, wrong("id", Handle(c.ID), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"))
 	}
 	switch {
 	case c.Mail == "" && c.URL == "":
@@ -180,8 +180,8 @@ func (c *Contact) checkLines() error {
 	}
 	var faults []error
 	for _, l := range c.Lines {
-		if CheckLineID(l) != nil {
-			faults = append(faults, wrong("lines", l, "names of lines"))
+		if checkIdentity(l, CheckLineID) != nil {
+			faults = append(faults, wrong("lines", Handle(l), "names of lines"))
 		}
 	}
 	return errors.Join(faults...)

@@ -11,6 +11,9 @@ var ErrID = errors.New("not a valid name")
 // CheckCustomerID accepts 1 to 40 of a-z, 0-9 and '-', not beginning or ending with '-'.
 func CheckCustomerID(id string) error { return checkSlug("customer", id) }
 
+// CheckContactID accepts the same as CheckCustomerID.
+func CheckContactID(id string) error { return checkSlug("contact", id) }
+
 // CheckTrunkName accepts the same as CheckCustomerID.
 func CheckTrunkName(name string) error { return checkSlug("trunk", name) }
 

@@ -5,6 +5,8 @@ package detect
 import (
 	"encoding/json"
 	"time"
+
+	"ringfence/core/account"
 )
 
 // Kind is what was noticed: the one enum behind findings, mails, pages, the API and tests. Codes never change; numbers
@@ -65,11 +67,14 @@ type Finding struct {
 // Event is a fact of the journal as the rules see it.
 type Event struct {
 	Kind    string // "login.locked", "device.new" …
-	Line    string
+	Line    string // identity
 	Account string
 	At      time.Time
 	Body    []byte // JSON object
 }
+
+// handle is what people call the line.
+func (e *Event) handle() string { return account.Handle(e.Line) }
 
 // judges are the rules by kind of fact. Each decodes its own body.
 var judges = map[string]func(*Event) ([]Finding, error){

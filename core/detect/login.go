@@ -69,12 +69,12 @@ func judgeLocked(e *Event) ([]Finding, error) {
 	}
 	who := b.Source.or("An unknown address")
 	if b.Usual {
-		text := who + ", a usual place of line " + e.Line + ", sent " + wrong + " and is locked out for this line" + lasts + ": probably a phone with a wrong password."
+		text := who + ", a usual place of line " + e.handle() + ", sent " + wrong + " and is locked out for this line" + lasts + ": probably a phone with a wrong password."
 		f := e.finding(Guessing, e.Line, b.Source.String(), text, v, "usual", e.day())
 		f.Severity = Info
 		return []Finding{f}, nil
 	}
-	text := who + " sent " + wrong + " for line " + e.Line + " and is locked out for this line" + lasts
+	text := who + " sent " + wrong + " for line " + e.handle() + " and is locked out for this line" + lasts
 	switch {
 	case b.Guesses != "":
 		text += "; it guesses from: " + string(b.Guesses)
@@ -95,7 +95,7 @@ func judgeSiege(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil || e.Line == "" {
 		return nil, err
 	}
-	text := "Line " + e.Line + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "strange address", "strange addresses")
+	text := "Line " + e.handle() + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "strange address", "strange addresses")
 	if b.Days > 0 {
 		text += " within " + some(b.Days, "day", "days")
 	}
@@ -149,7 +149,7 @@ func judgeStale(e *Event) ([]Finding, error) {
 	if b.Agent != "" {
 		phone += " that calls itself “" + string(b.Agent) + "”"
 	}
-	text := phone + " at " + b.Source.or("an unknown address") + " keeps trying line " + e.Line
+	text := phone + " at " + b.Source.or("an unknown address") + " keeps trying line " + e.handle()
 	switch {
 	case b.How != "former":
 		text += " with one wrong password, steadily and from its usual place."
@@ -170,7 +170,7 @@ func judgeOld(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil || e.Line == "" {
 		return nil, err
 	}
-	text := "A former password of line " + e.Line + " was tried from " + b.Source.or("an unknown address") + ", where the line was never used."
+	text := "A former password of line " + e.handle() + " was tried from " + b.Source.or("an unknown address") + ", where the line was never used."
 	v := evidence{"source": b.Source, "agent": b.Agent}
 	return []Finding{e.finding(OldPassword, e.Line, b.Source.String(), text, v, b.Source.place(), e.day())}, nil
 }
@@ -184,7 +184,7 @@ func judgeMovedNonce(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil || e.Line == "" {
 		return nil, err
 	}
-	text := "The right answer to a login challenge of line " + e.Line + " came from " + b.Source.or("an unknown address") + "; the challenge was given to " +
+	text := "The right answer to a login challenge of line " + e.handle() + " came from " + b.Source.or("an unknown address") + "; the challenge was given to " +
 		b.Given.or("another address") + ", and no fresh login followed."
 	v := evidence{"source": b.Source, "given_to": b.Given, "agent": b.Agent}
 	return []Finding{e.finding(NonceMoved, e.Line, b.Source.String(), text, v, b.Source.place(), e.day())}, nil
@@ -203,10 +203,10 @@ func judgeHoneypot(e *Event) ([]Finding, error) {
 	v := evidence{"source": b.Source, "agent": b.Agent, "right_password": b.Right}
 	who := b.Source.or("An unknown address")
 	if !b.Right {
-		text := who + " tried the login of decoy line " + e.Line + " with a wrong password."
+		text := who + " tried the login of decoy line " + e.handle() + " with a wrong password."
 		return []Finding{e.finding(HoneypotUsed, e.Line, b.Source.String(), text, v, e.day())}, nil
 	}
-	text := who + " used the login of decoy line " + e.Line + " with the right password: it has leaked."
+	text := who + " used the login of decoy line " + e.handle() + " with the right password: it has leaked."
 	f := e.finding(HoneypotUsed, e.Line, b.Source.String(), text, v, "right", e.day())
 	f.Severity = Critical
 	return []Finding{f}, nil

@@ -96,7 +96,7 @@ func afterLockout(e *Event, b *deviceBody) (Finding, bool) {
 	if !b.AfterLock || !b.newPlace() {
 		return Finding{}, false
 	}
-	text := "Line " + e.Line + " was used with the right password from " + b.where() + ", never seen before, within a day of a lock-out for guessing"
+	text := "Line " + e.handle() + " was used with the right password from " + b.where() + ", never seen before, within a day of a lock-out for guessing"
 	if b.Failures > 0 {
 		text += "; the same address had sent " + some(b.Failures, "wrong login", "wrong logins")
 	}
@@ -113,7 +113,7 @@ func hostingLogin(e *Event, b *deviceBody) (Finding, bool) {
 	if !b.Hosting || b.Failures != 0 || b.First || !b.newPlace() {
 		return Finding{}, false
 	}
-	text := "Line " + e.Line + " was used with the right password at the first try from " + b.where() + ", a hosting network where it was never used."
+	text := "Line " + e.handle() + " was used with the right password at the first try from " + b.where() + ", a hosting network where it was never used."
 	return e.finding(HostingLogin, e.Line, b.Address.String(), text, b.evidence(), "as"+strconv.FormatInt(b.ASN, 10), e.day()), true
 }
 
@@ -128,7 +128,7 @@ func twoPlaces(e *Event, b *deviceBody) (Finding, bool) {
 	if far < 0 {
 		return Finding{}, false
 	}
-	text := "Line " + e.Line + " was used from " + b.where() + " while a phone was registered with it at " + at + " (" + other + "), at least " +
+	text := "Line " + e.handle() + " was used from " + b.where() + " while a phone was registered with it at " + at + " (" + other + "), at least " +
 		kilometres(far) + " away."
 	v := b.evidence()
 	v["elsewhere"] = map[string]any{"address": at, "country": other}
@@ -151,7 +151,7 @@ func travel(e *Event, b *deviceBody) (Finding, bool) {
 	if !ok || km < farKM || km <= fastestKM*hours {
 		return Finding{}, false
 	}
-	text := "Line " + e.Line + " was used from " + b.where() + " " + long(between) + " after " + b.Last.Address.or("another address") + " (" + string(b.Last.Country) +
+	text := "Line " + e.handle() + " was used from " + b.where() + " " + long(between) + " after " + b.Last.Address.or("another address") + " (" + string(b.Last.Country) +
 		"), at least " + kilometres(km) + " away: nobody travels so fast."
 	v := b.evidence()
 	v["last"] = map[string]any{

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/money"
 )
 
@@ -30,9 +31,9 @@ func (u *Usage) Passed() money.Micro {
 // one bill's usage from the next one's.
 func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Finding {
 	passed := u.Passed()
-	subject, name := "account/"+u.Account, "Account "+u.Account
+	subject, name := "account/"+u.Account, "Account "+account.Handle(u.Account)
 	if u.Line != "" {
-		subject, name = "line/"+u.Line, "Line "+u.Line
+		subject, name = "line/"+u.Line, "Line "+account.Handle(u.Line)
 	}
 	multiple := int64(passed / max(u.Level, 1))
 	text := name + " has used " + pounds(u.Settled.Add(u.Running)) + " since its last bill and has passed " + pounds(passed)
@@ -48,7 +49,7 @@ func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Findin
 		text += "; " + pounds(u.Running) + " of it is for calls in progress"
 	}
 	v := evidence{
-		"subject": subject, "settled_micro": u.Settled, "running_micro": u.Running, "level_micro": u.Level,
+		"subject": account.HandlePath(subject), "settled_micro": u.Settled, "running_micro": u.Running, "level_micro": u.Level,
 		"passed_micro": passed, "multiple": multiple, "told_micro": told, "period": period,
 	}
 	return Finding{

@@ -121,7 +121,7 @@ func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Zone: "Europe/London", Box: box, Realm: "example.net"})
+	b, err := book.Open(ctx, db, book.Options{Plan: phone.UK(), Zone: "Europe/London", Box: box, Realm: "example.net", Identify: booktest.Plain})
 	if err != nil {
 		return nil, err
 	}

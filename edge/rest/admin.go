@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/account"
 	"ringfence/edge/rest/api"
 )
 
@@ -43,7 +44,7 @@ func (s *Server) checkBook() []api.CheckItem {
 		t := &trunks[i]
 		emergency = emergency || t.Emergency
 		if _, ok := s.d.Book.Cost(t); !ok {
-			add("trunks", "warning", "trunk %s has no cost deck: what its carrier charges is recorded as nothing", t.Name)
+			add("trunks", "warning", "trunk %s has no cost deck: what its carrier charges is recorded as nothing", account.Handle(t.Name))
 		}
 	}
 	if len(trunks) > 0 && !emergency {

@@ -51,7 +51,11 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	if at.IsZero() {
 		at = time.Now()
 	}
-	d, err := s.d.Decide(ctx, b.Line, b.To, from.Unmap(), at)
+	l, err := s.line(ctx, b.Line)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.d.Decide(ctx, l.ID(), b.To, from.Unmap(), at)
 	if err != nil {
 		return nil, s.about(err, "line", b.Line)
 	}
@@ -63,7 +67,7 @@ func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
-		Ways: d.Ways, Steps: []api.Step{}, At: at,
+		Ways: handles(d.Ways), Steps: []api.Step{}, At: at,
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)
@@ -104,7 +108,7 @@ func figureUnit(u policy.Unit) string {
 	}[u]
 }
 
-// liveCalls are those of a line ("" is all), oldest first.
+// liveCalls are those of a line (its identity; "" is all), oldest first.
 func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 	out := []api.Call{}
 	if s.d.Calls == nil {
@@ -125,13 +129,17 @@ func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 	return out
 }
 
-func (s *Server) listCalls(_ context.Context, in *struct {
+func (s *Server) listCalls(ctx context.Context, in *struct {
 	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Line  string `query:"line" maxLength:"64"`
+	Line  string `query:"line" maxLength:"80"`
 },
 ) (*answer[api.List[api.Call]], error) {
-	all := s.liveCalls(in.Line, time.Now())
+	line, err := s.lineFilter(ctx, in.Line)
+	if err != nil {
+		return nil, err
+	}
+	all := s.liveCalls(line, time.Now())
 	i, found := slices.BinarySearchFunc(all, in.After, func(c api.Call, id string) int { return strings.Compare(c.ID, id) })
 	if found {
 		i++

@@ -13,8 +13,8 @@ import (
 
 // contactID are path parameters.
 type contactID struct {
-	ID      string `path:"id" maxLength:"40"`
-	Contact string `path:"contact" maxLength:"40"`
+	ID      string `path:"id" maxLength:"60"`
+	Contact string `path:"contact" maxLength:"60"`
 }
 
 func (s *Server) contactRoutes() {
@@ -26,7 +26,7 @@ func (s *Server) contactRoutes() {
 }
 
 func contactView(c *account.Contact) api.Contact {
-	v := api.Contact{ID: c.ID, Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: append([]string{}, c.Lines...)}
+	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: handles(c.Lines)}
 	for kind, wish := range c.Kinds {
 		if v.Kinds == nil {
 			v.Kinds = map[string]string{}
@@ -36,59 +36,51 @@ func contactView(c *account.Contact) api.Contact {
 	return v
 }
 
-func (s *Server) contactsOf(customer string) ([]account.Contact, error) {
-	c, ok := s.d.Book.Customer(customer)
-	if !ok {
-		return nil, missing("customer", customer)
-	}
-	return c.Contacts, nil
-}
-
-// contact is a copy of one.
-func (s *Server) contact(customer, id string) (account.Contact, error) {
-	all, err := s.contactsOf(customer)
+// contact is a copy of one, and the identity of its customer.
+func (s *Server) contact(ctx context.Context, called, id string) (customer string, c account.Contact, err error) {
+	v, err := s.customer(ctx, called)
 	if err != nil {
-		return account.Contact{}, err
+		return "", c, err
 	}
-	i := slices.IndexFunc(all, func(c account.Contact) bool { return c.ID == id })
+	i := slices.IndexFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == id })
 	if i < 0 {
-		return account.Contact{}, missing("contact of "+customer, id)
+		return "", c, missing("contact of "+called, id)
 	}
-	return all[i].Clone(), nil
+	return v.ID, v.Contacts[i].Clone(), nil
 }
 
-func (s *Server) listContacts(_ context.Context, in *customerID) (*answer[api.List[api.Contact]], error) {
-	all, err := s.contactsOf(in.ID)
+func (s *Server) listContacts(ctx context.Context, in *customerID) (*answer[api.List[api.Contact]], error) {
+	v, err := s.customer(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]api.Contact, len(all))
-	for i := range all {
-		out[i] = contactView(&all[i])
+	out := make([]api.Contact, len(v.Contacts))
+	for i := range v.Contacts {
+		out[i] = contactView(&v.Contacts[i])
 	}
 	return reply(api.List[api.Contact]{Items: out}, nil)
 }
 
 func (s *Server) addContact(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"40"`
+	ID   string `path:"id" maxLength:"60"`
 	Body api.NewContact
 },
 ) (*answer[api.Contact], error) {
 	b := &in.Body
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
-	all, err := s.contactsOf(in.ID)
+	v, err := s.customer(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(all, func(c account.Contact) bool { return c.ID == b.ID }) {
+	if slices.ContainsFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == b.ID }) {
 		return nil, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.ID+" exists already")
 	}
-	c := account.Contact{ID: b.ID, Name: b.Name, Mail: b.Mail, URL: b.URL, Lines: b.Lines}
+	c := account.Contact{ID: b.ID, Name: b.Name, Mail: b.Mail, URL: b.URL, Lines: s.lineIDs(b.Lines)}
 	if err := s.wishes(&c, b.Kinds); err != nil {
 		return nil, err
 	}
-	return s.putContact(ctx, in.ID, &c)
+	return s.putContact(ctx, v.ID, &c)
 }
 
 // wishes puts in what a contact wants to hear of; "inherit" takes its word on a kind back.
@@ -111,21 +103,21 @@ func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
 
 func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact) (*answer[api.Contact], error) {
 	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
-		return nil, s.about(err, "customer", customer)
+		return nil, s.about(err, "customer", account.Handle(customer))
 	}
 	return reply(contactView(c), nil)
 }
 
 func (s *Server) changeContact(ctx context.Context, in *struct {
-	ID      string `path:"id" maxLength:"40"`
-	Contact string `path:"contact" maxLength:"40"`
+	ID      string `path:"id" maxLength:"60"`
+	Contact string `path:"contact" maxLength:"60"`
 	Body    api.PatchContact
 },
 ) (*answer[api.Contact], error) {
 	b := &in.Body
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
-	c, err := s.contact(in.ID, in.Contact)
+	customer, c, err := s.contact(ctx, in.ID, in.Contact)
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +133,14 @@ func (s *Server) changeContact(ctx context.Context, in *struct {
 		c.Mail, c.URL = "", *b.URL
 	}
 	if b.Lines != nil {
-		c.Lines = *b.Lines
-	} else if err := s.dropDeleted(in.ID, &c); err != nil {
+		c.Lines = s.lineIDs(*b.Lines)
+	} else if err := s.dropDeleted(customer, &c); err != nil {
 		return nil, err
 	}
 	if err := s.wishes(&c, b.Kinds); err != nil {
 		return nil, err
 	}
-	return s.putContact(ctx, in.ID, &c)
+	return s.putContact(ctx, customer, &c)
 }
 
 // dropDeleted takes lines that were deleted out of a contact's list, which the book would refuse. When none is left it must
@@ -159,17 +151,18 @@ func (s *Server) dropDeleted(customer string, c *account.Contact) error {
 		return !ok || l.Customer() != customer
 	})
 	if len(left) == 0 && len(c.Lines) > 0 {
-		return s.explain(invalid("lines", c.Lines[0], "lines of this customer, or all: those of this contact are deleted, so say whose notices it gets now"))
+		return s.explain(invalid("lines", account.Handle(c.Lines[0]), "lines of this customer, or all: those of this contact are deleted, so say whose notices it gets now"))
 	}
 	c.Lines = left
 	return nil
 }
 
 func (s *Server) deleteContact(ctx context.Context, in *contactID) (*struct{}, error) {
-	if _, err := s.contact(in.ID, in.Contact); err != nil {
+	customer, c, err := s.contact(ctx, in.ID, in.Contact)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.d.Book.DeleteContact(ctx, by(ctx), in.ID, in.Contact); err != nil {
+	if err := s.d.Book.DeleteContact(ctx, by(ctx), customer, c.ID); err != nil {
 		return nil, s.about(err, "contact of "+in.ID, in.Contact)
 	}
 	return nil, nil

@@ -50,14 +50,14 @@ func in(zone *time.Location, t time.Time) time.Time {
 
 func customerView(v *book.CustomerView) api.Customer {
 	return api.Customer{
-		ID: v.ID, Name: v.Name, Zone: v.ZoneInForce, Tariff: v.TariffInForce, Nets: netTexts(v.Settings.Nets),
+		ID: account.Handle(v.ID), Identity: account.FullIdentity(v.ID), Name: v.Name, Zone: v.ZoneInForce, Tariff: v.TariffInForce, Nets: netTexts(v.Settings.Nets),
 		Courtesy: string(v.Courtesy), Lines: v.Lines, Created: v.Created,
 	}
 }
 
 func lineView(l *book.Line) api.Line {
 	v := api.Line{
-		ID: l.ID(), Customer: l.Customer(), Name: l.Name(), Login: l.Login(), Locked: l.Locked(), LockWhy: l.LockWhy(),
+		ID: l.Handle(), Identity: account.FullIdentity(l.ID()), Customer: account.Handle(l.Customer()), Name: l.Name(), Login: l.Login(), Locked: l.Locked(), LockWhy: l.LockWhy(),
 		Created: l.Created(), Courtesy: string(l.Courtesy()), Own: l.OwnCourtesy() != account.CourtesyInherit, Honeypot: l.Honeypot(),
 	}
 	if n := l.Number(); n != "" {
@@ -71,7 +71,7 @@ func lineView(l *book.Line) api.Line {
 
 func trunkView(t *account.Trunk) api.Trunk {
 	return api.Trunk{
-		Name: t.Name, Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
+		Name: account.Handle(t.Name), Identity: account.FullIdentity(t.Name), Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
 		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Emergency: t.Emergency,
 		Disabled: t.Disabled,
 	}
@@ -79,7 +79,7 @@ func trunkView(t *account.Trunk) api.Trunk {
 
 func (s *Server) requestView(r *account.Request) api.Request {
 	return api.Request{
-		ID: r.ID, Line: r.Line, Field: r.Field.String(), N: r.N, Text: account.Format(r.Field, r.N), Until: in(s.lineZone(r.Line), r.Until), Why: r.Why,
+		ID: r.ID, Line: account.Handle(r.Line), Field: r.Field.String(), N: r.N, Text: account.Format(r.Field, r.N), Until: in(s.lineZone(r.Line), r.Until), Why: r.Why,
 		State: r.State, Made: r.Made, Decided: r.Decided, DecidedBy: r.DecidedBy, Note: r.Note,
 	}
 }
@@ -148,8 +148,8 @@ func priceText(p *rating.Price) string {
 
 func callView(c *Live, now time.Time) api.Call {
 	v := api.Call{
-		ID: string(c.ID), Direction: string(c.Direction), State: string(c.State), Node: c.Node, Line: c.Line, Customer: c.Account,
-		Peer: c.Peer, Trunk: c.Trunk, Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
+		ID: string(c.ID), Direction: string(c.Direction), State: string(c.State), Node: c.Node, Line: account.Handle(c.Line), LineID: account.FullIdentity(c.Line),
+		Customer: account.Handle(c.Account), Account: account.FullIdentity(c.Account), Peer: account.Handle(c.Peer), Trunk: account.Handle(c.Trunk), Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
 		Source: c.Source, UserAgent: c.UserAgent, Name: c.Quote.Price.Name, Held: int64(c.Held),
 		PaidFor: int64(c.PaidFor / time.Second), Longest: int64(c.Longest / time.Second), Begun: c.Begun, Ringing: c.Ringing,
 		Answered: c.AnsweredAt, Cutting: c.Cutting,

@@ -14,7 +14,7 @@ import (
 
 // customerID is a path parameter.
 type customerID struct {
-	ID string `path:"id" maxLength:"40"`
+	ID string `path:"id" maxLength:"60"`
 }
 
 func (s *Server) customerRoutes() {
@@ -54,15 +54,15 @@ func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustom
 }
 
 func (s *Server) getCustomer(ctx context.Context, in *customerID) (*answer[api.Customer], error) {
-	v, ok := s.d.Book.Customer(in.ID)
-	if !ok {
-		return nil, missing("customer", in.ID)
+	v, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
 	return reply(s.customerDetail(ctx, &v))
 }
 
 func (s *Server) changeCustomer(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"40"`
+	ID   string `path:"id" maxLength:"60"`
 	Body api.PatchCustomer
 },
 ) (*answer[api.Customer], error) {
@@ -75,7 +75,11 @@ func (s *Server) changeCustomer(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	v, err := s.d.Book.EditCustomer(ctx, by(ctx), in.ID, book.CustomerEdit{
+	c, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.d.Book.EditCustomer(ctx, by(ctx), c.ID, book.CustomerEdit{
 		Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set,
 	})
 	if err != nil {
@@ -85,7 +89,11 @@ func (s *Server) changeCustomer(ctx context.Context, in *struct {
 }
 
 func (s *Server) deleteCustomer(ctx context.Context, in *customerID) (*struct{}, error) {
-	if err := s.d.Book.DeleteCustomer(ctx, by(ctx), in.ID); err != nil {
+	c, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.d.Book.DeleteCustomer(ctx, by(ctx), c.ID); err != nil {
 		return nil, s.about(err, "customer", in.ID)
 	}
 	return nil, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
@@ -22,15 +23,16 @@ func (s *Server) deviceRoutes() {
 }
 
 // devicesOf lists all of a line; there are a few dozen at most.
-func (s *Server) devicesOf(line string) (api.List[api.Device], error) {
+func (s *Server) devicesOf(ctx context.Context, called string) (api.List[api.Device], error) {
 	out := api.List[api.Device]{Items: []api.Device{}}
 	if s.d.Devices == nil {
 		return out, unavailable("the list of devices")
 	}
-	if _, ok := s.d.Book.Line(line); !ok {
-		return out, missing("line", line)
+	l, err := s.line(ctx, called)
+	if err != nil {
+		return out, err
 	}
-	for _, d := range s.d.Devices.Of(line) {
+	for _, d := range s.d.Devices.Of(l.ID()) {
 		out.Items = append(out.Items, api.Device{
 			Place: d.Place, Family: d.Family, Address: d.Address, Agent: d.Agent, Country: d.Country, ASN: d.ASN, Network: d.Network,
 			Hosting: detect.Hosting(uint32(d.ASN), d.Network), First: d.First, Last: d.Last, Days: d.Count, Verdict: d.Verdict,
@@ -39,16 +41,20 @@ func (s *Server) devicesOf(line string) (api.List[api.Device], error) {
 	return out, nil
 }
 
-func (s *Server) listDevices(_ context.Context, in *lineID) (*answer[api.List[api.Device]], error) {
-	return reply(s.devicesOf(in.ID))
+func (s *Server) listDevices(ctx context.Context, in *lineID) (*answer[api.List[api.Device]], error) {
+	return reply(s.devicesOf(ctx, in.ID))
 }
 
 func (s *Server) judgeDevice(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.Verdict
 },
 ) (*answer[api.List[api.Device]], error) {
-	if _, err := s.devicesOf(in.ID); err != nil {
+	if s.d.Devices == nil {
+		return nil, unavailable("the list of devices")
+	}
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
 	b := &in.Body
@@ -56,24 +62,26 @@ func (s *Server) judgeDevice(ctx context.Context, in *struct {
 	if verdict == "none" {
 		verdict = ""
 	}
-	if err := s.d.Devices.SetVerdict(ctx, in.ID, b.Place, b.Family, verdict, by(ctx)); err != nil {
+	if err := s.d.Devices.SetVerdict(ctx, l.ID(), b.Place, b.Family, verdict, by(ctx)); err != nil {
 		return nil, s.about(err, "device of line "+in.ID+" at", b.Place)
 	}
-	return reply(s.devicesOf(in.ID))
+	return reply(s.devicesOf(ctx, in.ID))
 }
 
-func (s *Server) lineUsage(_ context.Context, in *lineID) (*answer[api.Usage], error) {
-	if _, ok := s.d.Book.Line(in.ID); !ok {
-		return nil, missing("line", in.ID)
+func (s *Server) lineUsage(ctx context.Context, in *lineID) (*answer[api.Usage], error) {
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
-	return s.usage("line/" + in.ID)
+	return s.usage("line/" + l.ID())
 }
 
-func (s *Server) customerUsage(_ context.Context, in *customerID) (*answer[api.Usage], error) {
-	if _, ok := s.d.Book.Customer(in.ID); !ok {
-		return nil, missing("customer", in.ID)
+func (s *Server) customerUsage(ctx context.Context, in *customerID) (*answer[api.Usage], error) {
+	c, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
-	return s.usage("account/" + in.ID)
+	return s.usage("account/" + c.ID)
 }
 
 func (s *Server) usage(subject string) (*answer[api.Usage], error) {
@@ -87,7 +95,7 @@ func (s *Server) usage(subject string) (*answer[api.Usage], error) {
 func usageView(u *watch.Used) api.Usage {
 	total := u.Settled + u.Running
 	v := api.Usage{
-		Subject: u.Subject, Settled: int64(u.Settled), Running: int64(u.Running), Total: int64(total),
+		Subject: account.Handle(u.Subject), Settled: int64(u.Settled), Running: int64(u.Running), Total: int64(total),
 		Level: int64(u.Level), Multiple: u.Multiple, Told: int64(u.Told), Text: api.Pounds(total) + " un-billed",
 	}
 	if u.Running > 0 {

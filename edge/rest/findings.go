@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/watch"
@@ -31,8 +32,8 @@ func (s *Server) findingRoutes() {
 func (s *Server) watch() (*watch.Watch, error) { return stage(s.d.Watch, "the list of findings") }
 
 func (s *Server) listFindings(ctx context.Context, in *struct {
-	Line     string `query:"line" maxLength:"64"`
-	Customer string `query:"customer" maxLength:"40"`
+	Line     string `query:"line" maxLength:"80"`
+	Customer string `query:"customer" maxLength:"60"`
 	Kind     string `query:"kind" maxLength:"40"`
 	Open     bool   `query:"open" doc:"only those that nobody has closed"`
 	Before   int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
@@ -46,8 +47,16 @@ func (s *Server) listFindings(ctx context.Context, in *struct {
 	if _, known := detect.ParseKind(in.Kind); in.Kind != "" && !known {
 		return nil, s.explain(invalid("kind", in.Kind, "a kind of finding: guessing, siege, spray, usage-level …"))
 	}
+	line, err := s.lineFilter(ctx, in.Line)
+	if err != nil {
+		return nil, err
+	}
+	customer, err := s.customerFilter(ctx, in.Customer)
+	if err != nil {
+		return nil, err
+	}
 	all, err := w.Findings(ctx, watch.Filter{
-		Line: in.Line, Account: in.Customer, Kind: in.Kind, Open: in.Open, Before: in.Before, Limit: in.Limit + 1,
+		Line: line, Account: customer, Kind: in.Kind, Open: in.Open, Before: in.Before, Limit: in.Limit + 1,
 	})
 	if err != nil {
 		return nil, s.explain(err)
@@ -62,7 +71,8 @@ func (s *Server) listFindings(ctx context.Context, in *struct {
 func findingView(f *watch.Finding) api.Finding {
 	kind, _ := detect.ParseKind(f.Kind)
 	return api.Finding{
-		ID: f.ID, Kind: f.Kind, Title: kind.Title(), Severity: f.Severity, Line: f.Line, Customer: f.Account, Source: f.Source,
+		ID: f.ID, Kind: f.Kind, Title: kind.Title(), Severity: f.Severity, Line: account.Handle(f.Line), LineID: account.FullIdentity(f.Line),
+		Customer: account.Handle(f.Account), Account: account.FullIdentity(f.Account), Source: f.Source,
 		Text: f.Text, At: f.At, Last: f.Last, Count: f.Count, Open: f.ClosedAt.IsZero(), Closed: f.ClosedAt, ClosedBy: f.ClosedBy,
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // lineID is a path parameter.
 type lineID struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"80"`
 }
 
 func (s *Server) lineRoutes() {
@@ -29,16 +29,17 @@ func (s *Server) lineRoutes() {
 	huma.Register(s.api, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), s.unlockLine)
 }
 
-func (s *Server) listLines(_ context.Context, in *struct {
+func (s *Server) listLines(ctx context.Context, in *struct {
 	After    string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Customer string `query:"customer" maxLength:"40"`
+	Customer string `query:"customer" maxLength:"60"`
 },
 ) (*answer[api.List[api.Line]], error) {
-	if _, ok := s.d.Book.Customer(in.Customer); in.Customer != "" && !ok {
-		return nil, missing("customer", in.Customer)
+	customer, err := s.customerFilter(ctx, in.Customer)
+	if err != nil {
+		return nil, err
 	}
-	lines := s.d.Book.Lines(in.Customer, in.After, in.Limit+1)
+	lines := s.d.Book.Lines(customer, in.After, in.Limit+1)
 	out := make([]api.Line, len(lines))
 	for i, l := range lines {
 		out[i] = lineView(l)
@@ -52,12 +53,16 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	set, err := changes(b.Set, s.d.Book.Zone(b.Customer))
+	customer := b.Customer // the book refuses what is no customer
+	if c, ok := s.d.Book.CustomerCalled(customer); ok {
+		customer = c.ID
+	}
+	set, err := changes(b.Set, s.d.Book.Zone(customer))
 	if err != nil {
 		return nil, s.explain(err)
 	}
 	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
-		ID: b.ID, Customer: b.Customer, Password: b.Password, NoPassword: b.NoPassword,
+		ID: b.ID, Customer: customer, Password: b.Password, NoPassword: b.NoPassword,
 		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
 	})
 	if err != nil {
@@ -67,15 +72,15 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*
 }
 
 func (s *Server) getLine(ctx context.Context, in *lineID) (*answer[api.LineDetail], error) {
-	l, ok := s.d.Book.Line(in.ID)
-	if !ok {
-		return nil, missing("line", in.ID)
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
 	return reply(s.lineDetail(ctx, l))
 }
 
 func (s *Server) changeLine(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.PatchLine
 },
 ) (*answer[api.LineDetail], error) {
@@ -88,7 +93,11 @@ func (s *Server) changeLine(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	l, err := s.d.Book.EditLine(ctx, by(ctx), in.ID, book.LineEdit{
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	l, err = s.d.Book.EditLine(ctx, by(ctx), l.ID(), book.LineEdit{
 		Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set,
 	})
 	if err != nil {
@@ -98,22 +107,30 @@ func (s *Server) changeLine(ctx context.Context, in *struct {
 }
 
 func (s *Server) deleteLine(ctx context.Context, in *lineID) (*struct{}, error) {
-	if err := s.d.Book.DeleteLine(ctx, by(ctx), in.ID); err != nil {
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.d.Book.DeleteLine(ctx, by(ctx), l.ID()); err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}
 	return nil, nil
 }
 
 func (s *Server) setPassword(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.SetPassword
 },
 ) (*answer[api.Password], error) {
-	generated, err := s.d.Book.SetPassword(ctx, by(ctx), in.ID, in.Body.Password)
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	generated, err := s.d.Book.SetPassword(ctx, by(ctx), l.ID(), in.Body.Password)
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}
-	return reply(api.Password{Line: in.ID, Password: generated, Generated: generated != ""}, nil)
+	return reply(api.Password{Line: l.Handle(), Password: generated, Generated: generated != ""}, nil)
 }
 
 // lineDetail gathers all that staff want to see of a line at once.

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Server) lockLine(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.Lock
 },
 ) (*answer[api.Locked], error) {
@@ -24,8 +24,12 @@ func (s *Server) lockLine(ctx context.Context, in *struct {
 	case in.Body.KeepCalls:
 		calls = account.CallsKept
 	}
-	open, missed := s.callsOf(ctx, in.ID) // those that the lock meets; a moment later they may be gone
-	l, err := s.d.Book.Lock(ctx, by(ctx), in.ID, in.Body.Why, calls)
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	open, missed := s.callsOf(ctx, l.ID()) // those that the lock meets; a moment later they may be gone
+	l, err = s.d.Book.Lock(ctx, by(ctx), l.ID(), in.Body.Why, calls)
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}
@@ -37,7 +41,11 @@ func (s *Server) lockLine(ctx context.Context, in *struct {
 }
 
 func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Line], error) {
-	l, err := s.d.Book.Unlock(ctx, by(ctx), in.ID)
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	l, err = s.d.Book.Unlock(ctx, by(ctx), l.ID())
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}

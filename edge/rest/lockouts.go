@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/account"
 	"ringfence/edge/rest/api"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) lockouts(now time.Time) []api.Lockout {
 		return out
 	}
 	for _, l := range s.d.Auth.Locked(now) {
-		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: l.User, Line: l.Line, Level: l.Level, Failures: l.Failures}
+		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: account.Handle(l.User), Line: l.Line, Level: l.Level, Failures: l.Failures}
 		if !l.Until.IsZero() {
 			v.Until = l.Until.Round(time.Second).UTC()
 		}

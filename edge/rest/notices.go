@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/notify"
@@ -33,8 +34,8 @@ func (s *Server) notices() (*notify.Notifier, error) {
 }
 
 func (s *Server) listNotices(ctx context.Context, in *struct {
-	Line     string `query:"line" maxLength:"64"`
-	Customer string `query:"customer" maxLength:"40"`
+	Line     string `query:"line" maxLength:"80"`
+	Customer string `query:"customer" maxLength:"60"`
 	Kind     string `query:"kind" maxLength:"40"`
 	State    string `query:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off" doc:"of any delivery"`
 	Before   int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
@@ -48,9 +49,17 @@ func (s *Server) listNotices(ctx context.Context, in *struct {
 	if in.Kind != "" && !isNoticeKind(in.Kind) {
 		return nil, s.explain(invalid("kind", in.Kind, noticeKinds()))
 	}
+	line, err := s.lineFilter(ctx, in.Line)
+	if err != nil {
+		return nil, err
+	}
+	customer, err := s.customerFilter(ctx, in.Customer)
+	if err != nil {
+		return nil, err
+	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	all, err := n.List(ctx, notify.Filter{
-		Line: in.Line, Account: in.Customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: limit + 1,
+		Line: line, Account: customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: limit + 1,
 	})
 	if err != nil {
 		return nil, s.explain(err)
@@ -77,7 +86,8 @@ func isNoticeKind(kind string) bool {
 
 func noticeView(v *notify.View) api.Notice {
 	out := api.Notice{
-		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: v.Line, Customer: v.Account, At: v.At, State: v.State, Deliveries: []api.Delivery{},
+		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: account.Handle(v.Line), LineID: account.FullIdentity(v.Line),
+		Customer: account.Handle(v.Account), Account: account.FullIdentity(v.Account), At: v.At, State: v.State, Deliveries: []api.Delivery{},
 	}
 	for _, d := range v.Deliveries {
 		out.Deliveries = append(out.Deliveries, api.Delivery{

@@ -34,8 +34,8 @@ func (s *Server) recordRoutes() {
 
 // cdrInput are the filters of records.
 type cdrInput struct {
-	Line     string `query:"line" maxLength:"64"`
-	Customer string `query:"customer" maxLength:"40"`
+	Line     string `query:"line" maxLength:"80"`
+	Customer string `query:"customer" maxLength:"60"`
 	From     string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
 	Until    string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
 	Till     string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
@@ -45,11 +45,11 @@ type cdrInput struct {
 	Accept   string `header:"Accept"`
 }
 
-// query reads the filters. Days are of the zone of whoever the records are about.
-func (s *Server) query(in *cdrInput) (CDRQuery, error) {
-	q := CDRQuery{Line: in.Line, Customer: in.Customer, Before: call.ID(in.Before), Limit: maxPage}
-	zone := s.d.Book.Zone(in.Customer)
-	if l, ok := s.d.Book.Line(in.Line); ok {
+// query reads the filters for a line and a customer (identities). Days are of the zone of the one whom the records are about.
+func (s *Server) query(in *cdrInput, line, customer string) (CDRQuery, error) {
+	q := CDRQuery{Line: line, Customer: customer, Before: call.ID(in.Before), Limit: maxPage}
+	zone := s.d.Book.Zone(customer)
+	if l, ok := s.d.Book.Line(line); ok {
 		zone = l.Zone()
 	}
 	until := in.Until
@@ -79,7 +79,15 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	if s.d.CDRs == nil {
 		return nil, unavailable("the list of records")
 	}
-	q, err := s.query(in)
+	line, err := s.lineFilter(ctx, in.Line)
+	if err != nil {
+		return nil, err
+	}
+	customer, err := s.customerFilter(ctx, in.Customer)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.query(in, line, customer)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -162,7 +170,7 @@ func newLineWriter(hc huma.Context) cdrWriter {
 var csvHeader = []string{
 	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix",
 	"per_minute_nano", "source", "user_agent", "a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns",
-	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status",
+	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status", "line_identity", "account_identity",
 }
 
 func newCSVWriter(hc huma.Context) cdrWriter {
@@ -193,13 +201,14 @@ func newCSVWriter(hc huma.Context) cdrWriter {
 	}
 }
 
-func csvRow(c *call.CDR) []string {
+func csvRow(r *call.CDR) []string {
+	c := api.NewCDR(*r)
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	row := []string{
 		string(c.ID), string(c.Direction), c.Line, c.Account, c.Peer, c.Trunk, c.Dialled, c.Number, c.Class, c.Country, c.Rate, c.Prefix,
 		number(int64(c.PerMinute)), c.Source, c.UserAgent, c.ALeg, c.BLeg, stamp(c.Begun), stamp(c.AnsweredAt), stamp(c.Ended),
 		number(int64(c.Ring)), number(int64(c.Talk)), number(int64(c.Retail)), number(int64(c.Cost)), c.Retail.String(), c.Cost.String(),
-		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status),
+		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status), c.LineID, c.AccountID,
 	}
 	for i := range row {
 		row[i] = inert(row[i])
@@ -239,7 +248,7 @@ func (s *Server) getCDR(ctx context.Context, in *callID) (*answer[api.CDR], erro
 
 func (s *Server) listJournal(ctx context.Context, in *struct {
 	After int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
-	Line  string `query:"line" maxLength:"64"`
+	Line  string `query:"line" maxLength:"80"`
 	Call  string `query:"call" maxLength:"64"`
 	Kind  string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -248,8 +257,12 @@ func (s *Server) listJournal(ctx context.Context, in *struct {
 	if s.d.Journal == nil {
 		return nil, unavailable("the journal")
 	}
+	line, err := s.lineFilter(ctx, in.Line)
+	if err != nil {
+		return nil, err
+	}
 	facts, err := s.d.Journal(ctx, JournalQuery{
-		After: in.After, Line: in.Line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1,
+		After: in.After, Line: line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1,
 	})
 	if err != nil {
 		return nil, s.explain(err)

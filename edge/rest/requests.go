@@ -21,7 +21,7 @@ func (s *Server) requestRoutes() {
 }
 
 func (s *Server) ask(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"80"`
 	Body api.NewRequest
 },
 ) (*answer[api.Request], error) {
@@ -32,11 +32,15 @@ func (s *Server) ask(ctx context.Context, in *struct {
 	if isInherit(in.Body.Value) {
 		return nil, s.explain(invalid("value", in.Body.Value, "a value; inherit needs no request"))
 	}
-	until, err := instant(when.Until, "until", in.Body.Until, s.lineZone(in.ID))
+	l, err := s.line(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	until, err := instant(when.Until, "until", in.Body.Until, l.Zone())
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	r, err := s.d.Book.Ask(ctx, by(ctx), in.ID, f, n, until, in.Body.Why)
+	r, err := s.d.Book.Ask(ctx, by(ctx), l.ID(), f, n, until, in.Body.Why)
 	if err != nil {
 		return nil, s.about(err, "line", in.ID)
 	}

@@ -200,6 +200,7 @@ func config(version string) huma.Config {
 func (s *Server) routes() {
 	s.customerRoutes()
 	s.lineRoutes()
+	s.removedRoutes()
 	s.requestRoutes()
 	s.trunkRoutes()
 	s.deckRoutes()

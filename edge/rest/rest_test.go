@@ -47,6 +47,11 @@ type fixture struct {
 
 const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"
 
+// The identities of what the tests add.
+const acme, acme1 = "acme~00000000", "acme-1~00000000"
+
+func identify(handle string) string { return handle + "~00000000" }
+
 func newFixture(t testing.TB, o rest.Options) *fixture {
 	t.Helper()
 	plan, err := phone.NewPlan(phone.UKConfig())
@@ -62,7 +67,7 @@ func newFixture(t testing.TB, o rest.Options) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{db: &booktest.Store{}}
-	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test"})
+	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test", Identify: identify})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +85,7 @@ func manyCDRs(n int) []call.CDR {
 	out := make([]call.CDR, n)
 	for i := range out {
 		out[i] = call.CDR{
-			ID: call.ID(fmt.Sprintf("%08d", n-i)), Line: "acme-1", Account: "acme", Number: "+442079460001", Dialled: "=cmd|' /C calc'!A0",
+			ID: call.ID(fmt.Sprintf("%08d", n-i)), Line: acme1, Account: acme, Number: "+442079460001", Dialled: "=cmd|' /C calc'!A0",
 			Begun: time.Unix(1_700_000_000, 0).UTC(), Talk: 61 * time.Second, Retail: 10_167, Cost: 5000, By: call.Caller, Reason: "hangup", Status: 200,
 		}
 	}
@@ -89,7 +94,7 @@ func manyCDRs(n int) []call.CDR {
 
 func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	live := rest.Live{Open: call.Open{
-		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: "acme-1", Account: "acme", Number: "+442079460001",
+		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: acme1, Account: acme, Number: "+442079460001",
 		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
 	}}
@@ -220,6 +225,17 @@ var day = []struct {
 	want               string // part of the answer
 }{
 	{"GET", "/v1/customers", "", 200, `"items":[{"id":"acme"`},
+	{"GET", "/v1/lines/acme-1~00000000", "", 200, `{"id":"acme-1","identity":"acme-1~00000000","customer":"acme"`},
+	{"GET", "/v1/customers/acme~00000000", "", 200, `"identity":"acme~00000000"`},
+	{"GET", "/v1/lines/acme-1~00000001", "", 404, `there is no line \"acme-1~00000001\"`},
+	{"GET", "/v1/cdrs?line=nobody", "", 422, `"reason":"unknown-name"`},
+	{"GET", "/v1/cdrs?customer=nobody&format=csv", "", 422, `"reason":"unknown-name"`},
+	{"GET", "/v1/journal?line=nobody", "", 422, `"reason":"unknown-name"`},
+	{"GET", "/v1/calls?line=nobody", "", 422, `"reason":"unknown-name"`},
+	{"GET", "/v1/cdrs?line=acme-1~00000000&limit=1", "", 200, `"line":"acme-1","account":"acme"`},
+	{"GET", "/v1/cdrs?line=acme-1&limit=1", "", 200, `"line_identity":"acme-1~00000000","account_identity":"acme~00000000"`},
+	{"GET", "/v1/removed/lines", "", 200, `{"items":[]}`},
+	{"POST", "/v1/lines", `{"id":"acme-9~00000000","customer":"acme"}`, 422, `letters, digits`},
 	{"POST", "/v1/customers", `{"id":"acme"}`, 409, `"reason":"exists"`},
 	{"POST", "/v1/customers", `{"id":"Acme!"}`, 422, `"field":"id"`},
 	{"POST", "/v1/customers", `{"id":"x","zone":"Mars/Olympus"}`, 422, `Europe/London`},
@@ -235,7 +251,7 @@ var day = []struct {
 	{"DELETE", "/v1/customers/acme", "", 409, `"reason":"in-use"`},
 
 	{"GET", "/v1/lines?customer=acme", "", 200, `"number":"+442079460000"`},
-	{"GET", "/v1/lines?customer=nobody", "", 404, `nobody`},
+	{"GET", "/v1/lines?customer=nobody", "", 422, `there is no customer \"nobody\"`},
 	{"GET", "/v1/lines?limit=0", "", 422, `limit`},
 	{"GET", "/v1/lines?colour=red", "", 422, `unknown query parameter`},
 	{"POST", "/v1/lines", `{"id":"acme-2","customer":"acme","password":"password123"}`, 422, `"reason":"weak-password"`},
@@ -320,6 +336,11 @@ var day = []struct {
 	{"GET", "/v1/status", "", 200, `"customers":1,"lines":2,"locked_lines":0,"trunks":1,"decks":2,"registrations":1,"calls":1`},
 	{"DELETE", "/v1/lines/acme-2", "", 204, ``},
 	{"DELETE", "/v1/lines/acme-2", "", 404, `acme-2`},
+	{"GET", "/v1/lines/acme-2", "", 404, `there is no line \"acme-2\" now; removed ones: acme-2~00000000 until 20`},
+	{"GET", "/v1/cdrs?line=acme-2", "", 422, `removed ones: acme-2~00000000 until 20`},
+	{"GET", "/v1/cdrs?line=acme-2~00000000", "", 200, `{"items":[]}`},
+	{"GET", "/v1/lines/acme-2~00000000", "", 404, `was removed; its records`},
+	{"GET", "/v1/removed/lines?id=acme-2", "", 200, `{"items":[{"id":"acme-2","identity":"acme-2~00000000","customer":"acme","customer_identity":"acme~00000000","until":"20`},
 
 	{"GET", "/openapi.json", "", 200, `"openapi": "3.1.0"`},
 	{"GET", "/openapi.yaml", "", 200, `/v1/keys/rotate`},
@@ -365,8 +386,8 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if n != 67 {
-		t.Errorf("%d operations; the list in edge/rest/api has 67", n)
+	if n != 69 {
+		t.Errorf("%d operations; the list in edge/rest/api has 69", n)
 	}
 }
 
@@ -374,7 +395,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 func TestSecretsNeverComeOut(t *testing.T) {
 	f := newFixture(t, rest.Options{})
 	password := f.fill(t)
-	l, _ := f.book.Line("acme-1")
+	l, _ := f.book.LineCalled("acme-1")
 	ha1, _ := f.book.HA1(l)
 	secrets := []string{password, "trunk-hunter2", fmt.Sprintf("%x", ha1.MD5), fmt.Sprintf("%x", ha1.SHA256)}
 	var spec struct{ Paths map[string]map[string]any }
@@ -415,6 +436,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 
 func TestExportsStreamEverything(t *testing.T) {
 	f := newFixture(t, rest.Options{})
+	f.fill(t)
 	csv := f.do("GET", "/v1/cdrs?format=csv", "")
 	lines := strings.Split(strings.TrimSpace(csv.Body.String()), "\r\n")
 	if len(lines) != 2501 || !strings.HasPrefix(lines[0], "id,direction,line") || !strings.HasPrefix(csv.Header().Get("Content-Type"), "text/csv") {

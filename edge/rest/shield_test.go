@@ -53,7 +53,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	f.bans = bans
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
 	d.Auth, d.Devices = a, device.New(device.Options{Store: f.db})
-	d.Devices.Seen(device.Login{Line: "acme-1", Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
+	d.Devices.Seen(device.Login{Line: acme1, Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
 	d.Geo = func(netip.Addr, bool) api.Place { return api.Place{Country: "GB", ASN: 64500} }
 	d.HookKey = func() (api.WebhookKey, error) {
 		return api.WebhookKey{ID: "rf", PEM: "-----BEGIN PUBLIC KEY-----"}, nil
@@ -70,7 +70,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 // happen makes findings, a notice and a contact.
 func (f *fixture) happen(t testing.TB) {
 	t.Helper()
-	err := f.book.PutContact(ctx, "tester", "acme", account.Contact{ID: "office", Mail: "office@example.com"})
+	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Mail: "office@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +78,12 @@ func (f *fixture) happen(t testing.TB) {
 	_, err = f.db.Advance(ctx, store.Step{
 		Stage: "test",
 		Findings: []store.Finding{
-			{Key: "a", Kind: "guessing", Severity: "warning", Line: "acme-1", Account: "acme", Source: "203.0.113.9", Text: "5 wrong passwords", At: at, Last: at, Count: 1, Evidence: []byte(`{"failures":5}`)},
+			{Key: "a", Kind: "guessing", Severity: "warning", Line: acme1, Account: acme, Source: "203.0.113.9", Text: "5 wrong passwords", At: at, Last: at, Count: 1, Evidence: []byte(`{"failures":5}`)},
 			{Key: "b", Kind: "spray", Severity: "warning", Source: "203.0.113.0/24", Text: "40 lines", At: at, Last: at, Count: 2},
 		},
 		Notices: []store.Notice{{
-			Key: "n", Kind: "line-locked", Line: "acme-1", Account: "acme", At: at, Data: []byte(`{}`),
-			Deliveries: []store.Delivery{{Person: "customer/acme/office", Channel: "mail", Address: "office@example.com", State: store.Kept}},
+			Key: "n", Kind: "line-locked", Line: acme1, Account: acme, At: at, Data: []byte(`{}`),
+			Deliveries: []store.Delivery{{Person: "customer/acme~00000000/office~00000000", Channel: "mail", Address: "office@example.com", State: store.Kept}},
 		}},
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // trunkName is a path parameter.
 type trunkName struct {
-	Name string `path:"name" maxLength:"64"`
+	Name string `path:"name" maxLength:"80"`
 }
 
 func (s *Server) trunkRoutes() {
@@ -34,7 +34,7 @@ func (s *Server) listTrunks(context.Context, *struct{}) (*answer[api.List[api.Tr
 }
 
 func (s *Server) getTrunk(_ context.Context, in *trunkName) (*answer[api.Trunk], error) {
-	t, ok := s.d.Book.Trunk(in.Name)
+	t, ok := s.d.Book.TrunkCalled(in.Name)
 	if !ok {
 		return nil, missing("trunk", in.Name)
 	}
@@ -65,7 +65,7 @@ func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) 
 }
 
 func (s *Server) changeTrunk(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"64"`
+	Name string `path:"name" maxLength:"80"`
 	Body api.PatchTrunk
 },
 ) (*answer[api.Trunk], error) {
@@ -74,7 +74,11 @@ func (s *Server) changeTrunk(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	t, err := s.d.Book.EditTrunk(ctx, by(ctx), in.Name, book.TrunkEdit{
+	t, ok := s.d.Book.TrunkCalled(in.Name)
+	if !ok {
+		return nil, missing("trunk", in.Name)
+	}
+	t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
 		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Emergency: b.Emergency, Disabled: b.Disabled,
 	})
@@ -85,7 +89,11 @@ func (s *Server) changeTrunk(ctx context.Context, in *struct {
 }
 
 func (s *Server) deleteTrunk(ctx context.Context, in *trunkName) (*struct{}, error) {
-	if err := s.d.Book.DeleteTrunk(ctx, by(ctx), in.Name); err != nil {
+	t, ok := s.d.Book.TrunkCalled(in.Name)
+	if !ok {
+		return nil, missing("trunk", in.Name)
+	}
+	if err := s.d.Book.DeleteTrunk(ctx, by(ctx), t.Name); err != nil {
 		return nil, s.about(err, "trunk", in.Name)
 	}
 	return nil, nil

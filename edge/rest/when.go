@@ -27,7 +27,7 @@ func instant(read reader, field, text string, zone *time.Location) (time.Time, e
 
 // lineZone is the time zone of a line's customer, or the provider's where there is no such line.
 func (s *Server) lineZone(line string) *time.Location {
-	if l, ok := s.d.Book.Line(line); ok {
+	if l, ok := s.d.Book.LineCalled(line); ok {
 		return l.Zone()
 	}
 	return s.d.Book.Zone("")
@@ -43,5 +43,8 @@ func (s *Server) customerZone(id string, named *string) *time.Location {
 	if named != nil {
 		return s.d.Book.Zone("") // taken back, or one that the book will refuse
 	}
-	return s.d.Book.Zone(id)
+	if c, ok := s.d.Book.CustomerCalled(id); ok {
+		return s.d.Book.Zone(c.ID)
+	}
+	return s.d.Book.Zone("")
 }

@@ -71,7 +71,7 @@ type Deps struct {
 	Register func(line string, u location.Update) ([]location.Binding, error)
 	Lookup   func(line string, now time.Time) []location.Binding
 
-	// Trunk and its password by name; TrunkOf names the trunk whose packets come from src.
+	// Trunk and its password by identity; TrunkOf gives that of the trunk whose packets come from src.
 	Trunk         func(name string) (account.Trunk, bool)
 	TrunkPassword func(name string) (string, bool)
 	TrunkOf       func(src netip.AddrPort) (name string, ok bool)

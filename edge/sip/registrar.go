@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -33,7 +34,7 @@ func (s *shard) register(p *transport.Packet) {
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return
 	}
-	if u, ok := m.To().ParseURI(); !ok || string(u.AppendUser(nil)) != res.Line {
+	if u, ok := m.To().ParseURI(); !ok || string(u.AppendUser(nil)) != account.Handle(res.Line) {
 		e.stats.refusedRegisters.Add(1) // no phone registers for another line (10.3, 5)
 		e.refuseStateless(p, policy.BadCredentials, policy.Figures{})
 		return

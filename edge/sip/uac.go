@@ -93,7 +93,7 @@ func (b *bridge) callTrunk(w gate.Way, t *account.Trunk, address string) {
 			switch {
 			case b.state != calling:
 			case err != nil:
-				e.log.Warn("a trunk's address is not known", "trunk", w.Trunk, "address", address, "err", err)
+				e.log.Warn("a trunk's address is not known", "trunk", account.Handle(w.Trunk), "address", address, "err", err)
 				b.wayFailed(nil, 503)
 			default:
 				b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))

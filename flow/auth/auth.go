@@ -46,7 +46,7 @@ const (
 type Result struct {
 	Outcome Outcome
 	Stale   bool
-	Line    string // set on Accept; on Refuse when the login itself was right
+	Line    string // identity; set on Accept, and on Refuse when the login itself was right
 	Reason  policy.Reason
 	Figures policy.Figures
 	// EmergencyOK: refused only for the address (IP lock, lock-out), or for a password that the line had until lately: an
@@ -60,7 +60,7 @@ type Result struct {
 
 // Line is what auth needs to know of a line.
 type Line struct {
-	ID   string
+	ID   string           // identity: what tries are counted under, so that a new line of an old name starts with none
 	HA1  *secret.HA1      // for Options.Realm; nil: the line cannot log in
 	Nets [][]netip.Prefix // the IP locks of its chain: account.Effective.Nets
 
@@ -185,7 +185,7 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 	q.ask(alg, c)
 	right := a.fits(&q, ha1) && line.HA1 != nil
 	if of == elsewhere {
-		a.moved.note(right, &line, c, src, to, a.guard.hashBytes(c.User), at, now)
+		a.moved.note(right, &line, c, src, to, a.guard.hashTried(c.User, line.ID), at, now)
 		return Result{Outcome: Challenge, Stale: true}
 	}
 	return a.judge(&q, c, &line, right, n, src, at, now)
@@ -197,7 +197,7 @@ func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonc
 		addr: src, src: newSource(src), line: line.ID, agent: c.Agent, at: at, now: now,
 		mark: a.guard.hashBytes(c.Response), right: right && !line.Honeypot,
 	}
-	t.setUser(&a.guard, c.User)
+	t.setTried(&a.guard, c.User, line.ID)
 	v := verdict{}
 	if t.right && !a.o.Lockout.Off {
 		v = a.guard.judge(&t)

@@ -1,23 +1,26 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"ringfence/core/account"
 )
 
 // Bounds of the guard's tables. Their shards are made at their first entry; all full they take some 22 MB, and names of
-// at most userMax bytes another 3.
+// at most userMax bytes another 4.
 const (
 	maxPairs    = 1 << 15
 	maxSources  = 1 << 15
 	maxNetworks = 1 << 13
 	maxSystems  = 1 << 11
 	maxSieges   = 1 << 14
-	userMax     = 64
+	userMax     = 80
 )
 
 // guard counts wrong logins and says who is locked out. Everything is decided in this process at once, each table under
@@ -76,7 +79,7 @@ func (g *guard) init(o Lockout, around Around) {
 type try struct {
 	addr     netip.Addr
 	src      source
-	user     [userMax]byte // canonical
+	user     [userMax]byte // the line's identity, or the name tried where there is no line; see setTried
 	userLen  int
 	hash     uint64 // of user
 	line     string // "": there is none
@@ -426,10 +429,39 @@ func (t *try) setUser(g *guard, user []byte) {
 	if plain {
 		t.userLen = copy(t.user[:], user)
 	} else {
-		sum := sha256.Sum256(user)
-		t.user[0], t.userLen = '~', 1+hex.Encode(t.user[1:], sum[:12])
+		t.hideUser(user)
 	}
 	t.hash = g.hashBytes(t.user[:t.userLen])
+}
+
+func (t *try) hideUser(user []byte) {
+	sum := sha256.Sum256(user)
+	t.user[0], t.userLen = '~', 1+hex.Encode(t.user[1:], sum[:12])
+}
+
+// hidden says that the name tried was not plain and that its hash stands for it.
+func (t *try) hidden() bool { return t.user[0] == '~' }
+
+// setTried takes what a try is counted under: the line's identity, or the name tried where there is no line. A name that looks
+// like an identity is none of ours, and must not be counted as one.
+func (t *try) setTried(g *guard, user []byte, line string) {
+	switch {
+	case line != "":
+		t.userLen = copy(t.user[:], line)
+	case bytes.Contains(user, []byte(account.Mark)):
+		t.hideUser(user)
+	default:
+		t.setUser(g, user)
+		return
+	}
+	t.hash = g.hashBytes(t.user[:t.userLen])
+}
+
+// hashTried is the hash of setTried.
+func (g *guard) hashTried(user []byte, line string) uint64 {
+	var t try
+	t.setTried(g, user, line)
+	return t.hash
 }
 
 // honeypot shuts out who tries the login of a line that is nobody's, whatever the password.

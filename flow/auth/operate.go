@@ -93,7 +93,8 @@ func (a *Auth) Locked(now time.Time) (list []LockedOut) {
 // whether there was any. It is in Options.File before it returns. A ban of the source is not touched: it is lifted where bans are.
 func (a *Auth) Release(what, by string, now time.Time) bool {
 	g, at := &a.guard, a.nonces.seconds(now)
-	chosen := g.chosen(what)
+	line, known := a.o.Line([]byte(what), now)
+	chosen := g.chosen(what, line.ID)
 	var freed []string
 	for of := range numScopes {
 		g.tables[of].each(func(s *slot[suspect]) {
@@ -104,6 +105,9 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 		})
 	}
 	lifted := g.liftSiege(what, at, now)
+	if known {
+		lifted = g.liftSiege(line.ID, at, now) || lifted
+	}
 	if len(freed) == 0 && !lifted {
 		return false
 	}
@@ -111,15 +115,15 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 	g.keeper.soon()
 	a.save(now)
 	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
-	if _, known := a.o.Line([]byte(what), now); known {
-		w.line, w.body.Source = what, ""
+	if known {
+		w.line, w.body.Source = line.ID, ""
 	}
 	g.queue(w)
 	return true
 }
 
-// chosen says which entries a text means.
-func (g *guard) chosen(what string) func(of scope, k key, user string) bool {
+// chosen says which entries a text means; line is the identity of the line that is called so, if any.
+func (g *guard) chosen(what, line string) func(of scope, k key, user string) bool {
 	if net, err := netip.ParsePrefix(what); err == nil {
 		k := newSource(net.Addr()).net
 		return func(of scope, other key, _ string) bool { return of == ofNetwork && other == k }
@@ -131,7 +135,7 @@ func (g *guard) chosen(what string) func(of scope, k key, user string) bool {
 		}
 	}
 	return func(of scope, k key, user string) bool {
-		return of == ofPair && user == what || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k))
+		return of == ofPair && (user == what || line != "" && user == line) || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k))
 	}
 }
 

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"bytes"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -48,7 +47,7 @@ type guessed struct {
 
 // offer takes a wrong answer into the sample if there is room.
 func (s *sampler) offer(q *question, c *Credentials, number string, t *try) (taken bool) {
-	if !bytes.Equal(c.User, t.user[:t.userLen]) {
+	if t.hidden() || len(c.User) > userMax {
 		return false // no line has such a name, and no list
 	}
 	s.mu.Lock()
@@ -66,7 +65,7 @@ func (s *sampler) offer(q *question, c *Credentials, number string, t *try) (tak
 	s.queue = s.queue[:len(s.queue)+1]
 	w := &s.queue[len(s.queue)-1]
 	w.q, w.number, w.pair, w.src, w.hash, w.at = *q, number, t.pair(), t.src, t.hash, t.at
-	w.userLen = copy(w.user[:], t.user[:t.userLen])
+	w.userLen = copy(w.user[:], c.User) // not the identity: HA1 is over the name that the phone was given
 	return true
 }
 

@@ -28,6 +28,10 @@ type Options struct {
 	PeakFrom, PeakTill time.Duration    // peak hours from local midnight, Monday to Friday; equal: the whole day is peak
 	Box                *secret.Box      // seals and opens passwords
 	Realm              string           // of SIP digest; part of every HA1
+
+	// Identify makes the identity of what is added under a handle; nil is Identify, which uses none twice. Tests give their own,
+	// to know identities beforehand.
+	Identify func(handle string) string
 }
 
 // Book is the whole of it. Safe for concurrent use.
@@ -35,14 +39,17 @@ type Book struct {
 	db       store.Store
 	plan     *phone.Plan
 	realm    string
+	identify func(handle string) string
 	box      atomic.Pointer[secret.Box]
 	provider atomic.Pointer[provider]
 
-	lines   lineTable
+	lines   lineTable // by identity
+	called  lineTable // by handle
 	numbers numberTable
 
 	customersMu sync.RWMutex
-	customers   map[string]*customer // customersMu owns the map; entries own themselves
+	customers   map[string]*customer // by identity; customersMu owns the map; entries own themselves
+	handles     map[string]*customer // the same by handle; customersMu
 
 	trunks atomic.Pointer[trunkTable]
 	decks  atomic.Pointer[map[string]*deck] // copied on write
@@ -52,7 +59,7 @@ type Book struct {
 	doubt    bool       // mu; a write failed that may have been persisted all the same
 	deciding sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
 	onChange []func(Change)
-	sorted   sortedIDs
+	sorted   sortedHandles
 }
 
 // Open reads the whole book from the store.
@@ -64,10 +71,14 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 	if o.Plan == nil || o.Box == nil {
 		return nil, errors.New("book: a numbering plan and a key are needed")
 	}
-	b := &Book{db: db, plan: o.Plan, realm: o.Realm, customers: map[string]*customer{}}
+	b := &Book{db: db, plan: o.Plan, realm: o.Realm, identify: o.Identify, customers: map[string]*customer{}, handles: map[string]*customer{}}
+	if b.identify == nil {
+		b.identify = Identify
+	}
 	b.box.Store(o.Box)
 	b.provider.Store(p)
-	b.lines.init()
+	b.lines.init((*Line).ID)
+	b.called.init((*Line).Handle)
 	b.numbers.init()
 	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
 		if err := load(ctx); err != nil {
@@ -133,9 +144,9 @@ const (
 // lock: be quick and change nothing in the book from there.
 type Change struct {
 	Kind     ChangeKind
-	Line     string
-	Customer string
-	Trunk    string
+	Line     string // identity
+	Customer string // identity
+	Trunk    string // identity
 	Why      string // LineLocked
 	Cut      bool   // LineLocked, LineDeleted
 }

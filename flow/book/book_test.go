@@ -48,7 +48,7 @@ func options(t testing.TB) book.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: newBox(t, newKey(t)), Realm: "sip.test"}
+	return book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: newBox(t, newKey(t)), Realm: "sip.test", Identify: booktest.Plain}
 }
 
 func open(t testing.TB, db *booktest.Store, o book.Options) *book.Book {

@@ -10,18 +10,24 @@ import (
 	"ringfence/state/store"
 )
 
-// PutContact adds a contact to a customer, or replaces the one of its id. Its lines must be the customer's. store.ErrNotFound:
-// no such customer.
+// PutContact replaces the contact of c's identity, or adds one under c's handle. Its lines are identities and must be the
+// customer's. store.ErrNotFound: no such customer.
 func (b *Book) PutContact(ctx context.Context, by, customer string, c account.Contact) error {
 	c = c.Clone()
 	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		for _, id := range c.Lines {
 			if l, ok := b.Line(id); !ok || l.cust.id != customer {
-				return nil, store.Fact{}, &Invalid{"lines", clip(id), "lines of this customer"}
+				return nil, store.Fact{}, &Invalid{"lines", clip(account.Handle(id)), "lines of this customer"}
 			}
 		}
 		i := contactIndex(was, c.ID)
 		if i < 0 {
+			if slices.ContainsFunc(was, func(k account.Contact) bool { return account.Handle(k.ID) == c.ID }) {
+				return nil, store.Fact{}, fmt.Errorf("contact %s: %w", c.ID, store.ErrExists)
+			}
+			if err := account.CheckContactID(c.ID); err == nil {
+				c.ID = b.identify(c.ID)
+			}
 			return append(was, c), store.Fact{Kind: "contact.added", Body: changed(by, nil, contactFacts(c))}, nil
 		}
 		f := store.Fact{Kind: "contact.changed", Body: changed(by, contactFacts(was[i]), contactFacts(c))}
@@ -35,7 +41,7 @@ func (b *Book) DeleteContact(ctx context.Context, by, customer, id string) error
 	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		i := contactIndex(was, id)
 		if i < 0 {
-			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(id), store.ErrNotFound)
+			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(account.Handle(id)), store.ErrNotFound)
 		}
 		f := store.Fact{Kind: "contact.deleted", Body: changed(by, contactFacts(was[i]), nil)}
 		return slices.Delete(was, i, i+1), f, nil
@@ -48,7 +54,7 @@ func (b *Book) SetWish(ctx context.Context, by, customer, id, kind string, wish 
 	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		i := contactIndex(was, id)
 		if i < 0 {
-			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(id), store.ErrNotFound)
+			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(account.Handle(id)), store.ErrNotFound)
 		}
 		if was[i].Kinds[kind] == wish && wish != "" {
 			return nil, store.Fact{}, nil

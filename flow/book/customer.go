@@ -59,7 +59,7 @@ type CustomerEdit struct {
 	Set                []Setting
 }
 
-// Customer finds a customer by id.
+// Customer finds a customer by its identity. CustomerCalled takes what people say.
 func (b *Book) Customer(id string) (CustomerView, bool) {
 	c, ok := b.customer(id)
 	if !ok {
@@ -76,20 +76,20 @@ func (c *customer) view(now time.Time) CustomerView {
 	}
 }
 
-// Customers lists those with ids above after, at most limit of them.
+// Customers lists those with handles above after, by handle, at most limit of them.
 func (b *Book) Customers(after string, limit int) []CustomerView {
 	b.customersMu.RLock()
-	ids := make([]string, 0, len(b.customers))
-	for id := range b.customers {
-		if id > after {
-			ids = append(ids, id)
+	handles := make([]string, 0, len(b.handles))
+	for handle := range b.handles {
+		if handle > after {
+			handles = append(handles, handle)
 		}
 	}
 	b.customersMu.RUnlock()
-	slices.Sort(ids)
+	slices.Sort(handles)
 	now, out := time.Now(), []CustomerView{}
-	for _, id := range ids[:min(limit, len(ids))] {
-		if c, ok := b.customer(id); ok {
+	for _, handle := range handles[:min(limit, len(handles))] {
+		if c, ok := b.customerCalled(handle); ok {
 			out = append(out, c.view(now))
 		}
 	}
@@ -134,18 +134,18 @@ func (b *Book) publishCustomer(a account.Customer) {
 	c := b.customers[a.ID]
 	if c == nil {
 		c = &customer{id: a.ID, book: b}
-		b.customers[a.ID] = c
+		b.customers[a.ID], b.handles[account.Handle(a.ID)] = c, c
 	}
 	c.entry.Store(e)
 }
 
-// UnknownZones are the customers whose time zone this machine does not know, so that the provider's is used.
+// UnknownZones are the handles of customers whose time zone this machine does not know, so that the provider's is used.
 func (b *Book) UnknownZones() []string {
 	ids := []string{}
 	b.customersMu.RLock()
 	for id, c := range b.customers {
 		if c.entry.Load().badZone {
-			ids = append(ids, id)
+			ids = append(ids, account.Handle(id))
 		}
 	}
 	b.customersMu.RUnlock()
@@ -153,19 +153,19 @@ func (b *Book) UnknownZones() []string {
 	return ids
 }
 
-// AddCustomer adds a customer and what edit says of it.
-func (b *Book) AddCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
+// AddCustomer adds a customer under a handle, and what edit says of it.
+func (b *Book) AddCustomer(ctx context.Context, by, handle string, edit CustomerEdit) (CustomerView, error) {
 	if err := b.begin(ctx); err != nil {
 		return CustomerView{}, err
 	}
 	defer b.mu.Unlock()
-	if err := account.CheckCustomerID(id); err != nil {
-		return CustomerView{}, &Invalid{"id", clip(id), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
+	if err := account.CheckCustomerID(handle); err != nil {
+		return CustomerView{}, &Invalid{"id", clip(handle), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
 	}
-	if _, ok := b.customer(id); ok {
+	if _, ok := b.customerCalled(handle); ok {
 		return CustomerView{}, store.ErrExists
 	}
-	now := stamp()
+	id, now := b.identify(handle), stamp()
 	a, err := b.applyCustomer(account.Customer{ID: id, Created: now}, edit, now)
 	if err != nil {
 		return CustomerView{}, err
@@ -255,6 +255,7 @@ func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
 	}
 	b.customersMu.Lock()
 	delete(b.customers, id)
+	delete(b.handles, account.Handle(id))
 	b.customersMu.Unlock()
 	b.tell(Change{Kind: CustomerDeleted, Customer: id})
 	return nil

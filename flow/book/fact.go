@@ -64,7 +64,7 @@ func customerFacts(c account.Customer) parts {
 	if len(c.Contacts) > 0 {
 		ids := make([]string, len(c.Contacts))
 		for i, k := range c.Contacts {
-			ids[i] = k.ID
+			ids[i] = account.Handle(k.ID)
 		}
 		p["contacts"] = raw(ids)
 	}
@@ -73,7 +73,7 @@ func customerFacts(c account.Customer) parts {
 
 func lineFacts(l account.Line) parts {
 	p := settingsFacts(l.Settings)
-	p.text("customer", l.Customer)
+	p.text("customer", account.Handle(l.Customer))
 	p.text("number", l.Number)
 	p.text("name", l.Name)
 	p.text("lock_why", l.LockWhy)
@@ -91,14 +91,18 @@ func lineFacts(l account.Line) parts {
 // contactFacts has the host of a webhook alone, for paths and queries of webhooks often are their secret.
 func contactFacts(c account.Contact) parts {
 	p := parts{}
-	p.text("contact", c.ID)
+	p.text("contact", account.Handle(c.ID))
 	p.text("name", c.Name)
 	p.text("mail", c.Mail)
 	if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
 		p.text("url", u.Scheme+"://"+u.Host+"/…")
 	}
 	if len(c.Lines) > 0 {
-		p["lines"] = raw(c.Lines)
+		handles := make([]string, len(c.Lines))
+		for i, id := range c.Lines {
+			handles[i] = account.Handle(id)
+		}
+		p["lines"] = raw(handles)
 	}
 	if len(c.Kinds) > 0 {
 		p["kinds"] = raw(c.Kinds)
@@ -111,7 +115,8 @@ func trunkFacts(t account.Trunk) parts {
 		"addresses": raw(t.Addresses), "sources": raw(netTexts(t.Sources)), "priority": raw(t.Priority),
 		"emergency": raw(t.Emergency), "disabled": raw(t.Disabled), "login": raw(len(t.Sealed) > 0),
 	}
-	p.text("name", t.Name)
+	p.text("name", account.Handle(t.Name))
+	p.text("identity", t.Name)
 	p.text("transport", t.Transport)
 	p.text("user", t.User)
 	p.text("deck", t.Deck)

@@ -29,6 +29,7 @@ type Line struct {
 	calls    account.LockCalls // of the lock
 	honeypot bool
 	courtesy courtesy
+	handle   uint8                    // length of the handle within id
 	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
@@ -50,10 +51,13 @@ type resolved struct {
 	account.Effective
 }
 
-// ID is the SIP user name.
+// ID is the line's identity: what money, records and devices are kept under. It is never shown to customers.
 func (l *Line) ID() string { return l.id }
 
-// Customer is who pays.
+// Handle is what people call the line: its SIP user name.
+func (l *Line) Handle() string { return l.id[:l.handle] }
+
+// Customer is who pays, by identity.
 func (l *Line) Customer() string { return l.cust.id }
 
 // Digits is the E.164 number as an integer; 0 is none.
@@ -151,7 +155,7 @@ func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 	return d.rows, c.provider.calendar(c.zone)
 }
 
-// Line finds a line by its SIP user name.
+// Line finds a line by its identity. LineCalled takes what people say.
 func (b *Book) Line(id string) (*Line, bool) {
 	s := &b.lines.shards[maphash.String(b.lines.seed, id)%lineShards]
 	s.mu.RLock()
@@ -160,16 +164,16 @@ func (b *Book) Line(id string) (*Line, bool) {
 	return l, ok
 }
 
-// Find is Line for an id that points into a packet.
-func (b *Book) Find(id []byte) (*Line, bool) {
-	s := &b.lines.shards[maphash.Bytes(b.lines.seed, id)%lineShards]
+// Find finds a line by its handle, the SIP user name, which may point into a packet.
+func (b *Book) Find(handle []byte) (*Line, bool) {
+	s := &b.called.shards[maphash.Bytes(b.called.seed, handle)%lineShards]
 	s.mu.RLock()
-	l, ok := s.m[string(id)]
+	l, ok := s.m[string(handle)]
 	s.mu.RUnlock()
 	return l, ok
 }
 
-// ByNumber finds whose line has an E.164 number: phone.Number.Digits().
+// ByNumber finds whose line has an E.164 number, phone.Number.Digits(): its identity.
 func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
 	s := &b.numbers.shards[digits%lineShards]
 	s.mu.RLock()
@@ -183,9 +187,10 @@ func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
 
 const lineShards = 64
 
-// lineTable finds lines by id. Shards, because one lock's cache line would be what every core waits for.
+// lineTable finds lines by identity or by handle, which key gives. Shards, because one lock's cache line would be what every core waits for.
 type lineTable struct {
 	seed   maphash.Seed
+	key    func(*Line) string
 	shards [lineShards]struct {
 		mu sync.RWMutex
 		m  map[string]*Line // mu
@@ -193,24 +198,29 @@ type lineTable struct {
 	}
 }
 
-func (t *lineTable) init() {
-	t.seed = maphash.MakeSeed()
+func (t *lineTable) init(key func(*Line) string) {
+	t.seed, t.key = maphash.MakeSeed(), key
 	for i := range t.shards {
 		t.shards[i].m = map[string]*Line{}
 	}
 }
 
 func (t *lineTable) put(l *Line) {
-	s := &t.shards[maphash.String(t.seed, l.id)%lineShards]
+	key := t.key(l)
+	s := &t.shards[maphash.String(t.seed, key)%lineShards]
 	s.mu.Lock()
-	s.m[l.id] = l
+	s.m[key] = l
 	s.mu.Unlock()
 }
 
-func (t *lineTable) drop(id string) {
-	s := &t.shards[maphash.String(t.seed, id)%lineShards]
+// drop takes a line out, unless another has its key by now.
+func (t *lineTable) drop(l *Line) {
+	key := t.key(l)
+	s := &t.shards[maphash.String(t.seed, key)%lineShards]
 	s.mu.Lock()
-	delete(s.m, id)
+	if now := s.m[key]; now != nil && now.id == l.id {
+		delete(s.m, key)
+	}
 	s.mu.Unlock()
 }
 
@@ -268,6 +278,7 @@ func (b *Book) loadLines(ctx context.Context) error {
 			return fmt.Errorf("line %s: %w", a.ID, err)
 		}
 		b.lines.put(l)
+		b.called.put(l)
 		b.numbers.put(l)
 		l.cust.lines.Add(1)
 		return nil
@@ -278,11 +289,12 @@ func (b *Book) loadLines(ctx context.Context) error {
 func (b *Book) entry(a account.Line) (*Line, error) {
 	c, ok := b.customer(a.Customer)
 	if !ok {
-		return nil, &Invalid{"customer", clip(a.Customer), "a customer that exists"}
+		return nil, &Invalid{"customer", clip(account.Handle(a.Customer)), "a customer that exists"}
 	}
 	l := &Line{
 		id: a.ID, cust: c, name: a.Name, why: a.LockWhy, sealed: string(a.Sealed),
 		created: a.Created.UnixMicro(), locked: a.Locked, calls: a.LockCalls, honeypot: a.Honeypot, courtesy: packCourtesy(a.Courtesy),
+		handle: uint8(len(account.Handle(a.ID))),
 	}
 	if len(a.Former) > 0 {
 		l.former = &former{all: a.Former[:min(len(a.Former), account.MaxFormer)]}

@@ -17,10 +17,11 @@ import (
 
 // NewLine is a line to add.
 type NewLine struct {
-	ID, Customer string
-	Password     string // "" generates one
-	NoPassword   bool   // the line cannot log in
-	Edit         LineEdit
+	ID         string // handle: its identity is made of it
+	Customer   string // identity
+	Password   string // "" generates one
+	NoPassword bool   // the line cannot log in
+	Edit       LineEdit
 }
 
 // LineEdit changes what is not nil. Number is as people write it, "" takes it away.
@@ -74,10 +75,11 @@ func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords
 			return nil, fmt.Errorf("line %d of %d: %w", i+1, len(ns), err)
 		}
 		a := &all[i]
-		if ids[a.ID] || a.Number != "" && numbers[a.Number] {
-			return nil, fmt.Errorf("line %s is given twice: %w", a.ID, store.ErrExists)
+		handle := account.Handle(a.ID)
+		if ids[handle] || a.Number != "" && numbers[a.Number] {
+			return nil, fmt.Errorf("line %s is given twice: %w", handle, store.ErrExists)
 		}
-		ids[a.ID], numbers[a.Number] = true, true
+		ids[handle], numbers[a.Number] = true, true
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
@@ -96,6 +98,7 @@ func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords
 
 func (b *Book) publishNew(l *Line) {
 	b.lines.put(l)
+	b.called.put(l)
 	b.numbers.put(l)
 	l.cust.lines.Add(1)
 	b.sorted.forget()
@@ -104,15 +107,16 @@ func (b *Book) publishNew(l *Line) {
 
 // newLine validates a line to be and seals its password.
 func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
-	a := account.Line{ID: n.ID, Customer: n.Customer, Created: now}
+	a := account.Line{Customer: n.Customer, Created: now}
 	if err := account.CheckLineID(n.ID); err != nil {
 		return a, "", &Invalid{"id", clip(n.ID), "1 to 64 letters, digits, '.', '_' or '-', a letter or digit first"}
 	}
-	if _, ok := b.Line(n.ID); ok {
+	if _, ok := b.Find([]byte(n.ID)); ok {
 		return a, "", fmt.Errorf("line %s: %w", n.ID, store.ErrExists)
 	}
+	a.ID = b.identify(n.ID)
 	if _, ok := b.customer(n.Customer); !ok {
-		return a, "", &Invalid{"customer", clip(n.Customer), "a customer that exists"}
+		return a, "", &Invalid{"customer", clip(account.Handle(n.Customer)), "a customer that exists"}
 	}
 	a, err := b.applyLine(a, n.Edit, now)
 	if err != nil {
@@ -206,6 +210,7 @@ func (b *Book) changeLine(ctx context.Context, id string,
 		return nil, err
 	}
 	b.lines.put(l)
+	b.called.put(l)
 	b.numbers.put(l)
 	if was.digits != l.digits {
 		b.numbers.dropOf(was)
@@ -220,7 +225,7 @@ func (b *Book) changeLine(ctx context.Context, id string,
 func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.Line, error) {
 	c, ok := b.customer(a.Customer)
 	if !ok {
-		return a, &Invalid{"customer", clip(a.Customer), "a customer that exists"}
+		return a, &Invalid{"customer", clip(account.Handle(a.Customer)), "a customer that exists"}
 	}
 	if edit.Name != nil {
 		a.Name = *edit.Name
@@ -260,7 +265,7 @@ func (b *Book) lineNumber(line, text string) (string, error) {
 		return "", &Invalid{"number", clip(text), "a number that can be called, such as +442079460000"}
 	}
 	if other, ok := b.ByNumber(d.Number.Digits()); ok && other != line {
-		return "", fmt.Errorf("number %s is line %s's: %w", d.Number, other, store.ErrExists)
+		return "", fmt.Errorf("number %s is line %s's: %w", d.Number, account.Handle(other), store.ErrExists)
 	}
 	return d.Number.String()[1:], nil
 }
@@ -283,48 +288,48 @@ func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
 	return nil
 }
 
-// Lines lists those with ids above after, of one customer ("" is all), at most limit of them.
+// Lines lists those with handles above after, by handle, of one customer (by identity; "" is all), at most limit of them.
 func (b *Book) Lines(customer, after string, limit int) []*Line {
-	ids := b.sorted.get(b)
-	i, found := slices.BinarySearch(ids, after)
+	handles := b.sorted.get(b)
+	i, found := slices.BinarySearch(handles, after)
 	if found {
 		i++
 	}
 	out := []*Line{}
-	for ; i < len(ids) && len(out) < limit; i++ {
-		if l, ok := b.Line(ids[i]); ok && (customer == "" || l.cust.id == customer) {
+	for ; i < len(handles) && len(out) < limit; i++ {
+		if l, ok := b.Find([]byte(handles[i])); ok && (customer == "" || l.cust.id == customer) {
 			out = append(out, l)
 		}
 	}
 	return out
 }
 
-// sortedIDs is made by the first listing after lines came or went, so that paging through 100,000 sorts once.
-type sortedIDs struct {
+// sortedHandles is made by the first listing after lines came or went, so that paging through 100,000 sorts once.
+type sortedHandles struct {
 	mu  sync.Mutex
-	ids []string // mu owns the variable; the slice is never written again
+	all []string // mu owns the variable; the slice is never written again
 	gen int      // mu; counts changes
 }
 
-func (s *sortedIDs) forget() {
+func (s *sortedHandles) forget() {
 	s.mu.Lock()
-	s.ids, s.gen = nil, s.gen+1
+	s.all, s.gen = nil, s.gen+1
 	s.mu.Unlock()
 }
 
-func (s *sortedIDs) get(b *Book) []string {
+func (s *sortedHandles) get(b *Book) []string {
 	s.mu.Lock()
-	ids, gen := s.ids, s.gen
+	all, gen := s.all, s.gen
 	s.mu.Unlock()
-	if ids != nil {
-		return ids
+	if all != nil {
+		return all
 	}
-	b.lines.each(func(l *Line) { ids = append(ids, l.id) })
-	slices.Sort(ids)
+	b.lines.each(func(l *Line) { all = append(all, l.Handle()) })
+	slices.Sort(all)
 	s.mu.Lock()
 	if s.gen == gen {
-		s.ids = ids
+		s.all = all
 	}
 	s.mu.Unlock()
-	return ids
+	return all
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"ringfence/core/account"
 )
 
 // Owned knows which addresses are customers' and carriers' own: those that IP locks list, and those of trunks. They must
@@ -93,20 +95,20 @@ func (b *Book) ownedNow() *ownedIndex {
 	x.add(b.provider.Load().settings.Nets, "on the provider's IP lock")
 	b.customersMu.RLock()
 	for id, c := range b.customers {
-		x.add(c.entry.Load().Settings.Nets, "on the IP lock of customer "+id)
+		x.add(c.entry.Load().Settings.Nets, "on the IP lock of customer "+account.Handle(id))
 	}
 	b.customersMu.RUnlock()
 	b.lines.each(func(l *Line) {
 		if l.settings != nil && len(l.settings.Nets) > 0 {
-			x.add(l.settings.Nets, "on the IP lock of line "+l.id)
+			x.add(l.settings.Nets, "on the IP lock of line "+l.Handle())
 		}
 	})
 	for _, t := range b.trunks.Load().all {
-		x.add(t.Sources, "an address of trunk "+t.Name)
+		x.add(t.Sources, "an address of trunk "+account.Handle(t.Name))
 		for _, text := range t.Addresses {
 			if at, err := netip.ParseAddrPort(text); err == nil {
 				a := at.Addr().Unmap()
-				x.add([]netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, "an address of trunk "+t.Name)
+				x.add([]netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, "an address of trunk "+account.Handle(t.Name))
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func (b *Book) password(a account.Line, given string) (sealed []byte, generated 
 
 // checkPassword judges what was given with all that an attacker knows of the line. The error is a *Weak.
 func (b *Book) checkPassword(a account.Line, p secret.Password) error {
-	c := secret.Context{LineID: a.ID, Number: a.Number}
+	c := secret.Context{LineID: account.Handle(a.ID), Number: a.Number}
 	if owner, ok := b.customer(a.Customer); ok {
 		c.CustomerName = owner.entry.Load().Name
 	}
@@ -72,7 +72,7 @@ func (b *Book) HA1(l *Line) (*secret.HA1, bool) {
 	if err != nil {
 		return nil, false
 	}
-	h := secret.NewHA1(l.id, b.realm, p)
+	h := secret.NewHA1(l.Handle(), b.realm, p)
 	l.ha1.Store(&h)
 	return &h, true
 }
@@ -98,7 +98,7 @@ func (b *Book) FormerHA1(l *Line) []Former {
 	out := make([]Former, 0, len(l.former.all))
 	for _, f := range l.former.all {
 		if p, err := b.box.Load().Open(secret.LineOwner(l.id), f.Sealed); err == nil {
-			h := secret.NewHA1(l.id, b.realm, p)
+			h := secret.NewHA1(l.Handle(), b.realm, p)
 			out = append(out, Former{HA1: &h, Until: f.Until})
 		}
 	}

@@ -94,6 +94,7 @@ func (b *Book) republish(a account.Line) error {
 		l.cust.lines.Add(1)
 	}
 	b.lines.put(l)
+	b.called.put(l)
 	b.numbers.put(l)
 	if there && was.digits != l.digits {
 		b.numbers.dropOf(was)
@@ -136,15 +137,16 @@ func (b *Book) dropMissing(customers []account.Customer, stored map[string]bool)
 	}
 	b.customersMu.Lock()
 	defer b.customersMu.Unlock()
-	keep := make(map[string]*customer, len(customers))
+	keep, handles := make(map[string]*customer, len(customers)), make(map[string]*customer, len(customers))
 	for _, a := range customers {
-		keep[a.ID] = b.customers[a.ID]
+		keep[a.ID], handles[account.Handle(a.ID)] = b.customers[a.ID], b.customers[a.ID]
 	}
-	b.customers = keep
+	b.customers, b.handles = keep, handles
 }
 
 func (b *Book) unpublish(l *Line) {
-	b.lines.drop(l.id)
+	b.lines.drop(l)
+	b.called.drop(l)
 	b.numbers.dropOf(l)
 	l.cust.lines.Add(-1)
 	b.sorted.forget()

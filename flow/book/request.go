@@ -72,7 +72,7 @@ func (b *Book) checkAsk(ctx context.Context, l *Line, r *account.Request, now ti
 		}
 	}
 	if count >= maxOpenRequests {
-		return &Invalid{"line", r.Line, fmt.Sprintf("at most %d open requests of a line", maxOpenRequests)}
+		return &Invalid{"line", account.Handle(r.Line), fmt.Sprintf("at most %d open requests of a line", maxOpenRequests)}
 	}
 	return nil
 }

@@ -47,7 +47,20 @@ func (b *Book) Trunks() []account.Trunk { return b.trunks.Load().active }
 // AllTrunks has the disabled ones too. Read only.
 func (b *Book) AllTrunks() []account.Trunk { return b.trunks.Load().all }
 
-// Trunk finds a trunk by name, disabled or not. Read only.
+// TrunkCalled finds a trunk by its handle, or by its identity as people write it. Read only.
+func (b *Book) TrunkCalled(text string) (*account.Trunk, bool) {
+	if id, ok := account.ReadIdentity(text); ok {
+		return b.Trunk(id)
+	}
+	all := b.trunks.Load().all
+	i := slices.IndexFunc(all, func(t account.Trunk) bool { return account.Handle(t.Name) == text })
+	if i < 0 {
+		return nil, false
+	}
+	return &all[i], true
+}
+
+// Trunk finds a trunk by its identity, disabled or not. Read only.
 func (b *Book) Trunk(name string) (*account.Trunk, bool) {
 	all := b.trunks.Load().all
 	for i := range all {
@@ -116,19 +129,19 @@ func (b *Book) publishTrunks(all []account.Trunk) {
 	b.trunks.Store(t)
 }
 
-// AddTrunk adds a trunk.
-func (b *Book) AddTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
+// AddTrunk adds a trunk under a handle.
+func (b *Book) AddTrunk(ctx context.Context, by, handle string, edit TrunkEdit) (*account.Trunk, error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
-	if account.CheckTrunkName(name) != nil {
-		return nil, &Invalid{"name", clip(name), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
+	if account.CheckTrunkName(handle) != nil {
+		return nil, &Invalid{"name", clip(handle), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
 	}
-	if _, ok := b.Trunk(name); ok {
-		return nil, fmt.Errorf("trunk %s: %w", name, store.ErrExists)
+	if _, ok := b.TrunkCalled(handle); ok {
+		return nil, fmt.Errorf("trunk %s: %w", handle, store.ErrExists)
 	}
-	t, err := b.applyTrunk(account.Trunk{Name: name, Transport: "udp", Format: "+e164"}, edit)
+	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164"}, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +164,7 @@ func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (
 	}
 	before, after := trunkFacts(*was), trunkFacts(t)
 	delete(before, "name") // so that the fact names it among what is after
+	delete(before, "identity")
 	f := fact(time.Now(), by, "trunk.changed", "", "", before, after)
 	return b.saveTrunk(ctx, t, false, f)
 }

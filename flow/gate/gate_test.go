@@ -58,7 +58,7 @@ func newBook(t testing.TB) *book.Book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := book.Open(ctx, &booktest.Store{}, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test"})
+	b, err := book.Open(ctx, &booktest.Store{}, book.Options{Plan: phone.UK(), Provider: account.Settings{}, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "test", Identify: booktest.Plain})
 	if err != nil {
 		t.Fatal(err)
 	}

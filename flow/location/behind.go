@@ -8,6 +8,7 @@ import (
 	"time"
 	"unique"
 
+	"ringfence/core/account"
 	"ringfence/state/store"
 )
 
@@ -92,7 +93,7 @@ func (l *Location) Load(ctx context.Context) error {
 		defer s.mu.Unlock()
 		received, err := netip.ParseAddrPort(r.Received)
 		if err != nil {
-			l.log.Warn("stored registration left out", "line", r.Line, "received", r.Received)
+			l.log.Warn("stored registration left out", "line", account.Handle(r.Line), "received", r.Received)
 		}
 		b := binding{
 			contact: r.Contact, callID: r.CallID, agent: unique.Make(r.UserAgent), transport: unique.Make(r.Transport), received: received,

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/state/store"
 )
 
@@ -260,7 +261,7 @@ func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string
 	said := map[string]string{Mine: "You answered: that was me.", NotMine: "You answered: that was not me.", Off: "You switched this notice off."}[action]
 	switch {
 	case err != nil:
-		n.log.Error("what a link asks for failed", "notice", l.Notice, "action", action, "line", l.Line, "error", err)
+		n.log.Error("what a link asks for failed", "notice", l.Notice, "action", action, "line", account.Handle(l.Line), "error", err)
 		done = "Your answer is recorded, but what it asks for could not be done just now. Please do not wait: " + n.o.Help.reach() + "."
 	case done == "":
 		done = "Your answer is recorded."
@@ -292,7 +293,8 @@ func (h *Help) provider() string {
 }
 
 func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkView {
-	v := LinkView{Action: action, Line: l.Line, Used: !l.Used.IsZero(), Result: l.Result, Expired: l.Used.IsZero() && !l.Expires.After(now)}
+	handle := account.Handle(l.Line)
+	v := LinkView{Action: action, Line: handle, Used: !l.Used.IsZero(), Result: l.Result, Expired: l.Used.IsZero() && !l.Expires.After(now)}
 	var a about
 	if json.Unmarshal(l.Data, &a) == nil {
 		v.Kind = a.Kind
@@ -300,7 +302,7 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 	info, _ := infoOf(v.Kind)
 	what := info.Title
 	if l.Line != "" {
-		what += " – line " + l.Line
+		what += " – line " + handle
 	}
 	switch action {
 	case Mine:
@@ -315,7 +317,7 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 		if v.Kind == UsageLevel {
 			v.Title, v.Button = "Are these not your calls?", "Not ours: lock the line"
 		}
-		v.Text = []string{what + ".", "If you press the button, we lock line " + l.Line + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
+		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
 	case Off:
 		v.Title, v.Button = "Switch this notice off?", "Switch it off"
 		v.Text = []string{"If you press the button, you get no more notices of this kind: " + offWords(v.Kind) + ". Grave warnings come all the same. It can be switched on again at any time."}

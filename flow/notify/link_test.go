@@ -16,6 +16,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/flow/book"
 	"ringfence/state/store"
 )
 
@@ -285,4 +286,40 @@ func TestWhoGetsLinks(t *testing.T) {
 			t.Errorf("%s to %s: %d links, want %d\n%s%s", m.Kind, m.To, links, want, m.Text, m.JSON)
 		}
 	}
+}
+
+// TestLinksDieWithTheirContact guards that who was a contact acts by an old mail because somebody else is a contact under the
+// same name now, and that a line of an old name is locked by the old one's owner.
+func TestLinksDieWithTheirContact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, ctx := &acts{}, t.Context()
+		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		contact, line := mailed(t, w, func() { w.device("2001") }), mailed(t, w, func() { w.device("2002") })
+		w.suffix = "~00000001"
+		w.must(w.book.DeleteLine(ctx, "test", "2002"))
+		_, _, err := w.book.AddLine(ctx, "test", book.NewLine{ID: "2002", Customer: "acme", NoPassword: true})
+		w.must(err)
+		if v, err := w.n.Use(ctx, line[NotMine], somewhere); err != nil || len(a.done) != 1 || a.done[0] != "not-mine 2002" || v.Line != "2002" {
+			t.Errorf("the old line's owner: %+v, %v; done %v", v, err, a.done)
+		}
+		w.must(w.book.DeleteContact(ctx, "test", "acme", "office"))
+		w.contact(account.Contact{ID: "office", Name: "Eve", Mail: "eve@acme.example"})
+		for action, token := range contact {
+			if _, err := w.n.Use(ctx, token, somewhere); !errors.Is(err, ErrGone) {
+				t.Errorf("%s by who was contact office before: %v", action, err)
+			}
+		}
+		if len(a.done) != 1 {
+			t.Errorf("done: %v", a.done)
+		}
+		for _, x := range w.messages() {
+			if strings.Contains(x.Text+x.Subject, account.Mark+"00000001") {
+				t.Errorf("a mail shows an identity:\n%s", x.Text)
+			}
+		}
+		token := mailed(t, w, func() { w.device("2002~00000001") })
+		if got := w.messages(); len(token) != 3 || !strings.Contains(got[len(got)-1].Text, "2002") || strings.Contains(got[len(got)-1].Text, "~0000") {
+			t.Errorf("the new contact gets %v:\n%s", token, got[len(got)-1].Text)
+		}
+	})
 }

@@ -254,7 +254,7 @@ func (n *Notifier) settle(ctx context.Context, d *store.DueDelivery) {
 	}
 	n.stats.made([]made{{Kind(d.Of.Kind), d.State}})
 	if d.State == store.Failed || d.State == store.Bounced {
-		n.log.Warn("a notice did not reach its person", "notice", d.Notice, "kind", d.Of.Kind, "person", d.Person, "state", string(d.State), "error", d.Error)
+		n.log.Warn("a notice did not reach its person", "notice", d.Notice, "kind", d.Of.Kind, "person", personShown(d.Person), "state", string(d.State), "error", d.Error)
 	}
 }
 

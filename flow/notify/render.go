@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/state/store"
 )
@@ -260,7 +261,9 @@ type hookMessage struct {
 	Severity string            `json:"severity,omitempty"`
 	At       time.Time         `json:"at"`
 	Line     string            `json:"line,omitempty"`
+	LineID   string            `json:"line_identity,omitempty"`
 	Account  string            `json:"account,omitempty"`
+	Owner    string            `json:"account_identity,omitempty"`
 	Source   string            `json:"source,omitempty"`
 	Text     string            `json:"text"`
 	Finding  string            `json:"finding,omitempty"`
@@ -271,7 +274,8 @@ type hookMessage struct {
 func (n *Notifier) hookBody(x *store.Notice, v *view, d *store.Delivery) ([]byte, error) {
 	dr := draftOf(x)
 	b := hookMessage{
-		ID: d.Ref, Notice: x.ID, Kind: v.Kind, Title: v.Title, Critical: v.Critical, Severity: dr.Severity, At: x.At.UTC(), Line: x.Line, Account: x.Account,
+		ID: d.Ref, Notice: x.ID, Kind: v.Kind, Title: v.Title, Critical: v.Critical, Severity: dr.Severity, At: x.At.UTC(),
+		Line: account.Handle(x.Line), LineID: account.FullIdentity(x.Line), Account: account.Handle(x.Account), Owner: account.FullIdentity(x.Account),
 		Source: dr.Source, Text: join(" ", dr.Text, strings.Join(dr.Also, " ")), Finding: dr.Finding, Evidence: dr.Evidence, Links: n.urls(&dr, d.Person),
 	}
 	if b.Text == "" {

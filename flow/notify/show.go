@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -58,12 +59,20 @@ func (n *Notifier) List(ctx context.Context, f Filter) ([]View, error) {
 	return out, err
 }
 
+// personShown is a person as people are named: "customer/acme/anna".
+func personShown(person string) string {
+	if strings.HasPrefix(person, "customer/") {
+		return account.HandlePath(person)
+	}
+	return person
+}
+
 func viewOf(x *store.Notice) View {
 	d := draftOf(x)
 	v := View{ID: x.ID, Kind: d.info.Kind, Title: d.info.Title, Line: x.Line, Account: x.Account, At: x.At, State: string(store.Kept)}
 	for i := range x.Deliveries {
 		o := &x.Deliveries[i]
-		dv := DeliveryView{Person: o.Person, Channel: o.Channel, Address: o.Address, State: string(o.State), Tries: o.Tries, Sent: o.Sent, Error: o.Error, MessageID: o.Ref}
+		dv := DeliveryView{Person: personShown(o.Person), Channel: o.Channel, Address: o.Address, State: string(o.State), Tries: o.Tries, Sent: o.Sent, Error: o.Error, MessageID: o.Ref}
 		if o.State == store.Queued || o.State == store.Sending {
 			dv.Next = o.Next
 		}
@@ -153,7 +162,7 @@ func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 			r = contactRecipient(customer, c, d)
 			r.wish = account.WishNow
 		}
-		if person == "" || person == o.Person {
+		if person == "" || person == o.Person || person == personShown(o.Person) {
 			to = append(to, r)
 		}
 	}
@@ -161,7 +170,7 @@ func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 		return to
 	}
 	for _, r := range n.recipients(d) {
-		if person == "" || person == r.person {
+		if person == "" || person == r.person || person == personShown(r.person) {
 			r.wish = account.WishNow
 			to = append(to, r)
 		}

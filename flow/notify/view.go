@@ -28,7 +28,7 @@ type view struct {
 	Told     string // for the desk: whether the customer was told too
 	Critical bool
 
-	Line     string // id; "" is none
+	Line     string // its handle; "" is none
 	LineName string
 	Number   string // "+442079460000"
 	Customer string // name, else id
@@ -79,7 +79,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	d := draftOf(x)
 	v := &view{
 		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
-		Line: strange(d.line, 64), Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+		Line: strange(account.Handle(d.line), 64), Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
 	if v.Desk = !owner && person != ""; v.Desk {
@@ -96,7 +96,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	v.evidence(&d, zone)
 	for _, it := range d.Items {
 		info, _ := infoOf(it.Kind)
-		v.Items = append(v.Items, shownItem{when(it.At, zone), strange(it.Line, 64), info.Title, it.Text, it.Urgent})
+		v.Items = append(v.Items, shownItem{when(it.At, zone), strange(account.Handle(it.Line), 64), info.Title, it.Text, it.Urgent})
 		v.Urgent = v.Urgent || it.Urgent
 	}
 	v.Count, v.More = len(d.Bundled), len(d.Bundled)-len(d.Items)
@@ -108,7 +108,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 func (n *Notifier) about(v *view, d *draft) *time.Location {
 	zone := n.o.Zone
 	if l, ok := n.o.Book.Line(d.line); ok {
-		v.Line, v.LineName, zone = d.line, clean(l.Name(), 80), l.Zone()
+		v.Line, v.LineName, zone = l.Handle(), clean(l.Name(), 80), l.Zone()
 		if l.Number() != "" {
 			v.Number = "+" + l.Number()
 		}
@@ -120,7 +120,7 @@ func (n *Notifier) about(v *view, d *draft) *time.Location {
 		}
 	}
 	if v.Customer == "" {
-		v.Customer = strange(d.account, 64)
+		v.Customer = strange(account.Handle(d.account), 64)
 	}
 	return zone
 }
@@ -172,7 +172,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 		v.row("Line", join(", ", v.Line, v.LineName, v.Number))
 	}
 	if v.Desk && d.account != "" {
-		v.row("Customer", d.account)
+		v.row("Customer", account.Handle(d.account))
 	}
 	v.row("When", v.When)
 	v.Seen = readSeen(e, d.Source)
@@ -200,7 +200,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.row("Done by", v.By)
 	v.row("Reason", v.Why)
 	if v.Desk {
-		v.row("Finding", strange(d.Finding, maxValue))
+		v.row("Finding", strange(account.HandlePath(d.Finding), maxValue))
 	}
 }
 

@@ -38,6 +38,8 @@ type world struct {
 	n    *Notifier
 	f    *follower
 
+	suffix string // of the identities that are given from now on
+
 	mu    sync.Mutex
 	got   []Message // mu; what the outside took
 	tries []Message // mu; all that was handed over
@@ -64,7 +66,7 @@ func newWorldOn(t testing.TB, open opener, change func(*Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.book, err = book.Open(ctx, w.db, book.Options{Plan: phone.UK(), Box: box, Realm: "sip.test", Zone: "Europe/London"})
+	w.book, err = book.Open(ctx, w.db, book.Options{Plan: phone.UK(), Box: box, Realm: "sip.test", Zone: "Europe/London", Identify: func(handle string) string { return handle + w.suffix }})
 	if err != nil {
 		t.Fatal(err)
 	}

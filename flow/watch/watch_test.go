@@ -58,7 +58,7 @@ func newProvider(t failer, db store.Store) *provider {
 	must(t, err)
 	box, err := secret.NewBox([]secret.Key{key})
 	must(t, err)
-	b, err := book.Open(context.Background(), db, book.Options{Plan: plan, Zone: "Europe/London", Box: box, Realm: "sip.test"})
+	b, err := book.Open(context.Background(), db, book.Options{Plan: plan, Zone: "Europe/London", Box: box, Realm: "sip.test", Identify: booktest.Plain})
 	must(t, err)
 	p := &provider{t: t, db: db, book: b, calls: map[call.ID]call.Open{}}
 	for _, line := range []string{"a-1", "a-2", "b-1"} {

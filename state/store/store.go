@@ -177,6 +177,10 @@ type Store interface {
 	Registrations(ctx context.Context, yield func(Registration) error) error
 	SaveRegistrations(ctx context.Context, put []Registration, drop []Registration, facts ...Fact) error // keyed by Line+Contact
 
+	// Removals are the facts "line.deleted" (what is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
+	// of all, newest first: what was removed under which identity, and when.
+	Removals(ctx context.Context, what, handle string, limit int) ([]Fact, error)
+
 	// Rekey replaces every sealed secret by what reseal returns, in one transaction (key rotation).
 	Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte, error), facts ...Fact) (n int, err error)
 }

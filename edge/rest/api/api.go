@@ -12,6 +12,9 @@
 //
 // # Routes
 //
+// Where a line or customer is named, by {id}, in a query or in a body, its identity ("2001~x7k2m9qp") is taken too: it tells
+// apart those that have had one id, one after the other. A list of what belongs to none that there is, is 422 unknown-name.
+//
 // Bodies and answers are JSON unless said otherwise. Errors are application/problem+json ([Problem]).
 //
 //	GET    /v1/customers            ?after=&limit=            → List[Customer]
@@ -29,6 +32,9 @@
 //	POST   /v1/lines/{id}/lock      Lock                      → Locked
 //	POST   /v1/lines/{id}/unlock                              → Line
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
+//
+//	GET    /v1/removed/lines        ?id=                      → List[Removed], the last removed first
+//	GET    /v1/removed/customers    ?id=                      → List[Removed]
 //
 //	GET    /v1/lines/{id}/devices                             → List[Device], the one seen last first
 //	POST   /v1/lines/{id}/devices/verdict Verdict             → List[Device]
@@ -103,6 +109,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/money"
 )
@@ -142,6 +149,7 @@ const (
 	ReasonWeakPassword  = "weak-password"  // 422: errors gives each reason
 	ReasonLooser        = "needs-grant"    // 403: looser than what stands above; ask for it, or grant it
 	ReasonNotFound      = "not-found"      // 404
+	ReasonUnknown       = "unknown-name"   // 422: a list of what belongs to a line or customer that there is not
 	ReasonExists        = "exists"         // 409
 	ReasonInUse         = "in-use"         // 409
 	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
@@ -194,6 +202,7 @@ type NetLock struct {
 // Customer owns lines and pays.
 type Customer struct {
 	ID       string    `json:"id"`
+	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
 	Name     string    `json:"name"`
 	Zone     string    `json:"zone" doc:"IANA time zone in force"`
 	Tariff   string    `json:"tariff" doc:"retail deck in force"`
@@ -231,6 +240,7 @@ type PatchCustomer struct {
 // Line is a number with SIP credentials. The password is never in it.
 type Line struct {
 	ID        string    `json:"id" doc:"the SIP user name"`
+	Identity  string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
 	Customer  string    `json:"customer"`
 	Number    string    `json:"number" doc:"E.164 with +; empty is none"`
 	Name      string    `json:"name"`
@@ -254,6 +264,16 @@ type LineDetail struct {
 	Purses   []Purse   `json:"purses" doc:"the line's and its customer's, today's and this month's"`
 	Zone     string    `json:"zone"`
 	Tariff   string    `json:"tariff"`
+}
+
+// Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
+type Removed struct {
+	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
+	Identity string          `json:"identity"`
+	Customer string          `json:"customer,omitempty" doc:"of a line: whose it was"`
+	Account  string          `json:"customer_identity,omitempty"`
+	Until    time.Time       `json:"until" doc:"when it was removed"`
+	Body     json.RawMessage `json:"body,omitempty" doc:"of the journal: who removed it, and what it was"`
 }
 
 // NewLine is a line to add. Without a password one is generated and returned once.
@@ -381,6 +401,7 @@ type Refuse struct {
 // Trunk is a way out to a carrier. Its password is never in it.
 type Trunk struct {
 	Name      string   `json:"name"`
+	Identity  string   `json:"identity" doc:"never used again, as its name may be"`
 	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
 	Transport string   `json:"transport" enum:"udp,tcp"`
 	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
@@ -555,7 +576,9 @@ type Call struct {
 	State     string    `json:"state" enum:"setup,answered"`
 	Node      string    `json:"node"`
 	Line      string    `json:"line"`
+	LineID    string    `json:"line_identity"`
 	Customer  string    `json:"customer"`
+	Account   string    `json:"customer_identity"`
 	Peer      string    `json:"peer,omitempty"`
 	Trunk     string    `json:"trunk,omitempty"`
 	Dialled   string    `json:"dialled"`
@@ -584,11 +607,17 @@ type CDR struct {
 	call.CDR
 	RetailText string `json:"retail" doc:"£0.07"`
 	CostText   string `json:"cost"`
+	LineID     string `json:"line_identity" doc:"tells lines apart that have had one id, one after the other"`
+	AccountID  string `json:"account_identity"`
 }
 
-// NewCDR adds the texts to a record.
+// NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
 func NewCDR(c call.CDR) CDR {
-	return CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost)}
+	out := CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost), LineID: account.FullIdentity(c.Line), AccountID: account.FullIdentity(c.Account)}
+	for _, id := range []*string{&out.Line, &out.Account, &out.Peer, &out.Trunk} {
+		*id = account.Handle(*id)
+	}
+	return out
 }
 
 // Fact is one row of the journal.
@@ -597,7 +626,9 @@ type Fact struct {
 	At       time.Time       `json:"at"`
 	Kind     string          `json:"kind" doc:"noun.verb: call.refused, setting.changed, …"`
 	Line     string          `json:"line,omitempty"`
+	LineID   string          `json:"line_identity,omitempty"`
 	Customer string          `json:"customer,omitempty"`
+	Account  string          `json:"customer_identity,omitempty"`
 	Call     string          `json:"call,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"`
 }

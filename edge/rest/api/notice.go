@@ -11,7 +11,9 @@ type Notice struct {
 	Kind       string     `json:"kind" doc:"new-device, usage-level, …"`
 	Title      string     `json:"title"`
 	Line       string     `json:"line,omitempty"`
+	LineID     string     `json:"line_identity,omitempty"`
 	Customer   string     `json:"customer,omitempty"`
+	Account    string     `json:"customer_identity,omitempty"`
 	At         time.Time  `json:"at"`
 	State      string     `json:"state" doc:"of all deliveries: queued, sending, sent, kept, digest, bundled, bounced, failed, off, or mixed"`
 	Deliveries []Delivery `json:"deliveries"`

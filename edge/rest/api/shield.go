@@ -156,7 +156,9 @@ type Finding struct {
 	Title    string          `json:"title"`
 	Severity string          `json:"severity" enum:"info,warning,critical"`
 	Line     string          `json:"line,omitempty"`
+	LineID   string          `json:"line_identity,omitempty"`
 	Customer string          `json:"customer,omitempty"`
+	Account  string          `json:"customer_identity,omitempty"`
 	Source   string          `json:"source,omitempty" doc:"address or network"`
 	Text     string          `json:"text" doc:"what happened, in a sentence"`
 	At       time.Time       `json:"at"`

@@ -62,6 +62,9 @@ func (s *Store) AllFacts() []store.Fact {
 	return slices.Clone(s.facts)
 }
 
+// Plain makes every handle its own identity, for tests that want to know identities beforehand.
+func Plain(handle string) string { return handle }
+
 // AllLines is every line as stored.
 func (s *Store) AllLines() map[string]account.Line {
 	s.mu.Lock()
@@ -112,6 +115,11 @@ func (s *Store) PutCustomer(_ context.Context, c account.Customer, isNew bool, f
 }
 
 func put[T any](m map[string]T, id string, v T, isNew bool) error {
+	for other := range m {
+		if isNew && account.Handle(other) == account.Handle(id) {
+			return store.ErrExists
+		}
+	}
 	if _, there := m[id]; there == isNew {
 		return map[bool]error{true: store.ErrExists, false: store.ErrNotFound}[isNew]
 	}
@@ -172,8 +180,12 @@ func (s *Store) numberFree(l account.Line) error {
 // PutLines adds all or none.
 func (s *Store) PutLines(_ context.Context, ls []account.Line, facts ...store.Fact) error {
 	return s.write(facts, func() error {
+		handles := map[string]bool{}
+		for id := range s.lines {
+			handles[account.Handle(id)] = true
+		}
 		for _, l := range ls {
-			if _, there := s.lines[l.ID]; there {
+			if handles[account.Handle(l.ID)] {
 				return store.ErrExists
 			}
 		}
@@ -321,6 +333,20 @@ func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, erro
 	for _, x := range s.AllFacts() {
 		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// Removals are what was removed, newest first.
+func (s *Store) Removals(_ context.Context, what, handle string, limit int) (out []store.Fact, err error) {
+	for _, f := range slices.Backward(s.AllFacts()) {
+		id := f.Line
+		if what == "customer" {
+			id = f.Account
+		}
+		if f.Kind == what+".deleted" && fits(handle, account.Handle(id)) && len(out) < limit {
+			out = append(out, f)
 		}
 	}
 	return out, nil

@@ -206,8 +206,8 @@ func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...stor
 	})
 }
 
-// DeleteLine removes a line, its registrations and its devices: whoever gets its name next starts afresh. Its calls,
-// records, findings, usage and facts stay.
+// DeleteLine removes a line, its registrations and its devices. Its calls, records, findings, usage and facts stay under its
+// identity.
 func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		n, err := tx.Exec(ctx, "DELETE FROM line WHERE id = $1", id)

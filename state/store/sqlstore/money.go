@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/state/store"
@@ -250,6 +251,32 @@ func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, 
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the journal: %w", err)
+	}
+	return out, nil
+}
+
+// Removals are the facts of what was removed, newest first.
+func (s *Queries) Removals(ctx context.Context, what, handle string, limit int) ([]store.Fact, error) {
+	column, kind := "line", "line.deleted"
+	if what == "customer" {
+		column, kind = "account", "customer.deleted"
+	}
+	// The kind stands in the text, or SQLite would not see that its partial index applies.
+	sql := "SELECT seq, " + FactColumns + " FROM fact WHERE kind = '" + kind + "'"
+	var args []any
+	if handle != "" {
+		sql += " AND (" + column + " = $1 OR " + column + " > $2 AND " + column + " < $3)"
+		handle = store.Clean(handle)
+		args = []any{handle, handle + account.Mark, handle + account.Mark + "\x7f"}
+	}
+	var out []store.Fact
+	err := each(ctx, s.db, sql+" ORDER BY seq DESC LIMIT "+strconv.Itoa(limit), args, func(r Rows) error {
+		fact, err := scanFact(r)
+		out = append(out, fact)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what was removed: %w", err)
 	}
 	return out, nil
 }

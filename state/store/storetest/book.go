@@ -20,6 +20,7 @@ var book = []struct {
 }{
 	{"Customers", customers},
 	{"Lines", lines},
+	{"Identities", identities},
 	{"LinesInBulk", linesInBulk},
 	{"Trunks", trunks},
 	{"Requests", requests},
@@ -108,6 +109,58 @@ func lines(t *testing.T, s store.Store) {
 	ok(t, s.DeleteLine(ctx, "a"))
 	wantIs(t, "deleted", s.DeleteLine(ctx, "a"), store.ErrNotFound)
 	same(t, "registrations of a line that is gone", contacts(t, s), []store.Registration(nil))
+}
+
+// identities: a name is one's at a time, and free again when its line, customer or trunk is gone; what was removed is found.
+func identities(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	gone := func(what, id string) store.Fact {
+		f := store.Fact{At: T0, Kind: what + ".deleted", Line: id, Body: []byte(`{}`)}
+		if what == "customer" {
+			f.Line, f.Account = "", id
+		}
+		return f
+	}
+	removed := func(what, handle string, want ...string) {
+		t.Helper()
+		facts, err := s.Removals(ctx, what, handle, 3)
+		ok(t, err)
+		var got []string
+		for _, f := range facts {
+			got = append(got, f.Line+f.Account)
+		}
+		same(t, "removed "+what+" "+handle, got, want)
+	}
+	for _, id := range []string{"acme", "acme~00000000", "acme~00000001"} { // the first is from before there were identities
+		ok(t, s.PutCustomer(ctx, account.Customer{ID: id}, true))
+		for _, other := range []string{"acme", "acme~zzzzzzzz"} {
+			wantIs(t, "another customer of the name", s.PutCustomer(ctx, account.Customer{ID: other}, true), store.ErrExists)
+		}
+		ok(t, s.PutCustomer(ctx, account.Customer{ID: id, Name: "changed"}, false))
+		for _, line := range []string{"3001", "3001~00000000", "3001~00000001"} {
+			ok(t, s.PutLine(ctx, account.Line{ID: line, Customer: id}, true))
+			ok(t, s.PutLines(ctx, []account.Line{{ID: "300", Customer: id}, {ID: "30011~" + line[:4], Customer: id}}))
+			for _, other := range []string{"3001", "3001~zzzzzzzz"} {
+				wantIs(t, "another line of the name", s.PutLine(ctx, account.Line{ID: other, Customer: id}, true), store.ErrExists)
+				wantIs(t, "in bulk", s.PutLines(ctx, []account.Line{{ID: "x", Customer: id}, {ID: other, Customer: id}}), store.ErrExists)
+			}
+			ok(t, s.PutLine(ctx, account.Line{ID: line, Customer: id, Locked: true}, false))
+			for _, l := range eachLine(t, s) {
+				ok(t, s.DeleteLine(ctx, l.ID, gone("line", l.ID)))
+			}
+		}
+		ok(t, s.DeleteCustomer(ctx, id, gone("customer", id)))
+	}
+	removed("line", "3001", "3001~00000001", "3001~00000000", "3001")
+	removed("line", "300", "300", "300", "300")
+	removed("line", "3")
+	removed("line", "", "3001~00000001", "30011~3001", "300")
+	removed("customer", "acme", "acme~00000001", "acme~00000000", "acme")
+	removed("customer", "3001")
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "carrier~00000000"}, true))
+	wantIs(t, "another trunk of the name", s.PutTrunk(ctx, account.Trunk{Name: "carrier"}, true), store.ErrExists)
+	ok(t, s.DeleteTrunk(ctx, "carrier~00000000"))
+	ok(t, s.PutTrunk(ctx, account.Trunk{Name: "carrier~00000001"}, true))
 }
 
 func linesInBulk(t *testing.T, s store.Store) {

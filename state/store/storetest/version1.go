@@ -60,6 +60,14 @@ func UpgradedVersion1(t *testing.T, s store.Store) {
 	l.Former, l.Honeypot, l.Courtesy = []account.Former{{Sealed: []byte("old"), Until: T0.Add(time.Hour)}}, true, account.CourtesyAgent
 	ok(t, s.PutLine(ctx, l, false))
 	same(t, "lines", eachLine(t, s), []account.Line{l})
+	// It keeps its name as identity; the next line of the name is another one.
+	next := account.Line{ID: "100~x7k2m9qp", Customer: "acme"}
+	wantIs(t, "the name, in use", s.PutLine(ctx, next, true), store.ErrExists)
+	wantIs(t, "the customer's", s.PutCustomer(ctx, account.Customer{ID: "acme~x7k2m9qp"}, true), store.ErrExists)
+	ok(t, s.DeleteLine(ctx, "100", store.Fact{Kind: "line.deleted", Line: "100"}))
+	ok(t, s.PutLine(ctx, next, true))
+	wantPurse(t, s, "line/100/day/2026-11-22", 17, 0)
+	wantPurse(t, s, "line/100~x7k2m9qp/day/2026-11-22", 0, 0)
 	advance(t, s, store.Step{Stage: "watch", To: facts[0].Seq, Findings: []store.Finding{full("a")}, Notices: []store.Notice{notice("a")}})
 	wantCursor(t, s, "watch", facts[0].Seq)
 	clean(t, s)

@@ -1,0 +1,130 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/account"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+// People say handles and this API answers with them; the floors below know identities. Here is where one becomes the other. An identity
+// as people write it ("3001~x7k2m9qp") is taken in place of a handle everywhere, so that what was removed can be asked for.
+
+// line finds the line that is called so now.
+func (s *Server) line(ctx context.Context, called string) (*book.Line, error) {
+	if l, ok := s.d.Book.LineCalled(called); ok {
+		return l, nil
+	}
+	_, err := s.d.Book.LineID(ctx, called)
+	return nil, s.notNow("line", called, err)
+}
+
+// customer finds the customer that is called so now.
+func (s *Server) customer(ctx context.Context, called string) (book.CustomerView, error) {
+	if c, ok := s.d.Book.CustomerCalled(called); ok {
+		return c, nil
+	}
+	_, err := s.d.Book.CustomerID(ctx, called)
+	return book.CustomerView{}, s.notNow("customer", called, err)
+}
+
+// notNow is the problem of what is not there now; err says of a handle what was.
+func (s *Server) notNow(what, called string, err error) error {
+	var gone *book.Gone
+	switch {
+	case errors.As(err, &gone):
+		return newProblem(http.StatusNotFound, api.ReasonNotFound, gone.Error())
+	case err != nil:
+		return s.explain(err)
+	}
+	return newProblem(http.StatusNotFound, api.ReasonNotFound, what+" "+clip(called, 80)+" was removed; its records, findings and journal can still be asked for by this identity")
+}
+
+// lineFilter is the identity of the line whose entries a list is to have; "" stays "". A handle that no line has is a fault
+// and not an empty list, which would look as if all was well.
+func (s *Server) lineFilter(ctx context.Context, called string) (string, error) {
+	if called == "" {
+		return "", nil
+	}
+	id, err := s.d.Book.LineID(ctx, called)
+	return id, s.noFilter("line", called, err)
+}
+
+// customerFilter is lineFilter of customers.
+func (s *Server) customerFilter(ctx context.Context, called string) (string, error) {
+	if called == "" {
+		return "", nil
+	}
+	id, err := s.d.Book.CustomerID(ctx, called)
+	return id, s.noFilter("customer", called, err)
+}
+
+func (s *Server) noFilter(field, called string, err error) error {
+	var gone *book.Gone
+	if !errors.As(err, &gone) {
+		if err != nil {
+			return s.explain(err)
+		}
+		return nil
+	}
+	p := newProblem(http.StatusUnprocessableEntity, api.ReasonUnknown, gone.Error())
+	p.Errors = []api.Fault{{Field: field, Found: clip(called, 80), Text: gone.Error()}}
+	return p
+}
+
+func (s *Server) removedRoutes() {
+	huma.Register(s.api, op(http.MethodGet, "/v1/removed/lines", "list-removed-lines", "lines", "List removed lines, the last removed first"), s.removedLines)
+	huma.Register(s.api, op(http.MethodGet, "/v1/removed/customers", "list-removed-customers", "customers", "List removed customers, the last removed first"), s.removedCustomers)
+}
+
+// removedInput asks for what had one id; without it for all.
+type removedInput struct {
+	ID string `query:"id" maxLength:"80"`
+}
+
+func (s *Server) removedLines(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
+	return s.removed(s.d.Book.RemovedLines(ctx, account.Handle(in.ID)))
+}
+
+func (s *Server) removedCustomers(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
+	return s.removed(s.d.Book.RemovedCustomers(ctx, account.Handle(in.ID)))
+}
+
+func (s *Server) removed(all []book.Removed, err error) (*answer[api.List[api.Removed]], error) {
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := api.List[api.Removed]{Items: []api.Removed{}}
+	for _, r := range all {
+		out.Items = append(out.Items, api.Removed{
+			ID: account.Handle(r.ID), Identity: account.FullIdentity(r.ID), Customer: account.Handle(r.Customer),
+			Account: account.FullIdentity(r.Customer), Until: r.Until, Body: r.Body,
+		})
+	}
+	return reply(out, nil)
+}
+
+// lineIDs are the identities of lines that people name, for a list within a body.
+func (s *Server) lineIDs(called []string) []string {
+	out := make([]string, len(called))
+	for i, c := range called {
+		out[i] = c // the book refuses what is no line
+		if l, ok := s.d.Book.LineCalled(c); ok {
+			out[i] = l.ID()
+		}
+	}
+	return out
+}
+
+func handles(ids []string) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = account.Handle(id)
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+package book_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ringfence/core/account"
+	"ringfence/core/secret"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+)
+
+// TestNothingIsInheritedUnderANameUsedAgain guards that money, records or devices of what was removed pass to what is
+// added under its name: customers, lines, contacts and trunks come and go under few names, and no identity comes twice.
+func TestNothingIsInheritedUnderANameUsedAgain(t *testing.T) {
+	o := options(t)
+	o.Identify = nil
+	rapid.Check(t, func(t *rapid.T) {
+		b, err := book.Open(ctx, &booktest.Store{}, o)
+		must1(t, err)
+		w := &comings{b: b, used: map[string]bool{}, removed: map[string]bool{}}
+		names := rapid.SampledFrom([]string{"a", "b", "c-1"})
+		t.Repeat(map[string]func(*rapid.T){
+			"add customer":    func(t *rapid.T) { w.addCustomer(t, names.Draw(t, "customer")) },
+			"add line":        func(t *rapid.T) { w.addLine(t, names.Draw(t, "customer"), names.Draw(t, "line")) },
+			"add contact":     func(t *rapid.T) { w.addContact(t, names.Draw(t, "customer"), names.Draw(t, "contact")) },
+			"add trunk":       func(t *rapid.T) { w.addTrunk(t, names.Draw(t, "trunk")) },
+			"remove customer": func(t *rapid.T) { w.removeCustomer(t, names.Draw(t, "customer")) },
+			"remove line":     func(t *rapid.T) { w.removeLine(t, names.Draw(t, "line")) },
+			"remove contact": func(t *rapid.T) {
+				if c, ok := w.b.CustomerCalled(names.Draw(t, "customer")); ok && len(c.Contacts) > 0 {
+					must1(t, w.b.DeleteContact(ctx, "t", c.ID, c.Contacts[0].ID))
+				}
+			},
+			"remove trunk": func(t *rapid.T) {
+				if x, ok := w.b.TrunkCalled(names.Draw(t, "trunk")); ok {
+					must1(t, w.b.DeleteTrunk(ctx, "t", x.Name))
+				}
+			},
+			"": w.check,
+		})
+	})
+}
+
+// comings is a book in which things come and go, with every identity that it ever gave.
+type comings struct {
+	b             *book.Book
+	used, removed map[string]bool
+}
+
+func must1(t *rapid.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fresh wants an identity that was never given, for a handle.
+func (w *comings) fresh(t *rapid.T, what, id, handle string) {
+	t.Helper()
+	if key := what + "/" + id; w.used[key] || account.Handle(id) != handle || id == handle {
+		t.Fatalf("%s %s got the identity %s, which was used before: %v", what, handle, id, w.used[key])
+	}
+	w.used[what+"/"+id] = true
+}
+
+func (w *comings) addCustomer(t *rapid.T, handle string) {
+	_, there := w.b.CustomerCalled(handle)
+	c, err := w.b.AddCustomer(ctx, "t", handle, book.CustomerEdit{})
+	if there != errors.Is(err, book.ErrExists) || !there && err != nil {
+		t.Fatalf("customer %s, there %v: %v", handle, there, err)
+	}
+	if err == nil {
+		w.fresh(t, "customer", c.ID, handle)
+	}
+}
+
+func (w *comings) addLine(t *rapid.T, customer, handle string) {
+	c, ok := w.b.CustomerCalled(customer)
+	if !ok {
+		return
+	}
+	_, there := w.b.LineCalled(handle)
+	l, password, err := w.b.AddLine(ctx, "t", book.NewLine{ID: handle, Customer: c.ID})
+	if there != errors.Is(err, book.ErrExists) || !there && err != nil {
+		t.Fatalf("line %s, there %v: %v", handle, there, err)
+	}
+	if err != nil {
+		return
+	}
+	w.fresh(t, "line", l.ID(), handle)
+	ha1, _ := w.b.HA1(l)
+	if *ha1 != secret.NewHA1(handle, "sip.test", secret.NewPassword(password)) {
+		t.Fatal("a phone that is given the handle and the password cannot log in")
+	}
+}
+
+func (w *comings) addContact(t *rapid.T, customer, handle string) {
+	c, ok := w.b.CustomerCalled(customer)
+	if !ok {
+		return
+	}
+	before := len(c.Contacts)
+	err := w.b.PutContact(ctx, "t", c.ID, account.Contact{ID: handle, Mail: "a@example.com"})
+	c, _ = w.b.Customer(c.ID)
+	if err == nil {
+		w.fresh(t, "contact", c.Contacts[len(c.Contacts)-1].ID, handle)
+	} else if !errors.Is(err, book.ErrExists) || len(c.Contacts) != before {
+		t.Fatalf("contact %s: %v", handle, err)
+	}
+}
+
+func (w *comings) addTrunk(t *rapid.T, handle string) {
+	_, there := w.b.TrunkCalled(handle)
+	x, err := w.b.AddTrunk(ctx, "t", handle, book.TrunkEdit{Addresses: &[]string{"192.0.2.9"}})
+	if there != errors.Is(err, book.ErrExists) || !there && err != nil {
+		t.Fatalf("trunk %s, there %v: %v", handle, there, err)
+	}
+	if err == nil {
+		w.fresh(t, "trunk", x.Name, handle)
+	}
+}
+
+func (w *comings) removeCustomer(t *rapid.T, handle string) {
+	c, ok := w.b.CustomerCalled(handle)
+	if ok && c.Lines == 0 {
+		must1(t, w.b.DeleteCustomer(ctx, "t", c.ID))
+		w.removed["customer/"+c.ID] = true
+	}
+}
+
+func (w *comings) removeLine(t *rapid.T, handle string) {
+	if l, ok := w.b.LineCalled(handle); ok {
+		must1(t, w.b.DeleteLine(ctx, "t", l.ID()))
+		w.removed["line/"+l.ID()] = true
+	}
+}
+
+// check wants what was removed to be found by its identity only, and named to who asks by its handle.
+func (w *comings) check(t *rapid.T) {
+	for key := range w.removed {
+		what, id, _ := strings.Cut(key, "/")
+		find, handle := w.b.LineID, account.Handle(id)
+		_, there := w.b.Line(id)
+		if what == "customer" {
+			find = w.b.CustomerID
+			_, there = w.b.Customer(id)
+		}
+		if got, err := find(ctx, id); there || got != id || err != nil {
+			t.Fatalf("removed %s: there %v, %s, %v", key, there, got, err)
+		}
+		now, err := find(ctx, handle)
+		var gone *book.Gone
+		switch {
+		case err == nil && (now == id || account.Handle(now) != handle):
+			t.Fatalf("%s %s means the removed %s", what, handle, now)
+		case err != nil && !errors.As(err, &gone):
+			t.Fatal(err)
+		case gone != nil && len(gone.Removed) < maxNamed && !slices.ContainsFunc(gone.Removed, func(r book.Removed) bool { return r.ID == id }):
+			t.Fatalf("%v does not name %s", err, id)
+		}
+	}
+}
+
+// maxNamed is how many removed ones a message names.
+const maxNamed = 5
+
+// TestWhatWasThereKeepsItsName: what was added before there were identities is found by its name, and a line that comes after it under
+// the same name is another one.
+func TestWhatWasThereKeepsItsName(t *testing.T) {
+	db, o := &booktest.Store{}, options(t)
+	b := open(t, db, o) // as a version without identities left it
+	must(t, second(b.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})))
+	_, _, err := b.AddLine(ctx, "t", book.NewLine{ID: "3001", Customer: "acme", NoPassword: true})
+	must(t, err)
+
+	o.Identify = nil
+	b = open(t, db, o)
+	if l, ok := b.LineCalled("3001"); !ok || l.ID() != "3001" || l.Handle() != "3001" {
+		t.Fatal("the line is not found by its name")
+	}
+	must(t, b.DeleteLine(ctx, "t", "3001"))
+	if _, err := b.LineID(ctx, "3001"); err == nil || !strings.Contains(err.Error(), "3001~ until ") {
+		t.Errorf("who asks for it is told: %v", err)
+	}
+	l, _, err := b.AddLine(ctx, "t", book.NewLine{ID: "3001", Customer: "acme", NoPassword: true})
+	must(t, err)
+	if l.ID() == "3001" {
+		t.Error("the new line has the old one's identity")
+	}
+	for text, want := range map[string]string{"3001": l.ID(), l.ID(): l.ID(), "3001~": "3001"} {
+		if id, err := b.LineID(ctx, text); id != want || err != nil {
+			t.Errorf("%s means %s, %v; want %s", text, id, err, want)
+		}
+	}
+}
