@@ -55,6 +55,7 @@ type App struct {
 	web      *web.Server // nil: there are no answer pages
 	rest     *rest.Server
 	monitor  *monitor
+	clock    *clock
 
 	cleanups []cleanup // run last to first
 	failed   chan error

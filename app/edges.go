@@ -23,6 +23,7 @@ func (a *App) openEdges(context.Context) error {
 	a.sip, err = sip.New(sip.Options{
 		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
 		MaxCalls: cfg.SIP.MaxCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
+		RingTimeout: cfg.SIP.RingTime.Duration, QueueTimeout: cfg.SIP.QueueTime.Duration,
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
@@ -145,6 +146,7 @@ func (a *App) startEdges(ctx context.Context) error {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)
+	a.gate.Run() // the edge has the calls of the previous process: they can be cut
 	a.holdToLocks("") // locks may have changed while this program was away
 	a.gate.HeedLocks()
 	return nil

@@ -157,6 +157,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for reason, n := range g.Ended {
 		m.count("calls_ended_total", "Calls over, by reason.", float64(n), "reason", reason)
 	}
+	for trunk, n := range g.Unconfirmed {
+		m.count("legs_unconfirmed_total", "Legs whose end the far end never confirmed: it may charge on. By trunk; empty is a phone.", float64(n), "trunk", trunk)
+	}
+	m.gauge("calls_adrift", "Calls in the books without a leg. More than 0 is a fault.", float64(g.Adrift))
 	m.gauge("calls_open", "Calls in progress.", float64(c.a.gate.OpenCalls()))
 	m.gauge("registrations", "Phones registered.", float64(c.a.location.Len()))
 	book := c.a.book.Counts()
@@ -212,11 +216,12 @@ func (c *collector) sip(m metrics) {
 	m.count("sip_failovers_total", "Ways out given up for the next.", float64(s.Failovers))
 	m.count("sip_repeats_total", "Packets repeated, by them or by us.", float64(s.Repeats))
 	m.count("sip_unmatched_total", "Packets that belong to no call.", float64(s.Unmatched))
-	m.count("sip_strays_total", "Answers to calls of before a crash, hung up.", float64(s.Strays))
+	m.count("sip_strays_total", "Answers to calls of a previous process, hung up.", float64(s.Strays))
 	m.count("sip_timeouts_total", "Requests that nobody answered.", float64(s.Timeouts))
 	m.count("sip_unsent_total", "Packets the sockets did not take.", float64(s.Unsent))
 	m.count("sip_full_total", "Calls refused because there were too many.", float64(s.Full))
 	m.count("sip_panics_total", "Faults in this program that ended one call each.", float64(s.Panics))
+	m.count("sip_unbooked_total", "Calls that were not in the books, hung up. More than 0 is a fault.", float64(s.Unbooked))
 	m.gauge("sip_calls", "Calls being set up or up.", float64(s.Calls))
 	t := c.a.sip.Transport()
 	m.count("sip_packets_in_total", "Packets received.", float64(t.PacketsIn))

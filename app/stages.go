@@ -81,6 +81,8 @@ func numberingPlan(cfg *config.Config) (*phone.Plan, error) {
 // openStages builds the stages of a call; nothing runs yet.
 func (a *App) openStages(ctx context.Context) error {
 	cfg := &a.cfg
+	a.clock = newClock()
+	a.clock.read(ctx, a.money.Clock)
 	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Direct: cfg.Store.Money == "memory"})
 	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log})
 	if err := a.location.Load(ctx); err != nil {
@@ -96,6 +98,7 @@ func (a *App) openStages(ctx context.Context) error {
 	a.gate, err = gate.New(gate.Options{
 		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
+		Anchor: a.clock.anchor, WaiveLate: cfg.Provider.LateAnswers == "free",
 	})
 	if err != nil {
 		return err
@@ -145,13 +148,15 @@ func (a *App) startStages(ctx context.Context) error {
 	}
 	a.onStop("the meter", func(context.Context) error { a.gate.Stop(); return nil })
 	run, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 2)
+	done := make(chan struct{}, 3)
 	go func() { a.location.Run(run); done <- struct{}{} }()
-	go func() { a.ledger.Leases(run, a.gate.Adopt); done <- struct{}{} }()
+	go func() { a.ledger.Leases(run, a.gate.Adopt, a.gate.Returned); done <- struct{}{} }()
+	go func() { a.followClock(run); done <- struct{}{} }()
 	a.onStop("registrations and leases", func(ctx context.Context) error {
 		cancel()
-		<-done
-		<-done
+		for range cap(done) {
+			<-done
+		}
 		return a.location.Flush(ctx)
 	})
 	a.startShield()

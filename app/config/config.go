@@ -88,6 +88,12 @@ type SIP struct {
 	// TrunkSilence is how long a carrier may say nothing to a call before the next one is tried.
 	TrunkSilence Duration `toml:"trunk-silence" min:"500ms" max:"30s"`
 
+	// RingTime is how long a call may ring without being answered. It holds the money of its first slice meanwhile.
+	RingTime Duration `toml:"ring-time" min:"10s" max:"10m"`
+
+	// QueueTime is how long it may wait unanswered while the far end keeps saying that it is queued (182).
+	QueueTime Duration `toml:"queue-time" min:"10s" max:"2h"`
+
 	// MaxCalls is how many calls this node carries at once; more are refused with 503. Emergency calls are never
 	// refused for it.
 	MaxCalls int `toml:"max-calls" min:"1" max:"1000000"`
@@ -139,6 +145,11 @@ type Provider struct {
 	// Plan is the numbering plan that dialled digits are read under: "uk", or "custom" for the one in
 	// [provider.custom-plan].
 	Plan string `toml:"plan" one:"uk,custom"`
+
+	// LateAnswers says what a call costs that was answered only while it was being given up, when the answer crossed the
+	// caller's hanging up: "charged" as any answered call of that length, because the carrier charges for it, or "free". Its
+	// carrier cost is recorded either way.
+	LateAnswers string `toml:"late-answers" one:"charged,free"`
 
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`

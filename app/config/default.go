@@ -28,10 +28,11 @@ func defaults() Config {
 			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"MD5"},
 			MinExpiry: Duration{time.Minute}, MaxExpiry: Duration{time.Hour},
 			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxCalls: 10_000,
+			RingTime: Duration{2 * time.Minute}, QueueTime: Duration{15 * time.Minute},
 		},
 		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
 		Provider: Provider{
-			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk",
+			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk", LateAnswers: "charged",
 			PeakFrom: Clock{8 * time.Hour, true}, PeakTill: Clock{18 * time.Hour, true},
 		},
 		Login: Login{

@@ -8,16 +8,17 @@ import (
 )
 
 // Leases renews the leases of this node's open calls every third of Options.Lease, and then claims calls of nodes that
-// have stopped renewing: claimed gets them, in this goroutine. It returns when ctx ends. A node that could not renew
+// have stopped renewing: claimed gets them, in this goroutine. If this node itself was away for longer than a lease, others
+// may have claimed its calls: returned is told first, and again until it succeeds. It returns when ctx ends. A node that could not renew
 // claims nothing: it may itself be the one that is cut off. All instants are of the store's clock; after that clock has
 // jumped (another server has taken over, or somebody has set it) nothing is claimed for a whole lease, so that the living
 // renew first.
-func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open)) {
+func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open), returned func(context.Context) error) {
 	tick := time.NewTicker(max(l.o.Lease/3, time.Millisecond))
 	defer tick.Stop()
 	var seen jumps
 	for {
-		if calls := l.lease(ctx, &seen); len(calls) > 0 {
+		if calls := l.lease(ctx, &seen, returned); len(calls) > 0 {
 			l.o.Log.Warn("took over calls of a node that stopped", "calls", len(calls))
 			claimed(calls)
 		}
@@ -29,12 +30,18 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open)) {
 	}
 }
 
-func (l *Ledger) lease(ctx context.Context, seen *jumps) []call.Open {
+func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.Context) error) []call.Open {
 	ctx, cancel := context.WithTimeout(ctx, l.o.Lease/3)
 	defer cancel()
 	now, err := l.m.Clock(ctx)
 	if err == nil {
 		err = l.m.Renew(ctx, l.o.Node, l.o.Lease)
+	}
+	if err == nil && seen.lapsed(now, time.Now(), l.o.Lease) {
+		l.o.Log.Warn("this node was away for longer than its lease: other nodes may have taken over its calls")
+		if err = returned(ctx); err == nil {
+			seen.back()
+		}
 	}
 	if err == nil && seen.jumped(now, time.Now(), l.o.Lease) {
 		l.o.Log.Warn("the store's clock has jumped; calls of other nodes are left alone for a while", "clock", now)
@@ -55,7 +62,21 @@ func (l *Ledger) lease(ctx context.Context, seen *jumps) []call.Open {
 type jumps struct {
 	store, own time.Time
 	quiet      time.Time // nothing is claimed until then
+
+	renewedStore, renewedOwn time.Time // when the lease was last renewed, by both clocks
+	away                     bool
 }
+
+// lapsed says that the lease had ended before it was renewed now. It stays so until back.
+func (j *jumps) lapsed(store, own time.Time, lease time.Duration) bool {
+	if !j.renewedOwn.IsZero() && (own.Sub(j.renewedOwn) > lease || store.Sub(j.renewedStore) > lease) {
+		j.away = true
+	}
+	j.renewedStore, j.renewedOwn = store, own
+	return j.away
+}
+
+func (j *jumps) back() { j.away = false }
 
 func (j *jumps) jumped(store, own time.Time, lease time.Duration) bool {
 	was := *j

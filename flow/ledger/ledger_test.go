@@ -393,14 +393,14 @@ func TestLeases(t *testing.T) {
 		other, end := context.WithCancel(t.Context())
 		taken := make(chan call.ID, 10)
 		var wg sync.WaitGroup
-		wg.Go(func() { a.Leases(live, func([]call.Open) { t.Error("a claimed its own call") }) })
+		wg.Go(func() { a.Leases(live, func([]call.Open) { t.Error("a claimed its own call") }, stayed(t)) })
 		wg.Go(func() {
 			b.Leases(other, func(calls []call.Open) {
 				for i := range calls {
 					taken <- calls[i].ID
 					b.Post(storetest.Settle(&calls[i], 3))
 				}
-			})
+			}, stayed(t))
 		})
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -418,6 +418,56 @@ func TestLeases(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 	})
+}
+
+// stayed fails if a node that was never away is told that it was.
+func stayed(t *testing.T) func(context.Context) error {
+	return func(context.Context) error { t.Error("the node was never away"); return nil }
+}
+
+// unreachable is a store that cannot be reached for a while.
+type unreachable struct {
+	store.Money
+	down atomic.Bool
+}
+
+func (u *unreachable) Clock(ctx context.Context) (time.Time, error) {
+	if u.down.Load() {
+		return time.Time{}, errors.New("connection refused")
+	}
+	return u.Money.Clock(ctx)
+}
+
+// TestANodeThatReturnsIsTold: a node that could not renew its lease in time may have lost its calls to another, and learns so
+// before it claims anything; if it cannot look at its calls yet, it is told again.
+func TestANodeThatReturnsIsTold(t *testing.T) {
+	for away, want := range map[time.Duration]int64{20 * time.Second: 0, 45 * time.Second: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &unreachable{Money: memory.New()}
+			l := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
+			ctx, end := context.WithCancel(t.Context())
+			var told atomic.Int64
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				l.Leases(ctx, func([]call.Open) {}, func(context.Context) error {
+					if told.Add(1) == 1 {
+						return errors.New("not yet")
+					}
+					return nil
+				})
+			})
+			time.Sleep(time.Minute + time.Second)
+			m.down.Store(true)
+			time.Sleep(away)
+			m.down.Store(false)
+			time.Sleep(10 * time.Minute)
+			end()
+			wg.Wait()
+			if n := told.Load(); n != want {
+				t.Errorf("away for %v: told %d times, want %d", away, n, want)
+			}
+		})
+	}
 }
 
 // TestAnyFailures plays calls against a store that fails at random, before and after its writes, while callers retry and
@@ -585,7 +635,7 @@ func TestClockOfTheStoreJumps(t *testing.T) {
 			l := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
 			ctx, end := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			wg.Go(func() { l.Leases(ctx, func([]call.Open) {}) })
+			wg.Go(func() { l.Leases(ctx, func([]call.Open) {}, func(context.Context) error { return nil }) })
 			time.Sleep(time.Minute + time.Second)
 			before := m.claimed.Load()
 			if before < 6 {
