@@ -121,11 +121,7 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 		g.chargeLate(&r, c, late)
 	}
 	for i := range legs {
-		talk := legs[i].Talk
-		if legs[i].Answered.IsZero() && legs[i].Joined { // of a previous process, which knew when it began
-			talk = c.End.Talk
-		}
-		if talk += legs[i].Beyond; talk > 0 {
+		if talk := legs[i].charged(c); talk > 0 && legs[i].CallID != c.ALeg {
 			r.CarrierTalk += talk
 			r.Cost = r.Cost.Add(carrierCost(g.costOf(c, &legs[i]), talk))
 		}
@@ -134,6 +130,17 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 		r.CarrierTalk, r.Cost = c.End.Talk, carrierCost(&c.Cost, c.End.Talk)
 	}
 	return r
+}
+
+// charged is how long the carrier of a leg may charge for; 0: it was never answered.
+func (l *Leg) charged(c *call.Open) time.Duration {
+	switch {
+	case !l.Answered.IsZero():
+		return max(l.Talk+l.Beyond, time.Nanosecond) // an answer costs at least its connection
+	case l.Joined: // of a previous process, which knew when it began
+		return c.End.Talk + l.Beyond
+	}
+	return 0
 }
 
 // lateAnswer is the leg that was answered although the caller never heard of it, or nil. Of several the first counts.
