@@ -90,6 +90,7 @@ func recordTable(x *api.CDR) *table.Table {
 		{"call", string(x.ID)},
 		{"direction", string(x.Direction)},
 		{"line", x.Line + " (" + x.Account + ")"},
+		{"identity", x.LineID},
 		{"dialled", x.Dialled},
 		{"number", x.Number},
 		{"kind", x.Class + " " + x.Country},

@@ -119,6 +119,8 @@ func webhooks(b *bytes.Buffer, m notify.Message, base string) {
 A webhook is a POST of JSON over HTTPS:
 
 %s
+%s and %s tell apart lines and customers that have had one name, [one after the other](operating.md#names-that-are-used-again).
+
 The request is signed after RFC 9421: %s names the key (%s) and the algorithm, %s (or %s for a secret that is shared), and covers
 method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A receiver should
 
@@ -129,7 +131,7 @@ method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A rece
 Any 2xx takes the notice. 408, 425, 429 and 5xx are tried again, with growing pauses; other 4xx, 301 and 308 are not, and the notice is marked as bounced. No
 redirect is followed.
 A customer's webhook must be at a public address.
-`, "```json\n"+shown+"\n```\n", code("Signature-Input"), code("keyid"), code("ed25519"), code("hmac-sha256"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
+`, "```json\n"+shown+"\n```\n", code("line_identity"), code("account_identity"), code("Signature-Input"), code("keyid"), code("ed25519"), code("hmac-sha256"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
 		code("edge/webhook.Verify"), code("expires"), code("Idempotency-Key"))
 }
 

@@ -25,8 +25,15 @@ func (s *Server) contactRoutes() {
 	huma.Register(s.api, op(http.MethodDelete, one, "delete-contact", tag, "Delete a contact"), s.deleteContact)
 }
 
-func contactView(c *account.Contact) api.Contact {
-	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: handles(c.Lines)}
+func (s *Server) contactView(c *account.Contact) api.Contact {
+	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: []string{}}
+	for _, id := range c.Lines {
+		shown := account.FullIdentity(id) // of a line that is gone: another may have its name now
+		if l, ok := s.d.Book.Line(id); ok {
+			shown = l.Handle()
+		}
+		v.Lines = append(v.Lines, shown)
+	}
 	for kind, wish := range c.Kinds {
 		if v.Kinds == nil {
 			v.Kinds = map[string]string{}
@@ -56,7 +63,7 @@ func (s *Server) listContacts(ctx context.Context, in *customerID) (*answer[api.
 	}
 	out := make([]api.Contact, len(v.Contacts))
 	for i := range v.Contacts {
-		out[i] = contactView(&v.Contacts[i])
+		out[i] = s.contactView(&v.Contacts[i])
 	}
 	return reply(api.List[api.Contact]{Items: out}, nil)
 }
@@ -105,7 +112,7 @@ func (s *Server) putContact(ctx context.Context, customer string, c *account.Con
 	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
 		return nil, s.about(err, "customer", account.Handle(customer))
 	}
-	return reply(contactView(c), nil)
+	return reply(s.contactView(c), nil)
 }
 
 func (s *Server) changeContact(ctx context.Context, in *struct {

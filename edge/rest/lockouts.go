@@ -27,7 +27,10 @@ func (s *Server) lockouts(now time.Time) []api.Lockout {
 		return out
 	}
 	for _, l := range s.d.Auth.Locked(now) {
-		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: account.Handle(l.User), Line: l.Line, Level: l.Level, Failures: l.Failures}
+		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: l.User, Line: l.Line, Level: l.Level, Failures: l.Failures}
+		if l.Line { // else it is what a stranger has sent
+			v.User = account.Handle(l.User)
+		}
 		if !l.Until.IsZero() {
 			v.Until = l.Until.Round(time.Second).UTC()
 		}

@@ -198,3 +198,39 @@ func TestWhatWasThereKeepsItsName(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherNodeFollowsANameUsedAgain guards that a node keeps the old line under a name that another node gave to a new one.
+func TestAnotherNodeFollowsANameUsedAgain(t *testing.T) {
+	db, o := &booktest.Store{}, options(t)
+	o.Identify = nil
+	a := open(t, db, o)
+	c, err := a.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
+	must(t, err)
+	number := "+442079460000"
+	n := book.NewLine{ID: "3001", Customer: c.ID, NoPassword: true, Edit: book.LineEdit{Number: &number}}
+	old, _, err := a.AddLine(ctx, "t", n)
+	must(t, err)
+	b := open(t, db, o)
+
+	must(t, a.DeleteLine(ctx, "t", old.ID()))
+	must(t, a.DeleteCustomer(ctx, "t", c.ID))
+	c, err = a.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
+	must(t, err)
+	n.Customer = c.ID
+	l, _, err := a.AddLine(ctx, "t", n)
+	must(t, err)
+	must(t, b.Reload(ctx))
+	got, ok := b.LineCalled("3001")
+	if _, there := b.Line(old.ID()); there || !ok || got.ID() != l.ID() || got.Customer() != c.ID {
+		t.Fatalf("the other node has line %+v, and the old one: %v", got, there)
+	}
+	if id, ok := b.ByNumber(442079460000); !ok || id != l.ID() {
+		t.Errorf("the number is line %s's", id)
+	}
+	if v, ok := b.CustomerCalled("acme"); !ok || v.ID != c.ID || v.Lines != 1 {
+		t.Errorf("customer %+v", v)
+	}
+	if len(b.Lines("", "", 9)) != 1 || len(b.Customers("", 9)) != 1 {
+		t.Error("the old ones are listed too")
+	}
+}

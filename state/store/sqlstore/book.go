@@ -71,7 +71,7 @@ func (s *Queries) PutCustomer(ctx context.Context, c account.Customer, isNew boo
 	if isNew {
 		sql = "INSERT INTO customer (" + customerColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	}
-	return s.put(ctx, "customer "+c.ID, facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created), contacts, string(c.Courtesy))
+	return s.put(ctx, "customer "+account.Handle(c.ID), facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created), contacts, string(c.Courtesy))
 }
 
 const customerColumns = "id, name, zone, tariff, settings, created, contacts, courtesy"
@@ -118,9 +118,9 @@ func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.
 	return s.db.Write(ctx, func(tx Tx) error {
 		n, err := tx.Exec(ctx, "DELETE FROM customer WHERE id = $1", id)
 		if errors.Is(err, ErrForeign) {
-			return fmt.Errorf("customer %s has lines: %w", id, store.ErrInUse)
+			return fmt.Errorf("customer %s has lines: %w", account.Handle(id), store.ErrInUse)
 		}
-		if err := one(n, err, "customer "+id); err != nil {
+		if err := one(n, err, "customer "+account.Handle(id)); err != nil {
 			return err
 		}
 		return tx.Append(ctx, facts)
@@ -181,7 +181,7 @@ func (s *Queries) PutLine(ctx context.Context, l account.Line, isNew bool, facts
 	if isNew {
 		sql = insertLine
 	}
-	return s.put(ctx, "line "+l.ID, facts, sql, args...)
+	return s.put(ctx, "line "+account.Handle(l.ID), facts, sql, args...)
 }
 
 // PutLines inserts new lines, all or none.
@@ -198,7 +198,7 @@ func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...stor
 		if err != nil {
 			what := "lines"
 			if row := (*RowError)(nil); errors.As(err, &row) {
-				what = "line " + ls[row.Row].ID
+				what = "line " + account.Handle(ls[row.Row].ID)
 			}
 			return translate(err, what)
 		}
@@ -211,7 +211,7 @@ func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...stor
 func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
 		n, err := tx.Exec(ctx, "DELETE FROM line WHERE id = $1", id)
-		if err := one(n, err, "line "+id); err != nil {
+		if err := one(n, err, "line "+account.Handle(id)); err != nil {
 			return err
 		}
 		for _, table := range []string{"registration", "device"} {
@@ -272,13 +272,13 @@ func (s *Queries) PutTrunk(ctx context.Context, t account.Trunk, isNew bool, fac
 		sql = `INSERT INTO trunk (name, addresses, transport, login, sealed, sources, priority, deck, format, emergency, disabled)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	}
-	return s.put(ctx, "trunk "+t.Name, facts, sql, t.Name, string(addresses), t.Transport, t.User, blob(t.Sealed),
+	return s.put(ctx, "trunk "+account.Handle(t.Name), facts, sql, t.Name, string(addresses), t.Transport, t.User, blob(t.Sealed),
 		string(sources), int64(t.Priority), t.Deck, t.Format, flag(t.Emergency), flag(t.Disabled))
 }
 
 // DeleteTrunk removes a trunk.
 func (s *Queries) DeleteTrunk(ctx context.Context, name string, facts ...store.Fact) error {
-	return s.put(ctx, "trunk "+name, facts, "DELETE FROM trunk WHERE name = $1", name)
+	return s.put(ctx, "trunk "+account.Handle(name), facts, "DELETE FROM trunk WHERE name = $1", name)
 }
 
 // Rekey gives every sealed secret to reseal and stores what it returns, all or none.
