@@ -54,7 +54,7 @@ func advertised(text string) netip.Addr {
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
 		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
-		Register: a.register, Lookup: a.phones, Allowed: a.allowed, TrunkMay: a.trunkMay,
+		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,

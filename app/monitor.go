@@ -221,6 +221,10 @@ func (c *collector) sip(m metrics) {
 	t := c.a.sip.Transport()
 	m.count("sip_packets_in_total", "Packets received.", float64(t.PacketsIn))
 	m.count("sip_packets_out_total", "Packets sent.", float64(t.PacketsOut))
+	m.gauge("sip_connections", "TCP connections.", float64(t.Conns))
+	m.gauge("sip_connections_strange", "TCP connections on which nobody has logged in.", float64(t.Strangers))
+	m.count("sip_connections_evicted_total", "TCP connections closed to make room for others.", float64(t.Evicted))
+	m.count("sip_connections_refused_total", "TCP connections refused.", float64(t.Refused))
 	m.count("sip_packets_banned_total", "Packets dropped because their source is banned.", float64(t.Banned))
 }
 

@@ -477,7 +477,8 @@ type Limits struct {
 	// Contacts is how many phones one line may have registered at once.
 	Contacts int `toml:"contacts" min:"1" max:"100"`
 
-	// Connections is how many TCP connections phones and carriers may hold open in all.
+	// Connections is how many TCP connections phones and carriers may hold open in all; fewer where the system's limit of
+	// open files is lower. Those on which nobody has logged in may be half of them, and are the first to close.
 	Connections int `toml:"connections" min:"1" max:"1000000"`
 
 	// UploadBytes is the longest request taken on the admin interface, which is the largest deck that can be imported.

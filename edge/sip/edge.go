@@ -69,6 +69,8 @@ type Deps struct {
 
 	Register func(line string, u location.Update) ([]location.Binding, error)
 	Lookup   func(line string, now time.Time) []location.Binding
+	// PhonesAt counts the phones that are registered at an address. It must be quick; nil: none.
+	PhonesAt func(src netip.Addr) int
 
 	// Trunk and its password by name; TrunkOf names the trunk whose packets come from src.
 	Trunk         func(name string) (account.Trunk, bool)
@@ -142,11 +144,14 @@ func New(o Options, d Deps) (*Edge, error) {
 	}
 	var err error
 	e.net, err = transport.Listen(transport.Config{
-		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, MaxPerSource: perSource,
+		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
 		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if can := e.net.MaxConns(); can < o.MaxConns {
+		e.log.Warn("fewer TCP connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
 	}
 	if d.OnCut != nil {
 		d.OnCut(e.Cut)
@@ -154,8 +159,13 @@ func New(o Options, d Deps) (*Edge, error) {
 	return e, nil
 }
 
-// perSource bounds the TCP connections from one address: an office's phones share one behind address translation.
-const perSource = 1024
+// known says how far connections from an address are trusted before anybody logs in on them.
+func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
+	if _, carrier = e.d.TrunkOf(src); !carrier && e.d.PhonesAt != nil {
+		phones = e.d.PhonesAt(src.Addr())
+	}
+	return carrier, phones
+}
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()

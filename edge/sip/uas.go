@@ -52,6 +52,9 @@ func (s *shard) invite(p *transport.Packet) {
 		return
 	}
 	e.stats.invites.Add(1)
+	if !a.Restricted {
+		e.net.LoggedIn(p.From(), a.Line)
+	}
 	if full := e.calls.Load(); full >= int64(e.o.MaxCalls) {
 		e.stats.full.Add(1)
 		a.Full = true
