@@ -8,7 +8,7 @@ type counters struct {
 	banned, gated, keepAlives, panics, truncated, kernel                atomic.Uint64
 	queueFull, writeErrors, readErrors                                  atomic.Uint64
 	accepted, dialled, dialErrors, refused, acceptErrors, framing, slow atomic.Uint64
-	evicted atomic.Uint64
+	evicted                                                             atomic.Uint64
 }
 
 // Stats are totals since Listen, but Conns and Strangers, which are the present numbers.

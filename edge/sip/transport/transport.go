@@ -69,7 +69,7 @@ type Config struct {
 	// Known says whether connections from an address are a carrier's, and how many phones are registered there: those find
 	// room before strangers do. It must be quick; nil: everybody is a stranger.
 	Known func(src netip.AddrPort) (carrier bool, phones int)
-	Dial     func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	Dial  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
 	QueueLen       int           // packets waiting in a UDP socket's queue; default 2048
 	MaxConns       int           // TCP connections, in and out; default 4096, and no more than there are descriptors for
