@@ -88,9 +88,24 @@ type SIP struct {
 	// TrunkSilence is how long a carrier may say nothing to a call before the next one is tried.
 	TrunkSilence Duration `toml:"trunk-silence" min:"500ms" max:"30s"`
 
-	// MaxCalls is how many calls this node carries at once; more are refused with 503. Emergency calls are never
-	// refused for it.
+	// MaxCalls is how many calls this node carries at once, but for emergency calls; more are refused with 503.
 	MaxCalls int `toml:"max-calls" min:"1" max:"1000000"`
+
+	// MaxEmergencyCalls is how many emergency calls this node carries at once, beside max-calls. From nine tenths on callers
+	// that are not logged in and the lines with the most are refused; never a line below its own max-calls, nor an address
+	// with fewer than three. Left out, it is half of max-calls, at least 1000.
+	MaxEmergencyCalls int `toml:"max-emergency-calls" min:"1" max:"1000000"`
+
+	// MaxInboundCalls is how many calls may come in over one trunk at once; over all trunks it is three quarters of max-calls.
+	// When that is reached, those that ring longest without their carrier's word give way. Left out, it is half of max-calls.
+	MaxInboundCalls int `toml:"max-inbound-calls" min:"1" max:"1000000"`
+
+	// MaxRingingCalls is how many inbound calls ring one line at once, unless the line's max-calls is lower (but two always
+	// may); further ones get busy.
+	MaxRingingCalls int `toml:"max-ringing-calls" min:"2" max:"10000"`
+
+	// TrunkInboundCalls is the same for single trunks, each "NAME=CALLS".
+	TrunkInboundCalls []string `toml:"trunk-inbound-calls"`
 
 	// ReadSockets is how many sockets share each UDP address, so that several processors read at once. Left out, it is
 	// one for every processor, at most 8. More than there are processors cost CPU and memory and gain nothing.

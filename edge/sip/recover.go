@@ -28,6 +28,8 @@ type legRecord struct {
 	UAS       bool           `json:"uas,omitempty"`
 	Trunk     string         `json:"tr,omitempty"`
 	Line      string         `json:"li,omitempty"`
+	Help      bool           `json:"h,omitempty"`  // an emergency call,
+	HelpLine  string         `json:"hl,omitempty"` // of this line; the call is held to none
 	Updates   bool           `json:"up,omitempty"`
 	SDP       []byte         `json:"s,omitempty"`
 	SDPType   string         `json:"st,omitempty"`
@@ -37,7 +39,9 @@ type legRecord struct {
 
 // snapshot is both dialogs of an answered call.
 func (b *bridge) snapshot() []byte {
-	out, err := json.Marshal([2]legRecord{b.a.record(), b.peer.record()})
+	legs := [2]legRecord{b.a.record(), b.peer.record()}
+	legs[0].HelpLine, legs[0].Help = b.isHelp()
+	out, err := json.Marshal(legs)
 	if err != nil {
 		panic(err) // plain text and numbers: cannot fail
 	}
@@ -93,6 +97,7 @@ func (s *shard) takeBack(id call.ID, legs *[2]legRecord) {
 	b.all = []*leg{b.a, b.peer}
 	s.uas[b.a.callID], s.uac[b.peer.callID], s.byID[id] = b.a, b.peer, b
 	s.e.calls.Add(1)
+	b.sitDown(&legs[0])
 	s.cur = b
 }
 
