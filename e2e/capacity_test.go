@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,4 +45,62 @@ func TestConnectionsOfStrangers(t *testing.T) {
 	if held := s.metric("sip_connections_strange"); held > 32 {
 		t.Errorf("%v connections of strangers", held)
 	}
+}
+
+// Guards against issue 7, R7: one locked line placed emergency calls until every paid call was refused.
+func TestEmergencyFloodOfALockedLine(t *testing.T) {
+	t.Parallel()
+	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
+	s := startWith(t, setup{sip: "max-calls = 20\nmax-emergency-calls = 50\n"}, c.Addr())
+	stolen, honest := s.line("2001"), s.line("2002")
+	s.cli("line", "set", "2001", "max-calls=3")
+	s.cli("line", "lock", "2001", "--why", "stolen", "--cut")
+	thief, owner := s.at("127.63.0.1", "2001", stolen, "thief/1"), s.at("127.63.0.2", "2002", honest, "desk/1")
+	taken := 0
+	for range 70 {
+		up, _, err := thief.Invite(t.Context(), "999", phone.Dialling{})
+		must(t, err)
+		if up != nil {
+			taken++
+		}
+	}
+	if taken != 45 {
+		t.Errorf("%d emergency calls of one line, want nine tenths of 50", taken)
+	}
+	must(t, call(t, owner, "07912345678").Hangup(t.Context()))
+	for range 12 { // a fire in the other office, when the line with the most is refused already
+		call(t, owner, "999")
+	}
+	eventually(t, 10*time.Second, "staff hear of it", func() bool { return slices.Contains(s.findings(), "emergency-calls") })
+	if n := s.metric("sip_emergency_calls"); n != 57 {
+		t.Errorf("%v emergency calls in progress", n)
+	}
+}
+
+// Guards against issue 7, R8: packets with a carrier's address rang a phone for minutes and filled the node.
+func TestForgedInboundCalls(t *testing.T) {
+	t.Parallel()
+	c, _ := carrier(t, phone.CarrierOptions{Quiet: true, Listen: netip.MustParseAddrPort("127.64.0.9:0")})
+	s := startWith(t, setup{sip: "max-calls = 20\nmax-ringing-calls = 4\n"}, c.Addr())
+	s.cli("trunk", "add", "inbound", "127.64.0.10:5060", "--source", "127.64.0.10")
+	password := s.line("2001", "--number", "02079460201")
+	p := s.at("127.64.0.1", "2001", password, "desk/1")
+	registers(t, p)
+	forge := func(from netip.AddrPort, n int) {
+		t.Helper()
+		k, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(s.sip))
+		must(t, err)
+		defer k.Close()
+		for i := range n {
+			fmt.Fprintf(k, "INVITE sip:+442079460201@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKforged%d\r\nMax-Forwards: 70\r\nFrom: <sip:+33123456789@x>;tag=f\r\n"+
+				"To: <sip:+442079460201@x>\r\nCall-ID: forged-%d-%d\r\nCSeq: 1 INVITE\r\nContact: <sip:x@203.0.113.9>\r\nContent-Length: 0\r\n\r\n", from, i, from.Port(), i)
+		}
+	}
+	forge(netip.AddrPortFrom(netip.MustParseAddr("127.64.0.10"), 5099), 200) // an address of the carrier's where nobody answers
+	eventually(t, 5*time.Second, "the bound is met", func() bool { return s.metric("sip_inbound_bound_total") > 0 })
+	if n := s.metric("sip_inbound_calls"); n > 10 {
+		t.Errorf("%v calls came in over one trunk of a node of 20", n)
+	}
+	must(t, call(t, p, "07912345678").Hangup(t.Context()))
+	eventually(t, 10*time.Second, "staff hear of it", func() bool { return slices.Contains(s.findings(), "inbound-calls") })
 }
