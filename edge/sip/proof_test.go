@@ -226,6 +226,60 @@ func TestUnprovenCallsGiveWay(t *testing.T) {
 	})
 }
 
+// A telephone system answers at once: a forged call that it answered holds its place no longer than one that rings.
+func TestAnsweredWithoutAnACKGivesWay(t *testing.T) {
+	bobs(t, func(w *world, bob *peer) {
+		_, forged, _ := w.inbound(bob, "in1")
+		bob.answer(forged, 200, "pin1", sdpB)
+		bob.expect("ACK")
+		w.carrier.find("200 INVITE")
+		honest, inv := w.displaces(bob, "in2")
+		bob.answer(inv, 200, "pin2", sdpB)
+		for {
+			if ok := w.carrier.find("200 INVITE"); string(ok.CallID()) == "in2" {
+				honest.take(ok).request("ACK", "")
+				break
+			}
+		}
+		if !w.proven("in2") {
+			t.Error("an acknowledged call does not count as proven")
+		}
+		third := &dialog{p: w.carrier, callID: "in3", from: honest.from, to: "<sip:+442079460002@10.0.0.1>", target: "sip:+442079460002@10.0.0.1"}
+		third.request("INVITE", sdp)
+		if no := w.carrier.find("503 INVITE"); string(no.CallID()) != "in3" {
+			t.Errorf("%s gave way", no.CallID())
+		}
+		honest.request("BYE", "")
+		w.carrier.find("200 BYE")
+		bob.answer(bob.find("BYE"), 200, "", "")
+	}, func(w *world) { w.opts.MaxCalls, w.opts.MaxInbound = 8, 1 })
+}
+
+// displaces is a call to bob, who also hears that one which he had answered gave way to it.
+func (w *world) displaces(bob *peer, callID string) (in *dialog, inv *message.Message) {
+	w.t.Helper()
+	in = &dialog{
+		p: w.carrier, callID: callID, from: "<sip:+33123456789@carrier.example>;tag=c", to: "<sip:+442079460002@10.0.0.1>",
+		target: "sip:+442079460002@10.0.0.1",
+	}
+	in.request("INVITE", sdp)
+	in.branch = in.lastBranch
+	for said := false; inv == nil || !said; {
+		m, err := bob.next(time.Second)
+		switch {
+		case err != nil:
+			w.t.Fatal(err)
+		case what(m) == "INVITE":
+			inv = m
+			bob.answer(m, 180, "p"+callID, "")
+		case what(m) == "BYE":
+			bob.answer(m, 200, "", "")
+			said = true
+		}
+	}
+	return in, inv
+}
+
 // As many calls ring a line as it may have; the next ones get busy, and one that ends makes room.
 func TestALineRingsBusy(t *testing.T) {
 	bobs(t, func(w *world, bob *peer) {

@@ -51,7 +51,7 @@ type seats struct {
 
 type trunkSeats struct {
 	n        int
-	unproven list.List // of *bridge, not answered, the longest-ringing first
+	unproven list.List // of *bridge: neither confirmed by the carrier nor acknowledged, the longest-ringing first
 	told     time.Time
 }
 
@@ -275,9 +275,9 @@ func (t *seats) weakest(of *trunkSeats, own bool) *bridge {
 	return nil
 }
 
-// makesRoom ends a call that another took the place of, unless it was answered meanwhile.
+// makesRoom ends a call that another took the place of, unless its carrier stood by it meanwhile.
 func (b *bridge) makesRoom(trunk string) {
-	if b.state == asking || b.state == calling {
+	if b.state == asking || b.state == calling || b.state == talking && !b.a.acked {
 		b.s.cur = b
 		b.finish(ending{by: call.System, why: policy.Overloaded})
 		b.s.settle(b)
@@ -337,12 +337,19 @@ func (t *seats) mayRing(b *bridge, line string) bool {
 	return false
 }
 
-// answered takes an inbound call out of those that ring.
+// answered takes an inbound call out of those that ring. Its ACK is the carrier's word; until then it is the last to give way.
 func (t *seats) answered(b *bridge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b.seat.kind == inbound {
-		t.stopRinging(b)
+	if b.seat.kind != inbound {
+		return
+	}
+	waits := b.seat.unproven
+	b.seat.unproven = nil
+	t.stopRinging(b)
+	if waits != nil {
+		t.trunks[b.seat.trunk].unproven.MoveToBack(waits)
+		b.seat.unproven = waits
 	}
 }
 

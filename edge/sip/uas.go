@@ -369,6 +369,7 @@ func (l *leg) ackCame(p *transport.Packet) {
 	}
 	l.acked = true
 	l.heard(p)
+	l.proves(p)
 	if c := t.from; c != nil && !c.offer && c.leg.state == up {
 		c.leg.keepSDP(string(m.Get(message.HContentType)), m.Body())
 		c.leg.acked = true
