@@ -1,12 +1,15 @@
 package sip
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/call"
+	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
 )
@@ -404,4 +407,33 @@ func (w *world) spareRings(t *testing.T) {
 	t.Helper()
 	w.spare.answer(w.spare.expect("INVITE"), 180, "s", "")
 	synctest.Wait()
+}
+
+// After a restart each call counts with its own kind again.
+func TestSeatsAfterARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		synctest.Wait()
+		s := w.edge.Stats()
+		if s.Calls != 3 || s.Emergencies != 1 || s.Inbound != 1 || w.edge.seats.helpBy["alice"] != 1 || w.edge.seats.calls != 2 {
+			t.Errorf("%+v", s)
+		}
+		for i := range w.before {
+			w.gate.cut(w.before[i].ID, policy.CutLocked, policy.Figures{})
+		}
+		time.Sleep(time.Minute)
+	}, func(w *world) {
+		for i, a := range []legRecord{
+			{CallID: "a0", Trunk: "one"}, {CallID: "a1", Help: true, HelpLine: "alice"}, {CallID: "a2", Line: "alice"},
+		} {
+			a.LocalTag, a.RemoteTag, a.Addr, a.UAS = "0123456789abcdef", "r", netip.MustParseAddrPort(phoneAt), true
+			a.Local, a.Remote, a.Target = "<sip:x@10.0.0.1>;tag=0123456789abcdef", "<sip:y@10.0.1.1>;tag=r", "sip:y@10.0.1.1"
+			b := a
+			b.CallID, b.UAS, b.Help, b.Trunk, b.Line = fmt.Sprint("b", i), false, false, "", "bob"
+			snapshot, err := json.Marshal([2]legRecord{a, b})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.before = append(w.before, gate.Recovered{ID: call.ID(fmt.Sprint("call-", i)), Snapshot: snapshot})
+		}
+	})
 }
