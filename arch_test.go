@@ -47,6 +47,7 @@ var barred = []struct{ from, to, why string }{
 // shared is what the rows of barred do not keep apart: rooms below several packages of a floor, which know none of them.
 var shared = map[string]string{
 	"ringfence/edge/internal/certfile": "the edges that speak HTTPS read their certificates in one way",
+	"ringfence/edge/internal/fair":     "and share out their connections in one way",
 }
 
 // impure is what core must not import: it does I/O, keeps time or logs.

@@ -22,7 +22,8 @@ func (a *App) openEdges(context.Context) error {
 	var err error
 	a.sip, err = sip.New(sip.Options{
 		UDP: cfg.SIP.UDP, TCP: cfg.SIP.TCP, Sockets: cfg.SIP.ReadSockets, Bans: a.shield.dropped, Realm: cfg.SIP.Realm,
-		MaxCalls: cfg.SIP.MaxCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
+		MaxCalls: cfg.SIP.MaxCalls, MaxEmergency: cfg.SIP.MaxEmergencyCalls, MaxInbound: cfg.SIP.MaxInboundCalls,
+		TrunkCalls: cfg.SIP.InboundOf(), MaxRinging: cfg.SIP.MaxRingingCalls, Silence: cfg.SIP.TrunkSilence.Duration, SessionTime: cfg.SIP.SessionTimer.Duration,
 		RingTimeout: cfg.SIP.RingTime.Duration, QueueTimeout: cfg.SIP.QueueTime.Duration,
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
@@ -55,9 +56,10 @@ func advertised(text string) netip.Addr {
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
 		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
-		Register: a.register, Lookup: a.phones, Allowed: a.allowed, TrunkMay: a.trunkMay,
+		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
+		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Over: a.gate.Over, Serve: a.gate.Serve, Recovered: a.gate.Recovered,
 	}
@@ -112,6 +114,15 @@ func (a *App) trunkAt(src netip.AddrPort) bool {
 	return false
 }
 
+// lineCalls is how many calls a line may place at once by its own setting.
+func (a *App) lineCalls(line string) int {
+	l, ok := a.book.Line(line)
+	if !ok {
+		return 0
+	}
+	return int(l.Effective(time.Now()).Values[account.MaxCalls])
+}
+
 func (a *App) isLine(user []byte) bool {
 	_, ok := a.book.Find(user)
 	return ok
@@ -146,7 +157,7 @@ func (a *App) startEdges(ctx context.Context) error {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)
-	a.gate.Run() // the edge has the calls of the previous process: they can be cut
+	a.gate.Run()      // the edge has the calls of the previous process: they can be cut
 	a.holdToLocks("") // locks may have changed while this program was away
 	a.gate.HeedLocks()
 	return nil

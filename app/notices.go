@@ -148,7 +148,7 @@ func (a *App) openWeb() error {
 	if err != nil {
 		return fmt.Errorf("web.proxy: %w", err)
 	}
-	a.web, err = web.New(web.Deps{Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg)}, web.Options{
+	a.web, err = web.New(web.Deps{Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg)}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, Log: a.log,
 	})
 	if err != nil {

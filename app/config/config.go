@@ -94,9 +94,24 @@ type SIP struct {
 	// QueueTime is how long it may wait unanswered while the far end keeps saying that it is queued (182).
 	QueueTime Duration `toml:"queue-time" min:"10s" max:"2h"`
 
-	// MaxCalls is how many calls this node carries at once; more are refused with 503. Emergency calls are never
-	// refused for it.
+	// MaxCalls is how many calls this node carries at once, but for emergency calls; more are refused with 503.
 	MaxCalls int `toml:"max-calls" min:"1" max:"1000000"`
+
+	// MaxEmergencyCalls is how many emergency calls this node carries at once, beside max-calls. From nine tenths on callers
+	// that are not logged in and the lines with the most are refused; never a line below its own max-calls, nor an address
+	// with fewer than three. Left out, it is half of max-calls, at least 1000.
+	MaxEmergencyCalls int `toml:"max-emergency-calls" min:"1" max:"1000000"`
+
+	// MaxInboundCalls is how many calls may come in over one trunk at once; over all trunks it is three quarters of max-calls.
+	// When that is reached, those that ring longest without their carrier's word give way. Left out, it is half of max-calls.
+	MaxInboundCalls int `toml:"max-inbound-calls" min:"1" max:"1000000"`
+
+	// MaxRingingCalls is how many inbound calls ring one line at once, unless the line's max-calls is lower (but two always
+	// may); further ones get busy.
+	MaxRingingCalls int `toml:"max-ringing-calls" min:"2" max:"10000"`
+
+	// TrunkInboundCalls is the same for single trunks, each "NAME=CALLS".
+	TrunkInboundCalls []string `toml:"trunk-inbound-calls"`
 
 	// ReadSockets is how many sockets share each UDP address, so that several processors read at once. Left out, it is
 	// one for every processor, at most 8. More than there are processors cost CPU and memory and gain nothing.
@@ -500,7 +515,8 @@ type Limits struct {
 	// Contacts is how many phones one line may have registered at once.
 	Contacts int `toml:"contacts" min:"1" max:"100"`
 
-	// Connections is how many TCP connections phones and carriers may hold open in all.
+	// Connections is how many TCP connections phones and carriers may hold open in all; fewer where the system's limit of
+	// open files is lower. Those on which nobody has logged in may be half of them, and are the first to close.
 	Connections int `toml:"connections" min:"1" max:"1000000"`
 
 	// UploadBytes is the longest request taken on the admin interface, which is the largest deck that can be imported.

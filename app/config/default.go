@@ -27,7 +27,7 @@ func defaults() Config {
 			UDP: []netip.AddrPort{anywhere}, TCP: []netip.AddrPort{anywhere},
 			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"MD5"},
 			MinExpiry: Duration{time.Minute}, MaxExpiry: Duration{time.Hour},
-			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxCalls: 10_000,
+			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxRingingCalls: 20, MaxCalls: 10_000,
 			RingTime: Duration{2 * time.Minute}, QueueTime: Duration{15 * time.Minute},
 		},
 		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
@@ -68,6 +68,12 @@ func Complete(c Config) Config {
 	}
 	if c.SIP.ReadSockets == 0 {
 		c.SIP.ReadSockets = min(processors, 8)
+	}
+	if c.SIP.MaxEmergencyCalls == 0 {
+		c.SIP.MaxEmergencyCalls = min(max(c.SIP.MaxCalls/2, 1000), 1_000_000)
+	}
+	if c.SIP.MaxInboundCalls == 0 {
+		c.SIP.MaxInboundCalls = max(c.SIP.MaxCalls/2, 1)
 	}
 	if c.Admin.Socket == "" {
 		c.Admin.Socket = filepath.Join(c.Data, socketFile)

@@ -141,6 +141,9 @@ func (v *validator) sip() {
 	if a, err := netip.ParseAddr(s.Advertise); s.Advertise != "" && (err != nil || a.IsUnspecified()) {
 		v.bad("sip.advertise", s.Advertise, `an IP address ("203.0.113.5")`)
 	}
+	if _, err := s.inboundOf(); err != nil {
+		v.bad("sip.trunk-inbound-calls", s.TrunkInboundCalls, `different trunks, each "NAME=CALLS" with at least 1`)
+	}
 	if s.MinExpiry.Duration > s.MaxExpiry.Duration {
 		v.bad("sip.min-expiry", s.MinExpiry, "at most sip.max-expiry ("+s.MaxExpiry.String()+")")
 	}

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -115,4 +118,25 @@ func clip(s string) string {
 		return s[:60] + "…"
 	}
 	return s
+}
+
+// InboundOf is trunk-inbound-calls of a valid configuration, by trunk.
+func (s *SIP) InboundOf() map[string]int {
+	of, _ := s.inboundOf()
+	return of
+}
+
+var errInbound = errors.New("not NAME=CALLS")
+
+func (s *SIP) inboundOf() (map[string]int, error) {
+	of := map[string]int{}
+	for _, text := range s.TrunkInboundCalls {
+		name, calls, _ := strings.Cut(text, "=")
+		n, err := strconv.Atoi(calls)
+		if err != nil || name == "" || n < 1 || n > 1_000_000 || of[name] != 0 {
+			return nil, errInbound
+		}
+		of[name] = n
+	}
+	return of, nil
 }

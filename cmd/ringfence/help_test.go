@@ -163,6 +163,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrNotExist), exitUnreachable},
 		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrPermission), exitForbidden},
 		{&api.Problem{Status: 401, Reason: api.ReasonToken}, exitForbidden},
+		{&api.Problem{Status: 429, Reason: api.ReasonTokens}, exitForbidden},
 		{&api.Problem{Status: 404}, exitFailed},
 	} {
 		if got := codeOf(c.err); got != c.want {

@@ -344,7 +344,7 @@ func codeOf(err error) int {
 		return exitForbidden
 	case errors.Is(err, errNoServer), errors.Is(err, client.ErrUnreachable):
 		return exitUnreachable
-	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:
+	case errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Reason == api.ReasonTokens):
 		return exitForbidden
 	}
 	return exitFailed
@@ -396,6 +396,7 @@ var hints = map[string]string{
 	api.ReasonSpared: "Their own phones and calls would be shut out too. If that is meant: add --force",
 	api.ReasonNever:  "Take it off shield.never in the configuration first, if it is to be banned.",
 	api.ReasonToken:  "The token in --token-file is not one of the server's admin.tokens-file.",
+	api.ReasonTokens: "The token in --token-file is not one of the server's admin.tokens-file.",
 }
 
 const maxFaultsShown = 50

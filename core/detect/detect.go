@@ -15,20 +15,22 @@ type Kind uint8
 
 // Kinds. The comment gives the code.
 const (
-	NoKind       Kind = iota
-	Guessing          // guessing: one source tried many passwords on a line and is locked out
-	Siege             // siege: a line is guessed at from many places, or over weeks
-	Spray             // spray: one source, or one network, tries many lines
-	StalePhone        // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
-	OldPassword       // old-password: a former password was tried from a place never seen
-	NonceMoved        // nonce-elsewhere: a right answer to a challenge that was given to another address
-	TwoPlaces         // two-places: one login live in two far places
-	Travel            // impossible-travel: too far from the last place for the time between
-	HostingLogin      // hosting-login: right at the first try from a hosting network never seen
-	AfterLockout      // after-lockout: a right password from a stranger right after guessing was shut out
-	HoneypotUsed      // honeypot: somebody tried the login of a line that is nobody's
-	UsageLevel        // usage-level: un-billed usage passed a multiple of the warning level
-	Flood             // flood: a source, or many, sent more than it is worth answering
+	NoKind         Kind = iota
+	Guessing            // guessing: one source tried many passwords on a line and is locked out
+	Siege               // siege: a line is guessed at from many places, or over weeks
+	Spray               // spray: one source, or one network, tries many lines
+	StalePhone          // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
+	OldPassword         // old-password: a former password was tried from a place never seen
+	NonceMoved          // nonce-elsewhere: a right answer to a challenge that was given to another address
+	TwoPlaces           // two-places: one login live in two far places
+	Travel              // impossible-travel: too far from the last place for the time between
+	HostingLogin        // hosting-login: right at the first try from a hosting network never seen
+	AfterLockout        // after-lockout: a right password from a stranger right after guessing was shut out
+	HoneypotUsed        // honeypot: somebody tried the login of a line that is nobody's
+	UsageLevel          // usage-level: un-billed usage passed a multiple of the warning level
+	Flood               // flood: a source, or many, sent more than it is worth answering
+	EmergencyCalls      // emergency-calls: a line or an address places unusually many emergency calls at once
+	InboundCalls        // inbound-calls: as many calls came in over a trunk, or ring a line, as may
 	NumKinds
 )
 
@@ -86,6 +88,9 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	"login.moved-nonce": judgeMovedNonce,
 	"login.honeypot":    judgeHoneypot,
 	"ban.flood":         judgeFlood,
+	"call.emergencies":  judgeEmergencies,
+	"call.inbound-full": judgeInbound,
+	"call.ringing-full": judgeInbound,
 	"device.new":        judgeDevice,
 	"device.moved":      judgeDevice,
 }

@@ -371,3 +371,29 @@ func TestPassedIsTheHighestMultipleReached(t *testing.T) {
 		}
 	})
 }
+
+// Unusual numbers of calls at once, as the edge writes them down.
+func TestCrowds(t *testing.T) {
+	one := judge(t, "call.emergencies", `{"source":"203.0.113.9","open":10,"all":12,"most":1000,"refused":false}`)
+	if codes(one) != "warning emergency-calls" || !strings.Contains(one[0].Text, "Line 2001 has 10 emergency calls in progress") || one[0].Line != "2001" {
+		t.Errorf("%+v", one)
+	}
+	more := judge(t, "call.emergencies", `{"source":"203.0.113.9","open":20,"all":22,"most":1000,"refused":false}`)
+	refused := judge(t, "call.emergencies", `{"source":"203.0.113.9","open":900,"all":900,"most":1000,"refused":true}`)
+	if more[0].Key != one[0].Key || refused[0].Key == one[0].Key || codes(refused) != "critical emergency-calls" {
+		t.Errorf("keys %s, %s, %s; %s", one[0].Key, more[0].Key, refused[0].Key, codes(refused))
+	}
+	ringing := judge(t, "call.ringing-full", `{"source":"192.0.2.9","trunk":"c1","open":4,"all":4,"most":4,"refused":true}`)
+	if codes(ringing) != "warning inbound-calls" || !strings.Contains(ringing[0].Text, "ring line 2001 as may: 4 of 4") {
+		t.Errorf("%+v", ringing)
+	}
+	trunk, err := Judge(&Event{Kind: "call.inbound-full", At: noon, Body: []byte(`{"source":"192.0.2.9","trunk":"c1","open":50,"all":60,"most":50,"refused":false}`)})
+	if err != nil || len(trunk) != 1 || trunk[0].Line != "" || trunk[0].Source != "192.0.2.9" {
+		t.Errorf("%+v, %v", trunk, err)
+	}
+	for _, kind := range []string{"call.emergencies", "call.inbound-full", "call.ringing-full"} {
+		if all, err := Judge(&Event{Kind: kind, At: noon, Body: []byte(`{"open":"many"}`)}); err == nil || len(all) > 0 {
+			t.Errorf("%s: %v, %v", kind, all, err)
+		}
+	}
+}

@@ -240,4 +240,25 @@ var kinds = [NumKinds]about{
 			"If the line itself is full, only your network provider can help: give them the sample.",
 		},
 	},
+	EmergencyCalls: {
+		code: "emergency-calls", title: "Unusually many emergency calls at once", severity: Warning, audience: Desk,
+		meaning: "One line, or one address that is not logged in, has many emergency calls in progress. That may be a fire in an office or a hotel. " +
+			"It may also be a stolen login, since emergency calls work on locked lines too. They take no room from paid calls, and none in progress is ever ended.",
+		advice: []string{
+			"Call the customer first: people may be in danger.",
+			"If the customer knows of nothing, give the line a new password (ringfence line password): the stolen one then places no calls at all.",
+			"Tell the emergency service, through your carrier, that the calls may be false.",
+			"If the finding says that calls were refused, raise sip.max-emergency-calls where the calls are genuine.",
+		},
+	},
+	InboundCalls: {
+		code: "inbound-calls", title: "Calls from a carrier have reached a bound", severity: Warning, audience: Desk,
+		meaning: "More calls came in over a trunk, or ring one line, than may at once. Anybody can send a call over UDP that claims to be from your carrier, so this may be an attack; it may also be a busy day. " +
+			"Calls that go out keep their room. When a trunk's share is taken, calls that the carrier did not confirm give way to new ones.",
+		advice: []string{
+			"Ask the carrier whether the calls are its own: the evidence has the address that they claim to be from.",
+			"If they are not, have the carrier use TCP, or have your network drop packets that claim the carrier's addresses but come from elsewhere.",
+			"If they are, raise sip.max-inbound-calls or sip.trunk-inbound-calls; or for one line sip.max-ringing-calls and its max-calls.",
+		},
+	},
 }

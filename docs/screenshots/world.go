@@ -139,7 +139,7 @@ func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
 
 // serve shows the samples under /mail/ and the answer pages where their links point.
 func (w *world) serve(l net.Listener) error {
-	pages, err := web.New(web.Deps{Link: w.n.Link, Use: w.n.Use, Help: help}, web.Options{})
+	pages, err := web.New(web.Deps{Genuine: w.n.Genuine, Link: w.n.Link, Use: w.n.Use, Help: help}, web.Options{})
 	if err != nil {
 		return err
 	}

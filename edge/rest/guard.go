@@ -15,7 +15,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
+	"ringfence/edge/internal/fair"
 	"ringfence/edge/rest/api"
 )
 
@@ -72,6 +75,44 @@ func who(tokens []Token, header string) (name string, ok bool) {
 	return name, ok
 }
 
+// wrongTokens counts tokens that this server does not know, each minute anew. Only wrong ones are refused for their
+// number: nobody can guess a token, so that somebody who has one is never kept waiting for what others try.
+type wrongTokens struct {
+	mu    sync.Mutex
+	until time.Time            // guarded by mu, as is count
+	count map[netip.Prefix]int // by address (IPv6: /64) and by network (/24)
+}
+
+// How many wrong tokens are answered as such in a minute, and how many addresses and networks are counted.
+const (
+	wrongPerAddress = 10
+	wrongPerNetwork = 30
+	maxWrong        = 4096
+)
+
+// take counts a wrong token, and says whether it is still within the share of where it comes from.
+func (t *wrongTokens) take(remote string, now time.Time) bool {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return true // of this machine, by the socket
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.After(t.until) || t.count == nil {
+		t.count, t.until = map[netip.Prefix]int{}, now.Add(time.Minute)
+	}
+	own, around := fair.Address(at.Addr()), fair.Network(at.Addr())
+	if len(t.count) >= maxWrong && t.count[own] == 0 {
+		return false // so many at once are nobody's mistake
+	}
+	t.count[own]++
+	if around == own {
+		return t.count[own] <= wrongPerAddress
+	}
+	t.count[around]++
+	return t.count[own] <= wrongPerAddress && t.count[around] <= wrongPerNetwork
+}
+
 type byKey struct{}
 
 // by is who asks, for the journal.
@@ -103,6 +144,15 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 			return
 		}
 		name, ok := caller(r)
+		if !ok && !s.wrong.take(r.RemoteAddr, time.Now()) {
+			h.Set("Retry-After", "60")
+			h.Set("Connection", "close") // its place is for somebody else
+			writeProblem(w, &api.Problem{
+				Status: http.StatusTooManyRequests, Reason: api.ReasonTokens,
+				Detail: "too many wrong tokens from your address or network; a right one is taken at any time",
+			})
+			return
+		}
 		if !ok {
 			h.Set("WWW-Authenticate", `Bearer realm="ringfence"`)
 			writeProblem(w, &api.Problem{

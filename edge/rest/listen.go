@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
+
+	"ringfence/edge/internal/fair"
 )
 
 // listeners is what Start opened and Stop closes.
@@ -33,7 +35,7 @@ func (s *Server) Start() error {
 		if err != nil {
 			return err
 		}
-		s.serve(l, s.guard(socketUser, anyName, s.socketMux()))
+		s.serve(netutil.LimitListener(l, maxConnections), s.guard(socketUser, anyName, s.socketMux()))
 	}
 	if s.o.Listen.IsValid() {
 		l, err := s.listenTCP()
@@ -72,7 +74,6 @@ func (s *Server) serve(l net.Listener, h http.Handler) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.lists.servers = append(s.lists.servers, srv)
-	l = netutil.LimitListener(l, maxConnections)
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the admin API stopped", "address", l.Addr().String(), "error", err)
@@ -216,7 +217,7 @@ func (s *Server) listenTCP() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the admin API: %w", err)
 	}
-	return s.cert.Listener(l), nil
+	return s.cert.Listener(fair.Limit(l, fair.Options{Max: maxConnections, PerAddress: maxPerAddress})), nil
 }
 
 // UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ringfence/edge/internal/certfile/certtest"
 	"ringfence/edge/rest"
@@ -128,6 +129,50 @@ func TestTokens(t *testing.T) {
 		if _, err := rest.ParseTokens(strings.NewReader(bad)); err == nil || strings.Contains(err.Error(), "ff") {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// Guards against issue 7: one address could hold every connection of the admin listener, and try tokens without end.
+func TestNobodyHoldsTheAdminListener(t *testing.T) {
+	f := start(t, rest.Options{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Tokens: []rest.Token{{Name: "alice", Hash: rest.HashToken("right")}}})
+	for i := range 600 { // one address, then forty of a network each
+		ip := net.IPv4(127, 0, 0, 2)
+		if i >= 200 {
+			ip = net.IPv4(127, 1, byte(i%40), 1)
+		}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}
+		c, err := d.Dial("tcp", f.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	get := func(token string) int {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.Addr().String()+"/v1/customers", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		a, err := c.Do(r)
+		if err != nil {
+			t.Fatalf("somebody with a token is kept out: %v", err)
+		}
+		_ = a.Body.Close()
+		return a.StatusCode
+	}
+	if got := get("right"); got != 200 {
+		t.Errorf("a right token: %d", got)
+	}
+	seen := map[int]int{}
+	for range 30 {
+		seen[get("wrong")]++
+	}
+	if seen[401] == 0 || seen[429] == 0 {
+		t.Errorf("wrong tokens: %v", seen)
+	}
+	if got := get("right"); got != 200 {
+		t.Errorf("a right token after wrong ones from the same address: %d", got)
 	}
 }
 

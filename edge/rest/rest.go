@@ -143,6 +143,7 @@ const (
 	idleTimeout    = 2 * time.Minute
 	maxPage        = 1000
 	maxConnections = 256
+	maxPerAddress  = 32 // over TCP
 )
 
 // Server serves the admin API.
@@ -154,6 +155,7 @@ type Server struct {
 	mux   *http.ServeMux
 	lists listeners
 	cert  *certfile.Cert
+	wrong wrongTokens
 
 	uploading chan struct{} // holds a token while a file is imported
 	contacts  sync.Mutex    // one change of a contact at a time: it is read, changed and written

@@ -42,6 +42,9 @@ type bridge struct {
 	// While being set up; nil once talking.
 	setup *setup
 
+	seat  seat   // which calls it counts with; belongs to Edge.seats
+	proof *proof // inbound: whether the carrier stands by it; nil: it need not
+
 	end ending // over: what the gate is told
 	// endedAt is when; the gate bills until then.
 	endedAt time.Time
@@ -136,7 +139,7 @@ func (b *bridge) finish(end ending) {
 	}
 	b.state, b.end, b.endedAt = over, end, b.s.wall
 	b.setup = nil
-	e.calls.Add(-1)
+	b.leave()
 	b.s.kept.Add(1)
 	for _, l := range b.legs() {
 		l.hangup(&end)
@@ -265,7 +268,7 @@ func (b *bridge) deadline() time.Duration {
 		at = min(at, b.a.due(), b.peer.due())
 	}
 	if u := b.setup; u != nil {
-		at = min(at, u.tryingAt, u.silentAt, u.ringAt, u.keepAt)
+		at = min(at, u.tryingAt, u.silentAt, u.ringAt, u.keepAt, b.proof.due())
 	}
 	return at
 }
@@ -284,6 +287,7 @@ func (b *bridge) tick() {
 		b.peer.tickTimer()
 	}
 	b.tickSetup()
+	b.tickProof()
 }
 
 func (l *leg) tickClients() {

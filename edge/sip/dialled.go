@@ -12,9 +12,6 @@ import (
 // sosNumber stands for requests for help that name no number. 112 is an emergency number in every plan that has any.
 const sosNumber = "112"
 
-// maxEmergency bounds the emergency calls beyond the limit of calls.
-const maxEmergency = 1000
-
 // dialled is what was dialled: the user part without its parameters (RFC 3261 19.1.6), and the context that makes a local
 // number global (RFC 3966 5.1.5), "" if there is none.
 func dialled(m *message.Message) (digits, context string) {
@@ -46,9 +43,9 @@ func isSOS(m *message.Message) bool {
 	return (u.Scheme == message.SIP || u.Scheme == message.SIPS) && strings.EqualFold(string(u.User), "sos")
 }
 
-// emergency says that a call goes to an emergency number, and that there is still room for such.
-func (e *Edge) emergency(a *gate.Attempt, open int64) bool {
-	return e.d.Emergency != nil && e.d.Emergency(a.Dialled) && open < int64(2*e.o.MaxCalls+maxEmergency)
+// emergency says that a line's call goes to an emergency number.
+func (e *Edge) emergency(a *gate.Attempt) bool {
+	return a.Trunk == "" && e.d.Emergency != nil && e.d.Emergency(a.Dialled)
 }
 
 // inboundFrom says which trunk a request without credentials of ours comes from. A phone behind the same address is known

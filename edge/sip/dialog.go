@@ -44,6 +44,7 @@ type leg struct {
 	trunk     string // the trunk at the other end; "" is a phone
 	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
 	updates   bool   // they allow UPDATE
+	reliable  bool   // they know reliable provisional answers (RFC 3262)
 	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
 	byeWaits  bool   // hang up as soon as the ACK has come (section 15)
 	byeReason []byte
@@ -89,6 +90,9 @@ func (l *leg) here() string {
 // ownsRequest says whether a request inside a dialog is of this one. From tags may be missing in RFC 2543 phones.
 func (l *leg) ownsRequest(m *message.Message) bool {
 	to := m.To().Tag()
+	if !l.uas && l.state == early && m.Method() == message.OPTIONS { // a callee asks whether we still call it: any of its forks
+		return string(to) == l.localTag
+	}
 	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
 		return false
 	}
@@ -110,7 +114,7 @@ func (l *leg) learn(m *message.Message) {
 			l.routes[i], l.routes[j] = l.routes[j], l.routes[i]
 		}
 	}
-	l.updates = m.HasToken(message.HAllow, "UPDATE")
+	l.updates, l.reliable = m.HasToken(message.HAllow, "UPDATE"), m.HasToken(message.HSupported, "100rel")
 }
 
 // maxRoutes bounds a route set.

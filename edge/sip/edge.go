@@ -45,7 +45,11 @@ type Options struct {
 
 	MaxConns     int                // TCP connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
-	MaxCalls     int                // calls at once; 0 is 50,000. A tenth more is kept for emergency calls
+	MaxCalls     int                // calls at once, but for emergency calls; 0 is 50,000
+	MaxEmergency int                // emergency calls at once: from nine tenths on some are refused; 0 is half of MaxCalls, at least 1,000
+	MaxInbound   int                // calls at once that came in over one trunk; 0 is half of MaxCalls
+	TrunkCalls   map[string]int     // MaxInbound of single trunks
+	MaxRinging   int                // inbound calls that ring one line at once, if its max-calls is not lower; 0 is 20
 	Timers       transaction.Timers // RFC 3261 T1, T2, T4
 	Trying       time.Duration      // a 100 goes out when nothing else has by then; 0 is 150 ms
 	Silence      time.Duration      // a way that says nothing at all for so long has failed; 0 is 4 s
@@ -70,6 +74,8 @@ type Deps struct {
 
 	Register func(line string, u location.Update) ([]location.Binding, error)
 	Lookup   func(line string, now time.Time) []location.Binding
+	// PhonesAt counts the phones that are registered at an address. It must be quick; nil: none.
+	PhonesAt func(src netip.Addr) int
 
 	// Trunk and its password by identity; TrunkOf gives that of the trunk whose packets come from src.
 	Trunk         func(name string) (account.Trunk, bool)
@@ -90,6 +96,10 @@ type Deps struct {
 	// may be nil.
 	IsLine    func(user []byte) bool
 	Emergency func(dialled string) bool
+
+	// LineCalls is a line's own max-calls; nil: 10. Crowded is told of unusual numbers of calls at once; nil: nobody.
+	LineCalls func(line string) int
+	Crowded   func(what gate.CrowdKind, c gate.Crowd)
 
 	Admit     func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Ringing   func(id call.ID)
@@ -116,6 +126,7 @@ type Edge struct {
 
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards
+	seats    *seats
 	stopping atomic.Bool
 	ctx      context.Context // of the questions to the gate; ends with Stop
 	cancel   context.CancelFunc
@@ -137,6 +148,7 @@ func New(o Options, d Deps) (*Edge, error) {
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
 	}
+	e.seats = newSeats(e)
 	e.mark = branchPrefix + hex32(binary.BigEndian.Uint32(seed[:]))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	for i := range o.Shards {
@@ -144,11 +156,14 @@ func New(o Options, d Deps) (*Edge, error) {
 	}
 	var err error
 	e.net, err = transport.Listen(transport.Config{
-		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, MaxPerSource: perSource,
+		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
 		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if can := e.net.MaxConns(); can < o.MaxConns {
+		e.log.Warn("fewer TCP connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
 	}
 	if d.Serve != nil {
 		d.Serve(gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit})
@@ -156,8 +171,13 @@ func New(o Options, d Deps) (*Edge, error) {
 	return e, nil
 }
 
-// perSource bounds the TCP connections from one address: an office's phones share one behind address translation.
-const perSource = 1024
+// known says how far connections from an address are trusted before anybody logs in on them.
+func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
+	if _, carrier = e.d.TrunkOf(src); !carrier && e.d.PhonesAt != nil {
+		phones = e.d.PhonesAt(src.Addr())
+	}
+	return carrier, phones
+}
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
@@ -170,6 +190,12 @@ func (o *Options) defaults() {
 	o.Shards = min(o.Shards, 256)
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 50_000
+	}
+	if o.MaxRinging <= 0 {
+		o.MaxRinging = 20
+	}
+	if o.MaxEmergency <= 0 {
+		o.MaxEmergency = max(o.MaxCalls/2, 1000)
 	}
 	for _, d := range []struct {
 		v *time.Duration

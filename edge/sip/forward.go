@@ -34,7 +34,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 		s.e.stats.options.Add(1)
 		s.respond(s.serve(l, p), reply{code: 200, lines: allowLines})
 	case message.PRACK:
-		s.respond(s.serve(l, p), reply{code: 481}) // none of our answers was reliable
+		l.prackCame(p)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
 	default: // REFER among them: a transfer is a call that nobody decided on

@@ -131,7 +131,10 @@ func TestCallsOverABadNetwork(t *testing.T) {
 			w.start()
 			defer w.stop()
 			v.opts.PacketConn = w.net.listen(far)
-			e, err := New(v.opts, v.deps())
+			v.opts.MaxRinging = 100
+			d := v.deps()
+			d.LineCalls = func(string) int { return 100 } // all ring bob at once
+			e, err := New(v.opts, d)
 			if err != nil {
 				t.Fatal(err)
 			}

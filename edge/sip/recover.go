@@ -29,6 +29,8 @@ type legRecord struct {
 	UAS       bool           `json:"uas,omitempty"`
 	Trunk     string         `json:"tr,omitempty"`
 	Line      string         `json:"li,omitempty"`
+	Help      bool           `json:"h,omitempty"`  // an emergency call,
+	HelpLine  string         `json:"hl,omitempty"` // of this line; the call is held to none
 	Updates   bool           `json:"up,omitempty"`
 	SDP       []byte         `json:"s,omitempty"`
 	SDPType   string         `json:"st,omitempty"`
@@ -44,6 +46,7 @@ type legRecord struct {
 // way out that is being tried.
 func (b *bridge) snapshot() []byte {
 	legs := []legRecord{b.a.record()}
+	legs[0].HelpLine, legs[0].Help = b.isHelp()
 	for _, l := range b.outs() {
 		if b.peer != nil && l == b.peer || b.peer == nil && l.state == early && l.asked != nil {
 			legs = append(legs, l.record())
@@ -129,6 +132,7 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, up bool) {
 	}
 	b.a.moved = r.Moved
 	s.e.calls.Add(1)
+	b.sitDown(&legs[0])
 	if up {
 		b.state, b.joined, b.peer = talking, true, b.all[1]
 	}

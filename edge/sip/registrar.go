@@ -62,6 +62,7 @@ func (s *shard) bind(p *transport.Packet, line string, key uint64) {
 		return
 	}
 	e.stats.registers.Add(1)
+	e.net.LoggedIn(p.From(), line)
 	var tag [16]byte
 	s.room = message.AppendResponse(s.room[:0], m, message.Reply{
 		Code: 200, ToTag: e.statelessTag(tag[:], p), Src: p.Src, Lines: contactLines(bindings, s.wall),

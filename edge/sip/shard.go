@@ -186,7 +186,7 @@ func (s *shard) abandon(b *bridge) {
 	defer func() { _ = recover() }()
 	if b.state != over {
 		b.state = over
-		s.e.calls.Add(-1)
+		b.leave()
 		s.kept.Add(1)
 	}
 	s.forget(b)

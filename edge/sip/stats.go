@@ -4,10 +4,10 @@ import "sync/atomic"
 
 // stats are counted as things happen, from any goroutine.
 type stats struct {
-	malformed, scanners, strangers, registers, refusedRegisters, options             atomic.Uint64
-	invites, merged, refused, failed, answered, ended, full                          atomic.Uint64
-	unmatched, elsewhere, strays, panics, repeats, failovers, cuts, timeouts, unsent atomic.Uint64
-	unbooked                                                                         atomic.Uint64
+	malformed, scanners, strangers, registers, refusedRegisters, options                atomic.Uint64
+	invites, merged, refused, failed, answered, ended, full, noSeat, inboundMet, forged atomic.Uint64
+	unmatched, elsewhere, strays, panics, repeats, failovers, cuts, timeouts, unsent    atomic.Uint64
+	unbooked                                                                            atomic.Uint64
 }
 
 // Stats are counts since the start, and what is there now.
@@ -24,7 +24,12 @@ type Stats struct {
 	Failed           uint64 // of these, allowed but never answered
 	Answered         uint64
 	Ended            uint64 // admitted calls whose end the gate was told
-	Full             uint64 // refused because MaxCalls were up
+	Full             uint64 // ordinary calls that came while MaxCalls were up
+	NoSeat           uint64 // calls of any kind refused because there was no room
+	InboundMet       uint64 // inbound calls that met a bound: one gave way, or the call was refused
+	Forged           uint64 // inbound calls that ended because the carrier does not know them
+	Emergencies      int64  // now, beside MaxCalls
+	Inbound          int64  // now
 	Unmatched        uint64 // requests and responses that belong to nothing
 	Unbooked         uint64 // calls that the gate did not know, hung up: 0 always, or something is wrong
 	Strays           uint64 // answers to calls of the previous process, hung up
@@ -49,6 +54,9 @@ func (e *Edge) Stats() Stats {
 		Repeats: c.repeats.Load(), Failovers: c.failovers.Load(), Cuts: c.cuts.Load(), Timeouts: c.timeouts.Load(),
 		Unsent: c.unsent.Load(), Calls: e.calls.Load(),
 	}
+	s.NoSeat, s.InboundMet, s.Forged = c.noSeat.Load(), c.inboundMet.Load(), c.forged.Load()
+	help, in := e.seats.counts()
+	s.Emergencies, s.Inbound = int64(help), int64(in)
 	for _, sh := range e.shards {
 		s.Kept += sh.kept.Load()
 	}

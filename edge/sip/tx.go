@@ -42,6 +42,7 @@ const (
 	forPing
 	forAck
 	forPrack
+	forProof // asks a carrier whether a call is its own
 	forBye
 	forCancel
 )

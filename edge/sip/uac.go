@@ -237,6 +237,8 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 	switch c.why {
 	case forInvite:
 		c.leg.b.inviteAnswered(c, m, status)
+	case forProof:
+		c.leg.b.carrierSaid(m, status)
 	case forForward:
 		c.leg.b.forwarded(c, m, status)
 	case forBye:
@@ -293,7 +295,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 		u.ringAt = min(b.s.now+b.s.e.o.RingTimeout, u.queueAt)
 	}
 	u.tryingAt = transaction.Never
-	b.s.respond(b.a.invite, reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
+	b.ring(reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
 }
 
 // prack acknowledges a provisional answer that asks for it (RFC 3262), in the early dialog that it makes. We do not offer
@@ -319,6 +321,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 		}
 	}
 	b.state = answering
+	s.e.seats.answered(b)
 	b.keepFork(l.fork)
 	u.silentAt, u.ringAt = transaction.Never, transaction.Never
 	u.answer, u.answerCT = bytes.Clone(m.Body()), string(m.Get(message.HContentType))

@@ -52,15 +52,16 @@ func (s *shard) invite(p *transport.Packet) {
 		return
 	}
 	e.stats.invites.Add(1)
-	if full := e.calls.Load(); full >= int64(e.o.MaxCalls) {
-		e.stats.full.Add(1)
-		a.Full = true
-		if full >= int64(e.o.MaxCalls+e.o.MaxCalls/10+1) && !e.emergency(&a, full) {
-			e.refuseStateless(p, policy.Overloaded, policy.Figures{Limit: int64(e.o.MaxCalls)})
-			return
-		}
+	if !a.Restricted {
+		e.net.LoggedIn(p.From(), a.Line)
 	}
-	b := s.newBridge(p)
+	b := &bridge{s: s}
+	if !s.seatFor(b, &a, p) {
+		e.stats.noSeat.Add(1)
+		e.refuseStateless(p, policy.Overloaded, policy.Figures{Limit: int64(e.o.MaxCalls)})
+		return
+	}
+	s.begin(b, p)
 	b.a.trunk = a.Trunk
 	if !a.Restricted {
 		b.a.line = a.Line
@@ -151,7 +152,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 // emergency call with the right password from where logins are locked out. Everything else must look like a wrong
 // password.
 func (e *Edge) mayPass(res *auth.Result, a *gate.Attempt) bool {
-	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a, e.calls.Load()))
+	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a))
 }
 
 // login checks the credentials of a request. Without any that are for us it asks for a challenge.
@@ -173,11 +174,10 @@ func (e *Edge) ownCredentials(m *message.Message, c *message.Credentials) bool {
 	return m.Credentials(message.HProxyAuthorization, e.o.Realm, c) || m.Credentials(message.HAuthorization, e.o.Realm, c)
 }
 
-// newBridge takes over what is needed of an INVITE: the packet is the reader's.
-func (s *shard) newBridge(p *transport.Packet) *bridge {
+// begin takes over what is needed of an INVITE: the packet is the reader's.
+func (s *shard) begin(b *bridge, p *transport.Packet) {
 	m := &p.Msg
 	tag := hex64(s.random.Uint64())
-	b := &bridge{s: s}
 	l := &leg{
 		b: b, callID: string(m.CallID()), localTag: tag, remoteTag: string(m.From().Tag()),
 		local: string(m.Get(message.HTo)) + ";tag=" + tag, remote: string(m.Get(message.HFrom)), target: string(m.From().URI),
@@ -196,7 +196,6 @@ func (s *shard) newBridge(p *transport.Packet) *bridge {
 	l.invite = s.serve(l, p)
 	s.uas[l.callID] = l
 	s.e.calls.Add(1)
-	return b
 }
 
 func hopsAfter(m *message.Message) int {
@@ -264,6 +263,13 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	if plan.Always {
 		b.a.line = "" // no lock stops a call for help, nor one that comes later
 	}
+	if to := plan.Ways; b.a.trunk != "" && len(to) > 0 && to[0].Line != "" {
+		if !s.e.seats.mayRing(b, to[0].Line) {
+			b.finish(ending{by: call.Callee, why: policy.Busy})
+			return
+		}
+		b.wantProof()
+	}
 	b.state = calling
 	b.setup.plan = plan
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
@@ -309,6 +315,7 @@ func (l *leg) request(p *transport.Packet) {
 		s.e.stats.unmatched.Add(1)
 		s.e.answer(p, message.Reply{Code: 481})
 	default:
+		l.proves(p)
 		l.inDialog(p)
 	}
 }
@@ -363,6 +370,7 @@ func (l *leg) ackCame(p *transport.Packet) {
 	}
 	l.acked = true
 	l.heard(p)
+	l.proves(p)
 	if c := t.from; c != nil && !c.offer && c.leg.state == up {
 		c.leg.keepSDP(string(m.Get(message.HContentType)), m.Body())
 		c.leg.acked = true

@@ -318,6 +318,15 @@ func (w *world) empty() {
 	if s := w.edge.Stats(); s.Calls != 0 || s.Kept != 0 {
 		w.t.Errorf("left: %d calls, %d kept", s.Calls, s.Kept)
 	}
+	seats := w.edge.seats
+	if seats.calls+seats.in+seats.help+len(seats.helpBy)+len(seats.helpAt)+len(seats.ringing) != 0 {
+		w.t.Errorf("left: seats of %d calls, %d of them inbound, %d emergency calls, %v", seats.calls, seats.in, seats.help, seats.ringing)
+	}
+	for name, of := range seats.trunks {
+		if of.n != 0 || of.unproven.Len() != 0 {
+			w.t.Errorf("left: %d calls over trunk %s, %d unproven", of.n, name, of.unproven.Len())
+		}
+	}
 	for _, s := range w.edge.shards {
 		if n := len(s.uas) + len(s.uac) + len(s.byID) + len(s.tokens) + len(s.timers) + len(s.early); n != 0 || s.asking != 0 {
 			w.t.Errorf("shard %d holds %d legs in, %d out, %d calls, %d tokens, %d timers, %d cuts, asks %d",

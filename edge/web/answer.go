@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 
+	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
 )
 
@@ -79,7 +80,7 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) (notify.LinkView, 
 
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, notify.ErrLink) {
-		s.rate.wrong(s.from(r))
+		s.rate.wrong(asker{net: fair.Address(s.from(r))})
 		s.write(w, r, http.StatusNotFound, s.unknown())
 		return
 	}

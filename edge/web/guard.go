@@ -3,12 +3,14 @@ package web
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"strings"
 
+	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
 )
 
@@ -31,7 +33,7 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		s.headers(w, r)
-		if !s.rate.take(s.from(r)) {
+		if !s.rate.take(s.asker(r)) {
 			w.Header().Set("Retry-After", "60")
 			w.Header().Set("Connection", "close") // its place is for somebody else
 			s.write(w, r, http.StatusTooManyRequests, s.tooMany())
@@ -72,6 +74,16 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.Error("a page failed", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	s.write(w, r, http.StatusInternalServerError, s.broken())
+}
+
+// asker is who is counted for a request. Whether a token is ours shows without a look into the store, and nobody can guess
+// one: a link that is ours has a count of its own, for each address that uses it.
+func (s *Server) asker(r *http.Request) asker {
+	a := asker{net: fair.Address(s.from(r))}
+	if token, ok := strings.CutPrefix(r.URL.Path, notify.LinkPath); ok && len(token) <= maxToken && s.d.Genuine(token) {
+		a.link = maphash.String(s.seed, token) | 1
+	}
+	return a
 }
 
 // peer is the other end of the connection.

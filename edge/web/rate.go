@@ -6,22 +6,29 @@ import (
 	"time"
 )
 
-// How much one address may ask: a person reads a few pages; who tries tokens is soon slow.
+// How much one address may ask: a person reads a few pages; anyone who tries tokens is soon slowed. A link that is ours is
+// counted apart, so that it works whatever else comes from the same address.
 const (
 	burst     = 120.0                 // requests at once: an office may share an address
 	perSecond = 0.5                   // after that
 	wrongCost = 24.0                  // of a token that is not ours, beside the request
-	maxRates  = 4096                  // addresses remembered, some 500 KB
+	maxRates  = 4096                  // addresses and links remembered, some 500 KB
 	forgotten = 2 * 120 * time.Second // after which a bucket is full again
 )
 
-// rate limits requests by address (IPv6: /64) with leaky buckets. It holds at most maxRates; when more ask, those that
-// have been quiet go first, then any.
+// rate limits requests by asker with leaky buckets. It holds at most maxRates; when more ask, those that have been quiet
+// go first, then any.
 type rate struct {
 	now func() time.Time
 
 	mu   sync.Mutex
-	seen map[netip.Prefix]bucket // guarded by mu
+	seen map[asker]bucket // guarded by mu
+}
+
+// asker is an address (IPv6: /64); or one that uses a link of ours.
+type asker struct {
+	net  netip.Prefix
+	link uint64 // hash of the link's token; 0 is none
 }
 
 type bucket struct {
@@ -30,21 +37,11 @@ type bucket struct {
 }
 
 func newRate(now func() time.Time) *rate {
-	return &rate{now: now, seen: map[netip.Prefix]bucket{}}
+	return &rate{now: now, seen: map[asker]bucket{}}
 }
 
-func network(a netip.Addr) netip.Prefix {
-	a = a.WithZone("").Unmap()
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // the zero Prefix for the zero Addr
-	return p
-}
-
-// take says whether an address may ask, and counts it.
-func (r *rate) take(a netip.Addr) bool {
+// take says whether somebody may ask, and counts it.
+func (r *rate) take(a asker) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.drained(a)
@@ -52,22 +49,22 @@ func (r *rate) take(a netip.Addr) bool {
 		return false
 	}
 	b.level++
-	r.put(network(a), b)
+	r.put(a, b)
 	return true
 }
 
-// wrong counts a token that is not ours. The level may pass the burst: the address then waits longer.
-func (r *rate) wrong(a netip.Addr) {
+// wrong counts a token that is not ours. The level may pass the burst: the asker then waits longer.
+func (r *rate) wrong(a asker) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.drained(a)
 	b.level = min(b.level+wrongCost, 2*burst)
-	r.put(network(a), b)
+	r.put(a, b)
 }
 
-func (r *rate) drained(a netip.Addr) bucket {
+func (r *rate) drained(a asker) bucket {
 	now := r.now()
-	b := r.seen[network(a)]
+	b := r.seen[a]
 	if !b.at.IsZero() {
 		b.level = max(0, b.level-perSecond*max(0, now.Sub(b.at).Seconds()))
 	}
@@ -75,7 +72,7 @@ func (r *rate) drained(a netip.Addr) bucket {
 	return b
 }
 
-func (r *rate) put(key netip.Prefix, b bucket) {
+func (r *rate) put(key asker, b bucket) {
 	if _, there := r.seen[key]; !there && len(r.seen) >= maxRates {
 		r.shrink(b.at)
 	}

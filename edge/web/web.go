@@ -7,23 +7,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"ringfence/edge/internal/certfile"
+	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
 )
 
-// Deps are what the pages ask. Link and Use are those of notify.Notifier.
+// Deps are what the pages ask. Genuine, Link and Use are those of notify.Notifier.
 type Deps struct {
-	Link func(ctx context.Context, token string) (notify.LinkView, error)
-	Use  func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
-	Help notify.Help
+	Genuine func(token string) bool
+	Link    func(ctx context.Context, token string) (notify.LinkView, error)
+	Use     func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
+	Help    notify.Help
 }
 
 // Options of New.
@@ -35,9 +36,11 @@ type Options struct {
 	Log        *slog.Logger // nil is none
 }
 
-// Limits of a connection. Pressing a button may take notify half a minute.
+// Limits of connections. One address may hold enough for the browsers of an office behind it; nobody can keep others from
+// the button that locks a stolen line. Pressing a button may take notify half a minute.
 const (
 	maxConnections = 512
+	maxPerAddress  = 16
 	maxHeader      = 8 << 10
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
@@ -52,6 +55,7 @@ type Server struct {
 	log  *slog.Logger
 	help help
 	rate *rate
+	seed maphash.Seed // of links' hashes
 	h    http.Handler
 
 	cert *certfile.Cert
@@ -61,7 +65,7 @@ type Server struct {
 
 // New checks the options; it opens nothing.
 func New(d Deps, o Options) (*Server, error) {
-	if d.Link == nil || d.Use == nil {
+	if d.Genuine == nil || d.Link == nil || d.Use == nil {
 		return nil, errors.New("web: nobody to ask about links")
 	}
 	if (o.Cert == "") != (o.Key == "") {
@@ -70,7 +74,7 @@ func New(d Deps, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now), cert: certfile.New("the answer pages", o.Cert != "")}
+	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the answer pages", o.Cert != "")}
 	s.h = s.handler()
 	return s, nil
 }
@@ -131,8 +135,7 @@ func (s *Server) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the answer pages: %w", err)
 	}
-	l = netutil.LimitListener(limitAddresses(l, s.trusted), maxConnections)
-	return s.cert.Listener(l), nil
+	return s.cert.Listener(fair.Limit(l, fair.Options{Max: maxConnections, PerAddress: maxPerAddress, Free: s.trusted})), nil
 }
 
 // UseCertificate reads the certificate from these files, for connections from now on. On an error the old one stays.

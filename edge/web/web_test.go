@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringfence/edge/internal/certfile/certtest"
+	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
 )
 
@@ -48,6 +49,13 @@ func newLinks() *links {
 		expired: {Kind: "new-device", Action: "mine", Title: "Was this you?", Button: "That was me", Text: []string{"This link has expired."}, Expired: true},
 		evil:    {Action: "mine", Title: markup, Button: markup, Text: []string{markup}, Line: markup},
 	}}
+}
+
+func (l *links) Genuine(token string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.view[token]
+	return ok
 }
 
 func (l *links) Link(_ context.Context, token string) (notify.LinkView, error) {
@@ -92,7 +100,7 @@ func newServer(t testing.TB, l *links, change ...func(*Options)) *Server {
 	for _, c := range change {
 		c(&o)
 	}
-	s, err := New(Deps{Link: l.Link, Use: l.Use, Help: testHelp}, o)
+	s, err := New(Deps{Genuine: l.Genuine, Link: l.Link, Use: l.Use, Help: testHelp}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +327,7 @@ func TestMarkupIsText(t *testing.T) {
 // TestHelpOfAnOperator: bad contact details make no bad links.
 func TestHelpOfAnOperator(t *testing.T) {
 	for _, h := range []notify.Help{{}, {Page: "javascript:alert(1)", Mail: "a?bcc=b@c", Phone: "javascript:alert(1)"}} {
-		s, err := New(Deps{Link: newLinks().Link, Use: newLinks().Use, Help: h}, Options{})
+		s, err := New(Deps{Genuine: newLinks().Genuine, Link: newLinks().Link, Use: newLinks().Use, Help: h}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,6 +340,36 @@ func TestHelpOfAnOperator(t *testing.T) {
 		if !strings.Contains(d.one(t, "title"), "Your telephone provider") {
 			t.Errorf("title %q", d.one(t, "title"))
 		}
+	}
+}
+
+// Guards against issue 7: six wrong links from one address made its valid ones answer 429, "not me" included.
+func TestARightLinkAlwaysWorks(t *testing.T) {
+	s := newServer(t, newLinks())
+	slowed := false
+	for i := range 1000 {
+		w := ask(s, http.MethodGet, fmt.Sprint("guess-", i), "")
+		slowed = slowed || w.Code == http.StatusTooManyRequests
+	}
+	if !slowed {
+		t.Error("wrong links are not slowed")
+	}
+	if w := ask(s, http.MethodGet, notMine, ""); w.Code != http.StatusOK {
+		t.Errorf("a right link after wrong ones: %d", w.Code)
+	}
+	if w := ask(s, http.MethodPost, notMine, "do=not-mine"); w.Code != http.StatusOK {
+		t.Errorf("its button: %d", w.Code)
+	}
+	// Only one that hammers a link of his own is slowed, and only for that link.
+	last := 0
+	for range int(burst) + 1 {
+		last = ask(s, http.MethodGet, off, "").Code
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("hammering one link: %d", last)
+	}
+	if w := ask(s, http.MethodGet, mine, ""); w.Code != http.StatusOK {
+		t.Errorf("another right link: %d", w.Code)
 	}
 }
 
@@ -366,14 +404,15 @@ func TestGuessersAreSlowed(t *testing.T) {
 func TestRate(t *testing.T) {
 	now := time.Unix(1_795_000_000, 0)
 	r := newRate(func() time.Time { return now })
-	a := netip.MustParseAddr("2001:db8::1")
+	from := func(a netip.Addr) asker { return asker{net: fair.Address(a)} }
+	a := from(netip.MustParseAddr("2001:db8::1"))
 	n := 0
 	for ; r.take(a); n++ {
 	}
 	if n != burst {
 		t.Errorf("%d at once, want %v", n, burst)
 	}
-	if r.take(netip.MustParseAddr("2001:db8::ffff:1")) || !r.take(netip.MustParseAddr("2001:db8:0:1::1")) {
+	if r.take(from(netip.MustParseAddr("2001:db8::ffff:1"))) || !r.take(from(netip.MustParseAddr("2001:db8:0:1::1"))) {
 		t.Error("an IPv6 network of one household is a /64")
 	}
 	now = now.Add(2 * time.Second)
@@ -385,12 +424,12 @@ func TestRate(t *testing.T) {
 		t.Error("a clock that goes back gives nothing away")
 	}
 	for i := range 3 * maxRates {
-		r.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+		r.take(from(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})))
 		if len(r.seen) > maxRates {
 			t.Fatalf("%d addresses remembered", len(r.seen))
 		}
 	}
-	if !r.take(netip.Addr{}) {
+	if !r.take(asker{}) {
 		t.Error("no address at all")
 	}
 }
@@ -426,8 +465,9 @@ func TestWhoAsks(t *testing.T) {
 func TestAPanicEndsOnePage(t *testing.T) {
 	var logged bytes.Buffer
 	s, err := New(Deps{
-		Link: func(context.Context, string) (notify.LinkView, error) { panic("oh no") },
-		Use:  newLinks().Use, Help: testHelp,
+		Genuine: newLinks().Genuine,
+		Link:    func(context.Context, string) (notify.LinkView, error) { panic("oh no") },
+		Use:     newLinks().Use, Help: testHelp,
 	}, Options{Log: slog.New(slog.NewTextHandler(&logged, nil))})
 	if err != nil {
 		t.Fatal(err)

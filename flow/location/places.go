@@ -70,3 +70,11 @@ func (l *Location) Registered(net netip.Prefix) (yes, ok bool) {
 	defer l.from.mu.RUnlock()
 	return l.from.count[l.from.key(net.Addr(), bits)] > 0, true
 }
+
+// PhonesAt counts the phones that are registered at an address (IPv6: in its /64).
+func (l *Location) PhonesAt(a netip.Addr) int {
+	near, _ := bitsOf(a)
+	l.from.mu.RLock()
+	defer l.from.mu.RUnlock()
+	return int(l.from.count[l.from.key(a, near)])
+}

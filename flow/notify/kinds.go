@@ -22,6 +22,8 @@ const (
 	HoneypotUsed    Kind = "honeypot"
 	UsageLevel      Kind = "usage-level"
 	Flood           Kind = "flood"
+	EmergencyCalls  Kind = "emergency-calls"
+	InboundCalls    Kind = "inbound-calls"
 	LineLocked      Kind = "line-locked"
 	PasswordChanged Kind = "password-changed"
 	Digest          Kind = "digest"
@@ -57,7 +59,7 @@ var (
 )
 
 // noises are the findings that strangers or a forgotten phone can cause by the dozen.
-var noises = []detect.Kind{detect.Guessing, detect.Siege, detect.Spray, detect.StalePhone, detect.OldPassword, detect.Flood}
+var noises = []detect.Kind{detect.Guessing, detect.Siege, detect.Spray, detect.StalePhone, detect.OldPassword, detect.Flood, detect.InboundCalls}
 
 // table of kinds, in the order of the documentation. Titles and audience of findings are those of detect.
 var table = func() []KindInfo {

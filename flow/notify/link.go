@@ -85,6 +85,12 @@ func (n *Notifier) open(token string) (hash, action string, err error) {
 	return hashOf(b[:idSize]), action, nil
 }
 
+// Genuine says whether a token is one that was made here, whatever has become of its link. It looks into no store.
+func (n *Notifier) Genuine(token string) bool {
+	_, _, err := n.open(token)
+	return err == nil
+}
+
 func hashOf(id []byte) string {
 	sum := sha256.Sum256(id)
 	return hex.EncodeToString(sum[:])

@@ -29,8 +29,10 @@ var sampleFacts = map[detect.Kind]struct{ kind, body string }{
 		"network":"Example Hosting","hosting":true,"new":"both"}`},
 	detect.AfterLockout: {"device.new", `{"address":"203.0.113.9","agent":"friendly-scanner","family":"friendly-scanner","place":"203.0.113.0/24","country":"BR","asn":64500,
 		"network":"Example Telecom","new":"both","failures":4,"after_lock":true,"call":true}`},
-	detect.HoneypotUsed: {"login.honeypot", `{"source":"203.0.113.9","agent":"friendly-scanner","right":true}`},
-	detect.Flood:        {"ban.flood", `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
+	detect.HoneypotUsed:   {"login.honeypot", `{"source":"203.0.113.9","agent":"friendly-scanner","right":true}`},
+	detect.Flood:          {"ban.flood", `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
+	detect.EmergencyCalls: {"call.emergencies", `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
+	detect.InboundCalls:   {"call.inbound-full", `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
 }
 
 // sampleFinding is a finding of a kind as detect makes it.

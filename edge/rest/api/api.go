@@ -156,6 +156,7 @@ const (
 	ReasonTooLarge      = "too-large"      // 413
 	ReasonMediaType     = "media-type"     // 415
 	ReasonToken         = "bad-token"      // 401
+	ReasonTokens        = "bad-tokens"     // 429: too many of them
 	ReasonForeign       = "foreign-origin" // 403: sent by a page, or to a name that is not ours
 	ReasonStore         = "store-unavailable"
 	ReasonInternal      = "internal"

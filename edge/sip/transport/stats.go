@@ -8,9 +8,10 @@ type counters struct {
 	banned, gated, keepAlives, panics, truncated, kernel                atomic.Uint64
 	queueFull, writeErrors, readErrors                                  atomic.Uint64
 	accepted, dialled, dialErrors, refused, acceptErrors, framing, slow atomic.Uint64
+	evicted                                                             atomic.Uint64
 }
 
-// Stats are totals since Listen, but Conns, which is the present number.
+// Stats are totals since Listen, but Conns and Strangers, which are the present numbers.
 type Stats struct {
 	PacketsIn, BytesIn   uint64 // messages and bytes received, dropped ones included
 	PacketsOut, BytesOut uint64
@@ -26,22 +27,24 @@ type Stats struct {
 	ReadErrors  uint64
 
 	Accepted, Dialled, DialErrors uint64 // TCP connections
-	Refused                       uint64 // closed at once: too many, or the source is banned
+	Refused                       uint64 // closed at once: no room, or the source is banned
+	Evicted                       uint64 // closed to make room for others
 	AcceptErrors                  uint64
 	Framing                       uint64 // connections closed: the stream could not be followed
 	Slow                          uint64 // connections closed: message not complete in time
-	Conns                         int
+	Conns, Strangers              int    // now; strangers: nobody has logged in on them
 }
 
 // Stats returns the counters.
 func (t *Transport) Stats() Stats {
 	c := &t.count
+	conns, strangers := t.conns.counts()
 	return Stats{
 		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(), PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
 		Banned: c.banned.Load(), Gated: c.gated.Load(), KeepAlives: c.keepAlives.Load(), Truncated: c.truncated.Load(),
 		Kernel: c.kernel.Load(), Panics: c.panics.Load(), QueueFull: c.queueFull.Load(), WriteErrors: c.writeErrors.Load(),
 		ReadErrors: c.readErrors.Load(), Accepted: c.accepted.Load(), Dialled: c.dialled.Load(), DialErrors: c.dialErrors.Load(),
 		Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(), Framing: c.framing.Load(), Slow: c.slow.Load(),
-		Conns: t.conns.len(),
+		Evicted: c.evicted.Load(), Conns: conns, Strangers: strangers,
 	}
 }

@@ -18,7 +18,8 @@ type conn struct {
 	t      *Transport
 	id     uint32 // the flow; never 0
 	remote netip.AddrPort
-	source bool // counted in connTable.perSource: accepted, not dialled
+	source bool // accepted, not dialled
+	place
 
 	mu      sync.Mutex
 	nc      net.Conn // nil while dialling
@@ -35,95 +36,6 @@ type outgoing struct {
 	quiet bool // a pong: nobody waits for word of it
 }
 
-// connTable finds connections.
-type connTable struct {
-	mu        sync.Mutex
-	byID      map[uint32]*conn
-	byAddr    map[netip.AddrPort]*conn // the newest connection to each address
-	perSource map[netip.Addr]int       // accepted connections
-	next      uint32
-	closed    bool
-}
-
-func (ct *connTable) init() {
-	ct.byID = map[uint32]*conn{}
-	ct.byAddr = map[netip.AddrPort]*conn{}
-	ct.perSource = map[netip.Addr]int{}
-}
-
-func (ct *connTable) len() int {
-	ct.mu.Lock()
-	defer ct.mu.Unlock()
-	return len(ct.byID)
-}
-
-// add enters a connection, or says why not.
-func (ct *connTable) add(c *conn, maxAll, maxSource int) error {
-	ct.mu.Lock()
-	defer ct.mu.Unlock()
-	if ct.closed {
-		return ErrClosed
-	}
-	if len(ct.byID) >= maxAll || c.source && ct.perSource[c.remote.Addr()] >= maxSource {
-		return ErrTooMany
-	}
-	ct.enter(c)
-	return nil
-}
-
-// enter gives the connection its flow. The caller holds mu.
-func (ct *connTable) enter(c *conn) {
-	for ct.next++; ct.next == 0 || ct.byID[ct.next] != nil; ct.next++ {
-	}
-	c.id = ct.next
-	ct.byID[c.id] = c
-	ct.byAddr[c.remote] = c
-	if c.source {
-		ct.perSource[c.remote.Addr()]++
-	}
-}
-
-func (ct *connTable) remove(c *conn) {
-	ct.mu.Lock()
-	defer ct.mu.Unlock()
-	if ct.byID[c.id] != c {
-		return
-	}
-	delete(ct.byID, c.id)
-	if ct.byAddr[c.remote] == c {
-		delete(ct.byAddr, c.remote)
-	}
-	if !c.source {
-		return
-	}
-	if ct.perSource[c.remote.Addr()]--; ct.perSource[c.remote.Addr()] <= 0 {
-		delete(ct.perSource, c.remote.Addr())
-	}
-}
-
-// find returns the flow's connection, else one to the address, else nil.
-func (ct *connTable) find(d Dest) *conn {
-	ct.mu.Lock()
-	defer ct.mu.Unlock()
-	if c := ct.byID[d.Flow]; c != nil && c.remote == d.Addr {
-		return c
-	}
-	return ct.byAddr[d.Addr]
-}
-
-func (ct *connTable) closeAll() {
-	ct.mu.Lock()
-	ct.closed = true
-	all := make([]*conn, 0, len(ct.byID))
-	for _, c := range ct.byID {
-		all = append(all, c)
-	}
-	ct.mu.Unlock()
-	for _, c := range all {
-		c.close(ErrClosed)
-	}
-}
-
 // accept takes connections until the listener is closed; no other error ends it.
 func (t *Transport) accept(ln net.Listener) {
 	wait := 5 * time.Millisecond
@@ -134,7 +46,10 @@ func (t *Transport) accept(ln net.Listener) {
 				return
 			}
 			t.count.acceptErrors.Add(1)
-			if !t.pause(wait) { // out of descriptors, most likely
+			if noDescriptor(err) && t.evict(t.conns.giveWay()) {
+				continue
+			}
+			if !t.pause(wait) {
 				return
 			}
 			wait = min(2*wait, time.Second)
@@ -149,13 +64,42 @@ func (t *Transport) welcome(nc net.Conn) {
 	remote, ok := addrPort(nc.RemoteAddr())
 	c := &conn{t: t, nc: nc, remote: remote, source: true}
 	c.local, _ = addrPort(nc.LocalAddr())
-	if !ok || t.cfg.Bans != nil && t.cfg.Bans.Banned(remote.Addr()) || t.conns.add(c, t.cfg.MaxConns, t.cfg.MaxPerSource) != nil {
+	if !ok || t.cfg.Bans != nil && t.cfg.Bans.Banned(remote.Addr()) {
+		t.count.refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	carrier, known := false, 0
+	if t.cfg.Known != nil {
+		carrier, known = t.cfg.Known(remote)
+	}
+	gone, err := t.conns.accept(c, carrier, known)
+	if err != nil || gone == c {
 		t.count.refused.Add(1)
 		_ = nc.Close()
 		return
 	}
 	t.count.accepted.Add(1)
 	t.wg.Go(c.read)
+	t.evict(gone)
+}
+
+// evict closes a connection that the table has given up for another, and says whether there is one.
+func (t *Transport) evict(c *conn) bool {
+	if c == nil {
+		return false
+	}
+	t.count.evicted.Add(1)
+	c.close(errRoom)
+	return true
+}
+
+// LoggedIn says that a line has logged in on the connection that d stands for, or with "" that a carrier uses it: others are
+// closed before it when room is short.
+func (t *Transport) LoggedIn(d Dest, line string) {
+	if d.Proto == TCP {
+		t.evict(t.conns.login(d, line))
+	}
 }
 
 func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
@@ -177,22 +121,26 @@ func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
 
 // dialling enters a connection to the address and starts to dial it, unless somebody else just did.
 func (t *Transport) dialling(to netip.AddrPort) (*conn, error) {
-	ct := &t.conns
+	c, gone, err := t.conns.dialling(to, t)
+	t.evict(gone)
+	return c, err
+}
+
+func (ct *connTable) dialling(to netip.AddrPort, t *Transport) (c, gone *conn, err error) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
 	if c := ct.byAddr[to]; c != nil {
-		return c, nil
+		return c, nil, nil
 	}
 	if ct.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
-	if len(ct.byID) >= t.cfg.MaxConns {
-		return nil, ErrTooMany
+	c = &conn{t: t, remote: to}
+	if gone, err = ct.trust(c); err != nil {
+		return nil, nil, err
 	}
-	c := &conn{t: t, remote: to}
-	ct.enter(c)
 	t.wg.Go(c.dial)
-	return c, nil
+	return c, gone, nil
 }
 
 func (c *conn) dial() {

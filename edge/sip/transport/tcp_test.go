@@ -185,54 +185,6 @@ func TestTCPSlowAndIdle(t *testing.T) {
 	})
 }
 
-func TestTCPLimits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ln := newPipes()
-		bans := NewBans(64)
-		bans.AddAddr(netip.MustParseAddr("192.0.2.66"), time.Hour)
-		tr := start(t, Config{Listener: ln, Bans: bans, Handle: func(*Packet) {}, MaxConns: 5, MaxPerSource: 2})
-		open := func(from string) (net.Conn, bool) {
-			c := ln.connect(from)
-			synctest.Wait()
-			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
-			_, err := c.Read(make([]byte, 1))
-			return c, !errors.Is(err, io.EOF)
-		}
-		var conns []net.Conn
-		for i, tc := range []struct {
-			from string
-			ok   bool
-		}{
-			{"192.0.2.2:1", true},
-			{"192.0.2.2:2", true},
-			{"192.0.2.2:3", false},
-			{"192.0.2.66:1", false},
-			{"192.0.2.3:1", true},
-			{"192.0.2.4:1", true},
-			{"192.0.2.5:1", true},
-			{"192.0.2.6:1", false},
-		} {
-			c, ok := open(tc.from)
-			if ok != tc.ok {
-				t.Errorf("connection %d from %s: %v", i, tc.from, ok)
-			}
-			conns = append(conns, c)
-		}
-		if s := tr.Stats(); s.Conns != 5 || s.Refused != 3 {
-			t.Errorf("%+v", s)
-		}
-		_ = conns[0].Close()
-		synctest.Wait()
-		if _, ok := open("192.0.2.2:4"); !ok {
-			t.Error("the place of a closed connection is not free")
-		}
-		tr.Stop()
-		if len(tr.conns.perSource) != 0 || len(tr.conns.byAddr) != 0 {
-			t.Error("the tables are not empty after Stop")
-		}
-	})
-}
-
 // Seen with sipgo: any Accept error ends the listener.
 func TestAcceptErrorsEndNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,11 +66,15 @@ type Config struct {
 	// a goroutine of the connection.
 	Failed   func(d Dest, token uint64, err error)
 	Panicked func(v any, stack []byte) // after a panic in Handle was recovered
-	Dial     func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Known says whether connections from an address are a carrier's, and how many phones are registered there: those find
+	// room before strangers do. It must be quick; nil: everybody is a stranger.
+	Known func(src netip.AddrPort) (carrier bool, phones int)
+	Dial  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
 	QueueLen       int           // packets waiting in a UDP socket's queue; default 2048
-	MaxConns       int           // TCP connections, in and out; default 4096
-	MaxPerSource   int           // TCP connections from one address; default 32
+	MaxConns       int           // TCP connections, in and out; default 4096, and no more than there are descriptors for
+	MaxPerNet      int           // of these, from one network (/24, /64) that have not logged in; default 1024
+	MaxPerLine     int           // of these, on which one line has logged in; default 128
 	MaxQueued      int           // bytes waiting to be written on one connection; default 256 KiB
 	DialTimeout    time.Duration // default 4 s
 	WriteTimeout   time.Duration // per write on TCP; default 8 s
@@ -93,7 +97,9 @@ func (c *Config) setDefaults() {
 	def(&c.ReadBuffer, 8<<20)
 	def(&c.QueueLen, 2048)
 	def(&c.MaxConns, 4096)
-	def(&c.MaxPerSource, 32)
+	c.MaxConns = min(c.MaxConns, descriptors())
+	def(&c.MaxPerNet, 1024)
+	def(&c.MaxPerLine, 128)
 	def(&c.MaxQueued, 256<<10)
 	dur(&c.DialTimeout, 4*time.Second)
 	dur(&c.WriteTimeout, 8*time.Second)
@@ -123,7 +129,7 @@ func Listen(cfg Config) (*Transport, error) {
 	}
 	t := &Transport{cfg: cfg}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.conns.init()
+	t.conns.init(&t.cfg)
 	if err := t.bind(); err != nil {
 		t.Stop()
 		return nil, err
@@ -197,6 +203,9 @@ func (t *Transport) Stop() {
 	}
 	t.wg.Wait()
 }
+
+// MaxConns is how many TCP connections there is room for: as configured, or fewer when the process may not open as many.
+func (t *Transport) MaxConns() int { return t.cfg.MaxConns }
 
 // Addr returns the first address bound for the protocol; zero when there is none.
 func (t *Transport) Addr(p Proto) netip.AddrPort {

@@ -1,0 +1,162 @@
+package sip
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
+)
+
+// proof is whether the carrier stands by a call that seems to come from it: over UDP anybody can send an INVITE with a
+// carrier's address as its source. The carrier is asked while the call rings: with a reliable provisional answer, which it
+// acknowledges by PRACK if the call is its own and it knows RFC 3262; else with OPTIONS in the early dialog. Only the
+// carrier sees either, since both go to the address that the INVITE claims to be from. Its 481 ends the ringing. Silence does
+// not: many carriers do not answer. It leaves the call among the first to give way when the trunk's share is taken.
+type proof struct {
+	proven   bool
+	rang     bool   // the caller has had a provisional answer
+	fork     int    // whose tag it had
+	text     []byte // the provisional answer, to be sent again
+	rseq     uint32 // of the reliable one; 0: it was none
+	wait     time.Duration
+	repeatAt time.Duration // when text is sent again for want of a PRACK
+	until    time.Duration // when that ends
+	askAt    time.Duration // when the OPTIONS goes out
+	denied   int           // 481 came so often
+}
+
+// When a carrier is asked: a moment after ringing, so that the answer which makes the dialog is there first; later when a
+// PRACK may still come; and again after a 481, since the answer that makes the dialog may have been lost.
+const (
+	askSoon    = 400 * time.Millisecond
+	askLate    = 900 * time.Millisecond
+	askAgain   = 300 * time.Millisecond
+	deniedOnce = 2
+)
+
+// wantProof begins to look for proof, if the call came over UDP.
+func (b *bridge) wantProof() {
+	if b.a.dest.Proto == transport.UDP {
+		b.proof = &proof{repeatAt: transaction.Never, askAt: transaction.Never}
+	}
+}
+
+// due is when the proof wants to be looked at.
+func (p *proof) due() time.Duration {
+	if p == nil {
+		return transaction.Never
+	}
+	return min(p.repeatAt, p.askAt)
+}
+
+// ring tells the caller that it rings. The first such answer to a carrier that knows reliable ones is reliable, unless it
+// has a body: an answer to the call would then have to wait for the PRACK (RFC 3262 section 3).
+func (b *bridge) ring(r reply) {
+	s, p := b.s, b.proof
+	if p == nil || p.rang || p.proven {
+		s.respond(b.a.invite, r)
+		return
+	}
+	p.rang, p.fork, p.askAt = true, r.fork, s.now+askSoon
+	if b.a.reliable && len(r.body) == 0 && r.fork == 0 {
+		p.rseq = uint32(s.random.Uint64()>>34) + 1
+		r.lines = fmt.Appendf(r.lines, "Require: 100rel\r\nRSeq: %d\r\n", p.rseq)
+		p.wait = s.e.o.Timers.T1
+		p.repeatAt, p.until, p.askAt = s.now+p.wait, s.now+64*p.wait, s.now+askLate
+	}
+	s.respond(b.a.invite, r)
+	p.text = b.a.invite.last
+}
+
+// tickProof repeats the reliable answer, and asks.
+func (b *bridge) tickProof() {
+	s, p := b.s, b.proof
+	if p == nil || b.state != calling {
+		return
+	}
+	if s.now >= p.repeatAt {
+		p.wait *= 2
+		if p.repeatAt = s.now + p.wait; p.repeatAt > p.until {
+			p.repeatAt = transaction.Never
+		}
+		b.ringAgain()
+	}
+	if s.now >= p.askAt {
+		p.askAt = transaction.Never
+		b.askCarrier()
+	}
+}
+
+// ringAgain repeats the first provisional answer.
+func (b *bridge) ringAgain() {
+	if t := b.a.invite; t != nil && t.head != nil && b.proof.text != nil {
+		b.s.e.stats.repeats.Add(1)
+		b.s.e.send(t.to, b.proof.text, 0)
+	}
+}
+
+// askCarrier sends OPTIONS in the early dialog to where the INVITE says that it is from, whatever its Contact says.
+func (b *bridge) askCarrier() {
+	s, l := b.s, b.a
+	var tag [tagLen]byte
+	forkTag(tag[:], l.localTag, b.proof.fork)
+	own := l.local
+	l.local = strings.Replace(own, l.localTag, string(tag[:]), 1)
+	l.localSeq++
+	c := &client{leg: l, method: message.OPTIONS, why: forProof, seq: l.localSeq, branch: s.newBranch(), to: l.dest}
+	l.compose(&request{method: message.OPTIONS, why: forProof}, c.seq, c.branch)
+	l.local = own
+	s.launch(c)
+}
+
+// carrierSaid takes the answer to the question; m is nil when none came.
+func (b *bridge) carrierSaid(m *message.Message, status int) {
+	p := b.proof
+	switch {
+	case p == nil || m == nil || b.state != calling:
+	case status >= 200 && status < 300:
+		b.proves()
+	case status == 481:
+		if p.denied++; p.denied >= deniedOnce {
+			b.s.e.stats.forged.Add(1)
+			b.finish(ending{by: call.System, why: policy.PeerGone, status: 481})
+			return
+		}
+		b.ringAgain()
+		p.askAt = b.s.now + askAgain
+	}
+}
+
+// proves notes that the carrier stands by the call.
+func (b *bridge) proves() {
+	if p := b.proof; p != nil && !p.proven {
+		p.proven, p.repeatAt, p.askAt = true, transaction.Never, transaction.Never
+		b.s.e.seats.proven(b)
+	}
+}
+
+// proves takes a request inside the dialog, whose tag of ours only the carrier has seen.
+func (l *leg) proves(p *transport.Packet) {
+	src, e := p.Src.Addr(), l.b.s.e
+	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.d.TrunkMay != nil && e.d.TrunkMay(l.trunk, src)) {
+		l.b.proves()
+	}
+}
+
+// prackCame takes a PRACK: of our reliable answer, or of none.
+func (l *leg) prackCame(p *transport.Packet) {
+	s, pr, m := l.b.s, l.b.proof, &p.Msg
+	rseq, cseq, method, ok := m.RAck()
+	t := s.serve(l, p)
+	if !l.uas || pr == nil || pr.rseq == 0 || !ok || rseq != pr.rseq || l.invite == nil || cseq != l.invite.seq || string(method) != "INVITE" {
+		s.respond(t, reply{code: 481})
+		return
+	}
+	pr.rseq = 0
+	s.respond(t, reply{code: 200})
+}
