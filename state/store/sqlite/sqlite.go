@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -44,6 +45,7 @@ type Engine struct {
 	o       Options
 	lock    *os.File
 	readers *sql.DB
+	reading places // one for each connection of readers
 	w       *writer
 	fold    *folder
 
@@ -104,6 +106,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if e.readers, err = sql.Open("sqlite", e.readerDSN()); err != nil {
 		return err
 	}
+	e.reading = make(places, e.o.Readers)
 	e.readers.SetMaxOpenConns(e.o.Readers)
 	e.readers.SetMaxIdleConns(e.o.Readers)
 	if err := e.readers.PingContext(ctx); err != nil {
@@ -130,9 +133,10 @@ func migrate(ctx context.Context, dsn string) error {
 	return errors.Join(err, db.Close())
 }
 
-func (e *Engine) dsn(pragmas ...string) string {
+// dsn of a connection that waits so long for other processes.
+func (e *Engine) dsn(wait time.Duration, pragmas ...string) string {
 	v := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
+		fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
 	}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
@@ -146,10 +150,26 @@ func (e *Engine) writerDSN() string {
 	if e.o.MaxPages > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", e.o.MaxPages))
 	}
-	return e.dsn(pragmas...)
+	return e.dsn(5*time.Second, pragmas...)
 }
 
-func (e *Engine) readerDSN() string { return e.dsn("query_only(ON)", "cache_size(-8192)") }
+func (e *Engine) readerDSN() string {
+	return e.dsn(5*time.Second, "query_only(ON)", "cache_size(-8192)")
+}
+
+// places are for readers, served in the order in which they come, which those of a sql.DB are not.
+type places chan struct{}
+
+func (p places) begin(ctx context.Context) error {
+	select {
+	case p <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p places) end() { <-p }
 
 // Ping makes a durable write, so that a full disk or a lost one is seen.
 func (e *Engine) Ping(ctx context.Context) error {
