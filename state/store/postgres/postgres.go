@@ -93,7 +93,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err == nil {
-		_, err = p.Up(ctx)
+		err = sqlstore.Migrate(ctx, p)
 	}
 	return errors.Join(err, db.Close())
 }

@@ -95,7 +95,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	e.w = newWriter(e.writerDSN())
+	e.w = newWriter(e.writerDSN(), &files{path: e.path})
 	e.Queries = sqlstore.New(&database{e})
 	if err := e.w.with(ctx, func(c *sql.Conn) error { return nil }); err != nil {
 		return err
@@ -128,7 +128,7 @@ func migrate(ctx context.Context, dsn string) error {
 	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
 	if err == nil {
-		_, err = p.Up(ctx)
+		err = sqlstore.Migrate(ctx, p)
 	}
 	return errors.Join(err, db.Close())
 }
