@@ -30,6 +30,8 @@ type Mark struct {
 // Marks keeps them.
 type Marks interface {
 	Marks(ctx context.Context) (map[string]Mark, error)
+	// Last is the instant of the newest fact; zero when there is none.
+	Last(ctx context.Context) (time.Time, error)
 	// PutMark writes a mark whose Value is was ("" also when there is none), or is ErrMoved. One conditional write.
 	PutMark(ctx context.Context, m Mark, was string, facts ...Fact) error
 }

@@ -385,6 +385,16 @@ func (s *Store) Marks(context.Context) (map[string]store.Mark, error) {
 	return maps.Clone(s.marks), nil
 }
 
+// Last is the instant of the newest fact.
+func (s *Store) Last(context.Context) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.facts) == 0 {
+		return time.Time{}, nil
+	}
+	return s.facts[len(s.facts)-1].At, nil
+}
+
 // PutMark sets one.
 func (s *Store) PutMark(_ context.Context, m store.Mark, was string, facts ...store.Fact) error {
 	return s.write(facts, func() error {

@@ -103,17 +103,21 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := migrate(ctx, e.writerDSN()); err != nil {
 		return err
 	}
+	if err := e.openReaders(ctx); err != nil {
+		return err
+	}
+	e.fold, err = newFolder(e)
+	return err
+}
+
+func (e *Engine) openReaders(ctx context.Context) (err error) {
 	if e.readers, err = sql.Open("sqlite", e.readerDSN()); err != nil {
 		return err
 	}
 	e.reading = make(places, e.o.Readers)
 	e.readers.SetMaxOpenConns(e.o.Readers)
 	e.readers.SetMaxIdleConns(e.o.Readers)
-	if err := e.readers.PingContext(ctx); err != nil {
-		return err
-	}
-	e.fold, err = newFolder(e)
-	return err
+	return e.readers.PingContext(ctx)
 }
 
 func migrate(ctx context.Context, dsn string) error {
@@ -122,15 +126,25 @@ func migrate(ctx context.Context, dsn string) error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := provider(db)
 	if err == nil {
 		err = sqlstore.Migrate(ctx, p)
 	}
 	return errors.Join(err, db.Close())
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+}
+
+// fileDSN is of a connection to a file that no server uses, in the journal mode that it has.
+func (e *Engine) fileDSN(pragmas ...string) string {
+	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
 // dsn of a connection that waits so long for other processes.
@@ -192,7 +206,10 @@ func (e *Engine) Close() error {
 		if e.w != nil {
 			errs = append(errs, e.w.close())
 		}
-		e.closed = errors.Join(append(errs, e.lock.Close())...)
+		if e.lock != nil {
+			errs = append(errs, e.lock.Close())
+		}
+		e.closed = errors.Join(errs...)
 	})
 	return e.closed
 }

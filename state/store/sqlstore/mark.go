@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -23,6 +24,16 @@ func (s *Queries) Marks(ctx context.Context) (map[string]store.Mark, error) {
 		return nil, fmt.Errorf("reading what the store says of itself: %w", err)
 	}
 	return out, nil
+}
+
+// Last is the instant of the newest fact.
+func (s *Queries) Last(ctx context.Context) (time.Time, error) {
+	var at int64
+	err := each(ctx, s.db, "SELECT at FROM fact ORDER BY seq DESC LIMIT 1", nil, func(r Rows) error { return r.Scan(&at) })
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the end of the journal: %w", err)
+	}
+	return instant(at), nil
 }
 
 // PutMark writes a mark if it is as the caller believes.
