@@ -52,7 +52,7 @@ func (a *App) openHealth(ctx context.Context) error {
 		return err
 	}
 	a.health.identity = marks[store.MarkIdentity].Value
-	a.noteGap(marks)
+	a.noteProbe(ctx, a.noteGap(marks)) // before anything is served
 	return nil
 }
 

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -186,5 +187,102 @@ func TestReaderThatStays(t *testing.T) {
 	commits(t, e, 2000, 400)
 	if now, err := os.Stat(path + "-wal"); err != nil || now.Size() > 1000*4120 {
 		t.Errorf("the log is not folded after the reader has left: %v bytes, %v", now.Size(), err)
+	}
+}
+
+// TestBackup guards that a copy made beside writers is whole and of one moment, and that a restore gives back exactly what
+// was in it, keeps what was there, and never leaves the log of one beside the other.
+func TestBackup(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	e, err := sqlite.Open(ctx, path, sqlite.Options{WALPages: 50, Sync: sqlite.Normal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for w := range 3 {
+		wg.Go(func() { commits(t, e, w*1000, 100) })
+	}
+	copied := func(name string) string {
+		t.Helper()
+		b, err := sqlite.Beside(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, name)
+		if err := b.Copy(ctx, file); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	copied("while-writing.db")
+	wg.Wait()
+	before := storetest.Everything(t, e)
+	file := copied("quiet.db")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info, err)
+	}
+	commits(t, e, 5000, 20)
+	after := storetest.Everything(t, e)
+	if _, err := sqlite.Stage(ctx, path, file); !errors.Is(err, sqlite.ErrLocked) {
+		t.Fatalf("restored under a server: %v", err)
+	}
+	leaveLog(t, e, path)
+	for _, f := range []string{"while-writing.db", "quiet.db"} {
+		s, err := sqlite.Stage(ctx, path, filepath.Join(dir, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if faults, err := s.Check(ctx); err != nil || len(faults) > 0 {
+			t.Fatal(f, err, faults)
+		}
+		if f == "while-writing.db" {
+			err = s.Drop()
+		} else {
+			err = s.Swap(ctx, path+".before")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(path + "-wal"); err == nil {
+		t.Fatal("an old log lies beside the restored database")
+	}
+	for at, want := range map[string]string{path: before, path + ".before": after} {
+		e, err := sqlite.Open(ctx, at, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := storetest.Everything(t, e); got != want {
+			t.Errorf("%s is not what it was", at)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// leaveLog closes an engine and leaves its database as a crash does: with the last commits in the log only.
+func leaveLog(t *testing.T, e *sqlite.Engine, path string) {
+	t.Helper()
+	saved := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := exec.Command("cat", path+suffix).Output() // another process: this one must not open them
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved[suffix] = b
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for suffix, b := range saved {
+		if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
