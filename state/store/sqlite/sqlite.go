@@ -117,7 +117,18 @@ func (e *Engine) openReaders(ctx context.Context) (err error) {
 	e.reading = make(places, e.o.Readers)
 	e.readers.SetMaxOpenConns(e.o.Readers)
 	e.readers.SetMaxIdleConns(e.o.Readers)
-	return e.readers.PingContext(ctx)
+	// All at once: one that is opened later might find another file under the name.
+	for range e.o.Readers {
+		c, err := e.readers.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.PingContext(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func migrate(ctx context.Context, dsn string) error {
@@ -143,13 +154,14 @@ func provider(db *sql.DB) (*goose.Provider, error) {
 
 // fileDSN is of a connection to a file that no server uses, in the journal mode that it has.
 func (e *Engine) fileDSN(pragmas ...string) string {
-	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	v := url.Values{"mode": {"rw"}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
 // dsn of a connection that waits so long for other processes.
 func (e *Engine) dsn(wait time.Duration, pragmas ...string) string {
-	v := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
+	// Never created here: a connection that found no file would make an empty one beside the log of the deleted one.
+	v := url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": append([]string{
 		fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
 	}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
