@@ -162,3 +162,32 @@ func TestKeyRotatedElsewhere(t *testing.T) {
 	q.stop()
 	p.stop()
 }
+
+// TestRestoreOfPostgres guards the whole way on PostgreSQL: backup beside a server, restore, the gap, the way out.
+func TestRestoreOfPostgres(t *testing.T) {
+	ctx := context.Background()
+	cfg := demoConfig(t)
+	cfg.Store.Engine, cfg.Store.DSN = "postgres", config.Secret(pgtest.Own(t, "fsync=off").Database(t))
+	p := start(t, cfg)
+	file := filepath.Join(t.TempDir(), "copy.dump")
+	_, err := app.Backup(ctx, cfg, file, false)
+	must(t, err)
+	if _, err := app.Restore(ctx, cfg, file, "test", true); err == nil || !strings.Contains(err.Error(), "stop every server") {
+		t.Errorf("restored under a server: %v", err)
+	}
+	hangup(t, call(t, p.phone("2001"), "02079460000"))
+	p.cdrs("2001", 1)
+	p.stop()
+	out, err := app.Restore(ctx, cfg, file, "test", true)
+	must(t, err)
+	p = start(t, cfg)
+	defer p.stop()
+	if n := len(p.cdrs("2001", 0)); n != 0 || !out.Done {
+		t.Errorf("%d records of after the backup, %+v", n, out)
+	}
+	p.refused("2001", "02079460000", "records-lost")
+	_, err = app.AcceptGap(ctx, cfg, "test")
+	must(t, err)
+	p.storeSays(true)
+	hangup(t, call(t, p.phone("2001"), "02079460000"))
+}

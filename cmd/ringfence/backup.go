@@ -38,7 +38,7 @@ func (c *backupCmd) Run(s *session) error {
 }
 
 type restoreCmd struct {
-	File      string `arg:"" optional:"" help:"Backup to put in the store's place." type:"existingfile"`
+	File      string `arg:"" optional:"" help:"Backup to put in the store's place." type:"path"`
 	Yes       bool   `help:"Do it; without, only check the file and say what would be done."`
 	AcceptGap bool   `help:"Take paid calls again although what was spent after the backup is not known."`
 	Config    string `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`

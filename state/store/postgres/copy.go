@@ -106,9 +106,13 @@ func (s *Staged) unused(ctx context.Context) error {
 		return err
 	}
 	defer c.Close(context.WithoutCancel(ctx))
-	var n int
-	if err := c.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", s.name).Scan(&n); err != nil {
-		return err
+	n := 1
+	for try := 0; n > 0 && try < 10; try++ { // sessions of a server that has just ended take a moment to go
+		const sql = `SELECT count(*) FROM pg_stat_activity, pg_sleep(CASE WHEN $2 THEN 0.1 ELSE 0 END)
+			WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`
+		if err := c.QueryRow(ctx, sql, s.name, try > 0).Scan(&n); err != nil {
+			return err
+		}
 	}
 	if n > 0 {
 		return fmt.Errorf("%d sessions use the database %s: stop every server, and whatever else is connected, first", n, s.name)
