@@ -214,8 +214,8 @@ func (a *App) status(context.Context) api.Status {
 		Ready: a.monitor.ready.Load() && a.storeFault() == "", Store: "ok", Engine: cfg.Store.Engine,
 		Registrations: a.location.Len(), Calls: a.gate.OpenCalls(),
 	}
-	if err := a.ledger.Healthy(); err != nil {
-		s.Store = err.Error()
+	if f := a.storeFault(); f != "" {
+		s.Store = f
 	}
 	return s
 }

@@ -56,6 +56,7 @@ type App struct {
 	rest     *rest.Server
 	monitor  *monitor
 	clock    *clock
+	health   health
 
 	cleanups []cleanup // run last to first
 	failed   chan error
@@ -77,7 +78,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4)}
+	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4), monitor: &monitor{}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

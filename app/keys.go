@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"ringfence/app/config"
 	"ringfence/core/secret"
@@ -15,7 +16,8 @@ import (
 // keyring is where the keys that seal passwords come from: a file, or the environment, which cannot be added to.
 type keyring struct {
 	file string // "" is the environment
-	keys []secret.Key
+	mu   sync.Mutex
+	keys []secret.Key // owned by mu
 }
 
 // openKeys reads the keys, and makes the file at the first start. A file that is missing beside a database that is not
@@ -41,7 +43,11 @@ func openKeys(cfg *config.Config, log *slog.Logger) (*keyring, error) {
 	return &keyring{file: cfg.Secret.KeyFile, keys: keys}, nil
 }
 
-func (k *keyring) box() (*secret.Box, error) { return secret.NewBox(k.keys) }
+func (k *keyring) box() (*secret.Box, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return secret.NewBox(k.keys)
+}
 
 // errKeyFixed says that keys of the environment are rotated where they are set.
 var errKeyFixed = errors.New("the key comes from " + auth.KeyEnv + ": add a new one there after the old (old,new), restart, then rotate again without the old")
@@ -55,6 +61,8 @@ func (k *keyring) add() (*secret.Box, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.mu.Lock()
 	k.keys = keys
+	k.mu.Unlock()
 	return k.box()
 }

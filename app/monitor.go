@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -16,17 +15,12 @@ import (
 // monitor is what watches the program from outside: metrics, liveness, readiness.
 type monitor struct {
 	ready    atomic.Bool
-	storeErr atomic.Pointer[string] // what the last probe of the store found; nil or "" is well
 	handlers map[string]http.Handler
 }
-
-// probeEvery is how often the store is written to see that it can be.
-const probeEvery = 5 * time.Second
 
 func (a *App) openMonitor() {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &collector{a})
-	a.monitor = &monitor{}
 	a.monitor.handlers = map[string]http.Handler{
 		"GET /metrics": promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}),
 		"GET /healthz": http.HandlerFunc(a.healthz),
@@ -58,52 +52,6 @@ func (a *App) writeHealth(w http.ResponseWriter, code int) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body) // a prober that went away is no fault
-}
-
-// storeFault is "" while the store is well: neither the ledger nor the probe has failed since.
-func (a *App) storeFault() string {
-	if err := a.ledger.Healthy(); err != nil {
-		return err.Error()
-	}
-	if p := a.monitor.storeErr.Load(); p != nil {
-		return *p
-	}
-	return ""
-}
-
-// probe writes to the store now and then, so that a full disk is known before a call finds it.
-func (a *App) probe(ctx context.Context) {
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ping, cancel := context.WithTimeout(ctx, probeEvery)
-		err := a.store.Ping(ping)
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		a.noteProbe(err)
-	}
-}
-
-func (a *App) noteProbe(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	old := a.monitor.storeErr.Swap(&text)
-	was := old != nil && *old != ""
-	switch {
-	case text != "" && !was:
-		a.log.Error("the store cannot be written: new paid calls are refused, emergency calls connect", "err", text)
-	case text == "" && was:
-		a.log.Info("the store can be written again")
-	}
 }
 
 // serveMonitor serves the handlers on their own address, for monitoring that has no access to the admin socket.

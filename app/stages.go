@@ -51,8 +51,10 @@ func (a *App) openBook(ctx context.Context) error {
 	if o.Box, err = a.keys.box(); err != nil {
 		return err
 	}
-	a.book, err = book.Open(ctx, a.store, o)
-	return err
+	if a.book, err = book.Open(ctx, a.store, o); err != nil {
+		return err
+	}
+	return a.openHealth(ctx)
 }
 
 func bookOptions(cfg *config.Config) (book.Options, error) {
@@ -96,7 +98,7 @@ func (a *App) openStages(ctx context.Context) error {
 		return err
 	}
 	a.gate, err = gate.New(gate.Options{
-		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered,
+		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
 		Anchor: a.clock.anchor, WaiveLate: cfg.Provider.LateAnswers == "free",
 	})

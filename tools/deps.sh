@@ -18,6 +18,7 @@ look() { # look WHAT: which packages are missing
 	case "$1" in
 	test)
 		need sipp sip-tester
+		need sqlite3 sqlite3 # reads beside a server that writes
 		need baresip baresip
 		need svcrack sipvicious
 		need nft nftables

@@ -41,12 +41,14 @@ Exit codes:
 type commands struct {
 	JSON bool `help:"Print JSON for programs: amounts are integers, times have their offset from UTC." short:"j"`
 
-	Serve  serveCmd  `cmd:"" group:"run" help:"Run the server."`
-	Status statusCmd `cmd:"" group:"run" help:"Show how the server is doing."`
-	Check  checkCmd  `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults."`
-	Config configCmd `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
-	Key    keyCmd    `cmd:"" group:"run" help:"Manage the key that seals secrets."`
-	Phone  phoneCmd  `cmd:"" group:"run" help:"Register, call, answer and attack with the built-in test phone."`
+	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
+	Status  statusCmd  `cmd:"" group:"run" help:"Show how the server is doing."`
+	Check   checkCmd   `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults."`
+	Config  configCmd  `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
+	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs."`
+	Restore restoreCmd `cmd:"" group:"run" help:"Put a backup in the store's place, or accept what it has lost."`
+	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
+	Phone   phoneCmd   `cmd:"" group:"run" help:"Register, call, answer and attack with the built-in test phone."`
 
 	Customer customerCmd `cmd:"" group:"book" help:"Customers, who own lines and pay."`
 	Line     lineCmd     `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`

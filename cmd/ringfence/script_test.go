@@ -128,7 +128,10 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for range 200 {
-		ts.Check(ts.Exec(args[1], args[2:]...))
+		var exit *exec.ExitError
+		if err := ts.Exec(args[1], args[2:]...); !errors.As(err, &exit) { // status fails until the server is ready
+			ts.Check(err)
+		}
 		if wanted.MatchString(ts.ReadFile("stdout")) {
 			return
 		}

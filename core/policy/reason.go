@@ -47,6 +47,7 @@ const (
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every way out was tried (count)
 	StoreUnavailable // store-unavailable: nothing can be made durable
+	RecordsLost      // records-lost: an older copy of the store was put in place, and what was spent since is not known
 	Stopping         // stopping: this node takes no new calls
 	Overloaded       // overloaded: this node carries as many calls as it may
 
@@ -161,8 +162,12 @@ var reasons = [NumReasons]struct {
 	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("there is no way out for this call: no trunk is in service")},
 	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
 	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls pass")},
-	Stopping:         {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
-	Overloaded:       {"overloaded", UnitNone, 503, causeTemporary, plain("this server carries as many calls as it may: only emergency calls pass")},
+	RecordsLost: {
+		"records-lost", UnitNone, 403, causeRejected,
+		plain("the store was restored from a backup, so what was spent since the backup is not known: only emergency and free calls pass until staff have accepted that"),
+	},
+	Stopping:   {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
+	Overloaded: {"overloaded", UnitNone, 503, causeTemporary, plain("this server carries as many calls as it may: only emergency calls pass")},
 
 	Hangup:     {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
 	Busy:       {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},

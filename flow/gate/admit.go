@@ -279,6 +279,9 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		return l, nil
 	}
 	holds := s.holds()
+	if why := g.closed(s.costs()); why != policy.OK {
+		return nil, &Refusal{Reason: why}
+	}
 	least := s.quote.Cost(time.Nanosecond)
 	amount := s.quote.Cost(min(g.o.Slice, l.call.Longest))
 	var last *Refusal
@@ -307,6 +310,14 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		amount = max(s.quote.Cost(s.quote.Affords(out.Room, l.call.Longest)), least)
 	}
 	return nil, last
+}
+
+// closed says why a call that may cost something is not taken at the moment.
+func (g *Gate) closed(costs bool) policy.Reason {
+	if !costs || g.o.Paid == nil {
+		return policy.OK
+	}
+	return g.o.Paid()
 }
 
 // reserveTries bounds how often a shrinking purse is asked again; the last try asks for the least amount.

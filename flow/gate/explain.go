@@ -36,6 +36,10 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 	if !x.Verdict.Allowed() {
 		return x
 	}
+	if why := g.closed(!x.Verdict.Always && s.costs()); why != policy.OK {
+		x.Verdict.Reason = why
+		return x
+	}
 	ways, r := g.ways(s)
 	x.Ways = ways
 	if r != nil {

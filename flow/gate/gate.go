@@ -97,10 +97,12 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Registered says whether a line has a phone that can ring. Nil: every line has.
 	Registered func(line string, now time.Time) bool
-	Log        *slog.Logger
-	Slice      time.Duration // talk time held ahead at a time; default 60 s
-	Ahead      time.Duration // how long before it runs out the next slice is held; default 10 s
-	Lease      time.Duration // how long an open call stays this node's without renewal; default 60 s
+	// Paid says why no call that may cost anything is taken at the moment; policy.OK: it may. Nil: always. It answers at once.
+	Paid  func() policy.Reason
+	Log   *slog.Logger
+	Slice time.Duration // talk time held ahead at a time; default 60 s
+	Ahead time.Duration // how long before it runs out the next slice is held; default 10 s
+	Lease time.Duration // how long an open call stays this node's without renewal; default 60 s
 	// Anchor fixes the present on clocks that outlive the process. Nil: only the wall clock does.
 	Anchor func() call.Anchor
 	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.

@@ -16,6 +16,8 @@ const lockGrace = time.Minute
 // calls taken over, and on every node.
 func (g *Gate) mayBuy(l *live) (policy.Reason, bool) {
 	switch line, ok := g.o.Book.Line(l.call.Line); {
+	case g.o.Paid != nil && g.o.Paid() == policy.RecordsLost:
+		return policy.RecordsLost, false
 	case !ok:
 		return policy.CutRemoved, false
 	case line.NoMoreSpent():

@@ -49,9 +49,12 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 // free says that no second of this call can ever cost anything, so that no purse is asked.
 func free(p *rating.Price) bool { return p.Dearest() == 0 && p.Connect == 0 && p.Minimum == 0 }
 
+// costs says whether the call may cost the line anything.
+func (s *subject) costs() bool { return s.dir != call.In && !free(&s.quote.Price) }
+
 // holds are the purses that must have room, in the verdict's order.
 func (s *subject) holds() []store.Hold {
-	if s.dir == call.In || free(&s.quote.Price) {
+	if !s.costs() {
 		return nil
 	}
 	ids := PurseIDs(s.line, s.account, s.zone, s.now)

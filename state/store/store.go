@@ -152,6 +152,7 @@ type Registration struct {
 type Store interface {
 	Money
 	Stages
+	Marks
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

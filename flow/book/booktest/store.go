@@ -45,6 +45,7 @@ type Store struct {
 	rows      map[string][]rating.Price
 	facts     []store.Fact
 	stages    stages
+	marks     map[string]store.Mark
 	Ahead     atomic.Int64 // how far the clock of Clock is ahead of this process, in nanoseconds
 }
 
@@ -402,3 +403,34 @@ func (s *Store) SaveRegistrations(context.Context, []store.Registration, []store
 }
 
 var _ store.Store = (*Store)(nil)
+
+// Marks is a copy of all.
+func (s *Store) Marks(context.Context) (map[string]store.Mark, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.marks), nil
+}
+
+// Last is the instant of the newest fact.
+func (s *Store) Last(context.Context) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.facts) == 0 {
+		return time.Time{}, nil
+	}
+	return s.facts[len(s.facts)-1].At, nil
+}
+
+// PutMark sets one.
+func (s *Store) PutMark(_ context.Context, m store.Mark, was string, facts ...store.Fact) error {
+	return s.write(facts, func() error {
+		if s.marks[m.Name].Value != was {
+			return store.ErrMoved
+		}
+		if s.marks == nil {
+			s.marks = map[string]store.Mark{}
+		}
+		s.marks[m.Name] = m
+		return nil
+	})
+}

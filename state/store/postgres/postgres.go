@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ var migrations embed.FS
 // Engine is an open store. Safe for concurrent use, and beside engines of other nodes on the same database.
 type Engine struct {
 	*sqlstore.Queries
+	dsn  string
 	pool *pgxpool.Pool
 	// money is a pool of one connection for groups: its planner is told to follow the order in which rows are given.
 	money *pgxpool.Pool
@@ -32,16 +34,24 @@ type Engine struct {
 // Open connects to the database that dsn names (a URL or key=value pairs) and brings its tables up to date. The dsn may
 // hold a password, so no error repeats it.
 func Open(ctx context.Context, dsn string) (*Engine, error) {
+	e, err := dial(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, e.pool); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres: bringing the tables up to date: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+// dial connects and changes nothing.
+func dial(ctx context.Context, dsn string) (*Engine, error) {
 	pool, err := connect(ctx, dsn, nil)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{pool: pool}
+	e := &Engine{dsn: dsn, pool: pool}
 	e.Queries = sqlstore.New(&database{e})
-	if err := migrate(ctx, pool); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("postgres: bringing the tables up to date: %w", err)
-	}
 	e.money, err = connect(ctx, dsn, func(cfg *pgxpool.Config) {
 		cfg.MaxConns, cfg.MinConns = 1, 1
 		for k, v := range map[string]string{
@@ -83,19 +93,23 @@ func connect(ctx context.Context, dsn string, change func(*pgxpool.Config)) (*pg
 
 func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	db := stdlib.OpenDBFromPool(pool)
+	p, err := provider(db)
+	if err == nil {
+		err = sqlstore.Migrate(ctx, p)
+	}
+	return errors.Join(err, db.Close())
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
-	if err == nil {
-		_, err = p.Up(ctx)
-	}
-	return errors.Join(err, db.Close())
+	return goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 }
 
 // Ping makes a durable write, so that a full disk or a read-only standby is seen.

@@ -3,8 +3,10 @@ package postgres_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -250,5 +252,84 @@ func TestDatabaseClock(t *testing.T) {
 	open, err := e.OpenCalls(ctx, "")
 	if err != nil || len(open) != 2 || !near(open[0].Lease, theirs) || !near(open[1].Lease, theirs) {
 		t.Fatalf("open calls %+v, %v", open, err)
+	}
+}
+
+// TestUpgradeOfVersion2 guards that an upgrade in the middle of calls loses none of them.
+func TestUpgradeOfVersion2(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.FillVersion2(t, goose.DialectPostgres, db, "migrations")
+	storetest.UpgradedVersion2(t, engine(t, dsn))
+}
+
+// TestTablesOfTheFuture guards that an older program does not write into what a newer one has changed.
+func TestTablesOfTheFuture(t *testing.T) {
+	dsn := pgtest.Shared(t).Database(t)
+	engine(t, dsn)
+	c, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9000, true)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := postgres.Open(t.Context(), dsn); !errors.Is(err, store.ErrNewer) {
+		t.Fatalf("opened: %v", err)
+	}
+}
+
+// TestBackup guards that a copy made beside a server that writes is whole, and that a restore gives back what was in it,
+// keeps what was there, and is refused while anybody is connected.
+func TestBackup(t *testing.T) {
+	ctx := t.Context()
+	dsn := pgtest.Own(t, "fsync=off").Database(t)
+	e, err := postgres.Open(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if _, err := e.Apply(ctx, []store.Op{storetest.Open(storetest.Call(i, "l"), 5, storetest.In("p", 1000))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside, err := postgres.Beside(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "copy.dump")
+	if err := errors.Join(beside.Copy(ctx, file), beside.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info, err)
+	}
+	before := storetest.Everything(t, e)
+	if _, err := e.Apply(ctx, []store.Op{storetest.Settle(storetest.Call(0, "l"), 5)}); err != nil {
+		t.Fatal(err)
+	}
+	after := storetest.Everything(t, e)
+	if _, err := postgres.Stage(ctx, dsn, file); err == nil || !strings.Contains(err.Error(), "stop every server") {
+		t.Fatalf("restored under a server: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	staged, err := postgres.Stage(ctx, dsn, file)
+	if err == nil {
+		err = staged.Swap(ctx, "kept")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := storetest.Everything(t, engine(t, dsn)); got != before {
+		t.Fatalf("restored:\n%s\nwant\n%s", got, before)
+	}
+	if got := storetest.Everything(t, engine(t, dsn+" dbname=kept")); got != after {
+		t.Fatalf("kept:\n%s\nwant\n%s", got, after)
 	}
 }

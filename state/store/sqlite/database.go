@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -21,16 +22,28 @@ type querier interface {
 	QueryContext(ctx context.Context, sql string, args ...any) (*sql.Rows, error)
 }
 
-func query(ctx context.Context, q querier, text string, args []any) (sqlstore.Rows, error) {
+func query(ctx context.Context, q querier, text string, args []any) (result, error) {
 	rows, err := q.QueryContext(ctx, text, cleaned(args)...)
 	if err != nil {
-		return nil, constraint(err)
+		return result{}, constraint(err)
 	}
 	return result{rows}, nil
 }
 
 // result names failed constraints, which a RETURNING may show only while it is read.
 type result struct{ *sql.Rows }
+
+// read is a result that has a reader's place until it is closed.
+type read struct {
+	result
+	once *sync.Once
+	end  func()
+}
+
+func (r read) Close() error {
+	defer r.once.Do(r.end)
+	return r.Rows.Close()
+}
 
 func (r result) Err() error { return constraint(r.Rows.Err()) }
 
@@ -59,10 +72,22 @@ func constraint(err error) error {
 }
 
 func (d *database) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
-	return query(ctx, d.e.readers, text, args)
+	if err := d.e.reading.begin(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := query(ctx, d.e.readers, text, args)
+	if err != nil {
+		d.e.reading.end()
+		return nil, err
+	}
+	return read{rows, &sync.Once{}, d.e.reading.end}, nil
 }
 
 func (d *database) Snapshot(ctx context.Context, f func(sqlstore.Querier) error) error {
+	if err := d.e.reading.begin(ctx); err != nil {
+		return err
+	}
+	defer d.e.reading.end()
 	c, err := d.e.readers.Conn(ctx)
 	if err != nil {
 		return err

@@ -3,18 +3,22 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // folder copies the write-ahead log back into the file. Most of it while the writer goes on (a PASSIVE checkpoint on a
-// connection of its own), then, with the writer held for a moment, the little that was added meanwhile, so that the log
-// begins anew at its start (RESTART). Left to SQLite, the writer would stop for all of it; PASSIVE alone would never
-// catch up with a busy writer. The log keeps its length: writing over blocks that are there costs a synchronous commit
+// connection of its own), then, with the readers and the writer held for a moment, the little that was added meanwhile, so
+// that the log begins anew at its start (RESTART). Left to SQLite, the writer would stop for all of it; PASSIVE alone would
+// never catch up with a busy writer, and readers that relieve each other would keep the log from beginning anew for ever.
+// The log keeps its length: writing over blocks that are there costs a synchronous commit
 // less than half of what growing the file does. Only what has grown far past the usual is truncated.
+//
+// Everything is asked of SQLite. A process that opens the database, its log or its index by itself loses all its locks on
+// that file when it closes it (POSIX), and the next process believes that it is alone.
 type folder struct {
 	e    *Engine
 	db   *sql.DB
@@ -23,10 +27,19 @@ type folder struct {
 	done sync.WaitGroup
 
 	commits atomic.Int64
+	rest    time.Time // a fold failed: nobody is held again before then
 }
 
+// How long further reads wait until those under way have ended; how long the writer then waits for other processes that
+// read; and how long all are left alone when somebody did not leave.
+const (
+	readersLeave = 2 * time.Second
+	othersLeave  = 100 * time.Millisecond
+	foldRest     = time.Second
+)
+
 func newFolder(e *Engine) (*folder, error) {
-	db, err := sql.Open("sqlite", e.dsn("busy_timeout(0)", "cache_size(-2048)"))
+	db, err := sql.Open("sqlite", e.dsn(othersLeave, "cache_size(-2048)"))
 	if err != nil {
 		return nil, err
 	}
@@ -36,32 +49,15 @@ func newFolder(e *Engine) (*folder, error) {
 	return f, nil
 }
 
-// look is called after every commit; now and then it looks how long the log is.
+// look is called after every commit; now and then it has the length of the log looked at.
 func (f *folder) look() {
 	if f == nil || f.commits.Add(1)&7 != 0 {
 		return
 	}
-	if f.frames() > int64(f.e.o.WALPages) {
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
+	select {
+	case f.wake <- struct{}{}:
+	default:
 	}
-}
-
-// frames is how many pages the log has in it, by the header of the wal-index (mxFrame in SQLite's "WAL-mode File Format");
-// the length of the log itself says only how many it once had.
-func (f *folder) frames() int64 {
-	shm, err := os.Open(f.e.path + "-shm")
-	if err != nil {
-		return 0
-	}
-	defer shm.Close()
-	var mxFrame [4]byte
-	if _, err := shm.ReadAt(mxFrame[:], 16); err != nil {
-		return 0
-	}
-	return int64(binary.NativeEndian.Uint32(mxFrame[:]))
 }
 
 // mode is how a fold ends.
@@ -73,32 +69,54 @@ func (f *folder) mode() string {
 }
 
 func (f *folder) run() {
+	ctx := context.Background()
 	for {
 		select {
 		case <-f.quit:
 			return
 		case <-f.wake:
-			f.fold()
+		}
+		if frames, err := f.checkpoint(ctx, "NOOP"); err == nil && frames > int64(f.e.o.WALPages) && time.Now().After(f.rest) {
+			f.fold(ctx)
 		}
 	}
 }
 
-// fold fails when a reader is in the way or the disk is full; the log then grows until the next try.
-func (f *folder) fold() {
-	ctx := context.Background()
-	if err := f.checkpoint(ctx, "PASSIVE"); err != nil {
-		return
+// fold fails when a reader stays or the disk is full; the log then grows until the next try.
+func (f *folder) fold(ctx context.Context) {
+	_, err := f.checkpoint(ctx, "PASSIVE")
+	if err == nil {
+		err = f.alone(ctx, func() error {
+			_, err := f.checkpoint(ctx, f.mode())
+			return err
+		})
 	}
-	_ = f.e.w.with(ctx, func(*sql.Conn) error { return f.checkpoint(ctx, f.mode()) })
+	if err != nil {
+		f.rest = time.Now().Add(foldRest)
+	}
 }
 
-func (f *folder) checkpoint(ctx context.Context, mode string) error {
-	var busy, log, folded int64
-	err := f.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &log, &folded)
+// alone runs a function while nobody in this process reads or writes: it takes every reader's place, each in its turn.
+func (f *folder) alone(ctx context.Context, do func() error) error {
+	soon, cancel := context.WithTimeout(ctx, readersLeave)
+	defer cancel()
+	for range f.e.o.Readers {
+		if err := f.e.reading.begin(soon); err != nil {
+			return err
+		}
+		defer f.e.reading.end()
+	}
+	return f.e.w.with(ctx, func(*sql.Conn) error { return do() })
+}
+
+// checkpoint gives the number of pages in the log. NOOP only asks.
+func (f *folder) checkpoint(ctx context.Context, mode string) (frames int64, err error) {
+	var busy, folded int64
+	err = f.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &folded)
 	if err == nil && busy != 0 {
 		err = errors.New("readers are in the way")
 	}
-	return err
+	return frames, err
 }
 
 func (f *folder) stop() error {

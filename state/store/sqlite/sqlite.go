@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -44,6 +45,7 @@ type Engine struct {
 	o       Options
 	lock    *os.File
 	readers *sql.DB
+	reading places // one for each connection of readers
 	w       *writer
 	fold    *folder
 
@@ -93,7 +95,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	e.w = newWriter(e.writerDSN())
+	e.w = newWriter(e.writerDSN(), &files{path: e.path})
 	e.Queries = sqlstore.New(&database{e})
 	if err := e.w.with(ctx, func(c *sql.Conn) error { return nil }); err != nil {
 		return err
@@ -101,16 +103,32 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := migrate(ctx, e.writerDSN()); err != nil {
 		return err
 	}
-	if e.readers, err = sql.Open("sqlite", e.readerDSN()); err != nil {
-		return err
-	}
-	e.readers.SetMaxOpenConns(e.o.Readers)
-	e.readers.SetMaxIdleConns(e.o.Readers)
-	if err := e.readers.PingContext(ctx); err != nil {
+	if err := e.openReaders(ctx); err != nil {
 		return err
 	}
 	e.fold, err = newFolder(e)
 	return err
+}
+
+func (e *Engine) openReaders(ctx context.Context) (err error) {
+	if e.readers, err = sql.Open("sqlite", e.readerDSN()); err != nil {
+		return err
+	}
+	e.reading = make(places, e.o.Readers)
+	e.readers.SetMaxOpenConns(e.o.Readers)
+	e.readers.SetMaxIdleConns(e.o.Readers)
+	// All at once: one that is opened later might find another file under the name.
+	for range e.o.Readers {
+		c, err := e.readers.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.PingContext(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func migrate(ctx context.Context, dsn string) error {
@@ -119,20 +137,32 @@ func migrate(ctx context.Context, dsn string) error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := provider(db)
 	if err == nil {
-		_, err = p.Up(ctx)
+		err = sqlstore.Migrate(ctx, p)
 	}
 	return errors.Join(err, db.Close())
 }
 
-func (e *Engine) dsn(pragmas ...string) string {
-	v := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
+func provider(db *sql.DB) (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+}
+
+// fileDSN is of a connection to a file that no server uses, in the journal mode that it has.
+func (e *Engine) fileDSN(pragmas ...string) string {
+	v := url.Values{"mode": {"rw"}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
+}
+
+// dsn of a connection that waits so long for other processes.
+func (e *Engine) dsn(wait time.Duration, pragmas ...string) string {
+	// Never created here: a connection that found no file would make an empty one beside the log of the deleted one.
+	v := url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": append([]string{
+		fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "foreign_keys(ON)", "synchronous(" + e.o.Sync + ")", "temp_store(MEMORY)",
 	}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
@@ -146,10 +176,26 @@ func (e *Engine) writerDSN() string {
 	if e.o.MaxPages > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", e.o.MaxPages))
 	}
-	return e.dsn(pragmas...)
+	return e.dsn(5*time.Second, pragmas...)
 }
 
-func (e *Engine) readerDSN() string { return e.dsn("query_only(ON)", "cache_size(-8192)") }
+func (e *Engine) readerDSN() string {
+	return e.dsn(5*time.Second, "query_only(ON)", "cache_size(-8192)")
+}
+
+// places are for readers, served in the order in which they come, which those of a sql.DB are not.
+type places chan struct{}
+
+func (p places) begin(ctx context.Context) error {
+	select {
+	case p <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p places) end() { <-p }
 
 // Ping makes a durable write, so that a full disk or a lost one is seen.
 func (e *Engine) Ping(ctx context.Context) error {
@@ -172,7 +218,10 @@ func (e *Engine) Close() error {
 		if e.w != nil {
 			errs = append(errs, e.w.close())
 		}
-		e.closed = errors.Join(append(errs, e.lock.Close())...)
+		if e.lock != nil {
+			errs = append(errs, e.lock.Close())
+		}
+		e.closed = errors.Join(errs...)
 	})
 	return e.closed
 }

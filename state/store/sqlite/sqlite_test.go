@@ -136,3 +136,78 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// TestUpgradeOfVersion2 guards that an upgrade in the middle of calls loses none of them.
+func TestUpgradeOfVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.FillVersion2(t, goose.DialectSQLite3, db, "migrations")
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	storetest.UpgradedVersion2(t, e)
+}
+
+// TestTablesOfTheFuture guards that an older program does not write into what a newer one has changed.
+func TestTablesOfTheFuture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err == nil {
+		err = e.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9000, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "start that version") {
+		t.Fatalf("opened: %v", err)
+	}
+}
+
+// TestDeletedUnderneath guards that nothing is written into files that are gone with the process.
+func TestDeletedUnderneath(t *testing.T) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		for name, harm := range map[string]func(path string) error{
+			"deleted": os.Remove,
+			"moved":   func(path string) error { return os.Rename(path, path+".moved") },
+			"replaced": func(path string) error {
+				if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
+					return err
+				}
+				return os.Rename(path+".new", path)
+			},
+		} {
+			path := filepath.Join(t.TempDir(), "s.db")
+			e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			commits(t, e, 0, 3)
+			if err := harm(path + suffix); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Ping(t.Context()); !errors.Is(err, store.ErrReplaced) {
+				t.Errorf("s.db%s %s: ping: %v", suffix, name, err)
+			}
+			c := storetest.Call(9, "l")
+			if _, err := e.Apply(t.Context(), []store.Op{storetest.Open(c, 1, storetest.In("p", 10))}); !errors.Is(err, store.ErrReplaced) {
+				t.Errorf("s.db%s %s: write: %v", suffix, name, err)
+			}
+			_ = e.Close() // what SQLite says of files that are not there does not matter here
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 // needed and again after an I/O error, so that the engine recovers by itself.
 type writer struct {
 	dsn    string
+	files  *files
 	turn   chan struct{} // holds one token while the writer is free
 	db     *sql.DB
 	conn   *sql.Conn
@@ -24,8 +25,8 @@ type writer struct {
 	careful bool
 }
 
-func newWriter(dsn string) *writer {
-	w := &writer{dsn: dsn, turn: make(chan struct{}, 1)}
+func newWriter(dsn string, f *files) *writer {
+	w := &writer{dsn: dsn, files: f, turn: make(chan struct{}, 1)}
 	w.turn <- struct{}{}
 	return w
 }
@@ -45,6 +46,9 @@ func (w *writer) with(ctx context.Context, f func(*sql.Conn) error) error {
 	}
 	if w.closed {
 		return errClosed
+	}
+	if err := w.files.same(); err != nil {
+		return err
 	}
 	if w.conn == nil {
 		if err := w.connect(); err != nil {

@@ -294,6 +294,9 @@ func (s *Queries) Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte,
 		}
 		trunks, err := rekey(ctx, tx, "trunk", "name", reseal)
 		n = lines + former + trunks
+		if err == nil {
+			_, err = rekey(ctx, tx, "mark", "name", reseal)
+		}
 		if err != nil {
 			return err
 		}

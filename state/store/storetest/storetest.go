@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		t.Run("Book/"+c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
 	RunStages(t, open)
+	t.Run("Marks", func(t *testing.T) { marks(t, open(t)) })
 }
 
 // RunMoney tests the part of the ledger.

@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -194,6 +195,21 @@ func (s *Server) ready() error {
 func (s *Server) Stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // gone already: fine
 	<-s.done
+}
+
+// Freeze stops every process of the server where it is, as a frozen disk or a stopped machine does, or lets them go on.
+func (s *Server) Freeze(frozen bool) {
+	sig := syscall.SIGCONT
+	if frozen {
+		sig = syscall.SIGSTOP
+	}
+	_ = s.cmd.Process.Signal(sig)
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.cmd.Process.Pid, s.cmd.Process.Pid))
+	for _, pid := range strings.Fields(string(children)) {
+		if n, err := strconv.Atoi(pid); err == nil {
+			_ = syscall.Kill(n, sig)
+		}
+	}
 }
 
 func (s *Server) dsn(db string) string {
