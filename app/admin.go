@@ -167,7 +167,7 @@ func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, err
 	return out, nil
 }
 
-var purseKinds = [policy.NumPurses]struct {
+var purseKinds = [policy.Probation]struct {
 	account, month bool
 	cap            account.Field
 }{

@@ -40,6 +40,16 @@ const (
 	AccountDaySpent      // account-day-cap (amount)
 	AccountMonthSpent    // account-month-cap (amount)
 
+	// a login on probation: at a new place, while strangers guess at its line
+	ProbationClass // probation-class
+	ProbationBusy  // probation-calls (count)
+	ProbationSpent // probation-cap (amount)
+
+	// what dialling the code for held logins did
+	LoginAdmitted  // login-admitted
+	NoLoginHeld    // no-login-held
+	ManyLoginsHeld // many-logins-held (count)
+
 	// the way out
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every way out was tried (count)
@@ -146,6 +156,20 @@ var reasons = [NumReasons]struct {
 	LineMonthSpent:       {"line-month-cap", UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
 	AccountDaySpent:      {"account-day-cap", UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
 	AccountMonthSpent:    {"account-month-cap", UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
+
+	ProbationClass: {
+		"probation-class", UnitNone, 403, causeRejected,
+		plain("this login is new here and on probation for a day: calls to ordinary national numbers, free ones and emergency numbers pass"),
+	},
+	ProbationBusy:  {"probation-calls", UnitCount, 403, causeRejected, probationBusyText},
+	ProbationSpent: {"probation-cap", UnitAmount, 403, causeRejected, probationSpentText},
+
+	LoginAdmitted: {"login-admitted", UnitNone, 480, causeNormal, plain("done: the phone that waited may log in within the hour, with tight limits for a day")},
+	NoLoginHeld: {
+		"no-login-held", UnitNone, 404, causeNormal,
+		plain("no login of this line waits: let the new phone try to log in with the right password, then dial this again within the hour"),
+	},
+	ManyLoginsHeld: {"many-logins-held", UnitCount, 404, causeNormal, manyHeldText},
 
 	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("there is no way out for this call: no trunk is in service")},
 	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},

@@ -31,6 +31,8 @@ type Attempt struct {
 	ALeg      string // SIP Call-ID
 	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
 	Restricted bool
+	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
+	Tight string
 	// Full: the edge carries as many calls as it may. Only an emergency call passes.
 	Full bool
 }
@@ -119,6 +121,7 @@ type live struct {
 	always  bool         // never changes
 	counted bool         // takes a place among the line's open calls
 	abroad  bool         // and among its international ones
+	tight   string       // probation purse of its line and login, among whose calls it is counted; "" is none
 	holds   []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
 
 	mu       sync.Mutex
@@ -199,6 +202,10 @@ func (g *Gate) put(l *live) {
 	defer s.mu.Unlock()
 	s.m[l.call.ID] = l
 	g.open.Add(1)
+	if purse := probationOf(l.call.Purses); l.tight == "" && purse != "" { // of before a restart
+		l.tight = purse
+		g.counts.Put(tightKey(purse))
+	}
 }
 
 // take removes a call: whoever gets it settles it, so that nothing is settled twice.
@@ -213,6 +220,9 @@ func (g *Gate) take(id call.ID) *live {
 	if l != nil {
 		delete(s.m, id)
 		g.open.Add(-1)
+		if l.tight != "" {
+			g.counts.Give(tightKey(l.tight))
+		}
 	}
 	return l
 }
