@@ -735,8 +735,8 @@ func (h *house) onProbation(to string) (*Plan, *Refusal) {
 func TestProbationLimits(t *testing.T) {
 	m := memory.New()
 	b := newBook(t)
-	for _, f := range []account.Field{account.Premium, account.InternationalCeiling, account.NationalCeiling} {
-		set(t, b, f, 10_000_000_000, true)
+	for f, n := range map[account.Field]int64{account.Premium: 1, account.InternationalCeiling: 10_000_000_000, account.NationalCeiling: 10_000_000_000} {
+		set(t, b, f, n, true)
 	}
 	h := open(t, b, m)
 	defer h.close()
@@ -780,7 +780,7 @@ func TestProbationPurseIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := memory.New()
 		b := newBook(t)
-		set(t, b, account.NationalCeiling, 1_000_000_000_000, true)
+		set(t, b, account.NationalCeiling, 10_000_000_000, true)
 		_, err := b.Import(context.Background(), "test", []byte(strings.Replace(deckCSV, "0.012,0.012,0.012", "0.90,0.90,0.90", 1)), book.ImportOptions{Name: "retail", Kind: rating.Retail})
 		must(t, err)
 		h := open(t, b, m)
