@@ -111,7 +111,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	s.run()
 	registers(t, phoneAtHome)
 	refusedBy(t, phoneAtHome, "0033123456789", "probation-class") // a restart ends nothing
-	refusedBy(t, office, "*236", "login-admitted") // 127.75.0.2 waits
+	refusedBy(t, office, "*236", "login-admitted")                // 127.75.0.2 waits
 	registers(t, s.at("127.75.0.2", "2002", chosen, "Home/2.0"))
 	refusedBy(t, office, "*236", "no-login-held")
 }

@@ -114,7 +114,7 @@ func (t *try) pair() key {
 // verdict on a try. Failures are those of the pair within a day.
 type verdict struct {
 	refused   bool
-	own       bool // for what came from that very address
+	own       bool // for what a stranger did at that very address
 	probation bool // admitted on probation
 	failures  int
 	after     bool
@@ -123,7 +123,7 @@ type verdict struct {
 // mode is what strangers may do from where a try came from, for the line it is for.
 type mode struct {
 	shut bool
-	own  bool // for what came from that very address
+	own  bool // for what a stranger did at that very address
 	once bool // one try a day
 }
 
@@ -292,7 +292,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 	v.failures = e.day.add(0, t.at, secondsADay)
 	t.tried = max(t.tried, v.failures)
 	v.refused = m.shut || e.until > t.at || m.once && v.failures > 0
-	v.own = m.own || e.until > t.at
+	v.own = m.own || e.until > t.at && !e.usual || t.strange() && v.failures >= g.l.scopes[ofPair]
 	var n news
 	switch {
 	case t.former:

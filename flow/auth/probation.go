@@ -26,6 +26,7 @@ const (
 	daysServed  = 30      // for so many days after its probation began an address needs no other proof
 	maxStays    = 1 << 14 // of all lines, some 300 bytes each; only who knows a line's password makes any
 	maxLineHas  = 16      // of one line
+	holdPace    = 60      // seconds until a further try of a login that is held is noted
 	heldTries   = 20      // wrong tries a day of an address; beyond them the owner of a guessable password is not told
 	heldGuesses = 1000    // the same of all strangers that were refused for the line today
 	probations  = "probation/"
@@ -192,11 +193,11 @@ func (g *guard) pardon(t *try, v *verdict) bool {
 	if !t.strong {
 		return false
 	}
-	if t.usual && !t.crowd {
-		return true // no stranger: a wrong phone, or somebody else, beside the right one
-	}
 	if v.own {
 		return false
+	}
+	if !t.strange() {
+		return true // a wrong phone, or somebody else, is beside the right one
 	}
 	_, v.probation = g.stays.change(t.line, t.src.unit, t.at, func(e *stay) { e.user = t.name() })
 	return v.probation
@@ -235,18 +236,20 @@ func (g *guard) probe(t *try) string {
 func (g *guard) hold(t *try) {
 	g.stats.held.Add(1)
 	quiet := !t.strong && (t.tried >= heldTries || g.refusedToday(t) >= heldGuesses)
-	tell := false
+	tell, news := false, false
 	e, ok := g.stays.change(t.line, t.src.unit, t.at, func(e *stay) {
-		e.user, e.addr, e.agent, e.held = t.name(), t.addr, clean(t.agent), t.at
-		if tell = !quiet && (e.told == 0 || t.at-e.told >= heldSeconds); tell {
+		tell = !quiet && (e.told == 0 || t.at-e.told >= heldSeconds)
+		if news = tell || t.at-e.held >= holdPace; news { // else a try as cheap as a wrong one, which takes as long
+			e.user, e.addr, e.agent, e.held = t.name(), t.addr, clean(t.agent), t.at
+		}
+		if tell {
 			e.told = t.at
 		}
 	})
-	if !ok {
-		return
+	if ok && news {
+		g.shareStay(t.line, t.src.unit, &e, t)
 	}
-	g.shareStay(t.line, t.src.unit, &e, t)
-	if tell {
+	if ok && tell {
 		b := t.seen()
 		b.Failures, b.Until = t.tried, stamp(t.now.Add(HeldFor))
 		g.fact(t, FactHeld, b, ofPair, key{})

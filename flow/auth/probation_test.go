@@ -135,6 +135,21 @@ func TestOwnLockOutStays(t *testing.T) {
 	}
 	s.out(cafe, "2001")
 	s.want(FactProbation, 0)
+
+	// While strangers are refused no further lock-out begins; who has guessed is no owner all the same.
+	s = newScene(t, strong)
+	s.tries(3, 0, thief, "2001", wrongPass)
+	s.besieged("2001")
+	s.tries(2, 0, thief, "2001", wrongPass)
+	s.out(thief, "2001")
+	s.tries(4, 0, cafe, "2001", wrongPass)
+	s.tight(cafe, "2001")
+
+	// Nor is who was locked out as a stranger, although the login was used there rightly meanwhile, perhaps on another node.
+	s = newScene(t, strong)
+	s.tries(5, 0, thief, "2001", wrongPass)
+	s.usual["2001"] = append(s.usual["2001"], thief+"/32")
+	s.out(thief, "2001")
 }
 
 // TestBesideTheOwner: whoever guesses behind the owner's own address keeps out nobody whose password is beyond guessing,

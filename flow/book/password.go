@@ -157,6 +157,7 @@ func (b *Book) FormerHA1(l *Line) []Former {
 func (l *Line) inherit(was *Line) {
 	if l.sealed == was.sealed {
 		l.ha1.Store(was.ha1.Load())
+		l.strength.CompareAndSwap(uint32(account.Unjudged), was.strength.Load())
 	}
 	same := func(a, b account.Former) bool { return bytes.Equal(a.Sealed, b.Sealed) && a.Until.Equal(b.Until) }
 	if l.former != nil && was.former != nil && slices.EqualFunc(l.former.all, was.former.all, same) {
