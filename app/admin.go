@@ -338,6 +338,7 @@ func (a *App) rotate(ctx context.Context, by string) (api.Rotated, error) {
 		return api.Rotated{}, err
 	}
 	n, err := a.book.Rekey(ctx, by, box)
+	go a.book.JudgePasswords(context.WithoutCancel(ctx)) // what was judged and not stored yet was of the old seals
 	if err != nil {
 		return api.Rotated{}, err
 	}
