@@ -170,7 +170,7 @@ func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, err
 	return out, nil
 }
 
-var purseKinds = [policy.NumPurses]struct {
+var purseKinds = [policy.Probation]struct {
 	account, month bool
 	cap            account.Field
 }{
@@ -341,6 +341,7 @@ func (a *App) rotate(ctx context.Context, by string) (api.Rotated, error) {
 		return api.Rotated{}, err
 	}
 	n, err := a.book.Rekey(ctx, by, box)
+	go a.book.JudgePasswords(context.WithoutCancel(ctx)) // what was judged and not stored yet was of the old seals
 	if err != nil {
 		return api.Rotated{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
@@ -63,6 +64,9 @@ func (a *App) register(line string, u location.Update) ([]location.Binding, erro
 
 // admit is the gate's Admit. A lock that came while it decided cuts the call.
 func (a *App) admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) {
+	if try.Dialled == auth.AdmitCode && try.Line != "" {
+		return nil, a.admitHeld(&try)
+	}
 	plan, err := a.gate.Admit(ctx, try)
 	if err == nil && try.Line != "" && !plan.Always && !a.allowedNow(try.Line, try.Source.Addr()) {
 		a.gate.Cut(plan.ID, policy.AddressLocked, policy.Figures{}, "")

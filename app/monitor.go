@@ -205,6 +205,8 @@ func (c *collector) logins(m metrics) {
 	s := c.a.auth.Stats()
 	m.count("login_failures_total", "Wrong logins with a challenge of ours, repeats not counted.", float64(s.Failures))
 	m.count("login_refused_right_total", "Right logins refused because of a lock-out.", float64(s.RefusedRight))
+	m.count("login_probations_total", "Logins at new places that were admitted with tight limits.", float64(s.Probations))
+	m.count("login_held_total", "Right logins that wait for their owner's confirmation, each try.", float64(s.Held))
 	for scope, n := range s.Lockouts {
 		m.count("login_lockouts_total", "Lock-outs, by what was locked out.", float64(n), "scope", scope)
 	}

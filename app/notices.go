@@ -53,7 +53,7 @@ func (a *App) openNotices(context.Context) error {
 		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: hooks(cfg.Notify.Webhooks), Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
-		Zone: zone, Every: pace, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff}, Log: a.log,
+		Zone: zone, Every: pace, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff, Admit: a.answerAdmit}, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -193,21 +193,28 @@ func (a *App) newAuth() (*auth.Auth, error) {
 			Usual: a.usual, Own: a.shield.devices.Own, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
 			Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
 			Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
+			Where: a.where,
 		},
 		File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,
 	})
 }
 
-// login is auth's judgement of a login; a right one is a device seen.
+// login is auth's judgement of a login; a right one is a device seen. One on probation is not: it would make its whole
+// network a usual place of the line, where the limits do not hold.
 func (a *App) login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
 	res := a.auth.Check(c, src, now)
-	if res.Outcome == auth.Accept {
+	if res.Outcome == auth.Accept && res.Tight == "" {
 		a.shield.devices.Seen(device.Login{
 			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
 			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
 		})
 	}
 	return res
+}
+
+func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
+	p := a.shield.geo.Lookup(addr)
+	return p.Country, p.Network, p.ASN
 }
 
 // usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
@@ -301,7 +308,7 @@ func scanner(agent, from, to, sdp []byte) bool {
 func (a *App) startShield() {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers}
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers, a.book.JudgePasswords}
 	for _, task := range tasks {
 		go func() { task(run); done <- struct{}{} }()
 	}

@@ -107,6 +107,7 @@ func (a *App) openStages(ctx context.Context) error {
 	}
 	a.book.OnChange(a.gate.Follow)
 	a.book.OnChange(a.dropPhones)
+	a.book.OnChange(a.endProbations)
 	a.book.OnChange(a.followLocks)
 	return nil
 }
@@ -129,6 +130,13 @@ func (a *App) dropPhones(c book.Change) {
 	}
 }
 
+// endProbations forgets what was said of a line's old password.
+func (a *App) endProbations(c book.Change) {
+	if c.Kind == book.LineDeleted || c.Kind == book.PasswordChanged {
+		a.auth.Forget(c.Line)
+	}
+}
+
 // authLine is what auth needs to know of a line.
 func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 	l, ok := a.book.Find(user)
@@ -138,6 +146,7 @@ func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 	ha1, _ := a.book.HA1(l)
 	return auth.Line{
 		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.book.FormerHA1(l), Honeypot: l.Honeypot(),
+		Strong: l.BeyondGuessing(),
 	}, true
 }
 

@@ -105,11 +105,22 @@ type Line struct {
 	LockWhy   string
 	LockCalls LockCalls // how the lock treats calls in progress; CallsEnd unless Locked
 	Settings  Settings
+	Strength  Strength // of the password in Sealed
 	Former    []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
 	Honeypot  bool     // nobody's: any login to it is an attack
 	Courtesy  Courtesy // "" is the customer's
 	Created   time.Time
 }
+
+// Strength says whether a line's password can be guessed. It is judged when the password is set.
+type Strength uint8
+
+// Strengths; they are stored as these numbers.
+const (
+	Unjudged       Strength = iota // set by a version that did not judge it
+	Guessable                      // by a patient attacker, some day
+	BeyondGuessing                 // generated, or as strong (secret.BeyondBits)
+)
 
 // Trunk is a way out to (and in from) a carrier.
 type Trunk struct {

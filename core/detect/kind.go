@@ -137,7 +137,7 @@ var kinds = [NumKinds]about{
 		advice: []string{
 			"If you chose the password yourself, have us make a new one: ours cannot be guessed this way.",
 			"If your phones always call from the same addresses, set the line's IP lock to them. Then a stolen password is of no use anywhere else.",
-			"A new phone at a new place may have to wait while this lasts. Call us if that happens.",
+			"A phone at a new place gets tight limits for a day while this lasts, or waits until you confirm it. We write to you when that happens.",
 		},
 	},
 	Spray: {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
 )
@@ -15,6 +16,7 @@ import (
 type Facts struct {
 	Locked   bool // outbound closed; emergency goes on
 	Inactive bool // unknown or removed line
+	Tight    bool // its login is on probation: see Probation
 }
 
 // Attempt is a call that someone wants to make, already understood as far as it could be.
@@ -34,11 +36,18 @@ const (
 	CondRate                     // fewer than Limit attempts in Window
 	CondOpen                     // fewer than Limit open calls of the line
 	CondOpenAbroad               // fewer than Limit open international calls of the line
+	CondOpenTight                // fewer than Limit open calls of the login on probation
 	CondPurse                    // spent + held + what is asked ≤ Limit in the purse Purse
 )
 
 // Purse says which purse a CondPurse speaks of.
 type Purse uint8
+
+// Limits of a login on probation: at a new place, while strangers guess at its line (flow/auth). Beside the line's own.
+const (
+	ProbationCap   = 2 * money.Pound // in all, over the day that it lasts
+	ProbationCalls = 2               // at once
+)
 
 // Purses: each limits one owner over one period, in the customer's time zone.
 const (
@@ -46,6 +55,7 @@ const (
 	LineMonth
 	AccountDay
 	AccountMonth
+	Probation // of a login at a new place, for its one day
 	NumPurses
 )
 
@@ -59,7 +69,7 @@ type Condition struct {
 }
 
 // MaxConditions bounds a verdict, so that it is a plain value and costs no allocation.
-const MaxConditions = 8
+const MaxConditions = 9
 
 // Verdict is a decision. Allowed() with conditions to take, or a refusal with its reason and figures.
 type Verdict struct {
@@ -102,7 +112,7 @@ func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
 	}
 	v := Verdict{Longest: time.Duration(s.Values[account.LongestCall]) * time.Second}
 	for i := range conditions {
-		if conditions[i].applies(&a) {
+		if conditions[i].applies(f, &a) {
 			v.Conditions[v.N] = conditions[i].state(s)
 			v.N++
 		}
@@ -127,10 +137,10 @@ func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, 
 	}
 	for i := range conditions {
 		c := &conditions[i]
-		if c.applies(&a) {
+		if c.applies(f, &a) {
 			steps = append(steps, Step{
 				Reason: c.reason, Passed: true, Pending: true,
-				Figures: Figures{Limit: s.Values[c.field]}, From: s.From[c.field],
+				Figures: Figures{Limit: c.limit(s)}, From: c.from(s),
 			})
 		}
 	}

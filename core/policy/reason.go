@@ -43,6 +43,16 @@ const (
 	AccountDaySpent      // account-day-cap (amount)
 	AccountMonthSpent    // account-month-cap (amount)
 
+	// a login on probation: at a new place, while strangers guess at its line
+	ProbationClass // probation-class
+	ProbationBusy  // probation-calls (count)
+	ProbationSpent // probation-cap (amount)
+
+	// what dialling the code for held logins did
+	LoginAdmitted  // login-admitted
+	NoLoginHeld    // no-login-held
+	ManyLoginsHeld // many-logins-held (count)
+
 	// the way out
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every way out was tried (count)
@@ -66,7 +76,7 @@ const (
 	NodeLost   // node-lost: the server was away, and the call could not go on
 	// answered-late: the callee answered while the call was being given up
 	AnsweredLate
-	Fault      // fault: a panic ended this call only
+	Fault // fault: a panic ended this call only
 	NumReasons
 )
 
@@ -159,6 +169,20 @@ var reasons = [NumReasons]struct {
 	AccountDaySpent:      {"account-day-cap", UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
 	AccountMonthSpent:    {"account-month-cap", UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
 
+	ProbationClass: {
+		"probation-class", UnitNone, 403, causeRejected,
+		plain("this login is new here and on probation for a day: calls to ordinary national numbers, free ones and emergency numbers pass"),
+	},
+	ProbationBusy:  {"probation-calls", UnitCount, 403, causeRejected, probationBusyText},
+	ProbationSpent: {"probation-cap", UnitAmount, 403, causeRejected, probationSpentText},
+
+	LoginAdmitted: {"login-admitted", UnitNone, 480, causeNormal, plain("done: the phone that waited may log in within the hour, with tight limits for a day")},
+	NoLoginHeld: {
+		"no-login-held", UnitNone, 404, causeNormal,
+		plain("no login of this line waits: let the new phone try to log in with the right password, then dial this again within the hour"),
+	},
+	ManyLoginsHeld: {"many-logins-held", UnitCount, 404, causeNormal, manyHeldText},
+
 	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("there is no way out for this call: no trunk is in service")},
 	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
 	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls pass")},
@@ -185,7 +209,7 @@ var reasons = [NumReasons]struct {
 		"answered-late", UnitNone, 487, causeNormal,
 		plain("the called party answered while the call was being given up, which counts as an answered call"),
 	},
-	Fault:      {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
+	Fault: {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
 }
 
 // Code is the stable name that the API, records and metrics use: "over-international-ceiling".

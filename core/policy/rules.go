@@ -33,6 +33,7 @@ var rules = [...]rule{
 	{LineLocked, account.NumFields},
 	{NumberInvalid, account.NumFields},
 	{ClassBarred, account.NumFields},
+	{ProbationClass, account.NumFields},
 	{Unpriced, account.NumFields},
 	{PremiumBarred, account.Premium},
 	{SatelliteBarred, account.Satellite},
@@ -61,6 +62,8 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 	switch r.reason {
 	case ClassBarred:
 		return pass(a.Dest.Class != phone.ClassUnknown && a.Dest.Class < phone.NumClasses), Figures{}
+	case ProbationClass:
+		return judgeProbation(f, a)
 	case Unpriced:
 		return pass(priced(a.Quote)), Figures{}
 	case PremiumBarred, SatelliteBarred, PersonalBarred, PagerBarred:
@@ -108,6 +111,19 @@ func judgeSwitch(s *account.Effective, r *rule, a *Attempt) (outcome, Figures) {
 	return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
 }
 
+// judgeProbation lets a login on probation make free calls, and those to ordinary national numbers: what a thief cannot
+// turn into money.
+func judgeProbation(f Facts, a *Attempt) (outcome, Figures) {
+	if !f.Tight {
+		return skipped, Figures{}
+	}
+	switch a.Dest.Class {
+	case phone.OnNet, phone.Freephone, phone.Geographic, phone.UKWide, phone.Mobile, phone.VoIP, phone.Service:
+		return passed, Figures{}
+	}
+	return pass(priced(a.Quote) && free(&a.Quote.Price)), Figures{}
+}
+
 func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies bool) (outcome, Figures) {
 	if !applies || !priced(a.Quote) {
 		return skipped, Figures{}
@@ -144,16 +160,21 @@ type condition struct {
 var conditions = [...]condition{
 	{CondRate, 0, account.CallsPerMinute, time.Minute, TooManyPerMinute},
 	{CondOpen, 0, account.MaxCalls, 0, TooManyCalls},
+	{CondOpenTight, 0, account.NumFields, 0, ProbationBusy},
 	{CondOpenAbroad, 0, account.MaxInternational, 0, TooManyInternational},
 	{CondPurse, LineDay, account.LineDayCap, 0, LineDaySpent},
 	{CondPurse, LineMonth, account.LineMonthCap, 0, LineMonthSpent},
 	{CondPurse, AccountDay, account.AccountDayCap, 0, AccountDaySpent},
 	{CondPurse, AccountMonth, account.AccountMonthCap, 0, AccountMonthSpent},
+	{CondPurse, Probation, account.NumFields, 0, ProbationSpent},
 }
 
 // applies: only calls abroad count abroad; only calls that cost something need purses, so that a line that has spent its
 // cap still reaches free numbers and its own provider.
-func (c *condition) applies(a *Attempt) bool {
+func (c *condition) applies(f Facts, a *Attempt) bool {
+	if c.field == account.NumFields && !f.Tight {
+		return false
+	}
 	switch c.kind {
 	case CondOpenAbroad:
 		return abroad(a)
@@ -163,8 +184,26 @@ func (c *condition) applies(a *Attempt) bool {
 	return true
 }
 
+// limit is the setting, or one that nobody sets: of a login on probation.
+func (c *condition) limit(s *account.Effective) int64 {
+	switch {
+	case c.field < account.NumFields:
+		return s.Values[c.field]
+	case c.kind == CondPurse:
+		return int64(ProbationCap)
+	}
+	return ProbationCalls
+}
+
+func (c *condition) from(s *account.Effective) account.Level {
+	if c.field >= account.NumFields {
+		return account.LevelDefault
+	}
+	return s.From[c.field]
+}
+
 func (c *condition) state(s *account.Effective) Condition {
-	return Condition{Kind: c.kind, Purse: c.purse, Limit: s.Values[c.field], Window: c.window, Reason: c.reason}
+	return Condition{Kind: c.kind, Purse: c.purse, Limit: c.limit(s), Window: c.window, Reason: c.reason}
 }
 
 // emergency calls pass before any rule: no address, lock, limit or price is asked, there is nothing to take at

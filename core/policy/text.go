@@ -53,6 +53,20 @@ func capText(which, when string) func(Figures) string {
 	}
 }
 
+func probationBusyText(f Figures) string {
+	return "this login is new here and on probation for a day: it may have " + count(f.Limit) + " calls at once and has " + count(f.Value) +
+		": a call passes when one ends"
+}
+
+func probationSpentText(f Figures) string {
+	return "this login is new here and on probation for a day: " + amount(f.Value) + " of its " + amount(f.Limit) +
+		" is spent or held: free calls pass, and all when the day is over"
+}
+
+func manyHeldText(f Figures) string {
+	return "nothing was done: " + count(f.Value) + " logins of this line wait, from different addresses: the notices by mail tell them apart"
+}
+
 func trunksText(f Figures) string {
 	if f.Value == 0 {
 		return "no carrier took this call"

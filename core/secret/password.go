@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,33 @@ func Generate() (Password, error) {
 		return Password{}, fmt.Errorf("random words: %w", err)
 	}
 	return NewPassword(strings.Join(list, "-")), nil
+}
+
+// LikeGenerated says that a password has the form of Generate's: so many different words of its list, joined by '-'. It
+// stands in for the fact where nobody noted that the password was generated.
+func LikeGenerated(p Password) bool {
+	text := p.Reveal()
+	if len(text) > words*(longestWord+1) {
+		return false
+	}
+	return wordsFrom(strings.Split(text, "-"), nil)
+}
+
+// longestWord of the list has 9 letters; "drop-down" and a few others have a '-' of their own.
+const longestWord = 9
+
+// wordsFrom says that the parts make exactly so many different words, some of two parts.
+func wordsFrom(parts, before []string) bool {
+	if len(parts) == 0 || len(before) == words {
+		return len(parts) == 0 && len(before) == words
+	}
+	for n := 1; n <= min(2, len(parts)); n++ {
+		w := strings.Join(parts[:n], "-")
+		if _, ok := theModel().dice[w]; ok && !slices.Contains(before, w) && wordsFrom(parts[n:], append(before, w)) {
+			return true
+		}
+	}
+	return false
 }
 
 // HA1 is what digest authentication needs to know of a password: H(user:realm:password) for both algorithms of RFC 8760.

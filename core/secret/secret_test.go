@@ -357,3 +357,31 @@ func TestDerivedKeys(t *testing.T) {
 		}
 	}
 }
+
+// What is of the generator's form is told from what merely looks like it, and what people choose is beyond guessing only
+// where it is as strong.
+func TestBeyondGuessing(t *testing.T) {
+	for range 100 {
+		p, err := Generate()
+		if err != nil || !LikeGenerated(p) {
+			t.Fatalf("%q %v", p.Reveal(), err)
+		}
+	}
+	for text, want := range map[string]bool{
+		"gravel-unzip-lilac-tidy-oxford-sand": false, "gravel-gravel-gravel-gravel-gravel-gravel": false, "gravel-unzip": false, "": false,
+		"drop-down-yo-yo-felt-tip-t-shirt-lilac-gravel": true, strings.Repeat("gravel-", 1000): false,
+	} {
+		if got := LikeGenerated(NewPassword(text)); got != want {
+			t.Errorf("of the generator's form, %.60q: %v", text, got)
+		}
+	}
+	known := Context{LineID: "2001", Number: "442079460000", CustomerName: "Acme Ltd"}
+	for text, want := range map[string]bool{
+		"vT7#qLm9!zRw4%Kx2pBn8": true, "Purple.Elephant.Sings.42": false, "correcthorsebatterystaple": false, "Acme-Ltd-442079460000-telephone-2001-Acme": false,
+		strings.Repeat("x", 5000): false, "": false,
+	} {
+		if got := BeyondGuessing(NewPassword(text), known); got != want {
+			t.Errorf("beyond guessing, %.60q: %v", text, got)
+		}
+	}
+}

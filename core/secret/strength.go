@@ -94,13 +94,14 @@ type model struct {
 	word   map[string]float32  // bits to guess a lower-case word
 	follow [27][27][27]float32 // bits of a letter after two others; 0 is "no letter"
 	common map[string]struct{} // the breached list alone
+	dice   map[string]struct{} // the list that generated passwords are of
 }
 
 // theModel is made on first use: some 20 ms and 5 MB that most commands never need.
 var theModel = sync.OnceValue(newModel)
 
 func newModel() *model {
-	m := &model{word: map[string]float32{}, common: map[string]struct{}{}}
+	m := &model{word: map[string]float32{}, common: map[string]struct{}{}, dice: map[string]struct{}{}}
 	var seen [27][27][27]uint32
 	for name, list := range frequency.Lists {
 		for rank, w := range list.List {
@@ -114,6 +115,7 @@ func newModel() *model {
 	for roll := 11111; roll <= 66666; roll++ {
 		if w := diceware.WordListEffLarge().WordAt(roll); w != "" {
 			m.learn(&seen, w, float32(math.Log2(7776)))
+			m.dice[w] = struct{}{}
 		}
 	}
 	for a := range seen {

@@ -18,6 +18,14 @@ const (
 // caps. Estimates err, so generated passwords, which cost nobody any thought, have 77 bits: 30,000 years.
 const MinBits = 60
 
+// BeyondBits is from where a password cannot be guessed, on line or off: what generated ones have.
+const BeyondBits = 77
+
+// BeyondGuessing estimates whether a password that somebody chose is as strong as a generated one.
+func BeyondGuessing(p Password, c Context) bool {
+	return len(p.Reveal()) <= MaxLength && guessBits(printable(p.Reveal()), c.known()) >= BeyondBits
+}
+
 // Context is what an attacker knows about a line anyway.
 type Context struct {
 	LineID       string

@@ -25,6 +25,8 @@ links: it shows [a page with one button](#the-pages-behind-the-links).
 // own are the kinds that are no findings: why they are sent.
 var own = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used by a phone, or at a place, that was not seen before. Most often that is the owner; when it is not, this mail comes before the bill. A firmware update, or another address in the same network, is no new phone. Each line can ask for new User-Agents only, or for none of these.",
+	notify.LoginHeld:       "A line's right password, one that could be guessed, came from an address that is refused: the owner says whether it is theirs. [protection.md](protection.md#new-places-while-a-line-is-guessed-at) has the rules.",
+	notify.LoginProbation:  "A login at a new place was admitted although strangers guess at the line: its password is beyond guessing, or the owner admitted it. The mail says what the limits are.",
 	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what becomes of paid calls in progress: they end when the time already paid for runs out, within a minute; they were cut at once; or they go on and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
 	notify.PasswordChanged: "A line's password was replaced. If that was not the owner's wish, somebody else holds the account.",
 	notify.Digest:          "What was held back: kinds that the person wants once an hour, and all that came after ten notices within an hour.",
@@ -36,6 +38,8 @@ var pages = []struct{ name, text string }{
 	{"answer-not-mine", "“Not me”: it says what pressing the button will do."},
 	{"answer-done", "What was done."},
 	{"answer-mine", "“That was me.”"},
+	{"answer-admit", "A login that waits: address, network and device, and what the button will do."},
+	{"answer-admitted", "It was admitted."},
 	{"answer-off", "Switching a kind off. Mail programs that unsubscribe with one click (RFC 8058) post here without showing the page."},
 	{"answer-used", "A link works once. Afterwards it shows what it did."},
 	{"answer-expired", "After a week a link has expired."},

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/secret"
 	"ringfence/edge/web"
+	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/notify"
@@ -94,6 +95,8 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 		Channels: map[string]notify.Send{notify.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
 		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
 			return "Line 2001 is locked: it can make no calls but to emergency numbers. The one call in progress was ended. Its password works no more, and all its phones were logged out: no calls come in to them either. The address 203.0.113.9 is shut out for a day. Next: have a new password made for the line, put it into your own phones, and have the line opened again.", nil
+		}, Admit: func(context.Context, string, []byte) (string, error) {
+			return "The phone at 203.0.113.9 may log in until 15:05: it need only try once more. For a day from then it can take calls, and call ordinary national numbers for £2.00 in all, two calls at once. Nothing else was changed.", nil
 		}},
 	})
 	if err != nil {
@@ -168,7 +171,7 @@ func (w *world) close() {
 // comes of it has them.
 func (w *world) setScenes(ctx context.Context) error {
 	for _, m := range w.mails {
-		dark := m.Kind == notify.NewDevice || m.Kind == notify.HostingLogin
+		dark := m.Kind == notify.NewDevice || m.Kind == notify.HostingLogin || m.Kind == notify.LoginHeld
 		w.scenes = append(w.scenes, scene{name: string(m.Kind), url: w.base + "/mail/" + string(m.Kind), dark: dark})
 	}
 	fresh, err := w.links(ctx, notify.HostingLogin)
@@ -183,7 +186,13 @@ func (w *world) setScenes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held, err := w.mailOf(ctx, auth.FactHeld, `{"source":"203.0.113.9","net":"203.0.113.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Yealink SIP-T46S 66.86.0.15"}`)
+	if err != nil {
+		return err
+	}
 	w.scenes = append(w.scenes,
+		scene{name: "answer-admit", url: held[notify.Admit], dark: true, says: "Is this your phone?"},
+		scene{name: "answer-admitted", url: held[notify.Admit], press: true, says: "Thank you"},
 		scene{name: "answer-mine", url: fresh[notify.Mine], says: "Was this you?"},
 		scene{name: "answer-not-mine", url: fresh[notify.NotMine], dark: true, says: "This was not you?"},
 		scene{name: "answer-off", url: used[notify.Off], says: "Switch this notice off?"},
@@ -222,7 +231,12 @@ var hrefs = regexp.MustCompile(`(?s)href="(http://127[^"]*)"[^>]*>(.*?)</a>`)
 // links are those of a mail about a finding of a kind, by action.
 func (w *world) links(ctx context.Context, kind notify.Kind) (map[string]string, error) {
 	body := fmt.Sprintf(`{"key":"%s/line/2001/docs","kind":"%s","severity":"warning","source":"203.0.113.9","text":"Line 2001 was used from 203.0.113.9.","evidence":{"address":"203.0.113.9"}}`, kind, kind)
-	fact := store.Fact{At: time.Now(), Kind: watch.FactRaised, Line: "2001", Account: "acme", Body: []byte(body)}
+	return w.mailOf(ctx, watch.FactRaised, body)
+}
+
+// mailOf is the links of the mail that comes of a fact.
+func (w *world) mailOf(ctx context.Context, kind, body string) (map[string]string, error) {
+	fact := store.Fact{At: time.Now(), Kind: kind, Line: "2001", Account: "acme", Body: []byte(body)}
 	if _, err := w.db.Advance(ctx, store.Step{Stage: "docs", Facts: []store.Fact{fact}}); err != nil {
 		return nil, err
 	}
@@ -230,13 +244,15 @@ func (w *world) links(ctx context.Context, kind notify.Kind) (map[string]string,
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-time.After(20 * time.Second):
-		return nil, errors.New("no mail came of a finding")
+		return nil, errors.New("no mail came of a fact")
 	case m := <-w.got:
 		out := map[string]string{notify.Off: m.Off}
 		for _, a := range hrefs.FindAllStringSubmatch(m.HTML, -1) {
 			switch url := html.UnescapeString(a[1]); {
 			case strings.Contains(a[2], "lock"):
 				out[notify.NotMine] = url
+			case strings.Contains(a[2], "Look at"):
+				out[notify.Admit] = url
 			case strings.Contains(a[2], "That was me"):
 				out[notify.Mine] = url
 			}

@@ -144,7 +144,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
 	}
-	a.Line, a.Restricted = res.Line, res.Outcome == auth.Refuse
+	a.Line, a.Restricted, a.Tight = res.Line, res.Outcome == auth.Refuse, res.Tight
 	return a, true
 }
 

@@ -33,6 +33,7 @@ var policy = func() string {
 type page struct {
 	CSS    template.CSS
 	Title  string
+	Known  []notify.Known
 	Text   []string
 	Result string // what was done
 	Mark   string // "done", "warn" or "": the colour of the card's edge
@@ -90,7 +91,7 @@ func (s *Server) ask(v *notify.LinkView) page {
 	if v.Expired {
 		return s.expired(v)
 	}
-	return page{Title: v.Title, Text: v.Text, Do: v.Action, Button: v.Button, Grave: v.Action == notify.NotMine}
+	return page{Title: v.Title, Known: v.Known, Text: v.Text, Do: v.Action, Button: v.Button, Grave: v.Action == notify.NotMine}
 }
 
 func (s *Server) done(v *notify.LinkView) page {

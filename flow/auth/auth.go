@@ -56,6 +56,8 @@ type Result struct {
 	// the address locked out, within it.
 	Failures  int
 	AfterLock bool
+	// Tight names the probation on which the login is admitted, "" is none: see ProbationFor. Calls out have tight limits.
+	Tight string
 }
 
 // Line is what auth needs to know of a line.
@@ -67,6 +69,7 @@ type Line struct {
 	Number   string // E.164 digits, "" is none: what guessers try first
 	Former   []FormerHA1
 	Honeypot bool // nobody's: any login to it is an attack
+	Strong   bool // its password is beyond guessing
 }
 
 // FormerHA1 is a password that the line had.
@@ -195,12 +198,15 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonce, src netip.Addr, at int64, now time.Time) Result {
 	t := try{
 		addr: src, src: newSource(src), line: line.ID, agent: c.Agent, at: at, now: now,
-		mark: a.guard.hashBytes(c.Response), right: right && !line.Honeypot,
+		mark: a.guard.hashBytes(c.Response), right: right && !line.Honeypot, strong: line.Strong,
 	}
+	t.stay = a.guard.stays.of(line.ID, t.src.unit)
 	t.setTried(&a.guard, c.User, line.ID)
 	v := verdict{}
 	if t.right && !a.o.Lockout.Off {
 		v = a.guard.judge(&t)
+		t.barred = v.refused && !account.Allowed(line.Nets, t.addr)
+		v.refused = v.refused && (t.barred || !a.guard.pardon(&t, &v))
 	}
 	if t.right && !v.refused {
 		return a.admit(c, line, n, &t, v)
@@ -219,7 +225,11 @@ func (a *Auth) admit(c *Credentials, line *Line, n nonce, t *try, v verdict) Res
 	if !account.Allowed(line.Nets, t.addr) {
 		return Result{Outcome: Refuse, Line: line.ID, Reason: policy.AddressLocked, EmergencyOK: true}
 	}
-	return Result{Outcome: Accept, Line: line.ID, Failures: v.failures, AfterLock: v.after}
+	r := Result{Outcome: Accept, Line: line.ID, Failures: v.failures, AfterLock: v.after}
+	if v.probation || t.stay.passed(t.at) || t.stay.tight(t.at) {
+		r.Tight = a.guard.probe(t)
+	}
+	return r
 }
 
 // refuse counts a wrong login, and answers it and a right one of who is locked out alike: the edge sees that the latter
@@ -229,7 +239,11 @@ func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, 
 	count, ok := nonceCount(c)
 	if t.right {
 		a.guard.stats.refusedRight.Add(1)
-		return a.helped(r, line, ok && a.replays.take(n, count, t.at), t)
+		fresh := ok && a.replays.take(n, count, t.at)
+		if fresh && !t.barred {
+			a.guard.hold(t)
+		}
+		return a.helped(r, line, fresh, t)
 	}
 	fresh := a.replays.unused(n, count, t.at) && ok // asked of wrong ones too, so that all take about as long
 	if a.o.Lockout.Off {
@@ -252,16 +266,17 @@ func (a *Auth) refuse(q *question, c *Credentials, line *Line, n nonce, t *try, 
 }
 
 // helped lets who has the right password but is locked out, and a phone that was forgotten when the password changed, call
-// for help (S15), and nothing else. What an emergency call tells a guesser is bounded: after so many wrong tries from its
-// address within a day it tells nothing.
+// for help (S15), and nothing else. What an emergency call tells a guesser of a password that can be guessed is bounded: after
+// so many wrong tries from its address within a day it tells nothing.
 func (a *Auth) helped(r Result, line *Line, may bool, t *try) Result {
-	if may && t.tried < helpedTries {
+	if may && (t.tried < helpedTries || t.right && t.strong) {
 		r.Line, r.EmergencyOK = line.ID, true
 	}
 	return r
 }
 
-// helpedTries is how many wrong tries a day an address has before a lock-out holds for emergency calls too.
+// helpedTries is how many wrong tries a day an address has before a lock-out holds for emergency calls too, unless the
+// password is beyond guessing.
 const helpedTries = 200
 
 // fits holds an answer against one password, and counts that.

@@ -40,10 +40,12 @@ type Around struct {
 	ASN    func(addr netip.Addr) uint32 // 0 is unknown
 	// Ban shuts a network out altogether. It does not block.
 	Ban      func(net netip.Prefix, d time.Duration, why string)
-	Counters counters.Counters         // shared between nodes; nil: this node alone
-	Lasting  bool                      // Counters outlast this process: what is in force after a restart comes from there
-	Record   func(facts ...store.Fact) // the journal; nil drops
-	Account  func(line string) string  // customer of a line, for facts
+	Counters counters.Counters // shared between nodes; nil: this node alone
+	Lasting  bool              // Counters outlast this process: what is in force after a restart comes from there
+	// Where is what is known of an address, for facts: an ISO 3166-1 code, a network's name, an AS number.
+	Where   func(addr netip.Addr) (country, network string, asn uint32)
+	Record  func(facts ...store.Fact) // the journal; nil drops
+	Account func(line string) string  // customer of a line, for facts
 }
 
 // Facts of this stage. Sources are addresses, networks or "AS64496"; "line" is Fact.Line where the line exists, else body
@@ -63,6 +65,11 @@ type Around struct {
 //	login.moved-nonce {"source","given_to","agent"} a right answer to a challenge given elsewhere, and no fresh login from
 //	                there within 30 s
 //	login.honeypot  {"source","agent","right":bool,"spared":bool}
+//	login.held      {"source","net","country","network","asn","agent","failures","until"} a right password from a place where
+//	                strangers are refused, answered as a wrong one; once an hour for each line and address
+//	login.admitted  {"source","by"} the owner's word for that address
+//	login.probation {"source","net","country","network","asn","agent","until","how":"strong"|"admitted"} a login admitted
+//	                with tight limits
 //	login.released  {"source","by"} a lock-out ended by hand
 const (
 	FactLocked     = "login.locked"
@@ -74,4 +81,7 @@ const (
 	FactMovedNonce = "login.moved-nonce"
 	FactHoneypot   = "login.honeypot"
 	FactReleased   = "login.released"
+	FactHeld       = "login.held"
+	FactAdmitted   = "login.admitted"
+	FactProbation  = "login.probation"
 )

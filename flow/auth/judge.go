@@ -33,6 +33,7 @@ type guard struct {
 	seed     maphash.Seed // of user names, agents and sources
 	tables   [numScopes]*table[suspect]
 	sieges   *table[siege]
+	stays    stays
 	lastEnd  atomic.Int64 // the latest end of any lock-out or cut budget: nothing to look up after it
 	lastLock atomic.Int64 // when anybody was last locked out
 	stats    stats
@@ -86,6 +87,9 @@ type try struct {
 	agent    []byte
 	mark     uint64 // of the answer
 	right    bool
+	strong   bool // and the password is beyond guessing
+	barred   bool // the line's IP lock does not let it in anyway
+	stay     stay // of the address and the line, as it was
 	tried    int  // wrong tries within a day before this one, of the pair or of a strange address
 	former   bool // the answer is that of a former password, replaced then
 	replaced time.Time
@@ -112,14 +116,17 @@ func (t *try) pair() key {
 
 // verdict on a try. Failures are those of the pair within a day.
 type verdict struct {
-	refused  bool
-	failures int
-	after    bool
+	refused   bool
+	own       bool // for what a stranger did at that very address
+	probation bool // admitted on probation
+	failures  int
+	after     bool
 }
 
 // mode is what strangers may do from where a try came from, for the line it is for.
 type mode struct {
 	shut bool
+	own  bool // for what a stranger did at that very address
 	once bool // one try a day
 }
 
@@ -133,7 +140,8 @@ func (g *guard) judge(t *try) verdict {
 	}
 	m := mode{}
 	if !t.right || g.anyLock(t.at) {
-		if t.usual = g.around.Usual != nil && g.around.Usual(t.line, t.addr); t.usual {
+		usual := g.around.Usual != nil && g.around.Usual(t.line, t.addr)
+		if t.usual = usual || t.stay.vouched(t.at); t.usual {
 			t.crowd = g.crowded(t) && !g.own(t)
 		}
 		if t.strange() {
@@ -144,11 +152,13 @@ func (g *guard) judge(t *try) verdict {
 		}
 	}
 	v := g.judgePair(t, m)
-	if t.strange() && t.counts() && !v.refused {
+	switch {
+	case t.right:
+		v.after = !v.refused && !t.stay.served(t.at) && g.afterLock(t)
+	case t.strange() && t.counts() && v.refused:
+		g.unheard(t)
+	case t.strange() && t.counts():
 		g.besiege(t)
-	}
-	if t.right && !v.refused {
-		v.after = g.afterLock(t)
 	}
 	return v
 }
@@ -171,7 +181,7 @@ func (g *guard) strange(t *try) mode {
 	from := g.place(t, ofAddress, t.src.unit, false)
 	t.tried = from.before
 	if from.locked {
-		return mode{shut: true}
+		return mode{shut: true, own: true}
 	}
 	if net := g.place(t, ofNetwork, t.src.net, from.sprayed); net.locked {
 		return mode{shut: true}
@@ -193,7 +203,9 @@ func (g *guard) strange(t *try) mode {
 }
 
 // own says that the line's login was used rightly from that very address: whatever its neighbours do, it is no stranger.
-func (g *guard) own(t *try) bool { return g.around.Own != nil && g.around.Own(t.line, t.addr) }
+func (g *guard) own(t *try) bool {
+	return t.stay.vouched(t.at) || g.around.Own != nil && g.around.Own(t.line, t.addr)
+}
 
 // crowdMost is from how many addresses in usual places of a line its phones may fail within the window.
 const crowdMost = 4
@@ -277,12 +289,13 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 	}
 	if s == nil {
 		p.unlock()
-		return verdict{refused: m.shut}
+		return verdict{refused: m.shut, own: m.own}
 	}
 	e := &s.e
 	v.failures = e.day.add(0, t.at, secondsADay)
 	t.tried = max(t.tried, v.failures)
 	v.refused = m.shut || e.until > t.at || m.once && v.failures > 0
+	v.own = m.own || e.until > t.at && !e.usual || t.strange() && v.failures >= g.l.scopes[ofPair]
 	var n news
 	switch {
 	case t.former:

@@ -53,6 +53,8 @@ type keptRow struct {
 	Guessed int64    `json:"guessed,omitempty"`
 	Told    bool     `json:"told,omitempty"` // on the day of the writing
 	Lifted  int64    `json:"lifted,omitempty"`
+
+	Stay *keptStay `json:"stay,omitempty"`
 }
 
 // keeper is when the file is written, and how that went.
@@ -194,6 +196,12 @@ func (g *guard) writeKept(to io.Writer, at, wall int64) error {
 			add(s.e.kept(s.keep, at, wall))
 		}
 	})
+	g.stays.each(func(line string, unit key, e *stay) {
+		if e.ends() > at {
+			k := e.kept(wall - at)
+			add(keptRow{Name: stayName(line, unit), Until: e.ends() + wall - at, Stay: &k})
+		}
+	})
 	if err = errors.Join(err, w.Flush()); err != nil {
 		return err
 	}
@@ -298,6 +306,11 @@ func (g *guard) takeBack(saved int64, rows []keptRow, at int64) {
 	for i := range rows {
 		r := &rows[i]
 		r.Until, r.Last, r.Guessed = r.Until-back, r.Last-back, r.Guessed-back
+		if r.Stay != nil {
+			r.Stay.move(-back)
+			g.restoreStay(r.Name, r.Stay, at)
+			continue
+		}
 		if name, ok := strings.CutPrefix(r.Name, strangers); ok {
 			g.restoreSiege(r, name, (saved-back)/secondsADay, at)
 		} else {

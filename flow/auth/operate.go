@@ -51,7 +51,8 @@ func (a *Auth) tick(now time.Time, sums bool) {
 
 // LockedOut is a lock-out in force.
 type LockedOut struct {
-	Scope    string    // "line", "address", "network", "as"; "strangers": a line whose budget for strangers is cut
+	Scope string // "line", "address", "network", "as"; "strangers": a line whose budget for strangers is cut;
+	// "probation": an address admitted with tight limits
 	Source   string    // address, network or "AS64496"; "" of "strangers"
 	User     string    // of "line" and "strangers": the user name tried
 	Line     bool      // there is such a line
@@ -82,6 +83,15 @@ func (a *Auth) Locked(now time.Time) (list []LockedOut) {
 			list = append(list, LockedOut{Scope: "strangers", User: s.e.name, Line: s.e.known, Failures: today})
 		}
 	})
+	g.stays.each(func(line string, unit key, e *stay) {
+		if !e.tight(at) {
+			return
+		}
+		l := LockedOut{
+			Scope: "probation", Source: e.addr.String(), User: e.user, Line: true, Until: now.Add(time.Duration(e.since+secondsADay-at) * time.Second),
+		}
+		list = append(list, l)
+	})
 	slices.SortStableFunc(list, func(x, y LockedOut) int {
 		return cmp.Or(y.Until.Compare(x.Until), cmp.Compare(x.Source, y.Source), cmp.Compare(x.User, y.User))
 	})
@@ -104,6 +114,10 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 			}
 		})
 	}
+	// Staff who release a line or an address have looked: probations there end too.
+	freed = append(freed, g.stays.drop(func(line string, unit key, e *stay) bool {
+		return e.ends() > at && !e.served(at) && (line == what || e.user == what || chosen(ofAddress, unit, ""))
+	})...)
 	lifted := g.liftSiege(what, at, now)
 	if known {
 		lifted = g.liftSiege(line.ID, at, now) || lifted
@@ -179,6 +193,7 @@ func (e *siege) lift(unix int64) {
 // stats are counted as they happen.
 type stats struct {
 	digests, failures, refusedRight, sprays, sieges, bans, honeypots, moved, stale atomic.Uint64
+	probations, held                                                               atomic.Uint64
 	sampled, matched, unsampled, unshared                                          atomic.Uint64
 	lockouts                                                                       [numScopes]atomic.Uint64
 }
@@ -195,6 +210,8 @@ type Stats struct {
 	Sieges       uint64
 	Honeypots    uint64
 	MovedNonces  uint64
+	Probations   uint64 // logins admitted with tight limits
+	Held         uint64 // right answers kept for their owner's word
 	Sampled      uint64 // answers looked up in the lists
 	Matched      uint64 // of them found
 	Unsampled    uint64 // wrong answers that the sample had no room for
@@ -208,7 +225,7 @@ func (a *Auth) Stats() Stats {
 	out := Stats{
 		Digests: s.digests.Load(), Failures: s.failures.Load(), RefusedRight: s.refusedRight.Load(), Bans: s.bans.Load(), Stale: s.stale.Load(),
 		Sprays: s.sprays.Load(), Sieges: s.sieges.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),
-		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Lockouts: map[string]uint64{}, Evicted: g.sieges.lost.Load(),
+		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Probations: s.probations.Load(), Held: s.held.Load(), Lockouts: map[string]uint64{}, Evicted: g.sieges.lost.Load(),
 	}
 	for of := range numScopes {
 		out.Lockouts[of.String()] = s.lockouts[of].Load()

@@ -154,6 +154,10 @@ type body struct {
 	Budget     int        `json:"budget,omitempty"`
 	Right      *bool      `json:"right,omitempty"`
 	By         string     `json:"by,omitempty"`
+	Net        string     `json:"net,omitempty"`
+	Country    string     `json:"country,omitempty"`
+	Network    string     `json:"network,omitempty"`
+	ASN        uint32     `json:"asn,omitempty"`
 	Sample     []string   `json:"sample,omitempty"`
 	More       int        `json:"more,omitempty"`
 	From       *time.Time `json:"from,omitempty"`
@@ -282,6 +286,9 @@ func (r *report) sums(now time.Time) (facts []store.Fact) {
 }
 
 func (g *guard) newFact(w *waiting) store.Fact {
+	if addr, err := netip.ParseAddr(w.body.Source); err == nil && w.body.Net != "" && g.around.Where != nil {
+		w.body.Country, w.body.Network, w.body.ASN = g.around.Where(addr)
+	}
 	f := store.Fact{At: w.at.Round(0).UTC(), Kind: w.kind, Line: w.line, Body: encode(w.body)}
 	if g.around.Account != nil && w.line != "" {
 		f.Account = g.around.Account(w.line)

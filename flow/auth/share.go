@@ -306,6 +306,10 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 		g.hearLift(user, c.Until.Add(-liftedFor).Unix(), at, now)
 		return
 	}
+	if line, unit, ok := parseStay(c.Key); ok {
+		g.hearStay(c, line, unit, at, now)
+		return
+	}
 	of, k, user, ok := g.parseName(c.Key)
 	if !ok {
 		return
@@ -356,6 +360,21 @@ func (g *guard) hearLift(user string, unix, at int64, now time.Time) {
 	}
 	if unix > s.e.lifted {
 		s.e.lift(unix)
+		g.keeper.later()
+	}
+}
+
+// hearStay takes over a probation or a held login, or that it was ended by hand.
+func (g *guard) hearStay(c counters.Change, line string, unit key, at int64, now time.Time) {
+	if c.Dropped {
+		g.stays.drop(func(of string, other key, _ *stay) bool { return of == line && other == unit })
+		g.keeper.later()
+		return
+	}
+	var k keptStay
+	if json.Unmarshal(c.Value, &k) == nil {
+		k.move(at - now.Unix())
+		g.restoreStay(c.Key, &k, at)
 		g.keeper.later()
 	}
 }

@@ -15,6 +15,7 @@ type siege struct {
 	told    int64             // day of the last fact
 	name    string
 	others  [2]int // what all nodes together counted: today, and in siegeDays
+	refused uint16 // wrong tries today that were refused unheard; of this node
 	fresh   uint16 // wrong tries that the other nodes have not heard of
 	known   bool
 }
@@ -33,11 +34,12 @@ func (e *siege) turn(at int64) {
 	today := at / secondsADay
 	if e.day == 0 || today-e.day >= siegeDays {
 		e.days, e.day, e.others = [siegeDays]uint16{}, today, [2]int{}
+		e.refused = 0
 	}
 	for e.day < today {
 		e.day++
 		e.days[e.day%siegeDays] = 0
-		e.others[0] = 0
+		e.others[0], e.refused = 0, 0
 	}
 }
 

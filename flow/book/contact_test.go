@@ -270,3 +270,51 @@ func TestFormerPasswordsFollowTheKey(t *testing.T) {
 		t.Error("the former password is lost with the old key")
 	}
 }
+
+// A password is judged when it is set; one that an earlier version set is judged when it can be opened, and the outcome is
+// stored with the line's next change.
+func TestPasswordsAreJudged(t *testing.T) {
+	_, db, _ := sample(t)
+	keys := options(t)
+	b := open(t, db, keys)
+	chosen := "Umber-Quilt-Trombone-41-kestrel"
+	for _, c := range []struct {
+		given string
+		want  account.Strength
+	}{{"", account.BeyondGuessing}, {chosen, account.Guessable}, {"vT7#qLm9!zRw4%Kx2pBn8", account.BeyondGuessing}} {
+		must(t, second(b.SetPassword(ctx, "t", "acme-1", c.given)))
+		for name, b := range map[string]*book.Book{"in force": b, "read again": open(t, db, keys)} {
+			if got := line(t, b, "acme-1").BeyondGuessing(); got != (c.want == account.BeyondGuessing) {
+				t.Errorf("%q, %s: beyond guessing: %v", c.given, name, got)
+			}
+		}
+		var old account.Line
+		must(t, db.EachLine(ctx, func(l account.Line) error {
+			if l.ID == "acme-1" {
+				old = l
+			}
+			return nil
+		}))
+		if old.Strength != c.want {
+			t.Errorf("%q is stored as %d", c.given, old.Strength)
+		}
+		old.Strength = account.Unjudged
+		must(t, db.PutLine(ctx, old, false))
+		b := open(t, db, keys)
+		if line(t, b, "acme-1").BeyondGuessing() {
+			t.Error("taken for beyond guessing before it was judged")
+		}
+		b.JudgePasswords(ctx)
+		must(t, b.Reload(ctx)) // another node changed something
+		if got := line(t, b, "acme-1").BeyondGuessing(); got != (c.want == account.BeyondGuessing) {
+			t.Errorf("%q, judged later: beyond guessing: %v", c.given, got)
+		}
+		must(t, second(b.EditLine(ctx, "t", "acme-1", book.LineEdit{Name: ptr("desk")})))
+		must(t, db.EachLine(ctx, func(l account.Line) error {
+			if l.ID == "acme-1" && l.Strength != c.want {
+				t.Errorf("%q, after the next change, is stored as %d", c.given, l.Strength)
+			}
+			return nil
+		}))
+	}
+}

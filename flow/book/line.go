@@ -30,6 +30,7 @@ type Line struct {
 	honeypot bool
 	courtesy courtesy
 	handle   uint8                    // length of the handle within id
+	strength atomic.Uint32            // account.Strength
 	former   *former                  // nil is none
 	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
@@ -91,6 +92,11 @@ func (l *Line) CutsCalls() bool { return l.locked && l.calls == account.CallsCut
 
 // Honeypot says that the line is nobody's: whoever tries its login is an attacker. The book only keeps the flag.
 func (l *Line) Honeypot() bool { return l.honeypot }
+
+// BeyondGuessing says that the line's password is known to be one that nobody can guess.
+func (l *Line) BeyondGuessing() bool {
+	return l.sealed != "" && account.Strength(l.strength.Load()) == account.BeyondGuessing
+}
 
 // Courtesy says of what new thing in its logins the owner is told: the line's word, else its customer's, else both.
 func (l *Line) Courtesy() account.Courtesy {
@@ -296,6 +302,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 		created: a.Created.UnixMicro(), locked: a.Locked, calls: a.LockCalls, honeypot: a.Honeypot, courtesy: packCourtesy(a.Courtesy),
 		handle: uint8(len(account.Handle(a.ID))),
 	}
+	l.strength.Store(uint32(a.Strength))
 	if len(a.Former) > 0 {
 		l.former = &former{all: a.Former[:min(len(a.Former), account.MaxFormer)]}
 	}
@@ -317,7 +324,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 func (l *Line) account() account.Line {
 	a := account.Line{
 		ID: l.id, Customer: l.cust.id, Number: l.Number(), Name: l.name, Locked: l.locked, LockWhy: l.why, LockCalls: l.calls,
-		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Courtesy: l.OwnCourtesy(),
+		Settings: l.Settings(), Created: l.Created(), Honeypot: l.honeypot, Strength: account.Strength(l.strength.Load()), Courtesy: l.OwnCourtesy(),
 	}
 	if l.former != nil {
 		a.Former = l.former.all

@@ -128,8 +128,7 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 		}
 		return a, "", nil
 	}
-	sealed, generated, err := b.password(a, n.Password)
-	a.Sealed = sealed
+	generated, err := b.password(&a, n.Password)
 	return a, generated, err
 }
 

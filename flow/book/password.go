@@ -13,42 +13,89 @@ import (
 	"ringfence/state/store"
 )
 
-// password seals what was given, if it is strong enough, or a generated one, which comes back in clear for its owner.
-func (b *Book) password(a account.Line, given string) (sealed []byte, generated string, err error) {
-	p := secret.NewPassword(given)
+// password gives a line a password: what was given, if it is strong enough, or a generated one, which comes back in clear
+// for its owner.
+func (b *Book) password(a *account.Line, given string) (generated string, err error) {
+	p, strength := secret.NewPassword(given), account.BeyondGuessing
 	if given == "" {
 		if p, err = secret.Generate(); err != nil {
-			return nil, "", err
+			return "", err
 		}
 		generated = p.Reveal()
-	} else if err := b.checkPassword(a, p); err != nil {
-		return nil, "", err
+	} else {
+		c := b.knownOf(a)
+		if err := secret.Check(p, c); err != nil { // a *Weak
+			return "", err
+		}
+		if !secret.BeyondGuessing(p, c) {
+			strength = account.Guessable
+		}
 	}
-	sealed, err = b.box.Load().Seal(secret.LineOwner(a.ID), p)
-	return sealed, generated, err
+	sealed, err := b.box.Load().Seal(secret.LineOwner(a.ID), p)
+	if err != nil {
+		return "", err
+	}
+	a.Sealed, a.Strength = sealed, strength
+	return generated, nil
 }
 
-// checkPassword judges what was given with all that an attacker knows of the line. The error is a *Weak.
-func (b *Book) checkPassword(a account.Line, p secret.Password) error {
+// knownOf is all that an attacker knows of a line.
+func (b *Book) knownOf(a *account.Line) secret.Context {
 	c := secret.Context{LineID: account.Handle(a.ID), Number: a.Number}
 	if owner, ok := b.customer(a.Customer); ok {
 		c.CustomerName = owner.entry.Load().Name
 	}
-	return secret.Check(p, c)
+	return c
+}
+
+// JudgePasswords judges the passwords that were set before their strength was noted, until all are or ctx ends. One of the
+// form of generated ones counts as generated. What it finds is stored with the line's next change: a write of its own could
+// undo what another node has just changed.
+func (b *Book) JudgePasswords(ctx context.Context) {
+	var unjudged []*Line
+	b.lines.each(func(l *Line) {
+		if l.sealed != "" && l.strength.Load() == uint32(account.Unjudged) {
+			unjudged = append(unjudged, l)
+		}
+	})
+	for _, l := range unjudged {
+		if ctx.Err() != nil {
+			return
+		}
+		p, err := b.box.Load().Open(secret.LineOwner(l.id), []byte(l.sealed))
+		if err != nil {
+			continue // CheckSecrets tells of it; a password that does not open lets nobody in
+		}
+		strength, a := account.Guessable, l.account()
+		if secret.LikeGenerated(p) || secret.BeyondGuessing(p, b.knownOf(&a)) {
+			strength = account.BeyondGuessing
+		}
+		b.noteStrength(l, strength)
+	}
+}
+
+// noteStrength keeps what was found with the entry that is in force, if the password is still the one that was judged.
+func (b *Book) noteStrength(l *Line, strength account.Strength) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now, ok := b.Line(l.id); ok && now.sealed == l.sealed {
+		now.strength.CompareAndSwap(uint32(account.Unjudged), uint32(strength))
+	}
 }
 
 // SetPassword gives a line a new password; "" generates one, which comes back, this once. The one before is kept, sealed, so
 // that a phone that was forgotten can be told from a guesser (FormerHA1). Its phones are to be dropped.
 func (b *Book) SetPassword(ctx context.Context, by, id, given string) (generated string, err error) {
 	_, err = b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
-		sealed, clear, err := b.password(a, given)
+		before := a.Sealed
+		clear, err := b.password(&a, given)
 		if err != nil {
 			return a, nil, Change{}, err
 		}
-		if len(a.Sealed) > 0 {
-			a.Former = append([]account.Former{{Sealed: a.Sealed, Until: now.UTC().Truncate(time.Microsecond)}}, a.Former...)
+		if len(before) > 0 {
+			a.Former = append([]account.Former{{Sealed: before, Until: now.UTC().Truncate(time.Microsecond)}}, a.Former...)
 		}
-		a.Sealed, generated = sealed, clear
+		generated = clear
 		a.Former = b.otherThan(a)
 		f := fact(now, by, "password.changed", id, a.Customer, nil, parts{"generated": raw(clear != "")})
 		return a, []store.Fact{f}, Change{Kind: PasswordChanged}, nil
@@ -110,6 +157,7 @@ func (b *Book) FormerHA1(l *Line) []Former {
 func (l *Line) inherit(was *Line) {
 	if l.sealed == was.sealed {
 		l.ha1.Store(was.ha1.Load())
+		l.strength.CompareAndSwap(uint32(account.Unjudged), was.strength.Load())
 	}
 	same := func(a, b account.Former) bool { return bytes.Equal(a.Sealed, b.Sealed) && a.Until.Equal(b.Until) }
 	if l.former != nil && was.former != nil && slices.EqualFunc(l.former.all, was.former.all, same) {

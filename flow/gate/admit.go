@@ -35,6 +35,7 @@ type subject struct {
 	verdict   policy.Verdict
 	openTaken bool
 	farTaken  bool
+	tight     string // the probation purse, once its count is taken
 }
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
@@ -82,7 +83,7 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 	}
 	s.entry = l
 	s.account, s.present = l.Customer(), l.Number()
-	s.facts.Locked = l.Locked()
+	s.facts.Locked, s.facts.Tight = l.Locked(), a.Tight != ""
 	s.settings = l.Effective(now)
 	s.zone = l.Zone()
 	if s.problem != phone.NoProblem {
@@ -244,6 +245,10 @@ func (g *Gate) takeCounts(s *subject) *Refusal {
 		case policy.CondOpen:
 			n, ok = g.counts.Take(openKey(s.line), c.Limit)
 			s.openTaken = ok
+		case policy.CondOpenTight:
+			if n, ok = g.counts.Take(tightKey(s.probation()), c.Limit); ok {
+				s.tight = s.probation()
+			}
 		case policy.CondOpenAbroad:
 			n, ok = g.counts.Take(abroadKey(s.line), c.Limit)
 			s.farTaken = ok
@@ -261,6 +266,10 @@ func (g *Gate) giveCounts(s *subject) {
 		g.counts.Give(openKey(s.line))
 		s.openTaken = false
 	}
+	if s.tight != "" {
+		g.counts.Give(tightKey(s.tight))
+		s.tight = ""
+	}
 	if s.farTaken {
 		g.counts.Give(abroadKey(s.line))
 		s.farTaken = false
@@ -269,6 +278,7 @@ func (g *Gate) giveCounts(s *subject) {
 
 func openKey(line string) string   { return "open/" + line }
 func abroadKey(line string) string { return "abroad/" + line }
+func tightKey(purse string) string { return purse }
 func rateKey(line string) string   { return "rate/" + line }
 
 // reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.

@@ -31,6 +31,8 @@ type Attempt struct {
 	ALeg      string // SIP Call-ID
 	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
 	Restricted bool
+	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
+	Tight string
 	// Full: the edge carries as many calls as it may. Only an emergency call passes.
 	Full bool
 }
@@ -138,6 +140,7 @@ type callShard struct {
 // live is an open call in memory. mu owns every field that can change once the call is known.
 type live struct {
 	always bool         // never changes
+	tight  string       // probation purse of its line and login, among whose calls it is counted; "" is none
 	holds  []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
 
 	mu       sync.Mutex
@@ -240,6 +243,10 @@ func (g *Gate) put(l *live) {
 	defer s.mu.Unlock()
 	s.m[l.call.ID] = l
 	g.open.Add(1)
+	if purse := probationOf(l.call.Purses); l.tight == "" && purse != "" { // of before a restart
+		l.tight = purse
+		g.counts.Put(tightKey(purse))
+	}
 }
 
 // take removes a call: the one who gets it settles it, so that nothing is settled twice.
@@ -254,6 +261,9 @@ func (g *Gate) take(id call.ID) *live {
 	if l != nil {
 		delete(s.m, id)
 		g.open.Add(-1)
+		if l.tight != "" {
+			g.counts.Give(tightKey(l.tight))
+		}
 	}
 	return l
 }

@@ -14,18 +14,18 @@ import (
 	"ringfence/state/store"
 )
 
-// PurseIDs names the four purses that a call of line begun at now would draw on, indexed by policy.Purse. A call draws
+// PurseIDs names the purses that every call of line begun at now would draw on, indexed by policy.Purse. A call draws
 // on the day and the month in which it was let out, whenever it ends: periods are of the customer's zone.
-func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.NumPurses]string {
+func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.Probation]string {
 	if zone == nil {
 		zone = time.UTC
 	}
 	// One text for all four: this is done for every call.
 	var room [512]byte
-	var ends [policy.NumPurses]int
+	var ends [policy.Probation]int
 	now = now.In(zone)
 	b := room[:0]
-	for p := range policy.NumPurses {
+	for p := range policy.Probation {
 		if p == policy.LineDay || p == policy.LineMonth {
 			b = append(append(b, "line/"...), line...)
 		} else {
@@ -38,7 +38,7 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 		}
 		ends[p] = len(b)
 	}
-	var ids [policy.NumPurses]string
+	var ids [policy.Probation]string
 	all, from := string(b), 0
 	for p, end := range ends {
 		ids[p], from = all[from:end], end
@@ -60,11 +60,31 @@ func (s *subject) holds() []store.Hold {
 	ids := PurseIDs(s.line, s.account, s.zone, s.now)
 	holds := make([]store.Hold, 0, policy.NumPurses)
 	for _, c := range s.verdict.Conditions[:s.verdict.N] {
-		if c.Kind == policy.CondPurse {
+		switch {
+		case c.Kind != policy.CondPurse:
+		case c.Purse == policy.Probation:
+			holds = append(holds, store.Hold{Purse: s.probation(), Cap: money.Micro(c.Limit)})
+		default:
 			holds = append(holds, store.Hold{Purse: ids[c.Purse], Cap: money.Micro(c.Limit)})
 		}
 	}
 	return holds
+}
+
+// probationPrefix begins the id of a purse that a login on probation has to itself: "probation/3001/192.0.2.7/2026-11-29".
+const probationPrefix = "probation/"
+
+// probation is the id of the purse of the attempt's login.
+func (s *subject) probation() string { return probationPrefix + s.line + "/" + s.Tight }
+
+// probationOf is the probation purse among those of a call; "" is none.
+func probationOf(purses []string) string {
+	for _, id := range purses {
+		if purseOf(id) == policy.Probation {
+			return id
+		}
+	}
+	return ""
 }
 
 // whichPurse names the purse that refused the least that was asked: its cap, what is spent or held of it already, and
@@ -96,10 +116,14 @@ func (g *Gate) used(purse string) int64 {
 var purseReasons = [policy.NumPurses]policy.Reason{
 	policy.LineDay: policy.LineDaySpent, policy.LineMonth: policy.LineMonthSpent,
 	policy.AccountDay: policy.AccountDaySpent, policy.AccountMonth: policy.AccountMonthSpent,
+	policy.Probation: policy.ProbationSpent,
 }
 
-// purseOf reads the kind from an id made by PurseIDs.
+// purseOf reads the kind from an id of a purse.
 func purseOf(id string) policy.Purse {
+	if strings.HasPrefix(id, probationPrefix) {
+		return policy.Probation
+	}
 	month := strings.Contains(id, "/month/")
 	switch line := strings.HasPrefix(id, "line/"); {
 	case line && month:
@@ -112,7 +136,16 @@ func purseOf(id string) policy.Purse {
 	return policy.AccountDay
 }
 
-var purseCaps = [policy.NumPurses]account.Field{
+// capNow is the cap in force of the purse of an id.
+func capNow(e *account.Effective, id string) money.Micro {
+	p := purseOf(id)
+	if p == policy.Probation {
+		return policy.ProbationCap
+	}
+	return e.Cap(purseCaps[p])
+}
+
+var purseCaps = [policy.Probation]account.Field{
 	policy.LineDay: account.LineDayCap, policy.LineMonth: account.LineMonthCap,
 	policy.AccountDay: account.AccountDayCap, policy.AccountMonth: account.AccountMonthCap,
 }
@@ -126,7 +159,7 @@ func (g *Gate) capsNow(l *live) []store.Hold {
 	e := line.Effective(time.Now())
 	now := make([]store.Hold, len(l.holds))
 	for i, h := range l.holds {
-		now[i] = store.Hold{Purse: h.Purse, Cap: e.Cap(purseCaps[purseOf(h.Purse)])}
+		now[i] = store.Hold{Purse: h.Purse, Cap: capNow(e, h.Purse)}
 	}
 	return now
 }
@@ -137,7 +170,7 @@ func (g *Gate) newLive(s *subject) *live {
 	if longest <= 0 {
 		longest = alwaysLongest
 	}
-	l := &live{always: s.verdict.Always, abroad: s.farTaken, counted: s.openTaken}
+	l := &live{always: s.verdict.Always, abroad: s.farTaken, counted: s.openTaken, tight: s.tight}
 	l.call = call.Open{
 		ID: g.ids.next(s.now), Node: g.o.Node, Direction: s.dir, State: call.Setup,
 		Line: s.line, Account: s.account, Peer: s.peer, Dialled: s.Dialled, Number: s.number,

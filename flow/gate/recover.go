@@ -101,7 +101,7 @@ func (g *Gate) holdsOf(c *call.Open) []store.Hold {
 	}
 	holds := make([]store.Hold, len(c.Purses))
 	for i, id := range c.Purses {
-		holds[i] = store.Hold{Purse: id, Cap: caps.Cap(purseCaps[purseOf(id)])}
+		holds[i] = store.Hold{Purse: id, Cap: capNow(&caps, id)}
 	}
 	return holds
 }

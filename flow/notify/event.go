@@ -10,6 +10,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/flow/auth"
 	"ringfence/flow/device"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -87,6 +88,10 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readFinding(f)
 	case device.FactNew:
 		return n.readDevice(f)
+	case auth.FactHeld:
+		return n.readLogin(f, LoginHeld)
+	case auth.FactProbation:
+		return n.readLogin(f, LoginProbation)
 	case "line.locked":
 		return n.readLocked(f)
 	case "password.changed":
@@ -152,6 +157,25 @@ func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
 	}
 	d := n.drafted(f, NewDevice)
 	d.Severity, d.Source, d.Evidence = detect.Info.String(), clean(b.Address, 60), evidence(f.Body)
+	return d, true
+}
+
+// readLogin is of a right login from where strangers are refused: held, or admitted on probation.
+func (n *Notifier) readLogin(f *store.Fact, kind Kind) (draft, bool) {
+	var b struct{ Source string }
+	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+		return draft{}, false // without a line it only counts those left out
+	}
+	d := n.drafted(f, kind)
+	d.Severity, d.Source, d.Evidence = detect.Warning.String(), clean(b.Source, 60), evidence(f.Body)
+	ends := "limits_until"
+	if kind == LoginHeld {
+		ends = "waits_until"
+	}
+	if until, ok := d.Evidence["until"]; ok {
+		d.Evidence[ends] = until
+		delete(d.Evidence, "until")
+	}
 	return d, true
 }
 

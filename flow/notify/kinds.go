@@ -24,6 +24,8 @@ const (
 	Flood           Kind = "flood"
 	EmergencyCalls  Kind = "emergency-calls"
 	InboundCalls    Kind = "inbound-calls"
+	LoginHeld       Kind = "login-held"
+	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"
 	PasswordChanged Kind = "password-changed"
 	Digest          Kind = "digest"
@@ -46,6 +48,8 @@ type KindInfo struct {
 // own are the kinds that come of no finding.
 var own = []KindInfo{
 	{Kind: NewDevice, Title: "New phone or place", Owner: true, Answers: true, login: true, noise: true},
+	{Kind: LoginHeld, Title: "A login waits for your confirmation", Owner: true, Critical: true, Answers: true},
+	{Kind: LoginProbation, Title: "A login at a new place, with tight limits", Owner: true, Critical: true, Answers: true},
 	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
 	{Kind: Digest, Title: "What happened on your lines"},

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/policy"
+	"ringfence/flow/auth"
 	"ringfence/state/store"
 )
 
@@ -33,11 +35,12 @@ const (
 	Mine    = "mine"
 	NotMine = "not-mine"
 	Off     = "off"
+	Admit   = "admit" // the login that was held
 
 	answer = "answer" // stored for the pair of mine and not-mine
 )
 
-var actions = []string{Mine, NotMine, Off}
+var actions = []string{Mine, NotMine, Off, Admit}
 
 const (
 	idSize    = 16
@@ -60,8 +63,8 @@ func (n *Notifier) mac(parts ...string) []byte {
 }
 
 func pairOf(action string) string {
-	if action == Off {
-		return Off
+	if action == Off || action == Admit {
+		return action
 	}
 	return answer
 }
@@ -110,6 +113,9 @@ func (n *Notifier) linksTo(d *draft, person string) []store.Link {
 	if d.info.Answers && d.line != "" {
 		add(answer, d.Until, d.about())
 	}
+	if d.info.Kind == LoginHeld && d.line != "" {
+		add(Admit, d.at.Add(auth.HeldFor).UTC().Truncate(time.Second), d.about())
+	}
 	if !d.critical() && d.info.Kind != Test {
 		add(Off, d.Until.Add(offLife), about{Kind: d.info.Kind})
 	}
@@ -124,6 +130,7 @@ type about struct {
 	Agent   string `json:"agent,omitempty"`
 	Family  string `json:"family,omitempty"`
 	Place   string `json:"place,omitempty"`
+	Network string `json:"network,omitempty"` // in words, of a login that is held
 	Account string `json:"account,omitempty"`
 }
 
@@ -132,6 +139,9 @@ func (d *draft) about() about {
 	a := about{Kind: d.info.Kind, Finding: d.Finding, Agent: text("agent"), Family: text("family"), Place: text("place"), Account: d.account, Address: d.Source}
 	if a.Address == "" {
 		a.Address = text("address")
+	}
+	if d.info.Kind == LoginHeld {
+		a.Network = networkOf(d.Evidence)
 	}
 	return a
 }
@@ -261,10 +271,12 @@ func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string
 		done, err = act.Mine(ctx, l.Line, l.Data)
 	case action == NotMine && act.NotMine != nil:
 		done, err = act.NotMine(ctx, l.Line, l.Data)
+	case action == Admit && act.Admit != nil:
+		done, err = act.Admit(ctx, l.Line, l.Data)
 	case action == Off && act.Off != nil:
 		done, err = act.Off(ctx, l.Person, offKind(a.Kind))
 	}
-	said := map[string]string{Mine: "You answered: that was me.", NotMine: "You answered: that was not me.", Off: "You switched this notice off."}[action]
+	said := map[string]string{Mine: "You answered: that was me.", NotMine: "You answered: that was not me.", Off: "You switched this notice off.", Admit: "You answered: let this phone in."}[action]
 	switch {
 	case err != nil:
 		n.log.Error("what a link asks for failed", "notice", l.Notice, "action", action, "line", account.Handle(l.Line), "error", err)
@@ -324,6 +336,16 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 			v.Title, v.Button = "Are these not your calls?", "Not ours: lock the line"
 		}
 		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
+	case Admit:
+		v.Title, v.Button = "Is this your phone?", "Let this phone in"
+		v.Known = []Known{{"Line", handle}, {"Address", a.Address}, {"Network", a.Network}, {"Calls itself", a.Agent}}
+		v.Known = slices.DeleteFunc(v.Known, func(k Known) bool { return k.Value == "" })
+		v.Text = []string{
+			"Somebody at this address used the right password of your line and was turned away, as if the password were wrong: strangers are guessing at the line, or wrong passwords came from that very address.",
+			"If you press the button, this one address may log in once within an hour. For a day from then its phone can take calls, and call ordinary national numbers for " +
+				pounds(policy.ProbationCap) + " in all, two calls at once. Nothing else changes.",
+			"Press it only if you are setting up or using a phone there at this moment. If not, somebody has guessed or stolen the password: use “Not me” in the message.",
+		}
 	case Off:
 		v.Title, v.Button = "Switch this notice off?", "Switch it off"
 		v.Text = []string{"If you press the button, you get no more notices of this kind: " + offWords(v.Kind) + ". Grave warnings come all the same. It can be switched on again at any time."}

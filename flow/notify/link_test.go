@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,9 @@ func (a *acts) acts() Acts {
 		},
 		Off: func(_ context.Context, person string, kind Kind) (string, error) {
 			return a.did("off "+person+" "+string(kind), "It is off.")
+		},
+		Admit: func(_ context.Context, line string, data []byte) (string, error) {
+			return a.did("admit "+line+" "+string(data), "It may log in.")
 		},
 	}
 }
@@ -144,6 +148,51 @@ func TestAnswersSayWhatTheyAreAbout(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
+}
+
+// A login that is held: opening its link shows address, network and device and does nothing; the button lets it in once,
+// within an hour of the login and not of the mail; "not me" goes on working afterwards.
+func TestHeldLoginIsAdmittedOnceWithinAnHour(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late: %v", late), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &acts{}
+				w := newWorldOn(t, openMemory, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+				token := mailed(t, w, func() {
+					w.fact("login.held", "2001", `{"source":"192.0.2.9","net":"192.0.2.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Desk <b>1"}`)
+				})
+				if token[Admit] == "" || token[NotMine] == "" || token[Mine] != "" || token[Off] != "" {
+					t.Fatalf("links: %v", token)
+				}
+				v, err := w.n.Link(t.Context(), token[Admit])
+				w.must(err)
+				want := []Known{{"Line", "2001"}, {"Address", "192.0.2.9"}, {"Network", "192.0.2.0/24, United Kingdom, Example Broadband AS64501"}, {"Calls itself", "Desk <b>1"}}
+				if !slices.Equal(v.Known, want) || v.Button != "Let this phone in" || len(a.done) != 0 {
+					t.Errorf("opened: %+v; done: %v", v, a.done)
+				}
+				if late {
+					pass(time.Hour)
+					if v, err = w.n.Use(t.Context(), token[Admit], netip.Addr{}); !errors.Is(err, ErrExpired) || len(a.done) != 0 {
+						t.Errorf("an hour later: %+v %v, done %v", v, err, a.done)
+					}
+				} else {
+					v, err = w.n.Use(t.Context(), token[Admit], netip.Addr{})
+					if w.must(err); !strings.Contains(v.Result, "let this phone in") || !strings.Contains(v.Result, "It may log in.") {
+						t.Errorf("used: %+v", v)
+					}
+					if _, err = w.n.Use(t.Context(), token[Admit], netip.Addr{}); !errors.Is(err, ErrUsed) || len(a.done) != 1 {
+						t.Errorf("again: %v, done %v", err, a.done)
+					}
+					if !strings.HasPrefix(a.done[0], "admit 2001 ") || !strings.Contains(a.done[0], `"address":"192.0.2.9"`) {
+						t.Errorf("done: %v", a.done)
+					}
+				}
+				if _, err = w.n.Use(t.Context(), token[NotMine], netip.Addr{}); err != nil || a.done[len(a.done)-1] != "not-mine 2001" {
+					t.Errorf("not me, afterwards: %v, done %v", err, a.done)
+				}
+			})
+		})
+	}
 }
 
 func TestLinksExpire(t *testing.T) {

@@ -96,6 +96,7 @@ type Acts struct {
 	Mine    func(ctx context.Context, line string, data []byte) (done string, err error)
 	NotMine func(ctx context.Context, line string, data []byte) (done string, err error)
 	Off     func(ctx context.Context, person string, kind Kind) (done string, err error)
+	Admit   func(ctx context.Context, line string, data []byte) (done string, err error)
 }
 
 // Errors of links, for people.
@@ -110,9 +111,10 @@ var (
 // LinkView is what opening a link shows before anything is done: opening changes nothing, since mail scanners open links.
 type LinkView struct {
 	Kind    Kind
-	Action  string // "mine", "not-mine", "off"
+	Action  string // "mine", "not-mine", "off", "admit"
 	Title   string
 	Text    []string // paragraphs: what happened, and what pressing the button will do
+	Known   []Known  // what is known of the login that it is about
 	Button  string
 	Line    string
 	Used    bool
@@ -120,6 +122,9 @@ type LinkView struct {
 	Expired bool
 	Gone    bool // Expired too: the person is no contact (of that line) any more; Title and Text say so
 }
+
+// Known is a line of what is known: "Address", "192.0.2.7".
+type Known struct{ Label, Value string }
 
 // ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
 const ByAnswer = "the answer to a notice"

@@ -30,7 +30,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, PasswordChanged: {owner}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -44,6 +44,8 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 		w.follow()
 	}
 	w.device("2001")
+	w.fact("login.held", "2001", `{"source":"192.0.2.9"}`)
+	w.fact("login.probation", "2001", `{"source":"192.0.2.9"}`)
 	_, err := w.book.Lock(t.Context(), "staff", "2001", "calls abroad at night", account.CallsCut)
 	w.must(err)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")

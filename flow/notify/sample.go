@@ -6,6 +6,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/flow/auth"
 	"ringfence/state/store"
 )
 
@@ -63,6 +64,13 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 	case info.Kind == NewDevice:
 		d.Evidence = evidence([]byte(`{"address":"203.0.113.9","agent":"Yealink SIP-T46S 66.86.0.15","country":"GB","asn":64501,"network":"Example Broadband","new":"both",
 			"last":{"address":"198.51.100.20","country":"GB","network":"Example Fibre","asn":64503,"at":"2026-07-20T08:11:00Z"}}`))
+	case info.Kind == LoginHeld, info.Kind == LoginProbation:
+		d.Evidence = evidence([]byte(`{"source":"203.0.113.9","net":"203.0.113.0/24","agent":"Yealink SIP-T46S 66.86.0.15","country":"GB","asn":64501,"network":"Example Broadband"}`))
+		if d.Source = "203.0.113.9"; info.Kind == LoginHeld {
+			d.Evidence["waits_until"] = sampleAt.Add(auth.HeldFor).Format(time.RFC3339)
+		} else {
+			d.Evidence["limits_until"] = sampleAt.Add(auth.ProbationFor).Format(time.RFC3339)
+		}
 	case info.Kind == LineLocked:
 		d.By, d.Why = "staff", "calls to premium numbers abroad at night"
 		d.Evidence = map[string]any{"calls": account.CallsEnd.String()}

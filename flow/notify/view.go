@@ -13,6 +13,8 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/flow/auth"
 	"ringfence/state/store"
 )
 
@@ -49,7 +51,10 @@ type view struct {
 	Urgent               bool // some of Items are, and came in such numbers that they had to be gathered
 
 	Buttons []button
+	Cap     string // of a login on probation, in all
+	Code    string // what a usual phone dials to admit a login that is held
 	Lasts   string // until when the buttons work
+	Asks    string // what they do, with that
 	OffURL  string
 	OffText string // how to switch the notice off, without the URL
 	Help    Help
@@ -72,6 +77,7 @@ type shownItem struct {
 type seen struct {
 	Agent, Address, Where, New string
 	Call, Hosting              bool
+	Admitted                   bool // by the owner's word, not by a password beyond guessing
 }
 
 // look makes the view of a notice for one person.
@@ -79,7 +85,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	d := draftOf(x)
 	v := &view{
 		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
-		Line: strange(account.Handle(d.line), 64), Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+		Line: strange(account.Handle(d.line), 64), Cap: pounds(policy.ProbationCap), Code: auth.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
 	if v.Desk = !owner && person != ""; v.Desk {
@@ -144,12 +150,17 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 			urls[action] = ""
 		}
 	}
-	if u, ok := urls[Mine]; ok {
+	if u, ok := urls[Admit]; ok {
+		v.Buttons = []button{{"Look at this login", u, false}, {"Not me: lock the line", urls[NotMine], true}}
+		v.Lasts = when(d.at.Add(auth.HeldFor), zone)
+		v.Asks = "Each opens a page that asks once more. The login can be let in until " + v.Lasts + "."
+	} else if u, ok := urls[Mine]; ok {
 		v.Buttons = []button{{"That was me", u, false}, {"Not me: lock the line", urls[NotMine], true}}
 		if d.info.Kind == UsageLevel {
 			v.Buttons[0].Label, v.Buttons[1].Label = "These are our calls", "Not ours: lock the line"
 		}
 		v.Lasts = when(d.Until, zone)
+		v.Asks = "Each opens a page that asks once more. One answer counts, until " + v.Lasts + "."
 	}
 	u, off := urls[Off]
 	v.OffURL = u
@@ -178,6 +189,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.Seen = readSeen(e, d.Source)
 	v.row("Calls itself", v.Seen.Agent)
 	v.row("Address", v.Seen.Address)
+	v.row("Network", strange(scalar(e["net"]), 60))
 	v.row("Where", v.Seen.Where)
 	v.other("Before that", e["last"], zone)
 	switch x := e["elsewhere"].(type) {
@@ -221,6 +233,8 @@ var labels = []label{
 	{"days", "Within", "days"},
 	{"budget", "Tries left to strangers", "a day"},
 	{"until", "Locked out until", ""},
+	{"waits_until", "Can be let in until", ""},
+	{"limits_until", "Limits end", ""},
 	{"guesses", "Guesses from", ""},
 	{"given_to", "The challenge went to", ""},
 	{"replaced_at", "Password replaced", ""},
@@ -340,6 +354,7 @@ func readSeen(e map[string]any, source string) seen {
 	}
 	s.Call, _ = e["call"].(bool)
 	s.Hosting, _ = e["hosting"].(bool)
+	s.Admitted = scalar(e["how"]) == "admitted"
 	network := strange(scalar(e["network"]), 80)
 	if as := scalar(e["asn"]); as != "" && as != "0" {
 		network = join(" ", network, "AS"+as)
@@ -349,6 +364,11 @@ func readSeen(e map[string]any, source string) seen {
 		s.Where += " (a data centre)"
 	}
 	return s
+}
+
+// networkOf is the network that a login came from, in words: "203.0.113.0/24, Brazil, Example Telecom AS64500".
+func networkOf(e map[string]any) string {
+	return join(", ", strange(scalar(e["net"]), 60), readSeen(e, "").Where)
 }
 
 // country is the English name of an ISO 3166-1 code; "" of none that there is.

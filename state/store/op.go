@@ -30,7 +30,7 @@ func (e *OpError) Unwrap() error { return ErrInvalid }
 
 // Bounds on an op, so that one of them cannot stall a group.
 const (
-	MaxHolds = 4
+	MaxHolds = 5
 	MaxFacts = 64
 	maxID    = 200     // bytes of a purse or call id, a line, an account, a kind of fact
 	maxBlob  = 1 << 20 // bytes of a snapshot or of a fact's body

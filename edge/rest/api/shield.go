@@ -73,7 +73,7 @@ type Feed struct {
 
 // Lockout is a source, or a line's strangers, whose logins are refused for a while.
 type Lockout struct {
-	Scope    string    `json:"scope" enum:"line,address,network,as,strangers" doc:"line: a source on one line; strangers: a line's places never seen before"`
+	Scope    string    `json:"scope" enum:"line,address,network,as,strangers,probation" doc:"line: a source on one line; strangers: a line's places never seen before; probation: a source admitted with tight limits"`
 	Source   string    `json:"source,omitempty" doc:"address, network or AS"`
 	User     string    `json:"user,omitempty" doc:"user name tried"`
 	Line     bool      `json:"line" doc:"there is such a line"`

@@ -132,13 +132,13 @@ func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error) 
 	return each(ctx, s.db, "SELECT "+lineColumns+" FROM line ORDER BY id", nil, func(r Rows) error {
 		var l account.Line
 		var set, former, courtesy string
-		var locked, created, honeypot, calls int64
-		err := r.Scan(&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &locked, &l.LockWhy, &set, &created, &former, &honeypot, &courtesy, &calls)
+		var locked, created, honeypot, calls, strength int64
+		err := r.Scan(&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &locked, &l.LockWhy, &set, &created, &former, &honeypot, &courtesy, &calls, &strength)
 		if err != nil {
 			return fmt.Errorf("reading lines: %w", err)
 		}
 		l.Locked, l.Created = locked != 0, instant(created)
-		l.Honeypot, l.Courtesy = honeypot != 0, account.Courtesy(courtesy)
+		l.Honeypot, l.Courtesy, l.Strength = honeypot != 0, account.Courtesy(courtesy), account.Strength(strength)
 		l.LockCalls = account.LockCalls(min(max(calls, 0), int64(account.NumLockCalls)))
 		if l.Settings, err = settings(set); err == nil {
 			l.Former, err = list[account.Former](former)
@@ -151,8 +151,8 @@ func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error) 
 }
 
 const (
-	lineColumns = "id, customer, number, name, sealed, locked, lock_why, settings, created, former, honeypot, courtesy, lock_calls"
-	insertLine  = "INSERT INTO line (" + lineColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+	lineColumns = "id, customer, number, name, sealed, locked, lock_why, settings, created, former, honeypot, courtesy, lock_calls, strength"
+	insertLine  = "INSERT INTO line (" + lineColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 )
 
 func lineValues(l *account.Line) ([]any, error) {
@@ -166,7 +166,7 @@ func lineValues(l *account.Line) ([]any, error) {
 	}
 	return []any{
 		l.ID, l.Customer, l.Number, l.Name, blob(l.Sealed), flag(l.Locked), l.LockWhy, set, Micros(l.Created), former,
-		flag(l.Honeypot), string(l.Courtesy), int64(l.LockCalls),
+		flag(l.Honeypot), string(l.Courtesy), int64(l.LockCalls), int64(l.Strength),
 	}, nil
 }
 
@@ -177,7 +177,7 @@ func (s *Queries) PutLine(ctx context.Context, l account.Line, isNew bool, facts
 		return err
 	}
 	sql := `UPDATE line SET customer = $2, number = $3, name = $4, sealed = $5, locked = $6, lock_why = $7, settings = $8,
-		created = $9, former = $10, honeypot = $11, courtesy = $12, lock_calls = $13 WHERE id = $1`
+		created = $9, former = $10, honeypot = $11, courtesy = $12, lock_calls = $13, strength = $14 WHERE id = $1`
 	if isNew {
 		sql = insertLine
 	}

@@ -21,6 +21,7 @@ var moneyCases = []moneyCase{
 	{"RefusalLeavesNothing", refusalLeavesNothing},
 	{"ExactCap", exactCap},
 	{"RoomIsTheLeast", roomIsTheLeast},
+	{"MostHolds", mostHolds},
 	{"OrderWithinAGroup", orderWithinAGroup},
 	{"RefusedOpsDoNotDisturbOthers", refusedOpsDoNotDisturbOthers},
 	{"RepeatsAreHarmless", repeatsAreHarmless},
@@ -45,6 +46,23 @@ var moneyCases = []moneyCase{
 	{"Stampede", stampede},
 	{"Ping", ping},
 	{"CancelledContext", cancelledContext},
+}
+
+// mostHolds: a call holds in the four purses of its line and account and in that of a probation, all or none.
+func mostHolds(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	holds := []store.Hold{In("a", 100), In("b", 100), In("c", 100), In("d", 100), In("probation/100/192.0.2.7/2026-11-29", 50)}
+	want(t, m, []store.Op{Open(c, 30, holds...)}, store.Outcome{})
+	want(t, m, []store.Op{Extend(c, 21, 2*time.Minute, holds...)}, store.Outcome{Refused: true, Purse: holds[4].Purse, Room: 20})
+	want(t, m, []store.Op{Extend(c, 20, 2*time.Minute, holds...)}, store.Outcome{})
+	for _, h := range holds {
+		wantPurse(t, m, h.Purse, 0, 50)
+	}
+	want(t, m, []store.Op{Settle(c, 45)}, store.Outcome{})
+	for _, h := range holds {
+		wantPurse(t, m, h.Purse, 45, 0)
+	}
+	clean(t, m)
 }
 
 func lifeOfACall(t *testing.T, m store.Money) {
@@ -250,7 +268,7 @@ func invalidOps(t *testing.T, m store.Money) {
 		"another id":        {Kind: store.OpOpen, ID: ID(7), Call: c},
 		"no id":             {Kind: store.OpOpen, Call: &call.Open{Node: "a"}},
 		"twice the purse":   Open(c, 1, In("p", 100), In("p", 100)),
-		"five purses":       Open(c, 1, In("1", 9), In("2", 9), In("3", 9), In("4", 9), In("5", 9)),
+		"six purses":        Open(c, 1, In("1", 9), In("2", 9), In("3", 9), In("4", 9), In("5", 9), In("6", 9)),
 		"purse of no name":  Open(c, 1, In("", 100)),
 		"purse of two":      Open(c, 1, In("a\nb", 100)),
 		"invalid UTF-8":     Open(c, 1, In("\xff", 100)),

@@ -336,7 +336,7 @@ func formerPasswords(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	ok(t, s.PutCustomer(ctx, customer("acme"), true))
 	a := account.Line{
-		ID: "a", Customer: "acme", Sealed: []byte("s0"), Honeypot: true, Courtesy: account.CourtesyBoth,
+		ID: "a", Customer: "acme", Sealed: []byte("s0"), Honeypot: true, Courtesy: account.CourtesyBoth, Strength: account.BeyondGuessing,
 		Former: []account.Former{{Sealed: []byte{0, 0xff, '"'}, Until: T0}, {Sealed: []byte("s2"), Until: T0.Add(-time.Hour)}},
 	}
 	ok(t, s.PutLine(ctx, a, true))
@@ -344,7 +344,7 @@ func formerPasswords(t *testing.T, s store.Store) {
 	bulk.ID = "b"
 	ok(t, s.PutLines(ctx, []account.Line{bulk, line("c")}))
 	same(t, "lines", eachLine(t, s), []account.Line{a, bulk, line("c")})
-	a.Former, a.Honeypot, a.Courtesy = a.Former[:1], false, ""
+	a.Former, a.Honeypot, a.Courtesy, a.Strength = a.Former[:1], false, "", account.Guessable
 	ok(t, s.PutLine(ctx, a, false))
 	same(t, "changed", eachLine(t, s)[0], a)
 	n, err := s.Rekey(ctx, func(b []byte) ([]byte, error) { return append([]byte("new"), b...), nil })

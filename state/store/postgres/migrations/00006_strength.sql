@@ -1,0 +1,3 @@
+-- +goose Up
+-- Whether the line's password can be guessed (account.Strength): 0 not judged yet, 1 it can, 2 it cannot.
+ALTER TABLE line ADD COLUMN strength BIGINT NOT NULL DEFAULT 0;
