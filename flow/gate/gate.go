@@ -140,7 +140,6 @@ type callShard struct {
 // live is an open call in memory. mu owns every field that can change once the call is known.
 type live struct {
 	always bool         // never changes
-	tight  string       // probation purse of its line and login, among whose calls it is counted; "" is none
 	holds  []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
 
 	mu       sync.Mutex
@@ -158,6 +157,7 @@ type live struct {
 	missed   int           // how many audits in a row found no leg of it
 	revived  time.Time     // when it was taken back from the store; zero: it began in this process
 	paidThen time.Duration // PaidFor at that moment
+	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
 	counted  bool          // takes a place among the line's open calls
 	abroad   bool          // and among its international ones
 }
@@ -243,10 +243,6 @@ func (g *Gate) put(l *live) {
 	defer s.mu.Unlock()
 	s.m[l.call.ID] = l
 	g.open.Add(1)
-	if purse := probationOf(l.call.Purses); l.tight == "" && purse != "" { // of before a restart
-		l.tight = purse
-		g.counts.Put(tightKey(purse))
-	}
 }
 
 // take removes a call: the one who gets it settles it, so that nothing is settled twice.
@@ -261,9 +257,6 @@ func (g *Gate) take(id call.ID) *live {
 	if l != nil {
 		delete(s.m, id)
 		g.open.Add(-1)
-		if l.tight != "" {
-			g.counts.Give(tightKey(l.tight))
-		}
 	}
 	return l
 }

@@ -86,21 +86,38 @@ func must(t testing.TB, err error) {
 }
 
 // open builds the stages over a book; call it inside the bubble when time is virtual.
-func open(t testing.TB, b *book.Book, m store.Money) *house {
+func open(t testing.TB, b *book.Book, m store.Money, change ...func(*Options)) *house {
+	t.Helper()
+	return openTo(t, b, m, nil, change...)
+}
+
+// openTo is open with an edge of the test's own.
+func openTo(t testing.TB, b *book.Book, m store.Money, edge func(h *house) Edge, change ...func(*Options)) *house {
 	t.Helper()
 	h := &house{t: t, book: b, money: m, cuts: make(chan call.ID, 1000)}
-	h.led = ledger.New(m, ledger.Options{Node: "n1", Gather: -1, Linger: -1}) // figures to the second
+	o := Options{Node: "n1", Plan: b.Plan(), Book: b}
+	for _, f := range change {
+		f(&o)
+	}
+	h.led = ledger.New(m, ledger.Options{Node: o.Node, Gather: -1, Linger: -1}) // figures to the second
 	h.led.Start()
+	o.Ledger = h.led
 	var err error
-	h.gate, err = New(Options{Node: "n1", Plan: b.Plan(), Book: b, Ledger: h.led})
+	h.gate, err = New(o)
 	must(t, err)
-	h.gate.Serve(Edge{Cut: func(id call.ID, _ policy.Reason, _ policy.Figures) {
-		h.end(id, End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
-		h.cuts <- id
-	}})
+	if edge == nil {
+		edge = func(h *house) Edge { return Edge{Cut: h.hangUp} }
+	}
+	h.gate.Serve(edge(h))
 	must(t, h.gate.Start(context.Background(), m))
 	h.gate.Run()
 	return h
+}
+
+// hangUp is an edge that obeys at once.
+func (h *house) hangUp(id call.ID, _ policy.Reason, _ policy.Figures) {
+	h.end(id, End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()})
+	h.cuts <- id
 }
 
 // end is what an edge says of a call whose legs confirm their end at once.
@@ -478,9 +495,13 @@ func TestCallsOutliveARestart(t *testing.T) {
 		h = open(t, b, m)
 		defer h.close()
 		back := h.gate.Recovered()
-		if len(back) != 2 || back[0].ID != up.ID || back[0].State != call.Answered || string(back[0].Snapshot) != "dialogs" ||
-			back[1].ID != ringing.ID || back[1].State != call.Setup {
+		if len(back) != 2 {
 			t.Fatalf("recovered %+v", back)
+		}
+		for _, r := range back {
+			if r.ID == up.ID && (r.State != call.Answered || string(r.Snapshot) != "dialogs") || r.ID == ringing.ID && r.State != call.Setup {
+				t.Errorf("recovered %+v", r)
+			}
 		}
 		h.gate.Over(ringing.ID, nil) // the edge has seen its transactions out
 		if n := h.gate.counts.Open(openKey("2001")); n != 1 {

@@ -46,12 +46,12 @@ func TestProbationLimits(t *testing.T) {
 			t.Errorf("%s: %v, want %v", to, r.Reason, want)
 		}
 		if p != nil {
-			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
 		}
 		if p, why := h.admit("2001", to); why == policy.ProbationClass {
 			t.Errorf("%s from a usual place: %v", to, why)
 		} else if p != nil {
-			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
 		}
 	}
 	first, _ := h.onProbation("02079460999")
@@ -65,7 +65,7 @@ func TestProbationLimits(t *testing.T) {
 	if p, r := h.onProbation("999"); p == nil {
 		t.Errorf("999 as the third: %v", r.Reason)
 	}
-	h.gate.Ended(first.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
+	h.end(first.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
 	if p, r := h.onProbation("02079460999"); p == nil {
 		t.Errorf("after one ended: %v", r.Reason)
 	}
@@ -100,7 +100,7 @@ func TestProbationPurseIsExact(t *testing.T) {
 		if _, r := h.onProbation("02079460999"); r.Reason != policy.ProbationBusy {
 			t.Errorf("a third beside the one of before the restart: %v", r.Reason)
 		}
-		h.gate.Ended(second.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
+		h.end(second.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
 		time.Sleep(time.Minute)
 		rec := h.record(p.ID)
 		if rec.Reason != policy.ProbationSpent.Code() || rec.Retail > policy.ProbationCap || rec.Retail < policy.ProbationCap-20_000 {

@@ -134,7 +134,7 @@ func (w *twins) end() {
 		if len(w.up[i]) == 0 {
 			return
 		}
-		h.gate.Ended(w.up[i][0], End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		h.end(w.up[i][0], End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
 		w.up[i] = slices.Delete(w.up[i], 0, 1)
 	})
 }

@@ -77,6 +77,9 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 	if l.abroad {
 		g.counts.Put(abroadKey(c.Line))
 	}
+	if l.tight = probationOf(c.Purses); l.tight != "" {
+		g.counts.Put(tightKey(l.tight))
+	}
 	return l
 }
 

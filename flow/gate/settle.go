@@ -81,8 +81,8 @@ func (g *Gate) void(l *live, why policy.Reason) {
 // uncount gives the line its places back, once.
 func (g *Gate) uncount(l *live) {
 	l.mu.Lock()
-	counted, abroad := l.counted, l.abroad
-	l.counted, l.abroad = false, false
+	counted, abroad, tight := l.counted, l.abroad, l.tight
+	l.counted, l.abroad, l.tight = false, false, ""
 	line := l.call.Line
 	l.mu.Unlock()
 	if counted {
@@ -90,6 +90,9 @@ func (g *Gate) uncount(l *live) {
 	}
 	if abroad {
 		g.counts.Give(abroadKey(line))
+	}
+	if tight != "" {
+		g.counts.Give(tightKey(tight))
 	}
 }
 

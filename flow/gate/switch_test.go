@@ -43,7 +43,7 @@ func TestNoSatelliteAtAnOrdinaryPrice(t *testing.T) {
 			t.Errorf("%s: %v, Explain %v, want %v", to, got, x.Verdict.Reason, want)
 		}
 		if p != nil {
-			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 			h.record(p.ID)
 		}
 	}

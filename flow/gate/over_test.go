@@ -1,0 +1,415 @@
+package gate
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+	"ringfence/state/store/memory"
+)
+
+// costDeck is what the carrier charges: a minute at least, and 50p to connect to Cuba.
+const costDeck = `Destination,Prefix,Peak,Off-peak,Weekend,Connection charge,First Interval,Sub Interval
+UK mobile,447,0.03,0.03,0.03,0,60,60
+Latvia,371,0.20,0.20,0.20,0.50,60,60
+`
+
+// withCost gives the carrier a deck.
+func withCost(t *testing.T, b *book.Book) {
+	_, err := b.Import(t.Context(), "test", []byte(costDeck), book.ImportOptions{Name: "cost", Kind: rating.Cost})
+	must(t, err)
+	deck := "cost"
+	for _, name := range []string{"carrier", "lifeline"} {
+		_, err = b.EditTrunk(t.Context(), "test", name, book.TrunkEdit{Deck: &deck})
+		must(t, err)
+	}
+	set(t, b, account.InternationalCeiling, int64(100*money.PencePerMinute), true)
+}
+
+// An answer that crosses the caller's hanging up was booked as nothing, and what was held for it given back: thirty such
+// calls a minute cost what no cap saw.
+func TestAnAnswerThatCrossesIsBooked(t *testing.T) {
+	for _, waive := range []bool{false, true} {
+		b := newBook(t)
+		withCost(t, b)
+		set(t, b, account.LineDayCap, 300_000, false)
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, b, memory.New(), func(o *Options) { o.WaiveLate = waive })
+			defer h.close()
+			p, why := h.admit("2001", "00371 67 123456") // 10p to connect, 30p a minute, 30/6
+			if why != policy.OK {
+				t.Fatal(why)
+			}
+			h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+			time.Sleep(3 * time.Second)
+			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+			if _, why := h.admit("2001", "00371 67 123457"); why != policy.LineDaySpent {
+				t.Errorf("what the call held was given back before its leg was over: %v", why)
+			}
+			answered := time.Now()
+			time.Sleep(2 * time.Second)
+			h.gate.Over(p.ID, []Leg{{Trunk: "carrier", CallID: "b-leg", Answered: answered, Beyond: 2 * time.Second}})
+			r := h.record(p.ID)
+			want := money.Micro(250_000) // the connection and the first 30 s
+			if waive {
+				want = 0
+			}
+			if r.Retail != want || r.Talk <= 0 || !r.AnsweredAt.Equal(answered) || r.Reason != "answered-late" || r.Status != 487 {
+				t.Errorf("waive %t: record %+v", waive, r)
+			}
+			if r.Cost != 700_000 || r.CarrierTalk != 2*time.Second {
+				t.Errorf("the carrier's part: %v for %v, want 50p and a minute", r.Cost, r.CarrierTalk)
+			}
+			h.square(0)
+		})
+	}
+}
+
+// The store failed between the answer and its commit: the caller heard 503, the carrier charges.
+func TestAnAnswerThatCouldNotBeWrittenIsBooked(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		m := &broken{Engine: memory.New()}
+		h := open(t, b, m)
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+		answered := time.Now()
+		m.fail.Store(true)
+		if err := h.gate.Answered(t.Context(), p.ID, p.Ways[0], nil); err == nil {
+			t.Fatal("the store failed")
+		}
+		time.Sleep(time.Second)
+		h.end(p.ID, End{By: call.System, Reason: policy.StoreUnavailable, Status: 503, At: time.Now()},
+			Leg{Trunk: "carrier", CallID: "b-leg", Answered: answered, Talk: time.Second})
+		m.fail.Store(false)
+		time.Sleep(time.Minute)
+		if r := h.record(p.ID); r.Retail != 1000 || r.Talk != time.Second || r.Cost != 30_000 || r.Reason != "store-unavailable" {
+			t.Errorf("1 s at 6p a minute is 0.1p, and a minute at 3p: %+v", r)
+		}
+		h.square(0)
+	})
+}
+
+// TestCrossingAnswersNeverPassACap: whatever is answered when, spent and held stay within the cap.
+func TestCrossingAnswersNeverPassACap(t *testing.T) {
+	b := newBook(t)
+	const limit = 1_000_000
+	set(t, b, account.LineDayCap, limit, false)
+	set(t, b, account.MaxCalls, 10_000, true)
+	set(t, b, account.CallsPerMinute, 10_000, true)
+	h := open(t, b, memory.New())
+	defer h.close()
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			for range 20 {
+				p, why := h.admit("2001", "07700 900123")
+				if why != policy.OK {
+					continue
+				}
+				h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+				var legs []Leg
+				if i%2 == 0 {
+					legs = []Leg{{Trunk: "carrier", Answered: time.Now(), Talk: time.Duration(i) * time.Second}}
+				}
+				h.gate.Over(p.ID, legs)
+				for _, p := range h.purses() {
+					if p.Spent+p.Held > limit {
+						t.Errorf("%s: %v passes the cap", p.ID, p.Spent+p.Held)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The customer pays until the first BYE; what the carrier may charge until it confirms, and for a way out that was answered
+// beside the call, is cost. A leg that never confirmed is written down with the carrier's name.
+func TestWhatTheCarrierMayChargeIsCost(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		answered := time.Now()
+		time.Sleep(50 * time.Second)
+		h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		time.Sleep(32 * time.Second)
+		h.gate.Over(p.ID, []Leg{
+			{Trunk: "lifeline", CallID: "beside", Answered: answered, Talk: time.Second},
+			{Trunk: "carrier", CallID: "b-leg", Answered: answered, Talk: 50 * time.Second, Beyond: 32 * time.Second, Joined: true, Refused: 500},
+		})
+		r := h.record(p.ID)
+		if r.Retail != 50_000 || r.Talk != 50*time.Second {
+			t.Errorf("50 s at 6p are 5p: %v for %v", r.Retail, r.Talk)
+		}
+		if r.Cost != 30_000+60_000 || r.CarrierTalk != 83*time.Second {
+			t.Errorf("a minute beside it and two minutes at 3p: %v for %v", r.Cost, r.CarrierTalk)
+		}
+		facts, err := h.money.Facts(t.Context(), store.FactFilter{Call: p.ID, Kind: "leg.unconfirmed"})
+		must(t, err)
+		if len(facts) != 1 || h.gate.Counts().Unconfirmed["carrier"] != 1 {
+			t.Errorf("facts %v, counted %v", facts, h.gate.Counts().Unconfirmed)
+		}
+		h.square(0)
+	})
+}
+
+// A cut is repeated until the edge says that the call ended: one that came while the edge did not know the call was lost, and
+// the call stayed up for ever.
+func TestACutIsRepeated(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LineDayCap, 60_000, false)
+	synctest.Test(t, func(t *testing.T) {
+		deaf := 5
+		h := openTo(t, b, memory.New(), func(h *house) Edge {
+			return Edge{Cut: func(id call.ID, why policy.Reason, f policy.Figures) {
+				if deaf--; deaf < 0 {
+					h.hangUp(id, why, f)
+				}
+			}}
+		})
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		time.Sleep(2 * time.Minute)
+		if r := h.record(p.ID); r.Reason != "line-day-cap" || r.Retail != 60_000 || h.gate.OpenCalls() != 0 {
+			t.Errorf("record %+v", r)
+		}
+		if n := h.gate.Counts().Cut; n != 1 {
+			t.Errorf("counted as %d cuts", n)
+		}
+	})
+}
+
+// clocks are those of a machine and of a store, for a gate in a test.
+type clocks struct {
+	boot  string
+	began time.Time
+	skew  time.Duration // of the store's clock against this one
+	none  bool
+}
+
+func (c *clocks) anchor() call.Anchor {
+	if c.none {
+		return call.Anchor{}
+	}
+	return call.Anchor{Boot: c.boot, Uptime: time.Since(c.began), Store: time.Now().Add(c.skew)}
+}
+
+// TestTheClockIsSetAcrossARestart: set back, talk time was negative until the clock caught up; set forward, the call was cut.
+func TestTheClockIsSetAcrossARestart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		shift time.Duration // of the wall clock, while the server is down
+		after func(*clocks)
+		want  time.Duration // of talk, at the restart after 80 s
+	}{
+		{"back, same boot", -time.Hour, func(*clocks) {}, 80 * time.Second},
+		{"forward, same boot", time.Hour, func(*clocks) {}, 80 * time.Second},
+		{"days forward, same boot", 72 * time.Hour, func(*clocks) {}, 80 * time.Second},
+		{"back, another machine", -time.Hour, func(c *clocks) { c.boot, c.began = "other", time.Now() }, 80 * time.Second},
+		{"forward, another machine", time.Hour, func(c *clocks) { c.boot, c.began = "other", time.Now() }, 80 * time.Second},
+		{"back, no other clock", -time.Hour, func(c *clocks) { c.none = true }, 50 * time.Second}, // what the last slice proves
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBook(t)
+			synctest.Test(t, func(t *testing.T) {
+				m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+				anchored := func(o *Options) { o.Anchor = k.anchor }
+				h := open(t, b, m, anchored)
+				p, _ := h.admit("2001", "07700 900123")
+				h.answer(p)
+				time.Sleep(70 * time.Second)
+				h.close()
+				// The wall clock cannot be set in here: what it said at the answer is moved the other way.
+				stored, err := m.OpenCalls(t.Context(), "n1")
+				must(t, err)
+				was := stored[0]
+				was.AnsweredAt, was.Snapshot = was.AnsweredAt.Add(-c.shift), nil
+				_, err = m.Apply(t.Context(), []store.Op{{Kind: store.OpUpdate, ID: was.ID, Call: &was}})
+				must(t, err)
+				time.Sleep(10 * time.Second)
+				c.after(k)
+				h = open(t, b, m, anchored)
+				defer h.close()
+				if got := time.Since(h.gate.get(p.ID).since); got != c.want {
+					t.Errorf("it has talked for %v, want %v", got, c.want)
+				}
+				time.Sleep(time.Minute)
+				h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+				if r := h.record(p.ID); r.Talk != c.want+time.Minute || r.Retail != money.Micro((c.want+time.Minute)/time.Second)*1000 {
+					t.Errorf("record: %v for %v", r.Retail, r.Talk)
+				}
+				h.square(0)
+			})
+		})
+	}
+}
+
+// TestACallOfADeadNode: another node meters it on; the node that had it lets go when it returns.
+func TestACallOfADeadNode(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+		var mu sync.Mutex
+		var forgotten []call.ID
+		a := openTo(t, b, m, func(*house) Edge {
+			return Edge{Forget: func(ids []call.ID) { mu.Lock(); forgotten = append(forgotten, ids...); mu.Unlock() }}
+		}, func(o *Options) { o.Anchor = k.anchor })
+		defer a.close()
+		p, _ := a.admit("2001", "07700 900123")
+		a.answer(p)
+		ended, _ := a.admit("2001", "07700 900124")
+		a.answer(ended)
+		time.Sleep(20 * time.Second)
+
+		other := clocks{boot: "two", began: time.Now(), skew: 0}
+		var taken []Recovered
+		n := openTo(t, b, m, func(h *house) Edge {
+			return Edge{TakeOver: func(calls []Recovered) { taken = calls }, Cut: h.hangUp}
+		}, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+		defer n.close()
+		must(t, m.Renew(t.Context(), "n1", -time.Second)) // its lease is over
+		for _, id := range []call.ID{p.ID, ended.ID} {
+			expire(t, m, id)
+		}
+		claimed, err := m.Claim(t.Context(), "n2", time.Minute)
+		must(t, err)
+		n.gate.Adopt(claimed)
+		if len(taken) != 2 || !taken[0].Moved || taken[0].State != call.Answered || string(taken[0].Snapshot) != "dialogs" {
+			t.Fatalf("taken over %+v", taken)
+		}
+		n.end(ended.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()})
+
+		time.Sleep(time.Second)
+		must(t, a.gate.Returned(t.Context()))
+		mu.Lock()
+		lost := slices.Clone(forgotten)
+		mu.Unlock()
+		if len(lost) != 1 || lost[0] != p.ID || a.gate.get(p.ID) != nil {
+			t.Errorf("the node that returned let go of %v", lost)
+		}
+		time.Sleep(69 * time.Second) // past the first slice: the new node holds the next
+		n.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		if r := n.record(p.ID); r.Talk != 90*time.Second || r.Retail != 90_000 {
+			t.Errorf("record: %v for %v", r.Retail, r.Talk)
+		}
+		facts, err := m.Facts(t.Context(), store.FactFilter{Call: p.ID, Kind: "call.taken-over"})
+		must(t, err)
+		if len(facts) != 1 {
+			t.Errorf("%d facts say that it was taken over", len(facts))
+		}
+	})
+}
+
+// expire ends the lease of a call, which its node would otherwise have held for a minute.
+func expire(t *testing.T, m *memory.Engine, id call.ID) {
+	t.Helper()
+	open, err := m.OpenCalls(t.Context(), "n1")
+	must(t, err)
+	for _, c := range open {
+		if c.ID == id {
+			holds := make([]store.Hold, len(c.Purses))
+			for i, p := range c.Purses {
+				holds[i] = store.Hold{Purse: p, Cap: money.Max}
+			}
+			next := call.Open{ID: id, PaidFor: c.PaidFor + 1}
+			_, err := m.Apply(t.Context(), []store.Op{{Kind: store.OpExtend, ID: id, Holds: holds, Call: &next, Lease: -time.Second}})
+			must(t, err)
+		}
+	}
+}
+
+// TestANodeThatWasAwayBuysNothing: its call is another's; its next slice is refused, and it lets go.
+func TestANodeThatWasAwayBuysNothing(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		forgotten := make(chan call.ID, 1)
+		h := openTo(t, b, m, func(*house) Edge { return Edge{Forget: func(ids []call.ID) { forgotten <- ids[0] }} })
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		expire(t, m, p.ID)
+		if got, err := m.Claim(t.Context(), "n2", time.Hour); err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		if id := <-forgotten; id != p.ID {
+			t.Error(id)
+		}
+		if open, err := m.OpenCalls(t.Context(), "n2"); err != nil || len(open) != 1 || open[0].Held != 60_000 {
+			t.Errorf("%+v %v", open, err)
+		}
+	})
+}
+
+// TestTheAuditGivesBackWhatTheEdgeLost: every call in the books has a leg at the edge, or gets it back, or is settled.
+func TestTheAuditGivesBackWhatTheEdgeLost(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		lost := map[call.ID]bool{}
+		var mu sync.Mutex
+		var back []Recovered
+		h := openTo(t, b, memory.New(), func(*house) Edge {
+			return Edge{
+				Audit: func(ids []call.ID, known func(call.ID) bool) (missing []call.ID) {
+					mu.Lock()
+					defer mu.Unlock()
+					for _, id := range ids {
+						if !known(id) {
+							t.Errorf("%s is not known", id)
+						}
+						if lost[id] {
+							missing = append(missing, id)
+						}
+					}
+					return missing
+				},
+				TakeOver: func(calls []Recovered) {
+					mu.Lock()
+					defer mu.Unlock()
+					back = append(back, calls...)
+					for _, c := range calls {
+						delete(lost, c.ID)
+					}
+				},
+			}
+		})
+		defer h.close()
+		kept, _ := h.admit("2001", "07700 900123")
+		h.answer(kept)
+		gone, _ := h.admit("2001", "07700 900124")
+		h.answer(gone)
+		ringing, _ := h.admit("2001", "07700 900125") // nothing of it is stored
+		mu.Lock()
+		lost[gone.ID], lost[ringing.ID] = true, true
+		mu.Unlock()
+		time.Sleep(45 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(back) != 1 || back[0].ID != gone.ID || string(back[0].Snapshot) != "dialogs" {
+			t.Errorf("given back: %+v", back)
+		}
+		if r := h.record(ringing.ID); r.Reason != "fault" || r.Retail != 0 {
+			t.Errorf("record %+v", r)
+		}
+		if h.gate.get(kept.ID) == nil || h.gate.get(gone.ID) == nil {
+			t.Error("a call was lost")
+		}
+	})
+}
