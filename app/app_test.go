@@ -115,7 +115,7 @@ func (p *program) get(path string, out any) {
 func (p *program) cdrs(line string, n int) []api.CDR {
 	p.t.Helper()
 	var l api.List[api.CDR]
-	look, late := time.NewTicker(20*time.Millisecond), time.After(10*time.Second)
+	look, late := time.NewTicker(20*time.Millisecond), time.After(45*time.Second) // a carrier that says nothing is waited for: its answer may cross
 	defer look.Stop()
 	for waiting := true; waiting; {
 		p.get("/v1/cdrs?line="+line, &l)

@@ -53,5 +53,6 @@ func TestNothingSlipsPastANewLock(t *testing.T) {
 	}
 	for _, id := range []gate.Plan{*plan, *help} { // no edge knows them
 		a.gate.Ended(id.ID, gate.End{Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		a.gate.Over(id.ID, nil)
 	}
 }

@@ -174,11 +174,22 @@ func lively(t *testing.T) (*App, *rest.Server) {
 		}
 	}
 	for _, to := range []string{"02079460000", "005371234567", "09098790123"} {
-		if p, err := a.admit(ctx, gate.Attempt{Line: "2011", Dialled: to, Source: somewhere, ALeg: "x"}); err == nil {
+		if p, err := a.admit(ctx, gate.Attempt{Line: lineID(t, a, "2011"), Dialled: to, Source: somewhere, ALeg: "x"}); err == nil {
 			a.gate.Ended(p.ID, gate.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+			a.gate.Over(p.ID, nil)
 		}
 	}
 	return a, a.rest
+}
+
+// lineID is the identity of a line, which differs from program to program.
+func lineID(t *testing.T, a *App, called string) string {
+	t.Helper()
+	l, ok := a.book.LineCalled(called)
+	if !ok {
+		t.Fatalf("no line is called %s", called)
+	}
+	return l.ID()
 }
 
 var somewhere = netip.MustParseAddrPort("192.0.2.7:5060")
@@ -189,7 +200,7 @@ func TestNoQuestionWrites(t *testing.T) {
 	h := server.Handler("asker")
 	cfg := a.config()
 	path := cfg.DatabasePath()
-	p, err := a.admit(context.Background(), gate.Attempt{Line: "2001", Dialled: "02079460000", Source: somewhere, ALeg: "up"})
+	p, err := a.admit(context.Background(), gate.Attempt{Line: lineID(t, a, "2001"), Dialled: "02079460000", Source: somewhere, ALeg: "up"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +232,7 @@ func TestNoQuestionWrites(t *testing.T) {
 		}
 	}
 	a.gate.Ended(p.ID, gate.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+	a.gate.Over(p.ID, nil)
 }
 
 // TestDecisionsAreThoseOfATwin runs two programs through the same; one is asked all that the API may be asked at random,
@@ -257,16 +269,19 @@ func TestDecisionsAreThoseOfATwin(t *testing.T) {
 		for i, a := range []*App{asked, silent} {
 			if _, most := set.Field.Range(); change {
 				set.N = min(set.N, most)
-				if err := a.book.Set(context.Background(), "test", account.LevelLine, line, set); err != nil {
+				if err := a.book.Set(context.Background(), "test", account.LevelLine, lineID(t, a, line), set); err != nil {
 					t.Fatal(err)
 				}
 			}
-			p, err := a.admit(context.Background(), gate.Attempt{Line: line, Dialled: to, Source: somewhere, ALeg: "a"})
+			p, err := a.admit(context.Background(), gate.Attempt{Line: lineID(t, a, line), Dialled: to, Source: somewhere, ALeg: "a"})
 			if err != nil {
 				said[i] = err.Error()
 				continue
 			}
-			said[i] = fmt.Sprint("allowed by ", p.Ways)
+			said[i] = "allowed by"
+			for _, w := range p.Ways {
+				said[i] += " " + account.Handle(w.Trunk+w.Line)
+			}
 			up[i] = append(up[i], p.ID)
 		}
 		if said[0] != said[1] {
@@ -275,6 +290,7 @@ func TestDecisionsAreThoseOfATwin(t *testing.T) {
 		if len(up[0]) > 3 {
 			for i, a := range []*App{asked, silent} {
 				a.gate.Ended(up[i][0], gate.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+				a.gate.Over(up[i][0], nil)
 				up[i] = up[i][1:]
 			}
 		}

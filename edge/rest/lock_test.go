@@ -16,7 +16,7 @@ import (
 // Staff who lock a line are told what becomes of each call in progress, on every node; the lists of calls and the line say it too.
 func TestALockTellsOfCalls(t *testing.T) {
 	open := func(id call.ID, line string, dir call.Direction, state call.State, purses ...string) call.Open {
-		return call.Open{ID: id, Line: line, Account: "acme", Direction: dir, State: state, Purses: purses, Begun: time.Now(), AnsweredAt: time.Now()}
+		return call.Open{ID: id, Line: identify(line), Account: identify("acme"), Direction: dir, State: state, Purses: purses, Begun: time.Now(), AnsweredAt: time.Now()}
 	}
 	f := newFixture(t, rest.Options{})
 	f.fill(t)

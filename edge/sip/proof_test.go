@@ -433,7 +433,7 @@ func TestSeatsAfterARestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.before = append(w.before, gate.Recovered{ID: call.ID(fmt.Sprint("call-", i)), Snapshot: snapshot})
+			w.before = append(w.before, gate.Recovered{ID: call.ID(fmt.Sprint("call-", i)), State: call.Answered, Snapshot: snapshot})
 		}
 	})
 }
