@@ -62,6 +62,7 @@ type leg struct {
 	// What the gate must know of the leg when the call is over.
 	revived    bool          // of a previous process
 	moved      bool          // of another node: the peer must learn our address
+	watched    bool          // of another node: its peer may go on writing to that one, so it is asked often
 	answeredAt time.Time     // when its 200 came; zero before a restart
 	byeAt      time.Time     // when the first BYE was sent or came
 	overAt     time.Time     // when the BYE that was confirmed had been sent, or when it was given up

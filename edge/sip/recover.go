@@ -128,9 +128,11 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, up bool) {
 	}
 	s.uas[b.a.callID], s.byID[b.id] = b.a, b
 	for _, l := range b.outs() {
-		s.uac[l.callID], l.moved = l, r.Moved
+		s.uac[l.callID] = l
 	}
-	b.a.moved = r.Moved
+	for _, l := range b.legs() {
+		l.moved, l.watched = r.Moved, r.Moved
+	}
 	s.e.calls.Add(1)
 	b.sitDown(&legs[0])
 	if up {

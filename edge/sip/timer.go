@@ -102,8 +102,15 @@ func (l *leg) restartTimer(t sessionTimer) {
 	default: // section 10: BYE this long before it runs out
 		t.expireAt = s.now + t.interval - min(32*time.Second, t.interval/3)
 	}
+	if l.watched {
+		t.refreshAt = min(t.refreshAt, s.now+watchEvery)
+	}
 	l.timer = t
 }
+
+// watchEvery is how often the ends of a call that another node had are asked whether they are there: they may have said
+// goodbye to that node. It is less than a slice of talk.
+const watchEvery = 30 * time.Second
 
 // due is when the timer of an answered leg wants to be looked at.
 func (l *leg) due() time.Duration {
@@ -142,7 +149,7 @@ func (l *leg) tickTimer() {
 	case l.moved && len(l.sdp) > 0:
 		l.moved = false
 		l.send(request{method: message.INVITE, why: forRefresh, lines: lines, ctype: l.sdpType, body: l.sdp})
-	case l.timer.interval == 0 || l.timer.prove:
+	case l.timer.interval == 0 || l.timer.prove || l.watched && !l.timer.ours:
 		l.timer.prove = false
 		l.send(request{method: message.OPTIONS, why: forPing})
 	case l.updates:
