@@ -306,7 +306,7 @@ type record struct {
 func (s *server) cdrs(line string, n int) []record {
 	s.t.Helper()
 	var list []record
-	eventually(s.t, 10*time.Second, fmt.Sprintf("%d call records of %s", n, line), func() bool {
+	eventually(s.t, 45*time.Second, fmt.Sprintf("%d call records of %s", n, line), func() bool {
 		list = nil
 		decode(s.t, s.cli("cdr", "list", "--line", line, "--json"), &list)
 		return len(list) >= n

@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +19,20 @@ func (s *server) ban(net, why string) {
 	s.cli("ban", "add", net, "--why", why)
 }
 
+// shareBook gives s the book of another server, with its key: nodes of one provider have one book.
+func (s *server) shareBook(of *server) {
+	s.t.Helper()
+	of.signal(syscall.SIGTERM)
+	s.signal(syscall.SIGTERM)
+	for _, name := range []string{"ringfence.db", "ringfence.key"} {
+		b, err := os.ReadFile(filepath.Join(of.dir, name))
+		must(s.t, err)
+		must(s.t, os.WriteFile(filepath.Join(s.dir, name), b, 0o600))
+	}
+	of.run()
+	s.run()
+}
+
 // Two nodes on one Redis: a ban made on one and a lock-out earned on one hold on the other within two seconds. When Redis
 // dies both go on by themselves, and come together again when it is back.
 func TestTwoNodesShareBansAndLockouts(t *testing.T) {
@@ -25,8 +42,8 @@ func TestTwoNodesShareBansAndLockouts(t *testing.T) {
 		return startWith(t, setup{top: fmt.Sprintf("node = %q", name), sections: fmt.Sprintf("[counters]\nurl = %q\n", r.URL())})
 	}
 	one, two := node("one"), node("two")
-	one.line("2001")
-	password := two.line("2001")
+	password := one.line("2001")
+	two.shareBook(one)
 	shutOut := func(s *server, from string) func() bool {
 		x := s.stranger(from)
 		x.wait = 100 * time.Millisecond

@@ -179,7 +179,7 @@ func (b *bridge) tell() {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at})
+	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, Unproven: b.joined && !(b.a.proved() && b.peer.proved())})
 }
 
 // tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.
@@ -187,34 +187,46 @@ func (b *bridge) tellOver() {
 	if b.state != over || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
 	}
-	for _, l := range b.legs() {
-		if !l.over() {
-			return
-		}
+	if !b.legsOver() {
+		return
 	}
 	b.clear = true
 	b.s.e.d.Over(b.id, b.report())
 }
 
+// legsOver says that nothing of any leg can be up any more.
+func (b *bridge) legsOver() bool {
+	for _, l := range b.legs() {
+		if !l.over() {
+			return false
+		}
+	}
+	return true
+}
+
 // report is what the gate must know of the legs: those that were answered, and those that would not end.
 func (b *bridge) report() (all []gate.Leg) {
 	for _, l := range b.legs() {
-		if l.refused == 0 && (l == b.a || l.answeredAt.IsZero() && !l.revived) {
-			continue
+		if l.refused != 0 || l != b.a && (!l.answeredAt.IsZero() || l.revived) {
+			all = append(all, l.report())
 		}
-		g := gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: l.answeredAt, Joined: l == b.peer && b.joined, Refused: l.refused}
-		if !l.answeredAt.IsZero() {
-			g.Talk = max(l.byeAt.Sub(l.answeredAt), 0)
-		}
-		if !l.byeAt.IsZero() {
-			g.Beyond = max(l.overAt.Sub(l.byeAt), 0)
-		}
-		all = append(all, g)
 	}
 	for _, x := range b.spares {
 		all = append(all, x.Leg)
 	}
 	return all
+}
+
+// report is what the gate must know of one leg.
+func (l *leg) report() gate.Leg {
+	g := gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: l.answeredAt, Joined: l == l.b.peer && l.b.joined, OverAt: l.overAt, Refused: l.refused}
+	if !l.answeredAt.IsZero() && !l.byeAt.IsZero() {
+		g.Talk = max(l.byeAt.Sub(l.answeredAt), 0)
+	}
+	if !l.byeAt.IsZero() && !l.overAt.IsZero() {
+		g.Beyond = max(l.overAt.Sub(l.byeAt), 0)
+	}
+	return g
 }
 
 // spare is a dialog with another phone behind the same INVITE: it was answered too, and is hung up. The carrier may charge

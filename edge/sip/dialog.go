@@ -61,6 +61,7 @@ type leg struct {
 
 	// What the gate must know of the leg when the call is over.
 	revived    bool          // of a previous process
+	alive      bool          // it has said since that it is there
 	moved      bool          // of another node: the peer must learn our address
 	watched    bool          // of another node: its peer may go on writing to that one, so it is asked often
 	answeredAt time.Time     // when its 200 came; zero before a restart
@@ -337,7 +338,10 @@ func (l *leg) bye(lines []byte) {
 	l.state = closed
 	l.byeWaits = false
 	s := l.b.s
-	l.byeAt, l.byeUntil, l.byeGap, l.byeReason = s.wall, s.now+s.e.o.Timers.Patience(), s.e.o.Timers.T1, lines
+	if l.byeAt.IsZero() {
+		l.byeAt = s.wall
+	}
+	l.byeUntil, l.byeGap, l.byeReason = s.now+s.e.o.Timers.Patience(), s.e.o.Timers.T1, lines
 	l.send(request{method: message.BYE, why: forBye, lines: lines})
 }
 
@@ -350,6 +354,9 @@ func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
 		return
 	case status < 300 || status == 481:
 		l.overAt = c.sentAt
+		if !l.b.legsOver() || l.b.lingers > s.now { // a restart need not end this one again
+			l.b.remember()
+		}
 		return
 	case m != nil || status == 503: // refused, or its connection failed
 		l.byeGap *= 2
@@ -376,6 +383,9 @@ func (l *leg) tickBye() {
 		l.send(request{method: message.BYE, why: forBye, lines: l.byeReason})
 	}
 }
+
+// proved says that the peer is known to have the call still, or to have had it when it was last heard of.
+func (l *leg) proved() bool { return !l.revived || l.alive }
 
 // over says that nothing of the leg can be up any more: there never was nor will be an answer, its end is confirmed, or
 // nobody answers. Until then an answer may cross our CANCEL, and the carrier charges until our BYE has arrived.

@@ -110,6 +110,8 @@ type Deps struct {
 	Over      func(id call.ID, legs []gate.Leg)
 	Serve     func(e gate.Edge)
 	Recovered func() []gate.Recovered
+	// Anchor fixes the present on clocks that outlive the process; nil: only the wall clock does.
+	Anchor func() call.Anchor
 }
 
 // Edge is the running SIP edge. Make it with New.

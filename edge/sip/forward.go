@@ -216,7 +216,7 @@ func passStatus2(status int) int {
 
 // remember gives the gate the dialogs as they are now, for a restart.
 func (b *bridge) remember() {
-	if (b.state == talking || b.state == calling) && b.s.e.d.Snapshot != nil {
+	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" && b.s.e.d.Snapshot != nil {
 		b.s.e.d.Snapshot(b.id, b.snapshot())
 	}
 }

@@ -262,7 +262,7 @@ func TestEndingWhenTheServerDied(t *testing.T) {
 		w.phone.answer(w.phone.find("BYE"), 481, "", "")
 		w.notOver()
 		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
-		if legs := w.over(time.Second); len(legs) != 1 || !legs[0].Joined || !legs[0].Answered.IsZero() {
+		if legs := w.over(time.Second); len(legs) != 1 || !legs[0].Joined || legs[0].Answered.IsZero() {
 			t.Errorf("legs %+v", legs)
 		}
 	})
@@ -355,6 +355,53 @@ func TestAQueueMayLastLongerThanRinging(t *testing.T) {
 				}
 				w.phone.find("480 INVITE")
 			})
+		})
+	}
+}
+
+// A leg that was answered, hung up and confirmed is still booked when the server is restarted before the call is settled; one
+// that was not confirmed is hung up again, with a higher number each time.
+func TestALateAnswerOutlivesRestarts(t *testing.T) {
+	for _, confirmed := range []bool{true, false} {
+		inWorld(t, func(w *world) {
+			w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 180, "b", "")
+			w.phone.expect("180 INVITE")
+			w.crashWith(call.Setup)
+			w.carrier.answer(inv, 200, "b", sdpB)
+			w.carrier.expect("ACK")
+			bye := w.carrier.expect("BYE")
+			if confirmed {
+				w.carrier.answer(bye, 200, "", "")
+			}
+			synctest.Wait()
+			last := bye.CSeq()
+			for range 2 {
+				time.Sleep(5 * time.Second)
+				w.crashWith(call.Setup)
+				if confirmed {
+					w.carrier.quiet(3 * time.Second)
+					continue
+				}
+				for bye.CSeq() == last {
+					bye = w.carrier.find("BYE")
+				}
+				if bye.CSeq() < last {
+					t.Fatalf("BYE %d after %d", bye.CSeq(), last)
+				}
+				last = bye.CSeq()
+			}
+			if !confirmed {
+				w.carrier.answer(bye, 200, "", "")
+			}
+			legs := w.over(5 * time.Minute)
+			if len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Refused != 0 {
+				t.Fatalf("legs %+v", legs)
+			}
+			if beyond := legs[0].Talk + legs[0].Beyond; confirmed != (beyond < time.Second) || beyond > 15*time.Second {
+				t.Errorf("confirmed %t: %v", confirmed, beyond)
+			}
 		})
 	}
 }

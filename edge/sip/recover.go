@@ -40,6 +40,11 @@ type legRecord struct {
 	Invite    []byte         `json:"i,omitempty"`  // our INVITE, to cancel it
 	Branch    uint64         `json:"b,omitempty"`  // and its branch
 	Seq       uint32         `json:"q,omitempty"`  // and its number
+	Joined    bool           `json:"j,omitempty"`  // the leg that the caller was joined with
+	Answered  *call.Anchor   `json:"an,omitempty"` // when its 200 came
+	Bye       *call.Anchor   `json:"by,omitempty"` // when its first BYE was sent or came
+	Over      *call.Anchor   `json:"ov,omitempty"` // when it was known to be over: nothing more is to be done
+	Refused   int            `json:"rf,omitempty"` // as leg.refused
 }
 
 // snapshot is both dialogs of an answered call, the caller's first; of one that is being set up, the caller's leg and every
@@ -48,7 +53,7 @@ func (b *bridge) snapshot() []byte {
 	legs := []legRecord{b.a.record()}
 	legs[0].HelpLine, legs[0].Help = b.isHelp()
 	for _, l := range b.outs() {
-		if b.peer != nil && l == b.peer || b.peer == nil && l.state == early && l.asked != nil {
+		if l == b.peer || !l.answeredAt.IsZero() || l.ringing() {
 			legs = append(legs, l.record())
 		}
 	}
@@ -59,6 +64,40 @@ func (b *bridge) snapshot() []byte {
 	return out
 }
 
+// ringing says that the leg's INVITE may still be answered.
+func (l *leg) ringing() bool {
+	return l.answeredAt.IsZero() && l.asked != nil && l.asked.State() < transaction.Completed
+}
+
+// anchorOf fixes an instant of this process on clocks that outlive it.
+func (e *Edge) anchorOf(t time.Time) *call.Anchor {
+	if t.IsZero() {
+		return nil
+	}
+	if e.d.Anchor == nil {
+		return &call.Anchor{Store: t}
+	}
+	a, ago := e.d.Anchor(), time.Since(t)
+	a.Uptime -= ago
+	if !a.Store.IsZero() {
+		a.Store = a.Store.Add(-ago)
+	}
+	return &a
+}
+
+// instantOf is an instant that a previous process fixed.
+func (e *Edge) instantOf(a *call.Anchor) time.Time {
+	if a == nil {
+		return time.Time{}
+	}
+	now := call.Anchor{Store: time.Now()}
+	if e.d.Anchor != nil {
+		now = e.d.Anchor()
+	}
+	ago, _ := a.Since(now)
+	return time.Now().Add(-max(ago, 0))
+}
+
 func (l *leg) record() legRecord {
 	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
@@ -66,8 +105,18 @@ func (l *leg) record() legRecord {
 		UAS: l.uas, Trunk: l.trunk, Line: l.line, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
-	if r.Early = l.b.peer == nil && l.state == early; r.Early && l.asked != nil {
+	e := l.b.s.e
+	r.Early = l.b.peer == nil && l.uas && l.b.state != over
+	if !l.uas && l.ringing() {
 		r.Invite, r.Branch, r.Seq = l.asked.req, l.asked.branch, l.asked.seq
+	}
+	r.Joined = l == l.b.peer // the snapshot of an answer is stored before the caller hears it, or not at all
+	r.Answered, r.Bye, r.Refused = e.anchorOf(l.answeredAt), e.anchorOf(l.byeAt), l.refused
+	if l.state == closed && l.over() && r.Invite == nil {
+		r.Over = e.anchorOf(l.overAt)
+		if r.Over == nil {
+			r.Over = e.anchorOf(l.b.s.wall) // it was never up
+		}
 	}
 	return r
 }
@@ -100,8 +149,8 @@ func (e *Edge) restore(calls []gate.Recovered) {
 			e.log.Error("the dialogs of a call cannot be read: it is ended in the books only", "call", r.ID, "err", err)
 			legs = nil
 		}
-		up := len(legs) == 2 && legs[0].CallID != "" && legs[1].CallID != "" && legs[1].Invite == nil
-		if r.State == call.Answered && !up {
+		peer := joinedIn(legs, r.State)
+		if r.State == call.Answered && peer == 0 {
 			e.d.Ended(r.ID, gate.End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()})
 			e.d.Over(r.ID, nil)
 			continue
@@ -110,12 +159,25 @@ func (e *Edge) restore(calls []gate.Recovered) {
 			legs = []legRecord{{CallID: r.ALeg}} // its shard is where an answer would come
 		}
 		s := e.shardOf([]byte(legs[0].CallID))
-		s.post(func() { s.takeBack(&r, legs, up) })
+		s.post(func() { s.takeBack(&r, legs, peer) })
 	}
 }
 
-// takeBack makes a call this shard's own.
-func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, up bool) {
+// joinedIn is which leg the caller was joined with, 0 for none. Earlier versions kept both legs of answered calls, and no others.
+func joinedIn(legs []legRecord, state call.State) int {
+	for i := range legs {
+		if legs[i].Joined {
+			return i
+		}
+	}
+	if state == call.Answered && len(legs) == 2 && legs[0].CallID != "" && legs[1].CallID != "" && legs[1].Invite == nil {
+		return 1
+	}
+	return 0
+}
+
+// takeBack makes a call this shard's own; peer is the number of the leg that the caller was joined with, 0 for none.
+func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer int) {
 	if s.byID[r.ID] != nil {
 		return
 	}
@@ -135,18 +197,19 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, up bool) {
 	}
 	s.e.calls.Add(1)
 	b.sitDown(&legs[0])
-	if up {
-		b.state, b.joined, b.peer = talking, true, b.all[1]
+	if peer > 0 {
+		b.state, b.joined, b.peer = talking, true, b.all[peer]
 	}
 	if r.State == call.Answered {
 		b.remember() // the numbers of requests go on from here, also after another restart
 		return
 	}
 	b.told = true // how it ended is in the books: what is left of it is ended now
-	if !up {
+	if peer == 0 {
 		b.lingers = s.now + s.lingerFor(r, len(legs) > 1)
 	}
-	b.finish(ending{by: call.System, why: policy.NodeLost})
+	b.finish(ending{by: call.System, why: r.Why})
+	b.remember()
 }
 
 // lingerFor is how long an answer may come to an INVITE of a previous process. Where the ways out are known they are
@@ -233,10 +296,15 @@ func (r *legRecord) leg(b *bridge) *leg {
 			refreshAt: b.s.proveAt(d), expireAt: transaction.Never,
 		},
 	}
-	if r.Invite != nil {
+	e := b.s.e
+	l.answeredAt, l.byeAt, l.overAt, l.refused = e.instantOf(r.Answered), e.instantOf(r.Bye), e.instantOf(r.Over), r.Refused
+	switch {
+	case r.Invite != nil:
 		l.cancelOf(r)
-	} else if r.Early || r.RemoteTag == "" {
-		l.state = closed // the caller's leg before an answer: its phone hears nothing more
+	case r.Over != nil:
+		l.state = closed
+	case r.Early || r.RemoteTag == "":
+		l.state, l.revived = closed, false // the caller's leg before an answer: its phone hears nothing more
 	}
 	return l
 }

@@ -23,10 +23,10 @@ func (w *world) crashWith(state call.State) {
 	w.edge.cancel()
 	w.before = nil
 	for _, id := range w.gate.admitted {
-		if len(w.gate.ends[id]) == 0 {
-			w.before = append(w.before, gate.Recovered{ID: id, State: state, Snapshot: w.gate.answered[id], Begun: time.Now(), ALeg: "c1"})
+		if len(w.gate.legs[id]) == 0 {
+			w.before = append(w.before, gate.Recovered{ID: id, State: state, Snapshot: w.gate.answered[id], Begun: time.Now(), ALeg: "c1", Why: policy.NodeLost})
 		}
-		if state != call.Answered {
+		if state != call.Answered && len(w.gate.ends[id]) == 0 {
 			w.gate.ends[id] = append(w.gate.ends[id], gate.End{}) // the gate knows how it ended
 		}
 	}

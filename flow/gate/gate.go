@@ -66,8 +66,10 @@ func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
 type End struct {
 	By     call.Party
 	Reason policy.Reason
-	Status int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
-	At     time.Time // with its monotonic reading when the edge has one
+	// Unproven: it was up before this process, and not both ends have said since that they are there.
+	Unproven bool
+	Status   int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
+	At       time.Time // with its monotonic reading when the edge has one
 }
 
 // Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
@@ -77,6 +79,7 @@ type Leg struct {
 	Answered time.Time     // when its 200 came; zero: before a restart
 	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
 	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
+	OverAt   time.Time     // when that was
 	Joined   bool          // the caller was joined with it
 	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
 }
@@ -87,8 +90,9 @@ type Recovered struct {
 	State    call.State
 	Snapshot []byte
 	Begun    time.Time
-	ALeg     string // SIP Call-ID of the caller's leg
-	Moved    bool   // another node had it: both ends must learn where it is now
+	ALeg     string        // SIP Call-ID of the caller's leg
+	Why      policy.Reason // why it ended; OK while it has not
+	Moved    bool          // another node had it: both ends must learn where it is now
 }
 
 // Options say how a Gate works. Zero fields have the stated defaults.
@@ -155,8 +159,7 @@ type live struct {
 	cutFig   policy.Figures
 	cutTries int           // how often the edge was told
 	missed   int           // how many audits in a row found no leg of it
-	revived  time.Time     // when it was taken back from the store; zero: it began in this process
-	paidThen time.Duration // PaidFor at that moment
+	paidThen time.Duration // PaidFor when it was taken back from the store
 	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
 	counted  bool          // takes a place among the line's open calls
 	abroad   bool          // and among its international ones

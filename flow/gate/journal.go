@@ -123,7 +123,7 @@ func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) sto
 
 // takenOver says that another node carries a call on.
 func takenOver(c *call.Open, node string) store.Fact {
-	return callFact(c, time.Now(), "call.taken-over", newObject().text("from", c.Node).text("by", node))[0]
+	return callFact(c, time.Now(), "call.taken-over", newObject().text("by", node))[0]
 }
 
 // unconfirmed says which legs would not end: their BYE was never confirmed, so that the carrier may charge on.

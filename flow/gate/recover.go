@@ -37,7 +37,7 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 		if g.get(c.ID) != nil {
 			continue // ours after all: a late renewal
 		}
-		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Moved: moved})
+		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Why: endedWhy(&c), Moved: moved})
 		g.put(g.revive(c, now))
 		if c.State == call.Answered {
 			g.meter.add(c.ID, now)
@@ -47,6 +47,17 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 		}
 	}
 	return all
+}
+
+// endedWhy is why a call ended, for the phones that are told again; OK while it has not.
+func endedWhy(c *call.Open) policy.Reason {
+	switch why, err := policy.ParseReason(c.End.Reason); {
+	case c.State == call.Answered:
+		return policy.OK
+	case c.State == call.Ending && err == nil:
+		return why
+	}
+	return policy.NodeLost
 }
 
 // revive is a call as it goes on in this process.
@@ -59,7 +70,7 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 			l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
 		}
 		l.since = now.Add(-g.talked(&l.call, now))
-		l.revived, l.paidThen = now, l.call.PaidFor
+		l.paidThen = l.call.PaidFor
 	}
 	switch c.State {
 	case call.Ending:
@@ -86,11 +97,16 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 // talked is how long a call of a previous process has been up. The wall clock is asked only when no better one can tell,
 // and is not believed when it says less than what must have passed for the last slice to be held.
 func (g *Gate) talked(c *call.Open, now time.Time) time.Duration {
-	talk, ok := c.Anchor.Since(g.anchor())
-	if !ok {
-		talk = now.Sub(c.AnsweredAt)
+	if talk, ok := c.Anchor.Since(g.anchor()); ok {
+		return max(talk, 0)
 	}
-	return max(talk, c.PaidFor-g.o.Slice-g.o.Ahead, 0)
+	first := c.Quote.Affords(c.Quote.Cost(min(g.o.Slice, c.Longest)), c.Longest)
+	least := time.Duration(0)
+	if c.PaidFor > first {
+		step := time.Duration(max(c.Quote.Price.First, c.Quote.Price.Step)) * time.Second
+		least = c.PaidFor - g.o.Slice - g.o.Ahead - step
+	}
+	return max(now.Sub(c.AnsweredAt), least, 0)
 }
 
 // holdsOf are a recovered call's purses with the caps in force now.
@@ -221,7 +237,7 @@ func (g *Gate) takeBack(lost []*live) {
 	var back []Recovered
 	for _, l := range lost {
 		l.mu.Lock()
-		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, ALeg: l.call.ALeg, Snapshot: stored[l.call.ID]}
+		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, ALeg: l.call.ALeg, Why: endedWhy(&l.call), Snapshot: stored[l.call.ID]}
 		tried := l.missed > 3
 		l.mu.Unlock()
 		if len(r.Snapshot) == 0 || tried || g.edge.TakeOver == nil {

@@ -43,16 +43,13 @@ func (l *live) end(e End) {
 	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(l.cutFig), Status: e.Status}
 	if l.call.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		end.Talk = max(e.At.Sub(l.since), 0)
-		if e.Reason == policy.PeerGone && time.Since(l.revived) < proving {
+		if e.Reason == policy.PeerGone && e.Unproven {
 			// It was gone when it was first asked after the restart: when it hung up, nobody heard.
 			end.Talk = min(end.Talk, l.paidThen)
 		}
 	}
 	l.call.State, l.call.End = call.Ending, end
 }
-
-// proving is how long it may take until both ends of a call that was taken back have been asked whether they are there.
-const proving = 3 * time.Minute
 
 // Over says that every leg of a call that ended is known to be over: it has confirmed, or its transactions have timed
 // out. What the call held becomes what it cost, and it leaves its one record. legs are those that were answered or would not
@@ -124,7 +121,7 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 		g.chargeLate(&r, c, late)
 	}
 	for i := range legs {
-		if talk := legs[i].charged(c); talk > 0 && legs[i].CallID != c.ALeg {
+		if talk := legs[i].charged(l); talk > 0 && legs[i].CallID != c.ALeg {
 			r.CarrierTalk += talk
 			r.Cost = r.Cost.Add(carrierCost(g.costOf(c, &legs[i]), talk))
 		}
@@ -136,12 +133,14 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 }
 
 // charged is how long the carrier of a leg may charge for; 0: it was never answered.
-func (l *Leg) charged(c *call.Open) time.Duration {
+func (g *Leg) charged(l *live) time.Duration {
 	switch {
-	case !l.Answered.IsZero():
-		return max(l.Talk+l.Beyond, time.Nanosecond) // an answer costs at least its connection
-	case l.Joined: // of a previous process, which knew when it began
-		return c.End.Talk + l.Beyond
+	case !g.Answered.IsZero():
+		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
+	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
+		return max(g.OverAt.Sub(l.since), l.call.End.Talk)
+	case g.Joined:
+		return l.call.End.Talk
 	}
 	return 0
 }
