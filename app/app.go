@@ -25,6 +25,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
+	"ringfence/state/lockfile"
 	"ringfence/state/store"
 )
 
@@ -41,7 +42,8 @@ type App struct {
 	cfg config.Config
 
 	store    store.Store
-	money    store.Money // store, or the memory engine in front of it
+	held     func(context.Context) error // says whether this process is still the node; nil: nothing can take that from it
+	money    store.Money                 // store, or the memory engine in front of it
 	keys     *keyring
 	book     *book.Book
 	ledger   *ledger.Ledger
@@ -108,7 +110,8 @@ func (a *App) unwind(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// openFolder makes the data folder, readable by its owner only.
+// openFolder makes the data folder, readable by its owner only, and keeps other servers out of it: the database may be
+// elsewhere, but the key file and the lock-outs are here.
 func (a *App) openFolder(context.Context) error {
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("the data folder: %w", err)
@@ -120,6 +123,14 @@ func (a *App) openFolder(context.Context) error {
 	if info.Mode().Perm()&0o077 != 0 {
 		a.log.Warn("others may look into the data folder", "folder", a.cfg.Data, "mode", info.Mode().Perm().String(), "do", "chmod 700 "+filepath.Clean(a.cfg.Data))
 	}
+	lock, err := lockfile.Take(a.cfg.LockPath())
+	if errors.Is(err, lockfile.ErrHeld) {
+		return fmt.Errorf(`another server is using the data folder %s (%w): give this one another "data" folder, or stop that one`, a.cfg.Data, err)
+	}
+	if err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	a.onStop("the data folder", func(context.Context) error { return lock.Close() })
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/state/store"
+	"ringfence/state/store/postgres"
 )
 
 // health is what the probe last found of the store.
@@ -154,6 +155,9 @@ func (a *App) probe(ctx context.Context) {
 
 // look says what is wrong with the store.
 func (a *App) look(ctx context.Context) string {
+	if err := a.stillHeld(ctx); err != nil {
+		return err.Error()
+	}
 	err := a.store.Ping(ctx)
 	var marks map[string]store.Mark
 	if err == nil {
@@ -167,6 +171,24 @@ func (a *App) look(ctx context.Context) string {
 		return err.Error()
 	}
 	return a.noteGap(marks)
+}
+
+// stillHeld closes paid calls while it is not known whether this process is still the node, and ends the program when it
+// is not: the process that is meters its calls.
+func (a *App) stillHeld(ctx context.Context) error {
+	if a.held == nil {
+		return nil
+	}
+	err := a.held(ctx)
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) {
+		return nil
+	}
+	a.health.closed.Store(uint32(policy.StoreUnavailable))
+	if errors.Is(err, postgres.ErrNodeTaken) {
+		err = fmt.Errorf("this server is no longer the node and stops: %w", err)
+		a.fail(err)
+	}
+	return err
 }
 
 func (a *App) noteProbe(ctx context.Context, text string) {

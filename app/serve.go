@@ -73,6 +73,7 @@ func (a *App) wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-a.failed:
+			a.log.Error("the program cannot go on", "err", err)
 			return err
 		case <-hup:
 			a.reloadFile(ctx)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,7 @@ func (a *App) openStore(ctx context.Context) error {
 	var err error
 	switch a.cfg.Store.Engine {
 	case "postgres":
-		a.store, err = postgres.Open(ctx, string(a.cfg.Store.DSN))
+		err = a.openPostgres(ctx)
 	default:
 		a.store, err = sqlite.Open(ctx, a.cfg.DatabasePath(), sqlite.Options{Sync: a.cfg.Store.Sync})
 	}
@@ -35,6 +36,20 @@ func (a *App) openStore(ctx context.Context) error {
 		a.log.Warn("money is kept in memory only: caps and calls are forgotten when the program ends")
 		a.money = memory.New()
 	}
+	return nil
+}
+
+// openPostgres makes this process the node before it looks at anything: two of one name would each take the other's calls.
+// SQLite has its lock file for that.
+func (a *App) openPostgres(ctx context.Context) error {
+	e, err := postgres.Open(ctx, string(a.cfg.Store.DSN))
+	if err != nil {
+		return err
+	}
+	if err := e.Hold(ctx, a.cfg.Node); err != nil {
+		return errors.Join(err, e.Close())
+	}
+	a.store, a.held = e, e.Held
 	return nil
 }
 

@@ -20,11 +20,13 @@ import "net/netip"
 type Config struct {
 	// Data is the folder for everything Ringfence keeps: the database, the key that seals secrets, and the admin
 	// socket. It is made at the first start, readable by its owner only. A relative path, here and below, counts from
-	// the folder of the configuration file; without a file, from where the program is started.
+	// the folder of the configuration file; without a file, from where the program is started. One server uses it at a time.
 	Data string `toml:"data"`
 
-	// Node names this program among others on one database; calls, journal rows and metrics carry it. Left out, it is
-	// the host's name. Letters, digits, '.', '_' and '-', at most 64.
+	// Node names this program among others on one database; calls, journal rows and metrics carry it. It must be its own:
+	// a second server with the same name on the same database does not start. It must also be the same at each start, or the
+	// calls in progress wait for the end of their lease (money.lease). Left out, it is the host's name: set it where hosts share a
+	// name (clones, "localhost") or get a new one at each start (containers). Letters, digits, '.', '_' and '-', at most 64.
 	Node string `toml:"node"`
 
 	SIP      SIP      `toml:"sip"`

@@ -16,6 +16,7 @@ const (
 	databaseFile = "ringfence.db"
 	socketFile   = "ringfence.sock"
 	keyFile      = "ringfence.key"
+	lockFile     = "ringfence.lock"
 )
 
 // defaults are the defaults that are the same everywhere; Complete adds those that depend on the machine.
@@ -86,6 +87,9 @@ func Complete(c Config) Config {
 
 // DatabasePath is the SQLite file.
 func (c *Config) DatabasePath() string { return filepath.Join(c.Data, databaseFile) }
+
+// LockPath is the file that keeps a second server out of the data folder.
+func (c *Config) LockPath() string { return filepath.Join(c.Data, lockFile) }
 
 // Demo is the configuration of `serve --demo`: everything on loopback, everything kept under dir ("" is DemoFolder).
 func Demo(dir string) Config {

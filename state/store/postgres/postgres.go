@@ -29,6 +29,7 @@ type Engine struct {
 	pool *pgxpool.Pool
 	// money is a pool of one connection for groups: its planner is told to follow the order in which rows are given.
 	money *pgxpool.Pool
+	seat  seat
 }
 
 // Open connects to the database that dsn names (a URL or key=value pairs) and brings its tables up to date. The dsn may
@@ -122,6 +123,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.money.Close()
 	e.pool.Close()
+	e.closeSeat() // last: until here the others may write as the node
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/state/lockfile"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
 	"ringfence/state/store/storetest"
@@ -228,7 +229,7 @@ func TestBackup(t *testing.T) {
 	}
 	commits(t, e, 5000, 20)
 	after := storetest.Everything(t, e)
-	if _, err := sqlite.Stage(ctx, path, file); !errors.Is(err, sqlite.ErrLocked) {
+	if _, err := sqlite.Stage(ctx, path, file); !errors.Is(err, lockfile.ErrHeld) {
 		t.Fatalf("restored under a server: %v", err)
 	}
 	leaveLog(t, e, path)

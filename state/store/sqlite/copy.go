@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"ringfence/state/lockfile"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlstore"
 )
@@ -117,8 +118,8 @@ func Stage(ctx context.Context, path, from string) (s *Staged, err error) {
 	if info, err := os.Stat(from + "-wal"); err == nil && info.Size() > 0 {
 		return nil, fmt.Errorf("%s-wal lies beside it: it is a database in use or a raw copy of one, which may lack the last calls; take a backup of it (ringfence backup)", from)
 	}
-	lock, err := acquire(path + ".lock")
-	if errors.Is(err, ErrLocked) {
+	lock, err := lockfile.Take(path + ".lock")
+	if errors.Is(err, lockfile.ErrHeld) {
 		return nil, fmt.Errorf("a server runs on the store (%w): stop it first", err)
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"ringfence/state/lockfile"
 	"ringfence/state/store/sqlstore"
 )
 
@@ -69,7 +70,7 @@ func Open(ctx context.Context, path string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := acquire(path + ".lock")
+	lock, err := lockfile.Take(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ringfence/core/call"
+	"ringfence/state/lockfile"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
 	"ringfence/state/store/sqlite"
@@ -64,7 +65,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})
-	if !errors.Is(err, sqlite.ErrLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+	if !errors.Is(err, lockfile.ErrHeld) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Fatalf("a second opening: %v", err)
 	}
 	if err := first.Close(); err != nil {

@@ -1,4 +1,5 @@
-package sqlite
+// Package lockfile keeps a second process out of what a first one has open. It must not know what that is.
+package lockfile
 
 import (
 	"errors"
@@ -11,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrLocked says that another process has the store open.
-var ErrLocked = errors.New("open in another process")
+// ErrHeld says that another process has it open.
+var ErrHeld = errors.New("open in another process")
 
-// acquire takes the lock file for this process. The kernel gives it up with the process, so a crash leaves nothing behind.
-func acquire(path string) (*os.File, error) {
+// Take takes the lock file at path for this process, until the file is closed. The kernel gives it up with the process, so
+// a crash leaves nothing behind.
+func Take(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -26,7 +28,7 @@ func acquire(path string) (*os.File, error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("%w: pid %s", ErrLocked, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("%w: pid %s", ErrHeld, strings.TrimSpace(string(holder)))
 	}
 	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
