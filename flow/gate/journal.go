@@ -132,7 +132,7 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 		if l := &legs[i]; l.Refused != 0 {
 			g.stats.refusedEnd(l.Trunk)
 			facts = append(facts, callFact(c, time.Now(), "leg.unconfirmed", newObject().text("trunk", l.Trunk).
-				text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
+				text("direction", string(c.Direction)).text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
 		}
 	}
 	return facts
