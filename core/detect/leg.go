@@ -28,6 +28,9 @@ func judgeUnconfirmed(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil {
 		return nil, err
 	}
+	if b.Status <= 0 {
+		return nil, fmt.Errorf("%w: %s without a SIP status", ErrBody, e.Kind)
+	}
 	if b.Trunk == "" {
 		return nil, nil
 	}
