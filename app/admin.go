@@ -112,7 +112,9 @@ func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanatio
 		}
 		used := purses[which].Spent + purses[which].Held
 		s.Figures.Value, s.Figures.Pass = int64(used), int64(used+least)
-		s.Passed = s.Figures.Pass <= s.Figures.Limit || least == 0
+		if s.Passed = s.Figures.Pass <= s.Figures.Limit || least == 0; !s.Passed {
+			s.Figures.Waiting = a.gate.Waiting(ids[which], "")
+		}
 	}
 	refusePending(x)
 	return nil

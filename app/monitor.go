@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ringfence/core/account"
 )
 
 // monitor is what watches the program from outside: metrics, liveness, readiness.
@@ -105,8 +107,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for reason, n := range g.Ended {
 		m.count("calls_ended_total", "Calls over, by reason.", float64(n), "reason", reason)
 	}
-	for trunk, n := range g.Unconfirmed {
-		m.count("legs_unconfirmed_total", "Legs whose end the far end never confirmed: it may charge on. By trunk; empty is a phone.", float64(n), "trunk", trunk)
+	for trunk, n := range byHandle(g.Unconfirmed) {
+		m.count("legs_unconfirmed_total", "Legs whose end the far end never confirmed: it may charge on. By the trunk's name; empty is a phone.", float64(n), "trunk", trunk)
 	}
 	m.gauge("calls_adrift", "Calls in the books without a leg. More than 0 is a fault.", float64(g.Adrift))
 	m.gauge("calls_open", "Calls in progress.", float64(c.a.gate.OpenCalls()))
@@ -123,6 +125,15 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.logins(m)
 	c.bans(m)
 	c.notices(m)
+}
+
+// byHandle sums counts by what people call the identities: two trunks may have had one name, and a label may come but once.
+func byHandle(counts map[string]uint64) map[string]uint64 {
+	sums := map[string]uint64{}
+	for id, n := range counts {
+		sums[account.Handle(id)] += n
+	}
+	return sums
 }
 
 func flag(b bool) float64 {

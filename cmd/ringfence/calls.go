@@ -35,11 +35,14 @@ func (c *callsList) Run(s *session) error {
 }
 
 func callTable(calls []api.Call) *table.Table {
-	t := table.New(table.Left("call"), table.Left("state"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"),
-		table.Right("talk"), table.Right("a minute"), table.Right("so far"), table.Right("held"), table.Left("trunk"))
+	spare := table.Column.AsSpare // who holds the money is to be seen on 80 columns too
+	t := table.New(table.Left("call"), table.Cut("state"), table.Left("line"), spare(table.Left("")), table.Left("number"), spare(table.Cut("destination")),
+		table.Right("talk"), spare(table.Right("a minute")), spare(table.Right("so far")), table.Right("held"), spare(table.Left("trunk")))
 	for _, c := range calls {
 		state := table.Cell{Text: c.State}
 		switch {
+		case c.State == "ending":
+			state.Style = table.Warn
 		case c.Cutting:
 			state = table.Cell{Text: "cutting", Style: table.Bad}
 		case c.Ending:

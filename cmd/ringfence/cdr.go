@@ -103,6 +103,7 @@ func recordTable(x *api.CDR) *table.Table {
 		{"talk", x.Talk.String()},
 		{"price", x.RetailText},
 		{"cost", x.CostText},
+		{"carrier talk", carrierTalk(x)},
 		{"ended by", string(x.By)},
 		{"reason", x.Reason},
 		{"in words", x.Text},
@@ -119,6 +120,14 @@ func recordTable(x *api.CDR) *table.Table {
 		}
 	}
 	return t
+}
+
+// carrierTalk is how long the carrier may charge for; nothing if no leg was answered.
+func carrierTalk(x *api.CDR) string {
+	if x.CarrierTalk == 0 {
+		return ""
+	}
+	return x.CarrierTalk.String()
 }
 
 type cdrExport struct {

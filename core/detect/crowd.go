@@ -1,6 +1,10 @@
 package detect
 
-import "fmt"
+import (
+	"fmt"
+
+	"ringfence/core/account"
+)
 
 // crowdBody is the body of facts about unusual numbers of calls at once.
 type crowdBody struct {
@@ -22,7 +26,7 @@ func judgeEmergencies(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil {
 		return nil, err
 	}
-	who, key := "Line "+e.Line, "now"
+	who, key := "Line "+e.handle(), "now"
 	if e.Line == "" {
 		who, key = b.Source.or("An unknown address"), b.Source.String()
 	}
@@ -44,9 +48,10 @@ func judgeInbound(e *Event) ([]Finding, error) {
 	if err := decode(e, &b); err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("As many calls came in over trunk %s as may: %d of %d.", b.Trunk, b.Open, b.Most)
+	trunk := account.Handle(string(b.Trunk))
+	text := fmt.Sprintf("As many calls came in over trunk %s as may: %d of %d.", trunk, b.Open, b.Most)
 	if e.Line != "" {
-		text = fmt.Sprintf("As many calls from trunk %s ring line %s as may: %d of %d; further ones get busy.", b.Trunk, e.Line, b.Open, b.Most)
+		text = fmt.Sprintf("As many calls from trunk %s ring line %s as may: %d of %d; further ones get busy.", trunk, e.handle(), b.Open, b.Most)
 	}
 	return []Finding{e.finding(InboundCalls, e.Line, b.Source.String(), text, b.evidence(), "trunk", string(b.Trunk), e.day())}, nil
 }

@@ -31,6 +31,7 @@ const (
 	Flood               // flood: a source, or many, sent more than it is worth answering
 	EmergencyCalls      // emergency-calls: a line or an address places unusually many emergency calls at once
 	InboundCalls        // inbound-calls: as many calls came in over a trunk, or ring a line, as may
+	LegUnconfirmed      // leg-unconfirmed: a carrier did not confirm the end of a call
 	NumKinds
 )
 
@@ -71,6 +72,7 @@ type Event struct {
 	Kind    string // "login.locked", "device.new" …
 	Line    string // identity
 	Account string
+	Call    string // id
 	At      time.Time
 	Body    []byte // JSON object
 }
@@ -91,6 +93,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	"call.emergencies":  judgeEmergencies,
 	"call.inbound-full": judgeInbound,
 	"call.ringing-full": judgeInbound,
+	"leg.unconfirmed":   judgeUnconfirmed,
 	"device.new":        judgeDevice,
 	"device.moved":      judgeDevice,
 }

@@ -397,3 +397,51 @@ func TestCrowds(t *testing.T) {
 		}
 	}
 }
+
+// A leg whose end the carrier never confirmed may cost money for hours without anybody's knowing.
+func TestUnconfirmedLegs(t *testing.T) {
+	const identity = "carrier-a~7h3kq0zt"
+	body := func(trunk, dir, status string) []byte {
+		return []byte(`{"trunk":"` + trunk + `","direction":"` + dir + `","b_call_id":"b@1","sip_status":` + status + `,"beyond_ms":32000}`)
+	}
+	for _, c := range []struct{ name, trunk, dir, status, want string }{
+		{
+			"an error", identity, "out", "500",
+			"Carrier carrier-a did not confirm the end of a call of line 2001: it answered 500. Its cost is recorded up to when we gave up, 32s after the call had ended.",
+		},
+		{
+			"silence", identity, "out", "408",
+			"Carrier carrier-a did not confirm the end of a call of line 2001: it did not answer. Its cost is recorded up to when we gave up, 32s after the call had ended.",
+		},
+		{
+			"from the carrier", identity, "in", "408",
+			"Carrier carrier-a did not confirm the end of a call of line 2001, which had come in from it: it did not answer. We gave up 32s after the call had ended.",
+		},
+		{"a phone that vanished", "", "out", "408", ""},
+	} {
+		e := &Event{Kind: "leg.unconfirmed", Line: "2001~00000000", Account: "acme", Call: "01C", At: noon, Body: body(c.trunk, c.dir, c.status)}
+		all, err := Judge(e)
+		if err != nil || len(all) > 1 {
+			t.Fatal(all, err)
+		}
+		if c.want == "" {
+			if len(all) != 0 || !Concerns(e.Kind) {
+				t.Errorf("%s: %+v", c.name, all)
+			}
+			continue
+		}
+		if codes(all) != "warning leg-unconfirmed" || all[0].Text != c.want {
+			t.Errorf("%s: %+v", c.name, all)
+			continue
+		}
+		// One for the trunk's day, whichever line it was.
+		if f := &all[0]; f.Key != "leg-unconfirmed/trunk/"+identity+"/"+noon.UTC().Format(time.DateOnly) || f.Line != "" || !LegUnconfirmed.Audience().Has(Desk) {
+			t.Errorf("%s: %+v", c.name, f)
+		} else if !strings.Contains(string(f.Evidence), `"call_id":"01C"`) || !strings.Contains(string(f.Evidence), `"leg_call_id":"b@1"`) {
+			t.Errorf("%s: %s", c.name, f.Evidence)
+		}
+	}
+	if all, err := Judge(&Event{Kind: "leg.unconfirmed", At: noon, Body: []byte(`{"trunk":7}`)}); err == nil || len(all) > 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+}

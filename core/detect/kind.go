@@ -261,4 +261,15 @@ var kinds = [NumKinds]about{
 			"If they are, raise sip.max-inbound-calls or sip.trunk-inbound-calls; or for one line sip.max-ringing-calls and its max-calls.",
 		},
 	},
+	LegUnconfirmed: {
+		code: "leg-unconfirmed", title: "A carrier did not confirm the end of a call", severity: Warning, audience: Desk,
+		meaning: "We ended a call, and the carrier has not confirmed that its side is over, although we asked again and again. The caller is charged nothing more. " +
+			"But for the carrier the call may still run, and it may charge you for it. The cost in our record ends when we gave up. " +
+			"Further calls of the same day and carrier are counted in this finding.",
+		advice: []string{
+			"Ask the carrier whether the call still runs, and have it ended: the evidence has the Call-ID by which the carrier knows it.",
+			"List all calls concerned with ringfence journal --kind leg.unconfirmed, and compare them with the carrier's bill.",
+			"If it happens again, have the carrier repair its answers to BYE, or switch the trunk off (ringfence trunk set NAME disabled=on).",
+		},
+	},
 }

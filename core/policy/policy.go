@@ -88,6 +88,14 @@ func (v *Verdict) Allowed() bool { return v.Reason == OK }
 // Limit is what the rule allows, Value what the attempt has, Pass what would have passed (0: nothing would).
 type Figures struct {
 	Limit, Value, Pass int64
+	Waiting            Waiting // amounts only: the part of Value that may soon be free again
+}
+
+// Waiting is the money of a purse that calls hold on which nobody talks: not answered yet, or over with a leg still to be
+// confirmed as ended. The zero Waiting is none.
+type Waiting struct {
+	Amount          int64 // money.Micro
+	Ringing, Ending int64 // how many calls
 }
 
 // Step is one rule of an explanation: what `ringfence decide` prints, and what the fraud desk sees.

@@ -45,13 +45,63 @@ func rateText(f Figures) string {
 // capText speaks of a purse: Limit its cap, Value spent and held, Pass the cap that would have had the room.
 func capText(which, when string) func(Figures) string {
 	return func(f Figures) string {
-		text := which + " is " + amount(f.Limit) + " and " + amount(f.Value) + " of it is spent or held: "
+		begin, pass := which+" is "+amount(f.Limit)+" and "+amount(f.Value)+" of it is spent or held", ": "
 		if f.Pass > 0 {
-			text += "a cap of " + amount(f.Pass) + " would pass, or "
+			pass += "a cap of " + amount(f.Pass) + " would pass, or "
 		}
-		return text + "a call " + when
+		pass += "a call "
+		if f.Pass > 0 && f.Pass-f.Waiting.Amount <= f.Limit { // there is room once they have ended
+			return f.Waiting.within(begin, pass+"when they end or "+when, pass+when)
+		}
+		return f.Waiting.within(begin, pass+when, pass+when)
 	}
 }
+
+// within puts a clause about the waiting calls between the parts of a text, with both counts if there is room. bare is the
+// end of a text without that clause.
+func (w Waiting) within(begin, end, bare string) string {
+	if w.Amount > 0 {
+		for _, calls := range [...]string{w.counted(), w.named()} {
+			if text := begin + ", " + amount(w.Amount) + " of that by " + calls + end; len(text) <= maxText {
+				return text
+			}
+		}
+	}
+	return begin + bare
+}
+
+// counted is "3 calls that ring and 1 that is ending".
+func (w Waiting) counted() string {
+	ring := count(w.Ringing) + either(w.Ringing, " call that rings", " calls that ring")
+	switch {
+	case w.Ending == 0:
+		return ring
+	case w.Ringing == 0:
+		return count(w.Ending) + either(w.Ending, " call that is ending", " calls that are ending")
+	}
+	return ring + " and " + count(w.Ending) + either(w.Ending, " that is ending", " that are ending")
+}
+
+// named is the same without the figures.
+func (w Waiting) named() string {
+	switch {
+	case w.Ending == 0:
+		return "calls that ring"
+	case w.Ringing == 0:
+		return "calls that are ending"
+	}
+	return "calls that ring or end"
+}
+
+func either(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// maxText is how long a text may be, in bytes.
+const maxText = 200
 
 func probationBusyText(f Figures) string {
 	return "this login is new here and on probation for a day: it may have " + count(f.Limit) + " calls at once and has " + count(f.Value) +
@@ -59,8 +109,8 @@ func probationBusyText(f Figures) string {
 }
 
 func probationSpentText(f Figures) string {
-	return "this login is new here and on probation for a day: " + amount(f.Value) + " of its " + amount(f.Limit) +
-		" is spent or held: free calls pass, and all when the day is over"
+	rest := ": free calls pass, and all when the day is over"
+	return f.Waiting.within("this login is new here and on probation for a day: "+amount(f.Value)+" of its "+amount(f.Limit)+" is spent or held", rest, rest)
 }
 
 func manyHeldText(f Figures) string {

@@ -155,19 +155,24 @@ func callView(c *Live, now time.Time) api.Call {
 		Answered: c.AnsweredAt, Cutting: c.Cutting,
 	}
 	from := c.Begun
-	if c.State == call.Answered {
+	if !c.AnsweredAt.IsZero() {
 		from = c.AnsweredAt
 	}
 	rate := c.Quote.Price.Rates[c.Quote.Calendar.Band(from)]
-	v.PerMinute, v.Text = int64(rate), "ringing"
-	if c.Ringing.IsZero() {
-		v.Text = "connecting"
+	v.PerMinute = int64(rate)
+	talk := max(now.Sub(c.AnsweredAt), 0)
+	switch {
+	case c.State == call.Ending:
+		talk, v.Text = c.End.Talk, "over, waiting for a leg to confirm that it has ended"
+	case c.State == call.Answered:
+		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Pounds(c.Quote.Cost(talk)))
+	case c.Ringing.IsZero():
+		talk, v.Text = 0, "connecting"
+	default:
+		talk, v.State, v.Text = 0, "ringing", "ringing"
 	}
-	if c.State == call.Answered {
-		talk := max(now.Sub(c.AnsweredAt), 0)
-		cost := c.Quote.Cost(talk)
-		v.Talk, v.SoFar = int64(talk/time.Second), int64(cost)
-		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Pounds(cost))
+	if talk > 0 || c.State == call.Answered {
+		v.Talk, v.SoFar = int64(talk/time.Second), int64(c.Quote.Cost(talk))
 	}
 	return v
 }
@@ -175,7 +180,7 @@ func callView(c *Live, now time.Time) api.Call {
 // figures gives numbers and the same for people. Zero figures of a reason that counts nothing stay empty.
 func figures(r policy.Reason, f policy.Figures) api.Figures {
 	unit := r.Unit()
-	v := api.Figures{Unit: figureUnit(unit), Limit: f.Limit, Value: f.Value, Pass: f.Pass}
+	v := api.Figures{Unit: figureUnit(unit), Limit: f.Limit, Value: f.Value, Pass: f.Pass, Waiting: f.Waiting.Amount, Ringing: f.Waiting.Ringing, Ending: f.Waiting.Ending}
 	if v.Unit != "none" {
 		v.LimitText, v.ValueText = figureText(unit, f.Limit), figureText(unit, f.Value)
 		if f.Pass != 0 {

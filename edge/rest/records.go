@@ -171,6 +171,7 @@ var csvHeader = []string{
 	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix",
 	"per_minute_nano", "source", "user_agent", "a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns",
 	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status", "line_identity", "account_identity",
+	"carrier_talk_ns", // new ones come last: some read by position
 }
 
 func newCSVWriter(hc huma.Context) cdrWriter {
@@ -208,7 +209,7 @@ func csvRow(r *call.CDR) []string {
 		string(c.ID), string(c.Direction), c.Line, c.Account, c.Peer, c.Trunk, c.Dialled, c.Number, c.Class, c.Country, c.Rate, c.Prefix,
 		number(int64(c.PerMinute)), c.Source, c.UserAgent, c.ALeg, c.BLeg, stamp(c.Begun), stamp(c.AnsweredAt), stamp(c.Ended),
 		number(int64(c.Ring)), number(int64(c.Talk)), number(int64(c.Retail)), number(int64(c.Cost)), c.Retail.String(), c.Cost.String(),
-		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status), c.LineID, c.AccountID,
+		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status), c.LineID, c.AccountID, number(int64(c.CarrierTalk)),
 	}
 	for i := range row {
 		row[i] = inert(row[i])

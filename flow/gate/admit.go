@@ -12,6 +12,7 @@ import (
 	"ringfence/core/rating"
 	"ringfence/flow/book"
 	"ringfence/flow/ledger"
+	"ringfence/state/store"
 )
 
 // subject is an attempt understood: who, where to, at what price, under which settings.
@@ -294,7 +295,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	}
 	least := s.quote.Cost(time.Nanosecond)
 	amount := s.quote.Cost(min(g.o.Slice, l.call.Longest))
-	var last *Refusal
+	var last store.Outcome
 	for range reserveTries {
 		l.call.Held, l.call.PaidFor = amount, l.call.Longest
 		if len(holds) > 0 {
@@ -312,14 +313,13 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		case !out.Refused:
 			return l, nil
 		}
-		why, f := g.whichPurse(holds, out, least)
-		last = &Refusal{Reason: why, Figures: f}
-		if amount <= least {
+		if last = out; amount <= least {
 			break
 		}
 		amount = max(s.quote.Cost(s.quote.Affords(out.Room, l.call.Longest)), least)
 	}
-	return nil, last
+	why, f := g.whichPurse(l.call.ID, holds, last, least)
+	return nil, &Refusal{Reason: why, Figures: f}
 }
 
 // closed says why a call that may cost something is not taken at the moment.

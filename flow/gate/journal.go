@@ -74,6 +74,15 @@ func (o *object) flag(k string, v bool) *object {
 	return o
 }
 
+// figures writes what a reason counts, and of a purse which part calls hold that are not up.
+func (o *object) figures(f policy.Figures) *object {
+	o.num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass)
+	if w := f.Waiting; w != (policy.Waiting{}) {
+		o.num("waiting_micro", w.Amount).num("ringing_calls", w.Ringing).num("ending_calls", w.Ending)
+	}
+	return o
+}
+
 func (o *object) done() []byte { return append(o.b, '}') }
 
 // decided is the body that every decision shares: who, where to, from where, at what price.
@@ -99,7 +108,7 @@ func (g *Gate) admitted(s *subject, c *call.Open) []store.Fact {
 func (g *Gate) refusedFact(s *subject, r *Refusal) []store.Fact {
 	hash, first := g.settings.of(s.settings)
 	body := decided(s).text("settings", hash).text("reason", r.Reason.Code()).text("text", r.Error()).
-		num("limit", r.Figures.Limit).num("value", r.Figures.Value).num("pass", r.Figures.Pass).done()
+		figures(r.Figures).done()
 	facts := []store.Fact{{At: s.now, Kind: "call.refused", Line: s.line, Account: s.account, Body: body}}
 	return append(facts, first...)
 }
@@ -118,7 +127,7 @@ func sliceHeld(c *call.Open, held money.Micro, paid time.Duration) []store.Fact 
 
 func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) store.Fact {
 	return callFact(c, time.Now(), "call.cut", newObject().text("reason", why.Code()).text("text", why.Text(f)).
-		num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass).text("note", note))[0]
+		figures(f).text("note", note))[0]
 }
 
 // takenOver says that another node carries a call on.
@@ -132,7 +141,7 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 		if l := &legs[i]; l.Refused != 0 {
 			g.stats.refusedEnd(l.Trunk)
 			facts = append(facts, callFact(c, time.Now(), "leg.unconfirmed", newObject().text("trunk", l.Trunk).
-				text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
+				text("direction", string(c.Direction)).text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
 		}
 	}
 	return facts

@@ -224,7 +224,7 @@ func (g *Gate) extend(l *live) {
 			g.extended(l, want, paid)
 			return
 		case want <= least:
-			why, f := g.whichPurse(holds, out, least-c.Held)
+			why, f := g.whichPurse(c.ID, holds, out, least-c.Held)
 			g.noMore(l, why, f)
 			return
 		}

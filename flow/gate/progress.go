@@ -140,7 +140,7 @@ func (g *Gate) reprice(ctx context.Context, l *live, now time.Time) error {
 		case out.Missing || out.Moved:
 			return ErrGone
 		case out.Refused:
-			why, f := g.whichPurse(holds, out, held-c.Held)
+			why, f := g.whichPurse(c.ID, holds, out, held-c.Held)
 			return &Refusal{Reason: why, Figures: f}
 		}
 	}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,18 +89,49 @@ func probationOf(purses []string) string {
 }
 
 // whichPurse names the purse that refused the least that was asked: its cap, what is spent or held of it already, and
-// the cap that would pass. Purses are told apart by their ids alone, so that a recovered call can too.
-func (g *Gate) whichPurse(holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
+// the cap that would pass, and what calls other than id hold of it that are not up. Purses are told apart by their ids alone,
+// so that a recovered call can too.
+func (g *Gate) whichPurse(id call.ID, holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
 	for _, h := range holds {
 		if h.Purse == out.Purse {
 			used := int64(h.Cap - out.Room)
 			if out.Room <= 0 { // perhaps more than the cap: it was lowered since
 				used = max(used, g.used(h.Purse))
 			}
-			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: used, Pass: used + int64(least)}
+			return purseReasons[purseOf(h.Purse)], policy.Figures{Limit: int64(h.Cap), Value: used, Pass: used + int64(least), Waiting: g.Waiting(h.Purse, id)}
 		}
 	}
 	return policy.LineDaySpent, policy.Figures{}
+}
+
+// Waiting is what the calls of this node other than one hold of a purse while nobody talks on them: they ring, or are ending.
+func (g *Gate) Waiting(purse string, other call.ID) (w policy.Waiting) {
+	for i := range g.calls {
+		s := &g.calls[i]
+		s.mu.Lock()
+		for id, l := range s.m {
+			if l.holds != nil && id != other {
+				l.addWaiting(&w, purse)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return w
+}
+
+func (l *live) addWaiting(w *policy.Waiting, purse string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &l.call
+	if c.State == call.Answered || c.Held <= 0 || !slices.Contains(c.Purses, purse) {
+		return
+	}
+	w.Amount += int64(c.Held)
+	if c.State == call.Ending {
+		w.Ending++
+	} else {
+		w.Ringing++
+	}
 }
 
 // used is what is spent and held of a purse now; 0 when the store does not say.

@@ -24,6 +24,7 @@ const (
 	Flood           Kind = "flood"
 	EmergencyCalls  Kind = "emergency-calls"
 	InboundCalls    Kind = "inbound-calls"
+	LegUnconfirmed  Kind = "leg-unconfirmed"
 	LoginHeld       Kind = "login-held"
 	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"

@@ -34,6 +34,7 @@ var sampleFacts = map[detect.Kind]struct{ kind, body string }{
 	detect.Flood:          {"ban.flood", `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
 	detect.EmergencyCalls: {"call.emergencies", `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
 	detect.InboundCalls:   {"call.inbound-full", `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
+	detect.LegUnconfirmed: {"leg.unconfirmed", `{"trunk":"carrier-a~7h3kq0zt","b_call_id":"rf-5f1c0e7a-01JD8Z6Q4N8T7R5V3X1B9C7D5F-9b04d2c77e31a6f8","direction":"out","sip_status":500,"beyond_ms":32000}`},
 }
 
 // sampleFinding is a finding of a kind as detect makes it.
@@ -43,7 +44,7 @@ func sampleFinding(k detect.Kind, line string) (detect.Finding, bool) {
 		return detect.UsagePassed(u, 0, "2026-07", sampleAt), true
 	}
 	f := sampleFacts[k]
-	all, _ := detect.Judge(&detect.Event{Kind: f.kind, Line: line, Account: "acme", At: sampleAt, Body: []byte(f.body)})
+	all, _ := detect.Judge(&detect.Event{Kind: f.kind, Line: line, Account: "acme", Call: "01JD8Z6Q4N8T7R5V3X1B9C7D5F", At: sampleAt, Body: []byte(f.body)})
 	for _, x := range all {
 		if x.Kind == k {
 			return x, true

@@ -244,6 +244,9 @@ var labels = []label{
 	{"from", "From", ""},
 	{"till", "Until", ""},
 	{"sample", "Among them", ""},
+	{"carrier", "Carrier", ""},
+	{"call_id", "Call", ""},
+	{"leg_call_id", "Call-ID at the carrier", ""},
 }
 
 // value is one figure, time or list of evidence in words; "" is nothing to show.

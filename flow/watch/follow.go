@@ -157,7 +157,7 @@ func (d *work) heard(f *store.Fact) {
 }
 
 func (d *work) judge(f *store.Fact) {
-	found, err := detect.Judge(&detect.Event{Kind: f.Kind, Line: f.Line, Account: f.Account, At: f.At, Body: f.Body})
+	found, err := detect.Judge(&detect.Event{Kind: f.Kind, Line: f.Line, Account: f.Account, Call: string(f.Call), At: f.At, Body: f.Body})
 	if err != nil {
 		d.bad++
 	}

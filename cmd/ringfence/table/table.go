@@ -49,6 +49,7 @@ type Column struct {
 	Head  string
 	Right bool // numbers
 	Cut   bool // may be cut short when the screen is too narrow
+	Spare bool // left out when the screen is too narrow even so, the last first
 }
 
 // Left, Right and Cut make columns.
@@ -59,6 +60,12 @@ func Right(head string) Column { return Column{Head: head, Right: true} }
 
 // Cut is a column of free text, the first to give way on a narrow screen.
 func Cut(head string) Column { return Column{Head: head, Cut: true} }
+
+// AsSpare is the column as one that a narrow screen does without.
+func (c Column) AsSpare() Column {
+	c.Spare = true
+	return c
+}
 
 // Cell is a text with a style.
 type Cell struct {
@@ -97,7 +104,10 @@ const gap = 2
 // Write lays the table out on the screen, each line after indent spaces. Columns that are empty in every row are left out.
 func (t *Table) Write(s *Screen, indent int) error {
 	widths := t.widths()
-	shrink(t.columns, widths, s.Width-indent)
+	if room := s.Width - indent; s.Width > 0 {
+		drop(t.columns, widths, room)
+		shrink(t.columns, widths, room)
+	}
 	var b strings.Builder
 	head := make([]Cell, len(t.columns))
 	headed := false
@@ -132,21 +142,41 @@ func (t *Table) widths() []int {
 	return widths
 }
 
-// shrink takes from the widest column that may be cut until the table fits, but leaves each at least 8 wide.
-func shrink(columns []Column, widths []int, room int) {
-	if room <= 0 {
-		return
+// leastCut is how wide a column that may be cut stays at least.
+const leastCut = 8
+
+// drop leaves out spare columns, the last first, until the table fits with all that may be cut as narrow as they may be.
+func drop(columns []Column, widths []int, room int) {
+	least := make([]int, len(widths))
+	for i, w := range widths {
+		if least[i] = w; columns[i].Cut {
+			least[i] = min(w, leastCut)
+		}
 	}
+	for i := len(columns) - 1; i >= 0 && whole(least) > room; i-- {
+		if columns[i].Spare {
+			widths[i], least[i] = -1, -1
+		}
+	}
+}
+
+// whole is how wide a table is.
+func whole(widths []int) int {
 	total := -gap
 	for _, w := range widths {
 		if w >= 0 {
 			total += w + gap
 		}
 	}
-	for total > room {
+	return total
+}
+
+// shrink takes from the widest column that may be cut until the table fits, but leaves each at least leastCut wide.
+func shrink(columns []Column, widths []int, room int) {
+	for total := whole(widths); total > room; {
 		widest := -1
 		for i, c := range columns {
-			if c.Cut && widths[i] > 8 && (widest < 0 || widths[i] > widths[widest]) {
+			if c.Cut && widths[i] > leastCut && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}

@@ -536,6 +536,9 @@ type Figures struct {
 	LimitText string `json:"limit_text,omitempty"`
 	ValueText string `json:"value_text,omitempty"`
 	PassText  string `json:"pass_text,omitempty"`
+	Waiting   int64  `json:"waiting_micro,omitempty" doc:"of value: what calls of this node hold of the purse while they ring or are ending"`
+	Ringing   int64  `json:"ringing_calls,omitempty" doc:"how many of these calls ring"`
+	Ending    int64  `json:"ending_calls,omitempty" doc:"how many are over, with a leg that has not confirmed it yet"`
 }
 
 // Decision is a verdict with everything behind it.
@@ -574,7 +577,7 @@ type Step struct {
 type Call struct {
 	ID        string    `json:"id"`
 	Direction string    `json:"direction" enum:"out,in,between"`
-	State     string    `json:"state" enum:"setup,answered"`
+	State     string    `json:"state" enum:"setup,ringing,answered,ending" doc:"ending: over for both parties, with a leg that has not confirmed it yet; what it holds stays held"`
 	Node      string    `json:"node"`
 	Line      string    `json:"line"`
 	LineID    string    `json:"line_identity"`
@@ -590,7 +593,7 @@ type Call struct {
 	UserAgent string    `json:"user_agent,omitempty"`
 	Name      string    `json:"destination"`
 	PerMinute int64     `json:"per_minute_nano"`
-	Held      int64     `json:"held_micro"`
+	Held      int64     `json:"held_micro" doc:"what it holds of each purse, from before it rings until it is over on both legs"`
 	SoFar     int64     `json:"so_far_micro" doc:"cost if it ended now"`
 	Text      string    `json:"text" doc:"3m12s at 2p a minute, £0.07 so far"`
 	PaidFor   int64     `json:"paid_for_seconds"`
