@@ -63,6 +63,9 @@ func (a *App) sipDeps() sip.Deps {
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
 	}
+	if a.cfg.Store.Engine == "postgres" {
+		d.Seek = a.gate.Seek
+	}
 	if a.cfg.Shield.Scanners == "silence" {
 		d.Scanner = scanner
 	}
@@ -101,17 +104,17 @@ func (a *App) trunkOf(src netip.AddrPort) (string, bool) {
 	return t.Name, true
 }
 
-// trunkAt says whether calls go out to an address.
-func (a *App) trunkAt(src netip.AddrPort) bool {
+// trunkAt names a trunk whose calls go out to an address.
+func (a *App) trunkAt(src netip.AddrPort) (string, bool) {
 	trunks := a.book.AllTrunks()
 	for i := range trunks {
 		for _, text := range trunks[i].Addresses {
 			if at, err := netip.ParseAddrPort(text); err == nil && at == src {
-				return true
+				return trunks[i].Name, true
 			}
 		}
 	}
-	return false
+	return "", false
 }
 
 // lineCalls is how many calls a line may place at once by its own setting.

@@ -81,8 +81,8 @@ type Deps struct {
 	Trunk         func(name string) (account.Trunk, bool)
 	TrunkPassword func(name string) (string, bool)
 	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
-	// TrunkAt says whether calls go out to that address; nil: TrunkOf does.
-	TrunkAt func(src netip.AddrPort) bool
+	// TrunkAt names a trunk whose calls go out to that address; nil: TrunkOf does.
+	TrunkAt func(src netip.AddrPort) (name string, ok bool)
 	// Allowed says whether an IP lock lets a line be used from an address. Nil: there are no locks.
 	Allowed func(line string, src netip.Addr, now time.Time) bool
 	// TrunkMay says whether a packet inside a call over a trunk may come from an address. Nil: from any.
@@ -110,6 +110,9 @@ type Deps struct {
 	Over      func(id call.ID, legs []gate.Leg)
 	Serve     func(e gate.Edge)
 	Recovered func() []gate.Recovered
+	// Seek takes over the call with a leg of that Call-ID from another node, and reports whether there is one. It may wait for
+	// a database. Nil: there are no other nodes.
+	Seek func(callID string) bool
 	// Anchor fixes the present on clocks that outlive the process; nil: only the wall clock does.
 	Anchor func() call.Anchor
 }

@@ -405,3 +405,50 @@ func TestALateAnswerOutlivesRestarts(t *testing.T) {
 		})
 	}
 }
+
+// The phone speaks to this node, and another has its call: the call comes over, and the phone's repeated BYE ends it. What
+// belongs to no call is asked for once, and refused.
+func TestAByeForACallOfAnotherNode(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		asked := make(chan string, 10)
+		inWorld(t, func(w *world) {
+			a, _ := w.connect("c1")
+			bye := a
+			if there {
+				w.gate.edge.Forget([]call.ID{"call-1"})
+				synctest.Wait()
+			} else {
+				bye = &dialog{p: w.phone, callID: "nobody's", from: "<sip:x@10.0.0.1>;tag=x", to: "<sip:y@10.0.0.1>;tag=0123456789abcdef", target: "sip:y@10.0.0.1"}
+			}
+			bye.request("BYE", "")
+			w.phone.quiet(100 * time.Millisecond)
+			bye.seq--
+			bye.request("BYE", "")
+			if there {
+				w.phone.expect("200 BYE")
+			} else {
+				w.phone.expect("481 BYE")
+				a.request("BYE", "")
+				w.phone.expect("200 BYE")
+			}
+			w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+			if n := len(asked); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		}, func(w *world) {
+			w.change = func(d *Deps) {
+				d.Seek = func(id string) bool {
+					asked <- id
+					if id != "c1" {
+						return false
+					}
+					w.gate.mu.Lock()
+					snapshot := w.gate.answered["call-1"]
+					w.gate.mu.Unlock()
+					w.gate.edge.TakeOver([]gate.Recovered{{ID: "call-1", State: call.Answered, Snapshot: snapshot, Moved: true}})
+					return true
+				}
+			}
+		})
+	}
+}

@@ -43,7 +43,8 @@ type shard struct {
 	tokens   map[uint64]*client // requests on connections, which can fail at once
 	asking   int                // questions to the gate without an answer yet
 	early    map[call.ID]earlyCut
-	waiters  []func() // told when nothing is in hand
+	sought   map[string]bool // Call-IDs that other nodes were asked for
+	waiters  []func()        // told when nothing is in hand
 	timers   timers
 	armed    time.Duration // what timer is set to
 	timer    *time.Timer
@@ -73,7 +74,7 @@ func newShard(e *Edge, index int) *shard {
 	s := &shard{
 		e: e, index: index, random: rand.NewChaCha8(seed), armed: transaction.Never,
 		uas: map[string]*leg{}, uac: map[string]*leg{}, byID: map[call.ID]*bridge{}, tokens: map[uint64]*client{},
-		early: map[call.ID]earlyCut{}, room: make([]byte, 0, 2048),
+		early: map[call.ID]earlyCut{}, sought: map[string]bool{}, room: make([]byte, 0, 2048),
 	}
 	return s
 }

@@ -94,7 +94,7 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 		return
 	}
 	l.b, l.answeredAt = b, s.wall
-	l.trunk, _ = s.e.d.TrunkOf(p.Src)
+	l.trunk = s.e.trunkAt(p.Src)
 	b.all = append(b.all, l)
 	s.uac[l.callID] = l
 	s.cur = b
@@ -104,10 +104,19 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 
 // dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
 func (e *Edge) dealtWith(p *transport.Packet) bool {
-	if _, ok := e.d.TrunkOf(p.Src); ok {
-		return true
+	return e.trunkAt(p.Src) != "" || e.names.has(p.Src)
+}
+
+// trunkAt is the trunk at an address, whether its calls come from there or go there; "" is none.
+func (e *Edge) trunkAt(src netip.AddrPort) string {
+	if name, ok := e.d.TrunkOf(src); ok {
+		return name
 	}
-	return e.d.TrunkAt != nil && e.d.TrunkAt(p.Src) || e.names.has(p.Src)
+	if e.d.TrunkAt == nil {
+		return ""
+	}
+	name, _ := e.d.TrunkAt(src)
+	return name
 }
 
 // registeredAt says whether a phone of the line that was called is registered at the packet's source.

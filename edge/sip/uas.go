@@ -34,11 +34,37 @@ func (s *shard) request(p *transport.Packet) {
 		s.register(p)
 	case m.Method() == message.INVITE && m.To().Tag() == nil:
 		s.invite(p)
+	case m.Method() == message.BYE && s.seek(m):
 	case m.Method() != message.ACK:
 		s.e.stats.unmatched.Add(1)
 		s.e.answer(p, message.Reply{Code: 481})
 	}
 }
+
+// seek asks whether another node has the call that a BYE belongs to, and says whether an answer must wait for that: the BYE is
+// repeated within half a second, and finds the call here or is refused. A Call-ID is asked for once.
+func (s *shard) seek(m *message.Message) bool {
+	if s.e.d.Seek == nil || len(m.To().Tag()) != tagLen {
+		return false
+	}
+	id := string(m.CallID())
+	if s.sought[id] {
+		return false
+	}
+	if len(s.sought) >= maxSought {
+		clear(s.sought)
+	}
+	s.sought[id] = true
+	s.e.beside(func() {
+		if s.e.d.Seek(id) {
+			s.post(func() { delete(s.sought, id) })
+		}
+	})
+	return true
+}
+
+// maxSought bounds the Call-IDs that were asked for and belong to no call.
+const maxSought = 1024
 
 // invite begins a call (RFC 3261 8.2 and 13.3.1).
 func (s *shard) invite(p *transport.Packet) {

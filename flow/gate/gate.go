@@ -127,6 +127,7 @@ type Gate struct {
 	open     atomic.Int64
 	stopping atomic.Bool
 	heeding  sync.Mutex  // held while locks are applied to calls
+	seeking  budget      // questions of Seek
 	edge     Edge        // set before Start
 	before   []Recovered // calls of the previous process, until the edge asks
 	money    store.Money // for figures; set by Start

@@ -214,8 +214,7 @@ func (g *Gate) extend(l *live) {
 			g.extendLater(l, err)
 			return
 		case out.Missing:
-			g.extendLater(l, nil)
-			g.Cut(c.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
+			g.vanished(l)
 			return
 		case out.Moved:
 			g.letGo(l)

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"ringfence/core/account"
@@ -145,6 +146,54 @@ func (g *Gate) Adopt(calls []call.Open) {
 	}
 }
 
+// Seek takes over the call that has a leg with that SIP Call-ID, if another node has it: its peer speaks to this one. A
+// bounded number of questions a second reaches the store. It reports whether there was such a call.
+func (g *Gate) Seek(leg string) bool {
+	if leg == "" || !g.seeking.allow(time.Now()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
+	defer cancel()
+	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, leg)
+	if err != nil {
+		return false
+	}
+	g.Adopt(calls)
+	return len(calls) > 0
+}
+
+// seekRate is how many questions a second Seek asks: strangers may send what belongs to no call.
+const seekRate = 20
+
+// budget is a number of questions in the second that began at since.
+type budget struct {
+	mu    sync.Mutex // owns both
+	since time.Time
+	n     int
+}
+
+func (b *budget) allow(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Sub(b.since) >= time.Second {
+		b.since, b.n = now, 0
+	}
+	b.n++
+	return b.n <= seekRate
+}
+
+// vanished is a call that the store does not have open. If another node settled it, it is let go of; else it is hung up.
+func (g *Gate) vanished(l *live) {
+	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
+	defer cancel()
+	if _, err := g.money.CDR(ctx, l.call.ID); err == nil {
+		g.letGo(l)
+		return
+	}
+	g.extendLater(l, nil)
+	g.Cut(l.call.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
+}
+
 // Returned is told that this node had lost its lease: others may have taken over its calls. What is not this node's any more
 // is let go without a word, since another node hangs it up; what is gone altogether is hung up here.
 func (g *Gate) Returned(ctx context.Context) error {
@@ -159,7 +208,9 @@ func (g *Gate) Returned(ctx context.Context) error {
 	for _, c := range g.list(func(l *live) bool { return time.Since(l.call.Begun) > returnedGrace }) {
 		switch owner, ok := node[c.ID]; {
 		case !ok:
-			g.Cut(c.ID, policy.NodeLost, policy.Figures{}, "another node had ended the call")
+			if l := g.get(c.ID); l != nil {
+				g.vanished(l)
+			}
 		case owner != g.o.Node:
 			if l := g.get(c.ID); l != nil {
 				g.letGo(l)

@@ -135,6 +135,8 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 // charged is how long the carrier of a leg may charge for; 0: it was never answered.
 func (g *Leg) charged(l *live) time.Duration {
 	switch {
+	case g.Joined && l.call.End.By == call.Callee && l.call.End.Status == 200: // its own BYE ended it
+		return l.call.End.Talk
 	case !g.Answered.IsZero():
 		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
 	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
@@ -161,7 +163,7 @@ func lateAnswer(c *call.Open, legs []Leg) *Leg {
 // chargeLate books an answer that came while the call was being given up. An answer is an answer: the carrier charges for
 // it, so it costs what any call of that length costs, unless the provider waives that.
 func (g *Gate) chargeLate(r *call.CDR, c *call.Open, leg *Leg) {
-	r.AnsweredAt, r.Ring, r.Talk = leg.Answered, since(c.Ringing, leg.Answered), max(leg.Talk, time.Nanosecond)
+	r.AnsweredAt, r.Ring, r.Talk = leg.Answered, since(c.Ringing, leg.Answered), max(leg.Talk, time.Millisecond)
 	r.Trunk, r.BLeg = leg.Trunk, leg.CallID
 	if why, err := policy.ParseReason(c.End.Reason); err == nil && (why == policy.Cancelled || why == policy.NoAnswer || why == policy.TrunksFailed) {
 		r.Reason, r.Text = policy.AnsweredLate.Code(), policy.AnsweredLate.Text(policy.Figures{})
@@ -176,7 +178,7 @@ func (g *Gate) chargeLate(r *call.CDR, c *call.Open, leg *Leg) {
 
 // costOf is what the carrier of a leg charges: fixed when the leg was tried if it is the call's own.
 func (g *Gate) costOf(c *call.Open, leg *Leg) *rating.Quote {
-	if leg.CallID == c.BLeg || leg.Trunk == c.Trunk {
+	if leg.CallID == c.BLeg && c.BLeg != "" {
 		return &c.Cost
 	}
 	q := g.costQuote(c, Way{Trunk: leg.Trunk})

@@ -366,6 +366,11 @@ func (s *Store) Purses(context.Context, []string) ([]store.Purse, error) { retur
 // OpenCalls are none.
 func (s *Store) OpenCalls(context.Context, string) ([]call.Open, error) { return nil, nil }
 
+// Take finds none.
+func (s *Store) Take(context.Context, string, time.Duration, string) ([]call.Open, error) {
+	return nil, nil
+}
+
 // Claim finds none.
 func (s *Store) Claim(context.Context, string, time.Duration) ([]call.Open, error) {
 	return nil, nil

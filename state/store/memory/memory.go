@@ -257,13 +257,24 @@ func (e *Engine) Clock(context.Context) (time.Time, error) { return time.Now(), 
 
 // Claim takes over calls whose lease has ended.
 func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]call.Open, error) {
+	now := time.Now()
+	return e.claim(node, now.Add(lease), func(c *call.Open) bool { return e.lease(c).Before(now) }), nil
+}
+
+// Take takes over calls by the Call-ID of a leg.
+func (e *Engine) Take(_ context.Context, node string, lease time.Duration, leg string) ([]call.Open, error) {
+	leg = store.Clean(leg)
+	return e.claim(node, time.Now().Add(lease), func(c *call.Open) bool {
+		return (store.Clean(c.ALeg) == leg || store.Clean(c.BLeg) == leg) && store.Clean(c.Node) != node
+	}), nil
+}
+
+func (e *Engine) claim(node string, until time.Time, which func(*call.Open) bool) []call.Open {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now()
-	until := now.Add(lease)
 	got := map[call.ID]bool{}
 	for _, c := range e.open {
-		if e.lease(c).Before(now) {
+		if which(c) {
 			c.Node, c.Lease, got[c.ID] = node, until, true
 		}
 	}
@@ -271,7 +282,7 @@ func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]c
 	for i := range out {
 		out[i].Lease = plainTime(until)
 	}
-	return out, nil
+	return out
 }
 
 // Renew sets the lease of a node's calls.

@@ -128,7 +128,7 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 	}
 	var out []call.Open
 	if err == nil && found {
-		out, err = s.claim(ctx, node, lease)
+		out, err = s.claim(ctx, node, lease, expired)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming calls: %w", err)
@@ -137,15 +137,25 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 	return out, nil
 }
 
-func (s *Queries) claim(ctx context.Context, node string, lease time.Duration) (out []call.Open, err error) {
+// Take takes over calls by the Call-ID of a leg.
+func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, leg string) ([]call.Open, error) {
+	out, err := s.claim(ctx, node, lease, "$1 >= 0 AND (c.a_leg = $4 OR c.b_leg = $4) AND c.node <> $2", store.Clean(leg))
+	if err != nil {
+		return nil, fmt.Errorf("taking a call over: %w", err)
+	}
+	return out, nil
+}
+
+// claim makes calls node's own; which has $1 for now, $2 for node and args from $4 on.
+func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, which string, args ...any) (out []call.Open, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
 		out = nil
 		now, err := s.db.Clock(ctx, tx)
 		if err != nil {
 			return err
 		}
-		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + expired + " RETURNING " + OpenColumns
-		return each(ctx, tx, sql, []any{Micros(now), node, Micros(now.Add(lease))}, func(r Rows) error {
+		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + which + " RETURNING " + OpenColumns
+		return each(ctx, tx, sql, append([]any{Micros(now), node, Micros(now.Add(lease))}, args...), func(r Rows) error {
 			c, err := scanOpen(r)
 			out = append(out, c)
 			return err

@@ -35,6 +35,7 @@ var moneyCases = []moneyCase{
 	{"EveryFieldOfACall", everyFieldOfACall},
 	{"OnlyItsOwnNode", onlyItsOwnNode},
 	{"SnapshotsStay", snapshotsStay},
+	{"TakenByItsLeg", takenByItsLeg},
 	{"EveryFieldOfARecord", everyFieldOfARecord},
 	{"AnyText", anyText},
 	{"Leases", leases},
@@ -338,6 +339,36 @@ func onlyItsOwnNode(t *testing.T, m store.Money) {
 	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"call.admitted", "slice.held", "call.updated", "call.settled"})
 	// Once it is settled a repeat is a repeat, whoever sends it.
 	want(t, m, []store.Op{as("a", Settle(c, 7))}, store.Outcome{Duplicate: true})
+}
+
+// A call whose peer speaks to another node is taken over by that one, whatever its lease says.
+func takenByItsLeg(t *testing.T, m store.Money) {
+	one, two := Call(1, "100"), Call(2, "100")
+	one.ALeg, one.BLeg, two.ALeg, two.BLeg = "a-1", "b-1", "a-2", "b-2"
+	for _, c := range []*call.Open{one, two} {
+		op := Open(c, 10, In("p", 100))
+		op.Lease = time.Hour
+		apply(t, m, op)
+	}
+	for _, c := range []struct {
+		node, leg string
+		want      []call.ID
+	}{
+		{"b", "nobody's", nil}, {"b", "", nil}, {"a", "a-1", nil}, {"b", "a-1", []call.ID{one.ID}}, {"b", "b-1", nil},
+		{"b", "b-2", []call.ID{two.ID}}, {"a", "b-1", []call.ID{one.ID}},
+	} {
+		got, err := m.Take(t.Context(), c.node, time.Hour, c.leg)
+		ok(t, err)
+		var ids []call.ID
+		for _, x := range got {
+			ids = append(ids, x.ID)
+			if x.Node != c.node || x.Held != 10 {
+				t.Errorf("taken as %+v", x)
+			}
+		}
+		same(t, c.node+" takes "+c.leg, ids, c.want)
+	}
+	apply(t, m, Settle(one, 1), Settle(two, 1))
 }
 
 // An update without a snapshot leaves the dialogs that are stored, also when both come in one group.
