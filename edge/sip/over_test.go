@@ -7,6 +7,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
 )
 
@@ -447,6 +448,50 @@ func TestAByeForACallOfAnotherNode(t *testing.T) {
 					w.gate.mu.Unlock()
 					w.gate.edge.TakeOver([]gate.Recovered{{ID: "call-1", State: call.Answered, Snapshot: snapshot, Moved: true}})
 					return true
+				}
+			}
+		})
+	}
+}
+
+// A proxy that forks passes on a 2xx also after it has refused (RFC 3261 16.7): it was taken for nothing, and the leg stayed up,
+// unacknowledged and charged, for ever.
+func TestAnAnswerAfterARefusalIsHungUp(t *testing.T) {
+	for _, refusal := range []int{487, 503} {
+		inWorld(t, func(w *world) {
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
+			a := w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 180, "b", "")
+			w.phone.expect("180 INVITE")
+			if refusal == 487 {
+				a.request("CANCEL", "")
+				w.phone.find("487 INVITE")
+				a.request("ACK", "")
+				w.carrier.answer(w.carrier.find("CANCEL"), 200, "b", "")
+			}
+			w.carrier.answer(inv, refusal, "b", "")
+			w.carrier.find("ACK")
+			var beside *message.Message
+			if refusal == 503 { // the call goes on elsewhere, and the carrier charges for this leg beside it
+				beside = w.spare.expect("INVITE")
+				w.spare.answer(beside, 180, "s", "")
+			}
+			time.Sleep(5 * time.Second)
+			w.carrier.answer(inv, 200, "fork", sdpB)
+			w.carrier.expect("ACK")
+			bye := w.carrier.expect("BYE")
+			if string(bye.To().Tag()) != "fork" {
+				t.Errorf("another dialog is hung up: %s", bye.Bytes())
+			}
+			w.carrier.answer(inv, 200, "fork", sdpB) // our ACK was lost
+			w.carrier.find("ACK")
+			w.carrier.answer(bye, 200, "", "")
+			if refusal == 503 {
+				a.request("CANCEL", "")
+				w.spare.answer(beside, 487, "s", "")
+				if legs := w.over(time.Second); len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Trunk != "one" {
+					t.Errorf("legs %+v", legs)
 				}
 			}
 		})

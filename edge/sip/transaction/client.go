@@ -61,6 +61,8 @@ func (c *Client) inviteResponse(status int, now time.Duration, t *Timers) Do {
 		return Pass
 	case c.state == Completed && status >= 300:
 		return Ack
+	case c.state == Completed && status >= 200: // another fork: a proxy passes a 2xx on also after it refused (16.7)
+		return Pass
 	}
 	return 0
 }

@@ -86,7 +86,7 @@ func TestClientPaths(t *testing.T) {
 	}{
 		{"rings for ever", true, false, []int{100, 180, 180}, []string{"pass", "pass", "pass"}, Proceeding, Never},
 		{"answered", true, false, []int{180, 200, 200, 486}, []string{"pass", "pass", "pass", "nothing"}, Accepted, 32 * time.Second},
-		{"refused", true, false, []int{100, 486, 486, 200}, []string{"pass", "ack pass", "ack", "nothing"}, Completed, 32 * time.Second},
+		{"refused", true, false, []int{100, 486, 486, 200}, []string{"pass", "ack pass", "ack", "pass"}, Completed, 32 * time.Second},
 		{"refused on TCP", true, true, []int{486, 486}, []string{"ack pass done", "nothing"}, Terminated, Never},
 		{"plain", false, false, []int{100, 200, 200}, []string{"pass", "pass", "nothing"}, Completed, 5 * time.Second},
 		{"plain on TCP", false, true, []int{200, 200}, []string{"pass done", "nothing"}, Terminated, Never},
