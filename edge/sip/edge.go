@@ -110,9 +110,9 @@ type Deps struct {
 	Over      func(id call.ID, legs []gate.Leg)
 	Serve     func(e gate.Edge)
 	Recovered func() []gate.Recovered
-	// Seek takes over the call with a leg of that Call-ID from another node, and reports whether there is one. It may wait for
-	// a database. Nil: there are no other nodes.
-	Seek func(callID string) bool
+	// Seek takes over a call from another node, by its id ("" is not known) or the Call-ID of one of its legs, and reports
+	// whether there is one. It may wait for a database. Nil: there are no other nodes.
+	Seek func(id call.ID, leg string) bool
 	// Anchor fixes the present on clocks that outlive the process; nil: only the wall clock does.
 	Anchor func() call.Anchor
 }

@@ -75,6 +75,9 @@ func (s *shard) stray(p *transport.Packet) {
 	if !s.e.dealtWith(p) && !s.registeredAt(m, p) {
 		return
 	}
+	if s.seekStray(m) {
+		return // the answer is repeated, and finds its call here
+	}
 	s.e.stats.strays.Add(1)
 	if b := s.byID[callOf(m.CallID())]; b != nil && !b.clear {
 		b.forgottenLegAnswered(p)
@@ -83,6 +86,21 @@ func (s *shard) stray(p *transport.Packet) {
 	if c := s.hangUpDialog(m, p.From()); c != nil {
 		s.e.send(p.From(), s.room, 0) // once: there is nothing to repeat it
 	}
+}
+
+// seekStray asks whether another node has the call of an answer that belongs to no leg here: it was this node's when the INVITE
+// was sent. It says whether that is worth waiting for.
+func (s *shard) seekStray(m *message.Message) bool {
+	id, leg := callOf(m.CallID()), string(m.CallID())
+	if s.e.d.Seek == nil || id == "" || s.byID[id] != nil || s.sought[leg] {
+		return false
+	}
+	if len(s.sought) >= maxSought {
+		clear(s.sought)
+	}
+	s.sought[leg] = true
+	s.e.beside(func() { s.e.d.Seek(id, leg) })
+	return true
 }
 
 // forgottenLegAnswered is the answer on a leg of a previous process, which died before it could write the leg down. Its

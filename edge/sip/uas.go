@@ -34,31 +34,35 @@ func (s *shard) request(p *transport.Packet) {
 		s.register(p)
 	case m.Method() == message.INVITE && m.To().Tag() == nil:
 		s.invite(p)
-	case m.Method() == message.BYE && s.seek(m):
+	case m.Method() == message.BYE && s.seek(p):
 	case m.Method() != message.ACK:
 		s.e.stats.unmatched.Add(1)
 		s.e.answer(p, message.Reply{Code: 481})
 	}
 }
 
-// seek asks whether another node has the call that a BYE belongs to, and says whether an answer must wait for that: the BYE is
-// repeated within half a second, and finds the call here or is refused. A Call-ID is asked for once.
-func (s *shard) seek(m *message.Message) bool {
-	if s.e.d.Seek == nil || len(m.To().Tag()) != tagLen {
-		return false
-	}
+// seek asks whether another node has the call that a BYE belongs to, beside the shard, and says whether the answer waits for
+// that. A Call-ID of no call is asked for once.
+func (s *shard) seek(p *transport.Packet) bool {
+	m := &p.Msg
 	id := string(m.CallID())
-	if s.sought[id] {
+	if s.e.d.Seek == nil || len(m.To().Tag()) != tagLen || s.sought[id] {
 		return false
 	}
 	if len(s.sought) >= maxSought {
 		clear(s.sought)
 	}
 	s.sought[id] = true
+	p.Keep()
 	s.e.beside(func() {
-		if s.e.d.Seek(id) {
-			s.post(func() { delete(s.sought, id) })
-		}
+		found := s.e.d.Seek(callOf([]byte(id)), id)
+		s.post(func() {
+			defer p.Release()
+			if found {
+				delete(s.sought, id)
+			}
+			s.request(p) // the call is here now, or the BYE is refused
+		})
 	})
 	return true
 }

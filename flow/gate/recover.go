@@ -146,16 +146,17 @@ func (g *Gate) Adopt(calls []call.Open) {
 	}
 }
 
-// Seek takes over the call that has a leg with that SIP Call-ID, if another node has it: its peer speaks to this one. A
+// Seek takes over a call, by its id or the SIP Call-ID of a leg, if another node has it: its peer speaks to this one. A
 // bounded number of questions a second reaches the store. It reports whether there was such a call.
-func (g *Gate) Seek(leg string) bool {
-	if leg == "" || !g.seeking.allow(time.Now()) {
+func (g *Gate) Seek(id call.ID, leg string) bool {
+	if !g.seeking.allow(time.Now()) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
 	defer cancel()
-	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, leg)
+	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg)
 	if err != nil {
+		g.o.Log.Warn("another node's call could not be looked for", "err", err)
 		return false
 	}
 	g.Adopt(calls)

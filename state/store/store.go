@@ -84,9 +84,9 @@ type Money interface {
 	// Claim takes over open calls whose lease has ended by the store's clock, of whatever node, one conditional write
 	// each, and holds them for lease from now.
 	Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error)
-	// Take takes over the open calls that have a leg with that SIP Call-ID (at most one, as a rule) from whatever other node
-	// has them: their peer speaks to this one.
-	Take(ctx context.Context, node string, lease time.Duration, leg string) ([]call.Open, error)
+	// Take takes over the open calls that have that id, or a leg with that SIP Call-ID (at most one, as a rule), from whatever
+	// other node has them: their peer speaks to this one.
+	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error)
 	// Renew holds every open call of node for lease from now, by the store's clock.
 	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first

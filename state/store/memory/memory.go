@@ -261,11 +261,12 @@ func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]c
 	return e.claim(node, now.Add(lease), func(c *call.Open) bool { return e.lease(c).Before(now) }), nil
 }
 
-// Take takes over calls by the Call-ID of a leg.
-func (e *Engine) Take(_ context.Context, node string, lease time.Duration, leg string) ([]call.Open, error) {
+// Take takes over calls by their id or the Call-ID of a leg.
+func (e *Engine) Take(_ context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
 	leg = store.Clean(leg)
 	return e.claim(node, time.Now().Add(lease), func(c *call.Open) bool {
-		return (store.Clean(c.ALeg) == leg || store.Clean(c.BLeg) == leg) && store.Clean(c.Node) != node
+		is := c.ID == id || leg != "" && (store.Clean(c.ALeg) == leg || store.Clean(c.BLeg) == leg)
+		return is && store.Clean(c.Node) != node
 	}), nil
 }
 

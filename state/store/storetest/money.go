@@ -357,7 +357,7 @@ func takenByItsLeg(t *testing.T, m store.Money) {
 		{"b", "nobody's", nil}, {"b", "", nil}, {"a", "a-1", nil}, {"b", "a-1", []call.ID{one.ID}}, {"b", "b-1", nil},
 		{"b", "b-2", []call.ID{two.ID}}, {"a", "b-1", []call.ID{one.ID}},
 	} {
-		got, err := m.Take(t.Context(), c.node, time.Hour, c.leg)
+		got, err := m.Take(t.Context(), c.node, time.Hour, "", c.leg)
 		ok(t, err)
 		var ids []call.ID
 		for _, x := range got {
@@ -367,6 +367,9 @@ func takenByItsLeg(t *testing.T, m store.Money) {
 			}
 		}
 		same(t, c.node+" takes "+c.leg, ids, c.want)
+	}
+	if got, err := m.Take(t.Context(), "c", time.Hour, one.ID, "not yet known"); err != nil || len(got) != 1 || got[0].ID != one.ID {
+		t.Errorf("by its id: %+v %v", got, err)
 	}
 	apply(t, m, Settle(one, 1), Settle(two, 1))
 }
