@@ -50,7 +50,6 @@ type bridge struct {
 	endedAt time.Time
 	// lingers is how long a call of a previous process waits for the answer to an INVITE that nobody remembers.
 	lingers time.Duration
-	spares  []*spare // dialogs that were answered beside the one that counts, and hung up
 }
 
 // setup is what is needed until a call is answered.
@@ -211,9 +210,6 @@ func (b *bridge) report() (all []gate.Leg) {
 			all = append(all, l.report())
 		}
 	}
-	for _, x := range b.spares {
-		all = append(all, x.Leg)
-	}
 	return all
 }
 
@@ -227,14 +223,6 @@ func (l *leg) report() gate.Leg {
 		g.Beyond = max(l.overAt.Sub(l.byeAt), 0)
 	}
 	return g
-}
-
-// spare is a dialog with another phone behind the same INVITE: it was answered too, and is hung up. The carrier may charge
-// for it.
-type spare struct {
-	gate.Leg
-	tag   string
-	byeAt time.Time
 }
 
 // cut obeys the gate. A call that is not known yet is remembered while questions to the gate are open.

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -496,4 +497,91 @@ func TestAnAnswerAfterARefusalIsHungUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A dialog beside the one that talks, behind the same INVITE, was hung up with one BYE that nothing repeated, and forgotten by a
+// restart: it stayed up and charged.
+func TestAForkIsHungUpUntilItConfirms(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			a := w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 200, "b", sdpB)
+			a.take(w.phone.find("200 INVITE"))
+			a.request("ACK", "")
+			w.carrier.expect("ACK")
+			w.carrier.answer(inv, 200, "fork", sdpB)
+			w.carrier.expect("ACK")
+			bye := w.carrier.expect("BYE")
+			if crash {
+				synctest.Wait()
+				w.crash()
+				for bye.CSeq() < seqJump {
+					bye = w.carrier.find("BYE")
+				}
+			} else {
+				w.carrier.answer(bye, 500, "", "")
+				bye = w.carrier.find("BYE")
+			}
+			if string(bye.To().Tag()) != "fork" {
+				t.Fatalf("the wrong dialog is hung up:\n%s", bye.Bytes())
+			}
+			w.carrier.answer(bye, 200, "", "")
+			synctest.Wait()
+			if crash {
+				return // the call goes on, and its end is told by other tests
+			}
+			a.request("BYE", "")
+			w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+			if legs := w.over(time.Second); len(legs) != 2 || !legs[0].Joined || legs[1].Joined || legs[1].Answered.IsZero() || legs[1].Refused != 0 {
+				t.Errorf("legs %+v", legs)
+			}
+		}, func(w *world) { w.loose = true })
+	}
+}
+
+// A way out that was answered beside the call, and not confirmed when the server died, is hung up by the next process at once and
+// not when the call ends.
+func TestAnAbandonedWayIsHungUpAfterARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
+		a := w.phone.invite("c1", "02079460000")
+		late := w.carrier.expect("INVITE")
+		w.spare.answer(w.spare.find("INVITE"), 200, "s", sdpB)
+		a.take(w.phone.find("200 INVITE"))
+		a.request("ACK", "")
+		w.carrier.answer(late, 200, "b", sdpB)
+		w.carrier.find("BYE")
+		synctest.Wait()
+		w.crash()
+		bye := w.carrier.find("BYE")
+		for bye.CSeq() < seqJump {
+			bye = w.carrier.find("BYE")
+		}
+		w.carrier.answer(bye, 200, "", "")
+		synctest.Wait()
+		if n := len(w.gate.ends["call-1"]); n != 0 {
+			t.Error("the call that is up was ended")
+		}
+	}, func(w *world) { w.loose = true })
+}
+
+// An answer on a leg that nobody remembers costs what its carrier charges: which one that is shows where calls go out to, also when
+// its own calls come from elsewhere.
+func TestTheCarrierOfAForgottenLegIsKnown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.crashWith(call.Setup)
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		if legs := w.over(4 * time.Minute); len(legs) != 1 || legs[0].Trunk != "one" {
+			t.Errorf("legs %+v", legs)
+		}
+	}, func(w *world) {
+		w.change = func(d *Deps) {
+			d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+			d.TrunkAt = func(src netip.AddrPort) (string, bool) { return "one", src.String() == carrierAt }
+		}
+	})
 }

@@ -190,7 +190,9 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer int) {
 	}
 	s.uas[b.a.callID], s.byID[b.id] = b.a, b
 	for _, l := range b.outs() {
-		s.uac[l.callID] = l
+		if s.uac[l.callID] == nil { // the first under a Call-ID is what was called, the others its forks
+			s.uac[l.callID] = l
+		}
 	}
 	for _, l := range b.legs() {
 		l.moved, l.watched = r.Moved, r.Moved
@@ -201,6 +203,11 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer int) {
 		b.state, b.joined, b.peer = talking, true, b.all[peer]
 	}
 	if r.State == call.Answered {
+		for i, l := range b.all {
+			if i > 0 && i != peer { // answered or rang beside the one that talks, and was being hung up
+				l.hangup(&ending{status: 487, lines: elsewhere})
+			}
+		}
 		b.remember() // the numbers of requests go on from here, also after another restart
 		return
 	}

@@ -13,7 +13,6 @@ import (
 
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
-	"ringfence/flow/gate"
 )
 
 // answerChallenge sends a request again with our login at the carrier that asks for one (RFC 3261 22.3), and says
@@ -168,34 +167,42 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	}
 }
 
-// spareAnswered hangs up a dialog that was answered beside the leg's own, behind the same INVITE: only one can talk.
+// spareAnswered hangs up a dialog that was answered beside the leg's own, behind the same INVITE: only one can talk. It is a
+// leg like any other: it is hung up until it confirms, also after a restart, and the carrier may charge for it.
 func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
-	b, tag := l.b, string(m.To().Tag())
-	for _, x := range b.spares {
-		if x.tag == tag && x.CallID == l.callID { // its 200 again: our ACK was lost
+	b := l.b
+	for _, x := range b.all {
+		if x.callID == l.callID && x.remoteTag == string(m.To().Tag()) { // its 200 again: our ACK was lost
 			b.s.ackDialog(m, to)
 			return
 		}
 	}
-	c := b.s.hangUpDialog(m, to)
-	if c == nil || len(b.spares) >= maxOuts {
+	x := b.s.strayLeg(m, to)
+	if x.target == "" {
 		return
 	}
-	x := &spare{Leg: gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: b.s.wall}, tag: tag, byeAt: b.s.wall}
-	b.spares = append(b.spares, x)
-	c.leg, c.spare = l, x
-	b.s.launch(c)
+	if len(b.outs()) >= 2*maxOuts { // once: nothing repeats it
+		b.s.hangUpDialog(m, to)
+		b.s.e.send(to, b.s.room, 0)
+		return
+	}
+	x.b, x.trunk, x.line, x.answeredAt = b, l.trunk, l.line, b.s.wall
+	b.all = append(b.all, x)
+	x.bye(nil)
+	b.remember()
 }
 
-// ended takes the final answer to the BYE of a spare dialog.
-func (x *spare) ended(c *client, status int) {
-	switch {
-	case status < 200:
-	case status < 300 || status == 481:
-		x.Beyond = c.sentAt.Sub(x.byeAt)
-	default:
-		x.Beyond, x.Refused = c.leg.b.s.wall.Sub(x.byeAt), status
+// clientOf finds a request of ours by its branch and method, also on a dialog beside the leg's own.
+func (l *leg) clientOf(branch uint64, method message.Method) *client {
+	for _, x := range l.b.all {
+		if x.callID != l.callID {
+			continue
+		}
+		if c := x.client(branch, method); c != nil {
+			return c
+		}
 	}
+	return nil
 }
 
 // strayLeg is our side of a dialog that was answered and that nobody here remembers.

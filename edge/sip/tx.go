@@ -65,7 +65,6 @@ type client struct {
 
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	sentAt     time.Time // BYE: when it was sent last
-	spare      *spare    // BYE: the dialog that it ends is not the leg's own
 	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
 	cancelSent bool
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -193,7 +194,7 @@ func (s *shard) response(p *transport.Packet) {
 	s.cur = l.b
 	var c *client
 	if branch, ok := ownBranch(m.Via().Branch); ok {
-		c = l.client(branch, m.CSeqMethod())
+		c = l.clientOf(branch, m.CSeqMethod())
 	}
 	if c == nil {
 		l.lateAnswer(p)
@@ -203,13 +204,13 @@ func (s *shard) response(p *transport.Packet) {
 		s.e.stats.elsewhere.Add(1)
 		return
 	}
-	l.heard(p)
+	c.leg.heard(p)
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
 	if do.Has(transaction.Ack) {
 		s.ackFinal(c, m)
 	}
 	if do.Has(transaction.Done) {
-		l.drop(c)
+		c.leg.drop(c)
 	}
 	if do.Has(transaction.Pass) {
 		s.answeredBy(c, m, m.Status())
@@ -242,11 +243,7 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 	case forForward:
 		c.leg.b.forwarded(c, m, status)
 	case forBye:
-		if c.spare != nil {
-			c.spare.ended(c, status)
-		} else {
-			c.leg.byeAnswered(c, m, status)
-		}
+		c.leg.byeAnswered(c, m, status)
 	case forRefresh, forPing:
 		if c.leg.b.state == talking {
 			c.leg.refreshed(c, m, status)
@@ -356,6 +353,9 @@ func (b *bridge) confirmed(c *client, err error) {
 	}
 	u := b.setup
 	b.state, b.setup, b.joined = talking, nil, true
+	if slices.ContainsFunc(b.outs(), func(o *leg) bool { return o != l && !o.answeredAt.IsZero() }) {
+		b.remember() // answered beside the call while its answer was written down
+	}
 	s.e.stats.answered.Add(1)
 	if c.offer {
 		l.acked = true

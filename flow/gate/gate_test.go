@@ -552,6 +552,28 @@ func TestALateEndCostsNoMoreThanWasHeld(t *testing.T) {
 	}
 }
 
+// TestATalkPastThePaidTimeIsPaidAsFarAsThePursesGo: the program stood still while the call talked on. It was charged what was held
+// before although the purses had room for more.
+func TestATalkPastThePaidTimeIsPaidAsFarAsThePursesGo(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LineDayCap, 90_000, false)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m)
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		h.close()
+		time.Sleep(time.Hour)
+		h = open(t, b, m)
+		defer h.close()
+		<-h.cuts
+		if r := h.record(p.ID); r.Retail != 90_000 || r.Talk != 90*time.Second || r.Reason != "line-day-cap" {
+			t.Errorf("%v for %v, %s, want the cap of 9p for 90 s", r.Retail, r.Talk, r.Reason)
+		}
+		h.square(0)
+	})
+}
+
 func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
 	b := newBook(t)
 	h := open(t, b, memory.New())

@@ -222,6 +222,11 @@ func (g *Gate) extend(l *live) {
 		case !out.Refused:
 			g.extended(l, want, paid)
 			return
+		case want <= least && from > c.PaidFor && c.Quote.Affords(c.Held.Add(out.Room), c.Longest) > c.PaidFor:
+			// What was talked while the meter was away is paid as far as the purses go, and there the call ends.
+			want = c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest))
+			least = want
+			continue
 		case want <= least:
 			why, f := g.whichPurse(c.ID, holds, out, least-c.Held)
 			g.noMore(l, why, f)
