@@ -124,15 +124,14 @@ func (e *Edge) dealtWith(p *transport.Packet) bool {
 	return e.trunkAt(p.Src) != "" || e.names.has(p.Src)
 }
 
-// trunkAt is the trunk at an address, whether its calls come from there or go there; "" is none.
+// trunkAt is the trunk at an address: the one whose calls go exactly there, or whose calls come from there; "" is none.
 func (e *Edge) trunkAt(src netip.AddrPort) string {
-	if name, ok := e.d.TrunkOf(src); ok {
-		return name
+	if e.d.TrunkAt != nil {
+		if name, ok := e.d.TrunkAt(src); ok {
+			return name
+		}
 	}
-	if e.d.TrunkAt == nil {
-		return ""
-	}
-	name, _ := e.d.TrunkAt(src)
+	name, _ := e.d.TrunkOf(src)
 	return name
 }
 

@@ -139,7 +139,7 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 
 // Take takes over calls by their id or the Call-ID of a leg.
 func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
-	const which = "$1 >= 0 AND (c.id = $4 OR c.a_leg = $5 AND c.a_leg <> '' OR c.b_leg = $5 AND c.b_leg <> '') AND c.node <> $2"
+	const which = "CAST($1 AS BIGINT) >= 0 AND (c.id = $4 OR c.a_leg = $5 AND c.a_leg <> '' OR c.b_leg = $5 AND c.b_leg <> '') AND c.node <> $2"
 	out, err := s.claim(ctx, node, lease, which, store.Clean(string(id)), store.Clean(leg))
 	if err != nil {
 		return nil, fmt.Errorf("taking a call over: %w", err)
