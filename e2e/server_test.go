@@ -15,14 +15,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"ringfence/e2e/process"
 	"ringfence/edge/phone"
 )
 
@@ -126,35 +125,11 @@ func startWith(t *testing.T, o setup, carriers ...netip.AddrPort) *server {
 	return s
 }
 
-// launches are done by one goroutine that never leaves its thread.
-var launches = func() chan<- func() {
-	do := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for f := range do {
-			f()
-		}
-	}()
-	return do
-}()
-
-// launch starts a program that dies with the tests, should they be killed. Linux means by that the thread which started it:
-// any other may end with whichever goroutine was tied to it last.
-func launch(cmd *exec.Cmd) error {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	started := make(chan error)
-	launches <- func() { started <- cmd.Start() }
-	return <-started
-}
-
 // output is what a program prints that dies with the tests.
 func output(cmd *exec.Cmd) ([]byte, error) {
 	var all bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &all, &all
-	if err := launch(cmd); err != nil {
+	if err := process.Launch(cmd); err != nil {
 		return nil, err
 	}
 	err := cmd.Wait()
@@ -166,7 +141,7 @@ func (s *server) run() {
 	s.t.Helper()
 	s.cmd = exec.Command(program, "serve", "--config", s.config)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	must(s.t, launch(s.cmd))
+	must(s.t, process.Launch(s.cmd))
 	gone, cmd := make(chan struct{}), s.cmd
 	s.gone, s.stopped = gone, false
 	go func() {
@@ -424,28 +399,12 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 // elapse lets real time pass: how long a call lasts is what is tested.
 func elapse(d time.Duration) { <-time.After(d) }
 
-// lastPort is where the search for ports goes on: below the ports that the kernel gives to sockets of their own choice, and
-// each one once, so that nobody takes one between this look and its use.
-var lastPort atomic.Uint32
-
 // freePort finds a loopback port that is free on UDP and TCP.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	for range 1000 {
-		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(10_000+(lastPort.Add(1)+uint32(os.Getpid())*128)%10_000))
-		l, err := net.Listen("tcp", at.String())
-		if err != nil {
-			continue
-		}
-		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		l.Close()
-		if err == nil {
-			u.Close()
-			return at
-		}
-	}
-	t.Fatal("no free port")
-	return netip.AddrPort{}
+	at, err := process.FreePort()
+	must(t, err)
+	return at
 }
 
 // lastMedia is where the search for media ports goes on: below the ports that the kernel gives to sockets of their own

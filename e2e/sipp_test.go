@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ringfence/e2e/process"
 )
 
 // sipp is one run of a scenario of scenarios/.
@@ -72,7 +74,7 @@ func (s sipp) begin(t *testing.T) *running {
 	r.cmd = exec.CommandContext(ctx, "sipp", args...)
 	r.cmd.Dir = dir
 	r.cmd.Env = append(os.Environ(), "TERM=dumb")
-	must(t, launch(r.cmd))
+	must(t, process.Launch(r.cmd))
 	go func() { r.ended <- r.cmd.Wait() }()
 	t.Cleanup(cancel)
 	return r
