@@ -1,0 +1,222 @@
+//go:build e2e
+
+package soak
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tolerance is what clocks and scheduling may make of a length of time.
+const tolerance = time.Second
+
+// books is the store as it is at the end.
+type books struct {
+	open     []openCall
+	records  []cdr
+	journal  map[string][]string
+	admitted int
+	findings []string
+
+	held, spent, retail int64
+}
+
+func (b *books) load(ctx context.Context, db *sql.DB) (err error) {
+	if b.open, err = readOpen(ctx, db); err != nil {
+		return err
+	}
+	if b.records, err = readRecords(ctx, db); err != nil {
+		return err
+	}
+	if b.journal, b.admitted, err = journal(ctx, db); err != nil {
+		return err
+	}
+	if b.findings, err = findings(ctx, db); err != nil {
+		return err
+	}
+	b.held, b.spent, b.retail, err = sums(ctx, db)
+	return err
+}
+
+// settled compares the books with the carrier's own record once everything is over.
+func (w *world) settled(b *books) {
+	for _, c := range b.open {
+		w.failf(c.Number, "call %s is still open in the books, on node %s, answered %v", c.ID, c.Node, c.Answered)
+	}
+	if b.held != 0 {
+		w.failf("", "%d millionths are still held", b.held)
+	}
+	if b.spent != b.retail {
+		w.failf("", "the lines' purses have spent %d millionths, and the records add up to %d", b.spent, b.retail)
+	}
+	if b.admitted != len(b.records)+len(b.open) {
+		w.failf("", "%d calls were let out, and there are %d records", b.admitted, len(b.records))
+	}
+	byLeg, byNumber := map[string][]*cdr{}, map[string][]*cdr{}
+	for i := range b.records {
+		r := &b.records[i]
+		if r.BLeg != "" {
+			byLeg[r.BLeg] = append(byLeg[r.BLeg], r)
+		} else {
+			byNumber[r.Number] = append(byNumber[r.Number], r)
+		}
+		w.priced(r)
+	}
+	for _, l := range w.carrier.all() {
+		have := byLeg[l.callID]
+		if len(have) == 0 {
+			have = byNumber[l.number]
+		}
+		if len(have) != 1 {
+			w.failf(l.number, "%d records of the leg, want 1\n%v", len(have), &l)
+			continue
+		}
+		w.compare(&l, have[0], b)
+	}
+	for _, p := range w.phones {
+		for _, a := range p.all() {
+			if a.up && !a.deaf {
+				w.failf(a.dialled, "the phone's leg of %s, answered at %.3f, was never hung up", a.dialled, a.answered.Seconds())
+			}
+		}
+	}
+}
+
+// priced looks whether a record's price is that of its talk, to the micro-unit.
+func (w *world) priced(r *cdr) {
+	if r.Answered == 0 {
+		if r.Talk != 0 || r.Retail != 0 || r.Cost != 0 {
+			w.failf(r.Number, "a call that was not answered has talk time or a price\n%v", r)
+		}
+		return
+	}
+	want, err := retailOf(r.Number, r.Talk)
+	if err != nil || want != r.Retail {
+		w.failf(r.Number, "the price of %v is %s by the deck (%v)\n%v", r.Talk, want, err, r)
+	}
+}
+
+// compare looks whether a record says of a leg what the carrier says. Both see the same packets, so that each instant lies
+// between two that were seen: the answer between the carrier's first 200 and the first ACK, and the end between the first
+// sign of it and the moment when both sides know.
+func (w *world) compare(l *leg, r *cdr, b *books) {
+	bad := func(format string, args ...any) {
+		w.failf(l.number, "%s\n%v\n%v", fmt.Sprintf(format, args...), l, r)
+	}
+	if l.answered == 0 {
+		if r.Talk != 0 || r.Retail != 0 {
+			bad("the record has talk time, and the carrier has never answered")
+		}
+		return
+	}
+	if l.state == up && !w.refusedToEnd(l, b) {
+		bad("the leg is still up at the carrier")
+		return
+	}
+	heard := earliest(l.acked, l.theirBye)
+	if heard == 0 {
+		if l.tolds >= 3 {
+			bad("the carrier's answer came to a node that ran, %d times, and was never taken in", l.tolds)
+		}
+		w.count.unknown.Add(1)
+		return
+	}
+	if r.Talk == 0 || r.Retail == 0 || r.Cost == 0 {
+		bad("an answered leg has no talk time, price or cost")
+		return
+	}
+	begun := earliest(l.theirBye, l.ourBye, l.forgot)
+	noticed := earliest(l.theirBye, l.known)
+	w.compareTalk(l, r, max(begun-heard, 0), noticed-l.answered, noticed, bad)
+	w.compareCost(l, r, heard, bad)
+}
+
+// earliest is the first of those instants that there are.
+func earliest(at ...time.Duration) (first time.Duration) {
+	for _, d := range at {
+		if d > 0 && (first == 0 || d < first) {
+			first = d
+		}
+	}
+	return first
+}
+
+// compareTalk: the customer pays until the first BYE was sent. Less is right only for a call whose money ended while no node
+// could act, and then what was paid for is what is charged; and for one whose phone left while nobody could hear it.
+func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, bad func(string, ...any)) {
+	if noticed > 0 && r.Talk > most+tolerance && !w.diedAbout(noticed) {
+		w.differs(r.Talk - most)
+		bad("the record charges %.3f s of talk, and the carrier had at most %.3f s until the end was known", r.Talk.Seconds(), most.Seconds())
+	}
+	if r.Talk >= least-tolerance {
+		return
+	}
+	k := w.calls[l.number]
+	if k != nil && w.leftUnheard(l, r, k, noticed) {
+		return
+	}
+	if k == nil || !k.seen || r.Talk < k.paid-tolerance {
+		w.differs(least - r.Talk)
+		bad("the record charges %.3f s of talk, and the carrier had at least %.3f s until the first BYE", r.Talk.Seconds(), least.Seconds())
+		return
+	}
+	if late := least - r.Talk; late > slice+tolerance+w.unable(l.answered, l.answered+least) {
+		w.differs(late)
+		bad("the leg went on for %.3f s beyond what was paid for, although a node could act", late.Seconds())
+	}
+}
+
+// leftUnheard says whether a call was ended because its phone was gone when a node asked for it after an outage, and is
+// charged for what was paid when the outage began: the phone has hung up at a moment that nobody heard.
+func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
+	left := w.phoneLeft(l.number)
+	return r.Reason == "peer-gone" && left > 0 && left < noticed && r.Talk >= min(k.paidBy(w.lastOutage(noticed)), left-l.answered)-tolerance
+}
+
+// phoneLeft is when the phone of a call hung up or vanished; 0 if it did not.
+func (w *world) phoneLeft(number string) time.Duration {
+	for _, p := range w.phones {
+		for _, a := range p.all() {
+			if a.left > 0 && same(a.dialled, number) {
+				return a.left
+			}
+		}
+	}
+	return 0
+}
+
+// compareCost: the carrier charges until it has taken the BYE, whatever the customer has paid.
+func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string, ...any)) {
+	end, known := l.ended, l.known
+	if l.state == up { // it refused to end: nobody knows more than that it was still up at the last BYE
+		end, known = l.lastBye, 0
+	}
+	least := costOf(max(end-heard-tolerance, 0))
+	most := costOf(max(known, end) - l.answered + tolerance)
+	if known == 0 {
+		most = costOf(max(l.lastBye, end) - l.answered + timerB + tolerance)
+	}
+	switch {
+	case r.Cost < least:
+		bad("the carrier charges for %.3f s at least, which is %s", (end - heard).Seconds(), least)
+	case r.Cost > most && !w.diedAbout(known):
+		bad("the carrier charges for %.3f s at most, which is %s", (max(known, end) - l.answered).Seconds(), most)
+	}
+}
+
+// refusedToEnd says whether a leg that is up was played as one that takes no BYE, was sent one, and staff were told.
+func (w *world) refusedToEnd(l *leg, b *books) bool {
+	return l.plan.stubborn && l.theirBye > 0 && slices.ContainsFunc(b.findings, func(f string) bool {
+		return strings.Contains(f, "soak-carrier")
+	})
+}
+
+func (w *world) differs(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.difference = max(w.difference, by)
+}
