@@ -31,7 +31,7 @@ const (
 // paid says why no paid call is taken at the moment.
 func (h *health) paid() policy.Reason { return policy.Reason(h.closed.Load()) }
 
-// openHealth refuses a store that another key seals, and remembers which store this is. A store of before there were
+// openHealth refuses a store that another key seals, and remembers which store this is. A store from before there were
 // marks gets them, if what is sealed in it opens.
 func (a *App) openHealth(ctx context.Context) error {
 	marks, err := a.store.Marks(ctx)

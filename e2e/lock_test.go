@@ -26,10 +26,7 @@ func TestALockedLineSpendsNoMore(t *testing.T) {
 			up["help"] = call(t, s.at(at, line, password, "desk/1"), "999")
 		}
 	}
-	time.Sleep(slice) // a further slice is held for each
-	if n := len(s.facts("slice.held")); n < 3 {
-		t.Fatalf("%d slices were held", n)
-	}
+	eventually(t, 2*slice, "a further slice is held for each", func() bool { return len(s.facts("slice.held")) >= 3 })
 	contains(t, s.cli("line", "lock", "2001", "--why", "odd calls"), "only emergency calls go out",
 		"1 call in progress ends when its paid time ends, within a minute.", "1 call that costs the line nothing goes on.")
 	locked := time.Now()
@@ -65,12 +62,13 @@ func TestALockedLineSpendsNoMore(t *testing.T) {
 	if p := s.day("2001"); p.Held != 0 || p.Spent != r.Retail {
 		t.Errorf("purse: %+v", p)
 	}
-	time.Sleep(2 * slice)
+	later := time.After(2 * slice)
 	for _, line := range []string{"help", "2002"} {
 		select {
 		case <-up[line].Done():
 			t.Errorf("%s: the call ended: %+v", line, up[line].End())
-		default:
+		case <-later:
+			later = time.After(0)
 		}
 	}
 	if p := s.day("2002"); p.Held < 4*3000*3 {

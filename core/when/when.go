@@ -1,4 +1,4 @@
-// Package when reads points in time as people write them, in the time zone of whoever they are about. It must not know whose
+// Package when reads points in time as people write them, in the time zone of the one they are about. It must not know whose
 // zone that is.
 package when
 
