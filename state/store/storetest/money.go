@@ -354,8 +354,13 @@ func takenByItsLeg(t *testing.T, m store.Money) {
 		node, leg string
 		want      []call.ID
 	}{
-		{"b", "nobody's", nil}, {"b", "", nil}, {"a", "a-1", nil}, {"b", "a-1", []call.ID{one.ID}}, {"b", "b-1", nil},
-		{"b", "b-2", []call.ID{two.ID}}, {"a", "b-1", []call.ID{one.ID}},
+		{"b", "nobody's", nil},
+		{"b", "", nil},
+		{"a", "a-1", nil},
+		{"b", "a-1", []call.ID{one.ID}},
+		{"b", "b-1", nil},
+		{"b", "b-2", []call.ID{two.ID}},
+		{"a", "b-1", []call.ID{one.ID}},
 	} {
 		got, err := m.Take(t.Context(), c.node, time.Hour, "", c.leg)
 		ok(t, err)
