@@ -52,16 +52,18 @@ func (s *shard) seek(p *transport.Packet) bool {
 	if len(s.sought) >= maxSought {
 		clear(s.sought)
 	}
+	q := &transport.Packet{Src: p.Src, Proto: p.Proto, Flow: p.Flow, Buf: bytes.Clone(m.Bytes())} // p is its reader's, or the queue's
+	if q.Parse() != nil {
+		return false
+	}
 	s.sought[id] = true
-	p.Keep()
 	s.e.beside(func() {
 		found := s.e.d.Seek(callOf([]byte(id)), id)
 		s.post(func() {
-			defer p.Release()
 			if found {
 				delete(s.sought, id)
 			}
-			s.request(p) // the call is here now, or the BYE is refused
+			s.request(q) // the call is here now, or the BYE is refused
 		})
 	})
 	return true
