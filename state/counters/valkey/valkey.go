@@ -71,6 +71,9 @@ func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 	opt.Dialer.Timeout = o.Timeout
 	opt.ConnWriteTimeout = 2 * o.Timeout
 	opt.DisableCache, opt.DisableRetry, opt.ForceSingleClient = true, true, true
+	// All calls and the follower share one connection that is always being read. Of several, one that nobody used during an
+	// outage would fail the first call after it, long after the follower has reported that the server is back.
+	opt.PipelineMultiplex, opt.AlwaysPipelining = -1, true
 	opt.ReadBufferEachConn, opt.WriteBufferEachConn = 1<<16, 1<<16
 	c, err := valkeygo.NewClient(opt)
 	if err != nil {
