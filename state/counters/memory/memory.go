@@ -5,6 +5,7 @@ package memory
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,8 +15,7 @@ const shards = 64
 // Memory: one entry for each key with something open, and Windows with their bound.
 type Counters struct {
 	windows *Windows
-	start   sync.Once
-	base    time.Time // of the windows' time: an instant with a monotonic reading, so that a clock put forward forgives nothing
+	base    atomic.Pointer[time.Time] // of the windows' time: the first hit, with its monotonic reading, so that a clock put forward forgives nothing
 	shards  [shards]shard
 }
 
@@ -41,8 +41,11 @@ func (c *Counters) shard(key string) *shard {
 }
 
 func (c *Counters) millis(now time.Time) int64 {
-	c.start.Do(func() { c.base = now })
-	return now.Sub(c.base).Milliseconds()
+	base := c.base.Load()
+	if base == nil {
+		return 0 // nothing was counted
+	}
+	return now.Sub(*base).Milliseconds()
 }
 
 // Take adds one to what is open under key if that leaves no more than limit, and returns how many are open after it.
@@ -89,10 +92,14 @@ func (c *Counters) Open(key string) int64 {
 // it. The count is a sliding window of two halves: never more than limit in any aligned span, and at most the weighted
 // share of the span before.
 func (c *Counters) Hit(key string, limit int64, span time.Duration, now time.Time) (n int64, ok bool) {
+	if c.base.Load() == nil {
+		first := now
+		c.base.CompareAndSwap(nil, &first)
+	}
 	return c.windows.hit(c.windows.KeyString(key), 1, span, c.millis(now), max(limit, 0))
 }
 
-// Hits says how many were counted under key within the last span.
+// Hits says how many were counted under key within the span before now, which may be any instant: asking changes nothing.
 func (c *Counters) Hits(key string, now time.Time) int64 {
 	return c.windows.sum(c.windows.KeyString(key), c.millis(now))
 }

@@ -67,3 +67,17 @@ func TestHitSlides(t *testing.T) {
 		t.Fatalf("%d remembered after the sweep", n)
 	}
 }
+
+// TestAQuestionAboutTheFarFuture: asked first of all, it set the windows' zero, and from then on no hit was ever forgotten.
+func TestAQuestionAboutTheFarFuture(t *testing.T) {
+	c, now := New(), time.Now()
+	if n := c.Hits("k", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)); n != 0 {
+		t.Fatal(n)
+	}
+	for range 3 {
+		if n, ok := c.Hit("k", 1, time.Minute, now); n != 1 || !ok {
+			t.Fatal(n, ok)
+		}
+		now = now.Add(2 * time.Minute)
+	}
+}
