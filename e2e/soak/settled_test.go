@@ -148,7 +148,7 @@ func earliest(at ...time.Duration) (first time.Duration) {
 // compareTalk: the customer pays until the first BYE was sent. Less is right only for a call whose money ended while no node
 // could act, and then what was paid for is what is charged; and for one whose phone left while nobody could hear it.
 func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, bad func(string, ...any)) {
-	if noticed > 0 && r.Talk > most+tolerance && !w.diedAbout(noticed) {
+	if noticed > 0 && r.Talk > most+tolerance && !w.unwritten(noticed) {
 		w.differs(r.Talk - most)
 		bad("the record charges %.3f s of talk, and the carrier had at most %.3f s until the end was known", r.Talk.Seconds(), most.Seconds())
 	}
@@ -171,22 +171,28 @@ func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, 
 }
 
 // leftUnheard says whether a call was ended because its phone was gone when a node asked for it after an outage, and is
-// charged for what was paid when the outage began: the phone has hung up at a moment that nobody heard.
+// charged for what was paid when the outage began: the phone has hung up at a moment that nobody heard, or it has never heard
+// the answer.
 func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
-	left := w.phoneLeft(l.number)
-	return r.Reason == "peer-gone" && left > 0 && left < noticed && r.Talk >= min(k.paidBy(w.lastOutage(noticed)), left-l.answered)-tolerance
+	left, gone := w.phoneLeft(l.number, noticed)
+	return r.Reason == "peer-gone" && gone && r.Talk >= min(k.paidBy(w.lastOutage(noticed)), max(left-l.answered, 0))-tolerance
 }
 
-// phoneLeft is when the phone of a call hung up or vanished; 0 if it did not.
-func (w *world) phoneLeft(number string) time.Duration {
+// phoneLeft is when the phone of a call hung up or vanished, if it was before an instant; never for one that was not told of
+// the answer.
+func (w *world) phoneLeft(number string, before time.Duration) (left time.Duration, gone bool) {
 	for _, p := range w.phones {
 		for _, a := range p.all() {
-			if a.left > 0 && same(a.dialled, number) {
-				return a.left
+			switch {
+			case !same(a.dialled, number):
+			case a.answered == 0:
+				return never, true
+			case a.left > 0 && a.left < before:
+				return a.left, true
 			}
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // compareCost: the carrier charges until it has taken the BYE, whatever the customer has paid.
@@ -203,7 +209,7 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	switch {
 	case r.Cost < least:
 		bad("the carrier charges for %.3f s at least, which is %s", (end - heard).Seconds(), least)
-	case r.Cost > most && !w.diedAbout(known):
+	case r.Cost > most && !w.unwritten(known):
 		bad("the carrier charges for %.3f s at most, which is %s", (max(known, end) - l.answered).Seconds(), most)
 	}
 }

@@ -246,13 +246,23 @@ func (w *world) died() {
 	w.deaths = append(w.deaths, w.now())
 }
 
-// diedAbout says whether a node was killed just after an instant: what it had seen by then may not have been written yet.
-func (w *world) diedAbout(at time.Duration) bool {
+// unwritten says whether a node was killed before it can have written what it saw at an instant: just afterwards, or while
+// the database was frozen from about that instant on.
+func (w *world) unwritten(at time.Duration) bool {
+	const moment = 500 * time.Millisecond
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.deaths {
-		if d > at-100*time.Millisecond && d < at+500*time.Millisecond {
+		if d <= at-moment/5 {
+			continue
+		}
+		if d < at+moment {
 			return true
+		}
+		for _, c := range w.chills {
+			if c.from < at+moment && c.to > d-moment {
+				return true
+			}
 		}
 	}
 	return false

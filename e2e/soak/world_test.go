@@ -55,6 +55,7 @@ type world struct {
 	broken  []violation
 	thawed  time.Duration // when the database last went on
 	chilled bool          // it is frozen
+	chills  []span        // when it was
 
 	unables    []span          // when no node could act on every call
 	deaths     []time.Duration // of nodes, by SIGKILL
@@ -343,6 +344,11 @@ func (w *world) chill(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.chilled, w.thawed = on, w.now()
+	if on {
+		w.chills = append(w.chills, span{w.now(), never})
+	} else if n := len(w.chills); n > 0 {
+		w.chills[n-1].to = w.now()
+	}
 }
 
 // settle waits until neither the carrier nor the books have a call in progress: as long as the longest call may last, and
