@@ -61,7 +61,7 @@ func (a *App) sipDeps() sip.Deps {
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
-		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
+		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Store.Engine == "postgres" {
 		d.Seek = a.gate.Seek

@@ -75,28 +75,31 @@ type End struct {
 
 // Open is a call in progress as the ledger remembers it; everything needed to carry on after a restart.
 type Open struct {
-	ID         ID
-	Node       string
-	Lease      time.Time // the call is this node's until then, by the store's clock; set by the store
-	Direction  Direction
-	State      State
-	Line       string // who is charged; for In the line called
-	Account    string
-	Peer       string // the other line of Between; the trunk of In
-	Trunk      string // way out in use, once known
-	Dialled    string
-	Number     string // E.164 with '+', or the short number
-	Class      string
-	Country    string
-	ALeg       string // SIP Call-ID of the caller's leg
-	BLeg       string // and of the way out in use
-	Source     string // address:port of the phone
-	UserAgent  string
-	Quote      rating.Quote  // retail
-	Cost       rating.Quote  // carrier's, of the way in use; zero Price when the trunk has no deck
-	Purses     []string      // ids of the purses that hold money for it
-	Held       money.Micro   // in each of Purses
-	PaidFor    time.Duration // talk time that Held pays for
+	ID        ID
+	Node      string
+	Lease     time.Time // the call is this node's until then, by the store's clock; set by the store
+	Direction Direction
+	State     State
+	Line      string // who is charged; for In the line called
+	Account   string
+	Peer      string // the other line of Between; the trunk of In
+	Trunk     string // way out in use, once known
+	Dialled   string
+	Number    string // E.164 with '+', or the short number
+	Class     string
+	Country   string
+	ALeg      string // SIP Call-ID of the caller's leg
+	BLeg      string // and of the way out in use
+	Source    string // address:port of the phone
+	UserAgent string
+	Quote     rating.Quote  // retail
+	Cost      rating.Quote  // carrier's, of the way in use; zero Price when the trunk has no deck
+	Purses    []string      // ids of the purses that hold money for it
+	Held      money.Micro   // in each of Purses
+	PaidFor   time.Duration // talk time that Held pays for
+	// Unproven is the talk time that was paid for when a process took the call over from another and could not know whether
+	// its ends were still there; 0 once both have said so. If they turn out to have left, no more than that is charged.
+	Unproven   time.Duration
 	Longest    time.Duration // limit of talk time
 	Begun      time.Time     // INVITE accepted
 	Ringing    time.Time

@@ -178,7 +178,7 @@ func (b *bridge) tell() {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, Unproven: b.joined && !(b.a.proved() && b.peer.proved())})
+	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at})
 }
 
 // tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.

@@ -387,6 +387,18 @@ func (l *leg) tickBye() {
 // proved says that the peer is known to have the call still, or to have had it when it was last heard of.
 func (l *leg) proved() bool { return !l.revived || l.alive }
 
+// isThere notes that the peer has the call still. The gate is told when both have said so since a restart.
+func (l *leg) isThere() {
+	b := l.b
+	if l.proved() {
+		return
+	}
+	l.alive = true
+	if b.joined && b.a.proved() && b.peer.proved() && b.s.e.d.Proved != nil {
+		b.s.e.d.Proved(b.id)
+	}
+}
+
 // over says that nothing of the leg can be up any more: there never was nor will be an answer, its end is confirmed, or
 // nobody answers. Until then an answer may cross our CANCEL, and the carrier charges until our BYE has arrived.
 func (l *leg) over() bool {

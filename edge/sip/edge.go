@@ -107,6 +107,7 @@ type Deps struct {
 	Answered  func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
 	Snapshot  func(id call.ID, snapshot []byte)
 	Ended     func(id call.ID, e gate.End)
+	Proved    func(id call.ID) // both ends of a call of a previous process are there
 	Over      func(id call.ID, legs []gate.Leg)
 	Serve     func(e gate.Edge)
 	Recovered func() []gate.Recovered

@@ -124,20 +124,23 @@ func (l *leg) record() legRecord {
 // seqJump goes over the numbers that requests after the last snapshot may have used.
 const seqJump = 1000
 
-// How soon after a restart both ends are asked whether they are still there, and how far that is spread. A phone whose
+// How soon after a restart both ends are asked whether they are still there: so many calls a second. A phone whose
 // connection went with the old process is given time to make a new one.
 const (
-	proveAlive  = time.Second
+	proveAlive  = 500 * time.Millisecond
 	proveTCP    = time.Minute
-	proveSpread = 10 * time.Second
+	proveEach   = time.Millisecond
+	proveSpread = 10 * time.Second // at most
 )
 
-func (s *shard) proveAt(d transport.Dest) time.Duration {
+// proveAt is when a leg of one of so many calls is asked.
+func (s *shard) proveAt(d transport.Dest, calls int) time.Duration {
 	wait := proveAlive
 	if d.Proto != transport.UDP {
 		wait = proveTCP
 	}
-	return s.now + wait + time.Duration(s.random.Uint64()%uint64(proveSpread))
+	spread := min(time.Duration(calls)*proveEach, proveSpread)
+	return s.now + wait + time.Duration(s.random.Uint64()%uint64(spread))
 }
 
 // restore takes back the calls of the previous process, or of a node that died. Those that are up go on; of the others
@@ -159,7 +162,7 @@ func (e *Edge) restore(calls []gate.Recovered) {
 			legs = []legRecord{{CallID: r.ALeg}} // its shard is where an answer would come
 		}
 		s := e.shardOf([]byte(legs[0].CallID))
-		s.post(func() { s.takeBack(&r, legs, peer) })
+		s.post(func() { s.takeBack(&r, legs, peer, len(calls)) })
 	}
 }
 
@@ -176,17 +179,18 @@ func joinedIn(legs []legRecord, state call.State) int {
 	return 0
 }
 
-// takeBack makes a call this shard's own; peer is the number of the leg that the caller was joined with, 0 for none.
-func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer int) {
+// takeBack makes a call this shard's own, one of so many; peer is the number of the leg that the caller was joined with, 0
+// for none.
+func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 	if s.byID[r.ID] != nil {
 		return
 	}
 	b := &bridge{s: s, id: r.ID, state: calling}
 	s.cur = b
-	b.a = legs[0].leg(b)
+	b.a = legs[0].leg(b, calls)
 	b.all = []*leg{b.a}
 	for i := range legs[1:] {
-		b.all = append(b.all, legs[1+i].leg(b))
+		b.all = append(b.all, legs[1+i].leg(b, calls))
 	}
 	s.uas[b.a.callID], s.byID[b.id] = b.a, b
 	for _, l := range b.outs() {
@@ -288,7 +292,7 @@ func (s *shard) audit(known func(call.ID) bool) map[call.ID]bool {
 	return here
 }
 
-func (r *legRecord) leg(b *bridge) *leg {
+func (r *legRecord) leg(b *bridge, calls int) *leg {
 	d := transport.Dest{Addr: r.Addr, Proto: transport.UDP}
 	if r.TCP {
 		d.Proto = transport.TCP
@@ -300,7 +304,7 @@ func (r *legRecord) leg(b *bridge) *leg {
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,
-			refreshAt: b.s.proveAt(d), expireAt: transaction.Never,
+			refreshAt: b.s.proveAt(d, calls), expireAt: transaction.Never,
 		},
 	}
 	e := b.s.e

@@ -164,7 +164,9 @@ func (l *leg) tickTimer() {
 // refreshed takes the answer to a refresh or ping. 481 and silence mean that the peer has no such call any more.
 func (l *leg) refreshed(c *client, m *message.Message, status int) {
 	s := l.b.s
-	l.alive = l.alive || status >= 200 && status < 300
+	if status >= 200 && status < 300 {
+		l.isThere()
+	}
 	switch {
 	case status < 200 && c.method == message.INVITE:
 		c.Limit(s.now, &s.e.o.Timers)

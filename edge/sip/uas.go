@@ -348,7 +348,7 @@ func (l *leg) request(p *transport.Packet) {
 		s.e.answer(p, message.Reply{Code: 481})
 	default:
 		l.proves(p)
-		l.alive = true
+		l.isThere()
 		l.inDialog(p)
 	}
 }

@@ -66,10 +66,8 @@ func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
 type End struct {
 	By     call.Party
 	Reason policy.Reason
-	// Unproven: it was up before this process, and not both ends have said since that they are there.
-	Unproven bool
-	Status   int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
-	At       time.Time // with its monotonic reading when the edge has one
+	Status int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
+	At     time.Time // with its monotonic reading when the edge has one
 }
 
 // Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
@@ -151,6 +149,7 @@ type live struct {
 	call     call.Open
 	since    time.Time     // when the talk that counts began, on the monotonic clock; zero until there was an answer
 	busy     bool          // an extension is on its way to the store
+	bought   chan struct{} // closed when the last extension has come back; nil: there was none
 	failed   bool          // the store failed when the next slice was asked for
 	asked    bool          // the next slice was asked for after the paid time had ended: the meter had been away
 	spentWhy policy.Reason // why no more could be held; OK while nothing refused
@@ -158,12 +157,11 @@ type live struct {
 	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
-	cutTries int           // how often the edge was told
-	missed   int           // how many audits in a row found no leg of it
-	paidThen time.Duration // PaidFor when it was taken back from the store
-	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
-	counted  bool          // takes a place among the line's open calls
-	abroad   bool          // and among its international ones
+	cutTries int    // how often the edge was told
+	missed   int    // how many audits in a row found no leg of it
+	tight    string // probation purse of its line and login, among whose calls it is counted; "" is none
+	counted  bool   // takes a place among the line's open calls
+	abroad   bool   // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.
@@ -182,6 +180,7 @@ func New(o Options) (*Gate, error) {
 		g.calls[i].m = map[call.ID]*live{}
 	}
 	g.meter.init()
+	o.Ledger.OnMoved(g.retake)
 	return g, nil
 }
 

@@ -539,7 +539,7 @@ func TestALateEndCostsNoMoreThanWasHeld(t *testing.T) {
 			want := "line-day-cap"
 			if room {
 				time.Sleep(10 * time.Second)
-				h.end(p.ID, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now(), Unproven: true})
+				h.end(p.ID, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now()})
 				want = "peer-gone"
 			} else {
 				<-h.cuts

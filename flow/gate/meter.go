@@ -136,14 +136,13 @@ func (g *Gate) look(id call.ID) {
 		g.Cut(id, why, f, "")
 		return
 	case talked >= c.PaidFor: // the meter was away, with its process or machine: if the purses have room the call goes on
-		l.busy, l.asked = true, true
+		l.asked = true
+		g.buy(l)
 		l.mu.Unlock()
-		go g.extend(l)
 		return
 	case l.wantsMore(talked, g.o.Ahead):
-		l.busy = true
+		g.buy(l)
 		l.mu.Unlock()
-		go g.extend(l)
 		return
 	}
 	at := l.nextLook(g.o.Ahead)
@@ -188,6 +187,16 @@ func (l *live) nextLook(ahead time.Duration) time.Time {
 		return time.Now().Add(left / 2)
 	}
 	return end
+}
+
+// buy begins to hold the next slice. l.mu is held.
+func (g *Gate) buy(l *live) {
+	done := make(chan struct{})
+	l.busy, l.bought = true, done
+	go func() {
+		defer close(done)
+		g.extend(l)
+	}()
 }
 
 // extend holds the next slice, or what is left of the purses. It runs on its own goroutine, one for a call at a time.

@@ -413,3 +413,124 @@ func TestTheAuditGivesBackWhatTheEdgeLost(t *testing.T) {
 		}
 	})
 }
+
+// TestTalkWhileTheProcessStoodStillIsPaid: the caller's BYE and the meter's look came at once when the process went on. The
+// talk beyond what had been paid for was lost although the purses had room for it.
+func TestTalkWhileTheProcessStoodStillIsPaid(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		cap    int64 // µ£
+		locked bool
+		by     call.Party
+		want   time.Duration
+	}{
+		{"with room", 1_000_000, false, call.Caller, 65 * time.Second},
+		{"as far as the purse goes", 62_000, false, call.Callee, 62 * time.Second},
+		{"not after a lock", 1_000_000, true, call.Caller, time.Minute},
+		{"not when the system ends it", 1_000_000, false, call.System, time.Minute},
+	} {
+		b := newBook(t)
+		set(t, b, account.LineDayCap, c.cap, true)
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, b, memory.New())
+			defer h.close()
+			p, _ := h.admit("2001", "07700 900123")
+			h.answer(p)
+			time.Sleep(45 * time.Second)
+			if c.locked {
+				h.lockAs(account.CallsEnd)
+			}
+			h.end(p.ID, End{By: c.by, Reason: policy.Hangup, Status: 200, At: time.Now().Add(20 * time.Second)})
+			if r := h.record(p.ID); r.Talk != c.want || r.Retail != money.Micro(c.want/time.Millisecond) {
+				t.Errorf("%s: %v for %v, want %v", c.name, r.Retail, r.Talk, c.want)
+			}
+			h.square(0)
+		})
+	}
+}
+
+// TestTwoRestartsWithoutAWord: what is charged of a call whose ends have left without a word grew by a slice with each restart.
+func TestTwoRestartsWithoutAWord(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		b := newBook(t)
+		synctest.Test(t, func(t *testing.T) {
+			m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+			anchored := func(o *Options) { o.Anchor = k.anchor }
+			h := open(t, b, m, anchored)
+			p, _ := h.admit("2001", "07700 900123")
+			h.answer(p)
+			time.Sleep(10 * time.Second)
+			h.close()
+			time.Sleep(time.Second)
+			h = open(t, b, m, anchored)
+			if heard {
+				time.Sleep(70 * time.Second)
+				h.gate.Proved(p.ID)
+			} else {
+				time.Sleep(70 * time.Second) // the second slice is held, and nobody has said anything
+			}
+			time.Sleep(time.Second)
+			h.close()
+			h = open(t, b, m, anchored)
+			defer h.close()
+			time.Sleep(10 * time.Second)
+			h.end(p.ID, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now()})
+			want := time.Minute
+			if heard {
+				want = 92 * time.Second // both were there in the second slice: it ended when it was found to be over
+			}
+			if r := h.record(p.ID); r.Talk != want {
+				t.Errorf("heard %t: charged for %v, want %v", heard, r.Talk, want)
+			}
+			h.square(0)
+		})
+	}
+}
+
+// TestTheEndIsWrittenByTheNodeThatHeardIt: while a node stood still another took its calls over. The first one heard the
+// caller hang up, or the destination answer and the caller give up, and what it knew was thrown away since the calls were no
+// longer its own.
+func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+		a := open(t, b, m, func(o *Options) { o.Anchor = k.anchor })
+		defer a.close()
+		p, _ := a.admit("2001", "07700 900123")
+		a.answer(p)
+		late, _ := a.admit("2001", "07700 900124")
+		a.gate.Trying(late.ID, late.Ways[0], "late-leg")
+		a.gate.Snapshot(late.ID, []byte("dialogs"))
+		time.Sleep(20 * time.Second)
+		other := clocks{boot: "two", began: time.Now()}
+		var mu sync.Mutex
+		var forgotten []call.ID
+		n := openTo(t, b, m, func(h *house) Edge {
+			return Edge{TakeOver: func([]Recovered) {}, Cut: h.hangUp, Forget: func(ids []call.ID) { mu.Lock(); forgotten = append(forgotten, ids...); mu.Unlock() }}
+		}, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+		defer n.close()
+		for _, id := range []call.ID{p.ID, late.ID} {
+			taken, err := m.Take(t.Context(), "n2", time.Minute, id, "")
+			must(t, err)
+			n.gate.Adopt(taken)
+		}
+		a.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}, Leg{Trunk: "carrier", CallID: "b-leg", Joined: true, Answered: time.Now().Add(-20 * time.Second), Talk: 20 * time.Second})
+		err := a.gate.Answered(t.Context(), late.ID, late.Ways[0], []byte("dialogs"))
+		if err == nil {
+			t.Error("a call of another node was answered")
+		}
+		a.end(late.ID, End{By: call.System, Reason: policy.StoreUnavailable, Status: 503, At: time.Now()}, Leg{Trunk: "carrier", CallID: "late-leg", Answered: time.Now(), Talk: 3 * time.Second})
+		if r := a.record(p.ID); r.Talk != 20*time.Second || r.By != call.Caller || r.Reason != "hangup" {
+			t.Errorf("the end is lost: %v by %s, %s", r.Talk, r.By, r.Reason)
+		}
+		if r := a.record(late.ID); r.Talk != 3*time.Second || r.Retail == 0 {
+			t.Errorf("the late answer is lost: %v, %v, %s", r.Talk, r.Retail, r.Reason)
+		}
+		time.Sleep(2 * time.Minute)
+		if mu.Lock(); n.gate.get(p.ID) != nil || len(forgotten) == 0 {
+			t.Errorf("the other node still has the call: %v", forgotten)
+		}
+		mu.Unlock()
+		a.square(0)
+	})
+}

@@ -71,7 +71,6 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 			l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
 		}
 		l.since = now.Add(-g.talked(&l.call, now))
-		l.paidThen = l.call.PaidFor
 	}
 	switch c.State {
 	case call.Ending:
@@ -79,6 +78,11 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 	case call.Setup:
 		l.end(End{By: call.System, Reason: policy.NodeLost, Status: policy.NodeLost.SIPStatus(), At: now})
 		return l
+	}
+	if l.call.Unproven == 0 { // written at once: a further restart must not take what is held from here on for proof
+		l.call.Unproven = l.call.PaidFor
+		doubt := l.call
+		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &doubt})
 	}
 	l.counted = c.Direction != call.In
 	class, _ := phone.ParseClass(c.Class)
@@ -224,10 +228,13 @@ func (g *Gate) Returned(ctx context.Context) error {
 // returnedGrace is how old a call must be for its row to be missed: a free call's may still be on its way to the store.
 const returnedGrace = 5 * time.Second
 
-// letGo forgets a call that another node has.
+// letGo forgets a call that another node has, unless its end is known here: then the end is written, and the call is taken
+// back for that.
 func (g *Gate) letGo(l *live) {
-	id := l.call.ID
-	if g.take(id) == nil {
+	l.mu.Lock()
+	id, ending := l.call.ID, l.call.State == call.Ending
+	l.mu.Unlock()
+	if ending || g.take(id) == nil {
 		return
 	}
 	g.uncount(l)
@@ -302,4 +309,49 @@ func (g *Gate) takeBack(lost []*live) {
 	if len(back) > 0 {
 		g.edge.TakeOver(back)
 	}
+}
+
+// Proved says that both ends of a call of a previous process, or of another node, are still there.
+func (g *Gate) Proved(id call.ID) {
+	l := g.get(id)
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	if l.call.Unproven == 0 || l.call.State != call.Answered {
+		l.mu.Unlock()
+		return
+	}
+	l.call.Unproven = 0
+	c := l.call
+	l.mu.Unlock()
+	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
+}
+
+// retake takes a call back whose end, or settlement, could not be written since another node has taken the call over
+// meanwhile. Its ends have spoken to this node, so that only this node knows when it ended.
+func (g *Gate) retake(op store.Op) {
+	if op.Kind != store.OpSettle && (op.Kind != store.OpUpdate || op.Call.State != call.Ending) {
+		return
+	}
+	for g.retook(op) != nil {
+		select {
+		case <-g.meter.quit:
+			return
+		case <-time.After(retakeAgain):
+		}
+	}
+}
+
+// retakeAgain is how long after a failure of the store a call is taken back again.
+const retakeAgain = time.Second
+
+func (g *Gate) retook(op store.Op) error {
+	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
+	defer cancel()
+	if _, err := g.money.Take(ctx, g.o.Node, g.o.Lease, op.ID, ""); err != nil {
+		return err
+	}
+	_, err := g.o.Ledger.Do(ctx, op)
+	return err
 }

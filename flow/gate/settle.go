@@ -43,9 +43,9 @@ func (l *live) end(e End) {
 	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(l.cutFig), Status: e.Status}
 	if l.call.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		end.Talk = max(e.At.Sub(l.since), 0)
-		if e.Reason == policy.PeerGone && e.Unproven {
+		if e.Reason == policy.PeerGone && l.call.Unproven > 0 {
 			// It was gone when it was first asked after the restart: when it hung up, nobody heard.
-			end.Talk = min(end.Talk, l.paidThen)
+			end.Talk = min(end.Talk, l.call.Unproven)
 		}
 	}
 	l.call.State, l.call.End = call.Ending, end
@@ -59,12 +59,64 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 	if l == nil {
 		return
 	}
+	g.uncount(l)
+	if l.mu.Lock(); !l.owes() {
+		l.mu.Unlock()
+		g.settle(l, legs)
+		return
+	}
+	bought := l.bought
+	l.mu.Unlock()
+	go func() {
+		if bought != nil {
+			<-bought
+		}
+		g.payUp(l)
+		g.settle(l, legs)
+	}()
+}
+
+func (g *Gate) settle(l *live, legs []Leg) {
 	l.mu.Lock()
 	cdr := g.record(l, legs)
 	facts := append(g.unconfirmed(&l.call, legs), settled(&cdr)...)
 	l.mu.Unlock()
-	g.uncount(l)
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: id, Node: g.o.Node, CDR: &cdr, Facts: facts})
+	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: facts})
+}
+
+// owes says that a call that a party hung up went on beyond what is paid for: the process or its machine was away, and no
+// purse has refused. l.mu is held.
+func (l *live) owes() bool {
+	c := &l.call
+	return len(l.holds) > 0 && c.End.Status == 200 && min(c.End.Talk, c.Longest) > c.PaidFor &&
+		l.cutWhy == policy.OK && l.spentWhy == policy.OK && (c.End.By == call.Caller || c.End.By == call.Callee)
+}
+
+// payUp holds what was talked beyond what is paid for, as far as the purses go.
+func (g *Gate) payUp(l *live) {
+	l.mu.Lock()
+	c, owes := l.call, l.owes()
+	l.mu.Unlock()
+	if _, may := g.mayBuy(l); !owes || !may {
+		return
+	}
+	holds, want := g.capsNow(l), c.Quote.Cost(min(c.End.Talk, c.Longest))
+	for range reserveTries {
+		paid := c.Quote.Affords(want, c.Longest)
+		out, err := g.hold(&c, l.since, holds, want, paid)
+		switch {
+		case out.Refused:
+			if want = c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest)); want <= c.Held {
+				return
+			}
+			continue
+		case err == nil && out == (store.Outcome{}):
+			l.mu.Lock()
+			l.call.Held, l.call.PaidFor = want, paid
+			l.mu.Unlock()
+		}
+		return
+	}
 }
 
 // void gives back what an attempt may have held although it was refused: the store failed in between. If nothing was

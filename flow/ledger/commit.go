@@ -221,6 +221,9 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 			continue
 		}
 		if e.kind == posted && outs[i].Moved {
+			if l.moved != nil {
+				go l.moved(e.op)
+			}
 			l.o.Log.Warn("a change of a call came too late: another node has taken it over", "call", string(e.op.ID), "kind", int(e.op.Kind))
 		}
 		if e.kind == posted && (outs[i].Overspend || outs[i].Refused) {

@@ -80,6 +80,7 @@ type Ledger struct {
 	facts      int        // facts of Record, in queue or with the store
 	updates    map[call.ID]*entry
 	failed     error // the last failure, while it lasts
+	moved      func(store.Op)
 	started    bool
 	stopped    bool
 	stats      Stats
@@ -260,6 +261,10 @@ func (l *Ledger) Post(op store.Op) {
 	l.posted++
 	l.push(e)
 }
+
+// OnMoved sets what is called, on its own goroutine, for each posted op that was not written because another node has taken
+// the call over. It must be set before the first op.
+func (l *Ledger) OnMoved(f func(store.Op)) { l.moved = f }
 
 // merge adds an update to one that still waits in the queue. It needs mu.
 func (l *Ledger) merge(op *store.Op) bool {

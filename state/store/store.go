@@ -28,7 +28,7 @@ type OpKind uint8
 const (
 	OpOpen   OpKind = iota // hold Amount in every one of Holds and insert Call; Repeats: Outcome.Duplicate
 	OpExtend               // hold Amount more in every one of Holds; set paid_for, lease
-	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, anchor, end, and the snapshot if there is one, from Call
+	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, anchor, end, unproven, and the snapshot if there is one, from Call
 	OpSettle               // delete the open call, held → spent: CDR.Retail in each of its purses, insert CDR. Repeats: Duplicate
 	OpRecord               // only Facts
 )

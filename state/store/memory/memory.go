@@ -133,7 +133,7 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 		}
 		u := op.Call
 		c.State, c.Trunk, c.BLeg, c.Cost, c.Ringing, c.AnsweredAt = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt
-		c.Anchor, c.End = u.Anchor, u.End
+		c.Anchor, c.End, c.Unproven = u.Anchor, u.End, u.Unproven
 		if len(u.Snapshot) > 0 {
 			c.Snapshot = u.Snapshot
 		}

@@ -189,11 +189,11 @@ var (
 		WHERE c.id = d.id AND c.held = d.was_held AND c.paid_for = d.was_paid AND c.node = d.node`, 8)
 	updateOpens = counted(`UPDATE open_call c SET state = d.state, trunk = d.trunk, b_leg = d.b_leg, cost = d.cost,
 		ringing = d.ringing, answered = d.answered, anchor = d.anchor, ending = d.ending,
-		snapshot = COALESCE(d.snapshot, c.snapshot)
+		snapshot = COALESCE(d.snapshot, c.snapshot), unproven = d.unproven
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-		$10::bytea[], $11::text[])
-		AS d (id, state, trunk, b_leg, cost, ringing, answered, anchor, ending, snapshot, node)
-		WHERE c.id = d.id AND c.node = d.node`, 12)
+		$10::bytea[], $11::bigint[], $12::text[])
+		AS d (id, state, trunk, b_leg, cost, ringing, answered, anchor, ending, snapshot, unproven, node)
+		WHERE c.id = d.id AND c.node = d.node`, 13)
 	deleteOpens = counted(`DELETE FROM open_call c USING unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])
 		AS d (id, held, paid_for, node)
 		WHERE c.id = d.id AND c.held = d.held AND c.paid_for = d.paid_for AND c.node = d.node`, 5)

@@ -48,7 +48,7 @@ var hotSQL = [statements]string{
 		" WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE id = ?)",
 	extendOpen: "UPDATE open_call SET held = ?4, paid_for = ?5, lease = ?6 WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?7",
 	updateOpen: `UPDATE open_call SET state = ?2, trunk = ?3, b_leg = ?4, cost = ?5, ringing = ?6, answered = ?7, anchor = ?8, ending = ?9,
-		snapshot = COALESCE(?10, snapshot) WHERE id = ?1 AND node = ?11`,
+		snapshot = COALESCE(?10, snapshot), unproven = ?11 WHERE id = ?1 AND node = ?12`,
 	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?4",
 	insertCDR:  "INSERT INTO cdr (" + sqlstore.CDRColumns + ") VALUES (" + marks(sqlstore.CDRColumns) + ")",
 	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")",

@@ -167,7 +167,7 @@ func (p *Plan) update(op *store.Op) store.Outcome {
 		}
 		u := op.Call
 		b.State, b.Trunk, b.BLeg, b.Cost = u.State, u.Trunk, u.BLeg, u.Cost
-		b.Ringing, b.AnsweredAt, b.Anchor, b.End = u.Ringing, u.AnsweredAt, u.Anchor, u.End
+		b.Ringing, b.AnsweredAt, b.Anchor, b.End, b.Unproven = u.Ringing, u.AnsweredAt, u.Anchor, u.End, u.Unproven
 		if len(u.Snapshot) > 0 {
 			b.Snapshot = u.Snapshot
 		}

@@ -12,7 +12,7 @@ import (
 const (
 	OpenColumns = "id, node, lease, direction, state, line, account, peer, trunk, dialled, number, class, country, " +
 		"source, user_agent, a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, " +
-		"anchor, ending, snapshot"
+		"anchor, ending, snapshot, unproven"
 	CDRColumns = "id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, " +
 		"per_minute, source, user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, " +
 		"words, status, carrier_talk"
@@ -26,17 +26,17 @@ func OpenValues(c *call.Open) []any {
 		clean(c.Account), clean(c.Peer), clean(c.Trunk), clean(c.Dialled), clean(c.Number), clean(c.Class), clean(c.Country),
 		clean(c.Source), clean(c.UserAgent), clean(c.ALeg), clean(c.BLeg), QuoteText(&c.Quote), QuoteText(&c.Cost),
 		PurseList(c.Purses), int64(c.Held), int64(c.PaidFor), int64(c.Longest), Micros(c.Begun), Micros(c.Ringing),
-		Micros(c.AnsweredAt), AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot),
+		Micros(c.AnsweredAt), AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot), int64(c.Unproven),
 	}
 }
 
 func scanOpen(rows Rows) (call.Open, error) {
 	var c call.Open
 	var id, dir, state, retail, cost, purses, anchored, ending string
-	var lease, held, paid, longest, begun, ringing, answered int64
+	var lease, held, paid, longest, begun, ringing, answered, unproven int64
 	err := rows.Scan(&id, &c.Node, &lease, &dir, &state, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number,
 		&c.Class, &c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &retail, &cost, &purses, &held, &paid, &longest,
-		&begun, &ringing, &answered, &anchored, &ending, &c.Snapshot)
+		&begun, &ringing, &answered, &anchored, &ending, &c.Snapshot, &unproven)
 	if err != nil {
 		return c, err
 	}
@@ -54,7 +54,7 @@ func scanOpen(rows Rows) (call.Open, error) {
 	}
 	c.ID, c.Direction, c.State, c.Lease = call.ID(id), call.Direction(dir), call.State(state), instant(lease)
 	c.Purses, c.Held = Purses(purses), money.Micro(held)
-	c.PaidFor, c.Longest = time.Duration(paid), time.Duration(longest)
+	c.PaidFor, c.Longest, c.Unproven = time.Duration(paid), time.Duration(longest), time.Duration(unproven)
 	c.Begun, c.Ringing, c.AnsweredAt = instant(begun), instant(ringing), instant(answered)
 	return c, nil
 }
@@ -106,11 +106,11 @@ func HeldOf(node, purses string, held, paidFor int64) Held {
 	return Held{Node: node, Purses: Purses(purses), Amount: money.Micro(held), PaidFor: time.Duration(paidFor)}
 }
 
-// UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, and the
-// snapshot if there is one.
+// UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, the snapshot if
+// there is one, and unproven.
 func UpdateValues(c *call.Open) []any {
 	return []any{
 		clean(string(c.State)), clean(c.Trunk), clean(c.BLeg), QuoteText(&c.Cost), Micros(c.Ringing), Micros(c.AnsweredAt),
-		AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot),
+		AnchorText(&c.Anchor), EndText(&c.End), blob(c.Snapshot), int64(c.Unproven),
 	}
 }

@@ -308,10 +308,11 @@ func everyFieldOfACall(t *testing.T, m store.Money) {
 	u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot = call.Answered, "t2", "b2", Quote(), T0.Add(1000), T0.Add(2000), nil
 	u.Anchor = call.Anchor{Uptime: 1, Store: T0}
 	u.End = call.End{At: T0.Add(time.Minute), Talk: 59*time.Second + 1, By: call.Callee, Reason: "hangup", Text: "the \"other\" party\nhung up", Status: 200}
+	u.Unproven = 90*time.Second + 1
 	u.Line, u.Number, u.PaidFor, u.Node, u.Held = "x", "x", 1, "x", 999
 	apply(t, m, store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &u})
 	w.State, w.Trunk, w.BLeg, w.Cost, w.Ringing, w.AnsweredAt, w.Snapshot = u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, c.Snapshot
-	w.Anchor, w.End = u.Anchor, u.End
+	w.Anchor, w.End, w.Unproven = u.Anchor, u.End, u.Unproven
 	w.Ringing, w.AnsweredAt = w.Ringing.Truncate(time.Microsecond), w.AnsweredAt.Truncate(time.Microsecond)
 	same(t, "updated call", openCalls(t, m, ""), []call.Open{w})
 	// What is not set comes back as the zero value.
