@@ -61,7 +61,7 @@ func (a *App) sipDeps() sip.Deps {
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
-		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
+		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Store.Engine == "postgres" {
 		d.Seek = a.gate.Seek
@@ -105,11 +105,11 @@ func (a *App) trunkOf(src netip.AddrPort) (string, bool) {
 }
 
 // trunkAt names a trunk whose calls go out to an address.
-func (a *App) trunkAt(src netip.AddrPort) (string, bool) {
+func (a *App) trunkAt(src netip.AddrPort, host string) (string, bool) {
 	trunks := a.book.AllTrunks()
 	for i := range trunks {
 		for _, text := range trunks[i].Addresses {
-			if at, err := netip.ParseAddrPort(text); err == nil && at == src {
+			if at, err := netip.ParseAddrPort(text); err == nil && at == src || text == host && host != "" {
 				return trunks[i].Name, true
 			}
 		}

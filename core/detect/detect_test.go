@@ -417,6 +417,10 @@ func TestUnconfirmedLegs(t *testing.T) {
 			"from the carrier", identity, "in", "408",
 			"Carrier carrier-a did not confirm the end of a call of line 2001, which had come in from it: it did not answer. We gave up 32s after the call had ended.",
 		},
+		{
+			"an answer after the record", identity, "out", "200",
+			"Carrier carrier-a answered a call of line 2001 after its record was closed. We hung up once; what the carrier charges for it is in no record.",
+		},
 		{"a phone that vanished", "", "out", "408", ""},
 	} {
 		e := &Event{Kind: "leg.unconfirmed", Line: "2001~00000000", Account: "acme", Call: "01C", At: noon, Body: body(c.trunk, c.dir, c.status)}

@@ -16,8 +16,11 @@ type legBody struct {
 	Beyond int64 `json:"beyond_ms"`  // from our BYE until we gave up
 }
 
-// noAnswer is the status of a BYE that was not answered at all.
-const noAnswer = 408
+// Statuses that are not the answer to a BYE: there was none; or the leg was answered when its call was in the books no more.
+const (
+	noAnswer      = 408
+	answeredAfter = 200
+)
 
 // mostBeyond bounds a duration of a body, in milliseconds, so that it fits a time.Duration.
 const mostBeyond = int64(365 * 24 * time.Hour / time.Millisecond)
@@ -45,6 +48,9 @@ func judgeUnconfirmed(e *Event) ([]Finding, error) {
 	text := fmt.Sprintf("Carrier %s did not confirm the end of %s: %s. Its cost is recorded up to when we gave up, %s after the call had ended.", trunk, call, answer, beyond)
 	if b.Dir == "in" { // costs us nothing as a rule
 		text = fmt.Sprintf("Carrier %s did not confirm the end of %s, which had come in from it: %s. We gave up %s after the call had ended.", trunk, call, answer, beyond)
+	}
+	if b.Status == answeredAfter {
+		text = fmt.Sprintf("Carrier %s answered %s after its record was closed. We hung up once; what the carrier charges for it is in no record.", trunk, call)
 	}
 	// No line and no source: all of a carrier's day is one finding.
 	v := evidence{"carrier": trunk, "trunk": b.Trunk, "line": e.Line, "call_id": e.Call, "leg_call_id": b.CallID, "sip_status": b.Status, "beyond_ms": b.Beyond}

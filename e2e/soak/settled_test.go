@@ -170,11 +170,14 @@ func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, 
 	}
 }
 
-// leftUnheard says whether a call was ended because its phone was gone when a node asked for it after an outage, and is
-// charged for what was paid when the outage began: the phone has hung up at a moment that nobody heard, or it has never heard
-// the answer.
+// leftUnheard says whether a call was ended because an end was gone when a node asked for it after an outage, and is
+// charged for what was paid when the outage began: it has left at a moment that nobody heard, or the phone has never
+// heard the answer.
 func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
 	left, gone := w.phoneLeft(l.number, noticed)
+	if at := earliest(l.ourBye, l.forgot); at > 0 && at < noticed && (!gone || at < left) {
+		left, gone = at, true // the carrier
+	}
 	return r.Reason == "peer-gone" && gone && r.Talk >= min(k.paidBy(w.lastOutage(noticed)), max(left-l.answered, 0))-tolerance
 }
 

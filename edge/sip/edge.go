@@ -81,8 +81,8 @@ type Deps struct {
 	Trunk         func(name string) (account.Trunk, bool)
 	TrunkPassword func(name string) (string, bool)
 	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
-	// TrunkAt names a trunk whose calls go out to that address; nil: TrunkOf does.
-	TrunkAt func(src netip.AddrPort) (name string, ok bool)
+	// TrunkAt names a trunk whose calls go out to that address, which host (with its port) was found to have; nil: TrunkOf does.
+	TrunkAt func(src netip.AddrPort, host string) (name string, ok bool)
 	// Allowed says whether an IP lock lets a line be used from an address. Nil: there are no locks.
 	Allowed func(line string, src netip.Addr, now time.Time) bool
 	// TrunkMay says whether a packet inside a call over a trunk may come from an address. Nil: from any.
@@ -101,16 +101,18 @@ type Deps struct {
 	LineCalls func(line string) int
 	Crowded   func(what gate.CrowdKind, c gate.Crowd)
 
-	Admit     func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
-	Ringing   func(id call.ID)
-	Trying    func(id call.ID, w gate.Way, bleg string)
-	Answered  func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
-	Snapshot  func(id call.ID, snapshot []byte)
-	Ended     func(id call.ID, e gate.End)
-	Proved    func(id call.ID) // both ends of a call of a previous process are there
-	Over      func(id call.ID, legs []gate.Leg)
-	Serve     func(e gate.Edge)
-	Recovered func() []gate.Recovered
+	Admit    func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
+	Ringing  func(id call.ID)
+	Trying   func(id call.ID, w gate.Way, bleg string)
+	Answered func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
+	Snapshot func(id call.ID, snapshot []byte)
+	Ended    func(id call.ID, e gate.End)
+	// AnsweredAfter: a leg of a call whose record is closed was answered; it was hung up, once.
+	AnsweredAfter func(id call.ID, trunk, leg string)
+	Proved        func(id call.ID) // both ends of a call of a previous process are there
+	Over          func(id call.ID, legs []gate.Leg)
+	Serve         func(e gate.Edge)
+	Recovered     func() []gate.Recovered
 	// Seek takes over a call from another node, by its id ("" is not known) or the Call-ID of one of its legs, and reports
 	// whether there is one. It may wait for a database. Nil: there are no other nodes.
 	Seek func(id call.ID, leg string) bool

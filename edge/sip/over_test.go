@@ -581,7 +581,7 @@ func TestTheCarrierOfAForgottenLegIsKnown(t *testing.T) {
 	}, func(w *world) {
 		w.change = func(d *Deps) {
 			d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
-			d.TrunkAt = func(src netip.AddrPort) (string, bool) { return "one", src.String() == carrierAt }
+			d.TrunkAt = func(src netip.AddrPort, _ string) (string, bool) { return "one", src.String() == carrierAt }
 		}
 	})
 }

@@ -105,6 +105,7 @@ func TestSpoiltSnapshot(t *testing.T) {
 
 // The callee answers a call that we were setting up when we died: it is acknowledged and hung up.
 func TestStrayAnswer(t *testing.T) {
+	var late []string // the trunks whose cost is in no record
 	inWorld(t, func(w *world) {
 		w.phone.invite("c1", "020")
 		inv := w.carrier.expect("INVITE")
@@ -119,6 +120,11 @@ func TestStrayAnswer(t *testing.T) {
 		w.phone.answer(inv, 200, "x", sdpB)
 		w.phone.quiet(time.Second)
 		w.gate.admitted = nil // voided by the gate itself
+		if len(late) != 2 || late[0] != "one" {
+			t.Errorf("answers after the record was closed: %v", late)
+		}
+	}, func(w *world) {
+		w.change = func(d *Deps) { d.AnsweredAfter = func(_ call.ID, trunk, _ string) { late = append(late, trunk) } }
 	})
 }
 

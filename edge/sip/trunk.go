@@ -84,6 +84,9 @@ func (s *shard) stray(p *transport.Packet) {
 	}
 	if c := s.hangUpDialog(m, p.From()); c != nil {
 		s.e.send(p.From(), s.room, 0) // once: there is nothing to repeat it
+		if id := callOf(m.CallID()); id != "" && s.e.d.AnsweredAfter != nil {
+			s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
+		}
 	}
 }
 
@@ -121,13 +124,13 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 
 // dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
 func (e *Edge) dealtWith(p *transport.Packet) bool {
-	return e.trunkAt(p.Src) != "" || e.names.has(p.Src)
+	return e.trunkAt(p.Src) != "" || e.names.host(p.Src) != ""
 }
 
 // trunkAt is the trunk at an address: the one whose calls go exactly there, or whose calls come from there; "" is none.
 func (e *Edge) trunkAt(src netip.AddrPort) string {
 	if e.d.TrunkAt != nil {
-		if name, ok := e.d.TrunkAt(src); ok {
+		if name, ok := e.d.TrunkAt(src, e.names.host(src)); ok {
 			return name
 		}
 	}
@@ -273,16 +276,16 @@ func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	return f.at, ok && now.Before(f.until)
 }
 
-// has says that an address is that of a name which was asked for.
-func (r *resolver) has(at netip.AddrPort) bool {
+// host is the name, as it was asked for, that has an address; "" is none.
+func (r *resolver) host(at netip.AddrPort) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range r.names {
+	for name, f := range r.names {
 		if f.at == at {
-			return true
+			return name
 		}
 	}
-	return false
+	return ""
 }
 
 var errNoAddress = errors.New("the name has no address")

@@ -126,6 +126,7 @@ type Gate struct {
 	stopping atomic.Bool
 	heeding  sync.Mutex  // held while locks are applied to calls
 	seeking  budget      // questions of Seek
+	after    budget      // of legs that were answered when their record was closed
 	edge     Edge        // set before Start
 	before   []Recovered // calls of the previous process, until the edge asks
 	money    store.Money // for figures; set by Start

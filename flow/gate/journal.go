@@ -147,6 +147,18 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 	return facts
 }
 
+// AnsweredAfter notes that a leg was answered when the record of its call was closed. It was hung up, once, so that nobody knows
+// whether the carrier has taken that, and its cost is in no record: staff are told. A bounded number a second is written.
+func (g *Gate) AnsweredAfter(id call.ID, trunk, leg string) {
+	g.stats.refusedEnd(trunk)
+	if !g.after.allow(time.Now()) {
+		return
+	}
+	c := call.Open{ID: id, Trunk: trunk, Direction: call.Out}
+	g.o.Ledger.Record(callFact(&c, time.Now(), "leg.unconfirmed", newObject().text("trunk", trunk).
+		text("direction", string(call.Out)).text("b_call_id", leg).num("sip_status", 200))...)
+}
+
 func settled(r *call.CDR) []store.Fact {
 	o := newObject().num("retail_micro", int64(r.Retail)).num("cost_micro", int64(r.Cost)).num("talk_ms", r.Talk.Milliseconds()).
 		num("carrier_talk_ms", r.CarrierTalk.Milliseconds()).

@@ -534,3 +534,22 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 		a.square(0)
 	})
 }
+
+// TestAnAnswerAfterTheRecord: the leg is hung up, and its cost is in no record: staff are notified, a bounded number of times a second.
+func TestAnAnswerAfterTheRecord(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		h := open(t, b, m)
+		defer h.close()
+		for range 100 {
+			h.gate.AnsweredAfter("06h2a7m16bewhaefvpens9k1s8", "carrier", "b-leg")
+		}
+		time.Sleep(time.Second)
+		facts, err := m.Facts(t.Context(), store.FactFilter{Call: "06h2a7m16bewhaefvpens9k1s8", Kind: "leg.unconfirmed"})
+		must(t, err)
+		if len(facts) != seekRate || h.gate.Counts().Unconfirmed["carrier"] != 100 {
+			t.Errorf("%d facts, %v", len(facts), h.gate.Counts().Unconfirmed)
+		}
+	})
+}
