@@ -115,7 +115,7 @@ type Deps struct {
 	Recovered     func() []gate.Recovered
 	// Seek takes over a call from another node, by its id ("" is not known) or the Call-ID of one of its legs, and reports
 	// whether there is one. It may wait for a database. Nil: there are no other nodes.
-	Seek func(id call.ID, leg string) bool
+	Seek func(id call.ID, leg string) (found bool, err error)
 	// Anchor fixes the present on clocks that outlive the process; nil: only the wall clock does.
 	Anchor func() call.Anchor
 }

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -439,16 +440,51 @@ func TestAByeForACallOfAnotherNode(t *testing.T) {
 			}
 		}, func(w *world) {
 			w.change = func(d *Deps) {
-				d.Seek = func(_ call.ID, id string) bool {
+				d.Seek = func(_ call.ID, id string) (bool, error) {
 					asked <- id
 					if id != "c1" {
-						return false
+						return false, nil
 					}
 					w.gate.mu.Lock()
 					snapshot := w.gate.answered["call-1"]
 					w.gate.mu.Unlock()
 					w.gate.edge.TakeOver([]gate.Recovered{{ID: "call-1", State: call.Answered, Snapshot: snapshot, Moved: true}})
-					return true
+					return true, nil
+				}
+			}
+		})
+	}
+}
+
+// The node that had sent the INVITE comes back when another one has its call. A carrier that gives up soon repeats its answer once
+// only: that answer was dropped while the call was being looked for, and the leg was never acknowledged. While the store cannot
+// say whose the call is, the answer is left to be repeated.
+func TestAnAnswerBringsItsCallBack(t *testing.T) {
+	for _, fails := range []int{0, 2} {
+		tries := 0
+		inWorld(t, func(w *world) {
+			w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.crashWith(call.Setup)
+			w.carrier.answer(inv, 200, "b", sdpB)
+			for range fails {
+				w.carrier.quiet(time.Second)
+				w.carrier.answer(inv, 200, "b", sdpB)
+			}
+			w.carrier.expect("ACK")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+			if legs := w.over(4 * time.Minute); len(legs) != 1 || legs[0].Answered.IsZero() || tries != fails+1 {
+				t.Errorf("after %d tries: legs %+v", tries, legs)
+			}
+		}, func(w *world) {
+			w.change = func(d *Deps) {
+				d.Recovered = func() []gate.Recovered { return nil } // another node has them
+				d.Seek = func(id call.ID, _ string) (bool, error) {
+					if tries++; tries <= fails {
+						return false, errors.New("the store is away")
+					}
+					w.gate.edge.TakeOver([]gate.Recovered{{ID: id, State: call.Setup, ALeg: "c1", Begun: time.Now(), Why: policy.NodeLost, Moved: true}})
+					return true, nil
 				}
 			}
 		})

@@ -74,8 +74,8 @@ func (s *shard) stray(p *transport.Packet) {
 	if !s.e.dealtWith(p) && !s.registeredAt(m, p) {
 		return
 	}
-	if s.seekStray(m) {
-		return // the answer is repeated, and finds its call here
+	if id := callOf(m.CallID()); id != "" && s.byID[id] == nil && s.seek(p, s.response) {
+		return // it was this node's call when the INVITE was sent
 	}
 	s.e.stats.strays.Add(1)
 	if b := s.byID[callOf(m.CallID())]; b != nil && !b.clear {
@@ -88,21 +88,6 @@ func (s *shard) stray(p *transport.Packet) {
 			s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
 		}
 	}
-}
-
-// seekStray asks whether another node has the call of an answer that belongs to no leg here: it was this node's when the INVITE
-// was sent. It says whether that is worth waiting for.
-func (s *shard) seekStray(m *message.Message) bool {
-	id, leg := callOf(m.CallID()), string(m.CallID())
-	if s.e.d.Seek == nil || id == "" || s.byID[id] != nil || s.sought[leg] {
-		return false
-	}
-	if len(s.sought) >= maxSought {
-		clear(s.sought)
-	}
-	s.sought[leg] = true
-	s.e.beside(func() { s.e.d.Seek(id, leg) })
-	return true
 }
 
 // forgottenLegAnswered is the answer on a leg of a previous process, which died before it could write the leg down. Its

@@ -34,19 +34,19 @@ func (s *shard) request(p *transport.Packet) {
 		s.register(p)
 	case m.Method() == message.INVITE && m.To().Tag() == nil:
 		s.invite(p)
-	case m.Method() == message.BYE && s.seek(p):
+	case m.Method() == message.BYE && len(m.To().Tag()) == tagLen && s.seek(p, s.request):
 	case m.Method() != message.ACK:
 		s.e.stats.unmatched.Add(1)
 		s.e.answer(p, message.Reply{Code: 481})
 	}
 }
 
-// seek asks whether another node has the call that a BYE belongs to, beside the shard, and says whether the answer waits for
-// that. A Call-ID of no call is asked for once.
-func (s *shard) seek(p *transport.Packet) bool {
+// seek asks whether another node has the call that a packet belongs to, beside the shard, and deals with the packet again when
+// that is known: the call may be here then. It says whether it asks: a Call-ID of no call is asked for once.
+func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	m := &p.Msg
 	id := string(m.CallID())
-	if s.e.d.Seek == nil || len(m.To().Tag()) != tagLen || s.sought[id] {
+	if s.e.d.Seek == nil || s.sought[id] {
 		return false
 	}
 	if len(s.sought) >= maxSought {
@@ -58,12 +58,14 @@ func (s *shard) seek(p *transport.Packet) bool {
 	}
 	s.sought[id] = true
 	s.e.beside(func() {
-		found := s.e.d.Seek(callOf([]byte(id)), id)
+		found, err := s.e.d.Seek(callOf([]byte(id)), id)
 		s.post(func() {
-			if found {
+			if found || err != nil {
 				delete(s.sought, id)
 			}
-			s.request(q) // the call is here now, or the BYE is refused
+			if err == nil { // else the packet is repeated, and asked about again
+				again(q)
+			}
 		})
 	})
 	return true

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -151,21 +152,24 @@ func (g *Gate) Adopt(calls []call.Open) {
 }
 
 // Seek takes over a call, by its id or the SIP Call-ID of a leg, if another node has it: its peer speaks to this one. A
-// bounded number of questions a second reaches the store. It reports whether there was such a call.
-func (g *Gate) Seek(id call.ID, leg string) bool {
+// bounded number of questions a second reaches the store. It reports whether there was such a call; an error says that it could
+// not ask.
+func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
 	if !g.seeking.allow(time.Now()) {
-		return false
+		return false, errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
 	defer cancel()
 	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg)
 	if err != nil {
 		g.o.Log.Warn("another node's call could not be looked for", "err", err)
-		return false
+		return false, err
 	}
 	g.Adopt(calls)
-	return len(calls) > 0
+	return len(calls) > 0, nil
 }
+
+var errTooMany = errors.New("too many questions about calls of other nodes in this second")
 
 // seekRate is how many questions a second Seek asks: strangers may send what belongs to no call.
 const seekRate = 20
