@@ -51,6 +51,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 	t := s.serve(l, p)
 	s.respond(t, reply{code: 200})
 	if l.state == closed {
+		l.crossed()
 		return
 	}
 	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(&p.Msg)}
@@ -61,6 +62,23 @@ func (l *leg) byeCame(p *transport.Packet) {
 		l.byeAt, l.overAt = s.wall, s.wall
 	}
 	l.b.finish(end)
+}
+
+// crossed is a BYE of the peer while ours is under way or was refused: the leg is over for both, and nothing more is sent.
+func (l *leg) crossed() {
+	s := l.b.s
+	if l.byeAt.IsZero() || l.over() {
+		return
+	}
+	l.byeWaits, l.byeNext, l.overAt = false, 0, s.wall
+	for _, c := range l.clients {
+		if c.why == forBye && c.State() < transaction.Completed {
+			c.Response(200, s.now, &s.e.o.Timers)
+		}
+	}
+	if !l.b.legsOver() {
+		l.b.remember()
+	}
 }
 
 // pass takes a re-INVITE, UPDATE or INFO to the other leg.

@@ -491,6 +491,28 @@ func TestAnAnswerBringsItsCallBack(t *testing.T) {
 	}
 }
 
+// The carrier hangs up while our BYE to it is refused, or lost: both know that the leg is over. We went on asking for half a
+// minute, and took that for what the carrier may charge.
+func TestByesThatCross(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			a, b := w.connect("c1")
+			a.request("BYE", "")
+			bye := w.carrier.find("BYE")
+			w.phone.find("200 BYE")
+			if refused {
+				w.carrier.answer(bye, 500, "", "")
+			}
+			b.request("BYE", "")
+			w.carrier.find("200 BYE")
+			if legs := w.over(2 * time.Second); len(legs) != 1 || legs[0].Refused != 0 || legs[0].Beyond > time.Second {
+				t.Errorf("refused %t: legs %+v", refused, legs)
+			}
+			w.carrier.quiet(time.Minute)
+		})
+	}
+}
+
 // A proxy that forks passes on a 2xx also after it has refused (RFC 3261 16.7): it was taken for nothing, and the leg stayed up,
 // unacknowledged and charged, for ever.
 func TestAnAnswerAfterARefusalIsHungUp(t *testing.T) {

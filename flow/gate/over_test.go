@@ -515,8 +515,7 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 			n.gate.Adopt(taken)
 		}
 		a.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}, Leg{Trunk: "carrier", CallID: "b-leg", Joined: true, Answered: time.Now().Add(-20 * time.Second), Talk: 20 * time.Second})
-		err := a.gate.Answered(t.Context(), late.ID, late.Ways[0], []byte("dialogs"))
-		if err == nil {
+		if err := a.gate.Answered(t.Context(), late.ID, late.Ways[0], []byte("dialogs")); err == nil {
 			t.Error("a call of another node was answered")
 		}
 		a.end(late.ID, End{By: call.System, Reason: policy.StoreUnavailable, Status: 503, At: time.Now()}, Leg{Trunk: "carrier", CallID: "late-leg", Answered: time.Now(), Talk: 3 * time.Second})
@@ -525,6 +524,19 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 		}
 		if r := a.record(late.ID); r.Talk != 3*time.Second || r.Retail == 0 {
 			t.Errorf("the late answer is lost: %v, %v, %s", r.Talk, r.Retail, r.Reason)
+		}
+		// That a call was being set up when a node died is no news: what the node that has the call hears is not overwritten.
+		asked, _ := a.admit("2001", "07700 900125")
+		a.gate.Snapshot(asked.ID, []byte("dialogs"))
+		time.Sleep(time.Second)
+		taken, err := m.Take(t.Context(), "n2", time.Minute, asked.ID, "")
+		must(t, err)
+		n.gate.Adopt(taken)
+		a.end(asked.ID, End{By: call.System, Reason: policy.NodeLost, Status: 500, At: time.Now()})
+		time.Sleep(5 * time.Second)
+		n.gate.Over(asked.ID, []Leg{{Trunk: "carrier", CallID: "b-leg", Answered: time.Now(), Talk: 7 * time.Second}})
+		if r := n.record(asked.ID); r.Talk != 7*time.Second {
+			t.Errorf("the node that heard the answer: %v, %s", r.Talk, r.Reason)
 		}
 		time.Sleep(2 * time.Minute)
 		if mu.Lock(); n.gate.get(p.ID) != nil || len(forgotten) == 0 {

@@ -335,7 +335,7 @@ func (g *Gate) Proved(id call.ID) {
 // retake takes a call back whose end, or settlement, could not be written since another node has taken the call over
 // meanwhile. Its ends have spoken to this node, so that only this node knows when it ended.
 func (g *Gate) retake(op store.Op) {
-	if op.Kind != store.OpSettle && (op.Kind != store.OpUpdate || op.Call.State != call.Ending) {
+	if !known(&op) {
 		return
 	}
 	for g.retook(op) != nil {
@@ -345,6 +345,19 @@ func (g *Gate) retake(op store.Op) {
 		case <-time.After(retakeAgain):
 		}
 	}
+}
+
+// known says that an op holds what a node has heard of a call's end. That a call was being set up when its node died is no news, as
+// long as nobody has answered.
+func known(op *store.Op) bool {
+	lost := policy.NodeLost.Code()
+	switch op.Kind {
+	case store.OpSettle:
+		return op.CDR.Reason != lost || !op.CDR.AnsweredAt.IsZero()
+	case store.OpUpdate:
+		return op.Call.State == call.Ending && op.Call.End.Reason != lost
+	}
+	return false
 }
 
 // retakeAgain is how long after a failure of the store a call is taken back again.
