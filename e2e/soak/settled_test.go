@@ -125,6 +125,10 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 		w.count.unknown.Add(1)
 		return
 	}
+	if r.Answered == 0 && w.unwritten(heard) { // the node that heard the answer died with it
+		w.count.unknown.Add(1)
+		return
+	}
 	if r.Talk == 0 || r.Retail == 0 || r.Cost == 0 {
 		bad("an answered leg has no talk time, price or cost")
 		return
@@ -178,7 +182,7 @@ func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) b
 	if at := earliest(l.ourBye, l.forgot); at > 0 && at < noticed && (!gone || at < left) {
 		left, gone = at, true // the carrier
 	}
-	return r.Reason == "peer-gone" && gone && r.Talk >= min(k.paidBy(w.lastOutage(noticed)), max(left-l.answered, 0))-tolerance
+	return r.Reason == "peer-gone" && gone && r.Talk >= min(k.paidBy(w.outageAfter(l.answered)), max(left-l.answered, 0))-tolerance
 }
 
 // phoneLeft is when the phone of a call hung up or vanished, if it was before an instant; never for one that was not told of

@@ -228,16 +228,16 @@ func (w *world) unable(from, to time.Duration) (sum time.Duration) {
 	return sum
 }
 
-// lastOutage is when, before an instant, a node last went away for a while; 0 for never.
-func (w *world) lastOutage(before time.Duration) (at time.Duration) {
+// outageAfter is when, after an instant, a node first went away for a while; never if none did.
+func (w *world) outageAfter(from time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.unables {
-		if s.from < before {
-			at = s.from
+		if s.to > from {
+			return max(s.from, from)
 		}
 	}
-	return at
+	return never
 }
 
 func (w *world) died() {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"ringfence/core/call"
@@ -146,6 +147,9 @@ func (b *bridge) finish(end ending) {
 		l.sdp, l.sdpType = nil, "" // a call that is over is kept half a minute more, for repeats only
 	}
 	b.tell()
+	if !b.joined && slices.ContainsFunc(b.outs(), func(l *leg) bool { return !l.answeredAt.IsZero() }) {
+		b.remember() // answered, and hung up before the caller heard of it: when, must outlive the process
+	}
 }
 
 // giveUpChanges ends what was asked inside the dialog and not answered yet: the call is over.

@@ -353,7 +353,9 @@ func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
 	case status < 200:
 		return
 	case status < 300 || status == 481:
-		l.overAt = c.sentAt
+		if l.overAt.IsZero() {
+			l.overAt = c.sentAt
+		}
 		if !l.b.legsOver() || l.b.lingers > s.now { // a restart need not end this one again
 			l.b.remember()
 		}

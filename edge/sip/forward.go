@@ -76,7 +76,7 @@ func (l *leg) crossed() {
 			c.Response(200, s.now, &s.e.o.Timers)
 		}
 	}
-	if !l.b.legsOver() {
+	if !l.b.legsOver() || l.b.lingers > s.now {
 		l.b.remember()
 	}
 }
@@ -230,6 +230,26 @@ func passStatus2(status int) int {
 		return 488
 	}
 	return status
+}
+
+// news stores what is known of a call's legs after something that only this node heard. A node that has taken the call over
+// meanwhile loses it to this one.
+func (b *bridge) news() {
+	b.remember()
+	s, id := b.s, b.id
+	if s.e.d.Seek == nil || b.state != over || id == "" {
+		return
+	}
+	s.e.beside(func() {
+		if _, err := s.e.d.Seek(id, ""); err != nil {
+			return
+		}
+		s.post(func() {
+			if s.byID[id] == b {
+				b.remember()
+			}
+		})
+	})
 }
 
 // remember gives the gate the dialogs as they are now, for a restart.

@@ -172,6 +172,9 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 		c.Limit(s.now, &s.e.o.Timers)
 	case status < 200:
 	case status == 408 || status == 481 || status == 503 && m == nil:
+		if status == 481 {
+			l.overAt = s.wall // the BYE that follows tells the peer nothing new
+		}
 		l.b.finish(ending{by: call.System, why: policy.PeerGone})
 	case status < 300 && c.why == forRefresh:
 		if c.method == message.INVITE {

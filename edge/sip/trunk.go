@@ -104,7 +104,7 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	s.uac[l.callID] = l
 	s.cur = b
 	l.bye(nil)
-	b.remember()
+	b.news()
 }
 
 // dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.

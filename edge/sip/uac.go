@@ -455,7 +455,7 @@ func (l *leg) tooLate(c *client, m *message.Message) {
 	l.answeredAt = l.b.s.wall
 	l.learn(m)
 	l.bye(c.reason)
-	l.b.remember()
+	l.b.news()
 }
 
 // longerTimer sends an INVITE again with the session interval that the callee wants (RFC 4028 section 7.4).

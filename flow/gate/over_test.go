@@ -345,6 +345,7 @@ func TestANodeThatWasAwayBuysNothing(t *testing.T) {
 		defer h.close()
 		p, _ := h.admit("2001", "07700 900123")
 		h.answer(p)
+		must(t, m.Renew(t.Context(), "n1", -time.Second))
 		expire(t, m, p.ID)
 		if got, err := m.Claim(t.Context(), "n2", time.Hour); err != nil || len(got) != 1 {
 			t.Fatal(got, err)

@@ -19,6 +19,9 @@ import (
 // their parties any more, but a leg of theirs may be, or may yet be answered: the edge ends what there is, and then they are
 // settled.
 func (g *Gate) recover(ctx context.Context, m store.Money) error {
+	if err := m.Renew(ctx, g.o.Node, g.o.Lease); err != nil { // before another node claims what is being taken back
+		return err
+	}
 	open, err := m.OpenCalls(ctx, g.o.Node)
 	if err != nil {
 		return fmt.Errorf("open calls of the previous process: %w", err)
