@@ -51,7 +51,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 	t := s.serve(l, p)
 	s.respond(t, reply{code: 200})
 	if l.state == closed {
-		l.crossed()
+		l.goneThere()
 		return
 	}
 	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(&p.Msg)}
@@ -64,8 +64,9 @@ func (l *leg) byeCame(p *transport.Packet) {
 	l.b.finish(end)
 }
 
-// crossed is a BYE of the peer while ours is under way or was refused: the leg is over for both, and nothing more is sent.
-func (l *leg) crossed() {
+// goneThere is the peer's own BYE, or its answer that it knows no such call, while our BYE is under way or was refused: the leg is
+// over for both, and nothing more is sent.
+func (l *leg) goneThere() {
 	s := l.b.s
 	if l.byeAt.IsZero() || l.over() {
 		return

@@ -511,6 +511,18 @@ func TestByesThatCross(t *testing.T) {
 			w.carrier.quiet(time.Minute)
 		})
 	}
+	// After a restart both ends are asked; the phone's 481 ends the call, and the carrier's says that its leg is over too.
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		w.crash()
+		asked, bye := w.phone.find("OPTIONS"), w.carrier.find("OPTIONS")
+		w.phone.answer(asked, 481, "", "")
+		w.phone.answer(w.phone.find("BYE"), 481, "", "")
+		w.carrier.find("BYE")
+		w.carrier.answer(bye, 481, "", "")
+		w.over(2 * time.Second)
+		w.carrier.quiet(time.Minute)
+	})
 }
 
 // A proxy that forks passes on a 2xx also after it has refused (RFC 3261 16.7): it was taken for nothing, and the leg stayed up,

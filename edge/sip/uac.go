@@ -245,8 +245,11 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 	case forBye:
 		c.leg.byeAnswered(c, m, status)
 	case forRefresh, forPing:
-		if c.leg.b.state == talking {
+		switch {
+		case c.leg.b.state == talking:
 			c.leg.refreshed(c, m, status)
+		case status == 481:
+			c.leg.goneThere()
 		}
 	}
 }
