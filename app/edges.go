@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -43,13 +44,14 @@ func (a *App) openEdges(context.Context) error {
 	return err
 }
 
-// advertised is a validated address, or none.
-func advertised(text string) netip.Addr {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
+// advertised are validated addresses, or none.
+func advertised(text string) (all []netip.Addr) {
+	for one := range strings.SplitSeq(text, ",") {
+		if a, err := netip.ParseAddr(strings.TrimSpace(one)); err == nil {
+			all = append(all, a.Unmap())
+		}
 	}
-	return a
+	return all
 }
 
 // sipDeps is what the SIP edge asks and tells.

@@ -62,7 +62,8 @@ type SIP struct {
 	TCP []netip.AddrPort `toml:"tcp"`
 
 	// Advertise is the IP address that phones and carriers are told to use: set it when Ringfence stands behind address
-	// translation ("203.0.113.5"). Left out, each packet carries the address it leaves from.
+	// translation ("203.0.113.5"). Peers that are reached over the other family are not told it; one address of each may be
+	// given ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it leaves from.
 	Advertise string `toml:"advertise"`
 
 	// Realm is the name that phones are asked to log in to. Changing it makes every phone log in afresh.

@@ -138,8 +138,8 @@ func (v *validator) sip() {
 			}
 		}
 	}
-	if a, err := netip.ParseAddr(s.Advertise); s.Advertise != "" && (err != nil || a.IsUnspecified()) {
-		v.bad("sip.advertise", s.Advertise, `an IP address ("203.0.113.5")`)
+	if !oneOfEachFamily(s.Advertise) {
+		v.bad("sip.advertise", s.Advertise, `an IP address ("203.0.113.5"), or one of IPv4 and one of IPv6 ("203.0.113.5, 2001:db8::5")`)
 	}
 	if _, err := s.inboundOf(); err != nil {
 		v.bad("sip.trunk-inbound-calls", s.TrunkInboundCalls, `different trunks, each "NAME=CALLS" with at least 1`)
@@ -244,4 +244,27 @@ func (v *validator) admin() {
 	if a.TLSCert == "" && !a.Listen.Addr().IsLoopback() {
 		v.bad("admin.tls-cert", "", "a certificate, because admin.listen ("+a.Listen.String()+") can be reached from elsewhere")
 	}
+}
+
+// oneOfEachFamily says whether a text is empty, or holds at most one address of IPv4 and one of IPv6.
+func oneOfEachFamily(text string) bool {
+	var seen [2]bool
+	for one := range strings.SplitSeq(text, ",") {
+		if text == "" {
+			break
+		}
+		a, err := netip.ParseAddr(strings.TrimSpace(one))
+		if err != nil || a.IsUnspecified() || a.Zone() != "" {
+			return false
+		}
+		family := 0
+		if a.Unmap().Is6() {
+			family = 1
+		}
+		if seen[family] {
+			return false
+		}
+		seen[family] = true
+	}
+	return true
 }

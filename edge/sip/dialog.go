@@ -31,10 +31,10 @@ type leg struct {
 	target    string   // their Contact: Request-URI of our requests
 	routes    []string // Route of our requests
 	dest      transport.Dest
-	hereText  string // what here said for a peer at hereFor over hereVia
-	hereFor   netip.Addr
-	hereVia   transport.Proto
-	hop       transport.Dest // what nextHop said for hopFor
+	hereText  string // what here said for hereFor
+	hereFor   transport.Dest
+	hereVia   transport.Proto // the protocol of hereText
+	hop       transport.Dest  // what nextHop said for hopFor
 	hopFor    string
 	localSeq  uint32
 	remoteSeq uint32
@@ -73,18 +73,19 @@ type leg struct {
 	byeGap     time.Duration
 }
 
-// contact is our Contact on this leg.
-func (l *leg) contact() string {
-	if l.dest.Proto == transport.UDP {
-		return "sip:" + l.here()
+// contact is our Contact on this leg for a message to a place.
+func (l *leg) contact(to transport.Dest) string {
+	if here := l.here(to); l.hereVia == transport.UDP {
+		return "sip:" + here
 	}
-	return "sip:" + l.here() + ";transport=tcp"
+	return "sip:" + l.hereText + ";transport=tcp"
 }
 
-// here is our address as this leg's peer is to write to it.
-func (l *leg) here() string {
-	if to := l.dest.Addr.Addr(); l.hereText == "" || l.hereFor != to || l.hereVia != l.dest.Proto {
-		l.hereText, l.hereFor, l.hereVia = l.b.s.e.localAddr(l.dest.Proto, to).String(), to, l.dest.Proto
+// here is our address as this leg's peer is to write to it: the listener that a message to that place leaves from.
+func (l *leg) here(to transport.Dest) string {
+	if l.hereText == "" || l.hereFor != to {
+		a, proto := l.b.s.e.localAddr(to)
+		l.hereText, l.hereVia, l.hereFor = a.String(), proto, to
 	}
 	return l.hereText
 }
@@ -180,7 +181,11 @@ func (l *leg) hopTo(uri string) transport.Dest {
 	if to == l.dest.Addr {
 		return l.dest
 	}
-	return transport.Dest{Addr: to, Proto: l.dest.Proto}
+	d := transport.Dest{Addr: to, Proto: l.dest.Proto}
+	if d.Proto == transport.UDP && to.Addr().Is4() == l.dest.Addr.Addr().Unmap().Is4() {
+		d.Flow = l.dest.Flow // the listener that the carrier knows us by
+	}
+	return d
 }
 
 // request is a request of ours inside a dialog.
@@ -196,11 +201,11 @@ type request struct {
 
 // compose writes a request inside the dialog into s.room.
 func (l *leg) compose(r *request, seq uint32, branch uint64) {
-	s := l.b.s
+	s, to := l.b.s, l.nextHop()
 	w := &s.w
 	w.Begin(s.room[:0])
 	w.Request(r.method, []byte(l.target))
-	s.via(w, l, branch)
+	s.via(w, l, to, branch)
 	for _, route := range l.routes {
 		w.AddString(message.HRoute, route)
 	}
@@ -214,7 +219,7 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	w.AddString(message.HCallID, l.callID)
 	w.CSeq(seq, r.method)
 	if r.method == message.INVITE || r.method == message.UPDATE {
-		w.AddString(message.HContact, "<"+l.contact()+">")
+		w.AddString(message.HContact, "<"+l.contact(to)+">")
 		w.AddString(message.HAllow, allowed)
 		w.AddString(message.HSupported, "timer")
 	}

@@ -38,10 +38,10 @@ type Options struct {
 	Bans       *transport.Bans  // sources shut out; nil is none
 	Gate       func(src netip.Addr, n int) bool
 
-	Realm     string     // of digest; "" takes the first credentials whatever their realm
-	Domain    string     // in From and P-Asserted-Identity; "" is our own address
-	Advertise netip.Addr // our address as others see it, for Via and Contact; zero: the listening one, or found out
-	Agent     string     // User-Agent and Server; "" is "Ringfence"
+	Realm     string       // of digest; "" takes the first credentials whatever their realm
+	Domain    string       // in From and P-Asserted-Identity; "" is our own address
+	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
+	Agent     string       // User-Agent and Server; "" is "Ringfence"
 
 	MaxConns     int                // TCP connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256

@@ -249,14 +249,26 @@ func parseHex64(b []byte) (v uint64, ok bool) {
 	return v, true
 }
 
-// localAddr is the address to give to a peer at to for reaching us.
-func (e *Edge) localAddr(p transport.Proto, to netip.Addr) netip.AddrPort {
-	a := e.net.Addr(p)
-	switch {
-	case e.o.Advertise.IsValid():
-		return netip.AddrPortFrom(e.o.Advertise, a.Port())
-	case a.Addr().IsUnspecified():
-		return netip.AddrPortFrom(e.names.facing(to), a.Port())
+// localAddr is the address to give to a peer for reaching us, and the protocol it is of: that of the listener which a packet to it
+// leaves from. Where we dial TCP and listen on UDP only, the peer is given that.
+func (e *Edge) localAddr(to transport.Dest) (netip.AddrPort, transport.Proto) {
+	a := e.net.LocalFor(to)
+	if !a.IsValid() && to.Proto != transport.UDP {
+		to.Proto, to.Flow = transport.UDP, 0
+		a = e.net.LocalFor(to)
 	}
-	return a
+	for _, ours := range e.o.Advertise {
+		if ours.Is4() == a.Addr().Is4() {
+			return netip.AddrPortFrom(ours, a.Port()), to.Proto
+		}
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()), to.Proto // a zone means something on this host only
+}
+
+// hostText is an address as a URI names it.
+func hostText(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.WithZone("").String() + "]"
+	}
+	return a.String()
 }

@@ -24,6 +24,7 @@ type legRecord struct {
 	Routes    []string       `json:"rs,omitempty"`
 	Addr      netip.AddrPort `json:"a"`
 	TCP       bool           `json:"tcp,omitempty"`
+	Listener  netip.AddrPort `json:"at,omitzero"` // ours that it is reached from; zero: any
 	LocalSeq  uint32         `json:"ls"`
 	RemoteSeq uint32         `json:"rq"`
 	UAS       bool           `json:"uas,omitempty"`
@@ -106,6 +107,7 @@ func (l *leg) record() legRecord {
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
 	e := l.b.s.e
+	r.Listener = e.net.Bound(l.dest)
 	r.Early = l.b.peer == nil && l.uas && l.b.state != over
 	if !l.uas && l.ringing() {
 		r.Invite, r.Branch, r.Seq = l.asked.req, l.asked.branch, l.asked.seq
@@ -296,6 +298,8 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	d := transport.Dest{Addr: r.Addr, Proto: transport.UDP}
 	if r.TCP {
 		d.Proto = transport.TCP
+	} else {
+		d.Flow = b.s.e.net.FlowAt(r.Listener)
 	}
 	l := &leg{
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,

@@ -225,11 +225,10 @@ func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) *client {
 	return c
 }
 
-// resolver finds addresses: those of carriers by name, and our own that faces a peer. Safe for concurrent use; bounded.
+// resolver finds the addresses of carriers by name. Safe for concurrent use; bounded.
 type resolver struct {
-	mu    sync.Mutex // owns both
+	mu    sync.Mutex // owns names
 	names map[string]resolved
-	ours  map[netip.Addr]netip.Addr
 }
 
 type resolved struct {
@@ -244,7 +243,7 @@ const (
 )
 
 func newResolver() *resolver {
-	return &resolver{names: map[string]resolved{}, ours: map[netip.Addr]netip.Addr{}}
+	return &resolver{names: map[string]resolved{}}
 }
 
 // known is an address that needs no question: a number, or a name that was asked for lately.
@@ -303,23 +302,4 @@ func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (
 	at := netip.AddrPortFrom(all[0].Unmap(), port)
 	r.names[address] = resolved{at, now.Add(nameLife)}
 	return at, nil
-}
-
-// facing is our address as a peer sees it, by the kernel's routes.
-func (r *resolver) facing(to netip.Addr) netip.Addr {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if a, ok := r.ours[to]; ok {
-		return a
-	}
-	a := to
-	if c, err := net.Dial("udp", netip.AddrPortFrom(to, 5060).String()); err == nil { // sends nothing
-		a = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-		c.Close()
-	}
-	if len(r.ours) >= maxNames {
-		clear(r.ours)
-	}
-	r.ours[to] = a
-	return a
 }

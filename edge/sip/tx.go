@@ -121,7 +121,7 @@ func (s *shard) respond(t *server, r reply) {
 	}
 	w.Lines(head)
 	if r.contact {
-		w.AddString(message.HContact, "<"+t.leg.contact()+">")
+		w.AddString(message.HContact, "<"+t.leg.contact(t.to)+">")
 	}
 	if r.code > 100 {
 		w.AddString(message.HServer, s.e.o.Agent)
@@ -289,7 +289,7 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 	w := &s.w
 	w.Begin(s.room[:0])
 	w.Request(c.method, m.RequestURI())
-	s.via(w, l, n.branch)
+	s.via(w, l, n.to, n.branch)
 	for i := range m.NumHeaders() {
 		id, name, value := m.Header(i)
 		switch {
@@ -305,10 +305,10 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 	return s.launch(n)
 }
 
-// via writes our Via for a leg.
-func (s *shard) via(w *message.Writer, l *leg, branch uint64) {
+// via writes our Via for a request of a leg to a place.
+func (s *shard) via(w *message.Writer, l *leg, to transport.Dest, branch uint64) {
 	var room [branchLen]byte
-	w.Via(l.dest.Proto.String(), l.here(), s.appendBranch(room[:0], branch))
+	w.Via(to.Proto.String(), l.here(to), s.appendBranch(room[:0], branch))
 }
 
 // earliest is the first deadline of the requests of a leg, in either direction.

@@ -140,7 +140,8 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	e, u := b.s.e, b.setup
 	host := e.o.Domain
 	if host == "" {
-		host = e.localAddr(l.dest.Proto, l.dest.Addr.Addr()).Addr().String()
+		here, _ := e.localAddr(l.dest)
+		host = hostText(here.Addr())
 	}
 	user, hidden := u.from.user, u.from.anonymous
 	switch {

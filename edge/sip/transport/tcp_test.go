@@ -210,8 +210,8 @@ type failure struct {
 }
 
 func TestTCPDial(t *testing.T) {
-	got := make(chan string, 10)
-	server := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { got <- string(p.Buf) }})
+	got, from := make(chan string, 10), make(chan netip.AddrPort, 10)
+	server := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { from <- p.Src; got <- string(p.Buf) }})
 	var mu sync.Mutex
 	var failed []failure
 	back := make(chan string, 10)
@@ -237,8 +237,11 @@ func TestTCPDial(t *testing.T) {
 	if s := server.Stats(); s.Accepted != 1 || tr.Stats().Dialled != 1 {
 		t.Errorf("%+v", s)
 	}
+	if l := tr.LocalFor(d); l != tr.Addr(TCP) {
+		t.Errorf("the server is to reach us at %v, not where we listen", l)
+	}
 	// The server sends over the same connection, found by address.
-	peer := tr.LocalFor(d)
+	peer := <-from
 	if err := server.Send(Dest{Addr: peer, Proto: TCP}, []byte(text("back", 1))); err != nil {
 		t.Fatal(err)
 	}

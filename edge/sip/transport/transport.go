@@ -109,16 +109,19 @@ func (c *Config) setDefaults() {
 
 // Transport owns the sockets. Its methods may be called from any goroutine.
 type Transport struct {
-	cfg     Config
-	socks   []*socket // UDP; the flow of a socket is its index plus one
-	lns     []net.Listener
-	conns   connTable
-	count   counters
-	ctx     context.Context // cancelled by Stop
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	stopped atomic.Bool
-	serving atomic.Bool
+	cfg    Config
+	socks  []*socket // UDP; the flow of a socket is its index plus one
+	lns    []net.Listener
+	conns  connTable
+	routes routes
+	count  counters
+
+	sockAddrs, lnAddrs []netip.AddrPort // where socks and lns are bound
+	ctx                context.Context  // cancelled by Stop
+	cancel             context.CancelFunc
+	wg                 sync.WaitGroup
+	stopped            atomic.Bool
+	serving            atomic.Bool
 }
 
 // Listen binds all addresses, or none: when one fails the others are closed again. Nothing is read before Serve.
@@ -167,11 +170,16 @@ func (t *Transport) bind() error {
 	if t.cfg.Listener != nil {
 		t.lns = append(t.lns, t.cfg.Listener)
 	}
+	for _, ln := range t.lns {
+		a, _ := addrPort(ln.Addr())
+		t.lnAddrs = append(t.lnAddrs, a)
+	}
 	return nil
 }
 
 func (t *Transport) addSocket(io datagrams, local netip.AddrPort) {
 	t.socks = append(t.socks, &socket{t: t, io: io, local: local, flow: uint32(len(t.socks) + 1)})
+	t.sockAddrs = append(t.sockAddrs, local)
 }
 
 // Serve starts the readers and returns. It may be called once.
@@ -212,9 +220,8 @@ func (t *Transport) Addr(p Proto) netip.AddrPort {
 	if p == UDP && len(t.socks) > 0 {
 		return t.socks[0].local
 	}
-	if p == TCP && len(t.lns) > 0 {
-		a, _ := addrPort(t.lns[0].Addr())
-		return a
+	if p == TCP && len(t.lnAddrs) > 0 {
+		return t.lnAddrs[0]
 	}
 	return netip.AddrPort{}
 }
@@ -227,37 +234,58 @@ func (t *Transport) Addrs() []netip.AddrPort {
 			all = append(all, s.local)
 		}
 	}
-	for _, l := range t.lns {
-		if a, ok := addrPort(l.Addr()); ok && !slices.Contains(all, a) {
+	for _, a := range t.lnAddrs {
+		if a.IsValid() && !slices.Contains(all, a) {
 			all = append(all, a)
 		}
 	}
 	return all
 }
 
-// LocalFor returns the address that a packet to d leaves from, as bound: an unspecified address when bound to one.
+// LocalFor returns the address at which the receiver of a packet to d reaches us: that of the UDP socket it leaves from, of TCP
+// that of a listener, and never an unspecified one. Zero: we listen nowhere for this protocol and family.
 func (t *Transport) LocalFor(d Dest) netip.AddrPort {
+	to := d.Addr.Addr().Unmap()
 	if d.Proto == UDP {
 		if s := t.socketFor(d); s != nil {
-			return s.local
+			return t.routes.seen(s.local, to)
 		}
 		return netip.AddrPort{}
 	}
-	if c := t.conns.find(d); c != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.nc != nil {
-			return c.local
+	c := t.conns.find(d)
+	if c == nil {
+		return t.routes.seen(t.listenerFor(to), to)
+	}
+	c.mu.Lock()
+	local, there := c.local, c.nc != nil
+	c.mu.Unlock()
+	if there && c.source { // accepted: this is the listener
+		return local
+	}
+	return t.routes.seen(t.listenerFor(to), to)
+}
+
+// FlowAt is the flow of the UDP socket bound to an address, 0 if there is none.
+func (t *Transport) FlowAt(local netip.AddrPort) uint32 {
+	for _, s := range t.socks {
+		if s.local == local {
+			return s.flow
 		}
 	}
-	return t.listenerFor(d.Addr.Addr())
+	return 0
+}
+
+// Bound is the address of the UDP socket that d's flow names, as bound. Zero: it names none.
+func (t *Transport) Bound(d Dest) netip.AddrPort {
+	if d.Proto != UDP || d.Flow == 0 || int(d.Flow) > len(t.socks) {
+		return netip.AddrPort{}
+	}
+	return t.socks[d.Flow-1].local
 }
 
 func (t *Transport) listenerFor(to netip.Addr) netip.AddrPort {
-	for _, ln := range t.lns {
-		if a, ok := addrPort(ln.Addr()); ok && a.Addr().Is4() == to.Is4() {
-			return a
-		}
+	if i := t.routes.choose(t.lnAddrs, to); i >= 0 {
+		return t.lnAddrs[i]
 	}
 	return netip.AddrPort{}
 }
@@ -293,10 +321,8 @@ func (t *Transport) socketFor(d Dest) *socket {
 	if d.Flow != 0 && int(d.Flow) <= len(t.socks) {
 		return t.socks[d.Flow-1]
 	}
-	for _, s := range t.socks {
-		if s.local.Addr().Is4() == d.Addr.Addr().Is4() {
-			return s
-		}
+	if i := t.routes.choose(t.sockAddrs, d.Addr.Addr()); i >= 0 {
+		return t.socks[i]
 	}
 	return nil
 }
