@@ -34,7 +34,7 @@ func (w *unsaved) init() { w.dirty, w.noted = map[string]struct{}{}, map[string]
 // note writes down one change: a fact, and the removal of a stored row. The caller holds the lock.
 func (s *shard) note(l *Location, line string, at time.Time, c change) {
 	if c.kind != added && c.kind != moved && c.now.stored && len(s.gone) < maxGone {
-		s.gone = append(s.gone, store.Registration{Line: line, Contact: c.now.contact})
+		s.gone = append(s.gone, store.Registration{Line: line, Key: c.now.key})
 	}
 	s.noted[line]++
 	if s.noted[line] > factsPerLine {
@@ -69,6 +69,7 @@ type factBody struct {
 }
 
 type wasBody struct {
+	Contact   string `json:"contact,omitempty"` // when it was another
 	Received  string `json:"received"`
 	Transport string `json:"transport"`
 	UserAgent string `json:"user_agent,omitempty"`
@@ -79,7 +80,10 @@ func (c *change) body(begun time.Time) factBody {
 	b := factBody{Contact: r.Contact, Received: r.Received, Transport: r.Transport, UserAgent: r.UserAgent, CallID: r.CallID, Expires: r.Expires, Why: c.why}
 	if c.kind == moved {
 		w := c.was.row("", begun)
-		b.Was = &wasBody{w.Received, w.Transport, w.UserAgent}
+		b.Was = &wasBody{Received: w.Received, Transport: w.Transport, UserAgent: w.UserAgent}
+		if w.Contact != r.Contact {
+			b.Was.Contact = w.Contact
+		}
 	}
 	return b
 }
@@ -95,7 +99,9 @@ func (l *Location) Load(ctx context.Context) error {
 		if err != nil {
 			l.log.Warn("stored registration left out", "line", account.Handle(r.Line), "received", r.Received)
 		}
+		listener, _ := netip.ParseAddrPort(r.Listener)
 		b := binding{
+			key: r.Key, instance: r.Instance, listener: unique.Make(listener), heard: r.Heard.Sub(l.begun),
 			contact: r.Contact, callID: r.CallID, agent: unique.Make(r.UserAgent), transport: unique.Make(r.Transport), received: received,
 			expires: r.Expires.Sub(l.begun), since: r.Since.Sub(l.begun), cseq: uint32(min(max(r.CSeq, 0), 1<<32-1)), stored: true,
 		}
@@ -193,7 +199,7 @@ func (l *Location) collect(s *shard, w *work) {
 		}
 	}
 	for _, r := range s.gone {
-		if s.find(r.Line, r.Contact) == nil {
+		if s.find(r.Line, r.Key) == nil {
 			w.drop = append(w.drop, r)
 		}
 	}
@@ -238,7 +244,7 @@ func (l *Location) putBack(w *work) {
 	for _, r := range w.put {
 		s := l.shard(r.Line)
 		s.mu.Lock()
-		if b := s.find(r.Line, r.Contact); b != nil {
+		if b := s.find(r.Line, r.Key); b != nil {
 			b.dirty = true
 			s.dirty[r.Line] = struct{}{}
 		}
@@ -272,10 +278,10 @@ func (l *Location) putBack(w *work) {
 	}
 }
 
-// find is a binding of a line by its contact, or nil. The caller holds the lock.
-func (s *shard) find(line, contact string) *binding {
+// find is a binding of a line by its key, or nil. The caller holds the lock.
+func (s *shard) find(line, key string) *binding {
 	list := s.lines[line]
-	i := slices.IndexFunc(list, func(b binding) bool { return b.contact == contact })
+	i := slices.IndexFunc(list, func(b binding) bool { return b.key == key })
 	if i < 0 {
 		return nil
 	}

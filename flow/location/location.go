@@ -21,8 +21,9 @@ import (
 // Binding is one registered contact.
 type Binding struct {
 	Contact   string         // URI as registered
-	Received  netip.AddrPort // where its packets come from; requests go there
+	Received  netip.AddrPort // where the phone is; requests go there
 	Transport string         // "udp", "tcp"
+	Listener  netip.AddrPort // ours that it is reached from; zero: any
 	CallID    string
 	CSeq      uint32
 	UserAgent string
@@ -36,22 +37,26 @@ type Update struct {
 	All       bool      // "Contact: *" with Expires 0 (RFC 3261 10.2.2): all go; Contacts must be empty
 	CallID    string
 	CSeq      uint32
+	Login     uint64 // which of our challenges it answered: a phone that was restarted counts anew, and answers another one
 	Received  netip.AddrPort
 	Transport string // "udp", "tcp"
+	Listener  netip.AddrPort
 	UserAgent string
 	Now       time.Time
 }
 
 // Contact is one contact of a REGISTER. An expiry of 0 or less removes it; the edge has bounded it (423, MaxExpires).
 type Contact struct {
-	URI     string
-	Expires time.Duration
+	URI      string
+	Expires  time.Duration
+	Instance string // what the phone calls itself (+sip.instance and reg-id, RFC 5626); "" is none
+	Direct   bool   // the URI names the address that the REGISTER came from: no address translation
 }
 
 // Errors of Update. None of them changes anything.
 var (
 	ErrStaleCSeq = errors.New("a REGISTER of the same Call-ID with this or a higher CSeq was seen") // RFC 3261 10.3: answer 500
-	ErrTooMany   = errors.New("too many contacts")
+	ErrTooMany   = errors.New("more contacts in one REGISTER than a line may have")
 	ErrInvalid   = errors.New("a contact or Call-ID is empty, too long or no clean text, or \"*\" is not alone")
 )
 
@@ -60,6 +65,7 @@ const (
 	maxContact   = 512
 	maxCallID    = 256
 	maxUserAgent = 128
+	maxInstance  = 256
 	maxExpires   = 7 * 24 * time.Hour
 )
 
@@ -69,7 +75,10 @@ type Options struct {
 	MaxContacts int                      // a line; 0 is 10
 	Every       time.Duration            // how often changes are written; 0 is 2 s
 	Account     func(line string) string // customer of a line, for the facts; nil leaves it out
-	Log         *slog.Logger             // nil is none
+	Same        func(a, b string) bool   // says whether two contacts are one URI (RFC 3261 19.1.4); nil compares their texts
+	// Connected says whether there is a connection to a phone. It is called with a lock held; nil: there always is.
+	Connected func(at netip.AddrPort) bool
+	Log       *slog.Logger // nil is none
 }
 
 // shards spreads the locks; a power of two.
@@ -104,6 +113,12 @@ func New(o Options) *Location {
 	if o.Every <= 0 {
 		o.Every = 2 * time.Second
 	}
+	if o.Same == nil {
+		o.Same = func(a, b string) bool { return a == b }
+	}
+	if o.Connected == nil {
+		o.Connected = func(netip.AddrPort) bool { return true }
+	}
 	l := &Location{o: o, log: o.Log, seed: maphash.MakeSeed(), begun: time.Now(), from: places{seed: maphash.MakeSeed(), count: map[uint64]int32{}}}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -117,7 +132,8 @@ func New(o Options) *Location {
 }
 
 // Update applies one REGISTER as a whole or not at all (RFC 3261 10.3) and returns the live bindings, newest first, as
-// the 200 lists them. line is kept as it is, so it must not point into a packet. Contacts are the same when their texts are: phones repeat theirs letter by letter.
+// the 200 lists them. line is kept as it is, so it must not point into a packet. When the line has more bindings than it may, those
+// that have been unreachable longest go.
 func (l *Location) Update(line string, u Update) ([]Binding, error) {
 	if err := u.check(l.o.MaxContacts); err != nil {
 		return nil, err
@@ -127,7 +143,7 @@ func (l *Location) Update(line string, u Update) ([]Binding, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(l, line, at)
-	p := plan{u: &u, at: at, limit: l.o.MaxContacts, list: slices.Clone(s.lines[line])}
+	p := plan{u: &u, at: at, o: &l.o, list: slices.Clone(s.lines[line])}
 	if err := p.run(); err != nil {
 		return nil, err
 	}
@@ -136,6 +152,18 @@ func (l *Location) Update(line string, u Update) ([]Binding, error) {
 	}
 	s.put(l, line, p.list)
 	return l.live(s.lines[line], at), nil
+}
+
+// Unreachable notes that the phone of a line at an address could not be reached, until it registers again.
+func (l *Location) Unreachable(line string, at netip.AddrPort, now time.Time) {
+	s := l.shard(line)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.lines[line] {
+		if b := &s.lines[line][i]; b.received == at && b.gone == 0 {
+			b.gone = max(now.Sub(l.begun), 1)
+		}
+	}
 }
 
 // Lookup returns the live bindings of a line, newest first.
@@ -269,8 +297,12 @@ func (u *Update) check(limit int) error {
 		return ErrTooMany
 	}
 	for i := range u.Contacts {
-		if uri := u.Contacts[i].URI; uri == "" || !clean(uri, maxContact) {
+		c := &u.Contacts[i]
+		if c.URI == "" || !clean(c.URI, maxContact) {
 			return ErrInvalid
+		}
+		if !clean(c.Instance, maxInstance) {
+			c.Instance = ""
 		}
 	}
 	if !clean(u.UserAgent, maxUserAgent) {

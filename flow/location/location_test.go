@@ -49,10 +49,10 @@ func (f *fakeStore) SaveRegistrations(_ context.Context, put, drop []store.Regis
 		return f.fail
 	}
 	for _, r := range put {
-		f.rows[[2]string{r.Line, r.Contact}] = r
+		f.rows[[2]string{r.Line, r.Key}] = r
 	}
 	for _, r := range drop {
-		delete(f.rows, [2]string{r.Line, r.Contact})
+		delete(f.rows, [2]string{r.Line, r.Key})
 	}
 	f.facts = append(f.facts, facts...)
 	return nil
@@ -78,7 +78,7 @@ func register(cseq uint32, contacts ...Contact) Update {
 }
 
 func contact(uri string, seconds int) Contact {
-	return Contact{"sip:" + uri + "@192.0.2.7", time.Duration(seconds) * time.Second}
+	return Contact{URI: "sip:" + uri + "@192.0.2.7", Expires: time.Duration(seconds) * time.Second}
 }
 
 func uris(list []Binding) string {
@@ -116,7 +116,8 @@ func TestUpdate(t *testing.T) {
 		{"one stale contact undoes the others", []Update{register(5, contact("a", 60)), register(4, contact("b", 60), contact("a", 60))}, []error{ErrStaleCSeq}, "a", "added"},
 		{"a contact twice", []Update{register(1, contact("a", 60), contact("a", 90))}, nil, "a", "added"},
 		{"a contact in and out", []Update{register(1, contact("a", 60), contact("a", 0))}, nil, "", "added removed"},
-		{"too many", []Update{register(1, contact("a", 60), contact("b", 60)), register(2, contact("c", 60), contact("d", 60))}, []error{ErrTooMany}, "b a", "added added"},
+		{"too many", []Update{register(1, contact("a", 60), contact("b", 60)), register(2, contact("c", 60), contact("d", 60))}, nil, "d c b", "added added added added removed"},
+		{"too many in one", []Update{register(1, contact("a", 60)), register(2, contact("b", 60), contact("c", 60), contact("d", 60), contact("e", 60))}, []error{ErrTooMany}, "a", "added"},
 		{"as many as one may", []Update{register(1, contact("a", 60), contact("b", 60)), register(2, contact("a", 0), contact("c", 60), contact("d", 60))}, nil, "d c b", "added added removed added added"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -142,13 +142,17 @@ type Deck struct {
 type Registration struct {
 	Line      string
 	Contact   string // URI as registered
-	Received  string // address:port the REGISTER came from
+	Received  string // address:port where the phone is
 	Transport string
 	CallID    string
 	CSeq      int64
 	UserAgent string
 	Expires   time.Time
 	Since     time.Time
+	Key       string // tells the contacts of a line apart: two phones may have one and the same URI
+	Instance  string // +sip.instance and reg-id (RFC 5626); "" is none
+	Listener  string // address:port of ours that it is reached from; "" is any
+	Heard     time.Time
 }
 
 // Store is a whole engine. The book's writes append the given facts in the same transaction.
@@ -179,7 +183,7 @@ type Store interface {
 	DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error)                   // version 0 is the one in force
 
 	Registrations(ctx context.Context, yield func(Registration) error) error
-	SaveRegistrations(ctx context.Context, put []Registration, drop []Registration, facts ...Fact) error // keyed by Line+Contact
+	SaveRegistrations(ctx context.Context, put []Registration, drop []Registration, facts ...Fact) error // keyed by Line+Key
 
 	// Removals are the facts "line.deleted" (what is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
 	// of all, newest first: what was removed under which identity, and when.

@@ -193,36 +193,41 @@ func scanPrice(r Rows) (p rating.Price, err error) {
 
 // Registrations streams all contacts by line.
 func (s *Queries) Registrations(ctx context.Context, yield func(store.Registration) error) error {
-	sql := `SELECT line, contact, received, transport, call_id, cseq, user_agent, expires, since FROM registration ORDER BY line, contact`
+	sql := `SELECT line, contact, received, transport, call_id, cseq, user_agent, expires, since, "key", instance, listener, heard
+		FROM registration ORDER BY line, "key"`
 	return each(ctx, s.db, sql, nil, func(r Rows) error {
 		var g store.Registration
-		var expires, since int64
-		err := r.Scan(&g.Line, &g.Contact, &g.Received, &g.Transport, &g.CallID, &g.CSeq, &g.UserAgent, &expires, &since)
+		var expires, since, heard int64
+		err := r.Scan(&g.Line, &g.Contact, &g.Received, &g.Transport, &g.CallID, &g.CSeq, &g.UserAgent, &expires, &since, &g.Key, &g.Instance,
+			&g.Listener, &heard)
 		if err != nil {
 			return fmt.Errorf("reading registrations: %w", err)
 		}
-		g.Expires, g.Since = instant(expires), instant(since)
+		g.Expires, g.Since, g.Heard = instant(expires), instant(since), instant(heard)
 		return yield(g)
 	})
 }
 
-// SaveRegistrations first drops, then puts contacts, by line and contact.
+// SaveRegistrations first drops, then puts contacts, by line and key.
 func (s *Queries) SaveRegistrations(ctx context.Context, put, drop []store.Registration, facts ...store.Fact) error {
 	err := s.db.Write(ctx, func(tx Tx) error {
-		_, err := tx.ExecMany(ctx, "DELETE FROM registration WHERE line = $1 AND contact = $2", len(drop), func(i int) []any {
-			return []any{drop[i].Line, drop[i].Contact}
+		_, err := tx.ExecMany(ctx, `DELETE FROM registration WHERE line = $1 AND "key" = $2`, len(drop), func(i int) []any {
+			return []any{drop[i].Line, drop[i].Key}
 		})
 		if err != nil {
 			return err
 		}
-		sql := `INSERT INTO registration (line, contact, received, transport, call_id, cseq, user_agent, expires, since)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (line, contact) DO UPDATE SET received = excluded.received, transport = excluded.transport,
-			call_id = excluded.call_id, cseq = excluded.cseq, user_agent = excluded.user_agent, expires = excluded.expires,
-			since = excluded.since`
+		sql := `INSERT INTO registration (line, contact, received, transport, call_id, cseq, user_agent, expires, since, "key", instance,
+			listener, heard)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			ON CONFLICT (line, "key") DO UPDATE SET contact = excluded.contact, received = excluded.received,
+			transport = excluded.transport, call_id = excluded.call_id, cseq = excluded.cseq, user_agent = excluded.user_agent,
+			expires = excluded.expires, since = excluded.since, instance = excluded.instance, listener = excluded.listener,
+			heard = excluded.heard`
 		_, err = tx.ExecMany(ctx, sql, len(put), func(i int) []any {
 			g := &put[i]
-			return []any{g.Line, g.Contact, g.Received, g.Transport, g.CallID, g.CSeq, g.UserAgent, Micros(g.Expires), Micros(g.Since)}
+			return []any{g.Line, g.Contact, g.Received, g.Transport, g.CallID, g.CSeq, g.UserAgent, Micros(g.Expires), Micros(g.Since), g.Key, g.Instance,
+				g.Listener, Micros(g.Heard)}
 		})
 		if err != nil {
 			return err

@@ -275,15 +275,15 @@ func registrations(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	a := store.Registration{
 		Line: "100", Contact: "sip:100@192.0.2.1", Received: "192.0.2.1:5060", Transport: "udp", CallID: "c\xff", CSeq: math.MaxUint32,
-		UserAgent: "phone", Expires: T0, Since: T0,
+		UserAgent: "phone", Expires: T0, Since: T0, Key: "sip:100@192.0.2.1", Instance: "urn:uuid:1#1", Listener: "[2001:db8::1]:5060", Heard: T0,
 	}
-	b := store.Registration{Line: "100", Contact: "sip:100@192.0.2.2"}
+	b := store.Registration{Line: "100", Contact: "sip:100@192.0.2.1", Received: "198.51.100.7:5060", Key: "sip:100@192.0.2.1 2"}
 	ok(t, s.SaveRegistrations(ctx, []store.Registration{a, b}, nil, store.Fact{Kind: "registration.added"}))
 	a.CallID = "c\uFFFD"
 	same(t, "contacts", contacts(t, s), []store.Registration{a, b})
-	a.CSeq, a.Received = 2, "192.0.2.9:1"
-	c := store.Registration{Line: "099", Contact: "sip:x"}
-	ok(t, s.SaveRegistrations(ctx, []store.Registration{a, c, a}, []store.Registration{b, {Line: "no", Contact: "no"}}))
+	a.CSeq, a.Received, a.Contact = 2, "192.0.2.9:1", "sip:100@192.0.2.9"
+	c := store.Registration{Line: "099", Contact: "sip:x", Key: "sip:x"}
+	ok(t, s.SaveRegistrations(ctx, []store.Registration{a, c, a}, []store.Registration{b, {Line: "no", Key: "no"}}))
 	same(t, "contacts", contacts(t, s), []store.Registration{c, a})
 	// In both: what is put stays.
 	ok(t, s.SaveRegistrations(ctx, []store.Registration{c}, []store.Registration{a, c}))

@@ -51,7 +51,7 @@ func UpgradedVersion1(t *testing.T, s store.Store) {
 	ok(t, err)
 	same(t, "customers", cs, []account.Customer{{ID: "acme", Name: "Acme", Zone: "Europe/London", Tariff: "std", Created: T0}})
 	wantPurse(t, s, "line/100/day/2026-11-22", 17, 0)
-	same(t, "contacts", contacts(t, s), []store.Registration{{Line: "100", Contact: "sip:100@192.0.2.1", CSeq: 1, UserAgent: "phone"}})
+	same(t, "contacts", contacts(t, s), []store.Registration{{Line: "100", Contact: "sip:100@192.0.2.1", CSeq: 1, UserAgent: "phone", Key: "sip:100@192.0.2.1"}})
 	facts, err := s.Facts(ctx, store.FactFilter{})
 	ok(t, err)
 	same(t, "journal", facts, []store.Fact{{Seq: facts[0].Seq, At: T0, Kind: "line.added", Line: "100", Account: "acme", Body: []byte(`{}`)}})
