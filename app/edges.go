@@ -58,7 +58,7 @@ func advertised(text string) (all []netip.Addr) {
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
 		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
-		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Allowed: a.allowed, TrunkMay: a.trunkMay,
+		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"ringfence/app/config"
 	"ringfence/core/phone"
+	"ringfence/edge/sip/message"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
@@ -101,7 +103,10 @@ func (a *App) openStages(ctx context.Context) error {
 	a.clock = newClock()
 	a.clock.read(ctx, a.money.Clock)
 	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Direct: cfg.Store.Money == "memory"})
-	a.location = location.New(location.Options{Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log})
+	a.location = location.New(location.Options{
+		Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log,
+		Same: message.SameURI, Connected: func(at netip.AddrPort) bool { return a.sip != nil && a.sip.Connected(at) },
+	})
 	if err := a.location.Load(ctx); err != nil {
 		return fmt.Errorf("registrations of before: %w", err)
 	}

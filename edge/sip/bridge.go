@@ -300,12 +300,16 @@ func (l *leg) tickClients() {
 		if c.Deadline() > s.now {
 			continue
 		}
+		silent := c.State() == transaction.Calling
 		do := c.Tick(s.now, &s.e.o.Timers)
 		if do.Has(transaction.Send) {
 			s.e.stats.repeats.Add(1)
 			s.transmit(c)
 		}
 		if do.Has(transaction.Timeout) {
+			if silent {
+				c.silentPhone()
+			}
 			s.unanswered(c, 408)
 		} else if do.Has(transaction.Done) {
 			l.drop(c)

@@ -139,18 +139,11 @@ func requestURI(contact string) string {
 	return uri
 }
 
-// heard notes where a leg's packets come from: requests go there, whatever its Contact says, so that phones behind NAT
-// are reached. Carriers are sent to by the rules (nextHop).
-func (l *leg) heard(p *transport.Packet) {
-	if l.trunk == "" {
-		l.dest = p.From()
-	}
-}
-
 // nextHop is where requests inside the dialog go. For a trunk it is the address in the first Route, or the Contact, when
-// that is a public address as a number (12.2.1.1); everything else goes to where its packets come from.
+// that is a public address as a number (12.2.1.1); everything else goes to where its packets come from, or to a phone's Contact when its connection is gone.
 func (l *leg) nextHop() transport.Dest {
 	if l.trunk == "" {
+		l.dest = l.b.s.e.reach(l.dest, l.target)
 		return l.dest
 	}
 	uri := l.target

@@ -74,6 +74,8 @@ type Deps struct {
 
 	Register func(line string, u location.Update) ([]location.Binding, error)
 	Lookup   func(line string, now time.Time) []location.Binding
+	// Unreachable is told of a registered phone of a line that could not be reached at an address. It must be quick; nil: nobody.
+	Unreachable func(line string, at netip.AddrPort, now time.Time)
 	// PhonesAt counts the phones that are registered at an address. It must be quick; nil: none.
 	PhonesAt func(src netip.Addr) int
 
@@ -165,7 +167,7 @@ func New(o Options, d Deps) (*Edge, error) {
 	var err error
 	e.net, err = transport.Listen(transport.Config{
 		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
-		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Panicked: e.readerPanicked,
+		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Closed: e.connectionClosed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
 		return nil, err

@@ -205,7 +205,11 @@ func (p *wired) contact() string {
 
 // invite sends alice's INVITE; extra lines may add to it.
 func (p *wired) invite(callID, user string, lines ...string) {
-	p.send(fmt.Sprintf(`INVITE sip:%s@x SIP/2.0
+	p.send(inviteText(p, callID, user, lines...))
+}
+
+func inviteText(p *wired, callID, user string, lines ...string) string {
+	return fmt.Sprintf(`INVITE sip:%s@x SIP/2.0
 		Via: SIP/2.0/%s %v;branch=z9hG4bK%s;rport
 		Max-Forwards: 30
 		From: <sip:alice@x>;tag=a
@@ -214,7 +218,7 @@ func (p *wired) invite(callID, user string, lines ...string) {
 		CSeq: 1 INVITE
 		Contact: %s
 		%s
-		Content-Type: application/sdp`, user, p.proto, p.at, callID, user, callID, p.contact(), strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + sdp)
+		Content-Type: application/sdp`, user, p.proto, p.at, callID, user, callID, p.contact(), strings.Join(append([]string{goodLogin}, lines...), "\n")) + "\n\n" + sdp
 }
 
 func (p *wired) register(line, callID string, seq int, lines ...string) {

@@ -72,11 +72,8 @@ func (s *shard) bind(p *transport.Packet, line string, key uint64) {
 }
 
 func registerStatus(err error) int {
-	switch {
-	case errors.Is(err, location.ErrStaleCSeq):
+	if errors.Is(err, location.ErrStaleCSeq) {
 		return 500
-	case errors.Is(err, location.ErrTooMany):
-		return 403
 	}
 	return 400
 }
@@ -85,8 +82,11 @@ func registerStatus(err error) int {
 func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, code int) {
 	m := &p.Msg
 	u = location.Update{
-		CallID: string(m.CallID()), CSeq: m.CSeq(), Received: p.Src, Transport: strings.ToLower(p.Proto.String()),
+		CallID: string(m.CallID()), CSeq: m.CSeq(), Login: e.loginOf(m), Received: replyTo(p).Addr, Transport: strings.ToLower(p.Proto.String()),
 		UserAgent: cleanText(string(m.Get(message.HUserAgent)), 128), Now: now,
+	}
+	if p.Proto == transport.UDP {
+		u.Listener = p.Local
 	}
 	asked, given := m.Expires()
 	if m.ContactStar() {
@@ -112,9 +112,33 @@ func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, co
 		if !ok || uri.Scheme != message.SIP && uri.Scheme != message.SIPS {
 			return u, 400
 		}
-		u.Contacts = append(u.Contacts, location.Contact{URI: string(a.URI), Expires: min(d, e.o.MaxExpires)})
+		u.Contacts = append(u.Contacts, location.Contact{
+			URI: string(a.URI), Expires: min(d, e.o.MaxExpires), Instance: instanceOf(a), Direct: direct(&uri, p),
+		})
 	}
 	return u, 0
+}
+
+// instanceOf is what a phone calls itself and the way to it (RFC 5626), "" if it does not.
+func instanceOf(a *message.Addr) string {
+	v, _ := a.Param("+sip.instance")
+	name := strings.ToLower(strings.Trim(string(v), `"<>`))
+	if name == "" {
+		return ""
+	}
+	if id, ok := a.Param("reg-id"); ok {
+		name += "#" + string(id)
+	}
+	return name
+}
+
+// loginOf says which challenge of ours a request answers.
+func (e *Edge) loginOf(m *message.Message) uint64 {
+	var c message.Credentials
+	if !e.ownCredentials(m, &c) {
+		return 0
+	}
+	return maphash.Bytes(repeatSeed, c.Nonce)
 }
 
 func contactLines(all []location.Binding, now time.Time) []byte {

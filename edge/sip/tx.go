@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,12 +24,13 @@ type server struct {
 	seq      uint32
 	branch   string
 	to       transport.Dest
-	head     []byte  // what all answers repeat from the request; nil once the final one was given
-	tagAt    int     // where our tag stands in head; -1: the request came with one
-	last     []byte  // the latest answer
-	from     *client // the request on the other leg that asks this one's question; nil: we answer ourselves
-	offer    bool    // the request had a body
-	accepted bool    // an INVITE that got a 2xx: it must be acknowledged
+	back     netip.AddrPort // where its sender listens, should the connection be gone; zero: not known
+	head     []byte         // what all answers repeat from the request; nil once the final one was given
+	tagAt    int            // where our tag stands in head; -1: the request came with one
+	last     []byte         // the latest answer
+	from     *client        // the request on the other leg that asks this one's question; nil: we answer ourselves
+	offer    bool           // the request had a body
+	accepted bool           // an INVITE that got a 2xx: it must be acknowledged
 	wish     timerWish
 }
 
@@ -75,7 +77,7 @@ func (s *shard) serve(l *leg, p *transport.Packet) *server {
 	m := &p.Msg
 	t := &server{
 		Server: transaction.NewServer(m.Method() == message.INVITE, p.Proto != transport.UDP), leg: l, method: m.Method(),
-		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), tagAt: -1, offer: len(m.Body()) > 0,
+		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), back: backOf(p), tagAt: -1, offer: len(m.Body()) > 0,
 		wish: wishOf(m),
 	}
 	s.room = message.AppendResponse(s.room[:0], m, message.Reply{Code: 180, ToTag: []byte(l.localTag), Src: p.Src})
@@ -135,7 +137,7 @@ func (s *shard) respond(t *server, r reply) {
 		t.last = bytes.Clone(s.room)
 	}
 	t.accepted = t.method == message.INVITE && r.code >= 200 && r.code < 300
-	s.e.send(t.to, s.room, 0)
+	s.sendReply(t, s.room)
 	if r.code >= 200 {
 		t.head = nil
 	}
@@ -164,7 +166,7 @@ func forkTag(dst []byte, tag string, fork int) {
 func (s *shard) again(t *server) {
 	if t.last != nil {
 		s.e.stats.repeats.Add(1)
-		s.e.send(t.to, t.last, 0)
+		s.sendReply(t, t.last)
 	}
 }
 
@@ -213,6 +215,10 @@ func (s *shard) undelivered(token uint64) {
 		return
 	}
 	s.cur = c.leg.b
+	if s.atItsContact(c) {
+		return
+	}
+	c.silentPhone()
 	s.unanswered(c, 503)
 }
 

@@ -65,11 +65,7 @@ func (b *bridge) ringPhones(w gate.Way) bool {
 		if len(b.outs()) >= maxOuts {
 			break
 		}
-		d := transport.Dest{Addr: c.Received, Proto: transport.UDP}
-		if c.Transport == "tcp" {
-			d.Proto = transport.TCP
-		}
-		b.dial(w, d, requestURI(c.Contact))
+		b.dial(w, s.e.placeOf(&c), requestURI(c.Contact))
 		rang = true
 	}
 	return rang
@@ -477,5 +473,3 @@ func (s *shard) longerTimer(c *client, m *message.Message) bool {
 	}
 	return n != nil
 }
-
-func addrPort(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }

@@ -415,14 +415,3 @@ func (l *leg) ackCame(p *transport.Packet) {
 		l.bye(l.byeReason)
 	}
 }
-
-// replyTo is where answers to a request go: to where it came from, but to the port in its Via when it asks for that by
-// leaving out rport and is not behind address translation (RFC 3261 18.2.2, RFC 3581).
-func replyTo(p *transport.Packet) transport.Dest {
-	d, v := p.From(), p.Msg.Via()
-	if d.Proto != transport.UDP || v.HasRPort || v.Port == 0 || v.Port == d.Addr.Port() || string(v.Host) != d.Addr.Addr().Unmap().String() {
-		return d
-	}
-	d.Addr = addrPort(d.Addr.Addr(), v.Port)
-	return d
-}

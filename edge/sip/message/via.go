@@ -1,5 +1,7 @@
 package message
 
+import "net/netip"
+
 // Via is one Via value (RFC 3261 section 20.42); slices point into the message.
 type Via struct {
 	Version   []byte // "2.0"
@@ -24,6 +26,9 @@ func (v *Via) HasMagic() bool {
 
 // Param finds a Via parameter by its lower-case name.
 func (v *Via) Param(name string) (value []byte, ok bool) { return findParam(v.Params, name) }
+
+// Addr returns sent-by as an IP address; ok is false for names.
+func (v *Via) Addr() (netip.Addr, bool) { return hostAddr(v.Host) }
 
 // parse reads one Via value at i and stops at a comma or at the end of b.
 func (v *Via) parse(b []byte, i int) (next int, ok bool) {

@@ -169,10 +169,12 @@ func (ct *connTable) enter(c *conn) {
 	}
 }
 
-func (ct *connTable) remove(c *conn) {
+// remove takes a connection out and says which line had logged in on it, "" none.
+func (ct *connTable) remove(c *conn) (line string) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
 	ct.drop(c)
+	return c.line
 }
 
 // drop takes a connection out. The caller holds mu.

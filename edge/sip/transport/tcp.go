@@ -269,12 +269,18 @@ func (c *conn) close(why error) {
 	c.queue = nil
 	nc := c.nc
 	c.mu.Unlock()
-	c.t.conns.remove(c)
+	line := c.t.conns.remove(c)
 	if nc != nil {
 		_ = nc.Close()
 	}
 	c.fail(left, why)
+	if line != "" && c.t.cfg.Closed != nil && !c.t.stopped.Load() {
+		c.t.cfg.Closed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, line)
+	}
 }
+
+// Connected says whether there is a connection for d: the flow's, or another to its address.
+func (t *Transport) Connected(d Dest) bool { return d.Proto == TCP && t.conns.find(d) != nil }
 
 // Close ends the connection that d stands for, if there is one.
 func (t *Transport) Close(d Dest) {

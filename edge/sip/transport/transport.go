@@ -64,7 +64,9 @@ type Config struct {
 	Handle func(p *Packet)                  // required; called on reader goroutines, concurrently; must not block
 	// Failed reports a message that was taken by Send for TCP and could not be written; token is SendToken's. Called on
 	// a goroutine of the connection.
-	Failed   func(d Dest, token uint64, err error)
+	Failed func(d Dest, token uint64, err error)
+	// Closed reports the end of a connection on which a line had logged in. Called on a goroutine of the connection; nil: nobody.
+	Closed   func(d Dest, line string)
 	Panicked func(v any, stack []byte) // after a panic in Handle was recovered
 	// Known says whether connections from an address are a carrier's, and how many phones are registered there: those find
 	// room before strangers do. It must be quick; nil: everybody is a stranger.
