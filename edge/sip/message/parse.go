@@ -55,11 +55,24 @@ var (
 // Parse reads one message from b: a datagram, or one message of a stream as Frame cut it. It returns nil when the
 // message may be dispatched. b belongs to m from then on: m points into it, and folded header lines are unfolded in
 // place (CR LF become spaces). Bytes after the body are ignored, as are empty lines before the start line.
+//
+// A BYE or CANCEL that would be refused is read again by its essence: what is odd in it does not keep a call up.
 func Parse(m *Message, b []byte) *Fault {
-	m.Reset()
 	for len(b) >= 2 && b[0] == '\r' && b[1] == '\n' {
 		b = b[2:]
 	}
+	f := m.parse(b)
+	if f == nil || !ends(b) {
+		return f
+	}
+	if text := essence(b); text != nil && m.parse(text) == nil {
+		return nil
+	}
+	return m.parse(b)
+}
+
+func (m *Message) parse(b []byte) *Fault {
+	m.Reset()
 	if len(b) > MaxSize {
 		return &faultSize.drop
 	}
@@ -83,7 +96,8 @@ func (m *Message) fail(f *fault) {
 // verdict decides whether a faulty message may be answered: a request other than ACK (which has no answer) whose
 // headers that an answer repeats are all there and sound.
 func (m *Message) verdict() *Fault {
-	complete := m.viaCount > 0 && m.from.URI != nil && m.to.URI != nil && m.callID != nil && m.cseqText != nil
+	routed := m.viaCount > 0 || m.request && m.method == BYE // without a Via it still says which call is over
+	complete := routed && m.from.URI != nil && m.to.URI != nil && m.callID != nil && m.cseqText != nil
 	if m.fault == nil && !complete {
 		m.fault = faultMissing
 	}

@@ -1,0 +1,142 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// soundEnd is an end of a call with nothing odd in it, and the headers of oddEnds put among its own.
+func endWith(method string, odd ...string) string {
+	return strings.Join(append(append([]string{
+		method + " sip:c@192.0.2.1:5060 SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKe", "Max-Forwards: 70",
+		"From: <sip:a@192.0.2.9>;tag=theirs", "To: <sip:b@192.0.2.1>;tag=ours", "Call-ID: call@192.0.2.9", "CSeq: 7 " + method,
+	}, odd...), "Content-Length: 0", "", ""), "\r\n")
+}
+
+var oddLines = [][]string{
+	{"Date: x", "Date: x"},
+	{"Contact: <sip:c@192.0.2.9;x=>"},
+	{"Contact: <sip:c@192.0.2.9>;expires="},
+	{"Contact: *"},
+	{"Record-Route: <sip:192.0.2.9;lr;ftag=>"},
+	{"Route: nonsense, <"},
+	{"Expires: 1;x"},
+	{"Max-Forwards: 69"},
+	{"Max-Forwards: many"},
+	{"garbage without colon"},
+	{"X-Charge/Info: 1"},
+	{": no name"},
+	{"X(odd): 1", "Über: ü"},
+	{"Content-Type: application/isup", "Content-Type: application/isup"},
+	{"Content-Length: 10"},
+	{"Content-Length: none"},
+	{"Session-Expires: x", "Session-Expires: 90"},
+	{"Reason: Q.850;cause=16;text="},
+	{"Reason: ;;"},
+	{"From: <sip:a@192.0.2.9>;tag=theirs", "To: <sip:b@192.0.2.1>;tag=ours"},
+	{"Call-ID: call@192.0.2.9", "CSeq: 7 BYE"},
+	{"X-Fold: one", "  two", "\tthree"},
+	{"X-Bare: one\ntwo"},
+	{"X-Nul: a\x00b"},
+	{"Via: nonsense"},
+	{"Timestamp: 1", "Timestamp: 2", "Event: x", "Event: y"},
+}
+
+// Guards against a BYE that is refused for a header which the end of a call does not depend on: the call was billed on.
+func TestAnEndIsReadWhateverIsOddInIt(t *testing.T) {
+	for _, method := range []string{"BYE", "CANCEL"} {
+		for _, odd := range oddLines {
+			readsAsEnd(t, endWith(method, odd...), method)
+		}
+		many := make([]string, 0, 2*MaxHeaders)
+		for i := range cap(many) {
+			many = append(many, fmt.Sprintf("X-Header-%d: %d", i, i))
+		}
+		readsAsEnd(t, endWith(method, many...), method)
+		sound := endWith(method)
+		readsAsEnd(t, strings.ReplaceAll(sound, "\r\n", "\n"), method)
+		for _, c := range [][2]string{
+			{"sip:c@192.0.2.1:5060", "sip:@@"},
+			{"sip:c@192.0.2.1:5060", "h323:x"},
+			{"sip:c@192.0.2.1:5060", "sip:c d@x"},
+			{"SIP/2.0\r\nVia", "SIP/2.0 \r\nVia"},
+			{"Max-Forwards: 70\r\n", ""},
+			{"From: <sip:a@192.0.2.9>", "From: Odd \"name <sip:a@192.0.2.9>"},
+			{"From: <sip:a@192.0.2.9>", "From: <sip:@@;x=>"},
+			{"To: <sip:b@192.0.2.1>", "To: tag=other <tel:>"},
+			{"branch=z9hG4bKe", "alias=;branch=z9hG4bKe;x=\"open"},
+			{"Content-Length: 0\r\n\r\n", "Content-Length: 99\r\n\r\nshort"},
+			{"Content-Length: 0\r\n\r\n", "Content-Type: application/isup\r\n\r\n\x01\x02"},
+		} {
+			text := strings.Replace(sound, c[0], c[1], 1)
+			if text == sound {
+				t.Fatalf("%q is not in the message", c[0])
+			}
+			readsAsEnd(t, text, method)
+		}
+	}
+	bye := endWith("BYE")
+	for _, cseq := range []string{"CSeq: 7 INVITE", "CSeq: seven", "CSeq: 99999999999 BYE", "X: y"} { // its number does not matter
+		readsAsEnd(t, strings.Replace(bye, "CSeq: 7 BYE", cseq, 1), "BYE")
+	}
+	readsAsEnd(t, strings.Replace(bye, "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKe\r\n", "", 1), "BYE")
+}
+
+func readsAsEnd(t *testing.T, text, method string) {
+	t.Helper()
+	var m Message
+	if f := Parse(&m, []byte(text)); f != nil {
+		t.Errorf("refused (%v):\n%s", f, text)
+		return
+	}
+	if m.Method().String() != method || string(m.CallID()) != "call@192.0.2.9" || string(m.From().Tag()) != "theirs" || string(m.To().Tag()) != "ours" {
+		t.Errorf("read as %s of %s, tags %s and %s:\n%s", m.Method(), m.CallID(), m.From().Tag(), m.To().Tag(), text)
+	}
+	if method == "CANCEL" && (string(m.Via().Branch) != "z9hG4bKe" || m.CSeq() != 7) {
+		t.Errorf("branch %q, number %d:\n%s", m.Via().Branch, m.CSeq(), text)
+	}
+	answer := AppendResponse(nil, &m, Reply{Code: 200})
+	var back Message
+	if strings.Contains(text, "Via: SIP") && Parse(&back, answer) != nil {
+		t.Errorf("its answer does not parse:\n%s", answer)
+	}
+}
+
+// What does not say which call is over is refused as before, and so is every other method.
+func TestWhatIsNoEndIsRefused(t *testing.T) {
+	bye := endWith("BYE")
+	for _, text := range []string{
+		strings.Replace(bye, "Call-ID: call@192.0.2.9\r\n", "", 1),
+		strings.Replace(bye, "From: <sip:a@192.0.2.9>;tag=theirs\r\n", "", 1),
+		strings.Replace(bye, " SIP/2.0\r\n", " SIP/3.0\r\n", 1),
+		"BYE x", "BYE \r\n\r\n", "BYE  SIP/2.0\n",
+		endWith("INFO", "Date: x", "Date: x", "garbage"),
+		endWith("INVITE", "Contact: <sip:c@192.0.2.9;x=>", "garbage"),
+	} {
+		var m Message
+		if Parse(&m, []byte(text)) == nil {
+			t.Errorf("accepted:\n%s", text)
+		}
+	}
+}
+
+func FuzzEnd(f *testing.F) {
+	for _, odd := range oddLines {
+		f.Add([]byte(endWith("BYE", odd...)))
+		f.Add([]byte(endWith("CANCEL", odd...)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !ends(b) {
+			b = append([]byte("BYE "), b...)
+		}
+		text := essence(b)
+		if text == nil {
+			return
+		}
+		var m Message
+		if fault := m.parse(text); fault != nil && (m.Method() == BYE || m.ViaCount() > 0) {
+			t.Fatalf("what is left of\n%q\ndoes not parse (%v):\n%q", b, fault, text)
+		}
+	})
+}
