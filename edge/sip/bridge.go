@@ -134,6 +134,9 @@ func (b *bridge) finish(end ending) {
 	}
 	e := b.s.e
 	e.fill(&end)
+	if end.from.IsValid() {
+		e.stats.endsElsewhere.Add(1)
+	}
 	if b.state != talking && b.state != answering && !b.told {
 		e.stats.failed.Add(1)
 	}
@@ -156,7 +159,11 @@ func (b *bridge) finish(end ending) {
 func (l *leg) giveUpChanges() {
 	s := l.b.s
 	for _, t := range l.servers {
-		if t.head != nil {
+		switch {
+		case t.head == nil:
+		case t.method == message.BYE || t.method == message.CANCEL: // the call is over, for whatever reason
+			s.respond(t, reply{code: 200})
+		default:
 			s.respond(t, reply{code: 487})
 		}
 	}
@@ -182,7 +189,7 @@ func (b *bridge) tell() {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at})
+	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from})
 }
 
 // tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.

@@ -43,6 +43,7 @@ type leg struct {
 	state     legState
 	trunk     string // the trunk at the other end; "" is a phone
 	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
+	login     string // whose phone is at the other end; "" is a trunk
 	updates   bool   // they allow UPDATE
 	reliable  bool   // they know reliable provisional answers (RFC 3262)
 	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
@@ -71,6 +72,9 @@ type leg struct {
 	byeNext    time.Duration // when a BYE that was refused is sent again; 0: not at all
 	byeUntil   time.Duration // when that is given up
 	byeGap     time.Duration
+
+	missed   int8          // OPTIONS of ours without an answer, in a row
+	askAgain time.Duration // not before is the party of an emergency call asked for an end that came from elsewhere
 }
 
 // contact is our Contact on this leg for a message to a place.
@@ -99,7 +103,7 @@ func (l *leg) ownsRequest(m *message.Message) bool {
 	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
 		return false
 	}
-	return string(to) == l.localTag
+	return string(to) == l.localTag || l.uas && l.state == early && isForkTag(to, l.localTag)
 }
 
 // learn takes the dialog's state from an INVITE of theirs, or from the answer to ours (12.1).

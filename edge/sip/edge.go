@@ -94,6 +94,8 @@ type Deps struct {
 	Scanner func(agent, from, to, sdp []byte) bool
 	// Stranger is told of each request that is challenged, so that floods are counted. It must be quick; nil: nobody.
 	Stranger func(src netip.Addr)
+	// WrongTags is told of each request for a dialog that there is not. It must be quick; nil: nobody.
+	WrongTags func(src netip.Addr)
 	// IsLine says whether there is a line of that name, Emergency whether what was dialled is an emergency number. Both
 	// may be nil.
 	IsLine    func(user []byte) bool

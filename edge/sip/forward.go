@@ -15,7 +15,6 @@ func (l *leg) inDialog(p *transport.Packet) {
 	case m.CSeq() < l.remoteSeq:
 		s.e.answer(p, message.Reply{Code: 500, Lines: retryAfter})
 		return
-	case m.Method() == message.BYE && (l.state != closed || len(l.servers) < maxServers):
 	case l.state == closed || l.b.state == over:
 		s.e.answer(p, message.Reply{Code: 481})
 		return
@@ -26,8 +25,6 @@ func (l *leg) inDialog(p *transport.Packet) {
 	l.remoteSeq = m.CSeq()
 	l.heard(p)
 	switch m.Method() {
-	case message.BYE:
-		l.byeCame(p)
 	case message.INVITE, message.UPDATE, message.INFO:
 		l.pass(p)
 	case message.OPTIONS:
@@ -44,25 +41,6 @@ func (l *leg) inDialog(p *transport.Packet) {
 
 // maxServers bounds the requests of a peer that are remembered at once on one leg.
 const maxServers = 32
-
-// byeCame ends the call. Also a BYE that crosses ours, or comes before the answer, is answered 200.
-func (l *leg) byeCame(p *transport.Packet) {
-	s := l.b.s
-	t := s.serve(l, p)
-	s.respond(t, reply{code: 200})
-	if l.state == closed {
-		l.goneThere()
-		return
-	}
-	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(&p.Msg)}
-	if l.state == early && l.uas {
-		end.why, end.status = policy.Cancelled, 487
-	} else {
-		l.state, l.byeWaits = closed, false
-		l.byeAt, l.overAt = s.wall, s.wall
-	}
-	l.b.finish(end)
-}
 
 // goneThere is the peer's own BYE, or its answer that it knows no such call, while our BYE is under way or was refused: the leg is
 // over for both, and nothing more is sent.
@@ -186,7 +164,15 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 		b.ackForgotten(c, status)
 		return
 	}
-	if status == 481 || status == 408 || m == nil {
+	gone := status == 481 || status == 408 || m == nil
+	if gone && t.method == message.INFO { // one without an answer ends no call; a peer that may have none is asked
+		b.s.respond(t, reply{code: status})
+		if status == 481 && b.state == talking {
+			c.leg.timer.refreshAt, c.leg.timer.prove = b.s.now, true
+		}
+		return
+	}
+	if gone {
 		b.s.respond(t, reply{code: status})
 		b.finish(ending{by: call.System, why: policy.PeerGone})
 		return

@@ -298,7 +298,7 @@ func TestACallOfADeadNodeIsTakenOver(t *testing.T) {
 				w.phone.find("ACK")
 				// The phone says goodbye to the node that had it. It is asked before a slice is over.
 				began := time.Now()
-				w.phone.answer(w.phone.find("OPTIONS"), 481, "", "")
+				w.phone.answer(w.phone.find("INVITE"), 481, "", "")
 				w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
 				if d := time.Since(began); d > watchEvery+time.Second {
 					t.Errorf("noticed after %v", d)
@@ -333,7 +333,7 @@ func TestALegThatIsNotInTheBooksIsHungUp(t *testing.T) {
 func TestAQueueMayLastLongerThanRinging(t *testing.T) {
 	for name, c := range map[string]struct{ says, lasts time.Duration }{
 		"says it once a minute": {24 * time.Hour, 15 * time.Minute},
-		"stops after five":      {5 * time.Minute, 7 * time.Minute},
+		"says it once":          {time.Minute, 15 * time.Minute},
 		"never says it":         {0, 2 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -511,18 +511,6 @@ func TestByesThatCross(t *testing.T) {
 			w.carrier.quiet(time.Minute)
 		})
 	}
-	// After a restart both ends are asked; the phone's 481 ends the call, and the carrier's says that its leg is over too.
-	inWorld(t, func(w *world) {
-		w.connect("c1")
-		w.crash()
-		asked, bye := w.phone.find("OPTIONS"), w.carrier.find("OPTIONS")
-		w.phone.answer(asked, 481, "", "")
-		w.phone.answer(w.phone.find("BYE"), 481, "", "")
-		w.carrier.find("BYE")
-		w.carrier.answer(bye, 481, "", "")
-		w.over(2 * time.Second)
-		w.carrier.quiet(time.Minute)
-	})
 }
 
 // A proxy that forks passes on a 2xx also after it has refused (RFC 3261 16.7): it was taken for nothing, and the leg stayed up,

@@ -102,16 +102,20 @@ func (b *bridge) ringAgain() {
 
 // askCarrier sends OPTIONS in the early dialog to where the INVITE says that it is from, whatever its Contact says.
 func (b *bridge) askCarrier() {
-	s, l := b.s, b.a
 	var tag [tagLen]byte
-	forkTag(tag[:], l.localTag, b.proof.fork)
-	own := l.local
-	l.local = strings.Replace(own, l.localTag, string(tag[:]), 1)
+	forkTag(tag[:], b.a.localTag, b.proof.fork)
+	b.a.askEarly(string(tag[:]), forProof)
+}
+
+// askEarly sends OPTIONS in the early dialog that has this tag of ours.
+func (l *leg) askEarly(tag string, why purpose) *client {
+	s, own := l.b.s, l.local
+	l.local = strings.Replace(own, l.localTag, tag, 1)
 	l.localSeq++
-	c := &client{leg: l, method: message.OPTIONS, why: forProof, seq: l.localSeq, branch: s.newBranch(), to: l.dest}
-	l.compose(&request{method: message.OPTIONS, why: forProof}, c.seq, c.branch)
+	c := &client{leg: l, method: message.OPTIONS, why: why, seq: l.localSeq, branch: s.newBranch(), to: l.dest}
+	l.compose(&request{method: message.OPTIONS, why: why}, c.seq, c.branch)
 	l.local = own
-	s.launch(c)
+	return s.launch(c)
 }
 
 // carrierSaid takes the answer to the question; m is nil when none came.

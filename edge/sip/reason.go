@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strconv"
 
 	"ringfence/core/call"
@@ -16,6 +17,7 @@ type ending struct {
 	status int    // of the final answer to an INVITE that has none; 0: the reason's own
 	lines  []byte // header lines that tell why; nil: the reason's own
 	phrase string
+	from   netip.AddrPort // where the end came from, when its party is not expected there
 }
 
 // fill completes an ending from its reason.

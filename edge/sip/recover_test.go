@@ -78,7 +78,7 @@ func TestHungUpWhileAway(t *testing.T) {
 		w.connect("c1")
 		w.crash()
 		began := time.Now()
-		w.phone.answer(w.phone.find("OPTIONS"), 481, "", "")
+		w.phone.answer(w.phone.find("INVITE"), 481, "", "")
 		w.carrier.find("BYE")
 		if d := time.Since(began); d > proveAlive+proveSpread+time.Second {
 			t.Errorf("after %v", d)

@@ -7,7 +7,7 @@ type stats struct {
 	malformed, scanners, strangers, registers, refusedRegisters, options                atomic.Uint64
 	invites, merged, refused, failed, answered, ended, full, noSeat, inboundMet, forged atomic.Uint64
 	unmatched, elsewhere, strays, panics, repeats, failovers, cuts, timeouts, unsent    atomic.Uint64
-	unbooked                                                                            atomic.Uint64
+	unbooked, wrongTags, endsElsewhere                                                  atomic.Uint64
 }
 
 // Stats are counts since the start, and what is there now.
@@ -31,6 +31,8 @@ type Stats struct {
 	Emergencies      int64  // now, beside MaxCalls
 	Inbound          int64  // now
 	Unmatched        uint64 // requests and responses that belong to nothing
+	WrongTags        uint64 // of these, requests for a dialog that there is not
+	EndsElsewhere    uint64 // calls ended from where their party is not expected
 	Unbooked         uint64 // calls that the gate did not know, hung up: 0 always, or something is wrong
 	Strays           uint64 // answers to calls of the previous process, hung up
 	Panics           uint64
@@ -54,6 +56,7 @@ func (e *Edge) Stats() Stats {
 		Repeats: c.repeats.Load(), Failovers: c.failovers.Load(), Cuts: c.cuts.Load(), Timeouts: c.timeouts.Load(),
 		Unsent: c.unsent.Load(), Calls: e.calls.Load(),
 	}
+	s.WrongTags, s.EndsElsewhere = c.wrongTags.Load(), c.endsElsewhere.Load()
 	s.NoSeat, s.InboundMet, s.Forged = c.noSeat.Load(), c.inboundMet.Load(), c.forged.Load()
 	help, in := e.seats.counts()
 	s.Emergencies, s.Inbound = int64(help), int64(in)

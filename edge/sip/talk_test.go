@@ -283,14 +283,24 @@ func TestWeRefreshByInvite(t *testing.T) {
 	}, func(w *world) { w.opts.PingInterval = -1 })
 }
 
-// A phone that knows no timers is pinged; silence ends the call.
+// A peer that knows no timers is asked with the session, which it cannot answer for a call that it does not have; silence ends
+// the call. A refusal of the method says nothing of the call.
 func TestDeadPhone(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.connect("c1")
-		ping := w.phone.find("OPTIONS")
-		w.phone.answer(ping, 200, "", "")
-		w.carrier.answer(w.carrier.find("OPTIONS"), 405, "", "") // any answer is a sign of life
-		w.phone.find("OPTIONS")                                  // not answered
+		ping := w.phone.find("INVITE")
+		if string(ping.Body()) != sdpB {
+			t.Errorf("asked with\n%s", ping.Bytes())
+		}
+		w.phone.answer(ping, 200, "", sdp)
+		w.phone.expect("ACK")
+		w.carrier.answer(w.carrier.find("UPDATE"), 405, "", "")
+		again := w.carrier.find("INVITE")
+		if string(again.Body()) != sdp {
+			t.Errorf("asked with\n%s", again.Bytes())
+		}
+		w.carrier.answer(again, 488, "", "") // it has the call
+		w.phone.find("INVITE")               // not answered
 		for {
 			m := w.carrier.find("BYE")
 			if r, _ := m.Reason(); strings.HasPrefix(string(r.Text), "peer-gone: ") {

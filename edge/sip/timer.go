@@ -138,28 +138,32 @@ func (l *leg) tickTimer() {
 		return
 	}
 	l.timer.refreshAt = transaction.Never // until the answer
-	var lines []byte
-	if l.timer.interval > 0 {
-		lines = []byte("Session-Expires: " + seconds(l.timer.interval) + ";refresher=uac\r\n")
+	if l.updates && l.timer.ours && !l.timer.prove && !l.moved {
+		l.send(request{method: message.UPDATE, why: forRefresh, lines: l.timerLines()})
+		return
 	}
-	switch {
-	case l.moved && l.updates: // a refresh says where we are now
-		l.moved = false
-		l.send(request{method: message.UPDATE, why: forRefresh, lines: lines})
-	case l.moved && len(l.sdp) > 0:
-		l.moved = false
-		l.send(request{method: message.INVITE, why: forRefresh, lines: lines, ctype: l.sdpType, body: l.sdp})
-	case l.timer.interval == 0 || l.timer.prove || l.watched && !l.timer.ours:
-		l.timer.prove = false
-		l.send(request{method: message.OPTIONS, why: forPing})
-	case l.updates:
-		l.send(request{method: message.UPDATE, why: forRefresh, lines: lines})
-	case len(l.sdp) > 0:
-		l.send(request{method: message.INVITE, why: forRefresh, lines: lines, ctype: l.sdpType, body: l.sdp})
-	default: // nothing to refresh with: at least see that it is there
-		l.send(request{method: message.OPTIONS, why: forPing})
-	}
+	l.timer.prove, l.moved = false, false // what is sent says where we are now, and asks
+	l.confirm(forRefresh, nil)
 }
+
+// confirm asks the peer whether it has the call still, with a request that carries the session: many answer OPTIONS for a
+// call that they do not have. asks is whose question it is, nil: our own.
+func (l *leg) confirm(why purpose, asks *server) {
+	r := request{method: message.INVITE, why: why, lines: l.timerLines(), ctype: l.sdpType, body: l.sdp, asks: asks}
+	switch {
+	case l.updates:
+		r.method = message.UPDATE
+	case len(l.sdp) == 0: // nothing to ask with
+		r = request{method: message.OPTIONS, why: why, asks: asks}
+	}
+	l.send(r)
+}
+
+// unknownThere says that an answer inside a dialog means that there is nothing at the other end (RFC 5057 5.1), as 481 does.
+func unknownThere(status int) bool { return status == 404 || status == 410 || status == 604 }
+
+// maxMissed is how many OPTIONS in a row a peer that can be asked nothing else may leave without an answer.
+const maxMissed = 3
 
 // refreshed takes the answer to a refresh or ping. 481 and silence mean that the peer has no such call any more.
 func (l *leg) refreshed(c *client, m *message.Message, status int) {
@@ -171,12 +175,20 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 	case status < 200 && c.method == message.INVITE:
 		c.Limit(s.now, &s.e.o.Timers)
 	case status < 200:
-	case status == 408 || status == 481 || status == 503 && m == nil:
-		if status == 481 {
+	case c.method == message.OPTIONS && (status == 408 || m == nil) && l.missed < maxMissed-1: // many do not answer it
+		l.missed++
+		l.restartTimer(l.timer)
+	case status == 408 || status == 481 || status == 503 && m == nil || c.method != message.OPTIONS && unknownThere(status):
+		if m != nil && status != 408 {
 			l.overAt = s.wall // the BYE that follows tells the peer nothing new
 		}
 		l.b.finish(ending{by: call.System, why: policy.PeerGone})
-	case status < 300 && c.why == forRefresh:
+	case c.method == message.UPDATE && (status == 405 || status == 501) && len(l.sdp) > 0: // it says nothing of the call
+		l.updates, l.timer.refreshAt = false, s.now
+	case c.method == message.OPTIONS:
+		l.missed = 0
+		l.restartTimer(l.timer)
+	case status < 300:
 		if c.method == message.INVITE {
 			l.retarget(m)
 			l.sendAck(c.seq, "", nil)

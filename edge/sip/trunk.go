@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -173,7 +174,7 @@ func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
 		b.s.e.send(to, b.s.room, 0)
 		return
 	}
-	x.b, x.trunk, x.line, x.answeredAt = b, l.trunk, l.line, b.s.wall
+	x.b, x.trunk, x.line, x.login, x.answeredAt = b, l.trunk, l.line, l.login, b.s.wall
 	b.all = append(b.all, x)
 	x.bye(nil)
 	b.remember()
@@ -233,6 +234,7 @@ type resolver struct {
 
 type resolved struct {
 	at    netip.AddrPort
+	all   []netip.Addr // every address of the name
 	until time.Time
 }
 
@@ -258,6 +260,19 @@ func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	defer r.mu.Unlock()
 	f, ok := r.names[address]
 	return f.at, ok && now.Before(f.until)
+}
+
+// standFor says that one of the names, of those that were asked for, has an address.
+func (r *resolver) standFor(names []string, src netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	src = src.Unmap().WithZone("")
+	for _, name := range names {
+		if slices.Contains(r.names[name].all, src) {
+			return true
+		}
+	}
+	return false
 }
 
 // host is the name, as it was asked for, that has an address; "" is none.
@@ -300,6 +315,9 @@ func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (
 		clear(r.names)
 	}
 	at := netip.AddrPortFrom(all[0].Unmap(), port)
-	r.names[address] = resolved{at, now.Add(nameLife)}
+	for i := range all {
+		all[i] = all[i].Unmap()
+	}
+	r.names[address] = resolved{at, all, now.Add(nameLife)}
 	return at, nil
 }

@@ -30,6 +30,7 @@ type server struct {
 	last     []byte         // the latest answer
 	from     *client        // the request on the other leg that asks this one's question; nil: we answer ourselves
 	offer    bool           // the request had a body
+	src      netip.AddrPort // of an end that is asked about: where it came from
 	accepted bool           // an INVITE that got a 2xx: it must be acknowledged
 	wish     timerWish
 }
@@ -41,10 +42,10 @@ const (
 	forInvite  purpose = iota // the first INVITE of a leg
 	forForward                // the other leg's re-INVITE, UPDATE or INFO
 	forRefresh                // a session refresh of our own
-	forPing
 	forAck
 	forPrack
 	forProof // asks a carrier whether a call is its own
+	forEnd   // asks the party of an emergency call whether an end that came from elsewhere is true
 	forBye
 	forCancel
 )
@@ -160,6 +161,11 @@ func forkTag(dst []byte, tag string, fork int) {
 	if fork > 0 {
 		dst[tagLen-1] = 'g' + byte(fork-1)%20
 	}
+}
+
+// isForkTag says that a tag is one of those that forkTag makes of ours.
+func isForkTag(tag []byte, ours string) bool {
+	return len(tag) == tagLen && len(ours) == tagLen && string(tag[:tagLen-1]) == ours[:tagLen-1] && tag[tagLen-1] >= 'g' && tag[tagLen-1] < 'g'+20
 }
 
 // again repeats the latest answer.

@@ -112,7 +112,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line,
+		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line, login: w.Line,
 	}
 	lines := []byte(s.e.offerTimer())
 	l.local, lines = b.present(l, lines)
@@ -239,9 +239,11 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 		c.leg.b.carrierSaid(m, status)
 	case forForward:
 		c.leg.b.forwarded(c, m, status)
+	case forEnd:
+		c.leg.endAnswered(c, m, status)
 	case forBye:
 		c.leg.byeAnswered(c, m, status)
-	case forRefresh, forPing:
+	case forRefresh:
 		switch {
 		case c.leg.b.state == talking:
 			c.leg.refreshed(c, m, status)
@@ -288,8 +290,8 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	if status == 180 || status == 183 {
 		b.s.e.d.Ringing(b.id)
 	}
-	if status == 182 { // queued (RFC 3261 21.1.4): patience, as long as it is said again
-		u.ringAt = min(b.s.now+b.s.e.o.RingTimeout, u.queueAt)
+	if status == 182 { // queued (RFC 3261 21.1.4): patience
+		u.ringAt = max(u.ringAt, u.queueAt)
 	}
 	u.tryingAt = transaction.Never
 	b.ring(reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})

@@ -3,7 +3,6 @@ package sip
 import (
 	"bytes"
 	"errors"
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,8 +35,7 @@ func (s *shard) request(p *transport.Packet) {
 		s.invite(p)
 	case m.Method() == message.BYE && len(m.To().Tag()) == tagLen && s.seek(p, s.request):
 	case m.Method() != message.ACK:
-		s.e.stats.unmatched.Add(1)
-		s.e.answer(p, message.Reply{Code: 481})
+		s.e.wrongTags(p)
 	}
 }
 
@@ -96,7 +94,7 @@ func (s *shard) invite(p *transport.Packet) {
 		return
 	}
 	s.begin(b, p)
-	b.a.trunk = a.Trunk
+	b.a.trunk, b.a.login = a.Trunk, a.Line
 	if !a.Restricted {
 		b.a.line = a.Line
 	}
@@ -313,22 +311,21 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 // request takes a request on a known leg.
 func (l *leg) request(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
-	// The ACK of a refusal ends its repeats, from wherever it comes: the call may have been cut for where it came from.
-	late := m.Method() == message.ACK && l.b.state == over
-	if (m.To().Tag() != nil || m.Method() == message.CANCEL) && !late && !l.mayComeFrom(p.Src.Addr()) {
-		s.e.stats.elsewhere.Add(1)
-		s.e.refuseStateless(p, policy.AddressLocked, policy.Figures{})
-		return
-	}
 	switch m.Method() {
 	case message.ACK:
+		// The ACK of a refusal ends its repeats, from wherever it comes: the call may have been cut for where it came from.
+		if l.b.state != over && !l.expects(p.Src.Addr()) {
+			s.e.stats.elsewhere.Add(1)
+			return
+		}
 		l.ackCame(p)
 		return
 	case message.CANCEL:
 		l.cancelCame(p)
 		return
 	}
-	for _, o := range []*leg{l, l.older} {
+	own := l.owner(m)
+	for _, o := range []*leg{l, l.older, own} {
 		if o == nil {
 			continue
 		}
@@ -345,44 +342,14 @@ func (l *leg) request(p *transport.Packet) {
 	case m.To().Tag() == nil:
 		s.e.stats.merged.Add(1)
 		s.e.answer(p, message.Reply{Code: 482})
-	case !l.ownsRequest(m):
-		s.e.stats.unmatched.Add(1)
-		s.e.answer(p, message.Reply{Code: 481})
-	default:
-		l.proves(p)
-		l.isThere()
-		l.inDialog(p)
-	}
-}
-
-// mayComeFrom says whether a request inside the dialog may come from an address: that of a phone is held to its line's IP
-// lock, a carrier's to the trunk's addresses and to those where we send ours.
-func (l *leg) mayComeFrom(src netip.Addr) bool {
-	e := l.b.s.e
-	switch {
-	case l.trunk != "":
-		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || src == l.nextHop().Addr.Addr() || e.d.TrunkMay(l.trunk, src)
-	case l.line != "":
-		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
-	}
-	return true
-}
-
-// cancelCame answers a CANCEL, and ends the call if its INVITE has no final answer yet (RFC 3261 9.2). One that crosses
-// our 200 does nothing: the phone will send a BYE.
-func (l *leg) cancelCame(p *transport.Packet) {
-	s := l.b.s
-	t := l.server(&p.Msg, message.INVITE)
-	if t == nil {
-		s.e.answer(p, message.Reply{Code: 481})
-		return
-	}
-	s.e.answer(p, message.Reply{Code: 200})
-	switch {
-	case l.uas && l.state == early:
-		l.b.finish(ending{by: call.Caller, why: policy.Cancelled, status: 487})
-	case t.head != nil && t.from != nil: // a re-INVITE that the other side has not answered
-		s.cancel(t.from, nil)
+	case own == nil:
+		s.e.wrongTags(p)
+	case m.Method() == message.BYE:
+		own.byeCame(p)
+	case own.admits(p):
+		own.proves(p)
+		own.isThere()
+		own.inDialog(p)
 	}
 }
 

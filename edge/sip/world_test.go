@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -534,7 +535,10 @@ func (p *peer) answer(m *message.Message, status int, tag, body string, lines ..
 	}
 	w.AddString(message.HTo, to)
 	w.Copy(m, message.HCallID, message.HCSeq)
-	text := strings.ReplaceAll(string(w.Bytes()), "\r\n", "\n") + "Contact: <sip:callee@" + p.at + ">"
+	text := strings.TrimSpace(strings.ReplaceAll(string(w.Bytes()), "\r\n", "\n"))
+	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "Contact:") }) {
+		text += "\nContact: <sip:callee@" + p.at + ">"
+	}
 	for _, l := range lines {
 		text += "\n" + l
 	}

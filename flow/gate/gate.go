@@ -66,8 +66,9 @@ func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
 type End struct {
 	By     call.Party
 	Reason policy.Reason
-	Status int       // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
-	At     time.Time // with its monotonic reading when the edge has one
+	Status int            // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
+	At     time.Time      // with its monotonic reading when the edge has one
+	From   netip.AddrPort // where the end came from, when its party is not expected there
 }
 
 // Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.

@@ -130,6 +130,12 @@ func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) sto
 		figures(f).text("note", note))[0]
 }
 
+// endedElsewhere says that a party's end of the call came from where the party was not expected.
+func endedElsewhere(c *call.Open, e *End) []store.Fact {
+	return callFact(c, c.End.At, "call.ended-elsewhere", newObject().text("from", e.From.String()).text("ended_by", string(e.By)).
+		text("trunk", c.Trunk))
+}
+
 // takenOver says that another node carries a call on.
 func takenOver(c *call.Open, node string) store.Fact {
 	return callFact(c, time.Now(), "call.taken-over", newObject().text("by", node))[0]

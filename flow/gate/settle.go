@@ -31,6 +31,9 @@ func (g *Gate) Ended(id call.ID, e End) {
 	l.mu.Unlock()
 	g.uncount(l)
 	g.stats.ended(e.Reason)
+	if e.From.IsValid() {
+		g.o.Ledger.Record(endedElsewhere(&c, &e)...)
+	}
 	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
 	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
 }

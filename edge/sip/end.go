@@ -1,0 +1,274 @@
+package sip
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+	"ringfence/flow/auth"
+)
+
+// Who may end or change a call. Both tags of a dialog, of which ours is 64 random bits, or the branch of an INVITE, are known to
+// its parties only and to who listens on the way. A call that should be over and is not costs money: its end is taken from
+// anywhere. Everything else would move the call or prolong it, so it must come from where the party is known to be.
+
+// expects says whether a packet comes from where the leg's party is known to be: a carrier at its own addresses and at those
+// that its Contact and Record-Route name, a phone where its packets came from before or where its line is registered.
+func (l *leg) expects(src netip.Addr) bool {
+	switch {
+	case !l.mayComeFrom(src):
+		return false
+	case l.trunk != "", src == l.dest.Addr.Addr():
+		return true
+	case l.login == "":
+		return false
+	}
+	for _, b := range l.b.s.e.d.Lookup(l.login, l.b.s.wall) {
+		if b.Received.Addr() == src {
+			return true
+		}
+	}
+	return false
+}
+
+// mayComeFrom says whether packets of the leg's party may come from an address at all: those of a phone are held to its
+// line's IP lock.
+func (l *leg) mayComeFrom(src netip.Addr) bool {
+	e := l.b.s.e
+	switch {
+	case l.trunk != "":
+		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || l.names(src) || e.d.TrunkMay(l.trunk, src) || e.names.standFor(e.addressesOf(l.trunk), src)
+	case l.line != "":
+		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
+	}
+	return true
+}
+
+// names says that the peer's Contact or Record-Route names an address.
+func (l *leg) names(src netip.Addr) bool {
+	src = src.Unmap().WithZone("")
+	for _, uri := range append([]string{l.target}, l.routes...) {
+		if u, ok := message.ParseURI([]byte(strings.Trim(uri, "<>"))); ok {
+			if a, ok := u.Addr(); ok && a.Unmap().WithZone("") == src {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addressesOf are those where a trunk's calls go.
+func (e *Edge) addressesOf(trunk string) []string {
+	t, _ := e.d.Trunk(trunk)
+	return t.Addresses
+}
+
+// admits says whether a request inside the dialog, other than its end, may be taken. A phone that has moved logs in.
+// Otherwise it has answered.
+func (l *leg) admits(p *transport.Packet) bool {
+	e, src := l.b.s.e, p.Src.Addr()
+	if l.expects(src) {
+		return true
+	}
+	if l.trunk == "" && l.login != "" && l.mayComeFrom(src) {
+		switch res := e.login(p); {
+		case res.Outcome == auth.Accept && res.Line == l.login:
+			e.net.LoggedIn(p.From(), res.Line)
+			return true
+		case res.Outcome == auth.Challenge:
+			e.challenge(p, res.Stale)
+			return false
+		}
+	}
+	l.refuseElsewhere(p)
+	return false
+}
+
+// refuseElsewhere answers what comes from where it may not.
+func (l *leg) refuseElsewhere(p *transport.Packet) {
+	l.b.s.e.stats.elsewhere.Add(1)
+	l.b.s.e.refuseStateless(p, l.elsewhereReason(), policy.Figures{})
+}
+
+func (l *leg) elsewhereReason() policy.Reason {
+	if l.trunk != "" {
+		return policy.UnknownTrunk
+	}
+	return policy.AddressLocked
+}
+
+// wrongTags answers a request for a dialog that there is not. It is counted by its source, and leaves nothing else behind.
+func (e *Edge) wrongTags(p *transport.Packet) {
+	e.stats.unmatched.Add(1)
+	e.stats.wrongTags.Add(1)
+	if e.d.WrongTags != nil {
+		e.d.WrongTags(p.Src.Addr())
+	}
+	e.answer(p, message.Reply{Code: 481})
+}
+
+// owner is the leg whose dialog a request is inside of; nil if its tags are of none. Several legs have one Call-ID when a
+// carrier's forks have answered.
+func (l *leg) owner(m *message.Message) *leg {
+	if l.ownsRequest(m) {
+		return l
+	}
+	for _, o := range l.b.all {
+		if o.callID == l.callID && o.ownsRequest(m) {
+			return o
+		}
+	}
+	return nil
+}
+
+// byeCame ends the call, wherever it comes from and whatever its number. Also a BYE that crosses ours, or comes before the
+// answer, is answered 200.
+func (l *leg) byeCame(p *transport.Packet) {
+	s, m := l.b.s, &p.Msg
+	expected := l.expects(p.Src.Addr())
+	switch {
+	case l.state == closed && len(l.servers) >= maxServers:
+		s.e.answer(p, message.Reply{Code: 481})
+		return
+	case expected:
+		l.proves(p)
+		l.heard(p)
+	case l.state != closed && l.mustAsk():
+		l.askBeforeEnd(p)
+		return
+	}
+	l.isThere()
+	l.remoteSeq = max(l.remoteSeq, m.CSeq())
+	s.respond(s.serve(l, p), reply{code: 200})
+	if l.state == closed {
+		l.goneThere()
+		return
+	}
+	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(m)}
+	if !expected {
+		end.from = p.Src
+	}
+	l.saidBye(end)
+}
+
+// saidBye ends the call by the party of this leg.
+func (l *leg) saidBye(end ending) {
+	if l.state == early && l.uas {
+		end.why, end.status = policy.Cancelled, 487
+	} else {
+		l.state, l.byeWaits = closed, false
+		l.byeAt, l.overAt = l.b.s.wall, l.b.s.wall
+	}
+	l.b.finish(end)
+}
+
+// cancelCame answers a CANCEL, and ends the call if its INVITE has no final answer yet (RFC 3261 9.2), wherever it comes from.
+// One that crosses our 200 does nothing: the phone will send a BYE.
+func (l *leg) cancelCame(p *transport.Packet) {
+	s, m := l.b.s, &p.Msg
+	t := l.server(m, message.INVITE)
+	if t == nil || string(m.From().Tag()) != l.remoteTag {
+		s.e.wrongTags(p)
+		return
+	}
+	expected := l.expects(p.Src.Addr())
+	switch {
+	case !expected && l.state == up: // of a re-INVITE: it ends no call
+		l.refuseElsewhere(p)
+		return
+	case !expected && l.state == early && l.mustAsk():
+		if before := l.server(m, message.CANCEL); before != nil {
+			if before.head != nil {
+				return // it is repeated while its answer is awaited
+			}
+			l.dropServer(before)
+		}
+		l.askBeforeEnd(p)
+		return
+	}
+	s.e.answer(p, message.Reply{Code: 200})
+	switch {
+	case l.uas && l.state == early:
+		end := ending{by: call.Caller, why: policy.Cancelled, status: 487}
+		if !expected {
+			end.from = p.Src
+		}
+		l.b.finish(end)
+	case t.head != nil && t.from != nil: // a re-INVITE that the other side has not answered
+		s.cancel(t.from, nil)
+	}
+}
+
+// mustAsk says that the call may not end on a stranger's word: it is for help.
+func (l *leg) mustAsk() bool {
+	_, help := l.b.isHelp()
+	return help && l.b.state != over
+}
+
+// askBeforeEnd takes the end of an emergency call from where its party is not expected. The party itself is asked, inside the
+// dialog, whether it has the call still; only when it has not is the end true.
+func (l *leg) askBeforeEnd(p *transport.Packet) {
+	s := l.b.s
+	if len(l.servers) >= maxServers || s.now < l.askAgain {
+		l.refuseElsewhere(p)
+		return
+	}
+	l.askAgain = s.now + askPause
+	t := s.serve(l, p)
+	t.src = p.Src
+	if !l.askForEnd(t) {
+		s.e.stats.elsewhere.Add(1)
+		l.refuseEnd(t)
+	}
+}
+
+// askPause is how often the party of an emergency call is asked for others' ends at most.
+const askPause = 10 * time.Second
+
+// askForEnd asks, and says whether it could: not while the session is being changed, nor before the caller's phone has heard
+// an answer that makes a dialog.
+func (l *leg) askForEnd(t *server) bool {
+	switch {
+	case l.state == up:
+		ours, theirs := l.changingBeside(nil)
+		if ours || theirs || !l.acked {
+			return false
+		}
+		l.confirm(forEnd, t)
+	case l.uas && l.state == early && l.invite != nil && l.invite.last != nil:
+		at := l.invite.tagAt
+		t.from = l.askEarly(string(l.invite.head[at:at+tagLen]), forEnd)
+		t.from.asks = t
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *leg) refuseEnd(t *server) {
+	l.b.s.respond(t, reply{code: 403, lines: l.b.s.e.reasonLines(l.elsewhereReason(), policy.Figures{})})
+}
+
+// endAnswered takes the answer to askForEnd. Only that the peer does not know the call ends it; silence does not.
+func (l *leg) endAnswered(c *client, m *message.Message, status int) {
+	s, t := l.b.s, c.asks
+	switch {
+	case m != nil && status == 481:
+		s.respond(t, reply{code: 200})
+		if l.state != closed {
+			l.saidBye(ending{by: l.b.party(l), why: policy.Hangup, from: t.src})
+		}
+		return
+	case status >= 200:
+		s.e.stats.elsewhere.Add(1)
+		l.refuseEnd(t)
+	}
+	if c.method != message.OPTIONS && m != nil {
+		c.why = forRefresh
+		l.refreshed(c, m, status)
+	}
+}
