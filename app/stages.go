@@ -181,7 +181,7 @@ func (a *App) startStages(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{}, 3)
 	go func() { a.location.Run(run); done <- struct{}{} }()
-	go func() { a.ledger.Leases(run, a.gate.Adopt, a.gate.Returned); done <- struct{}{} }()
+	go func() { a.ledger.Leases(run, a.gate.Claimed, a.gate.Returned); done <- struct{}{} }()
 	go func() { a.followClock(run); done <- struct{}{} }()
 	a.onStop("registrations and leases", func(ctx context.Context) error {
 		cancel()

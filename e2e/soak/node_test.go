@@ -157,6 +157,7 @@ func (n *node) signal(sig syscall.Signal) error {
 	if state == dead {
 		return nil
 	}
+	n.w.leaves()
 	if sig == syscall.SIGKILL {
 		n.w.died()
 		n.become(dead)

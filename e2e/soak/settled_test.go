@@ -208,7 +208,11 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	if l.state == up { // it refused to end: nobody knows more than that it was still up at the last BYE
 		end, known = l.lastBye, 0
 	}
-	least := costOf(max(end-heard-tolerance, 0))
+	slack := tolerance
+	if l.state == up {
+		slack += timerB // each node that has the call asks for as long
+	}
+	least := costOf(max(end-heard-slack, 0))
 	most := costOf(max(known, end) - l.answered + tolerance)
 	if known == 0 {
 		most = costOf(max(l.lastBye, end) - l.answered + timerB + tolerance)

@@ -232,12 +232,26 @@ func (w *world) unable(from, to time.Duration) (sum time.Duration) {
 func (w *world) outageAfter(from time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	at := never
 	for _, s := range w.unables {
 		if s.to > from {
-			return max(s.from, from)
+			at = max(s.from, from)
+			break
 		}
 	}
-	return never
+	for _, d := range w.exits {
+		if d > from {
+			return min(d, at)
+		}
+	}
+	return at
+}
+
+// leaves notes that a node goes away.
+func (w *world) leaves() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.exits = append(w.exits, w.now())
 }
 
 func (w *world) died() {

@@ -59,6 +59,7 @@ type world struct {
 
 	unables    []span          // when no node could act on every call
 	deaths     []time.Duration // of nodes, by SIGKILL
+	exits      []time.Duration // of nodes, by any signal
 	farthest   time.Duration   // the most that a leg talked beyond what was paid for
 	difference time.Duration   // the most that a record differs from the carrier's own at the end
 

@@ -150,8 +150,8 @@ func (b *bridge) finish(end ending) {
 		l.sdp, l.sdpType = nil, "" // a call that is over is kept half a minute more, for repeats only
 	}
 	b.tell()
-	if !b.joined && slices.ContainsFunc(b.outs(), func(l *leg) bool { return !l.answeredAt.IsZero() }) {
-		b.remember() // answered, and hung up before the caller heard of it: when, must outlive the process
+	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || !b.joined && !l.answeredAt.IsZero() }) {
+		b.remember() // answered, and hung up before the caller heard of it, or in doubt: when, must outlive the process
 	}
 }
 

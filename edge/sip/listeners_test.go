@@ -261,8 +261,12 @@ func TestLegsNameTheListenerThatReachesThem(t *testing.T) {
 		over  string
 	}
 	ends := []end{
-		{transport.UDP, "127.0.0.1", "127.0.0.1", ""}, {transport.UDP, "127.0.0.5", "127.0.0.5", ""}, {transport.UDP, "::1", "::1", ""},
-		{transport.TCP, "127.0.0.1", "127.0.0.1", "tcp"}, {transport.TCP, "127.0.0.5", "127.0.0.5", "tcp"}, {transport.TCP, "::1", "::1", "tcp"},
+		{transport.UDP, "127.0.0.1", "127.0.0.1", ""},
+		{transport.UDP, "127.0.0.5", "127.0.0.5", ""},
+		{transport.UDP, "::1", "::1", ""},
+		{transport.TCP, "127.0.0.1", "127.0.0.1", "tcp"},
+		{transport.TCP, "127.0.0.5", "127.0.0.5", "tcp"},
+		{transport.TCP, "::1", "::1", "tcp"},
 	}
 	for i, a := range ends {
 		for j, b := range ends {

@@ -116,7 +116,7 @@ func (l *leg) record() legRecord {
 	}
 	r.Joined = l == l.b.peer // the snapshot of an answer is stored before the caller hears it, or not at all
 	r.Answered, r.Bye, r.Refused = e.anchorOf(l.answeredAt), e.anchorOf(l.byeAt), l.refused
-	if l.state == closed && l.over() && r.Invite == nil {
+	if l.state == closed && (l.over() || !l.overAt.IsZero()) && r.Invite == nil {
 		r.Over = e.anchorOf(l.overAt)
 		if r.Over == nil {
 			r.Over = e.anchorOf(l.b.s.wall) // it was never up

@@ -122,17 +122,20 @@ type Gate struct {
 	refusals refusals
 	settings seen
 
-	calls    [callShards]callShard
-	open     atomic.Int64
-	stopping atomic.Bool
-	heeding  sync.Mutex  // held while locks are applied to calls
-	seeking  budget      // questions of Seek
-	after    budget      // of legs that were answered when their record was closed
-	edge     Edge        // set before Start
-	before   []Recovered // calls of the previous process, until the edge asks
-	money    store.Money // for figures; set by Start
-	stats    Stats
-	ids      idSource
+	calls      [callShards]callShard
+	open       atomic.Int64
+	stopping   atomic.Bool
+	heeding    sync.Mutex       // held while locks are applied to calls
+	seeking    budget           // questions of Seek
+	doubt      atomic.Bool      // calls may have become this node's without its knowing
+	reclaiming sync.Mutex       // owns unknown
+	unknown    map[call.ID]bool // this node's in the store and not known here, when that was last looked for
+	after      budget           // of legs that were answered when their record was closed
+	edge       Edge             // set before Start
+	before     []Recovered      // calls of the previous process, until the edge asks
+	money      store.Money      // for figures; set by Start
+	stats      Stats
+	ids        idSource
 }
 
 const callShards = 64
@@ -182,7 +185,6 @@ func New(o Options) (*Gate, error) {
 		g.calls[i].m = map[call.ID]*live{}
 	}
 	g.meter.init()
-	o.Ledger.OnMoved(g.retake)
 	return g, nil
 }
 

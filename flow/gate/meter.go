@@ -101,6 +101,7 @@ func (g *Gate) runMeter() {
 			g.counts.Sweep(now)
 			g.flushRefusals(now)
 			g.audit(now)
+			go g.reclaim()
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -564,5 +566,105 @@ func TestAnAnswerAfterTheRecord(t *testing.T) {
 		if len(facts) != seekRate || h.gate.Counts().Unconfirmed["carrier"] != 100 {
 			t.Errorf("%d facts, %v", len(facts), h.gate.Counts().Unconfirmed)
 		}
+	})
+}
+
+// TestTheEarlierEndStands: a node that stood still hung up when it went on; the node that had taken the call over did not know,
+// and hung up later. The later end was charged.
+func TestTheEarlierEndStands(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+		a := open(t, b, m, func(o *Options) { o.Anchor = k.anchor })
+		defer a.close()
+		p, _ := a.admit("2001", "07700 900123")
+		a.answer(p)
+		other := clocks{boot: "two", began: time.Now()}
+		n := open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+		defer n.close()
+		taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "")
+		must(t, err)
+		n.gate.Adopt(taken)
+		time.Sleep(20 * time.Second)
+		a.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		time.Sleep(10 * time.Second) // the carrier does not confirm
+		n.end(p.ID, End{By: call.System, Reason: policy.TooLong, Status: 200, At: time.Now()})
+		if r := n.record(p.ID); r.Talk != 20*time.Second || r.Reason != "hangup" || r.Retail != 20_000 {
+			t.Errorf("%v for %v, %s", r.Retail, r.Talk, r.Reason)
+		}
+		a.gate.Over(p.ID, nil)
+		time.Sleep(time.Minute)
+		n.square(0)
+	})
+}
+
+// TestACallThatComesBackIsAsTheOtherNodeLeftIt: a node lost a call without noticing, and claimed it again when the other one had
+// died. What it remembered took the place of what the other one had heard.
+func TestACallThatComesBackIsAsTheOtherNodeLeftIt(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		var mu sync.Mutex
+		var back []Recovered
+		h := openTo(t, b, m, func(*house) Edge {
+			return Edge{TakeOver: func(r []Recovered) { mu.Lock(); back = append(back, r...); mu.Unlock() }}
+		})
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.gate.Snapshot(p.ID, []byte("ringing"))
+		time.Sleep(time.Second)
+		taken, err := m.Take(t.Context(), "n2", -time.Second, p.ID, "")
+		must(t, err)
+		taken[0].Snapshot = []byte("answered elsewhere")
+		_, err = m.Apply(t.Context(), []store.Op{{Kind: store.OpUpdate, ID: p.ID, Node: "n2", Call: &taken[0]}})
+		must(t, err)
+		claimed, err := m.Claim(t.Context(), "n1", time.Minute)
+		must(t, err)
+		h.gate.Claimed(claimed, nil)
+		mu.Lock()
+		if len(back) != 1 || string(back[0].Snapshot) != "answered elsewhere" {
+			t.Errorf("taken over %+v", back)
+		}
+		mu.Unlock()
+		h.gate.Over(p.ID, nil)
+		h.record(p.ID)
+	})
+}
+
+// deaf is a store whose answers to Take are lost.
+type deaf struct{ *memory.Engine }
+
+func (d deaf) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
+	_, _ = d.Engine.Take(ctx, node, lease, id, leg)
+	return nil, errors.New("the connection was lost")
+}
+
+// TestACallThatBecameOursUnnoticed: the store gave it to this node, and its answer was lost. Nobody metered it.
+func TestACallThatBecameOursUnnoticed(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		taken := make(chan Recovered, 10)
+		h := openTo(t, b, deaf{m}, func(*house) Edge {
+			return Edge{TakeOver: func(all []Recovered) {
+				for _, r := range all {
+					taken <- r
+				}
+			}}
+		})
+		defer h.close()
+		other := open(t, b, m, func(o *Options) { o.Node = "n2" })
+		defer other.close()
+		p, _ := other.admit("2001", "07700 900123")
+		other.answer(p)
+		if found, err := h.gate.Seek(p.ID, ""); found || err == nil {
+			t.Fatal(found, err)
+		}
+		if r := <-taken; r.ID != p.ID || !r.Moved {
+			t.Errorf("%+v", r)
+		}
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		h.record(p.ID)
+		h.square(0)
 	})
 }

@@ -39,8 +39,8 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 	var all []Recovered
 	for i := range calls {
 		c := calls[i]
-		if g.get(c.ID) != nil {
-			continue // ours after all: a late renewal
+		if !g.forgetStale(c.ID) {
+			continue
 		}
 		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Why: endedWhy(&c), Moved: moved})
 		g.put(g.revive(c, now))
@@ -52,6 +52,20 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 		}
 	}
 	return all
+}
+
+// forgetStale drops what is known here of a call that comes from another node: that node has gone on with it. It says no if the
+// end of the call was heard here, which is being written.
+func (g *Gate) forgetStale(id call.ID) bool {
+	l := g.get(id)
+	if l == nil {
+		return true
+	}
+	if l.news(nil) {
+		return false
+	}
+	g.letGo(l)
+	return true
 }
 
 // endedWhy is why a call ended, for the phones that are told again; OK while it has not.
@@ -141,6 +155,14 @@ func (g *Gate) Recovered() []Recovered {
 	return r
 }
 
+// Claimed takes over calls of a node that died, or notes that it is not known which ones were claimed.
+func (g *Gate) Claimed(calls []call.Open, err error) {
+	if err != nil {
+		g.inDoubt()
+	}
+	g.Adopt(calls)
+}
+
 // Adopt takes over calls of a node that died: they go on, metered here, or are hung up from here.
 func (g *Gate) Adopt(calls []call.Open) {
 	all := g.readopt(calls, true)
@@ -166,6 +188,7 @@ func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
 	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg)
 	if err != nil {
 		g.o.Log.Warn("another node's call could not be looked for", "err", err)
+		g.inDoubt()
 		return false, err
 	}
 	g.Adopt(calls)
@@ -238,10 +261,8 @@ const returnedGrace = 5 * time.Second
 // letGo forgets a call that another node has, unless its end is known here: then the end is written, and the call is taken
 // back for that.
 func (g *Gate) letGo(l *live) {
-	l.mu.Lock()
-	id, ending := l.call.ID, l.call.State == call.Ending
-	l.mu.Unlock()
-	if ending || g.take(id) == nil {
+	id := l.call.ID
+	if l.news(nil) || g.take(id) == nil {
 		return
 	}
 	g.uncount(l)
@@ -336,12 +357,13 @@ func (g *Gate) Proved(id call.ID) {
 }
 
 // retake takes a call back whose end, or settlement, could not be written since another node has taken the call over
-// meanwhile. Its ends have spoken to this node, so that only this node knows when it ended.
-func (g *Gate) retake(op store.Op) {
-	if !known(&op) {
+// meanwhile, if there is news of it here: then its ends have spoken to this node. The other node may have held more for it, and
+// may have written an earlier end: those stand. again writes what was not written.
+func (g *Gate) retake(l *live, legs []Leg, again func() store.Op) {
+	if !l.news(legs) {
 		return
 	}
-	for g.retook(op) != nil {
+	for g.retook(l, again) != nil {
 		select {
 		case <-g.meter.quit:
 			return
@@ -350,28 +372,72 @@ func (g *Gate) retake(op store.Op) {
 	}
 }
 
-// known says that an op holds what a node has heard of a call's end. That a call was being set up when its node died is no news, as
-// long as nobody has answered.
-func known(op *store.Op) bool {
-	lost := policy.NodeLost.Code()
-	switch op.Kind {
-	case store.OpSettle:
-		return op.CDR.Reason != lost || !op.CDR.AnsweredAt.IsZero()
-	case store.OpUpdate:
-		return op.Call.State == call.Ending && op.Call.End.Reason != lost
-	}
-	return false
-}
-
 // retakeAgain is how long after a failure of the store a call is taken back again.
 const retakeAgain = time.Second
 
-func (g *Gate) retook(op store.Op) error {
+// news says that this node knows how a call ended. That it was being set up when its node died is none, unless somebody answered.
+func (l *live) news(legs []Leg) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return told(&l.call) || lateAnswer(&l.call, legs) != nil
+}
+
+func told(c *call.Open) bool {
+	return c.State == call.Ending && c.End.Reason != policy.NodeLost.Code()
+}
+
+func (g *Gate) retook(l *live, again func() store.Op) error {
 	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
 	defer cancel()
-	if _, err := g.money.Take(ctx, g.o.Node, g.o.Lease, op.ID, ""); err != nil {
+	taken, err := g.money.Take(ctx, g.o.Node, g.o.Lease, l.call.ID, "")
+	if err != nil {
 		return err
 	}
-	_, err := g.o.Ledger.Do(ctx, op)
+	for i := range taken {
+		c := &taken[i]
+		l.mu.Lock()
+		l.call.Held, l.call.PaidFor = c.Held, c.PaidFor
+		if told(c) && c.End.Talk < l.call.End.Talk {
+			l.call.End = c.End
+		}
+		l.mu.Unlock()
+	}
+	_, err = g.o.Ledger.Do(ctx, again())
 	return err
+}
+
+// inDoubt notes that calls may have become this node's without its knowing: the answer of the store was lost.
+func (g *Gate) inDoubt() { g.doubt.Store(true) }
+
+// reclaim takes up calls that are this node's in the store and unknown here, when that may have come about. What is seen so
+// twice in a row is no call whose settlement is on its way.
+func (g *Gate) reclaim() {
+	g.reclaiming.Lock()
+	defer g.reclaiming.Unlock()
+	if !g.doubt.Swap(false) && len(g.unknown) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
+	defer cancel()
+	open, err := g.money.OpenCalls(ctx, g.o.Node)
+	if err != nil {
+		g.inDoubt()
+		return
+	}
+	before := g.unknown
+	g.unknown = map[call.ID]bool{}
+	var lost []call.Open
+	for i := range open {
+		switch id := open[i].ID; {
+		case g.get(id) != nil || time.Since(open[i].Begun) < returnedGrace:
+		case before[id]:
+			lost = append(lost, open[i])
+		default:
+			g.unknown[id] = true
+		}
+	}
+	if len(lost) > 0 {
+		g.o.Log.Warn("calls that had become this node's unnoticed are taken up", "calls", len(lost))
+		g.Adopt(lost)
+	}
 }

@@ -35,7 +35,9 @@ func (g *Gate) Ended(id call.ID, e End) {
 		g.o.Ledger.Record(endedElsewhere(&c, &e)...)
 	}
 	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
-	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
+	g.o.Ledger.PostOr(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c}, func() {
+		g.retake(l, nil, func() store.Op { return g.update(l) })
+	})
 }
 
 // end fixes how the call ended. l.mu is held.
@@ -81,10 +83,23 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 
 func (g *Gate) settle(l *live, legs []Leg) {
 	l.mu.Lock()
-	cdr := g.record(l, legs)
-	facts := append(g.unconfirmed(&l.call, legs), settled(&cdr)...)
+	silent := g.unconfirmed(&l.call, legs)
 	l.mu.Unlock()
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: facts})
+	op := func() store.Op {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		cdr := g.record(l, legs)
+		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: append(silent[:len(silent):len(silent)], settled(&cdr)...)}
+	}
+	g.o.Ledger.PostOr(op(), func() { g.retake(l, legs, op) })
+}
+
+// update writes a call as it is known here.
+func (g *Gate) update(l *live) store.Op {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.call
+	return store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &c}
 }
 
 // owes says that a call that a party hung up went on beyond what is paid for: the process or its machine was away, and no
@@ -228,6 +243,9 @@ func (g *Gate) chargeLate(r *call.CDR, c *call.Open, leg *Leg) {
 	}
 	quote := c.Quote
 	quote.Start = leg.Answered
+	if len(c.Purses) > 0 { // as any talk, it is billed only as far as it is paid
+		r.Talk = min(r.Talk, max(quote.Affords(c.Held, c.Longest), time.Millisecond))
+	}
 	r.Retail = min(quote.Cost(r.Talk), c.Held)
 }
 

@@ -221,8 +221,8 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 			continue
 		}
 		if e.kind == posted && outs[i].Moved {
-			if l.moved != nil {
-				go l.moved(e.op)
+			if e.moved != nil {
+				go e.moved()
 			}
 			l.o.Log.Warn("a change of a call came too late: another node has taken it over", "call", string(e.op.ID), "kind", int(e.op.Kind))
 		}

@@ -8,19 +8,22 @@ import (
 )
 
 // Leases renews the leases of this node's open calls every third of Options.Lease, and then claims calls of nodes that
-// have stopped renewing: claimed gets them, in this goroutine. If this node itself was away for longer than a lease, others
+// have stopped renewing: claimed gets them, or the error with which it is not known which, in this goroutine. If this node itself was away for longer than a lease, others
 // may have claimed its calls: returned is told first, and again until it succeeds. It returns when ctx ends. A node that could not renew
 // claims nothing: it may itself be the one that is cut off. All instants are of the store's clock; after that clock has
 // jumped (another server has taken over, or somebody has set it) nothing is claimed for a whole lease, so that the living
 // renew first.
-func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open), returned func(context.Context) error) {
+func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open, error), returned func(context.Context) error) {
 	tick := time.NewTicker(max(l.o.Lease/3, time.Millisecond))
 	defer tick.Stop()
 	var seen jumps
 	for {
-		if calls := l.lease(ctx, &seen, returned); len(calls) > 0 {
+		calls, err := l.lease(ctx, &seen, returned)
+		if len(calls) > 0 {
 			l.o.Log.Warn("took over calls of a node that stopped", "calls", len(calls))
-			claimed(calls)
+		}
+		if len(calls) > 0 || err != nil {
+			claimed(calls, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -30,7 +33,7 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open), returned
 	}
 }
 
-func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.Context) error) []call.Open {
+func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.Context) error) ([]call.Open, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.o.Lease/3)
 	defer cancel()
 	now, err := l.m.Clock(ctx)
@@ -45,7 +48,7 @@ func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.C
 	}
 	if err == nil && seen.jumped(now, time.Now(), l.o.Lease) {
 		l.o.Log.Warn("the store's clock has jumped; calls of other nodes are left alone for a while", "clock", now)
-		return nil
+		return nil, nil
 	}
 	var calls []call.Open
 	if err == nil && time.Now().After(seen.quiet) {
@@ -54,7 +57,7 @@ func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.C
 	if err != nil && ctx.Err() == nil {
 		l.o.Log.Error("leases could not be kept", "err", err)
 	}
-	return calls
+	return calls, err
 }
 
 // jumps notices that the store's clock did not go on as this process's own did, which no one can set: time.Time counts

@@ -80,7 +80,6 @@ type Ledger struct {
 	facts      int        // facts of Record, in queue or with the store
 	updates    map[call.ID]*entry
 	failed     error // the last failure, while it lasts
-	moved      func(store.Op)
 	started    bool
 	stopped    bool
 	stats      Stats
@@ -92,6 +91,7 @@ type entry struct {
 	op     store.Op
 	kind   entryKind
 	result chan result // nil unless somebody waits
+	moved  func()      // see PostOr
 	gone   bool        // its waiter has left before it was taken: not to be written. Owned by Ledger.mu
 }
 
@@ -231,7 +231,11 @@ func (l *Ledger) push(e *entry) {
 // Post has an op written in its turn and does not wait. It is tried again for as long as the process lives, also after
 // failures of the store, so its facts may come twice if an answer was lost. An op that can never be applied is logged.
 // Posted updates of a call that wait are merged into the last.
-func (l *Ledger) Post(op store.Op) {
+func (l *Ledger) Post(op store.Op) { l.PostOr(op, nil) }
+
+// PostOr is Post; moved is called, on its own goroutine, if the op was not written because another node has taken the call
+// over. Of ops that are merged the last one's is called.
+func (l *Ledger) PostOr(op store.Op, moved func()) {
 	if why := op.Check(); why != "" {
 		l.invalid(&op, &store.OpError{Why: why})
 		return
@@ -244,7 +248,7 @@ func (l *Ledger) Post(op store.Op) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.merge(&op) || l.supersede(&op) {
+	if l.merge(&op, moved) || l.supersede(&op, moved) {
 		return
 	}
 	if l.stopped || l.posted >= l.o.Posted {
@@ -252,7 +256,7 @@ func (l *Ledger) Post(op store.Op) {
 		l.o.Log.Error("an operation was lost: too many wait for the store", "call", string(op.ID), "waiting", l.posted)
 		return
 	}
-	e := &entry{op: op, kind: posted}
+	e := &entry{op: op, kind: posted, moved: moved}
 	if op.Kind == store.OpUpdate {
 		l.updates[op.ID] = e
 	} else {
@@ -262,12 +266,8 @@ func (l *Ledger) Post(op store.Op) {
 	l.push(e)
 }
 
-// OnMoved sets what is called, on its own goroutine, for each posted op that was not written because another node has taken
-// the call over. It must be set before the first op.
-func (l *Ledger) OnMoved(f func(store.Op)) { l.moved = f }
-
 // merge adds an update to one that still waits in the queue. It needs mu.
-func (l *Ledger) merge(op *store.Op) bool {
+func (l *Ledger) merge(op *store.Op, moved func()) bool {
 	if op.Kind != store.OpUpdate {
 		return false
 	}
@@ -281,13 +281,16 @@ func (l *Ledger) merge(op *store.Op) bool {
 		op.Call = &c
 	}
 	e.op.Call = op.Call
+	if moved != nil {
+		e.moved = moved
+	}
 	e.op.Facts = append(e.op.Facts[:len(e.op.Facts):len(e.op.Facts)], op.Facts...)
 	return true
 }
 
 // supersede lets a settlement take the place of an update of its call that still waits in the queue: the row is
 // deleted anyway. It needs mu.
-func (l *Ledger) supersede(op *store.Op) bool {
+func (l *Ledger) supersede(op *store.Op, moved func()) bool {
 	if op.Kind != store.OpSettle {
 		return false
 	}
@@ -296,7 +299,7 @@ func (l *Ledger) supersede(op *store.Op) bool {
 		return false
 	}
 	op.Facts = append(e.op.Facts[:len(e.op.Facts):len(e.op.Facts)], op.Facts...)
-	e.op = *op
+	e.op, e.moved = *op, moved
 	delete(l.updates, op.ID)
 	return true
 }

@@ -62,8 +62,10 @@ func TestWhoseBinding(t *testing.T) {
 			{contact: "a", from: office, callID: "1", cseq: 1}, {contact: "a", from: home, callID: "2", cseq: 1}, {contact: "a", from: office, callID: "1", cseq: 2, secs: -1},
 		}, home},
 		{"each refreshes its own", []said{
-			{contact: "a", from: office, callID: "1", cseq: 1}, {contact: "a", from: home, callID: "2", cseq: 1},
-			{contact: "a", from: office, callID: "1", cseq: 2}, {contact: "a", from: home, callID: "2", cseq: 2},
+			{contact: "a", from: office, callID: "1", cseq: 1},
+			{contact: "a", from: home, callID: "2", cseq: 1},
+			{contact: "a", from: office, callID: "1", cseq: 2},
+			{contact: "a", from: home, callID: "2", cseq: 2},
 		}, home + " " + office},
 		{"two phones behind one NAT with one private contact", []said{{contact: "a", from: home, callID: "1", cseq: 1}, {contact: "a", from: home2, callID: "2", cseq: 1}}, home2 + " " + home},
 		{"a NAT that moves the phone's port", []said{{contact: "a", from: home, callID: "1", cseq: 1}, {contact: "a", from: home2, callID: "1", cseq: 2}}, home2},

@@ -81,7 +81,7 @@ type Money interface {
 	// Clock is the store's own: the one that every node has in common. What nodes compare is written and judged by it, for
 	// their own clocks may differ by minutes.
 	Clock(ctx context.Context) (time.Time, error)
-	// Claim takes over open calls whose lease has ended by the store's clock, of whatever node, one conditional write
+	// Claim takes over open calls of other nodes whose lease has ended by the store's clock, one conditional write
 	// each, and holds them for lease from now.
 	Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error)
 	// Take takes over the open calls that have that id, or a leg with that SIP Call-ID (at most one, as a rule), from whatever

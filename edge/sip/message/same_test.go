@@ -23,7 +23,9 @@ func TestSameURI(t *testing.T) {
 		{"sip:a@[2001:db8::1]:5060", "sip:a@[2001:DB8:0:0:0:0:0:1]:5060", true},
 		{"sip:a@192.168.1.10:5060;line=abc", "sip:a@192.168.1.10:5060;line=abd", false},
 		{"sip:a@192.168.1.10;ob", "sip:a@192.168.1.10", true},
-		{"tel:+44", "tel:+44", true}, {"tel:+44", "tel:+4-4", false}, {"x", "y", false},
+		{"tel:+44", "tel:+44", true},
+		{"tel:+44", "tel:+4-4", false},
+		{"x", "y", false},
 	} {
 		if got := SameURI(c.a, c.b); got != c.want || SameURI(c.b, c.a) != c.want {
 			t.Errorf("%s and %s: %v, want %v", c.a, c.b, got, c.want)

@@ -258,7 +258,7 @@ func (e *Engine) Clock(context.Context) (time.Time, error) { return time.Now(), 
 // Claim takes over calls whose lease has ended.
 func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]call.Open, error) {
 	now := time.Now()
-	return e.claim(node, now.Add(lease), func(c *call.Open) bool { return e.lease(c).Before(now) }), nil
+	return e.claim(node, now.Add(lease), func(c *call.Open) bool { return store.Clean(c.Node) != node && e.lease(c).Before(now) }), nil
 }
 
 // Take takes over calls by their id or the Call-ID of a leg.

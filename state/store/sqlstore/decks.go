@@ -226,8 +226,10 @@ func (s *Queries) SaveRegistrations(ctx context.Context, put, drop []store.Regis
 			heard = excluded.heard`
 		_, err = tx.ExecMany(ctx, sql, len(put), func(i int) []any {
 			g := &put[i]
-			return []any{g.Line, g.Contact, g.Received, g.Transport, g.CallID, g.CSeq, g.UserAgent, Micros(g.Expires), Micros(g.Since), g.Key, g.Instance,
-				g.Listener, Micros(g.Heard)}
+			return []any{
+				g.Line, g.Contact, g.Received, g.Transport, g.CallID, g.CSeq, g.UserAgent, Micros(g.Expires), Micros(g.Since), g.Key, g.Instance,
+				g.Listener, Micros(g.Heard),
+			}
 		})
 		if err != nil {
 			return err

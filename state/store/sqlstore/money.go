@@ -82,7 +82,7 @@ func (s *Queries) Purses(ctx context.Context, ids []string) ([]store.Purse, erro
 }
 
 // The lease of a call is the later of its own and its node's: one write renews a node, however many calls it has.
-const expired = "c.lease < $1 AND NOT EXISTS (SELECT 1 FROM node_lease n WHERE n.node = c.node AND n.until >= $1)"
+const expired = "c.lease < $1 AND c.node <> $2 AND NOT EXISTS (SELECT 1 FROM node_lease n WHERE n.node = c.node AND n.until >= $1)"
 
 var openColumnsOfC = "c." + strings.ReplaceAll(OpenColumns, ", ", ", c.")
 
@@ -121,7 +121,7 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 	now, err := s.db.Clock(ctx, s.db)
 	found := false
 	if err == nil {
-		err = each(ctx, s.db, "SELECT c.id FROM open_call c WHERE "+expired+" LIMIT 1", []any{Micros(now)}, func(Rows) error {
+		err = each(ctx, s.db, "SELECT c.id FROM open_call c WHERE "+expired+" LIMIT 1", []any{Micros(now), node}, func(Rows) error {
 			found = true
 			return nil
 		})

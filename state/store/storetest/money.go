@@ -472,6 +472,7 @@ func leases(t *testing.T, m store.Money) {
 		return out
 	}
 	ok(t, m.Renew(t.Context(), "b", time.Hour))
+	same(t, "a node claims none of its own", claimed("a", time.Hour), []call.ID(nil))
 	same(t, "one lease is over, two are renewed with their node's", claimed("c", time.Hour), []call.ID{ID(0)})
 	same(t, "again", claimed("d", time.Hour), []call.ID(nil))
 	ok(t, m.Renew(t.Context(), "b", -time.Second)) // a shorter lease holds too
