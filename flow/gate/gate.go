@@ -289,7 +289,10 @@ func (g *Gate) list(want func(*live) bool) (all []call.Open) {
 			l.mu.Lock()
 			if want(l) {
 				all = append(all, l.call)
-				all[len(all)-1].Snapshot = nil
+				c := &all[len(all)-1]
+				if c.Snapshot = nil; !l.since.IsZero() {
+					c.AnsweredAt = l.since // what the meter counts from, also when a clock was set while the call was up
+				}
 			}
 			l.mu.Unlock()
 		}

@@ -252,6 +252,9 @@ func TestTheClockIsSetAcrossARestart(t *testing.T) {
 				if got := time.Since(h.gate.get(p.ID).since); got != c.want {
 					t.Errorf("it has talked for %v, want %v", got, c.want)
 				}
+				if got := time.Since(h.gate.Calls()[0].AnsweredAt); got != c.want { // what staff see
+					t.Errorf("listed with %v of talk, want %v", got, c.want)
+				}
 				time.Sleep(time.Minute)
 				h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 				if r := h.record(p.ID); r.Talk != c.want+time.Minute || r.Retail != money.Micro((c.want+time.Minute)/time.Second)*1000 {
