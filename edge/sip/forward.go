@@ -49,7 +49,10 @@ func (l *leg) goneThere() {
 	if l.byeAt.IsZero() || l.over() {
 		return
 	}
-	l.byeWaits, l.byeNext, l.overAt = false, 0, s.wall
+	l.byeWaits, l.byeNext = false, 0
+	if l.overAt.IsZero() {
+		l.overAt = s.wall
+	}
 	for _, c := range l.clients {
 		if c.why == forBye && c.State() < transaction.Completed {
 			c.Response(200, s.now, &s.e.o.Timers)
