@@ -99,8 +99,8 @@ func inside(x, by *stranger, answer, method string, cseq int) string {
 		method, part(remoteURI), by.c.LocalAddr(), method, time.Now().UnixNano(), part(fromValue), part(toHeader), part(callID), cseq, method)
 }
 
-// The IP lock holds for registrations, calls and what is said inside calls, whatever the password; phones that registered
-// before it was set and are outside of it do not ring.
+// The IP lock holds for registrations, calls and what would change a call, whatever the password; phones that registered before
+// it was set and are outside of it do not ring. Only the end of a call is taken from anywhere, and journalled with its address.
 func TestIPLock(t *testing.T) {
 	t.Parallel()
 	c, ended := carrier(t, phone.CarrierOptions{Quiet: true})
@@ -140,19 +140,29 @@ func TestIPLock(t *testing.T) {
 	}
 	answer := x.raw
 	x.send(inside(x, x, answer, "ACK", 1))
-	thief.send(inside(x, thief, answer, "BYE", 2))
-	thief.wait = time.Second
-	if status := thief.hear(""); status/100 == 2 {
-		t.Errorf("a BYE from elsewhere was taken: %q", thief.raw)
+	for n, method := range []string{"INVITE", "UPDATE", "INFO"} {
+		thief.send(inside(x, thief, answer, method, 2+n))
+		if status := thief.hear(""); status != 403 || !strings.Contains(thief.raw, "address-not-allowed") {
+			t.Errorf("%s from elsewhere: %q", method, thief.raw)
+		}
+	}
+	thief.send(strings.Replace(inside(x, thief, answer, "BYE", 5), ";tag=", ";tag=x", 1))
+	if status := thief.hear(""); status != 481 {
+		t.Errorf("a BYE from elsewhere with a wrong tag: %q", thief.raw)
 	}
 	if n := s.openCalls("2001"); n != 1 {
-		t.Errorf("%d calls after a BYE from elsewhere", n)
+		t.Errorf("%d calls after requests from elsewhere", n)
 	}
-	x.send(inside(x, x, answer, "BYE", 2))
-	if status := x.hear(""); status != 200 {
-		t.Errorf("the phone's own BYE: %q", x.raw)
+	thief.send(inside(x, thief, answer, "BYE", 5))
+	if status := thief.hear(""); status != 200 {
+		t.Errorf("a BYE from elsewhere with both tags: %q", thief.raw)
 	}
 	next(t, ended)
+	ends := s.facts("call.ended-elsewhere")
+	if len(ends) != 1 {
+		t.Fatalf("the journal has %d ends from elsewhere", len(ends))
+	}
+	contains(t, string(ends[0].Body), thief.c.LocalAddr().String(), `"ended_by": "caller"`)
 }
 
 // A wrong file of addresses, or list of bans, is named, and what was known before stays. (Addresses of this
