@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,7 @@ type deckImport struct {
 	File       string `arg:"" help:"CSV file; - is standard input."`
 	Kind       string `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
 	DryRun     bool   `help:"Read, check and compare, but do not put it in force."`
+	Yes        bool   `help:"Take the deck: the questions that the import asks are settled."`
 	SkipBlank  bool   `help:"Leave out rows without a price instead of refusing the file."`
 	Pence      bool   `help:"Prices are in pence, when the header does not say."`
 	MonthFirst bool   `help:"Dates are written month first."`
@@ -56,17 +58,30 @@ func (c *deckImport) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	body := &progress{from: file, size: size, to: s.progressTo()}
-	var out api.Import
-	err = server.Do(s.ctx, http.MethodPost, pathOf("decks", c.Name, "import")+c.query(), client.CSV{Reader: body}, &out)
-	body.end()
+	// What the server asks is answered by sending the file once more.
+	data, err := io.ReadAll(io.LimitReader(file, rating.MaxFileBytes+1))
 	if err != nil {
 		return err
 	}
-	return s.emit(out, func() error { return s.showImport(&out) })
+	var answers []string
+	for {
+		body := &progress{from: bytes.NewReader(data), size: max(size, int64(len(data))), to: s.progressTo()}
+		var out api.Import
+		err = server.Do(s.ctx, http.MethodPost, pathOf("decks", c.Name, "import")+c.query(answers...), client.CSV{Reader: body}, &out)
+		body.end()
+		if err == nil {
+			return s.emit(out, func() error { return s.showImport(&out) })
+		}
+		more, err := s.settle(err)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, more...)
+	}
 }
 
-func (c *deckImport) query() string {
+// query is the flags, and what a person answered, which goes before them.
+func (c *deckImport) query(answers ...string) string {
 	yes := func(b bool) string { return map[bool]string{true: "true"}[b] }
 	number := func(n int) string {
 		if n == 0 {
@@ -74,8 +89,11 @@ func (c *deckImport) query() string {
 		}
 		return strconv.Itoa(n)
 	}
-	return query("kind", c.Kind, "dry_run", yes(c.DryRun), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "month_first", yes(c.MonthFirst),
-		"currency", c.Currency, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File))
+	pairs := []string{
+		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "month_first", yes(c.MonthFirst),
+		"currency", c.Currency, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
+	}
+	return query(append(pairs, answers...)...)
 }
 
 // open is a file and its size, or standard input, whose size nobody knows.
@@ -139,7 +157,26 @@ func (s *session) showImport(i *api.Import) error {
 	if err := t.Write(s.out, 2); err != nil {
 		return err
 	}
+	if err := s.wouldAsk(i); err != nil {
+		return err
+	}
 	return s.outliers(i.Outliers)
+}
+
+// wouldAsk shows after a dry run what the import will ask.
+func (s *session) wouldAsk(i *api.Import) error {
+	if !i.DryRun || len(i.Questions) == 0 {
+		return nil
+	}
+	if err := s.say("The import will ask:"); err != nil {
+		return err
+	}
+	for j := range i.Questions {
+		if err := s.say("%s", questionText(&i.Questions[j], "  ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const outliersShown = 20

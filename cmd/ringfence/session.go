@@ -376,6 +376,8 @@ func reasonOf(code int) string {
 func explain(err error, r remote) string {
 	var p *api.Problem
 	switch {
+	case errors.As(err, &p) && p.Reason == api.ReasonUnconfirmed:
+		return unconfirmedText(p)
 	case errors.As(err, &p):
 		return problemText(p)
 	case errors.Is(err, errNoServer):

@@ -79,6 +79,7 @@ type Import struct {
 	Faults     []Fault // the first MaxFaults, in the order of lines
 	FaultCount int
 	Warnings   []Warning
+	Questions  []Question // to be settled before the prices are used
 	Format     Format
 	Summary    Summary
 }
@@ -311,10 +312,17 @@ func (r *deckReader) finish() {
 		}
 	}
 	r.out.Summary.count(r.out.Prices)
+	var dear []string
 	for _, w := range Suspicious(r.out.Prices) {
 		if w.row > 0 {
 			w.Line = lines[w.row-1]
 		}
+		if w.Kind == WarnDear {
+			dear = append(dear, fmt.Sprintf("line %d, %s", w.Line, w.Text))
+		}
 		r.warn(w)
+	}
+	if len(dear) > 0 {
+		r.ask(Ask(AskLostDecimal, plural(len(dear), "price looks", "prices look")+" like a lost decimal point.", dear))
 	}
 }

@@ -71,6 +71,7 @@ type importInput struct {
 	Name        string `path:"name" maxLength:"64"`
 	Kind        string `query:"kind" required:"true" enum:"retail,cost"`
 	DryRun      bool   `query:"dry_run" doc:"read, check and compare only"`
+	Yes         bool   `query:"yes" doc:"the questions that the import asked are settled: take the deck"`
 	SkipBlank   bool   `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
 	Pence       bool   `query:"pence" doc:"rates are in pence, when the header does not say"`
 	MonthFirst  bool   `query:"month_first" doc:"01/02/2026 is the second of January"`
@@ -87,7 +88,7 @@ func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.I
 		return nil, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
 	}
 	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
-		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun,
+		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun, Yes: in.Yes,
 		Read: rating.ReadOptions{
 			SkipBlank: in.SkipBlank, Pence: in.Pence, MonthFirst: in.MonthFirst, Currency: in.Currency,
 			First: uint16(in.First), Step: uint16(in.Step),
@@ -99,12 +100,20 @@ func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.I
 	return reply(importView(got, in.DryRun), nil)
 }
 
+func questions(qs []rating.Question) (out []api.Question) {
+	for _, q := range qs {
+		out = append(out, api.Question{Code: q.Code, Text: q.Text, Examples: q.Examples, Flag: q.Flag, Choices: q.Choices})
+	}
+	return out
+}
+
 func importView(got *book.Imported, dryRun bool) api.Import {
 	sum, d := &got.File.Summary, &got.Changes
 	out := api.Import{
 		Name: got.Head.Name, Kind: string(got.Head.Kind), Version: got.Head.Version, DryRun: dryRun, Rows: len(got.File.Prices),
 		Skipped: sum.Blank, Countries: sum.Countries, Layout: layout(&got.File.Format), Added: len(d.Added), Removed: len(d.Removed),
 		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper), Outliers: []api.Outlier{},
+		Questions: questions(got.File.Questions),
 	}
 	if sum.Cheapest.Prefix != 0 {
 		out.Cheapest, out.Dearest = priceView(&sum.Cheapest), priceView(&sum.Dearest)

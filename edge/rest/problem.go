@@ -94,11 +94,15 @@ func (s *Server) explain(err error) error {
 	var weak *book.Weak
 	var looser *book.Looser
 	var faults *book.DeckFaults
+	var unconfirmed *book.Unconfirmed
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &faults):
 		return deckProblem(faults)
+	case errors.As(err, &unconfirmed):
+		p = newProblem(http.StatusConflict, api.ReasonUnconfirmed, unconfirmed.Error())
+		p.Questions = questions(unconfirmed.Questions)
 	case errors.As(err, &looser):
 		p = newProblem(http.StatusForbidden, api.ReasonLooser, looser.Error())
 		p.Errors = []api.Fault{{Field: looser.Field.String(), Text: looser.Error()}}

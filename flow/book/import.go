@@ -3,6 +3,7 @@ package book
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/rating"
@@ -14,6 +15,7 @@ type ImportOptions struct {
 	Kind   rating.Kind
 	Source string // file name, for the record
 	DryRun bool   // read, check and compare only
+	Yes    bool   // a person has said yes to every question that a yes settles
 	Read   rating.ReadOptions
 }
 
@@ -38,7 +40,24 @@ func (e *DeckFaults) Error() string {
 	return fmt.Sprintf("%d faults, nothing was imported; the first: %s", e.Count, e.Faults[0])
 }
 
+// Unconfirmed says that a deck file was read and not taken: a person must settle some questions first.
+type Unconfirmed struct{ Questions []rating.Question }
+
+// Error is the count and the first question.
+func (e *Unconfirmed) Error() string {
+	if len(e.Questions) == 1 {
+		return "nothing was imported yet: " + e.Questions[0].Text
+	}
+	return fmt.Sprintf("nothing was imported yet: there are %d questions to settle; the first: %s", len(e.Questions), e.Questions[0].Text)
+}
+
+// unsettled are the questions that are still open after a yes, or without one.
+func unsettled(all []rating.Question, yes bool) []rating.Question {
+	return slices.DeleteFunc(slices.Clone(all), func(q rating.Question) bool { return yes && q.Flag == "" })
+}
+
 // Import reads a deck file and, if there is not one fault in it, puts it in force as the next version of its name.
+// Questions that are not settled are an *Unconfirmed, and nothing is stored.
 func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptions) (*Imported, error) {
 	if err := b.checkDeckHead(o.Name, o.Kind); err != nil {
 		return nil, err
@@ -64,6 +83,9 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	out.Changes = rating.Diff(before, im.Prices)
 	if o.DryRun {
 		return out, nil
+	}
+	if open := unsettled(im.Questions, o.Yes); len(open) > 0 {
+		return nil, &Unconfirmed{open}
 	}
 	h, err := b.PutDeck(ctx, by, out.Head, im.Prices)
 	out.Head = h

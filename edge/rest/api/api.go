@@ -129,6 +129,8 @@ type Problem struct {
 	Reason string  `json:"reason" doc:"a code that never changes: invalid, not-found, exists, in-use, weak-password, bad-token, …"`
 	Detail string  `json:"detail" doc:"what is wrong and what to do, in a sentence"`
 	Errors []Fault `json:"errors,omitempty" doc:"each fault, when there are several"`
+	// Questions are what a person must settle before a deck is taken (reason unconfirmed).
+	Questions []Question `json:"questions,omitempty"`
 }
 
 // Error is the detail, so that a client can print it as it is.
@@ -153,6 +155,7 @@ const (
 	ReasonExists        = "exists"         // 409
 	ReasonInUse         = "in-use"         // 409
 	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
+	ReasonUnconfirmed   = "unconfirmed"    // 409: nothing was imported yet; questions says what to settle
 	ReasonTooLarge      = "too-large"      // 413
 	ReasonMediaType     = "media-type"     // 415
 	ReasonToken         = "bad-token"      // 401
@@ -163,6 +166,15 @@ const (
 	ReasonMethod        = "method-not-allowed"
 	ReasonNotAcceptable = "not-acceptable"
 )
+
+// Question is something that a person must settle before a deck takes effect.
+type Question struct {
+	Code     string   `json:"code" doc:"a code that never changes: lost-decimal, dates, …"`
+	Text     string   `json:"text" doc:"what will happen, in a sentence"`
+	Examples []string `json:"examples,omitempty" doc:"rows that show it, the worst first"`
+	Flag     string   `json:"flag,omitempty" doc:"the query parameter that answers it; absent: yes=true does"`
+	Choices  []string `json:"choices,omitempty" doc:"the values that the parameter may have"`
+}
 
 // Fault is one thing wrong in a request or a deck.
 type Fault struct {
@@ -473,23 +485,24 @@ type Price struct {
 
 // Import says what a deck file held and, unless dry_run, that it is now in force.
 type Import struct {
-	Name      string    `json:"name"`
-	Kind      string    `json:"kind" enum:"retail,cost"`
-	Version   int64     `json:"version" doc:"the new version; 0 on a dry run"`
-	DryRun    bool      `json:"dry_run"`
-	Rows      int       `json:"rows"`
-	Skipped   int       `json:"skipped" doc:"rows without a price, left out because of skip_blank"`
-	Countries int       `json:"countries"`
-	Cheapest  *Price    `json:"cheapest,omitempty"`
-	Dearest   *Price    `json:"dearest,omitempty"`
-	Layout    string    `json:"layout" doc:"separator, header and number form as understood"`
-	Added     int       `json:"added" doc:"prefixes that the version before had not"`
-	Removed   int       `json:"removed"`
-	Changed   int       `json:"changed" doc:"prices that are not what they were: dearer, cheaper or only renamed"`
-	Dearer    int       `json:"dearer"`
-	Cheaper   int       `json:"cheaper"`
-	Outliers  []Outlier `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
-	Notes     []string  `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
+	Name      string     `json:"name"`
+	Kind      string     `json:"kind" enum:"retail,cost"`
+	Version   int64      `json:"version" doc:"the new version; 0 on a dry run"`
+	DryRun    bool       `json:"dry_run"`
+	Rows      int        `json:"rows"`
+	Skipped   int        `json:"skipped" doc:"rows without a price, left out because of skip_blank"`
+	Countries int        `json:"countries"`
+	Cheapest  *Price     `json:"cheapest,omitempty"`
+	Dearest   *Price     `json:"dearest,omitempty"`
+	Layout    string     `json:"layout" doc:"separator, header and number form as understood"`
+	Added     int        `json:"added" doc:"prefixes that the version before had not"`
+	Removed   int        `json:"removed"`
+	Changed   int        `json:"changed" doc:"prices that are not what they were: dearer, cheaper or only renamed"`
+	Dearer    int        `json:"dearer"`
+	Cheaper   int        `json:"cheaper"`
+	Outliers  []Outlier  `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
+	Notes     []string   `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
+	Questions []Question `json:"questions,omitempty" doc:"what was settled by yes=true, or must be before the deck is taken"`
 }
 
 // Outlier is a price far from its neighbours.
