@@ -128,7 +128,7 @@ func oneSetting(arg string) (field, value string, err error) {
 	return a.set[0].Field, a.set[0].Value, nil
 }
 
-var trunkFields = []string{"addresses", "transport", "user", "sources", "priority", "deck", "format", "emergency", "disabled"}
+var trunkFields = []string{"addresses", "transport", "user", "sources", "priority", "deck", "format", "withheld", "emergency", "disabled"}
 
 // parseTrunk reads the field=value arguments of a trunk.
 func parseTrunk(args []string) (api.PatchTrunk, error) {
@@ -164,6 +164,8 @@ func setTrunk(in *api.PatchTrunk, key, value string) (err error) {
 		in.Deck = &value
 	case "format":
 		in.Format = &value
+	case "withheld":
+		in.Withheld = &value
 	case "priority":
 		var n int
 		n, err = strconv.Atoi(value)

@@ -29,6 +29,7 @@ type trunkAdd struct {
 	Priority    int      `help:"Lower is tried first."`
 	Deck        string   `help:"Cost deck." placeholder:"DECK" predict:"deck"`
 	Format      string   `help:"How numbers are sent: +e164, e164 or 00e164." enum:"+e164,e164,00e164" default:"+e164"`
+	Withheld    string   `help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id) or removed (nothing)." enum:"asserted,removed" default:"asserted"`
 	Emergency   bool     `help:"It carries emergency calls."`
 	Disabled    bool     `help:"Do not use it yet."`
 }
@@ -42,7 +43,7 @@ func (trunkAdd) Help() string {
 func (c *trunkAdd) Run(s *session) (err error) {
 	in := api.NewTrunk{
 		Name: c.Name, Addresses: c.Address, Transport: c.Transport, User: c.User, Sources: c.Source, Priority: c.Priority,
-		Deck: c.Deck, Format: c.Format, Emergency: c.Emergency, Disabled: c.Disabled,
+		Deck: c.Deck, Format: c.Format, Withheld: c.Withheld, Emergency: c.Emergency, Disabled: c.Disabled,
 	}
 	if c.AskPassword {
 		if in.Password, err = s.askPassword("trunk " + c.Name); err != nil {
@@ -109,6 +110,7 @@ func (s *session) showTrunk(x *api.Trunk) error {
 	t.Row("password", yesNo(x.Login))
 	t.Row("sources", netsText(x.Sources))
 	t.Row("format", x.Format)
+	t.Row("withheld numbers", x.Withheld)
 	t.Row("cost deck", x.Deck)
 	t.Row("emergency", yesNo(x.Emergency))
 	return t.Write(s.out, 0)
@@ -116,13 +118,13 @@ func (s *session) showTrunk(x *api.Trunk) error {
 
 type trunkSet struct {
 	Name        string   `arg:"" help:"Trunk." predict:"trunk"`
-	Set         []string `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, sources, priority, deck, format, emergency, disabled." predict:"trunk-field"`
+	Set         []string `arg:"" optional:"" name:"field=value" help:"addresses, transport, user, sources, priority, deck, format, withheld, emergency, disabled." predict:"trunk-field"`
 	AskPassword bool     `help:"Ask for a new password towards the carrier, or read it from standard input."`
 }
 
 func (trunkSet) Help() string {
 	return examples("ringfence trunk set carrier-a priority=5 disabled=no", `ringfence trunk set carrier-a addresses="192.0.2.10:5060, 192.0.2.12:5060"`,
-		"ringfence trunk set carrier-a --ask-password < carrier-a.txt")
+		"ringfence trunk set carrier-b withheld=removed", "ringfence trunk set carrier-a --ask-password < carrier-a.txt")
 }
 
 // Run changes it.

@@ -122,6 +122,12 @@ const (
 	BeyondGuessing                 // generated, or as strong (secret.BeyondBits)
 )
 
+// What a carrier gets of a number that its caller withholds.
+const (
+	WithheldAsserted = "asserted" // P-Asserted-Identity with Privacy: id (RFC 3325), which it passes on to nobody
+	WithheldRemoved  = "removed"  // nothing
+)
+
 // Trunk is a way out to (and in from) a carrier.
 type Trunk struct {
 	Name      string   // identity; its handle is a slug
@@ -133,6 +139,7 @@ type Trunk struct {
 	Priority  int    // lower goes first
 	Deck      string // name of its cost deck; "" is none
 	Format    string // how numbers are sent: "+e164", "e164", "00e164"
+	Withheld  string // what it gets of a withheld number: WithheldAsserted or WithheldRemoved
 	Emergency bool   // carries emergency calls; if none does, all are tried
 	Disabled  bool
 }

@@ -72,7 +72,7 @@ func lineView(l *book.Line) api.Line {
 func trunkView(t *account.Trunk) api.Trunk {
 	return api.Trunk{
 		Name: account.Handle(t.Name), Identity: account.FullIdentity(t.Name), Addresses: t.Addresses, Transport: t.Transport, User: t.User, Login: len(t.Sealed) > 0,
-		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Emergency: t.Emergency,
+		Sources: netTexts(t.Sources), Priority: t.Priority, Deck: t.Deck, Format: t.Format, Withheld: t.Withheld, Emergency: t.Emergency,
 		Disabled: t.Disabled,
 	}
 }

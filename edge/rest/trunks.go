@@ -57,6 +57,9 @@ func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) 
 	if b.Format != "" {
 		edit.Format = &b.Format
 	}
+	if b.Withheld != "" {
+		edit.Withheld = &b.Withheld
+	}
 	t, err := s.d.Book.AddTrunk(ctx, by(ctx), b.Name, edit)
 	if err != nil {
 		return nil, s.explain(err)
@@ -80,7 +83,7 @@ func (s *Server) changeTrunk(ctx context.Context, in *struct {
 	}
 	t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
-		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Emergency: b.Emergency, Disabled: b.Disabled,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Emergency: b.Emergency, Disabled: b.Disabled,
 	})
 	if err != nil {
 		return nil, s.about(err, "trunk", in.Name)

@@ -74,13 +74,6 @@ type setup struct {
 	answerCT string
 }
 
-// caller is who calls, as the callee is to see it.
-type caller struct {
-	display   []byte
-	user      string
-	anonymous bool
-}
-
 // forget removes a call of which nothing is left to be said.
 func (s *shard) forget(b *bridge) {
 	if b.gone {

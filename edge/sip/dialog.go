@@ -44,6 +44,7 @@ type leg struct {
 	trunk     string // the trunk at the other end; "" is a phone
 	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
 	login     string // whose phone is at the other end; "" is a trunk
+	hidden    bool   // who is there is kept from the other side (hiddenFrom)
 	updates   bool   // they allow UPDATE
 	reliable  bool   // they know reliable provisional answers (RFC 3262)
 	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
@@ -222,7 +223,7 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	}
 	w.AddString(message.HUserAgent, s.e.o.Agent)
 	w.Lines(r.lines)
-	s.room = w.End(r.ctype, r.body)
+	s.room = w.End(l.shown(r.ctype, r.body))
 }
 
 // send sends a request inside the dialog.

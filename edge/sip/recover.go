@@ -34,6 +34,7 @@ type legRecord struct {
 	Login     string         `json:"lg,omitempty"`
 	Help      bool           `json:"h,omitempty"`  // an emergency call,
 	HelpLine  string         `json:"hl,omitempty"` // of this line; the call is held to none
+	Hidden    bool           `json:"hd,omitempty"`
 	Updates   bool           `json:"up,omitempty"`
 	SDP       []byte         `json:"s,omitempty"`
 	SDPType   string         `json:"st,omitempty"`
@@ -105,7 +106,7 @@ func (l *leg) record() legRecord {
 	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
 		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
-		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
+		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Hidden: l.hidden, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
 	e := l.b.s.e
@@ -306,7 +307,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	l := &leg{
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,
 		target: r.Target, routes: r.Routes, dest: d, localSeq: r.LocalSeq + seqJump, remoteSeq: r.RemoteSeq, uas: r.UAS,
-		trunk: r.Trunk, line: r.Line, login: cmp.Or(r.Login, r.Line), updates: r.Updates, state: up, revived: true, acked: true, sdp: r.SDP, sdpType: r.SDPType,
+		trunk: r.Trunk, line: r.Line, login: cmp.Or(r.Login, r.Line), hidden: r.Hidden, updates: r.Updates, state: up, revived: true, acked: true, sdp: r.SDP, sdpType: r.SDPType,
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,

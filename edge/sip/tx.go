@@ -133,7 +133,7 @@ func (s *shard) respond(t *server, r reply) {
 		w.AddString(message.HAllow, allowed)
 	}
 	w.Lines(r.lines)
-	s.room = w.End(r.ctype, r.body)
+	s.room = w.End(t.leg.shown(r.ctype, r.body))
 	if r.code != 100 {
 		t.last = bytes.Clone(s.room)
 	}

@@ -130,8 +130,8 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, ctype: u.ctype, body: u.offer, hops: u.hops})
 }
 
-// present writes From for a leg: the identity of the plan, never what the phone claims. A hidden caller stays hidden to
-// the callee; a carrier, which must know, gets the identity beside it (RFC 3325).
+// present writes From for a leg: the identity of the plan, never what the phone claims. A caller who withholds the number is anonymous to
+// the callee; a carrier gets the identity beside it (RFC 3325), unless its trunk is set otherwise.
 func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	e, u := b.s.e, b.setup
 	host := e.o.Domain
@@ -139,7 +139,7 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 		here, _ := e.localAddr(l.dest)
 		host = hostText(here.Addr())
 	}
-	user, hidden := u.from.user, u.from.anonymous
+	user, hidden := u.from.user, b.a.hidden
 	switch {
 	case u.plan.Present != "":
 		user = "+" + u.plan.Present
@@ -152,7 +152,7 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	if l.trunk != "" {
 		display = nil // a name that the phone made up is not the provider's to pass on
 	}
-	if l.trunk != "" && u.plan.Present != "" {
+	if l.trunk != "" && u.plan.Present != "" && !(hidden && e.removesWithheld(l.trunk)) {
 		w.Begin(nil)
 		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
 		lines = append(lines, w.Bytes()...)
@@ -202,6 +202,7 @@ func (s *shard) response(p *transport.Packet) {
 		return
 	}
 	c.leg.heard(p)
+	c.leg.hidden = c.leg.hidden || c.why == forInvite && asksPrivacy(m, "called")
 	do := c.Response(m.Status(), s.now, &s.e.o.Timers)
 	if do.Has(transaction.Ack) {
 		s.ackFinal(c, m)

@@ -237,18 +237,6 @@ func hopsAfter(m *message.Message) int {
 	return 70
 }
 
-func callerOf(m *message.Message) caller {
-	c := caller{}
-	if u, ok := m.From().ParseURI(); ok {
-		c.user = plainUser(u.AppendUser(nil))
-	}
-	c.anonymous = strings.EqualFold(c.user, "anonymous") || m.HasToken(message.HPrivacy, "id") || m.HasToken(message.HPrivacy, "user")
-	if d := m.From().AppendDisplay(nil); len(d) <= 64 {
-		c.display = d
-	}
-	return c
-}
-
 // plainUser is a caller's name as it may stand in a URI of ours: what could end the user part is left out.
 func plainUser(b []byte) string {
 	out := make([]byte, 0, min(len(b), 64))
@@ -304,6 +292,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.state = calling
 	b.setup.plan = plan
+	b.a.hidden = b.setup.withheld()
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
 	b.tryWay()
 }

@@ -121,6 +121,7 @@ func trunkFacts(t account.Trunk) parts {
 	p.text("user", t.User)
 	p.text("deck", t.Deck)
 	p.text("format", t.Format)
+	p.text("withheld", t.Withheld)
 	return p
 }
 

@@ -28,6 +28,7 @@ type trunkTable struct {
 type TrunkEdit struct {
 	Addresses                               *[]string
 	Transport, User, Password, Deck, Format *string
+	Withheld                                *string
 	Sources                                 *[]netip.Prefix
 	Priority                                *int
 	Emergency, Disabled                     *bool
@@ -141,7 +142,7 @@ func (b *Book) AddTrunk(ctx context.Context, by, handle string, edit TrunkEdit) 
 	if _, ok := b.TrunkCalled(handle); ok {
 		return nil, fmt.Errorf("trunk %s: %w", handle, store.ErrExists)
 	}
-	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164"}, edit)
+	t, err := b.applyTrunk(account.Trunk{Name: b.identify(handle), Transport: "udp", Format: "+e164", Withheld: account.WithheldAsserted}, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +205,7 @@ func (b *Book) applyTrunk(t account.Trunk, e TrunkEdit) (account.Trunk, error) {
 	set(&t.User, e.User)
 	set(&t.Deck, e.Deck)
 	set(&t.Format, e.Format)
+	set(&t.Withheld, e.Withheld)
 	set(&t.Priority, e.Priority)
 	set(&t.Emergency, e.Emergency)
 	set(&t.Disabled, e.Disabled)
@@ -256,6 +258,7 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	}
 	check(t.Transport == "udp" || t.Transport == "tcp", "transport", t.Transport, "udp or tcp")
 	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
+	check(t.Withheld == account.WithheldAsserted || t.Withheld == account.WithheldRemoved, "withheld", t.Withheld, "asserted or removed")
 	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000, lower goes first")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")

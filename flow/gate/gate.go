@@ -44,6 +44,8 @@ type Plan struct {
 	Present string // E.164 digits to present as caller, "" for as received
 	Number  string // the number called, E.164 with '+', or short
 	Always  bool   // emergency
+	// Presentation is what was dialled about showing the caller's number.
+	Presentation call.Presentation
 }
 
 // Way is one way out: a trunk, or the registered phones of a line.

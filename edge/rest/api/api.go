@@ -423,6 +423,7 @@ type Trunk struct {
 	Priority  int      `json:"priority" doc:"lower goes first"`
 	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
 	Format    string   `json:"format" enum:"+e164,e164,00e164"`
+	Withheld  string   `json:"withheld" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing"`
 	Emergency bool     `json:"emergency"`
 	Disabled  bool     `json:"disabled"`
 }
@@ -438,6 +439,7 @@ type NewTrunk struct {
 	Priority  int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
 	Deck      string   `json:"deck,omitempty" maxLength:"64"`
 	Format    string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless said"`
+	Withheld  string   `json:"withheld,omitempty" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless said"`
 	Emergency bool     `json:"emergency,omitempty"`
 	Disabled  bool     `json:"disabled,omitempty"`
 }
@@ -452,6 +454,7 @@ type PatchTrunk struct {
 	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
 	Deck      *string   `json:"deck,omitempty" maxLength:"64"`
 	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164"`
+	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed"`
 	Emergency *bool     `json:"emergency,omitempty"`
 	Disabled  *bool     `json:"disabled,omitempty"`
 }

@@ -225,7 +225,7 @@ func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact
 
 // Trunks reads all trunks in the order in which they are tried.
 func (s *Queries) Trunks(ctx context.Context) ([]account.Trunk, error) {
-	sql := `SELECT name, addresses, transport, login, sealed, sources, priority, deck, format, emergency, disabled
+	sql := `SELECT name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled
 		FROM trunk ORDER BY priority, name`
 	var out []account.Trunk
 	err := each(ctx, s.db, sql, nil, func(r Rows) error {
@@ -242,7 +242,7 @@ func (s *Queries) Trunks(ctx context.Context) ([]account.Trunk, error) {
 func scanTrunk(r Rows) (t account.Trunk, err error) {
 	var addresses, sources string
 	var priority, emergency, disabled int64
-	err = r.Scan(&t.Name, &addresses, &t.Transport, &t.User, &t.Sealed, &sources, &priority, &t.Deck, &t.Format, &emergency, &disabled)
+	err = r.Scan(&t.Name, &addresses, &t.Transport, &t.User, &t.Sealed, &sources, &priority, &t.Deck, &t.Format, &t.Withheld, &emergency, &disabled)
 	if err != nil {
 		return t, err
 	}
@@ -267,13 +267,13 @@ func (s *Queries) PutTrunk(ctx context.Context, t account.Trunk, isNew bool, fac
 		return fmt.Errorf("trunk %s: %w", t.Name, err)
 	}
 	sql := `UPDATE trunk SET addresses = $2, transport = $3, login = $4, sealed = $5, sources = $6, priority = $7, deck = $8,
-		format = $9, emergency = $10, disabled = $11 WHERE name = $1`
+		format = $9, withheld = $10, emergency = $11, disabled = $12 WHERE name = $1`
 	if isNew {
-		sql = `INSERT INTO trunk (name, addresses, transport, login, sealed, sources, priority, deck, format, emergency, disabled)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+		sql = `INSERT INTO trunk (name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	}
 	return s.put(ctx, "trunk "+account.Handle(t.Name), facts, sql, t.Name, string(addresses), t.Transport, t.User, blob(t.Sealed),
-		string(sources), int64(t.Priority), t.Deck, t.Format, flag(t.Emergency), flag(t.Disabled))
+		string(sources), int64(t.Priority), t.Deck, t.Format, t.Withheld, flag(t.Emergency), flag(t.Disabled))
 }
 
 // DeleteTrunk removes a trunk.

@@ -1,0 +1,203 @@
+package sip
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/edge/sip/message"
+)
+
+// A caller or callee who withholds the number is nowhere named to the other: neither in a header (we write all of them ourselves) nor
+// in a body that crosses the call. Carriers get a withheld number beside the call where the trunk says so, and pass it on to nobody (RFC
+// 3325 section 7).
+
+// caller is who calls, as the callee is to see it.
+type caller struct {
+	display  []byte
+	user     string
+	withheld bool // as the caller's phone or carrier asks
+}
+
+func callerOf(m *message.Message) caller {
+	c := caller{withheld: asksPrivacy(m, "calling")}
+	if u, ok := m.From().ParseURI(); ok {
+		c.user = plainUser(u.AppendUser(nil))
+		c.withheld = c.withheld || strings.EqualFold(c.user, "anonymous") || strings.EqualFold(string(u.Host), "anonymous.invalid")
+	}
+	if d := m.From().AppendDisplay(nil); len(d) <= 64 && !hidesName(m) {
+		c.display = d
+	}
+	return c
+}
+
+// withheld says whether the caller's number is kept from who is called; nothing else decides that. An emergency call always carries
+// its number. What was dialled with the number (141, 1470) is for this call, and so goes before what the phone says of every call.
+func (u *setup) withheld() bool {
+	switch {
+	case u.plan.Always || u.plan.Presentation == call.Shown:
+		return false
+	case u.plan.Presentation == call.Withheld:
+		return true
+	}
+	return u.from.withheld
+}
+
+// asksPrivacy says whether the sender of a message withholds the identity: by Privacy (RFC 3323 section 4.2, RFC 3325 section 9.3), whose
+// values are separated by semicolons and by some with commas, or by the Remote-Party-ID of its party, "calling" or "called". A value that is
+// not known counts as withheld: what was shown cannot be taken back.
+func asksPrivacy(m *message.Message, party string) bool {
+	for v := range m.All(message.HPrivacy) {
+		for one := range strings.FieldsFuncSeq(string(v), isPrivacyGap) {
+			switch strings.ToLower(one) {
+			case "none", "off", "no", "critical", "history": // history: of those who were called before (RFC 7044)
+			default:
+				return true
+			}
+		}
+	}
+	for v := range m.All(message.HRemotePartyID) {
+		if p := remoteParty(v); p.party == "" || p.party == party {
+			if p.hides("full") || p.hides("uri") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isPrivacyGap(r rune) bool { return strings.ContainsRune(";, \t\"", r) }
+
+// hidesName says whether a Remote-Party-ID withholds the caller's name only.
+func hidesName(m *message.Message) bool {
+	for v := range m.All(message.HRemotePartyID) {
+		if p := remoteParty(v); p.party != "called" && p.hides("name") {
+			return true
+		}
+	}
+	return false
+}
+
+// partyID is what a Remote-Party-ID (draft-ietf-sip-privacy) says of its party.
+type partyID struct{ party, privacy string }
+
+// remoteParty reads a header that the parser does not check, and that may hold anything: parameters of the URI and of the header alike.
+func remoteParty(v []byte) (p partyID) {
+	for one := range strings.SplitSeq(strings.ToLower(string(v)), ";") {
+		name, value, _ := strings.Cut(one, "=")
+		switch strings.TrimSpace(name) {
+		case "party":
+			p.party = strings.Trim(value, " \t\"")
+		case "privacy":
+			p.privacy += "," + value
+		}
+	}
+	return p
+}
+
+// hides says whether the privacy holds a value, with or without where it applies ("full-network").
+func (p partyID) hides(what string) bool {
+	for one := range strings.FieldsFuncSeq(p.privacy, isPrivacyGap) {
+		if kind, _, _ := strings.Cut(one, "-"); kind == what {
+			return true
+		}
+	}
+	return false
+}
+
+// removesWithheld says whether a trunk gets nothing at all of a withheld number.
+func (e *Edge) removesWithheld(trunk string) bool {
+	t, ok := e.d.Trunk(trunk)
+	return ok && t.Withheld == account.WithheldRemoved
+}
+
+// hiddenFrom says whether who is at the other side of the call is kept from a leg's party.
+func (b *bridge) hiddenFrom(l *leg) bool {
+	if l != b.a {
+		return b.a != nil && b.a.hidden
+	}
+	for _, o := range b.outs() {
+		if o.hidden {
+			return true
+		}
+	}
+	return false
+}
+
+// shown is a body as a leg's party may see it.
+func (l *leg) shown(ctype string, body []byte) (string, []byte) {
+	if len(body) == 0 || !l.b.hiddenFrom(l) {
+		return ctype, body
+	}
+	return anonymousBody(ctype, body)
+}
+
+// anonymousBody is a body without what may name its sender. What cannot be read is left out.
+func anonymousBody(ctype string, body []byte) (string, []byte) {
+	kind, params, err := mime.ParseMediaType(ctype)
+	switch {
+	case ctype == "" || kind == "application/sdp":
+		return ctype, anonymousSDP(body)
+	case err != nil:
+	case strings.HasPrefix(kind, "multipart/"):
+		if sdp := sdpOf(body, params["boundary"]); sdp != nil {
+			return "application/sdp", anonymousSDP(sdp)
+		}
+	case kind == "application/dtmf-relay", kind == "application/dtmf", kind == "application/media_control+xml":
+		return ctype, body
+	}
+	return "", nil
+}
+
+// sdpOf is the session description in a body of several parts, nil if there is none.
+func sdpOf(body []byte, boundary string) []byte {
+	r := multipart.NewReader(bytes.NewReader(body), boundary)
+	for range maxParts {
+		part, err := r.NextRawPart()
+		if err != nil {
+			return nil
+		}
+		if kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); kind != "application/sdp" {
+			continue
+		}
+		if text, err := io.ReadAll(part); err == nil {
+			return append(bytes.TrimRight(text, "\r\n"), "\r\n"...)
+		}
+	}
+	return nil
+}
+
+// maxParts bounds how many parts of a body are looked at.
+const maxParts = 16
+
+// anonymousSDP is a session description without the lines that name people (RFC 8866): the user in o= and the subject in s= become
+// "-", titles, web pages, mail addresses and telephone numbers are left out. The session is the same one.
+func anonymousSDP(body []byte) []byte {
+	out := make([]byte, 0, len(body)+2)
+	for line := range bytes.Lines(body) {
+		if len(line) < 2 || line[1] != '=' {
+			out = append(out, line...)
+			continue
+		}
+		end := line[len(bytes.TrimRight(line, "\r\n")):]
+		switch line[0] {
+		case 'o':
+			if f := bytes.Fields(line[2:]); len(f) >= 6 {
+				out = append(append(out, "o=- "...), bytes.Join(f[len(f)-5:], []byte{' '})...)
+				out = append(out, end...)
+				continue
+			}
+			out = append(out, line...)
+		case 's':
+			out = append(append(out, "s=-"...), end...)
+		case 'i', 'u', 'e', 'p':
+		default:
+			out = append(out, line...)
+		}
+	}
+	return out
+}
