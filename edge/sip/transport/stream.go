@@ -130,20 +130,38 @@ func (s *stream) shrink() {
 	}
 }
 
-// keepAlives skips line breaks between messages and answers each pair of them, a ping, with one (RFC 5626 section 4.4.1).
+// keepAlives skips what stands between messages: line breaks, and the NULs and blanks that some phones send to keep a connection open.
+// It answers each pair of line breaks, a ping, with one (RFC 5626 section 4.4.1).
 func (s *stream) keepAlives(b []byte) int {
 	at := 0
-	for s.need == 0 && s.scanned == 0 && len(b)-at >= 2 && b[at] == '\r' && b[at+1] == '\n' {
-		at += 2
-		if s.half = !s.half; !s.half {
-			s.c.t.count.keepAlives.Add(1)
-			_ = s.c.send(outgoing{b: pong, quiet: true})
+	for s.need == 0 && s.scanned == 0 && at < len(b) {
+		switch b[at] {
+		case '\r':
+			if at+1 == len(b) {
+				return at // a line feed may follow
+			}
+			if b[at+1] == '\n' {
+				at += 2
+				s.lineBreak()
+				continue
+			}
+		case '\n', 0, ' ', '\t':
+		default:
+			s.half = false
+			return at
 		}
-	}
-	if at < len(b) && b[at] != '\r' {
+		at++
 		s.half = false
 	}
 	return at
+}
+
+// lineBreak counts one between messages: every second one in a row is a ping.
+func (s *stream) lineBreak() {
+	if s.half = !s.half; !s.half {
+		s.c.t.count.keepAlives.Add(1)
+		_ = s.c.send(outgoing{b: pong, quiet: true})
+	}
 }
 
 var pong = []byte("\r\n")

@@ -107,6 +107,27 @@ func TestTCPPing(t *testing.T) {
 	}
 }
 
+// Guards against resiprocate#38: NULs and blanks between messages swallowed the next message, which TCP does not repeat. They come whole or in
+// pieces, before, between and after messages, and make no pings.
+func TestTCPKeepAlivesOfOtherKinds(t *testing.T) {
+	var tr *Transport
+	startAs(t, &tr, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { echo(&tr)(p) }})
+	for _, blank := range []string{"\x00", "\r\n\x00", "\x00\r\n", "\n", " ", "\t", " \r\n", "\r", "\n\n", "\x00\x00\x00\x00", "\r\n \r\n", "\r\n\x00\r\n"} {
+		c, s := dialTCP(t, tr.Addr(TCP)), text("x", 10)
+		for range 3 {
+			send(t, c, blank)
+			send(t, c, s)
+			if got := read(t, c, len(s)); got != s {
+				t.Errorf("after %q: %q", blank, got)
+			}
+		}
+		send(t, c, blank+s+blank+s)
+		if got := read(t, c, 2*len(s)); got != s+s {
+			t.Errorf("with %q in between: %q", blank, got)
+		}
+	}
+}
+
 // What breaks framing ends the connection: there is no telling where the next message starts.
 func TestTCPFramingFaults(t *testing.T) {
 	tr := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { t.Errorf("handled %q", p.Buf) }})
