@@ -57,10 +57,10 @@ func TestCallThroughATrunk(t *testing.T) {
 func TestCalleeHangsUp(t *testing.T) {
 	inWorld(t, func(w *world) {
 		_, b := w.connect("c1")
-		b.request("BYE", "", "Reason: Q.850;cause=31;text=\"secret host\"")
+		b.request("BYE", "", "Reason: Q.850;cause=31;text=\"normal, unspecified\"")
 		w.carrier.expect("200 BYE")
 		bye := w.phone.expect("BYE")
-		if r, ok := bye.Reason(); !ok || r.Cause != 31 || r.Text != nil {
+		if r, ok := bye.Reason(); !ok || r.Cause != 31 || string(r.Text) != "normal, unspecified" {
 			t.Errorf("the caller is told\n%s", bye.Bytes())
 		}
 		w.phone.answer(bye, 200, "", "")

@@ -193,13 +193,13 @@ func (l *leg) cancelCame(p *transport.Packet) {
 	s.e.answer(p, message.Reply{Code: 200})
 	switch {
 	case l.uas && l.state == early:
-		end := ending{by: call.Caller, why: policy.Cancelled, status: 487}
+		end := ending{by: call.Caller, why: policy.Cancelled, status: 487, lines: passReason(m)}
 		if !expected {
 			end.from = p.Src
 		}
 		l.b.finish(end)
 	case t.head != nil && t.from != nil: // a re-INVITE that the other side has not answered
-		s.cancel(t.from, nil)
+		s.cancel(t.from, passReason(m))
 	}
 }
 

@@ -52,17 +52,24 @@ func (e *Edge) reasonLines(why policy.Reason, f policy.Figures) []byte {
 	return append(b, "\r\n"...)
 }
 
-// passReason takes over the cause that a peer gave, as a number only.
+// passReason takes over every cause that a peer gave: phones tell by them whether a call was missed.
 func passReason(m *message.Message) []byte {
 	if m == nil {
 		return nil
 	}
-	r, ok := m.Reason()
-	if !ok || r.Cause <= 0 || r.Cause > 127 || string(r.Protocol) != "Q.850" {
-		return nil
+	var w message.Writer
+	w.Begin(nil)
+	for r := range m.Reasons() {
+		if len(w.Bytes())+len(r) > maxReasons {
+			break
+		}
+		w.Add(message.HReason, r)
 	}
-	return []byte("Reason: Q.850;cause=" + strconv.Itoa(r.Cause) + "\r\n")
+	return w.Bytes()
 }
+
+// maxReasons bounds the bytes of Reason that are passed on.
+const maxReasons = 1024
 
 // elsewhere is what phones that lost the race are told (RFC 3326 section 2).
 var elsewhere = []byte("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")

@@ -326,3 +326,22 @@ func TestMessageIsSmall(t *testing.T) {
 		t.Error("Bytes is not the message")
 	}
 }
+
+func TestReasons(t *testing.T) {
+	for in, wanted := range map[string]string{
+		"SIP;cause=200;text=\"Call completed elsewhere\"":                     "SIP;cause=200;text=\"Call completed elsewhere\"",
+		"SIP ;cause=200 ; text=\"a, \\\"b\\\"\" , Q.850;cause=26;location=LN": "SIP ;cause=200 ; text=\"a, \\\"b\\\"\"|Q.850;cause=26;location=LN",
+		"Q.850;cause=16\r\nReason: SIP;cause=486,, preemption;cause=1":        "Q.850;cause=16|SIP;cause=486|preemption;cause=1",
+		"SIP;text=\"unended, Q.850;cause=16":                                  "Q.850;cause=16",
+		";cause=3, Q.850 cause=16, SIP":                                       "SIP",
+		"":                                                                    "",
+		"SIP;cause=200\r\nReason: \"x\"\r\nReason: Q.850;cause=26 ;text=\"\" ,\t": "SIP;cause=200|Q.850;cause=26 ;text=\"\"",
+	} {
+		m := mustParse(t, strings.Replace(options(""), "CSeq:", "Reason: "+in+"\r\nCSeq:", 1))
+		var all []string
+		for r := range m.Reasons() {
+			all = append(all, string(r))
+		}
+		text(t, in, []byte(strings.Join(all, "|")), wanted)
+	}
+}

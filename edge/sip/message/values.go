@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"iter"
 	"math"
 )
 
@@ -115,4 +116,41 @@ func (m *Message) Reason() (r ReasonValue, ok bool) {
 		r.Text = unquote(text)
 	}
 	return r, true
+}
+
+// Reasons yields the text of each Reason value (RFC 3326) of every Reason header, in order. Malformed values are left out.
+func (m *Message) Reasons() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for v := range m.All(HReason) {
+			for len(v) > 0 {
+				one, rest, ok := cutReason(v)
+				if ok && !yield(one) {
+					return
+				}
+				v = rest
+			}
+		}
+	}
+}
+
+// cutReason takes the first value off a comma list of them.
+func cutReason(v []byte) (one, rest []byte, ok bool) {
+	from := skipSpace(v, 0)
+	end := span(v, from, cToken)
+	at, ok := skipSpace(v, end), end > from
+	for ok && at < len(v) && v[at] == ';' {
+		if _, _, at, ok = nextParam(v, at); ok {
+			at = skipSpace(v, at)
+		}
+	}
+	if ok && at == len(v) {
+		return trim(v[from:]), nil, true
+	}
+	if ok && v[at] == ',' {
+		return trim(v[from:at]), v[at+1:], true
+	}
+	if comma := bytes.IndexByte(v, ','); comma >= 0 {
+		return nil, v[comma+1:], false
+	}
+	return nil, nil, false
 }
