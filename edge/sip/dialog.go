@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -144,6 +145,30 @@ func requestURI(contact string) string {
 	return uri
 }
 
+// routed is the Request-URI and the Route of a request inside the dialog. A strict router, one whose Record-Route has no lr, wants its
+// own URI as the Request-URI and the peer's Contact last in Route (12.2.1.1).
+func (l *leg) routed() (uri string, routes []string) {
+	if len(l.routes) == 0 {
+		return l.target, nil
+	}
+	first := strings.Trim(l.routes[0], "<>")
+	if u, ok := message.ParseURI([]byte(first)); !ok || loose(&u) {
+		return l.target, l.routes
+	}
+	return withoutMethod(requestURI(first)), append(slices.Clone(l.routes[1:]), "<"+l.target+">")
+}
+
+func loose(u *message.URI) bool {
+	_, lr := u.Param("lr")
+	return lr
+}
+
+// withoutMethod leaves out the one parameter that no Request-URI may have (RFC 3261 table 1).
+func withoutMethod(uri string) string {
+	parts := strings.Split(uri, ";")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return len(p) > 7 && strings.EqualFold(p[:7], "method=") }), ";")
+}
+
 // nextHop is where requests inside the dialog go. For a trunk it is the address in the first Route, or the Contact, when
 // that is a public address as a number (12.2.1.1); everything else goes to where its packets come from, or to a phone's Contact when its connection is gone.
 func (l *leg) nextHop() transport.Dest {
@@ -202,9 +227,10 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	s, to := l.b.s, l.nextHop()
 	w := &s.w
 	w.Begin(s.room[:0])
-	w.Request(r.method, []byte(l.target))
+	uri, routes := l.routed()
+	w.Request(r.method, []byte(uri))
 	s.via(w, l, to, branch)
-	for _, route := range l.routes {
+	for _, route := range routes {
 		w.AddString(message.HRoute, route)
 	}
 	hops := r.hops

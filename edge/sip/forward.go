@@ -24,6 +24,10 @@ func (l *leg) inDialog(p *transport.Packet) {
 	}
 	l.remoteSeq = m.CSeq()
 	l.heard(p)
+	if lines := unsupported(m); lines != nil && understood(m.Method()) {
+		s.respond(s.serve(l, p), reply{code: 420, lines: lines})
+		return
+	}
 	switch m.Method() {
 	case message.INVITE, message.UPDATE, message.INFO:
 		l.pass(p)
@@ -37,6 +41,11 @@ func (l *leg) inDialog(p *transport.Packet) {
 	default: // REFER among them: a transfer is a call that nobody decided on
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
+}
+
+// understood says that a method inside a dialog is one that we know.
+func understood(m message.Method) bool {
+	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK
 }
 
 // maxServers bounds the requests of a peer that are remembered at once on one leg.

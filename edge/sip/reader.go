@@ -58,6 +58,10 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		return e.challenge(p, false)
 	case message.OPTIONS:
 		e.stats.options.Add(1)
+		if lines := unsupported(m); lines != nil {
+			e.answer(p, message.Reply{Code: 420, Lines: lines})
+			return true
+		}
 		e.answer(p, message.Reply{Code: 200, Lines: allowLines})
 	case message.BYE, message.INFO, message.UPDATE, message.PRACK, message.REFER:
 		e.stats.unmatched.Add(1)

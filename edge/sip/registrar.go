@@ -39,6 +39,11 @@ func (s *shard) register(p *transport.Packet) {
 		e.refuseStateless(p, policy.BadCredentials, policy.Figures{})
 		return
 	}
+	if lines := unsupported(m); lines != nil {
+		e.stats.refusedRegisters.Add(1)
+		e.answer(p, message.Reply{Code: 420, Lines: lines})
+		return
+	}
 	s.bind(p, res.Line, key)
 }
 

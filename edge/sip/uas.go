@@ -118,12 +118,8 @@ func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 			return 482, nil // our own packet came back
 		}
 	}
-	for v := range m.All(message.HRequire) {
-		for name := range strings.SplitSeq(string(v), ",") {
-			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "timer") {
-				return 420, []byte("Unsupported: " + clipText(name, 40) + "\r\n")
-			}
-		}
+	if lines := unsupported(m); lines != nil {
+		return 420, lines
 	}
 	if e.tooBrief(m) {
 		return 422, e.minSELine()
