@@ -16,16 +16,20 @@ import (
 	"ringfence/edge/phone"
 )
 
+// baresipModules is the folder of its modules.
+func baresipModules() (dir string) {
+	for _, d := range []string{"/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules", "/usr/lib64/baresip/modules"} {
+		if _, err := os.Stat(d); err == nil {
+			dir = d
+		}
+	}
+	return dir
+}
+
 // baresip runs a softphone with one account and gives what it printed and the sound it heard (8,000 samples a second).
 func baresip(t *testing.T, s *server, line, password, command string, seconds int) (string, []int16) {
 	t.Helper()
 	dir := t.TempDir()
-	modules := ""
-	for _, d := range []string{"/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules", "/usr/lib64/baresip/modules"} {
-		if _, err := os.Stat(d); err == nil {
-			modules = d
-		}
-	}
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:0
 net_interface 127.0.0.1
 audio_player aubridge,loop
@@ -38,7 +42,7 @@ module sndfile.so
 module_app account.so
 module_app menu.so
 snd_path %s
-`, modules, dir)
+`, baresipModules(), dir)
 	must(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "accounts"), []byte(fmt.Sprintf(
 		"<sip:%s@%s>;auth_user=%s;auth_pass=%s;regint=60;audio_codecs=PCMA\n", line, s.sip, line, password)), 0o600))

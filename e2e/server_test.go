@@ -89,10 +89,11 @@ func startIn(t *testing.T, dir, lines string, carriers ...netip.AddrPort) *serve
 
 // setup is what a server's configuration has beyond the least.
 type setup struct {
-	dir      string // for its data folder; "" is a new one
-	top      string // lines before the first table
-	sip      string // lines of [sip]
-	sections string // whole tables; without a [shield] the kernel's ban list is off, which a kill -9 would leave behind
+	dir      string           // for its data folder; "" is a new one
+	top      string           // lines before the first table
+	at       []netip.AddrPort // its listeners, each for UDP and TCP; none is one free port of 127.0.0.1
+	sip      string           // lines of [sip]
+	sections string           // whole tables; without a [shield] the kernel's ban list is off, which a kill -9 would leave behind
 }
 
 // startWith is start with more in the configuration.
@@ -104,11 +105,18 @@ func startWith(t *testing.T, o setup, carriers ...netip.AddrPort) *server {
 	if !strings.Contains(o.sections, "[shield]") {
 		o.sections += "\n[shield]\nkernel = \"off\"\n"
 	}
-	s := &server{t: t, dir: filepath.Join(o.dir, "data"), sip: freePort(t)}
+	if o.at == nil {
+		o.at = []netip.AddrPort{freePort(t)}
+	}
+	s := &server{t: t, dir: filepath.Join(o.dir, "data"), sip: o.at[0]}
 	own := t.TempDir() // configuration and log stay writable when the data folder is full
 	s.config = filepath.Join(own, "ringfence.toml")
-	text := fmt.Sprintf("data = %q\n%s\n[sip]\nudp = [%q]\ntcp = [%q]\ntrunk-silence = \"1s\"\n%s\n[provider]\ntariff = \"retail\"\n%s",
-		s.dir, o.top, s.sip, s.sip, o.sip, o.sections)
+	var at []string
+	for _, l := range o.at {
+		at = append(at, strconv.Quote(l.String()))
+	}
+	text := fmt.Sprintf("data = %q\n%s\n[sip]\nudp = [%[3]s]\ntcp = [%[3]s]\ntrunk-silence = \"1s\"\n%[4]s\n[provider]\ntariff = \"retail\"\n%[5]s",
+		s.dir, o.top, strings.Join(at, ", "), o.sip, o.sections)
 	must(t, os.WriteFile(s.config, []byte(text), 0o600))
 	var err error
 	s.log, err = os.Create(filepath.Join(own, "log"))

@@ -20,14 +20,15 @@ import (
 
 // sipp is one run of a scenario of scenarios/.
 type sipp struct {
-	scenario string
-	with     map[string]string // %NAME% in the file
-	server   netip.AddrPort    // zero: it waits for calls
-	from     string            // its address; "" is 127.0.0.1
-	port     uint16            // 0 is a free one
-	line     string
-	password string
-	to       string
+	scenario  string
+	with      map[string]string // %NAME% in the file
+	server    netip.AddrPort    // zero: it waits for calls
+	from      string            // its address; "" is 127.0.0.1
+	port      uint16            // 0 is a free one
+	transport string            // "tcp"; "" is UDP
+	line      string
+	password  string
+	to        string
 }
 
 // running is a SIPp that has been started.
@@ -62,6 +63,9 @@ func (s sipp) begin(t *testing.T) *running {
 		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(mediaPort(t, s.from)), "-m", "1", "-nostdin",
 		"-timeout", "40", "-timeout_error", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
 		"-trace_logs", "-log_file", filepath.Join(dir, "log"), "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
+	}
+	if s.transport == "tcp" {
+		args = append(args, "-t", "t1")
 	}
 	if s.line != "" {
 		args = append(args, "-au", s.line, "-ap", s.password, "-key", "line", s.line, "-key", "to", s.to)

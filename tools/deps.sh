@@ -20,6 +20,7 @@ look() { # look WHAT: which packages are missing
 		need sipp sip-tester
 		need sqlite3 sqlite3 # reads beside a server that writes
 		need baresip baresip
+		need linphone-daemon linphone-cli
 		need svcrack sipvicious
 		need nft nftables
 		need ip iproute2 # network namespaces of the kernel tests
