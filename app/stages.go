@@ -82,7 +82,7 @@ func bookOptions(cfg *config.Config) (book.Options, error) {
 	plan, err := numberingPlan(cfg)
 	return book.Options{
 		Plan: plan, Provider: settings, Zone: cfg.Provider.Zone, Tariff: cfg.Provider.Tariff, Realm: cfg.SIP.Realm,
-		PeakFrom: cfg.Provider.PeakFrom.Duration, PeakTill: cfg.Provider.PeakTill.Duration,
+		PeakFrom: cfg.Provider.PeakFrom.Duration, PeakTill: cfg.Provider.PeakUntil.Duration,
 	}, err
 }
 

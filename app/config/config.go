@@ -157,8 +157,8 @@ type Provider struct {
 	// PeakFrom is when the peak price band begins, Monday to Friday, in the customer's zone.
 	PeakFrom Clock `toml:"peak-from" reload:"live"`
 
-	// PeakTill is when the peak price band ends. The same time as peak-from means that all of Monday to Friday is peak.
-	PeakTill Clock `toml:"peak-till" reload:"live"`
+	// PeakUntil is when the peak price band ends. The same time as peak-from means that all of Monday to Friday is peak.
+	PeakUntil Clock `toml:"peak-until" former:"peak-till" reload:"live"`
 
 	// Plan is the numbering plan that dialled digits are read under: "uk", or "custom" for the one in
 	// [provider.custom-plan].

@@ -45,7 +45,7 @@ algorithms = ["MD5"]
 max-calls = 500
 [provider]
 peak-from = "00:00"
-peak-till = "24:00"
+peak-until = "24:00"
 [provider.settings]
 national-ceiling = "10p"
 max-calls = 3
@@ -60,8 +60,8 @@ level = "debug"
 	if len(c.SIP.UDP) != 2 || len(c.SIP.TCP) != 0 || c.SIP.NonceLifetime.Duration != 90*time.Second || c.SIP.MaxCalls != 500 {
 		t.Errorf("sip: %+v", c.SIP)
 	}
-	if c.Provider.PeakFrom.Duration != 0 || c.Provider.PeakTill.Duration != 24*time.Hour {
-		t.Errorf("midnight taken for nothing: %v to %v", c.Provider.PeakFrom, c.Provider.PeakTill)
+	if c.Provider.PeakFrom.Duration != 0 || c.Provider.PeakUntil.Duration != 24*time.Hour {
+		t.Errorf("midnight taken for nothing: %v to %v", c.Provider.PeakFrom, c.Provider.PeakUntil)
 	}
 	if c.Admin.Socket != "/var/lib/ringfence/ringfence.sock" || c.Log.Slog().String() != "DEBUG" {
 		t.Errorf("socket %s, level %s", c.Admin.Socket, c.Log.Slog())
@@ -79,6 +79,28 @@ level = "debug"
 }
 
 // Each refusal names the file and line, the field, what was found and what is wanted.
+// Guards: configurations of before the rename must still load, wherever the key stands, and a fault in one is told on its line.
+func TestFormerKeysAreRead(t *testing.T) {
+	for _, text := range []string{
+		"[provider]\npeak-till = '19:30'", "[provider]\npeak-from = '08:00'\n\"peak-till\" = '19:30' # peak-till",
+		"provider.peak-till = '19:30'", "provider = {peak-till = '19:30'}", "[provider]\npeak-until = '19:30'",
+	} {
+		c, err := config.Parse([]byte(text), "r.toml")
+		if err != nil || c.Provider.PeakUntil.Duration != 19*time.Hour+30*time.Minute {
+			t.Errorf("%s: %v, %v", text, c.Provider.PeakUntil, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"[provider]\npeak-till = 'noon'":                           "r.toml:2: provider.peak-until",
+		"[provider]\npeak-till = '19:00'\npeak-until = '19:00'":    "r.toml:3",
+		"[provider]\npeak-from = '09:00'\n\npeak-till = '08:00'\n": "r.toml:4: provider.peak-until",
+	} {
+		if _, err := config.Parse([]byte(text), "r.toml"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"[sip]\nmax-cals = 3", "r.toml:2: sip.max-cals: no such key: did you mean sip.max-calls?"},
@@ -108,7 +130,7 @@ func TestRefusals(t *testing.T) {
 		{"[provider]\nzone = 'Mars/Olympus'", "provider.zone: found"},
 		{"[provider]\nzone = '../../etc/passwd'", "provider.zone: found"},
 		{"[provider]\npeak-from = '8 am'", `"8 am" is no time of day`},
-		{"[provider]\npeak-from = '19:00'", "provider.peak-till: found \"18:00\", want not before provider.peak-from (19:00)"},
+		{"[provider]\npeak-from = '19:00'", "provider.peak-until: found \"18:00\", want not before provider.peak-from (19:00)"},
 		{"[provider]\nplan = 'custom'", "provider.custom-plan.country: found"},
 		{"[provider.custom-plan]\ncode = '353'", `provider.plan: found "uk", want "custom"`},
 		{"[provider.settings]\nnational-ceiling = 'cheap'", "r.toml:2: provider.settings.national-ceiling: "},

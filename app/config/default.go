@@ -34,7 +34,7 @@ func defaults() Config {
 		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
 		Provider: Provider{
 			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk", LateAnswers: "charged",
-			PeakFrom: Clock{8 * time.Hour, true}, PeakTill: Clock{18 * time.Hour, true},
+			PeakFrom: Clock{8 * time.Hour, true}, PeakUntil: Clock{18 * time.Hour, true},
 		},
 		Login: Login{
 			Lockout: "on", Failures: 5, Window: Duration{10 * time.Minute}, First: Duration{15 * time.Minute}, Longest: Duration{24 * time.Hour},

@@ -12,6 +12,7 @@ import (
 // field is one key of the configuration, found by reflection over Config.
 type field struct {
 	Key      string // whole, dotted: "sip.max-calls"
+	Former   string // the key by which earlier versions knew it; "" is none
 	Go       string // "SIP.MaxCalls"
 	One      []string
 	Min, Max string
@@ -34,6 +35,9 @@ func collect(t reflect.Type, key, name string, index []int) (fields []field, tab
 		x := field{
 			Key: key + tag, Go: name + f.Name, index: at, typ: f.Type, Min: f.Tag.Get("min"), Max: f.Tag.Get("max"),
 			Live: f.Tag.Get("reload") == "live",
+		}
+		if former := f.Tag.Get("former"); former != "" {
+			x.Former = key + former
 		}
 		if one := f.Tag.Get("one"); one != "" {
 			x.One = strings.Split(one, ",")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
@@ -106,6 +107,7 @@ func (fs Faults) in(file string, at map[string]place) Faults {
 // parse decodes strictly and says on which line each key stands.
 func parse(text []byte, name string) (Config, map[string]place, error) {
 	c := Config{File: name}
+	text = renamed(text)
 	err := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields().Decode(&c)
 	at := keyPlaces(text)
 	var unknown *toml.StrictMissingError
@@ -125,6 +127,21 @@ func parse(text []byte, name string) (Config, map[string]place, error) {
 		return Config{}, nil, Faults{decodeFault(name, row, at, bad.Error())}
 	}
 	return Config{}, nil, Faults{unplaced(name, at, err.Error())}
+}
+
+// renamed puts today's keys in the place of those that earlier versions had.
+func renamed(text []byte) []byte {
+	at := keyPlaces(text)
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	for _, f := range allFields {
+		p, found := at[f.Former]
+		if f.Former == "" || !found {
+			continue
+		}
+		former := f.Former[strings.LastIndexByte(f.Former, '.')+1:]
+		lines[p.line-1] = bytes.Replace(lines[p.line-1], []byte(former), []byte(f.name()), 1)
+	}
+	return bytes.Join(lines, nil)
 }
 
 // unplaced is a complaint that the decoder made without saying where: a value that should have been in quotes.

@@ -176,8 +176,8 @@ func (v *validator) provider() {
 	if len(p.Name) > 100 {
 		v.bad("provider.name", p.Name, "at most 100 bytes")
 	}
-	if p.PeakTill.Duration < p.PeakFrom.Duration {
-		v.bad("provider.peak-till", p.PeakTill, "not before provider.peak-from ("+p.PeakFrom.String()+")")
+	if p.PeakUntil.Duration < p.PeakFrom.Duration {
+		v.bad("provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")
 	}
 	if p.Plan == "custom" {
 		v.plan(&p.CustomPlan)

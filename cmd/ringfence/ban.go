@@ -243,7 +243,7 @@ func (s *session) showBanImport(b *api.BanImport) error {
 	if t.Len() == 0 {
 		return nil
 	}
-	return t.Write(s.out, 2)
+	return s.table(t, 2)
 }
 
 type banDrop struct {
@@ -343,7 +343,7 @@ func (c *banRefresh) Run(s *session) error {
 	if err := s.do(http.MethodPost, pathOf("feeds", c.Name, "refresh"), nil, &out); err != nil {
 		return err
 	}
-	if err := s.emit(out, func() error { return feedTable([]api.Feed{out}).Write(s.out, 0) }); err != nil {
+	if err := s.emit(out, func() error { return s.table(feedTable([]api.Feed{out}), 0) }); err != nil {
 		return err
 	}
 	if out.Fault != "" {
@@ -456,7 +456,7 @@ func (s *session) showPlace(p *api.Place) error {
 	if as != "" {
 		t.Row("hosting", yesNo(p.Hosting))
 	}
-	if err := t.Write(s.out, 0); err != nil {
+	if err := s.table(t, 0); err != nil {
 		return err
 	}
 	if len(p.Files) == 0 {

@@ -13,7 +13,7 @@ import (
 func shown(t *testing.T, what *table.Table, width int) string {
 	t.Helper()
 	var b strings.Builder
-	if err := what.Write(&table.Screen{Writer: &b, Width: width}, 0); err != nil {
+	if _, err := what.Write(&table.Screen{Writer: &b, Width: width}, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

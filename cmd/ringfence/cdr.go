@@ -46,7 +46,7 @@ func (c *cdrList) Run(s *session) error {
 	}
 	return s.emit(items, func() error {
 		t := table.New(table.Left("begun"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"), table.Right("talk"),
-			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call"))
+			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call").AsID())
 		for _, x := range items {
 			t.Row(clocks(x.Begun), x.Line, string(x.Direction), numberOf(&x), x.Rate, talk(x.Talk), x.RetailText, x.CostText, string(x.By), reasonCell(&x), string(x.ID))
 		}
@@ -81,7 +81,7 @@ func (c *cdrShow) Run(s *session) error {
 	if err := s.get(pathOf("cdrs", c.ID), &x); err != nil {
 		return err
 	}
-	return s.emit(x, func() error { return recordTable(&x).Write(s.out, 0) })
+	return s.emit(x, func() error { return s.table(recordTable(&x), 0) })
 }
 
 func recordTable(x *api.CDR) *table.Table {

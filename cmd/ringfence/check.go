@@ -59,7 +59,7 @@ func checkFile(path string) (api.CheckItem, bool) {
 }
 
 func (s *session) findings(items []api.CheckItem) error {
-	t := table.New(table.Left(""), table.Left("what"), table.Left("found"))
+	t := table.New(table.Left(""), table.Left("what"), table.Wrap("found"))
 	style := map[string]table.Style{"ok": table.Good, "warning": table.Warn, "error": table.Bad}
 	for _, x := range items {
 		t.Row(table.Cell{Text: x.Level, Style: style[x.Level]}, x.What, x.Text)
@@ -67,5 +67,5 @@ func (s *session) findings(items []api.CheckItem) error {
 	if t.Len() == 0 {
 		return nil
 	}
-	return t.Write(s.out, 0)
+	return s.table(t, 0)
 }

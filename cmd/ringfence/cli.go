@@ -22,6 +22,7 @@ const (
 	exitRefused     = 3 // decide: the call would be refused
 	exitUnreachable = 4
 	exitForbidden   = 5
+	exitNothing     = 6 // nothing was done: --yes is wanted, or there was nothing to do
 )
 
 const description = `Ringfence is the SIP front door of a telephony provider: it authenticates, decides, connects, meters, cuts off, explains and bills.
@@ -35,11 +36,13 @@ Exit codes:
   2  usage: no such command, flag or value
   3  decide: the call would be refused
   4  no server answers
-  5  not permitted: the socket's owner, or the token`
+  5  not permitted: the socket's owner, or the token
+  6  nothing was done: add --yes, or there was nothing to do`
 
 // commands is the whole grammar. Groups order the help.
 type commands struct {
 	JSON bool `help:"Print JSON for programs: amounts are integers, times have their offset from UTC." short:"j"`
+	Wide bool `help:"Print tables as wide as they are, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
 	Status  statusCmd  `cmd:"" group:"run" help:"Show how the server is doing."`
@@ -67,6 +70,7 @@ type commands struct {
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
 	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order."`
 
+	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command."`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
 	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
@@ -142,11 +146,16 @@ func run(args []string, in *os.File, out, errOut io.Writer) (code int) {
 		args = []string{"--help"}
 	case args[0] == "--version":
 		args = []string{"version"}
+	case args[0] == "help" && !slices.Contains(args, "--help"):
+		args = append(args[1:], "--help")
 	}
 	parsed, err := parser.Parse(args)
 	s.json = cli.JSON || slices.Contains(args, "--json")
 	if err != nil {
-		return s.fail(usage(err))
+		return s.fail(usage(meant(err, parser.Model.Node, args)))
+	}
+	if cli.Wide {
+		s.out.Width = 0
 	}
 	s.parser = parser
 	if err := parsed.Run(); err != nil {
@@ -160,16 +169,22 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// commandOf is the command that a wrong command line had come to, nil before the first.
+func commandOf(err error) *kong.Node {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context == nil {
+		return nil
+	}
+	return parse.Context.Selected()
+}
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // usage adds the command whose help tells more.
 func usage(err error) error {
-	var parse *kong.ParseError
 	help := "ringfence --help"
-	if errors.As(err, &parse) && parse.Context != nil {
-		if node := parse.Context.Selected(); node != nil {
-			help = node.FullPath() + " --help"
-		}
+	if node := commandOf(err); node != nil {
+		help = node.FullPath() + " --help"
 	}
 	var own usageError
 	if errors.As(err, &own) {

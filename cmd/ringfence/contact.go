@@ -120,7 +120,7 @@ func (c *contactSet) Run(s *session) error {
 	if err := s.do(http.MethodPatch, pathOf("customers", c.Customer, "contacts", c.ID), in, &out); err != nil {
 		return err
 	}
-	return s.emit(out, func() error { return contactTable([]api.Contact{out}).Write(s.out, 0) })
+	return s.emit(out, func() error { return s.table(contactTable([]api.Contact{out}), 0) })
 }
 
 type contactRemove struct {

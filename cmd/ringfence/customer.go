@@ -108,7 +108,7 @@ func (s *session) showCustomer(c *api.Customer) error {
 	t.Row("contacts", "ringfence customer contact list "+c.ID)
 	t.Row("since", moment(c.Created))
 	t.Row("identity", c.Identity)
-	if err := t.Write(s.out, 0); err != nil {
+	if err := s.table(t, 0); err != nil {
 		return err
 	}
 	if err := s.settings(c.Settings); err != nil {

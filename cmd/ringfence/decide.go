@@ -45,10 +45,10 @@ func (s *session) showDecision(line string, d *api.Decision) error {
 	if err := s.say("%s  %s\n%s\n", s.verdict(d), d.Reason, d.Text); err != nil {
 		return err
 	}
-	if err := callFacts(line, d).Write(s.out, 0); err != nil {
+	if err := s.table(callFacts(line, d), 0); err != nil {
 		return err
 	}
-	t := table.New(table.Left(""), table.Left("rule"), table.Right("limit"), table.Right("this call"), table.Right("would pass"), table.Left("set by"))
+	t := table.New(table.Left(""), table.Left("rule"), table.Right("limit"), table.Right("this call"), table.Right("would pass"), table.Left("set by").AsSpare())
 	for _, step := range d.Steps {
 		t.Row(stepRow(&step)...)
 	}

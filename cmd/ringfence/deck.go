@@ -154,7 +154,7 @@ func (s *session) showImport(i *api.Import) error {
 	for _, n := range i.Notes {
 		t.Row("note", n)
 	}
-	if err := t.Write(s.out, 2); err != nil {
+	if err := s.table(t, 2); err != nil {
 		return err
 	}
 	if err := s.wouldAsk(i); err != nil {
@@ -244,7 +244,7 @@ func (c *deckDiff) Run(s *session) error {
 			out.Added, out.Removed, out.Changed, out.Dearer, out.Cheaper); err != nil || t.Len() == 0 {
 			return err
 		}
-		return t.Write(s.out, 0)
+		return s.table(t, 0)
 	})
 }
 

@@ -80,7 +80,7 @@ func (c *lineDevice) Run(s *session) error {
 		return err
 	}
 	return s.emit(append([]api.Device{}, page.Items...), func() error {
-		if err := deviceTable(page.Items).Write(s.out, 0); err != nil || !c.NotMine {
+		if err := s.table(deviceTable(page.Items), 0); err != nil || !c.NotMine {
 			return err
 		}
 		return s.say("\nWhoever it is still has the password. Next: ringfence line lock %s --why TEXT --cut, or ringfence line password %s", c.ID, c.ID)
@@ -134,6 +134,6 @@ func (s *session) usage(kind, id string) error {
 		if u.Next > 0 {
 			t.Row("next warning at", pounds(u.Next))
 		}
-		return t.Write(s.out, 0)
+		return s.table(t, 0)
 	})
 }

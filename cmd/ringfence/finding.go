@@ -100,7 +100,7 @@ func (s *session) showFinding(f *api.Finding) error {
 		state.Text += " " + moment(f.Closed) + " by " + f.ClosedBy
 	}
 	t.Row("state", state)
-	if err := t.Write(s.out, 0); err != nil {
+	if err := s.table(t, 0); err != nil {
 		return err
 	}
 	if f.Meaning != "" {

@@ -95,7 +95,7 @@ func TestHelpSaysTheExitCodes(t *testing.T) {
 	if code := run([]string{"--help"}, os.Stdin, &out, &errOut); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errOut.String())
 	}
-	for _, want := range []string{"0  done", "1  failed", "2  usage", "3  decide", "4  no server", "5  not permitted", "ringfence serve --demo"} {
+	for _, want := range []string{"0  done", "1  failed", "2  usage", "3  decide", "4  no server", "5  not permitted", "6  nothing was done", "ringfence serve --demo"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("--help does not say %q:\n%s", want, out.String())
 		}
@@ -146,7 +146,7 @@ func TestColoursAreOursOnly(t *testing.T) {
 
 // Output that is no terminal has no colours, whatever the environment.
 func TestNoColoursInAPipe(t *testing.T) {
-	if s := newScreen(&bytes.Buffer{}); s.Colour || s.Width != 0 {
+	if s := newScreen(&bytes.Buffer{}); s.Colour || s.Width != 80 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -159,6 +159,7 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("x"), exitFailed},
 		{usagef("x"), exitUsage},
 		{errRefused, exitRefused},
+		{errNothingDone, exitNothing},
 		{errNoServer, exitUnreachable},
 		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrNotExist), exitUnreachable},
 		{fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrPermission), exitForbidden},
@@ -172,5 +173,47 @@ func TestExitCodes(t *testing.T) {
 	}
 	if text := explain(fmt.Errorf("%w at s: %w", client.ErrUnreachable, os.ErrPermission), remote{}); !strings.Contains(text, "sudo -u ringfence") {
 		t.Errorf("nothing on what to do about permissions: %s", text)
+	}
+}
+
+// Whatever is mistyped, in commands, flags or the words that a flag takes, the nearest that there is gets named.
+func TestSlipsAreAnswered(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"crd list", `"cdr"`},
+		{"cdr lst", `"list"`},
+		{"CDR list", `"cdr"`},
+		{"line shwo 2001", `"show"`},
+		{"line delete 2001", `"remove"`},
+		{"usage 2001", `"ringfence customer usage"`},
+		{"trunks list", `"trunk"`},
+		{"cdr list --lin 2001", `"--line"`},
+		{"cdr list -line 2001", `unknown flag -line, did you mean "--line"`},
+		{"cdr list --LINE 2001", `"--line"`},
+		{"cdr list --sicket x", `"--socket"`},
+		{"cdr export --format cvs", `"csv"`},
+		{"cdr export --format JSON", `"json"`},
+		{"request list --state opne", `"open"`},
+		{"trunk add a 192.0.2.1 --transport upd", `"udp"`},
+		{"deck import a b --kind retial", `"retail"`},
+		{"completion bahs", `"bash"`},
+		{"help crd", `"cdr"`},
+		{"help cdr lst", `"list"`},
+	} {
+		var out, errOut bytes.Buffer
+		if code := run(strings.Fields(c.line), os.Stdin, &out, &errOut); code != exitUsage || !strings.Contains(errOut.String(), "did you mean") ||
+			!strings.Contains(errOut.String(), c.want) {
+			t.Errorf("%s: exit code %d, %s; want %s", c.line, code, errOut.String(), c.want)
+		}
+	}
+}
+
+func TestHelpOfACommand(t *testing.T) {
+	for line, want := range map[string]string{
+		"help": "Exit codes", "help cdr": "ringfence cdr <command>", "help cdr list": "--until", "help line": "devices", "help help": "ringfence help cdr list",
+	} {
+		var out, errOut bytes.Buffer
+		if code := run(strings.Fields(line), os.Stdin, &out, &errOut); code != exitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: exit code %d, %s%s; want %s", line, code, out.String(), errOut.String(), want)
+		}
 	}
 }

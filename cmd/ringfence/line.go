@@ -170,7 +170,7 @@ func (s *session) showLine(l *api.LineDetail) error {
 	t.Row("courtesy", l.Courtesy+courtesyMeans)
 	t.Row("since", moment(l.Created))
 	t.Row("identity", l.Identity)
-	if err := t.Write(s.out, 0); err != nil {
+	if err := s.table(t, 0); err != nil {
 		return err
 	}
 	if err := s.settings(l.Settings); err != nil {

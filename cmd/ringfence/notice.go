@@ -110,7 +110,7 @@ func (s *session) showNotice(n *api.NoticeDetail) error {
 	}
 	t.Row("at", moment(n.At))
 	t.Row("state", stateCell(n.State))
-	if err := t.Write(s.out, 0); err != nil {
+	if err := s.table(t, 0); err != nil {
 		return err
 	}
 	if err := s.section("Deliveries", deliveryTable(n.Deliveries)); err != nil {
@@ -198,7 +198,7 @@ func (c *noticePreview) Run(s *session) error {
 			return err
 		}
 		if c.Out == "" {
-			return s.emit(append([]api.NoticeKind{}, page.Items...), func() error { return kindTable(page.Items).Write(s.out, 0) })
+			return s.emit(append([]api.NoticeKind{}, page.Items...), func() error { return s.table(kindTable(page.Items), 0) })
 		}
 		return c.write(s, page.Items)
 	}

@@ -41,15 +41,18 @@ func newSession(ctx context.Context, in *os.File, out, errOut io.Writer) *sessio
 	return &session{ctx: ctx, in: in, out: newScreen(out), errOut: errOut}
 }
 
+// usualWidth is how wide tables are where there is no terminal to say it.
+const usualWidth = 80
+
 // newScreen shows colours on a terminal only, and never when NO_COLOR is set (no-color.org).
 func newScreen(out io.Writer) *table.Screen {
-	s := &table.Screen{Writer: out}
+	s := &table.Screen{Writer: out, Width: usualWidth}
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}
 	s.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		s.Width = w
 	}
 	return s
@@ -261,20 +264,42 @@ func (s *session) say(format string, args ...any) error {
 	return err
 }
 
+// table prints a table, and says so when the screen was too narrow for its ids.
+func (s *session) table(t *table.Table, indent int) error {
+	withoutIDs, err := t.Write(s.out, indent)
+	if err != nil || !withoutIDs {
+		return err
+	}
+	return s.say("%s", s.out.Paint(table.Dim, "Ids do not fit here: --wide shows them, and --json."))
+}
+
 // list prints rows, or a sentence when there are none.
 func (s *session) list(t *table.Table, empty string) error {
 	if t.Len() == 0 {
 		return s.say("%s", empty)
 	}
-	return t.Write(s.out, 0)
+	return s.table(t, 0)
 }
+
+// errNothingDone is what a command ends with that has said that it changed nothing, and why.
+var errNothingDone = errors.New("nothing was done")
 
 // dryRun says what a command would have done, and how to do it.
 func (s *session) dryRun(what string) error {
-	if s.json {
-		return s.emit(map[string]any{"done": false, "would": what}, nil)
+	if err := s.emit(map[string]any{"done": false, "would": what}, func() error {
+		return s.say("%s Nothing was changed: add --yes to do it.", what)
+	}); err != nil {
+		return err
 	}
-	return s.say("%s Nothing was changed: add --yes to do it.", what)
+	return errNothingDone
+}
+
+// nothing says why a command that was told to do something had nothing to do; v is what --json prints.
+func (s *session) nothing(v any, format string, args ...any) error {
+	if err := s.emit(v, func() error { return s.say(format, args...) }); err != nil {
+		return err
+	}
+	return errNothingDone
 }
 
 // cleanLines is table.Clean for texts of several lines.
@@ -317,7 +342,7 @@ var errRefused = errors.New("the call would be refused")
 // fail prints an error with what to do about it, and gives the exit code.
 func (s *session) fail(err error) int {
 	code := codeOf(err)
-	if errors.Is(err, phone.ErrFailed) || errors.Is(err, errRefused) {
+	if errors.Is(err, phone.ErrFailed) || errors.Is(err, errRefused) || errors.Is(err, errNothingDone) {
 		return code // said already
 	}
 	var p *api.Problem
@@ -340,6 +365,8 @@ func codeOf(err error) int {
 		return exitUsage
 	case errors.Is(err, errRefused):
 		return exitRefused
+	case errors.Is(err, errNothingDone):
+		return exitNothing
 	case errors.Is(err, os.ErrPermission):
 		return exitForbidden
 	case errors.Is(err, errNoServer), errors.Is(err, client.ErrUnreachable):

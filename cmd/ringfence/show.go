@@ -49,12 +49,12 @@ func (s *session) section(title string, t *table.Table) error {
 	if err := s.say("\n%s", s.out.Paint(table.Bold, title)); err != nil {
 		return err
 	}
-	return t.Write(s.out, 2)
+	return s.table(t, 2)
 }
 
 // settings shows every field with where it came from.
 func (s *session) settings(settings []api.Setting) error {
-	t := table.New(table.Left("setting"), table.Right("value"), table.Left("set by"), table.Left(""))
+	t := table.New(table.Left("setting"), table.Right("value"), table.Left("set by"), table.Wrap(""))
 	for _, x := range settings {
 		note := ""
 		if x.Granted {

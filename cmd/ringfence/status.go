@@ -25,7 +25,7 @@ func (c *statusCmd) Run(s *session) error {
 	if err := s.get(pathOf("status"), &st); err != nil {
 		return err
 	}
-	if err := s.emit(st, func() error { return statusTable(&st).Write(s.out, 0) }); err != nil {
+	if err := s.emit(st, func() error { return s.table(statusTable(&st), 0) }); err != nil {
 		return err
 	}
 	if !st.Ready {

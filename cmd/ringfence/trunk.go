@@ -113,7 +113,7 @@ func (s *session) showTrunk(x *api.Trunk) error {
 	t.Row("withheld numbers", x.Withheld)
 	t.Row("cost deck", x.Deck)
 	t.Row("emergency", yesNo(x.Emergency))
-	return t.Write(s.out, 0)
+	return s.table(t, 0)
 }
 
 type trunkSet struct {

@@ -50,6 +50,8 @@ type Column struct {
 	Right bool // numbers
 	Cut   bool // may be cut short when the screen is too narrow
 	Spare bool // left out when the screen is too narrow even so, the last first
+	ID    bool // left out before anything is cut: it is long, and --json has it
+	Wrap  bool // goes on in the next line when the screen is too narrow; the last column
 }
 
 // Left, Right and Cut make columns.
@@ -60,6 +62,15 @@ func Right(head string) Column { return Column{Head: head, Right: true} }
 
 // Cut is a column of free text, the first to give way on a narrow screen.
 func Cut(head string) Column { return Column{Head: head, Cut: true} }
+
+// Wrap is a column of sentences, each of which is to be read whole.
+func Wrap(head string) Column { return Column{Head: head, Wrap: true} }
+
+// AsID is the column as one of long ids, the first to be left out on a narrow screen.
+func (c Column) AsID() Column {
+	c.ID = true
+	return c
+}
 
 // AsSpare is the column as one that a narrow screen does without.
 func (c Column) AsSpare() Column {
@@ -101,12 +112,20 @@ func (t *Table) Len() int { return len(t.rows) }
 
 const gap = 2
 
-// Write lays the table out on the screen, each line after indent spaces. Columns that are empty in every row are left out.
-func (t *Table) Write(s *Screen, indent int) error {
+// leastCut is how wide a column that may be cut stays at least, leastWrap one that goes on in the next line, and leastAny any other
+// when nothing else helps.
+const (
+	leastCut  = 8
+	leastWrap = 20
+	leastAny  = 4
+)
+
+// Write lays the table out on the screen, each line after indent spaces. Columns that are empty in every row are left out. No line is
+// wider than the screen. It returns whether a column of ids was left out for that.
+func (t *Table) Write(s *Screen, indent int) (withoutIDs bool, err error) {
 	widths := t.widths()
-	if room := s.Width - indent; s.Width > 0 {
-		drop(t.columns, widths, room)
-		shrink(t.columns, widths, room)
+	if room := s.Width - indent; s.Width > 0 && whole(widths) > room {
+		withoutIDs = t.fit(widths, max(room, leastAny))
 	}
 	var b strings.Builder
 	head := make([]Cell, len(t.columns))
@@ -121,8 +140,8 @@ func (t *Table) Write(s *Screen, indent int) error {
 	for _, row := range t.rows {
 		t.line(&b, s, row, widths, indent)
 	}
-	_, err := io.WriteString(s, b.String())
-	return err
+	_, err = io.WriteString(s, b.String())
+	return withoutIDs, err
 }
 
 // widths is what each column needs; -1 for one that is empty throughout.
@@ -142,19 +161,49 @@ func (t *Table) widths() []int {
 	return widths
 }
 
-// leastCut is how wide a column that may be cut stays at least.
-const leastCut = 8
+// wraps says that a column goes on in the next line: one that is said to, and the values of a table of names and values.
+func (t *Table) wraps(i int) bool {
+	c := t.columns[i]
+	return i == len(t.columns)-1 && (c.Wrap || i == 1 && c.Head == "" && !c.Right && !c.Cut)
+}
+
+// fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut, and only then whatever is widest.
+func (t *Table) fit(widths []int, room int) (withoutIDs bool) {
+	for i, c := range t.columns {
+		if c.ID && widths[i] >= 0 && whole(widths) > room {
+			widths[i], withoutIDs = -1, true
+		}
+	}
+	t.drop(widths, room)
+	t.shrink(widths, room, func(i int) int {
+		switch {
+		case t.wraps(i):
+			return leastWrap
+		case t.columns[i].Cut:
+			return leastCut
+		}
+		return -1
+	})
+	t.shrink(widths, room, func(int) int { return leastAny })
+	for i := len(widths) - 1; i > 0 && whole(widths) > room; i-- {
+		widths[i] = -1
+	}
+	return withoutIDs
+}
 
 // drop leaves out spare columns, the last first, until the table fits with all that may be cut as narrow as they may be.
-func drop(columns []Column, widths []int, room int) {
+func (t *Table) drop(widths []int, room int) {
 	least := make([]int, len(widths))
 	for i, w := range widths {
-		if least[i] = w; columns[i].Cut {
+		switch least[i] = w; {
+		case t.wraps(i):
+			least[i] = min(w, leastWrap)
+		case t.columns[i].Cut:
 			least[i] = min(w, leastCut)
 		}
 	}
-	for i := len(columns) - 1; i >= 0 && whole(least) > room; i-- {
-		if columns[i].Spare {
+	for i := len(widths) - 1; i >= 0 && whole(least) > room; i-- {
+		if t.columns[i].Spare {
 			widths[i], least[i] = -1, -1
 		}
 	}
@@ -171,12 +220,12 @@ func whole(widths []int) int {
 	return total
 }
 
-// shrink takes from the widest column that may be cut until the table fits, but leaves each at least leastCut wide.
-func shrink(columns []Column, widths []int, room int) {
-	for total := whole(widths); total > room; {
+// shrink takes from the widest column until the table fits, but leaves each at least as wide as least says of it; -1: as it is.
+func (t *Table) shrink(widths []int, room int, least func(i int) int) {
+	for total := whole(widths); total > room; total-- {
 		widest := -1
-		for i, c := range columns {
-			if c.Cut && widths[i] > leastCut && (widest < 0 || widths[i] > widths[widest]) {
+		for i, w := range widths {
+			if l := least(i); l >= 0 && w > l && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
@@ -184,15 +233,33 @@ func shrink(columns []Column, widths []int, room int) {
 			return
 		}
 		widths[widest]--
-		total--
 	}
 }
 
+// line writes a row, in several lines where a text goes on.
 func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, widths []int, indent int) {
+	last := len(row) - 1
+	lines := []string{row[last].Text}
+	if t.wraps(last) && widths[last] > 0 {
+		lines = Break(row[last].Text, widths[last])
+	}
+	for n, text := range lines {
+		cells := row
+		if n > 0 {
+			cells = make([]Cell, len(row))
+		}
+		t.oneLine(b, s, cells, Cell{text, row[last].Style}, widths, indent)
+	}
+}
+
+func (t *Table) oneLine(b *strings.Builder, s *Screen, row []Cell, end Cell, widths []int, indent int) {
 	var line strings.Builder
 	line.WriteString(strings.Repeat(" ", indent))
 	first := true
 	for i, c := range row {
+		if i == len(row)-1 {
+			c = end
+		}
 		if widths[i] < 0 {
 			continue
 		}
@@ -211,8 +278,46 @@ func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, widths []int, in
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
+// Break cuts a text at blanks into lines of at most n columns, and within a word that is longer than that.
+func Break(text string, n int) []string {
+	if Width(text) <= n {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && Width(line)+1+Width(word) <= n {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for Width(word) > n {
+			at := fitting(word, n)
+			lines, word = append(lines, word[:at]), word[at:]
+		}
+		line = word
+	}
+	return append(lines, line)
+}
+
+// fitting is how many bytes of a word n columns hold, at least one letter.
+func fitting(word string, n int) int {
+	used := 0
+	for i, r := range word {
+		if used += runeWidth(r); used > n && i > 0 {
+			return i
+		}
+	}
+	return len(word)
+}
+
 // clip cuts text to n columns, the last being "…".
 func clip(text string, n int) string {
+	if n < 1 {
+		return ""
+	}
 	if Width(text) <= n {
 		return text
 	}

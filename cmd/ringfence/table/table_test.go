@@ -11,7 +11,7 @@ import (
 
 func render(t *table.Table, width int, colour bool) string {
 	var b strings.Builder
-	_ = t.Write(&table.Screen{Writer: &b, Width: width, Colour: colour}, 0) // a Builder does not fail
+	_, _ = t.Write(&table.Screen{Writer: &b, Width: width, Colour: colour}, 0) // a Builder does not fail
 	return b.String()
 }
 
@@ -50,12 +50,49 @@ func TestCellsCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
-// Whatever stands in the cells, no line is wider than the screen as long as free text can give way.
+// Ids go before anything is cut, whatever column they are in.
+func TestIDsAreLeftOutFirst(t *testing.T) {
+	x := table.New(table.Left("call").AsID(), table.Left("line"), table.Cut("name"))
+	x.Row("01JD8Z6Q4N8T7R5V3X1B9C7D5F", "2001", "Reception on the ground floor")
+	want := "line  name\n2001  Reception on the ground floor\n"
+	if got := render(x, 40, false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := render(x, 0, false); !strings.Contains(got, "01JD8Z6Q4N8T7R5V3X1B9C7D5F") {
+		t.Errorf("no id where there is room:\n%s", got)
+	}
+}
+
+func TestSentencesGoOnInTheNextLine(t *testing.T) {
+	x := table.New(table.Left(""), table.Left(""))
+	x.Row("state", "locked: calls to Cuba at night")
+	x.Row("contact", "sip:2001@192.0.2.1:5060;ob")
+	want := "" +
+		"state    locked: calls to Cuba\n         at night\n" +
+		"contact  sip:2001@192.0.2.1:50\n         60;ob\n"
+	if got := render(x, 30, false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Whatever stands in the cells, no line is wider than the screen.
 func TestNoLineIsTooWide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := table.New(table.Left("id"), table.Cut("name"), table.Cut("agent"))
+		kinds := []func(string) table.Column{
+			table.Left, table.Cut, table.Right, table.Wrap,
+			func(h string) table.Column { return table.Left(h).AsID() }, func(h string) table.Column { return table.Left(h).AsSpare() },
+		}
+		var columns []table.Column
+		for range rapid.IntRange(1, 6).Draw(t, "columns") {
+			columns = append(columns, rapid.SampledFrom(kinds).Draw(t, "kind")(rapid.SampledFrom([]string{"", "customer"}).Draw(t, "head")))
+		}
+		x := table.New(columns...)
 		for range rapid.IntRange(0, 5).Draw(t, "rows") {
-			x.Row("x", rapid.String().Draw(t, "name"), rapid.String().Draw(t, "agent"))
+			var row []any
+			for range columns {
+				row = append(row, rapid.String().Draw(t, "cell"))
+			}
+			x.Row(row...)
 		}
 		width := rapid.IntRange(24, 90).Draw(t, "width")
 		for line := range strings.Lines(render(x, width, false)) {
