@@ -29,9 +29,6 @@ import (
 	"ringfence/state/store"
 )
 
-// Version is set by the build.
-var Version = "development"
-
 // App is the whole program, made by New and run between Start and Stop.
 type App struct {
 	log   *slog.Logger

@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"ringfence/app"
 )
@@ -19,7 +20,7 @@ func (versionCmd) Run(s *session) error {
 
 func versionText() string {
 	text := "ringfence " + app.Version
-	if r := revision(); r != "" {
+	if r := revision(); r != "" && !strings.Contains(text, r[:min(7, len(r))]) {
 		text += " (" + r + ")"
 	}
 	return text + ", " + runtime.Version()
