@@ -1,5 +1,7 @@
 # make run    build and start the demo: a sample provider and a test carrier, on loopback
 # make test   install what the tests need (as root) and run all of them
+# make install    as root: put it on this machine (PREFIX=/usr/local, DESTDIR=); make uninstall takes it off and keeps what is yours
+# make deb    make a Debian package of it in dist/
 # make soak   play calls, restarts, clock steps and node deaths for an hour; SOAK=10m for as long, SEED=n for the same again
 # make check  make test, the linters, and a little fuzzing
 # make geo    fetch the free table of countries by address (npm), with ASN=1 that of AS numbers too, and say how to use them
@@ -7,16 +9,27 @@
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
 # The product is built without cgo, so that the binary runs on any Linux.
-BUILD  := CGO_ENABLED=0 $(GO) build -trimpath
+VERSION = $(shell tools/version.sh)
+BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build test check lint fmt fuzz bench clean unit e2e soak deps geo screenshots
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo screenshots
 
 run: build
 	bin/ringfence serve --demo
 
 build:
 	@mkdir -p bin
-	$(BUILD) -o bin/ringfence ./cmd/ringfence
+	@tools/progress.sh build "compiling Ringfence" "about three minutes the first time, seconds afterwards" \
+		env $(BUILD) -o bin/ringfence ./cmd/ringfence
+
+install:
+	@GO="$(GO)" MAKE="$(MAKE)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" deploy/install.sh install
+
+uninstall:
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" deploy/install.sh uninstall
+
+deb: build
+	@deploy/deb.sh dist
 
 test: deps unit e2e
 
@@ -25,10 +38,12 @@ deps:
 
 # CI makes the tests that need PostgreSQL fail instead of skip when it is not there: deps has just seen to it.
 unit:
-	CI=1 $(GO) test -race -timeout 10m ./...
+	@tools/progress.sh tests "tests of every package, with the race detector" "about ten minutes, fewer when little has changed" \
+		env CI=1 $(GO) test -race -timeout 10m ./...
 
 e2e: build
-	CI=1 SEED=7 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -tags e2e -count=1 -timeout 10m -p 1 ./e2e/...
+	@tools/progress.sh tests "end-to-end tests" "about eight minutes" \
+		env CI=1 SEED=7 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -v -tags e2e -count=1 -timeout 10m -p 1 ./e2e/...
 
 soak:
 	@tools/deps.sh test
@@ -58,4 +73,4 @@ bench: build
 	$(GO) run ./bench $(BENCH)
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -26,6 +26,7 @@ look() { # look WHAT: which packages are missing
 		need ip iproute2 # network namespaces of the kernel tests
 		need chromium chromium # looks at the mails and pages of docs/screenshots
 		command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
+		need systemd-analyze systemd # looks at the service's unit; nothing of it is started
 		need gcc gcc libc6-dev # for the race detector only: the product has no cgo
 		postgres || missing="$missing postgresql"
 		;;
@@ -49,7 +50,6 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
 	exit 1
 fi
-echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 # A server that starts at installation would take ports the tests do not need: policy-rc.d says no for the moment.
@@ -61,8 +61,8 @@ if [ ! -e "$policy" ]; then
 	made=1
 fi
 status=0
-# shellcheck disable=SC2086 # a list of packages
-{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null || status=$?
+"$(dirname "$0")/progress.sh" plain "installing$missing" "a few minutes" \
+	sh -c "{ apt-get update && apt-get install -y --no-install-recommends $missing; } >'$log' 2>&1" || status=$?
 [ -z "$made" ] || rm -f "$policy"
 if [ "$status" != 0 ]; then
 	tail -40 "$log" >&2

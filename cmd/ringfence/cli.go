@@ -73,6 +73,7 @@ type commands struct {
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command."`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
+	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff."`
 	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
 }
 
