@@ -65,11 +65,25 @@ func main() {
 	fmt.Println(len(b.records), "states,", len(b.names)-1, "regions")
 }
 
+// islands are the blocks of the Isle of Man and of the Channel Islands that the patterns of Great Britain take in as well, and
+// so first: phonenumbers knows them for British, or (074184, 07452) does not know their holders. The holders are Manx Telecom,
+// Sure, JT, Airtel-Vodafone and Newtel of the islands, by Ofcom's allocations. A block says where a number is; whether there
+// is such a number, and of what kind, the patterns go on to say. Blocks of 08 came with their twins in 03.
+var islands = map[string]string{
+	"IM": `74184|7452[0-6]|7924|` +
+		`808162|308162|8440(?:40|90)6|3440(?:40|90)6|[38]45624|[38]70624|[38]72299|5600(?:61|81|82)|90[0167]624`,
+	"GG": `800976|870261|906713`,
+	"JE": `701511|80(?:0735|0781|8901)|30(?:0735|0781|8901)|` +
+		`[38]44(?:405|442|469|703)|[38]45(?:041|800)|[38]70002|[38]71206|870253|` +
+		`90(?:066[569]|1810|5629|5807|7107|7155)`,
+}
+
 // region is one country's patterns.
 type region struct {
 	name    string
 	main    bool
 	leading *pattern // digits that decide for this region by themselves
+	blocks  *pattern // digits that say that a number is here, whichever region's patterns know it
 	general *pattern
 	kinds   []kindPattern // in the order in which phonenumbers asks
 	fixed   *pattern
@@ -85,6 +99,9 @@ func newRegion(m *phonenumbers.PhoneMetadata) *region {
 	r := &region{name: m.GetId(), main: m.GetMainCountryForCode()}
 	if m.GetLeadingDigits() != "" {
 		r.leading = compile(m.GetLeadingDigits(), nil)
+	}
+	if blocks := islands[r.name]; blocks != "" {
+		r.blocks = compile(blocks, nil)
 	}
 	r.general = fromDesc(m.GetGeneralDesc())
 	r.fixed, r.mobile = fromDesc(m.GetFixedLine()), fromDesc(m.GetMobile())
@@ -187,15 +204,15 @@ func (p *pattern) reached(at positions) bool {
 	return slices.ContainsFunc(at, func(pc uint32) bool { return p.prog.Inst[pc].Op == syntax.InstMatch })
 }
 
-// place is where all patterns of one region are; led says that the leading digits have matched.
+// place is where all patterns of one region are; led says that the leading digits have matched, here that the blocks have.
 type place struct {
-	general, leading positions
-	kinds            []positions
-	led              bool
+	general, leading, blocks positions
+	kinds                    []positions
+	led, here                bool
 }
 
 func (r *region) start() place {
-	p := place{general: r.general.start(), leading: r.leading.start()}
+	p := place{general: r.general.start(), leading: r.leading.start(), blocks: r.blocks.start()}
 	for _, k := range r.kinds {
 		p.kinds = append(p.kinds, k.start())
 	}
@@ -203,10 +220,14 @@ func (r *region) start() place {
 }
 
 func (r *region) step(p place, digit int) place {
-	next := place{general: r.general.step(p.general, digit), led: p.led}
+	next := place{general: r.general.step(p.general, digit), led: p.led, here: p.here}
 	if r.leading != nil {
 		next.leading = r.leading.step(p.leading, digit)
 		next.led = next.led || r.leading.reached(next.leading)
+	}
+	if r.blocks != nil {
+		next.blocks = r.blocks.step(p.blocks, digit)
+		next.here = next.here || r.blocks.reached(next.blocks)
 	}
 	for i, k := range r.kinds {
 		var at positions
@@ -301,15 +322,22 @@ func (b *builder) states(regions []*region, at []place, length, most int, memo m
 	return id
 }
 
-// decide says what a number that ends here is. A region whose leading digits match wins outright.
-func decide(regions []*region, at []place, length int) (byte, string) {
+// decide says what a number that ends here is. A region whose leading digits match wins outright; one whose blocks match
+// wins the number, whichever region's patterns know its kind.
+func decide(regions []*region, at []place, length int) (kind byte, where string) {
 	for i, r := range regions {
-		kind := r.kind(at[i], length)
+		kind = r.kind(at[i], length)
 		if at[i].led || len(regions) == 1 || kind != none {
-			return kind, r.name
+			where = r.name
+			break
 		}
 	}
-	return none, ""
+	for i, r := range regions {
+		if at[i].here {
+			where = r.name
+		}
+	}
+	return kind, where
 }
 
 // table is the file as world.go reads it: roots, main regions, number of names, names of 3 bytes, states.

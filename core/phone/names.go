@@ -66,6 +66,7 @@ var problemTexts = [NumProblems]string{
 	TooShort:     "the number has too few digits for its range",
 	NoCountry:    "no country has this code after the international prefix",
 	NoRange:      "there is no such range of numbers, or none of that length",
+	NoService:    "there is no such service here",
 	NoPrefix:     "the number begins neither as a national, an international nor a short number",
 }
 

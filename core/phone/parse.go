@@ -1,24 +1,14 @@
 package phone
 
-import "strings"
-
-const (
-	maxDigits  = 15 // of E.164, country code included
-	maxDialled = 64 // bytes, separators included
-	maxKept    = 24 // digits: the longest international prefix, a country code's trunk zero, and 15
-)
-
-// digits is what was dialled without its separators.
-type digits struct {
-	buf  [maxKept]byte
-	n    int
-	plus bool
-}
+const maxDigits = 15 // of E.164, country code included
 
 // Parse understands digits as people dial them: national with the trunk prefix, international with '+' or the
-// international prefix, short numbers, and the home country's own E.164 digits bare. Spaces, hyphens, dots and brackets
-// are skipped; a trunk prefix after the home country code ("+44 (0)20 …") is dropped. Whatever else does not lead to
-// exactly one valid number is refused with the Problem: nothing is guessed, no digits are cut off or searched through.
+// international prefix, short numbers, and the home country's own E.164 digits bare, each behind the codes of the plan
+// ("141" before a number withholds the caller's). Digits of all scripts count; spaces, dashes, dots, slashes and brackets
+// are skipped, "tel:" before and one '#' behind; a trunk prefix after the home country code ("+44 (0)20 …") is dropped, and
+// after another country's if it is in brackets. Whatever else does not lead to exactly one valid number is refused with the
+// Problem: nothing is guessed, no digits are cut off or searched through. Only an emergency number is taken also behind
+// codes and prefixes that do not belong there, and before any '#' and '*'.
 //
 // Countries of PlanConfig.Together are National with their own Country; other countries that share the home code
 // (Jamaica for the United States) are international.
@@ -30,15 +20,95 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 		return Destination{}, problem
 	}
 	all := d.buf[:d.n]
-	if d.plus {
-		return p.international(all)
+	if dest, ok := p.help(all); ok {
+		return dest, NoProblem
+	}
+	if d.tail == tailOther {
+		return Destination{}, BadCharacter
+	}
+	n, said := 0, code{}
+	if d.plus != 1 {
+		n, said = p.codesBefore(all)
+	}
+	if d.plus != 0 && d.plus != n+1 {
+		return Destination{}, BadCharacter
+	}
+	dest, problem := p.number(all[n:], d.plus != 0, d.zero-1-n)
+	if problem == NoProblem {
+		dest.Show, dest.Relay = said.show, said.relay
+	}
+	return dest, problem
+}
+
+// help finds an emergency number behind whatever people put before numbers. All of what was dialled must come to it.
+func (p *Plan) help(rest []byte) (Destination, bool) {
+	relay := uint32(0)
+	for {
+		if dest, ok := p.short(rest, Emergency); ok {
+			dest.Relay = relay
+			return dest, true
+		}
+		n := 0
+		if i := p.codeAt(rest); i >= 0 {
+			n, relay = len(p.codes[i].digits), max(relay, p.codes[i].relay)
+		} else {
+			for _, prefix := range [...]string{p.intl, p.codeText, p.trunk} {
+				if hasPrefix(rest, prefix) {
+					n = max(n, len(prefix))
+				}
+			}
+		}
+		if n == 0 {
+			return Destination{}, false
+		}
+		rest = rest[n:]
+	}
+}
+
+// codesBefore takes off the codes that stand before a number, each kind at most once: of 141 and 1470 only one can be meant.
+func (p *Plan) codesBefore(all []byte) (n int, said code) {
+	used := uint64(0)
+	for {
+		i := p.codeAt(all[n:])
+		if i < 0 || used&(1<<i) != 0 {
+			return n, said
+		}
+		c := &p.codes[i]
+		if c.show != AsSet && said.show != AsSet || c.relay != 0 && said.relay != 0 {
+			return n, said
+		}
+		used |= 1 << i
+		n += len(c.digits)
+		said.show, said.relay = max(said.show, c.show), max(said.relay, c.relay)
+	}
+}
+
+// codeAt is the index of the code that digits begin with, -1 for none. No code is the beginning of another.
+func (p *Plan) codeAt(all []byte) int {
+	for i := range p.codes {
+		if hasPrefix(all, p.codes[i].digits) {
+			return i
+		}
+	}
+	return -1
+}
+
+// number takes a number without codes; zero is where it has "(0)", below 0 for nowhere.
+func (p *Plan) number(all []byte, plus bool, zero int) (Destination, Problem) {
+	if plus {
+		return p.international(all, zero)
 	}
 	if dest, ok := p.short(all, ClassUnknown); ok {
+		if dest.Class == ClassUnknown {
+			return Destination{}, NoService
+		}
 		return dest, NoProblem
 	}
 	switch {
+	case len(all) == 0:
+		return Destination{}, TooShort
 	case hasPrefix(all, p.intl):
-		return p.international(all[len(p.intl):])
+		return p.international(all[len(p.intl):], zero-len(p.intl))
 	case p.trunk != "" && hasPrefix(all, p.trunk):
 		return p.national(all[len(p.trunk):])
 	}
@@ -54,36 +124,8 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 	return p.national(all[len(p.codeText):])
 }
 
-// read takes the digits out of what was dialled. A '+' counts only before the first digit.
-func (d *digits) read(dialled string) Problem {
-	if len(dialled) > maxDialled {
-		return TooLong
-	}
-	for i := range len(dialled) {
-		switch c := dialled[i]; {
-		case c >= '0' && c <= '9':
-			if d.n == maxKept {
-				return TooLong
-			}
-			d.buf[d.n] = c
-			d.n++
-		case c == '+' && d.n == 0 && !d.plus:
-			d.plus = true
-		case strings.IndexByte(" -.()", c) < 0:
-			return BadCharacter
-		}
-	}
-	if d.n == 0 {
-		return Empty
-	}
-	return NoProblem
-}
-
 // international takes what follows '+' or the international prefix.
-func (p *Plan) international(all []byte) (Destination, Problem) {
-	if dest, ok := p.short(all, Emergency); ok { // "+112": no number abroad is so short
-		return dest, NoProblem
-	}
+func (p *Plan) international(all []byte, zero int) (Destination, Problem) {
 	if hasPrefix(all, p.codeText) {
 		return p.homeFromAbroad(all[len(p.codeText):])
 	}
@@ -93,7 +135,21 @@ func (p *Plan) international(all []byte) (Destination, Problem) {
 		return Destination{}, TooShort
 	case code == 0:
 		return Destination{}, NoCountry
-	case len(all) > maxDigits:
+	}
+	dest, problem := abroadAt(code, n, all)
+	if problem != NoProblem && zero == n {
+		var without [maxKept]byte // "+49 (0)30 …": the trunk prefix of that country, dialled only in it
+		rest := append(append(without[:0], all[:n]...), all[n+1:]...)
+		if d, p := abroadAt(code, n, rest); p == NoProblem {
+			return d, p
+		}
+	}
+	return dest, problem
+}
+
+// abroadAt takes a number abroad whose first n digits are its country code.
+func abroadAt(code uint16, n int, all []byte) (Destination, Problem) {
+	if len(all) > maxDigits {
 		return Destination{}, TooLong
 	}
 	k, country, problem := worldAsk(code, all[n:])
@@ -104,11 +160,7 @@ func (p *Plan) international(all []byte) (Destination, Problem) {
 }
 
 // homeFromAbroad takes what follows the home country code: a national number, with or without its trunk prefix.
-// Emergency numbers connect however they are written.
 func (p *Plan) homeFromAbroad(rest []byte) (Destination, Problem) {
-	if dest, ok := p.short(rest, Emergency); ok {
-		return dest, NoProblem
-	}
 	if p.trunk != "" && hasPrefix(rest, p.trunk) {
 		if dest, problem := p.national(rest[len(p.trunk):]); problem == NoProblem {
 			return dest, problem
@@ -145,11 +197,11 @@ func (p *Plan) national(rest []byte) (Destination, Problem) {
 	case entry.checked && problem != NoProblem:
 		return Destination{}, problem
 	}
-	if country == (Country{}) || country == p.home {
+	switch {
+	case entry.country != (Country{}):
+		country = entry.country
+	case country == (Country{}):
 		country = p.home
-		if entry.country != (Country{}) {
-			country = entry.country
-		}
 	}
 	return p.located(rest, entry.class, country, true), NoProblem
 }
@@ -191,7 +243,7 @@ func (p *Plan) find(rest []byte) *rangeEntry {
 	return &p.ranges[best-1]
 }
 
-// short finds a short number; with a class given, only one of that class.
+// short finds a short number; with a class given, only one of that class. ClassUnknown is of a service that is absent.
 func (p *Plan) short(all []byte, only Class) (Destination, bool) {
 	if len(all) > p.longestShort {
 		return Destination{}, false
@@ -200,7 +252,7 @@ func (p *Plan) short(all []byte, only Class) (Destination, bool) {
 	for i := range p.shorts {
 		s := &p.shorts[i]
 		if s.length == len(all) && n >= s.low && n <= s.high && (only == ClassUnknown || s.class == only) {
-			return Destination{Number{digits: n, short: true}, s.class, p.home, true}, true
+			return Destination{Number: Number{digits: n, short: true}, Class: s.class, Country: p.home, National: true}, true
 		}
 	}
 	return Destination{}, false

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	. "ringfence/core/phone"
 )
@@ -46,6 +47,20 @@ func TestDialledAsPeopleDial(t *testing.T) {
 		{"101", "101", Service, "GB", true},
 		{"111", "111", Service, "GB", true},
 		{"999", "999", Emergency, "GB", true},
+		{"020/7946/0000", "+442079460000", Geographic, "GB", true},
+		{"[020] 7946_0000", "+442079460000", Geographic, "GB", true},
+		{"020 7946 0000#", "+442079460000", Geographic, "GB", true},
+		{"tel:020-7946-0000", "+442079460000", Geographic, "GB", true},
+		{"TEL:+44(0)2079460000", "+442079460000", Geographic, "GB", true},
+		{"0044(0)20 7946 0000", "+442079460000", Geographic, "GB", true},
+		{"0044 (0) 20 7946 0000", "+442079460000", Geographic, "GB", true},
+		{"０２０－７９４６－００００", "+442079460000", Geographic, "GB", true},
+		{"＋44（0）20．7946．0000", "+442079460000", Geographic, "GB", true},
+		{"٠٢٠ ٧٩٤٦ ٠٠٠٠", "+442079460000", Geographic, "GB", true},
+		{"020\u00a07946\u20110000", "+442079460000", Geographic, "GB", true},
+		{"\u202a+44 20 7946 0000\u202c", "+442079460000", Geographic, "GB", true},
+		{"0800 111 111", "+44800111111", Freephone, "GB", true}, // begins like Childline's
+		{"056 1234 5678", "+445612345678", VoIP, "GB", true},
 		{"9 9 9", "999", Emergency, "GB", true},
 		{"112", "112", Emergency, "GB", true},
 		{"18000", "18000", Emergency, "GB", true},
@@ -64,6 +79,9 @@ func TestDialledAsPeopleDial(t *testing.T) {
 func TestDialledAbroad(t *testing.T) {
 	checkDialled(t, []dialled{
 		{"00 33 1 42 68 53 00", "+33142685300", IntlFixed, "FR", false},
+		{"+33 (0)1 42 68 53 00", "+33142685300", IntlFixed, "FR", false},
+		{"0033(0)142685300", "+33142685300", IntlFixed, "FR", false},
+		{"+39 (0)6 1234 5678", "+390612345678", IntlFixed, "IT", false}, // keeps its zero
 		{"+33 6 12 34 56 78", "+33612345678", IntlMobile, "FR", false},
 		{"+1 212 555 1234", "+12125551234", IntlFixed, "US", false},
 		{"+1 416 555 1234", "+14165551234", IntlFixed, "CA", false},
@@ -160,12 +178,10 @@ func TestRefusedWithItsReason(t *testing.T) {
 		{"*99#", BadCharacter},
 		{"++442079460000", BadCharacter},
 		{"0+2079460000", BadCharacter},
-		{"020794600٠0", BadCharacter},
-		{"tel:999", BadCharacter},
 		{"020\t7946", BadCharacter},
 		{"020,7946", BadCharacter},
-		{strings.Repeat("0", 25), TooLong},
-		{strings.Repeat(" ", 65), TooLong},
+		{strings.Repeat("0", 41), TooLong},
+		{strings.Repeat(" ", 129), TooLong},
 		{"+3314268530012345", TooLong},
 		{"0" + strings.Repeat("2", 15), TooLong},
 		{"020 7946 000", TooShort},
@@ -198,6 +214,46 @@ func TestRefusedWithItsReason(t *testing.T) {
 		{"1234", NoPrefix},
 		{"9999", NoPrefix},
 		{"12125551234", NoPrefix},
+		{"020\u20e37946", BadCharacter}, // a key cap's frame
+		{"020794600\xa0", BadCharacter}, // no UTF-8
+		{"tel:", BadCharacter},
+		{"tel:tel:02079460000", BadCharacter},
+		{"sip:02079460000", BadCharacter},
+		{"02079460000*", BadCharacter},
+		{"02079460000##", BadCharacter},
+		{"020#79460000", BadCharacter},
+		{"#02079460000", BadCharacter},
+		{"*21*02079460000#", BadCharacter},
+		{"#31#02079460000", BadCharacter},
+		{"*67 02079460000", BadCharacter},
+		{"02079460000p22", BadCharacter},
+		{"02079460000,22", BadCharacter},
+		{"02079460000;ext=1", BadCharacter},
+		{"+33 (0)1 42 68 53 0", NoRange},
+		{"+49 (0)0 30 123456", NoRange},
+		{"+1 (0)212 555 1234 5", NoRange},
+		{"1471", NoService},
+		{"1477#", NoService},
+		{"1 4 7 9", NoService},
+		{"1571", NoService},
+		{"141 1471", NoService},
+		{"141", TooShort},
+		{"1470", TooShort},
+		{"18001", TooShort},
+		{"1280 141", TooShort},
+		{"141 2079460000", NoPrefix}, // without its 0
+		{"14719", NoPrefix},
+		{"141 141 020 7946 0000", NoPrefix},
+		{"141 1470 020 7946 0000", NoPrefix},
+		{"18001 18002 020 7946 0000", NoPrefix},
+		{"1280 1280 020 7946 0000", NoPrefix},
+		{"18000 020 7946 0000", NoPrefix},
+		{"18003 020 7946 0000", NoPrefix},
+		{"1+4120 7946 0000", BadCharacter},
+		{"141 0+20 7946 0000", BadCharacter},
+		{"+141 020 7946 0000", NoRange}, // of the United States
+		{"00141 020 7946 0000", NoRange},
+		{"0141 020 7946 0000", TooLong},
 	} {
 		if d, problem := UK().Parse(c.dialled); problem != c.want || d != (Destination{}) {
 			t.Errorf("%q: %v (%s), want %s", c.dialled, d, problem, c.want)
@@ -314,7 +370,7 @@ func TestOfcomBlocks(t *testing.T) {
 }
 
 func TestParseAllocatesNothing(t *testing.T) {
-	for _, dialled := range []string{"020 7946 0000", "00 33 6 12 34 56 78", "118500", "00046500729221"} {
+	for _, dialled := range []string{"020 7946 0000", "00 33 6 12 34 56 78", "118500", "00046500729221", "141 020 7946 0000", "+49 (0)30 123456", "０２０ 7946 0000", "141999#"} {
 		if n := testing.AllocsPerRun(100, func() { UK().Parse(dialled) }); n != 0 {
 			t.Errorf("%s: %v allocations", dialled, n)
 		}
@@ -372,6 +428,11 @@ func TestWrongPlansAreRefused(t *testing.T) {
 		"range of letters":   func(c *PlanConfig) { c.Ranges[0].Prefix = "1x" },
 		"range without size": func(c *PlanConfig) { c.Ranges[0].Lengths = nil },
 		"length too great":   func(c *PlanConfig) { c.Ranges[0].Lengths = []int{14} },
+		"code like home":     func(c *PlanConfig) { c.Codes = append(c.Codes, Code{Digits: "44"}) },
+		"code with zero":     func(c *PlanConfig) { c.Codes = append(c.Codes, Code{Digits: "0141"}) },
+		"code within code":   func(c *PlanConfig) { c.Codes = append(c.Codes, Code{Digits: "1800"}) },
+		"code, no trunk":     func(c *PlanConfig) { c.Trunk = "" },
+		"absent and not":     func(c *PlanConfig) { c.Short = append(c.Short, Short{Digits: "1", Class: ClassUnknown}) },
 		"negative length":    func(c *PlanConfig) { c.Ranges[0].Lengths = []int{-1} },
 		"range's country":    func(c *PlanConfig) { c.Ranges[0].Country = "X" },
 	} {
@@ -443,7 +504,7 @@ func TestNamesAreStableAndComplete(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"020 7946 0000", "+44 (0)20 7946 0000", "00046500729221", "999", "+979123456789", "((((0", "+390669883511"} {
+	for _, s := range []string{"020 7946 0000", "+44 (0)20 7946 0000", "00046500729221", "999", "+979123456789", "((((0", "+390669883511", "141 020 7946 0000", "18001999#", "+49 (0)30 123456", "０２０ ٧٩٤٦", "1471"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, dialled string) {
@@ -457,6 +518,7 @@ func FuzzParse(f *testing.F) {
 		if d.Class == ClassUnknown || d.Class >= NumClasses || d.Number.IsZero() || len(d.Country.String()) < 2 {
 			t.Fatalf("%q: %+v", dialled, d)
 		}
+		d.Show, d.Relay = AsSet, 0 // of a code before the number
 		if again, p := UK().Parse(d.Number.String()); p != NoProblem || again != d {
 			t.Fatalf("%q is %v, which is %v (%s) when dialled", dialled, d, again, p)
 		}
@@ -465,15 +527,134 @@ func FuzzParse(f *testing.F) {
 		}
 		var digits strings.Builder
 		for _, c := range dialled {
-			if c >= '0' && c <= '9' {
-				digits.WriteRune(c)
+			if unicode.IsDigit(c) {
+				digits.WriteByte('0' + value(c))
 			}
 		}
 		kept := strings.TrimPrefix(strings.TrimPrefix(d.Number.String(), "+"), "44")
-		if !strings.HasSuffix(digits.String(), kept) {
+		if zero := strings.Index(dialled, "(0)"); !strings.HasSuffix(digits.String(), kept) && zero < 0 {
 			t.Fatalf("%q became %v: digits were cut off", dialled, d.Number)
 		}
 	})
+}
+
+// value finds the 0 of a digit's script, which stands at most nine before it, and only digits between.
+func value(c rune) byte {
+	if c >= 0x1d7ce && c <= 0x1d7ff { // five scripts in a row
+		return byte((c - 0x1d7ce) % 10)
+	}
+	zero := c
+	for unicode.IsDigit(zero - 1) {
+		zero--
+	}
+	return byte((c - zero) % 10)
+}
+
+// Digits of every script, alone and among others, are what they are called.
+func TestDigitsOfEveryScript(t *testing.T) {
+	scripts := 0
+	for c := rune(0x80); c <= unicode.MaxRune; c++ {
+		if !unicode.Is(unicode.Nd, c) {
+			continue
+		}
+		scripts++
+		want := "+4420794600" + string('0'+rune(value(c))) + "0"
+		if d, problem := UK().Parse("020 7946 00" + string(c) + "0"); d.Number.String() != want {
+			t.Errorf("%c (%U): %s (%s), want %s", c, c, d.Number, problem, want)
+		}
+	}
+	if scripts < 500 {
+		t.Errorf("%d digits looked at", scripts)
+	}
+}
+
+// Whoever needs help reaches it however the number is written, and whatever is put before it out of habit.
+func TestEmergencyInEveryForm(t *testing.T) {
+	for number, forms := range map[string][]string{
+		"999": {
+			"999", "999#", "999*", "999##", "999*#", "9-9-9", "9.9.9", "(999)", "+999", "00999", "0999", "tel:999", "TEL:9-9-9", "+44999", "+44 (0)999", "+44(0)999",
+			"+44 0999", "0044999", "0044(0)999", "0044 (0) 999#", "44999", "141999", "141 999", "1470999", "1280999", "141141999", "1411470999", "999 ",
+			"18001 999", "18002999#", "141 18001 999", "141+44999", "９９９", "٩٩٩", "9\u00a09\u00a09", "\u202a999\u202c", "999＃", "+44\u2011999", "9/9/9", "tel:+44-(0)-999",
+		},
+		"112":   {"112", "112#", "112*", "+112", "00112", "0112", "+44 (0)112", "0044112", "141112", "1470112", "1280 112", "18001112", "１１２", "[112]", "1 1 2 #"},
+		"18000": {"18000", "18000#", "+4418000", "018000", "14118000", "1 8000", "+44 (0)18000"},
+	} {
+		for _, dialled := range forms {
+			if d, problem := UK().Parse(dialled); problem != NoProblem || d.Number.String() != number || d.Class != Emergency || !d.National || d.Show != AsSet {
+				t.Errorf("%q: %+v (%s)", dialled, d, problem)
+			}
+		}
+	}
+}
+
+// An emergency number with something behind it is none, and opens the way to nothing else.
+func TestMoreThanAnEmergencyNumber(t *testing.T) {
+	for _, help := range []string{"999", "112", "18000", "141999", "18001999", "+44999", "0044(0)112", "999#", "112*"} {
+		for _, more := range []string{"0", "9", "00 33 1 42 68 53 00", "0909 879 0123", "+979123456789", "02079460000", "#0033142685300", ";0033142685300", "p0033142685300", "141"} {
+			if d, problem := UK().Parse(help + more); problem == NoProblem && d.Class == Emergency && more != "141" {
+				t.Errorf("%s%s is %v", help, more, d)
+			} else if problem == NoProblem {
+				t.Errorf("%s%s is %v", help, more, d)
+			}
+		}
+	}
+}
+
+// Codes before a number change who sees the caller's, and what a carrier serves; never what is called and how dear it is.
+func TestCodesBeforeNumbers(t *testing.T) {
+	numbers := []string{
+		"020 7946 0000", "+44 20 7946 0000", "0044(0)2079460000", "442079460000", "07700 900123", "0909 879 0123", "070 1234 5678", "0871 123 4567", "118500",
+		"101", "116123", "00 33 1 42 68 53 00", "+979 123 456 789", "00881612345678", "+1 900 234 5678", "0800 1111", "01534 712345",
+	}
+	for _, c := range []struct {
+		codes string
+		show  Show
+		relay uint32
+	}{
+		{"141", Withhold, 0},
+		{"141 ", Withhold, 0},
+		{"1470", Present, 0},
+		{"1280", AsSet, 0},
+		{"18001", AsSet, 18001},
+		{"18002 ", AsSet, 18002},
+		{"141 18001", Withhold, 18001},
+		{"18002 1470", Present, 18002},
+		{"1280 141 18001", Withhold, 18001},
+		{"1-4-1-", Withhold, 0},
+	} {
+		for _, number := range numbers {
+			want, _ := UK().Parse(number)
+			want.Show, want.Relay = c.show, c.relay
+			if d, problem := UK().Parse(c.codes + number); problem != NoProblem || d != want {
+				t.Errorf("%s%s: %+v (%s), want %+v", c.codes, number, d, problem, want)
+			}
+		}
+	}
+}
+
+func TestRelayed(t *testing.T) {
+	for dialled, want := range map[string]string{
+		"020 7946 0000":          "",
+		"141 020 7946 0000":      "",
+		"18001 +44 20 7946 0000": "1800102079460000",
+		"18002 141 0800 111 111": "180020800111111",
+		"18001 101":              "18001101",
+		"18002 +33 142685300":    "180020033142685300",
+		"18001 999":              "18000",
+		"18002 112#":             "18000",
+		"999":                    "",
+	} {
+		if d, problem := UK().Parse(dialled); problem != NoProblem || UK().Relayed(d) != want {
+			t.Errorf("%s: %q (%s), want %q", dialled, UK().Relayed(d), problem, want)
+		}
+	}
+}
+
+func BenchmarkParseBehindACode(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		UK().Parse("141 18001 020 7946 0000")
+	}
 }
 
 func BenchmarkParseUK(b *testing.B) {

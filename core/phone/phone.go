@@ -78,7 +78,21 @@ type Destination struct {
 	Class    Class
 	Country  Country
 	National bool // of the home plan: the national ceiling applies, else the international one
+	Show     Show // what a code before the number says about the caller's own
+	// Relay is a code that the carrier must be sent before the number, because the carrier serves it: 18001 of text relay.
+	// 0 is none. Such a call goes out to a carrier even if the number is a line of ours.
+	Relay uint32
 }
+
+// Show is what the caller wants the callee to see of the caller's number.
+type Show uint8
+
+// What a code can say.
+const (
+	AsSet    Show = iota // no code: as the phone, or the line, is set
+	Withhold             // 141
+	Present              // 1470
+)
 
 // Problem is why dialled digits are no number. Zero is none.
 type Problem uint8
@@ -93,6 +107,7 @@ const (
 	NoCountry            // no such country code: 00 0 46…, hidden prefixes
 	NoRange              // the country has no such range or length
 	NoPrefix             // neither national (0…), international (00…, +) nor a short number
+	NoService            // a code of a service that there is not (1471)
 	NumProblems
 )
 

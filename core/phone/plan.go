@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // PlanConfig describes a home numbering plan: how people of one country dial.
@@ -16,6 +17,15 @@ type PlanConfig struct {
 	International string   // what stands before an international number, "00"
 	Ranges        []Range  // empty: classes come from the world table alone
 	Short         []Short
+	Codes         []Code // what may be dialled before a number of any kind
+}
+
+// Code is dialled before a number, which is judged without it. No code may be the beginning of another.
+type Code struct {
+	Digits string // one to seven, not beginning with 0 or as a number at home does
+	Show   Show   // what it says about the caller's number
+	Relay  bool   // the carrier serves it: it is sent before the number
+	Help   string // with Relay: what is sent for an emergency number behind it, "" for the code and that number
 }
 
 // Range is one range of national numbers. The longest matching Prefix decides.
@@ -34,6 +44,7 @@ type Short struct {
 	Digits string
 	Length int // 0: the number itself; 6: all numbers of six digits that begin with Digits
 	Class  Class
+	Absent bool // people know a service by these digits that is not to be had here; then Class is ClassUnknown
 }
 
 // Plan is a home numbering plan, ready to understand digits. It never changes: share it freely between goroutines.
@@ -47,6 +58,7 @@ type Plan struct {
 	nodes         []node // a digit trie over the ranges' prefixes; node 0 is the root
 	shorts        []shortEntry
 	longestShort  int
+	codes         []code
 	derivesRanges bool // no ranges given
 }
 
@@ -69,6 +81,14 @@ type shortEntry struct {
 	class     Class
 }
 
+// code is a Code; relay is its digits where Code.Relay is set.
+type code struct {
+	digits string
+	show   Show
+	relay  uint32
+	help   string
+}
+
 // NewPlan checks a configuration and makes a plan of it. The error names everything that is wrong.
 func NewPlan(c PlanConfig) (*Plan, error) {
 	p := &Plan{
@@ -89,6 +109,9 @@ func NewPlan(c PlanConfig) (*Plan, error) {
 	for _, s := range c.Short {
 		errs = append(errs, p.addShort(s))
 		emergency = emergency || s.Class == Emergency
+	}
+	for _, code := range c.Codes {
+		errs = append(errs, p.addCode(code))
 	}
 	if !emergency {
 		errs = append(errs, errors.New("numbering plan: no emergency number is given"))
@@ -171,7 +194,7 @@ func (p *Plan) addShort(s Short) error {
 	if !isDigits(s.Digits, 7) || length > 7 {
 		return fmt.Errorf("numbering plan: short number %q is not one to seven digits", s.Digits)
 	}
-	if !s.Class.national() {
+	if !s.Class.national() && !(s.Absent && s.Class == ClassUnknown) {
 		return fmt.Errorf("numbering plan: short number %q: class %s is not of a national number", s.Digits, s.Class)
 	}
 	low, _ := strconv.ParseUint(s.Digits, 10, 64)
@@ -187,6 +210,28 @@ func (p *Plan) addShort(s Short) error {
 	return nil
 }
 
+func (p *Plan) addCode(c Code) error {
+	if !isDigits(c.Digits, 7) || c.Digits[0] == '0' || strings.HasPrefix(p.codeText, c.Digits) || strings.HasPrefix(c.Digits, p.codeText) || p.trunk == "" {
+		return fmt.Errorf("numbering plan: code %q is not one to seven digits that no number begins with", c.Digits)
+	}
+	for i := range p.codes {
+		if other := p.codes[i].digits; strings.HasPrefix(other, c.Digits) || strings.HasPrefix(c.Digits, other) {
+			return fmt.Errorf("numbering plan: code %q: one code begins as the other, %q", c.Digits, other)
+		}
+	}
+	if len(p.codes) == maxCodes {
+		return fmt.Errorf("numbering plan: more than %d codes", maxCodes)
+	}
+	known := code{digits: c.Digits, show: c.Show, help: c.Help}
+	if n, _ := strconv.ParseUint(c.Digits, 10, 32); c.Relay {
+		known.relay = uint32(n)
+	}
+	p.codes = append(p.codes, known)
+	return nil
+}
+
+const maxCodes = 64
+
 // national says that numbers of the home plan may be of this class.
 func (c Class) national() bool { return c >= Emergency && c <= Service }
 
@@ -200,3 +245,25 @@ func isCountry(s string) bool {
 
 // Home is the country code with its plus, "+44": the phone-context of numbers that are local to this plan (RFC 3966).
 func (p *Plan) Home() string { return "+" + p.codeText }
+
+// Relayed is how a number is dialled behind its relay code, "1800102079460000": national with the trunk prefix, or behind the
+// international prefix, because '+' cannot stand after digits. "" when it has no such code.
+func (p *Plan) Relayed(d Destination) string {
+	if d.Relay == 0 {
+		return ""
+	}
+	for i := range p.codes {
+		if c := &p.codes[i]; c.relay == d.Relay && c.help != "" && d.Class == Emergency {
+			return c.help
+		}
+	}
+	text, prefix := d.Number.String(), ""
+	if !d.Number.Short() {
+		if text = text[1:]; strings.HasPrefix(text, p.codeText) {
+			text, prefix = text[len(p.codeText):], p.trunk
+		} else {
+			prefix = p.intl
+		}
+	}
+	return strconv.Itoa(int(d.Relay)) + prefix + text
+}
