@@ -42,6 +42,9 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 
 // help finds an emergency number behind whatever people put before numbers. All of what was dialled must come to it.
 func (p *Plan) help(rest []byte) (Destination, bool) {
+	if !p.endsInHelp(rest) {
+		return Destination{}, false
+	}
 	relay := uint32(0)
 	for {
 		if dest, ok := p.short(rest, Emergency); ok {
@@ -65,6 +68,15 @@ func (p *Plan) help(rest []byte) (Destination, bool) {
 	}
 }
 
+func (p *Plan) endsInHelp(all []byte) bool {
+	for _, help := range p.helps {
+		if n := len(all) - len(help); n >= 0 && string(all[n:]) == help {
+			return true
+		}
+	}
+	return false
+}
+
 // codesBefore takes off the codes that stand before a number, each kind at most once: of 141 and 1470 only one can be meant.
 func (p *Plan) codesBefore(all []byte) (n int, said code) {
 	used := uint64(0)
@@ -85,6 +97,9 @@ func (p *Plan) codesBefore(all []byte) (n int, said code) {
 
 // codeAt is the index of the code that digits begin with, -1 for none. No code is the beginning of another.
 func (p *Plan) codeAt(all []byte) int {
+	if len(all) == 0 || p.codeStarts&(1<<(all[0]-'0')) == 0 {
+		return -1
+	}
 	for i := range p.codes {
 		if hasPrefix(all, p.codes[i].digits) {
 			return i

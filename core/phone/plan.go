@@ -58,7 +58,9 @@ type Plan struct {
 	nodes         []node // a digit trie over the ranges' prefixes; node 0 is the root
 	shorts        []shortEntry
 	longestShort  int
+	helps         []string // the emergency numbers
 	codes         []code
+	codeStarts    uint16 // bit n: a code begins with digit n
 	derivesRanges bool // no ranges given
 }
 
@@ -197,6 +199,9 @@ func (p *Plan) addShort(s Short) error {
 	if !s.Class.national() && !(s.Absent && s.Class == ClassUnknown) {
 		return fmt.Errorf("numbering plan: short number %q: class %s is not of a national number", s.Digits, s.Class)
 	}
+	if s.Class == Emergency && length > len(s.Digits) {
+		return fmt.Errorf("numbering plan: short number %q: an emergency number is given whole", s.Digits)
+	}
 	low, _ := strconv.ParseUint(s.Digits, 10, 64)
 	if s.Digits[0] == '0' {
 		return fmt.Errorf("numbering plan: short number %q begins with 0", s.Digits)
@@ -206,6 +211,9 @@ func (p *Plan) addShort(s Short) error {
 		low, high = low*10, high*10+9
 	}
 	p.shorts = append(p.shorts, shortEntry{low, high, length, s.Class})
+	if s.Class == Emergency {
+		p.helps = append(p.helps, s.Digits)
+	}
 	p.longestShort = max(p.longestShort, length)
 	return nil
 }
@@ -227,6 +235,7 @@ func (p *Plan) addCode(c Code) error {
 		known.relay = uint32(n)
 	}
 	p.codes = append(p.codes, known)
+	p.codeStarts |= 1 << (c.Digits[0] - '0')
 	return nil
 }
 

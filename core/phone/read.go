@@ -29,9 +29,6 @@ const (
 	tailOther      // more than that: no number is written so, but somebody in need may press anything
 )
 
-// separators are what people and address books put between digits.
-const separators = " -.()/[]~_"
-
 // read takes the digits out of what was dialled.
 func (d *digits) read(dialled string) Problem {
 	if len(dialled) > maxDialled {
@@ -60,26 +57,33 @@ func (d *digits) read(dialled string) Problem {
 }
 
 func (d *digits) take(c byte) Problem {
-	switch {
-	case c >= '0' && c <= '9':
-		switch {
-		case d.tail != tailNone:
-			return BadCharacter
-		case d.n == maxKept:
+	switch c {
+	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		if d.n == maxKept {
 			return TooLong
+		}
+		if d.tail != tailNone {
+			return BadCharacter
 		}
 		d.buf[d.n] = c
 		d.n++
-	case c == '+' && d.plus == 0 && d.tail == tailNone:
-		d.plus = d.n + 1
-	case (c == '#' || c == '*') && d.n > 0:
-		if d.tail++; c == '*' || d.tail > tailOther {
-			d.tail = tailOther
+		return NoProblem
+	case ' ', '-', '.', '(', ')', '/', '[', ']', '~', '_': // what people and address books put between digits
+		return NoProblem
+	case '+':
+		if d.plus == 0 && d.tail == tailNone {
+			d.plus = d.n + 1
+			return NoProblem
 		}
-	case strings.IndexByte(separators, c) < 0:
-		return BadCharacter
+	case '#', '*':
+		if d.n > 0 {
+			if d.tail++; c == '*' || d.tail > tailOther {
+				d.tail = tailOther
+			}
+			return NoProblem
+		}
 	}
-	return NoProblem
+	return BadCharacter
 }
 
 // bracketed says that the character at i stands alone in brackets.
