@@ -71,6 +71,12 @@ func callFacts(line string, d *api.Decision) *table.Table {
 	if d.Number != "" {
 		facts.Row("number", strings.TrimSpace(fmt.Sprintf("%s  %s %s", d.Number, d.Class, d.Country)))
 	}
+	if d.Caller != "" {
+		facts.Row("caller", d.Caller)
+	}
+	if d.Relay != "" {
+		facts.Row("relay", "the carrier is sent "+d.Relay+" before the number")
+	}
 	if d.Price != nil {
 		facts.Row("price", fmt.Sprintf("%s: %s", d.Price.Name, d.Price.Text))
 		facts.Row("first minute", d.FirstText)

@@ -22,16 +22,6 @@ const (
 	Between Direction = "between" // line to line
 )
 
-// Presentation is what was dialled with the number about showing the caller's own (141 and 1470 in the United Kingdom).
-type Presentation uint8
-
-// Presentations. A call without such a prefix is as its phone says.
-const (
-	AsThePhoneSays Presentation = iota
-	Withheld
-	Shown
-)
-
 // State of an open call.
 type State string
 

@@ -107,7 +107,7 @@ const (
 	NoCountry            // no such country code: 00 0 46…, hidden prefixes
 	NoRange              // the country has no such range or length
 	NoPrefix             // neither national (0…), international (00…, +) nor a short number
-	NoService            // a code of a service that there is not (1471)
+	NoService            // the code of a service that there is not (1471)
 	NumProblems
 )
 

@@ -61,7 +61,7 @@ type Plan struct {
 	helps         []string // the emergency numbers
 	codes         []code
 	codeStarts    uint16 // bit n: a code begins with digit n
-	derivesRanges bool // no ranges given
+	derivesRanges bool   // no ranges given
 }
 
 type node struct {

@@ -136,6 +136,8 @@ func TestDecide(t *testing.T) {
 		{name: "unknown class", attempt: call(phone.ClassUnknown, true, quote(p, 0, 0)), want: ClassBarred},
 		{name: "class of the future", attempt: call(phone.NumClasses, true, quote(p, 0, 0)), want: ClassBarred},
 		{name: "no number", attempt: Attempt{Invalid: phone.NoCountry}, want: NumberInvalid, figures: Figures{Value: int64(phone.NoCountry)}},
+		{name: "no service", attempt: Attempt{Invalid: phone.NoService}, want: NoService},
+		{name: "no service, locked", facts: Facts{Locked: true}, attempt: Attempt{Invalid: phone.NoService}, want: LineLocked},
 		{name: "zero attempt", want: NumberInvalid},
 		{name: "locked", facts: Facts{Locked: true}, attempt: call(phone.Freephone, true, quote(0, 0, 0)), want: LineLocked},
 		{name: "inactive", facts: Facts{Inactive: true, Locked: true}, attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: NoSuchLine},

@@ -20,6 +20,7 @@ const (
 
 	// the number
 	NumberInvalid // number-invalid: digits that do not normalise (Value is the phone.Problem)
+	NoService     // no-service: a code of a service that there is not (1471)
 	NoSuchLine    // no-such-line: inbound to a number that is nobody's, or a line that was removed
 	NotRegistered // not-registered: the called line has no phone registered
 
@@ -106,18 +107,19 @@ var ErrReason = errors.New("no such reason")
 
 // Q.850 causes in use: telephones and exchanges act on these where they do not read texts.
 const (
-	causeUnallocated = 1   // unallocated number
-	causeNoRoute     = 3   // no route to destination
-	causeNormal      = 16  // normal call clearing
-	causeBusy        = 17  // user busy
-	causeNoAnswer    = 19  // no answer from user
-	causeAbsent      = 20  // subscriber absent
-	causeRejected    = 21  // call rejected
-	causeFormat      = 28  // invalid number format
-	causeUnspecified = 31  // normal, unspecified
-	causeNetwork     = 38  // network out of order
-	causeTemporary   = 41  // temporary failure
-	causeTimer       = 102 // recovery on timer expiry
+	causeUnallocated    = 1   // unallocated number
+	causeNoRoute        = 3   // no route to destination
+	causeNormal         = 16  // normal call clearing
+	causeBusy           = 17  // user busy
+	causeNoAnswer       = 19  // no answer from user
+	causeAbsent         = 20  // subscriber absent
+	causeRejected       = 21  // call rejected
+	causeFormat         = 28  // invalid number format
+	causeUnspecified    = 31  // normal, unspecified
+	causeNetwork        = 38  // network out of order
+	causeTemporary      = 41  // temporary failure
+	causeNotImplemented = 79  // service or option not implemented
+	causeTimer          = 102 // recovery on timer expiry
 )
 
 // reasons says how each reason is told. About the SIP statuses:
@@ -142,6 +144,10 @@ var reasons = [NumReasons]struct {
 	UnknownTrunk: {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it belongs to no trunk")},
 
 	NumberInvalid: {"number-invalid", UnitNone, 404, causeFormat, problemText},
+	NoService: {
+		"no-service", UnitNone, 501, causeNotImplemented,
+		plain("there is no such service here yet: codes such as 1471 and 1477 do nothing"),
+	},
 	NoSuchLine:    {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
 	NotRegistered: {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
 

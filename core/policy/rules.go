@@ -31,6 +31,7 @@ var rules = [...]rule{
 	{NoSuchLine, account.NumFields},
 	{AddressLocked, account.NumFields},
 	{LineLocked, account.NumFields},
+	{NoService, account.NumFields},
 	{NumberInvalid, account.NumFields},
 	{ClassBarred, account.NumFields},
 	{ProbationClass, account.NumFields},
@@ -53,7 +54,15 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 		return pass(s.Allows(a.Source)), Figures{}
 	case LineLocked:
 		return pass(!f.Locked), Figures{}
+	case NoService:
+		if a.Invalid == phone.NoService {
+			return refused, Figures{}
+		}
+		return skipped, Figures{}
 	case NumberInvalid:
+		if a.Invalid == phone.NoService {
+			return skipped, Figures{}
+		}
 		return pass(numbered(a)), Figures{Value: int64(a.Invalid)}
 	}
 	if !numbered(a) {

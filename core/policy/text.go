@@ -155,6 +155,8 @@ func problemText(f Figures) string {
 		return "this number begins with no country code that exists"
 	case phone.NoRange:
 		return "the country called has no such range of numbers"
+	case phone.NoService:
+		return "there is no such service here"
 	case phone.NoPrefix:
 		return "this number is not complete: dial 0 before a national number, 00 or + before an international one"
 	}

@@ -278,6 +278,10 @@ func parseSetting(field, value string) (account.Field, int64, error) {
 func destination(v *api.Decision, d phone.Destination) {
 	v.Number, v.National = d.Number.String(), d.National
 	v.Class, v.Country = d.Class.String(), d.Country.String()
+	v.Caller = [...]string{phone.AsSet: "", phone.Withhold: "withheld", phone.Present: "presented"}[d.Show]
+	if d.Relay != 0 {
+		v.Relay = strconv.FormatUint(uint64(d.Relay), 10)
+	}
 }
 
 // figureText writes one figure for people.

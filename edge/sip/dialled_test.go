@@ -3,6 +3,7 @@ package sip
 import (
 	"testing"
 
+	"ringfence/core/phone"
 	"ringfence/edge/sip/message"
 )
 
@@ -37,6 +38,45 @@ func TestDialled(t *testing.T) {
 	for _, uri := range []string{"urn:service:sosx", "sip:sosx@x"} {
 		if isSOS(parsed(t, uri)) {
 			t.Errorf("%s is no call for help", uri)
+		}
+	}
+}
+
+// A call for help is one in every form that a URI gives its number.
+func TestEmergencyInEveryURI(t *testing.T) {
+	for uri, want := range map[string]phone.Class{
+		"sip:999#@x":                            phone.Emergency, // no right URI, but phones send it
+		"sip:999%23@x":                          phone.Emergency,
+		"sip:112%2A@x":                          phone.Emergency,
+		"sip:%39%39%39@x":                       phone.Emergency,
+		"sip:%EF%BC%99%EF%BC%99%EF%BC%99@x":     phone.Emergency, // full-width digits
+		"sip:9-9-9@x":                           phone.Emergency,
+		"sip:+44(0)999@x;user=phone":            phone.Emergency,
+		"sip:+44%20(0)%20999@x":                 phone.Emergency,
+		"sip:999:secret@x":                      phone.Emergency,
+		"sip:999;postd=pp22@x":                  phone.Emergency,
+		"sip:999@x;phone-context=example.com":   phone.Emergency,
+		"sip:141999@x":                          phone.Emergency,
+		"sips:18001112@x":                       phone.Emergency,
+		"tel:9-9-9":                             phone.Emergency,
+		"tel:+44-(0)-999":                       phone.Emergency,
+		"TEL:999#":                              phone.Emergency,
+		"tel:18000;phone-context=+44":           phone.Emergency,
+		"sip:999%3B0033142685300@x":             phone.Emergency, // and 999 is what is called
+		"sip:9990033142685300@x":                phone.ClassUnknown,
+		"sip:999p0033142685300@x":               phone.ClassUnknown,
+		"sip:999,0033142685300@x":               phone.ClassUnknown,
+		"sip:999?to=0033142685300@x":            phone.ClassUnknown,
+		"sip:1409098790123@x":                   phone.ClassUnknown,
+		"sip:14109098790123@x":                  phone.Premium,
+		"sip:09098790123;phone-context=+44@x":   phone.Premium,
+		"sip:0800%31111;09098790123@x":          phone.Freephone, // what is behind ';' is not dialled
+		"sip:08001111;phone-context=+979@x":     phone.Freephone, // which the gate refuses for its context
+		"sip:%2B44%20%280%29909%20879%200123@x": phone.Premium,
+	} {
+		digits, _ := dialled(parsed(t, uri))
+		if d, _ := phone.UK().Parse(digits); d.Class != want {
+			t.Errorf("%s: %q is %v, want %v", uri, digits, d.Class, want)
 		}
 	}
 }

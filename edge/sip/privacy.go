@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"ringfence/core/account"
-	"ringfence/core/call"
+	"ringfence/core/phone"
 	"ringfence/edge/sip/message"
 )
 
@@ -39,9 +39,9 @@ func callerOf(m *message.Message) caller {
 // its number. What was dialled with the number (141, 1470) is for this call, and so goes before what the phone says of every call.
 func (u *setup) withheld() bool {
 	switch {
-	case u.plan.Always || u.plan.Presentation == call.Shown:
+	case u.plan.Always || u.plan.Show == phone.Present:
 		return false
-	case u.plan.Presentation == call.Withheld:
+	case u.plan.Show == phone.Withhold:
 		return true
 	}
 	return u.from.withheld

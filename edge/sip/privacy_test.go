@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"ringfence/core/account"
-	"ringfence/core/call"
+	"ringfence/core/phone"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
 )
@@ -146,16 +146,16 @@ func TestWithheldFromAPhone(t *testing.T) {
 // A prefix that was dialled goes before what the phone says; an emergency call is never without its number.
 func TestWhoDecidesWhatIsWithheld(t *testing.T) {
 	for _, c := range []struct {
-		name, lines  string
-		presentation call.Presentation
-		always       bool
-		hidden       bool
+		name, lines string
+		show        phone.Show
+		always      bool
+		hidden      bool
 	}{
-		{"141", "X-A: b", call.Withheld, false, true},
-		{"1470", "Privacy: id", call.Shown, false, false},
-		{"neither", "Privacy: id", call.AsThePhoneSays, false, true},
-		{"an emergency call", "Privacy: id", call.AsThePhoneSays, true, false},
-		{"an emergency call with 141", "Privacy: header;user;id", call.Withheld, true, false},
+		{"141", "X-A: b", phone.Withhold, false, true},
+		{"1470", "Privacy: id", phone.Present, false, false},
+		{"neither", "Privacy: id", phone.AsSet, false, true},
+		{"an emergency call", "Privacy: id", phone.AsSet, true, false},
+		{"an emergency call with 141", "Privacy: header;user;id", phone.Withhold, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
@@ -172,7 +172,7 @@ func TestWhoDecidesWhatIsWithheld(t *testing.T) {
 				w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{carrierAt}, Withheld: account.WithheldRemoved}
 				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
 					p := out("one")
-					p.Presentation, p.Always = c.presentation, c.always
+					p.Show, p.Always = c.show, c.always
 					return p, nil
 				}
 			})

@@ -260,7 +260,7 @@ func (b *Book) lineNumber(line, text string) (string, error) {
 	if problem != phone.NoProblem && text[0] >= '1' && text[0] <= '9' {
 		d, problem = b.plan.Parse("+" + text) // 442079460000, as it is stored and listed
 	}
-	if problem != phone.NoProblem || d.Number.Short() || account.CheckNumber(d.Number.String()[1:]) != nil {
+	if problem != phone.NoProblem || d.Number.Short() || d.Show != phone.AsSet || d.Relay != 0 || account.CheckNumber(d.Number.String()[1:]) != nil {
 		return "", &Invalid{"number", clip(text), "a number that can be called, such as +442079460000"}
 	}
 	if other, ok := b.ByNumber(d.Number.Digits()); ok && other != line {

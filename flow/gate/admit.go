@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -62,7 +63,7 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	if s.dir != call.In && !l.always {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.number, Always: s.verdict.Always}, nil
+	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.number, Show: s.dest.Show, Always: s.verdict.Always}, nil
 }
 
 // understand gathers everything a decision needs. It changes nothing.
@@ -94,7 +95,7 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 		g.price(s)
 		return s
 	}
-	if peer, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok {
+	if peer, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok && s.dest.Relay == 0 { // text relay is the carrier's
 		s.dir, s.peer, s.dest.Class, s.priced = call.Between, peer, phone.OnNet, true
 		s.quote = noCharge(s, "on-net")
 		return s
@@ -189,7 +190,7 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 		}
 		return []Way{{Line: to}}, nil
 	}
-	ways := trunkWays(g.o.Book.Trunks(), s.dest, s.number)
+	ways := trunkWays(g.o.Book.Trunks(), s.dest, cmp.Or(g.o.Plan.Relayed(s.dest), s.number))
 	if len(ways) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}

@@ -40,12 +40,11 @@ type Attempt struct {
 // Plan is what an edge does with an allowed call.
 type Plan struct {
 	ID      call.ID
-	Ways    []Way  // in the order to try; the lines' phones of one Way ring together
-	Present string // E.164 digits to present as caller, "" for as received
-	Number  string // the number called, E.164 with '+', or short
-	Always  bool   // emergency
-	// Presentation is what was dialled about showing the caller's number.
-	Presentation call.Presentation
+	Ways    []Way      // in the order to try; the lines' phones of one Way ring together
+	Present string     // E.164 digits to present as caller, "" for as received
+	Number  string     // the number called, E.164 with '+', or short
+	Always  bool       // emergency
+	Show    phone.Show // what was dialled about showing the caller's number
 }
 
 // Way is one way out: a trunk, or the registered phones of a line.

@@ -223,6 +223,14 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 		{"none abroad", "0033 1 42 68 53 00", func(t *testing.T, b *book.Book) { set(t, b, account.MaxInternational, 0, false) }, policy.TooManyInternational},
 		{"a wrong address", "02079460000", nets, policy.AddressLocked},
 		{"another line", "020 7946 0102", nil, policy.OK},
+		{"withheld", "141 020 7946 0000", nil, policy.OK},
+		{"withheld, premium", "141 0909 879 0123", nil, policy.PremiumBarred},
+		{"text relay, dear abroad", "18001 00 53 7 1234567", nil, policy.OverInternational},
+		{"by another carrier, no price", "1280 0049 30 123456", nil, policy.Unpriced},
+		{"withheld, locked, emergency", "141999#", lock, policy.OK},
+		{"text relay, locked, emergency", "18001 112", lock, policy.OK},
+		{"a service that there is not", "1471", nil, policy.NoService},
+		{"a service that there is not, locked", "1477", lock, policy.LineLocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBook(t)
@@ -650,6 +658,42 @@ func TestANumberLocalToElsewhereIsNotGuessed(t *testing.T) {
 		if p != nil {
 			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 		}
+	}
+}
+
+// Codes before a number say how it is called; the books, prices and limits know the number alone.
+func TestCodesBeforeANumber(t *testing.T) {
+	h := open(t, newBook(t), memory.New())
+	defer h.close()
+	for _, c := range []struct {
+		to, number string
+		show       phone.Show
+		user, line string
+	}{
+		{"141 020 7946 0000", "+442079460000", phone.Withhold, "+442079460000", ""},
+		{"1470 0800 1111", "+448001111", phone.Present, "+448001111", ""},
+		{"1280 07700 900123", "+447700900123", phone.AsSet, "+447700900123", ""},
+		{"18001 020 7946 0000", "+442079460000", phone.AsSet, "1800102079460000", ""},
+		{"141 18002 +33 1 42 68 53 00", "+33142685300", phone.Withhold, "180020033142685300", ""},
+		{"18001 999", "999", phone.AsSet, "18000", ""},
+		{"141112#", "112", phone.AsSet, "112", ""},
+		{"141 020 7946 0102", "+442079460102", phone.Withhold, "", "2002"},
+		{"18001 020 7946 0102", "+442079460102", phone.AsSet, "1800102079460102", ""}, // the relay is the carrier's
+	} {
+		p, why := h.admit("2001", c.to)
+		if why != policy.OK {
+			t.Errorf("%s: %v", c.to, why)
+			continue
+		}
+		if w := p.Ways[0]; p.Number != c.number || p.Show != c.show || w.User != c.user || account.Handle(w.Line) != c.line {
+			t.Errorf("%s: %+v", c.to, p)
+		}
+		for _, open := range h.gate.Calls() {
+			if open.ID == p.ID && (open.Number != c.number || open.Dialled != c.to) {
+				t.Errorf("%s: %+v", c.to, open)
+			}
+		}
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
 	}
 }
 

@@ -570,6 +570,8 @@ type Decision struct {
 	Class       string    `json:"class,omitempty"`
 	Country     string    `json:"country,omitempty"`
 	National    bool      `json:"national"`
+	Caller      string    `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
+	Relay       string    `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
 	Price       *Price    `json:"price,omitempty" doc:"absent: the destination has none"`
 	FirstMinute int64     `json:"first_minute_micro"`
 	FirstText   string    `json:"first_minute,omitempty" doc:"the same for people"`
