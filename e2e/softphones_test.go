@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringfence/e2e/process"
+	"ringfence/edge/phone"
 )
 
 // way is how a phone reaches the server.
@@ -79,9 +80,11 @@ func TestClientsOverEveryListener(t *testing.T) {
 		t.Run(client, func(t *testing.T) {
 			t.Parallel()
 			s, ways, carriers := listeners(t)
+			secret := s.line("2100")
 			for i, w := range ways {
 				line := fmt.Sprint(2001 + i)
-				password := s.line(line)
+				own := fmt.Sprintf("+44207946%04d", 100+i)
+				password := s.line(line, "--number", own)
 				at := carriers[w.server.Addr().Is4()]
 				s.onlyTrunk(at)
 				t.Log(w.name)
@@ -90,7 +93,7 @@ func TestClientsOverEveryListener(t *testing.T) {
 					scenario: "carrier_talk.xml", from: at.Addr().String(), port: at.Port(),
 					with: map[string]string{"MEDIA": itoa(heard.port), "DIGIT": digitOf[client]},
 				}.begin(t).listening()
-				talk(t, s, client, w, line, password, carrier)
+				p := talk(t, s, client, w, line, password, carrier)
 				carrier.done()
 				if client == "baresip" && !strings.Contains(heard.digits(), "5") {
 					t.Errorf("%s: the carrier heard the digits %q", w.name, heard.digits())
@@ -98,6 +101,9 @@ func TestClientsOverEveryListener(t *testing.T) {
 				r := s.cdrs(line, 1)[0]
 				if r.Retail <= 0 || r.By != "caller" || r.Talk <= 0 {
 					t.Errorf("%s: record %+v", w.name, r)
+				}
+				if p != nil { // a scenario of SIPp is over
+					answers(t, w, secret, own)
 				}
 			}
 		})
@@ -129,11 +135,12 @@ const digitByINFO = `<recv request="INFO">
     ]]>
   </send>`
 
-// ear is the carrier's end of the sound: it notes the digits that come with it (RFC 4733, payload type 101).
+// ear is one end of the sound: it counts packets and notes the digits that come with it (RFC 4733, payload type 101).
 type ear struct {
-	port uint16
-	mu   sync.Mutex
-	seen []byte
+	port  uint16
+	mu    sync.Mutex
+	seen  []byte
+	count int
 }
 
 func hear(t *testing.T, host netip.Addr) *ear {
@@ -149,14 +156,21 @@ func hear(t *testing.T, host netip.Addr) *ear {
 			if err != nil {
 				return
 			}
+			e.mu.Lock()
+			e.count++
 			if n >= 16 && b[1]&0x7f == 101 && b[12] < 10 && b[13]&0x80 != 0 {
-				e.mu.Lock()
 				e.seen = append(e.seen, '0'+b[12])
-				e.mu.Unlock()
 			}
+			e.mu.Unlock()
 		}
 	}()
 	return e
+}
+
+func (e *ear) packets() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.count
 }
 
 // digits are those that have ended, each as often as its end was sent.
@@ -164,6 +178,52 @@ func (e *ear) digits() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return string(e.seen)
+}
+
+// A fork that is answered twice is one call: the second answer is acknowledged and hung up, and the caller's sound goes to the
+// phone whose answer stands, although it heard the other one's early media first.
+func TestAForkAnsweredTwice(t *testing.T) {
+	for _, client := range []string{"baresip", "linphone", "SIPp"} {
+		t.Run(client, func(t *testing.T) {
+			t.Parallel()
+			s, at := start(t), freePort(t)
+			s.onlyTrunk(at)
+			password := s.line("2001")
+			one, two := hear(t, at.Addr()), hear(t, at.Addr())
+			carrier := sipp{
+				scenario: "carrier_fork.xml", port: at.Port(),
+				with: map[string]string{"ONE": itoa(one.port), "TWO": itoa(two.port)},
+			}.begin(t).listening()
+			if client == "SIPp" {
+				sipp{
+					scenario: "call.xml", server: s.sip, line: "2001", password: password, to: "02079460000", with: map[string]string{"TALK": "1500"},
+				}.run(t)
+			} else {
+				p := launch(t, client, way{"UDP", s.sip, "udp"}, "2001", password)
+				s.registered("2001", client)
+				p.dial("02079460000")
+				carrier.logged("answered")
+				if client == "baresip" {
+					begun := two.packets()
+					eventually(t, 10*time.Second, "sound at the phone whose answer stands", func() bool { return two.packets() > begun+20 })
+				}
+				p.hangup()
+			}
+			carrier.done()
+			if r := s.cdrs("2001", 1)[0]; r.Retail <= 0 || r.By != "caller" || r.Talk <= 0 {
+				t.Errorf("record %+v", r)
+			}
+			eventually(t, 10*time.Second, "nothing is held", func() bool { return s.day("2001").Held == 0 })
+		})
+	}
+}
+
+// registered waits until a client's login is with the server.
+func (s *server) registered(line, client string) {
+	s.t.Helper()
+	eventually(s.t, 20*time.Second, client+" is registered", func() bool {
+		return strings.Contains(s.cli("line", "show", line, "--json"), `"contact"`)
+	})
 }
 
 // onlyTrunk makes one carrier the only way out.
@@ -176,8 +236,17 @@ func (s *server) onlyTrunk(at netip.AddrPort) {
 	s.cli("trunk", "set", "only", "addresses="+at.String())
 }
 
-// talk is one call of a client from its registration to its hang-up.
-func talk(t *testing.T, s *server, client string, w way, line, password string, carrier *running) {
+// answers is a call from a colleague, who speaks the same family of addresses, to a client, which answers by itself.
+func answers(t *testing.T, w way, secret, number string) {
+	t.Helper()
+	colleague, err := phone.Dial(t.Context(), phone.Account{Server: w.server.String(), Line: "2100", Password: secret})
+	must(t, err)
+	defer colleague.Close()
+	must(t, call(t, colleague, number).Hangup(t.Context()))
+}
+
+// talk is one call of a client from its registration to its hang-up; it gives the client, nil when that is over too.
+func talk(t *testing.T, s *server, client string, w way, line, password string, carrier *running) softphone {
 	t.Helper()
 	const number = "02079460000"
 	if client == "SIPp" {
@@ -185,12 +254,10 @@ func talk(t *testing.T, s *server, client string, w way, line, password string, 
 			scenario: "phone_talk.xml", server: w.server, transport: w.transport, from: w.server.Addr().String(),
 			line: line, password: password, to: number,
 		}.run(t)
-		return
+		return nil
 	}
 	p := launch(t, client, w, line, password)
-	eventually(t, 20*time.Second, client+" is registered", func() bool {
-		return strings.Contains(s.cli("line", "show", line, "--json"), `"contact"`)
-	})
+	s.registered(line, client)
 	p.dial(number)
 	carrier.logged("answered")
 	p.hold()
@@ -201,6 +268,7 @@ func talk(t *testing.T, s *server, client string, w way, line, password string, 
 	carrier.logged("changed")
 	elapse(time.Second) // whole seconds are charged
 	p.hangup()
+	return p
 }
 
 // logged waits until the scenario has said so.

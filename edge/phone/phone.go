@@ -92,7 +92,7 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 		return nil, errors.Join(err, l.close())
 	}
 	if a.Domain == "" {
-		a.Domain = server.Addr().String()
+		a.Domain = bracketed(server.Addr())
 	}
 	if a.UserAgent == "" {
 		a.UserAgent = "ringfence-phone"
@@ -102,6 +102,14 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 	p.end.serve = p.incoming
 	p.end.start()
 	return p, nil
+}
+
+// bracketed is an address as a SIP URI has it: IPv6 in brackets (RFC 3261 section 25.1, IPv6reference).
+func bracketed(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
 }
 
 func resolve(ctx context.Context, server string) (netip.AddrPort, error) {
