@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,24 +28,29 @@ type deckCmd struct {
 }
 
 type deckImport struct {
-	Name       string `arg:"" help:"Deck to make or to replace." predict:"deck"`
-	File       string `arg:"" help:"CSV file; - is standard input."`
-	Kind       string `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
-	DryRun     bool   `help:"Read, check and compare, but do not put it in force."`
-	Yes        bool   `help:"Take the deck: the questions that the import asks are settled."`
-	SkipBlank  bool   `help:"Leave out rows without a price instead of refusing the file."`
-	Pence      bool   `help:"Prices are in pence, when the header does not say."`
-	MonthFirst bool   `help:"Dates are written month first."`
-	Currency   string `help:"Currency that the file must have." placeholder:"CODE"`
-	First      int    `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
-	Step       int    `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+	Name       string   `arg:"" help:"Deck to make or to replace." predict:"deck"`
+	File       string   `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
+	Kind       string   `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
+	DryRun     bool     `help:"Read, check and compare, but do not put it in force."`
+	Yes        bool     `help:"Take the deck: the questions that the import asks are settled."`
+	SkipBlank  bool     `help:"Leave out rows without a price instead of refusing the file."`
+	Map        []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated." placeholder:"COLUMN=MEANING"`
+	Rate       string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
+	Sheet      string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
+	Unit       string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`
+	Pence      bool     `help:"The same as --unit hundredths."`
+	MonthFirst bool     `help:"Dates are written month first."`
+	Currency   string   `help:"Currency that the file must have." placeholder:"CODE"`
+	First      int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
+	Step       int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
 }
 
 func (deckImport) Help() string {
-	return `Separators, header names and number forms are recognised. Calls in progress keep their price; new calls have the new one at once.
+	return `Separators, header names and number forms are recognised, and what is not is asked about or named. Calls in progress keep their price; new calls have the new one at once.
 
 ` + examples("ringfence deck import retail retail.csv --kind retail --dry-run", "ringfence deck import retail retail.csv --kind retail",
-		"ringfence deck import carrier-a az.csv --kind cost --skip-blank --currency USD", "zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost")
+		"ringfence deck import carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79",
+		`ringfence deck import carrier-b preise.csv --kind cost --map "Zone=name" --map "Preis=rate"`, "zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost")
 }
 
 // Run sends the file. A big one takes a while: on a terminal it says how far it is.
@@ -91,9 +97,13 @@ func (c *deckImport) query(answers ...string) string {
 	}
 	pairs := []string{
 		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "month_first", yes(c.MonthFirst),
-		"currency", c.Currency, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
+		"currency", c.Currency, "rate", c.Rate, "sheet", c.Sheet, "unit", c.Unit, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
 	}
-	return query(append(pairs, answers...)...)
+	text := query(append(pairs, answers...)...)
+	for _, m := range c.Map {
+		text += "&map=" + url.QueryEscape(m)
+	}
+	return text
 }
 
 // open is a file and its size, or standard input, whose size nobody knows.

@@ -15,13 +15,14 @@ type WarningKind string
 
 // Kinds of warnings.
 const (
-	WarnEncoding WarningKind = "encoding" // the file is not UTF-8
-	WarnIgnored  WarningKind = "ignored"  // columns that were not used
-	WarnDear     WarningKind = "dear"     // far above its country, or above any rate there is: a lost decimal point?
-	WarnCheap    WarningKind = "cheap"    // far below its country
-	WarnFree     WarningKind = "free"     // rate zero where calls are not free by nature
-	WarnPremium  WarningKind = "premium"  // a premium or satellite range at an ordinary price
-	WarnNowhere  WarningKind = "nowhere"  // no telephone number begins so
+	WarnEncoding   WarningKind = "encoding"   // the file is not UTF-8
+	WarnIgnored    WarningKind = "ignored"    // columns that were not used
+	WarnIncrements WarningKind = "increments" // how time is rounded is not said
+	WarnDear       WarningKind = "dear"       // far above its country, or above any rate there is: a lost decimal point?
+	WarnCheap      WarningKind = "cheap"      // far below its country
+	WarnFree       WarningKind = "free"       // rate zero where calls are not free by nature
+	WarnPremium    WarningKind = "premium"    // a premium or satellite range at an ordinary price
+	WarnNowhere    WarningKind = "nowhere"    // no telephone number begins so
 )
 
 // Warning is something that a person should look at before a deck is taken; it stops nothing.

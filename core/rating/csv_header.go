@@ -3,246 +3,396 @@ package rating
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+
+	"ringfence/core/money"
 )
 
-// field is what a column holds.
-type field uint8
-
-const (
-	fieldNone field = iota
-	fieldName
-	fieldCountry
-	fieldPrefix
-	fieldCountryCode
-	fieldAreaCode
-	fieldRate
-	fieldPeak
-	fieldOffPeak
-	fieldWeekend
-	fieldConnect
-	fieldMinimum
-	fieldFirst
-	fieldStep
-	fieldIncrements
-	fieldStart
-	fieldEnd
-	fieldStatus
-	fieldCurrency
-	fieldShort
-	numFields
-)
-
-var fieldNames = [numFields]string{
-	"", "name", "country", "prefix", "country code", "area code", "rate", "peak rate", "off-peak rate", "weekend rate",
-	"connection charge", "minimum charge", "first interval", "sub interval", "increments", "start", "end", "status",
-	"currency", "short number",
-}
-
-// synonyms are header names as real decks have them, in small letters, without punctuation, units and currencies.
-var synonyms = func() map[string]field {
-	m := map[string]field{}
-	for f, names := range map[field]string{
-		fieldName: "destination,destination name,destinations,description,destination description,name,location,zone," +
-			"route,route name,region,call type,rate name,area name,destination country,operator name,calls to",
-		fieldCountry: "country,country name",
-		fieldPrefix: "prefix,prefixes,code,codes,dial code,dialcode,dial codes,dialing code,dialing codes,dialling code," +
-			"dialling codes,destination code,destination codes,dest code,dest codes,breakout,breakouts,number prefix," +
-			"dial prefix,prefix code,e164,e 164,digits,dialed digits,dialled digits,dial string,area prefix",
-		fieldCountryCode: "country code,countrycode,country codes,cc,country prefix,country dial code,country dialling code,country dialing code",
-		fieldAreaCode:    "area code,areacode,area codes,areacodes,city code,city codes,citycode,ndc,national code,national codes,operator code,operator codes,sub code",
-		fieldRate: "rate,rates,price,prices,cost,tariff,charge,call rate,call price,call cost,call charge,new rate,new price," +
-			"current rate,current price,standard rate,flat rate,anytime,anytime rate,all day,all day rate,sell rate," +
-			"selling rate,buy rate,buying rate,unit price,unit rate,unit cost,price per,minute rate,minute price,ppm",
-		fieldPeak: "peak,peak rate,peak price,peak cost,day,day rate,day price,daytime,daytime rate,daytime price,weekday,weekday rate,business rate",
-		fieldOffPeak: "off peak,offpeak,off peak rate,offpeak rate,off peak price,offpeak price,off peak cost,evening,evening rate," +
-			"evening price,eve,night,night rate,economy,evening weekend,evening and weekend,off peak and weekend,evening night",
-		fieldWeekend: "weekend,weekend rate,weekend price,weekend cost,weekends",
-		fieldConnect: "connection,connection charge,connection fee,connection cost,connection price,connect,connect charge," +
-			"connect fee,connect cost,setup,setup charge,setup fee,setup cost,setup price,set up,set up charge,set up fee," +
-			"call setup,call setup fee,call setup charge,call set up charge,call set up fee,flagfall,flag fall",
-		fieldMinimum: "minimum charge,min charge,minimum cost,min cost,minimum price,min price,minimum fee,minimum call charge,min call charge,minimum",
-		fieldFirst: "first interval,initial interval,initial,initial increment,first increment,minimum increment,min increment," +
-			"interval 1,interval1,initial period,first period,minimum duration,min duration,minimum time,min time," +
-			"initial unit,minimum interval,first,initial time",
-		fieldStep: "sub interval,subinterval,sub increment,subsequent interval,subsequent increment,subsequent,next interval," +
-			"next increment,interval n,intervaln,interval 2,interval2,additional increment,additional interval," +
-			"recurring interval,recurring increment,next period,subsequent period,step,next,sub",
-		fieldIncrements: "increment,increments,billing increment,billing increments,billing,interval,intervals,billing interval," +
-			"billing intervals,billing unit,billing units,billing terms,pulse,rounding,charging increment,charging interval",
-		fieldStart: "start,start date,start time,effective,effective date,effective from,effective start,valid from,from," +
-			"from date,date from,begin date,activation date,effective as,date",
-		fieldEnd: "end,end date,end time,expiry,expiry date,expires,expiration date,expire date,valid to,valid until,valid till," +
-			"until,till,to,to date,date to,effective to,effective till,effective until,effective end,discontinue date",
-		fieldStatus:   "status,rate status,row status,code status,state",
-		fieldCurrency: "currency,currency code,ccy",
-		fieldShort:    "short,short number,short code",
-	} {
-		for _, name := range strings.Split(names, ",") {
-			if _, twice := m[name]; twice {
-				panic("rating: header name given twice: " + name) // a constant of this package; every test would see it
-			}
-			m[name] = f
-		}
-	}
-	return m
-}()
-
-// unit is what a header says of amounts.
+// unit is what a header, a mapping or a cell says of amounts.
 type unit struct {
 	hundredths bool
 	whole      bool
 	currency   string
-	perOther   string // "second" or "hour"
-}
-
-// columns maps fields to cells.
-type columns struct {
-	at    [numFields]int // cell number from 1, 0 for none
-	units [numFields]unit
-	twice [][2]int // cells, from 0, that claim one field
-	other []int    // cells, from 0, that are not understood
-}
-
-func (c *columns) has(f field) bool { return c.at[f] > 0 }
-
-// usable says that a row of names can be a header.
-func (c columns) usable() bool {
-	return (c.has(fieldPrefix) || c.has(fieldCountryCode)) &&
-		(c.has(fieldRate) || c.has(fieldPeak) || c.has(fieldOffPeak))
-}
-
-// recognise reads a row of header names.
-func recognise(cells []string) columns {
-	var c columns
-	for i, cell := range cells {
-		if len(cell) > MaxCellBytes {
-			continue
-		}
-		name, u := plainHeader(cell)
-		f := synonyms[name]
-		switch {
-		case name == "":
-		case f == fieldNone:
-			c.other = append(c.other, i)
-		case c.has(f):
-			c.twice = append(c.twice, [2]int{c.at[f] - 1, i})
-		default:
-			c.at[f], c.units[f] = i+1, u
-		}
-	}
-	return c
-}
-
-// unitWords are taken out of a header name.
-var unitWords = map[string]unit{
-	"pence": {hundredths: true}, "penny": {hundredths: true}, "p": {hundredths: true}, "cents": {hundredths: true},
-	"cent": {hundredths: true}, "c": {hundredths: true}, "ppm": {hundredths: true}, "pounds": {whole: true},
-	"euros": {whole: true}, "dollars": {whole: true}, "gbp": {whole: true, currency: "GBP"},
-	"sterling": {whole: true, currency: "GBP"}, "eur": {whole: true, currency: "EUR"}, "euro": {whole: true, currency: "EUR"},
-	"usd": {whole: true, currency: "USD"}, "us": {}, "inc": {}, "incl": {}, "ex": {}, "excl": {}, "exc": {}, "vat": {}, "in": {},
-	"of": {}, "the": {}, "s": {}, "secs": {}, "sec": {}, "seconds": {}, "second": {},
-}
-
-// plainHeader takes units and punctuation off a header name: "Rate (GBP/min)" is "rate" in whole GBP.
-func plainHeader(cell string) (string, unit) {
-	var u unit
-	text := strings.ToLower(cell)
-	for sign, code := range map[string]string{"£": "gbp", "€": "eur", "$": "usd"} {
-		text = strings.ReplaceAll(text, sign, " "+code+" ")
-	}
-	text = strings.NewReplacer("e.164", "e164", "/", " per ").Replace(text)
-	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	var kept []string
-	for i, w := range words {
-		after := ""
-		if i > 0 {
-			after = words[i-1]
-		}
-		switch {
-		case after == "per" && slices.Contains([]string{"second", "sec", "s", "hour", "hr", "h"}, w):
-			u.perOther = w
-			continue
-		case w == "per", (after == "per" || after == "a") && slices.Contains([]string{"minute", "min", "mins", "m"}, w):
-			continue
-		}
-		if found, ok := unitWords[w]; ok && !(w == "ppm" && len(words) == 1) {
-			u.merge(found)
-			continue
-		}
-		if w == "ppm" {
-			u.hundredths = true
-		}
-		kept = append(kept, w)
-	}
-	return strings.Join(kept, " "), u
+	period     int64 // seconds that a price is for; 0: not said
+	seconds    bool  // a time, or a price that forgot its "per"
 }
 
 func (u *unit) merge(other unit) {
 	u.hundredths = u.hundredths || other.hundredths
 	u.whole = u.whole || other.whole
+	u.seconds = u.seconds || other.seconds
 	if other.currency != "" {
 		u.currency = other.currency
 	}
 }
 
-// amountFields hold money.
-var amountFields = []field{fieldRate, fieldPeak, fieldOffPeak, fieldWeekend, fieldConnect, fieldMinimum}
+// says is true when something is known of the unit of an amount.
+func (u *unit) says() bool { return u.hundredths || u.whole }
 
-// checkHeader refuses headers that can be read in two ways, and notes what was understood.
+// columns maps fields to cells.
+type columns struct {
+	at      [numFields]int // cell number from 1, 0 for none
+	units   [numFields]unit
+	twice   [][2]int // cells, from 0, that claim one field
+	nothing []nothingColumn
+	unknown []int          // cells, from 0, whose name says nothing
+	unused  []int          // cells, from 0, that change no bill
+	minimum int            // cell number from 1 of a minimum of something, 0 for none
+	mapped  map[int]string // cells, from 0, that the mapping names
+}
+
+// nothingColumn is one that must say nothing.
+type nothingColumn struct {
+	cell int // from 0
+	meaning
+}
+
+func (c *columns) has(f field) bool { return c.at[f] > 0 }
+
+// usable says that a row of names can be a header.
+func (c *columns) usable() bool {
+	return (c.has(fieldPrefix) || c.has(fieldCountryCode)) && (c.has(fieldRate) || c.has(fieldPeak) || c.has(fieldOffPeak))
+}
+
+// known counts the fields that were found.
+func (c *columns) known() int {
+	n := 0
+	for f := fieldName; f < numFields; f++ {
+		if c.has(f) {
+			n++
+		}
+	}
+	return n
+}
+
+// claim is a column that says it is a field.
+type claim struct {
+	cell int
+	unit unit
+	meaning
+}
+
+// recognise reads a row of header names, as the mapping renames them.
+func recognise(cells []string, m Mapping, kind Kind) columns {
+	c := columns{mapped: map[int]string{}}
+	var claims []claim
+	for i, cell := range cells {
+		name, mapped := m.rename(i, cell)
+		if mapped {
+			c.mapped[i] = name
+		}
+		if len(name) > MaxCellBytes {
+			continue
+		}
+		mean, u := readHeader(name)
+		if mapped && mean.field == fieldEitherMinimum {
+			mean.field = fieldMinimum
+		}
+		switch mean.field {
+		case fieldNone:
+			c.unknown = append(c.unknown, i)
+		case fieldUnused:
+			c.unused = append(c.unused, i)
+		case fieldNothing:
+			c.nothing = append(c.nothing, nothingColumn{i, mean})
+		default:
+			claims = append(claims, claim{i, u, mean})
+		}
+	}
+	for _, cl := range c.oneSide(claims, kind) {
+		c.give(cl)
+	}
+	return c
+}
+
+// oneSide leaves out what a call is sold for when the deck is of costs, and the other way round, if the file has both.
+func (c *columns) oneSide(claims []claim, kind Kind) []claim {
+	want, other := selling, buying
+	if kind == Cost {
+		want, other = buying, selling
+	}
+	priced := func(s side) bool {
+		return slices.ContainsFunc(claims, func(cl claim) bool { return cl.side == s && cl.field == fieldRate })
+	}
+	if !priced(want) && !priced(either) && priced(other) {
+		want, other = other, want
+	}
+	return slices.DeleteFunc(claims, func(cl claim) bool {
+		// Beside a buying rate, one that does not say whose it is is the customers'.
+		if cl.side != other && (cl.field != fieldRate || cl.side != either || want != buying || !priced(buying)) {
+			return false
+		}
+		c.unused = append(c.unused, cl.cell)
+		return true
+	})
+}
+
+// give takes a column in. Of two names the first is shown; every other field can have one column only.
+func (c *columns) give(cl claim) {
+	f := cl.field
+	if (f == fieldMinimum || f == fieldEitherMinimum) && cl.unit.seconds {
+		f = fieldFirst
+	}
+	if f == fieldEitherMinimum && cl.unit.says() {
+		f = fieldMinimum
+	}
+	switch {
+	case f == fieldEitherMinimum && c.minimum > 0:
+		c.twice = append(c.twice, [2]int{c.minimum - 1, cl.cell})
+	case f == fieldEitherMinimum:
+		c.minimum = cl.cell + 1
+	case c.has(f) && f == fieldName:
+		c.unused = append(c.unused, cl.cell)
+	case c.has(f):
+		c.twice = append(c.twice, [2]int{c.at[f] - 1, cl.cell})
+	default:
+		c.at[f], c.units[f] = cl.cell+1, cl.unit
+	}
+}
+
+// unitWords are what a header says of amounts and times beside its name.
+var unitWords = map[string]unit{
+	"pence": {hundredths: true, currency: "GBP"}, "penny": {hundredths: true, currency: "GBP"}, "p": {hundredths: true, currency: "GBP"},
+	"gbx": {hundredths: true, currency: "GBP"}, "cents": {hundredths: true}, "cent": {hundredths: true}, "c": {hundredths: true},
+	"pounds": {whole: true, currency: "GBP"}, "sterling": {whole: true, currency: "GBP"}, "euros": {whole: true, currency: "EUR"},
+	"euro": {whole: true, currency: "EUR"}, "dollars": {whole: true}, "dollar": {whole: true},
+	"inc": {}, "incl": {}, "including": {}, "ex": {}, "excl": {}, "exc": {}, "excluding": {}, "vat": {}, "in": {}, "the": {},
+	"s": {seconds: true}, "secs": {seconds: true}, "sec": {seconds: true}, "seconds": {seconds: true}, "second": {seconds: true},
+}
+
+// periods are times that a price can be for, in seconds.
+var periods = map[string]int64{
+	"second": 1, "sec": 1, "s": 1, "secs": 1, "seconds": 1, "minute": 60, "min": 60, "mins": 60, "m": 60, "minutes": 60, "hour": 3600, "hr": 3600, "h": 3600,
+}
+
+var headerSigns = strings.NewReplacer(
+	"US$", " USD ", "A$", " AUD ", "AU$", " AUD ", "C$", " CAD ", "CA$", " CAD ", "NZ$", " NZD ", "HK$", " HKD ", "S$", " SGD ", "R$", " BRL ",
+	"£", " GBP ", "€", " EUR ", "$", " USD ", "¥", " JPY ", "₹", " INR ", "¢", " cents ", "’s ", " ", "'s ", " ",
+	"e.164", "e164", "E.164", "e164", "/", " per ", "%", " percent ", "(", " ( ", ")", " ) ", "[", " ( ", "]", " ) ",
+)
+
+// readHeader finds what a header name means: "Rate (GBP/min)" is the rate, in whole pounds for a minute.
+func readHeader(cell string) (meaning, unit) {
+	words := headerWords(cell)
+	all, kept, u := splitUnits(words, strings.ContainsFunc(cell, unicode.IsLower))
+	if mean, ok := names[all]; ok {
+		switch all {
+		case "ppm", "ppc":
+			u.merge(unit{hundredths: true, currency: "GBP"})
+		}
+		if mean.field != fieldMinimum && mean.field != fieldEitherMinimum {
+			u.seconds = false // a word of the name
+		}
+		return mean, u
+	}
+	if mean, ok := names[kept]; ok && kept != "" {
+		return mean, u
+	}
+	if kept == "" && (u.period > 0 || u.currency != "") {
+		return meaning{field: fieldRate}, u // "£ per minute"
+	}
+	return meaning{}, u
+}
+
+// headerWords parts a name into words, with brackets as words of their own: "ConnectFee(USD)" is Connect, Fee, (, USD, ).
+func headerWords(cell string) []string {
+	text := headerSigns.Replace(cell)
+	var b strings.Builder
+	before := ' '
+	for _, r := range text {
+		switch {
+		case unicode.IsUpper(r) && unicode.IsLower(before):
+			b.WriteByte(' ')
+		case r != '(' && r != ')' && !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			r = ' '
+		}
+		b.WriteRune(r)
+		before = r
+	}
+	return strings.Fields(b.String())
+}
+
+// splitUnits gives all words of a name, those that are no unit, and what the units say.
+func splitUnits(words []string, mixedCase bool) (all, kept string, u unit) {
+	var every, rest []string
+	brackets := 0
+	for i := 0; i < len(words); i++ {
+		word, w := words[i], strings.ToLower(words[i])
+		switch w {
+		case "(":
+			brackets++
+			continue
+		case ")":
+			brackets--
+			continue
+		}
+		if w != "per" {
+			every = append(every, w)
+		}
+		if (w == "per" || w == "a") && i+1 < len(words) {
+			next := strings.ToLower(words[i+1])
+			if seconds, used := periodOf(words[i+1:]); used > 0 {
+				u.period = seconds
+				for _, p := range words[i+1 : i+1+used] {
+					every = append(every, strings.ToLower(p))
+				}
+				i += used
+				continue
+			}
+			if w == "per" && next == "call" {
+				every, rest = append(every, "per"), append(rest, "per")
+			}
+		}
+		switch found, ok := unitWords[w]; {
+		case w == "per":
+		case ok:
+			u.merge(found)
+		case isCurrencyWord(word, mixedCase, brackets > 0):
+			u.merge(unit{whole: true, currency: strings.ToUpper(w)})
+		default:
+			rest = append(rest, w)
+		}
+	}
+	if u.hundredths {
+		u.whole = false // "GBP pence" are pence
+	}
+	return strings.Join(every, " "), strings.Join(rest, " "), u
+}
+
+// periodOf reads the time after "per": "min", "60 seconds", "60s". It says how many words that took.
+func periodOf(words []string) (seconds int64, used int) {
+	w := strings.ToLower(words[0])
+	if n, ok := periods[w]; ok {
+		return n, 1
+	}
+	digits := strings.TrimRight(w, "abcdefghijklmnopqrstuvwxyz")
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n < 1 || n > 86_400 {
+		return 0, 0
+	}
+	if scale, ok := periods[w[len(digits):]]; ok {
+		return n * scale, 1
+	}
+	if digits == w && len(words) > 1 {
+		if scale, ok := periods[strings.ToLower(words[1])]; ok {
+			return n * scale, 2
+		}
+	}
+	return 0, 0
+}
+
+// isCurrencyWord takes codes that are no English words wherever they stand, and others where only a code would.
+func isCurrencyWord(word string, mixedCase, bracketed bool) bool {
+	c, err := money.CurrencyOf(word)
+	if err != nil {
+		return false
+	}
+	switch c.Code {
+	case "GBP", "EUR", "USD", "CHF", "AUD", "CAD", "NZD", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "INR", "ZAR", "BRL", "AED", "HKD", "SGD", "CNY", "HUF", "ILS":
+		return true
+	case "ALL", "TOP", "PEN", "TRY", "MAD", "CUP":
+		return bracketed && word == c.Code
+	}
+	return word == c.Code && (mixedCase || bracketed)
+}
+
+// amountFields hold money.
+var amountFields = []field{fieldRate, fieldPeak, fieldOffPeak, fieldWeekend, fieldFirstRate, fieldConnect, fieldMinimum}
+
+// rateFields hold money for a time.
+var rateFields = []field{fieldRate, fieldPeak, fieldOffPeak, fieldWeekend, fieldFirstRate}
+
+// checkHeader refuses headers that can be read in two ways, or that a price has no place for.
 func (r *deckReader) checkHeader() bool {
 	faults := r.out.FaultCount
 	c := &r.columns
 	for _, pair := range c.twice {
-		r.cellFault(pair[1], r.header[pair[1]], fmt.Sprintf("one column for it only: column %d %q says the same", pair[0]+1, clip(r.header[pair[0]])))
+		r.cellFault(pair[1], r.header[pair[1]], fmt.Sprintf("one column for it only: column %d %q says the same; %s", pair[0]+1, clip(r.header[pair[0]]), r.mapHint(pair[1], "ignore")))
 	}
 	for _, f := range amountFields {
 		at, u := c.at[f]-1, c.units[f]
 		if at < 0 {
 			continue
 		}
-		if u.perOther != "" {
-			r.cellFault(at, r.header[at], "a price per minute")
-		}
-		if u.currency != "" {
-			r.sameCurrency(at, u.currency)
+		switch rate := slices.Contains(rateFields, f); {
+		case rate && u.seconds && u.period == 0:
+			r.cellFault(at, r.header[at], "a price that says what it is for; "+r.mapHint(at, fieldNames[f]+" per second"))
+		case !rate && (u.period > 0 || u.seconds):
+			r.cellFault(at, r.header[at], "a charge for each call, not for a time: a further price per minute has no place in a deck; "+r.mapHint(at, "ignore"))
 		}
 	}
-	format := &r.out.Format
+	for _, clash := range []struct {
+		f      field
+		others []field
+		what   string
+	}{
+		{fieldRate, []field{fieldPeak, fieldOffPeak, fieldWeekend}, "a rate for all hours or one for each part of the week, not both"},
+		{fieldIncrements, []field{fieldFirst, fieldStep}, "first and further increments once"},
+	} {
+		if c.has(clash.f) && !slices.ContainsFunc(clash.others, func(f field) bool { return !c.has(f) }) {
+			at := c.at[clash.f] - 1
+			r.cellFault(at, r.header[at], clash.what+"; "+r.mapHint(at, "ignore"))
+		}
+	}
+	if at := c.at[fieldFirstRate] - 1; at >= 0 && (c.has(fieldPeak) || c.has(fieldOffPeak) || c.has(fieldWeekend)) {
+		r.cellFault(at, r.header[at], "one rate for all hours beside the rate of the first interval; "+r.mapHint(at, "ignore"))
+	}
+	return r.out.FaultCount == faults
+}
+
+// mapHint says how to name a column by hand.
+func (r *deckReader) mapHint(cell int, to string) string {
+	name := strings.TrimSpace(r.headerName(cell))
+	if name == "" || strings.ContainsAny(name, "\"\n=") || len(name) > 60 {
+		name = strconv.Itoa(cell + 1)
+	}
+	return fmt.Sprintf("--map %q says otherwise", name+"="+to)
+}
+
+func (r *deckReader) headerName(cell int) string {
+	if cell < len(r.header) {
+		return r.header[cell]
+	}
+	return ""
+}
+
+// describe notes for people what the header was taken for, once the values have been looked at.
+func (r *deckReader) describe() {
+	format, c := &r.out.Format, &r.columns
 	format.Pence = r.pence(fieldRate)
 	if !c.has(fieldRate) {
 		format.Pence = r.pence(fieldPeak)
 	}
+	title := func(cell int) string {
+		if name := clip(strings.TrimSpace(r.headerName(cell))); name != "" {
+			return name
+		}
+		return fmt.Sprintf("column %d", cell+1)
+	}
 	for f := fieldName; f < numFields; f++ {
 		if c.has(f) {
-			format.Columns = append(format.Columns, clip(strings.TrimSpace(r.header[c.at[f]-1]))+" → "+fieldNames[f])
+			format.Columns = append(format.Columns, title(c.at[f]-1)+" → "+fieldNames[f])
 		}
 	}
-	for _, i := range c.other {
-		format.Ignored = append(format.Ignored, clip(strings.TrimSpace(r.header[i])))
+	unused := append(slices.Clone(c.unused), c.unknown...)
+	for _, n := range c.nothing {
+		unused = append(unused, n.cell)
+	}
+	slices.Sort(unused)
+	for _, i := range unused {
+		if name := strings.TrimSpace(r.headerName(i)); name != "" {
+			format.Ignored = append(format.Ignored, clip(name))
+		}
 	}
 	if len(format.Ignored) > 0 {
 		r.warn(Warning{Kind: WarnIgnored, Text: "columns not used: " + strings.Join(format.Ignored, ", ")})
 	}
-	return r.out.FaultCount == faults
 }
 
 // pence says that an amount column is in hundredths: "p" beside a currency ("GBP pence") means pence.
 func (r *deckReader) pence(f field) bool {
 	u := r.columns.units[f]
 	return u.hundredths || r.opt.Pence && !u.whole
-}
-
-// sameCurrency faults a currency that is not the one asked for or seen before.
-func (r *deckReader) sameCurrency(cell int, code string) {
-	want := r.opt.Currency
-	if want == "" {
-		want = r.out.Format.Currency
-	}
-	if want != "" && want != code {
-		r.cellFault(cell, code, "currency "+want)
-		return
-	}
-	r.out.Format.Currency = code
 }

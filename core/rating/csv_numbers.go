@@ -2,7 +2,11 @@ package rating
 
 import (
 	"math"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"ringfence/core/money"
 )
 
 // numberStyle is how a file writes decimals, found out from all its amounts before any is believed.
@@ -10,27 +14,15 @@ type numberStyle struct {
 	comma, point int  // cells that can only be decimals with a comma, with a point
 	decimal      byte // '.' or ','
 	certain      bool
+	workbook     bool // numbers come from a workbook, which stores them with a point; only text can have a comma
 }
 
-// learnNumbers looks at every amount of the file.
-func (r *deckReader) learnNumbers(text []byte) {
-	r.records(text, r.out.Format.Separator, func(line int, cells []string, err error) bool {
-		if line <= r.out.Format.HeaderLine || err != nil {
-			return true
-		}
-		for _, f := range amountFields {
-			if at := r.columns.at[f]; at > 0 && at <= len(cells) {
-				r.numbers.see(cells[at-1])
-			}
-		}
-		return true
-	})
-	n := &r.numbers
+// decide settles how the file writes decimals.
+func (n *numberStyle) decide() {
 	n.decimal, n.certain = '.', n.comma+n.point > 0
-	if n.comma > n.point {
+	if n.comma > n.point && !n.workbook {
 		n.decimal = ','
 	}
-	r.out.Format.DecimalComma = n.decimal == ','
 }
 
 // see takes one cell as evidence if it can be read in one way only.
@@ -57,9 +49,11 @@ func couldGroup(cell string, separator byte) bool {
 	return len(whole) >= 1 && len(whole) <= 3 && whole[0] != '0' && len(rest) == 3
 }
 
-// decimal reads an amount as an integer of 10^-places. The second result is "" or what was expected instead.
-func (n *numberStyle) parse(cell string, places int) (int64, string) {
-	text := strings.TrimFunc(cell, func(c rune) bool { return strings.ContainsRune(" \u00a0\u202f£€$", c) })
+// parse reads an amount without its sign as an integer of 10^-places. The second result is "" or what was expected instead.
+func (n *numberStyle) parse(text string, places int) (int64, string) {
+	if n.workbook {
+		text = workbookNumber(text)
+	}
 	if i := strings.IndexByte(text, n.decimal); i >= 0 && strings.IndexByte(text[i+1:], n.decimal) >= 0 {
 		return 0, "a number with one decimal sign"
 	}
@@ -119,4 +113,79 @@ func fixedPoint(whole, frac string, places int) (int64, string) {
 		return 0, "a number with at most " + string(rune('0'+places)) + " decimals"
 	}
 	return n, ""
+}
+
+// workbookNumber makes the decimal point of a number that a workbook stores in binary, 1.4999999999999999E-2, or that is text
+// with a decimal comma there. What could be thousands stays as it is, to be faulted.
+func workbookNumber(text string) string {
+	if strings.Count(text, ",") == 1 && !strings.Contains(text, ".") && !couldGroup(text, ',') {
+		return strings.Replace(text, ",", ".", 1)
+	}
+	if len(text) < 12 && !strings.ContainsAny(text, "eE") || text == "" || text[0] < '0' || text[0] > '9' || strings.ContainsAny(text, "xXpP_") {
+		return text
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || x > 1e12 {
+		return text
+	}
+	// A spreadsheet shows fifteen digits of its binary numbers; the rest is noise of them. Billionths are what a rate has.
+	if x, err = strconv.ParseFloat(strconv.FormatFloat(x, 'e', 14, 64), 64); err != nil {
+		return text
+	}
+	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(x, 'f', 9, 64), "0"), ".")
+}
+
+// splitAmount takes sign, code and "p" off an amount.
+func splitAmount(cell string) (number string, u unit) {
+	number = strings.TrimFunc(cell, isBlankRune)
+	if number == "" || isNumeric(number[0]) && isNumeric(number[len(number)-1]) {
+		return number, u
+	}
+	for range 2 { // one before and one after
+		number, u = cutMark(number, u)
+	}
+	return number, u
+}
+
+func isNumeric(b byte) bool { return b >= '0' && b <= '9' || b == '.' || b == ',' }
+
+func isBlankRune(c rune) bool {
+	return unicode.IsSpace(c) || c == '\u00a0' || c == '\u202f' || c == '\ufeff'
+}
+
+// cutMark takes one mark off an amount, from either end. What is no mark stays, to be faulted with the number.
+func cutMark(text string, u unit) (string, unit) {
+	before := strings.IndexFunc(text, isAmountRune)
+	after := strings.LastIndexFunc(text, isAmountRune)
+	if before < 0 {
+		return text, u
+	}
+	mark, rest := text[:before], text[before:]
+	if mark == "" {
+		mark, rest = text[after+1:], text[:after+1]
+	}
+	found, ok := markUnit(strings.TrimFunc(mark, isBlankRune))
+	if !ok || mark == "" || found.currency != "" && u.currency != "" && found.currency != u.currency {
+		return text, u
+	}
+	u.merge(found)
+	return strings.TrimFunc(rest, isBlankRune), u
+}
+
+func isAmountRune(c rune) bool { return c >= '0' && c <= '9' || c == '.' || c == ',' || c == '-' }
+
+func markUnit(mark string) (unit, bool) {
+	switch mark {
+	case "p":
+		return unit{hundredths: true, currency: "GBP"}, true
+	case "c", "¢":
+		return unit{hundredths: true}, true
+	}
+	if code, ok := money.Signs[mark]; ok {
+		return unit{whole: true, currency: code}, true
+	}
+	if c, err := money.CurrencyOf(mark); err == nil {
+		return unit{whole: true, currency: c.Code}, true
+	}
+	return unit{}, false
 }

@@ -1,17 +1,15 @@
 package rating
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
+	"ringfence/core/money"
 )
 
 // Bounds of a deck file.
@@ -29,9 +27,15 @@ type ReadOptions struct {
 	At         time.Time      // rows must be in force at this instant; zero: dates are checked but leave no row out
 	Zone       *time.Location // of dates without one; nil is UTC
 	Pence      bool           // amounts are hundredths, when the header does not say
+	Whole      bool           // amounts are whole units, and this was asked
 	SkipBlank  bool           // leave out rows whose rate is blank or "n/a", instead of a fault
 	MonthFirst bool           // 01/02/2006 is the second of January
-	Currency   string         // ISO code that a currency column or header must have; "" for any, but one only
+	Kind       Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
+	Billing    money.Currency // what prices are to be in; the zero value is Sterling
+	Currency   string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
+	Exchange   money.Exchange // how a file in another currency is converted; the zero value: it is refused
+	Mapping    Mapping        // columns that are named by hand
+	Sheet      string         // of a workbook: the one to read
 	First      uint16         // increments when the file has none, seconds; 0 is 1
 	Step       uint16
 }
@@ -68,7 +72,9 @@ type Format struct {
 	HeaderLine   int
 	DecimalComma bool
 	Pence        bool     // of the rate column
-	Currency     string   // "" when the file does not say
+	Currency     string   // of the amounts in the file
+	Stated       bool     // the file says its currency
+	Sheet        string   // of a workbook
 	Columns      []string // "Rate → rate" for each column in use
 	Ignored      []string // columns that are not understood and not used
 }
@@ -94,26 +100,46 @@ func (im *Import) OK() bool { return im.FaultCount == 0 }
 // prefix in force together the one that started later wins; when they started together, it is a fault. Rows whose
 // Status says blocked or removed are left out, so that their destinations are unpriced.
 func ReadCSV(data []byte, opt ReadOptions) *Import {
-	r := &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, seen: map[prefixOf]seenRow{}}
-	if opt.Zone == nil {
-		r.opt.Zone = time.UTC
-	}
+	r := newReader(opt)
 	text, ok := r.asText(data)
-	if ok {
-		ok = r.findHeader(text)
-	}
-	if ok {
-		r.learnNumbers(text)
-		r.readRows(text)
+	if ok && r.findHeader(text) {
+		r.read()
 	}
 	r.finish()
 	return r.out
+}
+
+// ReadSheets reads a deck from a workbook: the one sheet of it that has prices, or the one that opt names. All else is as
+// ReadCSV does it, but that numbers have a decimal point whatever other cells have.
+func ReadSheets(sheets []Sheet, opt ReadOptions) *Import {
+	r := newReader(opt)
+	r.numbers.workbook = true
+	if r.findSheet(sheets) {
+		r.read()
+	}
+	r.finish()
+	return r.out
+}
+
+func newReader(opt ReadOptions) *deckReader {
+	if opt.Zone == nil {
+		opt.Zone = time.UTC
+	}
+	return &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, seen: map[prefixOf]seenRow{}}
+}
+
+// read goes through the rows twice: once to learn what they are in, and once for their prices.
+func (r *deckReader) read() {
+	if r.out.FaultCount == 0 && r.checkCurrency() && r.checkHeader() && r.learn() {
+		r.readRows()
+	}
 }
 
 // deckReader is the state of reading one file.
 type deckReader struct {
 	opt     ReadOptions
 	out     *Import
+	rowsOf  rowSource
 	columns columns
 	header  []string // as written, by cell
 	numbers numberStyle
@@ -123,6 +149,8 @@ type deckReader struct {
 	dates   dateReader
 	spent   int // prefixes read, repeated ones too
 	line    int // of the row at hand
+
+	lastCurrency string // of the row before, which was found right
 }
 
 // prefixOf names a row of a deck.
@@ -175,106 +203,9 @@ func clip(s string) string {
 	return string([]rune(s)[:most]) + "…"
 }
 
-// asText takes off the byte order mark, and refuses what is no text of one byte to the letter.
-func (r *deckReader) asText(data []byte) ([]byte, bool) {
-	refuse := func(found, expected string) ([]byte, bool) {
-		r.fault(Fault{Found: found, Expected: expected})
-		return nil, false
-	}
-	switch {
-	case len(data) > MaxFileBytes:
-		return refuse(fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("a file of at most %d bytes", MaxFileBytes))
-	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		return refuse("an Excel workbook or zip archive", "CSV: save the sheet as “CSV UTF-8”")
-	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}):
-		return refuse("UTF-16 text", "UTF-8: save the sheet as “CSV UTF-8”")
-	case bytes.IndexByte(data, 0) >= 0:
-		return refuse("a zero byte: UTF-16 text or no text at all", "UTF-8: save the sheet as “CSV UTF-8”")
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(data) {
-		converted, err := charmap.Windows1252.NewDecoder().Bytes(data)
-		if err != nil {
-			return refuse("text that is neither UTF-8 nor Windows-1252", "UTF-8")
-		}
-		r.warn(Warning{Kind: WarnEncoding, Text: "the file is not UTF-8: it was read as Windows-1252"})
-		data = converted
-	}
-	if bytes.IndexByte(data, '\n') < 0 { // line ends of an old Macintosh
-		data = bytes.ReplaceAll(data, []byte{'\r'}, []byte{'\n'})
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return refuse("an empty file", "a header and rows")
-	}
-	return data, true
-}
-
-// records calls do with every row of cells and its line, until it says false. Cells live until the next call.
-func (r *deckReader) records(text []byte, separator rune, do func(line int, cells []string, err error) bool) {
-	in := csv.NewReader(bytes.NewReader(text))
-	in.Comma, in.FieldsPerRecord, in.ReuseRecord = separator, -1, true
-	for {
-		cells, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		line := 0
-		var bad *csv.ParseError
-		switch {
-		case errors.As(err, &bad):
-			line = bad.StartLine
-		case len(cells) > 0:
-			line, _ = in.FieldPos(0)
-		}
-		if !do(line, cells, err) {
-			return
-		}
-	}
-}
-
-// findHeader finds separator and header: the first row that names a prefix and a rate, under the separator for which
-// one comes first.
-func (r *deckReader) findHeader(text []byte) bool {
-	type candidate struct {
-		separator rune
-		line      int
-		cells     []string
-	}
-	var best *candidate
-	first := ""
-	for _, separator := range []rune{',', ';', '\t', '|'} {
-		rows := 0
-		r.records(text, separator, func(line int, cells []string, err error) bool {
-			rows++
-			if rows == 1 && separator == ',' {
-				first = strings.Join(cells, ",")
-			}
-			if err == nil && len(cells) <= maxColumns && recognise(cells).usable() {
-				if best == nil || line < best.line || line == best.line && len(cells) > len(best.cells) {
-					best = &candidate{separator, line, slices.Clone(cells)}
-				}
-				return false
-			}
-			return rows < headerWithin
-		})
-	}
-	if best == nil {
-		r.fault(Fault{Line: 1, Found: first, Expected: fmt.Sprintf(
-			"a header of at most %d columns in the first %d rows with a column for the prefix (such as Prefix, Code, Dial code) and one for the rate (such as Rate, Price, Peak)", maxColumns, headerWithin)})
-		return false
-	}
-	r.header, r.line = best.cells, best.line
-	r.columns = recognise(best.cells)
-	r.out.Format = Format{Separator: best.separator, HeaderLine: best.line}
-	return r.checkHeader()
-}
-
 // readRows reads all rows below the header.
-func (r *deckReader) readRows(text []byte) {
-	r.records(text, r.out.Format.Separator, func(line int, cells []string, err error) bool {
-		if line <= r.out.Format.HeaderLine || err == nil && isBlank(cells) {
-			return true
-		}
+func (r *deckReader) readRows() {
+	r.body(func(line int, cells []string, err error) bool {
 		r.line = line
 		r.out.Summary.Rows++
 		if err != nil {

@@ -2,13 +2,9 @@ package rating
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
-
-	"ringfence/core/money"
 )
 
 // maxSpread bounds the prefixes of one cell.
@@ -27,12 +23,7 @@ func (r *deckReader) readRow(cells []string) {
 	prefixes := r.prefixes(cells)
 	price.First, price.Step = r.increments(cells)
 	blank := r.rates(cells, &price, status == stays)
-	if r.columns.has(fieldConnect) {
-		price.Connect = r.micro(cells, fieldConnect)
-	}
-	if r.columns.has(fieldMinimum) {
-		price.Minimum = r.micro(cells, fieldMinimum)
-	}
+	r.charges(cells, &price)
 	if !start.IsZero() && !end.IsZero() && !end.After(start) {
 		r.cellFault(r.columns.at[fieldEnd]-1, r.cell(cells, fieldEnd), "an end after the start")
 	}
@@ -139,210 +130,6 @@ func (r *deckReader) name(cells []string) string {
 	return name
 }
 
-// prefixes are those of the prefix cell, or of country code and area code together.
-func (r *deckReader) prefixes(cells []string) []uint64 {
-	code := strings.TrimPrefix(r.cell(cells, fieldCountryCode), "+")
-	if !r.columns.has(fieldCountryCode) || r.columns.has(fieldPrefix) && strings.Trim(code, "0123456789") != "" {
-		code = "" // an ISO code beside whole prefixes
-	}
-	if !r.columns.has(fieldPrefix) {
-		if code == "" || strings.Trim(code, "0123456789") != "" || code[0] == '0' {
-			r.fieldFault(fieldCountryCode, code, "a country code of digits")
-			return nil
-		}
-		f := fieldAreaCode
-		if r.cell(cells, f) == "" {
-			return r.spread(fieldCountryCode, code, "")
-		}
-		return r.spread(f, r.cell(cells, f), code)
-	}
-	list := r.spread(fieldPrefix, r.cell(cells, fieldPrefix), "")
-	for _, prefix := range list {
-		if code != "" && !strings.HasPrefix(strconv.FormatUint(prefix, 10), code) {
-			r.fieldFault(fieldPrefix, r.cell(cells, fieldPrefix), "a whole prefix, that begins with the country code "+code)
-			break
-		}
-	}
-	return list
-}
-
-// spread makes prefixes of "7940, 7941-7949", each after lead.
-func (r *deckReader) spread(f field, text, lead string) []uint64 {
-	const expected = "digits, or a list such as 7940, 7941-7949"
-	var list []uint64
-	parts := strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ';' || c == '\n' })
-	if len(parts) == 0 {
-		r.fieldFault(f, text, expected)
-	}
-	for _, part := range parts {
-		part = strings.TrimSpace(part)
-		low, high, isRange := strings.Cut(part, "-")
-		if !isRange {
-			high = low
-		}
-		from, okFrom := prefixDigits(low, lead)
-		till, okTill := prefixDigits(high, lead)
-		switch {
-		case !okFrom || !okTill:
-			r.fieldFault(f, text, expected+r.prefixHint(part))
-			return nil
-		case len(low) != len(high) || till < from:
-			r.fieldFault(f, text, "a range whose ends have the same number of digits, the lower first")
-			return nil
-		case till-from >= maxSpread || len(list)+int(till-from) >= maxSpread:
-			r.fieldFault(f, text, fmt.Sprintf("at most %d prefixes in a cell", maxSpread))
-			return nil
-		}
-		for p := from; p <= till; p++ {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
-func (r *deckReader) prefixHint(part string) string {
-	if strings.ContainsAny(part, ".eE") {
-		return " (a spreadsheet has made a number of it)"
-	}
-	return fmt.Sprintf(" of at most %d digits that begin with the country code", maxPrefixDigits)
-}
-
-// prefixDigits reads one prefix: "+44", "0044", "'44" are 44. A prefix of an area keeps its zeroes.
-func prefixDigits(text, lead string) (uint64, bool) {
-	text = strings.TrimPrefix(text, "'")
-	if lead == "" {
-		text = strings.TrimPrefix(text, "+")
-		text = strings.TrimPrefix(text, "00")
-	}
-	all := lead + text
-	if text == "" || len(all) > maxPrefixDigits || all[0] == '0' {
-		return 0, false
-	}
-	n := uint64(0)
-	for i := range len(all) {
-		if all[i] < '0' || all[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(all[i]-'0')
-	}
-	return n, true
-}
-
-// rates fills the bands, and says that the row has no price and is to be left out.
-func (r *deckReader) rates(cells []string, p *Price, needed bool) (blank bool) {
-	sources := r.columns.bandSources()
-	for band, f := range sources {
-		if i := slices.Index(sources[:band], f); i >= 0 {
-			p.Rates[band] = p.Rates[i]
-			continue
-		}
-		text := r.cell(cells, f)
-		if !isNoRate(text) {
-			p.Rates[band] = money.Rate(r.amount(cells, f, 9))
-			continue
-		}
-		blank = true
-		if needed && !r.opt.SkipBlank {
-			r.fieldFault(f, text, "a rate (rows without one can be left out on request: their destinations are then refused)")
-		}
-	}
-	return blank
-}
-
-// bandSources is the column of each band's rate: its own, else the rate for all, else off-peak for weekends and any
-// other there is.
-func (c *columns) bandSources() (sources [NumBands]field) {
-	orders := [NumBands][]field{
-		Peak:    {fieldPeak, fieldRate, fieldOffPeak},
-		OffPeak: {fieldOffPeak, fieldRate, fieldPeak},
-		Weekend: {fieldWeekend, fieldOffPeak, fieldRate, fieldPeak},
-	}
-	for band, order := range orders {
-		sources[band] = order[slices.IndexFunc(order, c.has)]
-	}
-	return sources
-}
-
-func isNoRate(text string) bool {
-	switch strings.ToLower(text) {
-	case "", "-", "--", "n/a", "na", "nil", "none", "blocked", "tba", "tbc", "#n/a":
-		return true
-	}
-	return false
-}
-
-// amount reads money as an integer of 10^-places of the currency, 0 after a fault.
-func (r *deckReader) amount(cells []string, f field, places int) int64 {
-	text, pence := r.cell(cells, f), r.pence(f)
-	if cut, ok := strings.CutSuffix(text, "p"); ok {
-		text, pence = strings.TrimSpace(cut), true
-	}
-	if pence {
-		places -= 2
-	}
-	n, expected := r.numbers.parse(text, places)
-	if expected != "" {
-		r.fieldFault(f, r.cell(cells, f), expected)
-		return 0
-	}
-	return n
-}
-
-// micro reads a charge; blank is none.
-func (r *deckReader) micro(cells []string, f field) money.Micro {
-	if text := r.cell(cells, f); text == "" || text == "-" {
-		return 0
-	}
-	return money.Micro(r.amount(cells, f, 6))
-}
-
-// increments come from "30/6" in one cell or from two columns; the file that has neither gets those of the options.
-func (r *deckReader) increments(cells []string) (first, step uint16) {
-	c := &r.columns
-	switch {
-	case c.has(fieldFirst) && c.has(fieldStep):
-		return r.seconds(fieldFirst, r.cell(cells, fieldFirst)), r.seconds(fieldStep, r.cell(cells, fieldStep))
-	case c.has(fieldIncrements) || c.has(fieldFirst) || c.has(fieldStep):
-		f := fieldIncrements
-		if !c.has(f) {
-			f = fieldFirst
-			if !c.has(f) {
-				f = fieldStep
-			}
-		}
-		text := r.cell(cells, f)
-		a, b, two := cutAny(text, "/+-:")
-		if !two {
-			b = a
-		}
-		return r.seconds(f, a), r.seconds(f, b)
-	}
-	return max(1, r.opt.First), max(1, r.opt.Step)
-}
-
-func cutAny(text, separators string) (before, after string, found bool) {
-	if i := strings.IndexAny(text, separators); i >= 0 {
-		return text[:i], text[i+1:], true
-	}
-	return text, "", false
-}
-
-func (r *deckReader) seconds(f field, text string) uint16 {
-	number := strings.TrimSpace(text)
-	for _, suffix := range []string{"seconds", "secs", "sec", "s"} {
-		if cut, ok := strings.CutSuffix(strings.ToLower(number), suffix); ok {
-			number = strings.TrimSpace(cut)
-			break
-		}
-	}
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 {
-		r.fieldFault(f, text, "seconds, 1 to 65535 (30/6 where one cell holds both)")
-		return 1
-	}
-	return uint16(n)
-}
-
 // date reads Start or End; a blank is the zero time. An End without a time of day lasts to the end of the day.
 func (r *deckReader) date(cells []string, f field, end bool) time.Time {
 	text := r.cell(cells, f)
@@ -373,27 +160,16 @@ func (r *deckReader) status(cells []string) rowStatus {
 	text := r.cell(cells, fieldStatus)
 	switch strings.ToLower(text) {
 	case "", "-", "current", "active", "open", "ok", "valid", "enabled", "in force", "new", "changed", "change", "increase", "decrease",
-		"increased", "decreased", "no change", "unchanged", "same", "new code", "new rate", "rate increase", "rate decrease":
+		"increased", "decreased", "true", "yes", "1", "no change", "unchanged", "same", "new code", "new rate", "rate increase", "rate decrease":
 		return stays
 	case "future", "pending", "planned":
 		return future
-	case "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive", "deleted", "delete", "removed",
+	case "false", "no", "0", "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive", "deleted", "delete", "removed",
 		"remove", "discontinued", "expired", "withdrawn", "old", "deleted code":
 		return gone
 	}
 	r.fieldFault(fieldStatus, text, "a status such as Current, New, Future, Blocked or Deleted")
 	return stays
-}
-
-func (r *deckReader) currency(cells []string) {
-	if text := r.cell(cells, fieldCurrency); r.columns.has(fieldCurrency) {
-		code := strings.ToUpper(text)
-		if len(code) != 3 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			r.fieldFault(fieldCurrency, text, "a currency of three letters such as GBP")
-			return
-		}
-		r.sameCurrency(r.columns.at[fieldCurrency]-1, strings.Clone(code))
-	}
 }
 
 func (r *deckReader) yes(cells []string, f field) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
@@ -68,31 +69,61 @@ func (s *Server) oneUpload(hc huma.Context, next func(huma.Context)) {
 
 // importInput is the file and how to read it.
 type importInput struct {
-	Name        string `path:"name" maxLength:"64"`
-	Kind        string `query:"kind" required:"true" enum:"retail,cost"`
-	DryRun      bool   `query:"dry_run" doc:"read, check and compare only"`
-	Yes         bool   `query:"yes" doc:"the questions that the import asked are settled: take the deck"`
-	SkipBlank   bool   `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
-	Pence       bool   `query:"pence" doc:"rates are in pence, when the header does not say"`
-	MonthFirst  bool   `query:"month_first" doc:"01/02/2026 is the second of January"`
-	Currency    string `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
-	First       int    `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
-	Step        int    `query:"step" minimum:"0" maximum:"3600"`
-	Source      string `query:"source" maxLength:"200" doc:"file name, for the record"`
-	ContentType string `header:"Content-Type"`
-	RawBody     []byte `contentType:"text/csv"`
+	Name        string   `path:"name" maxLength:"64"`
+	Kind        string   `query:"kind" required:"true" enum:"retail,cost"`
+	DryRun      bool     `query:"dry_run" doc:"read, check and compare only"`
+	Yes         bool     `query:"yes" doc:"the questions that the import asked are settled: take the deck"`
+	SkipBlank   bool     `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
+	Pence       bool     `query:"pence" doc:"rates are in pence, when the header does not say"`
+	MonthFirst  bool     `query:"month_first" doc:"01/02/2026 is the second of January"`
+	Currency    string   `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
+	Rate        string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version"`
+	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter"`
+	Sheet       string   `query:"sheet" maxLength:"100" doc:"of a workbook: the sheet to read"`
+	Unit        string   `query:"unit" enum:"whole,hundredths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents"`
+	First       int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
+	Step        int      `query:"step" minimum:"0" maximum:"3600"`
+	Source      string   `query:"source" maxLength:"200" doc:"file name, for the record"`
+	ContentType string   `header:"Content-Type"`
+	RawBody     []byte   `contentType:"text/csv"`
+}
+
+// read is how the file is to be read.
+func (in *importInput) read() (rating.ReadOptions, error) {
+	opt := rating.ReadOptions{
+		SkipBlank: in.SkipBlank, Pence: in.Pence || in.Unit == "hundredths", Whole: in.Unit == "whole", MonthFirst: in.MonthFirst, Currency: in.Currency,
+		First: uint16(in.First), Step: uint16(in.Step), Sheet: in.Sheet,
+	}
+	var err error
+	if opt.Mapping, err = rating.ParseMapping(in.Map); err != nil {
+		return opt, invalidQuery("map", err)
+	}
+	if in.Rate != "" {
+		if opt.Exchange, err = money.ParseExchange(in.Rate); err != nil {
+			return opt, invalidQuery("rate", err)
+		}
+	}
+	return opt, nil
+}
+
+// invalidQuery says what is wrong with a query parameter.
+func invalidQuery(name string, err error) error {
+	p := newProblem(http.StatusUnprocessableEntity, api.ReasonInvalid, err.Error())
+	p.Errors = []api.Fault{{Field: name, Text: err.Error()}}
+	return p
 }
 
 func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.Import], error) {
 	if kind, _, err := mime.ParseMediaType(in.ContentType); err != nil || kind != "text/csv" && kind != "application/octet-stream" {
 		return nil, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
 	}
+	read, err := in.read()
+	if err != nil {
+		return nil, err
+	}
 	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
 		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun, Yes: in.Yes,
-		Read: rating.ReadOptions{
-			SkipBlank: in.SkipBlank, Pence: in.Pence, MonthFirst: in.MonthFirst, Currency: in.Currency,
-			First: uint16(in.First), Step: uint16(in.Step),
-		},
+		Read: read,
 	})
 	if err != nil {
 		return nil, s.explain(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/core/money"
 	"ringfence/core/rating"
 )
 
@@ -71,6 +72,7 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	if o.Read.At.IsZero() {
 		o.Read.At = time.Now()
 	}
+	o.Read.Kind, o.Read.Billing = o.Kind, money.Billing()
 	im := rating.ReadCSV(file, o.Read)
 	if !im.OK() {
 		return nil, &DeckFaults{im.Faults, im.FaultCount}

@@ -96,7 +96,7 @@ func decimal(n int64, places int) string {
 	return strings.TrimSuffix(strings.TrimRight(digits[:cut]+"."+digits[cut:], "0"), ".")
 }
 
-// cells writes prefixes as lists with ranges, in cells of at most 600 characters.
+// cells writes prefixes as lists with ranges, in cells of at most 700 characters.
 func cells(prefixes []string) []string {
 	var out []string
 	line := ""
@@ -112,10 +112,10 @@ func cells(prefixes []string) []string {
 		switch {
 		case line == "":
 			line = item
-		case len(line)+len(item) > 600:
+		case len(line)+len(item) > 700:
 			out, line = append(out, line), item
 		default:
-			line += "," + item
+			line += ", " + item // without the space "573,579" would look like a number with thousands
 		}
 		i = j
 	}

@@ -1,0 +1,98 @@
+package rating
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Sheet is one sheet of a workbook: what is stored in its cells, not how it is shown. Row i is line i+1.
+type Sheet struct {
+	Name   string
+	Hidden bool
+	Rows   [][]string
+}
+
+func (s *Sheet) rows(do func(line int, cells []string, err error) bool) {
+	for i, cells := range s.Rows {
+		if !do(i+1, cells, nil) {
+			return
+		}
+	}
+}
+
+// findSheet finds the one sheet that holds prices, and its header.
+func (r *deckReader) findSheet(sheets []Sheet) bool {
+	var names []string
+	var best *candidate
+	var chosen *Sheet
+	priced, first := []string{}, ""
+	for i := range sheets {
+		s := &sheets[i]
+		names = append(names, s.Name)
+		if r.opt.Sheet != "" && !strings.EqualFold(r.opt.Sheet, s.Name) {
+			continue
+		}
+		found, row := r.headerIn(s.rows)
+		if first == "" {
+			first = row
+		}
+		if found == nil || !found.priced {
+			if c := r.headlessSheet(s); c != nil {
+				found = c
+			}
+		}
+		if found != nil && found.priced {
+			priced = append(priced, s.Name)
+		}
+		if found != nil && (best == nil || found.priced && !best.priced) {
+			best, chosen = found, s
+		}
+	}
+	switch {
+	case r.opt.Sheet != "" && best == nil && !hasFold(names, r.opt.Sheet):
+		r.fault(Fault{Found: "sheets " + strings.Join(names, ", "), Expected: "a sheet called " + clip(r.opt.Sheet)})
+		return false
+	case len(priced) > 1:
+		r.fault(Fault{Found: "prices in sheets " + strings.Join(priced, ", "), Expected: fmt.Sprintf("one of them: --sheet %q reads that one only", priced[0])})
+		return false
+	case !r.isHeader(best, first):
+		return false
+	}
+	r.rowsOf = chosen.rows
+	r.begin(best)
+	r.out.Format.Sheet = chosen.Name
+	if rest := without(names, chosen.Name); len(rest) > 0 {
+		r.warn(Warning{Kind: WarnIgnored, Text: "sheets not used: " + strings.Join(rest, ", ")})
+	}
+	return true
+}
+
+func (r *deckReader) headlessSheet(s *Sheet) *candidate {
+	width := 0
+	for _, row := range s.Rows[:min(len(s.Rows), headerWithin)] {
+		width = max(width, len(row))
+	}
+	cells := make([]string, min(width, maxColumns))
+	if c := recognise(cells, r.opt.Mapping, r.opt.Kind); c.usable() {
+		return &candidate{0, 0, cells, c, true}
+	}
+	return nil
+}
+
+func hasFold(list []string, name string) bool {
+	for _, s := range list {
+		if strings.EqualFold(s, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func without(list []string, name string) (rest []string) {
+	for _, s := range list {
+		if s != name {
+			rest = append(rest, clip(s))
+		}
+	}
+	return rest
+}
