@@ -60,7 +60,7 @@ func (a *App) sipDeps() sip.Deps {
 		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
 		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
-		TrunkAt: a.trunkAt, IsLine: a.isLine, Emergency: a.emergency,
+		TrunkAt: a.trunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
 		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
@@ -126,11 +126,6 @@ func (a *App) lineCalls(line string) int {
 		return 0
 	}
 	return int(l.Effective(time.Now()).Values[account.MaxCalls])
-}
-
-func (a *App) isLine(user []byte) bool {
-	_, ok := a.book.Find(user)
-	return ok
 }
 
 func (a *App) emergency(dialled string) bool {

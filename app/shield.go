@@ -184,7 +184,7 @@ func (a *App) newAuth() (*auth.Auth, error) {
 	l := &cfg.Login
 	return auth.New(auth.Options{
 		Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
-		Line: a.authLine,
+		Line: a.authLine, As: a.authLineAs,
 		Lockout: auth.Lockout{
 			Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
 			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,

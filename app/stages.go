@@ -9,6 +9,7 @@ import (
 
 	"ringfence/app/config"
 	"ringfence/core/phone"
+	"ringfence/core/secret"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
@@ -168,6 +169,11 @@ func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
 		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.book.FormerHA1(l), Honeypot: l.Honeypot(),
 		Strong: l.BeyondGuessing(),
 	}, true
+}
+
+// authLineAs is what a line's passwords are to a phone that logs in with a domain in its user name.
+func (a *App) authLineAs(line string, user []byte) (*secret.HA1, []auth.FormerHA1) {
+	return a.book.HA1As(line, string(user))
 }
 
 // startStages runs the ledger, takes back open calls, and keeps leases and registrations.

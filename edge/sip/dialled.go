@@ -48,17 +48,20 @@ func (e *Edge) emergency(a *gate.Attempt) bool {
 	return a.Trunk == "" && e.d.Emergency != nil && e.d.Emergency(a.Dialled)
 }
 
-// inboundFrom says which trunk a request without credentials of ours comes from. A phone behind the same address is known
-// by its line's name in From, and is asked to log in.
+// inboundFrom says which trunk a request without credentials of ours comes from. What it says of its caller is nobody's word: a
+// carrier's call may present the number of one of our lines. A phone that is registered at that very address and port is asked to
+// log in, unless our own calls to the trunk go there.
 func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {
 	trunk, ok = e.d.TrunkOf(p.Src)
-	if !ok || e.d.IsLine == nil {
+	if !ok || e.d.IsPhone == nil || !e.d.IsPhone(p.Src) {
 		return trunk, ok
 	}
-	if u, fine := p.Msg.From().ParseURI(); fine && e.d.IsLine(u.User) {
-		return "", false
+	if e.d.TrunkAt != nil {
+		if _, there := e.d.TrunkAt(p.Src, e.names.host(p.Src)); there {
+			return trunk, true
+		}
 	}
-	return trunk, true
+	return "", false
 }
 
 // fits says whether the uri of a digest is of this request. Many phones leave out the user part, so only one that names

@@ -78,6 +78,8 @@ type Deps struct {
 	Unreachable func(line string, at netip.AddrPort, now time.Time)
 	// PhonesAt counts the phones that are registered at an address. It must be quick; nil: none.
 	PhonesAt func(src netip.Addr) int
+	// IsPhone says whether a phone is registered at exactly that address and port. It must be quick; nil: none is.
+	IsPhone func(src netip.AddrPort) bool
 
 	// Trunk and its password by identity; TrunkOf gives that of the trunk whose packets come from src.
 	Trunk         func(name string) (account.Trunk, bool)
@@ -96,9 +98,7 @@ type Deps struct {
 	Stranger func(src netip.Addr)
 	// WrongTags is told of each request for a dialog that there is not. It must be quick; nil: nobody.
 	WrongTags func(src netip.Addr)
-	// IsLine says whether there is a line of that name, Emergency whether what was dialled is an emergency number. Both
-	// may be nil.
-	IsLine    func(user []byte) bool
+	// Emergency says whether what was dialled is an emergency number; nil: it is not.
 	Emergency func(dialled string) bool
 
 	// LineCalls is a line's own max-calls; nil: 10. Crowded is told of unusual numbers of calls at once; nil: nobody.

@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -82,6 +83,11 @@ type Options struct {
 	// Line finds a line by the user name of a login, which points into the packet. It must not block, and should take
 	// about as long for a name that there is as for one that there is not.
 	Line func(user []byte, now time.Time) (Line, bool)
+
+	// As gives what a line's password, and its former ones, are to a phone that logs in as user, the line's name with '@' and a
+	// domain: its digest is over that whole name. line is the identity; "" is none, for which it should take as long. nil: no
+	// phone logs in so.
+	As func(line string, user []byte) (ha1 *secret.HA1, former []FormerHA1)
 
 	// Algorithms offered, in this order: "MD5", "SHA-256". nil is MD5 alone, for what telephones do with more was tried:
 	// baresip 1.0 gives up on any 401 with a SHA-256 challenge in it, first or second; SIPp 3.6 takes the first challenge
@@ -176,10 +182,7 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 	if of == foreign {
 		return Result{Outcome: Challenge, Stale: true}
 	}
-	line, known := a.o.Line(c.User, now)
-	if !known {
-		line = Line{}
-	}
+	line := a.line(c, now)
 	ha1 := line.HA1
 	if ha1 == nil {
 		ha1 = &a.decoy
@@ -188,11 +191,38 @@ func (a *Auth) Check(c *Credentials, src netip.Addr, now time.Time) Result {
 	q.ask(alg, c)
 	right := a.fits(&q, ha1) && line.HA1 != nil
 	if of == elsewhere {
-		a.moved.note(right, &line, c, src, to, a.guard.hashTried(c.User, line.ID), at, now)
+		a.moved.note(right, &line, c, src, to, a.guard.hashTried(nameOf(c.User), line.ID), at, now)
 		return Result{Outcome: Challenge, Stale: true}
 	}
 	return a.judge(&q, c, &line, right, n, src, at, now)
 }
+
+// line finds whose login it is; zero is nobody's.
+func (a *Auth) line(c *Credentials, now time.Time) Line {
+	name := nameOf(c.User)
+	l, known := a.o.Line(name, now)
+	if !known {
+		l = Line{}
+	}
+	if len(name) < len(c.User) {
+		l.HA1, l.Former = nil, nil
+		if a.o.As != nil {
+			l.HA1, l.Former = a.o.As(l.ID, c.User)
+		}
+	}
+	return l
+}
+
+// nameOf is the line's name in the user name of a login: some phones, and all of mobile networks, send user@domain
+// (3GPP TS 24.229). No line's name has an '@'. A name longer than any phone's is taken as it is.
+func nameOf(user []byte) []byte {
+	if at := bytes.IndexByte(user, '@'); at >= 0 && len(user) <= maxUser {
+		return user[:at]
+	}
+	return user
+}
+
+const maxUser = 255
 
 // judge is Check once the nonce is verified and the answer held against the line's password.
 func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonce, src netip.Addr, at int64, now time.Time) Result {
@@ -201,7 +231,7 @@ func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonc
 		mark: a.guard.hashBytes(c.Response), right: right && !line.Honeypot, strong: line.Strong,
 	}
 	t.stay = a.guard.stays.of(line.ID, t.src.unit)
-	t.setTried(&a.guard, c.User, line.ID)
+	t.setTried(&a.guard, nameOf(c.User), line.ID)
 	v := verdict{}
 	if t.right && !a.o.Lockout.Off {
 		v = a.guard.judge(&t)

@@ -85,7 +85,7 @@ func (g *guard) drain(realm string, now time.Time, at int64) {
 func (g *guard) look(s *sample, realm string, now time.Time, at int64) {
 	user := string(s.user[:s.userLen])
 	list, guess, found := secret.GuessList(0), uint64(0), false
-	for text, of := range secret.Guesses(user, s.number, now.Year()) {
+	for text, of := range secret.Guesses(string(nameOf([]byte(user))), s.number, now.Year()) {
 		ha1 := secret.NewHA1(user, realm, secret.NewPassword(text))
 		if s.q.fits(&ha1) {
 			list, guess, found = of, maphash.String(g.seed, text)|1, true

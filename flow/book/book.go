@@ -41,6 +41,7 @@ type Book struct {
 	realm    string
 	identify func(handle string) string
 	box      atomic.Pointer[secret.Box]
+	decoy    []byte // a sealed secret that is no line's; see HA1As
 	provider atomic.Pointer[provider]
 
 	lines   lineTable // by identity
@@ -76,6 +77,9 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		b.identify = Identify
 	}
 	b.box.Store(o.Box)
+	if b.decoy, err = o.Box.Seal(secret.LineOwner(""), secret.NewPassword("nobody's")); err != nil {
+		return nil, err
+	}
 	b.provider.Store(p)
 	b.lines.init((*Line).ID)
 	b.called.init((*Line).Handle)

@@ -221,6 +221,22 @@ func TestFormerPasswordsAreKnown(t *testing.T) {
 	})
 }
 
+// Some phones log in as name@domain: their digest is over all of it, with the password in force and the former ones.
+func TestPasswordsUnderANameWithADomain(t *testing.T) {
+	b, _, first := sample(t)
+	second, err := b.SetPassword(ctx, "t", "acme-1", "")
+	must(t, err)
+	const user = "acme-1@sip.example.org"
+	want := func(p string) secret.HA1 { return secret.NewHA1(user, "sip.test", secret.NewPassword(p)) }
+	now, was := b.HA1As(line(t, b, "acme-1").ID(), user)
+	if now == nil || *now != want(second) || len(was) != 1 || *was[0].HA1 != want(first) || was[0].Until.IsZero() {
+		t.Errorf("%d former passwords, or a wrong one", len(was))
+	}
+	if now, was := b.HA1As("", user); now != nil || was != nil {
+		t.Error("nobody has a password")
+	}
+}
+
 // Guards: a phone with the password that is in force again must not be told that it is out of date.
 func TestPasswordInForceAgainIsNotFormer(t *testing.T) {
 	b, _, first := sample(t)

@@ -153,6 +153,34 @@ func (b *Book) FormerHA1(l *Line) []Former {
 	return out
 }
 
+// HA1As is HA1 and FormerHA1 for a phone that logs in as user, the line's name with a domain: its digest is over the name that it
+// sends. Anybody can send any domain, so nothing of it is kept, and it takes as long for a line with no password, or for none.
+func (b *Book) HA1As(line, user string) (ha1 *secret.HA1, was []Former) {
+	var all [1 + account.MaxFormer]account.Former
+	if l, ok := b.Line(line); ok {
+		all[0].Sealed = []byte(l.sealed)
+		if l.former != nil {
+			copy(all[1:], l.former.all)
+		}
+	}
+	for i, f := range all {
+		owner, real := line, len(f.Sealed) > 0
+		if !real {
+			owner, f.Sealed = "", b.decoy
+		}
+		p, err := b.box.Load().Open(secret.LineOwner(owner), f.Sealed)
+		h := secret.NewHA1(user, b.realm, p)
+		switch {
+		case !real || err != nil:
+		case i == 0:
+			ha1 = &h
+		default:
+			was = append(was, Former{HA1: &h, Until: f.Until})
+		}
+	}
+	return ha1, was
+}
+
 // inherit takes over what was worked out of a line's passwords before it changed, as far as they are the same.
 func (l *Line) inherit(was *Line) {
 	if l.sealed == was.sealed {

@@ -524,6 +524,15 @@ func TestWhereFromPhonesAreRegistered(t *testing.T) {
 		want(net, yes, true)
 	}
 	want("192.0.0.0/16", false, false)
+	for at, yes := range map[string]bool{"192.0.2.7:5060": true, "[::ffff:192.0.2.8]:5060": true, "192.0.2.7:5061": false, "[2001:db8:0:1::9]:5060": false} {
+		if l.IsPhone(netip.MustParseAddrPort(at)) != yes {
+			t.Errorf("a phone at %s: %v", at, !yes)
+		}
+	}
+	register("1001", "192.0.2.7:5061", time.Minute) // another port
+	if l.IsPhone(netip.MustParseAddrPort("192.0.2.7:5060")) || !l.IsPhone(netip.MustParseAddrPort("192.0.2.7:5061")) {
+		t.Error("the phone is where it was")
+	}
 	register("1001", "198.51.100.1:5060", time.Minute) // it moved
 	want("192.0.2.7/32", false, true)
 	want("192.0.2.0/24", true, true)

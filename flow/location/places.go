@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// places counts phones by where they are registered from: by address (IPv6: by /64) and by the network around it (/24,
-// /56), as hashes, some 20 bytes each. It is asked before a network is shut out, which must not take a look at every phone.
+// places counts phones by where they are registered from: by address and port, by address (IPv6: by /64) and by the network
+// around it (/24, /56), as hashes, some 20 bytes each. It is asked before a network is shut out, and of each call that seems to
+// come from a carrier, which must not take a look at every phone.
 type places struct {
 	seed maphash.Seed
 
@@ -18,24 +19,24 @@ type places struct {
 
 // moved takes the phones of a line as they were and as they are.
 func (p *places) moved(was, are []binding) {
-	same := func(a, b binding) bool { return a.received.Addr() == b.received.Addr() }
+	same := func(a, b binding) bool { return a.received == b.received }
 	if slices.EqualFunc(was, are, same) { // a registration that is refreshed, nearly always
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range was {
-		p.add(was[i].received.Addr(), -1)
+		p.add(was[i].received, -1)
 	}
 	for i := range are {
-		p.add(are[i].received.Addr(), 1)
+		p.add(are[i].received, 1)
 	}
 }
 
-func (p *places) add(a netip.Addr, n int32) {
+func (p *places) add(at netip.AddrPort, n int32) {
+	a := at.Addr()
 	near, around := bitsOf(a)
-	for _, bits := range [2]int{near, around} {
-		k := p.key(a, bits)
+	for _, k := range [3]uint64{p.exact(at), p.key(a, near), p.key(a, around)} {
 		if p.count[k] += n; p.count[k] <= 0 {
 			delete(p.count, k)
 		}
@@ -53,6 +54,10 @@ func bitsOf(a netip.Addr) (near, around int) {
 func (p *places) key(a netip.Addr, bits int) uint64 {
 	net, _ := a.Unmap().WithZone("").Prefix(bits) // the zero Prefix for the zero Addr
 	return maphash.Comparable(p.seed, net)
+}
+
+func (p *places) exact(at netip.AddrPort) uint64 {
+	return maphash.Comparable(p.seed, netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()))
 }
 
 // Registered says whether phones are registered from inside a network of /24 or /56, or from an address (IPv6: a /64, or
@@ -77,4 +82,11 @@ func (l *Location) PhonesAt(a netip.Addr) int {
 	l.from.mu.RLock()
 	defer l.from.mu.RUnlock()
 	return int(l.from.count[l.from.key(a, near)])
+}
+
+// IsPhone says that a phone is registered at exactly that address and port.
+func (l *Location) IsPhone(at netip.AddrPort) bool {
+	l.from.mu.RLock()
+	defer l.from.mu.RUnlock()
+	return l.from.count[l.from.exact(at)] > 0
 }
