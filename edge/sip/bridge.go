@@ -56,9 +56,9 @@ type bridge struct {
 // setup is what is needed until a call is answered.
 type setup struct {
 	plan     *gate.Plan
-	ctype    string
-	offer    []byte // the caller's session description
-	hops     int    // Max-Forwards of our INVITEs
+	offer    content // the caller's body
+	location []byte  // where the caller is, as header lines
+	hops     int     // Max-Forwards of our INVITEs
 	from     caller
 	wish     timerWish
 	way      int           // index of the way being tried
@@ -70,8 +70,7 @@ type setup struct {
 	keepAt   time.Duration // when what a restart needs to end the call is kept
 	failed   *ending       // the best of the refusals so far
 	tried    int64
-	answer   []byte // the callee's session description
-	answerCT string
+	answer   content // the callee's body
 }
 
 // forget removes a call of which nothing is left to be said.
@@ -140,7 +139,7 @@ func (b *bridge) finish(end ending) {
 	for _, l := range b.legs() {
 		l.hangup(&end)
 		l.giveUpChanges()
-		l.sdp, l.sdpType = nil, "" // a call that is over is kept half a minute more, for repeats only
+		l.session, l.owed = content{}, content{} // a call that is over is kept half a minute more, for repeats only
 	}
 	b.tell()
 	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || !b.joined && !l.answeredAt.IsZero() }) {

@@ -51,10 +51,11 @@ type leg struct {
 	acked     bool   // up: the ACK of the first INVITE's 2xx has come (uas) or gone out (uac)
 	byeWaits  bool   // hang up as soon as the ACK has come (section 15)
 	byeReason []byte
-	ack       []byte // our latest ACK of a 2xx, while its repeats can come
-	ackSeq    uint32 // number of the INVITE whose 2xx is or will be acknowledged
-	sdp       []byte // what we last sent them as offer or answer, to refresh the session with
-	sdpType   string
+	ack       []byte  // our latest ACK of a 2xx, while its repeats can come
+	ackSeq    uint32  // number of the INVITE whose 2xx is or will be acknowledged
+	session   content // what they were last sent of the session in force, to refresh it with
+	owed      content // a session that they have yet to be offered
+	rounds    int8    // answers to refreshes in a row that changed the session
 	timer     sessionTimer
 	invite    *server // their first INVITE, until it is over
 	asked     *client // our first INVITE, until it is over
@@ -216,10 +217,9 @@ type request struct {
 	method message.Method
 	why    purpose
 	lines  []byte
-	ctype  string
-	body   []byte
-	asks   *server
-	hops   int // forInvite: Max-Forwards
+	content
+	asks *server
+	hops int // forInvite: Max-Forwards
 }
 
 // compose writes a request inside the dialog into s.room.
@@ -249,7 +249,7 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	}
 	w.AddString(message.HUserAgent, s.e.o.Agent)
 	w.Lines(r.lines)
-	s.room = w.End(l.shown(r.ctype, r.body))
+	s.room = l.shown(r.content).end(w)
 }
 
 // send sends a request inside the dialog.
@@ -258,7 +258,7 @@ func (l *leg) send(r request) *client {
 	s := l.b.s
 	c := &client{
 		leg: l, method: r.method, why: r.why, seq: l.localSeq, branch: s.newBranch(), to: l.nextHop(), asks: r.asks,
-		offer: len(r.body) > 0,
+		said: r.session(),
 	}
 	if r.asks != nil {
 		r.asks.from = c
@@ -268,18 +268,11 @@ func (l *leg) send(r request) *client {
 }
 
 // sendAck acknowledges a 2xx (13.2.2.4) and keeps the ACK for its repeats.
-func (l *leg) sendAck(seq uint32, ctype string, body []byte) {
+func (l *leg) sendAck(seq uint32, answer content) {
 	s := l.b.s
-	l.compose(&request{method: message.ACK, why: forAck, ctype: ctype, body: body}, seq, s.newBranch())
+	l.compose(&request{method: message.ACK, why: forAck, content: answer}, seq, s.newBranch())
 	l.ack, l.ackSeq = bytes.Clone(s.room), seq
 	s.e.send(l.nextHop(), l.ack, 0)
-}
-
-// keepSDP remembers what was last sent as a session description.
-func (l *leg) keepSDP(ctype string, body []byte) {
-	if len(body) > 0 {
-		l.sdp, l.sdpType = bytes.Clone(body), ctype
-	}
 }
 
 // drop forgets a request of ours.
@@ -362,7 +355,7 @@ func (l *leg) bye(lines []byte) {
 	}
 	if !l.uas && !l.acked { // 13.2.2.4: a 2xx is acknowledged in any case
 		l.acked = true
-		l.sendAck(l.ackSeq, "", nil)
+		l.sendAck(l.ackSeq, content{})
 	}
 	l.state = closed
 	l.byeWaits = false

@@ -323,9 +323,9 @@ func TestAnEmergencyCallEndsFromElsewhereOnlyIfItIsOver(t *testing.T) {
 			t.Run(fmt.Sprint(side, " ", says), func(t *testing.T) {
 				inWorld(t, func(w *world) {
 					a, b := w.connect("c1")
-					d, real, far, ask, by := a, w.phone, w.carrier, "INVITE", call.Caller
+					d, real, far, ask, by, session := a, w.phone, w.carrier, "INVITE", call.Caller, sdp
 					if side == "callee" {
-						d, real, far, ask, by = b, w.carrier, w.phone, "UPDATE", call.Callee
+						d, real, far, ask, by, session = b, w.carrier, w.phone, "UPDATE", call.Callee, sdpB
 					}
 					thief := d.elsewhere(w)
 					thief.request("BYE", "")
@@ -340,7 +340,7 @@ func TestAnEmergencyCallEndsFromElsewhereOnlyIfItIsOver(t *testing.T) {
 							}
 						}
 					} else {
-						real.answer(q, says, "", map[bool]string{true: sdp}[says == 200])
+						real.answer(q, says, "", map[bool]string{true: session}[says == 200])
 					}
 					if ask == "INVITE" && says != 0 {
 						real.expect("ACK")

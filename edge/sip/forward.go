@@ -93,15 +93,17 @@ func (l *leg) pass(p *transport.Packet) {
 			return
 		}
 		l.retarget(m)
+		l.rounds, o.rounds = 0, 0
 	}
 	if m.Method() == message.UPDATE && !t.offer { // refreshes the session, and nothing else
 		s.respond(t, reply{code: 200, contact: true, lines: l.agreeAsServer(t.wish)})
 		b.remember()
 		return
 	}
-	r := request{method: m.Method(), why: forForward, ctype: string(m.Get(message.HContentType)), body: m.Body(), asks: t}
+	lines, body := b.crossing(m)
+	r := request{method: m.Method(), why: forForward, lines: lines, content: body.kept(), asks: t}
 	if changes {
-		r.lines = o.timerLines()
+		r.lines = append(r.lines, o.timerLines()...)
 	}
 	if r.method == message.UPDATE && !o.updates {
 		r.method = message.INVITE // says the same to a peer that knows no UPDATE
@@ -109,7 +111,6 @@ func (l *leg) pass(p *transport.Packet) {
 	if r.method == message.INVITE && t.method == message.INVITE {
 		s.respond(t, reply{code: 100})
 	}
-	o.keepSDP(r.ctype, r.body)
 	o.send(r)
 }
 
@@ -117,6 +118,9 @@ func (l *leg) pass(p *transport.Packet) {
 func (l *leg) mayChange(m *message.Message, o *leg, t *server) (code int, lines []byte) {
 	if l.b.s.e.tooBrief(m) {
 		return 422, l.b.s.e.minSELine()
+	}
+	if m.Method() == message.UPDATE && !t.offer {
+		return 0, nil // it asks for no other session
 	}
 	ours, theirs := l.changingBeside(t)
 	if theirs {
@@ -132,12 +136,12 @@ func (l *leg) mayChange(m *message.Message, o *leg, t *server) (code int, lines 
 // changingBeside is changing without one request.
 func (l *leg) changingBeside(but *server) (ours, theirs bool) {
 	for _, c := range l.clients {
-		if (c.method == message.INVITE || c.method == message.UPDATE) && c.State() < transaction.Completed {
+		if (c.method == message.INVITE || c.method == message.UPDATE && c.offers()) && c.State() < transaction.Completed {
 			ours = true
 		}
 	}
 	for _, t := range l.servers {
-		if t != but && (t.method == message.INVITE || t.method == message.UPDATE) && t.head != nil {
+		if t != but && (t.method == message.INVITE || t.method == message.UPDATE && t.offer) && t.head != nil {
 			theirs = true
 		}
 	}
@@ -199,22 +203,22 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 // ackForgotten acknowledges the 2xx of a re-INVITE whose asker is gone.
 func (b *bridge) ackForgotten(c *client, status int) {
 	if c.method == message.INVITE && status >= 200 && status < 300 {
-		c.leg.sendAck(c.seq, "", nil)
+		c.leg.sendAck(c.seq, content{})
 	}
 }
 
 // changed passes on a 2xx: the session is as was asked.
 func (b *bridge) changed(c *client, t *server, m *message.Message) {
-	l, ctype := c.leg, string(m.Get(message.HContentType))
-	r := reply{code: 200, ctype: ctype, body: m.Body()}
+	l := c.leg
+	r := reply{code: 200, lines: passReason(m), content: contentOf(m)}
 	if t.method != message.INFO {
 		l.retarget(m)
 		l.agreeAsClient(m)
-		t.leg.keepSDP(ctype, m.Body())
-		r.contact, r.lines = true, t.leg.agreeAsServer(t.wish)
+		t.agreed(c, r.session())
+		r.contact, r.lines = true, append(r.lines, t.leg.agreeAsServer(t.wish)...)
 	}
-	if c.method == message.INVITE && (c.offer || t.method != message.INVITE) {
-		l.sendAck(c.seq, "", nil)
+	if c.method == message.INVITE && (c.offers() || t.method != message.INVITE) {
+		l.sendAck(c.seq, content{})
 	}
 	b.s.respond(t, r)
 	if t.method != message.INFO {

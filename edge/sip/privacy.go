@@ -129,28 +129,29 @@ func (b *bridge) hiddenFrom(l *leg) bool {
 }
 
 // shown is a body as a leg's party may see it.
-func (l *leg) shown(ctype string, body []byte) (string, []byte) {
-	if len(body) == 0 || !l.b.hiddenFrom(l) {
-		return ctype, body
+func (l *leg) shown(c content) content {
+	if c.empty() || !l.b.hiddenFrom(l) {
+		return c
 	}
-	return anonymousBody(ctype, body)
+	return c.anonymous()
 }
 
-// anonymousBody is a body without what may name its sender. What cannot be read is left out.
-func anonymousBody(ctype string, body []byte) (string, []byte) {
-	kind, params, err := mime.ParseMediaType(ctype)
-	switch {
-	case ctype == "" || kind == "application/sdp":
-		return ctype, anonymousSDP(body)
-	case err != nil:
+// anonymous is a body without what may name its sender. What cannot be read is left out.
+func (c content) anonymous() content {
+	if bytes.Contains(bytes.ToLower(c.about), []byte("content-encoding:")) {
+		return content{}
+	}
+	switch kind, params := c.kind(); {
+	case c.ctype == "" || kind == "application/sdp":
+		return content{ctype: c.ctype, about: c.about, body: anonymousSDP(c.body)}
 	case strings.HasPrefix(kind, "multipart/"):
-		if sdp := sdpOf(body, params["boundary"]); sdp != nil {
-			return "application/sdp", anonymousSDP(sdp)
+		if sdp := sdpOf(c.body, params["boundary"]); sdp != nil {
+			return content{ctype: "application/sdp", body: anonymousSDP(sdp)}
 		}
 	case kind == "application/dtmf-relay", kind == "application/dtmf", kind == "application/media_control+xml":
-		return ctype, body
+		return c
 	}
-	return "", nil
+	return content{}
 }
 
 // sdpOf is the session description in a body of several parts, nil if there is none.

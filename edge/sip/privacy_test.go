@@ -224,8 +224,8 @@ func TestAnonymousBody(t *testing.T) {
 		{"application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"},
 		{";", "442079460001", "", ""},
 	} {
-		if kind, body := anonymousBody(c.kind, []byte(c.body)); kind != c.wantKind || string(body) != c.want {
-			t.Errorf("%s: %q %q, want %q %q", c.kind, kind, body, c.wantKind, c.want)
+		if got := (content{ctype: c.kind, body: []byte(c.body)}).anonymous(); got.ctype != c.wantKind || string(got.body) != c.want {
+			t.Errorf("%s: %q %q, want %q %q", c.kind, got.ctype, got.body, c.wantKind, c.want)
 		}
 	}
 }

@@ -36,8 +36,9 @@ type legRecord struct {
 	HelpLine  string         `json:"hl,omitempty"` // of this line; the call is held to none
 	Hidden    bool           `json:"hd,omitempty"`
 	Updates   bool           `json:"up,omitempty"`
-	SDP       []byte         `json:"s,omitempty"`
+	SDP       []byte         `json:"s,omitempty"` // the session in force, as the peer was sent it
 	SDPType   string         `json:"st,omitempty"`
+	SDPAbout  []byte         `json:"sa,omitempty"`
 	Interval  int64          `json:"se,omitempty"` // of the session timer, seconds
 	Ours      bool           `json:"ro,omitempty"` // we refresh
 	Early     bool           `json:"e,omitempty"`  // not answered yet
@@ -106,7 +107,7 @@ func (l *leg) record() legRecord {
 	r := legRecord{
 		CallID: l.callID, LocalTag: l.localTag, RemoteTag: l.remoteTag, Local: l.local, Remote: l.remote, Target: l.target,
 		Routes: l.routes, Addr: l.dest.Addr, TCP: l.dest.Proto != transport.UDP, LocalSeq: l.localSeq, RemoteSeq: l.remoteSeq,
-		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Hidden: l.hidden, Updates: l.updates, SDP: l.sdp, SDPType: l.sdpType,
+		UAS: l.uas, Trunk: l.trunk, Line: l.line, Login: l.login, Hidden: l.hidden, Updates: l.updates, SDP: l.session.body, SDPType: l.session.ctype, SDPAbout: l.session.about,
 		Interval: int64(l.timer.interval / time.Second), Ours: l.timer.ours,
 	}
 	e := l.b.s.e
@@ -307,7 +308,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	l := &leg{
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,
 		target: r.Target, routes: r.Routes, dest: d, localSeq: r.LocalSeq + seqJump, remoteSeq: r.RemoteSeq, uas: r.UAS,
-		trunk: r.Trunk, line: r.Line, login: cmp.Or(r.Login, r.Line), hidden: r.Hidden, updates: r.Updates, state: up, revived: true, acked: true, sdp: r.SDP, sdpType: r.SDPType,
+		trunk: r.Trunk, line: r.Line, login: cmp.Or(r.Login, r.Line), hidden: r.Hidden, updates: r.Updates, state: up, revived: true, acked: true, session: content{ctype: r.SDPType, about: r.SDPAbout, body: r.SDP},
 		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,
@@ -331,7 +332,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 func (l *leg) cancelOf(r *legRecord) {
 	s := l.b.s
 	l.state, l.acked, l.revived = early, false, false
-	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, offer: len(r.SDP) > 0}
+	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, said: l.session}
 	c.Client = transaction.NewClient(true, true, s.now, &s.e.o.Timers)
 	c.Response(180, s.now, &s.e.o.Timers) // it had rung, or is to be treated as if: a CANCEL does no harm
 	l.clients, l.asked = append(l.clients, c), c

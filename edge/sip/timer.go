@@ -138,7 +138,7 @@ func (l *leg) tickTimer() {
 		return
 	}
 	l.timer.refreshAt = transaction.Never // until the answer
-	if l.updates && l.timer.ours && !l.timer.prove && !l.moved {
+	if l.updates && l.timer.ours && !l.timer.prove && !l.moved && l.owed.empty() {
 		l.send(request{method: message.UPDATE, why: forRefresh, lines: l.timerLines()})
 		return
 	}
@@ -149,11 +149,14 @@ func (l *leg) tickTimer() {
 // confirm asks the peer whether it has the call still, with a request that carries the session: many answer OPTIONS for a
 // call that they do not have. asks is whose question it is, nil: our own.
 func (l *leg) confirm(why purpose, asks *server) {
-	r := request{method: message.INVITE, why: why, lines: l.timerLines(), ctype: l.sdpType, body: l.sdp, asks: asks}
+	r := request{method: message.INVITE, why: why, lines: l.timerLines(), content: l.session, asks: asks}
+	if !l.owed.empty() {
+		r.content = l.owed
+	}
 	switch {
 	case l.updates:
 		r.method = message.UPDATE
-	case len(l.sdp) == 0: // nothing to ask with
+	case r.empty(): // nothing to ask with
 		r = request{method: message.OPTIONS, why: why, asks: asks}
 	}
 	l.send(r)
@@ -183,17 +186,20 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 			l.overAt = s.wall // the BYE that follows tells the peer nothing new
 		}
 		l.b.finish(ending{by: call.System, why: policy.PeerGone})
-	case c.method == message.UPDATE && (status == 405 || status == 501) && len(l.sdp) > 0: // it says nothing of the call
+	case c.method == message.UPDATE && (status == 405 || status == 501) && !c.said.empty(): // it says nothing of the call
 		l.updates, l.timer.refreshAt = false, s.now
 	case c.method == message.OPTIONS:
 		l.missed = 0
 		l.restartTimer(l.timer)
 	case status < 300:
-		if c.method == message.INVITE {
+		if c.method != message.OPTIONS {
 			l.retarget(m)
-			l.sendAck(c.seq, "", nil)
+		}
+		if c.method == message.INVITE {
+			l.sendAck(c.seq, content{})
 		}
 		l.agreeAsClient(m)
+		l.refreshedWith(c, contentOf(m).session())
 	case status == 422 && m != nil:
 		if least, ok := m.MinSE(); ok {
 			l.timer.interval = max(l.timer.interval, time.Duration(min(least, 86400))*time.Second)
@@ -201,7 +207,8 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 		l.timer.refreshAt = s.now + time.Second
 	case status == 491:
 		l.timer.refreshAt = s.now + 2*time.Second + time.Duration(s.random.Uint64()%2000)*time.Millisecond
-	default: // it answered, so it is alive
+	default: // it answered, so it is alive; a session that it refuses is not asked for again
+		l.owed = content{}
 		l.restartTimer(l.timer)
 	}
 }

@@ -151,7 +151,7 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 	case l.ack != nil && l.ackSeq == m.CSeq():
 		s.e.send(l.nextHop(), l.ack, 0)
 	case l.state == up && l.acked: // our ACK was lost in a restart
-		l.sendAck(m.CSeq(), "", nil)
+		l.sendAck(m.CSeq(), content{})
 	}
 }
 

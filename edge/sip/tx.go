@@ -29,7 +29,8 @@ type server struct {
 	tagAt    int            // where our tag stands in head; -1: the request came with one
 	last     []byte         // the latest answer
 	from     *client        // the request on the other leg that asks this one's question; nil: we answer ourselves
-	offer    bool           // the request had a body
+	offer    bool           // the request had a session description
+	said     content        // INVITE without one that got a 2xx with one: that offer
 	src      netip.AddrPort // of an end that is asked about: where it came from
 	accepted bool           // an INVITE that got a 2xx: it must be acknowledged
 	wish     timerWish
@@ -61,7 +62,7 @@ type client struct {
 	to     transport.Dest
 	req    []byte  // to repeat, cancel and acknowledge it; nil once nothing is left to be said
 	asks   *server // forForward: the request that this one passes on
-	offer  bool    // the request had a body: the ACK of its 2xx has none
+	said   content // the session description in it: then the ACK of its 2xx has none
 	tries  int8    // how often it was sent anew with credentials or another interval
 	tag    string  // INVITE: To tag of the 2xx that was taken
 	rseq   uint32  // INVITE: the last reliable provisional answer acknowledged
@@ -78,7 +79,7 @@ func (s *shard) serve(l *leg, p *transport.Packet) *server {
 	m := &p.Msg
 	t := &server{
 		Server: transaction.NewServer(m.Method() == message.INVITE, p.Proto != transport.UDP), leg: l, method: m.Method(),
-		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), back: backOf(p), tagAt: -1, offer: len(m.Body()) > 0,
+		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), back: backOf(p), tagAt: -1, offer: !contentOf(m).session().empty(),
 		wish: wishOf(m),
 	}
 	s.room = message.AppendResponse(s.room[:0], m, message.Reply{Code: 180, ToTag: []byte(l.localTag), Src: p.Src})
@@ -99,8 +100,7 @@ type reply struct {
 	contact bool
 	fork    int // whose To tag: number of the leg that it comes from
 	lines   []byte
-	ctype   string
-	body    []byte
+	content
 }
 
 // respond sends an answer and keeps it for repeats. After the final answer it does nothing.
@@ -133,7 +133,7 @@ func (s *shard) respond(t *server, r reply) {
 		w.AddString(message.HAllow, allowed)
 	}
 	w.Lines(r.lines)
-	s.room = w.End(t.leg.shown(r.ctype, r.body))
+	s.room = t.leg.shown(r.content).end(w)
 	if r.code != 100 {
 		t.last = bytes.Clone(s.room)
 	}
@@ -295,7 +295,7 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 	l.localSeq++
 	n := &client{
 		leg: l, method: c.method, why: c.why, seq: l.localSeq, branch: s.newBranch(), to: c.to, asks: c.asks,
-		offer: c.offer, tries: c.tries + 1,
+		said: c.said, tries: c.tries + 1,
 	}
 	m := s.own(c.req)
 	w := &s.w
@@ -305,7 +305,7 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 	for i := range m.NumHeaders() {
 		id, name, value := m.Header(i)
 		switch {
-		case id == message.HVia, id == message.HContentLength, id == message.HContentType, slices.Contains(skip, id):
+		case id == message.HVia, id == message.HContentLength, id == message.HContentType, slices.Contains(describing[:], id), slices.Contains(skip, id):
 		case id == message.HCSeq:
 			w.CSeq(n.seq, c.method)
 		default:
@@ -313,7 +313,7 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 		}
 	}
 	edit(w)
-	s.room = w.End(string(m.Get(message.HContentType)), m.Body())
+	s.room = contentOf(m).end(w)
 	return s.launch(n)
 }
 

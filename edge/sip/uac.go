@@ -114,7 +114,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
 		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line, login: w.Line,
 	}
-	lines := []byte(s.e.offerTimer())
+	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
 	b.all = append(b.all, l)
 	s.uac[l.callID] = l
@@ -125,9 +125,9 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	if u.silentAt = transaction.Never; w.Trunk != "" {
 		u.silentAt = s.now + s.e.o.Silence
 	}
-	l.keepSDP(u.ctype, u.offer)
+	l.session = u.offer.session()
 	s.e.d.Trying(b.id, w, l.callID)
-	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, ctype: u.ctype, body: u.offer, hops: u.hops})
+	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 }
 
 // present writes From for a leg: the identity of the plan, never what the phone claims. A caller who withholds the number is anonymous to
@@ -295,7 +295,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 		u.ringAt = max(u.ringAt, u.queueAt)
 	}
 	u.tryingAt = transaction.Never
-	b.ring(reply{code: status, contact: true, fork: l.fork, ctype: string(m.Get(message.HContentType)), body: m.Body()})
+	b.ring(reply{code: status, contact: true, fork: l.fork, lines: passReason(m), content: contentOf(m)})
 }
 
 // prack acknowledges a provisional answer that asks for it (RFC 3262), in the early dialog that it makes. We do not offer
@@ -324,8 +324,8 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	s.e.seats.answered(b)
 	b.keepFork(l.fork)
 	u.silentAt, u.ringAt = transaction.Never, transaction.Never
-	u.answer, u.answerCT = bytes.Clone(m.Body()), string(m.Get(message.HContentType))
-	b.a.keepSDP(u.answerCT, u.answer)
+	u.answer = contentOf(m).kept()
+	b.a.session = u.answer.session()
 	if b.a.invite != nil {
 		b.a.invite.from = c
 	}
@@ -360,14 +360,16 @@ func (b *bridge) confirmed(c *client, err error) {
 		b.remember() // answered beside the call while its answer was written down
 	}
 	s.e.stats.answered.Add(1)
-	if c.offer {
+	if c.offers() {
 		l.acked = true
-		l.sendAck(c.seq, "", nil)
+		l.sendAck(c.seq, content{})
+	} else {
+		b.a.invite.said = b.a.session
 	}
 	timer := b.a.agreeAsServer(u.wish)
 	b.a.state = up
 	b.a.invite.accepted = true
-	s.respond(b.a.invite, reply{code: 200, contact: true, fork: 0, lines: timer, ctype: u.answerCT, body: u.answer})
+	s.respond(b.a.invite, reply{code: 200, contact: true, fork: 0, lines: timer, content: u.answer})
 }
 
 // wayFailed goes on after a way that did not work: to the next, or, when the callee itself refused, to the end.

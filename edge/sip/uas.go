@@ -217,7 +217,7 @@ func (s *shard) begin(b *bridge, p *transport.Packet) {
 	l.learn(m)
 	b.a, b.all = l, append(make([]*leg, 0, 2), l)
 	b.setup = &setup{
-		ctype: string(m.Get(message.HContentType)), offer: bytes.Clone(m.Body()), hops: hopsAfter(m), from: callerOf(m),
+		offer: contentOf(m).kept(), location: locationOf(m), hops: hopsAfter(m), from: callerOf(m),
 		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
 		queueAt: transaction.Never, keepAt: transaction.Never,
 	}
@@ -288,6 +288,9 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.state = calling
 	b.setup.plan = plan
+	if u := b.setup; !plan.Always {
+		u.offer, u.location = u.offer.withoutLocation(), nil
+	}
 	b.a.hidden = b.setup.withheld()
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
 	b.tryWay()
@@ -358,10 +361,11 @@ func (l *leg) ackCame(p *transport.Packet) {
 	l.acked = true
 	l.heard(p)
 	l.proves(p)
-	if c := t.from; c != nil && !c.offer && c.leg.state == up {
-		c.leg.keepSDP(string(m.Get(message.HContentType)), m.Body())
+	if c := t.from; c != nil && !c.offers() && c.leg.state == up {
+		answer := contentOf(m)
+		t.agreedInAck(c, answer.session())
 		c.leg.acked = true
-		c.leg.sendAck(c.seq, string(m.Get(message.HContentType)), m.Body())
+		c.leg.sendAck(c.seq, answer)
 	}
 	if l.byeWaits {
 		l.bye(l.byeReason)

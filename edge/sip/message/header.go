@@ -68,6 +68,11 @@ const (
 	HInReplyTo
 	HSIPETag
 	HSIPIfMatch
+	HContentID
+	HContentLanguage
+	HGeolocation
+	HGeolocationRouting
+	HGeolocationError
 	numHeaders
 )
 
@@ -91,7 +96,9 @@ var headerNames = [numHeaders]struct{ name, short string }{
 	HServiceRoute: {"Service-Route", ""}, HPAssociatedURI: {"P-Associated-URI", ""}, HMIMEVersion: {"MIME-Version", ""},
 	HAuthenticationInfo: {"Authentication-Info", ""}, HAlertInfo: {"Alert-Info", ""}, HCallInfo: {"Call-Info", ""},
 	HOrganization: {"Organization", ""}, HPriority: {"Priority", ""}, HInReplyTo: {"In-Reply-To", ""},
-	HSIPETag: {"SIP-ETag", ""}, HSIPIfMatch: {"SIP-If-Match", ""},
+	HSIPETag: {"SIP-ETag", ""}, HSIPIfMatch: {"SIP-If-Match", ""}, HContentID: {"Content-ID", ""},
+	HContentLanguage: {"Content-Language", ""}, HGeolocation: {"Geolocation", ""},
+	HGeolocationRouting: {"Geolocation-Routing", ""}, HGeolocationError: {"Geolocation-Error", ""},
 }
 
 // String returns the header's name as we write it, "" for HOther.
