@@ -36,7 +36,7 @@ func (c *callsList) Run(s *session) error {
 
 func callTable(calls []api.Call) *table.Table {
 	spare := table.Column.AsSpare // who holds the money is to be seen on 80 columns too
-	t := table.New(table.Left("call").AsID(), table.Cut("state"), table.Left("line"), spare(table.Left("")), table.Left("number"), spare(table.Cut("destination")),
+	t := table.New(table.Left("call").AsID(), table.Left("state"), table.Left("line"), spare(table.Left("")), table.Left("number"), spare(table.Cut("destination")),
 		table.Right("talk"), spare(table.Right("a minute")), spare(table.Right("so far")), table.Right("held"), spare(table.Left("trunk")))
 	for _, c := range calls {
 		state := table.Cell{Text: c.State}

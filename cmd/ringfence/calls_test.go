@@ -37,7 +37,7 @@ func TestCallsOnANarrowScreen(t *testing.T) {
 		if n := table.Width(line); n > 80 {
 			t.Errorf("line %d has %d columns", i, n)
 		}
-		if want := []string{"held", "ringing", "ending", "answered", "ends wh", "cutting"}[i]; !strings.Contains(line, want) || i > 0 && !strings.HasSuffix(line, "£1.80") {
+		if want := []string{"held", "ringing", "ending", "answered", "ends when paid time ends", "cutting"}[i]; !strings.Contains(line, want) || i > 0 && !strings.HasSuffix(line, "£1.80") {
 			t.Errorf("no word of %q, or not what it holds: %s", want, line)
 		}
 	}

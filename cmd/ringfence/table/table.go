@@ -4,6 +4,7 @@ package table
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -112,36 +113,44 @@ func (t *Table) Len() int { return len(t.rows) }
 
 const gap = 2
 
-// leastCut is how wide a column that may be cut stays at least, leastWrap one that goes on in the next line, and leastAny any other
-// when nothing else helps.
+// leastCut is how wide a column that may be cut stays at least, leastWrap one that goes on in the next line; further is how far the
+// second line of a row is indented where one line does not hold it.
 const (
-	leastCut  = 8
+	leastCut  = 12
 	leastWrap = 20
-	leastAny  = 4
+	further   = 4
 )
 
 // Write lays the table out on the screen, each line after indent spaces. Columns that are empty in every row are left out. No line is
-// wider than the screen. It returns whether a column of ids was left out for that.
+// wider than the screen: a row that one line does not hold goes on in the next. It returns whether a column of ids was left out.
 func (t *Table) Write(s *Screen, indent int) (withoutIDs bool, err error) {
 	widths := t.widths()
+	lines := [][]int{shown(widths)}
 	if room := s.Width - indent; s.Width > 0 && whole(widths) > room {
-		withoutIDs = t.fit(widths, max(room, leastAny))
+		lines, withoutIDs = t.fit(widths, max(room, 2*further))
 	}
 	var b strings.Builder
 	head := make([]Cell, len(t.columns))
-	headed := false
 	for i, c := range t.columns {
 		head[i] = Cell{c.Head, Dim}
-		headed = headed || c.Head != ""
 	}
-	if headed {
-		t.line(&b, s, head, widths, indent)
-	}
-	for _, row := range t.rows {
-		t.line(&b, s, row, widths, indent)
+	for _, row := range append([][]Cell{head}, t.rows...) {
+		for n, columns := range lines {
+			t.line(&b, s, row, columns, widths, indent+further*min(n, 1))
+		}
 	}
 	_, err = io.WriteString(s, b.String())
 	return withoutIDs, err
+}
+
+// shown are the columns that are not left out.
+func shown(widths []int) (columns []int) {
+	for i, w := range widths {
+		if w >= 0 {
+			columns = append(columns, i)
+		}
+	}
+	return columns
 }
 
 // widths is what each column needs; -1 for one that is empty throughout.
@@ -167,28 +176,45 @@ func (t *Table) wraps(i int) bool {
 	return i == len(t.columns)-1 && (c.Wrap || i == 1 && c.Head == "" && !c.Right && !c.Cut)
 }
 
-// fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut, and only then whatever is widest.
-func (t *Table) fit(widths []int, room int) (withoutIDs bool) {
+// fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut; a table that is too wide even so
+// has rows of several lines, which are the columns of each.
+func (t *Table) fit(widths []int, room int) (lines [][]int, withoutIDs bool) {
 	for i, c := range t.columns {
 		if c.ID && widths[i] >= 0 && whole(widths) > room {
 			widths[i], withoutIDs = -1, true
 		}
 	}
 	t.drop(widths, room)
-	t.shrink(widths, room, func(i int) int {
-		switch {
-		case t.wraps(i):
-			return leastWrap
-		case t.columns[i].Cut:
-			return leastCut
-		}
-		return -1
-	})
-	t.shrink(widths, room, func(int) int { return leastAny })
-	for i := len(widths) - 1; i > 0 && whole(widths) > room; i-- {
-		widths[i] = -1
+	cut := slices.Clone(widths)
+	t.shrink(cut, room)
+	if whole(cut) <= room {
+		copy(widths, cut)
+		return [][]int{shown(widths)}, withoutIDs
 	}
-	return withoutIDs
+	return t.fold(widths, room), withoutIDs
+}
+
+// fold spreads the columns over lines, all but the first of which are indented.
+func (t *Table) fold(widths []int, room int) (lines [][]int) {
+	left := 0
+	for _, i := range shown(widths) {
+		need := widths[i]
+		if t.wraps(i) {
+			need = min(need, leastWrap)
+		}
+		if lines == nil || need+gap > left {
+			left = room + gap
+			if lines != nil {
+				left -= further
+			}
+			lines = append(lines, nil)
+		}
+		last := len(lines) - 1
+		lines[last] = append(lines[last], i)
+		widths[i] = min(widths[i], left-gap)
+		left -= widths[i] + gap
+	}
+	return lines
 }
 
 // drop leaves out spare columns, the last first, until the table fits with all that may be cut as narrow as they may be.
@@ -220,12 +246,21 @@ func whole(widths []int) int {
 	return total
 }
 
-// shrink takes from the widest column until the table fits, but leaves each at least as wide as least says of it; -1: as it is.
-func (t *Table) shrink(widths []int, room int, least func(i int) int) {
+// shrink takes from the widest of the columns that may be cut or go on in the next line until the table fits.
+func (t *Table) shrink(widths []int, room int) {
+	least := func(i int) int {
+		switch {
+		case t.wraps(i):
+			return leastWrap
+		case t.columns[i].Cut:
+			return leastCut
+		}
+		return widths[i]
+	}
 	for total := whole(widths); total > room; total-- {
 		widest := -1
 		for i, w := range widths {
-			if l := least(i); l >= 0 && w > l && (widest < 0 || w > widths[widest]) {
+			if w > least(i) && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
@@ -236,37 +271,39 @@ func (t *Table) shrink(widths []int, room int, least func(i int) int) {
 	}
 }
 
-// line writes a row, in several lines where a text goes on.
-func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, widths []int, indent int) {
+// line writes some columns of a row, in several lines where a text goes on, and nothing where all of them are empty.
+func (t *Table) line(b *strings.Builder, s *Screen, row []Cell, columns, widths []int, indent int) {
 	last := len(row) - 1
-	lines := []string{row[last].Text}
-	if t.wraps(last) && widths[last] > 0 {
-		lines = Break(row[last].Text, widths[last])
+	texts := []string{""}
+	if n := len(columns); n > 0 && columns[n-1] == last && t.wraps(last) && widths[last] > 0 {
+		texts = Break(row[last].Text, widths[last])
+	} else {
+		texts[0] = row[last].Text
 	}
-	for n, text := range lines {
+	for n, text := range texts {
 		cells := row
 		if n > 0 {
 			cells = make([]Cell, len(row))
 		}
-		t.oneLine(b, s, cells, Cell{text, row[last].Style}, widths, indent)
+		if line := t.oneLine(s, cells, Cell{text, row[last].Style}, columns, widths); line != "" {
+			b.WriteString(strings.Repeat(" ", indent) + line + "\n")
+		}
 	}
 }
 
-func (t *Table) oneLine(b *strings.Builder, s *Screen, row []Cell, end Cell, widths []int, indent int) {
+// oneLine is a line without its indent; end is the cell of the last column.
+func (t *Table) oneLine(s *Screen, row []Cell, end Cell, columns, widths []int) string {
 	var line strings.Builder
-	line.WriteString(strings.Repeat(" ", indent))
-	first := true
-	for i, c := range row {
+	some := false
+	for n, i := range columns {
+		c := row[i]
 		if i == len(row)-1 {
 			c = end
 		}
-		if widths[i] < 0 {
-			continue
-		}
-		if !first {
+		some = some || c.Text != ""
+		if n > 0 {
 			line.WriteString(strings.Repeat(" ", gap))
 		}
-		first = false
 		text := clip(c.Text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-Width(text))
 		if t.columns[i].Right {
@@ -275,7 +312,10 @@ func (t *Table) oneLine(b *strings.Builder, s *Screen, row []Cell, end Cell, wid
 			line.WriteString(string(s.Paint(c.Style, text)) + pad)
 		}
 	}
-	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	if !some {
+		return ""
+	}
+	return strings.TrimRight(line.String(), " ")
 }
 
 // Break cuts a text at blanks into lines of at most n columns, and within a word that is longer than that.

@@ -75,6 +75,24 @@ func TestSentencesGoOnInTheNextLine(t *testing.T) {
 	}
 }
 
+// A row that no cutting makes fit goes on in an indented line, with nothing lost.
+func TestRowsGoOnInTheNextLine(t *testing.T) {
+	x := table.New(table.Left("finding"), table.Left("at"), table.Left("kind"), table.Left("line"), table.Left("source"), table.Wrap("what"))
+	x.Row("4", "29 Nov 07:52", "honeypot", "2003", "127.62.7.11", "somebody tried to log in as 2003, a trap")
+	x.Row("3", "29 Nov 07:51", "guessing", "", "127.61.7.10", "")
+	want := "" +
+		"finding  at            kind      line\n" +
+		"    source       what\n" +
+		"4        29 Nov 07:52  honeypot  2003\n" +
+		"    127.62.7.11  somebody tried to log\n" +
+		"                 in as 2003, a trap\n" +
+		"3        29 Nov 07:51  guessing\n" +
+		"    127.61.7.10\n"
+	if got := render(x, 40, false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // Whatever stands in the cells, no line is wider than the screen.
 func TestNoLineIsTooWide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
