@@ -19,6 +19,9 @@ func deck(t *testing.T, data []byte) *rating.Deck {
 	for _, f := range im.Faults {
 		t.Error(f)
 	}
+	for _, q := range im.Questions {
+		t.Errorf("an import asks: %s %v", q.Text, q.Examples)
+	}
 	d, err := rating.Build(im.Prices)
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 	switch {
 	case rate >= limit:
 		return WarnDear, fmt.Sprintf("%s a minute is more than any destination costs: is a decimal point lost?", rate)
-	case median > 0 && !special && rate >= farFactor*median:
+	case median > 0 && !special && !namedDear(p.Name) && rate >= farFactor*median:
 		return WarnDear, fmt.Sprintf("%s a minute is %d times the %s usual in %s: is a decimal point lost?", rate, rate/median, median, country)
 	case country == phone.Country{}:
 		return WarnNowhere, "no telephone number begins so"
@@ -144,6 +144,14 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 		return WarnCheap, fmt.Sprintf("%s a minute is a small part of the %s usual in %s", rate, median, country)
 	}
 	return "", ""
+}
+
+// namedDear says that a destination's own name announces an unusual price, so that no decimal point is lost.
+func namedDear(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"premium", "special", "satellite", "audiotext", "value added", "shared cost"}, func(word string) bool {
+		return strings.Contains(name, word)
+	})
 }
 
 // countryMedians are the middle rates of the ordinary ranges of each country with enough prices to tell.

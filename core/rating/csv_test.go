@@ -204,7 +204,7 @@ func TestLeftOutRowsAreCounted(t *testing.T) {
 
 func TestSuspiciousPricesAreShown(t *testing.T) {
 	file := "Destination,Prefix,Rate\nCuba,53,780\nFrance,33,0.014\nFrance a,331,0.014\nFrance b,332,0.014\nFrance lost,333,1.4\nFrance found,334,0.00001\nFrance free,335,0\n" +
-		"France freephone,33800,0\nFrance premium,33899,0.014\nNowhere,210,0.1\nInmarsat,870,6.5\nUK 0844,44844,0.014\nGMSS,881,0.015\nUIFN,800,0\n"
+		"France freephone,33800,0\nFrance premium,33899,0.014\nNowhere,210,0.1\nInmarsat,870,6.5\nUK 0844,44844,0.014\nGMSS,881,0.015\nUIFN,800,0\nFrance - special services,3359,1.5\n"
 	im := ReadCSV([]byte(file), ReadOptions{First: 1})
 	want := map[int]WarningKind{2: WarnDear, 6: WarnDear, 7: WarnCheap, 8: WarnFree, 10: WarnPremium, 11: WarnNowhere, 14: WarnPremium}
 	for _, w := range im.Warnings {
