@@ -89,6 +89,7 @@ type Cell struct {
 type Table struct {
 	columns []Column
 	rows    [][]Cell
+	folded  bool // rows take several lines
 }
 
 // New is an empty table.
@@ -170,10 +171,11 @@ func (t *Table) widths() []int {
 	return widths
 }
 
-// wraps says that a column goes on in the next line: one that is said to, and the values of a table of names and values.
+// wraps says that a column goes on in the next line: one that is said to, the values of a table of names and values, and a last
+// text in a row of several lines.
 func (t *Table) wraps(i int) bool {
 	c := t.columns[i]
-	return i == len(t.columns)-1 && (c.Wrap || i == 1 && c.Head == "" && !c.Right && !c.Cut)
+	return i == len(t.columns)-1 && (c.Wrap || t.folded && c.Cut || i == 1 && c.Head == "" && !c.Right && !c.Cut)
 }
 
 // fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut; a table that is too wide even so
@@ -196,6 +198,7 @@ func (t *Table) fit(widths []int, room int) (lines [][]int, withoutIDs bool) {
 
 // fold spreads the columns over lines, all but the first of which are indented.
 func (t *Table) fold(widths []int, room int) (lines [][]int) {
+	t.folded = true
 	left := 0
 	for _, i := range shown(widths) {
 		need := widths[i]
