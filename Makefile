@@ -5,6 +5,7 @@
 # make soak   play calls, restarts, clock steps and node deaths for an hour; SOAK=10m for as long, SEED=n for the same again
 # make check  make test, the linters, and a little fuzzing
 # make geo    fetch the free table of countries by address (npm), with ASN=1 that of AS numbers too, and say how to use them
+# make numbering  fetch Ofcom's tables of which numbers are allocated, and say how to use them
 # make bench  measure beside Kamailio; writes bench/results/
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
@@ -12,7 +13,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 VERSION = $(shell tools/version.sh)
 BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo screenshots
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo numbering screenshots
 
 run: build
 	bin/ringfence serve --demo
@@ -67,6 +68,9 @@ fuzz:
 
 geo:
 	@tools/geo.sh $(if $(ASN),--asn)
+
+numbering:
+	@tools/numbering.sh
 
 bench: build
 	@tools/deps.sh bench

@@ -230,6 +230,9 @@ func (a *App) check(ctx context.Context) api.Check {
 	}
 	a.checkStore(ctx, add)
 	a.checkBook(add)
+	if a.config().Provider.Plan == "uk" {
+		a.numbering.check(time.Now(), add)
+	}
 	a.checkShield(ctx, add)
 	a.checkNotices(add)
 	c.OK = true

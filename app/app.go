@@ -38,24 +38,25 @@ type App struct {
 	mu  sync.Mutex // owns cfg
 	cfg config.Config
 
-	store    store.Store
-	held     func(context.Context) error // says whether this process is still the node; nil: nothing can take that from it
-	money    store.Money                 // store, or the memory engine in front of it
-	keys     *keyring
-	book     *book.Book
-	ledger   *ledger.Ledger
-	location *location.Location
-	auth     *auth.Auth
-	gate     *gate.Gate
-	sip      *sip.Edge
-	shield   shield
-	watch    *watch.Watch
-	notices  *notify.Notifier
-	web      *web.Server // nil: there are no answer pages
-	rest     *rest.Server
-	monitor  *monitor
-	clock    *clock
-	health   health
+	store     store.Store
+	held      func(context.Context) error // says whether this process is still the node; nil: nothing can take that from it
+	money     store.Money                 // store, or the memory engine in front of it
+	keys      *keyring
+	book      *book.Book
+	ledger    *ledger.Ledger
+	location  *location.Location
+	auth      *auth.Auth
+	gate      *gate.Gate
+	sip       *sip.Edge
+	shield    shield
+	numbering numbering
+	watch     *watch.Watch
+	notices   *notify.Notifier
+	web       *web.Server // nil: there are no answer pages
+	rest      *rest.Server
+	monitor   *monitor
+	clock     *clock
+	health    health
 
 	cleanups []cleanup // run last to first
 	failed   chan error

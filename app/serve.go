@@ -118,6 +118,11 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 		next.Geo.Files = old.Geo.Files
 		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "geo.files" })
 	}
+	if err := a.numbering.load(next.Provider.Numbering); err != nil {
+		a.log.Error("provider.numbering was not read again; the table of before stays", "err", err)
+		next.Provider.Numbering = old.Provider.Numbering
+		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "provider.numbering" })
+	}
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()

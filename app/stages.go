@@ -114,12 +114,15 @@ func (a *App) openStages(ctx context.Context) error {
 	if err := a.openShield(ctx); err != nil {
 		return err
 	}
+	if err := a.numbering.load(cfg.Provider.Numbering); err != nil {
+		return fmt.Errorf("provider.numbering: %w", err)
+	}
 	var err error
 	if a.auth, err = a.newAuth(); err != nil {
 		return err
 	}
 	a.gate, err = gate.New(gate.Options{
-		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid,
+		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
 		Anchor: a.clock.anchor, WaiveLate: cfg.Provider.LateAnswers == "free",
 	})

@@ -164,6 +164,12 @@ type Provider struct {
 	// [provider.custom-plan].
 	Plan string `toml:"plan" one:"uk,custom"`
 
+	// Numbering is Ofcom's tables of number blocks, as one file in CSV: `make numbering` fetches them. A call to a 070, 076,
+	// 084, 087 or 09 number in a block that the table calls free is refused. One to any other number in a free block
+	// connects, and is a finding. A file that was last written more than 90 days ago refuses nothing. Left out, no number
+	// is refused for its block.
+	Numbering string `toml:"numbering" reload:"live"`
+
 	// LateAnswers says what a call costs that was answered only while it was being given up, when the answer crossed the
 	// caller's hanging up: "charged" as any answered call of that length, because the carrier charges for it, or "free". Its
 	// carrier cost is recorded either way.

@@ -181,6 +181,9 @@ func (v *validator) provider() {
 	}
 	if p.Plan == "custom" {
 		v.plan(&p.CustomPlan)
+		if p.Numbering != "" {
+			v.bad("provider.numbering", p.Numbering, `nothing, because provider.plan is "custom": the tables are of British numbers`)
+		}
 	} else if p.CustomPlan.given() {
 		v.bad("provider.plan", p.Plan, `"custom", because [provider.custom-plan] is given`)
 	}

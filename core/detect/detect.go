@@ -32,6 +32,7 @@ const (
 	EmergencyCalls      // emergency-calls: a line or an address places unusually many emergency calls at once
 	InboundCalls        // inbound-calls: as many calls came in over a trunk, or ring a line, as may
 	LegUnconfirmed      // leg-unconfirmed: a carrier did not confirm the end of a call
+	Unallocated         // number-unallocated: a line calls a number of a block that nobody has
 	NumKinds
 )
 
@@ -94,6 +95,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	"call.inbound-full": judgeInbound,
 	"call.ringing-full": judgeInbound,
 	"leg.unconfirmed":   judgeUnconfirmed,
+	"call.unallocated":  judgeUnallocated,
 	"device.new":        judgeDevice,
 	"device.moved":      judgeDevice,
 }

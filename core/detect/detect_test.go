@@ -449,3 +449,25 @@ func TestUnconfirmedLegs(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 }
+
+// All calls of a line's day to numbers that nobody has are one finding, for the desk.
+func TestNumberUnallocated(t *testing.T) {
+	e := &Event{Kind: "call.unallocated", Line: "2001~00000000", Account: "acme", Call: "01C", At: noon, Body: []byte(`{"number":"+447700400123","class":"mobile","source":"192.0.2.7"}`)}
+	all, err := Judge(e)
+	if err != nil || codes(all) != "warning number-unallocated" || !Concerns(e.Kind) {
+		t.Fatal(all, err)
+	}
+	f := &all[0]
+	if want := "Line 2001 called +447700400123, of a block of numbers that nobody has by the regulator's table."; f.Text != want {
+		t.Errorf("%q, want %q", f.Text, want)
+	}
+	if f.Line != e.Line || f.Account != "acme" || f.Source != "192.0.2.7" || !strings.HasSuffix(f.Key, "/"+noon.UTC().Format(time.DateOnly)) || strings.Contains(f.Key, "447700") {
+		t.Errorf("%+v", f)
+	}
+	for _, body := range []string{`{}`, `{"number":7}`, `[]`, ``} {
+		e.Body = []byte(body)
+		if all, err := Judge(e); err == nil || len(all) > 0 {
+			t.Errorf("%s: %v", body, all)
+		}
+	}
+}

@@ -261,6 +261,17 @@ var kinds = [NumKinds]about{
 			"If they are, raise sip.max-inbound-calls or sip.trunk-inbound-calls; or for one line sip.max-ringing-calls and its max-calls.",
 		},
 	},
+	Unallocated: {
+		code: "number-unallocated", title: "A call to a number that nobody has", severity: Warning, audience: Desk,
+		meaning: "A line called a number in a block that the regulator's table calls free. The call was connected, because such a table is never quite new and " +
+			"those who have just been given a block must be reachable. Nobody else calls there: it may be a slip of the finger, or fraud by way of stolen numbers. " +
+			"Further calls of the line on the same day are counted in this finding.",
+		advice: []string{
+			"Look at the line's calls (ringfence cdr list): many to such numbers, or long ones, are not a slip.",
+			"Fetch the table again (make numbering) and see whether somebody has the block now.",
+			"If it was fraud, lock the line (ringfence line lock) and call the customer.",
+		},
+	},
 	LegUnconfirmed: {
 		code: "leg-unconfirmed", title: "A carrier did not confirm the end of a call", severity: Warning, audience: Desk,
 		meaning: "We ended a call, and the carrier has not confirmed that its side is over, although we asked again and again. The caller is charged nothing more. " +

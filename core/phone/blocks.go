@@ -131,7 +131,7 @@ func (b *Blocks) Of(n Number) Block {
 func (b *Blocks) Len() int  { return len(b.of) }
 func (b *Blocks) Free() int { return b.free }
 
-// Revenue says that calls to a class of national number pay a share to whoever has the number, so that a number that nobody
+// Revenue says that calls to a class of national number pay a share to the holder of the number, so that a number that nobody
 // has can only be called by mistake, or to steal.
 func (c Class) Revenue() bool {
 	switch c {

@@ -568,7 +568,7 @@ func TestDigitsOfEveryScript(t *testing.T) {
 	}
 }
 
-// Whoever needs help reaches it however the number is written, and whatever is put before it out of habit.
+// Those who need help reach it however the number is written, and whatever is put before it out of habit.
 func TestEmergencyInEveryForm(t *testing.T) {
 	for number, forms := range map[string][]string{
 		"999": {

@@ -33,6 +33,13 @@ func call(class phone.Class, national bool, q *rating.Quote) Attempt {
 	return Attempt{Dest: phone.Destination{Number: number, Class: class, National: national}, Source: home, Quote: q}
 }
 
+// nobodys is a call to a number of a block that nobody has.
+func nobodys(class phone.Class) Attempt {
+	a := call(class, true, quote(p, 0, 0))
+	a.Free = true
+	return a
+}
+
 func effective(change ...func(*account.Settings)) *account.Effective {
 	var s account.Settings
 	for _, f := range change {
@@ -138,6 +145,17 @@ func TestDecide(t *testing.T) {
 		{name: "no number", attempt: Attempt{Invalid: phone.NoCountry}, want: NumberInvalid, figures: Figures{Value: int64(phone.NoCountry)}},
 		{name: "no service", attempt: Attempt{Invalid: phone.NoService}, want: NoService},
 		{name: "no service, locked", facts: Facts{Locked: true}, attempt: Attempt{Invalid: phone.NoService}, want: LineLocked},
+		{name: "personal in a free block", attempt: nobodys(phone.Personal), want: NumberUnallocated},
+		{name: "pager in a free block", attempt: nobodys(phone.Pager), want: NumberUnallocated},
+		{name: "084 in a free block", attempt: nobodys(phone.Revenue084), want: NumberUnallocated},
+		{name: "087 in a free block", attempt: nobodys(phone.Revenue087), want: NumberUnallocated},
+		{name: "09 in a free block", settings: effective(set(account.Premium, 1)), attempt: nobodys(phone.Premium), want: NumberUnallocated},
+		{name: "09 in a free block, barred besides", attempt: nobodys(phone.Premium), want: NumberUnallocated},
+		{name: "mobile in a free block", attempt: nobodys(phone.Mobile)},
+		{name: "geographic in a free block", attempt: nobodys(phone.Geographic)},
+		{name: "03 in a free block", attempt: nobodys(phone.UKWide)},
+		{name: "freephone in a free block", attempt: nobodys(phone.Freephone)},
+		{name: "mobile in a free block, on probation", facts: Facts{Tight: true}, attempt: nobodys(phone.Mobile), want: ProbationClass},
 		{name: "zero attempt", want: NumberInvalid},
 		{name: "locked", facts: Facts{Locked: true}, attempt: call(phone.Freephone, true, quote(0, 0, 0)), want: LineLocked},
 		{name: "inactive", facts: Facts{Inactive: true, Locked: true}, attempt: call(phone.Mobile, true, quote(p, 0, 0)), want: NoSuchLine},

@@ -21,6 +21,8 @@ const (
 	// the number
 	NumberInvalid // number-invalid: digits that do not normalise (Value is the phone.Problem)
 	NoService     // no-service: a code of a service that there is not (1471)
+	// number-unallocated: a number that earns money for who has it, in a block that nobody has
+	NumberUnallocated
 	NoSuchLine    // no-such-line: inbound to a number that is nobody's, or a line that was removed
 	NotRegistered // not-registered: the called line has no phone registered
 
@@ -147,6 +149,10 @@ var reasons = [NumReasons]struct {
 	NoService: {
 		"no-service", UnitNone, 501, causeNotImplemented,
 		plain("there is no such service here yet: codes such as 1471 and 1477 do nothing"),
+	},
+	NumberUnallocated: {
+		"number-unallocated", UnitNone, 404, causeUnallocated,
+		plain("nobody has been given numbers like this, by the regulator's table, so calls to them are refused"),
 	},
 	NoSuchLine:    {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
 	NotRegistered: {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},

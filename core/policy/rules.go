@@ -33,6 +33,7 @@ var rules = [...]rule{
 	{LineLocked, account.NumFields},
 	{NoService, account.NumFields},
 	{NumberInvalid, account.NumFields},
+	{NumberUnallocated, account.NumFields},
 	{ClassBarred, account.NumFields},
 	{ProbationClass, account.NumFields},
 	{Unpriced, account.NumFields},
@@ -69,6 +70,11 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 		return skipped, Figures{}
 	}
 	switch r.reason {
+	case NumberUnallocated:
+		if !a.Free {
+			return skipped, Figures{}
+		}
+		return pass(!a.Dest.Class.Revenue()), Figures{}
 	case ClassBarred:
 		return pass(a.Dest.Class != phone.ClassUnknown && a.Dest.Class < phone.NumClasses), Figures{}
 	case ProbationClass:
@@ -121,14 +127,16 @@ func judgeSwitch(s *account.Effective, r *rule, a *Attempt) (outcome, Figures) {
 }
 
 // judgeProbation lets a login on probation make free calls, and those to ordinary national numbers: what a thief cannot
-// turn into money.
+// turn into money. A number that nobody should have is not ordinary.
 func judgeProbation(f Facts, a *Attempt) (outcome, Figures) {
 	if !f.Tight {
 		return skipped, Figures{}
 	}
 	switch a.Dest.Class {
 	case phone.OnNet, phone.Freephone, phone.Geographic, phone.UKWide, phone.Mobile, phone.VoIP, phone.Service:
-		return passed, Figures{}
+		if !a.Free {
+			return passed, Figures{}
+		}
 	}
 	return pass(priced(a.Quote) && free(&a.Quote.Price)), Figures{}
 }

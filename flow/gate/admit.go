@@ -28,6 +28,7 @@ type subject struct {
 	dest      phone.Destination
 	number    string // dest's, as text
 	problem   phone.Problem
+	free      bool // of a block that nobody has
 	quote     rating.Quote
 	priced    bool
 	settings  *account.Effective
@@ -100,6 +101,7 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 		s.quote = noCharge(s, "on-net")
 		return s
 	}
+	s.free = s.dest.National && g.o.Block != nil && g.o.Block(s.dest.Number, s.now) == phone.BlockFree
 	g.price(s)
 	return s
 }
@@ -145,7 +147,7 @@ func (g *Gate) precheck(s *subject) *Refusal {
 	if s.dir == call.In {
 		return g.precheckInbound(s)
 	}
-	at := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr()}
+	at := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr(), Free: s.free}
 	if s.priced {
 		at.Quote = &s.quote
 	}

@@ -104,7 +104,9 @@ type Options struct {
 	// Registered says whether a line has a phone that can ring. Nil: every line has.
 	Registered func(line string, now time.Time) bool
 	// Paid says why no call that may cost anything is taken at the moment; policy.OK: it may. Nil: always. It answers at once.
-	Paid  func() policy.Reason
+	Paid func() policy.Reason
+	// Block is what the regulator's table says of a number's block at an instant. Nil: nothing.
+	Block func(phone.Number, time.Time) phone.Block
 	Log   *slog.Logger
 	Slice time.Duration // talk time held ahead at a time; default 60 s
 	Ahead time.Duration // how long before it runs out the next slice is held; default 10 s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -694,6 +695,60 @@ func TestCodesBeforeANumber(t *testing.T) {
 			}
 		}
 		h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+	}
+}
+
+// A number that nobody has been given: refused where its holder would earn by the call, and connected with a word about it
+// elsewhere. The table is asked as it is at the time of the call.
+func TestNumbersThatNobodyHas(t *testing.T) {
+	m := memory.New()
+	fresh := true
+	h := open(t, newBook(t), m, func(o *Options) {
+		o.Block = func(n phone.Number, _ time.Time) phone.Block {
+			if !fresh {
+				return phone.BlockUnknown
+			}
+			return phone.BlockFree
+		}
+	})
+	for _, c := range []struct {
+		to   string
+		want policy.Reason
+	}{
+		{"0871 123 4567", policy.NumberUnallocated},
+		{"141 0871 123 4567", policy.NumberUnallocated},
+		{"0909 879 0123", policy.NumberUnallocated},
+		{"07700 900123", policy.OK},
+		{"020 7946 0000", policy.OK},
+		{"0800 1111", policy.OK},
+		{"020 7946 0102", policy.OK}, // a line of ours: somebody has it
+		{"999", policy.OK},
+		{"0033 1 42 68 53 00", policy.OK}, // the table is of numbers at home
+	} {
+		p, why := h.admit("2001", c.to)
+		if why != c.want {
+			t.Errorf("%s: %v, want %v", c.to, why, c.want)
+		}
+		if p != nil {
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+		}
+		if x := h.gate.Explain("2001", c.to, phoneAt.Addr(), time.Now()); x.Verdict.Reason != c.want {
+			t.Errorf("%s: explained as %v, want %v", c.to, x.Verdict.Reason, c.want)
+		}
+	}
+	fresh = false
+	if _, why := h.admit("2001", "0909 879 0123"); why != policy.PremiumBarred {
+		t.Errorf("without a table: %v", why)
+	}
+	h.close() // and everything is written
+	facts, err := m.Facts(t.Context(), store.FactFilter{Kind: "call.unallocated", Limit: 100})
+	must(t, err)
+	var told []string
+	for _, f := range facts {
+		told = append(told, string(f.Body))
+	}
+	if len(told) != 3 || !strings.Contains(told[0], "+447700900123") {
+		t.Errorf("told of %q", told)
 	}
 }
 

@@ -102,7 +102,16 @@ func (g *Gate) admitted(s *subject, c *call.Open) []store.Fact {
 	body := decided(s).text("settings", hash).num("held_micro", int64(c.Held)).
 		num("paid_for_ms", c.PaidFor.Milliseconds()).num("longest_s", int64(c.Longest/time.Second)).flag("emergency", s.verdict.Always).done()
 	facts := []store.Fact{{At: s.now, Kind: "call.admitted", Line: s.line, Account: s.account, Call: c.ID, Body: body}}
+	if s.free && !s.verdict.Always {
+		facts = append(facts, unallocated(s, c))
+	}
 	return append(facts, first...)
+}
+
+// unallocated says that a call goes to a number of a block that nobody has.
+func unallocated(s *subject, c *call.Open) store.Fact {
+	body := newObject().text("number", s.number).text("class", s.dest.Class.String()).text("source", s.Source.Addr().String()).done()
+	return store.Fact{At: s.now, Kind: "call.unallocated", Line: s.line, Account: s.account, Call: c.ID, Body: body}
 }
 
 func (g *Gate) refusedFact(s *subject, r *Refusal) []store.Fact {

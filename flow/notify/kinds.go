@@ -25,6 +25,7 @@ const (
 	EmergencyCalls  Kind = "emergency-calls"
 	InboundCalls    Kind = "inbound-calls"
 	LegUnconfirmed  Kind = "leg-unconfirmed"
+	Unallocated     Kind = "number-unallocated"
 	LoginHeld       Kind = "login-held"
 	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"

@@ -34,6 +34,7 @@ var sampleFacts = map[detect.Kind]struct{ kind, body string }{
 	detect.Flood:          {"ban.flood", `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
 	detect.EmergencyCalls: {"call.emergencies", `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
 	detect.InboundCalls:   {"call.inbound-full", `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
+	detect.Unallocated:    {"call.unallocated", `{"number":"+447700400123","class":"mobile","source":"198.51.100.20"}`},
 	detect.LegUnconfirmed: {"leg.unconfirmed", `{"trunk":"carrier-a~7h3kq0zt","b_call_id":"rf-5f1c0e7a-01JD8Z6Q4N8T7R5V3X1B9C7D5F-9b04d2c77e31a6f8","direction":"out","sip_status":500,"beyond_ms":32000}`},
 }
 

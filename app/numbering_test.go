@@ -1,0 +1,101 @@
+package app_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/app"
+	"ringfence/edge/rest/api"
+)
+
+const blockTable = "NMS Number Block: Number Block,Block Status,CP Name,Non Geo Number Length,Allocation Date\n" +
+	"7012 3,Free,,10 digit numbers,\n7700 90,Free,,10 digit numbers,\n9098 79,Allocated,Example,10 digit numbers,\n"
+
+// The operator's table of number blocks, from the file to the call: in force while it is young, and said to be of no force
+// when it is not.
+func TestNumbering(t *testing.T) {
+	cfg := demoConfig(t)
+	cfg.Provider.Numbering = filepath.Join(t.TempDir(), "numbering.csv")
+	must(t, os.WriteFile(cfg.Provider.Numbering, []byte(blockTable), 0o600))
+	p := start(t, cfg)
+	defer p.stop()
+	p.decides("070 1234 5678", "number-unallocated")
+	p.decides("141 070 1234 5678", "number-unallocated")
+	p.decides("07700 900999", "ok")
+	p.decides("0909 879 0123", "premium-barred")
+	p.checks("numbering", "ok", "3 blocks of numbers as of ")
+
+	p.age(91 * 24 * time.Hour)
+	p.decides("070 1234 5678", "over-national-ceiling")
+	p.checks("numbering", "warning", "more than 90 days old, and refuses nothing")
+
+	p.age(89 * 24 * time.Hour)
+	p.decides("070 1234 5678", "number-unallocated")
+
+	must(t, os.WriteFile(cfg.Provider.Numbering, []byte("no table"), 0o600)) // the table of before stays
+	p.app.Reload(context.Background(), cfg)
+	p.decides("070 1234 5678", "number-unallocated")
+	if !strings.Contains(p.log.String(), "provider.numbering was not read again") {
+		t.Error("nobody is told")
+	}
+
+	cfg.Provider.Numbering = ""
+	p.app.Reload(context.Background(), cfg)
+	p.decides("070 1234 5678", "over-national-ceiling")
+	p.checks("numbering", "warning", "there is no table of number blocks")
+}
+
+func (p *program) age(by time.Duration) {
+	p.t.Helper()
+	at := time.Now().Add(-by)
+	must(p.t, os.Chtimes(p.cfg.Provider.Numbering, at, at))
+	p.app.Reload(context.Background(), p.cfg)
+}
+
+func (p *program) decides(to, want string) {
+	p.t.Helper()
+	var d api.Decision
+	must(p.t, p.api.Do(context.Background(), "POST", "/v1/decide", api.DecideRequest{Line: "2001", To: to}, &d))
+	if d.Reason != want {
+		p.t.Errorf("%s: %s, want %s", to, d.Reason, want)
+	}
+}
+
+func (p *program) checks(what, level, text string) {
+	p.t.Helper()
+	var c api.Check
+	must(p.t, p.api.Do(context.Background(), "GET", "/v1/check", nil, &c))
+	for _, i := range c.Items {
+		if i.What == what {
+			if i.Level != level || !strings.Contains(i.Text, text) {
+				p.t.Errorf("%+v, want %s: %s", i, level, text)
+			}
+			return
+		}
+	}
+	p.t.Errorf("nothing is said of %s", what)
+}
+
+// A table that is named must be there: a provider who counts on it would not notice that it is missing.
+func TestNumberingThatCannotBeRead(t *testing.T) {
+	for name, path := range map[string]string{"missing": "/none.csv", "a folder": "", "no table": "/table.csv"} {
+		t.Run(name, func(t *testing.T) {
+			cfg := demoConfig(t)
+			dir := t.TempDir()
+			must(t, os.WriteFile(dir+"/table.csv", []byte("<html>"), 0o600))
+			cfg.Provider.Numbering = dir + path
+			a, err := app.New(context.Background(), cfg, app.Options{})
+			if err == nil {
+				err = a.Start(context.Background())
+				defer a.Stop(context.Background())
+			}
+			if err == nil || !strings.Contains(err.Error(), "provider.numbering") {
+				t.Error(err)
+			}
+		})
+	}
+}
