@@ -3,12 +3,14 @@ package app_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ringfence/app"
+	"ringfence/core/phone"
 	"ringfence/edge/rest/api"
 )
 
@@ -78,6 +80,48 @@ func (p *program) checks(what, level, text string) {
 		}
 	}
 	p.t.Errorf("nothing is said of %s", what)
+}
+
+// What `make numbering` makes of Ofcom's six tables is read here; without one of them the file of before stays.
+func TestFetchedNumbering(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl here")
+	}
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "data", "numbering.csv")
+	for i, sheet := range []string{"s1", "s3", "s5", "s7", "s8", "s9"} {
+		table := "\ufeffNMS Number Block: Number Block,Block Status,CP Name\r\n" + []string{"2079 46", "3001 23", "5601 23", "7012 3", "8441 23", "9091 23"}[i] + ",Free,"
+		must(t, os.WriteFile(filepath.Join(from, sheet+".csv"), []byte(table), 0o600))
+	}
+	fetch := func() (string, error) {
+		c := exec.Command("../tools/numbering.sh", to)
+		c.Env = append(os.Environ(), "OFCOM=file://"+from)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	out, err := fetch()
+	if err != nil || !strings.Contains(out, `numbering = "`+to+`"`) {
+		t.Fatal(out, err)
+	}
+	table, err := os.ReadFile(to)
+	must(t, err)
+	b, err := phone.ReadBlocks(44, table)
+	if err != nil || b.Len() != 6 || b.Free() != 6 {
+		t.Error(b, err)
+	}
+	must(t, os.WriteFile(filepath.Join(from, "s8.csv"), []byte("<html>moved</html>"), 0o600))
+	out, err = fetch()
+	if err == nil || !strings.Contains(out, "s8.csv is no table of number blocks") {
+		t.Error(out, err)
+	}
+	must(t, os.Remove(filepath.Join(from, "s9.csv")))
+	must(t, os.Remove(filepath.Join(from, "s8.csv")))
+	out, err = fetch()
+	if err == nil || !strings.Contains(out, "What was there before stays") {
+		t.Error(out, err)
+	}
+	if after, err := os.ReadFile(to); err != nil || string(after) != string(table) {
+		t.Error("the file of before did not stay", err)
+	}
 }
 
 // A table that is named must be there: a provider who counts on it would not notice that it is missing.

@@ -246,13 +246,13 @@ func write(t *testing.T, path, text string, mode os.FileMode) string {
 func TestLoadFindsTheFileAndAppliesTheEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	dsnFile := write(t, filepath.Join(dir, "dsn"), "postgres://file\n", 0o600)
-	path := write(t, filepath.Join(dir, "r.toml"), "data = 'd'\n[store]\nengine = 'postgres'\ndsn-file = 'dsn'\n", 0o644)
+	path := write(t, filepath.Join(dir, "r.toml"), "data = 'd'\n[provider]\nnumbering = 'n.csv'\n[store]\nengine = 'postgres'\ndsn-file = 'dsn'\n", 0o644)
 	t.Setenv(config.EnvConfig, path)
 	c, err := config.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != filepath.Join(dir, "d") || string(c.Store.DSN) != "postgres://file" || c.File != path {
+	if c.Data != filepath.Join(dir, "d") || c.Provider.Numbering != filepath.Join(dir, "n.csv") || string(c.Store.DSN) != "postgres://file" || c.File != path {
 		t.Errorf("data %s, dsn from file %t, file %s", c.Data, string(c.Store.DSN) == "postgres://file", c.File)
 	}
 	t.Setenv(config.EnvDSN, "postgres://env")

@@ -240,7 +240,7 @@ func (c *Config) anchor(folder string) {
 	for _, p := range []*string{
 		&c.Data, &c.Store.DSNFile, &c.Admin.Socket, &c.Admin.TokensFile, &c.Admin.TLSCert,
 		&c.Admin.TLSKey, &c.Secret.KeyFile, &c.Counters.URLFile, &c.Notify.WebhookKeyFile, &c.Notify.Templates,
-		&c.Mail.CAFile, &c.Mail.PasswordFile, &c.Mail.DKIMKey, &c.Web.TLSCert, &c.Web.TLSKey,
+		&c.Mail.CAFile, &c.Mail.PasswordFile, &c.Mail.DKIMKey, &c.Web.TLSCert, &c.Web.TLSKey, &c.Provider.Numbering,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)
