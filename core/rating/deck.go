@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"time"
 
 	"ringfence/core/phone"
 )
@@ -20,9 +21,10 @@ const maxPrefixDigits = 15
 // The look-up is a trie over decimal digits. Children of a node stand side by side, and a bitmap says which of the ten
 // there are, so that a step is one bit count and one read. E.164 numbers jump over their first four digits.
 type Deck struct {
-	prices []Price // in the order of prefixes, short numbers last
+	prices []Price  // in the order of prefixes and their windows, short numbers last
+	up     []uint32 // by price, of the first row of a prefix: as in ends, of the longest prefix that it begins with; nil without dates
 	nodes  []trieNode
-	ends   []uint32 // by node: index in prices plus one of the prefix that ends there or goes on alone, 0 for none
+	ends   []uint32 // by node: index plus one of the first price of the prefix that ends there or goes on alone, 0 for none
 	jumps  []jump   // by the first four digits
 }
 
@@ -51,8 +53,8 @@ const (
 	roots
 )
 
-// Build makes a deck of prices, which it copies. It is an error that names the row when a prefix comes twice or a price
-// is not sound (see Price.Check).
+// Build makes a deck of prices, which it copies. It is an error that names the row when a prefix has two prices at a time
+// or a price is not sound (see Price.Check).
 func Build(rows []Price) (*Deck, error) {
 	d := &Deck{prices: slices.Clone(rows), nodes: make([]trieNode, roots), ends: make([]uint32, roots)}
 	keys := make([]prefixKey, len(rows))
@@ -63,11 +65,23 @@ func Build(rows []Price) (*Deck, error) {
 		keys[i] = keyOf(&rows[i], i)
 	}
 	slices.SortFunc(keys, prefixKey.compare)
+	dated := false
+	firsts := keys[:0:0]
 	for i, k := range keys {
-		if i > 0 && keys[i-1].compare(k) == 0 {
-			return nil, fmt.Errorf("row %d: prefix %s is already in row %d", k.row+1, rows[k.row].Digits(), keys[i-1].row+1)
+		p := &rows[k.row]
+		if i > 0 && keys[i-1].samePrefix(k) {
+			if until := d.prices[i-1].Until; until == 0 || p.From < until {
+				return nil, fmt.Errorf("row %d: prefix %s is already in row %d", k.row+1, p.Digits(), keys[i-1].row+1)
+			}
+		} else {
+			firsts = append(firsts, k)
+			firsts[len(firsts)-1].row = i
 		}
-		d.prices[i] = rows[k.row]
+		d.prices[i], dated = *p, dated || p.Dated()
+	}
+	keys = firsts
+	if dated {
+		d.up = enclosing(keys, len(rows))
 	}
 	shorts, _ := slices.BinarySearchFunc(keys, true, func(k prefixKey, _ bool) int {
 		if k.short {
@@ -82,6 +96,23 @@ func Build(rows []Price) (*Deck, error) {
 		d.jumps[i] = d.jumpTo(i)
 	}
 	return d, nil
+}
+
+// enclosing is for each prefix the longest other one that it begins with. Keys are in the order of their digits, so that the
+// prefixes of a key are those before it that are still open.
+func enclosing(keys []prefixKey, prices int) []uint32 {
+	up := make([]uint32, prices)
+	var open []prefixKey
+	for _, k := range keys {
+		for len(open) > 0 && !open[len(open)-1].begins(k) {
+			open = open[:len(open)-1]
+		}
+		if len(open) > 0 {
+			up[k.row] = uint32(open[len(open)-1].row) + 1
+		}
+		open = append(open, k)
+	}
+	return up
 }
 
 // jumpTo walks the first four digits once and for all.
@@ -109,7 +140,8 @@ type prefixKey struct {
 	aligned uint64
 	length  int
 	short   bool
-	row     int
+	from    Moment
+	row     int // of what was given; of a deck's firsts, the index of the price
 }
 
 func keyOf(p *Price, row int) prefixKey {
@@ -120,7 +152,7 @@ func keyOf(p *Price, row int) prefixKey {
 	for range 19 - length {
 		aligned *= 10
 	}
-	return prefixKey{aligned, length, p.Short, row}
+	return prefixKey{aligned, length, p.Short, p.From, row}
 }
 
 func (k prefixKey) compare(other prefixKey) int {
@@ -130,7 +162,16 @@ func (k prefixKey) compare(other prefixKey) int {
 		}
 		return -1
 	}
-	return cmp.Or(cmp.Compare(k.aligned, other.aligned), cmp.Compare(k.length, other.length))
+	return cmp.Or(cmp.Compare(k.aligned, other.aligned), cmp.Compare(k.length, other.length), cmp.Compare(k.from, other.from))
+}
+
+func (k prefixKey) samePrefix(other prefixKey) bool {
+	return k.aligned == other.aligned && k.length == other.length && k.short == other.short
+}
+
+// begins says that the digits of k are the first ones of another.
+func (k prefixKey) begins(other prefixKey) bool {
+	return k.short == other.short && k.length <= other.length && other.aligned/pow10[19-k.length] == k.aligned/pow10[19-k.length]
 }
 
 func (k prefixKey) digit(depth int) uint64 { return k.aligned / pow10[18-depth] % 10 }
@@ -156,12 +197,12 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 		queue = queue[1:]
 		from := s.from
 		if s.till-from == 1 && s.depth > 0 {
-			d.ends[s.node] = uint32(from) + 1
+			d.ends[s.node] = uint32(keys[from].row) + 1
 			d.nodes[s.node].have = isTail
 			continue
 		}
 		if from < s.till && keys[from].length == s.depth {
-			d.ends[s.node] = uint32(from) + 1
+			d.ends[s.node] = uint32(keys[from].row) + 1
 			d.nodes[s.node].have |= hasPrice
 			from++
 		}
@@ -179,8 +220,37 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 	}
 }
 
-// Find is the price of the longest prefix of a number, which the caller must not change. No price is no price: false.
-func (d *Deck) Find(n phone.Number) (*Price, bool) {
+// Find is the price of the longest prefix of a number that has one for calls at that instant, which the caller must not
+// change. No price is no price: false.
+func (d *Deck) Find(n phone.Number, at time.Time) (*Price, bool) {
+	i := d.longest(n)
+	if i != 0 && d.up != nil {
+		i = d.inForce(i, MomentOf(at))
+	}
+	if i == 0 || d.prices[i-1].NoPrice {
+		return nil, false
+	}
+	return &d.prices[i-1], true
+}
+
+// inForce goes from a prefix to the longest that has a price at the moment: index plus one, 0 for none.
+func (d *Deck) inForce(first uint32, at Moment) uint32 {
+	for ; first != 0; first = d.up[first-1] {
+		rows := d.prices[first-1:]
+		for i := range rows {
+			if rows[i].InForce(at) {
+				return first + uint32(i)
+			}
+			if i+1 == len(rows) || rows[i+1].Prefix != rows[0].Prefix || rows[i+1].Short != rows[0].Short {
+				break
+			}
+		}
+	}
+	return 0
+}
+
+// longest is the first price of the longest prefix of a number, whenever it is in force: index plus one, 0 for none.
+func (d *Deck) longest(n phone.Number) uint32 {
 	var digits [20]byte
 	at := len(digits)
 	for v := n.Digits(); v > 0; v /= 10 {
@@ -212,14 +282,11 @@ func (d *Deck) Find(n phone.Number) (*Price, bool) {
 		at++
 	}
 	if t.have&isTail != 0 {
-		if p := &d.prices[d.ends[node]-1]; begins(n.Digits(), p.Prefix) {
-			return p, true
+		if i := d.ends[node]; begins(n.Digits(), d.prices[i-1].Prefix) {
+			return i
 		}
 	}
-	if end == 0 {
-		return nil, false
-	}
-	return &d.prices[end-1], true
+	return end
 }
 
 // begins says that the first digits of a number are the prefix.
@@ -233,11 +300,11 @@ func begins(number, prefix uint64) bool {
 // Len is the number of prices.
 func (d *Deck) Len() int { return len(d.prices) }
 
-// Prices are all prices in the order of prefixes, short numbers last. The caller must not change them.
+// Prices are all prices in the order of prefixes and their windows, short numbers last. The caller must not change them.
 func (d *Deck) Prices() []Price { return d.prices }
 
 // IndexBytes is the memory of the look-up structure, without the prices themselves.
-func (d *Deck) IndexBytes() int { return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 }
+func (d *Deck) IndexBytes() int { return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 }
 
 // Digits is the prefix as a deck writes it.
 func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }
@@ -251,6 +318,8 @@ func (p *Price) Check() error {
 		return errors.New("an increment is 0 seconds")
 	case p.Connect < 0 || p.Minimum < 0 || min(p.Rates[Peak], p.Rates[OffPeak], p.Rates[Weekend]) < 0:
 		return errors.New("an amount is negative")
+	case p.From != 0 && p.Until != 0 && p.Until <= p.From:
+		return errors.New("it ends before it begins")
 	}
 	return nil
 }
