@@ -13,9 +13,11 @@ import (
 	"ringfence/core/rating"
 )
 
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 func deck(t *testing.T, data []byte) *rating.Deck {
 	t.Helper()
-	im := rating.ReadCSV(data, rating.ReadOptions{At: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)})
+	im := rating.ReadCSV(data, rating.ReadOptions{At: now})
 	for _, f := range im.Faults {
 		t.Error(f)
 	}
@@ -42,7 +44,7 @@ func find(t *testing.T, d *rating.Deck, dialled string) *rating.Price {
 	if problem != phone.NoProblem {
 		t.Fatalf("%s: %s", dialled, problem)
 	}
-	p, ok := d.Find(dest.Number)
+	p, ok := d.Find(dest.Number, now)
 	if !ok {
 		t.Fatalf("%s has no price", dialled)
 	}
@@ -108,8 +110,8 @@ func TestEveryExampleNumberHasAPrice(t *testing.T) {
 			t.Errorf("%s: %s", e164, problem)
 			return
 		}
-		p, ok := retail.Find(dest.Number)
-		if _, okCost := cost.Find(dest.Number); !ok || !okCost {
+		p, ok := retail.Find(dest.Number, now)
+		if _, okCost := cost.Find(dest.Number, now); !ok || !okCost {
 			t.Errorf("%s (%s %s) has no price", e164, dest.Country, dest.Class)
 			return
 		}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -39,7 +41,7 @@ type deckImport struct {
 	Sheet      string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
 	Unit       string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`
 	Pence      bool     `help:"The same as --unit hundredths."`
-	MonthFirst bool     `help:"Dates are written month first."`
+	Dates      string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
 	Currency   string   `help:"Currency that the file must have." placeholder:"CODE"`
 	First      int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
 	Step       int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
@@ -96,7 +98,7 @@ func (c *deckImport) query(answers ...string) string {
 		return strconv.Itoa(n)
 	}
 	pairs := []string{
-		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "month_first", yes(c.MonthFirst),
+		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "dates", c.Dates,
 		"currency", c.Currency, "rate", c.Rate, "sheet", c.Sheet, "unit", c.Unit, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
 	}
 	text := query(append(pairs, answers...)...)
@@ -231,18 +233,18 @@ type deckDiff struct {
 	Name  string `arg:"" help:"Deck." predict:"deck"`
 	From  int64  `help:"Version (default: the one before)." placeholder:"N"`
 	To    int64  `help:"Version (default: the one in force)." placeholder:"N"`
-	Limit int    `help:"At most so many rows." default:"1000"`
+	At    point  `help:"Compare only what is in force then, by the provider's clocks (default: everything)." placeholder:"WHEN"`
+	Limit int    `help:"At most so many rows (0: all)." default:"0"`
 }
 
 func (deckDiff) Help() string {
-	return examples("ringfence deck diff retail", "ringfence deck diff retail --from 3 --to 5")
+	return examples("ringfence deck diff retail", "ringfence deck diff retail --from 3 --to 5", "ringfence deck diff retail --at \"2027-01-01\"")
 }
 
 // Run compares them.
 func (c *deckDiff) Run(s *session) error {
-	var out api.DeckDiff
-	path := pathOf("decks", c.Name, "diff") + query("from", strconv.FormatInt(c.From, 10), "to", strconv.FormatInt(c.To, 10), "limit", strconv.Itoa(c.Limit))
-	if err := s.get(path, &out); err != nil {
+	out, err := c.fetch(s)
+	if err != nil {
 		return err
 	}
 	return s.emit(out, func() error {
@@ -258,27 +260,66 @@ func (c *deckDiff) Run(s *session) error {
 	})
 }
 
+// fetch reads page after page, all of the same two versions.
+func (c *deckDiff) fetch(s *session) (out api.DeckDiff, err error) {
+	from, to, next := c.From, c.To, ""
+	for {
+		limit := pageSize
+		if c.Limit > 0 {
+			limit = min(limit, c.Limit-len(out.Rows))
+		}
+		rows := out.Rows
+		path := pathOf("decks", c.Name, "diff") + query("from", strconv.FormatInt(from, 10), "to", strconv.FormatInt(to, 10), "at", string(c.At),
+			"after", next, "limit", strconv.Itoa(limit))
+		out = api.DeckDiff{}
+		if err := s.get(path, &out); err != nil {
+			return out, err
+		}
+		out.Rows = append(rows, out.Rows...)
+		if out.Next == "" || c.Limit > 0 && len(out.Rows) >= c.Limit {
+			return out, nil
+		}
+		from, to, next = out.From, out.To, out.Next
+	}
+}
+
 func deltaRow(d *api.Delta) []any {
 	switch {
 	case d.Before == nil && d.After == nil:
 		return []any{d.Prefix}
 	case d.Before == nil:
-		return []any{d.Prefix, d.After.Name, table.Cell{Text: "added", Style: table.Good}, "", d.After.Text}
+		return []any{d.Prefix, d.After.Name, table.Cell{Text: "added", Style: table.Good}, "", windowed(d.After)}
 	case d.After == nil:
-		return []any{d.Prefix, d.Before.Name, table.Cell{Text: "removed", Style: table.Bad}, d.Before.Text, ""}
+		return []any{d.Prefix, d.Before.Name, table.Cell{Text: "removed", Style: table.Bad}, windowed(d.Before), ""}
 	}
-	return []any{d.Prefix, d.After.Name, table.Cell{Text: "changed", Style: table.Warn}, d.Before.Text, d.After.Text}
+	return []any{d.Prefix, d.After.Name, table.Cell{Text: "changed", Style: table.Warn}, windowed(d.Before), windowed(d.After)}
 }
+
+// windowed is a price with when it begins and ends.
+func windowed(p *api.Price) string {
+	text := p.Text
+	if !p.From.IsZero() {
+		text += ", from " + day(p.From)
+	}
+	if !p.Until.IsZero() {
+		text += ", until " + day(p.Until)
+	}
+	return text
+}
+
+// day is a moment without what is midnight; "" for none.
+func day(t time.Time) string { return strings.TrimSuffix(moment(t), " 00:00:00") }
 
 type deckRows struct {
 	Name    string `arg:"" help:"Deck." predict:"deck"`
 	Prefix  string `help:"Only prefixes that begin so." placeholder:"DIGITS"`
 	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
+	At      point  `help:"Only prices in force then, by the provider's clocks (default: those that have ended and are to come too)." placeholder:"WHEN"`
 	Limit   int    `help:"At most so many (0: all)." default:"100"`
 }
 
 func (deckRows) Help() string {
-	return examples("ringfence deck rows retail --prefix 447", "ringfence deck rows retail --limit 0 --json")
+	return examples("ringfence deck rows retail --prefix 447", "ringfence deck rows retail --at today", "ringfence deck rows retail --limit 0 --json")
 }
 
 // Run shows prices.
@@ -289,13 +330,22 @@ func (c *deckRows) Run(s *session) error {
 	}
 	return s.emit(items, func() error {
 		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Right("peak"), table.Right("off-peak"), table.Right("weekend"),
-			table.Right("connect"), table.Right("minimum"), table.Right("by"))
-		for _, p := range items {
-			t.Row(p.Prefix, p.Name, perMinute(p.Peak), perMinute(p.OffPeak), perMinute(p.Weekend), charge(p.Connect), charge(p.Minimum),
-				fmt.Sprintf("%d/%d", p.First, p.Step))
+			table.Right("connect"), table.Right("minimum"), table.Right("by"), table.Left("from"), table.Left("until"))
+		for i := range items {
+			t.Row(rowOf(&items[i])...)
 		}
 		return s.cutList(t, more, "No such prices.")
 	})
+}
+
+func rowOf(p *api.Price) []any {
+	if p.Unpriced {
+		return []any{p.Prefix, p.Name, "no price", "", "", "", "", "", day(p.From), day(p.Until)}
+	}
+	return []any{
+		p.Prefix, p.Name, perMinute(p.Peak), perMinute(p.OffPeak), perMinute(p.Weekend), charge(p.Connect), charge(p.Minimum),
+		fmt.Sprintf("%d/%d", p.First, p.Step), day(p.From), day(p.Until),
+	}
 }
 
 func (c *deckRows) fetch(s *session) ([]api.Price, bool, error) {
@@ -303,7 +353,7 @@ func (c *deckRows) fetch(s *session) ([]api.Price, bool, error) {
 	if c.Version > 0 {
 		version = strconv.FormatInt(c.Version, 10)
 	}
-	return all[api.Price](s, pathOf("decks", c.Name, "rows"), "after", c.Limit, "prefix", c.Prefix, "version", version)
+	return all[api.Price](s, pathOf("decks", c.Name, "rows"), "after", c.Limit, "prefix", c.Prefix, "version", version, "at", string(c.At))
 }
 
 // charge leaves nothing where nothing is charged.

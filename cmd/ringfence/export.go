@@ -23,7 +23,7 @@ func toRating(rows []api.Price) ([]rating.Price, error) {
 		}
 		out[i] = rating.Price{
 			Prefix: prefix, Short: p.Short, Name: p.Name, Connect: money.Micro(p.Connect), Minimum: money.Micro(p.Minimum),
-			First: uint16(p.First), Step: uint16(p.Step),
+			First: uint16(p.First), Step: uint16(p.Step), From: rating.MomentOf(p.From), Until: rating.MomentOf(p.Until), NoPrice: p.Unpriced,
 			Rates: [rating.NumBands]money.Rate{money.Rate(p.Peak), money.Rate(p.OffPeak), money.Rate(p.Weekend)},
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -43,13 +44,16 @@ type Summary struct {
 	Rows       int // below the header, blank ones left out
 	Prices     int // prefixes with a price
 	Countries  int
-	Free       int   // prices of nothing at all
-	Blank      int   // rows without a rate, left out
-	Blocked    int   // rows whose status says so, left out
-	NotYet     int   // rows that begin later, left out
-	Expired    int   // rows that have ended, left out
-	Superseded int   // rows that a later one replaces
-	Cheapest   Price // least rate above zero; zero when there is none
+	Free       int       // prices of nothing at all
+	Blank      int       // rows without a rate: their destinations are unpriced
+	Blocked    int       // rows whose status says so: likewise
+	Gone       int       // rows that their status says are removed, left out
+	NoStart    int       // rows that their status says are for later and that do not say when, left out
+	NotYet     int       // rows that begin after At
+	First      time.Time // the first of them; zero when there is none
+	Expired    int       // rows that have ended by At
+	Superseded int       // rows that others replace for as long as they are in force
+	Cheapest   Price     // least rate above zero; zero when there is none
 	Dearest    Price
 }
 
@@ -57,6 +61,9 @@ func (s *Summary) count(prices []Price) {
 	countries := map[phone.Country]bool{}
 	for i := range prices {
 		p := &prices[i]
+		if p.NoPrice {
+			continue
+		}
 		s.Prices++
 		if !p.Short {
 			if country, _ := phone.OfPrefix(p.Prefix); country != (phone.Country{}) {
@@ -99,7 +106,7 @@ func Suspicious(prices []Price) []Warning {
 	var found []Warning
 	for i := range prices {
 		p := &prices[i]
-		if p.Short {
+		if p.Short || p.NoPrice {
 			continue
 		}
 		country, class := phone.OfPrefix(p.Prefix)

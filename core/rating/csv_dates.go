@@ -1,13 +1,18 @@
 package rating
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // dateReader tries the form that fitted last first: files keep to one or two.
-type dateReader struct{ last int }
+type dateReader struct {
+	forms []dateForm
+	last  int
+}
 
 // dateForm is a layout; whole says that it has no time of day.
 type dateForm struct {
@@ -42,12 +47,124 @@ var isoForms = []dateForm{
 	{"2.1.2006 15:04:05", false},
 }
 
-var dayFirstForms = append(isoForms[:len(isoForms):len(isoForms)],
-	dateForm{"2/1/2006", true}, dateForm{"2/1/2006 15:04", false}, dateForm{"2/1/2006 15:04:05", false}, dateForm{"2-1-2006", true}, dateForm{"2/1/06", true})
+// slashForms are those in which the day or the month may come first; they are written day first here.
+var slashForms = []dateForm{
+	{"2/1/2006", true},
+	{"2/1/2006 15:04", false},
+	{"2/1/2006 15:04:05", false},
+	{"2-1-2006", true},
+	{"2-1-2006 15:04", false},
+	{"2-1-2006 15:04:05", false},
+	{"2/1/06", true},
+	{"2/1/06 15:04", false},
+	{"2-1-06", true},
+	{"2/1/2006 3:04:05 PM", false},
+	{"2/1/2006 3:04 PM", false},
+}
 
-var monthFirstForms = append(isoForms[:len(isoForms):len(isoForms)],
-	dateForm{"1/2/2006", true}, dateForm{"1/2/2006 15:04", false}, dateForm{"1/2/2006 15:04:05", false}, dateForm{"1-2-2006", true}, dateForm{"1/2/06", true},
-	dateForm{"1/2/2006 3:04:05 PM", false}, dateForm{"1/2/2006 3:04 PM", false})
+// DateOrder says what comes first in 01/02/2006.
+type DateOrder string
+
+// Orders of dates.
+const (
+	DatesAsked DateOrder = ""    // the file must show it; a question if it does not
+	DayFirst   DateOrder = "dmy" // the first of February
+	MonthFirst DateOrder = "mdy" // the second of January
+)
+
+// forms are all forms with those that can be read in two ways in one order.
+func forms(order DateOrder) []dateForm {
+	all := slices.Clone(isoForms)
+	for _, f := range slashForms {
+		if order == MonthFirst {
+			f.layout = strings.NewReplacer("2/1/", "1/2/", "2-1-", "1-2-").Replace(f.layout)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// learnDates looks at every date of the file for one that can be read in one way only, unless the order is given. When none
+// decides, and one can be read as two days, a person is asked.
+func (r *deckReader) learnDates() {
+	order := r.opt.Dates
+	if order == DatesAsked && (r.columns.has(fieldStart) || r.columns.has(fieldEnd)) {
+		seen := r.seeDates()
+		order = seen.order()
+		if order == DatesAsked && seen.either > 0 {
+			q := Ask(AskDates, fmt.Sprintf("%s can be read in two ways: is the day first or the month?", plural(seen.either, "date", "dates")), seen.examples)
+			if over := seen.either - len(seen.examples); over > 0 {
+				q.Examples = append(q.Examples, fmt.Sprintf("and %d more", over))
+			}
+			q.Flag, q.Choices = "dates", []string{string(DayFirst), string(MonthFirst)}
+			r.ask(q)
+		}
+	}
+	r.dates.forms = forms(order)
+}
+
+// dateEvidence is what the dates of a file show.
+type dateEvidence struct {
+	day, month int      // how many can only be read with the day, the month first
+	either     int      // those that are two different days
+	examples   []string // the first of these, with their lines
+}
+
+// order is what most dates show; the others are then faults.
+func (e *dateEvidence) order() DateOrder {
+	switch {
+	case e.day == 0 && e.month == 0:
+		return DatesAsked
+	case e.month > e.day:
+		return MonthFirst
+	}
+	return DayFirst
+}
+
+func (r *deckReader) seeDates() *dateEvidence {
+	seen := &dateEvidence{}
+	r.body(func(line int, cells []string, err error) bool {
+		if err == nil {
+			seen.see(line, r.cell(cells, fieldStart))
+			seen.see(line, r.cell(cells, fieldEnd))
+		}
+		return true
+	})
+	return seen
+}
+
+// see takes one cell as evidence.
+func (e *dateEvidence) see(line int, cell string) {
+	first, second, ok := twoNumbers(cell)
+	switch {
+	case !ok:
+	case first > 12 && second <= 12:
+		e.day++
+	case second > 12 && first <= 12:
+		e.month++
+	case first != second && first <= 12:
+		if e.either++; len(e.examples) < MaxExamples {
+			e.examples = append(e.examples, fmt.Sprintf("line %d: %s", line, clip(cell)))
+		}
+	}
+}
+
+// twoNumbers are the first two numbers of 12/01/2026 or 12-01-26, each of one or two digits, before a year.
+func twoNumbers(cell string) (first, second int, ok bool) {
+	for _, sign := range []string{"/", "-"} {
+		a, rest, _ := strings.Cut(cell, sign)
+		b, year, both := strings.Cut(rest, sign)
+		if !both || len(a) < 1 || len(a) > 2 || len(b) < 1 || len(b) > 2 || len(year) < 2 {
+			continue
+		}
+		first, errA := strconv.Atoi(a)
+		second, errB := strconv.Atoi(b)
+		if errA == nil && errB == nil {
+			return first, second, true
+		}
+	}
+	return 0, 0, false
+}
 
 // Spreadsheet serial days that are believed: 1954 to 2119.
 const (
@@ -56,14 +173,10 @@ const (
 )
 
 // parse reads a date; whole says that it names a day without a time.
-func (d *dateReader) parse(text string, zone *time.Location, monthFirst bool) (at time.Time, whole, ok bool) {
-	forms := dayFirstForms
-	if monthFirst {
-		forms = monthFirstForms
-	}
-	if d.last < len(forms) {
-		if at, err := time.ParseInLocation(forms[d.last].layout, text, zone); err == nil {
-			return at, forms[d.last].whole, true
+func (d *dateReader) parse(text string, zone *time.Location) (at time.Time, whole, ok bool) {
+	if d.last < len(d.forms) {
+		if at, err := time.ParseInLocation(d.forms[d.last].layout, text, zone); err == nil && at.Year() >= 1900 {
+			return at, d.forms[d.last].whole, true
 		}
 	}
 	if len(text) <= 18 && strings.Trim(text, "0123456789.") == "" && !strings.HasPrefix(text, "0") {
@@ -71,7 +184,7 @@ func (d *dateReader) parse(text string, zone *time.Location, monthFirst bool) (a
 			return fromSerial(serial, zone), serial == float64(int64(serial)), true
 		}
 	}
-	for i, form := range forms {
+	for i, form := range d.forms {
 		if at, err := time.ParseInLocation(form.layout, text, zone); err == nil && at.Year() >= 1900 {
 			d.last = i
 			return at, form.whole, true

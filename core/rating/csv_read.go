@@ -24,12 +24,12 @@ const (
 
 // ReadOptions say how to read a deck. The zero value reads pounds as a decimal and counts every row as in force.
 type ReadOptions struct {
-	At         time.Time      // rows must be in force at this instant; zero: dates are checked but leave no row out
+	At         time.Time      // when "not yet" and "ended" are counted for; zero: they are not
 	Zone       *time.Location // of dates without one; nil is UTC
 	Pence      bool           // amounts are hundredths, when the header does not say
 	Whole      bool           // amounts are whole units, and this was asked
 	SkipBlank  bool           // leave out rows whose rate is blank or "n/a", instead of a fault
-	MonthFirst bool           // 01/02/2006 is the second of January
+	Dates      DateOrder      // of 01/02/2006, when the file does not show it
 	Kind       Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
 	Billing    money.Currency // what prices are to be in; the zero value is Sterling
 	Currency   string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
@@ -96,9 +96,10 @@ func (im *Import) OK() bool { return im.FaultCount == 0 }
 // ReadCSV reads a deck of prices in the form that carriers send: the separator, the header's names, decimal comma,
 // units and forms of dates are found out from the file. Every row is checked and every fault is named; nothing panics.
 //
-// A row counts when Start ≤ At < End (an End without a time of day lasts to the end of that day). Of two rows for one
-// prefix in force together the one that started later wins; when they started together, it is a fault. Rows whose
-// Status says blocked or removed are left out, so that their destinations are unpriced.
+// A row is a price for calls that begin from its Start to before its End (an End without a time of day lasts to the end of
+// that day). Of two rows for one prefix in force together the one that started later wins; when they started together, it
+// is a fault. A row whose Status says blocked, or one without a rate under SkipBlank, is a row without a price: its
+// destination is unpriced. A row whose Status says removed is left out.
 func ReadCSV(data []byte, opt ReadOptions) *Import {
 	r := newReader(opt)
 	text, ok := r.asText(data)
@@ -128,9 +129,10 @@ func newReader(opt ReadOptions) *deckReader {
 	return &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, seen: map[prefixOf]seenRow{}}
 }
 
-// read goes through the rows twice: once to learn what they are in, and once for their prices.
+// read goes through the rows to learn what they are in, and then for their prices.
 func (r *deckReader) read() {
 	if r.out.FaultCount == 0 && r.checkCurrency() && r.checkHeader() && r.learn() {
+		r.learnDates()
 		r.readRows()
 	}
 }
@@ -159,15 +161,15 @@ type prefixOf struct {
 	short  bool
 }
 
-// seenRow remembers where a prefix is in rows, by index plus one.
-type seenRow struct{ index int }
+// seenRow remembers where a prefix is in rows, by index plus one, and how many it has.
+type seenRow struct{ first, last, n int }
 
-// readRow is a price with what decides between two of one prefix.
+// readRow is a price and where it stands.
 type readRow struct {
 	price Price
 	line  int
-	start time.Time
-	dead  bool // another won
+	later bool // it is not the first of its prefix
+	next  int  // the next row of its prefix, by index plus one; 0 for none
 }
 
 func (r *deckReader) fault(f Fault) {
@@ -235,13 +237,8 @@ func (r *deckReader) finish() {
 	if r.out.FaultCount > 0 {
 		return
 	}
-	lines := make([]int, 0, len(r.rows))
-	for i := range r.rows {
-		if !r.rows[i].dead {
-			r.out.Prices = append(r.out.Prices, r.rows[i].price)
-			lines = append(lines, r.rows[i].line)
-		}
-	}
+	prices, lines := r.settled()
+	r.out.Prices = prices
 	r.out.Summary.count(r.out.Prices)
 	var dear []string
 	for _, w := range Suspicious(r.out.Prices) {
@@ -252,6 +249,9 @@ func (r *deckReader) finish() {
 			dear = append(dear, fmt.Sprintf("line %d, %s", w.Line, w.Text))
 		}
 		r.warn(w)
+	}
+	if n := r.out.Summary.NoStart; n > 0 {
+		r.ask(Ask(AskNoStart, plural(n, "row is", "rows are")+" for later, as the status says, but no start date says when: they will be left out.", nil))
 	}
 	if len(dear) > 0 {
 		r.ask(Ask(AskLostDecimal, plural(len(dear), "price looks", "prices look")+" like a lost decimal point.", dear))

@@ -1,10 +1,14 @@
 package rating
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"ringfence/core/money"
 )
 
 // maxSpread bounds the prefixes of one cell.
@@ -30,50 +34,104 @@ func (r *deckReader) readRow(cells []string) {
 	if r.out.FaultCount > faults || !r.counts(status, start, end, blank) {
 		return
 	}
+	price.From, price.Until, price.NoPrice = max(MomentOf(start), 0), MomentOf(end), status == blocked || blank
+	if price.NoPrice {
+		price.Connect, price.Minimum, price.Rates = 0, 0, [NumBands]money.Rate{}
+	}
 	r.spent += len(prefixes)
 	for _, prefix := range prefixes {
 		price.Prefix = prefix
-		r.take(readRow{price: price, line: r.line, start: start})
+		r.take(readRow{price: price, line: r.line})
 	}
 }
 
-// counts says whether a sound row is a price today, and counts those that are not by why.
+// counts says whether a sound row belongs to the deck, and counts those that are no price today by why.
 func (r *deckReader) counts(status rowStatus, start, end time.Time, blank bool) bool {
 	s := &r.out.Summary
 	at := r.opt.At
 	switch {
 	case status == gone:
+		s.Gone++
+		return false
+	case status == future && start.IsZero():
+		s.NoStart++
+		return false
+	case status == blocked:
 		s.Blocked++
-	case !at.IsZero() && start.After(at), status == future && start.IsZero():
-		s.NotYet++
-	case !at.IsZero() && !end.IsZero() && !end.After(at):
-		s.Expired++
 	case blank:
 		s.Blank++
-	default:
-		return true
+	case !at.IsZero() && start.After(at):
+		if s.NotYet++; s.First.IsZero() || start.Before(s.First) {
+			s.First = start
+		}
+	case !at.IsZero() && !end.IsZero() && !end.After(at):
+		s.Expired++
 	}
-	return false
+	return true
 }
 
-// take adds a price; of two for one prefix the later start wins.
+// take adds a price. A prefix may have several, which begin at different times.
 func (r *deckReader) take(row readRow) {
 	key := prefixOf{row.price.Prefix, row.price.Short}
-	if old, ok := r.seen[key]; ok {
-		before := &r.rows[old.index-1]
-		if before.start.Equal(row.start) {
-			r.cellFault(max(r.columns.at[fieldPrefix], r.columns.at[fieldCountryCode])-1, row.price.Digits(),
-				fmt.Sprintf("each prefix once for one start: line %d has it too", before.line))
+	seen := r.seen[key]
+	for i := seen.first; i > 0; i = r.rows[i-1].next {
+		if before := &r.rows[i-1]; before.price.From == row.price.From {
+			r.prefixFault(&row.price, fmt.Sprintf("each prefix once for one start: line %d has it too", before.line))
 			return
 		}
-		r.out.Summary.Superseded++
-		if before.start.After(row.start) {
-			return
-		}
-		before.dead = true
 	}
+	if seen.n == MaxWindows {
+		r.prefixFault(&row.price, fmt.Sprintf("at most %d rows for a prefix", MaxWindows))
+		return
+	}
+	row.later = seen.n > 0
 	r.rows = append(r.rows, row)
-	r.seen[key] = seenRow{len(r.rows)}
+	if seen.n == 0 {
+		seen.first = len(r.rows)
+	} else {
+		r.rows[seen.last-1].next = len(r.rows)
+	}
+	seen.last, seen.n = len(r.rows), seen.n+1
+	r.seen[key] = seen
+}
+
+func (r *deckReader) prefixFault(p *Price, expected string) {
+	r.cellFault(max(r.columns.at[fieldPrefix], r.columns.at[fieldCountryCode])-1, p.Digits(), expected)
+}
+
+// settled are the prices with the lines that they come from. The windows of rows for one prefix overlap no more.
+func (r *deckReader) settled() (prices []Price, lines []int) {
+	prices, lines = make([]Price, 0, len(r.rows)), make([]int, 0, len(r.rows))
+	for i := range r.rows {
+		row := &r.rows[i]
+		switch {
+		case row.later:
+		case row.next == 0:
+			prices, lines = append(prices, row.price), append(lines, row.line)
+		default:
+			list, from := r.chain(i)
+			resolved, of := resolve(list)
+			for j, p := range resolved {
+				prices, lines = append(prices, p), append(lines, from[of[j]])
+			}
+			slices.Sort(of)
+			r.out.Summary.Superseded += len(list) - len(slices.Compact(of))
+		}
+	}
+	return prices, lines
+}
+
+// chain is the rows of one prefix in the order of their starts, with their lines.
+func (r *deckReader) chain(first int) (list []Price, lines []int) {
+	var rows []*readRow
+	for i := first + 1; i > 0; i = r.rows[i-1].next {
+		rows = append(rows, &r.rows[i-1])
+	}
+	slices.SortFunc(rows, func(a, b *readRow) int { return cmp.Compare(a.price.From, b.price.From) })
+	for _, row := range rows {
+		list, lines = append(list, row.price), append(lines, row.line)
+	}
+	return list, lines
 }
 
 // checkCells checks the row's shape.
@@ -136,7 +194,7 @@ func (r *deckReader) date(cells []string, f field, end bool) time.Time {
 	if text == "" || text == "-" {
 		return time.Time{}
 	}
-	at, whole, ok := r.dates.parse(text, r.opt.Zone, r.opt.MonthFirst)
+	at, whole, ok := r.dates.parse(text, r.opt.Zone)
 	if !ok {
 		r.fieldFault(f, text, "a date such as 2026-01-31, 2026-01-31 23:59:59, 31/01/2026 or 31-Jan-2026")
 		return time.Time{}
@@ -153,7 +211,8 @@ type rowStatus uint8
 const (
 	stays rowStatus = iota
 	future
-	gone
+	blocked // there is no price, whatever a shorter prefix costs
+	gone    // as if the row were not there
 )
 
 func (r *deckReader) status(cells []string) rowStatus {
@@ -164,8 +223,9 @@ func (r *deckReader) status(cells []string) rowStatus {
 		return stays
 	case "future", "pending", "planned":
 		return future
-	case "false", "no", "0", "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive", "deleted", "delete", "removed",
-		"remove", "discontinued", "expired", "withdrawn", "old", "deleted code":
+	case "false", "no", "0", "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive":
+		return blocked
+	case "deleted", "delete", "removed", "remove", "discontinued", "expired", "withdrawn", "old", "deleted code":
 		return gone
 	}
 	r.fieldFault(fieldStatus, text, "a status such as Current, New, Future, Blocked or Deleted")

@@ -29,7 +29,21 @@ func line(p Price) string {
 	if p.Short {
 		s += " short"
 	}
+	if p.NoPrice {
+		s = p.Digits() + " " + p.Name + " unpriced"
+	}
+	if p.Dated() {
+		s += " [" + moment(p.From) + ", " + moment(p.Until) + ")"
+	}
 	return s
+}
+
+// moment is without what is midnight, and empty for none.
+func moment(m Moment) string {
+	if m == 0 {
+		return ""
+	}
+	return strings.TrimSuffix(m.Time().Format("2006-01-02T15:04:05.9"), "T00:00:00")
 }
 
 func TestFormsOfRealFiles(t *testing.T) {
@@ -74,17 +88,49 @@ func TestFormsOfRealFiles(t *testing.T) {
 		{"short numbers", "Destination,Prefix,Rate,Short\nEmergency,999,0,yes\nNobody,999,0.5,no\n", ReadOptions{}, []string{"999 Emergency 0p 1/1 short", "999 Nobody 50p 1/1"}},
 		{"a billionth", "Destination,Prefix,Rate\nUK,44,0.123456789\n", ReadOptions{}, []string{"44 UK 12.3456789p 1/1"}},
 		{"Windows letters", "Destination,Prefix,Rate\nR\xe9union,262,0.1\n", ReadOptions{}, []string{"262 Réunion 10p 1/1"}},
-		{"blank left out", "Destination,Prefix,Rate\nUK,44,\nFR,33,0.01\nES,34,n/a\n", ReadOptions{SkipBlank: true}, []string{"33 FR 1p 1/1"}},
-		{"blocked left out, its rate unread", "Destination,Prefix,Rate,Status\nCuba,53,,Blocked\nFR,33,0.01,Current\n", ReadOptions{}, []string{"33 FR 1p 1/1"}},
+		{"blank has no price", "Destination,Prefix,Rate\nUK,44,\nFR,33,0.01\nES,34,n/a\n", ReadOptions{SkipBlank: true}, []string{"44 UK unpriced", "33 FR 1p 1/1", "34 ES unpriced"}},
+		{"blocked has no price, deleted is left out, their rates unread", "Destination,Prefix,Rate,Status\nCuba,53,,Blocked\nSpain,34,,Deleted\nFR,33,0.01,Current\n", ReadOptions{}, []string{"53 Cuba unpriced", "33 FR 1p 1/1"}},
 		{
-			"dates", "Destination,Prefix,Rate,Effective from,End date\nnow,1,0.01,2026-11-22,\nlater,7,0.01,2026-11-22 12:00:00.5,\nnew year,20,0.01,01/01/2027,\n" +
+			"dates", "Destination,Prefix,Rate,Effective from,End date\nnow,1,0.01,2026-11-22,\nlater,7,0.01,2026-11-22 12:00:00.5,\nnew year,20,0.01,13/01/2027,\n" +
 				"gone,27,0.01,,21-Nov-2026\ntoday,30,0.01,22-Nov-26,22 Nov 2026\nserial,31,0.01,46348,46349.5\nserial over,32,0.01,46000,46348.25\n",
 			ReadOptions{At: noon},
-			[]string{"1 now 1p 1/1", "30 today 1p 1/1", "31 serial 1p 1/1"},
+			[]string{
+				"1 now 1p 1/1 [2026-11-22, )", "7 later 1p 1/1 [2026-11-22T12:00:00.5, )", "20 new year 1p 1/1 [2027-01-13, )", "27 gone 1p 1/1 [, 2026-11-22)",
+				"30 today 1p 1/1 [2026-11-22, 2026-11-23)", "31 serial 1p 1/1 [2026-11-22, 2026-11-23T12:00:00)", "32 serial over 1p 1/1 [2025-12-09, 2026-11-22T06:00:00)",
+			},
 		},
-		{"months first", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n", ReadOptions{At: noon, MonthFirst: true}, []string{"33 A 1p 1/1"}},
-		{"the later of two in force", "Destination,Prefix,Rate,Start\nold,33,0.01,2026-01-01\nnew,33,0.02,2026-06-01\nnewest,33,0.03,2027-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},
-		{"the later of two in force, given first", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\n", ReadOptions{At: noon}, []string{"33 new 2p 1/1"}},
+		{
+			"months first, as another row shows", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n", ReadOptions{At: noon},
+			[]string{"33 A 1p 1/1 [2026-11-22, )", "34 B 1p 1/1 [2026-12-01, )"},
+		},
+		{
+			"days first, as the other column shows", "Destination,Prefix,Rate,Start,End\nA,33,0.01,12/01/2026,30-06-26\n", ReadOptions{At: noon},
+			[]string{"33 A 1p 1/1 [2026-01-12, 2026-07-01)"},
+		},
+		{
+			"months first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12/01/2026 10:30\n", ReadOptions{At: noon, Dates: MonthFirst},
+			[]string{"33 A 1p 1/1 [2026-12-01T10:30:00, )"},
+		},
+		{
+			"days first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12-01-2026 10:30:00\n", ReadOptions{At: noon, Dates: DayFirst},
+			[]string{"33 A 1p 1/1 [2026-01-12T10:30:00, )"},
+		},
+		{
+			"one after the other", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\nnewest,33,0.03,2027-01-01\n", ReadOptions{At: noon},
+			[]string{"33 old 1p 1/1 [2026-01-01, 2026-06-01)", "33 new 2p 1/1 [2026-06-01, 2027-01-01)", "33 newest 3p 1/1 [2027-01-01, )"},
+		},
+		{
+			"an offer, and the price before it again", "Destination,Prefix,Rate,Start,End\nusual,33,0.02,,\noffer,33,0.01,2026-12-24,2026-12-26\n", ReadOptions{At: noon},
+			[]string{"33 usual 2p 1/1 [, 2026-12-24)", "33 offer 1p 1/1 [2026-12-24, 2026-12-27)", "33 usual 2p 1/1 [2026-12-27, )"},
+		},
+		{
+			"a gap", "Destination,Prefix,Rate,Start,End\nold,33,0.02,,2026-11-30\nnew,33,0.01,2026-12-02,\n", ReadOptions{At: noon},
+			[]string{"33 old 2p 1/1 [, 2026-12-01)", "33 new 1p 1/1 [2026-12-02, )"},
+		},
+		{
+			"blocked for a while", "Destination,Prefix,Rate,Start,Status\nCuba,53,0.5,,\nCuba,53,0.5,2026-12-01,Blocked\n", ReadOptions{At: noon},
+			[]string{"53 Cuba 50p 1/1 [, 2026-12-01)", "53 Cuba unpriced [2026-12-01, )"},
+		},
 	} {
 		im := ReadCSV([]byte(c.file), c.opt)
 		for _, f := range im.Faults {
@@ -141,7 +187,7 @@ func TestFaultsAreNamedWithTheirPlace(t *testing.T) {
 		{"increment blank", "Destination,Prefix,Rate,Increment\nA,33,1,\n", `found "", expected seconds`},
 		{"increment huge", "Destination,Prefix,Rate,Increment\nA,33,1,65536\n", "1 to 65535"},
 		{"date", "Destination,Prefix,Rate,Start\nA,33,1,tomorrow\n", `found "tomorrow", expected a date`},
-		{"13th month", "Destination,Prefix,Rate,Start\nA,33,1,01/13/2026\n", `found "01/13/2026", expected a date`},
+		{"13th month", "Destination,Prefix,Rate,Start\nA,33,1,13/13/2026\n", `found "13/13/2026", expected a date`},
 		{"end before start", "Destination,Prefix,Rate,Start,End\nA,33,1,2026-02-01,2026-01-01\n", "an end after the start"},
 		{"status", "Destination,Prefix,Rate,Status\nA,33,1,Perhaps\n", `found "Perhaps", expected a status`},
 		{"formula", head + "\"=HYPERLINK(1)\",33,1\n", "not a spreadsheet formula"},
@@ -193,12 +239,46 @@ func TestHostileFilesAreBounded(t *testing.T) {
 	}
 }
 
-func TestLeftOutRowsAreCounted(t *testing.T) {
-	im := ReadCSV([]byte("Destination,Prefix,Rate,Status,Start,End\na,30,1,Blocked,,\nb,31,,,,\nc,32,1,,2027-01-01,\nd,33,1,,,2026-01-01\ne,34,1,,2026-01-01,\nf,34,2,,2026-02-01,\n"),
+func TestRowsThatAreNoPriceTodayAreCounted(t *testing.T) {
+	im := ReadCSV([]byte("Destination,Prefix,Rate,Status,Start,End\na,30,1,Blocked,,\nb,31,,,,\nc,32,1,,2027-01-01,\nd,33,1,,,2026-01-01\ne,34,1,,2026-01-01,2026-02-01\nf,34,2,,2026-02-01,\ng,34,3,,2026-01-15,2026-02-01\nh,35,1,Deleted,,\ni,36,1,Future,,\n"),
 		ReadOptions{At: noon, SkipBlank: true})
 	s := im.Summary
-	if !im.OK() || s.Rows != 6 || s.Blocked != 1 || s.Blank != 1 || s.NotYet != 1 || s.Expired != 1 || s.Superseded != 1 || s.Prices != 1 || im.Prices[0].Name != "f" {
+	if !im.OK() || s.Rows != 9 || s.Blocked != 1 || s.Blank != 1 || s.NotYet != 1 || s.Expired != 3 || s.Gone != 1 || s.NoStart != 1 || s.Prices != 5 || len(im.Prices) != 7 || !s.First.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v %v %v", s, im.Faults, im.Prices)
+	}
+}
+
+// A date that is two different days is asked about; it decides nothing, and neither does one that is the same day both ways.
+func TestDatesThatCanBeReadInTwoWaysAreAskedAbout(t *testing.T) {
+	const head = "Destination,Prefix,Rate,Start,End\n"
+	for _, c := range []struct {
+		name, file string
+		dates      DateOrder
+		want       []string // examples of the question, nil: it is not asked
+	}{
+		{"either", head + "A,33,1,12/01/2026,\nB,34,1,,01/12/2026\n", DatesAsked, []string{"line 2: 12/01/2026", "line 3: 01/12/2026"}},
+		{"hyphens and two digits", head + "A,33,1,1-2-26,\n", DatesAsked, []string{"line 2: 1-2-26"}},
+		{"with a time", head + "A,33,1,1/2/2026 3:04 PM,\n", DatesAsked, []string{"line 2: 1/2/2026 3:04 PM"}},
+		{"the option decides", head + "A,33,1,12/01/2026,\n", MonthFirst, nil},
+		{"another row decides", head + "A,33,1,12/01/2026,\nB,34,1,13/01/2026,\n", DatesAsked, nil},
+		{"the same both ways", head + "A,33,1,11/11/2026,\n", DatesAsked, nil},
+		{"year first", head + "A,33,1,2026-01-12,2026/02/03\n", DatesAsked, nil},
+		{"month by name", head + "A,33,1,12-Jan-2026,\n", DatesAsked, nil},
+	} {
+		im := ReadCSV([]byte(c.file), ReadOptions{At: noon, Dates: c.dates})
+		var got []string
+		for _, q := range im.Questions {
+			if q.Code == AskDates && q.Flag == "dates" && len(q.Choices) == 2 {
+				got = append(got, q.Examples...)
+			}
+		}
+		if !im.OK() || strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+			t.Errorf("%s: asked %q, want %q; %v", c.name, got, c.want, im.Faults)
+		}
+	}
+	im := ReadCSV([]byte(head+"A,33,1,13/01/2026,\nB,34,1,01/14/2026,\nC,35,1,25/12/2026,\n"), ReadOptions{At: noon})
+	if im.FaultCount != 1 || im.Faults[0].Line != 3 {
+		t.Errorf("a column that contradicts itself: %v", im.Faults)
 	}
 }
 
@@ -295,6 +375,9 @@ func TestRealDeck(t *testing.T) {
 	}
 	if _, err := Build(im.Prices); err != nil {
 		t.Error(err)
+	}
+	if in := InForceAt(early.Prices, time.Date(2010, 7, 3, 0, 0, 0, 0, time.UTC)); len(early.Prices) != len(im.Prices) || len(in) >= len(im.Prices)-20_000 {
+		t.Errorf("%d prices of %d, %d of them in force in July", len(early.Prices), len(im.Prices), len(in))
 	}
 }
 

@@ -18,6 +18,8 @@ const MaxExamples = 10
 // Codes of questions. Part of the API: they never change.
 const (
 	AskLostDecimal = "lost-decimal"
+	AskDates       = "dates"
+	AskNoStart     = "no-start"
 )
 
 func (r *deckReader) ask(q Question) { r.out.Questions = append(r.out.Questions, q) }

@@ -54,11 +54,9 @@ func InForceAt(prices []Price, at time.Time) []Price {
 const MaxWindows = 100
 
 // resolve makes the windows of rows for one prefix disjoint: of several in force together the one that began last has the
-// price, and when it ends the one before has it again. Rows are in the order of their starts, which differ.
-func resolve(rows []Price) []Price {
-	if len(rows) == 1 {
-		return rows
-	}
+// price, and when it ends the one before has it again. Rows are in the order of their starts, which differ; of says which row
+// each price is.
+func resolve(rows []Price) (out []Price, of []int) {
 	var edges []Moment
 	for i := range rows {
 		edges = append(edges, rows[i].From)
@@ -68,7 +66,6 @@ func resolve(rows []Price) []Price {
 	}
 	slices.Sort(edges)
 	edges = slices.Compact(edges)
-	var out []Price
 	last := -1
 	for i, from := range edges {
 		winner := -1
@@ -88,11 +85,11 @@ func resolve(rows []Price) []Price {
 		default:
 			p := rows[winner]
 			p.From, p.Until = from, until
-			out = append(out, p)
+			out, of = append(out, p), append(of, winner)
 		}
 		last = winner
 	}
-	return out
+	return out, of
 }
 
 // Merge is a deck to which rows are added: a prefix that the new rows name has their prices from where the first of them
@@ -117,7 +114,8 @@ func Merge(before, rows []Price) []Price {
 		}
 	}
 	for key, list := range added {
-		out = append(out, resolve(append(kept[key], list...))...)
+		merged, _ := resolve(append(kept[key], list...))
+		out = append(out, merged...)
 	}
 	slices.SortFunc(out, byPrefix)
 	return out

@@ -123,12 +123,15 @@ func priceView(p *rating.Price) *api.Price {
 	return &api.Price{
 		Prefix: strconv.FormatUint(p.Prefix, 10), Short: p.Short, Name: p.Name, Connect: int64(p.Connect), Minimum: int64(p.Minimum),
 		First: int(p.First), Step: int(p.Step), Peak: int64(p.Rates[rating.Peak]), OffPeak: int64(p.Rates[rating.OffPeak]),
-		Weekend: int64(p.Rates[rating.Weekend]), Text: priceText(p),
+		Weekend: int64(p.Rates[rating.Weekend]), From: p.From.Time(), Until: p.Until.Time(), Unpriced: p.NoPrice, Text: priceText(p),
 	}
 }
 
 // priceText says a price as people would: "2p a minute + £0.05 to connect, by 60 s then 1 s".
 func priceText(p *rating.Price) string {
+	if p.NoPrice {
+		return "no price"
+	}
 	text := api.APerMinute(p.Rates[rating.Peak])
 	if p.Rates[rating.OffPeak] != p.Rates[rating.Peak] || p.Rates[rating.Weekend] != p.Rates[rating.Peak] {
 		text = fmt.Sprintf("%s peak, %s off-peak, %s weekend", text,

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"mime"
@@ -14,6 +15,7 @@ import (
 
 	"ringfence/core/money"
 	"ringfence/core/rating"
+	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 )
@@ -75,7 +77,7 @@ type importInput struct {
 	Yes         bool     `query:"yes" doc:"the questions that the import asked are settled: take the deck"`
 	SkipBlank   bool     `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
 	Pence       bool     `query:"pence" doc:"rates are in pence, when the header does not say"`
-	MonthFirst  bool     `query:"month_first" doc:"01/02/2026 is the second of January"`
+	Dates       string   `query:"dates" enum:"dmy,mdy" doc:"what comes first in 01/02/2026, when the file does not show it"`
 	Currency    string   `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
 	Rate        string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version"`
 	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter"`
@@ -91,7 +93,7 @@ type importInput struct {
 // read is how the file is to be read.
 func (in *importInput) read() (rating.ReadOptions, error) {
 	opt := rating.ReadOptions{
-		SkipBlank: in.SkipBlank, Pence: in.Pence || in.Unit == "hundredths", Whole: in.Unit == "whole", MonthFirst: in.MonthFirst, Currency: in.Currency,
+		SkipBlank: in.SkipBlank, Pence: in.Pence || in.Unit == "hundredths", Whole: in.Unit == "whole", Dates: rating.DateOrder(in.Dates), Currency: in.Currency,
 		First: uint16(in.First), Step: uint16(in.Step), Sheet: in.Sheet,
 	}
 	var err error
@@ -157,20 +159,27 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 		out.Outliers = append(out.Outliers, api.Outlier{Line: w.Line, Kind: string(w.Kind), Text: w.Text})
 	}
 	for _, n := range []struct {
-		count int
-		what  string
+		count     int
+		one, many string
 	}{
-		{sum.Free, "prices are free of charge"},
-		{sum.Blocked, "rows are blocked and have no price now"},
-		{sum.NotYet, "rows begin later and were left out"},
-		{sum.Expired, "rows have ended and were left out"},
-		{sum.Superseded, "rows are replaced by later ones in the same file"},
+		{sum.Free, "price is free of charge", "prices are free of charge"},
+		{sum.Blocked, "row is blocked: its destinations have no price", "rows are blocked: their destinations have no price"},
+		{sum.Gone, "row is removed, as its status says, and was left out", "rows are removed, as their status says, and were left out"},
+		{sum.NotYet, "row begins later, " + sum.First.Format(firstForm), "rows begin later, the first " + sum.First.Format(firstForm)},
+		{sum.Expired, "row has ended: calls have its price no more", "rows have ended: calls have their prices no more"},
+		{sum.Superseded, "row is never in force, for others of its prefix are", "rows are never in force, for others of their prefixes are"},
 	} {
 		if n.count > 0 {
-			out.Notes = append(out.Notes, fmt.Sprintf("%d %s", n.count, n.what))
+			out.Notes = append(out.Notes, counted(n.count, n.one, n.many))
 		}
 	}
 	return out
+}
+
+const firstForm = "on 2 January 2006 at 15:04 MST"
+
+func counted(n int, one, many string) string {
+	return strconv.Itoa(n) + " " + map[bool]string{true: one, false: many}[n == 1]
 }
 
 // layout says how a file was understood, so that a person can object.
@@ -206,10 +215,16 @@ func (s *Server) diffDeck(ctx context.Context, in *struct {
 	Name  string `path:"name" maxLength:"64"`
 	From  int64  `query:"from" minimum:"0"`
 	To    int64  `query:"to" minimum:"0"`
+	At    string `query:"at" doc:"compare only what is in force at a time, by the provider's clocks"`
+	After int    `query:"after" minimum:"0" doc:"continue after so many rows"`
 	Limit int    `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
 },
 ) (*answer[api.DeckDiff], error) {
-	from, to, d, err := s.d.Book.Diff(ctx, in.Name, in.From, in.To)
+	at, err := instant(when.At, "at", in.At, s.d.Book.Zone(""))
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	from, to, d, err := s.d.Book.Diff(ctx, in.Name, in.From, in.To, at)
 	if err != nil {
 		return nil, s.about(err, "such version of deck", in.Name)
 	}
@@ -217,9 +232,11 @@ func (s *Server) diffDeck(ctx context.Context, in *struct {
 		Name: in.Name, From: from, To: to, Added: len(d.Added), Removed: len(d.Removed),
 		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper),
 	}
-	out.Rows = deltas(&d)
-	if len(out.Rows) > in.Limit {
-		out.Rows = out.Rows[:in.Limit]
+	all := deltas(&d)
+	end := min(in.After+in.Limit, len(all))
+	out.Rows = all[min(in.After, end):end]
+	if end < len(all) {
+		out.Next = strconv.Itoa(end)
 	}
 	return reply(out, nil)
 }
@@ -246,7 +263,8 @@ func (s *Server) deckRows(ctx context.Context, in *struct {
 	Name    string `path:"name" maxLength:"64"`
 	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin so"`
 	Version int64  `query:"version" minimum:"0" doc:"absent: the one in force"`
-	After   string `query:"after" pattern:"^s?[0-9]{0,15}$"`
+	At      string `query:"at" doc:"only prices in force at a time, by the provider's clocks; absent: those that have ended and are to come too"`
+	After   string `query:"after" pattern:"^s?[0-9]{0,15}(@-?[0-9]{1,19})?$"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"100"`
 },
 ) (*answer[api.List[api.Price]], error) {
@@ -254,10 +272,18 @@ func (s *Server) deckRows(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.about(err, "such version of deck", in.Name)
 	}
-	out := []api.Price{}
+	at, err := instant(when.At, "at", in.At, s.d.Book.Zone(""))
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if !at.IsZero() {
+		rows = rating.InForceAt(rows, at)
+	}
+	out, after := []api.Price{}, cursorOf(in.After)
 	for i := range rows {
 		p := &rows[i]
-		if !strings.HasPrefix(p.Digits(), in.Prefix) || in.After != "" && rowCursor(p.Short, p.Digits()) <= cursorOf(in.After) {
+		here := rowCursor{p.Short, p.Digits(), p.From}
+		if !strings.HasPrefix(p.Digits(), in.Prefix) || in.After != "" && here.compare(after) <= 0 {
 			continue
 		}
 		if out = append(out, *priceView(p)); len(out) > in.Limit {
@@ -265,17 +291,36 @@ func (s *Server) deckRows(ctx context.Context, in *struct {
 		}
 	}
 	return reply(list(out, in.Limit, func(p *api.Price) string {
-		if p.Short {
-			return "s" + p.Prefix
-		}
-		return p.Prefix
+		return rowCursor{p.Short, p.Prefix, rating.MomentOf(p.From)}.String()
 	}), nil)
 }
 
-// rowCursor sorts as a deck does: digits as text, short numbers last.
-func rowCursor(short bool, digits string) string { return strconv.FormatBool(short) + digits }
+// rowCursor sorts as a deck does: digits as text, then by beginning, short numbers last.
+type rowCursor struct {
+	short  bool
+	digits string
+	from   rating.Moment
+}
 
-func cursorOf(after string) string {
-	digits, short := strings.CutPrefix(after, "s")
-	return rowCursor(short, digits)
+func (c rowCursor) compare(other rowCursor) int {
+	if c.short != other.short {
+		return map[bool]int{true: 1, false: -1}[c.short]
+	}
+	return cmp.Or(strings.Compare(c.digits, other.digits), cmp.Compare(c.from, other.from))
+}
+
+// String is "44", "s118" for a short number, and "44@1700000000000000" for a price with a beginning.
+func (c rowCursor) String() string {
+	text := map[bool]string{true: "s"}[c.short] + c.digits
+	if c.from != 0 {
+		text += "@" + strconv.FormatInt(int64(c.from), 10)
+	}
+	return text
+}
+
+func cursorOf(after string) rowCursor {
+	rest, short := strings.CutPrefix(after, "s")
+	digits, from, _ := strings.Cut(rest, "@")
+	moment, _ := strconv.ParseInt(from, 10, 64) // its form was checked, and "" is none
+	return rowCursor{short, digits, rating.Moment(moment)}
 }

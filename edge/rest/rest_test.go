@@ -153,8 +153,9 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 	d.Dest, d.Problem = plan.Parse(to)
 	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
 	if deck, cal := l.Retail(); deck != nil {
-		if p, ok := deck.Find(d.Dest.Number); ok {
-			d.Quote = &rating.Quote{Price: *p, Calendar: cal, Start: at}
+		if p, ok := deck.Find(d.Dest.Number, at); ok {
+			quote := p.Quote(cal, at)
+			d.Quote = &quote
 			a.Quote = d.Quote
 		}
 	}

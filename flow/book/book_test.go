@@ -578,11 +578,11 @@ func TestDeckImportIsAllOrNothing(t *testing.T) {
 	if d := got.Changes; len(d.Added) != 1 || len(d.Removed) != 1 || len(d.Dearer) != 1 {
 		t.Errorf("changes: %+v", d)
 	}
-	from, to, d, err := b.Diff(ctx, "retail", 0, 0)
+	from, to, d, err := b.Diff(ctx, "retail", 0, 0, time.Time{})
 	if err != nil || from != 1 || to != 2 || len(d.Added) != 1 {
 		t.Errorf("diff %d to %d: %+v, %v", from, to, d, err)
 	}
-	if _, _, _, err := b.Diff(ctx, "retail", 7, 0); !errors.Is(err, book.ErrNotFound) {
+	if _, _, _, err := b.Diff(ctx, "retail", 7, 0, time.Time{}); !errors.Is(err, book.ErrNotFound) {
 		t.Errorf("diff of a version that is not there: %v", err)
 	}
 	// Another program wrote a version into the store: a reload takes it up.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -170,8 +171,8 @@ func (b *Book) checkDeckHead(name string, kind rating.Kind) error {
 }
 
 // Diff says what changed from one version of a deck to another. To 0 is the one in force; from 0 the one before, or an
-// empty one.
-func (b *Book) Diff(ctx context.Context, name string, from, to int64) (fromV, toV int64, d rating.Difference, err error) {
+// empty one. An instant compares only what is in force then; the zero one everything.
+func (b *Book) Diff(ctx context.Context, name string, from, to int64, at time.Time) (fromV, toV int64, d rating.Difference, err error) {
 	heads, err := b.db.Decks(ctx)
 	if err != nil {
 		return 0, 0, d, err
@@ -200,6 +201,9 @@ func (b *Book) Diff(ctx context.Context, name string, from, to int64) (fromV, to
 		}
 	}
 	rows, err := b.DeckRows(ctx, name, to)
+	if !at.IsZero() {
+		old, rows = rating.InForceAt(old, at), rating.InForceAt(rows, at)
+	}
 	return from, to, rating.Diff(old, rows), err
 }
 

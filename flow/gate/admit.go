@@ -112,8 +112,8 @@ func (g *Gate) price(s *subject) {
 	if deck == nil {
 		return
 	}
-	if p, ok := deck.Find(s.dest.Number); ok {
-		s.quote, s.priced = rating.Quote{Price: *p, Calendar: cal, Start: s.now}, true
+	if p, ok := deck.Find(s.dest.Number, s.now); ok {
+		s.quote, s.priced = p.Quote(cal, s.now), true
 	}
 }
 

@@ -44,11 +44,11 @@ func (g *Gate) costQuote(c *call.Open, w Way) rating.Quote {
 	if problem != 0 {
 		return rating.Quote{}
 	}
-	p, ok := deck.Find(n.Number)
+	p, ok := deck.Find(n.Number, c.Quote.Start)
 	if !ok {
 		return rating.Quote{}
 	}
-	return rating.Quote{Price: *p, Calendar: c.Quote.Calendar, Start: c.Quote.Start}
+	return p.Quote(c.Quote.Calendar, c.Quote.Start)
 }
 
 // Ringing tells that the callee rings. It never blocks; only the first counts.

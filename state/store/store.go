@@ -136,6 +136,7 @@ type Deck struct {
 	Imported time.Time
 	By       string // who imported it
 	Source   string // file name
+	Covers   string // what prefixes price besides their own country, as rating.ParseCovers reads it; "" is nothing
 }
 
 // Registration is a contact of a line, kept so that a restart loses no phone.

@@ -57,7 +57,7 @@
 //
 //	GET    /v1/decks                                          → List[Deck] (every version, newest first)
 //	POST   /v1/decks/{name}/import  ?kind=retail|cost&dry_run=&skip_blank=&source=
-//	                                &pence=&month_first=&currency=&first=&step=
+//	                                &pence=&dates=&currency=&first=&step=
 //	                                text/csv, ≤ 64 MiB        → Import; 422 Problem with every fault in errors
 //	POST   /v1/decks/reload                                   → List[Deck] in force, read again from the store
 //	GET    /v1/decks/{name}/diff    ?from=&to=&limit=         → DeckDiff (from 0: the one before to; to 0: in force)
@@ -473,17 +473,20 @@ type Deck struct {
 
 // Price is one row of a deck.
 type Price struct {
-	Prefix  string `json:"prefix" doc:"digits, country code first, or a short number"`
-	Short   bool   `json:"short,omitempty" doc:"a short number of the home plan"`
-	Name    string `json:"name"`
-	Connect int64  `json:"connect_micro"`
-	Minimum int64  `json:"minimum_micro"`
-	First   int    `json:"first_seconds"`
-	Step    int    `json:"step_seconds"`
-	Peak    int64  `json:"peak_nano"`
-	OffPeak int64  `json:"off_peak_nano"`
-	Weekend int64  `json:"weekend_nano"`
-	Text    string `json:"text" doc:"2p a minute + 5p to connect, by 60 s then 1 s"`
+	Prefix   string    `json:"prefix" doc:"digits, country code first, or a short number"`
+	Short    bool      `json:"short,omitempty" doc:"a short number of the home plan"`
+	Name     string    `json:"name"`
+	Connect  int64     `json:"connect_micro"`
+	Minimum  int64     `json:"minimum_micro"`
+	First    int       `json:"first_seconds"`
+	Step     int       `json:"step_seconds"`
+	Peak     int64     `json:"peak_nano"`
+	OffPeak  int64     `json:"off_peak_nano"`
+	Weekend  int64     `json:"weekend_nano"`
+	From     time.Time `json:"from,omitzero" doc:"calls from then on have it; absent: it has no beginning"`
+	Until    time.Time `json:"until,omitzero" doc:"calls from then on have it no more; absent: it has no end"`
+	Unpriced bool      `json:"unpriced,omitempty" doc:"the deck says that there is no price; a shorter prefix does not price these numbers either"`
+	Text     string    `json:"text" doc:"2p a minute + 5p to connect, by 60 s then 1 s"`
 }
 
 // Import says what a deck file held and, unless dry_run, that it is now in force.
@@ -522,10 +525,11 @@ type DeckDiff struct {
 	To      int64   `json:"to"`
 	Added   int     `json:"added"`
 	Removed int     `json:"removed"`
-	Changed int     `json:"changed" doc:"dearer, cheaper or only renamed"`
+	Changed int     `json:"changed" doc:"dearer, cheaper, or only renamed or moved in time"`
 	Dearer  int     `json:"dearer"`
 	Cheaper int     `json:"cheaper"`
 	Rows    []Delta `json:"rows" doc:"by prefix; at most limit of them"`
+	Next    string  `json:"next,omitempty" doc:"continue with this as after="`
 }
 
 // Delta is one prefix in two versions; before or after is absent when it was not there.

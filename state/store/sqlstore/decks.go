@@ -60,13 +60,13 @@ func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...st
 
 // Decks reads the heads of all decks, newest first.
 func (s *Queries) Decks(ctx context.Context) ([]store.Deck, error) {
-	sql := "SELECT name, kind, version, rows, imported, imported_by, source FROM deck ORDER BY imported DESC, name, version DESC"
+	sql := "SELECT name, kind, version, rows, imported, imported_by, source, covers FROM deck ORDER BY imported DESC, name, version DESC"
 	var out []store.Deck
 	err := each(ctx, s.db, sql, nil, func(r Rows) error {
 		var d store.Deck
 		var kind string
 		var imported int64
-		err := r.Scan(&d.Name, &kind, &d.Version, &d.Rows, &imported, &d.By, &d.Source)
+		err := r.Scan(&d.Name, &kind, &d.Version, &d.Rows, &imported, &d.By, &d.Source, &d.Covers)
 		d.Kind, d.Imported = rating.Kind(kind), instant(imported)
 		out = append(out, d)
 		return err
@@ -116,8 +116,8 @@ func (s *Queries) nextDeck(ctx context.Context, name string) (version int64, err
 }
 
 func (s *Queries) putRows(ctx context.Context, name string, version int64, rows []rating.Price) error {
-	sql := `INSERT INTO deck_row (deck, version, n, prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	sql := `INSERT INTO deck_row (deck, version, n, prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend, begins, ends,
+		no_price) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 	for from := 0; from < len(rows); from += deckChunk {
 		part := rows[from:min(from+deckChunk, len(rows))]
 		err := s.db.Write(ctx, func(tx Tx) error {
@@ -126,6 +126,7 @@ func (s *Queries) putRows(ctx context.Context, name string, version int64, rows 
 				return []any{
 					name, version, int64(from + i), int64(p.Prefix), flag(p.Short), p.Name, int64(p.Connect), int64(p.Minimum),
 					int64(p.First), int64(p.Step), int64(p.Rates[rating.Peak]), int64(p.Rates[rating.OffPeak]), int64(p.Rates[rating.Weekend]),
+					int64(p.From), int64(p.Until), flag(p.NoPrice),
 				}
 			})
 			return translate(err, fmt.Sprintf("deck %s version %d", name, version))
@@ -140,8 +141,8 @@ func (s *Queries) putRows(ctx context.Context, name string, version int64, rows 
 // putHead makes the version one that is there.
 func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows int, facts []store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
-		sql := "INSERT INTO deck (name, version, kind, rows, imported, imported_by, source) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source)
+		sql := "INSERT INTO deck (name, version, kind, rows, imported, imported_by, source, covers) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source, d.Covers)
 		if err != nil {
 			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
 		}
@@ -168,7 +169,7 @@ func (s *Queries) DeckRows(ctx context.Context, name string, version int64) ([]r
 			return store.ErrNotFound
 		}
 		out = make([]rating.Price, 0, rows)
-		sql := `SELECT prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend FROM deck_row
+		sql := `SELECT prefix, short, name, connect, minimum, first, step, peak, off_peak, weekend, begins, ends, no_price FROM deck_row
 			WHERE deck = $1 AND version = $2 ORDER BY n`
 		return each(ctx, q, sql, []any{name, found}, func(r Rows) error {
 			p, err := scanPrice(r)
@@ -183,11 +184,12 @@ func (s *Queries) DeckRows(ctx context.Context, name string, version int64) ([]r
 }
 
 func scanPrice(r Rows) (p rating.Price, err error) {
-	var prefix, short, connect, minimum, first, step, peak, off, weekend int64
-	err = r.Scan(&prefix, &short, &p.Name, &connect, &minimum, &first, &step, &peak, &off, &weekend)
+	var prefix, short, connect, minimum, first, step, peak, off, weekend, begins, ends, none int64
+	err = r.Scan(&prefix, &short, &p.Name, &connect, &minimum, &first, &step, &peak, &off, &weekend, &begins, &ends, &none)
 	p.Prefix, p.Short, p.Connect, p.Minimum = uint64(prefix), short != 0, money.Micro(connect), money.Micro(minimum)
 	p.First, p.Step = uint16(first), uint16(step)
 	p.Rates = [rating.NumBands]money.Rate{rating.Peak: money.Rate(peak), rating.OffPeak: money.Rate(off), rating.Weekend: money.Rate(weekend)}
+	p.From, p.Until, p.NoPrice = rating.Moment(begins), rating.Moment(ends), none != 0
 	return p, err
 }
 

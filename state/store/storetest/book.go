@@ -232,9 +232,10 @@ func decks(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	rows := []rating.Price{
 		{Prefix: math.MaxUint64, Name: "last ☎", Connect: math.MaxInt64, Minimum: 1, First: math.MaxUint16, Step: 1, Rates: [3]money.Rate{1, 2, math.MaxInt64}},
-		{Prefix: 44, Short: true, Name: "UK", First: 1, Step: 1},
+		{Prefix: 44, Short: true, Name: "UK", First: 1, Step: 1, From: 1, Until: math.MaxInt64},
+		{Prefix: 44, Name: "none", First: 1, Step: 1, NoPrice: true},
 	}
-	v, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0, By: "root", Source: "a.csv"}, rows)
+	v, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA"}, rows)
 	ok(t, err)
 	w, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0.Add(1e9)}, rows[:1])
 	ok(t, err)
@@ -248,9 +249,9 @@ func decks(t *testing.T, s store.Store) {
 	same(t, "decks", heads, []store.Deck{
 		{Name: "std", Kind: rating.Retail, Version: 2, Rows: 1, Imported: T0.Add(1e9)},
 		{Name: "cost", Kind: rating.Cost, Version: 1, Imported: T0},
-		{Name: "std", Kind: rating.Retail, Version: 1, Rows: 2, Imported: T0, By: "root", Source: "a.csv"},
+		{Name: "std", Kind: rating.Retail, Version: 1, Rows: 3, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA"},
 	})
-	for version, n := range map[int64]int{0: 1, 1: 2, 2: 1} {
+	for version, n := range map[int64]int{0: 1, 1: 3, 2: 1} {
 		got, err := s.DeckRows(ctx, "std", version)
 		ok(t, err)
 		same(t, "rows", got, rows[:n])
