@@ -100,35 +100,43 @@ func TestFormsOfRealFiles(t *testing.T) {
 			},
 		},
 		{
-			"months first, as another row shows", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n", ReadOptions{At: noon},
+			"months first, as another row shows", "Destination,Prefix,Rate,Start\nA,33,0.01,11/22/2026\nB,34,0.01,12/01/2026\n",
+			ReadOptions{At: noon},
 			[]string{"33 A 1p 1/1 [2026-11-22, )", "34 B 1p 1/1 [2026-12-01, )"},
 		},
 		{
-			"days first, as the other column shows", "Destination,Prefix,Rate,Start,End\nA,33,0.01,12/01/2026,30-06-26\n", ReadOptions{At: noon},
+			"days first, as the other column shows", "Destination,Prefix,Rate,Start,End\nA,33,0.01,12/01/2026,30-06-26\n",
+			ReadOptions{At: noon},
 			[]string{"33 A 1p 1/1 [2026-01-12, 2026-07-01)"},
 		},
 		{
-			"months first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12/01/2026 10:30\n", ReadOptions{At: noon, Dates: MonthFirst},
+			"months first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12/01/2026 10:30\n",
+			ReadOptions{At: noon, Dates: MonthFirst},
 			[]string{"33 A 1p 1/1 [2026-12-01T10:30:00, )"},
 		},
 		{
-			"days first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12-01-2026 10:30:00\n", ReadOptions{At: noon, Dates: DayFirst},
+			"days first by option", "Destination,Prefix,Rate,Start\nA,33,0.01,12-01-2026 10:30:00\n",
+			ReadOptions{At: noon, Dates: DayFirst},
 			[]string{"33 A 1p 1/1 [2026-01-12T10:30:00, )"},
 		},
 		{
-			"one after the other", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\nnewest,33,0.03,2027-01-01\n", ReadOptions{At: noon},
+			"one after the other", "Destination,Prefix,Rate,Start\nnew,33,0.02,2026-06-01\nold,33,0.01,2026-01-01\nnewest,33,0.03,2027-01-01\n",
+			ReadOptions{At: noon},
 			[]string{"33 old 1p 1/1 [2026-01-01, 2026-06-01)", "33 new 2p 1/1 [2026-06-01, 2027-01-01)", "33 newest 3p 1/1 [2027-01-01, )"},
 		},
 		{
-			"an offer, and the price before it again", "Destination,Prefix,Rate,Start,End\nusual,33,0.02,,\noffer,33,0.01,2026-12-24,2026-12-26\n", ReadOptions{At: noon},
+			"an offer, and the price before it again", "Destination,Prefix,Rate,Start,End\nusual,33,0.02,,\noffer,33,0.01,2026-12-24,2026-12-26\n",
+			ReadOptions{At: noon},
 			[]string{"33 usual 2p 1/1 [, 2026-12-24)", "33 offer 1p 1/1 [2026-12-24, 2026-12-27)", "33 usual 2p 1/1 [2026-12-27, )"},
 		},
 		{
-			"a gap", "Destination,Prefix,Rate,Start,End\nold,33,0.02,,2026-11-30\nnew,33,0.01,2026-12-02,\n", ReadOptions{At: noon},
+			"a gap", "Destination,Prefix,Rate,Start,End\nold,33,0.02,,2026-11-30\nnew,33,0.01,2026-12-02,\n",
+			ReadOptions{At: noon},
 			[]string{"33 old 2p 1/1 [, 2026-12-01)", "33 new 1p 1/1 [2026-12-02, )"},
 		},
 		{
-			"blocked for a while", "Destination,Prefix,Rate,Start,Status\nCuba,53,0.5,,\nCuba,53,0.5,2026-12-01,Blocked\n", ReadOptions{At: noon},
+			"blocked for a while", "Destination,Prefix,Rate,Start,Status\nCuba,53,0.5,,\nCuba,53,0.5,2026-12-01,Blocked\n",
+			ReadOptions{At: noon},
 			[]string{"53 Cuba 50p 1/1 [, 2026-12-01)", "53 Cuba unpriced [2026-12-01, )"},
 		},
 	} {
