@@ -30,21 +30,21 @@ type deckCmd struct {
 }
 
 type deckImport struct {
-	Name       string   `arg:"" help:"Deck to make or to replace." predict:"deck"`
-	File       string   `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
-	Kind       string   `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
-	DryRun     bool     `help:"Read, check and compare, but do not put it in force."`
-	Yes        bool     `help:"Take the deck: the questions that the import asks are settled."`
-	SkipBlank  bool     `help:"Leave out rows without a price instead of refusing the file."`
-	Map        []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated." placeholder:"COLUMN=MEANING"`
-	Rate       string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
-	Sheet      string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
-	Unit       string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`
-	Pence      bool     `help:"The same as --unit hundredths."`
-	Dates      string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
-	Currency   string   `help:"Currency that the file must have." placeholder:"CODE"`
-	First      int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
-	Step       int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+	Name      string   `arg:"" help:"Deck to make or to replace." predict:"deck"`
+	File      string   `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
+	Kind      string   `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
+	DryRun    bool     `help:"Read, check and compare, but do not put it in force."`
+	Yes       bool     `help:"Take the deck: the questions that the import asks are settled."`
+	SkipBlank bool     `help:"Leave out rows without a price instead of refusing the file."`
+	Map       []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated." placeholder:"COLUMN=MEANING"`
+	Rate      string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
+	Sheet     string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
+	Unit      string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`
+	Pence     bool     `help:"The same as --unit hundredths."`
+	Dates     string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
+	Currency  string   `help:"Currency that the file must have." placeholder:"CODE"`
+	First     int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
+	Step      int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
 }
 
 func (deckImport) Help() string {

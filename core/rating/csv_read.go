@@ -24,20 +24,20 @@ const (
 
 // ReadOptions say how to read a deck. The zero value reads pounds as a decimal and counts every row as in force.
 type ReadOptions struct {
-	At         time.Time      // when "not yet" and "ended" are counted for; zero: they are not
-	Zone       *time.Location // of dates without one; nil is UTC
-	Pence      bool           // amounts are hundredths, when the header does not say
-	Whole      bool           // amounts are whole units, and this was asked
-	SkipBlank  bool           // leave out rows whose rate is blank or "n/a", instead of a fault
-	Dates      DateOrder      // of 01/02/2006, when the file does not show it
-	Kind       Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
-	Billing    money.Currency // what prices are to be in; the zero value is Sterling
-	Currency   string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
-	Exchange   money.Exchange // how a file in another currency is converted; the zero value: it is refused
-	Mapping    Mapping        // columns that are named by hand
-	Sheet      string         // of a workbook: the one to read
-	First      uint16         // increments when the file has none, seconds; 0 is 1
-	Step       uint16
+	At        time.Time      // when "not yet" and "ended" are counted for; zero: they are not
+	Zone      *time.Location // of dates without one; nil is UTC
+	Pence     bool           // amounts are hundredths, when the header does not say
+	Whole     bool           // amounts are whole units, and this was asked
+	SkipBlank bool           // leave out rows whose rate is blank or "n/a", instead of a fault
+	Dates     DateOrder      // of 01/02/2006, when the file does not show it
+	Kind      Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
+	Billing   money.Currency // what prices are to be in; the zero value is Sterling
+	Currency  string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
+	Exchange  money.Exchange // how a file in another currency is converted; the zero value: it is refused
+	Mapping   Mapping        // columns that are named by hand
+	Sheet     string         // of a workbook: the one to read
+	First     uint16         // increments when the file has none, seconds; 0 is 1
+	Step      uint16
 }
 
 // Fault is one thing that is wrong with a file, with the place in it.
