@@ -2,7 +2,7 @@ package rating
 
 import (
 	"math"
-	"strconv"
+	"math/big"
 	"strings"
 	"unicode"
 
@@ -52,7 +52,7 @@ func couldGroup(cell string, separator byte) bool {
 // parse reads an amount without its sign as an integer of 10^-places. The second result is "" or what was expected instead.
 func (n *numberStyle) parse(text string, places int) (int64, string) {
 	if n.workbook {
-		text = workbookNumber(text)
+		text = workbookNumber(text, places)
 	}
 	if i := strings.IndexByte(text, n.decimal); i >= 0 && strings.IndexByte(text[i+1:], n.decimal) >= 0 {
 		return 0, "a number with one decimal sign"
@@ -115,24 +115,20 @@ func fixedPoint(whole, frac string, places int) (int64, string) {
 	return n, ""
 }
 
-// workbookNumber makes the decimal point of a number that a workbook stores in binary, 1.4999999999999999E-2, or that is text
-// with a decimal comma there. What could be thousands stays as it is, to be faulted.
-func workbookNumber(text string) string {
+// workbookNumber gives a number that is text in a workbook, with a decimal comma, its point, and rounds to the places that
+// there are: what a formula came to has fifteen. A comma that could be for thousands stays, to be faulted.
+func workbookNumber(text string, places int) string {
 	if strings.Count(text, ",") == 1 && !strings.Contains(text, ".") && !couldGroup(text, ',') {
-		return strings.Replace(text, ",", ".", 1)
+		text = strings.Replace(text, ",", ".", 1)
 	}
-	if len(text) < 12 && !strings.ContainsAny(text, "eE") || text == "" || text[0] < '0' || text[0] > '9' || strings.ContainsAny(text, "xXpP_") {
+	if at := strings.IndexByte(text, '.'); at < 0 || len(text)-at-1 <= places || places < 0 {
 		return text
 	}
-	x, err := strconv.ParseFloat(text, 64)
-	if err != nil || x > 1e12 {
+	x, ok := new(big.Rat).SetString(text)
+	if !ok || strings.Trim(text, "0123456789.") != "" {
 		return text
 	}
-	// A spreadsheet shows fifteen digits of its binary numbers; the rest is noise of them. Billionths are what a rate has.
-	if x, err = strconv.ParseFloat(strconv.FormatFloat(x, 'e', 14, 64), 64); err != nil {
-		return text
-	}
-	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(x, 'f', 9, 64), "0"), ".")
+	return x.FloatString(places)
 }
 
 // splitAmount takes sign, code and "p" off an amount.

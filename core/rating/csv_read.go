@@ -69,7 +69,8 @@ func (f Fault) String() string {
 // Format is what was recognised of the form of a file.
 type Format struct {
 	Separator    rune
-	HeaderLine   int
+	HeaderLine   int  // the last line above the prices
+	Headless     bool // that is no header: the mapping names columns by their numbers
 	DecimalComma bool
 	Pence        bool     // of the rate column
 	Currency     string   // of the amounts in the file

@@ -263,6 +263,7 @@ func (r *deckReader) begin(c *candidate) {
 	r.header, r.line, r.columns = c.cells, c.line, c.columns
 	r.out.Format = Format{Separator: c.separator, HeaderLine: c.line}
 	if c.line == 0 {
+		r.out.Format.Headless = true
 		r.skipTitles()
 	}
 	if missing := r.opt.Mapping.unmatched(c.cells); len(missing) > 0 {

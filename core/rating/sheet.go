@@ -29,7 +29,7 @@ func (r *deckReader) findSheet(sheets []Sheet) bool {
 	for i := range sheets {
 		s := &sheets[i]
 		names = append(names, s.Name)
-		if r.opt.Sheet != "" && !strings.EqualFold(r.opt.Sheet, s.Name) {
+		if r.opt.Sheet == "" && s.Hidden || r.opt.Sheet != "" && !strings.EqualFold(r.opt.Sheet, s.Name) {
 			continue
 		}
 		found, row := r.headerIn(s.rows)

@@ -17,6 +17,7 @@ import (
 	"ringfence/core/rating"
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
+	"ringfence/edge/workbook"
 	"ringfence/flow/book"
 )
 
@@ -115,17 +116,27 @@ func invalidQuery(name string, err error) error {
 	return p
 }
 
+// deckTypes are media types that a deck file may come with. What it is is told by how it begins.
+var deckTypes = []string{"text/csv", "application/octet-stream", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
 func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.Import], error) {
-	if kind, _, err := mime.ParseMediaType(in.ContentType); err != nil || kind != "text/csv" && kind != "application/octet-stream" {
+	if kind, _, err := mime.ParseMediaType(in.ContentType); err != nil || !slices.Contains(deckTypes, kind) {
 		return nil, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
 	}
 	read, err := in.read()
 	if err != nil {
 		return nil, err
 	}
+	var sheets []rating.Sheet
+	if workbook.Is(in.RawBody) {
+		var fault *rating.Fault
+		if sheets, fault = workbook.Read(in.RawBody); fault != nil {
+			return nil, deckProblem(&book.DeckFaults{Faults: []rating.Fault{*fault}, Count: 1})
+		}
+	}
 	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
 		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun, Yes: in.Yes,
-		Read: read,
+		Sheets: sheets, Read: read,
 	})
 	if err != nil {
 		return nil, s.explain(err)
@@ -184,7 +195,17 @@ func counted(n int, one, many string) string {
 
 // layout says how a file was understood, so that a person can object.
 func layout(f *rating.Format) string {
-	parts := []string{fmt.Sprintf("separator %q", f.Separator), fmt.Sprintf("header in line %d", f.HeaderLine)}
+	var parts []string
+	if f.Sheet != "" {
+		parts = append(parts, fmt.Sprintf("sheet %q", f.Sheet))
+	} else {
+		parts = append(parts, fmt.Sprintf("separator %q", f.Separator))
+	}
+	if f.Headless {
+		parts = append(parts, "no header")
+	} else {
+		parts = append(parts, fmt.Sprintf("header in line %d", f.HeaderLine))
+	}
 	if f.DecimalComma {
 		parts = append(parts, "decimal comma")
 	}
@@ -192,7 +213,7 @@ func layout(f *rating.Format) string {
 		parts = append(parts, "rates in pence")
 	}
 	if f.Currency != "" {
-		parts = append(parts, f.Currency)
+		parts = append(parts, f.Currency+map[bool]string{false: " (the file does not say)"}[f.Stated])
 	}
 	return strings.Join(append(parts, f.Columns...), ", ")
 }

@@ -14,9 +14,10 @@ import (
 type ImportOptions struct {
 	Name   string
 	Kind   rating.Kind
-	Source string // file name, for the record
-	DryRun bool   // read, check and compare only
-	Yes    bool   // a person has said yes to every question that a yes settles
+	Source string         // file name, for the record
+	DryRun bool           // read, check and compare only
+	Yes    bool           // a person has said yes to every question that a yes settles
+	Sheets []rating.Sheet // of a workbook, instead of a file's text
 	Read   rating.ReadOptions
 }
 
@@ -57,6 +58,13 @@ func unsettled(all []rating.Question, yes bool) []rating.Question {
 	return slices.DeleteFunc(slices.Clone(all), func(q rating.Question) bool { return yes && q.Flag == "" })
 }
 
+func readDeck(file []byte, o *ImportOptions) *rating.Import {
+	if o.Sheets != nil {
+		return rating.ReadSheets(o.Sheets, o.Read)
+	}
+	return rating.ReadCSV(file, o.Read)
+}
+
 // Import reads a deck file and, if there is not one fault in it, puts it in force as the next version of its name.
 // Questions that are not settled are an *Unconfirmed, and nothing is stored.
 func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptions) (*Imported, error) {
@@ -73,7 +81,7 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 		o.Read.At = time.Now()
 	}
 	o.Read.Kind, o.Read.Billing = o.Kind, money.Billing()
-	im := rating.ReadCSV(file, o.Read)
+	im := readDeck(file, &o)
 	if !im.OK() {
 		return nil, &DeckFaults{im.Faults, im.FaultCount}
 	}
