@@ -57,7 +57,7 @@ func advertised(text string) (all []netip.Addr) {
 // sipDeps is what the SIP edge asks and tells.
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
-		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen,
+		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen, WrongTags: a.shield.tags.Seen,
 		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.allowed, TrunkMay: a.trunkMay,
 		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
 		TrunkAt: a.trunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,

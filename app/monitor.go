@@ -175,6 +175,8 @@ func (c *collector) sip(m metrics) {
 	m.count("sip_failovers_total", "Ways out given up for the next.", float64(s.Failovers))
 	m.count("sip_repeats_total", "Packets repeated, by them or by us.", float64(s.Repeats))
 	m.count("sip_unmatched_total", "Packets that belong to no call.", float64(s.Unmatched))
+	m.count("sip_wrong_tags_total", "Of these, requests inside a dialog that there is not.", float64(s.WrongTags))
+	m.count("sip_ends_elsewhere_total", "Calls ended from an address where their party was not expected.", float64(s.EndsElsewhere))
 	m.count("sip_strays_total", "Answers to calls of a previous process, hung up.", float64(s.Strays))
 	m.count("sip_timeouts_total", "Requests that nobody answered.", float64(s.Timeouts))
 	m.count("sip_unsent_total", "Packets the sockets did not take.", float64(s.Unsent))

@@ -36,6 +36,7 @@ type shield struct {
 	dropped  *transport.Bans // the sockets' own table
 	kernel   *kernel.Set     // nil where it may not be used
 	flood    *flood.Meter
+	tags     *flood.Meter // requests inside dialogs that there are not
 	feeds    *feed.Feeds
 }
 
@@ -53,6 +54,7 @@ func (a *App) openShield(ctx context.Context) error {
 	a.shield.owned = book.NewOwned(a.book)
 	a.shield.dropped = transport.NewBans(2 * cfg.Shield.MaxBans)
 	a.shield.flood = flood.New(flood.Options{Record: a.ledger.Record})
+	a.shield.tags = flood.New(flood.Options{Fact: flood.WrongTags, Rate: 0.2, Span: time.Minute, Sample: 1, Record: a.ledger.Record})
 	a.shield.devices = device.New(device.Options{
 		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.registeredElsewhere,
 		Record: a.ledger.Record, Log: a.log,
@@ -308,7 +310,7 @@ func scanner(agent, from, to, sdp []byte) bool {
 func (a *App) startShield() {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers, a.book.JudgePasswords}
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers, a.book.JudgePasswords}
 	for _, task := range tasks {
 		go func() { task(run); done <- struct{}{} }()
 	}

@@ -64,8 +64,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		}
 		e.answer(p, message.Reply{Code: 200, Lines: allowLines})
 	case message.BYE, message.INFO, message.UPDATE, message.PRACK, message.REFER:
-		e.stats.unmatched.Add(1)
-		e.answer(p, message.Reply{Code: 481})
+		e.wrongTags(p)
 	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
 		e.answer(p, message.Reply{Code: 489})
 	default:

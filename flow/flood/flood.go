@@ -1,4 +1,4 @@
-// Package flood counts what strangers send, so that a flood stands in the journal as a few rows of counts and never as a
+// Package flood counts by source what strangers send, so that a flood stands in the journal as a few rows of counts and never as a
 // row for each packet. It must not know packets, bans or SQL.
 package flood
 
@@ -18,31 +18,35 @@ import (
 	"ringfence/state/store"
 )
 
-// Fact is the journal's row for one span of a flood:
+// Facts are the journal's rows for one span of a flood: of requests without a login, or of requests inside dialogs that there are not.
 //
-//	flood.strangers {"from","till","packets","per_second","sources","top":[{"source","packets"}, at most 10]}
+//	flood.strangers, dialog.wrong-tags {"from","till","packets","per_second","sources","top":[{"source","packets"}, at most 10]}
 //
 // sources and the packets of each source are estimates: see Meter. Sources of UDP can be forged.
-const Fact = "flood.strangers"
+const (
+	Strangers = "flood.strangers"
+	WrongTags = "dialog.wrong-tags"
+)
 
 // Options of New.
 type Options struct {
-	Rate   float64                   // strangers a second from which on it is a flood; 0 is 500
+	Fact   string                    // "" is Strangers
+	Rate   float64                   // packets a second from which on it is a flood; 0 is 500
 	Span   time.Duration             // what one row tells of; 0 is 10 s
+	Sample uint64                    // one packet in so many is looked at for its source, a power of two; 0 is 16
 	Record func(facts ...store.Fact) // the journal
 }
 
 // Bounds of what is kept, whatever comes: some 30 KiB.
 const (
 	bitmap  = 1 << 17 // bits; counts up to about a million sources within a few per cent
-	sampled = 16      // one packet in so many is looked at for its source
 	talkers = 256     // sources held at once
 	told    = 10
 )
 
 // Meter counts. Safe for concurrent use; Seen takes some tens of nanoseconds and allocates nothing. How many sources there
 // were is estimated by linear counting over a bitmap, and who sends most by the space-saving method (Metwally, Agrawal
-// and El Abbadi 2005) over one packet in sixteen.
+// and El Abbadi 2005) over one packet in Options.Sample.
 type Meter struct {
 	o       Options
 	packets atomic.Uint64
@@ -55,6 +59,12 @@ type Meter struct {
 
 // New makes a Meter.
 func New(o Options) *Meter {
+	if o.Fact == "" {
+		o.Fact = Strangers
+	}
+	if o.Sample == 0 {
+		o.Sample = 16
+	}
 	if o.Rate <= 0 {
 		o.Rate = 500
 	}
@@ -64,21 +74,21 @@ func New(o Options) *Meter {
 	return &Meter{o: o, seed: maphash.MakeSeed(), top: make([]talker, 0, talkers)}
 }
 
-// Seen counts a stranger's request.
+// Seen counts a request.
 func (m *Meter) Seen(src netip.Addr) {
 	n := m.packets.Add(1)
 	h := maphash.Comparable(m.seed, src) % bitmap
 	if word, bit := &m.seen[h/64], uint64(1)<<(h%64); word.Load()&bit == 0 {
 		word.Or(bit)
 	}
-	if n*scatter>>(64-4) == 0 && m.mu.TryLock() { // who cannot have the lock at once is not sampled
+	if n*scatter>>32%m.o.Sample == 0 && m.mu.TryLock() { // who cannot have the lock at once is not sampled
 		m.talker(src)
 		m.mu.Unlock()
 	}
 }
 
 // scatter spreads the one in sampled that is looked at, so that no rhythm of the senders hides one (Knuth's multiplicative
-// hash, its upper four bits).
+// hash, bits from its upper half).
 const scatter = 0x9e3779b97f4a7c15
 
 // talker counts a sampled packet: a new source takes the place, and the count, of the one with the least.
@@ -143,12 +153,12 @@ func (m *Meter) turn(from, till time.Time, packets uint64) (store.Fact, bool) {
 	}
 	body, err := json.Marshal(map[string]any{
 		"from": from.UTC(), "till": till.UTC(), "packets": packets, "per_second": math.Round(rate),
-		"sources": sources(empty, packets), "top": loudest(top),
+		"sources": sources(empty, packets), "top": m.loudest(top),
 	})
 	if err != nil { // cannot happen: plain numbers and text
 		return store.Fact{}, false
 	}
-	return store.Fact{At: till, Kind: Fact, Body: body}, true
+	return store.Fact{At: till, Kind: m.o.Fact, Body: body}, true
 }
 
 // sources is the linear-counting estimate of how many there were, from how many bits stayed empty.
@@ -157,13 +167,13 @@ func sources(empty int, packets uint64) uint64 {
 	return min(n, packets)
 }
 
-func loudest(top []talker) []talker {
+func (m *Meter) loudest(top []talker) []talker {
 	slices.SortFunc(top, func(a, b talker) int {
 		return cmp.Or(cmp.Compare(b.Packets, a.Packets), a.Source.Compare(b.Source))
 	})
 	top = top[:min(told, len(top))]
 	for i := range top {
-		top[i].Packets *= sampled
+		top[i].Packets *= m.o.Sample
 	}
 	return top
 }
