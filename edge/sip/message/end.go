@@ -2,8 +2,8 @@ package message
 
 import "bytes"
 
-// ends says that a datagram is the end of a call: BYE or CANCEL.
-func ends(b []byte) bool {
+// Ends says that what a request begins with is the end of a call: BYE or CANCEL.
+func Ends(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("BYE ")) || bytes.HasPrefix(b, []byte("CANCEL "))
 }
 

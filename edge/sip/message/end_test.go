@@ -127,7 +127,7 @@ func FuzzEnd(f *testing.F) {
 		f.Add([]byte(endWith("CANCEL", odd...)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if !ends(b) {
+		if !Ends(b) {
 			b = append([]byte("BYE "), b...)
 		}
 		text := essence(b)

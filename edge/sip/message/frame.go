@@ -5,7 +5,7 @@ import "bytes"
 // Frame finds the first message in the bytes of a stream (RFC 3261 section 18.3). b starts at a start line. n is the
 // message's length when it is all there, 0 when more bytes are needed. need is the least number of bytes the message
 // takes as far as known, so that a caller can refuse it early. A fault means that the stream cannot be followed any further: no or more
-// than one Content-Length, or a malformed one, or more than MaxSize bytes.
+// than one Content-Length, or a malformed one, or more than MaxSize bytes. A BYE or CANCEL whose Content-Length cannot be read has no body.
 func Frame(b []byte) (n, need int, f *Fault) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -15,13 +15,16 @@ func Frame(b []byte) (n, need int, f *Fault) {
 		return 0, len(b) + 1, nil
 	}
 	length, ok := frameLength(b[:end+2])
-	if !ok {
+	switch fits := end+4+length <= MaxSize; {
+	case ok && fits:
+	case Ends(b) && end+4 <= MaxSize:
+		length = 0
+	case !ok:
 		return 0, 0, &faultLength.drop
-	}
-	total := end + 4 + length
-	if total > MaxSize {
+	default:
 		return 0, 0, &faultSize.drop
 	}
+	total := end + 4 + length
 	if total > len(b) {
 		return 0, total, nil
 	}

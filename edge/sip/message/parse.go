@@ -62,7 +62,7 @@ func Parse(m *Message, b []byte) *Fault {
 		b = b[2:]
 	}
 	f := m.parse(b)
-	if f == nil || !ends(b) {
+	if f == nil || !Ends(b) {
 		return f
 	}
 	if text := essence(b); text != nil && m.parse(text) == nil {

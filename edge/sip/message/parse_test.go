@@ -301,6 +301,10 @@ func TestFrame(t *testing.T) {
 		if n, _, f := Frame([]byte(bad)); f == nil {
 			t.Errorf("%q is framed as %d", bad, n)
 		}
+		end := strings.ReplaceAll(bad, "OPTIONS", "BYE")
+		if n, _, f := Frame([]byte(end)); f != nil || n != len(end) {
+			t.Errorf("%q is framed as %d, %v", end, n, f)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ func (s *stream) run() error {
 		s.deadline(begun)
 		before := len(s.buf)
 		if err := s.fill(); err != nil {
+			s.lastWord()
 			return s.explain(err)
 		}
 		came := len(s.buf)
@@ -61,6 +62,13 @@ func (s *stream) deadline(begun time.Time) {
 		d = s.c.t.cfg.IdleTimeout
 	}
 	_ = s.c.nc.SetReadDeadline(begun.Add(d))
+}
+
+// lastWord delivers the end of a call that is not complete: the rest of what its Content-Length promises will not come.
+func (s *stream) lastWord() {
+	if message.Ends(s.buf) {
+		_ = s.deliver(s.buf)
+	}
 }
 
 func (s *stream) explain(err error) error {

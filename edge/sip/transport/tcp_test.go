@@ -147,6 +147,36 @@ func TestTCPFramingFaults(t *testing.T) {
 	eventually(t, "no connections", func() bool { s := tr.Stats(); return s.Conns == 0 && s.Framing == 4 })
 }
 
+// The end of a call is heard, whatever its length says: what does not come is not waited for longer than for any message.
+func TestTCPEndsWithoutALength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, heard := newPipes(), make(chan string, 10)
+		tr := start(t, Config{Listener: ln, Handle: func(p *Packet) { heard <- string(p.Buf) }})
+		bye := strings.ReplaceAll(text("x", 0), "OPTIONS", "BYE")
+		for i, s := range []string{
+			bye, strings.Replace(bye, "Content-Length: 0\r\n", "", 1), strings.Replace(bye, "Length: 0", "Length: 0\r\nl: 5", 1),
+			strings.Replace(bye, "Length: 0", "Length: 70000", 1), strings.Replace(bye, "Length: 0", "Length: 3000", 1),
+			strings.ReplaceAll(bye, "\r\n", "\n"), strings.ReplaceAll(bye, "BYE", "CANCEL")[:len(bye)],
+		} {
+			c := ln.connect(fmt.Sprintf("192.0.2.2:%d", i+1))
+			send(t, c, s)
+			if got := <-heard; got != s {
+				t.Errorf("sent %q, heard %q", s, got)
+			}
+			_ = c.Close()
+		}
+		c := ln.connect("192.0.2.2:99")
+		send(t, c, strings.Replace(text("x", 0), "Length: 0", "Length: 3000", 1))
+		_, _ = io.Copy(io.Discard, c)
+		_ = c.Close()
+		synctest.Wait()
+		if len(heard) != 0 {
+			t.Errorf("half a message was heard: %q", <-heard)
+		}
+		tr.Stop()
+	})
+}
+
 // Timeouts run in virtual time.
 func TestTCPSlowAndIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
