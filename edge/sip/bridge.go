@@ -1,8 +1,8 @@
 package sip
 
 import (
-	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/call"
@@ -40,6 +40,8 @@ type bridge struct {
 	all  []*leg // a, then every leg that was tried
 	peer *leg   // the one that answered
 
+	forks []*fork // the early dialogs of the caller; until its ACK the one that was answered
+
 	// While being set up; nil once talking.
 	setup *setup
 
@@ -69,6 +71,7 @@ type setup struct {
 	queueAt  time.Duration // when it ends although the far end says that the caller is queued
 	keepAt   time.Duration // when what a restart needs to end the call is kept
 	failed   *ending       // the best of the refusals so far
+	requires bool          // the caller requires reliable provisional answers
 	tried    int64
 	answer   content // the callee's body
 }
@@ -133,7 +136,7 @@ func (b *bridge) finish(end ending) {
 		e.stats.failed.Add(1)
 	}
 	b.state, b.end, b.endedAt = over, end, b.s.wall
-	b.setup = nil
+	b.setup, b.forks = nil, nil
 	b.leave()
 	b.s.kept.Add(1)
 	for _, l := range b.legs() {
@@ -271,7 +274,7 @@ func (b *bridge) deadline() time.Duration {
 		at = min(at, b.a.due(), b.peer.due())
 	}
 	if u := b.setup; u != nil {
-		at = min(at, u.tryingAt, u.silentAt, u.ringAt, u.keepAt, b.proof.due())
+		at = min(at, b.dueForks(), u.tryingAt, u.silentAt, u.ringAt, u.keepAt, b.proof.due())
 	}
 	return at
 }
@@ -290,6 +293,7 @@ func (b *bridge) tick() {
 		b.peer.tickTimer()
 	}
 	b.tickSetup()
+	b.tickForks()
 	b.tickProof()
 }
 
@@ -401,9 +405,7 @@ func (b *bridge) idle() bool {
 }
 
 // keepFork makes the caller's dialog the one of the leg that answered: each early dialog had a tag of its own.
-func (b *bridge) keepFork(fork int) {
-	var tag [tagLen]byte
-	forkTag(tag[:], b.a.localTag, fork)
-	b.a.local = string(bytes.Replace([]byte(b.a.local), []byte(b.a.localTag), tag[:], 1))
-	b.a.localTag = string(tag[:])
+func (b *bridge) keepFork(f *fork) {
+	b.a.local = strings.Replace(b.a.local, b.a.localTag, f.tag, 1)
+	b.a.localTag = f.tag
 }

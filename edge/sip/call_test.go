@@ -610,7 +610,7 @@ func TestUnfitInvites(t *testing.T) {
 			lines string
 			want  string
 		}{
-			{"Require: 100rel", "420 INVITE"},
+			{"Require: precondition", "420 INVITE"},
 			{"Require: timer, outlandish", "420 INVITE"},
 			{"Session-Expires: 20\nSupported: timer", "422 INVITE"},
 		} {

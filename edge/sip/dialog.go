@@ -39,8 +39,10 @@ type leg struct {
 	hopFor    string
 	localSeq  uint32
 	remoteSeq uint32
-	uas       bool // they sent the INVITE
-	fork      int  // number among the legs that were tried, from 0
+	uas       bool   // they sent the INVITE
+	fork      int    // number of the early dialog that the caller knows it by
+	rseq      uint32 // of its latest reliable provisional answer
+	agreed    bool   // early: its session is agreed on, so that it may be changed
 	state     legState
 	trunk     string // the trunk at the other end; "" is a phone
 	line      string // whose phone is at the other end, for its IP lock; "" is a trunk, or a call that no lock stops
@@ -106,7 +108,7 @@ func (l *leg) ownsRequest(m *message.Message) bool {
 	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
 		return false
 	}
-	return string(to) == l.localTag || l.uas && l.state == early && isForkTag(to, l.localTag)
+	return string(to) == l.localTag || l.uas && l.state == early && l.b.forkOf(to) != nil
 }
 
 // learn takes the dialog's state from an INVITE of theirs, or from the answer to ours (12.1).
@@ -124,7 +126,10 @@ func (l *leg) learn(m *message.Message) {
 			l.routes[i], l.routes[j] = l.routes[j], l.routes[i]
 		}
 	}
-	l.updates, l.reliable = m.HasToken(message.HAllow, "UPDATE"), m.HasToken(message.HSupported, "100rel")
+	if m.Has(message.HAllow) {
+		l.updates = m.HasToken(message.HAllow, "UPDATE")
+	}
+	l.reliable = m.HasToken(message.HSupported, "100rel") || l.uas && m.HasToken(message.HRequire, "100rel")
 }
 
 // maxRoutes bounds a route set.
@@ -245,11 +250,19 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 	if r.method == message.INVITE || r.method == message.UPDATE {
 		w.AddString(message.HContact, "<"+l.contact(to)+">")
 		w.AddString(message.HAllow, allowed)
-		w.AddString(message.HSupported, "timer")
+		w.AddString(message.HSupported, l.offersExtensions(r.why))
 	}
 	w.AddString(message.HUserAgent, s.e.o.Agent)
 	w.Lines(r.lines)
 	s.room = l.shown(r.content).end(w)
+}
+
+// offersExtensions are those that a request of ours offers. Reliable provisional answers are for a caller that knows them.
+func (l *leg) offersExtensions(why purpose) string {
+	if why == forInvite && l.b.a.reliable {
+		return "timer, 100rel"
+	}
+	return "timer"
 }
 
 // send sends a request inside the dialog.

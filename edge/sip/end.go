@@ -160,10 +160,22 @@ func (l *leg) saidBye(end ending) {
 	if l.state == early && l.uas {
 		end.why, end.status = policy.Cancelled, 487
 	} else {
+		if l.state == early { // a callee that rings: its INVITE is still to be given up
+			l.cancelInvite(end.lines)
+		}
 		l.state, l.byeWaits = closed, false
 		l.byeAt, l.overAt = l.b.s.wall, l.b.s.wall
 	}
 	l.b.finish(end)
+}
+
+// cancelInvite gives up the INVITE that an early dialog of a callee is of.
+func (l *leg) cancelInvite(lines []byte) {
+	for _, x := range l.b.outs() {
+		if x.callID == l.callID && x.asked != nil {
+			l.b.s.cancel(x.asked, lines)
+		}
+	}
 }
 
 // cancelCame answers a CANCEL, and ends the call if its INVITE has no final answer yet (RFC 3261 9.2), wherever it comes from.

@@ -11,8 +11,9 @@ import (
 // inDialog takes a new request inside a dialog (RFC 3261 12.2.2).
 func (l *leg) inDialog(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
+	seq := l.seqFor(m)
 	switch {
-	case m.CSeq() < l.remoteSeq:
+	case m.CSeq() < *seq:
 		s.e.answer(p, message.Reply{Code: 500, Lines: retryAfter})
 		return
 	case l.state == closed || l.b.state == over:
@@ -22,7 +23,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 		s.e.answer(p, message.Reply{Code: 503, Lines: retryAfter})
 		return
 	}
-	l.remoteSeq = m.CSeq()
+	*seq = m.CSeq()
 	l.heard(p)
 	if lines := unsupported(m); lines != nil && understood(m.Method()) {
 		s.respond(s.serve(l, p), reply{code: 420, lines: lines})
@@ -35,12 +36,22 @@ func (l *leg) inDialog(p *transport.Packet) {
 		s.e.stats.options.Add(1)
 		s.respond(s.serve(l, p), reply{code: 200, lines: allowLines})
 	case message.PRACK:
-		l.prackCame(p)
+		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
 	default: // REFER among them: a transfer is a call that nobody decided on
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
+}
+
+// seqFor is the number of the peer's latest request in the dialog that this one is of: the caller counts in each early dialog anew.
+func (l *leg) seqFor(m *message.Message) *uint32 {
+	if l == l.b.a && l.state == early {
+		if f := l.b.forkOf(m.To().Tag()); f != nil {
+			return &f.seq
+		}
+	}
+	return &l.remoteSeq
 }
 
 // understood says that a method inside a dialog is one that we know.
@@ -78,11 +89,7 @@ func (l *leg) pass(p *transport.Packet) {
 	s := b.s
 	t := s.serve(l, p)
 	if b.state != talking {
-		code := 481
-		if b.state != over {
-			code = 491 // not joined yet
-		}
-		s.respond(t, reply{code: code})
+		l.passEarly(t, m)
 		return
 	}
 	o := b.other(l)

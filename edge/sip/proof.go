@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -18,16 +17,12 @@ import (
 // carrier sees either, since both go to the address that the INVITE claims to be from. Its 481 ends the ringing. Silence does
 // not: many carriers do not answer. It leaves the call among the first to give way when the trunk's share is taken.
 type proof struct {
-	proven   bool
-	rang     bool   // the caller has had a provisional answer
-	fork     int    // whose tag it had
-	text     []byte // the provisional answer, to be sent again
-	rseq     uint32 // of the reliable one; 0: it was none
-	wait     time.Duration
-	repeatAt time.Duration // when text is sent again for want of a PRACK
-	until    time.Duration // when that ends
-	askAt    time.Duration // when the OPTIONS goes out
-	denied   int           // 481 came so often
+	proven bool
+	rang   bool          // the caller has had a provisional answer
+	fork   int           // whose tag it had
+	text   []byte        // the provisional answer, to be sent again
+	askAt  time.Duration // when the OPTIONS goes out
+	denied int           // 481 came so often
 }
 
 // When a carrier is asked: a moment after ringing, so that the answer which makes the dialog is there first; later when a
@@ -42,7 +37,7 @@ const (
 // wantProof begins to look for proof, if the call came over UDP.
 func (b *bridge) wantProof() {
 	if b.a.dest.Proto == transport.UDP {
-		b.proof = &proof{repeatAt: transaction.Never, askAt: transaction.Never}
+		b.proof = &proof{askAt: transaction.Never}
 	}
 }
 
@@ -51,40 +46,14 @@ func (p *proof) due() time.Duration {
 	if p == nil {
 		return transaction.Never
 	}
-	return min(p.repeatAt, p.askAt)
+	return p.askAt
 }
 
-// ring tells the caller that it rings. The first such answer to a carrier that knows reliable ones is reliable, unless it
-// has a body: an answer to the call would then have to wait for the PRACK (RFC 3262 section 3).
-func (b *bridge) ring(r reply) {
-	s, p := b.s, b.proof
-	if p == nil || p.rang || p.proven {
-		s.respond(b.a.invite, r)
-		return
-	}
-	p.rang, p.fork, p.askAt = true, r.fork, s.now+askSoon
-	if b.a.reliable && len(r.body) == 0 && r.fork == 0 {
-		p.rseq = uint32(s.random.Uint64()>>34) + 1
-		r.lines = fmt.Appendf(r.lines, "Require: 100rel\r\nRSeq: %d\r\n", p.rseq)
-		p.wait = s.e.o.Timers.T1
-		p.repeatAt, p.until, p.askAt = s.now+p.wait, s.now+64*p.wait, s.now+askLate
-	}
-	s.respond(b.a.invite, r)
-	p.text = b.a.invite.last
-}
-
-// tickProof repeats the reliable answer, and asks.
+// tickProof asks.
 func (b *bridge) tickProof() {
 	s, p := b.s, b.proof
 	if p == nil || b.state != calling {
 		return
-	}
-	if s.now >= p.repeatAt {
-		p.wait *= 2
-		if p.repeatAt = s.now + p.wait; p.repeatAt > p.until {
-			p.repeatAt = transaction.Never
-		}
-		b.ringAgain()
 	}
 	if s.now >= p.askAt {
 		p.askAt = transaction.Never
@@ -139,7 +108,12 @@ func (b *bridge) carrierSaid(m *message.Message, status int) {
 // proves notes that the carrier stands by the call.
 func (b *bridge) proves() {
 	if p := b.proof; p != nil && !p.proven {
-		p.proven, p.repeatAt, p.askAt = true, transaction.Never, transaction.Never
+		p.proven, p.askAt = true, transaction.Never
+		for _, f := range b.forks {
+			if f.ack == nil && b.setup != nil && !b.setup.requires {
+				f.repeatAt = transaction.Never // it was asked for nothing else
+			}
+		}
 		b.s.e.seats.proven(b)
 	}
 }
@@ -150,17 +124,4 @@ func (l *leg) proves(p *transport.Packet) {
 	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.d.TrunkMay != nil && e.d.TrunkMay(l.trunk, src)) {
 		l.b.proves()
 	}
-}
-
-// prackCame takes a PRACK: of our reliable answer, or of none.
-func (l *leg) prackCame(p *transport.Packet) {
-	s, pr, m := l.b.s, l.b.proof, &p.Msg
-	rseq, cseq, method, ok := m.RAck()
-	t := s.serve(l, p)
-	if !l.uas || pr == nil || pr.rseq == 0 || !ok || rseq != pr.rseq || l.invite == nil || cseq != l.invite.seq || string(method) != "INVITE" {
-		s.respond(t, reply{code: 481})
-		return
-	}
-	pr.rseq = 0
-	s.respond(t, reply{code: 200})
 }

@@ -14,9 +14,9 @@ import (
 )
 
 // allowed are the methods we understand, as Allow says them.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK"
 
-var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer\r\n")
+var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
 
 // handle takes one packet on a reader's goroutine. Strangers are answered here and leave nothing behind; everything else
 // goes to the shard of its Call-ID.

@@ -159,17 +159,22 @@ func (l *leg) lateAnswer(p *transport.Packet) {
 // leg like any other: it is hung up until it confirms, also after a restart, and the carrier may charge for it.
 func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
 	b := l.b
-	for _, x := range b.all {
-		if x.callID == l.callID && x.remoteTag == string(m.To().Tag()) { // its 200 again: our ACK was lost
-			b.s.ackDialog(m, to)
-			return
-		}
+	x := l.beside(string(m.To().Tag()))
+	switch {
+	case x != nil && x.answeredAt.IsZero(): // an early dialog was answered after all
+		x.isUp(m)
+		x.bye(nil)
+		b.remember()
+		return
+	case x != nil: // its 200 again: our ACK was lost
+		b.s.ackDialog(m, to)
+		return
 	}
-	x := b.s.strayLeg(m, to)
+	x = b.s.strayLeg(m, to)
 	if x.target == "" {
 		return
 	}
-	if len(b.outs()) >= 2*maxOuts { // once: nothing repeats it
+	if len(b.outs()) >= 2*maxOuts+maxForks { // once: nothing repeats it
 		b.s.hangUpDialog(m, to)
 		b.s.e.send(to, b.s.room, 0)
 		return

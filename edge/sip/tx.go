@@ -28,6 +28,7 @@ type server struct {
 	head     []byte         // what all answers repeat from the request; nil once the final one was given
 	tagAt    int            // where our tag stands in head; -1: the request came with one
 	last     []byte         // the latest answer
+	fork     *fork          // the early dialog that it was asked in
 	from     *client        // the request on the other leg that asks this one's question; nil: we answer ourselves
 	offer    bool           // the request had a session description
 	said     content        // INVITE without one that got a 2xx with one: that offer
@@ -44,7 +45,7 @@ const (
 	forForward                // the other leg's re-INVITE, UPDATE or INFO
 	forRefresh                // a session refresh of our own
 	forAck
-	forPrack
+	forEarly // a question of one side to the other before the answer, or a PRACK
 	forProof // asks a carrier whether a call is its own
 	forEnd   // asks the party of an emergency call whether an end that came from elsewhere is true
 	forBye
@@ -65,7 +66,6 @@ type client struct {
 	said   content // the session description in it: then the ACK of its 2xx has none
 	tries  int8    // how often it was sent anew with credentials or another interval
 	tag    string  // INVITE: To tag of the 2xx that was taken
-	rseq   uint32  // INVITE: the last reliable provisional answer acknowledged
 
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	sentAt     time.Time // BYE: when it was sent last
@@ -98,7 +98,7 @@ type reply struct {
 	code    int
 	phrase  string
 	contact bool
-	fork    int // whose To tag: number of the leg that it comes from
+	fork    int // number of the early dialog whose To tag it has
 	lines   []byte
 	content
 }
@@ -152,20 +152,18 @@ func untagged(head []byte, at int) []byte {
 	return append(out, head[at+tagLen:]...)
 }
 
-// tagLen is the length of our tags: 16 hex digits, or 15 and the letter of a fork.
+// tagLen is the length of our tags: 16 hex digits, of which the last one or two are letters of an early dialog's number.
 const tagLen = 16
 
 // forkTag writes the To tag for answers that come from the leg with that number: each early dialog has its own.
 func forkTag(dst []byte, tag string, fork int) {
 	copy(dst, tag)
 	if fork > 0 {
-		dst[tagLen-1] = 'g' + byte(fork-1)%20
+		dst[tagLen-1] = 'g' + byte((fork-1)%20)
 	}
-}
-
-// isForkTag says that a tag is one of those that forkTag makes of ours.
-func isForkTag(tag []byte, ours string) bool {
-	return len(tag) == tagLen && len(ours) == tagLen && string(tag[:tagLen-1]) == ours[:tagLen-1] && tag[tagLen-1] >= 'g' && tag[tagLen-1] < 'g'+20
+	if fork > 20 {
+		dst[tagLen-2] = 'g' + byte((fork-1)/20-1)
+	}
 }
 
 // again repeats the latest answer.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -31,7 +30,7 @@ func (b *bridge) tryWay() {
 			continue
 		}
 		t, ok := b.s.e.d.Trunk(w.Trunk)
-		if !ok || u.address >= len(t.Addresses) || len(b.outs()) >= maxOuts {
+		if !ok || u.address >= len(t.Addresses) || u.tried >= maxOuts {
 			u.way, u.address = u.way+1, 0
 			continue
 		}
@@ -46,7 +45,7 @@ func (b *bridge) tryWay() {
 // over by then, and a leg that nobody remembers is found by the Call-ID of its answer.
 const keepAfter = time.Second
 
-// maxOuts bounds the legs of one call: the To tags of early dialogs have room for twenty.
+// maxOuts bounds the ways out that one call tries.
 const maxOuts = 20
 
 func (b *bridge) allFailed() {
@@ -62,7 +61,7 @@ func (b *bridge) allFailed() {
 func (b *bridge) ringPhones(w gate.Way) bool {
 	s, rang := b.s, false
 	for _, c := range s.e.d.Lookup(w.Line, s.wall) {
-		if len(b.outs()) >= maxOuts {
+		if b.setup.tried >= maxOuts {
 			break
 		}
 		b.dial(w, s.e.placeOf(&c), requestURI(c.Contact))
@@ -112,11 +111,12 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, fork: len(b.outs()), trunk: w.Trunk, line: w.Line, login: w.Line,
+		dest: to, trunk: w.Trunk, line: w.Line, login: w.Line,
 	}
 	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
 	b.all = append(b.all, l)
+	b.newFork(l)
 	s.uac[l.callID] = l
 	u.tried++
 	if u.keepAt = s.now + keepAfter; u.tried > 1 {
@@ -270,49 +270,18 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 		}
 	case status < 200:
 		b.provisional(c, m, status)
-	case status == 422 && m != nil && b.s.longerTimer(c, m):
+	case status == 422 && m != nil && b.s.longerTimer(c, m), status == 421 && m != nil && b.s.withReliable(c, m):
 	default:
 		l.state = closed
+		l.closeForks()
 		b.wayFailed(m, status)
 	}
 }
 
-// provisional passes ringing and early media on.
-func (b *bridge) provisional(c *client, m *message.Message, status int) {
-	u, l := b.setup, c.leg
-	u.silentAt = transaction.Never
-	if status == 100 {
-		return
-	}
-	if rseq, ok := m.RSeq(); ok && m.HasToken(message.HRequire, "100rel") && rseq > c.rseq && len(l.clients) < maxServers {
-		c.rseq = rseq
-		l.prack(c, m, rseq)
-	}
-	if status == 180 || status == 183 {
-		b.s.e.d.Ringing(b.id)
-	}
-	if status == 182 { // queued (RFC 3261 21.1.4): patience
-		u.ringAt = max(u.ringAt, u.queueAt)
-	}
-	u.tryingAt = transaction.Never
-	b.ring(reply{code: status, contact: true, fork: l.fork, lines: passReason(m), content: contentOf(m)})
-}
-
-// prack acknowledges a provisional answer that asks for it (RFC 3262), in the early dialog that it makes. We do not offer
-// this; some carriers do it all the same, and give up when nobody acknowledges.
-func (l *leg) prack(c *client, m *message.Message, rseq uint32) {
-	l.remote = string(m.Get(message.HTo))
-	l.learn(m)
-	l.send(request{method: message.PRACK, why: forPrack, lines: fmt.Appendf(nil, "RAck: %d %d INVITE\r\n", rseq, c.seq)})
-}
-
 // answered is the first callee's 2xx: the others are given up, and the answer is made durable before anybody hears it.
 func (b *bridge) answered(c *client, m *message.Message) {
-	s, l, u := b.s, c.leg, b.setup
-	c.tag = string(m.To().Tag())
-	l.remoteTag, l.remote, l.ackSeq, l.state = c.tag, string(m.Get(message.HTo)), c.seq, up
-	l.answeredAt = s.wall
-	l.learn(m)
+	s, u := b.s, b.setup
+	l := c.answerer(m)
 	l.agreeAsClient(m)
 	b.peer = l
 	for _, o := range b.outs() {
@@ -322,15 +291,14 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	}
 	b.state = answering
 	s.e.seats.answered(b)
-	b.keepFork(l.fork)
 	u.silentAt, u.ringAt = transaction.Never, transaction.Never
 	u.answer = contentOf(m).kept()
-	b.a.session = u.answer.session()
+	b.keepFork(b.answerIn(l))
 	if b.a.invite != nil {
 		b.a.invite.from = c
 	}
 	w := gate.Way{Trunk: l.trunk}
-	if outs := b.outs(); outs[len(outs)-1] != l { // of several that rang, this one is the call's
+	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // of several that rang, this one is the call's
 		s.e.d.Trying(b.id, w, l.callID)
 	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
@@ -369,7 +337,30 @@ func (b *bridge) confirmed(c *client, err error) {
 	timer := b.a.agreeAsServer(u.wish)
 	b.a.state = up
 	b.a.invite.accepted = true
+	if !b.a.owed.empty() {
+		b.a.timer.refreshAt = s.now
+	}
 	s.respond(b.a.invite, reply{code: 200, contact: true, fork: 0, lines: timer, content: u.answer})
+}
+
+// answerer is the leg of the dialog that answered our INVITE with a 2xx, which it is up from now on.
+func (c *client) answerer(m *message.Message) *leg {
+	l := c.leg.dialogFor(c, m)
+	if l == nil {
+		l = c.leg
+	}
+	l.take(c)
+	c.tag = string(m.To().Tag())
+	l.isUp(m)
+	return l
+}
+
+// isUp takes the 2xx that makes the dialog.
+func (l *leg) isUp(m *message.Message) {
+	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = string(m.To().Tag()), string(m.Get(message.HTo)), m.CSeq(), up, false
+	l.localSeq = max(l.localSeq, m.CSeq())
+	l.answeredAt = l.b.s.wall
+	l.learn(m)
 }
 
 // wayFailed goes on after a way that did not work: to the next, or, when the callee itself refused, to the end.
@@ -455,12 +446,22 @@ func (l *leg) repeated2xx(c *client, m *message.Message) {
 // tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up, and the gate books
 // it: the carrier charges for it.
 func (l *leg) tooLate(c *client, m *message.Message) {
-	c.tag = string(m.To().Tag())
-	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = c.tag, string(m.Get(message.HTo)), c.seq, up, false
-	l.answeredAt = l.b.s.wall
-	l.learn(m)
+	l = c.answerer(m)
 	l.bye(c.reason)
 	l.b.news()
+}
+
+// withReliable sends an INVITE again to a callee that insists on reliable provisional answers (RFC 3261 21.4.15). One without an offer would
+// have to answer the callee's in the PRACK.
+func (s *shard) withReliable(c *client, m *message.Message) bool {
+	if !m.HasToken(message.HRequire, "100rel") || !c.offers() {
+		return false
+	}
+	n := s.reissue(c, func(w *message.Writer) { w.AddString(message.HSupported, "timer, 100rel") }, message.HSupported)
+	if n != nil {
+		c.leg.asked = n
+	}
+	return n != nil
 }
 
 // longerTimer sends an INVITE again with the session interval that the callee wants (RFC 4028 section 7.4).

@@ -217,7 +217,7 @@ func (s *shard) begin(b *bridge, p *transport.Packet) {
 	l.learn(m)
 	b.a, b.all = l, append(make([]*leg, 0, 2), l)
 	b.setup = &setup{
-		offer: contentOf(m).kept(), location: locationOf(m), hops: hopsAfter(m), from: callerOf(m),
+		requires: m.HasToken(message.HRequire, "100rel"), offer: contentOf(m).kept(), location: locationOf(m), hops: hopsAfter(m), from: callerOf(m),
 		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
 		queueAt: transaction.Never, keepAt: transaction.Never,
 	}
@@ -358,9 +358,12 @@ func (l *leg) ackCame(p *transport.Packet) {
 	if !do.Has(transaction.Pass) {
 		return
 	}
-	l.acked = true
+	l.acked, l.b.forks = true, nil
 	l.heard(p)
 	l.proves(p)
+	if !l.owed.empty() {
+		l.timer.refreshAt = s.now
+	}
 	if c := t.from; c != nil && !c.offers() && c.leg.state == up {
 		answer := contentOf(m)
 		t.agreedInAck(c, answer.session())
