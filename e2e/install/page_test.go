@@ -1,0 +1,222 @@
+//go:build e2e && linux
+
+package install
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// step is something that the page has its reader do.
+type step struct {
+	line    int    // of the page
+	section string // the heading of the second rank above it
+	kind    kind
+	machine string // on which
+	text    string
+}
+
+type kind int
+
+const (
+	commands   kind = iota // a block of a shell's commands
+	transcript             // a block of commands after "$ ", with what they print
+	file                   // a block of TOML whose first line names the file
+	inText                 // a command in a sentence
+)
+
+var (
+	fence   = regexp.MustCompile("^```(.*)$")
+	span    = regexp.MustCompile("`([^`]+)`")
+	on      = regexp.MustCompile(`^# on ([a-z]+)(, |$)`)
+	program = regexp.MustCompile(`^((ringfence|systemctl|journalctl|make|dpkg|runuser) [^ ]|update-ca-certificates$|[a-z/]*geo\.sh )`)
+)
+
+// endless are commands that would run these tests within themselves, or do not end.
+var endless = regexp.MustCompile(`^make (test|check|soak|bench|run)\b`)
+
+// steps reads a page. The rules: an indented block is commands, one with "$ " in front a transcript; a block between fences
+// is TOML, and begins with a comment that names its file; "# on NAME" says on which machine, else it is "a"; a command in a
+// sentence is what begins with a program's name and a word after it. Any other block is a mistake.
+func steps(t *testing.T, page string) (all []step) {
+	t.Helper()
+	section, machine := "", "a"
+	lines := strings.Split(page, "\n")
+	for n := 0; n < len(lines); n++ {
+		first := n + 1
+		switch line := lines[n]; {
+		case strings.HasPrefix(line, "## "):
+			section, machine = strings.TrimPrefix(line, "## "), "a"
+		case fence.MatchString(line):
+			var block []string
+			for n++; n < len(lines) && lines[n] != "```"; n++ {
+				block = append(block, lines[n])
+			}
+			if line != "```toml" || len(block) == 0 || !strings.HasPrefix(block[0], "# ") {
+				t.Fatalf("line %d: a block that this test cannot run: %s", first, line)
+			}
+			if m := on.FindStringSubmatch(block[0]); m != nil {
+				machine = m[1]
+				block[0] = "# " + strings.TrimPrefix(block[0], m[0])
+			}
+			all = append(all, step{first, section, file, machine, strings.Join(block, "\n") + "\n"})
+		case strings.HasPrefix(line, "    ") && (n == 0 || lines[n-1] == ""):
+			var block []string
+			for ; n < len(lines) && (lines[n] == "" || strings.HasPrefix(lines[n], "    ")); n++ {
+				block = append(block, strings.TrimPrefix(lines[n], "    "))
+			}
+			n--
+			if m := on.FindStringSubmatch(block[0]); m != nil {
+				machine = m[1]
+			}
+			what := commands
+			if strings.HasPrefix(block[0], "$ ") {
+				what = transcript
+			}
+			// Blocks that only a blank line keeps apart may each say on which machine.
+			for _, text := range strings.Split("\n"+strings.TrimRight(strings.Join(block, "\n"), "\n"), "\n# on ")[1:] {
+				machine, _, _ = strings.Cut(text, "\n")
+				all = append(all, step{first, section, what, machine, "# on " + text})
+			}
+			if !on.MatchString(block[0]) {
+				all = append(all, step{first, section, what, machine, strings.TrimRight(strings.Join(block, "\n"), "\n")})
+			}
+		default:
+			for _, m := range span.FindAllStringSubmatch(line, -1) {
+				if endless.MatchString(m[1]) {
+					t.Fatalf("line %d: %s takes too long to be tried here: the page must do without it", first, m[1])
+				}
+				if program.MatchString(m[1]) {
+					all = append(all, step{first, section, inText, machine, m[1]})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// examples are the words that stand for something in commands of the text.
+var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", "'stolen phone'")
+
+// nameOnly is a command that a sentence only names: its help must be there.
+var nameOnly = regexp.MustCompile(`^ringfence( [a-z]+)+$`)
+
+// do carries out a step.
+func (m *machine) do(s step, dir string) {
+	m.t.Helper()
+	var out string
+	var err error
+	began := time.Now()
+	switch s.kind {
+	case commands:
+		out, err = m.try(dir, s.text)
+	case transcript:
+		out, err = m.transcript(dir, s.text)
+	case file:
+		err = m.write(s.text)
+	case inText:
+		text := examples.Replace(s.text)
+		if nameOnly.MatchString(text) {
+			text += " --help"
+		}
+		out, err = m.try(dir, text)
+	}
+	if err != nil {
+		log, _ := m.try("/", "tail -n 30 /run/standin/log")
+		m.t.Fatalf("docs/operating.md, line %d, on %s:\n%s\n%v\n%s\nthe service's log:\n%s", s.line, m.name, s.text, err, out, log)
+	}
+	m.t.Logf("line %d, on %s, in %v: %s\n%s", s.line, m.name, time.Since(began).Round(time.Millisecond), s.text, out)
+}
+
+var tableOf = regexp.MustCompile(`^# (\S+), \[([a-z.-]+)\]\n`)
+
+// write puts a file where its first line says. With a table named after it, the keys are set in that table.
+func (m *machine) write(text string) error {
+	if named := tableOf.FindStringSubmatch(text); named != nil {
+		script := "f=" + named[1] + "\n"
+		for line := range strings.Lines(strings.TrimPrefix(text, named[0])) {
+			key, _, _ := strings.Cut(line, " ")
+			script += fmt.Sprintf("sed -i '/^\\[%s\\]/,/^\\[/{/^%s = /d}; /^\\[%s\\]/a %s' $f\n", named[2], key, named[2], strings.TrimSpace(line))
+		}
+		_, err := m.try("/", script)
+		return err
+	}
+	name, rest, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+	_, err := m.try("/", "cat > "+name+" <<'WHOLE-FILE'\n"+rest+"WHOLE-FILE\n")
+	return err
+}
+
+var identity = regexp.MustCompile(`(\w+)~[a-z0-9]{8}`)
+
+// transcript runs what comes after "$ " and wants the first line that is shown after it. An identity is another each time:
+// one in a command stands for the one that was printed last.
+func (m *machine) transcript(dir, text string) (all string, err error) {
+	lines := strings.Split(text, "\n")
+	for n, line := range lines {
+		command, ok := strings.CutPrefix(line, "$ ")
+		if !ok {
+			continue
+		}
+		if printed := identity.FindString(all); printed != "" {
+			command = identity.ReplaceAllString(command, printed)
+		}
+		out, err := m.try(dir, command)
+		all += "$ " + command + "\n" + out
+		if err != nil {
+			return all, err
+		}
+		if n+1 < len(lines) && !strings.HasPrefix(lines[n+1], "$ ") && !strings.Contains(blanks(out), blanks(lines[n+1])) {
+			return all, fmt.Errorf("it does not print %q", lines[n+1])
+		}
+	}
+	return all, nil
+}
+
+func blanks(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+const nodes = "Several nodes"
+
+// page gives the steps of docs/operating.md in the order of the page: those of the section on nodes, or all others.
+func page(t *testing.T, ofNodes bool) []step {
+	t.Helper()
+	all := steps(t, read(t, filepath.Join(repository, "docs/operating.md")))
+	if !slices.ContainsFunc(all, func(s step) bool { return s.section == nodes }) {
+		t.Fatalf("docs/operating.md has no section %q: name it here as it is called now", nodes)
+	}
+	return slices.DeleteFunc(all, func(s step) bool { return (s.section == nodes) != ofNodes })
+}
+
+// documentation is the addresses that the page has: of the nodes, the database and the carrier.
+var documentation = []string{"192.0.2.1/24", "192.0.2.2/24", "192.0.2.5/24", "2001:db8::1/64", "198.51.100.10/24", "198.51.100.11/24"}
+
+// carrier plays the carrier of the page with SIPp.
+func (m *machine) carrier(at string) {
+	m.t.Helper()
+	m.sh("setsid sipp -sn uas -i " + at + " -p 5060 -mi " + at + " -nostdin >/run/sipp.log 2>&1 </dev/null &")
+}
+
+// Every command of docs/operating.md but those of the section on nodes is typed in the order of the page, on a machine that
+// knows nothing of Ringfence.
+func TestOperatingPage(t *testing.T) {
+	if !inOwnWorld(t, documentation...) {
+		return
+	}
+	a := newMachine(t, "a")
+	a.carrier("198.51.100.10")
+	list := page(t, false)
+	for _, s := range list {
+		if s.machine != "a" {
+			t.Fatalf("line %d: there is one machine here, not %q", s.line, s.machine)
+		}
+		a.do(s, repository)
+	}
+	t.Logf("%d steps", len(list))
+	if len(list) < 20 {
+		t.Errorf("only %d steps", len(list))
+	}
+}
