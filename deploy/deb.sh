@@ -77,5 +77,5 @@ done
 
 mkdir -p "$to"
 file=$to/ringfence_${version}_$architecture.deb
-dpkg-deb --root-owner-group -Zgzip --build "$root" "$file" >/dev/null
+dpkg-deb --root-owner-group -Zgzip -z5 --build "$root" "$file" >/dev/null
 echo "$file is made. Install it with: dpkg -i $file"

@@ -31,9 +31,9 @@ const (
 )
 
 var (
-	fence   = regexp.MustCompile("^```(.*)$")
+	fence   = regexp.MustCompile("^```")
 	span    = regexp.MustCompile("`([^`]+)`")
-	on      = regexp.MustCompile(`^# on ([a-z]+)(, |$)`)
+	on      = regexp.MustCompile(`^# on ([a-z]+)(, |\n|$)`)
 	program = regexp.MustCompile(`^((ringfence|systemctl|journalctl|make|dpkg|runuser) [^ ]|update-ca-certificates$|[a-z/]*geo\.sh )`)
 )
 
@@ -42,7 +42,7 @@ var endless = regexp.MustCompile(`^make (test|check|soak|bench|run)\b`)
 
 // steps reads a page. The rules: an indented block is commands, one with "$ " in front a transcript; a block between fences
 // is TOML, and begins with a comment that names its file; "# on NAME" says on which machine, else it is "a"; a command in a
-// sentence is what begins with a program's name and a word after it. Any other block is a mistake.
+// sentence is what begins with a program's name and a word after it, and is typed on "a". Any other block is a mistake.
 func steps(t *testing.T, page string) (all []step) {
 	t.Helper()
 	section, machine := "", "a"
@@ -71,20 +71,16 @@ func steps(t *testing.T, page string) (all []step) {
 				block = append(block, strings.TrimPrefix(lines[n], "    "))
 			}
 			n--
-			if m := on.FindStringSubmatch(block[0]); m != nil {
-				machine = m[1]
+			text := strings.TrimRight(strings.Join(block, "\n"), "\n")
+			if strings.HasPrefix(text, "$ ") {
+				all = append(all, step{first, section, transcript, machine, text})
+				continue
 			}
-			what := commands
-			if strings.HasPrefix(block[0], "$ ") {
-				what = transcript
-			}
-			// Blocks that only a blank line keeps apart may each say on which machine.
-			for _, text := range strings.Split("\n"+strings.TrimRight(strings.Join(block, "\n"), "\n"), "\n# on ")[1:] {
-				machine, _, _ = strings.Cut(text, "\n")
-				all = append(all, step{first, section, what, machine, "# on " + text})
-			}
-			if !on.MatchString(block[0]) {
-				all = append(all, step{first, section, what, machine, strings.TrimRight(strings.Join(block, "\n"), "\n")})
+			for _, part := range onMachines(text) { // a blank line may keep apart what is typed on two machines
+				if m := on.FindStringSubmatch(part); m != nil {
+					machine = m[1]
+				}
+				all = append(all, step{first, section, commands, machine, part})
 			}
 		default:
 			for _, m := range span.FindAllStringSubmatch(line, -1) {
@@ -92,12 +88,23 @@ func steps(t *testing.T, page string) (all []step) {
 					t.Fatalf("line %d: %s takes too long to be tried here: the page must do without it", first, m[1])
 				}
 				if program.MatchString(m[1]) {
-					all = append(all, step{first, section, inText, machine, m[1]})
+					all = append(all, step{first, section, inText, "a", m[1]})
 				}
 			}
 		}
 	}
 	return all
+}
+
+// onMachines cuts a block before each line that names a machine.
+func onMachines(text string) (parts []string) {
+	for line := range strings.Lines(text) {
+		if len(parts) == 0 || on.MatchString(line) {
+			parts = append(parts, "")
+		}
+		parts[len(parts)-1] += line
+	}
+	return parts
 }
 
 // examples are the words that stand for something in commands of the text.
@@ -218,5 +225,54 @@ func TestOperatingPage(t *testing.T) {
 	t.Logf("%d steps", len(list))
 	if len(list) < 20 {
 		t.Errorf("only %d steps", len(list))
+	}
+}
+
+// The section on nodes is followed from nothing to two nodes on one PostgreSQL, with a machine for each of the three. They
+// share a network, so that the addresses of all are on each.
+func TestOperatingPageNodes(t *testing.T) {
+	if !inOwnWorld(t, documentation...) {
+		return
+	}
+	a, b, db := newMachine(t, "a"), newMachine(t, "b"), newMachine(t, "db")
+	b.sees("192.0.2.1", a)
+	for _, m := range []*machine{a, b} {
+		m.sh("cd " + repository + " && deploy/install.sh install")
+	}
+	db.sh(`[ -n "$(pg_lsclusters -h)" ] || pg_createcluster "$(ls /usr/lib/postgresql | tail -n 1)" main; systemctl restart postgresql`)
+	on := map[string]*machine{"a": a, "b": b, "db": db}
+	used := map[string]int{}
+	for _, s := range page(t, true) {
+		if on[s.machine] == nil {
+			t.Fatalf("line %d: there is no machine %q", s.line, s.machine)
+		}
+		on[s.machine].do(s, "/root")
+		used[s.machine]++
+	}
+	if used["a"] < 4 || used["b"] < 2 || used["db"] < 1 {
+		t.Errorf("steps on machines: %v", used)
+	}
+	for _, m := range []*machine{a, b} {
+		status := blanks(m.sh("ringfence status"))
+		for _, want := range []string{"ready yes", "store postgres, ok", "lines 1 ", "node " + m.name} {
+			if !strings.Contains(status, want) {
+				t.Errorf("%s: no %q in %s", m.name, want, status)
+			}
+		}
+	}
+}
+
+// What the page may not have is a mistake, not a block that is passed over.
+func TestStepsOfAPage(t *testing.T) {
+	got := steps(t, "# P\n\n## One\n\nSay `ringfence status --json` or `GET /readyz`:\n\n    make deb\n    dpkg -i x\n\n## Two\n\n"+
+		"    # on a\n    x\n\n    # on b\n    y\n\nand\n\n```toml\n# on db, /etc/x.toml\nk = 1\n```\n\n    z\n\n## Three\n\n    $ ringfence calls\n    id\n")
+	want := []step{
+		{5, "One", inText, "a", "ringfence status --json"}, {7, "One", commands, "a", "make deb\ndpkg -i x"},
+		{12, "Two", commands, "a", "# on a\nx\n\n"}, {12, "Two", commands, "b", "# on b\ny"},
+		{20, "Two", file, "db", "# /etc/x.toml\nk = 1\n"}, {25, "Two", commands, "db", "z"},
+		{29, "Three", transcript, "a", "$ ringfence calls\nid"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }
