@@ -59,7 +59,7 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 			if strings.ContainsAny(line, "…[") || len(words) == 0 {
 				continue // a pattern, not a command
 			}
-			if isCommand(t, words) {
+			if words[0] == "--version" || isCommand(t, words) {
 				continue // its name only
 			}
 			found++
