@@ -66,8 +66,15 @@ const (
 
 	// how a call ended
 	Hangup     // hangup: a party hung up
-	Busy       // busy, declined: the callee's own answer
+	Busy       // busy: the callee's own answer, or that it declined
 	NoAnswer   // no-answer
+	// What the far end answered: a phone, or a carrier of a call that it took.
+	Unknown      // unknown-number: the far end knows no such number
+	Incomplete   // incomplete-number: the far end wants more digits
+	Incompatible // incompatible: the far end takes none of the media or codecs offered
+	Redirected   // redirected: the far end wants the call forwarded
+	FarRefused   // far-end-refused: the far end refused for a reason of its own
+	NoTransfer   // no-transfer: a transfer inside a call
 	Cancelled  // cancelled by the caller
 	TooLong    // longest-call (seconds)
 	CutByStaff // cut-by-staff
@@ -117,10 +124,12 @@ const (
 	causeAbsent         = 20  // subscriber absent
 	causeRejected       = 21  // call rejected
 	causeFormat         = 28  // invalid number format
+	causeFacility       = 29  // facility rejected
 	causeUnspecified    = 31  // normal, unspecified
 	causeNetwork        = 38  // network out of order
 	causeTemporary      = 41  // temporary failure
 	causeNotImplemented = 79  // service or option not implemented
+	causeIncompatible   = 88  // incompatible destination
 	causeTimer          = 102 // recovery on timer expiry
 )
 
@@ -208,6 +217,21 @@ var reasons = [NumReasons]struct {
 	Hangup:     {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
 	Busy:       {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},
 	NoAnswer:   {"no-answer", UnitNone, 480, causeNoAnswer, plain("the called party did not answer")},
+	Unknown:    {"unknown-number", UnitNone, 404, causeUnallocated, plain("the far end knows no such number")},
+	Incomplete: {"incomplete-number", UnitNone, 484, causeFormat, plain("the far end says that the number is incomplete")},
+	Incompatible: {
+		"incompatible", UnitNone, 488, causeIncompatible,
+		plain("the far end takes none of the codecs or kinds of media that were offered"),
+	},
+	Redirected: {
+		"redirected", UnitNone, 480, causeFacility,
+		plain("the called phone forwards its calls by a redirection (302), which this server does not follow yet"),
+	},
+	FarRefused: {"far-end-refused", UnitNone, 480, causeRejected, plain("the far end refused the call")},
+	NoTransfer: {
+		"no-transfer", UnitNone, 405, causeFacility,
+		plain("this server does not transfer calls yet (REFER): the call goes on as it is"),
+	},
 	Cancelled:  {"cancelled", UnitNone, 487, causeNormal, plain("the caller gave up before an answer")},
 	TooLong:    {"longest-call", UnitSeconds, 480, causeUnspecified, longestText},
 	CutByStaff: {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},

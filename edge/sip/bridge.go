@@ -64,6 +64,7 @@ type setup struct {
 	from     caller
 	wish     timerWish
 	way      int           // index of the way being tried
+	carrier  bool          // it is a trunk
 	address  int           // index of the address of its trunk
 	tryingAt time.Duration // when a 100 goes out
 	silentAt time.Duration // when a way that said nothing is given up

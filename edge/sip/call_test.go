@@ -272,8 +272,14 @@ func TestFailover(t *testing.T) {
 		{"408", 408, true, 0, "", 0},
 		{"486", 486, false, 486, call.Callee, policy.Busy},
 		{"603", 603, false, 603, call.Callee, policy.Busy},
-		{"404", 404, false, 404, call.System, policy.TrunksFailed},
-		{"302", 302, false, 480, call.System, policy.TrunksFailed},
+		{"404", 404, false, 404, call.Callee, policy.Unknown},
+		{"410", 410, false, 410, call.Callee, policy.Unknown},
+		{"484", 484, false, 484, call.Callee, policy.Incomplete},
+		{"488", 488, false, 488, call.Callee, policy.Incompatible},
+		{"606", 606, false, 606, call.Callee, policy.Incompatible},
+		{"480", 480, false, 480, call.Callee, policy.NoAnswer},
+		{"403", 403, false, 403, call.Callee, policy.FarRefused},
+		{"302", 302, false, 480, call.Callee, policy.Redirected},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(w *world) {

@@ -39,7 +39,9 @@ func (l *leg) inDialog(p *transport.Packet) {
 		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
-	default: // REFER among them: a transfer is a call that nobody decided on
+	case message.REFER: // a transfer is a call that nobody decided on
+		s.respond(s.serve(l, p), reply{code: 405, lines: s.e.noTransfer()})
+	default:
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
 }
@@ -57,6 +59,11 @@ func (l *leg) seqFor(m *message.Message) *uint32 {
 // understood says that a method inside a dialog is one that we know.
 func understood(m message.Method) bool {
 	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK
+}
+
+// noTransfer tells a phone why its transfer does nothing.
+func (e *Edge) noTransfer() []byte {
+	return append(e.reasonLines(policy.NoTransfer, policy.Figures{}), allowLines...)
 }
 
 // maxServers bounds the requests of a peer that are remembered at once on one leg.

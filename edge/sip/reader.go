@@ -63,8 +63,10 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 			return true
 		}
 		e.answer(p, message.Reply{Code: 200, Lines: allowLines})
-	case message.BYE, message.INFO, message.UPDATE, message.PRACK, message.REFER:
+	case message.BYE, message.INFO, message.UPDATE, message.PRACK:
 		e.wrongTags(p)
+	case message.REFER:
+		e.answer(p, message.Reply{Code: 405, Lines: e.noTransfer()})
 	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
 		e.answer(p, message.Reply{Code: 489})
 	default:

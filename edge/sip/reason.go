@@ -28,7 +28,7 @@ func (e *Edge) fill(end *ending) {
 	if end.status < 300 { // "hangup" before there was an answer
 		end.status = 487
 	}
-	if end.lines == nil {
+	if len(end.lines) == 0 {
 		end.lines = e.reasonLines(end.why, end.f)
 	}
 	if end.status == 503 {
@@ -46,7 +46,12 @@ func (e *Edge) reasonLines(why policy.Reason, f policy.Figures) []byte {
 	b = strconv.AppendInt(b, int64(why.Cause()), 10)
 	b = append(b, ";text="...)
 	b = message.AppendQuoted(b, why.Code()+": "+text)
-	b = append(b, "\r\nWarning: 399 "...)
+	return e.appendWarning(append(b, "\r\n"...), text)
+}
+
+// appendWarning writes what phones show that do not read Reason.
+func (e *Edge) appendWarning(b []byte, text string) []byte {
+	b = append(b, "Warning: 399 "...)
 	b = append(append(b, e.host...), ' ')
 	b = message.AppendQuoted(b, text)
 	return append(b, "\r\n"...)
@@ -74,13 +79,38 @@ const maxReasons = 1024
 // elsewhere is what phones that lost the race are told (RFC 3326 section 2).
 var elsewhere = []byte("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
 
-// verdictOf is what a callee's final answer means for the call's record.
+// verdictOf is what a final answer means for the call's record. That no carrier took it is said of carriers only, and by wayFailed.
 func verdictOf(status int) (call.Party, policy.Reason) {
 	switch status {
 	case 486, 600, 603, 607, 608:
 		return call.Callee, policy.Busy
 	case 408, 480, 487:
 		return call.Callee, policy.NoAnswer
+	case 404, 410, 604:
+		return call.Callee, policy.Unknown
+	case 484:
+		return call.Callee, policy.Incomplete
+	case 415, 488, 606:
+		return call.Callee, policy.Incompatible
 	}
-	return call.System, policy.TrunksFailed
+	if status < 400 {
+		return call.Callee, policy.Redirected
+	}
+	return call.Callee, policy.FarRefused
+}
+
+// outranks says which of two refusals of phones that rang at once the caller hears: what a person did comes before what a phone said.
+func (end *ending) outranks(other *ending) bool {
+	rank := func(e *ending) int {
+		switch e.why {
+		case policy.Busy:
+			return 3
+		case policy.NoAnswer:
+			return 2
+		case policy.TrunksFailed, policy.FarRefused:
+			return 0
+		}
+		return 1
+	}
+	return other == nil || rank(end) >= rank(other)
 }

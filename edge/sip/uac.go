@@ -22,7 +22,7 @@ func (b *bridge) tryWay() {
 	u := b.setup
 	for u.way < len(u.plan.Ways) {
 		w := u.plan.Ways[u.way]
-		if w.Line != "" {
+		if u.carrier = w.Line == ""; !u.carrier {
 			u.way++
 			if b.ringPhones(w) {
 				return
@@ -54,7 +54,11 @@ func (b *bridge) allFailed() {
 		b.finish(*u.failed)
 		return
 	}
-	b.finish(ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}})
+	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
+	if ways := u.plan.Ways; len(ways) > 0 && ways[len(ways)-1].Line != "" { // its phones have gone since the call was let in
+		end = ending{by: call.System, why: policy.NotRegistered}
+	}
+	b.finish(end)
 }
 
 // ringPhones calls every phone registered for a line, and says whether there is one.
@@ -369,13 +373,12 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 	if u == nil || b.state != calling {
 		return
 	}
-	by, why := verdictOf(status)
-	end := ending{by: by, why: why, status: passStatus(status), lines: passReason(m)}
-	next := b.lastWayIsTrunk() && failsOver(status, u.plan.Always)
+	end := b.s.e.refusalOf(m, status)
+	next := u.carrier && failsOver(status, u.plan.Always)
 	if next {
 		end = ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
 	}
-	if u.failed == nil || u.failed.why == policy.TrunksFailed {
+	if end.outranks(u.failed) {
 		u.failed = &end
 	}
 	final := status >= 600
@@ -384,7 +387,7 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 			return // another phone still rings
 		}
 	}
-	if final || !next && b.lastWayIsTrunk() {
+	if final || !next && u.carrier {
 		b.finish(end)
 		return
 	}
@@ -392,8 +395,18 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 	b.tryWay()
 }
 
-func (b *bridge) lastWayIsTrunk() bool {
-	return len(b.outs()) > 0 && b.all[len(b.all)-1].trunk != ""
+// refusalOf is how a call ends that a far end refused, or (m is nil) did not answer at all: with its status, its Reason, and ours
+// in words.
+func (e *Edge) refusalOf(m *message.Message, status int) ending {
+	if m == nil {
+		status = 408
+	}
+	end := ending{status: passStatus(status), lines: passReason(m)}
+	end.by, end.why = verdictOf(status)
+	if len(end.lines) > 0 {
+		end.lines = e.appendWarning(end.lines, end.why.Text(end.f))
+	}
+	return end
 }
 
 // failsOver says that a carrier's answer is about the carrier and not about the callee, so that another may do better.

@@ -235,7 +235,8 @@ func lateAnswer(c *call.Open, legs []Leg) *Leg {
 func (g *Gate) chargeLate(r *call.CDR, c *call.Open, leg *Leg) {
 	r.AnsweredAt, r.Ring, r.Talk = leg.Answered, since(c.Ringing, leg.Answered), max(leg.Talk, time.Millisecond)
 	r.Trunk, r.BLeg = leg.Trunk, leg.CallID
-	if why, err := policy.ParseReason(c.End.Reason); err == nil && (why == policy.Cancelled || why == policy.NoAnswer || why == policy.TrunksFailed) {
+	switch why, _ := policy.ParseReason(c.End.Reason); why {
+	case policy.Cancelled, policy.NoAnswer, policy.TrunksFailed, policy.Unknown, policy.Incomplete, policy.Incompatible, policy.Redirected, policy.FarRefused:
 		r.Reason, r.Text = policy.AnsweredLate.Code(), policy.AnsweredLate.Text(policy.Figures{})
 	}
 	if g.o.WaiveLate {
