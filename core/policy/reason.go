@@ -65,9 +65,9 @@ const (
 	Overloaded       // overloaded: this node carries as many calls as it may
 
 	// how a call ended
-	Hangup     // hangup: a party hung up
-	Busy       // busy: the callee's own answer, or that it declined
-	NoAnswer   // no-answer
+	Hangup   // hangup: a party hung up
+	Busy     // busy: the callee's own answer, or that it declined
+	NoAnswer // no-answer
 	// What the far end answered: a phone, or a carrier of a call that it took.
 	Unknown      // unknown-number: the far end knows no such number
 	Incomplete   // incomplete-number: the far end wants more digits
@@ -75,15 +75,15 @@ const (
 	Redirected   // redirected: the far end wants the call forwarded
 	FarRefused   // far-end-refused: the far end refused for a reason of its own
 	NoTransfer   // no-transfer: a transfer inside a call
-	Cancelled  // cancelled by the caller
-	TooLong    // longest-call (seconds)
-	CutByStaff // cut-by-staff
-	CutByOwner // cut-by-owner
-	CutLocked  // cut-line-locked
-	CutRemoved // cut-line-removed
-	NoAck      // no-ack: the caller's phone never confirmed
-	PeerGone   // peer-gone: a phone or carrier stopped answering
-	NodeLost   // node-lost: the server was away, and the call could not go on
+	Cancelled    // cancelled by the caller
+	TooLong      // longest-call (seconds)
+	CutByStaff   // cut-by-staff
+	CutByOwner   // cut-by-owner
+	CutLocked    // cut-line-locked
+	CutRemoved   // cut-line-removed
+	NoAck        // no-ack: the caller's phone never confirmed
+	PeerGone     // peer-gone: a phone or carrier stopped answering
+	NodeLost     // node-lost: the server was away, and the call could not go on
 	// answered-late: the callee answered while the call was being given up
 	AnsweredLate
 	Fault // fault: a panic ended this call only
