@@ -650,6 +650,17 @@ func TestRelayed(t *testing.T) {
 	}
 }
 
+func TestOnlyShort(t *testing.T) {
+	for prefix, want := range map[uint64]bool{
+		101: true, 105: true, 111: true, 119: true, 100: true, 116: true, 116123: true, 1161: true, 118: true, 11850: true, 118500: true, 999: true, 112: true, 18000: true,
+		0: false, 1: false, 11: false, 99: false, 1011: false, 123: false, 150: false, 1471: false, 1161234: false, 44: false, 441: false, 9990: false, 210: false, 18446744073709551615: false,
+	} {
+		if got := UK().OnlyShort(prefix); got != want {
+			t.Errorf("%d: %t", prefix, got)
+		}
+	}
+}
+
 func BenchmarkParseBehindACode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

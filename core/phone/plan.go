@@ -276,3 +276,23 @@ func (p *Plan) Relayed(d Destination) string {
 	}
 	return strconv.Itoa(int(d.Relay)) + prefix + text
 }
+
+// OnlyShort says that short numbers begin with a prefix, or are it, and that no number of E.164 does: 101, 116, 118500; not
+// 123, which begins numbers in America.
+func (p *Plan) OnlyShort(prefix uint64) bool {
+	if prefix < 100 {
+		return false
+	}
+	for i := range p.shorts {
+		s := &p.shorts[i]
+		low, high := s.low, s.high
+		for high > prefix && low > prefix {
+			low, high = low/10, high/10
+		}
+		if s.class != ClassUnknown && low <= prefix && prefix <= high {
+			country, _ := OfPrefix(prefix)
+			return country == Country{}
+		}
+	}
+	return false
+}

@@ -1,7 +1,9 @@
 package phone_test
 
 import (
+	"encoding/csv"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,5 +153,97 @@ func TestOfPrefix(t *testing.T) {
 	}
 	if _, classes := ClassesOfPrefix(33); classes&(1<<IntlFixed) == 0 || classes&(1<<IntlPremium) == 0 {
 		t.Errorf("France has classes %b", classes)
+	}
+}
+
+// The numbers of the islands are theirs, block by block, by number and by prefix.
+func TestIslandsBlockByBlock(t *testing.T) {
+	for country, blocks := range map[string]string{
+		"IM": "16245, 74184, 74520, 74521, 74522, 74523, 74524, 74525, 74526, 74576, 7524, 7624, 7924, 3440406, 3440906, 345624, 370624, 372299, 560061, 560081, 560082, " +
+			"808162, 8440406, 8440906, 845624, 870624, 872299, 900624, 901624, 906624, 907624",
+		"GG": "14812, 7781, 7839, 79111, 79117, 800976, 870261, 906713",
+		"JE": "15342, 7509, 77003, 77007, 77008, 7797, 7829, 7937, 701511, 300735, 300781, 344405, 344442, 344469, 344703, 345041, 345800, 370002, 371206, " +
+			"800735, 800781, 808901, 844405, 844442, 844469, 844703, 845041, 845800, 870002, 870253, 871206, 900665, 900666, 900669, 901810, 905629, 905807, 907107, 907155",
+		"GB": "207, 7400, 7417, 74183, 74185, 74519, 74527, 7453, 74575, 74577, 7525, 77009, 77002, 77004, 79110, 79112, 7923, 7925, 345623, 560062, 701512, 80000, 808161, " +
+			"845623, 870625, 900623, 9091",
+	} {
+		for block := range strings.SplitSeq(blocks, ", ") {
+			for _, rest := range []string{"0000000000", "1234567890", "9999999999"} {
+				national := (block + rest)[:10]
+				d, problem := UK().Parse("0" + national)
+				if block[0] <= '2' && problem == NoRange {
+					continue // a district that is not open
+				}
+				if problem != NoProblem || d.Country.String() != country || !d.National {
+					t.Errorf("0%s of block %s: %s %s (%s), want %s", national, block, d.Class, d.Country, problem, country)
+				}
+			}
+			if prefix, err := strconv.ParseUint("44"+block, 10, 64); err != nil {
+				t.Error(err)
+			} else if got, _ := OfPrefix(prefix); got.String() != country && got != (Country{}) {
+				t.Errorf("prefix 44%s is of %s, want %s", block, got, country)
+			}
+		}
+	}
+}
+
+// What phonenumbers gives to an island only, is the island's here, whatever Great Britain's patterns say of it.
+func TestIslandsHaveWhatPhonenumbersGivesThem(t *testing.T) {
+	collection, err := phonenumbers.MetadataCollection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	found := map[string]int{}
+	for _, m := range collection.GetMetadata() {
+		if m.GetCountryCode() != 44 || m.GetId() == "GB" {
+			continue
+		}
+		var own []*regexp.Regexp
+		for _, d := range []*phonenumbers.PhoneNumberDesc{m.GetFixedLine(), m.GetMobile()} {
+			own = append(own, regexp.MustCompile("^(?:"+d.GetNationalNumberPattern()+")$"))
+		}
+		for range 400_000 {
+			national := strconv.FormatUint([]uint64{1_000_000_000, 7_000_000_000}[random.IntN(2)]+random.Uint64N(1_000_000_000), 10)
+			if !own[0].MatchString(national) && !own[1].MatchString(national) {
+				continue
+			}
+			found[m.GetId()]++
+			if d, problem := UK().Parse("0" + national); problem != NoProblem || d.Country.String() != m.GetId() {
+				t.Fatalf("0%s: %s (%s), want %s", national, d.Country, problem, m.GetId())
+			}
+		}
+	}
+	if found["IM"] < 100 || found["GG"] < 100 || found["JE"] < 100 {
+		t.Errorf("looked at %v", found)
+	}
+}
+
+// Ofcom's own tables: what the islands' networks hold is theirs.
+func TestIslandsByOfcom(t *testing.T) {
+	holders := map[string]string{
+		"MANX TELECOM TRADING LIMITED": "IM", "Sure (Isle of Man) Limited": "IM", "Sure (Guernsey) Limited": "GG", "JT (Guernsey) Limited": "GG",
+		"Guernsey Airtel Limited": "GG", "Sure (Jersey) Limited": "JE", "JT (Jersey) Limited": "JE", "Jersey Airtel Limited": "JE", "Newtel Limited": "JE",
+	}
+	blocks := 0
+	for _, sheet := range []string{"S3", "S5", "S7", "S8", "S9"} {
+		r := csv.NewReader(strings.NewReader(string(shared(t, "data/numbering/ofcom/"+sheet+".csv"))))
+		rows, err := r.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			block, want := strings.ReplaceAll(row[0], " ", ""), holders[row[2]]
+			if want == "" || strings.HasPrefix(block, "89") { // routing codes between networks
+				continue
+			}
+			blocks++
+			if d, problem := UK().Parse("0" + (block + "0000000000")[:10]); problem != NoProblem || d.Country.String() != want {
+				t.Errorf("%s of %s: %s (%s), want %s", row[0], row[2], d.Country, problem, want)
+			}
+		}
+	}
+	if blocks < 120 {
+		t.Errorf("only %d blocks looked at", blocks)
 	}
 }

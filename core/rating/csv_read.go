@@ -35,9 +35,12 @@ type ReadOptions struct {
 	Currency  string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
 	Exchange  money.Exchange // how a file in another currency is converted; the zero value: it is refused
 	Mapping   Mapping        // columns that are named by hand
-	Sheet     string         // of a workbook: the one to read
-	First     uint16         // increments when the file has none, seconds; 0 is 1
-	Step      uint16
+	// Short says that only short numbers begin with a prefix (phone.Plan.OnlyShort): a row for "101" is then one for a short
+	// number, also in a file without a column that says so. Nil: no prefix is.
+	Short func(prefix uint64) bool
+	Sheet string // of a workbook: the one to read
+	First uint16 // increments when the file has none, seconds; 0 is 1
+	Step  uint16
 }
 
 // Fault is one thing that is wrong with a file, with the place in it.

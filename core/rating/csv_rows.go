@@ -23,7 +23,8 @@ func (r *deckReader) readRow(cells []string) {
 	status := r.status(cells)
 	start, end := r.date(cells, fieldStart, false), r.date(cells, fieldEnd, true)
 	r.currency(cells)
-	price := Price{Name: r.name(cells), Short: r.yes(cells, fieldShort)}
+	short := r.yes(cells, fieldShort)
+	price := Price{Name: r.name(cells)}
 	prefixes := r.prefixes(cells)
 	price.First, price.Step = r.increments(cells)
 	blank := r.rates(cells, &price, status == stays)
@@ -40,7 +41,7 @@ func (r *deckReader) readRow(cells []string) {
 	}
 	r.spent += len(prefixes)
 	for _, prefix := range prefixes {
-		price.Prefix = prefix
+		price.Prefix, price.Short = prefix, short || r.opt.Short != nil && r.opt.Short(prefix)
 		r.take(readRow{price: price, line: r.line})
 	}
 }

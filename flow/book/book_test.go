@@ -764,3 +764,25 @@ func BenchmarkLine(b *testing.B) {
 		}
 	})
 }
+
+// A deck prices 101 and 116 as it prices prefixes, also without a column that says that they are short numbers; and only then are
+// they dialled.
+func TestShortNumbersInDecks(t *testing.T) {
+	b := open(t, &booktest.Store{}, options(t))
+	_, err := b.Import(ctx, "t", []byte("Destination,Prefix,Rate\nUK,44,0.01\nUSA,1,0.02\nPolice,101,0.15\nNHS,111,0\nHelp lines,116,0\nSamaritans,116123,0.01\n"),
+		book.ImportOptions{Name: "short", Kind: rating.Retail, Yes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, deck, _ := b.Deck("short")
+	for dialled, want := range map[string]string{"101": "Police", "111": "NHS", "116000": "Help lines", "116123": "Samaritans", "105": "", "119": "", "+12125551234": "USA"} {
+		d, problem := b.Plan().Parse(dialled)
+		name := ""
+		if p, ok := deck.Find(d.Number, time.Now()); ok {
+			name = p.Name
+		}
+		if problem != phone.NoProblem || name != want {
+			t.Errorf("%s is %q (%s), want %q", dialled, name, problem, want)
+		}
+	}
+}

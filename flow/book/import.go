@@ -80,6 +80,7 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	if o.Read.At.IsZero() {
 		o.Read.At = time.Now()
 	}
+	o.Read.Short = b.plan.OnlyShort
 	o.Read.Kind, o.Read.Billing = o.Kind, money.Billing()
 	im := readDeck(file, &o)
 	if !im.OK() {
