@@ -20,16 +20,17 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 		return Destination{}, problem
 	}
 	all := d.buf[:d.n]
-	if dest, ok := p.help(all); ok {
+	if dest, ok := p.help(all, d.plus); ok {
 		return dest, NoProblem
 	}
 	if d.tail == tailOther {
 		return Destination{}, BadCharacter
 	}
-	n, said := 0, code{}
-	if d.plus != 1 {
-		n, said = p.codesBefore(all)
+	before := all
+	if d.plus != 0 {
+		before = all[:d.plus-1] // "141+1800 …" is not 18001 behind 141
 	}
+	n, said := p.codesBefore(before)
 	if d.plus != 0 && d.plus != n+1 {
 		return Destination{}, BadCharacter
 	}
@@ -40,32 +41,54 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 	return dest, problem
 }
 
-// help finds an emergency number behind whatever people put before numbers. All of what was dialled must come to it.
-func (p *Plan) help(rest []byte) (Destination, bool) {
-	if !p.endsInHelp(rest) {
+// help finds an emergency number behind whatever people put before numbers: codes, more than once and in any order, then an
+// international prefix or '+' (after plus-1 digits), the home country's code and the trunk prefix. All of what was dialled
+// must come to it, so that no beginning of another number does: 0141 999 … is Glasgow.
+func (p *Plan) help(all []byte, plus int) (Destination, bool) {
+	if !p.endsInHelp(all) {
 		return Destination{}, false
 	}
-	relay := uint32(0)
-	for {
-		if dest, ok := p.short(rest, Emergency); ok {
-			dest.Relay = relay
+	n, relay := 0, uint32(0)
+	for plus == 0 || n < plus-1 {
+		i := p.codeAt(all[n:])
+		if i < 0 {
+			break
+		}
+		n, relay = n+len(p.codes[i].digits), max(relay, p.codes[i].relay)
+	}
+	if plus != 0 && n != plus-1 {
+		return Destination{}, false
+	}
+	dest, ok := p.helpBehind(all[n:], plus != 0)
+	dest.Relay = relay
+	return dest, ok
+}
+
+// helpBehind finds an emergency number as it is, or as a national one in any form.
+func (p *Plan) helpBehind(rest []byte, plus bool) (dest Destination, ok bool) {
+	try := func(now []byte) bool {
+		rest = now
+		dest, ok = p.short(rest, Emergency)
+		return ok
+	}
+	if try(rest) {
+		return dest, true
+	}
+	abroad := plus
+	if !plus && hasPrefix(rest, p.intl) {
+		if abroad = true; try(rest[len(p.intl):]) {
 			return dest, true
 		}
-		n := 0
-		if i := p.codeAt(rest); i >= 0 {
-			n, relay = len(p.codes[i].digits), max(relay, p.codes[i].relay)
-		} else {
-			for _, prefix := range [...]string{p.intl, p.codeText, p.trunk} {
-				if hasPrefix(rest, prefix) {
-					n = max(n, len(prefix))
-				}
-			}
-		}
-		if n == 0 {
-			return Destination{}, false
-		}
-		rest = rest[n:]
 	}
+	if hasPrefix(rest, p.codeText) {
+		if abroad = false; try(rest[len(p.codeText):]) {
+			return dest, true
+		}
+	}
+	if !abroad && p.trunk != "" && hasPrefix(rest, p.trunk) {
+		try(rest[len(p.trunk):])
+	}
+	return dest, ok
 }
 
 func (p *Plan) endsInHelp(all []byte) bool {

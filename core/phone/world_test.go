@@ -247,3 +247,52 @@ func TestIslandsByOfcom(t *testing.T) {
 		t.Errorf("only %d blocks looked at", blocks)
 	}
 }
+
+// kindsOfExamples is what an example number of a type may be here: at home, then abroad. A type whose calls may be dear is never
+// a class that is cheap by nature.
+var kindsOfExamples = map[phonenumbers.PhoneNumberType][]Class{
+	phonenumbers.FIXED_LINE:      {Geographic, IntlFixed},
+	phonenumbers.MOBILE:          {Mobile, IntlMobile, IntlFixed}, // where both share their numbers
+	phonenumbers.TOLL_FREE:       {Freephone, IntlFreephone},
+	phonenumbers.PREMIUM_RATE:    {Premium, Revenue084, Revenue087, IntlPremium},
+	phonenumbers.SHARED_COST:     {IntlShared},
+	phonenumbers.VOIP:            {VoIP, IntlShared},
+	phonenumbers.PERSONAL_NUMBER: {Personal, IntlShared},
+	phonenumbers.PAGER:           {Pager, IntlShared},
+	phonenumbers.UAN:             {UKWide, VoIP, IntlShared}, // 055 is "corporate"
+	phonenumbers.VOICEMAIL:       {IntlShared},
+}
+
+// Not one example number of any region and type is refused, however it is written, and none that may be dear counts as an
+// ordinary or free one.
+func TestExampleNumbersOfAllRegions(t *testing.T) {
+	looked := 0
+	for region := range phonenumbers.GetSupportedRegions() {
+		for kind, want := range kindsOfExamples {
+			n := phonenumbers.GetExampleNumberForType(region, kind)
+			if n == nil {
+				continue
+			}
+			looked++
+			e164 := phonenumbers.Format(n, phonenumbers.E164)
+			forms := []string{
+				e164, "00" + e164[1:], phonenumbers.Format(n, phonenumbers.INTERNATIONAL), phonenumbers.Format(n, phonenumbers.RFC3966),
+				"141" + e164, "18001 00" + e164[1:], e164 + "#", "\u202a" + e164 + "\u202c",
+			}
+			if n.GetCountryCode() == 44 {
+				forms = append(forms, phonenumbers.Format(n, phonenumbers.NATIONAL), e164[1:], "+44 (0)"+e164[3:])
+			}
+			for _, form := range forms {
+				d, problem := UK().Parse(form)
+				if problem != NoProblem || d.Number.String() != e164 {
+					t.Errorf("%s of %s, type %d: %q (%s)", form, region, kind, d.Number, problem)
+				} else if !slices.Contains(want, d.Class) {
+					t.Errorf("%s of %s, type %d: %s, want one of %v", form, region, kind, d.Class, want)
+				}
+			}
+		}
+	}
+	if looked < 1100 {
+		t.Errorf("only %d examples", looked)
+	}
+}
