@@ -233,6 +233,16 @@ func TestOperatingPage(t *testing.T) {
 		a.do(s, repository)
 	}
 	t.Logf("%d steps", len(list))
+	// The page ends with taking it off: nothing is left but what it says is kept.
+	left := a.sh("find /usr /etc /var/lib -path '*ringfence*' -type f")
+	for path := range strings.Lines(left) {
+		if !strings.HasPrefix(path, "/var/lib/ringfence/") {
+			t.Errorf("left behind: %s", path)
+		}
+	}
+	if !strings.Contains(left, "/var/lib/ringfence/ringfence.db\n") || !strings.Contains(left, "/var/lib/ringfence/ringfence.key\n") {
+		t.Errorf("the books are gone; left are\n%s", left)
+	}
 	if len(list) < 20 {
 		t.Errorf("only %d steps", len(list))
 	}

@@ -177,8 +177,12 @@ _ringfence() {
 	done
 	(( ${#found} )) && _describe -V ringfence found || _files
 }
-(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-compdef _ringfence ringfence
+if [[ "${funcstack[1]}" == _ringfence ]]; then
+	_ringfence "$@" # zsh has just loaded this file, to complete this word
+else
+	(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+	compdef _ringfence ringfence
+fi
 `,
 	"fish": `# fish completion for ringfence
 function __ringfence_complete

@@ -1,7 +1,9 @@
 package complete_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -110,5 +112,23 @@ func TestBashOffersCandidates(t *testing.T) {
 		if err != nil || strings.TrimSuffix(string(out), "\n") != want {
 			t.Errorf("%q: %q, %v; want %q", line, out, err, want)
 		}
+	}
+}
+
+// Installed where zsh looks for functions, the script is loaded by the first completion, which must offer something already.
+func TestZshOffersCandidatesAtOnce(t *testing.T) {
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("zsh is not installed")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "_ringfence"), []byte(complete.Script("zsh")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := `fpath=("$1" $fpath); compdef() {}; _describe() { print -r -- "${(P)3}" }; ringfence() { printf 'show\t%s\n' "$*" }
+autoload -Uz _ringfence; words=(ringfence line sh); CURRENT=3; _ringfence; _ringfence`
+	out, err := exec.Command(zsh, "-f", "-c", program, "zsh", dir).CombinedOutput()
+	if want := "show:complete -- line sh\n"; err != nil || string(out) != want+want {
+		t.Errorf("%q, %v; want %q twice", out, err, want)
 	}
 }
