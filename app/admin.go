@@ -146,7 +146,7 @@ func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
 }
 
 func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
-	return a.money.CDRs(ctx, store.CDRFilter{Line: q.Line, Account: q.Customer, From: q.From, Till: q.Until, Before: q.Before, Limit: q.Limit})
+	return a.money.CDRs(ctx, store.CDRFilter{Line: q.Line, Account: q.Customer, From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit})
 }
 
 func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {

@@ -142,4 +142,5 @@ type CDR struct {
 	Reason      string        `json:"reason"` // policy.Reason code
 	Text        string        `json:"text"`   // the same in words, with figures
 	Status      int           `json:"sip_status"`
+	Refused     bool          `json:"refused"` // never let out: it rang nobody and holds no money
 }

@@ -39,6 +39,7 @@ type subject struct {
 	openTaken bool
 	farTaken  bool
 	tight     string // the probation purse, once its count is taken
+	id        call.ID
 }
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
@@ -288,6 +289,7 @@ func rateKey(line string) string   { return "rate/" + line }
 // reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.
 func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
+	s.id = l.call.ID
 	if s.verdict.Always {
 		g.o.Ledger.Post(g.opening(s, l, nil)) // an emergency call waits for nothing
 		return l, nil

@@ -114,11 +114,11 @@ func unallocated(s *subject, c *call.Open) store.Fact {
 	return store.Fact{At: s.now, Kind: "call.unallocated", Line: s.line, Account: s.account, Call: c.ID, Body: body}
 }
 
-func (g *Gate) refusedFact(s *subject, r *Refusal) []store.Fact {
+func (g *Gate) refusedFact(s *subject, r *Refusal, id call.ID) []store.Fact {
 	hash, first := g.settings.of(s.settings)
 	body := decided(s).text("settings", hash).text("reason", r.Reason.Code()).text("text", r.Error()).
 		figures(r.Figures).done()
-	facts := []store.Fact{{At: s.now, Kind: "call.refused", Line: s.line, Account: s.account, Body: body}}
+	facts := []store.Fact{{At: s.now, Kind: "call.refused", Line: s.line, Account: s.account, Call: id, Body: body}}
 	return append(facts, first...)
 }
 

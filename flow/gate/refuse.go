@@ -4,11 +4,12 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/state/store"
 )
 
-// A refused attempt is a fact of its own, up to a number a line and minute; what comes beyond is written as counts. An
+// A refused attempt has a record and a fact of its own, up to a number a line and minute; what comes beyond is written as counts. An
 // attacker with a login must not be able to fill the disk.
 const (
 	refusalsEach   = 60
@@ -31,11 +32,29 @@ type refusalCount struct {
 func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 	g.stats.refused(r.Reason)
 	if g.refusals.individually(s) {
-		g.o.Ledger.Record(g.refusedFact(s, r)...)
+		record := g.refusedRecord(s, r)
+		g.o.Ledger.Refused(record, g.refusedFact(s, r, record.ID)...)
 		return r
 	}
 	g.refusals.count(s.line, r.Reason)
 	return r
+}
+
+// refusedRecord is the record that a refused call leaves, beside those of calls that were let out.
+func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
+	if s.id == "" {
+		s.id = g.ids.next(s.now)
+	}
+	c := &call.CDR{
+		ID: s.id, Direction: s.dir, Line: s.line, Account: s.account, Peer: s.peer,
+		Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
+		Source: s.Source.String(), UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.now, Ended: s.now,
+		By: call.System, Reason: r.Reason.Code(), Text: r.Error(), Status: r.Reason.SIPStatus(), Refused: true,
+	}
+	if s.priced {
+		c.Rate, c.Prefix, c.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	}
+	return c
 }
 
 func (r *refusals) individually(s *subject) bool {

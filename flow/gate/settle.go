@@ -142,6 +142,7 @@ func (g *Gate) payUp(l *live) {
 func (g *Gate) void(l *live, why policy.Reason) {
 	l.end(End{By: call.System, Reason: why, Status: why.SIPStatus(), At: time.Now()})
 	cdr := g.record(l, nil)
+	cdr.Refused = true
 	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: settled(&cdr)})
 }
 

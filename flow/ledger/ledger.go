@@ -318,12 +318,36 @@ func (l *Ledger) Record(facts ...store.Fact) {
 			continue
 		}
 		l.facts++
-		if n := len(l.queue); n > 0 && l.queue[n-1].kind == recorded && len(l.queue[n-1].op.Facts) < store.MaxFacts {
+		if n := len(l.queue); n > 0 && l.queue[n-1].kind == recorded && l.queue[n-1].op.CDR == nil && len(l.queue[n-1].op.Facts) < store.MaxFacts {
 			l.queue[n-1].op.Facts = append(l.queue[n-1].op.Facts, f)
 			continue
 		}
 		l.push(&entry{op: store.Op{Kind: store.OpRecord, Facts: []store.Fact{f}}, kind: recorded})
 	}
+}
+
+// Refused writes the record of a call that was refused, and facts with it, in their turn. It never blocks; when too many facts wait it
+// is dropped and counted.
+func (l *Ledger) Refused(r *call.CDR, facts ...store.Fact) {
+	op := store.Op{Kind: store.OpRecord, ID: r.ID, CDR: r}
+	if l.o.Direct {
+		op.Facts = facts
+		l.Post(op)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range facts {
+		if facts[i].Trim() {
+			op.Facts = append(op.Facts, facts[i])
+		}
+	}
+	if l.stopped || l.facts >= l.o.Facts || op.Check() != "" {
+		l.stats.FactsDropped += uint64(len(facts))
+		return
+	}
+	l.facts += len(op.Facts)
+	l.push(&entry{op: op, kind: recorded})
 }
 
 // Healthy is the last failure of the store while it lasts, or nil.

@@ -44,7 +44,7 @@ func (op *Op) Check() string {
 	if why := checkFacts(op.Facts); why != "" {
 		return why
 	}
-	if op.Kind != OpRecord && !plainID(string(op.ID)) {
+	if (op.Kind != OpRecord || op.CDR != nil) && !plainID(string(op.ID)) {
 		return "no usable call id"
 	}
 	switch op.Kind {
@@ -55,7 +55,10 @@ func (op *Op) Check() string {
 	case OpSettle:
 		return op.checkCDR()
 	case OpRecord:
-		return ""
+		if op.CDR == nil {
+			return ""
+		}
+		return op.checkCDR()
 	}
 	return "unknown kind of op"
 }

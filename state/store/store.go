@@ -30,7 +30,7 @@ const (
 	OpExtend               // hold Amount more in every one of Holds; set paid_for, lease
 	OpUpdate               // overwrite state, trunk, cost quote, ringing, answered_at, anchor, end, unproven, and the snapshot if there is one, from Call
 	OpSettle               // delete the open call, held → spent: CDR.Retail in each of its purses, insert CDR. Repeats: Duplicate
-	OpRecord               // only Facts
+	OpRecord               // only Facts, and the CDR of a refused call if there is one. Repeats of that: Duplicate
 )
 
 // Hold names a purse and the most that may be in it: the write happens only if spent + held + Amount ≤ Cap.
@@ -50,7 +50,7 @@ type Op struct {
 	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor
 	// Lease is how long the call is its node's from the moment of writing, by the store's clock: OpOpen, OpExtend.
 	Lease time.Duration
-	CDR   *call.CDR // OpSettle; CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
+	CDR   *call.CDR // OpSettle, OpRecord; of OpSettle, CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
 	Facts []Fact
 }
 
@@ -91,7 +91,7 @@ type Money interface {
 	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
-	Facts(ctx context.Context, f FactFilter) ([]Fact, error) // by Seq ascending
+	Facts(ctx context.Context, f FactFilter) ([]Fact, error) // by Seq ascending; with Before descending
 	// Check proves that money adds up: for every purse, held is the sum over open calls. It returns the faults found.
 	Check(ctx context.Context) ([]string, error)
 	Ping(ctx context.Context) error // a durable write, so that a full disk is seen
@@ -101,9 +101,24 @@ type Money interface {
 // CDRFilter selects records; zero fields do not restrict. Before is the ID to continue below; Limit 0 is 100.
 type CDRFilter struct {
 	Line, Account string
-	From, Till    time.Time
+	Called        bool // with Line: also calls of other lines to it
+	Country       string
+	Number        string // called: E.164 with '+', a short number, or what was dialled when it is no number
+	Reason        string
+	Direction     call.Direction
+	From, Until   time.Time
 	Before        call.ID
 	Limit         int
+}
+
+// Matches is the filter for engines without SQL, but for Limit.
+func (f *CDRFilter) Matches(c *call.CDR) bool {
+	is := func(want, got string) bool { return want == "" || Clean(want) == got }
+	ours := is(f.Line, c.Line) || f.Called && c.Direction == call.Between && is(f.Line, c.Peer)
+	return ours && is(f.Account, c.Account) && is(f.Country, c.Country) && is(f.Reason, c.Reason) &&
+		is(string(f.Direction), string(c.Direction)) && (is(f.Number, c.Number) || c.Number == "" && is(f.Number, c.Dialled)) &&
+		(f.From.IsZero() || !c.Begun.Before(f.From.Truncate(time.Microsecond))) &&
+		(f.Until.IsZero() || c.Begun.Before(f.Until.Truncate(time.Microsecond))) && (f.Before == "" || c.ID < f.Before)
 }
 
 // Fact is one row of the journal. Kind is "noun.verb" (call.admitted, call.refused, call.answered, slice.held,
@@ -120,11 +135,14 @@ type Fact struct {
 
 // FactFilter selects facts after Seq; zero fields do not restrict. Limit 0 is 1000.
 type FactFilter struct {
-	After int64
-	Line  string
-	Call  call.ID
-	Kind  string // a prefix
-	Limit int
+	After  int64
+	Before int64 // and before this one, the last first; 0: none of this
+	Line   string
+	Call   call.ID
+	Kind   string // a prefix
+	From   time.Time
+	Until  time.Time
+	Limit  int
 }
 
 // Deck is the head of an imported deck; its rows are kept apart. Versions of one name count up from 1; the highest is in force.

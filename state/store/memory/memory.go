@@ -139,6 +139,13 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 		}
 	case store.OpSettle:
 		return e.settle(op)
+	case store.OpRecord:
+		if op.CDR != nil && e.done[op.ID] != nil {
+			return store.Outcome{Duplicate: true}
+		}
+		if op.CDR != nil {
+			e.record(op.CDR)
+		}
 	}
 	return store.Outcome{}
 }
@@ -203,12 +210,17 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 		e.purses[id] = b
 	}
 	delete(e.open, op.ID)
-	r := *op.CDR
-	e.done[op.ID] = &r
+	e.record(op.CDR)
+	return store.Outcome{}
+}
+
+// record keeps a record, in the place of the oldest when there are too many.
+func (e *Engine) record(c *call.CDR) {
+	r := *c
+	e.done[r.ID] = &r
 	if old := e.cdrs.add(&r); old != nil && *old != nil {
 		delete(e.done, (*old).ID)
 	}
-	return store.Outcome{}
 }
 
 // Purses reads balances in the order of ids.
@@ -300,11 +312,8 @@ func (e *Engine) CDRs(_ context.Context, f store.CDRFilter) ([]call.CDR, error) 
 	defer e.mu.Unlock()
 	var out []call.CDR
 	for _, c := range e.done {
-		begun := plainTime(c.Begun)
-		if (f.Line == "" || c.Line == f.Line) && (f.Account == "" || c.Account == f.Account) &&
-			(f.From.IsZero() || !begun.Before(plainTime(f.From))) && (f.Till.IsZero() || begun.Before(plainTime(f.Till))) &&
-			(f.Before == "" || c.ID < f.Before) {
-			out = append(out, plainCDR(c))
+		if plain := plainCDR(c); f.Matches(&plain) {
+			out = append(out, plain)
 		}
 	}
 	slices.SortFunc(out, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
@@ -335,10 +344,19 @@ func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, err
 	limit := orElse(f.Limit, 1000)
 	kind := store.Clean(f.Kind)
 	var out []store.Fact
-	for seq := max(f.After, e.facts.n-int64(len(e.facts.all))) + 1; seq <= e.facts.n && len(out) < limit; seq++ {
+	first, last := max(f.After, e.facts.n-int64(len(e.facts.all)))+1, e.facts.n
+	if f.Before > 0 {
+		last = min(last, f.Before-1)
+	}
+	for i := int64(0); first+i <= last && len(out) < limit; i++ {
+		seq := first + i
+		if f.Before > 0 {
+			seq = last - i
+		}
 		x := plainFact(*e.facts.at(seq))
 		x.Seq = seq
-		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) {
+		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) &&
+			(f.From.IsZero() || !x.At.Before(plainTime(f.From))) && (f.Until.IsZero() || x.At.Before(plainTime(f.Until))) {
 			out = append(out, x)
 		}
 	}

@@ -99,7 +99,7 @@ func read(ctx context.Context, s sender, ops []store.Op, suffix string) (*sqlsto
 	var ids, ends []string
 	for i := range ops {
 		op := &ops[i]
-		if op.Kind != store.OpRecord {
+		if op.Kind != store.OpRecord || op.CDR != nil {
 			ids = append(ids, string(op.ID))
 		}
 		if op.Kind == store.OpSettle {

@@ -95,7 +95,7 @@ func (h *hot) judge(ops []store.Op, blind bool) (*sqlstore.Plan, error) {
 	k := &sqlstore.Known{Now: time.Now(), Purses: map[string]sqlstore.Balance{}, Calls: map[call.ID]sqlstore.Held{}, Done: map[call.ID]bool{}}
 	for i := range ops {
 		op := &ops[i]
-		if op.Kind == store.OpRecord || op.Kind == store.OpOpen && blind {
+		if op.Kind == store.OpRecord && op.CDR == nil || op.Kind == store.OpOpen && blind {
 			continue
 		}
 		if err := h.readCall(k, op.ID); err != nil {

@@ -109,8 +109,23 @@ func (p *Plan) judge(op *store.Op) (store.Outcome, string) {
 		return p.update(op), ""
 	case store.OpSettle:
 		return p.settle(op)
+	case store.OpRecord:
+		return p.record(op), ""
 	}
 	return store.Outcome{}, ""
+}
+
+// record adds the record of a call that was refused.
+func (p *Plan) record(op *store.Op) store.Outcome {
+	if op.CDR == nil {
+		return store.Outcome{}
+	}
+	if p.k.Done[op.ID] {
+		return store.Outcome{Duplicate: true}
+	}
+	p.CDRs = append(p.CDRs, op.CDR)
+	p.k.done(op.ID)
+	return store.Outcome{}
 }
 
 func (p *Plan) open(op *store.Op) store.Outcome {

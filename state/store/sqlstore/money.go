@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,6 +35,19 @@ func (w *where) plain(cond string) {
 		w.sql.WriteString(" AND ")
 	}
 	w.sql.WriteString(cond)
+}
+
+// text adds a condition on a text, time one on an instant; what is empty restricts nothing.
+func (w *where) text(cond, want string) {
+	if want != "" {
+		w.and(cond, store.Clean(want))
+	}
+}
+
+func (w *where) time(cond string, want time.Time) {
+	if !want.IsZero() {
+		w.and(cond, Micros(want))
+	}
 }
 
 // limit ends the query with the next placeholder.
@@ -184,25 +198,39 @@ func (s *Queries) Renew(ctx context.Context, node string, lease time.Duration) e
 
 // CDRs reads call records, newest first.
 func (s *Queries) CDRs(ctx context.Context, f store.CDRFilter) ([]call.CDR, error) {
+	out, err := s.cdrs(ctx, f)
+	if err != nil || !f.Called || f.Line == "" {
+		return out, err
+	}
+	// One query with OR would not read either index in the order of the ids.
+	called, err := s.cdrs(ctx, f, "peer = ?", "direction = 'between' AND line <> ?")
+	out = append(out, called...)
+	slices.SortFunc(out, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
+	return out[:min(len(out), cmp.Or(max(f.Limit, 0), cdrLimit))], err
+}
+
+const cdrLimit = 100
+
+// cdrs reads the records that fit the filter, with conditions on the line in the place of its own.
+func (s *Queries) cdrs(ctx context.Context, f store.CDRFilter, ofLine ...string) ([]call.CDR, error) {
 	var w where
-	if f.Line != "" {
-		w.and("line = ?", f.Line)
+	if len(ofLine) == 0 {
+		ofLine = []string{"line = ?"}
 	}
-	if f.Account != "" {
-		w.and("account = ?", f.Account)
+	for _, cond := range ofLine {
+		w.text(cond, f.Line)
 	}
-	if !f.From.IsZero() {
-		w.and("begun >= ?", Micros(f.From))
-	}
-	if !f.Till.IsZero() {
-		w.and("begun < ?", Micros(f.Till))
-	}
-	if f.Before != "" {
-		w.and("id < ?", string(f.Before))
-	}
+	w.text("account = ?", f.Account)
+	w.text("country = ?", f.Country)
+	w.text("(number = ? OR number = '' AND dialled = ?)", f.Number)
+	w.text("reason = ?", f.Reason)
+	w.text("direction = ?", string(f.Direction))
+	w.text("id < ?", string(f.Before))
+	w.time("begun >= ?", f.From)
+	w.time("begun < ?", f.Until)
 	var out []call.CDR
 	sql := "SELECT " + CDRColumns + " FROM cdr" + w.sql.String() + " ORDER BY id DESC"
-	sql += w.limit(f.Limit, 100)
+	sql += w.limit(f.Limit, cdrLimit)
 	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
 		c, err := scanCDR(r)
 		out = append(out, c)
@@ -231,16 +259,19 @@ func (s *Queries) CDR(ctx context.Context, id call.ID) (call.CDR, error) {
 	return out, nil
 }
 
-// Facts reads the journal in the order in which it was written.
+// Facts reads the journal in the order in which it was written, or from the end.
 func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
 	var w where
 	w.and("seq > ?", f.After)
-	if f.Line != "" {
-		w.and("line = ?", f.Line)
+	order := " ORDER BY seq"
+	if f.Before > 0 {
+		w.and("seq < ?", f.Before)
+		order += " DESC"
 	}
-	if f.Call != "" {
-		w.and("call = ?", string(f.Call))
-	}
+	w.text("line = ?", f.Line)
+	w.text("call = ?", string(f.Call))
+	w.time("at >= ?", f.From)
+	w.time("at < ?", f.Until)
 	if f.Kind != "" {
 		kind := store.Clean(f.Kind)
 		w.and("substr(kind, 1, "+strconv.Itoa(len([]rune(kind)))+") = ?", kind)
@@ -254,7 +285,7 @@ func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, 
 		sql += " AND call <> ''"
 	}
 	var out []store.Fact
-	sql += " ORDER BY seq" + w.limit(f.Limit, 1000)
+	sql += order + w.limit(f.Limit, 1000)
 	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
 		fact, err := scanFact(r)
 		out = append(out, fact)

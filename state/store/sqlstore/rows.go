@@ -15,7 +15,7 @@ const (
 		"anchor, ending, snapshot, unproven"
 	CDRColumns = "id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, " +
 		"per_minute, source, user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, " +
-		"words, status, carrier_talk"
+		"words, status, carrier_talk, refused"
 	FactColumns = "at, kind, line, account, call, body"
 )
 
@@ -67,21 +67,21 @@ func CDRValues(c *call.CDR) []any {
 		int64(c.PerMinute), clean(c.Source), clean(c.UserAgent), clean(c.ALeg), clean(c.BLeg), Micros(c.Begun),
 		Micros(c.AnsweredAt), Micros(c.Ended), int64(c.Ring), int64(c.Talk), int64(c.Retail), int64(c.Cost),
 		clean(string(c.By)), clean(c.Reason), clean(c.Text), int64(c.Status),
-		int64(c.CarrierTalk),
+		int64(c.CarrierTalk), flag(c.Refused),
 	}
 }
 
 func scanCDR(rows Rows) (call.CDR, error) {
 	var c call.CDR
 	var id, dir, by string
-	var perMinute, begun, answered, ended, ring, talk, retail, cost, status, carrier int64
+	var perMinute, begun, answered, ended, ring, talk, retail, cost, status, carrier, refused int64
 	err := rows.Scan(&id, &dir, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class, &c.Country,
 		&c.Rate, &c.Prefix, &perMinute, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &begun, &answered, &ended, &ring, &talk,
-		&retail, &cost, &by, &c.Reason, &c.Text, &status, &carrier)
+		&retail, &cost, &by, &c.Reason, &c.Text, &status, &carrier, &refused)
 	c.ID, c.Direction, c.By, c.PerMinute = call.ID(id), call.Direction(dir), call.Party(by), money.Rate(perMinute)
 	c.Begun, c.AnsweredAt, c.Ended = instant(begun), instant(answered), instant(ended)
 	c.Ring, c.Talk, c.Status = time.Duration(ring), time.Duration(talk), int(status)
-	c.Retail, c.Cost, c.CarrierTalk = money.Micro(retail), money.Micro(cost), time.Duration(carrier)
+	c.Retail, c.Cost, c.CarrierTalk, c.Refused = money.Micro(retail), money.Micro(cost), time.Duration(carrier), refused != 0
 	return c, err
 }
 

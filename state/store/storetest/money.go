@@ -41,6 +41,9 @@ var moneyCases = []moneyCase{
 	{"Leases", leases},
 	{"CDRFilters", cdrFilters},
 	{"FactFilters", factFilters},
+	{"RefusedCalls", refusedCalls},
+	{"CDRSides", cdrSides},
+	{"FactsFromTheEnd", factsFromTheEnd},
 	{"LargeGroup", largeGroup},
 	{"HotPurse", hotPurse},
 	{"Race", racing},
@@ -522,7 +525,7 @@ func cdrFilters(t *testing.T, m store.Money) {
 		f    store.CDRFilter
 		ids  []int
 	}{
-		{"line, from, till", store.CDRFilter{Line: "100", From: T0.Add(10 * time.Second), Till: T0.Add(18 * time.Second)}, []int{15, 12}},
+		{"line, from, until", store.CDRFilter{Line: "100", From: T0.Add(10 * time.Second), Until: T0.Add(18 * time.Second)}, []int{15, 12}},
 		{"account, before", store.CDRFilter{Account: "beta", Before: ID(8), Limit: 3}, []int{7, 5, 3}},
 		{"both", store.CDRFilter{Account: "beta", Line: "Ä", Limit: 2}, []int{245, 239}},
 		{"nothing", store.CDRFilter{Line: "300"}, nil},
@@ -573,6 +576,100 @@ func factFilters(t *testing.T, m store.Money) {
 	if len(all) != 3 || len(rest) != 11 || rest[0].Kind != "call.refused" || rest[0].Line != "" {
 		t.Fatalf("pages of %d and %d, %+v", len(all), len(rest), rest[0])
 	}
+}
+
+// A refused call leaves its record without ever having been open, and once only however often it is said.
+func refusedCalls(t *testing.T, m store.Money) {
+	c := Call(1, "100")
+	r := Record(c, 0)
+	r.Refused, r.AnsweredAt, r.BLeg, r.Reason, r.Status = true, time.Time{}, "", "over-national-ceiling", 403
+	op := store.Op{Kind: store.OpRecord, ID: r.ID, CDR: r, Facts: []store.Fact{Fact("call.refused", c)}}
+	same(t, "outcomes", apply(t, m, op, op), []store.Outcome{{}, {Duplicate: true}})
+	same(t, "again", apply(t, m, op, store.Op{Kind: store.OpRecord, Facts: []store.Fact{Fact("call.refused", c)}}), []store.Outcome{{Duplicate: true}, {}})
+	got, err := m.CDR(t.Context(), r.ID)
+	ok(t, err)
+	same(t, "record", got, *r)
+	same(t, "facts", kinds(t, m, store.FactFilter{}), []string{"call.refused", "call.refused"})
+	clean(t, m)
+	r.ID = ""
+	if _, err := m.Apply(t.Context(), []store.Op{{Kind: store.OpRecord, CDR: r}}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a record without an id: %v", err)
+	}
+}
+
+func cdrSides(t *testing.T, m store.Money) {
+	var ops []store.Op
+	for i, x := range []struct{ line, peer, country, number, reason string }{
+		{"100", "200", "GB", "+442079460200", "hangup"}, // 0: between, as every third
+		{"100", "", "DE", "+4930123456", "busy"},
+		{"200", "", "CU", "+5351234567", "line-day-cap"},
+		{"200", "100", "GB", "+442079460100", "hangup"}, // 3: between
+		{"300", "", "GB", "", "not-a-number"},
+		{"300", "100", "GB", "+442079460100", "hangup"}, // in, from a trunk that is called like a line
+	} {
+		c := Call(i, x.line)
+		c.Direction = []call.Direction{call.Between, call.Out, call.In}[i%3]
+		c.Peer, c.Country, c.Number, c.Dialled = x.peer, x.country, x.number, "d"+x.number
+		r := Record(c, 0)
+		r.Reason = x.reason
+		ops = append(ops, store.Op{Kind: store.OpRecord, ID: c.ID, CDR: r})
+	}
+	apply(t, m, ops...)
+	for _, x := range []struct {
+		name string
+		f    store.CDRFilter
+		ids  []int
+	}{
+		{"who pays", store.CDRFilter{Line: "100"}, []int{1, 0}},
+		{"both sides", store.CDRFilter{Line: "100", Called: true}, []int{3, 1, 0}},
+		{"both sides, a page", store.CDRFilter{Line: "100", Called: true, Limit: 2}, []int{3, 1}},
+		{"both sides, the next", store.CDRFilter{Line: "100", Called: true, Limit: 2, Before: ID(1)}, []int{0}},
+		{"both sides of all", store.CDRFilter{Called: true, Limit: 2}, []int{5, 4}},
+		{"country", store.CDRFilter{Country: "GB"}, []int{5, 4, 3, 0}},
+		{"number", store.CDRFilter{Number: "+5351234567"}, []int{2}},
+		{"no number", store.CDRFilter{Number: "d"}, []int{4}},
+		{"reason", store.CDRFilter{Reason: "hangup", Line: "200"}, []int{3}},
+		{"direction", store.CDRFilter{Direction: call.In}, []int{5, 2}},
+		{"all at once", store.CDRFilter{Line: "100", Called: true, Country: "GB", Number: "+442079460100", Reason: "hangup", Direction: call.Between, From: T0}, []int{3}},
+		{"none", store.CDRFilter{Country: "FR"}, nil},
+	} {
+		got, err := m.CDRs(t.Context(), x.f)
+		ok(t, err)
+		var ids, w []call.ID
+		for _, c := range got {
+			ids = append(ids, c.ID)
+		}
+		for _, n := range x.ids {
+			w = append(w, ID(n))
+		}
+		same(t, x.name, ids, w)
+	}
+}
+
+func factsFromTheEnd(t *testing.T, m store.Money) {
+	var facts []store.Fact
+	for i, k := range []string{"a.x", "b.x", "a.x", "b.x", "a.x"} {
+		facts = append(facts, store.Fact{At: T0.Add(time.Duration(i) * time.Minute), Kind: k, Line: "100"})
+	}
+	apply(t, m, store.Op{Kind: store.OpRecord, Facts: facts})
+	at := func(f store.FactFilter) (minutes []int) {
+		got, err := m.Facts(t.Context(), f)
+		ok(t, err)
+		for _, x := range got {
+			minutes = append(minutes, int(x.At.Sub(T0)/time.Minute))
+		}
+		return minutes
+	}
+	all, err := m.Facts(t.Context(), store.FactFilter{})
+	ok(t, err)
+	const end = 1 << 62
+	same(t, "newest first", at(store.FactFilter{Before: end}), []int{4, 3, 2, 1, 0})
+	same(t, "a page", at(store.FactFilter{Before: end, Limit: 2}), []int{4, 3})
+	same(t, "the next", at(store.FactFilter{Before: all[3].Seq, Limit: 2}), []int{2, 1})
+	same(t, "of a line and kind", at(store.FactFilter{Before: end, Line: "100", Kind: "a."}), []int{4, 2, 0})
+	same(t, "between two", at(store.FactFilter{Before: all[4].Seq, After: all[0].Seq}), []int{3, 2, 1})
+	same(t, "from", at(store.FactFilter{From: T0.Add(3 * time.Minute)}), []int{3, 4})
+	same(t, "from and until", at(store.FactFilter{Before: end, From: T0.Add(time.Minute), Until: T0.Add(3 * time.Minute)}), []int{2, 1})
 }
 
 func largeGroup(t *testing.T, m store.Money) {
