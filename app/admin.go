@@ -146,7 +146,10 @@ func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
 }
 
 func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
-	return a.money.CDRs(ctx, store.CDRFilter{Line: q.Line, Account: q.Customer, From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit})
+	return a.money.CDRs(ctx, store.CDRFilter{
+		Line: q.Line, Account: q.Customer, Called: q.Called, Country: q.Country, Number: q.Number, Reason: q.Reason, Direction: q.Direction,
+		From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit,
+	})
 }
 
 func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
@@ -158,7 +161,9 @@ func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
 }
 
 func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, error) {
-	facts, err := a.money.Facts(ctx, store.FactFilter{After: q.After, Line: q.Line, Call: q.Call, Kind: q.Kind, Limit: q.Limit})
+	facts, err := a.money.Facts(ctx, store.FactFilter{
+		After: q.After, Before: q.Before, Line: q.Line, Call: q.Call, Kind: q.Kind, From: q.From, Until: q.Until, Limit: q.Limit,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type fact struct {
 // facts are the journal's rows whose kind begins so.
 func (s *server) facts(kind string) (list []fact) {
 	s.t.Helper()
-	decode(s.t, s.cli("journal", "--kind", kind, "--limit", "0", "--json"), &list)
+	decode(s.t, s.cli("journal", "--kind", kind, "--oldest", "--limit", "0", "--json"), &list)
 	return list
 }
 

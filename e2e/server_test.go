@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -283,15 +284,17 @@ type record struct {
 	Status                             int    `json:"sip_status"`
 	A                                  string `json:"a_call_id"`
 	Text                               string `json:"text"`
+	Refused                            bool   `json:"refused"`
 }
 
-// cdrs waits until a line has n call records, newest first.
+// cdrs waits until a line has n records of calls that were let out, newest first.
 func (s *server) cdrs(line string, n int) []record {
 	s.t.Helper()
 	var list []record
 	eventually(s.t, 45*time.Second, fmt.Sprintf("%d call records of %s", n, line), func() bool {
 		list = nil
 		decode(s.t, s.cli("cdr", "list", "--line", line, "--json"), &list)
+		list = slices.DeleteFunc(list, func(r record) bool { return r.Refused || r.Line != line })
 		return len(list) >= n
 	})
 	if len(list) != n {

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"ringfence/core/slip"
 )
 
 // Fault is one thing wrong with a configuration.
@@ -63,9 +65,9 @@ func nearest(key string) string {
 	table := strings.TrimSuffix(strings.TrimSuffix(key, last), ".")
 	best, bestCost := "", 1000
 	for _, f := range append(append([]field(nil), allTables...), allFields...) {
-		cost := distance(key, f.Key)
+		cost := slip.Distance(key, f.Key)
 		if f.table() == table {
-			cost = distance(last, f.name())
+			cost = slip.Distance(last, f.name())
 		} else if f.name() == last {
 			cost = 2 // the right key in the wrong table
 		}
@@ -77,38 +79,4 @@ func nearest(key string) string {
 		return ""
 	}
 	return best
-}
-
-// Nearest is the word among others that a slip of the keys may have meant, "" if none is near.
-func Nearest(word string, among []string) string {
-	best, cost := "", max(2, len(word)/3)+1
-	if len(word) > 200 {
-		return ""
-	}
-	for _, w := range among {
-		if d := distance(word, w); d < cost {
-			best, cost = w, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: how many letters to insert, remove or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ringfence/app/config"
 	"ringfence/core/account"
+	"ringfence/core/slip"
 	"ringfence/edge/rest/api"
 )
 
@@ -70,7 +70,7 @@ func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
 	}
 	if _, err := account.ParseField(key); err != nil {
 		known := append(settingNames(), append([]string{"nets"}, texts...)...)
-		if near := config.Nearest(key, known); near != "" {
+		if near := slip.Nearest(key, known); near != "" {
 			return usagef("no such field %.40q: did you mean %s?", key, near)
 		}
 		return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
@@ -175,7 +175,7 @@ func setTrunk(in *api.PatchTrunk, key, value string) (err error) {
 	case "disabled":
 		in.Disabled, err = parseYes(value)
 	default:
-		if near := config.Nearest(key, trunkFields); near != "" {
+		if near := slip.Nearest(key, trunkFields); near != "" {
 			return usagef("no such field %.40q: did you mean %s?", key, near)
 		}
 		return usagef("no such field %.40q; there are %s", key, strings.Join(trunkFields, ", "))

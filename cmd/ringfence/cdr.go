@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"strconv"
 
 	"ringfence/cmd/ringfence/table"
+	"ringfence/core/call"
 	"ringfence/edge/rest/api"
 )
 
@@ -17,16 +19,23 @@ type cdrCmd struct {
 
 // cdrFilter chooses records.
 type cdrFilter struct {
-	Line     string `help:"Only this line's." placeholder:"LINE" predict:"line"`
-	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
-	From     point  `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
-	Until    point  `help:"Begun before, or on that day." placeholder:"WHEN" aliases:"till"`
+	Line      string `help:"Only this line's, by its name or telephone number." placeholder:"LINE" predict:"line"`
+	Customer  string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Country   string `help:"Only to numbers of this country (\"DE\", \"Germany\")." placeholder:"COUNTRY"`
+	Number    string `help:"Only to this number, however it is written." placeholder:"NUMBER"`
+	Reason    string `help:"Only ended or refused for this reason." placeholder:"REASON" predict:"reason"`
+	Direction string `help:"Only outbound, inbound or on-net (between lines)." placeholder:"DIRECTION" predict:"direction"`
+	From      point  `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
+	Until     point  `help:"Begun before, or on that day." placeholder:"WHEN" aliases:"till"`
 }
 
 const cdrDays = "Days are of the time zone of the line's customer, of the customer, or with neither of the provider.\n\n"
 
 func (f *cdrFilter) pairs() []string {
-	return []string{"line", f.Line, "customer", f.Customer, "from", string(f.From), "until", string(f.Until)}
+	return []string{
+		"line", f.Line, "customer", f.Customer, "country", f.Country, "number", f.Number, "reason", f.Reason, "direction", f.Direction,
+		"from", string(f.From), "until", string(f.Until),
+	}
 }
 
 type cdrList struct {
@@ -35,20 +44,22 @@ type cdrList struct {
 }
 
 func (cdrList) Help() string {
-	return cdrDays + examples("ringfence cdr list", "ringfence cdr list --line 2001 --from today", "ringfence cdr list --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json")
+	return "Refused calls are listed too, and with --line calls of other lines to it.\n\n" + cdrDays + examples("ringfence cdr list", "ringfence cdr list --line 2001 --from today", "ringfence cdr list --country Cuba --from monday", `ringfence cdr list --number "020 7946 0000" --direction outbound`, "ringfence cdr list --reason premium-barred",
+		"ringfence cdr list --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json")
 }
 
 // Run lists them.
 func (c *cdrList) Run(s *session) error {
-	items, more, err := all[api.CDR](s, pathOf("cdrs"), "before", c.Limit, c.pairs()...)
+	items, more, err := all[api.CDR](s, pathOf("cdrs"), "before", c.Limit, append(c.pairs(), "sides", "both")...)
 	if err != nil {
 		return err
 	}
 	return s.emit(items, func() error {
-		t := table.New(table.Left("begun"), table.Left("line"), table.Left(""), table.Left("number"), table.Cut("destination"), table.Right("talk"),
-			table.Right("price"), table.Right("cost"), table.Left("ended by"), table.Left("reason"), table.Left("call").AsID())
+		t := table.New(table.Left("begun"), table.Left("direction"), table.Cut("from"), table.Left("to"), table.Cut("destination").AsSpare(), table.Right("talk"),
+			table.Right("price"), table.Right("cost").AsSpare(), table.Left("ended by").AsSpare(), table.Cut("reason"), table.Left("call").AsID())
 		for _, x := range items {
-			t.Row(clocks(x.Begun), x.Line, string(x.Direction), numberOf(&x), x.Rate, talk(x.Talk), x.RetailText, x.CostText, string(x.By), reasonCell(&x), string(x.ID))
+			from, to := partiesOf(&x)
+			t.Row(clocks(x.Begun), directionText(x.Direction), from, to, x.Rate, talkCell(&x), priceText(&x, x.RetailText), priceText(&x, x.CostText), string(x.By), reasonCell(&x), string(x.ID))
 		}
 		return s.cutList(t, more, "No calls yet.")
 	})
@@ -60,6 +71,37 @@ func numberOf(x *api.CDR) string {
 		return x.Number
 	}
 	return x.Dialled
+}
+
+// partiesOf are both sides of a call: a line, a number, or the trunk that a call came in by.
+func partiesOf(x *api.CDR) (from, to string) {
+	switch x.Direction {
+	case call.In:
+		return x.Peer, cmp.Or(x.Line, numberOf(x))
+	case call.Between:
+		return x.Line, x.Peer
+	}
+	return x.Line, numberOf(x)
+}
+
+// directionText is the word for a direction that --direction takes.
+func directionText(d call.Direction) string {
+	return map[call.Direction]string{call.Out: "outbound", call.In: "inbound", call.Between: "on-net"}[d]
+}
+
+// priceText is empty of a refused call, which can have cost nothing.
+func priceText(x *api.CDR, text string) string {
+	if x.Refused {
+		return ""
+	}
+	return text
+}
+
+func talkCell(x *api.CDR) table.Cell {
+	if x.Refused {
+		return table.Cell{Text: "refused", Style: table.Warn}
+	}
+	return table.Cell{Text: talk(x.Talk)}
 }
 
 func reasonCell(x *api.CDR) table.Cell {
@@ -88,7 +130,8 @@ func recordTable(x *api.CDR) *table.Table {
 	t := table.New(table.Left(""), table.Left(""))
 	for _, row := range [][2]string{
 		{"call", string(x.ID)},
-		{"direction", string(x.Direction)},
+		{"direction", directionText(x.Direction)},
+		{"refused", map[bool]string{true: "yes: it was never let out"}[x.Refused]},
 		{"line", x.Line + " (" + x.Account + ")"},
 		{"identity", x.LineID},
 		{"dialled", x.Dialled},
@@ -137,7 +180,7 @@ type cdrExport struct {
 }
 
 func (cdrExport) Help() string {
-	return `Amounts in the export are exact: millionths of the currency. Times are UTC. ` + cdrDays + examples("ringfence cdr export --from 2026-11-01 --until 2026-11-30 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
+	return `Amounts in the export are exact: millionths of the currency. Times are UTC. Refused calls are in it: the last column says so. ` + cdrDays + examples("ringfence cdr export --from 2026-11-01 --until 2026-11-30 > november.csv", "ringfence cdr export --customer acme --format json -o acme.json")
 }
 
 // Run writes what fits the filters as it comes.

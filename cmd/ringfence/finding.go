@@ -16,6 +16,7 @@ type findingCmd struct {
 	remote
 	List  findingList  `cmd:"" help:"List findings, newest first."`
 	Show  findingShow  `cmd:"" help:"Show a finding: what it means, what to do, its evidence."`
+	Note  findingNote  `cmd:"" help:"Write a note to a finding: what was asked, found or agreed."`
 	Close findingClose `cmd:"" help:"Say that a finding was dealt with."`
 }
 
@@ -42,8 +43,8 @@ func (c *findingList) Run(s *session) error {
 		return err
 	}
 	return s.emit(items, func() error {
-		t := table.New(table.Right("finding"), table.Left("at"), table.Left(""), table.Left("kind"), table.Left("line"), table.Left("customer"),
-			table.Left("source"), table.Right("times"), table.Left("state"), table.Cut("what"))
+		t := table.New(table.Right("finding"), table.Left("at"), table.Left(""), table.Cut("kind"), table.Cut("line"), table.Cut("customer").AsSpare(),
+			table.Cut("source"), table.Right("times").AsSpare(), table.Left("state"), table.Cut("what"))
 		for _, f := range items {
 			t.Row(strconv.FormatInt(f.ID, 10), moment(f.At), severity(f.Severity), f.Kind, f.Line, f.Customer, f.Source, strconv.FormatInt(f.Count, 10),
 				openCell(&f), f.Text)
@@ -101,6 +102,9 @@ func (s *session) showFinding(f *api.Finding) error {
 	}
 	t.Row("state", state)
 	if err := s.table(t, 0); err != nil {
+		return err
+	}
+	if err := s.section("Notes", noteTable(f.Notes)); err != nil {
 		return err
 	}
 	if f.Meaning != "" {
@@ -164,6 +168,36 @@ func evidenceTable(raw json.RawMessage) *table.Table {
 		t.Row(name, value)
 	}
 	return t
+}
+
+func noteTable(notes []api.Note) *table.Table {
+	t := table.New(table.Left("at"), table.Left("by"), table.Wrap("note"))
+	for _, n := range notes {
+		t.Row(moment(n.At), n.By, n.Text)
+	}
+	return t
+}
+
+type findingNote struct {
+	ID   int64  `arg:"" help:"Finding." predict:"finding"`
+	Text string `arg:"" help:"What is to be noted, at most 2,000 bytes."`
+}
+
+func (findingNote) Help() string {
+	return `Notes stay with the finding, with who wrote them and when, and are never sent to customers.
+
+` + examples(`ringfence finding note 17 "called the owner: he is in Spain"`)
+}
+
+// Run notes it.
+func (c *findingNote) Run(s *session) error {
+	var out api.Finding
+	if err := s.do(http.MethodPost, pathOf("findings", strconv.FormatInt(c.ID, 10), "notes"), api.NewNote{Text: c.Text}, &out); err != nil {
+		return err
+	}
+	return s.emit(out, func() error {
+		return s.say("Noted on finding %d, which has %s.", out.ID, plural(len(out.Notes), "note", "notes"))
+	})
 }
 
 type findingClose struct {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"ringfence/app/config"
+	"ringfence/core/slip"
 )
 
 // helpCmd is there to be listed and completed: run turns "help COMMAND" into "COMMAND --help".
@@ -36,7 +36,7 @@ var (
 func meant(err error, root *kong.Node, args []string) error {
 	text := err.Error()
 	if m := notOneOf.FindStringSubmatch(text); m != nil {
-		return meaning{err, text, config.Nearest(strings.ToLower(m[2]), strings.Split(strings.ReplaceAll(m[1], `"`, ""), ","))}
+		return meaning{err, text, slip.Nearest(strings.ToLower(m[2]), strings.Split(strings.ReplaceAll(m[1], `"`, ""), ","))}
 	}
 	if m := noSuchFlag.FindStringSubmatch(text); m != nil {
 		flag := wholeFlag(m[1], args)
@@ -84,7 +84,7 @@ func nearFlag(flag string, node *kong.Node) string {
 			names = append(names, f.Name)
 		}
 	}
-	if near := config.Nearest(strings.ToLower(strings.TrimLeft(flag, "-")), names); near != "" {
+	if near := slip.Nearest(strings.ToLower(strings.TrimLeft(flag, "-")), names); near != "" {
 		return "--" + near
 	}
 	return ""
@@ -101,7 +101,7 @@ func nearCommand(word string, node, root *kong.Node) string {
 			names = append(names, c.Name)
 		}
 	}
-	if near := config.Nearest(word, names); near != "" {
+	if near := slip.Nearest(word, names); near != "" {
 		return near
 	}
 	for _, leaf := range root.Leaves(true) {

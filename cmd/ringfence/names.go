@@ -10,6 +10,7 @@ import (
 	"ringfence/cmd/ringfence/complete"
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/policy"
 	"ringfence/edge/rest/api"
 )
 
@@ -52,6 +53,16 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 	case "finding-kind":
 		for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 			add(k.String(), k.Title())
+		}
+		return out
+	case "direction":
+		for _, d := range []string{"outbound", "inbound", "on-net"} {
+			add(d, "")
+		}
+		return out
+	case "reason":
+		for r := range policy.NumReasons {
+			add(r.Code(), "")
 		}
 		return out
 	case "trunk-field":

@@ -253,6 +253,13 @@ func (s *session) emit(v any, people func() error) error {
 	return e.Encode(v)
 }
 
+// jsonLine writes v on one line, for what comes as a stream.
+func (s *session) jsonLine(v any) error {
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // say prints a line for people. Strings among args may come from anywhere and may not steer the terminal.
 func (s *session) say(format string, args ...any) error {
 	for i, a := range args {

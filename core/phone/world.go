@@ -85,6 +85,15 @@ func worldName(region byte) Country {
 	return Country{worldTable[name], worldTable[name+1], worldTable[name+2]}
 }
 
+// Countries are all that numbers can be of, by ISO 3166-1 code, and 001 for networks of none.
+func Countries() []Country {
+	out := make([]Country, worldTable[worldNames])
+	for i := range out {
+		out[i] = worldName(byte(i))
+	}
+	return out
+}
+
 // worldRoot is the first state of a country code, 0 when nobody has the code.
 func worldRoot(code uint16) uint16 {
 	return uint16(worldTable[2*code]) | uint16(worldTable[2*code+1])<<8

@@ -129,7 +129,7 @@ func readOpen(ctx context.Context, db *sql.DB) (calls []openCall, err error) {
 }
 
 func readRecords(ctx context.Context, db *sql.DB) (list []cdr, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT id, line, number, b_leg, ended_by, reason, words, answered, talk, retail, cost, status FROM cdr ORDER BY id")
+	rows, err := db.QueryContext(ctx, "SELECT id, line, number, b_leg, ended_by, reason, words, answered, talk, retail, cost, status FROM cdr WHERE refused = 0 ORDER BY id")
 	if err != nil {
 		return nil, err
 	}

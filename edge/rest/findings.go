@@ -6,11 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/slip"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/watch"
 )
@@ -24,6 +26,8 @@ func (s *Server) findingRoutes() {
 	const path, one, tag = "/v1/findings", "/v1/findings/{id}", "findings"
 	huma.Register(s.api, op(http.MethodGet, path, "list-findings", tag, "List findings, newest first"), s.listFindings)
 	huma.Register(s.api, op(http.MethodGet, one, "get-finding", tag, "Show a finding: what it means, what to do, its evidence"), s.getFinding)
+	note := created(op(http.MethodPost, one+"/notes", "note-finding", tag, "Write a note to a finding"))
+	huma.Register(s.api, note, s.noteFinding)
 	done := op(http.MethodPost, one+"/close", "close-finding", tag, "Say that a finding was dealt with")
 	done.Errors = append(done.Errors, http.StatusConflict)
 	huma.Register(s.api, done, s.closeFinding)
@@ -45,7 +49,11 @@ func (s *Server) listFindings(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if _, known := detect.ParseKind(in.Kind); in.Kind != "" && !known {
-		return nil, s.explain(invalid("kind", in.Kind, "a kind of finding: guessing, siege, spray, usage-level …"))
+		want := "a kind of finding: guessing, siege, spray, usage-level …"
+		if near := slip.Nearest(in.Kind, findingKinds()); near != "" {
+			want += "; did you mean " + near + "?"
+		}
+		return nil, s.explain(invalid("kind", in.Kind, want))
 	}
 	line, err := s.lineFilter(ctx, in.Line)
 	if err != nil {
@@ -66,6 +74,13 @@ func (s *Server) listFindings(ctx context.Context, in *struct {
 		out[i] = findingView(&all[i])
 	}
 	return reply(list(out, in.Limit, func(f *api.Finding) string { return strconv.FormatInt(f.ID, 10) }), nil)
+}
+
+func findingKinds() (all []string) {
+	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
+		all = append(all, k.String())
+	}
+	return all
 }
 
 func findingView(f *watch.Finding) api.Finding {
@@ -94,10 +109,35 @@ func (s *Server) finding(ctx context.Context, w *watch.Watch, id int64) (api.Fin
 	out := findingView(&f)
 	kind, _ := detect.ParseKind(f.Kind)
 	out.Meaning, out.Advice = kind.Meaning(), kind.Advice()
+	for _, n := range f.Notes {
+		out.Notes = append(out.Notes, api.Note{At: n.At, By: n.By, Text: n.Text})
+	}
 	if json.Valid(f.Evidence) {
 		out.Evidence = f.Evidence
 	}
 	return out, nil
+}
+
+func (s *Server) noteFinding(ctx context.Context, in *struct {
+	ID   int64 `path:"id" minimum:"1"`
+	Body api.NewNote
+},
+) (*answer[api.Finding], error) {
+	w, err := s.watch()
+	if err != nil {
+		return nil, err
+	}
+	text := strings.TrimSpace(in.Body.Text)
+	if text == "" {
+		return nil, s.explain(invalid("text", in.Body.Text, "what is to be noted"))
+	}
+	switch err := w.Note(ctx, in.ID, by(ctx), text); {
+	case errors.Is(err, watch.ErrFull):
+		return nil, newProblem(http.StatusConflict, api.ReasonClosed, "the finding has as many notes as it may have")
+	case err != nil:
+		return nil, s.about(err, "finding", strconv.FormatInt(in.ID, 10))
+	}
+	return reply(s.finding(ctx, w, in.ID))
 }
 
 func (s *Server) closeFinding(ctx context.Context, in *number) (*answer[api.Finding], error) {

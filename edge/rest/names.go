@@ -8,6 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/core/slip"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 )
@@ -17,12 +19,54 @@ import (
 
 // line finds the line that is called so now.
 func (s *Server) line(ctx context.Context, called string) (*book.Line, error) {
-	if l, ok := s.d.Book.LineCalled(called); ok {
+	if l, ok := s.lineCalled(called); ok {
 		return l, nil
 	}
 	_, err := s.d.Book.LineID(ctx, called)
 	return nil, s.notNow("line", called, err)
 }
+
+// lineCalled finds a line by its name, its identity, or its telephone number in any form that can be dialled or is printed in notices.
+func (s *Server) lineCalled(called string) (*book.Line, bool) {
+	if l, ok := s.d.Book.LineCalled(called); ok {
+		return l, true
+	}
+	d, problem := s.d.Book.Plan().Parse(called)
+	if problem != phone.NoProblem || d.Number.Short() {
+		return nil, false
+	}
+	id, ok := s.d.Book.ByNumber(d.Number.Digits())
+	if !ok {
+		return nil, false
+	}
+	return s.d.Book.Line(id)
+}
+
+// near adds to a name that nothing has the nearest that there is.
+func (s *Server) near(text, what, called string) string {
+	var names []string
+	switch what {
+	case "line":
+		for _, l := range s.d.Book.Lines("", "", maxNear) {
+			names = append(names, l.Handle())
+		}
+	case "customer":
+		for _, c := range s.d.Book.Customers("", maxNear) {
+			names = append(names, account.Handle(c.ID))
+		}
+	case "trunk":
+		for _, t := range s.d.Book.AllTrunks() {
+			names = append(names, account.Handle(t.Name))
+		}
+	}
+	if near := slip.Nearest(called, names); near != "" {
+		text += `, did you mean "` + near + `"?`
+	}
+	return text
+}
+
+// maxNear is how many names are compared with one that nothing has.
+const maxNear = 20_000
 
 // customer finds the customer that is called so now.
 func (s *Server) customer(ctx context.Context, called string) (book.CustomerView, error) {
@@ -38,7 +82,7 @@ func (s *Server) notNow(what, called string, err error) error {
 	var gone *book.Gone
 	switch {
 	case errors.As(err, &gone):
-		return newProblem(http.StatusNotFound, api.ReasonNotFound, gone.Error())
+		return newProblem(http.StatusNotFound, api.ReasonNotFound, s.near(gone.Error(), what, called))
 	case err != nil:
 		return s.explain(err)
 	}
@@ -50,6 +94,9 @@ func (s *Server) notNow(what, called string, err error) error {
 func (s *Server) lineFilter(ctx context.Context, called string) (string, error) {
 	if called == "" {
 		return "", nil
+	}
+	if l, ok := s.lineCalled(called); ok {
+		return l.ID(), nil
 	}
 	id, err := s.d.Book.LineID(ctx, called)
 	return id, s.noFilter("line", called, err)
@@ -72,8 +119,9 @@ func (s *Server) noFilter(field, called string, err error) error {
 		}
 		return nil
 	}
-	p := newProblem(http.StatusUnprocessableEntity, api.ReasonUnknown, gone.Error())
-	p.Errors = []api.Fault{{Field: field, Found: clip(called, 80), Text: gone.Error()}}
+	text := s.near(gone.Error(), field, called)
+	p := newProblem(http.StatusUnprocessableEntity, api.ReasonUnknown, text)
+	p.Errors = []api.Fault{{Field: field, Found: clip(called, 80), Text: text}}
 	return p
 }
 
@@ -114,7 +162,7 @@ func (s *Server) lineIDs(called []string) []string {
 	out := make([]string, len(called))
 	for i, c := range called {
 		out[i] = c // the book refuses what is no line
-		if l, ok := s.d.Book.LineCalled(c); ok {
+		if l, ok := s.lineCalled(c); ok {
 			out[i] = l.ID()
 		}
 	}

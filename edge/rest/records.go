@@ -2,10 +2,12 @@ package rest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -29,25 +31,34 @@ func (s *Server) recordRoutes() {
 	}}}
 	huma.Register(s.api, list, s.listCDRs)
 	huma.Register(s.api, op(http.MethodGet, "/v1/cdrs/{id}", "get-cdr", "records", "Show a call record"), s.getCDR)
-	huma.Register(s.api, op(http.MethodGet, "/v1/journal", "list-journal", "records", "List facts of the journal, oldest first"), s.listJournal)
+	huma.Register(s.api, op(http.MethodGet, "/v1/journal", "list-journal", "records", "List facts of the journal, oldest first or newest first"), s.listJournal)
 }
 
 // cdrInput are the filters of records.
 type cdrInput struct {
 	Line     string `query:"line" maxLength:"80"`
 	Customer string `query:"customer" maxLength:"60"`
-	From     string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
-	Until    string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
-	Till     string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
-	Before   string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
-	Format   string `query:"format" enum:"json,csv,jsonl"`
-	Accept   string `header:"Accept"`
+
+	Sides     string `query:"sides" enum:"payer,both" default:"payer" doc:"with line: both are also calls of other lines to it"`
+	Country   string `query:"country" maxLength:"60" doc:"of the number called: DE, Germany"`
+	Number    string `query:"number" maxLength:"128" doc:"called, in any form it can be dialled in"`
+	Reason    string `query:"reason" maxLength:"60" doc:"a code of a reason: hangup, premium-barred"`
+	Direction string `query:"direction" maxLength:"20" doc:"outbound, inbound or on-net"`
+
+	From   string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
+	Until  string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
+	Till   string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
+	Before string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
+	Format string `query:"format" enum:"json,csv,jsonl"`
+	Accept string `header:"Accept"`
 }
 
 // query reads the filters for a line and a customer (identities). Days are of the zone of the one whom the records are about.
 func (s *Server) query(in *cdrInput, line, customer string) (CDRQuery, error) {
-	q := CDRQuery{Line: line, Customer: customer, Before: call.ID(in.Before), Limit: maxPage}
+	q := CDRQuery{
+		Line: line, Customer: customer, Called: in.Sides == "both", Number: s.numberFilter(in.Number), Before: call.ID(in.Before), Limit: maxPage,
+	}
 	zone := s.d.Book.Zone(customer)
 	if l, ok := s.d.Book.Line(line); ok {
 		zone = l.Zone()
@@ -56,10 +67,13 @@ func (s *Server) query(in *cdrInput, line, customer string) (CDRQuery, error) {
 	if until == "" {
 		until = in.Till
 	}
-	var err, err2 error
-	q.From, err = instant(when.From, "from", in.From, zone)
-	q.Until, err2 = instant(when.UntilPast, "until", until, zone)
-	return q, errors.Join(err, err2)
+	var errs [5]error
+	q.Country, errs[0] = countryFilter(in.Country)
+	q.Reason, errs[1] = reasonFilter(in.Reason)
+	q.Direction, errs[2] = directionFilter(in.Direction)
+	q.From, errs[3] = instant(when.From, "from", in.From, zone)
+	q.Until, errs[4] = instant(when.UntilPast, "until", until, zone)
+	return q, errors.Join(errs[:]...)
 }
 
 // format is what was asked for by name, else by Accept.
@@ -171,7 +185,7 @@ var csvHeader = []string{
 	"id", "direction", "line", "account", "peer", "trunk", "dialled", "number", "class", "country", "destination", "prefix",
 	"per_minute_nano", "source", "user_agent", "a_call_id", "b_call_id", "begun", "answered", "ended", "ring_ns", "talk_ns",
 	"retail_micro", "cost_micro", "retail", "cost", "ended_by", "reason", "text", "sip_status", "line_identity", "account_identity",
-	"carrier_talk_ns", // new ones come last: some read by position
+	"carrier_talk_ns", "refused", // new ones come last: some read by position
 }
 
 func newCSVWriter(hc huma.Context) cdrWriter {
@@ -210,6 +224,7 @@ func csvRow(r *call.CDR) []string {
 		number(int64(c.PerMinute)), c.Source, c.UserAgent, c.ALeg, c.BLeg, stamp(c.Begun), stamp(c.AnsweredAt), stamp(c.Ended),
 		number(int64(c.Ring)), number(int64(c.Talk)), number(int64(c.Retail)), number(int64(c.Cost)), c.Retail.String(), c.Cost.String(),
 		string(c.By), c.Reason, c.Text, strconv.Itoa(c.Status), c.LineID, c.AccountID, number(int64(c.CarrierTalk)),
+		strconv.FormatBool(c.Refused),
 	}
 	for i := range row {
 		row[i] = inert(row[i])
@@ -248,11 +263,15 @@ func (s *Server) getCDR(ctx context.Context, in *callID) (*answer[api.CDR], erro
 }
 
 func (s *Server) listJournal(ctx context.Context, in *struct {
-	After int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
-	Line  string `query:"line" maxLength:"80"`
-	Call  string `query:"call" maxLength:"64"`
-	Kind  string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	After  int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
+	Line   string `query:"line" maxLength:"80"`
+	Call   string `query:"call" maxLength:"64"`
+	Kind   string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused"`
+	Order  string `query:"order" enum:"oldest,newest" default:"oldest" doc:"which comes first; with newest continue with before="`
+	Before int64  `query:"before" minimum:"0" doc:"with order=newest, continue below this sequence number: next of the page before"`
+	From   string `query:"from" maxLength:"40" doc:"at or after: as in the list of records"`
+	Until  string `query:"until" maxLength:"40" doc:"before; of a day, to its end"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (*answer[api.List[api.Fact]], error) {
 	if s.d.Journal == nil {
@@ -262,9 +281,21 @@ func (s *Server) listJournal(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := s.d.Journal(ctx, JournalQuery{
-		After: in.After, Line: line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1,
-	})
+	q := JournalQuery{After: in.After, Line: line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1}
+	if in.Order == "newest" {
+		q.Before = cmp.Or(in.Before, math.MaxInt64)
+	}
+	zone := s.d.Book.Zone("")
+	if l, ok := s.d.Book.Line(line); ok {
+		zone = l.Zone()
+	}
+	var err2 error
+	q.From, err = instant(when.From, "from", in.From, zone)
+	q.Until, err2 = instant(when.UntilPast, "until", in.Until, zone)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, s.explain(err)
+	}
+	facts, err := s.d.Journal(ctx, q)
 	if err != nil {
 		return nil, s.explain(err)
 	}

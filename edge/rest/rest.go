@@ -100,19 +100,23 @@ type Purse struct {
 
 // CDRQuery selects records; zero fields do not restrict.
 type CDRQuery struct {
-	Line, Customer string
-	From, Until    time.Time
-	Before         call.ID // continue below it
-	Limit          int
+	Line, Customer          string
+	Called                  bool   // with Line: also calls of other lines to it
+	Country, Number, Reason string // a code, as in records, a code
+	Direction               call.Direction
+	From, Until             time.Time
+	Before                  call.ID // continue below it
+	Limit                   int
 }
 
-// JournalQuery selects facts after a sequence number; zero fields do not restrict.
+// JournalQuery selects facts after a sequence number, or below another the last first; zero fields do not restrict.
 type JournalQuery struct {
-	After int64
-	Line  string
-	Call  call.ID
-	Kind  string // a prefix
-	Limit int
+	After, Before int64
+	Line          string
+	Call          call.ID
+	Kind          string // a prefix
+	From, Until   time.Time
+	Limit         int
 }
 
 // Options say how the API is served.

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,7 +37,7 @@ func (s *Server) listTrunks(context.Context, *struct{}) (*answer[api.List[api.Tr
 func (s *Server) getTrunk(_ context.Context, in *trunkName) (*answer[api.Trunk], error) {
 	t, ok := s.d.Book.TrunkCalled(in.Name)
 	if !ok {
-		return nil, missing("trunk", in.Name)
+		return nil, s.noTrunk(in.Name)
 	}
 	return reply(trunkView(t), nil)
 }
@@ -79,7 +80,7 @@ func (s *Server) changeTrunk(ctx context.Context, in *struct {
 	}
 	t, ok := s.d.Book.TrunkCalled(in.Name)
 	if !ok {
-		return nil, missing("trunk", in.Name)
+		return nil, s.noTrunk(in.Name)
 	}
 	t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, book.TrunkEdit{
 		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
@@ -94,10 +95,15 @@ func (s *Server) changeTrunk(ctx context.Context, in *struct {
 func (s *Server) deleteTrunk(ctx context.Context, in *trunkName) (*struct{}, error) {
 	t, ok := s.d.Book.TrunkCalled(in.Name)
 	if !ok {
-		return nil, missing("trunk", in.Name)
+		return nil, s.noTrunk(in.Name)
 	}
 	if err := s.d.Book.DeleteTrunk(ctx, by(ctx), t.Name); err != nil {
 		return nil, s.about(err, "trunk", in.Name)
 	}
 	return nil, nil
+}
+
+// noTrunk says what trunk is not there, and which may have been meant.
+func (s *Server) noTrunk(name string) error {
+	return newProblem(http.StatusNotFound, api.ReasonNotFound, s.near(fmt.Sprintf("there is no trunk %q", clip(name, 80)), "trunk", name))
 }

@@ -27,7 +27,7 @@ func instant(read reader, field, text string, zone *time.Location) (time.Time, e
 
 // lineZone is the time zone of a line's customer, or the provider's where there is no such line.
 func (s *Server) lineZone(line string) *time.Location {
-	if l, ok := s.d.Book.LineCalled(line); ok {
+	if l, ok := s.lineCalled(line); ok {
 		return l.Zone()
 	}
 	return s.d.Book.Zone("")

@@ -18,10 +18,11 @@ type (
 	Filter  = store.FindingFilter
 )
 
-// Errors of Finding and Close.
+// Errors of Finding, Close and Note.
 var (
 	ErrNoFinding = store.ErrNotFound
 	ErrClosed    = store.ErrInUse
+	ErrFull      = store.ErrInUse
 )
 
 // Findings lists findings, newest first.
@@ -50,7 +51,24 @@ func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 	return w.o.Store.CloseFinding(ctx, id, now, by, store.Fact{At: now, Kind: FactClosed, Line: f.Line, Account: f.Account, Body: body})
 }
 
-// Used is what a line or account has used since its last bill.
+// MaxNote is how long a note may be, in bytes.
+const MaxNote = 2000
+
+// Note adds a note to a finding. ErrNoFinding; ErrFull when it has as many as it may.
+func (w *Watch) Note(ctx context.Context, id int64, by, text string) error {
+	f, err := w.o.Store.Finding(ctx, id)
+	if err != nil {
+		return err
+	}
+	n := store.Note{At: time.Now(), By: strings.ToValidUTF8(by[:min(len(by), 100)], ""), Text: strings.ToValidUTF8(text[:min(len(text), MaxNote)], "")}
+	body, err := json.Marshal(map[string]any{"finding": id, "key": f.Key, "by": n.By, "text": n.Text})
+	if err != nil {
+		return err
+	}
+	return w.o.Store.NoteFinding(ctx, id, n, store.Fact{At: n.At, Kind: FactNoted, Line: f.Line, Account: f.Account, Body: body})
+}
+
+// Used is what a line or account has used so far and was not billed for.
 type Used struct {
 	Subject  string      // "line/ID" or "account/ID"
 	Settled  money.Micro // of calls that have ended

@@ -28,6 +28,8 @@ type Stages interface {
 
 	Findings(ctx context.Context, f FindingFilter) ([]Finding, error) // newest first
 	Finding(ctx context.Context, id int64) (Finding, error)
+	// NoteFinding adds a note to a finding, open or closed; ErrInUse when it has as many as it may, ErrNotFound when there is none.
+	NoteFinding(ctx context.Context, id int64, note Note, facts ...Fact) error
 	// CloseFinding closes an open finding; ErrInUse when it was closed before, ErrNotFound when there is none.
 	CloseFinding(ctx context.Context, id int64, at time.Time, by string, facts ...Fact) error
 
@@ -134,8 +136,19 @@ type Finding struct {
 	Evidence  []byte
 	ClosedAt  time.Time // zero is open
 	ClosedBy  string
-	RaiseFact Fact // appended in the same transaction if the finding is new; the store sets "finding":ID nowhere: Key says it
+	Notes     []Note // what staff have written to it, the oldest first; NoteFinding adds them
+	RaiseFact Fact   // appended in the same transaction if the finding is new; the store sets "finding":ID nowhere: Key says it
 }
+
+// Note is what somebody has written to a finding.
+type Note struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	Text string    `json:"text"`
+}
+
+// MaxNotes is how long the notes of a finding may be, in bytes with 100 for each beside its text.
+const MaxNotes = 64 << 10
 
 // FindingFilter selects findings; zero fields do not restrict. Before is the ID to continue below; Limit 0 is 100.
 type FindingFilter struct {

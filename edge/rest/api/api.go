@@ -67,11 +67,13 @@
 //	GET    /v1/calls                ?line=                    → List[Call]
 //	GET    /v1/calls/{id}                                     → Call
 //	DELETE /v1/calls/{id}           ?why=                     → 202 Call (both legs are hung up)
-//	GET    /v1/cdrs                 ?line=&customer=&from=&until=&before=&limit=&format=json|csv|jsonl
-//	                                → List[CDR], newest first; csv (also by Accept: text/csv) and jsonl
+//	GET    /v1/cdrs                 ?line=&customer=&sides=payer|both&country=&number=&reason=&direction=
+//	                                &from=&until=&before=&limit=&format=json|csv|jsonl
+//	                                → List[CDR], newest first, refused calls too; csv (also by Accept: text/csv) and jsonl
 //	                                  (application/jsonl) stream everything that fits the filters
 //	GET    /v1/cdrs/{id}                                      → CDR
-//	GET    /v1/journal              ?after=&line=&call=&kind=&limit= → List[Fact], oldest first (kind is a prefix)
+//	GET    /v1/journal              ?line=&call=&kind=&from=&until=&after=&limit= → List[Fact], oldest first (kind is a prefix);
+//	                                with order=newest and before= the newest first
 //
 //	GET    /v1/bans                 ?by=&within=&after=&limit= → List[Ban] by address (by: auto, manual, feed, or a name)
 //	POST   /v1/bans                 NewBan                    → 201 Ban (409 spared: a customer is in there)
@@ -89,6 +91,7 @@
 //
 //	GET    /v1/findings             ?line=&customer=&kind=&open=&before=&limit= → List[Finding], newest first
 //	GET    /v1/findings/{id}                                  → Finding with meaning, advice and evidence
+//	POST   /v1/findings/{id}/notes  NewNote                   → 201 Finding
 //	POST   /v1/findings/{id}/close                            → Finding (409 when it was closed before)
 //	GET    /v1/notices              ?line=&customer=&kind=&state=&before=&limit= → List[Notice], newest first
 //	GET    /v1/notices/{id}                                   → NoticeDetail

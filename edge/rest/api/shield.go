@@ -170,4 +170,17 @@ type Finding struct {
 	Meaning  string          `json:"meaning,omitempty"`
 	Advice   []string        `json:"advice,omitempty" doc:"what to do, the most urgent first"`
 	Evidence json.RawMessage `json:"evidence,omitempty"`
+	Notes    []Note          `json:"notes,omitempty" doc:"what staff have written to it, the oldest first"`
+}
+
+// Note is what somebody has written to a finding.
+type Note struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	Text string    `json:"text"`
+}
+
+// NewNote is a note to write.
+type NewNote struct {
+	Text string `json:"text" maxLength:"2000"`
 }

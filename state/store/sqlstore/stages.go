@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -162,7 +164,7 @@ func (s *Queries) Findings(ctx context.Context, f store.FindingFilter) ([]store.
 	if f.Open {
 		w.plain("closed = 0") // the condition of an index, in its own words
 	}
-	sql := "SELECT id, " + findingColumns + " FROM finding" + w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, 100)
+	sql := "SELECT id, " + findingColumns + ", notes FROM finding" + w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, 100)
 	var out []store.Finding
 	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
 		x, err := scanFinding(r)
@@ -196,16 +198,46 @@ func ofWhom(line, account, kind string, before int64) *where {
 func scanFinding(r Rows) (store.Finding, error) {
 	var f store.Finding
 	var at, last, closed int64
+	var noted string
 	err := r.Scan(&f.ID, &f.Key, &f.Kind, &f.Severity, &f.Line, &f.Account, &f.Source, &f.Text, &at, &last, &f.Count, &f.Evidence,
-		&closed, &f.ClosedBy)
+		&closed, &f.ClosedBy, &noted)
+	if err != nil {
+		return f, err
+	}
 	f.At, f.Last, f.ClosedAt = instant(at), instant(last), instant(closed)
+	f.Notes, err = notes(noted)
 	return f, err
+}
+
+// notes reads the column of that name: a line of JSON for each.
+func notes(text string) (out []store.Note, err error) {
+	for line := range strings.Lines(text) {
+		var n store.Note
+		if err := json.Unmarshal([]byte(line), &n); err != nil {
+			return nil, fmt.Errorf("a note: %w", err)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// NoteFinding adds a note.
+func (s *Queries) NoteFinding(ctx context.Context, id int64, note store.Note, facts ...store.Fact) error {
+	note.At = note.At.UTC().Truncate(time.Microsecond)
+	note.By, note.Text = store.Clean(note.By), store.Clean(note.Text)
+	line, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+	row := named{fmt.Sprintf("finding %d", id), "SELECT id FROM finding WHERE id = $1", []any{id}}
+	sql := "UPDATE finding SET notes = notes || $2 WHERE id = $1 AND length(notes) < $3"
+	return s.change(ctx, row, store.ErrInUse, facts, sql, id, string(line)+"\n", int64(store.MaxNotes-len(line)))
 }
 
 // Finding reads one finding, or ErrNotFound.
 func (s *Queries) Finding(ctx context.Context, id int64) (store.Finding, error) {
 	var out store.Finding
-	err := first(ctx, s.db, "SELECT id, "+findingColumns+" FROM finding WHERE id = $1", []any{id}, func(r Rows) (err error) {
+	err := first(ctx, s.db, "SELECT id, "+findingColumns+", notes FROM finding WHERE id = $1", []any{id}, func(r Rows) (err error) {
 		out, err = scanFinding(r)
 		return err
 	})

@@ -122,6 +122,13 @@ func findings(t *testing.T, s store.Store) {
 	ok(t, err)
 	same(t, "findings", all, []store.Finding{b, a})
 
+	note := store.Note{At: T0, By: "desk", Text: "called the customer: \"not us\"\nsecond line"}
+	ok(t, s.NoteFinding(ctx, a.ID, note, store.Fact{Kind: "finding.noted"}))
+	note2 := store.Note{At: T0.Add(time.Minute), By: "anna", Text: "Ä"}
+	ok(t, s.NoteFinding(ctx, a.ID, note2))
+	a.Notes = []store.Note{note, note2}
+	wantIs(t, "too many notes", s.NoteFinding(ctx, b.ID, store.Note{Text: strings.Repeat("x", store.MaxNotes+1)}, store.Fact{Kind: "x"}), store.ErrInUse)
+	wantIs(t, "a note on nothing", s.NoteFinding(ctx, 99, note, store.Fact{Kind: "x"}), store.ErrNotFound)
 	ok(t, s.CloseFinding(ctx, a.ID, T0, "desk", store.Fact{Kind: "finding.closed"}))
 	wantIs(t, "closed twice", s.CloseFinding(ctx, a.ID, T0, "other", store.Fact{Kind: "x"}), store.ErrInUse)
 	wantIs(t, "none", s.CloseFinding(ctx, 99, T0, "other", store.Fact{Kind: "x"}), store.ErrNotFound)
@@ -132,7 +139,7 @@ func findings(t *testing.T, s store.Store) {
 	same(t, "closed, and raised again", got, a)
 	_, err = s.Finding(ctx, 99)
 	wantIs(t, "none", err, store.ErrNotFound)
-	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"finding.raised", "after", "finding.closed"})
+	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"finding.raised", "after", "finding.noted", "finding.closed"})
 }
 
 func findingsAreFound(t *testing.T, s store.Store) {

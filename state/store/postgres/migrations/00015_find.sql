@@ -1,5 +1,6 @@
 -- +goose Up
--- A refused call has a record too: refused is 1 where the call was never let out. A finding's notes are JSON: who, when, what.
+-- A refused call has a record too: refused is 1 where the call was never let out. A finding's notes are lines of
+-- JSON: who, when, what.
 
 ALTER TABLE cdr ADD COLUMN refused BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE finding ADD COLUMN notes TEXT COLLATE "C" NOT NULL DEFAULT '';
