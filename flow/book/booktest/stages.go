@@ -220,6 +220,25 @@ func (s *Store) CloseFinding(_ context.Context, id int64, at time.Time, by strin
 	})
 }
 
+// NoteFinding adds a note.
+func (s *Store) NoteFinding(_ context.Context, id int64, note store.Note, facts ...store.Fact) error {
+	return s.write(facts, func() error {
+		if id < 1 || id > int64(len(s.stages.findings)) {
+			return store.ErrNotFound
+		}
+		f := &s.stages.findings[id-1]
+		size := len(note.Text)
+		for _, n := range f.Notes {
+			size += len(n.Text)
+		}
+		if size+100*(len(f.Notes)+1) > store.MaxNotes {
+			return store.ErrInUse
+		}
+		f.Notes = append(f.Notes[:len(f.Notes):len(f.Notes)], note)
+		return nil
+	})
+}
+
 // yieldAll gives a copy of what is in a map, in the order of less.
 func yieldAll[K comparable, V any](s *Store, of func(*stages) map[K]V, order func(a, b V) int, yield func(V) error) error {
 	s.mu.Lock()
