@@ -222,10 +222,14 @@ func (s *survey) weigh(prefix string, depth int) map[kind]float64 {
 	return weights
 }
 
-// dearest is the dearest class among the numbers of a prefix, where only their length tells them apart.
+// dearest is the dearest class among the numbers of a prefix, where only their length tells them apart. Services that share the prefixes
+// of mobiles are their voice mail, which has one or two digits more: the mobiles' price it is, or most of Italy's would be special.
 func dearest(prefix string) phone.Class {
 	n, _ := strconv.ParseUint(prefix, 10, 64)
 	_, classes := phone.ClassesOfPrefix(n)
+	if mobile := uint32(1 << phone.IntlMobile); classes&mobile != 0 {
+		classes &^= 1 << phone.IntlShared
+	}
 	worst := phone.IntlFixed
 	for class := range phone.NumClasses {
 		if classes&(1<<class) != 0 && severity[class] > severity[worst] {
