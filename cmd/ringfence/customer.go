@@ -16,6 +16,8 @@ type customerCmd struct {
 	List    customerList   `cmd:"" help:"List customers."`
 	Show    customerShow   `cmd:"" help:"Show a customer with its settings and money."`
 	Set     customerSet    `cmd:"" help:"Change a customer or its settings."`
+	Lock    customerLock   `cmd:"" help:"Close every line of a customer to all but emergency calls."`
+	Unlock  customerUnlock `cmd:"" help:"Open the lines that were locked with their customer."`
 	Usage   customerUsage  `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
 	Contact contactCmd     `cmd:"" help:"Who of a customer gets notices, and which."`
 	Remove  customerRemove `cmd:"" help:"Remove a customer that has no lines."`
@@ -145,6 +147,70 @@ func (c *customerSet) Run(s *session) error {
 	return s.emit(out, func() error { return s.showCustomer(&out) })
 }
 
+type customerLock struct {
+	ID        string `arg:"" help:"Customer." predict:"customer"`
+	Why       string `required:"" help:"Reason, for staff and the customer." placeholder:"TEXT"`
+	Cut       bool   `help:"Cut calls in progress at once." xor:"calls"`
+	KeepCalls bool   `help:"Let calls in progress go on; they may still cost up to the caps." xor:"calls"`
+}
+
+func (customerLock) Help() string {
+	return `Calls in progress are treated as by line lock. Lines that are locked already keep their own reason, and stay locked at customer unlock.
+A line that is added later is open.
+
+` + examples(`ringfence customer lock acme --why "bill not paid"`, `ringfence customer lock acme --why "stolen logins" --cut`)
+}
+
+// Run locks them, at once: there may be no time to lose, and unlock takes it back.
+func (c *customerLock) Run(s *session) error {
+	var out api.CustomerLocked
+	if err := s.do(http.MethodPost, pathOf("customers", c.ID, "lock"), api.Lock{Why: c.Why, Cut: c.Cut, KeepCalls: c.KeepCalls}, &out); err != nil {
+		return err
+	}
+	if out.Locked == 0 {
+		return s.nothing(out, "Customer %s has no line that could be locked.%s", out.Customer, ownReasons(out.Left))
+	}
+	return s.emit(out, func() error {
+		return s.say("%s of %s locked: only emergency calls go out.%s\nOpen them with: ringfence customer unlock %s",
+			plural(out.Locked, "line", "lines"), out.Customer+" "+isAre(out.Locked), ownReasons(out.Left), out.Customer)
+	})
+}
+
+// ownReasons says of lines that a lock of their customer leaves as they are.
+func ownReasons(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " " + plural(n, "line stays locked for a reason of its own.", "lines stay locked for reasons of their own.")
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+type customerUnlock struct {
+	ID string `arg:"" help:"Customer." predict:"customer"`
+}
+
+func (customerUnlock) Help() string { return examples("ringfence customer unlock acme") }
+
+// Run opens them.
+func (c *customerUnlock) Run(s *session) error {
+	var out api.CustomerLocked
+	if err := s.do(http.MethodPost, pathOf("customers", c.ID, "unlock"), nil, &out); err != nil {
+		return err
+	}
+	if out.Opened == 0 {
+		return s.nothing(out, "No line of %s was locked with it.%s", out.Customer, ownReasons(out.Left))
+	}
+	return s.emit(out, func() error {
+		return s.say("%s of %s open again.%s", plural(out.Opened, "line", "lines"), out.Customer+" "+isAre(out.Opened), ownReasons(out.Left))
+	})
+}
+
 type customerRemove struct {
 	ID  string `arg:"" help:"Customer." predict:"customer"`
 	Yes bool   `help:"Do it; without, only say what would be done."`
@@ -161,7 +227,7 @@ func (c *customerRemove) Run(s *session) error {
 		return err
 	}
 	if out.Lines > 0 {
-		return fmt.Errorf("customer %s still has %d lines: remove them first (ringfence line list --customer %s)", c.ID, out.Lines, c.ID)
+		return fmt.Errorf("customer %s still has %s: remove them first (ringfence line list --customer %s)", c.ID, plural(out.Lines, "line", "lines"), c.ID)
 	}
 	if !c.Yes {
 		return s.dryRun(fmt.Sprintf("Customer %s (%s) would be removed; its call records stay.", out.ID, out.Name))

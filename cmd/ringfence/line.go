@@ -12,18 +12,19 @@ import (
 
 type lineCmd struct {
 	remote
-	Add      lineAdd      `cmd:"" help:"Add a line; prints its password once."`
-	List     lineList     `cmd:"" help:"List lines."`
-	Show     lineShow     `cmd:"" help:"Show a line: settings, phones, calls, money."`
-	Set      lineSet      `cmd:"" help:"Change a line or its settings."`
-	Password linePassword `cmd:"" help:"Give a line a new password, generated unless asked for."`
-	Lock     lineLock     `cmd:"" help:"Close a line to all but emergency calls."`
-	Unlock   lineUnlock   `cmd:"" help:"Open a locked line."`
-	Devices  lineDevices  `cmd:"" help:"List where and with what the line's login was used."`
-	Device   lineDevice   `cmd:"" help:"Say whose a device is."`
-	Usage    lineUsage    `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
-	Request  lineRequest  `cmd:"" help:"Ask staff to loosen a setting, as the customer."`
-	Remove   lineRemove   `cmd:"" help:"Remove a line; its calls are cut."`
+	Add           lineAdd           `cmd:"" help:"Add a line; prints its password once."`
+	List          lineList          `cmd:"" help:"List lines."`
+	Show          lineShow          `cmd:"" help:"Show a line: settings, phones, calls, money."`
+	Set           lineSet           `cmd:"" help:"Change a line or its settings."`
+	Password      linePassword      `cmd:"" help:"Give a line a new password, generated unless asked for."`
+	Lock          lineLock          `cmd:"" help:"Close a line to all but emergency calls."`
+	Unlock        lineUnlock        `cmd:"" help:"Open a locked line."`
+	Registrations lineRegistrations `cmd:"" help:"List every registered phone: where it is, what it is, when it was seen."`
+	Devices       lineDevices       `cmd:"" help:"List where and with what the line's login was used."`
+	Device        lineDevice        `cmd:"" help:"Say whose a device is."`
+	Usage         lineUsage         `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
+	Request       lineRequest       `cmd:"" help:"Ask staff to loosen a setting, as the customer."`
+	Remove        lineRemove        `cmd:"" help:"Remove a line; its calls are cut."`
 }
 
 type lineAdd struct {
@@ -292,15 +293,74 @@ type lineUnlock struct {
 	ID string `arg:"" help:"Line." predict:"line"`
 }
 
-func (lineUnlock) Help() string { return examples("ringfence line unlock 2001") }
+func (lineUnlock) Help() string {
+	return `Says what still keeps the line's phones out, and how to undo it: an answer "not me" to a notice does more than lock the line.
+
+` + examples("ringfence line unlock 2001")
+}
 
 // Run opens it.
 func (c *lineUnlock) Run(s *session) error {
-	var out api.Line
+	var out api.Unlocked
 	if err := s.do(http.MethodPost, pathOf("lines", c.ID, "unlock"), nil, &out); err != nil {
 		return err
 	}
-	return s.emit(out, func() error { return s.say("Line %s is open again.", out.ID) })
+	if !out.Opened {
+		err := s.nothing(out, "Line %s was open already.", out.ID)
+		if shown := s.stillBlocked(&out); shown != nil {
+			return shown
+		}
+		return err
+	}
+	return s.emit(out, func() error {
+		if err := s.say("Line %s is open again.", out.ID); err != nil {
+			return err
+		}
+		return s.stillBlocked(&out)
+	})
+}
+
+// stillBlocked says what keeps the phones of an open line out; programs have it in what they got.
+func (s *session) stillBlocked(u *api.Unlocked) error {
+	if len(u.Blocked) == 0 || s.json {
+		return nil
+	}
+	if err := s.say("\n%s", s.out.Paint(table.Bold, "Still blocked")); err != nil {
+		return err
+	}
+	for _, b := range u.Blocked {
+		if err := s.say("  - %s\n    Undo it with: %s", wrap(b.What, s.out.Width-4, "\n    "), b.Undo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type lineRegistrations struct {
+	ID       string `arg:"" optional:"" name:"line" help:"Only this line's phones." predict:"line"`
+	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Limit    int    `help:"At most so many (0: all)." placeholder:"N"`
+}
+
+func (lineRegistrations) Help() string {
+	return `Those of the server that is asked; every node has phones of its own.
+
+` + examples("ringfence line registrations", "ringfence line registrations 2001", "ringfence line registrations --customer acme --json")
+}
+
+// Run lists them.
+func (c *lineRegistrations) Run(s *session) error {
+	items, more, err := all[api.Registration](s, pathOf("registrations"), "after", c.Limit, "line", c.ID, "customer", c.Customer)
+	if err != nil {
+		return err
+	}
+	return s.emit(items, func() error {
+		t := table.New(table.Left("line"), table.Left("from"), table.Left("over"), table.Cut("user agent"), table.Left("seen"), table.Left("expires").AsSpare(), table.Cut("contact").AsSpare())
+		for _, r := range items {
+			t.Row(r.Line, r.Received, r.Transport, r.UserAgent, moment(r.Seen), moment(r.Expires), r.Contact)
+		}
+		return s.cutList(t, more, "No phone is registered.")
+	})
 }
 
 type lineRequest struct {

@@ -87,7 +87,7 @@ func (s *Server) requestView(r *account.Request) api.Request {
 func phoneView(b *location.Binding) api.Phone {
 	return api.Phone{
 		Contact: b.Contact, Received: b.Received.String(), Transport: b.Transport, UserAgent: b.UserAgent,
-		Since: b.Since, Expires: b.Expires,
+		Since: b.Since, Expires: b.Expires, Seen: b.Heard,
 	}
 }
 

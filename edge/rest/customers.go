@@ -23,6 +23,8 @@ func (s *Server) customerRoutes() {
 	huma.Register(s.api, created(op(http.MethodPost, path, "add-customer", tag, "Add a customer")), s.addCustomer)
 	huma.Register(s.api, op(http.MethodGet, one, "get-customer", tag, "Show a customer"), s.getCustomer)
 	huma.Register(s.api, op(http.MethodPatch, one, "change-customer", tag, "Change a customer"), s.changeCustomer)
+	huma.Register(s.api, op(http.MethodPost, one+"/lock", "lock-customer", tag, "Lock every line of a customer"), s.lockCustomer)
+	huma.Register(s.api, op(http.MethodPost, one+"/unlock", "unlock-customer", tag, "Open the lines that were locked with the customer"), s.unlockCustomer)
 	huma.Register(s.api, op(http.MethodDelete, one, "delete-customer", tag, "Delete a customer without lines"), s.deleteCustomer)
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -21,6 +22,7 @@ func (s *Server) lineRoutes() {
 	const path, one, tag = "/v1/lines", "/v1/lines/{id}", "lines"
 	huma.Register(s.api, op(http.MethodGet, path, "list-lines", tag, "List lines"), s.listLines)
 	huma.Register(s.api, created(op(http.MethodPost, path, "add-line", tag, "Add a line; a generated password is shown once")), s.addLine)
+	huma.Register(s.api, op(http.MethodGet, "/v1/registrations", "list-registrations", tag, "List registered phones, by line"), s.listRegistrations)
 	huma.Register(s.api, op(http.MethodGet, one, "get-line", tag, "Show a line: settings, phones, calls, money"), s.getLine)
 	huma.Register(s.api, op(http.MethodPatch, one, "change-line", tag, "Change a line"), s.changeLine)
 	huma.Register(s.api, op(http.MethodDelete, one, "delete-line", tag, "Delete a line; its calls are cut"), s.deleteLine)
@@ -45,6 +47,43 @@ func (s *Server) listLines(ctx context.Context, in *struct {
 		out[i] = lineView(l)
 	}
 	return reply(list(out, in.Limit, func(l *api.Line) string { return l.ID }), nil)
+}
+
+// listRegistrations takes the phones of a line on one page, so that a page may be a few longer than asked for.
+func (s *Server) listRegistrations(ctx context.Context, in *struct {
+	After    string `query:"after" maxLength:"64" doc:"continue above this line: next of the page before"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Line     string `query:"line" maxLength:"80"`
+	Customer string `query:"customer" maxLength:"60"`
+},
+) (*answer[api.List[api.Registration]], error) {
+	if s.d.Phones == nil {
+		return nil, unavailable("the list of phones")
+	}
+	customer, err := s.customerFilter(ctx, in.Customer)
+	if err != nil {
+		return nil, err
+	}
+	lines := s.d.Book.Lines(customer, in.After, math.MaxInt)
+	if in.Line != "" {
+		l, err := s.line(ctx, in.Line)
+		if err != nil {
+			return nil, err
+		}
+		lines = []*book.Line{l}
+	}
+	out, now := api.List[api.Registration]{Items: []api.Registration{}}, time.Now()
+	for _, l := range lines {
+		phones := s.d.Phones(l.ID(), now)
+		if len(phones) > 0 && len(out.Items) >= in.Limit {
+			out.Next = out.Items[len(out.Items)-1].Line
+			break
+		}
+		for i := range phones {
+			out.Items = append(out.Items, api.Registration{Line: l.Handle(), Customer: account.Handle(l.Customer()), Phone: phoneView(&phones[i])})
+		}
+	}
+	return reply(out, nil)
 }
 
 func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*answer[api.Created], error) {

@@ -10,19 +10,27 @@ import (
 	"ringfence/edge/rest/api"
 )
 
+// lockCalls says how a lock treats calls in progress.
+func lockCalls(in *api.Lock) (account.LockCalls, error) {
+	switch {
+	case in.Cut && in.KeepCalls:
+		return 0, invalid("keep_calls", "true", "either cut or keep_calls, not both")
+	case in.Cut:
+		return account.CallsCut, nil
+	case in.KeepCalls:
+		return account.CallsKept, nil
+	}
+	return account.CallsEnd, nil
+}
+
 func (s *Server) lockLine(ctx context.Context, in *struct {
 	ID   string `path:"id" maxLength:"80"`
 	Body api.Lock
 },
 ) (*answer[api.Locked], error) {
-	calls := account.CallsEnd
-	switch {
-	case in.Body.Cut && in.Body.KeepCalls:
-		return nil, s.explain(invalid("keep_calls", "true", "either cut or keep_calls, not both"))
-	case in.Body.Cut:
-		calls = account.CallsCut
-	case in.Body.KeepCalls:
-		calls = account.CallsKept
+	calls, err := lockCalls(&in.Body)
+	if err != nil {
+		return nil, s.explain(err)
 	}
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
@@ -40,16 +48,50 @@ func (s *Server) lockLine(ctx context.Context, in *struct {
 	return reply(out, nil)
 }
 
-func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Line], error) {
+func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Unlocked], error) {
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	l, err = s.d.Book.Unlock(ctx, by(ctx), l.ID())
-	if err != nil {
-		return nil, s.about(err, "line", in.ID)
+	was := l.Locked()
+	if was {
+		if l, err = s.d.Book.Unlock(ctx, by(ctx), l.ID()); err != nil {
+			return nil, s.about(err, "line", in.ID)
+		}
 	}
-	return reply(lineView(l), nil)
+	return reply(api.Unlocked{Line: lineView(l), Opened: was, Blocked: s.blocked(ctx, l)}, nil)
+}
+
+func (s *Server) lockCustomer(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"60"`
+	Body api.Lock
+},
+) (*answer[api.CustomerLocked], error) {
+	calls, err := lockCalls(&in.Body)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	c, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.d.Book.LockCustomer(ctx, by(ctx), c.ID, in.Body.Why, calls)
+	if err != nil {
+		return nil, s.about(err, "customer", in.ID)
+	}
+	return reply(api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, nil)
+}
+
+func (s *Server) unlockCustomer(ctx context.Context, in *customerID) (*answer[api.CustomerLocked], error) {
+	c, err := s.customer(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	opened, left, err := s.d.Book.UnlockCustomer(ctx, by(ctx), c.ID)
+	if err != nil {
+		return nil, s.about(err, "customer", in.ID)
+	}
+	return reply(api.CustomerLocked{Customer: account.Handle(c.ID), Opened: opened, Left: left}, nil)
 }
 
 // callsOf are the calls in progress that a line makes or takes, on every node; missed says that only this node's are known.

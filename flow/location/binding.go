@@ -36,7 +36,7 @@ type binding struct {
 func (b *binding) public(begun time.Time) Binding {
 	return Binding{
 		Contact: b.contact, Received: b.received, Transport: b.transport.Value(), Listener: b.listener.Value(), CallID: b.callID, CSeq: b.cseq,
-		UserAgent: b.agent.Value(), Expires: begun.Add(b.expires), Since: begun.Add(b.since),
+		UserAgent: b.agent.Value(), Expires: begun.Add(b.expires), Since: begun.Add(b.since), Heard: begun.Add(b.heard),
 	}
 }
 

@@ -29,6 +29,7 @@ type Binding struct {
 	UserAgent string
 	Expires   time.Time
 	Since     time.Time
+	Heard     time.Time // when it registered last
 }
 
 // Update is one REGISTER that auth accepted. Strings are copied; they may point into the packet.

@@ -23,6 +23,10 @@
 //	PATCH  /v1/customers/{id}       PatchCustomer             → Customer
 //	DELETE /v1/customers/{id}                                 → 204 (409 while it has lines)
 //
+//	POST   /v1/customers/{id}/lock  Lock                      → CustomerLocked (every line)
+//	POST   /v1/customers/{id}/unlock                          → CustomerLocked (those that were locked with it)
+//	GET    /v1/registrations        ?line=&customer=&after=&limit= → List[Registration] by line (this node's)
+//
 //	GET    /v1/lines                ?customer=&after=&limit=  → List[Line]
 //	POST   /v1/lines                NewLine                   → 201 Created (the generated password, once)
 //	GET    /v1/lines/{id}                                     → LineDetail
@@ -30,7 +34,7 @@
 //	DELETE /v1/lines/{id}                                     → 204 (its calls are cut)
 //	POST   /v1/lines/{id}/password  SetPassword               → Password (a generated one, once)
 //	POST   /v1/lines/{id}/lock      Lock                      → Locked
-//	POST   /v1/lines/{id}/unlock                              → Line
+//	POST   /v1/lines/{id}/unlock                              → Unlocked (with what still keeps its phones out)
 //	POST   /v1/lines/{id}/requests  NewRequest                → 201 Request
 //
 //	GET    /v1/removed/lines        ?id=                      → List[Removed], the last removed first
@@ -348,6 +352,34 @@ type Locked struct {
 	Calls LockedCalls `json:"calls_in_progress"`
 }
 
+// Unlocked answers an unlock with what still keeps the line's phones out.
+type Unlocked struct {
+	Line
+	Opened  bool      `json:"opened" doc:"false: it was open already"`
+	Blocked []Blocked `json:"blocked"`
+}
+
+// Blocked is something that keeps a line's phones out although the line is open.
+type Blocked struct {
+	What string `json:"what"`
+	Undo string `json:"undo" doc:"the command that undoes it"`
+}
+
+// CustomerLocked answers a lock or unlock of all lines of a customer.
+type CustomerLocked struct {
+	Customer string `json:"customer"`
+	Locked   int    `json:"locked" doc:"lines that are locked with the customer now"`
+	Opened   int    `json:"opened" doc:"lines that were opened"`
+	Left     int    `json:"left" doc:"lines that are locked for a reason of their own, and stay so"`
+}
+
+// Registration is a registered phone and whose it is.
+type Registration struct {
+	Line     string `json:"line"`
+	Customer string `json:"customer"`
+	Phone
+}
+
 // LockedCalls counts the calls that a lock met on all nodes.
 type LockedCalls struct {
 	Cut    int    `json:"cut" doc:"end at once; without cut these are paid calls that were not answered yet"`
@@ -365,6 +397,7 @@ type Phone struct {
 	UserAgent string    `json:"user_agent"`
 	Since     time.Time `json:"since"`
 	Expires   time.Time `json:"expires"`
+	Seen      time.Time `json:"seen" doc:"when it registered last"`
 }
 
 // Purse is money that may be spent in a period.

@@ -1,0 +1,100 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+	"ringfence/flow/device"
+	"ringfence/flow/notify"
+)
+
+// blocked is what keeps a line's phones out although the line is open, each with the command that undoes it. Answering "not me" does more
+// than lock the line, and whoever unlocks it must know.
+func (s *Server) blocked(ctx context.Context, l *book.Line) []api.Blocked {
+	out := []api.Blocked{}
+	add := func(what, undo string) { out = append(out, api.Blocked{What: what, Undo: undo}) }
+	switch {
+	case !l.Login():
+		add("it has no password, so that no phone can log in", "ringfence line password "+l.Handle())
+	case s.replacedByAnswer(ctx, l.ID()):
+		add("its password was replaced when its owner answered \"not me\", and nobody has the new one: no phone can log in", "ringfence line password "+l.Handle())
+	}
+	s.blockedDevices(l, add)
+	for _, o := range s.lockouts(time.Now()) {
+		if o.Line && o.User == l.Handle() {
+			from := "strangers"
+			if o.Source != "" {
+				from = o.Source
+			}
+			add("logins from "+from+" are locked out because of wrong passwords", "ringfence lockout release "+l.Handle())
+			break // one command releases all
+		}
+	}
+	return out
+}
+
+// replacedByAnswer says that the newest password of a line was made by its owner's answer, which tells it to nobody.
+func (s *Server) replacedByAnswer(ctx context.Context, line string) bool {
+	if s.d.Journal == nil {
+		return false
+	}
+	facts, err := s.d.Journal(ctx, JournalQuery{Before: math.MaxInt64, Line: line, Kind: "password.changed", Limit: 1})
+	if err != nil || len(facts) == 0 {
+		return false
+	}
+	var body struct{ By string }
+	return json.Unmarshal(facts[0].Body, &body) == nil && body.By == notify.ByAnswer
+}
+
+// blockedDevices adds those of which the owner said that they are not theirs, and the bans of where they were.
+func (s *Server) blockedDevices(l *book.Line, add func(what, undo string)) {
+	if s.d.Devices == nil {
+		return
+	}
+	for _, d := range s.d.Devices.Of(l.ID()) {
+		if d.Verdict != device.NotMine {
+			continue
+		}
+		undo := "ringfence line device " + l.Handle() + " " + d.Place
+		if d.Family != "" {
+			undo += " --family " + quoted(d.Family)
+		}
+		add("logins from "+d.Place+familyText(d.Family)+" are a stranger's, as its owner said", undo+" --forget")
+		s.blockedAt(d.Address, add)
+	}
+}
+
+// blockedAt adds the bans that hold an address.
+func (s *Server) blockedAt(address string, add func(what, undo string)) {
+	bans, err := s.bans()
+	addr, err2 := netip.ParseAddr(address)
+	if err != nil || err2 != nil {
+		return
+	}
+	for _, b := range banViews(bans.Why(addr).Held) {
+		add("everything from "+b.Net+" is dropped: "+b.Why, "ringfence ban remove "+b.Net)
+	}
+}
+
+func familyText(family string) string {
+	if family == "" {
+		return ""
+	}
+	return " with " + family
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if !strings.ContainsFunc(word, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._/:+-", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,60 @@
+package book
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// lockedWith begins the reason of a line that was locked with its customer, so that opening the customer opens those lines and no others.
+const lockedWith = "customer locked: "
+
+// LockedWithCustomer says that a line was locked with all of its customer's.
+func (l *Line) LockedWithCustomer() bool {
+	return l.Locked() && strings.HasPrefix(l.LockWhy(), lockedWith)
+}
+
+// LockCustomer locks every line of a customer. Lines that are locked for a reason of their own stay as they are; they are not counted. If the
+// store fails on the way, the error comes with those that were locked; asked again, it goes on.
+func (b *Book) LockCustomer(ctx context.Context, by, id, why string, calls account.LockCalls) (locked int, err error) {
+	if _, ok := b.Customer(id); !ok {
+		return 0, store.ErrNotFound
+	}
+	if strings.TrimSpace(why) == "" {
+		return 0, &Invalid{"why", "", "the reason for the lock, in a few words"}
+	}
+	for _, l := range b.Lines(id, "", math.MaxInt) {
+		if l.Locked() && !l.LockedWithCustomer() {
+			continue
+		}
+		if _, err := b.Lock(ctx, by, l.ID(), lockedWith+why, calls); err != nil {
+			return locked, err
+		}
+		locked++
+	}
+	return locked, nil
+}
+
+// UnlockCustomer opens the lines that were locked with their customer, and counts those that stay locked for a reason of their own.
+func (b *Book) UnlockCustomer(ctx context.Context, by, id string) (opened, left int, err error) {
+	if _, ok := b.Customer(id); !ok {
+		return 0, 0, store.ErrNotFound
+	}
+	for _, l := range b.Lines(id, "", math.MaxInt) {
+		switch {
+		case !l.Locked():
+			continue
+		case !l.LockedWithCustomer():
+			left++
+			continue
+		}
+		if _, err := b.Unlock(ctx, by, l.ID()); err != nil {
+			return opened, left, err
+		}
+		opened++
+	}
+	return opened, left, nil
+}
