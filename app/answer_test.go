@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/app/config"
+	"ringfence/edge/rest"
 	"ringfence/flow/device"
 	"ringfence/flow/location"
 )
@@ -58,6 +61,18 @@ func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 	l, _ = a.book.Line(line)
 	if after, ok := a.book.HA1(l); !ok || after.MD5 == before.MD5 || !l.Locked() {
 		t.Error("the thief's password still opens the line, or it is not locked")
+	}
+	// Who unlocks the line is told all that was done beside the lock, and how to undo it.
+	server, err := rest.New(a.adminDeps(), rest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	server.Handler("test").ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost/v1/lines/2001/unlock", nil))
+	for _, want := range []string{`"opened":true`, "nobody has the new one", "ringfence line password 2001", "everything from 203.0.113.9, where", "ringfence ban remove 203.0.113.9"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("unlock says nothing of %q: %s", want, w.Body)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func TestMobilesHaveThePriceOfMobiles(t *testing.T) {
 				t.Errorf("%s: %s", number, problem)
 				continue
 			}
-			p, ok := retail.Find(dest.Number)
+			p, ok := retail.Find(dest.Number, now)
 			if seen++; ok && dest.Class == phone.IntlMobile && !strings.HasSuffix(p.Name, " - mobile") {
 				if wrong++; wrong < 4 {
 					t.Errorf("%s (%s) is a mobile of %s, priced as %s", number, dest.Country, region, p.Name)

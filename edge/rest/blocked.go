@@ -52,12 +52,13 @@ func (s *Server) replacedByAnswer(ctx context.Context, line string) bool {
 	return json.Unmarshal(facts[0].Body, &body) == nil && body.By == notify.ByAnswer
 }
 
-// blockedDevices adds those of which the owner said that they are not theirs, and the bans of where they were.
+// blockedDevices adds the devices of which the owner said that they are not theirs, and the bans of where the login was used.
 func (s *Server) blockedDevices(l *book.Line, add func(what, undo string)) {
 	if s.d.Devices == nil {
 		return
 	}
-	for _, d := range s.d.Devices.Of(l.ID()) {
+	devices := s.d.Devices.Of(l.ID())
+	for _, d := range devices {
 		if d.Verdict != device.NotMine {
 			continue
 		}
@@ -66,20 +67,26 @@ func (s *Server) blockedDevices(l *book.Line, add func(what, undo string)) {
 			undo += " --family " + quoted(d.Family)
 		}
 		add("logins from "+d.Place+familyText(d.Family)+" are a stranger's, as its owner said", undo+" --forget")
-		s.blockedAt(d.Address, add)
+	}
+	said := map[string]bool{}
+	for _, d := range devices {
+		for _, b := range s.bansOf(d.Address) {
+			if !said[b.Net] {
+				add("everything from "+b.Net+", where its login was used, is dropped: "+b.Why, "ringfence ban remove "+b.Net)
+			}
+			said[b.Net] = true
+		}
 	}
 }
 
-// blockedAt adds the bans that hold an address.
-func (s *Server) blockedAt(address string, add func(what, undo string)) {
+// bansOf are the bans that hold an address.
+func (s *Server) bansOf(address string) []api.Ban {
 	bans, err := s.bans()
 	addr, err2 := netip.ParseAddr(address)
 	if err != nil || err2 != nil {
-		return
+		return nil
 	}
-	for _, b := range banViews(bans.Why(addr).Held) {
-		add("everything from "+b.Net+" is dropped: "+b.Why, "ringfence ban remove "+b.Net)
-	}
+	return banViews(bans.Why(addr).Held)
 }
 
 func familyText(family string) string {

@@ -479,7 +479,6 @@ func TestStoreFailureIsToldWithoutItsWords(t *testing.T) {
 		{"GET", "/v1/journal", ""},
 		{"GET", "/v1/lines/acme-1", ""},
 		{"POST", "/v1/customers", `{"id":"new"}`},
-		{"POST", "/v1/lines/acme-1/unlock", ""},
 		{"POST", "/v1/keys/rotate", ""},
 	} {
 		w := f.do(x[0], x[1], x[2])
