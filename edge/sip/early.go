@@ -82,7 +82,7 @@ func (l *leg) dialogFor(c *client, m *message.Message) *leg {
 	}
 	x := &leg{
 		b: b, callID: l.callID, localTag: l.localTag, local: l.local, dest: l.dest, localSeq: c.seq, trunk: l.trunk, line: l.line, login: l.login,
-		hidden: l.hidden, session: l.session,
+		hidden: l.hidden, session: c.said,
 	}
 	b.all = append(b.all, x)
 	if b.state == calling {

@@ -37,7 +37,7 @@ func (p *peer) refresh(t *testing.T, offer, answer string) {
 	t.Helper()
 	m, err := p.next(time.Minute)
 	if err != nil || what(m) != "INVITE" {
-		t.Fatalf("%s is not refreshed: %v, %v", p.at, m, err)
+		t.Fatalf("%s is not refreshed by re-INVITE: %v", p.at, err)
 	}
 	if string(m.Body()) != offer {
 		t.Errorf("%s is refreshed with\n%swant\n%s", p.at, m.Body(), offer)

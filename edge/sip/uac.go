@@ -244,6 +244,8 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 		c.leg.b.carrierSaid(m, status)
 	case forForward:
 		c.leg.b.forwarded(c, m, status)
+	case forEarly:
+		c.leg.b.earlyAnswered(c, m, status)
 	case forEnd:
 		c.leg.endAnswered(c, m, status)
 	case forBye:
