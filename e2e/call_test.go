@@ -85,6 +85,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 		{"over the international ceiling", "005352345678", "403", "over-international-ceiling", "85p"},
 		{"unpriced", "0035312345678", "403", "unpriced", "no price"},
 		{"not a number", "00046700000", "404", "number-invalid", ""},
+		{"premium behind a code", "14109098790000", "403", "premium-barred", "premium-rate numbers are barred"},
+		{"a service that there is not", "1471", "501", "no-service", "no such service"},
 	} {
 		t.Run(tc.name, func(t *testing.T) { refused(t, tc.status, sipp{to: tc.to}, tc.code, tc.text) })
 	}

@@ -516,6 +516,15 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, dialled string) {
 		d, problem := UK().Parse(dialled)
+		for _, code := range []string{"141", "1470", "1280", "18001", "18002"} {
+			behind, p := UK().Parse(code + dialled)
+			if p == NoProblem && (problem != NoProblem || behind.Number != d.Number || behind.Class != d.Class || behind.Country != d.Country) {
+				t.Fatalf("%q is %v (%s), and behind %s it is %v", dialled, d, problem, code, behind)
+			}
+			if p != NoProblem && d.Class == Emergency && len(code+dialled) < 40 && !strings.EqualFold(dialled[:min(4, len(dialled))], "tel:") {
+				t.Fatalf("%q is a call for help, and behind %s it is none: %s", dialled, code, p)
+			}
+		}
 		if problem != NoProblem {
 			if d != (Destination{}) || problem >= NumProblems {
 				t.Fatalf("%q: refused (%d) with %v", dialled, problem, d)

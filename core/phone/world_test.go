@@ -277,6 +277,7 @@ func TestExampleNumbersOfAllRegions(t *testing.T) {
 			e164 := phonenumbers.Format(n, phonenumbers.E164)
 			forms := []string{
 				e164, "00" + e164[1:], phonenumbers.Format(n, phonenumbers.INTERNATIONAL), phonenumbers.Format(n, phonenumbers.RFC3966),
+				phonenumbers.FormatOutOfCountryCallingNumber(n, "GB"),
 				"141" + e164, "18001 00" + e164[1:], e164 + "#", "\u202a" + e164 + "\u202c",
 			}
 			if n.GetCountryCode() == 44 {

@@ -127,6 +127,7 @@ func noCharge(s *subject, name string) rating.Quote {
 // understandInbound finds the line that a carrier's call is for. Such calls are free to it and not judged.
 func (g *Gate) understandInbound(s *subject) {
 	s.dir, s.peer, s.priced = call.In, s.Trunk, true
+	s.dest.Show, s.dest.Relay = phone.AsSet, 0 // codes are a line's to dial: what a carrier sends of its callers, its headers say
 	s.quote = noCharge(s, "inbound")
 	if s.problem != phone.NoProblem {
 		return

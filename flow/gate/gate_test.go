@@ -600,6 +600,10 @@ func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
 	if r := h.record(p.ID); r.Direction != call.In || r.Retail != 0 || r.Line != "2001" || r.Peer != "carrier" {
 		t.Errorf("record %+v", r)
 	}
+	// A code is a line's to dial: a carrier's caller who withholds the number is not presented by one.
+	if p, err := in("1470+442079460101"); err != nil || p.Show != phone.AsSet || p.Number != "+442079460101" {
+		t.Errorf("behind 1470: %+v %v", p, err)
+	}
 	var r *Refusal
 	if _, err := in("+442079469999"); !errors.As(err, &r) || r.Reason != policy.NoSuchLine {
 		t.Errorf("a number of nobody: %v", err)
