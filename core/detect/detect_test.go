@@ -331,18 +331,18 @@ func TestUsagePassedSpeaksPlainly(t *testing.T) {
 		{
 			Usage{Line: "2001", Account: "acme", Settled: 10 * p, Level: 10 * p},
 			0,
-			"Line 2001 has used £10.00 since its last bill and has passed £10.00, its warning level.", "usage-level/line/2001/10.00/2026-11",
+			"Line 2001 has used £10.00 and has passed £10.00, its warning level.", "usage-level/line/2001/10.00/2026-11",
 		},
 		{
 			Usage{Line: "2001", Account: "acme", Settled: 25 * p, Running: 5_129_999, Level: 10 * p},
 			20 * p,
-			"Line 2001 has used £30.12 since its last bill and has passed £30.00 (three times the warning level of £10.00); £5.12 of it is for calls in progress.",
+			"Line 2001 has used £30.12 and has passed £30.00 (three times the warning level of £10.00); £5.12 of it is for calls in progress.",
 			"usage-level/line/2001/30.00/2026-11",
 		},
 		{
 			Usage{Account: "acme", Settled: 131 * p, Level: 10 * p},
 			10 * p,
-			"Account acme has used £131.00 since its last bill and has passed £130.00 (13 times the warning level of £10.00); 11 lower steps were passed at the same time.",
+			"Account acme has used £131.00 and has passed £130.00 (13 times the warning level of £10.00); 11 lower steps were passed at the same time.",
 			"usage-level/account/acme/130.00/2026-11",
 		},
 	} {

@@ -222,7 +222,7 @@ var kinds = [NumKinds]about{
 	},
 	UsageLevel: {
 		code: "usage-level", title: "Calls have passed a warning level", severity: Warning, audience: Owner,
-		meaning: "Calls since the last bill have cost more than the level at which you asked to be warned. Calls in progress are counted up to now. " +
+		meaning: "Calls have cost more than the level at which you asked to be warned. Calls in progress are counted up to now. " +
 			"A warning stops nothing: calls go on until a cap is reached. You hear again at each further multiple of the level.",
 		advice: []string{
 			"Look at the list of your calls. If there are any that nobody of yours made, have the line locked and get in touch with us at once.",

@@ -9,7 +9,7 @@ import (
 	"ringfence/core/money"
 )
 
-// Usage is what a line or account has used since its last bill, and the level at which people want to know.
+// Usage is what a line or account has used that was not billed, and the level at which people want to know.
 type Usage struct {
 	Line, Account string      // Line "" is the whole account
 	Settled       money.Micro // of calls that have ended
@@ -36,7 +36,7 @@ func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Findin
 		subject, name = "line/"+u.Line, "Line "+account.Handle(u.Line)
 	}
 	multiple := int64(passed / max(u.Level, 1))
-	text := name + " has used " + pounds(u.Settled.Add(u.Running)) + " since its last bill and has passed " + pounds(passed)
+	text := name + " has used " + pounds(u.Settled.Add(u.Running)) + " and has passed " + pounds(passed)
 	if multiple == 1 {
 		text += ", its warning level"
 	} else {

@@ -29,6 +29,8 @@ var own = map[notify.Kind]string{
 	notify.LoginProbation:  "A login at a new place was admitted although strangers guess at the line: its password is beyond guessing, or the owner admitted it. The mail says what the limits are.",
 	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what becomes of paid calls in progress: they end when the time already paid for runs out, within a minute; they were cut at once; or they go on and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
 	notify.PasswordChanged: "A line's password was replaced. If that was not the owner's wish, somebody else holds the account.",
+	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are told, so that a wish is not overlooked, and one that nobody of the customer's has is noticed.",
+	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are told, with the note of the answer.",
 	notify.Digest:          "What was held back: kinds that the person wants once an hour, and all that came after ten notices within an hour.",
 	notify.Test:            "Sent by hand, to see whether mail and webhooks arrive.",
 }

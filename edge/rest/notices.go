@@ -157,6 +157,8 @@ var told = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used from a new place, or with a new phone.",
 	notify.LineLocked:      "A line was locked: only emergency calls go out.",
 	notify.PasswordChanged: "A line has a new password.",
+	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
+	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",
 	notify.Digest:          "What happened since the last digest, in one message.",
 	notify.Test:            "A test of the way to a mail address or webhook.",
 }

@@ -3,9 +3,11 @@ package notify
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -96,6 +98,10 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readLocked(f)
 	case "password.changed":
 		return n.readPassword(f)
+	case "request.made":
+		return n.readRequest(f, RequestMade)
+	case "request.granted", "request.refused":
+		return n.readRequest(f, RequestAnswered)
 	}
 	return draft{}, false
 }
@@ -223,6 +229,65 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 	d.Severity, d.By = detect.Warning.String(), clean(b.By, 80)
 	d.Evidence = map[string]any{"generated": b.After.Generated}
 	return d, true
+}
+
+// readRequest is of a wish to loosen a setting, or of what staff answered: both sides hear of both.
+func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
+	var b struct {
+		By    string
+		After struct {
+			Request   int64
+			Field     string
+			N         int64
+			Until     time.Time
+			Why, Note string
+		}
+	}
+	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+		return draft{}, false
+	}
+	field, err := account.ParseField(b.After.Field)
+	if err != nil {
+		return draft{}, false
+	}
+	d := n.drafted(f, kind)
+	wanted := account.Format(field, b.After.N)
+	if field.Unit() == account.UnitRate && b.After.N > 0 {
+		wanted += " a minute"
+	}
+	d.Severity, d.Why = detect.Info.String(), clean(b.After.Why, maxValue)
+	if b.After.Request == 0 { // written with the request, before it had a number
+		b.After.Request = n.requestOf(f, field)
+	}
+	d.Evidence = map[string]any{"request": strconv.FormatInt(b.After.Request, 10), "setting": field.String(), "wanted": wanted}
+	if !b.After.Until.IsZero() {
+		d.Evidence["wanted_until"] = b.After.Until.UTC().Format(time.RFC3339)
+	}
+	if kind == RequestAnswered {
+		d.By = clean(b.By, 80)
+		d.Evidence["answer"] = strings.TrimPrefix(f.Kind, "request.")
+		if b.After.Note != "" {
+			d.Evidence["note"] = clean(b.After.Note, maxValue)
+		}
+	}
+	return d, true
+}
+
+// requestOf is the number of the request that a fact says was made; 0: it cannot be found.
+func (n *Notifier) requestOf(f *store.Fact, field account.Field) int64 {
+	ctx, cancel := context.WithTimeout(context.Background(), actFor)
+	defer cancel()
+	all, err := n.o.Book.Requests(ctx, "")
+	if err != nil {
+		n.log.Warn("the request of a notice could not be read", "line", account.Handle(f.Line), "error", err)
+		return 0
+	}
+	for _, r := range all {
+		if r.Line == f.Line && r.Field == field && r.Made.Equal(f.At) {
+			return r.ID
+		}
+	}
+	return 0
 }
 
 // merge makes one draft of all that is said of one login: the gravest is told, the others in it. It sees one batch of

@@ -30,6 +30,8 @@ const (
 	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"
 	PasswordChanged Kind = "password-changed"
+	RequestMade     Kind = "request-made"
+	RequestAnswered Kind = "request-answered"
 	Digest          Kind = "digest"
 	Test            Kind = "test"
 )
@@ -54,6 +56,8 @@ var own = []KindInfo{
 	{Kind: LoginProbation, Title: "A login at a new place, with tight limits", Owner: true, Critical: true, Answers: true},
 	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
+	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
+	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
 	{Kind: Digest, Title: "What happened on your lines"},
 	{Kind: Test, Title: "A test"},
 }

@@ -12,6 +12,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/money"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -30,7 +31,7 @@ const (
 
 func TestEachKindGoesToItsPeople(t *testing.T) {
 	w := newWorld(t, nil)
-	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, Digest: nil, Test: nil}
+	want := map[Kind][]string{NewDevice: {owner}, LineLocked: {owner}, PasswordChanged: {owner}, LoginHeld: {owner}, LoginProbation: {owner}, RequestMade: {owner, desk}, RequestAnswered: {owner, desk}, Digest: nil, Test: nil}
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
 		kind := Kind(k.String())
 		if k.Audience().Has(detect.Owner) {
@@ -49,6 +50,10 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	_, err := w.book.Lock(t.Context(), "staff", "2001", "calls abroad at night", account.CallsCut)
 	w.must(err)
 	_, err = w.book.SetPassword(t.Context(), "staff", "2001", "")
+	w.must(err)
+	asked, err := w.book.Ask(t.Context(), "staff", "2001", account.InternationalCeiling, int64(50*money.PencePerMinute), time.Time{}, "a supplier")
+	w.must(err)
+	_, err = w.book.Refuse(t.Context(), "staff", asked.ID, "use the cheaper route")
 	w.must(err)
 	w.n.storm.init()
 	w.follow()

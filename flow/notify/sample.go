@@ -78,6 +78,12 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		d.Evidence = map[string]any{"calls": account.CallsEnd.String()}
 	case info.Kind == PasswordChanged:
 		d.By = "staff"
+	case info.Kind == RequestMade, info.Kind == RequestAnswered:
+		d.Why = "a supplier in Cuba"
+		d.Evidence = map[string]any{"request": "7", "setting": "international-ceiling", "wanted": "50p a minute", "wanted_until": "2026-08-03T23:00:00Z"}
+		if info.Kind == RequestAnswered {
+			d.By, d.Evidence["answer"], d.Evidence["note"] = "staff", "granted", "two weeks, then ask again"
+		}
 	case info.Kind == Digest:
 		d.line = ""
 		d.Items = []item{

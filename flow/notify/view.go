@@ -46,9 +46,15 @@ type view struct {
 	Seen    seen
 
 	Used, Running, Level string // money, of usage-level
-	Items                []shownItem
-	Count, More          int  // notices in a digest, and those of them that are not in Items
-	Urgent               bool // some of Items are, and came in such numbers that they had to be gathered
+
+	Request         string // its number
+	Setting, Wanted string // what it asks for: "international-ceiling", "50p a minute"
+	Granted         bool   // the answer
+	Note            string // of staff, with the answer
+
+	Items       []shownItem
+	Count, More int  // notices in a digest, and those of them that are not in Items
+	Urgent      bool // some of Items are, and came in such numbers that they had to be gathered
 
 	Buttons []button
 	Cap     string // of a login on probation, in all
@@ -206,6 +212,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	}
 	v.usage(e)
 	v.lock(e)
+	v.request(e)
 	if v.By != "" && v.By != ByAnswer && !v.Desk {
 		v.By = "our staff" // whose name or machine is nobody's business outside
 	}
@@ -233,6 +240,9 @@ var labels = []label{
 	{"days", "Within", "days"},
 	{"budget", "Tries left to strangers", "a day"},
 	{"until", "Locked out until", ""},
+	{"setting", "Setting", ""},
+	{"wanted", "Asked for", ""},
+	{"wanted_until", "For a time, until", ""},
 	{"waits_until", "Can be let in until", ""},
 	{"limits_until", "Limits end", ""},
 	{"guesses", "Guesses from", ""},
@@ -294,7 +304,7 @@ func (v *view) usage(e map[string]any) {
 	if running > 0 {
 		v.Running = pounds(running)
 	}
-	v.row("Used since the last bill", v.Used)
+	v.row("Used so far", v.Used)
 	v.row("Of it by calls in progress", v.Running)
 	v.row("Warning level", v.Level)
 }
@@ -311,6 +321,17 @@ func (v *view) lock(e map[string]any) {
 	case s == account.CallsCut.String() || s == account.CallsKept.String():
 		v.Calls = s
 	}
+}
+
+// request fills in what was asked for, and what the answer was.
+func (v *view) request(e map[string]any) {
+	if v.Kind != RequestMade && v.Kind != RequestAnswered {
+		return
+	}
+	v.Request = strange(scalar(e["request"]), 20)
+	v.Setting, v.Wanted = strange(scalar(e["setting"]), 40), strange(scalar(e["wanted"]), 40)
+	v.Granted, v.Note = scalar(e["answer"]) == "granted", strange(scalar(e["note"]), maxValue)
+	v.row("Note", v.Note)
 }
 
 func first(e map[string]any, keys ...string) any {
