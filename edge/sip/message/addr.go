@@ -21,8 +21,25 @@ func ParseAddr(b []byte) (a Addr, rest []byte, ok bool) {
 	return a, nil, true
 }
 
-// parse reads one address at i and stops at a comma or at the end of b.
+// parse reads one address at i and stops at a comma or at the end of b. One that is not written by the grammar is read as far as that
+// can be done, up to the next comma.
 func (a *Addr) parse(b []byte, i int) (next int, ok bool) {
+	if next, ok = a.parseStrict(b, i); ok {
+		return next, true
+	}
+	if len(b) > maxOdd {
+		*a = Addr{}
+		return next, false
+	}
+	next = elementEnd(b, i)
+	return next, a.parseOdd(b[i:next])
+}
+
+// maxOdd bounds the header that is looked at more than once.
+const maxOdd = 4096
+
+// parseStrict reads one address as the grammar has it.
+func (a *Addr) parseStrict(b []byte, i int) (next int, ok bool) {
 	*a = Addr{}
 	i = skipSpace(b, i)
 	if i >= len(b) {
@@ -72,9 +89,7 @@ func (a *Addr) parseParams(b []byte, i int) (next int, ok bool) {
 	i = skipSpace(b, i)
 	from := i
 	for i < len(b) && b[i] == ';' {
-		if _, _, i, ok = nextParam(b, i); !ok {
-			return i, false
-		}
+		_, _, i = nextParam(b, i)
 	}
 	if i < len(b) && b[i] != ',' {
 		return i, false
@@ -85,36 +100,141 @@ func (a *Addr) parseParams(b []byte, i int) (next int, ok bool) {
 	return i, true
 }
 
-// nextParam reads ";name[=value]" at i. A quoted value keeps its quotes. next is past trailing space.
-func nextParam(b []byte, i int) (name, value []byte, next int, ok bool) {
+// parseOdd reads the address in b, which is one element of a header: with a display name of any characters, with quotes that do not
+// match, without one or both of its brackets. False: there is no URI in it. Its parameters are read all the same, for the tag.
+func (a *Addr) parseOdd(b []byte) bool {
+	*a = Addr{}
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(b[at:], '<')
+		if i < 0 {
+			break
+		}
+		at += i
+		end := at + 1 + endOf(b[at+1:], ">")
+		if end == len(b) {
+			end = at + 1 + endOf(b[at+1:], ";,\" \t")
+		}
+		if a.takeOdd(b, at, at+1, end) {
+			return true
+		}
+	}
+	for at := range b {
+		if b[at] == '<' { // what stands in brackets is all of the URI
+			break
+		}
+		if at > 0 && class[b[at-1]]&cToken != 0 || !startsURI(b[at:]) {
+			continue
+		}
+		if a.takeOdd(b, at, at, at+endOf(b[at:], ";,?<>\" \t")) {
+			return true
+		}
+	}
+	a.Params = paramsWithTag(b)
+	return false
+}
+
+// takeOdd takes the URI between from and to, and what stands before at as the name.
+func (a *Addr) takeOdd(b []byte, at, from, to int) bool {
+	uri := trim(b[from:to])
+	if u, ok := ParseURI(uri); !ok || u.Scheme == OtherScheme {
+		return false
+	}
+	a.URI, a.Display = uri, bytes.Trim(b[:at], "\" \t")
+	if i := bytes.IndexByte(b[to:], ';'); i >= 0 {
+		a.Params = b[to+i:]
+	}
+	return true
+}
+
+// startsURI says that b begins with a scheme that calls are made to.
+func startsURI(b []byte) bool {
+	for _, s := range []string{"sip:", "sips:", "tel:"} {
+		if len(b) > len(s) && equalFold(b[:len(s)], s) {
+			return true
+		}
+	}
+	return false
+}
+
+// endOf is the index of the first of some characters in b, or its length.
+func endOf(b []byte, chars string) int {
+	if i := bytes.IndexAny(b, chars); i >= 0 {
+		return i
+	}
+	return len(b)
+}
+
+// elementEnd is where the element at i of a comma list ends: at a comma outside quotes and brackets, or at the end of b.
+func elementEnd(b []byte, i int) int {
+	bracket, last := false, bytes.LastIndexByte(b, '>')
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if end := quotedEnd(b, i); end > 0 {
+				i = end - 1
+			}
+		case '<':
+			bracket = i < last
+		case '>':
+			bracket = false
+		case ',':
+			if !bracket {
+				return i
+			}
+		}
+	}
+	return len(b)
+}
+
+// paramsWithTag are the parameters from the last tag on, nil when there is none: a display name may hold anything.
+func paramsWithTag(b []byte) []byte {
+	i := bytes.LastIndex(bytes.ToLower(b), []byte("tag="))
+	for i > 0 && (b[i-1] == ' ' || b[i-1] == '\t') {
+		i--
+	}
+	if i < 1 || b[i-1] != ';' {
+		return nil
+	}
+	return b[i-1:]
+}
+
+// nextParam reads ";name[=value]" at i. A quoted value keeps its quotes; an empty one is nil. next is past trailing space, and past what
+// the grammar has no place for.
+func nextParam(b []byte, i int) (name, value []byte, next int) {
 	i = skipSpace(b, i+1)
 	end := span(b, i, cToken)
-	if end == i {
-		return nil, nil, i, false
-	}
 	name = b[i:end]
-	i = skipSpace(b, end)
-	if i >= len(b) || b[i] != '=' {
-		return name, nil, i, true
-	}
-	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == '"' {
-		if end = quotedEnd(b, i); end < 0 {
-			return nil, nil, i, false
+	if i = skipSpace(b, end); i < len(b) && b[i] == '=' {
+		i = skipSpace(b, i+1)
+		if end = valueEnd(b, i); end > i {
+			value = b[i:end]
 		}
-	} else if end = span(b, i, cValue); end == i {
-		return nil, nil, i, false
+		i = skipSpace(b, end)
 	}
-	return name, b[i:end], skipSpace(b, end), true
+	for i < len(b) && b[i] != ';' && b[i] != ',' {
+		i++
+	}
+	return name, value, i
+}
+
+// valueEnd is where the value of a parameter at i ends.
+func valueEnd(b []byte, i int) int {
+	if i < len(b) && b[i] == '"' {
+		if end := quotedEnd(b, i); end > 0 {
+			return end
+		}
+	}
+	end := span(b, i, cValue)
+	for end < len(b) && b[end] != ';' && b[end] != ',' && b[end] != ' ' && b[end] != '\t' {
+		end++
+	}
+	return end
 }
 
 // findParam finds a parameter by its lower-case name in checked text that starts with ';'.
 func findParam(b []byte, want string) (value []byte, ok bool) {
 	for i := 0; i < len(b) && b[i] == ';'; {
-		name, val, next, good := nextParam(b, i)
-		if !good {
-			return nil, false
-		}
+		name, val, next := nextParam(b, i)
 		if equalFold(name, want) {
 			return val, true
 		}
@@ -132,7 +252,8 @@ func (a *Addr) Tag() []byte {
 	return v
 }
 
-// ParseURI reads the address's URI. After Parse accepted the message ok is true for From, To, Contact, Route and Record-Route.
+// ParseURI reads the address's URI. After Parse accepted a request that may begin or change something, ok is true for From, To, Contact,
+// Route and Record-Route.
 func (a *Addr) ParseURI() (URI, bool) { return ParseURI(a.URI) }
 
 // Expires returns the expires parameter of a Contact, clamped to 2^32-1; ok is false when absent or not a number

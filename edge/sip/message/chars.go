@@ -48,7 +48,7 @@ func buildClasses() (t [256]uint16) {
 		t[c] |= cVisible
 	}
 	for c := 0x80; c < 0x100; c++ {
-		t[c] |= cDisplay
+		t[c] |= cDisplay | cUser // UTF-8, which phones do not escape
 	}
 	return t
 }

@@ -90,7 +90,7 @@ func (e *end) take(id HeaderID, v []byte) {
 // party keeps From or To.
 func (e *end) party(kept *[]byte, tagged *bool, v []byte) {
 	var a Addr
-	next, ok := a.parse(v, 0)
+	next, ok := a.parseStrict(v, 0)
 	tag, has := a.Param("tag")
 	if !ok || next < len(v) || has && (len(tag) == 0 || !all(tag, cToken)) {
 		tag = lastTag(v)

@@ -111,8 +111,8 @@ func TestWhatIsNoEndIsRefused(t *testing.T) {
 		strings.Replace(bye, "From: <sip:a@192.0.2.9>;tag=theirs\r\n", "", 1),
 		strings.Replace(bye, " SIP/2.0\r\n", " SIP/3.0\r\n", 1),
 		"BYE x", "BYE \r\n\r\n", "BYE  SIP/2.0\n",
-		endWith("INFO", "Date: x", "Date: x", "garbage"),
-		endWith("INVITE", "Contact: <sip:c@192.0.2.9;x=>", "garbage"),
+		endWith("INFO", "Max-Forwards: 69", "garbage"),
+		endWith("INVITE", "Contact: <c>", "garbage"),
 	} {
 		var m Message
 		if Parse(&m, []byte(text)) == nil {

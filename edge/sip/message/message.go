@@ -44,6 +44,8 @@ type Message struct {
 	method     Method
 	cseqMethod Method
 	request    bool
+	broken     bool              // its lines are at fault, and may be mended
+	bodyTwice  bool              // there are two lengths
 	first      [numHeaders]uint8 // index of the first line with the id, plus one
 	fields     [MaxHeaders]field
 }
@@ -55,6 +57,7 @@ func (m *Message) Reset() {
 	m.via, m.ruri, m.from, m.to = Via{}, URI{}, Addr{}, Addr{}
 	m.fault, m.bodyLen, m.cseq, m.status, m.maxFwd = nil, -1, 0, 0, -1
 	m.viaNext, m.viaCount, m.n, m.method, m.cseqMethod, m.request = 0, 0, 0, Other, Other, false
+	m.broken, m.bodyTwice = false, false
 }
 
 // Bytes returns the whole message as parsed, without what followed it in the datagram.
@@ -160,8 +163,7 @@ func (m *Message) All(id HeaderID) iter.Seq[[]byte] {
 	}
 }
 
-// Addrs yields each address of the header lines with the id, comma lists split. A malformed address ends the walk;
-// in Contact, Route and Record-Route Parse has refused those. The *Addr is reused between steps: copy it to keep it.
+// Addrs yields each address of the header lines with the id, comma lists split. An address that cannot be read is left out. The *Addr is reused between steps: copy it to keep it.
 func (m *Message) Addrs(id HeaderID) iter.Seq[*Addr] {
 	return func(yield func(*Addr) bool) {
 		var a Addr
@@ -171,7 +173,7 @@ func (m *Message) Addrs(id HeaderID) iter.Seq[*Addr] {
 			}
 			for i := 0; i < len(v); i++ {
 				next, ok := a.parse(v, i)
-				if !ok || !yield(&a) {
+				if ok && !yield(&a) || !ok && len(v) > maxOdd {
 					return
 				}
 				i = next

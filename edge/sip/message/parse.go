@@ -9,6 +9,7 @@ import (
 // Message holds what AppendResponse needs.
 type Fault struct {
 	Status int
+	Header string // the header field that is at fault, "" if it is none
 	Why    string // fixed text, safe to log, to count by and to send as a reason phrase
 }
 
@@ -18,51 +19,62 @@ func (f *Fault) Error() string { return f.Why }
 // fault is a reason with both its forms made beforehand, so that a flood of bad packets allocates nothing.
 type fault struct{ answer, drop Fault }
 
-func because(status int, why string) *fault {
-	return &fault{Fault{status, why}, Fault{0, why}}
+func because(status int, header, why string) *fault {
+	return &fault{Fault{status, header, why}, Fault{0, header, why}}
 }
 
-// An answer repeats Via, From, To, Call-ID and CSeq, so what is wrong with those, and what leaves the end of the headers
-// unknown, is not answered.
+// What is not SIP at all is not answered; everything else is, so that its sender learns why.
 var (
-	faultSize        = because(513, "message too large")
-	faultStart       = because(0, "not a SIP start line")
-	faultVersion     = because(505, "SIP version not supported")
-	faultMethod      = because(400, "malformed method")
-	faultURI         = because(400, "malformed Request-URI")
-	faultURILong     = because(414, "Request-URI too long")
-	faultScheme      = because(416, "URI scheme not supported")
-	faultStatus      = because(0, "malformed status line")
-	faultLine        = because(0, "malformed header line")
-	faultBreak       = because(0, "bare CR, LF or NUL in the headers")
-	faultUnended     = because(0, "headers not ended by an empty line")
-	faultMany        = because(0, "too many header lines")
-	faultTwice       = because(400, "header field repeated")
-	faultMissing     = because(0, "mandatory header field missing")
-	faultVia         = because(0, "malformed Via")
-	faultFromTo      = because(0, "malformed From or To")
-	faultCallID      = because(0, "malformed Call-ID")
-	faultCSeq        = because(0, "malformed CSeq")
-	faultMismatch    = because(400, "CSeq method is not the request's")
-	faultMaxForwards = because(400, "malformed Max-Forwards")
-	faultLength      = because(400, "malformed Content-Length")
-	faultShort       = because(400, "body shorter than Content-Length")
-	faultExpires     = because(400, "malformed Expires")
-	faultContact     = because(400, "malformed Contact")
-	faultRoute       = because(400, "malformed Route or Record-Route")
+	faultSize     = because(513, "", "message too large")
+	faultStart    = because(0, "", "not a SIP start line")
+	faultVersion  = because(505, "", "SIP version not supported")
+	faultMethod   = because(400, "", "malformed method")
+	faultURI      = because(400, "", "malformed Request-URI")
+	faultURILong  = because(414, "", "Request-URI too long")
+	faultScheme   = because(416, "", "URI scheme not supported")
+	faultStatus   = because(0, "", "malformed status line")
+	faultLine     = because(400, "", "malformed header line")
+	faultBreak    = because(400, "", "bare CR, LF or NUL in the headers")
+	faultUnended  = because(400, "", "headers not ended by an empty line")
+	faultMany     = because(400, "", "too many header lines")
+	faultMismatch = because(400, "CSeq", "CSeq method is not the request's")
+	faultShort    = because(400, "Content-Length", "body shorter than Content-Length")
+	malformed     = eachHeader("malformed ")
+	repeated      = eachHeader("more than one ")
+	missing       = eachHeader("missing ")
 )
+
+func eachHeader(what string) (all [numHeaders]*fault) {
+	for id := HVia; id < numHeaders; id++ {
+		all[id] = because(400, id.String(), what+id.String())
+	}
+	return all
+}
 
 // Parse reads one message from b: a datagram, or one message of a stream as Frame cut it. It returns nil when the
 // message may be dispatched. b belongs to m from then on: m points into it, and folded header lines are unfolded in
 // place (CR LF become spaces). Bytes after the body are ignored, as are empty lines before the start line.
 //
-// A BYE or CANCEL that would be refused is read again by its essence: what is odd in it does not keep a call up.
+// It is strict where something depends on a header, and generous where nothing does. Of a response, an ACK, a BYE or a CANCEL
+// nothing is refused for what does not say where it belongs: their sender waits for no answer, or is done with the call. Lines that are not
+// ended as the grammar says, or are no header lines, are mended.
 func Parse(m *Message, b []byte) *Fault {
-	for len(b) >= 2 && b[0] == '\r' && b[1] == '\n' {
-		b = b[2:]
+	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n') {
+		b = b[1:]
 	}
 	f := m.parse(b)
-	if f == nil || !Ends(b) {
+	if f == nil {
+		return nil
+	}
+	if m.broken {
+		if text := mend(b); text != nil {
+			if f = m.parse(text); f == nil {
+				return nil
+			}
+			b = text
+		}
+	}
+	if !Ends(b) {
 		return f
 	}
 	if text := essence(b); text != nil && m.parse(text) == nil {
@@ -86,40 +98,83 @@ func (m *Message) parse(b []byte) *Fault {
 	return m.verdict()
 }
 
-// fail keeps the first fault found, or the first that forbids an answer.
+// fail keeps the first fault found.
 func (m *Message) fail(f *fault) {
-	if m.fault == nil || m.fault.answer.Status != 0 && f.answer.Status == 0 {
+	if m.fault == nil {
 		m.fault = f
 	}
 }
 
-// verdict decides whether a faulty message may be answered: a request other than ACK (which has no answer) whose
-// headers that an answer repeats are all there and sound.
+// lines is a fault in what are the lines of the message, which may be mended.
+func (m *Message) lines(f *fault) {
+	m.broken = true
+	m.fail(f)
+}
+
+// generous says that a message is taken although a header is odd: nobody would answer a refusal, or the call is over in any case.
+func (m *Message) generous() bool {
+	return !m.request || m.method == ACK || m.method == BYE || m.method == CANCEL
+}
+
+// odd is a fault in a header that only matters where the message may begin or change something.
+func (m *Message) odd(f *fault) {
+	if !m.generous() {
+		m.fail(f)
+	}
+}
+
+// verdict decides whether a message is taken, and whether a faulty one may be answered: a request other than ACK (which has no
+// answer) that says where to or of which call it is.
 func (m *Message) verdict() *Fault {
-	routed := m.viaCount > 0 || m.request && m.method == BYE // without a Via it still says which call is over
-	complete := routed && m.from.URI != nil && m.to.URI != nil && m.callID != nil && m.cseqText != nil
-	if m.fault == nil && !complete {
-		m.fault = faultMissing
+	if m.fault == nil {
+		m.fault = m.incomplete()
 	}
 	switch {
 	case m.fault == nil:
 		return nil
-	case complete && m.request && m.method != ACK && m.fault.answer.Status != 0:
+	case m.request && m.method != ACK && (m.Has(HVia) || m.callID != nil) && m.fault.answer.Status != 0:
 		return &m.fault.answer
 	}
 	return &m.fault.drop
 }
 
+// incomplete is the fault of a message that lacks a header without which it cannot be told where it belongs; nil if it has them.
+func (m *Message) incomplete() *fault {
+	switch {
+	case m.callID == nil:
+		return missing[HCallID]
+	case !m.request:
+		return nil // its branch says the rest
+	case m.viaCount == 0 && m.method != BYE: // without a Via it still says which call is over
+		return missing[HVia]
+	case m.from.URI == nil:
+		return missing[HFrom]
+	case m.to.URI == nil:
+		return missing[HTo]
+	case m.cseqText == nil:
+		return missing[HCSeq]
+	}
+	return nil
+}
+
+// Unframed is the fault of a request that came over a stream with a body whose length it does not say (section 20.14); nil if it has none.
+func (m *Message) Unframed() *Fault {
+	if !m.Has(HContentType) || m.Has(HContentLength) || m.generous() {
+		return nil
+	}
+	return &missing[HContentLength].answer
+}
+
 // parseStart reads the start line and returns where the headers begin; false when this is not SIP at all.
 func (m *Message) parseStart(b []byte) (int, bool) {
 	end := bytes.IndexByte(b, '\r')
-	if end < 12 || end+1 >= len(b) || b[end+1] != '\n' {
-		m.fail(faultStart)
+	if end < 11 || end+1 >= len(b) || b[end+1] != '\n' {
+		m.lines(faultStart)
 		return 0, false
 	}
 	line := b[:end]
 	if bytes.IndexByte(line, '\n') >= 0 || bytes.IndexByte(line, 0) >= 0 {
-		m.fail(faultBreak)
+		m.lines(faultBreak)
 		return 0, false
 	}
 	if len(line) > 4 && equalFold(line[:4], "sip/") {
@@ -129,13 +184,9 @@ func (m *Message) parseStart(b []byte) (int, bool) {
 }
 
 func (m *Message) parseStatusLine(line []byte) bool {
-	sp := bytes.IndexByte(line, ' ')
-	if sp < 0 || !equalFold(line[:sp], "sip/2.0") {
-		m.fail(faultVersion)
-		return false
-	}
-	rest := line[sp+1:]
-	if len(rest) < 3 || len(rest) > 3 && rest[3] != ' ' {
+	end := endOf(line, " \t")
+	rest := trim(line[end:])
+	if len(rest) < 3 || len(rest) > 3 && class[rest[3]]&cDigit != 0 {
 		m.fail(faultStatus)
 		return false
 	}
@@ -145,8 +196,8 @@ func (m *Message) parseStatusLine(line []byte) bool {
 		return false
 	}
 	m.status = uint16(code)
-	if len(rest) > 4 {
-		m.phrase = rest[4:]
+	if phrase := trim(rest[3:]); len(phrase) > 0 {
+		m.phrase = phrase
 	}
 	return true
 }
@@ -198,14 +249,14 @@ func (m *Message) parseFields(pos int) (int, bool) {
 	b, head := m.buf, pos
 	for {
 		if pos+1 >= len(b) {
-			m.fail(faultUnended)
+			m.lines(faultUnended)
 			return 0, false
 		}
 		if b[pos] == '\r' && b[pos+1] == '\n' {
 			break
 		}
 		if m.n == MaxHeaders {
-			m.fail(faultMany)
+			m.lines(faultMany)
 			return 0, false
 		}
 		if pos = m.parseLine(pos); pos < 0 {
@@ -214,11 +265,13 @@ func (m *Message) parseFields(pos int) (int, bool) {
 	}
 	// One pass of the vectorised counters proves that no line break hides inside a value.
 	if bytes.Count(b[head:pos], lf) != int(m.n) || !nulsEscaped(b[head:pos]) {
-		m.fault = faultBreak
+		m.fault, m.broken = faultBreak, true
 		return 0, false
 	}
 	for i := range int(m.n) {
-		m.check(&m.fields[i])
+		if f := &m.fields[i]; !single[f.id] || int(m.first[f.id]) == i+1 {
+			m.check(f)
+		}
 	}
 	return pos + 2, true
 }
@@ -255,7 +308,7 @@ func (m *Message) parseLine(pos int) (next int) {
 	nameEnd := i
 	i = skipSpace(b, i)
 	if nameEnd == pos || nameEnd-pos > maxName || i >= len(b) || b[i] != ':' {
-		m.fail(faultLine)
+		m.lines(faultLine)
 		return -1
 	}
 	i++
@@ -263,12 +316,12 @@ func (m *Message) parseLine(pos int) (next int) {
 	for {
 		cr := bytes.IndexByte(b[end:], '\r')
 		if cr < 0 {
-			m.fail(faultUnended)
+			m.lines(faultUnended)
 			return -1
 		}
 		end += cr
 		if end+1 >= len(b) || b[end+1] != '\n' {
-			m.fail(faultBreak)
+			m.lines(faultBreak)
 			return -1
 		}
 		if end+2 >= len(b) || b[end+2] != ' ' && b[end+2] != '\t' {
@@ -293,8 +346,39 @@ func (m *Message) addField(id HeaderID, name, nameEnd, from, to int) {
 	if m.first[id] == 0 {
 		m.first[id] = m.n
 	} else if single[id] {
-		m.fail(faultTwice)
+		m.again(id, m.value(&m.fields[m.n-1]))
 	}
+}
+
+// again is a header that may stand once and stands there another time. It may say the same, or be one that nobody needs; else two readers of
+// the message could disagree, which is how requests are smuggled. The first one counts.
+func (m *Message) again(id HeaderID, v []byte) {
+	if bytes.Equal(v, m.Get(id)) {
+		return
+	}
+	if id == HContentLength {
+		m.bodyTwice = true
+	}
+	if m.needs(id) {
+		m.odd(repeated[id])
+	}
+}
+
+// needs says whether something depends on a header in such a request.
+func (m *Message) needs(id HeaderID) bool {
+	switch id {
+	case HFrom, HTo, HCallID, HCSeq, HMaxForwards, HContentLength, HContentType:
+		return true
+	case HExpires, HMinExpires:
+		return m.method == REGISTER
+	case HSessionExpires, HMinSE:
+		return m.method == INVITE || m.method == UPDATE
+	case HRAck:
+		return m.method == PRACK
+	case HReferTo, HReplaces:
+		return m.method == REFER || m.method == INVITE
+	}
+	return false
 }
 
 // check reads the headers that matching, routing and framing depend on. Repeated ones keep their first value, so that
@@ -305,9 +389,9 @@ func (m *Message) check(f *field) {
 	case HVia:
 		m.checkVia(v)
 	case HFrom:
-		m.checkFromTo(&m.from, v)
+		m.checkFromTo(&m.from, HFrom, v)
 	case HTo:
-		m.checkFromTo(&m.to, v)
+		m.checkFromTo(&m.to, HTo, v)
 	case HCallID:
 		m.checkCallID(v)
 	case HCSeq:
@@ -315,84 +399,82 @@ func (m *Message) check(f *field) {
 	case HMaxForwards:
 		n, big, ok := number(v, 255)
 		if !ok || big {
-			m.fail(faultMaxForwards)
+			m.odd(malformed[HMaxForwards])
+			return
 		}
 		m.maxFwd = int16(n)
 	case HContentLength:
 		n, big, ok := number(v, MaxSize)
 		if !ok || big {
-			m.fail(faultLength)
+			m.odd(malformed[HContentLength])
+			return
 		}
 		m.bodyLen = int32(n)
 	case HExpires, HMinExpires:
-		if _, _, ok := number(v, math.MaxUint32); !ok {
-			m.fail(faultExpires)
+		if _, _, ok := number(v, math.MaxUint32); !ok && m.needs(f.id) {
+			m.odd(malformed[f.id])
 		}
 	case HContact:
 		m.checkContact(v)
 	case HRoute, HRecordRoute:
-		if !addrListOK(v) {
-			m.fail(faultRoute)
+		if !m.generous() && !addrListOK(v) {
+			m.fail(malformed[f.id])
 		}
 	}
 }
 
+// checkVia counts what can be read; only the topmost one is needed, the others are repeated as they came.
 func (m *Message) checkVia(b []byte) {
 	var other Via
-	for i := 0; ; i++ {
+	for i := 0; i < len(b) || m.viaCount == 0; i++ {
 		v := &other
 		if m.viaCount == 0 {
 			v = &m.via
 		}
 		next, ok := v.parse(b, i)
-		if !ok || m.viaCount == 255 || string(v.Version) != "2.0" && (m.fault != faultVersion || v == &other) {
-			m.fail(faultVia)
+		if (!ok || string(v.Version) != "2.0" && m.fault != faultVersion) && m.viaCount == 0 {
+			*v = Via{}
+			m.odd(malformed[HVia])
+			return
+		}
+		if !ok || m.viaCount == 255 {
 			return
 		}
 		if m.viaCount++; m.viaCount == 1 {
 			m.viaNext = uint16(next)
 		}
-		if i = next; i >= len(b) {
-			return
-		}
+		i = next
 	}
 }
 
-func (m *Message) checkFromTo(a *Addr, v []byte) {
-	if a.URI != nil {
-		return
-	}
-	next, ok := a.parse(v, 0)
-	if !ok || next < len(v) {
+func (m *Message) checkFromTo(a *Addr, id HeaderID, v []byte) {
+	next, ok := a.parseStrict(v, 0)
+	switch {
+	case ok && next < len(v): // two addresses
+		m.odd(malformed[id])
+	case !ok && (len(v) > maxOdd || !a.parseOdd(v)) && (m.request || a.Params == nil):
 		*a = Addr{}
-		m.fail(faultFromTo)
-		return
+		m.odd(malformed[id])
 	}
-	if tag, has := a.Param("tag"); has && (len(tag) == 0 || !all(tag, cToken)) {
-		m.fail(faultFromTo)
+	if tag, has := a.Param("tag"); has && len(tag) == 0 && m.request {
+		m.odd(malformed[id])
 	}
 }
 
 func (m *Message) checkCallID(v []byte) {
-	if m.callID != nil {
-		return
-	}
 	if !all(v, cVisible) {
-		m.fail(faultCallID)
+		m.odd(malformed[HCallID])
 		return
 	}
 	m.callID = v
 }
 
 func (m *Message) checkCSeq(v []byte) {
-	if m.cseqText != nil {
-		return
-	}
 	end := span(v, 0, cDigit)
 	n, big, ok := number(v[:end], 1<<31-1)
 	at := skipSpace(v, end)
 	if !ok || big || at == end || !all(v[at:], cToken) {
-		m.fail(faultCSeq)
+		m.odd(malformed[HCSeq])
 		return
 	}
 	m.cseq, m.cseqText = uint32(n), v[at:]
@@ -402,16 +484,33 @@ func (m *Message) checkCSeq(v []byte) {
 	}
 }
 
+// checkContact wants one address that can be read, and in REGISTER nothing else: each is a binding.
 func (m *Message) checkContact(v []byte) {
 	if len(v) == 1 && v[0] == '*' {
 		if m.Count(HContact) != 1 || m.method != REGISTER {
-			m.fail(faultContact)
+			m.odd(malformed[HContact])
 		}
 		return
 	}
-	if !addrListOK(v) {
-		m.fail(faultContact)
+	if m.generous() || m.method == REGISTER && addrListOK(v) {
+		return
 	}
+	if m.method == REGISTER || !someAddr(v) {
+		m.fail(malformed[HContact])
+	}
+}
+
+// someAddr says that one address of a list can be read.
+func someAddr(v []byte) bool {
+	var a Addr
+	for i := 0; i < len(v); i++ {
+		next, ok := a.parse(v, i)
+		if ok || len(v) > maxOdd {
+			return ok
+		}
+		i = next
+	}
+	return false
 }
 
 func addrListOK(v []byte) bool {
@@ -427,14 +526,16 @@ func addrListOK(v []byte) bool {
 	}
 }
 
-// parseBody cuts the body. Without Content-Length it is the rest of the datagram (section 18.3).
+// parseBody cuts the body. Without Content-Length it is the rest of the datagram (section 18.3), as it is when there are two of them, or
+// it is longer than that, in a message that is not refused.
 func (m *Message) parseBody(pos int) {
 	rest := m.buf[pos:]
 	switch {
-	case m.bodyLen < 0:
+	case m.bodyLen < 0 || m.bodyTwice:
 		m.body = rest
 	case int(m.bodyLen) > len(rest):
-		m.fail(faultShort)
+		m.odd(faultShort)
+		m.body = rest
 	default:
 		m.body = rest[:m.bodyLen]
 	}

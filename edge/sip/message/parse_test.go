@@ -42,77 +42,70 @@ func swap(from, to string) string { return strings.Replace(options(""), from, to
 var refusals = []struct {
 	name, text string
 	status     int
+	header     string
 	why        string
 }{
-	{"empty", "", 0, "not a SIP start line"},
-	{"noise", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "not a SIP start line"},
-	{"no Via", without("Via"), 0, "mandatory header field missing"},
-	{"no From", without("From"), 0, "mandatory header field missing"},
-	{"no To", without("To"), 0, "mandatory header field missing"},
-	{"no Call-ID", without("Call-ID"), 0, "mandatory header field missing"},
-	{"no CSeq", without("CSeq"), 0, "mandatory header field missing"},
-	{"two From", options("f: <sip:x@y>;tag=2\r\n"), 400, "header field repeated"},
-	{"two To", options("t: <sip:x@y>\r\n"), 400, "header field repeated"},
-	{"two Call-ID", options("i: x\r\n"), 400, "header field repeated"},
-	{"two CSeq", options("CSeq: 1 OPTIONS\r\n"), 400, "header field repeated"},
-	{"two lengths", options("l: 0\r\nContent-Length: 0\r\n"), 400, "header field repeated"},
-	{"two Expires", options("Expires: 1\r\nexpires: 2\r\n"), 400, "header field repeated"},
-	{"bare LF in a value", options("Subject: a\nRoute: <sip:evil>\r\n"), 0, "bare CR, LF or NUL in the headers"},
-	{"bare CR in a value", options("Subject: a\rb\r\n"), 0, "bare CR, LF or NUL in the headers"},
-	{"bare LF in From", swap("<sip:alice", "\"a\nb\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
-	{"NUL in a value", options("Subject: a\x00b\r\n"), 0, "bare CR, LF or NUL in the headers"},
-	{"NUL after an escaped backslash", swap("<sip:alice", "\"\\\\\x00\" <sip:alice"), 0, "bare CR, LF or NUL in the headers"},
-	{"LF line ends", strings.ReplaceAll(options(""), "\r\n", "\n"), 0, "not a SIP start line"},
-	{"no empty line", strings.TrimSuffix(options(""), "\r\n"), 0, "headers not ended by an empty line"},
-	{"no colon", options("Nonsense\r\n"), 0, "malformed header line"},
-	{"space in a name", options("Bad Name: x\r\n"), 0, "malformed header line"},
-	{"empty name", options(": x\r\n"), 0, "malformed header line"},
-	{"long name", options(strings.Repeat("x", 256) + ": y\r\n"), 0, "malformed header line"},
-	{"fold before any header", "OPTIONS sip:b@c SIP/2.0\r\n Via: x\r\n\r\n", 0, "malformed header line"},
-	{"many headers", options(strings.Repeat("X-A: y\r\n", MaxHeaders)), 0, "too many header lines"},
-	{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "body shorter than Content-Length"},
-	{"length not a number", options("Content-Length: 1e3\r\n"), 400, "malformed Content-Length"},
-	{"length with sign", options("Content-Length: +1\r\n"), 400, "malformed Content-Length"},
-	{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "malformed Content-Length"},
-	{"length list", options("Content-Length: 0, 0\r\n"), 400, "malformed Content-Length"},
-	{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "malformed Max-Forwards"},
-	{"Expires text", options("Expires: soon\r\n"), 400, "malformed Expires"},
-	{"CSeq 2^31", swap("1 OPTIONS", "2147483648 OPTIONS"), 0, "malformed CSeq"},
-	{"CSeq without method", swap("1 OPTIONS", "1"), 0, "malformed CSeq"},
-	{"CSeq glued", swap("1 OPTIONS", "1OPTIONS"), 0, "malformed CSeq"},
-	{"CSeq method", swap("1 OPTIONS", "1 INVITE"), 400, "CSeq method is not the request's"},
-	{"CSeq method case", swap("1 OPTIONS", "1 options"), 400, "CSeq method is not the request's"},
-	{"Call-ID with space", swap("a@b", "a b"), 0, "malformed Call-ID"},
-	{"Via of another version", swap("SIP/2.0/UDP", "SIP/3.0/UDP"), 0, "malformed Via"},
-	{"Via without transport", swap("SIP/2.0/UDP", "SIP/2.0"), 0, "malformed Via"},
-	{"Via port 0", swap(":5060", ":0"), 0, "malformed Via"},
-	{"Via port 65536", swap(":5060", ":65536"), 0, "malformed Via"},
-	{"Via two branches", swap(";branch", ";branch=x;branch"), 0, "malformed Via"},
-	{"Via bad rport", swap(";branch", ";rport=x;branch"), 0, "malformed Via"},
-	{"Via trailing comma", swap("=z9hG4bKabc", "=z9hG4bKabc,"), 0, "malformed Via"},
-	{"second Via bad", options("Via: rubbish\r\n"), 0, "malformed Via"},
-	{"From list", swap(";tag=1", ";tag=1, <sip:x@y>"), 0, "malformed From or To"},
-	{"From tag empty", swap(";tag=1", ";tag"), 0, "malformed From or To"},
-	{"From tag quoted", swap(";tag=1", ";tag=\"x\""), 0, "malformed From or To"},
-	{"unbalanced quote", swap("<sip:alice", "\"al <sip:alice"), 0, "malformed From or To"},
-	{"unbalanced bracket", swap("<sip:alice@example.com>", "<sip:alice@example.com"), 0, "malformed From or To"},
-	{"space in URI", swap("sip:bob@example.com SIP", "sip:bo b@example.com SIP"), 400, "malformed Request-URI"},
-	{"bad escape", swap("sip:bob@", "sip:%4@"), 400, "malformed Request-URI"},
-	{"empty user", swap("sip:bob@", "sip:@"), 400, "malformed Request-URI"},
-	{"bad IPv6", swap("bob@example.com SIP", "bob@[::1::] SIP"), 400, "malformed Request-URI"},
-	{"empty parameter", swap("bob@example.com SIP", "bob@example.com;;lr SIP"), 400, "malformed Request-URI"},
-	{"unknown scheme", swap("sip:bob@example.com SIP", "http://example.com/ SIP"), 416, "URI scheme not supported"},
-	{"long URI", swap("sip:bob@", "sip:"+strings.Repeat("b", MaxURI)+"@"), 414, "Request-URI too long"},
-	{"version", swap("SIP/2.0\r", "SIP/2.1\r"), 505, "SIP version not supported"},
-	{"Contact star", options("Contact: *\r\n"), 400, "malformed Contact"},
-	{"Contact rubbish", options("Contact: <sip:a@b>;;\r\n"), 400, "malformed Contact"},
-	{"Contact comma in bare URI", options("Contact: sip:a,b@c\r\n"), 400, "malformed Contact"},
-	{"Route rubbish", options("Route: sip\r\n"), 400, "malformed Route or Record-Route"},
-	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "malformed status line"},
-	{"ACK is never answered", strings.ReplaceAll(options("Max-Forwards: x\r\n"), "OPTIONS", "ACK"), 0, "malformed Max-Forwards"},
-	{"too large", options("") + strings.Repeat("x", MaxSize), 0, "message too large"},
+	{"empty", "", 0, "", "not a SIP start line"},
+	{"noise", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "", "not a SIP start line"},
+	{"no Via", without("Via"), 400, "Via", "missing Via"},
+	{"no From", without("From"), 400, "From", "missing From"},
+	{"no To", without("To"), 400, "To", "missing To"},
+	{"no Call-ID", without("Call-ID"), 400, "Call-ID", "missing Call-ID"},
+	{"no CSeq", without("CSeq"), 400, "CSeq", "missing CSeq"},
+	{"nothing to answer by", "OPTIONS sip:b@c SIP/2.0\r\n\r\n", 0, "Call-ID", "missing Call-ID"},
+	{"two From", options("f: <sip:x@y>;tag=2\r\n"), 400, "From", "more than one From"},
+	{"two To", options("t: <sip:x@y>\r\n"), 400, "To", "more than one To"},
+	{"two Call-ID", options("i: x\r\n"), 400, "Call-ID", "more than one Call-ID"},
+	{"two CSeq", options("CSeq: 2 OPTIONS\r\n"), 400, "CSeq", "more than one CSeq"},
+	{"two lengths", options("l: 0\r\nContent-Length: 1\r\n"), 400, "Content-Length", "more than one Content-Length"},
+	{"two Max-Forwards", options("Max-Forwards: 70\r\nMax-Forwards: 0\r\n"), 400, "Max-Forwards", "more than one Max-Forwards"},
+	{"two types", options("Content-Type: application/sdp\r\nc: text/plain\r\n"), 400, "Content-Type", "more than one Content-Type"},
+	{"two Expires", strings.ReplaceAll(options("Expires: 1\r\nexpires: 2\r\n"), "OPTIONS", "REGISTER"), 400, "Expires", "more than one Expires"},
+	{"length beyond the datagram", options("Content-Length: 65000\r\n"), 400, "Content-Length", "body shorter than Content-Length"},
+	{"length not a number", options("Content-Length: 1e3\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"length with sign", options("Content-Length: +1\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"length overflow", options("Content-Length: 18446744073709551617\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"length list", options("Content-Length: 0, 0\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"empty length", options("Content-Length:\r\n"), 400, "Content-Length", "malformed Content-Length"},
+	{"Max-Forwards 256", options("Max-Forwards: 256\r\n"), 400, "Max-Forwards", "malformed Max-Forwards"},
+	{"Max-Forwards empty", options("Max-Forwards: \r\n"), 400, "Max-Forwards", "malformed Max-Forwards"},
+	{"Expires text", strings.ReplaceAll(options("Expires: soon\r\n"), "OPTIONS", "REGISTER"), 400, "Expires", "malformed Expires"},
+	{"CSeq 2^31", swap("1 OPTIONS", "2147483648 OPTIONS"), 400, "CSeq", "malformed CSeq"},
+	{"CSeq without method", swap("1 OPTIONS", "1"), 400, "CSeq", "malformed CSeq"},
+	{"CSeq glued", swap("1 OPTIONS", "1OPTIONS"), 400, "CSeq", "malformed CSeq"},
+	{"CSeq method", swap("1 OPTIONS", "1 INVITE"), 400, "CSeq", "CSeq method is not the request's"},
+	{"CSeq method case", swap("1 OPTIONS", "1 options"), 400, "CSeq", "CSeq method is not the request's"},
+	{"CSeq empty", swap("1 OPTIONS", ""), 400, "CSeq", "malformed CSeq"},
+	{"Call-ID with space", swap("a@b", "a b"), 400, "Call-ID", "malformed Call-ID"},
+	{"Call-ID empty", swap("a@b", ""), 400, "Call-ID", "malformed Call-ID"},
+	{"Via of another version", swap("SIP/2.0/UDP", "SIP/3.0/UDP"), 400, "Via", "malformed Via"},
+	{"Via without transport", swap("SIP/2.0/UDP", "SIP/2.0"), 400, "Via", "malformed Via"},
+	{"Via port 65536", swap(":5060", ":65536"), 400, "Via", "malformed Via"},
+	{"Via empty", swap("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKabc", ""), 400, "Via", "malformed Via"},
+	{"From list", swap(";tag=1", ";tag=1, <sip:x@y>"), 400, "From", "malformed From"},
+	{"From tag empty", swap(";tag=1", ";tag="), 400, "From", "malformed From"},
+	{"To tag empty", swap("com>\r\nCall", "com>;tag\r\nCall"), 400, "To", "malformed To"},
+	{"From empty", swap("<sip:alice@example.com>;tag=1", ""), 400, "From", "malformed From"},
+	{"From rubbish", swap("<sip:alice@example.com>", "<alice>"), 400, "From", "malformed From"},
+	{"From with a space in its URI", swap("sip:alice@", "sip:al ice@"), 400, "From", "malformed From"},
+	{"space in URI", swap("sip:bob@example.com SIP", "sip:bo b@example.com SIP"), 400, "", "malformed Request-URI"},
+	{"bad escape", swap("sip:bob@", "sip:%4@"), 400, "", "malformed Request-URI"},
+	{"bad IPv6", swap("bob@example.com SIP", "bob@[::1::] SIP"), 400, "", "malformed Request-URI"},
+	{"unknown scheme", swap("sip:bob@example.com SIP", "http://example.com/ SIP"), 416, "", "URI scheme not supported"},
+	{"long URI", swap("sip:bob@", "sip:"+strings.Repeat("b", MaxURI)+"@"), 414, "", "Request-URI too long"},
+	{"version", swap("SIP/2.0\r", "SIP/2.1\r"), 505, "", "SIP version not supported"},
+	{"Contact star", options("Contact: *\r\n"), 400, "Contact", "malformed Contact"},
+	{"Contact empty", options("Contact:\r\n"), 400, "Contact", "malformed Contact"},
+	{"Contact rubbish", options("Contact: here, there\r\n"), 400, "Contact", "malformed Contact"},
+	{"one bad binding", strings.ReplaceAll(options("Contact: <sip:a@b>, <c>\r\n"), "OPTIONS", "REGISTER"), 400, "Contact", "malformed Contact"},
+	{"Route rubbish", options("Route: sip\r\n"), 400, "Route", "malformed Route"},
+	{"Record-Route rubbish", options("Record-Route: <sip:a@b;lr>, c\r\n"), 400, "Record-Route", "malformed Record-Route"},
+	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
+	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
+	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
+	{"a response of no call", "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", 0, "Call-ID", "missing Call-ID"},
+	{"ACK is never answered", strings.ReplaceAll(without("To"), "OPTIONS", "ACK"), 0, "To", "missing To"},
+	{"too large", options("") + strings.Repeat("x", MaxSize), 0, "", "message too large"},
 }
 
 // Seen with sipgo: BYE without Call-ID killed the process, and OPTIONS with Via and CSeq alone reached handlers.
@@ -125,8 +118,9 @@ func TestParseRefuses(t *testing.T) {
 				t.Fatalf("accepted, want %d %s", tc.status, tc.why)
 			}
 			want(t, "why", f.Why, tc.why)
+			want(t, "header", f.Header, tc.header)
 			want(t, "status", f.Status, tc.status)
-			if f.Status != 0 {
+			if f.Status != 0 && tc.header != "Via" && tc.header != "Call-ID" {
 				answer := AppendResponse(nil, &m, Reply{Code: f.Status, ToTag: []byte("t"), Src: netip.MustParseAddrPort("192.0.2.1:5060")})
 				got := mustParse(t, string(answer))
 				want(t, "answer", got.Status(), f.Status)
@@ -149,17 +143,163 @@ func TestParseAccepts(t *testing.T) {
 		"unquoted UTF-8 display name": strings.Replace(options(""), "<sip:alice", "José <sip:alice", 1),
 		"raw # in a dialled code":     strings.Replace(options(""), "sip:bob@", "sip:*21*0123#@", 1),
 		"tel URI":                     strings.Replace(options(""), "sip:bob@example.com SIP", "tel:+44-20-7946-0123;ext=1 SIP", 1),
+		"tel URI with a context":      strings.Replace(options(""), "sip:bob@example.com SIP", "tel:020-7946-0123;phone-context=+44 SIP", 1),
+		"tel URI with a domain":       strings.Replace(options(""), "sip:bob@example.com SIP", "tel:0123;phone-context=example.com SIP", 1),
+		"an empty context":            strings.Replace(options(""), "sip:bob@example.com SIP", "sip:0123;phone-context=@example.com;user=phone SIP", 1),
 		"as many headers as allowed":  options(strings.Repeat("X-A: y\r\n", MaxHeaders-5)),
+		"more headers than allowed":   options(strings.Repeat("X-A: y\r\n", MaxHeaders) + "Contact: <sip:a@b>\r\n"),
 		"empty header at the end":     options("Subject:\r\n"),
+		"empty headers":               options("Subject:\r\nSupported: \r\nAllow:\r\nX-A:\r\nExpires:\r\n"),
 		"fold of nothing":             options("Subject: a\r\n \r\n"),
+		"folds":                       strings.NewReplacer("Via: ", "Via:\r\n ", "From: ", "From:\r\n\t", " OPTIONS\r", "\r\n  OPTIONS\r").Replace(options("")),
+		"blanks around everything": strings.NewReplacer("Via: ", "Via \t:\t", "192.0.2.1:5060;branch=z", "192.0.2.1 : 5060 ; branch = z", "<sip:alice@example.com>;tag=1", "  <sip:alice@example.com> ; tag = 1 ",
+			"1 OPTIONS\r", "1 \t OPTIONS \r", "a@b", " a@b\t").Replace(options("")),
+		"an empty rport":                    swap(";branch", ";rport=;branch"),
+		"an empty parameter":                swap(";branch", ";;branch"),
+		"an rport that is no number":        swap(";branch", ";rport=yes;branch"),
+		"an unknown parameter left empty":   swap(";branch", ";alias=;maddr=;x=\"open;branch"),
+		"a trailing semicolon":              swap("=z9hG4bKabc", "=z9hG4bKabc;"),
+		"a trailing comma":                  swap("=z9hG4bKabc", "=z9hG4bKabc,"),
+		"port 0 in Via":                     swap(":5060", ":0"),
+		"no port after its colon":           swap(":5060", ":"),
+		"a second branch":                   swap("=z9hG4bKabc", "=z9hG4bKabc;branch=x"),
+		"a second Via that is not one":      options("Via: rubbish\r\n"),
+		"no user":                           strings.ReplaceAll(options("Contact: <sip:@192.0.2.1>\r\n"), "sip:bob@", "sip:@"),
+		"empty URI parameters":              swap("bob@example.com SIP", "bob@example.com;;lr;x=;transport= SIP"),
+		"UTF-8 in a user":                   swap("<sip:alice", "<sip:älice"),
+		"empty Contact parameters":          options("Contact: <sip:a@b>;;expires=;q=\r\n"),
+		"one Contact that can be read":      options("Contact: <here>, O'Brien, John <sip:a@b>\r\n"),
+		"a Contact without brackets":        options("Contact: Al sip:a@b;expires=60\r\n"),
+		"headers of a URI without brackets": options("Contact: sip:a@b?subject=x\r\n"),
+		"half a bracket":                    swap("<sip:alice@example.com>", "<sip:alice@example.com"),
+		"half a quote":                      swap("<sip:alice", "\"al <sip:alice"),
+		"the other bracket":                 swap("<sip:alice@example.com>", "sip:alice@example.com>"),
+		"blanks within brackets":            swap("<sip:alice@example.com>", "< sip:alice@example.com >"),
+		"a quoted tag":                      swap(";tag=1", ";tag=\"x\""),
+		"a tag of odd characters":           swap(";tag=1", ";tag=a/b@c:d=e"),
+		"the same twice": options("f: <sip:alice@example.com>;tag=1\r\nt: <sip:bob@example.com>\r\ni: a@b\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nMax-Forwards: 70\r\n" +
+			"l: 0\r\nContent-Length: 0\r\nc: a/b\r\nContent-Type: a/b\r\n"),
+		"different ones that nobody needs": options("Date: a\r\nDate: b\r\nTimestamp: 1\r\nTimestamp: 2\r\nExpires: 1\r\nExpires: 2\r\nSession-Expires: 1\r\nx: 2\r\nEvent: a\r\no: b\r\n" +
+			"Retry-After: 1\r\nRetry-After: 2\r\nMin-SE: 1\r\nMin-SE: 2\r\nRSeq: 1\r\nRSeq: 2\r\n"),
+		"malformed ones that nobody needs":  options("Date: a\r\nTimestamp: ?\r\nExpires: soon\r\nSession-Expires: ;\r\nReason: ;;\r\nAllow: ,,\r\nP-Asserted-Identity: x, <\r\n"),
+		"bare LF in a value":                options("Subject: a\nRoute: <sip:evil>\r\n"),
+		"bare CR in a value":                options("Subject: a\rb\r\n"),
+		"NUL in a value":                    options("Subject: a\x00b\r\n"),
+		"NUL after an escaped backslash":    swap("<sip:alice", "\"\\\\\x00\" <sip:alice"),
+		"LF line ends":                      strings.ReplaceAll(options("Subject: a\r\n b\r\n"), "\r\n", "\n"),
+		"no empty line":                     strings.TrimSuffix(options("Subject: a\r\n"), "\r\n"),
+		"no line end at all after the last": strings.TrimSuffix(options("Subject: a\r\n"), "\r\n\r\n"),
+		"a line without a colon":            options("Nonsense\r\n"),
+		"a space in a name":                 options("Bad Name: x\r\n"),
+		"no name":                           options(": x\r\n"),
+		"a name that is too long":           options(strings.Repeat("x", 256) + ": y\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := mustParse(t, s)
 			want(t, "status", m.Status(), 0)
+			text(t, "method", m.MethodText(), "OPTIONS")
+			text(t, "call", m.CallID(), "a@b")
+			if !strings.Contains(name, "tag") {
+				text(t, "tag", m.From().Tag(), "1")
+			}
+			if u, ok := m.From().ParseURI(); !ok || u.Scheme != SIP {
+				t.Errorf("From is %q", m.From().URI)
+			}
+			text(t, "branch", m.Via().Branch, "z9hG4bKabc")
+			if m.Has(HContact) && !someAddr(m.Get(HContact)) {
+				t.Error("no Contact")
+			}
 			if bytes.ContainsAny(m.Get(HSubject), "\r\n") {
 				t.Error("fold not undone")
 			}
+			if m.Has(HRoute) {
+				t.Error("a value became a header")
+			}
 		})
+	}
+}
+
+// How phones and carriers write names.
+func TestDisplayNames(t *testing.T) {
+	for written, read := range map[string]string{
+		`""unknown""`: "unknown", "O'Brien, John": "O'Brien, John", "Smith (Sales)": "Smith (Sales)", "Foo; Bar": "Foo; Bar", `"Anonymous`: "Anonymous", `Anonymous"`: "Anonymous",
+		"A & B": "A & B", "Tel: 123": "Tel: 123", "名前": "名前", "#1 Taxi": "#1 Taxi", "50% off": "50% off", "a@b.c": "a@b.c", `""`: "", `"-"`: "-", "J/K Ltd": "J/K Ltd",
+		"[ext]": "[ext]", "x=y": "x=y", "?": "?", "{a|b}": "{a|b}", `\`: `\`, ",": ",", "sip:a@b": "sip:a@b", "a <b> c": "a <b> c", `"a" b "c"`: `a" b "c`, "\"tab\there\"": "tab\there",
+		`"q \" q"`: `q " q`, "<>": "<>", "it's > that": "it's > that", "": "", "2001": "2001", "+44 20 7946 0000": "+44 20 7946 0000", "'single'": "'single'",
+	} {
+		for _, gap := range []string{" ", "", "\t "} {
+			if written == "sip:a@b" && gap == "" {
+				continue // one word
+			}
+			m := mustParse(t, strings.NewReplacer("From: ", "From: "+written+gap, "To: ", "To: "+written+gap).Replace(options("")))
+			text(t, written, m.From().AppendDisplay(nil), read)
+			text(t, written, m.From().URI, "sip:alice@example.com")
+			text(t, written, m.From().Tag(), "1")
+			text(t, written, m.To().URI, "sip:bob@example.com")
+		}
+	}
+}
+
+// Of a response nothing is refused but what says of which call it is: the other side would be left up.
+func TestParseAcceptsOddResponses(t *testing.T) {
+	const sound = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKabc;received=192.0.2.1\r\nFrom: <sip:alice@example.com>;tag=1\r\n" +
+		"To: <sip:bob@example.com>;tag=2\r\nCall-ID: a@b\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@192.0.2.9>\r\nContent-Type: application/sdp\r\nContent-Length: 4\r\n\r\nv=0\n"
+	for _, c := range [][2]string{
+		{"SIP/2.0 200 OK", "SIP/2.0 200"},
+		{"SIP/2.0 200 OK", "SIP/2.0  200  OK"},
+		{"SIP/2.0 200 OK", "SIP/2.0 200OK"},
+		{"SIP/2.0 200 OK", "sip/2.0 200 OK "},
+		{"SIP/2.0 200 OK", "SIP/2.1 200 Œuvre \x80"},
+		{"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKabc;received=192.0.2.1\r\n", ""},
+		{"Via: SIP/2.0", "Via: 2.0"},
+		{"Via: ", "Via: SIP/2.0/UDP other;branch=z9hG4bKother\r\nVia: "},
+		{";received=192.0.2.1", ";rport=;received=;;x=\"open"},
+		{"From: <sip:alice@example.com>;tag=1\r\n", ""},
+		{"From: <sip:alice@example.com>", "From: alice"},
+		{"To: <sip:bob@example.com>", "To: bob smith"},
+		{"To: <sip:bob@example.com>", "To: <sip:bo b@@>"},
+		{"To: <sip:bob@example.com>", "To: O'Brien, John <sip:bob@example.com>"},
+		{"To: ", "To: <sip:bob@example.com>;tag=2\r\nTo: "},
+		{"Call-ID: a@b\r\n", "Call-ID: a@b\r\nCall-ID: c@d\r\n"},
+		{"CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 2 BYE"},
+		{"CSeq: 1 INVITE", "CSeq: 1"},
+		{"Contact: <sip:bob@192.0.2.9>", "Contact: <sip:bob@192.0.2.9>\r\nContact: <sip:bob@192.0.2.10>"},
+		{"Contact: <sip:bob@192.0.2.9>", "Contact: bob"},
+		{"Contact: <sip:bob@192.0.2.9>", "Contact: *"},
+		{"Contact: ", "Record-Route: rubbish, <\r\nContact: "},
+		{"Contact: ", "Max-Forwards: many\r\nExpires: x\r\nMin-Expires:\r\nContact: "},
+		{"Contact: ", "Session-Expires: 1\r\nSession-Expires: 2\r\nDate: a\r\nDate: b\r\nRequire: timer\r\nRequire: timer\r\nContact: "},
+		{"Content-Type: ", "c: text/plain\r\nContent-Type: "},
+		{"Content-Length: 4", "Content-Length: 999"},
+		{"Content-Length: 4", "Content-Length: 999\r\nContent-Length: 4"},
+		{"Content-Length: 4", "Content-Length: 4\r\nl: 0"},
+		{"Content-Length: 4", "Content-Length: four"},
+		{"Content-Length: 4", "Content-Length:"},
+		{"Contact: ", "no colon\r\nX Y: z\r\n: q\r\nContact: "},
+		{"Contact: ", "X-Bare: a\nb\rc\x00d\r\nContact: "},
+		{"Contact: ", strings.Repeat("X-A: b\r\n", 2*MaxHeaders) + "Contact: "},
+	} {
+		odd := strings.Replace(sound, c[0], c[1], 1)
+		if odd == sound {
+			t.Fatalf("%q is not in the response", c[0])
+		}
+		m := mustParse(t, odd)
+		want(t, c[1], m.Status(), 200)
+		text(t, c[1], m.CallID(), "a@b")
+		text(t, c[1], m.To().Tag(), "2")
+		text(t, c[1], m.Body(), "v=0\n")
+	}
+	for _, end := range []string{"\n", "\r\n"} {
+		m := mustParse(t, strings.ReplaceAll(strings.TrimSuffix(sound, "v=0\n"), "\r\n", end))
+		text(t, "line end", m.To().Tag(), "2")
+	}
+}
+
+// An odd ACK ends the repeats of an answer all the same.
+func TestParseAcceptsOddACKs(t *testing.T) {
+	for _, extra := range []string{"Contact: *\r\n", "Route: x\r\n", "Max-Forwards: y\r\n", "Content-Length: 99\r\n", "Max-Forwards: 1\r\nMax-Forwards: 2\r\n", "From: <sip:other@x>\r\n", "nonsense\r\n"} {
+		m := mustParse(t, strings.ReplaceAll(options(extra), "OPTIONS", "ACK"))
+		text(t, extra, m.From().Tag(), "1")
 	}
 }
 
@@ -295,8 +435,8 @@ func TestFrame(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		options(""), options("l: 1\r\nContent-Length: 1\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"),
-		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n"),
+		options("l: 1\r\nContent-Length: 0\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"), options("c: application/sdp\r\n"),
+		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n"), "v=0\r\n\r\n",
 	} {
 		if n, _, f := Frame([]byte(bad)); f == nil {
 			t.Errorf("%q is framed as %d", bad, n)
@@ -309,7 +449,7 @@ func TestFrame(t *testing.T) {
 }
 
 func TestParseAllocatesNothing(t *testing.T) {
-	raws := [][]byte{[]byte(inviteText), []byte(registerText), []byte(options("Contact: <sip:a@[2001:db8::1]>\r\n")), []byte(options("Subject: a\nb\r\n")), []byte("rubbish")}
+	raws := [][]byte{[]byte(inviteText), []byte(registerText), []byte(options("Contact: <sip:a@[2001:db8::1]>\r\n")), []byte(options("Max-Forwards: a\r\n")), []byte("rubbish")}
 	var m Message
 	var c Credentials
 	dst := make([]byte, 0, 4096)

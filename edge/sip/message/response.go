@@ -69,7 +69,7 @@ func (w *Writer) replyVias(req *Message, src netip.AddrPort) {
 			continue
 		}
 		v := req.value(f)
-		if !top || !src.IsValid() {
+		if !top || !src.IsValid() || req.viaCount == 0 {
 			w.Add(HVia, v)
 			continue
 		}
@@ -94,12 +94,9 @@ func (w *Writer) topVia(v *Via, src netip.AddrPort) {
 		b = strconv.AppendUint(append(b, ':'), uint64(v.Port), 10)
 	}
 	for i := 0; i < len(v.Params) && v.Params[i] == ';'; {
-		name, value, next, ok := nextParam(v.Params, i)
-		if !ok {
-			break
-		}
+		name, value, next := nextParam(v.Params, i)
 		i = next
-		if equalFold(name, "received") || equalFold(name, "rport") {
+		if len(name) == 0 || equalFold(name, "received") || equalFold(name, "rport") {
 			continue
 		}
 		b = append(append(b, ';'), name...)

@@ -28,7 +28,8 @@ type URI struct {
 	Headers  []byte // after '?'
 }
 
-// ParseURI reads an absolute URI without angle brackets. It is strict: no spaces, no stray characters, right escapes.
+// ParseURI reads an absolute URI without angle brackets. It is strict: no spaces, no stray characters, right escapes. An empty user, port,
+// parameter or value is as none.
 func ParseURI(b []byte) (u URI, ok bool) {
 	colon := bytes.IndexByte(b, ':')
 	if colon < 1 {
@@ -63,10 +64,10 @@ func (u *URI) parseSIP(b []byte) bool {
 				return false
 			}
 		}
-		if !all(user, cUser) || !escapesOK(user) {
+		if len(user) > 0 && !all(user, cUser) || !escapesOK(user) {
 			return false
 		}
-		u.User = user
+		u.User = user // may be empty: "sip:@host" is what some write for no user
 		b = b[at+1:]
 	}
 	i, ok := u.parseHost(b)
@@ -83,7 +84,7 @@ func (u *URI) parseHost(b []byte) (int, bool) {
 	if i < len(b) && b[i] == ':' {
 		end := span(b, i+1, cDigit)
 		n, big, ok := number(b[i+1:end], 65535)
-		if !ok || big || n == 0 {
+		if big || !ok && end > i+1 {
 			return 0, false
 		}
 		u.Port = uint16(n)
@@ -185,15 +186,9 @@ func uriParamsOK(b []byte) bool {
 		if b[i] != ';' {
 			return false
 		}
-		end := span(b, i+1, cParam)
-		if end == i+1 {
-			return false
-		}
+		end := span(b, i+1, cParam) // neither an empty name nor an empty value is in the grammar; nothing depends on either
 		if end < len(b) && b[end] == '=' {
-			from := end + 1
-			if end = span(b, from, cParam); end == from {
-				return false
-			}
+			end = span(b, end+1, cParam)
 		}
 		i = end
 	}

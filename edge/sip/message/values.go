@@ -133,13 +133,33 @@ func (m *Message) Reasons() iter.Seq[[]byte] {
 	}
 }
 
+// paramEnd is where a parameter at i ends that is written by the grammar: it is passed on as it is.
+func paramEnd(b []byte, i int) (next int, ok bool) {
+	i = skipSpace(b, i+1)
+	end := span(b, i, cToken)
+	if end == i {
+		return i, false
+	}
+	i = skipSpace(b, end)
+	if i >= len(b) || b[i] != '=' {
+		return i, true
+	}
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == '"' {
+		end = quotedEnd(b, i)
+	} else if end = span(b, i, cValue); end == i {
+		end = -1
+	}
+	return end, end > 0
+}
+
 // cutReason takes the first value off a comma list of them.
 func cutReason(v []byte) (one, rest []byte, ok bool) {
 	from := skipSpace(v, 0)
 	end := span(v, from, cToken)
 	at, ok := skipSpace(v, end), end > from
 	for ok && at < len(v) && v[at] == ';' {
-		if _, _, at, ok = nextParam(v, at); ok {
+		if at, ok = paramEnd(v, at); ok {
 			at = skipSpace(v, at)
 		}
 	}

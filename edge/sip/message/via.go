@@ -44,7 +44,7 @@ func (v *Via) parse(b []byte, i int) (next int, ok bool) {
 		i = skipSpace(b, i+1)
 		end := span(b, i, cDigit)
 		n, big, ok := number(b[i:end], 65535)
-		if !ok || big || n == 0 {
+		if big || !ok && end > i {
 			return i, false
 		}
 		v.Port = uint16(n)
@@ -53,9 +53,8 @@ func (v *Via) parse(b []byte, i int) (next int, ok bool) {
 	from := i
 	for i < len(b) && b[i] == ';' {
 		var name, value []byte
-		if name, value, i, ok = nextParam(b, i); !ok || !v.setParam(name, value) {
-			return i, false
-		}
+		name, value, i = nextParam(b, i)
+		v.setParam(name, value)
 	}
 	if i < len(b) && b[i] != ',' {
 		return i, false
@@ -86,29 +85,21 @@ func (v *Via) parseProtocol(b []byte, i int) (next int, ok bool) {
 	return i, false
 }
 
-// setParam keeps the parameters that routing uses. A second branch, received or rport is refused.
-func (v *Via) setParam(name, value []byte) bool {
+// setParam keeps the parameters that routing uses: of several with one name the first.
+func (v *Via) setParam(name, value []byte) {
 	switch {
 	case equalFold(name, "branch"):
-		if v.Branch != nil || value == nil || value[0] == '"' {
-			return false
+		if v.Branch == nil {
+			v.Branch = value
 		}
-		v.Branch = value
 	case equalFold(name, "received"):
-		if v.Received != nil || value == nil {
-			return false
+		if v.Received == nil {
+			v.Received = value
 		}
-		v.Received = value
 	case equalFold(name, "rport"):
-		if v.HasRPort {
-			return false
+		if n, big, ok := number(value, 65535); ok && !big && !v.HasRPort {
+			v.RPort = uint16(n)
 		}
 		v.HasRPort = true
-		if value != nil {
-			n, big, ok := number(value, 65535)
-			v.RPort = uint16(n)
-			return ok && !big
-		}
 	}
-	return true
 }

@@ -32,7 +32,12 @@ var packets = sync.Pool{New: func() any { return &Packet{store: make([]byte, sma
 func newPacket() *Packet { return packets.Get().(*Packet) }
 
 // Parse parses the packet into Msg.
-func (p *Packet) Parse() *message.Fault { return message.Parse(&p.Msg, p.Buf) }
+func (p *Packet) Parse() *message.Fault {
+	if f := message.Parse(&p.Msg, p.Buf); f != nil || p.Proto == UDP {
+		return f
+	}
+	return p.Msg.Unframed()
+}
 
 // From returns where an answer goes when it goes back the way the packet came.
 func (p *Packet) From() Dest { return Dest{Addr: p.Src, Proto: p.Proto, Flow: p.Flow} }

@@ -113,6 +113,9 @@ func (s *stream) cut() error {
 		n, err := s.frame(rest)
 		if err != nil {
 			s.c.t.count.framing.Add(1)
+			if n > 0 && s.deliver(rest[:n]) == nil {
+				s.c.flush()
+			}
 			return err
 		}
 		if n == 0 {
@@ -191,17 +194,20 @@ func (s *stream) frame(b []byte) (int, error) {
 		}
 		n, need, fault := message.Frame(b)
 		if fault != nil {
-			return 0, errFraming
+			return n, errFraming
 		}
-		s.need = need
-		if n > 0 {
+		if s.need = need; n > 0 {
 			return n, nil
 		}
 	}
 	if len(b) < s.need {
 		return 0, nil
 	}
-	return s.need, nil
+	n, _, fault := message.Frame(b)
+	if fault != nil {
+		return n, errFraming
+	}
+	return n, nil
 }
 
 func (s *stream) deliver(b []byte) error {

@@ -221,6 +221,19 @@ func (c *conn) drain() {
 	}
 }
 
+// flush waits until what is queued has been written, or for a moment: the connection is about to be closed, and its peer is to learn why.
+func (c *conn) flush() {
+	for range 50 {
+		c.mu.Lock()
+		done := c.dead != nil || !c.writing && len(c.queue) == 0
+		c.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // write sends a run of messages with one system call.
 func (c *conn) write(todo []outgoing) {
 	total := 0

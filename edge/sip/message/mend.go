@@ -1,0 +1,51 @@
+package message
+
+import "bytes"
+
+// mend writes a message anew whose lines are not those of the grammar: ended by LF alone, not ended by an empty line, without a name, or too
+// many of them. What ends the start line ends every line; a line break of another kind is a blank, so that nobody can make a header out of
+// the value of another. Nil: this is not SIP, or would be too long.
+func mend(b []byte) []byte {
+	start, rest, found := bytes.Cut(b, lf)
+	if !found || !bytes.Contains(bytes.ToLower(start), []byte("sip/")) {
+		return nil
+	}
+	eol := []byte("\n")
+	if bytes.HasSuffix(start, []byte("\r")) {
+		eol = []byte("\r\n")
+	}
+	head, body := rest, []byte(nil)
+	if bytes.HasPrefix(rest, eol) {
+		head, body = nil, rest[len(eol):]
+	} else if i := bytes.Index(rest, append(eol[:len(eol):len(eol)], eol...)); i >= 0 {
+		head, body = rest[:i], rest[i+2*len(eol):]
+	}
+	out := append(appendClean(make([]byte, 0, len(b)+256), bytes.TrimRight(start, "\r")), "\r\n"...)
+	out = appendLines(out, head, eol)
+	if len(out)+2+len(body) > MaxSize {
+		return nil
+	}
+	return append(append(out, "\r\n"...), body...)
+}
+
+// appendLines appends the header lines that have a name. When there are too many, those go that mean nothing to us.
+func appendLines(out, head, eol []byte) []byte {
+	tooMany, n := bytes.Count(head, eol) >= MaxHeaders, 0
+	for len(head) > 0 && n < MaxHeaders {
+		line, rest, _ := bytes.Cut(head, eol)
+		for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+			var more []byte
+			more, rest, _ = bytes.Cut(rest, eol)
+			line = line[:len(line)+len(eol)+len(more)] // the line break becomes blank below
+		}
+		head = rest
+		name, value, found := bytes.Cut(line, []byte{':'})
+		if name = trim(name); !found || len(name) > maxName || !all(name, cToken) || tooMany && HeaderOf(name) == HOther {
+			continue
+		}
+		out = append(append(out, name...), ": "...)
+		out = append(appendClean(out, trim(value)), "\r\n"...)
+		n++
+	}
+	return out
+}
