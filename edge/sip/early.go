@@ -81,7 +81,7 @@ func (l *leg) dialogFor(c *client, m *message.Message) *leg {
 		return nil
 	}
 	x := &leg{
-		b: b, callID: l.callID, localTag: l.localTag, local: l.local, dest: l.dest, localSeq: c.seq, trunk: l.trunk, line: l.line, login: l.login,
+		b: b, callID: l.callID, localTag: l.localTag, local: l.local, remote: l.remote, target: l.target, dest: l.dest, localSeq: c.seq, trunk: l.trunk, line: l.line, login: l.login,
 		hidden: l.hidden, session: c.said,
 	}
 	b.all = append(b.all, x)
@@ -106,7 +106,7 @@ func (l *leg) made(m *message.Message) {
 	if m.To().Tag() == nil {
 		return
 	}
-	l.remoteTag, l.remote = string(m.To().Tag()), string(m.Get(message.HTo))
+	l.remoteTag, l.remote = string(m.To().Tag()), l.remoteIn(m)
 	l.learn(m)
 }
 

@@ -136,6 +136,8 @@ type Edge struct {
 	host  string    // who warns, in Warning headers
 	stats stats
 
+	refusals refusals
+
 	shards   []*shard
 	calls    atomic.Int64 // not yet over, all shards
 	seats    *seats

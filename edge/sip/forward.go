@@ -178,11 +178,11 @@ func (l *leg) timerLines() []byte {
 func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 	t := c.asks
 	if c.method == message.INVITE && status >= 200 && status < 300 {
-		if c.tag != "" {
+		if c.taken {
 			c.leg.repeated2xx(c, m)
 			return
 		}
-		c.tag = string(m.To().Tag())
+		c.taken, c.tag = true, string(m.To().Tag())
 	}
 	if status < 200 && c.method == message.INVITE {
 		c.Limit(b.s.now, &b.s.e.o.Timers) // nothing rings: it may not take long

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"strings"
+	"unicode/utf8"
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
@@ -29,10 +30,22 @@ func callerOf(m *message.Message) caller {
 		c.user = plainUser(u.AppendUser(nil))
 		c.withheld = c.withheld || strings.EqualFold(c.user, "anonymous") || strings.EqualFold(string(u.Host), "anonymous.invalid")
 	}
-	if d := m.From().AppendDisplay(nil); len(d) <= 64 && !hidesName(m) {
+	if d := asUTF8(m.From().AppendDisplay(nil)); len(d) <= 64 && !hidesName(m) {
 		c.display = d
 	}
 	return c
+}
+
+// asUTF8 is a name that was sent in Latin-1, as some do, in UTF-8.
+func asUTF8(name []byte) []byte {
+	if utf8.Valid(name) {
+		return name
+	}
+	out := make([]byte, 0, 2*len(name))
+	for _, c := range name {
+		out = utf8.AppendRune(out, rune(c))
+	}
+	return out
 }
 
 // withheld says whether the caller's number is kept from who is called; nothing else decides that. An emergency call always carries

@@ -22,11 +22,11 @@ var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n"
 // goes to the shard of its Call-ID.
 func (e *Edge) handle(p *transport.Packet) {
 	if f := p.Parse(); f != nil {
-		e.stats.malformed.Add(1)
-		if f.Status != 0 {
-			e.answer(p, message.Reply{Code: f.Status})
-		}
+		e.malformed(p, f)
 		return
+	}
+	if !p.Msg.IsRequest() && !isOwnCallID(p.Msg.CallID()) {
+		p.Msg.PreferCallID(isOwnCallID)
 	}
 	if p.Msg.IsRequest() && e.stateless(p) {
 		return

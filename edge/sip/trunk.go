@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,11 +84,9 @@ func (s *shard) stray(p *transport.Packet) {
 		b.forgottenLegAnswered(p)
 		return
 	}
-	if c := s.hangUpDialog(m, p.From()); c != nil {
-		s.e.send(p.From(), s.room, 0) // once: there is nothing to repeat it
-		if id := callOf(m.CallID()); id != "" && s.e.d.AnsweredAfter != nil {
-			s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
-		}
+	s.hangUpDialog(m, p.From())
+	if id := callOf(m.CallID()); id != "" && s.e.d.AnsweredAfter != nil {
+		s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
 	}
 }
 
@@ -96,9 +95,6 @@ func (s *shard) stray(p *transport.Packet) {
 func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	s := b.s
 	l := s.strayLeg(&p.Msg, p.From())
-	if l.target == "" {
-		return
-	}
 	l.b, l.answeredAt = b, s.wall
 	l.trunk = s.e.trunkAt(p.Src)
 	b.all = append(b.all, l)
@@ -171,18 +167,51 @@ func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
 		return
 	}
 	x = b.s.strayLeg(m, to)
-	if x.target == "" {
-		return
-	}
-	if len(b.outs()) >= 2*maxOuts+maxForks { // once: nothing repeats it
+	if len(b.outs()) >= 2*maxOuts+maxForks {
 		b.s.hangUpDialog(m, to)
-		b.s.e.send(to, b.s.room, 0)
 		return
 	}
 	x.b, x.trunk, x.line, x.login, x.answeredAt = b, l.trunk, l.line, l.login, b.s.wall
 	b.all = append(b.all, x)
 	x.bye(nil)
 	b.remember()
+}
+
+// unread stands for a party whose URI an answer does not tell.
+var unread = []byte("sip:unread.invalid")
+
+// remoteIn is To of our requests after an answer. When it cannot be read, or is not there, it is what the INVITE had, with the tag.
+func (l *leg) remoteIn(m *message.Message) string {
+	if m.To().URI != nil {
+		return string(m.To().Text(m.Get(message.HTo), nil))
+	}
+	was, _, _ := strings.Cut(l.remote, ";tag=")
+	if tag := m.To().Tag(); len(tag) > 0 {
+		was += ";tag=" + string(tag)
+	}
+	return was
+}
+
+// oddlyAnswered finds the request of ours that an answer belongs to whose Via or CSeq cannot be read: one of both says which it is. The
+// Call-ID, and the tag if there is one, are nobody's guess.
+func (l *leg) oddlyAnswered(m *message.Message) (found *client) {
+	if tag := m.From().Tag(); len(tag) > 0 && string(tag) != l.localTag {
+		return nil
+	}
+	branch, ours := ownBranch(m.Via().Branch)
+	if ours && m.CSeqMethodText() != nil {
+		return nil
+	}
+	for _, c := range l.clients {
+		switch {
+		case ours && c.branch != branch, !ours && (c.seq != m.CSeq() || c.method != m.CSeqMethod()):
+		case found != nil: // an INVITE and its CANCEL
+			return nil
+		default:
+			found = c
+		}
+	}
+	return found
 }
 
 // clientOf finds a request of ours by its branch and method, also on a dialog beside the leg's own.
@@ -201,7 +230,8 @@ func (l *leg) clientOf(branch uint64, method message.Method) *client {
 // strayLeg is our side of a dialog that was answered and that nobody here remembers.
 func (s *shard) strayLeg(m *message.Message, to transport.Dest) *leg {
 	l := &leg{
-		b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.Get(message.HFrom)), remote: string(m.Get(message.HTo)), dest: to,
+		b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.From().Text(m.Get(message.HFrom), unread)),
+		remote: string(m.To().Text(m.Get(message.HTo), unread)), dest: to, target: "sip:" + to.Addr.String(),
 		localTag: string(m.From().Tag()), remoteTag: string(m.To().Tag()), localSeq: m.CSeq(), ackSeq: m.CSeq(), state: up,
 	}
 	l.learn(m)
@@ -211,24 +241,16 @@ func (s *shard) strayLeg(m *message.Message, to transport.Dest) *leg {
 // ackDialog acknowledges a 2xx.
 func (s *shard) ackDialog(m *message.Message, to transport.Dest) {
 	d := s.strayLeg(m, to)
-	if d.target == "" {
-		return
-	}
 	d.compose(&request{method: message.ACK, why: forAck}, m.CSeq(), s.newBranch())
 	s.e.send(to, s.room, 0)
 }
 
-// hangUpDialog acknowledges a 2xx and sends the BYE of its dialog, which is none of ours or one too many. The request that is
-// returned is in s.room, to be launched if there is a leg that can repeat it. Nil: the answer names no target.
-func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) *client {
+// hangUpDialog acknowledges a 2xx and sends the BYE of its dialog, once: it is none of ours or one too many, and nothing repeats it.
+func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
 	d := s.strayLeg(m, to)
-	if d.target == "" {
-		return nil
-	}
 	s.ackDialog(m, to)
-	c := &client{method: message.BYE, why: forBye, seq: m.CSeq() + 1, branch: s.newBranch(), to: to}
-	d.compose(&request{method: message.BYE, why: forBye}, c.seq, c.branch)
-	return c
+	d.compose(&request{method: message.BYE, why: forBye}, m.CSeq()+1, s.newBranch())
+	s.e.send(to, s.room, 0)
 }
 
 // resolver finds the addresses of carriers by name. Safe for concurrent use; bounded.

@@ -65,7 +65,8 @@ type client struct {
 	asks   *server // forForward: the request that this one passes on
 	said   content // the session description in it: then the ACK of its 2xx has none
 	tries  int8    // how often it was sent anew with credentials or another interval
-	tag    string  // INVITE: To tag of the 2xx that was taken
+	taken  bool    // INVITE: a 2xx was taken,
+	tag    string  // with this To tag
 
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	sentAt     time.Time // BYE: when it was sent last

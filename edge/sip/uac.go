@@ -198,6 +198,9 @@ func (s *shard) response(p *transport.Packet) {
 		c = l.clientOf(branch, m.CSeqMethod())
 	}
 	if c == nil {
+		c = l.oddlyAnswered(m)
+	}
+	if c == nil {
 		l.lateAnswer(p)
 		return
 	}
@@ -264,7 +267,7 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	l := c.leg
 	switch {
-	case status >= 200 && status < 300 && c.tag != "":
+	case status >= 200 && status < 300 && c.taken:
 		l.repeated2xx(c, m)
 	case status >= 200 && status < 300 && (b.state != calling || c.cancelled || l.state != early):
 		l.tooLate(c, m)
@@ -356,14 +359,15 @@ func (c *client) answerer(m *message.Message) *leg {
 		l = c.leg
 	}
 	l.take(c)
-	c.tag = string(m.To().Tag())
+	c.taken, c.tag = true, string(m.To().Tag())
 	l.isUp(m)
+	l.ackSeq = c.seq // CSeq of the answer may be odd
 	return l
 }
 
 // isUp takes the 2xx that makes the dialog.
 func (l *leg) isUp(m *message.Message) {
-	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = string(m.To().Tag()), string(m.Get(message.HTo)), m.CSeq(), up, false
+	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = string(m.To().Tag()), l.remoteIn(m), m.CSeq(), up, false
 	l.localSeq = max(l.localSeq, m.CSeq())
 	l.answeredAt = l.b.s.wall
 	l.learn(m)

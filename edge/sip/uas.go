@@ -208,7 +208,7 @@ func (s *shard) begin(b *bridge, p *transport.Packet) {
 	tag := hex64(s.random.Uint64())
 	l := &leg{
 		b: b, callID: string(m.CallID()), localTag: tag, remoteTag: string(m.From().Tag()),
-		local: string(m.Get(message.HTo)) + ";tag=" + tag, remote: string(m.Get(message.HFrom)), target: string(m.From().URI),
+		local: string(m.To().Text(m.Get(message.HTo), nil)) + ";tag=" + tag, remote: string(m.From().Text(m.Get(message.HFrom), nil)), target: string(m.From().URI),
 		dest: replyTo(p), remoteSeq: m.CSeq(), uas: true, older: s.uas[string(m.CallID())],
 	}
 	if l.older != nil {

@@ -7,6 +7,7 @@ type Addr struct {
 	Display []byte // as sent, quotes and escapes included; nil when absent
 	URI     []byte // without angle brackets
 	Params  []byte // header parameters from the first ';' on
+	Odd     bool   // not written by the grammar: Text writes it anew
 }
 
 // ParseAddr reads the first address of a header value; rest is what follows its comma, nil at the end.
@@ -33,6 +34,18 @@ func (a *Addr) parse(b []byte, i int) (next int, ok bool) {
 	}
 	next = elementEnd(b, i)
 	return next, a.parseOdd(b[i:next])
+}
+
+// parseFull reads the one address that b is.
+func (a *Addr) parseFull(b []byte) bool {
+	if next, ok := a.parseStrict(b, 0); ok {
+		return next == len(b)
+	}
+	if len(b) > maxOdd {
+		*a = Addr{}
+		return false
+	}
+	return a.parseOdd(b)
 }
 
 // maxOdd bounds the header that is looked at more than once.
@@ -103,7 +116,7 @@ func (a *Addr) parseParams(b []byte, i int) (next int, ok bool) {
 // parseOdd reads the address in b, which is one element of a header: with a display name of any characters, with quotes that do not
 // match, without one or both of its brackets. False: there is no URI in it. Its parameters are read all the same, for the tag.
 func (a *Addr) parseOdd(b []byte) bool {
-	*a = Addr{}
+	*a = Addr{Odd: true}
 	for at := 0; ; at++ {
 		i := bytes.IndexByte(b[at:], '<')
 		if i < 0 {
@@ -255,6 +268,27 @@ func (a *Addr) Tag() []byte {
 // ParseURI reads the address's URI. After Parse accepted a request that may begin or change something, ok is true for From, To, Contact,
 // Route and Record-Route.
 func (a *Addr) ParseURI() (URI, bool) { return ParseURI(a.URI) }
+
+// Text is the address as a header of ours may repeat it, with its tag: raw as it came, or written anew when it was odd. What could not be
+// read at all becomes unread.
+func (a *Addr) Text(raw, unread []byte) []byte {
+	if a.URI != nil && !a.Odd {
+		return raw
+	}
+	var b []byte
+	if len(a.Display) > 0 {
+		b = append(AppendQuoted(b, a.Display), ' ')
+	}
+	uri := a.URI
+	if uri == nil {
+		uri = unread
+	}
+	b = append(appendURI(append(b, '<'), uri), '>')
+	if tag := a.Tag(); len(tag) > 0 {
+		b = append(append(b, ";tag="...), tag...)
+	}
+	return b
+}
 
 // Expires returns the expires parameter of a Contact, clamped to 2^32-1; ok is false when absent or not a number
 // (RFC 3261 section 20.10 then means 3600).

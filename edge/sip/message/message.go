@@ -99,6 +99,16 @@ func (m *Message) To() *Addr { return &m.to }
 // CallID returns the Call-ID.
 func (m *Message) CallID() []byte { return m.callID }
 
+// PreferCallID takes the first Call-ID of several for which ours says yes: a doubled one keeps no answer from its call.
+func (m *Message) PreferCallID(ours func([]byte) bool) {
+	for v := range m.All(HCallID) {
+		if ours(v) && all(v, cVisible) {
+			m.callID = v
+			return
+		}
+	}
+}
+
 // CSeq returns the sequence number.
 func (m *Message) CSeq() uint32 { return m.cseq }
 

@@ -269,8 +269,11 @@ func (m *Message) parseFields(pos int) (int, bool) {
 		return 0, false
 	}
 	for i := range int(m.n) {
-		if f := &m.fields[i]; !single[f.id] || int(m.first[f.id]) == i+1 {
+		f := &m.fields[i]
+		if !single[f.id] || int(m.first[f.id]) == i+1 {
 			m.check(f)
+		} else if m.generous() {
+			m.tagged(f, i)
 		}
 	}
 	return pos + 2, true
@@ -347,6 +350,20 @@ func (m *Message) addField(id HeaderID, name, nameEnd, from, to int) {
 		m.first[id] = m.n
 	} else if single[id] {
 		m.again(id, m.value(&m.fields[m.n-1]))
+	}
+}
+
+// tagged takes another From or To when the first had no tag: it is the tag that says of which call a response is.
+func (m *Message) tagged(f *field, i int) {
+	a := &m.to
+	if f.id == HFrom {
+		a = &m.from
+	} else if f.id != HTo {
+		return
+	}
+	var other Addr
+	if v := m.value(f); a.Tag() == nil && (other.parseFull(v) || other.Params != nil) && other.Tag() != nil {
+		*a, m.first[f.id] = other, uint8(i+1)
 	}
 }
 
@@ -448,13 +465,11 @@ func (m *Message) checkVia(b []byte) {
 }
 
 func (m *Message) checkFromTo(a *Addr, id HeaderID, v []byte) {
-	next, ok := a.parseStrict(v, 0)
-	switch {
-	case ok && next < len(v): // two addresses
+	if !a.parseFull(v) {
 		m.odd(malformed[id])
-	case !ok && (len(v) > maxOdd || !a.parseOdd(v)) && (m.request || a.Params == nil):
-		*a = Addr{}
-		m.odd(malformed[id])
+		if m.request || a.Params == nil {
+			*a = Addr{}
+		}
 	}
 	if tag, has := a.Param("tag"); has && len(tag) == 0 && m.request {
 		m.odd(malformed[id])
@@ -484,7 +499,7 @@ func (m *Message) checkCSeq(v []byte) {
 	}
 }
 
-// checkContact wants one address that can be read, and in REGISTER nothing else: each is a binding.
+// checkContact wants one address that can be read: a comma in a name makes two elements of one.
 func (m *Message) checkContact(v []byte) {
 	if len(v) == 1 && v[0] == '*' {
 		if m.Count(HContact) != 1 || m.method != REGISTER {
@@ -492,10 +507,7 @@ func (m *Message) checkContact(v []byte) {
 		}
 		return
 	}
-	if m.generous() || m.method == REGISTER && addrListOK(v) {
-		return
-	}
-	if m.method == REGISTER || !someAddr(v) {
+	if !m.generous() && !someAddr(v) {
 		m.fail(malformed[HContact])
 	}
 }

@@ -128,14 +128,33 @@ func TestTCPKeepAlivesOfOtherKinds(t *testing.T) {
 	}
 }
 
-// What breaks framing ends the connection: there is no telling where the next message starts.
+// What breaks framing ends the connection: there is no telling where the next message starts. The message itself is answered.
 func TestTCPFramingFaults(t *testing.T) {
-	tr := start(t, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) { t.Errorf("handled %q", p.Buf) }})
+	var tr *Transport
+	startAs(t, &tr, Config{TCP: []netip.AddrPort{loopback}, Handle: func(p *Packet) {
+		f := p.Parse()
+		if f == nil || f.Header != "Content-Length" {
+			t.Errorf("handled %v %q", f, p.Buf)
+			return
+		}
+		_ = tr.Send(p.From(), []byte(f.Why))
+	}})
+	for name, c := range map[string][2]string{
+		"a body of no length": {"Content-Length: 0\r\n", "Content-Type: a/b\r\n"},
+		"two lengths":         {"\r\n\r\n", "\r\nl: 5\r\n\r\nabcde"},
+		"no number":           {"Length: 0", "Length: none"},
+	} {
+		conn := dialTCP(t, tr.Addr(TCP))
+		_, _ = conn.Write([]byte(strings.Replace(text("x", 0), c[0], c[1], 1)))
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if why, err := io.ReadAll(conn); err != nil || !strings.Contains(string(why), "Content-Length") {
+			t.Errorf("%s: read %q, %v", name, why, err)
+		}
+	}
 	for name, s := range map[string]string{
-		"no length":   strings.Replace(text("x", 0), "Content-Length: 0\r\n", "", 1),
-		"two lengths": strings.Replace(text("x", 0), "\r\n\r\n", "\r\nl: 5\r\n\r\n", 1),
-		"too large":   strings.Replace(text("x", 0), "Length: 0", "Length: 70000", 1),
-		"endless":     "OPTIONS " + strings.Repeat("x", 80000),
+		"too large":     strings.Replace(text("x", 0), "Length: 0", "Length: 70000", 1),
+		"endless":       "OPTIONS " + strings.Repeat("x", 80000),
+		"no start line": "v=0\r\n\r\n" + text("x", 0),
 	} {
 		c := dialTCP(t, tr.Addr(TCP))
 		_, _ = c.Write([]byte(s))
@@ -144,7 +163,7 @@ func TestTCPFramingFaults(t *testing.T) {
 			t.Errorf("%s: read %d, %v", name, n, err)
 		}
 	}
-	eventually(t, "no connections", func() bool { s := tr.Stats(); return s.Conns == 0 && s.Framing == 4 })
+	eventually(t, "no connections", func() bool { s := tr.Stats(); return s.Conns == 0 && s.Framing == 6 })
 }
 
 // The end of a call is heard, whatever its length says: what does not come is not waited for longer than for any message.

@@ -1,0 +1,174 @@
+package sip
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"ringfence/edge/sip/message"
+	"ringfence/flow/gate"
+)
+
+// write sends bytes to the edge as they are.
+func (p *peer) write(text string) {
+	p.t.Helper()
+	if _, err := p.sock.WriteTo([]byte(text), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.to))); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// accepting is the 200 of a callee, to be spoilt.
+func accepting(inv *message.Message, at string) string {
+	get := func(id message.HeaderID) string { return id.String() + ": " + string(inv.Get(id)) }
+	return strings.Join([]string{
+		"SIP/2.0 200 OK", get(message.HVia), get(message.HFrom), get(message.HTo) + ";tag=b", get(message.HCallID), get(message.HCSeq),
+		"Contact: <sip:callee@" + at + ">", "Content-Type: application/sdp", fmt.Sprint("Content-Length: ", len(sdpB)), "", sdpB,
+	}, "\r\n")
+}
+
+// An answer that is odd is an answer: it is acknowledged, it carries the call, and its repeat changes nothing. Seen with a carrier whose 200 had
+// two Session-Expires: it was dropped, and the carrier's side stayed up.
+func TestOddAnswersCarryTheCall(t *testing.T) {
+	for _, c := range [][2]string{
+		{"SIP/2.0 200 OK", "SIP/2.0  200"},
+		{"Via: ", "Via: rubbish\r\nX-Via: "},
+		{"Via: ", "Via: SIP/2.0/UDP other:5060;branch=z9hG4bKother\r\nVia: "},
+		{";rport;", ";rport=;x=;;"},
+		{"From: <", "From: alice <"},
+		{"From: ", "From: x\r\nFrom: "},
+		{"To: <sip", "To: O'Brien, John <sip"},
+		{"To: <sip", "To: <si p"},
+		{"To: <sip", "To: <sip:other@x>\r\nTo: <sip"},
+		{";tag=b", ";x=;tag=b;"},
+		{";tag=b", ""},
+		{"Call-ID: ", "Call-ID: other@x\r\nCall-ID: "},
+		{"CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 9 INVITE"},
+		{"CSeq: 1 INVITE", "CSeq: one"},
+		{"Contact: <sip:callee@10.0.9.1:5060>", "Contact:"},
+		{"Contact: <sip:callee@10.0.9.1:5060>", "Contact: *"},
+		{"Contact: ", "Contact: nobody\r\nContact: "},
+		{"Contact: ", "Session-Expires: 1800;refresher=uac\r\nSession-Expires: 1800;refresher=uac\r\nContact: "},
+		{"Contact: ", "Date: a\r\nDate: b\r\nExpires: x\r\nMax-Forwards: 1\r\nMax-Forwards: y\r\nContact: "},
+		{"Contact: ", "no colon\r\nX: a\nb\x00c\r\n: d\r\nContact: "},
+		{"Contact: ", strings.Repeat("X-Y: z\r\n", 200) + "Contact: "},
+		{"Content-Type: ", "Content-Type: application/sdp\r\nContent-Type: "},
+		{"Content-Length: ", "Content-Length: 999\r\nContent-Length: "},
+		{"Content-Length: ", "Content-Length: x\r\nX-Length: "},
+	} {
+		t.Run(c[1], func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a := w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				sound := accepting(inv, carrierAt)
+				odd := strings.Replace(sound, c[0], c[1], 1)
+				if odd == sound {
+					t.Fatalf("%q is not in the answer", c[0])
+				}
+				w.carrier.write(odd)
+				ok := w.phone.expect("200 INVITE")
+				if string(ok.Body()) != sdpB {
+					t.Errorf("the caller heard %q", ok.Body())
+				}
+				ack := w.carrier.expect("ACK")
+				if tag := string(ack.To().Tag()); tag != "b" && c[1] != "" {
+					t.Errorf("acknowledged %q", tag)
+				}
+				w.carrier.write(odd)
+				w.carrier.expect("ACK")
+				a.take(ok).request("ACK", "")
+				a.request("BYE", "")
+				w.phone.expect("200 BYE")
+				w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+				if end := w.gate.only(t); end.Status != 200 {
+					t.Errorf("%+v", end)
+				}
+			})
+		})
+	}
+}
+
+// A name may be written in any way: the call goes through, and the phone sees the name.
+func TestOddNamesCarryTheCall(t *testing.T) {
+	for written, seen := range map[string]string{
+		"O'Brien, John": "O'Brien, John", `""unknown""`: "unknown", `"Anonymous`: "Anonymous", "Caf\xe9 (latin-1)": "Café (latin-1)", "名前": "名前", "x=y; z": "x=y; z",
+	} {
+		inWorld(t, func(w *world) {
+			d := &dialog{p: w.carrier, callID: "c1", from: written + " <sip:+442079460009@x>;tag=1", to: written + " <sip:020@x>", target: "sip:020@x", inviteSeq: 1, branch: "z9hG4bKe"}
+			const bobAt = "10.0.1.2:5060"
+			bob := w.peer(bobAt)
+			bob.register("bob", "reg-bob", 1, "Contact: "+written+" <sip:bob@"+bobAt+">")
+			bob.expect("200 REGISTER")
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+			d.seq = 0
+			d.request("INVITE", sdp)
+			inv := bob.expect("INVITE")
+			if got := string(inv.From().AppendDisplay(nil)); got != seen {
+				t.Errorf("the phone sees %q, want %q", got, seen)
+			}
+			bob.answer(inv, 200, "b", sdpB)
+			d.take(w.carrier.expect("200 INVITE")).request("ACK", "")
+			bob.expect("ACK")
+			b := bob.accepted(inv, "b")
+			b.request("BYE", "")
+			bob.expect("200 BYE")
+			bye := w.carrier.expect("BYE")
+			if string(bye.To().Tag()) != "1" {
+				t.Errorf("BYE to %q", bye.Get(message.HTo))
+			}
+			w.carrier.answer(bye, 200, "", "")
+		})
+	}
+}
+
+// What cannot be read is answered with what is wrong with it, and is in the log once for its source.
+func TestWhatCannotBeReadIsAnswered(t *testing.T) {
+	for _, c := range []struct{ from, to, header, why string }{
+		{"From: ", "From: <no>\r\nX: ", "From", "malformed From"},
+		{"From: ", "From: <sip:a@b>;tag=2\r\nFrom: ", "From", "more than one From"},
+		{"To: ", "To: \r\nX: ", "To", "malformed To"},
+		{"To: ", "X: ", "To", "missing To"},
+		{"Call-ID: ", "Call-ID: a b\r\nX: ", "Call-ID", "malformed Call-ID"},
+		{"CSeq: ", "CSeq: x\r\nX: ", "CSeq", "malformed CSeq"},
+		{"Via: ", "Via: rubbish\r\nX: ", "Via", "malformed Via"},
+		{"Max-Forwards: ", "Max-Forwards: 1\r\nMax-Forwards: ", "Max-Forwards", "more than one Max-Forwards"},
+		{"Contact: ", "Contact: <>\r\nX: ", "Contact", "malformed Contact"},
+		{"Content-Length: ", "Content-Length: 77\r\nX: ", "Content-Length", "body shorter than Content-Length"},
+		{"INVITE sip:020@x", "INVITE sip:0 2 0@x", "", "malformed Request-URI"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			var log bytes.Buffer
+			inWorld(t, func(w *world) {
+				sound := "INVITE sip:020@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bKo\r\nMax-Forwards: 70\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:020@x>\r\n" +
+					"Call-ID: c1\r\nCSeq: 1 INVITE\r\nContact: <sip:a@10.0.1.1>\r\n" + goodLogin + "\r\nContent-Length: 0\r\n\r\n"
+				odd := strings.Replace(sound, c.from, c.to, 1)
+				for range 3 {
+					w.phone.write(odd)
+					in := string((<-w.phone.sock.in).text)
+					if want := "SIP/2.0 400 " + strings.ToUpper(c.why[:1]) + c.why[1:] + "\r\n"; !strings.HasPrefix(in, want) || !strings.Contains(in, "Warning: 399 ringfence \""+c.why+"\"") {
+						t.Errorf("want %q, got\n%s", want, in)
+					}
+				}
+				w.carrier.write(odd)
+				<-w.carrier.sock.in
+				synctest.Wait()
+				for _, at := range []string{"10.0.1.1:5060", "10.0.9.1:5060"} {
+					if n := strings.Count(log.String(), fmt.Sprintf("source=%s header=%s why=%q", at, quoteEmpty(c.header), c.why)); n != 1 {
+						t.Errorf("logged %d times for %s:\n%s", n, at, log.String())
+					}
+				}
+			}, func(w *world) { w.opts.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		})
+	}
+}
+
+func quoteEmpty(s string) string {
+	if s == "" {
+		return `""`
+	}
+	return s
+}

@@ -1,0 +1,86 @@
+package sip
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
+)
+
+// malformed answers a packet that cannot be taken, with the reason, unless it is no SIP, an answer itself, or an attacker's tool's.
+func (e *Edge) malformed(p *transport.Packet, f *message.Fault) {
+	e.stats.malformed.Add(1)
+	if p.Msg.IsRequest() && e.scanner(p) {
+		return
+	}
+	e.refuseHeader(p, f)
+}
+
+// refuseHeader answers a packet with what is wrong with a header of it. The log has it once for each source and fault.
+func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
+	if (f.Status != 0 || f.Header != "") && e.refusals.first(p.Src.Addr(), f.Why, time.Now()) {
+		e.log.Warn("a packet is refused", "source", p.Src, "header", f.Header, "why", f.Why, "answered", f.Status, "method", cleanText(string(p.Msg.MethodText()), 20))
+	}
+	if f.Status == 0 {
+		return
+	}
+	r := message.Reply{Code: f.Status, Lines: append(append(append(append([]byte("Warning: 399 "), e.host...), ' '), message.AppendQuoted(nil, f.Why)...), "\r\n"...)}
+	if f.Status == 400 {
+		r.Phrase = strings.ToUpper(f.Why[:1]) + f.Why[1:]
+	}
+	e.answer(p, r)
+}
+
+// refusals remembers which refusals are in the log: each once for its source. Bounded in memory, and in what it lets be logged, since
+// anybody can send rubbish from any address.
+type refusals struct {
+	mu    sync.Mutex // owns the rest
+	seen  map[refusal]bool
+	ring  []refusal // what is in seen, oldest at after when full
+	after int
+	until time.Time // of the minute that n counts in
+	n     int
+}
+
+type refusal struct {
+	source netip.Addr
+	why    string
+}
+
+// Bounds of what is remembered, and logged in a minute.
+const (
+	maxRefusals       = 4096
+	maxRefusalsLogged = 60
+)
+
+// first says whether a refusal goes to the log.
+func (r *refusals) first(source netip.Addr, why string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := refusal{source, why}
+	if r.seen[k] {
+		return false
+	}
+	if now.After(r.until) {
+		r.until, r.n = now.Add(time.Minute), 0
+	}
+	if r.n >= maxRefusalsLogged {
+		return false // it comes again in another minute, or does not matter
+	}
+	r.n++
+	if r.seen == nil {
+		r.seen = make(map[refusal]bool)
+	}
+	r.seen[k] = true
+	if len(r.ring) < maxRefusals {
+		r.ring = append(r.ring, k)
+		return true
+	}
+	delete(r.seen, r.ring[r.after])
+	r.ring[r.after] = k
+	r.after = (r.after + 1) % maxRefusals
+	return true
+}
