@@ -435,7 +435,7 @@ func TestFrame(t *testing.T) {
 	}
 	for _, bad := range []string{
 		options("l: 1\r\nContent-Length: 0\r\n"), options("l: -1\r\n"), options("l: 65535\r\n"), options("c: application/sdp\r\n"),
-		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n"), "v=0\r\n\r\n",
+		options("l: 1\r\n 2\r\n"), options("l\r\n"), options("l: 0 \nContent-Length: 9\r\n"),
 	} {
 		if n, _, f := Frame([]byte(bad)); f == nil {
 			t.Errorf("%q is framed as %d", bad, n)
@@ -444,6 +444,9 @@ func TestFrame(t *testing.T) {
 		if n, _, f := Frame([]byte(end)); f != nil || n != len(end) {
 			t.Errorf("%q is framed as %d, %v", end, n, f)
 		}
+	}
+	if n, _, f := Frame([]byte("v=0\r\n\r\n")); f == nil {
+		t.Errorf("a body is framed as %d", n)
 	}
 }
 
