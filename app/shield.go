@@ -279,12 +279,12 @@ func (a *App) allowed(line string, src netip.Addr, now time.Time) bool {
 	return !ok || l.Effective(now).Allows(src)
 }
 
-// trunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists.
-// A trunk that lists none is not held to any.
+// trunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists, where its
+// calls come from and where they go. Names among them are the edge's business: it asks for them.
 func (a *App) trunkMay(name string, src netip.Addr) bool {
 	t, ok := a.book.Trunk(name)
-	if !ok || len(t.Sources) == 0 {
-		return true
+	if !ok {
+		return false
 	}
 	src = src.Unmap().WithZone("")
 	for _, p := range t.Sources {
@@ -293,8 +293,11 @@ func (a *App) trunkMay(name string, src netip.Addr) bool {
 		}
 	}
 	for _, text := range t.Addresses {
-		if at, err := netip.ParseAddrPort(text); err != nil || at.Addr().Unmap() == src {
-			return true // a name may stand for any address
+		if at, err := netip.ParseAddrPort(text); err == nil && at.Addr().Unmap() == src {
+			return true
+		}
+		if at, err := netip.ParseAddr(text); err == nil && at.Unmap() == src {
+			return true
 		}
 	}
 	return false

@@ -78,8 +78,10 @@ type leg struct {
 	byeUntil   time.Duration // when that is given up
 	byeGap     time.Duration
 
-	missed   int8          // OPTIONS of ours without an answer, in a row
-	askAgain time.Duration // not before is the party of an emergency call asked for an end that came from elsewhere
+	looking   bool          // the names of a carrier are asked for
+	lookAgain time.Duration // not before are they asked for again
+	missed    int8          // OPTIONS of ours without an answer, in a row
+	askAgain  time.Duration // not before is the party of an emergency call asked for an end that came from elsewhere
 }
 
 // contact is our Contact on this leg for a message to a place.

@@ -1,10 +1,14 @@
 package sip
 
 import (
+	"context"
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
@@ -41,7 +45,7 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || l.names(src) || e.d.TrunkMay(l.trunk, src) || e.names.standFor(e.addressesOf(l.trunk), src)
+		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || l.names(src) || e.d.TrunkMay(l.trunk, src) || e.names.standFor(l.hosts(), src)
 	case l.line != "":
 		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
 	}
@@ -51,21 +55,78 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 // names says that the peer's Contact or Record-Route names an address.
 func (l *leg) names(src netip.Addr) bool {
 	src = src.Unmap().WithZone("")
-	for _, uri := range append([]string{l.target}, l.routes...) {
-		if u, ok := message.ParseURI([]byte(strings.Trim(uri, "<>"))); ok {
-			if a, ok := u.Addr(); ok && a.Unmap().WithZone("") == src {
-				return true
-			}
+	for u := range l.places() {
+		if a, ok := u.Addr(); ok && a.Unmap().WithZone("") == src {
+			return true
 		}
 	}
 	return false
 }
 
-// addressesOf are those where a trunk's calls go.
-func (e *Edge) addressesOf(trunk string) []string {
-	t, _ := e.d.Trunk(trunk)
-	return t.Addresses
+// places are the URIs of the peer's Contact and Record-Route.
+func (l *leg) places() iter.Seq[*message.URI] {
+	return func(yield func(*message.URI) bool) {
+		for i := -1; i < len(l.routes); i++ {
+			text := l.target
+			if i >= 0 {
+				text = strings.Trim(l.routes[i], "<>")
+			}
+			if u, ok := message.ParseURI([]byte(text)); ok && !yield(&u) {
+				return
+			}
+		}
+	}
 }
+
+// hosts are the names of a carrier, as the DNS is asked for them: of those that its trunk lists, and in its Contact and Record-Route.
+func (l *leg) hosts() (all []string) {
+	t, _ := l.b.s.e.d.Trunk(l.trunk)
+	all = slices.Clone(t.Addresses)
+	for u := range l.places() {
+		if _, ok := u.Addr(); !ok && len(u.Host) > 0 {
+			all = append(all, string(u.Host))
+		}
+	}
+	return all
+}
+
+// looksUp asks the DNS for the names of a carrier that are not known, beside the shard, and then takes the packet again. It says whether
+// it does; while it does, repeats of the packet are left to it.
+func (l *leg) looksUp(p *transport.Packet) bool {
+	s := l.b.s
+	if l.trunk == "" || s.now < l.lookAgain {
+		return l.looking
+	}
+	unknown := slices.DeleteFunc(l.hosts(), func(name string) bool {
+		_, ok := s.e.names.known(name, s.wall)
+		return ok
+	})
+	if len(unknown) == 0 {
+		return false
+	}
+	q := keep(p)
+	if q == nil {
+		return false
+	}
+	l.looking, l.lookAgain = true, s.now+lookPause
+	s.e.beside(func() {
+		ctx, cancel := context.WithTimeout(s.e.ctx, s.e.o.Silence)
+		defer cancel()
+		for _, name := range unknown {
+			if _, err := s.e.names.resolve(ctx, name, time.Now()); err != nil {
+				s.e.log.Warn("a name in a carrier's call is not known", "trunk", account.Handle(l.trunk), "name", clipText(name, 64), "err", err)
+			}
+		}
+		s.post(func() {
+			l.looking = false
+			s.request(q)
+		})
+	})
+	return true
+}
+
+// lookPause is how often the names of a leg are asked for at most.
+const lookPause = 30 * time.Second
 
 // admits says whether a request inside the dialog, other than its end, may be taken. A phone that has moved logs in.
 // Otherwise it has answered.
@@ -84,7 +145,9 @@ func (l *leg) admits(p *transport.Packet) bool {
 			return false
 		}
 	}
-	l.refuseElsewhere(p)
+	if !l.looksUp(p) {
+		l.refuseElsewhere(p)
+	}
 	return false
 }
 

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
@@ -270,6 +272,47 @@ func TestTrunkHoldsInsideDialogs(t *testing.T) {
 		w.phone.answer(w.phone.expect("BYE"), 200, "", "")
 		w.endedFrom(call.Callee, "")
 	}, listed)
+}
+
+// A carrier may name its hosts: the DNS is asked for them when a request comes from where it is not known to be.
+func TestACarrierNamesAHost(t *testing.T) {
+	for _, named := range []string{"Contact: <sip:c@gw.carrier.example:5070>", "Record-Route: <sip:gw.carrier.example;lr>", "the trunk's list"} {
+		inWorld(t, func(w *world) {
+			near, far := w.peer("10.0.9.99:5060"), w.peer(elsewhereAt)
+			w.edge.names.ask = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+				if host != "gw.carrier.example" {
+					t.Errorf("asked for %q", host)
+				}
+				time.Sleep(time.Second) // the request is repeated meanwhile
+				return []netip.Addr{netip.MustParseAddr("10.0.9.98"), netip.MustParseAddr("10.0.9.99")}, nil
+			}
+			a := w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			if !strings.Contains(named, ":") {
+				w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{carrierAt, "gw.carrier.example:5060"}}
+				w.carrier.answer(inv, 200, "b", sdpB)
+			} else {
+				w.carrier.answer(inv, 200, "b", sdpB, named)
+			}
+			a.take(w.phone.expect("200 INVITE"))
+			w.carrier.expect("ACK")
+			a.request("ACK", "")
+			b := w.carrier.accepted(inv, "b")
+			b.p = far
+			b.request("INFO", "")
+			far.expect("403 INFO")
+			b.p = near
+			for range 2 {
+				b.request("INFO", "")
+				w.phone.answer(w.phone.expect("INFO"), 200, "", "")
+				near.expect("200 INFO")
+			}
+			b.request("BYE", "")
+			near.expect("200 BYE")
+			w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+			w.endedFrom(call.Callee, "")
+		}, listed)
+	}
 }
 
 // A phone that moves goes on with its call when it logs in, or when it has registered where it is now; tags alone move nothing.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/flow/auth"
@@ -132,10 +133,61 @@ func TestTrunkHoldsForAnswers(t *testing.T) {
 		w.carrier.expect("ACK")
 		a.request("ACK", "")
 		w.hangUp(a)
-	}, func(w *world) {
-		w.change = func(d *Deps) {
-			d.TrunkMay = func(_ string, src netip.Addr) bool { return src == netip.MustParseAddrPort(spareAt).Addr() }
+	}, listed, func(w *world) {
+		w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{carrierAt}, Sources: []netip.Prefix{netip.MustParsePrefix(netip.MustParseAddrPort(spareAt).Addr().String() + "/32")}}
+	})
+}
+
+// A carrier whose trunk does not list where its calls come from may answer a call from anywhere in its cluster. Inside the call it is
+// held to what it names.
+func TestATrunkThatListsNoSources(t *testing.T) {
+	inWorld(t, func(w *world) {
+		other := w.peer(elsewhereAt)
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		other.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		other.answer(inv, 200, "b", sdpB, "Contact: <sip:c@"+carrierAt+">")
+		a.take(w.phone.expect("200 INVITE"))
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		a.request("INVITE", sdp)
+		w.phone.expect("100 INVITE")
+		re := w.carrier.expect("INVITE")
+		other.answer(re, 200, "", sdpB)
+		w.phone.quiet(100 * time.Millisecond)
+		w.carrier.answer(re, 200, "", sdpB)
+		w.carrier.expect("ACK")
+		w.phone.expect("200 INVITE")
+		a.request("ACK", "")
+		w.hangUp(a)
+	}, listed)
+}
+
+// An answer inside a call moves the session, so that it is taken from where the phone is, and from nowhere else.
+func TestAnAnswerInsideACallFromElsewhere(t *testing.T) {
+	bobs(t, func(w *world, bob *peer) {
+		a := w.phone.invite("c1", "bob")
+		inv := bob.expect("INVITE")
+		bob.answer(inv, 200, "p", sdpB)
+		bob.expect("ACK")
+		a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+		a.request("INVITE", sdp)
+		w.phone.expect("100 INVITE")
+		re := bob.expect("INVITE")
+		thief := w.peer(elsewhereAt)
+		thief.answer(re, 200, "p", strings.ReplaceAll(sdpB, "10.0.9.1", "10.0.6.6"))
+		thief.quiet(100 * time.Millisecond)
+		if n := w.edge.Stats().Elsewhere; n != 1 {
+			t.Errorf("%d counted", n)
 		}
+		bob.answer(re, 200, "p", sdpB)
+		bob.expect("ACK")
+		w.phone.expect("200 INVITE")
+		a.request("ACK", "")
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		bob.answer(bob.expect("BYE"), 200, "", "")
 	})
 }
 

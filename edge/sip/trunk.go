@@ -255,6 +255,7 @@ func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
 
 // resolver finds the addresses of carriers by name. Safe for concurrent use; bounded.
 type resolver struct {
+	ask   func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	mu    sync.Mutex // owns names
 	names map[string]resolved
 }
@@ -272,7 +273,7 @@ const (
 )
 
 func newResolver() *resolver {
-	return &resolver{names: map[string]resolved{}}
+	return &resolver{ask: net.DefaultResolver.LookupNetIP, names: map[string]resolved{}}
 }
 
 // known is an address that needs no question: a number, or a name that was asked for lately.
@@ -326,7 +327,7 @@ func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (
 		}
 		host, port = h, uint16(n)
 	}
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	all, err := r.ask(ctx, "ip", host)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil && len(all) == 0 {

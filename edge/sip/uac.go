@@ -223,16 +223,23 @@ func (s *shard) response(p *transport.Packet) {
 }
 
 // mayBeAnsweredFrom says whether an answer may come from an address. Branch and tags are nobody's guess, but whoever listens
-// has them: an answer moves the call to where it came from, so that it is held to the IP lock as requests are. A carrier
-// may also answer from where it was asked. That a phone elsewhere has hung up is taken from anywhere.
+// has them. An answer inside the dialog moves the session, so that it is held to where its party is known to be, as requests are;
+// before there is a dialog it is held to the IP lock, or to what the trunk lists. A carrier may also answer from where it was
+// asked. That a phone elsewhere has hung up is taken from anywhere.
 func (c *client) mayBeAnsweredFrom(src netip.Addr) bool {
+	l, asked := c.leg, src == c.to.Addr.Addr()
 	switch {
 	case c.why == forBye || c.why == forCancel:
 		return true
-	case c.leg.trunk != "" && src == c.to.Addr.Addr():
+	case l.trunk != "" && asked:
 		return true
+	case l.state == up:
+		return l.expects(src) || asked && l.mayComeFrom(src)
+	case l.trunk != "":
+		t, _ := l.b.s.e.d.Trunk(l.trunk)
+		return len(t.Sources) == 0 || l.mayComeFrom(src)
 	}
-	return c.leg.mayComeFrom(src)
+	return l.mayComeFrom(src)
 }
 
 // answeredBy hands an answer to whom it is for. m is nil when nobody answered; status stands for it then.

@@ -50,8 +50,8 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	if len(s.sought) >= maxSought {
 		clear(s.sought)
 	}
-	q := &transport.Packet{Src: p.Src, Proto: p.Proto, Flow: p.Flow, Buf: bytes.Clone(m.Bytes())} // p is its reader's, or the queue's
-	if q.Parse() != nil {
+	q := keep(p)
+	if q == nil {
 		return false
 	}
 	s.sought[id] = true
@@ -67,6 +67,15 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 		})
 	})
 	return true
+}
+
+// keep makes a packet our own: it is its reader's, or the queue's. Nil when it cannot be read again.
+func keep(p *transport.Packet) *transport.Packet {
+	q := &transport.Packet{Src: p.Src, Local: p.Local, Proto: p.Proto, Flow: p.Flow, Buf: bytes.Clone(p.Msg.Bytes())}
+	if q.Parse() != nil {
+		return nil
+	}
+	return q
 }
 
 // maxSought bounds the Call-IDs that were asked for and belong to no call.
@@ -303,7 +312,9 @@ func (l *leg) request(p *transport.Packet) {
 	case message.ACK:
 		// The ACK of a refusal ends its repeats, from wherever it comes: the call may have been cut for where it came from.
 		if l.b.state != over && !l.expects(p.Src.Addr()) {
-			s.e.stats.elsewhere.Add(1)
+			if own := l.owner(m); own == nil || !own.looksUp(p) {
+				s.e.stats.elsewhere.Add(1)
+			}
 			return
 		}
 		l.ackCame(p)
