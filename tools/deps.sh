@@ -50,6 +50,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
 	exit 1
 fi
+echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 # A server that starts at installation would take ports the tests do not need: policy-rc.d says no for the moment.
@@ -61,7 +62,7 @@ if [ ! -e "$policy" ]; then
 	made=1
 fi
 status=0
-"$(dirname "$0")/progress.sh" plain "installing$missing" "a few minutes" \
+"$(dirname "$0")/progress.sh" plain "installing packages" "a few minutes" \
 	sh -c "{ apt-get update && apt-get install -y --no-install-recommends $missing; } >'$log' 2>&1" || status=$?
 [ -z "$made" ] || rm -f "$policy"
 if [ "$status" != 0 ]; then

@@ -415,15 +415,24 @@ func explain(err error, r remote) string {
 	case errors.As(err, &p):
 		return problemText(p)
 	case errors.Is(err, errNoServer):
-		return err.Error() + ".\nStart one with: ringfence serve   (or, to try it: ringfence serve --demo)\nOr name one with --socket PATH or --server ADDRESS."
+		return err.Error() + ".\nStart one with: " + starting() + "   (or, to try it: ringfence serve --demo)\nOr name one with --socket PATH or --server ADDRESS."
 	case errors.Is(err, client.ErrUnreachable) && errors.Is(err, os.ErrPermission):
 		return err.Error() + "\nThe socket is its owner's: run this as the user that runs the server (sudo -u ringfence ringfence …)."
 	case errors.Is(err, client.ErrUnreachable) && r.Server == "":
-		return err.Error() + "\nIs it running? Start it with: ringfence serve"
+		return err.Error() + "\nIs it running? Start it with: " + starting()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the server did not answer in time"
 	}
 	return err.Error()
+}
+
+// starting is how a server is started here. Where Ringfence is installed it is the service's: a root who typed "ringfence serve" would leave
+// files that the service cannot open.
+func starting() string {
+	if strings.HasPrefix(config.Find(""), "/etc/") {
+		return "systemctl start ringfence"
+	}
+	return "ringfence serve"
 }
 
 // hints say what to do about a problem, by its reason.

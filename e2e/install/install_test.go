@@ -224,6 +224,19 @@ func TestVersionOfTheSource(t *testing.T) {
 	}
 }
 
+// On a machine with an installed configuration, nobody is told to start a server by hand: the service could not open its files.
+func TestInstalledServiceIsStartedBySystemd(t *testing.T) {
+	if !inOwnWorld(t) {
+		return
+	}
+	m := newMachine(t, "a")
+	m.sh("cd " + repository + " && deploy/install.sh install && rm -rf /var/lib/ringfence")
+	out, err := m.try("/", "ringfence status")
+	if err == nil || !strings.Contains(out, "systemctl start ringfence") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // What a command prints and its exit code come through, with a line now and then on how far it is, to a pipe as CI has it.
 func TestProgress(t *testing.T) {
 	t.Parallel()

@@ -233,6 +233,9 @@ func TestOperatingPage(t *testing.T) {
 		a.do(s, repository)
 	}
 	t.Logf("%d steps", len(list))
+	if out, err := a.try("/", "ringfence status"); err == nil {
+		t.Errorf("a server still answers:\n%s", out)
+	}
 	// The page ends with taking it off: nothing is left but what it says is kept.
 	left := a.sh("find /usr /etc /var/lib -path '*ringfence*' -type f")
 	for path := range strings.Lines(left) {
