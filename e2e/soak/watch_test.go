@@ -254,13 +254,14 @@ func (w *world) leaves() {
 	w.exits = append(w.exits, w.now())
 }
 
+// died notes that what a node has seen and not written is lost: it is dead, or away for so long that another has its calls.
 func (w *world) died() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.deaths = append(w.deaths, w.now())
 }
 
-// unwritten says whether a node was killed before it can have written what it saw at an instant: just afterwards, or while
+// unwritten says whether a node died, or was frozen, before it can have written what it saw at an instant: just afterwards, or while
 // the database was frozen from about that instant on.
 func (w *world) unwritten(at time.Duration) bool {
 	const moment = 500 * time.Millisecond

@@ -200,6 +200,32 @@ func TestALegThatRefusesToEnd(t *testing.T) {
 	}
 }
 
+// Another node had the call meanwhile and has used higher numbers with the carrier, which refuses lower ones as out of order
+// (RFC 3261 section 12.2.2) for ever: in an hour of the soak test one leg stayed up so, until its record was closed.
+func TestALegThatAnotherNodeHasSpokenTo(t *testing.T) {
+	for _, spoken := range []uint32{1003, 5009} {
+		inWorld(t, func(w *world) {
+			a, _ := w.connect("c1")
+			a.request("BYE", "")
+			w.phone.expect("200 BYE")
+			for tries := 1; ; tries++ {
+				m, err := w.carrier.next(40 * time.Second)
+				if err != nil {
+					t.Fatalf("after %d BYEs: %v", tries-1, err)
+				}
+				if m.CSeq() > spoken {
+					w.carrier.answer(m, 200, "", "")
+					break
+				}
+				w.carrier.answer(m, 500, "", "")
+			}
+			if legs := w.over(time.Second); len(legs) != 1 || legs[0].Refused != 0 || legs[0].Beyond > 20*time.Second {
+				t.Errorf("legs %+v", legs)
+			}
+		})
+	}
+}
+
 // notOverBefore fails if the gate was told within the first moments, unless that is right.
 func (w *world) notOverBefore(began time.Time, right bool) {
 	if !right && time.Since(began) < 10*time.Second {
