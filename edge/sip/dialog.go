@@ -104,9 +104,6 @@ func (l *leg) here(to transport.Dest) string {
 // ownsRequest says whether a request inside a dialog is of this one. From tags may be missing in RFC 2543 phones.
 func (l *leg) ownsRequest(m *message.Message) bool {
 	to := m.To().Tag()
-	if !l.uas && l.state == early && m.Method() == message.OPTIONS { // a callee asks whether we still call it: any of its forks
-		return string(to) == l.localTag
-	}
 	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
 		return false
 	}

@@ -459,6 +459,10 @@ func TestInfoBeforeTheAnswer(t *testing.T) {
 			forks[x].request("OPTIONS", "")
 			w.phone.expect("200 OPTIONS")
 			seq[x]++
+			b := w.carrier.accepted(inv, x)
+			b.seq = seq[x]
+			b.request("OPTIONS", "")
+			w.carrier.expect("200 OPTIONS")
 		}
 		b := w.carrier.accepted(inv, "x2")
 		b.request("INFO", "Signal=1\r\n")
@@ -665,6 +669,32 @@ func TestAByeInTheEarlyDialogOfACallee(t *testing.T) {
 		if end := w.gate.only(t); end.By != call.Callee || end.Reason != policy.Hangup {
 			t.Errorf("%+v", end)
 		}
+	})
+}
+
+// The fork that answered is what the next process hangs up, changes and is asked in; the others are nothing to it.
+func TestAForkOutlivesTheProcess(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "020")
+		inv := w.carrier.expect("INVITE")
+		for i, x := range []string{"x1", "x2"} {
+			w.carrier.answer(inv, 183, x, port(5000+i))
+			w.phone.expect("183 INVITE")
+		}
+		w.carrier.answer(inv, 200, "x2", port(5001))
+		w.carrier.expect("ACK")
+		a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+		synctest.Wait()
+		w.crash()
+		w.alter(t, a, moved(sdp, "4400"), 200, port(5003))
+		w.inForce(t, port(5003), moved(sdp, "4400"))
+		w.carrier.accepted(inv, "x1").request("OPTIONS", "")
+		w.carrier.expect("481 OPTIONS")
+		w.carrier.answer(inv, 200, "x2", port(5001)) // our ACK was lost
+		if ack := w.carrier.expect("ACK"); tagOf(ack) != "x2" {
+			t.Errorf("%s", ack.Bytes())
+		}
+		w.byeTo(t, a, "x2")
 	})
 }
 

@@ -177,13 +177,13 @@ func (e *Edge) wrongTags(p *transport.Packet) {
 // owner is the leg whose dialog a request is inside of; nil if its tags are of none. Several legs have one Call-ID when a
 // carrier's forks have answered.
 func (l *leg) owner(m *message.Message) *leg {
-	if l.ownsRequest(m) {
-		return l
-	}
 	for _, o := range l.b.all {
 		if o.callID == l.callID && o.ownsRequest(m) {
 			return o
 		}
+	}
+	if !l.uas && l.state == early && m.Method() == message.OPTIONS && string(m.To().Tag()) == l.localTag {
+		return l // a fork that we have not heard of asks whether we still call it
 	}
 	return nil
 }

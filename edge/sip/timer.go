@@ -208,7 +208,9 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 	case status == 491:
 		l.timer.refreshAt = s.now + 2*time.Second + time.Duration(s.random.Uint64()%2000)*time.Millisecond
 	default: // it answered, so it is alive; a session that it refuses is not asked for again
-		l.owed = content{}
+		if status < 500 || status >= 600 {
+			l.owed = content{}
+		}
 		l.restartTimer(l.timer)
 	}
 }

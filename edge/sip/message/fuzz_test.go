@@ -63,6 +63,9 @@ func readAll(m *Message) {
 	m.RAck()
 	m.RSeq()
 	m.Reason()
+	for r := range m.Reasons() {
+		_ = r[0] // none is empty
+	}
 	m.SessionExpires()
 	m.RetryAfter()
 	m.ContentType()
