@@ -127,6 +127,20 @@ func TestAnEmergencyCallCarriesWhereTheCallerIs(t *testing.T) {
 	}
 }
 
+// Who cannot read the location says so to the caller (RFC 6442 section 4.3).
+func TestALocationThatIsOfNoUse(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "112", "Geolocation: <cid:x@y>")
+		w.carrier.answer(w.carrier.expect("INVITE"), 424, "b", "", "Geolocation-Error: 100;code=\"Cannot Process Location\"")
+		w.carrier.expect("ACK")
+		m := w.phone.expect("424 INVITE")
+		if got := headers(m, "Geolocation-Error"); got != "Geolocation-Error: 100;code=\"Cannot Process Location\"\n" || !m.Has(message.HReason) {
+			t.Errorf("%s", m.Bytes())
+		}
+		a.request("ACK", "")
+	})
+}
+
 // A body that describes no session is no offer: the callee makes it (RFC 3261 13.2.1).
 func TestABodyThatIsNoOffer(t *testing.T) {
 	for name, c := range map[string]struct{ ctype, body, line string }{

@@ -8,6 +8,7 @@ import (
 
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
+	"ringfence/flow/location"
 )
 
 // contacts are the URIs that a 200 to REGISTER lists, with their expiry.
@@ -18,6 +19,18 @@ func contacts(m *message.Message) (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// transport=UDP is udp: the parameters of a URI compare without regard to case (RFC 3261 19.1.4), so that a phone has one binding.
+func TestATransportInEitherCase(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for i, contact := range []string{"sip:alice@192.168.7.7:5060;transport=UDP", "sip:alice@192.168.7.7:5060;Transport=udp", "sip:alice@192.168.7.7:5060;transport=Udp"} {
+			w.phone.register("alice", "r1", i+1, "Contact: <"+contact+">")
+			if got := contacts(w.phone.expect("200 REGISTER")); len(got) != 1 {
+				t.Errorf("bound to %q", got)
+			}
+		}
+	}, func(w *world) { w.where = location.New(location.Options{Same: message.SameURI}) })
 }
 
 func TestRegister(t *testing.T) {

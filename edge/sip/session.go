@@ -56,82 +56,92 @@ func (l *leg) refreshedWith(c *client, answer content) {
 }
 
 // changes says whether an answer to an offer is another session than the one that its party had described before. Formats that the
-// offer leaves out are missing from the answer and no change, nor is the number of a version.
+// offer leaves out are missing from the answer and no change, nor are the number of a version and what an answer need not repeat.
 func (c content) changes(before, offer content) bool {
 	if len(c.about)+len(before.about) > 0 { // it may be compressed
 		return !bytes.Equal(c.body, before.body)
 	}
-	offered := formatsOf(offer.body)
-	return !slices.Equal(essentials(c.body, offered), essentials(before.body, offered))
-}
-
-// formatsOf are the formats of each medium of a session description.
-func formatsOf(body []byte) (all [][]string) {
-	for line := range bytes.Lines(body) {
-		if f := strings.Fields(string(line)); bytes.HasPrefix(line, []byte("m=")) && len(f) > 3 {
-			all = append(all, f[3:])
+	now, was, offered := describe(c.body), describe(before.body), describe(offer.body)
+	if len(now.media) != len(was.media) {
+		return true
+	}
+	for i := range now.media {
+		var formats []string
+		if i < len(offered.media) {
+			formats = offered.media[i].formats
+		}
+		if !now.media[i].same(&was.media[i], formats) {
+			return true
 		}
 	}
-	return all
-}
-
-// essentials are the lines of a session description by which two are told apart, in an order that is the same for both: without those that
-// number or name it, and with those formats only that were offered.
-func essentials(body []byte, offered [][]string) []string {
-	var all, media []string
-	number := -1
-	next := func() {
-		slices.Sort(media)
-		all, media = append(all, media...), nil
-	}
-	for raw := range bytes.Lines(body) {
-		line := strings.TrimSpace(string(raw))
-		switch {
-		case len(line) < 2 || strings.ContainsRune("vostiuepbzr", rune(line[0])):
-		case line[0] == 'm':
-			next()
-			number++
-			all = append(all, "m")
-			media = append(media, mediaLine(line, at(offered, number))...)
-		case line == "a=sendrecv" || strings.HasPrefix(line, "a=setup:") || strings.HasPrefix(line, "a=maxptime:"):
-		case number >= 0 && ofOtherFormat(line, at(offered, number)):
-		default:
-			media = append(media, line)
-		}
-	}
-	next()
-	return all
-}
-
-func at(offered [][]string, number int) []string {
-	if number < 0 || number >= len(offered) {
-		return nil
-	}
-	return offered[number]
-}
-
-// mediaLine is an m= line without the formats that were not offered.
-func mediaLine(line string, offered []string) []string {
-	f := strings.Fields(line)
-	if len(f) < 3 {
-		return []string{line}
-	}
-	out := []string{strings.Join(f[:3], " ")}
-	for _, format := range f[3:] {
-		if offered == nil || slices.Contains(offered, format) {
-			out = append(out, "format "+format)
-		}
-	}
-	return out
-}
-
-// ofOtherFormat says that a line describes a format that was not offered.
-func ofOtherFormat(line string, offered []string) bool {
-	for _, name := range []string{"a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"} {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			format, _, _ := strings.Cut(rest, " ")
-			return offered != nil && format != "*" && !slices.Contains(offered, format)
+	for _, line := range now.attributes {
+		if !slices.Contains(was.attributes, line) {
+			return true
 		}
 	}
 	return false
+}
+
+// description is what tells one session description from another.
+type description struct {
+	media      []medium
+	attributes []string // of keys, candidates and the like
+}
+
+// medium is one m= section: what it is and where, as far as the description says.
+type medium struct {
+	what, port, address, direction string
+	formats                        []string
+}
+
+// same compares two, with those formats only that were offered; nil: all.
+func (m *medium) same(o *medium, offered []string) bool {
+	within := func(all []string) []string {
+		all = slices.DeleteFunc(slices.Clone(all), func(f string) bool { return offered != nil && !slices.Contains(offered, f) })
+		slices.Sort(all)
+		return all
+	}
+	return m.what == o.what && m.port == o.port && (m.address == o.address || m.port == "0") && m.direction == o.direction &&
+		slices.Equal(within(m.formats), within(o.formats))
+}
+
+func describe(body []byte) (d description) {
+	address, direction := "", "sendrecv" // of all media that do not say otherwise
+	for raw := range bytes.Lines(body) {
+		line := strings.TrimSpace(string(raw))
+		if len(line) < 2 || line[1] != '=' {
+			continue
+		}
+		if line[0] == 'm' {
+			d.media = append(d.media, medium{address: address, direction: direction}.read(line[2:]))
+			continue
+		}
+		at, to := &address, &direction
+		if n := len(d.media); n > 0 {
+			at, to = &d.media[n-1].address, &d.media[n-1].direction
+		}
+		switch name, _, _ := strings.Cut(line[2:], ":"); {
+		case line[0] == 'c':
+			*at = line[2:]
+		case line[0] != 'a':
+		case name == "sendrecv", name == "sendonly", name == "recvonly", name == "inactive":
+			*to = name
+		case slices.Contains(telling, name):
+			d.attributes = append(d.attributes, line)
+		}
+	}
+	return d
+}
+
+// telling are the attributes that make another session when their value is a new one.
+var telling = []string{"crypto", "fingerprint", "ice-ufrag", "ice-pwd", "candidate", "key-mgmt", "ptime", "rtpmap"}
+
+func (m medium) read(line string) medium {
+	f := strings.Fields(line)
+	if len(f) < 3 {
+		m.what = line
+		return m
+	}
+	m.what, m.port, m.formats = f[0]+" "+f[2], f[1], f[3:]
+	return m
 }

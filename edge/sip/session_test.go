@@ -289,6 +289,11 @@ func TestChanges(t *testing.T) {
 		{"ptime", base, base, replace("ptime:20", "ptime:30"), true},
 		{"a medium more", base, base, base + "m=video 0 RTP/AVP 96\r\n", true},
 		{"T.38", base, base, t38, true},
+		{"what an offer says and an answer need not", base + "a=rtcp:4001\r\na=candidate:1 1 UDP 1 10.0.1.1 4000 typ host\r\na=crypto:1 AES x\r\na=crypto:2 AES y\r\n", base, base + "a=crypto:2 AES y\r\n", false},
+		{"new keys", base + "a=crypto:1 AES x\r\n", base, base + "a=crypto:1 AES z\r\n", true},
+		{"the address said for each medium", base, base, replace("c=IN IP4 10.0.1.1\r\n", "") + "c=IN IP4 10.0.1.1\r\n", false},
+		{"hold said for all media", base, base, replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n"), true},
+		{"refused in another place", replace("4000", "0"), base, strings.Replace(replace("4000", "0"), "c=IN IP4 10.0.1.1", "c=IN IP4 0.0.0.0", 1), false},
 		{"LF alone", base, base, strings.ReplaceAll(base, "\r\n", "\n"), false},
 	} {
 		session := func(s string) content { return content{ctype: "application/sdp", body: []byte(s)} }

@@ -415,12 +415,15 @@ func (e *Edge) refusalOf(m *message.Message, status int) ending {
 		status = 408
 	}
 	end := ending{status: passStatus(status), lines: passReason(m)}
-	if m != nil && m.Has(message.HGeolocationError) { // 424: the location was of no use (RFC 6442)
-		end.lines = appendHeaders(end.lines, m, message.HGeolocationError)
-	}
 	end.by, end.why = verdictOf(status)
 	if len(end.lines) > 0 {
 		end.lines = e.appendWarning(end.lines, end.why.Text(end.f))
+	}
+	if m != nil && m.Has(message.HGeolocationError) { // 424: the location was of no use (RFC 6442)
+		if len(end.lines) == 0 {
+			end.lines = e.reasonLines(end.why, end.f)
+		}
+		end.lines = appendHeaders(end.lines, m, message.HGeolocationError)
 	}
 	return end
 }
