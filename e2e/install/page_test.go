@@ -108,7 +108,11 @@ func onMachines(text string) (parts []string) {
 }
 
 // examples are the words that stand for something in commands of the text.
-var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", "'stolen phone'")
+var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", "'stolen phone'",
+	"ID", "$(ringfence cdr list --json | sed -n 's/.*\"id\": *\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)")
+
+// following is a command that shows what happens until it is stopped: it is given two seconds.
+var following = regexp.MustCompile(`(?m)^(ringfence .* --follow)$`)
 
 // nameOnly is a command that a sentence only names: its help must be there.
 var nameOnly = regexp.MustCompile(`^ringfence( [a-z]+)+$`)
@@ -147,7 +151,7 @@ func (m *machine) attempt(s step, dir string) (string, error) {
 		}
 		return m.try(dir, text)
 	}
-	return m.try(dir, s.text)
+	return m.try(dir, following.ReplaceAllString(s.text, "timeout 2 $1 || [ $$? = 124 ]"))
 }
 
 var tableOf = regexp.MustCompile(`^# (\S+), \[([a-z.-]+)\]\n`)
