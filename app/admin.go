@@ -14,6 +14,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/edge/feed"
+	"ringfence/edge/probe"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
@@ -30,7 +31,8 @@ func (a *App) adminDeps() rest.Deps {
 		Book: a.book, Decide: a.decide, Calls: a.liveCalls, Others: a.othersCalls, Cut: a.cutCall,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
-		Check: a.check, Status: a.status, Rotate: a.rotate,
+		TrunkTest: a.testTrunk,
+		Check:     a.check, Status: a.status, Rotate: a.rotate,
 		Auth: a.auth, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:    func() *ban.List { return a.shield.bans },
 		Watch:   func() *watch.Watch { return a.watch },
@@ -49,6 +51,27 @@ func (a *App) place(addr netip.Addr, files bool) api.Place {
 		out.Files = append(out.Files, api.GeoFile{
 			Path: f.Path, Type: f.Type, Built: f.Built, Records: f.Records, Countries: f.Countries, Networks: f.Networks,
 		})
+	}
+	return out
+}
+
+// testTrunk asks each address of a trunk, from the address that calls to it leave by.
+func (a *App) testTrunk(ctx context.Context, t *account.Trunk) []api.TrunkAnswer {
+	target := probe.Target{Addresses: t.Addresses, Transport: t.Transport, User: t.User}
+	target.Password, target.Login = a.book.TrunkPassword(t.Name)
+	if listeners := a.config().SIP.UDP; len(listeners) > 0 {
+		target.From = listeners[0].Addr()
+	}
+	out := []api.TrunkAnswer{}
+	for _, x := range probe.Ask(ctx, &target) {
+		v := api.TrunkAnswer{
+			Address: x.Address, Transport: t.Transport, OK: x.OK(), Status: x.Status, Phrase: x.Phrase, Server: x.Server, Login: string(x.Login),
+			Took: x.Took.Milliseconds(), Fault: x.Fault,
+		}
+		if x.At.IsValid() {
+			v.At = x.At.String()
+		}
+		out = append(out, v)
 	}
 	return out
 }

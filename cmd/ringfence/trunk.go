@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -16,6 +17,7 @@ type trunkCmd struct {
 	List   trunkList   `cmd:"" help:"List trunks in the order they are tried."`
 	Show   trunkShow   `cmd:"" help:"Show a trunk."`
 	Set    trunkSet    `cmd:"" help:"Change a trunk."`
+	Test   trunkTest   `cmd:"" help:"Ask a carrier whether it answers and takes the login, over each address."`
 	Remove trunkRemove `cmd:"" help:"Remove a trunk."`
 }
 
@@ -147,6 +149,47 @@ func (c *trunkSet) Run(s *session) error {
 		return err
 	}
 	return s.emit(out, func() error { return s.showTrunk(&out) })
+}
+
+type trunkTest struct {
+	Name string `arg:"" help:"Trunk." predict:"trunk"`
+}
+
+func (trunkTest) Help() string {
+	return `Resolves its names and sends OPTIONS to each address, from the server and with the login of the trunk where one is asked for. No call is made. It comes from another port than calls do: a carrier that knows us by our port may refuse it all the same. Exit code 1 when an address does not answer, or refuses us.
+
+` + examples("ringfence trunk test carrier-a", "ringfence trunk test carrier-a --json")
+}
+
+var errTrunk = errors.New("the trunk does not answer as it should: see above")
+
+// Run asks.
+func (c *trunkTest) Run(s *session) error {
+	var out api.TrunkTest
+	if err := s.do(http.MethodPost, pathOf("trunks", c.Name, "test"), nil, &out); err != nil {
+		return err
+	}
+	if err := s.emit(out, func() error {
+		t := table.New(table.Left("address"), table.Left("at"), table.Left("over").AsSpare(), table.Left("login").AsSpare(), table.Right("took").AsSpare(), table.Left("server").AsSpare(), table.Wrap("answer"))
+		for _, a := range out.Answers {
+			style := table.Good
+			if !a.OK {
+				style = table.Bad
+			}
+			text := a.Fault
+			if a.Status != 0 {
+				text = strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, a.Phrase))
+			}
+			t.Row(a.Address, a.At, a.Transport, a.Login, fmt.Sprintf("%d ms", a.Took), a.Server, table.Cell{Text: text, Style: style})
+		}
+		return s.list(t, "The trunk has no address.")
+	}); err != nil {
+		return err
+	}
+	if !out.OK {
+		return errTrunk
+	}
+	return nil
 }
 
 type trunkRemove struct {

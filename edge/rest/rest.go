@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -53,6 +54,9 @@ type Deps struct {
 	Journal func(ctx context.Context, q JournalQuery) ([]api.Fact, error)
 	// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
 	Purses func(ctx context.Context, customer, line string, now time.Time) ([]Purse, error)
+
+	// TrunkTest asks each address of a trunk whether it answers, and with its login.
+	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 
 	Check  func(ctx context.Context) api.Check
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here

@@ -22,6 +22,7 @@ func (s *Server) trunkRoutes() {
 	huma.Register(s.api, created(op(http.MethodPost, path, "add-trunk", tag, "Add a trunk")), s.addTrunk)
 	huma.Register(s.api, op(http.MethodGet, one, "get-trunk", tag, "Show a trunk"), s.getTrunk)
 	huma.Register(s.api, op(http.MethodPatch, one, "change-trunk", tag, "Change a trunk"), s.changeTrunk)
+	huma.Register(s.api, op(http.MethodPost, one+"/test", "test-trunk", tag, "Ask each address of a trunk whether it answers; no call is made"), s.testTrunk)
 	huma.Register(s.api, op(http.MethodDelete, one, "delete-trunk", tag, "Delete a trunk; its calls go on"), s.deleteTrunk)
 }
 
@@ -101,6 +102,22 @@ func (s *Server) deleteTrunk(ctx context.Context, in *trunkName) (*struct{}, err
 		return nil, s.about(err, "trunk", in.Name)
 	}
 	return nil, nil
+}
+
+func (s *Server) testTrunk(ctx context.Context, in *trunkName) (*answer[api.TrunkTest], error) {
+	if s.d.TrunkTest == nil {
+		return nil, unavailable("testing trunks")
+	}
+	t, ok := s.d.Book.TrunkCalled(in.Name)
+	if !ok {
+		return nil, s.noTrunk(in.Name)
+	}
+	out := api.TrunkTest{Trunk: trunkView(t).Name, Answers: s.d.TrunkTest(ctx, t), OK: true}
+	for _, a := range out.Answers {
+		out.OK = out.OK && a.OK
+	}
+	out.OK = out.OK && len(out.Answers) > 0
+	return reply(out, nil)
 }
 
 // noTrunk says what trunk is not there, and which may have been meant.

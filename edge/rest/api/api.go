@@ -57,6 +57,7 @@
 //	POST   /v1/trunks               NewTrunk                  → 201 Trunk
 //	GET    /v1/trunks/{name}                                  → Trunk
 //	PATCH  /v1/trunks/{name}        PatchTrunk                → Trunk
+//	POST   /v1/trunks/{name}/test                             → TrunkTest (OPTIONS to each address; no call is made)
 //	DELETE /v1/trunks/{name}                                  → 204
 //
 //	GET    /v1/decks                                          → List[Deck] (every version, newest first)
@@ -493,6 +494,27 @@ type PatchTrunk struct {
 	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed"`
 	Emergency *bool     `json:"emergency,omitempty"`
 	Disabled  *bool     `json:"disabled,omitempty"`
+}
+
+// TrunkTest is what a trunk's addresses answered.
+type TrunkTest struct {
+	Trunk   string        `json:"trunk"`
+	OK      bool          `json:"ok" doc:"each of them answers, and none refuses us"`
+	Answers []TrunkAnswer `json:"answers"`
+}
+
+// TrunkAnswer is what one address of a trunk answered to OPTIONS.
+type TrunkAnswer struct {
+	Address   string `json:"address" doc:"as configured"`
+	At        string `json:"at,omitempty" doc:"the address and port it resolves to"`
+	Transport string `json:"transport" enum:"udp,tcp"`
+	OK        bool   `json:"ok"`
+	Status    int    `json:"sip_status,omitempty"`
+	Phrase    string `json:"phrase,omitempty"`
+	Server    string `json:"server,omitempty" doc:"what it calls itself"`
+	Login     string `json:"login,omitempty" doc:"not asked for; accepted; refused; asked for, but none are set"`
+	Took      int64  `json:"took_ms"`
+	Fault     string `json:"fault,omitempty" doc:"why there is no answer"`
 }
 
 // Deck is one version of a table of prices. The highest version of a name is in force.
