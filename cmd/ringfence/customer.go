@@ -13,6 +13,7 @@ import (
 type customerCmd struct {
 	remote
 	Add     customerAdd    `cmd:"" help:"Add a customer."`
+	Import  customerImport `cmd:"" help:"Add customers from a CSV file: all of them, or none."`
 	List    customerList   `cmd:"" help:"List customers."`
 	Show    customerShow   `cmd:"" help:"Show a customer with its settings and money."`
 	Set     customerSet    `cmd:"" help:"Change a customer or its settings."`

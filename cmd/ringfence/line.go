@@ -13,6 +13,7 @@ import (
 type lineCmd struct {
 	remote
 	Add           lineAdd           `cmd:"" help:"Add a line; prints its password once."`
+	Import        lineImport        `cmd:"" help:"Add lines from a CSV file: all of them, or none."`
 	List          lineList          `cmd:"" help:"List lines."`
 	Show          lineShow          `cmd:"" help:"Show a line: settings, phones, calls, money."`
 	Set           lineSet           `cmd:"" help:"Change a line or its settings."`

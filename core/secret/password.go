@@ -4,6 +4,7 @@ package secret
 
 import (
 	"crypto/md5"
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -98,8 +99,25 @@ type HA1 struct {
 	SHA256 [sha256.Size]byte
 }
 
+// hashed begins what is sealed in the place of a password that only its hashes are known of. No password can begin so.
+const hashed = "\x00ha1\x00"
+
+// Hashed is a password of which only H(user:realm:password) is known, by MD5 and perhaps by SHA-256, for a line that comes from elsewhere.
+// Without the latter its phones can log in by MD5 only: what stands in its place is random, or anybody could guess it.
+func Hashed(h HA1) (Password, error) {
+	if h.SHA256 == ([sha256.Size]byte{}) {
+		if _, err := rand.Read(h.SHA256[:]); err != nil {
+			return Password{}, err
+		}
+	}
+	return NewPassword(hashed + string(h.MD5[:]) + string(h.SHA256[:])), nil
+}
+
 // NewHA1 hashes a password for a user in a realm.
 func NewHA1(user, realm string, p Password) HA1 {
+	if both, ok := strings.CutPrefix(p.Reveal(), hashed); ok && len(both) == md5.Size+sha256.Size {
+		return HA1{MD5: [md5.Size]byte([]byte(both[:md5.Size])), SHA256: [sha256.Size]byte([]byte(both[md5.Size:]))}
+	}
 	text := []byte(user + ":" + realm + ":" + p.Reveal())
 	return HA1{MD5: md5.Sum(text), SHA256: sha256.Sum256(text)}
 }

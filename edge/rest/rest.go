@@ -210,6 +210,7 @@ func config(version string) huma.Config {
 func (s *Server) routes() {
 	s.customerRoutes()
 	s.lineRoutes()
+	s.importRoutes()
 	s.removedRoutes()
 	s.requestRoutes()
 	s.trunkRoutes()

@@ -3,6 +3,7 @@ package book
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -172,6 +173,57 @@ func (b *Book) AddCustomer(ctx context.Context, by, handle string, edit Customer
 	}
 	f := fact(now, by, "customer.added", "", id, nil, customerFacts(a))
 	return b.saveCustomer(ctx, a, true, f, CustomerEdited)
+}
+
+// NewCustomer is a customer to add.
+type NewCustomer struct {
+	ID   string // handle
+	Edit CustomerEdit
+}
+
+// AddCustomers adds many customers in one transaction, all or none. What is wrong is told of every one: the errors are joined, each a
+// *RowError. With dry nothing is added.
+func (b *Book) AddCustomers(ctx context.Context, by string, ns []NewCustomer, dry bool) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	if len(ns) > MaxLines {
+		return &Invalid{"customers", fmt.Sprint(len(ns)), fmt.Sprintf("at most %d at once", MaxLines)}
+	}
+	now, all, facts, ids := stamp(), make([]account.Customer, len(ns)), make([]store.Fact, len(ns)), map[string]bool{}
+	var errs []error
+	for i, n := range ns {
+		a, err := b.newCustomer(n, now)
+		if err == nil && ids[n.ID] {
+			err = fmt.Errorf("customer %s is given twice: %w", clip(n.ID), store.ErrExists)
+		}
+		if err != nil && len(errs) < maxRowErrors {
+			errs = append(errs, &RowError{i, err})
+		}
+		all[i], ids[n.ID], facts[i] = a, true, fact(now, by, "customer.added", "", a.ID, nil, customerFacts(a))
+	}
+	if err := errors.Join(errs...); err != nil || dry {
+		return err
+	}
+	if err := b.wrote(b.db.PutCustomers(ctx, all, facts...)); err != nil {
+		return err
+	}
+	for _, a := range all {
+		b.publishCustomer(a)
+		b.tell(Change{Kind: CustomerEdited, Customer: a.ID})
+	}
+	return nil
+}
+
+func (b *Book) newCustomer(n NewCustomer, now time.Time) (account.Customer, error) {
+	if err := account.CheckCustomerID(n.ID); err != nil {
+		return account.Customer{}, &Invalid{"id", clip(n.ID), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
+	}
+	if _, ok := b.customerCalled(n.ID); ok {
+		return account.Customer{}, fmt.Errorf("customer %s: %w", n.ID, store.ErrExists)
+	}
+	return b.applyCustomer(account.Customer{ID: b.identify(n.ID), Created: now}, n.Edit, now)
 }
 
 // EditCustomer changes a customer, all of the edit or nothing.

@@ -12,15 +12,17 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
+	"ringfence/core/secret"
 	"ringfence/state/store"
 )
 
 // NewLine is a line to add.
 type NewLine struct {
-	ID         string // handle: its identity is made of it
-	Customer   string // identity
-	Password   string // "" generates one
-	NoPassword bool   // the line cannot log in
+	ID         string      // handle: its identity is made of it
+	Customer   string      // identity
+	Password   string      // "" generates one
+	HA1        *secret.HA1 // instead of a password: its hashes in the book's realm; SHA256 may be zero
+	NoPassword bool        // the line cannot log in
 	Edit       LineEdit
 }
 
@@ -58,8 +60,34 @@ func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, pass
 // MaxLines bounds one AddLines.
 const MaxLines = 10_000
 
-// AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order.
+// RowError says which of many could not be added, from 0.
+type RowError struct {
+	Row int
+	Err error
+}
+
+// Error names it from 1, as people count.
+func (e *RowError) Error() string { return fmt.Sprintf("number %d: %v", e.Row+1, e.Err) }
+
+// Unwrap is what is wrong with it.
+func (e *RowError) Unwrap() error { return e.Err }
+
+// maxRowErrors is how many faults of an import are told.
+const maxRowErrors = 200
+
+// AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order. What is wrong is told of every
+// one: the errors are joined, each a *RowError.
 func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
+	return b.addLines(ctx, by, ns, false)
+}
+
+// CheckLines says what AddLines would.
+func (b *Book) CheckLines(ctx context.Context, ns []NewLine) error {
+	_, err := b.addLines(ctx, "", ns, true)
+	return err
+}
+
+func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) (passwords []string, err error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -70,16 +98,29 @@ func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords
 	now := stamp()
 	all, ids, numbers := make([]account.Line, len(ns)), map[string]bool{}, map[string]bool{}
 	passwords = make([]string, len(ns))
+	var errs []error
+	wrong := func(i int, err error) {
+		if len(errs) < maxRowErrors {
+			errs = append(errs, &RowError{i, err})
+		}
+	}
 	for i, n := range ns {
 		if all[i], passwords[i], err = b.newLine(n, now); err != nil {
-			return nil, fmt.Errorf("line %d of %d: %w", i+1, len(ns), err)
+			wrong(i, err)
+			continue
 		}
 		a := &all[i]
 		handle := account.Handle(a.ID)
-		if ids[handle] || a.Number != "" && numbers[a.Number] {
-			return nil, fmt.Errorf("line %s is given twice: %w", handle, store.ErrExists)
+		switch {
+		case ids[handle]:
+			wrong(i, fmt.Errorf("line %s is given twice: %w", handle, store.ErrExists))
+		case a.Number != "" && numbers[a.Number]:
+			wrong(i, fmt.Errorf("number +%s is given twice: %w", a.Number, store.ErrExists))
 		}
 		ids[handle], numbers[a.Number] = true, true
+	}
+	if err := errors.Join(errs...); err != nil || dry {
+		return nil, err
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
@@ -127,6 +168,12 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 			return a, "", &Invalid{"password", "", "none, for no_password is said"}
 		}
 		return a, "", nil
+	}
+	if n.HA1 != nil {
+		if n.Password != "" {
+			return a, "", &Invalid{"password", "", "none, for its hash is given"}
+		}
+		return a, "", b.hashedPassword(&a, n.HA1)
 	}
 	generated, err := b.password(&a, n.Password)
 	return a, generated, err

@@ -39,6 +39,19 @@ func (b *Book) password(a *account.Line, given string) (generated string, err er
 	return generated, nil
 }
 
+// hashedPassword gives a line a password of which only hashes are known. It may be one that can be guessed: nobody can tell.
+func (b *Book) hashedPassword(a *account.Line, h *secret.HA1) error {
+	p, err := secret.Hashed(*h)
+	if err != nil {
+		return err
+	}
+	if a.Sealed, err = b.box.Load().Seal(secret.LineOwner(a.ID), p); err != nil {
+		return err
+	}
+	a.Strength = account.Guessable
+	return nil
+}
+
 // knownOf is all that an attacker knows of a line.
 func (b *Book) knownOf(a *account.Line) secret.Context {
 	c := secret.Context{LineID: account.Handle(a.ID), Number: a.Number}

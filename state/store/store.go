@@ -182,6 +182,7 @@ type Store interface {
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists
+	PutCustomers(ctx context.Context, cs []account.Customer, facts ...Fact) error         // new ones, all or none
 	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse
 
 	// EachLine streams every line, so that 100,000 need no second copy in memory.

@@ -19,6 +19,7 @@
 //
 //	GET    /v1/customers            ?after=&limit=            → List[Customer]
 //	POST   /v1/customers            NewCustomer               → 201 Customer
+//	POST   /v1/customers/import     ?dry_run=&grant=  text/csv, ≤ 16 MiB → PeopleImport; 422 Problem with every fault
 //	GET    /v1/customers/{id}                                 → Customer
 //	PATCH  /v1/customers/{id}       PatchCustomer             → Customer
 //	DELETE /v1/customers/{id}                                 → 204 (409 while it has lines)
@@ -29,6 +30,7 @@
 //
 //	GET    /v1/lines                ?customer=&after=&limit=  → List[Line]
 //	POST   /v1/lines                NewLine                   → 201 Created (the generated password, once)
+//	POST   /v1/lines/import         ?dry_run=&grant=  text/csv, ≤ 16 MiB → PeopleImport (generated passwords, once)
 //	GET    /v1/lines/{id}                                     → LineDetail
 //	PATCH  /v1/lines/{id}           PatchLine                 → LineDetail
 //	DELETE /v1/lines/{id}                                     → 204 (its calls are cut)
@@ -164,6 +166,7 @@ const (
 	ReasonInUse         = "in-use"         // 409
 	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
 	ReasonUnconfirmed   = "unconfirmed"    // 409: nothing was imported yet; questions says what to settle
+	ReasonImportFaults  = "import-faults"  // 422: nothing was imported; errors has line and column
 	ReasonTooLarge      = "too-large"      // 413
 	ReasonMediaType     = "media-type"     // 415
 	ReasonToken         = "bad-token"      // 401
@@ -192,6 +195,13 @@ type Fault struct {
 	Found  string `json:"found,omitempty"`
 	Want   string `json:"want,omitempty"`
 	Text   string `json:"text" doc:"the fault in a sentence"`
+}
+
+// PeopleImport answers an import of customers or lines.
+type PeopleImport struct {
+	DryRun    bool       `json:"dry_run"`
+	Added     int        `json:"added" doc:"with dry_run: that would be"`
+	Passwords []Password `json:"passwords" doc:"generated ones, this once"`
 }
 
 // Setting is one field of the settings as it is in force, with the link of the chain it came from.

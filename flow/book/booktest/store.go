@@ -115,6 +115,23 @@ func (s *Store) PutCustomer(_ context.Context, c account.Customer, isNew bool, f
 	return s.write(facts, func() error { return put(s.customers, c.ID, c, isNew) })
 }
 
+// PutCustomers adds many, all or none.
+func (s *Store) PutCustomers(_ context.Context, cs []account.Customer, facts ...store.Fact) error {
+	return s.write(facts, func() error {
+		for _, c := range cs {
+			for id := range s.customers {
+				if account.Handle(id) == account.Handle(c.ID) {
+					return store.ErrExists
+				}
+			}
+		}
+		for _, c := range cs {
+			s.customers[c.ID] = c
+		}
+		return nil
+	})
+}
+
 func put[T any](m map[string]T, id string, v T, isNew bool) error {
 	for other := range m {
 		if isNew && account.Handle(other) == account.Handle(id) {

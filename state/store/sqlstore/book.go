@@ -69,10 +69,40 @@ func (s *Queries) PutCustomer(ctx context.Context, c account.Customer, isNew boo
 	sql := `UPDATE customer SET name = $2, zone = $3, tariff = $4, settings = $5, created = $6, contacts = $7, courtesy = $8
 		WHERE id = $1`
 	if isNew {
-		sql = "INSERT INTO customer (" + customerColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+		sql = insertCustomer
 	}
 	return s.put(ctx, "customer "+account.Handle(c.ID), facts, sql, c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created), contacts, string(c.Courtesy))
 }
+
+// PutCustomers adds many, all or none.
+func (s *Queries) PutCustomers(ctx context.Context, cs []account.Customer, facts ...store.Fact) error {
+	values := make([][]any, len(cs))
+	for i := range cs {
+		c := &cs[i]
+		set, err := settingsText(&c.Settings)
+		if err != nil {
+			return fmt.Errorf("customer %s: %w", c.ID, err)
+		}
+		contacts, err := listText(c.Contacts)
+		if err != nil {
+			return fmt.Errorf("customer %s: %w", c.ID, err)
+		}
+		values[i] = []any{c.ID, c.Name, c.Zone, c.Tariff, set, Micros(c.Created), contacts, string(c.Courtesy)}
+	}
+	return s.db.Write(ctx, func(tx Tx) error {
+		_, err := tx.ExecMany(ctx, insertCustomer, len(cs), func(i int) []any { return values[i] })
+		if err != nil {
+			what := "customers"
+			if row := (*RowError)(nil); errors.As(err, &row) {
+				what = "customer " + account.Handle(cs[row.Row].ID)
+			}
+			return translate(err, what)
+		}
+		return tx.Append(ctx, facts)
+	})
+}
+
+const insertCustomer = "INSERT INTO customer (" + customerColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 
 const customerColumns = "id, name, zone, tariff, settings, created, contacts, courtesy"
 

@@ -59,6 +59,8 @@ func customers(t *testing.T, s store.Store) {
 	wantIs(t, "again", s.PutCustomer(ctx, account.Customer{ID: "a0"}, true), store.ErrExists)
 	wantIs(t, "update of none", s.PutCustomer(ctx, account.Customer{ID: "none"}, false), store.ErrNotFound)
 	ok(t, s.PutCustomer(ctx, account.Customer{ID: "a0", Name: "changed"}, false))
+	wantIs(t, "many, one of which is there", s.PutCustomers(ctx, []account.Customer{{ID: "new"}, {ID: "a0"}}, store.Fact{Kind: "x"}), store.ErrExists)
+	ok(t, s.PutCustomers(ctx, nil))
 	full.Name = "Zeta ☎ Ltd"
 	got, err := s.Customers(ctx)
 	ok(t, err)

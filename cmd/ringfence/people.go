@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/csv"
+	"io"
+	"net/http"
+	"os"
+
+	"ringfence/cmd/ringfence/table"
+	"ringfence/edge/rest/api"
+	"ringfence/edge/rest/client"
+)
+
+// peopleImport are the flags of customer import and line import.
+type peopleImport struct {
+	File   string `arg:"" help:"CSV file with a header; - is standard input."`
+	DryRun bool   `help:"Read and check, but add nothing."`
+	Grant  bool   `help:"As staff, allow settings looser than what stands above."`
+}
+
+func (c *peopleImport) send(s *session, what string) (out api.PeopleImport, err error) {
+	file, size, err := s.open(c.File)
+	if err != nil {
+		return out, err
+	}
+	defer file.Close()
+	server, err := s.client()
+	if err != nil {
+		return out, err
+	}
+	yes := func(b bool) string { return map[bool]string{true: "true"}[b] }
+	body := &progress{from: file, size: size, to: s.progressTo()}
+	err = server.Do(s.ctx, http.MethodPost, pathOf(what, "import")+query("dry_run", yes(c.DryRun), "grant", yes(c.Grant)), client.CSV{Reader: body}, &out)
+	body.end()
+	return out, err
+}
+
+type customerImport struct{ peopleImport }
+
+func (customerImport) Help() string {
+	return `Columns, in any order: id (needed), name, zone, tariff, courtesy, nets, and any setting (national-ceiling, account-day-cap, …). All customers are added, or none and every fault is named by row and column.
+
+` + examples("ringfence customer import customers.csv --dry-run", "ringfence customer import customers.csv")
+}
+
+// Run imports them.
+func (c *customerImport) Run(s *session) error {
+	out, err := c.send(s, "customers")
+	if err != nil {
+		return err
+	}
+	return s.emit(out, func() error {
+		if out.DryRun {
+			return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", plural(out.Added, "customer", "customers"))
+		}
+		return s.say("%s added. Give them lines: ringfence line import FILE", plural(out.Added, "customer", "customers"))
+	})
+}
+
+type lineImport struct {
+	peopleImport
+	Output string `short:"o" help:"New file for generated passwords, as CSV (default: they are printed)." placeholder:"FILE" type:"path"`
+}
+
+func (lineImport) Help() string {
+	return `Columns, in any order: id and customer (needed), number, name, courtesy, nets, any setting, and one of password, or ha1: the MD5 of USER:REALM:PASSWORD in hexadecimal, as other switches keep it, with ha1-sha256 beside it where there is one. The realm is sip.realm. Without either a password is generated and shown this once. All lines are added, or none and every fault is named by row and column.
+
+` + examples("ringfence line import lines.csv --dry-run", "ringfence line import lines.csv -o passwords.csv")
+}
+
+// Run imports them.
+func (c *lineImport) Run(s *session) error {
+	var to *os.File
+	if c.Output != "" && !c.DryRun { // before anything is added: the passwords are told once
+		var err error
+		if to, err = os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return err
+		}
+		defer to.Close()
+	}
+	out, err := c.send(s, "lines")
+	if err != nil {
+		if to != nil {
+			os.Remove(c.Output) // it is empty
+		}
+		return err
+	}
+	if to != nil {
+		if err := writePasswords(to, out.Passwords); err != nil {
+			return err
+		}
+		out.Passwords = []api.Password{}
+	}
+	return s.emit(out, func() error { return c.show(s, &out) })
+}
+
+func (c *lineImport) show(s *session, out *api.PeopleImport) error {
+	if out.DryRun {
+		return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", plural(out.Added, "line", "lines"))
+	}
+	if err := s.say("%s added.", plural(out.Added, "line", "lines")); err != nil {
+		return err
+	}
+	if c.Output != "" {
+		return s.say("Generated passwords are in %s, and nowhere else.", displayPath(c.Output))
+	}
+	if len(out.Passwords) == 0 {
+		return nil
+	}
+	t := table.New(table.Left("line"), table.Left("password"))
+	for _, p := range out.Passwords {
+		t.Row(p.Line, p.Password)
+	}
+	if err := s.table(t, 0); err != nil {
+		return err
+	}
+	return s.say("The passwords are shown this once: put them in the phones now.")
+}
+
+func writePasswords(to io.Writer, all []api.Password) error {
+	w := csv.NewWriter(to)
+	_ = w.Write([]string{"line", "password"}) // Error tells
+	for _, p := range all {
+		_ = w.Write([]string{p.Line, p.Password})
+	}
+	w.Flush()
+	return w.Error()
+}

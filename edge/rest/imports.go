@@ -1,0 +1,195 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ringfence/core/secret"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+// Columns that are no settings, with what else they are called.
+var (
+	customerColumns = map[string][]string{
+		"id": {"customer", "account"}, "name": {"company", "full-name"}, "zone": {"time-zone", "timezone"}, "tariff": {"deck"}, "courtesy": nil,
+		"nets": {"ip-lock", "networks"},
+	}
+	lineColumns = map[string][]string{
+		"id": {"line", "user", "username", "extension"}, "customer": {"account"}, "number": {"telephone", "phone", "did"}, "name": {"description"},
+		"password": {"secret"}, "ha1": {"md5", "hash"}, "ha1-sha256": {"sha256"}, "courtesy": nil, "nets": {"ip-lock", "networks"},
+	}
+)
+
+// peopleInput is a file of customers or lines.
+type peopleInput struct {
+	DryRun  bool   `query:"dry_run" doc:"read and check only"`
+	Grant   bool   `query:"grant" doc:"staff allow settings to be looser than what stands above"`
+	RawBody []byte `contentType:"text/csv"`
+}
+
+func (s *Server) importRoutes() {
+	for _, x := range []struct {
+		path, id, tag, summary string
+		register               func(huma.Operation)
+	}{
+		{"/v1/customers/import", "import-customers", "customers", "Add customers from a CSV file: all of them, or none and every fault by line and column", func(o huma.Operation) { huma.Register(s.api, o, s.importCustomers) }},
+		{"/v1/lines/import", "import-lines", "lines", "Add lines from a CSV file: all of them, or none and every fault by line and column", func(o huma.Operation) { huma.Register(s.api, o, s.importLines) }},
+	} {
+		o := op(http.MethodPost, x.path, x.id, x.tag, x.summary)
+		o.MaxBodyBytes, o.BodyReadTimeout = maxSheet, uploadTimeout
+		x.register(o)
+	}
+}
+
+// maxSheet is the longest file of customers or lines.
+const maxSheet = 16 << 20
+
+func (s *Server) importCustomers(ctx context.Context, in *peopleInput) (*answer[api.PeopleImport], error) {
+	sheet := readSheet(in.RawBody, customerColumns)
+	sheet.need("id")
+	all := readRows(sheet, func(r *sheetRow) (book.NewCustomer, error) { return s.newCustomer(r, in.Grant) })
+	// Of a file with faults the book is asked all the same, so that every fault is told at once.
+	dry := in.DryRun || len(sheet.faults) > 0
+	if err := sheet.take(s.d.Book.AddCustomers(ctx, by(ctx), all, dry)); err != nil {
+		return nil, s.explain(err)
+	}
+	return reply(api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}, nil)
+}
+
+// readRows makes of each row what is to be added; rows with faults are left out.
+func readRows[T any](sheet *sheet, read func(*sheetRow) (T, error)) (all []T) {
+	for i := range sheet.rows {
+		r := &sheet.rows[i]
+		if r.faulty {
+			continue
+		}
+		x, err := read(r)
+		if err != nil {
+			sheet.wrong(i, err)
+			continue
+		}
+		sheet.good = append(sheet.good, i)
+		all = append(all, x)
+	}
+	return all
+}
+
+func (s *Server) newCustomer(r *sheetRow, grant bool) (book.NewCustomer, error) {
+	nets, err := parseNets("nets", r.nets())
+	if err != nil {
+		return book.NewCustomer{}, err
+	}
+	zone, name, tariff := r.cells["zone"], r.cells["name"], r.cells["tariff"]
+	set, err := changes(r.settings(grant), s.customerZone("", &zone))
+	courteous := r.cells["courtesy"]
+	return book.NewCustomer{ID: r.cells["id"], Edit: book.CustomerEdit{
+		Name: &name, Zone: &zone, Tariff: &tariff, Nets: &nets, Courtesy: courtesy(&courteous), Set: set,
+	}}, err
+}
+
+func (s *Server) importLines(ctx context.Context, in *peopleInput) (*answer[api.PeopleImport], error) {
+	sheet := readSheet(in.RawBody, lineColumns)
+	sheet.need("id")
+	sheet.need("customer")
+	all := readRows(sheet, func(r *sheetRow) (book.NewLine, error) { return s.newLine(r, in.Grant) })
+	out := api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}
+	if in.DryRun || len(sheet.faults) > 0 {
+		if err := sheet.take(s.d.Book.CheckLines(ctx, all)); err != nil {
+			return nil, s.explain(err)
+		}
+		return reply(out, nil)
+	}
+	passwords, err := s.d.Book.AddLines(ctx, by(ctx), all)
+	if err := sheet.take(err); err != nil {
+		return nil, s.explain(err)
+	}
+	for i, p := range passwords {
+		if p != "" {
+			out.Passwords = append(out.Passwords, api.Password{Line: all[i].ID, Password: p, Generated: true})
+		}
+	}
+	return reply(out, nil)
+}
+
+func (s *Server) newLine(r *sheetRow, grant bool) (book.NewLine, error) {
+	n := book.NewLine{ID: r.cells["id"], Customer: r.cells["customer"], Password: r.cells["password"]}
+	if c, ok := s.d.Book.CustomerCalled(n.Customer); ok {
+		n.Customer = c.ID
+	}
+	nets, err := parseNets("nets", r.nets())
+	if err != nil {
+		return n, err
+	}
+	if n.HA1, err = hashes(r.cells["ha1"], r.cells["ha1-sha256"]); err != nil {
+		return n, err
+	}
+	set, err := changes(r.settings(grant), s.d.Book.Zone(n.Customer))
+	name, number, courteous := r.cells["name"], r.cells["number"], r.cells["courtesy"]
+	n.Edit = book.LineEdit{Name: &name, Number: &number, Nets: &nets, Courtesy: courtesy(&courteous), Set: set}
+	return n, err
+}
+
+// hashes reads H(user:realm:password) in hexadecimal; nil when there is none. A fault does not repeat it.
+func hashes(md5, sha string) (*secret.HA1, error) {
+	if md5 == "" {
+		if sha != "" {
+			return nil, invalid("ha1", "", "it beside ha1-sha256: phones ask for MD5 first")
+		}
+		return nil, nil
+	}
+	var h secret.HA1
+	if b, err := hex.DecodeString(strings.ToLower(md5)); err != nil || copy(h.MD5[:], b) != len(h.MD5) || len(b) != len(h.MD5) {
+		return nil, invalid("ha1", "(not shown)", "32 hexadecimal digits: MD5 of USER:REALM:PASSWORD")
+	}
+	if sha != "" {
+		if b, err := hex.DecodeString(strings.ToLower(sha)); err != nil || copy(h.SHA256[:], b) != len(h.SHA256) || len(b) != len(h.SHA256) {
+			return nil, invalid("ha1-sha256", "(not shown)", "64 hexadecimal digits: SHA-256 of USER:REALM:PASSWORD")
+		}
+	}
+	return &h, nil
+}
+
+// need wants a column, and something in it in every row.
+func (s *sheet) need(column string) {
+	at := slices.Index(s.columns, column) + 1
+	if at == 0 && len(s.columns) > 0 {
+		s.fault(1, 0, "", "there is no column "+column)
+		return
+	}
+	for i := range s.rows {
+		if s.rows[i].cells[column] == "" {
+			s.fault(s.rows[i].line, at, "", "nothing in the column "+column)
+			s.rows[i].faulty = true
+		}
+	}
+	if len(s.rows) == 0 && len(s.faults) == 0 {
+		s.fault(2, 0, "", "there is no row below the header")
+	}
+}
+
+// take turns what the book says of rows into faults of the file, and is the problem of them all; nil: there is none.
+func (s *sheet) take(err error) error {
+	var many interface{ Unwrap() []error }
+	if err != nil && !errors.As(err, &many) {
+		return err
+	}
+	if err != nil {
+		for _, e := range many.Unwrap() {
+			var row *book.RowError
+			if !errors.As(e, &row) {
+				return err
+			}
+			s.wrong(s.good[row.Row], row.Err)
+		}
+	}
+	slices.SortStableFunc(s.faults, func(a, b api.Fault) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+	return s.problem()
+}
