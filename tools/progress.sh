@@ -16,6 +16,9 @@ fi
 state=$(mktemp -d) || exit 1
 began=$(date +%s)
 
+idle="at work"
+[ "$kind" != tests ] || idle="compiling; each package is named when it is done"
+
 elapsed() {
 	passed=$(($(date +%s) - began))
 	printf '%d:%02d' $((passed / 60)) $((passed % 60))
@@ -25,7 +28,7 @@ elapsed() {
 (
 	while sleep "$every" >/dev/null 2>&1 </dev/null; do
 		[ -d "$state" ] || exit 0
-		printf '  %s  %s: %s\n' "$(elapsed)" "$doing" "$(cat "$state/now" 2>/dev/null || echo "at work")"
+		printf '  %s  %s: %s\n' "$(elapsed)" "$doing" "$(cat "$state/now" 2>/dev/null || echo "$idle")"
 	done
 ) &
 ticker=$!

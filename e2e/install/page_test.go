@@ -240,7 +240,7 @@ func TestOperatingPage(t *testing.T) {
 	if out, err := a.try("/", "ringfence status"); err == nil {
 		t.Errorf("a server still answers:\n%s", out)
 	}
-	// The page ends with taking it off: nothing is left but what it says is kept.
+	// The page ends with removing it: nothing is left but what it says is kept.
 	left := a.sh("find /usr /etc /var/lib -path '*ringfence*' -type f")
 	for path := range strings.Lines(left) {
 		if !strings.HasPrefix(path, "/var/lib/ringfence/") {
