@@ -28,8 +28,11 @@ func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 		return
 	}
 	r := message.Reply{Code: f.Status, Lines: append(append(append(append([]byte("Warning: 399 "), e.host...), ' '), message.AppendQuoted(nil, f.Why)...), "\r\n"...)}
-	if f.Status == 400 {
+	switch f.Status {
+	case 400:
 		r.Phrase = strings.ToUpper(f.Why[:1]) + f.Why[1:]
+	case 500:
+		r.Lines = append(r.Lines, retryAfter...)
 	}
 	e.answer(p, r)
 }

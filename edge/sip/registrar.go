@@ -50,20 +50,20 @@ func (s *shard) register(p *transport.Packet) {
 // bind changes the bindings and answers with those there are.
 func (s *shard) bind(p *transport.Packet, line string, key uint64) {
 	e, m := s.e, &p.Msg
-	u, code := e.update(p, s.wall)
-	if code != 0 {
-		e.stats.refusedRegisters.Add(1)
-		var lines []byte
-		if code == 423 {
-			lines = []byte("Min-Expires: " + seconds(e.o.MinExpires) + "\r\n")
-		}
-		e.answer(p, message.Reply{Code: code, Lines: lines})
-		return
+	u, fault := e.update(p, s.wall)
+	var bindings []location.Binding
+	if fault == nil {
+		var err error
+		bindings, err = e.d.Register(line, u)
+		fault = registerFault(err)
 	}
-	bindings, err := e.d.Register(line, u)
-	if err != nil {
+	if fault != nil {
 		e.stats.refusedRegisters.Add(1)
-		e.answer(p, message.Reply{Code: registerStatus(err), Lines: retryAfter})
+		if fault == &tooBrief {
+			e.answer(p, message.Reply{Code: tooBrief.Status, Lines: []byte("Min-Expires: " + seconds(e.o.MinExpires) + "\r\n")})
+			return
+		}
+		e.refuseHeader(p, fault)
 		return
 	}
 	e.stats.registers.Add(1)
@@ -76,15 +76,30 @@ func (s *shard) bind(p *transport.Packet, line string, key uint64) {
 	e.send(replyTo(p), s.room, 0)
 }
 
-func registerStatus(err error) int {
-	if errors.Is(err, location.ErrStaleCSeq) {
-		return 500
+// What a REGISTER may be refused for.
+var (
+	tooBrief     = message.Fault{Status: 423, Header: "Expires", Why: "interval too brief"}
+	badStar      = message.Fault{Status: 400, Header: "Contact", Why: "Contact * goes with Expires: 0 and no other contact"}
+	badScheme    = message.Fault{Status: 400, Header: "Contact", Why: "a Contact that is no SIP address"}
+	tooManyBinds = message.Fault{Status: 400, Header: "Contact", Why: "more contacts than a line may have"}
+	badBinding   = message.Fault{Status: 400, Header: "Contact", Why: "a Contact or Call-ID that is empty or too long"}
+	outOfOrder   = message.Fault{Status: 500, Header: "CSeq", Why: "a REGISTER with this CSeq or a higher one came before"}
+)
+
+func registerFault(err error) *message.Fault {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, location.ErrStaleCSeq):
+		return &outOfOrder
+	case errors.Is(err, location.ErrTooMany):
+		return &tooManyBinds
 	}
-	return 400
+	return &badBinding
 }
 
-// update reads the contacts of a REGISTER; code is the refusal, 0 if there is none.
-func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, code int) {
+// update reads the contacts of a REGISTER, or says what it is refused for.
+func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, fault *message.Fault) {
 	m := &p.Msg
 	u = location.Update{
 		CallID: string(m.CallID()), CSeq: m.CSeq(), Login: e.loginOf(m), Received: replyTo(p).Addr, Transport: strings.ToLower(p.Proto.String()),
@@ -97,9 +112,9 @@ func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, co
 	if m.ContactStar() {
 		u.All = true
 		if !given || asked != 0 {
-			return u, 400
+			return u, &badStar
 		}
-		return u, 0
+		return u, nil
 	}
 	for a := range m.Addrs(message.HContact) {
 		secs, ok := a.Expires()
@@ -111,17 +126,17 @@ func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, co
 			d = e.o.MaxExpires
 		}
 		if d > 0 && d < e.o.MinExpires {
-			return u, 423
+			return u, &tooBrief
 		}
 		uri, ok := a.ParseURI()
 		if !ok || uri.Scheme != message.SIP && uri.Scheme != message.SIPS {
-			return u, 400
+			return u, &badScheme
 		}
 		u.Contacts = append(u.Contacts, location.Contact{
 			URI: string(a.URI), Expires: min(d, e.o.MaxExpires), Instance: instanceOf(a), Direct: direct(&uri, p),
 		})
 	}
-	return u, 0
+	return u, nil
 }
 
 // instanceOf is what a phone calls itself and the way to it (RFC 5626), "" if it does not.

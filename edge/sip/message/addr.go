@@ -199,9 +199,19 @@ func elementEnd(b []byte, i int) int {
 	return len(b)
 }
 
+// lastFold is the index of the last text in b, without regard to case; -1: there is none. want is lower case.
+func lastFold(b []byte, want string) int {
+	for i := len(b) - len(want); i >= 0; i-- {
+		if equalFold(b[i:i+len(want)], want) {
+			return i
+		}
+	}
+	return -1
+}
+
 // paramsWithTag are the parameters from the last tag on, nil when there is none: a display name may hold anything.
 func paramsWithTag(b []byte) []byte {
-	i := bytes.LastIndex(bytes.ToLower(b), []byte("tag="))
+	i := lastFold(b, "tag=")
 	for i > 0 && (b[i-1] == ' ' || b[i-1] == '\t') {
 		i--
 	}

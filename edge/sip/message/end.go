@@ -110,7 +110,7 @@ func tagParam(tag []byte) []byte {
 
 // lastTag finds the tag in a header that does not parse: the last one, since a display name may hold anything.
 func lastTag(v []byte) []byte {
-	i := bytes.LastIndex(bytes.ToLower(v), []byte("tag="))
+	i := lastFold(v, "tag=")
 	if i < 0 {
 		return nil
 	}
