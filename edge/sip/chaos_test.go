@@ -72,6 +72,15 @@ func (c *chaotic) meddle(d *dialog) {
 	}
 }
 
+// rings takes the early dialog of a provisional answer, and acknowledges it if it must be.
+func (c *chaotic) rings(d *dialog, m *message.Message) {
+	d.take(m)
+	if rseq, ok := m.RSeq(); ok {
+		body := []string{"", "", sdp}[c.r.IntN(3)]
+		c.soon(func() { d.request("PRACK", body, fmt.Sprintf("RAck: %d 1 INVITE", rseq)) })
+	}
+}
+
 func (c *chaotic) got(m *message.Message) {
 	id := string(m.CallID())
 	d := c.dial[id]
@@ -79,6 +88,9 @@ func (c *chaotic) got(m *message.Message) {
 		if d != nil && m.CSeqMethod() == message.INVITE && m.Status() >= 200 && !c.chance(15) {
 			d.take(m)
 			c.soon(func() { d.request("ACK", "") })
+		}
+		if d != nil && m.CSeqMethod() == message.INVITE && m.Status() > 100 && m.Status() < 200 && c.chance(60) {
+			c.rings(d, m)
 		}
 		return
 	}
@@ -89,16 +101,21 @@ func (c *chaotic) got(m *message.Message) {
 		if d == nil {
 			c.dial[id] = c.accepted(m, tag)
 		}
-		for range c.r.IntN(4) {
+		for range c.r.IntN(5) {
+			if c.chance(40) { // another fork
+				tag = fmt.Sprintf("t%d", c.r.IntN(3))
+			}
+			tag, body := tag, []string{sdpB, sdpB, port(6002), ""}[c.r.IntN(4)]
 			status := []int{100, 180, 183, 199, 200, 200, 200, 302, 401, 404, 408, 422, 481, 486, 487, 491, 500, 503, 600}[c.r.IntN(19)]
 			c.soon(func() {
-				c.answer(m, status, tag, sdpB, []string{"Session-Expires: 90", "Require: 100rel", "Min-SE: 2000", "Allow: UPDATE"}[c.r.IntN(4)],
+				c.answer(m, status, tag, body, []string{"Session-Expires: 90", "Require: 100rel", "Min-SE: 2000", "Allow: UPDATE"}[c.r.IntN(4)],
 					fmt.Sprintf("RSeq: %d", 1+c.r.IntN(3)))
 			})
 		}
 	default:
 		status := []int{200, 200, 200, 100, 401, 481, 500, 491}[c.r.IntN(8)]
-		c.soon(func() { c.answer(m, status, "t0", "") })
+		body := []string{"", sdp, port(6004)}[c.r.IntN(3)]
+		c.soon(func() { c.answer(m, status, "t0", body) })
 	}
 }
 
@@ -120,7 +137,7 @@ func TestEveryCallEndsOnce(t *testing.T) {
 				if i == 0 {
 					for n := range 20 {
 						id := fmt.Sprintf("c%d", n)
-						c.dial[id] = c.invite(id, "020")
+						c.dial[id] = c.invite(id, "020", []string{"X: y", "Supported: 100rel", "Require: 100rel", "Allow: UPDATE\nSupported: 100rel, timer"}[n%4])
 					}
 				}
 				go func() { c.run(3 * time.Minute); done <- true }()
