@@ -218,7 +218,7 @@ var documentation = []string{"192.0.2.1/24", "192.0.2.2/24", "192.0.2.5/24", "20
 // carrier plays the carrier of the page with SIPp.
 func (m *machine) carrier(at string) {
 	m.t.Helper()
-	m.sh("setsid sipp -sn uas -i " + at + " -p 5060 -mi " + at + " -nostdin >/run/sipp.log 2>&1 </dev/null &")
+	m.sh("setsid sipp -sn uas -i " + at + " -p 5060 -mi " + at + " -aa -nostdin >>/run/sipp.log 2>&1 </dev/null &")
 }
 
 // Every command of docs/operating.md but those of the section on nodes is typed in the order of the page, on a machine that
@@ -229,6 +229,7 @@ func TestOperatingPage(t *testing.T) {
 	}
 	a := newMachine(t, "a")
 	a.carrier("198.51.100.10")
+	a.carrier("198.51.100.11")
 	list := page(t, false)
 	for _, s := range list {
 		if s.machine != "a" {
