@@ -24,7 +24,7 @@ func deck(t *testing.T, data []byte) *rating.Deck {
 	for _, q := range im.Questions {
 		t.Errorf("an import asks: %s %v", q.Text, q.Examples)
 	}
-	d, err := rating.Build(im.Prices)
+	d, err := rating.Build(im.Prices, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,9 @@ func find(t *testing.T, d *rating.Deck, dialled string) *rating.Price {
 	if problem != phone.NoProblem {
 		t.Fatalf("%s: %s", dialled, problem)
 	}
-	p, ok := d.Find(dest.Number, now)
-	if !ok {
-		t.Fatalf("%s has no price", dialled)
+	p, silence := d.Price(dest, now)
+	if silence != rating.Priced {
+		t.Fatalf("%s has no price (%d)", dialled, silence)
 	}
 	return p
 }
@@ -104,9 +104,9 @@ func TestEveryExampleNumberHasAPrice(t *testing.T) {
 			t.Errorf("%s: %s", e164, problem)
 			return
 		}
-		p, ok := retail.Find(dest.Number, now)
-		if _, okCost := cost.Find(dest.Number, now); !ok || !okCost {
-			t.Errorf("%s (%s %s) has no price", e164, dest.Country, dest.Class)
+		p, silence := retail.Price(dest, now)
+		if _, atCost := cost.Price(dest, now); silence != rating.Priced || atCost != rating.Priced {
+			t.Errorf("%s (%s %s) has no price: %d, at cost %d; %+v", e164, dest.Country, dest.Class, silence, atCost, p)
 			return
 		}
 		if dear := p.Dearest() >= 100*money.PencePerMinute; !dear && (dest.Class == phone.IntlPremium || dest.Class == phone.Satellite && p.Dearest() < 25*money.PencePerMinute || dest.Class == phone.Premium && p.Dearest() < 60*money.PencePerMinute) {

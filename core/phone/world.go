@@ -3,7 +3,6 @@ package phone
 import (
 	_ "embed"
 	"math/bits"
-	"strconv"
 	"sync"
 )
 
@@ -193,13 +192,7 @@ func OfPrefix(prefix uint64) (Country, Class) {
 
 // ClassesOfPrefix is OfPrefix with all classes that there are, bit 1<<class for each.
 func ClassesOfPrefix(prefix uint64) (Country, uint32) {
-	var buf [20]byte
-	all := strconv.AppendUint(buf[:0], prefix, 10)
-	code, n := countryCode(all)
-	state := worldRoot(code)
-	for _, digit := range all[n:] {
-		state = worldNext(state, digit-'0')
-	}
+	code, state := follow(prefix)
 	c := worldCommon()[state]
 	if c.kinds == 0 {
 		return Country{}, 0

@@ -26,6 +26,7 @@ type Attempt struct {
 	Source  netip.Addr    // the phone's; invalid for a question without a phone, which passes where there is no IP lock
 	Free    bool          // the regulator's table says that nobody has been given a number like this
 	Quote   *rating.Quote // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
+	Silence rating.Silence // why the tariff has no price, when Quote is nil
 }
 
 // ConditionKind is one kind of atomic check at the instant of connection.

@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"fmt"
+
+	"ringfence/core/rating"
 )
 
 // Reason is why: the one enum behind the SIP answer, mail, page, API, metrics and tests.
@@ -28,7 +30,7 @@ const (
 
 	// the rules
 	LineLocked        // line-locked
-	Unpriced          // unpriced: no retail price
+	Unpriced          // unpriced: no retail price (Value is the rating.Silence)
 	PremiumBarred     // premium-barred (switch)
 	SatelliteBarred   // satellite-barred (switch)
 	PersonalBarred    // personal-barred (switch)
@@ -170,7 +172,7 @@ var reasons = [NumReasons]struct {
 		"line-locked", UnitNone, 403, causeRejected,
 		plain("the line is locked: only emergency calls pass until it is unlocked"),
 	},
-	Unpriced:      {"unpriced", UnitNone, 403, causeRejected, plain("the tariff has no price for this destination: a destination with a price would pass")},
+	Unpriced:      {"unpriced", UnitNone, 403, causeRejected, silenceText},
 	PremiumBarred: {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
 	SatelliteBarred: {
 		"satellite-barred", UnitSwitch, 403, causeRejected,
@@ -309,4 +311,15 @@ func ParseReason(code string) (Reason, error) {
 		}
 	}
 	return Fault, fmt.Errorf("%w: %.40q", ErrReason, code)
+}
+
+// silenceText says why the tariff has no price.
+func silenceText(f Figures) string {
+	switch rating.Silence(f.Value) {
+	case rating.OtherCountry:
+		return "the tariff has no price for this country: the row that its digits begin with is for another one; a row of its own would price it"
+	case rating.OtherKind:
+		return "the tariff has no price for this kind of number: the row that its digits begin with is for other numbers; a row of its own would price it"
+	}
+	return "the tariff has no price for this destination: a destination with a price would pass"
 }

@@ -80,7 +80,7 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 	case ProbationClass:
 		return judgeProbation(f, a)
 	case Unpriced:
-		return pass(priced(a.Quote)), Figures{}
+		return pass(priced(a.Quote)), Figures{Value: int64(a.Silence)}
 	case PremiumBarred, SatelliteBarred, PersonalBarred, PagerBarred:
 		return judgeSwitch(s, r, a)
 	case OverNational:

@@ -130,7 +130,7 @@ func newReader(opt ReadOptions) *deckReader {
 	if opt.Zone == nil {
 		opt.Zone = time.UTC
 	}
-	return &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, seen: map[prefixOf]seenRow{}}
+	return &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, said: map[string]named{}, seen: map[prefixOf]seenRow{}}
 }
 
 // read goes through the rows to learn what they are in, and then for their prices.
@@ -150,6 +150,7 @@ type deckReader struct {
 	header  []string // as written, by cell
 	numbers numberStyle
 	names   map[string]string // destinations, so that equal ones share memory
+	said    map[string]named  // by name
 	seen    map[prefixOf]seenRow
 	rows    []readRow
 	dates   dateReader

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"ringfence/core/money"
+	"ringfence/core/phone"
 )
 
 // maxSpread bounds the prefixes of one cell.
@@ -26,6 +27,7 @@ func (r *deckReader) readRow(cells []string) {
 	short := r.yes(cells, fieldShort)
 	price := Price{Name: r.name(cells)}
 	prefixes := r.prefixes(cells)
+	r.checkName(price.Name, price.Short, prefixes)
 	price.First, price.Step = r.increments(cells)
 	blank := r.rates(cells, &price, status == stays)
 	r.charges(cells, &price)
@@ -43,6 +45,28 @@ func (r *deckReader) readRow(cells []string) {
 	for _, prefix := range prefixes {
 		price.Prefix, price.Short = prefix, short || r.opt.Short != nil && r.opt.Short(prefix)
 		r.take(readRow{price: price, line: r.line})
+	}
+}
+
+// checkName faults a name that clearly is another country's than one of its prefixes.
+func (r *deckReader) checkName(name string, short bool, prefixes []uint64) {
+	n, ok := r.said[name]
+	if !ok {
+		n = readName(name)
+		r.said[name] = n
+	}
+	if short || n.first == nil {
+		return
+	}
+	for _, prefix := range prefixes {
+		if under := phone.Under(prefix); n.elsewhere(prefix, under) {
+			f := fieldName
+			if !r.columns.has(f) {
+				f = fieldCountry
+			}
+			r.fieldFault(f, name, fmt.Sprintf("the name of a destination whose numbers begin with %d, which are those of %s", prefix, under[0].Country))
+			return
+		}
 	}
 }
 

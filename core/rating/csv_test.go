@@ -381,7 +381,7 @@ func TestRealDeck(t *testing.T) {
 	if early.Summary.NotYet != 25_143+22+23+5+1+1+1+1 { // rows of each later start
 		t.Errorf("%d rows begin later", early.Summary.NotYet)
 	}
-	if _, err := Build(im.Prices); err != nil {
+	if _, err := Build(im.Prices, nil); err != nil {
 		t.Error(err)
 	}
 	if in := InForceAt(early.Prices, time.Date(2010, 7, 3, 0, 0, 0, 0, time.UTC)); len(early.Prices) != len(im.Prices) || len(in) >= len(im.Prices)-20_000 {
@@ -404,7 +404,7 @@ func FuzzReadCSV(f *testing.F) {
 				t.Fatal(fault)
 			}
 		}
-		if _, err := Build(im.Prices); err != nil {
+		if _, err := Build(im.Prices, nil); err != nil {
 			t.Fatalf("an import without faults is no deck: %v", err)
 		}
 		if len(im.Prices) > 0 {

@@ -26,6 +26,9 @@ type Deck struct {
 	nodes  []trieNode
 	ends   []uint32 // by node: index plus one of the first price of the prefix that ends there or goes on alone, 0 for none
 	jumps  []jump   // by the first four digits
+
+	covered   []uint32 // by price: index in coverages
+	coverages []coverage
 }
 
 type trieNode struct {
@@ -54,8 +57,8 @@ const (
 )
 
 // Build makes a deck of prices, which it copies. It is an error that names the row when a prefix has two prices at a time
-// or a price is not sound (see Price.Check).
-func Build(rows []Price) (*Deck, error) {
+// or a price is not sound (see Price.Check). Covers may be nil.
+func Build(rows []Price, covers Covers) (*Deck, error) {
 	d := &Deck{prices: slices.Clone(rows), nodes: make([]trieNode, roots), ends: make([]uint32, roots)}
 	keys := make([]prefixKey, len(rows))
 	for i := range rows {
@@ -95,6 +98,7 @@ func Build(rows []Price) (*Deck, error) {
 	for i := range d.jumps {
 		d.jumps[i] = d.jumpTo(i)
 	}
+	d.cover(covers)
 	return d, nil
 }
 
@@ -221,16 +225,24 @@ func (d *Deck) grow(keys []prefixKey, queue []span) {
 }
 
 // Find is the price of the longest prefix of a number that has one for calls at that instant, which the caller must not
-// change. No price is no price: false.
+// change. No price is no price: false. See Price for whether the row stands for the number.
 func (d *Deck) Find(n phone.Number, at time.Time) (*Price, bool) {
+	if i := d.find(n, at); i != 0 {
+		return &d.prices[i-1], true
+	}
+	return nil, false
+}
+
+// find is Find's price by index plus one, 0 for none.
+func (d *Deck) find(n phone.Number, at time.Time) uint32 {
 	i := d.longest(n)
 	if i != 0 && d.up != nil {
 		i = d.inForce(i, MomentOf(at))
 	}
 	if i == 0 || d.prices[i-1].NoPrice {
-		return nil, false
+		return 0
 	}
-	return &d.prices[i-1], true
+	return i
 }
 
 // inForce goes from a prefix to the longest that has a price at the moment: index plus one, 0 for none.
@@ -304,7 +316,9 @@ func (d *Deck) Len() int { return len(d.prices) }
 func (d *Deck) Prices() []Price { return d.prices }
 
 // IndexBytes is the memory of the look-up structure, without the prices themselves.
-func (d *Deck) IndexBytes() int { return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 }
+func (d *Deck) IndexBytes() int {
+	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.covered)*4
+}
 
 // Digits is the prefix as a deck writes it.
 func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }

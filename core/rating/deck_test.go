@@ -32,7 +32,7 @@ func TestLongestPrefixWins(t *testing.T) {
 	short.Short = true
 	exact := row(118500, "that directory")
 	exact.Short = true
-	d, err := Build([]Price{row(4479, "mobile"), row(44, "uk"), row(1, "nanp"), row(1876, "jamaica"), short, exact, row(442079460000, "one number")})
+	d, err := Build([]Price{row(4479, "mobile"), row(44, "uk"), row(1, "nanp"), row(1876, "jamaica"), short, exact, row(442079460000, "one number")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestLongestPrefixWins(t *testing.T) {
 	if _, ok := d.Find(phone.Number{}, noon); ok {
 		t.Error("no number has a price")
 	}
-	empty, err := Build(nil)
+	empty, err := Build(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +69,11 @@ func TestUnsoundPricesAreRefused(t *testing.T) {
 	} {
 		bad := row(33, "")
 		change(&bad)
-		if _, err := Build([]Price{row(44, ""), bad}); err == nil || !strings.Contains(err.Error(), "row 2") {
+		if _, err := Build([]Price{row(44, ""), bad}, nil); err == nil || !strings.Contains(err.Error(), "row 2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Build([]Price{row(44, ""), row(33, ""), row(44, "")}); err == nil || !strings.Contains(err.Error(), "row 3") {
+	if _, err := Build([]Price{row(44, ""), row(33, ""), row(44, "")}, nil); err == nil || !strings.Contains(err.Error(), "row 3") {
 		t.Errorf("twice: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestFindIsLookingThroughAllRows(t *testing.T) {
 		for i, p := range prefixes {
 			rows[i] = row(p, strconv.FormatUint(p, 10))
 		}
-		d, err := Build(rows)
+		d, err := Build(rows, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestRowsBeginAndEnd(t *testing.T) {
 	none.NoPrice = true
 	d, err := Build([]Price{
 		row(44, "uk"), window(row(447, "old"), 0, 10), forever(window(row(447, "new"), 30, 0)), none, window(row(4477, "offer"), 5, 12), window(row(336, "france"), 0, 10),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestRowsBeginAndEnd(t *testing.T) {
 			t.Errorf("%d on day %d: %v, want %q", c.digits, c.days, p, c.want)
 		}
 	}
-	if _, err := Build([]Price{window(row(44, "a"), 0, 10), window(row(44, "b"), 9, 20)}); err == nil || !strings.Contains(err.Error(), "row 2") {
+	if _, err := Build([]Price{window(row(44, "a"), 0, 10), window(row(44, "b"), 9, 20)}, nil); err == nil || !strings.Contains(err.Error(), "row 2") {
 		t.Errorf("two prices at a time: %v", err)
 	}
 }
@@ -192,7 +192,7 @@ func TestFindWithDatesIsLookingThroughAllRows(t *testing.T) {
 				}
 			}
 		}
-		d, err := Build(rows)
+		d, err := Build(rows, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func deck200k(t testing.TB, dated bool) (*Deck, []phone.Number) {
 			numbers = append(numbers, n)
 		}
 	}
-	d, err := Build(rows)
+	d, err := Build(rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,8 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 	d.Dest, d.Problem = plan.Parse(to)
 	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
 	if deck, cal := l.Retail(); deck != nil {
-		if p, ok := deck.Find(d.Dest.Number, at); ok {
+		p, silence := deck.Price(d.Dest, at)
+		if a.Silence = silence; silence == rating.Priced {
 			quote := p.Quote(cal, at)
 			d.Quote = &quote
 			a.Quote = d.Quote

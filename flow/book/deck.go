@@ -75,7 +75,7 @@ func (b *Book) DeckRows(ctx context.Context, name string, version int64) ([]rati
 	if err != nil {
 		return nil, err
 	}
-	d, err := rating.Build(rows) // for their order, and in case of a damaged row
+	d, err := rating.Build(rows, nil) // for their order, and in case of a damaged row
 	if err != nil {
 		return nil, fmt.Errorf("deck %s version %d: %w", clip(name), version, err)
 	}
@@ -111,7 +111,7 @@ func (b *Book) reloadDecks(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("deck %s: %w", name, err)
 		}
-		built, err := rating.Build(rows)
+		built, err := build(&h, rows)
 		if err != nil {
 			return fmt.Errorf("deck %s version %d: %w", name, h.Version, err)
 		}
@@ -120,6 +120,15 @@ func (b *Book) reloadDecks(ctx context.Context) error {
 	b.decks.Store(&table)
 	b.tell(Change{Kind: DecksLoaded})
 	return nil
+}
+
+// build makes a deck of a version's rows and what was said of them.
+func build(h *DeckHead, rows []rating.Price) (*rating.Deck, error) {
+	covers, err := rating.ParseCovers(h.Covers)
+	if err != nil {
+		return nil, err
+	}
+	return rating.Build(rows, covers)
 }
 
 // PutDeck makes rows the next version of a deck, durably, and puts it in force.
@@ -131,7 +140,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	if err := b.checkDeckHead(h.Name, h.Kind); err != nil {
 		return h, err
 	}
-	built, err := rating.Build(rows)
+	built, err := build(&h, rows)
 	if err != nil {
 		return h, &Invalid{"rows", "", err.Error()}
 	}

@@ -31,6 +31,7 @@ type subject struct {
 	free      bool // of a block that nobody has
 	quote     rating.Quote
 	priced    bool
+	silence   rating.Silence // why it is not priced
 	settings  *account.Effective
 	facts     policy.Facts
 	zone      *time.Location
@@ -111,9 +112,11 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 func (g *Gate) price(s *subject) {
 	deck, cal := s.entry.Retail()
 	if deck == nil {
+		s.silence = rating.NoRow
 		return
 	}
-	if p, ok := deck.Find(s.dest.Number, s.now); ok {
+	p, silence := deck.Price(s.dest, s.now)
+	if s.silence = silence; silence == rating.Priced {
 		s.quote, s.priced = p.Quote(cal, s.now), true
 	}
 }
@@ -149,7 +152,7 @@ func (g *Gate) precheck(s *subject) *Refusal {
 	if s.dir == call.In {
 		return g.precheckInbound(s)
 	}
-	at := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr(), Free: s.free}
+	at := policy.Attempt{Silence: s.silence, Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr(), Free: s.free}
 	if s.priced {
 		at.Quote = &s.quote
 	}

@@ -25,7 +25,7 @@ type Explanation struct {
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
 	s := g.understand(Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
 	x := Explanation{Known: s.entry != nil, Dest: s.dest, Problem: s.problem}
-	a := policy.Attempt{Dest: s.dest, Invalid: s.problem, Source: source, Free: s.free}
+	a := policy.Attempt{Silence: s.silence, Dest: s.dest, Invalid: s.problem, Source: source, Free: s.free}
 	if s.priced {
 		x.Quote, a.Quote = &s.quote, &s.quote
 	}

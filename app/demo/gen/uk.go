@@ -74,11 +74,12 @@ func islands(second func(string, [3]int64, int64, ...string) row) []row {
 	return rows
 }
 
-// islandMobiles finds the prefixes under which all numbers are of one island. UK is the main country of the code, so
+// islandMobiles finds the prefixes under which all numbers are of one island, but not its personal numbers. UK is the main country of the code, so
 // that another answer is never a mixture.
 func islandMobiles(prefix string, depth int, found map[string][]string) {
 	country, _ := ofPrefix(prefix)
 	switch code := country.String(); {
+	case prefix == "4470":
 	case code != "GB" && code != "":
 		found[code] = append(found[code], prefix)
 	case depth < 6:
