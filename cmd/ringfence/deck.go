@@ -26,6 +26,7 @@ type deckCmd struct {
 	List   deckList   `cmd:"" help:"List every version of every deck."`
 	Diff   deckDiff   `cmd:"" help:"Compare two versions of a deck."`
 	Rows   deckRows   `cmd:"" help:"Show the prices of a deck."`
+	Remove deckRemove `cmd:"" help:"Remove every version of a deck that nothing uses."`
 	Export deckExport `cmd:"" help:"Write a deck as CSV that import reads back exactly."`
 }
 
@@ -43,6 +44,8 @@ type deckImport struct {
 	Pence     bool     `help:"The same as --unit hundredths."`
 	Dates     string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
 	Currency  string   `help:"Currency that the file must have." placeholder:"CODE"`
+	Merge     bool     `help:"Add and change rows only: those that the file does not name stay."`
+	Covers    []string `sep:"none" help:"What a prefix prices besides what it stands for: \"1=US,CA,PR\", \"44=GB,JE,personal\". Kept with the deck. May be repeated." placeholder:"PREFIX=LIST"`
 	First     int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
 	Step      int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
 }
@@ -98,12 +101,15 @@ func (c *deckImport) query(answers ...string) string {
 		return strconv.Itoa(n)
 	}
 	pairs := []string{
-		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "dates", c.Dates,
+		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "merge", yes(c.Merge), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "dates", c.Dates,
 		"currency", c.Currency, "rate", c.Rate, "sheet", c.Sheet, "unit", c.Unit, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
 	}
 	text := query(append(pairs, answers...)...)
 	for _, m := range c.Map {
 		text += "&map=" + url.QueryEscape(m)
+	}
+	for _, m := range c.Covers {
+		text += "&covers=" + url.QueryEscape(m)
 	}
 	return text
 }
@@ -172,7 +178,37 @@ func (s *session) showImport(i *api.Import) error {
 	if err := s.wouldAsk(i); err != nil {
 		return err
 	}
+	if err := s.section("Prices below cost, the greatest loss first", cutTexts(i.BelowCost)); err != nil {
+		return err
+	}
+	var gone, silent []string
+	for _, u := range i.Unpriced {
+		if u.Was {
+			gone = append(gone, u.Text)
+		} else {
+			silent = append(silent, u.Text)
+		}
+	}
+	if err := s.section("Priced by the version before, and not any more", cutTexts(gone)); err != nil {
+		return err
+	}
+	if err := s.section("Not priced: the row that their digits begin with is for another country or kind", cutTexts(silent)); err != nil {
+		return err
+	}
 	return s.outliers(i.Outliers)
+}
+
+// cutTexts is a list of which the first are shown.
+func cutTexts(texts []string) *table.Table {
+	t := table.New(table.Left(""))
+	for i, text := range texts {
+		if i == outliersShown {
+			t.Row(fmt.Sprintf("and %d more (all with --json)", len(texts)-i))
+			break
+		}
+		t.Row(text)
+	}
+	return t
 }
 
 // wouldAsk shows after a dry run what the import will ask.
@@ -391,4 +427,37 @@ func (c *deckExport) Run(s *session) error {
 		_, err = w.Write(rating.FormatCSV(prices))
 		return err
 	})
+}
+
+type deckRemove struct {
+	Name string `arg:"" help:"Deck." predict:"deck"`
+	Yes  bool   `help:"Do it; without, only say what would be done."`
+}
+
+func (deckRemove) Help() string {
+	return `A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices that their calls had.
+
+` + examples("ringfence deck remove old", "ringfence deck remove old --yes")
+}
+
+// Run removes it, if told twice.
+func (c *deckRemove) Run(s *session) error {
+	var page api.List[api.Deck]
+	if err := s.get(pathOf("decks"), &page); err != nil {
+		return err
+	}
+	versions, rows := 0, int64(0)
+	for _, d := range page.Items {
+		if d.Name == c.Name {
+			versions++
+			rows = max(rows, d.Rows)
+		}
+	}
+	if versions > 0 && !c.Yes {
+		return s.dryRun(fmt.Sprintf("Deck %s would be removed: %s, of up to %s.", c.Name, plural(versions, "version", "versions"), plural(int(rows), "row", "rows")))
+	}
+	if err := s.do(http.MethodDelete, pathOf("decks", c.Name), nil, nil); err != nil {
+		return err
+	}
+	return s.done("Deck %s is removed.", c.Name)
 }

@@ -20,6 +20,8 @@ const (
 	AskLostDecimal = "lost-decimal"
 	AskDates       = "dates"
 	AskNoStart     = "no-start"
+	AskRemoves     = "removes-much"
+	AskCalled      = "called-lately"
 )
 
 func (r *deckReader) ask(q Question) { r.out.Questions = append(r.out.Questions, q) }

@@ -22,6 +22,13 @@ func (q *Quote) Cost(talk time.Duration) money.Micro {
 	return max(q.Price.Minimum, q.Price.Connect.Add(sum.Amount()))
 }
 
+// Charge is the Cost of a call that stays within one band. A talk of 0 is the least call: what is charged as soon as it is answered.
+func (p *Price) Charge(band Band, talk time.Duration) money.Micro {
+	q := Quote{Price: *p}
+	q.Price.Rates = [NumBands]money.Rate{p.Rates[band], p.Rates[band], p.Rates[band]}
+	return q.Cost(talk)
+}
+
 // Affords is the longest talk time, not more than longest, whose Cost is not more than amount: whole billing increments,
 // or longest itself. It is 0 when amount does not pay even for the first increment. The work grows with the price bands
 // crossed (about three a day), not with the seconds.

@@ -30,6 +30,7 @@ func (s *Server) deckRoutes() {
 	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	huma.Register(s.api, in, s.importDeck)
 	huma.Register(s.api, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
+	huma.Register(s.api, op(http.MethodDelete, one, "delete-deck", tag, "Delete every version of a deck that nothing uses; records keep their prices"), s.deleteDeck)
 	huma.Register(s.api, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
 	huma.Register(s.api, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
 }
@@ -86,6 +87,8 @@ type importInput struct {
 	Unit        string   `query:"unit" enum:"whole,hundredths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents"`
 	First       int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
 	Step        int      `query:"step" minimum:"0" maximum:"3600"`
+	Merge       bool     `query:"merge" doc:"the file adds and changes rows; what it does not name stays as it is"`
+	Covers      []string `query:"covers,explode" maxItems:"1000" doc:"1=US,CA,PR: what a prefix prices besides what it stands for; kept with the deck until it is given again"`
 	Source      string   `query:"source" maxLength:"200" doc:"file name, for the record"`
 	ContentType string   `header:"Content-Type"`
 	RawBody     []byte   `contentType:"text/csv"`
@@ -135,7 +138,7 @@ func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.I
 		}
 	}
 	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
-		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun, Yes: in.Yes,
+		Name: in.Name, Kind: rating.Kind(in.Kind), Source: in.Source, DryRun: in.DryRun, Yes: in.Yes, Merge: in.Merge, Covers: in.Covers,
 		Sheets: sheets, Read: read,
 	})
 	if err != nil {
@@ -157,7 +160,7 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 		Name: got.Head.Name, Kind: string(got.Head.Kind), Version: got.Head.Version, DryRun: dryRun, Rows: len(got.File.Prices),
 		Skipped: sum.Blank, Countries: sum.Countries, Layout: layout(&got.File.Format), Added: len(d.Added), Removed: len(d.Removed),
 		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper), Outliers: []api.Outlier{},
-		Questions: questions(got.File.Questions),
+		Questions: questions(got.Questions), Covers: got.Head.Covers, Unpriced: []api.Unpriced{}, BelowCost: []string{},
 	}
 	if sum.Cheapest.Prefix != 0 {
 		out.Cheapest, out.Dearest = priceView(&sum.Cheapest), priceView(&sum.Dearest)
@@ -183,6 +186,15 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 		if n.count > 0 {
 			out.Notes = append(out.Notes, counted(n.count, n.one, n.many))
 		}
+	}
+	for i := range got.Unpriced {
+		u := &got.Unpriced[i]
+		out.Unpriced = append(out.Unpriced, api.Unpriced{
+			Country: u.Country.String(), Kinds: rating.KindNames(u.Kinds), Was: u.Was, Name: u.Name, PerMinute: int64(u.Rate), Text: u.Text(),
+		})
+	}
+	for i := range got.Below[:min(len(got.Below), rating.MaxWarnings)] {
+		out.BelowCost = append(out.BelowCost, got.Below[i].Text())
 	}
 	return out
 }
@@ -230,6 +242,16 @@ func deckProblem(e *book.DeckFaults) *problem {
 		p.Errors = append(p.Errors, api.Fault{Text: fmt.Sprintf("and %d faults more", over)})
 	}
 	return p
+}
+
+func (s *Server) deleteDeck(ctx context.Context, in *struct {
+	Name string `path:"name" maxLength:"64"`
+},
+) (*struct{}, error) {
+	if err := s.d.Book.RemoveDeck(ctx, by(ctx), in.Name); err != nil {
+		return nil, s.about(err, "deck", in.Name)
+	}
+	return nil, nil
 }
 
 func (s *Server) diffDeck(ctx context.Context, in *struct {

@@ -20,6 +20,7 @@ import (
 	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/state/store"
 )
 
 var ctx = context.Background()
@@ -558,8 +559,9 @@ func TestTrunksBestFirst(t *testing.T) {
 
 func TestDeckImportIsAllOrNothing(t *testing.T) {
 	b, db, _ := sample(t)
+	yes := false
 	imp := func(csv string, dry bool) (*book.Imported, error) {
-		return b.Import(ctx, "t", []byte(csv), book.ImportOptions{Name: "retail", Kind: rating.Retail, DryRun: dry})
+		return b.Import(ctx, "t", []byte(csv), book.ImportOptions{Name: "retail", Kind: rating.Retail, DryRun: dry, Yes: yes})
 	}
 	_, err := imp("Prefix,Destination,Rate\n44,UK,0.02\n33,France,abc\nxx,Nowhere,1\n", false)
 	var faults *book.DeckFaults
@@ -571,6 +573,11 @@ func TestDeckImportIsAllOrNothing(t *testing.T) {
 	if got, err := imp(good, true); err != nil || version() != 1 || got.Head.Version != 0 {
 		t.Fatalf("dry run: %v, version %d", err, version())
 	}
+	var asks *book.Unconfirmed
+	if _, err := imp(good, false); !errors.As(err, &asks) || asks.Questions[0].Code != rating.AskRemoves || version() != 1 {
+		t.Fatalf("half of the prices would go, and nothing was asked: %v, version %d", err, version())
+	}
+	yes = true
 	got, err := imp(good, false)
 	if err != nil || version() != 2 || got.Head.Version != 2 {
 		t.Fatalf("import: %v, version %d", err, version())
@@ -784,5 +791,59 @@ func TestShortNumbersInDecks(t *testing.T) {
 		if problem != phone.NoProblem || name != want {
 			t.Errorf("%s is %q (%s), want %q", dialled, name, problem, want)
 		}
+	}
+}
+
+// What would turn away a destination that was called lately is asked about; only the customers of the tariff count, and only what it
+// priced.
+func TestADestinationThatWasCalledLatelyIsNotTurnedAwayUnasked(t *testing.T) {
+	b, db, _ := sample(t)
+	imp := func(csv string, merge bool) error {
+		_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate\n"+csv), book.ImportOptions{Name: "retail", Kind: rating.Retail, Merge: merge})
+		return err
+	}
+	asked := func(err error) string {
+		var open *book.Unconfirmed
+		if !errors.As(err, &open) {
+			return ""
+		}
+		return open.Questions[len(open.Questions)-1].Code
+	}
+	var many strings.Builder
+	for p := 30; p < 50; p++ {
+		fmt.Fprintf(&many, "%d,,0.01\n", p)
+	}
+	must(t, imp(many.String()+"336,,0.02\n3361,,0.02\n", true))
+	h, _, _ := b.Deck("retail")
+	fewer := strings.ReplaceAll(many.String(), "34,,0.01\n", "")
+	now := time.Now()
+	customer, _ := b.CustomerCalled("acme")
+	db.Lately = []store.Called{{Account: "stranger", Number: "+34912345678", Class: "intl-fixed", Country: "ES", Calls: 1, Last: now}}
+	if err := imp(fewer+"336,,0.02\n3361,,0.02\n53,,0.5\n1,,0.01\n", false); err != nil {
+		t.Errorf("a stranger's call: %v", err)
+	}
+	must(t, imp("34,,0.01\n", true))
+	db.Lately[0].Account, db.Lately[0].Last = customer.ID, now.AddDate(0, 0, -91)
+	must(t, imp(fewer+"336,,0.02\n3361,,0.02\n53,,0.5\n1,,0.01\n", false))
+	must(t, imp("34,,0.01\n", true))
+	db.Lately[0].Last = now.AddDate(0, 0, -89)
+	if err := imp(fewer+"336,,0.02\n3361,,0.02\n53,,0.5\n1,,0.01\n", false); asked(err) != rating.AskCalled || !strings.Contains(err.Error(), "1 destination") {
+		t.Errorf("after %+v: %v", h, err)
+	}
+}
+
+func TestADeckInUseIsNotRemoved(t *testing.T) {
+	b, _, _ := sample(t)
+	if err := b.RemoveDeck(ctx, "t", "retail"); !errors.Is(err, book.ErrInUse) || !strings.Contains(err.Error(), "price list of") {
+		t.Errorf("in use: %v", err)
+	}
+	if err := b.RemoveDeck(ctx, "t", "none"); !errors.Is(err, book.ErrNotFound) {
+		t.Errorf("none: %v", err)
+	}
+	_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate\n44,UK,0.02\n"), book.ImportOptions{Name: "spare", Kind: rating.Cost})
+	must(t, err)
+	must(t, b.RemoveDeck(ctx, "t", "spare"))
+	if _, _, ok := b.Deck("spare"); ok {
+		t.Error("it is still there")
 	}
 }

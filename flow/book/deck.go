@@ -165,6 +165,37 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	return h, nil
 }
 
+// RemoveDeck removes every version of a deck that nothing uses. Records keep the prices that their calls had.
+func (b *Book) RemoveDeck(ctx context.Context, by, name string) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	was := (*b.decks.Load())[name]
+	if was == nil {
+		return store.ErrNotFound
+	}
+	if users := b.deckUsers()[name]; len(users) > 0 {
+		slices.Sort(users)
+		if over := len(users) - maxUsersNamed; over > 0 {
+			users = append(users[:maxUsersNamed], fmt.Sprintf("%d more", over))
+		}
+		return fmt.Errorf("%w: deck %s is the price list of %s; give them another first", store.ErrInUse, clip(name), strings.Join(users, ", "))
+	}
+	before := parts{"deck": raw(name), "kind": raw(was.head.Kind), "version": raw(was.head.Version), "rows": raw(was.head.Rows), "source": raw(was.head.Source)}
+	if err := b.wrote(b.db.DeleteDeck(ctx, name, fact(stamp(), by, "deck.deleted", "", "", before, nil))); err != nil {
+		return err
+	}
+	table := maps.Clone(*b.decks.Load())
+	delete(table, name)
+	b.decks.Store(&table)
+	b.tell(Change{Kind: DecksLoaded})
+	return nil
+}
+
+// maxUsersNamed bounds how many users of a deck are named.
+const maxUsersNamed = 5
+
 // checkDeckHead: a deck has a plain name and never changes its kind, or customers would be charged cost prices.
 func (b *Book) checkDeckHead(name string, kind rating.Kind) error {
 	if kind != rating.Retail && kind != rating.Cost {

@@ -17,6 +17,8 @@ type ImportOptions struct {
 	Source string         // file name, for the record
 	DryRun bool           // read, check and compare only
 	Yes    bool           // a person has said yes to every question that a yes settles
+	Merge  bool           // the file adds and changes rows; those of the version before that it does not name stay
+	Covers []string       // as rating.ParseCovers reads them; nil: as the version before has them
 	Sheets []rating.Sheet // of a workbook, instead of a file's text
 	Read   rating.ReadOptions
 }
@@ -26,6 +28,10 @@ type Imported struct {
 	Head    DeckHead // Version 0 on a dry run
 	File    *rating.Import
 	Changes rating.Difference // against the version in force before
+
+	Questions []rating.Question // of the file and of what it changes
+	Unpriced  []rating.Unpriced // the dearest country first
+	Below     []rating.Below    // the greatest loss first
 }
 
 // DeckFaults says that a deck file was not taken, with every fault.
@@ -86,19 +92,14 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	if !im.OK() {
 		return nil, &DeckFaults{im.Faults, im.FaultCount}
 	}
-	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source}, File: im}
-	var before []rating.Price
-	if _, d, ok := b.Deck(o.Name); ok {
-		before = d.Prices()
+	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source}, File: im, Questions: im.Questions}
+	prices, err := b.weigh(ctx, out, &o)
+	if err != nil || o.DryRun {
+		return out, err
 	}
-	out.Changes = rating.Diff(before, im.Prices)
-	if o.DryRun {
-		return out, nil
-	}
-	if open := unsettled(im.Questions, o.Yes); len(open) > 0 {
+	if open := unsettled(out.Questions, o.Yes); len(open) > 0 {
 		return nil, &Unconfirmed{open}
 	}
-	h, err := b.PutDeck(ctx, by, out.Head, im.Prices)
-	out.Head = h
+	out.Head, err = b.PutDeck(ctx, by, out.Head, prices)
 	return out, err
 }

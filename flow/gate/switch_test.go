@@ -31,7 +31,7 @@ IPRS,979,0.01
 // at 1p and 1.5p a minute passed.
 func TestNoSatelliteAtAnOrdinaryPrice(t *testing.T) {
 	b := newBook(t)
-	_, err := b.Import(context.Background(), "test", []byte(cheapDeck), book.ImportOptions{Name: "retail", Kind: rating.Retail})
+	_, err := b.Import(context.Background(), "test", []byte(cheapDeck), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true})
 	must(t, err)
 	h := open(t, b, memory.New())
 	defer h.close()

@@ -157,6 +157,14 @@ type Deck struct {
 	Covers   string // what prefixes price besides their own country, as rating.ParseCovers reads it; "" is nothing
 }
 
+// Called is a destination that the lines of an account called.
+type Called struct {
+	Account, Number, Class, Country string
+	Name                            string // of the price that a call had
+	Calls                           int64
+	Last                            time.Time
+}
+
 // Registration is a contact of a line, kept so that a restart loses no phone.
 type Registration struct {
 	Line      string
@@ -204,6 +212,11 @@ type Store interface {
 
 	Registrations(ctx context.Context, yield func(Registration) error) error
 	SaveRegistrations(ctx context.Context, put []Registration, drop []Registration, facts ...Fact) error // keyed by Line+Key
+
+	// DeleteDeck removes every version of a deck. Records keep the prices that their calls had.
+	DeleteDeck(ctx context.Context, name string, facts ...Fact) error
+	// Called streams what was called out since an instant, each destination once for each account.
+	Called(ctx context.Context, since time.Time, yield func(Called) error) error
 
 	// Removals are the facts "line.deleted" (what is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
 	// of all, newest first: what was removed under which identity, and when.

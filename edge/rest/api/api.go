@@ -67,7 +67,8 @@
 //	                                &pence=&dates=&currency=&first=&step=
 //	                                text/csv, ≤ 64 MiB        → Import; 422 Problem with every fault in errors
 //	POST   /v1/decks/reload                                   → List[Deck] in force, read again from the store
-//	GET    /v1/decks/{name}/diff    ?from=&to=&limit=         → DeckDiff (from 0: the one before to; to 0: in force)
+//	DELETE /v1/decks/{name}                                   → 204; 409 in-use says by what
+//	GET    /v1/decks/{name}/diff    ?from=&to=&at=&after=&limit=        → DeckDiff (from 0: the one before to; to 0: in force)
 //	GET    /v1/decks/{name}/rows    ?prefix=&version=&after=&limit= → List[Price]
 //
 //	POST   /v1/decide               DecideRequest             → Decision (nothing is called or held)
@@ -575,8 +576,21 @@ type Import struct {
 	Dearer    int        `json:"dearer"`
 	Cheaper   int        `json:"cheaper"`
 	Outliers  []Outlier  `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
+	Covers    string     `json:"covers,omitempty" doc:"what prefixes price besides what they stand for: 1=US,CA,PR"`
+	Unpriced  []Unpriced `json:"unpriced" doc:"what has no price, although the version before had one or the digits begin with a row; the dearest country first"`
+	BelowCost []string   `json:"below_cost" doc:"destinations that cost more than they bring, the greatest loss first"`
 	Notes     []string   `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
 	Questions []Question `json:"questions,omitempty" doc:"what was settled by yes=true, or must be before the deck is taken"`
+}
+
+// Unpriced is a country of which some kinds of number have no price.
+type Unpriced struct {
+	Country   string `json:"country"`
+	Kinds     string `json:"kinds" doc:"fixed, mobile, premium, …"`
+	Was       bool   `json:"was" doc:"the version before had a price"`
+	Name      string `json:"name,omitempty" doc:"as the deck that asks most for it names it"`
+	PerMinute int64  `json:"per_minute_nano" doc:"the most that any deck asks; 0 is unknown"`
+	Text      string `json:"text"`
 }
 
 // Outlier is a price far from its neighbours.

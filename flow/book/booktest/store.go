@@ -46,7 +46,8 @@ type Store struct {
 	facts     []store.Fact
 	stages    stages
 	marks     map[string]store.Mark
-	Ahead     atomic.Int64 // how far the clock of Clock is ahead of this process, in nanoseconds
+	Lately    []store.Called // what Called gives
+	Ahead     atomic.Int64   // how far the clock of Clock is ahead of this process, in nanoseconds
 }
 
 // Break makes every write from now on fail in a way.
@@ -279,6 +280,33 @@ func (s *Store) Decks(context.Context) ([]store.Deck, error) {
 	out := slices.Clone(s.decks)
 	slices.Reverse(out)
 	return out, nil
+}
+
+// DeleteDeck removes every version.
+func (s *Store) DeleteDeck(_ context.Context, name string, facts ...store.Fact) error {
+	return s.write(facts, func() error {
+		before := len(s.decks)
+		s.decks = slices.DeleteFunc(slices.Clone(s.decks), func(d store.Deck) bool { return d.Name == name })
+		if len(s.decks) == before {
+			return store.ErrNotFound
+		}
+		return nil
+	})
+}
+
+// Called lists what a test says was called.
+func (s *Store) Called(_ context.Context, since time.Time, yield func(store.Called) error) error {
+	s.mu.Lock()
+	list := slices.Clone(s.Lately)
+	s.mu.Unlock()
+	for _, c := range list {
+		if !c.Last.Before(since) {
+			if err := yield(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // PutDeck adds a version.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/money"
@@ -150,6 +151,29 @@ func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows
 	})
 }
 
+// DeleteDeck removes every version at once; their rows, which nobody sees any more, go after that in short transactions.
+func (s *Queries) DeleteDeck(ctx context.Context, name string, facts ...store.Fact) error {
+	if err := s.put(ctx, "deck "+name, facts, "DELETE FROM deck WHERE name = $1", name); err != nil {
+		return err
+	}
+	version, n := int64(0), int64(0)
+	for more := true; more; {
+		err := s.db.Write(ctx, func(tx Tx) error {
+			more = false
+			first := "SELECT version, n FROM deck_row WHERE deck = $1 ORDER BY version, n LIMIT 1"
+			if err := each(ctx, tx, first, []any{name}, func(r Rows) error { more = true; return r.Scan(&version, &n) }); err != nil || !more {
+				return err
+			}
+			_, err := tx.Exec(ctx, "DELETE FROM deck_row WHERE deck = $1 AND version = $2 AND n < $3", name, version, n+deckChunk)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("removing the rows of deck %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // DeckRows reads the rows of a version in the order in which they were put; version 0 is the highest.
 func (s *Queries) DeckRows(ctx context.Context, name string, version int64) ([]rating.Price, error) {
 	out := []rating.Price(nil)
@@ -191,6 +215,21 @@ func scanPrice(r Rows) (p rating.Price, err error) {
 	p.Rates = [rating.NumBands]money.Rate{rating.Peak: money.Rate(peak), rating.OffPeak: money.Rate(off), rating.Weekend: money.Rate(weekend)}
 	p.From, p.Until, p.NoPrice = rating.Moment(begins), rating.Moment(ends), none != 0
 	return p, err
+}
+
+// Called streams the destinations of calls out since an instant.
+func (s *Queries) Called(ctx context.Context, since time.Time, yield func(store.Called) error) error {
+	sql := `SELECT account, number, class, country, MAX(destination), COUNT(*), MAX(begun) FROM cdr WHERE begun >= $1 AND direction = 'out' AND prefix <> ''
+		GROUP BY account, number, class, country ORDER BY number, account`
+	return each(ctx, s.db, sql, []any{Micros(since)}, func(r Rows) error {
+		var c store.Called
+		var last int64
+		if err := r.Scan(&c.Account, &c.Number, &c.Class, &c.Country, &c.Name, &c.Calls, &last); err != nil {
+			return fmt.Errorf("reading what was called: %w", err)
+		}
+		c.Last = instant(last)
+		return yield(c)
+	})
 }
 
 // Registrations streams all contacts by line.

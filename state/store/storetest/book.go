@@ -7,8 +7,10 @@ import (
 	"math"
 	"net/netip"
 	"testing"
+	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -25,6 +27,7 @@ var book = []struct {
 	{"Trunks", trunks},
 	{"Requests", requests},
 	{"Decks", decks},
+	{"Called", called},
 	{"Registrations", registrations},
 	{"Rekey", rekey},
 	{"FactsWithTheBook", factsWithTheBook},
@@ -258,6 +261,15 @@ func decks(t *testing.T, s store.Store) {
 		ok(t, err)
 		same(t, "rows", got, rows[:n])
 	}
+	ok(t, s.DeleteDeck(ctx, "std"))
+	wantIs(t, "deleted", s.DeleteDeck(ctx, "std"), store.ErrNotFound)
+	_, err = s.DeckRows(ctx, "std", 1)
+	wantIs(t, "a deleted version", err, store.ErrNotFound)
+	v, err = s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Cost, Imported: T0}, rows[1:])
+	ok(t, err)
+	again, err := s.DeckRows(ctx, "std", v)
+	ok(t, err)
+	same(t, "rows of a new deck of the name", again, rows[1:])
 	_, err = s.DeckRows(ctx, "std", 3)
 	wantIs(t, "no such version", err, store.ErrNotFound)
 	_, err = s.DeckRows(ctx, "none", 0)
@@ -348,4 +360,27 @@ func factsWithTheBook(t *testing.T, s store.Store) {
 	ok(t, s.DeleteTrunk(ctx, "t", f("8")))
 	ok(t, s.DeleteCustomer(ctx, "acme", f("9")))
 	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"})
+}
+
+// called: each destination of calls out once for each account, with how often and when last.
+func called(t *testing.T, s store.Store) {
+	for n, begun := range []time.Duration{0, time.Hour, 2 * time.Hour} {
+		c := Call(n+1, "l")
+		c.Begun = T0.Add(begun)
+		r := Record(c, 0)
+		if n == 2 {
+			r.Direction = call.In
+		}
+		apply(t, s, Open(c, 0), store.Op{Kind: store.OpSettle, ID: c.ID, CDR: r})
+	}
+	list := func(since time.Time) (out []store.Called) {
+		ok(t, s.Called(t.Context(), since, func(c store.Called) error { out = append(out, c); return nil }))
+		return out
+	}
+	c := Call(1, "l")
+	want := store.Called{Account: c.Account, Number: c.Number, Class: c.Class, Country: c.Country, Name: "UK", Calls: 2, Last: T0.Add(time.Hour)}
+	same(t, "all", list(T0), []store.Called{want})
+	want.Calls = 1
+	same(t, "of the last hour", list(T0.Add(time.Hour)), []store.Called{want})
+	same(t, "of the future", list(T0.Add(time.Hour+1e6)), nil)
 }

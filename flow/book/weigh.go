@@ -1,0 +1,140 @@
+package book
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+	"ringfence/state/store"
+)
+
+// lately is how far back the import looks for calls to what it would turn away.
+const lately = 90 * 24 * time.Hour
+
+// weigh says what a deck that was read would change, and what a person must say yes to. It gives the prices that the deck
+// will have.
+func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]rating.Price, error) {
+	was := (*b.decks.Load())[o.Name]
+	prices := out.File.Prices
+	var before []rating.Price
+	var old *rating.Deck
+	if was != nil {
+		old, before, out.Head.Covers = was.rows, was.rows.Prices(), was.head.Covers
+	}
+	if o.Merge {
+		prices = rating.Merge(before, prices)
+	}
+	if o.Covers != nil {
+		out.Head.Covers = strings.Join(o.Covers, " ")
+	}
+	if _, err := rating.ParseCovers(out.Head.Covers); err != nil {
+		return nil, &Invalid{"covers", clip(out.Head.Covers), err.Error()}
+	}
+	out.Head.Rows = int64(len(prices))
+	out.Changes = rating.Diff(before, prices)
+	built, err := build(&out.Head, prices)
+	if err != nil {
+		return nil, &Invalid{"rows", "", err.Error()}
+	}
+	now := time.Now()
+	retail, cost := b.compared(o.Name)
+	out.Unpriced = rating.NotPriced(built, old, append(retail, cost...), now)
+	for _, other := range map[rating.Kind][]*rating.Deck{rating.Retail: cost, rating.Cost: retail}[o.Kind] {
+		sold, bought := built, other
+		if o.Kind == rating.Cost {
+			sold, bought = other, built
+		}
+		out.Below = append(out.Below, rating.BelowCost(sold, bought, now)...)
+	}
+	if lost, all, examples := rating.Lost(before, prices, now); lost*10 > all {
+		q := rating.Question{Code: rating.AskRemoves, Text: fmt.Sprintf("%d of %d prices in force would have no row any more; --merge keeps them.", lost, all), Examples: examples}
+		out.Questions = append(out.Questions, q)
+	}
+	if o.Kind != rating.Retail || old == nil {
+		return prices, nil
+	}
+	turned, err := b.turnedAway(ctx, o.Name, old, built, now)
+	if len(turned) > 0 {
+		text := "1 destination that was called in the last 90 days would be turned away."
+		if len(turned) > 1 {
+			text = fmt.Sprintf("%d destinations that were called in the last 90 days would be turned away.", len(turned))
+		}
+		out.Questions = append(out.Questions, rating.Ask(rating.AskCalled, text, turned))
+	}
+	return prices, err
+}
+
+// compared are the other decks in use: retail ones of customers, and cost ones of carriers in service.
+func (b *Book) compared(name string) (retail, cost []*rating.Deck) {
+	used := b.deckUsers()
+	for other, d := range *b.decks.Load() {
+		switch {
+		case other == name || len(used[other]) == 0:
+		case d.head.Kind == rating.Retail:
+			retail = append(retail, d.rows)
+		default:
+			cost = append(cost, d.rows)
+		}
+	}
+	return retail, cost
+}
+
+// deckUsers says what uses each deck, in words.
+func (b *Book) deckUsers() map[string][]string {
+	used := map[string][]string{}
+	add := func(deck, by string) {
+		if deck != "" {
+			used[deck] = append(used[deck], by)
+		}
+	}
+	add(b.provider.Load().tariff, "the provider, for customers without a tariff of their own (provider.tariff)")
+	b.customersMu.RLock()
+	for _, c := range b.customers {
+		if e := c.entry.Load(); e.Customer.Tariff != "" {
+			add(e.Customer.Tariff, "customer "+e.Customer.ID)
+		}
+	}
+	b.customersMu.RUnlock()
+	for _, t := range b.Trunks() {
+		add(t.Deck, "trunk "+t.Name)
+	}
+	return used
+}
+
+// turnedAway are the destinations that customers of a tariff called lately, that it prices now and will not price.
+func (b *Book) turnedAway(ctx context.Context, tariff string, old, built *rating.Deck, now time.Time) ([]string, error) {
+	accounts := map[string]bool{}
+	b.customersMu.RLock()
+	for id, c := range b.customers {
+		accounts[id] = c.entry.Load().tariff == tariff
+	}
+	b.customersMu.RUnlock()
+	var list []string
+	err := b.db.Called(ctx, now.Add(-lately), func(c store.Called) error {
+		n, ok := phone.FromString(c.Number)
+		class, known := phone.ParseClass(c.Class)
+		if !ok || !known || !accounts[c.Account] {
+			return nil
+		}
+		to := phone.Destination{Number: n, Class: class}
+		copy(to.Country[:], c.Country)
+		if _, silence := old.Price(to, now); silence != rating.Priced {
+			return nil
+		}
+		if _, silence := built.Price(to, now); silence != rating.Priced {
+			list = append(list, fmt.Sprintf("%s (%s): %s, last on %s", c.Number, clip(c.Name), times(c.Calls), c.Last.Format(time.DateOnly)))
+		}
+		return nil
+	})
+	return list, err
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return fmt.Sprintf("%d calls", n)
+}
