@@ -374,6 +374,7 @@ func called(t *testing.T, s store.Store) {
 		apply(t, s, Open(c, 0), store.Op{Kind: store.OpSettle, ID: c.ID, CDR: r})
 	}
 	list := func(since time.Time) (out []store.Called) {
+		out = []store.Called{}
 		ok(t, s.Called(t.Context(), since, func(c store.Called) error { out = append(out, c); return nil }))
 		return out
 	}
@@ -382,5 +383,5 @@ func called(t *testing.T, s store.Store) {
 	same(t, "all", list(T0), []store.Called{want})
 	want.Calls = 1
 	same(t, "of the last hour", list(T0.Add(time.Hour)), []store.Called{want})
-	same(t, "of the future", list(T0.Add(time.Hour+1e6)), nil)
+	same(t, "of the future", list(T0.Add(time.Hour+1e6)), []store.Called{})
 }
