@@ -22,7 +22,7 @@ const (
 )
 
 // ordinary are the kinds that a row for a whole country prices.
-const ordinary = phone.Fixed | phone.Cellular | phone.Nomadic | phone.Universal | phone.TollFree
+const ordinary = phone.Fixed | phone.Cellular | phone.Nomadic | phone.Universal | phone.TollFree | phone.Voicemail
 
 // coverage is what a row prices of the numbers that begin with its prefix.
 type coverage struct {
