@@ -333,7 +333,7 @@ func TestFormatCSVComesBack(t *testing.T) {
 		var prices []Price
 		for _, prefix := range prefixes {
 			p := Price{
-				Prefix: prefix, Short: rapid.Bool().Draw(t, "short"), Name: rapid.StringMatching(`[A-Za-z][A-Za-zé,;"' -]{0,20}[a-z"]`).Draw(t, "name"),
+				Prefix: prefix, Short: rapid.Bool().Draw(t, "short"), Name: "Zone " + rapid.StringMatching(`[A-Za-z][A-Za-zé,;"' -]{0,20}[a-z"]`).Draw(t, "name"),
 				Connect: money.Micro(amount.Draw(t, "connect")), Minimum: money.Micro(amount.Draw(t, "minimum")),
 				First: uint16(rapid.IntRange(1, 65535).Draw(t, "first")), Step: uint16(rapid.IntRange(1, 65535).Draw(t, "step")),
 			}
