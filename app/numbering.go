@@ -48,7 +48,11 @@ func (n *numbering) load(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	n.table.Store(&blockTable{blocks, info.ModTime()})
+	made := info.ModTime()
+	if now := time.Now(); made.After(now) { // written while a clock was wrong: it must not stay young for ever
+		made = now
+	}
+	n.table.Store(&blockTable{blocks, made})
 	return nil
 }
 

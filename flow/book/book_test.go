@@ -200,6 +200,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"line id":               {newLine(book.NewLine{ID: "a b", Customer: "acme"}), "id"},
 		"no such customer":      {newLine(book.NewLine{ID: "x", Customer: "nobody"}), "customer"},
 		"short number":          {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("999")}}), "number"},
+		"code before a number":  {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("141 020 7946 0555")}}), "number"},
+		"relay before a number": {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("18001 020 7946 0555")}}), "number"},
 		"hidden prefix":         {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Number: ptr("00 0 46 8 123 456")}}), "number"},
 		"control in a name":     {newLine(book.NewLine{ID: "x", Customer: "acme", Edit: book.LineEdit{Name: ptr("a\r\nb")}}), "name"},
 		"account cap on a line": {b.Set(ctx, "t", account.LevelLine, "acme-1", book.Setting{Field: account.AccountDayCap}), "account-day-cap"},
