@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"net/url"
 	"strings"
 
 	"ringfence/edge/sip/message"
@@ -29,7 +30,36 @@ func dialled(m *message.Message) (digits, context string) {
 			context = value
 		}
 	}
-	return digits, clipText(context, 64)
+	return digits, plainContext(digits, clipText(context, 64))
+}
+
+// plainContext is a phone-context without escapes and visual separators. A number that begins with '+' needs none (RFC 3966 5.1.5).
+func plainContext(digits, context string) string {
+	if strings.HasPrefix(digits, "+") {
+		return ""
+	}
+	if plain, err := url.PathUnescape(context); err == nil {
+		context = plain
+	}
+	if !strings.HasPrefix(context, "+") {
+		return strings.ToLower(context)
+	}
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-.() ", r) {
+			return -1
+		}
+		return r
+	}, context)
+}
+
+// localContext leaves out a context that is ourselves: a number that is local to our domain is as it was dialled.
+func (e *Edge) localContext(context string, m *message.Message) string {
+	for _, ours := range []string{string(m.URI().Host), e.o.Domain, e.o.Realm} {
+		if ours != "" && strings.EqualFold(context, ours) {
+			return ""
+		}
+	}
+	return context
 }
 
 // isSOS says that the request is for emergency help by name: urn:service:sos and below (RFC 5031), or sip:sos@.

@@ -20,15 +20,24 @@ func parsed(t *testing.T, uri string) *message.Message {
 
 func TestDialled(t *testing.T) {
 	for uri, want := range map[string][2]string{
-		"sip:02079460000@x":                {"02079460000", ""},
-		"sip:%2B442079460000@x;user=phone": {"+442079460000", ""},
-		"sip:999;phone-context=+44@x":      {"999", "+44"},
-		"tel:07700900127;phone-context=+1": {"07700900127", "+1"},
-		"tel:+447700900127":                {"+447700900127", ""},
-		"sip:sos@x":                        {"112", ""},
-		"urn:service:sos":                  {"112", ""},
-		"urn:service:sos.fire":             {"112", ""},
-		"urn:service:SOS.police":           {"112", ""},
+		"sip:02079460000@x":                                {"02079460000", ""},
+		"sip:%2B442079460000@x;user=phone":                 {"+442079460000", ""},
+		"sip:999;phone-context=+44@x":                      {"999", "+44"},
+		"tel:07700900127;phone-context=+1":                 {"07700900127", "+1"},
+		"tel:+447700900127":                                {"+447700900127", ""},
+		"tel:020-7946-0123;phone-context=+44":              {"020-7946-0123", "+44"},
+		"tel:020;phone-context=%2B4-4":                     {"020", "+44"},
+		"tel:020;Phone-Context=Example.COM":                {"020", "example.com"},
+		"tel:020;phone-context=":                           {"020", ""},
+		"sip:020;phone-context=@x":                         {"020", ""},
+		"sip:020;phone-context@x":                          {"020", ""},
+		"sip:020@x;phone-context=+44":                      {"020", "+44"},
+		"tel:+44-20;phone-context=+1":                      {"+44-20", ""},
+		"sip:020;isub=1;phone-context=+44;x=@x;user=phone": {"020", "+44"},
+		"sip:sos@x":              {"112", ""},
+		"urn:service:sos":        {"112", ""},
+		"urn:service:sos.fire":   {"112", ""},
+		"urn:service:SOS.police": {"112", ""},
 	} {
 		digits, context := dialled(parsed(t, uri))
 		if digits != want[0] || context != want[1] {
@@ -94,6 +103,24 @@ func TestADigestFitsItsRequest(t *testing.T) {
 	} {
 		if got := fits([]byte(uri), m); got != want {
 			t.Errorf("%s: %v", uri, got)
+		}
+	}
+}
+
+// A number that is local to us is as it was dialled, by whatever name we are called.
+func TestAContextThatIsOurs(t *testing.T) {
+	e := &Edge{o: Options{Domain: "ring.example", Realm: "voice.example"}}
+	for uri, want := range map[string]string{
+		"tel:020;phone-context=ring.example":           "",
+		"tel:020;phone-context=Voice.Example":          "",
+		"sip:020;phone-context=192.0.2.1@192.0.2.1":    "",
+		"sip:020;phone-context=other.example@x":        "other.example",
+		"tel:020;phone-context=+44":                    "+44",
+		"sip:020@ring.example;phone-context=elsewhere": "elsewhere",
+	} {
+		m := parsed(t, uri)
+		if _, context := dialled(m); e.localContext(context, m) != want {
+			t.Errorf("%s: %q, want %q", uri, e.localContext(context, m), want)
 		}
 	}
 }

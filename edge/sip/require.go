@@ -7,7 +7,7 @@ import (
 )
 
 // known are the extensions that we support, by their option tags.
-var known = []string{"timer", "100rel"}
+var known = []string{"timer", "100rel", "privacy"}
 
 // unsupported names the extensions that a request requires and that we do not know, as the header line of a 420 (RFC 3261 8.2.2.3);
 // nil: there are none. Nobody asks it of BYE, CANCEL and ACK: the end of a call is always accepted.

@@ -161,6 +161,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 		Source: p.Src, ALeg: string(m.CallID()), UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
 	}
 	a.Dialled, a.Context = dialled(m)
+	a.Context = e.localContext(a.Context, m)
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) { // a carrier may pass on somebody's login elsewhere
 		trunk, ok := e.inboundFrom(p)

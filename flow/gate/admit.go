@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -73,8 +74,8 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 func (g *Gate) understand(a Attempt, now time.Time) *subject {
 	s := &subject{Attempt: a, now: now, dir: call.Out, line: a.Line, settings: &nobody}
 	s.dest, s.problem = g.o.Plan.Parse(a.Dialled)
-	if a.Context != "" && a.Context != g.o.Plan.Home() && s.dest.Class != phone.Emergency {
-		s.dest, s.problem = phone.Destination{}, phone.NoPrefix // local to somewhere else: not to be guessed
+	if a.Context != "" && s.dest.Class != phone.Emergency {
+		g.inContext(s)
 	}
 	s.number = s.dest.Number.String()
 	if a.Trunk != "" {
@@ -106,6 +107,22 @@ func (g *Gate) understand(a Attempt, now time.Time) *subject {
 	s.free = s.dest.National && g.o.Block != nil && g.o.Block(s.dest.Number, s.now) == phone.BlockFree
 	g.price(s)
 	return s
+}
+
+// inContext reads a number that is local to a phone-context (RFC 3966 5.1.5): the home country, where it is as it is dialled there or lacks
+// its prefix, or an area of it. What is local to somewhere else is not to be guessed.
+func (g *Gate) inContext(s *subject) {
+	home := g.o.Plan.Home()
+	if s.Context == home && s.problem == phone.NoProblem {
+		return
+	}
+	if strings.HasPrefix(s.Context, home) {
+		if dest, problem := g.o.Plan.Parse(s.Context + s.Dialled); problem == phone.NoProblem {
+			s.dest, s.problem = dest, problem
+			return
+		}
+	}
+	s.dest, s.problem = phone.Destination{}, phone.NoPrefix
 }
 
 // price fixes the retail price that the call keeps, if the line's tariff has one.

@@ -648,6 +648,11 @@ func TestANumberLocalToElsewhereIsNotGuessed(t *testing.T) {
 		want            policy.Reason
 	}{
 		{"07700900123", "+44", policy.OK},
+		{"7700900123", "+44", policy.OK},
+		{"2079460000", "+44", policy.OK},
+		{"79460000", "+4420", policy.OK},
+		{"460000", "+44", policy.NumberInvalid},
+		{"02079460000", "+4420", policy.NumberInvalid},
 		{"07700900123", "+1", policy.NumberInvalid},
 		{"07700900123", "example.com", policy.NumberInvalid},
 		{"999", "+1", policy.OK},
