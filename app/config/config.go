@@ -296,7 +296,7 @@ type Money struct {
 	Lease Duration `toml:"lease" min:"5s" max:"10m"`
 }
 
-// Login is how wrong logins are borne, and what follows. While a lock-out lasts even the right password is refused, with
+// Login is what wrong logins lead to. While a lock-out lasts even the right password is refused, with
 // the answer that a wrong one gets.
 type Login struct {
 	// Lockout set to "off" turns all of this section off: for laboratories.
@@ -314,7 +314,7 @@ type Login struct {
 	// Longest is the longest lock-out. A source that fails no more for so long begins anew.
 	Longest Duration `toml:"longest" min:"1m" max:"720h"`
 
-	// Address is how many wrong tries an address has over all lines before it is shut out altogether. Addresses on a line's
+	// Address is how many wrong tries an address has over all lines before it is banned. Addresses on a line's
 	// IP lock, of trunks, and with a good recent history are not.
 	Address int `toml:"address" min:"2" max:"100000"`
 
@@ -325,7 +325,7 @@ type Login struct {
 	// with AS numbers in geo.files.
 	AS int `toml:"as" min:"2" max:"1000000"`
 
-	// Strangers is how many wrong tries a day a line bears from places it was never used from, all together, before each such
+	// Strangers is how many wrong tries a day a line takes from places that it was never used from, all together, before each such
 	// place gets one try only; at twice that, strangers are refused for the day. Usual places go on as ever.
 	Strangers int `toml:"strangers" min:"2" max:"100000"`
 
@@ -333,7 +333,7 @@ type Login struct {
 	Weeks int `toml:"weeks" min:"2" max:"1000000"`
 
 	// Usual is how many wrong tries a place has within window that a line is rightly used from, before it is locked out for
-	// that line: phones with a wrong password retry for ever. It is not shut out altogether for them.
+	// that line: phones with a wrong password retry for ever. It is not banned for them.
 	Usual int `toml:"usual" min:"2" max:"100000"`
 
 	// Spray is how many different lines one address or network may try within window before it is taken for a sprayer.
@@ -350,7 +350,7 @@ type Shield struct {
 	// may be done, "off", or "required", which does not start without. It needs CAP_NET_ADMIN.
 	Kernel string `toml:"kernel" one:"auto,off,required"`
 
-	// Never is the list of addresses and networks that are never banned, whoever asks: your own, your monitoring's.
+	// Never is the list of addresses and networks that are never banned by anything: your own, your monitoring's.
 	Never []string `toml:"never"`
 
 	// MaxBans is how many bans are kept at once, those of feeds included; when it is full, what ends first gives way.
@@ -474,7 +474,7 @@ type Web struct {
 
 // Admin is the interface that the command line and other programs use.
 type Admin struct {
-	// Socket is the path of the unix socket; whoever may open it may do anything. Left out, it is ringfence.sock in the
+	// Socket is the path of the unix socket; anybody who can open it can do anything. Left out, it is ringfence.sock in the
 	// data folder.
 	Socket string `toml:"socket"`
 
