@@ -67,6 +67,9 @@ func (c content) end(w *message.Writer) []byte {
 
 // kind is the media type in lower case, with its parameters.
 func (c content) kind() (string, map[string]string) {
+	if c.ctype == "application/sdp" { // nearly always
+		return c.ctype, nil
+	}
 	kind, params, err := mime.ParseMediaType(c.ctype)
 	if err != nil && kind == "" {
 		kind, _, _ = strings.Cut(strings.ToLower(c.ctype), ";")
