@@ -22,6 +22,12 @@ var (
 
 const p = money.PencePerMinute
 
+// hourly bills a quote by the hour.
+func hourly(q *rating.Quote) *rating.Quote {
+	q.Price.First, q.Price.Step = 3600, 60
+	return q
+}
+
 func quote(rate money.Rate, connect, minimum money.Micro) *rating.Quote {
 	return &rating.Quote{Price: rating.Price{
 		Name: "somewhere", Connect: connect, Minimum: minimum, First: 1, Step: 1,
@@ -106,14 +112,22 @@ func TestDecide(t *testing.T) {
 			want: OverNational, figures: Figures{Limit: int64(20 * p), Value: int64(51 * p), Pass: int64(51 * p)},
 		},
 		{
-			name: "connection charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
-			figures: Figures{Limit: int64(2 * p), Value: int64(500 * p), Pass: int64(500 * p)},
+			name: "the connection charge is part of a first minute", attempt: call(phone.IntlFixed, false, quote(p, 5_000_000, 0)), want: OverInternational,
+			figures: Figures{Limit: int64(2 * p), Value: int64(501 * p), Pass: int64(501 * p)},
 		},
 		{
 			name: "least charge counts as a minute", attempt: call(phone.IntlFixed, false, quote(p, 0, 20_001)), want: OverInternational,
 			figures: Figures{Limit: int64(2 * p), Value: 20_001_000, Pass: 20_001_000},
 		},
-		{name: "charges are compared, not added", attempt: call(phone.IntlFixed, false, quote(2*p, 20_000, 20_000))},
+		{
+			name: "charges are added", attempt: call(phone.IntlFixed, false, quote(2*p, 20_000, 20_000)), want: OverInternational,
+			figures: Figures{Limit: int64(2 * p), Value: int64(4 * p), Pass: int64(4 * p)},
+		},
+		{name: "a minimum within the price of a minute", attempt: call(phone.IntlFixed, false, quote(2*p, 0, 20_000))},
+		{
+			name: "an increment of an hour is the price of an hour", attempt: call(phone.IntlFixed, false, hourly(quote(2*p, 0, 0))), want: OverInternational,
+			figures: Figures{Limit: int64(2 * p), Value: int64(120 * p), Pass: int64(120 * p)},
+		},
 		{
 			name: "absurd charge saturates", attempt: call(phone.Mobile, true, quote(p, money.Max, 0)), want: OverNational,
 			figures: Figures{Limit: int64(20 * p), Value: 1<<63 - 1, Pass: 1<<63 - 1},

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"math"
 	"time"
 
 	"ringfence/core/account"
@@ -149,20 +148,9 @@ func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies
 	return pass(cost <= limit), Figures{Limit: int64(limit), Value: int64(cost), Pass: int64(cost)}
 }
 
-// Minute is the price that ceilings judge: the dearest band, or the connection charge or least charge where one of these
-// is more, each taken as the price of a first minute. Otherwise "1p a minute and £5 to connect" would pass a ceiling of
-// 2p. They are compared, not added up: with 1.5p a minute and 1p to connect, a customer who set 2p means to allow it.
-func Minute(p *rating.Price) money.Rate {
-	return max(p.Dearest(), perMinute(p.Connect), perMinute(p.Minimum))
-}
-
-// perMinute reads an amount as a rate, saturating: an absurd charge is over every ceiling.
-func perMinute(m money.Micro) money.Rate {
-	if m > math.MaxInt64/1000 {
-		return math.MaxInt64
-	}
-	return money.Rate(m) * 1000
-}
+// Minute is the price that ceilings judge: all that a first minute costs in the dearest band, with connection charge, minimum
+// and first increment. Otherwise "1p a minute and £5 to connect", or 2p a minute by the hour, would pass a ceiling of 2p.
+func Minute(p *rating.Price) money.Rate { return p.FirstMinute() }
 
 // condition is one row of the table of what must hold at the instant of connection.
 type condition struct {

@@ -32,6 +32,7 @@ type Warning struct {
 	Line int    // of the file, 0 when it is not about a row
 	Text string // one sentence
 	row  int    // index in the prices plus one
+	rate money.Rate
 }
 
 // MaxWarnings bounds the warnings that are kept; the last one counts the rest.
@@ -111,21 +112,26 @@ func Suspicious(prices []Price) []Warning {
 		}
 		country, class := phone.OfPrefix(p.Prefix)
 		if kind, text := suspect(p, country, class, medians[country]); kind != "" {
-			found = append(found, Warning{Kind: kind, row: i + 1, Text: fmt.Sprintf("prefix %s (%s): %s", p.Digits(), clip(p.Name), text)})
+			found = append(found, Warning{Kind: kind, row: i + 1, rate: p.FirstMinute(), Text: fmt.Sprintf("prefix %s (%s): %s", p.Digits(), clip(p.Name), text)})
 		}
 	}
+	slices.SortStableFunc(found, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(weight[a.Kind], weight[b.Kind]), cmp.Compare(b.rate, a.rate))
+	})
 	if over := len(found) - MaxWarnings; over > 0 {
-		slices.SortStableFunc(found, func(a, b Warning) int { return cmp.Compare(weight[a.Kind], weight[b.Kind]) })
 		found = append(found[:MaxWarnings], Warning{Kind: found[MaxWarnings].Kind, Text: fmt.Sprintf("and %d more prices to look at", over)})
 	}
 	return found
 }
 
-// weight puts the dangerous kinds first when there are too many.
+// weight puts the dangerous kinds first; of a kind, the dearest row is first.
 var weight = map[WarningKind]int{WarnDear: 0, WarnPremium: 1, WarnCheap: 2, WarnFree: 3, WarnNowhere: 4}
 
 func suspect(p *Price, country phone.Country, class phone.Class, median money.Rate) (WarningKind, string) {
-	rate := p.Dearest()
+	rate, whole := p.FirstMinute(), "a minute"
+	if rate != p.Dearest() {
+		whole = "for a first minute"
+	}
 	limit := money.Rate(absurd)
 	if class == phone.Satellite {
 		limit = absurdSatellite
@@ -136,16 +142,16 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 	}
 	switch {
 	case rate >= limit:
-		return WarnDear, fmt.Sprintf("%s a minute is more than any destination costs: is a decimal point lost?", rate)
+		return WarnDear, fmt.Sprintf("%s %s is more than any destination costs: is a decimal point lost?", rate, whole)
 	case median > 0 && !special && !namedDear(p.Name) && rate >= farFactor*median:
-		return WarnDear, fmt.Sprintf("%s a minute is %d times the %s usual in %s: is a decimal point lost?", rate, rate/median, median, country)
+		return WarnDear, fmt.Sprintf("%s %s is %d times the %s usual in %s: is a decimal point lost?", rate, whole, rate/median, median, country)
 	case country == phone.Country{}:
 		return WarnNowhere, "no telephone number begins so"
 	case rate == 0 && class != phone.IntlFreephone:
 		return WarnFree, "calls are free"
-	case special && country.String() == "001" && rate < premiumLeast && p.Connect <= 0:
+	case special && country.String() == "001" && rate < premiumLeast:
 		return WarnPremium, fmt.Sprintf("a %s range at %s a minute: none is so cheap", class, rate)
-	case special && median > 0 && rate > 0 && rate <= premiumLikeCountry*median && p.Connect <= 0:
+	case special && median > 0 && rate > 0 && rate <= premiumLikeCountry*median:
 		return WarnPremium, fmt.Sprintf("a %s range at %s a minute, where %s is usual in %s for ordinary calls", class, rate, median, country)
 	case rate > 0 && rate <= median/farFactor:
 		return WarnCheap, fmt.Sprintf("%s a minute is a small part of the %s usual in %s", rate, median, country)
@@ -166,12 +172,12 @@ func countryMedians(prices []Price) map[phone.Country]money.Rate {
 	rates := map[phone.Country][]money.Rate{}
 	for i := range prices {
 		p := &prices[i]
-		if p.Short || p.Dearest() == 0 {
+		if p.Short || p.NoPrice || p.FirstMinute() == 0 {
 			continue
 		}
 		country, class := phone.OfPrefix(p.Prefix)
 		if class != phone.IntlPremium && class != phone.Satellite && country != (phone.Country{}) {
-			rates[country] = append(rates[country], p.Dearest())
+			rates[country] = append(rates[country], p.FirstMinute())
 		}
 	}
 	medians := map[phone.Country]money.Rate{}

@@ -290,6 +290,22 @@ func TestDatesThatCanBeReadInTwoWaysAreAskedAbout(t *testing.T) {
 	}
 }
 
+// A lost decimal point may be in a charge or an increment as well as in a rate; the dearest is named first.
+func TestTheWholePriceOfAFirstMinuteIsLookedAt(t *testing.T) {
+	im := ReadCSV([]byte("Destination,Prefix,Rate,Connection charge,Minimum charge,First interval,Sub interval\nFrance,33,0.01,0,0,1,1\nFrance a,331,0.01,0,0,1,1\n"+
+		"France b,332,0.01,0,0,1,1\nFrance c,333,0.01,0,0,1,1\nCharge,334,0.01,5.00,0,1,1\nMinimum,335,0.01,0,4.00,1,1\nIncrement,336,0.01,0,0,36000,1\nUsual,337,0.01,0.05,0.10,60,60\nFrance d,3371,0.01,0,0,1,1\nFrance e,3372,0.01,0,0,1,1\nFrance f,3373,0.01,0,0,1,1\n"), ReadOptions{})
+	if !im.OK() || len(im.Questions) != 1 || im.Questions[0].Code != AskLostDecimal {
+		t.Fatalf("%v %+v", im.Faults, im.Questions)
+	}
+	want := []string{"line 8, prefix 336 (Increment): 6.00 for a first minute", "line 6, prefix 334 (Charge): 5.01 for a first minute", "line 7, prefix 335 (Minimum): 4.00 for a first minute"}
+	got := im.Questions[0].Examples
+	for i := range want {
+		if len(got) != len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("asked about %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSuspiciousPricesAreShown(t *testing.T) {
 	file := "Destination,Prefix,Rate\nCuba,53,780\nFrance,33,0.014\nFrance a,331,0.014\nFrance b,332,0.014\nFrance lost,333,1.4\nFrance found,334,0.00001\nFrance free,335,0\n" +
 		"France freephone,33800,0\nFrance premium,33899,0.014\nNowhere,210,0.1\nInmarsat,870,6.5\nUK 0844,44844,0.014\nGMSS,881,0.015\nUIFN,800,0\nFrance - special services,3359,1.5\n"

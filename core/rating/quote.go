@@ -1,6 +1,7 @@
 package rating
 
 import (
+	"math"
 	"time"
 
 	"ringfence/core/money"
@@ -13,9 +14,9 @@ import (
 func (q *Quote) Cost(talk time.Duration) money.Micro {
 	var sum money.Weighted
 	if rate, flat := q.flat(); flat {
-		sum = sum.Plus(rate, q.billed(talk))
+		sum = sum.Plus(rate, q.Price.billed(talk))
 	} else {
-		for s := q.spans(q.billed(talk)); s.next(); {
+		for s := q.spans(q.Price.billed(talk)); s.next(); {
 			sum = sum.Plus(q.Price.Rates[s.band], s.seconds)
 		}
 	}
@@ -29,6 +30,22 @@ func (p *Price) Charge(band Band, talk time.Duration) money.Micro {
 	return q.Cost(talk)
 }
 
+// FirstMinute is the whole price of a first minute in the dearest band, with connection charge, minimum and increments: an
+// increment of an hour makes it that of an hour. No call, however short, costs more than it at once. It is exact where it is
+// a rate alone, else to a millionth of the currency, and saturates.
+func (p *Price) FirstMinute() money.Rate {
+	rate, seconds := p.Dearest(), p.billed(time.Minute)
+	if p.Connect == 0 && p.Minimum == 0 && seconds == 60 {
+		return rate
+	}
+	var sum money.Weighted
+	amount := max(p.Minimum, p.Connect.Add(sum.Plus(rate, seconds).Amount()))
+	if amount > math.MaxInt64/1000 {
+		return math.MaxInt64
+	}
+	return max(rate, money.Rate(amount)*1000)
+}
+
 // Affords is the longest talk time, not more than longest, whose Cost is not more than amount: whole billing increments,
 // or longest itself. It is 0 when amount does not pay even for the first increment. The work grows with the price bands
 // crossed (about three a day), not with the seconds.
@@ -40,12 +57,12 @@ func (q *Quote) Affords(amount money.Micro, longest time.Duration) time.Duration
 	if !ok {
 		return 0
 	}
-	wanted := q.billed(longest)
+	wanted := q.Price.billed(longest)
 	paid := q.paidSeconds(budget, wanted)
 	if paid == wanted {
 		return longest
 	}
-	first, step := q.increments()
+	first, step := q.Price.increments()
 	if paid < first {
 		return 0
 	}
@@ -77,13 +94,13 @@ func (q *Quote) flat() (money.Rate, bool) {
 }
 
 // increments are in seconds; a price that gives none (a trunk without a deck) is per second.
-func (q *Quote) increments() (first, step int64) {
-	return max(1, int64(q.Price.First)), max(1, int64(q.Price.Step))
+func (p *Price) increments() (first, step int64) {
+	return max(1, int64(p.First)), max(1, int64(p.Step))
 }
 
 // billed is the talk time in whole seconds, rounded up to increments.
-func (q *Quote) billed(talk time.Duration) int64 {
-	first, step := q.increments()
+func (p *Price) billed(talk time.Duration) int64 {
+	first, step := p.increments()
 	seconds := ceilSeconds(max(0, talk))
 	if seconds <= first {
 		return first

@@ -1,8 +1,10 @@
 package book
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +51,9 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 		}
 		out.Below = append(out.Below, rating.BelowCost(sold, bought, now)...)
 	}
+	if dear := tenfold(out.Changes.Dearer); len(dear) > 0 {
+		out.Questions = append(out.Questions, rating.Ask(rating.AskLostDecimal, fmt.Sprintf("Ten times the price before, or more, in %d of the changes: is a decimal point lost?", len(dear)), dear))
+	}
 	if lost, all, examples := rating.Lost(before, prices, now); lost*10 > all {
 		q := rating.Question{Code: rating.AskRemoves, Text: fmt.Sprintf("%d of %d prices in force would have no row any more; --merge keeps them.", lost, all), Examples: examples}
 		out.Questions = append(out.Questions, q)
@@ -65,6 +70,21 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 		out.Questions = append(out.Questions, rating.Ask(rating.AskCalled, text, turned))
 	}
 	return prices, err
+}
+
+// tenfold are the changes to ten times the price before and more, the dearest first.
+func tenfold(changes []rating.Change) (texts []string) {
+	var dear []rating.Change
+	for _, c := range changes {
+		if was := c.Old.FirstMinute(); was > 0 && !c.New.NoPrice && c.New.FirstMinute()/was >= 10 {
+			dear = append(dear, c)
+		}
+	}
+	slices.SortStableFunc(dear, func(a, b rating.Change) int { return cmp.Compare(b.New.FirstMinute(), a.New.FirstMinute()) })
+	for _, c := range dear {
+		texts = append(texts, fmt.Sprintf("%s (%s): %s instead of %s for a first minute", c.New.Digits(), clip(c.New.Name), c.New.FirstMinute(), c.Old.FirstMinute()))
+	}
+	return texts
 }
 
 // compared are the other decks in use: retail ones of customers, and cost ones of carriers in service.
