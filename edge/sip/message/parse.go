@@ -29,6 +29,7 @@ var (
 	faultStart    = because(0, "", "not a SIP start line")
 	faultVersion  = because(505, "", "SIP version not supported")
 	faultMethod   = because(400, "", "malformed method")
+	faultRequest  = because(400, "", "malformed request line")
 	faultURI      = because(400, "", "malformed Request-URI")
 	faultURILong  = because(414, "", "Request-URI too long")
 	faultScheme   = because(416, "", "URI scheme not supported")
@@ -210,8 +211,13 @@ func (m *Message) parseRequestLine(line []byte) bool {
 	}
 	sp, last := bytes.IndexByte(text, ' '), bytes.LastIndexByte(text, ' ')
 	if sp < 1 || last <= sp || len(text)-last < 5 || !equalFold(text[last+1:last+5], "sip/") {
-		m.fail(faultStart)
-		return false
+		if sp < 1 || MethodOf(text[:sp]) == Other {
+			m.fail(faultStart)
+			return false
+		}
+		m.request, m.start, m.method = true, text[:sp], MethodOf(text[:sp])
+		m.fault = faultRequest
+		return true
 	}
 	m.request = true
 	m.start, m.uri = text[:sp], text[sp+1:last]
@@ -434,7 +440,7 @@ func (m *Message) check(f *field) {
 	case HContact:
 		m.checkContact(v)
 	case HRoute, HRecordRoute:
-		if !m.generous() && !addrListOK(v) {
+		if !m.generous() && len(v) > 0 && !addrListOK(v) {
 			m.fail(malformed[f.id])
 		}
 	}
@@ -507,7 +513,7 @@ func (m *Message) checkContact(v []byte) {
 		}
 		return
 	}
-	if !m.generous() && !someAddr(v) {
+	if !m.generous() && len(v) > 0 && !someAddr(v) {
 		m.fail(malformed[HContact])
 	}
 }

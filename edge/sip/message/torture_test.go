@@ -223,7 +223,7 @@ var torture = map[string]expect{
 		want(t, "body without length", len(m.Body()) > 0, true)
 	}),
 
-	"test": drop("not a SIP start line"), // not of the RFC: a start line without a version
+	"test": drop("malformed request line"), // not of the RFC: a start line without a version
 }
 
 func TestRFC4475(t *testing.T) {
