@@ -43,6 +43,10 @@ func TestWhereACarriersRequestsMayComeFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	d := a.sipDeps()
+	if d.WrongTags(netip.MustParseAddr("203.0.113.9")); a.shield.tags.Packets() != 1 {
+		t.Error("requests with wrong tags are not counted by their source")
+	}
 	if a.trunkMay("nobody", netip.MustParseAddr("192.0.2.10")) {
 		t.Error("a trunk that there is not")
 	}

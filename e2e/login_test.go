@@ -78,6 +78,36 @@ func TestEmergencyFromLockedOutAddress(t *testing.T) {
 	}
 }
 
+// A phone may log in as user@domain, as mobile networks do. A wrong password counts as one of that line, whatever the domain.
+func TestLoginWithADomain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	password := s.line("2001")
+	try := func(x *stranger, user, password string) int {
+		header, c := x.challenge("REGISTER", "2001")
+		return x.ask("REGISTER", "2001", credentials(t, header, c, "REGISTER", "2001", user, password))
+	}
+	own, x := s.stranger("127.41.0.1"), s.stranger("127.42.0.2")
+	for _, user := range []string{"2001@sip.example.org", "2001@127.0.0.1:5060", "2001"} {
+		if status := try(own, user, password); status != 200 {
+			t.Errorf("%s: %q", user, own.raw)
+		}
+	}
+	for n := range 5 {
+		if status := try(x, fmt.Sprintf("2001@%d.example.org", n%3), fmt.Sprintf("guess-%d", n)); status != 403 {
+			t.Errorf("guess %d: %q", n, x.raw)
+		}
+	}
+	contains(t, strings.Join(s.lockouts(), ", "), "line 127.42.0.2")
+	eventually(t, 5*time.Second, "the journal says which line", func() bool {
+		f := s.facts("login.locked")
+		return len(f) == 1 && strings.HasPrefix(f[0].Line, "2001")
+	})
+	if status := try(own, "2001@sip.example.org", password); status != 200 {
+		t.Errorf("the owner is shut out: %q", own.raw)
+	}
+}
+
 var (
 	toHeader  = regexp.MustCompile(`(?m)^To: (.*)\r$`)
 	remoteURI = regexp.MustCompile(`(?m)^Contact: <([^>]*)>`)

@@ -315,6 +315,26 @@ func TestACarrierNamesAHost(t *testing.T) {
 	}
 }
 
+// An ACK from elsewhere confirms nothing, and what it offers is not taken.
+func TestAnAckFromElsewhere(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.expect("ACK")
+		a.take(w.phone.expect("200 INVITE"))
+		a.elsewhere(w).request("ACK", strings.ReplaceAll(sdp, "10.0.1.1", "10.0.6.6"))
+		w.phone.expect("200 INVITE") // again: it is not confirmed
+		w.carrier.quiet(100 * time.Millisecond)
+		a.request("ACK", "")
+		w.phone.quiet(10 * time.Second)
+		if n := w.edge.Stats().Elsewhere; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+		w.hangUp(a)
+	})
+}
+
 // A phone that moves goes on with its call when it logs in, or when it has registered where it is now; tags alone move nothing.
 func TestAPhoneThatMovesLogsIn(t *testing.T) {
 	inWorld(t, func(w *world) {
