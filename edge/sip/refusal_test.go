@@ -114,3 +114,23 @@ func TestATransferSaysThatItIsNotDone(t *testing.T) {
 		w.hangUp(a)
 	})
 }
+
+// A proxy passes on a fork's answer also after it refused, while the INVITE has gone out again with a longer interval: that one is
+// given up, and the call is over when it ends.
+func TestAForkAnswersBesideASecondInvite(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 422, "one", "", "Min-SE: 7200")
+		w.carrier.expect("ACK")
+		again := w.carrier.expect("INVITE")
+		w.carrier.answer(again, 100, "", "")
+		w.carrier.answer(inv, 200, "two", sdpB)
+		w.carrier.answer(w.carrier.expect("CANCEL"), 200, "", "")
+		w.carrier.answer(again, 487, "three", "")
+		w.carrier.expect("ACK")
+		w.carrier.expect("ACK")
+		a.take(w.phone.find("200 INVITE")).request("ACK", "")
+		w.hangUp(a)
+	})
+}

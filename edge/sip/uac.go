@@ -304,6 +304,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 		if o != l {
 			o.hangup(&ending{status: 487, lines: elsewhere})
 		}
+		o.giveUpInvites(c)
 	}
 	b.state = answering
 	s.e.seats.answered(b)
@@ -322,6 +323,15 @@ func (b *bridge) answered(c *client, m *message.Message) {
 		err := e.d.Answered(e.ctx, id, w, snapshot)
 		return func() { b.confirmed(c, err) }
 	})
+}
+
+// giveUpInvites cancels what was sent again, with another interval, beside an INVITE that a fork has answered after its refusal.
+func (l *leg) giveUpInvites(but *client) {
+	for _, c := range l.clients {
+		if c != but && c.why == forInvite && c.State() < transaction.Completed {
+			l.b.s.cancel(c, elsewhere)
+		}
+	}
 }
 
 // confirmed goes on when the answer is durable.
