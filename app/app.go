@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringfence/app/config"
+	"ringfence/core/money"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
@@ -78,6 +79,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	currency, err := money.CurrencyOf(cfg.Provider.Currency)
+	if err != nil {
+		return nil, err
+	}
+	money.SetBilling(currency)
 	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4), monitor: &monitor{}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

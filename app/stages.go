@@ -76,7 +76,7 @@ func (a *App) openBook(ctx context.Context) error {
 }
 
 func bookOptions(cfg *config.Config) (book.Options, error) {
-	settings, err := cfg.Provider.Settings.Account()
+	settings, err := cfg.Provider.Account()
 	if err != nil {
 		return book.Options{}, err
 	}

@@ -151,6 +151,11 @@ type Provider struct {
 	// Zone is the time zone of days, months and price bands for customers who have none of their own ("Europe/London").
 	Zone string `toml:"zone"`
 
+	// Currency is what the provider bills in, a code of ISO 4217: every amount in a setting, a mail, a page and an export is
+	// in it, and price lists in another are refused or converted. Set it before the first price list is imported: what is
+	// in the books already is not converted, and price lists in another currency stop pricing calls.
+	Currency string `toml:"currency"`
+
 	// Tariff is the name of the retail deck that prices calls of customers who have none of their own.
 	Tariff string `toml:"tariff" reload:"live"`
 

@@ -66,7 +66,7 @@ level = "debug"
 	if c.Admin.Socket != "/var/lib/ringfence/ringfence.sock" || c.Log.Slog().String() != "DEBUG" {
 		t.Errorf("socket %s, level %s", c.Admin.Socket, c.Log.Slog())
 	}
-	s, err := c.Provider.Settings.Account()
+	s, err := c.Provider.Account()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestEverySettingHasAKey(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		s, err := c.Provider.Settings.Account()
+		s, err := c.Provider.Account()
 		if err != nil || !s.Values[f].Set || s.Values[f].N != least {
 			t.Errorf("%s: %+v, %v", f, s.Values[f], err)
 		}

@@ -5,12 +5,13 @@ import (
 	"strconv"
 
 	"ringfence/core/account"
+	"ringfence/core/money"
 	"ringfence/core/phone"
 )
 
 // Account is the provider's link of the chain of settings. A validated configuration gives no error.
-func (s *Settings) Account() (account.Settings, error) {
-	parsed, faults := s.parse()
+func (p *Provider) Account() (account.Settings, error) {
+	parsed, faults := p.parse()
 	if len(faults) > 0 {
 		return account.Settings{}, faults
 	}
@@ -20,14 +21,18 @@ func (s *Settings) Account() (account.Settings, error) {
 const settingsTable = "provider.settings"
 
 // parse reads each setting with core/account, which knows what it may say; the keys are its field names.
-func (s *Settings) parse() (account.Settings, Faults) {
+func (p *Provider) parse() (account.Settings, Faults) {
+	currency, err := money.CurrencyOf(p.Currency)
+	if err != nil {
+		return account.Settings{}, nil // the currency itself is the fault
+	}
 	var out account.Settings
 	var faults Faults
 	for _, f := range allFields {
 		if f.table() != settingsTable {
 			continue
 		}
-		text := reflect.ValueOf(s).Elem().Field(f.index[len(f.index)-1]).String()
+		text := reflect.ValueOf(&p.Settings).Elem().Field(f.index[len(f.index)-1]).String()
 		if text == "" {
 			continue
 		}
@@ -35,7 +40,7 @@ func (s *Settings) parse() (account.Settings, Faults) {
 		if f.name() == "nets" {
 			out.Nets, err = account.ParseNets(text)
 		} else {
-			err = parseSetting(&out, f.name(), text)
+			err = parseSetting(currency, &out, f.name(), text)
 		}
 		if err != nil {
 			faults = append(faults, Fault{Key: f.Key, Problem: err.Error()})
@@ -44,12 +49,12 @@ func (s *Settings) parse() (account.Settings, Faults) {
 	return out, faults
 }
 
-func parseSetting(out *account.Settings, name, text string) error {
+func parseSetting(c money.Currency, out *account.Settings, name, text string) error {
 	f, err := account.ParseField(name)
 	if err != nil {
 		return err
 	}
-	n, err := account.ParseValue(f, text)
+	n, err := account.ParseValueIn(c, f, text)
 	out.Values[f] = account.Value{Set: true, N: n}
 	return err
 }

@@ -33,7 +33,7 @@ func defaults() Config {
 		},
 		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
 		Provider: Provider{
-			Name: "Ringfence", Zone: "Europe/London", Tariff: "retail", Plan: "uk", LateAnswers: "charged",
+			Name: "Ringfence", Zone: "Europe/London", Currency: "GBP", Tariff: "retail", Plan: "uk", LateAnswers: "charged",
 			PeakFrom: Clock{8 * time.Hour, true}, PeakUntil: Clock{18 * time.Hour, true},
 		},
 		Login: Login{

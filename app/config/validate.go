@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/money"
 	"ringfence/core/phone"
 )
 
@@ -170,6 +171,9 @@ func (v *validator) provider() {
 	if _, err := time.LoadLocation(p.Zone); err != nil || p.Zone == "Local" {
 		v.bad("provider.zone", p.Zone, `a time zone of the IANA list ("Europe/London", "UTC")`)
 	}
+	if _, err := money.CurrencyOf(p.Currency); err != nil {
+		v.bad("provider.currency", p.Currency, `a currency of ISO 4217 ("GBP", "EUR")`)
+	}
 	if !deckForm.MatchString(p.Tariff) {
 		v.bad("provider.tariff", p.Tariff, "the name of a deck: letters, digits, '.', '_' and '-', at most 64")
 	}
@@ -222,8 +226,7 @@ func (v *validator) plan(p *Plan) {
 }
 
 func (v *validator) settings() {
-	s := &v.c.Provider.Settings
-	parsed, faults := s.parse()
+	parsed, faults := v.c.Provider.parse()
 	v.faults = append(v.faults, faults...)
 	if len(faults) > 0 {
 		return

@@ -49,7 +49,7 @@ func callTable(calls []api.Call) *table.Table {
 			state = table.Cell{Text: "ends when paid time ends", Style: table.Warn}
 		}
 		t.Row(c.ID, state, c.Line, c.Direction, c.Number, c.Name, talk(time.Duration(c.Talk)*time.Second), perMinute(c.PerMinute),
-			pounds(c.SoFar), pounds(c.Held), c.Trunk)
+			amount(c.SoFar), amount(c.Held), c.Trunk)
 	}
 	return t
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"ringfence/cmd/ringfence/table"
+	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/edge/rest/api"
 	"ringfence/edge/rest/client"
@@ -397,7 +398,7 @@ func charge(micro int64) string {
 	if micro == 0 {
 		return ""
 	}
-	return pounds(micro)
+	return amount(micro)
 }
 
 type deckExport struct {
@@ -424,7 +425,7 @@ func (c *deckExport) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(rating.FormatCSV(prices))
+		_, err = w.Write(rating.FormatCSV(prices, money.Billing().Code))
 		return err
 	})
 }

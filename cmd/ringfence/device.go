@@ -120,19 +120,19 @@ func (s *session) usage(kind, id string) error {
 	}
 	return s.emit(u, func() error {
 		t := table.New(table.Left(""), table.Right(""))
-		t.Row("calls that have ended", pounds(u.Settled))
-		t.Row("calls in progress", pounds(u.Running))
-		t.Row("un-billed", table.Cell{Text: pounds(u.Total), Style: table.Bold})
+		t.Row("calls that have ended", amount(u.Settled))
+		t.Row("calls in progress", amount(u.Running))
+		t.Row("un-billed", table.Cell{Text: amount(u.Total), Style: table.Bold})
 		level := table.Cell{Text: "off", Style: table.Warn}
 		if u.Level > 0 {
-			level = table.Cell{Text: pounds(u.Level)}
+			level = table.Cell{Text: amount(u.Level)}
 		}
 		t.Row("warning level", level)
 		if u.Multiple > 0 {
 			t.Row("told, multiples", strconv.FormatInt(u.Multiple, 10))
 		}
 		if u.Next > 0 {
-			t.Row("next warning at", pounds(u.Next))
+			t.Row("next warning at", amount(u.Next))
 		}
 		return s.table(t, 0)
 	})

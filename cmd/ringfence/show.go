@@ -24,14 +24,14 @@ func (s *session) cutList(t *table.Table, more bool, empty string) error {
 
 func netsText(nets []string) string { return strings.Join(nets, ", ") }
 
-func pounds(micro int64) string { return api.Pounds(money.Micro(micro)) }
+func amount(micro int64) string { return api.Amount(money.Micro(micro)) }
 
 // perMinute is short, for columns: "2p", "free".
 func perMinute(nano int64) string {
 	if nano == 0 {
 		return "free"
 	}
-	return money.Rate(nano).Pence() + "p"
+	return money.Billing().Rate(money.Rate(nano))
 }
 
 func yesNo(yes bool) string {
@@ -76,13 +76,13 @@ func (s *session) settings(settings []api.Setting) error {
 func (s *session) purses(purses []api.Purse) error {
 	t := table.New(table.Left("purse"), table.Left("period"), table.Right("spent"), table.Right("held"), table.Right("cap"), table.Right("left"))
 	for _, p := range purses {
-		left := table.Cell{Text: pounds(p.Left)}
+		left := table.Cell{Text: amount(p.Left)}
 		if p.Left <= 0 {
 			left.Style = table.Bad
 		} else if p.Cap > 0 && p.Left < p.Cap/5 {
 			left.Style = table.Warn
 		}
-		t.Row(p.Owner, p.Which, pounds(p.Spent), pounds(p.Held), pounds(p.Cap), left)
+		t.Row(p.Owner, p.Which, amount(p.Spent), amount(p.Held), amount(p.Cap), left)
 	}
 	return s.section("Money", t)
 }

@@ -92,9 +92,12 @@ func ParseField(name string) (Field, error) {
 	return 0, fmt.Errorf("%w: %.40q; there are %s", ErrField, name, strings.Join(names, ", "))
 }
 
-// ParseValue reads a value as people write it: ceilings in pence a minute ("20p", "2.5", "£0.20", "free"), caps in
-// pounds ("50", "£12.50"), warnings the same or "off", durations with units ("4h", "1h30m"), "on" or "off" for switches, plain counts.
-func ParseValue(f Field, text string) (int64, error) {
+// ParseValue reads a value as people write it: ceilings ("20p", "£0.20", "free") and caps ("50", "£12.50") in the billing
+// currency, warnings the same or "off", durations with units ("4h", "1h30m"), "on" or "off" for switches, plain counts.
+func ParseValue(f Field, text string) (int64, error) { return ParseValueIn(money.Billing(), f, text) }
+
+// ParseValueIn is ParseValue for amounts of another currency.
+func ParseValueIn(c money.Currency, f Field, text string) (int64, error) {
 	if f >= NumFields {
 		return 0, fmt.Errorf("%w: %s", ErrField, f)
 	}
@@ -105,19 +108,19 @@ func ParseValue(f Field, text string) (int64, error) {
 	if text == off && f.Free() {
 		return 0, nil
 	}
-	n, err := parseUnit(fields[f].unit, text)
+	n, err := parseUnit(c, fields[f].unit, text)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, f.wanted())
+		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, f.wanted(c))
 	}
-	return n, checkRange(f, n)
+	return n, checkRange(c, f, n)
 }
 
-func parseUnit(u Unit, text string) (int64, error) {
+func parseUnit(c money.Currency, u Unit, text string) (int64, error) {
 	switch u {
 	case UnitRate:
-		return parseCeiling(text)
+		return parseCeiling(c, text)
 	case UnitAmount:
-		n, err := money.Parse(text)
+		n, err := c.ParseAmount(text)
 		return int64(n), err
 	case UnitSeconds:
 		d, err := time.ParseDuration(text)
@@ -132,15 +135,11 @@ func parseUnit(u Unit, text string) (int64, error) {
 	}
 }
 
-func parseCeiling(text string) (int64, error) {
+func parseCeiling(c money.Currency, text string) (int64, error) {
 	if text == "free" || text == "free only" {
 		return 0, nil
 	}
-	if pounds, ok := strings.CutPrefix(text, "£"); ok {
-		r, err := money.ParseRate(pounds)
-		return int64(r), err
-	}
-	r, err := money.ParsePence(strings.TrimSpace(strings.TrimSuffix(text, "p")))
+	r, err := c.ParseRate(text)
 	return int64(r), err
 }
 
@@ -157,15 +156,16 @@ func parseSwitch(text string) (int64, error) {
 // off is how a warning that never comes is written.
 const off = "off"
 
-func (f Field) wanted() string {
+func (f Field) wanted(c money.Currency) string {
+	amount := fmt.Sprintf("an amount such as %q or %q", "50", c.Amount(50*money.Pound))
 	if f.Free() {
-		return `pounds such as "50" or "12.50", or "off"`
+		return amount + `, or "off"`
 	}
 	switch fields[f].unit {
 	case UnitRate:
-		return `pence a minute such as "20p" or "2.5p", or "free" for free calls only`
+		return fmt.Sprintf(`a price a minute such as %q or %q, or "free" for free calls only`, c.Rate(20*money.PencePerMinute), c.Amount(money.Pound/5))
 	case UnitAmount:
-		return `pounds such as "50" or "12.50"`
+		return amount
 	case UnitSeconds:
 		return `a time with its unit such as "4h" or "90m", in whole seconds`
 	case UnitSwitch:
@@ -176,7 +176,9 @@ func (f Field) wanted() string {
 }
 
 // Format writes a value as ParseValue reads it: "20p", "free only", "£50.00", "4h", "on", "10"; a warning of 0 is "off".
-func Format(f Field, n int64) string {
+func Format(f Field, n int64) string { return formatIn(money.Billing(), f, n) }
+
+func formatIn(c money.Currency, f Field, n int64) string {
 	if f >= NumFields {
 		return strconv.FormatInt(n, 10)
 	}
@@ -185,12 +187,12 @@ func Format(f Field, n int64) string {
 		if n == 0 {
 			return "free only"
 		}
-		return money.Rate(n).Pence() + "p"
+		return c.Rate(money.Rate(n))
 	case UnitAmount:
 		if n == 0 && f.Free() {
 			return off
 		}
-		return "£" + money.Micro(n).String()
+		return c.Amount(money.Micro(n))
 	case UnitSeconds:
 		return formatSeconds(n)
 	case UnitSwitch:
@@ -218,10 +220,10 @@ func formatSeconds(n int64) string {
 	return s
 }
 
-func checkRange(f Field, n int64) error {
+func checkRange(c money.Currency, f Field, n int64) error {
 	least, most := f.Range()
 	if n < least || n > most {
-		return fmt.Errorf("%w: %s may be from %s to %s, not %s", ErrValue, f, Format(f, least), Format(f, most), Format(f, n))
+		return fmt.Errorf("%w: %s may be from %s to %s, not %s", ErrValue, f, formatIn(c, f, least), formatIn(c, f, most), formatIn(c, f, n))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package account
 import (
 	"errors"
 	"fmt"
+
+	"ringfence/core/money"
 )
 
 // ErrID says that a text cannot be the name of what it was given for.
@@ -78,11 +80,11 @@ func (v Value) validate(f Field, level Level) error {
 		return fmt.Errorf("%w: %s ends by itself but was not granted", ErrValue, f)
 	}
 	if v.Kept {
-		if err := checkRange(f, v.KeptN); err != nil {
+		if err := checkRange(money.Billing(), f, v.KeptN); err != nil {
 			return err
 		}
 	}
-	return checkRange(f, v.N)
+	return checkRange(money.Billing(), f, v.N)
 }
 
 func checkSlug(what, id string) error {

@@ -36,17 +36,17 @@ func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Findin
 		subject, name = "line/"+u.Line, "Line "+account.Handle(u.Line)
 	}
 	multiple := int64(passed / max(u.Level, 1))
-	text := name + " has used " + pounds(u.Settled.Add(u.Running)) + " and has passed " + pounds(passed)
+	text := name + " has used " + shown(u.Settled.Add(u.Running)) + " and has passed " + shown(passed)
 	if multiple == 1 {
 		text += ", its warning level"
 	} else {
-		text += " (" + times(multiple) + " the warning level of " + pounds(u.Level) + ")"
+		text += " (" + times(multiple) + " the warning level of " + shown(u.Level) + ")"
 	}
 	if n := multiple - int64(told/max(u.Level, 1)) - 1; n > 0 && told >= 0 {
 		text += "; " + some(n, "lower step was", "lower steps were") + " passed at the same time"
 	}
 	if u.Running > 0 {
-		text += "; " + pounds(u.Running) + " of it is for calls in progress"
+		text += "; " + shown(u.Running) + " of it is for calls in progress"
 	}
 	v := evidence{
 		"subject": account.HandlePath(subject), "settled_micro": u.Settled, "running_micro": u.Running, "level_micro": u.Level,
@@ -58,14 +58,7 @@ func UsagePassed(u Usage, told money.Micro, period string, now time.Time) Findin
 	}
 }
 
-// pounds shows whole pennies, rounded down: nobody is told of more than was used.
-func pounds(m money.Micro) string {
-	const penny = money.Pound / 100
-	if m > 0 && m < penny {
-		return "£" + m.String() // in full: £0.00 would say nothing
-	}
-	return "£" + (m / penny * penny).String()
-}
+func shown(m money.Micro) string { return money.Billing().Shown(m) }
 
 // times is "twice", "three times" … "12 times".
 func times(n int64) string {

@@ -88,6 +88,9 @@ func (c Currency) Amount(a Micro) string {
 	return text
 }
 
+// Number writes an amount without sign and code, exact, where they stand already.
+func (c Currency) Number(a Micro) string { return decimal(int64(a), 6, c.Places) }
+
 // Shown writes an amount to the last coin, rounded down, so that nobody is told of more than was used, with thousands
 // apart: "£1,234.56". What is less than a coin is written in full: "£0.0005".
 func (c Currency) Shown(a Micro) string {
@@ -128,6 +131,12 @@ func (c Currency) Rate(r Rate) string {
 	return c.lead() + decimal(int64(r), 9, c.Places)
 }
 
+// Coded is the currency written with its code instead of its sign, for texts that must be ASCII: SIP's reason phrases.
+func (c Currency) Coded() Currency {
+	c.Sign = ""
+	return c
+}
+
 // ParseAmount reads what Amount writes, and plain numbers: "12.5", "£12.50", "12.50 GBP". More than six decimals are an
 // error and no rounding, as is the sign of another currency.
 func (c Currency) ParseAmount(text string) (Micro, error) {
@@ -139,12 +148,12 @@ func (c Currency) ParseAmount(text string) (Micro, error) {
 // currency is Sterling; elsewhere it would be a guess and is an error.
 func (c Currency) ParseRate(text string) (Rate, error) {
 	text = strings.TrimSpace(text)
-	if number, ok := cutFoldSuffix(text, c.Minor); ok || c.Minor == Sterling.Minor && c.bare(text) == text {
+	number, minor := cutFoldSuffix(text, c.Minor)
+	if minor = minor && !endsFold(text, c.Code); minor || c.Minor == Sterling.Minor && c.bare(text) == text {
 		n, err := parseDecimal(strings.TrimSpace(number), 7)
 		return Rate(n), err
 	}
-	number := c.bare(text)
-	if number == text {
+	if number = c.bare(text); number == text {
 		return 0, fmt.Errorf("%w: %q does not say what it is in (want %q)", ErrSyntax, text, c.Amount(200_000))
 	}
 	n, err := parseDecimal(number, 9)
@@ -163,6 +172,11 @@ func (c Currency) bare(text string) string {
 		}
 	}
 	return text
+}
+
+func endsFold(text, mark string) bool {
+	_, ok := cutFoldSuffix(text, mark)
+	return ok
 }
 
 func cutFoldPrefix(text, mark string) (string, bool) {

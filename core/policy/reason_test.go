@@ -71,42 +71,42 @@ func TestTexts(t *testing.T) {
 		{
 			LineDaySpent,
 			Figures{Limit: 50_000_000, Value: 49_980_000, Pass: 50_120_000},
-			"the line's cap for today is 50.00 and 49.98 of it is spent or held: a cap of 50.12 would pass, or a call tomorrow",
+			"the line's cap for today is GBP 50.00 and 49.98 of it is spent or held: a cap of 50.12 would pass, or a call tomorrow",
 		},
 		{
 			AccountMonthSpent,
 			Figures{Limit: 150_000_000, Value: 150_000_000},
-			"the account's cap for this month is 150.00 and 150.00 of it is spent or held: a call next month",
+			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or held: a call next month",
 		},
 		{
 			LineDaySpent,
 			Figures{Limit: 5_000_000, Value: 4_900_000, Pass: 5_120_000, Waiting: Waiting{Amount: 3_000_000, Ringing: 3}},
-			"the line's cap for today is 5.00 and 4.90 of it is spent or held, 3.00 of that by 3 calls that ring: a cap of 5.12 would pass, or a call when they end or tomorrow",
+			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or held, 3.00 of that by 3 calls that ring: a cap of 5.12 would pass, or a call when they end or tomorrow",
 		},
 		{
 			LineDaySpent, // even without them there is no room
 			Figures{Limit: 5_000_000, Value: 4_900_000, Pass: 9_000_000, Waiting: Waiting{Amount: 1_000_000, Ringing: 1}},
-			"the line's cap for today is 5.00 and 4.90 of it is spent or held, 1.00 of that by 1 call that rings: a cap of 9.00 would pass, or a call tomorrow",
+			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or held, 1.00 of that by 1 call that rings: a cap of 9.00 would pass, or a call tomorrow",
 		},
 		{
 			LineMonthSpent,
 			Figures{Limit: 5_000_000, Value: 5_000_000, Pass: 5_120_000, Waiting: Waiting{Amount: 200_000, Ending: 1}},
-			"the line's cap for this month is 5.00 and 5.00 of it is spent or held, 0.20 of that by 1 call that is ending: a cap of 5.12 would pass, or a call when they end or next month",
+			"the line's cap for this month is GBP 5.00 and 5.00 of it is spent or held, 0.20 of that by 1 call that is ending: a cap of 5.12 would pass, or a call when they end or next month",
 		},
 		{
 			AccountDaySpent,
 			Figures{Limit: 5_000_000, Value: 5_000_000, Pass: 5_120_000, Waiting: Waiting{Amount: 700_000, Ringing: 1, Ending: 2}},
-			"the account's cap for today is 5.00 and 5.00 of it is spent or held, 0.70 of that by 1 call that rings and 2 that are ending: a cap of 5.12 would pass, or a call when they end or tomorrow",
+			"the account's cap for today is GBP 5.00 and 5.00 of it is spent or held, 0.70 of that by 1 call that rings and 2 that are ending: a cap of 5.12 would pass, or a call when they end or tomorrow",
 		},
 		{
 			AccountMonthSpent, // too long for both counts
 			Figures{Limit: 150_000_000, Value: 150_000_000, Pass: 150_120_000, Waiting: Waiting{Amount: 30_000_000, Ringing: 13, Ending: 12}},
-			"the account's cap for this month is 150.00 and 150.00 of it is spent or held, 30.00 of that by calls that ring or end: a cap of 150.12 would pass, or a call when they end or next month",
+			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or held, 30.00 of that by calls that ring or end: a cap of 150.12 would pass, or a call when they end or next month",
 		},
 		{
 			ProbationSpent,
 			Figures{Limit: 2_000_000, Value: 1_900_000, Pass: 2_020_000, Waiting: Waiting{Amount: 1_000_000, Ringing: 2}},
-			"this login is new here and on probation for a day: 1.90 of its 2.00 is spent or held, 1.00 of that by 2 calls that ring: free calls pass, and all when the day is over",
+			"this login is new here and on probation for a day: 1.90 of its GBP 2.00 is spent or held, 1.00 of that by 2 calls that ring: free calls pass, and all when the day is over",
 		},
 		{TooLong, Figures{Limit: 14400}, "the call reached the longest time allowed, 4h0m0s"},
 		{NumberInvalid, Figures{Value: int64(phone.TooShort)}, "this number is too short for its range"},

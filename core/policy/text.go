@@ -14,13 +14,13 @@ func plain(text string) func(Figures) string { return func(Figures) string { ret
 // ceilingText: "international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass".
 func ceilingText(kind string) func(Figures) string {
 	return func(f Figures) string {
-		limit := "the " + kind + " ceiling is " + money.Rate(f.Limit).Pence() + "p a minute"
+		limit := "the " + kind + " ceiling is " + money.Billing().Coded().Rate(money.Rate(f.Limit)) + " a minute"
 		if f.Limit == 0 {
 			limit = "the " + kind + " ceiling allows free calls only"
 		}
-		text := limit + " and this call costs " + money.Rate(f.Value).Pence() + "p"
+		text := limit + " and this call costs " + money.Billing().Coded().Rate(money.Rate(f.Value))
 		if f.Pass > 0 {
-			text += ": a ceiling of " + money.Rate(f.Pass).Pence() + "p would pass"
+			text += ": a ceiling of " + money.Billing().Coded().Rate(money.Rate(f.Pass)) + " would pass"
 		}
 		return text
 	}
@@ -45,7 +45,7 @@ func rateText(f Figures) string {
 // capText speaks of a purse: Limit its cap, Value spent and held, Pass the cap that would have had the room.
 func capText(which, when string) func(Figures) string {
 	return func(f Figures) string {
-		begin, pass := which+" is "+amount(f.Limit)+" and "+amount(f.Value)+" of it is spent or held", ": "
+		begin, pass := which+" is "+limit(f.Limit)+" and "+amount(f.Value)+" of it is spent or held", ": "
 		if f.Pass > 0 {
 			pass += "a cap of " + amount(f.Pass) + " would pass, or "
 		}
@@ -110,7 +110,7 @@ func probationBusyText(f Figures) string {
 
 func probationSpentText(f Figures) string {
 	rest := ": free calls pass, and all when the day is over"
-	return f.Waiting.within("this login is new here and on probation for a day: "+amount(f.Value)+" of its "+amount(f.Limit)+" is spent or held", rest, rest)
+	return f.Waiting.within("this login is new here and on probation for a day: "+amount(f.Value)+" of its "+limit(f.Limit)+" is spent or held", rest, rest)
 }
 
 func manyHeldText(f Figures) string {
@@ -165,4 +165,8 @@ func problemText(f Figures) string {
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 
-func amount(n int64) string { return money.Micro(n).String() }
+// amount is a number only: a text names the currency once, with its limit.
+func amount(n int64) string { return money.Billing().Number(money.Micro(n)) }
+
+// limit is an amount with its currency, in ASCII.
+func limit(n int64) string { return money.Billing().Coded().Amount(money.Micro(n)) }

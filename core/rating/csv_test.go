@@ -359,9 +359,9 @@ func TestFormatCSVComesBack(t *testing.T) {
 			}
 			prices = append(prices, p)
 		}
-		im := ReadCSV(FormatCSV(prices), ReadOptions{})
+		im := ReadCSV(FormatCSV(prices, "GBP"), ReadOptions{})
 		if d := Diff(prices, im.Prices); !im.OK() || d.Same != len(prices) || len(im.Prices) != len(prices) {
-			t.Fatalf("%v\n%+v\n%s", im.Faults, d, FormatCSV(prices))
+			t.Fatalf("%v\n%+v\n%s", im.Faults, d, FormatCSV(prices, "GBP"))
 		}
 	})
 }
@@ -424,7 +424,7 @@ func FuzzReadCSV(f *testing.F) {
 			t.Fatalf("an import without faults is no deck: %v", err)
 		}
 		if len(im.Prices) > 0 {
-			back := ReadCSV(FormatCSV(im.Prices), ReadOptions{})
+			back := ReadCSV(FormatCSV(im.Prices, "GBP"), ReadOptions{})
 			if d := Diff(im.Prices, back.Prices); d.Same != len(im.Prices) {
 				t.Fatalf("does not come back: %v %+v", back.Faults, d)
 			}

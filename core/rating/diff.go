@@ -122,12 +122,17 @@ func (d *Difference) sort(c Change) {
 	}
 }
 
-// FormatCSV writes prices as CSV that ReadCSV reads back to the same prices: whole units of the currency, exact.
-func FormatCSV(prices []Price) []byte {
+// FormatCSV writes prices as CSV that ReadCSV reads back to the same prices: whole units of the currency that the header
+// names, exact.
+func FormatCSV(prices []Price, currency string) []byte {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
 	// A bytes.Buffer takes every write, so that there is no error to look at.
-	header := []string{"Destination", "Prefix", "Short", "Peak", "Off-peak", "Weekend", "Connection charge", "Minimum charge", "First interval", "Sub interval"}
+	perMinute, each := " ("+currency+"/min)", " ("+currency+")"
+	header := []string{
+		"Destination", "Prefix", "Short", "Peak" + perMinute, "Off-peak" + perMinute, "Weekend" + perMinute, "Connection charge" + each, "Minimum charge" + each,
+		"First interval (s)", "Sub interval (s)",
+	}
 	special := slices.ContainsFunc(prices, func(p Price) bool { return p.Dated() || p.NoPrice })
 	if special {
 		header = append(header, "Start", "End", "Status")

@@ -74,7 +74,7 @@ func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
 	}
 	if d.Quote != nil {
 		cost := d.Quote.Cost(time.Minute)
-		out.Price, out.FirstMinute, out.FirstText = priceView(&d.Quote.Price), int64(cost), api.Pounds(cost)
+		out.Price, out.FirstMinute, out.FirstText = priceView(&d.Quote.Price), int64(cost), api.Amount(cost)
 	}
 	for i := range d.Steps {
 		st := &d.Steps[i]

@@ -95,10 +95,10 @@ func purseView(p *Purse) api.Purse {
 	v := api.Purse{
 		Owner: "line", Period: "day", Which: p.Which[strings.LastIndexByte(p.Which, '/')+1:], Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
 		Left: int64(max(p.Cap-p.Spent-p.Held, 0)),
-		Text: api.Pounds(p.Spent) + " of " + api.Pounds(p.Cap) + " spent",
+		Text: api.Amount(p.Spent) + " of " + api.Amount(p.Cap) + " spent",
 	}
 	if p.Held > 0 {
-		v.Text += ", " + api.Pounds(p.Held) + " held"
+		v.Text += ", " + api.Amount(p.Held) + " held"
 	}
 	if p.Account {
 		v.Owner = "account"
@@ -138,10 +138,10 @@ func priceText(p *rating.Price) string {
 			api.APerMinute(p.Rates[rating.OffPeak]), api.APerMinute(p.Rates[rating.Weekend]))
 	}
 	if p.Connect > 0 {
-		text += " + " + api.Pounds(p.Connect) + " to connect"
+		text += " + " + api.Amount(p.Connect) + " to connect"
 	}
 	if p.Minimum > 0 {
-		text += ", at least " + api.Pounds(p.Minimum)
+		text += ", at least " + api.Amount(p.Minimum)
 	}
 	if p.First != 1 || p.Step != 1 {
 		text += fmt.Sprintf(", by %d s then %d s", p.First, p.Step)
@@ -168,7 +168,7 @@ func callView(c *Live, now time.Time) api.Call {
 	case c.State == call.Ending:
 		talk, v.Text = c.End.Talk, "over, waiting for a leg to confirm that it has ended"
 	case c.State == call.Answered:
-		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Pounds(c.Quote.Cost(talk)))
+		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Amount(c.Quote.Cost(talk)))
 	case c.Ringing.IsZero():
 		talk, v.Text = 0, "connecting"
 	default:
@@ -293,7 +293,7 @@ func figureText(u policy.Unit, n int64) string {
 	case "nano_per_minute":
 		return api.APerMinute(money.Rate(n))
 	case "micro":
-		return api.Pounds(money.Micro(n))
+		return api.Amount(money.Micro(n))
 	case "seconds":
 		return (time.Duration(n) * time.Second).String()
 	case "count":

@@ -96,10 +96,10 @@ func usageView(u *watch.Used) api.Usage {
 	total := u.Settled + u.Running
 	v := api.Usage{
 		Subject: account.Handle(u.Subject), Settled: int64(u.Settled), Running: int64(u.Running), Total: int64(total),
-		Level: int64(u.Level), Multiple: u.Multiple, Told: int64(u.Told), Text: api.Pounds(total) + " un-billed",
+		Level: int64(u.Level), Multiple: u.Multiple, Told: int64(u.Told), Text: api.Amount(total) + " un-billed",
 	}
 	if u.Running > 0 {
-		v.Text += ", " + api.Pounds(u.Running) + " of it for calls in progress"
+		v.Text += ", " + api.Amount(u.Running) + " of it for calls in progress"
 	}
 	if u.Level <= 0 {
 		v.Text += "; warnings are off"
@@ -109,8 +109,8 @@ func usageView(u *watch.Used) api.Usage {
 	next := (u.Told/u.Level + 1) * u.Level
 	v.Next = int64(next)
 	if u.Multiple > 0 {
-		v.Text += fmt.Sprintf("; warned at %s", api.Pounds(u.Level*money.Micro(u.Multiple)))
+		v.Text += fmt.Sprintf("; warned at %s", api.Amount(u.Level*money.Micro(u.Multiple)))
 	}
-	v.Text += "; the next warning is at " + api.Pounds(next)
+	v.Text += "; the next warning is at " + api.Amount(next)
 	return v
 }

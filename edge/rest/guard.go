@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/money"
 	"ringfence/edge/internal/fair"
 	"ringfence/edge/rest/api"
 )
@@ -134,6 +135,7 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 		defer s.recoverPanic(w, r)
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
+		h.Set(api.CurrencyHeader, money.Billing().Code)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		if fromPage(r) || !ours(r.Host) {

@@ -194,7 +194,7 @@ var night = []struct {
 	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"0"}]}`, 200, `"field":"line-warning","n":0`},
 	{"GET", "/v1/lines/acme-1/usage", "", 200, `£0.00 un-billed; warnings are off`},
 	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"9000000000"}]}`, 422, `line-warning \"9000000000\": want a value from off to £`},
-	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"lots"}]}`, 422, `line-warning \"lots\": want pounds such as`},
+	{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"line-warning","value":"lots"}]}`, 422, `line-warning \"lots\": want an amount such as`},
 
 	{"PATCH", "/v1/customers/acme", `{"courtesy":"user-agent"}`, 200, `"courtesy":"user-agent"`},
 	{"GET", "/v1/lines/acme-1", "", 200, `"courtesy":"user-agent","settings"`},

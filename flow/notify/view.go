@@ -2,9 +2,7 @@ package notify
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,7 +89,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	d := draftOf(x)
 	v := &view{
 		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
-		Line: strange(account.Handle(d.line), 64), Cap: pounds(policy.ProbationCap), Code: auth.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+		Line: strange(account.Handle(d.line), 64), Cap: moneyText(policy.ProbationCap), Code: auth.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
 	if v.Desk = !owner && person != ""; v.Desk {
@@ -300,9 +298,9 @@ func (v *view) usage(e map[string]any) {
 	if v.Kind != UsageLevel || !ok || !ok1 || !ok2 {
 		return
 	}
-	v.Used, v.Level = pounds(settled.Add(running)), pounds(level)
+	v.Used, v.Level = moneyText(settled.Add(running)), moneyText(level)
 	if running > 0 {
-		v.Running = pounds(running)
+		v.Running = moneyText(running)
 	}
 	v.row("Used so far", v.Used)
 	v.row("Of it by calls in progress", v.Running)
@@ -349,27 +347,8 @@ func micro(x any) (money.Micro, bool) {
 	return money.Micro(m), err == nil
 }
 
-// pounds is an amount for people, in whole pennies and rounded down, so that nobody is told of more than was used:
-// "£12.34", "£1,234.00"; what is less than a penny, exactly: "£0.0005".
-func pounds(m money.Micro) string {
-	const penny = money.Pound / 100
-	if m != 0 && -penny < m && m < penny {
-		sign := ""
-		if m < 0 {
-			m, sign = -m, "−"
-		}
-		return sign + "£0." + strings.TrimRight(fmt.Sprintf("%06d", m), "0")
-	}
-	p, sign := int64(m/penny), ""
-	if p < 0 {
-		p, sign = -p, "−"
-	}
-	whole := strconv.FormatInt(p/100, 10)
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	return fmt.Sprintf("%s£%s.%02d", sign, whole, p%100)
-}
+// moneyText is an amount for people.
+func moneyText(m money.Micro) string { return money.Billing().Shown(m) }
 
 func readSeen(e map[string]any, source string) seen {
 	s := seen{Agent: strange(scalar(e["agent"]), maxShown), Address: strange(scalar(first(e, "address", "source")), 60), New: scalar(e["new"])}

@@ -721,7 +721,7 @@ type CDR struct {
 
 // NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
 func NewCDR(c call.CDR) CDR {
-	out := CDR{CDR: c, RetailText: Pounds(c.Retail), CostText: Pounds(c.Cost), LineID: account.FullIdentity(c.Line), AccountID: account.FullIdentity(c.Account)}
+	out := CDR{CDR: c, RetailText: Amount(c.Retail), CostText: Amount(c.Cost), LineID: account.FullIdentity(c.Line), AccountID: account.FullIdentity(c.Account)}
 	for _, id := range []*string{&out.Line, &out.Account, &out.Peer, &out.Trunk} {
 		*id = account.Handle(*id)
 	}
@@ -778,18 +778,16 @@ type Status struct {
 	Calls         int       `json:"calls"`
 }
 
-// Pounds writes an amount for people: "£12.50".
-func Pounds(a money.Micro) string {
-	if a < 0 {
-		return "-£" + a.String()[1:]
-	}
-	return "£" + a.String()
-}
+// CurrencyHeader of every answer says what its amounts are in.
+const CurrencyHeader = "Ringfence-Currency"
+
+// Amount writes an amount for people: "£12.50".
+func Amount(a money.Micro) string { return money.Billing().Amount(a) }
 
 // APerMinute writes a rate for people: "2p a minute"; zero is "free".
 func APerMinute(r money.Rate) string {
 	if r == 0 {
 		return "free"
 	}
-	return r.Pence() + "p a minute"
+	return money.Billing().Rate(r) + " a minute"
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/money"
 	"ringfence/edge/rest/api"
 )
 
@@ -130,6 +131,9 @@ func (c *Client) send(ctx context.Context, method, path string, in any, accept s
 			return nil, ctx.Err()
 		}
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.where, err)
+	}
+	if currency, err := money.CurrencyOf(res.Header.Get(api.CurrencyHeader)); err == nil {
+		money.SetBilling(currency) // that of the server: what is shown here is in it
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		defer res.Body.Close()
