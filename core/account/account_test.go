@@ -173,7 +173,7 @@ func TestOnlyGrantsLoosen(t *testing.T) {
 
 // nearest is what a free field must be: the last word in the chain that is said.
 func nearest(f Field, links ...*Settings) int64 {
-	n := fields[f].builtin
+	n := f.builtin()
 	for i, s := range links {
 		if v := s.Values[f].At(now); v.Set && (i < 2 || !f.OfAccount()) {
 			n = v.N

@@ -29,7 +29,8 @@ const (
 	UnitSwitch              // 0 or 1
 )
 
-// fields holds what is known about each field. Smaller is tighter for every one that is not free.
+// fields holds what is known about each field. Smaller is tighter for every one that is not free. Amounts and rates are for
+// currencies with decimals: see inCurrency.
 var fields = [NumFields]struct {
 	name     string
 	unit     Unit
@@ -66,7 +67,19 @@ func (f Field) String() string {
 func (f Field) Unit() Unit { return fields[f].unit }
 
 // Range is the least and the greatest value that may be set.
-func (f Field) Range() (least, most int64) { return fields[f].min, fields[f].max }
+func (f Field) Range() (least, most int64) { return fields[f].min, f.inCurrency(fields[f].max) }
+
+// builtin is the default when no link of the chain says anything.
+func (f Field) builtin() int64 { return f.inCurrency(fields[f].builtin) }
+
+// inCurrency is a built-in amount in the billing currency. A unit of one without decimals, such as the yen, is worth about a
+// hundredth of those of the others.
+func (f Field) inCurrency(n int64) int64 {
+	if u := fields[f].unit; u != UnitRate && u != UnitAmount {
+		return n
+	}
+	return n * int64(money.Billing().Sum(1)/money.Pound)
+}
 
 // OfAccount says that the field is about the whole customer, so that a line has no word on it.
 func (f Field) OfAccount() bool {

@@ -6,7 +6,7 @@ import "time"
 func Defaults() Settings {
 	var s Settings
 	for f := range NumFields {
-		s.Values[f] = Value{Set: true, N: fields[f].builtin}
+		s.Values[f] = Value{Set: true, N: f.builtin()}
 	}
 	return s
 }
@@ -56,7 +56,7 @@ func Resolve(now time.Time, links ...*Settings) Effective {
 // resolve settles one field and returns when the outcome ends by itself. A grant hides the ends of grants above it; a
 // tightening below does not, because what stands above may fall under it when they end.
 func (e *Effective) resolve(f Field, now time.Time, links []*Settings) (ends time.Time) {
-	n, from := fields[f].builtin, LevelDefault
+	n, from := f.builtin(), LevelDefault
 	for i, s := range links {
 		level := min(LevelProvider+Level(i), LevelLine)
 		if s == nil || level == LevelLine && f.OfAccount() {
@@ -75,7 +75,8 @@ func (e *Effective) resolve(f Field, now time.Time, links []*Settings) (ends tim
 		}
 	}
 	// Values from outside Validate must not turn into "no limit" further down: clamp to what the field can mean.
-	e.Values[f], e.From[f] = min(max(n, fields[f].min), fields[f].max), from
+	least, most := f.Range()
+	e.Values[f], e.From[f] = min(max(n, least), most), from
 	return ends
 }
 

@@ -131,6 +131,14 @@ func (c Currency) Rate(r Rate) string {
 	return c.lead() + decimal(int64(r), 9, c.Places)
 }
 
+// Sum is a modest amount of the currency: n whole units of most, of those without decimals n hundred.
+func (c Currency) Sum(n int64) Micro {
+	if c.Places == 0 {
+		n *= 100
+	}
+	return Micro(n) * Pound
+}
+
 // Coded is the currency written with its code instead of its sign, for texts that must be ASCII: SIP's reason phrases.
 func (c Currency) Coded() Currency {
 	c.Sign = ""

@@ -45,11 +45,12 @@ const (
 // Purse says which purse a CondPurse speaks of.
 type Purse uint8
 
-// Limits of a login on probation: at a new place, while strangers guess at its line (flow/auth). Beside the line's own.
-const (
-	ProbationCap   = 2 * money.Pound // in all, over the day that it lasts
-	ProbationCalls = 2               // at once
-)
+// ProbationCalls is how many calls at once a login on probation may have: at a new place, while strangers guess at its line
+// (flow/auth). Beside the line's own limit.
+const ProbationCalls = 2
+
+// ProbationCap is what it may spend in all, over the day that probation lasts.
+func ProbationCap() money.Micro { return money.Billing().Sum(2) }
 
 // Purses: each limits one owner over one period, in the customer's time zone.
 const (

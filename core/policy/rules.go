@@ -195,7 +195,7 @@ func (c *condition) limit(s *account.Effective) int64 {
 	case c.field < account.NumFields:
 		return s.Values[c.field]
 	case c.kind == CondPurse:
-		return int64(ProbationCap)
+		return int64(ProbationCap())
 	}
 	return ProbationCalls
 }

@@ -103,10 +103,10 @@ func TestProbationPurseIsExact(t *testing.T) {
 		h.end(second.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 487, At: time.Now()})
 		time.Sleep(time.Minute)
 		rec := h.record(p.ID)
-		if rec.Reason != policy.ProbationSpent.Code() || rec.Retail > policy.ProbationCap || rec.Retail < policy.ProbationCap-20_000 {
+		if rec.Reason != policy.ProbationSpent.Code() || rec.Retail > policy.ProbationCap() || rec.Retail < policy.ProbationCap()-20_000 {
 			t.Errorf("cut for %s after %v at %v", rec.Reason, rec.Talk, rec.Retail)
 		}
-		if _, r := h.onProbation("02079460999"); r.Reason != policy.ProbationSpent || r.Figures.Limit != int64(policy.ProbationCap) || r.Figures.Value != int64(rec.Retail) {
+		if _, r := h.onProbation("02079460999"); r.Reason != policy.ProbationSpent || r.Figures.Limit != int64(policy.ProbationCap()) || r.Figures.Value != int64(rec.Retail) {
 			t.Errorf("once it is spent: %v %+v", r.Reason, r.Figures)
 		}
 		if free, r := h.onProbation("08001111111"); free == nil {

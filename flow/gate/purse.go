@@ -172,7 +172,7 @@ func purseOf(id string) policy.Purse {
 func capNow(e *account.Effective, id string) money.Micro {
 	p := purseOf(id)
 	if p == policy.Probation {
-		return policy.ProbationCap
+		return policy.ProbationCap()
 	}
 	return e.Cap(purseCaps[p])
 }
