@@ -38,7 +38,7 @@ type deckImport struct {
 	DryRun    bool     `help:"Read, check and compare, but do not put it in force."`
 	Yes       bool     `help:"Take the deck: the questions that the import asks are settled."`
 	SkipBlank bool     `help:"Leave out rows without a price instead of refusing the file."`
-	Map       []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated." placeholder:"COLUMN=MEANING"`
+	Map       []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated; kept for the next import of the deck, none forgets." placeholder:"COLUMN=MEANING"`
 	Rate      string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
 	Sheet     string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
 	Unit      string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`

@@ -18,6 +18,7 @@ type WarningKind string
 const (
 	WarnEncoding   WarningKind = "encoding"   // the file is not UTF-8
 	WarnIgnored    WarningKind = "ignored"    // columns that were not used
+	WarnMapping    WarningKind = "mapping"    // columns are named as at the last import
 	WarnIncrements WarningKind = "increments" // how time is rounded is not said
 	WarnDear       WarningKind = "dear"       // far above its country, or above any rate there is: a lost decimal point?
 	WarnCheap      WarningKind = "cheap"      // far below its country

@@ -258,6 +258,7 @@ func (r *deckReader) finish() {
 	if n := r.out.Summary.NoStart; n > 0 {
 		r.ask(Ask(AskNoStart, plural(n, "row is", "rows are")+" for later, as the status says, but no start date says when: they will be left out.", nil))
 	}
+	r.askUnit()
 	if len(dear) > 0 {
 		r.ask(Ask(AskLostDecimal, plural(len(dear), "price looks", "prices look")+" like a lost decimal point.", dear))
 	}

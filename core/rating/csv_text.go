@@ -267,7 +267,8 @@ func (r *deckReader) begin(c *candidate) {
 		r.skipTitles()
 	}
 	if missing := r.opt.Mapping.unmatched(c.cells); len(missing) > 0 {
-		r.fault(Fault{Line: c.line, Found: strings.Join(c.cells, ","), Expected: "the columns that --map names: there is none called " + strings.Join(missing, ", ")})
+		r.fault(Fault{Line: c.line, Found: strings.Join(c.cells, ","), Expected: "the columns that --map names: there is none called " + strings.Join(missing, ", ") +
+			" (names that were kept from the last import are forgotten with --map none)"})
 	}
 }
 

@@ -22,8 +22,12 @@ const (
 	maxRenameBytes = 200
 )
 
-// ParseMapping reads "Preis=rate", "3=rate (p)" and "Notes=ignore". An error says which is wrong and what there is.
+// ParseMapping reads "Preis=rate", "3=rate (p)" and "Notes=ignore", or "none" alone: an empty mapping, where nil is that nothing
+// was said. An error says which is wrong and what there is.
 func ParseMapping(list []string) (Mapping, error) {
+	if len(list) == 1 && strings.EqualFold(list[0], "none") {
+		return Mapping{}, nil
+	}
 	var m Mapping
 	if len(list) > maxRenames {
 		return nil, fmt.Errorf("%d columns are mapped, want at most %d", len(list), maxRenames)

@@ -22,6 +22,8 @@ const (
 	AskNoStart     = "no-start"
 	AskRemoves     = "removes-much"
 	AskCalled      = "called-lately"
+	AskUnit        = "unit"
+	askScale       = "scale"
 )
 
 func (r *deckReader) ask(q Question) { r.out.Questions = append(r.out.Questions, q) }

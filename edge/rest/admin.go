@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/account"
+	"ringfence/core/money"
 	"ringfence/edge/rest/api"
 )
 
@@ -52,6 +53,10 @@ func (s *Server) checkBook() []api.CheckItem {
 	}
 	for _, id := range s.d.Book.UnknownZones() {
 		add("book", "warning", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)
+	}
+	for _, h := range s.d.Book.ForeignDecks() {
+		add("decks", "error", "deck %s version %d is in %s and the provider bills in %s: it prices no calls; import it anew, with --rate %s=… or in %s", h.Name, h.Version, h.Currency,
+			money.Billing().Code, h.Currency, money.Billing().Code)
 	}
 	for _, name := range s.d.Book.MissingTariffs() {
 		add("decks", "warning", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)

@@ -112,7 +112,7 @@ func purseView(p *Purse) api.Purse {
 func deckView(h *book.DeckHead, inForce bool) api.Deck {
 	return api.Deck{
 		Name: h.Name, Kind: string(h.Kind), Version: h.Version, Rows: h.Rows, InForce: inForce, Imported: h.Imported,
-		By: h.By, Source: h.Source,
+		By: h.By, Source: h.Source, Currency: h.Currency, Exchange: h.Exchange, Mapping: h.Mapping,
 	}
 }
 

@@ -82,7 +82,7 @@ type importInput struct {
 	Dates       string   `query:"dates" enum:"dmy,mdy" doc:"what comes first in 01/02/2026, when the file does not show it"`
 	Currency    string   `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
 	Rate        string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version"`
-	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter"`
+	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter; kept for the next import of the name, none alone forgets them"`
 	Sheet       string   `query:"sheet" maxLength:"100" doc:"of a workbook: the sheet to read"`
 	Unit        string   `query:"unit" enum:"whole,hundredths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents"`
 	First       int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`

@@ -52,8 +52,9 @@ type Book struct {
 	customers   map[string]*customer // by identity; customersMu owns the map; entries own themselves
 	handles     map[string]*customer // the same by handle; customersMu
 
-	trunks atomic.Pointer[trunkTable]
-	decks  atomic.Pointer[map[string]*deck] // copied on write
+	trunks  atomic.Pointer[trunkTable]
+	decks   atomic.Pointer[map[string]*deck] // copied on write
+	foreign atomic.Pointer[[]DeckHead]       // not in force: in another currency
 
 	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
 	mu       sync.Mutex

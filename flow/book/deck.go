@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/state/store"
 )
@@ -101,10 +102,14 @@ func (b *Book) reloadDecks(ctx context.Context) error {
 			newest[h.Name] = h
 		}
 	}
-	old, table := b.decks.Load(), map[string]*deck{}
+	old, table, foreign := b.decks.Load(), map[string]*deck{}, []DeckHead{}
 	for name, h := range newest {
 		if old != nil && (*old)[name] != nil && (*old)[name].head.Version == h.Version {
 			table[name] = (*old)[name]
+			continue
+		}
+		if h.Currency != money.Billing().Code {
+			foreign = append(foreign, h) // its numbers mean something else here
 			continue
 		}
 		rows, err := b.db.DeckRows(ctx, name, h.Version)
@@ -118,7 +123,17 @@ func (b *Book) reloadDecks(ctx context.Context) error {
 		table[name] = &deck{h, built}
 	}
 	b.decks.Store(&table)
+	b.foreign.Store(&foreign)
 	b.tell(Change{Kind: DecksLoaded})
+	return nil
+}
+
+// ForeignDecks are the newest versions of decks that are not in force, because they are in another currency than the
+// provider's: they were imported before it was changed.
+func (b *Book) ForeignDecks() []DeckHead {
+	if list := b.foreign.Load(); list != nil {
+		return *list
+	}
 	return nil
 }
 
@@ -147,9 +162,18 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	if built.Len() == 0 {
 		return h, &Invalid{"rows", "", "at least one price"}
 	}
+	if h.Currency == "" {
+		h.Currency = money.Billing().Code
+	}
 	was := (*b.decks.Load())[h.Name]
 	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), stamp()
-	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source)}
+	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source), "currency": raw(h.Currency)}
+	if h.Exchange != "" {
+		after["exchange"] = raw(h.Exchange)
+	}
+	if h.Mapping != "" {
+		after["mapping"] = raw(h.Mapping)
+	}
 	var before parts
 	if was != nil {
 		before = parts{"rows": raw(was.head.Rows), "version": raw(was.head.Version), "source": raw(was.head.Source)}
@@ -161,6 +185,8 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	table := maps.Clone(*b.decks.Load())
 	table[h.Name] = &deck{h, built}
 	b.decks.Store(&table)
+	foreign := slices.DeleteFunc(slices.Clone(b.ForeignDecks()), func(old DeckHead) bool { return old.Name == h.Name })
+	b.foreign.Store(&foreign)
 	b.tell(Change{Kind: DecksLoaded})
 	return h, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -45,6 +46,9 @@ func (e *DeckFaults) Error() string {
 	if len(e.Faults) == 0 {
 		return "the deck cannot be read; nothing was imported"
 	}
+	if e.Count == 1 {
+		return "1 fault, nothing was imported: " + e.Faults[0].String()
+	}
 	return fmt.Sprintf("%d faults, nothing was imported; the first: %s", e.Count, e.Faults[0])
 }
 
@@ -62,6 +66,22 @@ func (e *Unconfirmed) Error() string {
 // unsettled are the questions that are still open after a yes, or without one.
 func unsettled(all []rating.Question, yes bool) []rating.Question {
 	return slices.DeleteFunc(slices.Clone(all), func(q rating.Question) bool { return yes && q.Flag == "" })
+}
+
+// keptMapping uses the names that columns were given by hand for the last version of a deck, unless the import has its own,
+// and says so.
+func (b *Book) keptMapping(o *ImportOptions) string {
+	h, _, ok := b.Deck(o.Name)
+	if !ok || h.Mapping == "" || o.Read.Mapping != nil {
+		return ""
+	}
+	lines := strings.Split(h.Mapping, "\n")
+	mapping, err := rating.ParseMapping(lines)
+	if err != nil {
+		return "" // of a version of the program that knew other names
+	}
+	o.Read.Mapping = mapping
+	return fmt.Sprintf("columns are named as by hand for version %d: %s (--map none forgets that)", h.Version, strings.Join(lines, ", "))
 }
 
 func readDeck(file []byte, o *ImportOptions) *rating.Import {
@@ -88,11 +108,15 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	}
 	o.Read.Short = b.plan.OnlyShort
 	o.Read.Kind, o.Read.Billing = o.Kind, money.Billing()
+	kept := b.keptMapping(&o)
 	im := readDeck(file, &o)
+	if kept != "" {
+		im.Warnings = append([]rating.Warning{{Kind: rating.WarnMapping, Text: kept}}, im.Warnings...)
+	}
 	if !im.OK() {
 		return nil, &DeckFaults{im.Faults, im.FaultCount}
 	}
-	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source}, File: im, Questions: im.Questions}
+	out := &Imported{Head: DeckHead{Name: o.Name, Kind: o.Kind, Rows: int64(len(im.Prices)), Source: o.Source, Currency: o.Read.Billing.Code, Exchange: o.Read.Exchange.String(), Mapping: o.Read.Mapping.String()}, File: im, Questions: im.Questions}
 	prices, err := b.weigh(ctx, out, &o)
 	if err != nil || o.DryRun {
 		return out, err

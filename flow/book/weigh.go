@@ -37,6 +37,9 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 	}
 	out.Head.Rows = int64(len(prices))
 	out.Changes = rating.Diff(before, prices)
+	if q, asks := rating.AskScale(before, out.File.Prices); asks {
+		out.Questions = append(out.Questions, q)
+	}
 	built, err := build(&out.Head, prices)
 	if err != nil {
 		return nil, &Invalid{"rows", "", err.Error()}

@@ -155,6 +155,9 @@ type Deck struct {
 	By       string // who imported it
 	Source   string // file name
 	Covers   string // what prefixes price besides their own country, as rating.ParseCovers reads it; "" is nothing
+	Currency string // ISO code of what the prices are in
+	Exchange string // at what they were converted to it ("USD=0.79"), "" when they were not
+	Mapping  string // columns that were named by hand: see rating.ParseMapping, one to a line
 }
 
 // Called is a destination that the lines of an account called.

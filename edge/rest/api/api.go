@@ -538,6 +538,9 @@ type Deck struct {
 	Imported time.Time `json:"imported"`
 	By       string    `json:"by"`
 	Source   string    `json:"source" doc:"file name"`
+	Currency string    `json:"currency" doc:"what the prices are in"`
+	Exchange string    `json:"exchange,omitempty" doc:"at what rate they were converted to it: USD=0.79"`
+	Mapping  string    `json:"mapping,omitempty" doc:"columns that were named by hand, one to a line"`
 }
 
 // Price is one row of a deck.

@@ -61,13 +61,13 @@ func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...st
 
 // Decks reads the heads of all decks, newest first.
 func (s *Queries) Decks(ctx context.Context) ([]store.Deck, error) {
-	sql := "SELECT name, kind, version, rows, imported, imported_by, source, covers FROM deck ORDER BY imported DESC, name, version DESC"
+	sql := "SELECT name, kind, version, rows, imported, imported_by, source, covers, currency, exchange, mapping FROM deck ORDER BY imported DESC, name, version DESC"
 	var out []store.Deck
 	err := each(ctx, s.db, sql, nil, func(r Rows) error {
 		var d store.Deck
 		var kind string
 		var imported int64
-		err := r.Scan(&d.Name, &kind, &d.Version, &d.Rows, &imported, &d.By, &d.Source, &d.Covers)
+		err := r.Scan(&d.Name, &kind, &d.Version, &d.Rows, &imported, &d.By, &d.Source, &d.Covers, &d.Currency, &d.Exchange, &d.Mapping)
 		d.Kind, d.Imported = rating.Kind(kind), instant(imported)
 		out = append(out, d)
 		return err
@@ -142,8 +142,9 @@ func (s *Queries) putRows(ctx context.Context, name string, version int64, rows 
 // putHead makes the version one that is there.
 func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows int, facts []store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
-		sql := "INSERT INTO deck (name, version, kind, rows, imported, imported_by, source, covers) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source, d.Covers)
+		sql := `INSERT INTO deck (name, version, kind, rows, imported, imported_by, source, covers, currency, exchange, mapping)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source, d.Covers, d.Currency, d.Exchange, d.Mapping)
 		if err != nil {
 			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
 		}

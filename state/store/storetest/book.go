@@ -240,7 +240,7 @@ func decks(t *testing.T, s store.Store) {
 		{Prefix: 44, Short: true, Name: "UK", First: 1, Step: 1, From: 1, Until: math.MaxInt64},
 		{Prefix: 44, Name: "none", First: 1, Step: 1, NoPrice: true},
 	}
-	v, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA"}, rows)
+	v, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA", Currency: "EUR", Exchange: "USD=0.79", Mapping: "Preis=rate\n3=name"}, rows)
 	ok(t, err)
 	w, err := s.PutDeck(ctx, store.Deck{Name: "std", Kind: rating.Retail, Imported: T0.Add(1e9)}, rows[:1])
 	ok(t, err)
@@ -254,7 +254,7 @@ func decks(t *testing.T, s store.Store) {
 	same(t, "decks", heads, []store.Deck{
 		{Name: "std", Kind: rating.Retail, Version: 2, Rows: 1, Imported: T0.Add(1e9)},
 		{Name: "cost", Kind: rating.Cost, Version: 1, Imported: T0},
-		{Name: "std", Kind: rating.Retail, Version: 1, Rows: 3, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA"},
+		{Name: "std", Kind: rating.Retail, Version: 1, Rows: 3, Imported: T0, By: "root", Source: "a.csv", Covers: "1=US,CA", Currency: "EUR", Exchange: "USD=0.79", Mapping: "Preis=rate\n3=name"},
 	})
 	for version, n := range map[int64]int{0: 1, 1: 3, 2: 1} {
 		got, err := s.DeckRows(ctx, "std", version)
