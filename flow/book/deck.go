@@ -123,6 +123,7 @@ func (b *Book) reloadDecks(ctx context.Context) error {
 		table[name] = &deck{h, built}
 	}
 	b.decks.Store(&table)
+	slices.SortFunc(foreign, func(x, y DeckHead) int { return strings.Compare(x.Name, y.Name) })
 	b.foreign.Store(&foreign)
 	b.tell(Change{Kind: DecksLoaded})
 	return nil
@@ -230,8 +231,17 @@ func (b *Book) checkDeckHead(name string, kind rating.Kind) error {
 	if len(name) > 64 || name == "" || strings.ContainsFunc(name, func(r rune) bool { return notHostRune(r) && r != '.' }) {
 		return &Invalid{"name", clip(name), "1 to 64 letters, digits, '.', '_' or '-'"}
 	}
-	if d := (*b.decks.Load())[name]; d != nil && d.head.Kind != kind {
-		return &Invalid{"kind", string(kind), fmt.Sprintf("%s, which deck %s is; another kind needs another name", d.head.Kind, name)}
+	is := kind
+	if d := (*b.decks.Load())[name]; d != nil {
+		is = d.head.Kind
+	}
+	for _, h := range b.ForeignDecks() {
+		if h.Name == name {
+			is = h.Kind
+		}
+	}
+	if is != kind {
+		return &Invalid{"kind", string(kind), fmt.Sprintf("%s, which deck %s is; another kind needs another name", is, name)}
 	}
 	return nil
 }
