@@ -166,12 +166,29 @@ func (r *deckReader) checkCells(cells []string) bool {
 		case len(c) > MaxCellBytes:
 			r.cellFault(i, c, fmt.Sprintf("at most %d bytes in a cell", MaxCellBytes))
 			return false
+		case r.swallowed(c):
+			r.cellFault(i, c, "a quote that is closed on its line: this cell has other rows in it")
+			return false
 		case i >= len(r.header) && strings.TrimSpace(c) != "":
 			r.cellFault(i, c, fmt.Sprintf("%d cells as in the header (a decimal comma without quotes makes two cells of one)", len(r.header)))
 			return false
 		}
 	}
 	return true
+}
+
+// swallowed says that a cell has a line with as many separators as a row: a quote that was left open in one row and closed by
+// another made one cell of all rows between.
+func (r *deckReader) swallowed(cell string) bool {
+	if r.out.Format.Separator == 0 || strings.IndexByte(cell, '\n') < 0 {
+		return false
+	}
+	for _, line := range strings.Split(cell, "\n") {
+		if strings.Count(line, string(r.out.Format.Separator)) >= max(1, len(r.header)-1) {
+			return true
+		}
+	}
+	return false
 }
 
 // cell is the text of a field, "" when the row is too short for it.

@@ -266,10 +266,30 @@ func (r *deckReader) begin(c *candidate) {
 		r.out.Format.Headless = true
 		r.skipTitles()
 	}
+	r.pricesAbove()
 	if missing := r.opt.Mapping.unmatched(c.cells); len(missing) > 0 {
 		r.fault(Fault{Line: c.line, Found: strings.Join(c.cells, ","), Expected: "the columns that --map names: there is none called " + strings.Join(missing, ", ") +
 			" (names that were kept from the last import are forgotten with --map none)"})
 	}
+}
+
+// pricesAbove faults rows above the header that look like prices: a list that was sorted with its header would lose them.
+func (r *deckReader) pricesAbove() {
+	c := &r.columns
+	prefix := max(c.at[fieldPrefix], c.at[fieldCountryCode]) - 1
+	rate := max(c.at[fieldRate], c.at[fieldPeak], c.at[fieldOffPeak]) - 1
+	header := r.line
+	r.rowsOf(func(line int, cells []string, err error) bool {
+		if line >= header {
+			return false
+		}
+		if err == nil && max(prefix, rate) < len(cells) && startsWithDigit(cells[prefix]) && strings.ContainsAny(cells[rate], "0123456789") {
+			r.line = line
+			r.fault(Fault{Line: line, Found: strings.Join(cells, ","), Expected: fmt.Sprintf("the header above all prices: it is in line %d", header)})
+		}
+		return true
+	})
+	r.line = header
 }
 
 // skipTitles finds where a table without a header begins: at the first row that has a number where its prefix should be.
