@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -60,6 +61,9 @@ func (s *Server) checkBook() []api.CheckItem {
 	}
 	for _, name := range s.d.Book.MissingTariffs() {
 		add("decks", "warning", "tariff %q is in use but no such retail deck was imported: every call of its customers is refused as unpriced", name)
+	}
+	for decks, below := range s.d.Book.BelowCost(time.Now()) {
+		add("decks", "warning", "%d prices of deck %s are below cost by deck %s; the worst: %s", len(below), decks[0], decks[1], below[0].Text())
 	}
 	return items
 }

@@ -849,3 +849,23 @@ func TestADeckInUseIsNotRemoved(t *testing.T) {
 		t.Error("it is still there")
 	}
 }
+
+func TestPricesBelowCostAreNamed(t *testing.T) {
+	b, _, _ := sample(t)
+	_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate,Connection charge\n44,UK,0.005,0\n1,USA,0.015,0.01\n"), book.ImportOptions{Name: "carrier", Kind: rating.Cost})
+	must(t, err)
+	if found := b.BelowCost(time.Now()); len(found) != 0 {
+		t.Errorf("a deck that no trunk uses: %v", found)
+	}
+	_, err = b.AddTrunk(ctx, "t", "a", book.TrunkEdit{Addresses: ptr([]string{"192.0.2.9"}), Deck: ptr("carrier")})
+	must(t, err)
+	below := b.BelowCost(time.Now())[[2]string{"retail", "carrier"}]
+	if len(below) != 1 || below[0].Text() != "1 (USA): a first minute brings 0.02 and costs 0.025" {
+		t.Errorf("%v", below)
+	}
+	got, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate\n44,UK,0.004\n1,USA,0.02\n"), book.ImportOptions{Name: "retail", Kind: rating.Retail, DryRun: true})
+	must(t, err)
+	if len(got.Below) != 2 {
+		t.Errorf("at import: %v", got.Below)
+	}
+}

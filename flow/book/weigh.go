@@ -161,3 +161,20 @@ func times(n int64) string {
 	}
 	return fmt.Sprintf("%d calls", n)
 }
+
+// BelowCost says which prices of each retail deck in use are below what each carrier in service charges: the greatest loss
+// first, by the names of both decks.
+func (b *Book) BelowCost(at time.Time) map[[2]string][]rating.Below {
+	found, used, all := map[[2]string][]rating.Below{}, b.deckUsers(), *b.decks.Load()
+	for sold, retail := range all {
+		for bought, cost := range all {
+			if retail.head.Kind != rating.Retail || cost.head.Kind != rating.Cost || len(used[sold]) == 0 || len(used[bought]) == 0 {
+				continue
+			}
+			if below := rating.BelowCost(retail.rows, cost.rows, at); len(below) > 0 {
+				found[[2]string{sold, bought}] = below
+			}
+		}
+	}
+	return found
+}
