@@ -39,7 +39,7 @@ func (a *App) openEdges(context.Context) error {
 	}
 	a.rest, err = rest.New(a.adminDeps(), rest.Options{
 		Socket: cfg.Admin.Socket, Listen: cfg.Admin.Listen, Tokens: tokens, Cert: cfg.Admin.TLSCert, Key: cfg.Admin.TLSKey,
-		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Log: a.log, Extra: a.monitor.handlers,
+		UploadBytes: int64(cfg.Limits.UploadBytes), Version: Version, Tracers: cfg.Admin.Tracers, Log: a.log, Extra: a.monitor.handlers,
 	})
 	return err
 }

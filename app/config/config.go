@@ -489,6 +489,10 @@ type Admin struct {
 	// TokensFile is a file of token digests, one "name sha256-hex" a line. Needed when listen is set.
 	TokensFile string `toml:"tokens-file"`
 
+	// Tracers are the names of tokens whose holders may see the SIP messages of lines and calls (ringfence trace). Whoever may open
+	// the socket may do so.
+	Tracers []string `toml:"tracers"`
+
 	// TLSCert is the certificate chain (PEM) for listen. The file is read again on reload. It may be left out only when
 	// listen is a loopback address.
 	TLSCert string `toml:"tls-cert" reload:"live"`

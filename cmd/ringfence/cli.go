@@ -68,6 +68,7 @@ type commands struct {
 	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling."`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
+	Trace   traceCmd   `cmd:"" group:"calls" help:"The SIP messages of one line or call, as they come."`
 	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order."`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command."`

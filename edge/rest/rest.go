@@ -55,6 +55,8 @@ type Deps struct {
 	// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
 	Purses func(ctx context.Context, customer, line string, now time.Time) ([]Purse, error)
 
+	// Trace hands over the SIP messages of a line or call until it ends by itself.
+	Trace func(ctx context.Context, by string, t *TraceQuery, yield func(api.TraceMessage) error) error
 	// TrunkTest asks each address of a trunk whether it answers, and with its login.
 	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 
@@ -113,6 +115,17 @@ type CDRQuery struct {
 	Limit                   int
 }
 
+// TraceQuery says what is traced, and for how long; a line is an identity.
+type TraceQuery struct {
+	Line string
+	Call call.ID
+	For  time.Duration
+	Most int
+}
+
+// ErrTraces is what Trace answers when too many run.
+var ErrTraces = errors.New("as many traces run as may")
+
 // JournalQuery selects facts after a sequence number, or below another the last first; zero fields do not restrict.
 type JournalQuery struct {
 	After, Before int64
@@ -131,6 +144,7 @@ type Options struct {
 	Tokens      []Token  // who may use TCP
 	Cert, Key   string   // PEM files; "" is plain HTTP, for loopback addresses only
 	UploadBytes int64    // longest deck; 0 is 64 MiB
+	Tracers     []string // names of tokens that may trace; who has the socket may
 	Version     string
 	Log         *slog.Logger
 	// Extra is served on the unix socket beside the API, by pattern of http.ServeMux: metrics and health.
@@ -211,6 +225,7 @@ func (s *Server) routes() {
 	s.customerRoutes()
 	s.lineRoutes()
 	s.importRoutes()
+	s.traceRoutes()
 	s.removedRoutes()
 	s.requestRoutes()
 	s.trunkRoutes()

@@ -147,6 +147,7 @@ type Edge struct {
 	cancel   context.CancelFunc
 	work     chan func()  // questions for idle workers
 	spare    atomic.Int64 // idle workers
+	taps     atomic.Pointer[[]*traceTap]
 }
 
 // New opens the sockets. Nothing is read from them before Start.

@@ -21,6 +21,7 @@ var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n"
 // handle takes one packet on a reader's goroutine. Strangers are answered here and leave nothing behind; everything else
 // goes to the shard of its Call-ID.
 func (e *Edge) handle(p *transport.Packet) {
+	e.traced(true, p.Src, p.Proto, p.Buf)
 	if f := p.Parse(); f != nil {
 		e.malformed(p, f)
 		return
@@ -164,6 +165,7 @@ func (e *Edge) statelessTag(dst []byte, p *transport.Packet) []byte {
 // send hands a packet to the transport. A full queue is as good as a packet lost on the way: transactions repeat.
 func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
 	var err error
+	e.traced(false, to.Addr, to.Proto, out)
 	if token == 0 {
 		err = e.net.Send(to, out)
 	} else {

@@ -75,6 +75,7 @@
 //	GET    /v1/calls                ?line=                    → List[Call]
 //	GET    /v1/calls/{id}                                     → Call
 //	DELETE /v1/calls/{id}           ?why=                     → 202 Call (both legs are hung up)
+//	GET    /v1/trace                ?line= or ?call=, &for_seconds=&messages= → application/jsonl of TraceMessage, as they come
 //	GET    /v1/cdrs                 ?line=&customer=&sides=payer|both&country=&number=&reason=&direction=
 //	                                &from=&until=&before=&limit=&format=json|csv|jsonl
 //	                                → List[CDR], newest first, refused calls too; csv (also by Accept: text/csv) and jsonl
@@ -167,6 +168,7 @@ const (
 	ReasonInUse         = "in-use"         // 409
 	ReasonDeckFaults    = "deck-faults"    // 422: nothing was imported; errors has line and column
 	ReasonUnconfirmed   = "unconfirmed"    // 409: nothing was imported yet; questions says what to settle
+	ReasonNotPermitted  = "not-permitted"  // 403: this token may not do that
 	ReasonImportFaults  = "import-faults"  // 422: nothing was imported; errors has line and column
 	ReasonTooLarge      = "too-large"      // 413
 	ReasonMediaType     = "media-type"     // 415
@@ -526,6 +528,17 @@ type TrunkAnswer struct {
 	Login     string `json:"login,omitempty" doc:"not asked for; accepted; refused; asked for, but none are set"`
 	Took      int64  `json:"took_ms"`
 	Fault     string `json:"fault,omitempty" doc:"why there is no answer"`
+}
+
+// TraceMessage is a SIP message of a trace, or with end the last of its lines.
+type TraceMessage struct {
+	At        time.Time `json:"at,omitzero"`
+	Direction string    `json:"direction,omitempty" enum:"in,out"`
+	Peer      string    `json:"peer,omitempty" doc:"address:port it came from or went to"`
+	Transport string    `json:"transport,omitempty"`
+	Text      string    `json:"text,omitempty" doc:"the message without secrets"`
+	End       string    `json:"end,omitempty" doc:"why the trace ended"`
+	Missed    int       `json:"missed,omitempty" doc:"with end: messages that came faster than they were taken"`
 }
 
 // Deck is one version of a table of prices. The highest version of a name is in force.

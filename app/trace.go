@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"ringfence/edge/rest"
+	"ringfence/edge/rest/api"
+	"ringfence/edge/sip"
+	"ringfence/state/store"
+)
+
+// trace hands over the messages of a line or call. Who looks, at what and for how long is in the journal before anything is seen, and what was
+// seen after it.
+func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield func(api.TraceMessage) error) error {
+	what := sip.TraceWhat{Call: q.Call, For: q.For, Most: q.Most}
+	if l, ok := a.book.Line(q.Line); ok {
+		what.Users = []string{l.Handle()}
+		if n := l.Number(); n != "" {
+			what.Users = append(what.Users, n, "+"+n, "00"+n)
+			if home := a.book.Plan().Home(); len(home) > 1 && len(n) > len(home)-1 && "+"+n[:len(home)-1] == home {
+				what.Users = append(what.Users, "0"+n[len(home)-1:])
+			}
+		}
+	}
+	for _, c := range a.gate.Calls() {
+		if q.Call != "" && c.ID == q.Call || q.Line != "" && (c.Line == q.Line || c.Peer == q.Line) {
+			what.CallIDs = append(what.CallIDs, c.ALeg, c.BLeg)
+		}
+	}
+	a.traceFact("trace.begun", q, map[string]any{"by": by, "for_s": int64(q.For / time.Second), "messages": q.Most})
+	end, err := a.sip.Trace(ctx, what, func(m sip.Traced) error {
+		direction := "out"
+		if m.In {
+			direction = "in"
+		}
+		return yield(api.TraceMessage{At: m.At.UTC(), Direction: direction, Peer: m.Peer.String(), Transport: m.Proto, Text: m.Text})
+	})
+	if errors.Is(err, sip.ErrTraces) {
+		end.Why, err = "as many run as may", rest.ErrTraces
+	}
+	a.traceFact("trace.ended", q, map[string]any{"by": by, "why": end.Why, "messages": end.Messages, "bytes": end.Bytes, "missed": end.Missed})
+	if err == nil {
+		err = yield(api.TraceMessage{End: end.Why, Missed: end.Missed})
+	}
+	return err
+}
+
+func (a *App) traceFact(kind string, q *rest.TraceQuery, body map[string]any) {
+	b, _ := json.Marshal(body) // plain texts and numbers
+	a.ledger.Record(store.Fact{At: time.Now(), Kind: kind, Line: q.Line, Account: a.accountOf(q.Line), Call: q.Call, Body: b})
+}

@@ -1,0 +1,72 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"ringfence/core/call"
+	"ringfence/edge/rest/api"
+)
+
+func (s *Server) traceRoutes() {
+	o := op(http.MethodGet, "/v1/trace", "trace", "calls", "Stream the SIP messages of one line or call, without secrets, until a bound is reached")
+	o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+		"application/jsonl": {Schema: &huma.Schema{Type: huma.TypeString}},
+	}}}
+	huma.Register(s.api, o, s.trace)
+}
+
+type traceInput struct {
+	Line     string `query:"line" maxLength:"80"`
+	Call     string `query:"call" maxLength:"64"`
+	For      int    `query:"for_seconds" minimum:"1" maximum:"600" default:"60"`
+	Messages int    `query:"messages" minimum:"1" maximum:"5000" default:"200"`
+}
+
+func (s *Server) trace(ctx context.Context, in *traceInput) (*huma.StreamResponse, error) {
+	who := by(ctx)
+	switch {
+	case s.d.Trace == nil:
+		return nil, unavailable("tracing")
+	case !strings.HasSuffix(who, "@socket") && !slices.Contains(s.o.Tracers, who):
+		return nil, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the messages of phones are not for everybody: name this token in admin.tracers of the configuration, or trace over the socket")
+	case (in.Line == "") == (in.Call == ""):
+		return nil, s.explain(invalid("line", in.Line, "either a line or a call"))
+	}
+	q := TraceQuery{Call: call.ID(in.Call), For: time.Duration(in.For) * time.Second, Most: in.Messages}
+	if in.Line != "" {
+		l, err := s.line(ctx, in.Line)
+		if err != nil {
+			return nil, err
+		}
+		q.Line = l.ID()
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) { s.streamTrace(hc, who, &q) }}, nil
+}
+
+func (s *Server) streamTrace(hc huma.Context, who string, q *TraceQuery) {
+	_, w := humago.Unwrap(hc)
+	out := http.NewResponseController(w)
+	hc.SetHeader("Content-Type", "application/jsonl")
+	// Not every writer has deadlines; without one the server's own limit holds.
+	_ = out.SetWriteDeadline(time.Now().Add(q.For + pageTimeout))
+	_ = out.Flush() // that it has begun
+	enc := json.NewEncoder(hc.BodyWriter())
+	err := s.d.Trace(hc.Context(), who, q, func(m api.TraceMessage) error {
+		if err := enc.Encode(m); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
+	if errors.Is(err, ErrTraces) {
+		_ = enc.Encode(api.TraceMessage{End: err.Error() + ": wait until one ends"}) // a client that went away is no fault of ours
+	}
+}
