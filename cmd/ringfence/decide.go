@@ -42,7 +42,7 @@ func (c *decideCmd) Run(s *session) error {
 }
 
 func (s *session) showDecision(line string, d *api.Decision) error {
-	if err := s.say("%s  %s\n%s\n", s.verdict(d), d.Reason, d.Text); err != nil {
+	if err := s.say("%s  %s\n%s\n", s.verdict(d), d.Reason, wrap(d.Text, s.out.Width, "\n")); err != nil {
 		return err
 	}
 	if err := s.table(callFacts(line, d), 0); err != nil {

@@ -80,7 +80,7 @@ func (c *findingShow) Run(s *session) error {
 }
 
 func (s *session) showFinding(f *api.Finding) error {
-	if err := s.say("%s\n%s\n", s.out.Paint(table.Bold, f.Title), f.Text); err != nil {
+	if err := s.say("%s\n%s\n", s.out.Paint(table.Bold, f.Title), wrap(f.Text, s.out.Width, "\n")); err != nil {
 		return err
 	}
 	t := table.New(table.Left(""), table.Left(""))

@@ -9,11 +9,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ringfence/cmd/ringfence/table"
 )
 
 // binaryFolder is the folder of the binary that scripts run: built as it is shipped, for under the race detector each of some
@@ -50,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"eventually": eventually,
 			"keep":       keep,
+			"narrow":     narrow,
 		},
 	})
 }
@@ -152,4 +157,44 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("nothing in the output matches %s", args[1])
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// tables are the commands that print tables, with names that the scripts use; what a script has not is no fault.
+var tables = []string{
+	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "customer list", "customer list --removed",
+	"customer show acme", "customer usage acme", "customer contact list acme", "line list", "line list --removed", "line show 2001", "line devices 2001",
+	"line registrations", "line usage 2001", "trunk list", "trunk show carrier-a", "trunk show self", "trunk test self", "deck list", "deck rows retail",
+	"deck diff retail", "ban list", "ban feeds", "ban why 203.0.113.9", "lockout list", "finding list", "finding show 1", "notice list", "notice show 1",
+	"notice preview --list", "geo 203.0.113.9", "decide --line 2001 --to 09098790123", "decide --line 2001 --to 02079460000",
+}
+
+// narrow wants every table to fit 80 columns with the data that the script has made; a single sentence may be longer.
+func narrow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: narrow")
+	}
+	for _, command := range tables {
+		var exit *exec.ExitError
+		if err := ts.Exec("ringfence", strings.Fields(command)...); err != nil && !errors.As(err, &exit) {
+			ts.Check(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n")
+		for _, line := range lines {
+			sentence := strings.HasSuffix(line, ".") || strings.HasPrefix(line, "  (")
+			if n := table.Width(line); n > usualWidth && len(lines) > 1 && !sentence {
+				ts.Fatalf("ringfence %s: %d columns: %s", command, n, line)
+			}
+		}
+	}
+}
+
+// Every command that shows things is among those whose tables are measured.
+func TestEveryTableIsMeasured(t *testing.T) {
+	shows := map[string]bool{"list": true, "show": true, "devices": true, "registrations": true, "usage": true, "feeds": true, "why": true, "rows": true, "diff": true}
+	for _, leaf := range grammar(t).Model.Leaves(true) {
+		path := strings.TrimPrefix(leaf.FullPath(), "ringfence ")
+		if shows[leaf.Name] && !slices.ContainsFunc(tables, func(c string) bool { return c == path || strings.HasPrefix(c, path+" ") }) && path != "cdr show" {
+			t.Errorf("nobody measures the table of %s", path)
+		}
+	}
 }
