@@ -103,6 +103,9 @@ func (e *Edge) Trace(ctx context.Context, w TraceWhat, yield func(Traced) error)
 			end.Messages, end.Bytes = end.Messages+1, end.Bytes+len(m.Text)
 			if end.Messages >= most || end.Bytes >= MaxTraceBytes {
 				end.Why = fmt.Sprintf("it has shown %d messages, %d bytes", end.Messages, end.Bytes)
+				if end.Messages == 1 {
+					end.Why = fmt.Sprintf("it has shown 1 message, %d bytes", end.Bytes)
+				}
 				return end, nil
 			}
 		}

@@ -46,7 +46,11 @@ func TestTraceFollowsOneLineOrCall(t *testing.T) {
 		user, id string
 		want     bool
 	}{
-		{"2002", "stranger", false}, {"20011", "longer", false}, {"2001", "a-leg", true}, {"anonymous", "a-leg", true}, {"anonymous", other, true},
+		{"2002", "stranger", false},
+		{"20011", "longer", false},
+		{"2001", "a-leg", true},
+		{"anonymous", "a-leg", true},
+		{"anonymous", other, true},
 		{"x", "rf-00000000-01jd8z6q4n8t7r5v3x1b9c7d5f-0123456789abcdef", false},
 	} {
 		if got := line.wants(invite(x.user, x.id)); got != x.want {
