@@ -113,6 +113,9 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 			live.AnsweredAt, live.Begun = time.Now().Add(-90500*time.Millisecond), time.Now().Add(-95*time.Second)
 			return []rest.Live{live}
 		},
+		Trace: func(_ context.Context, _ string, _ *rest.TraceQuery, yield func(api.TraceMessage) error) error {
+			return yield(api.TraceMessage{End: "its time is over"})
+		},
 		Cut: func(id call.ID, why policy.Reason, text string) bool {
 			f.cuts = append(f.cuts, fmt.Sprint(id, " ", why.Code(), " ", text))
 			return true
@@ -406,7 +409,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 
 // TestSecretsNeverComeOut asks for everything and looks for every secret in the answers.
 func TestSecretsNeverComeOut(t *testing.T) {
-	f := newFixture(t, rest.Options{})
+	f := newFixture(t, rest.Options{Tracers: []string{"tester"}})
 	password := f.fill(t)
 	l, _ := f.book.LineCalled("acme-1")
 	ha1, _ := f.book.HA1(l)
@@ -416,7 +419,7 @@ func TestSecretsNeverComeOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.happen(t)
-	fill := strings.NewReplacer("/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/findings/{id}", "/v1/findings/1",
+	fill := strings.NewReplacer("/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/trace", "/v1/trace?line=acme-1", "/v1/findings/{id}", "/v1/findings/1",
 		"/v1/notices/{id}", "/v1/notices/1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
 		"/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/calls/{id}", "/v1/calls/LIVE1",
 		"/v1/cdrs/{id}", "/v1/cdrs/00000001", "/v1/trunks/{name}", "/v1/trunks/carrier", "/v1/decks/{name}", "/v1/decks/retail")
