@@ -30,7 +30,7 @@ const otherNames = `US=USA,US,U S A,United States of America,Hawaii,Alaska|GB=UK
 	`|BN=Brunei Darussalam|FO=Faeroe Islands|TC=Turks and Caicos|TT=Trinidad|AG=Antigua|KN=Saint Kitts|VC=Saint Vincent|ST=Sao Tome|PM=Saint Pierre|KZ=Kazakstan,Kazahstan` +
 	`|KR,KP=Korea|KR=Republic of Korea,Korea South,Korea Republic of|KP=DPRK,Korea North|DO=Dominican Rep,Dom Rep|VG,VI=Virgin Islands|VI=US Virgin Islands,Virgin Islands US,American Virgin Islands` +
 	`|VG=BVI,Virgin Islands British|MF,SX,GP=Saint Martin,Saint Maarten,Sint Maarten|WS,AS=Samoa|WS=Western Samoa|GN,GQ,GW,PG=Guinea|CW,BQ,SX,AW=Netherlands Antilles,Neth Antilles,Antilles` +
-	`|BQ,CW=Bonaire,Saba,Sint Eustatius,Statia|RS,ME,XK=Serbia,Yugoslavia,Serbia and Montenegro|XK,RS,MC,SI=Kosovo|MC,FR=Monaco|PS,IL=Palestine,Palestinian Authority|IL,PS=Israel` +
+	`|BQ,CW=Bonaire,Saba,Sint Eustatius,Statia|RS,ME,XK=Serbia,Yugoslavia,Serbia and Montenegro|ME,RS=Montenegro|XK,RS,MC,SI=Kosovo|MC,FR=Monaco|PS,IL=Palestine,Palestinian Authority|IL,PS=Israel` +
 	`|VA,IT=Vatican,Vatican City|SM,IT=San Marino|EH,MA=Western Sahara|SJ,NO=Svalbard|AX,FI=Aland,Aland Islands|YT,RE,KM=Mayotte|KM,YT=Comoros|RE=Reunion Island|IO=Diego Garcia` +
 	`|AC,SH=Ascension|PR,US=Puerto Rico|MP=Mariana Islands,Saipan|CY,TR=Cyprus,North Cyprus,Northern Cyprus|UA,RU=Ukraine|GE,RU,US=Georgia|AU,NF=Australia,Australian External Territories` +
 	`|FR,GP,MQ,GF,RE,YT,PM,NC,PF,WF=France|LI,CH=Liechtenstein|GI,ES=Gibraltar|CC,AU=Cocos Islands|CX,AU=Christmas Island|NF=Norfolk|FK=Falklands|PF=Tahiti|CA=Canada`

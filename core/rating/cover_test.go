@@ -128,6 +128,7 @@ func TestNamesAreComparedWithPrefixes(t *testing.T) {
 		{"Kazakhstan", "7", false},
 		{"Monaco - Kosovo mobile", "37744", false},
 		{"Kosovo", "38128", false},
+		{"Montenegro (Mobile)", "38167", false},
 		{"Palestine Mobile", "97259", false},
 		{"Vatican City", "3906698", false},
 		{"San Marino", "390549", false},
