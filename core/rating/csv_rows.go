@@ -81,16 +81,16 @@ func (r *deckReader) counts(status rowStatus, start, end time.Time, blank bool) 
 	case status == future && start.IsZero():
 		s.NoStart++
 		return false
-	case status == blocked:
-		s.Blocked++
-	case blank:
-		s.Blank++
 	case !at.IsZero() && start.After(at):
 		if s.NotYet++; s.First.IsZero() || start.Before(s.First) {
 			s.First = start
 		}
 	case !at.IsZero() && !end.IsZero() && !end.After(at):
 		s.Expired++
+	case status == blocked:
+		s.Blocked++
+	case blank:
+		s.Blank++
 	}
 	return true
 }

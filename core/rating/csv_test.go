@@ -403,8 +403,9 @@ func TestRealDeck(t *testing.T) {
 	if _, err := Build(im.Prices, nil); err != nil {
 		t.Error(err)
 	}
-	if in := InForceAt(early.Prices, time.Date(2010, 7, 3, 0, 0, 0, 0, time.UTC)); len(early.Prices) != len(im.Prices) || len(in) >= len(im.Prices)-20_000 {
-		t.Errorf("%d prices of %d, %d of them in force in July", len(early.Prices), len(im.Prices), len(in))
+	at := time.Date(2010, 7, 2, 11, 6, 58, 484052000, time.UTC)
+	if in := InForceAt(early.Prices, at); len(early.Prices) != len(im.Prices) || len(in) != len(im.Prices)-early.Summary.NotYet-early.Summary.Expired {
+		t.Errorf("%d prices of %d, %d of them in force early", len(early.Prices), len(im.Prices), len(in))
 	}
 }
 
