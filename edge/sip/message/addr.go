@@ -270,8 +270,13 @@ func findParam(b []byte, want string) (value []byte, ok bool) {
 func (a *Addr) Param(name string) (value []byte, ok bool) { return findParam(a.Params, name) }
 
 // Tag returns the tag parameter of From and To, nil when absent.
+//
+// A tag is a token; one that a peer has put into quotes all the same is the same tag.
 func (a *Addr) Tag() []byte {
 	v, _ := a.Param("tag")
+	if n := len(v) - 1; n > 1 && v[0] == '"' && v[n] == '"' && all(v[1:n], cToken) {
+		return v[1:n]
+	}
 	return v
 }
 

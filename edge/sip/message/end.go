@@ -157,6 +157,9 @@ func viasOK(v []byte) bool {
 
 // text is the request anew; nil when its dialog is not known.
 func (e *end) text() []byte {
+	if e.to == nil && string(e.method) == "CANCEL" { // its INVITE is told by the rest (section 9.2)
+		e.to = []byte("<sip:unread.invalid>")
+	}
 	if e.from == nil || e.to == nil || e.callID == nil {
 		return nil
 	}

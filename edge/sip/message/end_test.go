@@ -65,6 +65,8 @@ func TestAnEndIsReadWhateverIsOddInIt(t *testing.T) {
 			{"From: <sip:a@192.0.2.9>", "From: Odd \"name <sip:a@192.0.2.9>"},
 			{"From: <sip:a@192.0.2.9>", "From: <sip:@@;x=>"},
 			{"To: <sip:b@192.0.2.1>", "To: tag=other <tel:>"},
+			{";tag=theirs", "; TAG = \"theirs\""},
+			{";tag=ours", ";x=\";tag=no\";tag=\"ours\""},
 			{"branch=z9hG4bKe", "alias=;branch=z9hG4bKe;x=\"open"},
 			{"Content-Length: 0\r\n\r\n", "Content-Length: 99\r\n\r\nshort"},
 			{"Content-Length: 0\r\n\r\n", "Content-Type: application/isup\r\n\r\n\x01\x02"},
@@ -81,6 +83,11 @@ func TestAnEndIsReadWhateverIsOddInIt(t *testing.T) {
 		readsAsEnd(t, strings.Replace(bye, "CSeq: 7 BYE", cseq, 1), "BYE")
 	}
 	readsAsEnd(t, strings.Replace(bye, "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKe\r\n", "", 1), "BYE")
+
+	var m Message // the INVITE of a CANCEL is known without its To
+	if f := Parse(&m, []byte(strings.Replace(endWith("CANCEL"), "To: <sip:b@192.0.2.1>;tag=ours\r\n", "", 1))); f != nil || string(m.Via().Branch) != "z9hG4bKe" {
+		t.Errorf("a CANCEL without To is refused: %v", f)
+	}
 }
 
 func readsAsEnd(t *testing.T, text, method string) {
@@ -109,6 +116,7 @@ func TestWhatIsNoEndIsRefused(t *testing.T) {
 	for _, text := range []string{
 		strings.Replace(bye, "Call-ID: call@192.0.2.9\r\n", "", 1),
 		strings.Replace(bye, "From: <sip:a@192.0.2.9>;tag=theirs\r\n", "", 1),
+		strings.Replace(bye, "To: <sip:b@192.0.2.1>;tag=ours\r\n", "", 1),
 		strings.Replace(bye, " SIP/2.0\r\n", " SIP/3.0\r\n", 1),
 		"BYE x", "BYE \r\n\r\n", "BYE  SIP/2.0\n",
 		endWith("INFO", "Max-Forwards: 69", "garbage"),
