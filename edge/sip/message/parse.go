@@ -9,7 +9,7 @@ import (
 // Message holds what AppendResponse needs.
 type Fault struct {
 	Status int
-	Header string // the header field that is at fault, "" if it is none
+	Header string // the header field that is at fault, or the Status-Line of an answer; "" if it is none
 	Why    string // fixed text, safe to log, to count by and to send as a reason phrase
 }
 
@@ -33,7 +33,7 @@ var (
 	faultURI      = because(400, "", "malformed Request-URI")
 	faultURILong  = because(414, "", "Request-URI too long")
 	faultScheme   = because(416, "", "URI scheme not supported")
-	faultStatus   = because(0, "", "malformed status line")
+	faultStatus   = because(0, "Status-Line", "malformed status line")
 	faultLine     = because(400, "", "malformed header line")
 	faultBreak    = because(400, "", "bare CR, LF or NUL in the headers")
 	faultUnended  = because(400, "", "headers not ended by an empty line")
@@ -499,7 +499,9 @@ func (m *Message) checkCSeq(v []byte) {
 		return
 	}
 	m.cseq, m.cseqText = uint32(n), v[at:]
-	m.cseqMethod = MethodOf(m.cseqText)
+	if m.cseqMethod = MethodOf(m.cseqText); m.cseqMethod == Other && !m.request { // an answer is lost if it is not taken
+		m.cseqMethod = MethodOf(bytes.ToUpper(m.cseqText))
+	}
 	if m.request && !bytes.Equal(m.cseqText, m.start) {
 		m.fail(faultMismatch)
 	}

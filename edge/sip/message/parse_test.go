@@ -99,9 +99,9 @@ var refusals = []struct {
 	{"Contact rubbish", options("Contact: here, there\r\n"), 400, "Contact", "malformed Contact"},
 	{"Route rubbish", options("Route: sip\r\n"), 400, "Route", "malformed Route"},
 	{"Record-Route rubbish", options("Record-Route: <sip:a@b;lr>, c\r\n"), 400, "Record-Route", "malformed Record-Route"},
-	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
-	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
-	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "", "malformed status line"},
+	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
+	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
+	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
 	{"a response of no call", "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", 0, "Call-ID", "missing Call-ID"},
 	{"ACK is never answered", strings.ReplaceAll(without("To"), "OPTIONS", "ACK"), 0, "To", "missing To"},
 	{"too large", options("") + strings.Repeat("x", MaxSize), 0, "", "message too large"},
@@ -293,6 +293,7 @@ func TestParseAcceptsOddResponses(t *testing.T) {
 		text(t, c[1], m.To().Tag(), "2")
 		text(t, c[1], m.Body(), "v=0\n")
 	}
+	want(t, "method in small letters", mustParse(t, strings.Replace(sound, "CSeq: 1 INVITE", "cseq: 1 invite", 1)).CSeqMethod(), INVITE)
 	for _, end := range []string{"\n", "\r\n"} {
 		m := mustParse(t, strings.ReplaceAll(strings.TrimSuffix(sound, "v=0\n"), "\r\n", end))
 		text(t, "line end", m.To().Tag(), "2")
