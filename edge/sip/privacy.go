@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"io"
+	"iter"
 	"mime"
 	"mime/multipart"
 	"strings"
@@ -74,8 +75,8 @@ func asksPrivacy(m *message.Message, party string) bool {
 		}
 	}
 	for v := range m.All(message.HRemotePartyID) {
-		if p := remoteParty(v); p.party == "" || p.party == party {
-			if p.hides("full") || p.hides("uri") {
+		for p := range remoteParties(v) {
+			if (p.party == "" || p.party == party) && p.hidesNumber() {
 				return true
 			}
 		}
@@ -83,13 +84,15 @@ func asksPrivacy(m *message.Message, party string) bool {
 	return false
 }
 
-func isPrivacyGap(r rune) bool { return strings.ContainsRune(";, \t\"", r) }
+func isPrivacyGap(r rune) bool { return strings.ContainsRune(";, \t\"<>", r) }
 
 // hidesName says whether a Remote-Party-ID withholds the caller's name only.
 func hidesName(m *message.Message) bool {
 	for v := range m.All(message.HRemotePartyID) {
-		if p := remoteParty(v); p.party != "called" && p.hides("name") {
-			return true
+		for p := range remoteParties(v) {
+			if p.party != "called" && p.hides("name") {
+				return true
+			}
 		}
 	}
 	return false
@@ -98,18 +101,58 @@ func hidesName(m *message.Message) bool {
 // partyID is what a Remote-Party-ID (draft-ietf-sip-privacy) says of its party.
 type partyID struct{ party, privacy string }
 
-// remoteParty reads a header that the parser does not check, and that may hold anything: parameters of the URI and of the header alike.
+// remoteParties are the parties that a header names: several may stand in one, separated by commas. A comma between quotation marks or
+// angle brackets separates nothing, nor does one that no address comes after: "privacy=name,uri".
+func remoteParties(v []byte) iter.Seq[partyID] {
+	return func(yield func(partyID) bool) {
+		start, quoted, inside := 0, false, false
+		for i, c := range v {
+			switch {
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == '<' || c == '>':
+				inside = c == '<'
+			case c == ',' && !inside && bytes.IndexByte(v[i:], ':') > 0:
+				if !yield(remoteParty(v[start:i])) {
+					return
+				}
+				start = i + 1
+			}
+		}
+		yield(remoteParty(v[start:]))
+	}
+}
+
+// remoteParty reads a party that the parser does not check, and that may hold anything: parameters of the URI and of the header alike. When
+// it says two parties, what it withholds is of both.
 func remoteParty(v []byte) (p partyID) {
+	parties := 0
 	for one := range strings.SplitSeq(strings.ToLower(string(v)), ";") {
 		name, value, _ := strings.Cut(one, "=")
 		switch strings.TrimSpace(name) {
 		case "party":
-			p.party = strings.Trim(value, " \t\"")
+			if p.party = strings.Trim(value, " \t\""); parties > 0 {
+				p.party = ""
+			}
+			parties++
 		case "privacy":
 			p.privacy += "," + value
 		}
 	}
 	return p
+}
+
+// hidesNumber says whether the privacy withholds more than the name. A value that is not known does, as of Privacy.
+func (p partyID) hidesNumber() bool {
+	for one := range strings.FieldsFuncSeq(p.privacy, isPrivacyGap) {
+		switch kind, _, _ := strings.Cut(one, "-"); kind {
+		case "off", "no", "none", "name":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // hides says whether the privacy holds a value, with or without where it applies ("full-network").
