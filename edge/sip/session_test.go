@@ -272,7 +272,7 @@ func TestRefreshesBesideAChange(t *testing.T) {
 func TestChanges(t *testing.T) {
 	base := "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
 	narrow := "v=0\r\no=- 9 9 IN IP4 10.0.9.1\r\ns=x\r\nc=IN IP4 10.0.9.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8 101\r\n"
-	replace := func(old, new string) string { return strings.Replace(base, old, new, -1) }
+	replace := func(old, new string) string { return strings.ReplaceAll(base, old, new) }
 	for _, c := range []struct {
 		name, before, offer, answer string
 		want                        bool

@@ -24,10 +24,11 @@ type conn struct {
 	mu      sync.Mutex
 	nc      net.Conn // nil while dialling
 	local   netip.AddrPort
-	queue   []outgoing // guarded by mu
-	queued  int        // bytes in queue; guarded by mu
-	writing bool       // a goroutine drains the queue; guarded by mu
-	dead    error      // why it was closed; guarded by mu
+	queue   []outgoing    // guarded by mu
+	queued  int           // bytes in queue; guarded by mu
+	writing bool          // a goroutine drains the queue; guarded by mu
+	written chan struct{} // closed when the queue has been drained, for a caller that waits for it; guarded by mu
+	dead    error         // why it was closed; guarded by mu
 }
 
 type outgoing struct {
@@ -211,6 +212,10 @@ func (c *conn) drain() {
 		c.mu.Lock()
 		if c.dead != nil || len(c.queue) == 0 {
 			c.writing = false
+			if c.written != nil {
+				close(c.written)
+				c.written = nil
+			}
 			c.mu.Unlock()
 			return
 		}
@@ -223,14 +228,19 @@ func (c *conn) drain() {
 
 // flush waits until what is queued has been written, or for a moment: the connection is about to be closed, and its peer is to learn why.
 func (c *conn) flush() {
-	for range 50 {
-		c.mu.Lock()
-		done := c.dead != nil || !c.writing && len(c.queue) == 0
+	c.mu.Lock()
+	if !c.writing {
 		c.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+		return
+	}
+	if c.written == nil {
+		c.written = make(chan struct{})
+	}
+	written := c.written
+	c.mu.Unlock()
+	select {
+	case <-written:
+	case <-time.After(500 * time.Millisecond):
 	}
 }
 
