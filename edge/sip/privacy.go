@@ -37,6 +37,18 @@ func callerOf(m *message.Message) caller {
 	return c
 }
 
+// presented is the number that a phone or carrier names as the caller's, as the network asserts it (RFC 3325 section 9.1) where it does,
+// and whether nobody is to be shown it. The journal keeps it: evidence needs it most when it is withheld.
+func presented(m *message.Message) (number string, withheld bool) {
+	from := callerOf(m)
+	if asserted, _, ok := message.ParseAddr(m.Get(message.HPAssertedIdentity)); ok {
+		if u, ok := asserted.ParseURI(); ok && len(u.AppendUser(nil)) > 0 {
+			from.user = plainUser(u.AppendUser(nil))
+		}
+	}
+	return from.user, from.withheld
+}
+
 // asUTF8 is a name that was sent in Latin-1, as some do, in UTF-8.
 func asUTF8(name []byte) []byte {
 	if utf8.Valid(name) {

@@ -129,6 +129,9 @@ func TestWithheldFromAPhone(t *testing.T) {
 					}
 					d.request("INVITE", named("442079460001"), lines...)
 					inv := bob.expect("INVITE")
+					if a := w.gate.attempts[0]; a.Caller != "+442079460001" || a.Withheld != c.hidden {
+						t.Errorf("the journal has the caller %q, withheld %v", a.Caller, a.Withheld)
+					}
 					wantHidden(t, inv, "442079460001", c.hidden)
 					if inv.Has(message.HPAssertedIdentity) {
 						t.Errorf("the phone got\n%s", inv.Bytes())

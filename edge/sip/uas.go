@@ -160,6 +160,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	a := gate.Attempt{
 		Source: p.Src, ALeg: string(m.CallID()), UserAgent: cleanText(string(m.Get(message.HUserAgent)), 200),
 	}
+	a.Caller, a.Withheld = presented(m)
 	a.Dialled, a.Context = dialled(m)
 	a.Context = e.localContext(a.Context, m)
 	var c message.Credentials

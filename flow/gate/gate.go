@@ -29,6 +29,8 @@ type Attempt struct {
 	Source    netip.AddrPort
 	UserAgent string
 	ALeg      string // SIP Call-ID
+	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
+	Withheld  bool   // it asks that the number be shown to nobody
 	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
 	Restricted bool
 	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.

@@ -761,6 +761,22 @@ func TestNumbersThatNobodyHas(t *testing.T) {
 	}
 }
 
+// A withheld number is shown to nobody, and the journal keeps it: that of a nuisance call is evidence.
+func TestTheJournalKeepsAWithheldNumber(t *testing.T) {
+	m := memory.New()
+	h := open(t, newBook(t), m)
+	a := Attempt{Line: "2001", Dialled: "07700 900123", Source: phoneAt, Caller: "+442079460001", Withheld: true}
+	p, err := h.gate.Admit(t.Context(), a)
+	must(t, err)
+	h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+	h.close()
+	facts, err := m.Facts(t.Context(), store.FactFilter{Kind: "call.admitted", Limit: 10})
+	must(t, err)
+	if len(facts) != 1 || !strings.Contains(string(facts[0].Body), `"caller":"+442079460001","withheld":true`) {
+		t.Errorf("%+v", facts)
+	}
+}
+
 // TestFiguresAfterACapWasLowered: the refusal says what is really used, not the cap.
 func TestFiguresAfterACapWasLowered(t *testing.T) {
 	b := newBook(t)

@@ -89,7 +89,8 @@ func (o *object) done() []byte { return append(o.b, '}') }
 func decided(s *subject) *object {
 	o := newObject().text("direction", string(s.dir)).text("dialled", s.Dialled).text("number", s.number).
 		text("class", s.dest.Class.String()).text("country", s.dest.Country.String()).text("source", s.Source.String()).
-		text("user_agent", s.UserAgent).text("a_call_id", s.ALeg).text("trunk", s.Trunk).text("peer", s.peer)
+		text("user_agent", s.UserAgent).text("a_call_id", s.ALeg).text("trunk", s.Trunk).text("peer", s.peer).
+		text("caller", s.Caller).flag("withheld", s.Withheld)
 	if s.priced {
 		o.text("destination", s.quote.Price.Name).text("prefix", prefixText(&s.quote.Price)).num("per_minute_nano", int64(perMinute(&s.quote)))
 	}
