@@ -243,7 +243,7 @@ func TestIslandsByOfcom(t *testing.T) {
 			}
 		}
 	}
-	if blocks < 120 {
+	if blocks < 100 {
 		t.Errorf("only %d blocks looked at", blocks)
 	}
 }

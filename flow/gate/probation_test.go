@@ -78,7 +78,7 @@ func TestProbationPurseIsExact(t *testing.T) {
 		m := memory.New()
 		b := newBook(t)
 		set(t, b, account.NationalCeiling, 10_000_000_000, true)
-		_, err := b.Import(context.Background(), "test", []byte(strings.Replace(deckCSV, "0.012,0.012,0.012", "0.90,0.90,0.90", 1)), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true})
+		_, err := b.Import(context.Background(), "test", []byte(strings.Replace(deckCSV, "0.012,0.012,0.012", "0.90,0.90,0.90", 1)), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true, Read: rating.ReadOptions{Whole: true}})
 		must(t, err)
 		h := open(t, b, m)
 		p, r := h.onProbation("02079460999")
