@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -111,7 +112,7 @@ func (p *program) get(path string, out any) {
 	must(p.t, p.api.Do(context.Background(), "GET", path, nil, out))
 }
 
-// cdrs waits until a line has n records.
+// cdrs waits until a line has n records of calls that were let out.
 func (p *program) cdrs(line string, n int) []api.CDR {
 	p.t.Helper()
 	var l api.List[api.CDR]
@@ -119,6 +120,7 @@ func (p *program) cdrs(line string, n int) []api.CDR {
 	defer look.Stop()
 	for waiting := true; waiting; {
 		p.get("/v1/cdrs?line="+line, &l)
+		l.Items = slices.DeleteFunc(l.Items, func(c api.CDR) bool { return c.Refused })
 		if len(l.Items) >= n {
 			return l.Items
 		}
