@@ -237,15 +237,15 @@ var sosURN = []byte("urn:service:sos")
 
 func (m *Message) checkURI() {
 	if len(m.uri) > MaxURI {
-		m.fail(faultURILong)
+		m.odd(faultURILong)
 		return
 	}
 	u, ok := ParseURI(m.uri)
 	switch {
 	case !ok || u.Headers != nil: // section 19.1.1: headers have no place in a Request-URI
-		m.fail(faultURI)
+		m.odd(faultURI)
 	case u.Scheme == OtherScheme && !bytes.HasPrefix(bytes.ToLower(m.uri[:min(len(m.uri), len(sosURN))]), sosURN):
-		m.fail(faultScheme)
+		m.odd(faultScheme)
 	}
 	m.ruri = u
 }
@@ -502,7 +502,7 @@ func (m *Message) checkCSeq(v []byte) {
 	if m.cseqMethod = MethodOf(m.cseqText); m.cseqMethod == Other && !m.request { // an answer is lost if it is not taken
 		m.cseqMethod = MethodOf(bytes.ToUpper(m.cseqText))
 	}
-	if m.request && !bytes.Equal(m.cseqText, m.start) {
+	if m.request && m.method != ACK && !bytes.Equal(m.cseqText, m.start) { // an ACK is told by its number
 		m.fail(faultMismatch)
 	}
 }

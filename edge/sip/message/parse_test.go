@@ -306,6 +306,16 @@ func TestParseAcceptsOddACKs(t *testing.T) {
 		m := mustParse(t, strings.ReplaceAll(options(extra), "OPTIONS", "ACK"))
 		text(t, extra, m.From().Tag(), "1")
 	}
+	sound := strings.ReplaceAll(options(""), "OPTIONS", "ACK")
+	start, rest, _ := strings.Cut(sound, "\r\n")
+	for _, odd := range []string{
+		"ACK x SIP/2.0\r\n" + rest, "ACK <sip:bob@192.0.2.1> SIP/2.0\r\n" + rest, "ACK h323:bob SIP/2.0\r\n" + rest,
+		"ACK sip:bob@192.0.2.1?Subject=x SIP/2.0\r\n" + rest, start + "\r\n" + strings.Replace(rest, " ACK\r\n", " INVITE\r\n", 1), start + "\r\n" + strings.Replace(rest, " ACK\r\n", " ack\r\n", 1),
+	} {
+		m := mustParse(t, odd)
+		want(t, odd, m.Method(), ACK)
+		want(t, odd, m.CSeq(), mustParse(t, sound).CSeq())
+	}
 }
 
 func TestAccessors(t *testing.T) {
