@@ -193,10 +193,19 @@ func (s *session) showImport(i *api.Import) error {
 	if err := s.section("Priced by the version before, and not any more", cutTexts(gone)); err != nil {
 		return err
 	}
-	if err := s.section("Not priced: the row that their digits begin with is for another country or kind", cutTexts(silent)); err != nil {
+	if err := s.section(silence(i.Kind), cutTexts(silent)); err != nil {
 		return err
 	}
 	return s.outliers(i.Outliers)
+}
+
+// silence says what is done with numbers that a list does not name: customers pay no price that was made for others, and a carrier may
+// charge them otherwise.
+func silence(kind string) string {
+	if kind == string(rating.Cost) {
+		return "Priced by the row of another country or kind: ask the carrier, who may charge more"
+	}
+	return "Not priced: the row that their digits begin with is for another country or kind"
 }
 
 // cutTexts is a list of which the first are shown.
