@@ -22,13 +22,25 @@ const maxPrefixDigits = 15
 // there are, so that a step is one bit count and one read. E.164 numbers jump over their first four digits.
 type Deck struct {
 	prices []Price  // in the order of prefixes and their windows, short numbers last
-	up     []uint32 // by price, of the first row of a prefix: as in ends, of the longest prefix that it begins with; nil without dates
+	up     []uint32 // by price, of the first row of a prefix: as in ends, of the longest prefix that it begins with; nil without windows
+	spans  []window // by price; nil when all are in force for ever
 	nodes  []trieNode
 	ends   []uint32 // by node: index plus one of the first price of the prefix that ends there or goes on alone, 0 for none
 	jumps  []jump   // by the first four digits
 
 	covered   []uint32 // by price: index in coverages
 	coverages []coverage
+}
+
+// window is what a look-up asks of a row before it takes it, apart from the prices so that it is one read of memory.
+type window struct {
+	from, until Moment
+	last        bool // of its prefix
+	nothing     bool // it says that there is no price
+}
+
+func (w *window) inForce(at Moment) bool {
+	return (w.from == 0 || w.from <= at) && (w.until == 0 || at < w.until)
 }
 
 type trieNode struct {
@@ -68,7 +80,7 @@ func Build(rows []Price, covers Covers) (*Deck, error) {
 		keys[i] = keyOf(&rows[i], i)
 	}
 	slices.SortFunc(keys, prefixKey.compare)
-	dated := false
+	limited := false
 	firsts := keys[:0:0]
 	for i, k := range keys {
 		p := &rows[k.row]
@@ -80,11 +92,11 @@ func Build(rows []Price, covers Covers) (*Deck, error) {
 			firsts = append(firsts, k)
 			firsts[len(firsts)-1].row = i
 		}
-		d.prices[i], dated = *p, dated || p.Dated()
+		d.prices[i], limited = *p, limited || p.Dated() || p.NoPrice
 	}
 	keys = firsts
-	if dated {
-		d.up = enclosing(keys, len(rows))
+	if limited {
+		d.up, d.spans = enclosing(keys, len(rows)), spansOf(d.prices)
 	}
 	shorts, _ := slices.BinarySearchFunc(keys, true, func(k prefixKey, _ bool) int {
 		if k.short {
@@ -100,6 +112,16 @@ func Build(rows []Price, covers Covers) (*Deck, error) {
 	}
 	d.cover(covers)
 	return d, nil
+}
+
+func spansOf(prices []Price) []window {
+	spans := make([]window, len(prices))
+	for i := range prices {
+		p := &prices[i]
+		last := i+1 == len(prices) || prices[i+1].Prefix != p.Prefix || prices[i+1].Short != p.Short
+		spans[i] = window{p.From, p.Until, last, p.NoPrice}
+	}
+	return spans
 }
 
 // enclosing is for each prefix the longest other one that it begins with. Keys are in the order of their digits, so that the
@@ -236,24 +258,24 @@ func (d *Deck) Find(n phone.Number, at time.Time) (*Price, bool) {
 // find is Find's price by index plus one, 0 for none.
 func (d *Deck) find(n phone.Number, at time.Time) uint32 {
 	i := d.longest(n)
-	if i != 0 && d.up != nil {
-		i = d.inForce(i, MomentOf(at))
-	}
-	if i == 0 || d.prices[i-1].NoPrice {
-		return 0
+	if i != 0 && d.spans != nil {
+		return d.inForce(i, MomentOf(at))
 	}
 	return i
 }
 
-// inForce goes from a prefix to the longest that has a price at the moment: index plus one, 0 for none.
+// inForce goes from a prefix to the longest that has a row at the moment: index plus one, 0 for none and for a row without a price.
 func (d *Deck) inForce(first uint32, at Moment) uint32 {
 	for ; first != 0; first = d.up[first-1] {
-		rows := d.prices[first-1:]
-		for i := range rows {
-			if rows[i].InForce(at) {
-				return first + uint32(i)
+		for i := first - 1; ; i++ {
+			w := &d.spans[i]
+			switch {
+			case w.inForce(at) && w.nothing:
+				return 0
+			case w.inForce(at):
+				return i + 1
 			}
-			if i+1 == len(rows) || rows[i+1].Prefix != rows[0].Prefix || rows[i+1].Short != rows[0].Short {
+			if w.last {
 				break
 			}
 		}
@@ -317,7 +339,7 @@ func (d *Deck) Prices() []Price { return d.prices }
 
 // IndexBytes is the memory of the look-up structure, without the prices themselves.
 func (d *Deck) IndexBytes() int {
-	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.covered)*4
+	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.spans)*24 + cap(d.covered)*4
 }
 
 // Digits is the prefix as a deck writes it.

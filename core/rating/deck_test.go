@@ -215,14 +215,14 @@ func TestFindWithDatesIsLookingThroughAllRows(t *testing.T) {
 	})
 }
 
-// deck200k has 200,000 prefixes spread over the world as a large carrier's are. With dates, each has a price until today and
+// deck200k has 200,000 rows spread over the world as a large carrier's are. With dates, each prefix has a price until today and
 // another from then on.
 func deck200k(t testing.TB, dated bool) (*Deck, []phone.Number) {
 	random := rand.New(rand.NewPCG(1, 2))
 	seen := map[uint64]bool{}
 	var rows []Price
 	var numbers []phone.Number
-	for len(seen) < 200_000 {
+	for len(rows) < 200_000 {
 		digits := []byte(strconv.FormatUint(100+random.Uint64N(900), 10))
 		for range 1 + random.IntN(6) {
 			digits = append(digits, byte('0'+random.IntN(10)))
