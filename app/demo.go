@@ -107,7 +107,7 @@ func (a *App) demoDecks(ctx context.Context) error {
 		if _, _, ok := a.book.Deck(d.name); ok {
 			continue
 		}
-		if _, err := a.book.Import(ctx, byDemo, d.data, book.ImportOptions{Name: d.name, Kind: d.kind, Source: d.name + ".csv", Yes: true}); err != nil {
+		if _, err := a.book.Import(ctx, byDemo, d.data, book.ImportOptions{Name: d.name, Kind: d.kind, Source: d.name + ".csv"}); err != nil {
 			return err
 		}
 	}
