@@ -169,7 +169,7 @@ func first(at *time.Duration, now time.Duration) {
 
 func (c *carrier) invited(l *leg, p *packet) {
 	if l != nil { // a repeat
-		if l.final != nil {
+		if l.final != nil && l.state != over { // RFC 6026 section 7.1: an accepted INVITE is absorbed, and a dialog that is over answers no more
 			c.end.send(l.final, p.from)
 		}
 		return

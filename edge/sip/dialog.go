@@ -399,6 +399,7 @@ func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
 		l.localSeq += seqJump * uint32(l.byeGap/s.e.o.Timers.T1) // another node may have used higher numbers meanwhile (12.2.2)
 		if at := s.now + l.byeGap; at < l.byeUntil {
 			l.byeNext = at
+			l.b.remember() // a restart goes on above these numbers
 			return
 		}
 	}

@@ -226,6 +226,23 @@ func TestALegThatAnotherNodeHasSpokenTo(t *testing.T) {
 	}
 }
 
+// The numbers that refused BYEs have used outlast a restart: a lower one would be refused as out of order once more.
+func TestABYEAfterARestartHasAHigherNumber(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, _ := w.connect("c1")
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 500, "", "")
+		last := w.carrier.expect("BYE")
+		w.carrier.answer(last, 500, "", "")
+		time.Sleep(100 * time.Millisecond)
+		w.crashWith(call.Ending)
+		if again := w.carrier.find("BYE"); again.CSeq() <= last.CSeq() {
+			t.Errorf("BYE %d after BYE %d", again.CSeq(), last.CSeq())
+		}
+	})
+}
+
 // notOverBefore fails if the gate was told within the first moments, unless that is right.
 func (w *world) notOverBefore(began time.Time, right bool) {
 	if !right && time.Since(began) < 10*time.Second {
