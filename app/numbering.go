@@ -22,7 +22,7 @@ type blockTable struct {
 	made   time.Time // when the file was last written
 }
 
-// load reads a file; "" is no table. After an error the table of before stays.
+// load reads a file; "" is no table. After an error the previous table stays in force.
 func (n *numbering) load(path string) error {
 	if path == "" {
 		n.table.Store(nil)

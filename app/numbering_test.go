@@ -38,7 +38,7 @@ func TestNumbering(t *testing.T) {
 	p.age(89 * 24 * time.Hour)
 	p.decides("070 1234 5678", "number-unallocated")
 
-	must(t, os.WriteFile(cfg.Provider.Numbering, []byte("no table"), 0o600)) // the table of before stays
+	must(t, os.WriteFile(cfg.Provider.Numbering, []byte("no table"), 0o600)) // the previous table stays in force
 	p.app.Reload(context.Background(), cfg)
 	p.decides("070 1234 5678", "number-unallocated")
 	if !strings.Contains(p.log.String(), "provider.numbering was not read again") {
@@ -82,7 +82,7 @@ func (p *program) checks(what, level, text string) {
 	p.t.Errorf("nothing is said of %s", what)
 }
 
-// What `make numbering` makes of Ofcom's six tables is read here; without one of them the file of before stays.
+// What `make numbering` makes of Ofcom's six tables is read here; without one of them the previous file stays.
 func TestFetchedNumbering(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("no curl here")
@@ -120,7 +120,7 @@ func TestFetchedNumbering(t *testing.T) {
 		t.Error(out, err)
 	}
 	if after, err := os.ReadFile(to); err != nil || string(after) != string(table) {
-		t.Error("the file of before did not stay", err)
+		t.Error("the previous file did not stay", err)
 	}
 }
 

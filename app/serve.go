@@ -119,7 +119,7 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "geo.files" })
 	}
 	if err := a.numbering.load(next.Provider.Numbering); err != nil {
-		a.log.Error("provider.numbering was not read again; the table of before stays", "err", err)
+		a.log.Error("provider.numbering was not read again; the previous table stays in force", "err", err)
 		next.Provider.Numbering = old.Provider.Numbering
 		applied = slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "provider.numbering" })
 	}

@@ -489,7 +489,7 @@ type Admin struct {
 	// TokensFile is a file of token digests, one "name sha256-hex" a line. Needed when listen is set.
 	TokensFile string `toml:"tokens-file"`
 
-	// Tracers are the names of tokens whose holders may see the SIP messages of lines and calls (ringfence trace). Whoever may open
+	// Tracers are the names of tokens whose holders may see the SIP messages of lines and calls (ringfence trace). Anyone who may open
 	// the socket may do so.
 	Tracers []string `toml:"tracers"`
 

@@ -79,7 +79,7 @@ level = "debug"
 }
 
 // Each refusal names the file and line, the field, what was found and what is wanted.
-// Guards: configurations of before the rename must still load, wherever the key stands, and a fault in one is told on its line.
+// Guards: configurations from before the rename must still load, wherever the key stands, and a fault in one is told on its line.
 func TestFormerKeysAreRead(t *testing.T) {
 	for _, text := range []string{
 		"[provider]\npeak-till = '19:30'", "[provider]\npeak-from = '08:00'\n\"peak-till\" = '19:30' # peak-till",

@@ -91,7 +91,7 @@ func (c Currency) Amount(a Micro) string {
 // Number writes an amount without sign and code, exact, where they stand already.
 func (c Currency) Number(a Micro) string { return decimal(int64(a), 6, c.Places) }
 
-// Shown writes an amount to the last coin, rounded down, so that nobody is told of more than was used, with thousands
+// Shown writes an amount to the last coin, rounded down, so that no text states more than was used, with thousands
 // apart: "£1,234.56". What is less than a coin is written in full: "£0.0005".
 func (c Currency) Shown(a Micro) string {
 	coin := Pound

@@ -15,7 +15,7 @@ import (
 )
 
 // blocked is what keeps a line's phones out although the line is open, each with the command that undoes it. Answering "not me" does more
-// than lock the line, and whoever unlocks it must know.
+// than lock the line, and anyone who unlocks it must know.
 func (s *Server) blocked(ctx context.Context, l *book.Line) []api.Blocked {
 	out := []api.Blocked{}
 	add := func(what, undo string) { out = append(out, api.Blocked{What: what, Undo: undo}) }

@@ -181,7 +181,7 @@ type NewCustomer struct {
 	Edit CustomerEdit
 }
 
-// AddCustomers adds many customers in one transaction, all or none. What is wrong is told of every one: the errors are joined, each a
+// AddCustomers adds many customers in one transaction, all or none. What is wrong is said of every one: the errors are joined, each a
 // *RowError. With dry nothing is added.
 func (b *Book) AddCustomers(ctx context.Context, by string, ns []NewCustomer, dry bool) error {
 	if err := b.begin(ctx); err != nil {

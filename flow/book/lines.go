@@ -75,7 +75,7 @@ func (e *RowError) Unwrap() error { return e.Err }
 // maxRowErrors is how many faults of an import are told.
 const maxRowErrors = 200
 
-// AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order. What is wrong is told of every
+// AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order. What is wrong is said of every
 // one: the errors are joined, each a *RowError.
 func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
 	return b.addLines(ctx, by, ns, false)
