@@ -17,8 +17,8 @@ func (r *deckReader) askUnit() {
 		return
 	}
 	rates := rated(r.out.Prices)
-	half := money.Rate(r.currencyOf().Sum(1)) * 1000 / 2
-	if len(rates) < 3 || rates[len(rates)/2] < half {
+	whole := money.Rate(r.currencyOf().Sum(1)) * 1000
+	if len(rates) < 3 || rates[len(rates)/2] < whole {
 		return
 	}
 	var examples []string

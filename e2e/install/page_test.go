@@ -112,7 +112,7 @@ var examples = strings.NewReplacer("LINE", "3001", "NAME", "carrier-a", "TEXT", 
 	"ID", "$(ringfence cdr list --json | sed -n 's/.*\"id\": *\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)")
 
 // following is a command that shows what happens until it is stopped: it is given two seconds.
-var following = regexp.MustCompile(`(?m)^(ringfence .* --follow)$`)
+var following = regexp.MustCompile(`(?m)^(ringfence (?:.* --follow|trace .*))$`)
 
 // nameOnly is a command that a sentence only names: its help must be there.
 var nameOnly = regexp.MustCompile(`^ringfence( [a-z]+)+$`)
