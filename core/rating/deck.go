@@ -34,6 +34,7 @@ type Deck struct {
 
 // window is what a look-up asks of a row before it takes it, apart from the prices so that it is one read of memory.
 type window struct {
+	prefix      uint64
 	from, until Moment
 	last        bool // of its prefix
 	nothing     bool // it says that there is no price
@@ -119,7 +120,7 @@ func spansOf(prices []Price) []window {
 	for i := range prices {
 		p := &prices[i]
 		last := i+1 == len(prices) || prices[i+1].Prefix != p.Prefix || prices[i+1].Short != p.Short
-		spans[i] = window{p.From, p.Until, last, p.NoPrice}
+		spans[i] = window{p.Prefix, p.From, p.Until, last, p.NoPrice}
 	}
 	return spans
 }
@@ -316,7 +317,14 @@ func (d *Deck) longest(n phone.Number) uint32 {
 		at++
 	}
 	if t.have&isTail != 0 {
-		if i := d.ends[node]; begins(n.Digits(), d.prices[i-1].Prefix) {
+		i := d.ends[node]
+		prefix := uint64(0)
+		if d.spans != nil {
+			prefix = d.spans[i-1].prefix
+		} else {
+			prefix = d.prices[i-1].Prefix
+		}
+		if begins(n.Digits(), prefix) {
 			return i
 		}
 	}
@@ -339,7 +347,7 @@ func (d *Deck) Prices() []Price { return d.prices }
 
 // IndexBytes is the memory of the look-up structure, without the prices themselves.
 func (d *Deck) IndexBytes() int {
-	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.spans)*24 + cap(d.covered)*4
+	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.spans)*32 + cap(d.covered)*4
 }
 
 // Digits is the prefix as a deck writes it.
