@@ -36,7 +36,7 @@ type banFilter struct {
 
 type banList struct {
 	banFilter
-	Limit int `help:"At most so many (0: all)." default:"100"`
+	Limit int `help:"Show no more than this (0: all)." default:"100"`
 }
 
 func (banList) Help() string {
@@ -359,7 +359,7 @@ type lockoutCmd struct {
 }
 
 type lockoutList struct {
-	Limit int `help:"At most so many (0: all)." default:"100"`
+	Limit int `help:"Show no more than this (0: all)." default:"100"`
 }
 
 func (lockoutList) Help() string {

@@ -26,7 +26,7 @@ type cdrFilter struct {
 	Reason    string `help:"Only ended or refused for this reason." placeholder:"REASON" predict:"reason"`
 	Direction string `help:"Only outbound, inbound or on-net (between lines)." placeholder:"DIRECTION" predict:"direction"`
 	From      point  `help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
-	Until     point  `help:"Begun before, or on that day." placeholder:"WHEN" aliases:"till"`
+	Until     point  `help:"Begun before this instant, or on this day." placeholder:"WHEN" aliases:"till"`
 }
 
 const cdrDays = "Days are of the time zone of the line's customer, of the customer, or with neither of the provider.\n\n"
@@ -40,7 +40,7 @@ func (f *cdrFilter) pairs() []string {
 
 type cdrList struct {
 	cdrFilter
-	Limit int `help:"At most so many (0: all)." default:"50"`
+	Limit int `help:"Show no more than this (0: all)." default:"50"`
 }
 
 func (cdrList) Help() string {

@@ -59,7 +59,7 @@ func (c *customerAdd) Run(s *session) error {
 
 type customerList struct {
 	Removed bool `help:"Customers that were removed, with the identity that their records are kept under."`
-	Limit   int  `help:"At most so many (0: all)." placeholder:"N"`
+	Limit   int  `help:"Show no more than this (0: all)." placeholder:"N"`
 }
 
 func (customerList) Help() string {

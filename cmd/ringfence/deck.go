@@ -280,7 +280,7 @@ type deckDiff struct {
 	From  int64  `help:"Version (default: the one before)." placeholder:"N"`
 	To    int64  `help:"Version (default: the one in force)." placeholder:"N"`
 	At    point  `help:"Compare only what is in force then, by the provider's clocks (default: everything)." placeholder:"WHEN"`
-	Limit int    `help:"At most so many rows (0: all)." default:"0"`
+	Limit int    `help:"Show no more rows than this (0: all)." default:"0"`
 }
 
 func (deckDiff) Help() string {
@@ -361,7 +361,7 @@ type deckRows struct {
 	Prefix  string `help:"Only prefixes that begin so." placeholder:"DIGITS"`
 	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
 	At      point  `help:"Only prices in force then, by the provider's clocks (default: those that have ended and are to come too)." placeholder:"WHEN"`
-	Limit   int    `help:"At most so many (0: all)." default:"100"`
+	Limit   int    `help:"Show no more than this (0: all)." default:"100"`
 }
 
 func (deckRows) Help() string {

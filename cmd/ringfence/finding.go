@@ -25,7 +25,7 @@ type findingList struct {
 	Line     string `help:"Only this line's." placeholder:"LINE" predict:"line"`
 	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
 	Kind     string `help:"Only this kind." placeholder:"KIND" predict:"finding-kind"`
-	Limit    int    `help:"At most so many (0: all)." default:"50"`
+	Limit    int    `help:"Show no more than this (0: all)." default:"50"`
 }
 
 func (findingList) Help() string {

@@ -19,7 +19,7 @@ type journalCmd struct {
 	After  int64  `help:"Only facts after this number, the oldest first." placeholder:"N"`
 	Oldest bool   `help:"Oldest first." xor:"order"`
 	Follow bool   `help:"Go on with what is written from now on, as it comes, until interrupted." short:"f" xor:"order"`
-	Limit  int    `help:"At most so many (0: all); with --follow, so many of those that are there." default:"100"`
+	Limit  int    `help:"Show no more than this (0: all); with --follow, of those that are there already." default:"100"`
 }
 
 func (journalCmd) Help() string {

@@ -75,7 +75,7 @@ func (c *lineAdd) Run(s *session) error {
 type lineList struct {
 	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 	Removed  bool   `help:"Lines that were removed, with the identity that their records are kept under." xor:"which"`
-	Limit    int    `help:"At most so many (0: all)." placeholder:"N"`
+	Limit    int    `help:"Show no more than this (0: all)." placeholder:"N"`
 }
 
 func (lineList) Help() string {
@@ -340,7 +340,7 @@ func (s *session) stillBlocked(u *api.Unlocked) error {
 type lineRegistrations struct {
 	ID       string `arg:"" optional:"" name:"line" help:"Only this line's phones." predict:"line"`
 	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
-	Limit    int    `help:"At most so many (0: all)." placeholder:"N"`
+	Limit    int    `help:"Show no more than this (0: all)." placeholder:"N"`
 }
 
 func (lineRegistrations) Help() string {

@@ -29,7 +29,7 @@ type noticeList struct {
 	Customer string `help:"Only about this customer." placeholder:"CUSTOMER" predict:"customer"`
 	Kind     string `help:"Only this kind." placeholder:"KIND" predict:"notice-kind"`
 	State    string `help:"Only with a delivery in this state: queued, sending, sent, kept, digest, bundled, bounced, failed or off." placeholder:"STATE" enum:",queued,sending,sent,kept,digest,bundled,bounced,failed,off" default:""`
-	Limit    int    `help:"At most so many (0: all)." default:"50"`
+	Limit    int    `help:"Show no more than this (0: all)." default:"50"`
 }
 
 func (noticeList) Help() string {
