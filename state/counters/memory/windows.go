@@ -53,7 +53,12 @@ func (w *Windows) Key(b []byte) uint64 { return maphash.Bytes(w.seed, b) }
 // KeyString is Key of a string.
 func (w *Windows) KeyString(s string) uint64 { return maphash.String(w.seed, s) }
 
-func (w *Windows) shard(key uint64) *slab { return &w.shards[key*w.mix>>58] }
+// shard mixes twice: one multiplication spreads keys that follow each other only as well as the secret happens to.
+func (w *Windows) shard(key uint64) *slab {
+	key *= w.mix
+	key = (key ^ key>>32) * w.mix
+	return &w.shards[key>>58]
+}
 
 // Add counts n (≤ 0 only asks) under key and returns how many there were within the last span, these included. A span
 // under a millisecond is one.
