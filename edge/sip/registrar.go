@@ -24,7 +24,7 @@ func (s *shard) register(p *transport.Packet) {
 		e.send(replyTo(p), last, 0)
 		return
 	}
-	res := e.login(p)
+	res, challenge := e.loginWith(p)
 	switch res.Outcome {
 	case auth.Challenge:
 		e.challenge(p, res.Stale)
@@ -44,13 +44,13 @@ func (s *shard) register(p *transport.Packet) {
 		e.answer(p, message.Reply{Code: 420, Lines: lines})
 		return
 	}
-	s.bind(p, res.Line, key)
+	s.bind(p, res.Line, challenge, key)
 }
 
 // bind changes the bindings and answers with those there are.
-func (s *shard) bind(p *transport.Packet, line string, key uint64) {
+func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
 	e, m := s.e, &p.Msg
-	u, fault := e.update(p, s.wall)
+	u, fault := e.update(p, challenge, s.wall)
 	var bindings []location.Binding
 	if fault == nil {
 		var err error
@@ -99,14 +99,16 @@ func registerFault(err error) *message.Fault {
 }
 
 // update reads the contacts of a REGISTER, or says what it is refused for.
-func (e *Edge) update(p *transport.Packet, now time.Time) (u location.Update, fault *message.Fault) {
+func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u location.Update, fault *message.Fault) {
 	m := &p.Msg
 	u = location.Update{
-		CallID: string(m.CallID()), CSeq: m.CSeq(), Login: e.loginOf(m), Received: replyTo(p).Addr, Transport: strings.ToLower(p.Proto.String()),
+		CallID: string(m.CallID()), CSeq: m.CSeq(), Login: challenge, Received: replyTo(p).Addr, Transport: "udp",
 		UserAgent: cleanText(string(m.Get(message.HUserAgent)), 128), Now: now,
 	}
 	if p.Proto == transport.UDP {
 		u.Listener = p.Local
+	} else {
+		u.Transport = "tcp"
 	}
 	asked, given := m.Expires()
 	if m.ContactStar() {
@@ -150,15 +152,6 @@ func instanceOf(a *message.Addr) string {
 		name += "#" + string(id)
 	}
 	return name
-}
-
-// loginOf says which challenge of ours a request answers.
-func (e *Edge) loginOf(m *message.Message) uint64 {
-	var c message.Credentials
-	if !e.ownCredentials(m, &c) {
-		return 0
-	}
-	return maphash.Bytes(repeatSeed, c.Nonce)
 }
 
 func contactLines(all []location.Binding, now time.Time) []byte {

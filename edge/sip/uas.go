@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -196,16 +197,22 @@ func (e *Edge) mayPass(res *auth.Result, a *gate.Attempt) bool {
 
 // login checks the credentials of a request. Without any that are for us it asks for a challenge.
 func (e *Edge) login(p *transport.Packet) auth.Result {
+	res, _ := e.loginWith(p)
+	return res
+}
+
+// loginWith is login, and says which challenge of ours was answered.
+func (e *Edge) loginWith(p *transport.Packet) (res auth.Result, challenge uint64) {
 	m := &p.Msg
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) {
-		return auth.Result{Outcome: auth.Challenge}
+		return auth.Result{Outcome: auth.Challenge}, 0
 	}
 	if !fits(c.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
-		return auth.Result{Outcome: auth.Refuse, Reason: policy.BadCredentials}
+		return auth.Result{Outcome: auth.Refuse, Reason: policy.BadCredentials}, 0
 	}
 	c.Method = m.MethodText()
-	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now())
+	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now()), maphash.Bytes(repeatSeed, c.Nonce)
 }
 
 // ownCredentials reads the credentials that are for us.
