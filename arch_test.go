@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +29,8 @@ var barred = []struct{ from, to, why string }{
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
+	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
+	{"flow/gate", "ringfence/flow/door", "the door asks the gate, never the other way round"},
 	{"flow/gate", "ringfence/flow/notify", "a call does not wait for mail"},
 	{"edge/mail", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/webhook", "ringfence/edge/", "protocols do not know each other"},
@@ -112,6 +115,38 @@ func checkClock(t *testing.T, path string, f *ast.File) {
 		}
 		return true
 	})
+}
+
+// lockRooms may ask what an IP lock says of an address: where the lock is read, the decision that words the refusal, and the
+// door, which everybody else asks.
+var lockRooms = []string{"core/account", "core/policy", "flow/door"}
+
+// TestTheIPLockIsOneRule guards that the rule of the IP lock is applied in a second place, which would differ one day.
+func TestTheIPLockIsOneRule(t *testing.T) {
+	seen := map[string]int{}
+	eachFile(t, func(path string, f *ast.File) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		ast.Inspect(f, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, _ := sel.X.(*ast.Ident)
+			if sel.Sel.Name != "Allows" && (x == nil || x.Name != "account" || sel.Sel.Name != "Allowed") {
+				return true
+			}
+			if seen[pkg]++; !slices.Contains(lockRooms, pkg) {
+				t.Errorf("%s asks the IP lock itself: ask flow/door, which may say yes or no", path)
+			}
+			return true
+		})
+	})
+	if seen["core/policy"] != 1 || seen["flow/door"] != 1 {
+		t.Errorf("the IP lock is asked %d times in core/policy and %d times in flow/door, want once each", seen["core/policy"], seen["flow/door"])
+	}
 }
 
 // TestEveryPackageSaysWhatItHolds wants one package comment in each package: what it holds and what it must not know.

@@ -95,7 +95,7 @@ func isBanned(a *App, addr netip.Addr, expected bool) bool {
 // Who guesses from behind the address of a registered phone is locked out by auth; the phone's packets are not dropped.
 func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
 	a, at := running(t), netip.MustParseAddr("203.0.113.9")
-	if why := a.spared(at); why != "" {
+	if why := a.door.Spared(at); why != "" {
 		t.Fatalf("spared before: %s", why)
 	}
 	_, err := a.location.Update("2001", location.Update{
@@ -105,13 +105,13 @@ func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.spared(at) == "" {
+	if a.door.Spared(at) == "" {
 		t.Error("the phone's own address may be banned")
 	}
-	if _, _, ok := a.sparedInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
+	if _, _, ok := a.door.SparedInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
 		t.Error("its network may be banned")
 	}
-	if a.spared(netip.MustParseAddr("203.0.113.10")) != "" {
+	if a.door.Spared(netip.MustParseAddr("203.0.113.10")) != "" {
 		t.Error("a neighbour without a phone is spared")
 	}
 }

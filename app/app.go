@@ -19,8 +19,8 @@ import (
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
 	"ringfence/edge/web"
-	"ringfence/flow/auth"
 	"ringfence/flow/book"
+	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
@@ -46,7 +46,7 @@ type App struct {
 	book      *book.Book
 	ledger    *ledger.Ledger
 	location  *location.Location
-	auth      *auth.Auth
+	door      *door.Door
 	gate      *gate.Gate
 	sip       *sip.Edge
 	shield    shield

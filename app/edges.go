@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"ringfence/core/phone"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
-	"ringfence/flow/location"
 )
 
 // openEdges binds the sockets; nothing is read from them yet.
@@ -57,12 +55,12 @@ func advertised(text string) (all []netip.Addr) {
 // sipDeps is what the SIP edge asks and tells.
 func (a *App) sipDeps() sip.Deps {
 	d := sip.Deps{
-		Check: a.login, Challenge: a.auth.AppendChallenge, Stranger: a.shield.flood.Seen, WrongTags: a.shield.tags.Seen,
-		Register: a.register, Lookup: a.phones, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.allowed, TrunkMay: a.trunkMay,
-		Trunk: a.trunk, TrunkPassword: a.trunkPassword, TrunkOf: a.trunkOf,
-		TrunkAt: a.trunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,
+		Check: a.door.Login, Challenge: a.door.Auth.AppendChallenge, Stranger: a.shield.flood.Seen, WrongTags: a.shield.tags.Seen,
+		Register: a.door.Register, Lookup: a.door.Registered, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.door.May, TrunkMay: a.door.TrunkMay,
+		Trunk: a.door.Trunk, TrunkPassword: a.door.TrunkPassword, TrunkOf: a.door.TrunkOf,
+		TrunkAt: a.door.TrunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
-		Admit: a.admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
+		Admit: a.door.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
 		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Store.Engine == "postgres" {
@@ -72,51 +70,6 @@ func (a *App) sipDeps() sip.Deps {
 		d.Scanner = scanner
 	}
 	return d
-}
-
-// phones are those of a line that may ring: where its IP lock allows them, also when the lock came after them.
-func (a *App) phones(line string, now time.Time) []location.Binding {
-	all := a.location.Lookup(line, now)
-	l, ok := a.book.Line(line)
-	if !ok || len(l.Effective(now).Nets) == 0 {
-		return all
-	}
-	e := l.Effective(now)
-	return slices.DeleteFunc(all, func(b location.Binding) bool { return !e.Allows(b.Received.Addr()) })
-}
-
-func (a *App) trunk(name string) (account.Trunk, bool) {
-	t, ok := a.book.Trunk(name)
-	if !ok {
-		return account.Trunk{}, false
-	}
-	return *t, true
-}
-
-func (a *App) trunkPassword(name string) (string, bool) {
-	p, ok := a.book.TrunkPassword(name)
-	return p.Reveal(), ok
-}
-
-func (a *App) trunkOf(src netip.AddrPort) (string, bool) {
-	t, ok := a.book.TrunkOf(src.Addr())
-	if !ok {
-		return "", false
-	}
-	return t.Name, true
-}
-
-// trunkAt names a trunk whose calls go out to an address.
-func (a *App) trunkAt(src netip.AddrPort, host string) (string, bool) {
-	trunks := a.book.AllTrunks()
-	for i := range trunks {
-		for _, text := range trunks[i].Addresses {
-			if at, err := netip.ParseAddrPort(text); err == nil && at == src || text == host && host != "" {
-				return trunks[i].Name, true
-			}
-		}
-	}
-	return "", false
 }
 
 // lineCalls is how many calls a line may place at once by its own setting.
@@ -157,8 +110,9 @@ func (a *App) startEdges(ctx context.Context) error {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)
-	a.gate.Run()      // the edge has the calls of the previous process: they can be cut
-	a.holdToLocks("") // locks may have changed while this program was away
+	a.gate.Run() // the edge has the calls of the previous process: they can be cut
+	a.door.Serve(a.sip.Elsewhere)
+	a.door.HoldToLocks() // locks may have changed while this program was away
 	a.gate.HeedLocks()
 	return nil
 }

@@ -24,7 +24,7 @@ func TestNothingSlipsPastANewLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, at := range []netip.AddrPort{home, thief} {
-		got, err := a.register(line, location.Update{
+		got, err := a.door.Register(line, location.Update{
 			Contacts: []location.Contact{{URI: "sip:2001@" + at.String(), Expires: time.Hour}}, CallID: at.String(), CSeq: 1,
 			Received: at, Transport: "udp", Now: time.Now(),
 		})
@@ -32,14 +32,14 @@ func TestNothingSlipsPastANewLock(t *testing.T) {
 			t.Errorf("%d: registered: %+v %v", i, got, err)
 		}
 	}
-	if _, err := a.admit(ctx, gate.Attempt{Line: line, Dialled: "02079460000", Source: thief, ALeg: "x"}); err == nil {
+	if _, err := a.door.Admit(ctx, gate.Attempt{Line: line, Dialled: "02079460000", Source: thief, ALeg: "x"}); err == nil {
 		t.Error("a call from elsewhere was let out")
 	}
-	plan, err := a.admit(ctx, gate.Attempt{Line: line, Dialled: "02079460000", Source: home, ALeg: "y"})
+	plan, err := a.door.Admit(ctx, gate.Attempt{Line: line, Dialled: "02079460000", Source: home, ALeg: "y"})
 	if err != nil || a.gate.Cutting(plan.ID) {
 		t.Fatalf("a call from home: %v, or it is cut", err)
 	}
-	help, err := a.admit(ctx, gate.Attempt{Line: line, Dialled: "999", Source: thief, ALeg: "z", Restricted: true})
+	help, err := a.door.Admit(ctx, gate.Attempt{Line: line, Dialled: "999", Source: thief, ALeg: "z", Restricted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestNothingSlipsPastANewLock(t *testing.T) {
 	if _, err := a.book.EditCustomer(ctx, "t", l.Customer(), book.CustomerEdit{Nets: &other}); err != nil {
 		t.Fatal(err)
 	}
-	a.holdToLocks("")
+	a.door.HoldToLocks()
 	if n := len(a.location.Lookup(line, time.Now())); n != 0 || !a.gate.Cutting(plan.ID) || a.gate.Cutting(help.ID) {
 		t.Errorf("%d phones, cut %v, the call for help cut %v", n, a.gate.Cutting(plan.ID), a.gate.Cutting(help.ID))
 	}

@@ -230,7 +230,7 @@ func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (stri
 			a.log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
 		}
 	}
-	if used && a.spared(at) == "" {
+	if used && a.door.Spared(at) == "" {
 		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
 		done = append(done, "The address "+at.String()+" is shut out for a day.")
 	}

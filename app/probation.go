@@ -9,29 +9,8 @@ import (
 
 	"ringfence/core/money"
 	"ringfence/core/policy"
-	"ringfence/flow/auth"
-	"ringfence/flow/gate"
 	"ringfence/flow/notify"
 )
-
-// byCode is who admitted a login, as facts say it.
-const byCode = "a usual phone of the line, which dialled " + auth.AdmitCode
-
-// admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show
-// its words. A phone that is itself at a strange place, or on probation, speaks for nobody.
-func (a *App) admitHeld(try *gate.Attempt) error {
-	at := try.Source.Addr()
-	if try.Restricted || try.Tight != "" || !a.usual(try.Line, at) {
-		return &gate.Refusal{Reason: policy.NumberInvalid}
-	}
-	switch _, waiting := a.auth.AdmitHeld(try.Line, byCode, time.Now()); {
-	case waiting == 0:
-		return &gate.Refusal{Reason: policy.NoLoginHeld}
-	case waiting > 1:
-		return &gate.Refusal{Reason: policy.ManyLoginsHeld, Figures: policy.Figures{Value: int64(waiting)}}
-	}
-	return &gate.Refusal{Reason: policy.LoginAdmitted}
-}
 
 // answerAdmit lets the address in that a notice was about: once, and on probation.
 func (a *App) answerAdmit(_ context.Context, line string, data []byte) (string, error) {
@@ -47,7 +26,7 @@ func (a *App) answerAdmit(_ context.Context, line string, data []byte) (string, 
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	done, ok := a.auth.Admit(line, at, notify.ByAnswer, time.Now())
+	done, ok := a.door.Auth.Admit(line, at, notify.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil

@@ -174,7 +174,7 @@ func lively(t *testing.T) (*App, *rest.Server) {
 		}
 	}
 	for _, to := range []string{"02079460000", "005371234567", "09098790123"} {
-		if p, err := a.admit(ctx, gate.Attempt{Line: lineID(t, a, "2011"), Dialled: to, Source: somewhere, ALeg: "x"}); err == nil {
+		if p, err := a.door.Admit(ctx, gate.Attempt{Line: lineID(t, a, "2011"), Dialled: to, Source: somewhere, ALeg: "x"}); err == nil {
 			a.gate.Ended(p.ID, gate.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
 			a.gate.Over(p.ID, nil)
 		}
@@ -200,7 +200,7 @@ func TestNoQuestionWrites(t *testing.T) {
 	h := server.Handler("asker")
 	cfg := a.config()
 	path := cfg.DatabasePath()
-	p, err := a.admit(context.Background(), gate.Attempt{Line: lineID(t, a, "2001"), Dialled: "02079460000", Source: somewhere, ALeg: "up"})
+	p, err := a.door.Admit(context.Background(), gate.Attempt{Line: lineID(t, a, "2001"), Dialled: "02079460000", Source: somewhere, ALeg: "up"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func TestDecisionsAreThoseOfATwin(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p, err := a.admit(context.Background(), gate.Attempt{Line: lineID(t, a, line), Dialled: to, Source: somewhere, ALeg: "a"})
+			p, err := a.door.Admit(context.Background(), gate.Attempt{Line: lineID(t, a, line), Dialled: to, Source: somewhere, ALeg: "a"})
 			if err != nil {
 				said[i] = err.Error()
 				continue

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unsafe"
 
 	"ringfence/core/detect"
 	"ringfence/core/netlist"
@@ -17,8 +16,8 @@ import (
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
-	"ringfence/flow/book"
 	"ringfence/flow/device"
+	"ringfence/flow/door"
 	"ringfence/flow/flood"
 	"ringfence/state/counters"
 	"ringfence/state/counters/memory"
@@ -30,7 +29,6 @@ import (
 type shield struct {
 	counters counters.Counters
 	geo      *geo.DB
-	owned    *book.Owned
 	devices  *device.Devices
 	bans     *ban.List
 	dropped  *transport.Bans // the sockets' own table
@@ -51,22 +49,16 @@ func (a *App) openShield(ctx context.Context) error {
 	if a.shield.geo, err = geo.Open(cfg.Geo.Files); err != nil {
 		return fmt.Errorf("geo.files: %w", err)
 	}
-	a.shield.owned = book.NewOwned(a.book)
 	a.shield.dropped = transport.NewBans(2 * cfg.Shield.MaxBans)
 	a.shield.flood = flood.New(flood.Options{Record: a.ledger.Record})
 	a.shield.tags = flood.New(flood.Options{Fact: flood.WrongTags, Rate: 0.2, Span: time.Minute, Sample: 1, Record: a.ledger.Record})
 	a.shield.devices = device.New(device.Options{
-		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.registeredElsewhere,
+		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.location.Elsewhere,
 		Record: a.ledger.Record, Log: a.log,
 	})
 	if err := a.shield.devices.Load(ctx); err != nil {
 		return fmt.Errorf("devices of before: %w", err)
 	}
-	a.book.OnChange(func(c book.Change) {
-		if c.Kind == book.LineDeleted {
-			a.shield.devices.Forget(c.Line)
-		}
-	})
 	return nil
 }
 
@@ -98,7 +90,7 @@ func (a *App) openBans(ctx context.Context) error {
 		return fmt.Errorf("shield.never: %w", err)
 	}
 	a.shield.bans, err = ban.Open(ctx, ban.Options{
-		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Spared: a.spared, Inside: a.sparedInside,
+		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Spared: a.door.Spared, Inside: a.door.SparedInside,
 		Never: never, Max: a.cfg.Shield.MaxBans, Record: a.ledger.Record, Log: a.log,
 	})
 	if err != nil {
@@ -180,127 +172,34 @@ func (a *App) openKernel() error {
 	return nil
 }
 
-// newAuth wires logins to what judges them.
-func (a *App) newAuth() (*auth.Auth, error) {
+// openDoor makes what decides who may come from where.
+func (a *App) openDoor() error {
 	cfg := &a.cfg
 	l := &cfg.Login
-	return auth.New(auth.Options{
-		Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
-		Line: a.authLine, As: a.authLineAs,
-		Lockout: auth.Lockout{
-			Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
-			Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,
+	var err error
+	a.door, err = door.New(door.Options{
+		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
+		Auth: auth.Options{
+			Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
+			Lockout: auth.Lockout{
+				Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
+				Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,
+			},
+			Around: auth.Around{
+				ASN:      func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
+				Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
+				Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
+				Where: a.where,
+			},
+			File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,
 		},
-		Around: auth.Around{
-			Usual: a.usual, Own: a.shield.devices.Own, Spared: a.spared, ASN: func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
-			Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
-			Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
-			Where: a.where,
-		},
-		File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,
 	})
-}
-
-// login is auth's judgement of a login; a right one is a device seen. One on probation is not: it would make its whole
-// network a usual place of the line, where the limits do not hold.
-func (a *App) login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
-	res := a.auth.Check(c, src, now)
-	if res.Outcome == auth.Accept && res.Tight == "" {
-		a.shield.devices.Seen(device.Login{
-			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
-			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
-		})
-	}
-	return res
+	return err
 }
 
 func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 	p := a.shield.geo.Lookup(addr)
 	return p.Country, p.Network, p.ASN
-}
-
-// usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
-func (a *App) usual(line string, addr netip.Addr) bool {
-	if a.shield.devices.Usual(line, addr) {
-		return true
-	}
-	l, ok := a.book.Line(line)
-	if !ok {
-		return false
-	}
-	nets := l.Effective(time.Now()).Nets
-	return len(nets) > 0 && l.Effective(time.Now()).Allows(addr)
-}
-
-// spared says why an address must not be shut out for what others do from it, or near it.
-func (a *App) spared(addr netip.Addr) string {
-	if why := a.shield.owned.Whose(addr); why != "" {
-		return why
-	}
-	if a.shield.devices.Trusted(addr) {
-		return "a customer's phones have logged in rightly from there, of late and for some time"
-	}
-	// Who guesses from behind the address of a registered phone is locked out by auth; to drop its packets would shut out
-	// the phone.
-	if yes, _ := a.location.Registered(netip.PrefixFrom(addr, addr.BitLen())); yes {
-		return "phones are registered from there"
-	}
-	return ""
-}
-
-// sparedInside finds a spared address in a network.
-func (a *App) sparedInside(net netip.Prefix) (netip.Addr, string, bool) {
-	if at, why, ok := a.shield.owned.Inside(net); ok {
-		return at, why, true
-	}
-	if at, ok := a.shield.devices.TrustedIn(net); ok {
-		return at, "a customer's phones have logged in rightly from there, of late and for some time", true
-	}
-	if yes, _ := a.location.Registered(net); yes {
-		return net.Addr(), "phones are registered from there", true
-	}
-	return netip.Addr{}, "", false
-}
-
-// registeredElsewhere lists where a line's phones are registered apart from an address.
-func (a *App) registeredElsewhere(line string, addr netip.Addr, now time.Time) []netip.Addr {
-	var out []netip.Addr
-	for _, b := range a.location.Lookup(line, now) {
-		if at := b.Received.Addr().Unmap(); at != addr.Unmap() {
-			out = append(out, at)
-		}
-	}
-	return out
-}
-
-// allowed says whether a line's IP lock lets it be used from an address.
-func (a *App) allowed(line string, src netip.Addr, now time.Time) bool {
-	l, ok := a.book.Line(line)
-	return !ok || l.Effective(now).Allows(src)
-}
-
-// trunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists, where its
-// calls come from and where they go. Names among them are the edge's business: it asks for them.
-func (a *App) trunkMay(name string, src netip.Addr) bool {
-	t, ok := a.book.Trunk(name)
-	if !ok {
-		return false
-	}
-	src = src.Unmap().WithZone("")
-	for _, p := range t.Sources {
-		if p.Contains(src) {
-			return true
-		}
-	}
-	for _, text := range t.Addresses {
-		if at, err := netip.ParseAddrPort(text); err == nil && at.Addr().Unmap() == src {
-			return true
-		}
-		if at, err := netip.ParseAddr(text); err == nil && at.Unmap() == src {
-			return true
-		}
-	}
-	return false
 }
 
 // scanner says whether a request is an attacker's tool's.
@@ -313,7 +212,7 @@ func scanner(agent, from, to, sdp []byte) bool {
 func (a *App) startShield() {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.auth.Run, a.followOthers, a.book.JudgePasswords}
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Auth.Run, a.followOthers, a.book.JudgePasswords}
 	for _, task := range tasks {
 		go func() { task(run); done <- struct{}{} }()
 	}

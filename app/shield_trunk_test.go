@@ -30,12 +30,12 @@ func TestWhereACarriersRequestsMayComeFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, at := range c.may {
-			if !a.trunkMay(trunk.Name, netip.MustParseAddr(at)) {
+			if !a.door.TrunkMay(trunk.Name, netip.MustParseAddr(at)) {
 				t.Errorf("%v %s: %s may not", c.addresses, c.sources, at)
 			}
 		}
 		for _, at := range c.not {
-			if a.trunkMay(trunk.Name, netip.MustParseAddr(at)) {
+			if a.door.TrunkMay(trunk.Name, netip.MustParseAddr(at)) {
 				t.Errorf("%v %s: %s may", c.addresses, c.sources, at)
 			}
 		}
@@ -47,7 +47,7 @@ func TestWhereACarriersRequestsMayComeFrom(t *testing.T) {
 	if d.WrongTags(netip.MustParseAddr("203.0.113.9")); a.shield.tags.Packets() != 1 {
 		t.Error("requests with wrong tags are not counted by their source")
 	}
-	if a.trunkMay("nobody", netip.MustParseAddr("192.0.2.10")) {
+	if a.door.TrunkMay("nobody", netip.MustParseAddr("192.0.2.10")) {
 		t.Error("a trunk that there is not")
 	}
 }

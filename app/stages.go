@@ -9,9 +9,7 @@ import (
 
 	"ringfence/app/config"
 	"ringfence/core/phone"
-	"ringfence/core/secret"
 	"ringfence/edge/sip/message"
-	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
 	"ringfence/flow/ledger"
@@ -118,9 +116,6 @@ func (a *App) openStages(ctx context.Context) error {
 		return fmt.Errorf("provider.numbering: %w", err)
 	}
 	var err error
-	if a.auth, err = a.newAuth(); err != nil {
-		return err
-	}
 	a.gate, err = gate.New(gate.Options{
 		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
@@ -130,10 +125,7 @@ func (a *App) openStages(ctx context.Context) error {
 		return err
 	}
 	a.book.OnChange(a.gate.Follow)
-	a.book.OnChange(a.dropPhones)
-	a.book.OnChange(a.endProbations)
-	a.book.OnChange(a.followLocks)
-	return nil
+	return a.openDoor()
 }
 
 func (a *App) accountOf(line string) string {
@@ -145,38 +137,6 @@ func (a *App) accountOf(line string) string {
 
 func (a *App) registered(line string, now time.Time) bool {
 	return len(a.location.Lookup(line, now)) > 0
-}
-
-// dropPhones unregisters the phones of a line that was removed or whose password changed.
-func (a *App) dropPhones(c book.Change) {
-	if c.Kind == book.LineDeleted || c.Kind == book.PasswordChanged {
-		a.location.Drop(c.Line)
-	}
-}
-
-// endProbations forgets what was said of a line's old password.
-func (a *App) endProbations(c book.Change) {
-	if c.Kind == book.LineDeleted || c.Kind == book.PasswordChanged {
-		a.auth.Forget(c.Line)
-	}
-}
-
-// authLine is what auth needs to know of a line.
-func (a *App) authLine(user []byte, now time.Time) (auth.Line, bool) {
-	l, ok := a.book.Find(user)
-	if !ok {
-		return auth.Line{}, false
-	}
-	ha1, _ := a.book.HA1(l)
-	return auth.Line{
-		ID: l.ID(), HA1: ha1, Nets: l.Effective(now).Nets, Number: l.Number(), Former: a.book.FormerHA1(l), Honeypot: l.Honeypot(),
-		Strong: l.BeyondGuessing(),
-	}, true
-}
-
-// authLineAs is what a line's passwords are to a phone that logs in with a domain in its user name.
-func (a *App) authLineAs(line string, user []byte) (*secret.HA1, []auth.FormerHA1) {
-	return a.book.HA1As(line, string(user))
 }
 
 // startStages runs the ledger, takes back open calls, and keeps leases and registrations.

@@ -63,9 +63,8 @@ type Result struct {
 
 // Line is what auth needs to know of a line.
 type Line struct {
-	ID   string           // identity: what tries are counted under, so that a new line of an old name starts with none
-	HA1  *secret.HA1      // for Options.Realm; nil: the line cannot log in
-	Nets [][]netip.Prefix // the IP locks of its chain: account.Effective.Nets
+	ID  string      // identity: what tries are counted under, so that a new line of an old name starts with none
+	HA1 *secret.HA1 // for Options.Realm; nil: the line cannot log in
 
 	Number   string // E.164 digits, "" is none: what guessers try first
 	Former   []FormerHA1
@@ -232,10 +231,10 @@ func (a *Auth) judge(q *question, c *Credentials, line *Line, right bool, n nonc
 	}
 	t.stay = a.guard.stays.of(line.ID, t.src.unit)
 	t.setTried(&a.guard, nameOf(c.User), line.ID)
+	t.barred = t.right && a.guard.around.May != nil && !a.guard.around.May(t.line, t.addr, now)
 	v := verdict{}
 	if t.right && !a.o.Lockout.Off {
 		v = a.guard.judge(&t)
-		t.barred = v.refused && !account.Allowed(line.Nets, t.addr)
 		v.refused = v.refused && (t.barred || !a.guard.pardon(&t, &v))
 	}
 	if t.right && !v.refused {
@@ -252,7 +251,7 @@ func (a *Auth) admit(c *Credentials, line *Line, n nonce, t *try, v verdict) Res
 		return Result{Outcome: Challenge, Stale: true}
 	}
 	a.moved.settle(t.hash, t.src)
-	if !account.Allowed(line.Nets, t.addr) {
+	if t.barred {
 		return Result{Outcome: Refuse, Line: line.ID, Reason: policy.AddressLocked, EmergencyOK: true}
 	}
 	r := Result{Outcome: Accept, Line: line.ID, Failures: v.failures, AfterLock: v.after}

@@ -33,18 +33,20 @@ var (
 // newAuth has three lines: 1001, 1002 locked to the network of home, and 1003 without a password.
 func newAuth(t testing.TB, change ...func(*Options)) *Auth {
 	h1, h2 := secret.NewHA1("1001", realm, secret.NewPassword(password)), secret.NewHA1("1002", realm, secret.NewPassword(password))
-	lock := [][]netip.Prefix{{netip.MustParsePrefix("192.0.2.0/24")}}
 	o := Options{Realm: realm, Algorithms: []string{"SHA-256", "MD5"}, Line: func(user []byte, _ time.Time) (Line, bool) {
 		switch string(user) {
 		case "1001":
 			return Line{ID: "1001", HA1: &h1}, true
 		case "1002":
-			return Line{ID: "1002", HA1: &h2, Nets: lock}, true
+			return Line{ID: "1002", HA1: &h2}, true
 		case "1003":
 			return Line{ID: "1003"}, true
 		}
 		return Line{}, false
 	}}
+	o.Around.May = func(line string, addr netip.Addr, _ time.Time) bool {
+		return line != "1002" || netip.MustParsePrefix("192.0.2.0/24").Contains(addr)
+	}
 	for _, f := range change {
 		f(&o)
 	}

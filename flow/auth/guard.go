@@ -29,6 +29,8 @@ type Lockout struct {
 
 // Around is what the guard asks of the rest of the program. Nil functions know nothing. None may block.
 type Around struct {
+	// May says whether the IP lock of a line lets it be used from an address. Asked of right logins only.
+	May func(line string, addr netip.Addr, now time.Time) bool
 	// Usual says that the line's login was used rightly from there within the last weeks, or its IP lock lists it. It is
 	// asked with line "" too, where there is none, and should take about as long.
 	Usual func(line string, addr netip.Addr) bool

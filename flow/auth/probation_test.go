@@ -379,11 +379,8 @@ func TestProbationOnOtherNodes(t *testing.T) {
 // TestIPLockHoldsNothing: a right password from outside the IP lock is neither held nor admitted.
 func TestIPLockHoldsNothing(t *testing.T) {
 	s := newScene(t, strong, func(o *Options) {
-		find := o.Line
-		o.Line = func(user []byte, now time.Time) (Line, bool) {
-			l, ok := find(user, now)
-			l.Nets = [][]netip.Prefix{{netip.MustParsePrefix("192.0.2.0/24")}}
-			return l, ok
+		o.Around.May = func(_ string, addr netip.Addr, _ time.Time) bool {
+			return netip.MustParsePrefix("192.0.2.0/24").Contains(addr)
 		}
 	})
 	s.besieged("2001")

@@ -175,6 +175,16 @@ func (l *Location) Lookup(line string, now time.Time) []Binding {
 	return l.live(s.lines[line], now.Sub(l.begun))
 }
 
+// Elsewhere lists where a line's phones are registered apart from an address.
+func (l *Location) Elsewhere(line string, at netip.Addr, now time.Time) (all []netip.Addr) {
+	for _, b := range l.Lookup(line, now) {
+		if other := b.Received.Addr().Unmap(); other != at.Unmap() {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
 // Drop unregisters all phones of a line: it was removed or its password changed.
 func (l *Location) Drop(line string) { l.DropBefore(line, time.Now().Add(maxExpires)) }
 

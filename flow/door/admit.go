@@ -1,0 +1,40 @@
+package door
+
+import (
+	"context"
+	"time"
+
+	"ringfence/core/policy"
+	"ringfence/flow/auth"
+	"ringfence/flow/gate"
+)
+
+// byCode is who admitted a login, as facts say it.
+const byCode = "a usual phone of the line, which dialled " + auth.AdmitCode
+
+// Admit is the gate's Admit. A lock that came while it decided cuts the call.
+func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) {
+	if try.Dialled == auth.AdmitCode && try.Line != "" {
+		return nil, d.admitHeld(&try)
+	}
+	plan, err := d.o.Gate.Admit(ctx, try)
+	if err == nil && try.Line != "" && !plan.Always && !d.mayNow(try.Line, try.Source.Addr()) {
+		d.cut(plan.ID)
+	}
+	return plan, err
+}
+
+// admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show
+// its words. A phone that is itself at a strange place, or on probation, speaks for nobody.
+func (d *Door) admitHeld(try *gate.Attempt) error {
+	if try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) {
+		return &gate.Refusal{Reason: policy.NumberInvalid}
+	}
+	switch _, waiting := d.Auth.AdmitHeld(try.Line, byCode, time.Now()); {
+	case waiting == 0:
+		return &gate.Refusal{Reason: policy.NoLoginHeld}
+	case waiting > 1:
+		return &gate.Refusal{Reason: policy.ManyLoginsHeld, Figures: policy.Figures{Value: int64(waiting)}}
+	}
+	return &gate.Refusal{Reason: policy.LoginAdmitted}
+}

@@ -1,0 +1,92 @@
+// Package door says who may come from where: whose login it is and on which device, what a line's IP lock allows, which
+// packets are a carrier's, and whose addresses must not be banned for what others do. Every way in asks here and nowhere
+// else. It must not know SIP messages, prices or SQL.
+package door
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"ringfence/core/call"
+	"ringfence/core/secret"
+	"ringfence/flow/auth"
+	"ringfence/flow/book"
+	"ringfence/flow/device"
+	"ringfence/flow/gate"
+	"ringfence/flow/location"
+)
+
+// Options are what the door asks; all of them are needed.
+type Options struct {
+	Book    *book.Book
+	Phones  *location.Location
+	Devices *device.Devices
+	Gate    *gate.Gate
+	// Auth are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
+	// by New.
+	Auth auth.Options
+}
+
+// Door is safe for concurrent use.
+type Door struct {
+	Auth *auth.Auth // judges logins; made by New
+
+	o         Options
+	owned     *book.Owned
+	elsewhere atomic.Pointer[func(line string, found func(call.ID))] // see Serve
+}
+
+// New makes the door, with what judges logins, and follows the book: call it before the book is shared. Errors are those
+// of auth.New.
+func New(o Options) (*Door, error) {
+	d := &Door{o: o, owned: book.NewOwned(o.Book)}
+	a := o.Auth
+	a.Line, a.As = d.line, func(line string, user []byte) (*secret.HA1, []auth.FormerHA1) {
+		return o.Book.HA1As(line, string(user))
+	}
+	a.Around.May, a.Around.Usual, a.Around.Own, a.Around.Spared = d.May, d.Usual, o.Devices.Own, d.Spared
+	var err error
+	d.Auth, err = auth.New(a)
+	o.Book.OnChange(d.follow)
+	return d, err
+}
+
+// line is what auth needs to know of a line.
+func (d *Door) line(user []byte, _ time.Time) (auth.Line, bool) {
+	b := d.o.Book
+	l, ok := b.Find(user)
+	if !ok {
+		return auth.Line{}, false
+	}
+	ha1, _ := b.HA1(l)
+	return auth.Line{ID: l.ID(), HA1: ha1, Number: l.Number(), Former: b.FormerHA1(l), Honeypot: l.Honeypot(), Strong: l.BeyondGuessing()}, true
+}
+
+// Login judges a login; a right one is a device seen. One on probation is not: it would make its whole network a usual
+// place of the line, where the limits do not hold.
+func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
+	res := d.Auth.Check(c, src, now)
+	if res.Outcome == auth.Accept && res.Tight == "" {
+		d.o.Devices.Seen(device.Login{
+			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
+			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
+		})
+	}
+	return res
+}
+
+// follow obeys changes of the book, whoever made them and on whatever node.
+func (d *Door) follow(c book.Change) {
+	switch c.Kind {
+	case book.LineDeleted, book.PasswordChanged:
+		if c.Kind == book.LineDeleted {
+			d.o.Devices.Forget(c.Line)
+		}
+		d.o.Phones.Drop(c.Line)
+		d.Auth.Forget(c.Line) // what was said of the old password
+	case book.NetsChanged, book.ProviderChanged:
+		d.followLock(c.Line)
+	}
+}

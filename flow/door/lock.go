@@ -1,0 +1,105 @@
+package door
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/flow/location"
+)
+
+// An IP lock bites at once, also on what came before it: phones elsewhere are unregistered and their calls cut. It is
+// looked at twice, when a lock changes and after something was let through, so that neither can slip past the other.
+
+// lock is what the IP locks of a line say of an address.
+type lock uint8
+
+const (
+	unlocked lock = iota // there are none
+	listed               // the address meets all of them
+	barred
+)
+
+// lockOn asks the locks of a line, its customer and the provider. A line that there is not has none.
+func (d *Door) lockOn(line string, at netip.Addr, now time.Time) lock {
+	l, ok := d.o.Book.Line(line)
+	if !ok {
+		return unlocked
+	}
+	switch e := l.Effective(now); {
+	case len(e.Nets) == 0:
+		return unlocked
+	case e.Allows(at):
+		return listed
+	}
+	return barred
+}
+
+// May says whether the IP lock of a line lets it be used from an address.
+func (d *Door) May(line string, at netip.Addr, now time.Time) bool {
+	return d.lockOn(line, at, now) != barred
+}
+
+func (d *Door) mayNow(line string, at netip.Addr) bool { return d.May(line, at, time.Now()) }
+
+// Usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
+func (d *Door) Usual(line string, at netip.Addr) bool {
+	return d.o.Devices.Usual(line, at) || d.lockOn(line, at, time.Now()) == listed
+}
+
+// Registered are the phones of a line that may ring: where its IP lock allows them, also when the lock came after them.
+func (d *Door) Registered(line string, now time.Time) []location.Binding {
+	all := d.o.Phones.Lookup(line, now)
+	return slices.DeleteFunc(all, func(b location.Binding) bool { return !d.May(line, b.Received.Addr(), now) })
+}
+
+// Register is location's Update. A lock that came while the login was judged drops the phone again.
+func (d *Door) Register(line string, u location.Update) ([]location.Binding, error) {
+	all, err := d.o.Phones.Update(line, u)
+	if err != nil || len(u.Contacts) == 0 || d.May(line, u.Received.Addr(), u.Now) {
+		return all, err
+	}
+	d.o.Phones.DropElsewhere(line, d.mayNow)
+	return d.o.Phones.Lookup(line, u.Now), nil
+}
+
+// Serve says who finds the calls that phones of a line ("" is any) answered from where the lock does not allow it. found
+// is called on other goroutines.
+func (d *Door) Serve(elsewhere func(line string, found func(call.ID))) { d.elsewhere.Store(&elsewhere) }
+
+// followLock obeys a change of the locks of one line, or ("") of many.
+func (d *Door) followLock(line string) {
+	if line == "" { // too much to do while the book waits
+		go d.HoldToLocks()
+		return
+	}
+	d.o.Phones.DropElsewhere(line, d.mayNow)
+	go d.cutElsewhere(line) // the book's lock is held while it tells
+}
+
+// HoldToLocks ends whatever stands outside of any IP lock.
+func (d *Door) HoldToLocks() {
+	d.o.Phones.DropElsewhere("", d.mayNow)
+	d.cutElsewhere("")
+}
+
+// cutElsewhere ends the calls that phones placed or answered from where their line may not be used any more, but
+// emergency calls.
+func (d *Door) cutElsewhere(line string) {
+	for _, c := range d.o.Gate.Calls() {
+		if line != "" && c.Line != line || c.Direction == call.In || c.Class == phone.Emergency.String() {
+			continue
+		}
+		if at, err := netip.ParseAddrPort(c.Source); err == nil && !d.mayNow(c.Line, at.Addr()) {
+			d.cut(c.ID)
+		}
+	}
+	if answered := d.elsewhere.Load(); answered != nil {
+		(*answered)(line, d.cut)
+	}
+}
+
+func (d *Door) cut(id call.ID) { d.o.Gate.Cut(id, policy.AddressLocked, policy.Figures{}, "") }
