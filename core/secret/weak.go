@@ -42,21 +42,27 @@ type Weak struct {
 // Error joins the reasons.
 func (w *Weak) Error() string { return "password refused: " + strings.Join(w.Reasons, "; ") }
 
-// Check judges a password that a customer wants to set for a line. The error is a *Weak with every reason. Passwords of
-// Generate pass.
+// Check is Judge for those who do not ask how strong a password is that passes.
 func Check(p Password, c Context) error {
+	_, err := Judge(p, c)
+	return err
+}
+
+// Judge looks at a password that a customer wants to set for a line, and says whether it is as strong as a generated one.
+// The error is a *Weak with every reason. Passwords of Generate pass.
+func Judge(p Password, c Context) (beyondGuessing bool, err error) {
 	w, text := &Weak{}, p.Reveal()
 	w.form(text)
 	if len(w.Reasons) > 0 && (len(text) > MaxLength || text == "") {
-		return w
+		return false, w
 	}
 	w.lists(text)
 	w.own(text, c)
 	w.strength(text, c)
 	if len(w.Reasons) > 0 {
-		return w
+		return false, w
 	}
-	return nil
+	return w.Bits >= BeyondBits, nil
 }
 
 func (w *Weak) add(format string, args ...any) {

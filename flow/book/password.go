@@ -23,11 +23,11 @@ func (b *Book) password(a *account.Line, given string) (generated string, err er
 		}
 		generated = p.Reveal()
 	} else {
-		c := b.knownOf(a)
-		if err := secret.Check(p, c); err != nil { // a *Weak
+		beyond, err := secret.Judge(p, b.knownOf(a))
+		if err != nil { // a *secret.Weak
 			return "", err
 		}
-		if !secret.BeyondGuessing(p, c) {
+		if !beyond {
 			strength = account.Guessable
 		}
 	}
