@@ -66,17 +66,19 @@ type leg struct {
 	older     *leg // a call of before under the same Call-ID, for repeats of its last packets
 
 	// What the gate must know of the leg when the call is over.
-	revived    bool          // of a previous process
-	alive      bool          // it has said since that it is there
-	moved      bool          // of another node: the peer must learn our address
-	watched    bool          // of another node: its peer may go on writing to that one, so it is asked often
-	answeredAt time.Time     // when its 200 came; zero before a restart
-	byeAt      time.Time     // when the first BYE was sent or came
-	overAt     time.Time     // when the BYE that was confirmed had been sent, or when it was given up
-	refused    int           // status of the last answer to our BYE when it was given up; 408: there was none
-	byeNext    time.Duration // when a BYE that was refused is sent again; 0: not at all
-	byeUntil   time.Duration // when that is given up
-	byeGap     time.Duration
+	revived      bool          // of a previous process
+	alive        bool          // it has said since that it is there
+	moved        bool          // of another node: the peer must learn our address
+	watched      bool          // of another node: its peer may go on writing to that one, so it is asked often
+	unansweredAt time.Time     // when it was last known not to be answered: our INVITE, or its last provisional answer
+	answeredAt   time.Time     // when its 200 came; zero before a restart
+	unheard      bool          // its 200 has not come, but its BYE has
+	byeAt        time.Time     // when the first BYE was sent or came
+	overAt       time.Time     // when the BYE that was confirmed had been sent, or when it was given up
+	refused      int           // status of the last answer to our BYE when it was given up; 408: there was none
+	byeNext      time.Duration // when a BYE that was refused is sent again; 0: not at all
+	byeUntil     time.Duration // when that is given up
+	byeGap       time.Duration
 
 	looking   bool          // the names of a carrier are asked for
 	lookAgain time.Duration // not before are they asked for again

@@ -67,10 +67,10 @@ func (b *bridge) forkFor(l *leg, said content) *fork {
 	return b.newFork(l)
 }
 
-// dialogFor is the leg of the dialog that an answer to our INVITE is of: l itself for the first To tag, one beside it for each other.
-// Nil: there are too many.
-func (l *leg) dialogFor(c *client, m *message.Message) *leg {
-	b, tag := l.b, string(m.To().Tag())
+// dialogFor is the leg of the callee's dialog that has this tag: l itself for the first tag that comes in answer to our INVITE, one beside it
+// for each other. Nil: there are too many.
+func (l *leg) dialogFor(c *client, tag string) *leg {
+	b := l.b
 	if tag == "" || tag == l.remoteTag || l.remoteTag == "" {
 		return l
 	}
@@ -82,7 +82,7 @@ func (l *leg) dialogFor(c *client, m *message.Message) *leg {
 	}
 	x := &leg{
 		b: b, callID: l.callID, localTag: l.localTag, local: l.local, remote: l.remote, target: l.target, dest: l.dest, localSeq: c.seq, trunk: l.trunk, line: l.line, login: l.login,
-		hidden: l.hidden, session: c.said,
+		hidden: l.hidden, session: c.said, unansweredAt: l.unansweredAt,
 	}
 	b.all = append(b.all, x)
 	if b.state == calling {
@@ -143,7 +143,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	if status == 100 || status == 199 { // 199: a dialog is over, and says nothing more (RFC 6228)
 		return
 	}
-	l := c.leg.dialogFor(c, m)
+	l := c.leg.dialogFor(c, string(m.To().Tag()))
 	if l == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 )
@@ -208,6 +209,10 @@ func (l *leg) byeCame(p *transport.Packet) {
 	l.remoteSeq = max(l.remoteSeq, m.CSeq())
 	s.respond(s.serve(l, p), reply{code: 200})
 	if l.state == closed {
+		if c := l.inviteOf(); l.answeredAt.IsZero() && c != nil && c.State() != transaction.Completed {
+			l.answeredUnheard()
+			l.b.news()
+		}
 		l.goneThere()
 		return
 	}
@@ -223,19 +228,77 @@ func (l *leg) saidBye(end ending) {
 	if l.state == early && l.uas {
 		end.why, end.status = policy.Cancelled, 487
 	} else {
-		if l.state == early { // a callee that rings: its INVITE is still to be given up
-			l.cancelInvite(end.lines)
-		}
+		rang := l.state == early
 		l.state, l.byeWaits = closed, false
 		l.byeAt, l.overAt = l.b.s.wall, l.b.s.wall
+		if rang { // its answer is lost, or under way
+			l.cancelInvite(end.lines)
+			l.answeredUnheard()
+		}
 	}
 	l.b.finish(end)
+}
+
+// byeUnheard takes the BYE of a callee's dialog that no answer has told us of, and says whether it is one. The callee's tag is new, but ours, 64
+// random bits, went to nobody else. A callee hangs up only what it has answered (RFC 3261 15): its 200 was lost, or has been overtaken.
+func (l *leg) byeUnheard(p *transport.Packet) bool {
+	m, c := &p.Msg, l.inviteOf()
+	if l.uas || c == nil || c.State() >= transaction.Completed || string(m.To().Tag()) != l.localTag {
+		return false
+	}
+	if l.mustAsk() && !l.expects(p.Src.Addr()) {
+		l.refuseElsewhere(p)
+		return true
+	}
+	x := l.dialogFor(c, string(m.From().Tag()))
+	if x == nil {
+		return false
+	}
+	x.remoteTag, x.remote = string(m.From().Tag()), string(m.From().Text(m.Get(message.HFrom), unread))
+	if c.cancelled && x.state == early {
+		x.state = closed
+	}
+	x.byeCame(p)
+	return true
+}
+
+// inviteOf is the latest INVITE that was sent under the leg's Call-ID and is not forgotten; nil: there is none.
+func (l *leg) inviteOf() (latest *client) {
+	for _, x := range l.b.outs() {
+		for _, c := range x.clients {
+			if x.callID == l.callID && c.why == forInvite && (latest == nil || c.seq > latest.seq) {
+				latest = c
+			}
+		}
+	}
+	return latest
+}
+
+// answeredUnheard books the answer of a callee whose BYE came first. When that answer was, nobody here knows: the customer pays for the least
+// time, and the most that the carrier may charge is cost. That is since it was last known to ring, and no longer than it waits for an ACK.
+func (l *leg) answeredUnheard() {
+	s := l.b.s
+	l.unheard, l.answeredAt, l.overAt = true, s.wall.Add(-s.e.o.Timers.Patience()), s.wall
+	if l.unansweredAt.After(l.answeredAt) {
+		l.answeredAt = l.unansweredAt
+	}
+	l.byeAt = l.answeredAt
+}
+
+// refusedAfterBye is the final refusal of an INVITE whose callee had said BYE: it was not answered after all.
+func (l *leg) refusedAfterBye() {
+	for _, x := range l.b.outs() {
+		if x.callID == l.callID && x.unheard {
+			x.unheard, x.answeredAt = false, time.Time{}
+		}
+	}
 }
 
 // cancelInvite gives up the INVITE that an early dialog of a callee is of.
 func (l *leg) cancelInvite(lines []byte) {
 	for _, x := range l.b.outs() {
 		if x.callID == l.callID && x.asked != nil {
+			x.asked.Response(180, l.b.s.now, &l.b.s.e.o.Timers) // who hangs up has had it: a CANCEL need not wait
 			l.b.s.cancel(x.asked, lines)
 		}
 	}

@@ -686,3 +686,250 @@ func TestTheCarrierOfAForgottenLegIsKnown(t *testing.T) {
 		}
 	})
 }
+
+// A carrier whose 200 was lost, or is overtaken, hangs up in a dialog that nobody here has heard of. It got 481, so the call rang on at the
+// caller, and what the carrier charged was in no book.
+func TestAByeBeforeTheAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		heard     string // tag of a 180
+		bye       string // tag of the BYE
+		then      int    // what still comes for the INVITE
+		answered  bool
+		elsewhere bool
+	}{
+		{name: "nothing was heard", bye: "b", answered: true},
+		{name: "it rang", heard: "b", bye: "b", answered: true},
+		{name: "another fork rang", heard: "x", bye: "b", answered: true},
+		{name: "from elsewhere", heard: "x", bye: "b", answered: true, elsewhere: true},
+		{name: "the 200 comes after all", heard: "b", bye: "b", then: 200, answered: true},
+		{name: "the 200 of the other fork", heard: "x", bye: "b", then: 200, answered: true},
+		{name: "it was not answered", heard: "b", bye: "b", then: 487},
+		{name: "nothing was heard, and it was not answered", bye: "b", then: 487},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a := w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				if c.heard != "" {
+					w.carrier.answer(inv, 180, c.heard, "")
+					w.phone.expect("180 INVITE")
+				}
+				time.Sleep(100 * time.Millisecond)
+				b, from := w.carrier.accepted(inv, c.bye), ""
+				if c.elsewhere {
+					b, from = b.elsewhere(w), elsewhereAt
+				}
+				b.request("BYE", "")
+				b.p.find("200 BYE")
+				w.phone.find("487 INVITE")
+				a.request("ACK", "")
+				w.endedFrom(call.Callee, from)
+				w.carrier.answer(w.carrier.find("CANCEL"), 200, "", "")
+				w.notOver() // another fork may still answer
+				switch c.then {
+				case 200:
+					w.carrier.answer(inv, 200, c.bye, sdpB)
+					w.carrier.find("ACK")
+					w.carrier.answer(w.carrier.find("BYE"), 481, "", "")
+				case 487:
+					w.carrier.answer(inv, 487, c.bye, "")
+					w.carrier.find("ACK")
+				}
+				legs := w.over(time.Minute)
+				switch {
+				case !c.answered && len(legs) != 0:
+					t.Errorf("it was not answered: legs %+v", legs)
+				case c.answered && (len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Joined || legs[0].Trunk != "one" || legs[0].Refused != 0):
+					t.Errorf("legs %+v", legs)
+				case c.answered && (legs[0].Talk != 0 || legs[0].Beyond > time.Second):
+					t.Errorf("it was hung up within a second: %+v", legs[0])
+				}
+			}, listed)
+		})
+	}
+}
+
+// What the carrier may charge ends with its BYE, and begins no earlier than it waits for an ACK.
+func TestTheCostOfAnAnswerThatNobodyHeard(t *testing.T) {
+	for rang, most := range map[time.Duration]time.Duration{5 * time.Second: 5 * time.Second, 50 * time.Second: 32 * time.Second} {
+		inWorld(t, func(w *world) {
+			a := w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 180, "b", "")
+			w.phone.expect("180 INVITE")
+			time.Sleep(rang)
+			w.carrier.accepted(inv, "b").request("BYE", "")
+			w.carrier.expect("200 BYE")
+			w.phone.find("487 INVITE")
+			a.request("ACK", "")
+			w.carrier.answer(w.carrier.expect("CANCEL"), 481, "", "")
+			legs := w.over(time.Minute)
+			if len(legs) != 1 || legs[0].Talk != 0 || legs[0].Beyond.Round(time.Second) != most {
+				t.Errorf("after %v: legs %+v", rang, legs)
+			}
+		})
+	}
+}
+
+// The BYE of a way out that was given up ends that leg and nothing else.
+func TestAByeOfAWayThatWasGivenUp(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
+			a := w.phone.invite("c1", "02079460000")
+			late := w.carrier.expect("INVITE")
+			inv := w.spare.find("INVITE") // after the silence
+			w.spare.answer(inv, 180, "s", "")
+			if heard {
+				w.carrier.answer(late, 180, "b", "")
+				w.carrier.answer(w.carrier.find("CANCEL"), 200, "", "")
+			}
+			w.carrier.accepted(late, "b").request("BYE", "")
+			w.carrier.find("200 BYE")
+			w.spare.answer(inv, 200, "s", sdpB)
+			a.take(w.phone.find("200 INVITE"))
+			a.request("ACK", "")
+			w.spare.find("ACK")
+			w.phone.quiet(time.Minute)
+			a.request("BYE", "")
+			w.spare.answer(w.spare.find("BYE"), 200, "", "")
+			legs := w.over(time.Second)
+			if len(legs) != 2 || legs[0].Trunk != "one" || legs[0].Joined || legs[0].Answered.IsZero() || !legs[1].Joined {
+				t.Errorf("legs %+v", legs)
+			}
+		})
+	}
+}
+
+// A fork that rang, whose answer was lost beside that of another one, says BYE: the carrier charges for both.
+func TestAByeOfAForkBesideTheAnswer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "x", "")
+		w.carrier.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.find("200 INVITE"))
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		for range 2 {
+			x := w.carrier.accepted(inv, "x")
+			x.request("BYE", "")
+			w.carrier.expect("200 BYE")
+		}
+		w.phone.quiet(time.Second)
+		a.request("BYE", "")
+		w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+		if legs := w.over(time.Minute); len(legs) != 2 || legs[0].Joined == legs[1].Joined || legs[0].Answered.IsZero() || legs[1].Answered.IsZero() {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// The end of a cancelled call that was answered all the same may also come as a BYE.
+func TestAByeThatCrossesTheCancel(t *testing.T) {
+	for _, tag := range []string{"b", "y"} {
+		inWorld(t, func(w *world) {
+			a := w.phone.invite("c1", "02079460000")
+			inv := w.carrier.expect("INVITE")
+			w.carrier.answer(inv, 180, "b", "")
+			w.phone.expect("180 INVITE")
+			a.request("CANCEL", "")
+			w.phone.find("487 INVITE")
+			a.request("ACK", "")
+			w.carrier.answer(w.carrier.find("CANCEL"), 200, "b", "")
+			w.carrier.accepted(inv, tag).request("BYE", "")
+			w.carrier.expect("200 BYE")
+			legs := w.over(time.Minute)
+			if end := w.gate.only(t); end.Reason != policy.Cancelled || len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Joined {
+				t.Errorf("end %+v, legs %+v", end, legs)
+			}
+		})
+	}
+}
+
+// A phone's answer may be lost as well.
+func TestAByeOfACalledPhoneBeforeItsAnswer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
+			return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil
+		}
+		phone := w.peer("10.0.1.8:5060")
+		phone.register("bob", "r8", 1, "Contact: <sip:bob@10.0.1.8:5060>")
+		phone.expect("200 REGISTER")
+		a := w.phone.invite("c1", "bob")
+		inv := phone.expect("INVITE")
+		phone.accepted(inv, "p").request("BYE", "")
+		phone.find("200 BYE")
+		w.phone.find("487 INVITE")
+		a.request("ACK", "")
+		w.endedFrom(call.Callee, "")
+		if legs := w.over(5 * time.Minute); len(legs) != 1 || legs[0].Answered.IsZero() {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// After a crash nobody knows a leg that rang for a moment. Its BYE is its answer.
+func TestAByeOnALegThatNobodyRemembers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		w.crashWith(call.Setup)
+		time.Sleep(20 * time.Second)
+		b := w.carrier.accepted(inv, "b")
+		stranger := b.elsewhere(w)
+		stranger.request("BYE", "")
+		stranger.p.expect("481 BYE")
+		w.notOver()
+		b.request("BYE", "")
+		w.carrier.expect("200 BYE")
+		if legs := w.over(4 * time.Minute); len(legs) != 1 || legs[0].Answered.IsZero() || legs[0].Trunk != "one" {
+			t.Errorf("legs %+v", legs)
+		}
+	})
+}
+
+// Who has read our tag can end what rings, and nothing else; without it he can do nothing.
+func TestOurTagEndsAndDoesNothingElse(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		thief := w.carrier.accepted(inv, "guess").elsewhere(w)
+		for _, method := range []string{"INVITE", "UPDATE", "INFO", "PRACK", "REFER"} {
+			thief.request(method, sdp)
+			thief.p.expect("481 " + method)
+		}
+		blind := *thief
+		blind.to = "<sip:x@10.0.0.1>;tag=0123456789abcdef"
+		blind.request("BYE", "")
+		blind.p.expect("481 BYE")
+		w.phone.quiet(100 * time.Millisecond)
+		w.carrier.quiet(100 * time.Millisecond)
+		w.carrier.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE"))
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		thief.request("BYE", "") // our tag alone is not enough once there is a dialog
+		thief.p.expect("481 BYE")
+		w.hangUp(a)
+	})
+	inWorld(t, func(w *world) { // a call for help rings on
+		a := w.phone.invite("c1", "999")
+		inv := w.carrier.expect("INVITE")
+		thief := w.carrier.accepted(inv, "guess").elsewhere(w)
+		thief.request("BYE", "")
+		thief.p.expect("403 BYE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.find("180 INVITE")
+		w.carrier.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE"))
+		w.carrier.expect("ACK")
+		a.request("ACK", "")
+		w.hangUp(a)
+	}, listed, forHelp)
+}

@@ -104,6 +104,27 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	b.news()
 }
 
+// forgottenLegEnded takes a carrier's BYE on a leg of a previous process that nobody wrote down, and says whether it is one: its answer came while
+// there was no process, and its end comes first.
+func (s *shard) forgottenLegEnded(p *transport.Packet) bool {
+	m := &p.Msg
+	b := s.byID[callOf(m.CallID())]
+	if b == nil || b.state != over || b.lingers <= s.now || len(b.outs()) >= 2*maxOuts+maxForks || !s.e.dealtWith(p) {
+		return false
+	}
+	l := &leg{
+		b: b, callID: string(m.CallID()), localTag: string(m.To().Tag()), remoteTag: string(m.From().Tag()), dest: p.From(), state: closed,
+		trunk: s.e.trunkAt(p.Src), remoteSeq: m.CSeq(), unansweredAt: s.wall,
+	}
+	b.all = append(b.all, l)
+	s.uac[l.callID], s.cur = l, b
+	s.e.stats.strays.Add(1)
+	s.respond(s.serve(l, p), reply{code: 200})
+	l.answeredUnheard()
+	b.news()
+	return true
+}
+
 // dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
 func (e *Edge) dealtWith(p *transport.Packet) bool {
 	return e.trunkAt(p.Src) != "" || e.names.host(p.Src) != ""

@@ -115,7 +115,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, trunk: w.Trunk, line: w.Line, login: w.Line,
+		dest: to, trunk: w.Trunk, line: w.Line, login: w.Line, unansweredAt: s.wall,
 	}
 	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
@@ -274,6 +274,12 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	l := c.leg
 	switch {
+	case status < 200:
+		l.unansweredAt = b.s.wall
+	case status >= 300 && m != nil:
+		l.refusedAfterBye()
+	}
+	switch {
 	case status >= 200 && status < 300 && c.taken:
 		l.repeated2xx(c, m)
 	case status >= 200 && status < 300 && (b.state != calling || c.cancelled || l.state != early):
@@ -371,7 +377,7 @@ func (b *bridge) confirmed(c *client, err error) {
 
 // answerer is the leg of the dialog that answered our INVITE with a 2xx, which it is up from now on.
 func (c *client) answerer(m *message.Message) *leg {
-	l := c.leg.dialogFor(c, m)
+	l := c.leg.dialogFor(c, string(m.To().Tag()))
 	if l == nil {
 		l = c.leg
 	}
@@ -387,6 +393,9 @@ func (l *leg) isUp(m *message.Message) {
 	l.remoteTag, l.remote, l.ackSeq, l.state, l.acked = string(m.To().Tag()), l.remoteIn(m), m.CSeq(), up, false
 	l.localSeq = max(l.localSeq, m.CSeq())
 	l.answeredAt = l.b.s.wall
+	if l.unheard { // its BYE had come before
+		l.unheard, l.byeAt, l.overAt = false, l.answeredAt, l.answeredAt
+	}
 	l.learn(m)
 }
 

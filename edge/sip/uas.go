@@ -34,6 +34,7 @@ func (s *shard) request(p *transport.Packet) {
 		s.register(p)
 	case m.Method() == message.INVITE && m.To().Tag() == nil:
 		s.invite(p)
+	case m.Method() == message.BYE && s.forgottenLegEnded(p):
 	case m.Method() == message.BYE && len(m.To().Tag()) == tagLen && s.seek(p, s.request):
 	case m.Method() != message.ACK:
 		s.e.wrongTags(p)
@@ -350,6 +351,7 @@ func (l *leg) request(p *transport.Packet) {
 	case m.To().Tag() == nil:
 		s.e.stats.merged.Add(1)
 		s.e.answer(p, message.Reply{Code: 482})
+	case own == nil && m.Method() == message.BYE && l.byeUnheard(p):
 	case own == nil:
 		s.e.wrongTags(p)
 	case m.Method() == message.BYE:
