@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,8 +160,12 @@ func refusePending(x *gate.Explanation) {
 
 func (a *App) liveCalls() []rest.Live {
 	var out []rest.Live
+	priced := map[call.ID]bool{}
+	for _, r := range a.gate.Records() {
+		priced[r.ID] = true
+	}
 	for _, c := range a.gate.Calls() {
-		out = append(out, rest.Live{Open: c, Cutting: a.gate.Cutting(c.ID)})
+		out = append(out, rest.Live{Open: c, Cutting: a.gate.Cutting(c.ID), Priced: priced[c.ID]})
 	}
 	return out
 }
@@ -169,18 +175,48 @@ func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
 }
 
 func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
-	return a.money.CDRs(ctx, store.CDRFilter{
+	f := store.CDRFilter{
 		Line: q.Line, Account: q.Customer, Called: q.Called, Country: q.Country, Number: q.Number, Reason: q.Reason, Direction: q.Direction,
 		From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit,
-	})
+	}
+	var waiting []call.CDR
+	if q.Unstored {
+		waiting = a.gate.Records() // before the store is asked: in between a record may be stored, but none is missed
+	}
+	stored, err := a.money.CDRs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return withUnstored(stored, waiting, &f), nil
+}
+
+// withUnstored adds to a page of stored records, newest first, those that wait for a phone and fit the filter.
+func withUnstored(page, waiting []call.CDR, f *store.CDRFilter) []call.CDR {
+	n := len(page)
+	for i := range waiting {
+		c := &waiting[i]
+		if f.Matches(c) && !slices.ContainsFunc(page[:n], func(r call.CDR) bool { return r.ID == c.ID }) {
+			page = append(page, *c)
+		}
+	}
+	slices.SortFunc(page, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
+	if f.Limit > 0 && len(page) > f.Limit {
+		page = page[:f.Limit]
+	}
+	return page
 }
 
 func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
 	c, err := a.money.CDR(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return c, book.ErrNotFound
+	if !errors.Is(err, store.ErrNotFound) {
+		return c, err
 	}
-	return c, err
+	for _, r := range a.gate.Records() {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return c, book.ErrNotFound
 }
 
 func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, error) {

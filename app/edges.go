@@ -61,7 +61,7 @@ func (a *App) sipDeps() sip.Deps {
 		TrunkAt: a.door.TrunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,
 		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
 		Admit: a.door.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
-		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
+		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Priced: a.gate.Priced, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
 	}
 	if a.cfg.Store.Engine == "postgres" {
 		d.Seek = a.gate.Seek

@@ -17,6 +17,7 @@ type callsCmd struct {
 
 type callsList struct {
 	Line string `help:"Only this line's." placeholder:"LINE" predict:"line"`
+	All  bool   `help:"Also calls that are over and cost nothing more, of which a phone has yet to confirm the end."`
 }
 
 func (callsList) Help() string {
@@ -26,7 +27,7 @@ func (callsList) Help() string {
 // Run lists them.
 func (c *callsList) Run(s *session) error {
 	var page api.List[api.Call]
-	if err := s.get(pathOf("calls")+query("line", c.Line), &page); err != nil {
+	if err := s.get(pathOf("calls")+query("line", c.Line, "all", map[bool]string{true: "true"}[c.All]), &page); err != nil {
 		return err
 	}
 	return s.emit(append([]api.Call{}, page.Items...), func() error {

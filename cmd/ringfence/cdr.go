@@ -132,6 +132,7 @@ func recordTable(x *api.CDR) *table.Table {
 		{"call", string(x.ID)},
 		{"direction", directionText(x.Direction)},
 		{"refused", map[bool]string{true: "yes: it was never let out"}[x.Refused]},
+		{"unconfirmed", map[bool]string{true: "over and priced: a phone has yet to confirm its end"}[x.Unconfirmed]},
 		{"line", x.Line + " (" + x.Account + ")"},
 		{"identity", x.LineID},
 		{"dialled", x.Dialled},
@@ -191,7 +192,7 @@ func (c *cdrExport) Run(s *session) error {
 	}
 	return s.writeTo(c.Output, func(w io.Writer) error {
 		if format == "json" {
-			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, c.pairs()...)
+			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, append(c.pairs(), "stored", "true")...)
 			if err != nil {
 				return err
 			}

@@ -143,4 +143,6 @@ type CDR struct {
 	Text        string        `json:"text"`   // the same in words, with figures
 	Status      int           `json:"sip_status"`
 	Refused     bool          `json:"refused"` // never let out: it rang nobody and holds no money
+	// Unconfirmed: the call is over and costs nothing more, but a phone has yet to confirm it. Such a record is not stored yet.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }

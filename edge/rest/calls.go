@@ -133,6 +133,7 @@ func (s *Server) listCalls(ctx context.Context, in *struct {
 	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Line  string `query:"line" maxLength:"80"`
+	All   bool   `query:"all" doc:"also calls that are over and cost nothing more, of which a phone has yet to confirm it"`
 },
 ) (*answer[api.List[api.Call]], error) {
 	line, err := s.lineFilter(ctx, in.Line)
@@ -140,6 +141,9 @@ func (s *Server) listCalls(ctx context.Context, in *struct {
 		return nil, err
 	}
 	all := s.liveCalls(line, time.Now())
+	if !in.All {
+		all = slices.DeleteFunc(all, func(c api.Call) bool { return c.Priced })
+	}
 	i, found := slices.BinarySearchFunc(all, in.After, func(c api.Call, id string) int { return strings.Compare(c.ID, id) })
 	if found {
 		i++

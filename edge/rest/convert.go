@@ -155,7 +155,7 @@ func callView(c *Live, now time.Time) api.Call {
 		Customer: account.Handle(c.Account), Account: account.FullIdentity(c.Account), Peer: account.Handle(c.Peer), Trunk: account.Handle(c.Trunk), Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,
 		Source: c.Source, UserAgent: c.UserAgent, Name: c.Quote.Price.Name, Held: int64(c.Held),
 		PaidFor: int64(c.PaidFor / time.Second), Longest: int64(c.Longest / time.Second), Begun: c.Begun, Ringing: c.Ringing,
-		Answered: c.AnsweredAt, Cutting: c.Cutting,
+		Answered: c.AnsweredAt, Cutting: c.Cutting, Priced: c.Priced,
 	}
 	from := c.Begun
 	if !c.AnsweredAt.IsZero() {
@@ -165,6 +165,8 @@ func callView(c *Live, now time.Time) api.Call {
 	v.PerMinute = int64(rate)
 	talk := max(now.Sub(c.AnsweredAt), 0)
 	switch {
+	case c.Priced:
+		talk, v.Text = c.End.Talk, "over and no more is charged, waiting for a phone to confirm it"
 	case c.State == call.Ending:
 		talk, v.Text = c.End.Talk, "over, waiting for a leg to confirm that it has ended"
 	case c.State == call.Answered:

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,10 +33,14 @@ func TestACallSaysWhetherItRings(t *testing.T) {
 			"given up while it rang", "ending", "over, waiting for a leg to confirm that it has ended",
 			func(o *call.Open) { o.State, o.Ringing = call.Ending, begun }, 0,
 		},
+		{
+			"over, but for a phone", "ending", "over and no more is charged, waiting for a phone to confirm it",
+			func(o *call.Open) { o.State, o.AnsweredAt, o.End.Talk = call.Ending, begun, 30*time.Second }, 30,
+		},
 	} {
 		o := base
 		c.change(&o)
-		v := callView(&Live{Open: o}, now)
+		v := callView(&Live{Open: o, Priced: strings.Contains(c.name, "phone")}, now)
 		if v.State != c.state || v.Text != c.text || v.Held != 60_000 || v.Talk != c.talk || v.SoFar != c.talk*1000 {
 			t.Errorf("%s: %+v", c.name, v)
 		}

@@ -49,6 +49,7 @@ type cdrInput struct {
 	From   string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
 	Until  string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
 	Till   string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
+	Stored bool   `query:"stored" doc:"only what is stored: none of calls of which a phone has yet to confirm the end. Streams are so"`
 	Before string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
 	Format string `query:"format" enum:"json,csv,jsonl"`
@@ -108,7 +109,7 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	}
 	format := in.format()
 	if format == "json" {
-		q.Limit = in.Limit + 1
+		q.Limit, q.Unstored = in.Limit+1, !in.Stored
 	}
 	first, err := s.d.CDRs(ctx, q)
 	if err != nil {

@@ -94,6 +94,7 @@ type Decided struct {
 type Live struct {
 	call.Open
 	Cutting bool // told to end
+	Priced  bool // over, and nothing more is charged: a phone has yet to confirm its end
 }
 
 // Purse is money that may be spent in a period.
@@ -112,6 +113,7 @@ type CDRQuery struct {
 	Direction               call.Direction
 	From, Until             time.Time
 	Before                  call.ID // continue below it
+	Unstored                bool    // also calls that wait for a phone to confirm that they are over
 	Limit                   int
 }
 

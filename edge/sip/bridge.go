@@ -29,6 +29,7 @@ type bridge struct {
 	state  bridgeState
 	busy   bool // a question to the gate is open
 	told   bool // the gate knows the end, or never knew the call
+	priced bool // the gate knows that nobody charges for what is left of it
 	clear  bool // the gate knows that every leg is over, or never knew the call
 	joined bool // the caller was sent the answer
 	gone   bool // the shard has forgotten it
@@ -198,6 +199,34 @@ func (b *bridge) tellOver() {
 	}
 	b.clear = true
 	b.s.e.d.Over(b.id, b.report())
+}
+
+// tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm.
+func (b *bridge) tellPriced() {
+	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now || b.s.e.d.Priced == nil {
+		return
+	}
+	for _, l := range b.legs() {
+		if !l.free() && !l.over() {
+			return
+		}
+	}
+	b.priced = true
+	b.s.e.d.Priced(b.id, b.report())
+}
+
+// free says that whatever becomes of the leg of a call that ended, nobody charges for it: it is the phone's that called, or of
+// one that was hung up and can answer no more.
+func (l *leg) free() bool {
+	if l.trunk != "" || l != l.b.a && l.state != closed {
+		return false
+	}
+	for _, c := range l.clients {
+		if c.why == forInvite && c.State() < transaction.Completed {
+			return false
+		}
+	}
+	return true
 }
 
 // legsOver says that nothing of any leg can be up any more.

@@ -114,7 +114,8 @@ type Deps struct {
 	Ended    func(id call.ID, e gate.End)
 	// AnsweredAfter: a leg of a call whose record is closed was answered; it was hung up, once.
 	AnsweredAfter func(id call.ID, trunk, leg string)
-	Proved        func(id call.ID) // both ends of a call of a previous process are there
+	Proved        func(id call.ID)                  // both ends of a call of a previous process are there
+	Priced        func(id call.ID, legs []gate.Leg) // nothing of a call that ended costs anything more; nil: nobody asks
 	Over          func(id call.ID, legs []gate.Leg)
 	Serve         func(e gate.Edge)
 	Recovered     func() []gate.Recovered

@@ -220,7 +220,17 @@ func (l *leg) byeCame(p *transport.Packet) {
 	if !expected {
 		end.from = p.Src
 	}
+	wasUp := l.state == up
 	l.saidBye(end)
+	if !expected && wasUp && l.trunk != "" {
+		l.makeSure(end.lines)
+	}
+}
+
+// makeSure hangs up a carrier's leg that was ended from an address where the carrier is not expected, where it is known to be.
+// As a rule the carrier no longer knows the call. If somebody else has ended it, it costs money until this arrives.
+func (l *leg) makeSure(lines []byte) {
+	l.send(request{method: message.BYE, why: forSure, lines: lines})
 }
 
 // saidBye ends the call by the party of this leg.

@@ -54,6 +54,7 @@ func TestACarrierHangsUpFromAnywhere(t *testing.T) {
 		other := b.elsewhere(w)
 		other.request("BYE", "")
 		other.p.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 481, "", "") // it is made sure of where the carrier is
 		w.phone.answer(w.phone.expect("BYE"), 200, "", "")
 		w.endedFrom(call.Callee, elsewhereAt)
 		if s := w.edge.Stats(); s.EndsElsewhere != 1 || s.Elsewhere != 0 {
@@ -514,6 +515,7 @@ func TestAByeAtOddMoments(t *testing.T) {
 		other := b.elsewhere(w)
 		other.request("BYE", "")
 		other.p.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 481, "", "")
 		w.carrier.answer(re, 487, "", "")
 		w.carrier.expect("ACK")
 		w.phone.find("BYE")

@@ -933,3 +933,81 @@ func TestOurTagEndsAndDoesNothingElse(t *testing.T) {
 		w.hangUp(a)
 	}, listed, forHelp)
 }
+// pricedAs is how often the gate was told that the latest call costs nothing more, and that all of it is over.
+func (w *world) pricedAs() (priced, over int) {
+	synctest.Wait()
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	id := w.gate.admitted[len(w.gate.admitted)-1]
+	return len(w.gate.priced[id]), len(w.gate.legs[id])
+}
+
+// A phone that is switched off never confirms the end of its call, and nobody charges for that. A leg of a carrier, or a phone
+// that may yet answer, is waited for.
+func TestACallIsPricedWhenNobodyChargesForWhatIsLeft(t *testing.T) {
+	const hangsUp, isHungUp, isCut, givesUp = "hangs up", "is hung up", "is cut", "is given up while it rings"
+	for _, c := range []struct {
+		phone  bool   // the far end is a phone of ours, else a carrier
+		does   string // what the far end does
+		priced bool   // before the leg that has not confirmed is over
+	}{
+		{false, hangsUp, true},
+		{false, isHungUp, false},
+		{false, isCut, true}, // when it has confirmed
+		{false, givesUp, false},
+		{true, hangsUp, true},
+		{true, isHungUp, true},
+		{true, isCut, true},
+		{true, givesUp, false},
+	} {
+		t.Run(map[bool]string{true: "phone ", false: "carrier "}[c.phone]+c.does, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				far := w.carrier
+				if c.phone {
+					w.register("bob", "10.0.2.1:5060")
+					far = w.peer("10.0.2.1:5060")
+					w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+				}
+				a := w.phone.invite("c1", "02079460000")
+				inv := far.expect("INVITE")
+				far.answer(inv, 180, "b", "")
+				w.phone.expect("180 INVITE")
+				late := w.phone // has yet to confirm
+				if c.does == givesUp {
+					a.request("CANCEL", "")
+					w.phone.find("487 INVITE")
+					a.request("ACK", "")
+					far.answer(far.expect("CANCEL"), 200, "b", "")
+				} else {
+					far.answer(inv, 200, "b", sdpB)
+					a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+					far.expect("ACK")
+				}
+				switch c.does {
+				case hangsUp:
+					far.accepted(inv, "b").request("BYE", "")
+					far.expect("200 BYE")
+				case isHungUp:
+					a.request("BYE", "")
+					w.phone.expect("200 BYE")
+					late = far
+				case isCut:
+					w.gate.cut(w.gate.admitted[0], policy.CutByStaff, policy.Figures{})
+					far.answer(far.expect("BYE"), 200, "", "")
+				}
+				if priced, over := w.pricedAs(); (priced == 1) != c.priced || over != 0 {
+					t.Errorf("told %d times of the price, and %d that all is over; want priced: %t", priced, over, c.priced)
+				}
+				if c.does == givesUp {
+					far.answer(inv, 487, "b", "")
+					far.expect("ACK")
+				} else {
+					late.answer(late.find("BYE"), 200, "", "")
+				}
+				if priced, over := w.pricedAs(); (priced == 1) != c.priced || over != 1 {
+					t.Errorf("at the end told %d times of the price, and %d that all is over", priced, over)
+				}
+			})
+		})
+	}
+}

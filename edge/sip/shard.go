@@ -259,6 +259,7 @@ func (s *shard) settle(b *bridge) {
 	}
 	b.sweep()
 	b.tellOver()
+	b.tellPriced()
 	if b.state == over && !b.busy && (b.clear || b.id == "") && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)
 	} else {

@@ -49,6 +49,7 @@ const (
 	forProof // asks a carrier whether a call is its own
 	forEnd   // asks the party of an emergency call whether an end that came from elsewhere is true
 	forBye
+	forSure // a BYE to a carrier that hung up from an address where it is not expected
 	forCancel
 )
 

@@ -111,6 +111,7 @@ type books struct {
 	slow     time.Duration
 	cut      func(call.ID, policy.Reason, policy.Figures)
 	edge     gate.Edge
+	priced   map[call.ID][][]gate.Leg // what Priced was told
 	legs     map[call.ID][][]gate.Leg // what Over was told
 }
 
@@ -145,6 +146,15 @@ func (g *books) end(id call.ID, e gate.End) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ends[id] = append(g.ends[id], e)
+}
+
+func (g *books) price(id call.ID, legs []gate.Leg) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.priced == nil {
+		g.priced = map[call.ID][][]gate.Leg{}
+	}
+	g.priced[id] = append(g.priced[id], legs)
 }
 
 func (g *books) over(id call.ID, legs []gate.Leg) {
@@ -296,8 +306,8 @@ func (w *world) deps() Deps {
 			g.tried = append(g.tried, way.Trunk+way.Line)
 			g.mu.Unlock()
 		},
-		Snapshot:  func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
-		Over:      g.over,
+		Snapshot: func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
+		Priced:   g.price, Over: g.over,
 		Serve:     func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
 		Recovered: func() []gate.Recovered { return w.before },
 	}

@@ -167,11 +167,12 @@ type live struct {
 	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
 	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
 	cutFig   policy.Figures
-	cutTries int    // how often the edge was told
-	missed   int    // how many audits in a row found no leg of it
-	tight    string // probation purse of its line and login, among whose calls it is counted; "" is none
-	counted  bool   // takes a place among the line's open calls
-	abroad   bool   // and among its international ones
+	cutTries int       // how often the edge was told
+	missed   int       // how many audits in a row found no leg of it
+	tight    string    // probation purse of its line and login, among whose calls it is counted; "" is none
+	priced   *call.CDR // its record, when only a phone has yet to confirm that it is over; nil before
+	counted  bool      // takes a place among the line's open calls
+	abroad   bool      // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -669,5 +670,62 @@ func TestACallThatBecameOursUnnoticed(t *testing.T) {
 		h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 		h.record(p.ID)
 		h.square(0)
+	})
+}
+
+// A phone that does not confirm its end holds back no record: it is to be seen as soon as nothing of the call costs any more, with
+// the figures that are stored later. What may still change shows none.
+func TestARecordIsSeenBeforeThePhoneConfirms(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		legs := []Leg{{Trunk: "carrier", CallID: "b-leg", Answered: time.Now(), Joined: true, Talk: 20 * time.Second, OverAt: time.Now().Add(20 * time.Second)}}
+		h.gate.Priced(p.ID, legs)
+		if all := h.gate.Records(); len(all) != 0 {
+			t.Errorf("a call that is up has a record: %+v", all)
+		}
+		time.Sleep(20 * time.Second)
+		h.gate.Ended(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		if all := h.gate.Records(); len(all) != 0 {
+			t.Errorf("a call whose legs may cost yet has a record: %+v", all)
+		}
+		h.gate.Priced(p.ID, legs)
+		h.gate.Priced(p.ID, nil) // a repeat
+		all := h.gate.Records()
+		if len(all) != 1 || !all[0].Unconfirmed || all[0].Talk != 20*time.Second || all[0].Retail != 20_000 {
+			t.Fatalf("%+v", all)
+		}
+		time.Sleep(30 * time.Second)
+		h.gate.Over(p.ID, legs)
+		r := h.record(p.ID)
+		if all[0].Unconfirmed = false; fmt.Sprint(r) != fmt.Sprint(all[0]) {
+			t.Errorf("stored\n%+v, seen before\n%+v", r, all[0])
+		}
+		if all := h.gate.Records(); len(all) != 0 {
+			t.Errorf("left: %+v", all)
+		}
+		h.square(0)
+	})
+}
+
+// Only a carrier can charge: the legs of phones add nothing to what it may charge for.
+func TestPhonesAreNoCarriers(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, b, memory.New())
+		defer h.close()
+		p, _ := h.admit("2001", "020 7946 0102")
+		h.answer(p)
+		answered := time.Now()
+		time.Sleep(20 * time.Second)
+		h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()},
+			Leg{CallID: "b-leg", Answered: answered, Joined: true, Talk: 20 * time.Second, Beyond: 32 * time.Second})
+		if r := h.record(p.ID); r.Talk != 20*time.Second || r.CarrierTalk != 0 || r.Cost != 0 {
+			t.Errorf("%+v", r)
+		}
 	})
 }

@@ -81,6 +81,40 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 	}()
 }
 
+// Priced says that a call that ended costs nothing more: everything that anybody charges for is known to be over, and only a
+// phone has yet to confirm its end. The record is to be seen from now on (Records), and is stored by Over. It never blocks.
+func (g *Gate) Priced(id call.ID, legs []Leg) {
+	l := g.get(id)
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.call.State != call.Ending || l.priced != nil || l.owes() {
+		return
+	}
+	cdr := g.record(l, legs)
+	cdr.Unconfirmed = true
+	l.priced = &cdr
+}
+
+// Records are those of calls that only wait for a phone to confirm its end, and are not stored yet, in no order.
+func (g *Gate) Records() (all []call.CDR) {
+	for i := range g.calls {
+		s := &g.calls[i]
+		s.mu.Lock()
+		for _, l := range s.m {
+			l.mu.Lock()
+			if l.priced != nil {
+				all = append(all, *l.priced)
+			}
+			l.mu.Unlock()
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
 func (g *Gate) settle(l *live, legs []Leg) {
 	l.mu.Lock()
 	silent := g.unconfirmed(&l.call, legs)
@@ -192,7 +226,7 @@ func (g *Gate) record(l *live, legs []Leg) call.CDR {
 		g.chargeLate(&r, c, late)
 	}
 	for i := range legs {
-		if talk := legs[i].charged(l); talk > 0 && legs[i].CallID != c.ALeg {
+		if talk := legs[i].charged(l); talk > 0 && legs[i].CallID != c.ALeg && legs[i].Trunk != "" {
 			r.CarrierTalk += talk
 			r.Cost = r.Cost.Add(carrierCost(g.costOf(c, &legs[i]), talk))
 		}

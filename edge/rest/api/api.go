@@ -723,6 +723,7 @@ type Call struct {
 	Ringing   time.Time `json:"ringing,omitzero"`
 	Answered  time.Time `json:"answered,omitzero"`
 	Cutting   bool      `json:"cutting,omitempty" doc:"told to end; still hanging up"`
+	Priced    bool      `json:"priced,omitempty" doc:"over, and what it costs is in the list of records: a phone has yet to confirm its end"`
 	Ending    bool      `json:"ending,omitempty" doc:"its line is locked: no more talk time is bought, and it ends when its paid time ends, within a minute"`
 }
 
