@@ -933,6 +933,7 @@ func TestOurTagEndsAndDoesNothingElse(t *testing.T) {
 		w.hangUp(a)
 	}, listed, forHelp)
 }
+
 // pricedAs is how often the gate was told that the latest call costs nothing more, and that all of it is over.
 func (w *world) pricedAs() (priced, over int) {
 	synctest.Wait()
