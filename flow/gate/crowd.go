@@ -1,24 +1,21 @@
 package gate
 
 import (
-	"encoding/json"
 	"net/netip"
 	"time"
 
-	"ringfence/state/store"
+	"ringfence/core/fact"
 )
 
 // CrowdKind says which bound on calls at once a Crowd is about.
 type CrowdKind uint8
 
-// Kinds of crowds. The comment gives the kind of the fact.
+// Kinds of crowds.
 const (
-	Emergencies  CrowdKind = iota // call.emergencies: a line or an address places unusually many, or their capacity is short
-	InboundTrunk                  // call.inbound-full: as many calls came in over a trunk as may
-	InboundLine                   // call.ringing-full: as many calls ring a line as may
+	Emergencies  CrowdKind = iota // a line or an address places unusually many, or their capacity is short
+	InboundTrunk                  // as many calls came in over a trunk as may
+	InboundLine                   // as many calls ring a line as may
 )
-
-var crowdFacts = [...]string{Emergencies: "call.emergencies", InboundTrunk: "call.inbound-full", InboundLine: "call.ringing-full"}
 
 // Crowd is an unusual number of calls at once, as an edge saw it.
 type Crowd struct {
@@ -33,12 +30,19 @@ type Crowd struct {
 
 // Crowded writes down an unusual number of calls. The edge bounds how often it tells.
 func (g *Gate) Crowded(what CrowdKind, c Crowd) {
-	f := store.Fact{At: time.Now().UTC(), Kind: crowdFacts[what], Line: c.Line}
+	of := fact.Subject{Line: c.Line}
 	if l, ok := g.o.Book.Line(c.Line); ok && c.Line != "" {
-		f.Account = l.Customer()
+		of.Account = l.Customer()
 	}
-	f.Body, _ = json.Marshal(map[string]any{ // plain texts and numbers
-		"node": g.o.Node, "trunk": c.Trunk, "source": c.Source.String(), "open": c.Open, "all": c.All, "most": c.Most, "refused": c.Refused,
-	})
-	g.o.Ledger.Record(f)
+	b := fact.CallEmergencies{
+		All: int64(c.All), Most: int64(c.Most), Node: g.o.Node, Open: int64(c.Open), Refused: c.Refused, Source: fact.FromAddr(c.Source), Trunk: c.Trunk,
+	}
+	var f fact.Body = &b
+	switch what {
+	case InboundTrunk:
+		f = (*fact.CallInboundFull)(&b)
+	case InboundLine:
+		f = (*fact.CallRingingFull)(&b)
+	}
+	g.o.Ledger.Record(f.Row(time.Now().UTC(), of))
 }

@@ -7,148 +7,86 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
 	"ringfence/state/store"
 )
 
-// object writes one JSON object by hand: facts are written for every call, and encoding/json costs more than the decision.
-type object struct{ b []byte }
-
-func newObject() *object { return &object{b: append(make([]byte, 0, 384), '{')} }
-
-func (o *object) key(k string) {
-	if len(o.b) > 1 {
-		o.b = append(o.b, ',')
-	}
-	o.b = append(o.b, '"')
-	o.b = append(o.b, k...)
-	o.b = append(o.b, '"', ':')
+// about is whom the facts of a decision are about.
+func (s *subject) about(id call.ID) fact.Subject {
+	return fact.Subject{Line: s.line, Account: s.account, Call: id}
 }
 
-func (o *object) text(k, v string) *object {
-	if v == "" {
-		return o
-	}
-	o.key(k)
-	if plain(v) {
-		o.b = append(o.b, '"')
-		o.b = append(o.b, v...)
-		o.b = append(o.b, '"')
-		return o
-	}
-	quoted, err := json.Marshal(v)
-	if err != nil { // cannot happen: Marshal repairs invalid UTF-8
-		quoted = []byte(`"?"`)
-	}
-	o.b = append(o.b, quoted...)
-	return o
-}
-
-// plain says that a text needs no escapes in JSON, and none that a log or page could trip over.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' {
-			return false
-		}
-	}
-	return true
-}
-
-func (o *object) num(k string, v int64) *object {
-	o.key(k)
-	o.b = strconv.AppendInt(o.b, v, 10)
-	return o
-}
-
-func (o *object) flag(k string, v bool) *object {
-	if v {
-		o.key(k)
-		o.b = append(o.b, "true"...)
-	}
-	return o
-}
-
-// figures writes what a reason counts, and of a purse which part calls hold that are not up.
-func (o *object) figures(f policy.Figures) *object {
-	o.num("limit", f.Limit).num("value", f.Value).num("pass", f.Pass)
-	if w := f.Waiting; w != (policy.Waiting{}) {
-		o.num("waiting_micro", w.Amount).num("ringing_calls", w.Ringing).num("ending_calls", w.Ending)
-	}
-	return o
-}
-
-func (o *object) done() []byte { return append(o.b, '}') }
-
-// decided is the body that every decision shares: who, where to, from where, at what price.
-func decided(s *subject) *object {
-	o := newObject().text("direction", string(s.dir)).text("dialled", s.Dialled).text("number", s.number).
-		text("class", s.dest.Class.String()).text("country", s.dest.Country.String()).text("source", s.Source.String()).
-		text("user_agent", s.UserAgent).text("a_call_id", s.ALeg).text("trunk", s.Trunk).text("peer", s.peer).
-		text("caller", s.Caller).flag("withheld", s.Withheld)
-	if s.priced {
-		o.text("destination", s.quote.Price.Name).text("prefix", prefixText(&s.quote.Price)).num("per_minute_nano", int64(perMinute(&s.quote)))
-	}
-	return o.flag("locked", s.facts.Locked)
+func about(c *call.Open) fact.Subject {
+	return fact.Subject{Line: c.Line, Account: c.Account, Call: c.ID}
 }
 
 // admitted says that a call was let out, what was held for it, and under which settings.
 func (g *Gate) admitted(s *subject, c *call.Open) []store.Fact {
 	hash, first := g.settings.of(s.settings)
-	body := decided(s).text("settings", hash).num("held_micro", int64(c.Held)).
-		num("paid_for_ms", c.PaidFor.Milliseconds()).num("longest_s", int64(c.Longest/time.Second)).flag("emergency", s.verdict.Always).done()
-	facts := []store.Fact{{At: s.now, Kind: "call.admitted", Line: s.line, Account: s.account, Call: c.ID, Body: body}}
+	f := fact.CallAdmitted{
+		Direction: string(s.dir), Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.facts.Locked, Settings: hash, Held: c.Held, PaidFor: c.PaidFor, Longest: c.Longest, Emergency: s.verdict.Always,
+	}
+	if s.priced {
+		f.Destination, f.Prefix, f.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	}
+	facts := []store.Fact{f.Row(s.now, s.about(c.ID))}
 	if s.free && !s.verdict.Always {
-		facts = append(facts, unallocated(s, c))
+		free := fact.CallUnallocated{Number: s.number, Class: s.dest.Class.String(), Source: fact.FromAddr(s.Source.Addr())}
+		facts = append(facts, free.Row(s.now, s.about(c.ID)))
 	}
 	return append(facts, first...)
 }
 
-// unallocated says that a call goes to a number of a block that nobody has.
-func unallocated(s *subject, c *call.Open) store.Fact {
-	body := newObject().text("number", s.number).text("class", s.dest.Class.String()).text("source", s.Source.Addr().String()).done()
-	return store.Fact{At: s.now, Kind: "call.unallocated", Line: s.line, Account: s.account, Call: c.ID, Body: body}
-}
-
 func (g *Gate) refusedFact(s *subject, r *Refusal, id call.ID) []store.Fact {
 	hash, first := g.settings.of(s.settings)
-	body := decided(s).text("settings", hash).text("reason", r.Reason.Code()).text("text", r.Error()).
-		figures(r.Figures).done()
-	facts := []store.Fact{{At: s.now, Kind: "call.refused", Line: s.line, Account: s.account, Call: id, Body: body}}
-	return append(facts, first...)
-}
-
-func callFact(c *call.Open, at time.Time, kind string, o *object) []store.Fact {
-	return []store.Fact{{At: at, Kind: kind, Line: c.Line, Account: c.Account, Call: c.ID, Body: o.done()}}
+	f := fact.CallRefused{
+		Direction: string(s.dir), Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.facts.Locked, Settings: hash, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
+		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
+	}
+	if s.priced {
+		f.Destination, f.Prefix, f.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	}
+	return append([]store.Fact{f.Row(s.now, s.about(id))}, first...)
 }
 
 func answered(c *call.Open) []store.Fact {
-	return callFact(c, c.AnsweredAt, "call.answered", newObject().text("trunk", c.Trunk).text("b_call_id", c.BLeg))
+	f := fact.CallAnswered{Trunk: c.Trunk, BLeg: c.BLeg}
+	return []store.Fact{f.Row(c.AnsweredAt, about(c))}
 }
 
 func sliceHeld(c *call.Open, held money.Micro, paid time.Duration) []store.Fact {
-	return callFact(c, time.Now(), "slice.held", newObject().num("held_micro", int64(held)).num("paid_for_ms", paid.Milliseconds()))
+	f := fact.SliceHeld{Held: held, PaidFor: paid}
+	return []store.Fact{f.Row(time.Now(), about(c))}
 }
 
-func cutFact(c *call.Open, why policy.Reason, f policy.Figures, note string) store.Fact {
-	return callFact(c, time.Now(), "call.cut", newObject().text("reason", why.Code()).text("text", why.Text(f)).
-		figures(f).text("note", note))[0]
+func cutFact(c *call.Open, why policy.Reason, n policy.Figures, note string) store.Fact {
+	f := fact.CallCut{
+		Reason: why.Code(), Text: why.Text(n), Limit: n.Limit, Value: n.Value, Pass: n.Pass,
+		Waiting: money.Micro(n.Waiting.Amount), Ringing: n.Waiting.Ringing, Ending: n.Waiting.Ending, Note: note,
+	}
+	return f.Row(time.Now(), about(c))
 }
 
 // endedElsewhere says that a party's end of the call came from where the party was not expected.
 func endedElsewhere(c *call.Open, e *End) []store.Fact {
-	return callFact(c, c.End.At, "call.ended-elsewhere", newObject().text("from", e.From.String()).text("ended_by", string(e.By)).
-		text("trunk", c.Trunk))
+	f := fact.CallEndedElsewhere{Source: fact.FromPort(e.From), EndedBy: string(e.By), Trunk: c.Trunk}
+	return []store.Fact{f.Row(c.End.At, about(c))}
 }
 
 // takenOver says that another node carries a call on.
 func takenOver(c *call.Open, node string) store.Fact {
-	return callFact(c, time.Now(), "call.taken-over", newObject().text("by", node))[0]
+	f := fact.CallTakenOver{By: node}
+	return f.Row(time.Now(), about(c))
 }
 
 // unconfirmed says which legs would not end: their BYE was never confirmed, so that the carrier may charge on.
@@ -156,8 +94,8 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 	for i := range legs {
 		if l := &legs[i]; l.Refused != 0 {
 			g.stats.refusedEnd(l.Trunk)
-			facts = append(facts, callFact(c, time.Now(), "leg.unconfirmed", newObject().text("trunk", l.Trunk).
-				text("direction", string(c.Direction)).text("b_call_id", l.CallID).num("sip_status", int64(l.Refused)).num("beyond_ms", l.Beyond.Milliseconds()))...)
+			f := fact.LegUnconfirmed{Trunk: l.Trunk, Direction: string(c.Direction), BLeg: l.CallID, Status: int64(l.Refused), Beyond: l.Beyond}
+			facts = append(facts, f.Row(time.Now(), about(c)))
 		}
 	}
 	return facts
@@ -170,16 +108,15 @@ func (g *Gate) AnsweredAfter(id call.ID, trunk, leg string) {
 	if !g.after.allow(time.Now()) {
 		return
 	}
-	c := call.Open{ID: id, Trunk: trunk, Direction: call.Out}
-	g.o.Ledger.Record(callFact(&c, time.Now(), "leg.unconfirmed", newObject().text("trunk", trunk).
-		text("direction", string(call.Out)).text("b_call_id", leg).num("sip_status", 200))...)
+	f := fact.LegUnconfirmed{Trunk: trunk, Direction: string(call.Out), BLeg: leg, Status: 200}
+	g.o.Ledger.Record(f.Row(time.Now(), fact.Subject{Call: id}))
 }
 
 func settled(r *call.CDR) []store.Fact {
-	o := newObject().num("retail_micro", int64(r.Retail)).num("cost_micro", int64(r.Cost)).num("talk_ms", r.Talk.Milliseconds()).
-		num("carrier_talk_ms", r.CarrierTalk.Milliseconds()).
-		text("ended_by", string(r.By)).text("reason", r.Reason).num("sip_status", int64(r.Status))
-	return []store.Fact{{At: r.Ended, Kind: "call.settled", Line: r.Line, Account: r.Account, Call: r.ID, Body: o.done()}}
+	f := fact.CallSettled{
+		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
+	}
+	return []store.Fact{f.Row(r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})}
 }
 
 // perMinute is the rate at the moment from which the call is priced.
@@ -224,7 +161,8 @@ func (s *seen) of(e *account.Effective) (string, []store.Fact) {
 		return h, nil
 	}
 	s.known[h] = true
-	return h, []store.Fact{{At: time.Now(), Kind: "settings.seen", Body: append(append([]byte(`{"settings":"`+h+`","effective":`), body...), '}')}}
+	f := fact.SettingsSeen{Settings: h, Effective: body}
+	return h, []store.Fact{f.Row(time.Now(), fact.Subject{})}
 }
 
 func settingsBody(e *account.Effective) map[string]any {

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
-	"ringfence/state/store"
 )
 
 // A refused attempt has a record and a fact of its own, up to a number a line and minute; what comes beyond is written as counts. An
@@ -93,10 +93,10 @@ func (g *Gate) flushRefusals(now time.Time) {
 		if len(c.beyond) == 0 {
 			continue
 		}
-		o := newObject().num("since_us", c.began.UnixMicro())
+		f := fact.CallsRefused{Since: c.began}
 		for why, n := range c.beyond {
-			o.num(why.Code(), n)
+			f.Counts = append(f.Counts, fact.Count{Code: why.Code(), N: n})
 		}
-		g.o.Ledger.Record(store.Fact{At: now, Kind: "call.refused.counted", Line: line, Account: c.account, Body: o.done()})
+		g.o.Ledger.Record(f.Row(now, fact.Subject{Line: line, Account: c.account}))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"ringfence/core/fact"
 	"ringfence/core/money"
 )
 
@@ -32,8 +33,8 @@ func (e *OpError) Unwrap() error { return ErrInvalid }
 const (
 	MaxHolds = 5
 	MaxFacts = 64
-	maxID    = 200     // bytes of a purse or call id, a line, an account, a kind of fact
-	maxBlob  = 1 << 20 // bytes of a snapshot or of a fact's body
+	maxID    = fact.MaxName // bytes of a purse or call id, a line, an account
+	maxBlob  = fact.MaxBody // bytes of a snapshot
 )
 
 // Check says what is wrong with an op by itself: "" when nothing is. Engines refuse a group with such an op by OpError.
@@ -115,23 +116,11 @@ func checkFacts(facts []Fact) string {
 		return "too many facts"
 	}
 	for i := range facts {
-		if !facts[i].short() {
+		if !facts[i].Fits() {
 			return "fact too long"
 		}
 	}
 	return ""
-}
-
-func (f *Fact) short() bool {
-	return len(f.Body) <= maxBlob && len(f.Kind) <= maxID && len(f.Line) <= maxID && len(f.Account) <= maxID && len(f.Call) <= maxID
-}
-
-// Trim cuts names of strangers to what can be indexed. It is false when the fact cannot be stored all the same.
-func (f *Fact) Trim() bool {
-	for _, s := range []*string{&f.Kind, &f.Line, &f.Account} {
-		*s = (*s)[:min(len(*s), maxID)]
-	}
-	return f.short()
 }
 
 // plainID wants 1 to maxID bytes of valid UTF-8 without control characters: purse ids are joined by newlines.

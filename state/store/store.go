@@ -10,6 +10,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 )
@@ -121,17 +122,8 @@ func (f *CDRFilter) Matches(c *call.CDR) bool {
 		(f.Until.IsZero() || c.Begun.Before(f.Until.Truncate(time.Microsecond))) && (f.Before == "" || c.ID < f.Before)
 }
 
-// Fact is one row of the journal. Kind is "noun.verb" (call.admitted, call.refused, call.answered, slice.held,
-// call.settled, registration.added, setting.changed …). Body is a JSON object.
-type Fact struct {
-	Seq     int64 // given by the store, ascending
-	At      time.Time
-	Kind    string
-	Line    string
-	Account string
-	Call    call.ID
-	Body    []byte
-}
+// Fact is one row of the journal: core/fact has its kinds.
+type Fact = fact.Row
 
 // FactFilter selects facts after Seq; zero fields do not restrict. Limit 0 is 1000.
 type FactFilter struct {

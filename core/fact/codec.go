@@ -1,0 +1,323 @@
+package fact
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Writing: each put adds one field to the object at the end of b.
+
+func putKey(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, '"')
+	b = append(b, name...)
+	return append(b, '"', ':')
+}
+
+func putText(b []byte, name, v string) []byte { return appendText(putKey(b, name), v) }
+
+func appendText(b []byte, v string) []byte {
+	if plain(v) {
+		b = append(b, '"')
+		b = append(b, v...)
+		return append(b, '"')
+	}
+	quoted, err := json.Marshal(v)
+	if err != nil { // cannot happen: Marshal repairs invalid UTF-8
+		quoted = []byte(`"?"`)
+	}
+	return append(b, quoted...)
+}
+
+// plain says that a text needs no escapes in JSON, and none that a log or page could trip over.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+func putInt(b []byte, name string, v int64) []byte { return strconv.AppendInt(putKey(b, name), v, 10) }
+
+func putFlag(b []byte, name string, v bool) []byte { return strconv.AppendBool(putKey(b, name), v) }
+
+func putSource(b []byte, name string, v Source) []byte {
+	b = append(putKey(b, name), '"')
+	if v.Addr.Zone() == "" {
+		return append(v.append(b), '"')
+	}
+	return appendText(b[:len(b)-1], v.String())
+}
+
+func putTime(b []byte, name string, v time.Time) []byte {
+	return append(v.UTC().AppendFormat(append(putKey(b, name), '"'), time.RFC3339Nano), '"')
+}
+
+func putRaw(b []byte, name string, v json.RawMessage) []byte {
+	if b = putKey(b, name); len(v) == 0 {
+		return append(b, "null"...)
+	}
+	return append(b, v...)
+}
+
+func putTexts(b []byte, name string, v []string) []byte {
+	b = append(putKey(b, name), '[')
+	for i, s := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, s)
+	}
+	return append(b, ']')
+}
+
+// record is a pointer to an object within a fact.
+type record[T any] interface {
+	*T
+	Append(b []byte) []byte
+	Decode(body []byte) error
+}
+
+func putList[T any, R record[T]](b []byte, name string, v []T) []byte {
+	b = append(putKey(b, name), '[')
+	for i := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = R(&v[i]).Append(b)
+	}
+	return append(b, ']')
+}
+
+// Count is how many there were of something that has a code.
+type Count struct {
+	Code string
+	N    int64
+}
+
+func putCounts(b []byte, v []Count) []byte {
+	for _, c := range v {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(appendText(b, c.Code), ':'), c.N, 10)
+	}
+	return b
+}
+
+// Reading: body is looked through once, and texts without escapes are parts of one copy of it.
+
+// value is a JSON value as it stands.
+type value string
+
+// eachField gives the fields of an object to see, in their order. What is no object, or not JSON, is ErrBody.
+func eachField(body []byte, see func(name string, v value) error) error {
+	if !json.Valid(body) {
+		return fmt.Errorf("%w: not JSON", ErrBody)
+	}
+	rest := strings.TrimLeft(string(body), space)
+	if rest[0] != '{' {
+		return fmt.Errorf("%w: not an object", ErrBody)
+	}
+	for {
+		rest = strings.TrimLeft(rest[1:], space) // after '{' or ','
+		if rest[0] == '}' {
+			return nil
+		}
+		n := width(rest)
+		name := value(rest[:n]).unquoted()
+		rest = strings.TrimLeft(rest[n:], space)
+		rest = strings.TrimLeft(rest[1:], space) // after ':'
+		n = width(rest)
+		if err := see(name, value(rest[:n])); err != nil {
+			return fmt.Errorf("%w: field %.40q: %w", ErrBody, name, err)
+		}
+		if rest = strings.TrimLeft(rest[n:], space); rest[0] == '}' {
+			return nil
+		}
+	}
+}
+
+const space = " \t\r\n"
+
+// width is how many bytes the value at the beginning of valid JSON has.
+func width(s string) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case depth == 0 && (c == ',' || strings.IndexByte(space, c) >= 0):
+			return i
+		case depth == 0 && c == ':':
+			return i
+		}
+	}
+	return len(s)
+}
+
+// unquoted is the text of a JSON string.
+func (v value) unquoted() string {
+	if inner := string(v[1 : len(v)-1]); strings.IndexByte(inner, '\\') < 0 && utf8.ValidString(inner) {
+		return inner
+	}
+	var text string
+	_ = json.Unmarshal([]byte(v), &text) // it is a valid string
+	return text
+}
+
+// null leaves a field as it is.
+func (v value) null() bool { return v == "null" }
+
+type wrong string
+
+func (w wrong) Error() string { return "not " + string(w) }
+
+func (v value) text(to *string) error {
+	switch {
+	case v.null():
+		return nil
+	case v[0] != '"':
+		return wrong("a text")
+	}
+	*to = v.unquoted()
+	return nil
+}
+
+func (v value) int(to *int64) error {
+	if v.null() {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil {
+		return wrong("a whole number")
+	}
+	*to = n
+	return nil
+}
+
+func (v value) flag(to *bool) error {
+	switch v {
+	case "null":
+		return nil
+	case "true", "false":
+		*to = v == "true"
+		return nil
+	}
+	return wrong("true or false")
+}
+
+func (v value) answer(to **bool) error {
+	if v.null() {
+		return nil
+	}
+	*to = new(bool)
+	return v.flag(*to)
+}
+
+// source takes a text that is no source for none.
+func (v value) source(to *Source) error {
+	var text string
+	if err := v.text(&text); err != nil {
+		return err
+	}
+	*to = ParseSource(text)
+	return nil
+}
+
+func (v value) span(to *time.Duration, unit time.Duration) error {
+	var n int64
+	if err := v.int(&n); err != nil {
+		return err
+	}
+	if most := math.MaxInt64 / int64(unit); n > most || n < -most {
+		return wrong("a duration that we can hold")
+	}
+	*to = time.Duration(n) * unit
+	return nil
+}
+
+func (v value) micros(to *time.Time) error {
+	var n int64
+	if err := v.int(&n); err != nil || v.null() {
+		return err
+	}
+	*to = time.UnixMicro(n).UTC()
+	return nil
+}
+
+// time takes whatever is not an instant that can be written again for none: what hangs on it is left out.
+func (v value) time(to *time.Time) error {
+	*to = time.Time{}
+	if v[0] != '"' {
+		return nil
+	}
+	if at, err := time.Parse(time.RFC3339Nano, v.unquoted()); err == nil && at.UTC().Year() <= 9999 && at.UTC().Year() > 0 {
+		*to = at.UTC()
+	}
+	return nil
+}
+
+func (v value) raw(to *json.RawMessage) error {
+	*to = json.RawMessage(v)
+	return nil
+}
+
+func (v value) texts(to *[]string) error {
+	if err := json.Unmarshal([]byte(v), to); err != nil {
+		return wrong("a list of texts")
+	}
+	return nil
+}
+
+func (v value) count(to *[]Count, code string) error {
+	c := Count{Code: code}
+	err := v.int(&c.N)
+	*to = append(*to, c)
+	return err
+}
+
+func getRecord[T any, R record[T]](v value, to **T) error {
+	if v.null() {
+		return nil
+	}
+	*to = new(T)
+	return R(*to).Decode([]byte(v))
+}
+
+func getList[T any, R record[T]](v value, to *[]T) error {
+	var raw []json.RawMessage
+	if err := json.Unmarshal([]byte(v), &raw); err != nil {
+		return wrong("a list")
+	}
+	*to = make([]T, len(raw))
+	for i := range raw {
+		if err := R(&(*to)[i]).Decode(raw[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

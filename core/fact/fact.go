@@ -1,0 +1,104 @@
+// Package fact is the schema of the journal: one struct for each kind of fact, with its code, version and key, how it is written and
+// how it is read. Nothing else in the program names a kind or a field. It must not know who writes a fact, or who reads it.
+//
+// kinds.txt describes the kinds in one vocabulary; kinds.go and docs/journal.md are made from it.
+package fact
+
+import (
+	"errors"
+	"time"
+
+	"ringfence/core/call"
+)
+
+//go:generate go run ./gen
+
+// Row is a fact as the journal keeps it.
+type Row struct {
+	Seq     int64 // given by the store, ascending
+	At      time.Time
+	Kind    string
+	Version int    // of the kind, from 1; 0 where nobody said
+	Key     string // unique in the journal where it is set: a repeat is not stored again
+	Line    string
+	Account string
+	Call    call.ID
+	Body    []byte // a JSON object
+	Proof   []byte // room for what proves the row: nobody writes it yet
+}
+
+// Bounds on what a row may hold, in bytes.
+const (
+	MaxName = 200     // of a kind, line, account, call or key
+	MaxBody = 1 << 20 // of a body or proof
+)
+
+// Fits says that a row can be stored.
+func (r *Row) Fits() bool {
+	return len(r.Body) <= MaxBody && len(r.Proof) <= MaxBody && len(r.Kind) <= MaxName && len(r.Line) <= MaxName &&
+		len(r.Account) <= MaxName && len(r.Call) <= MaxName && len(r.Key) <= MaxName
+}
+
+// Trim cuts names of strangers to what can be indexed. It is false when the row cannot be stored all the same.
+func (r *Row) Trim() bool {
+	for _, s := range []*string{&r.Kind, &r.Line, &r.Account} {
+		*s = (*s)[:min(len(*s), MaxName)]
+	}
+	return r.Fits()
+}
+
+// Subject is whom a fact is about; each may be empty.
+type Subject struct {
+	Line    string
+	Account string
+	Call    call.ID
+}
+
+// Body is a fact of some kind.
+type Body interface {
+	Kind() string
+	Append(b []byte) []byte
+	Decode(body []byte) error
+	Row(at time.Time, s Subject) Row
+}
+
+// ErrBody says that a body is not what its kind promises.
+var ErrBody = errors.New("not a body of this kind of fact")
+
+// Decode reads a row. One of a kind that is not known is a *Raw.
+func Decode(r *Row) (Body, error) {
+	f := empty(r.Kind)
+	if f == nil {
+		f = &Raw{Code: r.Kind, Version: r.Version}
+	}
+	return f, f.Decode(r.Body)
+}
+
+// Raw is a fact of a kind that is not known: of a newer version, or of one that is history.
+type Raw struct {
+	Code    string
+	Version int
+	Body    []byte
+}
+
+// Kind is the code.
+func (f *Raw) Kind() string { return f.Code }
+
+// Append writes the body after b.
+func (f *Raw) Append(b []byte) []byte { return append(b, f.Body...) }
+
+// Decode takes any body as it is.
+func (f *Raw) Decode(body []byte) error {
+	f.Body = append([]byte(nil), body...)
+	return nil
+}
+
+// Row is the fact as the journal keeps it.
+func (f *Raw) Row(at time.Time, s Subject) Row { return row(at, f.Code, f.Version, "", s, f.Body) }
+
+func row(at time.Time, kind string, version int, key string, s Subject, body []byte) Row {
+	return Row{At: at, Kind: kind, Version: version, Key: key, Line: s.Line, Account: s.Account, Call: s.Call, Body: body}
+}
+
+// buffer has room for most bodies, so that a fact costs one allocation.
+func buffer() []byte { return make([]byte, 0, 512) }
