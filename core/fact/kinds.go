@@ -4579,8 +4579,7 @@ func (f *FindingClosed) Row(at time.Time, s Subject) Row {
 }
 
 // NotifyBegan is notify.began: notices begin here: what the journal held before makes none.
-type NotifyBegan struct {
-}
+type NotifyBegan struct{}
 
 // Append writes the JSON object after b.
 func (f *NotifyBegan) Append(b []byte) []byte {

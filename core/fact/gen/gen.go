@@ -214,8 +214,11 @@ func (d *description) code() ([]byte, error) {
 
 // write gives the struct of an object with how it is written and read.
 func (o *object) write(w *bytes.Buffer) {
-	fmt.Fprintf(w, "type %s struct {\n", o.name)
-	for _, u := range o.uses {
+	fmt.Fprintf(w, "type %s struct {", o.name)
+	for i, u := range o.uses {
+		if i == 0 {
+			w.WriteString("\n")
+		}
 		fmt.Fprintf(w, "\t%s %s // %s\n", u.name, u.form().typ, u.meaning)
 	}
 	fmt.Fprintf(w, "}\n\n// Append writes the JSON object after b.\nfunc (f *%s) Append(b []byte) []byte {\n\tb = append(b, '{')\n", o.name)
