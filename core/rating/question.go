@@ -23,7 +23,7 @@ const (
 	AskRemoves     = "removes-much"
 	AskCalled      = "called-lately"
 	AskUnit        = "unit"
-	askScale       = "scale"
+	AskScaled      = "scale"
 )
 
 func (r *deckReader) ask(q Question) { r.out.Questions = append(r.out.Questions, q) }

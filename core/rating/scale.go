@@ -10,26 +10,46 @@ import (
 // hundredfold is a little less than the hundred between a currency and its hundredths, for prices that changed besides.
 const hundredfold = 50
 
-// askUnit asks for the unit of prices that nothing names and that would be very dear as whole pounds or euros.
+// Prices under these parts of their limits are too cheap to be true: as whole units, and as hundredths.
+const (
+	leastWhole      = 1.0 / 1000
+	leastHundredths = 1.0 / 250
+)
+
+// askUnit asks for the unit of prices that nothing names and that are dear for where calls go, as whole pounds or euros. A file
+// that says what it is in is believed, but for hundredths that are next to nothing.
 func (r *deckReader) askUnit() {
 	u := r.columns.units[r.columns.bandSources()[Peak]]
-	if u.says() || r.out.Format.Stated || r.opt.Pence || r.opt.Whole {
+	if r.opt.Pence || r.opt.Whole || !u.hundredths && (u.whole || r.out.Format.Stated) {
 		return
 	}
-	rates := rated(r.out.Prices)
-	whole := money.Rate(r.currencyOf().Sum(1)) * 1000
-	if len(rates) < 3 || rates[len(rates)/2] < whole {
-		return
+	file, err := money.CurrencyOf(r.wanted())
+	times := levelOf(r.out.Prices).dearness(r.opt.Kind, r.currencyOf())
+	switch {
+	case times == 0 || err != nil:
+	case u.hundredths && times < leastHundredths:
+		r.ask(Ask(AskScaled, "Most prices are a small part of what such calls cost anywhere: are they whole units, though the file says hundredths?", r.examples()))
+	case times < leastWhole:
+		r.ask(Ask(AskScaled, fmt.Sprintf("Most prices are a small part of what such calls cost anywhere: are they in %s, and for a minute?", file.Code), r.examples()))
+	case times >= 1 && file.Places > 0 && !u.hundredths:
+		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and as whole units of %s most are dear for where calls go: are they whole units or hundredths?",
+			file.Code), r.examples())
+		q.Flag, q.Choices = "unit", []string{"whole", "hundredths"}
+		r.ask(q)
 	}
-	var examples []string
-	for i := range r.out.Prices[:min(3, len(r.out.Prices))] {
+}
+
+// examples are the prices that tell most: those of destinations that are cheap everywhere come first.
+func (r *deckReader) examples() (texts []string) {
+	var by [numGroups][]string
+	for i := range r.out.Prices {
 		p := &r.out.Prices[i]
-		examples = append(examples, fmt.Sprintf("prefix %s (%s): %s a minute", p.Digits(), clip(p.Name), p.Dearest()))
+		if g := levelKeyOf(p.Prefix).group; !p.Short && g != groupNone && p.Dearest() > 0 && len(by[g]) < 3 {
+			by[g] = append(by[g], fmt.Sprintf("prefix %s (%s): %s a minute", p.Digits(), clip(p.Name), p.Dearest()))
+		}
 	}
-	q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and half of them are %s or more a minute: are they whole units of %s or hundredths?",
-		rates[len(rates)/2], r.wanted()), examples)
-	q.Flag, q.Choices = "unit", []string{"whole", "hundredths"}
-	r.ask(q)
+	texts = slices.Concat(by[:]...)
+	return texts[:min(3, len(texts))]
 }
 
 func (r *deckReader) currencyOf() money.Currency {
@@ -78,14 +98,16 @@ func AskScale(before, after []Price) (Question, bool) {
 		examples = append(examples, fmt.Sprintf("prefix %s (%s): %s a minute, %s before", p.Digits(), clip(p.Name), rate, old))
 	}
 	if both == 0 { // not one prefix in common
-		if a, b := rated(after), rated(before); len(a) > 0 && len(b) > 0 {
-			both = 1
-			switch rate, old := a[len(a)/2], b[len(b)/2]; {
-			case rate/hundredfold >= old:
-				dearer++
-			case old/hundredfold >= rate:
-				cheaper++
-			}
+		times := levelOf(after).against(levelOf(before))
+		if times == 0 {
+			times = ratio(rated(after), rated(before))
+		}
+		both = 1
+		switch {
+		case times >= hundredfold:
+			dearer++
+		case times > 0 && times <= 1.0/hundredfold:
+			cheaper++
 		}
 	}
 	word := "dearer"
@@ -95,5 +117,53 @@ func AskScale(before, after []Price) (Question, bool) {
 	if 2*max(dearer, cheaper) <= both {
 		return Question{}, false
 	}
-	return Ask(askScale, "Most prices are about a hundred times "+word+" than in the version before: are pence and pounds mistaken for each other?", examples), true
+	return Ask(AskScaled, "Most prices are about a hundred times "+word+" than in the version before: are pence and pounds mistaken for each other?", examples), true
+}
+
+func ratio(after, before []money.Rate) float64 {
+	if len(after) == 0 || len(before) == 0 {
+		return 0
+	}
+	return float64(after[len(after)/2]) / float64(before[len(before)/2])
+}
+
+// SameScale says that the prices of two versions are in one unit: on the whole, they lie within an order of magnitude.
+func SameScale(before, after []Price) bool {
+	times := levelOf(after).against(levelOf(before))
+	return times > 0.1 && times < 10
+}
+
+// scaleBounds are what the prices of one deck divided by those of another come to, in the middle of all countries, if both
+// are in one unit. A customer pays up to a hundred times what a carrier charges where calls cost next to nothing.
+func scaleBounds(kind, other Kind) (least, most float64) {
+	switch {
+	case kind == other:
+		return 1.0 / 15, 15
+	case kind == Retail:
+		return 1.0 / 5, 100
+	}
+	return 1.0 / 100, 5
+}
+
+// AskOther asks about a deck whose prices lie so far above or below those of another deck of the provider that pounds and
+// pence must have been mistaken in one of them.
+func AskOther(prices []Price, kind Kind, name string, others []Price, other Kind) (Question, bool) {
+	mine, theirs := levelOf(prices), levelOf(others)
+	times := mine.against(theirs)
+	least, most := scaleBounds(kind, other)
+	if times == 0 || times > least && times < most {
+		return Question{}, false
+	}
+	text := fmt.Sprintf("Most prices are about %.0f times those of deck %s (%s): are pence and pounds mistaken for each other?", times, name, other)
+	if times < 1 {
+		text = fmt.Sprintf("Most prices of deck %s (%s) are about %.0f times these: are pence and pounds mistaken for each other?", name, other, 1/times)
+	}
+	var examples []string
+	for key, rate := range mine {
+		if was := theirs[key]; was > 0 {
+			examples = append(examples, fmt.Sprintf("%s: %s a minute, %s in deck %s", key.country, rate, was, name))
+		}
+	}
+	slices.Sort(examples)
+	return Ask(AskScaled, text, examples), true
 }

@@ -37,9 +37,7 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 	}
 	out.Head.Rows = int64(len(prices))
 	out.Changes = rating.Diff(before, prices)
-	if q, asks := rating.AskScale(before, out.File.Prices); asks {
-		out.Questions = append(out.Questions, q)
-	}
+	b.askScale(out, before, o)
 	built, err := build(&out.Head, prices)
 	if err != nil {
 		return nil, &Invalid{"rows", "", err.Error()}
@@ -75,6 +73,23 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 	return prices, err
 }
 
+// askScale asks where pounds may be read as pence, or the other way round, as other prices of the provider show. What the
+// unit of a list is needs no asking when its prices are like those of the version before.
+func (b *Book) askScale(out *Imported, before []rating.Price, o *ImportOptions) {
+	prices := out.File.Prices
+	if rating.SameScale(before, prices) {
+		out.Questions = slices.DeleteFunc(out.Questions, func(q rating.Question) bool { return q.Code == rating.AskUnit || q.Code == rating.AskScaled })
+	}
+	if q, asks := rating.AskScale(before, prices); asks {
+		out.Questions = append(out.Questions, q)
+	}
+	for _, d := range b.decksInUse(o.Name) {
+		if q, asks := rating.AskOther(prices, o.Kind, d.head.Name, d.rows.Prices(), d.head.Kind); asks {
+			out.Questions = append(out.Questions, q)
+		}
+	}
+}
+
 // tenfold are the changes to ten times the price before and more, the dearest first.
 func tenfold(changes []rating.Change) (texts []string) {
 	var dear []rating.Change
@@ -92,17 +107,26 @@ func tenfold(changes []rating.Change) (texts []string) {
 
 // compared are the other decks in use: retail ones of customers, and cost ones of carriers in service.
 func (b *Book) compared(name string) (retail, cost []*rating.Deck) {
-	used := b.deckUsers()
-	for other, d := range *b.decks.Load() {
-		switch {
-		case other == name || len(used[other]) == 0:
-		case d.head.Kind == rating.Retail:
+	for _, d := range b.decksInUse(name) {
+		if d.head.Kind == rating.Retail {
 			retail = append(retail, d.rows)
-		default:
+		} else {
 			cost = append(cost, d.rows)
 		}
 	}
 	return retail, cost
+}
+
+// decksInUse are those that customers or carriers use, but one, by name.
+func (b *Book) decksInUse(but string) (list []*deck) {
+	used := b.deckUsers()
+	for name, d := range *b.decks.Load() {
+		if name != but && len(used[name]) > 0 {
+			list = append(list, d)
+		}
+	}
+	slices.SortFunc(list, func(x, y *deck) int { return strings.Compare(x.head.Name, y.head.Name) })
+	return list
 }
 
 // deckUsers says what uses each deck, in words.
