@@ -41,7 +41,7 @@ type deckImport struct {
 	Map       []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated; kept for the next import of the deck, none forgets." placeholder:"COLUMN=MEANING"`
 	Rate      string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
 	Sheet     string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
-	Unit      string   `help:"What amounts are in, when the file does not say: whole (pounds, euros) or hundredths (pence, cents)." enum:",whole,hundredths" default:"" placeholder:"UNIT"`
+	Unit      string   `help:"What amounts are in, when the file does not say: whole (pounds, euros), hundredths (pence, cents) or thousandths (fils)." enum:",whole,hundredths,thousandths" default:"" placeholder:"UNIT"`
 	Pence     bool     `help:"The same as --unit hundredths."`
 	Dates     string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
 	Currency  string   `help:"Currency that the file must have." placeholder:"CODE"`

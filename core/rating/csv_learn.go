@@ -165,7 +165,7 @@ func (r *deckReader) settleUnits(seen []evidence) {
 	minor := slices.ContainsFunc(amountFields, func(f field) bool { return c.has(f) && c.units[f].hundredths })
 	for _, f := range amountFields {
 		at, u := c.at[f]-1, c.units[f]
-		if at < 0 || u.says() || r.opt.Pence || r.opt.Whole || c.mapped[at] != "" {
+		if at < 0 || u.says() || r.unitGiven() || c.mapped[at] != "" {
 			continue
 		}
 		e := &seen[at]

@@ -81,8 +81,11 @@ func (r *deckReader) amount(cells []string, f field, places int) int64 {
 		r.fieldFault(f, r.cell(cells, f), "hundredths, as the header says")
 		return 0
 	}
-	if hundredths {
+	switch {
+	case hundredths:
 		places -= 2
+	case r.opt.Thousandths && !u.whole && !r.columns.units[f].whole:
+		places -= 3
 	}
 	n, expected := r.numbers.parse(text, places)
 	if expected != "" {

@@ -24,17 +24,19 @@ const (
 
 // ReadOptions say how to read a deck. The zero value reads pounds as a decimal and counts every row as in force.
 type ReadOptions struct {
-	At        time.Time      // when "not yet" and "ended" are counted for; zero: they are not
-	Zone      *time.Location // of dates without one; nil is UTC
-	Pence     bool           // amounts are hundredths, when the header does not say
-	Whole     bool           // amounts are whole units, and this was asked
-	SkipBlank bool           // leave out rows whose rate is blank or "n/a", instead of a fault
-	Dates     DateOrder      // of 01/02/2006, when the file does not show it
-	Kind      Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
-	Billing   money.Currency // what prices are to be in; the zero value is Sterling
-	Currency  string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
-	Exchange  money.Exchange // how a file in another currency is converted; the zero value: it is refused
-	Mapping   Mapping        // columns that are named by hand
+	At    time.Time      // when "not yet" and "ended" are counted for; zero: they are not
+	Zone  *time.Location // of dates without one; nil is UTC
+	Pence bool           // amounts are hundredths, when the header does not say
+	Whole bool           // amounts are whole units, and this was asked
+	// Thousandths says that amounts are thousandths of a unit, such as fils, when the header does not say.
+	Thousandths bool
+	SkipBlank   bool           // leave out rows whose rate is blank or "n/a", instead of a fault
+	Dates       DateOrder      // of 01/02/2006, when the file does not show it
+	Kind        Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
+	Billing     money.Currency // what prices are to be in; the zero value is Sterling
+	Currency    string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
+	Exchange    money.Exchange // how a file in another currency is converted; the zero value: it is refused
+	Mapping     Mapping        // columns that are named by hand
 	// Short says that only short numbers begin with a prefix (phone.Plan.OnlyShort): a row for "101" is then one for a short
 	// number, also in a file without a column that says so. Nil: no prefix is.
 	Short func(prefix uint64) bool
@@ -259,6 +261,7 @@ func (r *deckReader) finish() {
 		r.ask(Ask(AskNoStart, plural(n, "row is", "rows are")+" for later, as the status says, but no start date says when: they will be left out.", nil))
 	}
 	r.askUnit()
+	r.askCharge()
 	if len(dear) > 0 {
 		r.ask(Ask(AskLostDecimal, plural(len(dear), "price looks", "prices look")+" like a lost decimal point.", dear))
 	}

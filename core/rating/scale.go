@@ -20,7 +20,7 @@ const (
 // that says what it is in is believed, but for hundredths that are next to nothing.
 func (r *deckReader) askUnit() {
 	u := r.columns.units[r.columns.bandSources()[Peak]]
-	if r.opt.Pence || r.opt.Whole || !u.hundredths && (u.whole || r.out.Format.Stated) {
+	if r.unitGiven() || !u.hundredths && (u.whole || r.out.Format.Stated) {
 		return
 	}
 	file, err := money.CurrencyOf(r.wanted())
@@ -32,10 +32,49 @@ func (r *deckReader) askUnit() {
 	case times < leastWhole:
 		r.ask(Ask(AskScaled, fmt.Sprintf("Most prices are a small part of what such calls cost anywhere: are they in %s, and for a minute?", file.Code), r.examples()))
 	case times >= 1 && file.Places > 0 && !u.hundredths:
-		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and as whole units of %s most are dear for where calls go: are they whole units or hundredths?",
-			file.Code), r.examples())
-		q.Flag, q.Choices = "unit", []string{"whole", "hundredths"}
+		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and as whole units of %s most are dear for where calls go: are they whole units or %s?",
+			file.Code, parts(file)), r.examples())
+		q.Flag, q.Choices = "unit", []string{"whole", parts(file)}
 		r.ask(q)
+	}
+}
+
+// unitGiven says that a person named the unit of amounts that name none.
+func (r *deckReader) unitGiven() bool { return r.opt.Pence || r.opt.Whole || r.opt.Thousandths }
+
+// parts are what a currency is divided into.
+func parts(c money.Currency) string {
+	if c.Places == 3 {
+		return "thousandths"
+	}
+	return "hundredths"
+}
+
+// askCharge asks about connection charges that only a premium number would have, and whose column names no unit: rates and
+// charges are not always in the same.
+func (r *deckReader) askCharge() {
+	at := r.columns.at[fieldConnect] - 1
+	if u := r.columns.units[fieldConnect]; at < 0 || u.says() || r.unitGiven() || worth[r.currencyOf().Code] == 0 {
+		return
+	}
+	most := money.Micro(worth[r.currencyOf().Code] * 10_000) // what one pound comes to
+	ordinary, charges := 0, []money.Micro{}
+	var examples []string
+	for i := range r.out.Prices {
+		p := &r.out.Prices[i]
+		if g := levelKeyOf(p.Prefix).group; p.Short || p.NoPrice || g == groupNone || g >= groupPremium {
+			continue
+		}
+		if ordinary++; p.Connect == 0 {
+			continue
+		}
+		if charges = append(charges, p.Connect); p.Connect >= most {
+			examples = append(examples, fmt.Sprintf("prefix %s (%s): %s for each call", p.Digits(), clip(p.Name), p.Connect))
+		}
+	}
+	slices.Sort(charges)
+	if 4*len(charges) >= ordinary && len(charges) > 0 && charges[len(charges)/2] >= most {
+		r.ask(Ask(AskScaled, "Most connection charges are dear for where calls go, and their column does not say what they are in: are they whole units? "+r.mapHint(at, "connection charge (p)")+".", examples))
 	}
 }
 

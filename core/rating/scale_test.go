@@ -2,6 +2,7 @@ package rating_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -208,5 +209,37 @@ func TestAVersionAHundredTimesTheOneBeforeIsAskedAbout(t *testing.T) {
 	}
 	if _, asks := AskScale(nil, old); asks {
 		t.Error("the first version is no hundred times of anything")
+	}
+}
+
+// A connection charge can be in pence beside rates in pounds.
+func TestConnectionChargesAreNotTakenForPounds(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		asked      bool
+	}{
+		{"pence", "Prefix,Rate (GBP),Connection charge\n33,0.01,5\n44,0.01,3\n449,0.5,6\n", true},
+		{"pounds", "Prefix,Rate (GBP),Connection charge\n33,0.01,0.05\n44,0.01,0.03\n449,0.5,6\n", false},
+		{"nothing", "Prefix,Rate (GBP),Connection charge\n33,0.01,0\n44,0.01,\n", false},
+		{"premium numbers", "Prefix,Rate (GBP),Connection charge\n449,0.5,6\n44908,0.5,3\n33,0.01,0\n", false},
+		{"said", "Prefix,Rate (GBP),Connection charge (GBP)\n33,0.01,1.5\n", false},
+		{"said to be pence", "Prefix,Rate (GBP),Connection charge (p)\n33,0.01,5\n", false},
+	} {
+		im := ReadCSV([]byte(c.file), ReadOptions{})
+		if !im.OK() {
+			t.Errorf("%s: %v", c.name, im.Faults)
+		}
+		asked := slices.ContainsFunc(im.Questions, func(q Question) bool { return q.Code == AskScaled })
+		if asked != c.asked {
+			t.Errorf("%s: asked %t, want %t: %v", c.name, asked, c.asked, im.Questions)
+		}
+	}
+}
+
+// Currencies with three decimals have lists in thousandths.
+func TestFilsAreThousandths(t *testing.T) {
+	im := ReadCSV([]byte("Prefix,Rate,Connection charge\n965,50,0.005 KWD\n44,25,10\n"), ReadOptions{Billing: currency(t, "KWD"), Thousandths: true})
+	if !im.OK() || len(im.Questions) > 0 || im.Prices[0].Rates[Peak] != 50_000_000 || im.Prices[0].Connect != 5000 || im.Prices[1].Connect != 10_000 {
+		t.Fatalf("%v %v %v", im.Faults, im.Questions, im.Prices)
 	}
 }

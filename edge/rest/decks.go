@@ -84,7 +84,7 @@ type importInput struct {
 	Rate        string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version"`
 	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter; kept for the next import of the name, none alone forgets them"`
 	Sheet       string   `query:"sheet" maxLength:"100" doc:"of a workbook: the sheet to read"`
-	Unit        string   `query:"unit" enum:"whole,hundredths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents"`
+	Unit        string   `query:"unit" enum:"whole,hundredths,thousandths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents, dinars or fils"`
 	First       int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
 	Step        int      `query:"step" minimum:"0" maximum:"3600"`
 	Merge       bool     `query:"merge" doc:"the file adds and changes rows; what it does not name stays as it is"`
@@ -97,7 +97,7 @@ type importInput struct {
 // read is how the file is to be read.
 func (in *importInput) read() (rating.ReadOptions, error) {
 	opt := rating.ReadOptions{
-		SkipBlank: in.SkipBlank, Pence: in.Pence || in.Unit == "hundredths", Whole: in.Unit == "whole", Dates: rating.DateOrder(in.Dates), Currency: in.Currency,
+		SkipBlank: in.SkipBlank, Pence: in.Pence || in.Unit == "hundredths", Whole: in.Unit == "whole", Thousandths: in.Unit == "thousandths", Dates: rating.DateOrder(in.Dates), Currency: in.Currency,
 		First: uint16(in.First), Step: uint16(in.Step), Sheet: in.Sheet,
 	}
 	var err error
