@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"ringfence/core/account"
-	"ringfence/core/phone"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip"
 )
@@ -27,7 +25,8 @@ func (a *App) openEdges(context.Context) error {
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
-	}, a.sipDeps())
+		Nodes: cfg.Store.Engine == "postgres", Anchor: a.clock.anchor,
+	}, sip.Deps{Door: a.door, Gate: a.gate})
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}
@@ -50,40 +49,6 @@ func advertised(text string) (all []netip.Addr) {
 		}
 	}
 	return all
-}
-
-// sipDeps is what the SIP edge asks and tells.
-func (a *App) sipDeps() sip.Deps {
-	d := sip.Deps{
-		Check: a.door.Login, Challenge: a.door.Auth.AppendChallenge, Stranger: a.shield.flood.Seen, WrongTags: a.shield.tags.Seen,
-		Register: a.door.Register, Lookup: a.door.Registered, PhonesAt: a.location.PhonesAt, Unreachable: a.location.Unreachable, Allowed: a.door.May, TrunkMay: a.door.TrunkMay,
-		Trunk: a.door.Trunk, TrunkPassword: a.door.TrunkPassword, TrunkOf: a.door.TrunkOf,
-		TrunkAt: a.door.TrunkAt, IsPhone: a.location.IsPhone, Emergency: a.emergency,
-		LineCalls: a.lineCalls, Crowded: a.gate.Crowded,
-		Admit: a.door.Admit, Ringing: a.gate.Ringing, Trying: a.gate.Trying, Answered: a.gate.Answered,
-		Snapshot: a.gate.Snapshot, Ended: a.gate.Ended, Proved: a.gate.Proved, AnsweredAfter: a.gate.AnsweredAfter, Priced: a.gate.Priced, Over: a.gate.Over, Serve: a.gate.Serve, Anchor: a.clock.anchor, Recovered: a.gate.Recovered,
-	}
-	if a.cfg.Store.Engine == "postgres" {
-		d.Seek = a.gate.Seek
-	}
-	if a.cfg.Shield.Scanners == "silence" {
-		d.Scanner = scanner
-	}
-	return d
-}
-
-// lineCalls is how many calls a line may place at once by its own setting.
-func (a *App) lineCalls(line string) int {
-	l, ok := a.book.Line(line)
-	if !ok {
-		return 0
-	}
-	return int(l.Effective(time.Now()).Values[account.MaxCalls])
-}
-
-func (a *App) emergency(dialled string) bool {
-	d, _ := a.book.Plan().Parse(dialled)
-	return d.Class == phone.Emergency
 }
 
 // startEdges serves: the admin interface first, so that a start that hangs can be looked into; phones last.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"ringfence/core/detect"
 	"ringfence/core/netlist"
 	"ringfence/edge/feed"
 	"ringfence/edge/kernel"
@@ -179,6 +178,7 @@ func (a *App) openDoor() error {
 	var err error
 	a.door, err = door.New(door.Options{
 		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
+		Strangers: a.shield.flood, WrongTags: a.shield.tags, Silent: cfg.Shield.Scanners == "silence",
 		Auth: auth.Options{
 			Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
 			Lockout: auth.Lockout{
@@ -200,12 +200,6 @@ func (a *App) openDoor() error {
 func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 	p := a.shield.geo.Lookup(addr)
 	return p.Country, p.Network, p.ASN
-}
-
-// scanner says whether a request is an attacker's tool's.
-func scanner(agent, from, to, sdp []byte) bool {
-	_, ok := detect.Scanner(agent, from, to, sdp)
-	return ok
 }
 
 // startShield runs what follows time: devices written, bans made and ended, feeds read, floods told.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/netip"
 	"testing"
+	"time"
 
 	"ringfence/flow/book"
+	"ringfence/flow/door"
 )
 
 // Guards against a trunk that lists no sources, or a name, letting requests inside its calls come from anywhere.
@@ -30,12 +32,12 @@ func TestWhereACarriersRequestsMayComeFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, at := range c.may {
-			if !a.door.TrunkMay(trunk.Name, netip.MustParseAddr(at)) {
+			if !a.door.May(door.Party{Trunk: trunk.Name}, netip.MustParseAddr(at), time.Now()) {
 				t.Errorf("%v %s: %s may not", c.addresses, c.sources, at)
 			}
 		}
 		for _, at := range c.not {
-			if a.door.TrunkMay(trunk.Name, netip.MustParseAddr(at)) {
+			if a.door.May(door.Party{Trunk: trunk.Name}, netip.MustParseAddr(at), time.Now()) {
 				t.Errorf("%v %s: %s may", c.addresses, c.sources, at)
 			}
 		}
@@ -43,11 +45,10 @@ func TestWhereACarriersRequestsMayComeFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d := a.sipDeps()
-	if d.WrongTags(netip.MustParseAddr("203.0.113.9")); a.shield.tags.Packets() != 1 {
+	if a.door.WrongTags(netip.MustParseAddr("203.0.113.9")); a.shield.tags.Packets() != 1 {
 		t.Error("requests with wrong tags are not counted by their source")
 	}
-	if a.door.TrunkMay("nobody", netip.MustParseAddr("192.0.2.10")) {
+	if a.door.May(door.Party{Trunk: "nobody"}, netip.MustParseAddr("192.0.2.10"), time.Now()) {
 		t.Error("a trunk that there is not")
 	}
 }

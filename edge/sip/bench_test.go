@@ -87,18 +87,18 @@ func newBench(b testing.TB) *bench {
 	where := location.New(location.Options{})
 	trunk := account.Trunk{Name: "one", Addresses: []string{carrierAt}}
 	ways := []gate.Way{{Trunk: "one", User: "+442079460000"}}
-	x.e, err = New(Options{PacketConn: x.tap, Realm: "r", Shards: 4}, Deps{
-		Check: a.Check, Challenge: a.AppendChallenge, Register: where.Update, Lookup: where.Lookup,
-		Trunk:         func(string) (account.Trunk, bool) { return trunk, true },
-		TrunkPassword: func(string) (string, bool) { return "", false },
-		TrunkOf:       func(src netip.AddrPort) (string, bool) { return "one", src == benchCarrier },
-		Admit: func(context.Context, gate.Attempt) (*gate.Plan, error) {
+	x.e, err = New(Options{PacketConn: x.tap, Realm: "r", Shards: 4}, (&fakes{
+		check: a.Check, challenge: a.AppendChallenge, register: where.Update, lookup: where.Lookup,
+		trunk:         func(string) (account.Trunk, bool) { return trunk, true },
+		trunkPassword: func(string) (string, bool) { return "", false },
+		trunkOf:       func(src netip.AddrPort) (string, bool) { return "one", src == benchCarrier },
+		admit: func(context.Context, gate.Attempt) (*gate.Plan, error) {
 			return &gate.Plan{ID: call.ID(strconv.FormatInt(x.ids.Add(1), 10)), Ways: ways, Present: "442079460001"}, nil
 		},
-		Answered: func(context.Context, call.ID, gate.Way, []byte) error { return nil },
-		Ringing:  func(call.ID) {}, Trying: func(call.ID, gate.Way, string) {}, Snapshot: func(call.ID, []byte) {},
-		Ended: func(call.ID, gate.End) { x.ended.Add(1) }, Over: func(call.ID, []gate.Leg) {},
-	})
+		answered: func(context.Context, call.ID, gate.Way, []byte) error { return nil },
+		ringing:  func(call.ID) {}, trying: func(call.ID, gate.Way, string) {}, snapshot: func(call.ID, []byte) {},
+		ended: func(call.ID, gate.End) { x.ended.Add(1) }, over: func(call.ID, []gate.Leg) {},
+	}).deps())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -203,7 +203,7 @@ func (b *bridge) tellOver() {
 
 // tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm.
 func (b *bridge) tellPriced() {
-	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now || b.s.e.d.Priced == nil {
+	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
 	}
 	for _, l := range b.legs() {

@@ -667,7 +667,7 @@ func TestPanicEndsOneCall(t *testing.T) {
 		other, _ := w.connect("good")
 		a := w.phone.invite("bad", "02079460000")
 		inv := w.carrier.expect("INVITE")
-		w.edge.d.Ringing = func(call.ID) { panic("boom") }
+		w.fakes.ringing = func(call.ID) { panic("boom") }
 		w.carrier.answer(inv, 180, "b", "")
 		a.take(w.phone.expect("500 INVITE")).request("ACK", "")
 		w.carrier.answer(w.carrier.expect("CANCEL"), 200, "b", "")

@@ -120,7 +120,7 @@ func TestAnEmergencyCallCarriesWhereTheCallerIs(t *testing.T) {
 				}
 				w.bye(d)
 			}, func(w *world) {
-				w.change = func(d *Deps) { d.Emergency = func(dialled string) bool { return help } }
+				w.change = func(d *fakes) { d.emergency = func(dialled string) bool { return help } }
 				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = help; return p, nil }
 			})
 		})

@@ -434,7 +434,7 @@ func (l *leg) isThere() {
 		return
 	}
 	l.alive = true
-	if b.joined && b.a.proved() && b.peer.proved() && b.s.e.d.Proved != nil {
+	if b.joined && b.a.proved() && b.peer.proved() {
 		b.s.e.d.Proved(b.id)
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
+	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 )
@@ -64,66 +65,65 @@ type Options struct {
 	Prompt       bool               // the gate answers at once and never waits for a disk
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
+	Nodes  bool               // there may be other nodes, whose calls are sought (Gate.Seek)
+	Anchor func() call.Anchor // fixes the present on clocks that outlive the process; nil: only the wall clock does
+
 	Log *slog.Logger // nil discards
 }
 
-// Deps is what the edge asks and tells. All functions are safe for concurrent use. Those of the gate are as described
-// in package gate.
+// Deps is what the edge asks and tells. Both are safe for concurrent use.
 type Deps struct {
-	Check     func(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result
-	Challenge func(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
+	Door
+	Gate
+}
 
-	Register func(line string, u location.Update) ([]location.Binding, error)
-	Lookup   func(line string, now time.Time) []location.Binding
-	// Unreachable is told of a registered phone of a line that could not be reached at an address. It must be quick; nil: nobody.
-	Unreachable func(line string, at netip.AddrPort, now time.Time)
-	// PhonesAt counts the phones that are registered at an address. It must be quick; nil: none.
-	PhonesAt func(src netip.Addr) int
-	// IsPhone says whether a phone is registered at exactly that address and port. It must be quick; nil: none is.
-	IsPhone func(src netip.AddrPort) bool
+// Door says who may come from where: flow/door, and a stand-in in tests. Identities name lines and trunks. All but Admit,
+// Register and Registered must be quick.
+type Door interface {
+	// Login says whose login it is, and whether it may come from there. Challenge appends the header lines that ask for one.
+	Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result
+	Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
+	// Scanner says whether a request gives itself away as an attacker's tool, which is answered with silence.
+	Scanner(agent, from, to, sdp []byte) bool
+	Peer(src netip.AddrPort) door.Peer
+	// May says whether packets of a party of a call may come from an address.
+	May(p door.Party, src netip.Addr, now time.Time) bool
+	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 
-	// Trunk and its password by identity; TrunkOf gives that of the trunk whose packets come from src.
-	Trunk         func(name string) (account.Trunk, bool)
-	TrunkPassword func(name string) (string, bool)
-	TrunkOf       func(src netip.AddrPort) (name string, ok bool)
-	// TrunkAt names a trunk whose calls go out to that address, which host (with its port) was found to have; nil: TrunkOf does.
-	TrunkAt func(src netip.AddrPort, host string) (name string, ok bool)
-	// Allowed says whether an IP lock lets a line be used from an address. Nil: there are no locks.
-	Allowed func(line string, src netip.Addr, now time.Time) bool
-	// TrunkMay says whether a packet inside a call over a trunk may come from an address. Nil: from any.
-	TrunkMay func(name string, src netip.Addr) bool
-	// Scanner says whether a request gives itself away as an attacker's tool, which is answered with silence. It must be
-	// quick; nil: no.
-	Scanner func(agent, from, to, sdp []byte) bool
-	// Stranger is told of each request that is challenged, so that floods are counted. It must be quick; nil: nobody.
-	Stranger func(src netip.Addr)
-	// WrongTags is told of each request for a dialog that there is not. It must be quick; nil: nobody.
-	WrongTags func(src netip.Addr)
-	// Emergency says whether what was dialled is an emergency number; nil: it is not.
-	Emergency func(dialled string) bool
+	Trunk(name string) (account.Trunk, bool)
+	TrunkPassword(name string) (string, bool)
+	// TrunkAt names a trunk whose calls go out to that address, which host (with its port) was found to have.
+	TrunkAt(src netip.AddrPort, host string) (name string, ok bool)
+	LineCalls(line string) int     // a line's own max-calls
+	Emergency(dialled string) bool // whether what was dialled is an emergency number
 
-	// LineCalls is a line's own max-calls; nil: 10. Crowded is told of unusual numbers of calls at once; nil: nobody.
-	LineCalls func(line string) int
-	Crowded   func(what gate.CrowdKind, c gate.Crowd)
+	Register(line string, u location.Update) ([]location.Binding, error)
+	Registered(line string, now time.Time) []location.Binding
+	// Unreachable is told of a registered phone that could not be reached at an address, WrongTags of each request for a
+	// dialog that there is not.
+	Unreachable(line string, at netip.AddrPort, now time.Time)
+	WrongTags(src netip.Addr)
+}
 
-	Admit    func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
-	Ringing  func(id call.ID)
-	Trying   func(id call.ID, w gate.Way, bleg string)
-	Answered func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
-	Snapshot func(id call.ID, snapshot []byte)
-	Ended    func(id call.ID, e gate.End)
+// Gate is told how the calls go that the door admitted: flow/gate, where it is described, and a stand-in in tests.
+type Gate interface {
+	Ringing(id call.ID)
+	Trying(id call.ID, w gate.Way, bleg string)
+	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
+	Snapshot(id call.ID, snapshot []byte)
+	Proved(id call.ID) // both ends of a call of a previous process are there
+	Ended(id call.ID, e gate.End)
+	Priced(id call.ID, legs []gate.Leg) // nothing of a call that ended costs anything more
+	Over(id call.ID, legs []gate.Leg)
 	// AnsweredAfter: a leg of a call whose record is closed was answered; it was hung up, once.
-	AnsweredAfter func(id call.ID, trunk, leg string)
-	Proved        func(id call.ID)                  // both ends of a call of a previous process are there
-	Priced        func(id call.ID, legs []gate.Leg) // nothing of a call that ended costs anything more; nil: nobody asks
-	Over          func(id call.ID, legs []gate.Leg)
-	Serve         func(e gate.Edge)
-	Recovered     func() []gate.Recovered
+	AnsweredAfter(id call.ID, trunk, leg string)
+	Crowded(what gate.CrowdKind, c gate.Crowd)
+
+	Serve(e gate.Edge)
+	Recovered() []gate.Recovered
 	// Seek takes over a call from another node, by its id ("" is not known) or the Call-ID of one of its legs, and reports
-	// whether there is one. It may wait for a database. Nil: there are no other nodes.
-	Seek func(id call.ID, leg string) (found bool, err error)
-	// Anchor fixes the present on clocks that outlive the process; nil: only the wall clock does.
-	Anchor func() call.Anchor
+	// whether there is one. It may wait for a database.
+	Seek(id call.ID, leg string) (found bool, err error)
 }
 
 // Edge is the running SIP edge. Make it with New.
@@ -182,18 +182,14 @@ func New(o Options, d Deps) (*Edge, error) {
 	if can := e.net.MaxConns(); can < o.MaxConns {
 		e.log.Warn("fewer TCP connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
 	}
-	if d.Serve != nil {
-		d.Serve(gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit})
-	}
+	d.Serve(gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit})
 	return e, nil
 }
 
 // known says how far connections from an address are trusted before anybody logs in on them.
 func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
-	if _, carrier = e.d.TrunkOf(src); !carrier && e.d.PhonesAt != nil {
-		phones = e.d.PhonesAt(src.Addr())
-	}
-	return carrier, phones
+	p := e.d.Peer(src)
+	return p.Trunk != "", p.Phones
 }
 
 func (o *Options) defaults() {
@@ -237,9 +233,7 @@ func (o *Options) defaults() {
 
 // Start takes back the calls of the previous process and begins to serve.
 func (e *Edge) Start() error {
-	if e.d.Recovered != nil {
-		e.restore(e.d.Recovered())
-	}
+	e.restore(e.d.Recovered())
 	e.net.Serve()
 	return nil
 }

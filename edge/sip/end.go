@@ -15,6 +15,7 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
+	"ringfence/flow/door"
 )
 
 // Who may end or change a call. Both tags of a dialog, of which ours is 64 random bits, or the branch of an INVITE, are known to
@@ -32,7 +33,7 @@ func (l *leg) expects(src netip.Addr) bool {
 	case l.login == "":
 		return false
 	}
-	for _, b := range l.b.s.e.d.Lookup(l.login, l.b.s.wall) {
+	for _, b := range l.b.s.e.d.Registered(l.login, l.b.s.wall) {
 		if b.Received.Addr() == src {
 			return true
 		}
@@ -46,9 +47,9 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return e.d.TrunkMay == nil || src == l.dest.Addr.Addr() || l.names(src) || e.d.TrunkMay(l.trunk, src) || e.names.standFor(l.hosts(), src)
+		return src == l.dest.Addr.Addr() || l.names(src) || e.d.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.names.standFor(l.hosts(), src)
 	case l.line != "":
-		return e.d.Allowed == nil || e.d.Allowed(l.line, src, l.b.s.wall)
+		return e.d.May(door.Party{Line: l.line}, src, l.b.s.wall)
 	}
 	return true
 }
@@ -169,9 +170,7 @@ func (l *leg) elsewhereReason() policy.Reason {
 func (e *Edge) wrongTags(p *transport.Packet) {
 	e.stats.unmatched.Add(1)
 	e.stats.wrongTags.Add(1)
-	if e.d.WrongTags != nil {
-		e.d.WrongTags(p.Src.Addr())
-	}
+	e.d.WrongTags(p.Src.Addr())
 	e.answer(p, message.Reply{Code: 481})
 }
 

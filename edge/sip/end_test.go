@@ -29,8 +29,8 @@ func (d dialog) elsewhere(w *world) *dialog {
 
 // listed makes the carrier's list its own address and that of the spare one.
 func listed(w *world) {
-	w.change = func(d *Deps) {
-		d.TrunkMay = func(_ string, src netip.Addr) bool { return src == netip.MustParseAddrPort(spareAt).Addr() }
+	w.change = func(d *fakes) {
+		d.trunkMay = func(_ string, src netip.Addr) bool { return src == netip.MustParseAddrPort(spareAt).Addr() }
 	}
 }
 
@@ -230,8 +230,8 @@ func TestWrongTagsAreCountedBySource(t *testing.T) {
 		w.carrier.quiet(time.Second)
 		w.hangUp(a)
 	}, func(w *world) {
-		w.change = func(d *Deps) {
-			d.WrongTags = func(src netip.Addr) {
+		w.change = func(d *fakes) {
+			d.wrongTags = func(src netip.Addr) {
 				mu.Lock()
 				defer mu.Unlock()
 				by[src]++
@@ -371,11 +371,11 @@ func TestAPhoneThatMovesLogsIn(t *testing.T) {
 func forHelp(w *world) {
 	w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = true; return p, nil }
 	before := w.change
-	w.change = func(d *Deps) {
+	w.change = func(d *fakes) {
 		if before != nil {
 			before(d)
 		}
-		d.Emergency = func(string) bool { return true }
+		d.emergency = func(string) bool { return true }
 	}
 }
 

@@ -254,7 +254,7 @@ func passStatus2(status int) int {
 func (b *bridge) news() {
 	b.remember()
 	s, id := b.s, b.id
-	if s.e.d.Seek == nil || b.state != over || id == "" {
+	if !s.e.o.Nodes || b.state != over || id == "" {
 		return
 	}
 	s.e.beside(func() {
@@ -271,7 +271,7 @@ func (b *bridge) news() {
 
 // remember gives the gate the dialogs as they are now, for a restart.
 func (b *bridge) remember() {
-	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" && b.s.e.d.Snapshot != nil {
+	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" {
 		b.s.e.d.Snapshot(b.id, b.snapshot())
 	}
 }

@@ -27,7 +27,7 @@ func TestACarriersCallPresentsOneOfOurLines(t *testing.T) {
 			in.ends(t, bob, inv)
 		}
 	}, func(w *world) {
-		w.change = func(d *Deps) { d.IsPhone = w.where.IsPhone }
+		w.change = func(d *fakes) { d.isPhone = w.where.IsPhone }
 	})
 }
 
@@ -55,13 +55,13 @@ func TestAPhoneInACarriersNetwork(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}, func(w *world) {
-			w.change = func(d *Deps) {
+			w.change = func(d *fakes) {
 				in := netip.MustParsePrefix("10.0.9.0/24")
-				d.TrunkOf = func(src netip.AddrPort) (string, bool) { return "one", in.Contains(src.Addr()) }
-				d.TrunkAt = func(src netip.AddrPort, _ string) (string, bool) {
+				d.trunkOf = func(src netip.AddrPort) (string, bool) { return "one", in.Contains(src.Addr()) }
+				d.trunkAt = func(src netip.AddrPort, _ string) (string, bool) {
 					return "one", src.String() == carrierAt || there && src.String() == near
 				}
-				d.IsPhone = w.where.IsPhone
+				d.isPhone = w.where.IsPhone
 			}
 		})
 	}

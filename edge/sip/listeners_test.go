@@ -16,7 +16,7 @@ import (
 )
 
 // onListeners is a world on real sockets that listens at several addresses, as a host with two networks and IPv6 does.
-func onListeners(t *testing.T, change func(w *world, d *Deps)) *world {
+func onListeners(t *testing.T, change func(w *world, d *fakes)) *world {
 	w := newWorld(t)
 	at := func(all ...string) (out []netip.AddrPort) {
 		for _, a := range all {
@@ -28,9 +28,9 @@ func onListeners(t *testing.T, change func(w *world, d *Deps)) *world {
 		UDP: at("127.0.0.1:0", "127.0.0.5:0", "[::1]:0"), TCP: at("127.0.0.1:0", "127.0.0.5:0", "[::1]:0"), Sockets: 2, Log: testLog(t),
 	}
 	d := w.deps()
-	change(w, &d)
+	change(w, d)
 	var err error
-	if w.edge, err = New(w.opts, d); err != nil {
+	if w.edge, err = New(d.options(w.opts), d.deps()); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.edge.Start(); err != nil {
@@ -275,11 +275,11 @@ func TestLegsNameTheListenerThatReachesThem(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%v %s to %v %s", a.proto, a.from, b.proto, b.from), func(t *testing.T) {
 				carrier := carrierAtIP(t, b.proto, b.from)
-				w := onListeners(t, func(w *world, d *Deps) {
-					d.Trunk = func(string) (account.Trunk, bool) {
+				w := onListeners(t, func(w *world, d *fakes) {
+					d.trunk = func(string) (account.Trunk, bool) {
 						return account.Trunk{Name: "one", Addresses: []string{carrier.at.String()}, Transport: strings.ToLower(b.proto.String())}, true
 					}
-					d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+					d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 				})
 				local := w.listener(b.proto, b.at)
 				carrier.to = local
@@ -371,8 +371,8 @@ func TestAPhoneIsCalledFromTheListenerWhereItRegistered(t *testing.T) {
 	t.Parallel()
 	for _, ip := range []string{"127.0.0.1", "127.0.0.5", "::1"} {
 		t.Run(ip, func(t *testing.T) {
-			w := onListeners(t, func(w *world, d *Deps) {
-				d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+			w := onListeners(t, func(w *world, d *fakes) {
+				d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
 					return &gate.Plan{Present: "442079460001", Ways: []gate.Way{{Line: "bob"}}}, nil
 				}
@@ -398,9 +398,9 @@ func TestAPhoneIsCalledFromTheListenerWhereItRegistered(t *testing.T) {
 // A host of IPv6 stands in brackets, and the address that is advertised is told to its own family only.
 func TestAdvertisedAddresses(t *testing.T) {
 	t.Parallel()
-	w := onListeners(t, func(w *world, d *Deps) {
+	w := onListeners(t, func(w *world, d *fakes) {
 		w.opts.Advertise = []netip.Addr{netip.MustParseAddr("203.0.113.5")}
-		d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+		d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
 			return &gate.Plan{Present: "442079460001", Ways: []gate.Way{{Line: "bob"}}}, nil
 		}

@@ -133,8 +133,8 @@ func TestCallsOverABadNetwork(t *testing.T) {
 			v.opts.PacketConn = w.net.listen(far)
 			v.opts.MaxRinging = 100
 			d := v.deps()
-			d.LineCalls = func(string) int { return 100 } // all ring bob at once
-			e, err := New(v.opts, d)
+			d.lineCalls = func(string) int { return 100 } // all ring bob at once
+			e, err := New(v.opts, d.deps())
 			if err != nil {
 				t.Fatal(err)
 			}

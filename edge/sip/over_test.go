@@ -482,8 +482,8 @@ func TestAByeForACallOfAnotherNode(t *testing.T) {
 				t.Errorf("asked %d times", n)
 			}
 		}, func(w *world) {
-			w.change = func(d *Deps) {
-				d.Seek = func(_ call.ID, id string) (bool, error) {
+			w.change = func(d *fakes) {
+				d.seek = func(_ call.ID, id string) (bool, error) {
 					asked <- id
 					if id != "c1" {
 						return false, nil
@@ -520,9 +520,9 @@ func TestAnAnswerBringsItsCallBack(t *testing.T) {
 				t.Errorf("after %d tries: legs %+v", tries, legs)
 			}
 		}, func(w *world) {
-			w.change = func(d *Deps) {
-				d.Recovered = func() []gate.Recovered { return nil } // another node has them
-				d.Seek = func(id call.ID, _ string) (bool, error) {
+			w.change = func(d *fakes) {
+				d.recovered = func() []gate.Recovered { return nil } // another node has them
+				d.seek = func(id call.ID, _ string) (bool, error) {
 					if tries++; tries <= fails {
 						return false, errors.New("the store is away")
 					}
@@ -680,9 +680,9 @@ func TestTheCarrierOfAForgottenLegIsKnown(t *testing.T) {
 			t.Errorf("legs %+v", legs)
 		}
 	}, func(w *world) {
-		w.change = func(d *Deps) {
-			d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
-			d.TrunkAt = func(src netip.AddrPort, _ string) (string, bool) { return "one", src.String() == carrierAt }
+		w.change = func(d *fakes) {
+			d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+			d.trunkAt = func(src netip.AddrPort, _ string) (string, bool) { return "one", src.String() == carrierAt }
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/door"
 )
 
 // proof is whether the carrier stands by a call that seems to come from it: over UDP anybody can send an INVITE with a
@@ -121,7 +122,7 @@ func (b *bridge) proves() {
 // proves takes a request inside the dialog, whose tag of ours only the carrier has seen.
 func (l *leg) proves(p *transport.Packet) {
 	src, e := p.Src.Addr(), l.b.s.e
-	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.d.TrunkMay != nil && e.d.TrunkMay(l.trunk, src)) {
+	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.d.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall)) {
 		l.b.proves()
 	}
 }

@@ -223,8 +223,8 @@ func TestUnprovenCallsGiveWay(t *testing.T) {
 		three.ends(t, bob, threeInv)
 	}, func(w *world) {
 		w.opts.MaxCalls, w.opts.MaxInbound = 8, 3
-		w.change = func(d *Deps) {
-			d.Crowded = func(_ gate.CrowdKind, c gate.Crowd) { crowds = append(crowds, c) }
+		w.change = func(d *fakes) {
+			d.crowded = func(_ gate.CrowdKind, c gate.Crowd) { crowds = append(crowds, c) }
 		}
 	})
 }
@@ -297,7 +297,7 @@ func TestALineRingsBusy(t *testing.T) {
 		again.ends(t, bob, againInv)
 		two.ends(t, bob, twoInv)
 	}, func(w *world) {
-		w.change = func(d *Deps) { d.LineCalls = func(string) int { return 2 } }
+		w.change = func(d *fakes) { d.lineCalls = func(string) int { return 2 } }
 	})
 }
 
@@ -338,7 +338,7 @@ func help(t *seats, n int, line, from string, most int) (taken int) {
 func TestSeatsOfEmergencyCalls(t *testing.T) {
 	var told []gate.Crowd
 	e := &Edge{o: Options{MaxCalls: 10, MaxEmergency: 100}}
-	e.d.Crowded = func(_ gate.CrowdKind, c gate.Crowd) { told = append(told, c) }
+	e.d.Gate = &fakes{crowded: func(_ gate.CrowdKind, c gate.Crowd) { told = append(told, c) }}
 	s := newSeats(e)
 	e.seats = s
 	if n := help(s, 500, "stolen", "203.0.113.9", 3); n != 90 {
@@ -394,7 +394,7 @@ func TestEmergencyCallsTakeNoOthersRoom(t *testing.T) {
 		}
 	}, func(w *world) {
 		w.opts.MaxCalls = 5
-		w.change = func(d *Deps) { d.Emergency = func(dialled string) bool { return dialled == "999" } }
+		w.change = func(d *fakes) { d.emergency = func(dialled string) bool { return dialled == "999" } }
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
 			p := out("two")
 			p.Always = true

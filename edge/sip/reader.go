@@ -80,9 +80,6 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 // not looked at: they pass on what others wrote.
 func (e *Edge) scanner(p *transport.Packet) bool {
 	m := &p.Msg
-	if e.d.Scanner == nil {
-		return false
-	}
 	var from, to []byte
 	if u, ok := m.From().ParseURI(); ok {
 		from = u.User
@@ -93,7 +90,7 @@ func (e *Edge) scanner(p *transport.Packet) bool {
 	if !e.d.Scanner(m.Get(message.HUserAgent), from, to, m.Body()) {
 		return false
 	}
-	if _, trunk := e.d.TrunkOf(p.Src); trunk {
+	if e.d.Peer(p.Src).Trunk != "" {
 		return false
 	}
 	e.stats.scanners.Add(1)
@@ -107,9 +104,6 @@ func (e *Edge) hasCredentials(m *message.Message) bool {
 // challenge answers 401 to REGISTER and 407 to anything else, and is always true.
 func (e *Edge) challenge(p *transport.Packet, stale bool) bool {
 	e.stats.strangers.Add(1)
-	if e.d.Stranger != nil {
-		e.d.Stranger(p.Src.Addr())
-	}
 	room := rooms.Get().(*[512]byte)
 	defer rooms.Put(room)
 	code, proxy := 407, true

@@ -79,10 +79,10 @@ func (e *Edge) anchorOf(t time.Time) *call.Anchor {
 	if t.IsZero() {
 		return nil
 	}
-	if e.d.Anchor == nil {
+	if e.o.Anchor == nil {
 		return &call.Anchor{Store: t}
 	}
-	a, ago := e.d.Anchor(), time.Since(t)
+	a, ago := e.o.Anchor(), time.Since(t)
 	a.Uptime -= ago
 	if !a.Store.IsZero() {
 		a.Store = a.Store.Add(-ago)
@@ -96,8 +96,8 @@ func (e *Edge) instantOf(a *call.Anchor) time.Time {
 		return time.Time{}
 	}
 	now := call.Anchor{Store: time.Now()}
-	if e.d.Anchor != nil {
-		now = e.d.Anchor()
+	if e.o.Anchor != nil {
+		now = e.o.Anchor()
 	}
 	ago, _ := a.Since(now)
 	return time.Now().Add(-max(ago, 0))

@@ -124,7 +124,7 @@ func TestStrayAnswer(t *testing.T) {
 			t.Errorf("answers after the record was closed: %v", late)
 		}
 	}, func(w *world) {
-		w.change = func(d *Deps) { d.AnsweredAfter = func(_ call.ID, trunk, _ string) { late = append(late, trunk) } }
+		w.change = func(d *fakes) { d.answeredAfter = func(_ call.ID, trunk, _ string) { late = append(late, trunk) } }
 	})
 }
 

@@ -156,7 +156,7 @@ func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool
 		c.Open = byLine
 	}
 	if !ok || doubled(c.Open) || doubled(byAddress) || tight && ok && c.All == t.tight() {
-		t.e.crowded(gate.Emergencies, c)
+		t.e.d.Crowded(gate.Emergencies, c)
 	}
 	return ok
 }
@@ -251,7 +251,7 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 		t.e.stats.inboundMet.Add(1)
 	}
 	if tell {
-		t.e.crowded(gate.InboundTrunk, c)
+		t.e.d.Crowded(gate.InboundTrunk, c)
 	}
 	if gone != nil {
 		gone.s.post(func() { gone.makesRoom(lost) })
@@ -332,7 +332,7 @@ func (t *seats) mayRing(b *bridge, line string) bool {
 	t.mu.Unlock()
 	t.e.stats.inboundMet.Add(1)
 	if tell {
-		t.e.crowded(gate.InboundLine, c)
+		t.e.d.Crowded(gate.InboundLine, c)
 	}
 	return false
 }
@@ -442,14 +442,8 @@ func (e *Edge) inboundShare() int { return max(e.o.MaxCalls-(e.o.MaxCalls+3)/4, 
 
 // lineCalls is a line's own max-calls.
 func (e *Edge) lineCalls(line string) int {
-	if e.d.LineCalls == nil || line == "" {
+	if line == "" {
 		return 10
 	}
 	return e.d.LineCalls(line)
-}
-
-func (e *Edge) crowded(what gate.CrowdKind, c gate.Crowd) {
-	if e.d.Crowded != nil {
-		e.d.Crowded(what, c)
-	}
 }

@@ -30,7 +30,7 @@ func TestIPLockSparesEmergencyCalls(t *testing.T) {
 		w.phone.expect("200 BYE")
 		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
 	}, func(w *world) {
-		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return false } }
+		w.change = func(d *fakes) { d.allowed = func(string, netip.Addr, time.Time) bool { return false } }
 	})
 }
 
@@ -70,8 +70,8 @@ func TestIPLockHoldsForAnswers(t *testing.T) {
 		}
 	}, func(w *world) {
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
-		w.change = func(d *Deps) {
-			d.Allowed = func(line string, src netip.Addr, _ time.Time) bool {
+		w.change = func(d *fakes) {
+			d.allowed = func(line string, src netip.Addr, _ time.Time) bool {
 				return line != "bob" || src == netip.MustParseAddrPort(bobAt).Addr()
 			}
 		}
@@ -112,8 +112,8 @@ func TestElsewhere(t *testing.T) {
 		bob.answer(bob.expect("BYE"), 200, "", "")
 	}, func(w *world) {
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
-		w.change = func(d *Deps) {
-			d.Allowed = func(line string, _ netip.Addr, _ time.Time) bool { return line != "bob" || !shut.Load() }
+		w.change = func(d *fakes) {
+			d.allowed = func(line string, _ netip.Addr, _ time.Time) bool { return line != "bob" || !shut.Load() }
 		}
 	})
 }
@@ -204,7 +204,7 @@ func TestIPLockSparesEmergencyCallsThatAreUp(t *testing.T) {
 		w.hangUp(a)
 	}, func(w *world) {
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { p := out("one"); p.Always = true; return p, nil }
-		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
+		w.change = func(d *fakes) { d.allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
 	})
 }
 
@@ -226,19 +226,19 @@ func TestIPLockCutsWhatRings(t *testing.T) {
 		a.request("ACK", "")
 		w.phone.quiet(time.Minute)
 	}, func(w *world) {
-		w.change = func(d *Deps) { d.Allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
+		w.change = func(d *fakes) { d.allowed = func(string, netip.Addr, time.Time) bool { return !shut.Load() } }
 	})
 }
 
 // A scanner hears nothing, whatever it asks; a carrier that passes on such a text is heard.
 func TestScannersAreMetWithSilence(t *testing.T) {
 	inWorld(t, func(w *world) {
-		scan := func(d *Deps) {
-			d.Scanner = func(agent, from, to, sdp []byte) bool {
+		scan := func(d *fakes) {
+			d.scanner = func(agent, from, to, sdp []byte) bool {
 				return bytes.Contains(agent, []byte("friendly")) || string(from) == "100"
 			}
 		}
-		scan(&w.edge.d)
+		scan(w.fakes)
 		x := w.peer(elsewhereAt)
 		for _, method := range []string{"OPTIONS", "REGISTER", "INVITE", "BYE", "NONSENSE"} {
 			x.send(method + " sip:100@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP " + elsewhereAt + ";branch=z9hG4bKs" + method + "\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:100@y>\r\n" +
@@ -273,11 +273,11 @@ func TestLockedOutLoginMayCallForHelp(t *testing.T) {
 			d.inviteSeq = 1
 			d.take(w.phone.expect("486 INVITE")).request("ACK", "")
 		}, func(w *world) {
-			w.change = func(d *Deps) {
-				d.Check = func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
+			w.change = func(d *fakes) {
+				d.check = func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
 					return auth.Result{Outcome: auth.Refuse, Line: string(c.User), Reason: policy.BadCredentials, EmergencyOK: true}
 				}
-				d.Emergency = func(dialled string) bool { return dialled == "999" }
+				d.emergency = func(dialled string) bool { return dialled == "999" }
 			}
 		})
 	}
@@ -285,8 +285,8 @@ func TestLockedOutLoginMayCallForHelp(t *testing.T) {
 
 // locked allows alice's calls from her own address only.
 func locked(w *world) {
-	w.change = func(d *Deps) {
-		d.Allowed = func(line string, src netip.Addr, _ time.Time) bool {
+	w.change = func(d *fakes) {
+		d.allowed = func(line string, src netip.Addr, _ time.Time) bool {
 			return line == "alice" && src == netip.MustParseAddrPort(phoneAt).Addr()
 		}
 	}

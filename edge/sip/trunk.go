@@ -85,7 +85,7 @@ func (s *shard) stray(p *transport.Packet) {
 		return
 	}
 	s.hangUpDialog(m, p.From())
-	if id := callOf(m.CallID()); id != "" && s.e.d.AnsweredAfter != nil {
+	if id := callOf(m.CallID()); id != "" {
 		s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
 	}
 }
@@ -132,13 +132,10 @@ func (e *Edge) dealtWith(p *transport.Packet) bool {
 
 // trunkAt is the trunk at an address: the one whose calls go exactly there, or whose calls come from there; "" is none.
 func (e *Edge) trunkAt(src netip.AddrPort) string {
-	if e.d.TrunkAt != nil {
-		if name, ok := e.d.TrunkAt(src, e.names.host(src)); ok {
-			return name
-		}
+	if name, ok := e.d.TrunkAt(src, e.names.host(src)); ok {
+		return name
 	}
-	name, _ := e.d.TrunkOf(src)
-	return name
+	return e.d.Peer(src).Trunk
 }
 
 // registeredAt says whether a phone of the line that was called is registered at the packet's source.
@@ -147,7 +144,7 @@ func (s *shard) registeredAt(m *message.Message, p *transport.Packet) bool {
 	if !ok {
 		return false
 	}
-	for _, b := range s.e.d.Lookup(string(u.AppendUser(nil)), s.wall) {
+	for _, b := range s.e.d.Registered(string(u.AppendUser(nil)), s.wall) {
 		if b.Received == p.Src {
 			return true
 		}

@@ -64,7 +64,7 @@ func (b *bridge) allFailed() {
 // ringPhones calls every phone registered for a line, and says whether there is one.
 func (b *bridge) ringPhones(w gate.Way) bool {
 	s, rang := b.s, false
-	for _, c := range s.e.d.Lookup(w.Line, s.wall) {
+	for _, c := range s.e.d.Registered(w.Line, s.wall) {
 		if b.setup.tried >= maxOuts {
 			break
 		}

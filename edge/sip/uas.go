@@ -46,7 +46,7 @@ func (s *shard) request(p *transport.Packet) {
 func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	m := &p.Msg
 	id := string(m.CallID())
-	if s.e.d.Seek == nil || s.sought[id] {
+	if !s.e.o.Nodes || s.sought[id] {
 		return false
 	}
 	if len(s.sought) >= maxSought {
@@ -213,7 +213,7 @@ func (e *Edge) loginWith(p *transport.Packet) (res auth.Result, challenge uint64
 		return auth.Result{Outcome: auth.Refuse, Reason: policy.BadCredentials}, 0
 	}
 	c.Method = m.MethodText()
-	return e.d.Check((*auth.Credentials)(&c), p.Src.Addr(), e.now()), maphash.Bytes(repeatSeed, c.Nonce)
+	return e.d.Login((*auth.Credentials)(&c), p.Src.Addr(), e.now()), maphash.Bytes(repeatSeed, c.Nonce)
 }
 
 // ownCredentials reads the credentials that are for us.

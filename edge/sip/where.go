@@ -154,15 +154,13 @@ func (s *shard) atItsContact(c *client) bool {
 
 // connectionClosed is told by the transport that a connection on which a line had logged in is gone.
 func (e *Edge) connectionClosed(d transport.Dest, line string) {
-	if e.d.Unreachable != nil {
-		e.d.Unreachable(line, d.Addr, time.Now())
-	}
+	e.d.Unreachable(line, d.Addr, time.Now())
 }
 
 // silentPhone notes that a phone that is called says nothing at all.
 func (c *client) silentPhone() {
 	l := c.leg
-	if e := l.b.s.e; c.why == forInvite && l.line != "" && l.trunk == "" && !l.uas && e.d.Unreachable != nil {
+	if e := l.b.s.e; c.why == forInvite && l.line != "" && l.trunk == "" && !l.uas {
 		e.d.Unreachable(l.line, c.to.Addr, l.b.s.wall)
 	}
 }

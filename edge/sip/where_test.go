@@ -39,7 +39,7 @@ func (p *listening) uri() string { return "<sip:bob@" + p.at.String() + ";transp
 func TestATCPPhoneWhoseConnectionIsGone(t *testing.T) {
 	t.Parallel()
 	t.Run("is called", func(t *testing.T) {
-		w := onListeners(t, func(w *world, d *Deps) { w.gate.plan = toBob })
+		w := onListeners(t, func(w *world, d *fakes) { w.gate.plan = toBob })
 		here := w.listener(transport.TCP, "127.0.0.1")
 		bob := phoneThatListens(t, here)
 		bob.register("bob", "reg", 1, "Contact: "+bob.uri())
@@ -55,11 +55,11 @@ func TestATCPPhoneWhoseConnectionIsGone(t *testing.T) {
 	})
 	t.Run("is hung up", func(t *testing.T) {
 		carrier := carrierAtIP(t, transport.UDP, "127.0.0.1")
-		w := onListeners(t, func(w *world, d *Deps) {
-			d.Trunk = func(string) (account.Trunk, bool) {
+		w := onListeners(t, func(w *world, d *fakes) {
+			d.trunk = func(string) (account.Trunk, bool) {
 				return account.Trunk{Name: "one", Addresses: []string{carrier.at.String()}}, true
 			}
-			d.TrunkOf = func(src netip.AddrPort) (string, bool) { return "one", src == carrier.at }
+			d.trunkOf = func(src netip.AddrPort) (string, bool) { return "one", src == carrier.at }
 		})
 		carrier.to = w.listener(transport.UDP, "127.0.0.1")
 		bob := phoneThatListens(t, w.listener(transport.TCP, "127.0.0.1"))
@@ -78,8 +78,8 @@ func TestATCPPhoneWhoseConnectionIsGone(t *testing.T) {
 	})
 	t.Run("hears the answer to what it asked", func(t *testing.T) {
 		carrier := carrierAtIP(t, transport.UDP, "127.0.0.1")
-		w := onListeners(t, func(w *world, d *Deps) {
-			d.Trunk = func(string) (account.Trunk, bool) {
+		w := onListeners(t, func(w *world, d *fakes) {
+			d.trunk = func(string) (account.Trunk, bool) {
 				return account.Trunk{Name: "one", Addresses: []string{carrier.at.String()}}, true
 			}
 		})
@@ -161,8 +161,8 @@ func TestASilentPhoneIsUnreachable(t *testing.T) {
 		there.answer(there.expect("INVITE"), 180, "t", "")
 		w.phone.find("480 INVITE")
 	}, func(w *world) {
-		w.change = func(d *Deps) {
-			d.Unreachable = func(line string, at netip.AddrPort, _ time.Time) {
+		w.change = func(d *fakes) {
+			d.unreachable = func(line string, at netip.AddrPort, _ time.Time) {
 				mu.Lock()
 				defer mu.Unlock()
 				told = append(told, fmt.Sprint(line, " ", at))

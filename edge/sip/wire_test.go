@@ -26,7 +26,7 @@ import (
 )
 
 // onTheWire is a world on real sockets in real time, with real logins.
-func onTheWire(t *testing.T, change ...func(w *world, d *Deps)) *world {
+func onTheWire(t *testing.T, change ...func(w *world, d *fakes)) *world {
 	w := newWorld(t)
 	h := secret.NewHA1("alice", "r", secret.NewPassword("correct horse"))
 	a, err := auth.New(auth.Options{Realm: "r", Line: func(user []byte, _ time.Time) (auth.Line, bool) {
@@ -37,13 +37,13 @@ func onTheWire(t *testing.T, change ...func(w *world, d *Deps)) *world {
 	}
 	local := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
 	d := w.deps()
-	d.Check, d.Challenge = a.Check, a.AppendChallenge
-	d.TrunkOf = func(netip.AddrPort) (string, bool) { return "", false }
+	d.check, d.challenge = a.Check, a.AppendChallenge
+	d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 	w.opts = Options{UDP: local, TCP: local, Realm: "r", Log: testLog(t), Timers: transaction.Timers{T1: 20 * time.Millisecond, T2: 80 * time.Millisecond, T4: 100 * time.Millisecond}}
 	for _, f := range change {
-		f(w, &d)
+		f(w, d)
 	}
-	if w.edge, err = New(w.opts, d); err != nil {
+	if w.edge, err = New(d.options(w.opts), d.deps()); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.edge.Start(); err != nil {
@@ -144,7 +144,7 @@ func TestWithSipgo(t *testing.T) {
 		t.Run(fmt.Sprint(c.phone, " to ", c.carrier, " cut ", c.cut), func(t *testing.T) {
 			t.Parallel()
 			at, byes := sipgoCarrier(t, c.carrier)
-			w := onTheWire(t, func(w *world, _ *Deps) {
+			w := onTheWire(t, func(w *world, _ *fakes) {
 				w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{at}, Transport: c.carrier}
 			})
 			proto := transport.UDP
@@ -240,7 +240,7 @@ func TestRefusedConnectionFailsOver(t *testing.T) {
 	dead := l.Addr().String()
 	_ = l.Close()
 	at, _ := sipgoCarrier(t, "udp")
-	w := onTheWire(t, func(w *world, _ *Deps) {
+	w := onTheWire(t, func(w *world, _ *fakes) {
 		w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{dead}, Transport: "tcp"}
 		w.trunks["two"] = account.Trunk{Name: "two", Addresses: []string{at}}
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
@@ -260,9 +260,9 @@ func TestRefusedConnectionFailsOver(t *testing.T) {
 func TestConnectionLostDuringACall(t *testing.T) {
 	t.Parallel()
 	at, byes := sipgoCarrier(t, "udp")
-	w := onTheWire(t, func(w *world, d *Deps) {
+	w := onTheWire(t, func(w *world, d *fakes) {
 		w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{at}}
-		d.Check = func(*auth.Credentials, netip.Addr, time.Time) auth.Result {
+		d.check = func(*auth.Credentials, netip.Addr, time.Time) auth.Result {
 			return auth.Result{Outcome: auth.Accept, Line: "alice"}
 		}
 		w.opts.PingInterval = 300 * time.Millisecond

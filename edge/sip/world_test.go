@@ -193,8 +193,9 @@ type world struct {
 	trunks  map[string]account.Trunk
 	before  []gate.Recovered
 	opts    Options
-	loose   bool        // the test leaves calls up
-	change  func(*Deps) // changes what the edge asks; nil: nothing
+	loose   bool // the test leaves calls up
+	fakes   *fakes
+	change  func(*fakes) // changes what the edge asks; nil: nothing
 }
 
 const (
@@ -246,9 +247,9 @@ func (w *world) start() {
 	o.PacketConn = w.net.listen(edgeAt)
 	d := w.deps()
 	if w.change != nil {
-		w.change(&d)
+		w.change(d)
 	}
-	e, err := New(o, d)
+	e, err := New(d.options(o), d.deps())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -266,10 +267,10 @@ func (w *world) stop() {
 	}
 }
 
-func (w *world) deps() Deps {
+func (w *world) deps() *fakes {
 	g := w.gate
-	return Deps{
-		Check: func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
+	w.fakes = &fakes{
+		check: func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
 			w.checks.Add(1)
 			switch string(c.Response) {
 			case "good":
@@ -281,17 +282,17 @@ func (w *world) deps() Deps {
 			}
 			return auth.Result{Outcome: auth.Challenge}
 		},
-		Challenge: func(dst []byte, proxy, stale bool, _ netip.Addr, _ time.Time) []byte {
+		challenge: func(dst []byte, proxy, stale bool, _ netip.Addr, _ time.Time) []byte {
 			name := "WWW-Authenticate"
 			if proxy {
 				name = "Proxy-Authenticate"
 			}
 			return fmt.Appendf(dst, "%s: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", stale=%v\r\n", name, stale)
 		},
-		Register: w.where.Update, Lookup: w.where.Lookup,
-		Trunk:         func(name string) (account.Trunk, bool) { t, ok := w.trunks[name]; return t, ok },
-		TrunkPassword: func(name string) (string, bool) { return "secret-of-" + name, w.trunks[name].User != "" },
-		TrunkOf: func(src netip.AddrPort) (string, bool) {
+		register: w.where.Update, lookup: w.where.Lookup,
+		trunk:         func(name string) (account.Trunk, bool) { t, ok := w.trunks[name]; return t, ok },
+		trunkPassword: func(name string) (string, bool) { return "secret-of-" + name, w.trunks[name].User != "" },
+		trunkOf: func(src netip.AddrPort) (string, bool) {
 			for name, t := range w.trunks {
 				if t.Addresses[0] == src.String() {
 					return name, true
@@ -299,18 +300,19 @@ func (w *world) deps() Deps {
 			}
 			return "", false
 		},
-		Admit: g.admit, Answered: g.answer, Ended: g.end,
-		Ringing: func(id call.ID) { g.mu.Lock(); g.rang[id]++; g.mu.Unlock() },
-		Trying: func(_ call.ID, way gate.Way, _ string) {
+		admit: g.admit, answered: g.answer, ended: g.end,
+		ringing: func(id call.ID) { g.mu.Lock(); g.rang[id]++; g.mu.Unlock() },
+		trying: func(_ call.ID, way gate.Way, _ string) {
 			g.mu.Lock()
 			g.tried = append(g.tried, way.Trunk+way.Line)
 			g.mu.Unlock()
 		},
-		Snapshot: func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
-		Priced:   g.price, Over: g.over,
-		Serve:     func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
-		Recovered: func() []gate.Recovered { return w.before },
+		snapshot: func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
+		priced:   g.price, over: g.over,
+		serve:     func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
+		recovered: func() []gate.Recovered { return w.before },
 	}
+	return w.fakes
 }
 
 // empty checks that all calls were ended once in the books, and that the edge remembers none of them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"ringfence/core/account"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
@@ -22,6 +24,21 @@ func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) 
 		d.cut(plan.ID)
 	}
 	return plan, err
+}
+
+// LineCalls is how many calls a line may place at once by its own setting.
+func (d *Door) LineCalls(line string) int {
+	l, ok := d.o.Book.Line(line)
+	if !ok {
+		return 0
+	}
+	return int(l.Effective(time.Now()).Values[account.MaxCalls])
+}
+
+// Emergency says whether what was dialled is an emergency number.
+func (d *Door) Emergency(dialled string) bool {
+	number, _ := d.o.Book.Plan().Parse(dialled)
+	return number.Class == phone.Emergency
 }
 
 // admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show

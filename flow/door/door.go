@@ -10,10 +10,12 @@ import (
 	"unsafe"
 
 	"ringfence/core/call"
+	"ringfence/core/detect"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
+	"ringfence/flow/flood"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 )
@@ -24,6 +26,9 @@ type Options struct {
 	Phones  *location.Location
 	Devices *device.Devices
 	Gate    *gate.Gate
+	// Strangers counts requests that were challenged, WrongTags those for dialogs that there are not.
+	Strangers, WrongTags *flood.Meter
+	Silent               bool // attackers' tools get no answer
 	// Auth are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
 	// by New.
 	Auth auth.Options
@@ -46,7 +51,7 @@ func New(o Options) (*Door, error) {
 	a.Line, a.As = d.line, func(line string, user []byte) (*secret.HA1, []auth.FormerHA1) {
 		return o.Book.HA1As(line, string(user))
 	}
-	a.Around.May, a.Around.Usual, a.Around.Own, a.Around.Spared = d.May, d.Usual, o.Devices.Own, d.Spared
+	a.Around.May, a.Around.Usual, a.Around.Own, a.Around.Spared = d.lineMay, d.Usual, o.Devices.Own, d.Spared
 	var err error
 	d.Auth, err = auth.New(a)
 	o.Book.OnChange(d.follow)
@@ -75,6 +80,29 @@ func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Re
 		})
 	}
 	return res
+}
+
+// Challenge appends the header lines that ask a stranger for a login, as auth.AppendChallenge does.
+func (d *Door) Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte {
+	d.o.Strangers.Seen(src)
+	return d.Auth.AppendChallenge(dst, proxy, stale, src, now)
+}
+
+// WrongTags is told of each request for a dialog that there is not, so that floods are counted.
+func (d *Door) WrongTags(src netip.Addr) { d.o.WrongTags.Seen(src) }
+
+// Scanner says whether a request is an attacker's tool's, which is to be met with silence.
+func (d *Door) Scanner(agent, from, to, sdp []byte) bool {
+	if !d.o.Silent {
+		return false
+	}
+	_, is := detect.Scanner(agent, from, to, sdp)
+	return is
+}
+
+// Unreachable is told of a registered phone that could not be reached at an address.
+func (d *Door) Unreachable(line string, at netip.AddrPort, now time.Time) {
+	d.o.Phones.Unreachable(line, at, now)
 }
 
 // follow obeys changes of the book, whoever made them and on whatever node.

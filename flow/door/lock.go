@@ -38,12 +38,23 @@ func (d *Door) lockOn(line string, at netip.Addr, now time.Time) lock {
 	return barred
 }
 
-// May says whether the IP lock of a line lets it be used from an address.
-func (d *Door) May(line string, at netip.Addr, now time.Time) bool {
+// Party is one end of a call: the phone of a line, or a trunk.
+type Party struct{ Line, Trunk string }
+
+// May says whether packets of a party may come from an address: those of a line's phones where its IP lock allows it, those
+// inside a call over a trunk where the trunk lists it.
+func (d *Door) May(p Party, at netip.Addr, now time.Time) bool {
+	if p.Trunk != "" {
+		return d.trunkMay(p.Trunk, at)
+	}
+	return d.lineMay(p.Line, at, now)
+}
+
+func (d *Door) lineMay(line string, at netip.Addr, now time.Time) bool {
 	return d.lockOn(line, at, now) != barred
 }
 
-func (d *Door) mayNow(line string, at netip.Addr) bool { return d.May(line, at, time.Now()) }
+func (d *Door) mayNow(line string, at netip.Addr) bool { return d.lineMay(line, at, time.Now()) }
 
 // Usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
 func (d *Door) Usual(line string, at netip.Addr) bool {
@@ -53,13 +64,13 @@ func (d *Door) Usual(line string, at netip.Addr) bool {
 // Registered are the phones of a line that may ring: where its IP lock allows them, also when the lock came after them.
 func (d *Door) Registered(line string, now time.Time) []location.Binding {
 	all := d.o.Phones.Lookup(line, now)
-	return slices.DeleteFunc(all, func(b location.Binding) bool { return !d.May(line, b.Received.Addr(), now) })
+	return slices.DeleteFunc(all, func(b location.Binding) bool { return !d.lineMay(line, b.Received.Addr(), now) })
 }
 
 // Register is location's Update. A lock that came while the login was judged drops the phone again.
 func (d *Door) Register(line string, u location.Update) ([]location.Binding, error) {
 	all, err := d.o.Phones.Update(line, u)
-	if err != nil || len(u.Contacts) == 0 || d.May(line, u.Received.Addr(), u.Now) {
+	if err != nil || len(u.Contacts) == 0 || d.lineMay(line, u.Received.Addr(), u.Now) {
 		return all, err
 	}
 	d.o.Phones.DropElsewhere(line, d.mayNow)

@@ -7,13 +7,22 @@ import (
 	"ringfence/core/account"
 )
 
-// TrunkOf names the trunk whose packets come from an address.
-func (d *Door) TrunkOf(src netip.AddrPort) (name string, ok bool) {
-	t, ok := d.o.Book.TrunkOf(src.Addr())
-	if !ok {
-		return "", false
+// Peer is who is known at an address.
+type Peer struct {
+	Trunk  string // whose calls come from there; "" is none
+	Phones int    // registered at that address, whatever the port (IPv6: in its /64)
+	Phone  bool   // one of them is at exactly that port
+}
+
+// Peer looks who is at an address.
+func (d *Door) Peer(src netip.AddrPort) (p Peer) {
+	if t, ok := d.o.Book.TrunkOf(src.Addr()); ok {
+		p.Trunk = t.Name
 	}
-	return t.Name, true
+	if p.Phones = d.o.Phones.PhonesAt(src.Addr()); p.Phones > 0 {
+		p.Phone = d.o.Phones.IsPhone(src)
+	}
+	return p
 }
 
 // TrunkAt names a trunk whose calls go out to an address, which host (with its port) was found to have.
@@ -29,9 +38,9 @@ func (d *Door) TrunkAt(src netip.AddrPort, host string) (name string, ok bool) {
 	return "", false
 }
 
-// TrunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists, where its
+// trunkMay says whether a packet inside a call over a trunk may come from an address: one of those that the trunk lists, where its
 // calls come from and where they go. Names among them are the edge's business: it asks for them.
-func (d *Door) TrunkMay(name string, src netip.Addr) bool {
+func (d *Door) trunkMay(name string, src netip.Addr) bool {
 	t, ok := d.o.Book.Trunk(name)
 	if !ok {
 		return false
