@@ -13,6 +13,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/detect"
+	"ringfence/core/engine"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/edge/feed"
@@ -123,7 +124,7 @@ func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanatio
 	if !ok || x.Quote == nil {
 		return nil
 	}
-	ids := gate.PurseIDs(line, l.Customer(), l.Zone(), at)
+	ids := engine.PurseIDs(line, l.Customer(), l.Zone(), at)
 	purses, err := a.money.Purses(ctx, ids[:])
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanatio
 	least := x.Quote.Cost(time.Nanosecond)
 	for i := range x.Steps {
 		s := &x.Steps[i]
-		which, ok := gate.PurseOf(s.Reason)
+		which, ok := engine.SpentPurse(s.Reason)
 		if !ok {
 			continue
 		}
@@ -255,7 +256,7 @@ func (a *App) purses(ctx context.Context, customer, line string, now time.Time) 
 			zone = z
 		}
 	}
-	ids := gate.PurseIDs(line, customer, zone, now)
+	ids := engine.PurseIDs(line, customer, zone, now)
 	all, err := a.money.Purses(ctx, ids[:])
 	if err != nil {
 		return nil, err

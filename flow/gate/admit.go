@@ -4,40 +4,20 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
-	"ringfence/core/rating"
-	"ringfence/flow/book"
 	"ringfence/flow/ledger"
-	"ringfence/state/store"
 )
 
-// subject is an attempt understood: who, where to, at what price, under which settings.
+// subject is an attempt on its way in: what the engine understood of it, and what it has taken so far.
 type subject struct {
-	Attempt
-	entry     *book.Line // nil: no such line
-	dir       call.Direction
-	line      string // charged, or called for In
-	account   string
-	peer      string
-	present   string
-	dest      phone.Destination
-	number    string // dest's, as text
-	problem   phone.Problem
-	free      bool // of a block that nobody has
-	quote     rating.Quote
-	priced    bool
-	silence   rating.Silence // why it is not priced
-	settings  *account.Effective
-	facts     policy.Facts
-	zone      *time.Location
-	now       time.Time
-	verdict   policy.Verdict
+	engine.Subject
+	number    string // its destination's, as text
 	openTaken bool
 	farTaken  bool
 	tight     string // the probation purse, once its count is taken
@@ -46,8 +26,8 @@ type subject struct {
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
-	s := g.understand(a, time.Now())
-	if r := g.precheck(s); r != nil {
+	s := g.understand(&a, clock())
+	if r := s.Judge(g.stopping.Load()); r != nil {
 		return nil, g.refuse(s, r)
 	}
 	ways, r := g.ways(s)
@@ -64,157 +44,45 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	}
 	g.put(l)
 	g.stats.admitted.Add(1)
-	if s.dir != call.In && !l.always {
+	if s.Dir != call.In && !l.Always {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.call.ID, Ways: ways, Present: s.present, Number: s.number, Show: s.dest.Show, Always: s.verdict.Always}, nil
+	return &Plan{ID: l.Open.ID, Ways: ways, Present: s.Present, Number: s.number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
 }
 
-// understand gathers everything a decision needs. It changes nothing.
-func (g *Gate) understand(a Attempt, now time.Time) *subject {
-	s := &subject{Attempt: a, now: now, dir: call.Out, line: a.Line, settings: &nobody}
-	s.dest, s.problem = g.o.Plan.Parse(a.Dialled)
-	if a.Context != "" && s.dest.Class != phone.Emergency {
-		g.inContext(s)
-	}
-	s.number = s.dest.Number.String()
-	if a.Trunk != "" {
-		g.understandInbound(s)
-		return s
-	}
-	l, ok := g.o.Book.Line(a.Line)
-	if !ok {
-		s.facts.Inactive = true
-		return s
-	}
-	s.entry = l
-	s.account, s.present = l.Customer(), l.Number()
-	s.facts.Locked, s.facts.Tight = l.Locked(), a.Tight != ""
-	s.settings = l.Effective(now)
-	s.zone = l.Zone()
-	if s.problem != phone.NoProblem {
-		return s
-	}
-	if s.dest.Number.Short() {
-		g.price(s)
-		return s
-	}
-	if peer, ok := g.o.Book.ByNumber(s.dest.Number.Digits()); ok && s.dest.Relay == 0 { // text relay is the carrier's
-		s.dir, s.peer, s.dest.Class, s.priced = call.Between, peer, phone.OnNet, true
-		s.quote = noCharge(s, "on-net")
-		return s
-	}
-	s.free = s.dest.National && g.o.Block != nil && g.o.Block(s.dest.Number, s.now) == phone.BlockFree
-	g.price(s)
+func (g *Gate) understand(a *Attempt, now time.Time) *subject {
+	s := &subject{}
+	g.rules.Understand(&s.Subject, a, now)
+	s.number = s.Dest.Number.String()
 	return s
 }
 
-// inContext reads a number that is local to a phone-context (RFC 3966 5.1.5): the home country, where it is as it is dialled there or lacks
-// its prefix, or an area of it. What is local to somewhere else is not to be guessed.
-func (g *Gate) inContext(s *subject) {
-	home := g.o.Plan.Home()
-	if s.Context == home && s.problem == phone.NoProblem {
-		return
-	}
-	if strings.HasPrefix(s.Context, home) {
-		if dest, problem := g.o.Plan.Parse(s.Context + s.Dialled); problem == phone.NoProblem {
-			s.dest, s.problem = dest, problem
-			return
+// rulesOf are the book's answers to what the engine asks.
+func rulesOf(o *Options) engine.Rules {
+	return engine.Rules{Plan: o.Plan, Owner: o.Book.ByNumber, Block: o.Block, Line: func(id string, now time.Time) (engine.Line, bool) {
+		l, ok := o.Book.Line(id)
+		if !ok {
+			return engine.Line{}, false
 		}
-	}
-	s.dest, s.problem = phone.Destination{}, phone.NoPrefix
-}
-
-// price fixes the retail price that the call keeps, if the line's tariff has one.
-func (g *Gate) price(s *subject) {
-	deck, cal := s.entry.Retail()
-	if deck == nil {
-		s.silence = rating.NoRow
-		return
-	}
-	p, silence := deck.Price(s.dest, s.now)
-	if s.silence = silence; silence == rating.Priced {
-		s.quote, s.priced = p.Quote(cal, s.now), true
-	}
-}
-
-// noCharge is the price of calls that never cost anything.
-func noCharge(s *subject, name string) rating.Quote {
-	n := s.dest.Number
-	return rating.Quote{Price: rating.Price{Prefix: n.Digits(), Short: n.Short(), Name: name, First: 1, Step: 1}, Start: s.now}
-}
-
-// understandInbound finds the line that a carrier's call is for. Such calls are free to it and not judged.
-func (g *Gate) understandInbound(s *subject) {
-	s.dir, s.peer, s.priced = call.In, s.Trunk, true
-	s.dest.Show, s.dest.Relay = phone.AsSet, 0 // codes are a line's to dial: what a carrier sends of its callers, its headers say
-	s.quote = noCharge(s, "inbound")
-	if s.problem != phone.NoProblem {
-		return
-	}
-	id, ok := g.o.Book.ByNumber(s.dest.Number.Digits())
-	if !ok {
-		return
-	}
-	if l, ok := g.o.Book.Line(id); ok {
-		s.entry, s.line, s.account, s.settings = l, id, l.Customer(), l.Effective(s.now)
-	}
-}
-
-// nobody is the settings of a line that does not exist: everything barred.
-var nobody account.Effective
-
-// precheck is everything that refuses without touching a count or a purse.
-func (g *Gate) precheck(s *subject) *Refusal {
-	if s.dir == call.In {
-		return g.precheckInbound(s)
-	}
-	at := policy.Attempt{Silence: s.silence, Dest: s.dest, Invalid: s.problem, Source: s.Source.Addr(), Free: s.free}
-	if s.priced {
-		at.Quote = &s.quote
-	}
-	s.verdict = policy.Decide(s.settings, s.facts, at, s.now)
-	switch {
-	case s.verdict.Always:
-		return nil
-	case s.Restricted:
-		return &Refusal{Reason: policy.AddressLocked}
-	case !s.verdict.Allowed():
-		return &Refusal{Reason: s.verdict.Reason, Figures: s.verdict.Figures}
-	case s.Full:
-		return &Refusal{Reason: policy.Overloaded}
-	case g.stopping.Load():
-		return &Refusal{Reason: policy.Stopping}
-	}
-	return nil
-}
-
-func (g *Gate) precheckInbound(s *subject) *Refusal {
-	switch {
-	case s.problem != phone.NoProblem || s.line == "":
-		return &Refusal{Reason: policy.NoSuchLine}
-	case s.Full:
-		return &Refusal{Reason: policy.Overloaded}
-	case g.stopping.Load():
-		return &Refusal{Reason: policy.Stopping}
-	}
-	s.verdict.Longest = time.Duration(s.settings.Values[account.LongestCall]) * time.Second
-	return nil
+		line := engine.Line{Account: l.Customer(), Number: l.Number(), Settings: l.Effective(now), Zone: l.Zone(), Locked: l.Locked()}
+		line.Deck, line.Calendar = l.Retail()
+		return line, true
+	}}
 }
 
 // ways lists the ways out, best first.
 func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
-	to := s.peer
-	if s.dir == call.In {
-		to = s.line
+	to := s.Peer
+	if s.Dir == call.In {
+		to = s.Line
 	}
-	if s.dir != call.Out {
-		if g.o.Registered != nil && !g.o.Registered(to, s.now) {
+	if s.Dir != call.Out {
+		if g.o.Registered != nil && !g.o.Registered(to, s.Now) {
 			return nil, &Refusal{Reason: policy.NotRegistered}
 		}
 		return []Way{{Line: to}}, nil
 	}
-	ways := trunkWays(g.o.Book.Trunks(), s.dest, cmp.Or(g.o.Plan.Relayed(s.dest), s.number))
+	ways := trunkWays(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.number))
 	if len(ways) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}
@@ -254,29 +122,29 @@ func sendAs(format, text string) string {
 // takeCounts takes the counting conditions in order; what was taken is given back by giveCounts if a later one refuses.
 // An attempt within a window stays counted: a refused attempt is an attempt.
 func (g *Gate) takeCounts(s *subject) *Refusal {
-	if s.dir == call.In {
+	if s.Dir == call.In {
 		return nil
 	}
-	if s.verdict.Always {
-		g.counts.Put(openKey(s.line))
+	if s.Verdict.Always {
+		g.counts.Put(openKey(s.Line))
 		s.openTaken = true
 		return nil
 	}
-	for _, c := range s.verdict.Conditions[:s.verdict.N] {
+	for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
 		var n int64
 		ok := true
 		switch c.Kind {
 		case policy.CondRate:
-			n, ok = g.counts.Hit(rateKey(s.line), c.Limit, c.Window, s.now)
+			n, ok = g.counts.Hit(rateKey(s.Line), c.Limit, c.Window, s.Now)
 		case policy.CondOpen:
-			n, ok = g.counts.Take(openKey(s.line), c.Limit)
+			n, ok = g.counts.Take(openKey(s.Line), c.Limit)
 			s.openTaken = ok
 		case policy.CondOpenTight:
 			if n, ok = g.counts.Take(tightKey(s.probation()), c.Limit); ok {
 				s.tight = s.probation()
 			}
 		case policy.CondOpenAbroad:
-			n, ok = g.counts.Take(abroadKey(s.line), c.Limit)
+			n, ok = g.counts.Take(abroadKey(s.Line), c.Limit)
 			s.farTaken = ok
 		}
 		if !ok {
@@ -289,7 +157,7 @@ func (g *Gate) takeCounts(s *subject) *Refusal {
 
 func (g *Gate) giveCounts(s *subject) {
 	if s.openTaken {
-		g.counts.Give(openKey(s.line))
+		g.counts.Give(openKey(s.Line))
 		s.openTaken = false
 	}
 	if s.tight != "" {
@@ -297,7 +165,7 @@ func (g *Gate) giveCounts(s *subject) {
 		s.tight = ""
 	}
 	if s.farTaken {
-		g.counts.Give(abroadKey(s.line))
+		g.counts.Give(abroadKey(s.Line))
 		s.farTaken = false
 	}
 }
@@ -310,23 +178,17 @@ func rateKey(line string) string   { return "rate/" + line }
 // reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.
 func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
-	s.id = l.call.ID
-	if s.verdict.Always {
+	s.id = l.Open.ID
+	if s.Verdict.Always {
 		g.o.Ledger.Post(g.opening(s, l, nil)) // an emergency call waits for nothing
 		return l, nil
 	}
 	holds := s.holds()
-	if why := g.closed(s.costs()); why != policy.OK {
+	if why := g.closed(s.Costs()); why != policy.OK {
 		return nil, &Refusal{Reason: why}
 	}
-	least := s.quote.Cost(time.Nanosecond)
-	amount := s.quote.Cost(min(g.o.Slice, l.call.Longest))
-	var last store.Outcome
-	for range reserveTries {
-		l.call.Held, l.call.PaidFor = amount, l.call.Longest
-		if len(holds) > 0 {
-			l.call.PaidFor = s.quote.Affords(amount, l.call.Longest)
-		}
+	for ask := l.First(g.o.terms()); ; {
+		l.Take(&ask)
 		op := g.opening(s, l, holds)
 		out, err := g.o.Ledger.Do(ctx, op)
 		switch {
@@ -338,14 +200,11 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 			return nil, &Refusal{Reason: policy.StoreUnavailable}
 		case !out.Refused:
 			return l, nil
+		case ask.Refused(out.Room) != engine.Again:
+			why, f := g.whichPurse(l.Open.ID, holds, out, ask.Least())
+			return nil, &Refusal{Reason: why, Figures: f}
 		}
-		if last = out; amount <= least {
-			break
-		}
-		amount = max(s.quote.Cost(s.quote.Affords(out.Room, l.call.Longest)), least)
 	}
-	why, f := g.whichPurse(l.call.ID, holds, last, least)
-	return nil, &Refusal{Reason: why, Figures: f}
 }
 
 // closed says why a call that may cost something is not taken at the moment.
@@ -355,6 +214,3 @@ func (g *Gate) closed(costs bool) policy.Reason {
 	}
 	return g.o.Paid()
 }
-
-// reserveTries bounds how often a shrinking purse is asked again; the last try asks for the least amount.
-const reserveTries = 4

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"net/netip"
-	"time"
 
 	"ringfence/core/fact"
 )
@@ -44,5 +43,5 @@ func (g *Gate) Crowded(what CrowdKind, c Crowd) {
 	case InboundLine:
 		f = (*fact.CallRingingFull)(&b)
 	}
-	g.o.Ledger.Record(f.Row(time.Now().UTC(), of))
+	g.o.Ledger.Record(f.Row(clock().UTC(), of))
 }

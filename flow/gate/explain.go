@@ -23,20 +23,20 @@ type Explanation struct {
 // Explain says what Admit would decide on a call of line to dialled, from source, at an instant. Conditions that only the
 // moment of connection can answer (purses) are checked by the caller against present balances.
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
-	s := g.understand(Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
-	x := Explanation{Known: s.entry != nil, Dest: s.dest, Problem: s.problem}
-	a := policy.Attempt{Silence: s.silence, Dest: s.dest, Invalid: s.problem, Source: source, Free: s.free}
-	if s.priced {
-		x.Quote, a.Quote = &s.quote, &s.quote
+	s := g.understand(&Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
+	if s.Priced {
+		x.Quote = &s.Quote
 	}
-	x.Verdict, x.Steps = policy.Explain(s.settings, s.facts, a, at)
+	facts, asked := s.Asked()
+	x.Verdict, x.Steps = policy.Explain(s.Settings, facts, asked, at)
 	for i := range x.Steps {
 		g.present(&x.Steps[i], line, at)
 	}
 	if !x.Verdict.Allowed() {
 		return x
 	}
-	if why := g.closed(!x.Verdict.Always && s.costs()); why != policy.OK {
+	if why := g.closed(!x.Verdict.Always && s.Costs()); why != policy.OK {
 		x.Verdict.Reason = why
 		return x
 	}

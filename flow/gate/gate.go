@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
@@ -20,24 +20,13 @@ import (
 	"ringfence/state/store"
 )
 
-// Attempt is a call that an edge wants to let through.
-type Attempt struct {
-	Line      string // who calls, as auth said; "" when it comes in from Trunk
-	Trunk     string // the trunk it comes in from
-	Dialled   string // digits as dialled; percent-decoded user part
-	Context   string // phone-context that came with them (RFC 3966): "+44"; "" is none
-	Source    netip.AddrPort
-	UserAgent string
-	ALeg      string // SIP Call-ID
-	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
-	Withheld  bool   // it asks that the number be shown to nobody
-	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
-	Restricted bool
-	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
-	Tight string
-	// Full: the edge carries as many calls as it may. Only an emergency call passes.
-	Full bool
-}
+// What edges say and are told, in the engine's words.
+type (
+	Attempt = engine.Attempt
+	Refusal = engine.Refusal
+	End     = engine.End
+	Leg     = engine.Leg
+)
 
 // Plan is what an edge does with an allowed call.
 type Plan struct {
@@ -54,36 +43,6 @@ type Way struct {
 	Trunk string
 	User  string // Request-URI user part for this trunk
 	Line  string // ring this line's phones instead
-}
-
-// Refusal is a decision against a call, ready to be told. It is an error.
-type Refusal struct {
-	Reason  policy.Reason
-	Figures policy.Figures
-}
-
-// Error is the sentence of the reason.
-func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
-
-// End is how a call ended, as the edge saw it.
-type End struct {
-	By     call.Party
-	Reason policy.Reason
-	Status int            // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
-	At     time.Time      // with its monotonic reading when the edge has one
-	From   netip.AddrPort // where the end came from, when its party is not expected there
-}
-
-// Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
-type Leg struct {
-	Trunk    string        // "" is a phone of ours
-	CallID   string        // SIP Call-ID
-	Answered time.Time     // when its 200 came; zero: before a restart
-	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
-	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
-	OverAt   time.Time     // when that was
-	Joined   bool          // the caller was joined with it
-	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
 }
 
 // Recovered is a call of a previous process, or of a node that died, for the edge to carry on with or to hang up.
@@ -122,6 +81,7 @@ type Options struct {
 // Gate is the one path of a call. Safe for concurrent use.
 type Gate struct {
 	o        Options
+	rules    engine.Rules
 	counts   *memory.Counters
 	meter    meter
 	refusals refusals
@@ -152,27 +112,16 @@ type callShard struct {
 
 // live is an open call in memory. mu owns every field that can change once the call is known.
 type live struct {
-	always bool         // never changes
-	holds  []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
+	holds []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
 
-	mu       sync.Mutex
-	call     call.Open
-	since    time.Time     // when the talk that counts began, on the monotonic clock; zero until there was an answer
-	busy     bool          // an extension is on its way to the store
-	bought   chan struct{} // closed when the last extension has come back; nil: there was none
-	failed   bool          // the store failed when the next slice was asked for
-	asked    bool          // the next slice was asked for after the paid time had ended: the meter had been away
-	spentWhy policy.Reason // why no more could be held; OK while nothing refused
-	spentFig policy.Figures
-	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
-	cutWhy   policy.Reason // why the edge was told to hang up; OK if it was not
-	cutFig   policy.Figures
-	cutTries int       // how often the edge was told
-	missed   int       // how many audits in a row found no leg of it
-	tight    string    // probation purse of its line and login, among whose calls it is counted; "" is none
-	priced   *call.CDR // its record, when only a phone has yet to confirm that it is over; nil before
-	counted  bool      // takes a place among the line's open calls
-	abroad   bool      // and among its international ones
+	mu sync.Mutex
+	engine.Call
+	bought  chan struct{} // closed when the last extension has come back; nil: there was none
+	missed  int           // how many audits in a row found no leg of it
+	tight   string        // probation purse of its line and login, among whose calls it is counted; "" is none
+	priced  *call.CDR     // its record, when only a phone has yet to confirm that it is over; nil before
+	counted bool          // takes a place among the line's open calls
+	abroad  bool          // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.
@@ -186,13 +135,21 @@ func New(o Options) (*Gate, error) {
 	setDefault(&o.Slice, 60*time.Second)
 	setDefault(&o.Ahead, 10*time.Second)
 	setDefault(&o.Lease, 60*time.Second)
-	g := &Gate{o: o, counts: memory.New()}
+	g := &Gate{o: o, rules: rulesOf(&o), counts: memory.New()}
 	for i := range g.calls {
 		g.calls[i].m = map[call.ID]*live{}
 	}
 	g.meter.init()
 	return g, nil
 }
+
+// terms are how calls are metered.
+func (o *Options) terms() engine.Terms {
+	return engine.Terms{Slice: o.Slice, Ahead: o.Ahead, WaiveLate: o.WaiveLate}
+}
+
+// clock is the one place where the gate reads the time: what decides is given it.
+func clock() time.Time { return time.Now() }
 
 func setDefault(d *time.Duration, to time.Duration) {
 	if *d <= 0 {
@@ -232,7 +189,7 @@ func (g *Gate) Drain() { g.stopping.Store(true) }
 func (g *Gate) Stop() {
 	g.Drain()
 	g.meter.stop()
-	g.flushRefusals(time.Now())
+	g.flushRefusals(clock())
 }
 
 func (g *Gate) shard(id call.ID) *callShard {
@@ -251,10 +208,10 @@ func (g *Gate) get(id call.ID) *live {
 }
 
 func (g *Gate) put(l *live) {
-	s := g.shard(l.call.ID)
+	s := g.shard(l.Open.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.m[l.call.ID] = l
+	s.m[l.Open.ID] = l
 	g.open.Add(1)
 }
 
@@ -283,7 +240,7 @@ func (g *Gate) Calls() []call.Open {
 
 // Running lists the answered calls of this node that may cost something, in no order.
 func (g *Gate) Running() []call.Open {
-	return g.list(func(l *live) bool { return l.call.State == call.Answered && len(l.holds) > 0 })
+	return g.list(func(l *live) bool { return l.Open.State == call.Answered && len(l.holds) > 0 })
 }
 
 // list copies the calls that are wanted, without their snapshots; want is called with the call locked.
@@ -294,10 +251,10 @@ func (g *Gate) list(want func(*live) bool) (all []call.Open) {
 		for _, l := range s.m {
 			l.mu.Lock()
 			if want(l) {
-				all = append(all, l.call)
+				all = append(all, l.Open)
 				c := &all[len(all)-1]
-				if c.Snapshot = nil; !l.since.IsZero() {
-					c.AnsweredAt = l.since // what the meter counts from, also when a clock was set while the call was up
+				if c.Snapshot = nil; !l.Since.IsZero() {
+					c.AnsweredAt = l.Since // what the meter counts from, also when a clock was set while the call was up
 				}
 			}
 			l.mu.Unlock()

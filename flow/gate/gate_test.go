@@ -15,6 +15,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -184,7 +185,7 @@ func (h *house) square(held money.Micro) {
 func (h *house) purses() []store.Purse {
 	h.t.Helper()
 	l, _ := h.book.Line("2001")
-	ids := PurseIDs("2001", "acme", l.Zone(), time.Now())
+	ids := engine.PurseIDs("2001", "acme", l.Zone(), time.Now())
 	p, err := h.money.Purses(context.Background(), ids[:])
 	must(h.t, err)
 	return p

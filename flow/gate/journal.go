@@ -4,22 +4,21 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strconv"
 	"sync"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
-	"ringfence/core/rating"
 	"ringfence/state/store"
 )
 
 // about is whom the facts of a decision are about.
 func (s *subject) about(id call.ID) fact.Subject {
-	return fact.Subject{Line: s.line, Account: s.account, Call: id}
+	return fact.Subject{Line: s.Line, Account: s.Account, Call: id}
 }
 
 func about(c *call.Open) fact.Subject {
@@ -28,35 +27,35 @@ func about(c *call.Open) fact.Subject {
 
 // admitted says that a call was let out, what was held for it, and under which settings.
 func (g *Gate) admitted(s *subject, c *call.Open) []store.Fact {
-	hash, first := g.settings.of(s.settings)
+	hash, first := g.settings.of(s.Settings)
 	f := fact.CallAdmitted{
-		Direction: string(s.dir), Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
-		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.peer, Caller: s.Caller, Withheld: s.Withheld,
-		Locked: s.facts.Locked, Settings: hash, Held: c.Held, PaidFor: c.PaidFor, Longest: c.Longest, Emergency: s.verdict.Always,
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.Locked, Settings: hash, Held: c.Held, PaidFor: c.PaidFor, Longest: c.Longest, Emergency: s.Verdict.Always,
 	}
-	if s.priced {
-		f.Destination, f.Prefix, f.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	if s.Priced {
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, engine.PrefixText(&s.Quote.Price), engine.PerMinute(&s.Quote)
 	}
-	facts := []store.Fact{f.Row(s.now, s.about(c.ID))}
-	if s.free && !s.verdict.Always {
-		free := fact.CallUnallocated{Number: s.number, Class: s.dest.Class.String(), Source: fact.FromAddr(s.Source.Addr())}
-		facts = append(facts, free.Row(s.now, s.about(c.ID)))
+	facts := []store.Fact{f.Row(s.Now, s.about(c.ID))}
+	if s.Free && !s.Verdict.Always {
+		free := fact.CallUnallocated{Number: s.number, Class: s.Dest.Class.String(), Source: fact.FromAddr(s.Source.Addr())}
+		facts = append(facts, free.Row(s.Now, s.about(c.ID)))
 	}
 	return append(facts, first...)
 }
 
 func (g *Gate) refusedFact(s *subject, r *Refusal, id call.ID) []store.Fact {
-	hash, first := g.settings.of(s.settings)
+	hash, first := g.settings.of(s.Settings)
 	f := fact.CallRefused{
-		Direction: string(s.dir), Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
-		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.peer, Caller: s.Caller, Withheld: s.Withheld,
-		Locked: s.facts.Locked, Settings: hash, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.Locked, Settings: hash, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
 		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
 	}
-	if s.priced {
-		f.Destination, f.Prefix, f.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	if s.Priced {
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, engine.PrefixText(&s.Quote.Price), engine.PerMinute(&s.Quote)
 	}
-	return append([]store.Fact{f.Row(s.now, s.about(id))}, first...)
+	return append([]store.Fact{f.Row(s.Now, s.about(id))}, first...)
 }
 
 func answered(c *call.Open) []store.Fact {
@@ -66,7 +65,7 @@ func answered(c *call.Open) []store.Fact {
 
 func sliceHeld(c *call.Open, held money.Micro, paid time.Duration) []store.Fact {
 	f := fact.SliceHeld{Held: held, PaidFor: paid}
-	return []store.Fact{f.Row(time.Now(), about(c))}
+	return []store.Fact{f.Row(clock(), about(c))}
 }
 
 func cutFact(c *call.Open, why policy.Reason, n policy.Figures, note string) store.Fact {
@@ -74,7 +73,7 @@ func cutFact(c *call.Open, why policy.Reason, n policy.Figures, note string) sto
 		Reason: why.Code(), Text: why.Text(n), Limit: n.Limit, Value: n.Value, Pass: n.Pass,
 		Waiting: money.Micro(n.Waiting.Amount), Ringing: n.Waiting.Ringing, Ending: n.Waiting.Ending, Note: note,
 	}
-	return f.Row(time.Now(), about(c))
+	return f.Row(clock(), about(c))
 }
 
 // endedElsewhere says that a party's end of the call came from where the party was not expected.
@@ -86,7 +85,7 @@ func endedElsewhere(c *call.Open, e *End) []store.Fact {
 // takenOver says that another node carries a call on.
 func takenOver(c *call.Open, node string) store.Fact {
 	f := fact.CallTakenOver{By: node}
-	return f.Row(time.Now(), about(c))
+	return f.Row(clock(), about(c))
 }
 
 // unconfirmed says which legs would not end: their BYE was never confirmed, so that the carrier may charge on.
@@ -95,7 +94,7 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 		if l := &legs[i]; l.Refused != 0 {
 			g.stats.refusedEnd(l.Trunk)
 			f := fact.LegUnconfirmed{Trunk: l.Trunk, Direction: string(c.Direction), BLeg: l.CallID, Status: int64(l.Refused), Beyond: l.Beyond}
-			facts = append(facts, f.Row(time.Now(), about(c)))
+			facts = append(facts, f.Row(clock(), about(c)))
 		}
 	}
 	return facts
@@ -105,11 +104,11 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 // whether the carrier has taken that, and its cost is in no record: staff are told. A bounded number a second is written.
 func (g *Gate) AnsweredAfter(id call.ID, trunk, leg string) {
 	g.stats.refusedEnd(trunk)
-	if !g.after.allow(time.Now()) {
+	if !g.after.allow(clock()) {
 		return
 	}
 	f := fact.LegUnconfirmed{Trunk: trunk, Direction: string(call.Out), BLeg: leg, Status: 200}
-	g.o.Ledger.Record(f.Row(time.Now(), fact.Subject{Call: id}))
+	g.o.Ledger.Record(f.Row(clock(), fact.Subject{Call: id}))
 }
 
 func settled(r *call.CDR) []store.Fact {
@@ -117,16 +116,6 @@ func settled(r *call.CDR) []store.Fact {
 		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
 	}
 	return []store.Fact{f.Row(r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})}
-}
-
-// perMinute is the rate at the moment from which the call is priced.
-func perMinute(q *rating.Quote) money.Rate { return q.Price.Rates[q.Calendar.Band(q.Start)] }
-
-func prefixText(p *rating.Price) string {
-	if p.Prefix == 0 {
-		return ""
-	}
-	return strconv.FormatUint(p.Prefix, 10)
 }
 
 // seen knows which settings were written to the journal, so that each decision names them by a short hash and the
@@ -162,7 +151,7 @@ func (s *seen) of(e *account.Effective) (string, []store.Fact) {
 	}
 	s.known[h] = true
 	f := fact.SettingsSeen{Settings: h, Effective: body}
-	return h, []store.Fact{f.Row(time.Now(), fact.Subject{})}
+	return h, []store.Fact{f.Row(clock(), fact.Subject{})}
 }
 
 func settingsBody(e *account.Effective) map[string]any {

@@ -65,10 +65,10 @@ func TestALockedLineBuysNoMore(t *testing.T) {
 				time.Sleep(c.at)
 				synctest.Wait()
 				h.lockAs(account.CallsEnd)
-				held := h.gate.get(p.ID).call.Held
+				held := h.gate.get(p.ID).Open.Held
 				time.Sleep(c.want - c.at - time.Millisecond)
 				synctest.Wait()
-				if l := h.gate.get(p.ID); l == nil || l.call.Held != held {
+				if l := h.gate.get(p.ID); l == nil || l.Open.Held != held {
 					t.Fatal("before its paid time ended the call is gone, or bought more")
 				}
 				<-h.cuts

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
-	"ringfence/core/money"
+	"ringfence/core/engine"
 	"ringfence/core/policy"
 	"ringfence/flow/ledger"
 	"ringfence/state/store"
@@ -87,7 +87,7 @@ func (g *Gate) runMeter() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		ids, wait := g.meter.next(time.Now())
+		ids, wait := g.meter.next(clock())
 		for _, id := range ids {
 			g.look(id)
 		}
@@ -106,94 +106,42 @@ func (g *Gate) runMeter() {
 	}
 }
 
-// look decides what a call needs at this moment. Times of a running call are monotonic.
+// look does what a call needs at this moment.
 func (g *Gate) look(id call.ID) {
-	l := g.get(id)
-	if l == nil {
-		return
+	if l := g.get(id); l != nil {
+		g.step(l, l.Look)
 	}
+}
+
+// step gives a call an event and does what comes of it.
+func (g *Gate) step(l *live, event func(time.Time, engine.Terms) engine.Step) {
 	l.mu.Lock()
-	if l.cutWhy != policy.OK {
-		l.mu.Unlock()
-		g.tellCut(l)
-		return
-	}
-	if l.call.State != call.Answered || l.busy {
-		l.mu.Unlock()
-		return
-	}
-	talked, c := time.Since(l.since), &l.call
-	switch {
-	case talked >= c.Longest:
-		l.mu.Unlock()
-		g.Cut(id, policy.TooLong, policy.Figures{Limit: int64(c.Longest / time.Second), Value: int64(talked / time.Second)}, "")
-		return
-	case talked >= c.PaidFor && (l.spentWhy != policy.OK || l.failed || l.asked):
-		why, f := l.whySpent(), l.spentFig
-		if why == policy.CutLocked {
-			f = l.paidOut()
-		}
-		l.mu.Unlock()
-		g.Cut(id, why, f, "")
-		return
-	case talked >= c.PaidFor: // the meter was away, with its process or machine: if the purses have room the call goes on
-		l.asked = true
+	s := event(clock(), g.o.terms())
+	if s.Buy {
 		g.buy(l)
-		l.mu.Unlock()
-		return
-	case l.wantsMore(talked, g.o.Ahead):
-		g.buy(l)
-		l.mu.Unlock()
-		return
 	}
-	at := l.nextLook(g.o.Ahead)
 	l.mu.Unlock()
-	g.meter.add(id, at)
+	g.do(l, s, "")
 }
 
-// whySpent is why a call has come to the end of what is paid. l.mu is held.
-func (l *live) whySpent() policy.Reason {
-	switch {
-	case l.spentWhy != policy.OK:
-		return l.spentWhy
-	case l.failed:
-		return policy.StoreUnavailable
+// do is what a step says, but for buying. note is who asked for a cut and why, for the journal.
+func (g *Gate) do(l *live, s engine.Step, note string) {
+	if s.First {
+		g.stats.cut.Add(1)
+		g.o.Ledger.Record(cutFact(&l.Open, s.Why, s.Figures, note)) // which reads what never changes
 	}
-	return policy.NodeLost
-}
-
-// wantsMore says that it is time to hold another slice. Once a purse refused, it is asked again now and then until the
-// money ends: another call may have given some back. l.mu is held.
-func (l *live) wantsMore(talked, ahead time.Duration) bool {
-	left := l.call.PaidFor - talked
-	if l.call.PaidFor >= l.call.Longest {
-		return false
+	if s.Cut && g.edge.Cut != nil {
+		g.edge.Cut(l.Open.ID, s.Why, s.Figures)
 	}
-	return l.spentWhy == policy.OK && left <= ahead || l.spentWhy != policy.OK && left >= lastAsk
-}
-
-// lastAsk is how long before the end a purse that refused is not asked again.
-const lastAsk = time.Second
-
-// nextLook is when the meter must look again. l.mu is held.
-func (l *live) nextLook(ahead time.Duration) time.Time {
-	end := l.since.Add(l.call.PaidFor)
-	if l.call.PaidFor >= l.call.Longest {
-		return end
+	if !s.Wake.IsZero() {
+		g.meter.add(l.Open.ID, s.Wake)
 	}
-	if l.spentWhy == policy.OK {
-		return end.Add(-min(ahead, l.call.PaidFor))
-	}
-	if left := time.Until(end); left > 2*lastAsk {
-		return time.Now().Add(left / 2)
-	}
-	return end
 }
 
 // buy begins to hold the next slice. l.mu is held.
 func (g *Gate) buy(l *live) {
 	done := make(chan struct{})
-	l.busy, l.bought = true, done
+	l.bought = done
 	go func() {
 		defer close(done)
 		g.extend(l)
@@ -203,22 +151,14 @@ func (g *Gate) buy(l *live) {
 // extend holds the next slice, or what is left of the purses. It runs on its own goroutine, one for a call at a time.
 func (g *Gate) extend(l *live) {
 	l.mu.Lock()
-	c := l.call
-	// Usually PaidFor is ahead of the talk. If the meter was away, what was talked meanwhile is held too.
-	from := max(c.PaidFor, time.Since(l.since))
-	ahead := min(from+g.o.Slice, c.Longest)
+	ask := l.Next(clock(), g.o.terms())
 	l.mu.Unlock()
-	holds := g.capsNow(l)
-	want := c.Quote.Cost(ahead)
-	least := c.Quote.Cost(from + time.Nanosecond)
-	want = max(want, least)
-	for range reserveTries {
+	for holds := g.capsNow(l); ; {
 		if why, ok := g.mayBuy(l); !ok {
 			g.noMore(l, why, policy.Figures{})
 			return
 		}
-		paid := c.Quote.Affords(want, c.Longest)
-		out, err := g.hold(&c, l.since, holds, want, paid)
+		out, err := g.hold(l, holds, &ask)
 		switch {
 		case err != nil:
 			g.extendLater(l, err)
@@ -230,73 +170,51 @@ func (g *Gate) extend(l *live) {
 			g.letGo(l)
 			return
 		case !out.Refused:
-			g.extended(l, want, paid)
-			return
-		case want <= least && from > c.PaidFor && c.Quote.Affords(c.Held.Add(out.Room), c.Longest) > c.PaidFor:
-			// What was talked while the meter was away is paid as far as the purses go, and there the call ends.
-			want = c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest))
-			least = want
-			continue
-		case want <= least:
-			why, f := g.whichPurse(c.ID, holds, out, least-c.Held)
-			g.noMore(l, why, f)
+			g.stats.extended.Add(1)
+			g.step(l, func(now time.Time, t engine.Terms) engine.Step { return l.Bought(&ask, now, t) })
 			return
 		}
-		want = max(c.Quote.Cost(c.Quote.Affords(c.Held.Add(out.Room), c.Longest)), least)
+		switch ask.Refused(out.Room) {
+		case engine.NoRoom:
+			why, f := g.whichPurse(l.Open.ID, holds, out, ask.Least())
+			g.noMore(l, why, f)
+			return
+		case engine.Unsure:
+			g.extendLater(l, nil)
+			return
+		}
 	}
-	g.extendLater(l, nil)
 }
 
 // lateWait is how long the store is waited for while a call runs on what is not paid yet.
 const lateWait = 2 * time.Second
 
-// hold asks the purses for the difference between what the call holds and want. since is when its talk began.
-func (g *Gate) hold(c *call.Open, since time.Time, holds []store.Hold, want money.Micro, paid time.Duration) (store.Outcome, error) {
-	next := call.Open{ID: c.ID, PaidFor: paid}
+// hold asks the purses.
+func (g *Gate) hold(l *live, holds []store.Hold, ask *engine.Ask) (store.Outcome, error) {
 	wait := g.o.Ahead
-	if c.PaidFor < time.Since(since) {
+	l.mu.Lock()
+	if l.Behind(clock()) {
 		wait = min(wait, lateWait)
 	}
+	l.mu.Unlock()
+	id := l.Open.ID
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
-		Kind: store.OpExtend, ID: c.ID, Node: g.o.Node, Holds: holds, Amount: want - c.Held, Call: &next, Lease: g.o.Lease,
-		Facts: sliceHeld(c, want, paid),
+		Kind: store.OpExtend, ID: id, Node: g.o.Node, Holds: holds, Amount: ask.Amount(), Call: &call.Open{ID: id, PaidFor: ask.Paid}, Lease: g.o.Lease,
+		Facts: sliceHeld(&l.Open, ask.Want, ask.Paid),
 	})
-}
-
-func (g *Gate) extended(l *live, held money.Micro, paid time.Duration) {
-	l.mu.Lock()
-	l.call.Held, l.call.PaidFor, l.busy, l.spentWhy, l.failed, l.asked = held, paid, false, policy.OK, false, false
-	at := l.nextLook(g.o.Ahead)
-	id := l.call.ID
-	l.mu.Unlock()
-	g.stats.extended.Add(1)
-	g.meter.add(id, at)
 }
 
 // noMore remembers why no more may be held: the call runs to the end of what is paid and is cut there.
 func (g *Gate) noMore(l *live, why policy.Reason, f policy.Figures) {
-	l.mu.Lock()
-	l.spentWhy, l.spentFig, l.busy = why, f, false
-	at, id := l.nextLook(g.o.Ahead), l.call.ID
-	l.mu.Unlock()
-	g.meter.add(id, at)
+	g.step(l, func(now time.Time, t engine.Terms) engine.Step { return l.NoMore(why, f, now, t) })
 }
 
 // extendLater tries again in a moment; if that never succeeds the call is cut where its money ends.
 func (g *Gate) extendLater(l *live, err error) {
 	if err != nil && !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
-		g.o.Log.Error("a slice could not be held", "call", l.call.ID, "err", err)
+		g.o.Log.Error("a slice could not be held", "call", l.Open.ID, "err", err)
 	}
-	l.mu.Lock()
-	l.busy, l.failed = false, l.failed || err != nil
-	at, id := time.Now().Add(retryExtend), l.call.ID
-	if end := l.since.Add(l.call.PaidFor); end.Before(at) {
-		at = end
-	}
-	l.mu.Unlock()
-	g.meter.add(id, at)
+	g.step(l, func(now time.Time, _ engine.Terms) engine.Step { return l.Later(err != nil, now) })
 }
-
-const retryExtend = 500 * time.Millisecond

@@ -250,7 +250,7 @@ func TestTheClockIsSetAcrossARestart(t *testing.T) {
 				c.after(k)
 				h = open(t, b, m, anchored)
 				defer h.close()
-				if got := time.Since(h.gate.get(p.ID).since); got != c.want {
+				if got := time.Since(h.gate.get(p.ID).Since); got != c.want {
 					t.Errorf("it has talked for %v, want %v", got, c.want)
 				}
 				if got := time.Since(h.gate.Calls()[0].AnsweredAt); got != c.want { // what staff see

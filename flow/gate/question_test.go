@@ -10,6 +10,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
@@ -176,7 +177,7 @@ func (w *twins) ask(s *step) {
 	l.Retail()
 	_, err := h.book.Requests(context.Background(), "")
 	must(h.t, err)
-	ids := PurseIDs(s.line, "acme", l.Zone(), at)
+	ids := engine.PurseIDs(s.line, "acme", l.Zone(), at)
 	_, err = h.money.Purses(context.Background(), ids[:])
 	must(h.t, err)
 	_, err = h.money.Check(context.Background())

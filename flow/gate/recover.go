@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/state/store"
@@ -35,7 +36,7 @@ func (g *Gate) recover(ctx context.Context, m store.Money) error {
 
 // readopt makes calls this gate's own, as the store has them, and says what their edge must know.
 func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
-	now := time.Now()
+	now := clock()
 	var all []Recovered
 	for i := range calls {
 		c := calls[i]
@@ -81,26 +82,15 @@ func endedWhy(c *call.Open) policy.Reason {
 
 // revive is a call as it goes on in this process.
 func (g *Gate) revive(c call.Open, now time.Time) *live {
-	l := &live{call: c, always: c.Class == phone.Emergency.String(), holds: g.holdsOf(&c)}
-	l.call.Snapshot, l.call.Node = nil, g.o.Node
-	if !c.AnsweredAt.IsZero() {
-		l.call.Quote.Start, l.call.Cost.Start = c.AnsweredAt, c.AnsweredAt // as Answered priced it
-		if len(l.holds) > 0 {
-			l.call.PaidFor = l.call.Quote.Affords(c.Held, c.Longest)
-		}
-		l.since = now.Add(-g.talked(&l.call, now))
+	l := &live{holds: g.holdsOf(&c)}
+	c.Node = g.o.Node
+	var doubt bool
+	if l.Call, doubt = engine.Revive(c, g.anchor(), now, g.o.terms()); doubt {
+		update := l.Open
+		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &update})
 	}
-	switch c.State {
-	case call.Ending:
+	if l.Open.State != call.Answered {
 		return l
-	case call.Setup:
-		l.end(End{By: call.System, Reason: policy.NodeLost, Status: policy.NodeLost.SIPStatus(), At: now})
-		return l
-	}
-	if l.call.Unproven == 0 { // written at once: a further restart must not take what is held from here on for proof
-		l.call.Unproven = l.call.PaidFor
-		doubt := l.call
-		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &doubt})
 	}
 	l.counted = c.Direction != call.In
 	class, _ := phone.ParseClass(c.Class)
@@ -111,25 +101,10 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 	if l.abroad {
 		g.counts.Put(abroadKey(c.Line))
 	}
-	if l.tight = probationOf(c.Purses); l.tight != "" {
+	if l.tight = engine.ProbationOf(c.Purses); l.tight != "" {
 		g.counts.Put(tightKey(l.tight))
 	}
 	return l
-}
-
-// talked is how long a call of a previous process has been up. The wall clock is asked only when no better one can tell,
-// and is not believed when it says less than what must have passed for the last slice to be held.
-func (g *Gate) talked(c *call.Open, now time.Time) time.Duration {
-	if talk, ok := c.Anchor.Since(g.anchor()); ok {
-		return max(talk, 0)
-	}
-	first := c.Quote.Affords(c.Quote.Cost(min(g.o.Slice, c.Longest)), c.Longest)
-	least := time.Duration(0)
-	if c.PaidFor > first {
-		step := time.Duration(max(c.Quote.Price.First, c.Quote.Price.Step)) * time.Second
-		least = c.PaidFor - g.o.Slice - g.o.Ahead - step
-	}
-	return max(now.Sub(c.AnsweredAt), least, 0)
 }
 
 // holdsOf are a recovered call's purses with the caps in force now.
@@ -139,11 +114,11 @@ func (g *Gate) holdsOf(c *call.Open) []store.Hold {
 	}
 	caps := account.Effective{}
 	if line, ok := g.o.Book.Line(c.Line); ok {
-		caps = *line.Effective(time.Now())
+		caps = *line.Effective(clock())
 	}
 	holds := make([]store.Hold, len(c.Purses))
 	for i, id := range c.Purses {
-		holds[i] = store.Hold{Purse: id, Cap: capNow(&caps, id)}
+		holds[i] = store.Hold{Purse: id, Cap: engine.CapNow(&caps, id)}
 	}
 	return holds
 }
@@ -170,7 +145,7 @@ func (g *Gate) Adopt(calls []call.Open) {
 		g.edge.TakeOver(all)
 	}
 	for i := range all {
-		if l := g.get(all[i].ID); l != nil && l.call.Direction != call.In && !l.always {
+		if l := g.get(all[i].ID); l != nil && l.Open.Direction != call.In && !l.Always {
 			g.heed(l)
 		}
 	}
@@ -180,7 +155,7 @@ func (g *Gate) Adopt(calls []call.Open) {
 // bounded number of questions a second reaches the store. It reports whether there was such a call; an error says that it could
 // not ask.
 func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
-	if !g.seeking.allow(time.Now()) {
+	if !g.seeking.allow(clock()) {
 		return false, errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
@@ -221,12 +196,12 @@ func (b *budget) allow(now time.Time) bool {
 func (g *Gate) vanished(l *live) {
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
 	defer cancel()
-	if _, err := g.money.CDR(ctx, l.call.ID); err == nil {
+	if _, err := g.money.CDR(ctx, l.Open.ID); err == nil {
 		g.letGo(l)
 		return
 	}
 	g.extendLater(l, nil)
-	g.Cut(l.call.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
+	g.Cut(l.Open.ID, policy.Fault, policy.Figures{}, "the store does not know the call")
 }
 
 // Returned is told that this node had lost its lease: others may have taken over its calls. What is not this node's any more
@@ -240,7 +215,8 @@ func (g *Gate) Returned(ctx context.Context) error {
 	for i := range open {
 		node[open[i].ID] = open[i].Node
 	}
-	for _, c := range g.list(func(l *live) bool { return time.Since(l.call.Begun) > returnedGrace }) {
+	now := clock()
+	for _, c := range g.list(func(l *live) bool { return now.Sub(l.Open.Begun) > returnedGrace }) {
 		switch owner, ok := node[c.ID]; {
 		case !ok:
 			if l := g.get(c.ID); l != nil {
@@ -261,7 +237,7 @@ const returnedGrace = 5 * time.Second
 // letGo forgets a call that another node has, unless its end is known here: then the end is written, and the call is taken
 // back for that.
 func (g *Gate) letGo(l *live) {
-	id := l.call.ID
+	id := l.Open.ID
 	if l.news(nil) || g.take(id) == nil {
 		return
 	}
@@ -280,7 +256,7 @@ func (g *Gate) audit(now time.Time) {
 		return
 	}
 	var ids []call.ID
-	for _, c := range g.list(func(l *live) bool { return now.Sub(l.call.Begun) > housekeeping }) {
+	for _, c := range g.list(func(l *live) bool { return now.Sub(l.Open.Begun) > housekeeping }) {
 		ids = append(ids, c.ID)
 	}
 	missing := map[call.ID]bool{}
@@ -324,11 +300,11 @@ func (g *Gate) takeBack(lost []*live) {
 	var back []Recovered
 	for _, l := range lost {
 		l.mu.Lock()
-		r := Recovered{ID: l.call.ID, State: l.call.State, Begun: l.call.Begun, ALeg: l.call.ALeg, Why: endedWhy(&l.call), Snapshot: stored[l.call.ID]}
+		r := Recovered{ID: l.Open.ID, State: l.Open.State, Begun: l.Open.Begun, ALeg: l.Open.ALeg, Why: endedWhy(&l.Open), Snapshot: stored[l.Open.ID]}
 		tried := l.missed > 3
 		l.mu.Unlock()
 		if len(r.Snapshot) == 0 || tried || g.edge.TakeOver == nil {
-			g.Ended(r.ID, End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()})
+			g.Ended(r.ID, End{By: call.System, Reason: policy.Fault, Status: 200, At: clock()})
 			g.Over(r.ID, nil)
 			continue
 		}
@@ -346,12 +322,11 @@ func (g *Gate) Proved(id call.ID) {
 		return
 	}
 	l.mu.Lock()
-	if l.call.Unproven == 0 || l.call.State != call.Answered {
+	if !l.Call.Proved() {
 		l.mu.Unlock()
 		return
 	}
-	l.call.Unproven = 0
-	c := l.call
+	c := l.Open
 	l.mu.Unlock()
 	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
 }
@@ -379,7 +354,7 @@ const retakeAgain = time.Second
 func (l *live) news(legs []Leg) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return told(&l.call) || lateAnswer(&l.call, legs) != nil
+	return told(&l.Open) || engine.LateAnswer(&l.Open, legs) != nil
 }
 
 func told(c *call.Open) bool {
@@ -389,16 +364,16 @@ func told(c *call.Open) bool {
 func (g *Gate) retook(l *live, again func() store.Op) error {
 	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
 	defer cancel()
-	taken, err := g.money.Take(ctx, g.o.Node, g.o.Lease, l.call.ID, "")
+	taken, err := g.money.Take(ctx, g.o.Node, g.o.Lease, l.Open.ID, "")
 	if err != nil {
 		return err
 	}
 	for i := range taken {
 		c := &taken[i]
 		l.mu.Lock()
-		l.call.Held, l.call.PaidFor = c.Held, c.PaidFor
-		if told(c) && c.End.Talk < l.call.End.Talk {
-			l.call.End = c.End
+		l.Open.Held, l.Open.PaidFor = c.Held, c.PaidFor
+		if told(c) && c.End.Talk < l.Open.End.Talk {
+			l.Open.End = c.End
 		}
 		l.mu.Unlock()
 	}
@@ -424,12 +399,12 @@ func (g *Gate) reclaim() {
 		g.inDoubt()
 		return
 	}
-	before := g.unknown
+	now, before := clock(), g.unknown
 	g.unknown = map[call.ID]bool{}
 	var lost []call.Open
 	for i := range open {
 		switch id := open[i].ID; {
-		case g.get(id) != nil || time.Since(open[i].Begun) < returnedGrace:
+		case g.get(id) != nil || now.Sub(open[i].Begun) < returnedGrace:
 		case before[id]:
 			lost = append(lost, open[i])
 		default:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/policy"
 )
@@ -36,23 +37,23 @@ func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 		g.o.Ledger.Refused(record, g.refusedFact(s, r, record.ID)...)
 		return r
 	}
-	g.refusals.count(s.line, r.Reason)
+	g.refusals.count(s.Line, r.Reason)
 	return r
 }
 
 // refusedRecord is the record that a refused call leaves, beside those of calls that were let out.
 func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
 	if s.id == "" {
-		s.id = g.ids.next(s.now)
+		s.id = g.ids.next(s.Now)
 	}
 	c := &call.CDR{
-		ID: s.id, Direction: s.dir, Line: s.line, Account: s.account, Peer: s.peer,
-		Dialled: s.Dialled, Number: s.number, Class: s.dest.Class.String(), Country: s.dest.Country.String(),
-		Source: s.Source.String(), UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.now, Ended: s.now,
+		ID: s.id, Direction: s.Dir, Line: s.Line, Account: s.Account, Peer: s.Peer,
+		Dialled: s.Dialled, Number: s.number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Source: s.Source.String(), UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.Now, Ended: s.Now,
 		By: call.System, Reason: r.Reason.Code(), Text: r.Error(), Status: r.Reason.SIPStatus(), Refused: true,
 	}
-	if s.priced {
-		c.Rate, c.Prefix, c.PerMinute = s.quote.Price.Name, prefixText(&s.quote.Price), perMinute(&s.quote)
+	if s.Priced {
+		c.Rate, c.Prefix, c.PerMinute = s.Quote.Price.Name, engine.PrefixText(&s.Quote.Price), engine.PerMinute(&s.Quote)
 	}
 	return c
 }
@@ -63,10 +64,10 @@ func (r *refusals) individually(s *subject) bool {
 	if r.lines == nil {
 		r.lines = map[string]*refusalCount{}
 	}
-	c := r.lines[s.line]
+	c := r.lines[s.Line]
 	if c == nil {
-		c = &refusalCount{account: s.account, began: s.now, beyond: map[policy.Reason]int64{}}
-		r.lines[s.line] = c
+		c = &refusalCount{account: s.Account, began: s.Now, beyond: map[policy.Reason]int64{}}
+		r.lines[s.Line] = c
 	}
 	c.n++
 	return c.n <= refusalsEach

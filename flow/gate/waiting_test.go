@@ -86,7 +86,7 @@ func TestWaitingLeavesOutTheCallItself(t *testing.T) {
 		h := open(t, b, memory.New())
 		defer h.close()
 		p, _ := h.admit("2001", "07700 900123")
-		day := h.gate.get(p.ID).call.Purses[0]
+		day := h.gate.get(p.ID).Open.Purses[0]
 		if w := h.gate.Waiting(day, p.ID); w != (policy.Waiting{}) {
 			t.Errorf("%+v", w)
 		}

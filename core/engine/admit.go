@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+)
+
+// Attempt is a call that an edge wants to let through.
+type Attempt struct {
+	Line      string // who calls, as auth said; "" when it comes in from Trunk
+	Trunk     string // the trunk it comes in from
+	Dialled   string // digits as dialled; percent-decoded user part
+	Context   string // phone-context that came with them (RFC 3966): "+44"; "" is none
+	Source    netip.AddrPort
+	UserAgent string
+	ALeg      string // SIP Call-ID
+	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
+	Withheld  bool   // it asks that the number be shown to nobody
+	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
+	Restricted bool
+	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
+	Tight string
+	// Full: the edge carries as many calls as it may. Only an emergency call passes.
+	Full bool
+}
+
+// Refusal is a decision against a call, ready to be told. It is an error.
+type Refusal struct {
+	Reason  policy.Reason
+	Figures policy.Figures
+}
+
+// Error is the sentence of the reason.
+func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
+
+// Line is what the book says of a line at one instant.
+type Line struct {
+	Account  string
+	Number   string // E.164 digits without '+', to be presented as caller; "" is none
+	Settings *account.Effective
+	Zone     *time.Location
+	Deck     *rating.Deck // its tariff; nil: none is loaded
+	Calendar rating.Calendar
+	Locked   bool
+}
+
+// Rules are what attempts are judged by. What they ask answers at once.
+type Rules struct {
+	Plan  *phone.Plan
+	Line  func(id string, now time.Time) (Line, bool)
+	Owner func(digits uint64) (line string, ok bool) // which line has a number, phone.Number.Digits()
+	Block func(phone.Number, time.Time) phone.Block  // what the regulator's table says of a number's block; nil: nothing
+}
+
+// Subject is an attempt understood: who, where to, at what price, under which settings.
+type Subject struct {
+	Attempt
+	Now      time.Time
+	Known    bool // there is such a line
+	Dir      call.Direction
+	Line     string // charged, or called for In
+	Account  string
+	Peer     string
+	Present  string
+	Dest     phone.Destination
+	Problem  phone.Problem
+	Free     bool // of a block that nobody has
+	Quote    rating.Quote
+	Priced   bool
+	Silence  rating.Silence // why it is not priced
+	Settings *account.Effective
+	Locked   bool
+	Zone     *time.Location
+	Verdict  policy.Verdict
+}
+
+// nobody is the settings of a line that does not exist: everything barred.
+var nobody account.Effective
+
+// Understand gathers everything a decision needs. It changes nothing but the subject.
+func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
+	*s = Subject{Attempt: *a, Now: now, Dir: call.Out, Line: a.Line, Settings: &nobody}
+	s.Dest, s.Problem = r.Plan.Parse(a.Dialled)
+	if a.Context != "" && s.Dest.Class != phone.Emergency {
+		r.inContext(s)
+	}
+	if a.Trunk != "" {
+		r.inbound(s)
+		return
+	}
+	l, ok := r.Line(a.Line, now)
+	if !ok {
+		return
+	}
+	s.Known, s.Account, s.Present, s.Settings, s.Locked, s.Zone = true, l.Account, l.Number, l.Settings, l.Locked, l.Zone
+	if s.Problem != phone.NoProblem {
+		return
+	}
+	if s.Dest.Number.Short() {
+		s.price(&l)
+		return
+	}
+	if peer, ok := r.Owner(s.Dest.Number.Digits()); ok && s.Dest.Relay == 0 { // text relay is the carrier's
+		s.Dir, s.Peer, s.Dest.Class, s.Priced = call.Between, peer, phone.OnNet, true
+		s.Quote = s.noCharge("on-net")
+		return
+	}
+	s.Free = s.Dest.National && r.Block != nil && r.Block(s.Dest.Number, now) == phone.BlockFree
+	s.price(&l)
+}
+
+// inContext reads a number that is local to a phone-context (RFC 3966 5.1.5): the home country, where it is as it is dialled there or lacks
+// its prefix, or an area of it. What is local to somewhere else is not to be guessed.
+func (r *Rules) inContext(s *Subject) {
+	home := r.Plan.Home()
+	if s.Context == home && s.Problem == phone.NoProblem {
+		return
+	}
+	if strings.HasPrefix(s.Context, home) {
+		if dest, problem := r.Plan.Parse(s.Context + s.Dialled); problem == phone.NoProblem {
+			s.Dest, s.Problem = dest, problem
+			return
+		}
+	}
+	s.Dest, s.Problem = phone.Destination{}, phone.NoPrefix
+}
+
+// inbound finds the line that a carrier's call is for. Such calls are free to it and not judged.
+func (r *Rules) inbound(s *Subject) {
+	s.Dir, s.Peer, s.Priced = call.In, s.Trunk, true
+	s.Dest.Show, s.Dest.Relay = phone.AsSet, 0 // codes are a line's to dial: what a carrier sends of its callers, its headers say
+	s.Quote = s.noCharge("inbound")
+	if s.Problem != phone.NoProblem {
+		return
+	}
+	id, ok := r.Owner(s.Dest.Number.Digits())
+	if !ok {
+		return
+	}
+	if l, ok := r.Line(id, s.Now); ok {
+		s.Known, s.Line, s.Account, s.Settings = true, id, l.Account, l.Settings
+	}
+}
+
+// price fixes the retail price that the call keeps, if the line's tariff has one.
+func (s *Subject) price(l *Line) {
+	if l.Deck == nil {
+		s.Silence = rating.NoRow
+		return
+	}
+	p, silence := l.Deck.Price(s.Dest, s.Now)
+	if s.Silence = silence; silence == rating.Priced {
+		s.Quote, s.Priced = p.Quote(l.Calendar, s.Now), true
+	}
+}
+
+// noCharge is the price of calls that never cost anything.
+func (s *Subject) noCharge(name string) rating.Quote {
+	n := s.Dest.Number
+	return rating.Quote{Price: rating.Price{Prefix: n.Digits(), Short: n.Short(), Name: name, First: 1, Step: 1}, Start: s.Now}
+}
+
+// Asked is the attempt as the rules of policy judge it.
+func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
+	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Free: s.Free}
+	if s.Priced {
+		at.Quote = &s.Quote
+	}
+	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != ""}, at
+}
+
+// Judge is everything that refuses without touching a count or a purse. stopping: no new calls are taken but emergency ones.
+func (s *Subject) Judge(stopping bool) *Refusal {
+	if s.Dir == call.In {
+		return s.judgeInbound(stopping)
+	}
+	facts, at := s.Asked()
+	s.Verdict = policy.Decide(s.Settings, facts, at, s.Now)
+	switch {
+	case s.Verdict.Always:
+		return nil
+	case s.Restricted:
+		return &Refusal{Reason: policy.AddressLocked}
+	case !s.Verdict.Allowed():
+		return &Refusal{Reason: s.Verdict.Reason, Figures: s.Verdict.Figures}
+	case s.Full:
+		return &Refusal{Reason: policy.Overloaded}
+	case stopping:
+		return &Refusal{Reason: policy.Stopping}
+	}
+	return nil
+}
+
+func (s *Subject) judgeInbound(stopping bool) *Refusal {
+	switch {
+	case s.Problem != phone.NoProblem || s.Line == "":
+		return &Refusal{Reason: policy.NoSuchLine}
+	case s.Full:
+		return &Refusal{Reason: policy.Overloaded}
+	case stopping:
+		return &Refusal{Reason: policy.Stopping}
+	}
+	s.Verdict.Longest = time.Duration(s.Settings.Values[account.LongestCall]) * time.Second
+	return nil
+}
+
+// Costs says whether the call may cost the line anything. If no second of it can ever, no purse is asked.
+func (s *Subject) Costs() bool {
+	p := &s.Quote.Price
+	return s.Dir != call.In && !s.Verdict.Always && (p.Dearest() != 0 || p.Connect != 0 || p.Minimum != 0)
+}
+
+// longestEver bounds calls that no setting bounds, so that nothing is open for ever.
+const longestEver = 24 * time.Hour
+
+// Begin is the call that an attempt becomes when it is let out, with nothing held yet. Names are its owner's to add.
+func (s *Subject) Begin(c *Call) {
+	longest := s.Verdict.Longest
+	if longest <= 0 {
+		longest = longestEver
+	}
+	*c = Call{Always: s.Verdict.Always, Costs: s.Costs()}
+	o := &c.Open
+	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
+	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now
+	if s.Verdict.Always {
+		o.Quote = s.noCharge(phone.Emergency.String()) // never charged, whatever a deck says of the number
+	}
+}

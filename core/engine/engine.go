@@ -1,0 +1,184 @@
+// Package engine is the life of a call as its money sees it: what it is asked, how long it may go on, when it is cut and what it
+// leaves. A state, an event and the present go in; the next state, what is to be done, and when to look again come out. It must not
+// know clocks, storage, locks or protocols: a shell gives it one event of a call at a time and does what it says.
+package engine
+
+import (
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+)
+
+// Terms are how calls are metered.
+type Terms struct {
+	Slice time.Duration // talk time held ahead at a time
+	Ahead time.Duration // how long before it runs out the next slice is held
+	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.
+	WaiveLate bool
+}
+
+// Call is a call in progress. Its owner gives it one event at a time.
+type Call struct {
+	Open   call.Open
+	Always bool      // emergency: never cut for its line, and never charged
+	Costs  bool      // purses are asked for it
+	Since  time.Time // when the talk that counts began, on the monotonic clock; zero until there was an answer
+
+	buying   bool      // the next slice is being asked for
+	failed   bool      // the store failed when it was
+	asked    bool      // it was asked for after the paid time had ended: the meter had been away
+	spent    why       // why no more could be held; OK while nothing refused
+	cut      why       // why the call was told to end; OK if it was not
+	told     int       // how often the edge was
+	lockedAt time.Time // since when no more is bought because the line is locked; zero: it may be
+}
+
+// why is a reason with its figures.
+type why struct {
+	reason  policy.Reason
+	figures policy.Figures
+}
+
+// Step is what a shell does after an event.
+type Step struct {
+	Buy     bool // ask the purses for what Next says, and give back what came of it
+	Cut     bool // tell the edge to hang up, for Why
+	First   bool // of Cut: it was not told before
+	Why     policy.Reason
+	Figures policy.Figures
+	Wake    time.Time // when the call is to be looked at again; zero: an event comes before that
+}
+
+// Times of a call's life that are not the provider's to set.
+const (
+	lastAsk      = time.Second            // before its end a purse that refused is not asked again
+	askLater     = 500 * time.Millisecond // until a purse is asked again that did not answer
+	cutAgain     = time.Second            // until the edge is told again to hang up; longer each time
+	lastCutAgain = 10 * time.Second
+	// lockGrace bounds how long a call may still use what was bought before its line was locked: a slice, but never longer than
+	// a minute. A long slice, or a price so low that a slice lasts for hours, would else keep a call of a locked line up.
+	lockGrace = time.Minute
+)
+
+// Look decides what a call needs at this moment. Times of a running call are monotonic.
+func (c *Call) Look(now time.Time, t Terms) Step {
+	switch o := &c.Open; {
+	case c.cut.reason != policy.OK:
+		return c.tell(now)
+	case o.State != call.Answered:
+		return Step{}
+	case !c.lockedAt.IsZero() && now.Sub(c.lockedAt) >= min(t.Slice, lockGrace):
+		return c.Cut(policy.CutLocked, c.paidOut(now), now)
+	case c.buying:
+		return Step{}
+	}
+	switch o, talked := &c.Open, now.Sub(c.Since); {
+	case talked >= o.Longest:
+		return c.Cut(policy.TooLong, policy.Figures{Limit: int64(o.Longest / time.Second), Value: int64(talked / time.Second)}, now)
+	case talked >= o.PaidFor && (c.spent.reason != policy.OK || c.failed || c.asked):
+		reason, figures := c.whySpent(), c.spent.figures
+		if reason == policy.CutLocked {
+			figures = c.paidOut(now)
+		}
+		return c.Cut(reason, figures, now)
+	case talked >= o.PaidFor: // the meter was away, with its process or machine: if the purses have room the call goes on
+		c.asked, c.buying = true, true
+		return Step{Buy: true}
+	case c.wantsMore(talked, t.Ahead):
+		c.buying = true
+		return Step{Buy: true}
+	}
+	return Step{Wake: c.nextLook(now, t)}
+}
+
+// whySpent is why a call has come to the end of what is paid.
+func (c *Call) whySpent() policy.Reason {
+	switch {
+	case c.spent.reason != policy.OK:
+		return c.spent.reason
+	case c.failed:
+		return policy.StoreUnavailable
+	}
+	return policy.NodeLost
+}
+
+// wantsMore says that it is time to hold another slice. Once a purse refused, it is asked again now and then until the
+// money ends: another call may have given some back.
+func (c *Call) wantsMore(talked, ahead time.Duration) bool {
+	left := c.Open.PaidFor - talked
+	if c.Open.PaidFor >= c.Open.Longest {
+		return false
+	}
+	return c.spent.reason == policy.OK && left <= ahead || c.spent.reason != policy.OK && left >= lastAsk
+}
+
+// nextLook is when the call must be looked at again.
+func (c *Call) nextLook(now time.Time, t Terms) time.Time {
+	end := c.Since.Add(c.Open.PaidFor)
+	if c.Open.PaidFor >= c.Open.Longest {
+		return end
+	}
+	if c.spent.reason == policy.OK {
+		return end.Add(-min(t.Ahead, c.Open.PaidFor))
+	}
+	if left := end.Sub(now); left > 2*lastAsk {
+		return now.Add(left / 2)
+	}
+	return end
+}
+
+// paidOut are the figures of a call that ended with its paid time.
+func (c *Call) paidOut(now time.Time) policy.Figures {
+	return policy.Figures{Limit: max(int64(c.Open.PaidFor/time.Second), 1), Value: int64(now.Sub(c.Since) / time.Second)}
+}
+
+// Cut ends a call: the edge is told, again and again until Ended. A second cut changes nothing of the first one's reason.
+func (c *Call) Cut(reason policy.Reason, f policy.Figures, now time.Time) Step {
+	if c.cut.reason != policy.OK || c.Open.State == call.Ending {
+		return Step{}
+	}
+	c.cut = why{reason, f}
+	s := c.tell(now)
+	s.First = true
+	return s
+}
+
+// tell tells the edge, and plans to tell it again: it may not have the call yet, or not any more.
+func (c *Call) tell(now time.Time) Step {
+	if c.Open.State == call.Ending {
+		return Step{}
+	}
+	c.told++
+	return Step{Cut: true, Why: c.cut.reason, Figures: c.cut.figures, Wake: now.Add(min(time.Duration(c.told)*cutAgain, lastCutAgain))}
+}
+
+// Cutting says that the call was told to end.
+func (c *Call) Cutting() bool { return c.cut.reason != policy.OK }
+
+// Locked says that the call's line lets nothing more be spent: what it has bought lasts to the end of it, a slice at the most. A call
+// that has not been answered has used nothing of what is held for it: it ends at once, as all do if the lock says so, and so never
+// begins to cost.
+func (c *Call) Locked(atOnce bool, now time.Time, t Terms) Step {
+	if atOnce || c.Open.State != call.Answered {
+		return c.Cut(policy.CutLocked, policy.Figures{}, now)
+	}
+	if !c.lockedAt.IsZero() {
+		return Step{}
+	}
+	c.lockedAt = now
+	return Step{Wake: now.Add(min(t.Slice, lockGrace))}
+}
+
+// Unlocked lets a call buy again: its line was unlocked, or its lock now lets calls go on.
+func (c *Call) Unlocked(now time.Time) Step {
+	was := !c.lockedAt.IsZero() || c.spent.reason == policy.CutLocked
+	c.lockedAt = time.Time{}
+	if c.spent.reason == policy.CutLocked {
+		c.spent = why{}
+	}
+	if !was {
+		return Step{}
+	}
+	return Step{Wake: now}
+}

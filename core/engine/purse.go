@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+)
+
+// PurseIDs names the purses that every call of line begun at now would draw on, indexed by policy.Purse. A call draws
+// on the day and the month in which it was let out, whenever it ends: periods are of the customer's zone.
+func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.Probation]string {
+	if zone == nil {
+		zone = time.UTC
+	}
+	// One text for all four: this is done for every call.
+	var room [512]byte
+	var ends [policy.Probation]int
+	now = now.In(zone)
+	b := room[:0]
+	for p := range policy.Probation {
+		if p == policy.LineDay || p == policy.LineMonth {
+			b = append(append(b, "line/"...), line...)
+		} else {
+			b = append(append(b, "account/"...), account...)
+		}
+		if p == policy.LineDay || p == policy.AccountDay {
+			b = now.AppendFormat(append(b, "/day/"...), time.DateOnly)
+		} else {
+			b = now.AppendFormat(append(b, "/month/"...), "2006-01")
+		}
+		ends[p] = len(b)
+	}
+	var ids [policy.Probation]string
+	all, from := string(b), 0
+	for p, end := range ends {
+		ids[p], from = all[from:end], end
+	}
+	return ids
+}
+
+// probation begins the id of a purse that a login on probation has to itself: "probation/3001/192.0.2.7/2026-11-29".
+const probation = "probation/"
+
+// ProbationID is the id of the purse of a login of line on the probation that is named so.
+func ProbationID(line, tight string) string { return probation + line + "/" + tight }
+
+// ProbationOf is the probation purse among those of a call; "" is none.
+func ProbationOf(purses []string) string {
+	for _, id := range purses {
+		if PurseOf(id) == policy.Probation {
+			return id
+		}
+	}
+	return ""
+}
+
+// SpentReason is the refusal that a purse gives.
+func SpentReason(p policy.Purse) policy.Reason { return purseReasons[p] }
+
+var purseReasons = [policy.NumPurses]policy.Reason{
+	policy.LineDay: policy.LineDaySpent, policy.LineMonth: policy.LineMonthSpent,
+	policy.AccountDay: policy.AccountDaySpent, policy.AccountMonth: policy.AccountMonthSpent,
+	policy.Probation: policy.ProbationSpent,
+}
+
+// PurseOf reads the kind from an id of a purse.
+func PurseOf(id string) policy.Purse {
+	if strings.HasPrefix(id, probation) {
+		return policy.Probation
+	}
+	month := strings.Contains(id, "/month/")
+	switch line := strings.HasPrefix(id, "line/"); {
+	case line && month:
+		return policy.LineMonth
+	case line:
+		return policy.LineDay
+	case month:
+		return policy.AccountMonth
+	}
+	return policy.AccountDay
+}
+
+// CapNow is the cap in force of the purse of an id.
+func CapNow(e *account.Effective, id string) money.Micro {
+	p := PurseOf(id)
+	if p == policy.Probation {
+		return policy.ProbationCap()
+	}
+	return e.Cap(purseCaps[p])
+}
+
+var purseCaps = [policy.Probation]account.Field{
+	policy.LineDay: account.LineDayCap, policy.LineMonth: account.LineMonthCap,
+	policy.AccountDay: account.AccountDayCap, policy.AccountMonth: account.AccountMonthCap,
+}
+
+// SpentPurse says which purse a reason speaks of; false: it speaks of none.
+func SpentPurse(r policy.Reason) (policy.Purse, bool) {
+	for p, of := range purseReasons {
+		if of == r {
+			return policy.Purse(p), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+)
+
+// End is how a call ended, as the edge saw it.
+type End struct {
+	By     call.Party
+	Reason policy.Reason
+	Status int            // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
+	At     time.Time      // with its monotonic reading when the edge has one
+	From   netip.AddrPort // where the end came from, when its party is not expected there
+}
+
+// Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
+type Leg struct {
+	Trunk    string        // "" is a phone of ours
+	CallID   string        // SIP Call-ID
+	Answered time.Time     // when its 200 came; zero: before a restart
+	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
+	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
+	OverAt   time.Time     // when that was
+	Joined   bool          // the caller was joined with it
+	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
+}
+
+// Ended fixes how the call ended for its parties, and says why. A call that was cut ended for that.
+func (c *Call) Ended(e End, now time.Time) policy.Reason {
+	o := &c.Open
+	if c.cut.reason != policy.OK {
+		e.Reason, e.By = c.cut.reason, cutter(c.cut.reason)
+	}
+	if e.At.IsZero() || e.At.Before(o.Begun) {
+		e.At = now
+	}
+	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cut.figures), Status: e.Status}
+	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
+		end.Talk = max(e.At.Sub(c.Since), 0)
+		if e.Reason == policy.PeerGone && o.Unproven > 0 {
+			// It was gone when it was first asked after the restart: when it hung up, nobody heard.
+			end.Talk = min(end.Talk, o.Unproven)
+		}
+	}
+	o.State, o.End = call.Ending, end
+	return e.Reason
+}
+
+func cutter(why policy.Reason) call.Party {
+	if why == policy.CutByStaff || why == policy.CutByOwner {
+		return call.Operator
+	}
+	return call.System
+}
+
+// Bill is what a call that ended costs.
+type Bill struct {
+	Talk        time.Duration // charged for
+	Retail      money.Micro
+	CarrierTalk time.Duration
+	Cost        money.Micro
+	late        *Leg // the leg whose answer the caller never heard, when it is charged
+}
+
+// Bill rates a call that ended. Talk is billed only as far as it was paid ahead, so that the price never exceeds what is held,
+// however late the end became known. cost is what a trunk charges for the call, of ways that are not the last one tried.
+func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (b Bill) {
+	o := &c.Open
+	switch late := LateAnswer(o, legs); {
+	case o.End.Status == 200 && !o.AnsweredAt.IsZero():
+		b.Talk = min(o.End.Talk, o.PaidFor, o.Longest)
+		b.Retail = min(o.Quote.Cost(b.Talk), o.Held)
+	case late != nil:
+		c.billLate(&b, late, t)
+	}
+	for i := range legs {
+		talk := c.carried(&legs[i])
+		if talk <= 0 || legs[i].CallID == o.ALeg || legs[i].Trunk == "" {
+			continue // a phone charges for nothing
+		}
+		q := o.Cost // fixed when the leg was tried if it is the call's own
+		if legs[i].CallID != o.BLeg || o.BLeg == "" {
+			q = cost(legs[i].Trunk)
+		}
+		b.CarrierTalk += talk
+		b.Cost = b.Cost.Add(carrierCost(&q, talk))
+	}
+	if len(legs) == 0 && b.Talk > 0 { // nobody saw the leg end: it is taken to have ended with the talk
+		b.CarrierTalk, b.Cost = o.End.Talk, carrierCost(&o.Cost, o.End.Talk)
+	}
+	return b
+}
+
+// carried is how long the carrier of a leg may charge for; 0: it was never answered.
+func (c *Call) carried(g *Leg) time.Duration {
+	end := &c.Open.End
+	switch {
+	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
+		return end.Talk
+	case !g.Answered.IsZero():
+		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
+	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
+		return max(g.OverAt.Sub(c.Since), end.Talk)
+	case g.Joined:
+		return end.Talk
+	}
+	return 0
+}
+
+// LateAnswer is the leg that was answered although the caller never heard of it, or nil. Of several the first counts.
+func LateAnswer(o *call.Open, legs []Leg) *Leg {
+	if o.End.Status == 200 {
+		return nil
+	}
+	for i := range legs {
+		if !legs[i].Answered.IsZero() {
+			return &legs[i]
+		}
+	}
+	return nil
+}
+
+// billLate books an answer that came while the call was being given up. An answer is an answer: the carrier charges for it, so it
+// costs what any call of that length costs, unless the provider waives that.
+func (c *Call) billLate(b *Bill, leg *Leg, t Terms) {
+	o := &c.Open
+	b.late, b.Talk = leg, max(leg.Talk, time.Millisecond)
+	if t.WaiveLate {
+		return
+	}
+	quote := o.Quote
+	quote.Start = leg.Answered
+	if c.Costs { // as any talk, it is billed only as far as it is paid
+		b.Talk = min(b.Talk, max(quote.Affords(o.Held, o.Longest), time.Millisecond))
+	}
+	b.Retail = min(quote.Cost(b.Talk), o.Held)
+}
+
+// Record is the one record that a call leaves.
+func (c *Call) Record(b *Bill) call.CDR {
+	o := &c.Open
+	r := call.CDR{
+		ID: o.ID, Direction: o.Direction, Line: o.Line, Account: o.Account, Peer: o.Peer, Trunk: o.Trunk,
+		Dialled: o.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
+		Rate: o.Quote.Price.Name, Prefix: PrefixText(&o.Quote.Price), PerMinute: PerMinute(&o.Quote),
+		Source: o.Source, UserAgent: o.UserAgent, ALeg: o.ALeg, BLeg: o.BLeg,
+		Begun: o.Begun, Ended: o.End.At, By: o.End.By, Reason: o.End.Reason, Text: o.End.Text, Status: o.End.Status,
+		Ring: since(o.Ringing, o.End.At),
+		Talk: b.Talk, Retail: b.Retail, CarrierTalk: b.CarrierTalk, Cost: b.Cost,
+	}
+	switch leg := b.late; {
+	case leg != nil:
+		r.AnsweredAt, r.Ring = leg.Answered, since(o.Ringing, leg.Answered)
+		r.Trunk, r.BLeg = leg.Trunk, leg.CallID
+		if wasGivenUp(o.End.Reason) {
+			r.Reason, r.Text = policy.AnsweredLate.Code(), policy.AnsweredLate.Text(policy.Figures{})
+		}
+	case o.End.Status == 200 && !o.AnsweredAt.IsZero():
+		r.AnsweredAt, r.Ring = o.AnsweredAt, since(o.Ringing, o.AnsweredAt)
+	}
+	return r
+}
+
+// wasGivenUp says that a call ended because nobody answered in time, as its record would have said.
+func wasGivenUp(code string) bool {
+	switch why, _ := policy.ParseReason(code); why {
+	case policy.Cancelled, policy.NoAnswer, policy.TrunksFailed, policy.Unknown, policy.Incomplete, policy.Incompatible, policy.Redirected, policy.FarRefused:
+		return true
+	}
+	return false
+}
+
+func since(from, until time.Time) time.Duration {
+	if from.IsZero() {
+		return 0
+	}
+	return max(until.Sub(from), 0)
+}
+
+func carrierCost(q *rating.Quote, talk time.Duration) money.Micro {
+	if q.Price.First == 0 { // no deck, no price
+		return 0
+	}
+	return q.Cost(talk)
+}
+
+// PerMinute is the rate at the moment from which a call is priced.
+func PerMinute(q *rating.Quote) money.Rate { return q.Price.Rates[q.Calendar.Band(q.Start)] }
+
+// PrefixText is the prefix of a price in digits; "" is none.
+func PrefixText(p *rating.Price) string {
+	if p.Prefix == 0 {
+		return ""
+	}
+	return strconv.FormatUint(p.Prefix, 10)
+}
