@@ -241,6 +241,8 @@ func (p *plan) refresh(b *binding, c *Contact) {
 	}
 	b.cseq, b.login, b.received, b.dirty = p.u.CSeq, p.u.Login, p.u.Received, true
 	b.heard, b.gone = p.at, 0
-	b.agent, b.transport, b.listener = unique.Make(p.u.UserAgent), unique.Make(p.u.Transport), unique.Make(p.u.Listener)
+	if b.transport == (unique.Handle[string]{}) || b.agent.Value() != p.u.UserAgent || b.transport.Value() != p.u.Transport || b.listener.Value() != p.u.Listener {
+		b.agent, b.transport, b.listener = unique.Make(p.u.UserAgent), unique.Make(p.u.Transport), unique.Make(p.u.Listener)
+	}
 	b.expires = p.at + min(c.Expires, maxExpires)
 }

@@ -143,8 +143,7 @@ func (l *Location) Update(line string, u Update) ([]Binding, error) {
 	s := l.shard(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expire(l, line, at)
-	p := plan{u: &u, at: at, o: &l.o, list: slices.Clone(s.lines[line])}
+	p := plan{u: &u, at: at, o: &l.o, list: slices.Clone(s.expire(l, line, at))}
 	if err := p.run(); err != nil {
 		return nil, err
 	}
@@ -152,7 +151,7 @@ func (l *Location) Update(line string, u Update) ([]Binding, error) {
 		s.note(l, line, u.Now, c)
 	}
 	s.put(l, line, p.list)
-	return l.live(s.lines[line], at), nil
+	return l.live(p.list, at), nil
 }
 
 // Unreachable notes that the phone of a line at an address could not be reached, until it registers again.
@@ -252,8 +251,9 @@ func (l *Location) shard(line string) *shard {
 
 // put makes list the bindings of a line. The caller holds the lock.
 func (s *shard) put(l *Location, line string, list []binding) {
-	l.count.Add(int64(len(list) - len(s.lines[line])))
-	l.from.moved(s.lines[line], list)
+	was := s.lines[line]
+	l.count.Add(int64(len(list) - len(was)))
+	l.from.moved(was, list)
 	if len(list) == 0 {
 		delete(s.lines, line)
 		return
@@ -267,11 +267,15 @@ func (s *shard) put(l *Location, line string, list []binding) {
 	s.lines[line] = list
 }
 
-// expire removes the bindings of a line that have ended. The caller holds the lock.
-func (s *shard) expire(l *Location, line string, at time.Duration) {
+// expire removes the bindings of a line that have ended, and returns the others. The caller holds the lock.
+func (s *shard) expire(l *Location, line string, at time.Duration) []binding {
 	list := s.lines[line]
-	if !slices.ContainsFunc(list, func(b binding) bool { return b.expires <= at }) {
-		return
+	over := false
+	for i := range list {
+		over = over || list[i].expires <= at
+	}
+	if !over {
+		return list
 	}
 	var rest []binding
 	for _, b := range list {
@@ -282,6 +286,7 @@ func (s *shard) expire(l *Location, line string, at time.Duration) {
 		s.note(l, line, l.begun.Add(b.expires), change{kind: expired, now: b})
 	}
 	s.put(l, line, rest)
+	return rest
 }
 
 // live copies out the bindings that have not ended.

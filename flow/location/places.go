@@ -3,7 +3,6 @@ package location
 import (
 	"hash/maphash"
 	"net/netip"
-	"slices"
 	"sync"
 )
 
@@ -19,8 +18,11 @@ type places struct {
 
 // moved takes the phones of a line as they were and as they are.
 func (p *places) moved(was, are []binding) {
-	same := func(a, b binding) bool { return a.received == b.received }
-	if slices.EqualFunc(was, are, same) { // a registration that is refreshed, nearly always
+	same := len(was) == len(are)
+	for i := 0; same && i < len(was); i++ {
+		same = was[i].received == are[i].received
+	}
+	if same { // a registration that is refreshed, nearly always
 		return
 	}
 	p.mu.Lock()
