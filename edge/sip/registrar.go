@@ -3,6 +3,7 @@ package sip
 import (
 	"errors"
 	"hash/maphash"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,8 +70,9 @@ func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
 	e.stats.registers.Add(1)
 	e.net.LoggedIn(p.From(), line)
 	var tag [16]byte
+	s.lines = appendContacts(s.lines[:0], bindings, s.wall)
 	s.room = message.AppendResponse(s.room[:0], m, message.Reply{
-		Code: 200, ToTag: e.statelessTag(tag[:], p), Src: p.Src, Lines: contactLines(bindings, s.wall),
+		Code: 200, ToTag: e.statelessTag(tag[:], p), Src: p.Src, Lines: s.lines,
 	})
 	s.answered.keep(key, s.room, s.now)
 	e.send(replyTo(p), s.room, 0)
@@ -154,13 +156,12 @@ func instanceOf(a *message.Addr) string {
 	return name
 }
 
-func contactLines(all []location.Binding, now time.Time) []byte {
-	var b []byte
+func appendContacts(b []byte, all []location.Binding, now time.Time) []byte {
 	for i := range all {
 		b = append(b, "Contact: <"...)
 		b = append(b, all[i].Contact...)
 		b = append(b, ">;expires="...)
-		b = append(b, seconds(max(all[i].Expires.Sub(now)+time.Second-1, 0))...)
+		b = strconv.AppendInt(b, int64(max(all[i].Expires.Sub(now)+time.Second-1, 0)/time.Second), 10)
 		b = append(b, "\r\n"...)
 	}
 	return b

@@ -52,6 +52,7 @@ type shard struct {
 	w        message.Writer
 	msg      message.Message // our own requests, parsed again
 	room     []byte          // scratch for messages that are sent once
+	lines    []byte          // scratch for header lines of such a message
 	cur      *bridge
 	kept     atomic.Int64
 }
