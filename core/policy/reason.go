@@ -227,7 +227,7 @@ var reasons = [NumReasons]struct {
 	},
 	Redirected: {
 		"redirected", UnitNone, 480, causeFacility,
-		plain("the called phone forwards its calls by a redirection (302), which this server does not follow yet"),
+		plain("the far end wants the call forwarded by a redirection (302), which this server does not follow yet"),
 	},
 	FarRefused: {"far-end-refused", UnitNone, 480, causeRejected, plain("the far end refused the call")},
 	NoTransfer: {

@@ -140,7 +140,7 @@ func (c content) withoutLocation() content {
 
 // crossing is what of a request inside a call goes to the other side: its body, and on an emergency call where the caller is.
 func (b *bridge) crossing(m *message.Message) (lines []byte, c content) {
-	lines, c = passReason(m), contentOf(m)
+	lines, c = b.passReason(m), contentOf(m)
 	if _, help := b.isHelp(); help {
 		return append(lines, locationOf(m)...), c
 	}

@@ -160,7 +160,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 		u.ringAt = max(u.ringAt, u.queueAt)
 	}
 	u.tryingAt = transaction.Never
-	r := reply{code: status, contact: true, lines: passReason(m), content: contentOf(m)}
+	r := reply{code: status, contact: true, lines: b.passReason(m), content: contentOf(m)}
 	said := r.session()
 	f := b.forkFor(l, said)
 	if f.agreed && !said.empty() && said.changes(f.session, l.session) { // it may be changed, but not like this
@@ -275,7 +275,7 @@ func (b *bridge) earlyAnswered(c *client, m *message.Message, status int) {
 	case status < 200 || t == nil || t.head == nil:
 		return
 	case m == nil || status >= 300:
-		b.s.respond(t, reply{code: passStatus2(status)})
+		b.s.respond(t, reply{code: passStatus2(t.method, status)})
 		return
 	}
 	r := reply{code: 200, content: contentOf(m), contact: t.method == message.UPDATE}

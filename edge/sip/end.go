@@ -168,10 +168,28 @@ func (l *leg) elsewhereReason() policy.Reason {
 
 // wrongTags answers a request for a dialog that there is not. It is counted by its source, and leaves nothing else behind.
 func (e *Edge) wrongTags(p *transport.Packet) {
+	if e.meansAnother(p) {
+		return
+	}
 	e.stats.unmatched.Add(1)
 	e.stats.wrongTags.Add(1)
 	e.d.WrongTags(p.Src.Addr())
 	e.answer(p, message.Reply{Code: 481})
+}
+
+// meansAnother takes an end again that has several Call-IDs, From or To, with the next of them: one may be a call's, which would go on. It says
+// whether there is one.
+func (e *Edge) meansAnother(p *transport.Packet) bool {
+	if !p.Msg.Another() {
+		return false
+	}
+	q := keep(p)
+	if q == nil || !q.Msg.Mean(&p.Msg) {
+		return false
+	}
+	s := e.shardOf(q.Msg.CallID())
+	s.post(func() { s.request(q) })
+	return true
 }
 
 // owner is the leg whose dialog a request is inside of; nil if its tags are of none. Several legs have one Call-ID when a
@@ -215,7 +233,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 		l.goneThere()
 		return
 	}
-	end := ending{by: l.b.party(l), why: policy.Hangup, lines: passReason(m)}
+	end := ending{by: l.b.party(l), why: policy.Hangup, lines: l.b.passReason(m)}
 	if !expected {
 		end.from = p.Src
 	}
@@ -340,13 +358,13 @@ func (l *leg) cancelCame(p *transport.Packet) {
 	s.e.answer(p, message.Reply{Code: 200})
 	switch {
 	case l.uas && l.state == early:
-		end := ending{by: call.Caller, why: policy.Cancelled, status: 487, lines: passReason(m)}
+		end := ending{by: call.Caller, why: policy.Cancelled, status: 487, lines: l.b.passReason(m)}
 		if !expected {
 			end.from = p.Src
 		}
 		l.b.finish(end)
 	case t.head != nil && t.from != nil: // a re-INVITE that the other side has not answered
-		s.cancel(t.from, passReason(m))
+		s.cancel(t.from, l.b.passReason(m))
 	}
 }
 

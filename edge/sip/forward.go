@@ -208,7 +208,7 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 		return
 	}
 	if status >= 300 {
-		b.s.respond(t, reply{code: passStatus2(status)})
+		b.s.respond(t, reply{code: passStatus2(t.method, status)})
 		return
 	}
 	b.changed(c, t, m)
@@ -224,7 +224,7 @@ func (b *bridge) ackForgotten(c *client, status int) {
 // changed passes on a 2xx: the session is as was asked.
 func (b *bridge) changed(c *client, t *server, m *message.Message) {
 	l := c.leg
-	r := reply{code: 200, lines: passReason(m), content: contentOf(m)}
+	r := reply{code: 200, lines: b.passReason(m), content: contentOf(m)}
 	if t.method != message.INFO {
 		l.retarget(m)
 		l.agreeAsClient(m)
@@ -241,9 +241,9 @@ func (b *bridge) changed(c *client, t *server, m *message.Message) {
 }
 
 // passStatus2 is what the asker of a request inside a dialog is told of the other side's refusal. 401 and 407 would make
-// it log in to somebody else.
-func passStatus2(status int) int {
-	if status < 400 || status == 401 || status == 407 {
+// it log in to somebody else, and others want a header that says what would do.
+func passStatus2(method message.Method, status int) int {
+	if status < 400 || status == 401 || status == 407 || method != message.INFO && needsHeader(status) {
 		return 488
 	}
 	return status

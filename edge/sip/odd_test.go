@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"ringfence/core/call"
 	"ringfence/edge/sip/message"
 	"ringfence/flow/gate"
 )
@@ -171,4 +173,105 @@ func quoteEmpty(s string) string {
 		return `""`
 	}
 	return s
+}
+
+// A status that is none is counted, and ends what was asked: nobody waits half a minute for another answer.
+func TestAnAnswerWithoutAStatus(t *testing.T) {
+	for _, code := range []int{0, 99, 700, 999} {
+		inWorld(t, func(w *world) {
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
+			spoilt := func(m *message.Message) {
+				get := func(id message.HeaderID) string { return id.String() + ": " + string(m.Get(id)) }
+				w.carrier.write(strings.Join([]string{
+					fmt.Sprintf("SIP/2.0 %03d Odd", code), get(message.HVia), get(message.HFrom), get(message.HTo) + ";tag=x", get(message.HCallID), get(message.HCSeq), "", "",
+				}, "\r\n"))
+			}
+			w.phone.invite("c1", "020")
+			spoilt(w.carrier.expect("INVITE"))
+			w.carrier.expect("ACK")
+			if n := w.edge.Stats().Malformed; n != 1 {
+				t.Errorf("%d: %d counted", code, n)
+			}
+			inv := w.spare.expect("INVITE") // at once
+			w.spare.answer(inv, 486, "b", "")
+			w.spare.expect("ACK")
+			w.phone.find("486 INVITE")
+		})
+	}
+}
+
+// The ACK of an answer says by its Call-ID, tags and number what it is of. One without a Via was dropped, and a good call hung up after half a minute.
+func TestAnAckWithoutAVia(t *testing.T) {
+	for _, odd := range []string{"", "Call-ID: other", "From: <sip:x@y>;tag=other"} {
+		inWorld(t, func(w *world) {
+			a := w.phone.invite("c1", "020")
+			w.carrier.answer(w.carrier.expect("INVITE"), 200, "b", sdpB)
+			w.carrier.expect("ACK")
+			a.take(w.phone.expect("200 INVITE"))
+			lines := []string{"ACK " + a.target + " SIP/2.0", odd, "From: " + a.from, "To: " + a.to, "Call-ID: c1", "CSeq: 1 ACK", "Content-Length: 0", "", ""}
+			if odd == "" {
+				lines = append(lines[:1], lines[2:]...)
+			}
+			w.phone.write(strings.Join(lines, "\r\n"))
+			w.phone.quiet(time.Minute)
+			w.hangUp(a)
+		})
+	}
+}
+
+// A BYE that has several Call-IDs, From or To ends the call that one of them is of, whichever comes first. It was answered 481, and the call billed on.
+func TestAnEndOfOneOfSeveralCalls(t *testing.T) {
+	for _, by := range []string{"phone", "carrier"} {
+		for _, method := range []string{"BYE", "CANCEL"} {
+			if by == "carrier" && method == "CANCEL" {
+				continue
+			}
+			for _, odd := range []string{"Call-ID: other@x", "Call-ID: c2", "From: <sip:x@y>;tag=other", "To: <sip:x@y>;tag=other", "Call-ID: a\r\nCall-ID: b\r\nFrom: <sip:x@y>;tag=f\r\nTo: <sip:x@y>;tag=t", "Call-ID: other\r\ngarbage\r\nCSeq: x"} {
+				inWorld(t, func(w *world) {
+					ends := func(d *dialog, seq uint32, branch string) {
+						d.p.write(strings.Join([]string{
+							method + " sip:x@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP " + d.p.at + ";branch=" + branch, odd, "From: " + d.from, "To: " + d.to, "Call-ID: " + d.callID,
+							fmt.Sprint("CSeq: ", seq, " ", method), "Content-Length: 0", "", "",
+						}, "\r\n"))
+					}
+					if method == "CANCEL" {
+						a := w.phone.invite("c1", "020")
+						inv := w.carrier.expect("INVITE")
+						w.carrier.answer(inv, 180, "b", "")
+						w.phone.expect("180 INVITE")
+						ends(a, 1, a.branch)
+						w.phone.find("200 CANCEL")
+						w.carrier.answer(w.carrier.expect("CANCEL"), 200, "", "")
+						w.carrier.answer(inv, 487, "b", "")
+						w.carrier.expect("ACK")
+						a.request("ACK", "")
+						w.endedFrom(call.Caller, "")
+						return
+					}
+					a, b := w.connect("c1")
+					d, far := a, w.carrier
+					if by == "carrier" {
+						d, far = b, w.phone
+					}
+					ends(d, 500, "z9hG4bKlast")
+					d.p.find("200 BYE")
+					far.answer(far.expect("BYE"), 200, "", "")
+					if n := w.edge.Stats().WrongTags; n != 0 {
+						t.Errorf("%d wrong tags counted", n)
+					}
+					ends(d, 500, "z9hG4bKlast") // a repeat
+					d.p.find("200 BYE")
+				})
+			}
+		}
+	}
+	inWorld(t, func(w *world) { // none of them is of a call
+		a, _ := w.connect("c1")
+		a.p.write("BYE sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP " + a.p.at + ";branch=z9hG4bKlast\r\nCall-ID: x\r\nCall-ID: c1\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:x@y>;tag=2\r\nCSeq: 9 BYE\r\n\r\n")
+		a.p.expect("481 BYE")
+		if n := w.edge.Stats().WrongTags; n != 1 {
+			t.Errorf("%d wrong tags counted", n)
+		}
+		w.hangUp(a)
+	})
 }

@@ -86,10 +86,17 @@ func asksPrivacy(m *message.Message, party string) bool {
 			}
 		}
 	}
-	for v := range m.All(message.HRemotePartyID) {
-		for p := range remoteParties(v) {
-			if (p.party == "" || p.party == party) && p.hidesNumber() {
-				return true
+	for v := range m.All(message.HAnonymity) { // RPID-Privacy and it are of the drafts before RFC 3323
+		if (partyID{privacy: string(bytes.ToLower(v))}).hidesNumber() {
+			return true
+		}
+	}
+	for _, id := range [...]message.HeaderID{message.HRemotePartyID, message.HRPIDPrivacy} {
+		for v := range m.All(id) {
+			for p := range remoteParties(v) {
+				if (p.party == "" || p.party == party) && p.hidesNumber() {
+					return true
+				}
 			}
 		}
 	}
@@ -100,10 +107,15 @@ func isPrivacyGap(r rune) bool { return strings.ContainsRune(";, \t\"<>", r) }
 
 // hidesName says whether a Remote-Party-ID withholds the caller's name only.
 func hidesName(m *message.Message) bool {
-	for v := range m.All(message.HRemotePartyID) {
-		for p := range remoteParties(v) {
-			if p.party != "called" && p.hides("name") {
-				return true
+	for _, id := range [...]message.HeaderID{message.HRemotePartyID, message.HRPIDPrivacy, message.HAnonymity} {
+		for v := range m.All(id) {
+			if id == message.HAnonymity {
+				v = append([]byte("privacy="), v...)
+			}
+			for p := range remoteParties(v) {
+				if p.party != "called" && p.hides("name") {
+					return true
+				}
 			}
 		}
 	}
@@ -243,30 +255,57 @@ func sdpOf(body []byte, boundary string) []byte {
 // maxParts bounds how many parts of a body are looked at.
 const maxParts = 16
 
-// anonymousSDP is a session description without the lines that name people (RFC 8866): the user in o= and the subject in s= become
-// "-", titles, web pages, mail addresses and telephone numbers are left out. The session is the same one.
+// anonymousSDP is a session description without what may name people (RFC 8866): the user in o= and the subject in s= become "-", and nothing
+// is left but the lines and attributes that the session is made of. It is the same session.
 func anonymousSDP(body []byte) []byte {
 	out := make([]byte, 0, len(body)+2)
 	for line := range bytes.Lines(body) {
 		if len(line) < 2 || line[1] != '=' {
-			out = append(out, line...)
 			continue
 		}
 		end := line[len(bytes.TrimRight(line, "\r\n")):]
 		switch line[0] {
 		case 'o':
-			if f := bytes.Fields(line[2:]); len(f) >= 6 {
-				out = append(append(out, "o=- "...), bytes.Join(f[len(f)-5:], []byte{' '})...)
-				out = append(out, end...)
-				continue
-			}
-			out = append(out, line...)
+			out = append(append(out, anonymousOrigin(line[2:])...), end...)
 		case 's':
 			out = append(append(out, "s=-"...), end...)
-		case 'i', 'u', 'e', 'p':
-		default:
+		case 'v', 'c', 'b', 't', 'r', 'z', 'k', 'm':
 			out = append(out, line...)
+		case 'a':
+			if namesNobody(line[2:]) {
+				out = append(out, line...)
+			}
 		}
 	}
 	return out
+}
+
+// anonymousOrigin is an o= line without its user. One that cannot be read names the session of nobody.
+func anonymousOrigin(v []byte) []byte {
+	f := bytes.Fields(v)
+	if len(f) < 6 {
+		return []byte("o=- 1 1 IN IP4 0.0.0.0")
+	}
+	return append([]byte("o=- "), bytes.Join(f[len(f)-5:], []byte{' '})...)
+}
+
+// sessionAttributes are the attributes that say how media are sent and found: IANA's registry without those that hold words of people,
+// such as cname, label, tool, charset and keywords.
+var sessionAttributes = func() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range strings.Fields(`rtpmap fmtp ptime maxptime minptime sendrecv sendonly recvonly inactive rtcp rtcp-mux rtcp-mux-only rtcp-rsize
+		rtcp-fb rtcp-xr crypto fingerprint setup connection key-mgmt zrtp-hash tls-id candidate remote-candidates end-of-candidates ice-ufrag ice-pwd
+		ice-options ice-lite ice-mismatch ice-pacing mid group bundle-only extmap extmap-allow-mixed curr des conf csup creq acap tcap pcfg acfg rmcap
+		mcap lcfg sescap mfcap mscap bcap silencesupp ecan gpmd cdsc cpar cparmin cparmax vsel direction accept-types max-size framerate framesize
+		imageattr quality orient content rtpred1 rtpred2 maxprate resources mediclk source-filter sqn pmft omnsetup nortpproxy altc anat
+		t38faxversion t38maxbitrate t38faxfillbitremoval t38faxtranscodingmmr t38faxtranscodingjbig t38faxratemanagement t38faxmaxbuffer
+		t38faxmaxdatagram t38faxmaxifp t38faxudpec t38faxudpecdepth t38faxudpfec t38vendorinfo t38modemtype udptl xcap modem`) {
+		all[name] = true
+	}
+	return all
+}()
+
+func namesNobody(attribute []byte) bool {
+	name, _, _ := bytes.Cut(bytes.TrimSpace(attribute), []byte{':'})
+	return sessionAttributes[strings.ToLower(string(bytes.TrimSpace(name)))]
 }

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,15 @@ var privacies = []struct {
 	{"Remote-Party-ID: <sip:alice@x>;party=calling;privacy=name,uri", true},
 	{"Remote-Party-ID: \"open <sip:alice@x>;party=calling;privacy=full, <sip:bob@x>;party=called;privacy=off", true},
 	{"Remote-Party-ID: <sip:alice@x>;party=calling;privacy=yes", true},
+	{"RPID-Privacy: party=calling;id-type=subscriber;privacy=full", true},
+	{"RPID-Privacy: privacy=uri-network", true},
+	{"rpid-privacy: party=called;privacy=off\nRPID-Privacy: party=calling;privacy=full;network=x", true},
+	{"Anonymity: full", true},
+	{"Anonymity: ipaddr", true},
+	{"anonymity: off, uri", true},
+	{"RPID-Privacy: party=calling;privacy=off", false},
+	{"RPID-Privacy: party=called;privacy=full", false},
+	{"Anonymity: off", false},
 	{"Privacy: none", false},
 	{"Privacy: critical", false},
 	{"Privacy:", false},
@@ -49,12 +59,13 @@ var privacies = []struct {
 
 // namedSDP names its sender wherever a session description can.
 const namedSDP = "v=0\r\no=%[1]s 77 1 IN IP4 10.0.1.1\r\ns=call of %[1]s\r\ni=%[1]s\r\nu=http://x/%[1]s\r\ne=%[1]s@x\r\np=+%[1]s\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\n" +
-	"m=audio 4000 RTP/AVP 8\r\ni=%[1]s\r\na=sendrecv\r\n"
+	"m=audio 4000 RTP/AVP 8\r\ni=%[1]s\r\na=sendrecv\r\na=X-caller:%[1]s\r\na=ssrc:1 cname:%[1]s@x\r\na=label:%[1]s\r\na=tool:%[1]s\r\n%[1]s\r\ny=%[1]s\r\n" +
+	"a=rtpmap:8 PCMA/8000\r\na=T38FaxVersion:0\r\n"
 
 func named(number string) string { return fmt.Sprintf(namedSDP, number) }
 
 // bareSDP is what is left of it.
-const bareSDP = "v=0\r\no=- 77 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\na=sendrecv\r\n"
+const bareSDP = "v=0\r\no=- 77 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\na=sendrecv\r\na=rtpmap:8 PCMA/8000\r\na=T38FaxVersion:0\r\n"
 
 // wantHidden fails when a message names somebody, but for the carrier's P-Asserted-Identity.
 func wantHidden(t *testing.T, m *message.Message, number string, hidden bool) {
@@ -95,8 +106,12 @@ func TestWithheldByALine(t *testing.T) {
 					w.phone.find("200 INVITE")
 					d.request("ACK", "")
 					w.carrier.expect("ACK")
-					d.request("BYE", "")
-					wantHidden(t, w.carrier.expect("BYE"), number, c.hidden)
+					d.request("BYE", "", "Reason: Q.850;cause=16;text=\"+"+number+" hangs up\"", "Reason: SIP;x="+number+";cause=200")
+					bye := w.carrier.expect("BYE")
+					wantHidden(t, bye, number, c.hidden)
+					if got := reasonsIn(bye); c.hidden && !slices.Equal(got, []string{"Q.850;cause=16", "SIP;cause=200"}) {
+						t.Errorf("the causes became %q", got)
+					}
 					w.phone.expect("200 BYE")
 				}, func(w *world) {
 					w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{carrierAt}, Withheld: withheld}
@@ -213,9 +228,11 @@ func TestWithheldByTheCallee(t *testing.T) {
 			w.carrier.find("200 INVITE")
 			b.request("ACK", "")
 			w.phone.find("ACK")
-			b.request("BYE", "")
+			b.request("BYE", "", "Reason: Q.850;cause=16;text=\""+number+"\"")
 			w.carrier.find("200 BYE")
-			w.phone.answer(w.phone.find("BYE"), 200, "", "")
+			bye := w.phone.find("BYE")
+			wantHidden(t, bye, number, true)
+			w.phone.answer(bye, 200, "", "")
 		})
 	}
 }
@@ -238,4 +255,35 @@ func TestAnonymousBody(t *testing.T) {
 			t.Errorf("%s: %q %q, want %q %q", c.kind, got.ctype, got.body, c.wantKind, c.want)
 		}
 	}
+}
+
+// What a callee who withholds the number says when it refuses names it to nobody, nor does what the caller says when he gives up.
+func TestWithheldInRefusals(t *testing.T) {
+	const number = "442079460009"
+	says := "Reason: Q.850;cause=17;text=\"" + number + " is busy\""
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		w.carrier.answer(w.carrier.expect("INVITE"), 486, "b", "", "Privacy: id", says)
+		w.carrier.expect("ACK")
+		busy := w.phone.expect("486 INVITE")
+		wantHidden(t, busy, number, true)
+		if got := reasonsIn(busy); !slices.Equal(got, []string{"Q.850;cause=17"}) {
+			t.Errorf("the causes became %q", got)
+		}
+		a.request("ACK", "")
+	})
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000", "Privacy: id")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		a.request("CANCEL", "", says)
+		cancel := w.carrier.expect("CANCEL")
+		wantHidden(t, cancel, number, true)
+		w.carrier.answer(cancel, 200, "", "")
+		w.carrier.answer(inv, 487, "b", "")
+		w.carrier.expect("ACK")
+		w.phone.find("487 INVITE")
+		a.request("ACK", "")
+	})
 }

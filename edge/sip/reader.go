@@ -29,6 +29,9 @@ func (e *Edge) handle(p *transport.Packet) {
 	if !p.Msg.IsRequest() && !isOwnCallID(p.Msg.CallID()) {
 		p.Msg.PreferCallID(isOwnCallID)
 	}
+	if f := p.Msg.Uncoded(); f != nil {
+		e.malformed(p, f)
+	}
 	if p.Msg.IsRequest() && e.stateless(p) {
 		return
 	}

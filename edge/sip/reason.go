@@ -2,6 +2,7 @@ package sip
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"ringfence/core/call"
@@ -58,13 +59,19 @@ func (e *Edge) appendWarning(b []byte, text string) []byte {
 }
 
 // passReason takes over every cause that a peer gave: phones tell by them whether a call was missed.
-func passReason(m *message.Message) []byte {
+//
+// Where a party withholds its number, only the causes are: a text may name anybody.
+func (b *bridge) passReason(m *message.Message) []byte {
 	if m == nil {
 		return nil
 	}
+	hidden := slices.ContainsFunc(b.legs(), func(l *leg) bool { return l.hidden })
 	var w message.Writer
 	w.Begin(nil)
 	for r := range m.Reasons() {
+		if hidden {
+			r = message.BareReason(r)
+		}
 		if len(w.Bytes())+len(r) > maxReasons {
 			break
 		}

@@ -30,7 +30,12 @@ func TestTheFarEndsRefusalIsPassedOn(t *testing.T) {
 		{480, 480, policy.NoAnswer},
 		{403, 403, policy.FarRefused},
 		{401, 403, policy.FarRefused},
-		{420, 420, policy.FarRefused},
+		{405, 480, policy.FarRefused}, // and others that are none without a header that says what would do
+		{420, 480, policy.FarRefused},
+		{421, 480, policy.FarRefused},
+		{422, 480, policy.FarRefused},
+		{423, 480, policy.FarRefused},
+		{494, 480, policy.FarRefused},
 		{500, 480, policy.FarRefused},
 		{503, 480, policy.FarRefused},
 		{300, 480, policy.Redirected},

@@ -405,7 +405,7 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 	if u == nil || b.state != calling {
 		return
 	}
-	end := b.s.e.refusalOf(m, status)
+	end := b.refusalOf(m, status)
 	next := u.carrier && failsOver(status, u.plan.Always)
 	if next {
 		end = ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
@@ -429,11 +429,12 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 
 // refusalOf is how a call ends that a far end refused, or (m is nil) did not answer at all: with its status, its Reason, and ours
 // in words.
-func (e *Edge) refusalOf(m *message.Message, status int) ending {
+func (b *bridge) refusalOf(m *message.Message, status int) ending {
+	e := b.s.e
 	if m == nil {
 		status = 408
 	}
-	end := ending{status: passStatus(status), lines: passReason(m)}
+	end := ending{status: passStatus(status), lines: b.passReason(m)}
 	end.by, end.why = verdictOf(status)
 	if len(end.lines) > 0 {
 		end.lines = e.appendWarning(end.lines, end.why.Text(end.f))
@@ -464,10 +465,20 @@ func passStatus(status int) int {
 		return 480
 	case status == 401 || status == 407:
 		return 403
-	case status >= 500 && status < 600:
+	case needsHeader(status), status >= 500 && status < 600:
 		return 480
 	}
 	return status
+}
+
+// needsHeader says that a refusal is none without a header that says what would do instead (RFC 3261 21.4, RFC 4028 section 6, RFC 3329
+// section 2.3). What the far end says in it is about what we sent, not about what the caller did.
+func needsHeader(status int) bool {
+	switch status {
+	case 405, 420, 421, 422, 423, 494:
+		return true
+	}
+	return false
 }
 
 // abandonSilent gives up legs to carriers that did not even say 100.

@@ -36,7 +36,9 @@ func (s *shard) request(p *transport.Packet) {
 		s.invite(p)
 	case m.Method() == message.BYE && s.forgottenLegEnded(p):
 	case m.Method() == message.BYE && len(m.To().Tag()) == tagLen && s.seek(p, s.request):
-	case m.Method() != message.ACK:
+	case m.Method() == message.ACK:
+		s.e.meansAnother(p)
+	default:
 		s.e.wrongTags(p)
 	}
 }

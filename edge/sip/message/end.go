@@ -60,6 +60,7 @@ type end struct {
 	method           []byte
 	vias, reasons    []byte // ready lines
 	from, to, callID []byte // values
+	more             []byte // ready lines: further Call-IDs, and From and To with a tag, of which one may be the call's
 	tagged           [2]bool
 	seq              []byte
 }
@@ -71,12 +72,17 @@ func (e *end) take(id HeaderID, v []byte) {
 			e.vias = append(append(append(e.vias, "Via: "...), v...), "\r\n"...)
 		}
 	case HFrom:
-		e.party(&e.from, &e.tagged[0], v)
+		e.party(HFrom, &e.from, &e.tagged[0], v)
 	case HTo:
-		e.party(&e.to, &e.tagged[1], v)
+		e.party(HTo, &e.to, &e.tagged[1], v)
 	case HCallID:
-		if e.callID == nil && all(v, cVisible) {
+		if !all(v, cVisible) {
+			return
+		}
+		if e.callID == nil {
 			e.callID = v
+		} else {
+			e.again(HCallID, v)
 		}
 	case HCSeq:
 		if _, big, ok := number(v[:span(v, 0, cDigit)], 1<<31-1); ok && !big && e.seq == nil {
@@ -88,7 +94,7 @@ func (e *end) take(id HeaderID, v []byte) {
 }
 
 // party keeps From or To.
-func (e *end) party(kept *[]byte, tagged *bool, v []byte) {
+func (e *end) party(id HeaderID, kept *[]byte, tagged *bool, v []byte) {
 	var a Addr
 	next, ok := a.parseStrict(v, 0)
 	tag, has := a.Param("tag")
@@ -96,9 +102,16 @@ func (e *end) party(kept *[]byte, tagged *bool, v []byte) {
 		tag = lastTag(v)
 		v = append([]byte("<sip:unread.invalid>"), tagParam(tag)...)
 	}
-	if *kept == nil || tag != nil && !*tagged {
+	switch {
+	case *kept == nil || tag != nil && !*tagged:
 		*kept, *tagged = v, tag != nil
+	case tag != nil:
+		e.again(id, v)
 	}
+}
+
+func (e *end) again(id HeaderID, v []byte) {
+	e.more = append(append(append(append(e.more, id.String()...), ": "...), v...), "\r\n"...)
 }
 
 func tagParam(tag []byte) []byte {
@@ -174,7 +187,7 @@ func (e *end) text() []byte {
 	}{{"From: ", e.from}, {"To: ", e.to}, {"Call-ID: ", e.callID}, {"CSeq: ", append(append(bytes.Clone(e.seq), ' '), e.method...)}} {
 		b = append(append(append(b, h.name...), h.value...), "\r\n"...)
 	}
-	b = append(b, e.reasons...)
+	b = append(append(b, e.more...), e.reasons...)
 	if len(b) > MaxSize-64 {
 		return nil
 	}

@@ -148,3 +148,39 @@ func FuzzEnd(f *testing.F) {
 		}
 	})
 }
+
+// Of several Call-IDs and tags each combination is offered, in bounds.
+func TestWhichCallAnEndMeans(t *testing.T) {
+	for _, c := range []struct {
+		odd   []string
+		means string
+	}{
+		{nil, "call@192.0.2.9 theirs ours"},
+		{[]string{"Call-ID: other"}, "call@192.0.2.9 theirs ours|other theirs ours"},
+		{[]string{"Call-ID: call@192.0.2.9"}, "call@192.0.2.9 theirs ours|call@192.0.2.9 theirs ours"},
+		{[]string{"From: <sip:x@y>;tag=f2", "To: <sip:x@y>;tag=t2"}, "call@192.0.2.9 theirs ours|call@192.0.2.9 f2 ours|call@192.0.2.9 theirs t2|call@192.0.2.9 f2 t2"},
+		{[]string{"i: other", "garbage", "f: <sip:x@y>;tag=f2", "X-Nul: a\x00b"}, "call@192.0.2.9 theirs ours|other theirs ours|call@192.0.2.9 f2 ours|other f2 ours"},
+		{[]string{"Call-ID: a", "Contact: *", "CSeq: 9 INVITE"}, "call@192.0.2.9 theirs ours|a theirs ours"},
+	} {
+		m := mustParse(t, endWith("BYE", c.odd...))
+		var all []string
+		for more := true; more; more = m.Another() {
+			all = append(all, fmt.Sprintf("%s %s %s", m.CallID(), m.From().Tag(), m.To().Tag()))
+			again := mustParse(t, string(m.Bytes()))
+			if m.meant > 0 && (!again.Mean(m) || string(again.CallID()) != string(m.CallID())) {
+				t.Errorf("%q: the same is not meant by a copy", c.odd)
+			}
+		}
+		text(t, strings.Join(c.odd, "|"), []byte(strings.Join(all, "|")), c.means)
+	}
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = fmt.Sprint("Call-ID: ", i)
+	}
+	m, n := mustParse(t, endWith("BYE", many...)), 0
+	for m.Another() {
+		n++
+	}
+	want(t, "combinations", n, maxMeant-1)
+	want(t, "of what is no end", mustParse(t, options("")).Another(), false)
+}

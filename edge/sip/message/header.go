@@ -47,6 +47,8 @@ const (
 	HPPreferredIdentity
 	HRemotePartyID
 	HPrivacy
+	HAnonymity
+	HRPIDPrivacy
 	HIdentity
 	HTimestamp
 	HDate
@@ -90,6 +92,7 @@ var headerNames = [numHeaders]struct{ name, short string }{
 	HMinSE: {"Min-SE", ""}, HReferTo: {"Refer-To", "r"}, HReferredBy: {"Referred-By", "b"}, HReplaces: {"Replaces", ""},
 	HDiversion: {"Diversion", ""}, HHistoryInfo: {"History-Info", ""}, HPAssertedIdentity: {"P-Asserted-Identity", ""},
 	HPPreferredIdentity: {"P-Preferred-Identity", ""}, HRemotePartyID: {"Remote-Party-ID", ""}, HPrivacy: {"Privacy", ""},
+	HAnonymity: {"Anonymity", ""}, HRPIDPrivacy: {"RPID-Privacy", ""},
 	HIdentity: {"Identity", "y"}, HTimestamp: {"Timestamp", ""}, HDate: {"Date", ""}, HSubject: {"Subject", "s"},
 	HEvent: {"Event", "o"}, HSubscriptionState: {"Subscription-State", ""}, HAllowEvents: {"Allow-Events", "u"},
 	HContentDisposition: {"Content-Disposition", ""}, HContentEncoding: {"Content-Encoding", "e"}, HPath: {"Path", ""},

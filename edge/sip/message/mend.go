@@ -17,8 +17,8 @@ func mend(b []byte) []byte {
 	head, body := rest, []byte(nil)
 	if bytes.HasPrefix(rest, eol) {
 		head, body = nil, rest[len(eol):]
-	} else if i := bytes.Index(rest, append(eol[:len(eol):len(eol)], eol...)); i >= 0 {
-		head, body = rest[:i], rest[i+2*len(eol):]
+	} else if lines, end := HeadEnd(b, 0); end >= 0 {
+		head, body = b[len(start)+1:lines], b[end:]
 	}
 	out := append(appendClean(make([]byte, 0, len(b)+256), bytes.TrimRight(start, "\r")), "\r\n"...)
 	out = appendLines(out, head, eol)

@@ -46,6 +46,8 @@ type Message struct {
 	request    bool
 	broken     bool              // its lines are at fault, and may be mended
 	bodyTwice  bool              // there are two lengths
+	noCode     bool              // a response with a status that is none
+	meant      uint8             // which of several Call-IDs, From and To are taken: see Another
 	first      [numHeaders]uint8 // index of the first line with the id, plus one
 	fields     [MaxHeaders]field
 }
@@ -57,7 +59,7 @@ func (m *Message) Reset() {
 	m.via, m.ruri, m.from, m.to = Via{}, URI{}, Addr{}, Addr{}
 	m.fault, m.bodyLen, m.cseq, m.status, m.maxFwd = nil, -1, 0, 0, -1
 	m.viaNext, m.viaCount, m.n, m.method, m.cseqMethod, m.request = 0, 0, 0, Other, Other, false
-	m.broken, m.bodyTwice = false, false
+	m.broken, m.bodyTwice, m.noCode, m.meant = false, false, false, 0
 }
 
 // Bytes returns the whole message as parsed, without what followed it in the datagram.
@@ -80,6 +82,15 @@ func (m *Message) URI() *URI { return &m.ruri }
 
 // Status returns the status code of a response, 0 for requests.
 func (m *Message) Status() int { return int(m.status) }
+
+// Uncoded is the fault of a response whose status is not one of 100 to 699, and is taken for 500: who asked waits for no other answer.
+// Nil: it has none.
+func (m *Message) Uncoded() *Fault {
+	if !m.noCode {
+		return nil
+	}
+	return &faultStatus.drop
+}
 
 // Phrase returns the reason phrase of a response.
 func (m *Message) Phrase() []byte { return m.phrase }
@@ -107,6 +118,52 @@ func (m *Message) PreferCallID(ours func([]byte) bool) {
 			return
 		}
 	}
+}
+
+// Another takes the next combination of several Call-IDs, From and To of an ACK, BYE or CANCEL: the first may be of no call, and a call whose end
+// is refused for that is billed on. False: there is none.
+func (m *Message) Another() bool {
+	if !m.request || !m.generous() {
+		return false
+	}
+	n := [3]int{m.Count(HCallID), m.Count(HFrom), m.Count(HTo)}
+	for i := m.meant + 1; int(i) < min(n[0]*n[1]*n[2], maxMeant); i++ {
+		if m.mean(int(i)%n[0], int(i)/n[0]%n[1], int(i)/n[0]/n[1]) {
+			m.meant = i
+			return true
+		}
+	}
+	m.meant = maxMeant
+	return false
+}
+
+// Mean takes the combination that was taken of an equal message, and says whether it could.
+func (m *Message) Mean(o *Message) bool {
+	m.meant = o.meant - 1
+	return m.Another() && m.meant == o.meant
+}
+
+// maxMeant bounds the combinations that are tried.
+const maxMeant = 16
+
+// mean takes one of several Call-IDs, From and To, and says whether they can be read.
+func (m *Message) mean(callID, from, to int) bool {
+	id := m.nth(HCallID, callID)
+	var f, t Addr
+	if !all(id, cVisible) || !f.parseFull(m.nth(HFrom, from)) || !t.parseFull(m.nth(HTo, to)) {
+		return false
+	}
+	m.callID, m.from, m.to = id, f, t
+	return true
+}
+
+func (m *Message) nth(id HeaderID, n int) []byte {
+	for v := range m.All(id) {
+		if n--; n < 0 {
+			return v
+		}
+	}
+	return nil
 }
 
 // CSeq returns the sequence number.

@@ -146,7 +146,7 @@ func (m *Message) incomplete() *fault {
 		return missing[HCallID]
 	case !m.request:
 		return nil // its branch says the rest
-	case m.viaCount == 0 && m.method != BYE: // without a Via it still says which call is over
+	case m.viaCount == 0 && m.method != BYE && m.method != ACK: // without a Via they still say which call they are of
 		return missing[HVia]
 	case m.from.URI == nil:
 		return missing[HFrom]
@@ -192,11 +192,13 @@ func (m *Message) parseStatusLine(line []byte) bool {
 		return false
 	}
 	code, _, ok := number(rest[:3], 999)
-	if !ok || code < 100 || code > 699 {
+	if !ok {
 		m.fail(faultStatus)
 		return false
 	}
-	m.status = uint16(code)
+	if m.status = uint16(code); code < 100 || code > 699 {
+		m.status, m.noCode = 500, true
+	}
 	if phrase := trim(rest[3:]); len(phrase) > 0 {
 		m.phrase = phrase
 	}

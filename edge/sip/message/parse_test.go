@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,8 +100,8 @@ var refusals = []struct {
 	{"Contact rubbish", options("Contact: here, there\r\n"), 400, "Contact", "malformed Contact"},
 	{"Route rubbish", options("Route: sip\r\n"), 400, "Route", "malformed Route"},
 	{"Record-Route rubbish", options("Record-Route: <sip:a@b;lr>, c\r\n"), 400, "Record-Route", "malformed Record-Route"},
-	{"status 99", "SIP/2.0 099 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
-	{"status 700", "SIP/2.0 700 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
+	{"status of two digits", "SIP/2.0 99 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
+	{"status of four digits", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
 	{"status 2000", "SIP/2.0 2000 x\r\nVia: x\r\n\r\n", 0, "Status-Line", "malformed status line"},
 	{"a response of no call", "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", 0, "Call-ID", "missing Call-ID"},
 	{"ACK is never answered", strings.ReplaceAll(without("To"), "OPTIONS", "ACK"), 0, "To", "missing To"},
@@ -300,6 +301,16 @@ func TestParseAcceptsOddResponses(t *testing.T) {
 	}
 }
 
+// A status that is none is a failure: who asked waits for no other answer.
+func TestAStatusThatIsNone(t *testing.T) {
+	for code, fault := range map[string]bool{"000": true, "099": true, "100": false, "699": false, "700": true, "999": true} {
+		m := mustParse(t, strings.Replace(options(""), "OPTIONS sip:bob@example.com SIP/2.0", "SIP/2.0 "+code+" x", 1))
+		if f := m.Uncoded(); (f != nil) != fault || fault && (m.Status() != 500 || f.Header != "Status-Line" || f.Status != 0) {
+			t.Errorf("%s: status %d, %v", code, m.Status(), f)
+		}
+	}
+}
+
 // An odd ACK ends the repeats of an answer all the same.
 func TestParseAcceptsOddACKs(t *testing.T) {
 	for _, extra := range []string{"Contact: *\r\n", "Route: x\r\n", "Max-Forwards: y\r\n", "Content-Length: 99\r\n", "Max-Forwards: 1\r\nMax-Forwards: 2\r\n", "From: <sip:other@x>\r\n", "nonsense\r\n"} {
@@ -307,6 +318,8 @@ func TestParseAcceptsOddACKs(t *testing.T) {
 		text(t, extra, m.From().Tag(), "1")
 	}
 	sound := strings.ReplaceAll(options(""), "OPTIONS", "ACK")
+	bare := mustParse(t, regexp.MustCompile("(?m)^Via:.*\r\n").ReplaceAllString(sound, ""))
+	want(t, "without a Via", bare.Method() == ACK && bare.ViaCount() == 0, true)
 	start, rest, _ := strings.Cut(sound, "\r\n")
 	for _, odd := range []string{
 		"ACK x SIP/2.0\r\n" + rest, "ACK <sip:bob@192.0.2.1> SIP/2.0\r\n" + rest, "ACK h323:bob SIP/2.0\r\n" + rest,
@@ -466,6 +479,43 @@ func TestFrame(t *testing.T) {
 	}
 }
 
+// A message whose lines end with LF alone is cut from a stream as it is read from a datagram. In one whose lines end with CR LF, a line break of another
+// kind is no end of the headers: somebody else may have written it into a value, and a message behind it.
+func TestFrameOfBareLineFeeds(t *testing.T) {
+	crlf := options("Content-Length: 4\r\n") + "body"
+	bare := strings.ReplaceAll(crlf, "\r\n", "\n")
+	for _, c := range []struct {
+		name, text string
+		cut        bool
+	}{
+		{"LF", bare, true},
+		{"LF, ended by CR LF", strings.Replace(bare, "\n\n", "\n\r\n", 1), true},
+		{"LF in the first line alone", strings.Replace(crlf, "\r\n", "\n", 1), true},
+		{"CR LF, with LF in a value", strings.Replace(crlf, "To:", "X: a\n\nINVITE sip:x SIP/2.0\nX-To: b\r\nTo:", 1), true},
+		{"CR LF, ended by LF", strings.Replace(options(""), "\r\n\r\n", "\n\n", 1), false},
+	} {
+		n, _, f := Frame([]byte(c.text + "OPTIONS"))
+		if f != nil || c.cut && n != len(c.text) || !c.cut && n != 0 {
+			t.Errorf("%s: %d of %d bytes, %v", c.name, n, len(c.text), f)
+		}
+		for i := range len(c.text) {
+			if n, _, f := Frame([]byte(c.text[:i])); n != 0 || f != nil {
+				t.Errorf("%s: %d of %d bytes are a message, %v", c.name, i, n, f)
+			}
+		}
+		if !c.cut {
+			n = Cut([]byte(c.text))
+		}
+		m := mustParse(t, c.text[:n])
+		text(t, c.name, m.From().Tag(), "1")
+		want(t, c.name, m.Method(), OPTIONS)
+		if c.cut {
+			text(t, c.name, m.Body(), "body")
+		}
+	}
+	want(t, "nothing to cut", Cut([]byte(strings.TrimSuffix(options(""), "\r\n"))), 0)
+}
+
 func TestParseAllocatesNothing(t *testing.T) {
 	raws := [][]byte{[]byte(inviteText), []byte(registerText), []byte(options("Contact: <sip:a@[2001:db8::1]>\r\n")), []byte(options("Max-Forwards: a\r\n")), []byte("rubbish")}
 	var m Message
@@ -505,5 +555,37 @@ func TestReasons(t *testing.T) {
 			all = append(all, string(r))
 		}
 		text(t, in, []byte(strings.Join(all, "|")), wanted)
+	}
+}
+
+// Where a number is withheld, a Reason keeps what says nothing of people.
+func TestBareReason(t *testing.T) {
+	for in, wanted := range map[string]string{
+		`SIP;cause=200;text="Call completed elsewhere"`: "SIP;cause=200",
+		`Q.850 ; cause = 16`:                            "Q.850;cause=16",
+		`Q.850;text="+44;cause=1";cause=16`:             "Q.850",
+		`Q.850;x=442079460001;Cause=21`:                 "Q.850;cause=21",
+		`Q.850;cause=442079460001`:                      "Q.850",
+		`SIP`:                                           "SIP",
+	} {
+		text(t, in, BareReason([]byte(in)), wanted)
+	}
+}
+
+// Link-local addresses are written with a zone, with and without its escape (RFC 6874).
+func TestZones(t *testing.T) {
+	for _, zone := range []string{"%25eth0", "%eth0", "%25en-1.2_~", "%1"} {
+		u, ok := ParseURI([]byte("sip:a@[fe80::1" + zone + "]:5062;transport=tcp"))
+		addr, isAddr := u.Addr()
+		if !ok || !isAddr || addr.String() != "fe80::1" || u.Port != 5062 {
+			t.Errorf("%s: %v %v %v, port %d", zone, ok, isAddr, addr, u.Port)
+		}
+		m := mustParse(t, options("Contact: <sip:a@[fe80::1"+zone+"]:5062>\r\nVia: SIP/2.0/UDP [fe80::1"+zone+"]:5062;branch=z9hG4bKx\r\n"))
+		want(t, zone, m.ViaCount(), 2)
+	}
+	for _, bad := range []string{"sip:a@[fe80::1%]", "sip:a@[fe80::1%a b]", "sip:a@[%eth0]", "sip:a@[fe80::1%eth0", "sip:a@[fe80::1%a\"]"} {
+		if u, ok := ParseURI([]byte(bad)); ok {
+			t.Errorf("%s is read as %s", bad, u.Host)
+		}
 	}
 }

@@ -100,7 +100,7 @@ func scanHost(b []byte, i int) (host []byte, next int, v6 bool) {
 		if end < 0 {
 			return nil, i, false
 		}
-		host = b[i+1 : i+end]
+		host = zoneless(b[i+1 : i+end])
 		if !validIPv6(host) {
 			return nil, i, false
 		}
@@ -111,6 +111,14 @@ func scanHost(b []byte, i int) (host []byte, next int, v6 bool) {
 		return nil, i, false
 	}
 	return b[i:end], end, false
+}
+
+// zoneless is an IPv6 address without its zone (RFC 6874), which means something on the host only that wrote it.
+func zoneless(host []byte) []byte {
+	if i := bytes.IndexByte(host, '%'); i >= 0 && i+1 < len(host) && all(host[i+1:], cHost|cUser) {
+		return host[:i]
+	}
+	return host
 }
 
 // validIPv6 checks the text form of RFC 4291 section 2.2 without the allocation that netip.ParseAddr makes.

@@ -174,3 +174,20 @@ func cutReason(v []byte) (one, rest []byte, ok bool) {
 	}
 	return nil, nil, false
 }
+
+// BareReason is the text of a Reason value with nothing but its protocol and cause.
+func BareReason(v []byte) []byte {
+	name, params, _ := bytes.Cut(v, []byte{';'})
+	out := bytes.Clone(trim(name))
+	for len(params) > 0 {
+		var one []byte
+		if one, params, _ = bytes.Cut(params, []byte{';'}); bytes.IndexByte(one, '"') >= 0 {
+			break // a text may hold anything, semicolons too
+		}
+		key, value, _ := bytes.Cut(one, []byte{'='})
+		if value = trim(value); equalFold(trim(key), "cause") && len(value) <= 3 && span(value, 0, cDigit) == len(value) {
+			out = append(append(out, ";cause="...), value...)
+		}
+	}
+	return out
+}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -64,10 +63,18 @@ func (s *stream) deadline(begun time.Time) {
 	_ = s.c.nc.SetReadDeadline(begun.Add(d))
 }
 
-// lastWord delivers the end of a call that is not complete: the rest of what its Content-Length promises will not come.
+// lastWord delivers what nothing more will come of: the end of a call that is not complete, since the rest of what its Content-Length promises will not
+// come, and a message with line ends of both kinds, so that its sender hears of it.
 func (s *stream) lastWord() {
-	if message.Ends(s.buf) {
-		_ = s.deliver(s.buf)
+	n := 0
+	switch {
+	case message.Ends(s.buf):
+		n = len(s.buf)
+	case s.need == 0:
+		n = message.Cut(s.buf)
+	}
+	if n > 0 && s.deliver(s.buf[:n]) == nil {
+		s.c.flush()
 	}
 }
 
@@ -184,8 +191,7 @@ func (s *stream) frame(b []byte) (int, error) {
 		return 0, nil // may yet be a line break
 	}
 	if s.need == 0 {
-		from := max(0, s.scanned-3)
-		if !bytes.Contains(b[from:], []byte("\r\n\r\n")) {
+		if _, end := message.HeadEnd(b, s.scanned); end < 0 {
 			s.scanned = len(b)
 			if len(b) > message.MaxSize {
 				return 0, errFraming

@@ -196,6 +196,40 @@ func TestTCPEndsWithoutALength(t *testing.T) {
 	})
 }
 
+// Messages whose lines end with LF alone are read one after the other, and one with ends of both kinds is read when no more of it comes: neither
+// is met with silence.
+func TestTCPBareLineFeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, heard := newPipes(), make(chan string, 10)
+		tr := start(t, Config{Listener: ln, Handle: func(p *Packet) { heard <- string(p.Buf) }})
+		one, two := text("x", 5), text("y", 0)
+		bare := strings.ReplaceAll(one, "\r\n", "\n")
+		c := ln.connect("192.0.2.2:1")
+		for _, s := range []string{bare, one, strings.Replace(bare, "\n\n", "\n\r\n", 1), strings.ReplaceAll(two, "\r\n", "\n")} {
+			send(t, c, s+two)
+			for _, want := range []string{s, two} {
+				if got := <-heard; got != want {
+					t.Errorf("sent %q, heard %q", want, got)
+				}
+			}
+			for i := range len(s) {
+				send(t, c, s[i:i+1])
+			}
+			if got := <-heard; got != s {
+				t.Errorf("sent %q byte by byte, heard %q", s, got)
+			}
+		}
+		_ = c.Close()
+		c = ln.connect("192.0.2.2:2")
+		mixed := strings.Replace(two, "\r\n\r\n", "\r\n\n", 1)
+		send(t, c, mixed)
+		if got := <-heard; got != mixed {
+			t.Errorf("sent %q, heard %q", mixed, got)
+		}
+		tr.Stop()
+	})
+}
+
 // Timeouts run in virtual time.
 func TestTCPSlowAndIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
