@@ -24,6 +24,7 @@ var barred = []struct{ from, to, why string }{
 	{"state/counters", "ringfence/state/store", "counts are not money"},
 	{"flow/ledger", "ringfence/flow/", "the ledger owns the money rows and knows no other stage"},
 	{"flow/auth", "ringfence/flow/", "auth is asked and asks nobody"},
+	{"flow/guard", "ringfence/flow/", "the guard is asked, and asks nobody but what reads digests"},
 	{"flow/location", "ringfence/flow/", "location is asked and asks nobody"},
 	{"flow/book", "ringfence/flow/", "the book is asked and asks nobody"},
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
@@ -50,6 +51,7 @@ var barred = []struct{ from, to, why string }{
 
 // shared is what the rows of barred do not keep apart: rooms below several packages of a floor, which know none of them.
 var shared = map[string]string{
+	"ringfence/flow/auth":              "digests know nobody",
 	"ringfence/edge/internal/certfile": "the edges that speak HTTPS read their certificates in one way",
 	"ringfence/edge/internal/fair":     "and share out their connections in one way",
 }

@@ -36,7 +36,7 @@ func (a *App) adminDeps() rest.Deps {
 		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
 		TrunkTest: a.testTrunk, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
-		Auth: a.door.Auth, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
+		Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:    func() *ban.List { return a.shield.bans },
 		Watch:   func() *watch.Watch { return a.watch },
 		Notices: func() *notify.Notifier { return a.notices },

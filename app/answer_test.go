@@ -92,7 +92,7 @@ func isBanned(a *App, addr netip.Addr, expected bool) bool {
 	}
 }
 
-// Who guesses from behind the address of a registered phone is locked out by auth; the phone's packets are not dropped.
+// Who guesses from behind the address of a registered phone is locked out by the guard; the phone's packets are not dropped.
 func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
 	a, at := running(t), netip.MustParseAddr("203.0.113.9")
 	if why := a.door.Spared(at); why != "" {

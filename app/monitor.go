@@ -213,9 +213,9 @@ func (c *collector) ledger(m metrics) {
 	m.gauge("ledger_posted", "Settlements that are not durable yet.", float64(s.Posted))
 }
 
-// logins are the counts of auth's guard and of the devices.
+// logins are the counts of the guard and of the devices.
 func (c *collector) logins(m metrics) {
-	s := c.a.door.Auth.Stats()
+	s := c.a.door.Guard.Stats()
 	m.count("login_failures_total", "Wrong logins with a challenge of ours, repeats not counted.", float64(s.Failures))
 	m.count("login_refused_right_total", "Right logins refused because of a lock-out.", float64(s.RefusedRight))
 	m.count("login_probations_total", "Logins at new places that were admitted with tight limits.", float64(s.Probations))

@@ -26,7 +26,7 @@ func (a *App) answerAdmit(_ context.Context, line string, data []byte) (string, 
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	done, ok := a.door.Auth.Admit(line, at, notify.ByAnswer, time.Now())
+	done, ok := a.door.Guard.Admit(line, at, notify.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil

@@ -18,6 +18,7 @@ import (
 	"ringfence/flow/device"
 	"ringfence/flow/door"
 	"ringfence/flow/flood"
+	"ringfence/flow/guard"
 	"ringfence/state/counters"
 	"ringfence/state/counters/memory"
 	"ringfence/state/counters/valkey"
@@ -37,7 +38,7 @@ type shield struct {
 	feeds    *feed.Feeds
 }
 
-// openShield builds what auth asks and tells; bans come in force once the sockets are there (openBans).
+// openShield builds what the guard asks and tells; bans come in force once the sockets are there (openBans).
 func (a *App) openShield(ctx context.Context) error {
 	cfg := &a.cfg
 	var err error
@@ -62,7 +63,7 @@ func (a *App) openShield(ctx context.Context) error {
 }
 
 // openCounters opens the engine that nodes share, or one of our own, which ends with the program: what must outlast it is
-// in the store (bans) and in auth's file (lock-outs).
+// in the store (bans) and in the guard's file (lock-outs).
 func (a *App) openCounters(ctx context.Context) (counters.Counters, error) {
 	url := string(a.cfg.Counters.URL)
 	if url == "" {
@@ -179,13 +180,13 @@ func (a *App) openDoor() error {
 	a.door, err = door.New(door.Options{
 		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
 		Strangers: a.shield.flood, WrongTags: a.shield.tags, Silent: cfg.Shield.Scanners == "silence",
-		Auth: auth.Options{
-			Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms,
-			Lockout: auth.Lockout{
+		Guard: guard.Options{
+			Options: auth.Options{Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms},
+			Lockout: guard.Lockout{
 				Off: l.Lockout == "off", Failures: l.Failures, Window: l.Window.Duration, First: l.First.Duration, Longest: l.Longest.Duration,
 				Address: l.Address, Network: l.Network, AS: l.AS, Strangers: l.Strangers, Weeks: l.Weeks, Usual: l.Usual, Spray: l.Spray,
 			},
-			Around: auth.Around{
+			Around: guard.Around{
 				ASN:      func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
 				Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
 				Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
@@ -206,7 +207,7 @@ func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 func (a *App) startShield() {
 	run, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Auth.Run, a.followOthers, a.book.JudgePasswords}
+	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Guard.Run, a.followOthers, a.book.JudgePasswords}
 	for _, task := range tasks {
 		go func() { task(run); done <- struct{}{} }()
 	}

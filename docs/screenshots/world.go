@@ -15,9 +15,9 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/secret"
 	"ringfence/edge/web"
-	"ringfence/flow/auth"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/flow/guard"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -186,7 +186,7 @@ func (w *world) setScenes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held, err := w.mailOf(ctx, auth.FactHeld, `{"source":"203.0.113.9","net":"203.0.113.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Yealink SIP-T46S 66.86.0.15"}`)
+	held, err := w.mailOf(ctx, guard.FactHeld, `{"source":"203.0.113.9","net":"203.0.113.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Yealink SIP-T46S 66.86.0.15"}`)
 	if err != nil {
 		return err
 	}

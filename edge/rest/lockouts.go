@@ -23,10 +23,10 @@ func (s *Server) lockoutRoutes() {
 // lockouts are those in force on this node.
 func (s *Server) lockouts(now time.Time) []api.Lockout {
 	out := []api.Lockout{}
-	if s.d.Auth == nil {
+	if s.d.Guard == nil {
 		return out
 	}
-	for _, l := range s.d.Auth.Locked(now) {
+	for _, l := range s.d.Guard.Locked(now) {
 		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: l.User, Line: l.Line, Level: l.Level, Failures: l.Failures}
 		if l.Line { // else it is what a stranger has sent
 			v.User = account.Handle(l.User)
@@ -45,7 +45,7 @@ func (s *Server) listLockouts(_ context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (*answer[api.List[api.Lockout]], error) {
-	if s.d.Auth == nil {
+	if s.d.Guard == nil {
 		return nil, unavailable("the list of lock-outs")
 	}
 	all := s.lockouts(time.Now())
@@ -54,11 +54,11 @@ func (s *Server) listLockouts(_ context.Context, in *struct {
 }
 
 func (s *Server) release(ctx context.Context, in *struct{ Body api.Release }) (*answer[api.Released], error) {
-	if s.d.Auth == nil {
+	if s.d.Guard == nil {
 		return nil, unavailable("releasing lock-outs")
 	}
 	what := in.Body.What
-	return reply(api.Released{What: what, Released: s.d.Auth.Release(what, by(ctx), time.Now())}, nil)
+	return reply(api.Released{What: what, Released: s.d.Guard.Release(what, by(ctx), time.Now())}, nil)
 }
 
 func (s *Server) locate(_ context.Context, in *struct {

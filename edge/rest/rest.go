@@ -24,10 +24,10 @@ import (
 	"ringfence/core/rating"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
-	"ringfence/flow/auth"
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
@@ -64,7 +64,7 @@ type Deps struct {
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
 	Rotate func(ctx context.Context, by string) (api.Rotated, error)
 
-	Auth    *auth.Auth
+	Guard   *guard.Guard
 	Devices *device.Devices
 	// These stages are built after the API: asked for when they are needed.
 	Bans    func() *ban.List

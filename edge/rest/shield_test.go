@@ -15,6 +15,7 @@ import (
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
 	"ringfence/flow/device"
+	"ringfence/flow/guard"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -46,13 +47,13 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := auth.New(auth.Options{Realm: "sip.test", Line: func([]byte, time.Time) (auth.Line, bool) { return auth.Line{}, false }})
+	a, err := guard.New(guard.Options{Options: auth.Options{Realm: "sip.test"}, Line: func([]byte, time.Time) (guard.Line, bool) { return guard.Line{}, false }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.bans = bans
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
-	d.Auth, d.Devices = a, device.New(device.Options{Store: f.db})
+	d.Guard, d.Devices = a, device.New(device.Options{Store: f.db})
 	d.Devices.Seen(device.Login{Line: acme1, Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
 	d.Geo = func(netip.Addr, bool) api.Place { return api.Place{Country: "GB", ASN: 64500} }
 	d.HookKey = func() (api.WebhookKey, error) {

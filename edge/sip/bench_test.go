@@ -20,6 +20,7 @@ import (
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
@@ -77,8 +78,8 @@ var benchPhone, benchCarrier = netip.MustParseAddrPort(phoneAt), netip.MustParse
 func newBench(b testing.TB) *bench {
 	x := &bench{b: b, tap: newTap(), ha2: map[string]string{}}
 	h := secret.NewHA1("alice", "r", secret.NewPassword("correct horse"))
-	a, err := auth.New(auth.Options{Realm: "r", Line: func(user []byte, _ time.Time) (auth.Line, bool) {
-		return auth.Line{ID: "alice", HA1: &h}, string(user) == "alice"
+	a, err := guard.New(guard.Options{Options: auth.Options{Realm: "r"}, Line: func(user []byte, _ time.Time) (guard.Line, bool) {
+		return guard.Line{ID: "alice", HA1: &h}, string(user) == "alice"
 	}})
 	if err != nil {
 		b.Fatal(err)

@@ -29,6 +29,7 @@ import (
 	"ringfence/flow/auth"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
@@ -81,7 +82,7 @@ type Deps struct {
 // Register and Registered must be quick.
 type Door interface {
 	// Login says whose login it is, and whether it may come from there. Challenge appends the header lines that ask for one.
-	Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result
+	Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result
 	Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
 	// Scanner says whether a request gives itself away as an attacker's tool, which is answered with silence.
 	Scanner(agent, from, to, sdp []byte) bool

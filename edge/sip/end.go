@@ -14,8 +14,8 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
-	"ringfence/flow/auth"
 	"ringfence/flow/door"
+	"ringfence/flow/guard"
 )
 
 // Who may end or change a call. Both tags of a dialog, of which ours is 64 random bits, or the branch of an INVITE, are known to
@@ -139,10 +139,10 @@ func (l *leg) admits(p *transport.Packet) bool {
 	}
 	if l.trunk == "" && l.login != "" && l.mayComeFrom(src) {
 		switch res := e.login(p); {
-		case res.Outcome == auth.Accept && res.Line == l.login:
+		case res.Outcome == guard.Accept && res.Line == l.login:
 			e.net.LoggedIn(p.From(), res.Line)
 			return true
-		case res.Outcome == auth.Challenge:
+		case res.Outcome == guard.Challenge:
 			e.challenge(p, res.Stale)
 			return false
 		}

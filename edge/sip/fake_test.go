@@ -10,12 +10,13 @@ import (
 	"ringfence/flow/auth"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
 // fakes stand in for the door and the gate. What a test does not set knows nothing and allows everything.
 type fakes struct {
-	check         func(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result
+	check         func(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result
 	challenge     func(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
 	register      func(line string, u location.Update) ([]location.Binding, error)
 	lookup        func(line string, now time.Time) []location.Binding
@@ -56,7 +57,7 @@ func (f *fakes) options(o Options) Options {
 	return o
 }
 
-func (f *fakes) Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
+func (f *fakes) Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result {
 	return f.check(c, src, now)
 }
 

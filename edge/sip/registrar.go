@@ -11,7 +11,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
-	"ringfence/flow/auth"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
@@ -27,10 +27,10 @@ func (s *shard) register(p *transport.Packet) {
 	}
 	res, challenge := e.loginWith(p)
 	switch res.Outcome {
-	case auth.Challenge:
+	case guard.Challenge:
 		e.challenge(p, res.Stale)
 		return
-	case auth.Refuse:
+	case guard.Refuse:
 		e.stats.refusedRegisters.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return

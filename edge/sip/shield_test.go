@@ -14,6 +14,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 )
 
 // A lock that came after the call does not stop an emergency call that it let through.
@@ -274,8 +275,8 @@ func TestLockedOutLoginMayCallForHelp(t *testing.T) {
 			d.take(w.phone.expect("486 INVITE")).request("ACK", "")
 		}, func(w *world) {
 			w.change = func(d *fakes) {
-				d.check = func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
-					return auth.Result{Outcome: auth.Refuse, Line: string(c.User), Reason: policy.BadCredentials, EmergencyOK: true}
+				d.check = func(c *auth.Credentials, _ netip.Addr, _ time.Time) guard.Result {
+					return guard.Result{Outcome: guard.Refuse, Line: string(c.User), Reason: policy.BadCredentials, EmergencyOK: true}
 				}
 				d.emergency = func(dialled string) bool { return dialled == "999" }
 			}

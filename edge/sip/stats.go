@@ -20,7 +20,7 @@ type Stats struct {
 	RefusedRegisters uint64 // REGISTER with right or wrong credentials that was refused
 	Options          uint64 // OPTIONS answered
 	Invites          uint64 // new calls asked for, with credentials or from a trunk
-	Refused          uint64 // of these, refused by auth or gate
+	Refused          uint64 // of these, refused by the door or the gate
 	Failed           uint64 // of these, allowed but never answered
 	Answered         uint64
 	Ended            uint64 // admitted calls whose end the gate was told

@@ -15,6 +15,7 @@ import (
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 )
 
 // request takes a request inside the shard: to its leg, or to begin something new.
@@ -179,40 +180,40 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	}
 	res := e.login(p)
 	switch {
-	case res.Outcome == auth.Challenge:
+	case res.Outcome == guard.Challenge:
 		e.challenge(p, res.Stale)
 		return a, false
-	case res.Outcome == auth.Refuse && !e.mayPass(&res, &a):
+	case res.Outcome == guard.Refuse && !e.mayPass(&res, &a):
 		e.stats.refused.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
 	}
-	a.Line, a.Restricted, a.Tight = res.Line, res.Outcome == auth.Refuse, res.Tight
+	a.Line, a.Restricted, a.Tight = res.Line, res.Outcome == guard.Refuse, res.Tight
 	return a, true
 }
 
 // mayPass says that a refused login goes on to the gate: for the IP lock, whose refusal the gate words, and for an
 // emergency call with the right password from where logins are locked out. Everything else must look like a wrong
 // password.
-func (e *Edge) mayPass(res *auth.Result, a *gate.Attempt) bool {
+func (e *Edge) mayPass(res *guard.Result, a *gate.Attempt) bool {
 	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a))
 }
 
 // login checks the credentials of a request. Without any that are for us it asks for a challenge.
-func (e *Edge) login(p *transport.Packet) auth.Result {
+func (e *Edge) login(p *transport.Packet) guard.Result {
 	res, _ := e.loginWith(p)
 	return res
 }
 
 // loginWith is login, and says which challenge of ours was answered.
-func (e *Edge) loginWith(p *transport.Packet) (res auth.Result, challenge uint64) {
+func (e *Edge) loginWith(p *transport.Packet) (res guard.Result, challenge uint64) {
 	m := &p.Msg
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) {
-		return auth.Result{Outcome: auth.Challenge}, 0
+		return guard.Result{Outcome: guard.Challenge}, 0
 	}
 	if !fits(c.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
-		return auth.Result{Outcome: auth.Refuse, Reason: policy.BadCredentials}, 0
+		return guard.Result{Outcome: guard.Refuse, Reason: policy.BadCredentials}, 0
 	}
 	c.Method = m.MethodText()
 	return e.d.Login((*auth.Credentials)(&c), p.Src.Addr(), e.now()), maphash.Bytes(repeatSeed, c.Nonce)

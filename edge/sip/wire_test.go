@@ -23,14 +23,15 @@ import (
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 )
 
 // onTheWire is a world on real sockets in real time, with real logins.
 func onTheWire(t *testing.T, change ...func(w *world, d *fakes)) *world {
 	w := newWorld(t)
 	h := secret.NewHA1("alice", "r", secret.NewPassword("correct horse"))
-	a, err := auth.New(auth.Options{Realm: "r", Line: func(user []byte, _ time.Time) (auth.Line, bool) {
-		return auth.Line{ID: "alice", HA1: &h}, string(user) == "alice"
+	a, err := guard.New(guard.Options{Options: auth.Options{Realm: "r"}, Line: func(user []byte, _ time.Time) (guard.Line, bool) {
+		return guard.Line{ID: "alice", HA1: &h}, string(user) == "alice"
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -262,8 +263,8 @@ func TestConnectionLostDuringACall(t *testing.T) {
 	at, byes := sipgoCarrier(t, "udp")
 	w := onTheWire(t, func(w *world, d *fakes) {
 		w.trunks["one"] = account.Trunk{Name: "one", Addresses: []string{at}}
-		d.check = func(*auth.Credentials, netip.Addr, time.Time) auth.Result {
-			return auth.Result{Outcome: auth.Accept, Line: "alice"}
+		d.check = func(*auth.Credentials, netip.Addr, time.Time) guard.Result {
+			return guard.Result{Outcome: guard.Accept, Line: "alice"}
 		}
 		w.opts.PingInterval = 300 * time.Millisecond
 	})

@@ -21,6 +21,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
@@ -270,17 +271,17 @@ func (w *world) stop() {
 func (w *world) deps() *fakes {
 	g := w.gate
 	w.fakes = &fakes{
-		check: func(c *auth.Credentials, _ netip.Addr, _ time.Time) auth.Result {
+		check: func(c *auth.Credentials, _ netip.Addr, _ time.Time) guard.Result {
 			w.checks.Add(1)
 			switch string(c.Response) {
 			case "good":
-				return auth.Result{Outcome: auth.Accept, Line: string(c.User)}
+				return guard.Result{Outcome: guard.Accept, Line: string(c.User)}
 			case "elsewhere":
-				return auth.Result{Outcome: auth.Refuse, Line: string(c.User), Reason: policy.AddressLocked, EmergencyOK: true}
+				return guard.Result{Outcome: guard.Refuse, Line: string(c.User), Reason: policy.AddressLocked, EmergencyOK: true}
 			case "old":
-				return auth.Result{Outcome: auth.Challenge, Stale: true}
+				return guard.Result{Outcome: guard.Challenge, Stale: true}
 			}
-			return auth.Result{Outcome: auth.Challenge}
+			return guard.Result{Outcome: guard.Challenge}
 		},
 		challenge: func(dst []byte, proxy, stale bool, _ netip.Addr, _ time.Time) []byte {
 			name := "WWW-Authenticate"

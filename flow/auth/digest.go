@@ -78,8 +78,8 @@ func (q *question) ask(g algorithm, c *Credentials) {
 	q.size = len(appendField(b, ha2))
 }
 
-// fits says whether the answer is that of a password. It takes as long for a right one as for a wrong one.
-func (q *question) fits(ha1 *secret.HA1) bool {
+// Fits says whether the answer is that of a password. It takes as long for a right one as for a wrong one.
+func (q *question) Fits(ha1 *secret.HA1) bool {
 	text := q.room[sha256Hex-q.g.hexSize() : sha256Hex+q.size]
 	same := 0
 	if q.g == algSHA256 {

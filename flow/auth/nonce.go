@@ -41,13 +41,15 @@ type nonce struct {
 	made uint32
 }
 
-// origin says what a nonce turned out to be.
-type origin uint8
+// Origin says what the nonce of an answer turned out to be.
+type Origin uint8
 
+// Origins.
 const (
-	foreign   origin = iota // not ours, or too old
-	given                   // ours, for this source
-	elsewhere               // ours, for another source
+	Unusable  Origin = iota // not asked: the credentials are of no form that we check
+	Foreign                 // not ours, or too old
+	Given                   // ours, for this source
+	Elsewhere               // ours, for another source
 )
 
 // nonces makes and verifies them. The key is read-only; count is atomic.
@@ -100,28 +102,28 @@ func (n *nonces) append(dst []byte, src netip.Addr, at int64) []byte {
 }
 
 // open verifies a nonce for its source and age. Of one that was given elsewhere it says where.
-func (n *nonces) open(text []byte, src netip.Addr, at int64) (nonce, netip.Addr, origin) {
+func (n *nonces) open(text []byte, src netip.Addr, at int64) (nonce, netip.Addr, Origin) {
 	var raw [nonceHead + nonceTag + 16]byte
 	if len(text) != nonceMin && len(text) != nonceMax {
-		return nonce{}, netip.Addr{}, foreign
+		return nonce{}, netip.Addr{}, Foreign
 	}
 	size, err := base64.RawURLEncoding.Decode(raw[:], text)
 	if err != nil {
-		return nonce{}, netip.Addr{}, foreign
+		return nonce{}, netip.Addr{}, Foreign
 	}
 	made := binary.BigEndian.Uint32(raw[:])
 	if age := at - int64(made); age < -skew || age >= n.ttl {
-		return nonce{}, netip.Addr{}, foreign
+		return nonce{}, netip.Addr{}, Foreign
 	}
 	id, ok := n.verify(&raw, src.Unmap().As16())
 	if ok {
-		return nonce{id, made}, src, given
+		return nonce{id, made}, src, Given
 	}
 	to := n.decrypt(&raw, size-nonceHead-nonceTag)
 	if id, ok = n.verify(&raw, to); ok {
-		return nonce{id, made}, netip.AddrFrom16(to).Unmap(), elsewhere
+		return nonce{id, made}, netip.AddrFrom16(to).Unmap(), Elsewhere
 	}
-	return nonce{}, netip.Addr{}, foreign
+	return nonce{}, netip.Addr{}, Foreign
 }
 
 func (n *nonces) verify(raw *[nonceHead + nonceTag + 16]byte, addr [16]byte) (id uint64, ok bool) {

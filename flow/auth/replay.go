@@ -94,3 +94,13 @@ func (w *window) take(count uint32) bool {
 	w.seen |= 1 << back
 	return true
 }
+
+func (r *replays) len() (n int) {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		n += len(s.current) + len(s.last)
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -7,16 +7,16 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
-	"ringfence/flow/auth"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 )
 
 // byCode is who admitted a login, as facts say it.
-const byCode = "a usual phone of the line, which dialled " + auth.AdmitCode
+const byCode = "a usual phone of the line, which dialled " + guard.AdmitCode
 
 // Admit is the gate's Admit. A lock that came while it decided cuts the call.
 func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) {
-	if try.Dialled == auth.AdmitCode && try.Line != "" {
+	if try.Dialled == guard.AdmitCode && try.Line != "" {
 		return nil, d.admitHeld(&try)
 	}
 	plan, err := d.o.Gate.Admit(ctx, try)
@@ -47,7 +47,7 @@ func (d *Door) admitHeld(try *gate.Attempt) error {
 	if try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) {
 		return &gate.Refusal{Reason: policy.NumberInvalid}
 	}
-	switch _, waiting := d.Auth.AdmitHeld(try.Line, byCode, time.Now()); {
+	switch _, waiting := d.Guard.AdmitHeld(try.Line, byCode, time.Now()); {
 	case waiting == 0:
 		return &gate.Refusal{Reason: policy.NoLoginHeld}
 	case waiting > 1:

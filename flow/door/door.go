@@ -17,6 +17,7 @@ import (
 	"ringfence/flow/device"
 	"ringfence/flow/flood"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 )
 
@@ -29,14 +30,14 @@ type Options struct {
 	// Strangers counts requests that were challenged, WrongTags those for dialogs that there are not.
 	Strangers, WrongTags *flood.Meter
 	Silent               bool // attackers' tools get no answer
-	// Auth are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
+	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
 	// by New.
-	Auth auth.Options
+	Guard guard.Options
 }
 
 // Door is safe for concurrent use.
 type Door struct {
-	Auth *auth.Auth // judges logins; made by New
+	Guard *guard.Guard // judges logins; made by New
 
 	o         Options
 	owned     *book.Owned
@@ -44,36 +45,36 @@ type Door struct {
 }
 
 // New makes the door, with what judges logins, and follows the book: call it before the book is shared. Errors are those
-// of auth.New.
+// of guard.New.
 func New(o Options) (*Door, error) {
 	d := &Door{o: o, owned: book.NewOwned(o.Book)}
-	a := o.Auth
-	a.Line, a.As = d.line, func(line string, user []byte) (*secret.HA1, []auth.FormerHA1) {
+	g := o.Guard
+	g.Line, g.As = d.line, func(line string, user []byte) (*secret.HA1, []guard.FormerHA1) {
 		return o.Book.HA1As(line, string(user))
 	}
-	a.Around.May, a.Around.Usual, a.Around.Own, a.Around.Spared = d.lineMay, d.Usual, o.Devices.Own, d.Spared
+	g.Around.May, g.Around.Usual, g.Around.Own, g.Around.Spared = d.lineMay, d.Usual, o.Devices.Own, d.Spared
 	var err error
-	d.Auth, err = auth.New(a)
+	d.Guard, err = guard.New(g)
 	o.Book.OnChange(d.follow)
 	return d, err
 }
 
-// line is what auth needs to know of a line.
-func (d *Door) line(user []byte, _ time.Time) (auth.Line, bool) {
+// line is what the guard needs to know of a line.
+func (d *Door) line(user []byte, _ time.Time) (guard.Line, bool) {
 	b := d.o.Book
 	l, ok := b.Find(user)
 	if !ok {
-		return auth.Line{}, false
+		return guard.Line{}, false
 	}
 	ha1, _ := b.HA1(l)
-	return auth.Line{ID: l.ID(), HA1: ha1, Number: l.Number(), Former: b.FormerHA1(l), Honeypot: l.Honeypot(), Strong: l.BeyondGuessing()}, true
+	return guard.Line{ID: l.ID(), HA1: ha1, Number: l.Number(), Former: b.FormerHA1(l), Honeypot: l.Honeypot(), Strong: l.BeyondGuessing()}, true
 }
 
 // Login judges a login; a right one is a device seen. One on probation is not: it would make its whole network a usual
 // place of the line, where the limits do not hold.
-func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Result {
-	res := d.Auth.Check(c, src, now)
-	if res.Outcome == auth.Accept && res.Tight == "" {
+func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result {
+	res := d.Guard.Check(c, src, now)
+	if res.Outcome == guard.Accept && res.Tight == "" {
 		d.o.Devices.Seen(device.Login{
 			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
 			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
@@ -85,7 +86,7 @@ func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) auth.Re
 // Challenge appends the header lines that ask a stranger for a login, as auth.AppendChallenge does.
 func (d *Door) Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte {
 	d.o.Strangers.Seen(src)
-	return d.Auth.AppendChallenge(dst, proxy, stale, src, now)
+	return d.Guard.AppendChallenge(dst, proxy, stale, src, now)
 }
 
 // WrongTags is told of each request for a dialog that there is not, so that floods are counted.
@@ -113,7 +114,7 @@ func (d *Door) follow(c book.Change) {
 			d.o.Devices.Forget(c.Line)
 		}
 		d.o.Phones.Drop(c.Line)
-		d.Auth.Forget(c.Line) // what was said of the old password
+		d.Guard.Forget(c.Line) // what was said of the old password
 	case book.NetsChanged, book.ProviderChanged:
 		d.followLock(c.Line)
 	}

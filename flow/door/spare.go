@@ -16,7 +16,7 @@ func (d *Door) Spared(at netip.Addr) string {
 	if d.o.Devices.Trusted(at) {
 		return trusted
 	}
-	// Who guesses from behind the address of a registered phone is locked out by auth; to drop its packets would shut out
+	// Who guesses from behind the address of a registered phone is locked out by the guard; to drop its packets would shut out
 	// the phone.
 	if yes, _ := d.o.Phones.Registered(netip.PrefixFrom(at, at.BitLen())); yes {
 		return registered

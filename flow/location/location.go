@@ -32,7 +32,7 @@ type Binding struct {
 	Heard     time.Time // when it registered last
 }
 
-// Update is one REGISTER that auth accepted. Strings are copied; they may point into the packet.
+// Update is one REGISTER that the guard accepted. Strings are copied; they may point into the packet.
 type Update struct {
 	Contacts  []Contact // none, and not All: a question, which changes nothing
 	All       bool      // "Contact: *" with Expires 0 (RFC 3261 10.2.2): all go; Contacts must be empty

@@ -12,8 +12,8 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
-	"ringfence/flow/auth"
 	"ringfence/flow/device"
+	"ringfence/flow/guard"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -90,9 +90,9 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readFinding(f)
 	case device.FactNew:
 		return n.readDevice(f)
-	case auth.FactHeld:
+	case guard.FactHeld:
 		return n.readLogin(f, LoginHeld)
-	case auth.FactProbation:
+	case guard.FactProbation:
 		return n.readLogin(f, LoginProbation)
 	case "line.locked":
 		return n.readLocked(f)

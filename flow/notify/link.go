@@ -16,7 +16,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/policy"
-	"ringfence/flow/auth"
+	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
 
@@ -114,7 +114,7 @@ func (n *Notifier) linksTo(d *draft, person string) []store.Link {
 		add(answer, d.Until, d.about())
 	}
 	if d.info.Kind == LoginHeld && d.line != "" {
-		add(Admit, d.at.Add(auth.HeldFor).UTC().Truncate(time.Second), d.about())
+		add(Admit, d.at.Add(guard.HeldFor).UTC().Truncate(time.Second), d.about())
 	}
 	if !d.critical() && d.info.Kind != Test {
 		add(Off, d.Until.Add(offLife), about{Kind: d.info.Kind})

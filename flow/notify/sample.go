@@ -6,7 +6,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
-	"ringfence/flow/auth"
+	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
 
@@ -69,9 +69,9 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 	case info.Kind == LoginHeld, info.Kind == LoginProbation:
 		d.Evidence = evidence([]byte(`{"source":"203.0.113.9","net":"203.0.113.0/24","agent":"Yealink SIP-T46S 66.86.0.15","country":"GB","asn":64501,"network":"Example Broadband"}`))
 		if d.Source = "203.0.113.9"; info.Kind == LoginHeld {
-			d.Evidence["waits_until"] = sampleAt.Add(auth.HeldFor).Format(time.RFC3339)
+			d.Evidence["waits_until"] = sampleAt.Add(guard.HeldFor).Format(time.RFC3339)
 		} else {
-			d.Evidence["limits_until"] = sampleAt.Add(auth.ProbationFor).Format(time.RFC3339)
+			d.Evidence["limits_until"] = sampleAt.Add(guard.ProbationFor).Format(time.RFC3339)
 		}
 	case info.Kind == LineLocked:
 		d.By, d.Why = "staff", "calls to premium numbers abroad at night"

@@ -12,7 +12,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/core/policy"
-	"ringfence/flow/auth"
+	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
 
@@ -89,7 +89,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 	d := draftOf(x)
 	v := &view{
 		Kind: d.info.Kind, Notice: x.ID, Title: d.info.Title, Provider: n.o.Help.provider(), Critical: d.critical(), Help: n.o.Help,
-		Line: strange(account.Handle(d.line), 64), Cap: moneyText(policy.ProbationCap()), Code: auth.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
+		Line: strange(account.Handle(d.line), 64), Cap: moneyText(policy.ProbationCap()), Code: guard.AdmitCode, Text: d.Text, Also: d.Also, By: strange(d.By, maxShown), Why: strange(d.Why, maxValue), Shown: shown,
 	}
 	customer, contact, owner := customerOf(person)
 	if v.Desk = !owner && person != ""; v.Desk {
@@ -156,7 +156,7 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	}
 	if u, ok := urls[Admit]; ok {
 		v.Buttons = []button{{"Look at this login", u, false}, {"Not me: lock the line", urls[NotMine], true}}
-		v.Lasts = when(d.at.Add(auth.HeldFor), zone)
+		v.Lasts = when(d.at.Add(guard.HeldFor), zone)
 		v.Asks = "Each opens a page that asks once more. The login can be let in until " + v.Lasts + "."
 	} else if u, ok := urls[Mine]; ok {
 		v.Buttons = []button{{"That was me", u, false}, {"Not me: lock the line", urls[NotMine], true}}

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"net/netip"
@@ -29,7 +29,7 @@ type failedRow struct {
 }
 
 // noteFailed sums up one wrong try. It allocates nothing.
-func (g *guard) noteFailed(t *try) {
+func (g *Guard) noteFailed(t *try) {
 	g.stats.failures.Add(1)
 	r := &g.report
 	r.mu.Lock()
@@ -77,7 +77,7 @@ func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {
 	}
 }
 
-func (g *guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
+func (g *Guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
 	for i := range f.used {
 		r := &f.rows[i]
 		w := waiting{kind: FactFailed, line: r.line, at: r.till, body: body{

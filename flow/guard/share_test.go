@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"bytes"
@@ -207,7 +207,7 @@ func TestCountersAway(t *testing.T) {
 
 // TestSharedNames come back as what they were, and nothing else does.
 func TestSharedNames(t *testing.T) {
-	g := &newScene(t).a.guard
+	g := newScene(t).a
 	for _, addr := range []string{"192.0.2.7", "2001:db8:1:2::7"} {
 		src := newSource(netip.MustParseAddr(addr))
 		pair := src.unit
@@ -231,9 +231,9 @@ func TestSharedNames(t *testing.T) {
 // nothing.
 func TestHostileMarks(t *testing.T) {
 	s := newScene(t)
-	at := s.a.nonces.seconds(s.at)
+	at := s.a.Seconds(s.at)
 	for _, value := range []string{"", "{", "null", `{"level":-5}`, `{"level":99999}`, `{"known":true}`} {
-		s.a.guard.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: "line/" + cafe + "/2001", Until: s.at.Add(1000 * time.Hour), Value: json.RawMessage(value)}}, at, s.at)
+		s.a.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: "line/" + cafe + "/2001", Until: s.at.Add(1000 * time.Hour), Value: json.RawMessage(value)}}, at, s.at)
 	}
 	s.out(cafe, "2001")
 	s.pass(24 * time.Hour)
@@ -247,9 +247,9 @@ func FuzzSharedNames(f *testing.F) {
 	f.Add("as/64496", []byte(`null`))
 	s := newScene(f)
 	f.Fuzz(func(t *testing.T, name string, value []byte) {
-		g := &s.a.guard
-		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name, Until: s.at.Add(time.Minute), Value: value}}, s.a.nonces.seconds(s.at), s.at)
-		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name}, Dropped: true}, s.a.nonces.seconds(s.at), s.at)
+		g := s.a
+		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name, Until: s.at.Add(time.Minute), Value: value}}, s.a.Seconds(s.at), s.at)
+		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name}, Dropped: true}, s.a.Seconds(s.at), s.at)
 		of, k, user, ok := g.parseName(name)
 		if !ok {
 			return

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 // siegeDays is how far back guessing at a line is remembered.
 const siegeDays = 28

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"bytes"
@@ -210,8 +210,8 @@ func TestClocks(t *testing.T) {
 			k := newKept(t)
 			k.tries(5, 0, cafe, "2001", wrongPass)
 			const step = 1000 * time.Hour
-			at := k.a.nonces.seconds(k.at)
-			_, err := writeWhole(k.file, func(w io.Writer) error { return k.a.guard.writeKept(w, at, at+int64(step/time.Second)) })
+			at := k.a.Seconds(k.at)
+			_, err := writeWhole(k.file, func(w io.Writer) error { return k.a.writeKept(w, at, at+int64(step/time.Second)) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,10 +291,10 @@ func TestNoRoom(t *testing.T) {
 	if n := strings.Count(k.log.String(), "\n"); n != 1 || !strings.Contains(k.log.String(), "cannot be kept") {
 		t.Errorf("%d lines: %s", n, k.log)
 	}
-	if k.a.guard.keeper.due(k.at.Add(10 * time.Second)) {
+	if k.a.keeper.due(k.at.Add(10 * time.Second)) {
 		t.Error("tried again and again")
 	}
-	if err := os.Mkdir(folder, 0o700); err != nil || !k.a.guard.keeper.due(k.at.Add(keepEvery)) {
+	if err := os.Mkdir(folder, 0o700); err != nil || !k.a.keeper.due(k.at.Add(keepEvery)) {
 		t.Error(err)
 	}
 	k.stop()
@@ -308,7 +308,7 @@ func TestNoRoom(t *testing.T) {
 // larger it is the less often it is written.
 func TestKeptIsBounded(t *testing.T) {
 	k := newKept(t)
-	g, at := &k.a.guard, k.a.nonces.seconds(k.at)
+	g, at := k.a, k.a.Seconds(k.at)
 	for of := range numScopes {
 		for i := range uint64(1 << 17) {
 			p := g.tables[of].lock(key{hi: math.MaxUint64 - i, lo: math.MaxUint64 - i, user: i})
@@ -412,7 +412,7 @@ func FuzzKept(f *testing.F) {
 		if err != nil {
 			return
 		}
-		g := &guard{}
+		g := &Guard{}
 		g.init(Lockout{}, Around{})
 		g.takeBack(saved, list, at)
 		for of := range numScopes {
@@ -463,7 +463,7 @@ func TestReleaseHolds(t *testing.T) {
 			s.in(cafe, "2001")
 			s.in(fmt.Sprintf("10.101.1.%d", i), "2002")
 		}
-		z, _, settle := nodes(t, x.a.guard.around.Counters.(*pool)) // one that starts later knows of it
+		z, _, settle := nodes(t, x.a.around.Counters.(*pool)) // one that starts later knows of it
 		settle()
 		z.tries(1, 0, "10.102.1.1", "2002", wrongPass)
 		settle()

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"cmp"
@@ -13,14 +13,14 @@ import (
 
 // Run tells facts, looks up the sample and talks to the other nodes, until ctx ends. Without it logins are judged all the
 // same, but nobody hears of it; what waits is bounded. One goroutine for its own work, one for Options.File and two for Around.Counters.
-func (a *Auth) Run(ctx context.Context) {
+func (g *Guard) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	if a.guard.keeper.file != "" {
-		wg.Go(func() { a.keepOn(ctx) })
+	if g.keeper.file != "" {
+		wg.Go(func() { g.keepOn(ctx) })
 	}
-	if a.guard.around.Counters != nil {
-		wg.Go(func() { a.share(ctx) })
-		wg.Go(func() { a.follow(ctx) })
+	if g.around.Counters != nil {
+		wg.Go(func() { g.share(ctx) })
+		wg.Go(func() { g.follow(ctx) })
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -28,7 +28,7 @@ func (a *Auth) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			a.tick(time.Now(), true)
+			g.tick(time.Now(), true)
 			wg.Wait()
 			return
 		case now := <-tick.C:
@@ -36,17 +36,17 @@ func (a *Auth) Run(ctx context.Context) {
 			if sums {
 				summed = now
 			}
-			a.tick(now, sums)
+			g.tick(now, sums)
 		}
 	}
 }
 
 // tick does what is due off the hot path. Run's goroutine alone calls it.
-func (a *Auth) tick(now time.Time, sums bool) {
-	at := a.nonces.seconds(now)
-	a.guard.drain(a.o.Realm, now, at)
-	a.tellMoved(at)
-	a.guard.flush(now, sums)
+func (g *Guard) tick(now time.Time, sums bool) {
+	at := g.Seconds(now)
+	g.drain(g.o.Realm, now, at)
+	g.tellMoved(at)
+	g.flush(now, sums)
 }
 
 // LockedOut is a lock-out in force.
@@ -62,8 +62,8 @@ type LockedOut struct {
 }
 
 // Locked lists the lock-outs in force, those that end last first.
-func (a *Auth) Locked(now time.Time) (list []LockedOut) {
-	g, at := &a.guard, a.nonces.seconds(now)
+func (g *Guard) Locked(now time.Time) (list []LockedOut) {
+	at := g.Seconds(now)
 	for of := range numScopes {
 		g.tables[of].each(func(s *slot[suspect]) {
 			e := &s.e
@@ -101,9 +101,9 @@ func (a *Auth) Locked(now time.Time) (list []LockedOut) {
 // Release ends lock-outs before their time, on all nodes: of an address, with whatever it is locked out for; of a network
 // or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what strangers used up. It says
 // whether there was any. It is in Options.File before it returns. A ban of the source is not touched: it is lifted where bans are.
-func (a *Auth) Release(what, by string, now time.Time) bool {
-	g, at := &a.guard, a.nonces.seconds(now)
-	line, known := a.o.Line([]byte(what), now)
+func (g *Guard) Release(what, by string, now time.Time) bool {
+	at := g.Seconds(now)
+	line, known := g.o.Line([]byte(what), now)
 	chosen := g.chosen(what, line.ID)
 	var freed []string
 	for of := range numScopes {
@@ -127,7 +127,7 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 	}
 	g.dropMarks(freed)
 	g.keeper.soon()
-	a.save(now)
+	g.save(now)
 	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
 	if known {
 		w.line, w.body.Source = line.ID, ""
@@ -137,7 +137,7 @@ func (a *Auth) Release(what, by string, now time.Time) bool {
 }
 
 // chosen says which entries a text means; line is the identity of the line that is called so, if any.
-func (g *guard) chosen(what, line string) func(of scope, k key, user string) bool {
+func (g *Guard) chosen(what, line string) func(of scope, k key, user string) bool {
 	if net, err := netip.ParsePrefix(what); err == nil {
 		k := newSource(net.Addr()).net
 		return func(of scope, other key, _ string) bool { return of == ofNetwork && other == k }
@@ -160,7 +160,7 @@ func (e *suspect) release() {
 }
 
 // free ends a lock-out that another node released.
-func (g *guard) free(of scope, k key) {
+func (g *Guard) free(of scope, k key) {
 	p := g.tables[of].lock(k)
 	defer p.unlock()
 	if s := p.find(); s != nil && s.e.level > 0 { // our own comes back to us
@@ -170,7 +170,7 @@ func (g *guard) free(of scope, k key) {
 }
 
 // liftSiege gives a line its budget for strangers back.
-func (g *guard) liftSiege(user string, at int64, now time.Time) bool {
+func (g *Guard) liftSiege(user string, at int64, now time.Time) bool {
 	p := g.sieges.lock(key{user: g.hashUser(user)})
 	s := p.find()
 	lift := s != nil && s.e.budget(&g.l, at) != open
@@ -220,8 +220,8 @@ type Stats struct {
 }
 
 // Stats reads the counts.
-func (a *Auth) Stats() Stats {
-	g, s := &a.guard, &a.guard.stats
+func (g *Guard) Stats() Stats {
+	s := &g.stats
 	out := Stats{
 		Digests: s.digests.Load(), Failures: s.failures.Load(), RefusedRight: s.refusedRight.Load(), Bans: s.bans.Load(), Stale: s.stale.Load(),
 		Sprays: s.sprays.Load(), Sieges: s.sieges.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"hash/maphash"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringfence/core/secret"
+	"ringfence/flow/auth"
 )
 
 // A digest does not show the password tried, so a sample of wrong answers is held, off the hot path, against the passwords
@@ -30,7 +31,7 @@ type sampler struct {
 }
 
 type sample struct {
-	q       question
+	x       auth.Answer
 	user    [userMax]byte
 	userLen int
 	number  string
@@ -46,7 +47,7 @@ type guessed struct {
 }
 
 // offer takes a wrong answer into the sample if there is room.
-func (s *sampler) offer(q *question, c *Credentials, number string, t *try) (taken bool) {
+func (s *sampler) offer(x *auth.Answer, c *auth.Credentials, number string, t *try) (taken bool) {
 	if t.hidden() || len(c.User) > userMax {
 		return false // no line has such a name, and no list
 	}
@@ -64,13 +65,13 @@ func (s *sampler) offer(q *question, c *Credentials, number string, t *try) (tak
 	s.taken++
 	s.queue = s.queue[:len(s.queue)+1]
 	w := &s.queue[len(s.queue)-1]
-	w.q, w.number, w.pair, w.src, w.hash, w.at = *q, number, t.pair(), t.src, t.hash, t.at
+	w.x, w.number, w.pair, w.src, w.hash, w.at = *x, number, t.pair(), t.src, t.hash, t.at
 	w.userLen = copy(w.user[:], c.User) // not the identity: HA1 is over the name that the phone was given
 	return true
 }
 
 // drain looks up the answers that wait.
-func (g *guard) drain(realm string, now time.Time, at int64) {
+func (g *Guard) drain(realm string, now time.Time, at int64) {
 	s := &g.sampler
 	s.mu.Lock()
 	list := append([]sample(nil), s.queue...)
@@ -82,12 +83,12 @@ func (g *guard) drain(realm string, now time.Time, at int64) {
 }
 
 // look holds one answer against the lists.
-func (g *guard) look(s *sample, realm string, now time.Time, at int64) {
+func (g *Guard) look(s *sample, realm string, now time.Time, at int64) {
 	user := string(s.user[:s.userLen])
 	list, guess, found := secret.GuessList(0), uint64(0), false
-	for text, of := range secret.Guesses(string(nameOf([]byte(user))), s.number, now.Year()) {
+	for text, of := range secret.Guesses(string(auth.NameOf([]byte(user))), s.number, now.Year()) {
 		ha1 := secret.NewHA1(user, realm, secret.NewPassword(text))
-		if s.q.fits(&ha1) {
+		if s.x.Fits(&ha1) {
 			list, guess, found = of, maphash.String(g.seed, text)|1, true
 			break
 		}
@@ -109,7 +110,7 @@ func (g *guard) look(s *sample, realm string, now time.Time, at int64) {
 }
 
 // spread follows one password over many lines and networks: a spray that no single source gives away.
-func (s *sampler) spread(g *guard, w *sample, list secret.GuessList, guess uint64, now time.Time, at int64) {
+func (s *sampler) spread(g *Guard, w *sample, list secret.GuessList, guess uint64, now time.Time, at int64) {
 	p := s.passwords[guess]
 	if p == nil {
 		if s.passwords == nil || len(s.passwords) >= maxPasswords {

@@ -1,9 +1,11 @@
-package auth
+package guard
 
 import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"ringfence/flow/auth"
 )
 
 // A phone that changes its address answers once with the nonce of before, hears that it is stale, and logs in from where
@@ -37,7 +39,7 @@ func (m *moved) init() {
 }
 
 // note remembers an answer.
-func (m *moved) note(right bool, line *Line, c *Credentials, src, to netip.Addr, hash uint64, at int64, now time.Time) {
+func (m *moved) note(right bool, line *Line, c *auth.Credentials, src, to netip.Addr, hash uint64, at int64, now time.Time) {
 	i := 0
 	if right {
 		i = 1
@@ -89,10 +91,10 @@ func (m *moved) due(at int64) (out []movedLogin) {
 }
 
 // tellMoved makes facts of them.
-func (a *Auth) tellMoved(at int64) {
-	for _, l := range a.moved.due(at) {
-		a.guard.stats.moved.Add(1)
-		a.guard.queue(waiting{kind: FactMovedNonce, line: l.line, at: l.now, body: body{
+func (g *Guard) tellMoved(at int64) {
+	for _, l := range g.moved.due(at) {
+		g.stats.moved.Add(1)
+		g.queue(waiting{kind: FactMovedNonce, line: l.line, at: l.now, body: body{
 			Source: l.addr.Unmap().WithZone("").String(), GivenTo: l.to.String(), Agent: clean(l.agent[:l.agentLen]),
 		}})
 	}

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"bytes"
@@ -23,27 +23,7 @@ const (
 	userMax     = 80
 )
 
-// guard counts wrong logins and says who is locked out. Everything is decided in this process at once, each table under
-// the lock of one shard, so that of any number of tries at the same instant no more than the limit are judged; other nodes
-// hear of it from share.
-type guard struct {
-	o        Lockout
-	l        limits
-	around   Around
-	seed     maphash.Seed // of user names, agents and sources
-	tables   [numScopes]*table[suspect]
-	sieges   *table[siege]
-	stays    stays
-	lastEnd  atomic.Int64 // the latest end of any lock-out or cut budget: nothing to look up after it
-	lastLock atomic.Int64 // when anybody was last locked out
-	stats    stats
-	report   report
-	sampler  sampler
-	shared   shared
-	keeper   keeper
-}
-
-func (g *guard) init(o Lockout, around Around) {
+func (g *Guard) init(o Lockout, around Around) {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
@@ -71,7 +51,7 @@ func (g *guard) init(o Lockout, around Around) {
 	g.l.steady = max(2*o.Usual, int(g.l.window/5)) // phones retry every ten seconds or more, at times twice in a row
 	g.l.longest = min(max(g.l.longest, g.l.first), 366*secondsADay)
 	g.l.first = min(g.l.first, g.l.longest)
-	g.o, g.around, g.seed = o, around, maphash.MakeSeed()
+	g.o.Lockout, g.around, g.seed = o, around, maphash.MakeSeed()
 	g.tables = [numScopes]*table[suspect]{newTable[suspect](maxPairs), newTable[suspect](maxSources), newTable[suspect](maxNetworks), newTable[suspect](maxSystems)}
 	g.sieges = newTable[siege](maxSieges)
 }
@@ -133,7 +113,7 @@ type mode struct {
 // judge counts a wrong try and says whether a right one is refused. Wrong and refused tries take the same way, for lines
 // that there are and others alike; only where nothing at all is locked out is a right one spared the look at what is wider
 // than its own address and line.
-func (g *guard) judge(t *try) verdict {
+func (g *Guard) judge(t *try) verdict {
 	if !t.right {
 		t.repeat = g.repeated(t)
 		g.keeper.later()
@@ -164,11 +144,11 @@ func (g *guard) judge(t *try) verdict {
 }
 
 // anyLock says that there is any lock-out, or any line whose budget is cut.
-func (g *guard) anyLock(at int64) bool { return g.lastEnd.Load() > at }
+func (g *Guard) anyLock(at int64) bool { return g.lastEnd.Load() > at }
 
 // repeated says that the pair's last wrong answer was the same: a phone that sends its request again because ours was
 // lost has not tried twice.
-func (g *guard) repeated(t *try) bool {
+func (g *Guard) repeated(t *try) bool {
 	p := g.tables[ofPair].lock(t.pair())
 	defer p.unlock()
 	s := p.find()
@@ -177,7 +157,7 @@ func (g *guard) repeated(t *try) bool {
 
 // strange counts a try from a place that is not usual for its line towards all that is wider than the pair. One that is
 // shut out already adds nothing to what is wider still.
-func (g *guard) strange(t *try) mode {
+func (g *Guard) strange(t *try) mode {
 	from := g.place(t, ofAddress, t.src.unit, false)
 	t.tried = from.before
 	if from.locked {
@@ -203,7 +183,7 @@ func (g *guard) strange(t *try) mode {
 }
 
 // own says that the line's login was used rightly from that very address: whatever its neighbours do, it is no stranger.
-func (g *guard) own(t *try) bool {
+func (g *Guard) own(t *try) bool {
 	return t.stay.vouched(t.at) || g.around.Own != nil && g.around.Own(t.line, t.addr)
 }
 
@@ -213,7 +193,7 @@ const crowdMost = 4
 // crowded says that wrong tries for a line come from more of its usual places' addresses than it can have phones in. A
 // usual place is a whole network, of a mobile phone perhaps an operator's, and who guesses from many addresses there is no
 // owner: the tries count as strangers', and what they bring about holds for each address there that has failed today.
-func (g *guard) crowded(t *try) bool {
+func (g *Guard) crowded(t *try) bool {
 	p := g.sieges.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.find()
@@ -239,7 +219,7 @@ type placed struct {
 }
 
 // place counts a stranger's try for an address, network or AS. quiet: its spraying is told of already.
-func (g *guard) place(t *try, of scope, k key, quiet bool) (r placed) {
+func (g *Guard) place(t *try, of scope, k key, quiet bool) (r placed) {
 	p := g.tables[of].lock(k)
 	s := p.find()
 	if s == nil && t.counts() {
@@ -263,7 +243,7 @@ func (g *guard) place(t *try, of scope, k key, quiet bool) (r placed) {
 }
 
 // failPlace counts a wrong try; the shard is locked.
-func (g *guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
+func (g *Guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
 	failures := e.fail(&g.l, t.at)
 	if failures >= g.l.scopes[of] {
 		n.lock(e, &g.l, t.at, failures)
@@ -280,7 +260,7 @@ func (g *guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
 }
 
 // judgePair counts a try for its address and line.
-func (g *guard) judgePair(t *try, m mode) (v verdict) {
+func (g *Guard) judgePair(t *try, m mode) (v verdict) {
 	p := g.tables[ofPair].lock(t.pair())
 	s := p.find()
 	if s == nil && (t.counts() && !m.shut || t.former) {
@@ -315,7 +295,7 @@ func (g *guard) judgePair(t *try, m mode) (v verdict) {
 // A usual place of the line is most likely its owner's office, where one phone with a wrong password must not shut out
 // the right phone beside it. So its limit is higher, and while its tries look like one phone's (one User-Agent, no two
 // guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
-func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
+func (g *Guard) failPair(t *try, e *suspect, refused bool) (n news) {
 	e.phone(&g.l, g.hashBytes(t.agent[:min(len(t.agent), maxAgent)]), t.at)
 	e.mark, e.usual = t.mark, !t.strange()
 	failures := e.fail(&g.l, t.at)
@@ -334,7 +314,7 @@ func (g *guard) failPair(t *try, e *suspect, refused bool) (n news) {
 const steadyFrom = 10
 
 // budget is what strangers may still do with a line.
-func (g *guard) budget(t *try) budget {
+func (g *Guard) budget(t *try) budget {
 	p := g.sieges.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
@@ -344,7 +324,7 @@ func (g *guard) budget(t *try) budget {
 }
 
 // besiege counts a stranger's wrong try for its line.
-func (g *guard) besiege(t *try) {
+func (g *Guard) besiege(t *try) {
 	p := g.sieges.lock(key{user: t.hash})
 	s := p.make(t.at)
 	e := &s.e
@@ -359,7 +339,7 @@ func (g *guard) besiege(t *try) {
 }
 
 // besieged notes that a budget is cut, and says so once a day; the shard is locked.
-func (g *guard) besieged(e *siege, at int64) (n news) {
+func (g *Guard) besieged(e *siege, at int64) (n news) {
 	if !g.cut(e, at) {
 		return n
 	}
@@ -373,7 +353,7 @@ func (g *guard) besieged(e *siege, at int64) (n news) {
 }
 
 // cut says whether a line's budget is cut, and makes sure then that this is looked up; the shard is locked.
-func (g *guard) cut(e *siege, at int64) bool {
+func (g *Guard) cut(e *siege, at int64) bool {
 	if e.budget(&g.l, at) == open {
 		return false
 	}
@@ -386,7 +366,7 @@ func (g *guard) cut(e *siege, at int64) bool {
 }
 
 // guessedAt notes that a stranger was locked out for a line.
-func (g *guard) guessedAt(t *try) {
+func (g *Guard) guessedAt(t *try) {
 	p := g.sieges.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.make(t.at)
@@ -397,7 +377,7 @@ func (g *guard) guessedAt(t *try) {
 }
 
 // afterLock says whether a right login comes within a day of a lock-out of its address, or for its line.
-func (g *guard) afterLock(t *try) bool {
+func (g *Guard) afterLock(t *try) bool {
 	since := t.at - secondsADay
 	if g.lastLock.Load() <= since {
 		return false
@@ -422,9 +402,9 @@ func (g *guard) afterLock(t *try) bool {
 }
 
 // hashBytes, hashUser and hashSource are the same within one process only.
-func (g *guard) hashBytes(b []byte) uint64   { return maphash.Bytes(g.seed, b) }
-func (g *guard) hashUser(user string) uint64 { return maphash.String(g.seed, user) }
-func (g *guard) hashSource(k key) uint64     { return maphash.Comparable(g.seed, k) }
+func (g *Guard) hashBytes(b []byte) uint64   { return maphash.Bytes(g.seed, b) }
+func (g *Guard) hashUser(user string) uint64 { return maphash.String(g.seed, user) }
+func (g *Guard) hashSource(k key) uint64     { return maphash.Comparable(g.seed, k) }
 
 // raise sets an atomic to a value unless it is higher already.
 func raise(v *atomic.Int64, to int64) {
@@ -434,7 +414,7 @@ func raise(v *atomic.Int64, to int64) {
 
 // setUser takes a user name as it is kept and told to other nodes: itself where it is short printable ASCII, as every
 // line's is, otherwise a hash of it.
-func (t *try) setUser(g *guard, user []byte) {
+func (t *try) setUser(g *Guard, user []byte) {
 	plain := len(user) > 0 && len(user) <= userMax
 	for i := 0; plain && i < len(user); i++ {
 		plain = user[i] > ' ' && user[i] <= '~'
@@ -457,7 +437,7 @@ func (t *try) hidden() bool { return t.user[0] == '~' }
 
 // setTried takes what a try is counted under: the line's identity, or the name tried where there is no line. A name that looks
 // like an identity is none of ours, and must not be counted as one.
-func (t *try) setTried(g *guard, user []byte, line string) {
+func (t *try) setTried(g *Guard, user []byte, line string) {
 	switch {
 	case line != "":
 		t.userLen = copy(t.user[:], line)
@@ -471,14 +451,14 @@ func (t *try) setTried(g *guard, user []byte, line string) {
 }
 
 // hashTried is the hash of setTried.
-func (g *guard) hashTried(user []byte, line string) uint64 {
+func (g *Guard) hashTried(user []byte, line string) uint64 {
 	var t try
 	t.setTried(g, user, line)
 	return t.hash
 }
 
 // honeypot shuts out who tries the login of a line that is nobody's, whatever the password.
-func (g *guard) honeypot(t *try, right bool) {
+func (g *Guard) honeypot(t *try, right bool) {
 	g.stats.honeypots.Add(1)
 	spared := g.shutOut(t, t.src.unit.prefix(ofAddress), ofAddress, honeypotBan, "a login to a honeypot line")
 	p := g.tables[ofPair].lock(t.pair())

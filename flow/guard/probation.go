@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"encoding/json"
@@ -189,7 +189,7 @@ func (s *stays) each(f func(line string, unit key, e *stay)) {
 
 // pardon says whether a right login that would be refused is admitted all the same. A password beyond guessing proves its
 // owner wherever it comes from, but a lock-out that an address earned for itself stays.
-func (g *guard) pardon(t *try, v *verdict) bool {
+func (g *Guard) pardon(t *try, v *verdict) bool {
 	if !t.strong {
 		return false
 	}
@@ -204,7 +204,7 @@ func (g *guard) pardon(t *try, v *verdict) bool {
 }
 
 // probe begins the probation of a right login, or goes on with it, and names it.
-func (g *guard) probe(t *try) string {
+func (g *Guard) probe(t *try) string {
 	if t.stay.tight(t.at) {
 		return t.stay.purse(t.src.unit)
 	}
@@ -233,7 +233,7 @@ func (g *guard) probe(t *try) string {
 
 // hold keeps a right login that was answered as a wrong one, and tells its owner once an hour. Of a password that can be
 // guessed only so many guesses have an outcome at all: beyond them nobody is told, and AdmitHeld is the way.
-func (g *guard) hold(t *try) {
+func (g *Guard) hold(t *try) {
 	g.stats.held.Add(1)
 	quiet := !t.strong && (t.tried >= heldTries || g.refusedToday(t) >= heldGuesses)
 	tell, news := false, false
@@ -262,7 +262,7 @@ func (t *try) seen() body {
 }
 
 // refusedToday is how many wrong tries for the line were refused unheard today.
-func (g *guard) refusedToday(t *try) int {
+func (g *Guard) refusedToday(t *try) int {
 	p := g.sieges.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
@@ -273,7 +273,7 @@ func (g *guard) refusedToday(t *try) int {
 }
 
 // unheard counts a stranger's wrong try that was refused whatever its password.
-func (g *guard) unheard(t *try) {
+func (g *Guard) unheard(t *try) {
 	p := g.sieges.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
@@ -292,8 +292,8 @@ type Admitted struct {
 // Admit takes the owner's word for an address: the next right login of the line from there, within HeldFor, is admitted on
 // probation, whatever strangers do. A lock-out of that address for the line ends. It is known to the other nodes within
 // about a second, and kept over restarts. False: the line has too many addresses on probation already.
-func (a *Auth) Admit(line string, addr netip.Addr, by string, now time.Time) (Admitted, bool) {
-	g, at, unit := &a.guard, a.nonces.seconds(now), newSource(addr).unit
+func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (Admitted, bool) {
+	at, unit := g.Seconds(now), newSource(addr).unit
 	out := Admitted{Addr: addr, Until: now.Add(HeldFor)}
 	known := g.around.Own != nil && g.around.Own(line, addr)
 	if known {
@@ -321,17 +321,17 @@ func (a *Auth) Admit(line string, addr netip.Addr, by string, now time.Time) (Ad
 	g.free(ofPair, pair)
 	g.dropMarks([]string{sharedName(ofPair, pair, t.name())})
 	g.keeper.soon()
-	a.save(now)
+	g.save(now)
 	g.queue(waiting{kind: FactAdmitted, line: line, at: now, body: body{Source: addr.String(), By: by}})
 	return out, true
 }
 
 // AdmitHeld takes the owner's word for the one login of a line that waits for it. With none, or with several, which only
 // Admit can tell apart, it does nothing; waiting is how many there are.
-func (a *Auth) AdmitHeld(line, by string, now time.Time) (done Admitted, waiting int) {
-	at := a.nonces.seconds(now)
+func (g *Guard) AdmitHeld(line, by string, now time.Time) (done Admitted, waiting int) {
+	at := g.Seconds(now)
 	var addr netip.Addr
-	a.guard.stays.each(func(of string, _ key, e *stay) {
+	g.stays.each(func(of string, _ key, e *stay) {
 		if of == line && e.waits(at) {
 			addr = e.addr
 			waiting++
@@ -340,18 +340,18 @@ func (a *Auth) AdmitHeld(line, by string, now time.Time) (done Admitted, waiting
 	if waiting != 1 {
 		return Admitted{}, waiting
 	}
-	if done, ok := a.Admit(line, addr, by, now); ok {
+	if done, ok := g.Admit(line, addr, by, now); ok {
 		return done, 1
 	}
 	return Admitted{}, 0
 }
 
 // Forget drops what is kept of a line whose password changed or that is no more.
-func (a *Auth) Forget(line string) {
-	names := a.guard.stays.drop(func(of string, _ key, _ *stay) bool { return of == line })
+func (g *Guard) Forget(line string) {
+	names := g.stays.drop(func(of string, _ key, _ *stay) bool { return of == line })
 	if len(names) > 0 {
-		a.guard.dropMarks(names)
-		a.guard.keeper.soon()
+		g.dropMarks(names)
+		g.keeper.soon()
 	}
 }
 
@@ -395,7 +395,7 @@ func (k *keptStay) move(by int64) {
 }
 
 // restoreStay takes one in, from the file or another node. Its times are the guard's by now.
-func (g *guard) restoreStay(name string, k *keptStay, at int64) {
+func (g *Guard) restoreStay(name string, k *keptStay, at int64) {
 	line, unit, ok := parseStay(name)
 	addr, err := netip.ParseAddr(k.Addr)
 	e := stay{
@@ -424,12 +424,12 @@ func (e *stay) merge(o *stay, at int64) {
 }
 
 // shareStay tells the other nodes, and has it written.
-func (g *guard) shareStay(line string, unit key, e *stay, t *try) {
+func (g *Guard) shareStay(line string, unit key, e *stay, t *try) {
 	g.keeper.soon()
 	g.markStay(line, unit, e, t.now.Unix()-t.at)
 }
 
-func (g *guard) markStay(line string, unit key, e *stay, ahead int64) {
+func (g *Guard) markStay(line string, unit key, e *stay, ahead int64) {
 	if g.around.Counters != nil {
 		g.mark(counters.Mark{Table: lockTable, Key: stayName(line, unit), Until: time.Unix(e.ends()+ahead, 0), Value: encodeStay(e.kept(ahead))})
 	}

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ringfence/flow/auth"
 )
 
 // BenchmarkGuard is what each kind of login costs, answer and counting together; none may allocate. "under attack" has
@@ -28,12 +30,12 @@ func BenchmarkGuard(b *testing.B) {
 		{"besieged, right", "2001", rightPass, thief, func(s *scene) { s.besieged("2001") }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			s := newScene(b, func(o *Options) { o.Around.ASN = func(a netip.Addr) uint32 { return uint32(a.As4()[0]) } })
+			s := newScene(b, fixedKey, func(o *Options) { o.Around.ASN = func(a netip.Addr) uint32 { return uint32(a.As4()[0]) } })
 			if c.prepare != nil {
 				c.prepare(s)
 			}
 			from := netip.MustParseAddr(c.from)
-			var logins []*Credentials
+			var logins []*auth.Credentials
 			for range 4096 {
 				logins = append(logins, login(c.user, c.pass, nonceFor(s.a, from, s.at), "MD5", 1))
 			}
@@ -41,8 +43,7 @@ func BenchmarkGuard(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				if i == len(logins) {
 					i = 0
-					s.a.replays = replays{}
-					s.a.replays.init(1<<18, s.a.o.NonceTTL)
+					s.a.forgetNonces(b)
 				}
 				s.a.Check(logins[i], from, s.at)
 			}
@@ -83,14 +84,14 @@ func BenchmarkSample(b *testing.B) {
 		s.pass(1e9)
 		s.try(cafe, "2001", wrongPass)
 		b.StartTimer()
-		s.a.guard.drain(realm, s.at, s.a.nonces.seconds(s.at))
+		s.a.drain(realm, s.at, s.a.Seconds(s.at))
 	}
 }
 
 // BenchmarkKeep writes the file with full tables: no lock is held for longer than a copy of one shard of 64.
 func BenchmarkKeep(b *testing.B) {
 	s := newScene(b, func(o *Options) { o.File = filepath.Join(b.TempDir(), "lockouts") })
-	g, at := &s.a.guard, s.a.nonces.seconds(s.at)
+	g, at := s.a, s.a.Seconds(s.at)
 	for of := range numScopes {
 		for i := range uint64(1 << 17) {
 			p := g.tables[of].lock(key{hi: i, lo: i, user: i})

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"encoding/json"
@@ -57,7 +57,7 @@ func (e *suspect) due(at int64) bool {
 }
 
 // tell acts on news: bans, facts, and what other nodes must hear. No lock is held.
-func (g *guard) tell(t *try, of scope, k key, n news) {
+func (g *Guard) tell(t *try, of scope, k key, n news) {
 	if n.locked {
 		g.lockedOut(t, of, k, n)
 	}
@@ -74,7 +74,7 @@ func (g *guard) tell(t *try, of scope, k key, n news) {
 	}
 }
 
-func (g *guard) stalePhone(t *try, n news) {
+func (g *Guard) stalePhone(t *try, n news) {
 	b := body{Source: t.from(ofPair, key{}), Agent: clean(t.agent)}
 	kind := FactStale
 	switch {
@@ -89,7 +89,7 @@ func (g *guard) stalePhone(t *try, n news) {
 }
 
 // lockedOut tells of a lock-out, and shuts the source out altogether where that is due and nobody would suffer.
-func (g *guard) lockedOut(t *try, of scope, k key, n news) {
+func (g *Guard) lockedOut(t *try, of scope, k key, n news) {
 	g.stats.lockouts[of].Add(1)
 	raise(&g.lastLock, t.at)
 	raise(&g.lastEnd, t.at+n.seconds)
@@ -120,7 +120,7 @@ func (t *try) from(of scope, k key) string {
 }
 
 // shutOut bans a source, unless it is spared. Whether a network has spared addresses in it is for the ban to find out.
-func (g *guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why string) (spared bool) {
+func (g *Guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why string) (spared bool) {
 	if of != ofNetwork && g.around.Spared != nil && g.around.Spared(t.addr) != "" {
 		return true
 	}
@@ -195,7 +195,7 @@ type quota struct {
 }
 
 // fact queues a fact about a try. key zero: the sample has nothing to say.
-func (g *guard) fact(t *try, kind string, b body, of scope, k key) {
+func (g *Guard) fact(t *try, kind string, b body, of scope, k key) {
 	w := waiting{kind: kind, at: t.now, body: b, of: of, key: k}
 	if of == ofPair {
 		if w.line = t.line; w.line == "" {
@@ -205,7 +205,7 @@ func (g *guard) fact(t *try, kind string, b body, of scope, k key) {
 	g.queue(w)
 }
 
-func (g *guard) queue(w waiting) {
+func (g *Guard) queue(w waiting) {
 	r := &g.report
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,7 +220,7 @@ func (g *guard) queue(w waiting) {
 }
 
 // flush gives facts to the journal: those that wait, as far as their quotas go, and with sums the failures.
-func (g *guard) flush(now time.Time, sums bool) {
+func (g *Guard) flush(now time.Time, sums bool) {
 	r := &g.report
 	r.mu.Lock()
 	list, lost := r.waiting, r.lost
@@ -285,7 +285,7 @@ func (r *report) sums(now time.Time) (facts []store.Fact) {
 	return facts
 }
 
-func (g *guard) newFact(w *waiting) store.Fact {
+func (g *Guard) newFact(w *waiting) store.Fact {
 	if addr, err := netip.ParseAddr(w.body.Source); err == nil && w.body.Net != "" && g.around.Where != nil {
 		w.body.Country, w.body.Network, w.body.ASN = g.around.Where(addr)
 	}
@@ -302,7 +302,7 @@ func encode(b body) []byte {
 }
 
 // guesses adds what the sample found out by now.
-func (g *guard) guesses(w *waiting) {
+func (g *Guard) guesses(w *waiting) {
 	if w.key == (key{}) {
 		return
 	}

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"context"
@@ -287,7 +287,7 @@ func TestStaysAreBounded(t *testing.T) {
 				let++
 			}
 		}
-		if n := s.a.guard.stays.count.Load(); let != maxLineHas || n != maxLineHas {
+		if n := s.a.stays.count.Load(); let != maxLineHas || n != maxLineHas {
 			t.Errorf("%d let in, %d kept; want %d", let, n, maxLineHas)
 		}
 		s.pass(31 * 24 * time.Hour)
@@ -370,8 +370,8 @@ func TestProbationOnOtherNodes(t *testing.T) {
 	}
 	s.a.shareOnce(context.Background(), s.at)
 	gone := counters.Change{Mark: counters.Mark{Table: lockTable, Key: stayName("2001", newSource(netip.MustParseAddr(cafe)).unit)}, Dropped: true}
-	other.a.guard.takeOver(gone, other.a.nonces.seconds(other.at), other.at)
-	if l := other.a.guard.stays.of("2001", newSource(netip.MustParseAddr(cafe)).unit); l.since != 0 {
+	other.a.takeOver(gone, other.a.Seconds(other.at), other.at)
+	if l := other.a.stays.of("2001", newSource(netip.MustParseAddr(cafe)).unit); l.since != 0 {
 		t.Errorf("released, but the other node still has %+v", l)
 	}
 }

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"bufio"
@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,25 +95,25 @@ func (k *keeper) due(now time.Time) bool {
 }
 
 // keepOn writes the file as long as ctx lasts, and at its end.
-func (a *Auth) keepOn(ctx context.Context) {
+func (g *Guard) keepOn(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			a.save(time.Now())
+			g.save(time.Now())
 			return
 		case now := <-tick.C:
-			if a.guard.keeper.due(now) {
-				a.save(now)
+			if g.keeper.due(now) {
+				g.save(now)
 			}
 		}
 	}
 }
 
 // save writes the file if anything changed. What fails is said once, and tried again.
-func (a *Auth) save(now time.Time) {
-	k := &a.guard.keeper
+func (g *Guard) save(now time.Time) {
+	k := &g.keeper
 	if k.file == "" {
 		return
 	}
@@ -123,7 +124,7 @@ func (a *Auth) save(now time.Time) {
 		return
 	}
 	k.tried = now
-	size, err := writeWhole(k.file, func(w io.Writer) error { return a.guard.writeKept(w, a.nonces.seconds(now), now.Unix()) })
+	size, err := writeWhole(k.file, func(w io.Writer) error { return g.writeKept(w, g.Seconds(now), now.Unix()) })
 	switch {
 	case err != nil:
 		k.changed.Store(true)
@@ -166,11 +167,15 @@ func writeWhole(path string, write func(io.Writer) error) (size int64, err error
 	if err = os.Rename(part, path); err != nil {
 		return 0, err
 	}
-	return size, syncDir(path)
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return 0, err
+	}
+	return size, errors.Join(dir.Sync(), dir.Close())
 }
 
 // writeKept writes what is kept. Entries are copied a shard at a time; no lock is held while it writes.
-func (g *guard) writeKept(to io.Writer, at, wall int64) error {
+func (g *Guard) writeKept(to io.Writer, at, wall int64) error {
 	sum := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 1<<16)
 	if _, err := w.WriteString(keptHead); err != nil {
@@ -235,10 +240,9 @@ func (e *siege) kept(keep, at, wall int64) keptRow {
 
 // keep takes back what was kept, before the first login. A file that cannot be used is said and set aside: the start goes
 // on without.
-func (a *Auth) keep(file string, log *slog.Logger) {
-	g := &a.guard
+func (g *Guard) keep(file string, log *slog.Logger) {
 	k := &g.keeper
-	if file == "" || a.o.Lockout.Off {
+	if file == "" || g.o.Lockout.Off {
 		return
 	}
 	if k.file, k.log = file, log; log == nil {
@@ -255,9 +259,9 @@ func (a *Auth) keep(file string, log *slog.Logger) {
 		k.log.Error("lock-outs of before cannot be read: the file is set aside, and all begin anew", "file", k.file, "err", err, "aside", aside)
 		return
 	}
-	g.takeBack(saved, rows, a.nonces.begun.Unix())
+	g.takeBack(saved, rows, g.Begun().Unix())
 	k.size = int64(len(text))
-	k.log.Info("lock-outs of before are in force again", "held", len(a.Locked(a.nonces.begun)), "remembered", len(rows))
+	k.log.Info("lock-outs of before are in force again", "held", len(g.Locked(g.Begun())), "remembered", len(rows))
 }
 
 func readKept(path string) ([]byte, error) {
@@ -301,7 +305,7 @@ func parseKept(text []byte, err error) (saved int64, rows []keptRow, _ error) {
 
 // takeBack fills the tables with rows. Of a clock that was put back since they were saved it takes no notice: as far as we
 // know no time has passed.
-func (g *guard) takeBack(saved int64, rows []keptRow, at int64) {
+func (g *Guard) takeBack(saved int64, rows []keptRow, at int64) {
 	back := max(saved-at, 0)
 	for i := range rows {
 		r := &rows[i]
@@ -320,7 +324,7 @@ func (g *guard) takeBack(saved int64, rows []keptRow, at int64) {
 }
 
 // restore takes back an address, network or AS with what it is locked out for. No lock-out is longer than the longest.
-func (g *guard) restore(r *keptRow, at int64) {
+func (g *Guard) restore(r *keptRow, at int64) {
 	of, k, user, ok := g.parseName(r.Name)
 	until, last := min(r.Until, at+g.l.longest), min(r.Last, at)
 	if !ok || r.Level == 0 || max(until, last+g.l.longest) <= at {
@@ -339,7 +343,7 @@ func (g *guard) restore(r *keptRow, at int64) {
 }
 
 // believe ends the lock-outs of the file that the other nodes, heard by now, know nothing of: they were ended meanwhile.
-func (g *guard) believe(at int64) {
+func (g *Guard) believe(at int64) {
 	for of := range numScopes {
 		g.tables[of].each(func(s *slot[suspect]) {
 			if s.e.before {
@@ -350,7 +354,7 @@ func (g *guard) believe(at int64) {
 }
 
 // restoreSiege takes back how strangers guess at a line, as it was on a day.
-func (g *guard) restoreSiege(r *keptRow, name string, day, at int64) {
+func (g *Guard) restoreSiege(r *keptRow, name string, day, at int64) {
 	var t try
 	t.setUser(g, []byte(name))
 	if t.name() != name || r.Until <= at {

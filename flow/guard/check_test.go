@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"crypto/md5"
@@ -17,6 +17,7 @@ import (
 
 	"ringfence/core/policy"
 	"ringfence/core/secret"
+	"ringfence/flow/auth"
 )
 
 const (
@@ -31,9 +32,9 @@ var (
 )
 
 // newAuth has three lines: 1001, 1002 locked to the network of home, and 1003 without a password.
-func newAuth(t testing.TB, change ...func(*Options)) *Auth {
+func newAuth(t testing.TB, change ...func(*Options)) *Guard {
 	h1, h2 := secret.NewHA1("1001", realm, secret.NewPassword(password)), secret.NewHA1("1002", realm, secret.NewPassword(password))
-	o := Options{Realm: realm, Algorithms: []string{"SHA-256", "MD5"}, Line: func(user []byte, _ time.Time) (Line, bool) {
+	o := Options{Options: auth.Options{Realm: realm, Algorithms: []string{"SHA-256", "MD5"}}, Line: func(user []byte, _ time.Time) (Line, bool) {
 		switch string(user) {
 		case "1001":
 			return Line{ID: "1001", HA1: &h1}, true
@@ -59,7 +60,7 @@ func newAuth(t testing.TB, change ...func(*Options)) *Auth {
 
 var nonceIn = regexp.MustCompile(`nonce="([^"]*)"`)
 
-func nonceFor(a *Auth, src netip.Addr, at time.Time) string {
+func nonceFor(a *Guard, src netip.Addr, at time.Time) string {
 	return nonceIn.FindStringSubmatch(string(a.AppendChallenge(nil, false, false, src, at)))[1]
 }
 
@@ -71,10 +72,10 @@ func hash(alg, text string) string {
 }
 
 // login is a phone's answer to a challenge.
-func login(user, pass, nonce, alg string, nc uint32) *Credentials {
+func login(user, pass, nonce, alg string, nc uint32) *auth.Credentials {
 	count := fmt.Sprintf("%08x", nc)
 	ha1, ha2 := hash(alg, user+":"+realm+":"+pass), hash(alg, "REGISTER:sip:example.org")
-	return &Credentials{
+	return &auth.Credentials{
 		Method: []byte("REGISTER"), User: []byte(user), Realm: []byte(realm), Nonce: []byte(nonce), URI: []byte("sip:example.org"),
 		Response: []byte(hash(alg, strings.Join([]string{ha1, nonce, count, "c0ffee", "auth", ha2}, ":"))),
 		CNonce:   []byte("c0ffee"), NC: []byte(count), QOP: []byte("auth"), Alg: []byte(alg),
@@ -112,44 +113,44 @@ func TestCheck(t *testing.T) {
 		user   string
 		pass   string
 		alg    string
-		change func(*Credentials)
+		change func(*auth.Credentials)
 		want   Result
 	}{
 		{name: "MD5", want: accept},
 		{name: "SHA-256", alg: "SHA-256", want: accept},
-		{name: "no algorithm is MD5", change: func(c *Credentials) { c.Alg = nil }, want: accept},
-		{name: "names in any case", change: func(c *Credentials) { c.Alg = []byte("md5") }, want: accept},
-		{name: "response in upper case", change: func(c *Credentials) { c.Response = []byte(strings.ToUpper(string(c.Response))) }, want: accept},
+		{name: "no algorithm is MD5", change: func(c *auth.Credentials) { c.Alg = nil }, want: accept},
+		{name: "names in any case", change: func(c *auth.Credentials) { c.Alg = []byte("md5") }, want: accept},
+		{name: "response in upper case", change: func(c *auth.Credentials) { c.Response = []byte(strings.ToUpper(string(c.Response))) }, want: accept},
 		{name: "IPv4 written as IPv6", src: netip.MustParseAddr("::ffff:192.0.2.7"), want: accept},
 		{name: "just before its end", after: 5*time.Minute - 2*time.Second, want: accept},
 		{name: "wrong password", pass: "hunter2", want: wrong},
 		{name: "unknown user", user: "9999", want: wrong},
 		{name: "no password set", user: "1003", want: wrong},
-		{name: "empty user", user: "-", change: func(c *Credentials) { c.User = nil }, want: wrong},
-		{name: "other method", change: func(c *Credentials) { c.Method = []byte("INVITE") }, want: wrong},
-		{name: "other uri", change: func(c *Credentials) { c.URI = []byte("sip:example.com") }, want: wrong},
-		{name: "other count", change: func(c *Credentials) { c.NC = []byte("00000002") }, want: wrong},
-		{name: "other cnonce", change: func(c *Credentials) { c.CNonce = []byte("c0ffef") }, want: wrong},
-		{name: "MD5 response called SHA-256", change: func(c *Credentials) { c.Alg = []byte("SHA-256") }, want: again},
+		{name: "empty user", user: "-", change: func(c *auth.Credentials) { c.User = nil }, want: wrong},
+		{name: "other method", change: func(c *auth.Credentials) { c.Method = []byte("INVITE") }, want: wrong},
+		{name: "other uri", change: func(c *auth.Credentials) { c.URI = []byte("sip:example.com") }, want: wrong},
+		{name: "other count", change: func(c *auth.Credentials) { c.NC = []byte("00000002") }, want: wrong},
+		{name: "other cnonce", change: func(c *auth.Credentials) { c.CNonce = []byte("c0ffef") }, want: wrong},
+		{name: "MD5 response called SHA-256", change: func(c *auth.Credentials) { c.Alg = []byte("SHA-256") }, want: again},
 		{name: "nonce of another address", src: elsew, want: stale},
 		{name: "old nonce", after: 5*time.Minute + time.Second, want: stale},
 		{name: "nonce of the future", after: -10 * time.Second, want: stale},
-		{name: "made-up nonce", change: func(c *Credentials) { c.Nonce = []byte(strings.Repeat("A", nonceMin)) }, want: stale},
-		{name: "no base64", change: func(c *Credentials) { c.Nonce = []byte(strings.Repeat("\x00", nonceMin)) }, want: stale},
-		{name: "no nonce", change: func(c *Credentials) { c.Nonce = nil }, want: stale},
+		{name: "made-up nonce", change: func(c *auth.Credentials) { c.Nonce = []byte(strings.Repeat("A", 28)) }, want: stale},
+		{name: "no base64", change: func(c *auth.Credentials) { c.Nonce = []byte(strings.Repeat("\x00", 28)) }, want: stale},
+		{name: "no nonce", change: func(c *auth.Credentials) { c.Nonce = nil }, want: stale},
 		{name: "count of zero", change: nc("00000000"), want: stale},
 		{name: "count in letters", change: nc("0000000g"), want: stale},
 		{name: "short count", change: nc("1"), want: again},
-		{name: "other realm", change: func(c *Credentials) { c.Realm = []byte("asterisk") }, want: again},
-		{name: "no uri", change: func(c *Credentials) { c.URI = nil }, want: again},
-		{name: "no response", change: func(c *Credentials) { c.Response = nil }, want: again},
-		{name: "no cnonce", change: func(c *Credentials) { c.CNonce = nil }, want: again},
-		{name: "no qop", change: func(c *Credentials) { c.QOP = nil }, want: again},
-		{name: "auth-int", change: func(c *Credentials) { c.QOP = []byte("auth-int") }, want: again},
-		{name: "MD5-sess", change: func(c *Credentials) { c.Alg = []byte("MD5-sess") }, want: again},
-		{name: "huge uri", change: func(c *Credentials) { c.URI = make([]byte, 60_000) }, want: again},
-		{name: "huge count", change: func(c *Credentials) { c.NC = make([]byte, 60_000) }, want: again},
-		{name: "everything absent", change: func(c *Credentials) { *c = Credentials{} }, want: again},
+		{name: "other realm", change: func(c *auth.Credentials) { c.Realm = []byte("asterisk") }, want: again},
+		{name: "no uri", change: func(c *auth.Credentials) { c.URI = nil }, want: again},
+		{name: "no response", change: func(c *auth.Credentials) { c.Response = nil }, want: again},
+		{name: "no cnonce", change: func(c *auth.Credentials) { c.CNonce = nil }, want: again},
+		{name: "no qop", change: func(c *auth.Credentials) { c.QOP = nil }, want: again},
+		{name: "auth-int", change: func(c *auth.Credentials) { c.QOP = []byte("auth-int") }, want: again},
+		{name: "MD5-sess", change: func(c *auth.Credentials) { c.Alg = []byte("MD5-sess") }, want: again},
+		{name: "huge uri", change: func(c *auth.Credentials) { c.URI = make([]byte, 60_000) }, want: again},
+		{name: "huge count", change: func(c *auth.Credentials) { c.NC = make([]byte, 60_000) }, want: again},
+		{name: "everything absent", change: func(c *auth.Credentials) { *c = auth.Credentials{} }, want: again},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAuth(t)
@@ -169,8 +170,8 @@ func TestCheck(t *testing.T) {
 }
 
 // nc signs again with another count, so that the count itself is judged and not the response.
-func nc(count string) func(*Credentials) {
-	return func(c *Credentials) {
+func nc(count string) func(*auth.Credentials) {
+	return func(c *auth.Credentials) {
 		c.NC = []byte(count)
 		ha1, ha2 := hash("MD5", "1001:"+realm+":"+password), hash("MD5", "REGISTER:sip:example.org")
 		c.Response = []byte(hash("MD5", strings.Join([]string{ha1, string(c.Nonce), count, "c0ffee", "auth", ha2}, ":")))
@@ -198,7 +199,7 @@ func TestAgainstAnotherClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &Credentials{
+			c := &auth.Credentials{
 				Method: []byte("INVITE"), User: []byte(d.Username), Realm: []byte(d.Realm), Nonce: []byte(d.Nonce), URI: []byte(d.URI),
 				Response: []byte(d.Response), CNonce: []byte(d.Cnonce), NC: fmt.Appendf(nil, "%08x", d.Nc), QOP: []byte(d.QOP), Alg: []byte(d.Algorithm),
 			}
@@ -247,65 +248,11 @@ func TestWrongAnswersAreNotRemembered(t *testing.T) {
 	for i := range uint32(4) { // a fifth locks the address out
 		a.Check(login("1001", "hunter2", nonce, "MD5", i+1), home, now)
 	}
-	if n := a.replays.len(); n != 0 {
+	if n := a.Remembered(); n != 0 {
 		t.Errorf("%d nonces remembered", n)
 	}
 	if got := a.Check(login("1001", password, nonce, "MD5", 1), home, now); got.Outcome != Accept {
 		t.Errorf("%+v", got)
-	}
-}
-
-func (r *replays) len() (n int) {
-	for i := range r.shards {
-		n += len(r.shards[i].current) + len(r.shards[i].last)
-	}
-	return n
-}
-
-// TestReplayMemoryIsBounded: however many logins there are, the table stays under twice its limit; what had to be
-// forgotten early is refused and not accepted again; and new logins go on.
-func TestReplayMemoryIsBounded(t *testing.T) {
-	var r replays
-	r.init(1, 5*time.Minute)
-	at := int64(1_800_000_000)
-	var first []nonce
-	refused := 0
-	for i := range uint64(200_000) {
-		if i%1000 == 0 { // all within the life of a nonce
-			at++
-		}
-		n := nonce{id: i, made: uint32(at)}
-		if i < 1000 {
-			first = append(first, n)
-		}
-		if !r.take(n, 1, at) {
-			refused++
-		}
-	}
-	if n := r.len(); n > 2*replayShards*r.max {
-		t.Errorf("%d nonces kept", n)
-	}
-	if refused > 0 {
-		t.Errorf("%d fresh nonces refused", refused)
-	}
-	for _, n := range first {
-		if r.take(n, 1, at) {
-			t.Fatal("a forgotten answer passed again")
-		}
-	}
-}
-
-// TestReplaysAreForgottenWithTheirNonces: after two lives of a nonce nothing of it is left.
-func TestReplaysAreForgottenWithTheirNonces(t *testing.T) {
-	var r replays
-	r.init(1<<18, time.Minute)
-	for at := int64(1000); at < 1600; at++ {
-		for i := range uint64(64) {
-			r.take(nonce{id: uint64(at)<<6 | i, made: uint32(at)}, 1, at)
-		}
-	}
-	if n := r.len(); n > 64*130 {
-		t.Errorf("%d nonces kept of the last two minutes' %d", n, 64*120)
 	}
 }
 
@@ -321,7 +268,10 @@ func TestNoncesOfOneKey(t *testing.T) {
 		t.Errorf("a nonce of before a restart without a key: %+v", got)
 	}
 	other := newAuth(t, share, func(o *Options) { o.Realm = "other" })
-	if _, _, of := other.nonces.open([]byte(nonceFor(a, home, now)), home, other.nonces.seconds(now)); of != foreign {
+	var x auth.Answer
+	c := login("1001", password, nonceFor(a, home, now), "MD5", 1)
+	c.Realm = []byte("other")
+	if _, of := other.Read(&x, c, home, other.Seconds(now)); of != auth.Foreign {
 		t.Error("a nonce of another realm passed")
 	}
 }
@@ -343,12 +293,19 @@ func TestWithoutQOP(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	find := func([]byte, time.Time) (Line, bool) { return Line{}, false }
 	for name, o := range map[string]Options{
-		"no look-up": {Realm: "x"}, "no realm": {Line: find}, "quote": {Line: find, Realm: `a"b`}, "line end": {Line: find, Realm: "a\r\nb"},
-		"long realm": {Line: find, Realm: strings.Repeat("x", 200)}, "algorithm": {Line: find, Realm: "x", Algorithms: []string{"SHA-512-256"}},
-		"twice": {Line: find, Realm: "x", Algorithms: []string{"MD5", "md5"}}, "no name": {Line: find, Realm: "x", Algorithms: []string{""}},
-		"short key": {Line: find, Realm: "x", NonceKey: []byte("x")}, "short life": {Line: find, Realm: "x", NonceTTL: 1},
+		"no look-up": {Options: auth.Options{Realm: "x"}}, "no realm": {Line: find},
 	} {
-		if _, err := New(o); !errors.Is(err, ErrOptions) {
+		if _, err := New(o); !errors.Is(err, auth.ErrOptions) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, o := range map[string]auth.Options{
+		"quote": {Realm: `a"b`}, "line end": {Realm: "a\r\nb"},
+		"long realm": {Realm: strings.Repeat("x", 200)}, "algorithm": {Realm: "x", Algorithms: []string{"SHA-512-256"}},
+		"twice": {Realm: "x", Algorithms: []string{"MD5", "md5"}}, "no name": {Realm: "x", Algorithms: []string{""}},
+		"short key": {Realm: "x", NonceKey: []byte("x")}, "short life": {Realm: "x", NonceTTL: 1},
+	} {
+		if _, err := New(Options{Options: o, Line: find}); !errors.Is(err, auth.ErrOptions) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -398,7 +355,7 @@ func FuzzCheck(f *testing.F) {
 	good := login("1001", password, nonceFor(a, home, now), "MD5", 1)
 	f.Add(good.User, good.Nonce, good.URI, good.Response, good.CNonce, good.NC, good.QOP, good.Alg)
 	f.Fuzz(func(t *testing.T, user, nonce, uri, response, cnonce, nc, qop, alg []byte) {
-		c := &Credentials{Method: []byte("INVITE"), User: user, Realm: []byte(realm), Nonce: nonce, URI: uri, Response: response, CNonce: cnonce, NC: nc, QOP: qop, Alg: alg}
+		c := &auth.Credentials{Method: []byte("INVITE"), User: user, Realm: []byte(realm), Nonce: nonce, URI: uri, Response: response, CNonce: cnonce, NC: nc, QOP: qop, Alg: alg}
 		if got := a.Check(c, home, now); got.Outcome == Accept {
 			t.Fatalf("%+v passed", c)
 		}
@@ -417,10 +374,20 @@ func BenchmarkChallenge(b *testing.B) {
 func BenchmarkCheckMD5(b *testing.B)    { benchmarkCheck(b, "MD5") }
 func BenchmarkCheckSHA256(b *testing.B) { benchmarkCheck(b, "SHA-256") }
 
+func fixedKey(o *Options) { o.NonceKey = make([]byte, 32) }
+
+// forgetNonces lets answers pass again, under a key that does not change.
+func (g *Guard) forgetNonces(b *testing.B) {
+	var err error
+	if g.Auth, err = auth.New(g.o.Options); err != nil {
+		b.Fatal(err)
+	}
+}
+
 func benchmarkCheck(b *testing.B, alg string) {
-	a := newAuth(b)
+	a := newAuth(b, fixedKey)
 	// The response is the same for all counts of a stranger; what is measured is the path of a right one up to the table.
-	var logins []*Credentials
+	var logins []*auth.Credentials
 	for range 4096 {
 		logins = append(logins, login("1001", password, nonceFor(a, home, now), alg, 1))
 	}
@@ -428,8 +395,7 @@ func benchmarkCheck(b *testing.B, alg string) {
 	i := 0
 	for b.Loop() {
 		if i == len(logins) {
-			a.replays = replays{}
-			a.replays.init(1<<18, 5*time.Minute)
+			a.forgetNonces(b)
 			i = 0
 		}
 		if got := a.Check(logins[i], home, now); got.Outcome != Accept {

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func sharedName(of scope, k key, user string) string {
 }
 
 // parseName is the way back; the name may come from anybody who can write to the engine.
-func (g *guard) parseName(name string) (of scope, k key, user string, ok bool) {
+func (g *Guard) parseName(name string) (of scope, k key, user string, ok bool) {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch kind {
 	case ofPair.String():
@@ -80,7 +80,7 @@ func (g *guard) parseName(name string) (of scope, k key, user string, ok bool) {
 }
 
 // markLock queues a lock-out for the other nodes.
-func (g *guard) markLock(t *try, of scope, k key, n news) {
+func (g *Guard) markLock(t *try, of scope, k key, n news) {
 	if g.around.Counters == nil {
 		return
 	}
@@ -94,13 +94,13 @@ func (g *guard) markLock(t *try, of scope, k key, n news) {
 const liftedFor = counters.MaxSpan
 
 // markLift queues the release of a line's budget for the other nodes: a mark, so that one which is away hears of it too.
-func (g *guard) markLift(user string, unix int64) {
+func (g *Guard) markLift(user string, unix int64) {
 	if g.around.Counters != nil {
 		g.mark(counters.Mark{Table: lockTable, Key: strangers + user, Until: time.Unix(unix, 0).Add(liftedFor)})
 	}
 }
 
-func (g *guard) mark(m counters.Mark) {
+func (g *Guard) mark(m counters.Mark) {
 	s := &g.shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (g *guard) mark(m counters.Mark) {
 }
 
 // dropMarks queues the end of lock-outs for the other nodes.
-func (g *guard) dropMarks(keys []string) {
+func (g *Guard) dropMarks(keys []string) {
 	if g.around.Counters == nil {
 		return
 	}
@@ -132,7 +132,7 @@ func (s *shared) putBack(marks []counters.Mark, drops []string) {
 }
 
 // share runs until ctx ends.
-func (a *Auth) share(ctx context.Context) {
+func (g *Guard) share(ctx context.Context) {
 	tick := time.NewTicker(shareEvery)
 	defer tick.Stop()
 	for {
@@ -141,7 +141,7 @@ func (a *Auth) share(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			round, cancel := context.WithTimeout(ctx, shareLimit)
-			a.shareOnce(round, now)
+			g.shareOnce(round, now)
 			cancel()
 		}
 	}
@@ -149,8 +149,8 @@ func (a *Auth) share(ctx context.Context) {
 
 // shareOnce tells the other nodes what is new here, and takes over the sums of all. Counts that fail are lost: they are
 // not money. Marks are told again.
-func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
-	g, c := &a.guard, a.guard.around.Counters
+func (g *Guard) shareOnce(ctx context.Context, now time.Time) {
+	c := g.around.Counters
 	s := &g.shared
 	s.mu.Lock()
 	marks, drops := s.marks, s.drops
@@ -168,7 +168,7 @@ func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
 		}
 		sums, err := c.Add(ctx, now, hits...)
 		for i := range min(len(sums), len(back)) {
-			back[i](int(sums[i]), a.nonces.seconds(now), now)
+			back[i](int(sums[i]), g.Seconds(now), now)
 		}
 		if err != nil {
 			failed = true
@@ -181,7 +181,7 @@ func (a *Auth) shareOnce(ctx context.Context, now time.Time) {
 }
 
 // fresh gathers what the other nodes have not heard of, and for each what to do with the sum of all.
-func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now time.Time)) {
+func (g *Guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now time.Time)) {
 	window := time.Duration(g.l.window) * time.Second
 	for of := range numScopes {
 		g.tables[of].eachDirty(func(s *slot[suspect]) (more bool) {
@@ -214,7 +214,7 @@ func (g *guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 }
 
 // sumOf locks out whom all nodes together have seen enough of.
-func (g *guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
+func (g *Guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
 	p := g.tables[of].lock(k)
 	s := p.find()
 	if s == nil || s.e.until > at || s.e.fails.add(0, at, g.l.window) == 0 {
@@ -237,7 +237,7 @@ func (g *guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
 }
 
 // tryOf stands for the tries of an entry where there is none at hand.
-func (g *guard) tryOf(k key, e *suspect, at int64, now time.Time) try {
+func (g *Guard) tryOf(k key, e *suspect, at int64, now time.Time) try {
 	t := try{addr: k.prefix(ofAddress).Addr(), src: source{unit: key{hi: k.hi, lo: k.lo}}, hash: k.user, usual: e.usual, at: at, now: now}
 	t.userLen = copy(t.user[:], e.name)
 	if e.known {
@@ -247,7 +247,7 @@ func (g *guard) tryOf(k key, e *suspect, at int64, now time.Time) try {
 }
 
 // siegeSum takes over what all nodes counted of a line: today (0) or in siegeDays (1).
-func (g *guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
+func (g *Guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
 	p := g.sieges.lock(k)
 	s := p.find()
 	if s == nil {
@@ -267,14 +267,14 @@ func (g *guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
 }
 
 // follow takes over the lock-outs of other nodes, until ctx ends.
-func (a *Auth) follow(ctx context.Context) {
-	a.guard.around.Counters.Follow(ctx, lockTable, func(change counters.Change) {
+func (g *Guard) follow(ctx context.Context) {
+	g.around.Counters.Follow(ctx, lockTable, func(change counters.Change) {
 		if change.Table != "" {
 			now := time.Now()
-			a.guard.takeOver(change, a.nonces.seconds(now), now)
+			g.takeOver(change, g.Seconds(now), now)
 			return
 		}
-		for !a.hearAll(ctx) && ctx.Err() == nil {
+		for !g.hearAll(ctx) && ctx.Err() == nil {
 			select {
 			case <-ctx.Done():
 			case <-time.After(shareEvery): // nobody would ask again while the connection stands
@@ -284,8 +284,8 @@ func (a *Auth) follow(ctx context.Context) {
 }
 
 // hearAll takes over all there is; false if it could not be read.
-func (a *Auth) hearAll(ctx context.Context) bool {
-	g, now := &a.guard, time.Now()
+func (g *Guard) hearAll(ctx context.Context) bool {
+	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, shareLimit)
 	defer cancel()
 	marks, err := g.around.Counters.Marks(ctx, lockTable, now)
@@ -294,14 +294,14 @@ func (a *Auth) hearAll(ctx context.Context) bool {
 		return false
 	}
 	for _, m := range marks {
-		g.takeOver(counters.Change{Mark: m}, a.nonces.seconds(now), now)
+		g.takeOver(counters.Change{Mark: m}, g.Seconds(now), now)
 	}
-	g.believe(a.nonces.seconds(now))
+	g.believe(g.Seconds(now))
 	return true
 }
 
 // takeOver does here what another node decided. The facts are that node's to tell.
-func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
+func (g *Guard) takeOver(c counters.Change, at int64, now time.Time) {
 	if user, ok := strings.CutPrefix(c.Key, strangers); ok {
 		g.hearLift(user, c.Until.Add(-liftedFor).Unix(), at, now)
 		return
@@ -346,7 +346,7 @@ func (g *guard) takeOver(c counters.Change, at int64, now time.Time) {
 
 // hearLift takes over that a line was released by hand. The entry is made where there is none, so that what is counted from
 // here on is counted with the others.
-func (g *guard) hearLift(user string, unix, at int64, now time.Time) {
+func (g *Guard) hearLift(user string, unix, at int64, now time.Time) {
 	var t try
 	t.setUser(g, []byte(user))
 	if t.name() != user || unix <= 0 || unix > now.Add(counters.Skew).Unix() {
@@ -365,7 +365,7 @@ func (g *guard) hearLift(user string, unix, at int64, now time.Time) {
 }
 
 // hearStay takes over a probation or a held login, or that it was ended by hand.
-func (g *guard) hearStay(c counters.Change, line string, unit key, at int64, now time.Time) {
+func (g *Guard) hearStay(c counters.Change, line string, unit key, at int64, now time.Time) {
 	if c.Dropped {
 		g.stays.drop(func(of string, other key, _ *stay) bool { return of == line && other == unit })
 		g.keeper.later()

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func TestBatchesFit(t *testing.T) {
 	for i := range 85 { // three hits each, and two for the line
 		s.tries(1, 0, fmt.Sprintf("203.0.%d.9", i), fmt.Sprintf("u%d", i), wrongPass)
 	}
-	if hits, _ := s.a.guard.fresh(); len(hits) > counters.MaxHits {
+	if hits, _ := s.a.fresh(); len(hits) > counters.MaxHits {
 		t.Errorf("%d hits in one batch, which is refused: all of them are lost", len(hits))
 	}
 }

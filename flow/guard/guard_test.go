@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/policy"
 	"ringfence/core/secret"
+	"ringfence/flow/auth"
 	"ringfence/state/store"
 )
 
@@ -18,7 +19,7 @@ import (
 // is usually at the office; 2002 has a password; 2099 is a honeypot. Its clock is the test's.
 type scene struct {
 	t      testing.TB
-	a      *Auth
+	a      *Guard
 	at     time.Time
 	mu     sync.Mutex
 	facts  []store.Fact
@@ -49,7 +50,7 @@ func newScene(t testing.TB, change ...func(*Options)) *scene {
 		"2002": {ID: "2002", HA1: ha1("2002", rightPass)},
 		"2099": {ID: "2099", HA1: ha1("2099", rightPass), Honeypot: true},
 	}
-	o := Options{Realm: realm, Line: func(user []byte, _ time.Time) (Line, bool) {
+	o := Options{Options: auth.Options{Realm: realm}, Line: func(user []byte, _ time.Time) (Line, bool) {
 		l, ok := lines[string(user)]
 		return l, ok
 	}}
@@ -75,7 +76,7 @@ func newScene(t testing.TB, change ...func(*Options)) *scene {
 	if s.a, err = New(o); err != nil {
 		t.Fatal(err)
 	}
-	s.at = s.a.nonces.begun // whole seconds from here on
+	s.at = s.a.Begun() // whole seconds from here on
 	return s
 }
 
@@ -195,7 +196,7 @@ func TestTypist(t *testing.T) {
 			t.Errorf("locked for %v, want %v", got, want)
 		}
 		s.a.Release("nobody", "test", s.at)
-		s.a.guard.liftSiege("2001", s.a.nonces.seconds(s.at), s.at) // which is another test
+		s.a.liftSiege("2001", s.a.Seconds(s.at), s.at) // which is another test
 		s.pass(want - time.Second)
 		s.out(cafe, "2001")
 	}
@@ -349,7 +350,7 @@ func TestCrowdInAUsualPlace(t *testing.T) {
 	s.in(office, "2001")
 	s.out("192.0.2.200", "2001")
 	today := 0
-	s.a.guard.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
+	s.a.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
 	if today > 200+20 { // and packets of the network are dropped by then
 		t.Errorf("%d judged of 1200", today)
 	}
@@ -380,9 +381,9 @@ func TestUnknownUsersLookLikeKnownOnes(t *testing.T) {
 			s.pass(20 * time.Second)
 		}
 		for of := range numScopes {
-			s.a.guard.tables[of].each(func(*slot[suspect]) { out.entries[of]++ })
+			s.a.tables[of].each(func(*slot[suspect]) { out.entries[of]++ })
 		}
-		s.a.guard.sieges.each(func(*slot[siege]) { out.sieges++ })
+		s.a.sieges.each(func(*slot[siege]) { out.sieges++ })
 		out.digests, out.lockouts, out.bans = s.a.Stats().Digests, fmt.Sprint(s.a.Stats().Lockouts), fmt.Sprint(s.bans)
 		return out
 	}
@@ -438,7 +439,7 @@ func TestAThousandAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	accepted := 0
 	for range 8 {
-		var logins []*Credentials
+		var logins []*auth.Credentials
 		for i := range 125 {
 			logins = append(logins, login("2001", fmt.Sprint("guess", i), nonceFor(s.a, netip.MustParseAddr(thief), s.at), "MD5", 1))
 		}
@@ -476,7 +477,7 @@ func TestUnverifiedNoncesChangeNothing(t *testing.T) {
 	for i := range 500 {
 		src := netip.MustParseAddr(thief)
 		s.a.AppendChallenge(nil, false, false, src, s.at)
-		for _, nonce := range []string{"", strings.Repeat("A", nonceMin), strings.Repeat("A", nonceMax), nonceFor(s.a, other, s.at), nonceFor(s.a, src, s.at.Add(-time.Hour))} {
+		for _, nonce := range []string{"", strings.Repeat("A", 28), strings.Repeat("A", 44), nonceFor(s.a, other, s.at), nonceFor(s.a, src, s.at.Add(-time.Hour))} {
 			for _, user := range []string{"2001", "2002", "2099", fmt.Sprint(i), ""} {
 				if got := s.a.Check(login(user, wrongPass, nonce, "MD5", 1), src, s.at); got != (Result{Stale: true}) {
 					t.Fatalf("%+v", got)
@@ -486,12 +487,12 @@ func TestUnverifiedNoncesChangeNothing(t *testing.T) {
 	}
 	entries := 0
 	for of := range numScopes {
-		s.a.guard.tables[of].each(func(*slot[suspect]) { entries++ })
+		s.a.tables[of].each(func(*slot[suspect]) { entries++ })
 	}
-	s.a.guard.sieges.each(func(*slot[siege]) { entries++ })
+	s.a.sieges.each(func(*slot[siege]) { entries++ })
 	s.pass(time.Hour)
 	s.a.tick(s.at, true)
-	if entries > 0 || len(s.facts) > 0 || len(s.bans) > 0 || s.a.replays.len() > 0 || s.a.Stats().Failures > 0 {
+	if entries > 0 || len(s.facts) > 0 || len(s.bans) > 0 || s.a.Remembered() > 0 || s.a.Stats().Failures > 0 {
 		t.Errorf("%d entries, facts %v, bans %v", entries, s.facts, s.bans)
 	}
 }

@@ -1,4 +1,4 @@
-package auth
+package guard
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"ringfence/core/secret"
+	"ringfence/flow/auth"
 )
 
 // TestSprayer: one address that tries many lines raises one fact an hour, and is shut out altogether at its twentieth
@@ -87,7 +88,7 @@ func TestHydraFromManyAddresses(t *testing.T) {
 		t.Errorf("%d seen", judged)
 	}
 	today := 0
-	s.a.guard.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
+	s.a.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
 	if today != 60 {
 		t.Errorf("%d judged of 600", today)
 	}
@@ -262,37 +263,14 @@ func TestMovedNoncesAreBounded(t *testing.T) {
 	a := newAuth(t, func(o *Options) {
 		o.Line = func([]byte, time.Time) (Line, bool) { return Line{ID: "x", HA1: &ha1}, true }
 	})
-	at := a.nonces.seconds(now)
+	at := a.Seconds(now)
 	for i := range 3 * maxMoved {
-		a.moved.note(true, &Line{ID: "x"}, &Credentials{}, home, elsew, uint64(i), at, now)
+		a.moved.note(true, &Line{ID: "x"}, &auth.Credentials{}, home, elsew, uint64(i), at, now)
 	}
 	n := 0
 	a.moved.tables[1].each(func(*slot[movedLogin]) { n++ })
 	if n > maxMoved || len(a.moved.due(at+movedFor)) != n {
 		t.Errorf("%d kept", n)
-	}
-}
-
-// TestNonceNamesItsAddress for both families, and shows it to nobody else.
-func TestNonceNamesItsAddress(t *testing.T) {
-	a := newAuth(t)
-	at := a.nonces.seconds(now)
-	for _, addr := range []string{"192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", "fe80::1%eth0"} {
-		src := netip.MustParseAddr(addr)
-		text := a.nonces.append(nil, src, at)
-		if _, _, of := a.nonces.open(text, src, at); of != given {
-			t.Errorf("%s: %d", addr, of)
-		}
-		if _, to, of := a.nonces.open(text, elsew, at); of != elsewhere || to != src.Unmap().WithZone("") {
-			t.Errorf("%s: %d %v", addr, of, to)
-		}
-		for i := range text { // whatever is changed, it is not ours for anybody
-			bad := []byte(string(text))
-			bad[i] ^= 1
-			if _, _, of := a.nonces.open(bad, elsew, at); of != foreign {
-				t.Errorf("%s: changed at %d: %d", addr, i, of)
-			}
-		}
 	}
 }
 
@@ -383,7 +361,7 @@ func TestJournalOfAFlood(t *testing.T) {
 
 // TestTablesAreBounded: all of them full, they take what the doc comment of maxPairs says.
 func TestTablesAreBounded(t *testing.T) {
-	g := &newScene(t).a.guard
+	g := newScene(t).a
 	size := 0
 	for of, most := range [numScopes]int{maxPairs, maxSources, maxNetworks, maxSystems} {
 		tb := g.tables[of]
