@@ -32,10 +32,12 @@ type leg struct {
 	offered  time.Duration
 	answered time.Duration // the first 200 was sent
 	told     time.Duration // the first 200 that got to a node which ran
+	toldLast time.Duration // the last one
 	tolds    int           // how many did
 	acked    time.Duration // the first ACK was sent to us
 	theirBye time.Duration // the first BYE was sent to us, also if it was lost or refused
 	ourBye   time.Duration // the first BYE was sent by us
+	byeTaken bool          // it got 200
 	forgot   time.Duration // we forgot the call
 	known    time.Duration // our 200 or 481, or their answer to our BYE, went over the network: they know that the leg is over
 	ended    time.Duration // from here on the carrier charges nothing
@@ -152,6 +154,7 @@ func (l *leg) observe(p *packet, now time.Duration) {
 	switch {
 	case p.status >= 200 && method == "BYE":
 		first(&l.known, now)
+		l.byeTaken = l.byeTaken || p.status == 200
 	case p.method == "ACK" && l.answered > 0:
 		first(&l.acked, now)
 	case p.method == "BYE":
@@ -169,7 +172,12 @@ func first(at *time.Duration, now time.Duration) {
 
 func (c *carrier) invited(l *leg, p *packet) {
 	if l != nil { // a repeat
-		if l.final != nil && l.state != over { // RFC 6026 section 7.1: an accepted INVITE is absorbed, and a dialog that is over answers no more
+		// RFC 6026 section 7.1: the transaction of an accepted INVITE absorbs its repeats, and a dialog that is over answers no more. A node that has
+		// taken the carrier's BYE knows that the INVITE has arrived.
+		switch {
+		case l.byeTaken:
+			c.w.failf(l.number, "the INVITE came again after the carrier's BYE was taken\n%v", l)
+		case l.final != nil && l.state != over:
 			c.end.send(l.final, p.from)
 		}
 		return
@@ -266,7 +274,8 @@ func (c *carrier) repeat(l *leg, wait, since time.Duration) {
 		return
 	}
 	if c.end.send(l.final, l.invite.from) && l.state == up {
-		first(&l.told, c.w.now())
+		l.toldLast = c.w.now()
+		first(&l.told, l.toldLast)
 		l.tolds++
 	}
 	c.later(wait, func() { c.repeat(l, min(2*wait, timerT2), since) })

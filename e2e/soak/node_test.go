@@ -159,7 +159,7 @@ func (n *node) signal(sig syscall.Signal) error {
 	}
 	n.w.leaves()
 	if sig == syscall.SIGKILL {
-		n.w.died()
+		n.w.died(n, true)
 		n.become(dead)
 	} else {
 		n.become(stopping)
@@ -186,8 +186,9 @@ func (n *node) freeze(d time.Duration) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	if n.become(frozen); d >= lease-lease/5 { // the other node takes its calls over meanwhile
-		n.w.died()
+	// Its leases are up to a third of their length old: they end meanwhile, and the other node takes its calls over.
+	if n.become(frozen); d >= lease-lease/5 {
+		n.w.died(n, false)
 	}
 	n.w.sleep(d)
 	err := p.Signal(syscall.SIGCONT)

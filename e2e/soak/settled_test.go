@@ -119,13 +119,15 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	}
 	heard := earliest(l.acked, l.theirBye)
 	if heard == 0 {
-		if l.tolds >= 3 && r.Talk == 0 && !w.unwritten(l.told) { // a carrier may give up before the answer is in the books
+		// A carrier may give up before the answer is in the books; and nobody else knows of it if the node died then. One that was frozen is
+		// told again when it wakes, and one that comes back is told again too: the last time counts.
+		if l.tolds >= 3 && r.Talk == 0 && !w.unwritten(l, l.toldLast, false) {
 			bad("the carrier's answer came to a node that ran, %d times, and was never taken in", l.tolds)
 		}
 		w.count.unknown.Add(1)
 		return
 	}
-	if r.Answered == 0 && w.unwritten(heard) { // the node that heard the answer died with it
+	if r.Answered == 0 && w.unwritten(l, heard, false) { // the node that heard the answer died with it
 		w.count.unknown.Add(1)
 		return
 	}
@@ -152,7 +154,7 @@ func earliest(at ...time.Duration) (first time.Duration) {
 // compareTalk: the customer pays until the first BYE was sent. Less is right only for a call whose money ended while no node
 // could act, and then what was paid for is what is charged; and for one whose phone left while nobody could hear it.
 func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, bad func(string, ...any)) {
-	if noticed > 0 && r.Talk > most+tolerance && !w.unwritten(noticed) {
+	if noticed > 0 && r.Talk > most+tolerance && !w.endUnheard(l, r, noticed) {
 		w.differs(r.Talk - most)
 		bad("the record charges %.3f s of talk, and the carrier had at most %.3f s until the end was known", r.Talk.Seconds(), most.Seconds())
 	}
@@ -176,6 +178,21 @@ func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, 
 		w.differs(late)
 		bad("the leg went on for %.3f s beyond what was paid for, although a node could act", late.Seconds())
 	}
+}
+
+// endUnheard says whether the node that heard the end of a call could not tell anybody. The next one finds out when it asks the ends, and charges
+// at most what was paid for by then, which is a slice ahead; if the phone says goodbye first, it charges until then.
+func (w *world) endUnheard(l *leg, r *cdr, noticed time.Duration) bool {
+	k := w.calls[l.number]
+	switch left, gone := w.phoneLeft(l.number, never); {
+	case !w.unwritten(l, noticed, true):
+		return false
+	case r.Reason == "peer-gone" && k != nil && k.seen:
+		return r.Talk <= k.paid+slice+tolerance
+	case r.Reason == "hangup" && r.By == "caller" && gone:
+		return r.Talk <= max(left, noticed)-l.answered+tolerance
+	}
+	return true
 }
 
 // leftUnheard says whether a call was ended because an end was gone when a node asked for it after an outage, and is
@@ -224,7 +241,7 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	switch {
 	case r.Cost < least:
 		bad("the carrier charges for %.3f s at least, which is %s", (end - heard).Seconds(), least)
-	case r.Cost > most && !w.unwritten(known):
+	case r.Cost > most && !w.unwritten(l, known, true):
 		bad("the carrier charges for %.3f s at most, which is %s", (max(known, end) - l.answered).Seconds(), most)
 	}
 }

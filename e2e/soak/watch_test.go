@@ -21,10 +21,11 @@ const (
 // watched is what the watch remembers of a call.
 type watched struct {
 	owner   string
-	owned   time.Duration // since when
-	paid    time.Duration // the talk time last seen to be paid for
-	history []payment     // how it grew
-	missing time.Duration // since when a leg was up that the books did not know
+	owned   time.Duration   // since when
+	owners  map[string]bool // all there were
+	paid    time.Duration   // the talk time last seen to be paid for
+	history []payment       // how it grew
+	missing time.Duration   // since when a leg was up that the books did not know
 	seen    bool
 	said    map[string]bool
 }
@@ -74,6 +75,7 @@ func (w *world) look() {
 		k := w.known(c.Number)
 		if k.owner != c.Node {
 			k.owner, k.owned = c.Node, now
+			k.owners[c.Node] = true
 		}
 		if c.Answered {
 			if c.Paid > k.paid {
@@ -103,7 +105,7 @@ func (w *world) look() {
 func (w *world) known(number string) *watched {
 	k := w.calls[number]
 	if k == nil {
-		k = &watched{said: map[string]bool{}}
+		k = &watched{said: map[string]bool{}, owners: map[string]bool{}}
 		w.calls[number] = k
 	}
 	return k
@@ -254,28 +256,32 @@ func (w *world) leaves() {
 	w.exits = append(w.exits, w.now())
 }
 
-// died notes that what a node has seen and not written is lost: it is dead, or away for so long that another has its calls.
-func (w *world) died() {
+// died notes that what a node has seen and not written is lost, or comes late: it is dead, or away for so long that another has its calls.
+func (w *world) died(n *node, kill bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.deaths = append(w.deaths, w.now())
+	w.deaths = append(w.deaths, death{w.now(), n.name, kill})
 }
 
-// unwritten says whether a node died, or was frozen, before it can have written what it saw at an instant: just afterwards, or while
-// the database was frozen from about that instant on.
-func (w *world) unwritten(at time.Duration) bool {
+// unwritten says whether the node that saw something of a leg at an instant was killed before it can have written it: just afterwards, or while
+// the database was frozen from about that instant on. Nobody else knows it then. frozen counts a node too that was frozen for so long that another
+// one took its calls over: what it knows comes to light when it wakes, which may be after the other has settled the call.
+func (w *world) unwritten(l *leg, at time.Duration, frozen bool) bool {
 	const moment = 500 * time.Millisecond
+	k := w.calls[l.number]
+	from, to := w.nameOf(l.invite.from), w.nameOf(l.target)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.deaths {
-		if d <= at-moment/5 {
+		had := from == "node "+d.node || to == "node "+d.node || k != nil && k.owners[d.node]
+		if d.at <= at-moment/5 || !had || !d.kill && !frozen {
 			continue
 		}
-		if d < at+moment {
+		if d.at < at+moment {
 			return true
 		}
 		for _, c := range w.chills {
-			if c.from < at+moment && c.to > d-moment {
+			if c.from < at+moment && c.to > d.at-moment {
 				return true
 			}
 		}

@@ -58,7 +58,7 @@ type world struct {
 	chills  []span        // when it was
 
 	unables    []span          // when no node could act on every call
-	deaths     []time.Duration // of nodes, by SIGKILL
+	deaths     []death         // of nodes, or as good as that
 	exits      []time.Duration // of nodes, by any signal
 	farthest   time.Duration   // the most that a leg talked beyond what was paid for
 	difference time.Duration   // the most that a record differs from the carrier's own at the end
@@ -157,6 +157,13 @@ func (w *world) failf(number, format string, args ...any) {
 }
 
 type span struct{ from, to time.Duration }
+
+// death is the end of a process, by SIGKILL, or of its leases, when it is frozen for so long that another node takes its calls over.
+type death struct {
+	at   time.Duration
+	node string
+	kill bool
+}
 
 // newWorld starts everything and sets the books up.
 func newWorld(t *testing.T, seed uint64, length time.Duration, nodes int) *world {
