@@ -18,6 +18,9 @@ type End struct {
 	Status int            // SIP status of the final answer to the caller: 200 if it was answered, and only then is it charged
 	At     time.Time      // with its monotonic reading when the edge has one
 	From   netip.AddrPort // where the end came from, when its party is not expected there
+	// Doubt is for how long before At the party that hung up may have been saying so: it is the first that is heard of it since a process took
+	// the call over from another. 0: At is when it said so.
+	Doubt time.Duration
 }
 
 // Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
@@ -44,9 +47,12 @@ func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cut.figures), Status: e.Status}
 	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		end.Talk = max(e.At.Sub(c.Since), 0)
-		if e.Reason == policy.PeerGone && o.Unproven > 0 {
-			// It was gone when it was first asked after the restart: when it hung up, nobody heard.
+		switch {
+		case o.Unproven == 0:
+		case e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, nobody heard
 			end.Talk = min(end.Talk, o.Unproven)
+		case e.Doubt > 0: // it may have said so again and again while nobody was there
+			end.Talk = min(end.Talk, max(o.Unproven, end.Talk-e.Doubt))
 		}
 	}
 	o.State, o.End = call.Ending, end

@@ -190,7 +190,7 @@ func (w *world) endUnheard(l *leg, r *cdr, noticed time.Duration) bool {
 	case r.Reason == "peer-gone" && k != nil && k.seen:
 		return r.Talk <= k.paid+slice+tolerance
 	case r.Reason == "hangup" && r.By == "caller" && gone:
-		return r.Talk <= max(left, noticed)-l.answered+tolerance
+		return r.Talk <= max(left, noticed)-l.answered+tolerance || k != nil && k.seen && r.Talk <= k.paid+slice+tolerance
 	}
 	return true
 }
@@ -203,7 +203,10 @@ func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) b
 	if at := earliest(l.ourBye, l.forgot); at > 0 && at < noticed && (!gone || at < left) {
 		left, gone = at, true // the carrier
 	}
-	return r.Reason == "peer-gone" && gone && r.Talk >= min(k.paidBy(w.outageAfter(l.answered)), max(left-l.answered, 0))-tolerance
+	if w.unwritten(l, noticed, true) { // a node that died then had hung up
+		gone = true
+	}
+	return (r.Reason == "peer-gone" || r.Reason == "hangup") && gone && r.Talk >= min(k.paidBy(w.outageAfter(l.answered)), max(earliest(left, noticed)-l.answered, 0))-tolerance
 }
 
 // phoneLeft is when the phone of a call hung up or vanished, if it was before an instant; never for one that was not told of

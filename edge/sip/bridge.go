@@ -186,7 +186,7 @@ func (b *bridge) tell() {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from})
+	b.s.e.d.Ended(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from, Doubt: b.end.doubt})
 }
 
 // tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.

@@ -222,7 +222,6 @@ func (l *leg) byeCame(p *transport.Packet) {
 		l.askBeforeEnd(p)
 		return
 	}
-	l.isThere()
 	l.remoteSeq = max(l.remoteSeq, m.CSeq())
 	s.respond(s.serve(l, p), reply{code: 200})
 	if l.state == closed {
@@ -238,6 +237,9 @@ func (l *leg) byeCame(p *transport.Packet) {
 		end.from = p.Src
 	}
 	wasUp := l.state == up
+	if !l.proved() && p.Proto == transport.UDP { // it may be a repeat of one that the previous process did not hear
+		end.doubt = s.e.o.Timers.Patience()
+	}
 	l.saidBye(end)
 	if !expected && wasUp && l.trunk != "" {
 		l.makeSure(end.lines)

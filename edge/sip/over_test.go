@@ -1012,3 +1012,26 @@ func TestACallIsPricedWhenNobodyChargesForWhatIsLeft(t *testing.T) {
 		})
 	}
 }
+
+// The first word of a phone since a restart may be a BYE that it has been saying for half a minute. Once it has said that it is there, a BYE is new.
+func TestAByeThatMayBeARepeat(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			a, _ := w.connect("c1")
+			w.crash()
+			want := 32 * time.Second
+			if heard {
+				w.phone.answer(w.phone.find("INVITE"), 200, "", sdp)
+				w.phone.find("ACK")
+				want = 0
+			}
+			a.seq += 10
+			a.request("BYE", "")
+			w.phone.find("200 BYE")
+			w.carrier.answer(w.carrier.find("BYE"), 200, "", "")
+			if end := w.gate.only(t); end.By != call.Caller || end.Doubt != want {
+				t.Errorf("heard %t: %+v", heard, end)
+			}
+		})
+	}
+}

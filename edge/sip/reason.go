@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
@@ -19,6 +20,7 @@ type ending struct {
 	lines  []byte // header lines that tell why; nil: the reason's own
 	phrase string
 	from   netip.AddrPort // where the end came from, when its party is not expected there
+	doubt  time.Duration  // as gate.End.Doubt
 }
 
 // fill completes an ending from its reason.

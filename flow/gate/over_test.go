@@ -494,6 +494,47 @@ func TestTwoRestartsWithoutAWord(t *testing.T) {
 	}
 }
 
+// TestAByeThatWasRepeatedWhileNobodyWasThere: a phone hung up while the server was away, and its BYE was heard when the server was back. All of
+// the time between was charged: in the soak test twelve seconds that were paid for became twenty-five.
+func TestAByeThatWasRepeatedWhileNobodyWasThere(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		away   time.Duration
+		doubt  time.Duration
+		proved bool
+		want   time.Duration
+	}{
+		{"it may have been said before", 70 * time.Second, 32 * time.Second, false, time.Minute},
+		{"but not as long ago as that", 110 * time.Second, 32 * time.Second, false, 110*time.Second + 20*time.Second - 32*time.Second},
+		{"it was said now", 70 * time.Second, 0, false, 90 * time.Second},
+		{"both were there since", 70 * time.Second, 32 * time.Second, true, 90 * time.Second},
+		{"within what was paid", 20 * time.Second, 32 * time.Second, false, 40 * time.Second},
+	} {
+		b := newBook(t)
+		synctest.Test(t, func(t *testing.T) {
+			m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+			anchored := func(o *Options) { o.Anchor = k.anchor }
+			h := open(t, b, m, anchored)
+			p, _ := h.admit("2001", "07700 900123")
+			h.answer(p)
+			time.Sleep(10 * time.Second)
+			h.close()
+			time.Sleep(c.away)
+			h = open(t, b, m, anchored)
+			defer h.close()
+			time.Sleep(10 * time.Second)
+			if c.proved {
+				h.gate.Proved(p.ID)
+			}
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now(), Doubt: c.doubt})
+			if r := h.record(p.ID); r.Talk != c.want {
+				t.Errorf("%s: charged for %v, want %v", c.name, r.Talk, c.want)
+			}
+			h.square(0)
+		})
+	}
+}
+
 // TestTheEndIsWrittenByTheNodeThatHeardIt: while a node stood still another took its calls over. The first one heard the
 // caller hang up, or the destination answer and the caller give up, and what it knew was thrown away since the calls were no
 // longer its own.
