@@ -25,13 +25,14 @@ type Call struct {
 	Costs  bool      // purses are asked for it
 	Since  time.Time // when the talk that counts began, on the monotonic clock; zero until there was an answer
 
-	buying   bool      // the next slice is being asked for
-	failed   bool      // the store failed when it was
-	asked    bool      // it was asked for after the paid time had ended: the meter had been away
-	spent    why       // why no more could be held; OK while nothing refused
-	cut      why       // why the call was told to end; OK if it was not
-	told     int       // how often the edge was
-	lockedAt time.Time // since when no more is bought because the line is locked; zero: it may be
+	upFor    time.Duration // after the end: from the answer to it, also what nobody is charged for; 0 after a restart
+	buying   bool          // the next slice is being asked for
+	failed   bool          // the store failed when it was
+	asked    bool          // it was asked for after the paid time had ended: the meter had been away
+	spent    why           // why no more could be held; OK while nothing refused
+	cut      why           // why the call was told to end; OK if it was not
+	told     int           // how often the edge was
+	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
 }
 
 // why is a reason with its figures.

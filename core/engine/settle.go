@@ -47,6 +47,7 @@ func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cut.figures), Status: e.Status}
 	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		end.Talk = max(e.At.Sub(c.Since), 0)
+		c.upFor = end.Talk
 		switch {
 		case o.Unproven == 0:
 		case e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, nobody heard
@@ -109,7 +110,7 @@ func (c *Call) carried(g *Leg) time.Duration {
 	end := &c.Open.End
 	switch {
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
-		return end.Talk
+		return max(end.Talk, c.upFor)
 	case !g.Answered.IsZero():
 		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
 	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
