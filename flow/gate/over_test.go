@@ -526,7 +526,7 @@ func TestAByeThatWasRepeatedWhileNobodyWasThere(t *testing.T) {
 			if c.proved {
 				h.gate.Proved(p.ID)
 			}
-			h.end(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now(), Doubt: c.doubt}, Leg{Joined: true})
+			h.end(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now(), Doubt: c.doubt}, Leg{Joined: true, Trunk: "carrier"})
 			if r := h.record(p.ID); r.Talk != c.want || r.CarrierTalk != c.away+20*time.Second {
 				t.Errorf("%s: charged for %v, want %v; the carrier charges for %v", c.name, r.Talk, c.want, r.CarrierTalk)
 			}
