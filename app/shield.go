@@ -51,7 +51,7 @@ func (a *App) openShield(ctx context.Context) error {
 	}
 	a.shield.dropped = transport.NewBans(2 * cfg.Shield.MaxBans)
 	a.shield.flood = flood.New(flood.Options{Record: a.ledger.Record})
-	a.shield.tags = flood.New(flood.Options{Fact: flood.WrongTags, Rate: 0.2, Span: time.Minute, Sample: 1, Record: a.ledger.Record})
+	a.shield.tags = flood.New(flood.Options{Tags: true, Rate: 0.2, Span: time.Minute, Sample: 1, Record: a.ledger.Record})
 	a.shield.devices = device.New(device.Options{
 		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.location.Elsewhere,
 		Record: a.ledger.Record, Log: a.log,

@@ -45,21 +45,6 @@ type Options struct {
 	Log    *slog.Logger              // nil is none
 }
 
-// Facts of this stage:
-//
-//	ban.added {"net","until","by","why"}; more than 60 automatic ones in a minute are told as
-//	ban.flood {"bans":n,"from","till","sample":["…", at most 10]}
-//	ban.removed {"net","by","why"}
-//	ban.spared {"net","addr","spared","why"} an automatic ban that was not made, and why not; at most 10 a minute
-//	ban.feed {"feed","listed","added","removed","left_out","sample":["…"]} a feed's list changed what is banned
-const (
-	FactAdded   = "ban.added"
-	FactFlood   = "ban.flood"
-	FactRemoved = "ban.removed"
-	FactSpared  = "ban.spared"
-	FactFeed    = "ban.feed"
-)
-
 // By of bans that nobody made by hand.
 const (
 	ByAuto = "auto"

@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ringfence/core/fact"
 	"ringfence/core/netlist"
 )
 
@@ -26,7 +27,7 @@ func TestByHand(t *testing.T) {
 		if !w.drop.drops("192.0.2.7") || !w.drop.drops("2001:db8::1") || len(r.bans) != 2 {
 			t.Fatal("to be dropped and saved at once")
 		}
-		if f := r.told(FactAdded); len(f) != 2 || f[0]["by"] != "anna" || f[0]["net"] != "192.0.2.7/32" {
+		if f := r.told(fact.KindBanAdded); len(f) != 2 || f[0]["by"] != "anna" || f[0]["net"] != "192.0.2.7/32" {
 			t.Error(f)
 		}
 		w.stop()
@@ -39,7 +40,7 @@ func TestByHand(t *testing.T) {
 		if err != nil || e.Why != "a test" || w.drop.drops("192.0.2.7") || len(r.bans) != 1 {
 			t.Error(e, err, r.bans)
 		}
-		if f := r.told(FactRemoved); len(f) != 1 || f[0]["why"] != "wrong one" {
+		if f := r.told(fact.KindBanRemoved); len(f) != 1 || f[0]["why"] != "wrong one" {
 			t.Error(f)
 		}
 		after(3 * time.Hour)
@@ -105,7 +106,7 @@ func TestAutomatic(t *testing.T) {
 		if got := w.nets(Filter{By: ByAuto}); got != "203.0.113.9 203.0.113.10" {
 			t.Error(got)
 		}
-		spared := r.told(FactSpared)
+		spared := r.told(fact.KindBanSpared)
 		if len(spared) != 3 || spared[1]["net"] != "192.0.2.0/24" || spared[1]["addr"] != "192.0.2.7" || spared[1]["spared"] != "a phone of line 2001" {
 			t.Error(spared)
 		}
@@ -141,8 +142,8 @@ func TestAFloodIsToldAsCounts(t *testing.T) {
 			}
 		}
 		after(2 * time.Minute)
-		flood := r.told(FactFlood)
-		if n := len(r.told(FactAdded)); n != 60 || len(flood) != 1 || flood[0]["bans"] != 940.0 || len(flood[0]["sample"].([]any)) != 10 {
+		flood := r.told(fact.KindBanFlood)
+		if n := len(r.told(fact.KindBanAdded)); n != 60 || len(flood) != 1 || flood[0]["bans"] != 940.0 || len(flood[0]["sample"].([]any)) != 10 {
 			t.Errorf("%d told, flood %v", n, flood)
 		}
 		if len(r.bans) != 1000 {
@@ -150,7 +151,7 @@ func TestAFloodIsToldAsCounts(t *testing.T) {
 		}
 		w.autoBan("198.51.100.1/32", time.Hour)
 		after(3 * time.Second)
-		if n := len(r.told(FactAdded)); n != 61 {
+		if n := len(r.told(fact.KindBanAdded)); n != 61 {
 			t.Errorf("after the flood %d are told", n)
 		}
 	})
@@ -210,7 +211,7 @@ func TestAStoreThatIsAway(t *testing.T) {
 		after(time.Minute)
 		r.setDown(nil)
 		after(5 * time.Second)
-		if len(r.bans) != 2 || len(r.told(FactAdded)) != 2 || w.Stats().Unsaved != 0 {
+		if len(r.bans) != 2 || len(r.told(fact.KindBanAdded)) != 2 || w.Stats().Unsaved != 0 {
 			t.Errorf("%v", r.bans)
 		}
 	})
@@ -241,11 +242,11 @@ func TestFeeds(t *testing.T) {
 		if s := w.nets(Filter{By: "feed:drop"}); s != "127.0.0.5 203.0.113.0/24 203.0.114.1 203.0.115.1" {
 			t.Error(s)
 		}
-		if f := r.told(FactFeed); len(f) != 1 || f[0]["added"] != 4.0 || len(r.told(FactAdded)) != 0 {
+		if f := r.told(fact.KindBanFeed); len(f) != 1 || f[0]["added"] != 4.0 || len(r.told(fact.KindBanAdded)) != 0 {
 			t.Error(f)
 		}
 		puts := r.puts
-		if got, _ = w.Import(t.Context(), "drop", list("203.0.113.0/24", "127.0.0.5", "203.0.114.1", "203.0.115.1")); got.Added+got.Removed > 0 || r.puts != puts || len(r.told(FactFeed)) != 1 {
+		if got, _ = w.Import(t.Context(), "drop", list("203.0.113.0/24", "127.0.0.5", "203.0.114.1", "203.0.115.1")); got.Added+got.Removed > 0 || r.puts != puts || len(r.told(fact.KindBanFeed)) != 1 {
 			t.Errorf("the same again is no news: %+v, %d rows", got, r.puts-puts)
 		}
 

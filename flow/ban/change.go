@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/netlist"
 )
 
@@ -87,7 +88,7 @@ func (l *List) addNow(e Entry, now time.Time) (Entry, error) {
 	l.hold(e, now)
 	l.changed(e.Net)
 	l.stats.Added++
-	l.note(now, FactAdded, addedBody{e.Net.String(), stamp(e.Until), e.By, e.Why})
+	l.note(now, added(&e))
 	return e, nil
 }
 
@@ -148,7 +149,7 @@ func (l *List) auto(w wish, now time.Time) {
 	l.changed(p)
 	l.stats.Added++
 	if l.tell.added(p, now) {
-		l.note(now, FactAdded, addedBody{p.String(), stamp(e.Until), e.By, e.Why})
+		l.note(now, added(&e))
 	}
 }
 
@@ -161,7 +162,7 @@ func (l *List) leave(e Entry, s *SparedError, now time.Time) {
 		return
 	}
 	l.log.Info("an automatic ban was not made", "net", netlist.Show(e.Net), "address", s.Addr.String(), "spared", s.Why, "why", e.Why)
-	l.record(now, FactSpared, sparedBody{e.Net.String(), s.Addr.String(), s.Why, e.Why})
+	l.record(now, &fact.BanSpared{Net: e.Net.String(), Source: fact.FromAddr(s.Addr), SparedFor: s.Why, Why: e.Why})
 }
 
 // Remove lifts the ban of exactly this network, whoever made it, on all nodes, and says what it was. A feed that still
@@ -194,7 +195,7 @@ func (l *List) removeNow(p netip.Prefix, by, why string, now time.Time) (Entry, 
 	l.lift(h, func(Entry) bool { return true }, now)
 	l.changed(p)
 	l.stats.Removed++
-	l.note(now, FactRemoved, removedBody{p.String(), by, why})
+	l.note(now, &fact.BanRemoved{Net: p.String(), By: by, Why: why})
 	return e, nil
 }
 
@@ -324,7 +325,7 @@ func (l *List) sweep(now time.Time) {
 // closeFlood tells of the bans that were not told one by one. The caller holds mu.
 func (l *List) closeFlood(now time.Time, short bool) {
 	if body, ok := l.tell.close(now, short); ok {
-		l.record(now, FactFlood, body)
+		l.record(now, &body)
 	}
 }
 
@@ -342,7 +343,7 @@ func (l *List) relieve(now time.Time) {
 			l.changed(p)
 			l.stats.Removed++
 			l.log.Info("a ban was lifted", "net", netlist.Show(p), "address", s.Addr.String(), "spared", s.Why)
-			l.note(now, FactRemoved, removedBody{p.String(), ByAuto, s.Error()})
+			l.note(now, &fact.BanRemoved{Net: p.String(), By: ByAuto, Why: s.Error()})
 		}
 		l.mu.Unlock()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/netlist"
 )
 
@@ -150,7 +151,10 @@ func (l *List) replace(name string, wanted map[netip.Prefix]Entry, result *Impor
 		l.want(p, e, result, now)
 	}
 	if result.Added+result.Removed > 0 {
-		l.record(now, FactFeed, feedBody{strings.TrimPrefix(name, byFeed), result.Listed, result.Added, result.Removed, result.LeftOut(), result.Sample[:min(10, len(result.Sample))]})
+		l.record(now, &fact.BanFeed{
+			Feed: strings.TrimPrefix(name, byFeed), Listed: int64(result.Listed), Added: int64(result.Added), Removed: int64(result.Removed),
+			LeftOut: int64(result.LeftOut()), Sample: result.Sample[:min(10, len(result.Sample))],
+		})
 	}
 }
 

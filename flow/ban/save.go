@@ -2,10 +2,10 @@ package ban
 
 import (
 	"context"
-	"encoding/json"
 	"net/netip"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/netlist"
 	"ringfence/state/store"
 )
@@ -89,61 +89,28 @@ func (l *List) putBack(put []Entry, drop []netip.Prefix, facts []store.Fact) {
 	}
 }
 
-// Bodies of facts.
-type (
-	addedBody struct {
-		Net   string `json:"net"`
-		Until string `json:"until"`
-		By    string `json:"by"`
-		Why   string `json:"why"`
-	}
-	removedBody struct {
-		Net string `json:"net"`
-		By  string `json:"by"`
-		Why string `json:"why"`
-	}
-	sparedBody struct {
-		Net    string `json:"net"`
-		Addr   string `json:"addr"`
-		Spared string `json:"spared"`
-		Why    string `json:"why"`
-	}
-	floodBody struct {
-		Bans   int      `json:"bans"`
-		From   string   `json:"from"`
-		Till   string   `json:"till"`
-		Sample []string `json:"sample"`
-	}
-	feedBody struct {
-		Feed    string   `json:"feed"`
-		Listed  int      `json:"listed"`
-		Added   int      `json:"added"`
-		Removed int      `json:"removed"`
-		LeftOut int      `json:"left_out"`
-		Sample  []string `json:"sample,omitempty"`
-	}
-)
-
 // note writes a fact down, to go with the rows in one transaction. The caller holds mu.
-func (l *List) note(at time.Time, kind string, body any) {
+func (l *List) note(at time.Time, f fact.Body) {
 	if len(l.facts) < maxFacts {
-		l.facts = append(l.facts, fact(at, kind, body))
+		l.facts = append(l.facts, row(at, f))
 	}
 }
 
 // record tells a fact that no row goes with.
-func (l *List) record(at time.Time, kind string, body any) {
+func (l *List) record(at time.Time, f fact.Body) {
 	if l.o.Record != nil {
-		l.o.Record(fact(at, kind, body))
+		l.o.Record(row(at, f))
 	}
 }
 
-func fact(at time.Time, kind string, body any) store.Fact {
-	raw, _ := json.Marshal(body) // plain texts and numbers: cannot fail
-	return store.Fact{At: at.Round(0).UTC(), Kind: kind, Body: raw}
+func row(at time.Time, f fact.Body) store.Fact { return f.Row(at.Round(0).UTC(), fact.Subject{}) }
+
+func added(e *Entry) *fact.BanAdded {
+	return &fact.BanAdded{Net: e.Net.String(), Until: seconds(e.Until), By: e.By, Why: e.Why}
 }
 
-func stamp(t time.Time) string { return t.Round(0).UTC().Truncate(time.Second).Format(time.RFC3339) }
+// seconds is an instant as facts of bans have it.
+func seconds(t time.Time) time.Time { return t.Round(0).UTC().Truncate(time.Second) }
 
 // Bounds of what is told one by one in a minute.
 const (
@@ -156,7 +123,7 @@ type teller struct {
 	begun  time.Time // of the minute
 	told   int
 	spared int
-	flood  floodBody
+	flood  fact.BanFlood
 }
 
 // begin opens a new minute when the last one is over, unless it has something to tell yet.
@@ -180,10 +147,10 @@ func (t *teller) added(p netip.Prefix, now time.Time) bool {
 func (t *teller) more(p netip.Prefix, now time.Time) {
 	t.begin(now)
 	if t.flood.Bans == 0 {
-		t.flood.From = stamp(now)
+		t.flood.From = seconds(now)
 	}
 	t.flood.Bans++
-	t.flood.Till = stamp(now)
+	t.flood.To = seconds(now)
 	if len(t.flood.Sample) < 10 {
 		t.flood.Sample = append(t.flood.Sample, netlist.Show(p))
 	}
@@ -197,9 +164,9 @@ func (t *teller) left(now time.Time) bool {
 }
 
 // close gives what is to be told of a minute that is over, or of one that is cut short.
-func (t *teller) close(now time.Time, short bool) (floodBody, bool) {
+func (t *teller) close(now time.Time, short bool) (fact.BanFlood, bool) {
 	if t.flood.Bans == 0 || !short && now.Sub(t.begun) < time.Minute {
-		return floodBody{}, false
+		return fact.BanFlood{}, false
 	}
 	body := t.flood
 	*t = teller{begun: now}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -28,9 +29,9 @@ func (b *Book) PutContact(ctx context.Context, by, customer string, c account.Co
 			if err := account.CheckContactID(c.ID); err == nil {
 				c.ID = b.identify(c.ID)
 			}
-			return append(was, c), store.Fact{Kind: "contact.added", Body: changed(by, nil, contactFacts(c))}, nil
+			return append(was, c), factOf[fact.ContactAdded](stamp(), by, "", customer, nil, contactFacts(c)), nil
 		}
-		f := store.Fact{Kind: "contact.changed", Body: changed(by, contactFacts(was[i]), contactFacts(c))}
+		f := factOf[fact.ContactChanged](stamp(), by, "", customer, contactFacts(was[i]), contactFacts(c))
 		was[i] = c
 		return was, f, nil
 	})
@@ -43,7 +44,7 @@ func (b *Book) DeleteContact(ctx context.Context, by, customer, id string) error
 		if i < 0 {
 			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(account.Handle(id)), store.ErrNotFound)
 		}
-		f := store.Fact{Kind: "contact.deleted", Body: changed(by, contactFacts(was[i]), nil)}
+		f := factOf[fact.ContactDeleted](stamp(), by, "", customer, contactFacts(was[i]), nil)
 		return slices.Delete(was, i, i+1), f, nil
 	})
 }
@@ -64,7 +65,7 @@ func (b *Book) SetWish(ctx context.Context, by, customer, id, kind string, wish 
 			c.Kinds = map[string]account.Wish{}
 		}
 		c.Kinds[kind] = wish
-		f := store.Fact{Kind: "contact.changed", Body: changed(by, contactFacts(was[i]), contactFacts(c))}
+		f := factOf[fact.ContactChanged](stamp(), by, "", customer, contactFacts(was[i]), contactFacts(c))
 		was[i] = c
 		return was, f, nil
 	})
@@ -92,7 +93,6 @@ func (b *Book) changeContacts(ctx context.Context, by, customer string,
 		return err
 	}
 	a.Contacts = contacts
-	f.At, f.Account = stamp(), customer
 	_, err = b.saveCustomer(ctx, a, false, f, CustomerEdited)
 	return err
 }

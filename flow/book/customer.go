@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -171,7 +172,7 @@ func (b *Book) AddCustomer(ctx context.Context, by, handle string, edit Customer
 	if err != nil {
 		return CustomerView{}, err
 	}
-	f := fact(now, by, "customer.added", "", id, nil, customerFacts(a))
+	f := factOf[fact.CustomerAdded](now, by, "", id, nil, customerFacts(a))
 	return b.saveCustomer(ctx, a, true, f, CustomerEdited)
 }
 
@@ -201,7 +202,7 @@ func (b *Book) AddCustomers(ctx context.Context, by string, ns []NewCustomer, dr
 		if err != nil && len(errs) < maxRowErrors {
 			errs = append(errs, &RowError{i, err})
 		}
-		all[i], ids[n.ID], facts[i] = a, true, fact(now, by, "customer.added", "", a.ID, nil, customerFacts(a))
+		all[i], ids[n.ID], facts[i] = a, true, factOf[fact.CustomerAdded](now, by, "", a.ID, nil, customerFacts(a))
 	}
 	if err := errors.Join(errs...); err != nil || dry {
 		return err
@@ -241,7 +242,7 @@ func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdi
 	if err != nil {
 		return CustomerView{}, err
 	}
-	f := fact(now, by, "customer.changed", "", id, customerFacts(was), customerFacts(a))
+	f := factOf[fact.CustomerChanged](now, by, "", id, customerFacts(was), customerFacts(a))
 	kind := CustomerEdited
 	if edit.Nets != nil {
 		kind = NetsChanged
@@ -301,7 +302,7 @@ func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
 	if c.lines.Load() > 0 {
 		return store.ErrInUse
 	}
-	f := fact(time.Now(), by, "customer.deleted", "", id, customerFacts(c.entry.Load().Customer), nil)
+	f := factOf[fact.CustomerDeleted](time.Now(), by, "", id, customerFacts(c.entry.Load().Customer), nil)
 	if err := b.wrote(b.db.DeleteCustomer(ctx, id, f)); err != nil {
 		return err
 	}

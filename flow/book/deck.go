@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/state/store"
@@ -179,7 +180,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	if was != nil {
 		before = parts{"rows": raw(was.head.Rows), "version": raw(was.head.Version), "source": raw(was.head.Source)}
 	}
-	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), fact(h.Imported, by, "deck.imported", "", "", before, after))
+	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), factOf[fact.DeckImported](h.Imported, by, "", "", before, after))
 	if b.wrote(err) != nil {
 		return h, err
 	}
@@ -210,7 +211,7 @@ func (b *Book) RemoveDeck(ctx context.Context, by, name string) error {
 		return fmt.Errorf("%w: deck %s is the price list of %s; give them another first", store.ErrInUse, clip(name), strings.Join(users, ", "))
 	}
 	before := parts{"deck": raw(name), "kind": raw(was.head.Kind), "version": raw(was.head.Version), "rows": raw(was.head.Rows), "source": raw(was.head.Source)}
-	if err := b.wrote(b.db.DeleteDeck(ctx, name, fact(stamp(), by, "deck.deleted", "", "", before, nil))); err != nil {
+	if err := b.wrote(b.db.DeleteDeck(ctx, name, factOf[fact.DeckDeleted](stamp(), by, "", "", before, nil))); err != nil {
 		return err
 	}
 	table := maps.Clone(*b.decks.Load())

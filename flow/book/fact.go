@@ -9,41 +9,49 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
 // parts is what a fact says of an entry, by name. Passwords, sealed or not, are never in it.
 type parts map[string]json.RawMessage
 
-// change body of every fact of the book: who, and what differs.
-type changeBody struct {
-	By     string `json:"by"`
-	Before parts  `json:"before,omitempty"`
-	After  parts  `json:"after,omitempty"`
+// changed is what every fact of the book says: who, and what differs.
+type changed = struct {
+	By            string
+	Before, After json.RawMessage
 }
 
-// fact records a change: of two states only the parts that differ, of one all of it.
-func fact(now time.Time, by, kind, line, customer string, before, after parts) store.Fact {
-	return store.Fact{At: now, Kind: kind, Line: line, Account: customer, Body: changed(by, before, after)}
-}
-
-// changed is the body of a fact.
-func changed(by string, before, after parts) json.RawMessage {
-	body := changeBody{By: clip(by), Before: before, After: after}
+// factOf records a change as a fact of a kind: of two states only the parts that differ, of one all of it.
+func factOf[T ~changed, F interface {
+	*T
+	fact.Body
+}](now time.Time, by, line, customer string, before, after parts,
+) store.Fact {
 	if before != nil && after != nil {
-		body.Before, body.After = parts{}, parts{}
-		for k, v := range before {
-			if !bytes.Equal(v, after[k]) {
-				body.Before[k] = v
-			}
-		}
-		for k, v := range after {
-			if !bytes.Equal(v, before[k]) {
-				body.After[k] = v
-			}
+		before, after = differs(before, after), differs(after, before)
+	}
+	f := T(changed{By: clip(by), Before: before.raw(), After: after.raw()})
+	return F(&f).Row(now, fact.Subject{Line: line, Account: customer})
+}
+
+// differs is what of p the other has not, or has otherwise.
+func differs(p, other parts) parts {
+	own := parts{}
+	for k, v := range p {
+		if !bytes.Equal(v, other[k]) {
+			own[k] = v
 		}
 	}
-	return raw(body)
+	return own
+}
+
+// raw is nothing for no parts.
+func (p parts) raw() json.RawMessage {
+	if len(p) == 0 {
+		return nil
+	}
+	return raw(p)
 }
 
 // raw cannot fail: every value given is made of strings, numbers, times and networks.

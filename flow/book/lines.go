@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/core/secret"
 	"ringfence/state/store"
@@ -49,7 +50,7 @@ func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, pass
 	if l, err = b.entry(a); err != nil {
 		return nil, "", err
 	}
-	f := fact(now, by, "line.added", a.ID, a.Customer, nil, lineFacts(a))
+	f := factOf[fact.LineAdded](now, by, a.ID, a.Customer, nil, lineFacts(a))
 	if err := b.wrote(b.db.PutLine(ctx, a, true, f)); err != nil {
 		return nil, "", err
 	}
@@ -124,7 +125,7 @@ func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) 
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
-		facts[i] = fact(now, by, "line.added", a.ID, a.Customer, nil, lineFacts(a))
+		facts[i] = factOf[fact.LineAdded](now, by, a.ID, a.Customer, nil, lineFacts(a))
 	}
 	if err := b.wrote(b.db.PutLines(ctx, all, facts...)); err != nil {
 		return nil, err
@@ -190,11 +191,11 @@ func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Lin
 		case edit.Nets != nil:
 			c.Kind = NetsChanged
 		}
-		kind := "line.changed"
+		f := factOf[fact.LineChanged](now, by, id, a.Customer, lineFacts(was), lineFacts(a))
 		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
-			kind = "setting.changed"
+			f = factOf[fact.SettingChanged](now, by, id, a.Customer, lineFacts(was), lineFacts(a))
 		}
-		return a, []store.Fact{fact(now, by, kind, id, a.Customer, lineFacts(was), lineFacts(a))}, c, err
+		return a, []store.Fact{f}, c, err
 	})
 }
 
@@ -215,7 +216,7 @@ func (b *Book) Lock(ctx context.Context, by, id, why string, calls account.LockC
 		a.Locked, a.LockWhy, a.LockCalls = true, why, calls
 		after := lineFacts(a)
 		after["calls"] = raw(calls.String()) // always there, for notices and other nodes: lock_calls only when it changed
-		f := fact(now, by, "line.locked", id, a.Customer, before, after)
+		f := factOf[fact.LineLocked](now, by, id, a.Customer, before, after)
 		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: calls == account.CallsCut}, nil
 	})
 }
@@ -225,7 +226,7 @@ func (b *Book) Unlock(ctx context.Context, by, id string) (*Line, error) {
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
 		a.Locked, a.LockWhy, a.LockCalls = false, "", account.CallsEnd
-		f := fact(now, by, "line.unlocked", id, a.Customer, before, lineFacts(a))
+		f := factOf[fact.LineUnlocked](now, by, id, a.Customer, before, lineFacts(a))
 		return a, []store.Fact{f}, Change{Kind: LineUnlocked}, nil
 	})
 }
@@ -326,7 +327,7 @@ func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
 	if !ok {
 		return store.ErrNotFound
 	}
-	f := fact(time.Now(), by, "line.deleted", id, l.cust.id, lineFacts(l.account()), nil)
+	f := factOf[fact.LineDeleted](time.Now(), by, id, l.cust.id, lineFacts(l.account()), nil)
 	if err := b.wrote(b.db.DeleteLine(ctx, id, f)); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/secret"
 	"ringfence/state/store"
 )
@@ -110,7 +111,7 @@ func (b *Book) SetPassword(ctx context.Context, by, id, given string) (generated
 		}
 		generated = clear
 		a.Former = b.otherThan(a)
-		f := fact(now, by, "password.changed", id, a.Customer, nil, parts{"generated": raw(clear != "")})
+		f := factOf[fact.PasswordChanged](now, by, id, a.Customer, nil, parts{"generated": raw(clear != "")})
 		return a, []store.Fact{f}, Change{Kind: PasswordChanged}, nil
 	})
 	if err != nil {
@@ -227,7 +228,7 @@ func (b *Book) Rekey(ctx context.Context, by string, to *secret.Box) (n int, err
 	}
 	defer b.mu.Unlock()
 	b.box.Store(to)
-	f := fact(time.Now(), by, "key.rotated", "", "", nil, parts{"key": raw(to.Newest().String())})
+	f := factOf[fact.KeyRotated](time.Now(), by, "", "", nil, parts{"key": raw(to.Newest().String())})
 	if n, err = b.db.Rekey(ctx, to.Reseal, f); b.wrote(err) != nil {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -36,7 +37,7 @@ func (b *Book) Ask(ctx context.Context, by, line string, f account.Field, n int6
 	if err := b.checkAsk(ctx, l, &r, now); err != nil {
 		return r, err
 	}
-	id, err := b.db.PutRequest(ctx, r, fact(now, by, "request.made", line, l.cust.id, nil, requestFacts(r)))
+	id, err := b.db.PutRequest(ctx, r, factOf[fact.RequestMade](now, by, line, l.cust.id, nil, requestFacts(r)))
 	r.ID = id
 	return r, err
 }
@@ -157,7 +158,11 @@ func (b *Book) decide(ctx context.Context, by string, r account.Request, state, 
 	if l, ok := b.Line(r.Line); ok {
 		customer = l.cust.id
 	}
-	_, err := b.db.PutRequest(ctx, r, fact(r.Decided, by, "request."+state, r.Line, customer, nil, requestFacts(r)))
+	f := factOf[fact.RequestGranted](r.Decided, by, r.Line, customer, nil, requestFacts(r))
+	if state == Refused {
+		f = factOf[fact.RequestRefused](r.Decided, by, r.Line, customer, nil, requestFacts(r))
+	}
+	_, err := b.db.PutRequest(ctx, r, f)
 	return r, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/rating"
 	"ringfence/core/secret"
 	"ringfence/state/store"
@@ -146,7 +147,7 @@ func (b *Book) AddTrunk(ctx context.Context, by, handle string, edit TrunkEdit) 
 	if err != nil {
 		return nil, err
 	}
-	return b.saveTrunk(ctx, t, true, fact(time.Now(), by, "trunk.added", "", "", nil, trunkFacts(t)))
+	return b.saveTrunk(ctx, t, true, factOf[fact.TrunkAdded](time.Now(), by, "", "", nil, trunkFacts(t)))
 }
 
 // EditTrunk changes a trunk, all of the edit or nothing.
@@ -166,7 +167,7 @@ func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (
 	before, after := trunkFacts(*was), trunkFacts(t)
 	delete(before, "name") // so that the fact names it among what is after
 	delete(before, "identity")
-	f := fact(time.Now(), by, "trunk.changed", "", "", before, after)
+	f := factOf[fact.TrunkChanged](time.Now(), by, "", "", before, after)
 	return b.saveTrunk(ctx, t, false, f)
 }
 
@@ -190,7 +191,7 @@ func (b *Book) DeleteTrunk(ctx context.Context, by, name string) error {
 	if !ok {
 		return store.ErrNotFound
 	}
-	f := fact(time.Now(), by, "trunk.deleted", "", "", trunkFacts(*t), nil)
+	f := factOf[fact.TrunkDeleted](time.Now(), by, "", "", trunkFacts(*t), nil)
 	if err := b.wrote(b.db.DeleteTrunk(ctx, name, f)); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -121,9 +122,7 @@ func (d *Devices) answer(line, place, family string, v verdict, by string) (diso
 		if v == unanswered { // an answer in the store gives way to another, but not to none
 			w.drop(line, e)
 		}
-		w.facts = append(w.facts, d.fact(time.Now(), FactVerdict, line, map[string]string{
-			"place": place, "family": e.family.Value(), "verdict": verdicts[v], "by": by,
-		}))
+		w.facts = append(w.facts, d.fact(time.Now(), line, &fact.DeviceVerdict{By: by, Family: e.family.Value(), Place: place, Verdict: verdicts[v]}))
 		d.waiting.Add(1)
 		if v == notMine {
 			disowned = append(disowned, e.addr)

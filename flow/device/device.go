@@ -47,22 +47,6 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// Facts of this stage. Bodies are JSON objects:
-//
-//	device.new {"address","agent","family","place","country","asn","network","hosting":bool,"new":"address"|"agent"|"both",
-//	            "first":bool (the line's very first device), "failures":n, "after_lock":bool, "call":bool,
-//	            "elsewhere":[{"address","country"}], "last":{"address","country","asn","network","at"} (the line's latest other place)}
-//	device.moved  the same body, when a known device shows up in a country other than its last, so that travel is judged
-//	device.verdict {"place","family","verdict","by"}
-//	device.many {"count","from","till","sample":[{"address","agent"}, at most 5]}: what was new or moved of one line within an
-//	            hour beyond the first MaxFacts, which are told one by one
-const (
-	FactNew     = "device.new"
-	FactMoved   = "device.moved"
-	FactVerdict = "device.verdict"
-	FactMany    = "device.many"
-)
-
 // MaxFacts is how many facts of one line are told one by one within an hour.
 const MaxFacts = 10
 
@@ -174,7 +158,7 @@ func (d *Devices) other(s *shard, l *Login, at int64) {
 		samePlace, sameFamily = samePlace || place, sameFamily || family
 	}
 	if news := whatIsNew(samePlace, sameFamily); news != "" {
-		d.tell(s, l, FactNew, &n, news, latest(list, &n), len(list) == 0)
+		d.tell(s, l, false, &n, news, latest(list, &n), len(list) == 0)
 	}
 	d.insert(s, strings.Clone(l.Line), n)
 }
@@ -212,7 +196,7 @@ func (d *Devices) changed(s *shard, l *Login, i int, n *entry) {
 		if from == nil || from.last < was.last {
 			from = &was
 		}
-		d.tell(s, l, FactMoved, e, "", from, false)
+		d.tell(s, l, true, e, "", from, false)
 	}
 	renamed := was.place() != e.place()
 	if moved || renamed || n.last-e.noted >= rewrite.Microseconds() {

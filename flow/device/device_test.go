@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ringfence/core/fact"
 	"ringfence/flow/device"
 	"ringfence/state/geo"
 	"ringfence/state/store"
@@ -290,7 +291,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	}
 	var verdicts []string
 	for _, f := range m.facts {
-		if f.Kind == device.FactVerdict {
+		if f.Kind == fact.KindDeviceVerdict {
 			verdicts = append(verdicts, string(f.Body))
 		}
 	}
@@ -399,7 +400,7 @@ func TestBurstOfNamesIsBounded(t *testing.T) {
 			t.Errorf("%d facts one by one, %d summed before the hour was over", m.count().facts, len(summed()))
 		}
 		<-time.After(time.Hour)
-		if many := summed(); len(many) != 1 || many[0].Kind != device.FactMany || many[0].Line != "100" || many[0].Account != "acme" ||
+		if many := summed(); len(many) != 1 || many[0].Kind != fact.KindDeviceMany || many[0].Line != "100" || many[0].Account != "acme" ||
 			!strings.Contains(string(many[0].Body), `"count":990,`) || strings.Count(string(many[0].Body), "203.0.113.5") != 5 {
 			t.Errorf("summed: %+v", many)
 		}

@@ -1,45 +1,13 @@
 package device
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
-
-// body of device.new and device.moved.
-type body struct {
-	Address   string    `json:"address"`
-	Agent     string    `json:"agent"`
-	Family    string    `json:"family"`
-	Place     string    `json:"place"`
-	Country   string    `json:"country,omitempty"`
-	ASN       uint32    `json:"asn,omitempty"`
-	Network   string    `json:"network,omitempty"`
-	Hosting   bool      `json:"hosting"`
-	New       string    `json:"new,omitempty"`
-	First     bool      `json:"first"`
-	Failures  int       `json:"failures"`
-	AfterLock bool      `json:"after_lock"`
-	Call      bool      `json:"call"`
-	Elsewhere []away    `json:"elsewhere,omitempty"`
-	Last      *lastBody `json:"last,omitempty"`
-}
-
-type away struct {
-	Address string `json:"address"`
-	Country string `json:"country,omitempty"`
-}
-
-type lastBody struct {
-	Address string    `json:"address"`
-	Country string    `json:"country,omitempty"`
-	ASN     uint32    `json:"asn,omitempty"`
-	Network string    `json:"network,omitempty"`
-	At      time.Time `json:"at"`
-}
 
 // window counts the facts of a line within an hour.
 type window struct {
@@ -48,12 +16,7 @@ type window struct {
 	more   int   // beyond MaxFacts
 	from   int64 // of more, µs
 	till   int64
-	sample []sample
-}
-
-type sample struct {
-	Address string `json:"address"`
-	Agent   string `json:"agent"`
+	sample []fact.Spot
 }
 
 const (
@@ -63,20 +26,24 @@ const (
 
 // tell makes a fact of a login, to be written with its device, unless the line has had its share of this hour. The caller
 // holds the lock.
-func (d *Devices) tell(s *shard, l *Login, kind string, e *entry, news string, last *entry, first bool) {
+func (d *Devices) tell(s *shard, l *Login, moved bool, e *entry, news string, last *entry, first bool) {
 	if !d.share(s, l, e) {
 		return
 	}
-	b := body{
-		Address: e.addr.String(), Agent: e.agent.Value(), Family: e.family.Value(), Place: e.place(), Country: e.countryCode(), ASN: e.asn,
-		Network: e.network.Value(), Hosting: detect.Hosting(e.asn, e.network.Value()), New: news, First: first, Failures: l.Failures,
+	b := fact.DeviceNew{
+		Source: fact.FromAddr(e.addr), Agent: e.agent.Value(), Family: e.family.Value(), Place: e.place(), Country: e.countryCode(), ASN: int64(e.asn),
+		Network: e.network.Value(), Hosting: detect.Hosting(e.asn, e.network.Value()), New: news, First: first, Failures: int64(l.Failures),
 		AfterLock: l.AfterLock, Call: l.Call, Elsewhere: d.elsewhere(l),
 	}
 	if last != nil {
-		b.Last = &lastBody{last.addr.String(), last.countryCode(), last.asn, last.network.Value(), time.UnixMicro(last.last).UTC()}
+		b.Last = &fact.Last{Source: fact.FromAddr(last.addr), Country: last.countryCode(), ASN: int64(last.asn), Network: last.network.Value(), At: time.UnixMicro(last.last)}
+	}
+	f := fact.Body(&b)
+	if moved {
+		f = (*fact.DeviceMoved)(&b)
 	}
 	w := s.need(l.Line)
-	w.facts = append(w.facts, d.fact(l.At, kind, l.Line, b))
+	w.facts = append(w.facts, d.fact(l.At, l.Line, f))
 	d.waiting.Add(1)
 }
 
@@ -100,7 +67,7 @@ func (d *Devices) share(s *shard, l *Login, e *entry) bool {
 	}
 	w.more, w.till = w.more+1, at
 	if len(w.sample) < maxSample {
-		w.sample = append(w.sample, sample{e.addr.String(), e.agent.Value()})
+		w.sample = append(w.sample, fact.Spot{Source: fact.FromAddr(e.addr), Agent: e.agent.Value()})
 	}
 	return false
 }
@@ -117,8 +84,8 @@ func (d *Devices) sum(now time.Time, all bool) {
 			}
 			delete(s.windows, line)
 			if w.more > 0 {
-				facts = append(facts, d.fact(now, FactMany, line, map[string]any{
-					"count": w.more, "from": time.UnixMicro(w.from).UTC(), "till": time.UnixMicro(w.till).UTC(), "sample": w.sample,
+				facts = append(facts, d.fact(now, line, &fact.DeviceMany{
+					Count: int64(w.more), From: time.UnixMicro(w.from), To: time.UnixMicro(w.till), Devices: w.sample,
 				}))
 			}
 		}
@@ -129,27 +96,26 @@ func (d *Devices) sum(now time.Time, all bool) {
 	}
 }
 
-func (d *Devices) elsewhere(l *Login) []away {
+func (d *Devices) elsewhere(l *Login) []fact.Away {
 	if d.o.Elsewhere == nil {
 		return nil
 	}
-	var out []away
+	var out []fact.Away
 	for _, a := range d.o.Elsewhere(l.Line, l.Addr, l.At) {
 		if a = a.Unmap().WithZone(""); a == l.Addr || !a.IsValid() {
 			continue
 		}
-		if out = append(out, away{a.String(), d.o.Place(a).Country}); len(out) == maxAway {
+		if out = append(out, fact.Away{Source: fact.FromAddr(a), Country: d.o.Place(a).Country}); len(out) == maxAway {
 			break
 		}
 	}
 	return out
 }
 
-func (d *Devices) fact(at time.Time, kind, line string, body any) store.Fact {
-	f := store.Fact{At: at.Round(0).UTC().Truncate(time.Microsecond), Kind: kind, Line: strings.Clone(line)}
+func (d *Devices) fact(at time.Time, line string, f fact.Body) store.Fact {
+	of := fact.Subject{Line: strings.Clone(line)}
 	if d.o.Account != nil {
-		f.Account = d.o.Account(f.Line)
+		of.Account = d.o.Account(line)
 	}
-	f.Body, _ = json.Marshal(body) // plain texts and numbers: cannot fail
-	return f
+	return f.Row(at.Round(0).UTC().Truncate(time.Microsecond), of)
 }

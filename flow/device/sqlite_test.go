@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/flow/device"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
@@ -49,7 +50,7 @@ func TestOnARealStore(t *testing.T) {
 	for _, f := range facts {
 		kinds = append(kinds, f.Kind)
 	}
-	if len(kinds) != 6 || kinds[0] != device.FactNew || kinds[2] != device.FactVerdict {
+	if len(kinds) != 6 || kinds[0] != fact.KindDeviceNew || kinds[2] != fact.KindDeviceVerdict {
 		t.Errorf("%v", kinds)
 	}
 	must(t, db.Close())

@@ -5,7 +5,6 @@ package flood
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"hash/maphash"
 	"math"
 	"math/bits"
@@ -15,22 +14,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/store"
-)
-
-// Facts are the journal's rows for one span of a flood: of requests without a login, or of requests inside dialogs that there are not.
-//
-//	flood.strangers, dialog.wrong-tags {"from","till","packets","per_second","sources","top":[{"source","packets"}, at most 10]}
-//
-// sources and the packets of each source are estimates: see Meter. Sources of UDP can be forged.
-const (
-	Strangers = "flood.strangers"
-	WrongTags = "dialog.wrong-tags"
 )
 
 // Options of New.
 type Options struct {
-	Fact   string                    // "" is Strangers
+	Tags   bool                      // it counts requests inside dialogs that there are not, not strangers
 	Rate   float64                   // packets a second from which on it is a flood; 0 is 500
 	Span   time.Duration             // what one row tells of; 0 is 10 s
 	Sample uint64                    // one packet in so many is looked at for its source, a power of two; 0 is 16
@@ -59,9 +49,6 @@ type Meter struct {
 
 // New makes a Meter.
 func New(o Options) *Meter {
-	if o.Fact == "" {
-		o.Fact = Strangers
-	}
 	if o.Sample == 0 {
 		o.Sample = 16
 	}
@@ -133,8 +120,8 @@ func (m *Meter) Run(ctx context.Context) {
 }
 
 type talker struct {
-	Source  netip.Addr `json:"source"`
-	Packets uint64     `json:"packets"`
+	Source  netip.Addr
+	Packets uint64
 }
 
 // turn ends a span: what it was, if it was a flood; and begins the next.
@@ -151,14 +138,14 @@ func (m *Meter) turn(from, till time.Time, packets uint64) (store.Fact, bool) {
 	if rate < m.o.Rate {
 		return store.Fact{}, false
 	}
-	body, err := json.Marshal(map[string]any{
-		"from": from.UTC(), "till": till.UTC(), "packets": packets, "per_second": math.Round(rate),
-		"sources": sources(empty, packets), "top": m.loudest(top),
-	})
-	if err != nil { // cannot happen: plain numbers and text
-		return store.Fact{}, false
+	f := fact.FloodStrangers{From: from, Packets: int64(packets), PerSecond: int64(math.Round(rate)), Sources: int64(sources(empty, packets)), To: till}
+	for _, t := range m.loudest(top) {
+		f.Top = append(f.Top, fact.Talker{Source: fact.FromAddr(t.Source), Packets: int64(t.Packets)})
 	}
-	return store.Fact{At: till, Kind: m.o.Fact, Body: body}, true
+	if m.o.Tags {
+		return (*fact.DialogWrongTags)(&f).Row(till, fact.Subject{}), true
+	}
+	return f.Row(till, fact.Subject{}), true
 }
 
 // sources is the linear-counting estimate of how many there were, from how many bits stayed empty.

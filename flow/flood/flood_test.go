@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -55,7 +56,7 @@ func TestAFloodIsAFewRows(t *testing.T) {
 			t.Fatalf("%d rows of %d bytes", len(rows), size)
 		}
 		var b body
-		if err := json.Unmarshal(rows[2].Body, &b); err != nil || rows[2].Kind != Strangers {
+		if err := json.Unmarshal(rows[2].Body, &b); err != nil || rows[2].Kind != fact.KindFloodStrangers {
 			t.Fatal(err, rows[2].Kind)
 		}
 		if b.Packets < 99_000 || b.Packets > 101_000 || b.PerSecond < 9_900 || b.Sources < 45_000 || b.Sources > 55_000 {
@@ -86,14 +87,14 @@ func TestOrdinaryStrangersAreNoFlood(t *testing.T) {
 
 // Guesses at dialogs are few and counted one by one.
 func TestFewAreCountedExactly(t *testing.T) {
-	m := New(Options{Fact: WrongTags, Rate: 0.2, Span: time.Minute, Sample: 1})
+	m := New(Options{Tags: true, Rate: 0.2, Span: time.Minute, Sample: 1})
 	for i := range 40 {
 		m.Seen(addr(uint32(i % 2)))
 		m.Seen(addr(7))
 	}
 	f, ok := m.turn(time.Unix(0, 0), time.Unix(60, 0), m.Packets())
 	var b body
-	if err := json.Unmarshal(f.Body, &b); !ok || err != nil || f.Kind != WrongTags || b.Packets != 80 || b.Sources != 3 {
+	if err := json.Unmarshal(f.Body, &b); !ok || err != nil || f.Kind != fact.KindDialogWrongTags || b.Packets != 80 || b.Sources != 3 {
 		t.Fatalf("%v %v %s", err, ok, f.Body)
 	}
 	if len(b.Top) != 3 || b.Top[0].Source != addr(7) || b.Top[0].Packets != 40 || b.Top[1].Packets != 20 {

@@ -2,13 +2,13 @@ package location
 
 import (
 	"context"
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
 	"unique"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -44,48 +44,35 @@ func (s *shard) note(l *Location, line string, at time.Time, c change) {
 		s.lost++
 		return
 	}
-	s.facts = append(s.facts, l.fact(line, at, string(c.kind), c.body(l.begun)))
+	s.facts = append(s.facts, l.fact(line, at, c.fact(l.begun)))
 }
 
-func (l *Location) fact(line string, at time.Time, kind string, body any) store.Fact {
-	f := store.Fact{At: at.Round(0).UTC(), Kind: kind, Line: line}
+func (l *Location) fact(line string, at time.Time, f fact.Body) store.Fact {
+	of := fact.Subject{Line: line}
 	if l.o.Account != nil && line != "" {
-		f.Account = l.o.Account(line)
+		of.Account = l.o.Account(line)
 	}
-	f.Body, _ = json.Marshal(body) // plain texts and numbers: cannot fail
-	return f
+	return f.Row(at.Round(0).UTC(), of)
 }
 
-// factBody is what the journal keeps of a change.
-type factBody struct {
-	Contact   string    `json:"contact"`
-	Received  string    `json:"received"`
-	Transport string    `json:"transport"`
-	UserAgent string    `json:"user_agent,omitempty"`
-	CallID    string    `json:"call_id"`
-	Expires   time.Time `json:"expires"`
-	Why       string    `json:"why,omitempty"`
-	Was       *wasBody  `json:"was,omitempty"`
-}
-
-type wasBody struct {
-	Contact   string `json:"contact,omitempty"` // when it was another
-	Received  string `json:"received"`
-	Transport string `json:"transport"`
-	UserAgent string `json:"user_agent,omitempty"`
-}
-
-func (c *change) body(begun time.Time) factBody {
+// fact of a change.
+func (c *change) fact(begun time.Time) fact.Body {
 	r := c.now.row("", begun)
-	b := factBody{Contact: r.Contact, Received: r.Received, Transport: r.Transport, UserAgent: r.UserAgent, CallID: r.CallID, Expires: r.Expires, Why: c.why}
-	if c.kind == moved {
+	f := fact.RegistrationAdded{Contact: r.Contact, Received: r.Received, Transport: r.Transport, Agent: r.UserAgent, CallID: r.CallID, Expires: r.Expires, Why: c.why}
+	switch c.kind {
+	case moved:
 		w := c.was.row("", begun)
-		b.Was = &wasBody{Received: w.Received, Transport: w.Transport, UserAgent: w.UserAgent}
+		f.Was = &fact.Was{Received: w.Received, Transport: w.Transport, Agent: w.UserAgent}
 		if w.Contact != r.Contact {
-			b.Was.Contact = w.Contact
+			f.Was.Contact = w.Contact
 		}
+		return (*fact.RegistrationMoved)(&f)
+	case removed:
+		return (*fact.RegistrationRemoved)(&f)
+	case expired:
+		return (*fact.RegistrationExpired)(&f)
 	}
-	return b
+	return &f
 }
 
 // Load fills an empty Location from the store. Registrations that ended meanwhile are left out, and noted as expired.
@@ -218,9 +205,7 @@ func (l *Location) collect(s *shard, w *work) {
 
 // summary stands for changes that were not noted one by one.
 func (l *Location) summary(line string, more int) store.Fact {
-	return l.fact(line, time.Now(), "registration.summary", struct {
-		More int `json:"more_changes"`
-	}{more})
+	return l.fact(line, time.Now(), &fact.RegistrationSummary{More: int64(more)})
 }
 
 // write saves, or puts everything back. After an error the store may hold it all the same: rows can be written twice

@@ -52,14 +52,14 @@ func (b *binding) row(line string, begun time.Time) store.Registration {
 	}
 }
 
-// kind of a change, as the journal names it.
-type kind string
+// kind of a change.
+type kind uint8
 
 const (
-	added   kind = "registration.added"
-	removed kind = "registration.removed"
-	expired kind = "registration.expired"
-	moved   kind = "registration.moved" // other address, transport, contact or User-Agent of the same phone
+	added kind = iota
+	removed
+	expired
+	moved // other address, transport, contact or User-Agent of the same phone
 )
 
 // change of one binding.

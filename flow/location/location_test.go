@@ -2,7 +2,6 @@ package location
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -161,9 +161,9 @@ func TestMovedPhone(t *testing.T) {
 	}
 	_ = l.Flush(t.Context())
 	last := db.facts[len(db.facts)-1]
-	var body factBody
-	if err := json.Unmarshal(last.Body, &body); err != nil || last.Kind != "registration.moved" || last.Line != "1001" || last.Account != "of-1001" ||
-		body.Received != "203.0.113.9:6000" || body.Was.Received != "192.0.2.7:5060" || body.Was.UserAgent != "Phone/1.0" {
+	var body fact.RegistrationMoved
+	if err := body.Decode(last.Body); err != nil || last.Kind != "registration.moved" || last.Line != "1001" || last.Account != "of-1001" ||
+		body.Received != "203.0.113.9:6000" || body.Was.Received != "192.0.2.7:5060" || body.Was.Agent != "Phone/1.0" {
 		t.Errorf("%s %s %v", last.Kind, last.Body, err)
 	}
 }
