@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"ringfence/app/config"
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 	"ringfence/state/store"
@@ -208,8 +208,8 @@ func (out *Restored) prepare(ctx context.Context, s store.Store, box *secret.Box
 	if older, open := store.ReadGap(marks); open {
 		gap.From = older.From
 	}
-	f := storeFact("store.restored", by, gap)
-	return s.PutMark(ctx, store.Mark{Name: store.MarkGap, Value: gap.Text()}, marks[store.MarkGap].Value, f)
+	f := fact.StoreRestored{By: by, From: gap.From, Until: gap.Until}
+	return s.PutMark(ctx, store.Mark{Name: store.MarkGap, Value: gap.Text()}, marks[store.MarkGap].Value, f.Row(time.Now().UTC(), fact.Subject{}))
 }
 
 // knownUntil is the instant after which the copy knows nothing. One made by other means does not say, but its journal ends.
@@ -260,15 +260,6 @@ func AcceptGap(ctx context.Context, cfg config.Config, by string) (gap store.Gap
 	if !open {
 		return gap, errors.New("no records are lost: there is nothing to accept")
 	}
-	f := storeFact("store.gap-accepted", by, gap)
-	return gap, s.PutMark(ctx, store.Mark{Name: store.MarkGap}, marks[store.MarkGap].Value, f)
-}
-
-// storeFact is a fact about the store as a whole.
-func storeFact(kind, by string, gap store.Gap) store.Fact {
-	body, _ := json.Marshal(struct { // plain texts and instants
-		By string `json:"by"`
-		store.Gap
-	}{by, gap})
-	return store.Fact{At: time.Now().UTC(), Kind: kind, Body: body}
+	f := fact.StoreGapAccepted{By: by, From: gap.From, Until: gap.Until}
+	return gap, s.PutMark(ctx, store.Mark{Name: store.MarkGap}, marks[store.MarkGap].Value, f.Row(time.Now().UTC(), fact.Subject{}))
 }

@@ -2,14 +2,13 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
 	"ringfence/edge/sip"
-	"ringfence/state/store"
 )
 
 // trace hands over the messages of a line or call. Who looks, at what and for how long is in the journal before anything is seen, and what was
@@ -30,7 +29,7 @@ func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield fu
 			what.CallIDs = append(what.CallIDs, c.ALeg, c.BLeg)
 		}
 	}
-	a.traceFact("trace.begun", q, map[string]any{"by": by, "for_s": int64(q.For / time.Second), "messages": q.Most})
+	a.traceFact(q, &fact.TraceBegun{By: by, For: q.For, Messages: int64(q.Most)})
 	end, err := a.sip.Trace(ctx, what, func(m sip.Traced) error {
 		direction := "out"
 		if m.In {
@@ -41,14 +40,13 @@ func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield fu
 	if errors.Is(err, sip.ErrTraces) {
 		end.Why, err = "as many run as may", rest.ErrTraces
 	}
-	a.traceFact("trace.ended", q, map[string]any{"by": by, "why": end.Why, "messages": end.Messages, "bytes": end.Bytes, "missed": end.Missed})
+	a.traceFact(q, &fact.TraceEnded{By: by, Bytes: int64(end.Bytes), Messages: int64(end.Messages), Missed: int64(end.Missed), Why: end.Why})
 	if err == nil {
 		err = yield(api.TraceMessage{End: end.Why, Missed: end.Missed})
 	}
 	return err
 }
 
-func (a *App) traceFact(kind string, q *rest.TraceQuery, body map[string]any) {
-	b, _ := json.Marshal(body) // plain texts and numbers
-	a.ledger.Record(store.Fact{At: time.Now(), Kind: kind, Line: q.Line, Account: a.accountOf(q.Line), Call: q.Call, Body: b})
+func (a *App) traceFact(q *rest.TraceQuery, f fact.Body) {
+	a.ledger.Record(f.Row(time.Now(), fact.Subject{Line: q.Line, Account: a.accountOf(q.Line), Call: q.Call}))
 }

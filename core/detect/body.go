@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ringfence/core/fact"
 )
 
 // ErrBody says that a fact's body is not what its kind promises.
@@ -22,43 +24,21 @@ const (
 	maxSample = 10       // entries of a list
 )
 
-func decode(e *Event, into any) error {
+func decode(e *Event, into interface{ Decode(body []byte) error }) error {
 	if len(e.Body) > maxBody {
 		return fmt.Errorf("%w: %s of %d bytes", ErrBody, e.Kind, len(e.Body))
 	}
-	if err := json.Unmarshal(e.Body, into); err != nil {
+	if err := into.Decode(e.Body); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrBody, e.Kind, err)
 	}
 	return nil
 }
 
-// instant is a time that may be missing or of a form that we do not know: then it is zero, and what hangs on it is left out.
-type instant struct{ time.Time }
-
-// UnmarshalJSON never fails.
-func (i *instant) UnmarshalJSON(b []byte) error {
-	i.Time = time.Time{}
-	if text, err := strconv.Unquote(string(b)); err == nil {
-		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && at.UTC().Year() <= 9999 && at.UTC().Year() > 0 { // what can be written again
-			i.Time = at.UTC()
-		}
-	}
-	return nil
-}
-
-// words is text of a stranger made harmless: one line, no control or formatting characters (which could turn a sentence
-// around), no longer than a finding needs.
+// words are text of a stranger made harmless: one line, no control or formatting characters (which could turn a sentence around), no
+// longer than a finding needs.
 type words string
 
-// UnmarshalJSON cleans.
-func (w *words) UnmarshalJSON(b []byte) error {
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil {
-		return err
-	}
-	*w = words(clean(text))
-	return nil
-}
+func said(text string) words { return words(clean(text)) }
 
 func clean(text string) string {
 	var out strings.Builder
@@ -80,36 +60,19 @@ func clean(text string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// source is an address, a network or an autonomous system, or nothing: whatever else a body says there is dropped.
+// source is an address, a network or an autonomous system, or nothing.
 type source struct {
 	net netip.Prefix
 	as  uint32 // if net is none
 }
 
-// UnmarshalJSON never fails on a text.
-func (s *source) UnmarshalJSON(b []byte) error {
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil {
-		return err
+// from is a source of a fact, without what differs from packet to packet.
+func from(s fact.Source) source {
+	s.Addr = s.Addr.Unmap()
+	if !s.Addr.IsValid() {
+		return source{as: s.AS}
 	}
-	*s = readSource(text)
-	return nil
-}
-
-func readSource(text string) source {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		addr = addr.Unmap().WithZone("")
-		return source{net: netip.PrefixFrom(addr, addr.BitLen())}
-	}
-	if net, err := netip.ParsePrefix(text); err == nil {
-		return source{net: net.Masked()}
-	}
-	if number, ok := strings.CutPrefix(text, "AS"); ok {
-		if n, err := strconv.ParseUint(number, 10, 32); err == nil {
-			return source{as: uint32(n)}
-		}
-	}
-	return source{}
+	return source{net: s.Net()}
 }
 
 // String is "203.0.113.9", "203.0.113.0/24", "AS64500", or "" for none.
@@ -159,7 +122,7 @@ func (v evidence) json() json.RawMessage {
 			if x == "" {
 				delete(v, k)
 			}
-		case instant:
+		case time.Time:
 			if x.IsZero() {
 				delete(v, k)
 			}

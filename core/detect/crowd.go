@@ -4,37 +4,25 @@ import (
 	"fmt"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 )
 
-// crowdBody is the body of facts about unusual numbers of calls at once.
-type crowdBody struct {
-	Source  source `json:"source"`
-	Trunk   words  `json:"trunk"`
-	Open    int64  `json:"open"`
-	All     int64  `json:"all"`
-	Most    int64  `json:"most"`
-	Refused bool   `json:"refused"`
-}
-
-func (b *crowdBody) evidence() evidence {
-	return evidence{"source": b.Source, "trunk": b.Trunk, "open": b.Open, "all": b.All, "most": b.Most, "refused": b.Refused}
+func crowdEvidence(b *fact.CallEmergencies) evidence {
+	return evidence{"source": from(b.Source), "trunk": said(b.Trunk), "open": b.Open, "all": b.All, "most": b.Most, "refused": b.Refused}
 }
 
 // judgeEmergencies: a line, or an address that is not logged in, places unusually many emergency calls at once.
-func judgeEmergencies(e *Event) ([]Finding, error) {
-	var b crowdBody
-	if err := decode(e, &b); err != nil {
-		return nil, err
-	}
+func judgeEmergencies(e *Event, b *fact.CallEmergencies) ([]Finding, error) {
+	src := from(b.Source)
 	who, key := "Line "+e.handle(), "now"
 	if e.Line == "" {
-		who, key = b.Source.or("An unknown address"), b.Source.String()
+		who, key = src.or("An unknown address"), src.String()
 	}
 	text := fmt.Sprintf("%s has %s in progress; this node has %d, with room for %d.", who, some(b.Open, "emergency call", "emergency calls"), b.All, b.Most)
 	if b.Refused {
 		text = fmt.Sprintf("%s has %s in progress, and a further one was refused: this node has %d, with room for %d.", who, some(b.Open, "emergency call", "emergency calls"), b.All, b.Most)
 	}
-	f := e.finding(EmergencyCalls, e.Line, b.Source.String(), text, b.evidence(), key, e.day())
+	f := e.finding(EmergencyCalls, e.Line, src.String(), text, crowdEvidence(b), key, e.day())
 	if b.Refused {
 		f.Key += "/refused"
 		f.Severity = Critical
@@ -43,15 +31,11 @@ func judgeEmergencies(e *Event) ([]Finding, error) {
 }
 
 // judgeInbound: as many calls come in over a trunk, or ring a line, as may.
-func judgeInbound(e *Event) ([]Finding, error) {
-	var b crowdBody
-	if err := decode(e, &b); err != nil {
-		return nil, err
-	}
-	trunk := account.Handle(string(b.Trunk))
+func judgeInbound(e *Event, b *fact.CallInboundFull) ([]Finding, error) {
+	trunk := account.Handle(string(said(b.Trunk)))
 	text := fmt.Sprintf("As many calls came in over trunk %s as may: %d of %d.", trunk, b.Open, b.Most)
 	if e.Line != "" {
 		text = fmt.Sprintf("As many calls from trunk %s ring line %s as may: %d of %d; further ones get busy.", trunk, e.handle(), b.Open, b.Most)
 	}
-	return []Finding{e.finding(InboundCalls, e.Line, b.Source.String(), text, b.evidence(), "trunk", string(b.Trunk), e.day())}, nil
+	return []Finding{e.finding(InboundCalls, e.Line, from(b.Source).String(), text, crowdEvidence((*fact.CallEmergencies)(b)), "trunk", string(said(b.Trunk)), e.day())}, nil
 }

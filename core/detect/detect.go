@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 )
 
 // Kind is what was noticed: the one enum behind findings, mails, pages, the API and tests. Codes never change; numbers
@@ -70,7 +71,7 @@ type Finding struct {
 
 // Event is a fact of the journal as the rules see it.
 type Event struct {
-	Kind    string // "login.locked", "device.new" …
+	Kind    string // of core/fact
 	Line    string // identity
 	Account string
 	Call    string // id
@@ -81,23 +82,40 @@ type Event struct {
 // handle is what people call the line.
 func (e *Event) handle() string { return account.Handle(e.Line) }
 
-// judges are the rules by kind of fact. Each decodes its own body.
+// judges are the rules by kind of fact.
 var judges = map[string]func(*Event) ([]Finding, error){
-	"login.locked":      judgeLocked,
-	"login.siege":       judgeSiege,
-	"login.spray":       judgeSpray,
-	"login.stale":       judgeStale,
-	"login.old":         judgeOld,
-	"login.moved-nonce": judgeMovedNonce,
-	"login.honeypot":    judgeHoneypot,
-	"ban.flood":         judgeFlood,
-	"call.emergencies":  judgeEmergencies,
-	"call.inbound-full": judgeInbound,
-	"call.ringing-full": judgeInbound,
-	"leg.unconfirmed":   judgeUnconfirmed,
-	"call.unallocated":  judgeUnallocated,
-	"device.new":        judgeDevice,
-	"device.moved":      judgeDevice,
+	fact.KindLoginLocked:     on(judgeLocked),
+	fact.KindLoginSiege:      on(judgeSiege),
+	fact.KindLoginSpray:      on(judgeSpray),
+	fact.KindLoginStale:      on(judgeStale),
+	fact.KindLoginOld:        on(judgeOld),
+	fact.KindLoginMovedNonce: on(judgeMovedNonce),
+	fact.KindLoginHoneypot:   on(judgeHoneypot),
+	fact.KindBanFlood:        on(judgeFlood),
+	fact.KindCallEmergencies: on(judgeEmergencies),
+	fact.KindCallInboundFull: on(judgeInbound),
+	fact.KindCallRingingFull: on(func(e *Event, b *fact.CallRingingFull) ([]Finding, error) {
+		return judgeInbound(e, (*fact.CallInboundFull)(b))
+	}),
+	fact.KindLegUnconfirmed:  on(judgeUnconfirmed),
+	fact.KindCallUnallocated: on(judgeUnallocated),
+	fact.KindDeviceNew:       on(judgeDevice),
+	fact.KindDeviceMoved:     on(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
+}
+
+// on has a rule see facts of its kind.
+func on[T any, F interface {
+	*T
+	fact.Body
+}](judge func(*Event, F) ([]Finding, error),
+) func(*Event) ([]Finding, error) {
+	return func(e *Event) ([]Finding, error) {
+		var b F = new(T)
+		if err := decode(e, b); err != nil {
+			return nil, err
+		}
+		return judge(e, b)
+	}
 }
 
 // Concerns says that facts of a kind can lead to findings, so that others need not be decoded.

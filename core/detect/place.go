@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"ringfence/core/fact"
 )
 
 // Limits of what can be told from countries. An address's country is wrong for some, so that near countries tell nothing.
@@ -13,53 +15,25 @@ const (
 	fastestKM = 1000 // an hour: more than airliners make from door to door
 )
 
-// deviceBody is what device.new and device.moved say.
-type deviceBody struct {
-	Address   source `json:"address"`
-	Agent     words  `json:"agent"`
-	Family    words  `json:"family"`
-	Place     words  `json:"place"`
-	Country   words  `json:"country"`
-	ASN       int64  `json:"asn"`
-	Network   words  `json:"network"`
-	Hosting   bool   `json:"hosting"`
-	New       words  `json:"new"`
-	First     bool   `json:"first"`
-	Failures  int64  `json:"failures"`
-	AfterLock bool   `json:"after_lock"`
-	Call      bool   `json:"call"`
-	Elsewhere []struct {
-		Address source `json:"address"`
-		Country words  `json:"country"`
-	} `json:"elsewhere"`
-	Last *struct {
-		Address source  `json:"address"`
-		Country words   `json:"country"`
-		ASN     int64   `json:"asn"`
-		Network words   `json:"network"`
-		At      instant `json:"at"`
-	} `json:"last"`
-}
-
 // newPlace says that the line was never used from there.
-func (b *deviceBody) newPlace() bool { return b.New == "address" || b.New == "both" }
+func newPlace(b *fact.DeviceNew) bool { return b.New == "address" || b.New == "both" }
 
 // evidence is what every judgement of a login shows.
-func (b *deviceBody) evidence() evidence {
+func deviceEvidence(b *fact.DeviceNew) evidence {
 	return evidence{
-		"address": b.Address, "agent": b.Agent, "family": b.Family, "country": b.Country, "asn": b.ASN, "network": b.Network,
-		"hosting": b.Hosting, "new": b.New, "first": b.First, "failures": b.Failures, "after_lock": b.AfterLock, "call": b.Call,
+		"address": from(b.Source), "agent": said(b.Agent), "family": said(b.Family), "country": said(b.Country), "asn": b.ASN, "network": said(b.Network),
+		"hosting": b.Hosting, "new": said(b.New), "first": b.First, "failures": b.Failures, "after_lock": b.AfterLock, "call": b.Call,
 	}
 }
 
 // where is "203.0.113.9 (Example Hosting, DE)".
-func (b *deviceBody) where() string {
-	text, in := b.Address.or("an unknown address"), string(b.Network)
+func where(b *fact.DeviceNew) string {
+	text, in, country := from(b.Source).or("an unknown address"), string(said(b.Network)), string(said(b.Country))
 	switch {
 	case in == "":
-		in = string(b.Country)
-	case b.Country != "":
-		in += ", " + string(b.Country)
+		in = country
+	case country != "":
+		in += ", " + country
 	}
 	if in != "" {
 		text += " (" + in + ")"
@@ -68,22 +42,21 @@ func (b *deviceBody) where() string {
 }
 
 // judgeDevice judges a right login from a place or phone that is new, or has come to another country.
-func judgeDevice(e *Event) ([]Finding, error) {
-	var b deviceBody
-	if err := decode(e, &b); err != nil || e.Line == "" {
-		return nil, err
+func judgeDevice(e *Event, b *fact.DeviceNew) ([]Finding, error) {
+	if e.Line == "" {
+		return nil, nil
 	}
 	var all []Finding
-	if f, ok := afterLockout(e, &b); ok {
+	if f, ok := afterLockout(e, b); ok {
 		all = append(all, f)
 	}
-	if f, ok := hostingLogin(e, &b); ok {
+	if f, ok := hostingLogin(e, b); ok {
 		all = append(all, f)
 	}
 	// Who is in two places at once has also travelled too fast: the stronger of the two is enough.
-	if f, ok := twoPlaces(e, &b); ok {
+	if f, ok := twoPlaces(e, b); ok {
 		all = append(all, f)
-	} else if f, ok := travel(e, &b); ok {
+	} else if f, ok := travel(e, b); ok {
 		all = append(all, f)
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
@@ -92,15 +65,15 @@ func judgeDevice(e *Event) ([]Finding, error) {
 
 // afterLockout: the password came right from a stranger within a day of a lock-out. The very first phone of a line may
 // well be its owner's who mistyped: a warning.
-func afterLockout(e *Event, b *deviceBody) (Finding, bool) {
-	if !b.AfterLock || !b.newPlace() {
+func afterLockout(e *Event, b *fact.DeviceNew) (Finding, bool) {
+	if !b.AfterLock || !newPlace(b) {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used with the right password from " + b.where() + ", never seen before, within a day of a lock-out for guessing"
+	text := "Line " + e.handle() + " was used with the right password from " + where(b) + ", never seen before, within a day of a lock-out for guessing"
 	if b.Failures > 0 {
 		text += "; the same address had sent " + some(b.Failures, "wrong login", "wrong logins")
 	}
-	f := e.finding(AfterLockout, e.Line, b.Address.String(), text+".", b.evidence(), b.Address.place(), e.day())
+	f := e.finding(AfterLockout, e.Line, from(b.Source).String(), text+".", deviceEvidence(b), from(b.Source).place(), e.day())
 	if b.First {
 		f.Severity = Warning
 	}
@@ -109,53 +82,53 @@ func afterLockout(e *Event, b *deviceBody) (Finding, bool) {
 
 // hostingLogin: whoever guesses fails at times, and who moves in as a customer is first. Neither, from a rented server,
 // looks like a password that was stolen or cracked elsewhere.
-func hostingLogin(e *Event, b *deviceBody) (Finding, bool) {
-	if !b.Hosting || b.Failures != 0 || b.First || !b.newPlace() {
+func hostingLogin(e *Event, b *fact.DeviceNew) (Finding, bool) {
+	if !b.Hosting || b.Failures != 0 || b.First || !newPlace(b) {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used with the right password at the first try from " + b.where() + ", a hosting network where it was never used."
-	return e.finding(HostingLogin, e.Line, b.Address.String(), text, b.evidence(), "as"+strconv.FormatInt(b.ASN, 10), e.day()), true
+	text := "Line " + e.handle() + " was used with the right password at the first try from " + where(b) + ", a hosting network where it was never used."
+	return e.finding(HostingLogin, e.Line, from(b.Source).String(), text, deviceEvidence(b), "as"+strconv.FormatInt(b.ASN, 10), e.day()), true
 }
 
 // twoPlaces: registered at this moment in a country far from the one of this login.
-func twoPlaces(e *Event, b *deviceBody) (Finding, bool) {
+func twoPlaces(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	far, at, other := -1.0, "", ""
 	for _, x := range b.Elsewhere {
-		if km, ok := Apart(string(b.Country), string(x.Country)); ok && km >= farKM && km > far {
-			far, at, other = km, x.Address.or("another address"), string(x.Country)
+		if km, ok := Apart(b.Country, x.Country); ok && km >= farKM && km > far {
+			far, at, other = km, from(x.Source).or("another address"), string(said(x.Country))
 		}
 	}
 	if far < 0 {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used from " + b.where() + " while a phone was registered with it at " + at + " (" + other + "), at least " +
+	text := "Line " + e.handle() + " was used from " + where(b) + " while a phone was registered with it at " + at + " (" + other + "), at least " +
 		kilometres(far) + " away."
-	v := b.evidence()
+	v := deviceEvidence(b)
 	v["elsewhere"] = map[string]any{"address": at, "country": other}
 	v["km_at_least"], v["km_limit"] = hundreds(far), farKM
 	v["weak"] = weak
-	return e.finding(TwoPlaces, e.Line, b.Address.String(), text, v, string(b.Country), e.day()), true
+	return e.finding(TwoPlaces, e.Line, from(b.Source).String(), text, v, string(said(b.Country)), e.day()), true
 }
 
 // weak is said in the evidence of everything that rests on countries.
 const weak = "the country of an address is looked up and sometimes wrong; the distance is that of the nearest edges of the countries"
 
 // travel: from the line's latest other place to this one faster than anybody flies.
-func travel(e *Event, b *deviceBody) (Finding, bool) {
+func travel(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if b.Last == nil || b.Last.At.IsZero() {
 		return Finding{}, false
 	}
-	km, ok := Apart(string(b.Country), string(b.Last.Country))
-	between := e.At.Sub(b.Last.At.Time)
+	km, ok := Apart(b.Country, b.Last.Country)
+	between := e.At.Sub(b.Last.At)
 	hours := max(between.Hours(), 0) // nodes' clocks differ a little
 	if !ok || km < farKM || km <= fastestKM*hours {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used from " + b.where() + " " + long(between) + " after " + b.Last.Address.or("another address") + " (" + string(b.Last.Country) +
+	text := "Line " + e.handle() + " was used from " + where(b) + " " + long(between) + " after " + from(b.Last.Source).or("another address") + " (" + string(said(b.Last.Country)) +
 		"), at least " + kilometres(km) + " away: nobody travels so fast."
-	v := b.evidence()
+	v := deviceEvidence(b)
 	v["last"] = map[string]any{
-		"address": b.Last.Address.String(), "country": b.Last.Country, "asn": b.Last.ASN, "network": b.Last.Network, "at": b.Last.At,
+		"address": from(b.Last.Source).String(), "country": said(b.Last.Country), "asn": b.Last.ASN, "network": said(b.Last.Network), "at": b.Last.At,
 	}
 	v["km_at_least"], v["km_limit"] = hundreds(km), farKM
 	v["minutes_between"], v["kmh_limit"] = math.Round(hours*60*10)/10, fastestKM
@@ -164,7 +137,7 @@ func travel(e *Event, b *deviceBody) (Finding, bool) {
 	}
 	v["hours_needed"] = math.Round(km/fastestKM*10) / 10
 	v["weak"] = weak
-	return e.finding(Travel, e.Line, b.Address.String(), text, v, string(b.Country), e.day()), true
+	return e.finding(Travel, e.Line, from(b.Source).String(), text, v, string(said(b.Country)), e.day()), true
 }
 
 // hundreds rounds down to what such a figure is worth.

@@ -119,8 +119,11 @@ func putCounts(b []byte, v []Count) []byte {
 // value is a JSON value as it stands.
 type value string
 
-// eachField gives the fields of an object to see, in their order. What is no object, or not JSON, is ErrBody.
+// eachField gives the fields of an object to see, in their order; null has none. What is no object, or not JSON, is ErrBody.
 func eachField(body []byte, see func(name string, v value) error) error {
+	if string(body) == "null" {
+		return nil
+	}
 	if !json.Valid(body) {
 		return fmt.Errorf("%w: not JSON", ErrBody)
 	}
@@ -145,6 +148,14 @@ func eachField(body []byte, see func(name string, v value) error) error {
 			return nil
 		}
 	}
+}
+
+// Part reads an object within a body, such as what has changed; where there is none, into stays as it is.
+func Part(body json.RawMessage, into interface{ Decode(body []byte) error }) error {
+	if len(body) == 0 {
+		return nil
+	}
+	return into.Decode(body)
 }
 
 const space = " \t\r\n"

@@ -6,6 +6,7 @@ package fact
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"ringfence/core/call"
@@ -60,6 +61,15 @@ type Body interface {
 	Append(b []byte) []byte
 	Decode(body []byte) error
 	Row(at time.Time, s Subject) Row
+}
+
+// OfBook says that facts of a kind tell of a change to customers, their contacts and lines, trunks, requests or decks.
+func OfBook(kind string) bool {
+	switch noun, _, _ := strings.Cut(kind, "."); noun {
+	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck":
+		return true
+	}
+	return false
 }
 
 // ErrBody says that a body is not what its kind promises.

@@ -646,6 +646,42 @@ func (f *Told) Decode(body []byte) error {
 	})
 }
 
+// LeftOut is an object within facts.
+type LeftOut struct {
+	More int64     // facts of this kind that were left out: this row stands for them
+	From time.Time // from when
+	To   time.Time // up to when
+}
+
+// Append writes the JSON object after b.
+func (f *LeftOut) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "more", f.More)
+	if !f.From.IsZero() {
+		b = putTime(b, "from", f.From)
+	}
+	if !f.To.IsZero() {
+		b = putTime(b, "till", f.To)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *LeftOut) Decode(body []byte) error {
+	*f = LeftOut{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "more", "more_changes":
+			return v.int(&f.More)
+		case "from":
+			return v.time(&f.From)
+		case "till":
+			return v.time(&f.To)
+		}
+		return nil
+	})
+}
+
 // CallAdmitted is call.admitted: a call was let through.
 type CallAdmitted struct {
 	Direction   string        // out (to the network), in (from it) or between (two lines here)

@@ -12,14 +12,13 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/core/secret"
 	"ringfence/edge/web"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
-	"ringfence/flow/guard"
 	"ringfence/flow/notify"
-	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
 
@@ -186,7 +185,7 @@ func (w *world) setScenes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held, err := w.mailOf(ctx, guard.FactHeld, `{"source":"203.0.113.9","net":"203.0.113.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Yealink SIP-T46S 66.86.0.15"}`)
+	held, err := w.mailOf(ctx, fact.KindLoginHeld, `{"source":"203.0.113.9","net":"203.0.113.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Yealink SIP-T46S 66.86.0.15"}`)
 	if err != nil {
 		return err
 	}
@@ -214,7 +213,7 @@ func (w *world) began(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		for _, f := range w.db.AllFacts() {
-			if f.Kind == notify.FactBegan {
+			if f.Kind == fact.KindNotifyBegan {
 				return nil
 			}
 		}
@@ -231,7 +230,7 @@ var hrefs = regexp.MustCompile(`(?s)href="(http://127[^"]*)"[^>]*>(.*?)</a>`)
 // links are those of a mail about a finding of a kind, by action.
 func (w *world) links(ctx context.Context, kind notify.Kind) (map[string]string, error) {
 	body := fmt.Sprintf(`{"key":"%s/line/2001/docs","kind":"%s","severity":"warning","source":"203.0.113.9","text":"Line 2001 was used from 203.0.113.9.","evidence":{"address":"203.0.113.9"}}`, kind, kind)
-	return w.mailOf(ctx, watch.FactRaised, body)
+	return w.mailOf(ctx, fact.KindFindingRaised, body)
 }
 
 // mailOf is the links of the mail that comes of a fact.

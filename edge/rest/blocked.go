@@ -2,12 +2,12 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/netip"
 	"strings"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
@@ -44,12 +44,12 @@ func (s *Server) replacedByAnswer(ctx context.Context, line string) bool {
 	if s.d.Journal == nil {
 		return false
 	}
-	facts, err := s.d.Journal(ctx, JournalQuery{Before: math.MaxInt64, Line: line, Kind: "password.changed", Limit: 1})
+	facts, err := s.d.Journal(ctx, JournalQuery{Before: math.MaxInt64, Line: line, Kind: fact.KindPasswordChanged, Limit: 1})
 	if err != nil || len(facts) == 0 {
 		return false
 	}
-	var body struct{ By string }
-	return json.Unmarshal(facts[0].Body, &body) == nil && body.By == notify.ByAnswer
+	var changed fact.PasswordChanged
+	return changed.Decode(facts[0].Body) == nil && changed.By == notify.ByAnswer
 }
 
 // blockedDevices adds the devices of which the owner said that they are not theirs, and the bans of where the login was used.

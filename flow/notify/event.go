@@ -12,9 +12,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
-	"ringfence/flow/device"
-	"ringfence/flow/guard"
-	"ringfence/flow/watch"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -86,21 +84,21 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return draft{}, false
 	}
 	switch f.Kind {
-	case watch.FactRaised:
+	case fact.KindFindingRaised:
 		return n.readFinding(f)
-	case device.FactNew:
+	case fact.KindDeviceNew:
 		return n.readDevice(f)
-	case guard.FactHeld:
+	case fact.KindLoginHeld:
 		return n.readLogin(f, LoginHeld)
-	case guard.FactProbation:
+	case fact.KindLoginProbation:
 		return n.readLogin(f, LoginProbation)
-	case "line.locked":
+	case fact.KindLineLocked:
 		return n.readLocked(f)
-	case "password.changed":
+	case fact.KindPasswordChanged:
 		return n.readPassword(f)
-	case "request.made":
+	case fact.KindRequestMade:
 		return n.readRequest(f, RequestMade)
-	case "request.granted", "request.refused":
+	case fact.KindRequestGranted, fact.KindRequestRefused:
 		return n.readRequest(f, RequestAnswered)
 	}
 	return draft{}, false
@@ -115,14 +113,11 @@ func (n *Notifier) drafted(f *store.Fact, kind Kind) draft {
 }
 
 func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
-	var b struct {
-		Key, Kind, Severity, Source, Text string
-		Evidence                          json.RawMessage
-	}
-	err := json.Unmarshal(f.Body, &b)
-	kind, known := detect.ParseKind(b.Kind)
+	var b fact.FindingRaised
+	err := b.Decode(f.Body)
+	kind, known := detect.ParseKind(b.Concluded)
 	if err != nil || !known {
-		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", clean(b.Kind, 40))
+		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", clean(b.Concluded, 40))
 		return draft{}, false
 	}
 	d := n.drafted(f, Kind(kind.String()))
@@ -137,7 +132,7 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 		severity = kind.Severity()
 	}
 	d.data = data{
-		Text: strange(b.Text, maxText), Severity: severity.String(), Finding: b.Key, Source: clean(b.Source, 60), Evidence: evidence(b.Evidence),
+		Text: strange(b.Text, maxText), Severity: severity.String(), Finding: b.Key, Source: b.Source.String(), Evidence: evidence(b.Evidence),
 	}
 	return d, true
 }
@@ -145,12 +140,9 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 // readDevice is the courtesy notice: of what the line, or its customer, wants to hear of. The first phone of a fresh line
 // is no news.
 func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
-	var b struct {
-		Address, New string
-		First        bool
-	}
+	var b fact.DeviceNew
 	l, known := n.o.Book.Line(f.Line)
-	if json.Unmarshal(f.Body, &b) != nil || b.First || !known {
+	if b.Decode(f.Body) != nil || b.First || !known {
 		return draft{}, false
 	}
 	switch l.Courtesy() {
@@ -162,18 +154,18 @@ func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
 		}
 	}
 	d := n.drafted(f, NewDevice)
-	d.Severity, d.Source, d.Evidence = detect.Info.String(), clean(b.Address, 60), evidence(f.Body)
+	d.Severity, d.Source, d.Evidence = detect.Info.String(), b.Source.String(), evidence(f.Body)
 	return d, true
 }
 
 // readLogin is of a right login from where strangers are refused: held, or admitted on probation.
 func (n *Notifier) readLogin(f *store.Fact, kind Kind) (draft, bool) {
-	var b struct{ Source string }
-	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+	var b fact.LoginHeld
+	if b.Decode(f.Body) != nil || f.Line == "" {
 		return draft{}, false // without a line it only counts those left out
 	}
 	d := n.drafted(f, kind)
-	d.Severity, d.Source, d.Evidence = detect.Warning.String(), clean(b.Source, 60), evidence(f.Body)
+	d.Severity, d.Source, d.Evidence = detect.Warning.String(), b.Source.String(), evidence(f.Body)
 	ends := "limits_until"
 	if kind == LoginHeld {
 		ends = "waits_until"
@@ -186,28 +178,21 @@ func (n *Notifier) readLogin(f *store.Fact, kind Kind) (draft, bool) {
 }
 
 func (n *Notifier) readLocked(f *store.Fact) (draft, bool) {
-	var b struct {
-		By            string
-		Before, After struct {
-			Locked bool
-			Why    string `json:"lock_why"`
-			Calls  string
-			Cut    bool // of the previous version
-		}
-	}
-	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+	var b fact.LineLocked
+	var after fact.Lock
+	if b.Decode(f.Body) != nil || fact.Part(b.After, &after) != nil || f.Line == "" {
 		return draft{}, false
 	}
 	d := n.drafted(f, LineLocked)
-	if l, ok := n.o.Book.Line(f.Line); ok && b.After.Why == "" { // locked again for the same reason: what did not change is not in the fact
-		b.After.Why = l.LockWhy()
+	if l, ok := n.o.Book.Line(f.Line); ok && after.LockWhy == "" { // locked again for the same reason: what did not change is not in the fact
+		after.LockWhy = l.LockWhy()
 	}
-	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(b.After.Why, maxValue)
+	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(after.LockWhy, maxValue)
 	calls := account.CallsEnd
 	switch {
-	case b.After.Calls == account.CallsCut.String() || b.After.Cut:
+	case after.LockCalls == account.CallsCut.String() || after.Cut:
 		calls = account.CallsCut
-	case b.After.Calls == account.CallsKept.String():
+	case after.LockCalls == account.CallsKept.String():
 		calls = account.CallsKept
 	}
 	d.Evidence = map[string]any{"calls": calls.String()}
@@ -215,11 +200,9 @@ func (n *Notifier) readLocked(f *store.Fact) (draft, bool) {
 }
 
 func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
-	var b struct {
-		By    string
-		After struct{ Generated bool }
-	}
-	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+	var b fact.PasswordChanged
+	var after fact.Password
+	if b.Decode(f.Body) != nil || fact.Part(b.After, &after) != nil || f.Line == "" {
 		return draft{}, false
 	}
 	if b.By == ByAnswer { // the page that the button led to says so, and line.locked tells the others
@@ -227,47 +210,39 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 	}
 	d := n.drafted(f, PasswordChanged)
 	d.Severity, d.By = detect.Warning.String(), clean(b.By, 80)
-	d.Evidence = map[string]any{"generated": b.After.Generated}
+	d.Evidence = map[string]any{"generated": after.Generated}
 	return d, true
 }
 
 // readRequest is of a wish to loosen a setting, or of what staff answered: both sides hear of both.
 func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
-	var b struct {
-		By    string
-		After struct {
-			Request   int64
-			Field     string
-			N         int64
-			Until     time.Time
-			Why, Note string
-		}
-	}
-	if json.Unmarshal(f.Body, &b) != nil || f.Line == "" {
+	var b fact.RequestMade
+	var after fact.Wish
+	if b.Decode(f.Body) != nil || fact.Part(b.After, &after) != nil || f.Line == "" {
 		return draft{}, false
 	}
-	field, err := account.ParseField(b.After.Field)
+	field, err := account.ParseField(after.Setting)
 	if err != nil {
 		return draft{}, false
 	}
 	d := n.drafted(f, kind)
-	wanted := account.Format(field, b.After.N)
-	if field.Unit() == account.UnitRate && b.After.N > 0 {
+	wanted := account.Format(field, after.N)
+	if field.Unit() == account.UnitRate && after.N > 0 {
 		wanted += " a minute"
 	}
-	d.Severity, d.Why = detect.Info.String(), clean(b.After.Why, maxValue)
-	if b.After.Request == 0 { // written with the request, before it had a number
-		b.After.Request = n.requestOf(f, field)
+	d.Severity, d.Why = detect.Info.String(), clean(after.Why, maxValue)
+	if after.Request == 0 { // written with the request, before it had a number
+		after.Request = n.requestOf(f, field)
 	}
-	d.Evidence = map[string]any{"request": strconv.FormatInt(b.After.Request, 10), "setting": field.String(), "wanted": wanted}
-	if !b.After.Until.IsZero() {
-		d.Evidence["wanted_until"] = b.After.Until.UTC().Format(time.RFC3339)
+	d.Evidence = map[string]any{"request": strconv.FormatInt(after.Request, 10), "setting": field.String(), "wanted": wanted}
+	if !after.Until.IsZero() {
+		d.Evidence["wanted_until"] = after.Until.UTC().Format(time.RFC3339)
 	}
 	if kind == RequestAnswered {
 		d.By = clean(b.By, 80)
 		d.Evidence["answer"] = strings.TrimPrefix(f.Kind, "request.")
-		if b.After.Note != "" {
-			d.Evidence["note"] = clean(b.After.Note, maxValue)
+		if after.Note != "" {
+			d.Evidence["note"] = clean(after.Note, maxValue)
 		}
 	}
 	return d, true

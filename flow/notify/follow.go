@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -150,8 +151,8 @@ func (f *follower) open(ctx context.Context, now time.Time) error {
 // begin sets the cursor to the journal's end. A fact of its own makes sure that there is an end to set it to: a cursor
 // that stays at 0 would skip, at the next start, what has happened since.
 func (n *Notifier) begin(ctx context.Context, now time.Time) (int64, error) {
-	began := store.Fact{At: now.UTC(), Kind: FactBegan, Body: []byte(`{}`)}
-	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{began}}); err != nil {
+	var began fact.NotifyBegan
+	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{began.Row(now.UTC(), fact.Subject{})}}); err != nil {
 		return 0, err
 	}
 	end, err := n.journalEnd(ctx)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/flow/guard"
 	"ringfence/state/store"
@@ -234,7 +235,7 @@ func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (Link
 	if err != nil {
 		return v, err
 	}
-	err = n.o.Store.UseLink(ctx, hash, n.now(), n.linkFact(FactUsed, &l, map[string]any{"action": action, "from": from.String()}))
+	err = n.o.Store.UseLink(ctx, hash, n.now(), linkFact(&l, &fact.LinkUsed{Action: action, Source: fact.FromAddr(from), Notice: l.Notice, Person: l.Person}))
 	if errors.Is(err, store.ErrInUse) { // somebody was quicker
 		if v, err = n.Link(ctx, token); err == nil {
 			err = ErrUsed
@@ -252,11 +253,9 @@ func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (Link
 	return v, nil
 }
 
-func (n *Notifier) linkFact(kind string, l *store.Link, body map[string]any) store.Fact {
-	body["notice"], body["person"] = l.Notice, l.Person
-	b, _ := json.Marshal(body) // plain texts and numbers
+func linkFact(l *store.Link, f fact.Body) store.Fact {
 	account, _, _ := customerOf(l.Person)
-	return store.Fact{At: time.Now().UTC(), Kind: kind, Line: l.Line, Account: account, Body: b}
+	return f.Row(time.Now().UTC(), fact.Subject{Line: l.Line, Account: account})
 }
 
 // act does it and says in words what came of it. A failure is told to the person at once, with what to do instead.
@@ -285,7 +284,7 @@ func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string
 		done = "Your answer is recorded."
 	}
 	result := said + " " + clean(done, 2000)
-	f := n.linkFact(FactDone, l, map[string]any{"action": action, "result": result, "failed": err != nil})
+	f := linkFact(l, &fact.LinkDone{Action: action, Failed: err != nil, Notice: l.Notice, Person: l.Person, Result: result})
 	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{f}}); err != nil {
 		n.log.Warn("what a link did could not be written to the journal", "notice", l.Notice, "action", action, "error", err)
 	}

@@ -138,19 +138,6 @@ var ErrNotFound = store.ErrNotFound
 // ErrOptions says what New was given wrongly.
 var ErrOptions = errors.New("notify options")
 
-// Facts of this stage:
-//
-//	notify.began {}  the first start: what the journal holds up to here is history and makes no notices
-//	link.used {"notice","action","person","from"}  in the transaction that marks the link used, before anything is done
-//	link.done {"notice","action","person","result","failed":bool}  what it did
-//	notice.resent {"notice","person","by"}  person "" is everybody
-const (
-	FactBegan  = "notify.began"
-	FactUsed   = "link.used"
-	FactDone   = "link.done"
-	FactResent = "notice.resent"
-)
-
 // Channels of a delivery.
 const (
 	Mail    = "mail"

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -213,8 +213,8 @@ func (n *Notifier) write(ctx context.Context, x store.Notice, facts ...store.Fac
 }
 
 func resent(x *store.Notice, person, by string, now time.Time) store.Fact {
-	b, _ := json.Marshal(map[string]any{"notice": x.ID, "person": person, "by": clean(by, 80)}) // plain texts and numbers
-	return store.Fact{At: now.UTC(), Kind: FactResent, Line: x.Line, Account: x.Account, Body: b}
+	f := fact.NoticeResent{By: clean(by, 80), Notice: x.ID, Person: person}
+	return f.Row(now.UTC(), fact.Subject{Line: x.Line, Account: x.Account})
 }
 
 // ErrAddress says that a test cannot be sent to an address.

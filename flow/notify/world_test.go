@@ -16,12 +16,11 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
-	"ringfence/flow/device"
-	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/postgres"
 	"ringfence/state/store/postgres/pgtest"
@@ -248,14 +247,14 @@ func (w *world) finding(kind detect.Kind, line string, n int) {
 	if !ok {
 		w.t.Fatalf("no sample of %s", kind)
 	}
-	w.fact(watch.FactRaised, s.Line, map[string]any{
+	w.fact(fact.KindFindingRaised, s.Line, map[string]any{
 		"key": fmt.Sprintf("%s/%d", s.Key, n), "kind": kind.String(), "severity": s.Severity.String(), "source": s.Source, "text": s.Text, "evidence": s.Evidence,
 	})
 }
 
 func (w *world) device(line string) {
 	w.t.Helper()
-	w.fact(device.FactNew, line, `{"address":"203.0.113.9","agent":"Yealink SIP-T46S","family":"Yealink","place":"203.0.113.0/24","country":"DE","new":"both"}`)
+	w.fact(fact.KindDeviceNew, line, `{"address":"203.0.113.9","agent":"Yealink SIP-T46S","family":"Yealink","place":"203.0.113.0/24","country":"DE","new":"both"}`)
 }
 
 // follow takes what the journal has.

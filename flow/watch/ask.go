@@ -3,11 +3,11 @@ package watch
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -43,12 +43,8 @@ func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 		return err
 	}
 	by = strings.ToValidUTF8(by[:min(len(by), 100)], "")
-	body, err := json.Marshal(map[string]any{"finding": id, "key": f.Key, "by": by})
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	return w.o.Store.CloseFinding(ctx, id, now, by, store.Fact{At: now, Kind: FactClosed, Line: f.Line, Account: f.Account, Body: body})
+	now, closed := time.Now(), fact.FindingClosed{By: by, Finding: id, Key: f.Key}
+	return w.o.Store.CloseFinding(ctx, id, now, by, closed.Row(now, fact.Subject{Line: f.Line, Account: f.Account}))
 }
 
 // MaxNote is how long a note may be, in bytes.
@@ -61,11 +57,8 @@ func (w *Watch) Note(ctx context.Context, id int64, by, text string) error {
 		return err
 	}
 	n := store.Note{At: time.Now(), By: strings.ToValidUTF8(by[:min(len(by), 100)], ""), Text: strings.ToValidUTF8(text[:min(len(text), MaxNote)], "")}
-	body, err := json.Marshal(map[string]any{"finding": id, "key": f.Key, "by": n.By, "text": n.Text})
-	if err != nil {
-		return err
-	}
-	return w.o.Store.NoteFinding(ctx, id, n, store.Fact{At: n.At, Kind: FactNoted, Line: f.Line, Account: f.Account, Body: body})
+	noted := fact.FindingNoted{By: n.By, Finding: id, Key: f.Key, Text: n.Text}
+	return w.o.Store.NoteFinding(ctx, id, n, noted.Row(n.At, fact.Subject{Line: f.Line, Account: f.Account}))
 }
 
 // Used is what a line or account has used so far and was not billed for.

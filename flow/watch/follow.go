@@ -2,13 +2,12 @@ package watch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -19,8 +18,8 @@ type work struct {
 	findings []detect.Finding
 	usage    []store.UsageChange
 	settled  []settled
-	told     []told
-	sweep    bool // settings changed
+	told     []fact.Told // warning levels that some node has raised
+	sweep    bool        // settings changed
 	old, bad int64
 }
 
@@ -28,12 +27,6 @@ type work struct {
 type settled struct {
 	fact   *store.Fact
 	retail money.Micro
-}
-
-// told is a warning level that some node has raised.
-type told struct {
-	Subject string      `json:"subject"`
-	Passed  money.Micro `json:"passed_micro"`
 }
 
 // follow takes the next batch of the journal: findings, usage and cursor in one transaction. n is how many facts it took.
@@ -93,12 +86,12 @@ func digest(facts []store.Fact, now time.Time) *work {
 	for i := range facts {
 		f := &facts[i]
 		switch {
-		case f.Kind == "call.settled":
+		case f.Kind == fact.KindCallSettled:
 			d.settle(f, at)
-		case f.Kind == FactRaised:
+		case f.Kind == fact.KindFindingRaised:
 			d.heard(f)
-		case changesSettings(f.Kind):
-			d.sweep = true
+		case fact.OfBook(f.Kind):
+			d.sweep = true // warning levels may be others now
 		case !detect.Concerns(f.Kind):
 		case now.Sub(f.At) > freshFor:
 			d.old++
@@ -109,16 +102,9 @@ func digest(facts []store.Fact, now time.Time) *work {
 	return d
 }
 
-// changesSettings says that warning levels may be others now.
-func changesSettings(kind string) bool {
-	return kind == "setting.changed" || strings.HasPrefix(kind, "customer.") || strings.HasPrefix(kind, "line.") || strings.HasPrefix(kind, "request.")
-}
-
 func (d *work) settle(f *store.Fact, at map[string]int) {
-	var body struct {
-		Retail money.Micro `json:"retail_micro"`
-	}
-	if err := json.Unmarshal(f.Body, &body); err != nil || body.Retail < 0 {
+	var body fact.CallSettled
+	if err := body.Decode(f.Body); err != nil || body.Retail < 0 {
 		d.bad++
 	}
 	retail := max(body.Retail, 0)
@@ -141,15 +127,12 @@ func (d *work) settle(f *store.Fact, at map[string]int) {
 
 // heard learns what another node, or an earlier try of ours, has told.
 func (d *work) heard(f *store.Fact) {
-	var body struct {
-		Kind     string          `json:"kind"`
-		Evidence json.RawMessage `json:"evidence"`
-	}
-	if err := json.Unmarshal(f.Body, &body); err != nil || body.Kind != detect.UsageLevel.String() {
+	var body fact.FindingRaised
+	if err := body.Decode(f.Body); err != nil || body.Concluded != detect.UsageLevel.String() {
 		return
 	}
-	var t told
-	if err := json.Unmarshal(body.Evidence, &t); err != nil {
+	var t fact.Told
+	if err := t.Decode(body.Evidence); err != nil {
 		d.bad++
 		return
 	}
@@ -175,21 +158,13 @@ func (d *work) step(from int64, now time.Time) store.Step {
 
 // stored is a finding as the store keeps it, with the fact that tells of it.
 func stored(f *detect.Finding, now time.Time) store.Finding {
-	body, err := json.Marshal(struct {
-		Key      string          `json:"key"`
-		Kind     string          `json:"kind"`
-		Severity string          `json:"severity"`
-		Source   string          `json:"source,omitempty"`
-		Text     string          `json:"text"`
-		Evidence json.RawMessage `json:"evidence"`
-	}{f.Key, f.Kind.String(), f.Severity.String(), f.Source, f.Text, f.Evidence})
-	if err != nil { // cannot happen: texts and an object that core/detect made
-		body = []byte(`{}`)
+	raised := fact.FindingRaised{
+		Key: f.Key, Concluded: f.Kind.String(), Severity: f.Severity.String(), Source: fact.ParseSource(f.Source), Text: f.Text, Evidence: f.Evidence,
 	}
 	return store.Finding{
 		Key: f.Key, Kind: f.Kind.String(), Severity: f.Severity.String(), Line: f.Line, Account: f.Account, Source: f.Source, Text: f.Text,
 		At: f.At, Last: f.At, Count: 1, Evidence: f.Evidence,
-		RaiseFact: store.Fact{At: now, Kind: FactRaised, Line: f.Line, Account: f.Account, Body: body},
+		RaiseFact: raised.Row(now, fact.Subject{Line: f.Line, Account: f.Account}),
 	}
 }
 

@@ -24,15 +24,6 @@ import (
 // Stage is the name of this stage's cursor.
 const Stage = "watch"
 
-// FactRaised is appended with each new finding; its body is {"key","kind","severity","source","text","evidence":{…}}.
-const FactRaised = "finding.raised"
-
-// FactNoted says who wrote a note to a finding: {"finding":id,"key","by","text"}.
-const FactNoted = "finding.noted"
-
-// FactClosed says who closed a finding: {"finding":id,"key","by"}.
-const FactClosed = "finding.closed"
-
 // Options of New.
 type Options struct {
 	Store interface {

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
@@ -161,7 +162,7 @@ func (p *provider) raised() []string {
 	var keys []string
 	seen := map[string]bool{}
 	for after := int64(0); ; {
-		facts, err := p.db.Facts(context.Background(), store.FactFilter{After: after, Kind: FactRaised})
+		facts, err := p.db.Facts(context.Background(), store.FactFilter{After: after, Kind: fact.KindFindingRaised})
 		must(p.t, err)
 		if len(facts) == 0 {
 			return keys
@@ -542,7 +543,7 @@ func TestClosingAFinding(t *testing.T) {
 		}
 		f, err := w.Finding(t.Context(), all[0].ID)
 		must(t, err)
-		facts, err := p.db.Facts(t.Context(), store.FactFilter{Kind: FactClosed})
+		facts, err := p.db.Facts(t.Context(), store.FactFilter{Kind: fact.KindFindingClosed})
 		must(t, err)
 		if f.ClosedBy != "anna" || len(facts) != 1 || facts[0].Line != "a-1" {
 			t.Errorf("%+v %v", f, facts)

@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -299,9 +300,9 @@ func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, 
 
 // Removals are the facts of what was removed, newest first.
 func (s *Queries) Removals(ctx context.Context, what, handle string, limit int) ([]store.Fact, error) {
-	column, kind := "line", "line.deleted"
+	column, kind := "line", fact.KindLineDeleted
 	if what == "customer" {
-		column, kind = "account", "customer.deleted"
+		column, kind = "account", fact.KindCustomerDeleted
 	}
 	// The kind stands in the text, or SQLite would not see that its partial index applies.
 	sql := "SELECT seq, " + FactColumns + " FROM fact WHERE kind = '" + kind + "'"
