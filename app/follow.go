@@ -2,11 +2,10 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
@@ -15,9 +14,6 @@ import (
 
 // followEvery is how soon a node hears of what another changed in the book.
 const followEvery = time.Second
-
-// bookFacts begin the kinds of fact that the book writes.
-var bookFacts = []string{"customer.", "contact.", "line.", "setting.", "password.", "trunk.", "request.", "deck."}
 
 // followOthers reads the book again when the journal says that it was changed, by whatever node: several nodes share a
 // PostgreSQL. A change of our own is read again too, which does no harm. It returns when ctx ends.
@@ -59,11 +55,11 @@ func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
 			return at, err
 		}
 		for i := range facts {
-			changed = changed || isBookFact(facts[i].Kind)
-			if facts[i].Kind == "line.locked" {
+			changed = changed || fact.OfBook(facts[i].Kind)
+			if facts[i].Kind == fact.KindLineLocked {
 				locked = append(locked, facts[i])
 			}
-			if facts[i].Kind == "password.changed" {
+			if facts[i].Kind == fact.KindPasswordChanged {
 				relog = append(relog, facts[i])
 			}
 			upTo = facts[i].Seq
@@ -86,26 +82,12 @@ func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
 	return upTo, nil
 }
 
-func isBookFact(kind string) bool {
-	for _, prefix := range bookFacts {
-		if strings.HasPrefix(kind, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 // followLock ends the calls of a line that another node locked with its calls, if it is locked still. Read again, the book
 // has told the gate of the lock already, but not of one that came when the line was locked so before, and not whose it is.
 func (a *App) followLock(f *store.Fact) {
-	var body struct {
-		By    string
-		After struct {
-			Calls string
-			Cut   bool // of versions that had no other treatment
-		}
-	}
-	if json.Unmarshal(f.Body, &body) != nil || !body.After.Cut && body.After.Calls != account.CallsCut.String() {
+	var body fact.LineLocked
+	var after fact.Lock
+	if body.Decode(f.Body) != nil || fact.Part(body.After, &after) != nil || !after.Cut && after.LockCalls != account.CallsCut.String() {
 		return
 	}
 	switch l, ok := a.book.Line(f.Line); {
