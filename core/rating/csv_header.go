@@ -78,6 +78,7 @@ type claim struct {
 func recognise(cells []string, m Mapping, kind Kind) columns {
 	c := columns{mapped: map[int]string{}}
 	var claims []claim
+	gateway := slices.ContainsFunc(cells, func(cell string) bool { return strings.Join(headerWords(strings.ToLower(cell)), " ") == "lead strip" })
 	for i, cell := range cells {
 		name, mapped := m.rename(i, cell)
 		if mapped {
@@ -87,6 +88,9 @@ func recognise(cells []string, m Mapping, kind Kind) columns {
 			continue
 		}
 		mean, u := readHeader(name)
+		if gateway && !mapped && dialledBefore(name) {
+			mean = meaning{field: fieldUnused}
+		}
 		if mapped && mean.field == fieldEitherMinimum {
 			mean.field = fieldMinimum
 		}
@@ -105,6 +109,16 @@ func recognise(cells []string, m Mapping, kind Kind) columns {
 		c.give(cl)
 	}
 	return c
+}
+
+// dialledBefore holds for the columns of a routing table (mod_lcr, FusionPBX) that say what a gateway is sent instead of the number
+// that "digits" stands for.
+func dialledBefore(name string) bool {
+	switch strings.Join(headerWords(strings.ToLower(name)), " ") {
+	case "lead strip", "trail strip", "prefix", "suffix":
+		return true
+	}
+	return false
 }
 
 // oneSide leaves out what a call is sold for when the deck is of costs, and the other way round, if the file has both.

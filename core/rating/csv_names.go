@@ -208,7 +208,7 @@ var nothingWords = []struct {
 // unusedWords change no bill.
 const unusedWords = "id,no,nr,row,index,line,iso,iso code,iso country,iso country code,country iso,country iso code,iso2,iso3,alpha 2,alpha 3,notes,note,comments,remarks,remark,change," +
 	"changes,change type,rate change,price change,change indicator,change code,old rate,old price,previous rate,previous price,last rate,last price,previous,difference,delta,percent change,change percent," +
-	"asr,acd,pdd,ner,quality,quality level,type,rate type,number type,phone type,route type,destination type,service type,carrier,carrier name,vendor,vendor name,supplier,trunk,trunk id,trunk name,id trunk,gateway," +
+	"asr,acd,pdd,ner,quality,quality level,type,rate type,number type,phone type,route type,destination type,service type,carrier,carrier id,carrier name,vendor,vendor id,vendor name,supplier,supplier id,gateway id,trunk,trunk id,trunk name,id trunk,gateway," +
 	"provider,provider id,operator,network,network name,mcc,mnc,mccmnc,mcc mnc,tadig,lcr profile,profile,weight,priority,preference,preferred,routes,options,random,level,updated,updated at,created,created at," +
 	"modified,date added,date modified,last updated,last update,rate version,rate id,rate deck id,ratedeck id,ratedeck name,account id,accountid,rate suffix,rate plan,rateplan,plan,tariff name,tariff plan," +
 	"price list,pricelist,service,traffic type,strip,prepend,is merged,continent,product name,product code,reliability,lcr,sms,announcement,issue date,notice,notice date,last modified,uuid,lcr uuid,carrier uuid"
