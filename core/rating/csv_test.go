@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,7 +345,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What is written is read back the same, whatever is in the names.
+// What is written is read back the same, whatever is in the names and whenever rows begin and end.
 func TestFormatCSVComesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		prefixes := rapid.SliceOfNDistinct(rapid.Uint64Range(1, 999_999_999_999_999), 1, 20, rapid.ID[uint64]).Draw(t, "prefixes")
@@ -360,13 +361,39 @@ func TestFormatCSVComesBack(t *testing.T) {
 			for band := range p.Rates {
 				p.Rates[band] = money.Rate(amount.Draw(t, "rate"))
 			}
-			prices = append(prices, p)
+			for _, w := range drawWindows(t) {
+				p.From, p.Until, p.NoPrice = w[0], w[1], rapid.Bool().Draw(t, "no price")
+				if p.NoPrice {
+					p.Connect, p.Minimum, p.Rates = 0, 0, [NumBands]money.Rate{}
+				}
+				prices = append(prices, p)
+			}
 		}
 		im := ReadCSV(FormatCSV(prices, "GBP"), ReadOptions{})
 		if d := Diff(prices, im.Prices); !im.OK() || d.Same != len(prices) || len(im.Prices) != len(prices) {
 			t.Fatalf("%v\n%+v\n%s", im.Faults, d, FormatCSV(prices, "GBP"))
 		}
 	})
+}
+
+// drawWindows gives one to three windows that do not overlap, the first perhaps without a beginning and the last without an end.
+func drawWindows(t *rapid.T) (windows [][2]Moment) {
+	const century = 100 * 365 * 24 * 3600 * 1_000_000
+	edges := rapid.SliceOfNDistinct(rapid.Int64Range(1, century), 2, 6, rapid.ID[int64]).Draw(t, "edges")
+	slices.Sort(edges)
+	for i := 0; i+1 < len(edges); i += 2 {
+		windows = append(windows, [2]Moment{Moment(edges[i]), Moment(edges[i+1])})
+	}
+	if rapid.Bool().Draw(t, "from ever") {
+		windows[0][0] = 0
+	}
+	if rapid.Bool().Draw(t, "for ever") {
+		windows[len(windows)-1][1] = 0
+	}
+	if len(windows) > 1 && rapid.Bool().Draw(t, "one after the other") {
+		windows[0][1] = windows[1][0]
+	}
+	return windows
 }
 
 func az2010(t testing.TB) []byte {

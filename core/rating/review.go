@@ -51,6 +51,18 @@ func NotPriced(deck, before *Deck, others []*Deck, at time.Time) []Unpriced {
 			r.look(d)
 		}
 	}
+	return r.sorted()
+}
+
+// Elsewhere lists what a deck of costs prices, for calls at an instant, with the row of another country or kind, and counts those rows.
+func Elsewhere(cost *Deck, at time.Time) (rows int, list []Unpriced) {
+	r := review{deck: cost, others: []*Deck{cost}, at: at, found: map[unpricedKey]*Unpriced{}, rows: map[uint32]bool{}}
+	r.look(cost)
+	return len(r.rows), r.sorted()
+}
+
+// sorted is what was found: what the version before priced, and of that the dearest, first.
+func (r *review) sorted() []Unpriced {
 	out := make([]Unpriced, 0, len(r.found))
 	for _, u := range r.found {
 		out = append(out, *u)
@@ -74,6 +86,7 @@ type review struct {
 	others       []*Deck
 	at           time.Time
 	found        map[unpricedKey]*Unpriced
+	rows         map[uint32]bool // those that price what they do not stand for; nil: what has no price is looked for as well
 }
 
 // look asks for an example of every country and kind under each row of a deck that covers several or that the new deck may lack.
@@ -98,6 +111,13 @@ func (r *review) example(prefix uint64, country phone.Country, kind phone.Kinds)
 	n, ok := phone.Example(prefix, country, kind)
 	if !ok || r.deck.answers(n, country, kind, r.at) {
 		return
+	}
+	if r.rows != nil {
+		row := r.deck.find(n, r.at)
+		if row == 0 {
+			return // a row says that there is no price
+		}
+		r.rows[row] = true
 	}
 	key := unpricedKey{country, r.before != nil && r.before.answers(n, country, kind, r.at)}
 	u := r.found[key]

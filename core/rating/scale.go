@@ -32,7 +32,7 @@ func (r *deckReader) askUnit() {
 	case times < leastWhole:
 		r.ask(Ask(AskScaled, fmt.Sprintf("Most prices are a small part of what such calls cost anywhere: are they in %s, and for a minute?", file.Code), r.examples()))
 	case times >= 1 && file.Places > 0 && !u.hundredths:
-		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and as whole units of %s most are dear for where calls go: are they whole units or %s?",
+		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and most are dear for where calls go: are they whole units of %s or %s?",
 			file.Code, parts(file)), r.examples())
 		q.Flag, q.Choices = "unit", []string{"whole", parts(file)}
 		r.ask(q)

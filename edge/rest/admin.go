@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -64,6 +65,14 @@ func (s *Server) checkBook() []api.CheckItem {
 	}
 	for decks, below := range s.d.Book.BelowCost(time.Now()) {
 		add("decks", "warning", "%d prices of deck %s are below cost by deck %s; the worst: %s", len(below), decks[0], decks[1], below[0].Text())
+	}
+	for deck, e := range s.d.Book.Elsewhere(time.Now()) {
+		what := make([]string, 0, 3)
+		for i := range e.What[:min(len(e.What), cap(what))] {
+			what = append(what, e.What[i].Text())
+		}
+		add("decks", "warning", "deck %s: %s numbers of another country or kind, for which the carrier may charge more (%s): %s", deck, counted(e.Rows, "row prices", "rows price"),
+			counted(len(e.What), "country", "countries"), strings.Join(what, "; "))
 	}
 	return items
 }

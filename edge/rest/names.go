@@ -58,6 +58,13 @@ func (s *Server) near(text, what, called string) string {
 		for _, t := range s.d.Book.AllTrunks() {
 			names = append(names, account.Handle(t.Name))
 		}
+	case "deck", "such version of deck":
+		for _, h := range s.d.Book.DecksInForce() {
+			if h.Name == called {
+				return text // the version is what there is not
+			}
+			names = append(names, h.Name)
+		}
 	}
 	if near := slip.Nearest(called, names); near != "" {
 		text += `, did you mean "` + near + `"?`

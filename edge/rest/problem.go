@@ -139,7 +139,7 @@ func missing(what, id string) error {
 // about is explain with the name of what was asked for.
 func (s *Server) about(err error, what, id string) error {
 	if errors.Is(err, book.ErrNotFound) {
-		return missing(what, id)
+		return newProblem(http.StatusNotFound, api.ReasonNotFound, s.near(fmt.Sprintf("there is no %s %q", what, clip(id, 80)), what, id))
 	}
 	return s.explain(err)
 }

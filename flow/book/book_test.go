@@ -850,6 +850,57 @@ func TestADeckInUseIsNotRemoved(t *testing.T) {
 	}
 }
 
+// A carrier's list prices what begins with its digits; what it does not name may cost more, and check counts it.
+func TestRowsOfCarriersThatPriceOtherCountriesAreCounted(t *testing.T) {
+	b, _, _ := sample(t)
+	_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate\n1,USA,0.005\n33,France,0.006\n34,Spain,0.006\n"), book.ImportOptions{Name: "carrier", Kind: rating.Cost})
+	must(t, err)
+	if found := b.Elsewhere(time.Now()); len(found) != 0 {
+		t.Errorf("a deck that no trunk uses: %v", found)
+	}
+	_, err = b.AddTrunk(ctx, "t", "a", book.TrunkEdit{Addresses: ptr([]string{"192.0.2.9"}), Deck: ptr("carrier")})
+	must(t, err)
+	e := b.Elsewhere(time.Now())["carrier"]
+	if e.Rows != 3 || !slices.ContainsFunc(e.What, func(u rating.Unpriced) bool { return u.Country.String() == "JM" }) {
+		t.Errorf("%d rows: %v", e.Rows, e.What)
+	}
+	if slices.ContainsFunc(e.What, func(u rating.Unpriced) bool { return u.Country.String() == "CA" && u.Kinds&phone.Fixed != 0 }) {
+		t.Error("1 stands for Canada too")
+	}
+}
+
+// Decks in use show what unit a list is in, and so does the version before.
+func TestDecksInUseShowTheUnitOfAList(t *testing.T) {
+	b, _, _ := sample(t)
+	asks := func(name string, kind rating.Kind, file string, o rating.ReadOptions) (codes []string) {
+		got, err := b.Import(ctx, "t", []byte(file), book.ImportOptions{Name: name, Kind: kind, DryRun: true, Read: o})
+		must(t, err)
+		for _, q := range got.Questions {
+			if q.Code == rating.AskUnit || q.Code == rating.AskScaled {
+				codes = append(codes, q.Code+" "+q.Text)
+			}
+		}
+		return codes
+	}
+	if got := asks("carrier", rating.Cost, "Prefix,Destination,Rate (GBP)\n44,UK,0.4\n1,USA,0.5\n", rating.ReadOptions{}); len(got) != 1 || !strings.Contains(got[0], "deck retail (retail)") {
+		t.Errorf("a cost of ten times the price, though the file says pounds: %q", got)
+	}
+	if got := asks("carrier", rating.Cost, "Prefix,Destination,Rate (p)\n44,UK,0.4\n1,USA,0.5\n", rating.ReadOptions{}); len(got) != 0 {
+		t.Errorf("the same in pence: %q", got)
+	}
+	dear := "Prefix,Destination,Rate\n44,UK,0.6\n1,USA,0.7\n"
+	if got := asks("dear", rating.Retail, dear, rating.ReadOptions{}); len(got) == 0 || !strings.HasPrefix(got[0], rating.AskUnit) {
+		t.Errorf("dear for pounds: %q", got)
+	}
+	_, err := b.Import(ctx, "t", []byte(dear), book.ImportOptions{Name: "dear", Kind: rating.Retail, Yes: true, Read: rating.ReadOptions{Whole: true}})
+	must(t, err)
+	for _, q := range asks("dear", rating.Retail, dear, rating.ReadOptions{}) {
+		if strings.HasPrefix(q, rating.AskUnit) {
+			t.Errorf("the version before was in whole pounds: %q", q)
+		}
+	}
+}
+
 func TestPricesBelowCostAreNamed(t *testing.T) {
 	b, _, _ := sample(t)
 	_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate,Connection charge\n44,UK,0.005,0\n1,USA,0.015,0.01\n"), book.ImportOptions{Name: "carrier", Kind: rating.Cost})

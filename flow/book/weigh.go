@@ -80,6 +80,9 @@ func (b *Book) askScale(out *Imported, before []rating.Price, o *ImportOptions) 
 	if rating.SameScale(before, prices) {
 		out.Questions = slices.DeleteFunc(out.Questions, func(q rating.Question) bool { return q.Code == rating.AskUnit || q.Code == rating.AskScaled })
 	}
+	if slices.ContainsFunc(out.Questions, func(q rating.Question) bool { return q.Code == rating.AskUnit }) {
+		return // the answer changes the prices
+	}
 	if q, asks := rating.AskScale(before, prices); asks {
 		out.Questions = append(out.Questions, q)
 	}
@@ -184,6 +187,27 @@ func times(n int64) string {
 		return "1 call"
 	}
 	return fmt.Sprintf("%d calls", n)
+}
+
+// Elsewhere says how many rows of each carrier's deck in use price numbers of another country or kind than they stand for,
+// and which.
+func (b *Book) Elsewhere(at time.Time) map[string]Elsewhere {
+	found := map[string]Elsewhere{}
+	for _, d := range b.decksInUse("") {
+		if d.head.Kind != rating.Cost {
+			continue
+		}
+		if rows, list := rating.Elsewhere(d.rows, at); rows > 0 {
+			found[d.head.Name] = Elsewhere{rows, list}
+		}
+	}
+	return found
+}
+
+// Elsewhere is what a carrier's deck prices by rows that stand for something else.
+type Elsewhere struct {
+	Rows int
+	What []rating.Unpriced // the dearest country first
 }
 
 // BelowCost says which prices of each retail deck in use are below what each carrier in service charges: the greatest loss
