@@ -167,8 +167,9 @@ func (l *leg) elsewhereReason() policy.Reason {
 }
 
 // wrongTags answers a request for a dialog that there is not. It is counted by its source, and leaves nothing else behind.
-func (e *Edge) wrongTags(p *transport.Packet) {
-	if e.meansAnother(p) {
+// known says that its Call-ID is a call's.
+func (e *Edge) wrongTags(p *transport.Packet, known bool) {
+	if e.meansAnother(p, known) {
 		return
 	}
 	e.stats.unmatched.Add(1)
@@ -177,10 +178,9 @@ func (e *Edge) wrongTags(p *transport.Packet) {
 	e.answer(p, message.Reply{Code: 481})
 }
 
-// meansAnother takes an end again that has several Call-IDs, From or To, with the next of them: one may be a call's, which would go on. It says
-// whether there is one.
-func (e *Edge) meansAnother(p *transport.Packet) bool {
-	if !p.Msg.Another() {
+// meansAnother takes an end again with the next call that it may mean, which would go on. It says whether there is one.
+func (e *Edge) meansAnother(p *transport.Packet, known bool) bool {
+	if !p.Msg.Another(known) {
 		return false
 	}
 	q := keep(p)
@@ -339,7 +339,7 @@ func (l *leg) cancelCame(p *transport.Packet) {
 	s, m := l.b.s, &p.Msg
 	t := l.server(m, message.INVITE)
 	if t == nil || string(m.From().Tag()) != l.remoteTag {
-		s.e.wrongTags(p)
+		s.e.wrongTags(p, true)
 		return
 	}
 	expected := l.expects(p.Src.Addr())

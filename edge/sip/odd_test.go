@@ -226,11 +226,22 @@ func TestAnEndOfOneOfSeveralCalls(t *testing.T) {
 			if by == "carrier" && method == "CANCEL" {
 				continue
 			}
-			for _, odd := range []string{"Call-ID: other@x", "Call-ID: c2", "From: <sip:x@y>;tag=other", "To: <sip:x@y>;tag=other", "Call-ID: a\r\nCall-ID: b\r\nFrom: <sip:x@y>;tag=f\r\nTo: <sip:x@y>;tag=t", "Call-ID: other\r\ngarbage\r\nCSeq: x"} {
+			for _, odd := range []string{"Call-ID: other@x", "Call-ID: c2", "From: <sip:x@y>;tag=other", "To: <sip:x@y>;tag=other", "Call-ID: a\r\nCall-ID: b\r\nFrom: <sip:x@y>;tag=f\r\nTo: <sip:x@y>;tag=t", "Call-ID: other\r\ngarbage\r\nCSeq: x", "swapped", "around"} {
 				inWorld(t, func(w *world) {
 					ends := func(d *dialog, seq uint32, branch string) {
+						from, to, callID, first := d.from, d.to, d.callID, odd
+						switch {
+						case odd == "swapped" && method == "BYE":
+							from, to, first = d.to, d.from, "X: y"
+						case odd == "swapped" || odd == "around":
+							callID, first = "<"+d.callID+">;x=y", "X: y"
+							to = strings.ReplaceAll(to, ">;tag=", ";tag=")
+							if strings.Contains(to, ";tag=") {
+								to += ">"
+							}
+						}
 						d.p.write(strings.Join([]string{
-							method + " sip:x@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP " + d.p.at + ";branch=" + branch, odd, "From: " + d.from, "To: " + d.to, "Call-ID: " + d.callID,
+							method + " sip:x@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP " + d.p.at + ";branch=" + branch, first, "From: " + from, "To: " + to, "Call-ID: " + callID,
 							fmt.Sprint("CSeq: ", seq, " ", method), "Content-Length: 0", "", "",
 						}, "\r\n"))
 					}

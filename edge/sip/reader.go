@@ -68,7 +68,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		}
 		e.answer(p, message.Reply{Code: 200, Lines: allowLines})
 	case message.BYE, message.INFO, message.UPDATE, message.PRACK:
-		e.wrongTags(p)
+		e.wrongTags(p, false)
 	case message.REFER:
 		e.answer(p, message.Reply{Code: 405, Lines: e.noTransfer()})
 	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:

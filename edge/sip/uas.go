@@ -38,9 +38,9 @@ func (s *shard) request(p *transport.Packet) {
 	case m.Method() == message.BYE && s.forgottenLegEnded(p):
 	case m.Method() == message.BYE && len(m.To().Tag()) == tagLen && s.seek(p, s.request):
 	case m.Method() == message.ACK:
-		s.e.meansAnother(p)
+		s.e.meansAnother(p, false)
 	default:
-		s.e.wrongTags(p)
+		s.e.wrongTags(p, false)
 	}
 }
 
@@ -356,7 +356,7 @@ func (l *leg) request(p *transport.Packet) {
 		s.e.answer(p, message.Reply{Code: 482})
 	case own == nil && m.Method() == message.BYE && l.byeUnheard(p):
 	case own == nil:
-		s.e.wrongTags(p)
+		s.e.wrongTags(p, true)
 	case m.Method() == message.BYE:
 		own.byeCame(p)
 	case own.admits(p):

@@ -1,23 +1,45 @@
 package message
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
-// Ends says that what a request begins with is the end of a call: BYE or CANCEL.
-func Ends(b []byte) bool {
-	return bytes.HasPrefix(b, []byte("BYE ")) || bytes.HasPrefix(b, []byte("CANCEL "))
+var endMethods = [...][2]string{{"BYE", "bye"}, {"CANCEL", "cancel"}}
+
+// Ends says that what a request begins with is the end of a call: BYE or CANCEL, in letters of any size, and whatever stands before it.
+func Ends(b []byte) bool { return endMethod(b) != "" }
+
+// endMethod is the method of the end of a call that b begins with, "" if it is none.
+func endMethod(b []byte) string {
+	b = afterJunk(b)
+	for _, one := range endMethods {
+		if n := len(one[1]); len(b) > n && (b[n] == ' ' || b[n] == '\t') && equalFold(b[:n], one[1]) {
+			return one[0]
+		}
+	}
+	return ""
+}
+
+// afterJunk is b without the blanks, NULs and marks of encoding that stand before the start line.
+func afterJunk(b []byte) []byte {
+	for len(b) > 0 && (b[0] <= ' ' || b[0] >= 0x80) {
+		b = b[1:]
+	}
+	return b
 }
 
 // essence is the request that ends a call with nothing but the headers that an end depends on: Via, From, To, Call-ID, CSeq,
-// and Reason. A call whose end is refused for an oddity in any other header, or in the body, is billed on. Of headers that may
-// stand once the first counts, or the first that has a tag. What cannot be read of From, To and Via is reduced to
+// and Reason. A call whose end is refused for an oddity in any other header, in the start line, or in the body, is billed on. Of headers that may
+// stand once the first counts, or the first that has a tag; the others are kept for Another. What cannot be read of From, To and Via is reduced to
 // the tag and the branch. Nil: the dialog cannot be read.
 func essence(b []byte) []byte {
-	start, rest, _ := bytes.Cut(b, lf)
-	start = bytes.TrimRight(start, " \r")
-	if len(start) < 12 || !equalFold(start[len(start)-8:], " sip/2.0") {
+	method := endMethod(b)
+	if method == "" {
 		return nil
 	}
-	e := end{method: start[:bytes.IndexByte(start, ' ')]}
+	_, rest, _ := bytes.Cut(afterJunk(b), lf)
+	e := end{method: []byte(method)}
 	for range maxEndLines {
 		var name, value []byte
 		if name, value, rest = nextHeader(rest); name == nil && rest == nil {
@@ -26,6 +48,17 @@ func essence(b []byte) []byte {
 		e.take(HeaderOf(name), value)
 	}
 	return e.text()
+}
+
+// bareCallID is a Call-ID without what some write around or behind it; nil when it cannot be read.
+func bareCallID(v []byte) []byte {
+	if i := bytes.IndexAny(v, ";( \t"); i >= 0 {
+		v = v[:i]
+	}
+	if v = bytes.Trim(v, "<>\""); !all(v, cVisible) {
+		return nil
+	}
+	return v
 }
 
 // maxEndLines bounds how much of a broken request is looked at.
@@ -50,7 +83,7 @@ func nextHeader(b []byte) (name, value, rest []byte) {
 	if !found {
 		return []byte{}, nil, rest
 	}
-	return trim(name), appendClean(nil, trim(value)), rest
+	return bytes.Trim(name, " \t\r"), appendClean(nil, trim(value)), rest
 }
 
 func trimEnd(line []byte) []byte { return bytes.TrimRight(line, " \t\r\x00") }
@@ -77,6 +110,9 @@ func (e *end) take(id HeaderID, v []byte) {
 		e.party(HTo, &e.to, &e.tagged[1], v)
 	case HCallID:
 		if !all(v, cVisible) {
+			v = bareCallID(v)
+		}
+		if len(v) == 0 {
 			return
 		}
 		if e.callID == nil {
@@ -192,4 +228,75 @@ func (e *end) text() []byte {
 		return nil
 	}
 	return append(b, "Content-Length: 0\r\n\r\n"...)
+}
+
+// Another takes the next combination of Call-ID and tags that an ACK, BYE or CANCEL may mean: where there are several, when something is written around
+// them, or when From and To are the wrong way round, which is asked of a Call-ID that is known. A call whose end is refused for that is billed on.
+// False: there is none.
+func (m *Message) Another(known bool) bool {
+	if !m.request || !m.generous() || !known && m.plain() {
+		return false
+	}
+	ids, from, to := m.callIDs(), m.tags(HFrom), m.tags(HTo)
+	if len(to) == 0 {
+		to = [][]byte{nil} // as in a CANCEL
+	}
+	n := len(ids) * len(from) * len(to)
+	for m.meant++; int(m.meant) <= min(2*n, maxMeant); m.meant++ {
+		i := int(m.meant) - 1
+		f, t := from[i/len(ids)%len(from)], to[i/len(ids)/len(from)%len(to)]
+		if i >= n {
+			f, t = t, f
+		}
+		if id := ids[i%len(ids)]; !bytes.Equal(id, m.callID) || !bytes.Equal(f, m.from.Tag()) || !bytes.Equal(t, m.to.Tag()) {
+			m.callID, m.from.Params, m.to.Params = id, tagParam(f), tagParam(t)
+			return i < n || known
+		}
+	}
+	return false
+}
+
+// plain says that there is one Call-ID and one tag of each party, with nothing around them.
+func (m *Message) plain() bool {
+	bare := bareCallID(m.callID)
+	return len(bare) == len(m.callID) && m.Count(HCallID) == 1 && m.Count(HFrom) == 1 && m.Count(HTo) == 1 &&
+		bytes.Equal(lastTag(m.Get(HFrom)), m.from.Tag()) && bytes.Equal(lastTag(m.Get(HTo)), m.to.Tag())
+}
+
+// Mean takes the combination that was taken of an equal message, and says whether it could.
+func (m *Message) Mean(o *Message) bool {
+	m.meant = o.meant - 1
+	return m.Another(true) && m.meant == o.meant
+}
+
+// maxMeant bounds the combinations that are tried.
+const maxMeant = 32
+
+func (m *Message) callIDs() (all [][]byte) {
+	for v := range m.All(HCallID) {
+		all = appendNew(all, v, bareCallID(v))
+	}
+	return all
+}
+
+// tags are those of From or To: of each the first, and the last, which may stand where it does not belong.
+func (m *Message) tags(id HeaderID) (all [][]byte) {
+	var a Addr
+	for v := range m.All(id) {
+		if !a.parseFull(v) {
+			a = Addr{}
+		}
+		all = appendNew(all, a.Tag(), lastTag(v))
+	}
+	return all
+}
+
+// appendNew appends what is something and is not there yet.
+func appendNew(list [][]byte, more ...[]byte) [][]byte {
+	for _, v := range more {
+		if len(v) > 0 && len(list) < maxMeant && !slices.ContainsFunc(list, func(o []byte) bool { return bytes.Equal(o, v) }) {
+			list = append(list, v)
+		}
+	}
+	return list
 }

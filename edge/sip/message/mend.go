@@ -6,6 +6,12 @@ import "bytes"
 // many of them. What ends the start line ends every line; a line break of another kind is a blank, so that nobody can make a header out of
 // the value of another. Nil: this is not SIP, or would be too long.
 func mend(b []byte) []byte {
+	if bytes.IndexByte(b, '\n') < 0 {
+		if bytes.IndexByte(b, '\r') < 0 {
+			return nil
+		}
+		b = bytes.ReplaceAll(b, []byte{'\r'}, lf)
+	}
 	start, rest, found := bytes.Cut(b, lf)
 	if !found || !bytes.Contains(bytes.ToLower(start), []byte("sip/")) {
 		return nil
@@ -40,7 +46,7 @@ func appendLines(out, head, eol []byte) []byte {
 		}
 		head = rest
 		name, value, found := bytes.Cut(line, []byte{':'})
-		if name = trim(name); !found || len(name) > maxName || !all(name, cToken) || tooMany && HeaderOf(name) == HOther {
+		if name = bytes.Trim(name, " \t\r"); !found || len(name) > maxName || !all(name, cToken) || tooMany && HeaderOf(name) == HOther {
 			continue
 		}
 		out = append(append(out, name...), ": "...)

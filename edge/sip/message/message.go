@@ -47,7 +47,7 @@ type Message struct {
 	broken     bool              // its lines are at fault, and may be mended
 	bodyTwice  bool              // there are two lengths
 	noCode     bool              // a response with a status that is none
-	meant      uint8             // which of several Call-IDs, From and To are taken: see Another
+	meant      uint8             // which combination of Call-IDs and tags is taken: see Another
 	first      [numHeaders]uint8 // index of the first line with the id, plus one
 	fields     [MaxHeaders]field
 }
@@ -118,52 +118,6 @@ func (m *Message) PreferCallID(ours func([]byte) bool) {
 			return
 		}
 	}
-}
-
-// Another takes the next combination of several Call-IDs, From and To of an ACK, BYE or CANCEL: the first may be of no call, and a call whose end
-// is refused for that is billed on. False: there is none.
-func (m *Message) Another() bool {
-	if !m.request || !m.generous() {
-		return false
-	}
-	n := [3]int{m.Count(HCallID), m.Count(HFrom), m.Count(HTo)}
-	for i := m.meant + 1; int(i) < min(n[0]*n[1]*n[2], maxMeant); i++ {
-		if m.mean(int(i)%n[0], int(i)/n[0]%n[1], int(i)/n[0]/n[1]) {
-			m.meant = i
-			return true
-		}
-	}
-	m.meant = maxMeant
-	return false
-}
-
-// Mean takes the combination that was taken of an equal message, and says whether it could.
-func (m *Message) Mean(o *Message) bool {
-	m.meant = o.meant - 1
-	return m.Another() && m.meant == o.meant
-}
-
-// maxMeant bounds the combinations that are tried.
-const maxMeant = 16
-
-// mean takes one of several Call-IDs, From and To, and says whether they can be read.
-func (m *Message) mean(callID, from, to int) bool {
-	id := m.nth(HCallID, callID)
-	var f, t Addr
-	if !all(id, cVisible) || !f.parseFull(m.nth(HFrom, from)) || !t.parseFull(m.nth(HTo, to)) {
-		return false
-	}
-	m.callID, m.from, m.to = id, f, t
-	return true
-}
-
-func (m *Message) nth(id HeaderID, n int) []byte {
-	for v := range m.All(id) {
-		if n--; n < 0 {
-			return v
-		}
-	}
-	return nil
 }
 
 // CSeq returns the sequence number.

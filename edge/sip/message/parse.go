@@ -64,18 +64,15 @@ func Parse(m *Message, b []byte) *Fault {
 		b = b[1:]
 	}
 	f := m.parse(b)
-	if f == nil {
+	if f == nil && (m.method != Other || !m.request) {
 		return nil
 	}
 	if m.broken {
 		if text := mend(b); text != nil {
-			if f = m.parse(text); f == nil {
-				return nil
-			}
-			b = text
+			f, b = m.parse(text), text
 		}
 	}
-	if !Ends(b) {
+	if f == nil && (m.method != Other || !m.request) || !Ends(b) { // "bye" is no method, but an end
 		return f
 	}
 	if text := essence(b); text != nil && m.parse(text) == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"ringfence/edge/sip/message"
@@ -39,6 +40,14 @@ func (s *stream) run() error {
 		s.deadline(begun)
 		before := len(s.buf)
 		if err := s.fill(); err != nil {
+			if s.loose() && errors.Is(err, os.ErrDeadlineExceeded) {
+				n := len(s.buf)
+				s.buf, s.scanned, s.any, begun = s.buf[:0], 0, true, time.Now()
+				if err := s.deliver(s.buf[:n]); err != nil {
+					return err
+				}
+				continue
+			}
 			s.lastWord()
 			return s.explain(err)
 		}
@@ -60,8 +69,19 @@ func (s *stream) deadline(begun time.Time) {
 	if s.any && len(s.buf) == 0 {
 		d = s.c.t.cfg.IdleTimeout
 	}
+	if s.loose() {
+		begun, d = time.Now(), loosePause
+	}
 	_ = s.c.nc.SetReadDeadline(begun.Add(d))
 }
+
+// loose says that what has come looks like a whole message, but for line ends of both kinds: it is one when nothing comes behind it. What does, and
+// might be of somebody's making who has brought a line break into a value, is no message of its own.
+func (s *stream) loose() bool {
+	return s.need == 0 && len(s.buf) > 0 && s.buf[len(s.buf)-1] == '\n' && message.Cut(s.buf) == len(s.buf)
+}
+
+const loosePause = 500 * time.Millisecond
 
 // lastWord delivers what nothing more will come of: the end of a call that is not complete, since the rest of what its Content-Length promises will not
 // come, and a message with line ends of both kinds, so that its sender hears of it.

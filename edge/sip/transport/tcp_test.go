@@ -226,6 +226,10 @@ func TestTCPBareLineFeeds(t *testing.T) {
 		if got := <-heard; got != mixed {
 			t.Errorf("sent %q, heard %q", mixed, got)
 		}
+		send(t, c, two) // the connection stays
+		if got := <-heard; got != two {
+			t.Errorf("sent %q, heard %q", two, got)
+		}
 		tr.Stop()
 	})
 }
