@@ -206,8 +206,8 @@ func newWorld(t *testing.T, seed uint64, length time.Duration, nodes int) *world
 // furnish sets up decks, a carrier's trunk, a customer and the lines.
 func (w *world) furnish(n *node) {
 	do := func(method, path string, in, out any) { w.t.Helper(); must(w.t, n.ask(method, path, in, out)) }
-	do("POST", "/v1/decks/retail/import?kind=retail", client.CSV{Reader: strings.NewReader(retailDeck())}, nil)
-	do("POST", "/v1/decks/cost/import?kind=cost", client.CSV{Reader: strings.NewReader(costDeck())}, nil)
+	do("POST", "/v1/decks/retail/import?kind=retail&unit=whole", client.CSV{Reader: strings.NewReader(retailDeck())}, nil)
+	do("POST", "/v1/decks/cost/import?kind=cost&unit=whole", client.CSV{Reader: strings.NewReader(costDeck())}, nil)
 	do("POST", "/v1/trunks", api.NewTrunk{Name: "soak-carrier", Addresses: []string{w.carrier.end.addr.String()}, Deck: "cost", Emergency: true}, nil)
 	set := func(pairs ...string) (changes []api.Change) {
 		for i := 0; i < len(pairs); i += 2 {
