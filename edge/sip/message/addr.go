@@ -274,10 +274,7 @@ func (a *Addr) Param(name string) (value []byte, ok bool) { return findParam(a.P
 // A tag is a token; one that a peer has put into quotes all the same is the same tag.
 func (a *Addr) Tag() []byte {
 	v, _ := a.Param("tag")
-	if n := len(v) - 1; n > 1 && v[0] == '"' && v[n] == '"' && all(v[1:n], cToken) {
-		return v[1:n]
-	}
-	return v
+	return unquoted(v)
 }
 
 // ParseURI reads the address's URI. After Parse accepted a request that may begin or change something, ok is true for From, To, Contact,

@@ -206,6 +206,7 @@ func TestAnEndIsReadWhateverItsStartLine(t *testing.T) {
 		}
 		readsAsEnd(t, strings.Replace(sound, " "+method+"\r\n", " "+low+"\r\n", 1), method)
 		readsAsEnd(t, strings.Replace(sound, "Call-ID: call@192.0.2.9", "Call-ID: call@192.0.2.9 (x)", 1), method)
+		readsAsEnd(t, strings.Replace(sound, "branch=z9hG4bKe", "branch=\"z9hG4bKe\"", 1), method)
 	}
 	for _, none := range []string{"BYEBYE sip:x SIP/2.0", "X BYE sip:x SIP/2.0", "SIP/2.0 200 BYE", "BYE"} {
 		want(t, none, Ends([]byte(none)), false)

@@ -85,12 +85,20 @@ func (v *Via) parseProtocol(b []byte, i int) (next int, ok bool) {
 	return i, false
 }
 
+// unquoted is a tag or branch that somebody has put into quotation marks: it is the same one.
+func unquoted(v []byte) []byte {
+	if n := len(v) - 1; n > 1 && v[0] == '"' && v[n] == '"' && all(v[1:n], cToken) {
+		return v[1:n]
+	}
+	return v
+}
+
 // setParam keeps the parameters that routing uses: of several with one name the first.
 func (v *Via) setParam(name, value []byte) {
 	switch {
 	case equalFold(name, "branch"):
 		if v.Branch == nil {
-			v.Branch = value
+			v.Branch = unquoted(value)
 		}
 	case equalFold(name, "received"):
 		if v.Received == nil {

@@ -123,6 +123,9 @@ func (s *stream) fill() error {
 	n, err := s.c.nc.Read(s.buf[len(s.buf):cap(s.buf)])
 	s.buf = s.buf[:len(s.buf)+n]
 	if n > 0 {
+		if s.c.unheard.Load() != 0 {
+			s.c.unheard.Store(0)
+		}
 		return nil
 	}
 	if err == nil {

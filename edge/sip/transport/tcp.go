@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/edge/sip/message"
@@ -20,6 +21,7 @@ type conn struct {
 	remote netip.AddrPort
 	source bool // accepted, not dialled
 	place
+	unheard atomic.Int64 // since when (Unix ns) a connection that we dialled has said nothing at all; 0: it has, or is not there yet
 
 	mu      sync.Mutex
 	nc      net.Conn // nil while dialling
@@ -108,7 +110,7 @@ func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
 		return ErrTooLong
 	}
 	c := t.conns.find(d)
-	if c == nil {
+	if c == nil || d.Flow == 0 && c.mute() {
 		if d.Flow != 0 {
 			return ErrGone
 		}
@@ -130,7 +132,7 @@ func (t *Transport) dialling(to netip.AddrPort) (*conn, error) {
 func (ct *connTable) dialling(to netip.AddrPort, t *Transport) (c, gone *conn, err error) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
-	if c := ct.byAddr[to]; c != nil {
+	if c := ct.byAddr[to]; c != nil && !c.mute() {
 		return c, nil, nil
 	}
 	if ct.closed {
@@ -143,6 +145,15 @@ func (ct *connTable) dialling(to netip.AddrPort, t *Transport) (c, gone *conn, e
 	t.wg.Go(c.dial)
 	return c, gone, nil
 }
+
+// mute says that we dialled a connection, and that its peer has taken what we sent for a while without a word: its program may hang, or be
+// gone behind a box that answers for it. The next request goes out on a new one.
+func (c *conn) mute() bool {
+	since := c.unheard.Load()
+	return since != 0 && time.Now().UnixNano()-since > int64(muteAfter)
+}
+
+const muteAfter = time.Second
 
 func (c *conn) dial() {
 	ctx, cancel := context.WithTimeout(c.t.ctx, c.t.cfg.DialTimeout)
@@ -166,6 +177,7 @@ func (c *conn) dial() {
 	}
 	c.nc = nc
 	c.local, _ = addrPort(nc.LocalAddr())
+	c.unheard.Store(time.Now().UnixNano())
 	c.startWriting()
 	c.mu.Unlock()
 	c.read()

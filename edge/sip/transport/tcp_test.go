@@ -382,6 +382,45 @@ func TestTCPDial(t *testing.T) {
 }
 
 // A peer that does not read holds up neither the sender nor anybody else, and its messages are reported.
+// A connection that we dialled, and that takes everything without a word, is not trusted with the next call. One that has answered is.
+func TestTCPMutePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dialled := make(chan net.Conn, 10)
+		tr := start(t, Config{Listener: newPipes(), Handle: func(*Packet) {}, Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			dialled <- theirs
+			return pipe{ours, "192.0.2.1:5060", "192.0.2.9:5060"}, nil
+		}})
+		d := Dest{Addr: netip.MustParseAddrPort("192.0.2.9:5060"), Proto: TCP}
+		sends := func(on net.Conn) net.Conn {
+			if err := tr.Send(d, []byte(text("x", 1))); err != nil {
+				t.Fatal(err)
+			}
+			if on == nil {
+				on = <-dialled
+			}
+			if got := read(t, on, len(text("x", 1))); got != text("x", 1) {
+				t.Errorf("%q", got)
+			}
+			if len(dialled) > 0 {
+				t.Error("another connection was dialled")
+			}
+			return on
+		}
+		first := sends(nil)
+		time.Sleep(muteAfter / 2)
+		sends(first)
+		time.Sleep(muteAfter)
+		second := sends(nil)
+		send(t, second, "\r\n")
+		synctest.Wait()
+		time.Sleep(3 * muteAfter)
+		sends(second)
+		_, _ = first.Close(), second.Close()
+		tr.Stop()
+	})
+}
+
 func TestTCPStuckPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failed []failure
