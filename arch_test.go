@@ -30,6 +30,7 @@ var barred = []struct{ from, to, why string }{
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
+	{"flow/keep", "ringfence/flow/", "what keeps does not know what is kept"},
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
 	{"flow/gate", "ringfence/flow/door", "the door asks the gate, never the other way round"},
 	{"flow/gate", "ringfence/flow/notify", "a call does not wait for mail"},
@@ -52,6 +53,7 @@ var barred = []struct{ from, to, why string }{
 // shared is what the rows of barred do not keep apart: rooms below several packages of a floor, which know none of them.
 var shared = map[string]string{
 	"ringfence/flow/auth":              "digests know nobody",
+	"ringfence/flow/keep":              "what is kept and shared is written once, below the stages that have it",
 	"ringfence/edge/internal/certfile": "the edges that speak HTTPS read their certificates in one way",
 	"ringfence/edge/internal/fair":     "and share out their connections in one way",
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/netlist"
+	"ringfence/flow/keep"
 	"ringfence/state/counters"
 	"ringfence/state/store"
 )
@@ -75,16 +76,12 @@ type List struct {
 	log   *slog.Logger
 	never []netip.Prefix // normal
 	queue chan wish      // automatic bans on their way to Run
-	kick  chan struct{}  // there is something to share
-
-	saving  sync.Mutex // one write to the store at a time, in order; taken before mu
-	failing bool       // saving: so that an outage is logged once
+	write keep.Writer[*work]
+	marks *keep.Marks // keys are networks
 
 	mu      sync.Mutex // owns all below
 	table   table
 	dirty   map[netip.Prefix]struct{} // to be written: put if it is in the table, else dropped
-	share   map[netip.Prefix]struct{} // to be put into counters
-	unshare map[netip.Prefix]struct{} // to be dropped from counters
 	pardons map[netip.Prefix]time.Time
 	facts   []store.Fact // to be written with the rows
 	tell    teller
@@ -110,13 +107,16 @@ func Open(ctx context.Context, o Options) (*List, error) {
 		o.Every = 2 * time.Second
 	}
 	l := &List{
-		o: o, log: o.Log, queue: make(chan wish, maxQueue), kick: make(chan struct{}, 1),
-		dirty: map[netip.Prefix]struct{}{}, share: map[netip.Prefix]struct{}{}, unshare: map[netip.Prefix]struct{}{},
+		o: o, log: o.Log, queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
 		pardons: map[netip.Prefix]time.Time{},
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
+	l.write = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
+		Log: l.log, Level: slog.LevelWarn, Failed: "bans cannot be written; they stay in force, a restart would lose the newest", Again: "bans are written again",
+	}}
+	l.marks = keep.NewMarks(o.Counters, Table, 4*o.Max, l.mark)
 	for _, p := range o.Never {
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
@@ -166,8 +166,12 @@ func (l *List) Run(ctx context.Context) {
 	wg.Go(func() { l.work(ctx) })
 	wg.Go(func() { l.keep(ctx) })
 	if l.o.Counters != nil {
-		wg.Go(func() { l.sharing(ctx) })
-		wg.Go(func() { l.o.Counters.Follow(ctx, Table, func(c counters.Change) { l.heard(ctx, c) }) })
+		wg.Go(func() {
+			l.marks.Run(ctx, keep.Outage{
+				Log: l.log, Level: slog.LevelWarn, Failed: "bans cannot be shared with other nodes; they hold here", Again: "bans are shared with other nodes again",
+			})
+		})
+		wg.Go(func() { l.marks.Follow(ctx, l.heard, l.resync) })
 	}
 	wg.Wait()
 	l.mu.Lock()
@@ -189,24 +193,19 @@ func (l *List) work(ctx context.Context) {
 
 // keep writes, and lets go of what has ended.
 func (l *List) keep(ctx context.Context) {
-	tick := time.NewTicker(l.o.Every)
-	defer tick.Stop()
-	rare := time.NewTicker(rareEvery)
-	defer rare.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	cleared := time.Now()
+	keep.Every(ctx, l.o.Every, func(now time.Time) {
+		l.sweep(now)
+		_ = l.Flush(ctx) // logged there; what failed is tried again
+		if now.Sub(cleared) < rareEvery {
 			return
-		case <-tick.C:
-			l.sweep(time.Now())
-			_ = l.Flush(ctx) // logged there; what failed is tried again
-		case <-rare.C:
-			l.relieve(time.Now())
-			if _, err := l.o.Store.ClearBans(ctx, time.Now()); err != nil && ctx.Err() == nil {
-				l.log.Warn("ended bans cannot be cleared from the store", "error", err)
-			}
 		}
-	}
+		cleared = now
+		l.relieve(now)
+		if _, err := l.o.Store.ClearBans(ctx, now); err != nil && ctx.Err() == nil {
+			l.log.Warn("ended bans cannot be cleared from the store", "error", err)
+		}
+	})
 }
 
 // Errors of this stage. SparedError, NeverError and those of core/netlist come beside them.

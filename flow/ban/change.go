@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/fact"
 	"ringfence/core/netlist"
+	"ringfence/state/counters"
 )
 
 // Request is a ban by a person.
@@ -288,18 +289,10 @@ func (l *List) pardon(p netip.Prefix, now time.Time) {
 // changed marks a network to be written and shared. The caller holds mu.
 func (l *List) changed(p netip.Prefix) {
 	l.dirty[p] = struct{}{}
-	if l.o.Counters == nil {
-		return
-	}
-	if h := l.table.entries[p]; h == nil {
-		delete(l.share, p)
-		l.unshare[p] = struct{}{}
+	if l.table.entries[p] == nil {
+		l.marks.Drop(p.String())
 	} else {
-		l.share[p] = struct{}{}
-	}
-	select {
-	case l.kick <- struct{}{}:
-	default:
+		l.marks.Put(counters.Mark{Key: p.String()})
 	}
 }
 
@@ -311,7 +304,7 @@ func (l *List) sweep(now time.Time) {
 		for q := &l.table.queues[k]; len(*q) > 0 && !(*q)[0].top.Until.After(now); {
 			h := (*q)[0]
 			l.table.remove(h)
-			delete(l.share, h.top.Net)
+			l.marks.Forget(h.top.Net.String())
 		}
 	}
 	for p, until := range l.pardons {

@@ -25,64 +25,64 @@ func (l *List) Flush(ctx context.Context) error {
 		}
 		break
 	}
-	l.saving.Lock()
-	defer l.saving.Unlock()
+	return l.write.Flush(ctx)
+}
+
+// work is one transaction.
+type work struct {
+	put   []Entry
+	drop  []netip.Prefix
+	facts []store.Fact
+}
+
+func (l *List) batches(yield func(*work) bool) {
 	for {
-		put, drop, facts := l.collect()
-		if len(put)+len(drop)+len(facts) == 0 {
-			break
-		}
-		if err := l.o.Store.SaveBans(ctx, put, drop, facts...); err != nil {
-			l.putBack(put, drop, facts)
-			if !l.failing {
-				l.failing = true
-				l.log.Warn("bans cannot be written; they stay in force, a restart would lose the newest", "error", err)
-			}
-			return err
+		if w := l.collect(); len(w.put)+len(w.drop)+len(w.facts) == 0 || !yield(w) {
+			return
 		}
 	}
-	if l.failing {
-		l.failing = false
-		l.log.Info("bans are written again")
-	}
-	return nil
+}
+
+func (l *List) save(ctx context.Context, w *work) error {
+	return l.o.Store.SaveBans(ctx, w.put, w.drop, w.facts...)
 }
 
 // collect takes the next transaction's worth of work.
-func (l *List) collect() (put []Entry, drop []netip.Prefix, facts []store.Fact) {
+func (l *List) collect() *work {
+	w := &work{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range l.dirty {
-		if len(put)+len(drop) >= batch {
+		if len(w.put)+len(w.drop) >= batch {
 			break
 		}
 		delete(l.dirty, p)
 		if h := l.table.entries[p]; h != nil {
 			e := h.top
 			e.Until, e.Made = e.Until.Round(0).UTC(), e.Made.Round(0).UTC()
-			put = append(put, e)
+			w.put = append(w.put, e)
 		} else {
-			drop = append(drop, p)
+			w.drop = append(w.drop, p)
 		}
 	}
-	facts, l.facts = l.facts, nil
-	return put, drop, facts
+	w.facts, l.facts = l.facts, nil
+	return w
 }
 
 // putBack takes back what could not be written. It may have been written all the same: rows can be written twice without
 // harm, and a fact that is there twice says the same thing twice.
-func (l *List) putBack(put []Entry, drop []netip.Prefix, facts []store.Fact) {
+func (l *List) putBack(w *work) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range put {
+	for _, e := range w.put {
 		l.dirty[e.Net] = struct{}{}
 	}
-	for _, p := range drop {
+	for _, p := range w.drop {
 		if len(l.dirty) < 4*l.o.Max { // a row that stays behind ends by itself
 			l.dirty[p] = struct{}{}
 		}
 	}
-	l.facts = append(facts, l.facts...)
+	l.facts = append(w.facts, l.facts...)
 	if more := len(l.facts) - maxFacts; more > 0 {
 		l.facts = l.facts[:maxFacts]
 		l.log.Warn("facts of bans were left out of the journal, which cannot be written", "facts", more)

@@ -11,9 +11,6 @@ import (
 	"ringfence/state/counters"
 )
 
-// shareBatch is how many marks go to counters at once.
-const shareBatch = 500
-
 // value is what nodes tell each other of a ban, beside its network and end.
 type value struct {
 	By   string    `json:"by"`
@@ -21,115 +18,22 @@ type value struct {
 	Made time.Time `json:"made"`
 }
 
-// sharing tells other nodes of bans and of lifted ones, as they come. Feeds' are not told: each node reads its own.
-func (l *List) sharing(ctx context.Context) {
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.kick:
-		}
-		for l.pending() && ctx.Err() == nil {
-			err := l.shareSome(ctx)
-			if err == nil {
-				if failing {
-					l.log.Info("bans are shared with other nodes again")
-				}
-				failing = false
-				continue
-			}
-			if !failing && ctx.Err() == nil {
-				l.log.Warn("bans cannot be shared with other nodes; they hold here", "error", err)
-			}
-			failing = true
-			pause(ctx, time.Second)
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-func (l *List) pending() bool {
+// mark is what the other nodes are told of a network; feeds' bans are not told: each node reads its own.
+func (l *List) mark(key string) (counters.Mark, bool) {
+	p, err := netip.ParsePrefix(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.share)+len(l.unshare) > 0
-}
-
-// shareSome sends a batch: first what was lifted, for it may have been banned again since.
-func (l *List) shareSome(ctx context.Context) error {
-	now := time.Now()
-	drop, put := l.toShare()
-	if len(drop) > 0 {
-		if err := l.o.Counters.Drop(ctx, Table, drop...); err != nil {
-			l.shareLater(drop, put)
-			return err
-		}
+	h := l.table.entries[p]
+	if err != nil || h == nil || h.shared() == nil {
+		return counters.Mark{}, false
 	}
-	if len(put) == 0 {
-		return nil
-	}
-	err := l.o.Counters.Put(ctx, now, put...)
-	if err != nil {
-		l.shareLater(nil, put)
-	}
-	return err
-}
-
-func (l *List) toShare() (drop []string, put []counters.Mark) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p := range l.unshare {
-		if len(drop) == shareBatch {
-			return drop, nil
-		}
-		delete(l.unshare, p)
-		drop = append(drop, p.String())
-	}
-	for p := range l.share {
-		if len(put) == shareBatch {
-			break
-		}
-		delete(l.share, p)
-		if h := l.table.entries[p]; h != nil {
-			if c := h.shared(); c != nil {
-				raw, _ := json.Marshal(value{c.By, c.Why, c.Made.Round(0).UTC()})
-				put = append(put, counters.Mark{Table: Table, Key: p.String(), Until: c.Until, Value: raw})
-			}
-		}
-	}
-	return drop, put
-}
-
-// shareLater takes back what could not be sent.
-func (l *List) shareLater(drop []string, put []counters.Mark) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, key := range drop {
-		if p, err := netip.ParsePrefix(key); err == nil && len(l.unshare) < maxQueue {
-			l.unshare[p] = struct{}{}
-		}
-	}
-	for _, m := range put {
-		if p, err := netip.ParsePrefix(m.Key); err == nil && l.table.entries[p] != nil {
-			l.share[p] = struct{}{}
-		}
-	}
+	c := h.shared()
+	raw, _ := json.Marshal(value{c.By, c.Why, c.Made.Round(0).UTC()})
+	return counters.Mark{Key: key, Until: c.Until, Value: raw}, true
 }
 
 // heard takes a change by any node, our own included.
-func (l *List) heard(ctx context.Context, c counters.Change) {
-	if c.Table == "" {
-		l.resync(ctx)
-		return
-	}
+func (l *List) heard(c counters.Change) {
 	now := time.Now()
 	if !c.Dropped {
 		if e, ok := l.fromMark(c.Mark); ok && l.wanted(e) {
@@ -145,7 +49,7 @@ func (l *List) heard(ctx context.Context, c counters.Change) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, newer := l.share[p] // banned here again, and not told yet
+	newer, _ := l.marks.Waiting(c.Key) // banned here again, and not told yet
 	if h := l.table.entries[p]; h != nil && !newer {
 		l.lift(h, func(Entry) bool { return true }, now)
 		l.dirty[p] = struct{}{}
@@ -197,27 +101,22 @@ func (l *List) hear(e Entry, now time.Time) {
 	if classOf(e.By) == manual && (h == nil || h.class != manual) && len(l.table.queues[manual]) >= l.o.Max {
 		return
 	}
-	if _, lifting := l.unshare[e.Net]; !lifting {
+	if _, lifting := l.marks.Waiting(e.Net.String()); !lifting {
 		l.hold(e, now)
 	}
 }
 
 // resync reads everything afresh: what other nodes ban is taken over, what they lifted meanwhile goes (it is neither among
 // the marks nor in the store), and what they do not know of is told again. Changes wait until it is done.
-func (l *List) resync(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := l.resyncOnce(ctx)
-		if err == nil {
-			return
-		}
+func (l *List) resync(ctx context.Context) error {
+	err := l.write.Alone(func() error { return l.resyncAlone(ctx) }) // what is in the table is either dirty or in the store
+	if err != nil {
 		l.log.Debug("bans of other nodes cannot be read yet", "error", err)
-		pause(ctx, time.Second)
 	}
+	return err
 }
 
-func (l *List) resyncOnce(ctx context.Context) error {
-	l.saving.Lock() // so that what is in the table is either dirty or in the store
-	defer l.saving.Unlock()
+func (l *List) resyncAlone(ctx context.Context) error {
 	now := time.Now()
 	marks, err := l.o.Counters.Marks(ctx, Table, now)
 	if err != nil {
@@ -248,14 +147,10 @@ func (l *List) resyncOnce(ctx context.Context) error {
 		switch {
 		case isMarked:
 		case isStored || isNew:
-			l.share[p] = struct{}{}
+			l.marks.Put(counters.Mark{Key: p.String()})
 		default:
 			l.withdraw(h, func(e Entry) bool { return classOf(e.By) != feed }, h.top.Until, now)
 		}
-	}
-	select {
-	case l.kick <- struct{}{}:
-	default:
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"unique"
 
 	"ringfence/core/detect"
+	"ringfence/flow/keep"
 	"ringfence/state/geo"
 	"ringfence/state/store"
 )
@@ -76,9 +77,8 @@ type Devices struct {
 	count   atomic.Int64 // devices
 	waiting atomic.Int64 // facts not written yet
 
-	flushing sync.Mutex // one write to the store at a time, in order
-	pending  *batch     // flushing; a write whose outcome nobody knows
-	failing  bool       // flushing; so that an outage is logged once
+	behind  keep.Writer[*batch]
+	pending *batch // a write whose outcome nobody knows; one at a time uses it, as behind does
 }
 
 type shard struct {
@@ -102,6 +102,9 @@ func New(o Options) *Devices {
 		o.Record = func(...store.Fact) {}
 	}
 	d := &Devices{o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), seed: maphash.MakeSeed()}
+	d.behind = keep.Writer[*batch]{Batches: d.batches, Save: d.save, Back: func(b *batch) { d.pending = b }, Outage: keep.Outage{
+		Log: d.log, Level: slog.LevelError, Failed: "devices are not written; they are kept and tried again", Again: "devices are written again",
+	}}
 	for i := range d.shards {
 		s := &d.shards[i]
 		s.lines, s.work, s.windows = map[string][]entry{}, map[string]*work{}, map[string]*window{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -78,50 +79,30 @@ func (d *Devices) Load(ctx context.Context) error {
 
 // Run writes changes behind until ctx ends. What is left is for Flush.
 func (d *Devices) Run(ctx context.Context) {
-	tick := time.NewTicker(d.o.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			d.sum(time.Now(), true)
-			return
-		case <-tick.C:
-			d.sum(time.Now(), false)
-			_ = d.Flush(ctx) // logged there; what failed is tried again
-		}
-	}
+	keep.Every(ctx, d.o.Every, func(now time.Time) {
+		d.sum(now, false)
+		_ = d.Flush(ctx) // logged there; what failed is tried again
+	})
+	d.sum(time.Now(), true)
 }
 
 // Flush writes what has changed. On an error it stays, in memory, to be tried again.
-func (d *Devices) Flush(ctx context.Context) error {
-	d.flushing.Lock()
-	defer d.flushing.Unlock()
-	err := d.flush(ctx)
-	if failed := err != nil; failed != d.failing {
-		if d.failing = failed; failed {
-			d.log.Error("devices are not written; they are kept and tried again", "error", err)
-		} else {
-			d.log.Info("devices are written again")
-		}
-	}
-	return err
-}
+func (d *Devices) Flush(ctx context.Context) error { return d.behind.Flush(ctx) }
 
-// flush is under flushing.
-func (d *Devices) flush(ctx context.Context) error {
-	if err := d.retry(ctx); err != nil {
-		return err
+func (d *Devices) batches(yield func(*batch) bool) {
+	if b := d.pending; b != nil && !yield(b) {
+		return
 	}
-	var b batch
+	b := &batch{}
 	for i := range d.shards {
-		for d.gather(&d.shards[i], &b) {
-			if err := d.write(ctx, &b); err != nil {
-				return err
+		for d.gather(&d.shards[i], b) {
+			if !yield(b) {
+				return
 			}
-			b = batch{}
+			b = &batch{}
 		}
 	}
-	return d.write(ctx, &b)
+	yield(b)
 }
 
 // gather takes what a shard has to write; true: the batch is full, and there may be more.
@@ -145,36 +126,27 @@ func (d *Devices) gather(s *shard, b *batch) (full bool) {
 	return false
 }
 
-// write stores a batch. One that fails may have been stored all the same: it is kept as it is until that is known.
-func (d *Devices) write(ctx context.Context, b *batch) error {
+// save stores a batch. One that failed may have been stored all the same: it is written again, unless the store shows that
+// it was written.
+func (d *Devices) save(ctx context.Context, b *batch) error {
 	if len(b.put)+len(b.drop)+len(b.facts) == 0 {
 		return nil
 	}
-	if err := d.o.Store.SaveDevices(ctx, b.put, b.drop, b.facts...); err != nil {
-		kept := *b
-		d.pending = &kept
-		return err
+	done := false
+	if b == d.pending {
+		var err error
+		if done, err = d.persisted(ctx, b); err != nil {
+			return err
+		}
 	}
-	d.waiting.Add(-int64(len(b.facts)))
-	return nil
-}
-
-// retry brings a write that failed to its end: by writing it again, unless the store shows that it was written.
-func (d *Devices) retry(ctx context.Context) error {
-	b := d.pending
-	if b == nil {
-		return nil
-	}
-	done, err := d.persisted(ctx, b)
-	if err != nil {
-		return err
+	if !done {
+		if err := d.o.Store.SaveDevices(ctx, b.put, b.drop, b.facts...); err != nil {
+			return err
+		}
 	}
 	d.pending = nil
-	if done {
-		d.waiting.Add(-int64(len(b.facts)))
-		return nil
-	}
-	return d.write(ctx, b)
+	d.waiting.Add(-int64(len(b.facts)))
+	return nil
 }
 
 // persisted looks for the rows of a batch, so that its facts are told once. It reads the whole table, but only after a

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
+	"ringfence/flow/keep"
 )
 
 // Outcome is what the edge must do.
@@ -100,7 +101,7 @@ type Guard struct {
 	stats    stats
 	report   report
 	sampler  sampler
-	shared   shared
+	marks    *keep.Marks
 	keeper   keeper
 }
 
@@ -116,7 +117,7 @@ func New(o Options) (*Guard, error) {
 	g := &Guard{Auth: a, o: o}
 	g.init(o.Lockout, o.Around)
 	g.moved.init()
-	g.keep(o.File, o.Log)
+	g.takeKept(o.File, o.Log)
 	if _, err := rand.Read(g.decoy.MD5[:]); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/flow/keep"
 )
 
 // Bounds of the guard's tables. Their shards are made at their first entry; all full they take some 22 MB, and names of
@@ -53,6 +54,7 @@ func (g *Guard) init(o Lockout, around Around) {
 	g.l.first = min(g.l.first, g.l.longest)
 	g.o.Lockout, g.around, g.seed = o, around, maphash.MakeSeed()
 	g.tables = [numScopes]*table[suspect]{newTable[suspect](maxPairs), newTable[suspect](maxSources), newTable[suspect](maxNetworks), newTable[suspect](maxSystems)}
+	g.marks = keep.NewMarks(around.Counters, lockTable, maxMarks, nil)
 	g.sieges = newTable[siege](maxSieges)
 }
 

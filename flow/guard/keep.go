@@ -13,11 +13,12 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringfence/flow/keep"
 )
 
 // A file keeps over restarts and crashes what a guesser must not get rid of by waiting for one: lock-outs, how often there
@@ -65,10 +66,10 @@ type keeper struct {
 	urgent  atomic.Bool // a lock-out or a release is not in the file yet
 	changed atomic.Bool // something else is not
 
-	mu      sync.Mutex // owns all below, and the file
-	size    int64      // as last written
-	tried   time.Time
-	failing bool
+	mu     sync.Mutex // owns all below, and the file
+	size   int64      // as last written
+	tried  time.Time
+	outage keep.Outage
 }
 
 // soon and later ask for the file to be written. They are called with every wrong try, by all cores.
@@ -88,7 +89,7 @@ func (k *keeper) due(now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pause := time.Duration(k.size) * time.Second / keptPace
-	if !k.urgent.Load() || k.failing {
+	if !k.urgent.Load() || k.outage.On {
 		pause = max(pause, keepEvery)
 	}
 	return (k.urgent.Load() || k.changed.Load()) && now.Sub(k.tried) >= pause
@@ -96,19 +97,12 @@ func (k *keeper) due(now time.Time) bool {
 
 // keepOn writes the file as long as ctx lasts, and at its end.
 func (g *Guard) keepOn(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			g.save(time.Now())
-			return
-		case now := <-tick.C:
-			if g.keeper.due(now) {
-				g.save(now)
-			}
+	keep.Every(ctx, time.Second, func(now time.Time) {
+		if g.keeper.due(now) {
+			g.save(now)
 		}
-	}
+	})
+	g.save(time.Now())
 }
 
 // save writes the file if anything changed. What fails is said once, and tried again.
@@ -124,54 +118,15 @@ func (g *Guard) save(now time.Time) {
 		return
 	}
 	k.tried = now
-	size, err := writeWhole(k.file, func(w io.Writer) error { return g.writeKept(w, g.Seconds(now), now.Unix()) })
-	switch {
-	case err != nil:
-		k.changed.Store(true)
-		if urgent {
-			k.urgent.Store(true)
-		}
-		if !k.failing {
-			k.log.Error("lock-outs cannot be kept for the next start; they hold until this one ends", "file", k.file, "err", err)
-		}
-	case k.failing:
-		k.log.Info("lock-outs are kept for the next start again", "file", k.file)
-	}
-	if k.failing = err != nil; !k.failing {
+	size, err := keep.Replace(k.file, func(w io.Writer) error { return g.writeKept(w, g.Seconds(now), now.Unix()) })
+	if k.outage.Note(err); err == nil {
 		k.size = size
+		return
 	}
-}
-
-// writeWhole replaces a file: whatever happens meanwhile, it is the old one or the new one. Mode 0600.
-func writeWhole(path string, write func(io.Writer) error) (size int64, err error) {
-	part := path + ".part" // one name: what a crash leaves is written over
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return 0, err
+	k.changed.Store(true)
+	if urgent {
+		k.urgent.Store(true)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(part)
-		}
-	}()
-	err = write(f)
-	if err == nil {
-		size, err = f.Seek(0, io.SeekCurrent)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return 0, err
-	}
-	if err = os.Rename(part, path); err != nil {
-		return 0, err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return 0, err
-	}
-	return size, errors.Join(dir.Sync(), dir.Close())
 }
 
 // writeKept writes what is kept. Entries are copied a shard at a time; no lock is held while it writes.
@@ -238,15 +193,19 @@ func (e *siege) kept(keep, at, wall int64) keptRow {
 	return r
 }
 
-// keep takes back what was kept, before the first login. A file that cannot be used is said and set aside: the start goes
+// takeKept takes back what was kept, before the first login. A file that cannot be used is said and set aside: the start goes
 // on without.
-func (g *Guard) keep(file string, log *slog.Logger) {
+func (g *Guard) takeKept(file string, log *slog.Logger) {
 	k := &g.keeper
 	if file == "" || g.o.Lockout.Off {
 		return
 	}
 	if k.file, k.log = file, log; log == nil {
 		k.log = slog.New(slog.DiscardHandler)
+	}
+	k.outage = keep.Outage{
+		Log: k.log.With("file", file), Level: slog.LevelError, Failed: "lock-outs cannot be kept for the next start; they hold until this one ends",
+		Again: "lock-outs are kept for the next start again",
 	}
 	text, err := readKept(k.file)
 	if errors.Is(err, fs.ErrNotExist) {

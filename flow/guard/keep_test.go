@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringfence/flow/keep"
 )
 
 // kept is an Auth over one file, which start makes anew as a restart does; what it logs adds up.
@@ -211,7 +213,7 @@ func TestClocks(t *testing.T) {
 			k.tries(5, 0, cafe, "2001", wrongPass)
 			const step = 1000 * time.Hour
 			at := k.a.Seconds(k.at)
-			_, err := writeWhole(k.file, func(w io.Writer) error { return k.a.writeKept(w, at, at+int64(step/time.Second)) })
+			_, err := keep.Replace(k.file, func(w io.Writer) error { return k.a.writeKept(w, at, at+int64(step/time.Second)) })
 			if err != nil {
 				t.Fatal(err)
 			}

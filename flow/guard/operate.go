@@ -125,7 +125,7 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	if len(freed) == 0 && !lifted {
 		return false
 	}
-	g.dropMarks(freed)
+	g.marks.Drop(freed...)
 	g.keeper.soon()
 	g.save(now)
 	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}

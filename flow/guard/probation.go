@@ -319,7 +319,7 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (A
 	pair := unit
 	pair.user = t.hash
 	g.free(ofPair, pair)
-	g.dropMarks([]string{sharedName(ofPair, pair, t.name())})
+	g.marks.Drop(sharedName(ofPair, pair, t.name()))
 	g.keeper.soon()
 	g.save(now)
 	g.queue(waiting{kind: FactAdmitted, line: line, at: now, body: body{Source: addr.String(), By: by}})
@@ -350,7 +350,7 @@ func (g *Guard) AdmitHeld(line, by string, now time.Time) (done Admitted, waitin
 func (g *Guard) Forget(line string) {
 	names := g.stays.drop(func(of string, _ key, _ *stay) bool { return of == line })
 	if len(names) > 0 {
-		g.dropMarks(names)
+		g.marks.Drop(names...)
 		g.keeper.soon()
 	}
 }
@@ -430,9 +430,7 @@ func (g *Guard) shareStay(line string, unit key, e *stay, t *try) {
 }
 
 func (g *Guard) markStay(line string, unit key, e *stay, ahead int64) {
-	if g.around.Counters != nil {
-		g.mark(counters.Mark{Table: lockTable, Key: stayName(line, unit), Until: time.Unix(e.ends()+ahead, 0), Value: encodeStay(e.kept(ahead))})
-	}
+	g.marks.Put(counters.Mark{Key: stayName(line, unit), Until: time.Unix(e.ends()+ahead, 0), Value: encodeStay(e.kept(ahead))})
 }
 
 func encodeStay(k keptStay) []byte {

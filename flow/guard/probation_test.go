@@ -352,15 +352,15 @@ func TestProbationOnOtherNodes(t *testing.T) {
 	s.besieged("2001")
 	s.out(cafe, "2001")
 	s.a.shareOnce(context.Background(), s.at)
-	other.a.hearAll(context.Background())
+	_ = other.a.hearAll(context.Background())
 	if _, n := other.a.AdmitHeld("2001", "t", other.at); n != 1 {
 		t.Fatalf("%d wait on the other node", n)
 	}
 	other.a.shareOnce(context.Background(), other.at)
-	s.a.hearAll(context.Background())
+	_ = s.a.hearAll(context.Background())
 	name := s.tight(cafe, "2001")
 	s.a.shareOnce(context.Background(), s.at)
-	other.a.hearAll(context.Background())
+	_ = other.a.hearAll(context.Background())
 	other.besieged("2001")
 	if got := other.tight(cafe, "2001"); got != name {
 		t.Errorf("%q on one node and %q on the other", name, got)

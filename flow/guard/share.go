@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"ringfence/flow/keep"
 	"ringfence/state/counters"
 )
 
@@ -24,13 +23,6 @@ const (
 	shareEvery = time.Second
 	shareLimit = 3 * time.Second // of one round trip
 )
-
-// shared is what other nodes are to hear.
-type shared struct {
-	mu    sync.Mutex // owns all below
-	marks []counters.Mark
-	drops []string
-}
 
 // lockMark is the value of a lock-out's mark.
 type lockMark struct {
@@ -81,12 +73,9 @@ func (g *Guard) parseName(name string) (of scope, k key, user string, ok bool) {
 
 // markLock queues a lock-out for the other nodes.
 func (g *Guard) markLock(t *try, of scope, k key, n news) {
-	if g.around.Counters == nil {
-		return
-	}
 	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Round: n.round, Usual: !t.strange(), Known: t.line != ""})
-	g.mark(counters.Mark{
-		Table: lockTable, Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
+	g.marks.Put(counters.Mark{
+		Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
 	})
 }
 
@@ -95,72 +84,23 @@ const liftedFor = counters.MaxSpan
 
 // markLift queues the release of a line's budget for the other nodes: a mark, so that one which is away hears of it too.
 func (g *Guard) markLift(user string, unix int64) {
-	if g.around.Counters != nil {
-		g.mark(counters.Mark{Table: lockTable, Key: strangers + user, Until: time.Unix(unix, 0).Add(liftedFor)})
-	}
-}
-
-func (g *Guard) mark(m counters.Mark) {
-	s := &g.shared
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drops = slices.DeleteFunc(s.drops, func(k string) bool { return k == m.Key })
-	if len(s.marks) < maxMarks {
-		s.marks = append(s.marks, m)
-	}
-}
-
-// dropMarks queues the end of lock-outs for the other nodes.
-func (g *Guard) dropMarks(keys []string) {
-	if g.around.Counters == nil {
-		return
-	}
-	s := &g.shared
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.marks = slices.DeleteFunc(s.marks, func(m counters.Mark) bool { return slices.Contains(keys, m.Key) })
-	s.drops = append(s.drops, keys[:min(len(keys), maxPairs-len(s.drops))]...)
-}
-
-// putBack queues again what could not be told, as far as nothing newer came.
-func (s *shared) putBack(marks []counters.Mark, drops []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.marks) == 0 && len(s.drops) == 0 {
-		s.marks, s.drops = marks, drops
-	}
+	g.marks.Put(counters.Mark{Key: strangers + user, Until: time.Unix(unix, 0).Add(liftedFor)})
 }
 
 // share runs until ctx ends.
 func (g *Guard) share(ctx context.Context) {
-	tick := time.NewTicker(shareEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			round, cancel := context.WithTimeout(ctx, shareLimit)
-			g.shareOnce(round, now)
-			cancel()
-		}
-	}
+	keep.Every(ctx, shareEvery, func(now time.Time) {
+		round, cancel := context.WithTimeout(ctx, shareLimit)
+		defer cancel()
+		g.shareOnce(round, now)
+	})
 }
 
 // shareOnce tells the other nodes what is new here, and takes over the sums of all. Counts that fail are lost: they are
 // not money. Marks are told again.
 func (g *Guard) shareOnce(ctx context.Context, now time.Time) {
 	c := g.around.Counters
-	s := &g.shared
-	s.mu.Lock()
-	marks, drops := s.marks, s.drops
-	s.marks, s.drops = nil, nil
-	s.mu.Unlock()
-	failed := len(drops) > 0 && c.Drop(ctx, lockTable, drops...) != nil
-	failed = len(marks) > 0 && c.Put(ctx, now, marks...) != nil || failed
-	if failed {
-		s.putBack(marks, drops)
-	}
+	failed := g.marks.Send(ctx, now) != nil
 	for range maxBatches {
 		hits, back := g.fresh()
 		if len(hits) == 0 {
@@ -268,36 +208,27 @@ func (g *Guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
 
 // follow takes over the lock-outs of other nodes, until ctx ends.
 func (g *Guard) follow(ctx context.Context) {
-	g.around.Counters.Follow(ctx, lockTable, func(change counters.Change) {
-		if change.Table != "" {
-			now := time.Now()
-			g.takeOver(change, g.Seconds(now), now)
-			return
-		}
-		for !g.hearAll(ctx) && ctx.Err() == nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(shareEvery): // nobody would ask again while the connection stands
-			}
-		}
-	})
+	g.marks.Follow(ctx, func(change counters.Change) {
+		now := time.Now()
+		g.takeOver(change, g.Seconds(now), now)
+	}, g.hearAll)
 }
 
-// hearAll takes over all there is; false if it could not be read.
-func (g *Guard) hearAll(ctx context.Context) bool {
+// hearAll takes over all there is.
+func (g *Guard) hearAll(ctx context.Context) error {
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, shareLimit)
 	defer cancel()
 	marks, err := g.around.Counters.Marks(ctx, lockTable, now)
 	if err != nil {
 		g.stats.unshared.Add(1)
-		return false
+		return err
 	}
 	for _, m := range marks {
 		g.takeOver(counters.Change{Mark: m}, g.Seconds(now), now)
 	}
 	g.believe(g.Seconds(now))
-	return true
+	return nil
 }
 
 // takeOver does here what another node decided. The facts are that node's to tell.

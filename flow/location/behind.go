@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -106,17 +107,10 @@ func (l *Location) Load(ctx context.Context) error {
 // Run removes ended bindings and writes changes behind, until ctx ends. One goroutine for all of them. What is left is
 // for Flush.
 func (l *Location) Run(ctx context.Context) {
-	tick := time.NewTicker(l.o.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			l.purge(time.Now())
-			_ = l.Flush(ctx) // logged there; what failed is tried again
-		}
-	}
+	keep.Every(ctx, l.o.Every, func(now time.Time) {
+		l.purge(now)
+		_ = l.Flush(ctx) // logged there; what failed is tried again
+	})
 }
 
 // purge looks through the shards in which something may have ended.
@@ -142,26 +136,20 @@ func (l *Location) purge(now time.Time) {
 }
 
 // Flush writes all changes now. What could not be written is kept and written next time.
-func (l *Location) Flush(ctx context.Context) error {
-	l.flushing.Lock()
-	defer l.flushing.Unlock()
-	var w work
+func (l *Location) Flush(ctx context.Context) error { return l.behind.Flush(ctx) }
+
+func (l *Location) batches(yield func(*work) bool) {
+	w := &work{}
 	for i := range l.shards {
-		l.collect(&l.shards[i], &w)
+		l.collect(&l.shards[i], w)
 		if w.size() < batch && i < shards-1 {
 			continue
 		}
-		if err := l.write(ctx, &w); err != nil {
-			l.outage(err)
-			return err
+		if !yield(w) {
+			return
 		}
-		w = work{}
+		w = &work{}
 	}
-	if l.failing {
-		l.failing = false
-		l.log.Info("registrations are written again")
-	}
-	return nil
 }
 
 // work is one transaction.
@@ -208,9 +196,9 @@ func (l *Location) summary(line string, more int) store.Fact {
 	return l.fact(line, time.Now(), &fact.RegistrationSummary{More: int64(more)})
 }
 
-// write saves, or puts everything back. After an error the store may hold it all the same: rows can be written twice
-// without harm, and a fact that is there twice says the same thing twice.
-func (l *Location) write(ctx context.Context, w *work) error {
+// save may have written all the same when it fails: rows can be written twice without harm, and a fact that is there twice
+// says the same thing twice.
+func (l *Location) save(ctx context.Context, w *work) error {
 	if w.size() == 0 {
 		return nil
 	}
@@ -218,11 +206,7 @@ func (l *Location) write(ctx context.Context, w *work) error {
 	if w.lost > 0 {
 		facts = append(slices.Clip(facts), l.summary("", w.lost))
 	}
-	err := l.o.Store.SaveRegistrations(ctx, w.put, w.drop, facts...)
-	if err != nil {
-		l.putBack(w)
-	}
-	return err
+	return l.o.Store.SaveRegistrations(ctx, w.put, w.drop, facts...)
 }
 
 func (l *Location) putBack(w *work) {
@@ -271,11 +255,4 @@ func (s *shard) find(line, key string) *binding {
 		return nil
 	}
 	return &list[i]
-}
-
-func (l *Location) outage(err error) {
-	if !l.failing {
-		l.failing = true
-		l.log.Warn("registrations cannot be written; phones stay registered, a restart would lose the newest", "error", err)
-	}
 }

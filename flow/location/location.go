@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -95,8 +96,7 @@ type Location struct {
 	from   places
 	shards [shards]shard
 
-	flushing sync.Mutex // one write to the store at a time, in order
-	failing  bool       // flushing; so that an outage is logged once
+	behind keep.Writer[*work]
 }
 
 type shard struct {
@@ -124,6 +124,10 @@ func New(o Options) *Location {
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
+	l.behind = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
+		Log: l.log, Level: slog.LevelWarn, Failed: "registrations cannot be written; phones stay registered, a restart would lose the newest",
+		Again: "registrations are written again",
+	}}
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.lines, s.next = map[string][]binding{}, never
