@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -15,6 +16,7 @@ import (
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/gate"
+	"ringfence/flow/location"
 )
 
 // tryWay calls the next way out; when none is left the call has failed.
@@ -64,7 +66,7 @@ func (b *bridge) allFailed() {
 // ringPhones calls every phone registered for a line, and says whether there is one.
 func (b *bridge) ringPhones(w gate.Way) bool {
 	s, rang := b.s, false
-	for _, c := range s.e.d.Registered(w.Line, s.wall) {
+	for _, c := range onceEach(s.e.d.Registered(w.Line, s.wall)) {
 		if b.setup.tried >= maxOuts {
 			break
 		}
@@ -72,6 +74,15 @@ func (b *bridge) ringPhones(w gate.Way) bool {
 		rang = true
 	}
 	return rang
+}
+
+// onceEach leaves of several ways to one phone the one that it was heard by last (RFC 5626 section 7): it would ring twice, as of two calls.
+func onceEach(all []location.Binding) []location.Binding {
+	phone := func(b *location.Binding) string { name, _, _ := strings.Cut(b.Instance, "#"); return name }
+	return slices.DeleteFunc(slices.Clone(all), func(b location.Binding) bool {
+		name := phone(&b)
+		return name != "" && slices.ContainsFunc(all, func(o location.Binding) bool { return phone(&o) == name && o.Heard.After(b.Heard) })
+	})
 }
 
 // callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.

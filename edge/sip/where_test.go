@@ -190,3 +190,25 @@ func (p *wired) hangUp(inv *message.Message) {
 		Call-ID: %s
 		CSeq: 100 BYE`, target, p.proto, p.at, inv.Get(message.HTo), inv.Get(message.HFrom), inv.CallID()))
 }
+
+// A phone that is registered by several ways rings once, by the one it was heard on last.
+func TestAPhoneWithTwoWaysRingsOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		first, second, other := w.peer("10.0.2.1:5060"), w.peer("10.0.2.2:5060"), w.peer("10.0.2.3:5060")
+		for i, p := range []*peer{first, other, second} {
+			id := []string{"1", "1", "2"}[i]
+			p.register("bob", "reg"+p.at, 1, fmt.Sprintf("Contact: <sip:bob@%s>;reg-id=%s;+sip.instance=\"<urn:uuid:%d>\"", p.at, id, i%2))
+			p.expect("200 REGISTER")
+			time.Sleep(time.Second)
+		}
+		a := w.phone.invite("c1", "bob")
+		for _, p := range []*peer{second, other} {
+			p.answer(p.expect("INVITE"), 486, "b", "")
+			p.expect("ACK")
+		}
+		w.phone.find("486 INVITE")
+		a.request("ACK", "")
+		first.quiet(time.Second)
+	})
+}

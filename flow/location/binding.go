@@ -35,7 +35,7 @@ type binding struct {
 
 func (b *binding) public(begun time.Time) Binding {
 	return Binding{
-		Contact: b.contact, Received: b.received, Transport: b.transport.Value(), Listener: b.listener.Value(), CallID: b.callID, CSeq: b.cseq,
+		Contact: b.contact, Instance: b.instance, Received: b.received, Transport: b.transport.Value(), Listener: b.listener.Value(), CallID: b.callID, CSeq: b.cseq,
 		UserAgent: b.agent.Value(), Expires: begun.Add(b.expires), Since: begun.Add(b.since), Heard: begun.Add(b.heard),
 	}
 }

@@ -25,6 +25,7 @@ type Binding struct {
 	Received  netip.AddrPort // where the phone is; requests go there
 	Transport string         // "udp", "tcp"
 	Listener  netip.AddrPort // ours that it is reached from; zero: any
+	Instance  string         // see Contact
 	CallID    string
 	CSeq      uint32
 	UserAgent string
