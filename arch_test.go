@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ringfence/core/fact"
 )
 
 // floors from the bottom up: a package may import its own floor and those below, under the exceptions of the table.
@@ -52,6 +54,7 @@ var barred = []struct{ from, to, why string }{
 
 // shared is what the rows of barred do not keep apart: rooms below several packages of a floor, which know none of them.
 var shared = map[string]string{
+	"ringfence/flow/journal":           "stages write to the journal within one kind of limit, and follow it in one way",
 	"ringfence/flow/auth":              "digests know nobody",
 	"ringfence/flow/keep":              "what is kept and shared is written once, below the stages that have it",
 	"ringfence/edge/internal/certfile": "the edges that speak HTTPS read their certificates in one way",
@@ -182,6 +185,29 @@ func TestEveryPackageSaysWhatItHolds(t *testing.T) {
 			t.Errorf("%s has %d package comments, want one", dir, docs[dir])
 		}
 	}
+}
+
+// TestFactsAreNamedOnce: a kind of fact is spelt in core/fact alone, so that nobody waits for a kind that is never written. Tests, the
+// suites that the stores share (they end in "test") and migrations, which are history, say what is stored.
+func TestFactsAreNamedOnce(t *testing.T) {
+	kinds := map[string]bool{}
+	for _, kind := range fact.Kinds {
+		kinds[kind] = true
+	}
+	eachFile(t, func(path string, f *ast.File) {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if under(dir, "core/fact") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(dir, "test") {
+			return
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil && kinds[text] {
+					t.Errorf("%s spells the kind %s: take its constant from core/fact", path, text)
+				}
+			}
+			return true
+		})
+	})
 }
 
 func eachFile(t *testing.T, see func(path string, f *ast.File)) {

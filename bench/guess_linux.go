@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ringfence/core/fact"
 	"ringfence/edge/rest/api"
 )
 
@@ -293,7 +294,7 @@ func facts(ctx context.Context, p *peer, after int64, each func(*api.Fact)) erro
 
 // hurts says whether a fact shuts an honest phone's address out.
 func hurts(f *api.Fact) (at string, ok bool) {
-	if f.Kind != "login.locked" && f.Kind != "ban.added" {
+	if f.Kind != fact.KindLoginLocked && f.Kind != fact.KindBanAdded {
 		return "", false
 	}
 	var body struct{ Source, Net string }

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
+	"ringfence/flow/journal"
 	"ringfence/flow/keep"
 )
 
@@ -115,6 +116,7 @@ func New(o Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{Auth: a, o: o}
+	g.report.kinds = journal.Limit[string, struct{}]{Most: perMinute, Window: time.Minute}
 	g.init(o.Lockout, o.Around)
 	g.moved.init()
 	g.takeKept(o.File, o.Log)

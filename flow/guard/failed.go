@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -80,24 +81,21 @@ func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {
 func (g *Guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
 	for i := range f.used {
 		r := &f.rows[i]
-		w := waiting{kind: FactFailed, line: r.line, at: r.till, body: body{
-			Failures: r.count, Sources: r.many.count(0, 1), From: stamp(r.from), Till: stamp(r.till),
-		}}
+		b := fact.LoginFailed{Failures: int64(r.count), From: stamp(r.from), To: stamp(r.till)}
 		if r.line == "" {
-			w.body.User = string(r.user[:r.userLen])
+			b.User = string(r.user[:r.userLen])
 		}
 		for _, a := range r.sources {
 			if a.IsValid() {
-				w.body.Sample = append(w.body.Sample, a.WithZone("").String())
+				b.Sample = append(b.Sample, a.WithZone("").String())
 			}
 		}
-		w.body.Sources = max(w.body.Sources, len(w.body.Sample))
-		facts = append(facts, g.newFact(&w))
+		b.Sources = int64(max(r.many.count(0, 1), len(b.Sample)))
+		facts = append(facts, g.row(&waiting{line: r.line, at: r.till, body: &b}))
 	}
 	if f.rest > 0 {
-		facts = append(facts, g.newFact(&waiting{kind: FactFailed, at: now, body: body{
-			Failures: f.rest, Lines: f.lines.count(0, 1), From: stamp(f.from), Till: stamp(now),
-		}}))
+		b := fact.LoginFailed{Failures: int64(f.rest), Lines: int64(f.lines.count(0, 1)), From: stamp(f.from), To: stamp(now)}
+		facts = append(facts, g.row(&waiting{at: now, body: &b}))
 	}
 	return facts
 }

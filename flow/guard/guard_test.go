@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
@@ -126,6 +127,39 @@ func (s *scene) out(from, user string) {
 	}
 }
 
+// body has the fields of every fact of this package, under the names that the journal has for them.
+type body struct {
+	User       string     `json:"user,omitempty"`
+	Source     string     `json:"source,omitempty"`
+	GivenTo    string     `json:"given_to,omitempty"`
+	Scope      string     `json:"scope,omitempty"`
+	Failures   int        `json:"failures,omitempty"`
+	Level      int        `json:"level,omitempty"`
+	Until      *time.Time `json:"until,omitempty"`
+	Agent      string     `json:"agent,omitempty"`
+	Spared     bool       `json:"spared,omitempty"`
+	Usual      bool       `json:"usual,omitempty"`
+	Guesses    string     `json:"guesses,omitempty"`
+	Typist     bool       `json:"typist,omitempty"`
+	How        string     `json:"how,omitempty"`
+	ReplacedAt *time.Time `json:"replaced_at,omitempty"`
+	Lines      int        `json:"lines,omitempty"`
+	Known      int        `json:"known,omitempty"`
+	Sources    int        `json:"sources,omitempty"`
+	Days       int        `json:"days,omitempty"`
+	Budget     int        `json:"budget,omitempty"`
+	Right      *bool      `json:"right,omitempty"`
+	By         string     `json:"by,omitempty"`
+	Net        string     `json:"net,omitempty"`
+	Country    string     `json:"country,omitempty"`
+	Network    string     `json:"network,omitempty"`
+	ASN        uint32     `json:"asn,omitempty"`
+	Sample     []string   `json:"sample,omitempty"`
+	More       int        `json:"more,omitempty"`
+	From       *time.Time `json:"from,omitempty"`
+	Till       *time.Time `json:"till,omitempty"`
+}
+
 type toldFact struct {
 	kind, line string
 	body       body
@@ -182,7 +216,7 @@ func TestTypist(t *testing.T) {
 	s.out(cafe, "2001")
 	s.in(cafe, "2002")
 	s.in(thief, "2001") // the owner at another address
-	f := s.want(FactLocked, 1)
+	f := s.want(fact.KindLoginLocked, 1)
 	if b := f[0].body; f[0].line != "2001" || b.Source != cafe || b.Scope != "line" || b.Failures != 5 || b.Level != 1 || b.Agent != "Zoiper 5" || !b.Until.Equal(s.at.Add(15*time.Minute)) {
 		t.Errorf("%+v", f)
 	}
@@ -192,7 +226,7 @@ func TestTypist(t *testing.T) {
 		s.pass(time.Second)
 		s.in(cafe, "2001")
 		s.tries(5, 0, cafe, "2001", wrongPass)
-		if got := s.want(FactLocked, 1)[0].body.Until.Sub(s.at); got.Round(time.Second) != want {
+		if got := s.want(fact.KindLoginLocked, 1)[0].body.Until.Sub(s.at); got.Round(time.Second) != want {
 			t.Errorf("locked for %v, want %v", got, want)
 		}
 		s.a.Release("nobody", "test", s.at)
@@ -202,7 +236,7 @@ func TestTypist(t *testing.T) {
 	}
 	s.pass(25 * time.Hour)
 	s.tries(5, 0, cafe, "2001", wrongPass)
-	if got := s.want(FactLocked, 1)[0].body; got.Level != 1 {
+	if got := s.want(fact.KindLoginLocked, 1)[0].body; got.Level != 1 {
 		t.Errorf("after a day in peace: level %d", got.Level)
 	}
 	s.wantBans()
@@ -240,21 +274,21 @@ func TestStalePhone(t *testing.T) {
 	s := newScene(t)
 	s.tries(600, time.Second, office, "2001", formerPass, "Yealink T46S")
 	s.in(office, "2001")
-	f := s.want(FactStale, 1)
+	f := s.want(fact.KindLoginStale, 1)
 	if b := f[0].body; b.Source != office || b.How != "former" || b.ReplacedAt == nil || b.Agent != "Yealink T46S" {
 		t.Errorf("%+v", f)
 	}
 	s.tries(1, time.Hour, office, "2001", formerPass)
-	s.want(FactStale, 0)
+	s.want(fact.KindLoginStale, 0)
 	s.tries(1, 0, office, "2001", formerPass)
-	s.want(FactStale, 1)
+	s.want(fact.KindLoginStale, 1)
 	s.tries(300, time.Second, thief, "2001", formerPass)
-	if f := s.want(FactOld, 1); len(f) == 1 && f[0].body.Source != thief {
+	if f := s.want(fact.KindLoginOld, 1); len(f) == 1 && f[0].body.Source != thief {
 		t.Errorf("%+v", f)
 	}
 	s.in(thief, "2001")
-	s.want(FactLocked, 0)
-	s.want(FactFailed, 0)
+	s.want(fact.KindLoginLocked, 0)
+	s.want(fact.KindLoginFailed, 0)
 	s.wantBans()
 }
 
@@ -275,11 +309,11 @@ func TestOfficeNAT(t *testing.T) {
 		s.tries(12, 10*time.Second, office, "2001", wrongPass, "snom320/8.7")
 		s.in(office, "2001")
 	}
-	f := s.told(FactStale)
+	f := s.told(fact.KindLoginStale)
 	if len(f) < 2 || len(f) > 3 || f[0].body.How != "steady" || f[0].line != "2001" {
 		t.Errorf("told %+v of two hours", f)
 	}
-	s.want(FactLocked, 0)
+	s.want(fact.KindLoginLocked, 0)
 	s.wantBans()
 	if got := s.try(cafe, "2001", rightPass); got.Outcome != Accept || got.AfterLock {
 		t.Errorf("the owner elsewhere: %+v", got)
@@ -290,9 +324,9 @@ func TestOfficeNAT(t *testing.T) {
 func TestSlowStalePhone(t *testing.T) {
 	s := newScene(t)
 	s.tries(9, 30*time.Minute, office, "2001", wrongPass)
-	s.want(FactStale, 0)
+	s.want(fact.KindLoginStale, 0)
 	s.tries(4, 30*time.Minute, office, "2001", wrongPass)
-	s.want(FactStale, 2)
+	s.want(fact.KindLoginStale, 2)
 }
 
 // TestGuesserInTheOffice: tries that do not look like one phone's lock even a usual place out, for that line only; it is
@@ -317,7 +351,7 @@ func TestGuesserInTheOffice(t *testing.T) {
 			s.out(office, "2001")
 			s.usual["2002"] = []string{office + "/32"}
 			s.in(office, "2002")
-			if f := s.want(FactLocked, 1); len(f) == 1 && !f[0].body.Usual {
+			if f := s.want(fact.KindLoginLocked, 1); len(f) == 1 && !f[0].body.Usual {
 				t.Errorf("%+v", f)
 			}
 			s.wantBans()
@@ -461,7 +495,7 @@ func TestAThousandAtOnce(t *testing.T) {
 	if accepted != 0 {
 		t.Errorf("%d guessers got in", accepted)
 	}
-	f := s.want(FactLocked, 2) // for the line, then altogether
+	f := s.want(fact.KindLoginLocked, 2) // for the line, then altogether
 	for _, f := range f {
 		if f.body.Scope == "line" && f.body.Failures != 5 {
 			t.Errorf("%d were judged", f.body.Failures)

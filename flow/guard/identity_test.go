@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/secret"
 )
 
@@ -32,7 +33,7 @@ func TestANewLineIsNotLockedOutForTheOldOne(t *testing.T) {
 	if all := s.a.Locked(s.at); len(all) == 0 || all[0].User != identity {
 		t.Fatalf("locked out: %+v", all)
 	}
-	for _, f := range s.told(FactLocked) {
+	for _, f := range s.told(fact.KindLoginLocked) {
 		if f.line != identity {
 			t.Errorf("the fact is of line %q", f.line)
 		}
@@ -60,7 +61,7 @@ func TestANameLikeAnIdentityIsNobodys(t *testing.T) {
 		}
 	}
 	s.in(office, "2001")
-	for _, f := range s.told(FactFailed) {
+	for _, f := range s.told(fact.KindLoginFailed) {
 		if f.line != "" || f.body.User == identity {
 			t.Errorf("the journal has tries of line %q, user %q", f.line, f.body.User)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/flow/keep"
 )
 
@@ -472,7 +473,7 @@ func (g *Guard) honeypot(t *try, right bool) {
 	s.keep = s.e.worth(&g.l)
 	p.unlock()
 	if due {
-		g.fact(t, FactHoneypot, body{Source: t.from(ofPair, key{}), Agent: clean(t.agent), Right: &right, Spared: spared}, ofPair, key{})
+		g.fact(t, &fact.LoginHoneypot{User: t.unknown(ofPair), Source: t.from(ofPair, key{}), Agent: clean(t.agent), Right: &right, Spared: spared}, ofPair, key{})
 	}
 }
 

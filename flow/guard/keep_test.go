@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringfence/core/fact"
 	"ringfence/flow/keep"
 )
 
@@ -95,7 +96,7 @@ func TestRestartKeepsLockouts(t *testing.T) {
 		k.pass(15 * time.Minute)
 		k.stop()
 		k.tries(5, 0, cafe, "2001", wrongPass)
-		if f := k.want(FactLocked, 1)[0].body; f.Level != 2 || f.Until.Sub(k.at).Round(time.Minute) != 30*time.Minute {
+		if f := k.want(fact.KindLoginLocked, 1)[0].body; f.Level != 2 || f.Until.Sub(k.at).Round(time.Minute) != 30*time.Minute {
 			t.Errorf("the second lock-out, after two restarts: %+v", f)
 		}
 		k.pass(25 * time.Hour)
@@ -117,12 +118,12 @@ func TestRestartKeepsWeeks(t *testing.T) {
 			k.pass(6 * time.Hour)
 			k.stop()
 		}
-		k.want(FactSiege, 0)
+		k.want(fact.KindLoginSiege, 0)
 		for i := range 11 {
 			k.tries(1, time.Minute, fmt.Sprintf("10.99.%d.1", i), "2001", wrongPass)
 		}
 		k.in(cafe, "2001") // each has one try
-		k.want(FactSiege, 1)
+		k.want(fact.KindLoginSiege, 1)
 		k.stop()
 		if l := k.a.Locked(k.at); len(l) != 1 || l[0].Scope != "strangers" || l[0].User != "2001" || !l[0].Line || l[0].Failures != 11 {
 			t.Errorf("%+v", l)
@@ -131,7 +132,7 @@ func TestRestartKeepsWeeks(t *testing.T) {
 		k.out(cafe, "2001")
 		k.in(office, "2001")
 		k.in(thief, "2001")
-		k.want(FactSiege, 0) // it was told today
+		k.want(fact.KindLoginSiege, 0) // it was told today
 		k.pass(29 * 24 * time.Hour)
 		k.stop()
 		k.tries(1, 0, thief, "2001", wrongPass)
@@ -193,7 +194,7 @@ func TestClocks(t *testing.T) {
 		k.pass(2 * time.Second)
 		k.in(cafe, "2001")
 		k.tries(5, 0, cafe, "2001", wrongPass)
-		if f := k.want(FactLocked, 1)[0].body; f.Level != 2 {
+		if f := k.want(fact.KindLoginLocked, 1)[0].body; f.Level != 2 {
 			t.Errorf("%+v", f)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/flow/auth"
 )
 
@@ -94,8 +95,8 @@ func (m *moved) due(at int64) (out []movedLogin) {
 func (g *Guard) tellMoved(at int64) {
 	for _, l := range g.moved.due(at) {
 		g.stats.moved.Add(1)
-		g.queue(waiting{kind: FactMovedNonce, line: l.line, at: l.now, body: body{
-			Source: l.addr.Unmap().WithZone("").String(), GivenTo: l.to.String(), Agent: clean(l.agent[:l.agentLen]),
+		g.queue(waiting{line: l.line, at: l.now, body: &fact.LoginMovedNonce{
+			Source: fact.FromAddr(l.addr.Unmap().WithZone("")), Given: fact.FromAddr(l.to), Agent: clean(l.agent[:l.agentLen]),
 		}})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 )
@@ -43,12 +44,12 @@ func TestUserNameWithADomain(t *testing.T) {
 	}
 
 	s.tries(9, time.Second, office, "2001@example.org", formerPass)
-	s.want(FactStale, 1)
+	s.want(fact.KindLoginStale, 1)
 	s.in(office, "2001")
 	for _, user := range []string{"2001@a", "2001", "2001@b", "2001@c", "2001@a"} {
 		s.tries(1, time.Second, cafe, user, wrongPass+user)
 	}
-	if f := s.want(FactLocked, 1); len(f) == 1 && f[0].line != "2001" {
+	if f := s.want(fact.KindLoginLocked, 1); len(f) == 1 && f[0].line != "2001" {
 		t.Errorf("%+v", f)
 	}
 	s.out(cafe, "2001")

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringfence/core/fact"
 )
 
 // Run tells facts, looks up the sample and talks to the other nodes, until ctx ends. Without it logins are judged all the
@@ -72,7 +74,7 @@ func (g *Guard) Locked(now time.Time) (list []LockedOut) {
 			}
 			t := g.tryOf(s.key, e, at, now)
 			list = append(list, LockedOut{
-				Scope: of.String(), Source: t.from(of, s.key), User: e.name, Line: e.known, Level: int(e.level),
+				Scope: of.String(), Source: t.from(of, s.key).String(), User: e.name, Line: e.known, Level: int(e.level),
 				Until: now.Add(time.Duration(e.until-at) * time.Second), Failures: e.day.add(0, at, secondsADay),
 			})
 		})
@@ -128,10 +130,13 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	g.marks.Drop(freed...)
 	g.keeper.soon()
 	g.save(now)
-	w := waiting{kind: FactReleased, at: now, body: body{Source: what, By: by}}
+	w, b := waiting{at: now}, fact.LoginReleased{By: by}
 	if known {
-		w.line, w.body.Source = line.ID, ""
+		w.line = line.ID
+	} else {
+		b.Source = fact.ParseSource(what)
 	}
+	w.body = &b
 	g.queue(w)
 	return true
 }
@@ -149,7 +154,7 @@ func (g *Guard) chosen(what, line string) func(of scope, k key, user string) boo
 		}
 	}
 	return func(of scope, k key, user string) bool {
-		return of == ofPair && (user == what || line != "" && user == line) || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k))
+		return of == ofPair && (user == what || line != "" && user == line) || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k).String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/state/counters"
 )
 
@@ -221,12 +222,13 @@ func (g *Guard) probe(t *try) string {
 	if began {
 		g.stats.probations.Add(1)
 		g.shareStay(t.line, t.src.unit, &e, t)
-		b := t.seen()
-		b.Until, b.How = stamp(t.now.Add(ProbationFor)), "strong"
+		b := fact.LoginProbation{
+			User: t.unknown(ofPair), Source: t.from(ofPair, key{}), Net: t.place(), Agent: clean(t.agent), Until: stamp(t.now.Add(ProbationFor)), How: "strong",
+		}
 		if word {
 			b.How = "admitted"
 		}
-		g.fact(t, FactProbation, b, ofPair, key{})
+		g.fact(t, &b, ofPair, key{})
 	}
 	return e.purse(t.src.unit)
 }
@@ -250,16 +252,14 @@ func (g *Guard) hold(t *try) {
 		g.shareStay(t.line, t.src.unit, &e, t)
 	}
 	if ok && tell {
-		b := t.seen()
-		b.Failures, b.Until = t.tried, stamp(t.now.Add(HeldFor))
-		g.fact(t, FactHeld, b, ofPair, key{})
+		g.fact(t, &fact.LoginHeld{
+			User: t.unknown(ofPair), Source: t.from(ofPair, key{}), Net: t.place(), Agent: clean(t.agent), Failures: int64(t.tried), Until: stamp(t.now.Add(HeldFor)),
+		}, ofPair, key{})
 	}
 }
 
-// seen is where a login came from, in a fact.
-func (t *try) seen() body {
-	return body{Source: t.from(ofPair, key{}), Net: t.src.net.prefix(ofNetwork).String(), Agent: clean(t.agent)}
-}
+// place is the network that a login came from.
+func (t *try) place() string { return t.src.net.prefix(ofNetwork).String() }
 
 // refusedToday is how many wrong tries for the line were refused unheard today.
 func (g *Guard) refusedToday(t *try) int {
@@ -322,7 +322,7 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (A
 	g.marks.Drop(sharedName(ofPair, pair, t.name()))
 	g.keeper.soon()
 	g.save(now)
-	g.queue(waiting{kind: FactAdmitted, line: line, at: now, body: body{Source: addr.String(), By: by}})
+	g.queue(waiting{line: line, at: now, body: &fact.LoginAdmitted{Source: fact.FromAddr(addr), By: by}})
 	return out, true
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/state/counters"
 	"ringfence/state/counters/memory"
@@ -102,14 +103,14 @@ func TestSiegeDoesNotKeepTheOwnerOut(t *testing.T) {
 				if want := "198.51.100.20/" + s.at.UTC().Format(time.DateOnly); first != want {
 					t.Errorf("the probation is %q, want %q", first, want)
 				}
-				if f := s.want(FactProbation, 1)[0].body; f.Source != cafe || f.Net != "198.51.100.0/24" || f.Agent != "Desk/1.0" || f.How != "strong" {
+				if f := s.want(fact.KindLoginProbation, 1)[0].body; f.Source != cafe || f.Net != "198.51.100.0/24" || f.Agent != "Desk/1.0" || f.How != "strong" {
 					t.Errorf("told: %+v", f)
 				}
 				s.pass(20 * time.Hour)
 				if again := s.tight(cafe, "2001"); again != first {
 					t.Errorf("later that day the probation is %q, was %q", again, first)
 				}
-				s.want(FactProbation, 0)
+				s.want(fact.KindLoginProbation, 0)
 				s.loose(office, "2001")
 				s.pass(5 * time.Hour)
 				attack(s)
@@ -119,7 +120,7 @@ func TestSiegeDoesNotKeepTheOwnerOut(t *testing.T) {
 				attack(g)
 				g.out(cafe, "2001")
 				g.in(office, "2001")
-				g.want(FactHeld, 1)
+				g.want(fact.KindLoginHeld, 1)
 			})
 		})
 	}
@@ -134,7 +135,7 @@ func TestOwnLockOutStays(t *testing.T) {
 		s.tries(1, 0, cafe, fmt.Sprintf("30%02d", i), wrongPass)
 	}
 	s.out(cafe, "2001")
-	s.want(FactProbation, 0)
+	s.want(fact.KindLoginProbation, 0)
 
 	// While strangers are refused no further lock-out begins; who has guessed is no owner all the same.
 	s = newScene(t, strong)
@@ -176,7 +177,7 @@ func TestHeldLogin(t *testing.T) {
 		s.besieged("2001")
 		s.out(cafe, "2001")
 		s.out(cafe, "2001")
-		if f := s.want(FactHeld, 1)[0].body; f.Source != cafe || f.Net != "198.51.100.0/24" {
+		if f := s.want(fact.KindLoginHeld, 1)[0].body; f.Source != cafe || f.Net != "198.51.100.0/24" {
 			t.Errorf("told: %+v", f)
 		}
 		where := netip.MustParseAddr(cafe)
@@ -189,7 +190,7 @@ func TestHeldLogin(t *testing.T) {
 		}
 		s.pass(59 * time.Minute)
 		first := s.tight(cafe, "2001")
-		if f := s.want(FactProbation, 1)[0].body; f.How != "admitted" {
+		if f := s.want(fact.KindLoginProbation, 1)[0].body; f.How != "admitted" {
 			t.Errorf("told: %+v", f)
 		}
 		s.pass(22 * time.Hour)
@@ -261,12 +262,12 @@ func TestGuessesTellTheOwnerNothing(t *testing.T) {
 			s.tries(1, 0, thief, "2001", fmt.Sprint("guess", i))
 		}
 		s.out(thief, "2001")
-		s.want(FactHeld, 0)
+		s.want(fact.KindLoginHeld, 0)
 		for i := range heldGuesses {
 			s.tries(1, 0, fmt.Sprintf("10.%d.%d.77", i%250, i/250), "2001", wrongPass)
 		}
 		s.out(cafe, "2001")
-		s.want(FactHeld, 0)
+		s.want(fact.KindLoginHeld, 0)
 		s.pass(HeldFor)
 		s.out(cafe, "2001")
 		if _, n := s.a.AdmitHeld("2001", "t", s.at); n != 1 {
@@ -317,7 +318,7 @@ func TestProbationOfManyLogins(t *testing.T) {
 	if len(names) != 1 || names[""] > 0 {
 		t.Errorf("probations: %v", names)
 	}
-	s.want(FactProbation, 1)
+	s.want(fact.KindLoginProbation, 1)
 }
 
 // TestProbationOverRestarts: a restart neither ends a probation nor begins another, also where the clock was put back.
@@ -387,6 +388,6 @@ func TestIPLockHoldsNothing(t *testing.T) {
 	if got := s.try(cafe, "2001", rightPass); got.Outcome != Refuse || got.Reason != policy.BadCredentials {
 		t.Errorf("%+v", got)
 	}
-	s.want(FactHeld, 0)
-	s.want(FactProbation, 0)
+	s.want(fact.KindLoginHeld, 0)
+	s.want(fact.KindLoginProbation, 0)
 }

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,7 +9,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ringfence/core/fact"
 	"ringfence/core/secret"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
@@ -63,11 +64,13 @@ func (g *Guard) tell(t *try, of scope, k key, n news) {
 	}
 	if n.spray {
 		g.stats.sprays.Add(1)
-		g.fact(t, FactSpray, body{Source: t.from(of, k), Lines: n.lines, Known: n.known, Failures: n.sprayFailures}, of, k)
+		g.fact(t, &fact.LoginSpray{Source: t.from(of, k), User: t.unknown(of), Lines: int64(n.lines), Known: int64(n.known), Failures: int64(n.sprayFailures)}, of, k)
 	}
 	if n.siege {
 		g.stats.sieges.Add(1)
-		g.fact(t, FactSiege, body{Failures: n.failures, Sources: n.sources, Days: n.days, Budget: g.l.strangers}, of, key{})
+		g.fact(t, &fact.LoginSiege{
+			User: t.unknown(of), Failures: int64(n.failures), Sources: int64(n.sources), Days: int64(n.days), Budget: int64(g.l.strangers),
+		}, of, key{})
 	}
 	if n.former || n.phone {
 		g.stalePhone(t, n)
@@ -75,17 +78,17 @@ func (g *Guard) tell(t *try, of scope, k key, n news) {
 }
 
 func (g *Guard) stalePhone(t *try, n news) {
-	b := body{Source: t.from(ofPair, key{}), Agent: clean(t.agent)}
-	kind := FactStale
+	b := fact.LoginStale{Source: t.from(ofPair, key{}), User: t.unknown(ofPair), Agent: clean(t.agent)}
 	switch {
 	case n.phone:
 		b.How = "steady"
 	case t.usual:
 		b.How, b.ReplacedAt = "former", stamp(t.replaced)
 	default:
-		kind = FactOld
+		g.fact(t, &fact.LoginOld{Source: b.Source, User: b.User, Agent: b.Agent}, ofPair, key{})
+		return
 	}
-	g.fact(t, kind, b, ofPair, key{})
+	g.fact(t, &b, ofPair, key{})
 }
 
 // lockedOut tells of a lock-out, and shuts the source out altogether where that is due and nobody would suffer.
@@ -94,8 +97,9 @@ func (g *Guard) lockedOut(t *try, of scope, k key, n news) {
 	raise(&g.lastLock, t.at)
 	raise(&g.lastEnd, t.at+n.seconds)
 	g.keeper.soon()
-	b := body{
-		Source: t.from(of, k), Scope: of.String(), Failures: n.failures, Level: n.level, Usual: of == ofPair && !t.strange(), Agent: clean(t.agent),
+	b := fact.LoginLocked{
+		User: t.unknown(of), Source: t.from(of, k), Scope: of.String(), Failures: int64(n.failures), Level: int64(n.level),
+		Usual: of == ofPair && !t.strange(), Agent: clean(t.agent),
 		Until: stamp(t.now.Add(time.Duration(n.seconds) * time.Second)),
 	}
 	switch {
@@ -104,19 +108,27 @@ func (g *Guard) lockedOut(t *try, of scope, k key, n news) {
 	case of == ofAddress, of == ofNetwork:
 		b.Spared = g.shutOut(t, k.prefix(of), of, time.Duration(n.seconds)*time.Second, fmt.Sprintf("%d wrong logins", n.failures))
 	}
-	g.fact(t, FactLocked, b, of, k)
+	g.fact(t, &b, of, k)
 	g.markLock(t, of, k, n)
 }
 
 // from names the source of a try as far as a scope goes.
-func (t *try) from(of scope, k key) string {
+func (t *try) from(of scope, k key) fact.Source {
 	switch of {
 	case ofAS:
-		return fmt.Sprintf("AS%d", k.lo)
+		return fact.Source{AS: uint32(k.lo)}
 	case ofNetwork:
-		return k.prefix(of).String()
+		return fact.FromNet(k.prefix(of))
 	}
-	return t.addr.Unmap().WithZone("").String()
+	return fact.FromAddr(t.addr.Unmap().WithZone(""))
+}
+
+// unknown is the name that was tried, where it is no line's.
+func (t *try) unknown(of scope) string {
+	if of != ofPair || t.line != "" {
+		return ""
+	}
+	return t.name()
 }
 
 // shutOut bans a source, unless it is spared. Whether a network has spared addresses in it is for the ban to find out.
@@ -131,43 +143,7 @@ func (g *Guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why
 	return false
 }
 
-// body of the facts of this package; what does not belong to a kind stays empty.
-type body struct {
-	User       string     `json:"user,omitempty"`
-	Source     string     `json:"source,omitempty"`
-	GivenTo    string     `json:"given_to,omitempty"`
-	Scope      string     `json:"scope,omitempty"`
-	Failures   int        `json:"failures,omitempty"`
-	Level      int        `json:"level,omitempty"`
-	Until      *time.Time `json:"until,omitempty"`
-	Agent      string     `json:"agent,omitempty"`
-	Spared     bool       `json:"spared,omitempty"`
-	Usual      bool       `json:"usual,omitempty"`
-	Guesses    string     `json:"guesses,omitempty"`
-	Typist     bool       `json:"typist,omitempty"`
-	How        string     `json:"how,omitempty"`
-	ReplacedAt *time.Time `json:"replaced_at,omitempty"`
-	Lines      int        `json:"lines,omitempty"`
-	Known      int        `json:"known,omitempty"`
-	Sources    int        `json:"sources,omitempty"`
-	Days       int        `json:"days,omitempty"`
-	Budget     int        `json:"budget,omitempty"`
-	Right      *bool      `json:"right,omitempty"`
-	By         string     `json:"by,omitempty"`
-	Net        string     `json:"net,omitempty"`
-	Country    string     `json:"country,omitempty"`
-	Network    string     `json:"network,omitempty"`
-	ASN        uint32     `json:"asn,omitempty"`
-	Sample     []string   `json:"sample,omitempty"`
-	More       int        `json:"more,omitempty"`
-	From       *time.Time `json:"from,omitempty"`
-	Till       *time.Time `json:"till,omitempty"`
-}
-
-func stamp(t time.Time) *time.Time {
-	t = t.Round(0).UTC()
-	return &t
-}
+func stamp(t time.Time) time.Time { return t.Round(0).UTC() }
 
 // report gathers facts until the next flush.
 type report struct {
@@ -175,32 +151,23 @@ type report struct {
 	waiting []waiting
 	lost    map[string]int // by kind, of those that found no room
 	failed  failed
-	kinds   map[string]*quota
+	kinds   journal.Limit[string, struct{}] // flush's alone, which one goroutine calls
 }
 
 // waiting is a fact to be told; the sample is asked for its pair or source when it is.
 type waiting struct {
-	kind, line string
-	at         time.Time
-	body       body
-	of         scope
-	key        key
-}
-
-// quota of a kind, by the minute.
-type quota struct {
-	minute time.Time
-	told   int
-	more   int
+	line string
+	at   time.Time
+	body fact.Body
+	of   scope
+	key  key
 }
 
 // fact queues a fact about a try. key zero: the sample has nothing to say.
-func (g *Guard) fact(t *try, kind string, b body, of scope, k key) {
-	w := waiting{kind: kind, at: t.now, body: b, of: of, key: k}
+func (g *Guard) fact(t *try, b fact.Body, of scope, k key) {
+	w := waiting{at: t.now, body: b, of: of, key: k}
 	if of == ofPair {
-		if w.line = t.line; w.line == "" {
-			w.body.User = t.name()
-		}
+		w.line = t.line
 	}
 	g.queue(w)
 }
@@ -216,10 +183,10 @@ func (g *Guard) queue(w waiting) {
 	if r.lost == nil {
 		r.lost = map[string]int{}
 	}
-	r.lost[w.kind]++
+	r.lost[w.body.Kind()]++
 }
 
-// flush gives facts to the journal: those that wait, as far as their quotas go, and with sums the failures.
+// flush gives facts to the journal: those that wait, as far as their kinds' limits go, and with sums the failures.
 func (g *Guard) flush(now time.Time, sums bool) {
 	r := &g.report
 	r.mu.Lock()
@@ -232,88 +199,65 @@ func (g *Guard) flush(now time.Time, sums bool) {
 	r.mu.Unlock()
 	var facts []store.Fact
 	for i := range list {
-		if r.allow(list[i].kind, now) {
-			g.guesses(&list[i])
-			facts = append(facts, g.newFact(&list[i]))
+		if _, ok := r.kinds.Take(list[i].body.Kind(), now); ok {
+			g.learned(&list[i])
+			facts = append(facts, g.row(&list[i]))
 		}
 	}
 	for kind, n := range lost {
-		r.quota(kind, now).more += n
+		r.kinds.Leave(kind, n, now)
 	}
-	facts = append(facts, r.sums(now)...)
+	r.kinds.Close(now, false, func(kind string, s *journal.Span[struct{}]) {
+		left := fact.LeftOut{More: int64(s.More), From: stamp(s.Began), To: stamp(now)}
+		facts = append(facts, (&fact.Raw{Code: kind, Version: 1, Body: left.Append(nil)}).Row(stamp(now), fact.Subject{}))
+	})
 	facts = append(facts, g.failedFacts(&f, now)...)
 	if len(facts) > 0 && g.around.Record != nil {
 		g.around.Record(facts...)
 	}
 }
 
-// allow takes one of a kind's quota. quotas are flush's alone, which one goroutine calls.
-func (r *report) allow(kind string, now time.Time) bool {
-	q := r.quota(kind, now)
-	if q.told < perMinute {
-		q.told++
-		return true
-	}
-	q.more++
-	return false
-}
-
-func (r *report) quota(kind string, now time.Time) *quota {
-	if r.kinds == nil {
-		r.kinds = map[string]*quota{}
-	}
-	q := r.kinds[kind]
-	if q == nil {
-		q = &quota{minute: now}
-		r.kinds[kind] = q
-	}
-	if q.more == 0 && now.Sub(q.minute) >= time.Minute {
-		*q = quota{minute: now}
-	}
-	return q
-}
-
-// sums tells how many facts were left out, once their minute is over.
-func (r *report) sums(now time.Time) (facts []store.Fact) {
-	for kind, q := range r.kinds {
-		if q.more == 0 || now.Sub(q.minute) < time.Minute {
-			continue
-		}
-		facts = append(facts, store.Fact{At: now.Round(0).UTC(), Kind: kind, Body: encode(body{More: q.more, From: stamp(q.minute), Till: stamp(now)})})
-		*q = quota{minute: now}
-	}
-	return facts
-}
-
-func (g *Guard) newFact(w *waiting) store.Fact {
-	if addr, err := netip.ParseAddr(w.body.Source); err == nil && w.body.Net != "" && g.around.Where != nil {
-		w.body.Country, w.body.Network, w.body.ASN = g.around.Where(addr)
-	}
-	f := store.Fact{At: w.at.Round(0).UTC(), Kind: w.kind, Line: w.line, Body: encode(w.body)}
+func (g *Guard) row(w *waiting) store.Fact {
+	of := fact.Subject{Line: w.line}
 	if g.around.Account != nil && w.line != "" {
-		f.Account = g.around.Account(w.line)
+		of.Account = g.around.Account(w.line)
 	}
-	return f
+	return w.body.Row(stamp(w.at), of)
 }
 
-func encode(b body) []byte {
-	text, _ := json.Marshal(b) // plain texts and numbers: cannot fail
-	return text
+// learned adds what is known of a fact by now.
+func (g *Guard) learned(w *waiting) {
+	switch b := w.body.(type) {
+	case *fact.LoginHeld:
+		b.Country, b.Network, b.ASN = g.where(b.Source)
+	case *fact.LoginProbation:
+		b.Country, b.Network, b.ASN = g.where(b.Source)
+	case *fact.LoginLocked:
+		b.Guesses, b.Typist = g.guesses(w)
+	case *fact.LoginSpray:
+		if w.key != (key{}) {
+			b.Guesses, _ = g.guesses(w)
+		}
+	}
 }
 
-// guesses adds what the sample found out by now.
-func (g *Guard) guesses(w *waiting) {
-	if w.key == (key{}) {
-		return
+func (g *Guard) where(s fact.Source) (country, network string, asn int64) {
+	if g.around.Where == nil {
+		return "", "", 0
 	}
+	country, network, n := g.around.Where(s.Addr)
+	return country, network, int64(n)
+}
+
+// guesses is what the sample found out by now.
+func (g *Guard) guesses(w *waiting) (lists string, typist bool) {
 	p := g.tables[w.of].lock(w.key)
 	defer p.unlock()
 	s := p.find()
 	if s == nil {
-		return
+		return "", false
 	}
-	w.body.Guesses = listNames(s.e.lists)
-	w.body.Typist = w.of == ofPair && s.e.lists == 0 && s.e.tried >= 3 && !s.e.many
+	return listNames(s.e.lists), w.of == ofPair && s.e.lists == 0 && s.e.tried >= 3 && !s.e.many
 }
 
 func listNames(lists uint8) string {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 )
@@ -128,5 +129,5 @@ func (s *sampler) spread(g *Guard, w *sample, list secret.GuessList, guess uint6
 	}
 	s.told = at
 	g.stats.sprays.Add(1)
-	g.queue(waiting{kind: FactSpray, at: now, body: body{Lines: lines, Sources: nets, Guesses: list.String()}})
+	g.queue(waiting{at: now, body: &fact.LoginSpray{Lines: int64(lines), Sources: int64(nets), Guesses: list.String()}})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"ringfence/core/fact"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 )
@@ -22,11 +23,11 @@ func TestSprayer(t *testing.T) {
 	for i := range 40 {
 		s.tries(1, time.Second, thief, fmt.Sprint(1990+i), wrongPass, "friendly-scanner")
 	}
-	f := s.want(FactSpray, 1)
+	f := s.want(fact.KindLoginSpray, 1)
 	if b := f[0].body; b.Source != thief || b.Lines < 9 || b.Lines > 12 {
 		t.Errorf("%+v", f)
 	}
-	if f := s.want(FactLocked, 1); f[0].body.Scope != "address" || f[0].body.Failures != 20 || f[0].body.Spared {
+	if f := s.want(fact.KindLoginLocked, 1); f[0].body.Scope != "address" || f[0].body.Failures != 20 || f[0].body.Spared {
 		t.Errorf("%+v", f)
 	}
 	s.wantBans(thief + "/32 for 15m0s")
@@ -42,7 +43,7 @@ func TestSlowSprayer(t *testing.T) {
 	for i := range 60 {
 		s.tries(1, 5*time.Minute, fmt.Sprintf("203.0.113.%d", i), fmt.Sprint(4000+i), wrongPass)
 	}
-	sprays := s.told(FactSpray) // five hours, once in each from about the thirtieth on
+	sprays := s.told(fact.KindLoginSpray) // five hours, once in each from about the thirtieth on
 	if len(sprays) != 2 && len(sprays) != 3 {
 		t.Fatalf("%d facts: %+v", len(sprays), sprays)
 	}
@@ -61,7 +62,7 @@ func TestSparedAddresses(t *testing.T) {
 		s.tries(1, time.Second, office, fmt.Sprint("guess", i), wrongPass)
 	}
 	s.wantBans()
-	if f := s.want(FactLocked, 1); !f[0].body.Spared {
+	if f := s.want(fact.KindLoginLocked, 1); !f[0].body.Spared {
 		t.Errorf("%+v", f)
 	}
 	s.in(office, "2001")
@@ -115,7 +116,7 @@ func TestSystem(t *testing.T) {
 	for i := range 300 {
 		s.tries(1, time.Second, fmt.Sprintf("10.%d.1.1", i%250), fmt.Sprint("user", i), wrongPass)
 	}
-	if f := s.want(FactLocked, 1); f[0].body.Source != "AS10" || f[0].body.Scope != "as" {
+	if f := s.want(fact.KindLoginLocked, 1); f[0].body.Source != "AS10" || f[0].body.Scope != "as" {
 		t.Errorf("%+v", f)
 	}
 	s.in("10.251.1.1", "2001")
@@ -137,11 +138,11 @@ func TestSiege(t *testing.T) {
 		s.tries(1, time.Second, from(i), "2001", wrongPass)
 	}
 	s.in(from(0), "2001")
-	s.want(FactSiege, 0)
+	s.want(fact.KindLoginSiege, 0)
 	s.tries(1, time.Second, from(29), "2001", wrongPass)
 	s.out(from(0), "2001")
 	s.in(from(300), "2001") // right at first try
-	if f := s.want(FactSiege, 1); f[0].body.Failures != 30 || f[0].body.Days != 1 || f[0].body.Sources < 18 || f[0].body.Sources > 30 || f[0].line != "2001" {
+	if f := s.want(fact.KindLoginSiege, 1); f[0].body.Failures != 30 || f[0].body.Days != 1 || f[0].body.Sources < 18 || f[0].body.Sources > 30 || f[0].line != "2001" {
 		t.Errorf("%+v", f)
 	}
 	for i := range 30 {
@@ -155,7 +156,7 @@ func TestSiege(t *testing.T) {
 	}
 	s.pass(24 * time.Hour)
 	s.in(from(301), "2001")
-	s.want(FactSiege, 0)
+	s.want(fact.KindLoginSiege, 0)
 	s.wantBans()
 }
 
@@ -171,11 +172,11 @@ func TestThreeWeeks(t *testing.T) {
 			s.tries(1, time.Minute, from(), "2001", wrongPass)
 		}
 		if day < 19 {
-			s.want(FactSiege, 0)
+			s.want(fact.KindLoginSiege, 0)
 			s.pass(24*time.Hour - 10*time.Minute)
 		}
 	}
-	if f := s.want(FactSiege, 1); f[0].body.Failures != 200 || f[0].body.Days != 20 {
+	if f := s.want(fact.KindLoginSiege, 1); f[0].body.Failures != 200 || f[0].body.Days != 20 {
 		t.Errorf("%+v", f)
 	}
 	last := fmt.Sprintf("10.%d.%d.1", next/250, next%250)
@@ -202,7 +203,7 @@ func TestHoneypot(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		}
-		if f := s.want(FactHoneypot, 1); f[0].line != "2099" || f[0].body.Source != thief || *f[0].body.Right != (pass == rightPass) {
+		if f := s.want(fact.KindLoginHoneypot, 1); f[0].line != "2099" || f[0].body.Source != thief || *f[0].body.Right != (pass == rightPass) {
 			t.Errorf("%+v", f)
 		}
 		if len(s.bans) == 0 || s.bans[0] != thief+"/32 for 24h0m0s" {
@@ -213,7 +214,7 @@ func TestHoneypot(t *testing.T) {
 	s.spared[office] = "a customer's"
 	s.try(office, "2099", wrongPass)
 	s.wantBans()
-	s.want(FactHoneypot, 1)
+	s.want(fact.KindLoginHoneypot, 1)
 }
 
 // TestMovedNonce: a right answer to a challenge that was given elsewhere is a phone that roams if it logs in afresh, and
@@ -244,7 +245,7 @@ func TestMovedNonce(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
 			c.play(s)
-			f := s.want(FactMovedNonce, c.want)
+			f := s.want(fact.KindLoginMovedNonce, c.want)
 			if len(f) == 1 && (f[0].line != "2001" || f[0].body.Source != thief || f[0].body.GivenTo != office || f[0].body.Agent != "baresip?<b>") {
 				t.Errorf("%+v", f)
 			}
@@ -252,7 +253,7 @@ func TestMovedNonce(t *testing.T) {
 			if c.name == "not yet" {
 				c.want = 1
 			}
-			s.want(FactMovedNonce, c.want-len(f))
+			s.want(fact.KindLoginMovedNonce, c.want-len(f))
 		})
 	}
 }
@@ -290,7 +291,7 @@ func TestGuessesInFacts(t *testing.T) {
 		for _, p := range c.passwords {
 			s.tries(1, time.Second, thief, "2001", p, "x")
 		}
-		f := s.want(FactLocked, 1)
+		f := s.want(fact.KindLoginLocked, 1)
 		if b := f[0].body; b.Guesses != c.want || b.Typist != c.typist {
 			t.Errorf("%v: %q, typist %v", c.passwords, b.Guesses, b.Typist)
 		}
@@ -310,7 +311,7 @@ func TestOnePasswordOverManyLines(t *testing.T) {
 		s.tries(1, time.Second, fmt.Sprintf("10.%d.1.1", i), fmt.Sprint(3000+i), "Welcome1")
 		s.a.tick(s.at, false)
 	}
-	f := s.want(FactSpray, 1)
+	f := s.want(fact.KindLoginSpray, 1)
 	if b := f[0].body; b.Source != "" || b.Lines < 9 || b.Sources < 3 || b.Guesses != "common passwords" {
 		t.Errorf("%+v", f)
 	}
@@ -353,7 +354,7 @@ func TestJournalOfAFlood(t *testing.T) {
 			t.Fatalf("%q", f.Body)
 		}
 	}
-	if size > 200_000 || len(s.told(FactLocked)) < perMinute {
+	if size > 200_000 || len(s.told(fact.KindLoginLocked)) < perMinute {
 		t.Errorf("%d facts, %d bytes", len(s.facts), size)
 	}
 	t.Logf("%d facts, %d bytes, %+v", len(s.facts), size, s.a.Stats())
@@ -434,11 +435,11 @@ func TestRelease(t *testing.T) {
 		t.Errorf("left: %+v", s.a.Locked(s.at))
 	}
 	s.in(thief, "2001")
-	f := s.want(FactReleased, 2)
+	f := s.want(fact.KindLoginReleased, 2)
 	if f[0].body.Source != cafe || f[0].body.By != "op" || f[1].line != "2001" {
 		t.Errorf("%+v", f)
 	}
-	if fmt.Sprint(s.told(FactLocked)) == "" {
+	if fmt.Sprint(s.told(fact.KindLoginLocked)) == "" {
 		t.Error("no facts")
 	}
 }
@@ -484,9 +485,9 @@ func TestRun(t *testing.T) {
 			defer s.mu.Unlock()
 			for _, f := range s.facts {
 				switch f.Kind {
-				case FactLocked:
+				case fact.KindLoginLocked:
 					locked++
-				case FactFailed:
+				case fact.KindLoginFailed:
 					failed++
 				}
 			}

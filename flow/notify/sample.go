@@ -6,6 +6,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
@@ -15,27 +16,27 @@ var sampleAt = time.Date(2026, 7, 20, 13, 5, 0, 0, time.UTC)
 
 // sampleFacts are what findings come of; detect says what it concludes.
 var sampleFacts = map[detect.Kind]struct{ kind, body string }{
-	detect.Guessing: {"login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"level":1,"until":"2026-07-20T13:20:00Z","user":"2001",
+	detect.Guessing: {fact.KindLoginLocked, `{"source":"203.0.113.9","scope":"line","failures":5,"level":1,"until":"2026-07-20T13:20:00Z","user":"2001",
 		"agent":"friendly-scanner","guesses":"common passwords"}`},
-	detect.Siege:       {"login.siege", `{"failures":240,"sources":96,"days":12,"budget":3}`},
-	detect.Spray:       {"login.spray", `{"source":"203.0.113.0/24","lines":40,"failures":80,"known":12,"guesses":"numbers"}`},
-	detect.StalePhone:  {"login.stale", `{"source":"198.51.100.20","agent":"Grandstream GXP2170 1.0.11.6","how":"former","replaced_at":"2026-07-01T09:00:00Z"}`},
-	detect.OldPassword: {"login.old", `{"source":"203.0.113.9","agent":"MicroSIP/3.21.3"}`},
-	detect.NonceMoved:  {"login.moved-nonce", `{"source":"203.0.113.9","given_to":"198.51.100.20","agent":"MicroSIP/3.21.3"}`},
-	detect.TwoPlaces: {"device.new", `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
+	detect.Siege:       {fact.KindLoginSiege, `{"failures":240,"sources":96,"days":12,"budget":3}`},
+	detect.Spray:       {fact.KindLoginSpray, `{"source":"203.0.113.0/24","lines":40,"failures":80,"known":12,"guesses":"numbers"}`},
+	detect.StalePhone:  {fact.KindLoginStale, `{"source":"198.51.100.20","agent":"Grandstream GXP2170 1.0.11.6","how":"former","replaced_at":"2026-07-01T09:00:00Z"}`},
+	detect.OldPassword: {fact.KindLoginOld, `{"source":"203.0.113.9","agent":"MicroSIP/3.21.3"}`},
+	detect.NonceMoved:  {fact.KindLoginMovedNonce, `{"source":"203.0.113.9","given_to":"198.51.100.20","agent":"MicroSIP/3.21.3"}`},
+	detect.TwoPlaces: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
 		"network":"Example Telecom","new":"both","elsewhere":[{"address":"198.51.100.20","country":"GB"}]}`},
-	detect.Travel: {"device.new", `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
+	detect.Travel: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
 		"network":"Example Telecom","new":"both","last":{"address":"198.51.100.20","country":"GB","network":"Example Broadband","asn":64501,"at":"2026-07-20T12:25:00Z"}}`},
-	detect.HostingLogin: {"device.new", `{"address":"203.0.113.9","agent":"Asterisk PBX 18.2","family":"Asterisk PBX","place":"203.0.113.0/24","country":"DE","asn":64502,
+	detect.HostingLogin: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"Asterisk PBX 18.2","family":"Asterisk PBX","place":"203.0.113.0/24","country":"DE","asn":64502,
 		"network":"Example Hosting","hosting":true,"new":"both"}`},
-	detect.AfterLockout: {"device.new", `{"address":"203.0.113.9","agent":"friendly-scanner","family":"friendly-scanner","place":"203.0.113.0/24","country":"BR","asn":64500,
+	detect.AfterLockout: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"friendly-scanner","family":"friendly-scanner","place":"203.0.113.0/24","country":"BR","asn":64500,
 		"network":"Example Telecom","new":"both","failures":4,"after_lock":true,"call":true}`},
-	detect.HoneypotUsed:   {"login.honeypot", `{"source":"203.0.113.9","agent":"friendly-scanner","right":true}`},
-	detect.Flood:          {"ban.flood", `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
-	detect.EmergencyCalls: {"call.emergencies", `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
-	detect.InboundCalls:   {"call.inbound-full", `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
-	detect.Unallocated:    {"call.unallocated", `{"number":"+447700400123","class":"mobile","source":"198.51.100.20"}`},
-	detect.LegUnconfirmed: {"leg.unconfirmed", `{"trunk":"carrier-a~7h3kq0zt","b_call_id":"rf-5f1c0e7a-01JD8Z6Q4N8T7R5V3X1B9C7D5F-9b04d2c77e31a6f8","direction":"out","sip_status":500,"beyond_ms":32000}`},
+	detect.HoneypotUsed:   {fact.KindLoginHoneypot, `{"source":"203.0.113.9","agent":"friendly-scanner","right":true}`},
+	detect.Flood:          {fact.KindBanFlood, `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
+	detect.EmergencyCalls: {fact.KindCallEmergencies, `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
+	detect.InboundCalls:   {fact.KindCallInboundFull, `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
+	detect.Unallocated:    {fact.KindCallUnallocated, `{"number":"+447700400123","class":"mobile","source":"198.51.100.20"}`},
+	detect.LegUnconfirmed: {fact.KindLegUnconfirmed, `{"trunk":"carrier-a~7h3kq0zt","b_call_id":"rf-5f1c0e7a-01JD8Z6Q4N8T7R5V3X1B9C7D5F-9b04d2c77e31a6f8","direction":"out","sip_status":500,"beyond_ms":32000}`},
 }
 
 // sampleFinding is a finding of a kind as detect makes it.
