@@ -36,6 +36,8 @@ var barred = []struct{ from, to, why string }{
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
 	{"flow/gate", "ringfence/flow/door", "the door asks the gate, never the other way round"},
 	{"flow/gate", "ringfence/flow/notify", "a call does not wait for mail"},
+	{"flow/play", "ringfence/flow/", "play is given what it asks of the book, and nothing of it is real"},
+	{"flow/play", "ringfence/state/store", "played money is kept nowhere"},
 	{"edge/mail", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/webhook", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/web", "ringfence/edge/", "protocols do not know each other"},
@@ -69,7 +71,7 @@ var clock = map[string]bool{"Now": true, "Since": true, "Until": true, "After": 
 
 // timed are stages that decide about time and so are given it. Their timers are their own; they read the time in one place, a
 // function called clock.
-var timed = map[string]bool{"flow/gate": true}
+var timed = map[string]bool{"flow/gate": true, "flow/play": true}
 
 // timers are what a stage of timed may call all the same.
 var timers = map[string]bool{"After": true, "NewTimer": true, "NewTicker": true}

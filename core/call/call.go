@@ -92,8 +92,8 @@ type Open struct {
 	BLeg      string // and of the way out in use
 	Source    string // address:port of the phone
 	UserAgent string
-	Quote     rating.Quote  // retail
 	Cost      rating.Quote  // carrier's, of the way in use; zero Price when the trunk has no deck
+	Quote     rating.Quote  // retail
 	Purses    []string      // ids of the purses that hold money for it
 	Held      money.Micro   // in each of Purses
 	PaidFor   time.Duration // talk time that Held pays for

@@ -43,7 +43,7 @@ func (r *Refusal) Error() string { return r.Reason.Text(r.Figures) }
 // Line is what the book says of a line at one instant.
 type Line struct {
 	Account  string
-	Number   string // E.164 digits without '+', to be presented as caller; "" is none
+	Digits   uint64 // its E.164 number, to be presented as caller; 0 is none
 	Settings *account.Effective
 	Zone     *time.Location
 	Deck     *rating.Deck // its tariff; nil: none is loaded
@@ -68,7 +68,7 @@ type Subject struct {
 	Line     string // charged, or called for In
 	Account  string
 	Peer     string
-	Present  string
+	Present  uint64 // E.164 digits to present as caller; 0: as received
 	Dest     phone.Destination
 	Problem  phone.Problem
 	Free     bool // of a block that nobody has
@@ -99,7 +99,7 @@ func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
 	if !ok {
 		return
 	}
-	s.Known, s.Account, s.Present, s.Settings, s.Locked, s.Zone = true, l.Account, l.Number, l.Settings, l.Locked, l.Zone
+	s.Known, s.Account, s.Present, s.Settings, s.Locked, s.Zone = true, l.Account, l.Digits, l.Settings, l.Locked, l.Zone
 	if s.Problem != phone.NoProblem {
 		return
 	}

@@ -104,13 +104,13 @@ func (c *Call) Take(a *Ask) { c.Open.Held, c.Open.PaidFor = a.Want, a.Paid }
 // Bought puts down that the next slice is held.
 func (c *Call) Bought(a *Ask, now time.Time, t Terms) Step {
 	c.Take(a)
-	c.buying, c.failed, c.asked, c.spent = false, false, false, why{}
+	c.buying, c.failed, c.asked, c.spent = false, false, false, policy.OK
 	return Step{Wake: c.nextLook(now, t)}
 }
 
 // NoMore remembers why no more may be held: the call runs to the end of what is paid and is cut there.
 func (c *Call) NoMore(reason policy.Reason, f policy.Figures, now time.Time, t Terms) Step {
-	c.buying, c.spent = false, why{reason, f}
+	c.buying, c.spent, c.spentFig = false, reason, f
 	return Step{Wake: c.nextLook(now, t)}
 }
 
@@ -132,7 +132,7 @@ func (c *Call) Behind(now time.Time) bool { return c.Open.PaidFor < now.Sub(c.Si
 func (c *Call) Arrears() (Ask, bool) {
 	o := &c.Open
 	talked := min(o.End.Talk, o.Longest)
-	if !c.Costs || o.End.Status != 200 || talked <= o.PaidFor || c.cut.reason != policy.OK || c.spent.reason != policy.OK ||
+	if !c.Costs || o.End.Status != 200 || talked <= o.PaidFor || c.cut != policy.OK || c.spent != policy.OK ||
 		o.End.By != call.Caller && o.End.By != call.Callee {
 		return Ask{}, false
 	}

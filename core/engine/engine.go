@@ -21,24 +21,20 @@ type Terms struct {
 // Call is a call in progress. Its owner gives it one event at a time.
 type Call struct {
 	Open   call.Open
+	Since  time.Time // when the talk that counts began, on the monotonic clock; zero until there was an answer
 	Always bool      // emergency: never cut for its line, and never charged
 	Costs  bool      // purses are asked for it
-	Since  time.Time // when the talk that counts began, on the monotonic clock; zero until there was an answer
 
-	upFor    time.Duration // after the end: from the answer to it, also what nobody is charged for; 0 after a restart
 	buying   bool          // the next slice is being asked for
 	failed   bool          // the store failed when it was
 	asked    bool          // it was asked for after the paid time had ended: the meter had been away
-	spent    why           // why no more could be held; OK while nothing refused
-	cut      why           // why the call was told to end; OK if it was not
-	told     int           // how often the edge was
+	spent    policy.Reason // why no more could be held; OK while nothing refused
+	cut      policy.Reason // why the call was told to end; OK if it was not
 	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
-}
-
-// why is a reason with its figures.
-type why struct {
-	reason  policy.Reason
-	figures policy.Figures
+	told     int           // how often the edge was told to end it
+	spentFig policy.Figures
+	cutFig   policy.Figures
+	upFor    time.Duration // after the end: from the answer to it, also what nobody is charged for; 0 after a restart
 }
 
 // Step is what a shell does after an event.
@@ -65,7 +61,7 @@ const (
 // Look decides what a call needs at this moment. Times of a running call are monotonic.
 func (c *Call) Look(now time.Time, t Terms) Step {
 	switch o := &c.Open; {
-	case c.cut.reason != policy.OK:
+	case c.cut != policy.OK:
 		return c.tell(now)
 	case o.State != call.Answered:
 		return Step{}
@@ -77,8 +73,8 @@ func (c *Call) Look(now time.Time, t Terms) Step {
 	switch o, talked := &c.Open, now.Sub(c.Since); {
 	case talked >= o.Longest:
 		return c.Cut(policy.TooLong, policy.Figures{Limit: int64(o.Longest / time.Second), Value: int64(talked / time.Second)}, now)
-	case talked >= o.PaidFor && (c.spent.reason != policy.OK || c.failed || c.asked):
-		reason, figures := c.whySpent(), c.spent.figures
+	case talked >= o.PaidFor && (c.spent != policy.OK || c.failed || c.asked):
+		reason, figures := c.whySpent(), c.spentFig
 		if reason == policy.CutLocked {
 			figures = c.paidOut(now)
 		}
@@ -96,8 +92,8 @@ func (c *Call) Look(now time.Time, t Terms) Step {
 // whySpent is why a call has come to the end of what is paid.
 func (c *Call) whySpent() policy.Reason {
 	switch {
-	case c.spent.reason != policy.OK:
-		return c.spent.reason
+	case c.spent != policy.OK:
+		return c.spent
 	case c.failed:
 		return policy.StoreUnavailable
 	}
@@ -111,7 +107,7 @@ func (c *Call) wantsMore(talked, ahead time.Duration) bool {
 	if c.Open.PaidFor >= c.Open.Longest {
 		return false
 	}
-	return c.spent.reason == policy.OK && left <= ahead || c.spent.reason != policy.OK && left >= lastAsk
+	return c.spent == policy.OK && left <= ahead || c.spent != policy.OK && left >= lastAsk
 }
 
 // nextLook is when the call must be looked at again.
@@ -120,7 +116,7 @@ func (c *Call) nextLook(now time.Time, t Terms) time.Time {
 	if c.Open.PaidFor >= c.Open.Longest {
 		return end
 	}
-	if c.spent.reason == policy.OK {
+	if c.spent == policy.OK {
 		return end.Add(-min(t.Ahead, c.Open.PaidFor))
 	}
 	if left := end.Sub(now); left > 2*lastAsk {
@@ -136,10 +132,10 @@ func (c *Call) paidOut(now time.Time) policy.Figures {
 
 // Cut ends a call: the edge is told, again and again until Ended. A second cut changes nothing of the first one's reason.
 func (c *Call) Cut(reason policy.Reason, f policy.Figures, now time.Time) Step {
-	if c.cut.reason != policy.OK || c.Open.State == call.Ending {
+	if c.cut != policy.OK || c.Open.State == call.Ending {
 		return Step{}
 	}
-	c.cut = why{reason, f}
+	c.cut, c.cutFig = reason, f
 	s := c.tell(now)
 	s.First = true
 	return s
@@ -151,11 +147,11 @@ func (c *Call) tell(now time.Time) Step {
 		return Step{}
 	}
 	c.told++
-	return Step{Cut: true, Why: c.cut.reason, Figures: c.cut.figures, Wake: now.Add(min(time.Duration(c.told)*cutAgain, lastCutAgain))}
+	return Step{Cut: true, Why: c.cut, Figures: c.cutFig, Wake: now.Add(min(time.Duration(c.told)*cutAgain, lastCutAgain))}
 }
 
 // Cutting says that the call was told to end.
-func (c *Call) Cutting() bool { return c.cut.reason != policy.OK }
+func (c *Call) Cutting() bool { return c.cut != policy.OK }
 
 // Locked says that the call's line lets nothing more be spent: what it has bought lasts to the end of it, a slice at the most. A call
 // that has not been answered has used nothing of what is held for it: it ends at once, as all do if the lock says so, and so never
@@ -173,10 +169,10 @@ func (c *Call) Locked(atOnce bool, now time.Time, t Terms) Step {
 
 // Unlocked lets a call buy again: its line was unlocked, or its lock now lets calls go on.
 func (c *Call) Unlocked(now time.Time) Step {
-	was := !c.lockedAt.IsZero() || c.spent.reason == policy.CutLocked
+	was := !c.lockedAt.IsZero() || c.spent == policy.CutLocked
 	c.lockedAt = time.Time{}
-	if c.spent.reason == policy.CutLocked {
-		c.spent = why{}
+	if c.spent == policy.CutLocked {
+		c.spent, c.spentFig = policy.OK, policy.Figures{}
 	}
 	if !was {
 		return Step{}

@@ -84,8 +84,10 @@ func PurseOf(id string) policy.Purse {
 }
 
 // CapNow is the cap in force of the purse of an id.
-func CapNow(e *account.Effective, id string) money.Micro {
-	p := PurseOf(id)
+func CapNow(e *account.Effective, id string) money.Micro { return Cap(e, PurseOf(id)) }
+
+// Cap is the cap in force of a kind of purse.
+func Cap(e *account.Effective, p policy.Purse) money.Micro {
 	if p == policy.Probation {
 		return policy.ProbationCap()
 	}
@@ -105,4 +107,45 @@ func SpentPurse(r policy.Reason) (policy.Purse, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Purse is money that may be spent in a period, as a shell without a store keeps it.
+type Purse struct{ Spent, Held money.Micro }
+
+// Hold is a purse that a call draws on, under its cap.
+type Hold struct {
+	Purse *Purse
+	Kind  policy.Purse
+	Cap   money.Micro
+}
+
+// HoldAll holds an amount in every purse, or in none: then it says the least room of all, and which purse is the first that has not
+// enough.
+func HoldAll(holds []Hold, amount money.Micro) (refused bool, room money.Micro, which policy.Purse) {
+	room = money.Max
+	for i := range holds {
+		h := &holds[i]
+		in := h.Purse.Spent + h.Purse.Held // never more than some cap
+		left := money.Micro(0)
+		if in < h.Cap {
+			left = h.Cap.Add(-in)
+		}
+		room = min(room, left)
+		if !refused && (in > h.Cap || amount > left) {
+			refused, which = true, h.Kind
+		}
+	}
+	if refused {
+		return true, room, which
+	}
+	for i := range holds {
+		holds[i].Purse.Held += amount
+	}
+	return false, room, 0
+}
+
+// Settle turns what a call held into what it cost.
+func (p *Purse) Settle(held, cost money.Micro) {
+	p.Held -= held
+	p.Spent += cost
 }

@@ -38,13 +38,13 @@ type Leg struct {
 // Ended fixes how the call ended for its parties, and says why. A call that was cut ended for that.
 func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	o := &c.Open
-	if c.cut.reason != policy.OK {
-		e.Reason, e.By = c.cut.reason, cutter(c.cut.reason)
+	if c.cut != policy.OK {
+		e.Reason, e.By = c.cut, cutter(c.cut)
 	}
 	if e.At.IsZero() || e.At.Before(o.Begun) {
 		e.At = now
 	}
-	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cut.figures), Status: e.Status}
+	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cutFig), Status: e.Status}
 	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		end.Talk = max(e.At.Sub(c.Since), 0)
 		c.upFor = end.Talk

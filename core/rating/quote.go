@@ -176,7 +176,7 @@ func (c *Calendar) isPeak(clock time.Duration) bool {
 
 // spans walks the seconds of a call, one band after the other. A second belongs to the band in which it begins.
 type spans struct {
-	calendar *Calendar
+	calendar Calendar // a copy, so that a quote may stay on the stack
 	at       time.Time
 	left     int64
 	band     Band
@@ -184,7 +184,7 @@ type spans struct {
 }
 
 func (q *Quote) spans(seconds int64) spans {
-	return spans{calendar: &q.Calendar, at: q.Start, left: seconds}
+	return spans{calendar: q.Calendar, at: q.Start, left: seconds}
 }
 
 func (s *spans) next() bool {

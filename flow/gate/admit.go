@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"ringfence/core/account"
@@ -47,7 +48,7 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	if s.Dir != call.In && !l.Always {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.Open.ID, Ways: ways, Present: s.Present, Number: s.number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
+	return &Plan{ID: l.Open.ID, Ways: ways, Present: digits(s.Present), Number: s.number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
 }
 
 func (g *Gate) understand(a *Attempt, now time.Time) *subject {
@@ -57,17 +58,11 @@ func (g *Gate) understand(a *Attempt, now time.Time) *subject {
 	return s
 }
 
-// rulesOf are the book's answers to what the engine asks.
-func rulesOf(o *Options) engine.Rules {
-	return engine.Rules{Plan: o.Plan, Owner: o.Book.ByNumber, Block: o.Block, Line: func(id string, now time.Time) (engine.Line, bool) {
-		l, ok := o.Book.Line(id)
-		if !ok {
-			return engine.Line{}, false
-		}
-		line := engine.Line{Account: l.Customer(), Number: l.Number(), Settings: l.Effective(now), Zone: l.Zone(), Locked: l.Locked()}
-		line.Deck, line.Calendar = l.Retail()
-		return line, true
-	}}
+func digits(e164 uint64) string {
+	if e164 == 0 {
+		return ""
+	}
+	return strconv.FormatUint(e164, 10)
 }
 
 // ways lists the ways out, best first.

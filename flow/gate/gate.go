@@ -135,7 +135,8 @@ func New(o Options) (*Gate, error) {
 	setDefault(&o.Slice, 60*time.Second)
 	setDefault(&o.Ahead, 10*time.Second)
 	setDefault(&o.Lease, 60*time.Second)
-	g := &Gate{o: o, rules: rulesOf(&o), counts: memory.New()}
+	g := &Gate{o: o, rules: o.Book.Rules(), counts: memory.New()}
+	g.rules.Plan, g.rules.Block = o.Plan, o.Block
 	for i := range g.calls {
 		g.calls[i].m = map[call.ID]*live{}
 	}

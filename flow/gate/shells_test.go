@@ -1,0 +1,143 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/engine"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/flow/book"
+	"ringfence/flow/play"
+	"ringfence/state/store/memory"
+)
+
+// bandedCSV has prices that change by the hour, increments, minima and fees.
+const bandedCSV = `Destination,Prefix,Peak,Off-peak,Weekend,Connection charge,Minimum charge,First Interval,Sub Interval
+UK geographic,442,0.012,0.004,0,0,0,1,1
+UK mobile,447,0.06,0.11,0.03,0.01,0.02,1,1
+UK freephone,44800,0,0,0,0,0,1,1
+UK premium,449,1.50,1.50,1.50,0,0,60,60
+France,33,0.015,0.015,0.015,0,0,60,60
+Latvia,371,0.30,0.10,0.07,0.10,0,30,6
+`
+
+// TestTheTwoShellsAgree: random calls through the gate, in a bubble of virtual time, and through the shell that only plays: what was
+// decided, why, what it cost and the instant at which it ended are the same.
+func TestTheTwoShellsAgree(t *testing.T) {
+	reasons := map[policy.Reason]int{}
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			b := newBook(t)
+			_, err := b.Import(t.Context(), "test", []byte(bandedCSV), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true})
+			must(t, err)
+			narrow(t, b, r)
+			var calls []play.Call
+			live := make([]play.Result, 120)
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Date(2000, 1, 31, r.IntN(24), r.IntN(60), 0, 0, time.UTC)))
+				calls = randomCalls(r, time.Now(), len(live))
+				h := open(t, b, memory.New())
+				defer h.close()
+				var wg sync.WaitGroup
+				for i := range calls {
+					wg.Go(func() { live[i] = h.live(&calls[i]) })
+				}
+				wg.Wait()
+				h.square(0)
+			})
+			played := map[time.Time]play.Result{}
+			o := play.Options{
+				Rules: b.Rules(), Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second},
+				Done: func(_ int, x *play.Result) { played[x.Call.At] = *x },
+			}
+			p := play.New(o)
+			for i := range calls {
+				p.Play(&calls[i])
+			}
+			p.End()
+			for i := range calls {
+				want, got := live[i], played[calls[i].At]
+				reasons[want.Reason]++
+				if got.Refused != want.Refused || got.Reason != want.Reason || got.Cost != want.Cost || got.Talk != want.Talk || !got.Ended.Equal(want.Ended) {
+					t.Errorf("%+v\n the gate: %+v\n   played: %+v", calls[i], want, got)
+				}
+			}
+		})
+	}
+	for _, why := range []policy.Reason{
+		policy.Hangup, policy.TooLong, policy.LineDaySpent, policy.LineMonthSpent, policy.AccountDaySpent, policy.AccountMonthSpent,
+		policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
+	} {
+		if reasons[why] == 0 {
+			t.Errorf("no call ended with %v: the test says nothing about it", why.Code())
+		}
+	}
+	t.Log(reasons)
+}
+
+// narrow gives the lines limits that the calls meet.
+func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
+	set := func(level account.Level, owner string, f account.Field, n int) {
+		must(t, b.Set(context.Background(), "test", level, owner, book.Setting{Field: f, N: int64(n), Grant: true}))
+	}
+	for _, line := range []string{"2001", "2002"} {
+		set(account.LevelLine, line, account.LineDayCap, 1+r.IntN(3_000_000))
+		set(account.LevelLine, line, account.LineMonthCap, 1+r.IntN(6_000_000))
+		set(account.LevelLine, line, account.LongestCall, 60+r.IntN(7200))
+		set(account.LevelLine, line, account.MaxCalls, 1+r.IntN(6))
+		set(account.LevelLine, line, account.MaxInternational, 1+r.IntN(3))
+		set(account.LevelLine, line, account.CallsPerMinute, 2+r.IntN(8))
+		set(account.LevelLine, line, account.InternationalCeiling, 1_000_000_000)
+	}
+	set(account.LevelCustomer, "acme", account.AccountDayCap, 1+r.IntN(5_000_000))
+	set(account.LevelCustomer, "acme", account.AccountMonthCap, 1+r.IntN(9_000_000))
+}
+
+// randomCalls come in bursts. Each has its own fraction of a second, so that no two events come at one instant: the meter looks at a
+// call after whole seconds, and after halves, quarters and eighths where a purse has refused.
+func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
+	numbers := []string{"02079460000", "07700900123", "0037167123456", "0033142685300", "08001111", "09098790123", "999", "02079460102", "981046500729221", "0049301234567"}
+	own := r.Perm(125)
+	calls := make([]play.Call, n)
+	for i := range calls {
+		now = now.Truncate(time.Second).Add(time.Duration(1+r.IntN(40)) * time.Second)
+		if r.IntN(8) == 0 {
+			now = now.Add(time.Duration(r.IntN(4*3600)) * time.Second)
+		}
+		calls[i] = play.Call{
+			At: now.Add(time.Duration(own[i]) * time.Millisecond), Line: []string{"2001", "2002"}[r.IntN(2)], Dialled: numbers[r.IntN(len(numbers))],
+			Wants: time.Duration(r.IntN(1+r.IntN(4000)))*time.Second + 500*time.Microsecond,
+		}
+		if r.IntN(2) == 0 {
+			calls[i].Dialled = numbers[r.IntN(4)]
+		}
+	}
+	slices.SortFunc(calls, func(a, b play.Call) int { return a.At.Compare(b.At) })
+	return calls
+}
+
+// live makes a call as an edge would.
+func (h *house) live(c *play.Call) play.Result {
+	time.Sleep(time.Until(c.At))
+	p, why := h.admit(c.Line, c.Dialled)
+	if p == nil {
+		return play.Result{Refused: true, Reason: why, Ended: time.Now()}
+	}
+	h.answer(p)
+	time.Sleep(c.Wants)
+	h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+	r := h.record(p.ID)
+	why, err := policy.ParseReason(r.Reason)
+	must(h.t, err)
+	return play.Result{Reason: why, Ended: r.Ended, Talk: r.Talk, Cost: r.Retail}
+}

@@ -1,0 +1,358 @@
+// Package play is the second shell of core/engine: it plays calls in virtual time, with the money, caps and limits of their lines,
+// from memory alone. What it says of a call is what flow/gate would have done with it. It must not know clocks, stores or edges.
+package play
+
+import (
+	"iter"
+	"sync"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/engine"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/state/counters/memory"
+)
+
+// Call is a call to be played. It is answered at once.
+type Call struct {
+	At      time.Time
+	Line    string
+	Dialled string
+	Wants   time.Duration // talk time after which its caller hangs up
+}
+
+// Result is what came of a call.
+type Result struct {
+	Call    Call
+	Refused bool          // it was never let out, for Reason
+	Reason  policy.Reason // why it ended: Hangup, or why it was cut
+	Ended   time.Time
+	Talk    time.Duration // charged for
+	Cost    money.Micro   // to its line
+}
+
+// Options say how calls are played.
+type Options struct {
+	Rules engine.Rules
+	Terms engine.Terms
+	// Done is given what came of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
+	// worker is the number.
+	Done func(worker int, r *Result)
+}
+
+// Player plays the calls of some accounts one after another: every call of an account must go to the same Player, in the order of
+// time. Not safe for concurrent use.
+type Player struct {
+	o        Options
+	worker   int
+	rules    engine.Rules
+	counts   *memory.Counters // attempts within a window
+	lines    map[string]*line
+	accounts map[string]*purses
+	queue    queue
+	free     []*live
+
+	// Of the call that is played, kept so that it costs no memory.
+	subject engine.Subject
+	attempt engine.Attempt
+	result  Result
+}
+
+// line is what is known and counted of a line. The book does not change while calls are played, but for settings that end.
+type line struct {
+	engine.Line
+	known        bool
+	open, abroad int64
+	own, account *purses
+}
+
+// live is a call in progress.
+type live struct {
+	call   Call
+	hangup time.Time
+	line   *line
+	n      int // holds in use
+	abroad bool
+	holds  [policy.Probation]engine.Hold
+	engine.Call
+}
+
+// New makes a Player that has played nothing.
+func New(o Options) *Player {
+	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, lines: map[string]*line{}}
+	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) {
+		ln := p.line(id, now)
+		return ln.Line, ln.known
+	}
+	return p
+}
+
+// line is a line as it is at an instant.
+func (p *Player) line(id string, now time.Time) *line {
+	ln := p.lines[id]
+	if ln == nil {
+		ln = &line{}
+		p.lines[id] = ln
+	}
+	if ln.known && ln.Settings.Holds(now) {
+		return ln
+	}
+	if ln.Line, ln.known = p.o.Rules.Line(id, now); ln.known && ln.own == nil {
+		ln.own = &purses{}
+		if ln.account = p.accounts[ln.Account]; ln.account == nil {
+			ln.account = &purses{}
+			p.accounts[ln.Account] = ln.account
+		}
+	}
+	return ln
+}
+
+// Play plays everything that happens until a call comes, and the call.
+func (p *Player) Play(c *Call) {
+	p.Until(c.At)
+	p.attempt.Line, p.attempt.Dialled = c.Line, c.Dialled
+	s := &p.subject
+	p.rules.Understand(s, &p.attempt, c.At)
+	if r := s.Judge(false); r != nil {
+		p.refused(c, r.Reason)
+		return
+	}
+	l := p.take()
+	l.call, l.line = *c, p.lines[c.Line]
+	if why := p.count(l, s); why != policy.OK {
+		p.giveUp(l, why)
+		return
+	}
+	s.Begin(&l.Call)
+	if why := p.first(l, s); why != policy.OK {
+		p.uncount(l)
+		p.giveUp(l, why)
+		return
+	}
+	p.answer(l, c.At)
+}
+
+// Until plays what happens up to an instant and at it.
+func (p *Player) Until(now time.Time) {
+	for len(p.queue) > 0 && p.queue[0].at <= now.UnixNano() {
+		p.event(p.queue.pop())
+	}
+}
+
+// End plays until the last call has ended.
+func (p *Player) End() {
+	for len(p.queue) > 0 {
+		p.event(p.queue.pop())
+	}
+}
+
+// count takes the conditions that count calls, in their order.
+func (p *Player) count(l *live, s *engine.Subject) policy.Reason {
+	if s.Verdict.Always {
+		l.line.open++
+		return policy.OK
+	}
+	open := false
+	for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
+		ok := true
+		switch c.Kind {
+		case policy.CondRate:
+			_, ok = p.counts.Hit(s.Line, c.Limit, c.Window, s.Now)
+		case policy.CondOpen:
+			if ok = l.line.open < c.Limit; ok {
+				l.line.open++
+				open = true
+			}
+		case policy.CondOpenAbroad:
+			if ok = l.line.abroad < c.Limit; ok {
+				l.line.abroad++
+				l.abroad = true
+			}
+		}
+		if !ok {
+			if open {
+				l.line.open--
+			}
+			return c.Reason
+		}
+	}
+	return policy.OK
+}
+
+func (p *Player) uncount(l *live) {
+	l.line.open--
+	if l.abroad {
+		l.line.abroad--
+	}
+}
+
+// first holds the first slice.
+func (p *Player) first(l *live, s *engine.Subject) policy.Reason {
+	if l.Costs {
+		own, account := l.line.own.at(s.Now, s.Zone), l.line.account.at(s.Now, s.Zone)
+		of := [policy.Probation]*engine.Purse{policy.LineDay: own.day, policy.LineMonth: own.month, policy.AccountDay: account.day, policy.AccountMonth: account.month}
+		for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
+			if c.Kind == policy.CondPurse {
+				l.holds[l.n] = engine.Hold{Purse: of[c.Purse], Kind: c.Purse, Cap: money.Micro(c.Limit)}
+				l.n++
+			}
+		}
+	}
+	for ask := l.First(p.o.Terms); ; {
+		refused, room, which := engine.HoldAll(l.holds[:l.n], ask.Amount())
+		if !refused {
+			l.Take(&ask)
+			return policy.OK
+		}
+		if ask.Refused(room) != engine.Again {
+			return engine.SpentReason(which)
+		}
+	}
+}
+
+// answer is the answer at once, so that the price is the one that was judged.
+func (p *Player) answer(l *live, now time.Time) {
+	l.hangup = now.Add(l.call.Wants)
+	if err := l.Answered(call.Anchor{}, nil); err != nil {
+		panic(err) // it has just begun
+	}
+	step, _ := l.Heard(now, p.o.Terms)
+	p.plan(l, step.Wake)
+}
+
+// plan looks at a call again when it wants something, or hangs up.
+func (p *Player) plan(l *live, wake time.Time) {
+	if l.hangup.Before(wake) {
+		wake = l.hangup
+	}
+	p.queue.push(due{wake.UnixNano(), l})
+}
+
+// event is what happens to a call at the instant for which it was planned.
+func (p *Player) event(d due) {
+	l := d.call
+	now := l.call.At.Add(time.Duration(d.at - l.call.At.UnixNano()))
+	if !now.Before(l.hangup) {
+		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
+		return
+	}
+	step := l.Look(now, p.o.Terms)
+	if step.Buy {
+		step = p.buy(l, now)
+	}
+	if step.Cut {
+		p.end(l, engine.End{By: call.System, Reason: step.Why, Status: 200, At: now}, now)
+		return
+	}
+	p.plan(l, step.Wake)
+}
+
+// buy holds the next slice, under the caps of the moment.
+func (p *Player) buy(l *live, now time.Time) engine.Step {
+	if !l.line.Settings.Holds(now) {
+		p.line(l.call.Line, now)
+	}
+	for i := range l.holds[:l.n] {
+		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
+	}
+	for ask := l.Next(now, p.o.Terms); ; {
+		refused, room, which := engine.HoldAll(l.holds[:l.n], ask.Amount())
+		if !refused {
+			return l.Bought(&ask, now, p.o.Terms)
+		}
+		switch ask.Refused(room) {
+		case engine.NoRoom:
+			return l.NoMore(engine.SpentReason(which), policy.Figures{}, now, p.o.Terms)
+		case engine.Unsure:
+			return l.Later(false, now)
+		}
+	}
+}
+
+func (p *Player) end(l *live, e engine.End, now time.Time) {
+	why := l.Call.Ended(e, now)
+	bill := l.Bill(nil, p.o.Terms, nil)
+	for i := range l.holds[:l.n] {
+		l.holds[i].Purse.Settle(l.Open.Held, bill.Retail)
+	}
+	p.uncount(l)
+	p.result = Result{Call: l.call, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail}
+	p.o.Done(p.worker, &p.result)
+	p.give(l)
+}
+
+func (p *Player) refused(c *Call, why policy.Reason) {
+	p.result = Result{Call: *c, Refused: true, Reason: why, Ended: c.At}
+	p.o.Done(p.worker, &p.result)
+}
+
+func (p *Player) giveUp(l *live, why policy.Reason) {
+	p.refused(&l.call, why)
+	p.give(l)
+}
+
+func (p *Player) take() *live {
+	last := len(p.free) - 1
+	if last < 0 {
+		return &live{}
+	}
+	l := p.free[last]
+	p.free = p.free[:last]
+	return l
+}
+
+func (p *Player) give(l *live) {
+	l.abroad, l.n = false, 0
+	p.free = append(p.free, l)
+}
+
+// Run plays calls that come in the order of time, the accounts spread over workers, and returns when the last has ended. What is
+// said of a call does not depend on how many workers there are.
+func Run(o Options, workers int, calls iter.Seq[Call]) {
+	var wg sync.WaitGroup
+	to := make([]chan []Call, workers)
+	for i := range to {
+		to[i] = make(chan []Call, 4)
+		wg.Go(func() {
+			p := New(o)
+			p.worker = i
+			for batch := range to[i] {
+				for j := range batch {
+					p.Play(&batch[j])
+				}
+			}
+			p.End()
+		})
+	}
+	deal(&o.Rules, to, calls)
+	wg.Wait()
+}
+
+// batchSize is how many calls are handed to a worker at once: few enough to keep workers abreast, enough to cost nothing.
+const batchSize = 512
+
+// deal hands each call to the worker of its account.
+func deal(r *engine.Rules, to []chan []Call, calls iter.Seq[Call]) {
+	of, accounts := map[string]int{}, map[string]int{} // worker by line and by account
+	batches := make([][]Call, len(to))
+	for c := range calls {
+		w, known := of[c.Line]
+		if !known {
+			ln, _ := r.Line(c.Line, c.At)
+			if w, known = accounts[ln.Account]; !known {
+				w = len(accounts) % len(to)
+				accounts[ln.Account] = w
+			}
+			of[c.Line] = w
+		}
+		if batches[w] = append(batches[w], c); len(batches[w]) == batchSize {
+			to[w] <- batches[w]
+			batches[w] = make([]Call, 0, batchSize)
+		}
+	}
+	for w := range to {
+		to[w] <- batches[w]
+		close(to[w])
+	}
+}
