@@ -153,7 +153,7 @@ func (c *conn) mute() bool {
 	return since != 0 && time.Now().UnixNano()-since > int64(muteAfter)
 }
 
-const muteAfter = time.Second
+const muteAfter = 200 * time.Millisecond
 
 func (c *conn) dial() {
 	ctx, cancel := context.WithTimeout(c.t.ctx, c.t.cfg.DialTimeout)
