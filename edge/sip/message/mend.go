@@ -12,6 +12,7 @@ func mend(b []byte) []byte {
 		}
 		b = bytes.ReplaceAll(b, []byte{'\r'}, lf)
 	}
+	b = afterJunk(b)
 	start, rest, found := bytes.Cut(b, lf)
 	if !found || !bytes.Contains(bytes.ToLower(start), []byte("sip/")) {
 		return nil
@@ -26,7 +27,7 @@ func mend(b []byte) []byte {
 	} else if lines, end := HeadEnd(b, 0); end >= 0 {
 		head, body = b[len(start)+1:lines], b[end:]
 	}
-	out := append(appendClean(make([]byte, 0, len(b)+256), bytes.TrimRight(start, "\r")), "\r\n"...)
+	out := append(appendClean(make([]byte, 0, len(b)+256), bytes.ReplaceAll(bytes.TrimRight(start, "\r"), []byte{'\t'}, []byte{' '})), "\r\n"...)
 	out = appendLines(out, head, eol)
 	if len(out)+2+len(body) > MaxSize {
 		return nil

@@ -212,6 +212,7 @@ func (m *Message) parseRequestLine(line []byte) bool {
 	if sp < 1 || last <= sp || len(text)-last < 5 || !equalFold(text[last+1:last+5], "sip/") {
 		if sp < 1 || MethodOf(text[:sp]) == Other {
 			m.fail(faultStart)
+			m.broken = bytes.IndexByte(text, '\t') >= 0 || len(afterJunk(text)) < len(text) // blanks of another kind, or before it
 			return false
 		}
 		m.request, m.start, m.method = true, text[:sp], MethodOf(text[:sp])
@@ -223,6 +224,7 @@ func (m *Message) parseRequestLine(line []byte) bool {
 	m.method = MethodOf(m.start)
 	if m.method == Other && !all(m.start, cToken) {
 		m.fail(faultMethod)
+		m.broken = len(afterJunk(m.start)) < len(m.start)
 	}
 	if !equalFold(text[last+1:], "sip/2.0") {
 		m.fail(faultVersion)

@@ -301,6 +301,17 @@ func TestParseAcceptsOddResponses(t *testing.T) {
 	}
 }
 
+// Blanks of another kind in the request line, and what stands before it, are no reason for silence.
+func TestOddRequestLines(t *testing.T) {
+	sound := options("")
+	start, rest, _ := strings.Cut(sound, "\r\n")
+	for _, odd := range []string{strings.ReplaceAll(start, " ", "\t"), " " + start, "\t\t" + start, "\ufeff" + start, "\x00" + start, " \r\n\t\r\n" + start} {
+		m := mustParse(t, odd+"\r\n"+rest)
+		want(t, odd, m.Method(), OPTIONS)
+		text(t, odd, m.RequestURI(), "sip:bob@example.com")
+	}
+}
+
 // A status that is none is a failure: who asked waits for no other answer.
 func TestAStatusThatIsNone(t *testing.T) {
 	for code, fault := range map[string]bool{"000": true, "099": true, "100": false, "699": false, "700": true, "999": true} {
