@@ -191,10 +191,17 @@ func (c *coverer) coverage(p *Price, under []phone.Reach) coverage {
 	v := coverage{countries: []phone.Country{under[0].Country}, together: phone.CodeOf(p.Prefix) == 44}
 	if len(under) > 1 {
 		n := c.name(p.Name)
+		var named []phone.Country
 		for _, r := range under[1:] {
+			if n.mentions(r.Country) {
+				named = append(named, r.Country)
+			}
 			if n.mentions(r.Country) || northAmerica(under[0].Country) && northAmerica(r.Country) {
 				v.countries = append(v.countries, r.Country)
 			}
+		}
+		if len(named) > 0 && !n.mentions(under[0].Country) && !slices.ContainsFunc(named, northAmerica) {
+			v.countries = named // Jamaica, 1 is no price of the United States
 		}
 	}
 	if said != nil && len(said.Countries) > 0 {

@@ -68,6 +68,12 @@ func TestARowPricesWhatItStandsFor(t *testing.T) {
 		{"Asia,9,1", "", "+919812345678", OtherCountry},
 		{"Inmarsat,870,600", "", "+870773123456", Priced},
 		{"USA,1,1|Jamaica,1876,9", "", "+18765551234", Priced},
+		{"Jamaica,1,30", "", "+18765551234", Priced}, // what another country's name stands at is no price of the main one
+		{"Jamaica,1,30", "", "+12125551234", OtherCountry},
+		{"Kazakhstan,7,20", "", "+77011234567", Priced},
+		{"Kazakhstan,7,20", "", "+74951234567", OtherCountry},
+		{"Canada,1,1", "", "+12125551234", Priced},
+		{"Jersey,44,9", "", "02079460000", OtherCountry},
 	} {
 		im := ReadCSV([]byte("Destination,Prefix,PPM\n"+strings.ReplaceAll(c.deck, "|", "\n")), ReadOptions{})
 		covers, err := ParseCovers(c.covers)

@@ -35,7 +35,12 @@ func (r *deckReader) learn() bool {
 			}
 		}
 		for _, at := range telling {
-			if at < len(cells) && !saysNothing(cells[at], c.meaningOf(at)) {
+			if at < len(cells) && (!saysNothing(cells[at], c.meaningOf(at)) || endsPrice(cells[at])) {
+				seen[at].tell(line, cells[at])
+			}
+		}
+		for _, at := range c.unused {
+			if at < len(cells) && c.mapped[at] == "" && endsPrice(cells[at]) {
 				seen[at].tell(line, cells[at])
 			}
 		}
@@ -43,6 +48,8 @@ func (r *deckReader) learn() bool {
 	})
 	r.numbers.decide()
 	r.out.Format.DecimalComma = r.numbers.decimal == ','
+	rate := &seen[c.at[c.bandSources()[Peak]]-1]
+	r.saysMinor, r.saysHalf = rate.minor > 0, rate.marked > 0 && rate.bare > 0
 	r.settleMinimum(seen)
 	r.settleUnits(seen)
 	r.settleColumns(seen)
@@ -124,6 +131,16 @@ func saysNothing(cell string, m meaning) bool {
 	return m.field == fieldNone && !strings.ContainsAny(text, "0123456789£€$¥¢%")
 }
 
+// endsPrice holds for the words that say that a row has no price any more, in columns of remarks and changes. "No" and 0 say nothing
+// there.
+func endsPrice(cell string) bool {
+	if len(cell) < 5 {
+		return false
+	}
+	status, known := statusOf(cell)
+	return known && (status == gone || status == blocked) && !strings.EqualFold(strings.TrimSpace(cell), "false")
+}
+
 // soundsLikeMoney holds for names that have a word of prices or times in them.
 func soundsLikeMoney(name string) bool {
 	for _, w := range headerWords(name) {
@@ -187,6 +204,12 @@ func (r *deckReader) settleColumns(seen []evidence) {
 			r.line = e.line
 			r.cellFault(n.cell, e.text, fmt.Sprintf("nothing: the column is %s, for which a price here has no place (%s); %s",
 				n.why, plural(e.rows, "row", "rows"), r.mapHint(n.cell, "ignore")))
+		}
+	}
+	for _, at := range c.unused {
+		if e := &seen[at]; at != c.minimum-1 && e.rows > 0 && endsPrice(e.text) {
+			r.line = e.line
+			r.cellFault(at, e.text, "a row that has its price: the column says that it has none; map it to status if it is one, or "+r.mapHint(at, "ignore"))
 		}
 	}
 	for _, at := range c.unknown {

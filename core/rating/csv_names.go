@@ -142,11 +142,11 @@ var fieldWords = map[field]string{
 		"subsequent billing increment,next billing increment,additional billing increment,next block,subsequent block,additional block,block min duration,next step," +
 		"further increment,further interval,second interval,second increment,subsequent billing,additional unit,subsequent duration,next duration," +
 		"subsequent billing interval,next billing interval,pulse 2,pulse n,next pulse,subsequent pulse,recurring billing increment,sub sequent increment",
-	fieldIncrements: "takt,taktung,increment,increments,incr,inc,incs,billing increment,billing increments,billing incr,billing inc,billing,interval,intervals,billing interval," +
+	fieldIncrements: "bill incr,takt,taktung,increment,increments,incr,inc,incs,billing increment,billing increments,billing incr,billing inc,billing,interval,intervals,billing interval," +
 		"billing intervals,billing unit,billing units,billing terms,pulse,pulses,rounding,rounding rule,rounding rules,charging increment,charging interval," +
 		"rate increment,charge period,billing block,billing step,billing period,charging unit,charging period,payment terms,billing rule,billing rules," +
 		"min incr,min inc,minimum increment next,first next,initial subsequent,minimum incr,billing cycle,billing type,call increment,granularity," +
-		"billing granularity,charging,unit,units,initial next,interval 1 n,1 n,billing method,billing scheme,rate interval",
+		"billing granularity,charging,initial next,interval 1 n,1 n,billing method,billing scheme,rate interval",
 	fieldPeriod:   "rate period,rate unit,price unit,price period,rate per,charge unit,priced per,price basis,rate basis,unit seconds",
 	fieldStart:    "gültig ab,start,start date,start time,effective,effective date,effective from,effective start,valid from,from,from date,date from,begin date,activation date,effective as,date,date start,valid,effective date from,start from,validity start,valid since,activation,in force from,effective time",
 	fieldEnd:      "gültig bis,end,end date,end time,expiry,expiry date,expires,expiration date,expire date,valid to,valid until,valid till,until,till,to,to date,date to,effective to,effective till,effective until,effective end,discontinue date,date end,stop date,stop time,validity end,expiration,expire,valid thru,valid through,effective thru",

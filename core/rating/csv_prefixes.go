@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"ringfence/core/phone"
 )
 
 // prefixes are those of the prefix cell, or of country code and area code together.
@@ -21,7 +23,11 @@ func (r *deckReader) prefixes(cells []string) []uint64 {
 		if r.cell(cells, f) == "" {
 			return r.spread(fieldCountryCode, code, "")
 		}
-		return r.spread(f, r.cell(cells, f), code)
+		list := r.spread(f, r.cell(cells, f), code)
+		if len(list) > 0 && r.cell(cells, f)[0] == '0' && len(phone.Under(list[0])) == 0 {
+			r.fieldFault(f, r.cell(cells, f), "an area code without the 0 that is dialled at home")
+		}
+		return list
 	}
 	list := r.spread(fieldPrefix, r.cell(cells, fieldPrefix), "")
 	for _, prefix := range list {

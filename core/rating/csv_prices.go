@@ -77,6 +77,10 @@ func (r *deckReader) amount(cells []string, f field, places int) int64 {
 	if u.currency != "" && !r.sameCurrency(r.columns.at[f]-1, r.cell(cells, f), u.currency) {
 		return 0
 	}
+	if u.whole && u.hundredths {
+		r.fieldFault(f, r.cell(cells, f), "one unit, not a sign of pounds and one of pence")
+		return 0
+	}
 	if u.whole && r.columns.units[f].hundredths {
 		r.fieldFault(f, r.cell(cells, f), "hundredths, as the header says")
 		return 0

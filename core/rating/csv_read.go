@@ -137,7 +137,7 @@ func newReader(opt ReadOptions) *deckReader {
 
 // read goes through the rows to learn what they are in, and then for their prices.
 func (r *deckReader) read() {
-	if r.out.FaultCount == 0 && r.checkCurrency() && r.checkHeader() && r.learn() {
+	if r.out.FaultCount == 0 && r.titles() && r.checkCurrency() && r.checkHeader() && r.learn() {
 		r.learnDates()
 		r.readRows()
 	}
@@ -159,6 +159,9 @@ type deckReader struct {
 	spent   int // prefixes read, repeated ones too
 	line    int // of the row at hand
 
+	saysPence    string // a row above the header that speaks of hundredths
+	saysMinor    bool   // amounts of the rate column are marked as hundredths
+	saysHalf     bool   // some amounts of the rate column have a sign, and others have none
 	lastCurrency string // of the row before, which was found right
 }
 

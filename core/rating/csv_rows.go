@@ -241,6 +241,9 @@ func (r *deckReader) date(cells []string, f field, end bool) time.Time {
 		r.fieldFault(f, text, "a date such as 2026-01-31, 2026-01-31 23:59:59, 31/01/2026 or 31-Jan-2026")
 		return time.Time{}
 	}
+	if end && at.Year() == 9999 {
+		return time.Time{} // how some systems write that there is no end
+	}
 	if end && whole {
 		at = at.AddDate(0, 0, 1)
 	}
@@ -259,19 +262,26 @@ const (
 
 func (r *deckReader) status(cells []string) rowStatus {
 	text := r.cell(cells, fieldStatus)
-	switch strings.ToLower(text) {
-	case "", "-", "current", "active", "open", "ok", "valid", "enabled", "in force", "new", "changed", "change", "increase", "decrease",
-		"increased", "decreased", "true", "yes", "1", "no change", "unchanged", "same", "new code", "new rate", "rate increase", "rate decrease":
-		return stays
-	case "future", "pending", "planned":
-		return future
-	case "false", "no", "0", "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive":
-		return blocked
-	case "deleted", "delete", "removed", "remove", "discontinued", "expired", "withdrawn", "old", "deleted code":
-		return gone
+	if s, known := statusOf(text); known {
+		return s
 	}
 	r.fieldFault(fieldStatus, text, "a status such as Current, New, Future, Blocked or Deleted")
 	return stays
+}
+
+func statusOf(text string) (status rowStatus, known bool) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "", "-", "current", "active", "add", "added", "open", "ok", "valid", "enabled", "in force", "new", "changed", "change", "increase", "decrease",
+		"increased", "decreased", "true", "yes", "1", "no change", "unchanged", "same", "new code", "new rate", "rate increase", "rate decrease":
+		return stays, true
+	case "future", "pending", "planned":
+		return future, true
+	case "false", "no", "0", "blocked", "block", "barred", "closed", "suspended", "unavailable", "disabled", "inactive":
+		return blocked, true
+	case "deleted", "delete", "removed", "remove", "discontinued", "expired", "withdrawn", "old", "deleted code":
+		return gone, true
+	}
+	return stays, false
 }
 
 func (r *deckReader) yes(cells []string, f field) bool {

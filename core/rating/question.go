@@ -24,6 +24,7 @@ const (
 	AskCalled      = "called-lately"
 	AskUnit        = "unit"
 	AskScaled      = "scale"
+	askTitles      = "titles"
 )
 
 func (r *deckReader) ask(q Question) { r.out.Questions = append(r.out.Questions, q) }

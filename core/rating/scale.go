@@ -20,13 +20,20 @@ const (
 // that says what it is in is believed, but for hundredths that are next to nothing.
 func (r *deckReader) askUnit() {
 	u := r.columns.units[r.columns.bandSources()[Peak]]
-	if r.unitGiven() || !u.hundredths && (u.whole || r.out.Format.Stated) {
+	u.hundredths = u.hundredths || r.saysMinor
+	asksPence := r.saysPence != "" && !u.says()
+	if r.unitGiven() || !asksPence && !u.hundredths && (u.whole || r.out.Format.Stated && !r.saysHalf) {
 		return
 	}
 	file, err := money.CurrencyOf(r.wanted())
 	times := levelOf(r.out.Prices).dearness(r.opt.Kind, r.currencyOf())
 	switch {
-	case times == 0 || err != nil:
+	case err != nil:
+	case asksPence:
+		q := Ask(AskUnit, fmt.Sprintf("Above the header stands %q, and the rates do not say what they are in: are they whole units of %s or %s?", clip(r.saysPence), file.Code, parts(file)), r.examples())
+		q.Flag, q.Choices = "unit", []string{"whole", parts(file)}
+		r.ask(q)
+	case times == 0:
 	case u.hundredths && times < leastHundredths:
 		r.ask(Ask(AskScaled, "Most prices are a small part of what such calls cost anywhere: are they whole units, though the file says hundredths?", r.examples()))
 	case times < leastWhole:
