@@ -83,23 +83,9 @@ func OpenKeys(path string) (keys []secret.Key, made bool, err error) {
 }
 
 // AddKey appends a fresh key, which seals from the next NewBox on, and returns all. The file is replaced as a whole:
-// whatever happens meanwhile, it holds either the old keys or all of them.
+// whatever happens meanwhile, it holds either the old keys or all of them. The folder is locked from reading to renaming: of
+// two rotations at once neither may lose the other's key, with which something may be sealed already.
 func AddKey(path string) ([]secret.Key, error) {
-	return replaceKeys(path, func(keys []secret.Key) ([]secret.Key, error) {
-		k, err := secret.NewKey()
-		return append(keys, k), err
-	})
-}
-
-// KeepNewest drops all keys but the last: the end of a rotation, once everything was sealed again (store.Store.Rekey).
-// Backups of before can then not be opened any more.
-func KeepNewest(path string) ([]secret.Key, error) {
-	return replaceKeys(path, func(keys []secret.Key) ([]secret.Key, error) { return keys[len(keys)-1:], nil })
-}
-
-// replaceKeys holds a lock on the folder from reading to renaming: of two rotations at once neither may lose the other's
-// key, with which something may be sealed already.
-func replaceKeys(path string, change func([]secret.Key) ([]secret.Key, error)) ([]secret.Key, error) {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -112,9 +98,11 @@ func replaceKeys(path string, change func([]secret.Key) ([]secret.Key, error)) (
 	if err != nil {
 		return nil, err
 	}
-	if keys, err = change(keys); err != nil {
+	k, err := secret.NewKey()
+	if err != nil {
 		return nil, err
 	}
+	keys = append(keys, k)
 	if len(keys) > secret.MaxKeys {
 		return nil, fmt.Errorf("%w %s: %d keys; at most %d", ErrKeyFile, path, len(keys), secret.MaxKeys)
 	}

@@ -43,7 +43,7 @@ func (l *List) batches(yield func(*work) bool) {
 	}
 }
 
-func (l *List) save(ctx context.Context, w *work) error {
+func (l *List) save(ctx context.Context, w *work, _ bool) error {
 	return l.o.Store.SaveBans(ctx, w.put, w.drop, w.facts...)
 }
 

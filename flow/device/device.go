@@ -77,8 +77,7 @@ type Devices struct {
 	count   atomic.Int64 // devices
 	waiting atomic.Int64 // facts not written yet
 
-	behind  keep.Writer[*batch]
-	pending *batch // a write whose outcome nobody knows; one at a time uses it, as behind does
+	behind keep.Writer[*batch]
 }
 
 type shard struct {
@@ -102,7 +101,7 @@ func New(o Options) *Devices {
 		o.Record = func(...store.Fact) {}
 	}
 	d := &Devices{o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), seed: maphash.MakeSeed()}
-	d.behind = keep.Writer[*batch]{Batches: d.batches, Save: d.save, Back: func(b *batch) { d.pending = b }, Outage: keep.Outage{
+	d.behind = keep.Writer[*batch]{Batches: d.batches, Save: d.save, Outage: keep.Outage{
 		Log: d.log, Level: slog.LevelError, Failed: "devices are not written; they are kept and tried again", Again: "devices are written again",
 	}}
 	for i := range d.shards {

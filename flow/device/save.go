@@ -90,9 +90,6 @@ func (d *Devices) Run(ctx context.Context) {
 func (d *Devices) Flush(ctx context.Context) error { return d.behind.Flush(ctx) }
 
 func (d *Devices) batches(yield func(*batch) bool) {
-	if b := d.pending; b != nil && !yield(b) {
-		return
-	}
 	b := &batch{}
 	for i := range d.shards {
 		for d.gather(&d.shards[i], b) {
@@ -128,23 +125,20 @@ func (d *Devices) gather(s *shard, b *batch) (full bool) {
 
 // save stores a batch. One that failed may have been stored all the same: it is written again, unless the store shows that
 // it was written.
-func (d *Devices) save(ctx context.Context, b *batch) error {
+func (d *Devices) save(ctx context.Context, b *batch, again bool) error {
 	if len(b.put)+len(b.drop)+len(b.facts) == 0 {
 		return nil
 	}
-	done := false
-	if b == d.pending {
-		var err error
-		if done, err = d.persisted(ctx, b); err != nil {
-			return err
-		}
+	done, err := again, error(nil)
+	if again {
+		done, err = d.persisted(ctx, b)
 	}
-	if !done {
-		if err := d.o.Store.SaveDevices(ctx, b.put, b.drop, b.facts...); err != nil {
-			return err
-		}
+	if err == nil && !done {
+		err = d.o.Store.SaveDevices(ctx, b.put, b.drop, b.facts...)
 	}
-	d.pending = nil
+	if err != nil {
+		return err
+	}
 	d.waiting.Add(-int64(len(b.facts)))
 	return nil
 }

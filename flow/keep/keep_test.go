@@ -38,7 +38,7 @@ func TestWriterKeepsWhatFails(t *testing.T) {
 				}
 			}
 		},
-		Save: func(_ context.Context, b []int) error {
+		Save: func(_ context.Context, b []int, _ bool) error {
 			if away {
 				return errAway
 			}

@@ -17,26 +17,45 @@ import (
 
 // Writer writes behind what changed. One write at a time, in order. Set the fields before the first Flush.
 type Writer[B any] struct {
-	Batches iter.Seq[B]                          // takes what is to be written, a transaction's worth at a time
-	Save    func(ctx context.Context, b B) error // may have saved it all the same when it fails
-	Back    func(b B)                            // takes back what could not be saved
-	Outage  Outage
+	Batches iter.Seq[B] // takes what is to be written, a transaction's worth at a time
+	// Save writes a batch. One that fails may have been saved all the same; again says that this one may be.
+	Save   func(ctx context.Context, b B, again bool) error
+	Back   func(b B) // takes back what could not be saved; nil: it is saved as it is, before anything newer
+	Outage Outage
 
-	mu sync.Mutex // owns Outage; one Flush at a time
+	mu   sync.Mutex // owns Outage and held; one Flush at a time
+	held []B        // at most one, which could not be saved
 }
 
 // Flush writes all changes now. What could not be written is taken back for the next time.
 func (w *Writer[B]) Flush(ctx context.Context) error {
-	return w.Alone(func() (err error) {
-		for b := range w.Batches {
-			if err = w.Save(ctx, b); err != nil {
-				w.Back(b)
-				break
-			}
-		}
+	return w.Alone(func() error {
+		err := w.flush(ctx)
 		w.Outage.Note(err)
 		return err
 	})
+}
+
+func (w *Writer[B]) flush(ctx context.Context) error {
+	if len(w.held) > 0 {
+		if err := w.Save(ctx, w.held[0], true); err != nil {
+			return err
+		}
+		w.held = nil
+	}
+	for b := range w.Batches {
+		err := w.Save(ctx, b, false)
+		switch {
+		case err == nil:
+			continue
+		case w.Back != nil:
+			w.Back(b)
+		default:
+			w.held = []B{b}
+		}
+		return err
+	}
+	return nil
 }
 
 // Alone runs f while nothing is written.
