@@ -14,7 +14,6 @@ import (
 	"ringfence/app/config"
 	"ringfence/edge/rest"
 	"ringfence/flow/device"
-	"ringfence/flow/location"
 )
 
 func running(t *testing.T) *App {
@@ -89,29 +88,5 @@ func isBanned(a *App, addr netip.Addr, expected bool) bool {
 		case <-late:
 			return false
 		}
-	}
-}
-
-// Who guesses from behind the address of a registered phone is locked out by the guard; the phone's packets are not dropped.
-func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
-	a, at := running(t), netip.MustParseAddr("203.0.113.9")
-	if why := a.door.Spared(at); why != "" {
-		t.Fatalf("spared before: %s", why)
-	}
-	_, err := a.location.Update("2001", location.Update{
-		Contacts: []location.Contact{{URI: "sip:2001@203.0.113.9", Expires: time.Hour}}, CallID: "c", CSeq: 1,
-		Received: netip.AddrPortFrom(at, 5060), Transport: "udp", Now: time.Now(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.door.Spared(at) == "" {
-		t.Error("the phone's own address may be banned")
-	}
-	if _, _, ok := a.door.SparedInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
-		t.Error("its network may be banned")
-	}
-	if a.door.Spared(netip.MustParseAddr("203.0.113.10")) != "" {
-		t.Error("a neighbour without a phone is spared")
 	}
 }
