@@ -24,6 +24,7 @@ func (r *deckReader) learn() bool {
 	c := &r.columns
 	seen := make([]evidence, len(r.header))
 	money, telling := r.learntCells()
+	remarks, said := r.remarks(), []string(nil)
 	r.body(func(line int, cells []string, err error) bool {
 		if err != nil {
 			return true
@@ -44,8 +45,16 @@ func (r *deckReader) learn() bool {
 				seen[at].tell(line, cells[at])
 			}
 		}
+		for _, at := range remarks {
+			if at < len(cells) && r.changesPrices(cells[at]) {
+				said = append(said, fmt.Sprintf("line %d: %s", line, clip(cells[at])))
+			}
+		}
 		return true
 	})
+	if len(said) > 0 {
+		r.ask(Ask(askTitles, "Remarks say what may change prices, and no column says it: the prices are taken without it.", said))
+	}
 	r.numbers.decide()
 	r.out.Format.DecimalComma = r.numbers.decimal == ','
 	rate := &seen[c.at[c.bandSources()[Peak]]-1]
@@ -76,6 +85,19 @@ func (r *deckReader) learntCells() (money, telling []int) {
 		telling = append(telling, n.cell)
 	}
 	return money, telling
+}
+
+// remarks are the cells, from 0, of columns for people, which may say anything.
+func (r *deckReader) remarks() (cells []int) {
+	for _, at := range r.columns.unused {
+		switch strings.ToLower(strings.TrimSpace(r.headerName(at))) {
+		case "notes", "note", "comment", "comments", "remark", "remarks":
+			if r.columns.mapped[at] == "" {
+				cells = append(cells, at)
+			}
+		}
+	}
+	return cells
 }
 
 func (c *columns) meaningOf(cell int) meaning {

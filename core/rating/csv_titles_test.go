@@ -42,6 +42,11 @@ func TestNothingThatIsSaidBesideThePricesIsPassedOver(t *testing.T) {
 		{"other remarks", "Destination,Prefix,Rate,Change,Comments\nFrance,33,0.01,Increase,no\nSpain,34,0.01,0,false\n", ReadOptions{}, ""},
 		{"deleted, and mapped away", "Destination,Prefix,Rate,Change\nFrance,33,0.01,Deleted\n", ReadOptions{Mapping: mapping(t, "Change=ignore")}, ""},
 
+		{"increments in a remark", "Destination,Prefix,Rate,Remarks\nFrance,33,0.01,min 60s (60/60)\n", ReadOptions{}, "line 2: min 60s (60/60)"},
+		{"a charge in a remark", "Destination,Prefix,Rate,Notes\nFrance,33,0.01,plus 2p connection\n", ReadOptions{}, "line 2: plus 2p connection"},
+		{"a remark that is passed over", "Destination,Prefix,Rate,Notes\nFrance,33,0.01,plus 2p connection\n", ReadOptions{Mapping: mapping(t, "Notes=ignore")}, ""},
+		{"a remark on a route", "Destination,Prefix,Rate,Notes\nFrance,33,0.01,CLI route 2 of 3\n", ReadOptions{}, ""},
+
 		{"two signs", "Destination,Prefix,Rate\nFrance,33,£0.01p\n", ReadOptions{}, "one unit, not a sign of pounds and one of pence"},
 		{"pence that are pounds", "Destination,Prefix,Rate\nFrance,33,0.01p\n", ReadOptions{}, "are they whole units, though the file says hundredths"},
 		{"pounds in some rows", "Destination,Prefix,Rate\nFrance,33,£0.01\nSpain,34,1\nItaly,39,1.5\n", ReadOptions{}, "are they whole units of GBP or hundredths"},
