@@ -99,7 +99,7 @@ func (w *world) openCalls() (calls []openCall, ok bool) {
 		return nil, false
 	}
 	var list api.List[api.Call]
-	if n.ask("GET", "/v1/calls?limit=1000", nil, &list) != nil || list.Next != "" {
+	if n.ask("GET", "/v1/calls?limit=1000&all=true", nil, &list) != nil || list.Next != "" {
 		return nil, false
 	}
 	for _, c := range list.Items {

@@ -25,16 +25,17 @@ const (
 
 // bridge joins the caller's leg to the callee's: one call. It belongs to its shard.
 type bridge struct {
-	s      *shard
-	state  bridgeState
-	busy   bool // a question to the gate is open
-	told   bool // the gate knows the end, or never knew the call
-	priced bool // the gate knows that nobody charges for what is left of it
-	clear  bool // the gate knows that every leg is over, or never knew the call
-	joined bool // the caller was sent the answer
-	gone   bool // the shard has forgotten it
-	at     time.Duration
-	slot   int // in the shard's timers, from 1; 0 is not there
+	s       *shard
+	state   bridgeState
+	busy    bool          // a question to the gate is open
+	told    bool          // the gate knows the end, or never knew the call
+	priceAt time.Duration // when the gate is told that nobody charges for what is left; 0: that is not known
+	priced  bool          // the gate knows that nobody charges for what is left of it
+	clear   bool          // the gate knows that every leg is over, or never knew the call
+	joined  bool          // the caller was sent the answer
+	gone    bool          // the shard has forgotten it
+	at      time.Duration
+	slot    int // in the shard's timers, from 1; 0 is not there
 
 	id   call.ID // "" until admitted
 	a    *leg
@@ -201,7 +202,8 @@ func (b *bridge) tellOver() {
 	b.s.e.d.Over(b.id, b.report())
 }
 
-// tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm.
+// tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm. As a rule it
+// does so at once, and then all of the call is over.
 func (b *bridge) tellPriced() {
 	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
@@ -211,9 +213,17 @@ func (b *bridge) tellPriced() {
 			return
 		}
 	}
-	b.priced = true
-	b.s.e.d.Priced(b.id, b.report())
+	switch {
+	case b.priceAt == 0:
+		b.priceAt = b.s.now + priceAfter
+	case b.s.now >= b.priceAt:
+		b.priced = true
+		b.s.e.d.Priced(b.id, b.report())
+	}
 }
+
+// priceAfter is how long phones are waited for before the record of their call is shown without them.
+const priceAfter = 100 * time.Millisecond
 
 // free says that whatever becomes of the leg of a call that ended, nobody charges for it: it is the phone's that called, or of
 // one that was hung up and can answer no more.
@@ -296,6 +306,9 @@ func (b *bridge) deadline() time.Duration {
 	at := transaction.Never
 	if b.lingers > 0 && !b.clear {
 		at = b.lingers
+	}
+	if b.priceAt > 0 && !b.priced && !b.clear {
+		at = min(at, b.priceAt)
 	}
 	for _, l := range b.legs() {
 		at = min(at, l.earliest(), l.byeAgain())

@@ -936,6 +936,7 @@ func TestOurTagEndsAndDoesNothingElse(t *testing.T) {
 
 // pricedAs is how often the gate was told that the latest call costs nothing more, and that all of it is over.
 func (w *world) pricedAs() (priced, over int) {
+	time.Sleep(2 * priceAfter)
 	synctest.Wait()
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
@@ -946,6 +947,17 @@ func (w *world) pricedAs() (priced, over int) {
 // A phone that is switched off never confirms the end of its call, and nobody charges for that. A leg of a carrier, or a phone
 // that may yet answer, is waited for.
 func TestACallIsPricedWhenNobodyChargesForWhatIsLeft(t *testing.T) {
+	t.Run("not when the phone confirms at once", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			_, b := w.connect("c1")
+			b.request("BYE", "")
+			w.carrier.expect("200 BYE")
+			w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+			if priced, over := w.pricedAs(); priced != 0 || over != 1 {
+				t.Errorf("told %d times of the price, and %d that all is over", priced, over)
+			}
+		})
+	})
 	const hangsUp, isHungUp, isCut, givesUp = "hangs up", "is hung up", "is cut", "is given up while it rings"
 	for _, c := range []struct {
 		phone  bool   // the far end is a phone of ours, else a carrier
