@@ -113,7 +113,7 @@ func (a *App) noteGap(marks map[string]store.Mark) (fault string) {
 
 func gapText(g store.Gap) string {
 	return fmt.Sprintf("the store was restored from a backup: what was spent from %s to %s is not known. "+
-		"Compare it with the carriers' records; then take paid calls again with: ringfence restore --accept-gap",
+		"Book the carriers' records of that time with: ringfence restore --records FILE, or take paid calls again without them with: ringfence restore --accept-gap",
 		g.From.Format(time.RFC3339), g.Until.Format(time.RFC3339))
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/app"
@@ -38,34 +39,48 @@ func (c *backupCmd) Run(s *session) error {
 }
 
 type restoreCmd struct {
-	File      string `arg:"" optional:"" help:"Backup to put in the store's place." type:"path"`
-	Yes       bool   `help:"Do it; without, only check the file and say what would be done."`
-	AcceptGap bool   `help:"Take paid calls again although what was spent after the backup is not known."`
-	Config    string `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
+	File      string   `arg:"" optional:"" help:"Backup to put in the store's place." type:"path"`
+	Yes       bool     `help:"Do it; without, only check the file and say what would be done."`
+	AcceptGap bool     `help:"Take paid calls again although what was spent after the backup is not known."`
+	Records   string   `help:"Book a carrier's records (CSV) of the calls after the backup, and take paid calls again." placeholder:"FILE" type:"path"`
+	Trunk     string   `help:"With --records: the trunk whose carrier they are from." placeholder:"NAME"`
+	Map       []string `sep:"none" help:"With --records: name a column by hand, by its header or number, and what it holds: start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore. May be repeated." placeholder:"COLUMN=MEANING"`
+	Dates     string   `help:"With --records: what comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
+	Zone      string   `help:"With --records: time zone of times that do not say theirs (default: the provider's)." placeholder:"ZONE"`
+	More      bool     `help:"With --records: another carrier's file follows, so go on refusing paid calls."`
+	Config    string   `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
 }
 
 func (restoreCmd) Help() string {
 	return `Checks a backup (is it whole, ours, of no later version, and does the key open it) and puts it in the store's place. Every server must be stopped. What was there is kept under a dated name.
 
-The restored store does not know what was spent after the backup, so the caps no longer bound it. The server then takes emergency and free calls only, until that is accepted. Compare the gap with the carriers' records first.
+The restored store does not know what was spent after the backup, so the caps no longer bound it. The server then takes emergency and free calls only, until the carriers' records of that time are booked, or the gap is accepted.
+
+--records reads a carrier's list of calls, with columns for the start, the caller, the called number and the seconds; cost and Call-ID are of use. The presented number tells the line. Calls that are in the books are left out, also when the file is given again; the others get a record and count in the caps of their day and month. Rows that cannot be booked are named.
 
 ` + examples(
 		"ringfence restore /var/backups/ringfence-2026-11-28.db",
 		"ringfence restore /var/backups/ringfence-2026-11-28.db --yes",
+		"ringfence restore --records carrier-a-november.csv --trunk carrier-a",
+		"ringfence restore --records carrier-a-november.csv --trunk carrier-a --yes --more",
+		`ringfence restore --records preise.csv --map "Anrufer=caller" --map "Dauer=seconds" --dates dmy --zone Europe/Berlin --yes`,
 		"ringfence restore --accept-gap",
 	)
 }
 
 // Run restores, if told twice, or accepts the gap of a former restore.
 func (c *restoreCmd) Run(s *session) error {
-	if (c.File == "") != c.AcceptGap {
-		return usagef("name a backup to restore, or give --accept-gap after it was restored")
+	if err := c.check(); err != nil {
+		return err
 	}
 	cfg, err := config.Load(c.Config)
 	if err != nil {
 		return err
 	}
 	by := whoami()
+	if c.Records != "" {
+		return c.book(s, cfg, by)
+	}
 	if c.AcceptGap {
 		gap, err := app.AcceptGap(s.ctx, cfg, by)
 		if err != nil {
@@ -83,13 +98,80 @@ func (c *restoreCmd) Run(s *session) error {
 	return s.emit(out, func() error { return s.restored(&out) })
 }
 
+// check wants one thing to do, and flags that belong to it.
+func (c *restoreCmd) check() error {
+	things := 0
+	for _, given := range []bool{c.File != "", c.AcceptGap, c.Records != ""} {
+		if given {
+			things++
+		}
+	}
+	switch {
+	case things != 1:
+		return usagef("name a backup to restore; after it was restored give --records FILE or --accept-gap")
+	case c.Records == "" && (c.Trunk != "" || len(c.Map) > 0 || c.Dates != "" || c.Zone != "" || c.More):
+		return usagef("--trunk, --map, --dates, --zone and --more go with --records FILE")
+	}
+	return nil
+}
+
+// book books a carrier's records.
+func (c *restoreCmd) book(s *session, cfg config.Config, by string) error {
+	out, err := app.BookRecords(s.ctx, cfg, app.CarrierRecords{
+		File: c.Records, Trunk: c.Trunk, Map: c.Map, Dates: c.Dates, Zone: c.Zone, By: by, Yes: c.Yes, More: c.More,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.emit(out, func() error { return s.booked(&out) }); err != nil {
+		return err
+	}
+	if !out.Done {
+		return errNothingDone
+	}
+	return nil
+}
+
+func (s *session) booked(b *app.Backfilled) error {
+	verb := "would be booked"
+	if b.Done {
+		verb = "booked"
+	}
+	if err := s.say("%s %s, %s; the carrier's cost is %s. In the books before: %d. Twice in the file: %d. Unanswered: %d. Outside %s to %s: %d.",
+		plural(b.Booked, "call", "calls"), verb, b.Retail, b.Cost, b.Known, b.Same, b.Unanswered, second(b.From), second(b.Until), b.Outside); err != nil {
+		return err
+	}
+	if b.Left > 0 {
+		if err := s.say("%s cannot be read, attributed or priced, and %s left out:", plural(b.Left, "row", "rows"), map[bool]string{true: "was", false: "would be"}[b.Done]); err != nil {
+			return err
+		}
+	}
+	for _, why := range b.Why {
+		if err := s.say("  %s", why); err != nil {
+			return err
+		}
+	}
+	if over := b.Left - len(b.Why); over > 0 {
+		if err := s.say("  and %d more", over); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !b.Done:
+		return s.say("Columns: %s. Nothing was changed: add --yes to do it.", strings.Join(b.Columns, ", "))
+	case b.Open:
+		return s.say("Paid calls are still refused: another file is to follow.")
+	}
+	return s.say("Paid calls are taken again.")
+}
+
 func (s *session) restored(r *app.Restored) error {
 	if !r.Done {
 		return s.dryRun("The store would be as it was at " + second(r.From) + ", with " + plural(r.Calls, "call", "calls") +
 			" in progress; what was spent since would be forgotten. What is there now would be kept as " + r.Kept + ".")
 	}
 	return s.say("The store is as it was at %s, with %s in progress. What was there is kept as %s.\n"+
-		"What was spent from then to %s is not known: the server takes no paid calls until you have compared the carriers' records and said: ringfence restore --accept-gap",
+		"What was spent from then to %s is not known: the server takes no paid calls until the carriers' records of that time are booked (ringfence restore --records FILE), or you say: ringfence restore --accept-gap",
 		second(r.From), plural(r.Calls, "call", "calls"), r.Kept, second(r.Until))
 }
 

@@ -88,6 +88,8 @@ const (
 	NodeLost     // node-lost: the server was away, and the call could not go on
 	// answered-late: the callee answered while the call was being given up
 	AnsweredLate
+	// carrier-record: the call is known from its carrier's records alone, for the store was restored from an older backup
+	CarrierRecord
 	Fault // fault: a panic ended this call only
 	NumReasons
 )
@@ -247,7 +249,8 @@ var reasons = [NumReasons]struct {
 		"answered-late", UnitNone, 487, causeNormal,
 		plain("the called party answered while the call was being given up, which counts as an answered call"),
 	},
-	Fault: {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
+	CarrierRecord: {"carrier-record", UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
+	Fault:         {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
 }
 
 // Code is the stable name that the API, records and metrics use: "over-international-ceiling".

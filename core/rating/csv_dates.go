@@ -2,6 +2,7 @@ package rating
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,16 +92,45 @@ func (r *deckReader) learnDates() {
 	if order == DatesAsked && (r.columns.has(fieldStart) || r.columns.has(fieldEnd)) {
 		seen := r.seeDates()
 		order = seen.order()
-		if order == DatesAsked && seen.either > 0 {
-			q := Ask(AskDates, fmt.Sprintf("%s can be read in two ways: is the day first or the month?", plural(seen.either, "date", "dates")), seen.examples)
-			if over := seen.either - len(seen.examples); over > 0 {
-				q.Examples = append(q.Examples, fmt.Sprintf("and %d more", over))
-			}
-			q.Flag, q.Choices = "dates", []string{string(DayFirst), string(MonthFirst)}
-			r.ask(q)
+		if q := seen.question(); q != nil {
+			r.ask(*q)
 		}
 	}
 	r.dates.forms = forms(order)
+}
+
+// question is what a person must say of the dates; nil: nothing.
+func (e *dateEvidence) question() *Question {
+	if e.order() != DatesAsked || e.either == 0 {
+		return nil
+	}
+	q := Ask(AskDates, fmt.Sprintf("%s can be read in two ways: is the day first or the month?", plural(e.either, "date", "dates")), e.examples)
+	if over := e.either - len(e.examples); over > 0 {
+		q.Examples = append(q.Examples, fmt.Sprintf("and %d more", over))
+	}
+	q.Flag, q.Choices = "dates", []string{string(DayFirst), string(MonthFirst)}
+	return &q
+}
+
+// Dates reads the dates of other files than price lists, in all forms of those.
+type Dates struct{ reader dateReader }
+
+// DatesOf looks at every date of a file, with its line, for the order of day and month, unless it is given. The question is nil when the file
+// shows it, or no date can be read as two days.
+func DatesOf(order DateOrder, cells iter.Seq2[int, string]) (*Dates, *Question) {
+	var seen dateEvidence
+	for line, cell := range cells {
+		seen.see(line, cell)
+	}
+	if order != DatesAsked {
+		return &Dates{dateReader{forms: forms(order)}}, nil
+	}
+	return &Dates{dateReader{forms: forms(seen.order())}}, seen.question()
+}
+
+// Parse reads a date; whole says that it names a day without a time.
+func (d *Dates) Parse(text string, zone *time.Location) (at time.Time, whole, ok bool) {
+	return d.reader.parse(text, zone)
 }
 
 // dateEvidence is what the dates of a file show.

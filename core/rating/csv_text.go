@@ -45,7 +45,7 @@ func (r *deckReader) asText(data []byte) ([]byte, bool) {
 		bytes.HasPrefix(start, []byte("<table")) || bytes.HasPrefix(start, []byte("<?xml")) {
 		return refuse("a web page (some systems call one .xls)", "the list opened in a spreadsheet and saved as .xlsx or “CSV UTF-8”")
 	}
-	data, what, err := decode(data)
+	data, what, err := Decode(data)
 	if err != nil {
 		return refuse(err.Error(), "UTF-8: save the sheet as “CSV UTF-8”")
 	}
@@ -61,8 +61,8 @@ func (r *deckReader) asText(data []byte) ([]byte, bool) {
 	return data, true
 }
 
-// decode makes UTF-8 of UTF-16 and of Windows-1252; what names the latter two.
-func decode(data []byte) (text []byte, what string, err error) {
+// Decode makes UTF-8 of UTF-16 and of Windows-1252, without a byte order mark; what names the latter two.
+func Decode(data []byte) (text []byte, what string, err error) {
 	var from encoding.Encoding
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}):
