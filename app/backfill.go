@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"ringfence/app/config"
 	"ringfence/core/account"
 	"ringfence/core/carrier"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/flow/backfill"
@@ -146,7 +146,7 @@ func planOf(ctx context.Context, cfg *config.Config, s store.Store, gap store.Ga
 	if err != nil {
 		return nil, "", err
 	}
-	to := backfill.Options{Book: b, Store: s, Gap: gap, File: filepath.Base(o.File), By: o.By}
+	to := backfill.Options{Book: b, Store: s, Gap: gap, File: filepath.Base(o.File)}
 	if o.Trunk != "" {
 		t, ok := b.TrunkCalled(o.Trunk)
 		if !ok {
@@ -187,22 +187,9 @@ func (b *Backfilled) close(ctx context.Context, s store.Store, was, by string, p
 	if b.Open {
 		mark.Value = was
 	}
-	body, err := json.Marshal(struct {
-		By string `json:"by"`
-		store.Gap
-		File       string `json:"file"`
-		Trunk      string `json:"trunk,omitempty"`
-		Open       bool   `json:"open"`
-		Booked     int    `json:"booked"`
-		Known      int    `json:"known"`
-		Left       int    `json:"left"`
-		Outside    int    `json:"outside"`
-		Unanswered int    `json:"unanswered"`
-		Retail     int64  `json:"retail_micro"`
-		Cost       int64  `json:"cost_micro"`
-	}{by, store.Gap{From: b.From, Until: b.Until}, filepath.Base(b.File), b.Trunk, b.Open, b.Booked, b.Known, b.Left, b.Outside, b.Unanswered, int64(p.Retail), int64(p.Cost)})
-	if err != nil {
-		return err
+	f := fact.StoreGapBooked{
+		By: by, From: b.From, Until: b.Until, File: filepath.Base(b.File), Trunk: b.Trunk, Booked: int64(b.Booked), InBooks: int64(b.Known), LeftRows: int64(b.Left),
+		Outside: int64(b.Outside), Unanswered: int64(b.Unanswered), Retail: p.Retail, Cost: p.Cost, MoreFiles: b.Open,
 	}
-	return s.PutMark(ctx, mark, was, store.Fact{At: time.Now().UTC(), Kind: "store.gap-booked", Body: body})
+	return s.PutMark(ctx, mark, was, f.Row(time.Now().UTC(), fact.Subject{}))
 }

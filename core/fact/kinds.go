@@ -87,6 +87,7 @@ const (
 	KindTraceEnded          = "trace.ended"
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
+	KindStoreGapBooked      = "store.gap-booked"
 )
 
 // Kinds are all codes, in the order of docs/journal.md.
@@ -167,6 +168,7 @@ var Kinds = [...]string{
 	KindTraceEnded,
 	KindStoreRestored,
 	KindStoreGapAccepted,
+	KindStoreGapBooked,
 }
 
 // empty makes a fact of a kind to decode into; nil: no such kind.
@@ -324,6 +326,8 @@ func empty(kind string) Body {
 		return new(StoreRestored)
 	case KindStoreGapAccepted:
 		return new(StoreGapAccepted)
+	case KindStoreGapBooked:
+		return new(StoreGapBooked)
 	}
 	return nil
 }
@@ -1323,6 +1327,8 @@ type CallSettled struct {
 	EndedBy     string        // who ended the call
 	Reason      string        // code of the reason (docs/refusals.md)
 	Status      int64         // SIP status; 408 where no answer came
+	File        string        // name of a carrier's file of call records
+	FileLine    int64         // the line of that file
 }
 
 // Append writes the JSON object after b.
@@ -1339,6 +1345,12 @@ func (f *CallSettled) Append(b []byte) []byte {
 		b = putText(b, "reason", f.Reason)
 	}
 	b = putInt(b, "sip_status", f.Status)
+	if f.File != "" {
+		b = putText(b, "file", f.File)
+	}
+	if f.FileLine != 0 {
+		b = putInt(b, "file_line", f.FileLine)
+	}
 	return append(b, '}')
 }
 
@@ -1361,6 +1373,10 @@ func (f *CallSettled) Decode(body []byte) error {
 			return v.text(&f.Reason)
 		case "sip_status":
 			return v.int(&f.Status)
+		case "file":
+			return v.text(&f.File)
+		case "file_line":
+			return v.int(&f.FileLine)
 		}
 		return nil
 	})
@@ -4939,4 +4955,88 @@ func (f *StoreGapAccepted) Kind() string { return KindStoreGapAccepted }
 // Row is the fact as the journal keeps it.
 func (f *StoreGapAccepted) Row(at time.Time, s Subject) Row {
 	return row(at, KindStoreGapAccepted, 1, "", s, f.Append(buffer()))
+}
+
+// StoreGapBooked is store.gap-booked: calls of a time whose records are lost were booked from a carrier's records.
+type StoreGapBooked struct {
+	By         string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	From       time.Time   // from when
+	Until      time.Time   // until when
+	File       string      // name of a carrier's file of call records
+	Trunk      string      // the trunk's identity
+	Booked     int64       // calls that were booked from it
+	InBooks    int64       // calls of it that were in the books before
+	LeftRows   int64       // rows of it that cannot be read, attributed or priced
+	Outside    int64       // rows of calls before or after the time that it is for
+	Unanswered int64       // rows of calls without talk time
+	Retail     money.Micro // what the customer is charged, in 1e-6 of the currency
+	Cost       money.Micro // what the carrier charges, in 1e-6 of the currency
+	MoreFiles  bool        // another carrier's file follows
+}
+
+// Append writes the JSON object after b.
+func (f *StoreGapBooked) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putTime(b, "from", f.From)
+	b = putTime(b, "until", f.Until)
+	b = putText(b, "file", f.File)
+	if f.Trunk != "" {
+		b = putText(b, "trunk", f.Trunk)
+	}
+	b = putInt(b, "booked", f.Booked)
+	b = putInt(b, "in_books", f.InBooks)
+	b = putInt(b, "left_rows", f.LeftRows)
+	b = putInt(b, "outside", f.Outside)
+	b = putInt(b, "unanswered", f.Unanswered)
+	b = putInt(b, "retail_micro", int64(f.Retail))
+	b = putInt(b, "cost_micro", int64(f.Cost))
+	if f.MoreFiles {
+		b = putFlag(b, "more_files", f.MoreFiles)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *StoreGapBooked) Decode(body []byte) error {
+	*f = StoreGapBooked{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "from":
+			return v.time(&f.From)
+		case "until":
+			return v.time(&f.Until)
+		case "file":
+			return v.text(&f.File)
+		case "trunk":
+			return v.text(&f.Trunk)
+		case "booked":
+			return v.int(&f.Booked)
+		case "in_books":
+			return v.int(&f.InBooks)
+		case "left_rows":
+			return v.int(&f.LeftRows)
+		case "outside":
+			return v.int(&f.Outside)
+		case "unanswered":
+			return v.int(&f.Unanswered)
+		case "retail_micro":
+			return v.int((*int64)(&f.Retail))
+		case "cost_micro":
+			return v.int((*int64)(&f.Cost))
+		case "more_files":
+			return v.flag(&f.MoreFiles)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *StoreGapBooked) Kind() string { return KindStoreGapBooked }
+
+// Row is the fact as the journal keeps it.
+func (f *StoreGapBooked) Row(at time.Time, s Subject) Row {
+	return row(at, KindStoreGapBooked, 1, "", s, f.Append(buffer()))
 }

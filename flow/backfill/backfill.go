@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -18,12 +17,13 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/carrier"
+	"ringfence/core/engine"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
 	"ringfence/flow/book"
-	"ringfence/flow/gate"
 	"ringfence/state/store"
 )
 
@@ -34,7 +34,6 @@ type Options struct {
 	Gap   store.Gap
 	Trunk *account.Trunk // whose records they are; nil: it is not said
 	File  string         // its name, for the journal
-	By    string         // who books them
 }
 
 // Left is a row that cannot be booked, and why.
@@ -148,7 +147,7 @@ func (p *Plan) judge(r *carrier.Record) (j judged, why string) {
 	p.cost(&c, r, dest, quote.Calendar)
 	j = judged{cdr: c, line: r.Line}
 	if c.Retail > 0 {
-		ids := gate.PurseIDs(id, c.Account, line.Zone(), r.Start)
+		ids := engine.PurseIDs(id, c.Account, line.Zone(), r.Start)
 		j.purses = ids[:]
 	}
 	return j, ""
@@ -272,18 +271,18 @@ func (p *Plan) ops(i int) []store.Op {
 	}
 	return []store.Op{
 		{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Retail, Call: open, Lease: time.Minute},
-		{Kind: store.OpSettle, ID: c.ID, CDR: c, Facts: []store.Fact{p.fact(i)}},
+		{Kind: store.OpSettle, ID: c.ID, CDR: c, Facts: []store.Fact{p.settled(i)}},
 	}
 }
 
-// fact is the settlement of a call as the stages that follow the journal know it, with where it comes from.
-func (p *Plan) fact(i int) store.Fact {
+// settled is the settlement of a call as the stages that follow the journal know it, with where it comes from.
+func (p *Plan) settled(i int) store.Fact {
 	c := &p.calls[i]
-	body, _ := json.Marshal(map[string]any{ // plain texts and numbers
-		"retail_micro": c.Retail, "cost_micro": c.Cost, "talk_ms": c.Talk.Milliseconds(), "carrier_talk_ms": c.CarrierTalk.Milliseconds(),
-		"ended_by": c.By, "reason": c.Reason, "sip_status": c.Status, "number": c.Number, "trunk": c.Trunk, "file": p.o.File, "file_line": p.lines[i], "by": p.o.By,
-	})
-	return store.Fact{At: c.Ended, Kind: "call.settled", Line: c.Line, Account: c.Account, Call: c.ID, Body: body}
+	f := fact.CallSettled{
+		Retail: c.Retail, Cost: c.Cost, Talk: c.Talk, CarrierTalk: c.CarrierTalk, EndedBy: string(c.By), Reason: c.Reason, Status: int64(c.Status),
+		File: p.o.File, FileLine: int64(p.lines[i]),
+	}
+	return f.Row(c.Ended, fact.Subject{Line: c.Line, Account: c.Account, Call: c.ID})
 }
 
 // ledgered are the calls of the gap that are in the books.

@@ -10,12 +10,12 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/carrier"
+	"ringfence/core/engine"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
-	"ringfence/flow/gate"
 	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
 )
@@ -74,7 +74,7 @@ func open(t *testing.T) *restored {
 		_, _, err = b.AddLine(ctx, "test", book.NewLine{ID: line, Customer: customer.ID, Edit: book.LineEdit{Number: &number}})
 		must(t, err)
 	}
-	return &restored{t, db, Options{Book: b, Store: db, Gap: store.Gap{From: from, Until: until}, Trunk: trunk, File: "carrier.csv", By: "test"}}
+	return &restored{t, db, Options{Book: b, Store: db, Gap: store.Gap{From: from, Until: until}, Trunk: trunk, File: "carrier.csv"}}
 }
 
 func (r *restored) book(rows ...carrier.Record) *Plan {
@@ -115,7 +115,7 @@ func TestACallIsPricedAndBooked(t *testing.T) {
 		got.Retail != 172_000 || got.Cost != 10_333 || got.Talk != 31*time.Second || got.Source != Source || got.Reason != "carrier-record" || got.BLeg != "x1" || !got.Begun.Equal(at) {
 		t.Errorf("%+v", got)
 	}
-	ids := gate.PurseIDs(line.ID(), line.Customer(), line.Zone(), at)
+	ids := engine.PurseIDs(line.ID(), line.Customer(), line.Zone(), at)
 	purses, err := r.db.Purses(t.Context(), ids[:])
 	must(t, err)
 	for _, x := range purses {
@@ -261,7 +261,7 @@ func TestBookingGoesOn(t *testing.T) {
 		t.Errorf("known %d, booked %d", p.Known, p.Booked)
 	}
 	line, _ := r.Book.LineCalled("2001")
-	ids := gate.PurseIDs(line.ID(), line.Customer(), line.Zone(), from)
+	ids := engine.PurseIDs(line.ID(), line.Customer(), line.Zone(), from)
 	purses, err := r.db.Purses(t.Context(), ids[:])
 	must(t, err)
 	if got := purses[0]; got.Spent != (2*group+50)*60_000 {
