@@ -223,7 +223,7 @@ func (b *bridge) tellPriced() {
 }
 
 // priceAfter is how long phones are waited for before the record of their call is shown without them.
-const priceAfter = 100 * time.Millisecond
+const priceAfter = 50 * time.Millisecond
 
 // free says that whatever becomes of the leg of a call that ended, nobody charges for it: it is the phone's that called, or of
 // one that was hung up and can answer no more.
