@@ -177,7 +177,7 @@ func quoteEmpty(s string) string {
 
 // A status that is none is counted, and ends what was asked: nobody waits half a minute for another answer.
 func TestAnAnswerWithoutAStatus(t *testing.T) {
-	for _, code := range []int{0, 99, 700, 999} {
+	for _, code := range []int{0, 99, 700, 999, 1000, -200} {
 		inWorld(t, func(w *world) {
 			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return out("one", "two"), nil }
 			spoilt := func(m *message.Message) {

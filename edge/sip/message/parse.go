@@ -184,19 +184,17 @@ func (m *Message) parseStart(b []byte) (int, bool) {
 func (m *Message) parseStatusLine(line []byte) bool {
 	end := endOf(line, " \t")
 	rest := trim(line[end:])
-	if len(rest) < 3 || len(rest) > 3 && class[rest[3]]&cDigit != 0 {
+	from := len(rest) - len(bytes.TrimLeft(rest, "-"))
+	after := span(rest, from, cDigit)
+	code, big, ok := number(rest[from:after], 999)
+	if !ok || after > 5 { // RFC 4475 section 3.1.2.19: not even a wrong one
 		m.fail(faultStatus)
 		return false
 	}
-	code, _, ok := number(rest[:3], 999)
-	if !ok {
-		m.fail(faultStatus)
-		return false
-	}
-	if m.status = uint16(code); code < 100 || code > 699 {
+	if m.status = uint16(code); big || from > 0 || after != 3 || code < 100 || code > 699 {
 		m.status, m.noCode = 500, true
 	}
-	if phrase := trim(rest[3:]); len(phrase) > 0 {
+	if phrase := trim(rest[after:]); len(phrase) > 0 {
 		m.phrase = phrase
 	}
 	return true
