@@ -34,6 +34,8 @@ var barred = []struct{ from, to, why string }{
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
 	{"flow/keep", "ringfence/flow/", "what keeps does not know what is kept"},
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
+	{"flow/door", "ringfence/flow/span", "stages do not know that they are traced"},
+	{"flow/gate", "ringfence/flow/span", "stages do not know that they are traced"},
 	{"flow/gate", "ringfence/flow/door", "the door asks the gate, never the other way round"},
 	{"flow/gate", "ringfence/flow/notify", "a call does not wait for mail"},
 	{"flow/play", "ringfence/flow/", "play is given what it asks of the book, and nothing of it is real"},

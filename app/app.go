@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/trace"
+
 	"ringfence/app/config"
 	"ringfence/core/money"
 	"ringfence/edge/rest"
@@ -25,6 +27,7 @@ import (
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/span"
 	"ringfence/flow/watch"
 	"ringfence/state/lockfile"
 	"ringfence/state/store"
@@ -51,6 +54,8 @@ type App struct {
 	sip       *sip.Edge
 	shield    shield
 	numbering numbering
+	spans     trace.SpanExporter // in place of tracing.url; may be nil
+	tracer    *span.Tracer       // nil: nothing is traced
 	watch     *watch.Watch
 	notices   *notify.Notifier
 	web       *web.Server // nil: there are no answer pages
@@ -70,8 +75,9 @@ type cleanup struct {
 
 // Options are what only the caller knows.
 type Options struct {
-	Log   *slog.Logger   // nil discards
-	Level *slog.LevelVar // follows log.level on reload; may be nil
+	Log   *slog.Logger       // nil discards
+	Level *slog.LevelVar     // follows log.level on reload; may be nil
+	Spans trace.SpanExporter // takes the traces of calls in place of tracing.url; may be nil
 }
 
 // New opens the store and binds every socket. Nothing is served before Start; on an error nothing is left open.
@@ -84,11 +90,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	money.SetBilling(currency)
-	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4), monitor: &monitor{}}
+	a := &App{log: o.Log, level: o.Level, began: time.Now(), cfg: cfg, failed: make(chan error, 4), monitor: &monitor{}, spans: o.Spans}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openStages, a.openEdges, a.openBans, a.openNotices} {
+	for _, build := range []func(context.Context) error{a.openFolder, a.openStore, a.openBook, a.openTracing, a.openStages, a.openEdges, a.openBans, a.openNotices} {
 		if err := build(ctx); err != nil {
 			a.unwind(ctx)
 			return nil, err

@@ -63,10 +63,16 @@ func demoConfig(t testing.TB) config.Config {
 
 func start(t testing.TB, cfg config.Config) *program {
 	t.Helper()
+	return startTo(t, cfg, app.Options{})
+}
+
+// startTo is start with options beside the log.
+func startTo(t testing.TB, cfg config.Config, o app.Options) *program {
+	t.Helper()
 	p := &program{t: t, cfg: cfg, log: &lockedBuffer{}}
-	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.Log = slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	p.app, err = app.New(context.Background(), cfg, app.Options{Log: log})
+	p.app, err = app.New(context.Background(), cfg, o)
 	must(t, err)
 	must(t, p.app.Start(context.Background()))
 	p.api = client.Unix(cfg.Admin.Socket)

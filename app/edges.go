@@ -26,7 +26,7 @@ func (a *App) openEdges(context.Context) error {
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
 		Nodes: cfg.Store.Engine == "postgres", Anchor: a.clock.anchor,
-	}, sip.Deps{Door: a.door, Gate: a.gate})
+	}, a.sipDeps())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}

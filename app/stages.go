@@ -119,7 +119,7 @@ func (a *App) openStages(ctx context.Context) error {
 	a.gate, err = gate.New(gate.Options{
 		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
-		Anchor: a.clock.anchor, WaiveLate: cfg.Provider.LateAnswers == "free",
+		Anchor: a.clock.anchor, Lap: a.lap(), WaiveLate: cfg.Provider.LateAnswers == "free",
 	})
 	if err != nil {
 		return err

@@ -42,6 +42,7 @@ type Config struct {
 	Web      Web      `toml:"web"`
 	Admin    Admin    `toml:"admin"`
 	Metrics  Metrics  `toml:"metrics"`
+	Tracing  Tracing  `toml:"tracing"`
 	Log      Log      `toml:"log"`
 	Secret   Secrets  `toml:"secret"`
 	Limits   Limits   `toml:"limits"`
@@ -506,6 +507,16 @@ type Metrics struct {
 	// Listen is the "address:port" for /metrics, /healthz and /readyz over plain HTTP. Left out, they are on the admin
 	// socket only.
 	Listen netip.AddrPort `toml:"listen"`
+}
+
+// Tracing is where traces of calls go, for OpenTelemetry: which stage of a call took how long.
+type Tracing struct {
+	// URL is a collector's OTLP endpoint over HTTP: "http://127.0.0.1:4318/v1/traces". Left out, nothing is traced. Traces
+	// name lines, trunks and calls, and no telephone numbers.
+	URL string `toml:"url"`
+
+	// OneIn says of how many calls one is traced: 1 is every call.
+	OneIn int `toml:"one-in" min:"1" max:"1000000"`
 }
 
 // Log is what is written to standard error.

@@ -47,6 +47,7 @@ func defaults() Config {
 		Notify:   Notify{Storm: 10, Digest: Duration{time.Hour}, LinkLife: Duration{7 * 24 * time.Hour}},
 		Mail:     Mail{TLS: "starttls"},
 		Money:    Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
+		Tracing:  Tracing{OneIn: 1},
 		Log:      Log{Level: "info", Format: "text"},
 		Limits:   Limits{Contacts: 10, Connections: 10_000, UploadBytes: 64 << 20},
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -34,6 +35,7 @@ func (c *Config) faults() Faults {
 	v.store()
 	v.provider()
 	v.admin()
+	v.tracing()
 	v.shield()
 	v.notices()
 	v.settings()
@@ -249,6 +251,13 @@ func (v *validator) admin() {
 	}
 	if a.TLSCert == "" && !a.Listen.Addr().IsLoopback() {
 		v.bad("admin.tls-cert", "", "a certificate, because admin.listen ("+a.Listen.String()+") can be reached from elsewhere")
+	}
+}
+
+func (v *validator) tracing() {
+	text := v.c.Tracing.URL
+	if u, err := url.Parse(text); text != "" && (err != nil || u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		v.bad("tracing.url", text, `"http://host:4318/v1/traces" or https, without a password`)
 	}
 }
 

@@ -28,7 +28,10 @@ type subject struct {
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	s := g.understand(&a, clock())
-	if r := s.Judge(g.stopping.Load()); r != nil {
+	g.lap(ctx, "rate")
+	r := s.Judge(g.stopping.Load())
+	g.lap(ctx, "decide")
+	if r != nil {
 		return nil, g.refuse(s, r)
 	}
 	ways, r := g.ways(s)
@@ -39,6 +42,7 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 		return nil, g.refuse(s, r)
 	}
 	l, r := g.reserve(ctx, s)
+	g.lap(ctx, "hold")
 	if r != nil {
 		g.giveCounts(s)
 		return nil, g.refuse(s, r)
@@ -49,6 +53,12 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
 	return &Plan{ID: l.Open.ID, Ways: ways, Present: digits(s.Present), Number: s.number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
+}
+
+func (g *Gate) lap(ctx context.Context, stage string) {
+	if g.o.Lap != nil {
+		g.o.Lap(ctx, stage)
+	}
 }
 
 func (g *Gate) understand(a *Attempt, now time.Time) *subject {

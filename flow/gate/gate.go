@@ -74,6 +74,8 @@ type Options struct {
 	Lease time.Duration // how long an open call stays this node's without renewal; default 60 s
 	// Anchor fixes the present on clocks that outlive the process. Nil: only the wall clock does.
 	Anchor func() call.Anchor
+	// Lap is called when a stage of an admission is over: "rate", "decide", "hold". ctx is that of Admit. Nil: nobody measures.
+	Lap func(ctx context.Context, stage string)
 	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.
 	WaiveLate bool
 }
