@@ -109,6 +109,8 @@ func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (
 func (c *Call) carried(g *Leg) time.Duration {
 	end := &c.Open.End
 	switch {
+	case g.Joined && end.By == call.Callee && end.Status == 200 && c.upFor == 0 && c.Open.Unproven > 0 && !g.OverAt.IsZero():
+		return max(g.OverAt.Sub(c.Since), end.Talk) // a previous process heard its BYE, and may have charged for less
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
 		return max(end.Talk, c.upFor)
 	case !g.Answered.IsZero():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -504,6 +505,7 @@ func TestAByeThatWasRepeatedWhileNobodyWasThere(t *testing.T) {
 		proved bool
 		want   time.Duration
 	}{
+		{"and the server was away again", 70 * time.Second, 32 * time.Second, false, time.Minute},
 		{"it may have been said before", 70 * time.Second, 32 * time.Second, false, time.Minute},
 		{"but not as long ago as that", 110 * time.Second, 32 * time.Second, false, 110*time.Second + 20*time.Second - 32*time.Second},
 		{"it was said now", 70 * time.Second, 0, false, 90 * time.Second},
@@ -521,12 +523,22 @@ func TestAByeThatWasRepeatedWhileNobodyWasThere(t *testing.T) {
 			h.close()
 			time.Sleep(c.away)
 			h = open(t, b, m, anchored)
-			defer h.close()
+			defer func() { h.close() }()
 			time.Sleep(10 * time.Second)
 			if c.proved {
 				h.gate.Proved(p.ID)
 			}
-			h.end(p.ID, End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now(), Doubt: c.doubt}, Leg{Joined: true, Trunk: "carrier"})
+			end, leg := End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now(), Doubt: c.doubt}, Leg{Joined: true, Trunk: "carrier", OverAt: time.Now()}
+			if strings.Contains(c.name, "away again") {
+				h.gate.Ended(p.ID, end)
+				time.Sleep(time.Second)
+				h.close()
+				time.Sleep(10 * time.Second)
+				h = open(t, b, m, anchored)
+				h.gate.Over(p.ID, []Leg{leg})
+			} else {
+				h.end(p.ID, end, leg)
+			}
 			if r := h.record(p.ID); r.Talk != c.want || r.CarrierTalk != c.away+20*time.Second {
 				t.Errorf("%s: charged for %v, want %v; the carrier charges for %v", c.name, r.Talk, c.want, r.CarrierTalk)
 			}
