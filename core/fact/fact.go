@@ -72,6 +72,9 @@ func OfBook(kind string) bool {
 	return false
 }
 
+// EachCall are the kinds that every call writes. The journal's index by kind leaves them out.
+var EachCall = [...]string{KindCallAdmitted, KindCallAnswered, KindSliceHeld, KindCallSettled, KindCallRefused}
+
 // ErrBody says that a body is not what its kind promises.
 var ErrBody = errors.New("not a body of this kind of fact")
 

@@ -113,6 +113,7 @@ type Stepped struct {
 	Findings []Raised
 	Notices  []Raised
 	Usage    []money.Micro // un-billed usage after each change
+	Repeated int           // facts whose key was there: they were not written again
 }
 
 // Raised says what became of a finding or notice.

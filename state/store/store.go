@@ -64,6 +64,7 @@ type Outcome struct {
 	Missing   bool        // OpExtend, OpUpdate, OpSettle: no such open call (and, for OpSettle, no CDR either)
 	Moved     bool        // OpExtend, OpUpdate, OpSettle: another node has taken the call over; nothing was written
 	Overspend bool        // OpSettle: the cost exceeds what is held; nothing was written
+	Repeated  int         // facts whose key was there: they alone were not written again
 }
 
 // Purse is money that may be spent in a period. Spent + Held never exceed the cap stated by any hold that succeeded.
@@ -131,7 +132,8 @@ type FactFilter struct {
 	Before int64 // and before this one, the last first; 0: none of this
 	Line   string
 	Call   call.ID
-	Kind   string // a prefix
+	Kind   string   // a prefix
+	Kinds  []string // one of these; without Line and Call, and with none of fact.EachCall, an index finds them
 	From   time.Time
 	Until  time.Time
 	Limit  int

@@ -99,6 +99,9 @@ func (s *Store) write(facts []store.Fact, do func() error) error {
 // keep appends to the journal. The caller holds mu.
 func (s *Store) keep(facts []store.Fact) {
 	for _, f := range facts {
+		if f.Key != "" && slices.ContainsFunc(s.facts, func(old store.Fact) bool { return old.Key == f.Key }) {
+			continue
+		}
 		f.Seq = int64(len(s.facts)) + 1
 		s.facts = append(s.facts, f)
 	}
@@ -377,7 +380,7 @@ func (s *Store) Rekey(_ context.Context, reseal func([]byte) ([]byte, error), fa
 func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, error) {
 	var out []store.Fact
 	for _, x := range s.AllFacts() {
-		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && len(out) < cmp.Or(f.Limit, 1000) {
+		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
 		}
 	}

@@ -28,6 +28,7 @@ type Engine struct {
 	open   map[call.ID]*call.Open
 	leases map[string]time.Time // by node
 	facts  ring[store.Fact]
+	keys   map[string]bool // of facts
 	cdrs   ring[*call.CDR]
 	done   map[call.ID]*call.CDR
 	closed bool
@@ -38,6 +39,7 @@ type balance struct{ spent, held money.Micro }
 // New makes an empty engine.
 func New() *Engine {
 	return &Engine{
+		keys:   map[string]bool{},
 		purses: map[string]balance{}, open: map[call.ID]*call.Open{}, leases: map[string]time.Time{}, done: map[call.ID]*call.CDR{},
 	}
 }
@@ -66,7 +68,16 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 			continue
 		}
 		for _, f := range ops[i].Facts {
-			e.facts.add(f)
+			if f.Key != "" && e.keys[store.Clean(f.Key)] {
+				outs[i].Repeated++
+				continue
+			}
+			if old := e.facts.add(f); old != nil {
+				delete(e.keys, store.Clean(old.Key))
+			}
+			if f.Key != "" {
+				e.keys[store.Clean(f.Key)] = true
+			}
 		}
 	}
 	return outs, nil
@@ -355,7 +366,7 @@ func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, err
 		}
 		x := plainFact(*e.facts.at(seq))
 		x.Seq = seq
-		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) &&
+		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) &&
 			(f.From.IsZero() || !x.At.Before(plainTime(f.From))) && (f.Until.IsZero() || x.At.Before(plainTime(f.Until))) {
 			out = append(out, x)
 		}

@@ -68,7 +68,7 @@ func plainCDR(p *call.CDR) call.CDR {
 }
 
 func plainFact(f store.Fact) store.Fact {
-	plainTexts(&f.Kind, &f.Line, &f.Account, (*string)(&f.Call))
-	f.At, f.Body = plainTime(f.At), plainBytes(f.Body)
+	plainTexts(&f.Kind, &f.Key, &f.Line, &f.Account, (*string)(&f.Call))
+	f.At, f.Body, f.Proof = plainTime(f.At), plainBytes(f.Body), plainBytes(f.Proof)
 	return f
 }

@@ -202,7 +202,7 @@ var (
 		") WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE cdr.id = v.id)", len(sqlstore.OpenValues(&call.Open{}))+1)
 	insertCDRs = "INSERT INTO cdr (" + sqlstore.CDRColumns + ") SELECT * FROM " + unnest(sqlstore.CDRValues(&call.CDR{}))
 	// The order of a function's rows is the order in which they get their seq.
-	insertFacts = "INSERT INTO fact (" + sqlstore.FactColumns + ") SELECT * FROM " + unnest(sqlstore.FactValues(&store.Fact{}))
+	insertFacts = "INSERT INTO fact (" + sqlstore.FactColumns + ") SELECT * FROM " + unnest(sqlstore.FactValues(&store.Fact{})) + sqlstore.OnceFacts
 )
 
 // unnest is a table of one array for each value of a row, typed like it.
@@ -262,12 +262,37 @@ func write(ctx context.Context, s sender, p *sqlstore.Plan) error {
 	queue(b, insertCDRs, len(p.CDRs), false, func(i int) []any { return sqlstore.CDRValues(p.CDRs[i]) })
 	if len(p.Facts) > 0 {
 		b.Queue(lockJournal)
-		b.Queue(insertFacts, factColumns(p.Facts)...)
+		if q := b.Queue(factsOf(p), factColumns(p.Facts)...); p.Keyed() {
+			q.Query(func(rows pgx.Rows) error { return told(p, rows) })
+		}
 	}
 	if b.Len() == 0 {
 		return nil
 	}
 	return s.SendBatch(ctx, b).Close()
+}
+
+// factsOf writes the facts of a plan, and gives the keys of those that it wrote where some may be there already.
+func factsOf(p *sqlstore.Plan) string {
+	if p.Keyed() {
+		return insertFacts + " RETURNING key"
+	}
+	return insertFacts
+}
+
+func told(p *sqlstore.Plan, rows pgx.Rows) error {
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	p.Wrote(func(i int) bool {
+		at := slices.Index(keys, store.Clean(p.Facts[i].Key))
+		if at >= 0 {
+			keys[at] = "" // the next with this key is a repeat
+		}
+		return at >= 0
+	})
+	return nil
 }
 
 // queue adds a statement over n rows, with their number as its last parameter if it is counted.

@@ -144,13 +144,13 @@ func (t transaction) ExecMany(ctx context.Context, text string, n int, args func
 // follower that has seen one never misses an earlier one.
 const lockJournal = "SELECT pg_advisory_xact_lock('fact'::regclass::oid::bigint)"
 
-func (t transaction) Append(ctx context.Context, facts []store.Fact) error {
+func (t transaction) Append(ctx context.Context, facts []store.Fact) (wrote int64, err error) {
 	if len(facts) == 0 {
-		return nil
+		return 0, nil
 	}
 	if _, err := t.tx.Exec(ctx, lockJournal); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := t.tx.Exec(ctx, insertFacts, factColumns(facts)...)
-	return err
+	tag, err := t.tx.Exec(ctx, insertFacts, factColumns(facts)...)
+	return tag.RowsAffected(), err
 }

@@ -257,13 +257,15 @@ func TestDatabaseClock(t *testing.T) {
 
 // TestUpgradeOfVersion2 guards that an upgrade in the middle of calls loses none of them.
 func TestUpgradeOfVersion2(t *testing.T) {
-	dsn := pgtest.Shared(t).Database(t)
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
+	for _, last := range storetest.Versions {
+		dsn := pgtest.Shared(t).Database(t)
+		db, err := sql.Open("pgx", dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		storetest.FillVersion2(t, goose.DialectPostgres, db, "migrations", last)
+		storetest.UpgradedVersion2(t, engine(t, dsn))
 	}
-	storetest.FillVersion2(t, goose.DialectPostgres, db, "migrations")
-	storetest.UpgradedVersion2(t, engine(t, dsn))
 }
 
 // TestTablesOfTheFuture guards that an older program does not write into what a newer one has changed.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"modernc.org/sqlite"
@@ -181,11 +182,17 @@ func (h *hot) write(p *sqlstore.Plan) error {
 			return err
 		}
 	}
+	var there []int // facts that are not new
 	for i := range p.Facts {
-		if err := h.one(fact, sqlstore.FactValues(&p.Facts[i])...); err != nil {
+		n, err := h.exec(fact, sqlstore.FactValues(&p.Facts[i])...)
+		if err != nil {
 			return err
 		}
+		if n == 0 {
+			there = append(there, i)
+		}
 	}
+	p.Wrote(func(i int) bool { return !slices.Contains(there, i) })
 	return nil
 }
 

@@ -184,7 +184,6 @@ func (t transaction) ExecMany(ctx context.Context, text string, n int, args func
 	return sum, nil
 }
 
-func (t transaction) Append(ctx context.Context, facts []store.Fact) error {
-	_, err := t.ExecMany(ctx, insertFact, len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
-	return err
+func (t transaction) Append(ctx context.Context, facts []store.Fact) (wrote int64, err error) {
+	return t.ExecMany(ctx, insertFact, len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
 }

@@ -31,7 +31,7 @@ const (
 	statements
 )
 
-const insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
+const insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" + sqlstore.OnceFacts
 
 var hotSQL = [statements]string{
 	begin:     "BEGIN IMMEDIATE",
@@ -51,7 +51,7 @@ var hotSQL = [statements]string{
 		snapshot = COALESCE(?10, snapshot), unproven = ?11 WHERE id = ?1 AND node = ?12`,
 	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?4",
 	insertCDR:  "INSERT INTO cdr (" + sqlstore.CDRColumns + ") VALUES (" + marks(sqlstore.CDRColumns) + ")",
-	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")",
+	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")" + sqlstore.OnceFacts,
 }
 
 // marks is one placeholder for each of the columns.

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/state/lockfile"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -140,18 +141,49 @@ func TestUpgrade(t *testing.T) {
 
 // TestUpgradeOfVersion2 guards that an upgrade in the middle of calls loses none of them.
 func TestUpgradeOfVersion2(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
+	for _, last := range storetest.Versions {
+		path := filepath.Join(t.TempDir(), "s.db")
+		db, err := sql.Open("sqlite", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		storetest.FillVersion2(t, goose.DialectSQLite3, db, "migrations", last)
+		e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		storetest.UpgradedVersion2(t, e)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	storetest.FillVersion2(t, goose.DialectSQLite3, db, "migrations")
+}
+
+// TestRareKindsAreFoundByTheirIndex guards that a look for one fact among those of a million calls does not read all of them: the index
+// leaves the kinds of calls out, and serves only a query that leaves them out in the same words.
+func TestRareKindsAreFoundByTheirIndex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
 	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	storetest.UpgradedVersion2(t, e)
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rare := "kind <> '" + strings.Join(fact.EachCall[:], "' AND kind <> '") + "'"
+	for _, query := range []string{
+		"SELECT seq FROM fact WHERE seq > 5 AND " + rare + " AND kind = 'login.held' ORDER BY seq DESC LIMIT 9",
+		"SELECT kind FROM fact WHERE kind > 'login.' AND " + rare + " ORDER BY kind LIMIT 1",
+	} {
+		var id, parent, none int
+		var plan string
+		if err := db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &none, &plan); err != nil || !strings.Contains(plan, "INDEX fact_kind") {
+			t.Errorf("%s: %s (%v)", query, plan, err)
+		}
+	}
 }
 
 // TestTablesOfTheFuture guards that an older program does not write into what a newer one has changed.

@@ -98,7 +98,7 @@ func (s *Queries) PutCustomers(ctx context.Context, cs []account.Customer, facts
 			}
 			return translate(err, what)
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -139,7 +139,7 @@ func (s *Queries) put(ctx context.Context, what string, facts []store.Fact, sql 
 		if err := one(n, err, what); err != nil {
 			return err
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -153,7 +153,7 @@ func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.
 		if err := one(n, err, "customer "+account.Handle(id)); err != nil {
 			return err
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -232,7 +232,7 @@ func (s *Queries) PutLines(ctx context.Context, ls []account.Line, facts ...stor
 			}
 			return translate(err, what)
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -249,7 +249,7 @@ func (s *Queries) DeleteLine(ctx context.Context, id string, facts ...store.Fact
 				return err
 			}
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -330,7 +330,7 @@ func (s *Queries) Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte,
 		if err != nil {
 			return err
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sealing secrets anew: %w", err)

@@ -37,7 +37,7 @@ type Tx interface {
 	// ExecMany runs one statement n times. A failure is a *RowError when it is known which row failed.
 	ExecMany(ctx context.Context, sql string, n int, args func(i int) []any) (rows int64, err error)
 	// Append writes facts at the end of the journal, in an order in which followers never miss one.
-	Append(ctx context.Context, facts []store.Fact) error
+	Append(ctx context.Context, facts []store.Fact) (wrote int64, err error) // fewer than facts where keys are there
 }
 
 // DB is an engine as the queries see it: two implementations, over SQLite and over PostgreSQL.

@@ -54,7 +54,7 @@ func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...st
 		if err != nil {
 			return err
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 	return id, err
 }
@@ -148,7 +148,7 @@ func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows
 		if err != nil {
 			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 }
 
@@ -276,7 +276,7 @@ func (s *Queries) SaveRegistrations(ctx context.Context, put, drop []store.Regis
 		if err != nil {
 			return err
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 	if err != nil {
 		return fmt.Errorf("saving registrations: %w", err)

@@ -67,10 +67,26 @@ type Plan struct {
 	Facts    []store.Fact
 	Refused  bool // some op was refused or repeated: the next group had better be read first
 
+	keyed  []keyed // facts with a key
 	unread bool
 	k      *Known
 	calls  map[call.ID]*CallOp
 	born   map[call.ID]*call.Open
+}
+
+// keyed is a fact of a plan that may be there already.
+type keyed struct{ fact, op int }
+
+// Keyed says that a fact of the plan may be there already, so that an engine looks whether it was written.
+func (p *Plan) Keyed() bool { return len(p.keyed) > 0 }
+
+// Wrote tells the outcomes which facts with a key were not written. wrote is asked once for each, in their order.
+func (p *Plan) Wrote(wrote func(fact int) bool) {
+	for _, k := range p.keyed {
+		if !wrote(k.fact) {
+			p.Outcomes[k.op].Repeated++
+		}
+	}
 }
 
 // ErrUnread says that a blind group cannot be judged without reading its purses and calls first.
@@ -90,6 +106,11 @@ func Judge(k *Known, ops []store.Op) (*Plan, error) {
 		}
 		p.Outcomes[i] = out
 		if out == (store.Outcome{}) {
+			for j := range ops[i].Facts {
+				if ops[i].Facts[j].Key != "" {
+					p.keyed = append(p.keyed, keyed{fact: len(p.Facts) + j, op: i})
+				}
+			}
 			p.Facts = append(p.Facts, ops[i].Facts...)
 		} else {
 			p.Refused = true

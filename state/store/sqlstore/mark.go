@@ -49,7 +49,7 @@ func (s *Queries) PutMark(ctx context.Context, m store.Mark, was string, facts .
 		if n == 0 {
 			return store.ErrMoved
 		}
-		return tx.Append(ctx, facts)
+		return note(ctx, tx, facts)
 	})
 	if err != nil {
 		return fmt.Errorf("mark %s of the store: %w", m.Name, err)

@@ -16,7 +16,9 @@ const (
 	CDRColumns = "id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, " +
 		"per_minute, source, user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, " +
 		"words, status, carrier_talk, refused"
-	FactColumns = "at, kind, line, account, call, body"
+	FactColumns = "at, kind, version, key, line, account, call, body, proof"
+	// OnceFacts ends the statement that writes facts: one whose key is there is left out.
+	OnceFacts = " ON CONFLICT (key) WHERE key <> '' DO NOTHING"
 )
 
 // OpenValues are the values of OpenColumns.
@@ -87,14 +89,17 @@ func scanCDR(rows Rows) (call.CDR, error) {
 
 // FactValues are the values of FactColumns.
 func FactValues(f *store.Fact) []any {
-	return []any{Micros(f.At), clean(f.Kind), clean(f.Line), clean(f.Account), clean(string(f.Call)), blob(f.Body)}
+	return []any{
+		Micros(f.At), clean(f.Kind), int64(f.Version), clean(f.Key), clean(f.Line), clean(f.Account), clean(string(f.Call)), blob(f.Body), blob(f.Proof),
+	}
 }
 
 func scanFact(rows Rows) (store.Fact, error) {
 	var f store.Fact
-	var at int64
+	var at, version int64
 	var id string
-	err := rows.Scan(&f.Seq, &at, &f.Kind, &f.Line, &f.Account, &id, &f.Body)
+	err := rows.Scan(&f.Seq, &at, &f.Kind, &version, &f.Key, &f.Line, &f.Account, &id, &f.Body, &f.Proof)
+	f.Version = int(version)
 	f.At, f.Call = instant(at), call.ID(id)
 	return f, err
 }

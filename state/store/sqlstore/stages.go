@@ -74,7 +74,10 @@ func advance(ctx context.Context, tx Tx, step *store.Step, out *store.Stepped) e
 	if err := bundle(ctx, tx, step.Bundled); err != nil {
 		return err
 	}
-	return appendFacts(ctx, tx, append(facts, step.Facts...))
+	facts = append(facts, step.Facts...)
+	wrote, err := appendTrimmed(ctx, tx, facts)
+	out.Repeated = len(facts) - int(wrote)
+	return err
 }
 
 // moveCursor locks the row of the stage in any case, so that its steps follow one another, and moves it if it is where
@@ -92,16 +95,27 @@ func moveCursor(ctx context.Context, tx Tx, step *store.Step) error {
 	return err
 }
 
-// appendFacts cuts names of strangers to what can be indexed.
 func appendFacts(ctx context.Context, tx Tx, facts []store.Fact) error {
+	_, err := appendTrimmed(ctx, tx, facts)
+	return err
+}
+
+// appendTrimmed cuts names of strangers to what can be indexed.
+func appendTrimmed(ctx context.Context, tx Tx, facts []store.Fact) (wrote int64, err error) {
 	cut := make([]store.Fact, len(facts))
 	for i := range facts {
 		cut[i] = facts[i]
 		if !cut[i].Trim() {
-			return fmt.Errorf("fact %s too long: %w", cut[i].Kind, store.ErrInvalid)
+			return 0, fmt.Errorf("fact %s too long: %w", cut[i].Kind, store.ErrInvalid)
 		}
 	}
 	return tx.Append(ctx, cut)
+}
+
+// note writes facts beside a change that is made whether they are there already or not.
+func note(ctx context.Context, tx Tx, facts []store.Fact) error {
+	_, err := tx.Append(ctx, facts)
+	return err
 }
 
 const (

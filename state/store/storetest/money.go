@@ -41,6 +41,8 @@ var moneyCases = []moneyCase{
 	{"Leases", leases},
 	{"CDRFilters", cdrFilters},
 	{"FactFilters", factFilters},
+	{"FactsByKind", factsByKind},
+	{"FactsAreKeptOnce", factsAreKeptOnce},
 	{"RefusedCalls", refusedCalls},
 	{"CDRSides", cdrSides},
 	{"FactsFromTheEnd", factsFromTheEnd},
@@ -576,6 +578,60 @@ func factFilters(t *testing.T, m store.Money) {
 	if len(all) != 3 || len(rest) != 11 || rest[0].Kind != "call.refused" || rest[0].Line != "" {
 		t.Fatalf("pages of %d and %d, %+v", len(all), len(rest), rest[0])
 	}
+}
+
+// factsByKind wants the same of a filter by kinds, whether or not an index helps.
+func factsByKind(t *testing.T, m store.Money) {
+	var facts []store.Fact
+	all := []string{"call.admitted", "login.locked", "call.settled", "login.held", "ban.added", "login.locked", "call.refused", "call.refused.counted"}
+	for i, k := range all {
+		facts = append(facts, store.Fact{At: T0.Add(time.Duration(i) * time.Minute), Kind: k})
+	}
+	apply(t, m, store.Op{Kind: store.OpRecord, Facts: facts})
+	for name, c := range map[string]struct {
+		f    store.FactFilter
+		want []string
+	}{
+		"a family":        {store.FactFilter{Kind: "login."}, []string{"login.locked", "login.held", "login.locked"}},
+		"of a time":       {store.FactFilter{Kind: "l", From: T0.Add(2 * time.Minute)}, []string{"login.held", "login.locked"}},
+		"one":             {store.FactFilter{Kind: "ban.added"}, []string{"ban.added"}},
+		"none":            {store.FactFilter{Kind: "moon."}, nil},
+		"often":           {store.FactFilter{Kind: "call.refused"}, []string{"call.refused", "call.refused.counted"}},
+		"several":         {store.FactFilter{Kinds: []string{"login.held", "ban.added", "x"}}, []string{"login.held", "ban.added"}},
+		"several, often":  {store.FactFilter{Kinds: []string{"login.held", "call.settled"}}, []string{"call.settled", "login.held"}},
+		"of a family too": {store.FactFilter{Kind: "ban.", Kinds: []string{"login.held", "ban.added"}}, []string{"ban.added"}},
+	} {
+		same(t, name, kinds(t, m, c.f), c.want)
+	}
+	last, err := m.Facts(t.Context(), store.FactFilter{Kind: "login.", Before: 1 << 40, Limit: 2})
+	if ok(t, err); len(last) != 2 || last[0].Kind != "login.locked" || last[1].Kind != "login.held" || last[0].Seq < last[1].Seq {
+		t.Errorf("from the end: %+v", last)
+	}
+	page, err := m.Facts(t.Context(), store.FactFilter{Kinds: []string{"login.locked"}, Limit: 1})
+	ok(t, err)
+	same(t, "the next page", kinds(t, m, store.FactFilter{Kinds: []string{"login.locked", "login.held"}, After: page[0].Seq}), []string{"login.held", "login.locked"})
+}
+
+// factsAreKeptOnce: a fact whose key is there is refused and said to be a repeat; what stands beside it is written.
+func factsAreKeptOnce(t *testing.T, m store.Money) {
+	once := store.Fact{At: T0, Kind: "a.x", Version: 2, Key: "☎/1", Line: "100", Account: "acme", Body: []byte(`{}`), Proof: []byte{0, 1}}
+	plain := store.Fact{At: T0, Kind: "b.x", Version: 1}
+	record := func(facts ...store.Fact) store.Op { return store.Op{Kind: store.OpRecord, Facts: facts} }
+	same(t, "in a group", apply(t, m, record(plain, once, once), record(once, plain), record(plain)), []store.Outcome{{Repeated: 1}, {Repeated: 1}, {}})
+	same(t, "later", apply(t, m, record(once, plain), record(plain)), []store.Outcome{{Repeated: 1}, {}})
+	other := once
+	other.Key = "☎/2"
+	same(t, "another", apply(t, m, record(other)), []store.Outcome{{}})
+	same(t, "journal", kinds(t, m, store.FactFilter{}), []string{"b.x", "a.x", "b.x", "b.x", "b.x", "b.x", "a.x"})
+	facts, err := m.Facts(t.Context(), store.FactFilter{Kind: "a.", Limit: 1})
+	ok(t, err)
+	facts[0].Seq = 0
+	same(t, "every field", facts[0], once)
+	c := Call(1, "100")
+	open := Open(c, 10, In("line/100/day", 100))
+	open.Facts = append(open.Facts, once)
+	want(t, m, []store.Op{open}, store.Outcome{Repeated: 1})
+	wantPurse(t, m, "line/100/day", 0, 10)
 }
 
 // A refused call leaves its record without ever having been open, and once only however often it is said.

@@ -94,6 +94,10 @@ func cursor(t *testing.T, s store.Store) {
 	wantCursor(t, s, "notify", 2)
 	wantCursor(t, s, "new", 0)
 	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"1", "2", "tick", "tick", "tick"})
+	once := store.Fact{Kind: "once", Key: "k"}
+	same(t, "a key", advance(t, s, store.Step{Stage: "watch", Facts: []store.Fact{once}}).Repeated, 0)
+	same(t, "a key again", advance(t, s, store.Step{Stage: "watch", Facts: []store.Fact{once, {Kind: "beside"}}}).Repeated, 1)
+	same(t, "journal", kinds(t, s, store.FactFilter{After: 5}), []string{"once", "beside"})
 }
 
 func findings(t *testing.T, s store.Store) {

@@ -54,7 +54,7 @@ func UpgradedVersion1(t *testing.T, s store.Store) {
 	same(t, "contacts", contacts(t, s), []store.Registration{{Line: "100", Contact: "sip:100@192.0.2.1", CSeq: 1, UserAgent: "phone", Key: "sip:100@192.0.2.1"}})
 	facts, err := s.Facts(ctx, store.FactFilter{})
 	ok(t, err)
-	same(t, "journal", facts, []store.Fact{{Seq: facts[0].Seq, At: T0, Kind: "line.added", Line: "100", Account: "acme", Body: []byte(`{}`)}})
+	same(t, "journal", facts, []store.Fact{{Seq: facts[0].Seq, At: T0, Kind: "line.added", Version: 1, Line: "100", Account: "acme", Body: []byte(`{}`)}})
 
 	l.LockCalls = account.CallsKept // until now CallsEnd: no more is spent on a line that was locked before
 	l.Former, l.Honeypot, l.Courtesy = []account.Former{{Sealed: []byte("old"), Until: T0.Add(time.Hour)}}, true, account.CourtesyAgent

@@ -63,14 +63,23 @@ func openRowV2(n int, state string, held int, paid time.Duration, answered int64
 	}
 }
 
-// FillVersion2 makes a database of version 2 by its two migrations in folder, in the middle of its work.
-func FillVersion2(t *testing.T, dialect goose.Dialect, db *sql.DB, folder string) {
+// Versions are those from which an upgrade is tried: the second, and the last but one.
+var Versions = []string{"00002_logins.sql", "00015_find.sql"}
+
+// FillVersion2 makes a database by the migrations in folder up to the last named, in the middle of its work. Rows are of version 2, to
+// which the versions since have only added.
+func FillVersion2(t *testing.T, dialect goose.Dialect, db *sql.DB, folder, last string) {
 	t.Helper()
 	files := fstest.MapFS{}
-	for _, name := range []string{"00001_first.sql", "00002_logins.sql"} {
-		text, err := os.ReadFile(folder + "/" + name)
+	all, err := os.ReadDir(folder)
+	ok(t, err)
+	for _, f := range all {
+		if f.Name() > last {
+			break
+		}
+		text, err := os.ReadFile(folder + "/" + f.Name())
 		ok(t, err)
-		files[name] = &fstest.MapFile{Data: text}
+		files[f.Name()] = &fstest.MapFile{Data: text}
 	}
 	p, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
 	ok(t, err)
