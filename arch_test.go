@@ -33,6 +33,7 @@ var barred = []struct{ from, to, why string }{
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
 	{"flow/keep", "ringfence/flow/", "what keeps does not know what is kept"},
+	{"flow/notify", "ringfence/flow/answer", "who tells does not do what the answer asks for"},
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
 	{"flow/door", "ringfence/flow/span", "stages do not know that they are traced"},
 	{"flow/gate", "ringfence/flow/span", "stages do not know that they are traced"},

@@ -49,7 +49,7 @@ func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 	a.shield.devices.Seen(device.Login{Line: line, Addr: thief, Agent: "thief", At: time.Now()})
 	before, _ := a.book.HA1(l)
 	for addr, banned := range map[netip.Addr]bool{victim: false, thief: true} {
-		done, err := a.answerNotMine(ctx, line, fmt.Appendf(nil, `{"address":%q}`, addr))
+		done, err := a.answers.Acts().NotMine(ctx, line, fmt.Appendf(nil, `{"address":%q}`, addr))
 		if err != nil {
 			t.Fatal(err)
 		}

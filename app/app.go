@@ -21,6 +21,7 @@ import (
 	"ringfence/edge/sip"
 	"ringfence/edge/sip/transport"
 	"ringfence/edge/web"
+	"ringfence/flow/answer"
 	"ringfence/flow/book"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
@@ -50,6 +51,7 @@ type App struct {
 	ledger    *ledger.Ledger
 	location  *location.Location
 	door      *door.Door
+	answers   *answer.Answers
 	gate      *gate.Gate
 	sip       *sip.Edge
 	shield    shield

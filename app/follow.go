@@ -93,7 +93,7 @@ func (a *App) followLock(f *store.Fact) {
 	switch l, ok := a.book.Line(f.Line); {
 	case !ok || !l.Locked():
 	case body.By == notify.ByAnswer:
-		a.cutCallsOf(f.Line)
+		a.answers.CutCalls(f.Line)
 	default:
 		a.gate.CutLine(f.Line, policy.CutLocked)
 	}

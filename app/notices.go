@@ -3,24 +3,18 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/mail"
-	"net/netip"
 	"strings"
 	"time"
 
 	"ringfence/app/config"
 	"ringfence/core/account"
 	"ringfence/core/call"
-	"ringfence/core/phone"
-	"ringfence/core/policy"
 	"ringfence/core/secret"
 	rfmail "ringfence/edge/mail"
 	"ringfence/edge/web"
 	"ringfence/edge/webhook"
-	"ringfence/flow/book"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 )
@@ -53,7 +47,7 @@ func (a *App) openNotices(context.Context) error {
 		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: hooks(cfg.Notify.Webhooks), Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
-		Zone: zone, Every: pace, Act: notify.Acts{Mine: a.answerMine, NotMine: a.answerNotMine, Off: a.answerOff, Admit: a.answerAdmit}, Log: a.log,
+		Zone: zone, Every: pace, Act: a.answers.Acts(), Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -180,106 +174,6 @@ func ourTime(c *call.Open, now call.Anchor, wall time.Time) {
 	if talk, ok := c.Anchor.Since(now); ok && !c.AnsweredAt.IsZero() {
 		c.AnsweredAt = wall.Add(-max(talk, 0))
 	}
-}
-
-// about is what a notice was about, as its links carry it.
-type about struct {
-	Address string `json:"address"`
-	Place   string `json:"place"`
-	Family  string `json:"family"`
-}
-
-// answerMine remembers that a device is the owner's, so that nobody is asked about it again.
-func (a *App) answerMine(ctx context.Context, line string, data []byte) (string, error) {
-	var x about
-	if err := json.Unmarshal(data, &x); err != nil {
-		return "", err
-	}
-	if x.Place == "" && x.Family == "" {
-		return "Thank you: it is noted. Nothing was changed.", nil
-	}
-	if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
-		return "", err
-	}
-	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
-}
-
-// answerNotMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
-// by one that nobody knows, so that he can neither call nor be called, and the address is banned unless others use it
-// rightly. Phones that have the old password may still call emergency numbers.
-func (a *App) answerNotMine(ctx context.Context, line string, data []byte) (string, error) {
-	var x about
-	if err := json.Unmarshal(data, &x); err != nil {
-		return "", err
-	}
-	l, ok := a.book.Line(line)
-	if !ok {
-		return "There is no such line any more. Nothing was left to do.", nil
-	}
-	ended := a.cutCallsOf(line)
-	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
-		if _, err := a.book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
-			return "", err
-		}
-	}
-	ended += a.cutCallsOf(line) // what began meanwhile
-	if _, err := a.book.SetPassword(ctx, notify.ByAnswer, line, ""); err != nil {
-		return "", err
-	}
-	done := []string{
-		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", l.Handle()), callsCut(ended),
-		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
-	}
-	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
-	// another's may be forged, to have somebody else suffer.
-	at, err := netip.ParseAddr(x.Address)
-	used := err == nil && a.shield.devices.Own(line, at)
-	if x.Place != "" || x.Family != "" {
-		if err := a.shield.devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
-			a.log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
-		}
-	}
-	if used && a.door.Spared(at) == "" {
-		a.shield.bans.Auto(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
-		done = append(done, "The address "+at.String()+" is shut out for a day.")
-	}
-	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
-}
-
-// cutCallsOf ends the calls that a line makes or has taken, but those to emergency numbers, and says how many.
-func (a *App) cutCallsOf(line string) int {
-	n := 0
-	for _, c := range a.gate.Calls() {
-		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line {
-			continue
-		}
-		if a.gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, notify.ByAnswer) {
-			n++
-		}
-	}
-	return n
-}
-
-func callsCut(n int) string {
-	switch n {
-	case 0:
-		return "No call was in progress."
-	case 1:
-		return "The one call in progress was ended."
-	}
-	return fmt.Sprintf("The %d calls in progress were ended.", n)
-}
-
-// answerOff switches a kind of notice off for a contact: "customer/ID/contact".
-func (a *App) answerOff(ctx context.Context, person string, kind notify.Kind) (string, error) {
-	parts := strings.Split(person, "/")
-	if len(parts) != 3 || parts[0] != "customer" {
-		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(person))
-	}
-	if err := a.book.SetWish(ctx, notify.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
-		return "", err
-	}
-	return "You get no more notices of this kind.", nil
 }
 
 // startNotices follows the journal from where it was left.

@@ -13,6 +13,7 @@ import (
 	"ringfence/edge/kernel"
 	"ringfence/edge/rest"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/answer"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
 	"ringfence/flow/device"
@@ -188,15 +189,21 @@ func (a *App) openDoor() error {
 			},
 			Around: guard.Around{
 				ASN:      func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
-				Ban:      func(n netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(n, d, why) },
+				Ban:      a.ban,
 				Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
 				Where: a.where,
 			},
 			File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,
 		},
 	})
+	a.answers = &answer.Answers{
+		Book: a.book, Devices: a.shield.devices, Gate: a.gate, Door: a.door, Ban: a.ban, Log: a.log,
+	}
 	return err
 }
+
+// ban is made once everything that it asks is there.
+func (a *App) ban(net netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(net, d, why) }
 
 func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 	p := a.shield.geo.Lookup(addr)

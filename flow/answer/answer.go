@@ -1,0 +1,164 @@
+// Package answer does what the owner of a line says in answer to a notice: this phone is mine, that one is not, let that address in,
+// no more notices of this kind. The texts are what the answer page shows. It must not know pages, mail or SQL.
+package answer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/flow/book"
+	"ringfence/flow/device"
+	"ringfence/flow/door"
+	"ringfence/flow/gate"
+	"ringfence/flow/notify"
+)
+
+// Answers is what answers change; all fields are needed.
+type Answers struct {
+	Book    *book.Book
+	Devices *device.Devices
+	Gate    *gate.Gate
+	Door    *door.Door
+	Ban     func(net netip.Prefix, d time.Duration, why string) // as flow/ban's Auto
+	Log     *slog.Logger
+}
+
+// Acts are what notify calls.
+func (a *Answers) Acts() notify.Acts {
+	return notify.Acts{Mine: a.mine, NotMine: a.notMine, Off: a.off, Admit: a.admit}
+}
+
+// about is what a notice was about, as its links carry it.
+type about struct {
+	Address string `json:"address"`
+	Place   string `json:"place"`
+	Family  string `json:"family"`
+}
+
+// mine remembers that a device is the owner's, so that nobody is asked about it again.
+func (a *Answers) mine(ctx context.Context, line string, data []byte) (string, error) {
+	var x about
+	if err := json.Unmarshal(data, &x); err != nil {
+		return "", err
+	}
+	if x.Place == "" && x.Family == "" {
+		return "Thank you: it is noted. Nothing was changed.", nil
+	}
+	if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+		return "", err
+	}
+	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
+}
+
+// notMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
+// by one that nobody knows, so that he can neither call nor be called, and the address is banned unless others use it
+// rightly. Phones that have the old password may still call emergency numbers.
+func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string, error) {
+	var x about
+	if err := json.Unmarshal(data, &x); err != nil {
+		return "", err
+	}
+	l, ok := a.Book.Line(line)
+	if !ok {
+		return "There is no such line any more. Nothing was left to do.", nil
+	}
+	ended := a.CutCalls(line)
+	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
+		if _, err := a.Book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
+			return "", err
+		}
+	}
+	ended += a.CutCalls(line) // what began meanwhile
+	if _, err := a.Book.SetPassword(ctx, notify.ByAnswer, line, ""); err != nil {
+		return "", err
+	}
+	done := []string{
+		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", l.Handle()), callsCut(ended),
+		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
+	}
+	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
+	// another's may be forged, to have somebody else suffer.
+	at, err := netip.ParseAddr(x.Address)
+	used := err == nil && a.Devices.Own(line, at)
+	if x.Place != "" || x.Family != "" {
+		if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+			a.Log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
+		}
+	}
+	if used && a.Door.Spared(at) == "" {
+		a.Ban(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
+		done = append(done, "The address "+at.String()+" is shut out for a day.")
+	}
+	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
+}
+
+// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, and says how many.
+func (a *Answers) CutCalls(line string) int {
+	n := 0
+	for _, c := range a.Gate.Calls() {
+		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line {
+			continue
+		}
+		if a.Gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, notify.ByAnswer) {
+			n++
+		}
+	}
+	return n
+}
+
+func callsCut(n int) string {
+	switch n {
+	case 0:
+		return "No call was in progress."
+	case 1:
+		return "The one call in progress was ended."
+	}
+	return fmt.Sprintf("The %d calls in progress were ended.", n)
+}
+
+// off switches a kind of notice off for a contact: "customer/ID/contact".
+func (a *Answers) off(ctx context.Context, person string, kind notify.Kind) (string, error) {
+	parts := strings.Split(person, "/")
+	if len(parts) != 3 || parts[0] != "customer" {
+		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(person))
+	}
+	if err := a.Book.SetWish(ctx, notify.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
+		return "", err
+	}
+	return "You get no more notices of this kind.", nil
+}
+
+// admit lets the address in that a notice was about: once, and on probation.
+func (a *Answers) admit(_ context.Context, line string, data []byte) (string, error) {
+	var x about
+	if err := json.Unmarshal(data, &x); err != nil {
+		return "", err
+	}
+	at, err := netip.ParseAddr(x.Address)
+	if err != nil {
+		return "", err
+	}
+	l, ok := a.Book.Line(line)
+	if !ok {
+		return "There is no such line any more. Nothing was left to do.", nil
+	}
+	done, ok := a.Door.Guard.Admit(line, at, notify.ByAnswer, time.Now())
+	switch {
+	case !ok:
+		return "Nothing was done: too many addresses were admitted for this line today.", nil
+	case done.Until.IsZero():
+		return fmt.Sprintf("The phone at %s can log in again: it need only try once more.", at), nil
+	}
+	return fmt.Sprintf("The phone at %s may log in until %s: it need only try once more. For a day from then it can take calls, and call ordinary national numbers "+
+		"for %s in all, two calls at once. Nothing else was changed.", at, done.Until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
+}
