@@ -18,8 +18,9 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 	// One text for all four: this is done for every call.
 	var room [512]byte
 	var ends [policy.Probation]int
-	now = now.In(zone)
-	b := room[:0]
+	day := now.In(zone).AppendFormat(room[len(room)-len(time.DateOnly):][:0], time.DateOnly) // at the end, where no id reaches
+	month := day[:len("2006-01")]
+	b := room[: 0 : len(room)-len(time.DateOnly)]
 	for p := range policy.Probation {
 		if p == policy.LineDay || p == policy.LineMonth {
 			b = append(append(b, "line/"...), line...)
@@ -27,9 +28,9 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 			b = append(append(b, "account/"...), account...)
 		}
 		if p == policy.LineDay || p == policy.AccountDay {
-			b = now.AppendFormat(append(b, "/day/"...), time.DateOnly)
+			b = append(append(b, "/day/"...), day...)
 		} else {
-			b = now.AppendFormat(append(b, "/month/"...), "2006-01")
+			b = append(append(b, "/month/"...), month...)
 		}
 		ends[p] = len(b)
 	}

@@ -13,6 +13,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/ledger"
+	"ringfence/state/counters/memory"
 )
 
 // subject is an attempt on its way in: what the engine understood of it, and what it has taken so far.
@@ -27,25 +28,34 @@ type subject struct {
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
-	s := g.understand(&a, clock())
+	var s subject
+	g.understand(&s, &a, clock())
 	g.lap(ctx, "rate")
+	plan, r := g.admit(ctx, &s)
+	if r != nil {
+		return nil, g.refuse(&s, r)
+	}
+	return plan, nil
+}
+
+func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	r := s.Judge(g.stopping.Load())
 	g.lap(ctx, "decide")
 	if r != nil {
-		return nil, g.refuse(s, r)
+		return nil, r
 	}
 	ways, r := g.ways(s)
 	if r != nil {
-		return nil, g.refuse(s, r)
+		return nil, r
 	}
 	if r := g.takeCounts(s); r != nil {
-		return nil, g.refuse(s, r)
+		return nil, r
 	}
 	l, r := g.reserve(ctx, s)
 	g.lap(ctx, "hold")
 	if r != nil {
 		g.giveCounts(s)
-		return nil, g.refuse(s, r)
+		return nil, r
 	}
 	g.put(l)
 	g.stats.admitted.Add(1)
@@ -61,11 +71,9 @@ func (g *Gate) lap(ctx context.Context, stage string) {
 	}
 }
 
-func (g *Gate) understand(a *Attempt, now time.Time) *subject {
-	s := &subject{}
+func (g *Gate) understand(s *subject, a *Attempt, now time.Time) {
 	g.rules.Understand(&s.Subject, a, now)
 	s.number = s.Dest.Number.String()
-	return s
 }
 
 func digits(e164 uint64) string {
@@ -140,7 +148,7 @@ func (g *Gate) takeCounts(s *subject) *Refusal {
 		ok := true
 		switch c.Kind {
 		case policy.CondRate:
-			n, ok = g.counts.Hit(rateKey(s.Line), c.Limit, c.Window, s.Now)
+			n, ok = g.counts.Hit(rateKey(s.Line, c.Window), c.Limit, s.Now)
 		case policy.CondOpen:
 			n, ok = g.counts.Take(openKey(s.Line), c.Limit)
 			s.openTaken = ok
@@ -175,17 +183,19 @@ func (g *Gate) giveCounts(s *subject) {
 	}
 }
 
-func openKey(line string) string   { return "open/" + line }
-func abroadKey(line string) string { return "abroad/" + line }
-func tightKey(purse string) string { return purse }
-func rateKey(line string) string   { return "rate/" + line }
+func openKey(line string) memory.Key   { return memory.Key{Sort: 'o', Of: line} }
+func abroadKey(line string) memory.Key { return memory.Key{Sort: 'a', Of: line} }
+func tightKey(purse string) memory.Key { return memory.Key{Sort: 't', Of: purse} }
+func rateKey(line string, window time.Duration) memory.Key {
+	return memory.Key{Sort: 'r', Of: line, Window: window}
+}
 
 // reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.
 func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
 	s.id = l.Open.ID
 	if s.Verdict.Always {
-		g.o.Ledger.Post(g.opening(s, l, nil)) // an emergency call waits for nothing
+		g.o.Ledger.Post(unshared(g.opening(s, l, nil))) // an emergency call waits for nothing
 		return l, nil
 	}
 	holds := s.holds()
@@ -198,10 +208,10 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		out, err := g.o.Ledger.Do(ctx, op)
 		switch {
 		case errors.Is(err, ledger.ErrUnavailable) && len(holds) == 0:
-			g.o.Ledger.Post(op) // a free call goes on; it is written down when the store is back
+			g.o.Ledger.Post(unshared(op)) // a free call goes on; it is written down when the store is back
 			return l, nil
 		case err != nil:
-			g.void(l, policy.StoreUnavailable)
+			g.void(&live{Call: l.Call}, policy.StoreUnavailable) // what was asked may still be on its way, and is not to change
 			return nil, &Refusal{Reason: policy.StoreUnavailable}
 		case !out.Refused:
 			return l, nil

@@ -23,7 +23,8 @@ type Explanation struct {
 // Explain says what Admit would decide on a call of line to dialled, from source, at an instant. Conditions that only the
 // moment of connection can answer (purses) are checked by the caller against present balances.
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
-	s := g.understand(&Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	s := &subject{}
+	g.understand(s, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
 	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
 	if s.Priced {
 		x.Quote = &s.Quote
@@ -59,7 +60,7 @@ func (g *Gate) present(step *policy.Step, line string, at time.Time) {
 	case policy.TooManyInternational:
 		step.Figures.Value = g.counts.Open(abroadKey(line))
 	case policy.TooManyPerMinute:
-		step.Figures.Value = g.counts.Hits(rateKey(line), at)
+		step.Figures.Value = g.counts.Hits(rateKey(line, time.Minute), at)
 	default:
 		return
 	}

@@ -119,13 +119,21 @@ func (g *Gate) newLive(s *subject) *live {
 	return l
 }
 
-// opening is the op that lets a call out.
+// opening is the op that lets a call out. It shares the call, which does not change before the ledger has answered: see unshared.
 func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
-	l.Open.Purses = l.Open.Purses[:0]
-	for _, h := range holds {
-		l.Open.Purses = append(l.Open.Purses, h.Purse)
+	if l.holds = holds; l.Open.Purses == nil && len(holds) > 0 {
+		l.Open.Purses = make([]string, len(holds))
+		for i, h := range holds {
+			l.Open.Purses[i] = h.Purse
+		}
 	}
-	l.holds = holds
-	c := l.Open // the store keeps a copy of its own: the live one goes on changing
-	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: &c, Lease: g.o.Lease, Facts: g.admitted(s, &c)}
+	c := &l.Open
+	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Facts: g.admitted(s, c)}
+}
+
+// unshared is an op that nobody waits for: the call goes on changing.
+func unshared(op store.Op) store.Op {
+	c := *op.Call
+	op.Call = &c
+	return op
 }

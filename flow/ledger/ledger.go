@@ -164,11 +164,11 @@ func (l *Ledger) Stop(ctx context.Context) error {
 // (store.ErrInvalid). Who gives up on an OpOpen posts an OpSettle of nothing after it: the order is kept, and if
 // the opening never took effect nothing happens.
 func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
+	if l.o.Direct {
+		return l.direct(ctx, op) // the store checks it
+	}
 	if why := op.Check(); why != "" {
 		return store.Outcome{}, &store.OpError{Why: why}
-	}
-	if l.o.Direct {
-		return l.direct(ctx, op)
 	}
 	e := &entry{op: op, kind: waited, result: make(chan result, 1)}
 	if err := l.admit(e); err != nil {

@@ -158,7 +158,7 @@ func (p *Player) count(l *live, s *engine.Subject) policy.Reason {
 		ok := true
 		switch c.Kind {
 		case policy.CondRate:
-			_, ok = p.counts.Hit(s.Line, c.Limit, c.Window, s.Now)
+			_, ok = p.counts.Hit(memory.Key{Of: s.Line, Window: c.Window}, c.Limit, s.Now)
 		case policy.CondOpen:
 			if ok = l.line.open < c.Limit; ok {
 				l.line.open++

@@ -3,7 +3,6 @@
 package memory
 
 import (
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +20,14 @@ type Counters struct {
 
 type shard struct {
 	mu   sync.Mutex // owns open
-	open map[string]int64
+	open map[Key]int64
+}
+
+// Key is what is counted: what of, of which sort, and within which window.
+type Key struct {
+	Of     string
+	Sort   byte          // the caller's to choose
+	Window time.Duration // of hits; 0 for what is open
 }
 
 // New makes empty counters with at most DefaultWindows windows.
@@ -31,14 +37,16 @@ func New() *Counters { return NewBounded(0) }
 func NewBounded(windows int) *Counters {
 	c := &Counters{windows: NewWindows(windows)}
 	for i := range c.shards {
-		c.shards[i].open = map[string]int64{}
+		c.shards[i].open = map[Key]int64{}
 	}
 	return c
 }
 
-func (c *Counters) shard(key string) *shard {
-	return &c.shards[maphash.String(c.windows.seed, key)%shards]
+func (c *Counters) hash(k Key) uint64 {
+	return (c.windows.KeyString(k.Of) ^ uint64(k.Window)<<8 ^ uint64(k.Sort)) * c.windows.mix
 }
+
+func (c *Counters) shard(k Key) *shard { return &c.shards[c.hash(k)>>58] }
 
 func (c *Counters) millis(now time.Time) int64 {
 	base := c.base.Load()
@@ -49,7 +57,7 @@ func (c *Counters) millis(now time.Time) int64 {
 }
 
 // Take adds one to what is open under key if that leaves no more than limit, and returns how many are open after it.
-func (c *Counters) Take(key string, limit int64) (open int64, ok bool) {
+func (c *Counters) Take(key Key, limit int64) (open int64, ok bool) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +69,7 @@ func (c *Counters) Take(key string, limit int64) (open int64, ok bool) {
 }
 
 // Put adds one whatever the limit: what was open before a restart, and emergency calls.
-func (c *Counters) Put(key string) {
+func (c *Counters) Put(key Key) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +77,7 @@ func (c *Counters) Put(key string) {
 }
 
 // Give takes one back. Giving what was never taken changes nothing.
-func (c *Counters) Give(key string) {
+func (c *Counters) Give(key Key) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,27 +89,27 @@ func (c *Counters) Give(key string) {
 }
 
 // Open says how many are open under key.
-func (c *Counters) Open(key string) int64 {
+func (c *Counters) Open(key Key) int64 {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open[key]
 }
 
-// Hit counts one under key if fewer than limit were counted within the last span, and returns how many there are with
+// Hit counts one under key if fewer than limit were counted within its window, and returns how many there are with
 // it. The count is a sliding window of two halves: never more than limit in any aligned span, and at most the weighted
 // share of the span before.
-func (c *Counters) Hit(key string, limit int64, span time.Duration, now time.Time) (n int64, ok bool) {
+func (c *Counters) Hit(key Key, limit int64, now time.Time) (n int64, ok bool) {
 	if c.base.Load() == nil {
 		first := now
 		c.base.CompareAndSwap(nil, &first)
 	}
-	return c.windows.hit(c.windows.KeyString(key), 1, span, c.millis(now), max(limit, 0))
+	return c.windows.hit(c.hash(key), 1, key.Window, c.millis(now), max(limit, 0))
 }
 
-// Hits says how many were counted under key within the span before now, which may be any instant: asking changes nothing.
-func (c *Counters) Hits(key string, now time.Time) int64 {
-	return c.windows.sum(c.windows.KeyString(key), c.millis(now))
+// Hits says how many were counted under key within its window before now, which may be any instant: asking changes nothing.
+func (c *Counters) Hits(key Key, now time.Time) int64 {
+	return c.windows.sum(c.hash(key), c.millis(now))
 }
 
 // Sweep forgets windows that have run out. They go by and by without it.

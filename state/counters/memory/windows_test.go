@@ -101,15 +101,15 @@ func TestALimitHoldsOverAClockPutBack(t *testing.T) {
 	c := NewBounded(1000)
 	now := t0.Add(time.Hour)
 	for range 3 {
-		c.Hit("k", 3, time.Minute, now)
+		c.Hit(Key{Of: "k", Window: time.Minute}, 3, now)
 	}
-	if _, ok := c.Hit("k", 3, time.Minute, now.Add(-30*time.Second)); ok {
+	if _, ok := c.Hit(Key{Of: "k", Window: time.Minute}, 3, now.Add(-30*time.Second)); ok {
 		t.Fatal("half a span back, and the limit is gone")
 	}
-	if _, ok := c.Hit("k", 3, time.Minute, t0); !ok {
+	if _, ok := c.Hit(Key{Of: "k", Window: time.Minute}, 3, t0); !ok {
 		t.Fatal("an hour back, and still refused")
 	}
-	if _, ok := c.Hit("none", 0, time.Minute, now); ok {
+	if _, ok := c.Hit(Key{Of: "none", Window: time.Minute}, 0, now); ok {
 		t.Fatal("a limit of none let one through")
 	}
 }

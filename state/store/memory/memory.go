@@ -24,8 +24,8 @@ const Ring = 1 << 16
 // Engine keeps money in maps. Safe for concurrent use.
 type Engine struct {
 	mu     sync.Mutex // owns all below
-	purses map[string]balance
-	open   map[call.ID]*call.Open
+	purses map[string]*balance
+	open   map[call.ID]*open
 	leases map[string]time.Time // by node
 	facts  ring[store.Fact]
 	keys   map[string]bool // of facts
@@ -36,11 +36,17 @@ type Engine struct {
 
 type balance struct{ spent, held money.Micro }
 
+// open is an open call with its purses at hand.
+type open struct {
+	call.Open
+	purses []*balance
+}
+
 // New makes an empty engine.
 func New() *Engine {
 	return &Engine{
 		keys:   map[string]bool{},
-		purses: map[string]balance{}, open: map[call.ID]*call.Open{}, leases: map[string]time.Time{}, done: map[call.ID]*call.CDR{},
+		purses: map[string]*balance{}, open: map[call.ID]*open{}, leases: map[string]time.Time{}, done: map[call.ID]*call.CDR{},
 	}
 }
 
@@ -126,12 +132,12 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 		if e.open[op.ID] != nil || e.done[op.ID] != nil {
 			return store.Outcome{Duplicate: true}
 		}
-		if out := e.hold(op); out.Refused {
+		c := &open{Open: *op.Call, purses: e.pursesFor(op.Holds)}
+		if out := hold(op, c.purses); out.Refused {
 			return out
 		}
-		c := *op.Call
 		c.Held, c.Purses, c.Lease = op.Amount, purses(op.Holds), time.Now().Add(op.Lease)
-		e.open[op.ID] = &c
+		e.open[op.ID] = c
 	case store.OpExtend:
 		return e.extend(op)
 	case store.OpUpdate:
@@ -172,19 +178,30 @@ func (e *Engine) extend(op *store.Op) store.Outcome {
 	if c.PaidFor >= op.Call.PaidFor {
 		return store.Outcome{Duplicate: true}
 	}
-	out := e.hold(op)
+	out := hold(op, e.pursesFor(op.Holds))
 	if !out.Refused {
 		c.Held, c.PaidFor, c.Lease = c.Held.Add(op.Amount), op.Call.PaidFor, time.Now().Add(op.Lease)
 	}
 	return out
 }
 
+// pursesFor are the balances of holds, in their order.
+func (e *Engine) pursesFor(holds []store.Hold) []*balance {
+	out := make([]*balance, len(holds))
+	for i, h := range holds {
+		if out[i] = e.purses[h.Purse]; out[i] == nil {
+			out[i] = &balance{}
+			e.purses[h.Purse] = out[i]
+		}
+	}
+	return out
+}
+
 // hold takes the amount from every purse, or from none.
-func (e *Engine) hold(op *store.Op) store.Outcome {
+func hold(op *store.Op, purses []*balance) store.Outcome {
 	out := store.Outcome{Room: money.Max}
-	for _, h := range op.Holds {
-		b := e.purses[h.Purse]
-		in := b.spent + b.held // never more than some cap
+	for i, h := range op.Holds {
+		in := purses[i].spent + purses[i].held // never more than some cap
 		room := store.Room(h.Cap, in)
 		out.Room = min(out.Room, room)
 		if !out.Refused && (in > h.Cap || op.Amount > room) {
@@ -194,10 +211,8 @@ func (e *Engine) hold(op *store.Op) store.Outcome {
 	if out.Refused {
 		return out
 	}
-	for _, h := range op.Holds {
-		b := e.purses[h.Purse]
+	for _, b := range purses {
 		b.held += op.Amount
-		e.purses[h.Purse] = b
 	}
 	return store.Outcome{}
 }
@@ -214,11 +229,9 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 	case op.CDR.Retail > c.Held:
 		return store.Outcome{Overspend: true}
 	}
-	for _, id := range c.Purses {
-		b := e.purses[id]
+	for _, b := range c.purses {
 		b.held -= c.Held
 		b.spent += op.CDR.Retail
-		e.purses[id] = b
 	}
 	delete(e.open, op.ID)
 	e.record(op.CDR)
@@ -240,8 +253,10 @@ func (e *Engine) Purses(_ context.Context, ids []string) ([]store.Purse, error) 
 	defer e.mu.Unlock()
 	out := make([]store.Purse, len(ids))
 	for i, id := range ids {
-		b := e.purses[id]
-		out[i] = store.Purse{ID: id, Spent: b.spent, Held: b.held}
+		out[i] = store.Purse{ID: id}
+		if b := e.purses[id]; b != nil {
+			out[i].Spent, out[i].Held = b.spent, b.held
+		}
 	}
 	return out, nil
 }
@@ -257,9 +272,9 @@ func (e *Engine) OpenCalls(_ context.Context, node string) ([]call.Open, error) 
 func (e *Engine) calls(which func(*call.Open) bool) []call.Open {
 	var out []call.Open
 	for _, c := range e.open {
-		if which(c) {
-			x := plainCall(c)
-			x.Lease = plainTime(e.lease(c))
+		if which(&c.Open) {
+			x := plainCall(&c.Open)
+			x.Lease = plainTime(e.lease(&c.Open))
 			out = append(out, x)
 		}
 	}
@@ -298,7 +313,7 @@ func (e *Engine) claim(node string, until time.Time, which func(*call.Open) bool
 	defer e.mu.Unlock()
 	got := map[call.ID]bool{}
 	for _, c := range e.open {
-		if which(c) {
+		if which(&c.Open) {
 			c.Node, c.Lease, got[c.ID] = node, until, true
 		}
 	}
