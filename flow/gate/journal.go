@@ -25,23 +25,27 @@ func about(c *call.Open) fact.Subject {
 	return fact.Subject{Line: c.Line, Account: c.Account, Call: c.ID}
 }
 
-// admitted says that a call was let out, what was held for it, and under which settings.
-func (g *Gate) admitted(s *subject, c *call.Open) []store.Fact {
-	hash, first := g.settings.of(s.Settings)
-	f := fact.CallAdmitted{
-		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+// admitted says that a call was let out, what was held for it, and under which settings. It is encoded when the ledger writes it.
+func (g *Gate) admitted(s *subject, c *call.Open) func() []store.Fact {
+	f := &fact.CallAdmitted{
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.number, Class: c.Class, Country: c.Country,
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
-		Locked: s.Locked, Settings: hash, Held: c.Held, PaidFor: c.PaidFor, Longest: c.Longest, Emergency: s.Verdict.Always,
+		Locked: s.Locked, Held: c.Held, PaidFor: c.PaidFor, Longest: c.Longest, Emergency: s.Verdict.Always,
 	}
 	if s.Priced {
 		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, engine.PrefixText(&s.Quote.Price), engine.PerMinute(&s.Quote)
 	}
-	facts := []store.Fact{f.Row(s.Now, s.about(c.ID))}
-	if s.Free && !s.Verdict.Always {
-		free := fact.CallUnallocated{Number: s.number, Class: s.Dest.Class.String(), Source: fact.FromAddr(s.Source.Addr())}
-		facts = append(facts, free.Row(s.Now, s.about(c.ID)))
+	at, of, settings, free := s.Now, s.about(c.ID), s.Settings, s.Free && !s.Verdict.Always
+	return func() []store.Fact {
+		hash, first := g.settings.of(settings)
+		f.Settings = hash
+		facts := []store.Fact{f.Row(at, of)}
+		if free {
+			free := fact.CallUnallocated{Number: f.Number, Class: f.Class, Source: fact.FromAddr(f.Source.Addr)}
+			facts = append(facts, free.Row(at, of))
+		}
+		return append(facts, first...)
 	}
-	return append(facts, first...)
 }
 
 func (g *Gate) refusedFact(s *subject, r *Refusal, id call.ID) []store.Fact {

@@ -128,7 +128,7 @@ func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
 		}
 	}
 	c := &l.Open
-	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Facts: g.admitted(s, c)}
+	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Late: g.admitted(s, c)}
 }
 
 // unshared is an op that nobody waits for: the call goes on changing.

@@ -187,7 +187,12 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 
 // direct writes one op on the caller's goroutine: the store's own lock is the order.
 func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error) {
-	outs, err := l.m.Apply(ctx, []store.Op{op})
+	encode(&op)
+	group := singles.Get().(*[1]store.Op)
+	group[0] = op
+	outs, err := l.m.Apply(ctx, group[:])
+	group[0] = store.Op{}
+	singles.Put(group)
 	if err != nil {
 		return store.Outcome{}, err
 	}
@@ -201,6 +206,9 @@ func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error)
 	}
 	return outs[0], nil
 }
+
+// singles are groups of one: a store in memory keeps none.
+var singles = sync.Pool{New: func() any { return new([1]store.Op) }}
 
 func (l *Ledger) admit(e *entry) error {
 	l.mu.Lock()

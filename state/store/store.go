@@ -53,6 +53,8 @@ type Op struct {
 	Lease time.Duration
 	CDR   *call.CDR // OpSettle, OpRecord; of OpSettle, CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
 	Facts []Fact
+	// Late gives further Facts when the op is written, so that nobody waits while they are encoded. The ledger asks it once.
+	Late func() []Fact
 }
 
 // Outcome is what came of an Op, in order. The zero Outcome is success.
