@@ -3,71 +3,43 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"ringfence/core/fact"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
-const (
-	batch = 1000             // facts of one step
-	lag   = 10 * time.Second // how often the cursor is written where there is nothing else to write
-)
+// lag is how often the cursor is written where there is nothing else to write.
+const lag = 10 * time.Second
 
-// follower reads the journal. Its fields belong to the one goroutine of follow.
+// sources are what notices are made of.
+var sources = []string{
+	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindPasswordChanged,
+	fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused,
+}
+
+// follower reads the journal. Its fields belong to the one goroutine that runs it.
 type follower struct {
+	journal.Follower
 	n       *Notifier
-	ready   bool
 	cursor  int64 // as stored
 	at      int64 // read so far; what lies between has made no notices
 	written time.Time
-	failing bool
 }
 
-// follow takes the facts of the journal in their order until ctx ends.
-func (n *Notifier) follow(ctx context.Context) {
+func newFollower(n *Notifier) *follower {
 	f := &follower{n: n}
-	tick := time.NewTicker(n.o.Every)
-	defer tick.Stop()
-	for {
-		more, err := f.step(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		f.outage(err)
-		if more && err == nil {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	f.Follower = journal.Follower{Name: Stage, Every: n.o.Every, Kinds: sources, Read: n.o.Store.Facts, Begin: f.open, Take: f.take, Log: n.log}
+	return f
 }
 
-func (f *follower) outage(err error) {
-	if failing := err != nil; failing != f.failing {
-		f.failing = failing
-		if failing {
-			f.n.log.Warn("the journal cannot be followed; notices wait", "error", err)
-		} else {
-			f.n.log.Info("the journal is followed again")
-		}
-	}
-}
-
-// step reads facts and writes the notices that come of them together with the cursor. more: there is probably more to read.
-func (f *follower) step(ctx context.Context) (more bool, err error) {
+// take writes the notices that come of facts together with the cursor.
+func (f *follower) take(ctx context.Context, facts []store.Fact, _ bool) (int64, error) {
 	now := f.n.now()
-	if !f.ready {
-		if err := f.open(ctx, now); err != nil {
-			return false, err
-		}
-	}
-	facts, err := f.n.o.Store.Facts(ctx, store.FactFilter{After: f.at, Limit: batch})
-	if err != nil || len(facts) == 0 && (f.at == f.cursor || now.Sub(f.written) < lag) {
-		return false, err
+	if len(facts) == 0 && (f.at == f.cursor || now.Sub(f.written) < lag) {
+		return f.at, nil
 	}
 	to, drafts := f.at, []draft(nil)
 	for i := range facts {
@@ -78,22 +50,20 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 	}
 	if len(drafts) == 0 && now.Sub(f.written) < lag {
 		f.at = to
-		return len(facts) == batch, nil
+		return to, nil
 	}
-	err = f.n.advance(ctx, store.Step{Stage: Stage, From: f.cursor, To: to}, merge(drafts), now)
+	err := f.n.advance(ctx, store.Step{Stage: Stage, From: f.cursor, To: to}, merge(drafts), now)
 	if errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrExists) {
 		err = f.oneByOne(ctx, to, drafts, now)
 	}
-	if err != nil {
-		// Another node took the step, or this one did and did not hear of it: what is stored says where to go on.
-		f.ready = false
-		if errors.Is(err, store.ErrMoved) {
-			err = nil
-		}
-		return err == nil, err
+	switch {
+	case errors.Is(err, store.ErrMoved): // another node took the step, or this one did and did not hear of it
+		return f.at, journal.ErrAgain
+	case err != nil: // what is stored says where to go on
+		return f.at, fmt.Errorf("%w: %w", journal.ErrAgain, err)
 	}
 	f.cursor, f.at, f.written = to, to, now
-	return len(facts) == batch, nil
+	return to, nil
 }
 
 // oneByOne takes a step of which the store will never take the whole, so that one notice that cannot be kept does not hold
@@ -133,7 +103,8 @@ func (n *Notifier) advance(ctx context.Context, s store.Step, drafts []draft, no
 }
 
 // open finds where to go on. At the first start that is the journal's end: nobody wants mail about history.
-func (f *follower) open(ctx context.Context, now time.Time) error {
+func (f *follower) open(ctx context.Context) (int64, error) {
+	now := f.n.now()
 	at, err := f.n.o.Store.Cursor(ctx, Stage)
 	if err == nil && at == 0 {
 		at, err = f.n.begin(ctx, now)
@@ -141,11 +112,10 @@ func (f *follower) open(ctx context.Context, now time.Time) error {
 	if err == nil {
 		err = f.n.recall(ctx, now)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		f.cursor, f.at, f.written = at, at, now
 	}
-	f.ready, f.cursor, f.at, f.written = true, at, at, now
-	return nil
+	return at, err
 }
 
 // begin sets the cursor to the journal's end. A fact of its own makes sure that there is an end to set it to: a cursor

@@ -146,14 +146,15 @@ const (
 
 // Notifier is the stage. Make it with New; safe for concurrent use.
 type Notifier struct {
-	o       Options
-	log     *slog.Logger
-	words   *templates // the operator's where there are any
-	builtin *templates // used where the operator's fail on data that no sample had
-	storm   storm
-	stats   stats
-	made    chan struct{} // holds a token when there may be something to send
-	ahead   atomic.Int64  // how far the store's clock is ahead of this node's, in nanoseconds, as the outbox last read it
+	o        Options
+	log      *slog.Logger
+	words    *templates // the operator's where there are any
+	builtin  *templates // used where the operator's fail on data that no sample had
+	storm    storm
+	stats    stats
+	follower *follower
+	made     chan struct{} // holds a token when there may be something to send
+	ahead    atomic.Int64  // how far the store's clock is ahead of this node's, in nanoseconds, as the outbox last read it
 }
 
 // New checks the options, reads the operator's templates and renders every kind with them once, with sample data. It
@@ -173,6 +174,7 @@ func New(o Options) (*Notifier, error) {
 		}
 	}
 	n := &Notifier{o: o, log: o.Log, made: make(chan struct{}, 1)}
+	n.follower = newFollower(n)
 	n.stats.init()
 	n.storm.init()
 	var err error
@@ -228,7 +230,7 @@ func host(from string) string {
 // have been sent, refused or given back, at most StopsWithin after ctx has ended.
 func (n *Notifier) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { n.follow(ctx) })
+	all.Go(func() { n.follower.Run(ctx) })
 	all.Go(func() { n.send(ctx) })
 	all.Go(func() { n.bundle(ctx) })
 	all.Wait()

@@ -164,7 +164,7 @@ func TestHistoryMakesNoStorm(t *testing.T) {
 	for range 3 {
 		w.finding(detect.HostingLogin, "2001", 1)
 	}
-	w.f = &follower{n: w.notifier(nil)} // a restart before anything was read
+	w.f = newFollower(w.notifier(nil)) // a restart before anything was read
 	w.follow()
 	if got := len(w.notices(store.NoticeFilter{})); got != 1 {
 		t.Errorf("%d notices of one finding raised after the first start", got)
@@ -176,7 +176,7 @@ func TestHistoryMakesNoStorm(t *testing.T) {
 	}
 	for start := range 3 {
 		w.n = w.notifier(nil)
-		w.f = &follower{n: w.n}
+		w.f = newFollower(w.n)
 		w.follow()
 		if got := len(w.notices(store.NoticeFilter{})); got != start {
 			t.Errorf("start %d: %d notices", start, got)
@@ -298,7 +298,7 @@ func TestStormWaitsForADigest(t *testing.T) {
 			w.follow()
 			if i == 7 { // a restart must not forget what it sent
 				w.n = w.notifier(func(o *Options) { o.Storm = 5; o.Desk = nil })
-				w.f = &follower{n: w.n}
+				w.f = newFollower(w.n)
 			}
 		}
 		w.sendDue()

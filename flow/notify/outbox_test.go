@@ -496,7 +496,7 @@ func crashes(t *testing.T, open opener, script []string, writes []int) string {
 	}}
 	start := func() {
 		w.n = w.notifier(func(o *Options) { set(o); o.Store = chaos })
-		w.f = &follower{n: w.n}
+		w.f = newFollower(w.n)
 	}
 	start()
 	events := 0
@@ -506,7 +506,7 @@ func crashes(t *testing.T, open opener, script []string, writes []int) string {
 			events++
 			w.finding(detect.Guessing, "2001", events)
 		case "follow":
-			_, _ = w.f.step(context.Background())
+			_, _ = w.f.Turn(context.Background())
 		case "send":
 			w.sendOnce()
 		case "die while sending": // taken by the other side, and nobody knows
@@ -538,7 +538,7 @@ func (w *world) sendOnce() {
 // heal runs without faults until nothing is left to do.
 func (w *world) heal(set func(*Options)) {
 	w.n = w.notifier(func(o *Options) { set(o); o.Store = w.db })
-	w.f = &follower{n: w.n}
+	w.f = newFollower(w.n)
 	for range 4 {
 		w.follow()
 		pass(3 * time.Minute)

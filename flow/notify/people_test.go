@@ -28,7 +28,7 @@ func TestNoiseDelaysNothingGrave(t *testing.T) {
 		w.finding(detect.TwoPlaces, "2001", restart)
 		w.follow()
 		w.n = w.notifier(nil)
-		w.f = &follower{n: w.n}
+		w.f = newFollower(w.n)
 	}
 	equal(t, "usage", w.states(UsageLevel), []string{owner + " queued", owner + " queued"})
 	equal(t, "two places", w.states(TwoPlaces), []string{owner + " queued", owner + " queued", desk + " queued", desk + " queued"})

@@ -81,7 +81,7 @@ func newWorldOn(t testing.TB, open opener, change func(*Options)) *world {
 	w.must(err)
 	w.contact(account.Contact{ID: "office", Name: "Anna Smith", Mail: "anna@acme.example"})
 	w.n = w.notifier(change)
-	w.f = &follower{n: w.n}
+	w.f = newFollower(w.n)
 	w.follow() // the first start: what the journal holds so far is history
 	return w
 }
@@ -261,7 +261,7 @@ func (w *world) device(line string) {
 func (w *world) follow() {
 	w.t.Helper()
 	for {
-		more, err := w.f.step(context.Background())
+		more, err := w.f.Turn(context.Background())
 		w.must(err)
 		if !more {
 			return

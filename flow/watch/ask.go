@@ -105,13 +105,14 @@ func (w *Watch) used(s *subject, now time.Time) Used {
 
 // Stats is how the stage is doing.
 type Stats struct {
-	Seq      int64 // of the last fact taken
-	Facts    int64 // taken since the start
-	Old      int64 // too old for findings
-	Bad      int64 // whose body was not what its kind promises
-	Raised   int64 // findings raised by this node
-	Subjects int   // lines and accounts with usage
-	Calls    int   // in progress that have cost something
+	Seq      int64         // of the last fact taken
+	Facts    int64         // taken since the start
+	Old      int64         // too old for findings
+	Bad      int64         // whose body was not what its kind promises
+	Raised   int64         // findings raised by this node
+	Subjects int           // lines and accounts with usage
+	Calls    int           // in progress that have cost something
+	Lag      time.Duration // how far the journal is ahead, while it is caught up with
 }
 
 // Stats counts since the start.
@@ -119,6 +120,6 @@ func (w *Watch) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
-	s.Seq, s.Subjects = w.at, len(w.subjects)
+	s.Seq, s.Subjects, s.Lag = w.at, len(w.subjects), w.follower.Lag()
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"ringfence/core/detect"
 	"ringfence/core/fact"
 	"ringfence/core/money"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
@@ -29,28 +30,24 @@ type settled struct {
 	retail money.Micro
 }
 
-// follow takes the next batch of the journal: findings, usage and cursor in one transaction. n is how many facts it took.
-func (w *Watch) follow(ctx context.Context, now time.Time) (n int, last time.Time, err error) {
-	facts, err := w.o.Store.Facts(ctx, store.FactFilter{After: w.at, Limit: batch})
-	if err != nil || len(facts) == 0 {
-		return 0, last, err
-	}
-	for left := facts; len(left) > 0; {
-		d := digest(left, now)
+// advance takes facts: findings, usage and cursor in one transaction.
+func (w *Watch) advance(ctx context.Context, facts []store.Fact, now time.Time) error {
+	for len(facts) > 0 {
+		d := digest(facts, now)
 		done, err := w.o.Store.Advance(ctx, d.step(w.at, now))
 		if err == nil {
 			w.fold(d, &done, true)
-			break
+			return nil
 		}
 		if !errors.Is(err, store.ErrMoved) {
-			return 0, last, err
+			return err
 		}
 		// Another node was there first, or an earlier try of ours got through after all. What is written is only taken over.
-		if left, err = w.overtaken(ctx, left, now); err != nil {
-			return 0, last, err
+		if facts, err = w.overtaken(ctx, facts, now); err != nil {
+			return err
 		}
 	}
-	return len(facts), facts[len(facts)-1].At, nil
+	return nil
 }
 
 // overtaken folds in the facts up to the cursor as it is now and returns the rest.
@@ -63,7 +60,7 @@ func (w *Watch) overtaken(ctx context.Context, facts []store.Fact, now time.Time
 		w.mu.Lock()
 		w.loaded = false
 		w.mu.Unlock()
-		return nil, fmt.Errorf("the cursor went back from %d to %d; usage is read anew", w.at, cursor)
+		return nil, fmt.Errorf("%w: it went back from %d to %d; usage is read anew", journal.ErrAgain, w.at, cursor)
 	}
 	n := 0
 	for n < len(facts) && facts[n].Seq <= cursor {

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/flow/book"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
@@ -44,7 +45,6 @@ type Options struct {
 }
 
 const (
-	batch = 1000 // facts taken in one step
 	// freshFor is how old a fact may be to lead to a finding. Usage counts all facts; but a first start on the journal of
 	// years must not tell of every guess there ever was. Warning levels know no such limit: usage that is above its level is
 	// so today, and told once, at its highest multiple.
@@ -74,7 +74,7 @@ type Watch struct {
 	levelsAt      time.Time
 	sweptAt       time.Time
 	sweepAgain    int // sweeps asked for by facts
-	failing       bool
+	follower      journal.Follower
 }
 
 // New checks the options. Nothing is read before Run.
@@ -91,60 +91,45 @@ func New(o Options) (*Watch, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Watch{o: o, subjects: map[string]*subject{}, runs: map[call.ID]*run{}}, nil
+	w := &Watch{o: o, subjects: map[string]*subject{}, runs: map[call.ID]*run{}}
+	read := func(ctx context.Context, f store.FactFilter) ([]store.Fact, error) { return w.o.Store.Facts(ctx, f) }
+	w.follower = journal.Follower{Name: Stage, Every: o.Every, Read: read, Begin: w.begin, Take: w.take, Log: o.Log}
+	return w, nil
 }
 
 // Run follows the journal until ctx ends, which is no error. A store that fails is asked again; nothing is lost by it.
-// A long journal is caught up with in batches without a pause.
 func (w *Watch) Run(ctx context.Context) error {
-	tick := time.NewTicker(w.o.Every)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		more, err := w.turn(ctx)
-		w.report(ctx, err)
-		if more && err == nil {
-			continue
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
+	w.follower.Run(ctx)
 	return nil
 }
 
-// report logs when trouble begins and when it ends, not each time in between.
-func (w *Watch) report(ctx context.Context, err error) {
-	switch {
-	case ctx.Err() != nil:
-	case err != nil && !w.failing:
-		w.o.Log.Error("watch: the journal cannot be followed; trying again", "err", err)
-		w.failing = true
-	case err == nil && w.failing:
-		w.o.Log.Info("watch: the journal is followed again")
-		w.failing = false
-	}
-}
-
-// turn takes one batch of the journal and, when it is time, looks at the levels. More says that facts are waiting.
-func (w *Watch) turn(ctx context.Context) (more bool, err error) {
+// begin reads usage as it stands at the cursor, unless what is in memory is still right.
+func (w *Watch) begin(ctx context.Context) (int64, error) {
 	if !w.loaded {
 		if err := w.load(ctx); err != nil {
-			return false, err
+			return w.at, err
 		}
 	}
-	n, last, err := w.follow(ctx, time.Now())
-	if err != nil {
-		return false, err
+	return w.at, nil
+}
+
+// take takes a batch of the journal and, when it is time, looks at the levels.
+func (w *Watch) take(ctx context.Context, facts []store.Fact, caughtUp bool) (int64, error) {
+	if err := w.advance(ctx, facts, time.Now()); err != nil {
+		return w.at, err
 	}
-	more = n >= batch
 	// While an old journal is caught up with, usage is not yet what it is: levels told on the way would be a storm.
 	now := time.Now()
-	if !more || now.Sub(last) < behind && now.Sub(w.levelsAt) >= w.o.Every {
+	if caughtUp || now.Sub(facts[len(facts)-1].At) < behind && now.Sub(w.levelsAt) >= w.o.Every {
 		w.levelsAt = now
-		err = w.levels(ctx, now)
+		if err := w.levels(ctx, now); err != nil {
+			return w.at, err
+		}
 	}
-	return more, err
+	if !w.loaded {
+		return w.at, journal.ErrAgain
+	}
+	return w.at, nil
 }
 
 // behind is how old the facts of a full batch may be for levels to be looked at before the rest is read.

@@ -612,7 +612,7 @@ func (m *model) flush(t *rapid.T) {
 func (m *model) look(t *rapid.T) {
 	for more := true; more; {
 		var err error
-		if more, err = m.w.turn(context.Background()); err != nil {
+		if more, err = m.w.follower.Turn(context.Background()); err != nil {
 			m.last = 0
 			return // broken for the moment
 		}

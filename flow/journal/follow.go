@@ -1,0 +1,96 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"ringfence/state/store"
+)
+
+// Batch is how many facts a follower takes at once.
+const Batch = 1000
+
+// ErrAgain, alone or wrapped, has a follower ask anew where to begin: another node, or an earlier try, has moved the cursor.
+var ErrAgain = errors.New("the cursor has moved")
+
+// Follower reads the journal in its order, in batches, from a cursor on. What fails is tried again; nothing is left out.
+type Follower struct {
+	Name  string // of who follows, for the log
+	Every time.Duration
+	Kinds []string // what it reads; none is all. It should name no kind of fact.EachCall, so that an index finds its rows
+	Read  func(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
+	// Begin says after which fact to begin.
+	Begin func(ctx context.Context) (int64, error)
+	// Take takes the facts after the cursor and returns the cursor, also beside an error. It is called without any when there are none,
+	// for what is due from time to time; caughtUp says that none but these were there.
+	Take func(ctx context.Context, facts []store.Fact, caughtUp bool) (at int64, err error)
+	Log  *slog.Logger
+
+	begun, failing bool
+	at             int64
+	lag            atomic.Int64
+}
+
+// Run follows until ctx ends. It catches up without a pause.
+func (f *Follower) Run(ctx context.Context) {
+	tick := time.NewTicker(f.Every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		more, err := f.Turn(ctx)
+		if ctx.Err() == nil {
+			f.report(err)
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Turn takes one batch. more says that others are there, or that it is to begin anew.
+func (f *Follower) Turn(ctx context.Context) (more bool, err error) {
+	if !f.begun {
+		if f.at, err = f.Begin(ctx); err != nil {
+			return false, err
+		}
+		f.begun = true
+	}
+	facts, err := f.Read(ctx, store.FactFilter{After: f.at, Kinds: f.Kinds, Limit: Batch})
+	if err != nil {
+		return false, err
+	}
+	more = len(facts) == Batch
+	if f.lag.Store(0); more {
+		f.lag.Store(int64(time.Since(facts[Batch-1].At)))
+	}
+	f.at, err = f.Take(ctx, facts, !more)
+	if errors.Is(err, ErrAgain) {
+		f.begun = false
+		if err == ErrAgain { //nolint:errorlint // alone it is no failure
+			return true, nil
+		}
+	}
+	return more, err
+}
+
+// Lag is how old the last fact taken was, while more are there; 0: nothing waits.
+func (f *Follower) Lag() time.Duration { return time.Duration(f.lag.Load()) }
+
+// report logs when trouble begins and when it ends, not each time in between.
+func (f *Follower) report(err error) {
+	switch failing := err != nil; {
+	case failing == f.failing:
+		return
+	case failing:
+		f.Log.Warn(f.Name+": the journal cannot be followed; it is tried again", "error", err)
+	default:
+		f.Log.Info(f.Name + ": the journal is followed again")
+	}
+	f.failing = !f.failing
+}
