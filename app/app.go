@@ -25,6 +25,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
+	"ringfence/flow/journal"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
@@ -48,6 +49,7 @@ type App struct {
 	money     store.Money                 // store, or the memory engine in front of it
 	keys      *keyring
 	book      *book.Book
+	following *journal.Follower // of the book, for what other nodes change
 	ledger    *ledger.Ledger
 	location  *location.Location
 	door      *door.Door

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
 	"ringfence/core/policy"
+	"ringfence/flow/journal"
 	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
@@ -15,71 +17,45 @@ import (
 // followEvery is how soon a node hears of what another changed in the book.
 const followEvery = time.Second
 
-// followOthers reads the book again when the journal says that it was changed, by whatever node: several nodes share a
-// PostgreSQL. A change of our own is read again too, which does no harm. It returns when ctx ends.
+// bookKinds are what the book writes.
+var bookKinds = slices.DeleteFunc(slices.Clone(fact.Kinds[:]), func(kind string) bool { return !fact.OfBook(kind) })
+
+// followOthers puts in force what the journal says was changed in the book, by whatever node: several nodes share a PostgreSQL. A
+// change of our own is read again too, which does no harm. It returns when ctx ends.
 func (a *App) followOthers(ctx context.Context) {
 	if a.config().Store.Engine != "postgres" {
 		<-ctx.Done()
 		return
 	}
-	at, started := int64(0), false
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for {
-		var err error
-		if !started {
-			at, err = a.store.Cursor(ctx, watch.Stage) // about the end: what is read twice does no harm
-			started = err == nil
-		} else {
-			at, err = a.followBook(ctx, at)
-		}
-		if err != nil && ctx.Err() == nil {
-			a.log.Warn("what other nodes changed could not be read; it is tried again", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	a.following.Run(ctx)
+}
+
+// bookFollower begins about the journal's end: what is read twice does no harm.
+func (a *App) bookFollower() *journal.Follower {
+	return &journal.Follower{
+		Name: "book", Every: followEvery, Kinds: bookKinds, Read: a.store.Facts, Take: a.followBook, Log: a.log,
+		Begin: func(ctx context.Context) (int64, error) { return a.store.Cursor(ctx, watch.Stage) },
 	}
 }
 
-// followBook looks at the facts after a point and returns how far it came. On an error all of them are looked at again.
-func (a *App) followBook(ctx context.Context, at int64) (int64, error) {
-	changed, upTo := false, at
-	var locked []store.Fact
-	var relog []store.Fact
-	for {
-		facts, err := a.store.Facts(ctx, store.FactFilter{After: upTo, Limit: 1000})
-		if err != nil {
-			return at, err
-		}
-		for i := range facts {
-			changed = changed || fact.OfBook(facts[i].Kind)
-			if facts[i].Kind == fact.KindLineLocked {
-				locked = append(locked, facts[i])
-			}
-			if facts[i].Kind == fact.KindPasswordChanged {
-				relog = append(relog, facts[i])
-			}
-			upTo = facts[i].Seq
-		}
-		if len(facts) < 1000 {
-			break
-		}
+// followBook takes facts of the book.
+func (a *App) followBook(ctx context.Context, at int64, facts []store.Fact, _ bool) (int64, error) {
+	if len(facts) == 0 {
+		return at, nil
 	}
-	if changed {
-		if err := a.book.Reload(ctx); err != nil {
-			return at, err
+	if err := a.book.Follow(ctx, facts); err != nil {
+		return at, err
+	}
+	for i := range facts {
+		switch f := &facts[i]; f.Kind {
+		case fact.KindPasswordChanged:
+			a.location.DropBefore(f.Line, f.At)
+		case fact.KindLineLocked:
+			a.followLock(f)
 		}
+		at = facts[i].Seq
 	}
-	for i := range relog {
-		a.location.DropBefore(relog[i].Line, relog[i].At)
-	}
-	for i := range locked {
-		a.followLock(&locked[i])
-	}
-	return upTo, nil
+	return at, nil
 }
 
 // followLock ends the calls of a line that another node locked with its calls, if it is locked still. Read again, the book

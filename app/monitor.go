@@ -259,6 +259,9 @@ func (c *collector) notices(m metrics) {
 	w := c.a.watch.Stats()
 	m.count("findings_total", "Findings raised by this node.", float64(w.Raised))
 	m.count("journal_followed_total", "Journal rows looked at.", float64(w.Facts))
+	for name, lag := range map[string]time.Duration{"watch": w.Lag, "notify": c.a.notices.Lag(), "book": c.a.following.Lag()} {
+		m.gauge("journal_lag_seconds", "How old the last journal row looked at was, while others wait.", lag.Seconds(), "follower", name)
+	}
 	m.count("journal_bad_total", "Journal rows whose body could not be read.", float64(w.Bad))
 	m.gauge("usage_subjects", "Lines and customers with un-billed usage.", float64(w.Subjects))
 	for _, n := range c.a.notices.Stats() {

@@ -65,11 +65,17 @@ type Body interface {
 
 // OfBook says that facts of a kind tell of a change to customers, their contacts and lines, trunks, requests or decks.
 func OfBook(kind string) bool {
-	switch noun, _, _ := strings.Cut(kind, "."); noun {
+	switch Noun(kind) {
 	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck":
 		return true
 	}
 	return false
+}
+
+// Noun is what a kind begins with: what has changed, of those of OfBook.
+func Noun(kind string) string {
+	noun, _, _ := strings.Cut(kind, ".")
+	return noun
 }
 
 // EachCall are the kinds that every call writes. The journal's index by kind leaves them out.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -17,6 +18,84 @@ func (b *Book) Reload(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reload(ctx)
+}
+
+// manyLines is from how many changed lines on the whole book is read instead.
+const manyLines = 5000
+
+// Follow puts in force what facts of the journal say was changed, by whatever node, and reads no more than that. On an error the facts
+// are to be given again.
+func (b *Book) Follow(ctx context.Context, facts []store.Fact) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var lines []string
+	changed := map[string]bool{}
+	for i := range facts {
+		switch noun := fact.Noun(facts[i].Kind); {
+		case !fact.OfBook(facts[i].Kind):
+		case noun == "customer", noun == "contact", noun == "trunk", noun == "deck":
+			changed[noun] = true
+		case facts[i].Line != "":
+			lines = append(lines, facts[i].Line)
+		}
+	}
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	if !b.doubt && len(lines) <= manyLines && b.reread(ctx, lines, changed) == nil {
+		return nil
+	}
+	return b.reload(ctx)
+}
+
+func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bool) error {
+	var customers []account.Customer
+	var err error
+	if changed["customer"] || changed["contact"] {
+		if customers, err = b.db.Customers(ctx); err != nil {
+			return err
+		}
+		for _, a := range customers {
+			b.republishCustomer(a)
+		}
+	}
+	if err := b.rereadLines(ctx, lines); err != nil {
+		return err
+	}
+	if customers != nil { // those that are gone have no lines any more
+		b.keepCustomers(customers)
+	}
+	if changed["trunk"] {
+		trunks, err := b.db.Trunks(ctx)
+		if err != nil {
+			return err
+		}
+		b.publishTrunks(trunks)
+	}
+	b.sorted.forget()
+	if changed["deck"] {
+		return b.reloadDecks(ctx)
+	}
+	return nil
+}
+
+func (b *Book) rereadLines(ctx context.Context, lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	stored := map[string]bool{}
+	err := b.db.EachLine(ctx, func(a account.Line) error {
+		stored[a.ID] = true
+		return b.republish(a)
+	}, lines...)
+	if err != nil {
+		return err
+	}
+	for _, id := range lines {
+		if l, there := b.Line(id); there && !stored[id] {
+			b.unpublish(l)
+		}
+	}
+	return nil
 }
 
 // begin takes mu for a change. After a write whose outcome nobody knows, what is in memory may not be what is stored, and
@@ -135,6 +214,11 @@ func (b *Book) dropMissing(customers []account.Customer, stored map[string]bool)
 	for _, l := range gone {
 		b.unpublish(l)
 	}
+	b.keepCustomers(customers)
+}
+
+// keepCustomers takes out the others.
+func (b *Book) keepCustomers(customers []account.Customer) {
 	b.customersMu.Lock()
 	defer b.customersMu.Unlock()
 	keep, handles := make(map[string]*customer, len(customers)), make(map[string]*customer, len(customers))

@@ -24,9 +24,9 @@ type Follower struct {
 	Read  func(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
 	// Begin says after which fact to begin.
 	Begin func(ctx context.Context) (int64, error)
-	// Take takes the facts after the cursor and returns the cursor, also beside an error. It is called without any when there are none,
-	// for what is due from time to time; caughtUp says that none but these were there.
-	Take func(ctx context.Context, facts []store.Fact, caughtUp bool) (at int64, err error)
+	// Take takes the facts after the cursor, which is at, and returns where it stands then, also beside an error. It is called without any
+	// when there are none, for what is due from time to time; caughtUp says that none but these were there.
+	Take func(ctx context.Context, at int64, facts []store.Fact, caughtUp bool) (int64, error)
 	Log  *slog.Logger
 
 	begun, failing bool
@@ -69,7 +69,7 @@ func (f *Follower) Turn(ctx context.Context) (more bool, err error) {
 	if f.lag.Store(0); more {
 		f.lag.Store(int64(time.Since(facts[Batch-1].At)))
 	}
-	f.at, err = f.Take(ctx, facts, !more)
+	f.at, err = f.Take(ctx, f.at, facts, !more)
 	if errors.Is(err, ErrAgain) {
 		f.begun = false
 		if err == ErrAgain { //nolint:errorlint // alone it is no failure

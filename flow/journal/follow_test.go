@@ -38,8 +38,7 @@ func TestFollower(t *testing.T) {
 				return int64(len(got)), nil
 			},
 		}
-		f.Take = func(_ context.Context, facts []store.Fact, caughtUp bool) (int64, error) {
-			at := int64(len(got))
+		f.Take = func(_ context.Context, at int64, facts []store.Fact, caughtUp bool) (int64, error) {
 			if fails--; fails == 1 {
 				return at, ErrAgain
 			} else if fails == 0 {

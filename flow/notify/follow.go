@@ -36,7 +36,7 @@ func newFollower(n *Notifier) *follower {
 }
 
 // take writes the notices that come of facts together with the cursor.
-func (f *follower) take(ctx context.Context, facts []store.Fact, _ bool) (int64, error) {
+func (f *follower) take(ctx context.Context, _ int64, facts []store.Fact, _ bool) (int64, error) {
 	now := f.n.now()
 	if len(facts) == 0 && (f.at == f.cursor || now.Sub(f.written) < lag) {
 		return f.at, nil

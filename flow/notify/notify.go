@@ -236,6 +236,9 @@ func (n *Notifier) Run(ctx context.Context) {
 	all.Wait()
 }
 
+// Lag is how far the journal is ahead, while it is caught up with.
+func (n *Notifier) Lag() time.Duration { return n.follower.Lag() }
+
 // StopsWithin bounds how long Run takes to return.
 const StopsWithin = lastWords + settleIn
 

@@ -114,7 +114,7 @@ func (w *Watch) begin(ctx context.Context) (int64, error) {
 }
 
 // take takes a batch of the journal and, when it is time, looks at the levels.
-func (w *Watch) take(ctx context.Context, facts []store.Fact, caughtUp bool) (int64, error) {
+func (w *Watch) take(ctx context.Context, _ int64, facts []store.Fact, caughtUp bool) (int64, error) {
 	if err := w.advance(ctx, facts, time.Now()); err != nil {
 		return w.at, err
 	}

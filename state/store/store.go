@@ -192,8 +192,8 @@ type Store interface {
 	PutCustomers(ctx context.Context, cs []account.Customer, facts ...Fact) error         // new ones, all or none
 	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse
 
-	// EachLine streams every line, so that 100,000 need no second copy in memory.
-	EachLine(ctx context.Context, yield func(account.Line) error) error
+	// EachLine streams every line, so that 100,000 need no second copy in memory; with ids, those that there are of them.
+	EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error
 	PutLine(ctx context.Context, l account.Line, isNew bool, facts ...Fact) error // ErrExists also for a Number in use
 	PutLines(ctx context.Context, ls []account.Line, facts ...Fact) error         // new ones, all or none
 	DeleteLine(ctx context.Context, id string, facts ...Fact) error

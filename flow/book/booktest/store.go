@@ -97,14 +97,16 @@ func (s *Store) write(facts []store.Fact, do func() error) error {
 }
 
 // keep appends to the journal. The caller holds mu.
-func (s *Store) keep(facts []store.Fact) {
+func (s *Store) keep(facts []store.Fact) (repeated int) {
 	for _, f := range facts {
 		if f.Key != "" && slices.ContainsFunc(s.facts, func(old store.Fact) bool { return old.Key == f.Key }) {
+			repeated++
 			continue
 		}
 		f.Seq = int64(len(s.facts)) + 1
 		s.facts = append(s.facts, f)
 	}
+	return repeated
 }
 
 // Customers lists all.
@@ -169,10 +171,13 @@ func remove[T any](m map[string]T, id string) error {
 	return nil
 }
 
-// EachLine yields all by id.
-func (s *Store) EachLine(_ context.Context, yield func(account.Line) error) error {
+// EachLine yields all by id, or those of ids.
+func (s *Store) EachLine(_ context.Context, yield func(account.Line) error, ids ...string) error {
 	all := s.AllLines()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if len(ids) > 0 && !slices.Contains(ids, id) {
+			continue
+		}
 		if err := yield(all[id]); err != nil {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ringfence/core/account"
 	"ringfence/state/store"
@@ -157,9 +159,25 @@ func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.
 	})
 }
 
-// EachLine streams all lines by id.
-func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error) error {
-	return each(ctx, s.db, "SELECT "+lineColumns+" FROM line ORDER BY id", nil, func(r Rows) error {
+// EachLine streams all lines by id, or those of ids.
+func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error {
+	for part := range slices.Chunk(ids, 500) {
+		args, marks := make([]any, len(part)), make([]string, len(part))
+		for i, id := range part {
+			args[i], marks[i] = store.Clean(id), "$"+strconv.Itoa(i+1)
+		}
+		if err := s.eachLine(ctx, " WHERE id IN ("+strings.Join(marks, ", ")+")", args, yield); err != nil {
+			return err
+		}
+	}
+	if len(ids) > 0 {
+		return nil
+	}
+	return s.eachLine(ctx, "", nil, yield)
+}
+
+func (s *Queries) eachLine(ctx context.Context, which string, args []any, yield func(account.Line) error) error {
+	return each(ctx, s.db, "SELECT "+lineColumns+" FROM line"+which+" ORDER BY id", args, func(r Rows) error {
 		var l account.Line
 		var set, former, courtesy string
 		var locked, created, honeypot, calls, strength int64

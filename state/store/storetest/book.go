@@ -177,6 +177,9 @@ func linesInBulk(t *testing.T, s store.Store) {
 	}
 	ok(t, s.PutLines(ctx, ls, store.Fact{Kind: "line.added"}))
 	same(t, "lines", eachLine(t, s), ls)
+	var some []account.Line
+	ok(t, s.EachLine(ctx, func(l account.Line) error { some = append(some, l); return nil }, "00007", "none", "00003"))
+	same(t, "some lines", some, []account.Line{ls[3], ls[7]})
 	err := s.PutLines(ctx, []account.Line{{ID: "x1", Customer: "acme"}, ls[7]}, store.Fact{Kind: "line.added"})
 	wantIs(t, "one of them there", err, store.ErrExists)
 	if n := len(eachLine(t, s)); n != 2000 {
