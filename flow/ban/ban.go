@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (*List, error) {
 	}
 	l := &List{
 		o: o, log: o.Log, queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
-		pardons: map[netip.Prefix]time.Time{},
+		pardons: map[netip.Prefix]time.Time{}, tell: newTeller(),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)

@@ -7,6 +7,7 @@ import (
 
 	"ringfence/core/fact"
 	"ringfence/core/netlist"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
@@ -120,55 +121,46 @@ const (
 
 // teller keeps a storm of automatic bans from filling the journal. The list's lock owns it.
 type teller struct {
-	begun  time.Time // of the minute
-	told   int
-	spared int
-	flood  fact.BanFlood
+	bans   journal.Limit[struct{}, []string] // names some of those that are told as one
+	spared journal.Limit[struct{}, struct{}] // bans that were not made; none are summed up
 }
 
-// begin opens a new minute when the last one is over, unless it has something to tell yet.
-func (t *teller) begin(now time.Time) {
-	if now.Sub(t.begun) >= time.Minute && t.flood.Bans == 0 {
-		*t = teller{begun: now}
+func newTeller() teller {
+	return teller{
+		bans:   journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute},
+		spared: journal.Limit[struct{}, struct{}]{Most: tellSpared, Window: time.Minute},
 	}
 }
 
 // added says whether a ban is told by itself; if not, it is counted.
 func (t *teller) added(p netip.Prefix, now time.Time) bool {
-	t.begin(now)
-	if t.told++; t.told <= tellBans {
-		return true
+	w, told := t.bans.Take(struct{}{}, now)
+	if !told {
+		name(w, p)
 	}
-	t.more(p, now)
-	return false
+	return told
 }
 
 // more counts a ban among those told as one.
-func (t *teller) more(p netip.Prefix, now time.Time) {
-	t.begin(now)
-	if t.flood.Bans == 0 {
-		t.flood.From = seconds(now)
-	}
-	t.flood.Bans++
-	t.flood.To = seconds(now)
-	if len(t.flood.Sample) < 10 {
-		t.flood.Sample = append(t.flood.Sample, netlist.Show(p))
+func (t *teller) more(p netip.Prefix, now time.Time) { name(t.bans.Leave(struct{}{}, 1, now), p) }
+
+func name(w *journal.Span[[]string], p netip.Prefix) {
+	if len(w.Sum) < 10 {
+		w.Sum = append(w.Sum, netlist.Show(p))
 	}
 }
 
 // left says whether a ban that was not made is told.
 func (t *teller) left(now time.Time) bool {
-	t.begin(now)
-	t.spared++
-	return t.spared <= tellSpared
+	t.spared.Close(now, false, func(struct{}, *journal.Span[struct{}]) {})
+	_, told := t.spared.Take(struct{}{}, now)
+	return told
 }
 
 // close gives what is to be told of a minute that is over, or of one that is cut short.
-func (t *teller) close(now time.Time, short bool) (fact.BanFlood, bool) {
-	if t.flood.Bans == 0 || !short && now.Sub(t.begun) < time.Minute {
-		return fact.BanFlood{}, false
-	}
-	body := t.flood
-	*t = teller{begun: now}
-	return body, true
+func (t *teller) close(now time.Time, short bool) (body fact.BanFlood, ok bool) {
+	t.bans.Close(now, short, func(_ struct{}, w *journal.Span[[]string]) {
+		body, ok = fact.BanFlood{Bans: int64(w.More), From: seconds(w.From), To: seconds(w.To), Sample: w.Sum}, true
+	})
+	return body, ok
 }

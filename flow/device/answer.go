@@ -165,5 +165,5 @@ func (d *Devices) Forget(line string) {
 	}
 	d.count.Add(-int64(len(list)))
 	delete(s.lines, line)
-	delete(s.windows, line)
+	s.told.Drop(line)
 }

@@ -16,6 +16,8 @@ import (
 	"unique"
 
 	"ringfence/core/detect"
+	"ringfence/core/fact"
+	"ringfence/flow/journal"
 	"ringfence/flow/keep"
 	"ringfence/state/geo"
 	"ringfence/state/store"
@@ -81,11 +83,11 @@ type Devices struct {
 }
 
 type shard struct {
-	mu      sync.Mutex // owns all below
-	lines   map[string][]entry
-	work    map[string]*work   // lines with something to write
-	windows map[string]*window // lines with facts within the last hour
-	_       [24]byte           // own cache line
+	mu    sync.Mutex // owns all below
+	lines map[string][]entry
+	work  map[string]*work                   // lines with something to write
+	told  journal.Limit[string, []fact.Spot] // of each line within the hour
+	_     [8]byte                            // own cache line
 }
 
 // New makes an empty Devices; Load fills it.
@@ -106,7 +108,8 @@ func New(o Options) *Devices {
 	}}
 	for i := range d.shards {
 		s := &d.shards[i]
-		s.lines, s.work, s.windows = map[string][]entry{}, map[string]*work{}, map[string]*window{}
+		s.lines, s.work = map[string][]entry{}, map[string]*work{}
+		s.told = journal.Limit[string, []fact.Spot]{Most: MaxFacts, Window: time.Hour}
 	}
 	d.trusted.nets = map[uint64][]spot{}
 	return d

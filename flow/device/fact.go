@@ -6,23 +6,11 @@ import (
 
 	"ringfence/core/detect"
 	"ringfence/core/fact"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
-// window counts the facts of a line within an hour.
-type window struct {
-	start  int64 // µs
-	told   int
-	more   int   // beyond MaxFacts
-	from   int64 // of more, µs
-	till   int64
-	sample []fact.Spot
-}
-
-const (
-	windowMicros = int64(time.Hour / time.Microsecond)
-	maxSample    = 5
-)
+const maxSample = 5 // devices named in a sum
 
 // tell makes a fact of a login, to be written with its device, unless the line has had its share of this hour. The caller
 // holds the lock.
@@ -49,25 +37,16 @@ func (d *Devices) tell(s *shard, l *Login, moved bool, e *entry, news string, la
 
 // share takes one from the line's share of facts, or counts what is beyond it. The caller holds the lock.
 func (d *Devices) share(s *shard, l *Login, e *entry) bool {
-	at := l.At.UnixMicro()
-	w := s.windows[l.Line]
-	if w == nil {
-		w = &window{start: at}
-		s.windows[strings.Clone(l.Line)] = w
-	}
-	if w.more == 0 && at-w.start >= windowMicros {
-		*w = window{start: at}
-	}
-	if w.told < MaxFacts && w.more == 0 && d.waiting.Load() < maxFacts {
-		w.told++
+	var w *journal.Span[[]fact.Spot]
+	if d.waiting.Load() >= maxFacts {
+		w = s.told.Leave(strings.Clone(l.Line), 1, l.At)
+	} else if span, told := s.told.Take(strings.Clone(l.Line), l.At); told {
 		return true
+	} else {
+		w = span
 	}
-	if w.more == 0 {
-		w.from = at
-	}
-	w.more, w.till = w.more+1, at
-	if len(w.sample) < maxSample {
-		w.sample = append(w.sample, fact.Spot{Source: fact.FromAddr(e.addr), Agent: e.agent.Value()})
+	if len(w.Sum) < maxSample {
+		w.Sum = append(w.Sum, fact.Spot{Source: fact.FromAddr(e.addr), Agent: e.agent.Value()})
 	}
 	return false
 }
@@ -78,23 +57,18 @@ func (d *Devices) sum(now time.Time, all bool) {
 		var facts []store.Fact
 		s := &d.shards[i]
 		s.mu.Lock()
-		for line, w := range s.windows {
-			if !all && now.UnixMicro()-w.start < windowMicros {
-				continue
-			}
-			delete(s.windows, line)
-			if w.more > 0 {
-				facts = append(facts, d.fact(now, line, &fact.DeviceMany{
-					Count: int64(w.more), From: time.UnixMicro(w.from), To: time.UnixMicro(w.till), Devices: w.sample,
-				}))
-			}
-		}
+		s.told.Close(now, all, func(line string, w *journal.Span[[]fact.Spot]) {
+			facts = append(facts, d.fact(now, line, &fact.DeviceMany{Count: int64(w.More), From: micros(w.From), To: micros(w.To), Devices: w.Sum}))
+		})
 		s.mu.Unlock()
 		if len(facts) > 0 {
 			d.o.Record(facts...)
 		}
 	}
 }
+
+// micros is an instant as it is stored.
+func micros(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }
 
 func (d *Devices) elsewhere(l *Login) []fact.Away {
 	if d.o.Elsewhere == nil {

@@ -8,6 +8,7 @@ import (
 	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/policy"
+	"ringfence/flow/journal"
 )
 
 // A refused attempt has a record and a fact of its own, up to a number a line and minute; what comes beyond is written as counts. An
@@ -19,25 +20,23 @@ const (
 
 type refusals struct {
 	mu    sync.Mutex // owns lines
-	lines map[string]*refusalCount
+	lines journal.Limit[string, counted]
 }
 
-type refusalCount struct {
+// counted are refusals of a line that are not written one by one.
+type counted struct {
 	account string
-	began   time.Time
-	n       int
-	beyond  map[policy.Reason]int64
+	by      map[policy.Reason]int64
 }
 
 // refuse writes a refusal down and returns it.
 func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 	g.stats.refused(r.Reason)
-	if g.refusals.individually(s) {
+	if g.refusals.individually(s, r.Reason) {
 		record := g.refusedRecord(s, r)
 		g.o.Ledger.Refused(record, g.refusedFact(s, r, record.ID)...)
 		return r
 	}
-	g.refusals.count(s.Line, r.Reason)
 	return r
 }
 
@@ -58,27 +57,18 @@ func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
 	return c
 }
 
-func (r *refusals) individually(s *subject) bool {
+func (r *refusals) individually(s *subject, why policy.Reason) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.lines == nil {
-		r.lines = map[string]*refusalCount{}
+	r.lines.Most, r.lines.Window = refusalsEach, refusalsWindow
+	span, told := r.lines.Take(s.Line, s.Now)
+	if !told {
+		if span.Sum.by == nil {
+			span.Sum = counted{account: s.Account, by: map[policy.Reason]int64{}}
+		}
+		span.Sum.by[why]++
 	}
-	c := r.lines[s.Line]
-	if c == nil {
-		c = &refusalCount{account: s.Account, began: s.Now, beyond: map[policy.Reason]int64{}}
-		r.lines[s.Line] = c
-	}
-	c.n++
-	return c.n <= refusalsEach
-}
-
-func (r *refusals) count(line string, why policy.Reason) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.lines[line]; c != nil {
-		c.beyond[why]++
-	}
+	return told
 }
 
 // flushRefusals writes the counts of windows that have run out and forgets them.
@@ -86,18 +76,12 @@ func (g *Gate) flushRefusals(now time.Time) {
 	r := &g.refusals
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for line, c := range r.lines {
-		if now.Sub(c.began) < refusalsWindow && !g.stopping.Load() {
-			continue
-		}
-		delete(r.lines, line)
-		if len(c.beyond) == 0 {
-			continue
-		}
-		f := fact.CallsRefused{Since: c.began}
-		for why, n := range c.beyond {
+	r.lines.Window = refusalsWindow
+	r.lines.Close(now, g.stopping.Load(), func(line string, span *journal.Span[counted]) {
+		f := fact.CallsRefused{Since: span.Began}
+		for why, n := range span.Sum.by {
 			f.Counts = append(f.Counts, fact.Count{Code: why.Code(), N: n})
 		}
-		g.o.Ledger.Record(f.Row(now, fact.Subject{Line: line, Account: c.account}))
-	}
+		g.o.Ledger.Record(f.Row(now, fact.Subject{Line: line, Account: span.Sum.account}))
+	})
 }

@@ -61,6 +61,9 @@ func (l *Limit[K, S]) span(subject K, now time.Time) *Span[S] {
 	return s
 }
 
+// Drop forgets a subject and what was left out of it.
+func (l *Limit[K, S]) Drop(subject K) { delete(l.spans, subject) }
+
 // Close forgets the spans that are over, or all, and gives those in which something was left out.
 func (l *Limit[K, S]) Close(now time.Time, all bool, sum func(subject K, s *Span[S])) {
 	for subject, s := range l.spans {

@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
+	"ringfence/flow/journal"
 	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
@@ -26,19 +27,18 @@ type unsaved struct {
 	dirty map[string]struct{} // lines with dirty bindings
 	gone  []store.Registration
 	facts []store.Fact
-	noted map[string]int // facts of a line since the last write, those left out included
-	lost  int            // facts left out because too many waited
+	told  journal.Limit[string, struct{}] // of a line, between two writes
+	lost  int                             // facts left out because too many waited
 }
 
-func (w *unsaved) init() { w.dirty, w.noted = map[string]struct{}{}, map[string]int{} }
+func (w *unsaved) init() { w.dirty, w.told.Most = map[string]struct{}{}, factsPerLine }
 
 // note writes down one change: a fact, and the removal of a stored row. The caller holds the lock.
 func (s *shard) note(l *Location, line string, at time.Time, c change) {
 	if c.kind != added && c.kind != moved && c.now.stored && len(s.gone) < maxGone {
 		s.gone = append(s.gone, store.Registration{Line: line, Key: c.now.key})
 	}
-	s.noted[line]++
-	if s.noted[line] > factsPerLine {
+	if _, told := s.told.Take(line, at); !told {
 		return
 	}
 	if len(s.facts) >= maxFacts {
@@ -179,16 +179,11 @@ func (l *Location) collect(s *shard, w *work) {
 		}
 	}
 	w.facts = append(w.facts, s.facts...)
-	for line, n := range s.noted {
-		if n > factsPerLine {
-			w.facts = append(w.facts, l.summary(line, n-factsPerLine))
-		}
-	}
+	s.told.Close(time.Now(), true, func(line string, left *journal.Span[struct{}]) { w.facts = append(w.facts, l.summary(line, left.More)) })
 	w.lost += s.lost
 	s.lost = 0
 	s.gone, s.facts = nil, nil
 	clear(s.dirty)
-	clear(s.noted)
 }
 
 // summary stands for changes that were not noted one by one.
