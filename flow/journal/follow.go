@@ -88,9 +88,9 @@ func (f *Follower) report(err error) {
 	case failing == f.failing:
 		return
 	case failing:
-		f.Log.Warn(f.Name+": the journal cannot be followed; it is tried again", "error", err)
+		f.Log.Warn("the journal cannot be followed; it is tried again", "follower", f.Name, "error", err)
 	default:
-		f.Log.Info(f.Name + ": the journal is followed again")
+		f.Log.Info("the journal is followed again", "follower", f.Name)
 	}
 	f.failing = !f.failing
 }
