@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+)
+
+var (
+	terms = Terms{Slice: time.Minute, Ahead: 10 * time.Second}
+	began = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+)
+
+// up is a call at 6p a minute that has held its first slice and was answered when it began.
+func up(t testing.TB) *Call {
+	c := &Call{Costs: true, Open: call.Open{State: call.Setup, Longest: time.Hour, Begun: began, Quote: rating.Quote{
+		Start: began, Price: rating.Price{First: 1, Step: 1, Rates: [rating.NumBands]money.Rate{60_000_000, 60_000_000, 60_000_000}},
+	}}}
+	a := c.First(terms)
+	c.Take(&a)
+	if err := c.Answered(call.Anchor{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := c.Heard(began, terms); !ok || s != (Step{Wake: began.Add(50 * time.Second)}) {
+		t.Fatalf("%+v", s)
+	}
+	return c
+}
+
+// TestSteps: a step is a value, so that each moment of a call is a row.
+func TestSteps(t *testing.T) {
+	spent := policy.Figures{Limit: 7}
+	noMore := func(c *Call) { c.NoMore(policy.LineDaySpent, spent, began.Add(50*time.Second), terms) }
+	for name, c := range map[string]struct {
+		at      time.Duration
+		prepare func(*Call)
+		want    Step
+	}{
+		"before the next slice":       {20 * time.Second, nil, Step{Wake: began.Add(50 * time.Second)}},
+		"when it is due":              {50 * time.Second, nil, Step{Buy: true}},
+		"while it is bought":          {55 * time.Second, func(c *Call) { c.Look(began.Add(50*time.Second), terms) }, Step{}},
+		"the meter was away":          {70 * time.Second, nil, Step{Buy: true}},
+		"a purse refused, half way":   {58*time.Second + time.Millisecond, noMore, Step{Buy: true}},
+		"the last second":             {59*time.Second + time.Millisecond, noMore, Step{Wake: began.Add(time.Minute)}},
+		"where the money ends":        {time.Minute, noMore, Step{Cut: true, First: true, Why: policy.LineDaySpent, Figures: spent, Wake: began.Add(61 * time.Second)}},
+		"the longest call":            {time.Hour, nil, Step{Cut: true, First: true, Why: policy.TooLong, Figures: policy.Figures{Limit: 3600, Value: 3600}, Wake: began.Add(time.Hour + time.Second)}},
+		"locked just before a slice":  {50 * time.Second, func(c *Call) { c.NoMore(policy.CutLocked, policy.Figures{}, began.Add(40*time.Second), terms) }, Step{Buy: true}},
+		"a minute after a lock":       {80 * time.Second, func(c *Call) { c.Locked(false, began.Add(20*time.Second), terms) }, Step{Cut: true, First: true, Why: policy.CutLocked, Figures: policy.Figures{Limit: 60, Value: 80}, Wake: began.Add(81 * time.Second)}},
+		"told to end, not over yet":   {time.Second, func(c *Call) { c.Cut(policy.CutByStaff, policy.Figures{}, began) }, Step{Cut: true, Why: policy.CutByStaff, Wake: began.Add(3 * time.Second)}},
+		"over":                        {time.Hour, func(c *Call) { c.Ended(End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: began}, began) }, Step{}},
+		"unlocked before the slice":   {20 * time.Second, func(c *Call) { c.Locked(false, began, terms); c.Unlocked(began.Add(time.Second)) }, Step{Wake: began.Add(50 * time.Second)}},
+		"the store failed at the end": {time.Minute, func(c *Call) { c.Later(true, began.Add(50*time.Second)) }, Step{Cut: true, First: true, Why: policy.StoreUnavailable, Wake: began.Add(61 * time.Second)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := up(t)
+			if c.prepare != nil {
+				c.prepare(x)
+			}
+			if got := x.Look(began.Add(c.at), terms); got != c.want {
+				t.Errorf("%+v\nwant %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestAskFitsThePurse: whatever room a purse says it has, the ask comes to an end, never asks for more than the room or the least,
+// and what it says is paid for costs no more than what is held.
+func TestAskFitsThePurse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		price := rating.Price{
+			Connect: money.Micro(rapid.Int64Range(0, 200_000).Draw(t, "connect")), Minimum: money.Micro(rapid.Int64Range(0, 200_000).Draw(t, "minimum")),
+			First: uint16(rapid.IntRange(1, 120).Draw(t, "first")), Step: uint16(rapid.IntRange(1, 120).Draw(t, "step")),
+		}
+		for b := range price.Rates {
+			price.Rates[b] = money.Rate(rapid.Int64Range(0, 2_000_000_000).Draw(t, "rate"))
+		}
+		c := &Call{Costs: true, Open: call.Open{State: call.Setup, Begun: began, Longest: time.Hour, Quote: rating.Quote{Start: began, Price: price}}}
+		room := money.Micro(rapid.Int64Range(0, 3_000_000).Draw(t, "room"))
+		a := c.First(terms)
+		for tries := 0; a.Amount() > room; tries++ {
+			answer := a.Refused(room)
+			if answer == NoRoom && a.Least() <= room {
+				t.Fatalf("no room, but %v would do of %v", a.Least(), room)
+			}
+			if answer != Again {
+				return
+			}
+			if tries > askTries || a.Want > max(room, a.Least()) {
+				t.Fatalf("asks for %v of %v, the least is %v", a.Want, room, a.Least())
+			}
+		}
+		c.Take(&a)
+		if c.Open.Held > room || c.Open.PaidFor > 0 && c.Open.Quote.Cost(c.Open.PaidFor) > c.Open.Held {
+			t.Fatalf("%v is said to be paid by %v of %v", c.Open.PaidFor, c.Open.Held, room)
+		}
+	})
+}
