@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -32,6 +33,8 @@ func (a *App) openTracing(ctx context.Context) error {
 		attribute.String("service.name", "ringfence"), attribute.String("service.version", Version), attribute.String("service.instance.id", a.cfg.Node),
 	)))
 	a.onStop("traces", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // a collector that is away delays no stop for longer
+		defer cancel()
 		if err := spans.Shutdown(ctx); err != nil {
 			a.log.Warn("the last traces were not sent", "err", err)
 		}

@@ -2,15 +2,12 @@ package app_test
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel/sdk/trace"
 
@@ -56,7 +53,7 @@ func (c *collected) calls(t *testing.T) (all []string) {
 			names = append(names, s.Name())
 		}
 		for _, a := range root.Attributes() {
-			if strings.Contains(a.Value.Emit(), "02079460000") || strings.Contains(a.Value.Emit(), "442079460000") {
+			if strings.Contains(a.Value.String(), "02079460000") || strings.Contains(a.Value.String(), "442079460000") {
 				t.Errorf("%s has the number that was called", a.Key)
 			}
 			if a.Key == "ringfence.reason" {
@@ -121,13 +118,11 @@ func TestTracesGoToACollector(t *testing.T) {
 			p.cdrs("2001", n+1)
 		}
 		ph.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		must(t, p.app.Stop(ctx))
-		cancel()
+		p.stop()
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := map[string]int{"POST /v1/traces application/x-protobuf": 1}; !maps.Equal(posts, want) {
-		t.Error(fmt.Sprint("the collector got ", posts))
+	if want := "POST /v1/traces application/x-protobuf"; posts[want] == 0 || len(posts) > 1 {
+		t.Error("the collector got ", posts)
 	}
 }
