@@ -191,12 +191,11 @@ func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
 	return withUnstored(stored, waiting, &f), nil
 }
 
-// withUnstored adds to a page of stored records, newest first, those that wait for a phone and fit the filter.
+// withUnstored adds to a page of stored records, newest first, those that wait for a phone or for the store and fit the filter.
 func withUnstored(page, waiting []call.CDR, f *store.CDRFilter) []call.CDR {
-	n := len(page)
 	for i := range waiting {
 		c := &waiting[i]
-		if f.Matches(c) && !slices.ContainsFunc(page[:n], func(r call.CDR) bool { return r.ID == c.ID }) {
+		if f.Matches(c) && !slices.ContainsFunc(page, func(r call.CDR) bool { return r.ID == c.ID }) {
 			page = append(page, *c)
 		}
 	}
@@ -208,11 +207,12 @@ func withUnstored(page, waiting []call.CDR, f *store.CDRFilter) []call.CDR {
 }
 
 func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
+	waiting := a.gate.Records() // first, as above
 	c, err := a.money.CDR(ctx, id)
 	if !errors.Is(err, store.ErrNotFound) {
 		return c, err
 	}
-	for _, r := range a.gate.Records() {
+	for _, r := range waiting {
 		if r.ID == id {
 			return r, nil
 		}

@@ -30,6 +30,7 @@ func TestRecordsThatWaitForAPhone(t *testing.T) {
 		{"none", records("5", "4"), nil, store.CDRFilter{Limit: 3}, "[5 4]", 0},
 		{"newest first", records("5", "3"), records("4", "6"), store.CDRFilter{Limit: 9}, "[6 5 4 3]", 2},
 		{"stored meanwhile", records("5", "4"), records("5"), store.CDRFilter{Limit: 9}, "[5 4]", 0},
+		{"settled meanwhile", records("4"), records("5", "5"), store.CDRFilter{Limit: 9}, "[5 4]", 1},
 		{"of another line", records("5", "4"), records("x6"), store.CDRFilter{Line: "2001", Limit: 9}, "[5 4]", 0},
 		{"a full page", records("5", "3"), records("4"), store.CDRFilter{Limit: 2}, "[5 4]", 1},
 		{"the page after it", records("3", "2"), records("4"), store.CDRFilter{Limit: 2, Before: "4"}, "[3 2]", 0},

@@ -118,12 +118,13 @@ type live struct {
 
 	mu sync.Mutex
 	engine.Call
-	bought  chan struct{} // closed when the last extension has come back; nil: there was none
-	missed  int           // how many audits in a row found no leg of it
-	tight   string        // probation purse of its line and login, among whose calls it is counted; "" is none
-	priced  *call.CDR     // its record, when only a phone has yet to confirm that it is over; nil before
-	counted bool          // takes a place among the line's open calls
-	abroad  bool          // and among its international ones
+	bought   chan struct{} // closed when the last extension has come back; nil: there was none
+	missed   int           // how many audits in a row found no leg of it
+	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
+	priced   *call.CDR     // its record, when only a phone has yet to confirm that it is over; nil before
+	settling bool          // Over came
+	counted  bool          // takes a place among the line's open calls
+	abroad   bool          // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.

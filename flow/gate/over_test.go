@@ -754,12 +754,55 @@ func TestARecordIsSeenBeforeThePhoneConfirms(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		h.gate.Over(p.ID, legs)
+		h.gate.Over(p.ID, legs) // a repeat
 		r := h.record(p.ID)
 		if all[0].Unconfirmed = false; fmt.Sprint(r) != fmt.Sprint(all[0]) {
 			t.Errorf("stored\n%+v, seen before\n%+v", r, all[0])
 		}
 		if all := h.gate.Records(); len(all) != 0 {
 			t.Errorf("left: %+v", all)
+		}
+		h.square(0)
+	})
+}
+
+// settling is a store that does something before each settlement is written.
+type settling struct {
+	store.Money
+	meanwhile func(call.ID)
+}
+
+func (m *settling) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	for _, op := range ops {
+		if op.Kind == store.OpSettle {
+			m.meanwhile(op.ID)
+		}
+	}
+	return m.Money.Apply(ctx, ops)
+}
+
+// A record that was seen early is not lost from sight while it waits for the store, however long that takes.
+func TestARecordIsSeenWhileTheStoreIsAway(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		away := make(chan struct{})
+		h := open(t, b, &settling{memory.New(), func(call.ID) { <-away }})
+		defer h.close()
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		time.Sleep(20 * time.Second)
+		h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+		h.gate.Priced(p.ID, nil)
+		for _, step := range []func(){func() {}, func() { h.gate.Over(p.ID, nil) }, func() { time.Sleep(time.Minute) }} {
+			step()
+			if all := h.gate.Records(); len(all) != 1 || all[0].ID != p.ID || all[0].Retail != 20_000 {
+				t.Errorf("%+v", all)
+			}
+		}
+		close(away)
+		h.record(p.ID)
+		if all := h.gate.Records(); len(all) != 0 {
+			t.Errorf("stored, and left: %+v", all)
 		}
 		h.square(0)
 	})

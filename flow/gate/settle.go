@@ -40,8 +40,8 @@ func (g *Gate) Ended(id call.ID, e End) {
 // out. What the call held becomes what it cost, and it leaves its one record. legs are those that were answered or would not
 // end. Repeats change nothing. It never blocks.
 func (g *Gate) Over(id call.ID, legs []Leg) {
-	l := g.take(id)
-	if l == nil {
+	l := g.get(id)
+	if l == nil || !l.settles() {
 		return
 	}
 	g.uncount(l)
@@ -51,8 +51,10 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 	l.mu.Unlock()
 	if !owes {
 		g.settle(l, legs)
+		g.take(id) // not before: at each moment the record is seen here, with the ledger, or in the store
 		return
 	}
+	g.take(id)
 	go func() {
 		if bought != nil {
 			<-bought
@@ -79,7 +81,17 @@ func (g *Gate) Priced(id call.ID, legs []Leg) {
 	l.priced = &cdr
 }
 
-// Records are those of calls that only wait for a phone to confirm its end, and are not stored yet, in no order.
+// settles says, once, that the call is to be settled.
+func (l *live) settles() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.settling
+	l.settling = true
+	return !was
+}
+
+// Records are those of calls that are over and not stored yet, in no order: calls that only wait for a phone to confirm its end, and calls that
+// wait for the store. Who asks for these first, and then the store, misses none, and may see one twice.
 func (g *Gate) Records() (all []call.CDR) {
 	for i := range g.calls {
 		s := &g.calls[i]
@@ -93,7 +105,7 @@ func (g *Gate) Records() (all []call.CDR) {
 		}
 		s.mu.Unlock()
 	}
-	return all
+	return append(all, g.o.Ledger.Settling()...)
 }
 
 func (g *Gate) settle(l *live, legs []Leg) {

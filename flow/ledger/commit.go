@@ -132,6 +132,7 @@ func (l *Ledger) take() []*entry {
 	}
 	l.queue = append(l.queue[:0], l.queue[n:]...)
 	clear(l.queue[len(l.queue):cap(l.queue)]) // let go of what was taken
+	l.writing = group
 	return group
 }
 
@@ -144,7 +145,7 @@ func (l *Ledger) write(group []*entry) bool {
 		if errors.As(err, &bad) && bad.Index < len(group) {
 			// One op is impossible; the others are not to suffer for it.
 			l.reject(group[bad.Index], err)
-			group = slices.Delete(group, bad.Index, bad.Index+1)
+			group = slices.Concat(group[:bad.Index], group[bad.Index+1:]) // l.writing is read meanwhile
 			if len(group) == 0 {
 				return true
 			}
@@ -218,6 +219,7 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 	}
 	l.failed = nil
 	l.lastCommit = time.Now()
+	l.writing = nil
 	l.stats.count(group, outs, took)
 	for _, e := range group {
 		l.uncount(e)
@@ -267,7 +269,7 @@ func (l *Ledger) fail(group []*entry, err error) {
 			kept = append(kept, e)
 		}
 	}
-	l.queue, l.waiting = kept, 0
+	l.queue, l.writing, l.waiting = kept, nil, 0
 	l.mu.Unlock()
 	for _, e := range told {
 		e.result <- result{err: fmt.Errorf("%w: %w", ErrUnavailable, err)}

@@ -75,6 +75,7 @@ type Ledger struct {
 
 	mu         sync.Mutex // owns all below
 	queue      []*entry   // accepted and not yet with the store, in order
+	writing    []*entry   // with the store
 	waiting    int        // entries of queue that somebody waits for
 	posted     int        // entries of Post, in queue or with the store
 	facts      int        // facts of Record, in queue or with the store
@@ -310,6 +311,20 @@ func (l *Ledger) supersede(op *store.Op, moved func()) bool {
 	e.op, e.moved = *op, moved
 	delete(l.updates, op.ID)
 	return true
+}
+
+// Settling are the records of calls that were settled by Post and are not known to be stored yet, in no order.
+func (l *Ledger) Settling() (all []call.CDR) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, group := range [...][]*entry{l.writing, l.queue} {
+		for _, e := range group {
+			if e.kind == posted && e.op.Kind == store.OpSettle {
+				all = append(all, *e.op.CDR)
+			}
+		}
+	}
+	return all
 }
 
 // Record writes facts without money in their turn. It never blocks; when too many wait they are dropped and counted.

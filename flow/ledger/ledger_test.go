@@ -174,6 +174,44 @@ func TestOneImpossibleOpDoesNotHurtTheOthers(t *testing.T) {
 	})
 }
 
+// A record is to be seen from the moment when its call is settled, also while the store is away.
+func TestRecordsThatWaitAreSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaking{Money: memory.New()}
+		l := start(t, b, ledger.Options{})
+		for i := range 3 {
+			l.Post(storetest.Open(storetest.Call(i, "l"), 10, storetest.In("p", 100)))
+		}
+		synctest.Wait()
+		seen := func(when string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := len(l.Settling()); n != want {
+				t.Errorf("%s: %d records wait, want %d", when, n, want)
+			}
+		}
+		seen("before", 0)
+		b.set(errDisk, nil)
+		l.Post(storetest.Settle(storetest.Call(0, "l"), 1))
+		seen("a failing store", 1)
+		time.Sleep(10 * time.Second) // tried again and again
+		seen("still failing", 1)
+		b.set(nil, errDisk)
+		l.Post(storetest.Settle(storetest.Call(1, "l"), 1))
+		seen("an answer that is lost", 2)
+		gate := make(chan struct{})
+		b.mu.Lock()
+		b.before, b.after, b.gate = nil, nil, gate
+		b.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		l.Post(storetest.Settle(storetest.Call(2, "l"), 1))
+		seen("with the store, and behind that", 3)
+		close(gate)
+		time.Sleep(time.Second)
+		seen("stored", 0)
+	})
+}
+
 // flush waits until everything accepted before is durable.
 func flush(t *testing.T, l *ledger.Ledger) {
 	t.Helper()
