@@ -14,8 +14,8 @@ import (
 // lag is how often the cursor is written where there is nothing else to write.
 const lag = 10 * time.Second
 
-// sources are what notices are made of.
-var sources = []string{
+// Follows are the kinds of fact that notices are made of.
+var Follows = []string{
 	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindPasswordChanged,
 	fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused,
 }
@@ -31,7 +31,7 @@ type follower struct {
 
 func newFollower(n *Notifier) *follower {
 	f := &follower{n: n}
-	f.Follower = journal.Follower{Name: Stage, Every: n.o.Every, Kinds: sources, Read: n.o.Store.Facts, Begin: f.open, Take: f.take, Log: n.log}
+	f.Follower = journal.Follower{Name: Stage, Every: n.o.Every, Kinds: Follows, Read: n.o.Store.Facts, Begin: f.open, Take: f.take, Log: n.log}
 	return f
 }
 
