@@ -182,10 +182,10 @@ func SameScale(before, after []Price) bool {
 // scaleBounds are what the prices of one deck divided by those of another come to, in the middle of all countries, if both
 // are in one unit. A customer pays up to a hundred times what a carrier charges where calls cost next to nothing.
 func scaleBounds(kind, other Kind) (least, most float64) {
-	switch {
-	case kind == other:
+	switch kind {
+	case other:
 		return 1.0 / 15, 15
-	case kind == Retail:
+	case Retail:
 		return 1.0 / 5, 100
 	}
 	return 1.0 / 100, 5

@@ -78,9 +78,9 @@ func (o *Outage) Note(err error) {
 	was := o.On
 	switch o.On = err != nil; {
 	case o.On && !was:
-		o.Log.Log(context.Background(), o.Level, o.Failed, "error", err)
+		o.Log.Log(context.Background(), o.Level, o.Failed, "error", err) //nolint:sloglint // the words are the owner's
 	case !o.On && was:
-		o.Log.Info(o.Again)
+		o.Log.Info(o.Again) //nolint:sloglint // likewise
 	}
 }
 

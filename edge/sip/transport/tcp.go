@@ -153,7 +153,8 @@ func (c *conn) mute() bool {
 	return since != 0 && time.Now().UnixNano()-since > int64(muteAfter)
 }
 
-const muteAfter = 200 * time.Millisecond
+// muteAfter leaves room for a long way (RFC 3261 section 17.2.1 wants a 100 within 200 ms) and for a packet that is lost on it.
+const muteAfter = time.Second
 
 func (c *conn) dial() {
 	ctx, cancel := context.WithTimeout(c.t.ctx, c.t.cfg.DialTimeout)
