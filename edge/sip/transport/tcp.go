@@ -154,7 +154,7 @@ func (c *conn) mute() bool {
 }
 
 // muteAfter leaves room for a long way (RFC 3261 section 17.2.1 wants a 100 within 200 ms) and for a packet that is lost on it.
-const muteAfter = time.Second
+const muteAfter = 500 * time.Millisecond
 
 func (c *conn) dial() {
 	ctx, cancel := context.WithTimeout(c.t.ctx, c.t.cfg.DialTimeout)
