@@ -40,7 +40,7 @@ deps:
 # CI makes the tests that need PostgreSQL fail instead of skip when it is not there: deps has just seen to it.
 unit:
 	@tools/progress.sh tests "tests of every package, with the race detector" "about ten minutes, fewer when little has changed" \
-		env CI=1 $(GO) test -race -timeout 10m ./...
+		env CI=1 $(GO) test -race -timeout 20m ./...
 
 e2e: build
 	@tools/progress.sh tests "end-to-end tests" "about eight minutes" \

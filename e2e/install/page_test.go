@@ -117,6 +117,19 @@ var following = regexp.MustCompile(`(?m)^(ringfence (?:.* --follow|trace .*))$`)
 // nameOnly is a command that a sentence only names: its help must be there.
 var nameOnly = regexp.MustCompile(`^ringfence( [a-z]+)+$`)
 
+// flagsOf asks for the flags of a command that a sentence shows with a file which there is only after a day's work: its script test has
+// one.
+func flagsOf(text string) string {
+	words := strings.Fields(text)
+	script := "help=$(" + words[0] + " " + words[1] + " --help)"
+	for _, w := range words[2:] {
+		if strings.HasPrefix(w, "--") {
+			script += ` && echo "$help" | grep -q -e "` + w + `[ =]"`
+		}
+	}
+	return script
+}
+
 // do carries out a step.
 func (m *machine) do(s step, dir string) {
 	m.t.Helper()
@@ -148,6 +161,9 @@ func (m *machine) attempt(s step, dir string) (string, error) {
 		text := examples.Replace(s.text)
 		if nameOnly.MatchString(text) {
 			text += " --help"
+		}
+		if strings.Contains(text, " FILE") {
+			text = flagsOf(text)
 		}
 		return m.try(dir, text)
 	}
