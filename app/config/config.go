@@ -515,7 +515,7 @@ type Tracing struct {
 	// name lines, trunks and calls, and no telephone numbers.
 	URL string `toml:"url"`
 
-	// OneIn says of how many calls one is traced: 1 is every call.
+	// OneIn traces one call in this many: 1 traces every call.
 	OneIn int `toml:"one-in" min:"1" max:"1000000"`
 }
 
