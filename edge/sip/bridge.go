@@ -148,8 +148,8 @@ func (b *bridge) finish(end ending) {
 		l.session, l.owed = content{}, content{} // a call that is over is kept half a minute more, for repeats only
 	}
 	b.tell()
-	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || !b.joined && !l.answeredAt.IsZero() }) {
-		b.remember() // answered, and hung up before the caller heard of it, or in doubt: when, must outlive the process
+	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || l.ringing() || !b.joined && !l.answeredAt.IsZero() }) {
+		b.remember() // cancelled, answered and hung up before the caller heard of it, or in doubt: that must outlive the process
 	}
 }
 
@@ -252,7 +252,7 @@ func (b *bridge) legsOver() bool {
 // report is what the gate must know of the legs: those that were answered, and those that would not end.
 func (b *bridge) report() (all []gate.Leg) {
 	for _, l := range b.legs() {
-		if l.refused != 0 || l != b.a && (!l.answeredAt.IsZero() || l.revived) {
+		if l.refused != 0 || l != b.a && (!l.answeredAt.IsZero() || l.revived && !l.unsure) {
 			all = append(all, l.report())
 		}
 	}

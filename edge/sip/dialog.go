@@ -73,6 +73,7 @@ type leg struct {
 	unansweredAt time.Time     // when it was last known not to be answered: our INVITE, or its last provisional answer
 	answeredAt   time.Time     // when its 200 came; zero before a restart
 	unheard      bool          // its 200 has not come, but its BYE has
+	unsure       bool          // its 200 may have come to a previous process
 	byeAt        time.Time     // when the first BYE was sent or came
 	overAt       time.Time     // when the BYE that was confirmed had been sent, or when it was given up
 	refused      int           // status of the last answer to our BYE when it was given up; 408: there was none
@@ -385,6 +386,9 @@ func (l *leg) bye(lines []byte) {
 // other refusal leaves the leg up: it is hung up again, for as long as a BYE without an answer would be repeated.
 func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
 	s := l.b.s
+	if m != nil && status >= 200 && status != 481 {
+		l.wasUp()
+	}
 	switch {
 	case status < 200:
 		return

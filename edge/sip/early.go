@@ -152,6 +152,9 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	if numbered && (rseq <= l.rseq || len(l.clients) >= maxServers) {
 		return // again: its PRACK is under way, or waits for the caller's
 	}
+	if tag := m.To().Tag(); tag != nil && string(tag) != l.remoteTag && u.keepAt == transaction.Never {
+		u.keepAt = b.s.now // a dialog that what was kept does not know
+	}
 	l.made(m)
 	if status == 180 || status == 183 {
 		b.s.e.d.Ringing(b.id)

@@ -314,6 +314,33 @@ func (l *leg) answeredUnheard() {
 	l.byeAt = l.answeredAt
 }
 
+// hangUpUnsure says goodbye in each early dialog of an INVITE of a previous process that is cancelled and gets no final answer: that process may have
+// taken the answer, and died before it could write that down. A callee that has answered takes a BYE of its early dialog (RFC 3261 15): the tags
+// are the same.
+func (l *leg) hangUpUnsure(c *client) {
+	if !c.before {
+		return
+	}
+	for _, x := range l.b.outs() {
+		if x.callID == l.callID && x.remoteTag != "" && x.answeredAt.IsZero() && x.byeAt.IsZero() && x.overAt.IsZero() {
+			x.unsure, x.state, x.acked, x.ackSeq = true, up, false, c.seq
+			x.bye(c.reason)
+		}
+	}
+	l.b.remember()
+}
+
+// wasUp books the answer of a callee that knows the call when it is hung up, although nobody here knows of its answer. The customer pays for
+// the least time, and the most that the carrier may charge is cost: since it was last known to ring.
+func (l *leg) wasUp() {
+	if l.unsure && l.answeredAt.IsZero() {
+		if !l.unansweredAt.IsZero() {
+			l.byeAt = l.unansweredAt
+		}
+		l.answeredAt = l.byeAt
+	}
+}
+
 // refusedAfterBye is the final refusal of an INVITE whose callee had said BYE: it was not answered after all.
 func (l *leg) refusedAfterBye() {
 	for _, x := range l.b.outs() {

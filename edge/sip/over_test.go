@@ -1047,3 +1047,99 @@ func TestAByeThatMayBeARepeat(t *testing.T) {
 		})
 	}
 }
+
+// A process takes an answer that crosses its CANCEL, says ACK and dies, or is replaced, before it can write that down. The carrier has no reason to
+// repeat the answer, so that the CANCEL of the next process gets none. Its leg stayed up for as long as the carrier let it. A BYE of the early
+// dialog ends it, also a process later; a carrier that knows nothing of it owes nothing.
+func TestAnAnswerThatDiedWithItsProcess(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		rings  time.Duration // until the 180, and
+		dies   time.Duration // from then until the crash
+		gives  bool          // the caller gives up before
+		forks  bool          // the answer is that of a second early dialog
+		cancel int           // answer to the CANCEL
+		again  bool          // the next process dies too
+		bye    int           // answer to the BYE
+	}{
+		{"it answered", 0, 2 * time.Second, false, false, 200, false, 200},
+		{"it rang late", 5 * time.Second, time.Second, false, false, 200, false, 200},
+		{"in a second early dialog", 0, 2 * time.Second, false, true, 200, false, 200},
+		{"and its INVITE is over", 0, 2 * time.Second, false, false, 481, false, 200},
+		{"and the next process died too", 0, 2 * time.Second, false, false, 200, true, 200},
+		{"and another one with a second early dialog", 0, 2 * time.Second, false, true, 200, true, 200},
+		{"it did not answer", 0, 2 * time.Second, false, false, 200, false, 481},
+		{"it refuses to end", 0, 2 * time.Second, false, false, 200, false, 500},
+		{"the caller had given up soon", 0, 300 * time.Millisecond, true, false, 200, false, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a := w.phone.invite("c1", "02079460000")
+				inv := w.carrier.expect("INVITE")
+				w.carrier.answer(inv, 100, "", "")
+				time.Sleep(c.rings)
+				w.carrier.answer(inv, 180, "b", "")
+				tag := "b"
+				if c.forks {
+					w.carrier.answer(inv, 180, "fork", "")
+					tag = "fork"
+				}
+				time.Sleep(c.dies)
+				if c.gives {
+					a.request("CANCEL", "")
+					w.carrier.find("CANCEL")
+				}
+				w.crashWith(call.Setup)
+				w.carrier.answer(w.carrier.find("CANCEL"), c.cancel, "", "")
+				began := time.Now()
+				bye := w.byeIn(tag, time.Minute)
+				if late := time.Since(began); c.cancel == 481 && late > time.Second {
+					t.Errorf("the BYE came %v after the 481", late)
+				}
+				if c.again {
+					time.Sleep(100 * time.Millisecond)
+					w.crashWith(call.Ending)
+					last := bye.CSeq()
+					for bye.CSeq() <= last {
+						bye = w.byeIn(tag, time.Second)
+					}
+				}
+				w.notOver()
+				w.carrier.answer(bye, c.bye, "", "")
+				for c.bye == 500 {
+					m, err := w.carrier.next(10 * time.Second)
+					if err != nil {
+						break
+					}
+					w.carrier.answer(m, 500, "", "")
+				}
+				legs := w.over(2 * time.Minute)
+				switch answered := len(legs) == 1 && !legs[0].Answered.IsZero(); {
+				case answered != (c.bye != 481):
+					t.Errorf("legs %+v", legs)
+				case answered && (legs[0].Trunk != "one" || legs[0].Talk != 0 || legs[0].Beyond <= 0 || legs[0].Beyond > 3*time.Minute):
+					t.Errorf("legs %+v", legs)
+				case answered && (legs[0].Refused != 0) != (c.bye == 500):
+					t.Errorf("legs %+v", legs)
+				}
+			}, func(w *world) { w.loose = true })
+		})
+	}
+}
+
+// byeIn is the next BYE to the carrier in the dialog of a tag; those of other dialogs hear that there is no such call.
+func (w *world) byeIn(tag string, within time.Duration) *message.Message {
+	w.t.Helper()
+	for until := time.Now().Add(within); time.Now().Before(until); {
+		m, err := w.carrier.next(within)
+		switch {
+		case err != nil || m.Method() != message.BYE:
+		case string(m.To().Tag()) == tag:
+			return m
+		default:
+			w.carrier.answer(m, 481, "", "")
+		}
+	}
+	w.t.Fatalf("no BYE to %s within %v", tag, within)
+	return nil
+}

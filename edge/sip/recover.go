@@ -45,6 +45,8 @@ type legRecord struct {
 	Invite    []byte         `json:"i,omitempty"`  // our INVITE, to cancel it
 	Branch    uint64         `json:"b,omitempty"`  // and its branch
 	Seq       uint32         `json:"q,omitempty"`  // and its number
+	Rang      *call.Anchor   `json:"ra,omitempty"` // not answered then
+	Unsure    bool           `json:"un,omitempty"` // as leg.unsure
 	Joined    bool           `json:"j,omitempty"`  // the leg that the caller was joined with
 	Answered  *call.Anchor   `json:"an,omitempty"` // when its 200 came
 	Bye       *call.Anchor   `json:"by,omitempty"` // when its first BYE was sent or came
@@ -53,12 +55,12 @@ type legRecord struct {
 }
 
 // snapshot is both dialogs of an answered call, the caller's first; of one that is being set up, the caller's leg and every
-// way out that is being tried.
+// dialog of the ways out that are being tried.
 func (b *bridge) snapshot() []byte {
 	legs := []legRecord{b.a.record()}
 	legs[0].HelpLine, legs[0].Help = b.isHelp()
 	for _, l := range b.outs() {
-		if l == b.peer || !l.answeredAt.IsZero() || l.ringing() {
+		if l == b.peer || !l.answeredAt.IsZero() || l.ringing() || l.mayAnswer() || l.unsure {
 			legs = append(legs, l.record())
 		}
 	}
@@ -72,6 +74,12 @@ func (b *bridge) snapshot() []byte {
 // ringing says that the leg's INVITE may still be answered.
 func (l *leg) ringing() bool {
 	return l.answeredAt.IsZero() && l.asked != nil && l.asked.State() < transaction.Completed
+}
+
+// mayAnswer says that the leg is an early dialog beside that of an INVITE which may still be answered in either.
+func (l *leg) mayAnswer() bool {
+	c := l.inviteOf()
+	return l.asked == nil && l.remoteTag != "" && l.answeredAt.IsZero() && c != nil && c.State() < transaction.Completed
 }
 
 // anchorOf fixes an instant of this process on clocks that outlive it.
@@ -112,13 +120,16 @@ func (l *leg) record() legRecord {
 	}
 	e := l.b.s.e
 	r.Listener = e.net.Bound(l.dest)
-	r.Early = l.b.peer == nil && l.uas && l.b.state != over
+	r.Early = l.b.peer == nil && l.uas && l.b.state != over || !l.uas && l.mayAnswer()
 	if !l.uas && l.ringing() {
 		r.Invite, r.Branch, r.Seq = l.asked.req, l.asked.branch, l.asked.seq
 	}
 	r.Joined = l == l.b.peer // the snapshot of an answer is stored before the caller hears it, or not at all
 	r.Answered, r.Bye, r.Refused = e.anchorOf(l.answeredAt), e.anchorOf(l.byeAt), l.refused
-	if l.state == closed && (l.over() || !l.overAt.IsZero()) && r.Invite == nil {
+	if r.Unsure = l.unsure && l.answeredAt.IsZero(); r.Unsure || r.Early || r.Invite != nil {
+		r.Rang = e.anchorOf(l.unansweredAt)
+	}
+	if l.state == closed && (l.over() || !l.overAt.IsZero()) && r.Invite == nil && !r.Early {
 		r.Over = e.anchorOf(l.overAt)
 		if r.Over == nil {
 			r.Over = e.anchorOf(l.b.s.wall) // it was never up
@@ -317,13 +328,14 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	}
 	e := b.s.e
 	l.answeredAt, l.byeAt, l.overAt, l.refused = e.instantOf(r.Answered), e.instantOf(r.Bye), e.instantOf(r.Over), r.Refused
+	l.unansweredAt, l.unsure = e.instantOf(r.Rang), r.Unsure
 	switch {
 	case r.Invite != nil:
 		l.cancelOf(r)
 	case r.Over != nil:
 		l.state = closed
 	case r.Early || r.RemoteTag == "":
-		l.state, l.revived = closed, false // the caller's leg before an answer: its phone hears nothing more
+		l.state, l.revived = closed, false // the caller's leg before an answer: its phone hears nothing more; or a callee's early dialog
 	}
 	return l
 }
@@ -332,7 +344,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 func (l *leg) cancelOf(r *legRecord) {
 	s := l.b.s
 	l.state, l.acked, l.revived = early, false, false
-	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, said: l.session}
+	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, said: l.session, before: true}
 	c.Client = transaction.NewClient(true, true, s.now, &s.e.o.Timers)
 	c.Response(180, s.now, &s.e.o.Timers) // it had rung, or is to be treated as if: a CANCEL does no harm
 	l.clients, l.asked = append(l.clients, c), c

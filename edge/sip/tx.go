@@ -73,6 +73,7 @@ type client struct {
 	sentAt     time.Time // BYE: when it was sent last
 	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
 	cancelSent bool
+	before     bool   // INVITE: a previous process sent it, and may have taken its answer
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE
 }
 

@@ -271,6 +271,10 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 		c.leg.endAnswered(c, m, status)
 	case forBye:
 		c.leg.byeAnswered(c, m, status)
+	case forCancel:
+		if invite := c.leg.inviteOf(); status == 481 && invite != nil && invite.State() < transaction.Completed {
+			c.leg.hangUpUnsure(invite) // it has been answered: nothing is left to be cancelled
+		}
 	case forRefresh:
 		switch {
 		case c.leg.b.state == talking:
@@ -298,8 +302,11 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	case status >= 200 && status < 300:
 		b.answered(c, m)
 	case b.state != calling || c.cancelled || l.state != early:
-		if status < 200 && c.cancelled {
+		switch {
+		case status < 200 && c.cancelled:
 			b.s.cancel(c, c.reason) // now it can be cancelled (RFC 3261 9.1)
+		case m == nil:
+			l.hangUpUnsure(c)
 		}
 	case status < 200:
 		b.provisional(c, m, status)
