@@ -66,7 +66,8 @@ func (a Anchor) Since(now Anchor) (time.Duration, bool) {
 // End is how a call ended for its parties.
 type End struct {
 	At     time.Time     // when the first BYE was sent or the call was given up: nothing is charged after it
-	Talk   time.Duration // until then, from the answer; 0 if the caller never heard one
+	Talk   time.Duration // until then, from the answer; 0 if the caller never heard one. The least that is certain
+	Doubt  time.Duration // how much longer it may have been: the carrier may charge for that too
 	By     Party
 	Reason string // policy.Reason code
 	Text   string // the same in words, with figures

@@ -34,7 +34,6 @@ type Call struct {
 	told     int           // how often the edge was told to end it
 	spentFig policy.Figures
 	cutFig   policy.Figures
-	upFor    time.Duration // after the end: from the answer to it, also what nobody is charged for; 0 after a restart
 }
 
 // Step is what a shell does after an event.

@@ -101,3 +101,68 @@ func TestAskFitsThePurse(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEndInDoubt: whatever is not certain of an end, the customer pays for the least and the carrier charges for the most.
+func TestAnEndInDoubt(t *testing.T) {
+	const s = time.Second
+	hangup := End{By: call.Callee, Reason: policy.Hangup, Status: 200}
+	caller := hangup
+	caller.By = call.Caller
+	gone := End{By: call.System, Reason: policy.PeerGone, Status: 200}
+	for name, c := range map[string]struct {
+		end      End
+		at       time.Duration
+		doubt    time.Duration
+		unproven time.Duration
+		prepare  func(*Call)
+		talk     time.Duration
+		reason   policy.Reason
+	}{
+		"it is certain":                            {end: hangup, at: 28 * s, talk: 28 * s, reason: policy.Hangup},
+		"the process stood still":                  {end: hangup, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.Hangup},
+		"by the caller":                            {end: caller, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.Hangup},
+		"by a peer that does not know it":          {end: gone, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.PeerGone},
+		"it was answered meanwhile":                {end: hangup, at: 2 * s, doubt: 26 * s, talk: time.Millisecond, reason: policy.Hangup},
+		"in the moment of the answer":              {end: hangup, doubt: 26 * s, reason: policy.Hangup},
+		"after what is paid":                       {end: hangup, at: 90 * s, doubt: 20 * s, talk: 60 * s, reason: policy.Hangup},
+		"what was paid for when it was taken over": {end: hangup, at: 50 * s, doubt: 26 * s, unproven: 30 * s, talk: 30 * s, reason: policy.Hangup},
+		"told to end when the process went on": {
+			end: caller, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.Hangup,
+			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, began.Add(28*s)) },
+		},
+		"told to end, and then gone": {
+			end: gone, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.LineDaySpent,
+			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, began.Add(28*s)) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := up(t)
+			x.Open.BLeg, x.Open.Cost = "b", x.Open.Quote
+			x.Open.Unproven = c.unproven
+			if c.prepare != nil {
+				c.prepare(x)
+			}
+			c.end.At, c.end.Doubt = began.Add(c.at), c.doubt
+			if why := x.Ended(c.end, c.end.At); why != c.reason {
+				t.Errorf("it ended for %v", why)
+			}
+			again, _ := Revive(x.Open, call.Anchor{}, began.Add(c.at), terms) // the books alone know it
+			for name, x := range map[string]*Call{"": x, "after a restart: ": &again} {
+				leg := Leg{Trunk: "carrier", CallID: "b", Joined: true, OverAt: c.end.At}
+				if x == &again && c.end.By == call.Callee {
+					leg.OverAt = time.Time{}
+				}
+				if name == "" {
+					leg.Answered, leg.Talk = began, c.at
+				}
+				b := x.Bill([]Leg{leg}, terms, nil)
+				if b.Talk != c.talk || c.at > 0 && b.CarrierTalk != c.at {
+					t.Errorf("%scharged for %v, want %v; the carrier charges for %v", name, b.Talk, c.talk, b.CarrierTalk)
+				}
+				if b.Retail > x.Open.Held {
+					t.Errorf("%s%v is more than is held, %v", name, b.Retail, x.Open.Held)
+				}
+			}
+		})
+	}
+}

@@ -19,7 +19,7 @@ type End struct {
 	At     time.Time      // with its monotonic reading when the edge has one
 	From   netip.AddrPort // where the end came from, when its party is not expected there
 	// Doubt is for how long before At the party that hung up may have been saying so: it is the first that is heard of it since a process took
-	// the call over from another. 0: At is when it said so.
+	// the call over from another, or stood still. 0: At is when it said so.
 	Doubt time.Duration
 }
 
@@ -38,7 +38,7 @@ type Leg struct {
 // Ended fixes how the call ended for its parties, and says why. A call that was cut ended for that.
 func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	o := &c.Open
-	if c.cut != policy.OK {
+	if c.cut != policy.OK && (e.Doubt == 0 || e.By == call.System) { // else the party came first
 		e.Reason, e.By = c.cut, cutter(c.cut)
 	}
 	if e.At.IsZero() || e.At.Before(o.Begun) {
@@ -46,15 +46,15 @@ func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	}
 	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cutFig), Status: e.Status}
 	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
-		end.Talk = max(e.At.Sub(c.Since), 0)
-		c.upFor = end.Talk
+		talk := max(e.At.Sub(c.Since), 0)
+		end.Talk = talk
 		switch {
-		case o.Unproven == 0:
-		case e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, nobody heard
-			end.Talk = min(end.Talk, o.Unproven)
-		case e.Doubt > 0: // it may have said so again and again while nobody was there
-			end.Talk = min(end.Talk, max(o.Unproven, end.Talk-e.Doubt))
+		case o.Unproven != 0 && e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, nobody heard
+			end.Talk = min(talk, o.Unproven)
+		case e.Doubt > 0: // it may have said so again and again while nobody was there; an answer costs at least its connection
+			end.Talk = min(talk, max(o.Unproven, talk-e.Doubt, time.Millisecond))
 		}
+		end.Doubt = talk - end.Talk
 	}
 	o.State, o.End = call.Ending, end
 	return e.Reason
@@ -100,7 +100,8 @@ func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (
 		b.Cost = b.Cost.Add(carrierCost(&q, talk))
 	}
 	if len(legs) == 0 && b.Talk > 0 { // nobody saw the leg end: it is taken to have ended with the talk
-		b.CarrierTalk, b.Cost = o.End.Talk, carrierCost(&o.Cost, o.End.Talk)
+		b.CarrierTalk = o.End.Talk + o.End.Doubt
+		b.Cost = carrierCost(&o.Cost, b.CarrierTalk)
 	}
 	return b
 }
@@ -109,16 +110,14 @@ func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (
 func (c *Call) carried(g *Leg) time.Duration {
 	end := &c.Open.End
 	switch {
-	case g.Joined && end.By == call.Callee && end.Status == 200 && c.upFor == 0 && c.Open.Unproven > 0 && !g.OverAt.IsZero():
-		return max(g.OverAt.Sub(c.Since), end.Talk) // a previous process heard its BYE, and may have charged for less
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
-		return max(end.Talk, c.upFor)
+		return end.Talk + end.Doubt
 	case !g.Answered.IsZero():
 		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
 	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
-		return max(g.OverAt.Sub(c.Since), end.Talk)
+		return max(g.OverAt.Sub(c.Since), end.Talk+end.Doubt)
 	case g.Joined:
-		return end.Talk
+		return end.Talk + end.Doubt
 	}
 	return 0
 }

@@ -132,6 +132,7 @@ func (b *bridge) finish(end ending) {
 	}
 	e := b.s.e
 	e.fill(&end)
+	end.doubt = max(end.doubt, b.doubt(&end))
 	if end.from.IsValid() {
 		e.stats.endsElsewhere.Add(1)
 	}
@@ -279,6 +280,9 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 			s.early[id] = earlyCut{why, f}
 		}
 		return
+	}
+	if s.e.pulse.age(s.wall) > 0 {
+		return // a party's own end may wait to be read, and comes first; the gate says so again
 	}
 	s.e.stats.cuts.Add(1)
 	s.cur = b

@@ -68,6 +68,7 @@ type leg struct {
 	// What the gate must know of the leg when the call is over.
 	revived      bool          // of a previous process
 	alive        bool          // it has said since that it is there
+	thereAt      time.Time     // when a question was sent that it has answered: it had the call then
 	moved        bool          // of another node: the peer must learn our address
 	watched      bool          // of another node: its peer may go on writing to that one, so it is asked often
 	unansweredAt time.Time     // when it was last known not to be answered: our INVITE, or its last provisional answer

@@ -135,8 +135,9 @@ type Edge struct {
 	net   *transport.Transport
 	names *resolver
 	began time.Time // the zero of all monotonic instants in here
-	mark  string    // in our branches: tells our own packets when they come back
-	host  string    // who warns, in Warning headers
+	pulse pulse
+	mark  string // in our branches: tells our own packets when they come back
+	host  string // who warns, in Warning headers
 	stats stats
 
 	refusals refusals
@@ -234,6 +235,8 @@ func (o *Options) defaults() {
 
 // Start takes back the calls of the previous process and begins to serve.
 func (e *Edge) Start() error {
+	e.pulse.last = time.Now()
+	go e.beats()
 	e.restore(e.d.Recovered())
 	e.net.Serve()
 	return nil

@@ -172,6 +172,7 @@ const maxMissed = 3
 func (l *leg) refreshed(c *client, m *message.Message, status int) {
 	s := l.b.s
 	if status >= 200 && status < 300 {
+		l.thereAt = c.begunAt
 		l.isThere()
 	}
 	switch {

@@ -70,6 +70,7 @@ type client struct {
 	tag    string  // with this To tag
 
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
+	begunAt    time.Time // when it was first sent
 	sentAt     time.Time // BYE: when it was sent last
 	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
 	cancelSent bool
@@ -200,7 +201,7 @@ func ownBranch(b []byte) (uint64, bool) {
 func (s *shard) launch(c *client) *client {
 	c.req = bytes.Clone(s.room)
 	c.Client = transaction.NewClient(c.method == message.INVITE, c.to.Proto != transport.UDP, s.now, &s.e.o.Timers)
-	c.leg.clients = append(c.leg.clients, c)
+	c.leg.clients, c.begunAt = append(c.leg.clients, c), s.wall
 	s.transmit(c)
 	return c
 }

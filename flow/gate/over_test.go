@@ -509,7 +509,8 @@ func TestAByeThatWasRepeatedWhileNobodyWasThere(t *testing.T) {
 		{"it may have been said before", 70 * time.Second, 32 * time.Second, false, time.Minute},
 		{"but not as long ago as that", 110 * time.Second, 32 * time.Second, false, 110*time.Second + 20*time.Second - 32*time.Second},
 		{"it was said now", 70 * time.Second, 0, false, 90 * time.Second},
-		{"both were there since", 70 * time.Second, 32 * time.Second, true, 90 * time.Second},
+		{"both were there since", 70 * time.Second, 0, true, 90 * time.Second},
+		{"then the process stood still", 70 * time.Second, 26 * time.Second, true, 64 * time.Second},
 		{"within what was paid", 20 * time.Second, 32 * time.Second, false, 40 * time.Second},
 	} {
 		b := newBook(t)

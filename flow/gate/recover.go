@@ -372,7 +372,8 @@ func (g *Gate) retook(l *live, again func() store.Op) error {
 		c := &taken[i]
 		l.mu.Lock()
 		l.Open.Held, l.Open.PaidFor = c.Held, c.PaidFor
-		if told(c) && c.End.Talk < l.Open.End.Talk {
+		if ours := l.Open.End; told(c) && c.End.Talk < ours.Talk {
+			c.End.Doubt = max(c.End.Doubt, ours.Talk+ours.Doubt-c.End.Talk)
 			l.Open.End = c.End
 		}
 		l.mu.Unlock()

@@ -172,6 +172,7 @@ func anchor(text string) (call.Anchor, error) {
 type wireEnd struct {
 	At     int64      `json:"at"`
 	Talk   int64      `json:"talk"`
+	Doubt  int64      `json:"doubt,omitempty"`
 	By     call.Party `json:"by"`
 	Reason string     `json:"why"`
 	Text   string     `json:"text"`
@@ -183,7 +184,7 @@ func EndText(e *call.End) string {
 	if *e == (call.End{}) {
 		return ""
 	}
-	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), By: e.By, Reason: e.Reason, Text: clean(e.Text), Status: e.Status})
+	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), Doubt: int64(e.Doubt), By: e.By, Reason: e.Reason, Text: clean(e.Text), Status: e.Status})
 	if err != nil { // cannot fail on texts and numbers
 		return ""
 	}
@@ -199,7 +200,7 @@ func end(text string) (call.End, error) {
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		return call.End{}, fmt.Errorf("a stored end: %w", err)
 	}
-	return call.End{At: instant(w.At), Talk: time.Duration(w.Talk), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}, nil
+	return call.End{At: instant(w.At), Talk: time.Duration(w.Talk), Doubt: time.Duration(w.Doubt), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}, nil
 }
 
 // PurseList is how a call's purses are stored; ids have no control characters.

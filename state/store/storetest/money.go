@@ -312,7 +312,7 @@ func everyFieldOfACall(t *testing.T, m store.Money) {
 	u := *c
 	u.State, u.Trunk, u.BLeg, u.Cost, u.Ringing, u.AnsweredAt, u.Snapshot = call.Answered, "t2", "b2", Quote(), T0.Add(1000), T0.Add(2000), nil
 	u.Anchor = call.Anchor{Uptime: 1, Store: T0}
-	u.End = call.End{At: T0.Add(time.Minute), Talk: 59*time.Second + 1, By: call.Callee, Reason: "hangup", Text: "the \"other\" party\nhung up", Status: 200}
+	u.End = call.End{At: T0.Add(time.Minute), Talk: 59*time.Second + 1, Doubt: 26*time.Second + 1, By: call.Callee, Reason: "hangup", Text: "the \"other\" party\nhung up", Status: 200}
 	u.Unproven = 90*time.Second + 1
 	u.Line, u.Number, u.PaidFor, u.Node, u.Held = "x", "x", 1, "x", 999
 	apply(t, m, store.Op{Kind: store.OpUpdate, ID: c.ID, Call: &u})

@@ -1,0 +1,112 @@
+package sip
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/policy"
+)
+
+func TestPulse(t *testing.T) {
+	p, began := pulse{}, time.Now()
+	p.last = began
+	for _, s := range []struct {
+		name    string
+		at, age time.Duration
+	}{
+		{"the first beat", 250 * time.Millisecond, 0},
+		{"a busy machine", 2200 * time.Millisecond, 0},
+		{"a second", 3000 * time.Millisecond, 0},
+		{"it stood still", 29 * time.Second, 26 * time.Second},
+		{"a packet whose reader looked at the clock a little earlier", 29*time.Second - time.Millisecond, 26*time.Second - time.Millisecond},
+		{"what else waited", 30 * time.Second, 27 * time.Second},
+		{"what comes now", 30*time.Second + time.Millisecond, 0},
+		{"it stands still again", 40 * time.Second, 10*time.Second - time.Millisecond},
+	} {
+		if age := p.age(began.Add(s.at)); age != s.age {
+			t.Errorf("%s: %v, want %v", s.name, age, s.age)
+		}
+	}
+}
+
+// standStill is as if the process had been stopped for so long, and had just gone on.
+func (w *world) standStill(d time.Duration) {
+	time.Sleep(d)
+	w.edge.pulse.mu.Lock()
+	defer w.edge.pulse.mu.Unlock()
+	w.edge.pulse.last = time.Now().Add(-d)
+}
+
+// A party that hung up while the process was stopped was charged until it went on: three seconds of talk became twenty-eight.
+func TestAnEndThatWaitedWhileTheProcessStoodStill(t *testing.T) {
+	const stop = 26 * time.Second
+	for _, c := range []struct {
+		name  string
+		by    call.Party
+		why   policy.Reason
+		after time.Duration // since it went on
+		does  func(w *world, a, b *dialog)
+		doubt time.Duration
+	}{
+		{"the caller's BYE", call.Caller, policy.Hangup, 0, func(w *world, a, _ *dialog) {
+			a.request("BYE", "")
+			w.phone.expect("200 BYE")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		}, stop},
+		{"the carrier's BYE", call.Callee, policy.Hangup, 0, func(w *world, _, b *dialog) {
+			b.request("BYE", "")
+			w.carrier.expect("200 BYE")
+			w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+		}, stop},
+		{"a BYE half a second later", call.Caller, policy.Hangup, 500 * time.Millisecond, func(w *world, a, _ *dialog) {
+			a.request("BYE", "")
+			w.phone.expect("200 BYE")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		}, stop + 500*time.Millisecond},
+		{"a BYE afterwards", call.Caller, policy.Hangup, 1100 * time.Millisecond, func(w *world, a, _ *dialog) {
+			a.request("BYE", "")
+			w.phone.expect("200 BYE")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		}, 0},
+		{"a question that the other side does not know any more", call.System, policy.PeerGone, 0, func(w *world, a, _ *dialog) {
+			a.request("UPDATE", sdp)
+			w.carrier.answer(w.carrier.expect("UPDATE"), 481, "", "")
+			w.phone.expect("481 UPDATE")
+			w.carrier.answer(w.carrier.find("BYE"), 481, "", "")
+			w.phone.answer(w.phone.find("BYE"), 200, "", "")
+		}, stop},
+		{"a cut, after which the caller's BYE is read", call.Caller, policy.Hangup, 0, func(w *world, a, _ *dialog) {
+			w.gate.cut(w.gate.admitted[0], policy.LineDaySpent, policy.Figures{})
+			a.request("BYE", "")
+			w.phone.expect("200 BYE")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		}, stop},
+		{"a cut that is told again", call.System, policy.LineDaySpent, 0, func(w *world, _, _ *dialog) {
+			w.gate.cut(w.gate.admitted[0], policy.LineDaySpent, policy.Figures{})
+			time.Sleep(1100 * time.Millisecond)
+			w.gate.cut(w.gate.admitted[0], policy.LineDaySpent, policy.Figures{})
+			w.phone.answer(w.phone.expect("BYE"), 200, "", "")
+			w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				a, b := w.connect("c1")
+				time.Sleep(3 * time.Second)
+				w.standStill(stop)
+				if c.after > 0 {
+					w.edge.pulse.age(time.Now())
+				}
+				time.Sleep(c.after)
+				c.does(w, a, b)
+				synctest.Wait()
+				end := w.gate.only(t)
+				if end.By != c.by || end.Reason != c.why || end.Doubt.Round(100*time.Millisecond) != c.doubt {
+					t.Errorf("ended by %s, %s, in doubt for %v; want %s, %s, %v", end.By, end.Reason.Code(), end.Doubt, c.by, c.why.Code(), c.doubt)
+				}
+			})
+		})
+	}
+}
