@@ -16,7 +16,7 @@ import (
 	"ringfence/flow/device"
 )
 
-func running(t *testing.T) *App {
+func running(t *testing.T, beforeStart ...func(*App)) *App {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -27,6 +27,9 @@ func running(t *testing.T) *App {
 	a, err := New(context.Background(), cfg, Options{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range beforeStart {
+		f(a)
 	}
 	if err := a.Start(context.Background()); err != nil {
 		t.Fatal(err)
