@@ -210,7 +210,7 @@ func TestUnprovenCallsGiveWay(t *testing.T) {
 		if no := w.carrier.find("503 INVITE"); string(no.CallID()) != "in4" {
 			t.Errorf("%s was refused", no.CallID())
 		}
-		if len(crowds) != 1 || crowds[0].Trunk != "one" || crowds[0].Most != 3 {
+		if len(crowds) != 2 || crowds[0].Trunk != "one" || crowds[0].Most != 3 {
 			t.Errorf("told %+v", crowds)
 		}
 		// A call that goes out has room all the time.

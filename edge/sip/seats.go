@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
-	"time"
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
@@ -46,22 +45,16 @@ type seats struct {
 	helpAt map[netip.Addr]int // by address, all of them
 
 	trunks  map[string]*trunkSeats
-	ringing map[string]*ringSeats // by called line: inbound calls that are not answered
+	ringing map[string]int // by called line: inbound calls that are not answered
 }
 
 type trunkSeats struct {
 	n        int
 	unproven list.List // of *bridge: neither confirmed by the carrier nor acknowledged, the longest-ringing first
-	told     time.Time
-}
-
-type ringSeats struct {
-	n    int
-	told time.Time
 }
 
 func newSeats(e *Edge) *seats {
-	return &seats{e: e, helpBy: map[string]int{}, helpAt: map[netip.Addr]int{}, trunks: map[string]*trunkSeats{}, ringing: map[string]*ringSeats{}}
+	return &seats{e: e, helpBy: map[string]int{}, helpAt: map[netip.Addr]int{}, trunks: map[string]*trunkSeats{}, ringing: map[string]int{}}
 }
 
 // full says whether ordinary calls have no room: beyond that they are refused by the gate, far beyond without it.
@@ -123,10 +116,8 @@ func (t *seats) stopRinging(b *bridge) {
 		of.unproven.Remove(k.unproven)
 		k.unproven = nil
 	}
-	if r := t.ringing[k.line]; r != nil && k.line != "" {
-		if r.n--; r.n <= 0 {
-			delete(t.ringing, k.line)
-		}
+	if k.line != "" {
+		less(t.ringing, k.line)
 		k.line = ""
 	}
 }
@@ -206,13 +197,9 @@ func household(a netip.Addr) netip.Addr {
 	return a
 }
 
-// tellAgain is how often staff are told of the same bound.
-const tellAgain = time.Minute
-
 // takeInbound enters a call from a trunk. When its share, or that of all trunks, is taken, the call that has rung longest
 // without its carrier's word for it goes; when all have that word, the new one is refused.
 func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven bool) bool {
-	now := b.s.wall
 	most := t.e.trunkShare(trunk)
 	t.mu.Lock()
 	of := t.trunks[trunk]
@@ -241,16 +228,10 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 			b.seat.unproven = of.unproven.PushBack(b)
 		}
 	}
-	tell := met && now.Sub(of.told) >= tellAgain
-	if tell {
-		of.told = now
-	}
 	c := gate.Crowd{Trunk: trunk, Source: from.Addr(), Open: of.n, All: t.in, Most: most, Refused: !ok}
 	t.mu.Unlock()
 	if met {
 		t.e.stats.inboundMet.Add(1)
-	}
-	if tell {
 		t.e.d.Crowded(gate.InboundTrunk, c)
 	}
 	if gone != nil {
@@ -307,33 +288,22 @@ func (t *seats) back(b *bridge, trunk string) {
 // mayRing enters an inbound call among those that ring a line, or says that as many do already as may.
 func (t *seats) mayRing(b *bridge, line string) bool {
 	most := max(min(t.e.lineCalls(line), t.e.o.MaxRinging), 2)
-	now := b.s.wall
 	t.mu.Lock()
 	if b.seat.kind != inbound {
 		t.mu.Unlock()
 		return true
 	}
-	r := t.ringing[line]
-	if r == nil {
-		r = &ringSeats{}
-		t.ringing[line] = r
-	}
-	if r.n < most {
-		r.n++
+	n := t.ringing[line]
+	if n < most {
+		t.ringing[line]++
 		b.seat.line = line
 		t.mu.Unlock()
 		return true
 	}
-	tell := now.Sub(r.told) >= tellAgain
-	if tell {
-		r.told = now
-	}
-	c := gate.Crowd{Line: line, Trunk: b.seat.trunk, Source: b.a.dest.Addr.Addr(), Open: r.n, All: t.in, Most: most, Refused: true}
+	c := gate.Crowd{Line: line, Trunk: b.seat.trunk, Source: b.a.dest.Addr.Addr(), Open: n, All: t.in, Most: most, Refused: true}
 	t.mu.Unlock()
 	t.e.stats.inboundMet.Add(1)
-	if tell {
-		t.e.d.Crowded(gate.InboundLine, c)
-	}
+	t.e.d.Crowded(gate.InboundLine, c)
 	return false
 }
 

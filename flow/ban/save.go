@@ -152,9 +152,7 @@ func name(w *journal.Span[[]string], p netip.Prefix) {
 
 // left says whether a ban that was not made is told.
 func (t *teller) left(now time.Time) bool {
-	t.spared.Close(now, false, func(struct{}, *journal.Span[struct{}]) {})
-	_, told := t.spared.Take(struct{}{}, now)
-	return told
+	return t.spared.Pass(struct{}{}, now)
 }
 
 // close gives what is to be told of a minute that is over, or of one that is cut short.

@@ -27,8 +27,11 @@ type Crowd struct {
 	Refused bool // the latest was refused
 }
 
-// Crowded writes down an unusual number of calls. The edge bounds how often it tells.
+// Crowded writes down an unusual number of calls, the same bound of a trunk or line once a minute.
 func (g *Gate) Crowded(what CrowdKind, c Crowd) {
+	if !g.limits.crowd(what, &c, clock()) {
+		return
+	}
 	of := fact.Subject{Line: c.Line}
 	if l, ok := g.o.Book.Line(c.Line); ok && c.Line != "" {
 		of.Account = l.Customer()

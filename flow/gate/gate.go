@@ -86,18 +86,16 @@ type Gate struct {
 	rules    engine.Rules
 	counts   *memory.Counters
 	meter    meter
-	refusals refusals
+	limits   limits
 	settings seen
 
 	calls      [callShards]callShard
 	open       atomic.Int64
 	stopping   atomic.Bool
 	heeding    sync.Mutex       // held while locks are applied to calls
-	seeking    budget           // questions of Seek
 	doubt      atomic.Bool      // calls may have become this node's without its knowing
 	reclaiming sync.Mutex       // owns unknown
 	unknown    map[call.ID]bool // this node's in the store and not known here, when that was last looked for
-	after      budget           // of legs that were answered when their record was closed
 	edge       Edge             // set before Start
 	before     []Recovered      // calls of the previous process, until the edge asks
 	money      store.Money      // for figures; set by Start
@@ -138,7 +136,7 @@ func New(o Options) (*Gate, error) {
 	setDefault(&o.Slice, 60*time.Second)
 	setDefault(&o.Ahead, 10*time.Second)
 	setDefault(&o.Lease, 60*time.Second)
-	g := &Gate{o: o, rules: o.Book.Rules(), counts: memory.New()}
+	g := &Gate{o: o, rules: o.Book.Rules(), counts: memory.New(), limits: newLimits()}
 	g.rules.Plan, g.rules.Block = o.Plan, o.Block
 	for i := range g.calls {
 		g.calls[i].m = map[call.ID]*live{}
@@ -193,7 +191,7 @@ func (g *Gate) Drain() { g.stopping.Store(true) }
 func (g *Gate) Stop() {
 	g.Drain()
 	g.meter.stop()
-	g.flushRefusals(clock())
+	g.closeLimits(clock())
 }
 
 func (g *Gate) shard(id call.ID) *callShard {

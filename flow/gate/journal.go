@@ -108,7 +108,7 @@ func (g *Gate) unconfirmed(c *call.Open, legs []Leg) (facts []store.Fact) {
 // whether the carrier has taken that, and its cost is in no record: staff are told. A bounded number a second is written.
 func (g *Gate) AnsweredAfter(id call.ID, trunk, leg string) {
 	g.stats.refusedEnd(trunk)
-	if !g.after.allow(clock()) {
+	if !g.limits.pass(&g.limits.after, clock()) {
 		return
 	}
 	f := fact.LegUnconfirmed{Trunk: trunk, Direction: string(call.Out), BLeg: leg, Status: 200}

@@ -99,7 +99,7 @@ func (g *Gate) runMeter() {
 		case <-g.meter.wake:
 		case now := <-tick.C:
 			g.counts.Sweep(now)
-			g.flushRefusals(now)
+			g.closeLimits(now)
 			g.audit(now)
 			go g.reclaim()
 		}

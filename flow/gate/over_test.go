@@ -621,7 +621,7 @@ func TestAnAnswerAfterTheRecord(t *testing.T) {
 		time.Sleep(time.Second)
 		facts, err := m.Facts(t.Context(), store.FactFilter{Call: "06h2a7m16bewhaefvpens9k1s8", Kind: "leg.unconfirmed"})
 		must(t, err)
-		if len(facts) != seekRate || h.gate.Counts().Unconfirmed["carrier"] != 100 {
+		if len(facts) != eachSecond || h.gate.Counts().Unconfirmed["carrier"] != 100 {
 			t.Errorf("%d facts, %v", len(facts), h.gate.Counts().Unconfirmed)
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"ringfence/core/account"
@@ -155,7 +154,7 @@ func (g *Gate) Adopt(calls []call.Open) {
 // bounded number of questions a second reaches the store. It reports whether there was such a call; an error says that it could
 // not ask.
 func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
-	if !g.seeking.allow(clock()) {
+	if !g.limits.pass(&g.limits.seeking, clock()) {
 		return false, errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
@@ -171,26 +170,6 @@ func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
 }
 
 var errTooMany = errors.New("too many questions about calls of other nodes in this second")
-
-// seekRate is how many questions a second Seek asks: strangers may send what belongs to no call.
-const seekRate = 20
-
-// budget is a number of questions in the second that began at since.
-type budget struct {
-	mu    sync.Mutex // owns both
-	since time.Time
-	n     int
-}
-
-func (b *budget) allow(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now.Sub(b.since) >= time.Second {
-		b.since, b.n = now, 0
-	}
-	b.n++
-	return b.n <= seekRate
-}
 
 // vanished is a call that the store does not have open. If another node settled it, it is let go of; else it is hung up.
 func (g *Gate) vanished(l *live) {

@@ -34,6 +34,15 @@ func (l *Limit[K, S]) Take(subject K, now time.Time) (*Span[S], bool) {
 	return s, false
 }
 
+// Pass is Take for an owner that sums nothing up: it says whether a fact is told, and a window ends by itself.
+func (l *Limit[K, S]) Pass(subject K, now time.Time) bool {
+	if s := l.spans[subject]; s != nil && l.over(s, now) {
+		delete(l.spans, subject)
+	}
+	_, told := l.Take(subject, now)
+	return told
+}
+
 // Leave counts n facts that are left out for another reason.
 func (l *Limit[K, S]) Leave(subject K, n int, now time.Time) *Span[S] {
 	s := l.span(subject, now)
@@ -51,7 +60,7 @@ func (s *Span[S]) leave(n int, now time.Time) {
 // span is the subject's: a new one when the last is over and has nothing to sum up.
 func (l *Limit[K, S]) span(subject K, now time.Time) *Span[S] {
 	s := l.spans[subject]
-	if s == nil || s.More == 0 && l.Window > 0 && now.Sub(s.Began) >= l.Window {
+	if s == nil || s.More == 0 && l.over(s, now) {
 		if l.spans == nil {
 			l.spans = map[K]*Span[S]{}
 		}
@@ -61,17 +70,19 @@ func (l *Limit[K, S]) span(subject K, now time.Time) *Span[S] {
 	return s
 }
 
+func (l *Limit[K, S]) over(s *Span[S], now time.Time) bool { return l.Window > 0 && now.Sub(s.Began) >= l.Window }
+
 // Drop forgets a subject and what was left out of it.
 func (l *Limit[K, S]) Drop(subject K) { delete(l.spans, subject) }
 
-// Close forgets the spans that are over, or all, and gives those in which something was left out.
+// Close forgets the spans that are over, or all, and gives those in which something was left out to sum, which may be nil.
 func (l *Limit[K, S]) Close(now time.Time, all bool, sum func(subject K, s *Span[S])) {
 	for subject, s := range l.spans {
-		if !all && (l.Window == 0 || now.Sub(s.Began) < l.Window) {
+		if !all && !l.over(s, now) {
 			continue
 		}
 		delete(l.spans, subject)
-		if s.More > 0 {
+		if s.More > 0 && sum != nil {
 			sum(subject, s)
 		}
 	}

@@ -40,6 +40,20 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestPass: what nobody sums up begins a new window by itself.
+func TestPass(t *testing.T) {
+	l := Limit[string, struct{}]{Most: 2, Window: time.Minute}
+	at, told := time.Unix(1000, 0), 0
+	for i := range 10 {
+		if l.Pass("a", at.Add(time.Duration(i)*20*time.Second)) {
+			told++
+		}
+	}
+	if l.Close(at.Add(time.Hour), false, nil); told != 7 || len(l.spans) != 0 {
+		t.Errorf("%d told, %d spans left", told, len(l.spans))
+	}
+}
+
 // TestNothingIsLost: what is not told is in a sum, whatever comes when.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
