@@ -116,6 +116,7 @@ func New(o Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{Auth: a, o: o}
+	g.report.failed = newFailed()
 	g.report.kinds = journal.Limit[string, struct{}]{Most: perMinute, Window: time.Minute}
 	g.init(o.Lockout, o.Around)
 	g.moved.init()

@@ -5,16 +5,19 @@ import (
 	"time"
 
 	"ringfence/core/fact"
+	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
 // failed sums up wrong tries between two flushes: by line or user for the first of them, the rest in one.
 type failed struct {
-	rows  [failedRows]failedRow
-	used  int
-	rest  int
-	lines sketch // of the rest
-	from  time.Time
+	rows [failedRows]failedRow
+	used int
+	rest journal.Limit[struct{}, sketch] // what has no row, and the lines in it
+}
+
+func newFailed() failed {
+	return failed{rest: journal.Limit[struct{}, sketch]{Most: failedRows}}
 }
 
 type failedRow struct {
@@ -29,7 +32,7 @@ type failedRow struct {
 	till    time.Time
 }
 
-// noteFailed sums up one wrong try. It allocates nothing.
+// noteFailed sums up one wrong try. It allocates nothing but for the first after a flush.
 func (g *Guard) noteFailed(t *try) {
 	g.stats.failures.Add(1)
 	r := &g.report
@@ -37,14 +40,12 @@ func (g *Guard) noteFailed(t *try) {
 	defer r.mu.Unlock()
 	f := &r.failed
 	i := f.row(t.hash)
-	if i < 0 && f.used == failedRows {
-		if f.rest++; f.rest == 1 {
-			f.from = t.now
-		}
-		f.lines.add(t.hash, 0, 1)
-		return
-	}
 	if i < 0 {
+		rest, told := f.rest.Take(struct{}{}, t.now)
+		if !told {
+			rest.Sum.add(t.hash, 0, 1)
+			return
+		}
 		i = f.used
 		f.used++
 		f.rows[i] = failedRow{hash: t.hash, line: t.line, userLen: t.userLen, from: t.now}
@@ -93,9 +94,9 @@ func (g *Guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
 		b.Sources = int64(max(r.many.count(0, 1), len(b.Sample)))
 		facts = append(facts, g.row(&waiting{line: r.line, at: r.till, body: &b}))
 	}
-	if f.rest > 0 {
-		b := fact.LoginFailed{Failures: int64(f.rest), Lines: int64(f.lines.count(0, 1)), From: stamp(f.from), To: stamp(now)}
+	f.rest.Close(now, true, func(_ struct{}, rest *journal.Span[sketch]) {
+		b := fact.LoginFailed{Failures: int64(rest.More), Lines: int64(rest.Sum.count(0, 1)), From: stamp(rest.From), To: stamp(now)}
 		facts = append(facts, g.row(&waiting{at: now, body: &b}))
-	}
+	})
 	return facts
 }

@@ -194,7 +194,7 @@ func (g *Guard) flush(now time.Time, sums bool) {
 	r.waiting, r.lost = nil, nil
 	var f failed
 	if sums {
-		f, r.failed = r.failed, failed{}
+		f, r.failed = r.failed, newFailed()
 	}
 	r.mu.Unlock()
 	var facts []store.Fact
