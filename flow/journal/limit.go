@@ -70,7 +70,9 @@ func (l *Limit[K, S]) span(subject K, now time.Time) *Span[S] {
 	return s
 }
 
-func (l *Limit[K, S]) over(s *Span[S], now time.Time) bool { return l.Window > 0 && now.Sub(s.Began) >= l.Window }
+func (l *Limit[K, S]) over(s *Span[S], now time.Time) bool {
+	return l.Window > 0 && now.Sub(s.Began) >= l.Window
+}
 
 // Drop forgets a subject and what was left out of it.
 func (l *Limit[K, S]) Drop(subject K) { delete(l.spans, subject) }
