@@ -127,7 +127,7 @@ func TestFullDisk(t *testing.T) {
 		why = a.String()
 		return a.Status == 503
 	})
-	contains(t, why, "store-unavailable", "only emergency calls pass")
+	contains(t, why, "store-unavailable", "only emergency calls are possible")
 	eventually(t, 10*time.Second, "readiness says no", func() bool { return s.get("/readyz") == 503 })
 	must(t, call(t, p, "999").Hangup(t.Context()))
 

@@ -68,7 +68,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	moved := s.at("127.72.0.1", "2001", generated, "Desk/1.0")
 	registers(t, moved)
 	first, second := call(t, moved, "02079460000"), call(t, moved, "02079460001")
-	contains(t, refusedBy(t, moved, "02079460002", "probation-calls").Why, "a call passes when one ends")
+	contains(t, refusedBy(t, moved, "02079460002", "probation-calls").Why, "try again when one has ended")
 	must(t, first.Hangup(t.Context()))
 	must(t, second.Hangup(t.Context()))
 	contains(t, refusedBy(t, moved, "0033123456789", "probation-class").Why, "national numbers")

@@ -65,8 +65,8 @@ var problemTexts = [NumProblems]string{
 	TooLong:      "the number has more digits than any telephone number",
 	TooShort:     "the number has too few digits for its range",
 	NoCountry:    "no country has this code after the international prefix",
-	NoRange:      "there is no such range of numbers, or none of that length",
-	NoService:    "there is no such service here",
+	NoRange:      "there is no such number range, or none of that length",
+	NoService:    "this service is not available",
 	NoPrefix:     "the number begins neither as a national, an international nor a short number",
 }
 

@@ -71,7 +71,7 @@ const (
 	Busy     // busy: the callee's own answer, or that it declined
 	NoAnswer // no-answer
 	// What the far end answered: a phone, or a carrier of a call that it took.
-	Unknown      // unknown-number: the far end knows no such number
+	Unknown      // unknown-number: the far end does not know this number
 	Incomplete   // incomplete-number: the far end wants more digits
 	Incompatible // incompatible: the far end takes none of the media or codecs offered
 	Redirected   // redirected: the far end wants the call forwarded
@@ -154,40 +154,40 @@ var reasons = [NumReasons]struct {
 	BadCredentials: {"bad-credentials", UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
 	AddressLocked: {
 		"address-not-allowed", UnitNone, 403, causeRejected,
-		plain("this line may not be used from this address: an address on its IP lock would pass"),
+		plain("this line cannot be used from this address: use one that its IP lock allows"),
 	},
-	UnknownTrunk: {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it belongs to no trunk")},
+	UnknownTrunk: {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it is not the address of a trunk")},
 
 	NumberInvalid: {"number-invalid", UnitNone, 404, causeFormat, problemText},
 	NoService: {
 		"no-service", UnitNone, 501, causeNotImplemented,
-		plain("there is no such service here yet: codes such as 1471 and 1477 do nothing"),
+		plain("this service is not available yet: codes such as 1471 and 1477 do nothing"),
 	},
 	NumberUnallocated: {
 		"number-unallocated", UnitNone, 404, causeUnallocated,
-		plain("nobody has been given numbers like this, by the regulator's table, so calls to them are refused"),
+		plain("the regulator has not allocated this range of numbers, so calls to it are refused"),
 	},
 	NoSuchLine:    {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
 	NotRegistered: {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
 
 	LineLocked: {
 		"line-locked", UnitNone, 403, causeRejected,
-		plain("the line is locked: only emergency calls pass until it is unlocked"),
+		plain("the line is locked: only emergency calls are possible until it is unlocked"),
 	},
 	Unpriced:      {"unpriced", UnitNone, 403, causeRejected, silenceText},
-	PremiumBarred: {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: with premium switched on this rule would pass")},
+	PremiumBarred: {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: switching premium on would allow them")},
 	SatelliteBarred: {
 		"satellite-barred", UnitSwitch, 403, causeRejected,
-		plain("satellites and networks without a country are barred: with satellite switched on this rule would pass"),
+		plain("satellite numbers and networks without a country are barred: switching satellite on would allow them"),
 	},
-	PersonalBarred:    {"personal-barred", UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: with personal switched on this rule would pass")},
-	PagerBarred:       {"pager-barred", UnitSwitch, 403, causeRejected, plain("pagers (076) are barred: with pager switched on this rule would pass")},
-	ClassBarred:       {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: nothing would pass")},
+	PersonalBarred:    {"personal-barred", UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: switching personal on would allow them")},
+	PagerBarred:       {"pager-barred", UnitSwitch, 403, causeRejected, plain("pagers (076) are barred: switching pager on would allow them")},
+	ClassBarred:       {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: no setting allows them")},
 	OverNational:      {"over-national-ceiling", UnitRate, 403, causeRejected, ceilingText("national")},
 	OverInternational: {"over-international-ceiling", UnitRate, 403, causeRejected, ceilingText("international")},
 
-	TooManyCalls:         {"too-many-calls", UnitCount, 403, causeRejected, openText("calls at once")},
-	TooManyInternational: {"too-many-international", UnitCount, 403, causeRejected, openText("international calls at once")},
+	TooManyCalls:         {"too-many-calls", UnitCount, 403, causeRejected, openText("calls")},
+	TooManyInternational: {"too-many-international", UnitCount, 403, causeRejected, openText("international calls")},
 	TooManyPerMinute:     {"too-many-per-minute", UnitCount, 403, causeRejected, rateText},
 	LineDaySpent:         {"line-day-cap", UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},
 	LineMonthSpent:       {"line-month-cap", UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
@@ -196,61 +196,61 @@ var reasons = [NumReasons]struct {
 
 	ProbationClass: {
 		"probation-class", UnitNone, 403, causeRejected,
-		plain("this login is new here and on probation for a day: calls to ordinary national numbers, free ones and emergency numbers pass"),
+		plain("this login is from a new place and on probation for a day: only ordinary national, free and emergency numbers can be called"),
 	},
 	ProbationBusy:  {"probation-calls", UnitCount, 403, causeRejected, probationBusyText},
 	ProbationSpent: {"probation-cap", UnitAmount, 403, causeRejected, probationSpentText},
 
-	LoginAdmitted: {"login-admitted", UnitNone, 480, causeNormal, plain("done: the phone that waited may log in within the hour, with tight limits for a day")},
+	LoginAdmitted: {"login-admitted", UnitNone, 480, causeNormal, plain("done: the waiting phone can log in within the hour, with tight limits for a day")},
 	NoLoginHeld: {
 		"no-login-held", UnitNone, 404, causeNormal,
-		plain("no login of this line waits: let the new phone try to log in with the right password, then dial this again within the hour"),
+		plain("no login of this line is waiting: let the new phone log in with the right password, then dial this code again within the hour"),
 	},
 	ManyLoginsHeld: {"many-logins-held", UnitCount, 404, causeNormal, manyHeldText},
 
-	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("there is no way out for this call: no trunk is in service")},
+	NoTrunk:          {"no-trunk", UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
 	TrunksFailed:     {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
-	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls pass")},
+	StoreUnavailable: {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},
 	RecordsLost: {
 		"records-lost", UnitNone, 403, causeRejected,
-		plain("the store was restored from a backup, so what was spent since the backup is not known: only emergency and free calls pass until staff have accepted that"),
+		plain("the store was restored from a backup and what was spent since then is unknown: only emergency and free calls are possible until staff accept that"),
 	},
 	Stopping:   {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
-	Overloaded: {"overloaded", UnitNone, 503, causeTemporary, plain("this server carries as many calls as it may: only emergency calls pass")},
+	Overloaded: {"overloaded", UnitNone, 503, causeTemporary, plain("this server is carrying its maximum number of calls: only emergency calls are possible")},
 
 	Hangup:     {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
 	Busy:       {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},
 	NoAnswer:   {"no-answer", UnitNone, 480, causeNoAnswer, plain("the called party did not answer")},
-	Unknown:    {"unknown-number", UnitNone, 404, causeUnallocated, plain("the far end knows no such number")},
+	Unknown:    {"unknown-number", UnitNone, 404, causeUnallocated, plain("the far end does not know this number")},
 	Incomplete: {"incomplete-number", UnitNone, 484, causeFormat, plain("the far end says that the number is incomplete")},
 	Incompatible: {
 		"incompatible", UnitNone, 488, causeIncompatible,
-		plain("the far end takes none of the codecs or kinds of media that were offered"),
+		plain("the far end accepts none of the codecs or kinds of media that were offered"),
 	},
 	Redirected: {
 		"redirected", UnitNone, 480, causeFacility,
-		plain("the far end wants the call forwarded by a redirection (302), which this server does not follow yet"),
+		plain("the far end redirected the call (302), which this server does not follow yet"),
 	},
 	FarRefused: {"far-end-refused", UnitNone, 480, causeRejected, plain("the far end refused the call")},
 	NoTransfer: {
 		"no-transfer", UnitNone, 405, causeFacility,
-		plain("this server does not transfer calls yet (REFER): the call goes on as it is"),
+		plain("this server does not transfer calls (REFER) yet: the call continues unchanged"),
 	},
-	Cancelled:  {"cancelled", UnitNone, 487, causeNormal, plain("the caller gave up before an answer")},
+	Cancelled:  {"cancelled", UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
 	TooLong:    {"longest-call", UnitSeconds, 480, causeUnspecified, longestText},
 	CutByStaff: {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},
 	CutByOwner: {"cut-by-owner", UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
 	CutLocked:  {"cut-line-locked", UnitNone, 403, causeRejected, lockedText},
-	CutRemoved: {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed while this call was up, which ended it")},
+	CutRemoved: {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed during this call, which ended it")},
 	NoAck:      {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
 	PeerGone:   {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
-	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call was away and could not carry it on")},
+	NodeLost:   {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call was unavailable and could not continue it")},
 	AnsweredLate: {
 		"answered-late", UnitNone, 487, causeNormal,
-		plain("the called party answered while the call was being given up, which counts as an answered call"),
+		plain("the called party answered while the call was being cancelled, which counts as an answered call"),
 	},
 	CarrierRecord: {"carrier-record", UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
-	Fault:         {"fault", UnitNone, 500, causeTemporary, plain("a fault in this server ended this call")},
+	Fault:         {"fault", UnitNone, 500, causeTemporary, plain("an internal fault ended this call")},
 }
 
 // Code is the stable name that the API, records and metrics use: "over-international-ceiling".
@@ -320,9 +320,9 @@ func ParseReason(code string) (Reason, error) {
 func silenceText(f Figures) string {
 	switch rating.Silence(f.Value) {
 	case rating.OtherCountry:
-		return "the tariff has no price for this country: the row that its digits begin with is for another one; a row of its own would price it"
+		return "the tariff has no price for this country: the row that its digits begin with is for another country; a row of its own would price it"
 	case rating.OtherKind:
 		return "the tariff has no price for this kind of number: the row that its digits begin with is for other numbers; a row of its own would price it"
 	}
-	return "the tariff has no price for this destination: a destination with a price would pass"
+	return "the tariff has no price for this destination: destinations with a price can be called"
 }

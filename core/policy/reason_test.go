@@ -63,52 +63,52 @@ func TestTexts(t *testing.T) {
 		{
 			OverInternational,
 			Figures{Limit: int64(2 * p), Value: int64(451 * p / 10), Pass: int64(451 * p / 10)},
-			"the international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass",
+			"the international ceiling is 2p per minute and this call costs 45.1p: a ceiling of 45.1p would allow it",
 		},
-		{OverNational, Figures{Value: int64(p), Pass: int64(p)}, "the national ceiling allows free calls only and this call costs 1p: a ceiling of 1p would pass"},
-		{TooManyCalls, Figures{Limit: 10, Value: 10, Pass: 11}, "this line may have 10 calls at once and has 10: a call passes when one ends"},
-		{TooManyPerMinute, Figures{Limit: 30, Value: 30, Pass: 31}, "this line may begin 30 calls a minute and began 30: a call passes within a minute"},
+		{OverNational, Figures{Value: int64(p), Pass: int64(p)}, "the national ceiling allows free calls only and this call costs 1p: a ceiling of 1p would allow it"},
+		{TooManyCalls, Figures{Limit: 10, Value: 10, Pass: 11}, "this line may have 10 concurrent calls and has 10: try again when one has ended"},
+		{TooManyPerMinute, Figures{Limit: 30, Value: 30, Pass: 31}, "this line may start 30 calls per minute and has started 30: try again within a minute"},
 		{
 			LineDaySpent,
 			Figures{Limit: 50_000_000, Value: 49_980_000, Pass: 50_120_000},
-			"the line's cap for today is GBP 50.00 and 49.98 of it is spent or held: a cap of 50.12 would pass, or a call tomorrow",
+			"the line's cap for today is GBP 50.00 and 49.98 of it is spent or reserved: a cap of 50.12 would allow it, or try again tomorrow",
 		},
 		{
 			AccountMonthSpent,
 			Figures{Limit: 150_000_000, Value: 150_000_000},
-			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or held: a call next month",
+			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or reserved: try again next month",
 		},
 		{
 			LineDaySpent,
 			Figures{Limit: 5_000_000, Value: 4_900_000, Pass: 5_120_000, Waiting: Waiting{Amount: 3_000_000, Ringing: 3}},
-			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or held, 3.00 of that by 3 calls that ring: a cap of 5.12 would pass, or a call when they end or tomorrow",
+			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or reserved, 3.00 of that by 3 ringing calls: a cap of 5.12 would allow it, or try again when they end or tomorrow",
 		},
 		{
 			LineDaySpent, // even without them there is no room
 			Figures{Limit: 5_000_000, Value: 4_900_000, Pass: 9_000_000, Waiting: Waiting{Amount: 1_000_000, Ringing: 1}},
-			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or held, 1.00 of that by 1 call that rings: a cap of 9.00 would pass, or a call tomorrow",
+			"the line's cap for today is GBP 5.00 and 4.90 of it is spent or reserved, 1.00 of that by 1 ringing call: a cap of 9.00 would allow it, or try again tomorrow",
 		},
 		{
 			LineMonthSpent,
 			Figures{Limit: 5_000_000, Value: 5_000_000, Pass: 5_120_000, Waiting: Waiting{Amount: 200_000, Ending: 1}},
-			"the line's cap for this month is GBP 5.00 and 5.00 of it is spent or held, 0.20 of that by 1 call that is ending: a cap of 5.12 would pass, or a call when they end or next month",
+			"the line's cap for this month is GBP 5.00 and 5.00 of it is spent or reserved, 0.20 of that by 1 call that is ending: a cap of 5.12 would allow it, or try again when they end or next month",
 		},
 		{
 			AccountDaySpent,
 			Figures{Limit: 5_000_000, Value: 5_000_000, Pass: 5_120_000, Waiting: Waiting{Amount: 700_000, Ringing: 1, Ending: 2}},
-			"the account's cap for today is GBP 5.00 and 5.00 of it is spent or held, 0.70 of that by 1 call that rings and 2 that are ending: a cap of 5.12 would pass, or a call when they end or tomorrow",
+			"the account's cap for today is GBP 5.00 and 5.00 of it is spent or reserved, 0.70 of that by 1 ringing call and 2 that are ending: a cap of 5.12 would allow it, or try again when they end or tomorrow",
 		},
 		{
 			AccountMonthSpent, // too long for both counts
 			Figures{Limit: 150_000_000, Value: 150_000_000, Pass: 150_120_000, Waiting: Waiting{Amount: 30_000_000, Ringing: 13, Ending: 12}},
-			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or held, 30.00 of that by calls that ring or end: a cap of 150.12 would pass, or a call when they end or next month",
+			"the account's cap for this month is GBP 150.00 and 150.00 of it is spent or reserved, 30.00 of that by ringing or ending calls: a cap of 150.12 would allow it, or try again when they end or next month",
 		},
 		{
 			ProbationSpent,
 			Figures{Limit: 2_000_000, Value: 1_900_000, Pass: 2_020_000, Waiting: Waiting{Amount: 1_000_000, Ringing: 2}},
-			"this login is new here and on probation for a day: 1.90 of its GBP 2.00 is spent or held, 1.00 of that by 2 calls that ring: free calls pass, and all when the day is over",
+			"this login is from a new place and on probation for a day: 1.90 of its GBP 2.00 is spent or reserved, 1.00 of that by 2 ringing calls: free calls are possible, and all calls when the day is over",
 		},
-		{TooLong, Figures{Limit: 14400}, "the call reached the longest time allowed, 4h0m0s"},
+		{TooLong, Figures{Limit: 14400}, "the call reached its maximum duration, 4h0m0s"},
 		{NumberInvalid, Figures{Value: int64(phone.TooShort)}, "this number is too short for its range"},
 	} {
 		if got := c.reason.Text(c.figures); got != c.want {

@@ -11,16 +11,16 @@ import (
 // plain is the text of a reason without figures.
 func plain(text string) func(Figures) string { return func(Figures) string { return text } }
 
-// ceilingText: "international ceiling is 2p a minute and this call costs 45.1p: a ceiling of 45.1p would pass".
+// ceilingText: "the international ceiling is 2p per minute and this call costs 45.1p: a ceiling of 45.1p would allow it".
 func ceilingText(kind string) func(Figures) string {
 	return func(f Figures) string {
-		limit := "the " + kind + " ceiling is " + money.Billing().Coded().Rate(money.Rate(f.Limit)) + " a minute"
+		limit := "the " + kind + " ceiling is " + money.Billing().Coded().Rate(money.Rate(f.Limit)) + " per minute"
 		if f.Limit == 0 {
 			limit = "the " + kind + " ceiling allows free calls only"
 		}
 		text := limit + " and this call costs " + money.Billing().Coded().Rate(money.Rate(f.Value))
 		if f.Pass > 0 {
-			text += ": a ceiling of " + money.Billing().Coded().Rate(money.Rate(f.Pass)) + " would pass"
+			text += ": a ceiling of " + money.Billing().Coded().Rate(money.Rate(f.Pass)) + " would allow it"
 		}
 		return text
 	}
@@ -29,27 +29,27 @@ func ceilingText(kind string) func(Figures) string {
 func openText(what string) func(Figures) string {
 	return func(f Figures) string {
 		if f.Limit == 0 {
-			return "this line may not have " + what + ": nothing passes until that limit is raised"
+			return "this line cannot make " + what + ": its limit of concurrent " + what + " is 0"
 		}
-		return "this line may have " + count(f.Limit) + " " + what + " and has " + count(f.Value) + ": a call passes when one ends"
+		return "this line may have " + count(f.Limit) + " concurrent " + what + " and has " + count(f.Value) + ": try again when one has ended"
 	}
 }
 
 func rateText(f Figures) string {
 	if f.Limit == 0 {
-		return "this line may not begin calls: nothing passes until calls-per-minute is raised"
+		return "this line cannot start calls: its limit of calls per minute is 0"
 	}
-	return "this line may begin " + count(f.Limit) + " calls a minute and began " + count(f.Value) + ": a call passes within a minute"
+	return "this line may start " + count(f.Limit) + " calls per minute and has started " + count(f.Value) + ": try again within a minute"
 }
 
 // capText speaks of a purse: Limit its cap, Value spent and held, Pass the cap that would have had the room.
 func capText(which, when string) func(Figures) string {
 	return func(f Figures) string {
-		begin, pass := which+" is "+limit(f.Limit)+" and "+amount(f.Value)+" of it is spent or held", ": "
+		begin, pass := which+" is "+limit(f.Limit)+" and "+amount(f.Value)+" of it is spent or reserved", ": "
 		if f.Pass > 0 {
-			pass += "a cap of " + amount(f.Pass) + " would pass, or "
+			pass += "a cap of " + amount(f.Pass) + " would allow it, or "
 		}
-		pass += "a call "
+		pass += "try again "
 		if f.Pass > 0 && f.Pass-f.Waiting.Amount <= f.Limit { // there is room once they have ended
 			return f.Waiting.within(begin, pass+"when they end or "+when, pass+when)
 		}
@@ -70,9 +70,9 @@ func (w Waiting) within(begin, end, bare string) string {
 	return begin + bare
 }
 
-// counted is "3 calls that ring and 1 that is ending".
+// counted is "3 ringing calls and 1 that is ending".
 func (w Waiting) counted() string {
-	ring := count(w.Ringing) + either(w.Ringing, " call that rings", " calls that ring")
+	ring := count(w.Ringing) + either(w.Ringing, " ringing call", " ringing calls")
 	switch {
 	case w.Ending == 0:
 		return ring
@@ -86,11 +86,11 @@ func (w Waiting) counted() string {
 func (w Waiting) named() string {
 	switch {
 	case w.Ending == 0:
-		return "calls that ring"
+		return "ringing calls"
 	case w.Ringing == 0:
 		return "calls that are ending"
 	}
-	return "calls that ring or end"
+	return "ringing or ending calls"
 }
 
 func either(n int64, one, many string) string {
@@ -104,17 +104,17 @@ func either(n int64, one, many string) string {
 const maxText = 200
 
 func probationBusyText(f Figures) string {
-	return "this login is new here and on probation for a day: it may have " + count(f.Limit) + " calls at once and has " + count(f.Value) +
-		": a call passes when one ends"
+	return "this login is from a new place and on probation for a day: it may have " + count(f.Limit) + " concurrent calls and has " + count(f.Value) +
+		": try again when one has ended"
 }
 
 func probationSpentText(f Figures) string {
-	rest := ": free calls pass, and all when the day is over"
-	return f.Waiting.within("this login is new here and on probation for a day: "+amount(f.Value)+" of its "+limit(f.Limit)+" is spent or held", rest, rest)
+	rest := ": free calls are possible, and all calls when the day is over"
+	return f.Waiting.within("this login is from a new place and on probation for a day: "+amount(f.Value)+" of its "+limit(f.Limit)+" is spent or reserved", rest, rest)
 }
 
 func manyHeldText(f Figures) string {
-	return "nothing was done: " + count(f.Value) + " logins of this line wait, from different addresses: the notices by mail tell them apart"
+	return "nothing was changed: " + count(f.Value) + " logins of this line are waiting, from different addresses: use the links in the mails"
 }
 
 func trunksText(f Figures) string {
@@ -126,18 +126,18 @@ func trunksText(f Figures) string {
 
 func longestText(f Figures) string {
 	if f.Limit <= 0 {
-		return "the call reached the longest time allowed"
+		return "the call reached its maximum duration"
 	}
 	limit := min(f.Limit, int64(time.Duration(1<<63-1)/time.Second))
-	return "the call reached the longest time allowed, " + (time.Duration(limit) * time.Second).String()
+	return "the call reached its maximum duration, " + (time.Duration(limit) * time.Second).String()
 }
 
 // lockedText tells a call that was cut at once from one that ran to the end of its paid time; Limit is the seconds paid for.
 func lockedText(f Figures) string {
 	if f.Limit <= 0 {
-		return "the line was locked while this call was up, which ended it at once"
+		return "the line was locked during this call, which ended it at once"
 	}
-	return "the line was locked while this call was up: nothing more was bought, and its paid time ended"
+	return "the line was locked during this call: no more talk time was bought, and its paid time ended"
 }
 
 // problemText says what is wrong with digits; Value is the phone.Problem.
@@ -146,17 +146,17 @@ func problemText(f Figures) string {
 	case phone.Empty:
 		return "no number was dialled"
 	case phone.BadCharacter:
-		return "this is not a telephone number: it has something other than digits in it"
+		return "this is not a telephone number: it contains something other than digits"
 	case phone.TooLong:
 		return "this number is too long: at most 15 digits with the country code"
 	case phone.TooShort:
 		return "this number is too short for its range"
 	case phone.NoCountry:
-		return "this number begins with no country code that exists"
+		return "this number does not begin with an existing country code"
 	case phone.NoRange:
-		return "the country called has no such range of numbers"
+		return "the country called has no such number range"
 	case phone.NoService:
-		return "there is no such service here"
+		return "this service is not available"
 	case phone.NoPrefix:
 		return "this number is not complete: dial 0 before a national number, 00 or + before an international one"
 	}

@@ -112,7 +112,7 @@ func TestATransferSaysThatItIsNotDone(t *testing.T) {
 		for _, d := range []*dialog{a, &out} {
 			d.request("REFER", "", "Refer-To: <sip:02079460001@10.0.0.1>")
 			m := w.phone.expect("405 REFER")
-			if text := string(m.Bytes()); !strings.Contains(text, "no-transfer: this server does not transfer calls yet") || !strings.Contains(text, "Allow: INVITE") {
+			if text := string(m.Bytes()); !strings.Contains(text, "no-transfer: this server does not transfer calls (REFER) yet") || !strings.Contains(text, "Allow: INVITE") {
 				t.Errorf("%s", text)
 			}
 		}

@@ -55,11 +55,11 @@ func TestARefusalSaysWhatCallsHoldThatAreNotUp(t *testing.T) {
 				t.Errorf("%s: %+v, want %+v and %q", when, r, w, words)
 			}
 		}
-		want("all ring", policy.Waiting{Amount: 180_000, Ringing: 3}, "0.18 of that by 3 calls that ring: a cap of 0.181 would pass, or a call when they end or tomorrow")
+		want("all ring", policy.Waiting{Amount: 180_000, Ringing: 3}, "0.18 of that by 3 ringing calls: a cap of 0.181 would allow it, or try again when they end or tomorrow")
 		h.answer(up[0])
-		want("one is up", policy.Waiting{Amount: 120_000, Ringing: 2}, "0.12 of that by 2 calls that ring:")
+		want("one is up", policy.Waiting{Amount: 120_000, Ringing: 2}, "0.12 of that by 2 ringing calls:")
 		h.gate.Ended(up[1].ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
-		want("one is given up", policy.Waiting{Amount: 120_000, Ringing: 1, Ending: 1}, "0.12 of that by 1 call that rings and 1 that is ending:")
+		want("one is given up", policy.Waiting{Amount: 120_000, Ringing: 1, Ending: 1}, "0.12 of that by 1 ringing call and 1 that is ending:")
 		h.answer(up[2])
 		want("one is ending", policy.Waiting{Amount: 60_000, Ending: 1}, "0.06 of that by 1 call that is ending:")
 		h.gate.Over(up[1].ID, nil)
@@ -69,7 +69,7 @@ func TestARefusalSaysWhatCallsHoldThatAreNotUp(t *testing.T) {
 			t.Fatalf("what it held is free: %v", why)
 		}
 		h.answer(p)
-		want("all are up", policy.Waiting{}, "0.18 of it is spent or held: a cap")
+		want("all are up", policy.Waiting{}, "0.18 of it is spent or reserved: a cap")
 
 		facts, err := m.Facts(t.Context(), store.FactFilter{Kind: "call.refused", Limit: 100})
 		must(t, err)
