@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-//go:generate go run gen_world.go
+//go:generate go run ./gen
 
 // worldTable holds the number ranges of every country code as an automaton over digits, derived from libphonenumber's
-// metadata by gen_world.go and exact for every number. It is read in place: no start-up work, no heap.
+// metadata by core/phone/gen and exact for every number. It is read in place: no start-up work, no heap.
 //
 //	2000 bytes   first state of each country code 0…999, uint16 little-endian, 0 for none
 //	1000 bytes   main region of each country code: number of its name
@@ -31,7 +31,7 @@ const (
 // worldStates is where the states begin.
 var worldStates = worldNames + 1 + 3*int(worldTable[worldNames])
 
-// kind is what sort of number the table says it is; the order is gen_world.go's.
+// kind is what sort of number the table says it is; the order is that of core/phone/gen.
 type kind uint8
 
 const (

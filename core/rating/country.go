@@ -14,7 +14,7 @@ import (
 	"ringfence/core/phone"
 )
 
-//go:generate go run gen_countries.go
+//go:generate go run ./gen
 
 // countryNames is "GB=United Kingdom" line by line.
 //

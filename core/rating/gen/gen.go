@@ -1,6 +1,4 @@
-//go:build ignore
-
-// Command gen_countries writes countries.txt: the English name of every country that has telephone numbers.
+// Command gen writes countries.txt: the English name of every country that has telephone numbers.
 package main
 
 import (

@@ -1,6 +1,4 @@
-//go:build ignore
-
-// Command gen_world writes world.bin: every country's number ranges, as one minimal automaton over digits.
+// Command gen writes world.bin: every country's number ranges, as one minimal automaton over digits.
 //
 // It asks phonenumbers' metadata (Apache-2.0 data of libphonenumber) for the patterns and lengths of each kind of number,
 // follows all patterns of a country code at once, digit by digit, and joins equal states. What is written is therefore
