@@ -31,7 +31,7 @@ const (
 	statements
 )
 
-const insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" + sqlstore.OnceFacts
+var insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" + sqlstore.OnceFacts
 
 var hotSQL = [statements]string{
 	begin:     "BEGIN IMMEDIATE",

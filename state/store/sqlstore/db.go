@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/state/store"
@@ -84,6 +85,56 @@ func each(ctx context.Context, q Querier, sql string, args []any, row func(Rows)
 		}
 	}
 	return rows.Err()
+}
+
+// list reads all rows of a query into a slice.
+func list[T any](ctx context.Context, q Querier, sql string, args []any, scan func(Rows) (T, error)) (out []T, err error) {
+	err = each(ctx, q, sql, args, func(r Rows) error {
+		x, err := scan(r)
+		out = append(out, x)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// returned runs a statement and gives the integer of the row that it returns, or 0 when there is none.
+func returned(ctx context.Context, q Querier, sql string, args ...any) (n int64, err error) {
+	err = each(ctx, q, sql, args, func(r Rows) error { return r.Scan(&n) })
+	return n, err
+}
+
+// there says whether a query has a row.
+func there(ctx context.Context, q Querier, sql string, args ...any) (is bool, err error) {
+	err = each(ctx, q, sql, args, func(Rows) error {
+		is = true
+		return nil
+	})
+	return is, err
+}
+
+// chunked reads what has one of many ids, some hundred at a time; marks are their placeholders.
+func chunked[T any](ids []T, read func(marks string, args []any) error) error {
+	for part := range slices.Chunk(ids, 500) {
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		if err := read(numbered(len(part)), args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about says what failed, if anything did.
+func about(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // translate gives the contract's name to a failed constraint.

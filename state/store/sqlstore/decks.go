@@ -11,47 +11,56 @@ import (
 	"ringfence/state/store"
 )
 
+var requests = table[account.Request]{"request", "requests", 1, func(q *account.Request) []column {
+	return []column{
+		{"id", &q.ID},
+		{"line", &q.Line},
+		{"field", field{&q.Field}},
+		{"n", &q.N},
+		{"until", &q.Until},
+		{"why", &q.Why},
+		{"state", &q.State},
+		{"made", &q.Made},
+		{"decided", &q.Decided},
+		{"decided_by", &q.DecidedBy},
+		{"note", &q.Note},
+	}
+}}
+
+var decks = table[store.Deck]{"deck", "decks", 2, func(d *store.Deck) []column {
+	return []column{
+		{"name", &d.Name},
+		{"version", &d.Version},
+		{"kind", &d.Kind},
+		{"rows", &d.Rows},
+		{"imported", &d.Imported},
+		{"imported_by", &d.By},
+		{"source", &d.Source},
+		{"covers", &d.Covers},
+		{"currency", &d.Currency},
+		{"exchange", &d.Exchange},
+		{"mapping", &d.Mapping},
+	}
+}}
+
 // Requests reads customers' requests in a state, or all, newest first.
 func (s *Queries) Requests(ctx context.Context, state string) ([]account.Request, error) {
 	var w where
-	if state != "" {
-		w.and("state = ?", state)
-	}
-	sql := "SELECT id, line, field, n, until, why, state, made, decided, decided_by, note FROM request" + w.sql.String() + " ORDER BY id DESC"
-	var out []account.Request
-	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
-		var q account.Request
-		var field string
-		var until, made, decided int64
-		err := r.Scan(&q.ID, &q.Line, &field, &q.N, &until, &q.Why, &q.State, &made, &decided, &q.DecidedBy, &q.Note)
-		if err != nil {
-			return err
-		}
-		q.Until, q.Made, q.Decided = instant(until), instant(made), instant(decided)
-		q.Field, err = account.ParseField(field)
-		out = append(out, q)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading requests: %w", err)
-	}
-	return out, nil
+	w.text("state = ?", state)
+	return requests.all(ctx, s.db, w.sql.String()+" ORDER BY id DESC", w.args...)
 }
 
 // PutRequest inserts a request with ID 0 and says which id it got, or overwrites one that is there.
-func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...store.Fact) (int64, error) {
-	args := []any{q.Line, q.Field.String(), q.N, Micros(q.Until), q.Why, q.State, Micros(q.Made), Micros(q.Decided), q.DecidedBy, q.Note}
+func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...store.Fact) (id int64, err error) {
 	if q.ID != 0 {
-		sql := `UPDATE request SET line = $1, field = $2, n = $3, until = $4, why = $5, state = $6, made = $7, decided = $8,
-			decided_by = $9, note = $10 WHERE id = $11`
-		return q.ID, s.put(ctx, fmt.Sprintf("request %d", q.ID), facts, sql, append(args, q.ID)...)
+		return q.ID, requests.put(ctx, s, fmt.Sprintf("request %d", q.ID), q, false, facts)
 	}
-	var id int64
-	err := s.db.Write(ctx, func(tx Tx) error {
-		sql := `INSERT INTO request (line, field, n, until, why, state, made, decided, decided_by, note)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`
-		err := each(ctx, tx, sql, args, func(r Rows) error { return r.Scan(&id) })
-		if err != nil {
+	values, err := requests.values(q)
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.Write(ctx, func(tx Tx) error {
+		if id, err = returned(ctx, tx, requests.insert(1)+" RETURNING id", values[1:]...); err != nil {
 			return err
 		}
 		return note(ctx, tx, facts)
@@ -61,21 +70,7 @@ func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...st
 
 // Decks reads the heads of all decks, newest first.
 func (s *Queries) Decks(ctx context.Context) ([]store.Deck, error) {
-	sql := "SELECT name, kind, version, rows, imported, imported_by, source, covers, currency, exchange, mapping FROM deck ORDER BY imported DESC, name, version DESC"
-	var out []store.Deck
-	err := each(ctx, s.db, sql, nil, func(r Rows) error {
-		var d store.Deck
-		var kind string
-		var imported int64
-		err := r.Scan(&d.Name, &kind, &d.Version, &d.Rows, &imported, &d.By, &d.Source, &d.Covers, &d.Currency, &d.Exchange, &d.Mapping)
-		d.Kind, d.Imported = rating.Kind(kind), instant(imported)
-		out = append(out, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading decks: %w", err)
-	}
-	return out, nil
+	return decks.all(ctx, s.db, " ORDER BY imported DESC, name, version DESC")
 }
 
 // deckChunk is how many rows of a deck are written in one transaction, so that calls never wait long behind an import.
@@ -100,16 +95,11 @@ func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price
 // nextDeck finds the version to come and clears what a failed import left of it.
 func (s *Queries) nextDeck(ctx context.Context, name string) (version int64, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
-		version = 1
-		last := "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1"
-		err := each(ctx, tx, last, []any{name}, func(r Rows) error {
-			err := r.Scan(&version)
-			version++
-			return err
-		})
+		last, err := returned(ctx, tx, "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1", name)
 		if err != nil {
 			return err
 		}
+		version = last + 1
 		_, err = tx.Exec(ctx, "DELETE FROM deck_row WHERE deck = $1 AND version >= $2", name, version)
 		return err
 	})
@@ -141,11 +131,13 @@ func (s *Queries) putRows(ctx context.Context, name string, version int64, rows 
 
 // putHead makes the version one that is there.
 func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows int, facts []store.Fact) error {
+	d.Version, d.Rows = version, int64(rows)
+	values, err := decks.values(d)
+	if err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(tx Tx) error {
-		sql := `INSERT INTO deck (name, version, kind, rows, imported, imported_by, source, covers, currency, exchange, mapping)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-		_, err := tx.Exec(ctx, sql, d.Name, version, string(d.Kind), int64(rows), Micros(d.Imported), d.By, d.Source, d.Covers, d.Currency, d.Exchange, d.Mapping)
-		if err != nil {
+		if _, err := tx.Exec(ctx, decks.insert(0), values...); err != nil {
 			return translate(err, fmt.Sprintf("deck %s version %d", d.Name, version))
 		}
 		return note(ctx, tx, facts)
@@ -218,68 +210,54 @@ func scanPrice(r Rows) (p rating.Price, err error) {
 	return p, err
 }
 
+// calls out since an instant, by where they went.
+var called = table[store.Called]{"cdr", "what was called", 0, func(c *store.Called) []column {
+	return []column{
+		{"account", &c.Account},
+		{"number", &c.Number},
+		{"class", &c.Class},
+		{"country", &c.Country},
+		{"MAX(destination)", &c.Name},
+		{"COUNT(*)", &c.Calls},
+		{"MAX(begun)", &c.Last},
+	}
+}}
+
 // Called streams the destinations of calls out since an instant.
 func (s *Queries) Called(ctx context.Context, since time.Time, yield func(store.Called) error) error {
-	sql := `SELECT account, number, class, country, MAX(destination), COUNT(*), MAX(begun) FROM cdr WHERE begun >= $1 AND direction = 'out' AND prefix <> ''
-		GROUP BY account, number, class, country ORDER BY number, account`
-	return each(ctx, s.db, sql, []any{Micros(since)}, func(r Rows) error {
-		var c store.Called
-		var last int64
-		if err := r.Scan(&c.Account, &c.Number, &c.Class, &c.Country, &c.Name, &c.Calls, &last); err != nil {
-			return fmt.Errorf("reading what was called: %w", err)
-		}
-		c.Last = instant(last)
-		return yield(c)
-	})
+	rest := " WHERE begun >= $1 AND direction = 'out' AND prefix <> '' GROUP BY account, number, class, country ORDER BY number, account"
+	return called.stream(ctx, s.db, rest, []any{Micros(since)}, yield)
 }
+
+var registrations = table[store.Registration]{"registration", "registrations", 2, func(g *store.Registration) []column {
+	return []column{
+		{"line", &g.Line},
+		{`"key"`, &g.Key},
+		{"contact", &g.Contact},
+		{"received", &g.Received},
+		{"transport", &g.Transport},
+		{"call_id", &g.CallID},
+		{"cseq", &g.CSeq},
+		{"user_agent", &g.UserAgent},
+		{"expires", &g.Expires},
+		{"since", &g.Since},
+		{"instance", &g.Instance},
+		{"listener", &g.Listener},
+		{"heard", &g.Heard},
+	}
+}}
 
 // Registrations streams all contacts by line.
 func (s *Queries) Registrations(ctx context.Context, yield func(store.Registration) error) error {
-	sql := `SELECT line, contact, received, transport, call_id, cseq, user_agent, expires, since, "key", instance, listener, heard
-		FROM registration ORDER BY line, "key"`
-	return each(ctx, s.db, sql, nil, func(r Rows) error {
-		var g store.Registration
-		var expires, since, heard int64
-		err := r.Scan(&g.Line, &g.Contact, &g.Received, &g.Transport, &g.CallID, &g.CSeq, &g.UserAgent, &expires, &since, &g.Key, &g.Instance,
-			&g.Listener, &heard)
-		if err != nil {
-			return fmt.Errorf("reading registrations: %w", err)
-		}
-		g.Expires, g.Since, g.Heard = instant(expires), instant(since), instant(heard)
-		return yield(g)
-	})
+	return registrations.stream(ctx, s.db, ` ORDER BY line, "key"`, nil, yield)
 }
 
 // SaveRegistrations first drops, then puts contacts, by line and key.
 func (s *Queries) SaveRegistrations(ctx context.Context, put, drop []store.Registration, facts ...store.Fact) error {
-	err := s.db.Write(ctx, func(tx Tx) error {
-		_, err := tx.ExecMany(ctx, `DELETE FROM registration WHERE line = $1 AND "key" = $2`, len(drop), func(i int) []any {
-			return []any{drop[i].Line, drop[i].Key}
-		})
-		if err != nil {
-			return err
-		}
-		sql := `INSERT INTO registration (line, contact, received, transport, call_id, cseq, user_agent, expires, since, "key", instance,
-			listener, heard)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-			ON CONFLICT (line, "key") DO UPDATE SET contact = excluded.contact, received = excluded.received,
-			transport = excluded.transport, call_id = excluded.call_id, cseq = excluded.cseq, user_agent = excluded.user_agent,
-			expires = excluded.expires, since = excluded.since, instance = excluded.instance, listener = excluded.listener,
-			heard = excluded.heard`
-		_, err = tx.ExecMany(ctx, sql, len(put), func(i int) []any {
-			g := &put[i]
-			return []any{
-				g.Line, g.Contact, g.Received, g.Transport, g.CallID, g.CSeq, g.UserAgent, Micros(g.Expires), Micros(g.Since), g.Key, g.Instance,
-				g.Listener, Micros(g.Heard),
-			}
-		})
-		if err != nil {
+	return about("saving registrations", s.db.Write(ctx, func(tx Tx) error {
+		if err := registrations.save(ctx, tx, registrations.upsert(), put, drop); err != nil {
 			return err
 		}
 		return note(ctx, tx, facts)
-	})
-	if err != nil {
-		return fmt.Errorf("saving registrations: %w", err)
-	}
-	return nil
+	}))
 }

@@ -20,20 +20,13 @@ func (s *Queries) Marks(ctx context.Context) (map[string]store.Mark, error) {
 		out[m.Name] = m
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("reading what the store says of itself: %w", err)
-	}
-	return out, nil
+	return out, about("reading what the store says of itself", err)
 }
 
 // Last is the instant of the newest fact.
 func (s *Queries) Last(ctx context.Context) (time.Time, error) {
-	var at int64
-	err := each(ctx, s.db, "SELECT at FROM fact ORDER BY seq DESC LIMIT 1", nil, func(r Rows) error { return r.Scan(&at) })
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the end of the journal: %w", err)
-	}
-	return instant(at), nil
+	at, err := returned(ctx, s.db, "SELECT at FROM fact ORDER BY seq DESC LIMIT 1")
+	return instant(at), about("reading the end of the journal", err)
 }
 
 // PutMark writes a mark if it is as the caller believes.
@@ -51,10 +44,7 @@ func (s *Queries) PutMark(ctx context.Context, m store.Mark, was string, facts .
 		}
 		return note(ctx, tx, facts)
 	})
-	if err != nil {
-		return fmt.Errorf("mark %s of the store: %w", m.Name, err)
-	}
-	return nil
+	return about("mark "+m.Name+" of the store", err)
 }
 
 // Migrate brings tables up to date, and refuses those that a later version has changed: this one would write what that

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,30 +69,19 @@ func (s *Queries) Purses(ctx context.Context, ids []string) ([]store.Purse, erro
 		out = append(out, store.Purse{ID: id})
 		at[store.Clean(id)] = append(at[store.Clean(id)], i)
 	}
-	unique := make([]string, 0, len(at))
-	for id := range at {
-		unique = append(unique, id)
-	}
-	for part := range slices.Chunk(unique, 500) {
-		args := make([]any, len(part))
-		marks := make([]string, len(part))
-		for i, id := range part {
-			args[i], marks[i] = id, "$"+strconv.Itoa(i+1)
-		}
-		err := each(ctx, s.db, "SELECT id, spent, held FROM purse WHERE id IN ("+strings.Join(marks, ",")+")", args, func(r Rows) error {
+	err := chunked(slices.Collect(maps.Keys(at)), func(marks string, args []any) error {
+		return each(ctx, s.db, "SELECT id, spent, held FROM purse WHERE id IN ("+marks+")", args, func(r Rows) error {
 			var id string
 			var spent, held int64
-			if err := r.Scan(&id, &spent, &held); err != nil {
-				return err
-			}
+			err := r.Scan(&id, &spent, &held)
 			for _, i := range at[id] {
 				out[i].Spent, out[i].Held = money.Micro(spent), money.Micro(held)
 			}
-			return nil
+			return err
 		})
-		if err != nil {
-			return nil, fmt.Errorf("reading purses: %w", err)
-		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading purses: %w", err)
 	}
 	return out, nil
 }
@@ -107,28 +97,15 @@ func (s *Queries) OpenCalls(ctx context.Context, node string) ([]call.Open, erro
 		"CASE WHEN n.until > c.lease THEN n.until ELSE c.lease END", 1)
 	sql := "SELECT " + leased + " FROM open_call c LEFT JOIN node_lease n ON n.node = c.node"
 	var w where
-	if node != "" {
-		w.and("c.node = ?", node)
-	}
-	var out []call.Open
-	err := each(ctx, s.db, sql+w.sql.String()+" ORDER BY c.id", w.args, func(r Rows) error {
-		c, err := scanOpen(r)
-		out = append(out, c)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading open calls: %w", err)
-	}
-	return out, nil
+	w.text("c.node = ?", node)
+	out, err := list(ctx, s.db, sql+w.sql.String()+" ORDER BY c.id", w.args, opens.scan)
+	return out, about("reading open calls", err)
 }
 
 // Clock is the engine's own clock.
 func (s *Queries) Clock(ctx context.Context) (time.Time, error) {
 	now, err := s.db.Clock(ctx, s.db)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the clock of the store: %w", err)
-	}
-	return now, nil
+	return now, about("reading the clock of the store", err)
 }
 
 // Claim takes over calls whose lease has ended. Looking for one first keeps nodes that are well from writing.
@@ -156,26 +133,19 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
 	const which = "CAST($1 AS BIGINT) >= 0 AND (c.id = $4 OR c.a_leg = $5 AND c.a_leg <> '' OR c.b_leg = $5 AND c.b_leg <> '') AND c.node <> $2"
 	out, err := s.claim(ctx, node, lease, which, store.Clean(string(id)), store.Clean(leg))
-	if err != nil {
-		return nil, fmt.Errorf("taking a call over: %w", err)
-	}
-	return out, nil
+	return out, about("taking a call over", err)
 }
 
 // claim makes calls node's own; which has $1 for now, $2 for node and args from $4 on.
 func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, which string, args ...any) (out []call.Open, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
-		out = nil
 		now, err := s.db.Clock(ctx, tx)
 		if err != nil {
 			return err
 		}
 		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + which + " RETURNING " + OpenColumns
-		return each(ctx, tx, sql, append([]any{Micros(now), node, Micros(now.Add(lease))}, args...), func(r Rows) error {
-			c, err := scanOpen(r)
-			out = append(out, c)
-			return err
-		})
+		out, err = list(ctx, tx, sql, append([]any{Micros(now), node, Micros(now.Add(lease))}, args...), opens.scan)
+		return err
 	})
 	return out, err
 }
@@ -191,10 +161,7 @@ func (s *Queries) Renew(ctx context.Context, node string, lease time.Duration) e
 			ON CONFLICT (node) DO UPDATE SET until = excluded.until`, node, Micros(now.Add(lease)))
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("renewing the lease of %s: %w", node, err)
-	}
-	return nil
+	return about("renewing the lease of "+node, err)
 }
 
 // CDRs reads call records, newest first.
@@ -229,35 +196,13 @@ func (s *Queries) cdrs(ctx context.Context, f store.CDRFilter, ofLine ...string)
 	w.text("id < ?", string(f.Before))
 	w.time("begun >= ?", f.From)
 	w.time("begun < ?", f.Until)
-	var out []call.CDR
-	sql := "SELECT " + CDRColumns + " FROM cdr" + w.sql.String() + " ORDER BY id DESC"
-	sql += w.limit(f.Limit, cdrLimit)
-	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
-		c, err := scanCDR(r)
-		out = append(out, c)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading call records: %w", err)
-	}
-	return out, nil
+	rest := w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, cdrLimit)
+	return cdrs.all(ctx, s.db, rest, w.args...)
 }
 
 // CDR reads one call record, or ErrNotFound.
 func (s *Queries) CDR(ctx context.Context, id call.ID) (call.CDR, error) {
-	var out call.CDR
-	err := store.ErrNotFound
-	e := each(ctx, s.db, "SELECT "+CDRColumns+" FROM cdr WHERE id = $1", []any{string(id)}, func(r Rows) error {
-		out, err = scanCDR(r)
-		return err
-	})
-	if e != nil {
-		err = e
-	}
-	if err != nil {
-		return call.CDR{}, fmt.Errorf("call record %q: %w", store.Clean(string(id)), err)
-	}
-	return out, nil
+	return cdrs.one(ctx, s.db, fmt.Sprintf("call record %q", store.Clean(string(id))), " WHERE id = $1", string(id))
 }
 
 // rare is the condition of the index by kind, as the migration has it: without it, neither engine sees that the index applies.
@@ -266,10 +211,7 @@ var rare = " AND kind <> '" + strings.Join(fact.EachCall[:], "' AND kind <> '") 
 // Facts reads the journal in the order in which it was written, or from the end.
 func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
 	out, err := s.facts(ctx, &f)
-	if err != nil {
-		return nil, fmt.Errorf("reading the journal: %w", err)
-	}
-	return out, nil
+	return out, about("reading the journal", err)
 }
 
 func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact, error) {
@@ -305,16 +247,7 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 		w.plain("call <> ''")
 	}
 	sql := "SELECT seq, " + FactColumns + " FROM fact" + w.sql.String() + order
-	return s.readFacts(ctx, sql+w.limit(f.Limit, 1000), w.args)
-}
-
-func (s *Queries) readFacts(ctx context.Context, sql string, args []any) (out []store.Fact, err error) {
-	err = each(ctx, s.db, sql, args, func(r Rows) error {
-		x, err := scanFact(r)
-		out = append(out, x)
-		return err
-	})
-	return out, err
+	return list(ctx, s.db, sql+w.limit(f.Limit, 1000), w.args, facts.scan)
 }
 
 // rareKinds are the kinds that a filter means, where the index by kind finds them: it is about no line and no call, whose own indexes
@@ -362,7 +295,7 @@ func (s *Queries) ofKinds(ctx context.Context, f *store.FactFilter, w *where, ki
 		w.args = append(w.args, kind)
 		parts[i] = "SELECT * FROM (" + common + " AND kind = $" + strconv.Itoa(len(w.args)) + end + ") AS of_kind"
 	}
-	out, err := s.readFacts(ctx, strings.Join(parts, " UNION ALL "), w.args)
+	out, err := list(ctx, s.db, strings.Join(parts, " UNION ALL "), w.args, facts.scan)
 	slices.SortFunc(out, func(a, b store.Fact) int {
 		if f.Before > 0 {
 			a, b = b, a
@@ -386,16 +319,8 @@ func (s *Queries) Removals(ctx context.Context, what, handle string, limit int) 
 		handle = store.Clean(handle)
 		args = []any{handle, handle + account.Mark, handle + account.Mark + "\x7f"}
 	}
-	var out []store.Fact
-	err := each(ctx, s.db, sql+" ORDER BY seq DESC LIMIT "+strconv.Itoa(limit), args, func(r Rows) error {
-		x, err := scanFact(r)
-		out = append(out, x)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading what was removed: %w", err)
-	}
-	return out, nil
+	out, err := list(ctx, s.db, sql+" ORDER BY seq DESC LIMIT "+strconv.Itoa(limit), args, facts.scan)
+	return out, about("reading what was removed", err)
 }
 
 // Check proves that every purse holds exactly what the open calls say, and that no call is both open and settled.
@@ -407,7 +332,7 @@ func (s *Queries) Check(ctx context.Context) ([]string, error) {
 			var purses string
 			var n int64
 			err := r.Scan(&purses, &n)
-			for _, id := range Purses(purses) {
+			for _, id := range splitPurses(purses) {
 				held[id] = held[id].Add(money.Micro(n))
 			}
 			return err

@@ -3,28 +3,59 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"ringfence/state/store"
 )
 
-const (
-	noticeColumns   = "id, key, kind, line, account, at, data"
-	deliveryColumns = "notice, person, channel, address, state, tries, claim, next, sent, error, ref"
-	linkColumns     = "hash, notice, person, action, line, data, expires, used, result"
-)
+var noticeTable = table[store.Notice]{"notice", "notices", 1, func(n *store.Notice) []column {
+	return []column{
+		{"id", &n.ID}, {"key", short{&n.Key}}, {"kind", &n.Kind}, {"line", short{&n.Line}}, {"account", short{&n.Account}}, {"at", &n.At}, {"data", &n.Data},
+	}
+}}
+
+var deliveries = table[store.Delivery]{"delivery", "deliveries", 3, func(d *store.Delivery) []column {
+	return []column{
+		{"notice", &d.Notice},
+		{"person", short{&d.Person}},
+		{"channel", short{&d.Channel}},
+		{"address", &d.Address},
+		{"state", &d.State},
+		{"tries", &d.Tries},
+		{"claim", &d.Claim},
+		{"next", &d.Next},
+		{"sent", &d.Sent},
+		{"error", &d.Error},
+		{"ref", &d.Ref},
+	}
+}}
+
+var links = table[store.Link]{"link", "links", 1, func(l *store.Link) []column {
+	return []column{
+		{"hash", short{&l.Hash}},
+		{"notice", &l.Notice},
+		{"person", &l.Person},
+		{"action", &l.Action},
+		{"line", &l.Line},
+		{"data", &l.Data},
+		{"expires", &l.Expires},
+		{"used", &l.Used},
+		{"result", &l.Result},
+	}
+}}
 
 // raiseNotice inserts a notice with its deliveries and links, unless its key is there. Notices are never deleted.
 func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, error) {
 	key := store.Short(n.Key)
-	id, err := returned(ctx, tx, `INSERT INTO notice (key, kind, line, account, at, data) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (key) DO NOTHING RETURNING id`, key, n.Kind, store.Short(n.Line), store.Short(n.Account), Micros(n.At), blob(n.Data))
+	values, err := noticeTable.values(*n)
+	if err != nil {
+		return store.Raised{}, err
+	}
+	id, err := returned(ctx, tx, noticeTable.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
 	if err != nil {
 		return store.Raised{}, err
 	}
@@ -35,21 +66,18 @@ func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, err
 		}
 		return store.Raised{ID: id}, err
 	}
-	_, err = tx.ExecMany(ctx, "INSERT INTO delivery ("+deliveryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (notice, person, channel) DO NOTHING`, len(n.Deliveries), func(i int) []any {
-		d := &n.Deliveries[i]
-		return []any{
-			id, store.Short(d.Person), store.Short(d.Channel), d.Address, string(d.State), d.Tries, int64(0), Micros(d.Next),
-			Micros(d.Sent), d.Error, d.Ref,
-		}
-	})
+	ds, ls := slices.Clone(n.Deliveries), slices.Clone(n.Links)
+	for i := range ds {
+		ds[i].Notice, ds[i].Claim = id, 0
+	}
+	for i := range ls {
+		ls[i].Notice = id
+	}
+	err = deliveries.many(ctx, tx, deliveries.insert(0)+" ON CONFLICT (notice, person, channel) DO NOTHING", ds)
 	if err != nil {
 		return store.Raised{}, err
 	}
-	_, err = tx.ExecMany(ctx, "INSERT INTO link ("+linkColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", len(n.Links), func(i int) []any {
-		l := &n.Links[i]
-		return []any{store.Short(l.Hash), id, l.Person, l.Action, l.Line, blob(l.Data), Micros(l.Expires), Micros(l.Used), l.Result}
-	})
+	err = links.many(ctx, tx, links.insert(0), ls)
 	return store.Raised{ID: id, New: true}, translate(err, "a link of notice "+key)
 }
 
@@ -72,23 +100,6 @@ func keyOf(d *store.Delivery) []any {
 	return []any{d.Notice, store.Short(d.Person), store.Short(d.Channel)}
 }
 
-func scanNotice(r Rows) (store.Notice, error) {
-	var n store.Notice
-	var at int64
-	err := r.Scan(&n.ID, &n.Key, &n.Kind, &n.Line, &n.Account, &at, &n.Data)
-	n.At = instant(at)
-	return n, err
-}
-
-func scanDelivery(r Rows) (store.Delivery, error) {
-	var d store.Delivery
-	var state string
-	var next, sent int64
-	err := r.Scan(&d.Notice, &d.Person, &d.Channel, &d.Address, &state, &d.Tries, &d.Claim, &next, &sent, &d.Error, &d.Ref)
-	d.State, d.Next, d.Sent = store.DeliveryState(state), instant(next), instant(sent)
-	return d, err
-}
-
 // Notices reads notices with their deliveries, newest first.
 func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.Notice, error) {
 	w := ofWhom(f.Line, f.Account, f.Kind, f.Before)
@@ -100,16 +111,12 @@ func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.No
 	default:
 		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
 	}
-	out, err := s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args)
-	if err != nil {
-		return nil, fmt.Errorf("reading notices: %w", err)
-	}
-	return out, nil
+	return s.notices(ctx, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args...)
 }
 
 // Notice reads one notice with its deliveries, or is ErrNotFound.
 func (s *Queries) Notice(ctx context.Context, id int64) (store.Notice, error) {
-	out, err := s.notices(ctx, " WHERE id = $1", []any{id})
+	out, err := s.notices(ctx, " WHERE id = $1", id)
 	if err == nil && len(out) == 0 {
 		err = store.ErrNotFound
 	}
@@ -119,53 +126,31 @@ func (s *Queries) Notice(ctx context.Context, id int64) (store.Notice, error) {
 	return out[0], nil
 }
 
-func (s *Queries) notices(ctx context.Context, rest string, args []any) (out []store.Notice, err error) {
+func (s *Queries) notices(ctx context.Context, rest string, args ...any) (out []store.Notice, err error) {
 	err = s.db.Snapshot(ctx, func(q Querier) error {
-		at := map[int64]int{}
-		err := each(ctx, q, "SELECT "+noticeColumns+" FROM notice"+rest, args, func(r Rows) error {
-			n, err := scanNotice(r)
-			at[n.ID] = len(out)
-			out = append(out, n)
-			return err
-		})
-		if err != nil {
+		if out, err = noticeTable.all(ctx, q, rest, args...); err != nil {
 			return err
 		}
-		ids := make([]int64, len(out))
+		at := map[int64]*store.Notice{}
 		for i := range out {
-			ids[i] = out[i].ID
+			at[out[i].ID] = &out[i]
 		}
-		return eachOf(ctx, q, "SELECT "+deliveryColumns+" FROM delivery WHERE notice IN (?) ORDER BY notice, person, channel", ids, func(r Rows) error {
-			d, err := scanDelivery(r)
-			if n, ok := at[d.Notice]; ok {
-				out[n].Deliveries = append(out[n].Deliveries, d)
-			}
-			return err
+		return chunked(slices.Collect(maps.Keys(at)), func(marks string, args []any) error {
+			rest := " WHERE notice IN (" + marks + ") ORDER BY notice, person, channel"
+			return deliveries.stream(ctx, q, rest, args, func(d store.Delivery) error {
+				at[d.Notice].Deliveries = append(at[d.Notice].Deliveries, d)
+				return nil
+			})
 		})
 	})
 	return out, err
 }
 
-// eachOf reads the rows of many ids, some hundred at a time; "?" stands for their placeholders.
-func eachOf(ctx context.Context, q Querier, sql string, ids []int64, row func(Rows) error) error {
-	for part := range slices.Chunk(ids, 500) {
-		args := make([]any, len(part))
-		marks := make([]string, len(part))
-		for i, id := range part {
-			args[i], marks[i] = id, "$"+strconv.Itoa(i+1)
-		}
-		if err := each(ctx, q, strings.Replace(sql, "?", strings.Join(marks, ", "), 1), args, row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // ClaimDeliveries takes deliveries that are due. Looking for one first keeps an idle outbox from writing at all.
 func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]store.DueDelivery, error) {
 	sql := "SELECT notice FROM delivery WHERE state IN ('queued', 'sending') AND next <= $1 LIMIT 1"
-	err := first(ctx, s.db, sql, []any{Micros(now)}, func(Rows) error { return nil })
-	if errors.Is(err, store.ErrNotFound) || limit <= 0 {
+	any, err := there(ctx, s.db, sql, Micros(now))
+	if err == nil && !any || limit <= 0 {
 		return nil, nil
 	}
 	var out []store.DueDelivery
@@ -178,22 +163,18 @@ func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, lim
 			return err
 		})
 	}
-	if err != nil {
-		return nil, fmt.Errorf("claiming deliveries: %w", err)
-	}
-	return out, nil
+	return out, about("claiming deliveries", err)
 }
 
 // due reads, and locks, what is due, oldest first. Each state is read by itself, so that an index gives the oldest of
 // any backlog; what is locked too many is free again in a moment.
 func due(ctx context.Context, tx Tx, skipLocked string, now int64, limit int) ([]store.DueDelivery, error) {
 	var out []store.DueDelivery
-	sql := "SELECT " + deliveryColumns + " FROM delivery WHERE state = $1 AND next <= $2 ORDER BY next, notice, person, channel LIMIT $3" + skipLocked
+	rest := " WHERE state = $1 AND next <= $2 ORDER BY next, notice, person, channel LIMIT $3" + skipLocked
 	for _, state := range []store.DeliveryState{store.Queued, store.Sending} {
-		err := each(ctx, tx, sql, []any{string(state), now, int64(limit)}, func(r Rows) error {
-			d, err := scanDelivery(r)
+		err := deliveries.stream(ctx, tx, rest, []any{string(state), now, int64(limit)}, func(d store.Delivery) error {
 			out = append(out, store.DueDelivery{Delivery: d})
-			return err
+			return nil
 		})
 		if err != nil {
 			return nil, err
@@ -226,13 +207,13 @@ func claim(ctx context.Context, tx Tx, out []store.DueDelivery, until time.Time)
 		d.Claim++
 		of[d.Notice] = append(of[d.Notice], i)
 	}
-	ids := slices.Sorted(maps.Keys(of))
-	err = eachOf(ctx, tx, "SELECT "+noticeColumns+" FROM notice WHERE id IN (?)", ids, func(r Rows) error {
-		n, err := scanNotice(r)
-		for _, i := range of[n.ID] {
-			out[i].Of = n
-		}
-		return err
+	err = chunked(slices.Sorted(maps.Keys(of)), func(marks string, args []any) error {
+		return noticeTable.stream(ctx, tx, " WHERE id IN ("+marks+")", args, func(n store.Notice) error {
+			for _, i := range of[n.ID] {
+				out[i].Of = n
+			}
+			return nil
+		})
 	})
 	return out, err
 }
@@ -265,17 +246,7 @@ func (s *Queries) Requeue(ctx context.Context, d store.Delivery, now time.Time, 
 
 // Link reads a link by the hash of its token, or is ErrNotFound.
 func (s *Queries) Link(ctx context.Context, hash string) (store.Link, error) {
-	var l store.Link
-	err := first(ctx, s.db, "SELECT "+linkColumns+" FROM link WHERE hash = $1", []any{store.Short(hash)}, func(r Rows) error {
-		var expires, used int64
-		err := r.Scan(&l.Hash, &l.Notice, &l.Person, &l.Action, &l.Line, &l.Data, &expires, &used, &l.Result)
-		l.Expires, l.Used = instant(expires), instant(used)
-		return err
-	})
-	if err != nil {
-		return store.Link{}, fmt.Errorf("a link: %w", err)
-	}
-	return l, nil
+	return links.one(ctx, s.db, "a link", " WHERE hash = $1", store.Short(hash))
 }
 
 func link(hash string) named {

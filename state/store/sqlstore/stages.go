@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -14,13 +13,8 @@ import (
 
 // Cursor is how far a stage has come; 0 at first.
 func (s *Queries) Cursor(ctx context.Context, stage string) (seq int64, err error) {
-	err = each(ctx, s.db, "SELECT seq FROM stage_cursor WHERE stage = $1", []any{store.Short(stage)}, func(r Rows) error {
-		return r.Scan(&seq)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("reading the cursor of %s: %w", store.Clean(stage), err)
-	}
-	return seq, nil
+	seq, err = returned(ctx, s.db, "SELECT seq FROM stage_cursor WHERE stage = $1", store.Short(stage))
+	return seq, about("reading the cursor of "+store.Clean(stage), err)
 }
 
 // Advance takes one step of a stage, all of it or nothing.
@@ -118,34 +112,51 @@ func note(ctx context.Context, tx Tx, facts []store.Fact) error {
 	return err
 }
 
-const (
-	findingColumns = "key, kind, severity, line, account, source, words, at, last_at, times, evidence, closed, closed_by"
-	insertFinding  = "INSERT INTO finding (" + findingColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (key) DO NOTHING RETURNING id`
-	repeatFinding = `UPDATE finding SET last_at = CASE WHEN last_at < $2 THEN $2 ELSE last_at END, times = times + 1, evidence = $3
-		WHERE key = $1 RETURNING id`
-)
+var findings = table[store.Finding]{"finding", "findings", 1, func(f *store.Finding) []column {
+	return []column{
+		{"id", &f.ID},
+		{"key", short{&f.Key}},
+		{"kind", &f.Kind},
+		{"severity", &f.Severity},
+		{"line", short{&f.Line}},
+		{"account", short{&f.Account}},
+		{"source", &f.Source},
+		{"words", &f.Text},
+		{"at", &f.At},
+		{"last_at", &f.Last},
+		{"times", &f.Count},
+		{"evidence", &f.Evidence},
+		{"closed", &f.ClosedAt},
+		{"closed_by", &f.ClosedBy},
+		{"notes", notes{&f.Notes}},
+	}
+}}
+
+const repeatFinding = `UPDATE finding SET last_at = CASE WHEN last_at < $2 THEN $2 ELSE last_at END, times = times + 1, evidence = $3
+	WHERE key = $1 RETURNING id`
 
 // raiseFinding inserts a finding, or counts it once more if its key is there. Findings are never deleted, so one of the
 // two statements meets it, whoever else writes it at the moment.
 func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, error) {
-	key := store.Short(f.Key)
-	id, err := returned(ctx, tx, insertFinding, key, f.Kind, f.Severity, store.Short(f.Line), store.Short(f.Account), f.Source, f.Text,
-		Micros(f.At), max(Micros(f.At), Micros(f.Last)), max(f.Count, 1), blob(f.Evidence), Micros(f.ClosedAt), f.ClosedBy)
+	x := *f
+	x.Count = max(x.Count, 1)
+	if x.Last.Before(x.At) {
+		x.Last = x.At
+	}
+	values, err := findings.values(x)
+	if err != nil {
+		return store.Raised{}, err
+	}
+	id, err := returned(ctx, tx, findings.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
 	if err != nil || id != 0 {
 		return store.Raised{ID: id, New: true}, err
 	}
-	id, err = returned(ctx, tx, repeatFinding, key, max(Micros(f.At), Micros(f.Last)), blob(f.Evidence))
+	key := store.Short(f.Key)
+	id, err = returned(ctx, tx, repeatFinding, key, Micros(x.Last), blob(f.Evidence))
 	if err == nil && id == 0 {
 		err = fmt.Errorf("finding %s is neither new nor there", key)
 	}
 	return store.Raised{ID: id}, err
-}
-
-// returned runs a statement and gives the integer of the row that it returns, or 0 when there is none.
-func returned(ctx context.Context, q Querier, sql string, args ...any) (n int64, err error) {
-	err = each(ctx, q, sql, args, func(r Rows) error { return r.Scan(&n) })
-	return n, err
 }
 
 // addUsage never passes money.Max: an addition that overflows would fail each time and hold up the stage for ever.
@@ -159,17 +170,13 @@ func addUsage(ctx context.Context, tx Tx, u *store.UsageChange) (money.Micro, er
 	return money.Micro(sum), err
 }
 
+var usage = table[store.Usage]{"unbilled", "usage", 1, func(u *store.Usage) []column {
+	return []column{{"subject", &u.Subject}, {"amount", &u.Unbilled}, {"told", &u.Told}}
+}}
+
 // Usage streams the usage of all subjects by subject.
 func (s *Queries) Usage(ctx context.Context, yield func(store.Usage) error) error {
-	return each(ctx, s.db, "SELECT subject, amount, told FROM unbilled ORDER BY subject", nil, func(r Rows) error {
-		var u store.Usage
-		var amount int64
-		if err := r.Scan(&u.Subject, &amount, &u.Told); err != nil {
-			return fmt.Errorf("reading usage: %w", err)
-		}
-		u.Unbilled = money.Micro(amount)
-		return yield(u)
-	})
+	return usage.stream(ctx, s.db, " ORDER BY subject", nil, yield)
 }
 
 // Findings reads findings, newest first.
@@ -178,17 +185,7 @@ func (s *Queries) Findings(ctx context.Context, f store.FindingFilter) ([]store.
 	if f.Open {
 		w.plain("closed = 0") // the condition of an index, in its own words
 	}
-	sql := "SELECT id, " + findingColumns + ", notes FROM finding" + w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, 100)
-	var out []store.Finding
-	err := each(ctx, s.db, sql, w.args, func(r Rows) error {
-		x, err := scanFinding(r)
-		out = append(out, x)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading findings: %w", err)
-	}
-	return out, nil
+	return findings.all(ctx, s.db, w.sql.String()+" ORDER BY id DESC"+w.limit(f.Limit, 100), w.args...)
 }
 
 // ofWhom restricts findings and notices. Without "<> ”" SQLite would not see that its partial indexes apply.
@@ -209,32 +206,6 @@ func ofWhom(line, account, kind string, before int64) *where {
 	return w
 }
 
-func scanFinding(r Rows) (store.Finding, error) {
-	var f store.Finding
-	var at, last, closed int64
-	var noted string
-	err := r.Scan(&f.ID, &f.Key, &f.Kind, &f.Severity, &f.Line, &f.Account, &f.Source, &f.Text, &at, &last, &f.Count, &f.Evidence,
-		&closed, &f.ClosedBy, &noted)
-	if err != nil {
-		return f, err
-	}
-	f.At, f.Last, f.ClosedAt = instant(at), instant(last), instant(closed)
-	f.Notes, err = notes(noted)
-	return f, err
-}
-
-// notes reads the column of that name: a line of JSON for each.
-func notes(text string) (out []store.Note, err error) {
-	for line := range strings.Lines(text) {
-		var n store.Note
-		if err := json.Unmarshal([]byte(line), &n); err != nil {
-			return nil, fmt.Errorf("a note: %w", err)
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
 // NoteFinding adds a note.
 func (s *Queries) NoteFinding(ctx context.Context, id int64, note store.Note, facts ...store.Fact) error {
 	note.At = note.At.UTC().Truncate(time.Microsecond)
@@ -250,31 +221,7 @@ func (s *Queries) NoteFinding(ctx context.Context, id int64, note store.Note, fa
 
 // Finding reads one finding, or ErrNotFound.
 func (s *Queries) Finding(ctx context.Context, id int64) (store.Finding, error) {
-	var out store.Finding
-	err := first(ctx, s.db, "SELECT id, "+findingColumns+", notes FROM finding WHERE id = $1", []any{id}, func(r Rows) (err error) {
-		out, err = scanFinding(r)
-		return err
-	})
-	if err != nil {
-		return store.Finding{}, fmt.Errorf("finding %d: %w", id, err)
-	}
-	return out, nil
-}
-
-// first reads the first row, or is ErrNotFound.
-func first(ctx context.Context, q Querier, sql string, args []any, row func(Rows) error) error {
-	found := false
-	err := each(ctx, q, sql, args, func(r Rows) error {
-		if found {
-			return nil
-		}
-		found = true
-		return row(r)
-	})
-	if err == nil && !found {
-		err = store.ErrNotFound
-	}
-	return err
+	return findings.one(ctx, s.db, fmt.Sprintf("finding %d", id), " WHERE id = $1", id)
 }
 
 // CloseFinding closes an open finding.
@@ -303,15 +250,12 @@ func (s *Queries) change(ctx context.Context, row named, otherwise error, facts 
 			return err
 		}
 		if n == 0 {
-			if err := first(ctx, tx, row.sql, row.key, func(Rows) error { return nil }); err != nil {
-				return err
+			if is, err := there(ctx, tx, row.sql, row.key...); err != nil || is {
+				return cmp.Or(err, otherwise)
 			}
-			return otherwise
+			return store.ErrNotFound
 		}
 		return appendFacts(ctx, tx, facts)
 	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", row.what, err)
-	}
-	return nil
+	return about(row.what, err)
 }

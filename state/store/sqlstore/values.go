@@ -10,6 +10,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/core/rating"
+	"ringfence/state/store"
 )
 
 // Micros is how an instant is stored: µs UTC, 0 for none.
@@ -59,10 +60,14 @@ type wireQuote struct {
 	Start   int64                       `json:"t,omitempty"`
 }
 
-// QuoteText is a quote as JSON, "" for the zero quote. Written by hand: it is on the path of every call.
-func QuoteText(q *rating.Quote) string {
+// quote is stored as JSON, the zero quote as "".
+type quote struct{ at *rating.Quote }
+
+// text is written by hand: it is on the path of every call.
+func (c quote) text() (string, error) {
+	q := c.at
 	if q.Price == (rating.Price{}) && q.Calendar == (rating.Calendar{}) && q.Start.IsZero() {
-		return ""
+		return "", nil
 	}
 	p := &q.Price
 	b := make([]byte, 0, 160)
@@ -101,7 +106,7 @@ func QuoteText(q *rating.Quote) string {
 		}
 		b = strconv.AppendInt(b, int64(r), 10)
 	}
-	return string(append(b, ']', '}'))
+	return string(append(b, ']', '}')), nil
 }
 
 // appendText quotes s as JSON, quickly where nothing needs an escape.
@@ -120,16 +125,15 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// quote reads what QuoteText wrote.
-func quote(text string) (rating.Quote, error) {
+func (c quote) read(text string) error {
 	if text == "" {
-		return rating.Quote{}, nil
+		return nil
 	}
 	var w wireQuote
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
-		return rating.Quote{}, fmt.Errorf("a stored quote: %w", err)
+		return fmt.Errorf("a stored quote: %w", err)
 	}
-	q := rating.Quote{
+	*c.at = rating.Quote{
 		Price: rating.Price{
 			Prefix: w.Prefix, Short: w.Short, Name: w.Name, Connect: w.Connect, Minimum: w.Minimum,
 			First: w.First, Step: w.Step, Rates: w.Rates,
@@ -140,32 +144,34 @@ func quote(text string) (rating.Quote, error) {
 	if w.Zone != "" {
 		zone, err := time.LoadLocation(w.Zone)
 		if err != nil {
-			return rating.Quote{}, fmt.Errorf("a stored quote: %w", err)
+			return fmt.Errorf("a stored quote: %w", err)
 		}
-		q.Calendar.Zone = zone
+		c.at.Calendar.Zone = zone
 	}
-	return q, nil
+	return nil
 }
 
-// AnchorText is an anchor as stored: "BOOT UPTIME-NS STORE-µS", "" for the zero anchor.
-func AnchorText(a *call.Anchor) string {
-	if *a == (call.Anchor{}) {
-		return ""
+// anchor is stored as "BOOT UPTIME-NS STORE-µS", the zero anchor as "".
+type anchor struct{ at *call.Anchor }
+
+func (c anchor) text() (string, error) {
+	if *c.at == (call.Anchor{}) {
+		return "", nil
 	}
-	return fmt.Sprintf("%s %d %d", a.Boot, int64(a.Uptime), Micros(a.Store))
+	return fmt.Sprintf("%s %d %d", c.at.Boot, int64(c.at.Uptime), Micros(c.at.Store)), nil
 }
 
-// anchor reads what AnchorText wrote.
-func anchor(text string) (call.Anchor, error) {
+func (c anchor) read(text string) error {
 	if text == "" {
-		return call.Anchor{}, nil
+		return nil
 	}
 	boot, rest, _ := strings.Cut(text, " ")
 	var uptime, at int64
 	if _, err := fmt.Sscanf(rest, "%d %d", &uptime, &at); err != nil {
-		return call.Anchor{}, fmt.Errorf("a stored anchor: %w", err)
+		return fmt.Errorf("a stored anchor: %w", err)
 	}
-	return call.Anchor{Boot: boot, Uptime: time.Duration(uptime), Store: instant(at)}, nil
+	*c.at = call.Anchor{Boot: boot, Uptime: time.Duration(uptime), Store: instant(at)}
+	return nil
 }
 
 // wireEnd is an End as stored.
@@ -179,35 +185,41 @@ type wireEnd struct {
 	Status int        `json:"status"`
 }
 
-// EndText is an end as JSON, "" for the zero end.
-func EndText(e *call.End) string {
+// end is stored as JSON, the zero end as "".
+type end struct{ at *call.End }
+
+func (c end) text() (string, error) {
+	e := c.at
 	if *e == (call.End{}) {
-		return ""
+		return "", nil
 	}
-	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), Doubt: int64(e.Doubt), By: e.By, Reason: e.Reason, Text: clean(e.Text), Status: e.Status})
-	if err != nil { // cannot fail on texts and numbers
-		return ""
-	}
-	return string(text)
+	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), Doubt: int64(e.Doubt), By: e.By, Reason: e.Reason, Text: store.Clean(e.Text), Status: e.Status})
+	return string(text), err
 }
 
-// end reads what EndText wrote.
-func end(text string) (call.End, error) {
+func (c end) read(text string) error {
 	if text == "" {
-		return call.End{}, nil
+		return nil
 	}
 	var w wireEnd
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
-		return call.End{}, fmt.Errorf("a stored end: %w", err)
+		return fmt.Errorf("a stored end: %w", err)
 	}
-	return call.End{At: instant(w.At), Talk: time.Duration(w.Talk), Doubt: time.Duration(w.Doubt), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}, nil
+	*c.at = call.End{At: instant(w.At), Talk: time.Duration(w.Talk), Doubt: time.Duration(w.Doubt), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}
+	return nil
 }
 
-// PurseList is how a call's purses are stored; ids have no control characters.
-func PurseList(ids []string) string { return strings.Join(ids, "\n") }
+// purses are ids, which have no control characters, line by line.
+type purses struct{ at *[]string }
 
-// Purses reads what PurseList wrote.
-func Purses(text string) []string {
+func (c purses) text() (string, error) { return strings.Join(*c.at, "\n"), nil }
+
+func (c purses) read(text string) error {
+	*c.at = splitPurses(text)
+	return nil
+}
+
+func splitPurses(text string) []string {
 	if text == "" {
 		return nil
 	}
