@@ -110,8 +110,13 @@ func OpenValues(c *call.Open) []any { return must(opens.row(c)) }
 // CDRValues are the values of CDRColumns.
 func CDRValues(c *call.CDR) []any { return must(cdrs.row(c)) }
 
-// FactValues are the values of FactColumns.
-func FactValues(f *store.Fact) []any { return must(facts.row(f)[1:]) }
+// FactValues are the values of FactColumns, written out: every call has several.
+func FactValues(f *store.Fact) []any {
+	return []any{
+		Micros(f.At), store.Clean(f.Kind), int64(f.Version), store.Clean(f.Key), store.Clean(f.Line), store.Clean(f.Account),
+		store.Clean(string(f.Call)), blob(f.Body), blob(f.Proof),
+	}
+}
 
 // UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, the snapshot if
 // there is one, and unproven.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/money"
 	"ringfence/state/store"
 )
 
@@ -224,6 +225,10 @@ func stored(at any) (any, error) {
 		return blob(*p), nil
 	case *time.Time:
 		return Micros(*p), nil
+	case *time.Duration:
+		return int64(*p), nil
+	case *money.Micro:
+		return int64(*p), nil
 	case codec:
 		return p.text()
 	}
