@@ -176,6 +176,11 @@ func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
 	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != ""}, at
 }
 
+// Counted is the refusal of a condition that n calls or attempts stand against.
+func Counted(c *policy.Condition, n int64) *Refusal {
+	return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n, Pass: n + 1}}
+}
+
 // Judge is everything that refuses without touching a count or a purse. stopping: no new calls are taken but emergency ones.
 func (s *Subject) Judge(stopping bool) *Refusal {
 	if s.Dir == call.In {
@@ -220,7 +225,7 @@ func (s *Subject) Costs() bool {
 // longestEver bounds calls that no setting bounds, so that nothing is open for ever.
 const longestEver = 24 * time.Hour
 
-// Begin is the call that an attempt becomes when it is let out, with nothing held yet. Names are its owner's to add.
+// Begin is the call that an attempt becomes when it is let out, with nothing held yet. See Name.
 func (s *Subject) Begin(c *Call) {
 	longest := s.Verdict.Longest
 	if longest <= 0 {
@@ -232,5 +237,14 @@ func (s *Subject) Begin(c *Call) {
 	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now
 	if s.Verdict.Always {
 		o.Quote = s.noCharge(phone.Emergency.String()) // never charged, whatever a deck says of the number
+	}
+}
+
+// Name gives a call the names by which its record and the journal know it. number is the one called, as text.
+func (s *Subject) Name(o *call.Open, id call.ID, number string) {
+	o.ID, o.Dialled, o.Number, o.Class, o.Country = id, s.Dialled, number, s.Dest.Class.String(), s.Dest.Country.String()
+	o.Source, o.UserAgent, o.ALeg = s.Source.String(), s.UserAgent, s.ALeg
+	if s.Dir == call.In {
+		o.Trunk = s.Trunk
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/rating"
 )
 
@@ -30,19 +31,22 @@ func (c *Call) Reprice(now time.Time) (Ask, bool) {
 	return c.ask(least, least), true
 }
 
-// Answered makes the call one that was answered when it was last priced. Nothing is metered before Heard: the answer must be
-// durable first.
-func (c *Call) Answered(anchor call.Anchor, snapshot []byte) error {
+// Answered makes the call one that was answered when it was last priced, by way of a trunk; "" is the one that was tried. The step is
+// to be durable before the call is Heard: nothing is metered until then.
+func (c *Call) Answered(trunk string, anchor call.Anchor, snapshot []byte) (Step, error) {
 	o := &c.Open
 	switch o.State {
 	case call.Answered:
-		return ErrAnswered
+		return Step{}, ErrAnswered
 	case call.Ending:
-		return ErrGone
+		return Step{}, ErrGone
+	}
+	if trunk != "" {
+		o.Trunk = trunk
 	}
 	o.State, o.AnsweredAt, o.Snapshot = call.Answered, o.Quote.Start, snapshot
 	o.Anchor, c.Since = anchor, o.Quote.Start
-	return nil
+	return Step{Facts: []fact.Row{fact.Say(&fact.CallAnswered{Trunk: o.Trunk, BLeg: o.BLeg}, o.AnsweredAt, about(o))}}, nil
 }
 
 // Heard begins to meter: the caller hears the answer only now, and pays from now on. A restart would count from a few milliseconds

@@ -1,5 +1,5 @@
 // Package engine is the life of a call as its money sees it: what it is asked, how long it may go on, when it is cut and what it
-// leaves. A state, an event and the present go in; the next state, what is to be done, and when to look again come out. It must not
+// leaves. A state, an event and the present go in; the next state, what is to be done, the facts, and when to look again come out. It must not
 // know clocks, storage, locks or protocols: a shell gives it one event of a call at a time and does what it says.
 package engine
 
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 )
 
@@ -43,7 +44,8 @@ type Step struct {
 	First   bool // of Cut: it was not told before
 	Why     policy.Reason
 	Figures policy.Figures
-	Wake    time.Time // when the call is to be looked at again; zero: an event comes before that
+	Facts   []fact.Row // what the journal is told
+	Wake    time.Time  // when the call is to be looked at again; zero: an event comes before that
 }
 
 // Times of a call's life that are not the provider's to set.
@@ -65,19 +67,19 @@ func (c *Call) Look(now time.Time, t Terms) Step {
 	case o.State != call.Answered:
 		return Step{}
 	case !c.lockedAt.IsZero() && now.Sub(c.lockedAt) >= min(t.Slice, lockGrace):
-		return c.Cut(policy.CutLocked, c.paidOut(now), now)
+		return c.Cut(policy.CutLocked, c.paidOut(now), "", now)
 	case c.buying:
 		return Step{}
 	}
 	switch o, talked := &c.Open, now.Sub(c.Since); {
 	case talked >= o.Longest:
-		return c.Cut(policy.TooLong, policy.Figures{Limit: int64(o.Longest / time.Second), Value: int64(talked / time.Second)}, now)
+		return c.Cut(policy.TooLong, policy.Figures{Limit: int64(o.Longest / time.Second), Value: int64(talked / time.Second)}, "", now)
 	case talked >= o.PaidFor && (c.spent != policy.OK || c.failed || c.asked):
 		reason, figures := c.whySpent(), c.spentFig
 		if reason == policy.CutLocked {
 			figures = c.paidOut(now)
 		}
-		return c.Cut(reason, figures, now)
+		return c.Cut(reason, figures, "", now)
 	case talked >= o.PaidFor: // the meter was away, with its process or machine: if the purses have room the call goes on
 		c.asked, c.buying = true, true
 		return Step{Buy: true}
@@ -129,14 +131,15 @@ func (c *Call) paidOut(now time.Time) policy.Figures {
 	return policy.Figures{Limit: max(int64(c.Open.PaidFor/time.Second), 1), Value: int64(now.Sub(c.Since) / time.Second)}
 }
 
-// Cut ends a call: the edge is told, again and again until Ended. A second cut changes nothing of the first one's reason.
-func (c *Call) Cut(reason policy.Reason, f policy.Figures, now time.Time) Step {
+// Cut ends a call: the edge is told, again and again until Ended. A second cut changes nothing of the first one's reason. note is who
+// asked for it and why, for the journal.
+func (c *Call) Cut(reason policy.Reason, f policy.Figures, note string, now time.Time) Step {
 	if c.cut != policy.OK || c.Open.State == call.Ending {
 		return Step{}
 	}
 	c.cut, c.cutFig = reason, f
 	s := c.tell(now)
-	s.First = true
+	s.First, s.Facts = true, []fact.Row{c.wasCut(note, now)}
 	return s
 }
 
@@ -157,7 +160,7 @@ func (c *Call) Cutting() bool { return c.cut != policy.OK }
 // begins to cost.
 func (c *Call) Locked(atOnce bool, now time.Time, t Terms) Step {
 	if atOnce || c.Open.State != call.Answered {
-		return c.Cut(policy.CutLocked, policy.Figures{}, now)
+		return c.Cut(policy.CutLocked, policy.Figures{}, "", now)
 	}
 	if !c.lockedAt.IsZero() {
 		return Step{}

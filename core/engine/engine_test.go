@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
@@ -19,15 +21,15 @@ var (
 
 // up is a call at 6p a minute that has held its first slice and was answered when it began.
 func up(t testing.TB) *Call {
-	c := &Call{Costs: true, Open: call.Open{State: call.Setup, Longest: time.Hour, Begun: began, Quote: rating.Quote{
+	c := &Call{Costs: true, Open: call.Open{ID: "id", Line: "2001", Account: "acme", State: call.Setup, Longest: time.Hour, Begun: began, Quote: rating.Quote{
 		Start: began, Price: rating.Price{First: 1, Step: 1, Rates: [rating.NumBands]money.Rate{60_000_000, 60_000_000, 60_000_000}},
 	}}}
 	a := c.First(terms)
 	c.Take(&a)
-	if err := c.Answered(call.Anchor{}, nil); err != nil {
+	if _, err := c.Answered("", call.Anchor{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if s, ok := c.Heard(began, terms); !ok || s != (Step{Wake: began.Add(50 * time.Second)}) {
+	if s, ok := c.Heard(began, terms); !ok || !reflect.DeepEqual(s, Step{Wake: began.Add(50 * time.Second)}) {
 		t.Fatalf("%+v", s)
 	}
 	return c
@@ -52,7 +54,7 @@ func TestSteps(t *testing.T) {
 		"the longest call":            {time.Hour, nil, Step{Cut: true, First: true, Why: policy.TooLong, Figures: policy.Figures{Limit: 3600, Value: 3600}, Wake: began.Add(time.Hour + time.Second)}},
 		"locked just before a slice":  {50 * time.Second, func(c *Call) { c.NoMore(policy.CutLocked, policy.Figures{}, began.Add(40*time.Second), terms) }, Step{Buy: true}},
 		"a minute after a lock":       {80 * time.Second, func(c *Call) { c.Locked(false, began.Add(20*time.Second), terms) }, Step{Cut: true, First: true, Why: policy.CutLocked, Figures: policy.Figures{Limit: 60, Value: 80}, Wake: began.Add(81 * time.Second)}},
-		"told to end, not over yet":   {time.Second, func(c *Call) { c.Cut(policy.CutByStaff, policy.Figures{}, began) }, Step{Cut: true, Why: policy.CutByStaff, Wake: began.Add(3 * time.Second)}},
+		"told to end, not over yet":   {time.Second, func(c *Call) { c.Cut(policy.CutByStaff, policy.Figures{}, "", began) }, Step{Cut: true, Why: policy.CutByStaff, Wake: began.Add(3 * time.Second)}},
 		"over":                        {time.Hour, func(c *Call) { c.Ended(End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: began}, began) }, Step{}},
 		"unlocked before the slice":   {20 * time.Second, func(c *Call) { c.Locked(false, began, terms); c.Unlocked(began.Add(time.Second)) }, Step{Wake: began.Add(50 * time.Second)}},
 		"the store failed at the end": {time.Minute, func(c *Call) { c.Later(true, began.Add(50*time.Second)) }, Step{Cut: true, First: true, Why: policy.StoreUnavailable, Wake: began.Add(61 * time.Second)}},
@@ -62,7 +64,12 @@ func TestSteps(t *testing.T) {
 			if c.prepare != nil {
 				c.prepare(x)
 			}
-			if got := x.Look(began.Add(c.at), terms); got != c.want {
+			if c.want.First { // a cut is told once
+				c.want.Facts = []fact.Row{fact.Say(&fact.CallCut{
+					Reason: c.want.Why.Code(), Text: c.want.Why.Text(c.want.Figures), Limit: c.want.Figures.Limit, Value: c.want.Figures.Value,
+				}, began.Add(c.at), fact.Subject{Line: "2001", Account: "acme", Call: "id"})}
+			}
+			if got := x.Look(began.Add(c.at), terms); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%+v\nwant %+v", got, c.want)
 			}
 		})
@@ -128,11 +135,11 @@ func TestAnEndInDoubt(t *testing.T) {
 		"what was paid for when it was taken over": {end: hangup, at: 50 * s, doubt: 26 * s, unproven: 30 * s, talk: 30 * s, reason: policy.Hangup},
 		"told to end when the process went on": {
 			end: caller, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.Hangup,
-			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, began.Add(28*s)) },
+			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, "", began.Add(28*s)) },
 		},
 		"told to end, and then gone": {
 			end: gone, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.LineDaySpent,
-			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, began.Add(28*s)) },
+			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, "", began.Add(28*s)) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,9 +58,6 @@ func ProbationOf(purses []string) string {
 	return ""
 }
 
-// SpentReason is the refusal that a purse gives.
-func SpentReason(p policy.Purse) policy.Reason { return purseReasons[p] }
-
 var purseReasons = [policy.NumPurses]policy.Reason{
 	policy.LineDay: policy.LineDaySpent, policy.LineMonth: policy.LineMonthSpent,
 	policy.AccountDay: policy.AccountDaySpent, policy.AccountMonth: policy.AccountMonthSpent,
@@ -120,9 +117,8 @@ type Hold struct {
 	Cap   money.Micro
 }
 
-// HoldAll holds an amount in every purse, or in none: then it says the least room of all, and which purse is the first that has not
-// enough.
-func HoldAll(holds []Hold, amount money.Micro) (refused bool, room money.Micro, which policy.Purse) {
+// HoldAll holds an amount in every purse, or in none: then it gives the first that has not enough, and the least room of all.
+func HoldAll(holds []Hold, amount money.Micro) (refused *Hold, room money.Micro) {
 	room = money.Max
 	for i := range holds {
 		h := &holds[i]
@@ -132,17 +128,32 @@ func HoldAll(holds []Hold, amount money.Micro) (refused bool, room money.Micro, 
 			left = h.Cap.Add(-in)
 		}
 		room = min(room, left)
-		if !refused && (in > h.Cap || amount > left) {
-			refused, which = true, h.Kind
+		if refused == nil && (in > h.Cap || amount > left) {
+			refused = h
 		}
 	}
-	if refused {
-		return true, room, which
+	if refused != nil {
+		return refused, room
 	}
 	for i := range holds {
 		holds[i].Purse.Held += amount
 	}
-	return false, room, 0
+	return nil, room
+}
+
+// Refusal is that of a hold which had not the least that was asked, when room was the least of all.
+func (h *Hold) Refusal(room, least money.Micro) *Refusal {
+	return Spent(h.Kind, h.Cap, room, h.Purse.Spent+h.Purse.Held, least)
+}
+
+// Spent is the refusal of a purse under a cap that had no room for the least that was asked of it: what is spent or held of it already, and
+// the cap that would pass. used is asked only where there is no room at all: a cap may have been lowered below it.
+func Spent(p policy.Purse, limit, room, used, least money.Micro) *Refusal {
+	is := limit - room
+	if room <= 0 {
+		is = max(is, used)
+	}
+	return &Refusal{Reason: purseReasons[p], Figures: policy.Figures{Limit: int64(limit), Value: int64(is), Pass: int64(is + least)}}
 }
 
 // Settle turns what a call held into what it cost.

@@ -25,6 +25,7 @@ type Row struct {
 	Account string
 	Call    call.ID
 	Body    []byte // a JSON object
+	Said    Body   // instead of Key, Version and Body, until the row is written: see Encode
 	Proof   []byte // room for what proves the row: nobody writes it yet
 }
 
@@ -91,6 +92,18 @@ func Decode(r *Row) (Body, error) {
 		f = &Raw{Code: r.Kind, Version: r.Version}
 	}
 	return f, f.Decode(r.Body)
+}
+
+// Say is a row that is encoded when it is written, so that nobody waits for that. f must not change any more.
+func Say(f Body, at time.Time, s Subject) Row {
+	return Row{At: at, Kind: f.Kind(), Line: s.Line, Account: s.Account, Call: s.Call, Said: f}
+}
+
+// Encode makes a row of Say one that can be stored. Others stay as they are.
+func (r *Row) Encode() {
+	if r.Said != nil {
+		*r = r.Said.Row(r.At, Subject{Line: r.Line, Account: r.Account, Call: r.Call})
+	}
 }
 
 // Raw is a fact of a kind that is not known: of a newer version, or of one that is history.

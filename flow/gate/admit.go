@@ -10,6 +10,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
+	"ringfence/core/fact"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/ledger"
@@ -24,6 +25,8 @@ type subject struct {
 	farTaken  bool
 	tight     string // the probation purse, once its count is taken
 	id        call.ID
+	settings  string     // their hash, once it was asked for
+	firstSeen []fact.Row // what the journal is told of them, if this is their first time
 }
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
@@ -162,7 +165,7 @@ func (g *Gate) takeCounts(s *subject) *Refusal {
 		}
 		if !ok {
 			g.giveCounts(s)
-			return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n, Pass: n + 1}}
+			return engine.Counted(&c, n)
 		}
 	}
 	return nil
@@ -216,8 +219,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		case !out.Refused:
 			return l, nil
 		case ask.Refused(out.Room) != engine.Again:
-			why, f := g.whichPurse(l.Open.ID, holds, out, ask.Least())
-			return nil, &Refusal{Reason: why, Figures: f}
+			return nil, g.whichPurse(l.Open.ID, holds, out, ask.Least())
 		}
 	}
 }

@@ -82,12 +82,12 @@ type Options struct {
 
 // Gate is the one path of a call. Safe for concurrent use.
 type Gate struct {
-	o        Options
-	rules    engine.Rules
-	counts   *memory.Counters
-	meter    meter
-	limits   limits
-	settings seen
+	o      Options
+	rules  engine.Rules
+	counts *memory.Counters
+	meter  meter
+	limits limits
+	seen   seen
 
 	calls      [callShards]callShard
 	open       atomic.Int64
@@ -101,6 +101,12 @@ type Gate struct {
 	money      store.Money      // for figures; set by Start
 	stats      Stats
 	ids        idSource
+}
+
+// seen are the settings that the journal was told.
+type seen struct {
+	mu sync.Mutex // owns the rest
+	engine.Settings
 }
 
 const callShards = 64

@@ -121,14 +121,14 @@ func (g *Gate) step(l *live, event func(time.Time, engine.Terms) engine.Step) {
 		g.buy(l)
 	}
 	l.mu.Unlock()
-	g.do(l, s, "")
+	g.do(l, s)
 }
 
-// do is what a step says, but for buying. note is who asked for a cut and why, for the journal.
-func (g *Gate) do(l *live, s engine.Step, note string) {
+// do is what a step says, but for buying.
+func (g *Gate) do(l *live, s engine.Step) {
 	if s.First {
 		g.stats.cut.Add(1)
-		g.o.Ledger.Record(cutFact(&l.Open, s.Why, s.Figures, note)) // which reads what never changes
+		g.o.Ledger.Record(s.Facts...)
 	}
 	if s.Cut && g.edge.Cut != nil {
 		g.edge.Cut(l.Open.ID, s.Why, s.Figures)
@@ -176,8 +176,8 @@ func (g *Gate) extend(l *live) {
 		}
 		switch ask.Refused(out.Room) {
 		case engine.NoRoom:
-			why, f := g.whichPurse(l.Open.ID, holds, out, ask.Least())
-			g.noMore(l, why, f)
+			r := g.whichPurse(l.Open.ID, holds, out, ask.Least())
+			g.noMore(l, r.Reason, r.Figures)
 			return
 		case engine.Unsure:
 			g.extendLater(l, nil)
@@ -191,18 +191,19 @@ const lateWait = 2 * time.Second
 
 // hold asks the purses.
 func (g *Gate) hold(l *live, holds []store.Hold, ask *engine.Ask) (store.Outcome, error) {
-	wait := g.o.Ahead
+	wait, now := g.o.Ahead, clock()
 	l.mu.Lock()
-	if l.Behind(clock()) {
+	if l.Behind(now) {
 		wait = min(wait, lateWait)
 	}
+	held := l.Held(ask, now)
 	l.mu.Unlock()
 	id := l.Open.ID
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
 		Kind: store.OpExtend, ID: id, Node: g.o.Node, Holds: holds, Amount: ask.Amount(), Call: &call.Open{ID: id, PaidFor: ask.Paid}, Lease: g.o.Lease,
-		Facts: sliceHeld(&l.Open, ask.Want, ask.Paid),
+		Facts: []store.Fact{held},
 	})
 }
 

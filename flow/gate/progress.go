@@ -70,16 +70,14 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		return err
 	}
 	l.mu.Lock()
-	if err := l.Call.Answered(g.anchor(), snapshot); err != nil {
+	step, err := l.Call.Answered(w.Trunk, g.anchor(), snapshot)
+	if err != nil {
 		l.mu.Unlock()
 		return fmt.Errorf("call %s: %w", id, err)
 	}
-	if w.Trunk != "" {
-		l.Open.Trunk = w.Trunk
-	}
 	c := l.Open
 	l.mu.Unlock()
-	op := store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c, Facts: answered(&c)}
+	op := store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c, Facts: step.Facts}
 	if err := g.writeAnswer(ctx, l, op); err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		return ErrGone
 	}
 	g.stats.answered.Add(1)
-	g.do(l, step, "")
+	g.do(l, step)
 	return nil
 }
 
@@ -122,8 +120,7 @@ func (g *Gate) reprice(ctx context.Context, l *live) error {
 	case out.Missing || out.Moved:
 		return ErrGone
 	case out.Refused:
-		why, f := g.whichPurse(l.Open.ID, holds, out, ask.Least())
-		return &Refusal{Reason: why, Figures: f}
+		return g.whichPurse(l.Open.ID, holds, out, ask.Least())
 	}
 	l.mu.Lock()
 	l.Take(&ask)
@@ -172,9 +169,9 @@ func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures, note string)
 		return false
 	}
 	l.mu.Lock()
-	s := l.Call.Cut(why, f, clock())
+	s := l.Call.Cut(why, f, note, clock())
 	l.mu.Unlock()
-	g.do(l, s, note)
+	g.do(l, s)
 	return true
 }
 

@@ -37,17 +37,19 @@ func (s *subject) probation() string { return engine.ProbationID(s.Line, s.Tight
 // whichPurse names the purse that refused the least that was asked: its cap, what is spent or held of it already, and
 // the cap that would pass, and what calls other than id hold of it that are not up. Purses are told apart by their ids alone,
 // so that a recovered call can too.
-func (g *Gate) whichPurse(id call.ID, holds []store.Hold, out store.Outcome, least money.Micro) (policy.Reason, policy.Figures) {
+func (g *Gate) whichPurse(id call.ID, holds []store.Hold, out store.Outcome, least money.Micro) *Refusal {
 	for _, h := range holds {
 		if h.Purse == out.Purse {
-			used := int64(h.Cap - out.Room)
+			used := money.Micro(0)
 			if out.Room <= 0 { // perhaps more than the cap: it was lowered since
-				used = max(used, g.used(h.Purse))
+				used = g.used(h.Purse)
 			}
-			return engine.SpentReason(engine.PurseOf(h.Purse)), policy.Figures{Limit: int64(h.Cap), Value: used, Pass: used + int64(least), Waiting: g.Waiting(h.Purse, id)}
+			r := engine.Spent(engine.PurseOf(h.Purse), h.Cap, out.Room, used, least)
+			r.Figures.Waiting = g.Waiting(h.Purse, id)
+			return r
 		}
 	}
-	return policy.LineDaySpent, policy.Figures{}
+	return &Refusal{Reason: policy.LineDaySpent}
 }
 
 // Waiting is what the calls of this node other than one hold of a purse while nobody talks on them: they ring, or are ending.
@@ -81,14 +83,14 @@ func (l *live) addWaiting(w *policy.Waiting, purse string) {
 }
 
 // used is what is spent and held of a purse now; 0 when the store does not say.
-func (g *Gate) used(purse string) int64 {
+func (g *Gate) used(purse string) money.Micro {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	p, err := g.money.Purses(ctx, []string{purse})
 	if err != nil || len(p) != 1 {
 		return 0
 	}
-	return int64(p[0].Spent + p[0].Held)
+	return p[0].Spent + p[0].Held
 }
 
 // capsNow are the call's purses with the caps in force now: a cap lowered or raised during a call counts from its next slice.
@@ -109,13 +111,8 @@ func (g *Gate) capsNow(l *live) []store.Hold {
 func (g *Gate) newLive(s *subject) *live {
 	l := &live{abroad: s.farTaken, counted: s.openTaken, tight: s.tight}
 	s.Begin(&l.Call)
-	o := &l.Open
-	o.ID, o.Node, o.Dialled, o.Number = g.ids.next(s.Now), g.o.Node, s.Dialled, s.number
-	o.Class, o.Country, o.Source = s.Dest.Class.String(), s.Dest.Country.String(), s.Source.String()
-	o.UserAgent, o.ALeg = s.UserAgent, s.ALeg
-	if s.Dir == call.In {
-		o.Trunk = s.Trunk
-	}
+	s.Name(&l.Open, g.ids.next(s.Now), s.number)
+	l.Open.Node = g.o.Node
 	return l
 }
 
@@ -128,7 +125,7 @@ func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
 		}
 	}
 	c := &l.Open
-	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Late: g.admitted(s, c)}
+	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Facts: g.opened(s, c)}
 }
 
 // unshared is an op that nobody waits for: the call goes on changing.

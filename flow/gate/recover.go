@@ -43,12 +43,13 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 			continue
 		}
 		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Why: endedWhy(&c), Moved: moved})
-		g.put(g.revive(c, now))
+		l := g.revive(c, now)
+		g.put(l)
 		if c.State == call.Answered {
 			g.meter.add(c.ID, now)
 		}
 		if moved {
-			g.o.Ledger.Record(takenOver(&c, g.o.Node))
+			g.o.Ledger.Record(l.TakenOver(g.o.Node, now))
 		}
 	}
 	return all

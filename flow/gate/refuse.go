@@ -10,8 +10,7 @@ func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 	g.stats.refused(r.Reason)
 	if g.limits.individually(s, r.Reason) {
 		record := g.refusedRecord(s, r)
-		g.o.Ledger.Refused(record, g.refusedFact(s, r, record.ID)...)
-		return r
+		g.o.Ledger.Refused(record, g.refusedFacts(s, r)...)
 	}
 	return r
 }

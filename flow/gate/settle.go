@@ -22,16 +22,15 @@ func (g *Gate) Ended(id call.ID, e End) {
 		return
 	}
 	why := l.Call.Ended(e, clock())
-	e.By = l.Open.End.By
-	c := l.Open
+	c := l.Call
 	l.mu.Unlock()
 	g.uncount(l)
 	g.stats.ended(why)
 	if e.From.IsValid() {
-		g.o.Ledger.Record(endedElsewhere(&c, &e)...)
+		g.o.Ledger.Record(c.EndedElsewhere(&e))
 	}
 	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
-	g.o.Ledger.PostOr(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c}, func() {
+	g.o.Ledger.PostOr(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c.Open}, func() {
 		g.retake(l, nil, func() store.Op { return g.update(l) })
 	})
 }
@@ -110,13 +109,13 @@ func (g *Gate) Records() (all []call.CDR) {
 
 func (g *Gate) settle(l *live, legs []Leg) {
 	l.mu.Lock()
-	silent := g.unconfirmed(&l.Open, legs)
+	silent := g.unconfirmed(&l.Call, legs, clock())
 	l.mu.Unlock()
 	op := func() store.Op {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		cdr := g.record(l, legs)
-		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: append(silent[:len(silent):len(silent)], settled(&cdr)...)}
+		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: append(silent[:len(silent):len(silent)], engine.Settled(&cdr))}
 	}
 	g.o.Ledger.PostOr(op(), func() { g.retake(l, legs, op) })
 }
@@ -158,7 +157,7 @@ func (g *Gate) void(l *live, why policy.Reason) {
 	l.Call.Ended(End{By: call.System, Reason: why, Status: why.SIPStatus(), At: now}, now)
 	cdr := g.record(l, nil)
 	cdr.Refused = true
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: settled(&cdr)})
+	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: []store.Fact{engine.Settled(&cdr)}})
 }
 
 // uncount gives the line its places back, once.

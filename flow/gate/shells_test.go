@@ -2,9 +2,11 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,10 +15,12 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
+	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
 	"ringfence/flow/book"
 	"ringfence/flow/play"
+	"ringfence/state/store"
 	"ringfence/state/store/memory"
 )
 
@@ -31,9 +35,9 @@ Latvia,371,0.30,0.10,0.07,0.10,0,30,6
 `
 
 // TestTheTwoShellsAgree: random calls through the gate, in a bubble of virtual time, and through the shell that only plays: what was
-// decided, why, what it cost and the instant at which it ended are the same.
+// decided, why, what it cost, the instant at which it ended and what the journal was told of it are the same.
 func TestTheTwoShellsAgree(t *testing.T) {
-	reasons := map[policy.Reason]int{}
+	reasons, kinds := map[policy.Reason]int{}, map[string]int{}
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
@@ -42,29 +46,46 @@ func TestTheTwoShellsAgree(t *testing.T) {
 			must(t, err)
 			narrow(t, b, r)
 			var calls []play.Call
+			var told []string
 			live := make([]play.Result, 120)
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(time.Date(2000, 1, 31, r.IntN(24), r.IntN(60), 0, 0, time.UTC)))
 				calls = randomCalls(r, time.Now(), len(live))
-				h := open(t, b, memory.New())
-				defer h.close()
+				m := memory.New()
+				h := open(t, b, m)
 				var wg sync.WaitGroup
 				for i := range calls {
 					wg.Go(func() { live[i] = h.live(&calls[i]) })
 				}
 				wg.Wait()
 				h.square(0)
+				h.close()
+				facts, err := m.Facts(t.Context(), store.FactFilter{Limit: 10_000})
+				must(t, err)
+				told = lines(facts)
 			})
+			var plays []string
 			played := map[time.Time]play.Result{}
 			o := play.Options{
 				Rules: b.Rules(), Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second},
-				Done: func(_ int, x *play.Result) { played[x.Call.At] = *x },
+				Done:  func(_ int, x *play.Result) { played[x.Call.At] = *x },
+				Facts: func(_ int, _ *play.Call, facts []fact.Row) { plays = append(plays, lines(facts)...) },
 			}
 			p := play.New(o)
 			for i := range calls {
 				p.Play(&calls[i])
 			}
 			p.End()
+			slices.Sort(told)
+			slices.Sort(plays)
+			if len(told) != len(plays) {
+				t.Errorf("%d facts, played: %d", len(told), len(plays))
+			}
+			for i, line := range told[:min(len(told), len(plays))] {
+				if kinds[strings.Fields(line)[1]]++; line != plays[i] {
+					t.Fatalf("the gate: %s\n  played: %s", line, plays[i])
+				}
+			}
 			for i := range calls {
 				want, got := live[i], played[calls[i].At]
 				reasons[want.Reason]++
@@ -82,7 +103,23 @@ func TestTheTwoShellsAgree(t *testing.T) {
 			t.Errorf("no call ended with %v: the test says nothing about it", why.Code())
 		}
 	}
-	t.Log(reasons)
+	for _, kind := range append(fact.EachCall[:], fact.KindCallCut, fact.KindSettingsSeen) {
+		if kinds[kind] == 0 {
+			t.Errorf("no fact is %s: the test says nothing about it", kind)
+		}
+	}
+	t.Log(reasons, kinds)
+}
+
+// lines are facts as text, whose order does not matter. A refused call is named by its record, which only the gate writes.
+func lines(facts []fact.Row) (all []string) {
+	for _, f := range facts {
+		if f.Encode(); f.Kind == fact.KindCallRefused {
+			f.Call = ""
+		}
+		all = append(all, fmt.Sprint(f.At.UTC().Format(time.RFC3339Nano), " ", f.Kind, " ", f.Line, f.Account, f.Call, string(f.Body)))
+	}
+	return all
 }
 
 // narrow gives the lines limits that the calls meet.
@@ -129,11 +166,13 @@ func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
 // live makes a call as an edge would.
 func (h *house) live(c *play.Call) play.Result {
 	time.Sleep(time.Until(c.At))
-	p, why := h.admit(c.Line, c.Dialled)
-	if p == nil {
-		return play.Result{Refused: true, Reason: why, Ended: time.Now()}
+	p, err := h.gate.Admit(h.t.Context(), Attempt{Line: c.Line, Dialled: c.Dialled})
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		return play.Result{Refused: true, Reason: r.Reason, Ended: time.Now()}
 	}
-	h.answer(p)
+	must(h.t, err)
+	c.ID = p.ID
+	must(h.t, h.gate.Answered(h.t.Context(), p.ID, Way{}, nil))
 	time.Sleep(c.Wants)
 	h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 	r := h.record(p.ID)

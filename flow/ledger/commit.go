@@ -169,7 +169,6 @@ func (l *Ledger) apply(group []*entry) ([]store.Outcome, error) {
 	}
 	ops := make([]store.Op, len(group))
 	for i, e := range group {
-		encode(&e.op)
 		ops[i] = e.op
 	}
 	outs, err := l.m.Apply(ctx, ops)
@@ -177,13 +176,6 @@ func (l *Ledger) apply(group []*entry) ([]store.Outcome, error) {
 		err = fmt.Errorf("%d outcomes of %d operations", len(outs), len(ops))
 	}
 	return outs, err
-}
-
-// encode puts the late facts of an op before its others, once.
-func encode(op *store.Op) {
-	if op.Late != nil {
-		op.Facts, op.Late = append(op.Late(), op.Facts...), nil
-	}
 }
 
 func (l *Ledger) reject(e *entry, err error) {

@@ -188,7 +188,6 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 
 // direct writes one op on the caller's goroutine: the store's own lock is the order.
 func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error) {
-	encode(&op)
 	group := singles.Get().(*[1]store.Op)
 	group[0] = op
 	outs, err := l.m.Apply(ctx, group[:])

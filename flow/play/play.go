@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/engine"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/state/counters/memory"
@@ -16,6 +17,7 @@ import (
 
 // Call is a call to be played. It is answered at once.
 type Call struct {
+	ID      call.ID // by which facts name it; "" where none are wanted
 	At      time.Time
 	Line    string
 	Dialled string
@@ -39,6 +41,8 @@ type Options struct {
 	// Done is given what came of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
 	// worker is the number.
 	Done func(worker int, r *Result)
+	// Facts is given what the journal would be told of a call, as Done is what came of it. Nil: they cost nothing.
+	Facts func(worker int, c *Call, facts []fact.Row)
 }
 
 // Player plays the calls of some accounts one after another: every call of an account must go to the same Player, in the order of
@@ -48,6 +52,7 @@ type Player struct {
 	worker   int
 	rules    engine.Rules
 	counts   *memory.Counters // attempts within a window
+	seen     engine.Settings
 	lines    map[string]*line
 	accounts map[string]*purses
 	queue    queue
@@ -115,23 +120,37 @@ func (p *Player) Play(c *Call) {
 	s := &p.subject
 	p.rules.Understand(s, &p.attempt, c.At)
 	if r := s.Judge(false); r != nil {
-		p.refused(c, r.Reason)
+		p.refused(c, r)
 		return
 	}
 	l := p.take()
 	l.call, l.line = *c, p.lines[c.Line]
-	if why := p.count(l, s); why != policy.OK {
-		p.giveUp(l, why)
+	if r := p.count(l, s); r != nil {
+		p.refused(c, r)
+		p.give(l)
 		return
 	}
 	s.Begin(&l.Call)
-	if why := p.first(l, s); why != policy.OK {
+	if r := p.first(l, s); r != nil {
 		p.uncount(l)
-		p.giveUp(l, why)
+		p.refused(c, r)
+		p.give(l)
 		return
+	}
+	if p.o.Facts != nil {
+		p.admitted(l, s)
 	}
 	p.answer(l, c.At)
 }
+
+// admitted tells the journal.
+func (p *Player) admitted(l *live, s *engine.Subject) {
+	settings, first := p.seen.Of(s.Settings, s.Now)
+	s.Name(&l.Open, l.call.ID, s.Dest.Number.String())
+	p.tell(&l.call, append(s.Admitted(&l.Open, settings), first...)...)
+}
+
+func (p *Player) tell(c *Call, facts ...fact.Row) { p.o.Facts(p.worker, c, facts) }
 
 // Until plays what happens up to an instant and at it.
 func (p *Player) Until(now time.Time) {
@@ -148,24 +167,24 @@ func (p *Player) End() {
 }
 
 // count takes the conditions that count calls, in their order.
-func (p *Player) count(l *live, s *engine.Subject) policy.Reason {
+func (p *Player) count(l *live, s *engine.Subject) *engine.Refusal {
 	if s.Verdict.Always {
 		l.line.open++
-		return policy.OK
+		return nil
 	}
 	open := false
-	for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
-		ok := true
+	for i := range s.Verdict.Conditions[:s.Verdict.N] {
+		c, n, ok := &s.Verdict.Conditions[i], int64(0), true
 		switch c.Kind {
 		case policy.CondRate:
-			_, ok = p.counts.Hit(memory.Key{Of: s.Line, Window: c.Window}, c.Limit, s.Now)
+			n, ok = p.counts.Hit(memory.Key{Of: s.Line, Window: c.Window}, c.Limit, s.Now)
 		case policy.CondOpen:
-			if ok = l.line.open < c.Limit; ok {
+			if n, ok = l.line.open, l.line.open < c.Limit; ok {
 				l.line.open++
 				open = true
 			}
 		case policy.CondOpenAbroad:
-			if ok = l.line.abroad < c.Limit; ok {
+			if n, ok = l.line.abroad, l.line.abroad < c.Limit; ok {
 				l.line.abroad++
 				l.abroad = true
 			}
@@ -174,10 +193,10 @@ func (p *Player) count(l *live, s *engine.Subject) policy.Reason {
 			if open {
 				l.line.open--
 			}
-			return c.Reason
+			return engine.Counted(c, n)
 		}
 	}
-	return policy.OK
+	return nil
 }
 
 func (p *Player) uncount(l *live) {
@@ -188,7 +207,7 @@ func (p *Player) uncount(l *live) {
 }
 
 // first holds the first slice.
-func (p *Player) first(l *live, s *engine.Subject) policy.Reason {
+func (p *Player) first(l *live, s *engine.Subject) *engine.Refusal {
 	if l.Costs {
 		own, account := l.line.own.at(s.Now, s.Zone), l.line.account.at(s.Now, s.Zone)
 		of := [policy.Probation]*engine.Purse{policy.LineDay: own.day, policy.LineMonth: own.month, policy.AccountDay: account.day, policy.AccountMonth: account.month}
@@ -200,13 +219,13 @@ func (p *Player) first(l *live, s *engine.Subject) policy.Reason {
 		}
 	}
 	for ask := l.First(p.o.Terms); ; {
-		refused, room, which := engine.HoldAll(l.holds[:l.n], ask.Amount())
-		if !refused {
+		refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount())
+		if refused == nil {
 			l.Take(&ask)
-			return policy.OK
+			return nil
 		}
 		if ask.Refused(room) != engine.Again {
-			return engine.SpentReason(which)
+			return refused.Refusal(room, ask.Least())
 		}
 	}
 }
@@ -214,10 +233,14 @@ func (p *Player) first(l *live, s *engine.Subject) policy.Reason {
 // answer is the answer at once, so that the price is the one that was judged.
 func (p *Player) answer(l *live, now time.Time) {
 	l.hangup = now.Add(l.call.Wants)
-	if err := l.Answered(call.Anchor{}, nil); err != nil {
+	step, err := l.Answered("", call.Anchor{}, nil)
+	if err != nil {
 		panic(err) // it has just begun
 	}
-	step, _ := l.Heard(now, p.o.Terms)
+	if p.o.Facts != nil {
+		p.tell(&l.call, step.Facts...)
+	}
+	step, _ = l.Heard(now, p.o.Terms)
 	p.plan(l, step.Wake)
 }
 
@@ -242,6 +265,9 @@ func (p *Player) event(d due) {
 		step = p.buy(l, now)
 	}
 	if step.Cut {
+		if p.o.Facts != nil {
+			p.tell(&l.call, step.Facts...)
+		}
 		p.end(l, engine.End{By: call.System, Reason: step.Why, Status: 200, At: now}, now)
 		return
 	}
@@ -257,13 +283,17 @@ func (p *Player) buy(l *live, now time.Time) engine.Step {
 		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
 	}
 	for ask := l.Next(now, p.o.Terms); ; {
-		refused, room, which := engine.HoldAll(l.holds[:l.n], ask.Amount())
-		if !refused {
+		refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount())
+		if refused == nil {
+			if p.o.Facts != nil {
+				p.tell(&l.call, l.Held(&ask, now))
+			}
 			return l.Bought(&ask, now, p.o.Terms)
 		}
 		switch ask.Refused(room) {
 		case engine.NoRoom:
-			return l.NoMore(engine.SpentReason(which), policy.Figures{}, now, p.o.Terms)
+			r := refused.Refusal(room, ask.Least())
+			return l.NoMore(r.Reason, r.Figures, now, p.o.Terms)
 		case engine.Unsure:
 			return l.Later(false, now)
 		}
@@ -273,6 +303,10 @@ func (p *Player) buy(l *live, now time.Time) engine.Step {
 func (p *Player) end(l *live, e engine.End, now time.Time) {
 	why := l.Call.Ended(e, now)
 	bill := l.Bill(nil, p.o.Terms, nil)
+	if p.o.Facts != nil {
+		r := l.Record(&bill)
+		p.tell(&l.call, engine.Settled(&r))
+	}
 	for i := range l.holds[:l.n] {
 		l.holds[i].Purse.Settle(l.Open.Held, bill.Retail)
 	}
@@ -282,14 +316,13 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	p.give(l)
 }
 
-func (p *Player) refused(c *Call, why policy.Reason) {
-	p.result = Result{Call: *c, Refused: true, Reason: why, Ended: c.At}
+func (p *Player) refused(c *Call, r *engine.Refusal) {
+	if p.o.Facts != nil {
+		settings, first := p.seen.Of(p.subject.Settings, c.At)
+		p.tell(c, append([]fact.Row{p.subject.Refused(r, c.ID, settings)}, first...)...)
+	}
+	p.result = Result{Call: *c, Refused: true, Reason: r.Reason, Ended: c.At}
 	p.o.Done(p.worker, &p.result)
-}
-
-func (p *Player) giveUp(l *live, why policy.Reason) {
-	p.refused(&l.call, why)
-	p.give(l)
 }
 
 func (p *Player) take() *live {

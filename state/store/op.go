@@ -37,7 +37,20 @@ const (
 	maxBlob  = fact.MaxBody // bytes of a snapshot
 )
 
-// Check says what is wrong with an op by itself: "" when nothing is. Engines refuse a group with such an op by OpError.
+// Prepare encodes the facts of a group and checks its ops. An OpError says which can never be written.
+func Prepare(ops []Op) error {
+	for i := range ops {
+		for j := range ops[i].Facts {
+			ops[i].Facts[j].Encode()
+		}
+		if why := ops[i].Check(); why != "" {
+			return &OpError{Index: i, Why: why}
+		}
+	}
+	return nil
+}
+
+// Check says what is wrong with an op by itself: "" when nothing is.
 func (op *Op) Check() string {
 	if op.Amount < 0 {
 		return "negative amount"

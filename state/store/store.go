@@ -52,9 +52,7 @@ type Op struct {
 	// Lease is how long the call is its node's from the moment of writing, by the store's clock: OpOpen, OpExtend.
 	Lease time.Duration
 	CDR   *call.CDR // OpSettle, OpRecord; of OpSettle, CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend
-	Facts []Fact
-	// Late gives further Facts when the op is written, so that nobody waits while they are encoded. The ledger asks it once.
-	Late func() []Fact
+	Facts []Fact    // those that are not encoded yet are encoded here, once
 }
 
 // Outcome is what came of an Op, in order. The zero Outcome is success.

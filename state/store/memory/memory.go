@@ -379,7 +379,9 @@ func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, err
 		if f.Before > 0 {
 			seq = last - i
 		}
-		x := plainFact(*e.facts.at(seq))
+		kept := e.facts.at(seq)
+		kept.Encode()
+		x := plainFact(*kept)
 		x.Seq = seq
 		if (f.Line == "" || x.Line == f.Line) && (f.Call == "" || x.Call == f.Call) && strings.HasPrefix(x.Kind, kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) &&
 			(f.From.IsZero() || !x.At.Before(plainTime(f.From))) && (f.Until.IsZero() || x.At.Before(plainTime(f.Until))) {

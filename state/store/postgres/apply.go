@@ -24,10 +24,8 @@ var errStale = errors.New("the group was judged on what is no longer so")
 // each purse on the condition under which the plan is right, in one implicit transaction that the server ends itself
 // when a condition does not hold. Then it is read and planned again; after a few times with the rows locked.
 func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
-	for i := range ops {
-		if why := ops[i].Check(); why != "" {
-			return nil, &store.OpError{Index: i, Why: why}
-		}
+	if err := store.Prepare(ops); err != nil {
+		return nil, err
 	}
 	if len(ops) == 0 {
 		return nil, nil

@@ -24,10 +24,8 @@ var errStale = errors.New("the group was judged on what is no longer so")
 // written once, on the condition under which that is so. If it is not, or if the group before had refusals, purses and
 // calls are read first. The conditions are written all the same.
 func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
-	for i := range ops {
-		if why := ops[i].Check(); why != "" {
-			return nil, &store.OpError{Index: i, Why: why}
-		}
+	if err := store.Prepare(ops); err != nil {
+		return nil, err
 	}
 	var out []store.Outcome
 	err := e.w.with(ctx, func(c *sql.Conn) error {

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/call"
+	"ringfence/core/fact"
+	"ringfence/core/money"
+)
+
+// What the journal is told of a call. It is encoded when it is written, if ever.
+
+func about(o *call.Open) fact.Subject {
+	return fact.Subject{Line: o.Line, Account: o.Account, Call: o.ID}
+}
+
+// Admitted says that the call was let out, what is held for it, and under which settings: see Settings.
+func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
+	f := &fact.CallAdmitted{
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always,
+	}
+	if s.Priced {
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, PrefixText(&s.Quote.Price), PerMinute(&s.Quote)
+	}
+	facts := []fact.Row{fact.Say(f, s.Now, about(o))}
+	if s.Free && !s.Verdict.Always {
+		free := &fact.CallUnallocated{Number: f.Number, Class: f.Class, Source: fact.FromAddr(f.Source.Addr)}
+		facts = append(facts, fact.Say(free, s.Now, about(o)))
+	}
+	return facts
+}
+
+// Refused says that the call was not let out, and why. id is that of the record that it leaves, "" where it leaves none.
+func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
+	f := &fact.CallRefused{
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.Dest.Number.String(), Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
+		Locked: s.Locked, Settings: settings, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
+		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
+	}
+	if s.Priced {
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, PrefixText(&s.Quote.Price), PerMinute(&s.Quote)
+	}
+	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: id})
+}
+
+// Held says that a slice was held: what the journal is told if the purses do not refuse the ask.
+func (c *Call) Held(a *Ask, now time.Time) fact.Row {
+	return fact.Say(&fact.SliceHeld{Held: a.Want, PaidFor: a.Paid}, now, about(&c.Open))
+}
+
+func (c *Call) wasCut(note string, now time.Time) fact.Row {
+	n := &c.cutFig
+	return fact.Say(&fact.CallCut{
+		Reason: c.cut.Code(), Text: c.cut.Text(*n), Limit: n.Limit, Value: n.Value, Pass: n.Pass,
+		Waiting: money.Micro(n.Waiting.Amount), Ringing: n.Waiting.Ringing, Ending: n.Waiting.Ending, Note: note,
+	}, now, about(&c.Open))
+}
+
+// EndedElsewhere says that a party's end of the call came from where the party was not expected.
+func (c *Call) EndedElsewhere(e *End) fact.Row {
+	o := &c.Open
+	return fact.Say(&fact.CallEndedElsewhere{Source: fact.FromPort(e.From), EndedBy: string(o.End.By), Trunk: o.Trunk}, o.End.At, about(o))
+}
+
+// TakenOver says that another node carries the call on.
+func (c *Call) TakenOver(by string, now time.Time) fact.Row {
+	return fact.Say(&fact.CallTakenOver{By: by}, now, about(&c.Open))
+}
+
+// Unconfirmed says that a leg would not end: its BYE was never confirmed, so that the carrier may charge on.
+func (c *Call) Unconfirmed(l *Leg, now time.Time) fact.Row {
+	f := &fact.LegUnconfirmed{Trunk: l.Trunk, Direction: string(c.Open.Direction), BLeg: l.CallID, Status: int64(l.Refused), Beyond: l.Beyond}
+	return fact.Say(f, now, about(&c.Open))
+}
+
+// Settled says what a record says of money.
+func Settled(r *call.CDR) fact.Row {
+	return fact.Say(&fact.CallSettled{
+		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
+	}, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})
+}
+
+// Settings knows which settings the journal was told, so that each decision names them by a short hash and the whole text stands there
+// once for each run of a shell.
+type Settings struct {
+	hash  map[*account.Effective]string
+	known map[string]bool
+}
+
+// settingsBound is how many settings are remembered before all are forgotten (and written again when next seen).
+const settingsBound = 50_000
+
+// Of gives the hash of settings, and the fact that writes them down if this is their first time.
+func (s *Settings) Of(e *account.Effective, now time.Time) (string, []fact.Row) {
+	if h, ok := s.hash[e]; ok {
+		return h, nil
+	}
+	if len(s.hash) >= settingsBound || s.hash == nil {
+		s.hash, s.known = map[*account.Effective]string{}, map[string]bool{}
+	}
+	body, err := json.Marshal(settingsBody(e))
+	if err != nil { // cannot happen: plain numbers and text
+		return "", nil
+	}
+	sum := sha256.Sum256(body)
+	h := hex.EncodeToString(sum[:8])
+	s.hash[e] = h
+	if s.known[h] {
+		return h, nil
+	}
+	s.known[h] = true
+	return h, []fact.Row{fact.Say(&fact.SettingsSeen{Settings: h, Effective: body}, now, fact.Subject{})}
+}
+
+func settingsBody(e *account.Effective) map[string]any {
+	m := map[string]any{}
+	for f := range account.NumFields {
+		m[f.String()] = map[string]any{"n": e.Values[f], "from": e.From[f].String()}
+	}
+	if len(e.Nets) > 0 {
+		m["nets"] = e.Nets
+	}
+	return m
+}
