@@ -1,10 +1,16 @@
 package phone
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net/netip"
-	"sync"
+	"slices"
+	"strings"
 	"time"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
 )
 
 // End is how a call ended.
@@ -19,25 +25,21 @@ type End struct {
 type Call struct {
 	e    *endpoint
 	id   string // Call-ID
-	peer netip.AddrPort
+	peer transport.Dest
 	rtp  netip.AddrPort // what our SDP says; zero port: none
 
-	local, remote       string // From and To values of our requests, with tags
-	localTag, remoteTag string
-	first               int // called side: CSeq of the INVITE that began it
+	local    string // From value of our requests, with our tag
+	localTag string
+	invite   *server // called side: what began it
 
-	done  chan struct{} // closed once ended
-	acked chan struct{} // called side: closed at the first ACK
+	done chan struct{} // closed once ended
 
-	mu      sync.Mutex // owns all below
-	target  string     // the other end's Contact URI
+	// All below is owned by the endpoint's mu.
+	remote  string // To value of our requests, with their tag
+	target  string // the other end's Contact URI
 	routes  []string
-	cseq    int
+	cseq    uint32
 	version int // of our SDP
-	ack     []byte
-	final   []byte // called side: the last answer to the INVITE, for its repeats
-	invite  int    // called side: CSeq of the INVITE that final answers
-	heard   bool   // acked is closed
 	end     *End
 	began   time.Time
 	media   netip.AddrPort // where their SDP wants audio
@@ -52,8 +54,8 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 
 // End says how the call ended; zero while it lasts.
 func (c *Call) End() End {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
 	if c.end == nil {
 		return End{}
 	}
@@ -62,107 +64,90 @@ func (c *Call) End() End {
 
 // Began is when the call was answered.
 func (c *Call) Began() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
 	return c.began
 }
 
-// register lets the endpoint find the call by both tags.
-func (c *Call) register() {
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	c.e.calls[ourKey(c.id, c.localTag)] = c
-	if c.remoteTag != "" {
-		c.e.calls[theirKey(c.id, c.remoteTag)] = c
+// incoming begins the called side of an INVITE.
+func (e *endpoint) incoming(s *server, rtp netip.AddrPort) *Call {
+	m := &s.p.Msg
+	c := &Call{
+		e: e, id: string(m.CallID()), peer: e.link.dest(s.p.Src), rtp: rtp, invite: s, done: make(chan struct{}),
+		local: string(m.Get(message.HTo)) + ";tag=" + s.tag, localTag: s.tag, cseq: 1, version: 1,
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.learn(m, message.HFrom)
+	s.call = c
+	e.calls[callKey(c.id, c.localTag)] = c
+	return c
+}
+
+// learn takes over what the INVITE, or the 2xx to ours, says of the other end, which stands in a From or To. The caller holds mu.
+func (c *Call) learn(m *message.Message, they message.HeaderID) {
+	c.remote, c.target = string(m.Get(they)), contactOf(m)
+	c.routes = nil
+	for r := range m.List(message.HRecordRoute) {
+		c.routes = append(c.routes, string(r))
+	}
+	c.media, _ = mediaOf(m.Body())
 }
 
 // finish marks the end, once. The endpoint forgets the call a little later, so that repeats of the last packets still
 // find their answers.
 func (c *Call) finish(end End) bool {
-	c.mu.Lock()
+	c.e.mu.Lock()
 	if c.end != nil {
-		c.mu.Unlock()
+		c.e.mu.Unlock()
 		return false
 	}
 	end.At = time.Now()
 	c.end = &end
 	stop := c.cancel
 	close(c.done)
-	c.mu.Unlock()
+	c.e.mu.Unlock()
 	if stop != nil {
 		stop()
 	}
-	time.AfterFunc(timerB, func() {
+	time.AfterFunc(timers.Patience(), func() {
 		c.e.mu.Lock()
 		defer c.e.mu.Unlock()
-		delete(c.e.calls, ourKey(c.id, c.localTag))
-		if key := theirKey(c.id, c.remoteTag); c.e.calls[key] == c { // a later try may have taken its place
-			delete(c.e.calls, key)
-		}
+		delete(c.e.calls, callKey(c.id, c.localTag))
 	})
 	return true
 }
 
 // established takes over what a 2xx to our INVITE says, and acknowledges it.
-func (c *Call) established(p *packet) {
-	c.mu.Lock()
-	c.remote, c.remoteTag = p.get("To"), param(p.get("To"), "tag")
-	c.target = uriOf(p.get("Contact"))
-	c.routes = nil
-	for _, r := range p.list("Record-Route") {
-		c.routes = append([]string{r}, c.routes...)
-	}
+func (c *Call) established(tx *client, m *message.Message) {
+	c.e.mu.Lock()
+	c.learn(m, message.HTo)
+	slices.Reverse(c.routes)
 	c.began = time.Now()
-	c.media, _ = mediaOf(p.body)
-	n, _ := p.cseq()
-	ack := c.e.request("ACK", c.target, c.local, c.remote, c.id, n)
-	for _, r := range c.routes {
-		ack.add("Route", r)
-	}
-	c.ack = ack.bytes()
-	c.mu.Unlock()
-	c.register()
-	c.repeatACK()
+	c.e.calls[callKey(c.id, c.localTag)] = c
+	c.e.mu.Unlock()
+	tx.acknowledge(c.request(message.ACK))
 }
 
-func (c *Call) repeatACK() {
-	c.mu.Lock()
-	ack, to := c.ack, c.nextHop()
-	c.mu.Unlock()
-	if ack != nil {
-		_ = c.e.link.send(ack, to)
+// request begins a request inside the call. It goes to the first route, else the other end's contact, else where it has sent from.
+// A call on loopback stays there, whatever a message names.
+func (c *Call) request(method message.Method) *request {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if method != message.ACK {
+		c.cseq++
 	}
-}
-
-// nextHop is where requests of the call go: the first route, else the other end's contact, else where it has sent from.
-// A call on loopback stays there, whatever a message names. The caller holds mu.
-func (c *Call) nextHop() netip.AddrPort {
-	uri := c.target
+	r := &request{
+		method: method, uri: c.target, from: c.local, to: c.remote, callID: c.id, cseq: c.cseq, routes: c.routes, dest: c.peer,
+	}
+	next := c.target
 	if len(c.routes) > 0 {
-		uri = uriOf(c.routes[0])
+		next = uriOf([]byte(c.routes[0]))
 	}
-	at, ok := hostOf(uri)
-	if ok && c.e.link.udp != nil && (at.Addr().IsLoopback() || !c.peer.Addr().IsLoopback()) {
-		return at
+	if at, ok := hostOf(next); ok && c.peer.Proto == transport.UDP && (at.Addr().IsLoopback() || !c.peer.Addr.Addr().IsLoopback()) {
+		r.dest.Addr = at
 	}
-	return c.peer
-}
-
-// ask sends a request inside the call and waits for its answer.
-func (c *Call) ask(ctx context.Context, method string, fill func(*packet)) (*packet, error) {
-	c.mu.Lock()
-	c.cseq++
-	req := c.e.request(method, c.target, c.local, c.remote, c.id, c.cseq)
-	for _, r := range c.routes {
-		req.add("Route", r)
-	}
-	to := c.nextHop()
-	c.mu.Unlock()
-	if fill != nil {
-		fill(req)
-	}
-	return c.e.transact(ctx, req, to, nil)
+	return r
 }
 
 // Hangup ends the call with a BYE and waits for its answer. Hanging up twice does nothing.
@@ -170,127 +155,195 @@ func (c *Call) Hangup(ctx context.Context) error {
 	if !c.finish(End{}) {
 		return nil
 	}
-	_, err := c.ask(ctx, "BYE", nil)
+	_, _, err := c.e.transact(ctx, c.request(message.BYE))
 	return err
 }
 
 // Reinvite offers the same media anew, as a phone does that holds ("sendonly") and resumes ("sendrecv"), and gives the
 // status of the answer.
 func (c *Call) Reinvite(ctx context.Context, direction string) (int, error) {
-	c.mu.Lock()
+	r := c.request(message.INVITE)
+	c.e.mu.Lock()
 	c.version++
-	body := sdp(c.rtp, c.version, direction)
-	c.mu.Unlock()
-	p, err := c.ask(ctx, "INVITE", func(r *packet) {
-		r.add("Content-Type", "application/sdp")
-		r.body = body
-	})
+	r.body = sdp(c.rtp, c.version, direction)
+	c.e.mu.Unlock()
+	tx, m, err := c.e.transact(ctx, r)
 	if err != nil {
 		return 0, err
 	}
-	if p.status/100 == 2 {
-		n, _ := p.cseq()
-		c.mu.Lock()
-		ack := c.e.request("ACK", c.target, c.local, c.remote, c.id, n)
-		for _, r := range c.routes {
-			ack.add("Route", r)
-		}
-		c.ack = ack.bytes()
-		c.mu.Unlock()
-		c.repeatACK()
+	if m.Status()/100 == 2 {
+		tx.acknowledge(c.request(message.ACK))
 	}
-	return p.status, nil
+	return m.Status(), nil
 }
 
-// request answers what the other end asks inside the call. Called on the endpoint's reading goroutine.
-func (c *Call) request(p *packet) {
-	switch p.method {
-	case "ACK":
-		c.mu.Lock()
-		if !c.heard {
-			c.heard = true
-			close(c.acked)
+// asked answers what the other end asks inside the call. Called on the endpoint's reading goroutine.
+func (c *Call) asked(s *server) {
+	m := &s.p.Msg
+	switch m.Method() {
+	case message.BYE:
+		s.respond(message.Reply{Code: 200})
+		c.finish(theirEnd(m))
+	case message.CANCEL: // RFC 3261 section 9.2
+		s.respond(message.Reply{Code: 200})
+		if c.Began().IsZero() {
+			c.finish(theirEnd(m))
 		}
-		c.mu.Unlock()
-	case "BYE":
-		c.e.respond(p.reply(200, "OK", c.localTag))
-		c.finish(End{Theirs: true, Why: p.explain(), Raw: joinLines(p.all("Reason"))})
-	case "CANCEL":
-		c.cancelled(p)
-	case "INVITE":
-		c.reinvited(p)
-	case "UPDATE", "INFO", "OPTIONS":
-		r := p.reply(200, "OK", c.localTag)
-		r.add("Contact", c.e.contact())
-		if p.method == "UPDATE" && len(p.body) > 0 {
-			c.answerSDP(r, p)
+	case message.INVITE:
+		c.reinvited(s)
+	case message.UPDATE, message.INFO, message.OPTIONS:
+		r := message.Reply{Code: 200, Contact: []byte(c.e.contactURI())}
+		if m.Method() == message.UPDATE && len(m.Body()) > 0 {
+			c.answerSDP(&r, m)
 		}
-		c.e.respond(r)
+		s.respond(r)
 	default:
-		c.e.respond(p.reply(405, "Method Not Allowed", c.localTag))
+		s.respond(message.Reply{Code: 405})
 	}
 }
 
-// reinvited answers a repeat of the INVITE as before, and a new INVITE inside the call with our media.
-func (c *Call) reinvited(p *packet) {
-	n, _ := p.cseq()
-	c.mu.Lock()
-	if n == c.invite {
-		final := c.final
-		c.mu.Unlock()
-		if final != nil {
-			_ = c.e.link.send(final, p.from)
-		}
-		return
+func theirEnd(m *message.Message) End {
+	var raw []string
+	for v := range m.All(message.HReason) {
+		raw = append(raw, string(v))
 	}
+	return End{Theirs: true, Why: explain(m), Raw: strings.Join(raw, ", ")}
+}
+
+// reinvited answers a new INVITE inside the call with our media.
+func (c *Call) reinvited(s *server) {
+	m := &s.p.Msg
+	c.e.mu.Lock()
 	ended := c.end != nil
-	if uri := uriOf(p.get("Contact")); uri != "" {
+	if uri := contactOf(m); uri != "" {
 		c.target = uri
 	}
-	c.mu.Unlock()
+	c.e.mu.Unlock()
 	if ended {
-		c.e.respond(p.reply(481, "Call/Transaction Does Not Exist", c.localTag))
+		s.respond(message.Reply{Code: 481})
 		return
 	}
-	r := p.reply(200, "OK", c.localTag)
-	r.add("Contact", c.e.contact())
-	c.answerSDP(r, p)
-	data := r.bytes()
-	c.mu.Lock()
-	c.invite, c.final = n, data
-	c.mu.Unlock()
-	_ = c.e.link.send(data, p.from)
+	r := message.Reply{Code: 200, Contact: []byte(c.e.contactURI())}
+	c.answerSDP(&r, m)
+	s.respond(r)
 }
 
-func (c *Call) answerSDP(r, p *packet) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at, ok := mediaOf(p.body); ok {
+// answerSDP puts our media into an answer to a message with theirs.
+func (c *Call) answerSDP(r *message.Reply, m *message.Message) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if at, ok := mediaOf(m.Body()); ok {
 		c.media = at
 	}
 	c.version++
-	r.add("Content-Type", "application/sdp")
-	r.body = sdp(c.rtp, c.version, "sendrecv")
+	r.ContentType, r.Body = sdpType, sdp(c.rtp, c.version, "sendrecv")
 }
 
-// cancelled ends a call that we have not answered yet (RFC 3261 section 9.2).
-func (c *Call) cancelled(p *packet) {
-	c.e.respond(p.reply(200, "OK", c.localTag))
-	c.mu.Lock()
-	answered := !c.began.IsZero()
-	c.mu.Unlock()
-	if !answered {
-		c.finish(End{Theirs: true, Why: p.explain(), Raw: joinLines(p.all("Reason"))})
+// provisional answers the INVITE for now; withMedia makes it early media.
+func (c *Call) provisional(status int, withMedia bool) {
+	r := message.Reply{Code: status}
+	if status > 100 {
+		r.Contact = []byte(c.e.contactURI())
 	}
+	if withMedia {
+		c.answerSDP(&r, &c.invite.p.Msg)
+	}
+	c.invite.respond(r)
 }
 
-func joinLines(vs []string) string {
-	out := ""
-	for i, v := range vs {
-		if i > 0 {
-			out += ", "
+// refuse ends an INVITE with a final answer that is no success, repeated until its ACK.
+func (c *Call) refuse(r message.Reply) {
+	c.finish(End{Theirs: c.End().Theirs})
+	c.invite.respond(r)
+	c.untilACK(context.Background())
+}
+
+// errNoACK says that the caller never acknowledged our answer.
+var errNoACK = errors.New("the caller never sent ACK")
+
+// answer accepts an INVITE. Its 200 is repeated until its ACK (RFC 3261 section 13.3.1.4).
+func (c *Call) answer(ctx context.Context) error {
+	r := message.Reply{Code: 200, Contact: []byte(c.e.contactURI()), Lines: []byte("Allow: " + allowed + "\r\n")}
+	c.answerSDP(&r, &c.invite.p.Msg)
+	c.e.mu.Lock()
+	if c.end != nil { // cancelled in between
+		c.e.mu.Unlock()
+		return context.Canceled
+	}
+	c.began = time.Now()
+	c.invite.answer(r)
+	c.e.mu.Unlock()
+	if !c.untilACK(ctx) {
+		return errNoACK
+	}
+	return nil
+}
+
+// untilACK waits until the final answer is acknowledged; false after 32 seconds or when the context ends.
+func (c *Call) untilACK(ctx context.Context) bool {
+	select {
+	case <-c.invite.acked:
+	case <-ctx.Done():
+	case <-c.e.link.gone:
+	}
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	return c.invite.Acked()
+}
+
+// contactOf is the first Contact URI of a message, "" for none.
+func contactOf(m *message.Message) string {
+	for a := range m.Addrs(message.HContact) {
+		return string(a.URI)
+	}
+	return ""
+}
+
+// uriOf is the URI of a From, To, Contact or Route value.
+func uriOf(value []byte) string {
+	a, _, _ := message.ParseAddr(value)
+	return string(a.URI)
+}
+
+// userOf is the user part of a SIP URI without its parameters.
+func userOf(u *message.URI) string {
+	user, _, _ := strings.Cut(string(u.User), ";")
+	return user
+}
+
+func callerOf(m *message.Message) string {
+	u, _ := m.From().ParseURI()
+	return userOf(&u)
+}
+
+// hostOf is the address a SIP URI names, if its host is an IP address; the port is 5060 when it has none.
+func hostOf(uri string) (netip.AddrPort, bool) {
+	u, _ := message.ParseURI([]byte(uri))
+	a, ok := u.Addr()
+	if u.Port == 0 {
+		u.Port = 5060
+	}
+	return netip.AddrPortFrom(a, u.Port), ok
+}
+
+// explain is what a message says about why: the texts of its Reason (RFC 3326) and Warning (RFC 3261 section 20.43)
+// headers, without repeats.
+func explain(m *message.Message) string {
+	var texts []string
+	add := func(text string) {
+		if text == "" || slices.ContainsFunc(texts, func(have string) bool { return strings.Contains(have, text) }) {
+			return // Warning repeats what Reason says
 		}
-		out += v
+		texts = append(texts, text)
 	}
-	return out
+	for v := range m.Reasons() {
+		r, _ := message.ReasonOf(v)
+		add(string(r.Text))
+	}
+	for v := range m.List(message.HWarning) {
+		if parts := bytes.SplitN(v, []byte{' '}, 3); len(parts) == 3 {
+			add(string(message.AppendUnquoted(nil, parts[2])))
+		}
+	}
+	return strings.Join(texts, "; ")
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringfence/edge/sip/message"
 )
 
 // Behaviour is what the test carrier does with a call.
@@ -55,16 +57,14 @@ func (s Script) of(number string) (b Behaviour, ok bool) {
 
 // CarrierOptions are a test carrier's settings; the zero value answers at once on a free port of 127.0.0.1.
 type CarrierOptions struct {
-	Listen  netip.AddrPort // loopback; zero is 127.0.0.1 and a free port
-	Ring    time.Duration  // ring time of calls whose behaviour has none
-	Script  Script         // nil is DefaultScript; an empty one answers everything
-	Always  *Behaviour     // for every call, whatever the script says
-	User    string         // ask callers for a digest login; "" asks none
-	Passwd  string
-	Quiet   bool           // play no tone
-	Longest time.Duration  // hang up calls that last longer; 0 is 4 h
-	Most    int            // calls at once, more are refused with 503; 0 is 20,000
-	OnCall  func(CallSeen) // each call once it has ended; called on the call's goroutine; may be nil
+	Listen netip.AddrPort // loopback; zero is 127.0.0.1 and a free port
+	Ring   time.Duration  // ring time of calls whose behaviour has none
+	Script Script         // nil is DefaultScript; an empty one answers everything
+	Always *Behaviour     // for every call, whatever the script says
+	User   string         // ask callers for a digest login; "" asks none
+	Passwd string
+	Quiet  bool           // play no tone
+	OnCall func(CallSeen) // each call once it has ended; called on the call's goroutine; may be nil
 }
 
 // CallSeen is what the carrier saw of one call.
@@ -78,12 +78,14 @@ type CallSeen struct {
 	Why            string // the text of its BYE's or CANCEL's Reason
 }
 
+// Bounds of what a test carrier takes on.
+const (
+	mostCalls   = 20_000 // at once; more are refused with 503
+	longestCall = 4 * time.Hour
+)
+
 // CarrierStats counts since the start; Active is now.
-type CarrierStats struct {
-	Offered, Answered, Refused, Cancelled, TheirHangups, OurHangups, NoACK int64
-	Active                                                                 int64
-	Heard, Sent                                                            int64 // RTP packets
-}
+type CarrierStats struct{ Offered, Answered, Cancelled, TheirHangups, NoACK, Active int64 }
 
 // Carrier is a test carrier: a SIP user agent server on a loopback UDP address that rings, answers, plays a tone, and can
 // be told to misbehave.
@@ -98,7 +100,8 @@ type Carrier struct {
 
 	always atomic.Pointer[Behaviour]
 
-	offered, answered, refused, cancelled, theirs, ours, noACK, active atomic.Int64
+	mu    sync.Mutex // owns stats
+	stats CarrierStats
 }
 
 // ErrNotLoopback says that the test carrier was to listen where others could reach it.
@@ -115,19 +118,14 @@ func NewCarrier(o CarrierOptions) (*Carrier, error) {
 	if o.Script == nil {
 		o.Script = DefaultScript()
 	}
-	if o.Longest <= 0 {
-		o.Longest = 4 * time.Hour
-	}
-	if o.Most <= 0 {
-		o.Most = 20_000
-	}
 	l, err := listenUDP(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("test carrier: %w", err)
 	}
 	m, err := newMedia(o.Listen.Addr())
 	if err != nil {
-		return nil, errors.Join(err, l.close())
+		l.close()
+		return nil, err
 	}
 	c := &Carrier{o: o, media: m, nonce: token()}
 	c.always.Store(o.Always)
@@ -139,75 +137,81 @@ func NewCarrier(o CarrierOptions) (*Carrier, error) {
 }
 
 // Addr is where the carrier listens.
-func (c *Carrier) Addr() netip.AddrPort { return c.end.link.local() }
+func (c *Carrier) Addr() netip.AddrPort { return c.end.link.local }
 
 // Always makes every further call go so, whatever the script says; nil goes back to the script.
 func (c *Carrier) Always(b *Behaviour) { c.always.Store(b) }
 
 // Stats counts what happened so far.
 func (c *Carrier) Stats() CarrierStats {
-	return CarrierStats{
-		Offered: c.offered.Load(), Answered: c.answered.Load(), Refused: c.refused.Load(), Cancelled: c.cancelled.Load(),
-		TheirHangups: c.theirs.Load(), OurHangups: c.ours.Load(), NoACK: c.noACK.Load(), Active: c.active.Load(),
-		Heard: c.media.heard.Load(), Sent: c.media.sent.Load(),
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
+}
+
+// count adds to one of the stats and gives its sum.
+func (c *Carrier) count(n *int64, more int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*n += more
+	return *n
 }
 
 // Close ends the carrier at once: calls that are up get no BYE, as when a carrier dies.
 func (c *Carrier) Close() error {
 	c.stop()
-	err := c.end.close()
+	c.end.link.close()
 	c.calls.Wait()
-	return errors.Join(err, c.media.close())
+	return c.media.close()
 }
 
 // incoming is called on the endpoint's reading goroutine.
-func (c *Carrier) incoming(p *packet) {
-	if p.method != "INVITE" {
-		c.end.respond(p.reply(405, "Method Not Allowed", token()))
+func (c *Carrier) incoming(s *server) {
+	m := &s.p.Msg
+	if m.Method() != message.INVITE {
+		s.respond(message.Reply{Code: 405})
 		return
 	}
-	number := userOf(p.uri)
+	number := userOf(m.URI())
 	b, scripted := c.o.Script.of(number)
 	if a := c.always.Load(); a != nil {
 		b, scripted = *a, true
 	}
 	if scripted && b.Silent {
-		c.offered.Add(1)
+		c.count(&c.stats.Offered, 1)
 		return
 	}
 	if b.Ring == 0 {
 		b.Ring = c.o.Ring
 	}
-	call := c.end.incoming(p, c.media.address)
+	call := c.end.incoming(s, c.media.address)
 	ctx, cancel := context.WithCancel(c.ctx)
-	call.mu.Lock()
+	c.end.mu.Lock()
 	call.cancel = cancel
-	call.mu.Unlock()
-	c.active.Add(1)
+	c.end.mu.Unlock()
+	c.count(&c.stats.Active, 1)
 	c.calls.Add(1)
 	go func() {
 		defer c.calls.Done()
-		defer c.active.Add(-1)
+		defer c.count(&c.stats.Active, -1)
 		defer cancel()
-		c.run(ctx, call, p, b)
+		c.run(ctx, call, m, b)
 	}()
 }
 
 // run plays one call from its INVITE to its end.
-func (c *Carrier) run(ctx context.Context, call *Call, invite *packet, b Behaviour) {
-	if c.o.User != "" && !verify(invite, c.nonce, c.o.User, c.o.Passwd) {
-		call.refuse(invite, 407, "Proxy Authentication Required", func(r *packet) {
-			r.add("Proxy-Authenticate", `Digest realm="carrier.test", nonce="`+c.nonce+`", algorithm=MD5, qop="auth"`)
-		})
+func (c *Carrier) run(ctx context.Context, call *Call, invite *message.Message, b Behaviour) {
+	if c.o.User != "" && !verify(invite, message.HProxyAuthorization, c.nonce, c.o.User, c.o.Passwd) {
+		ask := `Proxy-Authenticate: Digest realm="carrier.test", nonce="` + c.nonce + "\", algorithm=MD5, qop=\"auth\"\r\n"
+		call.refuse(message.Reply{Code: 407, Lines: []byte(ask)})
 		return
 	}
 	seen := CallSeen{
-		Called: userOf(invite.uri), Caller: userOf(uriOf(invite.get("From"))), CallID: call.id, Offered: time.Now(),
+		Called: userOf(invite.URI()), Caller: callerOf(invite), CallID: call.id, Offered: time.Now(),
 	}
-	c.offered.Add(1)
-	call.provisional(invite, 100, "Trying", false)
-	if c.ring(ctx, call, invite, b) {
+	c.count(&c.stats.Offered, 1)
+	call.provisional(100, false)
+	if c.ring(ctx, call, b) {
 		seen.Answered = call.Began()
 		c.talk(ctx, call, b)
 	}
@@ -219,44 +223,43 @@ func (c *Carrier) run(ctx context.Context, call *Call, invite *packet, b Behavio
 }
 
 // ring brings a call to its final answer and says whether it was answered and acknowledged.
-func (c *Carrier) ring(ctx context.Context, call *Call, invite *packet, b Behaviour) bool {
-	if int(c.active.Load()) > c.o.Most {
+func (c *Carrier) ring(ctx context.Context, call *Call, b Behaviour) bool {
+	if c.count(&c.stats.Active, 0) > mostCalls {
 		b = Behaviour{Refuse: 503, Phrase: "Service Unavailable"}
 	}
 	if b.Refuse == 0 || b.Ring > 0 {
-		status, phrase := 180, "Ringing"
+		status := 180
 		if b.Early {
-			status, phrase = 183, "Session Progress"
+			status = 183
 			c.tone(ctx, call)
 		}
-		call.provisional(invite, status, phrase, b.Early)
+		call.provisional(status, b.Early)
 	}
 	if b.NoAnswer {
 		b.Ring = time.Hour
 	}
 	if !wait(ctx, b.Ring) {
 		if c.ctx.Err() == nil {
-			c.cancelled.Add(1)
-			call.refuse(invite, 487, "Request Terminated", nil)
+			c.count(&c.stats.Cancelled, 1)
+			call.refuse(message.Reply{Code: 487})
 		}
 		return false
 	}
 	if b.Refuse != 0 {
-		c.refused.Add(1)
-		call.refuse(invite, b.Refuse, b.Phrase, nil)
+		call.refuse(message.Reply{Code: b.Refuse, Phrase: b.Phrase})
 		return false
 	}
-	switch err := call.answer(ctx, invite); {
+	switch err := call.answer(ctx); {
 	case errors.Is(err, context.Canceled): // the CANCEL came in the instant of the answer
-		c.cancelled.Add(1)
-		call.refuse(invite, 487, "Request Terminated", nil)
+		c.count(&c.stats.Cancelled, 1)
+		call.refuse(message.Reply{Code: 487})
 		return false
 	case err != nil && ctx.Err() == nil:
-		c.noACK.Add(1)
+		c.count(&c.stats.NoACK, 1)
 		_ = call.Hangup(ctx)
 		return false
 	}
-	c.answered.Add(1)
+	c.count(&c.stats.Answered, 1)
 	return true
 }
 
@@ -265,7 +268,7 @@ func (c *Carrier) talk(ctx context.Context, call *Call, b Behaviour) {
 	if !b.Early {
 		c.tone(ctx, call)
 	}
-	limit := c.o.Longest
+	limit := longestCall
 	if b.HangupFrom > 0 {
 		limit = b.HangupFrom
 	}
@@ -274,21 +277,20 @@ func (c *Carrier) talk(ctx context.Context, call *Call, b Behaviour) {
 	}
 	if !wait(ctx, limit-time.Since(call.Began())) {
 		if c.ctx.Err() == nil {
-			c.theirs.Add(1)
+			c.count(&c.stats.TheirHangups, 1)
 		}
 		return
 	}
-	c.ours.Add(1)
-	bye, done := context.WithTimeout(c.ctx, timerB)
+	bye, done := context.WithTimeout(c.ctx, timers.Patience())
 	defer done()
 	_ = call.Hangup(bye)
 }
 
 // tone plays to the caller until the call ends.
 func (c *Carrier) tone(ctx context.Context, call *Call) {
-	call.mu.Lock()
+	c.end.mu.Lock()
 	to := call.media
-	call.mu.Unlock()
+	c.end.mu.Unlock()
 	if c.o.Quiet || !to.IsValid() {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/icholy/digest"
+
+	"ringfence/edge/sip/message"
 )
 
 // errNoChallenge says that a 401 or 407 offered nothing that this phone can answer.
@@ -16,20 +18,20 @@ type login struct {
 	user, password string
 	algorithm      string // "MD5" or "SHA-256" to insist; "" takes the strongest offered
 	chal           *digest.Challenge
-	header         string // Authorization or Proxy-Authorization
-	count          int    // nc of chal's nonce
+	header         message.HeaderID // Authorization or Proxy-Authorization
+	count          int              // nc of chal's nonce
 }
 
 // take remembers the challenge of a 401 or 407.
-func (l *login) take(p *packet) error {
-	name := "WWW-Authenticate"
-	l.header = "Authorization"
-	if p.status == 407 {
-		name, l.header = "Proxy-Authenticate", "Proxy-Authorization"
+func (l *login) take(m *message.Message) error {
+	ask := message.HWWWAuthenticate
+	l.header = message.HAuthorization
+	if m.Status() == 407 {
+		ask, l.header = message.HProxyAuthenticate, message.HProxyAuthorization
 	}
 	l.chal, l.count = nil, 0
-	for _, v := range p.all(name) {
-		c, err := digest.ParseChallenge(v)
+	for v := range m.All(ask) {
+		c, err := digest.ParseChallenge(string(v))
 		if err != nil || !l.better(c) {
 			continue
 		}
@@ -56,31 +58,30 @@ func (l *login) better(c *digest.Challenge) bool {
 }
 
 // sign adds credentials to a request; a login without a challenge adds nothing.
-func (l *login) sign(p *packet) error {
+func (l *login) sign(r *request) error {
 	if l.chal == nil {
 		return nil
 	}
 	l.count++
 	cred, err := digest.Digest(l.chal, digest.Options{
-		Method: p.method, URI: p.uri, Username: l.user, Password: l.password, Count: l.count,
+		Method: r.method.String(), URI: r.uri, Username: l.user, Password: l.password, Count: l.count,
 	})
 	if err != nil {
 		return fmt.Errorf("answer the challenge: %w", err)
 	}
-	p.add(l.header, cred.String())
+	r.add(l.header, cred.String())
 	return nil
 }
 
 // verify checks the digest of a request against a nonce and a password, as a carrier that asks for one does.
-func verify(p *packet, nonce, user, password string) bool {
-	v := p.get("Proxy-Authorization")
-	cred, err := digest.ParseCredentials(v)
+func verify(m *message.Message, header message.HeaderID, nonce, user, password string) bool {
+	cred, err := digest.ParseCredentials(string(m.Get(header)))
 	if err != nil || cred.Nonce != nonce || cred.Username != user {
 		return false
 	}
 	chal := &digest.Challenge{Realm: cred.Realm, Nonce: nonce, Algorithm: cred.Algorithm, QOP: []string{"auth"}}
 	want, err := digest.Digest(chal, digest.Options{
-		Method: p.method, URI: cred.URI, Username: user, Password: password, Count: cred.Nc, Cnonce: cred.Cnonce,
+		Method: m.Method().String(), URI: cred.URI, Username: user, Password: password, Count: cred.Nc, Cnonce: cred.Cnonce,
 	})
 	return err == nil && want.Response == cred.Response
 }

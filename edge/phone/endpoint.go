@@ -4,253 +4,384 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transaction"
+	"ringfence/edge/sip/transport"
 )
 
-// RFC 3261 section 17 timers.
-const (
-	timerT1 = 500 * time.Millisecond
-	timerT2 = 4 * time.Second
-	timerB  = 64 * timerT1
-)
+// timers are those of RFC 3261 section 17.
+var timers = transaction.Timers{}.Defaults()
 
 // ErrSilent says that nobody answered a request in 32 seconds.
 var ErrSilent = errors.New("no answer at all")
 
-// endpoint is one end of SIP on one link: client transactions, calls, and whoever serves what begins outside of a call.
+var errClosed = errors.New("connection closed")
+
+// endpoint is one end of SIP on one link: transactions, calls, and whoever serves what begins outside of a call.
 // One goroutine reads; it never blocks on anything but a send.
 type endpoint struct {
 	link  *link
 	agent string // User-Agent
 	user  string // of our Contact
+	begun time.Time
 
 	// serve gets requests outside of any call, on the reading goroutine. nil answers 405.
-	serve func(*packet)
+	serve func(*server)
 
-	done chan struct{} // closed when the reader ends
-
-	mu      sync.Mutex // owns all below
-	waiting map[string]chan *packet
-	acks    map[string][]byte // by branch: what answers a repeated final refusal of an INVITE
-	calls   map[string]*Call
+	mu      sync.Mutex // owns all below, the transactions and the calls
+	clients map[string]*client
+	servers map[string]*server
+	calls   map[string]*Call // by Call-ID and our tag
 }
 
 func newEndpoint(l *link, agent, user string) *endpoint {
 	return &endpoint{
-		link: l, agent: agent, user: user,
-		done: make(chan struct{}), waiting: map[string]chan *packet{}, acks: map[string][]byte{}, calls: map[string]*Call{},
+		link: l, agent: agent, user: user, begun: time.Now(),
+		clients: map[string]*client{}, servers: map[string]*server{}, calls: map[string]*Call{},
 	}
 }
 
 // start begins to read. It is apart from newEndpoint so that serve is set before the first packet.
 func (e *endpoint) start() {
-	go func() {
-		defer close(e.done)
-		e.link.receive(e.handle)
-	}()
+	e.link.read = e.handle
+	e.link.Serve()
 }
 
-func (e *endpoint) close() error {
-	err := e.link.close()
-	<-e.done
-	return err
+// send sends a message. One that fails is a packet lost, which SIP repeats.
+func (e *endpoint) send(to transport.Dest, data []byte) { _ = e.link.Send(to, data) }
+
+func (e *endpoint) now() time.Duration { return time.Since(e.begun) }
+
+// after plans the next tick of a transaction, which is called with mu held.
+func (e *endpoint) after(t **time.Timer, deadline time.Duration, tick func()) {
+	if *t != nil {
+		(*t).Stop()
+	}
+	if deadline == transaction.Never {
+		return
+	}
+	*t = time.AfterFunc(deadline-e.now(), func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		tick()
+	})
 }
 
-func (e *endpoint) handle(p *packet) {
-	if p.status != 0 {
-		e.response(p)
-		return
-	}
-	if c := e.callOf(p); c != nil {
-		c.request(p)
-		return
-	}
-	switch {
-	case p.method == "ACK":
-	case p.method == "OPTIONS":
-		e.respond(p.reply(200, "OK", token()))
-	case e.serve != nil && param(p.get("To"), "tag") == "":
-		e.serve(p)
-	case param(p.get("To"), "tag") != "" || p.method == "CANCEL":
-		e.respond(p.reply(481, "Call/Transaction Does Not Exist", token()))
+func (e *endpoint) handle(p *transport.Packet) {
+	switch m := &p.Msg; {
+	case !m.IsRequest():
+		e.response(m)
+	case m.Method() == message.ACK:
+		e.acknowledged(m)
 	default:
-		e.respond(p.reply(405, "Method Not Allowed", token()))
+		if s := e.begin(p); s != nil {
+			e.request(s)
+		}
 	}
 }
 
-// callOf finds the call of a request: by our tag, or, before it has one, by theirs. An INVITE without our tag is of a call
-// only as a repeat; with another CSeq it is the next try of a caller that we asked for a password.
-func (e *endpoint) callOf(p *packet) *Call {
+// request serves a new request: of a call, of an INVITE that is to be cancelled, or outside of both.
+func (e *endpoint) request(s *server) {
+	m := &s.p.Msg
+	e.mu.Lock()
+	c := e.calls[callKey(m.CallID(), m.To().Tag())]
+	if m.Method() == message.CANCEL {
+		if invite := e.servers[serverKey(m, message.INVITE)]; invite != nil {
+			c = invite.call
+		}
+	}
+	e.mu.Unlock()
+	switch tagged := m.To().Tag() != nil; {
+	case c != nil:
+		c.asked(s)
+	case m.Method() == message.OPTIONS:
+		s.respond(message.Reply{Code: 200})
+	case e.serve != nil && !tagged && m.Method() != message.CANCEL:
+		e.serve(s)
+	case tagged || m.Method() == message.CANCEL:
+		s.respond(message.Reply{Code: 481})
+	default:
+		s.respond(message.Reply{Code: 405})
+	}
+}
+
+func callKey[T string | []byte](callID, ourTag T) string {
+	return string(callID) + "\x00" + string(ourTag)
+}
+
+// server is a request to us and our answer to it.
+type server struct {
+	transaction.Server
+	e     *endpoint
+	p     *transport.Packet
+	call  *Call  // of an INVITE
+	tag   string // of ours, put on To
+	last  []byte // the latest answer
+	timer *time.Timer
+	acked chan struct{} // closed once the final answer to an INVITE is acknowledged, or nobody does
+}
+
+// serverKey finds the transaction of a request: the number and the caller's tag are the same in its repeats, its CANCEL and its ACK.
+func serverKey(m *message.Message, method message.Method) string {
+	return callKey(m.CallID(), m.From().Tag()) + "\x00" + strconv.Itoa(int(m.CSeq())) + method.String()
+}
+
+// begin begins the transaction of a request; a repeat is answered as before, and nil.
+func (e *endpoint) begin(p *transport.Packet) *server {
+	m := &p.Msg
+	key := serverKey(m, m.Method())
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if tag := param(p.get("To"), "tag"); tag != "" {
-		return e.calls[ourKey(p.get("Call-ID"), tag)]
-	}
-	c := e.calls[theirKey(p.get("Call-ID"), param(p.get("From"), "tag"))]
-	if n, _ := p.cseq(); c != nil && n != c.first {
+	if s := e.servers[key]; s != nil {
+		if s.Request().Has(transaction.Send) && s.last != nil {
+			e.send(p.From(), s.last)
+		}
 		return nil
 	}
-	return c
+	s := &server{
+		Server: transaction.NewServer(m.Method() == message.INVITE, p.Proto == transport.TCP),
+		e:      e, p: p, tag: token(), acked: make(chan struct{}),
+	}
+	e.servers[key] = s
+	return s
 }
 
-func ourKey(callID, tag string) string   { return "our\x00" + callID + "\x00" + tag }
-func theirKey(callID, tag string) string { return "their\x00" + callID + "\x00" + tag }
+// respond answers the request; after its final answer it does nothing.
+func (s *server) respond(r message.Reply) {
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	s.answer(r)
+}
 
-func (e *endpoint) response(p *packet) {
-	branch := p.branch()
-	_, method := p.cseq() // the answer to a CANCEL carries the branch of its INVITE
+// answer is respond for who holds mu.
+func (s *server) answer(r message.Reply) {
+	do := s.Respond(r.Code, s.e.now(), &timers)
+	if do.Has(transaction.Send) {
+		r.ToTag = []byte(s.tag)
+		s.last = message.AppendResponse(nil, &s.p.Msg, r)
+	}
+	s.do(do)
+}
+
+// acknowledged takes an ACK.
+func (e *endpoint) acknowledged(m *message.Message) {
 	e.mu.Lock()
-	ch, ack := e.waiting[method+" "+branch], e.acks[branch]
-	var c *Call
-	if ch == nil && method == "INVITE" && p.status/100 == 2 {
-		c = e.calls[ourKey(p.get("Call-ID"), param(p.get("From"), "tag"))]
+	defer e.mu.Unlock()
+	s := e.servers[serverKey(m, message.INVITE)]
+	if s == nil {
+		return
 	}
-	e.mu.Unlock()
-	switch {
-	case ch != nil:
-		select {
-		case ch <- p:
-		default: // a flood of answers to one request: it has enough
-		}
-	case ack != nil && p.status >= 300:
-		_ = e.link.send(ack, p.from)
-	case c != nil:
-		c.repeatACK()
+	was := s.State()
+	if do := s.Ack(e.now(), &timers); do.Has(transaction.Pass) || was == transaction.Completed {
+		close(s.acked)
+		s.do(do)
 	}
 }
 
-// respond sends an answer back where its request came from. A send that fails is a packet lost, which SIP repeats.
-func (e *endpoint) respond(r *packet) { _ = e.link.send(r.bytes(), r.from) }
-
-// request begins a request of ours; from and to are whole header values.
-func (e *endpoint) request(method, uri, from, to, callID string, cseq int) *packet {
-	p := &packet{method: method, uri: uri}
-	p.add("Via", "SIP/2.0/"+e.link.transport()+" "+e.link.local().String()+";rport;branch=z9hG4bK"+token())
-	p.add("Max-Forwards", "70")
-	p.add("From", from)
-	p.add("To", to)
-	p.add("Call-ID", callID)
-	p.add("CSeq", strconv.Itoa(cseq)+" "+method)
-	if method != "ACK" && method != "CANCEL" {
-		p.add("Contact", e.contact())
-		p.add("User-Agent", e.agent)
-		p.add("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO")
+// do does what the transaction wants. The caller holds mu.
+func (s *server) do(do transaction.Do) {
+	if do.Has(transaction.Send) && s.last != nil {
+		s.e.send(s.p.From(), s.last)
 	}
-	return p
+	if do.Has(transaction.Timeout) {
+		close(s.acked)
+	}
+	if do.Has(transaction.Done) {
+		delete(s.e.servers, serverKey(&s.p.Msg, s.p.Msg.Method()))
+	}
+	s.e.after(&s.timer, s.Deadline(), func() { s.do(s.Tick(s.e.now(), &timers)) })
 }
 
-func (e *endpoint) contact() string {
-	uri := "sip:" + e.user + "@" + e.link.local().String()
-	if e.link.tcp != nil {
+// request is one of ours, of which its CANCEL and its ACK are made too. The header values are whole.
+type request struct {
+	method           message.Method
+	uri              string
+	from, to, callID string
+	cseq             uint32
+	branch           string
+	routes           []string
+	lines            []byte // further header lines, CR LF after each
+	body             []byte // a session description
+	dest             transport.Dest
+}
+
+// add adds a header line.
+func (r *request) add(id message.HeaderID, value string) {
+	var w message.Writer
+	w.Begin(r.lines)
+	w.AddString(id, value)
+	r.lines = w.Bytes()
+}
+
+// write is the request as sent, or the CANCEL or ACK of it with another To.
+func (e *endpoint) write(r *request, method message.Method, to string) []byte {
+	var w message.Writer
+	w.Begin(nil)
+	w.Request(method, []byte(r.uri))
+	w.Via(e.link.proto.String(), e.link.local.String(), []byte(r.branch))
+	w.AddInt(message.HMaxForwards, 70)
+	w.AddString(message.HFrom, r.from)
+	w.AddString(message.HTo, to)
+	w.AddString(message.HCallID, r.callID)
+	w.CSeq(r.cseq, method)
+	for _, route := range r.routes {
+		w.AddString(message.HRoute, route)
+	}
+	if method != r.method || method == message.ACK {
+		return w.End("", nil)
+	}
+	w.AddString(message.HContact, e.contact())
+	w.AddString(message.HUserAgent, e.agent)
+	w.AddString(message.HAllow, allowed)
+	w.Lines(r.lines)
+	return w.End(sdpType, r.body)
+}
+
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+
+func (e *endpoint) contact() string { return "<" + e.contactURI() + ">" }
+
+func (e *endpoint) contactURI() string {
+	uri := "sip:" + e.user + "@" + e.link.local.String()
+	if e.link.proto == transport.TCP {
 		uri += ";transport=tcp"
 	}
-	return "<" + uri + ">"
+	return uri
 }
 
-// transact sends a request and waits for its final answer, repeating on UDP until something comes back. Provisional
-// answers go to early, which may be nil. It gives ErrSilent after 32 seconds without any answer (RFC 3261 timers B and F),
-// or the context's error. A refused INVITE is acknowledged here; an accepted one by its caller.
-func (e *endpoint) transact(ctx context.Context, req *packet, to netip.AddrPort, early func(*packet)) (*packet, error) {
-	key := req.method + " " + req.branch()
-	answers := make(chan *packet, 32)
+// client is a request of ours on its way.
+type client struct {
+	transaction.Client
+	e       *endpoint
+	r       *request
+	data    []byte
+	ack     []byte // of the final answer to an INVITE,
+	ackTo   transport.Dest
+	timer   *time.Timer
+	final   bool                  // it has been answered
+	answers chan *message.Message // closed when nobody answered
+}
+
+func clientKey(method message.Method, branch string) string { return method.String() + branch }
+
+// launch sends a request.
+func (e *endpoint) launch(r *request) (*client, error) {
+	r.branch = message.Magic + token()
+	c := &client{e: e, r: r, data: e.write(r, r.method, r.to), answers: make(chan *message.Message, 32)}
 	e.mu.Lock()
-	e.waiting[key] = answers
-	e.mu.Unlock()
-	defer func() {
-		e.mu.Lock()
-		delete(e.waiting, key)
-		e.mu.Unlock()
-	}()
-	data := req.bytes()
-	if err := e.link.send(data, to); err != nil {
+	defer e.mu.Unlock()
+	if err := e.link.Send(r.dest, c.data); err != nil {
 		return nil, err
 	}
-	giveUp := time.NewTimer(timerB)
-	defer giveUp.Stop()
-	wait := timerT1
-	again := time.NewTimer(wait)
-	defer again.Stop()
-	if e.link.tcp != nil {
-		again.Stop()
+	c.Client = transaction.NewClient(r.method == message.INVITE, r.dest.Proto == transport.TCP, e.now(), &timers)
+	e.clients[clientKey(r.method, r.branch)] = c
+	c.do(0)
+	return c, nil
+}
+
+// do does what the transaction wants. The caller holds mu.
+func (c *client) do(do transaction.Do) {
+	if do.Has(transaction.Send) {
+		c.e.send(c.r.dest, c.data)
 	}
+	if do.Has(transaction.Ack) {
+		c.e.send(c.ackTo, c.ack)
+	}
+	if do.Has(transaction.Timeout) {
+		close(c.answers)
+	}
+	if do.Has(transaction.Done) {
+		delete(c.e.clients, clientKey(c.r.method, c.r.branch))
+	}
+	c.e.after(&c.timer, c.Deadline(), func() { c.do(c.Tick(c.e.now(), &timers)) })
+}
+
+// response takes an answer to a request of ours: a refused INVITE is acknowledged here (RFC 3261 section 17.1.1.3), an accepted one by
+// its caller, and here when the answer is repeated.
+func (e *endpoint) response(m *message.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.clients[clientKey(m.CSeqMethod(), string(m.Via().Branch))]
+	if c == nil {
+		return
+	}
+	do := c.Response(m.Status(), e.now(), &timers)
+	if do.Has(transaction.Ack) && c.ack == nil {
+		c.ack, c.ackTo = e.write(c.r, message.ACK, string(m.Get(message.HTo))), c.r.dest
+	}
+	switch {
+	case !do.Has(transaction.Pass):
+	case c.final && c.ack != nil:
+		e.send(c.ackTo, c.ack)
+	case !c.final:
+		c.final = m.Status() >= 200
+		select {
+		case c.answers <- m:
+		default: // a flood of answers to one request: it has enough
+		}
+	}
+	c.do(do)
+}
+
+// await waits for the final answer to a request. Provisional answers go to early, which may be nil. It gives ErrSilent after 32 seconds
+// without any answer (RFC 3261 timers B and F), or the context's error.
+func (c *client) await(ctx context.Context, early func(*message.Message)) (*message.Message, error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-e.done:
-			return nil, errors.New("connection closed")
-		case <-giveUp.C:
-			return nil, ErrSilent
-		case <-again.C:
-			_ = e.link.send(data, to)
-			wait = nextWait(wait, req.method)
-			again.Reset(wait)
-		case p := <-answers:
-			if p.status >= 200 {
-				if req.method == "INVITE" && p.status >= 300 {
-					e.ackRefusal(req, p, to)
-				}
-				return p, nil
-			}
-			if req.method == "INVITE" { // proceeding: no repeats, and the callee may ring as long as the caller lets it
-				again.Stop()
-				giveUp.Stop()
-			}
-			if early != nil {
-				early(p)
+		case <-c.e.link.gone:
+			return nil, errClosed
+		case m := <-c.answers:
+			switch {
+			case m == nil:
+				return nil, ErrSilent
+			case m.Status() >= 200:
+				return m, nil
+			case early != nil:
+				early(m)
 			}
 		}
 	}
 }
 
-func nextWait(wait time.Duration, method string) time.Duration {
-	if method == "INVITE" {
-		return 2 * wait
-	}
-	return min(2*wait, timerT2)
+// forget gives a request up.
+func (c *client) forget() {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	c.timer.Stop()
+	delete(c.e.clients, clientKey(c.r.method, c.r.branch))
 }
 
-// ackRefusal acknowledges a refused INVITE in its own transaction (RFC 3261 section 17.1.1.3) and again at every repeat.
-func (e *endpoint) ackRefusal(req, answer *packet, to netip.AddrPort) {
-	ack := &packet{method: "ACK", uri: req.uri}
-	ack.add("Via", req.get("Via"))
-	ack.add("Max-Forwards", "70")
-	ack.add("From", req.get("From"))
-	ack.add("To", answer.get("To"))
-	ack.add("Call-ID", req.get("Call-ID"))
-	n, _ := req.cseq()
-	ack.add("CSeq", strconv.Itoa(n)+" ACK")
-	for _, r := range req.all("Route") {
-		ack.add("Route", r)
+// transact sends a request that is no INVITE outside of a call and waits for its answer.
+func (e *endpoint) transact(ctx context.Context, r *request) (*client, *message.Message, error) {
+	c, err := e.launch(r)
+	if err != nil {
+		return nil, nil, err
 	}
-	data, branch := ack.bytes(), req.branch()
-	e.mu.Lock()
-	e.acks[branch] = data
-	e.mu.Unlock()
-	_ = e.link.send(data, to)
-	time.AfterFunc(timerB, func() {
-		e.mu.Lock()
-		delete(e.acks, branch)
-		e.mu.Unlock()
-	})
+	m, err := c.await(ctx, nil)
+	if err != nil {
+		c.forget()
+	}
+	return c, m, err
 }
 
 // cancel asks for the end of an INVITE that has had a provisional answer (RFC 3261 section 9.1). Its own answer is not
 // waited for: what counts is how the INVITE ends.
-func (e *endpoint) cancel(invite *packet, to netip.AddrPort) {
-	c := &packet{method: "CANCEL", uri: invite.uri}
-	c.add("Via", invite.get("Via"))
-	c.add("Max-Forwards", "70")
-	for _, name := range []string{"From", "To", "Call-ID"} {
-		c.add(name, invite.get(name))
-	}
-	n, _ := invite.cseq()
-	c.add("CSeq", strconv.Itoa(n)+" CANCEL")
-	_ = e.link.send(c.bytes(), to)
+func (c *client) cancel() { c.e.send(c.r.dest, c.e.write(c.r, message.CANCEL, c.r.to)) }
+
+// acknowledge sends the ACK of a 2xx, and again whenever that is repeated.
+func (c *client) acknowledge(ack *request) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	ack.method, ack.cseq, ack.branch = message.ACK, c.r.cseq, message.Magic+token()
+	c.ack, c.ackTo = c.e.write(ack, message.ACK, ack.to), ack.dest
+	c.e.send(c.ackTo, c.ack)
 }
 
 // token is a fresh random name for a tag, branch or Call-ID.

@@ -1,24 +1,34 @@
 package phone
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
 )
 
 // link carries messages: a UDP socket, or one TCP connection to the server.
 type link struct {
-	udp   *net.UDPConn
+	*transport.Transport
+	local netip.AddrPort
+	proto transport.Proto
 	tcp   net.Conn
-	write sync.Mutex // tcp: one message at a time
+	gone  chan struct{} // closed with the socket or the connection
+	end   func()        // closes gone
+	read  func(*transport.Packet)
+}
+
+func newLink(local netip.AddrPort) *link {
+	gone := make(chan struct{})
+	return &link{local: addrPort(local), gone: gone, end: sync.OnceFunc(func() { close(gone) })}
 }
 
 // listenUDP opens a socket on an address; port 0 takes a free one.
@@ -28,7 +38,8 @@ func listenUDP(at netip.AddrPort) (*link, error) {
 		return nil, err
 	}
 	_ = c.SetReadBuffer(4 << 20) // a burst of calls must not drop their answers; the kernel may allow less
-	return &link{udp: c}, nil
+	l := newLink(c.LocalAddr().(*net.UDPAddr).AddrPort())
+	return l, l.listen(transport.Config{PacketConn: c})
 }
 
 // dialTCP connects to a server, from a local address if one is named.
@@ -41,104 +52,70 @@ func dialTCP(ctx context.Context, from netip.Addr, server netip.AddrPort) (*link
 	if err != nil {
 		return nil, err
 	}
-	return &link{tcp: c}, nil
+	l := newLink(c.LocalAddr().(*net.TCPAddr).AddrPort())
+	l.proto, l.tcp = transport.TCP, &connection{c, l.end}
+	first := make(chan net.Conn, 1)
+	first <- l.tcp
+	return l, l.listen(transport.Config{IdleTimeout: 24 * time.Hour, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		select {
+		case c := <-first:
+			return c, nil
+		default: // the server has said nothing on the first one
+			return d.DialContext(ctx, "tcp", to.String())
+		}
+	}})
 }
 
-func (l *link) transport() string {
-	if l.tcp != nil {
-		return "TCP"
-	}
-	return "UDP"
+// connection says when the transport has closed it.
+type connection struct {
+	net.Conn
+	end func()
 }
 
-func (l *link) local() netip.AddrPort {
+func (c *connection) Close() error {
+	c.end()
+	return c.Conn.Close()
+}
+
+func (l *link) listen(c transport.Config) (err error) {
+	c.Handle = l.handle
+	c.Panicked = func(v any, stack []byte) { fmt.Fprintf(os.Stderr, "the test phone failed: %v\n%s", v, stack) }
+	l.Transport, err = transport.Listen(c)
+	return err
+}
+
+func (l *link) close() {
+	l.Stop()
 	if l.tcp != nil {
-		return addrPort(l.tcp.LocalAddr().(*net.TCPAddr).AddrPort())
+		_ = l.tcp.Close() // which the transport does not know before the first message
 	}
-	return addrPort(l.udp.LocalAddr().(*net.UDPAddr).AddrPort())
+	l.end()
 }
 
 func addrPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-func (l *link) send(data []byte, to netip.AddrPort) error {
-	if l.udp != nil {
-		_, err := l.udp.WriteToUDPAddrPort(data, to)
-		return err
-	}
-	l.write.Lock()
-	defer l.write.Unlock()
-	_, err := l.tcp.Write(data)
-	return err
+func (l *link) dest(to netip.AddrPort) transport.Dest {
+	return transport.Dest{Addr: to, Proto: l.proto}
 }
 
-// receive gives every message to handle until the link is closed. What is no SIP message is left out.
-func (l *link) receive(handle func(*packet)) {
-	if l.tcp != nil {
-		l.receiveTCP(handle)
-		return
-	}
-	buf := make([]byte, maxPacket)
-	for {
-		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return
-		}
-		if p, err := parse(buf[:n]); err == nil {
-			p.from, p.body = addrPort(from), bytes.Clone(p.body)
-			handle(p)
-		}
+// handle gives every message to read. What is no SIP message, or not a sound one, is left out.
+func (l *link) handle(p *transport.Packet) {
+	if p.Parse() == nil && sound(p) {
+		p.Keep() // it is never given back: who reads it may keep what it points at
+		l.read(p)
 	}
 }
 
-func (l *link) receiveTCP(handle func(*packet)) {
-	r := bufio.NewReaderSize(l.tcp, maxPacket)
-	from := addrPort(l.tcp.RemoteAddr().(*net.TCPAddr).AddrPort())
-	for {
-		p, err := readFrame(r)
-		if err != nil {
-			return
-		}
-		p.from = from
-		handle(p)
-	}
-}
-
-// readFrame takes one message off a stream: headers up to the empty line, then Content-Length of body (RFC 3261 section 18.3).
-func readFrame(r *bufio.Reader) (*packet, error) {
-	var frame []byte
-	length := 0
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return nil, err
-		}
-		if len(frame) == 0 && strings.TrimSpace(line) == "" {
-			continue // keep-alive between messages
-		}
-		frame = append(frame, line...)
-		if len(frame) > maxPacket {
-			return nil, errNotSIP
-		}
-		if line == "\r\n" {
-			break
-		}
-		name, value, _ := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "l") {
-			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil || length < 0 || length > maxPacket {
-				return nil, fmt.Errorf("%w: bad Content-Length", errNotSIP)
-			}
+// sound is stricter than a phone needs to be, so that a mistake of the server's is not overlooked: every line ends in CR LF, the
+// headers that every message needs are there once, and the body is as long as it says.
+func sound(p *transport.Packet) bool {
+	m := &p.Msg
+	for _, id := range []message.HeaderID{message.HFrom, message.HTo, message.HCallID, message.HCSeq} {
+		if m.Count(id) != 1 {
+			return false
 		}
 	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(r, body); err != nil {
-		return nil, err
-	}
-	return parse(append(frame, body...))
-}
-
-func (l *link) close() error {
-	if l.tcp != nil {
-		return l.tcp.Close()
-	}
-	return l.udp.Close()
+	length := m.Get(message.HContentLength)
+	return m.ViaCount() > 0 && m.Uncoded() == nil && bytes.Contains(p.Buf, m.Bytes()) && // else it was mended
+		(length == nil || string(length) == strconv.Itoa(len(m.Body())))
 }

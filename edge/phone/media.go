@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+const sdpType = "application/sdp"
+
 // sdp offers or answers one audio stream of A-law and µ-law at an address (RFC 4566), version counts up in one call.
 func sdp(at netip.AddrPort, version int, direction string) []byte {
 	family := "IP4"
@@ -46,7 +48,6 @@ type media struct {
 	conn    *net.UDPConn
 	heard   atomic.Int64 // RTP packets in
 	loud    atomic.Int64 // of them, those that are not silence
-	sent    atomic.Int64
 	done    chan struct{}
 	address netip.AddrPort
 }
@@ -110,7 +111,6 @@ func (m *media) play(ctx context.Context, to netip.AddrPort) {
 		if _, err := m.conn.WriteToUDPAddrPort(p, to); err != nil && ctx.Err() != nil {
 			return
 		}
-		m.sent.Add(1)
 		select {
 		case <-ctx.Done():
 			return

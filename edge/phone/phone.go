@@ -2,13 +2,15 @@ package phone
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringfence/edge/sip/message"
 )
 
 // Account is a line's login, and where and how it is used.
@@ -31,8 +33,7 @@ type Phone struct {
 	end     *endpoint
 	media   *media
 	inbox   chan *Inbound
-	// regLogin is for REGISTER alone, so that calls and registrations do not race for one nonce count.
-	regCSeq atomic.Int64
+	regCSeq atomic.Uint32
 	regID   string
 }
 
@@ -59,8 +60,15 @@ func (a Answer) String() string {
 	return s
 }
 
-func answerOf(p *packet) Answer {
-	return Answer{Status: p.status, Phrase: p.phrase, Why: p.explain(), Reason: p.all("Reason"), Warning: p.all("Warning")}
+func answerOf(m *message.Message) Answer {
+	a := Answer{Status: m.Status(), Phrase: string(m.Phrase()), Why: explain(m)}
+	for v := range m.All(message.HReason) {
+		a.Reason = append(a.Reason, string(v))
+	}
+	for v := range m.All(message.HWarning) {
+		a.Warning = append(a.Warning, string(v))
+	}
+	return a
 }
 
 // Dial opens a phone. It sends nothing yet on UDP; on TCP it connects.
@@ -89,7 +97,8 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 	}
 	m, err := newMedia(local)
 	if err != nil {
-		return nil, errors.Join(err, l.close())
+		l.close()
+		return nil, err
 	}
 	if a.Domain == "" {
 		a.Domain = bracketed(server.Addr())
@@ -139,10 +148,13 @@ func sourceFor(server netip.AddrPort) (netip.Addr, error) {
 }
 
 // Close ends the phone. Calls that are up are left to the other end.
-func (p *Phone) Close() error { return errors.Join(p.end.close(), p.media.close()) }
+func (p *Phone) Close() error {
+	p.end.link.close()
+	return p.media.close()
+}
 
 // Addr is the phone's own SIP address.
-func (p *Phone) Addr() netip.AddrPort { return p.end.link.local() }
+func (p *Phone) Addr() netip.AddrPort { return p.end.link.local }
 
 // Heard is how many RTP packets came in, and how many of them were sound and not silence.
 func (p *Phone) Heard() (packets, loud int64) { return p.media.heard.Load(), p.media.loud.Load() }
@@ -158,41 +170,47 @@ func (p *Phone) login() *login {
 func (p *Phone) Register(ctx context.Context, seconds int) (Answer, error) {
 	l, from := p.login(), "<"+p.aor()+">;tag="+token()
 	for try := 0; ; try++ {
-		n := int(p.regCSeq.Add(1))
-		req := p.end.request("REGISTER", "sip:"+p.account.Domain, from, "<"+p.aor()+">", p.regID, n)
-		req.add("Expires", strconv.Itoa(seconds))
-		if err := l.sign(req); err != nil {
+		r := &request{
+			method: message.REGISTER, uri: "sip:" + p.account.Domain, from: from, to: "<" + p.aor() + ">", callID: p.regID,
+			cseq: p.regCSeq.Add(1), dest: p.end.link.dest(p.server),
+		}
+		r.add(message.HExpires, strconv.Itoa(seconds))
+		if err := l.sign(r); err != nil {
 			return Answer{}, err
 		}
-		r, err := p.end.transact(ctx, req, p.server, nil)
+		_, m, err := p.end.transact(ctx, r)
 		if err != nil {
 			return Answer{}, err
 		}
-		if again, err := challenged(l, r, try); err != nil || !again {
-			return p.registered(r), err
+		if again, err := challenged(l, m, try); err != nil || !again {
+			return p.registered(m), err
 		}
 	}
 }
 
 // challenged says whether to try again with credentials: at the first challenge, and once more when the nonce was stale.
-func challenged(l *login, r *packet, try int) (bool, error) {
-	if r.status != 401 && r.status != 407 || try > 1 {
+func challenged(l *login, m *message.Message, try int) (bool, error) {
+	if m.Status() != 401 && m.Status() != 407 || try > 1 {
 		return false, nil
 	}
 	had := l.chal != nil
-	if err := l.take(r); err != nil {
+	if err := l.take(m); err != nil {
 		return false, err
 	}
 	return !had || l.chal.Stale, nil
 }
 
-func (p *Phone) registered(r *packet) Answer {
-	a := answerOf(r)
-	a.Contact = r.list("Contact")
-	a.Expires, _ = strconv.Atoi(r.get("Expires"))
-	for _, c := range a.Contact {
-		if uriOf(c) == uriOf(p.end.contact()) {
-			if n, err := strconv.Atoi(param(c, "expires")); err == nil {
+func (p *Phone) registered(m *message.Message) Answer {
+	a := answerOf(m)
+	seconds, _ := m.Expires()
+	a.Expires = int(seconds)
+	for v := range m.List(message.HContact) {
+		a.Contact = append(a.Contact, string(v))
+	}
+	for c := range m.Addrs(message.HContact) {
+		if string(c.URI) == p.end.contactURI() {
+			v, _ := c.Param("expires")
+			if n, err := strconv.Atoi(string(v)); err == nil {
 				a.Expires = n
 			}
 		}
@@ -211,15 +229,12 @@ type Dialling struct {
 // Invite places a call. An accepted one is a Call, already acknowledged; a refused one is an Answer with a nil Call. When
 // the context ends while it rings, the call is cancelled and the context's error returned.
 func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, Answer, error) {
-	l, id := p.login(), token()
+	l, to := p.login(), p.end.link.dest(p.server)
 	user := p.account.Line
 	if d.From != "" {
 		user = d.From
 	}
-	c := &Call{
-		e: p.end, id: id, peer: p.server, rtp: p.media.address, localTag: token(), version: 1,
-		done: make(chan struct{}), acked: make(chan struct{}),
-	}
+	c := &Call{e: p.end, id: token(), peer: to, rtp: p.media.address, localTag: token(), version: 1, done: make(chan struct{})}
 	c.local = "<sip:" + user + "@" + p.account.Domain + ">;tag=" + c.localTag
 	if d.Anon {
 		c.local = `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=` + c.localTag
@@ -227,108 +242,89 @@ func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, A
 	uri := "sip:" + number + "@" + p.account.Domain
 	for try := 0; ; try++ {
 		c.cseq++
-		req := p.end.request("INVITE", uri, c.local, "<"+uri+">", id, c.cseq)
-		if d.Anon {
-			req.add("Privacy", "id")
+		r := &request{
+			method: message.INVITE, uri: uri, from: c.local, to: "<" + uri + ">", callID: c.id, cseq: c.cseq, dest: to,
+			body: sdp(c.rtp, 1, "sendrecv"),
 		}
-		req.add("Content-Type", "application/sdp")
-		req.body = sdp(c.rtp, 1, "sendrecv")
-		if err := l.sign(req); err != nil {
+		if d.Anon {
+			r.add(message.HPrivacy, "id")
+		}
+		if err := l.sign(r); err != nil {
 			return nil, Answer{}, err
 		}
-		r, err := p.ring(ctx, c, req, d.Early)
+		m, err := c.ring(ctx, r, d.Early)
 		if err != nil {
 			return nil, Answer{}, err
 		}
-		if r.status/100 == 2 {
-			return c, answerOf(r), nil
+		if m.Status()/100 == 2 {
+			return c, answerOf(m), nil
 		}
-		if again, err := challenged(l, r, try); err != nil || !again {
-			return nil, answerOf(r), err
+		if again, err := challenged(l, m, try); err != nil || !again {
+			return nil, answerOf(m), err
 		}
 	}
 }
 
 // ring carries one INVITE to its final answer. When ctx ends first it cancels, and ends a call whose 200 crossed the CANCEL.
-func (p *Phone) ring(ctx context.Context, c *Call, req *packet, early func(int, string)) (*packet, error) {
-	proceeding := make(chan struct{})
+func (c *Call) ring(ctx context.Context, r *request, early func(int, string)) (*message.Message, error) {
+	tx, err := c.e.launch(r)
+	if err != nil {
+		return nil, err
+	}
 	heard := false
-	type result struct {
-		p   *packet
-		err error
-	}
-	got := make(chan result, 1)
-	stop, stopped := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
-	defer stopped()
-	go func() {
-		r, err := p.end.transact(stop, req, p.server, func(r *packet) {
-			if !heard {
-				heard = true
-				close(proceeding)
-			}
-			if early != nil && r.status != 100 {
-				early(r.status, r.phrase)
-			}
-		})
-		if err == nil && r.status/100 == 2 {
-			c.established(r)
+	m, err := tx.await(ctx, func(m *message.Message) {
+		heard = true
+		if early != nil && m.Status() != 100 {
+			early(m.Status(), string(m.Phrase()))
 		}
-		got <- result{r, err}
-	}()
-	select {
-	case r := <-got:
-		return r.p, r.err
-	case <-ctx.Done():
+	})
+	if err == nil && m.Status()/100 == 2 {
+		c.established(tx, m)
 	}
-	select { // a CANCEL may only follow a provisional answer
-	case <-proceeding:
-		p.end.cancel(req, p.server)
-	case r := <-got:
-		got <- r
-	case <-time.After(2 * time.Second):
-		return nil, ctx.Err()
+	if err == nil || ctx.Err() == nil {
+		return m, err
 	}
-	select {
-	case r := <-got:
-		if r.err == nil && r.p.status/100 == 2 {
-			end, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer done()
-			_ = c.Hangup(end)
-		}
-	case <-time.After(5 * time.Second):
+	defer tx.forget()
+	late, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer done()
+	cancel := sync.OnceFunc(tx.cancel) // it may only follow a provisional answer
+	if heard {
+		cancel()
+	}
+	if m, err := tx.await(late, func(*message.Message) { cancel() }); err == nil && m.Status()/100 == 2 {
+		c.established(tx, m)
+		_ = c.Hangup(late)
 	}
 	return nil, ctx.Err()
 }
 
 // Inbound is a call that rings this phone.
 type Inbound struct {
-	Call   *Call
-	From   string // user part of the From URI
-	invite *packet
-	phone  *Phone
+	Call *Call
+	From string // user part of the From URI
 }
 
-func (p *Phone) incoming(r *packet) {
-	if r.method != "INVITE" {
-		p.end.respond(r.reply(405, "Method Not Allowed", token()))
+func (p *Phone) incoming(s *server) {
+	m := &s.p.Msg
+	if m.Method() != message.INVITE {
+		s.respond(message.Reply{Code: 405})
 		return
 	}
-	c := p.end.incoming(r, p.media.address)
-	in := &Inbound{Call: c, From: userOf(uriOf(r.get("From"))), invite: r, phone: p}
-	c.provisional(r, 180, "Ringing", false)
+	c := p.end.incoming(s, p.media.address)
+	c.provisional(180, false)
 	go func() { // the caller gave up before anybody answered
 		select {
 		case <-c.done:
 			if c.End().Theirs && c.Began().IsZero() {
-				c.refuse(r, 487, "Request Terminated", nil)
+				c.refuse(message.Reply{Code: 487})
 			}
-		case <-p.end.done:
+		case <-p.end.link.gone:
 		}
 	}()
 	select {
-	case p.inbox <- in:
+	case p.inbox <- &Inbound{Call: c, From: callerOf(m)}:
 	default:
-		go c.refuse(r, 486, "Busy Here", nil)
+		go c.refuse(message.Reply{Code: 486})
 	}
 }
 
@@ -336,7 +332,9 @@ func (p *Phone) incoming(r *packet) {
 func (p *Phone) Inbox() <-chan *Inbound { return p.inbox }
 
 // Accept answers the call; it returns once the caller has acknowledged.
-func (in *Inbound) Accept(ctx context.Context) error { return in.Call.answer(ctx, in.invite) }
+func (in *Inbound) Accept(ctx context.Context) error { return in.Call.answer(ctx) }
 
 // Refuse declines the call with a status such as 486 "Busy Here" and waits for the ACK.
-func (in *Inbound) Refuse(status int, phrase string) { in.Call.refuse(in.invite, status, phrase, nil) }
+func (in *Inbound) Refuse(status int, phrase string) {
+	in.Call.refuse(message.Reply{Code: status, Phrase: phrase})
+}

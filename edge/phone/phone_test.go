@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"ringfence/edge/sip/message"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -110,7 +112,7 @@ func TestCarrierBehaviours(t *testing.T) {
 		if status, err := call.Reinvite(t.Context(), "sendonly"); err != nil || status != 200 {
 			t.Errorf("%d %v", status, err)
 		}
-		until(t, "their re-INVITE", func() bool { call.mu.Lock(); defer call.mu.Unlock(); return call.invite > 0 })
+		until(t, "their re-INVITE", func() bool { p.end.mu.Lock(); defer p.end.mu.Unlock(); return call.version == 3 })
 		if err := call.Hangup(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -147,32 +149,25 @@ func TestCarrierAsksForPassword(t *testing.T) {
 // A registrar in miniature: it challenges with both algorithms and grants what is signed with the right password.
 func registrar(t *testing.T, l *link, password string) *endpoint {
 	e := newEndpoint(l, "registrar", "r")
-	e.serve = func(p *packet) {
-		v := p.get("Authorization")
-		if p.method != "REGISTER" {
-			e.respond(p.reply(403, "Forbidden", token()))
-			return
-		}
-		if v == "" {
-			r := p.reply(401, "Unauthorized", token())
+	e.serve = func(s *server) {
+		m := &s.p.Msg
+		switch {
+		case m.Method() != message.REGISTER:
+			s.respond(message.Reply{Code: 403})
+		case !m.Has(message.HAuthorization):
+			lines := ""
 			for _, alg := range []string{"SHA-256", "MD5"} {
-				r.add("WWW-Authenticate", `Digest realm="x", nonce="n1", algorithm=`+alg+`, qop="auth"`)
+				lines += `WWW-Authenticate: Digest realm="x", nonce="n1", algorithm=` + alg + ", qop=\"auth\"\r\n"
 			}
-			e.respond(r)
-			return
+			s.respond(message.Reply{Code: 401, Lines: []byte(lines)})
+		case !verify(m, message.HAuthorization, "n1", "2001", password):
+			s.respond(message.Reply{Code: 403, Lines: []byte("Reason: SIP;cause=403;text=\"wrong, try again\"\r\n")})
+		default:
+			s.respond(message.Reply{Code: 200, Lines: []byte("Contact: " + string(m.Get(message.HContact)) + ";expires=60\r\n")})
 		}
-		p.add("Proxy-Authorization", v) // where verify looks
-		r := p.reply(403, "Forbidden", token())
-		r.add("Reason", `SIP;cause=403;text="wrong, try again"`)
-		if verify(p, "n1", "2001", password) {
-			r = p.reply(200, "OK", token())
-			r.add("Contact", p.get("Contact")+";expires=60")
-			r.add("User-Agent", v) // so that the test sees the algorithm
-		}
-		e.respond(r)
 	}
 	e.start()
-	t.Cleanup(func() { e.close() })
+	t.Cleanup(e.link.close)
 	return e
 }
 
@@ -188,13 +183,13 @@ func TestRegister(t *testing.T) {
 	}
 	for _, alg := range []string{"", "MD5", "SHA-256"} {
 		var out bytes.Buffer
-		c := RegisterCmd{Login: Login{Server: e.link.local().String(), Line: "2001", PasswordFile: file, Algorithm: alg}, Expires: 300}
+		c := RegisterCmd{Login: Login{Server: e.link.local.String(), Line: "2001", PasswordFile: file, Algorithm: alg}, Expires: 300}
 		if err := c.Run(t.Context(), &out); err != nil || !strings.Contains(out.String(), "registered for 60 s, 1 phone") {
 			t.Errorf("algorithm %q: %v\n%s", alg, err, &out)
 		}
 	}
 	var out bytes.Buffer
-	c := RegisterCmd{Login: Login{Server: e.link.local().String(), Line: "2001", Password: "wrong"}, Expires: 300}
+	c := RegisterCmd{Login: Login{Server: e.link.local.String(), Line: "2001", Password: "wrong"}, Expires: 300}
 	if err := c.Run(t.Context(), &out); !errors.Is(err, ErrFailed) || !strings.Contains(out.String(), "why: wrong, try again") {
 		t.Errorf("%v\n%s", err, &out)
 	}
@@ -294,7 +289,7 @@ func TestAttackCommand(t *testing.T) {
 	e := registrar(t, l, "correct-horse")
 	var out bytes.Buffer
 	c := AttackCmd{
-		Login: Login{Server: e.link.local().String(), Line: "2001", Password: "correct-horse"}, To: []string{"1"},
+		Login: Login{Server: e.link.local.String(), Line: "2001", Password: "correct-horse"}, To: []string{"1"},
 		Calls: 5, AtOnce: 2, GiveUp: 3, For: 10 * time.Second,
 		Spent: func(context.Context) (string, error) { return "nothing of its cap", nil },
 	}

@@ -328,17 +328,19 @@ func (a *Addr) Q() int {
 }
 
 // AppendDisplay appends the display name without quotes and escapes. The result may hold any byte.
-func (a *Addr) AppendDisplay(dst []byte) []byte {
-	d := a.Display
-	if len(d) == 0 || d[0] != '"' {
-		return append(dst, d...)
+func (a *Addr) AppendDisplay(dst []byte) []byte { return AppendUnquoted(dst, a.Display) }
+
+// AppendUnquoted appends a quoted string without its quotes and escapes, and other text as it is. The result may hold any byte.
+func AppendUnquoted(dst, text []byte) []byte {
+	if len(text) == 0 || text[0] != '"' {
+		return append(dst, text...)
 	}
-	d = unquote(d)
-	for i := 0; i < len(d); i++ {
-		if d[i] == '\\' && i+1 < len(d) {
+	text = unquote(text)
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) {
 			i++
 		}
-		dst = append(dst, d[i])
+		dst = append(dst, text[i])
 	}
 	return dst
 }

@@ -203,6 +203,21 @@ func (m *Message) Addrs(id HeaderID) iter.Seq[*Addr] {
 	}
 }
 
+// List yields each element of the header lines with the id: comma lists are split outside of quotes and angle brackets.
+func (m *Message) List(id HeaderID) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for v := range m.All(id) {
+			for i := 0; i < len(v); i++ {
+				end := elementEnd(v, i)
+				if one := trim(v[i:end]); len(one) > 0 && !yield(one) {
+					return
+				}
+				i = end
+			}
+		}
+	}
+}
+
 // ContactStar tells whether the Contact is "*", which asks to remove all bindings (section 10.2.2).
 func (m *Message) ContactStar() bool {
 	v := m.Get(HContact)

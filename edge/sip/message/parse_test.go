@@ -382,7 +382,7 @@ func TestAccessors(t *testing.T) {
 	me, _ := m.MinExpires()
 	want(t, "numbers", fmt.Sprint(se, ra, ex, me), "90 120 4294967295 60")
 	r, ok := m.Reason()
-	want(t, "reason", fmt.Sprintln(string(r.Protocol), r.Cause, string(r.Text), ok), "Q.850 16 Normal, \\\"ok\\\" true\n")
+	want(t, "reason", fmt.Sprintln(string(r.Protocol), r.Cause, string(r.Text), ok), "Q.850 16 Normal, \"ok\" true\n")
 	want(t, "100rel", m.HasToken(HSupported, "100REL"), true)
 	want(t, "replaces", m.HasToken(HSupported, "replaces"), true)
 	want(t, "rel", m.HasToken(HSupported, "rel"), false)

@@ -93,12 +93,14 @@ func (m *Message) ContentType() []byte {
 type ReasonValue struct {
 	Protocol []byte // "SIP", "Q.850"
 	Cause    int    // 0 when absent
-	Text     []byte // without quotes, escapes kept; nil when absent
+	Text     []byte // without quotes and escapes; nil when absent
 }
 
 // Reason returns the first Reason value; ok is false when absent or malformed.
-func (m *Message) Reason() (r ReasonValue, ok bool) {
-	v := m.Get(HReason)
+func (m *Message) Reason() (r ReasonValue, ok bool) { return ReasonOf(m.Get(HReason)) }
+
+// ReasonOf reads a Reason value, as Reasons yields them; ok is false when it is malformed.
+func ReasonOf(v []byte) (r ReasonValue, ok bool) {
 	end := span(v, 0, cToken)
 	if end == 0 {
 		return r, false
@@ -113,7 +115,7 @@ func (m *Message) Reason() (r ReasonValue, ok bool) {
 		r.Cause = int(n)
 	}
 	if text, has := findParam(params, "text"); has {
-		r.Text = unquote(text)
+		r.Text = AppendUnquoted(nil, text)
 	}
 	return r, true
 }

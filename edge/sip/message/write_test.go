@@ -37,7 +37,7 @@ func TestWriteRequest(t *testing.T) {
 	text(t, "tag", m.From().Tag(), "ftag")
 	want(t, "cseq", m.CSeq(), 7)
 	r, _ := m.Reason()
-	text(t, "reason", r.Text, `said \"bye\"`)
+	text(t, "reason", r.Text, `said "bye"`)
 	text(t, "allow", m.Get(HAllow), string(in.Get(HAllow)))
 	text(t, "lines", m.Lookup("X-Two"), "2")
 	text(t, "body", m.Body(), string(in.Body()))
