@@ -1,7 +1,8 @@
 // Package workbook reads .xlsx files: what is stored in the cells of their sheets. It must not know what the cells mean.
 //
-// The libraries for it that were looked at read on past damage: a sheet that breaks off in the middle is a shorter sheet to
-// them. Rows of prices must not go missing so, and everything here that is not as it should be is a fault.
+// The libraries for it read on past damage: to excelize 2.11 (tried on 2026-11-29) a sheet that breaks off is a shorter sheet, a text
+// that is missing an empty cell, and two rows of one number one row. Rows of prices must not go missing so: everything here that is
+// not as it should be is a fault.
 package workbook
 
 import (
