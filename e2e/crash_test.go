@@ -158,3 +158,39 @@ func fill(t *testing.T, path string) {
 		}
 	}
 }
+
+// A party hangs up while the process is stopped: its customer pays until the process stopped, and the carrier's cost is until it went on.
+func TestHangUpWhileStopped(t *testing.T) {
+	c, ended := carrier(t, phone.CarrierOptions{Quiet: true, Script: phone.Script{"9001": {HangupFrom: 1500 * time.Millisecond}}})
+	s := start(t, c.Addr())
+	password := s.line("2001")
+	for i, e := range []struct{ transport, number, by string }{
+		{"udp", "02079469000", "caller"},
+		{"tcp", "02079469000", "caller"},
+		{"udp", "02079469001", "callee"},
+	} {
+		p, err := phone.Dial(t.Context(), phone.Account{Server: s.sip.String(), Line: "2001", Password: password, Transport: e.transport})
+		must(t, err)
+		defer p.Close()
+		up := call(t, p, e.number)
+		elapse(time.Second)
+		must(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+		elapse(300 * time.Millisecond) // until all of its threads stand still
+		if e.by == "caller" {
+			go func() { _ = up.Hangup(t.Context()) }()
+		}
+		elapse(5 * time.Second)
+		must(t, s.cmd.Process.Signal(syscall.SIGCONT))
+		seen, r := next(t, ended), s.cdrs("2001", i+1)[0]
+		talk, carriers := time.Duration(r.Talk), time.Duration(r.CarrierTalk)
+		if r.By != e.by || r.Reason != "hangup" || r.Retail != wholeSeconds(talk) || seen.Theirs != (e.by == "caller") {
+			t.Errorf("%v: %+v, %+v", e, r, seen)
+		}
+		if talk > 2*time.Second || carriers < 5*time.Second {
+			t.Errorf("%v: charged for %v of about a second; the carrier charges for %v", e, talk, carriers)
+		}
+	}
+	if p := s.day("2001"); p.Held != 0 {
+		t.Errorf("purse: %+v", p)
+	}
+}

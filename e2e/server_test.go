@@ -280,6 +280,7 @@ type record struct {
 	Line, Trunk, Number, Class, Reason string
 	Retail                             int64  `json:"retail_micro"`
 	Talk                               int64  `json:"talk_ns"`
+	CarrierTalk                        int64  `json:"carrier_talk_ns"`
 	By                                 string `json:"ended_by"`
 	Status                             int    `json:"sip_status"`
 	A                                  string `json:"a_call_id"`

@@ -183,6 +183,7 @@ func (n *node) freeze(d time.Duration) error {
 	n.mu.Lock()
 	p := n.cmd.Process
 	n.mu.Unlock()
+	from := n.w.now()
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
@@ -191,6 +192,7 @@ func (n *node) freeze(d time.Duration) error {
 		n.w.died(n, false)
 	}
 	n.w.sleep(d)
+	n.w.stood(n, from)
 	err := p.Signal(syscall.SIGCONT)
 	n.become(running)
 	return err

@@ -58,10 +58,7 @@ func nodeFaults(r *rand.Rand, others bool, length time.Duration) (plan []fault) 
 		case n < 48:
 			f.kind, f.lasts = kill, downtime(r)
 		case n < 62:
-			f.kind, f.lasts = freeze, between(r, 200*time.Millisecond, 2*time.Second)
-			if r.IntN(3) == 0 {
-				f.lasts = between(r, slice, 2*lease)
-			}
+			f.kind, f.lasts = freeze, stillness(r)
 		case n < 78:
 			f.kind = step
 		case n < 95 || !others:
@@ -88,6 +85,17 @@ func downtime(r *rand.Rand) time.Duration {
 		return between(r, slice, 2*slice)
 	}
 	return between(r, lease, 3*lease)
+}
+
+// stillness is short, longer than what is paid, or longer than most calls.
+func stillness(r *rand.Rand) time.Duration {
+	switch n := r.IntN(6); {
+	case n < 3:
+		return between(r, 200*time.Millisecond, 2*time.Second)
+	case n < 5:
+		return between(r, slice, 2*lease)
+	}
+	return between(r, 2*lease, 5*lease)
 }
 
 // stepSize is seconds to hours, forth or back, and never more than half a day from the machine's own clock.

@@ -141,7 +141,17 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	}
 	begun := earliest(l.theirBye, l.ourBye, l.forgot)
 	noticed := earliest(l.theirBye, l.known)
-	w.compareTalk(l, r, max(begun-heard, 0), noticed-l.answered, noticed, bad)
+	end := noticed
+	if s, ok := w.woken(l, noticed); ok && (r.Reason == "hangup" || r.Reason == "peer-gone") {
+		if left, gone := w.leftBy(l, noticed); gone { // nobody knows when in the stop: the customer pays for the least
+			begun = min(begun, s.from)
+			if k := w.calls[l.number]; r.Reason == "hangup" && noticed < s.to+tolerance/2 && s.to-s.from > 3*time.Second && k != nil && len(k.owners) == 1 {
+				end = min(end, max(left, s.from))
+				w.count.waited.Add(1)
+			}
+		}
+	}
+	w.compareTalk(l, r, max(begun-heard, 0), end-l.answered, noticed, bad)
 	w.compareCost(l, r, heard, bad)
 }
 
@@ -203,14 +213,20 @@ func (w *world) endUnheard(l *leg, r *cdr, noticed time.Duration) bool {
 // charged for what was paid when the outage began: it has left at a moment that nobody heard, or the phone has never
 // heard the answer.
 func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
-	left, gone := w.phoneLeft(l.number, noticed)
-	if at := earliest(l.ourBye, l.forgot); at > 0 && at < noticed && (!gone || at < left) {
-		left, gone = at, true // the carrier
-	}
+	left, gone := w.leftBy(l, noticed)
 	if w.unwritten(l, noticed, true) { // a node that died then had hung up
 		gone = true
 	}
 	return (r.Reason == "peer-gone" || r.Reason == "hangup") && gone && r.Talk >= min(k.paidBy(w.outageAfter(l.answered)), max(earliest(left, noticed)-l.answered, 0))-tolerance
+}
+
+// leftBy is when the first of both ends hung up or vanished, if it was before an instant.
+func (w *world) leftBy(l *leg, before time.Duration) (left time.Duration, gone bool) {
+	left, gone = w.phoneLeft(l.number, before)
+	if at := earliest(l.ourBye, l.forgot); at > 0 && at < before && (!gone || at < left) {
+		left, gone = at, true // the carrier
+	}
+	return left, gone
 }
 
 // phoneLeft is when the phone of a call hung up or vanished, if it was before an instant; never for one that was not told of

@@ -191,9 +191,9 @@ func (w *world) figures() string {
 // lockedFigures needs mu.
 func (w *world) lockedFigures() string {
 	c := &w.count
-	text := fmt.Sprintf("%d calls placed, %d at the carrier, %d answered (%d as they were cancelled, %d that nobody was told), %d given up, %d cut by staff, %d phones vanished, %d BYEs dropped or refused, %d out of order; %d of %d packets lost; %d looks at the books",
+	text := fmt.Sprintf("%d calls placed, %d at the carrier, %d answered (%d as they were cancelled, %d that nobody was told), %d given up, %d cut by staff, %d phones vanished, %d BYEs dropped or refused, %d out of order, %d ends that waited for a node which stood still; %d of %d packets lost; %d looks at the books",
 		c.placed.Load(), c.offered.Load(), c.answered.Load(), c.crossed.Load(), c.unknown.Load(), c.cancelled.Load(), c.cut.Load(), c.vanished.Load(),
-		c.refusedByes.Load(), c.disordered.Load(), c.lost.Load(), c.packets.Load(), c.looks.Load())
+		c.refusedByes.Load(), c.disordered.Load(), c.waited.Load(), c.lost.Load(), c.packets.Load(), c.looks.Load())
 	for _, kind := range slices.Sorted(maps.Keys(w.faults)) {
 		text += fmt.Sprintf("; %s: %d", kind, w.faults[kind])
 	}

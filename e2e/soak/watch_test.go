@@ -268,13 +268,11 @@ func (w *world) died(n *node, kill bool) {
 // one took its calls over: what it knows comes to light when it wakes, which may be after the other has settled the call.
 func (w *world) unwritten(l *leg, at time.Duration, frozen bool) bool {
 	const moment = 500 * time.Millisecond
-	k := w.calls[l.number]
-	from, to := w.nameOf(l.invite.from), w.nameOf(l.target)
+	had := w.nodesOf(l)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.deaths {
-		had := from == "node "+d.node || to == "node "+d.node || k != nil && k.owners[d.node]
-		if d.at <= at-moment/5 || !had || !d.kill && !frozen {
+		if d.at <= at-moment/5 || !had(d.node) || !d.kill && !frozen {
 			continue
 		}
 		if d.at < at+moment {
@@ -287,6 +285,36 @@ func (w *world) unwritten(l *leg, at time.Duration, frozen bool) bool {
 		}
 	}
 	return false
+}
+
+// nodesOf says which nodes had the call of a leg.
+func (w *world) nodesOf(l *leg) func(node string) bool {
+	k := w.calls[l.number]
+	from, to := w.nameOf(l.invite.from), w.nameOf(l.target)
+	return func(node string) bool {
+		return from == "node "+node || to == "node "+node || k != nil && k.owners[node]
+	}
+}
+
+// stood notes that a node stands still since an instant, and is about to go on.
+func (w *world) stood(n *node, from time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stops = append(w.stops, stop{span{from, w.now()}, n.name})
+}
+
+// woken finds the stop of a node that had the call of a leg just before an instant. What it reads then has come at any time since it stopped.
+func (w *world) woken(l *leg, at time.Duration) (s stop, ok bool) {
+	const catchUp = time.Second // as edge/sip has it
+	had := w.nodesOf(l)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.stops {
+		if had(s.node) && at >= s.to && at <= s.to+catchUp+tolerance {
+			return s, true
+		}
+	}
+	return stop{}, false
 }
 
 const never = time.Duration(1<<63 - 1)

@@ -60,15 +60,16 @@ type world struct {
 	unables    []span          // when no node could act on every call
 	deaths     []death         // of nodes, or as good as that
 	exits      []time.Duration // of nodes, by any signal
-	farthest   time.Duration   // the most that a leg talked beyond what was paid for
-	difference time.Duration   // the most that a record differs from the carrier's own at the end
+	stops      []stop
+	farthest   time.Duration // the most that a leg talked beyond what was paid for
+	difference time.Duration // the most that a record differs from the carrier's own at the end
 
 	calls map[string]*watched // by number; the watch's own until it ends
 }
 
 // counts are figures for the report.
 type counts struct {
-	packets, lost, placed, offered, answered, cancelled, crossed, refusedByes, vanished, looks, unknown, cut, disordered atomic.Int64
+	packets, lost, placed, offered, answered, cancelled, crossed, refusedByes, vanished, looks, unknown, cut, disordered, waited atomic.Int64
 }
 
 // violation is an invariant that did not hold.
@@ -163,6 +164,12 @@ type death struct {
 	at   time.Duration
 	node string
 	kill bool
+}
+
+// stop is a time when a process stood still.
+type stop struct {
+	span
+	node string
 }
 
 // newWorld starts everything and sets the books up.
