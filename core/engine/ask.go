@@ -140,3 +140,10 @@ func (c *Call) Arrears() (Ask, bool) {
 	a.arrears = true
 	return a, true
 }
+
+// Unsettled says that more was talked than is paid for by a call that ended, and that a slice which would pay for it is being bought or is to be.
+func (c *Call) Unsettled() bool {
+	o := &c.Open
+	_, owes := c.Arrears()
+	return owes || c.Costs && c.buying && o.End.Status == 200 && o.PaidFor < min(o.End.Talk, o.Longest)
+}

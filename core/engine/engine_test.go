@@ -138,7 +138,7 @@ func TestAnEndInDoubt(t *testing.T) {
 			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, "", began.Add(28*s)) },
 		},
 		"told to end, and then gone": {
-			end: gone, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.LineDaySpent,
+			end: gone, at: 28 * s, doubt: 26 * s, talk: 2 * s, reason: policy.PeerGone,
 			prepare: func(c *Call) { c.Cut(policy.LineDaySpent, policy.Figures{}, "", began.Add(28*s)) },
 		},
 	} {

@@ -38,7 +38,7 @@ type Leg struct {
 // Ended fixes how the call ended for its parties, and says why. A call that was cut ended for that.
 func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	o := &c.Open
-	if c.cut != policy.OK && (e.Doubt == 0 || e.By == call.System) { // else the party came first
+	if c.cut != policy.OK && e.Doubt == 0 { // else the party came first
 		e.Reason, e.By = c.cut, cutter(c.cut)
 	}
 	if e.At.IsZero() || e.At.Before(o.Begun) {

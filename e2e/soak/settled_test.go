@@ -141,19 +141,33 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	}
 	begun := earliest(l.theirBye, l.ourBye, l.forgot)
 	noticed := earliest(l.theirBye, l.known)
-	end := noticed
-	if s, ok := w.woken(l, noticed); ok && (r.Reason == "hangup" || r.Reason == "peer-gone") {
-		if left, gone := w.leftBy(l, noticed); gone { // nobody knows when in the stop: the customer pays for the least
-			begun = min(begun, s.from)
-			if k := w.calls[l.number]; r.Reason == "hangup" && noticed < s.to+tolerance/2 && s.to-s.from > 3*time.Second && k != nil && len(k.owners) == 1 {
-				end = min(end, max(left, s.from))
-				w.count.waited.Add(1)
-			}
-		}
-	}
+	begun, end := w.waited(l, r, begun, noticed)
 	w.compareTalk(l, r, max(begun-heard, 0), end-l.answered, noticed, bad)
 	w.compareCost(l, r, heard, bad)
 }
+
+// waited gives the least and the most time of an end that came while a node of the call stood still: nobody knows when in the stop it came, and
+// the customer pays for the least.
+func (w *world) waited(l *leg, r *cdr, begun, noticed time.Duration) (least, most time.Duration) {
+	least, most = begun, noticed
+	if s, ok := w.stopped(l, l.theirBye, 0); ok && l.theirBye > 0 { // another node hung up meanwhile
+		least = min(least, s.from)
+	}
+	s, ok := w.stopped(l, noticed, catchUp+tolerance)
+	left, gone := w.leftBy(l, noticed)
+	if !ok || noticed < s.to || !gone || r.Reason != "hangup" && r.Reason != "peer-gone" {
+		return least, most
+	}
+	least = min(least, s.from)
+	if k := w.calls[l.number]; r.Reason == "hangup" && noticed < s.to+catchUp/2 && s.to-s.from > 3*time.Second && k != nil && len(k.owners) == 1 {
+		most = min(most, max(left, s.from))
+		w.count.waited.Add(1)
+	}
+	return least, most
+}
+
+// catchUp is how long after a stop a node takes an end for one that may have waited, as edge/sip has it.
+const catchUp = time.Second
 
 // earliest is the first of those instants that there are.
 func earliest(at ...time.Duration) (first time.Duration) {
@@ -251,6 +265,9 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	end, known := l.ended, l.known
 	if l.state == up { // it refused to end: nobody knows more than that it was still up at the last BYE
 		end, known = l.lastBye, 0
+	}
+	if s, ok := w.stopped(l, l.ourBye, 0); ok && known > 0 && r.By == "callee" { // the node that was told of it reads that when it goes on
+		known = max(known, s.to+catchUp)
 	}
 	slack := tolerance
 	if l.state == up {

@@ -303,14 +303,13 @@ func (w *world) stood(n *node, from time.Duration) {
 	w.stops = append(w.stops, stop{span{from, w.now()}, n.name})
 }
 
-// woken finds the stop of a node that had the call of a leg just before an instant. What it reads then has come at any time since it stopped.
-func (w *world) woken(l *leg, at time.Duration) (s stop, ok bool) {
-	const catchUp = time.Second // as edge/sip has it
+// stopped finds the stop of a node that had the call of a leg, in which an instant falls, or which had ended so long before.
+func (w *world) stopped(l *leg, at, after time.Duration) (s stop, ok bool) {
 	had := w.nodesOf(l)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.stops {
-		if had(s.node) && at >= s.to && at <= s.to+catchUp+tolerance {
+		if had(s.node) && at >= s.from && at <= s.to+after {
 			return s, true
 		}
 	}

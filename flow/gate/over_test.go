@@ -767,6 +767,48 @@ func TestARecordIsSeenBeforeThePhoneConfirms(t *testing.T) {
 	})
 }
 
+// A call is cut while a slice is being bought for what it has talked already. What is bought pays for that, whether it comes before the
+// record is seen, before the call is over or after that: the record was seen with a minute and stored with more, or charged for less.
+func TestASliceThatComesWhileACutCallEnds(t *testing.T) {
+	const s, ms = time.Second, time.Millisecond
+	for _, c := range []struct {
+		name         string
+		priced, over time.Duration // after the cut; the slice comes after half a second
+		seen         int
+	}{
+		{"before the record is seen", 600 * ms, 900 * ms, 1},
+		{"between that and the end", 200 * ms, 900 * ms, 0},
+		{"after the end", 200 * ms, 300 * ms, 0},
+	} {
+		b := newBook(t)
+		synctest.Test(t, func(t *testing.T) {
+			m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+			anchored := func(o *Options) { o.Anchor = k.anchor }
+			h := open(t, b, m, anchored)
+			p, _ := h.admit("2001", "07700 900123")
+			h.answer(p)
+			time.Sleep(10 * s)
+			h.close()
+			time.Sleep(60 * s)
+			h = openTo(t, b, &slow{m, func() { time.Sleep(1500 * ms) }}, func(*house) Edge { return Edge{Cut: func(call.ID, policy.Reason, policy.Figures) {}} }, anchored)
+			defer func() { h.close() }()
+			time.Sleep(s)
+			h.gate.Cut(p.ID, policy.CutByStaff, policy.Figures{}, "")
+			h.gate.Ended(p.ID, End{By: call.System, Reason: policy.CutByStaff, Status: 200, At: time.Now()})
+			time.Sleep(c.priced)
+			h.gate.Priced(p.ID, nil)
+			early := h.gate.Records()
+			time.Sleep(c.over - c.priced)
+			h.gate.Over(p.ID, nil)
+			r := h.record(p.ID)
+			if len(early) != c.seen || r.Talk != 71*s || c.seen == 1 && (early[0].Talk != r.Talk || early[0].Retail != r.Retail) {
+				t.Errorf("%s: stored %v, %v, seen before %+v", c.name, r.Talk, r.Retail, early)
+			}
+			h.square(0)
+		})
+	}
+}
+
 // settling is a store that does something before each settlement is written.
 type settling struct {
 	store.Money

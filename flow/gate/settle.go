@@ -45,10 +45,9 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 	}
 	g.uncount(l)
 	l.mu.Lock()
-	_, owes := l.Arrears()
-	bought := l.bought
+	unsettled, bought := l.Unsettled(), l.bought
 	l.mu.Unlock()
-	if !owes {
+	if !unsettled {
 		g.settle(l, legs)
 		g.take(id) // not before: at each moment the record is seen here, with the ledger, or in the store
 		return
@@ -72,7 +71,7 @@ func (g *Gate) Priced(id call.ID, legs []Leg) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, owes := l.Arrears(); owes || l.Open.State != call.Ending || l.priced != nil {
+	if l.Unsettled() || l.Open.State != call.Ending || l.priced != nil {
 		return
 	}
 	cdr := g.record(l, legs)
