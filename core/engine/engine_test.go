@@ -173,3 +173,52 @@ func TestAnEndInDoubt(t *testing.T) {
 		})
 	}
 }
+
+// TestASettledBillStays: whatever a call was doing when it ended, a bill that is shown before the call is over is the one that is stored, although
+// a slice may still be bought or refused; and nothing is lost that was bought for what it has talked.
+func TestASettledBillStays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := up(nil)
+		at := began
+		for range rapid.IntRange(1, 6).Draw(t, "looks") {
+			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 9, 30, 51, 59, 61, 70}).Draw(t, "later")) * time.Second)
+			if !x.Look(at, terms).Buy {
+				continue
+			}
+			a := x.Next(at, terms)
+			switch rapid.SampledFrom([]string{"bought", "refused", "failed", "waits"}).Draw(t, "slice") {
+			case "bought":
+				x.Bought(&a, at, terms)
+			case "refused":
+				x.NoMore(policy.LineDaySpent, policy.Figures{}, at, terms)
+			case "failed":
+				x.Later(true, at)
+			}
+		}
+		a := x.Next(at, terms)
+		end := End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: at.Add(time.Second)}
+		if rapid.Bool().Draw(t, "cut") {
+			x.Cut(policy.CutByStaff, policy.Figures{}, "", at)
+		}
+		end.Doubt = time.Duration(rapid.SampledFrom([]int{0, 0, 26}).Draw(t, "doubt")) * time.Second
+		x.Ended(end, end.At)
+		seen, waits := x.Bill(nil, terms, nil), x.Unsettled()
+		if x.buying {
+			if rapid.Bool().Draw(t, "it comes") {
+				x.Bought(&a, end.At, terms)
+				if stored := x.Bill(nil, terms, nil); stored.Talk != min(x.Open.End.Talk, x.Open.Longest) {
+					t.Fatalf("bought for %v, and charged for %v", x.Open.End.Talk, stored.Talk)
+				}
+			} else {
+				x.NoMore(policy.LineDaySpent, policy.Figures{}, end.At, terms)
+			}
+		}
+		stored := x.Bill(nil, terms, nil)
+		if !waits && (stored.Talk != seen.Talk || stored.Retail != seen.Retail) {
+			t.Fatalf("seen with %v, %v, stored with %v, %v", seen.Talk, seen.Retail, stored.Talk, stored.Retail)
+		}
+		if stored.Retail > x.Open.Held || stored.Talk > x.Open.PaidFor {
+			t.Fatalf("%v for %v, with %v held for %v", stored.Retail, stored.Talk, x.Open.Held, x.Open.PaidFor)
+		}
+	})
+}
