@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	hookcheck "ringfence/docs/receiver"
 	"ringfence/edge/phone"
 	"ringfence/edge/webhook"
 )
@@ -55,13 +56,13 @@ func hooks(t *testing.T, node string) (r *receiver, table string) {
 	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs}), 0o600))
 	signer, err := webhook.Ed25519("ringfence-"+node, private)
 	must(t, err)
-	public, err := webhook.PublicKey(signer.ID, signer.Public())
+	public, err := hookcheck.ParseKey(signer.Public())
 	must(t, err)
 	r = &receiver{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
-		check := webhook.Check{Now: time.Now(), Key: func(id string) (webhook.Key, bool) { return public, id == signer.ID }}
-		if err := webhook.Verify(q, body, check); err != nil {
+		check := hookcheck.Check{Now: time.Now(), Key: func(id string) (hookcheck.Key, bool) { return public, id == signer.ID }}
+		if err := hookcheck.Verify(q, body, check); err != nil {
 			t.Errorf("a webhook with a wrong signature: %v", err)
 		}
 		var b struct{ Kind string }

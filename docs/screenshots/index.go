@@ -130,7 +130,7 @@ A webhook is a POST of JSON over HTTPS:
 The request is signed after RFC 9421: %s names the key (%s) and the algorithm, %s (or %s for a secret that is shared), and covers
 method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A receiver should
 
-1. check the digest against the body, and the signature with the provider's public key: any library of RFC 9421 does, and so does %s in Go;
+1. check the digest against the body, and the signature with the provider's public key: any library of RFC 9421 does, and so does %s, to be copied into a program in Go;
 2. refuse what is older than %s says, or a nonce that it has seen;
 3. treat a second request with the same %s as the same notice: after a lost answer Ringfence sends it again.
 
@@ -138,7 +138,7 @@ Any 2xx takes the notice. 408, 425, 429 and 5xx are tried again, with growing pa
 redirect is followed.
 A customer's webhook must be at a public address.
 `, "```json\n"+shown+"\n```\n", code("line_identity"), code("account_identity"), code("Signature-Input"), code("keyid"), code("ed25519"), code("hmac-sha256"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
-		code("edge/webhook.Verify"), code("expires"), code("Idempotency-Key"))
+		code("docs/receiver/receiver.go"), code("expires"), code("Idempotency-Key"))
 }
 
 func code(s string) string { return "`" + s + "`" }

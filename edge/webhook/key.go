@@ -24,7 +24,7 @@ const (
 // minSecret is the least length of a shared secret, in bytes.
 const minSecret = 32
 
-// Key signs or verifies. Make it with HMAC, Ed25519, ReadKey or PublicKey. It does not print.
+// Key signs. Make it with HMAC, Ed25519 or ReadKey. It does not print.
 type Key struct {
 	ID      string // keyid
 	alg     string
@@ -88,20 +88,6 @@ func ReadKey(id, path string) (Key, error) {
 	return Ed25519(id, private)
 }
 
-// PublicKey reads what Public wrote: a key that only verifies.
-func PublicKey(id, text string) (Key, error) {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return Key{}, errors.New("webhook: no PEM block")
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	public, ok := key.(ed25519.PublicKey)
-	if err != nil || !ok {
-		return Key{}, errors.New("webhook: this is not an Ed25519 public key")
-	}
-	return Key{ID: id, alg: algEd25519, public: public}, checkID(id)
-}
-
 // Public is the PEM text that receivers need; "" for a shared secret.
 func (k Key) Public() string {
 	der, err := x509.MarshalPKIXPublicKey(k.public)
@@ -114,25 +100,11 @@ func (k Key) Public() string {
 func (k Key) sign(base []byte) ([]byte, error) {
 	switch {
 	case k.shared != nil:
-		return k.mac(base), nil
+		h := hmac.New(sha256.New, []byte(k.shared.Reveal()))
+		h.Write(base)
+		return h.Sum(nil), nil
 	case k.private != nil:
 		return ed25519.Sign(k.private, base), nil
 	}
 	return nil, fmt.Errorf("webhook: key %s cannot sign", k.ID)
-}
-
-func (k Key) verify(base, signature []byte) bool {
-	switch {
-	case k.shared != nil:
-		return hmac.Equal(k.mac(base), signature)
-	case k.public != nil:
-		return ed25519.Verify(k.public, base, signature)
-	}
-	return false
-}
-
-func (k Key) mac(base []byte) []byte {
-	h := hmac.New(sha256.New, []byte(k.shared.Reveal()))
-	h.Write(base)
-	return h.Sum(nil)
 }

@@ -17,7 +17,7 @@ const (
 	tag   = "ringfence-notice"
 )
 
-// covered is what our signatures cover, and what Verify insists on. Not the scheme: behind a proxy a receiver cannot know
+// covered is what our signatures cover, and what docs/receiver insists on. Not the scheme: behind a proxy a receiver cannot know
 // it.
 var covered = []string{"@method", "@authority", "@path", "@query", "content-digest", "content-type", "idempotency-key"}
 

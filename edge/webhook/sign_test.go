@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"ringfence/core/secret"
+	"ringfence/docs/receiver"
 )
 
 // rfcRequest is the request of RFC 9421, appendix B.2.
@@ -50,22 +50,23 @@ func TestVectorsOfTheRFC(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		key          Key
+		components   []string
 		params, want string
 	}{
 		"B.2.5": {
-			hmacKey, `("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"`,
+			hmacKey,
+			[]string{"date", "@authority", "content-type"},
+			`("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"`,
 			"pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=",
 		},
 		"B.2.6": {
-			edKey, `("date" "@method" "@path" "@authority" "content-type" "content-length");created=1618884473;keyid="test-key-ed25519"`,
+			edKey,
+			[]string{"date", "@method", "@path", "@authority", "content-type", "content-length"},
+			`("date" "@method" "@path" "@authority" "content-type" "content-length");created=1618884473;keyid="test-key-ed25519"`,
 			"wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==",
 		},
 	} {
-		in, err := parseInput(c.params)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		text, err := base(rfcRequest(), in.components, in.raw)
+		text, err := base(rfcRequest(), c.components, c.params)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -75,12 +76,6 @@ func TestVectorsOfTheRFC(t *testing.T) {
 		}
 		if base64.StdEncoding.EncodeToString(got) != c.want {
 			t.Errorf("%s: signature %s, want %s, over\n%s", name, base64.StdEncoding.EncodeToString(got), c.want, text)
-		}
-		if !c.key.verify(text, got) || c.key.verify(append(text, ' '), got) {
-			t.Errorf("%s: verify", name)
-		}
-		if in.created != 1618884473 || in.keyid != c.key.ID {
-			t.Errorf("%s: read as %+v", name, in)
 		}
 	}
 }
@@ -123,139 +118,26 @@ func hmacKey(t testing.TB, id string) Key {
 	return k
 }
 
-var (
-	testBody = []byte(`{"kind":"new-device","line":"2001"}`)
-	signedAt = time.Unix(1_795_000_000, 0)
-)
+var testBody = []byte(`{"kind":"new-device","line":"2001"}`)
 
-// signedRequest is a request as a server sees it.
-func signedRequest(t testing.TB, key Key) *http.Request {
+// trust is a receiver that knows one key.
+func trust(t testing.TB, key Key) receiver.Check {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "https://Hooks.Example.org:443/in/fence?tenant=7", strings.NewReader(string(testBody)))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Idempotency-Key", `"n.1@example.net"`)
-	if err := Sign(r, testBody, key, signedAt, lifetime); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func trust(keys ...Key) Check {
-	return Check{Now: signedAt.Add(time.Second), Key: func(id string) (Key, bool) {
-		for _, k := range keys {
-			if k.ID == id {
-				return k, true
-			}
-		}
-		return Key{}, false
-	}}
-}
-
-func TestSignAndVerify(t *testing.T) {
-	for _, key := range []Key{edKey(t, "ringfence-1"), hmacKey(t, "desk/1")} {
-		r := signedRequest(t, key)
-		if err := Verify(r, testBody, trust(edKey(t, "other"), key)); err != nil {
-			t.Errorf("%v: %v", key, err)
-		}
-		r.Host = "hooks.example.org" // as a proxy may pass it on
-		if err := Verify(r, testBody, trust(key)); err != nil {
-			t.Errorf("%v: %v", key, err)
+	known := receiver.Key{}
+	if key.shared != nil {
+		known.Shared = []byte(key.shared.Reveal())
+	} else {
+		var err error
+		if known, err = receiver.ParseKey(key.Public()); err != nil {
+			t.Fatal(err)
 		}
 	}
+	return receiver.Check{Now: time.Now(), Key: func(id string) (receiver.Key, bool) { return known, id == key.ID }}
 }
 
-func TestAPublicKeyIsEnoughToVerify(t *testing.T) {
-	key := edKey(t, "ringfence-1")
-	public, err := PublicKey("ringfence-1", key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Verify(signedRequest(t, key), testBody, trust(public)); err != nil {
-		t.Error(err)
-	}
-	if err := Sign(signedRequest(t, key), testBody, public, signedAt, lifetime); err == nil {
-		t.Error("a public key signed")
-	}
+func TestASharedSecretIsNeverPublic(t *testing.T) {
 	if text := hmacKey(t, "x").Public(); text != "" {
 		t.Errorf("a shared secret became public: %s", text)
-	}
-}
-
-// TestWhatVerifyRefuses changes one thing at a time.
-func TestWhatVerifyRefuses(t *testing.T) {
-	key := edKey(t, "k")
-	set := func(name, value string) func(*http.Request, *Check) []byte {
-		return func(r *http.Request, _ *Check) []byte { r.Header.Set(name, value); return testBody }
-	}
-	edit := func(name, from, to string) func(*http.Request, *Check) []byte {
-		return func(r *http.Request, _ *Check) []byte {
-			was := r.Header.Get(name)
-			r.Header.Set(name, strings.Replace(was, from, to, 1))
-			if r.Header.Get(name) == was {
-				t.Errorf("%s has no %q: %s", name, from, was)
-			}
-			return testBody
-		}
-	}
-	for name, c := range map[string]struct {
-		want   error
-		change func(*http.Request, *Check) []byte
-	}{
-		"another body": {ErrForged, func(*http.Request, *Check) []byte { return []byte("{}") }},
-		"another body and digest": {ErrForged, func(r *http.Request, _ *Check) []byte {
-			r.Header.Set("Content-Digest", digest([]byte("{}")))
-			return []byte("{}")
-		}},
-		"another path":       {ErrForged, func(r *http.Request, _ *Check) []byte { r.URL.Path = "/other"; return testBody }},
-		"another query":      {ErrForged, func(r *http.Request, _ *Check) []byte { r.URL.RawQuery = "tenant=8"; return testBody }},
-		"another host":       {ErrForged, func(r *http.Request, _ *Check) []byte { r.Host = "evil.example"; return testBody }},
-		"another method":     {ErrForged, func(r *http.Request, _ *Check) []byte { r.Method = http.MethodPut; return testBody }},
-		"another type":       {ErrForged, set("Content-Type", "text/html")},
-		"another message":    {ErrForged, set("Idempotency-Key", `"n.2@example.net"`)},
-		"no such header":     {ErrForged, func(r *http.Request, _ *Check) []byte { r.Header.Del("Idempotency-Key"); return testBody }},
-		"a second type":      {ErrForged, func(r *http.Request, _ *Check) []byte { r.Header.Add("Content-Type", "x"); return testBody }},
-		"a longer life":      {ErrForged, edit("Signature-Input", ";expires=1", ";expires=2")},
-		"an unknown key":     {ErrForged, edit("Signature-Input", `keyid="k"`, `keyid="j"`)},
-		"another algorithm":  {ErrForged, edit("Signature-Input", `alg="ed25519"`, `alg="hmac-sha256"`)},
-		"less covered":       {ErrForged, edit("Signature-Input", ` "@path"`, "")},
-		"more than there is": {ErrForged, edit("Signature-Input", ` "@path"`, ` "@path" "x-none"`)},
-		"no signature":       {ErrUnsigned, func(r *http.Request, _ *Check) []byte { r.Header.Del("Signature"); return testBody }},
-		"no input":           {ErrUnsigned, func(r *http.Request, _ *Check) []byte { r.Header.Del("Signature-Input"); return testBody }},
-		"not base64":         {ErrUnsigned, set("Signature", "ringfence=:!:")},
-		"not ours":           {ErrUnsigned, set("Signature", "sig1=:AAAA:")},
-		"twice": {ErrUnsigned, func(r *http.Request, _ *Check) []byte {
-			r.Header.Add("Signature", r.Header.Get("Signature"))
-			return testBody
-		}},
-		"too long":            {ErrUnsigned, set("Signature", strings.Repeat("a", maxField+1))},
-		"a parameter twice":   {ErrUnsigned, edit("Signature-Input", `;alg=`, `;created=1;alg=`)},
-		"a parameter unknown": {ErrUnsigned, edit("Signature-Input", `;alg=`, `;x=1;alg=`)},
-		"a component twice":   {ErrUnsigned, edit("Signature-Input", ` "@path"`, ` "@path" "@path"`)},
-		"an option":           {ErrUnsigned, edit("Signature-Input", `"@path"`, `"@path";req`)},
-		"an hour later":       {ErrStale, func(_ *http.Request, c *Check) []byte { c.Now = c.Now.Add(time.Hour); return testBody }},
-		"an hour before":      {ErrStale, func(_ *http.Request, c *Check) []byte { c.Now = c.Now.Add(-time.Hour); return testBody }},
-		"seen before": {ErrStale, func(_ *http.Request, c *Check) []byte {
-			c.Fresh = func(string, time.Time) bool { return false }
-			return testBody
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, check := signedRequest(t, key), trust(key)
-			body := c.change(r, &check)
-			if err := Verify(r, body, check); !errors.Is(err, c.want) {
-				t.Errorf("%v, want %v", err, c.want)
-			}
-		})
-	}
-}
-
-func TestOthersMaySignToo(t *testing.T) {
-	key := edKey(t, "k")
-	r := signedRequest(t, key)
-	r.Header.Set("Signature-Input", `proxy=("@method");x="a,ringfence=b\"", `+r.Header.Get("Signature-Input"))
-	r.Header.Add("Signature", "proxy=:AAAA:")
-	if err := Verify(r, testBody, trust(key)); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -295,23 +177,4 @@ func TestKeysThatAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-}
-
-// FuzzVerify: whatever the headers say, no panic, and nothing passes that we did not sign.
-func FuzzVerify(f *testing.F) {
-	key := edKey(f, "k")
-	r := signedRequest(f, key)
-	input, signature := r.Header.Get("Signature-Input"), r.Header.Get("Signature")
-	f.Add(input, signature)
-	f.Add(`ringfence=("@method";req);created=1`, "ringfence=::")
-	f.Add(`a="\`, `ringfence=:AA==:, b`)
-	f.Fuzz(func(t *testing.T, in, sig string) {
-		r := signedRequest(t, key)
-		r.Header.Set("Signature-Input", in)
-		r.Header.Set("Signature", sig)
-		err := Verify(r, testBody, trust(key))
-		if err == nil && strings.TrimSpace(in) != input {
-			t.Errorf("%q with %q passes", in, sig)
-		}
-	})
 }

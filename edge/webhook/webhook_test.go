@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/docs/receiver"
 	"ringfence/flow/notify"
 )
 
@@ -50,9 +51,7 @@ func TestAWebhookArrivesSigned(t *testing.T) {
 	var faults atomic.Pointer[error]
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		c := trust(key)
-		c.Now = time.Now()
-		err = errors.Join(err, Verify(r, body, c))
+		err = errors.Join(err, receiver.Verify(r, body, trust(t, key)))
 		if r.Header.Get("Idempotency-Key") != `"n.1.desk@example.net"` || r.URL.RequestURI() != "/in/a%20b?x=%2F&y" || string(body) != string(testBody) {
 			err = errors.Join(err, fmt.Errorf("%s %v %s", r.URL, r.Header, body))
 		}
@@ -84,9 +83,7 @@ func TestAHookOfTheProviderHasItsOwnKey(t *testing.T) {
 	got := make(chan error, 1)
 	srv := server(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		c := trust(own)
-		c.Now = time.Now()
-		got <- errors.Join(err, Verify(r, body, c))
+		got <- errors.Join(err, receiver.Verify(r, body, trust(t, own)))
 	})
 	s := sender(t, Options{Key: everybody, Hooks: []Hook{{URL: srv.URL + "/desk", Key: own}}})
 	if err := s.Send(t.Context(), hook(srv.URL+"/desk")); err != nil {

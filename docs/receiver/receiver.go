@@ -1,10 +1,18 @@
-package webhook
+// Package receiver shows how a program that takes Ringfence's webhooks checks that they are genuine: Verify, in the handler, with
+// the whole body. It needs nothing but the standard library: copy it.
+package receiver
 
 import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,12 +20,55 @@ import (
 	"time"
 )
 
+// label names Ringfence's signature among others that a request may carry.
+const label = "ringfence"
+
+// covered is what a signature must cover. Not the scheme: behind a proxy a receiver cannot know it.
+var covered = []string{"@method", "@authority", "@path", "@query", "content-digest", "content-type", "idempotency-key"}
+
+// Key is what the provider signs with: its public key, or a secret that both sides hold.
+type Key struct {
+	Public ed25519.PublicKey
+	Shared []byte
+}
+
+// ParseKey reads a public key from the PEM text that the provider gives out.
+func ParseKey(text string) (Key, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return Key{}, errors.New("no PEM block")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, ok := key.(ed25519.PublicKey)
+	if err != nil || !ok {
+		return Key{}, errors.New("not an Ed25519 public key")
+	}
+	return Key{Public: public}, nil
+}
+
+// algorithm is its name in RFC 9421, section 3.3.
+func (k Key) algorithm() string {
+	if k.Public != nil {
+		return "ed25519"
+	}
+	return "hmac-sha256"
+}
+
+func (k Key) verify(base, signature []byte) bool {
+	if k.Public != nil {
+		return ed25519.Verify(k.Public, base, signature)
+	}
+	h := hmac.New(sha256.New, k.Shared)
+	h.Write(base)
+	return len(k.Shared) > 0 && hmac.Equal(h.Sum(nil), signature)
+}
+
 // Check is what a receiver knows.
 type Check struct {
 	Key  func(id string) (Key, bool) // the keys that it trusts
 	Now  time.Time
 	Skew time.Duration // how far clocks may differ; 0 is 1 minute
-	// Fresh says that a nonce was not seen before, and remembers it till an instant; nil: repeats are let through, and
+	// Fresh says that a nonce was not seen before, and remembers it until an instant; nil: repeats are let through, and
 	// the receiver must look at Idempotency-Key itself.
 	Fresh func(nonce string, until time.Time) bool
 }
@@ -43,7 +94,7 @@ func Verify(r *http.Request, body []byte, c Check) error {
 		return fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
 	key, ok := c.Key(in.keyid)
-	if !ok || in.alg != "" && in.alg != key.alg { // the key says how, not the sender
+	if !ok || in.alg != "" && in.alg != key.algorithm() { // the key says how, not the sender
 		return fmt.Errorf("%w: by an unknown key", ErrForged)
 	}
 	for _, need := range covered {
@@ -58,7 +109,7 @@ func Verify(r *http.Request, body []byte, c Check) error {
 	if !key.verify(text, signature) {
 		return ErrForged
 	}
-	if got := r.Header.Values("Content-Digest"); len(got) != 1 || subtle.ConstantTimeCompare([]byte(got[0]), []byte(digest(body))) != 1 {
+	if got := r.Header.Values("Content-Digest"); len(got) != 1 || subtle.ConstantTimeCompare([]byte(got[0]), []byte(digestOf(body))) != 1 {
 		return fmt.Errorf("%w: another body", ErrForged)
 	}
 	return c.fresh(in)
@@ -201,4 +252,63 @@ func quotedText(text string) (string, bool) {
 	}
 	inner := text[1 : len(text)-1]
 	return inner, !strings.ContainsFunc(inner, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// digestOf is the Content-Digest of a body (RFC 9530).
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+}
+
+// base is the text that was signed (RFC 9421, 2.5): a line for each component, then the parameters as they stand.
+func base(r *http.Request, components []string, params string) ([]byte, error) {
+	var b strings.Builder
+	for _, c := range components {
+		value, err := component(r, c)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "\"%s\": %s\n", c, value)
+	}
+	fmt.Fprintf(&b, "\"@signature-params\": %s", params)
+	return []byte(b.String()), nil
+}
+
+// component is the value of one component (RFC 9421, 2.1 and 2.2).
+func component(r *http.Request, name string) (string, error) {
+	switch name {
+	case "@method":
+		return r.Method, nil
+	case "@authority":
+		return authority(r.Host), nil
+	case "@path":
+		if p := r.URL.EscapedPath(); p != "" {
+			return p, nil
+		}
+		return "/", nil
+	case "@query":
+		return "?" + r.URL.RawQuery, nil
+	case "content-length":
+		return strconv.FormatInt(r.ContentLength, 10), nil // net/http keeps it apart from the other headers
+	}
+	values := r.Header.Values(name)
+	if len(values) == 0 || strings.HasPrefix(name, "@") {
+		return "", fmt.Errorf("the request has no %s", name)
+	}
+	trimmed := make([]string, len(values))
+	for i, v := range values {
+		trimmed[i] = strings.Trim(v, " \t")
+	}
+	return strings.Join(trimmed, ", "), nil
+}
+
+// authority is the host as asked for, in lower case and without the port that the scheme implies.
+func authority(host string) string {
+	if h, port, err := net.SplitHostPort(host); err == nil && (port == "443" || port == "80" || port == "") {
+		host = h
+		if strings.Contains(h, ":") {
+			host = "[" + h + "]"
+		}
+	}
+	return strings.ToLower(host)
 }
