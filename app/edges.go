@@ -25,11 +25,12 @@ func (a *App) openEdges(context.Context) error {
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
-		Nodes: cfg.Store.Engine == "postgres", Anchor: a.clock.anchor,
-	}, a.sipDeps())
+		Nodes: cfg.Store.Engine == "postgres", Anchor: a.clock.anchor, Silent: cfg.Shield.Scanners == "silence", Emergency: a.book.Plan().IsEmergency,
+	}, a.sipDoor())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}
+	a.gate.Serve(a.sip.Obeys())
 	tokens, err := readTokens(cfg.Admin.TokensFile)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (a *App) startEdges(ctx context.Context) error {
 	if err := a.startNotices(); err != nil {
 		return err
 	}
-	if err := a.sip.Start(); err != nil {
+	if err := a.sip.Start(a.gate.Recovered()); err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}
 	a.onStop("SIP", a.sip.Stop)

@@ -180,7 +180,7 @@ func (a *App) openDoor() error {
 	var err error
 	a.door, err = door.New(door.Options{
 		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
-		Strangers: a.shield.flood, WrongTags: a.shield.tags, Silent: cfg.Shield.Scanners == "silence",
+		Strangers: a.shield.flood, WrongTags: a.shield.tags,
 		Guard: guard.Options{
 			Options: auth.Options{Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms},
 			Lockout: guard.Lockout{

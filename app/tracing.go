@@ -44,12 +44,12 @@ func (a *App) openTracing(ctx context.Context) error {
 	return nil
 }
 
-// sipDeps is what the SIP edge asks and tells.
-func (a *App) sipDeps() sip.Deps {
+// sipDoor is what the SIP edge asks and tells.
+func (a *App) sipDoor() sip.Door {
 	if a.tracer == nil {
-		return sip.Deps{Door: a.door, Gate: a.gate}
+		return a.door
 	}
-	return sip.Deps{Door: a.tracer.Door(a.door), Gate: a.tracer.Gate(a.gate)}
+	return a.tracer.Door(a.door)
 }
 
 // lap is gate.Options.Lap; nil: nothing is traced.

@@ -41,6 +41,12 @@ func (p *Plan) Parse(dialled string) (Destination, Problem) {
 	return dest, problem
 }
 
+// IsEmergency says whether what was dialled is an emergency number.
+func (p *Plan) IsEmergency(dialled string) bool {
+	d, _ := p.Parse(dialled)
+	return d.Class == Emergency
+}
+
 // help finds an emergency number behind whatever people put before numbers: codes, more than once and in any order, then an
 // international prefix or '+' (after plus-1 digits), the home country's code and the trunk prefix. All of what was dialled
 // must come to it, so that no beginning of another number does: 0141 999 … is Glasgow.

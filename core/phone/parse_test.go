@@ -596,7 +596,7 @@ func TestEmergencyInEveryForm(t *testing.T) {
 		"18000": {"18000", "18000#", "+4418000", "018000", "14118000", "1 8000", "+44 (0)18000"},
 	} {
 		for _, dialled := range forms {
-			if d, problem := UK().Parse(dialled); problem != NoProblem || d.Number.String() != number || d.Class != Emergency || !d.National || d.Show != AsSet {
+			if d, problem := UK().Parse(dialled); problem != NoProblem || d.Number.String() != number || d.Class != Emergency || !d.National || d.Show != AsSet || !UK().IsEmergency(dialled) {
 				t.Errorf("%q: %+v (%s)", dialled, d, problem)
 			}
 		}
@@ -612,7 +612,7 @@ func TestMoreThanAnEmergencyNumber(t *testing.T) {
 	}
 	for _, help := range []string{"999", "112", "18000", "141999", "18001999", "+44999", "0044(0)112", "999#", "112*"} {
 		for _, more := range []string{"0", "9", "00 33 1 42 68 53 00", "0909 879 0123", "+979123456789", "02079460000", "#0033142685300", ";0033142685300", "p0033142685300", "141"} {
-			if d, problem := UK().Parse(help + more); problem == NoProblem {
+			if d, problem := UK().Parse(help + more); problem == NoProblem || UK().IsEmergency(help+more) {
 				t.Errorf("%s%s is %v", help, more, d)
 			}
 		}

@@ -88,7 +88,7 @@ func newBench(b testing.TB) *bench {
 	where := location.New(location.Options{})
 	trunk := account.Trunk{Name: "one", Addresses: []string{carrierAt}}
 	ways := []gate.Way{{Trunk: "one", User: "+442079460000"}}
-	x.e, err = New(Options{PacketConn: x.tap, Realm: "r", Shards: 4}, (&fakes{
+	x.e, err = (&fakes{
 		check: a.Check, challenge: a.AppendChallenge, register: where.Update, lookup: where.Lookup,
 		trunk:         func(string) (account.Trunk, bool) { return trunk, true },
 		trunkPassword: func(string) (string, bool) { return "", false },
@@ -99,7 +99,7 @@ func newBench(b testing.TB) *bench {
 		answered: func(context.Context, call.ID, gate.Way, []byte) error { return nil },
 		ringing:  func(call.ID) {}, trying: func(call.ID, gate.Way, string) {}, snapshot: func(call.ID, []byte) {},
 		ended: func(call.ID, gate.End) { x.ended.Add(1) }, over: func(call.ID, []gate.Leg) {},
-	}).deps())
+	}).edge(Options{PacketConn: x.tap, Realm: "r", Shards: 4})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -75,18 +75,18 @@ func isSOS(m *message.Message) bool {
 
 // emergency says that a line's call goes to an emergency number.
 func (e *Edge) emergency(a *gate.Attempt) bool {
-	return a.Trunk == "" && e.d.Emergency(a.Dialled)
+	return a.Trunk == "" && e.o.Emergency(a.Dialled)
 }
 
 // inboundFrom says which trunk a request without credentials of ours comes from. What it says of its caller is nobody's word: a
 // carrier's call may present the number of one of our lines. A phone that is registered at that very address and port is asked to
 // log in, unless our own calls to the trunk go there.
 func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {
-	is := e.d.Peer(p.Src)
+	is := e.door.Peer(p.Src, "")
 	if is.Trunk == "" || !is.Phone {
 		return is.Trunk, is.Trunk != ""
 	}
-	if _, there := e.d.TrunkAt(p.Src, e.names.host(p.Src)); there {
+	if e.door.Peer(p.Src, e.names.host(p.Src)).Out != "" {
 		return is.Trunk, true
 	}
 	return "", false

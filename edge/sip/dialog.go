@@ -10,6 +10,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
 )
 
 // legState is how far a leg has come.
@@ -440,7 +441,7 @@ func (l *leg) isThere() {
 	}
 	l.alive = true
 	if b.joined && b.a.proved() && b.peer.proved() {
-		b.s.e.d.Proved(b.id)
+		b.s.e.door.Notify(gate.Proved{ID: b.id})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
+	"ringfence/flow/gate"
 )
 
 // Early dialogs are dialogs (RFC 3261 12.1). Each To tag in the answers to an INVITE of ours is a leg of its own, with its target, its
@@ -157,7 +158,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	}
 	l.made(m)
 	if status == 180 || status == 183 {
-		b.s.e.d.Ringing(b.id)
+		b.s.e.door.Notify(gate.Ringing{ID: b.id})
 	}
 	if status == 182 { // queued (RFC 3261 21.1.4): patience
 		u.ringAt = max(u.ringAt, u.queueAt)

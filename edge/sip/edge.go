@@ -21,12 +21,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
-	"ringfence/flow/auth"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
@@ -40,6 +38,8 @@ type Options struct {
 	Sockets    int              // SO_REUSEPORT sockets per UDP address; 0 is 1
 	Bans       *transport.Bans  // sources shut out; nil is none
 	Gate       func(src netip.Addr, n int) bool
+	Silent     bool                      // attackers' tools get no answer
+	Emergency  func(dialled string) bool // of the numbering plan; nil: no number is one
 
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
 	Domain    string       // in From and P-Asserted-Identity; "" is our own address
@@ -72,65 +72,29 @@ type Options struct {
 	Log *slog.Logger // nil discards
 }
 
-// Deps is what the edge asks and tells. Both are safe for concurrent use.
-type Deps struct {
-	Door
-	Gate
-}
-
-// Door says who may come from where: flow/door, and a stand-in in tests. Identities name lines and trunks. All but Admit,
-// Register and Registered must be quick.
+// Door is what the edge asks and tells: flow/door, where it is described, and a stand-in in tests. It is safe for concurrent
+// use. Identities name lines and trunks. All but Register, Admit, Answered and Seek must be quick.
 type Door interface {
-	// Login says whose login it is, and whether it may come from there. Challenge appends the header lines that ask for one.
-	Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result
-	Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
-	// Scanner says whether a request gives itself away as an attacker's tool, which is answered with silence.
-	Scanner(agent, from, to, sdp []byte) bool
-	Peer(src netip.AddrPort) door.Peer
-	// May says whether packets of a party of a call may come from an address.
+	// Who is this?
+	Login(l *door.Login) guard.Result
+	Peer(src netip.AddrPort, host string) door.Peer
+	// May they, from there?
 	May(p door.Party, src netip.Addr, now time.Time) bool
-	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
-
-	Trunk(name string) (account.Trunk, bool)
-	TrunkPassword(name string) (string, bool)
-	// TrunkAt names a trunk whose calls go out to that address, which host (with its port) was found to have.
-	TrunkAt(src netip.AddrPort, host string) (name string, ok bool)
-	LineCalls(line string) int     // a line's own max-calls
-	Emergency(dialled string) bool // whether what was dialled is an emergency number
-
+	// Where are they?
+	Reach(p door.Party, now time.Time) door.Reach
 	Register(line string, u location.Update) ([]location.Binding, error)
-	Registered(line string, now time.Time) []location.Binding
-	// Unreachable is told of a registered phone that could not be reached at an address, WrongTags of each request for a
-	// dialog that there is not.
-	Unreachable(line string, at netip.AddrPort, now time.Time)
-	WrongTags(src netip.Addr)
-}
-
-// Gate is told how the calls go that the door admitted: flow/gate, where it is described, and a stand-in in tests.
-type Gate interface {
-	Ringing(id call.ID)
-	Trying(id call.ID, w gate.Way, bleg string)
+	// May this call begin, and be answered? Is it another node's?
+	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
-	Snapshot(id call.ID, snapshot []byte)
-	Proved(id call.ID) // both ends of a call of a previous process are there
-	Ended(id call.ID, e gate.End)
-	Priced(id call.ID, legs []gate.Leg) // nothing of a call that ended costs anything more
-	Over(id call.ID, legs []gate.Leg)
-	// AnsweredAfter: a leg of a call whose record is closed was answered; it was hung up, once.
-	AnsweredAfter(id call.ID, trunk, leg string)
-	Crowded(what gate.CrowdKind, c gate.Crowd)
-
-	Serve(e gate.Edge)
-	Recovered() []gate.Recovered
-	// Seek takes over a call from another node, by its id ("" is not known) or the Call-ID of one of its legs, and reports
-	// whether there is one. It may wait for a database.
 	Seek(id call.ID, leg string) (found bool, err error)
+	// Notify is told what happened: the events of flow/gate and flow/door.
+	Notify(event any)
 }
 
 // Edge is the running SIP edge. Make it with New.
 type Edge struct {
 	o     Options
-	d     Deps
+	door  Door
 	log   *slog.Logger
 	net   *transport.Transport
 	names *resolver
@@ -154,9 +118,9 @@ type Edge struct {
 }
 
 // New opens the sockets. Nothing is read from them before Start.
-func New(o Options, d Deps) (*Edge, error) {
+func New(o Options, d Door) (*Edge, error) {
 	o.defaults()
-	e := &Edge{o: o, d: d, log: o.Log, began: time.Now(), names: newResolver(), work: make(chan func())}
+	e := &Edge{o: o, door: d, log: o.Log, began: time.Now(), names: newResolver(), work: make(chan func())}
 	if e.host = o.Domain; e.host == "" {
 		e.host = "ringfence"
 	}
@@ -184,18 +148,25 @@ func New(o Options, d Deps) (*Edge, error) {
 	if can := e.net.MaxConns(); can < o.MaxConns {
 		e.log.Warn("fewer TCP connections than configured: raise the limit of open files (LimitNOFILE)", "connections", can, "configured", o.MaxConns)
 	}
-	d.Serve(gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit})
 	return e, nil
+}
+
+// Obeys is what the gate may tell the edge to do.
+func (e *Edge) Obeys() gate.Edge {
+	return gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit}
 }
 
 // known says how far connections from an address are trusted before anybody logs in on them.
 func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
-	p := e.d.Peer(src)
+	p := e.door.Peer(src, "")
 	return p.Trunk != "", p.Phones
 }
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
+	if o.Emergency == nil {
+		o.Emergency = func(string) bool { return false }
+	}
 	if o.Agent == "" {
 		o.Agent = "Ringfence"
 	}
@@ -234,10 +205,10 @@ func (o *Options) defaults() {
 }
 
 // Start takes back the calls of the previous process and begins to serve.
-func (e *Edge) Start() error {
+func (e *Edge) Start(before []gate.Recovered) error {
 	e.pulse.last = time.Now()
 	go e.beats()
-	e.restore(e.d.Recovered())
+	e.restore(before)
 	e.net.Serve()
 	return nil
 }

@@ -33,7 +33,7 @@ func (l *leg) expects(src netip.Addr) bool {
 	case l.login == "":
 		return false
 	}
-	for _, b := range l.b.s.e.d.Registered(l.login, l.b.s.wall) {
+	for _, b := range l.b.s.phones(l.login) {
 		if b.Received.Addr() == src {
 			return true
 		}
@@ -47,9 +47,9 @@ func (l *leg) mayComeFrom(src netip.Addr) bool {
 	e := l.b.s.e
 	switch {
 	case l.trunk != "":
-		return src == l.dest.Addr.Addr() || l.names(src) || e.d.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.names.standFor(l.hosts(), src)
+		return src == l.dest.Addr.Addr() || l.names(src) || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall) || e.names.standFor(l.hosts(), src)
 	case l.line != "":
-		return e.d.May(door.Party{Line: l.line}, src, l.b.s.wall)
+		return e.door.May(door.Party{Line: l.line}, src, l.b.s.wall)
 	}
 	return true
 }
@@ -82,8 +82,7 @@ func (l *leg) places() iter.Seq[*message.URI] {
 
 // hosts are the names of a carrier, as the DNS is asked for them: of those that its trunk lists, and in its Contact and Record-Route.
 func (l *leg) hosts() (all []string) {
-	t, _ := l.b.s.e.d.Trunk(l.trunk)
-	all = slices.Clone(t.Addresses)
+	all = slices.Clone(l.b.s.e.trunk(l.trunk).Addresses)
 	for u := range l.places() {
 		if _, ok := u.Addr(); !ok && len(u.Host) > 0 {
 			all = append(all, string(u.Host))
@@ -138,13 +137,12 @@ func (l *leg) admits(p *transport.Packet) bool {
 		return true
 	}
 	if l.trunk == "" && l.login != "" && l.mayComeFrom(src) {
-		switch res := e.login(p); {
+		switch res, _, ok := e.login(p); {
+		case !ok:
+			return false
 		case res.Outcome == guard.Accept && res.Line == l.login:
 			e.net.LoggedIn(p.From(), res.Line)
 			return true
-		case res.Outcome == guard.Challenge:
-			e.challenge(p, res.Stale)
-			return false
 		}
 	}
 	if !l.looksUp(p) {
@@ -174,7 +172,7 @@ func (e *Edge) wrongTags(p *transport.Packet, known bool) {
 	}
 	e.stats.unmatched.Add(1)
 	e.stats.wrongTags.Add(1)
-	e.d.WrongTags(p.Src.Addr())
+	e.door.Notify(door.WrongTags{Src: p.Src.Addr()})
 	e.answer(p, message.Reply{Code: 481})
 }
 

@@ -14,7 +14,7 @@ import (
 	"ringfence/flow/location"
 )
 
-// fakes stand in for the door and the gate. What a test does not set knows nothing and allows everything.
+// fakes stand in for the door. What a test does not set knows nothing and allows everything.
 type fakes struct {
 	check         func(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result
 	challenge     func(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte
@@ -28,13 +28,12 @@ type fakes struct {
 	trunkAt       func(src netip.AddrPort, host string) (name string, ok bool)
 	allowed       func(line string, src netip.Addr, now time.Time) bool
 	trunkMay      func(name string, src netip.Addr) bool
-	scanner       func(agent, from, to, sdp []byte) bool
 	wrongTags     func(src netip.Addr)
 	emergency     func(dialled string) bool
 	lineCalls     func(line string) int
 	admit         func(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 
-	crowded       func(what gate.CrowdKind, c gate.Crowd)
+	crowded       func(c gate.Crowd)
 	ringing       func(id call.ID)
 	trying        func(id call.ID, w gate.Way, bleg string)
 	answered      func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
@@ -44,34 +43,37 @@ type fakes struct {
 	priced        func(id call.ID, legs []gate.Leg)
 	over          func(id call.ID, legs []gate.Leg)
 	serve         func(e gate.Edge)
-	recovered     func() []gate.Recovered
 	seek          func(id call.ID, leg string) (found bool, err error) // nil: there are no other nodes
 }
 
-// deps is what an edge under test asks and tells.
-func (f *fakes) deps() Deps { return Deps{Door: f, Gate: f} }
-
-// options are those of a world with the nodes that the fakes know of.
-func (f *fakes) options(o Options) Options {
-	o.Nodes = f.seek != nil
-	return o
+// edge makes one that knows of other nodes if the fakes do.
+func (f *fakes) edge(o Options) (*Edge, error) {
+	o.Nodes, o.Emergency = f.seek != nil, f.emergency
+	e, err := New(o, f)
+	if err == nil && f.serve != nil {
+		f.serve(e.Obeys())
+	}
+	return e, err
 }
 
-func (f *fakes) Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result {
-	return f.check(c, src, now)
+func (f *fakes) Login(l *door.Login) (res guard.Result) {
+	if l.Nonce != nil {
+		res = f.check(&l.Credentials, l.Src, l.Now)
+	}
+	if res.Outcome == guard.Challenge {
+		l.Ask = f.challenge(l.Ask, l.Proxy, res.Stale, l.Src, l.Now)
+	}
+	return res
 }
 
-func (f *fakes) Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte {
-	return f.challenge(dst, proxy, stale, src, now)
-}
-
-func (f *fakes) Scanner(agent, from, to, sdp []byte) bool {
-	return f.scanner != nil && f.scanner(agent, from, to, sdp)
-}
-
-func (f *fakes) Peer(src netip.AddrPort) (p door.Peer) {
+func (f *fakes) Peer(src netip.AddrPort, host string) (p door.Peer) {
 	if name, ok := f.trunkOf(src); ok {
 		p.Trunk = name
+	}
+	if f.trunkAt != nil {
+		if name, ok := f.trunkAt(src, host); ok {
+			p.Out = name
+		}
 	}
 	p.Phone = f.isPhone != nil && f.isPhone(src)
 	return p
@@ -84,88 +86,64 @@ func (f *fakes) May(p door.Party, src netip.Addr, now time.Time) bool {
 	return f.allowed == nil || f.allowed(p.Line, src, now)
 }
 
-func (f *fakes) Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
-	return f.admit(ctx, a)
-}
-
-func (f *fakes) Trunk(name string) (account.Trunk, bool) { return f.trunk(name) }
-
-func (f *fakes) TrunkPassword(name string) (string, bool) { return f.trunkPassword(name) }
-
-func (f *fakes) TrunkAt(src netip.AddrPort, host string) (name string, ok bool) {
-	if f.trunkAt == nil {
-		return "", false
+func (f *fakes) Reach(p door.Party, now time.Time) (r door.Reach) {
+	if p.Trunk != "" {
+		r.Trunk, _ = f.trunk(p.Trunk)
+		r.Password = func() (string, bool) { return f.trunkPassword(p.Trunk) }
+		return r
 	}
-	return f.trunkAt(src, host)
-}
-
-func (f *fakes) LineCalls(line string) int {
-	if f.lineCalls == nil {
-		return 10
+	r.Phones, r.Calls = f.lookup(p.Line, now), 10
+	if f.lineCalls != nil {
+		r.Calls = f.lineCalls(p.Line)
 	}
-	return f.lineCalls(line)
+	return r
 }
-
-func (f *fakes) Emergency(dialled string) bool { return f.emergency != nil && f.emergency(dialled) }
 
 func (f *fakes) Register(line string, u location.Update) ([]location.Binding, error) {
 	return f.register(line, u)
 }
 
-func (f *fakes) Registered(line string, now time.Time) []location.Binding { return f.lookup(line, now) }
-
-func (f *fakes) Unreachable(line string, at netip.AddrPort, now time.Time) {
-	if f.unreachable != nil {
-		f.unreachable(line, at, now)
-	}
+func (f *fakes) Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
+	return f.admit(ctx, a)
 }
-
-func (f *fakes) WrongTags(src netip.Addr) {
-	if f.wrongTags != nil {
-		f.wrongTags(src)
-	}
-}
-
-func (f *fakes) Ringing(id call.ID)                         { f.ringing(id) }
-func (f *fakes) Trying(id call.ID, w gate.Way, bleg string) { f.trying(id, w, bleg) }
-func (f *fakes) Snapshot(id call.ID, snapshot []byte)       { f.snapshot(id, snapshot) }
-func (f *fakes) Proved(call.ID)                             {}
-func (f *fakes) Ended(id call.ID, e gate.End)               { f.ended(id, e) }
-func (f *fakes) Over(id call.ID, legs []gate.Leg)           { f.over(id, legs) }
 
 func (f *fakes) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
 	return f.answered(ctx, id, w, snapshot)
 }
 
-func (f *fakes) Priced(id call.ID, legs []gate.Leg) {
-	if f.priced != nil {
-		f.priced(id, legs)
-	}
-}
-
-func (f *fakes) AnsweredAfter(id call.ID, trunk, leg string) {
-	if f.answeredAfter != nil {
-		f.answeredAfter(id, trunk, leg)
-	}
-}
-
-func (f *fakes) Crowded(what gate.CrowdKind, c gate.Crowd) {
-	if f.crowded != nil {
-		f.crowded(what, c)
-	}
-}
-
-func (f *fakes) Serve(e gate.Edge) {
-	if f.serve != nil {
-		f.serve(e)
-	}
-}
-
-func (f *fakes) Recovered() []gate.Recovered {
-	if f.recovered == nil {
-		return nil
-	}
-	return f.recovered()
-}
-
 func (f *fakes) Seek(id call.ID, leg string) (found bool, err error) { return f.seek(id, leg) }
+
+func (f *fakes) Notify(event any) {
+	switch e := event.(type) {
+	case gate.Ringing:
+		f.ringing(e.ID)
+	case gate.Trying:
+		f.trying(e.ID, e.Way, e.BLeg)
+	case gate.Snapshot:
+		f.snapshot(e.ID, e.Text)
+	case gate.Ended:
+		f.ended(e.ID, e.End)
+	case gate.Over:
+		f.over(e.ID, e.Legs)
+	case gate.Priced:
+		if f.priced != nil {
+			f.priced(e.ID, e.Legs)
+		}
+	case gate.AnsweredAfter:
+		if f.answeredAfter != nil {
+			f.answeredAfter(e.ID, e.Trunk, e.Leg)
+		}
+	case gate.Crowd:
+		if f.crowded != nil {
+			f.crowded(e)
+		}
+	case door.Unreachable:
+		if f.unreachable != nil {
+			f.unreachable(e.Line, e.At, e.Now)
+		}
+	case door.WrongTags:
+		if f.wrongTags != nil {
+			f.wrongTags(e.Src)
+		}
+	}
+}

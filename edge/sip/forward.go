@@ -6,6 +6,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/gate"
 )
 
 // inDialog takes a new request inside a dialog (RFC 3261 12.2.2).
@@ -258,7 +259,7 @@ func (b *bridge) news() {
 		return
 	}
 	s.e.beside(func() {
-		if _, err := s.e.d.Seek(id, ""); err != nil {
+		if _, err := s.e.door.Seek(id, ""); err != nil {
 			return
 		}
 		s.post(func() {
@@ -272,6 +273,6 @@ func (b *bridge) news() {
 // remember gives the gate the dialogs as they are now, for a restart.
 func (b *bridge) remember() {
 	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" {
-		b.s.e.d.Snapshot(b.id, b.snapshot())
+		b.s.e.door.Notify(gate.Snapshot{ID: b.id, Text: b.snapshot()})
 	}
 }

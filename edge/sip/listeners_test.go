@@ -30,10 +30,10 @@ func onListeners(t *testing.T, change func(w *world, d *fakes)) *world {
 	d := w.deps()
 	change(w, d)
 	var err error
-	if w.edge, err = New(d.options(w.opts), d.deps()); err != nil {
+	if w.edge, err = d.edge(w.opts); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.edge.Start(); err != nil {
+	if err := w.edge.Start(w.before); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.stop)

@@ -134,12 +134,12 @@ func TestCallsOverABadNetwork(t *testing.T) {
 			v.opts.MaxRinging = 100
 			d := v.deps()
 			d.lineCalls = func(string) int { return 100 } // all ring bob at once
-			e, err := New(v.opts, d.deps())
+			e, err := d.edge(v.opts)
 			if err != nil {
 				t.Fatal(err)
 			}
 			v.edge = e
-			if err := e.Start(); err != nil {
+			if err := e.Start(v.before); err != nil {
 				t.Fatal(err)
 			}
 			defer v.stop()

@@ -191,8 +191,7 @@ func (p partyID) hides(what string) bool {
 
 // removesWithheld says whether a trunk gets nothing at all of a withheld number.
 func (e *Edge) removesWithheld(trunk string) bool {
-	t, ok := e.d.Trunk(trunk)
-	return ok && t.Withheld == account.WithheldRemoved
+	return e.trunk(trunk).Withheld == account.WithheldRemoved
 }
 
 // hiddenFrom says whether who is at the other side of the call is kept from a leg's party.

@@ -122,7 +122,7 @@ func (b *bridge) proves() {
 // proves takes a request inside the dialog, whose tag of ours only the carrier has seen.
 func (l *leg) proves(p *transport.Packet) {
 	src, e := p.Src.Addr(), l.b.s.e
-	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.d.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall)) {
+	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall)) {
 		l.b.proves()
 	}
 }

@@ -224,7 +224,7 @@ func TestUnprovenCallsGiveWay(t *testing.T) {
 	}, func(w *world) {
 		w.opts.MaxCalls, w.opts.MaxInbound = 8, 3
 		w.change = func(d *fakes) {
-			d.crowded = func(_ gate.CrowdKind, c gate.Crowd) { crowds = append(crowds, c) }
+			d.crowded = func(c gate.Crowd) { crowds = append(crowds, c) }
 		}
 	})
 }
@@ -338,7 +338,7 @@ func help(t *seats, n int, line, from string, most int) (taken int) {
 func TestSeatsOfEmergencyCalls(t *testing.T) {
 	var told []gate.Crowd
 	e := &Edge{o: Options{MaxCalls: 10, MaxEmergency: 100}}
-	e.d.Gate = &fakes{crowded: func(_ gate.CrowdKind, c gate.Crowd) { told = append(told, c) }}
+	e.door = &fakes{crowded: func(c gate.Crowd) { told = append(told, c) }}
 	s := newSeats(e)
 	e.seats = s
 	if n := help(s, 500, "stolen", "203.0.113.9", 3); n != 90 {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ringfence/core/call"
+	"ringfence/core/detect"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -51,7 +52,10 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	case message.ACK, message.CANCEL:
 		return false
 	case message.REGISTER:
-		return !e.hasCredentials(m) && e.challenge(p, false)
+		if e.hasCredentials(m) {
+			return false
+		}
+		e.login(p)
 	case message.INVITE:
 		if e.hasCredentials(m) {
 			return false
@@ -59,7 +63,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		if _, ok := e.inboundFrom(p); ok {
 			return false
 		}
-		return e.challenge(p, false)
+		e.login(p)
 	case message.OPTIONS:
 		e.stats.options.Add(1)
 		if lines := unsupported(m); lines != nil {
@@ -82,6 +86,9 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 // scanner says whether a request is an attacker's tool's: it gets no answer at all, so that it learns nothing. Carriers are
 // not looked at: they pass on what others wrote.
 func (e *Edge) scanner(p *transport.Packet) bool {
+	if !e.o.Silent {
+		return false
+	}
 	m := &p.Msg
 	var from, to []byte
 	if u, ok := m.From().ParseURI(); ok {
@@ -90,10 +97,7 @@ func (e *Edge) scanner(p *transport.Packet) bool {
 	if u, ok := m.To().ParseURI(); ok {
 		to = u.User
 	}
-	if !e.d.Scanner(m.Get(message.HUserAgent), from, to, m.Body()) {
-		return false
-	}
-	if e.d.Peer(p.Src).Trunk != "" {
+	if _, is := detect.Scanner(m.Get(message.HUserAgent), from, to, m.Body()); !is || e.door.Peer(p.Src, "").Trunk != "" {
 		return false
 	}
 	e.stats.scanners.Add(1)
@@ -102,20 +106,6 @@ func (e *Edge) scanner(p *transport.Packet) bool {
 
 func (e *Edge) hasCredentials(m *message.Message) bool {
 	return m.Has(message.HAuthorization) || m.Has(message.HProxyAuthorization)
-}
-
-// challenge answers 401 to REGISTER and 407 to anything else, and is always true.
-func (e *Edge) challenge(p *transport.Packet, stale bool) bool {
-	e.stats.strangers.Add(1)
-	room := rooms.Get().(*[512]byte)
-	defer rooms.Put(room)
-	code, proxy := 407, true
-	if p.Msg.Method() == message.REGISTER {
-		code, proxy = 401, false
-	}
-	lines := e.d.Challenge(room[:0], proxy, stale, p.Src.Addr(), e.now())
-	e.answer(p, message.Reply{Code: code, Lines: lines})
-	return true
 }
 
 // answer sends a reply that nothing is kept of. Its To tag is the same for each repeat of the request (RFC 3261 8.2.7).
@@ -135,10 +125,7 @@ type scratch struct {
 	tag  [16]byte
 }
 
-var (
-	answers = sync.Pool{New: func() any { return new(scratch) }}
-	rooms   = sync.Pool{New: func() any { return new([512]byte) }} // for challenges
-)
+var answers = sync.Pool{New: func() any { return new(scratch) }}
 
 // refuseStateless answers a refusal with its reason and keeps nothing.
 func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {

@@ -25,12 +25,11 @@ func (s *shard) register(p *transport.Packet) {
 		e.send(replyTo(p), last, 0)
 		return
 	}
-	res, challenge := e.loginWith(p)
-	switch res.Outcome {
-	case guard.Challenge:
-		e.challenge(p, res.Stale)
+	res, challenge, ok := e.login(p)
+	if !ok {
 		return
-	case guard.Refuse:
+	}
+	if res.Outcome == guard.Refuse {
 		e.stats.refusedRegisters.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return
@@ -55,7 +54,7 @@ func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
 	var bindings []location.Binding
 	if fault == nil {
 		var err error
-		bindings, err = e.d.Register(line, u)
+		bindings, err = e.door.Register(line, u)
 		fault = registerFault(err)
 	}
 	if fault != nil {

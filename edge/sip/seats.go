@@ -4,10 +4,12 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+	"time"
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/door"
 	"ringfence/flow/gate"
 )
 
@@ -147,7 +149,7 @@ func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool
 		c.Open = byLine
 	}
 	if !ok || doubled(c.Open) || doubled(byAddress) || tight && ok && c.All == t.tight() {
-		t.e.d.Crowded(gate.Emergencies, c)
+		t.e.door.Notify(c)
 	}
 	return ok
 }
@@ -232,7 +234,7 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 	t.mu.Unlock()
 	if met {
 		t.e.stats.inboundMet.Add(1)
-		t.e.d.Crowded(gate.InboundTrunk, c)
+		t.e.door.Notify(c)
 	}
 	if gone != nil {
 		gone.s.post(func() { gone.makesRoom(lost) })
@@ -303,7 +305,7 @@ func (t *seats) mayRing(b *bridge, line string) bool {
 	c := gate.Crowd{Line: line, Trunk: b.seat.trunk, Source: b.a.dest.Addr.Addr(), Open: n, All: t.in, Most: most, Refused: true}
 	t.mu.Unlock()
 	t.e.stats.inboundMet.Add(1)
-	t.e.d.Crowded(gate.InboundLine, c)
+	t.e.door.Notify(c)
 	return false
 }
 
@@ -415,5 +417,5 @@ func (e *Edge) lineCalls(line string) int {
 	if line == "" {
 		return 10
 	}
-	return e.d.LineCalls(line)
+	return e.door.Reach(door.Party{Line: line}, time.Now()).Calls
 }

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -13,8 +14,12 @@ import (
 
 	"github.com/icholy/digest"
 
+	"ringfence/core/account"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
+	"ringfence/flow/door"
+	"ringfence/flow/gate"
+	"ringfence/flow/location"
 )
 
 // answerChallenge sends a request again with our login at the carrier that asks for one (RFC 3261 22.3), and says
@@ -24,16 +29,19 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	if l.trunk == "" || c.cancelled || c.why == forCancel || c.why == forInvite && (l.b.state != calling || l.state != early) {
 		return false
 	}
-	t, ok := s.e.d.Trunk(l.trunk)
-	password, has := s.e.d.TrunkPassword(l.trunk)
-	if !ok || !has || t.User == "" {
+	t := s.e.door.Reach(door.Party{Trunk: l.trunk}, s.wall)
+	if t.Trunk.User == "" {
+		return false
+	}
+	password, has := t.Password()
+	if !has {
 		return false
 	}
 	ask, reply := message.HWWWAuthenticate, message.HAuthorization
 	if m.Status() == 407 {
 		ask, reply = message.HProxyAuthenticate, message.HProxyAuthorization
 	}
-	header, ok := digestFor(m, ask, c, s.own(c.req).RequestURI(), t.User, password)
+	header, ok := digestFor(m, ask, c, s.own(c.req).RequestURI(), t.Trunk.User, password)
 	if !ok {
 		return false
 	}
@@ -86,7 +94,7 @@ func (s *shard) stray(p *transport.Packet) {
 	}
 	s.hangUpDialog(m, p.From())
 	if id := callOf(m.CallID()); id != "" {
-		s.e.d.AnsweredAfter(id, s.e.trunkAt(p.Src), string(m.CallID()))
+		s.e.door.Notify(gate.AnsweredAfter{ID: id, Trunk: s.e.trunkAt(p.Src), Leg: string(m.CallID())})
 	}
 }
 
@@ -132,10 +140,18 @@ func (e *Edge) dealtWith(p *transport.Packet) bool {
 
 // trunkAt is the trunk at an address: the one whose calls go exactly there, or whose calls come from there; "" is none.
 func (e *Edge) trunkAt(src netip.AddrPort) string {
-	if name, ok := e.d.TrunkAt(src, e.names.host(src)); ok {
-		return name
-	}
-	return e.d.Peer(src).Trunk
+	is := e.door.Peer(src, e.names.host(src))
+	return cmp.Or(is.Out, is.Trunk)
+}
+
+// trunk is what is known of a trunk; without a name: nothing.
+func (e *Edge) trunk(name string) account.Trunk {
+	return e.door.Reach(door.Party{Trunk: name}, time.Time{}).Trunk
+}
+
+// phones are those of a line that may ring.
+func (s *shard) phones(line string) []location.Binding {
+	return s.e.door.Reach(door.Party{Line: line}, s.wall).Phones
 }
 
 // registeredAt says whether a phone of the line that was called is registered at the packet's source.
@@ -144,7 +160,7 @@ func (s *shard) registeredAt(m *message.Message, p *transport.Packet) bool {
 	if !ok {
 		return false
 	}
-	for _, b := range s.e.d.Registered(string(u.AppendUser(nil)), s.wall) {
+	for _, b := range s.phones(string(u.AppendUser(nil))) {
 		if b.Received == p.Src {
 			return true
 		}

@@ -31,8 +31,8 @@ func (b *bridge) tryWay() {
 			}
 			continue
 		}
-		t, ok := b.s.e.d.Trunk(w.Trunk)
-		if !ok || u.address >= len(t.Addresses) || u.tried >= maxOuts {
+		t := b.s.e.trunk(w.Trunk)
+		if u.address >= len(t.Addresses) || u.tried >= maxOuts {
 			u.way, u.address = u.way+1, 0
 			continue
 		}
@@ -66,7 +66,7 @@ func (b *bridge) allFailed() {
 // ringPhones calls every phone registered for a line, and says whether there is one.
 func (b *bridge) ringPhones(w gate.Way) bool {
 	s, rang := b.s, false
-	for _, c := range onceEach(s.e.d.Registered(w.Line, s.wall)) {
+	for _, c := range onceEach(s.phones(w.Line)) {
 		if b.setup.tried >= maxOuts {
 			break
 		}
@@ -141,7 +141,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 		u.silentAt = s.now + s.e.o.Silence
 	}
 	l.session = u.offer.session()
-	s.e.d.Trying(b.id, w, l.callID)
+	s.e.door.Notify(gate.Trying{ID: b.id, Way: w, BLeg: l.callID})
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 }
 
@@ -247,8 +247,7 @@ func (c *client) mayBeAnsweredFrom(src netip.Addr) bool {
 	case l.state == up:
 		return l.expects(src) || asked && l.mayComeFrom(src)
 	case l.trunk != "":
-		t, _ := l.b.s.e.d.Trunk(l.trunk)
-		return len(t.Sources) == 0 || l.mayComeFrom(src)
+		return len(l.b.s.e.trunk(l.trunk).Sources) == 0 || l.mayComeFrom(src)
 	}
 	return l.mayComeFrom(src)
 }
@@ -340,11 +339,11 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	}
 	w := gate.Way{Trunk: l.trunk}
 	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // of several that rang, this one is the call's
-		s.e.d.Trying(b.id, w, l.callID)
+		s.e.door.Notify(gate.Trying{ID: b.id, Way: w, BLeg: l.callID})
 	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
 	s.askGate(b, func() func() {
-		err := e.d.Answered(e.ctx, id, w, snapshot)
+		err := e.door.Answered(e.ctx, id, w, snapshot)
 		return func() { b.confirmed(c, err) }
 	})
 }

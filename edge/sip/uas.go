@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,7 +14,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
-	"ringfence/flow/auth"
+	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 )
@@ -61,7 +62,7 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	}
 	s.sought[id] = true
 	s.e.beside(func() {
-		found, err := s.e.d.Seek(callOf([]byte(id)), id)
+		found, err := s.e.door.Seek(callOf([]byte(id)), id)
 		s.post(func() {
 			if found || err != nil {
 				delete(s.sought, id)
@@ -114,7 +115,7 @@ func (s *shard) invite(p *transport.Packet) {
 	}
 	s.cur = b
 	s.askGate(b, func() func() {
-		plan, err := e.d.Admit(e.ctx, a)
+		plan, err := e.door.Admit(e.ctx, a)
 		return func() { b.admitted(plan, err) }
 	})
 }
@@ -170,20 +171,16 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	a.Context = e.localContext(a.Context, m)
 	var c message.Credentials
 	if !e.ownCredentials(m, &c) { // a carrier may pass on somebody's login elsewhere
-		trunk, ok := e.inboundFrom(p)
-		if !ok {
-			e.challenge(p, false)
-			return a, false
+		if trunk, ok := e.inboundFrom(p); ok {
+			a.Trunk = trunk
+			return a, true
 		}
-		a.Trunk = trunk
-		return a, true
 	}
-	res := e.login(p)
-	switch {
-	case res.Outcome == guard.Challenge:
-		e.challenge(p, res.Stale)
+	res, _, ok := e.login(p)
+	if !ok {
 		return a, false
-	case res.Outcome == guard.Refuse && !e.mayPass(&res, &a):
+	}
+	if res.Outcome == guard.Refuse && !e.mayPass(&res, &a) {
 		e.stats.refused.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
@@ -199,25 +196,35 @@ func (e *Edge) mayPass(res *guard.Result, a *gate.Attempt) bool {
 	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a))
 }
 
-// login checks the credentials of a request. Without any that are for us it asks for a challenge.
-func (e *Edge) login(p *transport.Packet) guard.Result {
-	res, _ := e.loginWith(p)
-	return res
+// login judges the credentials of a request, and says which challenge of ours was answered. Where there are none that are for us
+// and good, it has answered with a challenge, and ok is false.
+func (e *Edge) login(p *transport.Packet) (res guard.Result, challenge uint64, ok bool) {
+	m := &p.Msg
+	l := logins.Get().(*login)
+	defer logins.Put(l)
+	if e.ownCredentials(m, (*message.Credentials)(&l.Credentials)) && !fits(l.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
+		return guard.Result{Outcome: guard.Refuse, Reason: policy.BadCredentials}, 0, true
+	}
+	code := 401
+	if l.Proxy = m.Method() != message.REGISTER; l.Proxy {
+		code = 407
+	}
+	l.Method, l.Src, l.Now, l.Ask = m.MethodText(), p.Src.Addr(), e.now(), l.room[:0]
+	if res = e.door.Login(&l.Login); res.Outcome == guard.Challenge {
+		e.stats.strangers.Add(1)
+		e.answer(p, message.Reply{Code: code, Lines: l.Ask})
+		return res, 0, false
+	}
+	return res, maphash.Bytes(repeatSeed, l.Nonce), true
 }
 
-// loginWith is login, and says which challenge of ours was answered.
-func (e *Edge) loginWith(p *transport.Packet) (res guard.Result, challenge uint64) {
-	m := &p.Msg
-	var c message.Credentials
-	if !e.ownCredentials(m, &c) {
-		return guard.Result{Outcome: guard.Challenge}, 0
-	}
-	if !fits(c.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
-		return guard.Result{Outcome: guard.Refuse, Reason: policy.BadCredentials}, 0
-	}
-	c.Method = m.MethodText()
-	return e.d.Login((*auth.Credentials)(&c), p.Src.Addr(), e.now()), maphash.Bytes(repeatSeed, c.Nonce)
+// login has room for a challenge: neither costs garbage.
+type login struct {
+	door.Login
+	room [512]byte
 }
+
+var logins = sync.Pool{New: func() any { return new(login) }}
 
 // ownCredentials reads the credentials that are for us.
 func (e *Edge) ownCredentials(m *message.Message, c *message.Credentials) bool {

@@ -44,10 +44,10 @@ func onTheWire(t *testing.T, change ...func(w *world, d *fakes)) *world {
 	for _, f := range change {
 		f(w, d)
 	}
-	if w.edge, err = New(d.options(w.opts), d.deps()); err != nil {
+	if w.edge, err = d.edge(w.opts); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.edge.Start(); err != nil {
+	if err := w.edge.Start(w.before); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.stop)

@@ -250,12 +250,12 @@ func (w *world) start() {
 	if w.change != nil {
 		w.change(d)
 	}
-	e, err := New(d.options(o), d.deps())
+	e, err := d.edge(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.edge = e
-	if err := e.Start(); err != nil {
+	if err := e.Start(w.before); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -310,8 +310,7 @@ func (w *world) deps() *fakes {
 		},
 		snapshot: func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },
 		priced:   g.price, over: g.over,
-		serve:     func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
-		recovered: func() []gate.Recovered { return w.before },
+		serve: func(e gate.Edge) { g.cut, g.edge = e.Cut, e },
 	}
 	return w.fakes
 }

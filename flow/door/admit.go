@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"ringfence/core/account"
-	"ringfence/core/phone"
+	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
@@ -26,20 +25,13 @@ func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) 
 	return plan, err
 }
 
-// LineCalls is how many calls a line may place at once by its own setting.
-func (d *Door) LineCalls(line string) int {
-	l, ok := d.o.Book.Line(line)
-	if !ok {
-		return 0
-	}
-	return int(l.Effective(time.Now()).Values[account.MaxCalls])
+// Answered is the gate's.
+func (d *Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
+	return d.o.Gate.Answered(ctx, id, w, snapshot)
 }
 
-// Emergency says whether what was dialled is an emergency number.
-func (d *Door) Emergency(dialled string) bool {
-	number, _ := d.o.Book.Plan().Parse(dialled)
-	return number.Class == phone.Emergency
-}
+// Seek is the gate's.
+func (d *Door) Seek(id call.ID, leg string) (found bool, err error) { return d.o.Gate.Seek(id, leg) }
 
 // admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show
 // its words. A phone that is itself at a strange place, or on probation, speaks for nobody.

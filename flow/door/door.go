@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"ringfence/core/call"
-	"ringfence/core/detect"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
@@ -29,7 +28,6 @@ type Options struct {
 	Gate    *gate.Gate
 	// Strangers counts requests that were challenged, WrongTags those for dialogs that there are not.
 	Strangers, WrongTags *flood.Meter
-	Silent               bool // attackers' tools get no answer
 	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
 	// by New.
 	Guard guard.Options
@@ -70,40 +68,54 @@ func (d *Door) line(user []byte, _ time.Time) (guard.Line, bool) {
 	return guard.Line{ID: l.ID(), HA1: ha1, Number: l.Number(), Former: b.FormerHA1(l), Honeypot: l.Honeypot(), Strong: l.BeyondGuessing()}, true
 }
 
+// Login is how somebody asks to come in.
+type Login struct {
+	auth.Credentials // zero: a stranger's
+	Src              netip.Addr
+	Now              time.Time
+	Proxy            bool   // Ask is for a 407, not a 401
+	Ask              []byte // appended to where the result is Challenge: the header lines that ask for a login
+}
+
 // Login judges a login; a right one is a device seen. One on probation is not: it would make its whole network a usual
 // place of the line, where the limits do not hold.
-func (d *Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result {
-	res := d.Guard.Check(c, src, now)
-	if res.Outcome == guard.Accept && res.Tight == "" {
+func (d *Door) Login(l *Login) (res guard.Result) {
+	if l.Nonce != nil {
+		res = d.Guard.Check(&l.Credentials, l.Src, l.Now)
+	}
+	switch {
+	case res.Outcome == guard.Challenge:
+		d.o.Strangers.Seen(l.Src)
+		l.Ask = d.Guard.AppendChallenge(l.Ask, l.Proxy, res.Stale, l.Src, l.Now)
+	case res.Outcome == guard.Accept && res.Tight == "":
 		d.o.Devices.Seen(device.Login{
-			Line: res.Line, Addr: src, Agent: unsafe.String(unsafe.SliceData(c.Agent), len(c.Agent)), // read, and copied if it is kept
-			At: now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(c.Method) == "INVITE",
+			Line: res.Line, Addr: l.Src, Agent: unsafe.String(unsafe.SliceData(l.Agent), len(l.Agent)), // read, and copied if it is kept
+			At: l.Now, Failures: res.Failures, AfterLock: res.AfterLock, Call: string(l.Method) == "INVITE",
 		})
 	}
 	return res
 }
 
-// Challenge appends the header lines that ask a stranger for a login, as auth.AppendChallenge does.
-func (d *Door) Challenge(dst []byte, proxy, stale bool, src netip.Addr, now time.Time) []byte {
-	d.o.Strangers.Seen(src)
-	return d.Guard.AppendChallenge(dst, proxy, stale, src, now)
-}
-
-// WrongTags is told of each request for a dialog that there is not, so that floods are counted.
-func (d *Door) WrongTags(src netip.Addr) { d.o.WrongTags.Seen(src) }
-
-// Scanner says whether a request is an attacker's tool's, which is to be met with silence.
-func (d *Door) Scanner(agent, from, to, sdp []byte) bool {
-	if !d.o.Silent {
-		return false
+// What an edge notifies of that is no call's.
+type (
+	WrongTags   struct{ Src netip.Addr } // a request for a dialog that there is not: floods of them are counted
+	Unreachable struct {                 // a registered phone that could not be reached at an address
+		Line string
+		At   netip.AddrPort
+		Now  time.Time
 	}
-	_, is := detect.Scanner(agent, from, to, sdp)
-	return is
-}
+)
 
-// Unreachable is told of a registered phone that could not be reached at an address.
-func (d *Door) Unreachable(line string, at netip.AddrPort, now time.Time) {
-	d.o.Phones.Unreachable(line, at, now)
+// Notify takes note of what an edge has seen, and never blocks: WrongTags, Unreachable, and what the gate's Notify knows.
+func (d *Door) Notify(event any) {
+	switch e := event.(type) {
+	case WrongTags:
+		d.o.WrongTags.Seen(e.Src)
+	case Unreachable:
+		d.o.Phones.Unreachable(e.Line, e.At, e.Now)
+	default:
+		d.o.Gate.Notify(event)
+	}
 }
 
 // follow obeys changes of the book, whoever made them and on whatever node.

@@ -72,7 +72,7 @@ func newScene(t *testing.T) *scene {
 	phones := location.New(location.Options{Store: db})
 	s.Door, err = New(Options{
 		Book: b, Phones: phones, Gate: g, Devices: device.New(device.Options{Store: db, Elsewhere: phones.Elsewhere}),
-		Strangers: flood.New(flood.Options{}), WrongTags: flood.New(flood.Options{}), Silent: true,
+		Strangers: flood.New(flood.Options{}), WrongTags: flood.New(flood.Options{}),
 		Guard: guard.Options{Options: auth.Options{Realm: "test"}},
 	})
 	must(t, err)
@@ -127,17 +127,24 @@ func (s *scene) call(to string, from netip.AddrPort, change ...func(*gate.Attemp
 
 var nonceIn = regexp.MustCompile(`nonce="([^"]*)"`)
 
+// stranger is asked for a login.
+func (s *scene) stranger(at netip.AddrPort) string {
+	l := Login{Src: at.Addr(), Now: time.Now()}
+	s.Login(&l)
+	return string(l.Ask)
+}
+
 // login answers a challenge with a password.
 func (s *scene) login(password string, at netip.AddrPort) guard.Result {
 	s.t.Helper()
 	sum := func(text string) string { x := md5.Sum([]byte(text)); return hex.EncodeToString(x[:]) }
-	nonce := nonceIn.FindStringSubmatch(string(s.Challenge(nil, false, false, at.Addr(), time.Now())))[1]
+	nonce := nonceIn.FindStringSubmatch(s.stranger(at))[1]
 	const uri = "sip:test.example"
 	response := sum(sum("2001:test:"+password) + ":" + nonce + ":00000001:c:auth:" + sum("REGISTER:"+uri))
-	return s.Login(&auth.Credentials{
+	return s.Login(&Login{Credentials: auth.Credentials{
 		Method: []byte("REGISTER"), User: []byte("2001"), Realm: []byte("test"), Nonce: []byte(nonce), URI: []byte(uri), Response: []byte(response),
 		CNonce: []byte("c"), NC: []byte("00000001"), QOP: []byte("auth"), Agent: []byte("Phone 1"),
-	}, at.Addr(), time.Now())
+	}, Src: at.Addr(), Now: time.Now()})
 }
 
 // A right login is a device, from where it is usual; a wrong one leaves nothing. Whoever is asked to log in is counted.
@@ -152,7 +159,7 @@ func TestALoginIsADeviceSeen(t *testing.T) {
 	if got := s.login(s.password, home); got.Outcome != guard.Accept || got.Line != s.line || !s.Usual(s.line, home.Addr()) {
 		t.Errorf("the right password: %+v", got)
 	}
-	s.WrongTags(thief.Addr())
+	s.Notify(WrongTags{thief.Addr()})
 	if n, m := s.o.Strangers.Packets(), s.o.WrongTags.Packets(); n != 2 || m != 1 {
 		t.Errorf("counted %d strangers and %d requests with wrong tags", n, m)
 	}
@@ -201,7 +208,7 @@ func TestALockHasThreeAnswers(t *testing.T) {
 		if _, why := s.call("02079460000", c.at); why != c.ofTheTry {
 			t.Errorf("%q: a call from %s: %v", c.nets, c.at, why)
 		}
-		if n := len(s.register(c.at)); (n == 1) != c.may || len(s.Registered(s.line, time.Now())) != n {
+		if n := len(s.register(c.at)); (n == 1) != c.may || len(s.Reach(Party{Line: s.line}, time.Now()).Phones) != n {
 			t.Errorf("%q: %d phones at %s", c.nets, n, c.at)
 		}
 		s.o.Phones.Drop(s.line)
@@ -305,19 +312,18 @@ func TestWhoIsAtAnAddress(t *testing.T) {
 		"192.0.2.7:5060":  {Phones: 1, Phone: true},
 		"192.0.2.7:5061":  {Phones: 1},
 		"192.0.2.33:5060": {Trunk: trunk.Name},
-		"192.0.2.10:5060": {},
+		"192.0.2.10:5060": {Out: trunk.Name},
+		"192.0.2.10:5061": {},
 	} {
-		if got := s.Peer(netip.MustParseAddrPort(at)); got != want {
+		if got := s.Peer(netip.MustParseAddrPort(at), ""); got != want {
 			t.Errorf("%s: %+v, want %+v", at, got, want)
 		}
 	}
-	for at, host := range map[string]string{"192.0.2.10:5060": "", "198.51.100.1:5060": "gw.carrier.example:5060"} {
-		if name, ok := s.TrunkAt(netip.MustParseAddrPort(at), host); !ok || name != trunk.Name {
-			t.Errorf("calls to %s %s go to trunk %q", at, host, name)
-		}
+	if got := s.Peer(thief, "gw.carrier.example:5060"); got.Out != trunk.Name {
+		t.Errorf("calls to a trunk's host go to trunk %q", got.Out)
 	}
-	if name, ok := s.TrunkAt(thief, ""); ok {
-		t.Errorf("calls to a stranger go to trunk %q", name)
+	if got := s.Peer(thief, ""); got.Out != "" {
+		t.Errorf("calls to a stranger go to trunk %q", got.Out)
 	}
 }
 
@@ -366,20 +372,10 @@ func TestTheCodeThatAdmits(t *testing.T) {
 	}
 }
 
-// Attackers' tools are known by what they say of themselves, if they are to be met with silence.
-func TestScanners(t *testing.T) {
+// What a line may do is known, and that there is none.
+func TestHowManyCallsALineMayPlace(t *testing.T) {
 	s := newScene(t)
-	if !s.Scanner([]byte("friendly-scanner"), nil, nil, nil) || s.Scanner([]byte("Yealink SIP-T46S"), nil, nil, nil) {
-		t.Error("a tool is taken for a phone, or a phone for a tool")
-	}
-	s.o.Silent = false
-	if s.Scanner([]byte("friendly-scanner"), nil, nil, nil) {
-		t.Error("silence, though nobody wants it")
-	}
-	if !s.Emergency("999") || !s.Emergency("112") || s.Emergency("02079460000") {
-		t.Error("emergency numbers are not told from others")
-	}
-	if s.LineCalls("nobody") != 0 || s.LineCalls(s.line) <= 0 {
+	if s.Reach(Party{Line: "nobody"}, time.Now()).Calls != 0 || s.Reach(Party{Line: s.line}, time.Now()).Calls <= 0 {
 		t.Error("how many calls a line may place at once")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -61,10 +62,27 @@ func (d *Door) Usual(line string, at netip.Addr) bool {
 	return d.o.Devices.Usual(line, at) || d.lockOn(line, at, time.Now()) == listed
 }
 
-// Registered are the phones of a line that may ring: where its IP lock allows them, also when the lock came after them.
-func (d *Door) Registered(line string, now time.Time) []location.Binding {
-	all := d.o.Phones.Lookup(line, now)
-	return slices.DeleteFunc(all, func(b location.Binding) bool { return !d.lineMay(line, b.Received.Addr(), now) })
+// Reach is how a party is reached.
+type Reach struct {
+	Phones   []location.Binding    // of a line, those that may ring: where its IP lock allows them, also when the lock came after them
+	Calls    int                   // how many calls a line may place at once by its own setting
+	Trunk    account.Trunk         // without a name: there is none
+	Password func() (string, bool) // of our login at a trunk; false: we have none there
+}
+
+// Reach says how a party is reached.
+func (d *Door) Reach(p Party, now time.Time) (r Reach) {
+	if t, ok := d.o.Book.Trunk(p.Trunk); ok {
+		r.Trunk, r.Password = *t, func() (string, bool) {
+			password, has := d.o.Book.TrunkPassword(p.Trunk)
+			return password.Reveal(), has
+		}
+	}
+	if l, ok := d.o.Book.Line(p.Line); ok {
+		r.Calls = int(l.Effective(now).Values[account.MaxCalls])
+	}
+	r.Phones = slices.DeleteFunc(d.o.Phones.Lookup(p.Line, now), func(b location.Binding) bool { return !d.lineMay(p.Line, b.Received.Addr(), now) })
+	return r
 }
 
 // Register is location's Update. A lock that came while the login was judged drops the phone again.

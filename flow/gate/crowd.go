@@ -6,17 +6,8 @@ import (
 	"ringfence/core/fact"
 )
 
-// CrowdKind says which bound on calls at once a Crowd is about.
-type CrowdKind uint8
-
-// Kinds of crowds.
-const (
-	Emergencies  CrowdKind = iota // a line or an address places unusually many, or their capacity is short
-	InboundTrunk                  // as many calls came in over a trunk as may
-	InboundLine                   // as many calls ring a line as may
-)
-
-// Crowd is an unusual number of calls at once, as an edge saw it.
+// Crowd is an unusual number of calls at once, as an edge saw it. Without a trunk it is of emergency calls: a line or an address places
+// unusually many, or their capacity is short. Without a line, as many calls came in over the trunk as may; with both, as many ring the line.
 type Crowd struct {
 	Line    string // who calls, or who is called; "" is nobody that is known
 	Trunk   string // inbound: over which
@@ -27,9 +18,9 @@ type Crowd struct {
 	Refused bool // the latest was refused
 }
 
-// Crowded writes down an unusual number of calls, the same bound of a trunk or line once a minute.
-func (g *Gate) Crowded(what CrowdKind, c Crowd) {
-	if !g.limits.crowd(what, &c, clock()) {
+// crowded writes down an unusual number of calls, the same bound of a trunk or line once a minute.
+func (g *Gate) crowded(c Crowd) {
+	if !g.limits.crowd(&c, clock()) {
 		return
 	}
 	of := fact.Subject{Line: c.Line}
@@ -40,10 +31,11 @@ func (g *Gate) Crowded(what CrowdKind, c Crowd) {
 		All: int64(c.All), Most: int64(c.Most), Node: g.o.Node, Open: int64(c.Open), Refused: c.Refused, Source: fact.FromAddr(c.Source), Trunk: c.Trunk,
 	}
 	var f fact.Body = &b
-	switch what {
-	case InboundTrunk:
+	switch {
+	case c.Trunk == "":
+	case c.Line == "":
 		f = (*fact.CallInboundFull)(&b)
-	case InboundLine:
+	default:
 		f = (*fact.CallRingingFull)(&b)
 	}
 	g.o.Ledger.Record(f.Row(clock().UTC(), of))

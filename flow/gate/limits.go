@@ -31,7 +31,6 @@ type counted struct {
 
 // crowded is a bound that calls met: that of a trunk, or of a line.
 type crowded struct {
-	what        CrowdKind
 	trunk, line string
 }
 
@@ -52,15 +51,13 @@ func (l *limits) pass(one *journal.Limit[struct{}, struct{}], now time.Time) boo
 }
 
 // crowd says whether a crowd is told: those of one bound once a minute. Emergency calls have no such limit.
-func (l *limits) crowd(what CrowdKind, c *Crowd, now time.Time) bool {
-	met := crowded{what: what}
-	switch what {
-	case Emergencies:
+func (l *limits) crowd(c *Crowd, now time.Time) bool {
+	met := crowded{line: c.Line}
+	switch {
+	case c.Trunk == "":
 		return true
-	case InboundTrunk:
+	case c.Line == "":
 		met.trunk = c.Trunk
-	case InboundLine:
-		met.line = c.Line
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,10 +21,10 @@ func TestCrowdsAreToldOnceAMinute(t *testing.T) {
 		for range 2 {
 			for range 5 {
 				for _, trunk := range []string{"carrier", "lifeline"} {
-					h.gate.Crowded(InboundTrunk, Crowd{Trunk: trunk, Source: from, Open: 3, All: 3, Most: 3})
-					h.gate.Crowded(InboundLine, Crowd{Line: "2001", Trunk: trunk, Source: from, Open: 3, All: 3, Most: 3, Refused: true})
+					h.gate.crowded(Crowd{Trunk: trunk, Source: from, Open: 3, All: 3, Most: 3})
+					h.gate.crowded(Crowd{Line: "2001", Trunk: trunk, Source: from, Open: 3, All: 3, Most: 3, Refused: true})
 				}
-				h.gate.Crowded(Emergencies, Crowd{Line: "2001", Source: from, Open: 10, All: 10, Most: 20})
+				h.gate.crowded(Crowd{Line: "2001", Source: from, Open: 10, All: 10, Most: 20})
 			}
 			time.Sleep(time.Minute)
 		}

@@ -17,7 +17,6 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
-	"ringfence/flow/auth"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
@@ -60,35 +59,26 @@ func New(spans trace.Tracer, oneIn int) *Tracer {
 	return &Tracer{spans: spans, oneIn: uint64(max(oneIn, 1)), logins: map[caller]period{}, calls: map[call.ID]*trip{}}
 }
 
-// Door is a door whose logins and admissions are traced.
+// Door is a door whose calls are traced.
 type Door struct {
 	*door.Door
-	t *Tracer
-}
-
-// Gate is a gate whose calls are traced.
-type Gate struct {
-	*gate.Gate
 	t *Tracer
 }
 
 // Door wraps a door.
 func (t *Tracer) Door(d *door.Door) Door { return Door{d, t} }
 
-// Gate wraps a gate.
-func (t *Tracer) Gate(g *gate.Gate) Gate { return Gate{g, t} }
-
 // Login remembers how long it took, until the call follows that it is for.
-func (d Door) Login(c *auth.Credentials, src netip.Addr, now time.Time) guard.Result {
+func (d Door) Login(l *door.Login) guard.Result {
 	from := time.Now()
-	res := d.Door.Login(c, src, now)
-	if string(c.Method) == "INVITE" && res.Line != "" {
+	res := d.Door.Login(l)
+	if string(l.Method) == "INVITE" && res.Line != "" {
 		d.t.mu.Lock()
 		defer d.t.mu.Unlock()
 		if len(d.t.logins) >= maxLogins {
 			clear(d.t.logins)
 		}
-		d.t.logins[caller{res.Line, src}] = period{from, time.Now()}
+		d.t.logins[caller{res.Line, l.Src}] = period{from, time.Now()}
 	}
 	return res
 }
@@ -173,36 +163,35 @@ func (t *Tracer) on(id call.ID, f func(c *trip)) {
 }
 
 // Answered ends the way out.
-func (g Gate) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
-	err := g.Gate.Answered(ctx, id, w, snapshot)
-	g.t.on(id, func(c *trip) {
+func (d Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
+	err := d.Door.Answered(ctx, id, w, snapshot)
+	d.t.on(id, func(c *trip) {
 		if !c.up {
-			g.t.next(c, "connect")
+			d.t.next(c, "connect")
 			c.up = true
 		}
 	})
 	return err
 }
 
-// Ended ends the talk, or a way out that nobody answered.
-func (g Gate) Ended(id call.ID, e gate.End) {
-	g.t.on(id, func(c *trip) {
-		stage := "connect"
-		if c.up {
-			stage = "talk"
-		}
-		g.t.next(c, stage)
-		trace.SpanFromContext(c.ctx).SetAttributes(attribute.String("ringfence.reason", e.Reason.Code()))
-	})
-	g.Gate.Ended(id, e)
-}
-
-// Over settles, which ends the call.
-func (g Gate) Over(id call.ID, legs []gate.Leg) {
-	g.Gate.Over(id, legs)
-	g.t.on(id, func(c *trip) {
-		g.t.next(c, "settle")
-		trace.SpanFromContext(c.ctx).End()
-		delete(g.t.calls, id)
-	})
+// Notify ends the talk, or a way out that nobody answered, and with the settlement the call.
+func (d Door) Notify(event any) {
+	if e, ok := event.(gate.Ended); ok {
+		d.t.on(e.ID, func(c *trip) {
+			stage := "connect"
+			if c.up {
+				stage = "talk"
+			}
+			d.t.next(c, stage)
+			trace.SpanFromContext(c.ctx).SetAttributes(attribute.String("ringfence.reason", e.Reason.Code()))
+		})
+	}
+	d.Door.Notify(event)
+	if e, ok := event.(gate.Over); ok {
+		d.t.on(e.ID, func(c *trip) {
+			d.t.next(c, "settle")
+			trace.SpanFromContext(c.ctx).End()
+			delete(d.t.calls, e.ID)
+		})
+	}
 }
