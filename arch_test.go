@@ -172,6 +172,27 @@ func TestTheIPLockIsOneRule(t *testing.T) {
 	}
 }
 
+// The SIP edge asks eight questions and notifies (docs/decisions/0043): what it has to know besides is a setting or an event.
+func TestTheSIPEdgeAsksAHandful(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "edge/sip/edge.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == "Door" {
+			found = true
+			if n := spec.Type.(*ast.InterfaceType).Methods.NumFields(); n > 9 {
+				t.Errorf("sip.Door has %d methods", n)
+			}
+		}
+		return true
+	})
+	if !found {
+		t.Error("sip.Door is not in edge/sip/edge.go")
+	}
+}
+
 // TestEveryPackageSaysWhatItHolds wants one package comment in each package: what it holds and what it must not know.
 func TestEveryPackageSaysWhatItHolds(t *testing.T) {
 	docs, seen := map[string]int{}, map[string]bool{}
