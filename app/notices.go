@@ -89,11 +89,7 @@ func (a *App) openHooks() (*webhook.Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	var own []webhook.Hook
-	for _, u := range a.cfg.Notify.Webhooks {
-		own = append(own, webhook.Hook{URL: u})
-	}
-	return webhook.New(webhook.Options{Key: key, Hooks: own, Allow: allow})
+	return webhook.New(webhook.Options{Key: key, Hooks: a.cfg.Notify.Webhooks, Allow: allow})
 }
 
 // hookKey signs webhooks: the operator's, or one that comes of the key that seals passwords, so that all nodes have the same.

@@ -61,7 +61,7 @@ func hooks(t *testing.T, node string) (r *receiver, table string) {
 	r = &receiver{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
-		check := hookcheck.Check{Now: time.Now(), Key: func(id string) (hookcheck.Key, bool) { return public, id == signer.ID }}
+		check := hookcheck.Check{Now: time.Now(), Key: func(id string) (ed25519.PublicKey, bool) { return public, id == signer.ID }}
 		if err := hookcheck.Verify(q, body, check); err != nil {
 			t.Errorf("a webhook with a wrong signature: %v", err)
 		}

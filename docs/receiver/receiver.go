@@ -4,7 +4,6 @@ package receiver
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
@@ -26,46 +25,23 @@ const label = "ringfence"
 // covered is what a signature must cover. Not the scheme: behind a proxy a receiver cannot know it.
 var covered = []string{"@method", "@authority", "@path", "@query", "content-digest", "content-type", "idempotency-key"}
 
-// Key is what the provider signs with: its public key, or a secret that both sides hold.
-type Key struct {
-	Public ed25519.PublicKey
-	Shared []byte
-}
-
-// ParseKey reads a public key from the PEM text that the provider gives out.
-func ParseKey(text string) (Key, error) {
+// ParseKey reads the provider's public key from the PEM text that "ringfence notice webhook-key" prints.
+func ParseKey(text string) (ed25519.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return Key{}, errors.New("no PEM block")
+		return nil, errors.New("no PEM block")
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	public, ok := key.(ed25519.PublicKey)
 	if err != nil || !ok {
-		return Key{}, errors.New("not an Ed25519 public key")
+		return nil, errors.New("not an Ed25519 public key")
 	}
-	return Key{Public: public}, nil
-}
-
-// algorithm is its name in RFC 9421, section 3.3.
-func (k Key) algorithm() string {
-	if k.Public != nil {
-		return "ed25519"
-	}
-	return "hmac-sha256"
-}
-
-func (k Key) verify(base, signature []byte) bool {
-	if k.Public != nil {
-		return ed25519.Verify(k.Public, base, signature)
-	}
-	h := hmac.New(sha256.New, k.Shared)
-	h.Write(base)
-	return len(k.Shared) > 0 && hmac.Equal(h.Sum(nil), signature)
+	return public, nil
 }
 
 // Check is what a receiver knows.
 type Check struct {
-	Key  func(id string) (Key, bool) // the keys that it trusts
+	Key  func(id string) (ed25519.PublicKey, bool) // the keys that it trusts
 	Now  time.Time
 	Skew time.Duration // how far clocks may differ; 0 is 1 minute
 	// Fresh says that a nonce was not seen before, and remembers it until an instant; nil: repeats are let through, and
@@ -94,7 +70,7 @@ func Verify(r *http.Request, body []byte, c Check) error {
 		return fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
 	key, ok := c.Key(in.keyid)
-	if !ok || in.alg != "" && in.alg != key.algorithm() { // the key says how, not the sender
+	if !ok || in.alg != "" && in.alg != "ed25519" { // the key says how, not the sender
 		return fmt.Errorf("%w: by an unknown key", ErrForged)
 	}
 	for _, need := range covered {
@@ -106,7 +82,7 @@ func Verify(r *http.Request, body []byte, c Check) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForged, err)
 	}
-	if !key.verify(text, signature) {
+	if !ed25519.Verify(key, text, signature) {
 		return ErrForged
 	}
 	if got := r.Header.Values("Content-Digest"); len(got) != 1 || subtle.ConstantTimeCompare([]byte(got[0]), []byte(digestOf(body))) != 1 {

@@ -127,7 +127,7 @@ A webhook is a POST of JSON over HTTPS:
 %s
 %s and %s tell apart lines and customers that have had one name, [one after the other](operating.md#names-that-are-used-again).
 
-The request is signed after RFC 9421: %s names the key (%s) and the algorithm, %s (or %s for a secret that is shared), and covers
+The request is signed after RFC 9421: %s names the key (%s) and the algorithm, %s, and covers
 method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A receiver should
 
 1. check the digest against the body, and the signature with the provider's public key: any library of RFC 9421 does, and so does %s, to be copied into a program in Go;
@@ -137,7 +137,7 @@ method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A rece
 Any 2xx takes the notice. 408, 425, 429 and 5xx are tried again, with growing pauses; other 4xx, 301 and 308 are not, and the notice is marked as bounced. No
 redirect is followed.
 A customer's webhook must be at a public address.
-`, "```json\n"+shown+"\n```\n", code("line_identity"), code("account_identity"), code("Signature-Input"), code("keyid"), code("ed25519"), code("hmac-sha256"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
+`, "```json\n"+shown+"\n```\n", code("line_identity"), code("account_identity"), code("Signature-Input"), code("keyid"), code("ed25519"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
 		code("docs/receiver/receiver.go"), code("expires"), code("Idempotency-Key"))
 }
 

@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -11,26 +9,15 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"ringfence/core/secret"
 )
 
-// Algorithms of RFC 9421, section 3.3.
-const (
-	algHMAC    = "hmac-sha256"
-	algEd25519 = "ed25519"
-)
+// algorithm is the name of Ed25519 in RFC 9421, section 3.3.
+const algorithm = "ed25519"
 
-// minSecret is the least length of a shared secret, in bytes.
-const minSecret = 32
-
-// Key signs. Make it with HMAC, Ed25519 or ReadKey. It does not print.
+// Key signs. Make it with Ed25519 or ReadKey. It does not print.
 type Key struct {
 	ID      string // keyid
-	alg     string
-	shared  *secret.Password
 	private ed25519.PrivateKey
-	public  ed25519.PublicKey
 }
 
 // Format shows the name only.
@@ -47,17 +34,6 @@ func checkID(id string) error {
 	return nil
 }
 
-// HMAC is a secret that both sides hold, of 32 bytes or more: whoever can check can also sign, so give each receiver its own.
-func HMAC(id string, shared secret.Password) (Key, error) {
-	if err := checkID(id); err != nil {
-		return Key{}, err
-	}
-	if len(shared.Reveal()) < minSecret {
-		return Key{}, fmt.Errorf("webhook: the secret of key %s is shorter than %d bytes", id, minSecret)
-	}
-	return Key{ID: id, alg: algHMAC, shared: &shared}, nil
-}
-
 // Ed25519 is a key to sign with; receivers need only its Public.
 func Ed25519(id string, private ed25519.PrivateKey) (Key, error) {
 	if err := checkID(id); err != nil {
@@ -66,8 +42,7 @@ func Ed25519(id string, private ed25519.PrivateKey) (Key, error) {
 	if len(private) != ed25519.PrivateKeySize {
 		return Key{}, errors.New("webhook: this is not an Ed25519 key")
 	}
-	public, _ := private.Public().(ed25519.PublicKey) // by its documentation
-	return Key{ID: id, alg: algEd25519, private: private, public: public}, nil
+	return Key{ID: id, private: private}, nil
 }
 
 // ReadKey reads an Ed25519 private key (PKCS #8) from a PEM file. Errors never hold what the file says.
@@ -88,23 +63,11 @@ func ReadKey(id, path string) (Key, error) {
 	return Ed25519(id, private)
 }
 
-// Public is the PEM text that receivers need; "" for a shared secret.
+// Public is the PEM text that receivers need.
 func (k Key) Public() string {
-	der, err := x509.MarshalPKIXPublicKey(k.public)
-	if k.public == nil || err != nil {
+	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
+	if err != nil {
 		return ""
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-func (k Key) sign(base []byte) ([]byte, error) {
-	switch {
-	case k.shared != nil:
-		h := hmac.New(sha256.New, []byte(k.shared.Reveal()))
-		h.Write(base)
-		return h.Sum(nil), nil
-	case k.private != nil:
-		return ed25519.Sign(k.private, base), nil
-	}
-	return nil, fmt.Errorf("webhook: key %s cannot sign", k.ID)
 }

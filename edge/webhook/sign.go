@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -26,15 +27,12 @@ var covered = []string{"@method", "@authority", "@path", "@query", "content-dige
 func Sign(r *http.Request, body []byte, key Key, now time.Time, life time.Duration) error {
 	r.Header.Set("Content-Digest", digest(body))
 	params := fmt.Sprintf(`("%s");created=%d;expires=%d;nonce="%s";alg="%s";keyid="%s";tag="%s"`,
-		strings.Join(covered, `" "`), now.Unix(), now.Add(life).Unix(), rand.Text(), key.alg, key.ID, tag)
+		strings.Join(covered, `" "`), now.Unix(), now.Add(life).Unix(), rand.Text(), algorithm, key.ID, tag)
 	base, err := base(r, covered, params)
 	if err != nil {
 		return err
 	}
-	signature, err := key.sign(base)
-	if err != nil {
-		return err
-	}
+	signature := ed25519.Sign(key.private, base)
 	r.Header.Set("Signature-Input", label+"="+params)
 	r.Header.Set("Signature", label+"=:"+base64.StdEncoding.EncodeToString(signature)+":")
 	return nil

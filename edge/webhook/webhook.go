@@ -1,5 +1,5 @@
 // Package webhook sends notices as signed HTTP requests: a POST of JSON with a signature after RFC 9421, which receivers
-// can check with Verify or with any library of that RFC. It must not know why a notice is sent, or when to try again: it
+// can check as docs/receiver does or with any library of that RFC. It must not know why a notice is sent, or when to try again: it
 // says what the other side answered.
 package webhook
 
@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,18 +29,12 @@ import (
 
 // Options of New. Key must be set; the rest is usable at zero.
 type Options struct {
-	Key   Key            // signs what goes to customers: Ed25519, so that no receiver can sign in our name
-	Hooks []Hook         // the provider's own: they may be anywhere, and may have a key of their own
+	Key   Key            // signs: with Ed25519, so that no receiver can sign in our name
+	Hooks []string       // URLs of the provider's own webhooks, which may be anywhere
 	Allow []netip.Prefix // private networks that customers' webhooks may be in; usually none
 	CA    string         // PEM file of certificates to trust beside the system's; "" is none
 
 	Timeout time.Duration // for one request and its answer; 0 is 15 seconds
-}
-
-// Hook is a webhook of the provider.
-type Hook struct {
-	URL string
-	Key Key // zero is the key of Options
 }
 
 // Limits.
@@ -55,7 +50,6 @@ const (
 // Sender sends webhooks. Send may be called from any goroutine.
 type Sender struct {
 	o       Options
-	hooks   map[string]Key
 	own     *http.Client // may reach any address
 	strange *http.Client // reaches public addresses and those allowed
 }
@@ -68,15 +62,11 @@ func New(o Options) (*Sender, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 15 * time.Second
 	}
-	s := &Sender{o: o, hooks: map[string]Key{}}
+	s := &Sender{o: o}
 	for _, h := range o.Hooks {
-		if _, err := target(h.URL); err != nil {
+		if _, err := target(h); err != nil {
 			return nil, err
 		}
-		if h.Key.ID == "" {
-			h.Key = o.Key
-		}
-		s.hooks[h.URL] = h.Key
 	}
 	roots, err := roots(o.CA)
 	if err != nil {
@@ -117,15 +107,15 @@ func (s *Sender) Send(ctx context.Context, m notify.Message) error {
 	if len(m.JSON) > maxBody {
 		return fmt.Errorf("%w: the body is too long", notify.ErrPermanent)
 	}
-	c, key := s.strange, s.o.Key
-	if k, ours := s.hooks[m.To]; ours {
-		c, key = s.own, k
+	c := s.strange
+	if slices.Contains(s.o.Hooks, m.To) {
+		c = s.own
 	}
 	r, err := request(ctx, u, m)
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrPermanent, err)
 	}
-	if err := Sign(r, m.JSON, key, time.Now(), lifetime); err != nil {
+	if err := Sign(r, m.JSON, s.o.Key, time.Now(), lifetime); err != nil {
 		return err
 	}
 	answer, err := c.Do(r)

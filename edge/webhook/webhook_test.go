@@ -78,19 +78,11 @@ func TestAWebhookArrivesSigned(t *testing.T) {
 	}
 }
 
-func TestAHookOfTheProviderHasItsOwnKey(t *testing.T) {
-	own, everybody := hmacKey(t, "desk"), edKey(t, "all")
-	got := make(chan error, 1)
-	srv := server(t, func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		got <- errors.Join(err, receiver.Verify(r, body, trust(t, own)))
-	})
-	s := sender(t, Options{Key: everybody, Hooks: []Hook{{URL: srv.URL + "/desk", Key: own}}})
+func TestAHookOfTheProviderMayBeAnywhere(t *testing.T) {
+	srv := server(t, func(http.ResponseWriter, *http.Request) {})
+	s := sender(t, Options{Hooks: []string{srv.URL + "/desk"}})
 	if err := s.Send(t.Context(), hook(srv.URL+"/desk")); err != nil {
 		t.Fatal(err)
-	}
-	if err := <-got; err != nil {
-		t.Error(err)
 	}
 	if err := s.Send(t.Context(), hook(srv.URL+"/other")); !errors.Is(err, notify.ErrPermanent) {
 		t.Errorf("another address at the same private place: %v", err)
@@ -250,7 +242,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		t.Error("without a key")
 	}
 	for want, change := range map[string]func(*Options){
-		"https":          func(o *Options) { o.Hooks = []Hook{{URL: "http://desk.example.net/"}} },
+		"https":          func(o *Options) { o.Hooks = []string{"http://desk.example.net/"} },
 		"no certificate": func(o *Options) { o.CA = write(t, "x") },
 	} {
 		o := Options{Key: edKey(t, "k")}
