@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"ringfence/core/account"
@@ -89,9 +90,13 @@ func Settled(r *call.CDR) fact.Row {
 
 // Settings knows which settings the journal was told, so that each decision names them by a short hash and the whole text stands there
 // once for each run of a shell.
-type Settings struct {
-	hash  map[*account.Effective]string
-	known map[string]bool
+type Settings struct{ hash map[settings]string }
+
+// settings are what an account.Effective says, comparable.
+type settings struct {
+	values [account.NumFields]int64
+	from   [account.NumFields]account.Level
+	nets   string
 }
 
 // settingsBound is how many settings are remembered before all are forgotten (and written again when next seen).
@@ -99,11 +104,15 @@ const settingsBound = 50_000
 
 // Of gives the hash of settings, and the fact that writes them down if this is their first time.
 func (s *Settings) Of(e *account.Effective, now time.Time) (string, []fact.Row) {
-	if h, ok := s.hash[e]; ok {
+	key := settings{values: e.Values, from: e.From}
+	if len(e.Nets) > 0 {
+		key.nets = fmt.Sprint(e.Nets)
+	}
+	if h, ok := s.hash[key]; ok {
 		return h, nil
 	}
 	if len(s.hash) >= settingsBound || s.hash == nil {
-		s.hash, s.known = map[*account.Effective]string{}, map[string]bool{}
+		s.hash = map[settings]string{}
 	}
 	body, err := json.Marshal(settingsBody(e))
 	if err != nil { // cannot happen: plain numbers and text
@@ -111,11 +120,7 @@ func (s *Settings) Of(e *account.Effective, now time.Time) (string, []fact.Row) 
 	}
 	sum := sha256.Sum256(body)
 	h := hex.EncodeToString(sum[:8])
-	s.hash[e] = h
-	if s.known[h] {
-		return h, nil
-	}
-	s.known[h] = true
+	s.hash[key] = h
 	return h, []fact.Row{fact.Say(&fact.SettingsSeen{Settings: h, Effective: body}, now, fact.Subject{})}
 }
 

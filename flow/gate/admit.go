@@ -107,7 +107,7 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 
 func trunkWays(trunks []account.Trunk, d phone.Destination, number string) []Way {
 	emergency := d.Class == phone.Emergency
-	var ways, rest []Way
+	ways, rest := make([]Way, 0, len(trunks)), []Way(nil)
 	for i := range trunks {
 		t := &trunks[i]
 		w := Way{Trunk: t.Name, User: sendAs(t.Format, number)}
@@ -198,16 +198,17 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
 	s.id = l.Open.ID
 	if s.Verdict.Always {
-		g.o.Ledger.Post(unshared(g.opening(s, l, nil))) // an emergency call waits for nothing
+		g.o.Ledger.Post(unshared(g.opening(s, &l.Open, nil))) // an emergency call waits for nothing
 		return l, nil
 	}
-	holds := s.holds()
+	holds, ids := s.holds()
+	l.Open.Purses = ids
 	if why := g.closed(s.Costs()); why != policy.OK {
 		return nil, &Refusal{Reason: why}
 	}
 	for ask := l.First(g.o.terms()); ; {
 		l.Take(&ask)
-		op := g.opening(s, l, holds)
+		op := g.opening(s, &l.Open, holds)
 		out, err := g.o.Ledger.Do(ctx, op)
 		switch {
 		case errors.Is(err, ledger.ErrUnavailable) && len(holds) == 0:

@@ -118,8 +118,6 @@ type callShard struct {
 
 // live is an open call in memory. mu owns every field that can change once the call is known.
 type live struct {
-	holds []store.Hold // purses, with the caps of when it was let out; nil for calls that cannot cost
-
 	mu sync.Mutex
 	engine.Call
 	bought   chan struct{} // closed when the last extension has come back; nil: there was none
@@ -248,7 +246,7 @@ func (g *Gate) Calls() []call.Open {
 
 // Running lists the answered calls of this node that may cost something, in no order.
 func (g *Gate) Running() []call.Open {
-	return g.list(func(l *live) bool { return l.Open.State == call.Answered && len(l.holds) > 0 })
+	return g.list(func(l *live) bool { return l.Open.State == call.Answered && l.Costs })
 }
 
 // list copies the calls that are wanted, without their snapshots; want is called with the call locked.

@@ -57,7 +57,7 @@ func (g *Gate) heed(l *live) {
 	switch {
 	case !ok:
 		g.Cut(l.Open.ID, policy.CutRemoved, policy.Figures{}, "")
-	case l.holds == nil:
+	case !l.Costs:
 	case line.NoMoreSpent():
 		g.step(l, func(now time.Time, t engine.Terms) engine.Step { return l.Locked(line.CutsCalls(), now, t) })
 	default:
@@ -69,7 +69,7 @@ func (g *Gate) heed(l *live) {
 func (g *Gate) CutLine(line string, why policy.Reason) int {
 	n := 0
 	for _, l := range g.outbound(func(l *live) bool { return l.Open.Line == line }) {
-		if (why != policy.CutLocked || l.holds != nil) && g.Cut(l.Open.ID, why, policy.Figures{}, "") {
+		if (why != policy.CutLocked || l.Costs) && g.Cut(l.Open.ID, why, policy.Figures{}, "") {
 			n++
 		}
 	}

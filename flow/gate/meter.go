@@ -153,7 +153,7 @@ func (g *Gate) extend(l *live) {
 	l.mu.Lock()
 	ask := l.Next(clock(), g.o.terms())
 	l.mu.Unlock()
-	for holds := g.capsNow(l); ; {
+	for holds := g.holdsOf(&l.Open); ; {
 		if why, ok := g.mayBuy(l); !ok {
 			g.noMore(l, why, policy.Figures{})
 			return

@@ -112,7 +112,7 @@ func (g *Gate) reprice(ctx context.Context, l *live) error {
 	if why, ok := g.mayBuy(l); !ok {
 		return &Refusal{Reason: why}
 	}
-	holds := g.capsNow(l)
+	holds := g.holdsOf(&l.Open)
 	out, err := g.hold(l, holds, &ask)
 	switch {
 	case err != nil:
@@ -136,12 +136,12 @@ func (g *Gate) writeAnswer(ctx context.Context, l *live, op store.Op) error {
 	}
 	out, err := g.o.Ledger.Do(ctx, op)
 	switch {
-	case errors.Is(err, ledger.ErrUnavailable) && l.holds == nil:
+	case errors.Is(err, ledger.ErrUnavailable) && !l.Costs:
 		g.o.Ledger.Post(op)
 		return nil
 	case err != nil:
 		return err
-	case (out.Missing || out.Moved) && l.holds != nil:
+	case (out.Missing || out.Moved) && l.Costs:
 		return ErrGone
 	}
 	return nil

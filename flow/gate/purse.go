@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/money"
@@ -12,23 +13,31 @@ import (
 	"ringfence/state/store"
 )
 
-// holds are the purses that must have room, in the verdict's order.
-func (s *subject) holds() []store.Hold {
+// holds are the purses that must have room, in the verdict's order, and their ids.
+func (s *subject) holds() ([]store.Hold, []string) {
 	if !s.Costs() {
-		return nil
+		return nil, nil
 	}
-	ids := engine.PurseIDs(s.Line, s.Account, s.Zone, s.Now)
-	holds := make([]store.Hold, 0, policy.NumPurses)
-	for _, c := range s.Verdict.Conditions[:s.Verdict.N] {
-		switch {
-		case c.Kind != policy.CondPurse:
-		case c.Purse == policy.Probation:
-			holds = append(holds, store.Hold{Purse: s.probation(), Cap: money.Micro(c.Limit)})
-		default:
-			holds = append(holds, store.Hold{Purse: ids[c.Purse], Cap: money.Micro(c.Limit)})
+	var room struct { // one piece of memory: this is done for every call
+		holds [policy.NumPurses]store.Hold
+		ids   [policy.NumPurses]string
+	}
+	holds, ids := room.holds[:0], room.ids[:0]
+	of := engine.PurseIDs(s.Line, s.Account, s.Zone, s.Now)
+	for i := range s.Verdict.Conditions[:s.Verdict.N] {
+		c := &s.Verdict.Conditions[i]
+		if c.Kind != policy.CondPurse {
+			continue
 		}
+		var id string
+		if c.Purse == policy.Probation {
+			id = s.probation()
+		} else {
+			id = of[c.Purse]
+		}
+		holds, ids = append(holds, store.Hold{Purse: id, Cap: money.Micro(c.Limit)}), append(ids, id)
 	}
-	return holds
+	return holds, ids
 }
 
 // probation is the id of the purse of the attempt's login.
@@ -58,7 +67,7 @@ func (g *Gate) Waiting(purse string, other call.ID) (w policy.Waiting) {
 		s := &g.calls[i]
 		s.mu.Lock()
 		for id, l := range s.m {
-			if l.holds != nil && id != other {
+			if l.Costs && id != other {
 				l.addWaiting(&w, purse)
 			}
 		}
@@ -93,18 +102,17 @@ func (g *Gate) used(purse string) money.Micro {
 	return p[0].Spent + p[0].Held
 }
 
-// capsNow are the call's purses with the caps in force now: a cap lowered or raised during a call counts from its next slice.
-func (g *Gate) capsNow(l *live) []store.Hold {
-	line, ok := g.o.Book.Line(l.Open.Line)
-	if !ok {
-		return l.holds
+// holdsOf are a call's purses with the caps in force now: a cap lowered or raised during a call counts from its next slice.
+func (g *Gate) holdsOf(c *call.Open) []store.Hold {
+	caps := &account.Effective{}
+	if line, ok := g.o.Book.Line(c.Line); ok {
+		caps = line.Effective(clock())
 	}
-	e := line.Effective(clock())
-	now := make([]store.Hold, len(l.holds))
-	for i, h := range l.holds {
-		now[i] = store.Hold{Purse: h.Purse, Cap: engine.CapNow(e, h.Purse)}
+	holds := make([]store.Hold, len(c.Purses))
+	for i, id := range c.Purses {
+		holds[i] = store.Hold{Purse: id, Cap: engine.CapNow(caps, id)}
 	}
-	return now
+	return holds
 }
 
 // newLive is the call as it will be remembered, with nothing held yet.
@@ -117,14 +125,7 @@ func (g *Gate) newLive(s *subject) *live {
 }
 
 // opening is the op that lets a call out. It shares the call, which does not change before the ledger has answered: see unshared.
-func (g *Gate) opening(s *subject, l *live, holds []store.Hold) store.Op {
-	if l.holds = holds; l.Open.Purses == nil && len(holds) > 0 {
-		l.Open.Purses = make([]string, len(holds))
-		for i, h := range holds {
-			l.Open.Purses[i] = h.Purse
-		}
-	}
-	c := &l.Open
+func (g *Gate) opening(s *subject, c *call.Open, holds []store.Hold) store.Op {
 	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Facts: g.opened(s, c)}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/phone"
@@ -82,7 +81,7 @@ func endedWhy(c *call.Open) policy.Reason {
 
 // revive is a call as it goes on in this process.
 func (g *Gate) revive(c call.Open, now time.Time) *live {
-	l := &live{holds: g.holdsOf(&c)}
+	l := &live{}
 	c.Node = g.o.Node
 	var doubt bool
 	if l.Call, doubt = engine.Revive(c, g.anchor(), now, g.o.terms()); doubt {
@@ -105,22 +104,6 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 		g.counts.Put(tightKey(l.tight))
 	}
 	return l
-}
-
-// holdsOf are a recovered call's purses with the caps in force now.
-func (g *Gate) holdsOf(c *call.Open) []store.Hold {
-	if len(c.Purses) == 0 {
-		return nil
-	}
-	caps := account.Effective{}
-	if line, ok := g.o.Book.Line(c.Line); ok {
-		caps = *line.Effective(clock())
-	}
-	holds := make([]store.Hold, len(c.Purses))
-	for i, id := range c.Purses {
-		holds[i] = store.Hold{Purse: id, Cap: engine.CapNow(&caps, id)}
-	}
-	return holds
 }
 
 // Recovered gives the calls of the previous process to the edge that owns them, once.

@@ -135,7 +135,7 @@ func (g *Gate) payUp(l *live) {
 	if _, may := g.mayBuy(l); !owes || !may {
 		return
 	}
-	for holds := g.capsNow(l); ; {
+	for holds := g.holdsOf(&l.Open); ; {
 		out, err := g.hold(l, holds, &ask)
 		if out.Refused && ask.Refused(out.Room) == engine.Again {
 			continue

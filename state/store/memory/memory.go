@@ -26,6 +26,7 @@ type Engine struct {
 	mu     sync.Mutex // owns all below
 	purses map[string]*balance
 	open   map[call.ID]*open
+	spare  []*open // of calls that have ended: the next ones take no memory
 	leases map[string]time.Time // by node
 	facts  ring[store.Fact]
 	keys   map[string]bool // of facts
@@ -78,7 +79,7 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 				outs[i].Repeated++
 				continue
 			}
-			if old := e.facts.add(f); old != nil {
+			if old := e.facts.add(f); old.Key != "" {
 				delete(e.keys, store.Clean(old.Key))
 			}
 			if f.Key != "" {
@@ -109,21 +110,30 @@ func (e *Engine) pursesOf(before []store.Op, id call.ID) ([]string, bool) {
 	}
 	for i := range before {
 		if before[i].Kind == store.OpOpen && before[i].ID == id && e.done[id] == nil {
-			return purses(before[i].Holds), true
+			return purses(nil, before[i].Holds), true
 		}
 	}
 	return nil, false
 }
 
-func purses(holds []store.Hold) []string {
-	if len(holds) == 0 {
-		return nil
+// purses are the ids of holds, in the room of others.
+func purses(room []string, holds []store.Hold) []string {
+	room = room[:0]
+	for _, h := range holds {
+		room = append(room, h.Purse)
 	}
-	out := make([]string, len(holds))
-	for i, h := range holds {
-		out[i] = h.Purse
+	return room
+}
+
+// take needs mu.
+func (e *Engine) take() *open {
+	last := len(e.spare) - 1
+	if last < 0 {
+		return &open{}
 	}
-	return out
+	c := e.spare[last]
+	e.spare = e.spare[:last]
+	return c
 }
 
 func (e *Engine) one(op *store.Op) store.Outcome {
@@ -132,11 +142,15 @@ func (e *Engine) one(op *store.Op) store.Outcome {
 		if e.open[op.ID] != nil || e.done[op.ID] != nil {
 			return store.Outcome{Duplicate: true}
 		}
-		c := &open{Open: *op.Call, purses: e.pursesFor(op.Holds)}
+		c := e.take()
+		c.purses = e.pursesFor(c.purses, op.Holds)
 		if out := hold(op, c.purses); out.Refused {
+			e.spare = append(e.spare, c)
 			return out
 		}
-		c.Held, c.Purses, c.Lease = op.Amount, purses(op.Holds), time.Now().Add(op.Lease)
+		ids := c.Purses
+		c.Open = *op.Call
+		c.Held, c.Purses, c.Lease = op.Amount, purses(ids, op.Holds), time.Now().Add(op.Lease)
 		e.open[op.ID] = c
 	case store.OpExtend:
 		return e.extend(op)
@@ -178,23 +192,25 @@ func (e *Engine) extend(op *store.Op) store.Outcome {
 	if c.PaidFor >= op.Call.PaidFor {
 		return store.Outcome{Duplicate: true}
 	}
-	out := hold(op, e.pursesFor(op.Holds))
+	out := hold(op, e.pursesFor(nil, op.Holds))
 	if !out.Refused {
 		c.Held, c.PaidFor, c.Lease = c.Held.Add(op.Amount), op.Call.PaidFor, time.Now().Add(op.Lease)
 	}
 	return out
 }
 
-// pursesFor are the balances of holds, in their order.
-func (e *Engine) pursesFor(holds []store.Hold) []*balance {
-	out := make([]*balance, len(holds))
-	for i, h := range holds {
-		if out[i] = e.purses[h.Purse]; out[i] == nil {
-			out[i] = &balance{}
-			e.purses[h.Purse] = out[i]
+// pursesFor are the balances of holds, in their order and in the room of others.
+func (e *Engine) pursesFor(room []*balance, holds []store.Hold) []*balance {
+	room = room[:0]
+	for _, h := range holds {
+		b := e.purses[h.Purse]
+		if b == nil {
+			b = &balance{}
+			e.purses[h.Purse] = b
 		}
+		room = append(room, b)
 	}
-	return out
+	return room
 }
 
 // hold takes the amount from every purse, or from none.
@@ -234,16 +250,17 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 		b.spent += op.CDR.Retail
 	}
 	delete(e.open, op.ID)
+	c.Snapshot = nil
+	e.spare = append(e.spare, c)
 	e.record(op.CDR)
 	return store.Outcome{}
 }
 
 // record keeps a record, in the place of the oldest when there are too many.
 func (e *Engine) record(c *call.CDR) {
-	r := *c
-	e.done[r.ID] = &r
-	if old := e.cdrs.add(&r); old != nil && *old != nil {
-		delete(e.done, (*old).ID)
+	e.done[c.ID] = c
+	if old := e.cdrs.add(c); old != nil {
+		delete(e.done, old.ID)
 	}
 }
 

@@ -14,15 +14,14 @@ type ring[T any] struct {
 }
 
 // add puts v in place of the oldest when the ring is full, and returns that one.
-func (r *ring[T]) add(v T) *T {
+func (r *ring[T]) add(v T) (old T) {
 	r.n++
 	if len(r.all) < Ring {
 		r.all = append(r.all, v)
-		return nil
+		return old
 	}
-	old := *r.at(r.n)
-	*r.at(r.n) = v
-	return &old
+	old, *r.at(r.n) = *r.at(r.n), v
+	return old
 }
 
 func (r *ring[T]) at(n int64) *T { return &r.all[(n-1)%int64(Ring)] }
