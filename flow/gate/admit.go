@@ -198,7 +198,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
 	s.id = l.Open.ID
 	if s.Verdict.Always {
-		g.o.Ledger.Post(unshared(g.opening(s, &l.Open, nil))) // an emergency call waits for nothing
+		g.o.Ledger.Post(g.opening(s, &l.Open, nil)) // an emergency call waits for nothing
 		return l, nil
 	}
 	holds, ids := s.holds()
@@ -212,7 +212,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		out, err := g.o.Ledger.Do(ctx, op)
 		switch {
 		case errors.Is(err, ledger.ErrUnavailable) && len(holds) == 0:
-			g.o.Ledger.Post(unshared(op)) // a free call goes on; it is written down when the store is back
+			g.o.Ledger.Post(op) // a free call goes on; it is written down when the store is back
 			return l, nil
 		case err != nil:
 			g.void(&live{Call: l.Call}, policy.StoreUnavailable) // what was asked may still be on its way, and is not to change

@@ -77,7 +77,8 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 	}
 	c := l.Open
 	l.mu.Unlock()
-	op := store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c, Facts: step.Facts}
+	op := g.update(&c)
+	op.Facts = step.Facts
 	if err := g.writeAnswer(ctx, l, op); err != nil {
 		return err
 	}
@@ -154,10 +155,11 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 		return
 	}
 	l.mu.Lock()
-	c := l.Open
-	l.mu.Unlock()
-	c.Snapshot = snapshot
-	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
+	defer l.mu.Unlock()
+	was := l.Open.Snapshot
+	l.Open.Snapshot = snapshot
+	g.o.Ledger.Post(g.update(&l.Open))
+	l.Open.Snapshot = was
 }
 
 // Cut tells the edge to hang up both legs, again and again until it says that they are over; only then is the call

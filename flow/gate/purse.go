@@ -124,14 +124,7 @@ func (g *Gate) newLive(s *subject) *live {
 	return l
 }
 
-// opening is the op that lets a call out. It shares the call, which does not change before the ledger has answered: see unshared.
+// opening is the op that lets a call out. It shares the call, which does not change before the ledger has answered.
 func (g *Gate) opening(s *subject, c *call.Open, holds []store.Hold) store.Op {
 	return store.Op{Kind: store.OpOpen, ID: c.ID, Holds: holds, Amount: c.Held, Call: c, Lease: g.o.Lease, Facts: g.opened(s, c)}
-}
-
-// unshared is an op that nobody waits for: the call goes on changing.
-func unshared(op store.Op) store.Op {
-	c := *op.Call
-	op.Call = &c
-	return op
 }

@@ -85,8 +85,7 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 	c.Node = g.o.Node
 	var doubt bool
 	if l.Call, doubt = engine.Revive(c, g.anchor(), now, g.o.terms()); doubt {
-		update := l.Open
-		g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &update})
+		g.o.Ledger.Post(g.update(&l.Open))
 	}
 	if l.Open.State != call.Answered {
 		return l
@@ -285,13 +284,10 @@ func (g *Gate) Proved(id call.ID) {
 		return
 	}
 	l.mu.Lock()
-	if !l.Call.Proved() {
-		l.mu.Unlock()
-		return
+	defer l.mu.Unlock()
+	if l.Call.Proved() {
+		g.o.Ledger.Post(g.update(&l.Open))
 	}
-	c := l.Open
-	l.mu.Unlock()
-	g.o.Ledger.Post(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c})
 }
 
 // retake takes a call back whose end, or settlement, could not be written since another node has taken the call over

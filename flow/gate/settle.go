@@ -21,18 +21,21 @@ func (g *Gate) Ended(id call.ID, e End) {
 		l.mu.Unlock()
 		return
 	}
-	why := l.Call.Ended(e, clock())
-	c := l.Call
-	l.mu.Unlock()
-	g.uncount(l)
-	g.stats.ended(why)
+	g.stats.ended(l.Call.Ended(e, clock()))
 	if e.From.IsValid() {
-		g.o.Ledger.Record(c.EndedElsewhere(&e))
+		g.o.Ledger.Record(l.EndedElsewhere(&e))
 	}
 	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
-	g.o.Ledger.PostOr(store.Op{Kind: store.OpUpdate, ID: id, Node: g.o.Node, Call: &c.Open}, func() {
-		g.retake(l, nil, func() store.Op { return g.update(l) })
+	g.o.Ledger.PostOr(g.update(&l.Open), func() {
+		g.retake(l, nil, func() store.Op {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			c := l.Open
+			return g.update(&c)
+		})
 	})
+	l.mu.Unlock()
+	g.uncount(l)
 }
 
 // Over says that every leg of a call that ended is known to be over: it has confirmed, or its transactions have timed
@@ -120,11 +123,8 @@ func (g *Gate) settle(l *live, legs []Leg) {
 }
 
 // update writes a call as it is known here.
-func (g *Gate) update(l *live) store.Op {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.Open
-	return store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: &c}
+func (g *Gate) update(c *call.Open) store.Op {
+	return store.Op{Kind: store.OpUpdate, ID: c.ID, Node: g.o.Node, Call: c}
 }
 
 // payUp holds what was talked beyond what is paid for, as far as the purses go.

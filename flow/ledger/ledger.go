@@ -238,7 +238,7 @@ func (l *Ledger) push(e *entry) {
 
 // Post has an op written in its turn and does not wait. It is tried again for as long as the process lives, also after
 // failures of the store, so its facts may come twice if an answer was lost. An op that can never be applied is logged.
-// Posted updates of a call that wait are merged into the last.
+// Posted updates of a call that wait are merged into the last. op.Call may change when Post has returned.
 func (l *Ledger) Post(op store.Op) { l.PostOr(op, nil) }
 
 // PostOr is Post; moved is called, on its own goroutine, if the op was not written because another node has taken the call
@@ -253,6 +253,10 @@ func (l *Ledger) PostOr(op store.Op, moved func()) {
 			l.invalid(&op, err)
 		}
 		return
+	}
+	if op.Call != nil {
+		c := *op.Call
+		op.Call = &c
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -283,10 +287,8 @@ func (l *Ledger) merge(op *store.Op, moved func()) bool {
 	if e == nil || len(e.op.Facts)+len(op.Facts) > store.MaxFacts {
 		return false
 	}
-	if len(op.Call.Snapshot) == 0 && len(e.op.Call.Snapshot) > 0 { // an update without dialogs leaves those that are stored
-		c := *op.Call
-		c.Snapshot = e.op.Call.Snapshot
-		op.Call = &c
+	if len(op.Call.Snapshot) == 0 { // an update without dialogs leaves those that are stored
+		op.Call.Snapshot = e.op.Call.Snapshot
 	}
 	e.op.Call = op.Call
 	if moved != nil {
