@@ -26,7 +26,7 @@ type Engine struct {
 	mu     sync.Mutex // owns all below
 	purses map[string]*balance
 	open   map[call.ID]*open
-	spare  []*open // of calls that have ended: the next ones take no memory
+	spare  []*open              // of calls that have ended: the next ones take no memory
 	leases map[string]time.Time // by node
 	facts  ring[store.Fact]
 	keys   map[string]bool // of facts
