@@ -123,7 +123,7 @@ func (a *App) demoLines(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		contact := account.Contact{ID: "owner", Name: c.name, Mail: c.id + "@customer.invalid"}
+		contact := account.Contact{ID: "owner", Name: c.name, Channel: account.Mail, Address: c.id + "@customer.invalid"}
 		if err := a.book.PutContact(ctx, byDemo, v.ID, contact); err != nil {
 			return err
 		}

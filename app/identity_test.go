@@ -164,9 +164,9 @@ func (r *reborn) ask() {
 }
 
 func (r *reborn) mail() {
-	id := fmt.Sprintf("c%d", len(r.records))
+	id, mail := fmt.Sprintf("c%d", len(r.records)), "a@customer.invalid"
 	_ = r.api.Do(context.Background(), "POST", "/v1/customers/shop/contacts", // there already, the second time
-		api.NewContact{ID: id, Mail: "a@customer.invalid", Lines: []string{"shop-1"}}, nil)
+		api.NewContact{ID: id, Reach: api.Reach{Address: &mail}, Lines: []string{"shop-1"}}, nil)
 }
 
 // wantRecords wants the records and the journal of every line that there ever was under its own identity.

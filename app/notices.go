@@ -62,7 +62,7 @@ func (a *App) openChannels() (map[string]notify.Send, error) {
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
 	a.onStop("webhooks", func(context.Context) error { return hook.Close() })
-	channels := map[string]notify.Send{"webhook": hook.Send}
+	channels := map[string]notify.Send{account.Webhook: hook.Send}
 	m := &a.cfg.Mail
 	if m.Server == "" {
 		a.log.Info("there is no mail server: mails are kept and shown, not sent", "show", "ringfence notice list", "set", "mail.server")
@@ -76,7 +76,7 @@ func (a *App) openChannels() (map[string]notify.Send, error) {
 		return nil, fmt.Errorf("mail: %w", err)
 	}
 	a.onStop("mail", func(context.Context) error { return sender.Close() })
-	channels["mail"] = sender.Send
+	channels[account.Mail] = sender.Send
 	return channels, nil
 }
 

@@ -18,11 +18,19 @@ type contactCmd struct {
 	Remove contactRemove `cmd:"" help:"Remove a contact."`
 }
 
+// reach says where a contact is reached.
+type reach struct {
+	Mail *string `help:"Mail address." placeholder:"ADDRESS" xor:"way"`
+	URL  *string `help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" name:"url" xor:"way"`
+	To   *string `help:"Address of any channel, such as these." placeholder:"ADDRESS" xor:"way"`
+}
+
+func (r *reach) api() api.Reach { return api.Reach{Mail: r.Mail, URL: r.URL, Address: r.To} }
+
 type contactAdd struct {
 	Customer string            `arg:"" help:"Customer." predict:"customer"`
 	ID       string            `arg:"" help:"Short name of the contact: a-z, 0-9 and -."`
-	Mail     string            `help:"Mail address." placeholder:"ADDRESS" xor:"way" required:""`
-	URL      string            `help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" name:"url" xor:"way" required:""`
+	Reach    reach             `embed:""`
 	Name     string            `help:"Whose it is." placeholder:"NAME"`
 	Lines    []string          `help:"Only notices about these lines (default: all)." placeholder:"LINE" predict:"line"`
 	Kind     map[string]string `help:"How a kind of notice is wanted: now, digest or off; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
@@ -36,13 +44,16 @@ func (contactAdd) Help() string {
 
 // Run adds it.
 func (c *contactAdd) Run(s *session) error {
-	in := api.NewContact{ID: c.ID, Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: c.Lines, Kinds: c.Kind}
+	if c.Reach == (reach{}) {
+		return usagef("say where notices go: give --mail, --url or --to")
+	}
+	in := api.NewContact{ID: c.ID, Name: c.Name, Reach: c.Reach.api(), Lines: c.Lines, Kinds: c.Kind}
 	var out api.Contact
 	if err := s.do(http.MethodPost, pathOf("customers", c.Customer, "contacts"), in, &out); err != nil {
 		return err
 	}
 	return s.emit(out, func() error {
-		return s.say("Contact %s of %s added: notices go to %s. Try it with: ringfence notice test %s", out.ID, c.Customer, out.Mail+out.URL, out.Mail+out.URL)
+		return s.say("Contact %s of %s added: notices go to %s. Try it with: ringfence notice test %s", out.ID, c.Customer, out.Address, out.Address)
 	})
 }
 
@@ -70,7 +81,7 @@ func contactTable(all []api.Contact) *table.Table {
 		if lines == "" {
 			lines = "all"
 		}
-		t.Row(x.ID, x.Name, x.Mail+x.URL, lines, wishText(x.Kinds))
+		t.Row(x.ID, x.Name, x.Address, lines, wishText(x.Kinds))
 	}
 	return t
 }
@@ -89,8 +100,7 @@ func wishText(kinds map[string]string) string {
 type contactSet struct {
 	Customer string            `arg:"" help:"Customer." predict:"customer"`
 	ID       string            `arg:"" help:"Contact." predict:"contact"`
-	Mail     *string           `help:"Mail address." placeholder:"ADDRESS" xor:"way"`
-	URL      *string           `help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" name:"url" xor:"way"`
+	Reach    reach             `embed:""`
 	Name     *string           `help:"Whose it is." placeholder:"NAME"`
 	Lines    []string          `help:"Only notices about these lines; \"all\" is every one." placeholder:"LINE" predict:"line"`
 	Kind     map[string]string `help:"How a kind of notice is wanted: now, digest, off, or inherit to take the wish back; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
@@ -105,7 +115,7 @@ func (contactSet) Help() string {
 
 // Run changes it.
 func (c *contactSet) Run(s *session) error {
-	in := api.PatchContact{Mail: c.Mail, URL: c.URL, Name: c.Name, Kinds: c.Kind}
+	in := api.PatchContact{Reach: c.Reach.api(), Name: c.Name, Kinds: c.Kind}
 	if len(c.Lines) > 0 {
 		lines := c.Lines
 		if slices.Equal(lines, []string{"all"}) {
@@ -113,8 +123,8 @@ func (c *contactSet) Run(s *session) error {
 		}
 		in.Lines = &lines
 	}
-	if in.Mail == nil && in.URL == nil && in.Name == nil && in.Lines == nil && len(in.Kinds) == 0 {
-		return usagef("nothing to change: give --mail, --url, --name, --lines or --kind")
+	if c.Reach == (reach{}) && in.Name == nil && in.Lines == nil && len(in.Kinds) == 0 {
+		return usagef("nothing to change: give --mail, --url, --to, --name, --lines or --kind")
 	}
 	var out api.Contact
 	if err := s.do(http.MethodPatch, pathOf("customers", c.Customer, "contacts", c.ID), in, &out); err != nil {
@@ -145,7 +155,7 @@ func (c *contactRemove) Run(s *session) error {
 	}
 	if !c.Yes {
 		x := page.Items[i]
-		return s.dryRun(fmt.Sprintf("Contact %s of %s would be removed: no more notices to %s.", x.ID, c.Customer, x.Mail+x.URL))
+		return s.dryRun(fmt.Sprintf("Contact %s of %s would be removed: no more notices to %s.", x.ID, c.Customer, x.Address))
 	}
 	if err := s.do(http.MethodDelete, pathOf("customers", c.Customer, "contacts", c.ID), nil, nil); err != nil {
 		return err

@@ -110,7 +110,7 @@ func (s *session) namesOfGuard(kind string, words []string, add func(word, help 
 	case "notice-kind":
 		each(s, pathOf("notices", "kinds"), func(k *api.NoticeKind) { add(k.Kind, k.Title) })
 	case "contact":
-		each(s, pathOf("customers", argument(words, "contact", 1), "contacts"), func(c *api.Contact) { add(c.ID, c.Mail+c.URL) })
+		each(s, pathOf("customers", argument(words, "contact", 1), "contacts"), func(c *api.Contact) { add(c.ID, c.Address) })
 	case "place":
 		each(s, pathOf("lines", argument(words, "device", 0), "devices"), func(d *api.Device) { add(d.Place, d.Agent) })
 	}

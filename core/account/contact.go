@@ -1,11 +1,9 @@
 package account
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/mail"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,10 +22,7 @@ const (
 	// FormerFor is how long a former password is kept after it was replaced.
 	FormerFor = 90 * 24 * time.Hour
 
-	maxMail, maxMailbox = 254, 64 // RFC 5321 section 4.5.3.1
-	maxURL              = 500
-	maxName             = 200
-	maxLabel, maxHost   = 63, 253 // RFC 1035 section 2.3.4
+	maxName = 200
 )
 
 // ErrContact says that somebody cannot be a contact; every ContactFault wraps it.
@@ -35,7 +30,7 @@ var ErrContact = errors.New("not a usable contact")
 
 // ContactFault is one thing that is wrong with a contact.
 type ContactFault struct {
-	Part  string // "id", "name", "mail", "url", "lines", "kinds"
+	Part  string // "id", "name", "lines", "kinds", "address", or the Part of a channel
 	Found string // cut to what a message should repeat
 	Want  string
 }
@@ -81,12 +76,38 @@ const (
 
 // Contact is somebody of a customer who gets notices.
 type Contact struct {
-	ID    string          `json:"id"` // identity; its handle is a slug, one of its customer
-	Name  string          `json:"name,omitempty"`
-	Mail  string          `json:"mail,omitempty"`  // address; or
-	URL   string          `json:"url,omitempty"`   // webhook: https, or http on loopback
-	Lines []string        `json:"lines,omitempty"` // identities: only notices about these; empty is all
-	Kinds map[string]Wish `json:"kinds,omitempty"` // by kind of notice; "*" is all others
+	ID      string          `json:"id"` // identity; its handle is a slug, one of its customer
+	Name    string          `json:"name,omitempty"`
+	Channel string          `json:"-"`               // code of how it is reached; with its address it is stored under the channel's Part
+	Address string          `json:"-"`               // a mail address, a URL: see Channels
+	Lines   []string        `json:"lines,omitempty"` // identities: only notices about these; empty is all
+	Kinds   map[string]Wish `json:"kinds,omitempty"` // by kind of notice; "*" is all others
+}
+
+// MarshalJSON writes the address under the name of its channel: {"id":"office","mail":"anna@example.com"}.
+func (c Contact) MarshalJSON() ([]byte, error) {
+	type plain Contact
+	out, err := json.Marshal(plain(c))
+	if err != nil || c.Address == "" {
+		return out, err
+	}
+	address, err := json.Marshal(map[string]string{ChannelCalled(c.Channel).Part: c.Address})
+	return append(append(out[:len(out)-1], ','), address[1:]...), err
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Contact) UnmarshalJSON(data []byte) error {
+	type plain Contact
+	var parts map[string]any
+	if err := errors.Join(json.Unmarshal(data, (*plain)(c)), json.Unmarshal(data, &parts)); err != nil {
+		return err
+	}
+	for i := range Channels {
+		if address, ok := parts[Channels[i].Part].(string); ok {
+			c.Channel, c.Address = Channels[i].Code, address
+		}
+	}
+	return nil
 }
 
 // KeepFormer is what is kept of former passwords at now: those replaced less than FormerFor ago, newest first, at most
@@ -161,15 +182,10 @@ func (c *Contact) Validate() error {
 	if checkIdentity(c.ID, CheckContactID) != nil {
 		faults = append(faults, wrong("id", Handle(c.ID), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"))
 	}
-	switch {
-	case c.Mail == "" && c.URL == "":
-		faults = append(faults, wrong("mail", "", "a mail address, or a URL instead"))
-	case c.Mail != "" && c.URL != "":
-		faults = append(faults, wrong("url", c.URL, "either a mail address or a URL: two contacts for both"))
-	case c.Mail != "":
-		faults = append(faults, CheckMail(c.Mail))
-	default:
-		faults = append(faults, CheckHook(c.URL))
+	if channel := ChannelCalled(c.Channel); channel.Check == nil || c.Address == "" {
+		faults = append(faults, noAddress(c.Address))
+	} else {
+		faults = append(faults, channel.Check(c.Address))
 	}
 	return errors.Join(append(faults, c.checkLines(), c.checkKinds())...)
 }
@@ -218,68 +234,6 @@ func checkContactName(s string) error {
 		return wrong("name", s, "at most "+strconv.Itoa(maxName)+" bytes of plain text on one line, without < > \" and \\")
 	}
 	return nil
-}
-
-// CheckMail accepts one bare address, name@domain, of printable ASCII: no display name, comment, quotes, address literal or
-// anything else that could make a second header or recipient of it. Domains of other scripts are written in Punycode.
-func CheckMail(s string) error {
-	bad := func(want string) error { return wrong("mail", s, want) }
-	if len(s) > maxMail {
-		return bad("at most " + strconv.Itoa(maxMail) + " bytes")
-	}
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Name != "" || a.Address != s {
-		return bad("one bare address such as anna@example.com")
-	}
-	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at > maxMailbox || !isMadeOf(s[:at], isMailbox) || !isHost(s[at+1:]) {
-		return bad("letters, digits and the usual signs before the '@', and the name of a host after it")
-	}
-	return nil
-}
-
-// CheckHook accepts where a webhook may be: https, or http on this machine (loopback), without a login or fragment.
-func CheckHook(s string) error {
-	bad := func(want string) error { return wrong("url", s, want) }
-	if len(s) > maxURL || !isMadeOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) }) {
-		return bad("at most " + strconv.Itoa(maxURL) + " characters of a URL, others as %XX")
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Opaque != "" || u.Host == "" {
-		return bad("one such as https://example.com/hook")
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	isAddr := err == nil && addr.Zone() == ""
-	loopback := u.Hostname() == "localhost" || isAddr && addr.Unmap().IsLoopback()
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	switch {
-	case u.User != nil:
-		return bad("no login in it, for it would be shown to people")
-	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return bad("nothing after '#', for it is never sent")
-	case !isAddr && !isHost(u.Hostname()) || strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):
-		return bad("the name or address of a host, and a port from 1 to 65535 if any")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
-		return bad("https; http only to this machine itself")
-	}
-	return nil
-}
-
-func isMailbox(c byte) bool { return isAlnum(c) || strings.IndexByte(".!#$%&'*+/=?^_`{|}~-", c) >= 0 }
-
-// isHost says whether s is the name of a host: labels of letters, digits and inner hyphens, the last not all digits.
-func isHost(s string) bool {
-	if len(s) > maxHost {
-		return false
-	}
-	labels := strings.Split(s, ".")
-	for _, l := range labels {
-		ok := l != "" && len(l) <= maxLabel && l[0] != '-' && l[len(l)-1] != '-'
-		if !ok || !isMadeOf(l, func(c byte) bool { return isAlnum(c) || c == '-' }) {
-			return false
-		}
-	}
-	return strings.Trim(labels[len(labels)-1], "0123456789") != ""
 }
 
 func isMadeOf(s string, of func(byte) bool) bool {

@@ -13,13 +13,13 @@ import (
 
 func TestContactIsChecked(t *testing.T) {
 	good := []Contact{
-		{ID: "owner", Name: "Zoë O'Neil (home)", Mail: "zoe.oneil+phones@example.co.uk"},
-		{ID: "desk", Mail: "root@localhost", Lines: []string{"acme-1"}, Kinds: map[string]Wish{"new-device": WishOff, "*": WishDigest}},
-		{ID: "hook", URL: "https://hooks.example.com:8443/in?key=1"},
-		{ID: "local", URL: "http://127.0.0.1:8080/x"},
-		{ID: "six", URL: "http://[::1]/"},
-		{ID: "six-out", URL: "https://[2001:db8::1]:443/"},
-		{ID: "name", URL: "http://localhost:9000"},
+		{ID: "owner", Name: "Zoë O'Neil (home)", Channel: Mail, Address: "zoe.oneil+phones@example.co.uk"},
+		{ID: "desk", Channel: Mail, Address: "root@localhost", Lines: []string{"acme-1"}, Kinds: map[string]Wish{"new-device": WishOff, "*": WishDigest}},
+		{ID: "hook", Channel: Webhook, Address: "https://hooks.example.com:8443/in?key=1"},
+		{ID: "local", Channel: Webhook, Address: "http://127.0.0.1:8080/x"},
+		{ID: "six", Channel: Webhook, Address: "http://[::1]/"},
+		{ID: "six-out", Channel: Webhook, Address: "https://[2001:db8::1]:443/"},
+		{ID: "name", Channel: Webhook, Address: "http://localhost:9000"},
 	}
 	if err := CheckContacts(good); err != nil {
 		t.Fatal(err)
@@ -30,21 +30,20 @@ func TestContactIsChecked(t *testing.T) {
 		says    string
 	}{
 		{"no way to reach", Contact{ID: "a"}, "mail"},
-		{"two ways", Contact{ID: "a", Mail: "a@example.com", URL: "https://example.com"}, "two contacts"},
-		{"id", Contact{ID: "A b", Mail: "a@example.com"}, "A b"},
-		{"no id", Contact{Mail: "a@example.com"}, "id"},
-		{"name with a line end", Contact{ID: "a", Name: "a\r\nBcc: x", Mail: "a@example.com"}, "name"},
-		{"name that turns around", Contact{ID: "a", Name: "abc\u202efdp", Mail: "a@example.com"}, "name"},
-		{"name like an address", Contact{ID: "a", Name: "Bank <bank@example.com>", Mail: "a@example.com"}, "name"},
-		{"broken name", Contact{ID: "a", Name: "\xff", Mail: "a@example.com"}, "name"},
-		{"long name", Contact{ID: "a", Name: strings.Repeat("a", 201), Mail: "a@example.com"}, "name"},
-		{"line", Contact{ID: "a", Mail: "a@example.com", Lines: []string{"ok", "not ok"}}, "not ok"},
-		{"many lines", Contact{ID: "a", Mail: "a@example.com", Lines: make([]string, MaxContactLines+1)}, "257"},
-		{"kinds", Contact{ID: "a", Mail: "a@example.com", Kinds: map[string]Wish{"New Device": WishNow}}, "kinds"},
-		{"empty kind", Contact{ID: "a", Mail: "a@example.com", Kinds: map[string]Wish{"": WishNow}}, "kinds"},
-		{"long kind", Contact{ID: "a", Mail: "a@example.com", Kinds: map[string]Wish{strings.Repeat("a", 41): WishNow}}, "kinds"},
-		{"wish", Contact{ID: "a", Mail: "a@example.com", Kinds: map[string]Wish{"new-device": "never"}}, "wish"},
-		{"empty wish", Contact{ID: "a", Mail: "a@example.com", Kinds: map[string]Wish{"new-device": ""}}, "wish"},
+		{"id", Contact{ID: "A b", Channel: Mail, Address: "a@example.com"}, "A b"},
+		{"no id", Contact{Channel: Mail, Address: "a@example.com"}, "id"},
+		{"name with a line end", Contact{ID: "a", Name: "a\r\nBcc: x", Channel: Mail, Address: "a@example.com"}, "name"},
+		{"name that turns around", Contact{ID: "a", Name: "abc\u202efdp", Channel: Mail, Address: "a@example.com"}, "name"},
+		{"name like an address", Contact{ID: "a", Name: "Bank <bank@example.com>", Channel: Mail, Address: "a@example.com"}, "name"},
+		{"broken name", Contact{ID: "a", Name: "\xff", Channel: Mail, Address: "a@example.com"}, "name"},
+		{"long name", Contact{ID: "a", Name: strings.Repeat("a", 201), Channel: Mail, Address: "a@example.com"}, "name"},
+		{"line", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Lines: []string{"ok", "not ok"}}, "not ok"},
+		{"many lines", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Lines: make([]string, MaxContactLines+1)}, "257"},
+		{"kinds", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"New Device": WishNow}}, "kinds"},
+		{"empty kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"": WishNow}}, "kinds"},
+		{"long kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{strings.Repeat("a", 41): WishNow}}, "kinds"},
+		{"wish", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"new-device": "never"}}, "wish"},
+		{"empty wish", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"new-device": ""}}, "wish"},
 	} {
 		if err := CheckContacts([]Contact{c.contact}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
@@ -55,7 +54,7 @@ func TestContactIsChecked(t *testing.T) {
 	}
 	var many []Contact
 	for i := range MaxContacts + 1 {
-		many = append(many, Contact{ID: fmt.Sprint("c", i), Mail: "a@example.com"})
+		many = append(many, Contact{ID: fmt.Sprint("c", i), Channel: Mail, Address: "a@example.com"})
 	}
 	if CheckContacts(many) == nil || CheckContacts(many[1:]) != nil {
 		t.Error("the bound on contacts is not MaxContacts")

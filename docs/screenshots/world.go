@@ -91,7 +91,7 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	w.base = "http://" + l.Addr().String()
 	w.n, err = notify.New(notify.Options{
 		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond, LinkLife: life,
-		Channels: map[string]notify.Send{notify.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
+		Channels: map[string]notify.Send{account.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
 		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
 			return "Line 2001 is locked: it can make no calls but to emergency numbers. The one call in progress was ended. Its password works no more, and all its phones were logged out: no calls come in to them either. The address 203.0.113.9 is shut out for a day. Next: have a new password made for the line, put it into your own phones, and have the line opened again.", nil
 		}, Admit: func(context.Context, string, []byte) (string, error) {
@@ -131,7 +131,7 @@ func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
 	if _, err := b.AddCustomer(ctx, "docs", "acme", book.CustomerEdit{Name: &name}); err != nil {
 		return nil, err
 	}
-	if err := b.PutContact(ctx, "docs", "acme", account.Contact{ID: "office", Name: "Ana Baker", Mail: "ana@example.com"}); err != nil {
+	if err := b.PutContact(ctx, "docs", "acme", account.Contact{ID: "office", Name: "Ana Baker", Channel: account.Mail, Address: "ana@example.com"}); err != nil {
 		return nil, err
 	}
 	number := "020 7946 0000"

@@ -26,7 +26,13 @@ func (s *Server) contactRoutes() {
 }
 
 func (s *Server) contactView(c *account.Contact) api.Contact {
-	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Mail: c.Mail, URL: c.URL, Lines: []string{}}
+	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Channel: c.Channel, Address: c.Address, Lines: []string{}}
+	switch c.Channel {
+	case account.Mail:
+		v.Mail = c.Address
+	case account.Webhook:
+		v.URL = c.Address
+	}
 	for _, id := range c.Lines {
 		shown := account.FullIdentity(id) // of a line that is gone: another may have its name now
 		if l, ok := s.d.Book.Line(id); ok {
@@ -83,11 +89,32 @@ func (s *Server) addContact(ctx context.Context, in *struct {
 	if slices.ContainsFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == b.ID }) {
 		return nil, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.ID+" exists already")
 	}
-	c := account.Contact{ID: b.ID, Name: b.Name, Mail: b.Mail, URL: b.URL, Lines: s.lineIDs(b.Lines)}
+	c := account.Contact{ID: b.ID, Name: b.Name, Lines: s.lineIDs(b.Lines)}
+	if err := s.reach(&c, &b.Reach); err != nil {
+		return nil, err
+	}
 	if err := s.wishes(&c, b.Kinds); err != nil {
 		return nil, err
 	}
 	return s.putContact(ctx, v.ID, &c)
+}
+
+// reach puts in where a contact is reached. The book judges the address.
+func (s *Server) reach(c *account.Contact, to *api.Reach) error {
+	given := 0
+	for channel, address := range map[string]*string{account.Mail: to.Mail, account.Webhook: to.URL, "": to.Address} {
+		if address == nil {
+			continue
+		}
+		if given++; given > 1 {
+			return s.explain(invalid("address", *address, "one of mail, url and address: two contacts for both"))
+		}
+		if c.Channel, c.Address = channel, *address; channel == "" {
+			of, _ := account.ChannelOf(*address)
+			c.Channel = of.Code
+		}
+	}
+	return nil
 }
 
 // wishes puts in what a contact wants to hear of; "inherit" takes its word on a kind back.
@@ -131,13 +158,8 @@ func (s *Server) changeContact(ctx context.Context, in *struct {
 	if b.Name != nil {
 		c.Name = *b.Name
 	}
-	switch {
-	case b.Mail != nil && b.URL != nil:
-		c.Mail, c.URL = *b.Mail, *b.URL
-	case b.Mail != nil:
-		c.Mail, c.URL = *b.Mail, ""
-	case b.URL != nil:
-		c.Mail, c.URL = "", *b.URL
+	if err := s.reach(&c, &b.Reach); err != nil {
+		return nil, err
 	}
 	if b.Lines != nil {
 		c.Lines = s.lineIDs(*b.Lines)

@@ -71,7 +71,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 // happen makes findings, a notice and a contact.
 func (f *fixture) happen(t testing.TB) {
 	t.Helper()
-	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Mail: "office@example.com"})
+	err := f.book.PutContact(ctx, "tester", acme, account.Contact{ID: "office", Channel: account.Mail, Address: "office@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ var night = []struct {
 	{"POST", "/v1/lines", `{"id":"trap","customer":"acme","honeypot":true,"courtesy":"off"}`, 201, `"own_courtesy":true,"honeypot":true`},
 	{"PATCH", "/v1/lines/trap", `{"honeypot":false}`, 200, `"own_courtesy":true,"settings"`},
 
-	{"GET", "/v1/customers/acme/contacts", "", 200, `{"id":"office","mail":"office@example.com","lines":[]}`},
+	{"GET", "/v1/customers/acme/contacts", "", 200, `{"id":"office","channel":"mail","address":"office@example.com","mail":"office@example.com","lines":[]}`},
 	{"GET", "/v1/customers/nobody/contacts", "", 404, `nobody`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"office","mail":"a@example.com"}`, 409, `contact office of acme exists`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"hook","url":"http://example.com/x"}`, 422, `"field":"url"`},
@@ -213,7 +213,10 @@ var night = []struct {
 	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","kinds":{"usage-levl":"off"}}`, 422, `kinds \"usage-levl\": want * for all others, or a kind of notice: new-device, `},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","lines":["ghost"]}`, 422, `"field":"lines"`},
 	{"POST", "/v1/customers/acme/contacts", `{"id":"boss","mail":"boss@example.com","lines":["acme-1"],"kinds":{"usage-level":"off","*":"digest"}}`, 201, `"kinds":{"*":"digest","usage-level":"off"}`},
-	{"PATCH", "/v1/customers/acme/contacts/boss", `{"url":"https://example.com/hook","kinds":{"usage-level":"inherit"}}`, 200, `{"id":"boss","url":"https://example.com/hook","lines":["acme-1"],"kinds":{"*":"digest"}}`},
+	{"PATCH", "/v1/customers/acme/contacts/boss", `{"url":"https://example.com/hook","kinds":{"usage-level":"inherit"}}`, 200, `{"id":"boss","channel":"webhook","address":"https://example.com/hook","url":"https://example.com/hook","lines":["acme-1"],"kinds":{"*":"digest"}}`},
+	{"PATCH", "/v1/customers/acme/contacts/boss", `{"address":"Boss@example.com"}`, 200, `"channel":"mail","address":"Boss@example.com","mail":"Boss@example.com"`},
+	{"PATCH", "/v1/customers/acme/contacts/boss", `{"mail":"a@example.com","url":"https://example.com/hook"}`, 422, `two contacts for both`},
+	{"PATCH", "/v1/customers/acme/contacts/boss", `{"address":"nonsense"}`, 422, `a mail address or the URL of a webhook`},
 	{"PATCH", "/v1/customers/acme/contacts/boss", `{"kinds":{"*":"maybe"}}`, 422, `now, digest or off`},
 	{"PATCH", "/v1/customers/acme/contacts/ghost", `{"name":"x"}`, 404, `ghost`},
 	{"DELETE", "/v1/customers/acme/contacts/boss", "", 204, ``},

@@ -24,17 +24,17 @@ func contacts(t testing.TB, b *book.Book) []account.Contact {
 
 func TestContactsComeAndGo(t *testing.T) {
 	b, db, _ := sample(t)
-	anna := account.Contact{ID: "anna", Name: "Anna", Mail: "anna@example.com", Lines: []string{"acme-1"}}
-	hook := account.Contact{ID: "hook", URL: "https://hooks.example.com/services/T0/s3cr3t?token=t0ps3cr3t"}
+	anna := account.Contact{ID: "anna", Name: "Anna", Channel: account.Mail, Address: "anna@example.com", Lines: []string{"acme-1"}}
+	hook := account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://hooks.example.com/services/T0/s3cr3t?token=t0ps3cr3t"}
 	must(t, b.PutContact(ctx, "t", "acme", anna))
 	must(t, b.PutContact(ctx, "t", "acme", hook))
 	anna.Lines[0] = "changed behind its back"
-	if got := contacts(t, b); len(got) != 2 || got[0].Lines[0] != "acme-1" || got[1].URL != hook.URL {
+	if got := contacts(t, b); len(got) != 2 || got[0].Lines[0] != "acme-1" || got[1].Address != hook.Address {
 		t.Fatalf("%+v", got)
 	}
 	before := contacts(t, b)
-	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Mail: "anna@example.org"}))
-	if got := contacts(t, b); len(got) != 2 || got[0].Mail != "anna@example.org" || before[0].Mail != "anna@example.com" {
+	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Channel: account.Mail, Address: "anna@example.org"}))
+	if got := contacts(t, b); len(got) != 2 || got[0].Address != "anna@example.org" || before[0].Address != "anna@example.com" {
 		t.Errorf("replaced: %+v, and who looked before sees %+v", got, before)
 	}
 	must(t, b.DeleteContact(ctx, "t", "acme", "hook"))
@@ -64,18 +64,18 @@ func TestContactsThatAreRefused(t *testing.T) {
 	}
 	_, _, err := b.AddLine(ctx, "t", book.NewLine{ID: "other-1", Customer: "other", NoPassword: true})
 	must(t, err)
-	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Mail: "anna@example.com"}))
+	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Channel: account.Mail, Address: "anna@example.com"}))
 	facts := len(db.AllFacts())
 	put := func(c account.Contact) error { return b.PutContact(ctx, "t", "acme", c) }
 	for name, c := range map[string]struct {
 		err   error
 		field string
 	}{
-		"mail":            {put(account.Contact{ID: "x", Mail: "nobody"}), "mail"},
-		"url":             {put(account.Contact{ID: "x", URL: "http://example.com"}), "url"},
-		"another's line":  {put(account.Contact{ID: "x", Mail: "x@example.com", Lines: []string{"other-1"}}), "lines"},
-		"no such line":    {put(account.Contact{ID: "x", Mail: "x@example.com", Lines: []string{"gone"}}), "lines"},
-		"id":              {put(account.Contact{ID: "X", Mail: "x@example.com"}), "id"},
+		"mail":            {put(account.Contact{ID: "x", Channel: account.Mail, Address: "nobody"}), "mail"},
+		"url":             {put(account.Contact{ID: "x", Channel: account.Webhook, Address: "http://example.com"}), "url"},
+		"another's line":  {put(account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com", Lines: []string{"other-1"}}), "lines"},
+		"no such line":    {put(account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com", Lines: []string{"gone"}}), "lines"},
+		"id":              {put(account.Contact{ID: "X", Channel: account.Mail, Address: "x@example.com"}), "id"},
 		"wish":            {b.SetWish(ctx, "t", "acme", "anna", "new-device", "never"), "kinds"},
 		"no wish":         {b.SetWish(ctx, "t", "acme", "anna", "new-device", ""), "kinds"},
 		"kind":            {b.SetWish(ctx, "t", "acme", "anna", "New Device", account.WishOff), "kinds"},
@@ -88,7 +88,7 @@ func TestContactsThatAreRefused(t *testing.T) {
 		}
 	}
 	for name, err := range map[string]error{
-		"customer":        b.PutContact(ctx, "t", "nobody", account.Contact{ID: "x", Mail: "x@example.com"}),
+		"customer":        b.PutContact(ctx, "t", "nobody", account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com"}),
 		"contact":         b.DeleteContact(ctx, "t", "acme", "bob"),
 		"contact of wish": b.SetWish(ctx, "t", "acme", "bob", "new-device", account.WishOff),
 	} {
@@ -103,13 +103,13 @@ func TestContactsThatAreRefused(t *testing.T) {
 
 func TestWishIsSetByALink(t *testing.T) {
 	b, db, _ := sample(t)
-	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Name: "Anna", Mail: "anna@example.com", Lines: []string{"acme-1"}}))
+	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Name: "Anna", Channel: account.Mail, Address: "anna@example.com", Lines: []string{"acme-1"}}))
 	must(t, b.DeleteLine(ctx, "t", "acme-1")) // a line that is gone must not keep anybody from switching mails off
 	before := contacts(t, b)
 	must(t, b.SetWish(ctx, "link", "acme", "anna", "new-device", account.WishOff))
 	must(t, b.SetWish(ctx, "link", "acme", "anna", "*", account.WishDigest))
 	got := contacts(t, b)[0]
-	if got.Wants("new-device") != account.WishOff || got.Wants("usage-level") != account.WishDigest || got.Mail == "" || len(got.Lines) != 1 {
+	if got.Wants("new-device") != account.WishOff || got.Wants("usage-level") != account.WishDigest || got.Address == "" || len(got.Lines) != 1 {
 		t.Errorf("%+v", got)
 	}
 	if len(before[0].Kinds) != 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -96,14 +95,12 @@ func lineFacts(l account.Line) parts {
 	return p
 }
 
-// contactFacts has the host of a webhook alone, for paths and queries of webhooks often are their secret.
 func contactFacts(c account.Contact) parts {
 	p := parts{}
 	p.text("contact", account.Handle(c.ID))
 	p.text("name", c.Name)
-	p.text("mail", c.Mail)
-	if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
-		p.text("url", u.Scheme+"://"+u.Host+"/…")
+	if to := account.ChannelCalled(c.Channel); to.Shown != nil {
+		p.text(to.Part, to.Shown(c.Address))
 	}
 	if len(c.Lines) > 0 {
 		handles := make([]string, len(c.Lines))

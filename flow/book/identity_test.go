@@ -105,7 +105,7 @@ func (w *comings) addContact(t *rapid.T, customer, handle string) {
 		return
 	}
 	before := len(c.Contacts)
-	err := w.b.PutContact(ctx, "t", c.ID, account.Contact{ID: handle, Mail: "a@example.com"})
+	err := w.b.PutContact(ctx, "t", c.ID, account.Contact{ID: handle, Channel: account.Mail, Address: "a@example.com"})
 	c, _ = w.b.Customer(c.ID)
 	if err == nil {
 		w.fresh(t, "contact", c.Contacts[len(c.Contacts)-1].ID, handle)

@@ -57,7 +57,7 @@ func TestMemoryIsWhatIsStored(t *testing.T) {
 				_, _ = b.EditLine(ctx, "t", lines.Draw(t, "l"), book.LineEdit{Courtesy: ptr(account.CourtesyOff), Honeypot: ptr(small.Draw(t, "n") < 5)})
 			},
 			"put contact": func(t *rapid.T) {
-				_ = b.PutContact(ctx, "t", customers.Draw(t, "c"), account.Contact{ID: fmt.Sprint("k", small.Draw(t, "k")), Mail: "a@example.com"})
+				_ = b.PutContact(ctx, "t", customers.Draw(t, "c"), account.Contact{ID: fmt.Sprint("k", small.Draw(t, "k")), Channel: account.Mail, Address: "a@example.com"})
 			},
 			"delete contact": func(t *rapid.T) {
 				_ = b.DeleteContact(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")))

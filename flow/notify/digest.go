@@ -35,8 +35,8 @@ func (n *Notifier) bundle(ctx context.Context) {
 
 // waiting is what a person waits for; at most 2 × digestMost of the oldest.
 type waiting struct {
-	address string
-	all     []waitingOne
+	to  recipient
+	all []waitingOne
 }
 
 type waitingOne struct {
@@ -107,8 +107,9 @@ func (n *Notifier) sortOut(people map[string]*waiting, declined []waitingOne, x 
 		if d.State != store.Digest {
 			continue
 		}
-		if why := n.declined(&d, &dr); why != "" {
-			d.State, d.Error = store.Off, why
+		to := n.recipientOf(&d)
+		if why := n.decide(&to, &dr, 0, 0); why.state() == store.Off {
+			d.State, d.Error = store.Off, why.text()
 			declined = append(declined, waitingOne{item{Kind: dr.info.Kind}, d})
 			continue
 		}
@@ -120,7 +121,7 @@ func (n *Notifier) sortOut(people map[string]*waiting, declined []waitingOne, x 
 		if len(w.all) >= 2*digestMost { // the older half stays
 			w.all = slices.Clone(w.all[digestMost:])
 		}
-		w.address = d.Address // try takes the present one
+		w.to = to // try takes the present address
 		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue), dr.critical()}, d})
 	}
 	return declined
@@ -142,15 +143,12 @@ func (n *Notifier) digest(ctx context.Context, person string, w *waiting, slot, 
 	slices.SortStableFunc(d.Items, func(a, b item) int { return urgent(b) - urgent(a) })
 	d.Items = d.Items[:min(len(d.Items), digestItems)]
 	d.key = store.Short(d.key)
-	out := store.Delivery{Person: person, Channel: Mail, Address: w.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, person, Mail)}
-	if _, open := n.o.Channels[Mail]; !open {
-		out.State, out.Error = store.Kept, "there is no way to send this"
-	}
-	s.Notices = []store.Notice{{Key: d.key, Kind: string(Digest), Account: d.account, At: now, Data: d.json(), Deliveries: []store.Delivery{out}, Links: n.linksTo(&d, person)}}
+	count := newTally()
+	s.Notices = []store.Notice{n.noticeTo(&d, []recipient{w.to}, now, count)}
 	if _, err := n.o.Store.Advance(ctx, s); err != nil {
 		return err
 	}
-	n.stats.made([]made{{Digest, out.State}})
+	n.stats.made(count.kinds)
 	n.wake()
 	return nil
 }

@@ -319,7 +319,7 @@ func FuzzToken(f *testing.F) {
 
 func TestWhoGetsLinks(t *testing.T) {
 	w := newWorld(t, nil)
-	w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+	w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
 	w.finding(detect.HostingLogin, "2001", 1)
 	w.finding(detect.UsageLevel, "", 1) // of the account: there is no line to lock
 	w.finding(detect.Guessing, "2001", 1)
@@ -352,7 +352,7 @@ func TestLinksDieWithTheirContact(t *testing.T) {
 			t.Errorf("the old line's owner: %+v, %v; done %v", v, err, a.done)
 		}
 		w.must(w.book.DeleteContact(ctx, "test", "acme", "office"))
-		w.contact(account.Contact{ID: "office", Name: "Eve", Mail: "eve@acme.example"})
+		w.contact(account.Contact{ID: "office", Name: "Eve", Channel: account.Mail, Address: "eve@acme.example"})
 		for action, token := range contact {
 			if _, err := w.n.Use(ctx, token, somewhere); !errors.Is(err, ErrGone) {
 				t.Errorf("%s by who was contact office before: %v", action, err)

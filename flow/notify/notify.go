@@ -27,7 +27,7 @@ type Kind string
 // Message is a rendered notice for one person over one channel, ready to be sent.
 type Message struct {
 	ID      string // Message-ID without brackets; the same at every try
-	Channel string // "mail", "webhook"
+	Channel string // code of an account.Channel
 	To      string // mail address, or URL
 	Name    string // of the person, cleaned; may be ""
 	Subject string
@@ -63,7 +63,7 @@ type Options struct {
 		Clock(ctx context.Context) (time.Time, error)
 	}
 	Book      *book.Book
-	Channels  map[string]Send // what is not here is kept and shown ("kept")
+	Channels  map[string]Send // by code of an account.Channel; what is not here is kept and shown ("kept")
 	Desk      []string        // mail addresses of the fraud desk
 	Hooks     []Hook          // the provider's own webhooks
 	Help      Help
@@ -137,12 +137,6 @@ var ErrNotFound = store.ErrNotFound
 
 // ErrOptions says what New was given wrongly.
 var ErrOptions = errors.New("notify options")
-
-// Channels of a delivery.
-const (
-	Mail    = "mail"
-	Webhook = "webhook"
-)
 
 // Notifier is the stage. Make it with New; safe for concurrent use.
 type Notifier struct {

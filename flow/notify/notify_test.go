@@ -81,18 +81,18 @@ func TestWhoIsTold(t *testing.T) {
 		want     []string
 	}{
 		"all contacts of the line": {
-			contacts: []contact{{ID: "b", Mail: "b@acme.example", Lines: []string{"2001"}}, {ID: "c", Mail: "c@acme.example", Lines: []string{"2002"}}},
+			contacts: []contact{{ID: "b", Channel: account.Mail, Address: "b@acme.example", Lines: []string{"2001"}}, {ID: "c", Channel: account.Mail, Address: "c@acme.example", Lines: []string{"2002"}}},
 			want:     []string{"customer/acme/b queued", owner + " queued"},
 		},
 		"not what is about the account, for who wants two lines": {
-			contacts: []contact{{ID: "b", Mail: "b@acme.example", Lines: []string{"2001", "2002"}}}, kind: UsageLevel,
+			contacts: []contact{{ID: "b", Channel: account.Mail, Address: "b@acme.example", Lines: []string{"2001", "2002"}}}, kind: UsageLevel,
 			raise: func(w *world) { w.finding(detect.UsageLevel, "", 1) }, want: []string{owner + " queued"},
 		},
-		"one address once": {contacts: []contact{{ID: "same", Mail: "Anna@acme.example"}}, want: []string{owner + " queued"}},
-		"a webhook":        {contacts: []contact{{ID: "hook", URL: "https://acme.example/hook"}}, want: []string{"customer/acme/hook queued", owner + " queued"}},
-		"wishes":           {contacts: []contact{{ID: "d", Mail: "d@acme.example", Kinds: digest}, {ID: "o", Mail: "o@acme.example", Kinds: off}}, want: []string{"customer/acme/d digest", "customer/acme/o off", owner + " queued"}},
+		"one address once": {contacts: []contact{{ID: "same", Channel: account.Mail, Address: "Anna@acme.example"}}, want: []string{owner + " queued"}},
+		"a webhook":        {contacts: []contact{{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"}}, want: []string{"customer/acme/hook queued", owner + " queued"}},
+		"wishes":           {contacts: []contact{{ID: "d", Channel: account.Mail, Address: "d@acme.example", Kinds: digest}, {ID: "o", Channel: account.Mail, Address: "o@acme.example", Kinds: off}}, want: []string{"customer/acme/d digest", "customer/acme/o off", owner + " queued"}},
 		"critical ones come all the same": {
-			contacts: []contact{{ID: "o", Mail: "o@acme.example", Kinds: off}}, kind: Kind(detect.HostingLogin.String()),
+			contacts: []contact{{ID: "o", Channel: account.Mail, Address: "o@acme.example", Kinds: off}}, kind: Kind(detect.HostingLogin.String()),
 			raise: func(w *world) { w.finding(detect.HostingLogin, "2001", 1) }, want: []string{"customer/acme/o queued", owner + " queued", desk + " queued"},
 		},
 		"no way to send":                    {channels: map[string]Send{}, want: []string{owner + " kept"}},
@@ -147,7 +147,7 @@ func TestNobodyToTellIsKept(t *testing.T) {
 	if _, err := w.n.Resend(t.Context(), all[0].ID, "", "staff"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("resent to nobody: %v", err)
 	}
-	w.contact(account.Contact{ID: "office", Mail: "anna@acme.example"})
+	w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "anna@acme.example"})
 	if _, err := w.n.Resend(t.Context(), all[0].ID, "", "staff"); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func kinds(ms []Message) (out []Kind) {
 func TestStormWaitsForADigest(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Storm = 5; o.Desk = nil })
-		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+		w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
 		for i := range 60 {
 			w.finding(detect.Guessing, "2001", i)
 			w.finding(detect.HostingLogin, "2002", i)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"sync"
 	"time"
 
@@ -18,16 +17,10 @@ import (
 // the lease. It carries the same Message-ID, Date and text, by which mail servers and programs that look for repeats
 // recognise it, and webhooks the same id; nobody can promise more across a network.
 const (
-	lease   = 2 * time.Minute // how long a claimed delivery is this node's; while it is being sent, for ever longer
-	renew   = lease / 4       // how often that is said
-	hookFor = 30 * time.Second
-	// mailFor is longer than edge/mail takes with a server that is slow: a minute up to the end of the message, and the
-	// ten minutes that RFC 5321, 4.5.3.2.6 grants for the answer to it. To stop sooner is to send it twice.
-	mailFor   = 12 * time.Minute
+	lease     = 2 * time.Minute // how long a claimed delivery is this node's; while it is being sent, for ever longer
+	renew     = lease / 4       // how often that is said
 	lastWords = 8 * time.Second // what is under way may take so long after the end: no phone is served until it is over
 	settleIn  = 10 * time.Second
-	perHook   = 4                // messages under way to one host
-	perMail   = 2                // mails under way: as many as edge/mail has connections, so that none waits for one
 	perWait   = 256              // messages that wait in one lane, in memory; a few once there are inHand in all
 	inHand    = 512              // messages in memory after which a lane gives way to others
 	atMost    = 4 * inHand       // messages in memory in all: some 32 MB if all have as much data as they may
@@ -116,37 +109,26 @@ func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// laneOf is whom a delivery waits for.
-func laneOf(d *store.DueDelivery) string {
-	if d.Channel != Webhook {
-		return d.Channel
+// laneOf is whom a delivery waits for, and how many messages are under way there at once.
+func laneOf(d *store.DueDelivery) (name string, width int) {
+	c := account.ChannelCalled(d.Channel)
+	if c.Lane == nil {
+		return d.Channel, max(c.AtOnce, 1)
 	}
-	u, err := url.Parse(d.Address)
-	if err != nil {
-		return Webhook
-	}
-	return Webhook + " " + u.Host
-}
-
-// widthOf is how many messages of a lane are under way at once.
-func widthOf(channel string) int {
-	if channel == Mail {
-		return perMail
-	}
-	return perHook
+	return d.Channel + " " + c.Lane(d.Address), c.AtOnce
 }
 
 // take starts a delivery, lets it wait in its lane, or (false) gives it back for a while if that is full: what is behind
 // it for other lanes must be reached.
 func (b *outbox) take(ctx context.Context, d store.DueDelivery) bool {
 	b.mu.Lock()
-	name := laneOf(&d)
+	name, width := laneOf(&d)
 	l := b.lanes[name]
 	if l == nil {
 		l = &lane{}
 		b.lanes[name] = l
 	}
-	most, width := perWait, widthOf(d.Channel)
+	most := perWait
 	if b.held >= inHand {
 		most = width
 	}
@@ -229,13 +211,14 @@ func (n *Notifier) try(ctx context.Context, d *store.DueDelivery) {
 	if n.moved(ctx, d, now) {
 		return // it comes back with its new address
 	}
-	if why, err := n.unwanted(ctx, d); err != nil {
+	switch why, text, err := n.still(ctx, d); {
+	case err != nil:
 		n.log.Warn("a notice is not sent yet", "notice", d.Notice, "error", err)
 		d.State, d.Error = store.Queued, short(err.Error())
 		d.Next = now.Add(n.wait(d, now))
-	} else if why != "" {
-		d.State, d.Error = store.Off, why
-	} else {
+	case why.state() == store.Off, why == NoSender:
+		d.State, d.Error = why.state(), text
+	default:
 		n.deliver(ctx, d)
 	}
 	n.settle(context.WithoutCancel(ctx), d)
@@ -260,12 +243,7 @@ func (n *Notifier) settle(ctx context.Context, d *store.DueDelivery) {
 
 // deliver renders, hands over, and judges the answer.
 func (n *Notifier) deliver(ctx context.Context, d *store.DueDelivery) {
-	send, open := n.o.Channels[d.Channel]
-	if !open {
-		d.State, d.Error = store.Kept, "there is no way to send this"
-		return
-	}
-	err := n.holding(ctx, d, func(ctx context.Context) error { return n.handOver(ctx, send, d) })
+	err := n.holding(ctx, d, func(ctx context.Context) error { return n.handOver(ctx, n.o.Channels[d.Channel], d) })
 	now := n.now()
 	switch {
 	case err == nil:
@@ -291,11 +269,7 @@ func asked(err error) time.Duration {
 // holding sends, and says all the while that the delivery is still this node's, so that no other takes it up while a slow
 // server makes up its mind.
 func (n *Notifier) holding(ctx context.Context, d *store.DueDelivery, send func(context.Context) error) error {
-	most := hookFor
-	if d.Channel == Mail {
-		most = mailFor
-	}
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, account.ChannelCalled(d.Channel).Within)
 	defer cancel()
 	done := make(chan struct{})
 	var holder sync.WaitGroup
@@ -330,22 +304,14 @@ func (n *Notifier) hold(ctx context.Context, d store.Delivery, until time.Time) 
 
 // moved sees whether a contact has another address by now, and queues the delivery for that one.
 func (n *Notifier) moved(ctx context.Context, d *store.DueDelivery, now time.Time) bool {
-	customer, id, ok := customerOf(d.Person)
-	c := n.contact(customer, id)
-	if !ok || c == nil {
-		return false
-	}
-	to := c.Mail
-	if d.Channel == Webhook {
-		to = c.URL
-	}
-	if to == "" || to == d.Address {
+	c := n.recipientOf(&d.Delivery).contact
+	if c == nil || c.Channel != d.Channel || c.Address == d.Address {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleIn)
 	defer cancel()
 	again := d.Delivery
-	again.Address = to
+	again.Address = c.Address
 	if err := n.o.Store.Requeue(ctx, again, now); err != nil { // not to the old one: it comes back when its lease ends
 		n.log.Warn("a notice could not be sent to its person's new address yet", "notice", d.Notice, "error", err)
 	}
@@ -389,39 +355,18 @@ func (n *Notifier) givenUp(d *store.DueDelivery, now time.Time) bool {
 	return d.Tries >= int64(n.o.MaxTries) && now.Sub(madeAt(&d.Of)) >= takes*8/10
 }
 
-// unwanted says why a delivery should not go out any more: the person does not want it, or is told of the same login by a
-// graver notice.
-func (n *Notifier) unwanted(ctx context.Context, d *store.DueDelivery) (why string, err error) {
-	dr := draftOf(&d.Of)
-	if why := n.declined(&d.Delivery, &dr); why != "" || dr.info.Kind != NewDevice {
-		return why, nil
+// still decides again: people change their wishes and addresses, and a graver notice may have come.
+func (n *Notifier) still(ctx context.Context, d *store.DueDelivery) (why Why, text string, err error) {
+	dr, to := draftOf(&d.Of), n.recipientOf(&d.Delivery)
+	why = n.decide(&to, &dr, 0, 0)
+	if why.state() == store.Off || dr.info.Kind != NewDevice {
+		return why, why.text(), nil
 	}
-	by, err := n.superseded(ctx, d)
-	if err != nil || by == 0 {
-		return "", err
+	graver, err := n.superseded(ctx, d)
+	if why = n.decide(&to, &dr, 0, graver); why == ToldGraver {
+		return why, fmt.Sprintf(why.text(), graver), err
 	}
-	return fmt.Sprintf("told in notice %d, which is graver", by), nil
-}
-
-// declined says why a contact does not get a delivery of a draft any more: the person is gone, or has switched the kind off
-// since. What is critical cannot be switched off.
-func (n *Notifier) declined(d *store.Delivery, dr *draft) (why string) {
-	customer, contact, ok := customerOf(d.Person)
-	if !ok {
-		return ""
-	}
-	c := n.contact(customer, contact)
-	switch {
-	case c == nil:
-		return "the contact was removed"
-	case d.Channel == Mail && c.Mail == "" || d.Channel == Webhook && c.URL == "":
-		return "the contact is not reached this way any more; to send it the other way, resend it"
-	case d.Channel == Webhook && n.ownHook(c.URL):
-		return notTheirs
-	case !dr.critical() && c.Wants(string(dr.info.Kind)) == account.WishOff && dr.Again == 0 && dr.info.Kind != Test && dr.info.Kind != Digest:
-		return "switched off by the person"
-	}
-	return ""
+	return why, why.text(), err
 }
 
 // superseded finds a graver notice about the login that a courtesy notice is about, for the same person: one event, one

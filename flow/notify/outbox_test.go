@@ -47,7 +47,7 @@ func TestADeadServerLosesNothing(t *testing.T) {
 		defer w.db.Close()
 		dead := time.Now().Add(2*time.Hour + time.Second) // not at the very instant of a try
 		w.outside(func(_ context.Context, m Message) error {
-			if m.Channel == Mail && time.Now().Before(dead) {
+			if m.Channel == account.Mail && time.Now().Before(dead) {
 				return errors.New("dial tcp 192.0.2.25:25: connection refused")
 			}
 			return nil
@@ -115,9 +115,9 @@ func TestASlowServerHoldsUpOnlyItsOwn(t *testing.T) {
 		}
 		stop()
 		for lane, n := range most {
-			want := perHook
+			want := account.ChannelCalled(account.Webhook).AtOnce
 			if strings.Contains(lane, "@") {
-				want = perMail
+				want = account.ChannelCalled(account.Mail).AtOnce
 			}
 			if n != want {
 				t.Errorf("%s: %d at once, want %d", lane, n, want)
@@ -193,10 +193,10 @@ func TestStop(t *testing.T) {
 		if took := time.Since(began); took != 4*time.Second {
 			t.Errorf("stopping took %v", took)
 		}
-		if got := len(w.messages()); got != perMail {
-			t.Errorf("%d went out, want the %d under way", got, perMail)
+		if got := len(w.messages()); got != account.ChannelCalled(account.Mail).AtOnce {
+			t.Errorf("%d went out, want the %d under way", got, account.ChannelCalled(account.Mail).AtOnce)
 		}
-		if left := w.notices(store.NoticeFilter{State: string(store.Queued)}); len(left) != 20-perMail {
+		if left := w.notices(store.NoticeFilter{State: string(store.Queued)}); len(left) != 20-account.ChannelCalled(account.Mail).AtOnce {
 			t.Errorf("%d wait for the next process", len(left))
 		}
 		w.outside(nil)
@@ -215,7 +215,7 @@ func TestTwoNodes(t *testing.T) {
 		set := func(o *Options) { o.Desk, o.Storm, o.DigestAt, o.Every = nil, 1000, 10*time.Minute, 3*time.Second }
 		w := newWorldOn(t, open, set)
 		defer w.db.Close()
-		w.contact(account.Contact{ID: "digest", Mail: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 		stop := []func(){w.run(w.notifier(set)), w.run(w.notifier(set)), w.run(w.notifier(set))}
 		for i := range 40 {
 			w.finding(detect.Guessing, "2001", i)
@@ -237,8 +237,8 @@ func TestChangedMinds(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
-		w.contact(account.Contact{ID: "gone", Mail: "gone@acme.example"})
-		w.contact(account.Contact{ID: "off", Mail: "off@acme.example"})
+		w.contact(account.Contact{ID: "gone", Channel: account.Mail, Address: "gone@acme.example"})
+		w.contact(account.Contact{ID: "off", Channel: account.Mail, Address: "off@acme.example"})
 		w.finding(detect.Guessing, "2001", 1)
 		w.finding(detect.HostingLogin, "2001", 1)
 		w.follow()
@@ -257,7 +257,7 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk, o.Storm = nil, 1 })
 		defer w.db.Close()
 		for _, id := range []string{"gone", "hook", "off", "guess", "stay"} {
-			w.contact(account.Contact{ID: id, Mail: id + "@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+			w.contact(account.Contact{ID: id, Channel: account.Mail, Address: id + "@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 		}
 		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "office"))
 		w.finding(detect.Guessing, "2001", 1)
@@ -275,7 +275,7 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 		}
 		equal(t, "guessing, before", w.states(Guessing), states("digest", "digest", "digest", "digest", "digest"))
 		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "gone"))
-		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+		w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
 		w.must(w.book.SetWish(t.Context(), "test", "acme", "off", "*", account.WishOff))
 		w.must(w.book.SetWish(t.Context(), "test", "acme", "guess", string(Guessing), account.WishOff))
 		pass(time.Hour)
@@ -338,7 +338,7 @@ func TestResend(t *testing.T) {
 		first := w.notices(store.NoticeFilter{})[0].ID
 		// The operator has a mail server now, and Anna another address.
 		w.n = w.notifier(nil)
-		w.contact(account.Contact{ID: "office", Name: "Anna Smith", Mail: "anna@new.example"})
+		w.contact(account.Contact{ID: "office", Name: "Anna Smith", Channel: account.Mail, Address: "anna@new.example"})
 		if as, err := w.n.Resend(t.Context(), first, owner, "staff"); err != nil || as != first {
 			t.Fatalf("as %d, %v", as, err)
 		}
@@ -488,7 +488,7 @@ func crashes(t *testing.T, open opener, script []string, writes []int) string {
 	set := func(o *Options) { o.Desk, o.Storm, o.DigestAt = nil, 1_000_000, 5*time.Minute }
 	w := newWorldOn(t, open, set)
 	defer w.db.Close()
-	w.contact(account.Contact{ID: "digest", Mail: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+	w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
 	var at atomic.Int64
 	chaos := &flaky{Store: w.db, next: func() (bool, bool) {
 		n := writes[at.Add(1)%int64(len(writes))]

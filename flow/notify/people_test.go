@@ -44,9 +44,9 @@ func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	const hook = "https://siem.provider.example/hook"
 	w := newWorld(t, func(o *Options) { o.Hooks = []Hook{{URL: hook, Kinds: []Kind{TwoPlaces}}} })
 	off := map[string]account.Wish{"*": account.WishOff}
-	w.contact(account.Contact{ID: "x", Mail: "Fraud@provider.example", Kinds: off})
-	w.contact(account.Contact{ID: "y", URL: "https://siem.provider.example/HOOK", Kinds: off})
-	w.contact(account.Contact{ID: "z", URL: hook})
+	w.contact(account.Contact{ID: "x", Channel: account.Mail, Address: "Fraud@provider.example", Kinds: off})
+	w.contact(account.Contact{ID: "y", Channel: account.Webhook, Address: "https://siem.provider.example/HOOK", Kinds: off})
+	w.contact(account.Contact{ID: "z", Channel: account.Webhook, Address: hook})
 	w.finding(detect.TwoPlaces, "2001", 1)
 	w.finding(detect.Guessing, "2002", 1)
 	w.follow()
@@ -68,7 +68,7 @@ func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	}
 	// A contact who is not wanted at an address does not keep another from it.
 	w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff))
-	w.contact(account.Contact{ID: "a", Mail: "ANNA@acme.example"})
+	w.contact(account.Contact{ID: "a", Channel: account.Mail, Address: "ANNA@acme.example"})
 	w.finding(detect.Siege, "2001", 2)
 	w.follow()
 	if got := strings.Join(w.states(Siege), "\n"); !strings.Contains(got, owner+" off") || !strings.Contains(got, "customer/acme/a queued") {
@@ -85,10 +85,10 @@ func TestLinksOfWhoIsGone(t *testing.T) {
 		}{
 			"removed": {func(w *world) { w.must(w.book.DeleteContact(t.Context(), "test", "acme", "office")) }, []string{Mine, NotMine, Off}},
 			"other lines": {func(w *world) {
-				w.contact(account.Contact{ID: "office", Mail: "anna@acme.example", Lines: []string{"2002"}})
+				w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "anna@acme.example", Lines: []string{"2002"}})
 			}, []string{Mine, NotMine}},
 			"this line": {func(w *world) {
-				w.contact(account.Contact{ID: "office", Mail: "x@acme.example", Lines: []string{"2001"}})
+				w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "x@acme.example", Lines: []string{"2001"}})
 			}, nil},
 			"its wishes": {func(w *world) { w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff)) }, nil},
 		} {
@@ -124,15 +124,15 @@ func TestAnAddressThatWasReplaced(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
-		w.contact(account.Contact{ID: "digest", Mail: "old@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
-		w.contact(account.Contact{ID: "hook", Mail: "hook@acme.example"})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "old@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "hook", Channel: account.Mail, Address: "hook@acme.example"})
 		w.finding(detect.Guessing, "2001", 1)
 		w.follow()
 		pass(time.Hour)
 		w.must(w.n.digests(t.Context(), time.Now()))
-		w.contact(account.Contact{ID: "office", Mail: "new@acme.example"})
-		w.contact(account.Contact{ID: "digest", Mail: "new.digest@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
-		w.contact(account.Contact{ID: "hook", URL: "https://acme.example/hook"})
+		w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "new@acme.example"})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "new.digest@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
 		w.sendDue() // finds the new addresses
 		w.sendDue()
 		to := map[string]int{}

@@ -244,7 +244,7 @@ func (n *Notifier) message(x *store.Notice, d *store.Delivery) (Message, error) 
 		}
 	}
 	m.Subject = v.Subject
-	if d.Channel == Webhook {
+	if !account.ChannelCalled(d.Channel).People {
 		m.JSON, err = n.hookBody(x, v, d)
 		m.Text, m.HTML = "", ""
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -14,37 +13,48 @@ import (
 // notice decides who gets a draft, over which channel and when.
 func (n *Notifier) notice(d *draft, now time.Time, out *tally) store.Notice {
 	d.begin(now, n.o.LinkLife)
+	return n.noticeTo(d, n.recipients(d), now, out)
+}
+
+// noticeTo is a draft as it is stored for some recipients.
+func (n *Notifier) noticeTo(d *draft, all []recipient, now time.Time, out *tally) store.Notice {
 	x := store.Notice{Key: d.key, Kind: string(d.info.Kind), Line: d.line, Account: d.account, At: d.at, Data: d.json()}
-	for _, to := range n.recipients(d) {
-		x.Deliveries = append(x.Deliveries, n.delivery(d, to, now, out))
-		x.Links = append(x.Links, n.linksTo(d, to.person)...)
+	for i := range all {
+		x.Deliveries = append(x.Deliveries, n.delivery(d, &all[i], now, out))
+		x.Links = append(x.Links, n.linksTo(d, all[i].person)...)
 	}
 	return x
 }
 
-// recipient is somebody whom a notice is for.
+// recipient is somebody whom a notice is for: a customer's contact, the desk, or a webhook of the provider.
 type recipient struct {
-	person, name, channel, address string
-	wish                           account.Wish
+	person  string
+	channel account.Channel
+	address string
+	contact *account.Contact // as it is now
+	gone    bool             // it was a contact
 }
 
-// at says that the recipient is reached at an address. Mail addresses are the same in any case; URLs are not.
+// recipientOf is whom a stored delivery is for.
+func (n *Notifier) recipientOf(d *store.Delivery) recipient {
+	customer, id, contact := customerOf(d.Person)
+	r := recipient{person: d.Person, channel: account.ChannelCalled(d.Channel), address: d.Address, contact: n.contact(customer, id)}
+	r.gone = contact && r.contact == nil
+	return r
+}
+
+func contactRecipient(customer string, c *account.Contact) recipient {
+	return recipient{person: "customer/" + customer + "/" + c.ID, channel: account.ChannelCalled(c.Channel), address: c.Address, contact: c}
+}
+
+// at says that the recipient is reached at an address.
 func (r *recipient) at(channel, address string) bool {
-	return r.channel == channel && (r.address == address || channel == Mail && strings.EqualFold(r.address, address))
+	return r.channel.Code == channel && r.channel.Same(r.address, address)
 }
 
-// notTheirs is why a contact with one of the provider's own webhooks gets nothing there: requests to those may go where
-// customers may not send any.
-const notTheirs = "this webhook is the provider's own, and no customer's"
-
-// ownHook says that a URL is one of the provider's webhooks, whatever kinds it wants.
-func (n *Notifier) ownHook(url string) bool {
-	return slices.ContainsFunc(n.o.Hooks, func(h Hook) bool { return h.URL == url })
-}
-
-// isDesk says that the fraud desk reads what goes to a mail address.
-func (n *Notifier) isDesk(address string) bool {
-	return slices.ContainsFunc(n.o.Desk, func(a string) bool { return strings.EqualFold(a, address) })
+// ownHook says that a recipient is at one of the provider's webhooks, whatever kinds it wants.
+func (n *Notifier) ownHook(r *recipient) bool {
+	return slices.ContainsFunc(n.o.Hooks, func(h Hook) bool { return r.at(account.Webhook, h.URL) })
 }
 
 // recipients of a draft, each address once (those that want nothing come besides): the customer's contacts, the desk,
@@ -53,7 +63,9 @@ func (n *Notifier) isDesk(address string) bool {
 func (n *Notifier) recipients(d *draft) []recipient {
 	var all []recipient
 	add := func(r recipient) {
-		if r.address != "" && !slices.ContainsFunc(all, func(o recipient) bool { return o.wish != account.WishOff && o.at(r.channel, r.address) }) {
+		if !slices.ContainsFunc(all, func(o recipient) bool {
+			return o.at(r.channel.Code, r.address) && n.decide(&o, d, 0, 0).state() != store.Off
+		}) {
 			all = append(all, r)
 		}
 	}
@@ -64,12 +76,12 @@ func (n *Notifier) recipients(d *draft) []recipient {
 	}
 	if d.info.Desk {
 		for _, address := range n.o.Desk {
-			add(recipient{person: store.Short("desk/" + address), channel: Mail, address: address})
+			add(recipient{person: store.Short("desk/" + address), channel: account.ChannelCalled(account.Mail), address: address})
 		}
 	}
 	for _, h := range n.o.Hooks {
 		if len(h.Kinds) == 0 || slices.Contains(h.Kinds, d.info.Kind) {
-			add(recipient{person: store.Short("hook/" + h.URL), channel: Webhook, address: h.URL})
+			add(recipient{person: store.Short("hook/" + h.URL), channel: account.ChannelCalled(account.Webhook), address: h.URL})
 		}
 	}
 	return all
@@ -83,55 +95,28 @@ func (n *Notifier) contacts(d *draft) []recipient {
 	}
 	var all []recipient
 	for i := range c.Contacts {
-		x := &c.Contacts[i]
-		r := contactRecipient(c.ID, x, d)
-		if !x.About(d.line) || d.info.Desk && r.channel == Mail && n.isDesk(r.address) {
-			continue
+		r := contactRecipient(c.ID, &c.Contacts[i])
+		desk := d.info.Desk && slices.ContainsFunc(n.o.Desk, func(a string) bool { return r.at(account.Mail, a) })
+		if r.contact.About(d.line) && !desk {
+			all = append(all, r)
 		}
-		if r.channel == Webhook && n.ownHook(r.address) {
-			r.wish = account.WishOff
-		}
-		all = append(all, r)
 	}
 	return all
 }
 
-func contactRecipient(customer string, c *account.Contact, d *draft) recipient {
-	r := recipient{person: "customer/" + customer + "/" + c.ID, name: c.Name, channel: Mail, address: c.Mail, wish: account.WishNow}
-	if c.Mail == "" {
-		r.channel, r.address = Webhook, c.URL
-	}
-	if !d.critical() {
-		r.wish = c.Wants(string(d.info.Kind))
-	}
-	return r
-}
-
-// delivery of a draft to one recipient. A critical one is wanted whatever the person's wishes.
-func (n *Notifier) delivery(d *draft, to recipient, now time.Time, out *tally) store.Delivery {
-	x := store.Delivery{
-		Person: to.person, Channel: to.channel, Address: to.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, to.person, to.channel),
-	}
-	if d.info.Kind == NewDevice {
-		x.Next = now.Add(together)
-	}
+// delivery of a draft to one recipient.
+func (n *Notifier) delivery(d *draft, to *recipient, now time.Time, out *tally) store.Delivery {
 	of := purse{to.person, d.noise()}
-	_, open := n.o.Channels[to.channel]
-	_, _, contact := customerOf(to.person)
-	switch {
-	case contact && to.channel == Webhook && n.ownHook(to.address):
-		x.State, x.Error = store.Off, notTheirs
-	case to.wish == account.WishOff:
-		x.State, x.Error = store.Off, "switched off by the person"
-	case !open:
-		x.State, x.Error = store.Kept, "there is no way to send this"
-	case to.channel != Mail: // machines need no digest
-	case to.wish == account.WishDigest:
-		x.State = store.Digest
-	case n.storm.count(of, now)+out.mails[of] >= n.allowance(of):
-		x.State, x.Error = store.Digest, "more than so many notices within an hour"
-	default:
+	why := n.decide(to, d, n.storm.count(of, now)+out.mails[of], 0)
+	if why == Goes && to.channel.People && !d.asked() {
 		out.mails[of]++
+	}
+	x := store.Delivery{
+		Person: to.person, Channel: to.channel.Code, Address: to.address, State: why.state(), Error: why.text(), Next: now,
+		Ref: n.messageID(d.key, to.person, to.channel.Code),
+	}
+	if d.info.Kind == NewDevice && !d.asked() {
+		x.Next = now.Add(together)
 	}
 	out.kinds = append(out.kinds, made{d.info.Kind, x.State})
 	return x

@@ -120,9 +120,9 @@ func (n *Notifier) Preview(kind Kind, format string) (Message, error) {
 	if !ok {
 		return Message{}, fmt.Errorf("%w: kind of notice %.40q", ErrNotFound, string(kind))
 	}
-	channel := Mail
+	channel := account.Mail
 	if format == AsJSON {
-		channel = Webhook
+		channel = account.Webhook
 	}
 	x, _ := n.sample(info)
 	person := samplePerson(info)

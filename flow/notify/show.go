@@ -131,8 +131,8 @@ func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as 
 		return 0, fmt.Errorf("notice %d: %w: nobody to send it to", id, ErrNotFound)
 	}
 	if len(to) == 1 && d.Until.After(now) {
-		i := slices.IndexFunc(x.Deliveries, func(o store.Delivery) bool { return o.Person == to[0].person && o.Channel == to[0].channel })
-		if i >= 0 && unsent(x.Deliveries[i].State) && n.o.Channels[to[0].channel] != nil {
+		i := slices.IndexFunc(x.Deliveries, func(o store.Delivery) bool { return o.Person == to[0].person && o.Channel == to[0].channel.Code })
+		if i >= 0 && unsent(x.Deliveries[i].State) && n.o.Channels[to[0].channel.Code] != nil {
 			o := x.Deliveries[i]
 			o.Address = to[0].address
 			err := n.o.Store.Requeue(ctx, o, now, resent(&x, person, by, now))
@@ -152,30 +152,21 @@ func unsent(s store.DeliveryState) bool {
 func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 	var to []recipient
 	for i := range x.Deliveries {
-		o := &x.Deliveries[i]
-		r := recipient{person: o.Person, channel: o.Channel, address: o.Address, wish: account.WishNow}
-		if customer, contact, ok := customerOf(o.Person); ok {
-			c := n.contact(customer, contact)
-			if c == nil || c.Mail == "" && n.ownHook(c.URL) {
-				continue
-			}
-			r = contactRecipient(customer, c, d)
-			r.wish = account.WishNow
+		r := n.recipientOf(&x.Deliveries[i])
+		if customer, _, _ := customerOf(r.person); r.contact != nil {
+			r = contactRecipient(customer, r.contact)
 		}
-		if person == "" || person == o.Person || person == personShown(o.Person) {
-			to = append(to, r)
-		}
+		to = append(to, r)
 	}
-	if len(x.Deliveries) > 0 {
-		return to
+	if to == nil {
+		to = n.recipients(d)
 	}
-	for _, r := range n.recipients(d) {
-		if person == "" || person == r.person || person == personShown(r.person) {
-			r.wish = account.WishNow
-			to = append(to, r)
-		}
-	}
-	return to
+	again := *d
+	again.Again = x.ID
+	return slices.DeleteFunc(to, func(r recipient) bool {
+		wanted := person == "" || person == r.person || person == personShown(r.person)
+		return !wanted || n.decide(&r, &again, 0, 0).state() == store.Off
+	})
 }
 
 // repeat writes a new notice that says the same.
@@ -183,31 +174,18 @@ func (n *Notifier) repeat(ctx context.Context, x *store.Notice, d draft, to []re
 	d.key = store.Short("again/" + strconv.FormatInt(x.ID, 10) + "/" + person + "/" + strconv.FormatInt(now.UnixMicro(), 10))
 	d.Again = x.ID
 	d.begin(now, n.o.LinkLife)
-	y := store.Notice{Key: d.key, Kind: x.Kind, Line: x.Line, Account: x.Account, At: x.At, Data: d.json()}
-	for _, r := range to {
-		y.Deliveries = append(y.Deliveries, n.atOnce(&d, r, now))
-		y.Links = append(y.Links, n.linksTo(&d, r.person)...)
-	}
-	return n.write(ctx, y, resent(x, person, by, now))
+	return n.write(ctx, &d, to, now, resent(x, person, by, now))
 }
 
-// atOnce is a delivery that neither wishes nor storms hold back.
-func (n *Notifier) atOnce(d *draft, r recipient, now time.Time) store.Delivery {
-	o := store.Delivery{Person: r.person, Channel: r.channel, Address: r.address, State: store.Queued, Next: now, Ref: n.messageID(d.key, r.person, r.channel)}
-	if _, open := n.o.Channels[r.channel]; !open {
-		o.State, o.Error = store.Kept, "there is no way to send this"
-	}
-	return o
-}
-
-func (n *Notifier) write(ctx context.Context, x store.Notice, facts ...store.Fact) (int64, error) {
+// write stores a notice for some recipients by itself.
+func (n *Notifier) write(ctx context.Context, d *draft, to []recipient, now time.Time, facts ...store.Fact) (int64, error) {
+	count := newTally()
+	x := n.noticeTo(d, to, now, count)
 	done, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Notices: []store.Notice{x}, Facts: facts})
 	if err != nil || len(done.Notices) != 1 {
 		return 0, err
 	}
-	for i := range x.Deliveries {
-		n.stats.made([]made{{Kind(x.Kind), x.Deliveries[i].State}})
-	}
+	n.stats.made(count.kinds)
 	n.wake()
 	return done.Notices[0].ID, nil
 }
@@ -223,18 +201,17 @@ var ErrAddress = errors.New("not an address to send to")
 // TestNotice sends a test to a mail address or the URL of a webhook, through the outbox like every other, and gives the
 // notice's id: List and Show tell what became of it. ErrAddress.
 func (n *Notifier) TestNotice(ctx context.Context, to string) (int64, error) {
-	r := recipient{person: "desk/" + to, channel: Mail, address: to}
-	if account.CheckMail(to) != nil {
-		r = recipient{person: "hook/" + to, channel: Webhook, address: to}
-		if err := account.CheckHook(to); err != nil {
-			return 0, fmt.Errorf("%w: %.80q is neither a mail address nor the URL of a webhook", ErrAddress, to)
-		}
+	channel, err := account.ChannelOf(to)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %.80q: %w", ErrAddress, to, err)
 	}
-	r.person = store.Short(r.person)
+	person := "hook/"
+	if channel.People {
+		person = "desk/"
+	}
 	now := n.now()
 	info, _ := infoOf(Test)
 	d := draft{info: info, key: store.Short("test/" + strconv.FormatInt(now.UnixMicro(), 10) + "/" + to), at: now}
 	d.begin(now, n.o.LinkLife)
-	x := store.Notice{Key: d.key, Kind: string(Test), At: now, Data: d.json(), Deliveries: []store.Delivery{n.atOnce(&d, r, now)}}
-	return n.write(ctx, x)
+	return n.write(ctx, &d, []recipient{{person: store.Short(person + to), channel: channel, address: to}}, now)
 }

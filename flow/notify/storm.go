@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/state/store"
 )
 
@@ -26,9 +27,9 @@ type purse struct {
 	noise  bool
 }
 
-// allowance is how many mails of a purse go at once within the hour.
-func (n *Notifier) allowance(p purse) int {
-	if p.noise {
+// allowance is how many notices of a purse go at once within the hour.
+func (n *Notifier) allowance(noise bool) int {
+	if noise {
 		return n.o.Storm
 	}
 	return 3 * n.o.Storm
@@ -91,7 +92,7 @@ func (n *Notifier) recall(ctx context.Context, now time.Time) error {
 			dr := draftOf(x)
 			noise := dr.noise()
 			for j := range x.Deliveries {
-				if d := &x.Deliveries[j]; d.Channel == Mail && atOnce(d.State) && x.Kind != string(Digest) {
+				if d := &x.Deliveries[j]; account.ChannelCalled(d.Channel).People && atOnce(d.State) && x.Kind != string(Digest) {
 					of := purse{d.Person, noise}
 					fresh[of] = append([]time.Time{at}, fresh[of]...)
 				}

@@ -140,7 +140,7 @@ func (n *Notifier) told(d *draft) string {
 	switch {
 	case !d.info.Owner || d.account == "":
 		return ""
-	case !slices.ContainsFunc(n.contacts(d), func(r recipient) bool { return r.wish != account.WishOff }):
+	case !slices.ContainsFunc(n.contacts(d), func(r recipient) bool { return n.decide(&r, d, 0, 0).state() != store.Off }):
 		return "Nobody of the customer is told: there is no contact for this. The words below are meant for the owner of the line."
 	}
 	return "The customer's contacts are told too, in these words."

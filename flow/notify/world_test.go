@@ -79,7 +79,7 @@ func newWorldOn(t testing.TB, open opener, change func(*Options)) *world {
 	reception := "Reception"
 	_, err = w.book.EditLine(ctx, "test", "2001", book.LineEdit{Number: &number, Name: &reception})
 	w.must(err)
-	w.contact(account.Contact{ID: "office", Name: "Anna Smith", Mail: "anna@acme.example"})
+	w.contact(account.Contact{ID: "office", Name: "Anna Smith", Channel: account.Mail, Address: "anna@acme.example"})
 	w.n = w.notifier(change)
 	w.f = newFollower(w.n)
 	w.follow() // the first start: what the journal holds so far is history
@@ -165,7 +165,7 @@ func openCopy(t testing.TB) store.Store {
 
 func (w *world) options() Options {
 	return Options{
-		Store: w.db, Book: w.book, Channels: map[string]Send{Mail: w.take, Webhook: w.take}, Desk: []string{"fraud@provider.example"},
+		Store: w.db, Book: w.book, Channels: map[string]Send{account.Mail: w.take, account.Webhook: w.take}, Desk: []string{"fraud@provider.example"},
 		Help: Help{
 			Provider: "Example Telephony", Mail: "help@provider.example", Phone: "020 7946 0999", Text: "07700 900999",
 			Hours: "Mon–Fri 9–17, at other times leave a message", Page: "https://provider.example/help",

@@ -22,7 +22,7 @@ type Notice struct {
 // Delivery is a notice to one person over one channel.
 type Delivery struct {
 	Person    string    `json:"person" doc:"customer/ID/CONTACT, or desk/ADDRESS"`
-	Channel   string    `json:"channel" enum:"mail,webhook"`
+	Channel   string    `json:"channel" doc:"mail, webhook"`
 	Address   string    `json:"address"`
 	State     string    `json:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off"`
 	Tries     int64     `json:"tries"`
@@ -79,29 +79,36 @@ type WebhookKey struct {
 
 // Contact is somebody of a customer who gets notices.
 type Contact struct {
-	ID    string            `json:"id"`
-	Name  string            `json:"name,omitempty"`
-	Mail  string            `json:"mail,omitempty"`
-	URL   string            `json:"url,omitempty" doc:"of a webhook"`
-	Lines []string          `json:"lines" doc:"only notices about these; empty is all"`
-	Kinds map[string]string `json:"kinds,omitempty" doc:"now, digest or off by kind of notice; * is all others"`
+	ID      string            `json:"id"`
+	Name    string            `json:"name,omitempty"`
+	Channel string            `json:"channel"`
+	Address string            `json:"address"`
+	Mail    string            `json:"mail,omitempty" doc:"the address, of mail"`
+	URL     string            `json:"url,omitempty" doc:"the address, of a webhook"`
+	Lines   []string          `json:"lines" doc:"only notices about these; empty is all"`
+	Kinds   map[string]string `json:"kinds,omitempty" doc:"now, digest or off by kind of notice; * is all others"`
 }
 
-// NewContact is a contact to add: with a mail address or a URL.
+// Reach says where a contact is reached: one of these.
+type Reach struct {
+	Mail    *string `json:"mail,omitempty" maxLength:"254"`
+	URL     *string `json:"url,omitempty" maxLength:"500" doc:"of a webhook: https; http on loopback only"`
+	Address *string `json:"address,omitempty" maxLength:"500" doc:"of any channel; which one shows by its form"`
+}
+
+// NewContact is a contact to add.
 type NewContact struct {
-	ID    string            `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40"`
-	Name  string            `json:"name,omitempty" maxLength:"200"`
-	Mail  string            `json:"mail,omitempty" maxLength:"254"`
-	URL   string            `json:"url,omitempty" maxLength:"500" doc:"https; http on loopback only"`
+	ID   string `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40"`
+	Name string `json:"name,omitempty" maxLength:"200"`
+	Reach
 	Lines []string          `json:"lines,omitempty" maxItems:"256"`
 	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64"`
 }
 
 // PatchContact changes what is present in it, all or nothing. Of kinds those given are changed; "inherit" takes one back.
 type PatchContact struct {
-	Name  *string           `json:"name,omitempty" maxLength:"200"`
-	Mail  *string           `json:"mail,omitempty" maxLength:"254" doc:"takes the place of a URL"`
-	URL   *string           `json:"url,omitempty" maxLength:"500" doc:"takes the place of a mail address"`
+	Name *string `json:"name,omitempty" maxLength:"200"`
+	Reach
 	Lines *[]string         `json:"lines,omitempty" maxItems:"256" doc:"[] is all"`
 	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64"`
 }

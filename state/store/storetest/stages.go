@@ -324,8 +324,8 @@ func line(id string) account.Line { return account.Line{ID: id, Customer: "acme"
 func contactsOfCustomers(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	c := account.Customer{ID: "acme", Courtesy: account.CourtesyAgent, Contacts: []account.Contact{
-		{ID: "boss", Name: "Zoë <b>", Mail: "boss@example.net", Lines: []string{"100", "200"}, Kinds: map[string]account.Wish{"*": account.WishDigest, "usage-level": account.WishNow}},
-		{ID: "hook", URL: "https://example.net/hook"},
+		{ID: "boss", Name: "Zoë <b>", Channel: account.Mail, Address: "boss@example.net", Lines: []string{"100", "200"}, Kinds: map[string]account.Wish{"*": account.WishDigest, "usage-level": account.WishNow}},
+		{ID: "hook", Channel: account.Webhook, Address: "https://example.net/hook"},
 	}}
 	want := func(c account.Customer) {
 		t.Helper()

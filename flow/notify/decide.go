@@ -1,0 +1,74 @@
+package notify
+
+import (
+	"ringfence/core/account"
+	"ringfence/state/store"
+)
+
+// Why says why somebody gets a notice now, or why not.
+type Why uint8
+
+// Reasons, in the order in which they are asked.
+const (
+	Goes           Why = iota
+	ContactRemoved     // the person is no contact any more
+	OtherChannel       // the contact is reached another way by now
+	ProvidersHook      // requests to the provider's own webhooks may go where customers may not send any
+	SwitchedOff
+	ToldGraver // a graver notice tells of the same login
+	NoSender
+	InDigest
+	TooMany
+	numWhys
+)
+
+var whys = [numWhys]struct {
+	state store.DeliveryState
+	text  string
+}{
+	Goes:           {store.Queued, ""},
+	ContactRemoved: {store.Off, "the contact was removed"},
+	OtherChannel:   {store.Off, "the contact is not reached this way any more; to send it the other way, resend it"},
+	ProvidersHook:  {store.Off, "this webhook is the provider's own, and no customer's"},
+	SwitchedOff:    {store.Off, "switched off by the person"},
+	ToldGraver:     {store.Off, "told in notice %d, which is graver"},
+	NoSender:       {store.Kept, "there is no way to send this"},
+	InDigest:       {store.Digest, ""},
+	TooMany:        {store.Digest, "more than so many notices within an hour"},
+}
+
+func (w Why) state() store.DeliveryState { return whys[w].state }
+func (w Why) text() string               { return whys[w].text }
+
+// decide says whether somebody gets a notice now, and why: the one place that knows. recent is how many such notices they got within the
+// hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person wishes, and so does what was asked for.
+func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why {
+	c, wish := to.contact, account.WishNow
+	if c != nil && !d.critical() && !d.asked() {
+		wish = c.Wants(string(d.info.Kind))
+	}
+	switch {
+	case to.gone:
+		return ContactRemoved
+	case c != nil && c.Channel != to.channel.Code:
+		return OtherChannel
+	case c != nil && n.ownHook(to):
+		return ProvidersHook
+	case wish == account.WishOff:
+		return SwitchedOff
+	case graver != 0:
+		return ToldGraver
+	case n.o.Channels[to.channel.Code] == nil:
+		return NoSender
+	case !to.channel.People, d.asked(): // machines need no digest
+		return Goes
+	case wish == account.WishDigest:
+		return InDigest
+	case recent >= n.allowance(d.noise()):
+		return TooMany
+	}
+	return Goes
+}
+
+// asked says that the notice comes of somebody's wish, or of many that waited: neither wishes nor storms hold it back.
+func (d *draft) asked() bool { return d.Again != 0 || d.info.Kind == Test || d.info.Kind == Digest }
