@@ -163,6 +163,9 @@ func TestAnEndInDoubt(t *testing.T) {
 					leg.Answered, leg.Talk = began, c.at
 				}
 				b := x.Bill([]Leg{leg}, terms, nil)
+				if leg.Beyond = 5 * s; name == "" && x.Bill([]Leg{leg}, terms, nil).CarrierTalk != c.at+5*s {
+					t.Errorf("its answer may have waited for 5 s, and the carrier charges for %v", x.Bill([]Leg{leg}, terms, nil).CarrierTalk)
+				}
 				if b.Talk != c.talk || c.at > 0 && b.CarrierTalk != c.at {
 					t.Errorf("%scharged for %v, want %v; the carrier charges for %v", name, b.Talk, c.talk, b.CarrierTalk)
 				}

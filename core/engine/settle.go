@@ -29,7 +29,7 @@ type Leg struct {
 	CallID   string        // SIP Call-ID
 	Answered time.Time     // when its 200 came; zero: before a restart
 	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
-	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
+	Beyond   time.Duration // from then until it was known to be over, and for how long its 200 may have waited: the carrier may charge for it
 	OverAt   time.Time     // when that was
 	Joined   bool          // the caller was joined with it
 	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
@@ -111,7 +111,7 @@ func (c *Call) carried(g *Leg) time.Duration {
 	end := &c.Open.End
 	switch {
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
-		return end.Talk + end.Doubt
+		return end.Talk + end.Doubt + g.Beyond
 	case !g.Answered.IsZero():
 		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
 	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when

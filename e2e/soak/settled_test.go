@@ -269,20 +269,24 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	if s, ok := w.stopped(l, l.ourBye, 0); ok && known > 0 && r.By == "callee" { // the node that was told of it reads that when it goes on
 		known = max(known, s.to+catchUp)
 	}
+	answered := l.answered
+	if s, ok := w.stopped(l, answered, catchUp+tolerance); ok { // nor does it know since when
+		answered = max(min(answered, s.from), l.offered)
+	}
 	slack := tolerance
 	if l.state == up {
 		slack += timerB // each node that has the call asks for as long
 	}
 	least := costOf(max(end-heard-slack, 0))
-	most := costOf(max(known, end) - l.answered + tolerance)
+	most := costOf(max(known, end) - answered + tolerance)
 	if known == 0 {
-		most = costOf(max(l.lastBye, end) - l.answered + timerB + tolerance)
+		most = costOf(max(l.lastBye, end) - answered + timerB + tolerance)
 	}
 	switch {
 	case r.Cost < least:
 		bad("the carrier charges for %.3f s at least, which is %s", (end - heard).Seconds(), least)
 	case r.Cost > most && !w.unwritten(l, known, true):
-		bad("the carrier charges for %.3f s at most, which is %s", (max(known, end) - l.answered).Seconds(), most)
+		bad("the carrier charges for %.3f s at most, which is %s", (max(known, end) - answered).Seconds(), most)
 	}
 }
 

@@ -74,6 +74,7 @@ type leg struct {
 	watched      bool          // of another node: its peer may go on writing to that one, so it is asked often
 	unansweredAt time.Time     // when it was last known not to be answered: our INVITE, or its last provisional answer
 	answeredAt   time.Time     // when its 200 came; zero before a restart
+	answerAge    time.Duration // for how long before that the 200 may have waited to be read
 	unheard      bool          // its 200 has not come, but its BYE has
 	unsure       bool          // its 200 may have come to a previous process
 	byeAt        time.Time     // when the first BYE was sent or came

@@ -39,6 +39,30 @@ func (w *world) standStill(d time.Duration) {
 	w.edge.pulse.last = time.Now().Add(-d)
 }
 
+// An answer that waited may have been charged for all the while: that is cost, and the caller pays from when he heard it.
+func TestAnAnswerThatWaitedWhileTheProcessStoodStill(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		time.Sleep(3 * time.Second)
+		w.standStill(26 * time.Second)
+		w.carrier.answer(inv, 200, "b", sdpB)
+		a.take(w.phone.expect("200 INVITE")).request("ACK", "")
+		w.carrier.expect("ACK")
+		time.Sleep(10 * time.Second)
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		synctest.Wait()
+		legs := w.gate.legs[w.gate.admitted[0]][0]
+		if end := w.gate.only(t); end.Doubt != 0 || len(legs) != 1 || legs[0].Talk.Round(time.Second) != 10*time.Second || legs[0].Beyond.Round(time.Second) != 26*time.Second {
+			t.Errorf("%+v, %+v", end, legs)
+		}
+	})
+}
+
 // A party that hung up while the process was stopped was charged until it went on: three seconds of talk became twenty-eight.
 func TestAnEndThatWaitedWhileTheProcessStoodStill(t *testing.T) {
 	const stop = 26 * time.Second

@@ -401,6 +401,7 @@ func (c *client) answerer(m *message.Message) *leg {
 	l.take(c)
 	c.taken, c.tag = true, string(m.To().Tag())
 	l.isUp(m)
+	l.answerAge = min(l.b.s.e.pulse.age(l.answeredAt), l.answeredAt.Sub(c.begunAt))
 	l.ackSeq = c.seq // CSeq of the answer may be odd
 	return l
 }
