@@ -86,7 +86,7 @@ type Door interface {
 	// May this call begin, and be answered? Is it another node's?
 	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
-	Seek(id call.ID, leg string) (found bool, err error)
+	Seek(id call.ID, leg string, answered bool) (found bool, err error)
 	// Notify is told what happened: the events of flow/gate and flow/door.
 	Notify(event any)
 }

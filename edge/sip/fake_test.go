@@ -111,7 +111,7 @@ func (f *fakes) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot [
 	return f.answered(ctx, id, w, snapshot)
 }
 
-func (f *fakes) Seek(id call.ID, leg string) (found bool, err error) { return f.seek(id, leg) }
+func (f *fakes) Seek(id call.ID, leg string, _ bool) (found bool, err error) { return f.seek(id, leg) }
 
 func (f *fakes) Notify(event any) {
 	switch e := event.(type) {

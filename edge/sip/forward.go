@@ -259,7 +259,7 @@ func (b *bridge) news() {
 		return
 	}
 	s.e.beside(func() {
-		if _, err := s.e.door.Seek(id, ""); err != nil {
+		if _, err := s.e.door.Seek(id, "", true); err != nil {
 			return
 		}
 		s.post(func() {

@@ -62,7 +62,7 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	}
 	s.sought[id] = true
 	s.e.beside(func() {
-		found, err := s.e.door.Seek(callOf([]byte(id)), id)
+		found, err := s.e.door.Seek(callOf([]byte(id)), id, !q.Msg.IsRequest())
 		s.post(func() {
 			if found || err != nil {
 				delete(s.sought, id)

@@ -31,7 +31,9 @@ func (d *Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []
 }
 
 // Seek is the gate's.
-func (d *Door) Seek(id call.ID, leg string) (found bool, err error) { return d.o.Gate.Seek(id, leg) }
+func (d *Door) Seek(id call.ID, leg string, answered bool) (found bool, err error) {
+	return d.o.Gate.Seek(id, leg, answered)
+}
 
 // admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show
 // its words. A phone that is itself at a strange place, or on probation, speaks for nobody.

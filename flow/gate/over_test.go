@@ -571,7 +571,7 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 		}, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
 		defer n.close()
 		for _, id := range []call.ID{p.ID, late.ID} {
-			taken, err := m.Take(t.Context(), "n2", time.Minute, id, "")
+			taken, err := m.Take(t.Context(), "n2", time.Minute, id, "", false)
 			must(t, err)
 			n.gate.Adopt(taken)
 		}
@@ -590,7 +590,7 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 		asked, _ := a.admit("2001", "07700 900125")
 		a.gate.Snapshot(asked.ID, []byte("dialogs"))
 		time.Sleep(time.Second)
-		taken, err := m.Take(t.Context(), "n2", time.Minute, asked.ID, "")
+		taken, err := m.Take(t.Context(), "n2", time.Minute, asked.ID, "", false)
 		must(t, err)
 		n.gate.Adopt(taken)
 		a.end(asked.ID, End{By: call.System, Reason: policy.NodeLost, Status: 500, At: time.Now()})
@@ -640,20 +640,84 @@ func TestTheEarlierEndStands(t *testing.T) {
 		other := clocks{boot: "two", began: time.Now()}
 		n := open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
 		defer n.close()
-		taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "")
+		taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "", false)
 		must(t, err)
 		n.gate.Adopt(taken)
 		time.Sleep(20 * time.Second)
 		a.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
 		time.Sleep(10 * time.Second) // the carrier does not confirm
 		n.end(p.ID, End{By: call.System, Reason: policy.TooLong, Status: 200, At: time.Now()})
+		a.gate.Over(p.ID, nil)
 		if r := n.record(p.ID); r.Talk != 20*time.Second || r.Reason != "hangup" || r.Retail != 20_000 {
 			t.Errorf("%v for %v, %s", r.Retail, r.Talk, r.Reason)
 		}
-		a.gate.Over(p.ID, nil)
 		time.Sleep(time.Minute)
 		n.square(0)
 	})
+}
+
+// TestANodeThatWakesChangesNoRecord: another node had taken its call over, and was ending it or had ended it, when the first one went on and read
+// what waited in its sockets. The instants of its own legs got into the record, which charged for seconds that nobody talked.
+func TestANodeThatWakesChangesNoRecord(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	for _, c := range []struct {
+		name    string
+		wakes   End
+		settled bool // the other node had
+		adopted bool // it has noticed that the call is another's, and hears of the end by its Call-ID
+	}{
+		{name: "the carrier's BYE", wakes: End{By: call.Callee, Reason: policy.Hangup, Status: 200}},
+		{name: "the caller's BYE", wakes: End{By: call.Caller, Reason: policy.Hangup, Status: 200}},
+		{name: "a cut", wakes: End{By: call.System, Reason: policy.LineDaySpent, Status: 200}},
+		{name: "a refresh without an answer", wakes: End{By: call.System, Reason: policy.PeerGone, Status: 200}},
+		{name: "a BYE after the record", wakes: End{By: call.Callee, Reason: policy.Hangup, Status: 200}, settled: true},
+		{name: "a BYE of a call that is let go", adopted: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+				a := open(t, b, m, func(o *Options) { o.Anchor = k.anchor })
+				defer a.close()
+				p, _ := a.admit("2001", "07700 900123")
+				a.answer(p)
+				answered := time.Now()
+				other := clocks{boot: "two", began: time.Now()}
+				n := open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+				defer n.close()
+				taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "", false)
+				must(t, err)
+				n.gate.Adopt(taken)
+				time.Sleep(20 * time.Second)
+				leg := Leg{Trunk: "carrier", CallID: "b-leg", Joined: true}
+				n.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+				leg.OverAt = time.Now().Add(time.Second)
+				time.Sleep(3 * time.Second)
+				if c.settled {
+					n.gate.Over(p.ID, []Leg{leg})
+					time.Sleep(time.Second)
+				}
+				if c.adopted {
+					must(t, a.gate.Returned(t.Context()))
+					if found, err := a.gate.Seek(p.ID, "", false); found || err == nil {
+						t.Errorf("found %t, %v", found, err)
+					}
+				} else {
+					c.wakes.At = time.Now()
+					a.gate.Ended(p.ID, c.wakes)
+					time.Sleep(time.Second)
+					late := Leg{Trunk: "carrier", CallID: "b-leg", Joined: true, Answered: answered, Talk: 23 * time.Second, Beyond: time.Second, OverAt: time.Now()}
+					a.gate.Over(p.ID, []Leg{late})
+				}
+				time.Sleep(5 * time.Second)
+				n.gate.Over(p.ID, []Leg{leg})
+				if r := n.record(p.ID); r.Talk != 20*time.Second || r.CarrierTalk != 21*time.Second || r.By != call.Caller || r.Reason != "hangup" {
+					t.Errorf("talk %v, carrier %v, by %s: %s", r.Talk, r.CarrierTalk, r.By, r.Reason)
+				}
+				n.square(0)
+			})
+		})
+	}
 }
 
 // TestACallThatComesBackIsAsTheOtherNodeLeftIt: a node lost a call without noticing, and claimed it again when the other one had
@@ -671,7 +735,7 @@ func TestACallThatComesBackIsAsTheOtherNodeLeftIt(t *testing.T) {
 		p, _ := h.admit("2001", "07700 900123")
 		h.gate.Snapshot(p.ID, []byte("ringing"))
 		time.Sleep(time.Second)
-		taken, err := m.Take(t.Context(), "n2", -time.Second, p.ID, "")
+		taken, err := m.Take(t.Context(), "n2", -time.Second, p.ID, "", false)
 		must(t, err)
 		taken[0].Snapshot = []byte("answered elsewhere")
 		_, err = m.Apply(t.Context(), []store.Op{{Kind: store.OpUpdate, ID: p.ID, Node: "n2", Call: &taken[0]}})
@@ -692,8 +756,8 @@ func TestACallThatComesBackIsAsTheOtherNodeLeftIt(t *testing.T) {
 // deaf is a store whose answers to Take are lost.
 type deaf struct{ *memory.Engine }
 
-func (d deaf) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
-	_, _ = d.Engine.Take(ctx, node, lease, id, leg)
+func (d deaf) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error) {
+	_, _ = d.Engine.Take(ctx, node, lease, id, leg, ending)
 	return nil, errors.New("the connection was lost")
 }
 
@@ -715,7 +779,7 @@ func TestACallThatBecameOursUnnoticed(t *testing.T) {
 		defer other.close()
 		p, _ := other.admit("2001", "07700 900123")
 		other.answer(p)
-		if found, err := h.gate.Seek(p.ID, ""); found || err == nil {
+		if found, err := h.gate.Seek(p.ID, "", false); found || err == nil {
 			t.Fatal(found, err)
 		}
 		if r := <-taken; r.ID != p.ID || !r.Moved {

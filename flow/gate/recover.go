@@ -38,7 +38,7 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 	var all []Recovered
 	for i := range calls {
 		c := calls[i]
-		if !g.forgetStale(c.ID) {
+		if !g.forgetStale(&c) {
 			continue
 		}
 		all = append(all, Recovered{ID: c.ID, State: c.State, Snapshot: c.Snapshot, Begun: c.Begun, ALeg: c.ALeg, Why: endedWhy(&c), Moved: moved})
@@ -56,12 +56,13 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 
 // forgetStale drops what is known here of a call that comes from another node: that node has gone on with it. It says no if the
 // end of the call was heard here, which is being written.
-func (g *Gate) forgetStale(id call.ID) bool {
-	l := g.get(id)
+func (g *Gate) forgetStale(c *call.Open) bool {
+	l := g.get(c.ID)
 	if l == nil {
 		return true
 	}
 	if l.news(nil) {
+		l.concede(c)
 		return false
 	}
 	g.letGo(l)
@@ -133,16 +134,20 @@ func (g *Gate) Adopt(calls []call.Open) {
 	}
 }
 
-// Seek takes over a call, by its id or the SIP Call-ID of a leg, if another node has it: its peer speaks to this one. A
+// Seek takes over a call, by its id or the SIP Call-ID of a leg, if another node has it: its peer speaks to this one. answered says that
+// what it speaks of is an answer, and not an end, of which a node that is ending the call needs no news. A
 // bounded number of questions a second reaches the store. It reports whether there was such a call; an error says that it could
-// not ask.
-func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
+// not ask, or that the other node is ending it.
+func (g *Gate) Seek(id call.ID, leg string, answered bool) (bool, error) {
 	if !g.limits.pass(&g.limits.seeking, clock()) {
 		return false, errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
 	defer cancel()
-	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg)
+	calls, err := g.takeOver(ctx, id, leg, answered)
+	if errors.Is(err, errEnding) {
+		return false, err
+	}
 	if err != nil {
 		g.o.Log.Warn("another node's call could not be looked for", "err", err)
 		g.inDoubt()
@@ -151,6 +156,24 @@ func (g *Gate) Seek(id call.ID, leg string) (bool, error) {
 	g.Adopt(calls)
 	return len(calls) > 0, nil
 }
+
+// takeOver takes calls from another node. One that the other node is ending stays there, unless somebody answered: its record is written by the node
+// that hangs it up, which alone knows when each leg was over. That the call was being set up when its node died is no such end.
+func (g *Gate) takeOver(ctx context.Context, id call.ID, leg string, answered bool) ([]call.Open, error) {
+	calls, err := g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg, answered)
+	for i := range calls {
+		switch c := &calls[i]; {
+		case c.Node == g.o.Node:
+		case told(c):
+			return nil, errEnding
+		default:
+			return g.money.Take(ctx, g.o.Node, g.o.Lease, id, leg, true)
+		}
+	}
+	return calls, err
+}
+
+var errEnding = errors.New("another node is ending the call")
 
 var errTooMany = errors.New("too many questions about calls of other nodes in this second")
 
@@ -291,13 +314,13 @@ func (g *Gate) Proved(id call.ID) {
 }
 
 // retake takes a call back whose end, or settlement, could not be written since another node has taken the call over
-// meanwhile, if there is news of it here: then its ends have spoken to this node. The other node may have held more for it, and
-// may have written an earlier end: those stand. again writes what was not written.
+// meanwhile, if there is news of it here: then its ends have spoken to this node. A call that the other node is ending, too, is left to it.
+// again writes what was not written.
 func (g *Gate) retake(l *live, legs []Leg, again func() store.Op) {
 	if !l.news(legs) {
 		return
 	}
-	for g.retook(l, again) != nil {
+	for g.retook(l, legs, again) != nil {
 		select {
 		case <-g.meter.quit:
 			return
@@ -312,33 +335,48 @@ const retakeAgain = time.Second
 // news says that this node knows how a call ended. That it was being set up when its node died is none, unless somebody answered.
 func (l *live) news(legs []Leg) bool {
 	l.mu.Lock()
+	ended := told(&l.Open)
+	l.mu.Unlock()
+	return ended || l.answered(legs)
+}
+
+// answered says that one of the legs was answered, and that the caller never heard of it.
+func (l *live) answered(legs []Leg) bool {
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	return told(&l.Open) || engine.LateAnswer(&l.Open, legs) != nil
+	return engine.LateAnswer(&l.Open, legs) != nil
 }
 
 func told(c *call.Open) bool {
 	return c.State == call.Ending && c.End.Reason != policy.NodeLost.Code()
 }
 
-func (g *Gate) retook(l *live, again func() store.Op) error {
+func (g *Gate) retook(l *live, legs []Leg, again func() store.Op) error {
 	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
 	defer cancel()
-	taken, err := g.money.Take(ctx, g.o.Node, g.o.Lease, l.Open.ID, "")
+	taken, err := g.takeOver(ctx, l.Open.ID, "", l.answered(legs))
+	if errors.Is(err, errEnding) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	for i := range taken {
-		c := &taken[i]
-		l.mu.Lock()
-		l.Open.Held, l.Open.PaidFor = c.Held, c.PaidFor
-		if ours := l.Open.End; told(c) && c.End.Talk < ours.Talk {
-			c.End.Doubt = max(c.End.Doubt, ours.Talk+ours.Doubt-c.End.Talk)
-			l.Open.End = c.End
-		}
-		l.mu.Unlock()
+		l.concede(&taken[i])
 	}
 	_, err = g.o.Ledger.Do(ctx, again())
 	return err
+}
+
+// concede lets stand what the node that had the call meanwhile has held for it, and its end if that was earlier.
+func (l *live) concede(c *call.Open) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Open.Held, l.Open.PaidFor = c.Held, c.PaidFor
+	if ours := l.Open.End; told(c) && c.End.Talk < ours.Talk {
+		c.End.Doubt = max(c.End.Doubt, ours.Talk+ours.Doubt-c.End.Talk)
+		l.Open.End = c.End
+	}
 }
 
 // inDoubt notes that calls may have become this node's without its knowing: the answer of the store was lost.

@@ -87,8 +87,9 @@ type Money interface {
 	// each, and holds them for lease from now.
 	Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error)
 	// Take takes over the open calls that have that id, or a leg with that SIP Call-ID (at most one, as a rule), from whatever
-	// other node has them: their peer speaks to this one.
-	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error)
+	// other node has them: their peer speaks to this one. A call that is ending stays with a node whose lease lasts, unless ending says
+	// otherwise: that node hangs up, and knows when each leg was over. It comes back all the same, with that Node.
+	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error)
 	// Renew holds every open call of node for lease from now, by the store's clock.
 	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first

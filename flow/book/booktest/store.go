@@ -420,7 +420,7 @@ func (s *Store) Purses(context.Context, []string) ([]store.Purse, error) { retur
 func (s *Store) OpenCalls(context.Context, string) ([]call.Open, error) { return nil, nil }
 
 // Take finds none.
-func (s *Store) Take(context.Context, string, time.Duration, call.ID, string) ([]call.Open, error) {
+func (s *Store) Take(context.Context, string, time.Duration, call.ID, string, bool) ([]call.Open, error) {
 	return nil, nil
 }
 

@@ -313,32 +313,34 @@ func (e *Engine) Clock(context.Context) (time.Time, error) { return time.Now(), 
 // Claim takes over calls whose lease has ended.
 func (e *Engine) Claim(_ context.Context, node string, lease time.Duration) ([]call.Open, error) {
 	now := time.Now()
-	return e.claim(node, now.Add(lease), func(c *call.Open) bool { return store.Clean(c.Node) != node && e.lease(c).Before(now) }), nil
+	which := func(c *call.Open) bool { return store.Clean(c.Node) != node && e.lease(c).Before(now) }
+	return e.claim(node, now.Add(lease), which, func(*call.Open) bool { return false }), nil
 }
 
 // Take takes over calls by their id or the Call-ID of a leg.
-func (e *Engine) Take(_ context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
+func (e *Engine) Take(_ context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error) {
 	leg = store.Clean(leg)
-	return e.claim(node, time.Now().Add(lease), func(c *call.Open) bool {
+	now := time.Now()
+	return e.claim(node, now.Add(lease), func(c *call.Open) bool {
 		is := c.ID == id || leg != "" && (store.Clean(c.ALeg) == leg || store.Clean(c.BLeg) == leg)
 		return is && store.Clean(c.Node) != node
-	}), nil
+	}, func(c *call.Open) bool { return !ending && c.State == call.Ending && !e.lease(c).Before(now) }), nil
 }
 
-func (e *Engine) claim(node string, until time.Time, which func(*call.Open) bool) []call.Open {
+func (e *Engine) claim(node string, until time.Time, which, stays func(*call.Open) bool) []call.Open {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	got := map[call.ID]bool{}
 	for _, c := range e.open {
-		if which(&c.Open) {
+		switch {
+		case !which(&c.Open):
+		case stays(&c.Open):
+			got[c.ID] = true
+		default:
 			c.Node, c.Lease, got[c.ID] = node, until, true
 		}
 	}
-	out := e.calls(func(c *call.Open) bool { return got[c.ID] })
-	for i := range out {
-		out[i].Lease = plainTime(until)
-	}
-	return out
+	return e.calls(func(c *call.Open) bool { return got[c.ID] })
 }
 
 // Renew sets the lease of a node's calls.

@@ -120,7 +120,7 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 	}
 	var out []call.Open
 	if err == nil && found {
-		out, err = s.claim(ctx, node, lease, expired)
+		out, err = s.claim(ctx, node, lease, expired, "")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming calls: %w", err)
@@ -130,20 +130,28 @@ func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) (
 }
 
 // Take takes over calls by their id or the Call-ID of a leg.
-func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string) ([]call.Open, error) {
+func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error) {
 	const which = "CAST($1 AS BIGINT) >= 0 AND (c.id = $4 OR c.a_leg = $5 AND c.a_leg <> '' OR c.b_leg = $5 AND c.b_leg <> '') AND c.node <> $2"
-	out, err := s.claim(ctx, node, lease, which, store.Clean(string(id)), store.Clean(leg))
+	stays := "c.state = 'ending' AND NOT (" + expired + ")"
+	if ending {
+		stays = ""
+	}
+	out, err := s.claim(ctx, node, lease, which, stays, store.Clean(string(id)), store.Clean(leg))
 	return out, about("taking a call over", err)
 }
 
-// claim makes calls node's own; which has $1 for now, $2 for node and args from $4 on.
-func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, which string, args ...any) (out []call.Open, err error) {
+// claim makes calls node's own, but for those that stays is true of; which has $1 for now, $2 for node and args from $4 on.
+func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, which, stays string, args ...any) (out []call.Open, err error) {
+	set := "node = $2, lease = $3"
+	if stays != "" {
+		set = "node = CASE WHEN " + stays + " THEN c.node ELSE $2 END, lease = CASE WHEN " + stays + " THEN c.lease ELSE $3 END"
+	}
 	err = s.db.Write(ctx, func(tx Tx) error {
 		now, err := s.db.Clock(ctx, tx)
 		if err != nil {
 			return err
 		}
-		sql := "UPDATE open_call AS c SET node = $2, lease = $3 WHERE " + which + " RETURNING " + OpenColumns
+		sql := "UPDATE open_call AS c SET " + set + " WHERE " + which + " RETURNING " + OpenColumns
 		out, err = list(ctx, tx, sql, append([]any{Micros(now), node, Micros(now.Add(lease))}, args...), opens.scan)
 		return err
 	})

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ var moneyCases = []moneyCase{
 	{"OnlyItsOwnNode", onlyItsOwnNode},
 	{"SnapshotsStay", snapshotsStay},
 	{"TakenByItsLeg", takenByItsLeg},
+	{"EndedElsewhere", endedElsewhere},
 	{"EveryFieldOfARecord", everyFieldOfARecord},
 	{"AnyText", anyText},
 	{"Leases", leases},
@@ -368,7 +370,7 @@ func takenByItsLeg(t *testing.T, m store.Money) {
 		{"b", "b-2", []call.ID{two.ID}},
 		{"a", "b-1", []call.ID{one.ID}},
 	} {
-		got, err := m.Take(t.Context(), c.node, time.Hour, "", c.leg)
+		got, err := m.Take(t.Context(), c.node, time.Hour, "", c.leg, false)
 		ok(t, err)
 		var ids []call.ID
 		for _, x := range got {
@@ -379,10 +381,61 @@ func takenByItsLeg(t *testing.T, m store.Money) {
 		}
 		same(t, c.node+" takes "+c.leg, ids, c.want)
 	}
-	if got, err := m.Take(t.Context(), "c", time.Hour, one.ID, "not yet known"); err != nil || len(got) != 1 || got[0].ID != one.ID {
+	if got, err := m.Take(t.Context(), "c", time.Hour, one.ID, "not yet known", false); err != nil || len(got) != 1 || got[0].ID != one.ID {
 		t.Errorf("by its id: %+v %v", got, err)
 	}
 	apply(t, m, Settle(one, 1), Settle(two, 1))
+}
+
+// A node that stood still while another one took its call over, and ended it, hears of that end too. The record is the other's, who knows when
+// each leg was over, unless that node has died.
+func endedElsewhere(t *testing.T, m store.Money) {
+	for i, c := range []struct {
+		state  call.State
+		lease  time.Duration // of the call itself, and
+		node   time.Duration // of its node; 0: none
+		ending bool          // what this node heard is news also then
+		stays  bool
+	}{
+		{call.Setup, time.Hour, 0, false, false},
+		{call.Answered, time.Hour, 0, false, false},
+		{call.Ending, time.Hour, 0, false, true},
+		{call.Ending, -time.Hour, time.Hour, false, true},
+		{call.Ending, -time.Hour, 0, false, false},
+		{call.Ending, time.Hour, 0, true, false},
+	} {
+		o := Call(i+1, "100")
+		o.Node, o.BLeg = fmt.Sprintf("holder-%d", i), fmt.Sprintf("b-%d", i)
+		op := Open(o, 10, In("p", 100))
+		op.Lease = c.lease
+		apply(t, m, op)
+		o.State, o.End = c.state, call.End{At: T0, Talk: time.Minute, By: call.Callee, Reason: "hangup", Status: 200}
+		apply(t, m, store.Op{Kind: store.OpUpdate, ID: o.ID, Node: o.Node, Call: o})
+		if c.node != 0 {
+			ok(t, m.Renew(t.Context(), o.Node, c.node))
+		}
+		got, err := m.Take(t.Context(), "woken", time.Hour, o.ID, "", c.ending)
+		ok(t, err)
+		holder := "woken"
+		if c.stays {
+			holder = o.Node
+		}
+		if len(got) != 1 || got[0].Node != holder || got[0].End != o.End {
+			t.Errorf("%+v: got %+v", c, got)
+		}
+		for _, as := range []string{o.Node, "woken"} {
+			end := Settle(o, 1)
+			end.Node = as
+			out, err := m.Apply(t.Context(), []store.Op{end})
+			ok(t, err)
+			if wrote := out[0] == (store.Outcome{}); wrote != (as == holder) {
+				t.Errorf("%+v: settled by %s: %+v", c, as, out[0])
+			}
+			if as == holder {
+				break
+			}
+		}
+	}
 }
 
 // An update without a snapshot leaves the dialogs that are stored, also when both come in one group.
