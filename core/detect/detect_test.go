@@ -99,11 +99,11 @@ func TestLogins(t *testing.T) {
 		},
 		{
 			"an address shut out altogether", "login.locked", `{"source":"203.0.113.9","scope":"address","failures":20,"until":"2026-11-24T12:00:00Z"}`,
-			"info guessing", "guessing/source/203.0.113.0/24/2026-11-23", "203.0.113.9 sent 20 wrong logins in all and is locked out altogether for 24 hours.",
+			"info guessing", "guessing/source/203.0.113.0/24/2026-11-23", "203.0.113.9 sent 20 wrong logins in all and is locked out for all lines for 24 hours.",
 		},
 		{
 			"a siege", "login.siege", `{"failures":48,"sources":37,"days":12,"budget":1}`, "warning siege", "siege/line/2001/2026-W48",
-			"Line 2001 had 48 wrong logins from 37 strange addresses within 12 days; strangers now get 1 try a day, usual places are not affected.",
+			"Line 2001 had 48 wrong logins from 37 new addresses within 12 days; new places now get 1 attempt a day, and usual places are not affected.",
 		},
 		{
 			"a sprayer", "login.spray", `{"source":"203.0.113.9","lines":400,"failures":900,"known":1}`, "warning spray", "spray/source/203.0.113.0/24/2026-11-23",
@@ -131,7 +131,7 @@ func TestLogins(t *testing.T) {
 		{"a leak", "login.honeypot", `{"source":"203.0.113.9","right":true}`, "critical honeypot", "honeypot/line/2001/right/2026-11-23", ""},
 		{
 			"a flood", "ban.flood", `{"bans":4000,"from":"2026-11-23T11:59:00Z","till":"2026-11-23T12:00:00Z","sample":["192.0.2.1","192.0.2.2"]}`,
-			"warning flood", "flood/2026-11-23", "4000 sources were shut out within 1 minute.",
+			"warning flood", "flood/2026-11-23", "4000 sources were blocked within 1 minute.",
 		},
 		{
 			"a password spread over lines and networks", "login.spray", `{"lines":40,"sources":12,"guesses":"common passwords"}`, "warning spray", "spray/source/unknown/2026-11-23",
@@ -139,11 +139,11 @@ func TestLogins(t *testing.T) {
 		},
 		{
 			"an autonomous system", "login.locked", `{"source":"AS64500","scope":"as","failures":300,"until":"2026-11-23T12:15:00Z"}`, "info guessing",
-			"guessing/source/AS64500/2026-11-23", "AS64500 sent 300 wrong logins in all; its strangers now get a single try each for 15 minutes.",
+			"guessing/source/AS64500/2026-11-23", "AS64500 sent 300 wrong logins in all; each new address in it now gets a single attempt for 15 minutes.",
 		},
 		{
 			"a typist at a new place", "login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"typist":true}`, "warning guessing", "",
-			"203.0.113.9 sent 5 wrong logins for line 2001 and is locked out for this line; what it tried is on no list of common passwords, so it may be a phone with a wrong one.",
+			"203.0.113.9 sent 5 wrong logins for line 2001 and is locked out for this line; what it tried is on no list of common passwords, so it may be a phone with a wrong password.",
 		},
 		{
 			"more than can be told", "login.locked", `{"more":240,"from":"2026-11-23T11:59:00Z","till":"2026-11-23T12:00:00Z"}`, "warning flood", "flood/logins/2026-11-23",
@@ -384,7 +384,7 @@ func TestCrowds(t *testing.T) {
 		t.Errorf("keys %s, %s, %s; %s", one[0].Key, more[0].Key, refused[0].Key, codes(refused))
 	}
 	ringing := judge(t, "call.ringing-full", `{"source":"192.0.2.9","trunk":"c1","open":4,"all":4,"most":4,"refused":true}`)
-	if codes(ringing) != "warning inbound-calls" || !strings.Contains(ringing[0].Text, "ring line 2001 as may: 4 of 4") {
+	if codes(ringing) != "warning inbound-calls" || !strings.Contains(ringing[0].Text, "are ringing line 2001: 4 of 4") {
 		t.Errorf("%+v", ringing)
 	}
 	trunk, err := Judge(&Event{Kind: "call.inbound-full", At: noon, Body: []byte(`{"source":"192.0.2.9","trunk":"c1","open":50,"all":60,"most":50,"refused":false}`)})
@@ -458,7 +458,7 @@ func TestNumberUnallocated(t *testing.T) {
 		t.Fatal(all, err)
 	}
 	f := &all[0]
-	if want := "Line 2001 called +447700400123, of a block of numbers that nobody has by the regulator's table."; f.Text != want {
+	if want := "Line 2001 called +447700400123, in a block of numbers that the regulator has not allocated."; f.Text != want {
 		t.Errorf("%q, want %q", f.Text, want)
 	}
 	if f.Line != e.Line || f.Account != "acme" || f.Source != "192.0.2.7" || !strings.HasSuffix(f.Key, "/"+noon.UTC().Format(time.DateOnly)) || strings.Contains(f.Key, "447700") {

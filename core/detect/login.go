@@ -40,9 +40,9 @@ func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 		lasts = " for " + long(d)
 	}
 	if b.Scope != "line" {
-		text := from(b.Source).or("A source") + " sent " + wrong + " in all and is locked out altogether" + lasts + "."
+		text := from(b.Source).or("A source") + " sent " + wrong + " in all and is locked out for all lines" + lasts + "."
 		if b.Scope == "as" {
-			text = from(b.Source).or("A network") + " sent " + wrong + " in all; its strangers now get a single try each" + lasts + "."
+			text = from(b.Source).or("A network") + " sent " + wrong + " in all; each new address in it now gets a single attempt" + lasts + "."
 		}
 		f := e.finding(Guessing, "", from(b.Source).String(), text, v, "source", from(b.Source).place(), e.day())
 		f.Severity = Info
@@ -63,7 +63,7 @@ func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 	case b.Guesses != "":
 		text += "; it guesses from: " + string(said(b.Guesses))
 	case b.Typist:
-		text += "; what it tried is on no list of common passwords, so it may be a phone with a wrong one"
+		text += "; what it tried is on no list of common passwords, so it may be a phone with a wrong password"
 	}
 	return []Finding{e.finding(Guessing, e.Line, from(b.Source).String(), text+".", v, e.day())}, nil
 }
@@ -73,11 +73,11 @@ func judgeSiege(e *Event, b *fact.LoginSiege) ([]Finding, error) {
 	if e.Line == "" {
 		return nil, nil
 	}
-	text := "Line " + e.handle() + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "strange address", "strange addresses")
+	text := "Line " + e.handle() + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "new address", "new addresses")
 	if b.Days > 0 {
 		text += " within " + some(b.Days, "day", "days")
 	}
-	text += "; strangers now get " + some(max(b.Budget, 0), "try", "tries") + " a day, usual places are not affected."
+	text += "; new places now get " + some(max(b.Budget, 0), "attempt", "attempts") + " a day, and usual places are not affected."
 	v := evidence{"failures": b.Failures, "sources": b.Sources, "days": b.Days, "budget": b.Budget}
 	return []Finding{e.finding(Siege, e.Line, "", text, v, e.week())}, nil
 }
@@ -160,7 +160,7 @@ func judgeHoneypot(e *Event, b *fact.LoginHoneypot) ([]Finding, error) {
 }
 
 func judgeFlood(e *Event, b *fact.BanFlood) ([]Finding, error) {
-	text := some(b.Bans, "source was", "sources were") + " shut out"
+	text := some(b.Bans, "source was", "sources were") + " blocked"
 	if d := b.To.Sub(b.From); !b.From.IsZero() && d > 0 {
 		text += " within " + long(d)
 	}

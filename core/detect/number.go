@@ -11,7 +11,7 @@ func judgeUnallocated(e *Event, b *fact.CallUnallocated) ([]Finding, error) {
 	if b.Number == "" || e.Line == "" {
 		return nil, fmt.Errorf("%w: %s without a number or a line", ErrBody, e.Kind)
 	}
-	text := fmt.Sprintf("Line %s called %s, of a block of numbers that nobody has by the regulator's table.", e.handle(), said(b.Number))
+	text := fmt.Sprintf("Line %s called %s, in a block of numbers that the regulator has not allocated.", e.handle(), said(b.Number))
 	v := evidence{"number": said(b.Number), "class": said(b.Class), "call_id": e.Call}
 	return []Finding{e.finding(Unallocated, e.Line, from(b.Source).String(), text, v, e.day())}, nil
 }

@@ -69,7 +69,7 @@ func afterLockout(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if !b.AfterLock || !newPlace(b) {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used with the right password from " + where(b) + ", never seen before, within a day of a lock-out for guessing"
+	text := "Line " + e.handle() + " was used with the right password from " + where(b) + ", a new place, within a day of a lock-out for guessing"
 	if b.Failures > 0 {
 		text += "; the same address had sent " + some(b.Failures, "wrong login", "wrong logins")
 	}
@@ -86,7 +86,7 @@ func hostingLogin(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if !b.Hosting || b.Failures != 0 || b.First || !newPlace(b) {
 		return Finding{}, false
 	}
-	text := "Line " + e.handle() + " was used with the right password at the first try from " + where(b) + ", a hosting network where it was never used."
+	text := "Line " + e.handle() + " was used with the right password, at the first attempt, from " + where(b) + ", a hosting network that it has never used."
 	return e.finding(HostingLogin, e.Line, from(b.Source).String(), text, deviceEvidence(b), "as"+strconv.FormatInt(b.ASN, 10), e.day()), true
 }
 

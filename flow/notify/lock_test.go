@@ -17,10 +17,10 @@ func TestALockSaysWhatBecomesOfCalls(t *testing.T) {
 		calls      account.LockCalls
 		want       string
 	}{
-		{"end", "staff", account.CallsEnd, "end when the time already paid for runs out, within a minute; free ones go on."},
-		{"cut", "staff", account.CallsCut, "Calls in progress that cost money were cut at once; free ones go on. Nothing more can be spent"},
-		{"keep", "staff", account.CallsKept, "may still cost money, up to the limits set for the line."},
-		{"answer", ByAnswer, account.CallsCut, "All calls in progress were cut at once, also those to the line."},
+		{"end", "staff", account.CallsEnd, "end when the time already paid for runs out, within a minute; free calls continue."},
+		{"cut", "staff", account.CallsCut, "Calls in progress that cost money were ended at once; free calls continue. Nothing more can be spent"},
+		{"keep", "staff", account.CallsKept, "may still cost money, up to the line's limits."},
+		{"answer", ByAnswer, account.CallsCut, "All calls in progress were ended at once, including calls to the line."},
 	} {
 		w := newWorld(t, nil)
 		for range 2 {

@@ -322,7 +322,7 @@ func TestStormWaitsForADigest(t *testing.T) {
 				digests = append(digests, m)
 			}
 		}
-		if len(digests) != 1 || digests[0].To != "anna@acme.example" || !strings.Contains(unwrapped(digests[0].Text), "And 60 more") {
+		if len(digests) != 1 || digests[0].To != "anna@acme.example" || !strings.Contains(unwrapped(digests[0].Text), "There were 60 more") {
 			t.Errorf("%d digests: %+v", len(digests), digests)
 		}
 		if left := w.notices(store.NoticeFilter{State: string(store.Digest)}); len(left) != 0 {
