@@ -99,7 +99,7 @@ func (s *Server) done(v *notify.LinkView) page {
 }
 
 func (s *Server) used(v *notify.LinkView) page {
-	return page{Title: "This was answered already", Result: v.Result, Text: []string{"A link works once. If the answer was wrong, or was not yours, get in touch with us at once."}, Mark: "done"}
+	return page{Title: "This was answered already", Result: v.Result, Text: []string{"A link works once. If the answer was wrong, or was not yours, contact us at once."}, Mark: "done"}
 }
 
 func (s *Server) expired(v *notify.LinkView) page {
@@ -113,7 +113,7 @@ func (s *Server) expired(v *notify.LinkView) page {
 func (s *Server) unknown() page {
 	return page{Title: "This link is not complete", Mark: "warn", Text: []string{
 		"Nothing was done. Mail programs sometimes cut long links in two: go back to the message and press its button, or copy the whole link.",
-		"If you cannot make it work and the matter is urgent, get in touch with us.",
+		"If you cannot make it work and the matter is urgent, contact us.",
 	}}
 }
 
@@ -125,13 +125,13 @@ func (s *Server) foreign() page {
 
 func (s *Server) tooMany() page {
 	return page{Title: "Please wait a minute", Mark: "warn", Text: []string{
-		"Your address has asked for many pages in a short time. Nothing was done. Try again in a minute; if it is urgent, get in touch with us.",
+		"Your address has asked for many pages in a short time. Nothing was done. Try again in a minute; if it is urgent, contact us.",
 	}}
 }
 
 func (s *Server) broken() page {
 	return page{Title: "This does not work just now", Mark: "warn", Text: []string{
-		"We could not look your link up. It stays good: try again in a few minutes. If it is urgent, do not wait, get in touch with us.",
+		"We could not look your link up. It stays good: try again in a few minutes. If it is urgent, do not wait, contact us.",
 	}}
 }
 

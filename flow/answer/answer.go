@@ -83,8 +83,8 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 		return "", err
 	}
 	done := []string{
-		fmt.Sprintf("Line %s is locked: it can make no calls but to emergency numbers.", l.Handle()), callsCut(ended),
-		"Its password works no more, and all its phones were logged out: no calls come in to them either.",
+		fmt.Sprintf("Line %s is locked: it can make no calls except to emergency numbers.", l.Handle()), callsCut(ended),
+		"Its password no longer works, and all its phones were logged out: they get no incoming calls either.",
 	}
 	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
 	// another's may be forged, to have somebody else suffer.
@@ -97,9 +97,9 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 	}
 	if used && a.Door.Spared(at) == "" {
 		a.Ban(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
-		done = append(done, "The address "+at.String()+" is shut out for a day.")
+		done = append(done, "The address "+at.String()+" is blocked for a day.")
 	}
-	return strings.Join(append(done, "Next: have a new password made for the line, put it into your own phones, and have the line opened again."), " "), nil
+	return strings.Join(append(done, "Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
 }
 
 // CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, and says how many.

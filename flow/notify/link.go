@@ -299,7 +299,7 @@ func (h *Help) reach() string {
 	case h.Mail != "":
 		return "write to " + h.provider() + " at " + h.Mail
 	}
-	return "get in touch with " + h.provider()
+	return "contact " + h.provider()
 }
 
 func (h *Help) provider() string {

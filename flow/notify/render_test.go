@@ -272,10 +272,10 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestBareNotice(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Help, o.LinksURL, o.LinkKey = Help{Provider: "Tiny Telecom"}, "", nil })
 	m, err := w.n.Preview(NewDevice, AsMail)
-	if err != nil || !strings.Contains(m.Text, "Get in touch with Tiny Telecom.") || strings.Contains(m.Text, "http") || m.Off != "" {
+	if err != nil || !strings.Contains(m.Text, "Contact Tiny Telecom.") || strings.Contains(m.Text, "http") || m.Off != "" {
 		t.Errorf("%v\n%s", err, m.Text)
 	}
-	if !strings.Contains(unwrapped(m.Text), "get in touch with us at once: we lock the line") {
+	if !strings.Contains(unwrapped(m.Text), "contact us at once: we lock the line") {
 		t.Errorf("it does not say what to do instead of pressing a button:\n%s", m.Text)
 	}
 }
