@@ -23,10 +23,7 @@ import (
 type trunkTable struct {
 	all    []account.Trunk // by Priority, then Name
 	active []account.Trunk // those not disabled
-
-	// The names of all by where their calls go: addresses with a port, and the others as they are written.
-	at   map[netip.AddrPort]string
-	host map[string]string
+	at     map[string]string // the names of all by each of their Addresses
 }
 
 // TrunkEdit changes what is not nil. An empty Password takes it away.
@@ -93,8 +90,8 @@ func (b *Book) TrunkOf(src netip.Addr) (*account.Trunk, bool) {
 
 // TrunkAt names a trunk whose calls go out to an address, which host (with its port; "" is none) was found to have; "" is none.
 func (b *Book) TrunkAt(src netip.AddrPort, host string) string {
-	t := b.trunks.Load()
-	return cmp.Or(t.at[src], t.host[host])
+	at, room := b.trunks.Load().at, [64]byte{}
+	return cmp.Or(at[string(src.AppendTo(room[:0]))], at[host])
 }
 
 // Cost is the deck of what a trunk's carrier charges; false: none is named or loaded.
@@ -132,14 +129,13 @@ func (b *Book) publishTrunks(all []account.Trunk) {
 	slices.SortFunc(all, func(x, y account.Trunk) int {
 		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Name, y.Name))
 	})
-	t := &trunkTable{all: all, at: map[netip.AddrPort]string{}, host: map[string]string{}}
+	t := &trunkTable{all: all, at: map[string]string{}}
 	for _, x := range slices.Backward(all) { // the first of several is found
 		for _, text := range x.Addresses {
 			if at, err := netip.ParseAddrPort(text); err == nil {
-				t.at[at] = x.Name
-			} else {
-				t.host[text] = x.Name
+				text = at.String()
 			}
+			t.at[text] = x.Name
 		}
 	}
 	for _, x := range all {
