@@ -21,8 +21,8 @@ import (
 
 // trunkTable is immutable.
 type trunkTable struct {
-	all    []account.Trunk // by Priority, then Name
-	active []account.Trunk // those not disabled
+	all    []account.Trunk   // by Priority, then Name
+	active []account.Trunk   // those not disabled
 	at     map[string]string // the names of all by each of their Addresses
 }
 
