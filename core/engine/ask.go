@@ -104,13 +104,15 @@ func (c *Call) Take(a *Ask) { c.Open.Held, c.Open.PaidFor = a.Want, a.Paid }
 // Bought puts down that the next slice is held.
 func (c *Call) Bought(a *Ask, now time.Time, t Terms) Step {
 	c.Take(a)
-	c.buying, c.failed, c.asked, c.spent = false, false, false, policy.OK
+	c.buying, c.failed, c.asked = false, false, false
+	c.setSpent(policy.OK, policy.Figures{})
 	return Step{Wake: c.nextLook(now, t)}
 }
 
 // NoMore remembers why no more may be held: the call runs to the end of what is paid and is cut there.
 func (c *Call) NoMore(reason policy.Reason, f policy.Figures, now time.Time, t Terms) Step {
-	c.buying, c.spent, c.spentFig = false, reason, f
+	c.buying = false
+	c.setSpent(reason, f)
 	return Step{Wake: c.nextLook(now, t)}
 }
 

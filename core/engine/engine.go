@@ -26,15 +26,14 @@ type Call struct {
 	Always bool      // emergency: never cut for its line, and never charged
 	Costs  bool      // purses are asked for it
 
-	buying   bool          // the next slice is being asked for
-	failed   bool          // the store failed when it was
-	asked    bool          // it was asked for after the paid time had ended: the meter had been away
-	spent    policy.Reason // why no more could be held; OK while nothing refused
-	cut      policy.Reason // why the call was told to end; OK if it was not
-	lockedAt time.Time     // since when no more is bought because the line is locked; zero: it may be
-	told     int           // how often the edge was told to end it
-	spentFig policy.Figures
-	cutFig   policy.Figures
+	buying   bool           // the next slice is being asked for
+	failed   bool           // the store failed when it was
+	asked    bool           // it was asked for after the paid time had ended: the meter had been away
+	spent    policy.Reason  // why no more could be held; OK while nothing refused
+	cut      policy.Reason  // why the call was told to end; OK if it was not
+	lockedAt time.Time      // since when no more is bought because the line is locked; zero: it may be
+	told     int            // how often the edge was told to end it
+	figures  policy.Figures // of the cut, or else of spent
 }
 
 // Step is what a shell does after an event.
@@ -75,7 +74,7 @@ func (c *Call) Look(now time.Time, t Terms) Step {
 	case talked >= o.Longest:
 		return c.Cut(policy.TooLong, policy.Figures{Limit: int64(o.Longest / time.Second), Value: int64(talked / time.Second)}, "", now)
 	case talked >= o.PaidFor && (c.spent != policy.OK || c.failed || c.asked):
-		reason, figures := c.whySpent(), c.spentFig
+		reason, figures := c.whySpent(), c.figures
 		if reason == policy.CutLocked {
 			figures = c.paidOut(now)
 		}
@@ -99,6 +98,13 @@ func (c *Call) whySpent() policy.Reason {
 		return policy.StoreUnavailable
 	}
 	return policy.NodeLost
+}
+
+// setSpent puts down why no more can be held, if the call was not cut: then that is what its figures are of.
+func (c *Call) setSpent(reason policy.Reason, f policy.Figures) {
+	if c.cut == policy.OK {
+		c.spent, c.figures = reason, f
+	}
 }
 
 // wantsMore says that it is time to hold another slice. Once a purse refused, it is asked again now and then until the
@@ -137,7 +143,7 @@ func (c *Call) Cut(reason policy.Reason, f policy.Figures, note string, now time
 	if c.cut != policy.OK || c.Open.State == call.Ending {
 		return Step{}
 	}
-	c.cut, c.cutFig = reason, f
+	c.cut, c.figures = reason, f
 	s := c.tell(now)
 	s.First, s.Facts = true, []fact.Row{c.wasCut(note, now)}
 	return s
@@ -149,7 +155,7 @@ func (c *Call) tell(now time.Time) Step {
 		return Step{}
 	}
 	c.told++
-	return Step{Cut: true, Why: c.cut, Figures: c.cutFig, Wake: now.Add(min(time.Duration(c.told)*cutAgain, lastCutAgain))}
+	return Step{Cut: true, Why: c.cut, Figures: c.figures, Wake: now.Add(min(time.Duration(c.told)*cutAgain, lastCutAgain))}
 }
 
 // Cutting says that the call was told to end.
@@ -174,7 +180,7 @@ func (c *Call) Unlocked(now time.Time) Step {
 	was := !c.lockedAt.IsZero() || c.spent == policy.CutLocked
 	c.lockedAt = time.Time{}
 	if c.spent == policy.CutLocked {
-		c.spent, c.spentFig = policy.OK, policy.Figures{}
+		c.setSpent(policy.OK, policy.Figures{})
 	}
 	if !was {
 		return Step{}

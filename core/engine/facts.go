@@ -57,7 +57,7 @@ func (c *Call) Held(a *Ask, now time.Time) fact.Row {
 }
 
 func (c *Call) wasCut(note string, now time.Time) fact.Row {
-	n := &c.cutFig
+	n := &c.figures
 	return fact.Say(&fact.CallCut{
 		Reason: c.cut.Code(), Text: c.cut.Text(*n), Limit: n.Limit, Value: n.Value, Pass: n.Pass,
 		Waiting: money.Micro(n.Waiting.Amount), Ringing: n.Waiting.Ringing, Ending: n.Waiting.Ending, Note: note,

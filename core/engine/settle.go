@@ -38,13 +38,14 @@ type Leg struct {
 // Ended fixes how the call ended for its parties, and says why. A call that was cut ended for that.
 func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	o := &c.Open
+	var figures policy.Figures
 	if c.cut != policy.OK && e.Doubt == 0 { // else the party came first
-		e.Reason, e.By = c.cut, cutter(c.cut)
+		e.Reason, e.By, figures = c.cut, cutter(c.cut), c.figures
 	}
 	if e.At.IsZero() || e.At.Before(o.Begun) {
 		e.At = now
 	}
-	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(c.cutFig), Status: e.Status}
+	end := call.End{At: e.At, By: e.By, Reason: e.Reason.Code(), Text: e.Reason.Text(figures), Status: e.Status}
 	if o.State == call.Answered && e.Status == 200 { // otherwise the caller never heard an answer
 		talk := max(e.At.Sub(c.Since), 0)
 		end.Talk = talk

@@ -31,16 +31,16 @@ const (
 // A prefix may have several rows, whose windows do not overlap.
 type Price struct {
 	Prefix  uint64 // digits, country code first; a short number's digits when Short
-	Short   bool
 	Name    string // as the deck names the destination
 	Connect money.Micro
 	Minimum money.Micro // least charge of an answered call, connection charge included
-	First   uint16      // first increment in seconds, ≥ 1
-	Step    uint16      // further increments in seconds, ≥ 1
 	Rates   [NumBands]money.Rate
 	From    Moment // calls from then on have the price; 0: there is no beginning
 	Until   Moment // calls from then on have it no more; 0: there is no end
-	NoPrice bool   // the deck says that its numbers have no price: a shorter prefix does not price them either
+	First   uint16 // first increment in seconds, ≥ 1
+	Step    uint16 // further increments in seconds, ≥ 1
+	Short   bool
+	NoPrice bool // the deck says that its numbers have no price: a shorter prefix does not price them either
 }
 
 // Dearest is the highest of the band rates; ceilings are judged by it, so that no call begins cheap and turns dear.

@@ -52,7 +52,7 @@ type Op struct {
 	// Lease is how long the call is its node's from the moment of writing, by the store's clock: OpOpen, OpExtend.
 	Lease time.Duration
 	CDR   *call.CDR // OpSettle, OpRecord; of OpSettle, CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend. It must not change any more
-	Facts []Fact    // those that are not encoded yet are encoded here, once
+	Facts []Fact    // the store's from then on. Those that are not encoded yet are encoded here, once
 }
 
 // Outcome is what came of an Op, in order. The zero Outcome is success.

@@ -28,7 +28,7 @@ type Engine struct {
 	open   map[call.ID]*open
 	spare  []*open              // of calls that have ended: the next ones take no memory
 	leases map[string]time.Time // by node
-	facts  ring[store.Fact]
+	facts  ring[*store.Fact]
 	keys   map[string]bool // of facts
 	cdrs   ring[*call.CDR]
 	done   map[call.ID]*call.CDR
@@ -74,12 +74,13 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 		if outs[i] != (store.Outcome{}) {
 			continue
 		}
-		for _, f := range ops[i].Facts {
+		for j := range ops[i].Facts {
+			f := &ops[i].Facts[j]
 			if f.Key != "" && e.keys[store.Clean(f.Key)] {
 				outs[i].Repeated++
 				continue
 			}
-			if old := e.facts.add(f); old.Key != "" {
+			if old := e.facts.add(f); old != nil && old.Key != "" {
 				delete(e.keys, store.Clean(old.Key))
 			}
 			if f.Key != "" {
@@ -398,7 +399,7 @@ func (e *Engine) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, err
 		if f.Before > 0 {
 			seq = last - i
 		}
-		kept := e.facts.at(seq)
+		kept := *e.facts.at(seq)
 		kept.Encode()
 		x := plainFact(*kept)
 		x.Seq = seq
