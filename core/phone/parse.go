@@ -1,5 +1,7 @@
 package phone
 
+import "slices"
+
 const maxDigits = 15 // of E.164, country code included
 
 // Parse understands digits as people dial them: national with the trunk prefix, international with '+' or the
@@ -259,15 +261,7 @@ func (p *Plan) located(rest []byte, class Class, country Country, national bool)
 }
 
 func (p *Plan) isHome(country Country) bool {
-	if country == p.home {
-		return true
-	}
-	for _, c := range p.together {
-		if c == country {
-			return true
-		}
-	}
-	return false
+	return country == p.home || slices.Contains(p.together, country)
 }
 
 // find is the range with the longest prefix of the number.

@@ -2,7 +2,10 @@
 // It must not know prices, lines or policy.
 package phone
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Number is a valid telephone number: either E.164 (up to 15 digits, never a leading zero) or a short number of
 // the home plan (999, 112, 118500). The zero Number is none. Numbers compare with == and cost nothing to copy.
@@ -65,11 +68,7 @@ type Country [3]byte
 
 // String gives the letters.
 func (c Country) String() string {
-	n := 0
-	for n < len(c) && c[n] != 0 {
-		n++
-	}
-	return string(c[:n])
+	return strings.TrimRight(string(c[:]), "\x00")
 }
 
 // Destination is a dialled number understood.

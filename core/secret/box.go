@@ -33,11 +33,14 @@ const (
 
 // Key seals secrets. It prints as "[secret]", and like Password as an address where fmt cannot know. Keys are the same
 // when their IDs are.
-type Key struct{ raw *[KeySize]byte }
+type Key struct {
+	silent
+	raw *[KeySize]byte
+}
 
 // NewKey makes a random key.
 func NewKey() (Key, error) {
-	k := Key{new([KeySize]byte)}
+	k := Key{raw: new([KeySize]byte)}
 	_, err := rand.Read(k.raw[:])
 	return k, err
 }
@@ -57,18 +60,6 @@ func (k Key) ID() KeyID {
 	return KeyID(sum[:8])
 }
 
-// Format hides the key from every verb.
-func (k Key) Format(s fmt.State, _ rune) { hide(s) }
-
-// String hides the key.
-func (k Key) String() string { return redacted }
-
-// GoString hides the key.
-func (k Key) GoString() string { return redacted }
-
-// MarshalText hides the key.
-func (k Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
 // ParseKey reads 32 bytes in hexadecimal or base64 (either alphabet, padded or not), as from RINGFENCE_KEY.
 func ParseKey(text string) (Key, error) {
 	text = strings.TrimSpace(text)
@@ -80,18 +71,14 @@ func ParseKey(text string) (Key, error) {
 	if err != nil || len(raw) != KeySize {
 		return Key{}, fmt.Errorf("%w: want %d bytes in hexadecimal or base64", ErrKey, KeySize)
 	}
-	distinct := [256]bool{}
-	n := 0
+	distinct := map[byte]bool{}
 	for _, b := range raw {
-		if !distinct[b] {
-			distinct[b] = true
-			n++
-		}
+		distinct[b] = true
 	}
-	if n < 8 { // a random key has fewer than once in 10^40
+	if len(distinct) < 8 { // a random key has fewer than once in 10^40
 		return Key{}, fmt.Errorf("%w: it is not random", ErrKey)
 	}
-	return Key{(*[KeySize]byte)(raw)}, nil
+	return Key{raw: (*[KeySize]byte)(raw)}, nil
 }
 
 // ParseKeys reads keys as FormatKeys writes them, oldest first: one on a line or several separated by commas; '#' begins
@@ -133,6 +120,7 @@ func FormatKeys(keys []Key) []byte {
 
 // Box seals and opens secrets. It is safe for concurrent use and prints as "[secret]".
 type Box struct {
+	silent
 	newest KeyID
 	aeads  map[KeyID]cipher.AEAD
 	root   [sha256.Size]byte // of the oldest key, for Derive
@@ -168,9 +156,6 @@ func (b *Box) Derive(purpose string) []byte {
 	mac.Write(append([]byte(purpose), 1))
 	return mac.Sum(nil)
 }
-
-// Format hides the box from every verb.
-func (b *Box) Format(s fmt.State, _ rune) { hide(s) }
 
 // Newest is the key that seals.
 func (b *Box) Newest() KeyID { return b.newest }

@@ -1,8 +1,8 @@
 package secret
 
 import (
+	_ "embed"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,27 +29,18 @@ func (l GuessList) String() string {
 }
 
 // Guesses are the few hundred passwords that are tried first on a SIP login: those of svcrack's and hydra's lists for
-// voice, of published default passwords and of what people choose. They are not for judging passwords, which Check does
+// voice, of published default passwords and of what people choose. They are not for judging passwords, which Judge does
 // far better, but to recognise an attacker's list by its answers. number is E.164 digits, "" is none; year is the running
 // one. Each comes once; always in the same order.
 func Guesses(user, number string, year int) iter.Seq2[string, GuessList] {
 	return func(yield func(string, GuessList) bool) {
-		own := ownGuesses(user, number)
-		for i, g := range own {
-			if !slices.Contains(own[:i], g) && !yield(g, GuessOwn) {
-				return
-			}
-		}
-		for _, l := range fixedGuesses {
-			for _, g := range l.texts {
-				if !slices.Contains(own, g) && !yield(g, l.of) {
+		seen := make(map[string]bool, 512)
+		for of, texts := range [NumGuessLists][]string{ownGuesses(user, number), numberGuesses(), guessDefaults, guessCommon, seasonGuesses(year)} {
+			for _, g := range texts {
+				if !seen[g] && !yield(g, GuessList(of)) {
 					return
 				}
-			}
-		}
-		for _, g := range seasonGuesses(year) {
-			if !slices.Contains(own, g) && !yield(g, GuessSeasons) {
-				return
+				seen[g] = true
 			}
 		}
 	}
@@ -84,29 +75,15 @@ func ownGuesses(user, number string) []string {
 	return out
 }
 
-// fixedGuesses are the lists that are the same for everybody; none has what one before it has.
-var fixedGuesses = func() (lists []struct {
-	of    GuessList
-	texts []string
-},
-) {
-	seen := map[string]bool{}
-	for of, words := range [NumGuessLists][]string{
-		GuessNumbers: numberGuesses(), GuessDefaults: strings.Fields(guessDefaults), GuessCommon: strings.Fields(guessCommon),
-	} {
-		var texts []string
-		for _, w := range words {
-			if !seen[w] {
-				seen[w] = true
-				texts = append(texts, w)
-			}
-		}
-		lists = append(lists, struct {
-			of    GuessList
-			texts []string
-		}{GuessList(of), texts})
-	}
-	return lists
+// The words of a file, between what begins its parts.
+//
+//go:embed guesses.txt
+var guessWords string
+
+var guessDefaults, guessCommon = func() (defaults, common []string) {
+	_, list, _ := strings.Cut(guessWords, "\ndefaults\n")
+	first, second, _ := strings.Cut(list, "\ncommon\n")
+	return strings.Fields(first), strings.Fields(second)
 }()
 
 // numberGuesses: the same digit over and over, and digits in order, of the lengths that phones ask for.
@@ -122,25 +99,6 @@ func numberGuesses() (out []string) {
 	return append(out, "4321", "54321", "654321", "87654321", "987654321", "0123", "01234", "012345", "1010", "1212", "1221", "2580",
 		"123123", "121212", "112233", "101010", "102030", "159753", "147258", "147258369", "1000", "2000", "1001", "2001", "1313", "7890")
 }
-
-const guessDefaults = `
-	admin Admin administrator admin123 admin1234 adminadmin root toor user guest operator support service default changeme ChangeMe
-	secret Secret123 test test123 test1234 testing demo sip sipsip sip123 voip voip123 phone phone123 telephone extension ext ext123
-	asterisk Asterisk asterisk123 freepbx elastix elastix456 trixbox issabel fusionpbx freeswitch cluecon ClueCon vicidial pbx pbx123
-	mypbx 3cx 3cx123 kamailio opensips cisco Cisco cisco123 sipura linksys polycom spip 456 snom yealink grandstream gigaset fanvil
-	htek aastra mitel 22222 avaya avaya123 siemens panasonic alcatel nortel audiocodes patton mediatrix sangoma digium tandberg
-	huawei zte zyxel draytek tplink fritz 2n obihai linphone zoiper bria xlite baresip lifesize 888888 27238 craftpw
-	amp109 amp111 p@ssw0rd P@ssw0rd passw0rd Passw0rd pass pass123 pass1234 s3cr3t letmein welcome welcome1
-`
-
-const guessCommon = `
-	password Password password1 Password1 password123 Password123 Password1! Passwort passwort qwerty qwerty123 qwertyuiop qwerty1
-	abc123 abcd1234 Abcd1234 abc12345 a1b2c3d4 aa123456 1q2w3e 1q2w3e4r 1q2w3e4r5t 1qaz2wsx 1qaz@WSX zaq12wsx qazwsx asdfgh asdf1234
-	zxcvbn iloveyou monkey dragon football baseball master sunshine princess superman batman shadow michael jordan hello hello123
-	hunter2 trustno1 starwars whatever freedom computer internet login welcome123 Welcome1 Welcome123 secret1 secret123 access
-	access14 mustang charlie george liverpool arsenal chelsea london london1 letmein1 azerty motdepasse soleil hallo ficken
-	contrasena qwe123 q1w2e3r4 zxc123 temp temp123 temppass office company business qweasd qweasdzxc google
-`
 
 // seasonGuesses: "Winter2026!" and its like, as those choose who must change a password every quarter.
 func seasonGuesses(year int) (out []string) {

@@ -21,10 +21,13 @@ const redacted = "[secret]"
 // Password is a SIP password. It prints, logs and marshals as "[secret]"; Reveal is the only way to the text, so that a
 // search for its name finds every place where a password leaves. The text is behind a pointer, because fmt does not ask
 // the methods of values in unexported fields of other types: there it prints an address. Compare what Reveal returns.
-type Password struct{ text *string }
+type Password struct {
+	silent
+	text *string
+}
 
 // NewPassword wraps a text.
-func NewPassword(text string) Password { return Password{&text} }
+func NewPassword(text string) Password { return Password{text: &text} }
 
 // Reveal is the text itself.
 func (p Password) Reveal() string {
@@ -37,19 +40,20 @@ func (p Password) Reveal() string {
 // IsZero says that there is no password.
 func (p Password) IsZero() bool { return p.Reveal() == "" }
 
-// Format hides the text from every verb, %#v and %x among them.
-func (p Password) Format(s fmt.State, _ rune) { hide(s) }
+// silent prints as "[secret]" with every verb, %#v and %x among them, and so does what it is embedded in; JSON and TOML use its text.
+type silent struct{}
 
-// String hides the text.
-func (p Password) String() string { return redacted }
+// Format hides what it is in.
+func (silent) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) } // a failed write is the printer's to report
 
-// GoString hides the text.
-func (p Password) GoString() string { return redacted }
+// String hides likewise.
+func (silent) String() string { return redacted }
 
-// MarshalText hides the text; JSON and TOML use it.
-func (p Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// GoString hides likewise.
+func (silent) GoString() string { return redacted }
 
-func hide(w io.Writer) { _, _ = io.WriteString(w, redacted) } // a failed write is the printer's to report
+// MarshalText hides likewise.
+func (silent) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // words of a generated password. Six of the EFF's 7,776 without repeats are 77.5 bits: log2(7776·7775·…·7771). Five
 // would be 64.6, within reach of a rented rig and a patient thief who holds a captured digest.
@@ -95,6 +99,7 @@ func wordsFrom(parts, before []string) bool {
 // HA1 is what digest authentication needs to know of a password: H(user:realm:password) for both algorithms of RFC 8760.
 // It is as good as the password within its realm, so it prints as "[secret]" too.
 type HA1 struct {
+	silent
 	MD5    [md5.Size]byte
 	SHA256 [sha256.Size]byte
 }
@@ -121,18 +126,6 @@ func NewHA1(user, realm string, p Password) HA1 {
 	text := []byte(user + ":" + realm + ":" + p.Reveal())
 	return HA1{MD5: md5.Sum(text), SHA256: sha256.Sum256(text)}
 }
-
-// Format hides the hashes from every verb.
-func (h HA1) Format(s fmt.State, _ rune) { hide(s) }
-
-// String hides the hashes.
-func (h HA1) String() string { return redacted }
-
-// GoString hides the hashes.
-func (h HA1) GoString() string { return redacted }
-
-// MarshalText hides the hashes.
-func (h HA1) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Former is a password that a line had, as digest authentication knows it.
 type Former struct {

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -260,10 +261,8 @@ func (m *model) tokenBits(text string, forms [3]string, i, j int, known []string
 }
 
 func (m *model) wordBits(w string, known []string) (float64, bool) {
-	for _, k := range known {
-		if w == k {
-			return 1, true
-		}
+	if slices.Contains(known, w) {
+		return 1, true
 	}
 	if bits, ok := m.word[w]; ok {
 		return float64(bits), true
@@ -331,8 +330,6 @@ func class(c byte) int {
 
 func reverse(s string) string {
 	out := []byte(s)
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return string(out)
 }

@@ -42,12 +42,6 @@ type Weak struct {
 // Error joins the reasons.
 func (w *Weak) Error() string { return "password refused: " + strings.Join(w.Reasons, "; ") }
 
-// Check is Judge for those who do not ask how strong a password is that passes.
-func Check(p Password, c Context) error {
-	_, err := Judge(p, c)
-	return err
-}
-
 // Judge looks at a password that a customer wants to set for a line, and says whether it is as strong as a generated one.
 // The error is a *Weak with every reason. Passwords of Generate pass.
 func Judge(p Password, c Context) (beyondGuessing bool, err error) {
@@ -84,7 +78,7 @@ func (w *Weak) form(text string) {
 }
 
 func (w *Weak) lists(text string) {
-	if isDefault(text) {
+	if inSet(defaultPasswords, text) {
 		w.add("it is a password that phones or PBXs come with, or one like it")
 	}
 	if inSet(theModel().common, text) {
@@ -138,14 +132,10 @@ func (c Context) known() []string {
 	}
 	add(c.LineID)
 	add(c.Number)
-	for _, part := range strings.FieldsFunc(c.CustomerName, func(r rune) bool { return !letterOrDigit(r) }) {
+	for _, part := range strings.FieldsFunc(c.CustomerName, func(r rune) bool { return r > '~' || letter(byte(r)) == 0 && (r < '0' || r > '9') }) {
 		add(part)
 	}
 	return words
-}
-
-func letterOrDigit(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
 // printable replaces what form refused, so that the estimate works on ASCII whatever came in.

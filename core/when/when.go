@@ -40,40 +40,33 @@ const (
 
 // At is the instant that is meant: of a day its first, of a weekday the coming one, today included.
 func At(text string, now time.Time, zone *time.Location) (time.Time, error) {
-	a, err := parse(text, now.In(zone), coming)
-	if err != nil || !a.instant.IsZero() {
-		return a.instant, err
-	}
-	return a.day.begin(zone), nil
+	return read(text, now, zone, coming, 0)
 }
 
 // From is where a span begins that is meant to be looked back at: of a day its first instant, of a weekday the last one,
 // today included.
 func From(text string, now time.Time, zone *time.Location) (time.Time, error) {
-	a, err := parse(text, now.In(zone), past)
-	if err != nil || !a.instant.IsZero() {
-		return a.instant, err
-	}
-	return a.day.begin(zone), nil
+	return read(text, now, zone, past, 0)
 }
 
 // Until is where a span ends, itself not of it: a day is of it to its last instant. Of a weekday it is the coming one, today
 // included.
 func Until(text string, now time.Time, zone *time.Location) (time.Time, error) {
-	a, err := parse(text, now.In(zone), coming)
-	if err != nil || !a.instant.IsZero() {
-		return a.instant, err
-	}
-	return a.day.plus(1).begin(zone), nil
+	return read(text, now, zone, coming, 1)
 }
 
 // UntilPast is Until for a span that is looked back at: of a weekday it is the last one, today included.
 func UntilPast(text string, now time.Time, zone *time.Location) (time.Time, error) {
-	a, err := parse(text, now.In(zone), past)
+	return read(text, now, zone, past, 1)
+}
+
+// read gives an instant as it is, and of a day the beginning of the one that is so many days after it.
+func read(text string, now time.Time, zone *time.Location, way, days int) (time.Time, error) {
+	a, err := parse(text, now.In(zone), way)
 	if err != nil || !a.instant.IsZero() {
 		return a.instant, err
 	}
-	return a.day.plus(1).begin(zone), nil
+	return a.day.plus(days).begin(zone), nil
 }
 
 // parse reads a text; now is in the zone that is meant.
