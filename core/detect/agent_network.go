@@ -1,6 +1,7 @@
 package detect
 
 import (
+	_ "embed"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -56,110 +57,22 @@ func namesHosting(name string) bool {
 	return false
 }
 
-// hostingWords are in names of companies that let servers, or are such names.
-var hostingWords = map[string]bool{
-	"hosting": true, "hosted": true, "webhost": true, "vps": true, "vds": true, "cloud": true, "clouds": true, "cloudcomputing": true,
-	"server": true, "servers": true, "dedicated": true, "datacenter": true, "datacenters": true, "datacentre": true, "datacentres": true,
-	"colo": true, "colocation": true, "colocrossing": true, "baremetal": true,
-	"amazon": true, "aws": true, "digitalocean": true, "hetzner": true, "ovh": true, "linode": true, "vultr": true, "choopa": true,
-	"leaseweb": true, "contabo": true, "m247": true, "scaleway": true, "datacamp": true, "upcloud": true, "kamatera": true,
-	"hostinger": true, "netcup": true, "ionos": true, "softlayer": true, "rackspace": true, "quadranet": true, "psychz": true,
-	"hivelocity": true, "servermania": true, "worldstream": true, "serverius": true, "aeza": true, "hostkey": true, "selectel": true,
-	"namecheap": true, "godaddy": true, "hostwinds": true, "interserver": true, "ramnode": true, "frantech": true, "racknerd": true,
-}
+//go:embed hosting.txt
+var hostingText string
 
-// hostingASNs are AS numbers of networks that mainly let servers, ascending, as known in 2026. It is made by hand: what is
-// missing is found by its name, or counts as an ordinary network.
-var hostingASNs = []uint32{
-	3842,   // RamNode
-	6724,   // Strato
-	8075,   // Microsoft Azure
-	8100,   // QuadraNet
-	8560,   // IONOS
-	8972,   // PlusServer
-	8987,   // Amazon
-	9009,   // M247
-	9123,   // Timeweb
-	12876,  // Scaleway
-	14061,  // DigitalOcean
-	14618,  // Amazon
-	15395,  // Rackspace
-	16265,  // Leaseweb
-	16276,  // OVH
-	16509,  // Amazon
-	19994,  // Rackspace
-	20454,  // Secured Servers
-	20473,  // Vultr
-	20773,  // Host Europe
-	20860,  // Iomart
-	22612,  // Namecheap
-	24940,  // Hetzner
-	25697,  // UpCloud
-	26347,  // DreamHost
-	26496,  // GoDaddy
-	27357,  // Rackspace
-	28753,  // Leaseweb
-	29169,  // Gandi
-	29222,  // Infomaniak
-	29802,  // Hivelocity
-	30058,  // FDCservers
-	30633,  // Leaseweb
-	31034,  // Aruba
-	31898,  // Oracle Cloud
-	32244,  // Liquid Web
-	32475,  // SingleHop
-	33070,  // Rackspace
-	33387,  // Nocix
-	35913,  // DediPath
-	36007,  // Kamatera
-	36351,  // IBM Cloud
-	36352,  // ColoCrossing
-	37963,  // Alibaba Cloud
-	40021,  // Contabo
-	40676,  // Psychz
-	43350,  // NForce
-	44477,  // Stark Industries
-	45090,  // Tencent Cloud
-	45102,  // Alibaba Cloud
-	46606,  // Unified Layer
-	46844,  // Sharktech
-	47583,  // Hostinger
-	49505,  // Selectel
-	49981,  // WorldStream
-	50340,  // Selectel
-	50673,  // Serverius
-	51167,  // Contabo
-	51396,  // Pfcloud
-	53667,  // FranTech
-	54290,  // Hostwinds
-	55286,  // ServerMania
-	55990,  // Huawei Cloud
-	57043,  // Hostkey
-	59253,  // Leaseweb
-	60068,  // Datacamp
-	60781,  // Leaseweb
-	61157,  // PlusServer
-	62567,  // DigitalOcean
-	63473,  // HostHatch
-	63949,  // Linode
-	132203, // Tencent Cloud
-	136907, // Huawei Cloud
-	197540, // netcup
-	197695, // REG.RU
-	198610, // Beget
-	199524, // G-Core
-	200019, // AlexHost
-	200350, // Yandex Cloud
-	200651, // FlokiNET
-	202053, // UpCloud
-	202425, // IP Volume
-	204428, // SS-Net
-	210644, // Aeza
-	211252, // Delis
-	212238, // Datacamp
-	213230, // Hetzner Cloud
-	216246, // Aeza
-	395954, // Leaseweb
-	396982, // Google Cloud
-	398101, // GoDaddy
-}
+// hostingWords are in names of companies that let servers, or are such names; hostingASNs are AS numbers of networks that mainly
+// let servers, ascending.
+var hostingWords, hostingASNs = func() (words map[string]bool, asns []uint32) {
+	words = map[string]bool{}
+	for line := range strings.Lines(hostingText) {
+		first, _, _ := strings.Cut(line, " ")
+		if asn, err := strconv.ParseUint(first, 10, 32); err == nil {
+			asns = append(asns, uint32(asn))
+		} else if first != "#" {
+			for _, w := range strings.Fields(line) {
+				words[w] = true
+			}
+		}
+	}
+	return words, asns
+}()

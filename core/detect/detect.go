@@ -85,12 +85,12 @@ func (e *Event) handle() string { return account.Handle(e.Line) }
 // judges are the rules by kind of fact.
 var judges = map[string]func(*Event) ([]Finding, error){
 	fact.KindLoginLocked:     on(judgeLocked),
-	fact.KindLoginSiege:      on(judgeSiege),
+	fact.KindLoginSiege:      ofLine(judgeSiege),
 	fact.KindLoginSpray:      on(judgeSpray),
-	fact.KindLoginStale:      on(judgeStale),
-	fact.KindLoginOld:        on(judgeOld),
-	fact.KindLoginMovedNonce: on(judgeMovedNonce),
-	fact.KindLoginHoneypot:   on(judgeHoneypot),
+	fact.KindLoginStale:      ofLine(judgeStale),
+	fact.KindLoginOld:        ofLine(judgeOld),
+	fact.KindLoginMovedNonce: ofLine(judgeMovedNonce),
+	fact.KindLoginHoneypot:   ofLine(judgeHoneypot),
 	fact.KindBanFlood:        on(judgeFlood),
 	fact.KindCallEmergencies: on(judgeEmergencies),
 	fact.KindCallInboundFull: on(judgeInbound),
@@ -99,8 +99,8 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	}),
 	fact.KindLegUnconfirmed:  on(judgeUnconfirmed),
 	fact.KindCallUnallocated: on(judgeUnallocated),
-	fact.KindDeviceNew:       on(judgeDevice),
-	fact.KindDeviceMoved:     on(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
+	fact.KindDeviceNew:       ofLine(judgeDevice),
+	fact.KindDeviceMoved:     ofLine(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
 }
 
 // on has a rule see facts of its kind.
@@ -116,6 +116,20 @@ func on[T any, F interface {
 		}
 		return judge(e, b)
 	}
+}
+
+// ofLine has a rule see facts of its kind that are about a line.
+func ofLine[T any, F interface {
+	*T
+	fact.Body
+}](judge func(*Event, F) ([]Finding, error),
+) func(*Event) ([]Finding, error) {
+	return on(func(e *Event, b F) ([]Finding, error) {
+		if e.Line == "" {
+			return nil, nil
+		}
+		return judge(e, b)
+	})
 }
 
 // Concerns says that facts of a kind can lead to findings, so that others need not be decoded.

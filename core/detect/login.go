@@ -70,9 +70,6 @@ func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 
 // judgeSiege: one line, many places or weeks. Once a week as long as it lasts.
 func judgeSiege(e *Event, b *fact.LoginSiege) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	text := "Line " + e.handle() + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "new address", "new addresses")
 	if b.Days > 0 {
 		text += " within " + some(b.Days, "day", "days")
@@ -103,9 +100,6 @@ func judgeSpray(e *Event, b *fact.LoginSpray) ([]Finding, error) {
 
 // judgeStale: an honest phone that was forgotten when the password changed. A week, for nobody runs at once for a phone.
 func judgeStale(e *Event, b *fact.LoginStale) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	phone := "A phone"
 	if b.Agent != "" {
 		phone += " that calls itself “" + string(said(b.Agent)) + "”"
@@ -124,18 +118,12 @@ func judgeStale(e *Event, b *fact.LoginStale) ([]Finding, error) {
 }
 
 func judgeOld(e *Event, b *fact.LoginOld) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	text := "A former password of line " + e.handle() + " was tried from " + from(b.Source).or("an unknown address") + ", where the line was never used."
 	v := evidence{"source": from(b.Source), "agent": said(b.Agent)}
 	return []Finding{e.finding(OldPassword, e.Line, from(b.Source).String(), text, v, from(b.Source).place(), e.day())}, nil
 }
 
 func judgeMovedNonce(e *Event, b *fact.LoginMovedNonce) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	text := "The right answer to a login challenge of line " + e.handle() + " came from " + from(b.Source).or("an unknown address") + "; the challenge was given to " +
 		from(b.Given).or("another address") + ", and no fresh login followed."
 	v := evidence{"source": from(b.Source), "given_to": from(b.Given), "agent": said(b.Agent)}
@@ -144,9 +132,6 @@ func judgeMovedNonce(e *Event, b *fact.LoginMovedNonce) ([]Finding, error) {
 
 // judgeHoneypot: once a day for a decoy, however many scanners come by; the right password is a finding of its own.
 func judgeHoneypot(e *Event, b *fact.LoginHoneypot) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	v := evidence{"source": from(b.Source), "agent": said(b.Agent), "right_password": b.Right != nil && *b.Right}
 	who := from(b.Source).or("An unknown address")
 	if b.Right == nil || !*b.Right {

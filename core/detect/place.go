@@ -43,9 +43,6 @@ func where(b *fact.DeviceNew) string {
 
 // judgeDevice judges a right login from a place or phone that is new, or has come to another country.
 func judgeDevice(e *Event, b *fact.DeviceNew) ([]Finding, error) {
-	if e.Line == "" {
-		return nil, nil
-	}
 	var all []Finding
 	if f, ok := afterLockout(e, b); ok {
 		all = append(all, f)

@@ -1,54 +1,29 @@
 package detect
 
-import "bytes"
+import (
+	"bytes"
+	_ "embed"
+	"strings"
+)
 
-// scanners are the marks of tools that look for SIP servers and guess at them: how the User-Agent, the SDP's origin or its
-// session name begins, in small letters, and the tool. Only what nobody uses to telephone is here, for the answer is
-// silence. Toolkits and phones that attackers also use (VaxSIP, PortSIP, Ozeki, Mizu, Zoiper, eyeBeam, X-Lite, CSipSimple,
-// sipsorcery), tools of honest operators (sipsak, SIPp) and words that anybody may use ("PBX", "voip", "Custom SIP Phone",
-// a number) are not: what they do tells who they are.
-var scanners = byFirst([]scanner{
-	{"friendly-scanner", "sipvicious"},
-	{"friendly-request", "sipvicious"},
-	{"sipvicious", "sipvicious"},
-	{"sipv", "sipvicious"},
-	{"sundayddr", "sundayddr"},
-	{"sundayaddr", "sundayddr"},
-	{"sipcli", "sipcli"},
-	{"sip-scan", "sip-scan"},
-	{"sipscan", "sip-scan"},
-	{"pplsip", "sippts"},
-	{"sippts", "sippts"},
-	{"siparmyknife", "siparmyknife"},
-	{"sivus", "SIVuS"},
-	{"smap", "smap"},
-	{"iwar", "iWar"},
-	{"gulp", "Gulp"},
-	{"nmap", "Nmap"},
-	{"nsauditor", "Nsauditor"},
-	{"bluebox-scanner", "Bluebox-ng"},
-	{"viproy", "Viproy"},
-	{"asterix pbx", "a false Asterisk"},
-	{"asterisk pbx 11.11.11", "a false Asterisk"},
-	{"fgfdhgfxjfhyjhkj", "a nameless scanner"},
-	{"aaaaaaaa", "a nameless scanner"},
-	{"a_b_c", "a nameless scanner"},
-	{"dr.pes", "a nameless scanner"},
-	{"fourcats", "a nameless scanner"},
-})
+//go:embed scanners.txt
+var scannerMarks string
+
+// scanners are the marks of tools, by their first byte.
+var scanners = func() (table [256][]scanner) {
+	for line := range strings.Lines(scannerMarks) {
+		if begins, tool, ok := strings.Cut(strings.TrimSpace(line), " = "); ok {
+			table[begins[0]] = append(table[begins[0]], scanner{begins, tool})
+		}
+	}
+	return table
+}()
 
 // inNames is what the From or To of a tool says whatever its User-Agent is changed to.
 var inNames = []byte("sipvicious")
 
 // scanner is one mark.
 type scanner struct{ begins, tool string }
-
-func byFirst(list []scanner) (table [256][]scanner) {
-	for _, s := range list {
-		table[s.begins[0]] = append(table[s.begins[0]], s)
-	}
-	return table
-}
 
 // Scanner tells a known scanner by its marks, and names it. It takes raw bytes of a packet, each of which may be empty:
 // the User-Agent, what From and To say (the display name, the user, or the header's whole value) and the SDP. It allocates

@@ -21,19 +21,10 @@ import (
 //go:embed countries.txt
 var countryNames string
 
-// otherNames are those that price lists have besides. The first country is what is meant; where a name may stand for several,
-// or its numbers stand under another's code, the others follow.
-const otherNames = `US=USA,US,U S A,United States of America,Hawaii,Alaska|GB=UK,U K,Great Britain,Britain,England,Scotland,Wales,Northern Ireland` +
-	`|NL=Holland|MM=Burma,Myanmar|TL=East Timor,Timor Leste|MO=Macau,Macao|HK=Hong Kong|VN=Viet Nam|LA=Lao|SY=Syrian Arab Republic|RU=Russian Federation` +
-	`|CZ=Czech Republic,Czech|SK=Slovak Republic,Slovak|BA=Bosnia,Bosnia Herzegovina|CI=Ivory Coast,Cote Divoire|CV=Cabo Verde|SZ=Eswatini|MK=North Macedonia,FYROM` +
-	`|TR=Turkiye|AE=UAE,Emirates|CD=DRC,Congo DR,Dem Rep of Congo,Democratic Republic of Congo,Democratic Republic of the Congo,Zaire|CD,CG=Congo` +
-	`|BN=Brunei Darussalam|FO=Faeroe Islands|TC=Turks and Caicos|TT=Trinidad|AG=Antigua|KN=Saint Kitts|VC=Saint Vincent|ST=Sao Tome|PM=Saint Pierre|KZ=Kazakstan,Kazahstan` +
-	`|KR,KP=Korea|KR=Republic of Korea,Korea South,Korea Republic of|KP=DPRK,Korea North|DO=Dominican Rep,Dom Rep|VG,VI=Virgin Islands|VI=US Virgin Islands,Virgin Islands US,American Virgin Islands` +
-	`|VG=BVI,Virgin Islands British|MF,SX,GP=Saint Martin,Saint Maarten,Sint Maarten|WS,AS=Samoa|WS=Western Samoa|GN,GQ,GW,PG=Guinea|CW,BQ,SX,AW=Netherlands Antilles,Neth Antilles,Antilles` +
-	`|BQ,CW=Bonaire,Saba,Sint Eustatius,Statia|RS,ME,XK=Serbia,Yugoslavia,Serbia and Montenegro|ME,RS=Montenegro|XK,RS,MC,SI=Kosovo|MC,FR=Monaco|PS,IL=Palestine,Palestinian Authority|IL,PS=Israel` +
-	`|VA,IT=Vatican,Vatican City|SM,IT=San Marino|EH,MA=Western Sahara|SJ,NO=Svalbard|AX,FI=Aland,Aland Islands|YT,RE,KM=Mayotte|KM,YT=Comoros|RE=Reunion Island|IO=Diego Garcia` +
-	`|AC,SH=Ascension|PR,US=Puerto Rico|MP=Mariana Islands,Saipan|CY,TR=Cyprus,North Cyprus,Northern Cyprus|UA,RU=Ukraine|GE,RU,US=Georgia|AU,NF=Australia,Australian External Territories` +
-	`|FR,GP,MQ,GF,RE,YT,PM,NC,PF,WF=France|LI,CH=Liechtenstein|GI,ES=Gibraltar|CC,AU=Cocos Islands|CX,AU=Christmas Island|NF=Norfolk|FK=Falklands|PF=Tahiti|CA=Canada`
+// otherNames are those that price lists have besides: "GB=UK,Great Britain", "CD,CG=Congo".
+//
+//go:embed other_names.txt
+var otherNames string
 
 // countryWords is what a name of a country may be, in plain words, and the countries that it may stand for.
 var countryWords = sync.OnceValue(func() map[string][]phone.Country {
@@ -42,8 +33,8 @@ var countryWords = sync.OnceValue(func() map[string][]phone.Country {
 		code, name, _ := strings.Cut(strings.TrimSpace(line), "=")
 		words[plainWords(name)] = []phone.Country{countryOf(code)}
 	}
-	for _, entry := range strings.Split(otherNames, "|") {
-		codes, names, _ := strings.Cut(entry, "=")
+	for line := range strings.Lines(otherNames) {
+		codes, names, _ := strings.Cut(strings.TrimSpace(line), "=")
 		var countries []phone.Country
 		for _, code := range strings.Split(codes, ",") {
 			countries = append(countries, countryOf(code))

@@ -3,6 +3,7 @@
 package location
 
 import (
+	"cmp"
 	"errors"
 	"hash/maphash"
 	"log/slog"
@@ -109,22 +110,15 @@ type shard struct {
 
 // New makes an empty Location.
 func New(o Options) *Location {
-	if o.MaxContacts <= 0 {
-		o.MaxContacts = 10
-	}
-	if o.Every <= 0 {
-		o.Every = 2 * time.Second
-	}
+	o.MaxContacts = cmp.Or(max(o.MaxContacts, 0), 10)
+	o.Every = cmp.Or(max(o.Every, 0), 2*time.Second)
 	if o.Same == nil {
 		o.Same = func(a, b string) bool { return a == b }
 	}
 	if o.Connected == nil {
 		o.Connected = func(netip.AddrPort) bool { return true }
 	}
-	l := &Location{o: o, log: o.Log, seed: maphash.MakeSeed(), begun: time.Now(), from: places{seed: maphash.MakeSeed(), count: map[uint64]int32{}}}
-	if l.log == nil {
-		l.log = slog.New(slog.DiscardHandler)
-	}
+	l := &Location{o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), seed: maphash.MakeSeed(), begun: time.Now(), from: places{seed: maphash.MakeSeed(), count: map[uint64]int32{}}}
 	l.behind = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
 		Log: l.log, Level: slog.LevelWarn, Failed: "registrations cannot be written; phones stay registered, a restart would lose the newest",
 		Again: "registrations are written again",
@@ -198,15 +192,7 @@ func (l *Location) DropBefore(line string, t time.Time) {
 	s := l.shard(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var stay []binding
-	for _, b := range s.lines[line] {
-		if b.since >= at {
-			stay = append(stay, b)
-			continue
-		}
-		s.note(l, line, time.Now(), change{kind: removed, why: "dropped", now: b})
-	}
-	s.put(l, line, stay)
+	s.remove(l, line, time.Now(), change{kind: removed, why: "dropped"}, func(b *binding) bool { return b.since < at })
 }
 
 // DropElsewhere unregisters the phones, of one line or ("") of all, whose packets come from where their line may not be
@@ -231,20 +217,34 @@ func (l *Location) DropElsewhere(line string, allowed func(line string, at netip
 
 // dropElsewhere is DropElsewhere of one line. The caller holds the lock.
 func (s *shard) dropElsewhere(l *Location, line string, allowed func(line string, at netip.Addr) bool) {
-	list := s.lines[line]
-	outside := func(b binding) bool { return !allowed(line, b.received.Addr()) }
-	if !slices.ContainsFunc(list, outside) {
-		return
+	outside := func(b *binding) bool { return !allowed(line, b.received.Addr()) }
+	s.remove(l, line, time.Now(), change{kind: removed, why: "address-not-allowed"}, outside)
+}
+
+// remove takes out the bindings of a line that are gone, and returns the others. The zero instant is that of each one's end. The caller
+// holds the lock.
+func (s *shard) remove(l *Location, line string, when time.Time, c change, gone func(*binding) bool) []binding {
+	list, any := s.lines[line], false
+	for i := range list {
+		any = any || gone(&list[i])
+	}
+	if !any {
+		return list
 	}
 	var stay []binding
-	for _, b := range list {
-		if !outside(b) {
-			stay = append(stay, b)
+	for i := range list {
+		if c.now = list[i]; !gone(&c.now) {
+			stay = append(stay, c.now)
 			continue
 		}
-		s.note(l, line, time.Now(), change{kind: removed, why: "address-not-allowed", now: b})
+		at := when
+		if at.IsZero() {
+			at = l.begun.Add(c.now.expires)
+		}
+		s.note(l, line, at, c)
 	}
 	s.put(l, line, stay)
+	return stay
 }
 
 // Len is the number of bindings, those that ended within the last second perhaps included.
@@ -274,24 +274,7 @@ func (s *shard) put(l *Location, line string, list []binding) {
 
 // expire removes the bindings of a line that have ended, and returns the others. The caller holds the lock.
 func (s *shard) expire(l *Location, line string, at time.Duration) []binding {
-	list := s.lines[line]
-	over := false
-	for i := range list {
-		over = over || list[i].expires <= at
-	}
-	if !over {
-		return list
-	}
-	var rest []binding
-	for _, b := range list {
-		if b.expires > at {
-			rest = append(rest, b)
-			continue
-		}
-		s.note(l, line, l.begun.Add(b.expires), change{kind: expired, now: b})
-	}
-	s.put(l, line, rest)
-	return rest
+	return s.remove(l, line, time.Time{}, change{kind: expired}, func(b *binding) bool { return b.expires <= at })
 }
 
 // live copies out the bindings that have not ended.

@@ -185,17 +185,9 @@ func asNumber(v any) uint32 {
 }
 
 func cleanCountry(s string) string {
-	if len(s) != 2 {
-		return ""
-	}
 	s = strings.ToUpper(s)
-	for i := range len(s) {
-		if s[i] < 'A' || s[i] > 'Z' {
-			return ""
-		}
-	}
-	if s == "ZZ" || s == "XX" {
-		return "" // how some files write "unknown"
+	if len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || s == "ZZ" || s == "XX" { // how some files write "unknown"
+		return ""
 	}
 	return s
 }

@@ -115,26 +115,27 @@ func number(a netip.Addr) uint32 {
 
 func (f *ranges) about() FileInfo { return f.info }
 
-// lookup finds the range that begins last at or before the address, if it reaches so far.
 func (f *ranges) lookup(addr netip.Addr) Place {
+	record, ok := uint32(0), false
 	if addr.Is4() {
-		n := number(addr)
-		i, found := slices.BinarySearchFunc(f.v4, n, func(s span[uint32], n uint32) int { return cmp.Compare(s.first, n) })
-		if !found {
-			i--
-		}
-		if i >= 0 && n <= f.v4[i].last {
-			return f.records[f.v4[i].record]
-		}
+		record, ok = find(f.v4, number(addr), cmp.Compare)
+	} else {
+		record, ok = find(f.v6, wide(addr.As16()), wide.compare)
+	}
+	if !ok {
 		return Place{}
 	}
-	w := wide(addr.As16())
-	i, found := slices.BinarySearchFunc(f.v6, w, func(s span[wide], w wide) int { return s.first.compare(w) })
+	return f.records[record]
+}
+
+// find is what the range is about that begins last at or before an address, if it reaches so far.
+func find[A any](list []span[A], at A, compare func(a, b A) int) (record uint32, ok bool) {
+	i, found := slices.BinarySearchFunc(list, at, func(s span[A], at A) int { return compare(s.first, at) })
 	if !found {
 		i--
 	}
-	if i >= 0 && w.compare(f.v6[i].last) <= 0 {
-		return f.records[f.v6[i].record]
+	if i < 0 || compare(at, list[i].last) > 0 {
+		return 0, false
 	}
-	return Place{}
+	return list[i].record, true
 }
