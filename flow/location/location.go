@@ -233,10 +233,11 @@ func (s *shard) remove(l *Location, line string, when time.Time, c change, gone 
 	}
 	var stay []binding
 	for i := range list {
-		if c.now = list[i]; !gone(&c.now) {
-			stay = append(stay, c.now)
+		if !gone(&list[i]) {
+			stay = append(stay, list[i])
 			continue
 		}
+		c.now = list[i]
 		at := when
 		if at.IsZero() {
 			at = l.begun.Add(c.now.expires)
