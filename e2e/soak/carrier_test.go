@@ -30,6 +30,7 @@ type leg struct {
 
 	state    legState
 	offered  time.Duration
+	rang     time.Duration // the 180, which makes an early dialog, got to a node which ran
 	answered time.Duration // the first 200 was sent
 	told     time.Duration // the first 200 that got to a node which ran
 	toldLast time.Duration // the last one
@@ -197,8 +198,8 @@ func (c *carrier) invited(l *leg, p *packet) {
 	c.end.send(p.reply(100, ""), p.from)
 	if !l.plan.quiet {
 		c.later(l.plan.ring/4, func() {
-			if l.state == ringing {
-				c.end.send(c.within(p.reply(180, l.tag), ""), p.from)
+			if l.state == ringing && c.end.send(c.within(p.reply(180, l.tag), ""), p.from) {
+				l.rang = c.w.now()
 			}
 		})
 	}

@@ -116,8 +116,8 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	heard := earliest(l.acked, l.theirBye)
 	if l.state == up && !w.refusedToEnd(l, b) {
 		// A node that took the answer, and died before it could write that down, took the knowledge of the leg with it: an ACK ends the repeats
-		// of the answer, by which the next node would have found it.
-		if heard == 0 || r.Answered != 0 || !w.unwritten(l, heard, false) {
+		// of the answer, by which the next node would have found it. Only a leg of which no early dialog was stored cannot be hung up then.
+		if heard == 0 || r.Answered != 0 || !w.unwritten(l, heard, false) || w.dialogStored(l, heard) {
 			bad("the leg is still up at the carrier")
 		}
 		return
@@ -142,9 +142,21 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	begun := earliest(l.theirBye, l.ourBye, l.forgot)
 	noticed := earliest(l.theirBye, l.known)
 	begun, end := w.waited(l, r, begun, noticed)
+	if w.unwritten(l, heard, false) { // the node that heard the answer died with it, and a later one found the leg: it knows no talk
+		begun = heard
+	}
 	w.compareTalk(l, r, max(begun-heard, 0), end-l.answered, noticed, bad)
 	w.compareCost(l, r, heard, bad)
 }
+
+// dialogStored says whether a leg's early dialog must have been stored before its answer was heard.
+func (w *world) dialogStored(l *leg, heard time.Duration) bool {
+	at := max(l.rang, l.offered+keepAfter)
+	return l.rang > 0 && at+grace < heard && !w.unwritten(l, at, false)
+}
+
+// keepAfter is how long a leg rings before its dialog is stored.
+const keepAfter = time.Second
 
 // waited gives the least and the most time of an end that came while a node of the call stood still: nobody knows when in the stop it came, and
 // the customer pays for the least.
@@ -272,6 +284,9 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	answered := l.answered
 	if s, ok := w.stopped(l, answered, catchUp+tolerance); ok { // nor does it know since when
 		answered = max(min(answered, s.from), l.offered)
+	}
+	if w.unwritten(l, heard, false) { // what is known is since when it had rung
+		answered = l.offered
 	}
 	slack := tolerance
 	if l.state == up {

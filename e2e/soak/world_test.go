@@ -369,7 +369,7 @@ func (w *world) chill(on bool) {
 // settle waits until neither the carrier nor the books have a call in progress: as long as the longest call may last, and
 // as transactions take to end.
 func (w *world) settle() {
-	limit := longestCall + 2*timerB + 10*time.Second
+	limit := longestCall + 3*timerB + 10*time.Second // a CANCEL without an answer is followed by a BYE
 	for deadline := w.now() + limit; w.now() < deadline; w.sleep(250 * time.Millisecond) {
 		if calls, ok := w.openCalls(); !ok || len(calls) > 0 {
 			continue
