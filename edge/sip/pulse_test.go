@@ -34,6 +34,11 @@ func TestPulse(t *testing.T) {
 // standStill is as if the process had been stopped for so long, and had just gone on.
 func (w *world) standStill(d time.Duration) {
 	time.Sleep(d)
+	w.stoodStill(d)
+}
+
+// stoodStill is as if the process had been stopped for so long until now.
+func (w *world) stoodStill(d time.Duration) {
 	w.edge.pulse.mu.Lock()
 	defer w.edge.pulse.mu.Unlock()
 	w.edge.pulse.last = time.Now().Add(-d)
@@ -59,6 +64,31 @@ func TestAnAnswerThatWaitedWhileTheProcessStoodStill(t *testing.T) {
 		legs := w.gate.legs[w.gate.admitted[0]][0]
 		if end := w.gate.only(t); end.Doubt != 0 || len(legs) != 1 || legs[0].Talk.Round(time.Second) != 10*time.Second || legs[0].Beyond.Round(time.Second) != 26*time.Second {
 			t.Errorf("%+v, %+v", end, legs)
+		}
+	})
+}
+
+// The answer to an INVITE that was cancelled waited while the process stood still. On waking its deadline had passed too, and the call was
+// settled as one that nobody had answered.
+func TestAnAnswerThatWaitedBeyondItsDeadline(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "b", "")
+		w.phone.expect("180 INVITE")
+		a.request("CANCEL", "")
+		w.phone.find("487 INVITE")
+		a.request("ACK", "")
+		w.carrier.answer(w.carrier.find("CANCEL"), 200, "b", "")
+		time.Sleep(31900 * time.Millisecond) // Timer B: 32 s
+		w.stoodStill(26 * time.Second)
+		time.Sleep(500 * time.Millisecond)
+		w.notOver()
+		w.carrier.answer(inv, 200, "b", sdpB)
+		w.carrier.expect("ACK")
+		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
+		if legs := w.over(time.Second); len(legs) != 1 || legs[0].Answered.IsZero() {
+			t.Errorf("legs %+v", legs)
 		}
 	})
 }

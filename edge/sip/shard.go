@@ -47,6 +47,7 @@ type shard struct {
 	waiters  []func()        // told when nothing is in hand
 	timers   timers
 	armed    time.Duration // what timer is set to
+	resumes  time.Duration // no deadline is kept before this: the process stood still, and has yet to read what waited
 	timer    *time.Timer
 	answered answerCache
 	w        message.Writer
@@ -222,7 +223,7 @@ func (s *shard) receive(p *transport.Packet) {
 
 // arm sets the one timer of the shard to the first deadline. Called inside, with mu held.
 func (s *shard) arm() {
-	next := s.timers.first()
+	next := max(s.timers.first(), s.resumes)
 	if next == s.armed || s.closed {
 		return
 	}
@@ -239,9 +240,14 @@ func (s *shard) arm() {
 	s.timer.Reset(wait)
 }
 
-// tick does what is due.
+// tick does what is due. After a standstill it first lets what waited in the sockets be read: a peer that seems to have been silent for
+// too long may have spoken.
 func (s *shard) tick() {
 	s.armed = transaction.Never
+	if s.e.pulse.age(s.wall) > 0 {
+		s.resumes = s.now + beat
+		return
+	}
 	for len(s.timers) > 0 && s.timers[0].at <= s.now {
 		b := s.timers[0]
 		s.cur = b
