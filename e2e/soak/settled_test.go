@@ -114,6 +114,9 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 		return
 	}
 	heard := earliest(l.acked, l.theirBye)
+	if r.Answered == 0 && l.ended > 0 && heard > l.ended && !l.byeTaken { // over by then: a node asked whether it was up, and was told 481
+		heard = 0
+	}
 	if l.state == up && !w.refusedToEnd(l, b) {
 		// A node that took the answer, and died before it could write that down, took the knowledge of the leg with it: an ACK ends the repeats
 		// of the answer, by which the next node would have found it. Only a leg of which no early dialog was stored cannot be hung up then.
