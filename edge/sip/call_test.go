@@ -630,7 +630,7 @@ func TestUnfitInvites(t *testing.T) {
 			t.Errorf("%s", m.Bytes())
 		}
 		w.phone.send("INVITE sip:020@x SIP/2.0\nVia: SIP/2.0/UDP " + phoneAt + ";branch=z9hG4bKh3\nVia: SIP/2.0/UDP 10.0.0.1;branch=" +
-			string(w.edge.shards[0].branchText(1)) + "\nFrom: <sip:a@x>;tag=1\nTo: <sip:b@x>\nCall-ID: loop\nCSeq: 1 INVITE\n" + goodLogin)
+			string(w.edge.shards[0].appendBranch(nil, 1)) + "\nFrom: <sip:a@x>;tag=1\nTo: <sip:b@x>\nCall-ID: loop\nCSeq: 1 INVITE\n" + goodLogin)
 		w.phone.find("482 INVITE")
 		if n := w.edge.Stats().Calls; n != 1 {
 			t.Errorf("%d calls", n)

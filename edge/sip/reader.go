@@ -1,10 +1,11 @@
 package sip
 
 import (
-	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"hash/maphash"
 	"net/netip"
+	"strconv"
 	"sync"
 
 	"ringfence/core/call"
@@ -191,9 +192,8 @@ func callOf(callID []byte) call.ID {
 // hashCallID is FNV-1a, or the hash that one of our own Call-IDs carries.
 func hashCallID(id []byte) uint32 {
 	if isOwnCallID(id) {
-		var b [4]byte
-		if _, err := hex.Decode(b[:], id[len(ownPrefix):len(ownPrefix)+8]); err == nil {
-			return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		if v, err := strconv.ParseUint(string(id[len(ownPrefix):len(ownPrefix)+8]), 16, 32); err == nil {
+			return uint32(v)
 		}
 	}
 	h := uint32(2166136261)
@@ -207,15 +207,11 @@ func (e *Edge) shardOf(callID []byte) *shard {
 	return e.shards[hashCallID(callID)%uint32(len(e.shards))]
 }
 
-const hexDigits = "0123456789abcdef"
-
 // putHex64 writes v as 16 hex digits into dst, which has room for them.
 func putHex64(dst []byte, v uint64) []byte {
-	for i := 15; i >= 0; i-- {
-		dst[i] = hexDigits[v&15]
-		v >>= 4
-	}
-	return dst[:16]
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], v)
+	return dst[:hex.Encode(dst, raw[:])]
 }
 
 func hex64(v uint64) string {
@@ -227,17 +223,8 @@ func hex32(v uint32) string { return hex64(uint64(v))[8:] }
 
 // parseHex64 reads what putHex64 wrote.
 func parseHex64(b []byte) (v uint64, ok bool) {
-	if len(b) != 16 {
-		return 0, false
-	}
-	for _, c := range b {
-		i := bytes.IndexByte([]byte(hexDigits), c)
-		if i < 0 {
-			return 0, false
-		}
-		v = v<<4 | uint64(i)
-	}
-	return v, true
+	v, err := strconv.ParseUint(string(b), 16, 64)
+	return v, err == nil && len(b) == 16
 }
 
 // localAddr is the address to give to a peer for reaching us, and the protocol it is of: that of the listener which a packet to it

@@ -181,9 +181,7 @@ func (s *shard) again(t *server) {
 // newBranch is 56 random bits and the shard's number, so that the transport's bad news finds it.
 func (s *shard) newBranch() uint64 { return s.random.Uint64()<<8 | uint64(s.index) }
 
-// branchText is a branch as the Via has it.
-func (s *shard) branchText(branch uint64) []byte { return s.appendBranch(nil, branch) }
-
+// appendBranch appends a branch as the Via has it.
 func (s *shard) appendBranch(dst []byte, branch uint64) []byte {
 	var hex [16]byte
 	return append(append(dst, s.e.mark...), putHex64(hex[:], branch)...)

@@ -104,25 +104,13 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold compares ASCII text without case. want is lower case.
+// equalFold compares ASCII text without case.
 func equalFold(b []byte, want string) bool {
 	if len(b) != len(want) {
 		return false
 	}
 	for i := range b {
-		if lower(b[i]) != want[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func sameFold(a, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if lower(a[i]) != lower(b[i]) {
+		if b[i] != want[i] && lower(b[i]) != lower(want[i]) {
 			return false
 		}
 	}

@@ -228,8 +228,7 @@ func (m *Message) ContactStar() bool {
 func (m *Message) Lookup(name string) []byte {
 	for i := range int(m.n) {
 		f := &m.fields[i]
-		got := m.buf[f.name : int(f.name)+int(f.nameLen)]
-		if len(got) == len(name) && sameFold(got, []byte(name)) {
+		if equalFold(m.buf[f.name:int(f.name)+int(f.nameLen)], name) {
 			return m.value(f)
 		}
 	}

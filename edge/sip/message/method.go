@@ -40,35 +40,10 @@ func MethodOf(b []byte) Method {
 	if len(b) < 3 || len(b) > 9 {
 		return Other
 	}
-	switch string(b) {
-	case "INVITE":
-		return INVITE
-	case "ACK":
-		return ACK
-	case "BYE":
-		return BYE
-	case "CANCEL":
-		return CANCEL
-	case "REGISTER":
-		return REGISTER
-	case "OPTIONS":
-		return OPTIONS
-	case "PRACK":
-		return PRACK
-	case "UPDATE":
-		return UPDATE
-	case "INFO":
-		return INFO
-	case "MESSAGE":
-		return MESSAGE
-	case "REFER":
-		return REFER
-	case "NOTIFY":
-		return NOTIFY
-	case "SUBSCRIBE":
-		return SUBSCRIBE
-	case "PUBLISH":
-		return PUBLISH
+	for m := INVITE; int(m) < len(methodNames); m++ {
+		if string(b) == methodNames[m] {
+			return m
+		}
 	}
 	return Other
 }

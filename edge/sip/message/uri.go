@@ -215,18 +215,9 @@ func (u *URI) parseTel(b []byte) bool {
 // Param finds a URI parameter by its lower-case name. Its value is still escaped and nil when it has none.
 func (u *URI) Param(name string) (value []byte, ok bool) {
 	for b := u.Params; len(b) > 0; {
-		one := b[1:]
-		b = nil
-		if i := bytes.IndexByte(one, ';'); i >= 0 {
-			one, b = one[:i], one[i:]
-		}
-		key := one
-		var val []byte
-		if i := bytes.IndexByte(one, '='); i >= 0 {
-			key, val = one[:i], one[i+1:]
-		}
-		if equalFold(key, name) {
-			return val, true
+		var key []byte
+		if key, value, b = cutParam(b); equalFold(key, name) {
+			return value, true
 		}
 	}
 	return nil, false

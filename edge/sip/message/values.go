@@ -72,7 +72,7 @@ func (m *Message) HasToken(id HeaderID, token string) bool {
 			if i := bytes.IndexByte(one, ';'); i >= 0 {
 				one = one[:i]
 			}
-			if one = trim(one); len(one) == len(token) && sameFold(one, []byte(token)) {
+			if equalFold(trim(one), token) {
 				return true
 			}
 		}
