@@ -346,7 +346,7 @@ func (b *bridge) tick() {
 
 func (l *leg) tickClients() {
 	s := l.b.s
-	for _, c := range append([]*client(nil), l.clients...) {
+	for _, c := range slices.Clone(l.clients) {
 		if c.Deadline() > s.now {
 			continue
 		}
@@ -369,7 +369,7 @@ func (l *leg) tickClients() {
 
 func (l *leg) tickServers() {
 	s := l.b.s
-	for _, t := range append([]*server(nil), l.servers...) {
+	for _, t := range slices.Clone(l.servers) {
 		if t.Deadline() > s.now {
 			continue
 		}

@@ -127,9 +127,7 @@ func (l *leg) learn(m *message.Message) {
 		l.routes = append(l.routes, "<"+string(a.URI)+">")
 	}
 	if !l.uas { // the answer lists them from their side
-		for i, j := 0, len(l.routes)-1; i < j; i, j = i+1, j-1 {
-			l.routes[i], l.routes[j] = l.routes[j], l.routes[i]
-		}
+		slices.Reverse(l.routes)
 	}
 	if m.Has(message.HAllow) {
 		l.updates = m.HasToken(message.HAllow, "UPDATE")
@@ -207,11 +205,7 @@ func (l *leg) hopTo(uri string) transport.Dest {
 	if !ok || !addr.IsValid() || (addr.IsPrivate() || addr.IsLoopback()) != (l.dest.Addr.Addr().IsPrivate() || l.dest.Addr.Addr().IsLoopback()) {
 		return l.dest
 	}
-	port := u.Port
-	if port == 0 {
-		port = 5060
-	}
-	to := netip.AddrPortFrom(addr, port)
+	to := netip.AddrPortFrom(addr, portOr5060(u.Port))
 	if to == l.dest.Addr {
 		return l.dest
 	}
@@ -298,12 +292,7 @@ func (l *leg) drop(c *client) {
 	if c.to.Proto != transport.UDP && l.b.s.tokens[c.branch] == c {
 		delete(l.b.s.tokens, c.branch)
 	}
-	for i, o := range l.clients {
-		if o == c {
-			l.clients = append(l.clients[:i], l.clients[i+1:]...)
-			break
-		}
-	}
+	l.clients = without(l.clients, c)
 	if l.asked == c {
 		l.asked = nil
 	}
@@ -312,14 +301,17 @@ func (l *leg) drop(c *client) {
 	}
 }
 
+// without takes one out of a list.
+func without[T comparable](list []T, one T) []T {
+	if i := slices.Index(list, one); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
 // dropServer forgets a request of theirs.
 func (l *leg) dropServer(t *server) {
-	for i, o := range l.servers {
-		if o == t {
-			l.servers = append(l.servers[:i], l.servers[i+1:]...)
-			break
-		}
-	}
+	l.servers = without(l.servers, t)
 	if l.invite == t {
 		l.invite = nil
 	}

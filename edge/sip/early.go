@@ -117,13 +117,7 @@ func (l *leg) take(c *client) {
 	if from == l {
 		return
 	}
-	for i, o := range from.clients {
-		if o == c {
-			from.clients = append(from.clients[:i], from.clients[i+1:]...)
-			break
-		}
-	}
-	from.asked = nil
+	from.clients, from.asked = without(from.clients, c), nil
 	c.leg, l.asked, l.clients = l, c, append(l.clients, c)
 	l.b.s.uac[l.callID] = l
 }

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -114,6 +115,7 @@ type Edge struct {
 	cancel   context.CancelFunc
 	work     chan func()  // questions for idle workers
 	spare    atomic.Int64 // idle workers
+	tapping  sync.Mutex   // owns changes of taps
 	taps     atomic.Pointer[[]*traceTap]
 }
 

@@ -168,11 +168,7 @@ func (l *leg) timerLines() []byte {
 	if l.timer.interval == 0 {
 		return nil
 	}
-	who := "uas"
-	if l.timer.ours {
-		who = "uac"
-	}
-	return []byte("Session-Expires: " + seconds(l.timer.interval) + ";refresher=" + who + "\r\n")
+	return l.timer.line("uac", "uas")
 }
 
 // forwarded takes the answer to a request that was passed on back to who asked.

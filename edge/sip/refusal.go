@@ -27,7 +27,7 @@ func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 	if f.Status == 0 {
 		return
 	}
-	r := message.Reply{Code: f.Status, Lines: append(append(append(append([]byte("Warning: 399 "), e.host...), ' '), message.AppendQuoted(nil, f.Why)...), "\r\n"...)}
+	r := message.Reply{Code: f.Status, Lines: e.appendWarning(nil, f.Why)}
 	switch f.Status {
 	case 400:
 		r.Phrase = strings.ToUpper(f.Why[:1]) + f.Why[1:]

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"strings"
 
 	"ringfence/edge/sip/message"
@@ -36,10 +37,5 @@ func unsupported(m *message.Message) []byte {
 const maxUnsupported = 16
 
 func knows(tag string) bool {
-	for _, k := range known {
-		if strings.EqualFold(k, tag) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, tag) })
 }

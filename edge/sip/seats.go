@@ -204,11 +204,7 @@ func household(a netip.Addr) netip.Addr {
 func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven bool) bool {
 	most := t.e.trunkShare(trunk)
 	t.mu.Lock()
-	of := t.trunks[trunk]
-	if of == nil {
-		of = &trunkSeats{}
-		t.trunks[trunk] = of
-	}
+	of := t.of(trunk)
 	var gone *bridge
 	var lost string // whose call it was
 	ok, met := true, false
@@ -222,10 +218,7 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 		}
 	}
 	if ok {
-		t.calls++
-		t.in++
-		of.n++
-		b.seat = seat{kind: inbound, trunk: trunk}
+		t.enterInbound(b, trunk)
 		if !proven {
 			b.seat.unproven = of.unproven.PushBack(b)
 		}
@@ -278,12 +271,24 @@ func (t *seats) back(b *bridge, trunk string) {
 	if b.seat.kind != noSeat {
 		return
 	}
-	if t.trunks[trunk] == nil {
-		t.trunks[trunk] = &trunkSeats{}
+	t.enterInbound(b, trunk)
+}
+
+// of are the seats of a trunk. The caller holds mu.
+func (t *seats) of(trunk string) *trunkSeats {
+	of := t.trunks[trunk]
+	if of == nil {
+		of = &trunkSeats{}
+		t.trunks[trunk] = of
 	}
+	return of
+}
+
+// enterInbound counts a call from a trunk. The caller holds mu.
+func (t *seats) enterInbound(b *bridge, trunk string) {
 	t.calls++
 	t.in++
-	t.trunks[trunk].n++
+	t.of(trunk).n++
 	b.seat = seat{kind: inbound, trunk: trunk}
 }
 

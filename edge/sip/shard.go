@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"container/heap"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -400,6 +401,30 @@ func (s *shard) whenIdle(f func()) {
 // when the old one comes.
 type timers []*bridge
 
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].at < t[j].at }
+
+func (t timers) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].slot, t[j].slot = i+1, j+1
+}
+
+// Push is heap.Interface's.
+func (t *timers) Push(x any) {
+	b := x.(*bridge)
+	*t = append(*t, b)
+	b.slot = len(*t)
+}
+
+// Pop takes the last one off.
+func (t *timers) Pop() any {
+	h, last := *t, len(*t)-1
+	b := h[last]
+	h[last], b.slot = nil, 0
+	*t = h[:last]
+	return b
+}
+
 func (t timers) first() time.Duration {
 	if len(t) == 0 {
 		return transaction.Never
@@ -413,67 +438,23 @@ func (t *timers) plan(b *bridge, at, now time.Duration) {
 	case b.slot == 0 && at == transaction.Never:
 	case b.slot == 0:
 		b.at = at
-		*t = append(*t, b)
-		b.slot = len(*t)
-		t.up(b.slot - 1)
+		heap.Push(t, b)
 	case at < b.at:
 		b.at = at
-		t.up(b.slot - 1)
+		heap.Fix(t, b.slot-1)
 	case b.at <= now: // its time has come and gone
 		if at == transaction.Never {
 			t.remove(b)
 			return
 		}
 		b.at = max(at, now+time.Millisecond) // always later: tick must come to an end
-		t.down(b.slot - 1)
+		heap.Fix(t, b.slot-1)
 	}
 }
 
 func (t *timers) remove(b *bridge) {
-	if b.slot == 0 {
-		return
-	}
-	h := *t
-	i, last := b.slot-1, len(h)-1
-	h.swap(i, last)
-	h[last] = nil
-	*t = h[:last]
-	b.slot = 0
-	if i < last {
-		t.up(i)
-		t.down(i)
-	}
-}
-
-func (t timers) swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].slot, t[j].slot = i+1, j+1
-}
-
-func (t timers) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if t[parent].at <= t[i].at {
-			return
-		}
-		t.swap(i, parent)
-		i = parent
-	}
-}
-
-func (t timers) down(i int) {
-	for {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < len(t); c++ {
-			if t[c].at < t[least].at {
-				least = c
-			}
-		}
-		if least == i {
-			return
-		}
-		t.swap(i, least)
-		i = least
+	if b.slot > 0 {
+		heap.Remove(t, b.slot-1)
 	}
 }
 

@@ -112,34 +112,28 @@ func (e *Edge) Trace(ctx context.Context, w TraceWhat, yield func(Traced) error)
 	}
 }
 
+// addTap adds a trace, unless as many run as may.
 func (e *Edge) addTap(t *traceTap) bool {
-	for {
-		old := e.taps.Load()
-		var all []*traceTap
-		if old != nil {
-			all = *old
-		}
-		if len(all) >= MaxTraces {
-			return false
-		}
-		next := append(slices.Clone(all), t)
-		if e.taps.CompareAndSwap(old, &next) {
-			return true
-		}
+	e.tapping.Lock()
+	defer e.tapping.Unlock()
+	var all []*traceTap
+	if old := e.taps.Load(); old != nil {
+		all = slices.Clone(*old)
 	}
+	if len(all) >= MaxTraces {
+		return false
+	}
+	all = append(all, t)
+	e.taps.Store(&all)
+	return true
 }
 
 func (e *Edge) dropTap(t *traceTap) {
-	for {
-		old := e.taps.Load()
-		next := slices.DeleteFunc(slices.Clone(*old), func(x *traceTap) bool { return x == t })
-		now := &next
-		if len(next) == 0 {
-			now = nil
-		}
-		if e.taps.CompareAndSwap(old, now) {
-			return
-		}
+	e.tapping.Lock()
+	defer e.tapping.Unlock()
+	all := without(slices.Clone(*e.taps.Load()), t)
+	if e.taps.Store(&all); len(all) == 0 {
+		e.taps.Store(nil)
 	}
 }
 

@@ -85,28 +85,24 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	def := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	dur := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	def(&c.Sockets, 1)
-	def(&c.ReadBuffer, 8<<20)
-	def(&c.QueueLen, 2048)
-	def(&c.MaxConns, 4096)
+	orDefault(&c.Sockets, 1)
+	orDefault(&c.ReadBuffer, 8<<20)
+	orDefault(&c.QueueLen, 2048)
+	orDefault(&c.MaxConns, 4096)
 	c.MaxConns = min(c.MaxConns, descriptors())
-	def(&c.MaxPerNet, 1024)
-	def(&c.MaxPerLine, 128)
-	def(&c.MaxQueued, 256<<10)
-	dur(&c.DialTimeout, 4*time.Second)
-	dur(&c.WriteTimeout, 8*time.Second)
-	dur(&c.MessageTimeout, 10*time.Second)
-	dur(&c.IdleTimeout, 15*time.Minute)
+	orDefault(&c.MaxPerNet, 1024)
+	orDefault(&c.MaxPerLine, 128)
+	orDefault(&c.MaxQueued, 256<<10)
+	orDefault(&c.DialTimeout, 4*time.Second)
+	orDefault(&c.WriteTimeout, 8*time.Second)
+	orDefault(&c.MessageTimeout, 10*time.Second)
+	orDefault(&c.IdleTimeout, 15*time.Minute)
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
 }
 
 // Transport owns the sockets. Its methods may be called from any goroutine.
