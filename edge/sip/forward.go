@@ -168,7 +168,7 @@ func (l *leg) timerLines() []byte {
 	if l.timer.interval == 0 {
 		return nil
 	}
-	return l.timer.line("uac", "uas")
+	return l.timer.line("uac", "uas", "")
 }
 
 // forwarded takes the answer to a request that was passed on back to who asked.

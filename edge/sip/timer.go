@@ -48,15 +48,15 @@ func (l *leg) agreeAsServer(asks timerWish) []byte {
 		t.interval = min(asks.interval, max(e.o.SessionTime, asks.least))
 	}
 	l.restartTimer(t)
-	return append(t.line("uas", "uac"), "Require: timer\r\n"...)
+	return t.line("uas", "uac", "Require: timer\r\n")
 }
 
-// line says who refreshes: what we are in this transaction, or what they are.
-func (t *sessionTimer) line(we, they string) []byte {
+// line says who refreshes: what we are in this transaction, or what they are; more lines come after it.
+func (t *sessionTimer) line(we, they, more string) []byte {
 	if t.ours {
 		they = we
 	}
-	return []byte("Session-Expires: " + seconds(t.interval) + ";refresher=" + they + "\r\n")
+	return []byte("Session-Expires: " + seconds(t.interval) + ";refresher=" + they + "\r\n" + more)
 }
 
 // timerWish is what a request says about session timers, kept until it is answered.
