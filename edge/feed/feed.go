@@ -22,13 +22,11 @@ import (
 
 // Source is one list.
 type Source struct {
-	Name   string // letters, digits, dots, dashes, underscores; at most 64
-	From   string // path of a file, or a URL of http or https
-	Format netlist.Format
-	Every  time.Duration // 0 is an hour; at least a minute
-	// Header goes with requests: a key that the keeper of the list wants, say. It never leaves the host of From, and is in no
-	// log. Nor are user, password, query and key-like parts of the path of From.
-	Header map[string]string
+	Name string // letters, digits, dots, dashes, underscores; at most 64
+	// From is the path of a file, or a URL of http or https. Its user, password, query and key-like parts of its path are in no log,
+	// and never leave its host.
+	From  string
+	Every time.Duration // 0 is an hour; at least a minute
 }
 
 // Options of New.
@@ -123,10 +121,6 @@ func (s Source) check() (*source, error) {
 	if s.Name == "" || len(s.Name) > 64 || strings.IndexFunc(s.Name, notInName) >= 0 {
 		return nil, errors.New("the name is to be letters, digits, dots, dashes and underscores, at most 64")
 	}
-	var err error
-	if s.Format, err = netlist.ParseFormat(string(s.Format)); err != nil {
-		return nil, err
-	}
 	switch {
 	case s.Every == 0:
 		s.Every = defaultEvery
@@ -139,7 +133,7 @@ func (s Source) check() (*source, error) {
 			return nil, errors.New("a file or URL is missing")
 		}
 		src.show = filepath.Clean(s.From)
-	} else if src.url, err = url.Parse(s.From); err != nil || src.url.Host == "" || src.url.Scheme != "http" && src.url.Scheme != "https" {
+	} else if src.url, _ = url.Parse(s.From); src.url == nil || src.url.Host == "" || src.url.Scheme != "http" && src.url.Scheme != "https" {
 		return nil, errors.New("it is to be a path, or a URL of http or https") // the text may hold a key
 	} else {
 		src.show = showURL(src.url)
@@ -275,7 +269,7 @@ func (f *Feeds) take(ctx context.Context, s *source, now time.Time) (*netlist.Li
 	if err != nil || data == nil {
 		return nil, "", err
 	}
-	list, err := netlist.Parse(data, netlist.Options{Format: s.Format, Now: now})
+	list, err := netlist.Parse(data, netlist.Options{Now: now})
 	if err != nil {
 		return nil, "", err
 	}

@@ -82,7 +82,7 @@ func TestAListFromTheWeb(t *testing.T) {
 	body, tag, asked := "192.0.2.1\n", `"1"`, 0
 	s := keeper(t, func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		if r.Header.Get("X-Api-Key") != "s3cret" {
+		if _, key, _ := r.BasicAuth(); key != "s3cret" {
 			http.Error(w, "no", http.StatusForbidden)
 			return
 		}
@@ -95,7 +95,7 @@ func TestAListFromTheWeb(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	})
 	k := &taker{}
-	f, log := feeds(t, k, Options{Sources: []Source{{Name: "web", From: s.URL + "/list?token=tok3n", Header: map[string]string{"X-Api-Key": "s3cret"}}}})
+	f, log := feeds(t, k, Options{Sources: []Source{{Name: "web", From: strings.Replace(s.URL, "//", "//me:s3cret@", 1) + "/list?token=tok3n"}}})
 	get := func() string {
 		if err := f.Fetch(t.Context(), "web"); err != nil {
 			return err.Error()
@@ -309,7 +309,6 @@ func TestSourcesThatAreWrong(t *testing.T) {
 		{Source{Name: "a", From: "ftp://x/s3cret"}, `feed "a": it is to be a path, or a URL of http or https`},
 		{Source{Name: "a", From: "https://"}, `feed "a": it is to be a path, or a URL of http or https`},
 		{Source{Name: "a", From: "x", Every: time.Second}, `feed "a": it is not to be fetched more often than each minute: 1s`},
-		{Source{Name: "a", From: "x", Format: "xml"}, `feed "a": "xml" is no format of a list: text, csv, json or auto`},
 	} {
 		if _, err := New(Options{Sources: []Source{c.s}}); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v", c.s, err)

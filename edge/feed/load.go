@@ -79,9 +79,6 @@ func (f *Feeds) loadURL(ctx context.Context, s *source, known version) ([]byte, 
 		return nil, version{}, withoutURL(err)
 	}
 	req.Header.Set("User-Agent", "ringfence")
-	for name, value := range s.Header {
-		req.Header.Set(name, value)
-	}
 	if known.etag != "" {
 		req.Header.Set("If-None-Match", known.etag)
 	}
@@ -139,8 +136,8 @@ func newClient(o Options) *http.Client {
 	}
 }
 
-// checkRedirect follows a few, never from https to http, and to another host only where the request carries nothing but
-// what we made: a key that stands in a header or before the host is the keeper's alone.
+// checkRedirect follows a few, never from https to http, and to another host only where no key stands before the host: that is
+// the keeper's alone.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
@@ -148,19 +145,9 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("%w more than %d times", errRedirect, maxRedirects)
 	case req.URL.Scheme != "https" && (req.URL.Scheme != "http" || first.URL.Scheme == "https"):
 		return fmt.Errorf("%w to where it would not be encrypted", errRedirect)
-	case req.URL.Host != first.URL.Host && (len(first.Header) > countOwn(first.Header) || first.URL.User != nil):
+	case req.URL.Host != first.URL.Host && first.URL.User != nil:
 		return fmt.Errorf("%w to another host, which is not to see the key", errRedirect)
 	}
 	req.Header.Del("Referer") // it would tell the query
 	return nil
-}
-
-// countOwn is how many headers of a request are ours.
-func countOwn(h http.Header) (n int) {
-	for _, name := range []string{"User-Agent", "If-None-Match", "If-Modified-Since"} {
-		if _, ok := h[name]; ok {
-			n++
-		}
-	}
-	return n
 }

@@ -8,6 +8,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/edge/internal/fair"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
@@ -26,9 +27,9 @@ const (
 // seat is a call's place among those that share a bound. It belongs to seats.mu.
 type seat struct {
 	kind     seatKind
-	line     string     // helpSeat: who calls, "" is not logged in; inbound: who is rung, while that lasts
-	at       netip.Addr // helpSeat: from where (IPv6: the /64)
-	trunk    string     // inbound
+	line     string       // helpSeat: who calls, "" is not logged in; inbound: who is rung, while that lasts
+	at       netip.Prefix // helpSeat: from where (IPv6: the /64)
+	trunk    string       // inbound
 	unproven *list.Element
 }
 
@@ -42,9 +43,9 @@ type seats struct {
 	calls int // guarded by mu, as is all below: calls but for emergency calls
 	in    int // of these, inbound ones
 
-	help   int                // emergency calls
-	helpBy map[string]int     // by line
-	helpAt map[netip.Addr]int // by address, all of them
+	help   int                  // emergency calls
+	helpBy map[string]int       // by line
+	helpAt map[netip.Prefix]int // by address, all of them
 
 	trunks  map[string]*trunkSeats
 	ringing map[string]int // by called line: inbound calls that are not answered
@@ -56,7 +57,7 @@ type trunkSeats struct {
 }
 
 func newSeats(e *Edge) *seats {
-	return &seats{e: e, helpBy: map[string]int{}, helpAt: map[netip.Addr]int{}, trunks: map[string]*trunkSeats{}, ringing: map[string]int{}}
+	return &seats{e: e, helpBy: map[string]int{}, helpAt: map[netip.Prefix]int{}, trunks: map[string]*trunkSeats{}, ringing: map[string]int{}}
 }
 
 // full says whether ordinary calls have no room: beyond that they are refused by the gate, far beyond without it.
@@ -135,7 +136,7 @@ const (
 // takeHelp enters an emergency call, or says that there is no room for it. line is "" when nobody has logged in; most is
 // the line's own max-calls.
 func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool {
-	at := household(from)
+	at := fair.Address(from)
 	t.mu.Lock()
 	ok := t.mayHelp(line, at, most)
 	if ok {
@@ -164,7 +165,7 @@ func doubled(n int) bool {
 }
 
 // enterHelp counts an emergency call. The caller holds mu.
-func (t *seats) enterHelp(b *bridge, line string, at netip.Addr) {
+func (t *seats) enterHelp(b *bridge, line string, at netip.Prefix) {
 	t.help++
 	t.helpBy[line]++
 	t.helpAt[at]++
@@ -172,7 +173,7 @@ func (t *seats) enterHelp(b *bridge, line string, at netip.Addr) {
 }
 
 // mayHelp is the rule. The caller holds mu.
-func (t *seats) mayHelp(line string, at netip.Addr, most int) bool {
+func (t *seats) mayHelp(line string, at netip.Prefix, most int) bool {
 	switch {
 	case t.help < t.tight(), t.helpAt[at] < freeOfAddress, line != "" && t.helpBy[line] < most:
 		return true
@@ -187,16 +188,6 @@ func (t *seats) mayHelp(line string, at netip.Addr, most int) bool {
 	}
 	mine := t.helpBy[line]
 	return mine < busiest && (t.help < t.e.o.MaxEmergency || mine*lines < t.e.o.MaxEmergency)
-}
-
-// household is what an address counts as: for IPv6 its /64.
-func household(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.Addr()
-	}
-	return a
 }
 
 // takeInbound enters a call from a trunk. When its share, or that of all trunks, is taken, the call that has rung longest
@@ -386,7 +377,7 @@ func (b *bridge) sitDown(a *legRecord) {
 	case a.Help:
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.enterHelp(b, a.HelpLine, household(a.Addr.Addr()))
+		t.enterHelp(b, a.HelpLine, fair.Address(a.Addr.Addr()))
 	default:
 		t.takeOrdinary(b)
 	}

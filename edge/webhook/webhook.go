@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ type Options struct {
 	Key   Key            // signs: with Ed25519, so that no receiver can sign in our name
 	Hooks []string       // URLs of the provider's own webhooks, which may be anywhere
 	Allow []netip.Prefix // private networks that customers' webhooks may be in; usually none
-	CA    string         // PEM file of certificates to trust beside the system's; "" is none
+	Roots *x509.CertPool // whom to trust; nil is the system's
 
 	Timeout time.Duration // for one request and its answer; 0 is 15 seconds
 }
@@ -68,31 +67,9 @@ func New(o Options) (*Sender, error) {
 			return nil, err
 		}
 	}
-	roots, err := roots(o.CA)
-	if err != nil {
-		return nil, err
-	}
-	s.own = client(o.Timeout, roots, func(netip.Addr) bool { return true })
-	s.strange = client(o.Timeout, roots, s.allowed)
+	s.own = client(o, func(netip.Addr) bool { return true })
+	s.strange = client(o, s.allowed)
 	return s, nil
-}
-
-func roots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("webhook: certificates to trust: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("webhook: the system's certificates: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("webhook: %s holds no certificate", file)
-	}
-	return pool, nil
 }
 
 // Send returns nil when the other side has taken the message (2xx). An error that is notify.ErrPermanent will not go
@@ -186,15 +163,15 @@ func target(text string) (*url.URL, error) {
 
 // client asks without proxies and redirects, and dials only addresses that may be reached. The check is made on the
 // address of each dial itself, after the name was resolved: a name cannot change its mind in between.
-func client(timeout time.Duration, roots *x509.CertPool, may func(netip.Addr) bool) *http.Client {
-	dialer := &net.Dialer{Timeout: timeout, Control: dialCheck(may)}
+func client(o Options, may func(netip.Addr) bool) *http.Client {
+	dialer := &net.Dialer{Timeout: o.Timeout, Control: dialCheck(may)}
 	return &http.Client{
-		Timeout:       timeout,
+		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-			TLSHandshakeTimeout:    timeout,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots},
+			TLSHandshakeTimeout:    o.Timeout,
 			MaxResponseHeaderBytes: maxAnswer,
 			MaxConnsPerHost:        4,
 			MaxIdleConns:           16,

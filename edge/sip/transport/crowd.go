@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"container/list"
 	"net/netip"
+
+	"ringfence/edge/internal/fair"
 )
 
 // crowd is connections of one standing, in groups: strangers by network, phones by line. It knows at any time which group
@@ -118,13 +120,8 @@ func (g *group) first(from map[netip.Addr]int) *conn {
 // strangersOf is the network that a connection counts under before it has logged in: /24 or /64, but the address alone
 // where phones are registered, so that they do not suffer for their neighbours.
 func strangersOf(a netip.Addr, known int) netip.Prefix {
-	bits := 24
-	switch {
-	case !a.Is4():
-		bits = 64
-	case known > 0:
-		bits = 32
+	if known > 0 {
+		return fair.Address(a)
 	}
-	net, _ := a.WithZone("").Prefix(bits)
-	return net
+	return fair.Network(a)
 }
