@@ -15,14 +15,14 @@ import (
 	"ringfence/flow/location"
 )
 
-// register answers a REGISTER with credentials (RFC 3261 section 10.3). Nothing of it is kept but the bindings, and the
-// answer for a while, since a repeat cannot log in a second time.
+// register answers a REGISTER with credentials (RFC 3261 section 10.3). Nothing of it is kept but the bindings, and for a
+// while that it was accepted, since a repeat cannot log in a second time.
 func (s *shard) register(p *transport.Packet) {
 	e, m := s.e, &p.Msg
 	key := repeatKey(p)
-	if last := s.answered.find(key, s.now); last != nil {
+	if line := s.accepted.find(key, s.now); line != "" {
 		e.stats.repeats.Add(1)
-		e.send(replyTo(p), last, 0)
+		s.listPhones(p, s.phones(line))
 		return
 	}
 	res, challenge, ok := e.login(p)
@@ -49,7 +49,7 @@ func (s *shard) register(p *transport.Packet) {
 
 // bind changes the bindings and answers with those there are.
 func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
-	e, m := s.e, &p.Msg
+	e := s.e
 	u, fault := e.update(p, challenge, s.wall)
 	var bindings []location.Binding
 	if fault == nil {
@@ -68,13 +68,14 @@ func (s *shard) bind(p *transport.Packet, line string, challenge, key uint64) {
 	}
 	e.stats.registers.Add(1)
 	e.net.LoggedIn(p.From(), line)
-	var tag [16]byte
-	s.lines = appendContacts(s.lines[:0], bindings, s.wall)
-	s.room = message.AppendResponse(s.room[:0], m, message.Reply{
-		Code: 200, ToTag: e.statelessTag(tag[:], p), Src: p.Src, Lines: s.lines,
-	})
-	s.answered.keep(key, s.room, s.now)
-	e.send(replyTo(p), s.room, 0)
+	s.accepted.keep(key, line, s.now)
+	s.listPhones(p, bindings)
+}
+
+// listPhones answers with the phones that are registered.
+func (s *shard) listPhones(p *transport.Packet, all []location.Binding) {
+	s.lines = appendContacts(s.lines[:0], all, s.wall)
+	s.e.answer(p, message.Reply{Code: 200, Lines: s.lines})
 }
 
 // What a REGISTER may be refused for.
@@ -166,44 +167,38 @@ func appendContacts(b []byte, all []location.Binding, now time.Time) []byte {
 	return b
 }
 
-// answerCache keeps the latest answers to REGISTER for repeats: a ring of a fixed size.
-type answerCache struct {
-	slot  map[uint64]int // by repeatKey
-	ring  []cachedAnswer
-	after int
-}
+// accepted are the latest REGISTERs that were, for their repeats: two generations of a bounded size, of which the older is dropped.
+type accepted struct{ current, last map[uint64]loggedIn }
 
-type cachedAnswer struct {
-	key  uint64
+// loggedIn is a REGISTER that was accepted.
+type loggedIn struct {
+	line string
 	at   time.Duration
-	text []byte
 }
 
-// Bounds of the cache: repeats come within 32 s at most, nearly all within one.
+// Bounds of what is kept: repeats come within 32 s at most, nearly all within one.
 const (
-	cachedAnswers = 4096
-	answerLife    = 32 * time.Second
+	maxAccepted  = 4096 // of a generation
+	acceptedLife = 32 * time.Second
 )
 
-func (c *answerCache) find(key uint64, now time.Duration) []byte {
-	i, ok := c.slot[key]
-	if !ok || now-c.ring[i].at > answerLife {
-		return nil
+// find gives the line of a REGISTER that was accepted, by its repeatKey; "" is none.
+func (a *accepted) find(key uint64, now time.Duration) string {
+	r, ok := a.current[key]
+	if !ok {
+		r = a.last[key]
 	}
-	return c.ring[i].text
+	if now-r.at > acceptedLife {
+		return ""
+	}
+	return r.line
 }
 
-func (c *answerCache) keep(key uint64, text []byte, now time.Duration) {
-	if c.slot == nil {
-		c.slot, c.ring = make(map[uint64]int, cachedAnswers), make([]cachedAnswer, cachedAnswers)
+func (a *accepted) keep(key uint64, line string, now time.Duration) {
+	if a.current == nil || len(a.current) >= maxAccepted {
+		a.current, a.last = make(map[uint64]loggedIn, maxAccepted), a.current
 	}
-	r := &c.ring[c.after]
-	if r.text != nil && c.slot[r.key] == c.after {
-		delete(c.slot, r.key)
-	}
-	*r = cachedAnswer{key, now, append(r.text[:0], text...)}
-	c.slot[key] = c.after
-	c.after = (c.after + 1) % cachedAnswers
+	a.current[key] = loggedIn{line, now}
 }
 
 var repeatSeed = maphash.MakeSeed()

@@ -50,7 +50,7 @@ type shard struct {
 	armed    time.Duration // what timer is set to
 	resumes  time.Duration // no deadline is kept before this: the process stood still, and has yet to read what waited
 	timer    *time.Timer
-	answered answerCache
+	accepted accepted
 	w        message.Writer
 	msg      message.Message // our own requests, parsed again
 	room     []byte          // scratch for messages that are sent once

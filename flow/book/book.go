@@ -44,8 +44,7 @@ type Book struct {
 	decoy    []byte // a sealed secret that is no line's; see HA1As
 	provider atomic.Pointer[provider]
 
-	lines   lineTable // by identity
-	called  lineTable // by handle
+	lines   lineTable
 	numbers numberTable
 
 	customersMu sync.RWMutex
@@ -82,8 +81,7 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		return nil, err
 	}
 	b.provider.Store(p)
-	b.lines.init((*Line).ID)
-	b.called.init((*Line).Handle)
+	b.lines.init()
 	b.numbers.init()
 	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
 		if err := load(ctx); err != nil {

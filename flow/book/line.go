@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"ringfence/core/account"
 	"ringfence/core/rating"
@@ -163,20 +164,16 @@ func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 
 // Line finds a line by its identity. LineCalled takes what people say.
 func (b *Book) Line(id string) (*Line, bool) {
-	s := &b.lines.shards[maphash.String(b.lines.seed, id)%lineShards]
-	s.mu.RLock()
-	l, ok := s.m[id]
-	s.mu.RUnlock()
-	return l, ok
+	l, ok := b.lines.find(account.Handle(id))
+	if !ok || l.id != id {
+		return nil, false
+	}
+	return l, true
 }
 
 // Find finds a line by its handle, the SIP user name, which may point into a packet.
 func (b *Book) Find(handle []byte) (*Line, bool) {
-	s := &b.called.shards[maphash.Bytes(b.called.seed, handle)%lineShards]
-	s.mu.RLock()
-	l, ok := s.m[string(handle)]
-	s.mu.RUnlock()
-	return l, ok
+	return b.lines.find(unsafe.String(unsafe.SliceData(handle), len(handle))) // only compared
 }
 
 // ByNumber finds whose line has an E.164 number, phone.Number.Digits(): its identity.
@@ -193,10 +190,9 @@ func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
 
 const lineShards = 64
 
-// lineTable finds lines by identity or by handle, which key gives. Shards, because one lock's cache line would be what every core waits for.
+// lineTable finds lines by their handles. Shards, because one lock's cache line would be what every core waits for.
 type lineTable struct {
 	seed   maphash.Seed
-	key    func(*Line) string
 	shards [lineShards]struct {
 		mu sync.RWMutex
 		m  map[string]*Line // mu
@@ -204,24 +200,32 @@ type lineTable struct {
 	}
 }
 
-func (t *lineTable) init(key func(*Line) string) {
-	t.seed, t.key = maphash.MakeSeed(), key
+func (t *lineTable) init() {
+	t.seed = maphash.MakeSeed()
 	for i := range t.shards {
 		t.shards[i].m = map[string]*Line{}
 	}
 }
 
+func (t *lineTable) find(handle string) (*Line, bool) {
+	s := &t.shards[maphash.String(t.seed, handle)%lineShards]
+	s.mu.RLock()
+	l, ok := s.m[handle]
+	s.mu.RUnlock()
+	return l, ok
+}
+
 func (t *lineTable) put(l *Line) {
-	key := t.key(l)
+	key := l.Handle()
 	s := &t.shards[maphash.String(t.seed, key)%lineShards]
 	s.mu.Lock()
 	s.m[key] = l
 	s.mu.Unlock()
 }
 
-// drop takes a line out, unless another has its key by now.
+// drop takes a line out, unless another has its handle by now.
 func (t *lineTable) drop(l *Line) {
-	key := t.key(l)
+	key := l.Handle()
 	s := &t.shards[maphash.String(t.seed, key)%lineShards]
 	s.mu.Lock()
 	if now := s.m[key]; now != nil && now.id == l.id {
@@ -284,7 +288,6 @@ func (b *Book) loadLines(ctx context.Context) error {
 			return fmt.Errorf("line %s: %w", a.ID, err)
 		}
 		b.lines.put(l)
-		b.called.put(l)
 		b.numbers.put(l)
 		l.cust.lines.Add(1)
 		return nil

@@ -140,7 +140,6 @@ func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) 
 
 func (b *Book) publishNew(l *Line) {
 	b.lines.put(l)
-	b.called.put(l)
 	b.numbers.put(l)
 	l.cust.lines.Add(1)
 	b.sorted.forget()
@@ -257,7 +256,6 @@ func (b *Book) changeLine(ctx context.Context, id string,
 		return nil, err
 	}
 	b.lines.put(l)
-	b.called.put(l)
 	b.numbers.put(l)
 	if was.digits != l.digits {
 		b.numbers.dropOf(was)

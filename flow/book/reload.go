@@ -170,10 +170,12 @@ func (b *Book) republish(a account.Line) error {
 	if there {
 		l.inherit(was)
 	} else {
+		if gone, ok := b.lines.find(l.Handle()); ok { // its handle is another line's now
+			b.unpublish(gone)
+		}
 		l.cust.lines.Add(1)
 	}
 	b.lines.put(l)
-	b.called.put(l)
 	b.numbers.put(l)
 	if there && was.digits != l.digits {
 		b.numbers.dropOf(was)
@@ -230,7 +232,6 @@ func (b *Book) keepCustomers(customers []account.Customer) {
 
 func (b *Book) unpublish(l *Line) {
 	b.lines.drop(l)
-	b.called.drop(l)
 	b.numbers.dropOf(l)
 	l.cust.lines.Add(-1)
 	b.sorted.forget()
