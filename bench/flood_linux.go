@@ -121,7 +121,7 @@ func (b *bench) bannedPackets(ctx context.Context) error {
 	users, from := logins(200), []netip.Addr{netip.MustParseAddr(banned)}
 	kernel := func(where string) func(context.Context, []login) (*peer, error) {
 		return func(ctx context.Context, users []login) (*peer, error) {
-			return b.shielded(ctx, users, "memory", where)
+			return b.ringfence(ctx, users, setup{money: "memory", kernel: where})
 		}
 	}
 	for _, c := range []struct {

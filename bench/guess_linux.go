@@ -220,10 +220,10 @@ func (k *books) close(ctx context.Context, b *bench, p *peer, name string, ratio
 	}
 	lockouts := map[string]float64{}
 	for _, scope := range []string{"line", "address", "network", "as"} {
-		lockouts[scope] = gauge(ctx, fmt.Sprintf(`ringfence_login_lockouts_total{scope=%q}`, scope))
+		lockouts[scope] = p.gauge(ctx, fmt.Sprintf(`ringfence_login_lockouts_total{scope=%q}`, scope))
 	}
-	bans := gauge(ctx, `ringfence_bans{by="auto"}`)
-	moved := gauge(ctx, "ringfence_login_moved_nonces_total")
+	bans := p.gauge(ctx, `ringfence_bans{by="auto"}`)
+	moved := p.gauge(ctx, "ringfence_login_moved_nonces_total")
 	var err error
 	if k.end, err = b.reopen(ctx, p); err != nil { // what is written behind is written
 		return err

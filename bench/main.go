@@ -20,6 +20,7 @@ import (
 
 type options struct {
 	binary   string
+	beside   string
 	runs     int
 	regs     int
 	calls    int
@@ -39,9 +40,10 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/ringfence", "the binary to measure")
-	flag.IntVar(&o.runs, "runs", 3, "alternating runs, of which the median counts")
-	flag.IntVar(&o.regs, "regs", 20_000, "registrations a run, at 4,000 a second")
-	flag.IntVar(&o.calls, "percall", 3_000, "calls a run, at 500 a second")
+	flag.StringVar(&o.beside, "beside", "", "another binary of Ringfence to measure beside it, such as the previous release's")
+	flag.IntVar(&o.runs, "runs", 12, "turns of each server in the comparison of CPU, some five seconds each")
+	flag.IntVar(&o.regs, "regs", 20_000, "registrations a turn, at 4,000 a second")
+	flag.IntVar(&o.calls, "percall", 3_000, "calls a turn, at 500 a second")
 	flag.IntVar(&o.heap, "calls", 20_000, "calls of the run that watches the heap (1000000 for the whole proof)")
 	flag.IntVar(&o.rate, "rate", 500, "calls a second of that run")
 	flag.IntVar(&o.lines, "lines", 100_000, "lines of the run that watches memory")
@@ -70,9 +72,13 @@ func run(ctx context.Context, o options) error {
 	if !o.keep {
 		defer os.RemoveAll(dir)
 	}
-	o.binary, err = filepath.Abs(o.binary)
-	if err != nil {
+	if o.binary, err = filepath.Abs(o.binary); err != nil {
 		return err
+	}
+	if o.beside != "" {
+		if o.beside, err = filepath.Abs(o.beside); err != nil {
+			return err
+		}
 	}
 	b := &bench{options: o, dir: dir, report: newReport()}
 	parts := []struct {

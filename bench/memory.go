@@ -13,8 +13,8 @@ import (
 )
 
 // gauge reads one figure of /metrics; -1 when it is not there.
-func gauge(ctx context.Context, name string) float64 {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metricsAt.String()+"/metrics", nil)
+func (p *peer) gauge(ctx context.Context, name string) float64 {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.metrics().String()+"/metrics", nil)
 	if err != nil {
 		return -1
 	}
@@ -39,7 +39,7 @@ func gauge(ctx context.Context, name string) float64 {
 // memory measures a big book at rest after a start, and many calls up at once.
 func (b *bench) memory(ctx context.Context) error {
 	users := logins(b.lines)
-	p, err := b.ringfence(ctx, users, "durable")
+	p, err := b.ringfence(ctx, users, setup{money: "durable"})
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (b *bench) memory(ctx context.Context) error {
 // heapRun makes many calls and looks at the live heap on the way.
 func (b *bench) heapRun(ctx context.Context) error {
 	users := logins(1000)
-	p, err := b.ringfence(ctx, users, "durable")
+	p, err := b.ringfence(ctx, users, setup{money: "durable"})
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (b *bench) heapRun(ctx context.Context) error {
 			return err
 		}
 		failed += o.failed
-		points = append(points, fmt.Sprintf("%s (heap %.0f MiB)", mib(resident(p.cmd.Process.Pid)), gauge(ctx, "go_memstats_heap_inuse_bytes")/(1<<20)))
+		points = append(points, fmt.Sprintf("%s (heap %.0f MiB)", mib(resident(p.cmd.Process.Pid)), p.gauge(ctx, "go_memstats_heap_inuse_bytes")/(1<<20)))
 	}
 	b.report.row(fmt.Sprintf("memory over %d calls", b.heap), strings.Join(points, " → "), "flat", fmt.Sprintf("VmRSS at each quarter; %d failed", failed))
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -44,12 +45,13 @@ func logins(n int) []login {
 
 // peer is a running server.
 type peer struct {
-	name string
-	at   netip.AddrPort
-	cmd  *exec.Cmd
-	log  string
-	dir  string
-	gone chan struct{}
+	name   string
+	binary string // of a Ringfence
+	at     netip.AddrPort
+	cmd    *exec.Cmd
+	log    string
+	dir    string
+	gone   chan struct{}
 }
 
 // stop ends the server and waits for it.
@@ -188,25 +190,30 @@ listen = %q
 level = "warn"
 `
 
-var metricsAt = netip.MustParseAddrPort("127.0.0.1:25081")
+// metrics is where a Ringfence tells its figures.
+func (p *peer) metrics() netip.AddrPort { return netip.AddrPortFrom(p.at.Addr(), p.at.Port()+21) }
 
-// ringfence starts the program with a customer, a tariff, a trunk and lines. money is "durable" or "memory".
-func (b *bench) ringfence(ctx context.Context, users []login, money string) (*peer, error) {
-	return b.shielded(ctx, users, money, "off")
+// setup is how the program is started.
+type setup struct {
+	binary string // "" is that of -binary
+	money  string // "durable" or "memory"
+	kernel string // whether it drops packets of the banned: "off", which "" is, or "required"
+	port   uint16 // 0 is 25060
 }
 
-// shielded is ringfence with a say in whether the kernel drops packets of the banned: "off" or "required".
-func (b *bench) shielded(ctx context.Context, users []login, money, kernel string) (*peer, error) {
+// ringfence starts the program with a customer, a tariff, a trunk and lines.
+func (b *bench) ringfence(ctx context.Context, users []login, s setup) (*peer, error) {
 	dir, err := os.MkdirTemp(b.dir, "ringfence")
 	if err != nil {
 		return nil, err
 	}
-	p := &peer{name: "Ringfence, money " + money, at: netip.MustParseAddrPort("127.0.0.1:25060"), log: filepath.Join(dir, "log"), dir: dir}
+	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), cmp.Or(s.port, 25060))
+	p := &peer{name: "Ringfence, money " + s.money, binary: cmp.Or(s.binary, b.binary), at: at, log: filepath.Join(dir, "log"), dir: dir}
 	list := filepath.Join(dir, "banned.txt")
 	if err := os.WriteFile(list, []byte(banned+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, money, kernel, "bench="+list, metricsAt)
+	config := fmt.Sprintf(ringfenceConfig, filepath.Join(dir, "data"), p.at, s.money, cmp.Or(s.kernel, "off"), "bench="+list, p.metrics())
 	if err := os.WriteFile(filepath.Join(dir, "ringfence.toml"), []byte(config), 0o600); err != nil {
 		return nil, err
 	}
@@ -222,7 +229,7 @@ func (b *bench) shielded(ctx context.Context, users []login, money, kernel strin
 
 // restart starts the program on the folder of a peer.
 func (b *bench) restart(ctx context.Context, p *peer) (*peer, error) {
-	p, err := launch(ctx, p, b.binary, "serve", "--config", filepath.Join(p.dir, "ringfence.toml"))
+	p, err := launch(ctx, p, p.binary, "serve", "--config", filepath.Join(p.dir, "ringfence.toml"))
 	if err != nil {
 		return nil, err
 	}

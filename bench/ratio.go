@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,14 +14,18 @@ type contestant struct {
 }
 
 func (b *bench) contestants() []contestant {
-	of := func(money string) func(context.Context, []login) (*peer, error) {
-		return func(ctx context.Context, users []login) (*peer, error) { return b.ringfence(ctx, users, money) }
+	of := func(s setup) func(context.Context, []login) (*peer, error) {
+		return func(ctx context.Context, users []login) (*peer, error) { return b.ringfence(ctx, users, s) }
 	}
-	return []contestant{
+	all := []contestant{
 		{"Kamailio", func(ctx context.Context, users []login) (*peer, error) { return b.kamailio(ctx, users) }},
-		{"Ringfence, money in memory", of("memory")},
-		{"Ringfence, money durable", of("durable")},
+		{"Ringfence, money in memory", of(setup{money: "memory", port: 25060})},
+		{"Ringfence, money durable", of(setup{money: "durable", port: 25062})},
 	}
+	if b.beside != "" {
+		all = append(all, contestant{"the other Ringfence, money in memory", of(setup{binary: b.beside, money: "memory", port: 25064})})
+	}
+	return all
 }
 
 func (b *bench) registrations(ctx context.Context) error {
@@ -31,65 +36,89 @@ func (b *bench) callRuns(ctx context.Context) error {
 	return b.compare(ctx, "1,000 authenticated calls", "≤ 0.8×", b.calling, true)
 }
 
-// compare plays the same load on every contestant, in turn, several times, and reports CPU seconds by the thousand.
+// tally is what a contestant used and answered in its turns.
+type tally struct {
+	*peer
+	cpu, p99   []float64 // of each turn: CPU seconds by the thousand, milliseconds
+	ok, failed int
+	used, took float64 // seconds in all
+}
+
+// compare plays the same load on all contestants, which run side by side, in short turns, so that what else the machine does meets
+// all alike. It reports the CPU seconds by the thousand of all turns together.
 func (b *bench) compare(ctx context.Context, what, bar string, shape func(*peer, []login) load, withCarrier bool) error {
 	users := logins(1000)
 	cs := b.contestants()
-	cpu, p99, failed := make([][]float64, len(cs)), make([][]float64, len(cs)), make([]int, len(cs))
+	all := make([]tally, len(cs))
+	if withCarrier {
+		stop, err := b.carrier(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	for i, c := range cs {
+		p, err := c.start(ctx, users)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		defer p.stop()
+		all[i].peer = p
+		warm := shape(p, users)
+		warm.count, warm.limit = warm.count/5, 30*time.Second
+		if _, err := b.run(ctx, warm); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
 	machine := measureMachine()
 	for range b.runs {
 		for i, c := range cs {
-			used, o, err := b.once(ctx, c, users, shape, withCarrier)
+			o, err := b.turn(ctx, &all[i], shape(all[i].peer, users))
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			progress("%s, %s: %.3f CPU s, %d failed, p50 %.1f ms, p99 %.1f ms", c.name, what, used, o.failed, o.p50, o.p99)
-			cpu[i], p99[i] = append(cpu[i], used), append(p99[i], o.p99)
-			failed[i] += o.failed
+			progress("%s, %s: %.4f CPU s, %d failed, p50 %.1f ms, p99 %.1f ms", c.name, what, all[i].cpu[len(all[i].cpu)-1], o.failed, o.p50, o.p99)
 		}
 	}
 	others := machine.others()
 	for i, c := range cs {
-		figure, limit := fmt.Sprintf("%.3f CPU s", median(cpu[i])), ""
-		if i > 0 {
-			figure += fmt.Sprintf(" (%.2f×)", median(cpu[i])/median(cpu[0]))
-		}
-		if i == 1 {
-			limit = bar
-		}
-		b.report.row(what+": "+c.name, figure, limit, fmt.Sprintf("median of %d runs; %d failed, p99 %.1f ms; other programs kept %.2f processors busy",
-			b.runs, failed[i], median(p99[i]), others))
+		b.reportTurns(what+": "+c.name, bar, i, all, others)
 	}
 	return nil
 }
 
-// once plays a load on a fresh server and gives the CPU seconds by the thousand that succeeded.
-func (b *bench) once(ctx context.Context, c contestant, users []login, shape func(*peer, []login) load, withCarrier bool) (float64, outcome, error) {
-	p, err := c.start(ctx, users)
-	if err != nil {
-		return 0, outcome{}, err
-	}
-	defer p.stop()
-	if withCarrier {
-		stop, err := b.carrier(ctx)
-		if err != nil {
-			return 0, outcome{}, err
-		}
-		defer stop()
-	}
-	l := shape(p, users)
-	warm := l
-	warm.count, warm.limit = l.count/20, 30*time.Second
-	if _, err := b.run(ctx, warm); err != nil {
-		return 0, outcome{}, err
-	}
-	before := p.cpu()
+// turn plays a load once.
+func (b *bench) turn(ctx context.Context, t *tally, l load) (outcome, error) {
+	before := t.peer.cpu()
 	o, err := b.run(ctx, l)
 	if err != nil {
-		return 0, o, err
+		return o, err
 	}
 	if o.ok == 0 {
-		return 0, o, fmt.Errorf("nothing succeeded, %d failed", o.failed)
+		return o, fmt.Errorf("nothing succeeded, %d failed", o.failed)
 	}
-	return (p.cpu() - before) / float64(o.ok) * 1000, o, nil
+	used := t.peer.cpu() - before
+	t.cpu, t.p99 = append(t.cpu, used/float64(o.ok)*1000), append(t.p99, o.p99)
+	t.ok, t.failed, t.used, t.took = t.ok+o.ok, t.failed+o.failed, t.used+used, t.took+o.took.Seconds()
+	return o, nil
+}
+
+// reportTurns writes the row of a contestant; the first is what the others are held against.
+func (b *bench) reportTurns(name, bar string, i int, all []tally, others float64) {
+	t, first := &all[i], &all[0]
+	each := func(t *tally) float64 { return t.used / float64(t.ok) * 1000 }
+	figure, spread := fmt.Sprintf("%.4f CPU s", each(t)), ""
+	if i > 0 {
+		ratios := make([]float64, len(t.cpu))
+		for n := range ratios {
+			ratios[n] = t.cpu[n] / first.cpu[n]
+		}
+		figure += fmt.Sprintf(" (%.2f×)", each(t)/each(first))
+		spread = fmt.Sprintf(" (each of them %.2f to %.2f×)", slices.Min(ratios), slices.Max(ratios))
+	}
+	if i != 1 {
+		bar = ""
+	}
+	b.report.row(name, figure, bar, fmt.Sprintf("%d turns, %.0f s of load%s; %d failed, p99 %.1f ms; other programs kept %.2f processors busy",
+		len(t.cpu), t.took, spread, t.failed, median(t.p99), others))
 }
