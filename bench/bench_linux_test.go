@@ -212,3 +212,17 @@ func TestReport(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// What a server used is over all its turns; how far single turns differ from Kamailio's is told beside.
+func TestTurnsAreReportedTogether(t *testing.T) {
+	b := &bench{report: newReport()}
+	all := []tally{
+		{cpu: []float64{0.04, 0.02}, p99: []float64{1, 3}, ok: 2000, used: 0.06, took: 10},
+		{cpu: []float64{0.02, 0.03}, p99: []float64{2, 4}, ok: 2000, failed: 1, used: 0.05, took: 12},
+	}
+	b.reportTurns("Ringfence", "≤ 0.9×", 1, all, 0.25)
+	want := [4]string{"Ringfence", "0.0250 CPU s (0.83×)", "≤ 0.9×", "2 turns, 12 s of load (each of them 0.50 to 1.50×); 1 failed, p99 4.0 ms; other programs kept 0.25 processors busy"}
+	if b.report.rows[0] != want {
+		t.Errorf("%q, want %q", b.report.rows[0], want)
+	}
+}
