@@ -30,8 +30,8 @@ type banCmd struct {
 
 // banFilter chooses bans.
 type banFilter struct {
-	By     string `help:"Only those of auto, manual, feed, feed:NAME, or of whoever made them." placeholder:"WHO"`
-	Within string `help:"Only those that have to do with this address or network." placeholder:"NET"`
+	By     string `query:"by" help:"Only those of auto, manual, feed, feed:NAME, or of whoever made them." placeholder:"WHO"`
+	Within string `query:"within" help:"Only those that have to do with this address or network." placeholder:"NET"`
 }
 
 type banList struct {
@@ -45,7 +45,7 @@ func (banList) Help() string {
 
 // Run lists them.
 func (c *banList) Run(s *session) error {
-	items, more, err := all[api.Ban](s, pathOf("bans"), "after", c.Limit, "by", c.By, "within", c.Within)
+	items, more, err := all[api.Ban](s, pathOf("bans"), "after", c.Limit, c)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (banDrop) Help() string {
 // Run lifts them, if told twice.
 func (c *banDrop) Run(s *session) error {
 	if !c.Yes {
-		items, _, err := all[api.Ban](s, pathOf("bans"), "after", 0, "by", "feed:import."+c.Name)
+		items, _, err := all[api.Ban](s, pathOf("bans")+query("by", "feed:import."+c.Name), "after", 0, nil)
 		if err != nil {
 			return err
 		}
@@ -368,7 +368,7 @@ func (lockoutList) Help() string {
 
 // Run lists them.
 func (c *lockoutList) Run(s *session) error {
-	items, more, err := all[api.Lockout](s, pathOf("lockouts"), "after", c.Limit)
+	items, more, err := all[api.Lockout](s, pathOf("lockouts"), "after", c.Limit, nil)
 	if err != nil {
 		return err
 	}

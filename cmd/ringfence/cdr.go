@@ -50,7 +50,7 @@ func (cdrList) Help() string {
 
 // Run lists them.
 func (c *cdrList) Run(s *session) error {
-	items, more, err := all[api.CDR](s, pathOf("cdrs"), "before", c.Limit, append(c.pairs(), "sides", "both")...)
+	items, more, err := all[api.CDR](s, pathOf("cdrs")+query(append(c.pairs(), "sides", "both")...), "before", c.Limit, nil)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (c *cdrExport) Run(s *session) error {
 	}
 	return s.writeTo(c.Output, func(w io.Writer) error {
 		if format == "json" {
-			items, _, err := all[api.CDR](s, pathOf("cdrs"), "before", 0, append(c.pairs(), "stored", "true")...)
+			items, _, err := all[api.CDR](s, pathOf("cdrs")+query(append(c.pairs(), "stored", "true")...), "before", 0, nil)
 			if err != nil {
 				return err
 			}

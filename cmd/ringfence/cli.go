@@ -95,31 +95,42 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 			{Key: "calls", Title: "Calls"},
 			{Key: "other", Title: "Other"},
 		}),
+		kong.NamedMapper("when", kong.MapperFunc(decodeWhen)),
 		kong.Bind(s),
 		kong.BindTo(s.ctx, (*context.Context)(nil)),
 		kong.BindTo(s.out.Writer, (*io.Writer)(nil)),
 	)
 	if err == nil {
-		groupExamples(parser.Model.Node)
+		document(parser.Model.Node)
 	}
 	return parser, err
 }
 
-// groupExamples gives a command that only holds others the first example of each of them.
-func groupExamples(root *kong.Node) {
-	for _, group := range root.Children {
-		if group.Detail != "" || group.Leaf() {
-			continue
-		}
-		groupExamples(group)
-		var lines []string
-		for _, c := range group.Children {
-			if _, rest, ok := strings.Cut(c.Detail, "Examples:\n\n  "); ok {
-				first, _, _ := strings.Cut(rest, "\n")
-				lines = append(lines, first)
+// document gives commands the help that is not in their flags: what their resource says they do, and examples. Those are in a
+// tag, apart by semicolons, without the command itself unless they hold it. A command that only holds others has the first of
+// each of them.
+func document(n *kong.Node) {
+	if of, ok := n.Target.Addr().Interface().(interface{ summary() string }); ok && n.Help == "" {
+		n.Help = of.summary() + "."
+	}
+	var lines []string
+	if n.Tag != nil && n.Tag.Has("eg") {
+		for line := range strings.SplitSeq(n.Tag.Get("eg"), "; ") {
+			if !strings.Contains(line, "ringfence ") {
+				line = strings.TrimSpace(n.FullPath() + " " + line)
 			}
+			lines = append(lines, line)
 		}
-		group.Detail = examples(lines...)
+	}
+	for _, c := range n.Children {
+		document(c)
+		if _, rest, ok := strings.Cut(c.Detail, "Examples:\n\n  "); ok && n.Tag != nil {
+			first, _, _ := strings.Cut(rest, "\n")
+			lines = append(lines, first)
+		}
+	}
+	if len(lines) > 0 {
+		n.Detail = strings.TrimPrefix(n.Detail+"\n\n", "\n\n") + examples(lines...)
 	}
 }
 

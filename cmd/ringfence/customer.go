@@ -71,7 +71,7 @@ func (c *customerList) Run(s *session) error {
 	if c.Removed {
 		return s.removed("customers", c.Limit)
 	}
-	items, more, err := all[api.Customer](s, pathOf("customers"), "after", c.Limit)
+	items, more, err := all[api.Customer](s, pathOf("customers"), "after", c.Limit, nil)
 	if err != nil {
 		return err
 	}

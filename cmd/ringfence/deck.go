@@ -399,7 +399,7 @@ func (c *deckRows) fetch(s *session) ([]api.Price, bool, error) {
 	if c.Version > 0 {
 		version = strconv.FormatInt(c.Version, 10)
 	}
-	return all[api.Price](s, pathOf("decks", c.Name, "rows"), "after", c.Limit, "prefix", c.Prefix, "version", version, "at", string(c.At))
+	return all[api.Price](s, pathOf("decks", c.Name, "rows")+query("prefix", c.Prefix, "version", version, "at", string(c.At)), "after", c.Limit, nil)
 }
 
 // charge leaves nothing where nothing is charged.

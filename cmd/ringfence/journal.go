@@ -48,9 +48,9 @@ func (c *journalCmd) Run(s *session) error {
 func (c *journalCmd) fetch(s *session) ([]api.Fact, bool, error) {
 	after := strconv.FormatInt(c.After, 10)
 	if c.Oldest || c.After > 0 {
-		return allFrom[api.Fact](s, pathOf("journal"), "after", after, c.Limit, c.pairs()...)
+		return all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "after", after)...), "after", c.Limit, nil)
 	}
-	return all[api.Fact](s, pathOf("journal"), "before", c.Limit, append(c.pairs(), "order", "newest")...)
+	return all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "order", "newest")...), "before", c.Limit, nil)
 }
 
 func factTable(items []api.Fact) *table.Table {
@@ -74,7 +74,7 @@ func (c *journalCmd) follow(s *session, there []api.Fact) error {
 		last = there[i].Seq
 	}
 	if len(there) == 0 {
-		newest, _, err := all[api.Fact](s, pathOf("journal"), "before", 1, "order", "newest")
+		newest, _, err := all[api.Fact](s, pathOf("journal")+"?order=newest", "before", 1, nil)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (c *journalCmd) follow(s *session, there []api.Fact) error {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		items, _, err := allFrom[api.Fact](s, pathOf("journal"), "after", strconv.FormatInt(last, 10), 0, c.pairs()...)
+		items, _, err := all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "after", strconv.FormatInt(last, 10))...), "after", 0, nil)
 		if s.ctx.Err() != nil {
 			return nil // interrupted: that is how it ends
 		}

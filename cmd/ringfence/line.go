@@ -73,7 +73,7 @@ func (c *lineAdd) Run(s *session) error {
 }
 
 type lineList struct {
-	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Customer string `query:"customer" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 	Removed  bool   `help:"Lines that were removed, with the identity that their records are kept under." xor:"which"`
 	Limit    int    `help:"Show no more than this (0: all)." placeholder:"N"`
 }
@@ -87,7 +87,7 @@ func (c *lineList) Run(s *session) error {
 	if c.Removed {
 		return s.removed("lines", c.Limit)
 	}
-	items, more, err := all[api.Line](s, pathOf("lines"), "after", c.Limit, "customer", c.Customer)
+	items, more, err := all[api.Line](s, pathOf("lines"), "after", c.Limit, c)
 	if err != nil {
 		return err
 	}
@@ -338,8 +338,8 @@ func (s *session) stillBlocked(u *api.Unlocked) error {
 }
 
 type lineRegistrations struct {
-	ID       string `arg:"" optional:"" name:"line" help:"Only this line's phones." predict:"line"`
-	Customer string `help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	ID       string `query:"line" arg:"" optional:"" name:"line" help:"Only this line's phones." predict:"line"`
+	Customer string `query:"customer" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
 	Limit    int    `help:"Show no more than this (0: all)." placeholder:"N"`
 }
 
@@ -351,7 +351,7 @@ func (lineRegistrations) Help() string {
 
 // Run lists them.
 func (c *lineRegistrations) Run(s *session) error {
-	items, more, err := all[api.Registration](s, pathOf("registrations"), "after", c.Limit, "line", c.ID, "customer", c.Customer)
+	items, more, err := all[api.Registration](s, pathOf("registrations"), "after", c.Limit, c)
 	if err != nil {
 		return err
 	}

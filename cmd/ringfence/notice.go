@@ -25,10 +25,10 @@ type noticeCmd struct {
 }
 
 type noticeList struct {
-	Line     string `help:"Only about this line." placeholder:"LINE" predict:"line"`
-	Customer string `help:"Only about this customer." placeholder:"CUSTOMER" predict:"customer"`
-	Kind     string `help:"Only this kind." placeholder:"KIND" predict:"notice-kind"`
-	State    string `help:"Only with a delivery in this state: queued, sending, sent, kept, digest, bundled, bounced, failed or off." placeholder:"STATE" enum:",queued,sending,sent,kept,digest,bundled,bounced,failed,off" default:""`
+	Line     string `query:"line" help:"Only about this line." placeholder:"LINE" predict:"line"`
+	Customer string `query:"customer" help:"Only about this customer." placeholder:"CUSTOMER" predict:"customer"`
+	Kind     string `query:"kind" help:"Only this kind." placeholder:"KIND" predict:"notice-kind"`
+	State    string `query:"state" help:"Only with a delivery in this state: queued, sending, sent, kept, digest, bundled, bounced, failed or off." placeholder:"STATE" enum:",queued,sending,sent,kept,digest,bundled,bounced,failed,off" default:""`
 	Limit    int    `help:"Show no more than this (0: all)." default:"50"`
 }
 
@@ -39,7 +39,7 @@ func (noticeList) Help() string {
 // Run lists them.
 func (c *noticeList) Run(s *session) error {
 	most := c.Limit
-	items, more, err := all[api.Notice](s, pathOf("notices"), "before", most, "line", c.Line, "customer", c.Customer, "kind", c.Kind, "state", c.State)
+	items, more, err := all[api.Notice](s, pathOf("notices"), "before", most, c)
 	if err != nil {
 		return err
 	}

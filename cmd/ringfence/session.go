@@ -206,6 +206,10 @@ func query(pairs ...string) string {
 			q.Set(pairs[i], pairs[i+1])
 		}
 	}
+	return queryText(q)
+}
+
+func queryText(q url.Values) string {
 	if len(q) == 0 {
 		return ""
 	}
@@ -213,34 +217,6 @@ func query(pairs ...string) string {
 }
 
 const pageSize = 1000
-
-// all reads a list page after page, to its end or to most items (0: no limit). more says that it was cut there.
-func all[T any](s *session, path, cursor string, most int, pairs ...string) (items []T, more bool, err error) {
-	return allFrom[T](s, path, cursor, "", most, pairs...)
-}
-
-// allFrom begins at a cursor.
-func allFrom[T any](s *session, path, cursor, next string, most int, pairs ...string) (items []T, more bool, err error) {
-	items = []T{}
-	for {
-		limit := pageSize
-		if most > 0 {
-			limit = min(limit, most-len(items))
-		}
-		var page api.List[T]
-		q := append(pairs[:len(pairs):len(pairs)], cursor, next, "limit", strconv.Itoa(limit))
-		if err := s.get(path+query(q...), &page); err != nil {
-			return nil, false, err
-		}
-		items = append(items, page.Items...)
-		if page.Next == "" || page.Next == next {
-			return items, false, nil
-		}
-		if next = page.Next; most > 0 && len(items) >= most {
-			return items[:most], true, nil
-		}
-	}
-}
 
 // emit writes v as JSON for programs, or lets people do it.
 func (s *session) emit(v any, people func() error) error {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"ringfence/core/when"
 )
@@ -20,6 +23,20 @@ func (p *point) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%.40q is no time; want %s", text, want)
 	}
 	*p = point(strings.TrimSpace(string(text)))
+	return nil
+}
+
+// decodeWhen is point for fields of the API, which are texts (kong's type when).
+func decodeWhen(ctx *kong.DecodeContext, target reflect.Value) error {
+	var p point
+	text := ""
+	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+		return err
+	}
+	if err := p.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	target.SetString(string(p))
 	return nil
 }
 

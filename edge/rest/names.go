@@ -118,6 +118,15 @@ func (s *Server) customerFilter(ctx context.Context, called string) (string, err
 	return id, s.noFilter("customer", called, err)
 }
 
+// filters are both.
+func (s *Server) filters(ctx context.Context, line, customer string) (lineID, customerID string, err error) {
+	if lineID, err = s.lineFilter(ctx, line); err != nil {
+		return "", "", err
+	}
+	customerID, err = s.customerFilter(ctx, customer)
+	return lineID, customerID, err
+}
+
 func (s *Server) noFilter(field, called string, err error) error {
 	var gone *book.Gone
 	if !errors.As(err, &gone) {

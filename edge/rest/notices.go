@@ -16,6 +16,11 @@ import (
 	"ringfence/flow/notify"
 )
 
+// number is a path parameter of findings and notices.
+type number struct {
+	ID int64 `path:"id" minimum:"1"`
+}
+
 func (s *Server) noticeRoutes() {
 	const path, one, tag = "/v1/notices", "/v1/notices/{id}", "notices"
 	huma.Register(s.api, op(http.MethodGet, path, "list-notices", tag, "List notices, newest first"), s.listNotices)

@@ -1,9 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Reasons of problems with bans. Part of the API: they never change.
 const (
@@ -147,40 +144,4 @@ type Usage struct {
 	Told     int64  `json:"told_micro" doc:"the amount up to which multiples were told"`
 	Next     int64  `json:"next_micro" doc:"usage at which the next warning goes out; 0 is none"`
 	Text     string `json:"text" doc:"£13.20 un-billed, £0.40 of it running; warned at £10.00, next at £20.00"`
-}
-
-// Finding is something that was noticed. Meaning, advice and evidence are in a single one, not in lists.
-type Finding struct {
-	ID       int64           `json:"id"`
-	Kind     string          `json:"kind" doc:"guessing, spray, impossible-travel, usage-level, …"`
-	Title    string          `json:"title"`
-	Severity string          `json:"severity" enum:"info,warning,critical"`
-	Line     string          `json:"line,omitempty"`
-	LineID   string          `json:"line_identity,omitempty"`
-	Customer string          `json:"customer,omitempty"`
-	Account  string          `json:"customer_identity,omitempty"`
-	Source   string          `json:"source,omitempty" doc:"address or network"`
-	Text     string          `json:"text" doc:"what happened, in a sentence"`
-	At       time.Time       `json:"at"`
-	Last     time.Time       `json:"last"`
-	Count    int64           `json:"count"`
-	Open     bool            `json:"open"`
-	Closed   time.Time       `json:"closed,omitzero"`
-	ClosedBy string          `json:"closed_by,omitempty"`
-	Meaning  string          `json:"meaning,omitempty"`
-	Advice   []string        `json:"advice,omitempty" doc:"what to do, the most urgent first"`
-	Evidence json.RawMessage `json:"evidence,omitempty"`
-	Notes    []Note          `json:"notes,omitempty" doc:"what staff have written to it, the oldest first"`
-}
-
-// Note is what somebody has written to a finding.
-type Note struct {
-	At   time.Time `json:"at"`
-	By   string    `json:"by"`
-	Text string    `json:"text"`
-}
-
-// NewNote is a note to write.
-type NewNote struct {
-	Text string `json:"text" maxLength:"2000"`
 }
