@@ -69,11 +69,7 @@ func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
 		return err
 	}
 	if _, err := account.ParseField(key); err != nil {
-		known := append(settingNames(), append([]string{"nets"}, texts...)...)
-		if near := slip.Nearest(key, known); near != "" {
-			return usagef("no such field %.40q: did you mean %s?", key, near)
-		}
-		return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
+		return noField(key, append(settingNames(), append([]string{"nets"}, texts...)...))
 	}
 	a.set = append(a.set, api.Change{Field: key, Value: value, Grant: g.Grant, Until: string(g.Until)})
 	return nil
@@ -130,60 +126,44 @@ func oneSetting(arg string) (field, value string, err error) {
 
 var trunkFields = []string{"addresses", "transport", "user", "sources", "priority", "deck", "format", "withheld", "emergency", "disabled"}
 
-// parseTrunk reads the field=value arguments of a trunk.
-func parseTrunk(args []string) (api.PatchTrunk, error) {
-	var in api.PatchTrunk
-	seen := map[string]bool{}
+// parseTrunk reads the field=value arguments of a trunk, into a body of the API.
+func parseTrunk(args []string) (map[string]any, error) {
+	body := map[string]any{}
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok {
-			return in, usagef("%.60q: want FIELD=VALUE", arg)
+			return nil, usagef("%.60q: want FIELD=VALUE", arg)
 		}
-		if seen[key] {
-			return in, usagef("%s is given twice", key)
+		if body[key] != nil {
+			return nil, usagef("%s is given twice", key)
 		}
-		seen[key] = true
-		if err := setTrunk(&in, key, value); err != nil {
-			return in, err
+		var err error
+		switch key {
+		case "addresses", "sources":
+			body[key] = words(value)
+		case "priority":
+			if body[key], err = strconv.Atoi(value); err != nil {
+				return nil, usagef("%s: found %.40q, want a whole number", key, value)
+			}
+		case "emergency", "disabled":
+			if body[key], err = parseYes(value); err != nil {
+				return nil, usagef("%s: found %.40q, want yes or no", key, value)
+			}
+		default:
+			if body[key] = value; !slices.Contains(trunkFields, key) {
+				return nil, noField(key, trunkFields)
+			}
 		}
 	}
-	return in, nil
+	return body, nil
 }
 
-func setTrunk(in *api.PatchTrunk, key, value string) (err error) {
-	switch key {
-	case "addresses":
-		in.Addresses = words(value)
-	case "sources":
-		in.Sources = words(value)
-	case "transport":
-		in.Transport = &value
-	case "user":
-		in.User = &value
-	case "deck":
-		in.Deck = &value
-	case "format":
-		in.Format = &value
-	case "withheld":
-		in.Withheld = &value
-	case "priority":
-		var n int
-		n, err = strconv.Atoi(value)
-		in.Priority = &n
-	case "emergency":
-		in.Emergency, err = parseYes(value)
-	case "disabled":
-		in.Disabled, err = parseYes(value)
-	default:
-		if near := slip.Nearest(key, trunkFields); near != "" {
-			return usagef("no such field %.40q: did you mean %s?", key, near)
-		}
-		return usagef("no such field %.40q; there are %s", key, strings.Join(trunkFields, ", "))
+// noField says what field there is not, and which may have been meant.
+func noField(key string, known []string) error {
+	if near := slip.Nearest(key, known); near != "" {
+		return usagef("no such field %.40q: did you mean %s?", key, near)
 	}
-	if err != nil {
-		return usagef("%s: found %.40q, want %s", key, value, map[bool]string{true: "a whole number", false: "yes or no"}[key == "priority"])
-	}
-	return nil
+	return usagef("no such field %.40q; there are %s", key, strings.Join(known, ", "))
 }
 
 // words splits a list; "none" is an empty one.

@@ -1,96 +1,47 @@
 package main
 
-import (
-	"net/http"
-	"strconv"
-	"time"
-
-	"ringfence/cmd/ringfence/table"
-	"ringfence/edge/rest/api"
-)
+import "ringfence/edge/rest/api"
 
 type requestCmd struct {
 	remote
-	List   requestList   `cmd:"" help:"List requests."`
-	Grant  requestGrant  `cmd:"" help:"Say yes: the setting is in force at once."`
-	Refuse requestRefuse `cmd:"" help:"Say no."`
+	List   requestList   `cmd:"" help:"List requests." eg:"; --state all --json"`
+	Grant  requestGrant  `cmd:"" help:"Say yes: the setting is in force at once." eg:"17; 17 --until +7d --note \"a week, then ask again\""`
+	Refuse requestRefuse `cmd:"" help:"Say no." eg:"17 --note \"use the cheaper route\""`
 }
 
 type requestList struct {
 	State string `help:"open, granted, refused or all." enum:"open,granted,refused,all" default:"open"`
 }
 
-func (requestList) Help() string {
-	return examples("ringfence request list", "ringfence request list --state all --json")
-}
-
 // Run lists them.
 func (c *requestList) Run(s *session) error {
-	state := c.State
-	if state == "all" {
-		state = ""
+	var of struct {
+		State string `query:"state"`
 	}
-	var page api.List[api.Request]
-	if err := s.get(pathOf("requests")+query("state", state), &page); err != nil {
-		return err
+	if c.State != "all" {
+		of.State = c.State
 	}
-	return s.emit(append([]api.Request{}, page.Items...), func() error {
-		t := table.New(table.Right("request"), table.Left("line"), table.Left("setting"), table.Right("wanted"), table.Left("until"),
-			table.Left("state"), table.Left("made"), table.Cut("why"), table.Cut("note"))
-		for _, r := range page.Items {
-			t.Row(strconv.FormatInt(r.ID, 10), r.Line, r.Field, r.Text, wantedUntil(r.Until), r.State, moment(r.Made), r.Why, r.Note)
-		}
-		return s.list(t, "No requests. A customer asks with: ringfence line request LINE FIELD=VALUE")
-	})
+	return listAll[api.Request](s, of)
 }
 
-// wantedUntil is for a column; "" is for good.
-func wantedUntil(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return theirEnd(t)
-}
-
-type requestGrant struct {
-	ID    int64  `arg:"" help:"Request." predict:"request"`
-	Until point  `help:"Only until then, that day included (default: what was asked)." placeholder:"WHEN"`
-	Note  string `help:"For the customer." placeholder:"TEXT"`
-}
-
-func (requestGrant) Help() string {
-	return examples("ringfence request grant 17", `ringfence request grant 17 --until +7d --note "a week, then ask again"`)
-}
+type requestGrant struct{ api.RequestGrant }
 
 // Run grants it.
 func (c *requestGrant) Run(s *session) error {
-	return s.decideRequest(c.ID, "grant", api.Grant{Until: string(c.Until), Note: c.Note})
+	return perform(s, "POST /v1/requests/{id}/grant", c, s.decided)
 }
 
-type requestRefuse struct {
-	ID   int64  `arg:"" help:"Request." predict:"request"`
-	Note string `help:"For the customer." placeholder:"TEXT"`
-}
-
-func (requestRefuse) Help() string {
-	return examples(`ringfence request refuse 17 --note "use the cheaper route"`)
-}
+type requestRefuse struct{ api.RequestRefusal }
 
 // Run refuses it.
 func (c *requestRefuse) Run(s *session) error {
-	return s.decideRequest(c.ID, "refuse", api.Refuse{Note: c.Note})
+	return perform(s, "POST /v1/requests/{id}/refuse", c, s.decided)
 }
 
-func (s *session) decideRequest(id int64, verb string, in any) error {
-	var out api.Request
-	if err := s.do(http.MethodPost, pathOf("requests", strconv.FormatInt(id, 10), verb), in, &out); err != nil {
-		return err
+func (s *session) decided(r *api.Request) error {
+	end := ""
+	if r.State == "granted" && !r.Until.IsZero() {
+		end = " until " + api.End(r.Until)
 	}
-	return s.emit(out, func() error {
-		end := ""
-		if out.State == "granted" && !out.Until.IsZero() {
-			end = " until " + theirEnd(out.Until)
-		}
-		return s.say("Request %d is %s: %s %s for line %s%s.", out.ID, out.State, out.Field, out.Text, out.Line, end)
-	})
+	return s.say("Request %d is %s: %s %s for line %s%s.", r.ID, r.State, r.Field, r.Text, r.Line, end)
 }

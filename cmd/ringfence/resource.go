@@ -45,12 +45,17 @@ func (*whole[V, F]) summary() string { return describe[V]().List }
 
 // Run lists them.
 func (c *whole[V, F]) Run(s *session) error {
+	return listAll[V](s, &c.Filter)
+}
+
+// listAll lists things of which there are few; of are the filters, and what the path names.
+func listAll[V api.View[V]](s *session, of any) error {
 	r := describe[V]()
-	page, err := fetch[api.List[V]](s, "GET /v1/"+r.Path, &c.Filter)
+	page, err := fetch[api.List[V]](s, "GET /v1/"+r.Path, of)
 	if err != nil {
 		return err
 	}
-	return s.emit(append([]V{}, page.Items...), func() error { return s.list(rows(page.Items...), filled(r.Empty, &c.Filter)) })
+	return s.emit(append([]V{}, page.Items...), func() error { return s.list(rows(page.Items...), filled(r.Empty, of)) })
 }
 
 // all reads a list page after page, to its end or to most items (0: no limit). cursor is the parameter that continues it, and

@@ -60,7 +60,7 @@ func (s *session) settings(settings []api.Setting) error {
 		if x.Granted {
 			note = "granted"
 			if !x.Until.IsZero() {
-				note += " until " + theirEnd(x.Until)
+				note += " until " + api.End(x.Until)
 			}
 		}
 		from := table.Cell{Text: x.From}

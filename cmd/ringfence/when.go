@@ -91,14 +91,6 @@ func until(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST")
 // theirs writes an instant by the clocks of the customer it is about, which the server has put into it.
 func theirs(t time.Time) string { return t.Format("2006-01-02 15:04 -0700") }
 
-// theirEnd is theirs for an end. A day that is included is named itself, not the midnight after it.
-func theirEnd(t time.Time) string {
-	if h, m, s := t.Clock(); h+m+s == 0 {
-		return t.AddDate(0, 0, -1).Format("the end of 2006-01-02 ") + t.Format("-0700")
-	}
-	return theirs(t)
-}
-
 // talk writes a length as people read it beside others: "1:02:03", "2:05".
 func talk(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)

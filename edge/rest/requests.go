@@ -3,9 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"ringfence/core/account"
 	"ringfence/core/when"
@@ -14,85 +13,67 @@ import (
 
 func (s *Server) requestRoutes() {
 	const tag = "requests"
-	huma.Register(s.api, created(op(http.MethodPost, "/v1/lines/{id}/requests", "ask", tag, "Ask staff to loosen a setting of a line")), s.ask)
-	huma.Register(s.api, op(http.MethodGet, "/v1/requests", "list-requests", tag, "List requests, newest first"), s.listRequests)
-	huma.Register(s.api, op(http.MethodPost, "/v1/requests/{id}/grant", "grant-request", tag, "Grant a request, for good or until a time"), s.grant)
-	huma.Register(s.api, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
+	route(s, created(op(http.MethodPost, "/v1/lines/{id}/requests", "ask", tag, "Ask staff to loosen a setting of a line")), s.ask)
+	listed[api.Request](s, s.listRequests)
+	route(s, op(http.MethodPost, "/v1/requests/{id}/grant", "grant-request", tag, "Grant a request, for good or until a time"), s.grant)
+	route(s, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
 }
 
 func (s *Server) ask(ctx context.Context, in *struct {
 	ID   string `path:"id" maxLength:"80"`
 	Body api.NewRequest
 },
-) (*answer[api.Request], error) {
+) (out api.Request, err error) {
 	f, n, err := parseSetting(in.Body.Field, in.Body.Value)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	if isInherit(in.Body.Value) {
-		return nil, s.explain(invalid("value", in.Body.Value, "a value; inherit needs no request"))
+		return out, invalid("value", in.Body.Value, "a value; inherit needs no request")
 	}
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	until, err := instant(when.Until, "until", in.Body.Until, l.Zone())
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	r, err := s.d.Book.Ask(ctx, by(ctx), l.ID(), f, n, until, in.Body.Why)
 	if err != nil {
-		return nil, s.about(err, "line", in.ID)
+		return out, s.about(err, "line", in.ID)
 	}
-	return reply(s.requestView(&r), nil)
+	return s.requestView(&r), nil
 }
 
 func (s *Server) listRequests(ctx context.Context, in *struct {
-	State  string `query:"state" enum:"open,granted,refused"`
-	Before int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	State string `query:"state" enum:"open,granted,refused"`
+	Below
 },
-) (*answer[api.List[api.Request]], error) {
+) (out api.List[api.Request], err error) {
 	all, err := s.d.Book.Requests(ctx, in.State)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	out := []api.Request{}
-	for i := range all {
-		if (in.Before == 0 || all[i].ID < in.Before) && len(out) <= in.Limit {
-			out = append(out, s.requestView(&all[i]))
-		}
-	}
-	return reply(list(out, in.Limit, func(r *api.Request) string { return strconv.FormatInt(r.ID, 10) }), nil)
+	all = slices.DeleteFunc(all, func(r account.Request) bool { return in.Before != 0 && r.ID >= in.Before })
+	all = all[:min(len(all), in.Limit+1)]
+	return list(views(all, s.requestView), in.Limit, func(r *api.Request) string { return strconv.FormatInt(r.ID, 10) }), nil
 }
 
-func (s *Server) grant(ctx context.Context, in *struct {
-	ID   int64 `path:"id" minimum:"1"`
-	Body api.Grant
-},
-) (*answer[api.Request], error) {
+func (s *Server) grant(ctx context.Context, in *api.RequestGrant) (out api.Request, err error) {
 	zone, err := s.d.Book.RequestZone(ctx, in.ID)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	until, err := instant(when.Until, "until", in.Body.Until, zone)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	return s.decided(s.d.Book.Grant(ctx, by(ctx), in.ID, until, in.Body.Note))
+	r, err := s.d.Book.Grant(ctx, by(ctx), in.ID, until, in.Body.Note)
+	return s.requestView(&r), err
 }
 
-func (s *Server) refuse(ctx context.Context, in *struct {
-	ID   int64 `path:"id" minimum:"1"`
-	Body api.Refuse
-},
-) (*answer[api.Request], error) {
-	return s.decided(s.d.Book.Refuse(ctx, by(ctx), in.ID, in.Body.Note))
-}
-
-func (s *Server) decided(r account.Request, err error) (*answer[api.Request], error) {
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	return reply(s.requestView(&r), nil)
+func (s *Server) refuse(ctx context.Context, in *api.RequestRefusal) (api.Request, error) {
+	r, err := s.d.Book.Refuse(ctx, by(ctx), in.ID, in.Body.Note)
+	return s.requestView(&r), err
 }

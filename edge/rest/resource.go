@@ -56,14 +56,36 @@ func changed[V api.View[V], I, O any](s *Server, handle func(context.Context, *I
 	route(s, described[V](http.MethodPatch, "change", (*new(V)).Resource().Change, true), handle)
 }
 
+// none is the answer of what says only that it is done.
+type none struct{}
+
 // deleted registers the deleting of one.
-func deleted[V api.View[V], I any](s *Server, handle func(context.Context, *I) error) {
-	huma.Register(s.api, described[V](http.MethodDelete, "delete", (*new(V)).Resource().Delete, true), func(ctx context.Context, in *I) (*struct{}, error) {
-		if err := handle(ctx, in); err != nil {
+func deleted[V api.View[V], I any](s *Server, handle func(context.Context, *I) (none, error)) {
+	o := described[V](http.MethodDelete, "delete", (*new(V)).Resource().Delete, true)
+	huma.Register(s.api, o, func(ctx context.Context, in *I) (*struct{}, error) {
+		if _, err := handle(ctx, in); err != nil {
 			return nil, s.explain(err)
 		}
 		return nil, nil
 	})
+}
+
+// named hands a handler what its path names. What it does not find then was deleted in between.
+func named[T, I, O any, P interface {
+	*I
+	Called() string
+}](s *Server, what string, find func(context.Context, string) (T, error), handle func(context.Context, T, *I) (O, error)) func(context.Context, *I) (O, error) {
+	return func(ctx context.Context, in *I) (out O, err error) {
+		called := P(in).Called()
+		x, err := find(ctx, called)
+		if err != nil {
+			return out, err
+		}
+		if out, err = handle(ctx, x, in); err != nil {
+			err = s.about(err, what, called)
+		}
+		return out, err
+	}
 }
 
 // staged hands a handler the stage that it asks.

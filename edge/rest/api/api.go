@@ -426,110 +426,6 @@ type Purse struct {
 	Text   string `json:"text" doc:"£3.20 of £50.00 spent, £0.40 held"`
 }
 
-// NewRequest asks staff to loosen a setting of a line.
-type NewRequest struct {
-	Field string `json:"field" maxLength:"40"`
-	Value string `json:"value" maxLength:"40" doc:"as in Change"`
-	Until string `json:"until,omitempty" maxLength:"40" doc:"wanted until then, as in Change; absent: for good"`
-	Why   string `json:"why,omitempty" maxLength:"500"`
-}
-
-// Request is a wish to loosen a setting, and what came of it.
-type Request struct {
-	ID        int64     `json:"id"`
-	Line      string    `json:"line"`
-	Field     string    `json:"field"`
-	N         int64     `json:"n"`
-	Text      string    `json:"text" doc:"the value for people"`
-	Until     time.Time `json:"until,omitzero"`
-	Why       string    `json:"why,omitempty"`
-	State     string    `json:"state" enum:"open,granted,refused"`
-	Made      time.Time `json:"made"`
-	Decided   time.Time `json:"decided,omitzero"`
-	DecidedBy string    `json:"decided_by,omitempty"`
-	Note      string    `json:"note,omitempty"`
-}
-
-// Grant says yes; without until, what the request asked holds.
-type Grant struct {
-	Until string `json:"until,omitempty" maxLength:"40" doc:"as in Change"`
-	Note  string `json:"note,omitempty" maxLength:"500"`
-}
-
-// Refuse says no.
-type Refuse struct {
-	Note string `json:"note,omitempty" maxLength:"500"`
-}
-
-// Trunk is a way out to a carrier. Its password is never in it.
-type Trunk struct {
-	Name      string   `json:"name"`
-	Identity  string   `json:"identity" doc:"never used again, as its name may be"`
-	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
-	Transport string   `json:"transport" enum:"udp,tcp"`
-	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
-	Login     bool     `json:"login" doc:"has a password"`
-	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
-	Priority  int      `json:"priority" doc:"lower goes first"`
-	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
-	Format    string   `json:"format" enum:"+e164,e164,00e164"`
-	Withheld  string   `json:"withheld" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing"`
-	Emergency bool     `json:"emergency"`
-	Disabled  bool     `json:"disabled"`
-}
-
-// NewTrunk is a trunk to add.
-type NewTrunk struct {
-	Name      string   `json:"name" maxLength:"64" doc:"a-z, 0-9 and -; 1 to 40"`
-	Addresses []string `json:"addresses" maxItems:"16"`
-	Transport string   `json:"transport,omitempty" enum:"udp,tcp" doc:"udp unless said"`
-	User      string   `json:"user,omitempty" maxLength:"128"`
-	Password  string   `json:"password,omitempty" maxLength:"128"`
-	Sources   []string `json:"sources,omitempty" maxItems:"256"`
-	Priority  int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
-	Deck      string   `json:"deck,omitempty" maxLength:"64"`
-	Format    string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless said"`
-	Withheld  string   `json:"withheld,omitempty" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless said"`
-	Emergency bool     `json:"emergency,omitempty"`
-	Disabled  bool     `json:"disabled,omitempty"`
-}
-
-// PatchTrunk changes what is present in it, all or nothing.
-type PatchTrunk struct {
-	Addresses *[]string `json:"addresses,omitempty" maxItems:"16"`
-	Transport *string   `json:"transport,omitempty" enum:"udp,tcp"`
-	User      *string   `json:"user,omitempty" maxLength:"128"`
-	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it"`
-	Sources   *[]string `json:"sources,omitempty" maxItems:"256"`
-	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
-	Deck      *string   `json:"deck,omitempty" maxLength:"64"`
-	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164"`
-	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed"`
-	Emergency *bool     `json:"emergency,omitempty"`
-	Disabled  *bool     `json:"disabled,omitempty"`
-}
-
-// TrunkTest is what a trunk's addresses answered.
-type TrunkTest struct {
-	Trunk   string        `json:"trunk"`
-	OK      bool          `json:"ok" doc:"each of them answers, and none refuses us"`
-	Answers []TrunkAnswer `json:"answers"`
-}
-
-// TrunkAnswer is what one address of a trunk answered to OPTIONS.
-type TrunkAnswer struct {
-	Address   string `json:"address" doc:"as configured"`
-	At        string `json:"at,omitempty" doc:"the address and port it resolves to"`
-	Transport string `json:"transport" enum:"udp,tcp"`
-	OK        bool   `json:"ok"`
-	Status    int    `json:"sip_status,omitempty"`
-	Phrase    string `json:"phrase,omitempty"`
-	Server    string `json:"server,omitempty" doc:"what it calls itself"`
-	Login     string `json:"login,omitempty" doc:"not asked for; accepted; refused; asked for, but none are set"`
-	Took      int64  `json:"took_ms"`
-	Fault     string `json:"fault,omitempty" doc:"why there is no answer"`
-}
-
 // TraceMessage is a SIP message of a trace, or with end the last of its lines.
 type TraceMessage struct {
 	At        time.Time `json:"at,omitzero"`
@@ -807,4 +703,16 @@ func APerMinute(r money.Rate) string {
 		return "free"
 	}
 	return money.Billing().Rate(r) + " a minute"
+}
+
+// End writes when something ends, by the clocks that it is in; "" is never. A day that is included is named itself, not the
+// midnight after it.
+func End(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if h, m, s := t.Clock(); h+m+s == 0 {
+		return t.AddDate(0, 0, -1).Format("the end of 2006-01-02 ") + t.Format("-0700")
+	}
+	return t.Format("2006-01-02 15:04 -0700")
 }

@@ -1,0 +1,100 @@
+package api
+
+import "strings"
+
+// Trunk is a way out to a carrier. Its password is never in it.
+type Trunk struct {
+	Name      string   `json:"name"`
+	Identity  string   `json:"identity" doc:"never used again, as its name may be"`
+	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
+	Transport string   `json:"transport" enum:"udp,tcp"`
+	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
+	Login     bool     `json:"login" doc:"has a password"`
+	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
+	Priority  int      `json:"priority" doc:"lower goes first"`
+	Deck      string   `json:"deck,omitempty" doc:"cost deck"`
+	Format    string   `json:"format" enum:"+e164,e164,00e164"`
+	Withheld  string   `json:"withheld" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing"`
+	Emergency bool     `json:"emergency"`
+	Disabled  bool     `json:"disabled"`
+}
+
+// Resource describes trunks.
+func (Trunk) Resource() Resource[Trunk] {
+	return Resource[Trunk]{
+		Name: "trunk", Path: "trunks", Key: "name",
+		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls go on",
+		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
+		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, sources, format, withheld numbers: withheld, " +
+			"cost deck: deck, emergency",
+		Empty: "No trunks yet, so calls reach only lines: ringfence trunk add NAME HOST:PORT",
+		Would: "Trunk {name} to {addresses} would be removed.", Gone: "Trunk {name} is removed.",
+		Cells: map[string]func(*Trunk) Cell{"state": func(t *Trunk) Cell {
+			if t.Disabled {
+				return Cell{"disabled", "warn"}
+			}
+			return Cell{"in use", "good"}
+		}},
+		Named: func(t *Trunk) (string, string) { return t.Name, strings.Join(t.Addresses, ", ") },
+	}
+}
+
+// TrunkName says which.
+type TrunkName struct {
+	Name string `path:"name" maxLength:"80" arg:"" help:"Trunk." predict:"trunk"`
+}
+
+// Called is the name.
+func (n *TrunkName) Called() string { return n.Name }
+
+// NewTrunk is a trunk to add.
+type NewTrunk struct {
+	Name      string   `json:"name" maxLength:"64" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name: a-z, 0-9 and -."`
+	Addresses []string `json:"addresses" maxItems:"16" arg:"" name:"address" help:"Where the carrier is, host:port, in the order to try."`
+	Transport string   `json:"transport,omitempty" enum:"udp,tcp" default:"udp" doc:"udp unless said" help:"udp or tcp."`
+	User      string   `json:"user,omitempty" maxLength:"128" help:"User name towards the carrier." placeholder:"NAME"`
+	Password  string   `json:"password,omitempty" maxLength:"128" kong:"-"`
+	Sources   []string `json:"sources,omitempty" maxItems:"256" name:"source" help:"Addresses and networks that its calls come in from." placeholder:"NET"`
+	Priority  int      `json:"priority,omitempty" minimum:"0" maximum:"1000" help:"Lower is tried first."`
+	Deck      string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
+	Format    string   `json:"format,omitempty" enum:"+e164,e164,00e164" default:"+e164" doc:"+e164 unless said" help:"How numbers are sent: +e164, e164 or 00e164."`
+	Withheld  string   `json:"withheld,omitempty" enum:"asserted,removed" default:"asserted" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless said" help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id) or removed (nothing)."`
+	Emergency bool     `json:"emergency,omitempty" help:"It carries emergency calls."`
+	Disabled  bool     `json:"disabled,omitempty" help:"Do not use it yet."`
+}
+
+// PatchTrunk changes what is present in it, all or nothing.
+type PatchTrunk struct {
+	Addresses *[]string `json:"addresses,omitempty" maxItems:"16"`
+	Transport *string   `json:"transport,omitempty" enum:"udp,tcp"`
+	User      *string   `json:"user,omitempty" maxLength:"128"`
+	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it" kong:"-"`
+	Sources   *[]string `json:"sources,omitempty" maxItems:"256"`
+	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
+	Deck      *string   `json:"deck,omitempty" maxLength:"64"`
+	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164"`
+	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed"`
+	Emergency *bool     `json:"emergency,omitempty"`
+	Disabled  *bool     `json:"disabled,omitempty"`
+}
+
+// TrunkTest is what a trunk's addresses answered.
+type TrunkTest struct {
+	Trunk   string        `json:"trunk"`
+	OK      bool          `json:"ok" doc:"each of them answers, and none refuses us"`
+	Answers []TrunkAnswer `json:"answers"`
+}
+
+// TrunkAnswer is what one address of a trunk answered to OPTIONS.
+type TrunkAnswer struct {
+	Address   string `json:"address" doc:"as configured"`
+	At        string `json:"at,omitempty" doc:"the address and port it resolves to"`
+	Transport string `json:"transport" enum:"udp,tcp"`
+	OK        bool   `json:"ok"`
+	Status    int    `json:"sip_status,omitempty"`
+	Phrase    string `json:"phrase,omitempty"`
+	Server    string `json:"server,omitempty" doc:"what it calls itself"`
+	Login     string `json:"login,omitempty" doc:"not asked for; accepted; refused; asked for, but none are set"`
+	Took      int64  `json:"took_ms"`
+	Fault     string `json:"fault,omitempty" doc:"why there is no answer"`
+}
