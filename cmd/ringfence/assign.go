@@ -32,6 +32,21 @@ func (a *assigned) text(key string) *string {
 	return nil
 }
 
+// body is what was given, as a body of the API.
+func (a *assigned) body() map[string]any {
+	body := map[string]any{}
+	for key, text := range a.texts {
+		body[key] = text
+	}
+	if a.nets != nil {
+		body["nets"] = *a.nets
+	}
+	if a.set != nil {
+		body["set"] = a.set
+	}
+	return body
+}
+
 // parseAssignments reads field=value arguments: settings, nets, and the texts allowed here. Values of settings are judged
 // by the server, names here, so that a slip is seen with the nearest name.
 func parseAssignments(args, texts []string, g grantFlags) (assigned, error) {

@@ -32,7 +32,7 @@ func TestCallsOnANarrowScreen(t *testing.T) {
 		calls = append(calls, c)
 	}
 	calls[3].Ending, calls[4].Cutting = true, true
-	narrow := shown(t, callTable(calls), 80)
+	narrow := shown(t, rows(calls...), 80)
 	for i, line := range strings.Split(strings.TrimSpace(narrow), "\n") {
 		if n := table.Width(line); n > 80 {
 			t.Errorf("line %d has %d columns", i, n)
@@ -41,18 +41,18 @@ func TestCallsOnANarrowScreen(t *testing.T) {
 			t.Errorf("no word of %q, or not what it holds: %s", want, line)
 		}
 	}
-	if wide := shown(t, callTable(calls), 0); !strings.Contains(wide, "Cuba mobile") || !strings.Contains(wide, "carrier-a") || !strings.Contains(wide, "ends when paid time ends") {
+	if wide := shown(t, rows(calls...), 0); !strings.Contains(wide, "Cuba mobile") || !strings.Contains(wide, "carrier-a") || !strings.Contains(wide, "ends when paid time ends") {
 		t.Error(wide)
 	}
 }
 
 func TestARecordSaysWhatTheCarrierMayCharge(t *testing.T) {
 	x := api.NewCDR(call.CDR{ID: "c", Talk: time.Minute, CarrierTalk: 92 * time.Second, Cost: 20_000})
-	if text := shown(t, recordTable(&x), 0); !strings.Contains(text, "talk          1m0s\n") || !strings.Contains(text, "carrier talk  1m32s\n") {
+	if text := shown(t, card(&x), 0); !strings.Contains(text, "talk          1m0s\n") || !strings.Contains(text, "carrier talk  1m32s\n") {
 		t.Error(text)
 	}
 	x.CarrierTalk = 0
-	if text := shown(t, recordTable(&x), 0); strings.Contains(text, "carrier talk") {
+	if text := shown(t, card(&x), 0); strings.Contains(text, "carrier talk") {
 		t.Error(text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,13 +64,13 @@ type commands struct {
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
 	Finding findingCmd `cmd:"" group:"guard" help:"What was noticed: guessing, stolen logins, usage over its level."`
 	Notice  noticeCmd  `cmd:"" group:"guard" help:"Messages to people: what was sent, what it looked like, once more."`
-	Geo     geoCmd     `cmd:"" group:"guard" help:"Say where an address is, as far as the files know."`
+	Geo     geoCmd     `cmd:"" group:"guard" help:"Say where an address is, as far as the files know." eg:"203.0.113.9"`
 
-	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling."`
+	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
-	Trace   traceCmd   `cmd:"" group:"calls" help:"The SIP messages of one line or call, as they come."`
-	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order."`
+	Trace   traceCmd   `cmd:"" group:"calls" help:"The SIP messages of one line or call, as they come." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`
+	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json"`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command."`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version."`
@@ -96,6 +97,7 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 			{Key: "other", Title: "Other"},
 		}),
 		kong.NamedMapper("when", kong.MapperFunc(decodeWhen)),
+		kong.NamedMapper("span", kong.MapperFunc(decodeSpan)),
 		kong.Bind(s),
 		kong.BindTo(s.ctx, (*context.Context)(nil)),
 		kong.BindTo(s.out.Writer, (*io.Writer)(nil)),
@@ -106,8 +108,11 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 	return parser, err
 }
 
+// wholeLine is an example that names the command itself.
+var wholeLine = regexp.MustCompile(`(^|^watch |\| )ringfence `)
+
 // document gives commands the help that is not in their flags: what their resource says they do, and examples. Those are in a
-// tag, apart by semicolons, without the command itself unless they hold it. A command that only holds others has the first of
+// tag, apart by semicolons, without the command itself as a rule. A command that only holds others has the first of
 // each of them.
 func document(n *kong.Node) {
 	if of, ok := n.Target.Addr().Interface().(interface{ summary() string }); ok && n.Help == "" {
@@ -116,7 +121,7 @@ func document(n *kong.Node) {
 	var lines []string
 	if n.Tag != nil && n.Tag.Has("eg") {
 		for line := range strings.SplitSeq(n.Tag.Get("eg"), "; ") {
-			if !strings.Contains(line, "ringfence ") {
+			if !wholeLine.MatchString(line) {
 				line = strings.TrimSpace(n.FullPath() + " " + line)
 			}
 			lines = append(lines, line)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
@@ -12,30 +11,22 @@ import (
 
 type customerCmd struct {
 	remote
-	Add     customerAdd    `cmd:"" help:"Add a customer."`
-	Import  customerImport `cmd:"" help:"Add customers from a CSV file: all of them, or none."`
-	List    customerList   `cmd:"" help:"List customers."`
-	Show    customerShow   `cmd:"" help:"Show a customer with its settings and money."`
-	Set     customerSet    `cmd:"" help:"Change a customer or its settings."`
-	Lock    customerLock   `cmd:"" help:"Close every line of a customer to all but emergency calls."`
-	Unlock  customerUnlock `cmd:"" help:"Open the lines that were locked with their customer."`
-	Usage   customerUsage  `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning."`
+	Add     customerAdd    `cmd:"" help:"Add a customer." eg:"acme --name \"Acme Ltd\"; acme --zone Europe/Dublin account-day-cap=£20 nets=192.0.2.0/24"`
+	Import  customerImport `cmd:"" help:"Add customers from a CSV file: all of them, or none." eg:"customers.csv --dry-run; customers.csv"`
+	List    customerList   `cmd:"" help:"List customers." eg:"; --removed; --json | jq -r '.[].id'"`
+	Show    customerShow   `cmd:"" help:"Show a customer with its settings and money." eg:"acme"`
+	Set     customerSet    `cmd:"" help:"Change a customer or its settings." eg:"acme name=\"Acme Ltd\" zone=Europe/Dublin; acme account-month-cap=£100; acme international-ceiling=50p --grant --until 2026-12-01; acme nets=none; acme account-warning=£50 courtesy=user-agent"`
+	Lock    customerLock   `cmd:"" help:"Close every line of a customer to all but emergency calls." eg:"acme --why \"bill not paid\"; acme --why \"stolen logins\" --cut"`
+	Unlock  customerUnlock `cmd:"" help:"Open the lines that were locked with their customer." eg:"acme"`
+	Usage   customerUsage  `cmd:"" help:"Show un-billed usage, calls in progress counted, and the next warning." eg:"acme"`
 	Contact contactCmd     `cmd:"" help:"Who of a customer gets notices, and which."`
-	Remove  customerRemove `cmd:"" help:"Remove a customer that has no lines."`
+	Remove  customerRemove `cmd:"" help:"Remove a customer that has no lines." eg:"acme; acme --yes"`
 }
 
 type customerAdd struct {
-	ID     string   `arg:"" help:"Short name: a-z, 0-9 and -."`
-	Name   string   `help:"Full name." placeholder:"NAME"`
-	Zone   string   `help:"Time zone of its days and price bands (default: the provider's)." placeholder:"ZONE"`
-	Tariff string   `help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
-	Set    []string `arg:"" optional:"" name:"field=value" help:"Settings to begin with." predict:"setting"`
+	Body api.NewCustomer `embed:""`
+	Set  []string        `arg:"" optional:"" name:"field=value" help:"Settings to begin with." predict:"setting"`
 	grantFlags
-}
-
-func (customerAdd) Help() string {
-	return examples(`ringfence customer add acme --name "Acme Ltd"`,
-		"ringfence customer add acme --zone Europe/Dublin account-day-cap=£20 nets=192.0.2.0/24")
 }
 
 // Run adds it.
@@ -44,26 +35,17 @@ func (c *customerAdd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	in := api.NewCustomer{ID: c.ID, Name: c.Name, Zone: c.Zone, Tariff: c.Tariff, Set: a.set}
-	if a.nets != nil {
-		in.Nets = *a.nets
+	if c.Body.Set = a.set; a.nets != nil {
+		c.Body.Nets = *a.nets
 	}
-	var out api.Customer
-	if err := s.do(http.MethodPost, pathOf("customers"), in, &out); err != nil {
-		return adding("customer", c.ID, err)
-	}
-	return s.emit(out, func() error {
-		return s.say("Customer %s added. Give it a line: ringfence line add LINE --customer %s", out.ID, out.ID)
-	})
+	return adding("customer", c.Body.ID, perform(s, "POST /v1/customers", c, func(v *api.Customer) error {
+		return s.say("Customer %s added. Give it a line: ringfence line add LINE --customer %s", v.ID, v.ID)
+	}))
 }
 
 type customerList struct {
+	list[api.Customer, struct{}]
 	Removed bool `help:"Customers that were removed, with the identity that their records are kept under."`
-	Limit   int  `help:"Show no more than this (0: all)." placeholder:"N"`
-}
-
-func (customerList) Help() string {
-	return examples("ringfence customer list", "ringfence customer list --removed", "ringfence customer list --json | jq -r '.[].id'")
 }
 
 // Run lists them.
@@ -71,32 +53,14 @@ func (c *customerList) Run(s *session) error {
 	if c.Removed {
 		return s.removed("customers", c.Limit)
 	}
-	items, more, err := all[api.Customer](s, pathOf("customers"), "after", c.Limit, nil)
-	if err != nil {
-		return err
-	}
-	return s.emit(items, func() error {
-		t := table.New(table.Left("customer"), table.Cut("name"), table.Right("lines"), table.Left("tariff"), table.Left("zone"), table.Left("ip lock"))
-		for _, x := range items {
-			t.Row(x.ID, x.Name, strconv.Itoa(x.Lines), x.Tariff, x.Zone, netsText(x.Nets))
-		}
-		return s.cutList(t, more, "No customers yet: ringfence customer add ID --name NAME")
-	})
+	return c.list.Run(s)
 }
 
-type customerShow struct {
-	ID string `arg:"" help:"Customer." predict:"customer"`
-}
-
-func (customerShow) Help() string { return examples("ringfence customer show acme") }
+type customerShow struct{ api.CustomerID }
 
 // Run shows it.
 func (c *customerShow) Run(s *session) error {
-	var out api.Customer
-	if err := s.get(pathOf("customers", c.ID), &out); err != nil {
-		return err
-	}
-	return s.emit(out, func() error { return s.showCustomer(&out) })
+	return perform(s, "GET /v1/customers/{id}", c, s.showCustomer)
 }
 
 func (s *session) showCustomer(c *api.Customer) error {
@@ -109,7 +73,7 @@ func (s *session) showCustomer(c *api.Customer) error {
 	t.Row("ip lock", netsText(c.Nets))
 	t.Row("courtesy", cmp.Or(c.Courtesy, "both")+courtesyMeans)
 	t.Row("contacts", "ringfence customer contact list "+c.ID)
-	t.Row("since", moment(c.Created))
+	t.Row("since", api.Moment(c.Created))
 	t.Row("identity", c.Identity)
 	if err := s.table(t, 0); err != nil {
 		return err
@@ -121,15 +85,10 @@ func (s *session) showCustomer(c *api.Customer) error {
 }
 
 type customerSet struct {
-	ID  string   `arg:"" help:"Customer." predict:"customer"`
+	api.CustomerID
 	Set []string `arg:"" name:"field=value" help:"name, zone, tariff, courtesy (both, user-agent or off), nets (\"none\" opens the lock), or a setting (\"inherit\" takes it back)." predict:"setting"`
 	grantFlags
-}
-
-func (customerSet) Help() string {
-	return examples(`ringfence customer set acme name="Acme Ltd" zone=Europe/Dublin`, "ringfence customer set acme account-month-cap=£100",
-		"ringfence customer set acme international-ceiling=50p --grant --until 2026-12-01", "ringfence customer set acme nets=none",
-		"ringfence customer set acme account-warning=£50 courtesy=user-agent")
+	Body map[string]any `kong:"-"`
 }
 
 // Run changes it.
@@ -138,34 +97,21 @@ func (c *customerSet) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	in := api.PatchCustomer{
-		Name: a.text("name"), Zone: a.text("zone"), Tariff: a.text("tariff"), Courtesy: a.text("courtesy"), Nets: a.nets, Set: a.set,
-	}
-	var out api.Customer
-	if err := s.do(http.MethodPatch, pathOf("customers", c.ID), in, &out); err != nil {
-		return err
-	}
-	return s.emit(out, func() error { return s.showCustomer(&out) })
+	c.Body = a.body()
+	return perform(s, "PATCH /v1/customers/{id}", c, s.showCustomer)
 }
 
-type customerLock struct {
-	ID        string `arg:"" help:"Customer." predict:"customer"`
-	Why       string `required:"" help:"Reason, for staff and the customer." placeholder:"TEXT"`
-	Cut       bool   `help:"Cut calls in progress at once." xor:"calls"`
-	KeepCalls bool   `help:"Let calls in progress go on; they may still cost up to the caps." xor:"calls"`
-}
+type customerLock struct{ api.CustomerLock }
 
 func (customerLock) Help() string {
 	return `Calls in progress are treated as by line lock. Lines that are locked already keep their own reason, and stay locked at customer unlock.
-A line that is added later is open.
-
-` + examples(`ringfence customer lock acme --why "bill not paid"`, `ringfence customer lock acme --why "stolen logins" --cut`)
+A line that is added later is open.`
 }
 
 // Run locks them, at once: there may be no time to lose, and unlock takes it back.
 func (c *customerLock) Run(s *session) error {
-	var out api.CustomerLocked
-	if err := s.do(http.MethodPost, pathOf("customers", c.ID, "lock"), api.Lock{Why: c.Why, Cut: c.Cut, KeepCalls: c.KeepCalls}, &out); err != nil {
+	out, err := fetch[api.CustomerLocked](s, "POST /v1/customers/{id}/lock", c)
+	if err != nil {
 		return err
 	}
 	if out.Locked == 0 {
@@ -192,16 +138,12 @@ func isAre(n int) string {
 	return "are"
 }
 
-type customerUnlock struct {
-	ID string `arg:"" help:"Customer." predict:"customer"`
-}
-
-func (customerUnlock) Help() string { return examples("ringfence customer unlock acme") }
+type customerUnlock struct{ api.CustomerID }
 
 // Run opens them.
 func (c *customerUnlock) Run(s *session) error {
-	var out api.CustomerLocked
-	if err := s.do(http.MethodPost, pathOf("customers", c.ID, "unlock"), nil, &out); err != nil {
+	out, err := fetch[api.CustomerLocked](s, "POST /v1/customers/{id}/unlock", c)
+	if err != nil {
 		return err
 	}
 	if out.Opened == 0 {
@@ -213,18 +155,14 @@ func (c *customerUnlock) Run(s *session) error {
 }
 
 type customerRemove struct {
-	ID  string `arg:"" help:"Customer." predict:"customer"`
-	Yes bool   `help:"Do it; without, only say what would be done."`
-}
-
-func (customerRemove) Help() string {
-	return examples("ringfence customer remove acme", "ringfence customer remove acme --yes")
+	api.CustomerID
+	Yes bool `help:"Do it; without, only say what would be done."`
 }
 
 // Run removes it, if told twice.
 func (c *customerRemove) Run(s *session) error {
-	var out api.Customer
-	if err := s.get(pathOf("customers", c.ID), &out); err != nil {
+	out, err := fetch[api.Customer](s, "GET /v1/customers/{id}", c)
+	if err != nil {
 		return err
 	}
 	if out.Lines > 0 {

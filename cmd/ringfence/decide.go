@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -12,27 +11,20 @@ import (
 
 type decideCmd struct {
 	remote
-	Line string `required:"" help:"Line that would call." placeholder:"LINE" predict:"line"`
-	To   string `required:"" help:"Digits as dialled." placeholder:"DIGITS"`
-	From string `help:"Address it would call from (default: one that every IP lock lets pass)." placeholder:"ADDRESS"`
-	At   point  `help:"As if it were then, by the customer's clocks (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
+	Body api.DecideRequest `embed:""`
 }
 
 func (decideCmd) Help() string {
-	return `Nothing is called, held or counted. Exit code 0: the call would be let through; 3: it would be refused.
-
-` + examples("ringfence decide --line 2001 --to 02079460000", "ringfence decide --line 2001 --to 005312345678 --from 198.51.100.7",
-		`ringfence decide --line 2001 --to 0033140000000 --at "2026-12-25 03:00"`)
+	return `Nothing is called, held or counted. Exit code 0: the call would be let through; 3: it would be refused.`
 }
 
 // Run asks and explains.
 func (c *decideCmd) Run(s *session) error {
-	in := api.DecideRequest{Line: c.Line, To: c.To, From: c.From, At: string(c.At)}
-	var out api.Decision
-	if err := s.do(http.MethodPost, pathOf("decide"), in, &out); err != nil {
+	out, err := fetch[api.Decision](s, "POST /v1/decide", c)
+	if err != nil {
 		return err
 	}
-	if err := s.emit(out, func() error { return s.showDecision(c.Line, &out) }); err != nil {
+	if err := s.emit(out, func() error { return s.showDecision(c.Body.Line, out) }); err != nil {
 		return err
 	}
 	if !out.Allowed {
@@ -83,7 +75,7 @@ func callFacts(line string, d *api.Decision) *table.Table {
 	}
 	if d.Allowed {
 		if d.Longest > 0 {
-			facts.Row("longest", talk(time.Duration(d.Longest)*time.Second))
+			facts.Row("longest", api.Length(time.Duration(d.Longest)*time.Second))
 		}
 		facts.Row("ways out", strings.Join(d.Ways, ", "))
 	}

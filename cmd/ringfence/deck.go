@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
@@ -23,40 +21,37 @@ import (
 
 type deckCmd struct {
 	remote
-	Import deckImport `cmd:"" help:"Read a deck file: all of it, or nothing and every fault."`
-	List   deckList   `cmd:"" help:"List every version of every deck."`
-	Diff   deckDiff   `cmd:"" help:"Compare two versions of a deck."`
-	Rows   deckRows   `cmd:"" help:"Show the prices of a deck."`
-	Remove deckRemove `cmd:"" help:"Remove every version of a deck that nothing uses."`
-	Export deckExport `cmd:"" help:"Write a deck as CSV that import reads back exactly."`
+	Import deckImport                       `cmd:"" help:"Read a deck file: all of it, or nothing and every fault." eg:"retail retail.csv --kind retail --dry-run; retail retail.csv --kind retail; carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79; carrier-b preise.csv --kind cost --map \"Zone=name\" --map \"Preis=rate\"; zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost"`
+	List   whole[api.Deck, struct{}]        `cmd:"" help:"List every version of every deck." eg:""`
+	Diff   deckDiff                         `cmd:"" help:"Compare two versions of a deck." eg:"retail; retail --from 3 --to 5; retail --at \"2027-01-01\""`
+	Rows   list[api.Price, api.PriceFilter] `cmd:"" help:"Show the prices of a deck." set:"limit=100" eg:"retail --prefix 447; retail --at today; retail --limit 0 --json"`
+	Remove deckRemove                       `cmd:"" help:"Remove every version of a deck that nothing uses." eg:"old; old --yes"`
+	Export deckExport                       `cmd:"" help:"Write a deck as CSV that import reads back exactly." eg:"retail > retail.csv; retail --version 3 -o retail-3.csv"`
 }
 
 type deckImport struct {
-	Name      string   `arg:"" help:"Deck to make or to replace." predict:"deck"`
+	Name      string   `path:"name" arg:"" help:"Deck to make or to replace." predict:"deck"`
 	File      string   `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
-	Kind      string   `required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
-	DryRun    bool     `help:"Read, check and compare, but do not put it in force."`
-	Yes       bool     `help:"Take the deck: the questions that the import asks are settled."`
-	SkipBlank bool     `help:"Leave out rows without a price instead of refusing the file."`
-	Map       []string `sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated; kept for the next import of the deck, none forgets." placeholder:"COLUMN=MEANING"`
-	Rate      string   `help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
-	Sheet     string   `help:"Sheet of a workbook to read." placeholder:"NAME"`
-	Unit      string   `help:"What amounts are in, when the file does not say: whole (pounds, euros), hundredths (pence, cents) or thousandths (fils)." enum:",whole,hundredths,thousandths" default:"" placeholder:"UNIT"`
-	Pence     bool     `help:"The same as --unit hundredths."`
-	Dates     string   `help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
-	Currency  string   `help:"Currency that the file must have." placeholder:"CODE"`
-	Merge     bool     `help:"Add and change rows only: those that the file does not name stay."`
-	Covers    []string `sep:"none" help:"What a prefix prices besides what it stands for: \"1=US,CA,PR\", \"44=GB,JE,personal\". Kept with the deck. May be repeated." placeholder:"PREFIX=LIST"`
-	First     int      `help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
-	Step      int      `help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+	Kind      string   `query:"kind" required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
+	DryRun    bool     `query:"dry_run" help:"Read, check and compare, but do not put it in force."`
+	Yes       bool     `query:"yes" help:"Take the deck: the questions that the import asks are settled."`
+	SkipBlank bool     `query:"skip_blank" help:"Leave out rows without a price instead of refusing the file."`
+	Map       []string `query:"map" sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated; kept for the next import of the deck, none forgets." placeholder:"COLUMN=MEANING"`
+	Rate      string   `query:"rate" help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
+	Sheet     string   `query:"sheet" help:"Sheet of a workbook to read." placeholder:"NAME"`
+	Unit      string   `query:"unit" help:"What amounts are in, when the file does not say: whole (pounds, euros), hundredths (pence, cents) or thousandths (fils)." enum:",whole,hundredths,thousandths" default:"" placeholder:"UNIT"`
+	Pence     bool     `query:"pence" help:"The same as --unit hundredths."`
+	Dates     string   `query:"dates" help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
+	Currency  string   `query:"currency" help:"Currency that the file must have." placeholder:"CODE"`
+	Merge     bool     `query:"merge" help:"Add and change rows only: those that the file does not name stay."`
+	Covers    []string `query:"covers" sep:"none" help:"What a prefix prices besides what it stands for: \"1=US,CA,PR\", \"44=GB,JE,personal\". Kept with the deck. May be repeated." placeholder:"PREFIX=LIST"`
+	First     int      `query:"first" help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
+	Step      int      `query:"step" help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+	Source    string   `query:"source" kong:"-"`
 }
 
 func (deckImport) Help() string {
-	return `Separators, header names and number forms are recognised, and what is not is asked about or named. Calls in progress keep their price; new calls have the new one at once.
-
-` + examples("ringfence deck import retail retail.csv --kind retail --dry-run", "ringfence deck import retail retail.csv --kind retail",
-		"ringfence deck import carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79",
-		`ringfence deck import carrier-b preise.csv --kind cost --map "Zone=name" --map "Preis=rate"`, "zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost")
+	return `Separators, header names and number forms are recognised, and what is not is asked about or named. Calls in progress keep their price; new calls have the new one at once.`
 }
 
 // Run sends the file. A big one takes a while: on a terminal it says how far it is.
@@ -66,53 +61,25 @@ func (c *deckImport) Run(s *session) error {
 		return err
 	}
 	defer file.Close()
-	server, err := s.client()
-	if err != nil {
-		return err
-	}
 	// What the server asks is answered by sending the file once more.
 	data, err := io.ReadAll(io.LimitReader(file, rating.MaxFileBytes+1))
 	if err != nil {
 		return err
 	}
-	var answers []string
+	c.Source = filepath.Base(c.File)
+	path := "/v1/decks/{name}/import"
 	for {
 		body := &progress{from: bytes.NewReader(data), size: max(size, int64(len(data))), to: s.progressTo()}
-		var out api.Import
-		err = server.Do(s.ctx, http.MethodPost, pathOf("decks", c.Name, "import")+c.query(answers...), client.CSV{Reader: body}, &out)
-		body.end()
+		out, err := send[api.Import](s, path, c, body, func(r io.Reader) any { return client.CSV{Reader: r} })
 		if err == nil {
-			return s.emit(out, func() error { return s.showImport(&out) })
+			return s.emit(out, func() error { return s.showImport(out) })
 		}
-		more, err := s.settle(err)
+		answers, err := s.settle(err)
 		if err != nil {
 			return err
 		}
-		answers = append(answers, more...)
+		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + strings.TrimPrefix(query(answers...), "?")
 	}
-}
-
-// query is the flags, and what a person answered, which goes before them.
-func (c *deckImport) query(answers ...string) string {
-	yes := func(b bool) string { return map[bool]string{true: "true"}[b] }
-	number := func(n int) string {
-		if n == 0 {
-			return ""
-		}
-		return strconv.Itoa(n)
-	}
-	pairs := []string{
-		"kind", c.Kind, "dry_run", yes(c.DryRun), "yes", yes(c.Yes), "merge", yes(c.Merge), "skip_blank", yes(c.SkipBlank), "pence", yes(c.Pence), "dates", c.Dates,
-		"currency", c.Currency, "rate", c.Rate, "sheet", c.Sheet, "unit", c.Unit, "first", number(c.First), "step", number(c.Step), "source", filepath.Base(c.File),
-	}
-	text := query(append(pairs, answers...)...)
-	for _, m := range c.Map {
-		text += "&map=" + url.QueryEscape(m)
-	}
-	for _, m := range c.Covers {
-		text += "&covers=" + url.QueryEscape(m)
-	}
-	return text
 }
 
 // open is a file and its size, or standard input, whose size nobody knows.
@@ -251,40 +218,14 @@ func (s *session) outliers(list []api.Outlier) error {
 	return s.section("Rows to look at again", t)
 }
 
-type deckList struct{}
-
-func (deckList) Help() string { return examples("ringfence deck list") }
-
-// Run lists them.
-func (c *deckList) Run(s *session) error {
-	var page api.List[api.Deck]
-	if err := s.get(pathOf("decks"), &page); err != nil {
-		return err
-	}
-	return s.emit(append([]api.Deck{}, page.Items...), func() error {
-		t := table.New(table.Left("deck"), table.Left("kind"), table.Right("version"), table.Right("rows"), table.Left("state"),
-			table.Left("imported"), table.Left("by"), table.Cut("file"))
-		for _, d := range page.Items {
-			state := table.Cell{Text: "replaced", Style: table.Dim}
-			if d.InForce {
-				state = table.Cell{Text: "in force", Style: table.Good}
-			}
-			t.Row(d.Name, d.Kind, strconv.FormatInt(d.Version, 10), strconv.FormatInt(d.Rows, 10), state, moment(d.Imported), d.By, d.Source)
-		}
-		return s.list(t, "No decks yet, so every call is unpriced and refused: ringfence deck import retail FILE --kind retail")
-	})
-}
-
 type deckDiff struct {
-	Name  string `arg:"" help:"Deck." predict:"deck"`
-	From  int64  `help:"Version (default: the one before)." placeholder:"N"`
-	To    int64  `help:"Version (default: the one in force)." placeholder:"N"`
-	At    point  `help:"Compare only what is in force then, by the provider's clocks (default: everything)." placeholder:"WHEN"`
+	Name  string `path:"name" arg:"" help:"Deck." predict:"deck"`
+	From  int64  `query:"from" help:"Version (default: the one before)." placeholder:"N"`
+	To    int64  `query:"to" help:"Version (default: the one in force)." placeholder:"N"`
+	At    point  `query:"at" help:"Compare only what is in force then, by the provider's clocks (default: everything)." placeholder:"WHEN"`
 	Limit int    `help:"Show no more rows than this (0: all)." default:"0"`
-}
-
-func (deckDiff) Help() string {
-	return examples("ringfence deck diff retail", "ringfence deck diff retail --from 3 --to 5", "ringfence deck diff retail --at \"2027-01-01\"")
+	After string `query:"after" kong:"-"`
+	Page  int    `query:"limit" kong:"-"`
 }
 
 // Run compares them.
@@ -307,25 +248,21 @@ func (c *deckDiff) Run(s *session) error {
 }
 
 // fetch reads page after page, all of the same two versions.
-func (c *deckDiff) fetch(s *session) (out api.DeckDiff, err error) {
-	from, to, next := c.From, c.To, ""
+func (c *deckDiff) fetch(s *session) (*api.DeckDiff, error) {
+	var read []api.Delta
 	for {
-		limit := pageSize
-		if c.Limit > 0 {
-			limit = min(limit, c.Limit-len(out.Rows))
+		if c.Page = pageSize; c.Limit > 0 {
+			c.Page = min(pageSize, c.Limit-len(read))
 		}
-		rows := out.Rows
-		path := pathOf("decks", c.Name, "diff") + query("from", strconv.FormatInt(from, 10), "to", strconv.FormatInt(to, 10), "at", string(c.At),
-			"after", next, "limit", strconv.Itoa(limit))
-		out = api.DeckDiff{}
-		if err := s.get(path, &out); err != nil {
-			return out, err
+		out, err := fetch[api.DeckDiff](s, "GET /v1/decks/{name}/diff", c)
+		if err != nil {
+			return nil, err
 		}
-		out.Rows = append(rows, out.Rows...)
-		if out.Next == "" || c.Limit > 0 && len(out.Rows) >= c.Limit {
+		read = append(read, out.Rows...)
+		if c.From, c.To, c.After = out.From, out.To, out.Next; out.Next == "" || c.Limit > 0 && len(read) >= c.Limit {
+			out.Rows = read
 			return out, nil
 		}
-		from, to, next = out.From, out.To, out.Next
 	}
 }
 
@@ -345,84 +282,23 @@ func deltaRow(d *api.Delta) []any {
 func windowed(p *api.Price) string {
 	text := p.Text
 	if !p.From.IsZero() {
-		text += ", from " + day(p.From)
+		text += ", from " + api.Day(p.From)
 	}
 	if !p.Until.IsZero() {
-		text += ", until " + day(p.Until)
+		text += ", until " + api.Day(p.Until)
 	}
 	return text
 }
 
-// day is a moment without what is midnight; "" for none.
-func day(t time.Time) string { return strings.TrimSuffix(moment(t), " 00:00:00") }
-
-type deckRows struct {
-	Name    string `arg:"" help:"Deck." predict:"deck"`
-	Prefix  string `help:"Only prefixes that begin so." placeholder:"DIGITS"`
-	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
-	At      point  `help:"Only prices in force then, by the provider's clocks (default: those that have ended and are to come too)." placeholder:"WHEN"`
-	Limit   int    `help:"Show no more than this (0: all)." default:"100"`
-}
-
-func (deckRows) Help() string {
-	return examples("ringfence deck rows retail --prefix 447", "ringfence deck rows retail --at today", "ringfence deck rows retail --limit 0 --json")
-}
-
-// Run shows prices.
-func (c *deckRows) Run(s *session) error {
-	items, more, err := c.fetch(s)
-	if err != nil {
-		return err
-	}
-	return s.emit(items, func() error {
-		t := table.New(table.Left("prefix"), table.Cut("destination"), table.Right("peak"), table.Right("off-peak"), table.Right("weekend"),
-			table.Right("connect"), table.Right("minimum"), table.Right("by"), table.Left("from"), table.Left("until"))
-		for i := range items {
-			t.Row(rowOf(&items[i])...)
-		}
-		return s.cutList(t, more, "No such prices.")
-	})
-}
-
-func rowOf(p *api.Price) []any {
-	if p.Unpriced {
-		return []any{p.Prefix, p.Name, "no price", "", "", "", "", "", day(p.From), day(p.Until)}
-	}
-	return []any{
-		p.Prefix, p.Name, perMinute(p.Peak), perMinute(p.OffPeak), perMinute(p.Weekend), charge(p.Connect), charge(p.Minimum),
-		fmt.Sprintf("%d/%d", p.First, p.Step), day(p.From), day(p.Until),
-	}
-}
-
-func (c *deckRows) fetch(s *session) ([]api.Price, bool, error) {
-	version := ""
-	if c.Version > 0 {
-		version = strconv.FormatInt(c.Version, 10)
-	}
-	return all[api.Price](s, pathOf("decks", c.Name, "rows")+query("prefix", c.Prefix, "version", version, "at", string(c.At)), "after", c.Limit, nil)
-}
-
-// charge leaves nothing where nothing is charged.
-func charge(micro int64) string {
-	if micro == 0 {
-		return ""
-	}
-	return amount(micro)
-}
-
 type deckExport struct {
-	Name    string `arg:"" help:"Deck." predict:"deck"`
-	Version int64  `help:"Version (default: the one in force)." placeholder:"N"`
+	api.DeckName
+	Version int64  `query:"version" help:"Version (default: the one in force)." placeholder:"N"`
 	Output  string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
-}
-
-func (deckExport) Help() string {
-	return examples("ringfence deck export retail > retail.csv", "ringfence deck export retail --version 3 -o retail-3.csv")
 }
 
 // Run writes CSV, or JSON under --json.
 func (c *deckExport) Run(s *session) error {
-	rows, _, err := (&deckRows{Name: c.Name, Version: c.Version}).fetch(s)
+	rows, _, err := all[api.Price](s, "/v1/decks/{name}/rows", "after", 0, c)
 	if err != nil {
 		return err
 	}
@@ -445,15 +321,13 @@ type deckRemove struct {
 }
 
 func (deckRemove) Help() string {
-	return `A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices that their calls had.
-
-` + examples("ringfence deck remove old", "ringfence deck remove old --yes")
+	return `A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices that their calls had.`
 }
 
 // Run removes it, if told twice.
 func (c *deckRemove) Run(s *session) error {
-	var page api.List[api.Deck]
-	if err := s.get(pathOf("decks"), &page); err != nil {
+	page, err := fetch[api.List[api.Deck]](s, "GET /v1/decks", nil)
+	if err != nil {
 		return err
 	}
 	versions, rows := 0, int64(0)

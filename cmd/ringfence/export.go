@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -89,4 +90,36 @@ func (p *progress) end() {
 	if p.to != nil && !p.shown.IsZero() {
 		fmt.Fprint(p.to, "\r\x1b[K")
 	}
+}
+
+// upload sends a file, and says on a terminal how far it is; as marks what the file is.
+func upload[T any](s *session, path string, in any, file string, as func(io.Reader) any) (*T, error) {
+	from, size, err := s.open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	return send[T](s, path, in, &progress{from: from, size: size, to: s.progressTo()}, as)
+}
+
+func send[T any](s *session, path string, in any, body *progress, as func(io.Reader) any) (*T, error) {
+	server, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	target, q, _ := request(path, in)
+	out := new(T)
+	err = server.Do(s.ctx, http.MethodPost, target+queryText(q), as(body), out)
+	body.end()
+	return out, err
+}
+
+// stream copies an answer that may be long.
+func (s *session) stream(path string, in any, accept string, w io.Writer) error {
+	server, err := s.client()
+	if err != nil {
+		return err
+	}
+	target, q, _ := request(path, in)
+	return server.Stream(s.ctx, target+queryText(q), accept, w)
 }

@@ -31,11 +31,11 @@ func (s *session) showFinding(f *api.Finding) error {
 	}
 	t := card(f)
 	if f.Count > 1 {
-		t.Row("again", plural(int(f.Count), "time", "times")+", last "+moment(f.Last))
+		t.Row("again", plural(int(f.Count), "time", "times")+", last "+api.Moment(f.Last))
 	}
 	state := "open"
 	if !f.Open {
-		state = "closed " + moment(f.Closed) + " by " + f.ClosedBy
+		state = "closed " + api.Moment(f.Closed) + " by " + f.ClosedBy
 	}
 	t.Row("state", table.Cell{Text: state, Style: map[bool]table.Style{true: table.Warn, false: table.Dim}[f.Open]})
 	if err := s.table(t, 0); err != nil {
@@ -94,7 +94,7 @@ func evidenceTable(raw json.RawMessage) *table.Table {
 func noteTable(notes []api.Note) *table.Table {
 	t := table.New(table.Left("at"), table.Left("by"), table.Wrap("note"))
 	for _, n := range notes {
-		t.Row(moment(n.At), n.By, n.Text)
+		t.Row(api.Moment(n.At), n.By, n.Text)
 	}
 	return t
 }

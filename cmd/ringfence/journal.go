@@ -11,26 +11,15 @@ import (
 
 type journalCmd struct {
 	remote
-	Line   string `help:"Only this line's." placeholder:"LINE" predict:"line"`
-	Call   string `help:"Only this call's." placeholder:"CALL"`
-	Kind   string `help:"Only kinds that begin so: call., call.refused, setting." placeholder:"KIND"`
-	From   point  `help:"Written then or later (\"yesterday\", \"-2h\" as --from=-2h)." placeholder:"WHEN"`
-	Until  point  `help:"Written before, or on that day." placeholder:"WHEN"`
-	After  int64  `help:"Only facts after this number, the oldest first." placeholder:"N"`
-	Oldest bool   `help:"Oldest first." xor:"order"`
-	Follow bool   `help:"Go on with what is written from now on, as it comes, until interrupted." short:"f" xor:"order"`
-	Limit  int    `help:"Show no more than this (0: all); with --follow, of those that are there already." default:"100"`
+	Filter api.FactFilter `embed:""`
+	After  int64          `help:"Only facts after this number, the oldest first." placeholder:"N"`
+	Oldest bool           `help:"Oldest first." xor:"order"`
+	Follow bool           `help:"Go on with what is written from now on, as it comes, until interrupted." short:"f" xor:"order"`
+	Limit  int            `help:"Show no more than this (0: all); with --follow, of those that are there already." default:"100"`
 }
 
 func (journalCmd) Help() string {
-	return `The newest facts come first. Days are of the time zone of the line's customer, or of the provider.
-
-` + examples("ringfence journal --line 2001", "ringfence journal --line 2001 --from yesterday --until today", "ringfence journal --follow --kind call.",
-		"ringfence journal --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest", "ringfence journal --kind call.refused --limit 0 --json")
-}
-
-func (c *journalCmd) pairs() []string {
-	return []string{"line", c.Line, "call", c.Call, "kind", c.Kind, "from", string(c.From), "until", string(c.Until)}
+	return `The newest facts come first. Days are of the time zone of the line's customer, or of the provider.`
 }
 
 // Run lists facts.
@@ -42,23 +31,21 @@ func (c *journalCmd) Run(s *session) error {
 	if c.Follow {
 		return c.follow(s, items)
 	}
-	return s.emit(items, func() error { return s.cutList(factTable(items), more, "No such facts.") })
+	return s.emit(items, func() error { return s.cutList(rows(items...), more, "No such facts.") })
 }
+
+const newestFirst = "/v1/journal?order=newest"
 
 func (c *journalCmd) fetch(s *session) ([]api.Fact, bool, error) {
-	after := strconv.FormatInt(c.After, 10)
 	if c.Oldest || c.After > 0 {
-		return all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "after", after)...), "after", c.Limit, nil)
+		return c.since(s, c.After, c.Limit)
 	}
-	return all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "order", "newest")...), "before", c.Limit, nil)
+	return all[api.Fact](s, newestFirst, "before", c.Limit, &c.Filter)
 }
 
-func factTable(items []api.Fact) *table.Table {
-	t := table.New(table.Right("fact"), table.Left("at"), table.Cut("kind"), table.Cut("line"), table.Cut("customer").AsSpare(), table.Left("call").AsID(), table.Cut("what"))
-	for _, f := range items {
-		t.Row(strconv.FormatInt(f.Seq, 10), moment(f.At), f.Kind, f.Line, f.Customer, f.Call, string(f.Body))
-	}
-	return t
+// since are the facts after one, oldest first.
+func (c *journalCmd) since(s *session, after int64, most int) ([]api.Fact, bool, error) {
+	return all[api.Fact](s, "/v1/journal?after="+strconv.FormatInt(after, 10), "after", most, &c.Filter)
 }
 
 // followEvery is how often a journal that is followed is asked for what is new.
@@ -74,7 +61,7 @@ func (c *journalCmd) follow(s *session, there []api.Fact) error {
 		last = there[i].Seq
 	}
 	if len(there) == 0 {
-		newest, _, err := all[api.Fact](s, pathOf("journal")+"?order=newest", "before", 1, nil)
+		newest, _, err := all[api.Fact](s, newestFirst, "before", 1, nil)
 		if err != nil {
 			return err
 		}
@@ -85,7 +72,7 @@ func (c *journalCmd) follow(s *session, there []api.Fact) error {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		items, _, err := all[api.Fact](s, pathOf("journal")+query(append(c.pairs(), "after", strconv.FormatInt(last, 10))...), "after", 0, nil)
+		items, _, err := c.since(s, last, 0)
 		if s.ctx.Err() != nil {
 			return nil // interrupted: that is how it ends
 		}
@@ -119,7 +106,7 @@ func (s *session) factLine(f *api.Fact) error {
 	if s.json {
 		return s.jsonLine(f)
 	}
-	text := strconv.FormatInt(f.Seq, 10) + "  " + moment(f.At) + "  " + f.Kind
+	text := strconv.FormatInt(f.Seq, 10) + "  " + api.Moment(f.At) + "  " + f.Kind
 	for _, part := range []string{f.Line, string(f.Body)} {
 		if part != "" {
 			text += "  " + part

@@ -47,7 +47,7 @@ func (c *noticeList) Run(s *session) error {
 		t := table.New(table.Right("notice"), table.Left("at"), table.Left("kind"), table.Left("line"), table.Left("customer"), table.Left("state"),
 			table.Cut("to"), table.Cut("what"))
 		for _, n := range items {
-			t.Row(strconv.FormatInt(n.ID, 10), moment(n.At), n.Kind, n.Line, n.Customer, stateCell(n.State), toText(n.Deliveries), n.Title)
+			t.Row(strconv.FormatInt(n.ID, 10), api.Moment(n.At), n.Kind, n.Line, n.Customer, stateCell(n.State), toText(n.Deliveries), n.Title)
 		}
 		return s.cutList(t, more, "No such notices. Who gets them: ringfence customer contact add CUSTOMER ID --mail ADDRESS; try the way with: ringfence notice test ADDRESS")
 	})
@@ -108,7 +108,7 @@ func (s *session) showNotice(n *api.NoticeDetail) error {
 			t.Row(row[0], row[1])
 		}
 	}
-	t.Row("at", moment(n.At))
+	t.Row("at", api.Moment(n.At))
 	t.Row("state", stateCell(n.State))
 	if err := s.table(t, 0); err != nil {
 		return err
@@ -123,7 +123,7 @@ func deliveryTable(all []api.Delivery) *table.Table {
 	t := table.New(table.Left("person"), table.Left("over"), table.Cut("address"), table.Left("state"), table.Right("tries"), table.Left("sent"),
 		table.Left("next try"), table.Cut("last error"))
 	for _, d := range all {
-		t.Row(d.Person, d.Channel, d.Address, stateCell(d.State), strconv.FormatInt(d.Tries, 10), moment(d.Sent), moment(d.Next), d.Error)
+		t.Row(d.Person, d.Channel, d.Address, stateCell(d.State), strconv.FormatInt(d.Tries, 10), api.Moment(d.Sent), api.Moment(d.Next), d.Error)
 	}
 	return t
 }

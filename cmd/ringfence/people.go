@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/csv"
 	"io"
-	"net/http"
 	"os"
 
 	"ringfence/cmd/ringfence/table"
@@ -14,33 +13,18 @@ import (
 // peopleImport are the flags of customer import and line import.
 type peopleImport struct {
 	File   string `arg:"" help:"CSV file with a header; - is standard input."`
-	DryRun bool   `help:"Read and check, but add nothing."`
-	Grant  bool   `help:"As staff, allow settings looser than what stands above."`
+	DryRun bool   `query:"dry_run" help:"Read and check, but add nothing."`
+	Grant  bool   `query:"grant" help:"As staff, allow settings looser than what stands above."`
 }
 
-func (c *peopleImport) send(s *session, what string) (out api.PeopleImport, err error) {
-	file, size, err := s.open(c.File)
-	if err != nil {
-		return out, err
-	}
-	defer file.Close()
-	server, err := s.client()
-	if err != nil {
-		return out, err
-	}
-	yes := func(b bool) string { return map[bool]string{true: "true"}[b] }
-	body := &progress{from: file, size: size, to: s.progressTo()}
-	err = server.Do(s.ctx, http.MethodPost, pathOf(what, "import")+query("dry_run", yes(c.DryRun), "grant", yes(c.Grant)), client.CSV{Reader: body}, &out)
-	body.end()
-	return out, err
+func (c *peopleImport) send(s *session, what string) (*api.PeopleImport, error) {
+	return upload[api.PeopleImport](s, "/v1/"+what+"/import", c, c.File, func(r io.Reader) any { return client.CSV{Reader: r} })
 }
 
 type customerImport struct{ peopleImport }
 
 func (customerImport) Help() string {
-	return `Columns, in any order: id (needed), name, zone, tariff, courtesy, nets, and any setting (national-ceiling, account-day-cap, …). All customers are added, or none and every fault is named by row and column.
-
-` + examples("ringfence customer import customers.csv --dry-run", "ringfence customer import customers.csv")
+	return `Columns, in any order: id (needed), name, zone, tariff, courtesy, nets, and any setting (national-ceiling, account-day-cap, …). All customers are added, or none and every fault is named by row and column.`
 }
 
 // Run imports them.
@@ -63,9 +47,7 @@ type lineImport struct {
 }
 
 func (lineImport) Help() string {
-	return `Columns, in any order: id and customer (needed), number, name, courtesy, nets, any setting, and one of password, or ha1: the MD5 of USER:REALM:PASSWORD in hexadecimal, as other switches keep it, with ha1-sha256 beside it where there is one. The realm is sip.realm. Without either a password is generated and shown this once. All lines are added, or none and every fault is named by row and column.
-
-` + examples("ringfence line import lines.csv --dry-run", "ringfence line import lines.csv -o passwords.csv")
+	return `Columns, in any order: id and customer (needed), number, name, courtesy, nets, any setting, and one of password, or ha1: the MD5 of USER:REALM:PASSWORD in hexadecimal, as other switches keep it, with ha1-sha256 beside it where there is one. The realm is sip.realm. Without either a password is generated and shown this once. All lines are added, or none and every fault is named by row and column.`
 }
 
 // Run imports them.
@@ -91,7 +73,7 @@ func (c *lineImport) Run(s *session) error {
 		}
 		out.Passwords = []api.Password{}
 	}
-	return s.emit(out, func() error { return c.show(s, &out) })
+	return s.emit(out, func() error { return c.show(s, out) })
 }
 
 func (c *lineImport) show(s *session, out *api.PeopleImport) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/cmd/ringfence/table"
+	"ringfence/core/money"
 	"ringfence/edge/rest/api"
 )
 
@@ -200,7 +201,7 @@ func rows[V api.View[V]](items ...V) *table.Table {
 	columns := api.ParseColumns(r.Columns)
 	heads := make([]table.Column, len(columns))
 	for i, c := range columns {
-		heads[i] = table.Column{Head: c.Head, Cut: c.Cut, Spare: c.Spare, ID: c.ID}
+		heads[i] = table.Column{Head: c.Head, Cut: c.Cut, Spare: c.Spare, ID: c.ID, Right: c.Right}
 		if f, ok := byName[c.Field]; ok && r.Cells[c.Field] == nil {
 			heads[i].Right = f.Type.Kind() == reflect.Int64 || f.Type.Kind() == reflect.Int
 		}
@@ -209,7 +210,7 @@ func rows[V api.View[V]](items ...V) *table.Table {
 	for i := range items {
 		cells := make([]any, len(columns))
 		for n, c := range columns {
-			cells[n] = cell(&r, byName, &items[i], c.Field)
+			cells[n] = cell(&r, byName, &items[i], &c)
 		}
 		t.Row(cells...)
 	}
@@ -221,7 +222,7 @@ func card[V api.View[V]](v *V) *table.Table {
 	r, byName := describe[V](), jsonFields[V]()
 	t := table.New(table.Left(""), table.Left(""))
 	for _, c := range api.ParseColumns(r.Fields) {
-		x := cell(&r, byName, v, c.Field)
+		x := cell(&r, byName, v, &c)
 		if c.Bold {
 			x.Style = table.Bold
 		}
@@ -234,13 +235,18 @@ func card[V api.View[V]](v *V) *table.Table {
 
 var looks = map[string]table.Style{"good": table.Good, "warn": table.Warn, "bad": table.Bad, "dim": table.Dim, "bold": table.Bold}
 
-func cell[V any](r *api.Resource[V], byName map[string]reflect.StructField, v *V, name string) table.Cell {
-	if make := r.Cells[name]; make != nil {
-		c := make(v)
-		return table.Cell{Text: c.Text, Style: looks[c.Look]}
+func cellOf(c api.Cell) table.Cell { return table.Cell{Text: c.Text, Style: looks[c.Look]} }
+
+func cell[V any](r *api.Resource[V], byName map[string]reflect.StructField, v *V, c *api.Column) (out table.Cell) {
+	if make := r.Cells[c.Field]; make != nil {
+		out = cellOf(make(v))
 	}
-	f := byName[name]
-	return table.Cell{Text: textOf(name, reflect.ValueOf(v).Elem().FieldByIndex(f.Index))}
+	if f, ok := byName[c.Field]; ok && out.Text == "" {
+		if value := reflect.ValueOf(v).Elem().FieldByIndex(f.Index); !c.Blank || !value.IsZero() {
+			out.Text = textOf(c.Field, value)
+		}
+	}
+	return out
 }
 
 // jsonFields are the fields of a view by their JSON names.
@@ -263,18 +269,17 @@ func textOf(name string, v reflect.Value) string {
 	case bool:
 		return yesNo(x)
 	case time.Time:
-		return moment(x)
+		return api.Moment(x)
 	case []string:
 		return strings.Join(x, ", ")
-	case int64:
-		switch {
-		case strings.HasSuffix(name, "_micro"):
-			return amount(x)
-		case strings.HasSuffix(name, "_nano"):
-			return perMinute(x)
-		case strings.HasSuffix(name, "_seconds"):
-			return talk(time.Duration(x) * time.Second)
-		}
+	}
+	switch {
+	case strings.HasSuffix(name, "_micro"):
+		return amount(v.Int())
+	case strings.HasSuffix(name, "_nano"):
+		return api.Rate(money.Rate(v.Int()))
+	case strings.HasSuffix(name, "_seconds"):
+		return api.Length(time.Duration(v.Int()) * time.Second)
 	}
 	return fmt.Sprint(v)
 }

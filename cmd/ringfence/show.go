@@ -26,14 +26,6 @@ func netsText(nets []string) string { return strings.Join(nets, ", ") }
 
 func amount(micro int64) string { return api.Amount(money.Micro(micro)) }
 
-// perMinute is short, for columns: "2p", "free".
-func perMinute(nano int64) string {
-	if nano == 0 {
-		return "free"
-	}
-	return money.Billing().Rate(money.Rate(nano))
-}
-
 func yesNo(yes bool) string {
 	if yes {
 		return "yes"

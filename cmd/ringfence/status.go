@@ -53,6 +53,6 @@ func statusTable(st *api.Status) *table.Table {
 	t.Row("decks", strconv.Itoa(st.Decks))
 	t.Row("node", st.Node)
 	t.Row("version", st.Version)
-	t.Row("up", (time.Duration(st.Uptime)*time.Second).String()+", since "+moment(st.Started))
+	t.Row("up", (time.Duration(st.Uptime)*time.Second).String()+", since "+api.Moment(st.Started))
 	return t
 }

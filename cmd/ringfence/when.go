@@ -40,6 +40,20 @@ func decodeWhen(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
+// decodeSpan is span for fields of the API, which are seconds (kong's type span).
+func decodeSpan(ctx *kong.DecodeContext, target reflect.Value) error {
+	var d span
+	text := ""
+	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+		return err
+	}
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	target.SetInt(int64(d.Duration / time.Second))
+	return nil
+}
+
 // span is a length of time as people give it: "90m", "24h", "7d", "2w".
 type span struct{ time.Duration }
 
@@ -69,33 +83,8 @@ func (d *span) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// moment writes an instant for people, in this machine's zone; "" for none.
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
-// clocks writes an instant by the clocks that the server has put it into; "" for none.
-func clocks(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format("2006-01-02 15:04:05")
-}
-
 // until writes when something ends, with the zone, because it is a promise.
 func until(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
 // theirs writes an instant by the clocks of the customer it is about, which the server has put into it.
 func theirs(t time.Time) string { return t.Format("2006-01-02 15:04 -0700") }
-
-// talk writes a length as people read it beside others: "1:02:03", "2:05".
-func talk(d time.Duration) string {
-	s := int64(d.Round(time.Second) / time.Second)
-	if s < 3600 {
-		return fmt.Sprintf("%d:%02d", s/60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
-}

@@ -31,24 +31,17 @@ const maxExport = 4 << 20
 
 func (s *Server) banRoutes() {
 	const path, tag = "/v1/bans", "bans"
-	huma.Register(s.api, op(http.MethodGet, path, "list-bans", tag, "List bans in force"), s.listBans)
-	huma.Register(s.api, created(op(http.MethodPost, path, "add-ban", tag, "Shut out an address or network")), s.addBan)
-	huma.Register(s.api, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, whoever made it"), s.removeBan)
-	huma.Register(s.api, op(http.MethodGet, path+"/why", "explain-ban", tag, "Say how it stands with an address"), s.whyBanned)
-	in := op(http.MethodPost, path+"/import", "import-bans", tag, "Shut out what a list names, in place of the list of that name before")
-	in.MaxBodyBytes, in.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
-	in.Middlewares = huma.Middlewares{s.oneUpload}
-	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge)
-	huma.Register(s.api, in, s.importBans)
-	huma.Register(s.api, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), s.dropImport)
+	listed[api.Ban](s, staged(s.bans, s.listBans))
+	added[api.Ban](s, staged(s.bans, s.addBan))
+	route(s, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, whoever made it"), staged(s.bans, s.removeBan))
+	route(s, op(http.MethodGet, path+"/why", "explain-ban", tag, "Say how it stands with an address"), staged(s.bans, s.whyBanned))
+	in := s.uploaded(op(http.MethodPost, path+"/import", "import-bans", tag, "Shut out what a list names, in place of the list of that name before"))
+	route(s, in, staged(s.bans, s.importBans))
+	route(s, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), staged(s.bans, s.dropImport))
 	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Write bans as a list that import reads")
-	text := &huma.Schema{Type: huma.TypeString}
-	out.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-		"text/plain": {Schema: text}, "text/csv": {Schema: text}, "application/json": {Schema: &huma.Schema{}},
-	}}}
-	huma.Register(s.api, out, s.exportBans)
-	huma.Register(s.api, op(http.MethodGet, "/v1/feeds", "list-feeds", tag, "List the feeds of the configuration"), s.listFeeds)
-	huma.Register(s.api, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), s.refreshFeed)
+	streamed(s, out, map[string]*huma.Schema{"text/plain": plainText, "text/csv": plainText, "application/json": {}}, s.exportBans)
+	listed[api.Feed](s, s.listFeeds)
+	route(s, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), s.refreshFeed)
 }
 
 // bans is the list, or an answer that there is none.
@@ -64,13 +57,7 @@ func stage[T any](get func() *T, what string) (*T, error) {
 	return nil, unavailable(what)
 }
 
-// BanChoice selects bans. Exported for the HTTP library, which fills it in.
-type BanChoice struct {
-	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it"`
-	Within string `query:"within" maxLength:"64" doc:"bans that have to do with this address or network"`
-}
-
-func (c *BanChoice) filter() (f ban.Filter, err error) {
+func banFilter(c *api.BanFilter) (f ban.Filter, err error) {
 	f.By = c.By
 	if c.Within != "" {
 		f.Within, err = parseNet("within", c.Within)
@@ -99,63 +86,46 @@ func parseAddr(field, text string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-func (s *Server) listBans(_ context.Context, in *struct {
-	BanChoice
-	After string `query:"after" maxLength:"64" doc:"continue above this network: next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+func (s *Server) listBans(_ context.Context, bans *ban.List, in *struct {
+	api.BanFilter
+	Page
 },
-) (*answer[api.List[api.Ban]], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
-	f, err := in.filter()
+) (out api.List[api.Ban], err error) {
+	f, err := banFilter(&in.BanFilter)
 	if err == nil && in.After != "" {
 		f.After, err = parseNet("after", in.After)
 	}
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	found, _ := bans.List(f, in.Limit+1)
-	return reply(list(banViews(found), in.Limit, func(b *api.Ban) string { return b.Net }), nil)
-}
-
-func banViews(all []ban.Entry) []api.Ban {
-	out := make([]api.Ban, len(all))
-	for i := range all {
-		out[i] = banView(&all[i])
-	}
-	return out
+	return list(views(found, banView), in.Limit, func(b *api.Ban) string { return b.Net }), nil
 }
 
 func banView(e *ban.Entry) api.Ban {
 	return api.Ban{Net: netlist.Show(e.Net), Until: e.Until.UTC(), Made: e.Made.UTC(), By: e.By, Why: e.Why}
 }
 
-func (s *Server) addBan(ctx context.Context, in *struct{ Body api.NewBan }) (*answer[api.Ban], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) addBan(ctx context.Context, bans *ban.List, in *struct{ Body api.NewBan }) (out api.Ban, err error) {
 	b := &in.Body
 	net, err := parseNet("net", b.Net)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	if !b.Force && ofThisMachine(net) {
-		return nil, newProblem(http.StatusConflict, api.ReasonSpared, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
+		return out, newProblem(http.StatusConflict, api.ReasonSpared, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
 	}
 	until, err := instant(when.Until, "until", b.Until, s.d.Book.Zone(""))
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	e, err := bans.Add(ctx, ban.Request{
 		Net: net, For: time.Duration(b.For) * time.Second, Until: until, Why: b.Why, By: by(ctx), Force: b.Force,
 	})
 	if err != nil {
-		return nil, s.explainBan(err)
+		return out, s.explainBan(err)
 	}
-	return reply(banView(&e), nil)
+	return banView(&e), nil
 }
 
 // ofThisMachine says that monitoring, proxies and tests on the machine itself would be shut out, which is mostly a slip.
@@ -164,24 +134,16 @@ func ofThisMachine(net netip.Prefix) bool {
 	return net.Bits() >= 8 && (net.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || net.Contains(netip.IPv6Loopback()))
 }
 
-func (s *Server) removeBan(ctx context.Context, in *struct {
-	Net string `query:"net" required:"true" maxLength:"64" doc:"exactly the address or network that is banned"`
-	Why string `query:"why" maxLength:"200" doc:"for the record"`
-},
-) (*answer[api.Ban], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) removeBan(ctx context.Context, bans *ban.List, in *api.BanRemoval) (out api.Ban, err error) {
 	net, err := parseNet("net", in.Net)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	e, err := bans.Remove(ctx, net, by(ctx), in.Why)
 	if err != nil {
-		return nil, s.explainBan(err)
+		return out, s.explainBan(err)
 	}
-	return reply(banView(&e), nil)
+	return banView(&e), nil
 }
 
 // explainBan turns the errors of bans into problems.
@@ -206,21 +168,14 @@ func (s *Server) explainBan(err error) error {
 	return s.explain(err)
 }
 
-func (s *Server) whyBanned(_ context.Context, in *struct {
-	Address string `query:"address" required:"true" maxLength:"64"`
-},
-) (*answer[api.BanAnswer], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) whyBanned(_ context.Context, bans *ban.List, in *api.BanQuestion) (out api.BanAnswer, err error) {
 	addr, err := parseAddr("address", in.Address)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	a := bans.Why(addr)
-	out := api.BanAnswer{
-		Address: addr.String(), Banned: a.Banned, Bans: banViews(a.Held), Spared: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
+	out = api.BanAnswer{
+		Address: addr.String(), Banned: a.Banned, Bans: views(a.Held, banView), Spared: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
 	}
 	if a.Never.IsValid() {
 		out.Never = netlist.Show(a.Never)
@@ -230,7 +185,7 @@ func (s *Server) whyBanned(_ context.Context, in *struct {
 			out.Lockouts = append(out.Lockouts, l)
 		}
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
 // under says whether an address is one that a lock-out's source names.
@@ -250,37 +205,33 @@ type banImport struct {
 	RawBody []byte `contentType:"text/plain"`
 }
 
-func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.BanImport], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) importBans(ctx context.Context, bans *ban.List, in *banImport) (out api.BanImport, err error) {
 	now := time.Now()
 	until, err := instant(when.Until, "until", in.Until, s.d.Book.Zone(""))
 	switch {
 	case err != nil:
-		return nil, s.explain(err)
+		return out, err
 	case !ban.ValidFeed(importPrefix + in.Name):
-		return nil, s.explain(invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores"))
+		return out, invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores")
 	case !until.IsZero() && !until.After(now):
-		return nil, s.explain(invalid("until", in.Until, "a time to come"))
+		return out, invalid("until", in.Until, "a time to come")
 	case until.Sub(now) > ban.Longest:
-		return nil, s.explain(invalid("until", in.Until, "a time within ten years"))
+		return out, invalid("until", in.Until, "a time within ten years")
 	}
 	format, err := netlist.ParseFormat(in.Format)
 	if err != nil {
-		return nil, s.explain(invalid("format", in.Format, "auto, text, csv or json"))
+		return out, invalid("format", in.Format, "auto, text, csv or json")
 	}
 	read, err := netlist.Parse(in.RawBody, netlist.Options{Format: format, Now: now})
 	if err != nil {
-		return nil, s.explainList(err)
+		return out, s.explainList(err)
 	}
 	for i := range read.Entries {
 		if e := &read.Entries[i]; e.Until.IsZero() {
 			e.Until = until
 		}
 	}
-	out := api.BanImport{
+	out = api.BanImport{
 		Name: in.Name, Format: string(read.Format), DryRun: in.DryRun, Listed: len(read.Entries), Ended: read.Ended, Skipped: read.Skipped, Notes: read.Notes,
 	}
 	if in.DryRun {
@@ -289,9 +240,9 @@ func (s *Server) importBans(ctx context.Context, in *banImport) (*answer[api.Ban
 			entries = "entry"
 		}
 		out.Text = fmt.Sprintf("%d %s would be taken as the list %s, in place of what it named before", out.Listed, entries, in.Name)
-		return reply(out, nil)
+		return out, nil
 	}
-	return reply(s.takeList(ctx, bans, out, read.Entries))
+	return s.takeList(ctx, bans, out, read.Entries)
 }
 
 func (s *Server) takeList(ctx context.Context, bans *ban.List, out api.BanImport, entries []netlist.Entry) (api.BanImport, error) {
@@ -317,18 +268,14 @@ func (s *Server) explainList(err error) error {
 	return p
 }
 
-func (s *Server) dropImport(ctx context.Context, in *struct {
+func (s *Server) dropImport(ctx context.Context, bans *ban.List, in *struct {
 	Name string `path:"name" maxLength:"57"`
 },
-) (*answer[api.BanImport], error) {
-	bans, err := s.bans()
-	if err != nil {
-		return nil, err
-	}
+) (out api.BanImport, err error) {
 	if held, _ := bans.List(ban.Filter{By: "feed:" + importPrefix + in.Name}, 1); len(held) == 0 {
-		return nil, missing("imported list", in.Name)
+		return out, missing("imported list", in.Name)
 	}
-	return reply(s.takeList(ctx, bans, api.BanImport{Name: in.Name}, nil))
+	return s.takeList(ctx, bans, api.BanImport{Name: in.Name}, nil)
 }
 
 var listTypes = map[netlist.Format]string{
@@ -336,7 +283,7 @@ var listTypes = map[netlist.Format]string{
 }
 
 func (s *Server) exportBans(_ context.Context, in *struct {
-	BanChoice
+	api.BanFilter
 	Format string `query:"format" enum:"text,csv,json" default:"text"`
 },
 ) (*huma.StreamResponse, error) {
@@ -344,9 +291,9 @@ func (s *Server) exportBans(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	f, err := in.filter()
+	f, err := banFilter(&in.BanFilter)
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
 	found, _ := bans.List(f, maxExport)
 	entries := make([]netlist.Entry, len(found))
@@ -357,7 +304,7 @@ func (s *Server) exportBans(_ context.Context, in *struct {
 	format := netlist.Format(in.Format)
 	text, err := netlist.Write(entries, format)
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", listTypes[format])
@@ -372,32 +319,29 @@ func (s *Server) feeds() ([]api.Feed, error) {
 	return append([]api.Feed{}, s.d.Feeds()...), nil
 }
 
-func (s *Server) listFeeds(context.Context, *struct{}) (*answer[api.List[api.Feed]], error) {
+func (s *Server) listFeeds(context.Context, *struct{}) (api.List[api.Feed], error) {
 	all, err := s.feeds()
-	return reply(api.List[api.Feed]{Items: all}, err)
+	return api.List[api.Feed]{Items: all}, err
 }
 
-func (s *Server) refreshFeed(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"64"`
-},
-) (*answer[api.Feed], error) {
+func (s *Server) refreshFeed(ctx context.Context, in *api.FeedName) (out api.Feed, err error) {
 	if s.d.Refresh == nil {
-		return nil, unavailable("fetching feeds")
+		return out, unavailable("fetching feeds")
 	}
 	fault := s.d.Refresh(ctx, in.Name)
 	if errors.Is(fault, ErrNoFeed) {
-		return nil, missing("feed", in.Name)
+		return out, missing("feed", in.Name)
 	}
 	all, err := s.feeds()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	i := slices.IndexFunc(all, func(f api.Feed) bool { return f.Name == in.Name })
 	if i < 0 {
-		return nil, missing("feed", in.Name)
+		return out, missing("feed", in.Name)
 	}
 	if fault != nil {
 		all[i].Fault = cmp.Or(all[i].Fault, "it was not fetched to its end")
 	}
-	return reply(all[i], nil)
+	return all[i], nil
 }

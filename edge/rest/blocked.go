@@ -86,7 +86,7 @@ func (s *Server) bansOf(address string) []api.Ban {
 	if err != nil || err2 != nil {
 		return nil
 	}
-	return banViews(bans.Why(addr).Held)
+	return views(bans.Why(addr).Held, banView)
 }
 
 func familyText(family string) string {

@@ -5,24 +5,16 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
 )
 
-// contactID are path parameters.
-type contactID struct {
-	ID      string `path:"id" maxLength:"60"`
-	Contact string `path:"contact" maxLength:"60"`
-}
-
 func (s *Server) contactRoutes() {
-	const path, one, tag = "/v1/customers/{id}/contacts", "/v1/customers/{id}/contacts/{contact}", "contacts"
-	huma.Register(s.api, op(http.MethodGet, path, "list-contacts", tag, "List a customer's contacts"), s.listContacts)
-	huma.Register(s.api, created(op(http.MethodPost, path, "add-contact", tag, "Add a contact")), s.addContact)
-	huma.Register(s.api, op(http.MethodPatch, one, "change-contact", tag, "Change a contact, or what it wants to hear of"), s.changeContact)
-	huma.Register(s.api, op(http.MethodDelete, one, "delete-contact", tag, "Delete a contact"), s.deleteContact)
+	listed[api.Contact](s, named(s, "customer", s.customer, s.listContacts))
+	added[api.Contact](s, s.addContact)
+	changed[api.Contact](s, s.changeContact)
+	deleted[api.Contact](s, s.deleteContact)
 }
 
 func (s *Server) contactView(c *account.Contact) api.Contact {
@@ -50,51 +42,39 @@ func (s *Server) contactView(c *account.Contact) api.Contact {
 }
 
 // contact is a copy of one, and the identity of its customer.
-func (s *Server) contact(ctx context.Context, called, id string) (customer string, c account.Contact, err error) {
-	v, err := s.customer(ctx, called)
+func (s *Server) contact(ctx context.Context, id *api.ContactID) (customer string, c account.Contact, err error) {
+	v, err := s.customer(ctx, id.Customer)
 	if err != nil {
 		return "", c, err
 	}
-	i := slices.IndexFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == id })
+	i := slices.IndexFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == id.ID })
 	if i < 0 {
-		return "", c, missing("contact of "+called, id)
+		return "", c, missing("contact of "+id.Customer, id.ID)
 	}
 	return v.ID, v.Contacts[i].Clone(), nil
 }
 
-func (s *Server) listContacts(ctx context.Context, in *customerID) (*answer[api.List[api.Contact]], error) {
-	v, err := s.customer(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]api.Contact, len(v.Contacts))
-	for i := range v.Contacts {
-		out[i] = s.contactView(&v.Contacts[i])
-	}
-	return reply(api.List[api.Contact]{Items: out}, nil)
+func (s *Server) listContacts(_ context.Context, c book.CustomerView, _ *api.ContactOf) (api.List[api.Contact], error) {
+	return api.List[api.Contact]{Items: views(c.Contacts, s.contactView)}, nil
 }
 
-func (s *Server) addContact(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"60"`
-	Body api.NewContact
-},
-) (*answer[api.Contact], error) {
+func (s *Server) addContact(ctx context.Context, in *api.ContactNew) (out api.Contact, err error) {
 	b := &in.Body
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
-	v, err := s.customer(ctx, in.ID)
+	v, err := s.customer(ctx, in.Customer)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if slices.ContainsFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == b.ID }) {
-		return nil, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.ID+" exists already")
+		return out, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.Customer+" exists already")
 	}
 	c := account.Contact{ID: b.ID, Name: b.Name, Lines: s.lineIDs(b.Lines)}
 	if err := s.reach(&c, &b.Reach); err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := s.wishes(&c, b.Kinds); err != nil {
-		return nil, err
+		return out, err
 	}
 	return s.putContact(ctx, v.ID, &c)
 }
@@ -107,7 +87,7 @@ func (s *Server) reach(c *account.Contact, to *api.Reach) error {
 			continue
 		}
 		if given++; given > 1 {
-			return s.explain(invalid("address", *address, "one of mail, url and address: two contacts for both"))
+			return invalid("address", *address, "one of mail, url and address: two contacts for both")
 		}
 		if c.Channel, c.Address = channel, *address; channel == "" {
 			of, _ := account.ChannelOf(*address)
@@ -121,7 +101,7 @@ func (s *Server) reach(c *account.Contact, to *api.Reach) error {
 func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
 	for kind, wish := range kinds {
 		if kind != "*" && !isNoticeKind(kind) {
-			return s.explain(invalid("kinds", kind, "* for all others, or "+noticeKinds()))
+			return invalid("kinds", kind, "* for all others, or "+noticeKinds())
 		}
 		if isInherit(wish) {
 			delete(c.Kinds, kind)
@@ -135,39 +115,34 @@ func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
 	return nil
 }
 
-func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact) (*answer[api.Contact], error) {
+func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact) (out api.Contact, err error) {
 	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
-		return nil, s.about(err, "customer", account.Handle(customer))
+		return out, s.about(err, "customer", account.Handle(customer))
 	}
-	return reply(s.contactView(c), nil)
+	return s.contactView(c), nil
 }
 
-func (s *Server) changeContact(ctx context.Context, in *struct {
-	ID      string `path:"id" maxLength:"60"`
-	Contact string `path:"contact" maxLength:"60"`
-	Body    api.PatchContact
-},
-) (*answer[api.Contact], error) {
+func (s *Server) changeContact(ctx context.Context, in *api.ContactPatch) (out api.Contact, err error) {
 	b := &in.Body
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
-	customer, c, err := s.contact(ctx, in.ID, in.Contact)
+	customer, c, err := s.contact(ctx, &in.ContactID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if b.Name != nil {
 		c.Name = *b.Name
 	}
 	if err := s.reach(&c, &b.Reach); err != nil {
-		return nil, err
+		return out, err
 	}
 	if b.Lines != nil {
 		c.Lines = s.lineIDs(*b.Lines)
 	} else if err := s.dropDeleted(customer, &c); err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := s.wishes(&c, b.Kinds); err != nil {
-		return nil, err
+		return out, err
 	}
 	return s.putContact(ctx, customer, &c)
 }
@@ -180,19 +155,19 @@ func (s *Server) dropDeleted(customer string, c *account.Contact) error {
 		return !ok || l.Customer() != customer
 	})
 	if len(left) == 0 && len(c.Lines) > 0 {
-		return s.explain(invalid("lines", account.Handle(c.Lines[0]), "lines of this customer, or all: those of this contact are deleted, so say whose notices it gets now"))
+		return invalid("lines", account.Handle(c.Lines[0]), "lines of this customer, or all: those of this contact are deleted, so say whose notices it gets now")
 	}
 	c.Lines = left
 	return nil
 }
 
-func (s *Server) deleteContact(ctx context.Context, in *contactID) (*struct{}, error) {
-	customer, c, err := s.contact(ctx, in.ID, in.Contact)
+func (s *Server) deleteContact(ctx context.Context, in *api.ContactID) (none, error) {
+	customer, c, err := s.contact(ctx, in)
 	if err != nil {
-		return nil, err
+		return none{}, err
 	}
 	if err := s.d.Book.DeleteContact(ctx, by(ctx), customer, c.ID); err != nil {
-		return nil, s.about(err, "contact of "+in.ID, in.Contact)
+		return none{}, s.about(err, "contact of "+in.Customer, in.ID)
 	}
-	return nil, nil
+	return none{}, nil
 }

@@ -5,33 +5,28 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
 	"ringfence/flow/watch"
 )
 
 func (s *Server) deviceRoutes() {
 	const one, tag = "/v1/lines/{id}", "lines"
-	huma.Register(s.api, op(http.MethodGet, one+"/devices", "list-devices", tag, "List where and with what a line's login was used"), s.listDevices)
-	huma.Register(s.api, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Say whose a device is"), s.judgeDevice)
-	huma.Register(s.api, op(http.MethodGet, one+"/usage", "get-line-usage", tag, "Show a line's un-billed usage"), s.lineUsage)
-	huma.Register(s.api, op(http.MethodGet, "/v1/customers/{id}/usage", "get-customer-usage", "customers", "Show a customer's un-billed usage"), s.customerUsage)
+	listed[api.Device](s, named(s, "line", s.line, s.listDevices))
+	route(s, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Say whose a device is"), s.judgeDevice)
+	route(s, op(http.MethodGet, one+"/usage", "get-line-usage", tag, "Show a line's un-billed usage"), named(s, "line", s.line, s.lineUsage))
+	route(s, op(http.MethodGet, "/v1/customers/{id}/usage", "get-customer-usage", "customers", "Show a customer's un-billed usage"), named(s, "customer", s.customer, s.customerUsage))
 }
 
-// devicesOf lists all of a line; there are a few dozen at most.
-func (s *Server) devicesOf(ctx context.Context, called string) (api.List[api.Device], error) {
-	out := api.List[api.Device]{Items: []api.Device{}}
+// listDevices lists all of a line; there are a few dozen at most.
+func (s *Server) listDevices(_ context.Context, l *book.Line, _ *api.LineID) (out api.List[api.Device], err error) {
 	if s.d.Devices == nil {
 		return out, unavailable("the list of devices")
 	}
-	l, err := s.line(ctx, called)
-	if err != nil {
-		return out, err
-	}
+	out.Items = []api.Device{}
 	for _, d := range s.d.Devices.Of(l.ID()) {
 		out.Items = append(out.Items, api.Device{
 			Place: d.Place, Family: d.Family, Address: d.Address, Agent: d.Agent, Country: d.Country, ASN: d.ASN, Network: d.Network,
@@ -41,21 +36,13 @@ func (s *Server) devicesOf(ctx context.Context, called string) (api.List[api.Dev
 	return out, nil
 }
 
-func (s *Server) listDevices(ctx context.Context, in *lineID) (*answer[api.List[api.Device]], error) {
-	return reply(s.devicesOf(ctx, in.ID))
-}
-
-func (s *Server) judgeDevice(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"80"`
-	Body api.Verdict
-},
-) (*answer[api.List[api.Device]], error) {
+func (s *Server) judgeDevice(ctx context.Context, in *api.LineVerdict) (out api.List[api.Device], err error) {
 	if s.d.Devices == nil {
-		return nil, unavailable("the list of devices")
+		return out, unavailable("the list of devices")
 	}
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	b := &in.Body
 	verdict := b.Verdict
@@ -63,33 +50,25 @@ func (s *Server) judgeDevice(ctx context.Context, in *struct {
 		verdict = ""
 	}
 	if err := s.d.Devices.SetVerdict(ctx, l.ID(), b.Place, b.Family, verdict, by(ctx)); err != nil {
-		return nil, s.about(err, "device of line "+in.ID+" at", b.Place)
+		return out, s.about(err, "device of line "+in.ID+" at", b.Place)
 	}
-	return reply(s.devicesOf(ctx, in.ID))
+	return s.listDevices(ctx, l, &in.LineID)
 }
 
-func (s *Server) lineUsage(ctx context.Context, in *lineID) (*answer[api.Usage], error) {
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) lineUsage(_ context.Context, l *book.Line, _ *api.LineID) (api.Usage, error) {
 	return s.usage("line/" + l.ID())
 }
 
-func (s *Server) customerUsage(ctx context.Context, in *customerID) (*answer[api.Usage], error) {
-	c, err := s.customer(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) customerUsage(_ context.Context, c book.CustomerView, _ *api.CustomerID) (api.Usage, error) {
 	return s.usage("account/" + c.ID)
 }
 
-func (s *Server) usage(subject string) (*answer[api.Usage], error) {
+func (s *Server) usage(subject string) (api.Usage, error) {
 	w, err := s.watch()
 	if err != nil {
-		return nil, err
+		return api.Usage{}, err
 	}
-	return reply(usageView(&w.Used(subject)[0]), nil)
+	return usageView(&w.Used(subject)[0]), nil
 }
 
 func usageView(u *watch.Used) api.Usage {

@@ -6,91 +6,79 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
+	"ringfence/flow/location"
 )
 
-// lineID is a path parameter.
-type lineID struct {
-	ID string `path:"id" maxLength:"80"`
-}
-
 func (s *Server) lineRoutes() {
-	const path, one, tag = "/v1/lines", "/v1/lines/{id}", "lines"
-	huma.Register(s.api, op(http.MethodGet, path, "list-lines", tag, "List lines"), s.listLines)
-	huma.Register(s.api, created(op(http.MethodPost, path, "add-line", tag, "Add a line; a generated password is shown once")), s.addLine)
-	huma.Register(s.api, op(http.MethodGet, "/v1/registrations", "list-registrations", tag, "List registered phones, by line"), s.listRegistrations)
-	huma.Register(s.api, op(http.MethodGet, one, "get-line", tag, "Show a line: settings, phones, calls, money"), s.getLine)
-	huma.Register(s.api, op(http.MethodPatch, one, "change-line", tag, "Change a line"), s.changeLine)
-	huma.Register(s.api, op(http.MethodDelete, one, "delete-line", tag, "Delete a line; its calls are cut"), s.deleteLine)
-	huma.Register(s.api, op(http.MethodPost, one+"/password", "set-password", tag, "Set or generate a line's password"), s.setPassword)
-	huma.Register(s.api, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), s.lockLine)
-	huma.Register(s.api, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), s.unlockLine)
+	const one, tag = "/v1/lines/{id}", "lines"
+	listed[api.Line](s, s.listLines)
+	added[api.Line](s, s.addLine)
+	listed[api.Registration](s, s.listRegistrations)
+	shown[api.Line](s, named(s, "line", s.line, s.getLine))
+	changed[api.Line](s, s.changeLine)
+	deleted[api.Line](s, named(s, "line", s.line, s.deleteLine))
+	route(s, op(http.MethodPost, one+"/password", "set-password", tag, "Set or generate a line's password"), named(s, "line", s.line, s.setPassword))
+	route(s, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), s.lockLine)
+	route(s, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), named(s, "line", s.line, s.unlockLine))
 }
 
 func (s *Server) listLines(ctx context.Context, in *struct {
-	After    string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Customer string `query:"customer" maxLength:"60"`
+	Page
+	api.LineFilter
 },
-) (*answer[api.List[api.Line]], error) {
+) (out api.List[api.Line], err error) {
 	customer, err := s.customerFilter(ctx, in.Customer)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	lines := s.d.Book.Lines(customer, in.After, in.Limit+1)
-	out := make([]api.Line, len(lines))
-	for i, l := range lines {
-		out[i] = lineView(l)
-	}
-	return reply(list(out, in.Limit, func(l *api.Line) string { return l.ID }), nil)
+	all := s.d.Book.Lines(customer, in.After, in.Limit+1)
+	return list(views(all, func(l **book.Line) api.Line { return lineView(*l) }), in.Limit, func(l *api.Line) string { return l.ID }), nil
 }
 
 // listRegistrations takes the phones of a line on one page, so that a page may be a few longer than asked for.
 func (s *Server) listRegistrations(ctx context.Context, in *struct {
-	After    string `query:"after" maxLength:"64" doc:"continue above this line: next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Line     string `query:"line" maxLength:"80"`
-	Customer string `query:"customer" maxLength:"60"`
+	Page
+	api.RegistrationFilter
 },
-) (*answer[api.List[api.Registration]], error) {
+) (out api.List[api.Registration], err error) {
 	if s.d.Phones == nil {
-		return nil, unavailable("the list of phones")
+		return out, unavailable("the list of phones")
 	}
 	customer, err := s.customerFilter(ctx, in.Customer)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	lines := s.d.Book.Lines(customer, in.After, math.MaxInt)
 	if in.Line != "" {
 		l, err := s.line(ctx, in.Line)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		lines = []*book.Line{l}
 	}
-	out, now := api.List[api.Registration]{Items: []api.Registration{}}, time.Now()
+	now := time.Now()
+	out.Items = []api.Registration{}
 	for _, l := range lines {
 		phones := s.d.Phones(l.ID(), now)
 		if len(phones) > 0 && len(out.Items) >= in.Limit {
 			out.Next = out.Items[len(out.Items)-1].Line
 			break
 		}
-		for i := range phones {
-			out.Items = append(out.Items, api.Registration{Line: l.Handle(), Customer: account.Handle(l.Customer()), Phone: phoneView(&phones[i])})
-		}
+		out.Items = append(out.Items, views(phones, func(b *location.Binding) api.Registration {
+			return api.Registration{Line: l.Handle(), Customer: account.Handle(l.Customer()), Phone: phoneView(b)}
+		})...)
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
-func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*answer[api.Created], error) {
+func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (out api.Created, err error) {
 	b := &in.Body
 	nets, err := parseNets("nets", b.Nets)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	customer := b.Customer // the book refuses what is no customer
 	if c, ok := s.d.Book.CustomerCalled(customer); ok {
@@ -98,78 +86,57 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (*
 	}
 	set, err := changes(b.Set, s.d.Book.Zone(customer))
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
 		ID: b.ID, Customer: customer, Password: b.Password, NoPassword: b.NoPassword,
 		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
 	})
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	return reply(api.Created{Line: lineView(l), Password: password}, nil)
+	return api.Created{Line: lineView(l), Password: password}, nil
 }
 
-func (s *Server) getLine(ctx context.Context, in *lineID) (*answer[api.LineDetail], error) {
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return reply(s.lineDetail(ctx, l))
+func (s *Server) getLine(ctx context.Context, l *book.Line, _ *api.LineID) (api.LineDetail, error) {
+	return s.lineDetail(ctx, l)
 }
 
+// changeLine looks at what was sent before it looks for the line.
 func (s *Server) changeLine(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"80"`
+	api.LineID
 	Body api.PatchLine
 },
-) (*answer[api.LineDetail], error) {
+) (out api.LineDetail, err error) {
 	b := &in.Body
 	nets, err := parseNetsIf("nets", b.Nets)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	set, err := changes(b.Set, s.lineZone(in.ID))
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	l, err = s.d.Book.EditLine(ctx, by(ctx), l.ID(), book.LineEdit{
 		Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set,
 	})
 	if err != nil {
-		return nil, s.about(err, "line", in.ID)
+		return out, s.about(err, "line", in.ID)
 	}
-	return reply(s.lineDetail(ctx, l))
+	return s.lineDetail(ctx, l)
 }
 
-func (s *Server) deleteLine(ctx context.Context, in *lineID) (*struct{}, error) {
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.d.Book.DeleteLine(ctx, by(ctx), l.ID()); err != nil {
-		return nil, s.about(err, "line", in.ID)
-	}
-	return nil, nil
+func (s *Server) deleteLine(ctx context.Context, l *book.Line, _ *api.LineID) (none, error) {
+	return none{}, s.d.Book.DeleteLine(ctx, by(ctx), l.ID())
 }
 
-func (s *Server) setPassword(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"80"`
-	Body api.SetPassword
-},
-) (*answer[api.Password], error) {
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) setPassword(ctx context.Context, l *book.Line, in *api.LinePassword) (api.Password, error) {
 	generated, err := s.d.Book.SetPassword(ctx, by(ctx), l.ID(), in.Body.Password)
-	if err != nil {
-		return nil, s.about(err, "line", in.ID)
-	}
-	return reply(api.Password{Line: l.Handle(), Password: generated, Generated: generated != ""}, nil)
+	return api.Password{Line: l.Handle(), Password: generated, Generated: generated != ""}, err
 }
 
 // lineDetail gathers all that staff want to see of a line at once.
@@ -185,9 +152,7 @@ func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, 
 	}
 	out.Nets = netLocks(*s.d.Book.Provider(), customer, own)
 	if s.d.Phones != nil {
-		for _, b := range s.d.Phones(l.ID(), now) {
-			out.Phones = append(out.Phones, phoneView(&b))
-		}
+		out.Phones = views(s.d.Phones(l.ID(), now), phoneView)
 	}
 	purses, err := s.purses(ctx, l.Customer(), l.ID(), now)
 	out.Purses = purses

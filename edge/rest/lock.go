@@ -8,6 +8,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
 )
 
 // lockCalls says how a lock treats calls in progress.
@@ -23,75 +24,58 @@ func lockCalls(in *api.Lock) (account.LockCalls, error) {
 	return account.CallsEnd, nil
 }
 
-func (s *Server) lockLine(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"80"`
-	Body api.Lock
-},
-) (*answer[api.Locked], error) {
+// lockLine looks at what was sent before it looks for the line.
+func (s *Server) lockLine(ctx context.Context, in *api.LineLock) (out api.Locked, err error) {
 	calls, err := lockCalls(&in.Body)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	l, err := s.line(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	open, missed := s.callsOf(ctx, l.ID()) // those that the lock meets; a moment later they may be gone
 	l, err = s.d.Book.Lock(ctx, by(ctx), l.ID(), in.Body.Why, calls)
 	if err != nil {
-		return nil, s.about(err, "line", in.ID)
+		return out, s.about(err, "line", in.ID)
 	}
-	out := api.Locked{Line: lineView(l), Calls: treated(open, calls)}
+	out = api.Locked{Line: lineView(l), Calls: treated(open, calls)}
 	if missed {
 		out.Calls.Text += " Calls on other nodes are treated alike, but could not be counted."
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
-func (s *Server) unlockLine(ctx context.Context, in *lineID) (*answer[api.Unlocked], error) {
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) unlockLine(ctx context.Context, l *book.Line, _ *api.LineID) (out api.Unlocked, err error) {
 	was := l.Locked()
 	if was {
 		if l, err = s.d.Book.Unlock(ctx, by(ctx), l.ID()); err != nil {
-			return nil, s.about(err, "line", in.ID)
+			return out, err
 		}
 	}
-	return reply(api.Unlocked{Line: lineView(l), Opened: was, Blocked: s.blocked(ctx, l)}, nil)
+	return api.Unlocked{Line: lineView(l), Opened: was, Blocked: s.blocked(ctx, l)}, nil
 }
 
-func (s *Server) lockCustomer(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"60"`
-	Body api.Lock
-},
-) (*answer[api.CustomerLocked], error) {
+// lockCustomer looks at what was sent before it looks for the customer.
+func (s *Server) lockCustomer(ctx context.Context, in *api.CustomerLock) (out api.CustomerLocked, err error) {
 	calls, err := lockCalls(&in.Body)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	c, err := s.customer(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	n, err := s.d.Book.LockCustomer(ctx, by(ctx), c.ID, in.Body.Why, calls)
 	if err != nil {
-		return nil, s.about(err, "customer", in.ID)
+		return out, s.about(err, "customer", in.ID)
 	}
-	return reply(api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, nil)
+	return api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, nil
 }
 
-func (s *Server) unlockCustomer(ctx context.Context, in *customerID) (*answer[api.CustomerLocked], error) {
-	c, err := s.customer(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) unlockCustomer(ctx context.Context, c book.CustomerView, _ *api.CustomerID) (api.CustomerLocked, error) {
 	opened, left, err := s.d.Book.UnlockCustomer(ctx, by(ctx), c.ID)
-	if err != nil {
-		return nil, s.about(err, "customer", in.ID)
-	}
-	return reply(api.CustomerLocked{Customer: account.Handle(c.ID), Opened: opened, Left: left}, nil)
+	return api.CustomerLocked{Customer: account.Handle(c.ID), Opened: opened, Left: left}, err
 }
 
 // callsOf are the calls in progress that a line makes or takes, on every node; missed says that only this node's are known.

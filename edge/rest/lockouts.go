@@ -7,17 +7,14 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/edge/rest/api"
 )
 
 func (s *Server) lockoutRoutes() {
-	const path, tag = "/v1/lockouts", "bans"
-	huma.Register(s.api, op(http.MethodGet, path, "list-lockouts", tag, "List lock-outs in force, those that end last first"), s.listLockouts)
-	huma.Register(s.api, op(http.MethodPost, path+"/release", "release-lockout", tag, "End lock-outs of a line, an address, a network or an AS"), s.release)
-	huma.Register(s.api, op(http.MethodGet, "/v1/geo", "locate", tag, "Say where an address is, as far as the files know"), s.locate)
+	listed[api.Lockout](s, s.listLockouts)
+	route(s, op(http.MethodPost, "/v1/lockouts/release", "release-lockout", "bans", "End lock-outs of a line, an address, a network or an AS"), s.release)
+	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Say where an address is, as far as the files know"), s.locate)
 }
 
 // lockouts are those in force on this node.
@@ -44,35 +41,35 @@ func (s *Server) listLockouts(_ context.Context, in *struct {
 	After int `query:"after" minimum:"0" maximum:"10000000" doc:"leave out so many: next of the page before"`
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
-) (*answer[api.List[api.Lockout]], error) {
+) (out api.List[api.Lockout], err error) {
 	if s.d.Guard == nil {
-		return nil, unavailable("the list of lock-outs")
+		return out, unavailable("the list of lock-outs")
 	}
 	all := s.lockouts(time.Now())
 	all = all[min(in.After, len(all)):]
-	return reply(list(all, in.Limit, func(*api.Lockout) string { return strconv.Itoa(in.After + in.Limit) }), nil)
+	return list(all, in.Limit, func(*api.Lockout) string { return strconv.Itoa(in.After + in.Limit) }), nil
 }
 
-func (s *Server) release(ctx context.Context, in *struct{ Body api.Release }) (*answer[api.Released], error) {
+func (s *Server) release(ctx context.Context, in *struct{ Body api.Release }) (out api.Released, err error) {
 	if s.d.Guard == nil {
-		return nil, unavailable("releasing lock-outs")
+		return out, unavailable("releasing lock-outs")
 	}
 	what := in.Body.What
-	return reply(api.Released{What: what, Released: s.d.Guard.Release(what, by(ctx), time.Now())}, nil)
+	return api.Released{What: what, Released: s.d.Guard.Release(what, by(ctx), time.Now())}, nil
 }
 
 func (s *Server) locate(_ context.Context, in *struct {
 	Address string `query:"address" required:"true" maxLength:"64"`
 },
-) (*answer[api.Place], error) {
+) (out api.Place, err error) {
 	if s.d.Geo == nil {
-		return nil, unavailable("looking up addresses")
+		return out, unavailable("looking up addresses")
 	}
 	addr, err := parseAddr("address", in.Address)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	return reply(s.place(addr, true), nil)
+	return s.place(addr, true), nil
 }
 
 func (s *Server) place(addr netip.Addr, files bool) api.Place {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/core/phone"
 	"ringfence/core/slip"
@@ -142,8 +140,8 @@ func (s *Server) noFilter(field, called string, err error) error {
 }
 
 func (s *Server) removedRoutes() {
-	huma.Register(s.api, op(http.MethodGet, "/v1/removed/lines", "list-removed-lines", "lines", "List removed lines, the last removed first"), s.removedLines)
-	huma.Register(s.api, op(http.MethodGet, "/v1/removed/customers", "list-removed-customers", "customers", "List removed customers, the last removed first"), s.removedCustomers)
+	route(s, op(http.MethodGet, "/v1/removed/lines", "list-removed-lines", "lines", "List removed lines, the last removed first"), removed(s.d.Book.RemovedLines))
+	route(s, op(http.MethodGet, "/v1/removed/customers", "list-removed-customers", "customers", "List removed customers, the last removed first"), removed(s.d.Book.RemovedCustomers))
 }
 
 // removedInput asks for what had one id; without it for all.
@@ -151,26 +149,17 @@ type removedInput struct {
 	ID string `query:"id" maxLength:"80"`
 }
 
-func (s *Server) removedLines(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
-	return s.removed(s.d.Book.RemovedLines(ctx, account.Handle(in.ID)))
-}
-
-func (s *Server) removedCustomers(ctx context.Context, in *removedInput) (*answer[api.List[api.Removed]], error) {
-	return s.removed(s.d.Book.RemovedCustomers(ctx, account.Handle(in.ID)))
-}
-
-func (s *Server) removed(all []book.Removed, err error) (*answer[api.List[api.Removed]], error) {
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	out := api.List[api.Removed]{Items: []api.Removed{}}
-	for _, r := range all {
-		out.Items = append(out.Items, api.Removed{
-			ID: account.Handle(r.ID), Identity: account.FullIdentity(r.ID), Customer: account.Handle(r.Customer),
-			Account: account.FullIdentity(r.Customer), Until: r.Until, Body: r.Body,
+func removed(find func(context.Context, string) ([]book.Removed, error)) func(context.Context, *removedInput) (api.List[api.Removed], error) {
+	return func(ctx context.Context, in *removedInput) (out api.List[api.Removed], err error) {
+		all, err := find(ctx, account.Handle(in.ID))
+		out.Items = views(all, func(r *book.Removed) api.Removed {
+			return api.Removed{
+				ID: account.Handle(r.ID), Identity: account.FullIdentity(r.ID), Customer: account.Handle(r.Customer),
+				Account: account.FullIdentity(r.Customer), Until: r.Until, Body: r.Body,
+			}
 		})
+		return out, err
 	}
-	return reply(out, nil)
 }
 
 // lineIDs are the identities of lines that people name, for a list within a body.

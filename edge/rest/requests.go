@@ -19,11 +19,7 @@ func (s *Server) requestRoutes() {
 	route(s, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
 }
 
-func (s *Server) ask(ctx context.Context, in *struct {
-	ID   string `path:"id" maxLength:"80"`
-	Body api.NewRequest
-},
-) (out api.Request, err error) {
+func (s *Server) ask(ctx context.Context, in *api.LineRequest) (out api.Request, err error) {
 	f, n, err := parseSetting(in.Body.Field, in.Body.Value)
 	if err != nil {
 		return out, err

@@ -56,6 +56,33 @@ func changed[V api.View[V], I, O any](s *Server, handle func(context.Context, *I
 	route(s, described[V](http.MethodPatch, "change", (*new(V)).Resource().Change, true), handle)
 }
 
+// plainText is the schema of what is no JSON.
+var plainText = &huma.Schema{Type: huma.TypeString}
+
+// streamed registers an operation that writes its answer itself, in one of several media types.
+func streamed[I any](s *Server, o huma.Operation, kinds map[string]*huma.Schema, handle func(context.Context, *I) (*huma.StreamResponse, error)) {
+	content := map[string]*huma.MediaType{}
+	for kind, schema := range kinds {
+		content[kind] = &huma.MediaType{Schema: schema}
+	}
+	o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: content}}
+	huma.Register(s.api, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		return out, nil
+	})
+}
+
+// uploaded marks an operation that takes a file.
+func (s *Server) uploaded(o huma.Operation) huma.Operation {
+	o.MaxBodyBytes, o.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
+	o.Middlewares = huma.Middlewares{s.oneUpload}
+	o.Errors = append(o.Errors, http.StatusRequestEntityTooLarge)
+	return o
+}
+
 // none is the answer of what says only that it is done.
 type none struct{}
 

@@ -117,12 +117,11 @@
 package api
 
 import (
-	"encoding/json"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
-	"ringfence/core/account"
-	"ringfence/core/call"
 	"ringfence/core/money"
 )
 
@@ -233,199 +232,6 @@ type NetLock struct {
 	Nets []string `json:"nets" doc:"addresses and networks, IPv4 and IPv6"`
 }
 
-// Customer owns lines and pays.
-type Customer struct {
-	ID       string    `json:"id"`
-	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
-	Name     string    `json:"name"`
-	Zone     string    `json:"zone" doc:"IANA time zone in force"`
-	Tariff   string    `json:"tariff" doc:"retail deck in force"`
-	Nets     []string  `json:"nets" doc:"IP lock at this level"`
-	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"of what new thing in logins owners are told, for lines that do not say; absent: both"`
-	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
-	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
-	Lines    int       `json:"lines"`
-	Created  time.Time `json:"created"`
-}
-
-// NewCustomer is a customer to add.
-type NewCustomer struct {
-	ID     string   `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40"`
-	Name   string   `json:"name,omitempty" maxLength:"200"`
-	Zone   string   `json:"zone,omitempty" maxLength:"64" doc:"IANA time zone; empty is the provider's"`
-	Tariff string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's"`
-	Nets   []string `json:"nets,omitempty" maxItems:"256"`
-	Set    []Change `json:"set,omitempty" maxItems:"64"`
-
-	Courtesy string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit"`
-}
-
-// PatchCustomer changes what is present in it, all or nothing.
-type PatchCustomer struct {
-	Name   *string   `json:"name,omitempty" maxLength:"200"`
-	Zone   *string   `json:"zone,omitempty" maxLength:"64"`
-	Tariff *string   `json:"tariff,omitempty" maxLength:"64"`
-	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] opens it"`
-	Set    []Change  `json:"set,omitempty" maxItems:"64"`
-
-	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both"`
-}
-
-// Line is a number with SIP credentials. The password is never in it.
-type Line struct {
-	ID        string    `json:"id" doc:"the SIP user name"`
-	Identity  string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
-	Customer  string    `json:"customer"`
-	Number    string    `json:"number" doc:"E.164 with +; empty is none"`
-	Name      string    `json:"name"`
-	Login     bool      `json:"login" doc:"has a password, so that a phone can log in"`
-	Locked    bool      `json:"locked"`
-	LockWhy   string    `json:"lock_why,omitempty"`
-	LockCalls string    `json:"lock_calls,omitempty" enum:"end,cut,keep" doc:"of a locked line, what becomes of calls in progress that cost: end: nothing more is bought, and they end when their paid time ends, within a minute; cut: they end at once; keep: they go on, and may still cost up to the caps"`
-	Created   time.Time `json:"created"`
-	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
-	Own       bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
-	Honeypot  bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
-}
-
-// LineDetail is a line with all that staff want to see of it at once.
-type LineDetail struct {
-	Line
-	Settings []Setting `json:"settings"`
-	Nets     []NetLock `json:"nets"`
-	Phones   []Phone   `json:"phones"`
-	Calls    []Call    `json:"calls"`
-	Purses   []Purse   `json:"purses" doc:"the line's and its customer's, today's and this month's"`
-	Zone     string    `json:"zone"`
-	Tariff   string    `json:"tariff"`
-}
-
-// Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
-type Removed struct {
-	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
-	Identity string          `json:"identity"`
-	Customer string          `json:"customer,omitempty" doc:"of a line: whose it was"`
-	Account  string          `json:"customer_identity,omitempty"`
-	Until    time.Time       `json:"until" doc:"when it was removed"`
-	Body     json.RawMessage `json:"body,omitempty" doc:"of the journal: who removed it, and what it was"`
-}
-
-// NewLine is a line to add. Without a password one is generated and returned once.
-type NewLine struct {
-	ID         string   `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -"`
-	Customer   string   `json:"customer" maxLength:"40"`
-	Number     string   `json:"number,omitempty" maxLength:"40" doc:"as people write it: 020 7946 0000, +442079460000"`
-	Name       string   `json:"name,omitempty" maxLength:"200"`
-	Password   string   `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated"`
-	NoPassword bool     `json:"no_password,omitempty" doc:"the line cannot log in"`
-	Nets       []string `json:"nets,omitempty" maxItems:"256" doc:"IP lock"`
-	Courtesy   string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit"`
-	Honeypot   bool     `json:"honeypot,omitempty"`
-	Set        []Change `json:"set,omitempty" maxItems:"64"`
-}
-
-// Created is a new line and, when it was generated, its password. It cannot be read again.
-type Created struct {
-	Line     Line   `json:"line"`
-	Password string `json:"password,omitempty" doc:"shown once"`
-}
-
-// PatchLine changes what is present in it, all or nothing.
-type PatchLine struct {
-	Name   *string   `json:"name,omitempty" maxLength:"200"`
-	Number *string   `json:"number,omitempty" maxLength:"40" doc:"empty removes it"`
-	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] opens it"`
-	Set    []Change  `json:"set,omitempty" maxItems:"64"`
-
-	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says"`
-	Honeypot *bool   `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack; its phones are dropped"`
-}
-
-// SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
-type SetPassword struct {
-	Password string `json:"password,omitempty" maxLength:"128"`
-}
-
-// Password answers a change of password. The value is there only when it was generated, and only this once.
-type Password struct {
-	Line      string `json:"line"`
-	Password  string `json:"password,omitempty" doc:"shown once"`
-	Generated bool   `json:"generated"`
-}
-
-// Lock closes a line to all but emergency calls.
-type Lock struct {
-	Why       string `json:"why" maxLength:"200" doc:"for staff and the customer; required"`
-	Cut       bool   `json:"cut,omitempty" doc:"cut its calls in progress at once; else they end when their paid time ends, within a minute. Free and emergency calls go on"`
-	KeepCalls bool   `json:"keep_calls,omitempty" doc:"let its calls in progress go on, and go on costing up to the caps; not with cut"`
-}
-
-// Locked is a line that was just locked, and what that does to its calls in progress.
-type Locked struct {
-	Line
-	Calls LockedCalls `json:"calls_in_progress"`
-}
-
-// Unlocked answers an unlock with what still keeps the line's phones out.
-type Unlocked struct {
-	Line
-	Opened  bool      `json:"opened" doc:"false: it was open already"`
-	Blocked []Blocked `json:"blocked"`
-}
-
-// Blocked is something that keeps a line's phones out although the line is open.
-type Blocked struct {
-	What string `json:"what"`
-	Undo string `json:"undo" doc:"the command that undoes it"`
-}
-
-// CustomerLocked answers a lock or unlock of all lines of a customer.
-type CustomerLocked struct {
-	Customer string `json:"customer"`
-	Locked   int    `json:"locked" doc:"lines that are locked with the customer now"`
-	Opened   int    `json:"opened" doc:"lines that were opened"`
-	Left     int    `json:"left" doc:"lines that are locked for a reason of their own, and stay so"`
-}
-
-// Registration is a registered phone and whose it is.
-type Registration struct {
-	Line     string `json:"line"`
-	Customer string `json:"customer"`
-	Phone
-}
-
-// LockedCalls counts the calls that a lock met on all nodes.
-type LockedCalls struct {
-	Cut    int    `json:"cut" doc:"end at once; without cut these are paid calls that were not answered yet"`
-	Ending int    `json:"ending" doc:"end when their paid time ends, within a minute"`
-	Kept   int    `json:"kept" doc:"go on, and may still cost up to the caps"`
-	Free   int    `json:"free" doc:"cost the line nothing, and go on"`
-	Text   string `json:"text" doc:"the same in words"`
-}
-
-// Phone is a registered contact.
-type Phone struct {
-	Contact   string    `json:"contact"`
-	Received  string    `json:"received" doc:"address:port it is reached at"`
-	Transport string    `json:"transport"`
-	UserAgent string    `json:"user_agent"`
-	Since     time.Time `json:"since"`
-	Expires   time.Time `json:"expires"`
-	Seen      time.Time `json:"seen" doc:"when it registered last"`
-}
-
-// Purse is money that may be spent in a period.
-type Purse struct {
-	Owner  string `json:"owner" enum:"line,account"`
-	Period string `json:"period" enum:"day,month"`
-	Which  string `json:"which" doc:"the day or month: 2026-11-22, 2026-11"`
-	Cap    int64  `json:"cap_micro"`
-	Spent  int64  `json:"spent_micro"`
-	Held   int64  `json:"held_micro" doc:"held for calls in progress"`
-	Left   int64  `json:"left_micro"`
-	Text   string `json:"text" doc:"£3.20 of £50.00 spent, £0.40 held"`
-}
-
 // TraceMessage is a SIP message of a trace, or with end the last of its lines.
 type TraceMessage struct {
 	At        time.Time `json:"at,omitzero"`
@@ -435,223 +241,6 @@ type TraceMessage struct {
 	Text      string    `json:"text,omitempty" doc:"the message without secrets"`
 	End       string    `json:"end,omitempty" doc:"why the trace ended"`
 	Missed    int       `json:"missed,omitempty" doc:"with end: messages that came faster than they were taken"`
-}
-
-// Deck is one version of a table of prices. The highest version of a name is in force.
-type Deck struct {
-	Name     string    `json:"name"`
-	Kind     string    `json:"kind" enum:"retail,cost"`
-	Version  int64     `json:"version"`
-	Rows     int64     `json:"rows"`
-	InForce  bool      `json:"in_force"`
-	Imported time.Time `json:"imported"`
-	By       string    `json:"by"`
-	Source   string    `json:"source" doc:"file name"`
-	Currency string    `json:"currency" doc:"what the prices are in"`
-	Exchange string    `json:"exchange,omitempty" doc:"at what rate they were converted to it: USD=0.79"`
-	Mapping  string    `json:"mapping,omitempty" doc:"columns that were named by hand, one to a line"`
-}
-
-// Price is one row of a deck.
-type Price struct {
-	Prefix   string    `json:"prefix" doc:"digits, country code first, or a short number"`
-	Short    bool      `json:"short,omitempty" doc:"a short number of the home plan"`
-	Name     string    `json:"name"`
-	Connect  int64     `json:"connect_micro"`
-	Minimum  int64     `json:"minimum_micro"`
-	First    int       `json:"first_seconds"`
-	Step     int       `json:"step_seconds"`
-	Peak     int64     `json:"peak_nano"`
-	OffPeak  int64     `json:"off_peak_nano"`
-	Weekend  int64     `json:"weekend_nano"`
-	From     time.Time `json:"from,omitzero" doc:"calls from then on have it; absent: it has no beginning"`
-	Until    time.Time `json:"until,omitzero" doc:"calls from then on have it no more; absent: it has no end"`
-	Unpriced bool      `json:"unpriced,omitempty" doc:"the deck says that there is no price; a shorter prefix does not price these numbers either"`
-	Text     string    `json:"text" doc:"2p a minute + 5p to connect, by 60 s then 1 s"`
-}
-
-// Import says what a deck file held and, unless dry_run, that it is now in force.
-type Import struct {
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind" enum:"retail,cost"`
-	Version   int64      `json:"version" doc:"the new version; 0 on a dry run"`
-	DryRun    bool       `json:"dry_run"`
-	Rows      int        `json:"rows"`
-	Skipped   int        `json:"skipped" doc:"rows without a price, left out because of skip_blank"`
-	Countries int        `json:"countries"`
-	Cheapest  *Price     `json:"cheapest,omitempty"`
-	Dearest   *Price     `json:"dearest,omitempty"`
-	Layout    string     `json:"layout" doc:"separator, header and number form as understood"`
-	Added     int        `json:"added" doc:"prefixes that the version before had not"`
-	Removed   int        `json:"removed"`
-	Changed   int        `json:"changed" doc:"prices that are not what they were: dearer, cheaper or only renamed"`
-	Dearer    int        `json:"dearer"`
-	Cheaper   int        `json:"cheaper"`
-	Outliers  []Outlier  `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
-	Covers    string     `json:"covers,omitempty" doc:"what prefixes price besides what they stand for: 1=US,CA,PR"`
-	Unpriced  []Unpriced `json:"unpriced" doc:"what has no price, although the version before had one or the digits begin with a row; the dearest country first"`
-	BelowCost []string   `json:"below_cost" doc:"destinations that cost more than they bring, the greatest loss first"`
-	Notes     []string   `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
-	Questions []Question `json:"questions,omitempty" doc:"what was settled by yes=true, or must be before the deck is taken"`
-}
-
-// Unpriced is a country of which some kinds of number have no price.
-type Unpriced struct {
-	Country   string `json:"country"`
-	Kinds     string `json:"kinds" doc:"fixed, mobile, premium, …"`
-	Was       bool   `json:"was" doc:"the version before had a price"`
-	Name      string `json:"name,omitempty" doc:"as the deck that asks most for it names it"`
-	PerMinute int64  `json:"per_minute_nano" doc:"the most that any deck asks; 0 is unknown"`
-	Text      string `json:"text"`
-}
-
-// Outlier is a price far from its neighbours.
-type Outlier struct {
-	Line int    `json:"line" doc:"line of the file, from 1"`
-	Kind string `json:"kind" doc:"dear, cheap, free, premium, nowhere"`
-	Text string `json:"text" doc:"the prefix, its name and what is odd about it, in a sentence"`
-}
-
-// DeckDiff is what changed between two versions of a deck.
-type DeckDiff struct {
-	Name    string  `json:"name"`
-	From    int64   `json:"from"`
-	To      int64   `json:"to"`
-	Added   int     `json:"added"`
-	Removed int     `json:"removed"`
-	Changed int     `json:"changed" doc:"dearer, cheaper, or only renamed or moved in time"`
-	Dearer  int     `json:"dearer"`
-	Cheaper int     `json:"cheaper"`
-	Rows    []Delta `json:"rows" doc:"by prefix; at most limit of them"`
-	Next    string  `json:"next,omitempty" doc:"continue with this as after="`
-}
-
-// Delta is one prefix in two versions; before or after is absent when it was not there.
-type Delta struct {
-	Prefix string `json:"prefix"`
-	Before *Price `json:"before,omitempty"`
-	After  *Price `json:"after,omitempty"`
-}
-
-// DecideRequest asks what would come of a call. Nothing is called, held or counted.
-type DecideRequest struct {
-	Line string `json:"line" maxLength:"64"`
-	To   string `json:"to" maxLength:"128" doc:"digits as dialled"`
-	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass"`
-	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now"`
-}
-
-// Figures are the numbers behind a reason, in unit, and for people.
-type Figures struct {
-	Unit      string `json:"unit" enum:"none,nano_per_minute,micro,count,seconds,flag" doc:"what the figures count"`
-	Limit     int64  `json:"limit"`
-	Value     int64  `json:"value"`
-	Pass      int64  `json:"pass" doc:"what would have passed; 0: nothing would"`
-	LimitText string `json:"limit_text,omitempty"`
-	ValueText string `json:"value_text,omitempty"`
-	PassText  string `json:"pass_text,omitempty"`
-	Waiting   int64  `json:"waiting_micro,omitempty" doc:"of value: what calls of this node hold of the purse while they ring or are ending"`
-	Ringing   int64  `json:"ringing_calls,omitempty" doc:"how many of these calls ring"`
-	Ending    int64  `json:"ending_calls,omitempty" doc:"how many are over, with a leg that has not confirmed it yet"`
-}
-
-// Decision is a verdict with everything behind it.
-type Decision struct {
-	Allowed     bool      `json:"allowed"`
-	Reason      string    `json:"reason" doc:"ok, over-international-ceiling, …"`
-	Text        string    `json:"text" doc:"the reason in a sentence, with figures and what would pass"`
-	SIPStatus   int       `json:"sip_status,omitempty" doc:"what the phone would be told"`
-	Figures     Figures   `json:"figures"`
-	Always      bool      `json:"always,omitempty" doc:"emergency: connected whatever fails"`
-	Dialled     string    `json:"dialled"`
-	Number      string    `json:"number,omitempty" doc:"E.164 with +, or a short number; absent when the digits are no number"`
-	Class       string    `json:"class,omitempty"`
-	Country     string    `json:"country,omitempty"`
-	National    bool      `json:"national"`
-	Caller      string    `json:"caller,omitempty" enum:"withheld,presented" doc:"what a code before the number says of the caller's number: 141 or 1470"`
-	Relay       string    `json:"relay,omitempty" doc:"the code that the carrier is sent before the number: 18001 or 18002, text relay"`
-	Price       *Price    `json:"price,omitempty" doc:"absent: the destination has none"`
-	FirstMinute int64     `json:"first_minute_micro"`
-	FirstText   string    `json:"first_minute,omitempty" doc:"the same for people"`
-	Longest     int64     `json:"longest_seconds,omitempty"`
-	Ways        []string  `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
-	Steps       []Step    `json:"steps"`
-	At          time.Time `json:"at"`
-}
-
-// Step is one rule of a decision.
-type Step struct {
-	Reason  string  `json:"reason" doc:"the refusal this rule can give"`
-	Passed  bool    `json:"passed"`
-	Pending bool    `json:"pending,omitempty" doc:"checked at the instant of connection; value is the present state"`
-	Text    string  `json:"text"`
-	Figures Figures `json:"figures"`
-	From    string  `json:"from" enum:"default,provider,customer,line" doc:"where the setting came from"`
-}
-
-// Call is a call in progress.
-type Call struct {
-	ID        string    `json:"id"`
-	Direction string    `json:"direction" enum:"out,in,between"`
-	State     string    `json:"state" enum:"setup,ringing,answered,ending" doc:"ending: over for both parties, with a leg that has not confirmed it yet; what it holds stays held"`
-	Node      string    `json:"node"`
-	Line      string    `json:"line"`
-	LineID    string    `json:"line_identity"`
-	Customer  string    `json:"customer"`
-	Account   string    `json:"customer_identity"`
-	Peer      string    `json:"peer,omitempty"`
-	Trunk     string    `json:"trunk,omitempty"`
-	Dialled   string    `json:"dialled"`
-	Number    string    `json:"number"`
-	Class     string    `json:"class"`
-	Country   string    `json:"country"`
-	Source    string    `json:"source"`
-	UserAgent string    `json:"user_agent,omitempty"`
-	Name      string    `json:"destination"`
-	PerMinute int64     `json:"per_minute_nano"`
-	Held      int64     `json:"held_micro" doc:"what it holds of each purse, from before it rings until it is over on both legs"`
-	SoFar     int64     `json:"so_far_micro" doc:"cost if it ended now"`
-	Text      string    `json:"text" doc:"3m12s at 2p a minute, £0.07 so far"`
-	PaidFor   int64     `json:"paid_for_seconds"`
-	Longest   int64     `json:"longest_seconds"`
-	Talk      int64     `json:"talk_seconds"`
-	Begun     time.Time `json:"begun"`
-	Ringing   time.Time `json:"ringing,omitzero"`
-	Answered  time.Time `json:"answered,omitzero"`
-	Cutting   bool      `json:"cutting,omitempty" doc:"told to end; still hanging up"`
-	Priced    bool      `json:"priced,omitempty" doc:"over, and what it costs is in the list of records: a phone has yet to confirm its end"`
-	Ending    bool      `json:"ending,omitempty" doc:"its line is locked: no more talk time is bought, and it ends when its paid time ends, within a minute"`
-}
-
-// CDR is a finished call: the record, and its prices for people.
-type CDR struct {
-	call.CDR
-	RetailText string `json:"retail" doc:"£0.07"`
-	CostText   string `json:"cost"`
-	LineID     string `json:"line_identity" doc:"tells lines apart that have had one id, one after the other"`
-	AccountID  string `json:"account_identity"`
-}
-
-// NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
-func NewCDR(c call.CDR) CDR {
-	out := CDR{CDR: c, RetailText: Amount(c.Retail), CostText: Amount(c.Cost), LineID: account.FullIdentity(c.Line), AccountID: account.FullIdentity(c.Account)}
-	for _, id := range []*string{&out.Line, &out.Account, &out.Peer, &out.Trunk} {
-		*id = account.Handle(*id)
-	}
-	return out
-}
-
-// Fact is one row of the journal.
-type Fact struct {
-	Seq      int64           `json:"seq"`
-	At       time.Time       `json:"at"`
-	Kind     string          `json:"kind" doc:"noun.verb: call.refused, setting.changed, …"`
-	Line     string          `json:"line,omitempty"`
-	LineID   string          `json:"line_identity,omitempty"`
-	Customer string          `json:"customer,omitempty"`
-	Account  string          `json:"customer_identity,omitempty"`
-	Call     string          `json:"call,omitempty"`
-	Body     json.RawMessage `json:"body,omitempty"`
 }
 
 // Check is what a look over configuration, book and store found.
@@ -697,6 +286,14 @@ const CurrencyHeader = "Ringfence-Currency"
 // Amount writes an amount for people: "£12.50".
 func Amount(a money.Micro) string { return money.Billing().Amount(a) }
 
+// Rate writes a rate for a column: "2p"; zero is "free".
+func Rate(r money.Rate) string {
+	if r == 0 {
+		return "free"
+	}
+	return money.Billing().Rate(r)
+}
+
 // APerMinute writes a rate for people: "2p a minute"; zero is "free".
 func APerMinute(r money.Rate) string {
 	if r == 0 {
@@ -715,4 +312,32 @@ func End(t time.Time) string {
 		return t.AddDate(0, 0, -1).Format("the end of 2006-01-02 ") + t.Format("-0700")
 	}
 	return t.Format("2006-01-02 15:04 -0700")
+}
+
+// Moment writes an instant for people, in this machine's zone; "" is none.
+func Moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return Clock(t.Local())
+}
+
+// Day is a moment without what is midnight.
+func Day(t time.Time) string { return strings.TrimSuffix(Moment(t), " 00:00:00") }
+
+// Clock writes an instant by the clocks that it is in; "" is none.
+func Clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+// Length writes a length as people read it beside others: "1:02:03", "2:05".
+func Length(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }

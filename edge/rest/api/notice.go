@@ -76,39 +76,3 @@ type WebhookKey struct {
 	Algorithm string `json:"algorithm" enum:"ed25519"`
 	PEM       string `json:"pem" doc:"the public key"`
 }
-
-// Contact is somebody of a customer who gets notices.
-type Contact struct {
-	ID      string            `json:"id"`
-	Name    string            `json:"name,omitempty"`
-	Channel string            `json:"channel"`
-	Address string            `json:"address"`
-	Mail    string            `json:"mail,omitempty" doc:"the address, of mail"`
-	URL     string            `json:"url,omitempty" doc:"the address, of a webhook"`
-	Lines   []string          `json:"lines" doc:"only notices about these; empty is all"`
-	Kinds   map[string]string `json:"kinds,omitempty" doc:"now, digest or off by kind of notice; * is all others"`
-}
-
-// Reach says where a contact is reached: one of these.
-type Reach struct {
-	Mail    *string `json:"mail,omitempty" maxLength:"254"`
-	URL     *string `json:"url,omitempty" maxLength:"500" doc:"of a webhook: https; http on loopback only"`
-	Address *string `json:"address,omitempty" maxLength:"500" doc:"of any channel; which one shows by its form"`
-}
-
-// NewContact is a contact to add.
-type NewContact struct {
-	ID   string `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40"`
-	Name string `json:"name,omitempty" maxLength:"200"`
-	Reach
-	Lines []string          `json:"lines,omitempty" maxItems:"256"`
-	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64"`
-}
-
-// PatchContact changes what is present in it, all or nothing. Of kinds those given are changed; "inherit" takes one back.
-type PatchContact struct {
-	Name *string `json:"name,omitempty" maxLength:"200"`
-	Reach
-	Lines *[]string         `json:"lines,omitempty" maxItems:"256" doc:"[] is all"`
-	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64"`
-}

@@ -25,7 +25,7 @@ type Resource[V any] struct {
 
 	Added, Would, Gone string // what people are told: that it is added, would be removed, is removed
 
-	// Cells are columns that are no field, or that have a look.
+	// Cells are columns that are no field, or that have a look. Where one has no text, its field is shown.
 	Cells map[string]func(*V) Cell
 	// Named is a thing's name and what people tell it by, for completion; "" leaves it out.
 	Named func(*V) (name, hint string)
@@ -42,19 +42,21 @@ type Column struct {
 	Spare bool   // left out on a narrow screen; in a table of one thing, where it is empty
 	ID    bool   // a long id, left out first
 	Bold  bool
+	Right bool // as figures are without it
+	Blank bool // empty where it is zero
 }
 
 // ParseColumns reads columns: "trunk: name, priority, addresses~, over: transport~?". A field is its own head, with blanks for
-// underscores, unless one stands before it. ~ after it is Cut, ? Spare, # ID and ! Bold.
+// underscores, unless one stands before it. ~ after it is Cut, ? Spare, # ID, ! Bold, - Blank and > Right.
 func ParseColumns(text string) (all []Column) {
 	for part := range strings.SplitSeq(text, ", ") {
-		name := strings.TrimRight(part, "~?#!")
+		name := strings.TrimRight(part, "~?#!->")
 		is := func(mark string) bool { return strings.Contains(part[len(name):], mark) }
 		head, field, ok := strings.Cut(name, ": ")
 		if !ok {
 			head, field = strings.ReplaceAll(name, "_", " "), name
 		}
-		all = append(all, Column{Head: head, Field: field, Cut: is("~"), Spare: is("?"), ID: is("#"), Bold: is("!")})
+		all = append(all, Column{Head: head, Field: field, Cut: is("~"), Spare: is("?"), ID: is("#"), Bold: is("!"), Blank: is("-"), Right: is(">")})
 	}
 	return all
 }

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"cmp"
+	"strings"
+	"time"
+)
+
+// Reasons of problems with bans. Part of the API: they never change.
+const (
+	ReasonSpared = "spared"    // 409: a customer's or carrier's address; force overrides it
+	ReasonNever  = "never-ban" // 409: on the operator's own list; nothing overrides it
+	ReasonFull   = "full"      // 409: as many as can be kept
+	ReasonClosed = "closed"    // 409: a finding that was closed before
+)
+
+// Ban is an address or network that is shut out.
+type Ban struct {
+	Net   string    `json:"net" doc:"an address, or a network"`
+	Until time.Time `json:"until"`
+	Made  time.Time `json:"made"`
+	By    string    `json:"by" doc:"auto, feed:NAME, or who"`
+	Why   string    `json:"why,omitempty"`
+}
+
+// Resource describes bans.
+func (Ban) Resource() Resource[Ban] {
+	return Resource[Ban]{
+		Name: "ban", Path: "bans", Next: "after", List: "List bans in force", Add: "Shut out an address or network",
+		Columns: "banned: net, until, by, made, why~",
+		Empty:   "Nobody is banned. Whoever guesses passwords will be, by itself; to ban by hand: ringfence ban add NET --why TEXT",
+		None:    "No such bans.",
+		Named:   func(b *Ban) (string, string) { return b.Net, strings.TrimSpace(b.By + " " + b.Why) },
+	}
+}
+
+// BanFilter selects bans.
+type BanFilter struct {
+	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it" help:"Only those of auto, manual, feed, feed:NAME, or of whoever made them." placeholder:"WHO"`
+	Within string `query:"within" maxLength:"64" doc:"bans that have to do with this address or network" help:"Only those that have to do with this address or network." placeholder:"NET"`
+}
+
+// BanRemoval lifts a ban.
+type BanRemoval struct {
+	Net string `query:"net" required:"true" maxLength:"64" doc:"exactly the address or network that is banned" arg:"" help:"Exactly the address or network that is banned." predict:"ban"`
+	Why string `query:"why" maxLength:"200" doc:"for the record" help:"Reason, for the record." placeholder:"TEXT"`
+}
+
+// BanQuestion asks how it stands with an address.
+type BanQuestion struct {
+	Address string `query:"address" required:"true" maxLength:"64" arg:"" help:"Address." predict:"ban"`
+}
+
+// NewBan shuts out an address or network; without an end for a day.
+type NewBan struct {
+	Net   string `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)" arg:"" help:"Address, or network such as 203.0.113.0/24."`
+	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until" type:"span" help:"How long: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d" type:"when" help:"Until when; that day included." placeholder:"WHEN" xor:"end"`
+	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for whoever asks later" required:"true" help:"Reason, for whoever asks later." placeholder:"TEXT"`
+	Force bool   `json:"force,omitempty" doc:"also if a customer or carrier is in there" help:"Also if a customer, a carrier or this machine is in there."`
+}
+
+// BanAnswer says how it stands with an address.
+type BanAnswer struct {
+	Address  string    `json:"address"`
+	Banned   bool      `json:"banned"`
+	Bans     []Ban     `json:"bans" doc:"every ban that holds it, the narrowest first"`
+	Spared   string    `json:"spared,omitempty" doc:"why it is not banned for others' sake; absent: it may be"`
+	Never    string    `json:"never,omitempty" doc:"the entry of the configuration by which it is never banned"`
+	Lockouts []Lockout `json:"lockouts" doc:"lock-outs that it is under"`
+	Place    Place     `json:"place"`
+}
+
+// BanImport says what came of a list.
+type BanImport struct {
+	Name    string   `json:"name" doc:"of the list; its bans are by feed:import.NAME"`
+	Format  string   `json:"format,omitempty" doc:"text, csv or json, as it was read"`
+	DryRun  bool     `json:"dry_run"`
+	Listed  int      `json:"listed" doc:"entries read"`
+	Ended   int      `json:"ended" doc:"rows left out because their end has passed"`
+	Skipped int      `json:"skipped" doc:"rows left out because they are no bans of addresses"`
+	Held    int      `json:"held" doc:"of the entries, banned now"`
+	Added   int      `json:"added"`
+	Removed int      `json:"removed" doc:"of the list of before, no longer on it"`
+	LeftOut int      `json:"left_out" doc:"entries that are not banned: spared, never to be banned, private …"`
+	Sample  []string `json:"sample,omitempty" doc:"some of those left out, with the reason"`
+	Notes   []string `json:"notes,omitempty" doc:"what was odd about the list"`
+	Text    string   `json:"text" doc:"the result in a sentence"`
+}
+
+// Feed is a list of attackers that is fetched again and again, as the configuration names it.
+type Feed struct {
+	Name    string    `json:"name"`
+	From    string    `json:"from" doc:"file or URL, without keys"`
+	Entries int       `json:"entries" doc:"of the list taken last"`
+	Taken   time.Time `json:"taken,omitzero" doc:"when a list was taken last"`
+	Asked   time.Time `json:"asked,omitzero" doc:"the last try"`
+	Summary string    `json:"summary,omitempty" doc:"what came of the list taken last"`
+	Notes   []string  `json:"notes,omitempty"`
+	Fault   string    `json:"fault,omitempty" doc:"of the last try; absent if it was good"`
+}
+
+// Resource describes feeds.
+func (Feed) Resource() Resource[Feed] {
+	return Resource[Feed]{
+		Name: "feed", Path: "feeds", Tag: "bans", List: "List the feeds of the configuration",
+		Columns: "feed: name, state, entries, read: taken, tried: asked, from~, result~",
+		Empty:   "No feeds. Name them in shield.feeds of the configuration: feeds = ['NAME=URL or file'], or import a list once: ringfence ban import FILE",
+		Cells:   map[string]func(*Feed) Cell{"state": (*Feed).state, "result": func(f *Feed) Cell { return Cell{Text: cmp.Or(f.Fault, f.Summary)} }},
+		Named:   func(f *Feed) (string, string) { return f.Name, f.From },
+	}
+}
+
+func (f *Feed) state() Cell {
+	switch {
+	case f.Fault != "":
+		return Cell{"fault", "bad"}
+	case f.Asked.IsZero():
+		return Cell{"not yet", "dim"}
+	}
+	return Cell{"good", "good"}
+}
+
+// FeedName says which.
+type FeedName struct {
+	Name string `path:"name" maxLength:"64" arg:"" help:"Feed." predict:"feed"`
+}

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Contact is somebody of a customer who gets notices.
+type Contact struct {
+	ID      string            `json:"id"`
+	Name    string            `json:"name,omitempty"`
+	Channel string            `json:"channel"`
+	Address string            `json:"address"`
+	Mail    string            `json:"mail,omitempty" doc:"the address, of mail"`
+	URL     string            `json:"url,omitempty" doc:"the address, of a webhook"`
+	Lines   []string          `json:"lines" doc:"only notices about these; empty is all"`
+	Kinds   map[string]string `json:"kinds,omitempty" doc:"now, digest or off by kind of notice; * is all others"`
+}
+
+// Resource describes contacts.
+func (Contact) Resource() Resource[Contact] {
+	return Resource[Contact]{
+		Name: "contact", Path: "customers/{id}/contacts", Key: "contact",
+		List: "List a customer's contacts", Add: "Add a contact", Change: "Change a contact, or what it wants to hear of", Delete: "Delete a contact",
+		Columns: "contact: id, name~, to: address~, lines~, wishes~",
+		Empty:   "Nobody of this customer gets notices: ringfence customer contact add {id} ID --mail ADDRESS",
+		Cells: map[string]func(*Contact) Cell{
+			"lines":  func(c *Contact) Cell { return Cell{Text: map[bool]string{true: "all"}[len(c.Lines) == 0]} },
+			"wishes": (*Contact).wishes,
+		},
+		Named: func(c *Contact) (string, string) { return c.ID, c.Address },
+	}
+}
+
+func (c *Contact) wishes() Cell {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(c.Kinds)) {
+		parts = append(parts, k+"="+c.Kinds[k])
+	}
+	return Cell{Text: cmp.Or(strings.Join(parts, ", "), "all at once")}
+}
+
+// ContactOf is a customer whose contacts are asked for.
+type ContactOf struct {
+	Customer string `path:"id" maxLength:"60" arg:"" help:"Customer." predict:"customer"`
+}
+
+// Called is the id of the customer.
+func (c *ContactOf) Called() string { return c.Customer }
+
+// ContactID says which.
+type ContactID struct {
+	ContactOf
+	ID string `path:"contact" maxLength:"60" arg:"" help:"Contact." predict:"contact"`
+}
+
+// ContactNew adds one.
+type ContactNew struct {
+	ContactOf
+	Body NewContact `embed:""`
+}
+
+// ContactPatch changes one.
+type ContactPatch struct {
+	ContactID
+	Body PatchContact `embed:""`
+}
+
+// Reach says where a contact is reached: one of these.
+type Reach struct {
+	Mail    *string `json:"mail,omitempty" maxLength:"254" help:"Mail address." placeholder:"ADDRESS" xor:"way"`
+	URL     *string `json:"url,omitempty" maxLength:"500" doc:"of a webhook: https; http on loopback only" name:"url" help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" xor:"way"`
+	Address *string `json:"address,omitempty" maxLength:"500" doc:"of any channel; which one shows by its form" name:"to" help:"Address of any channel, such as these." placeholder:"ADDRESS" xor:"way"`
+}
+
+// NewContact is a contact to add.
+type NewContact struct {
+	ID string `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name of the contact: a-z, 0-9 and -."`
+	Reach
+	Name  string            `json:"name,omitempty" maxLength:"200" help:"Whose it is." placeholder:"NAME"`
+	Lines []string          `json:"lines,omitempty" maxItems:"256" help:"Only notices about these lines (default: all)." placeholder:"LINE" predict:"line"`
+	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64" name:"kind" help:"How a kind of notice is wanted: now, digest or off; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
+}
+
+// PatchContact changes what is present in it, all or nothing. Of kinds those given are changed; "inherit" takes one back.
+type PatchContact struct {
+	Reach
+	Name  *string           `json:"name,omitempty" maxLength:"200" help:"Whose it is." placeholder:"NAME"`
+	Lines *[]string         `json:"lines,omitempty" maxItems:"256" doc:"[] is all" kong:"-"`
+	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64" name:"kind" help:"How a kind of notice is wanted: now, digest, off, or inherit to take the wish back; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
+}

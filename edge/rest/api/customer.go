@@ -1,0 +1,86 @@
+package api
+
+import "time"
+
+// Customer owns lines and pays.
+type Customer struct {
+	ID       string    `json:"id"`
+	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
+	Name     string    `json:"name"`
+	Zone     string    `json:"zone" doc:"IANA time zone in force"`
+	Tariff   string    `json:"tariff" doc:"retail deck in force"`
+	Nets     []string  `json:"nets" doc:"IP lock at this level"`
+	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"of what new thing in logins owners are told, for lines that do not say; absent: both"`
+	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
+	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
+	Lines    int       `json:"lines"`
+	Created  time.Time `json:"created"`
+}
+
+// Resource describes customers.
+func (Customer) Resource() Resource[Customer] {
+	return Resource[Customer]{
+		Name: "customer", Path: "customers", Next: "after",
+		List: "List customers", Get: "Show a customer", Add: "Add a customer", Change: "Change a customer", Delete: "Delete a customer without lines",
+		Columns: "customer: id, name~, lines, tariff, zone, ip lock: nets",
+		Empty:   "No customers yet: ringfence customer add ID --name NAME",
+		Named:   func(c *Customer) (string, string) { return c.ID, c.Name },
+	}
+}
+
+// CustomerID says which.
+type CustomerID struct {
+	ID string `path:"id" maxLength:"60" arg:"" help:"Customer." predict:"customer"`
+}
+
+// Called is the id.
+func (c *CustomerID) Called() string { return c.ID }
+
+// NewCustomer is a customer to add.
+type NewCustomer struct {
+	ID     string   `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name: a-z, 0-9 and -."`
+	Name   string   `json:"name,omitempty" maxLength:"200" help:"Full name." placeholder:"NAME"`
+	Zone   string   `json:"zone,omitempty" maxLength:"64" doc:"IANA time zone; empty is the provider's" help:"Time zone of its days and price bands (default: the provider's)." placeholder:"ZONE"`
+	Tariff string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's" help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
+	Nets   []string `json:"nets,omitempty" maxItems:"256" kong:"-"`
+	Set    []Change `json:"set,omitempty" maxItems:"64" kong:"-"`
+
+	Courtesy string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" kong:"-"`
+}
+
+// PatchCustomer changes what is present in it, all or nothing.
+type PatchCustomer struct {
+	Name   *string   `json:"name,omitempty" maxLength:"200"`
+	Zone   *string   `json:"zone,omitempty" maxLength:"64"`
+	Tariff *string   `json:"tariff,omitempty" maxLength:"64"`
+	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] opens it"`
+	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+
+	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both"`
+}
+
+// CustomerLock locks one.
+type CustomerLock struct {
+	CustomerID
+	Body Lock `embed:""`
+}
+
+// CustomerLocked answers a lock or unlock of all lines of a customer.
+type CustomerLocked struct {
+	Customer string `json:"customer"`
+	Locked   int    `json:"locked" doc:"lines that are locked with the customer now"`
+	Opened   int    `json:"opened" doc:"lines that were opened"`
+	Left     int    `json:"left" doc:"lines that are locked for a reason of their own, and stay so"`
+}
+
+// Purse is money that may be spent in a period.
+type Purse struct {
+	Owner  string `json:"owner" enum:"line,account"`
+	Period string `json:"period" enum:"day,month"`
+	Which  string `json:"which" doc:"the day or month: 2026-11-22, 2026-11"`
+	Cap    int64  `json:"cap_micro"`
+	Spent  int64  `json:"spent_micro"`
+	Held   int64  `json:"held_micro" doc:"held for calls in progress"`
+	Left   int64  `json:"left_micro"`
+	Text   string `json:"text" doc:"£3.20 of £50.00 spent, £0.40 held"`
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Device is a place from which, and a kind of phone with which, a line's login was used rightly.
+type Device struct {
+	Place   string    `json:"place" doc:"network, or AS: what a verdict names"`
+	Family  string    `json:"family" doc:"of phone, without its version: what a verdict names"`
+	Address string    `json:"address" doc:"the latest"`
+	Agent   string    `json:"user_agent" doc:"the latest"`
+	Country string    `json:"country,omitempty"`
+	ASN     int64     `json:"asn,omitempty"`
+	Network string    `json:"network,omitempty"`
+	Hosting bool      `json:"hosting,omitempty"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	Days    int64     `json:"days" doc:"on which it was seen"`
+	Verdict string    `json:"verdict,omitempty" enum:"mine,not-mine" doc:"what the owner said of it"`
+}
+
+// Resource describes devices.
+func (Device) Resource() Resource[Device] {
+	return Resource[Device]{
+		Name: "device", Path: "lines/{id}/devices", Tag: "lines", List: "List where and with what a line's login was used",
+		Columns: "place, country, network~, user agent: user_agent~, address, first, last, days, verdict",
+		Empty:   "The login of line {id} was never used rightly.",
+		Cells: map[string]func(*Device) Cell{
+			"network": (*Device).network,
+			"verdict": func(d *Device) Cell {
+				return Cell{d.Verdict, map[string]string{"mine": "good", "not-mine": "bad"}[d.Verdict]}
+			},
+		},
+		Named: func(d *Device) (string, string) { return d.Place, d.Agent },
+	}
+}
+
+func (d *Device) network() Cell {
+	text := d.Network
+	if d.ASN != 0 {
+		text = strings.TrimSpace("AS" + strconv.FormatInt(d.ASN, 10) + " " + text)
+	}
+	if d.Hosting {
+		text += ", hosting"
+	}
+	return Cell{Text: text}
+}
+
+// Verdict says whose a device is.
+type Verdict struct {
+	Place   string `json:"place" minLength:"1" maxLength:"64" arg:"" help:"Place, as line devices names it." predict:"place"`
+	Family  string `json:"family,omitempty" maxLength:"256" doc:"absent: every device in that place" help:"Only phones of this kind, as line devices --json names their family (default: all in that place)." placeholder:"FAMILY"`
+	Verdict string `json:"verdict" enum:"mine,not-mine,none" kong:"-"`
+}
+
+// Usage is un-billed usage against its warning level.
+type Usage struct {
+	Subject  string `json:"subject" doc:"line/ID or account/ID"`
+	Settled  int64  `json:"settled_micro" doc:"of calls that have ended"`
+	Running  int64  `json:"running_micro" doc:"of calls in progress, as of a moment ago"`
+	Total    int64  `json:"total_micro"`
+	Level    int64  `json:"level_micro" doc:"warning level in force; 0 is off"`
+	Multiple int64  `json:"multiple" doc:"highest multiple of the level that was told"`
+	Told     int64  `json:"told_micro" doc:"the amount up to which multiples were told"`
+	Next     int64  `json:"next_micro" doc:"usage at which the next warning goes out; 0 is none"`
+	Text     string `json:"text" doc:"£13.20 un-billed, £0.40 of it running; warned at £10.00, next at £20.00"`
+}

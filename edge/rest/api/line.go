@@ -1,0 +1,223 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Line is a number with SIP credentials. The password is never in it.
+type Line struct {
+	ID        string    `json:"id" doc:"the SIP user name"`
+	Identity  string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
+	Customer  string    `json:"customer"`
+	Number    string    `json:"number" doc:"E.164 with +; empty is none"`
+	Name      string    `json:"name"`
+	Login     bool      `json:"login" doc:"has a password, so that a phone can log in"`
+	Locked    bool      `json:"locked"`
+	LockWhy   string    `json:"lock_why,omitempty"`
+	LockCalls string    `json:"lock_calls,omitempty" enum:"end,cut,keep" doc:"of a locked line, what becomes of calls in progress that cost: end: nothing more is bought, and they end when their paid time ends, within a minute; cut: they end at once; keep: they go on, and may still cost up to the caps"`
+	Created   time.Time `json:"created"`
+	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
+	Own       bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
+	Honeypot  bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
+}
+
+// Resource describes lines.
+func (Line) Resource() Resource[Line] {
+	return Resource[Line]{
+		Name: "line", Path: "lines", Next: "after",
+		List: "List lines", Get: "Show a line: settings, phones, calls, money", Add: "Add a line; a generated password is shown once",
+		Change: "Change a line", Delete: "Delete a line; its calls are cut",
+		Columns: "line: id, customer, number, name~, login, state~",
+		Empty:   "No lines yet: ringfence line add LINE --customer CUSTOMER",
+		Cells:   map[string]func(*Line) Cell{"state": (*Line).State},
+		Named:   func(l *Line) (string, string) { return l.ID, strings.TrimSpace(l.Number + " " + l.Name) },
+	}
+}
+
+// State says whether a line is open.
+func (l *Line) State() Cell {
+	switch {
+	case l.Honeypot:
+		return Cell{"honeypot: any login to it is an attack", "warn"}
+	case l.Locked:
+		return Cell{strings.TrimSuffix("locked: "+l.LockWhy, ": "), "bad"}
+	}
+	return Cell{"open", "good"}
+}
+
+// LineID says which.
+type LineID struct {
+	ID string `path:"id" maxLength:"80" arg:"" help:"Line." predict:"line"`
+}
+
+// Called is the id.
+func (l *LineID) Called() string { return l.ID }
+
+// LineFilter selects lines.
+type LineFilter struct {
+	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+}
+
+// LineDetail is a line with all that staff want to see of it at once.
+type LineDetail struct {
+	Line
+	Settings []Setting `json:"settings"`
+	Nets     []NetLock `json:"nets"`
+	Phones   []Phone   `json:"phones"`
+	Calls    []Call    `json:"calls"`
+	Purses   []Purse   `json:"purses" doc:"the line's and its customer's, today's and this month's"`
+	Zone     string    `json:"zone"`
+	Tariff   string    `json:"tariff"`
+}
+
+// Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
+type Removed struct {
+	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
+	Identity string          `json:"identity"`
+	Customer string          `json:"customer,omitempty" doc:"of a line: whose it was"`
+	Account  string          `json:"customer_identity,omitempty"`
+	Until    time.Time       `json:"until" doc:"when it was removed"`
+	Body     json.RawMessage `json:"body,omitempty" doc:"of the journal: who removed it, and what it was"`
+}
+
+// Resource describes what was removed.
+func (Removed) Resource() Resource[Removed] {
+	return Resource[Removed]{Columns: "identity, was called: id, customer, until"}
+}
+
+// NewLine is a line to add. Without a password one is generated and returned once.
+type NewLine struct {
+	ID         string   `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -" arg:"" help:"SIP user name: letters, digits, '.', '_', '-'."`
+	Customer   string   `json:"customer" maxLength:"40" required:"true" help:"Who owns it." placeholder:"CUSTOMER" predict:"customer"`
+	Number     string   `json:"number,omitempty" maxLength:"40" doc:"as people write it: 020 7946 0000, +442079460000" help:"Its telephone number, presented to who is called." placeholder:"NUMBER"`
+	Name       string   `json:"name,omitempty" maxLength:"200" help:"Where it is or whose." placeholder:"NAME"`
+	Password   string   `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated" kong:"-"`
+	NoPassword bool     `json:"no_password,omitempty" doc:"the line cannot log in" help:"No password: the line cannot log in." xor:"password"`
+	Nets       []string `json:"nets,omitempty" maxItems:"256" doc:"IP lock" kong:"-"`
+	Courtesy   string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" kong:"-"`
+	Honeypot   bool     `json:"honeypot,omitempty" kong:"-"`
+	Set        []Change `json:"set,omitempty" maxItems:"64" kong:"-"`
+}
+
+// Created is a new line and, when it was generated, its password. It cannot be read again.
+type Created struct {
+	Line     Line   `json:"line"`
+	Password string `json:"password,omitempty" doc:"shown once"`
+}
+
+// PatchLine changes what is present in it, all or nothing.
+type PatchLine struct {
+	Name   *string   `json:"name,omitempty" maxLength:"200"`
+	Number *string   `json:"number,omitempty" maxLength:"40" doc:"empty removes it"`
+	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] opens it"`
+	Set    []Change  `json:"set,omitempty" maxItems:"64"`
+
+	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says"`
+	Honeypot *bool   `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack; its phones are dropped"`
+}
+
+// SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
+type SetPassword struct {
+	Password string `json:"password,omitempty" maxLength:"128" kong:"-"`
+}
+
+// LinePassword gives one a password.
+type LinePassword struct {
+	LineID
+	Body SetPassword `embed:""`
+}
+
+// Password answers a change of password. The value is there only when it was generated, and only this once.
+type Password struct {
+	Line      string `json:"line"`
+	Password  string `json:"password,omitempty" doc:"shown once"`
+	Generated bool   `json:"generated"`
+}
+
+// Lock closes a line to all but emergency calls.
+type Lock struct {
+	Why       string `json:"why" maxLength:"200" doc:"for staff and the customer; required" required:"true" help:"Reason, for staff and the customer." placeholder:"TEXT"`
+	Cut       bool   `json:"cut,omitempty" doc:"cut its calls in progress at once; else they end when their paid time ends, within a minute. Free and emergency calls go on" help:"Cut calls in progress at once." xor:"calls"`
+	KeepCalls bool   `json:"keep_calls,omitempty" doc:"let its calls in progress go on, and go on costing up to the caps; not with cut" help:"Let calls in progress go on; they may still cost up to the caps." xor:"calls"`
+}
+
+// LineLock locks one.
+type LineLock struct {
+	LineID
+	Body Lock `embed:""`
+}
+
+// Locked is a line that was just locked, and what that does to its calls in progress.
+type Locked struct {
+	Line
+	Calls LockedCalls `json:"calls_in_progress"`
+}
+
+// Unlocked answers an unlock with what still keeps the line's phones out.
+type Unlocked struct {
+	Line
+	Opened  bool      `json:"opened" doc:"false: it was open already"`
+	Blocked []Blocked `json:"blocked"`
+}
+
+// Blocked is something that keeps a line's phones out although the line is open.
+type Blocked struct {
+	What string `json:"what"`
+	Undo string `json:"undo" doc:"the command that undoes it"`
+}
+
+// LineRequest asks staff to loosen a setting of one.
+type LineRequest struct {
+	LineID
+	Body NewRequest `embed:""`
+}
+
+// LineVerdict says whose a device of one is.
+type LineVerdict struct {
+	LineID
+	Body Verdict `embed:""`
+}
+
+// Registration is a registered phone and whose it is.
+type Registration struct {
+	Line     string `json:"line"`
+	Customer string `json:"customer"`
+	Phone
+}
+
+// Resource describes registrations.
+func (Registration) Resource() Resource[Registration] {
+	return Resource[Registration]{
+		Name: "registration", Path: "registrations", Tag: "lines", Next: "after", List: "List registered phones, by line",
+		Columns: "line, from: received, over: transport, user agent: user_agent~, seen, expires?, contact~?",
+		Empty:   "No phone is registered.",
+	}
+}
+
+// RegistrationFilter selects registrations.
+type RegistrationFilter struct {
+	Line     string `query:"line" maxLength:"80" arg:"" optional:"" help:"Only this line's phones." predict:"line"`
+	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+}
+
+// LockedCalls counts the calls that a lock met on all nodes.
+type LockedCalls struct {
+	Cut    int    `json:"cut" doc:"end at once; without cut these are paid calls that were not answered yet"`
+	Ending int    `json:"ending" doc:"end when their paid time ends, within a minute"`
+	Kept   int    `json:"kept" doc:"go on, and may still cost up to the caps"`
+	Free   int    `json:"free" doc:"cost the line nothing, and go on"`
+	Text   string `json:"text" doc:"the same in words"`
+}
+
+// Phone is a registered contact.
+type Phone struct {
+	Contact   string    `json:"contact"`
+	Received  string    `json:"received" doc:"address:port it is reached at"`
+	Transport string    `json:"transport"`
+	UserAgent string    `json:"user_agent"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires"`
+	Seen      time.Time `json:"seen" doc:"when it registered last"`
+}
