@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -270,6 +271,8 @@ func textOf(name string, v reflect.Value) string {
 		return yesNo(x)
 	case time.Time:
 		return api.Moment(x)
+	case json.RawMessage:
+		return string(x)
 	case []string:
 		return strings.Join(x, ", ")
 	}
