@@ -93,7 +93,7 @@ func TestAnEmergencyCallCarriesWhereTheCallerIs(t *testing.T) {
 					if help && (got != strings.Join(geo, "\n")+"\nMIME-Version: 1.0\n" || string(m.Body()) != located || string(m.Get(message.HContentType)) != mixed) {
 						t.Errorf("%s", m.Bytes())
 					}
-					if !help && (got != "" || strings.TrimSpace(string(m.Body())) != strings.TrimSpace(sdp) || string(m.ContentType()) != "application/sdp") {
+					if !help && (got != "" || strings.TrimSpace(string(m.Body())) != strings.TrimSpace(sdp) || string(m.Get(message.HContentType)) != "application/sdp") {
 						t.Errorf("%s", m.Bytes())
 					}
 				}

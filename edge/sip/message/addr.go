@@ -310,23 +310,6 @@ func (a *Addr) Expires() (seconds uint32, ok bool) {
 	return uint32(n), ok
 }
 
-// Q returns the q parameter of a Contact in thousandths: 1000 when absent or malformed.
-func (a *Addr) Q() int {
-	v, ok := a.Param("q")
-	if !ok || len(v) == 0 || len(v) > 5 || v[0] != '0' || len(v) > 1 && v[1] != '.' {
-		return 1000
-	}
-	q, unit := 0, 100
-	for _, c := range v[min(2, len(v)):] {
-		if class[c]&cDigit == 0 {
-			return 1000
-		}
-		q += int(c-'0') * unit
-		unit /= 10
-	}
-	return q
-}
-
 // AppendDisplay appends the display name without quotes and escapes. The result may hold any byte.
 func (a *Addr) AppendDisplay(dst []byte) []byte { return AppendUnquoted(dst, a.Display) }
 

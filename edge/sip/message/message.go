@@ -223,14 +223,3 @@ func (m *Message) ContactStar() bool {
 	v := m.Get(HContact)
 	return len(v) == 1 && v[0] == '*'
 }
-
-// Lookup returns the first value of a header by name, without regard to case; nil when absent. For headers without an id.
-func (m *Message) Lookup(name string) []byte {
-	for i := range int(m.n) {
-		f := &m.fields[i]
-		if equalFold(m.buf[f.name:int(f.name)+int(f.nameLen)], name) {
-			return m.value(f)
-		}
-	}
-	return nil
-}

@@ -377,10 +377,8 @@ func TestAccessors(t *testing.T) {
 	secs, who, ok := m.SessionExpires()
 	want(t, "session", fmt.Sprintln(secs, string(who), ok), "1800 uac true\n")
 	se, _ := m.MinSE()
-	ra, _ := m.RetryAfter()
 	ex, _ := m.Expires()
-	me, _ := m.MinExpires()
-	want(t, "numbers", fmt.Sprint(se, ra, ex, me), "90 120 4294967295 60")
+	want(t, "numbers", fmt.Sprint(se, ex), "90 4294967295")
 	r, ok := m.Reason()
 	want(t, "reason", fmt.Sprintln(string(r.Protocol), r.Cause, string(r.Text), ok), "Q.850 16 Normal, \"ok\" true\n")
 	want(t, "100rel", m.HasToken(HSupported, "100REL"), true)
@@ -394,17 +392,11 @@ func TestAccessors(t *testing.T) {
 	var contacts []string
 	for a := range m.Addrs(HContact) {
 		e, ok := a.Expires()
-		contacts = append(contacts, strings.TrimSpace(fmt.Sprintln(string(a.URI), e, ok, a.Q())))
+		contacts = append(contacts, strings.TrimSpace(fmt.Sprintln(string(a.URI), e, ok)))
 	}
-	want(t, "contacts", strings.Join(contacts, " "), "sip:b@h 4294967295 true 725 sip:c@h 0 false 1000")
-	var ch Challenge
-	want(t, "challenge", m.Challenge(HWWWAuthenticate, 0, &ch), true)
-	want(t, "challenge", fmt.Sprint(string(ch.Realm), string(ch.Nonce), string(ch.Alg), string(ch.QOP), ch.Stale), "r1n1SHA-256auth,auth-inttrue")
-	want(t, "second", m.Challenge(HWWWAuthenticate, 1, &ch) && string(ch.Realm) == "r2", true)
-	want(t, "third", m.Challenge(HWWWAuthenticate, 2, &ch), false)
-	text(t, "type", m.ContentType(), "Application/SDP")
+	want(t, "contacts", strings.Join(contacts, " "), "sip:b@h 4294967295 true sip:c@h 0 false")
 	text(t, "body", m.Body(), "ok")
-	want(t, "absent", m.Get(HSubject) == nil && m.Lookup("x") == nil && !m.Has(HDate), true)
+	want(t, "absent", m.Get(HSubject) == nil && lookup(m, "x") == nil && !m.Has(HDate), true)
 }
 
 func TestHeaderTable(t *testing.T) {

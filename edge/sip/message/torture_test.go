@@ -75,9 +75,10 @@ var torture = map[string]expect{
 		want(t, "vias", m.ViaCount(), 3)
 		text(t, "via host", m.Via().Host, "192.0.2.2")
 		text(t, "branch", m.Via().Branch, "390skdjuw")
-		text(t, "unfolded", m.Lookup("newfangledheader"), "newfangled value   continued newfangled value")
+		text(t, "unfolded", lookup(m, "newfangledheader"), "newfangled value   continued newfangled value")
 		for a := range m.Addrs(HContact) {
-			want(t, "q", a.Q(), 330)
+			q, _ := a.Param("q")
+			text(t, "q", q, "0.33")
 			text(t, "name", a.AppendDisplay(nil), `Quoted string ""`)
 		}
 		want(t, "empty subject", m.Has(HSubject), true)
@@ -91,7 +92,7 @@ var torture = map[string]expect{
 		text(t, "to name", m.To().AppendDisplay(nil), "BEL:\a NUL:\x00 DEL:\x7f")
 		text(t, "from name", m.From().Display, "token1~` token2'+_ token3*%!.-")
 		want(t, "max-forwards", m.MaxForwards(), 255)
-		text(t, "extension", m.Lookup("extensionHeader-!.%*+_`'~"), "\uFEFF大停電")
+		text(t, "extension", lookup(m, "extensionHeader-!.%*+_`'~"), "\uFEFF大停電")
 	}),
 	"esc01": accept(func(t *testing.T, m *Message) {
 		text(t, "user", m.URI().AppendUser(nil), "sips:user@example.com")
@@ -112,7 +113,7 @@ var torture = map[string]expect{
 		text(t, "method", m.MethodText(), "RE%47IST%45R")
 		want(t, "not REGISTER", m.Method(), Other)
 		want(t, "contacts", m.Count(HContact), 2)
-		text(t, "not a contact", m.Lookup("C%6Fntact"), "<sip:alias2@host2.example.com>")
+		text(t, "not a contact", lookup(m, "C%6Fntact"), "<sip:alias2@host2.example.com>")
 		text(t, "name", m.To().AppendDisplay(nil), "%Z%45")
 	}),
 	"lwsdisp": accept(func(t *testing.T, m *Message) {
@@ -177,7 +178,7 @@ var torture = map[string]expect{
 	"bigcode":    drop("malformed status line"),
 
 	// 3.2 transaction layer
-	"badbranch": accept(func(t *testing.T, m *Message) { want(t, "magic", m.Via().HasMagic(), false) }),
+	"badbranch": accept(func(t *testing.T, m *Message) { text(t, "branch", m.Via().Branch, Magic) }),
 
 	// 3.3 application layer
 	"insuf":   answer(400, "missing Call-ID"),
@@ -187,7 +188,7 @@ var torture = map[string]expect{
 	"bext01": accept(func(t *testing.T, m *Message) {
 		want(t, "require", m.HasToken(HRequire, "nothingSupportsThisEither"), true)
 	}),
-	"invut": accept(func(t *testing.T, m *Message) { text(t, "type", m.ContentType(), "application/unknownformat") }),
+	"invut": accept(func(t *testing.T, m *Message) { text(t, "type", m.Get(HContentType), "application/unknownformat") }),
 	"regaut01": accept(func(t *testing.T, m *Message) {
 		want(t, "digest", m.Credentials(HAuthorization, "", new(Credentials)), false)
 	}),

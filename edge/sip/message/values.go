@@ -15,12 +15,6 @@ func (m *Message) seconds(id HeaderID) (uint32, bool) {
 // Expires returns the Expires header in seconds, clamped to 2^32-1.
 func (m *Message) Expires() (uint32, bool) { return m.seconds(HExpires) }
 
-// MinExpires returns the Min-Expires header in seconds.
-func (m *Message) MinExpires() (uint32, bool) { return m.seconds(HMinExpires) }
-
-// RetryAfter returns the Retry-After header in seconds, without its comment and parameters.
-func (m *Message) RetryAfter() (uint32, bool) { return m.seconds(HRetryAfter) }
-
 // MinSE returns the Min-SE header in seconds (RFC 4028).
 func (m *Message) MinSE() (uint32, bool) { return m.seconds(HMinSE) }
 
@@ -78,15 +72,6 @@ func (m *Message) HasToken(id HeaderID, token string) bool {
 		}
 	}
 	return false
-}
-
-// ContentType returns the media type of the body without parameters, as sent; nil when absent.
-func (m *Message) ContentType() []byte {
-	v := m.Get(HContentType)
-	if i := bytes.IndexByte(v, ';'); i >= 0 {
-		v = v[:i]
-	}
-	return trim(v)
 }
 
 // ReasonValue is one value of a Reason header (RFC 3326).

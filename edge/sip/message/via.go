@@ -16,13 +16,8 @@ type Via struct {
 	Params    []byte // all parameters, from the first ';' on
 }
 
-// Magic is the start of every branch of RFC 3261; a branch without it, or with nothing after it, is matched as RFC 2543 did.
+// Magic is the start of every branch of RFC 3261.
 const Magic = "z9hG4bK"
-
-// HasMagic tells whether the branch can be matched on alone (section 17.2.3).
-func (v *Via) HasMagic() bool {
-	return len(v.Branch) > len(Magic) && string(v.Branch[:len(Magic)]) == Magic
-}
 
 // Param finds a Via parameter by its lower-case name.
 func (v *Via) Param(name string) (value []byte, ok bool) { return findParam(v.Params, name) }

@@ -19,9 +19,6 @@ func (w *Writer) Bytes() []byte { return w.b }
 // Request writes the request line.
 func (w *Writer) Request(m Method, uri []byte) { w.requestLine(append(w.b, m.String()...), uri) }
 
-// RequestText writes a request line whose method may be unknown to us.
-func (w *Writer) RequestText(method, uri []byte) { w.requestLine(appendToken(w.b, method), uri) }
-
 func (w *Writer) requestLine(b, uri []byte) {
 	b = appendURI(append(b, ' '), uri)
 	w.b = append(b, " SIP/2.0\r\n"...)

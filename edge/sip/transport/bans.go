@@ -186,9 +186,6 @@ func (b *Bans) place(p netip.Prefix, now int64) (*atomic.Pointer[ban], *ban) {
 	return best, loser
 }
 
-// AddAddr bans one address for d from now.
-func (b *Bans) AddAddr(a netip.Addr, d time.Duration) { b.Add(netip.PrefixFrom(a, a.BitLen()), d) }
-
 // Remove lifts the ban of exactly this network and tells whether there was one.
 func (b *Bans) Remove(p netip.Prefix) bool {
 	p = normal(p)

@@ -73,10 +73,10 @@ func TestBansExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBans(64)
 		a := netip.MustParseAddr("192.0.2.1")
-		b.AddAddr(a, time.Minute)
-		b.AddAddr(a, time.Second) // shortens nothing
+		banAddr(b, a, time.Minute)
+		banAddr(b, a, time.Second) // shortens nothing
 		b.Add(netip.MustParsePrefix("192.0.2.0/24"), 10*time.Second)
-		b.AddAddr(netip.MustParseAddr("192.0.2.3"), -time.Second)
+		banAddr(b, netip.MustParseAddr("192.0.2.3"), -time.Second)
 		other := netip.MustParseAddr("192.0.2.2")
 		if !b.Banned(a) || !b.Banned(other) {
 			t.Error("not banned")
@@ -123,9 +123,9 @@ func TestBansForgetWhereTheyWere(t *testing.T) {
 func TestBansAreBounded(t *testing.T) {
 	b := NewBans(1000)
 	owner := netip.MustParseAddr("203.0.113.1")
-	b.AddAddr(owner, 24*time.Hour)
+	banAddr(b, owner, 24*time.Hour)
 	for i := range 100_000 {
-		b.AddAddr(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
+		banAddr(b, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
 	}
 	if b.Len() > len(b.ways) || len(b.ways) > 4096 {
 		t.Errorf("%d entries in %d", b.Len(), len(b.ways))
@@ -135,7 +135,7 @@ func TestBansAreBounded(t *testing.T) {
 	}
 	few := NewBans(1000)
 	for i := range 1000 {
-		few.AddAddr(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), time.Hour)
+		banAddr(few, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), time.Hour)
 	}
 	if few.Len() < 950 {
 		t.Errorf("of as many as promised only %d stayed", few.Len())
@@ -145,13 +145,13 @@ func TestBansAreBounded(t *testing.T) {
 func TestBansConcurrently(t *testing.T) {
 	b := NewBans(64)
 	always := netip.MustParseAddr("2001:db8::1")
-	b.AddAddr(always, time.Hour)
+	banAddr(b, always, time.Hour)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
 			for i := range 2000 {
 				a := netip.AddrFrom4([4]byte{10, 0, byte(g), byte(i)})
-				b.AddAddr(a, time.Minute)
+				banAddr(b, a, time.Minute)
 				b.Banned(a)
 				if !b.Banned(always) {
 					t.Error("lost")
@@ -167,7 +167,7 @@ func TestBansConcurrently(t *testing.T) {
 func BenchmarkBanned(b *testing.B) {
 	t := NewBans(100_000)
 	for i := range 50_000 {
-		t.AddAddr(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
+		banAddr(t, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), time.Hour)
 	}
 	t.Add(netip.MustParsePrefix("198.51.100.0/24"), time.Hour)
 	for name, a := range map[string]netip.Addr{"stranger": netip.MustParseAddr("192.0.2.1"), "banned": netip.MustParseAddr("10.0.100.7"), "IPv6": netip.MustParseAddr("2001:db8::1")} {
@@ -204,3 +204,6 @@ func BenchmarkBannedWithFeeds(b *testing.B) {
 		})
 	}
 }
+
+// banAddr bans one address.
+func banAddr(b *Bans, a netip.Addr, d time.Duration) { b.Add(netip.PrefixFrom(a, a.BitLen()), d) }

@@ -102,7 +102,7 @@ func rates(b *testing.B, run func(b *testing.B, rate int)) {
 // BenchmarkBannedPacket: bar 2 µs.
 func BenchmarkBannedPacket(b *testing.B) {
 	bans := NewBans(1000)
-	bans.AddAddr(netip.MustParseAddr("127.0.0.1"), time.Hour)
+	banAddr(bans, netip.MustParseAddr("127.0.0.1"), time.Hour)
 	rates(b, func(b *testing.B, rate int) { flood(b, rate, new(*Transport), Config{Bans: bans}) })
 }
 

@@ -155,7 +155,7 @@ func TestBannedConnectionsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := newPipes()
 		bans := NewBans(64)
-		bans.AddAddr(netip.MustParseAddr("192.0.2.66"), time.Hour)
+		banAddr(bans, netip.MustParseAddr("192.0.2.66"), time.Hour)
 		tr := start(t, Config{Listener: ln, Bans: bans, Handle: func(*Packet) {}})
 		c := ln.connect("192.0.2.66:1")
 		synctest.Wait()

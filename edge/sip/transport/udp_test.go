@@ -132,7 +132,7 @@ func TestDroppedBeforeParsing(t *testing.T) {
 	send(t, c, text("1", 1000))
 	send(t, c, text("2", 1))
 	eventually(t, "six packets", func() bool { return tr.Stats().PacketsIn == 6 && handled.Load() == 1 })
-	bans.AddAddr(netip.MustParseAddr("127.0.0.1"), time.Hour)
+	banAddr(bans, netip.MustParseAddr("127.0.0.1"), time.Hour)
 	send(t, c, text("3", 1))
 	eventually(t, "a banned packet", func() bool { return tr.Stats().Banned == 1 })
 	if s := tr.Stats(); s.KeepAlives != 4 || s.Gated != 1 || handled.Load() != 1 {
@@ -316,7 +316,7 @@ func TestAddressIsTakenAlone(t *testing.T) {
 // A flood from a banned source beside an honest one: the honest one is answered.
 func TestFlood(t *testing.T) {
 	bans := NewBans(100)
-	bans.AddAddr(netip.MustParseAddr("127.0.0.2"), time.Hour)
+	banAddr(bans, netip.MustParseAddr("127.0.0.2"), time.Hour)
 	var tr *Transport
 	startAs(t, &tr, Config{UDP: []netip.AddrPort{loopback}, Bans: bans, Handle: func(p *Packet) { echo(&tr)(p) }})
 	bad := clientFrom(t, "127.0.0.2:0", tr.Addr(UDP))
