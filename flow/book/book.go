@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,8 +45,8 @@ type Book struct {
 	decoy    []byte // a sealed secret that is no line's; see HA1As
 	provider atomic.Pointer[provider]
 
-	lines   lineTable
-	numbers numberTable
+	lines   lineTable[string] // by handle
+	numbers lineTable[uint64] // those that have one
 
 	customersMu sync.RWMutex
 	customers   map[string]*customer // by identity; customersMu owns the map; entries own themselves
@@ -81,8 +82,9 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		return nil, err
 	}
 	b.provider.Store(p)
-	b.lines.init()
-	b.numbers.init()
+	seed := maphash.MakeSeed()
+	b.lines.init((*Line).Handle, func(handle string) uint64 { return maphash.String(seed, handle) })
+	b.numbers.init((*Line).Digits, func(digits uint64) uint64 { return digits })
 	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
 		if err := load(ctx); err != nil {
 			return nil, fmt.Errorf("reading the book: %w", err)

@@ -157,23 +157,12 @@ func (b *Book) UnknownZones() []string {
 
 // AddCustomer adds a customer under a handle, and what edit says of it.
 func (b *Book) AddCustomer(ctx context.Context, by, handle string, edit CustomerEdit) (CustomerView, error) {
-	if err := b.begin(ctx); err != nil {
-		return CustomerView{}, err
-	}
-	defer b.mu.Unlock()
-	if err := account.CheckCustomerID(handle); err != nil {
-		return CustomerView{}, &Invalid{"id", clip(handle), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
-	}
-	if _, ok := b.customerCalled(handle); ok {
+	err := theOne(b.AddCustomers(ctx, by, []NewCustomer{{handle, edit}}, false))
+	if errors.Is(err, store.ErrExists) {
 		return CustomerView{}, store.ErrExists
 	}
-	id, now := b.identify(handle), stamp()
-	a, err := b.applyCustomer(account.Customer{ID: id, Created: now}, edit, now)
-	if err != nil {
-		return CustomerView{}, err
-	}
-	f := factOf[fact.CustomerAdded](now, by, "", id, nil, customerFacts(a))
-	return b.saveCustomer(ctx, a, true, f, CustomerEdited)
+	view, _ := b.CustomerCalled(handle)
+	return view, err
 }
 
 // NewCustomer is a customer to add.
@@ -262,20 +251,12 @@ func (b *Book) saveCustomer(ctx context.Context, a account.Customer, isNew bool,
 
 // applyCustomer is the customer as it would be; nothing is changed.
 func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Time) (account.Customer, error) {
-	if edit.Name != nil {
-		a.Name = *edit.Name
-	}
-	if edit.Zone != nil {
-		a.Zone = *edit.Zone
-	}
-	if edit.Tariff != nil {
-		a.Tariff = *edit.Tariff
-	}
+	set(&a.Name, edit.Name)
+	set(&a.Zone, edit.Zone)
+	set(&a.Tariff, edit.Tariff)
+	set(&a.Courtesy, edit.Courtesy)
 	if edit.Nets != nil {
 		a.Settings.Nets = slices.Clone(*edit.Nets)
-	}
-	if edit.Courtesy != nil {
-		a.Courtesy = *edit.Courtesy
 	}
 	if _, err := loadZone(a.Zone); err != nil {
 		return a, err

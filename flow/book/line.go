@@ -3,7 +3,6 @@ package book
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strconv"
 	"sync"
@@ -178,10 +177,7 @@ func (b *Book) Find(handle []byte) (*Line, bool) {
 
 // ByNumber finds whose line has an E.164 number, phone.Number.Digits(): its identity.
 func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
-	s := &b.numbers.shards[digits%lineShards]
-	s.mu.RLock()
-	l, ok := s.m[digits]
-	s.mu.RUnlock()
+	l, ok := b.numbers.find(digits)
 	if !ok {
 		return "", false
 	}
@@ -190,43 +186,45 @@ func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
 
 const lineShards = 64
 
-// lineTable finds lines by their handles. Shards, because one lock's cache line would be what every core waits for.
-type lineTable struct {
-	seed   maphash.Seed
+// lineTable finds lines by what key gives, of which hash makes a number. Shards, because one lock's cache line would be what every core
+// waits for.
+type lineTable[K comparable] struct {
+	key    func(*Line) K
+	hash   func(K) uint64
 	shards [lineShards]struct {
 		mu sync.RWMutex
-		m  map[string]*Line // mu
-		_  [32]byte         // own cache line
+		m  map[K]*Line // mu
+		_  [32]byte    // own cache line
 	}
 }
 
-func (t *lineTable) init() {
-	t.seed = maphash.MakeSeed()
+func (t *lineTable[K]) init(key func(*Line) K, hash func(K) uint64) {
+	t.key, t.hash = key, hash
 	for i := range t.shards {
-		t.shards[i].m = map[string]*Line{}
+		t.shards[i].m = map[K]*Line{}
 	}
 }
 
-func (t *lineTable) find(handle string) (*Line, bool) {
-	s := &t.shards[maphash.String(t.seed, handle)%lineShards]
+func (t *lineTable[K]) find(key K) (*Line, bool) {
+	s := &t.shards[t.hash(key)%lineShards]
 	s.mu.RLock()
-	l, ok := s.m[handle]
+	l, ok := s.m[key]
 	s.mu.RUnlock()
 	return l, ok
 }
 
-func (t *lineTable) put(l *Line) {
-	key := l.Handle()
-	s := &t.shards[maphash.String(t.seed, key)%lineShards]
+func (t *lineTable[K]) put(l *Line) {
+	key := t.key(l)
+	s := &t.shards[t.hash(key)%lineShards]
 	s.mu.Lock()
 	s.m[key] = l
 	s.mu.Unlock()
 }
 
-// drop takes a line out, unless another has its handle by now.
-func (t *lineTable) drop(l *Line) {
-	key := l.Handle()
-	s := &t.shards[maphash.String(t.seed, key)%lineShards]
+// drop takes a line out, unless another has its key by now.
+func (t *lineTable[K]) drop(l *Line) {
+	key := t.key(l)
+	s := &t.shards[t.hash(key)%lineShards]
 	s.mu.Lock()
 	if now := s.m[key]; now != nil && now.id == l.id {
 		delete(s.m, key)
@@ -234,7 +232,7 @@ func (t *lineTable) drop(l *Line) {
 	s.mu.Unlock()
 }
 
-func (t *lineTable) each(f func(*Line)) {
+func (t *lineTable[K]) each(f func(*Line)) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.RLock()
@@ -245,39 +243,20 @@ func (t *lineTable) each(f func(*Line)) {
 	}
 }
 
-// numberTable finds lines by number.
-type numberTable struct {
-	shards [lineShards]struct {
-		mu sync.RWMutex
-		m  map[uint64]*Line // mu
-		_  [32]byte
+// index puts a line where it is found, in the place of what it was; nil: it is new.
+func (b *Book) index(was, l *Line) {
+	b.lines.put(l)
+	if l.digits != 0 {
+		b.numbers.put(l)
 	}
-}
-
-func (t *numberTable) init() {
-	for i := range t.shards {
-		t.shards[i].m = map[uint64]*Line{}
-	}
-}
-
-func (t *numberTable) put(l *Line) {
-	if l.digits == 0 {
+	if was == nil {
+		l.cust.lines.Add(1)
 		return
 	}
-	s := &t.shards[l.digits%lineShards]
-	s.mu.Lock()
-	s.m[l.digits] = l
-	s.mu.Unlock()
-}
-
-// dropOf takes out the number of an entry, unless another line has it by now.
-func (t *numberTable) dropOf(l *Line) {
-	s := &t.shards[l.digits%lineShards]
-	s.mu.Lock()
-	if now := s.m[l.digits]; now != nil && now.id == l.id {
-		delete(s.m, l.digits)
+	if was.digits != l.digits {
+		b.numbers.drop(was)
 	}
-	s.mu.Unlock()
+	l.inherit(was)
 }
 
 // loadLines builds the tables at start.
@@ -287,9 +266,7 @@ func (b *Book) loadLines(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("line %s: %w", a.ID, err)
 		}
-		b.lines.put(l)
-		b.numbers.put(l)
-		l.cust.lines.Add(1)
+		b.index(nil, l)
 		return nil
 	})
 }

@@ -38,24 +38,11 @@ type LineEdit struct {
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
 func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, password string, err error) {
-	if err := b.begin(ctx); err != nil {
-		return nil, "", err
-	}
-	defer b.mu.Unlock()
-	now := stamp()
-	a, password, err := b.newLine(n, now)
+	lines, passwords, err := b.addLines(ctx, by, []NewLine{n}, false)
 	if err != nil {
-		return nil, "", err
+		return nil, "", theOne(err)
 	}
-	if l, err = b.entry(a); err != nil {
-		return nil, "", err
-	}
-	f := factOf[fact.LineAdded](now, by, a.ID, a.Customer, nil, lineFacts(a))
-	if err := b.wrote(b.db.PutLine(ctx, a, true, f)); err != nil {
-		return nil, "", err
-	}
-	b.publishNew(l)
-	return l, password, nil
+	return lines[0], passwords[0], nil
 }
 
 // MaxLines bounds one AddLines.
@@ -73,28 +60,37 @@ func (e *RowError) Error() string { return fmt.Sprintf("number %d: %v", e.Row+1,
 // Unwrap is what is wrong with it.
 func (e *RowError) Unwrap() error { return e.Err }
 
+// theOne is what is wrong with the only row that there was to add.
+func theOne(err error) error {
+	if row := (*RowError)(nil); errors.As(err, &row) {
+		return row.Err
+	}
+	return err
+}
+
 // maxRowErrors is how many faults of an import are told.
 const maxRowErrors = 200
 
 // AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order. What is wrong is said of every
 // one: the errors are joined, each a *RowError.
 func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
-	return b.addLines(ctx, by, ns, false)
+	_, passwords, err = b.addLines(ctx, by, ns, false)
+	return passwords, err
 }
 
 // CheckLines says what AddLines would.
 func (b *Book) CheckLines(ctx context.Context, ns []NewLine) error {
-	_, err := b.addLines(ctx, "", ns, true)
+	_, _, err := b.addLines(ctx, "", ns, true)
 	return err
 }
 
-func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) (passwords []string, err error) {
+func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) (lines []*Line, passwords []string, err error) {
 	if err := b.begin(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer b.mu.Unlock()
 	if len(ns) > MaxLines {
-		return nil, &Invalid{"lines", fmt.Sprint(len(ns)), fmt.Sprintf("at most %d at once", MaxLines)}
+		return nil, nil, &Invalid{"lines", fmt.Sprint(len(ns)), fmt.Sprintf("at most %d at once", MaxLines)}
 	}
 	now := stamp()
 	all, ids, numbers := make([]account.Line, len(ns)), map[string]bool{}, map[string]bool{}
@@ -121,29 +117,26 @@ func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) 
 		ids[handle], numbers[a.Number] = true, true
 	}
 	if err := errors.Join(errs...); err != nil || dry {
-		return nil, err
+		return nil, nil, err
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
 		facts[i] = factOf[fact.LineAdded](now, by, a.ID, a.Customer, nil, lineFacts(a))
 	}
 	if err := b.wrote(b.db.PutLines(ctx, all, facts...)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, a := range all {
-		if l, err := b.entry(a); err == nil {
-			b.publishNew(l)
+		l, err := b.entry(a)
+		if err != nil {
+			return lines, passwords, err
 		}
+		b.index(nil, l)
+		b.sorted.forget()
+		b.tell(Change{Kind: LineAdded, Line: l.id, Customer: l.cust.id})
+		lines = append(lines, l)
 	}
-	return passwords, nil
-}
-
-func (b *Book) publishNew(l *Line) {
-	b.lines.put(l)
-	b.numbers.put(l)
-	l.cust.lines.Add(1)
-	b.sorted.forget()
-	b.tell(Change{Kind: LineAdded, Line: l.id, Customer: l.cust.id})
+	return lines, passwords, nil
 }
 
 // newLine validates a line to be and seals its password.
@@ -255,12 +248,7 @@ func (b *Book) changeLine(ctx context.Context, id string,
 	if err := b.wrote(b.db.PutLine(ctx, a, false, facts...)); err != nil {
 		return nil, err
 	}
-	b.lines.put(l)
-	b.numbers.put(l)
-	if was.digits != l.digits {
-		b.numbers.dropOf(was)
-	}
-	l.inherit(was)
+	b.index(was, l)
 	c.Line, c.Customer = id, a.Customer
 	b.tell(c)
 	return l, nil
@@ -272,17 +260,11 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	if !ok {
 		return a, &Invalid{"customer", clip(account.Handle(a.Customer)), "a customer that exists"}
 	}
-	if edit.Name != nil {
-		a.Name = *edit.Name
-	}
+	set(&a.Name, edit.Name)
+	set(&a.Courtesy, edit.Courtesy)
+	set(&a.Honeypot, edit.Honeypot)
 	if edit.Nets != nil {
 		a.Settings.Nets = slices.Clone(*edit.Nets)
-	}
-	if edit.Courtesy != nil {
-		a.Courtesy = *edit.Courtesy
-	}
-	if edit.Honeypot != nil {
-		a.Honeypot = *edit.Honeypot
 	}
 	var numberErr error
 	if edit.Number != nil {

@@ -41,56 +41,61 @@ func (b *Book) Follow(ctx context.Context, facts []store.Fact) error {
 	}
 	slices.Sort(lines)
 	lines = slices.Compact(lines)
-	if !b.doubt && len(lines) <= manyLines && b.reread(ctx, lines, changed) == nil {
+	if !b.doubt && len(lines) <= manyLines && b.reread(ctx, lines, changed, false) == nil {
 		return nil
 	}
 	return b.reload(ctx)
 }
 
-func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bool) error {
+// reread reads lines and the kinds of entry that changed, or all there is.
+func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bool, all bool) (err error) {
 	var customers []account.Customer
-	var err error
-	if changed["customer"] || changed["contact"] {
-		if customers, err = b.db.Customers(ctx); err != nil {
-			return err
-		}
-		for _, a := range customers {
-			b.republishCustomer(a)
-		}
+	var trunks []account.Trunk
+	withCustomers, withTrunks := all || changed["customer"] || changed["contact"], all || changed["trunk"]
+	if withCustomers {
+		customers, err = b.db.Customers(ctx)
 	}
-	if err := b.rereadLines(ctx, lines); err != nil {
+	if withTrunks && err == nil {
+		trunks, err = b.db.Trunks(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	if customers != nil { // those that are gone have no lines any more
-		b.keepCustomers(customers)
+	for _, a := range customers {
+		b.republishCustomer(a)
 	}
-	if changed["trunk"] {
-		trunks, err := b.db.Trunks(ctx)
-		if err != nil {
+	if all || len(lines) > 0 {
+		if err := b.rereadLines(ctx, lines); err != nil {
 			return err
 		}
+	}
+	if withCustomers { // those that are gone have no lines any more
+		b.keepCustomers(customers)
+	}
+	if withTrunks {
 		b.publishTrunks(trunks)
 	}
 	b.sorted.forget()
-	if changed["deck"] {
+	if all || changed["deck"] {
 		return b.reloadDecks(ctx)
 	}
 	return nil
 }
 
-func (b *Book) rereadLines(ctx context.Context, lines []string) error {
-	if len(lines) == 0 {
-		return nil
-	}
+// rereadLines reads those lines, or for none all, and takes out what is not stored any more.
+func (b *Book) rereadLines(ctx context.Context, ids []string) error {
 	stored := map[string]bool{}
 	err := b.db.EachLine(ctx, func(a account.Line) error {
 		stored[a.ID] = true
 		return b.republish(a)
-	}, lines...)
+	}, ids...)
 	if err != nil {
 		return err
 	}
-	for _, id := range lines {
+	if len(ids) == 0 {
+		b.lines.each(func(l *Line) { ids = append(ids, l.id) })
+	}
+	for _, id := range ids {
 		if l, there := b.Line(id); there && !stored[id] {
 			b.unpublish(l)
 		}
@@ -121,29 +126,7 @@ func (b *Book) wrote(err error) error {
 }
 
 func (b *Book) reload(ctx context.Context) error {
-	customers, err := b.db.Customers(ctx)
-	if err != nil {
-		return err
-	}
-	trunks, err := b.db.Trunks(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range customers {
-		b.republishCustomer(a)
-	}
-	stored := make(map[string]bool)
-	err = b.db.EachLine(ctx, func(a account.Line) error {
-		stored[a.ID] = true
-		return b.republish(a)
-	})
-	if err != nil {
-		return err
-	}
-	b.dropMissing(customers, stored)
-	b.publishTrunks(trunks)
-	b.sorted.forget()
-	if err := b.reloadDecks(ctx); err != nil {
+	if err := b.reread(ctx, nil, nil, true); err != nil {
 		return err
 	}
 	b.doubt = false
@@ -167,19 +150,10 @@ func (b *Book) republish(a account.Line) error {
 		return fmt.Errorf("line %s: %w", a.ID, err)
 	}
 	was, there := b.Line(a.ID)
-	if there {
-		l.inherit(was)
-	} else {
-		if gone, ok := b.lines.find(l.Handle()); ok { // its handle is another line's now
-			b.unpublish(gone)
-		}
-		l.cust.lines.Add(1)
+	if gone, ok := b.lines.find(l.Handle()); ok && !there { // its handle is another line's now
+		b.unpublish(gone)
 	}
-	b.lines.put(l)
-	b.numbers.put(l)
-	if there && was.digits != l.digits {
-		b.numbers.dropOf(was)
-	}
+	b.index(was, l)
 	b.tellReread(was, l)
 	return nil
 }
@@ -205,20 +179,6 @@ func (b *Book) tellReread(was, l *Line) {
 	}
 }
 
-// dropMissing takes out what is not stored any more.
-func (b *Book) dropMissing(customers []account.Customer, stored map[string]bool) {
-	var gone []*Line
-	b.lines.each(func(l *Line) {
-		if !stored[l.id] {
-			gone = append(gone, l)
-		}
-	})
-	for _, l := range gone {
-		b.unpublish(l)
-	}
-	b.keepCustomers(customers)
-}
-
 // keepCustomers takes out the others.
 func (b *Book) keepCustomers(customers []account.Customer) {
 	b.customersMu.Lock()
@@ -232,7 +192,7 @@ func (b *Book) keepCustomers(customers []account.Customer) {
 
 func (b *Book) unpublish(l *Line) {
 	b.lines.drop(l)
-	b.numbers.dropOf(l)
+	b.numbers.drop(l)
 	l.cust.lines.Add(-1)
 	b.sorted.forget()
 	b.tell(Change{Kind: LineDeleted, Line: l.id, Customer: l.cust.id, Cut: true})

@@ -3,6 +3,7 @@ package book
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -136,16 +137,14 @@ func (b *Book) open(ctx context.Context, id int64, note string) (account.Request
 	if err != nil {
 		return account.Request{}, err
 	}
-	for _, r := range all {
-		if r.ID != id {
-			continue
-		}
-		if r.State != Asked {
-			return r, fmt.Errorf("request %d was %s already: %w", id, r.State, store.ErrInUse)
-		}
-		return r, nil
+	i := slices.IndexFunc(all, func(r account.Request) bool { return r.ID == id })
+	switch {
+	case i < 0:
+		return account.Request{}, store.ErrNotFound
+	case all[i].State != Asked:
+		return all[i], fmt.Errorf("request %d was %s already: %w", id, all[i].State, store.ErrInUse)
 	}
-	return account.Request{}, store.ErrNotFound
+	return all[i], nil
 }
 
 func (b *Book) decide(ctx context.Context, by string, r account.Request, state, note string) (account.Request, error) {
