@@ -4,14 +4,17 @@
 package ban
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"ringfence/core/netlist"
+	"ringfence/flow/journal"
 	"ringfence/flow/keep"
 	"ringfence/state/counters"
 	"ringfence/state/store"
@@ -83,8 +86,9 @@ type List struct {
 	table   table
 	dirty   map[netip.Prefix]struct{} // to be written: put if it is in the table, else dropped
 	pardons map[netip.Prefix]time.Time
-	facts   []store.Fact // to be written with the rows
-	tell    teller
+	facts   []store.Fact                      // to be written with the rows
+	told    journal.Limit[struct{}, []string] // automatic bans told one by one, so that a storm does not fill the journal; names some of the rest
+	left    journal.Limit[struct{}, struct{}] // bans that were not made; none are summed up
 	stats   Stats
 }
 
@@ -100,18 +104,11 @@ type Stats struct {
 
 // Open loads the bans that have not ended and enforces them at once. Run does the rest.
 func Open(ctx context.Context, o Options) (*List, error) {
-	if o.Max <= 0 {
-		o.Max = defaultMax
-	}
-	if o.Every <= 0 {
-		o.Every = 2 * time.Second
-	}
+	o.Max, o.Every = cmp.Or(max(o.Max, 0), defaultMax), cmp.Or(max(o.Every, 0), 2*time.Second)
 	l := &List{
-		o: o, log: o.Log, queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
-		pardons: map[netip.Prefix]time.Time{}, tell: newTeller(),
-	}
-	if l.log == nil {
-		l.log = slog.New(slog.DiscardHandler)
+		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
+		pardons: map[netip.Prefix]time.Time{}, table: table{entries: map[netip.Prefix]*held{}},
+		told: journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute}, left: journal.Limit[struct{}, struct{}]{Most: tellSpared, Window: time.Minute},
 	}
 	l.write = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
 		Log: l.log, Level: slog.LevelWarn, Failed: "bans cannot be written; they stay in force, a restart would lose the newest", Again: "bans are written again",
@@ -123,7 +120,6 @@ func Open(ctx context.Context, o Options) (*List, error) {
 		}
 		l.never = append(l.never, p.Masked())
 	}
-	l.table.init()
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -242,10 +238,8 @@ func (e *NeverError) Error() string {
 
 // neverHas is the network of the operator's list that p has anything to do with; the invalid one if there is none.
 func (l *List) neverHas(p netip.Prefix) netip.Prefix {
-	for _, n := range l.never {
-		if n.Overlaps(p) {
-			return n
-		}
+	if i := slices.IndexFunc(l.never, p.Overlaps); i >= 0 {
+		return l.never[i]
 	}
 	return netip.Prefix{}
 }

@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/fact"
 	"ringfence/core/netlist"
+	"ringfence/flow/journal"
 	"ringfence/state/counters"
 )
 
@@ -42,7 +43,7 @@ func (l *List) Add(ctx context.Context, r Request) (Entry, error) {
 	if e, err = l.addNow(e, now); err != nil {
 		return Entry{}, err
 	}
-	return e, l.saved(l.Flush(ctx))
+	return e, l.flushed(ctx)
 }
 
 // entry checks a request.
@@ -93,12 +94,12 @@ func (l *List) addNow(e Entry, now time.Time) (Entry, error) {
 	return e, nil
 }
 
-// saved says that a change stands although it could not be written.
-func (l *List) saved(err error) error {
-	if err == nil {
-		return nil
+// flushed writes a change, which stands although it could not be written.
+func (l *List) flushed(ctx context.Context) error {
+	if err := l.Flush(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsaved, err)
 	}
-	return fmt.Errorf("%w: %w", ErrUnsaved, err)
+	return nil
 }
 
 // wish is an automatic ban on its way.
@@ -118,7 +119,7 @@ func (l *List) Auto(net netip.Prefix, d time.Duration, why string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.stats.Lost++
-		l.tell.more(net, time.Now())
+		name(l.told.Leave(struct{}{}, 1, time.Now()), net)
 	}
 }
 
@@ -129,11 +130,11 @@ func (l *List) auto(w wish, now time.Time) {
 		return
 	}
 	e := Entry{Net: p, Until: now.Add(min(w.d, Longest)), Made: now, By: ByAuto, Why: w.why}
-	if n := l.neverHas(p); n.IsValid() {
-		l.leave(e, &SparedError{p, p.Addr(), "never to be banned, says the configuration"}, now)
-		return
+	spared := l.spared(p)
+	if l.neverHas(p).IsValid() {
+		spared = &SparedError{p, p.Addr(), "never to be banned, says the configuration"}
 	}
-	if spared := l.spared(p); spared != nil {
+	if spared != nil {
 		l.leave(e, spared, now)
 		return
 	}
@@ -149,8 +150,10 @@ func (l *List) auto(w wish, now time.Time) {
 	}
 	l.changed(p)
 	l.stats.Added++
-	if l.tell.added(p, now) {
+	if w, told := l.told.Take(struct{}{}, now); told {
 		l.note(now, added(&e))
+	} else {
+		name(w, p)
 	}
 }
 
@@ -159,7 +162,7 @@ func (l *List) leave(e Entry, s *SparedError, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Spared++
-	if !l.tell.left(now) {
+	if !l.left.Pass(struct{}{}, now) {
 		return
 	}
 	l.log.Info("an automatic ban was not made", "net", netlist.Show(e.Net), "address", s.Addr.String(), "spared", s.Why, "why", e.Why)
@@ -177,7 +180,7 @@ func (l *List) Remove(ctx context.Context, net netip.Prefix, by, why string) (En
 	if err != nil {
 		return Entry{}, err
 	}
-	return e, l.saved(l.Flush(ctx))
+	return e, l.flushed(ctx)
 }
 
 func (l *List) removeNow(p netip.Prefix, by, why string, now time.Time) (Entry, error) {
@@ -317,9 +320,9 @@ func (l *List) sweep(now time.Time) {
 
 // closeFlood tells of the bans that were not told one by one. The caller holds mu.
 func (l *List) closeFlood(now time.Time, short bool) {
-	if body, ok := l.tell.close(now, short); ok {
-		l.record(now, &body)
-	}
+	l.told.Close(now, short, func(_ struct{}, w *journal.Span[[]string]) {
+		l.record(now, &fact.BanFlood{Bans: int64(w.More), From: seconds(w.From), To: seconds(w.To), Sample: w.Sum})
+	})
 }
 
 // relieve lifts automatic and feed bans of those who have come to be spared since: an address put on a line's IP lock.

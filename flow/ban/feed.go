@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,12 +118,7 @@ func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now
 
 // private says whether a network has to do with addresses that mean another machine everywhere.
 func private(p netip.Prefix) bool {
-	for _, q := range privateNets {
-		if q.Overlaps(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(privateNets, p.Overlaps)
 }
 
 var privateNets = func() (list []netip.Prefix) {

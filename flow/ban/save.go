@@ -119,46 +119,9 @@ const (
 	tellSpared = 10
 )
 
-// teller keeps a storm of automatic bans from filling the journal. The list's lock owns it.
-type teller struct {
-	bans   journal.Limit[struct{}, []string] // names some of those that are told as one
-	spared journal.Limit[struct{}, struct{}] // bans that were not made; none are summed up
-}
-
-func newTeller() teller {
-	return teller{
-		bans:   journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute},
-		spared: journal.Limit[struct{}, struct{}]{Most: tellSpared, Window: time.Minute},
-	}
-}
-
-// added says whether a ban is told by itself; if not, it is counted.
-func (t *teller) added(p netip.Prefix, now time.Time) bool {
-	w, told := t.bans.Take(struct{}{}, now)
-	if !told {
-		name(w, p)
-	}
-	return told
-}
-
-// more counts a ban among those told as one.
-func (t *teller) more(p netip.Prefix, now time.Time) { name(t.bans.Leave(struct{}{}, 1, now), p) }
-
+// name notes a ban among those that are told as one.
 func name(w *journal.Span[[]string], p netip.Prefix) {
 	if len(w.Sum) < 10 {
 		w.Sum = append(w.Sum, netlist.Show(p))
 	}
-}
-
-// left says whether a ban that was not made is told.
-func (t *teller) left(now time.Time) bool {
-	return t.spared.Pass(struct{}{}, now)
-}
-
-// close gives what is to be told of a minute that is over, or of one that is cut short.
-func (t *teller) close(now time.Time, short bool) (body fact.BanFlood, ok bool) {
-	t.bans.Close(now, short, func(_ struct{}, w *journal.Span[[]string]) {
-		body, ok = fact.BanFlood{Bans: int64(w.More), From: seconds(w.From), To: seconds(w.To), Sample: w.Sum}, true
-	})
-	return body, ok
 }

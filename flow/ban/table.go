@@ -64,8 +64,6 @@ type table struct {
 	v6      [129]int
 }
 
-func (t *table) init() { t.entries = map[netip.Prefix]*held{} }
-
 // put takes a claim in place of what the same By said before.
 func (t *table) put(c Entry) *held {
 	h := t.entries[c.Net]
