@@ -10,54 +10,38 @@ import (
 	"ringfence/state/store"
 )
 
-var customers = table[account.Customer]{"customer", "customers", 1, func(c *account.Customer) []column {
-	return []column{
-		{"id", &c.ID},
-		{"name", &c.Name},
-		{"zone", &c.Zone},
-		{"tariff", &c.Tariff},
-		{"settings", settings{&c.Settings}},
-		{"created", &c.Created},
-		{"contacts", listed[account.Contact]{at: &c.Contacts}},
-		{"courtesy", &c.Courtesy},
-	}
-}}
+var customers = table[account.Customer]{
+	"customer", "customers", 1,
+	"id, name, zone, tariff, settings, created, contacts, courtesy",
+	func(c *account.Customer) []any {
+		return []any{
+			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy,
+		}
+	},
+}
 
-var lines = table[account.Line]{"line", "lines", 1, func(l *account.Line) []column {
-	return []column{
-		{"id", &l.ID},
-		{"customer", &l.Customer},
-		{"number", &l.Number},
-		{"name", &l.Name},
-		{"sealed", &l.Sealed},
-		{"locked", &l.Locked},
-		{"lock_why", &l.LockWhy},
-		{"settings", settings{&l.Settings}},
-		{"created", &l.Created},
-		{"former", former{&l.Former}},
-		{"honeypot", &l.Honeypot},
-		{"courtesy", &l.Courtesy},
-		{"lock_calls", &l.LockCalls},
-		{"strength", &l.Strength},
-	}
-}}
+var lines = table[account.Line]{
+	"line", "lines", 1,
+	"id, customer, number, name, sealed, locked, lock_why, settings, created, former, honeypot, courtesy, lock_calls, " +
+		"strength",
+	func(l *account.Line) []any {
+		return []any{
+			&l.ID, &l.Customer, &l.Number, &l.Name, &l.Sealed, &l.Locked, &l.LockWhy, (*settings)(&l.Settings), &l.Created,
+			(*former)(&l.Former), &l.Honeypot, &l.Courtesy, &l.LockCalls, &l.Strength,
+		}
+	},
+}
 
-var trunks = table[account.Trunk]{"trunk", "trunks", 1, func(t *account.Trunk) []column {
-	return []column{
-		{"name", &t.Name},
-		{"addresses", listed[string]{&t.Addresses, "null"}},
-		{"transport", &t.Transport},
-		{"login", &t.User},
-		{"sealed", &t.Sealed},
-		{"sources", listed[netip.Prefix]{&t.Sources, "null"}},
-		{"priority", &t.Priority},
-		{"deck", &t.Deck},
-		{"format", &t.Format},
-		{"withheld", &t.Withheld},
-		{"emergency", &t.Emergency},
-		{"disabled", &t.Disabled},
-	}
-}}
+var trunks = table[account.Trunk]{
+	"trunk", "trunks", 1,
+	"name, addresses, transport, login, sealed, sources, priority, deck, format, withheld, emergency, disabled",
+	func(t *account.Trunk) []any {
+		return []any{
+			&t.Name, (*nullable[string])(&t.Addresses), &t.Transport, &t.User, &t.Sealed, (*nullable[netip.Prefix])(&t.Sources),
+			&t.Priority, &t.Deck, &t.Format, &t.Withheld, &t.Emergency, &t.Disabled,
+		}
+	},
+}
 
 // Customers reads all customers by id.
 func (s *Queries) Customers(ctx context.Context) ([]account.Customer, error) {
@@ -224,14 +208,14 @@ func rekeyFormer(ctx context.Context, tx Tx, reseal func([]byte) ([]byte, error)
 	}
 	for i, text := range old {
 		var all []account.Former
-		err := former{&all}.read(text)
+		err := (*former)(&all).read(text)
 		for j := range all {
 			if err == nil && len(all[j].Sealed) > 0 {
 				all[j].Sealed, err = reseal(all[j].Sealed)
 			}
 		}
 		if err == nil {
-			text, err = former{&all}.text()
+			text, err = (*former)(&all).text()
 		}
 		if err != nil {
 			return 0, fmt.Errorf("former passwords of line %s: %w", ids[i], err)

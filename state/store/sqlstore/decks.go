@@ -11,37 +11,21 @@ import (
 	"ringfence/state/store"
 )
 
-var requests = table[account.Request]{"request", "requests", 1, func(q *account.Request) []column {
-	return []column{
-		{"id", &q.ID},
-		{"line", &q.Line},
-		{"field", field{&q.Field}},
-		{"n", &q.N},
-		{"until", &q.Until},
-		{"why", &q.Why},
-		{"state", &q.State},
-		{"made", &q.Made},
-		{"decided", &q.Decided},
-		{"decided_by", &q.DecidedBy},
-		{"note", &q.Note},
-	}
-}}
+var requests = table[account.Request]{
+	"request", "requests", 1,
+	"id, line, field, n, until, why, state, made, decided, decided_by, note",
+	func(q *account.Request) []any {
+		return []any{&q.ID, &q.Line, (*field)(&q.Field), &q.N, &q.Until, &q.Why, &q.State, &q.Made, &q.Decided, &q.DecidedBy, &q.Note}
+	},
+}
 
-var decks = table[store.Deck]{"deck", "decks", 2, func(d *store.Deck) []column {
-	return []column{
-		{"name", &d.Name},
-		{"version", &d.Version},
-		{"kind", &d.Kind},
-		{"rows", &d.Rows},
-		{"imported", &d.Imported},
-		{"imported_by", &d.By},
-		{"source", &d.Source},
-		{"covers", &d.Covers},
-		{"currency", &d.Currency},
-		{"exchange", &d.Exchange},
-		{"mapping", &d.Mapping},
-	}
-}}
+var decks = table[store.Deck]{
+	"deck", "decks", 2,
+	"name, version, kind, rows, imported, imported_by, source, covers, currency, exchange, mapping",
+	func(d *store.Deck) []any {
+		return []any{&d.Name, &d.Version, &d.Kind, &d.Rows, &d.Imported, &d.By, &d.Source, &d.Covers, &d.Currency, &d.Exchange, &d.Mapping}
+	},
+}
 
 // Requests reads customers' requests in a state, or all, newest first.
 func (s *Queries) Requests(ctx context.Context, state string) ([]account.Request, error) {
@@ -211,17 +195,13 @@ func scanPrice(r Rows) (p rating.Price, err error) {
 }
 
 // calls out since an instant, by where they went.
-var called = table[store.Called]{"cdr", "what was called", 0, func(c *store.Called) []column {
-	return []column{
-		{"account", &c.Account},
-		{"number", &c.Number},
-		{"class", &c.Class},
-		{"country", &c.Country},
-		{"MAX(destination)", &c.Name},
-		{"COUNT(*)", &c.Calls},
-		{"MAX(begun)", &c.Last},
-	}
-}}
+var called = table[store.Called]{
+	"cdr", "what was called", 0,
+	"account, number, class, country, MAX(destination), COUNT(*), MAX(begun)",
+	func(c *store.Called) []any {
+		return []any{&c.Account, &c.Number, &c.Class, &c.Country, &c.Name, &c.Calls, &c.Last}
+	},
+}
 
 // Called streams the destinations of calls out since an instant.
 func (s *Queries) Called(ctx context.Context, since time.Time, yield func(store.Called) error) error {
@@ -229,23 +209,16 @@ func (s *Queries) Called(ctx context.Context, since time.Time, yield func(store.
 	return called.stream(ctx, s.db, rest, []any{Micros(since)}, yield)
 }
 
-var registrations = table[store.Registration]{"registration", "registrations", 2, func(g *store.Registration) []column {
-	return []column{
-		{"line", &g.Line},
-		{`"key"`, &g.Key},
-		{"contact", &g.Contact},
-		{"received", &g.Received},
-		{"transport", &g.Transport},
-		{"call_id", &g.CallID},
-		{"cseq", &g.CSeq},
-		{"user_agent", &g.UserAgent},
-		{"expires", &g.Expires},
-		{"since", &g.Since},
-		{"instance", &g.Instance},
-		{"listener", &g.Listener},
-		{"heard", &g.Heard},
-	}
-}}
+var registrations = table[store.Registration]{
+	"registration", "registrations", 2,
+	`line, "key", contact, received, transport, call_id, cseq, user_agent, expires, since, instance, listener, heard`,
+	func(g *store.Registration) []any {
+		return []any{
+			&g.Line, &g.Key, &g.Contact, &g.Received, &g.Transport, &g.CallID, &g.CSeq, &g.UserAgent, &g.Expires, &g.Since, &g.Instance,
+			&g.Listener, &g.Heard,
+		}
+	},
+}
 
 // Registrations streams all contacts by line.
 func (s *Queries) Registrations(ctx context.Context, yield func(store.Registration) error) error {

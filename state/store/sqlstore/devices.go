@@ -10,26 +10,24 @@ import (
 	"ringfence/state/store"
 )
 
-var devices = table[store.Device]{"device", "devices", 3, func(d *store.Device) []column {
-	return []column{
-		{"line", short{&d.Line}},
-		{"place", short{&d.Place}},
-		{"family", short{&d.Family}},
-		{"address", &d.Address},
-		{"agent", &d.Agent},
-		{"country", &d.Country},
-		{"asn", &d.ASN},
-		{"network", &d.Network},
-		{"first_at", &d.First},
-		{"last_at", &d.Last},
-		{"days", &d.Count},
-		{"verdict", &d.Verdict},
-	}
-}}
+var devices = table[store.Device]{
+	"device", "devices", 3,
+	"line, place, family, address, agent, country, asn, network, first_at, last_at, days, verdict",
+	func(d *store.Device) []any {
+		return []any{
+			(*short)(&d.Line), (*short)(&d.Place), (*short)(&d.Family), &d.Address, &d.Agent, &d.Country, &d.ASN, &d.Network, &d.First,
+			&d.Last, &d.Count, &d.Verdict,
+		}
+	},
+}
 
-var bans = table[store.Ban]{"ban", "bans", 1, func(b *store.Ban) []column {
-	return []column{{"net", network{&b.Net}}, {"until", &b.Until}, {"made", &b.Made}, {"made_by", &b.By}, {"why", &b.Why}}
-}}
+var bans = table[store.Ban]{
+	"ban", "bans", 1,
+	"net, until, made, made_by, why",
+	func(b *store.Ban) []any {
+		return []any{(*network)(&b.Net), &b.Until, &b.Made, &b.By, &b.Why}
+	},
+}
 
 // Devices streams all devices by line, place and family.
 func (s *Queries) Devices(ctx context.Context, yield func(store.Device) error) error {

@@ -12,41 +12,32 @@ import (
 	"ringfence/state/store"
 )
 
-var noticeTable = table[store.Notice]{"notice", "notices", 1, func(n *store.Notice) []column {
-	return []column{
-		{"id", &n.ID}, {"key", short{&n.Key}}, {"kind", &n.Kind}, {"line", short{&n.Line}}, {"account", short{&n.Account}}, {"at", &n.At}, {"data", &n.Data},
-	}
-}}
+var noticeTable = table[store.Notice]{
+	"notice", "notices", 1,
+	"id, key, kind, line, account, at, data",
+	func(n *store.Notice) []any {
+		return []any{&n.ID, (*short)(&n.Key), &n.Kind, (*short)(&n.Line), (*short)(&n.Account), &n.At, &n.Data}
+	},
+}
 
-var deliveries = table[store.Delivery]{"delivery", "deliveries", 3, func(d *store.Delivery) []column {
-	return []column{
-		{"notice", &d.Notice},
-		{"person", short{&d.Person}},
-		{"channel", short{&d.Channel}},
-		{"address", &d.Address},
-		{"state", &d.State},
-		{"tries", &d.Tries},
-		{"claim", &d.Claim},
-		{"next", &d.Next},
-		{"sent", &d.Sent},
-		{"error", &d.Error},
-		{"ref", &d.Ref},
-	}
-}}
+var deliveries = table[store.Delivery]{
+	"delivery", "deliveries", 3,
+	"notice, person, channel, address, state, tries, claim, next, sent, error, ref",
+	func(d *store.Delivery) []any {
+		return []any{
+			&d.Notice, (*short)(&d.Person), (*short)(&d.Channel), &d.Address, &d.State, &d.Tries, &d.Claim, &d.Next, &d.Sent, &d.Error,
+			&d.Ref,
+		}
+	},
+}
 
-var links = table[store.Link]{"link", "links", 1, func(l *store.Link) []column {
-	return []column{
-		{"hash", short{&l.Hash}},
-		{"notice", &l.Notice},
-		{"person", &l.Person},
-		{"action", &l.Action},
-		{"line", &l.Line},
-		{"data", &l.Data},
-		{"expires", &l.Expires},
-		{"used", &l.Used},
-		{"result", &l.Result},
-	}
-}}
+var links = table[store.Link]{
+	"link", "links", 1,
+	"hash, notice, person, action, line, data, expires, used, result",
+	func(l *store.Link) []any {
+		return []any{(*short)(&l.Hash), &l.Notice, &l.Person, &l.Action, &l.Line, &l.Data, &l.Expires, &l.Used, &l.Result}
+	},
+}
 
 // raiseNotice inserts a notice with its deliveries and links, unless its key is there. Notices are never deleted.
 func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, error) {

@@ -9,96 +9,46 @@ import (
 	"ringfence/state/store"
 )
 
-var opens = table[call.Open]{"open_call", "open calls", 1, func(c *call.Open) []column {
-	return []column{
-		{"id", &c.ID},
-		{"node", &c.Node},
-		{"lease", &c.Lease},
-		{"direction", &c.Direction},
-		{"state", &c.State},
-		{"line", &c.Line},
-		{"account", &c.Account},
-		{"peer", &c.Peer},
-		{"trunk", &c.Trunk},
-		{"dialled", &c.Dialled},
-		{"number", &c.Number},
-		{"class", &c.Class},
-		{"country", &c.Country},
-		{"source", &c.Source},
-		{"user_agent", &c.UserAgent},
-		{"a_leg", &c.ALeg},
-		{"b_leg", &c.BLeg},
-		{"quote", quote{&c.Quote}},
-		{"cost", quote{&c.Cost}},
-		{"purses", purses{&c.Purses}},
-		{"held", &c.Held},
-		{"paid_for", &c.PaidFor},
-		{"longest", &c.Longest},
-		{"begun", &c.Begun},
-		{"ringing", &c.Ringing},
-		{"answered", &c.AnsweredAt},
-		{"anchor", anchor{&c.Anchor}},
-		{"ending", end{&c.End}},
-		{"snapshot", &c.Snapshot},
-		{"unproven", &c.Unproven},
-	}
-}}
+var opens = table[call.Open]{
+	"open_call", "open calls", 1,
+	"id, node, lease, direction, state, line, account, peer, trunk, dialled, number, class, country, source, user_agent, " +
+		"a_leg, b_leg, quote, cost, purses, held, paid_for, longest, begun, ringing, answered, anchor, ending, snapshot, unproven",
+	func(c *call.Open) []any {
+		return []any{
+			&c.ID, &c.Node, &c.Lease, &c.Direction, &c.State, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class,
+			&c.Country, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, (*quote)(&c.Quote), (*quote)(&c.Cost), (*purses)(&c.Purses), &c.Held,
+			&c.PaidFor, &c.Longest, &c.Begun, &c.Ringing, &c.AnsweredAt, (*anchor)(&c.Anchor), (*end)(&c.End), &c.Snapshot, &c.Unproven,
+		}
+	},
+}
 
-var cdrs = table[call.CDR]{"cdr", "call records", 1, func(c *call.CDR) []column {
-	return []column{
-		{"id", &c.ID},
-		{"direction", &c.Direction},
-		{"line", &c.Line},
-		{"account", &c.Account},
-		{"peer", &c.Peer},
-		{"trunk", &c.Trunk},
-		{"dialled", &c.Dialled},
-		{"number", &c.Number},
-		{"class", &c.Class},
-		{"country", &c.Country},
-		{"destination", &c.Rate},
-		{"prefix", &c.Prefix},
-		{"per_minute", &c.PerMinute},
-		{"source", &c.Source},
-		{"user_agent", &c.UserAgent},
-		{"a_leg", &c.ALeg},
-		{"b_leg", &c.BLeg},
-		{"begun", &c.Begun},
-		{"answered", &c.AnsweredAt},
-		{"ended", &c.Ended},
-		{"ring", &c.Ring},
-		{"talk", &c.Talk},
-		{"retail", &c.Retail},
-		{"cost", &c.Cost},
-		{"ended_by", &c.By},
-		{"reason", &c.Reason},
-		{"words", &c.Text},
-		{"status", &c.Status},
-		{"carrier_talk", &c.CarrierTalk},
-		{"refused", &c.Refused},
-	}
-}}
+var cdrs = table[call.CDR]{
+	"cdr", "call records", 1,
+	"id, direction, line, account, peer, trunk, dialled, number, class, country, destination, prefix, per_minute, source, " +
+		"user_agent, a_leg, b_leg, begun, answered, ended, ring, talk, retail, cost, ended_by, reason, words, status, " +
+		"carrier_talk, refused",
+	func(c *call.CDR) []any {
+		return []any{
+			&c.ID, &c.Direction, &c.Line, &c.Account, &c.Peer, &c.Trunk, &c.Dialled, &c.Number, &c.Class, &c.Country, &c.Rate, &c.Prefix,
+			&c.PerMinute, &c.Source, &c.UserAgent, &c.ALeg, &c.BLeg, &c.Begun, &c.AnsweredAt, &c.Ended, &c.Ring, &c.Talk, &c.Retail,
+			&c.Cost, &c.By, &c.Reason, &c.Text, &c.Status, &c.CarrierTalk, &c.Refused,
+		}
+	},
+}
 
-var facts = table[store.Fact]{"fact", "the journal", 1, func(f *store.Fact) []column {
-	return []column{
-		{"seq", &f.Seq},
-		{"at", &f.At},
-		{"kind", &f.Kind},
-		{"version", &f.Version},
-		{"key", &f.Key},
-		{"line", &f.Line},
-		{"account", &f.Account},
-		{"call", &f.Call},
-		{"body", &f.Body},
-		{"proof", &f.Proof},
-	}
-}}
+var facts = table[store.Fact]{
+	"fact", "the journal", 1,
+	"seq, at, kind, version, key, line, account, call, body, proof",
+	func(f *store.Fact) []any {
+		return []any{&f.Seq, &f.At, &f.Kind, &f.Version, &f.Key, &f.Line, &f.Account, &f.Call, &f.Body, &f.Proof}
+	},
+}
 
 // Columns of the tables that engines write in bulk, in the order of the Values functions.
 var (
-	OpenColumns = strings.Join(opens.columns(), ", ")
-	CDRColumns  = strings.Join(cdrs.columns(), ", ")
-	FactColumns = strings.Join(facts.columns()[1:], ", ")
+	OpenColumns = opens.columns
+	CDRColumns  = cdrs.columns
+	FactColumns = strings.TrimPrefix(facts.columns, "seq, ")
 )
 
 // OnceFacts ends the statement that writes facts: one whose key is there is left out.
@@ -121,22 +71,13 @@ func FactValues(f *store.Fact) []any {
 // UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, the snapshot if
 // there is one, and unproven.
 func UpdateValues(c *call.Open) []any {
-	return must([]column{
-		{"state", &c.State},
-		{"trunk", &c.Trunk},
-		{"b_leg", &c.BLeg},
-		{"cost", quote{&c.Cost}},
-		{"ringing", &c.Ringing},
-		{"answered", &c.AnsweredAt},
-		{"anchor", anchor{&c.Anchor}},
-		{"ending", end{&c.End}},
-		{"snapshot", &c.Snapshot},
-		{"unproven", &c.Unproven},
+	return must([]any{
+		&c.State, &c.Trunk, &c.BLeg, (*quote)(&c.Cost), &c.Ringing, &c.AnsweredAt, (*anchor)(&c.Anchor), (*end)(&c.End), &c.Snapshot, &c.Unproven,
 	})
 }
 
 // must is for rows of the money path: whatever is in them can be written.
-func must(row []column) []any {
+func must(row []any) []any {
 	out, _ := values(row)
 	return out
 }

@@ -112,25 +112,16 @@ func note(ctx context.Context, tx Tx, facts []store.Fact) error {
 	return err
 }
 
-var findings = table[store.Finding]{"finding", "findings", 1, func(f *store.Finding) []column {
-	return []column{
-		{"id", &f.ID},
-		{"key", short{&f.Key}},
-		{"kind", &f.Kind},
-		{"severity", &f.Severity},
-		{"line", short{&f.Line}},
-		{"account", short{&f.Account}},
-		{"source", &f.Source},
-		{"words", &f.Text},
-		{"at", &f.At},
-		{"last_at", &f.Last},
-		{"times", &f.Count},
-		{"evidence", &f.Evidence},
-		{"closed", &f.ClosedAt},
-		{"closed_by", &f.ClosedBy},
-		{"notes", notes{&f.Notes}},
-	}
-}}
+var findings = table[store.Finding]{
+	"finding", "findings", 1,
+	"id, key, kind, severity, line, account, source, words, at, last_at, times, evidence, closed, closed_by, notes",
+	func(f *store.Finding) []any {
+		return []any{
+			&f.ID, (*short)(&f.Key), &f.Kind, &f.Severity, (*short)(&f.Line), (*short)(&f.Account), &f.Source, &f.Text, &f.At, &f.Last,
+			&f.Count, &f.Evidence, &f.ClosedAt, &f.ClosedBy, (*notes)(&f.Notes),
+		}
+	},
+}
 
 const repeatFinding = `UPDATE finding SET last_at = CASE WHEN last_at < $2 THEN $2 ELSE last_at END, times = times + 1, evidence = $3
 	WHERE key = $1 RETURNING id`
@@ -170,9 +161,13 @@ func addUsage(ctx context.Context, tx Tx, u *store.UsageChange) (money.Micro, er
 	return money.Micro(sum), err
 }
 
-var usage = table[store.Usage]{"unbilled", "usage", 1, func(u *store.Usage) []column {
-	return []column{{"subject", &u.Subject}, {"amount", &u.Unbilled}, {"told", &u.Told}}
-}}
+var usage = table[store.Usage]{
+	"unbilled", "usage", 1,
+	"subject, amount, told",
+	func(u *store.Usage) []any {
+		return []any{&u.Subject, &u.Unbilled, &u.Told}
+	},
+}
 
 // Usage streams the usage of all subjects by subject.
 func (s *Queries) Usage(ctx context.Context, yield func(store.Usage) error) error {

@@ -19,16 +19,12 @@ import (
 
 // table says once how one kind of thing is kept: every statement that writes or reads it is made of its columns.
 type table[T any] struct {
-	name   string
-	plural string // as errors call several
-	keys   int    // how many columns, from the first, are its key
-	row    func(*T) []column
-}
-
-// column is where a field is kept. at points to the field, or is a codec of it.
-type column struct {
-	name string
-	at   any
+	name    string
+	plural  string // as errors call several
+	keys    int    // how many columns, from the first, are its key
+	columns string // their names
+	// row points to the fields that are in the columns, in the same order: numbers, texts, times, bytes, and codecs.
+	row func(*T) []any
 }
 
 // codec is a field that is stored as a text of its own.
@@ -37,24 +33,17 @@ type codec interface {
 	read(text string) error
 }
 
-func (t table[T]) columns() []string {
-	row := t.row(new(T))
-	names := make([]string, len(row))
-	for i, c := range row {
-		names[i] = c.name
-	}
-	return names
-}
+func (t table[T]) names() []string { return strings.Split(t.columns, ", ") }
 
 // insert adds a row whose values are those of the columns after the first skip: a serial number comes from the engine.
 func (t table[T]) insert(skip int) string {
-	names := t.columns()[skip:]
+	names := t.names()[skip:]
 	return "INSERT INTO " + t.name + " (" + strings.Join(names, ", ") + ") VALUES (" + numbered(len(names)) + ")"
 }
 
 // update overwrites the row that has the key.
 func (t table[T]) update() string {
-	names := t.columns()
+	names := t.names()
 	for i := range names {
 		names[i] += " = $" + strconv.Itoa(i+1)
 	}
@@ -63,7 +52,7 @@ func (t table[T]) update() string {
 
 // remove deletes the row that has the key.
 func (t table[T]) remove() string {
-	names := t.columns()[:t.keys]
+	names := t.names()[:t.keys]
 	for i := range names {
 		names[i] += " = $" + strconv.Itoa(i+1)
 	}
@@ -72,7 +61,7 @@ func (t table[T]) remove() string {
 
 // upsert inserts a row, or overwrites the one that has its key.
 func (t table[T]) upsert() string {
-	names := t.columns()
+	names := t.names()
 	key := strings.Join(names[:t.keys], ", ")
 	for i, name := range names {
 		names[i] = name + " = excluded." + name
@@ -98,10 +87,10 @@ func (t table[T]) values(x T) ([]any, error) {
 	return out, nil
 }
 
-func values(row []column) (out []any, err error) {
+func values(row []any) (out []any, err error) {
 	out = make([]any, len(row))
-	for i, c := range row {
-		if out[i], err = stored(c.at); err != nil {
+	for i, at := range row {
+		if out[i], err = stored(at); err != nil {
 			break
 		}
 	}
@@ -165,13 +154,13 @@ func (t table[T]) save(ctx context.Context, tx Tx, upsert string, put, drop []T)
 
 // all reads the rows that rest, the end of a SELECT, is about.
 func (t table[T]) all(ctx context.Context, q Querier, rest string, args ...any) (out []T, err error) {
-	out, err = list(ctx, q, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+rest, args, t.scan)
+	out, err = list(ctx, q, "SELECT "+t.columns+" FROM "+t.name+rest, args, t.scan)
 	return out, about("reading "+t.plural, err)
 }
 
 // one reads the first of those rows, or is ErrNotFound.
 func (t table[T]) one(ctx context.Context, q Querier, what, rest string, args ...any) (x T, err error) {
-	out, err := list(ctx, q, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+rest, args, t.scan)
+	out, err := list(ctx, q, "SELECT "+t.columns+" FROM "+t.name+rest, args, t.scan)
 	if err == nil && len(out) == 0 {
 		err = store.ErrNotFound
 	}
@@ -183,7 +172,7 @@ func (t table[T]) one(ctx context.Context, q Querier, what, rest string, args ..
 
 // stream reads like all, but one row at a time.
 func (t table[T]) stream(ctx context.Context, q Querier, rest string, args []any, yield func(T) error) error {
-	return each(ctx, q, "SELECT "+strings.Join(t.columns(), ", ")+" FROM "+t.name+rest, args, func(r Rows) error {
+	return each(ctx, q, "SELECT "+t.columns+" FROM "+t.name+rest, args, func(r Rows) error {
 		x, err := t.scan(r)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", t.plural, err)
@@ -196,8 +185,8 @@ func (t table[T]) stream(ctx context.Context, q Querier, rest string, args []any
 func (t table[T]) scan(r Rows) (x T, err error) {
 	row := t.row(&x)
 	dest, then := make([]any, len(row)), make([]func() error, len(row))
-	for i, c := range row {
-		dest[i], then[i] = reading(c.at)
+	for i, at := range row {
+		dest[i], then[i] = reading(at)
 	}
 	if err := r.Scan(dest...); err != nil {
 		return x, err
@@ -207,7 +196,7 @@ func (t table[T]) scan(r Rows) (x T, err error) {
 			continue
 		}
 		if err := read(); err != nil {
-			key, _ := stored(row[0].at) // it was just read
+			key, _ := stored(row[0]) // it was just read
 			return x, fmt.Errorf("%s %v: %w", t.name, key, err)
 		}
 	}
@@ -274,99 +263,103 @@ func reading(at any) (dest any, then func() error) {
 }
 
 // short is a text that strangers have a part in, cut to what can be indexed.
-type short struct{ at *string }
+type short string
 
-func (c short) text() (string, error) { return store.Short(*c.at), nil }
+func (c *short) text() (string, error) { return store.Short(string(*c)), nil }
 
-func (c short) read(text string) error {
-	*c.at = text
+func (c *short) read(text string) error {
+	*c = short(text)
 	return nil
 }
 
-// listed is a list as JSON, one with nothing in it as none.
-type listed[T any] struct {
-	at   *[]T
-	none string
-}
+// listed is a list as JSON, "" when nothing is in it; nullable is "null" then.
+type (
+	listed[T any]   []T
+	nullable[T any] []T
+)
 
-func (c listed[T]) text() (string, error) {
-	if len(*c.at) == 0 {
-		return c.none, nil
-	}
-	text, err := json.Marshal(*c.at)
-	return string(text), err
-}
-
-func (c listed[T]) read(text string) error {
-	if text == c.none {
-		return nil
-	}
-	return json.Unmarshal([]byte(text), c.at)
-}
-
-// former are a line's former passwords as JSON, their instants as exact as all others.
-type former struct{ at *[]account.Former }
-
-func (c former) text() (string, error) {
-	all := slices.Clone(*c.at)
-	for i := range all {
-		all[i].Until = instant(Micros(all[i].Until))
-	}
-	return listed[account.Former]{at: &all}.text()
-}
-
-func (c former) read(text string) error { return listed[account.Former]{at: c.at}.read(text) }
-
-// settings are a link's as JSON; "" for those that say nothing, which is most lines.
-type settings struct{ at *account.Settings }
-
-func (c settings) text() (string, error) {
-	if len(c.at.Nets) == 0 && c.at.Values == (account.Settings{}).Values {
+func (c *listed[T]) text() (string, error) {
+	if len(*c) == 0 {
 		return "", nil
 	}
-	text, err := json.Marshal(c.at)
-	return string(text), err
+	return (*nullable[T])(c).text()
 }
 
-func (c settings) read(text string) error {
+func (c *listed[T]) read(text string) error {
 	if text == "" {
 		return nil
 	}
-	return json.Unmarshal([]byte(text), c.at)
+	return (*nullable[T])(c).read(text)
+}
+
+func (c *nullable[T]) text() (string, error) {
+	text, err := json.Marshal(append([]T(nil), *c...))
+	return string(text), err
+}
+
+func (c *nullable[T]) read(text string) error { return json.Unmarshal([]byte(text), (*[]T)(c)) }
+
+// former are a line's former passwords as JSON, their instants as exact as all others.
+type former []account.Former
+
+func (c *former) text() (string, error) {
+	all := slices.Clone(*c)
+	for i := range all {
+		all[i].Until = instant(Micros(all[i].Until))
+	}
+	return (*listed[account.Former])(&all).text()
+}
+
+func (c *former) read(text string) error { return (*listed[account.Former])(c).read(text) }
+
+// settings are a link's as JSON; "" for those that say nothing, which is most lines.
+type settings account.Settings
+
+func (c *settings) text() (string, error) {
+	if len(c.Nets) == 0 && c.Values == (account.Settings{}).Values {
+		return "", nil
+	}
+	text, err := json.Marshal((*account.Settings)(c))
+	return string(text), err
+}
+
+func (c *settings) read(text string) error {
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), (*account.Settings)(c))
 }
 
 // field is a setting by its name.
-type field struct{ at *account.Field }
+type field account.Field
 
-func (c field) text() (string, error) { return c.at.String(), nil }
+func (c *field) text() (string, error) { return account.Field(*c).String(), nil }
 
-func (c field) read(text string) (err error) {
-	*c.at, err = account.ParseField(text)
+func (c *field) read(text string) error {
+	f, err := account.ParseField(text)
+	*c = field(f)
 	return err
 }
 
 // network is a masked prefix.
-type network struct{ at *netip.Prefix }
+type network netip.Prefix
 
-func (c network) text() (string, error) { return c.at.Masked().String(), nil }
+func (c *network) text() (string, error) { return netip.Prefix(*c).Masked().String(), nil }
 
-func (c network) read(text string) (err error) {
-	*c.at, err = netip.ParsePrefix(text)
-	return err
-}
+func (c *network) read(text string) error { return (*netip.Prefix)(c).UnmarshalText([]byte(text)) }
 
 // notes are a line of JSON for each. NoteFinding adds them; a finding that is new has none.
-type notes struct{ at *[]store.Note }
+type notes []store.Note
 
-func (c notes) text() (string, error) { return "", nil }
+func (c *notes) text() (string, error) { return "", nil }
 
-func (c notes) read(text string) error {
+func (c *notes) read(text string) error {
 	for line := range strings.Lines(text) {
 		var n store.Note
 		if err := json.Unmarshal([]byte(line), &n); err != nil {
 			return fmt.Errorf("a note: %w", err)
 		}
-		*c.at = append(*c.at, n)
+		*c = append(*c, n)
 	}
 	return nil
 }

@@ -61,11 +61,10 @@ type wireQuote struct {
 }
 
 // quote is stored as JSON, the zero quote as "".
-type quote struct{ at *rating.Quote }
+type quote rating.Quote
 
 // text is written by hand: it is on the path of every call.
-func (c quote) text() (string, error) {
-	q := c.at
+func (q *quote) text() (string, error) {
 	if q.Price == (rating.Price{}) && q.Calendar == (rating.Calendar{}) && q.Start.IsZero() {
 		return "", nil
 	}
@@ -125,7 +124,7 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-func (c quote) read(text string) error {
+func (q *quote) read(text string) error {
 	if text == "" {
 		return nil
 	}
@@ -133,7 +132,7 @@ func (c quote) read(text string) error {
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		return fmt.Errorf("a stored quote: %w", err)
 	}
-	*c.at = rating.Quote{
+	*q = quote{
 		Price: rating.Price{
 			Prefix: w.Prefix, Short: w.Short, Name: w.Name, Connect: w.Connect, Minimum: w.Minimum,
 			First: w.First, Step: w.Step, Rates: w.Rates,
@@ -146,22 +145,22 @@ func (c quote) read(text string) error {
 		if err != nil {
 			return fmt.Errorf("a stored quote: %w", err)
 		}
-		c.at.Calendar.Zone = zone
+		q.Calendar.Zone = zone
 	}
 	return nil
 }
 
 // anchor is stored as "BOOT UPTIME-NS STORE-µS", the zero anchor as "".
-type anchor struct{ at *call.Anchor }
+type anchor call.Anchor
 
-func (c anchor) text() (string, error) {
-	if *c.at == (call.Anchor{}) {
+func (c *anchor) text() (string, error) {
+	if *c == (anchor{}) {
 		return "", nil
 	}
-	return fmt.Sprintf("%s %d %d", c.at.Boot, int64(c.at.Uptime), Micros(c.at.Store)), nil
+	return fmt.Sprintf("%s %d %d", c.Boot, int64(c.Uptime), Micros(c.Store)), nil
 }
 
-func (c anchor) read(text string) error {
+func (c *anchor) read(text string) error {
 	if text == "" {
 		return nil
 	}
@@ -170,7 +169,7 @@ func (c anchor) read(text string) error {
 	if _, err := fmt.Sscanf(rest, "%d %d", &uptime, &at); err != nil {
 		return fmt.Errorf("a stored anchor: %w", err)
 	}
-	*c.at = call.Anchor{Boot: boot, Uptime: time.Duration(uptime), Store: instant(at)}
+	*c = anchor{Boot: boot, Uptime: time.Duration(uptime), Store: instant(at)}
 	return nil
 }
 
@@ -186,18 +185,17 @@ type wireEnd struct {
 }
 
 // end is stored as JSON, the zero end as "".
-type end struct{ at *call.End }
+type end call.End
 
-func (c end) text() (string, error) {
-	e := c.at
-	if *e == (call.End{}) {
+func (e *end) text() (string, error) {
+	if *e == (end{}) {
 		return "", nil
 	}
 	text, err := json.Marshal(wireEnd{At: Micros(e.At), Talk: int64(e.Talk), Doubt: int64(e.Doubt), By: e.By, Reason: e.Reason, Text: store.Clean(e.Text), Status: e.Status})
 	return string(text), err
 }
 
-func (c end) read(text string) error {
+func (e *end) read(text string) error {
 	if text == "" {
 		return nil
 	}
@@ -205,17 +203,17 @@ func (c end) read(text string) error {
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		return fmt.Errorf("a stored end: %w", err)
 	}
-	*c.at = call.End{At: instant(w.At), Talk: time.Duration(w.Talk), Doubt: time.Duration(w.Doubt), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}
+	*e = end{At: instant(w.At), Talk: time.Duration(w.Talk), Doubt: time.Duration(w.Doubt), By: w.By, Reason: w.Reason, Text: w.Text, Status: w.Status}
 	return nil
 }
 
 // purses are ids, which have no control characters, line by line.
-type purses struct{ at *[]string }
+type purses []string
 
-func (c purses) text() (string, error) { return strings.Join(*c.at, "\n"), nil }
+func (c *purses) text() (string, error) { return strings.Join(*c, "\n"), nil }
 
-func (c purses) read(text string) error {
-	*c.at = splitPurses(text)
+func (c *purses) read(text string) error {
+	*c = splitPurses(text)
 	return nil
 }
 
