@@ -11,15 +11,9 @@ import (
 	"ringfence/core/phone"
 )
 
-// tableLife is how long a table of number blocks can be trusted to refuse calls: blocks are given out every week.
-const tableLife = 90 * 24 * time.Hour
-
 // numbering is the regulator's table in force. The zero numbering has none.
-type numbering struct{ table atomic.Pointer[blockTable] }
-
-type blockTable struct {
-	blocks *phone.Blocks
-	made   time.Time // when the file was last written
+type numbering struct {
+	table atomic.Pointer[phone.DatedBlocks]
 }
 
 // load reads a file; "" is no table. After an error the previous table stays in force.
@@ -48,21 +42,13 @@ func (n *numbering) load(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	made := info.ModTime()
-	if now := time.Now(); made.After(now) { // written while a clock was wrong: it must not stay young for ever
-		made = now
-	}
-	n.table.Store(&blockTable{blocks, made})
+	n.table.Store(blocks.Dated(info.ModTime(), time.Now()))
 	return nil
 }
 
-// block is what the table says of a number, while it is young enough.
+// block is what the table in force says of a number.
 func (n *numbering) block(number phone.Number, now time.Time) phone.Block {
-	t := n.table.Load()
-	if t == nil || now.Sub(t.made) > tableLife {
-		return phone.BlockUnknown
-	}
-	return t.blocks.Of(number)
+	return n.table.Load().At(number, now)
 }
 
 // check says how far the table can be trusted.
@@ -72,10 +58,10 @@ func (n *numbering) check(now time.Time, add func(what, level, text string)) {
 		add("numbering", "warning", "there is no table of number blocks: calls to 070, 076, 084, 087 and 09 numbers that nobody has are not refused; set provider.numbering")
 		return
 	}
-	made := t.made.Format(time.DateOnly)
-	if now.Sub(t.made) > tableLife {
+	made := t.Made.Format(time.DateOnly)
+	if t.Stale(now) {
 		add("numbering", "warning", fmt.Sprintf("the table of number blocks is of %s, more than 90 days old, and refuses nothing: fetch it again (make numbering) and reload", made))
 		return
 	}
-	add("numbering", "ok", fmt.Sprintf("%d blocks of numbers as of %s, %d of them free", t.blocks.Len(), made, t.blocks.Free()))
+	add("numbering", "ok", fmt.Sprintf("%d blocks of numbers as of %s, %d of them free", t.Len(), made, t.Free()))
 }

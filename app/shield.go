@@ -11,7 +11,6 @@ import (
 	"ringfence/core/netlist"
 	"ringfence/edge/feed"
 	"ringfence/edge/kernel"
-	"ringfence/edge/rest"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/answer"
 	"ringfence/flow/auth"
@@ -97,18 +96,18 @@ func (a *App) openBans(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bans of before: %w", err)
 	}
-	if err := a.dropOldFeeds(ctx); err != nil {
-		return fmt.Errorf("bans of feeds: %w", err)
-	}
-	return a.openFeeds()
+	return a.openFeeds(ctx)
 }
 
-func (a *App) openFeeds() error {
+func (a *App) openFeeds(ctx context.Context) error {
 	var sources []feed.Source
+	var names []string
 	for _, text := range a.cfg.Shield.Feeds {
 		name, from, _ := strings.Cut(text, "=")
 		sources = append(sources, feed.Source{Name: name, From: from, Every: a.cfg.Shield.FeedInterval.Duration})
+		names = append(names, name)
 	}
+	a.shield.bans.KeepFeeds(ctx, names)
 	var err error
 	if a.shield.feeds, err = feed.New(feed.Options{Sources: sources, Import: a.importFeed, Log: a.log}); err != nil {
 		return fmt.Errorf("shield.feeds: %w", err)
@@ -116,41 +115,9 @@ func (a *App) openFeeds() error {
 	return nil
 }
 
-// importFeed puts a feed's list in force. Entries that name no end hold for shield.feed-life from now.
 func (a *App) importFeed(ctx context.Context, name string, entries []netlist.Entry) (string, error) {
-	till := time.Now().Add(a.config().Shield.FeedLife.Duration)
-	for i := range entries {
-		if entries[i].Until.IsZero() {
-			entries[i].Until = till
-		}
-	}
-	in, err := a.shield.bans.Import(ctx, name, entries)
+	in, err := a.shield.bans.ImportFor(ctx, name, entries, a.config().Shield.FeedLife.Duration)
 	return in.String(), err
-}
-
-// dropOldFeeds ends the bans of feeds that are no longer in the configuration.
-func (a *App) dropOldFeeds(ctx context.Context) error {
-	named := map[string]bool{}
-	for _, text := range a.cfg.Shield.Feeds {
-		name, _, _ := strings.Cut(text, "=")
-		named[name] = true
-	}
-	held, _ := a.shield.bans.List(ban.Filter{By: "feed"}, a.cfg.Shield.MaxBans)
-	for _, e := range held {
-		for _, by := range strings.Fields(strings.ReplaceAll(e.By, ",", " ")) {
-			name, ok := strings.CutPrefix(by, "feed:")
-			if !ok || named[name] || rest.IsImported(name) { // lists imported by hand stay
-				continue
-			}
-			named[name] = true
-			in, err := a.shield.bans.Import(ctx, name, nil)
-			if err != nil {
-				return err
-			}
-			a.log.Info("a feed is no longer in the configuration: its bans are ended", "feed", name, "ended", in.Removed)
-		}
-	}
-	return nil
 }
 
 // openKernel finds out whether the kernel may drop for us, and says so.
@@ -197,7 +164,7 @@ func (a *App) openDoor() error {
 		},
 	})
 	a.answers = &answer.Answers{
-		Book: a.book, Devices: a.shield.devices, Gate: a.gate, Door: a.door, Ban: a.ban, Log: a.log,
+		Book: a.book, Devices: a.shield.devices, Door: a.door, Ban: a.ban, Log: a.log,
 	}
 	return err
 }

@@ -70,7 +70,7 @@ func (a *App) openBook(ctx context.Context) error {
 	if a.book, err = book.Open(ctx, a.store, o); err != nil {
 		return err
 	}
-	a.following = a.bookFollower()
+	a.bookFollower()
 	return a.openHealth(ctx)
 }
 

@@ -49,6 +49,9 @@ func (r *Row) Trim() bool {
 	return r.Fits()
 }
 
+// ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
+const ByAnswer = "the answer to a notice"
+
 // Subject is whom a fact is about; each may be empty.
 type Subject struct {
 	Line    string

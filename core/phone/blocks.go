@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Blocks is a regulator's table of national numbers: which blocks of them are somebody's, and which are free. It never
@@ -130,6 +131,35 @@ func (b *Blocks) Of(n Number) Block {
 // Len is how many blocks are listed, and Free how many of them are free.
 func (b *Blocks) Len() int  { return len(b.of) }
 func (b *Blocks) Free() int { return b.free }
+
+// blocksLife is how long a table can be trusted to refuse calls: blocks are given out every week.
+const blocksLife = 90 * 24 * time.Hour
+
+// DatedBlocks is a table that grows old. The nil table says nothing.
+type DatedBlocks struct {
+	*Blocks
+	Made time.Time
+}
+
+// Dated is the table of a file that was last written at some time. What was written in the future, while a clock was wrong, is of
+// now: it must not stay young for ever.
+func (b *Blocks) Dated(made, now time.Time) *DatedBlocks {
+	if made.After(now) {
+		made = now
+	}
+	return &DatedBlocks{b, made}
+}
+
+// Stale says that the table is too old to refuse calls.
+func (d *DatedBlocks) Stale(now time.Time) bool { return now.Sub(d.Made) > blocksLife }
+
+// At is what the table says of a number's block, while it can be trusted.
+func (d *DatedBlocks) At(n Number, now time.Time) Block {
+	if d == nil || d.Stale(now) {
+		return BlockUnknown
+	}
+	return d.Of(n)
+}
 
 // Revenue says that calls to a class of national number pay a share to the holder of the number, so that a number that nobody
 // has can only be called by mistake, or to steal.

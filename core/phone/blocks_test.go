@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	. "ringfence/core/phone"
 )
@@ -55,6 +56,36 @@ func TestBlocks(t *testing.T) {
 	}
 	if got := b.Of(Number{}); got != BlockUnknown {
 		t.Errorf("no number: %d", got)
+	}
+}
+
+// TestOldTablesRefuseNothing: blocks are given out every week, so a table of 90 days says nothing any more; one from the future ages from today.
+func TestOldTablesRefuseNothing(t *testing.T) {
+	b, err := ReadBlocks(44, []byte("Number Block,Block Status\n7012 3,Free\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := UK().Parse("070 1234 5678")
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	for name, c := range map[string]struct {
+		made, at time.Time
+		want     Block
+	}{
+		"fresh":                         {now, now, BlockFree},
+		"89 days old":                   {now.Add(-89 * day), now, BlockFree},
+		"just 90 days old":              {now.Add(-90 * day), now, BlockFree},
+		"older":                         {now.Add(-90*day - time.Second), now, BlockUnknown},
+		"of a clock that went wrong":    {now.Add(400 * day), now, BlockFree},
+		"of such a clock, 91 days on":   {now.Add(400 * day), now.Add(91 * day), BlockUnknown},
+		"grown old while it was in use": {now.Add(-80 * day), now.Add(11 * day), BlockUnknown},
+	} {
+		if d := b.Dated(c.made, now); d.At(n.Number, c.at) != c.want || d.Stale(c.at) != (c.want == BlockUnknown) {
+			t.Errorf("%s: %d, want %d", name, d.At(n.Number, c.at), c.want)
+		}
+	}
+	if (*DatedBlocks)(nil).At(n.Number, now) != BlockUnknown {
+		t.Error("no table says something")
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,13 +17,6 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
 )
-
-// importPrefix tells lists that people import from those that the configuration has fetched, so that neither replaces or
-// ends the other.
-const importPrefix = "import."
-
-// IsImported says that a feed's name is that of a list which somebody imported.
-func IsImported(feed string) bool { return strings.HasPrefix(feed, importPrefix) }
 
 // maxExport is more than the list can hold.
 const maxExport = 4 << 20
@@ -211,7 +203,7 @@ func (s *Server) importBans(ctx context.Context, bans *ban.List, in *banImport) 
 	switch {
 	case err != nil:
 		return out, err
-	case !ban.ValidFeed(importPrefix + in.Name):
+	case !ban.ValidFeed(ban.ByHand + in.Name):
 		return out, invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores")
 	case !until.IsZero() && !until.After(now):
 		return out, invalid("until", in.Until, "a time to come")
@@ -246,7 +238,7 @@ func (s *Server) importBans(ctx context.Context, bans *ban.List, in *banImport) 
 }
 
 func (s *Server) takeList(ctx context.Context, bans *ban.List, out api.BanImport, entries []netlist.Entry) (api.BanImport, error) {
-	got, err := bans.Import(ctx, importPrefix+out.Name, entries)
+	got, err := bans.Import(ctx, ban.ByHand+out.Name, entries)
 	if err != nil {
 		return out, s.explainBan(err)
 	}
@@ -272,7 +264,7 @@ func (s *Server) dropImport(ctx context.Context, bans *ban.List, in *struct {
 	Name string `path:"name" maxLength:"57"`
 },
 ) (out api.BanImport, err error) {
-	if held, _ := bans.List(ban.Filter{By: "feed:" + importPrefix + in.Name}, 1); len(held) == 0 {
+	if held, _ := bans.List(ban.Filter{By: "feed:" + ban.ByHand + in.Name}, 1); len(held) == 0 {
 		return out, missing("imported list", in.Name)
 	}
 	return s.takeList(ctx, bans, api.BanImport{Name: in.Name}, nil)

@@ -11,7 +11,6 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
-	"ringfence/flow/notify"
 )
 
 // blocked is what keeps a line's phones out although the line is open, each with the command that undoes it. Answering "not me" does more
@@ -49,7 +48,7 @@ func (s *Server) replacedByAnswer(ctx context.Context, line string) bool {
 		return false
 	}
 	var changed fact.PasswordChanged
-	return changed.Decode(facts[0].Body) == nil && changed.By == notify.ByAnswer
+	return changed.Decode(facts[0].Body) == nil && changed.By == fact.ByAnswer
 }
 
 // blockedDevices adds the devices of which the owner said that they are not theirs, and the bans of where the login was used.

@@ -13,13 +13,12 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/money"
-	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
 	"ringfence/flow/door"
-	"ringfence/flow/gate"
 	"ringfence/flow/notify"
 )
 
@@ -27,7 +26,6 @@ import (
 type Answers struct {
 	Book    *book.Book
 	Devices *device.Devices
-	Gate    *gate.Gate
 	Door    *door.Door
 	Ban     func(net netip.Prefix, d time.Duration, why string) // as flow/ban's Auto
 	Log     *slog.Logger
@@ -54,7 +52,7 @@ func (a *Answers) mine(ctx context.Context, line string, data []byte) (string, e
 	if x.Place == "" && x.Family == "" {
 		return "Thank you: it is noted. Nothing was changed.", nil
 	}
-	if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+	if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 		return "", err
 	}
 	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
@@ -72,14 +70,14 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	ended := a.CutCalls(line)
+	ended := a.Door.CutCalls(line)
 	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
-		if _, err := a.Book.Lock(ctx, notify.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
+		if _, err := a.Book.Lock(ctx, fact.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
 			return "", err
 		}
 	}
-	ended += a.CutCalls(line) // what began meanwhile
-	if _, err := a.Book.SetPassword(ctx, notify.ByAnswer, line, ""); err != nil {
+	ended += a.Door.CutCalls(line) // what began meanwhile
+	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, line, ""); err != nil {
 		return "", err
 	}
 	done := []string{
@@ -91,7 +89,7 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 	at, err := netip.ParseAddr(x.Address)
 	used := err == nil && a.Devices.Own(line, at)
 	if x.Place != "" || x.Family != "" {
-		if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", notify.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+		if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.Log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
 		}
 	}
@@ -100,20 +98,6 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 		done = append(done, "The address "+at.String()+" is blocked for a day.")
 	}
 	return strings.Join(append(done, "Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
-}
-
-// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, and says how many.
-func (a *Answers) CutCalls(line string) int {
-	n := 0
-	for _, c := range a.Gate.Calls() {
-		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line {
-			continue
-		}
-		if a.Gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, notify.ByAnswer) {
-			n++
-		}
-	}
-	return n
 }
 
 func callsCut(n int) string {
@@ -132,7 +116,7 @@ func (a *Answers) off(ctx context.Context, person string, kind notify.Kind) (str
 	if len(parts) != 3 || parts[0] != "customer" {
 		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(person))
 	}
-	if err := a.Book.SetWish(ctx, notify.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
+	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
 		return "", err
 	}
 	return "You get no more notices of this kind.", nil
@@ -152,7 +136,7 @@ func (a *Answers) admit(_ context.Context, line string, data []byte) (string, er
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	done, ok := a.Door.Guard.Admit(line, at, notify.ByAnswer, time.Now())
+	done, ok := a.Door.Guard.Admit(line, at, fact.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil

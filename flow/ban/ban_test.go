@@ -285,6 +285,37 @@ func TestFeeds(t *testing.T) {
 	})
 }
 
+// TestFeedsOfTheConfiguration: entries without an end are held for as long as the configuration says; when a feed is no longer named there its bans end, and
+// those of people, of other feeds and of lists that people imported stay.
+func TestFeedsOfTheConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := node(t, newRows())
+		only := func(net string) []netlist.Entry { return []netlist.Entry{{Net: netip.MustParsePrefix(net)}} }
+		for name, net := range map[string]string{"gone": "203.0.113.1/32", "kept": "203.0.113.2/32", ByHand + "mine": "203.0.113.3/32"} {
+			if _, err := w.ImportFor(t.Context(), name, append(only("203.0.113.9/32"), only(net)...), 2*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.ImportFor(t.Context(), "only-here", only("203.0.113.4/32"), 2*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		w.add("203.0.113.4/32", time.Hour)
+		w.KeepFeeds(t.Context(), []string{"kept", "not-fetched-yet"})
+		if s := w.nets(Filter{}); s != "203.0.113.2 203.0.113.3 203.0.113.4 203.0.113.9" {
+			t.Error(s)
+		}
+		for by, want := range map[string]string{"feed:gone": "", "feed:only-here": "", "feed:kept": "203.0.113.2 203.0.113.9", "feed:" + ByHand + "mine": "203.0.113.3 203.0.113.9"} {
+			if s := w.nets(Filter{By: by}); s != want {
+				t.Errorf("%s: %s, want %s", by, s, want)
+			}
+		}
+		after(2*time.Hour + time.Minute)
+		if s := w.nets(Filter{}); s != "" {
+			t.Errorf("after the life of a feed: %s", s)
+		}
+	})
+}
+
 func TestTwoNodesShareABan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, r := newHub(), newRows()

@@ -67,19 +67,46 @@ func ValidFeed(name string) bool {
 // a day, and private or loopback networks (lists of bogons hold them; single such addresses are taken). Entries without an
 // end are held for a week from each import. Saved behind. Only a name that is none is an error.
 func (l *List) Import(ctx context.Context, name string, entries []netlist.Entry) (Imported, error) {
+	return l.ImportFor(ctx, name, entries, feedFor)
+}
+
+// ImportFor is Import with how long entries without an end are held.
+func (l *List) ImportFor(ctx context.Context, name string, entries []netlist.Entry, life time.Duration) (Imported, error) {
 	if !ValidFeed(name) {
 		return Imported{}, fmt.Errorf("%w: %.80q is no name of a feed", ErrInvalid, name)
 	}
 	now := time.Now()
 	result := Imported{Listed: len(entries)}
-	wanted := l.admit(name, entries, &result, now)
+	wanted := l.admit(name, entries, &result, now, life)
 	l.replace(byFeed+name, wanted, &result, now)
 	_ = l.Flush(ctx) // logged there; what failed is tried again
 	return result, nil
 }
 
+// ByHand is what the names of lists begin with that people import, so that no feed of the configuration replaces or ends them.
+const ByHand = "import."
+
+// KeepFeeds ends the bans of feeds that are not among names, those of the configuration. Lists that people imported stay.
+func (l *List) KeepFeeds(ctx context.Context, names []string) {
+	gone := map[string]bool{}
+	l.mu.Lock()
+	for _, h := range l.table.entries {
+		for i := range h.claims {
+			name, ok := strings.CutPrefix(h.claims[i].By, byFeed)
+			if ok && !slices.Contains(names, name) && !strings.HasPrefix(name, ByHand) {
+				gone[name] = true
+			}
+		}
+	}
+	l.mu.Unlock()
+	for name := range gone {
+		in, _ := l.Import(ctx, name, nil) // the name is one: it came from an import
+		l.log.Info("a feed is no longer in the configuration: its bans are ended", "feed", name, "ended", in.Removed)
+	}
+}
+
 // admit leaves out what a feed may not ban.
-func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now time.Time) map[netip.Prefix]Entry {
+func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now time.Time, life time.Duration) map[netip.Prefix]Entry {
 	wanted := make(map[netip.Prefix]Entry, min(len(entries), l.o.Max))
 	for _, e := range entries {
 		p, _, err := netlist.Normal(e.Net)
@@ -104,7 +131,7 @@ func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now
 		}
 		until := e.Until
 		if until.IsZero() {
-			until = now.Add(feedFor)
+			until = now.Add(life)
 		}
 		if until.Sub(now) > Longest {
 			until = now.Add(Longest)

@@ -3,20 +3,30 @@ package book_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/state/store"
 )
 
 // reading counts what of the book is read.
 type reading struct {
 	*booktest.Store
-	lines, customers int
+	lines, customers, facts int
+}
+
+func (r *reading) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
+	all, err := r.Store.Facts(ctx, f)
+	r.facts += len(all)
+	return all, err
 }
 
 func (r *reading) EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error {
@@ -73,6 +83,51 @@ func TestOnlyWhatChangedIsReadAgain(t *testing.T) {
 			t.Errorf("%s: %v, in force %v, %d lines and %d times customers read", name, err, step.so(), r.lines, r.customers)
 		}
 		from = len(all)
+	}
+}
+
+// TestOneOfAHundredThousand: another node's change of one line among 100,000, between facts of calls, has one line and one fact read here,
+// and is told once.
+func TestOneOfAHundredThousand(t *testing.T) {
+	_, db, _ := sample(t)
+	many := make([]account.Line, 100_000)
+	for i := range many {
+		id := fmt.Sprintf("mass-%06d", i)
+		many[i] = account.Line{ID: id, Customer: "acme", Created: time.Now()}
+	}
+	must(t, db.PutLines(ctx, many))
+	r := &reading{Store: db}
+	here, err := book.Open(ctx, r, options(t))
+	must(t, err)
+	if r.lines != len(many)+1 {
+		t.Fatalf("%d lines read at the start", r.lines)
+	}
+	var told []string
+	begin := func(context.Context) (int64, error) { all := db.AllFacts(); return all[len(all)-1].Seq, nil }
+	f := here.Follower(r.Facts, begin, func(f *store.Fact) {
+		l, _ := here.Line(f.Line)
+		told = append(told, f.Kind+" "+l.Name())
+	}, slog.New(slog.DiscardHandler))
+	turn := func() {
+		r.lines, r.customers, r.facts = 0, 0, 0
+		if more, err := f.Turn(ctx); more || err != nil {
+			t.Fatal(more, err)
+		}
+	}
+	turn()
+	calls := make([]store.Fact, 50)
+	for i := range calls {
+		calls[i] = store.Fact{Kind: fact.KindCallSettled, Line: "mass-000001", Body: []byte(`{"retail_micro":1}`)}
+	}
+	must(t, db.PutLines(ctx, nil, calls...))
+	many[77_777].Name = "desk 7"
+	must(t, db.PutLine(ctx, many[77_777], false, store.Fact{Kind: fact.KindLineChanged, Line: many[77_777].ID}))
+	turn()
+	if r.lines != 1 || r.customers != 0 || r.facts != 1 || !slices.Equal(told, []string{"line.changed desk 7"}) || f.Lag() != 0 {
+		t.Errorf("%d lines, %d times customers and %d facts read; told %q; behind by %s", r.lines, r.customers, r.facts, told, f.Lag())
+	}
+	if turn(); r.lines+r.facts != 0 || len(told) != 1 {
+		t.Errorf("once more: %d lines, %d facts, told %q", r.lines, r.facts, told)
 	}
 }
 

@@ -205,7 +205,7 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 	if b.Decode(f.Body) != nil || fact.Part(b.After, &after) != nil || f.Line == "" {
 		return draft{}, false
 	}
-	if b.By == ByAnswer { // the page that the button led to says so, and line.locked tells the others
+	if b.By == fact.ByAnswer { // the page that the button led to says so, and line.locked tells the others
 		return draft{}, false
 	}
 	d := n.drafted(f, PasswordChanged)

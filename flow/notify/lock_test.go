@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -20,7 +21,7 @@ func TestALockSaysWhatBecomesOfCalls(t *testing.T) {
 		{"end", "staff", account.CallsEnd, "end when the time already paid for runs out, within a minute; free calls continue."},
 		{"cut", "staff", account.CallsCut, "Calls in progress that cost money were ended at once; free calls continue. Nothing more can be spent"},
 		{"keep", "staff", account.CallsKept, "may still cost money, up to the line's limits."},
-		{"answer", ByAnswer, account.CallsCut, "All calls in progress were ended at once, including calls to the line."},
+		{"answer", fact.ByAnswer, account.CallsCut, "All calls in progress were ended at once, including calls to the line."},
 	} {
 		w := newWorld(t, nil)
 		for range 2 {

@@ -126,9 +126,6 @@ type LinkView struct {
 // Known is a line of what is known: "Address", "192.0.2.7".
 type Known struct{ Label, Value string }
 
-// ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
-const ByAnswer = "the answer to a notice"
-
 // LinkPath is what stands between LinksURL and the token of a link.
 const LinkPath = "/answer/"
 

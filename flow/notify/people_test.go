@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/fact"
 	"ringfence/state/store"
 )
 
@@ -244,9 +245,9 @@ func TestOneLoginIsOneMailInAFlood(t *testing.T) {
 // Guards: who answers "not me" reads on the page what was done, and in the mail of the lock; a third word of the same is too much.
 func TestAnAnswerMakesNoMailOfItsOwn(t *testing.T) {
 	w := newWorld(t, nil)
-	_, err := w.book.Lock(t.Context(), ByAnswer, "2001", "its owner says that somebody else used its login", account.CallsCut)
+	_, err := w.book.Lock(t.Context(), fact.ByAnswer, "2001", "its owner says that somebody else used its login", account.CallsCut)
 	w.must(err)
-	_, err = w.book.SetPassword(t.Context(), ByAnswer, "2001", "")
+	_, err = w.book.SetPassword(t.Context(), fact.ByAnswer, "2001", "")
 	w.must(err)
 	w.follow()
 	equal(t, "locked", w.states(LineLocked), []string{owner + " queued"})

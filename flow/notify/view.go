@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/language/display"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/flow/guard"
@@ -211,7 +212,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.usage(e)
 	v.lock(e)
 	v.request(e)
-	if v.By != "" && v.By != ByAnswer && !v.Desk {
+	if v.By != "" && v.By != fact.ByAnswer && !v.Desk {
 		v.By = "our staff" // whose name or machine is nobody's business outside
 	}
 	v.row("Done by", v.By)
@@ -314,7 +315,7 @@ func (v *view) lock(e map[string]any) {
 	}
 	v.Calls = account.CallsEnd.String()
 	switch s := scalar(e["calls"]); {
-	case v.By == ByAnswer:
+	case v.By == fact.ByAnswer:
 		v.Calls = "all"
 	case s == account.CallsCut.String() || s == account.CallsKept.String():
 		v.Calls = s
