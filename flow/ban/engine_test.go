@@ -114,7 +114,7 @@ func BenchmarkImport(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		var r Imported
 		now := time.Now()
-		l.replace(byFeed+"x", l.admit("x", lists[i%2], &r, now), &r, now)
+		l.replace(byFeed+"x", l.admit("x", lists[i%2], &r, now, feedFor), &r, now)
 	}
 	_ = l.Flush(context.Background())
 }
