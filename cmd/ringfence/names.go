@@ -76,44 +76,77 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 	defer cancel()
 	quick := *s
 	quick.ctx = ctx
-	quick.namesOf(kind, add)
-	quick.namesOfGuard(kind, words, add)
+	quick.namesOf(kind, words, add)
 	return out
 }
 
-// namesOfGuard are names of what keeps thieves out and of who is told. words say of which line or customer.
-func (s *session) namesOfGuard(kind string, words []string, add func(word, help string)) {
-	limit := strconv.Itoa(namesMost)
+// namesOf are names that the server knows. words say of which line or customer.
+func (s *session) namesOf(kind string, words []string, add func(word, help string)) {
 	switch kind {
+	case "line":
+		suggest[api.Line](s, nil, add)
+	case "customer":
+		suggest[api.Customer](s, nil, add)
+	case "contact":
+		suggest[api.Contact](s, api.ContactOf{Customer: argument(words, "contact", 1)}, add)
+	case "place":
+		suggest[api.Device](s, api.LineID{ID: argument(words, "device", 0)}, add)
+	case "request":
+		suggest[api.Request](s, requestState{"open"}, add)
+	case "trunk":
+		suggest[api.Trunk](s, nil, add)
+	case "deck":
+		suggest[api.Deck](s, nil, add)
+	case "call":
+		suggest[api.Call](s, nil, add)
 	case "ban":
-		each(s, pathOf("bans")+query("limit", limit), func(b *api.Ban) { add(b.Net, strings.TrimSpace(b.By+" "+b.Why)) })
+		suggest[api.Ban](s, nil, add)
 	case "ban-list":
-		each(s, pathOf("bans")+query("by", "feed", "limit", limit), func(b *api.Ban) {
+		for _, b := range some[api.Ban](s, api.BanFilter{By: "feed"}) {
 			if name, ok := strings.CutPrefix(b.By, "feed:import."); ok {
 				add(name, "")
 			}
-		})
+		}
 	case "feed":
-		each(s, pathOf("feeds"), func(f *api.Feed) { add(f.Name, f.From) })
+		suggest[api.Feed](s, nil, add)
 	case "lockout":
-		each(s, pathOf("lockouts")+query("limit", limit), func(l *api.Lockout) {
+		for _, l := range some[api.Lockout](s, nil) {
 			for _, word := range []string{l.Source, l.User} {
 				if word != "" {
 					add(word, l.Scope)
 				}
 			}
-		})
+		}
 	case "finding":
-		each(s, pathOf("findings")+query("limit", limit), func(f *api.Finding) { add(strconv.FormatInt(f.ID, 10), f.Title) })
+		suggest[api.Finding](s, nil, add)
 	case "notice":
-		each(s, pathOf("notices")+query("limit", limit), func(n *api.Notice) { add(strconv.FormatInt(n.ID, 10), n.Title) })
+		suggest[api.Notice](s, nil, add)
 	case "notice-kind":
-		each(s, pathOf("notices", "kinds"), func(k *api.NoticeKind) { add(k.Kind, k.Title) })
-	case "contact":
-		each(s, pathOf("customers", argument(words, "contact", 1), "contacts"), func(c *api.Contact) { add(c.ID, c.Address) })
-	case "place":
-		each(s, pathOf("lines", argument(words, "device", 0), "devices"), func(d *api.Device) { add(d.Place, d.Agent) })
+		suggest[api.NoticeKind](s, nil, add)
 	}
+}
+
+// suggest adds the names of a kind.
+func suggest[V api.View[V]](s *session, in any, add func(word, help string)) {
+	for _, v := range some[V](s, in) {
+		if word, help := describe[V]().Named(&v); word != "" {
+			add(word, help)
+		}
+	}
+}
+
+// some are things of a kind, not too many. Whatever fails, there are none: a shell's prompt is no place for errors.
+func some[V api.View[V]](s *session, in any) []V {
+	r := describe[V]()
+	path := "GET /v1/" + r.Path
+	if r.Next != "" {
+		path += "?limit=" + strconv.Itoa(namesMost)
+	}
+	page, err := fetch[api.List[V]](s, path, in)
+	if err != nil {
+		return nil
+	}
+	return page.Items
 }
 
 // argument is the nth word without a dash after a command, "" if there is none.
@@ -129,38 +162,6 @@ func argument(words []string, command string, n int) string {
 		n--
 	}
 	return ""
-}
-
-func (s *session) namesOf(kind string, add func(word, help string)) {
-	limit := strconv.Itoa(namesMost)
-	switch kind {
-	case "line":
-		each(s, pathOf("lines")+query("limit", limit), func(l *api.Line) { add(l.ID, strings.TrimSpace(l.Number+" "+l.Name)) })
-	case "customer":
-		each(s, pathOf("customers")+query("limit", limit), func(c *api.Customer) { add(c.ID, c.Name) })
-	case "trunk":
-		each(s, pathOf("trunks"), func(t *api.Trunk) { add(t.Name, strings.Join(t.Addresses, ", ")) })
-	case "deck":
-		each(s, pathOf("decks"), func(d *api.Deck) {
-			if d.InForce {
-				add(d.Name, d.Kind)
-			}
-		})
-	case "call":
-		each(s, pathOf("calls"), func(c *api.Call) { add(c.ID, c.Line+" to "+c.Number) })
-	case "request":
-		each(s, pathOf("requests")+query("state", "open"), func(r *api.Request) { add(strconv.FormatInt(r.ID, 10), r.Line+" "+r.Field+" "+r.Text) })
-	}
-}
-
-func each[T any](s *session, path string, do func(*T)) {
-	var page api.List[T]
-	if err := s.get(path, &page); err != nil {
-		return // a shell's prompt is no place for errors
-	}
-	for i := range page.Items {
-		do(&page.Items[i])
-	}
 }
 
 // remoteOf finds the server's flags among words that are not parsed yet.

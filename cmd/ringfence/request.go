@@ -9,19 +9,20 @@ type requestCmd struct {
 	Refuse requestRefuse `cmd:"" help:"Say no." eg:"17 --note \"use the cheaper route\""`
 }
 
+type requestState struct {
+	State string `query:"state"`
+}
+
 type requestList struct {
 	State string `help:"open, granted, refused or all." enum:"open,granted,refused,all" default:"open"`
 }
 
 // Run lists them.
 func (c *requestList) Run(s *session) error {
-	var of struct {
-		State string `query:"state"`
+	if c.State == "all" {
+		c.State = ""
 	}
-	if c.State != "all" {
-		of.State = c.State
-	}
-	return listAll[api.Request](s, of)
+	return listAll[api.Request](s, requestState{c.State})
 }
 
 type requestGrant struct{ api.RequestGrant }

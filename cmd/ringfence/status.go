@@ -21,11 +21,11 @@ var errNotReady = errors.New("the server runs but is not ready: see above")
 
 // Run shows it.
 func (c *statusCmd) Run(s *session) error {
-	var st api.Status
-	if err := s.get(pathOf("status"), &st); err != nil {
+	st, err := fetch[api.Status](s, "GET /v1/status", nil)
+	if err != nil {
 		return err
 	}
-	if err := s.emit(st, func() error { return s.table(statusTable(&st), 0) }); err != nil {
+	if err := s.emit(st, func() error { return s.table(statusTable(st), 0) }); err != nil {
 		return err
 	}
 	if !st.Ready {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
@@ -16,14 +14,13 @@ import (
 
 func (s *Server) adminRoutes() {
 	const tag = "operations"
-	huma.Register(s.api, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
-	huma.Register(s.api, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), s.rotate)
-	huma.Register(s.api, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
+	route(s, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
+	route(s, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), s.rotate)
+	route(s, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
 }
 
 // check adds what the book knows of itself to what app looked at.
-func (s *Server) check(ctx context.Context, _ *struct{}) (*answer[api.Check], error) {
-	var out api.Check
+func (s *Server) check(ctx context.Context, _ *struct{}) (out api.Check, err error) {
 	if s.d.Check != nil {
 		out = s.d.Check(ctx)
 	}
@@ -32,7 +29,7 @@ func (s *Server) check(ctx context.Context, _ *struct{}) (*answer[api.Check], er
 	for _, i := range out.Items {
 		out.OK = out.OK && i.Level != "error"
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
 // checkBook finds what in the book does not fit together.
@@ -77,19 +74,14 @@ func (s *Server) checkBook() []api.CheckItem {
 	return items
 }
 
-func (s *Server) rotate(ctx context.Context, _ *struct{}) (*answer[api.Rotated], error) {
+func (s *Server) rotate(ctx context.Context, _ *struct{}) (api.Rotated, error) {
 	if s.d.Rotate == nil {
-		return nil, unavailable("rotating the key")
+		return api.Rotated{}, unavailable("rotating the key")
 	}
-	r, err := s.d.Rotate(ctx, by(ctx))
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	return reply(r, nil)
+	return s.d.Rotate(ctx, by(ctx))
 }
 
-func (s *Server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {
-	var out api.Status
+func (s *Server) status(ctx context.Context, _ *struct{}) (out api.Status, err error) {
 	if s.d.Status != nil {
 		out = s.d.Status(ctx)
 	}
@@ -104,5 +96,5 @@ func (s *Server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], 
 	if s.d.Calls != nil && out.Calls == 0 {
 		out.Calls = len(s.d.Calls())
 	}
-	return reply(out, nil)
+	return out, nil
 }

@@ -8,58 +8,49 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 )
 
-// callID is a path parameter.
-type callID struct {
-	ID string `path:"id" maxLength:"64"`
-}
-
 func (s *Server) callRoutes() {
-	const path, one, tag = "/v1/calls", "/v1/calls/{id}", "calls"
-	huma.Register(s.api, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), s.decide)
-	huma.Register(s.api, op(http.MethodGet, path, "list-calls", tag, "List calls in progress"), s.listCalls)
-	huma.Register(s.api, op(http.MethodGet, one, "get-call", tag, "Show a call in progress"), s.getCall)
-	cut := op(http.MethodDelete, one, "cut-call", tag, "Cut a call on both legs")
+	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), s.decide)
+	listed[api.Call](s, s.listCalls)
+	shown[api.Call](s, s.getCall)
+	cut := op(http.MethodDelete, "/v1/calls/{id}", "cut-call", "calls", "Cut a call on both legs")
 	cut.DefaultStatus = http.StatusAccepted
-	huma.Register(s.api, cut, s.cutCall)
+	route(s, cut, s.cutCall)
 }
 
-func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest }) (*answer[api.Decision], error) {
+func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest }) (out api.Decision, err error) {
 	if s.d.Decide == nil {
-		return nil, unavailable("deciding")
+		return out, unavailable("deciding")
 	}
 	b := &in.Body
 	var from netip.Addr
 	if b.From != "" {
-		var err error
-		if from, err = netip.ParseAddr(b.From); err != nil || from.Zone() != "" {
-			return nil, s.explain(invalid("from", b.From, "an IPv4 or IPv6 address"))
+		if from, err = parseAddr("from", b.From); err != nil {
+			return out, err
 		}
 	}
 	zone := s.lineZone(b.Line)
 	at, err := instant(when.At, "at", b.At, zone)
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	if at.IsZero() {
 		at = time.Now()
 	}
 	l, err := s.line(ctx, b.Line)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	d, err := s.d.Decide(ctx, l.ID(), b.To, from.Unmap(), at)
+	d, err := s.d.Decide(ctx, l.ID(), b.To, from, at)
 	if err != nil {
-		return nil, s.about(err, "line", b.Line)
+		return out, s.about(err, "line", b.Line)
 	}
-	return reply(decisionView(d, b.To, at.In(zone)), nil)
+	return decisionView(d, b.To, at.In(zone)), nil
 }
 
 func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
@@ -130,15 +121,13 @@ func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 }
 
 func (s *Server) listCalls(ctx context.Context, in *struct {
-	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Line  string `query:"line" maxLength:"80"`
-	All   bool   `query:"all" doc:"also calls that are over and cost nothing more, of which a phone has yet to confirm it"`
+	Page
+	api.CallFilter
 },
-) (*answer[api.List[api.Call]], error) {
+) (out api.List[api.Call], err error) {
 	line, err := s.lineFilter(ctx, in.Line)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	all := s.liveCalls(line, time.Now())
 	if !in.All {
@@ -149,7 +138,7 @@ func (s *Server) listCalls(ctx context.Context, in *struct {
 		i++
 	}
 	all = all[i:]
-	return reply(list(all[:min(len(all), in.Limit+1)], in.Limit, func(c *api.Call) string { return c.ID }), nil)
+	return list(all[:min(len(all), in.Limit+1)], in.Limit, func(c *api.Call) string { return c.ID }), nil
 }
 
 func (s *Server) findCall(id string) (api.Call, error) {
@@ -161,29 +150,24 @@ func (s *Server) findCall(id string) (api.Call, error) {
 	return api.Call{}, missing("call in progress", id)
 }
 
-func (s *Server) getCall(_ context.Context, in *callID) (*answer[api.Call], error) {
-	return reply(s.findCall(in.ID))
+func (s *Server) getCall(_ context.Context, in *api.CallID) (api.Call, error) {
+	return s.findCall(in.ID)
 }
 
-func (s *Server) cutCall(ctx context.Context, in *struct {
-	ID  string `path:"id" maxLength:"64"`
-	Why string `query:"why" maxLength:"200" doc:"for the record"`
-},
-) (*answer[api.Call], error) {
+func (s *Server) cutCall(ctx context.Context, in *api.CallCut) (out api.Call, err error) {
 	if s.d.Cut == nil {
-		return nil, unavailable("cutting calls")
+		return out, unavailable("cutting calls")
 	}
-	c, err := s.findCall(in.ID)
-	if err != nil {
-		return nil, err
+	if out, err = s.findCall(in.ID); err != nil {
+		return out, err
 	}
 	text := by(ctx)
 	if in.Why != "" {
 		text += ": " + in.Why
 	}
 	if !s.d.Cut(call.ID(in.ID), policy.CutByStaff, text) {
-		return nil, missing("call in progress", in.ID)
+		return out, missing("call in progress", in.ID)
 	}
-	c.Cutting = true
-	return reply(c, nil)
+	out.Cutting = true
+	return out, nil
 }

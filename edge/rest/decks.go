@@ -23,40 +23,29 @@ import (
 
 func (s *Server) deckRoutes() {
 	const path, one, tag = "/v1/decks", "/v1/decks/{name}", "decks"
-	huma.Register(s.api, op(http.MethodGet, path, "list-decks", tag, "List every version of every deck, newest first"), s.listDecks)
-	in := op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing")
-	in.MaxBodyBytes, in.BodyReadTimeout = s.o.UploadBytes, uploadTimeout
-	in.Middlewares = huma.Middlewares{s.oneUpload}
-	in.Errors = append(in.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	huma.Register(s.api, in, s.importDeck)
-	huma.Register(s.api, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
-	huma.Register(s.api, op(http.MethodDelete, one, "delete-deck", tag, "Delete every version of a deck that nothing uses; records keep their prices"), s.deleteDeck)
-	huma.Register(s.api, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
-	huma.Register(s.api, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
+	listed[api.Deck](s, s.listDecks)
+	in := s.uploaded(op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing"))
+	in.Errors = append(in.Errors, http.StatusUnsupportedMediaType)
+	route(s, in, s.importDeck)
+	route(s, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
+	deleted[api.Deck](s, s.deleteDeck)
+	route(s, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
+	route(s, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
 }
 
-func (s *Server) listDecks(ctx context.Context, _ *struct{}) (*answer[api.List[api.Deck]], error) {
+func (s *Server) listDecks(ctx context.Context, _ *struct{}) (out api.List[api.Deck], err error) {
 	heads, err := s.d.Book.Decks(ctx)
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	out := []api.Deck{}
-	for i := range heads {
-		h, _, ok := s.d.Book.Deck(heads[i].Name)
-		out = append(out, deckView(&heads[i], ok && h.Version == heads[i].Version))
-	}
-	return reply(api.List[api.Deck]{Items: out}, nil)
+	out.Items = views(heads, func(h *book.DeckHead) api.Deck {
+		now, _, ok := s.d.Book.Deck(h.Name)
+		return deckView(h, ok && now.Version == h.Version)
+	})
+	return out, err
 }
 
-func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (*answer[api.List[api.Deck]], error) {
-	if err := s.d.Book.ReloadDecks(ctx); err != nil {
-		return nil, s.explain(err)
-	}
-	out := []api.Deck{}
-	for _, h := range s.d.Book.DecksInForce() {
-		out = append(out, deckView(&h, true))
-	}
-	return reply(api.List[api.Deck]{Items: out}, nil)
+func (s *Server) reloadDecks(ctx context.Context, _ *struct{}) (out api.List[api.Deck], err error) {
+	err = s.d.Book.ReloadDecks(ctx)
+	out.Items = views(s.d.Book.DecksInForce(), func(h *book.DeckHead) api.Deck { return deckView(h, true) })
+	return out, err
 }
 
 // oneUpload lets one file in at a time, before its body is read: each may take a hundred megabytes while it is looked at.
@@ -122,19 +111,19 @@ func invalidQuery(name string, err error) error {
 // deckTypes are media types that a deck file may come with. What it is is told by how it begins.
 var deckTypes = []string{"text/csv", "application/octet-stream", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
-func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.Import], error) {
+func (s *Server) importDeck(ctx context.Context, in *importInput) (out api.Import, err error) {
 	if kind, _, err := mime.ParseMediaType(in.ContentType); err != nil || !slices.Contains(deckTypes, kind) {
-		return nil, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
+		return out, newProblem(http.StatusUnsupportedMediaType, api.ReasonMediaType, "send the file with Content-Type: text/csv")
 	}
 	read, err := in.read()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	var sheets []rating.Sheet
 	if workbook.Is(in.RawBody) {
 		var fault *rating.Fault
 		if sheets, fault = workbook.Read(in.RawBody); fault != nil {
-			return nil, deckProblem(&book.DeckFaults{Faults: []rating.Fault{*fault}, Count: 1})
+			return out, deckProblem(&book.DeckFaults{Faults: []rating.Fault{*fault}, Count: 1})
 		}
 	}
 	got, err := s.d.Book.Import(ctx, by(ctx), in.RawBody, book.ImportOptions{
@@ -142,9 +131,9 @@ func (s *Server) importDeck(ctx context.Context, in *importInput) (*answer[api.I
 		Sheets: sheets, Read: read,
 	})
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	return reply(importView(got, in.DryRun), nil)
+	return importView(got, in.DryRun), nil
 }
 
 func questions(qs []rating.Question) (out []api.Question) {
@@ -244,34 +233,31 @@ func deckProblem(e *book.DeckFaults) *problem {
 	return p
 }
 
-func (s *Server) deleteDeck(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"64"`
-},
-) (*struct{}, error) {
+func (s *Server) deleteDeck(ctx context.Context, in *api.DeckName) (none, error) {
 	if err := s.d.Book.RemoveDeck(ctx, by(ctx), in.Name); err != nil {
-		return nil, s.about(err, "deck", in.Name)
+		return none{}, s.about(err, "deck", in.Name)
 	}
-	return nil, nil
+	return none{}, nil
 }
 
 func (s *Server) diffDeck(ctx context.Context, in *struct {
-	Name  string `path:"name" maxLength:"64"`
+	api.DeckName
 	From  int64  `query:"from" minimum:"0"`
 	To    int64  `query:"to" minimum:"0"`
 	At    string `query:"at" doc:"compare only what is in force at a time, by the provider's clocks"`
 	After int    `query:"after" minimum:"0" doc:"continue after so many rows"`
 	Limit int    `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
 },
-) (*answer[api.DeckDiff], error) {
+) (out api.DeckDiff, err error) {
 	at, err := instant(when.At, "at", in.At, s.d.Book.Zone(""))
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	from, to, d, err := s.d.Book.Diff(ctx, in.Name, in.From, in.To, at)
 	if err != nil {
-		return nil, s.about(err, "such version of deck", in.Name)
+		return out, s.about(err, "such version of deck", in.Name)
 	}
-	out := api.DeckDiff{
+	out = api.DeckDiff{
 		Name: in.Name, From: from, To: to, Added: len(d.Added), Removed: len(d.Removed),
 		Changed: len(d.Dearer) + len(d.Cheaper) + len(d.Renamed), Dearer: len(d.Dearer), Cheaper: len(d.Cheaper),
 	}
@@ -281,7 +267,7 @@ func (s *Server) diffDeck(ctx context.Context, in *struct {
 	if end < len(all) {
 		out.Next = strconv.Itoa(end)
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
 // deltas are all changes by prefix.
@@ -303,39 +289,37 @@ func deltas(d *rating.Difference) []api.Delta {
 }
 
 func (s *Server) deckRows(ctx context.Context, in *struct {
-	Name    string `path:"name" maxLength:"64"`
-	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin so"`
-	Version int64  `query:"version" minimum:"0" doc:"absent: the one in force"`
-	At      string `query:"at" doc:"only prices in force at a time, by the provider's clocks; absent: those that have ended and are to come too"`
-	After   string `query:"after" pattern:"^s?[0-9]{0,15}(@-?[0-9]{1,19})?$"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"100"`
+	api.PriceFilter
+	After string `query:"after" pattern:"^s?[0-9]{0,15}(@-?[0-9]{1,19})?$"`
+	Limit int    `query:"limit" minimum:"1" maximum:"10000" default:"100"`
 },
-) (*answer[api.List[api.Price]], error) {
+) (out api.List[api.Price], err error) {
 	rows, err := s.d.Book.DeckRows(ctx, in.Name, in.Version)
 	if err != nil {
-		return nil, s.about(err, "such version of deck", in.Name)
+		return out, s.about(err, "such version of deck", in.Name)
 	}
 	at, err := instant(when.At, "at", in.At, s.d.Book.Zone(""))
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	if !at.IsZero() {
 		rows = rating.InForceAt(rows, at)
 	}
-	out, after := []api.Price{}, cursorOf(in.After)
+	var page []api.Price
+	after := cursorOf(in.After)
 	for i := range rows {
 		p := &rows[i]
 		here := rowCursor{p.Short, p.Digits(), p.From}
 		if !strings.HasPrefix(p.Digits(), in.Prefix) || in.After != "" && here.compare(after) <= 0 {
 			continue
 		}
-		if out = append(out, *priceView(p)); len(out) > in.Limit {
+		if page = append(page, *priceView(p)); len(page) > in.Limit {
 			break
 		}
 	}
-	return reply(list(out, in.Limit, func(p *api.Price) string {
+	return list(page, in.Limit, func(p *api.Price) string {
 		return rowCursor{p.Short, p.Prefix, rating.MomentOf(p.From)}.String()
-	}), nil)
+	}), nil
 }
 
 // rowCursor sorts as a deck does: digits as text, then by beginning, short numbers last.

@@ -36,32 +36,29 @@ type peopleInput struct {
 }
 
 func (s *Server) importRoutes() {
-	for _, x := range []struct {
-		path, id, tag, summary string
-		register               func(huma.Operation)
-	}{
-		{"/v1/customers/import", "import-customers", "customers", "Add customers from a CSV file: all of them, or none and every fault by line and column", func(o huma.Operation) { huma.Register(s.api, o, s.importCustomers) }},
-		{"/v1/lines/import", "import-lines", "lines", "Add lines from a CSV file: all of them, or none and every fault by line and column", func(o huma.Operation) { huma.Register(s.api, o, s.importLines) }},
-	} {
-		o := op(http.MethodPost, x.path, x.id, x.tag, x.summary)
+	const summary = " from a CSV file: all of them, or none and every fault by line and column"
+	people := func(what, summary string) huma.Operation {
+		o := op(http.MethodPost, "/v1/"+what+"/import", "import-"+what, what, summary)
 		o.MaxBodyBytes, o.BodyReadTimeout = maxSheet, uploadTimeout
-		x.register(o)
+		return o
 	}
+	route(s, people("customers", "Add customers"+summary), s.importCustomers)
+	route(s, people("lines", "Add lines"+summary), s.importLines)
 }
 
 // maxSheet is the longest file of customers or lines.
 const maxSheet = 16 << 20
 
-func (s *Server) importCustomers(ctx context.Context, in *peopleInput) (*answer[api.PeopleImport], error) {
+func (s *Server) importCustomers(ctx context.Context, in *peopleInput) (out api.PeopleImport, err error) {
 	sheet := readSheet(in.RawBody, customerColumns)
 	sheet.need("id")
 	all := readRows(sheet, func(r *sheetRow) (book.NewCustomer, error) { return s.newCustomer(r, in.Grant) })
 	// Of a file with faults the book is asked all the same, so that every fault is told at once.
 	dry := in.DryRun || len(sheet.faults) > 0
 	if err := sheet.take(s.d.Book.AddCustomers(ctx, by(ctx), all, dry)); err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
-	return reply(api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}, nil)
+	return api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}, nil
 }
 
 // readRows makes of each row what is to be added; rows with faults are left out.
@@ -95,28 +92,28 @@ func (s *Server) newCustomer(r *sheetRow, grant bool) (book.NewCustomer, error) 
 	}}, err
 }
 
-func (s *Server) importLines(ctx context.Context, in *peopleInput) (*answer[api.PeopleImport], error) {
+func (s *Server) importLines(ctx context.Context, in *peopleInput) (out api.PeopleImport, err error) {
 	sheet := readSheet(in.RawBody, lineColumns)
 	sheet.need("id")
 	sheet.need("customer")
 	all := readRows(sheet, func(r *sheetRow) (book.NewLine, error) { return s.newLine(r, in.Grant) })
-	out := api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}
+	out = api.PeopleImport{DryRun: in.DryRun, Added: len(all), Passwords: []api.Password{}}
 	if in.DryRun || len(sheet.faults) > 0 {
 		if err := sheet.take(s.d.Book.CheckLines(ctx, all)); err != nil {
-			return nil, s.explain(err)
+			return out, err
 		}
-		return reply(out, nil)
+		return out, nil
 	}
 	passwords, err := s.d.Book.AddLines(ctx, by(ctx), all)
 	if err := sheet.take(err); err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	for i, p := range passwords {
 		if p != "" {
 			out.Passwords = append(out.Passwords, api.Password{Line: all[i].ID, Password: p, Generated: true})
 		}
 	}
-	return reply(out, nil)
+	return out, nil
 }
 
 func (s *Server) newLine(r *sheetRow, grant bool) (book.NewLine, error) {

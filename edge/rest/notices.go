@@ -8,72 +8,46 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/notify"
 )
 
-// number is a path parameter of findings and notices.
-type number struct {
-	ID int64 `path:"id" minimum:"1"`
-}
-
 func (s *Server) noticeRoutes() {
-	const path, one, tag = "/v1/notices", "/v1/notices/{id}", "notices"
-	huma.Register(s.api, op(http.MethodGet, path, "list-notices", tag, "List notices, newest first"), s.listNotices)
-	huma.Register(s.api, op(http.MethodGet, one, "get-notice", tag, "Show a notice with its message, without the person's links"), s.getNotice)
-	huma.Register(s.api, op(http.MethodPost, one+"/resend", "resend-notice", tag, "Send a notice again"), s.resendNotice)
+	const path, tag = "/v1/notices", "notices"
+	listed[api.Notice](s, staged(s.notices, s.listNotices))
+	shown[api.Notice](s, staged(s.notices, s.getNotice))
+	route(s, op(http.MethodPost, path+"/{id}/resend", "resend-notice", tag, "Send a notice again"), staged(s.notices, s.resendNotice))
 	test := op(http.MethodPost, path+"/test", "test-notice", tag, "Send a test to a mail address or webhook")
 	test.DefaultStatus = http.StatusAccepted
-	huma.Register(s.api, test, s.testNotice)
-	huma.Register(s.api, op(http.MethodGet, path+"/kinds", "list-notice-kinds", tag, "List the kinds of notice"), s.noticeKinds)
-	huma.Register(s.api, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), s.previewNotice)
-	huma.Register(s.api, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), s.webhookKey)
+	route(s, test, staged(s.notices, s.testNotice))
+	listed[api.NoticeKind](s, s.noticeKinds)
+	route(s, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), staged(s.notices, s.previewNotice))
+	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), s.webhookKey)
 }
 
 func (s *Server) notices() (*notify.Notifier, error) {
 	return stage(s.d.Notices, "the list of notices")
 }
 
-func (s *Server) listNotices(ctx context.Context, in *struct {
-	Line     string `query:"line" maxLength:"80"`
-	Customer string `query:"customer" maxLength:"60"`
-	Kind     string `query:"kind" maxLength:"40"`
-	State    string `query:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off" doc:"of any delivery"`
-	Before   int64  `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+func (s *Server) listNotices(ctx context.Context, n *notify.Notifier, in *struct {
+	api.NoticeFilter
+	Below
 },
-) (*answer[api.List[api.Notice]], error) {
-	n, err := s.notices()
-	if err != nil {
-		return nil, err
-	}
+) (out api.List[api.Notice], err error) {
 	if in.Kind != "" && !isNoticeKind(in.Kind) {
-		return nil, s.explain(invalid("kind", in.Kind, noticeKinds()))
+		return out, invalid("kind", in.Kind, noticeKinds())
 	}
-	line, err := s.lineFilter(ctx, in.Line)
+	line, customer, err := s.filters(ctx, in.Line, in.Customer)
 	if err != nil {
-		return nil, err
-	}
-	customer, err := s.customerFilter(ctx, in.Customer)
-	if err != nil {
-		return nil, err
+		return out, err
 	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	all, err := n.List(ctx, notify.Filter{
 		Line: line, Account: customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: limit + 1,
 	})
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	out := make([]api.Notice, len(all))
-	for i := range all {
-		out[i] = noticeView(&all[i])
-	}
-	return reply(list(out, limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), nil)
+	return list(views(all, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
 }
 
 // noticeKinds names them all, for whoever made a slip.
@@ -103,12 +77,8 @@ func noticeView(v *notify.View) api.Notice {
 	return out
 }
 
-func (s *Server) getNotice(ctx context.Context, in *number) (*answer[api.NoticeDetail], error) {
-	n, err := s.notices()
-	if err != nil {
-		return nil, err
-	}
-	return reply(s.notice(ctx, n, in.ID))
+func (s *Server) getNotice(ctx context.Context, n *notify.Notifier, in *api.NoticeID) (api.NoticeDetail, error) {
+	return s.notice(ctx, n, in.ID)
 }
 
 func (s *Server) notice(ctx context.Context, n *notify.Notifier, id int64) (api.NoticeDetail, error) {
@@ -119,42 +89,30 @@ func (s *Server) notice(ctx context.Context, n *notify.Notifier, id int64) (api.
 	return api.NoticeDetail{Notice: noticeView(&x.View), Subject: x.Subject, Text: x.Text, HTML: x.HTML}, nil
 }
 
-func (s *Server) resendNotice(ctx context.Context, in *struct {
-	ID   int64 `path:"id" minimum:"1"`
-	Body api.Resend
-},
-) (*answer[api.Notice], error) {
-	n, err := s.notices()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) resendNotice(ctx context.Context, n *notify.Notifier, in *api.NoticeResend) (out api.Notice, err error) {
 	as, err := n.Resend(ctx, in.ID, in.Body.Person, by(ctx))
 	if errors.Is(err, notify.ErrNotFound) {
 		if _, gone := n.Show(ctx, in.ID); gone == nil {
-			return nil, newProblem(http.StatusNotFound, api.ReasonNotFound, "there is nobody of that name to send the notice to; add a contact to its customer, or leave the person out")
+			return out, newProblem(http.StatusNotFound, api.ReasonNotFound, "there is nobody of that name to send the notice to; add a contact to its customer, or leave the person out")
 		}
 	}
 	if err != nil {
-		return nil, s.about(err, "notice", strconv.FormatInt(in.ID, 10))
+		return out, s.about(err, "notice", strconv.FormatInt(in.ID, 10))
 	}
 	x, err := s.notice(ctx, n, as)
-	return reply(x.Notice, err)
+	return x.Notice, err
 }
 
-func (s *Server) testNotice(ctx context.Context, in *struct{ Body api.NoticeTest }) (*answer[api.Notice], error) {
-	n, err := s.notices()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) testNotice(ctx context.Context, n *notify.Notifier, in *struct{ Body api.NoticeTest }) (out api.Notice, err error) {
 	id, err := n.TestNotice(ctx, in.Body.To)
 	if errors.Is(err, notify.ErrAddress) {
-		return nil, s.explain(invalid("to", in.Body.To, "a mail address such as anna@example.com, or the https URL of a webhook"))
+		return out, invalid("to", in.Body.To, "a mail address such as anna@example.com, or the https URL of a webhook")
 	}
 	if err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	x, err := s.notice(ctx, n, id)
-	return reply(x.Notice, err)
+	return x.Notice, err
 }
 
 // told says what the kinds tell that come of no finding.
@@ -168,7 +126,7 @@ var told = map[notify.Kind]string{
 	notify.Test:            "A test of the way to a mail address or webhook.",
 }
 
-func (s *Server) noticeKinds(context.Context, *struct{}) (*answer[api.List[api.NoticeKind]], error) {
+func (s *Server) noticeKinds(context.Context, *struct{}) (api.List[api.NoticeKind], error) {
 	out := []api.NoticeKind{}
 	for _, k := range notify.Kinds() {
 		v := api.NoticeKind{
@@ -182,35 +140,24 @@ func (s *Server) noticeKinds(context.Context, *struct{}) (*answer[api.List[api.N
 		}
 		out = append(out, v)
 	}
-	return reply(api.List[api.NoticeKind]{Items: out}, nil)
+	return api.List[api.NoticeKind]{Items: out}, nil
 }
 
-func (s *Server) previewNotice(_ context.Context, in *struct {
-	Kind string `path:"kind" maxLength:"40"`
-},
-) (*answer[api.NoticePreview], error) {
-	n, err := s.notices()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) previewNotice(_ context.Context, n *notify.Notifier, in *api.KindOfNotice) (out api.NoticePreview, err error) {
 	mail, err := n.Preview(notify.Kind(in.Kind), notify.AsMail)
 	if err != nil {
-		return nil, s.about(err, "kind of notice", in.Kind)
+		return out, s.about(err, "kind of notice", in.Kind)
 	}
 	hook, err := n.Preview(notify.Kind(in.Kind), notify.AsJSON)
 	if err != nil {
-		return nil, s.about(err, "kind of notice", in.Kind)
+		return out, s.about(err, "kind of notice", in.Kind)
 	}
-	return reply(api.NoticePreview{Kind: in.Kind, Subject: mail.Subject, Text: mail.Text, HTML: mail.HTML, JSON: hook.JSON}, nil)
+	return api.NoticePreview{Kind: in.Kind, Subject: mail.Subject, Text: mail.Text, HTML: mail.HTML, JSON: hook.JSON}, nil
 }
 
-func (s *Server) webhookKey(context.Context, *struct{}) (*answer[api.WebhookKey], error) {
+func (s *Server) webhookKey(context.Context, *struct{}) (api.WebhookKey, error) {
 	if s.d.HookKey == nil {
-		return nil, unavailable("the key of webhooks")
+		return api.WebhookKey{}, unavailable("the key of webhooks")
 	}
-	k, err := s.d.HookKey()
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	return reply(k, nil)
+	return s.d.HookKey()
 }

@@ -24,30 +24,17 @@ import (
 )
 
 func (s *Server) recordRoutes() {
-	list := op(http.MethodGet, "/v1/cdrs", "list-cdrs", "records", "List call records, newest first; CSV and JSON lines stream all")
 	page := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.List[api.CDR]](), true, "")
-	text := &huma.Schema{Type: huma.TypeString}
-	list.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-		"application/json": {Schema: page}, "text/csv": {Schema: text}, "application/jsonl": {Schema: text},
-	}}}
-	huma.Register(s.api, list, s.listCDRs)
-	huma.Register(s.api, op(http.MethodGet, "/v1/cdrs/{id}", "get-cdr", "records", "Show a call record"), s.getCDR)
-	huma.Register(s.api, op(http.MethodGet, "/v1/journal", "list-journal", "records", "List facts of the journal, oldest first or newest first"), s.listJournal)
+	list := op(http.MethodGet, "/v1/cdrs", "list-cdrs", "records", "List call records, newest first; CSV and JSON lines stream all")
+	streamed(s, list, map[string]*huma.Schema{"application/json": page, "text/csv": plainText, "application/jsonl": plainText}, s.listCDRs)
+	shown[api.CDR](s, s.getCDR)
+	listed[api.Fact](s, s.listJournal)
 }
 
 // cdrInput are the filters of records.
 type cdrInput struct {
-	Line     string `query:"line" maxLength:"80"`
-	Customer string `query:"customer" maxLength:"60"`
-
-	Sides     string `query:"sides" enum:"payer,both" default:"payer" doc:"with line: both are also calls of other lines to it"`
-	Country   string `query:"country" maxLength:"60" doc:"of the number called: DE, Germany"`
-	Number    string `query:"number" maxLength:"128" doc:"called, in any form it can be dialled in"`
-	Reason    string `query:"reason" maxLength:"60" doc:"a code of a reason: hangup, premium-barred"`
-	Direction string `query:"direction" maxLength:"20" doc:"outbound, inbound or on-net"`
-
-	From   string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider"`
-	Until  string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end"`
+	api.CDRFilter
+	Sides  string `query:"sides" enum:"payer,both" default:"payer" doc:"with line: both are also calls of other lines to it"`
 	Till   string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
 	Stored bool   `query:"stored" doc:"only what is stored: none of calls of which a phone has yet to confirm the end. Streams are so"`
 	Before string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
@@ -65,16 +52,12 @@ func (s *Server) query(in *cdrInput, line, customer string) (CDRQuery, error) {
 	if l, ok := s.d.Book.Line(line); ok {
 		zone = l.Zone()
 	}
-	until := in.Until
-	if until == "" {
-		until = in.Till
-	}
 	var errs [5]error
 	q.Country, errs[0] = countryFilter(in.Country)
 	q.Reason, errs[1] = reasonFilter(in.Reason)
 	q.Direction, errs[2] = directionFilter(in.Direction)
 	q.From, errs[3] = instant(when.From, "from", in.From, zone)
-	q.Until, errs[4] = instant(when.UntilPast, "until", until, zone)
+	q.Until, errs[4] = instant(when.UntilPast, "until", cmp.Or(in.Until, in.Till), zone)
 	return q, errors.Join(errs[:]...)
 }
 
@@ -95,17 +78,13 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	if s.d.CDRs == nil {
 		return nil, unavailable("the list of records")
 	}
-	line, err := s.lineFilter(ctx, in.Line)
-	if err != nil {
-		return nil, err
-	}
-	customer, err := s.customerFilter(ctx, in.Customer)
+	line, customer, err := s.filters(ctx, in.Line, in.Customer)
 	if err != nil {
 		return nil, err
 	}
 	q, err := s.query(in, line, customer)
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
 	format := in.format()
 	if format == "json" {
@@ -113,7 +92,7 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	}
 	first, err := s.d.CDRs(ctx, q)
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		switch format {
@@ -126,10 +105,7 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 			s.stream(hc, q, first, newLineWriter(hc))
 		default:
 			hc.SetHeader("Content-Type", "application/json")
-			out := []api.CDR{}
-			for i := range first {
-				out = append(out, s.recordView(first[i]))
-			}
+			out := views(first, s.recordView)
 			// A client that went away is no fault of ours.
 			_ = json.NewEncoder(hc.BodyWriter()).Encode(list(out, in.Limit, func(c *api.CDR) string { return string(c.ID) }))
 		}
@@ -170,7 +146,8 @@ func (s *Server) stream(hc huma.Context, q CDRQuery, page []call.CDR, w cdrWrite
 
 // recordView is a record by its customer's clocks, so that the day it shows is the day whose purses it was paid from. Streams
 // are for programs and have UTC.
-func (s *Server) recordView(c call.CDR) api.CDR {
+func (s *Server) recordView(r *call.CDR) api.CDR {
+	c := *r
 	zone := s.d.Book.Zone(c.Account)
 	c.Begun, c.AnsweredAt, c.Ended = in(zone, c.Begun), in(zone, c.AnsweredAt), in(zone, c.Ended)
 	return api.NewCDR(c)
@@ -253,35 +230,31 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-func (s *Server) getCDR(ctx context.Context, in *callID) (*answer[api.CDR], error) {
+func (s *Server) getCDR(ctx context.Context, in *api.CallID) (out api.CDR, err error) {
 	if s.d.CDR == nil {
-		return nil, unavailable("the list of records")
+		return out, unavailable("the list of records")
 	}
 	c, err := s.d.CDR(ctx, call.ID(in.ID))
 	if err != nil {
-		return nil, s.about(err, "call record", in.ID)
+		return out, s.about(err, "call record", in.ID)
 	}
-	return reply(s.recordView(c), nil)
+	return s.recordView(&c), nil
 }
 
 func (s *Server) listJournal(ctx context.Context, in *struct {
+	api.FactFilter
 	After  int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
-	Line   string `query:"line" maxLength:"80"`
-	Call   string `query:"call" maxLength:"64"`
-	Kind   string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused"`
 	Order  string `query:"order" enum:"oldest,newest" default:"oldest" doc:"which comes first; with newest continue with before="`
 	Before int64  `query:"before" minimum:"0" doc:"with order=newest, continue below this sequence number: next of the page before"`
-	From   string `query:"from" maxLength:"40" doc:"at or after: as in the list of records"`
-	Until  string `query:"until" maxLength:"40" doc:"before; of a day, to its end"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
-) (*answer[api.List[api.Fact]], error) {
+) (out api.List[api.Fact], err error) {
 	if s.d.Journal == nil {
-		return nil, unavailable("the journal")
+		return out, unavailable("the journal")
 	}
 	line, err := s.lineFilter(ctx, in.Line)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	q := JournalQuery{After: in.After, Line: line, Call: call.ID(in.Call), Kind: in.Kind, Limit: in.Limit + 1}
 	if in.Order == "newest" {
@@ -295,11 +268,8 @@ func (s *Server) listJournal(ctx context.Context, in *struct {
 	q.From, err = instant(when.From, "from", in.From, zone)
 	q.Until, err2 = instant(when.UntilPast, "until", in.Until, zone)
 	if err := errors.Join(err, err2); err != nil {
-		return nil, s.explain(err)
+		return out, err
 	}
 	facts, err := s.d.Journal(ctx, q)
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	return reply(list(facts, in.Limit, func(f *api.Fact) string { return strconv.FormatInt(f.Seq, 10) }), nil)
+	return list(facts, in.Limit, func(f *api.Fact) string { return strconv.FormatInt(f.Seq, 10) }), err
 }

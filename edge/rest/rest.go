@@ -304,20 +304,6 @@ func created(o huma.Operation) huma.Operation {
 // answer is a JSON body.
 type answer[T any] struct{ Body T }
 
-// reply is what most handlers end with; err is a problem already.
-func reply[T any](v T, err error) (*answer[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	return &answer[T]{v}, nil
-}
-
-// page is the paging of lists by id.
-type page struct {
-	After string `query:"after" maxLength:"64" doc:"continue above this id: next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-}
-
 // list makes a page of one more item than was asked, which tells whether there is a next page.
 func list[T any](items []T, limit int, id func(*T) string) api.List[T] {
 	l := api.List[T]{Items: items}

@@ -18,10 +18,7 @@ import (
 
 func (s *Server) traceRoutes() {
 	o := op(http.MethodGet, "/v1/trace", "trace", "calls", "Stream the SIP messages of one line or call, without secrets, until a bound is reached")
-	o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-		"application/jsonl": {Schema: &huma.Schema{Type: huma.TypeString}},
-	}}}
-	huma.Register(s.api, o, s.trace)
+	streamed(s, o, map[string]*huma.Schema{"application/jsonl": plainText}, s.trace)
 }
 
 type traceInput struct {
@@ -39,7 +36,7 @@ func (s *Server) trace(ctx context.Context, in *traceInput) (*huma.StreamRespons
 	case !strings.HasSuffix(who, "@socket") && !slices.Contains(s.o.Tracers, who):
 		return nil, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the messages of phones are not for everybody: name this token in admin.tracers of the configuration, or trace over the socket")
 	case (in.Line == "") == (in.Call == ""):
-		return nil, s.explain(invalid("line", in.Line, "either a line or a call"))
+		return nil, invalid("line", in.Line, "either a line or a call")
 	}
 	q := TraceQuery{Call: call.ID(in.Call), For: time.Duration(in.For) * time.Second, Most: in.Messages}
 	if in.Line != "" {

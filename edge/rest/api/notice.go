@@ -2,6 +2,8 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +21,53 @@ type Notice struct {
 	Deliveries []Delivery `json:"deliveries"`
 }
 
+// Resource describes notices.
+func (Notice) Resource() Resource[Notice] {
+	return Resource[Notice]{
+		Name: "notice", Path: "notices", Next: "before", List: "List notices, newest first", Get: "Show a notice with its message, without the person's links",
+		Columns: "notice: id, at, kind, line, customer, state, to~, what: title~",
+		Fields:  "notice!, kind: kind and title, line?, customer?, at, state",
+		Empty:   "No such notices. Who gets them: ringfence customer contact add CUSTOMER ID --mail ADDRESS; try the way with: ringfence notice test ADDRESS",
+		Cells: map[string]func(*Notice) Cell{
+			"notice":         func(n *Notice) Cell { return Cell{Text: strconv.FormatInt(n.ID, 10)} },
+			"kind and title": func(n *Notice) Cell { return Cell{Text: n.Kind + " (" + n.Title + ")"} },
+			"state":          func(n *Notice) Cell { return stateCell(n.State) },
+			"to":             func(n *Notice) Cell { return Cell{Text: n.To()} },
+		},
+		Named: func(n *Notice) (string, string) { return strconv.FormatInt(n.ID, 10), n.Title },
+	}
+}
+
+// To is where a notice goes, in a few words.
+func (n *Notice) To() string {
+	switch more := len(n.Deliveries) - 1; {
+	case more < 0:
+		return "nobody"
+	case more > 0:
+		return fmt.Sprintf("%s and %d more", n.Deliveries[0].Address, more)
+	}
+	return n.Deliveries[0].Address
+}
+
+func stateCell(state string) Cell {
+	return Cell{state, map[string]string{
+		"sent": "good", "bundled": "good", "bounced": "bad", "failed": "bad", "kept": "warn", "mixed": "warn", "off": "dim",
+	}[state]}
+}
+
+// NoticeID says which.
+type NoticeID struct {
+	ID int64 `path:"id" minimum:"1" arg:"" help:"Notice." predict:"notice"`
+}
+
+// NoticeFilter selects notices.
+type NoticeFilter struct {
+	Line     string `query:"line" maxLength:"80" help:"Only about this line." placeholder:"LINE" predict:"line"`
+	Customer string `query:"customer" maxLength:"60" help:"Only about this customer." placeholder:"CUSTOMER" predict:"customer"`
+	Kind     string `query:"kind" maxLength:"40" help:"Only this kind." placeholder:"KIND" predict:"notice-kind"`
+	State    string `query:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off" doc:"of any delivery" kong:"enum=',queued,sending,sent,kept,digest,bundled,bounced,failed,off',default=''" help:"Only with a delivery in this state: queued, sending, sent, kept, digest, bundled, bounced, failed or off." placeholder:"STATE"`
+}
+
 // Delivery is a notice to one person over one channel.
 type Delivery struct {
 	Person    string    `json:"person" doc:"customer/ID/CONTACT, or desk/ADDRESS"`
@@ -32,6 +81,14 @@ type Delivery struct {
 	MessageID string    `json:"message_id,omitempty"`
 }
 
+// Resource describes deliveries.
+func (Delivery) Resource() Resource[Delivery] {
+	return Resource[Delivery]{
+		Columns: "person, over: channel, address~, state, tries, sent, next try: next, last error: error~",
+		Cells:   map[string]func(*Delivery) Cell{"state": func(d *Delivery) Cell { return stateCell(d.State) }},
+	}
+}
+
 // NoticeDetail is a notice with its message as its first person got it, without that person's links.
 type NoticeDetail struct {
 	Notice
@@ -42,12 +99,18 @@ type NoticeDetail struct {
 
 // Resend sends a notice again.
 type Resend struct {
-	Person string `json:"person,omitempty" maxLength:"400" doc:"one of its people; absent: all"`
+	Person string `json:"person,omitempty" maxLength:"400" doc:"one of its people; absent: all" help:"Only to this one of its people, as notice show names them (default: all)." placeholder:"PERSON"`
+}
+
+// NoticeResend says which.
+type NoticeResend struct {
+	NoticeID
+	Body Resend `embed:""`
 }
 
 // NoticeTest sends a test.
 type NoticeTest struct {
-	To string `json:"to" minLength:"1" maxLength:"500" doc:"a mail address, or the URL of a webhook"`
+	To string `json:"to" minLength:"1" maxLength:"500" doc:"a mail address, or the URL of a webhook" arg:"" name:"address" help:"A mail address, or the URL of a webhook."`
 }
 
 // NoticeKind is a kind of notice.
@@ -59,6 +122,30 @@ type NoticeKind struct {
 	Desk     bool   `json:"desk" doc:"the fraud desk gets it"`
 	Critical bool   `json:"critical" doc:"comes whatever the person wishes"`
 	Answers  bool   `json:"answers" doc:"can be answered with a link: that was me, not me"`
+}
+
+// Resource describes kinds of notice.
+func (NoticeKind) Resource() Resource[NoticeKind] {
+	yes := func(of func(*NoticeKind) bool) func(*NoticeKind) Cell {
+		return func(k *NoticeKind) Cell { return Cell{Text: map[bool]string{true: "yes"}[of(k)]} }
+	}
+	return Resource[NoticeKind]{
+		Name: "notice-kind", Path: "notices/kinds", Tag: "notices", List: "List the kinds of notice",
+		Columns: "kind, goes to, always, answers: can be answered, what it tells: text~",
+		Cells: map[string]func(*NoticeKind) Cell{
+			"goes to": func(k *NoticeKind) Cell {
+				return Cell{Text: map[[2]bool]string{{true, true}: "owner, desk", {true, false}: "owner", {false, true}: "desk"}[[2]bool{k.Owner, k.Desk}]}
+			},
+			"always":          yes(func(k *NoticeKind) bool { return k.Critical }),
+			"can be answered": yes(func(k *NoticeKind) bool { return k.Answers }),
+		},
+		Named: func(k *NoticeKind) (string, string) { return k.Kind, k.Title },
+	}
+}
+
+// KindOfNotice says which.
+type KindOfNotice struct {
+	Kind string `path:"kind" maxLength:"40" arg:"" optional:"" help:"Kind of notice; --list shows them." predict:"notice-kind"`
 }
 
 // NoticePreview is a kind of notice with made-up data.
