@@ -17,9 +17,7 @@ type backupCmd struct {
 }
 
 func (backupCmd) Help() string {
-	return `Writes the whole store as it is at one moment, while the server goes on: an SQLite file, or for PostgreSQL a file of pg_dump. It holds sealed passwords and every call, so only you may read it. The key file is not in it: keep a copy of that elsewhere, for together they are all passwords, and without the key no phone can log in.
-
-` + examples("ringfence backup /var/backups/ringfence.db", "ringfence backup --force /mnt/backup/ringfence.db")
+	return `Writes the whole store as it is at one moment, while the server goes on: an SQLite file, or for PostgreSQL a file of pg_dump. It holds sealed passwords and every call, so only you may read it. The key file is not in it: keep a copy of that elsewhere, for together they are all passwords, and without the key no phone can log in.`
 }
 
 // Run writes it.

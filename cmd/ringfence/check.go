@@ -14,9 +14,7 @@ type checkCmd struct {
 }
 
 func (checkCmd) Help() string {
-	return `Checks the configuration file here, then asks the server to look over the book, the decks, the trunks, the store and whether all money adds up. Exit code 1 when a finding is an error.
-
-` + examples("ringfence check", "ringfence check --json")
+	return `Checks the configuration file here, then asks the server to look over the book, the decks, the trunks, the store and whether all money adds up. Exit code 1 when a finding is an error.`
 }
 
 var errFindings = errors.New("there are faults: see above")

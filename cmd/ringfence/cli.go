@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -46,10 +48,10 @@ type commands struct {
 	Wide bool `help:"Print tables as wide as they are, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
-	Status  statusCmd  `cmd:"" group:"run" help:"Show how the server is doing."`
-	Check   checkCmd   `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults."`
+	Status  statusCmd  `cmd:"" group:"run" help:"Show how the server is doing." eg:"; --json | jq .ready"`
+	Check   checkCmd   `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults." eg:"; --json"`
 	Config  configCmd  `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
-	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs."`
+	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs." eg:"/var/backups/ringfence.db; --force /mnt/backup/ringfence.db"`
 	Restore restoreCmd `cmd:"" group:"run" help:"Put a backup in the store's place, or accept what it has lost."`
 	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
 	Phone   phoneCmd   `cmd:"" group:"run" help:"Register, call, answer and attack with the built-in test phone."`
@@ -72,10 +74,10 @@ type commands struct {
 	Trace   traceCmd   `cmd:"" group:"calls" help:"The SIP messages of one line or call, as they come." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`
 	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json"`
 
-	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command."`
-	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version."`
+	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command." eg:"; cdr list"`
+	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version." eg:""`
 	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
-	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff."`
+	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff." eg:"> ringfence.1; | man -l -"`
 	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
 }
 
@@ -96,8 +98,8 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 			{Key: "calls", Title: "Calls"},
 			{Key: "other", Title: "Other"},
 		}),
-		kong.NamedMapper("when", kong.MapperFunc(decodeWhen)),
-		kong.NamedMapper("span", kong.MapperFunc(decodeSpan)),
+		kong.NamedMapper("when", decode(func(f reflect.Value, p point) { f.SetString(string(p)) })),
+		kong.NamedMapper("span", decode(func(f reflect.Value, d span) { f.SetInt(int64(d.Duration / time.Second)) })),
 		kong.Bind(s),
 		kong.BindTo(s.ctx, (*context.Context)(nil)),
 		kong.BindTo(s.out.Writer, (*io.Writer)(nil)),

@@ -3,17 +3,13 @@ package main
 import "ringfence/app/config"
 
 type configCmd struct {
-	Check     configCheck     `cmd:"" help:"Say what is wrong with a configuration file."`
-	Reference configReference `cmd:"" help:"Print every field with its default and what it does, as a configuration file."`
+	Check     configCheck     `cmd:"" help:"Say what is wrong with a configuration file." eg:"; /etc/ringfence/ringfence.toml"`
+	Reference configReference `cmd:"" help:"Print every field with its default and what it does, as a configuration file." eg:"> ringfence.toml; --markdown"`
 }
 
 type configCheck struct {
 	Config string `arg:"" optional:"" help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
 	File   string `name:"config" help:"The same." placeholder:"FILE" hidden:""`
-}
-
-func (configCheck) Help() string {
-	return examples("ringfence config check", "ringfence config check /etc/ringfence/ringfence.toml")
 }
 
 // Run loads it as serve would.
@@ -37,10 +33,6 @@ func (c *configCheck) Run(s *session) error {
 
 type configReference struct {
 	Markdown bool `help:"As the page docs/configuration.md."`
-}
-
-func (configReference) Help() string {
-	return examples("ringfence config reference > ringfence.toml", "ringfence config reference --markdown")
 }
 
 // Run prints it.

@@ -14,8 +14,6 @@ type helpCmd struct {
 	Words []string `arg:"" optional:"" name:"command" help:"Command, such as cdr list."`
 }
 
-func (helpCmd) Help() string { return examples("ringfence help", "ringfence help cdr list") }
-
 // Run is never reached but through a program that has built the grammar itself.
 func (helpCmd) Run() error { return nil }
 

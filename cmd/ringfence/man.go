@@ -10,9 +10,7 @@ import (
 type manCmd struct{}
 
 func (manCmd) Help() string {
-	return `The page is made of what --help says about every command. "make install" and the Debian package put it where man looks.
-
-` + examples("ringfence man > ringfence.1", "ringfence man | man -l -")
+	return `The page is made of what --help says about every command. "make install" and the Debian package put it where man looks.`
 }
 
 // Run prints it.

@@ -12,9 +12,7 @@ import (
 type statusCmd struct{ remote }
 
 func (statusCmd) Help() string {
-	return `Exit code 1 when the server runs but is not ready to take calls.
-
-` + examples("ringfence status", "ringfence status --json | jq .ready")
+	return `Exit code 1 when the server runs but is not ready to take calls.`
 }
 
 var errNotReady = errors.New("the server runs but is not ready: see above")

@@ -10,8 +10,6 @@ import (
 
 type versionCmd struct{}
 
-func (versionCmd) Help() string { return examples("ringfence version") }
-
 // Run prints it.
 func (versionCmd) Run(s *session) error {
 	v := map[string]string{"version": app.Version, "revision": revision(), "go": runtime.Version()}

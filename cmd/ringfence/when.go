@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -26,32 +27,23 @@ func (p *point) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// decodeWhen is point for fields of the API, which are texts (kong's type when).
-func decodeWhen(ctx *kong.DecodeContext, target reflect.Value) error {
-	var p point
-	text := ""
-	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-		return err
+// decode reads what is typed for a field of the API as T reads it, and has put give the field its value.
+func decode[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](put func(field reflect.Value, read T)) kong.MapperFunc {
+	return func(ctx *kong.DecodeContext, field reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+			return err
+		}
+		var read T
+		if err := P(&read).UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		put(field, read)
+		return nil
 	}
-	if err := p.UnmarshalText([]byte(text)); err != nil {
-		return err
-	}
-	target.SetString(string(p))
-	return nil
-}
-
-// decodeSpan is span for fields of the API, which are seconds (kong's type span).
-func decodeSpan(ctx *kong.DecodeContext, target reflect.Value) error {
-	var d span
-	text := ""
-	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-		return err
-	}
-	if err := d.UnmarshalText([]byte(text)); err != nil {
-		return err
-	}
-	target.SetInt(int64(d.Duration / time.Second))
-	return nil
 }
 
 // span is a length of time as people give it: "90m", "24h", "7d", "2w".

@@ -15,7 +15,7 @@ import (
 func (s *Server) adminRoutes() {
 	const tag = "operations"
 	route(s, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
-	route(s, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), s.rotate)
+	route(s, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), need(s.d.Rotate != nil, "rotating the key", s.rotate))
 	route(s, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
 }
 
@@ -75,9 +75,6 @@ func (s *Server) checkBook() []api.CheckItem {
 }
 
 func (s *Server) rotate(ctx context.Context, _ *struct{}) (api.Rotated, error) {
-	if s.d.Rotate == nil {
-		return api.Rotated{}, unavailable("rotating the key")
-	}
 	return s.d.Rotate(ctx, by(ctx))
 }
 

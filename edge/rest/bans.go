@@ -32,8 +32,8 @@ func (s *Server) banRoutes() {
 	route(s, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), staged(s.bans, s.dropImport))
 	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Write bans as a list that import reads")
 	streamed(s, out, map[string]*huma.Schema{"text/plain": plainText, "text/csv": plainText, "application/json": {}}, s.exportBans)
-	listed[api.Feed](s, s.listFeeds)
-	route(s, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), s.refreshFeed)
+	listed[api.Feed](s, need(s.d.Feeds != nil, "the list of feeds", s.listFeeds))
+	route(s, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), need(s.d.Feeds != nil && s.d.Refresh != nil, "fetching feeds", s.refreshFeed))
 }
 
 // bans is the list, or an answer that there is none.
@@ -304,30 +304,16 @@ func (s *Server) exportBans(_ context.Context, in *struct {
 	}}, nil
 }
 
-func (s *Server) feeds() ([]api.Feed, error) {
-	if s.d.Feeds == nil {
-		return nil, unavailable("the list of feeds")
-	}
-	return append([]api.Feed{}, s.d.Feeds()...), nil
-}
-
 func (s *Server) listFeeds(context.Context, *struct{}) (api.List[api.Feed], error) {
-	all, err := s.feeds()
-	return api.List[api.Feed]{Items: all}, err
+	return api.List[api.Feed]{Items: append([]api.Feed{}, s.d.Feeds()...)}, nil
 }
 
 func (s *Server) refreshFeed(ctx context.Context, in *api.FeedName) (out api.Feed, err error) {
-	if s.d.Refresh == nil {
-		return out, unavailable("fetching feeds")
-	}
 	fault := s.d.Refresh(ctx, in.Name)
 	if errors.Is(fault, ErrNoFeed) {
 		return out, missing("feed", in.Name)
 	}
-	all, err := s.feeds()
-	if err != nil {
-		return out, err
-	}
+	all := slices.Clone(s.d.Feeds())
 	i := slices.IndexFunc(all, func(f api.Feed) bool { return f.Name == in.Name })
 	if i < 0 {
 		return out, missing("feed", in.Name)

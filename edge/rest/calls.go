@@ -15,18 +15,15 @@ import (
 )
 
 func (s *Server) callRoutes() {
-	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), s.decide)
+	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), need(s.d.Decide != nil, "deciding", s.decide))
 	listed[api.Call](s, s.listCalls)
 	shown[api.Call](s, s.getCall)
 	cut := op(http.MethodDelete, "/v1/calls/{id}", "cut-call", "calls", "Cut a call on both legs")
 	cut.DefaultStatus = http.StatusAccepted
-	route(s, cut, s.cutCall)
+	route(s, cut, need(s.d.Cut != nil, "cutting calls", s.cutCall))
 }
 
 func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest }) (out api.Decision, err error) {
-	if s.d.Decide == nil {
-		return out, unavailable("deciding")
-	}
 	b := &in.Body
 	var from netip.Addr
 	if b.From != "" {
@@ -155,9 +152,6 @@ func (s *Server) getCall(_ context.Context, in *api.CallID) (api.Call, error) {
 }
 
 func (s *Server) cutCall(ctx context.Context, in *api.CallCut) (out api.Call, err error) {
-	if s.d.Cut == nil {
-		return out, unavailable("cutting calls")
-	}
 	if out, err = s.findCall(in.ID); err != nil {
 		return out, err
 	}

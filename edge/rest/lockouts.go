@@ -12,9 +12,9 @@ import (
 )
 
 func (s *Server) lockoutRoutes() {
-	listed[api.Lockout](s, s.listLockouts)
-	route(s, op(http.MethodPost, "/v1/lockouts/release", "release-lockout", "bans", "End lock-outs of a line, an address, a network or an AS"), s.release)
-	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Say where an address is, as far as the files know"), s.locate)
+	listed[api.Lockout](s, need(s.d.Guard != nil, "the list of lock-outs", s.listLockouts))
+	route(s, op(http.MethodPost, "/v1/lockouts/release", "release-lockout", "bans", "End lock-outs of a line, an address, a network or an AS"), need(s.d.Guard != nil, "releasing lock-outs", s.release))
+	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Say where an address is, as far as the files know"), need(s.d.Geo != nil, "looking up addresses", s.locate))
 }
 
 // lockouts are those in force on this node.
@@ -42,18 +42,12 @@ func (s *Server) listLockouts(_ context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (out api.List[api.Lockout], err error) {
-	if s.d.Guard == nil {
-		return out, unavailable("the list of lock-outs")
-	}
 	all := s.lockouts(time.Now())
 	all = all[min(in.After, len(all)):]
 	return list(all, in.Limit, func(*api.Lockout) string { return strconv.Itoa(in.After + in.Limit) }), nil
 }
 
 func (s *Server) release(ctx context.Context, in *struct{ Body api.Release }) (out api.Released, err error) {
-	if s.d.Guard == nil {
-		return out, unavailable("releasing lock-outs")
-	}
 	what := in.Body.What
 	return api.Released{What: what, Released: s.d.Guard.Release(what, by(ctx), time.Now())}, nil
 }
@@ -62,9 +56,6 @@ func (s *Server) locate(_ context.Context, in *struct {
 	Address string `query:"address" required:"true" maxLength:"64"`
 },
 ) (out api.Place, err error) {
-	if s.d.Geo == nil {
-		return out, unavailable("looking up addresses")
-	}
 	addr, err := parseAddr("address", in.Address)
 	if err != nil {
 		return out, err

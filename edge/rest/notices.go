@@ -22,9 +22,9 @@ func (s *Server) noticeRoutes() {
 	test := op(http.MethodPost, path+"/test", "test-notice", tag, "Send a test to a mail address or webhook")
 	test.DefaultStatus = http.StatusAccepted
 	route(s, test, staged(s.notices, s.testNotice))
-	listed[api.NoticeKind](s, s.noticeKinds)
+	route(s, op(http.MethodGet, path+"/kinds", "list-notice-kinds", tag, "List the kinds of notice"), s.noticeKinds)
 	route(s, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), staged(s.notices, s.previewNotice))
-	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), s.webhookKey)
+	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), need(s.d.HookKey != nil, "the key of webhooks", s.webhookKey))
 }
 
 func (s *Server) notices() (*notify.Notifier, error) {
@@ -156,8 +156,5 @@ func (s *Server) previewNotice(_ context.Context, n *notify.Notifier, in *api.Ki
 }
 
 func (s *Server) webhookKey(context.Context, *struct{}) (api.WebhookKey, error) {
-	if s.d.HookKey == nil {
-		return api.WebhookKey{}, unavailable("the key of webhooks")
-	}
 	return s.d.HookKey()
 }

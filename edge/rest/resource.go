@@ -97,6 +97,14 @@ func deleted[V api.View[V], I any](s *Server, handle func(context.Context, *I) (
 	})
 }
 
+// need is the handler of what this node may not have.
+func need[I, O any](have bool, what string, handle func(context.Context, *I) (O, error)) func(context.Context, *I) (O, error) {
+	if have {
+		return handle
+	}
+	return func(context.Context, *I) (out O, err error) { return out, unavailable(what) }
+}
+
 // named hands a handler what its path names. What it does not find then was deleted in between.
 func named[T, I, O any, P interface {
 	*I

@@ -1,15 +1,18 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +32,8 @@ import (
 )
 
 var ctx = context.Background()
+
+var update = flag.Bool("update", false, "write docs/api.md anew")
 
 // fixture is a server over a book in memory, and what it was asked to do.
 type fixture struct {
@@ -378,33 +383,77 @@ func TestEveryRoute(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsDescribed holds the list in api's package comment and the description to what is served.
-func TestEveryRouteIsDescribed(t *testing.T) {
-	f := newFixture(t, rest.Options{})
-	var spec struct {
-		Paths map[string]map[string]struct {
-			Responses map[string]any
+// route is what OpenAPI says of an operation, as far as docs/api.md repeats it.
+type route struct {
+	Summary    string
+	Parameters []struct{ Name, In string }
+	Body       described `json:"requestBody"`
+	Responses  map[string]described
+}
+
+// described is a body: by its schema where it is JSON, else by its media types.
+type described struct {
+	Content map[string]struct {
+		Schema struct {
+			Ref string `json:"$ref"`
 		}
 	}
+}
+
+func (d described) String() string {
+	var names []string
+	for kind, media := range d.Content {
+		names = append(names, cmp.Or(strings.TrimPrefix(media.Schema.Ref, "#/components/schemas/"), kind))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// TestEveryRouteIsDescribed holds the list in docs/api.md and the description to what is served. The list is made from it:
+// go test -run TestEveryRouteIsDescribed ./edge/rest -update
+func TestEveryRouteIsDescribed(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	var spec struct{ Paths map[string]map[string]route }
 	if err := json.Unmarshal(f.do("GET", "/openapi.json", "").Body.Bytes(), &spec); err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for path, methods := range spec.Paths {
-		for method := range methods {
-			n++
-			if !strings.HasPrefix(path, "/v1/") {
-				t.Errorf("%s %s is outside /v1", method, path)
-			}
+	page := "# Routes of the admin API\n\nMade from the OpenAPI description that a server has at `/openapi.json`, which says all of each. Errors are `Problem`.\n\n" +
+		"| route | what it does | query | body | answer |\n|---|---|---|---|---|\n"
+	for _, at := range slices.Sorted(maps.Keys(spec.Paths)) {
+		if !strings.HasPrefix(at, "/v1/") {
+			t.Errorf("%s is outside /v1", at)
+		}
+		for _, method := range slices.Sorted(maps.Keys(spec.Paths[at])) {
+			page += line(strings.ToUpper(method)+" "+at, spec.Paths[at][method])
 		}
 	}
-	source, err := os.ReadFile("api/api.go")
-	if err != nil {
-		t.Fatal(err)
+	const file = "../../docs/api.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if listed := len(regexp.MustCompile(`(?m)^//\t(GET|POST|PATCH|DELETE) +/v1/`).FindAll(source, -1)); n != listed {
-		t.Errorf("%d operations; the list in edge/rest/api has %d", n, listed)
+	if written, err := os.ReadFile(file); err != nil || string(written) != page {
+		t.Errorf("docs/api.md is not what is served (%v): make it anew as this test says", err)
 	}
+}
+
+// line is a route in the list.
+func line(name string, r route) string {
+	var query []string
+	for _, p := range r.Parameters {
+		if p.In == "query" {
+			query = append(query, p.Name)
+		}
+	}
+	slices.Sort(query)
+	answer := ""
+	for _, status := range []string{"200", "201", "202", "204"} {
+		if body, ok := r.Responses[status]; ok {
+			answer = strings.TrimSpace(strings.TrimPrefix(status, "200") + " " + body.String())
+		}
+	}
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", name, r.Summary, strings.Join(query, ", "), r.Body, answer)
 }
 
 // TestSecretsNeverComeOut asks for everything and looks for every secret in the answers.

@@ -130,7 +130,7 @@ func (NoticeKind) Resource() Resource[NoticeKind] {
 		return func(k *NoticeKind) Cell { return Cell{Text: map[bool]string{true: "yes"}[of(k)]} }
 	}
 	return Resource[NoticeKind]{
-		Name: "notice-kind", Path: "notices/kinds", Tag: "notices", List: "List the kinds of notice",
+		Name: "notice-kind", Path: "notices/kinds",
 		Columns: "kind, goes to, always, answers: can be answered, what it tells: text~",
 		Cells: map[string]func(*NoticeKind) Cell{
 			"goes to": func(k *NoticeKind) Cell {
