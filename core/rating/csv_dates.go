@@ -11,56 +11,22 @@ import (
 
 // dateReader tries the form that fitted last first: files keep to one or two.
 type dateReader struct {
-	forms []dateForm
+	forms []string // layouts
 	last  int
 }
 
-// dateForm is a layout; whole says that it has no time of day.
-type dateForm struct {
-	layout string
-	whole  bool
-}
-
-// Fractions of a second are read whether a layout has them or not.
-var isoForms = []dateForm{
-	{"2006-01-02 15:04:05", false},
-	{"2006-01-02", true},
-	{"2006-01-02T15:04:05", false},
-	{"2006-01-02T15:04:05Z07:00", false},
-	{"2006-01-02 15:04:05Z07:00", false},
-	{"2006-01-02 15:04", false},
-	{"2006-01-02T15:04", false},
-	{"2006/01/02", true},
-	{"2006/01/02 15:04:05", false},
-	{"2006/01/02 15:04", false},
-	{"20060102", true},
-	{"2-Jan-2006", true},
-	{"2-Jan-06", true},
-	{"2 Jan 2006", true},
-	{"2 January 2006", true},
-	{"2-Jan-2006 15:04", false},
-	{"2-Jan-2006 15:04:05", false},
-	{"2 Jan 2006 15:04", false},
-	{"Jan 2, 2006", true},
-	{"January 2, 2006", true},
-	{"2.1.2006", true},
-	{"2.1.2006 15:04", false},
-	{"2.1.2006 15:04:05", false},
+// isoForms are those that can be read in one way. Fractions of a second are read whether a layout has them or not.
+var isoForms = []string{
+	"2006-01-02 15:04:05", "2006-01-02", "2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00",
+	"2006-01-02 15:04", "2006-01-02T15:04", "2006/01/02", "2006/01/02 15:04:05", "2006/01/02 15:04", "20060102", "2-Jan-2006",
+	"2-Jan-06", "2 Jan 2006", "2 January 2006", "2-Jan-2006 15:04", "2-Jan-2006 15:04:05", "2 Jan 2006 15:04", "Jan 2, 2006",
+	"January 2, 2006", "2.1.2006", "2.1.2006 15:04", "2.1.2006 15:04:05",
 }
 
 // slashForms are those in which the day or the month may come first; they are written day first here.
-var slashForms = []dateForm{
-	{"2/1/2006", true},
-	{"2/1/2006 15:04", false},
-	{"2/1/2006 15:04:05", false},
-	{"2-1-2006", true},
-	{"2-1-2006 15:04", false},
-	{"2-1-2006 15:04:05", false},
-	{"2/1/06", true},
-	{"2/1/06 15:04", false},
-	{"2-1-06", true},
-	{"2/1/2006 3:04:05 PM", false},
-	{"2/1/2006 3:04 PM", false},
+var slashForms = []string{
+	"2/1/2006", "2/1/2006 15:04", "2/1/2006 15:04:05", "2-1-2006", "2-1-2006 15:04", "2-1-2006 15:04:05", "2/1/06", "2/1/06 15:04",
+	"2-1-06", "2/1/2006 3:04:05 PM", "2/1/2006 3:04 PM",
 }
 
 // DateOrder says what comes first in 01/02/2006.
@@ -74,13 +40,12 @@ const (
 )
 
 // forms are all forms with those that can be read in two ways in one order.
-func forms(order DateOrder) []dateForm {
-	all := slices.Clone(isoForms)
-	for _, f := range slashForms {
-		if order == MonthFirst {
-			f.layout = strings.NewReplacer("2/1/", "1/2/", "2-1-", "1-2-").Replace(f.layout)
+func forms(order DateOrder) []string {
+	all := slices.Concat(isoForms, slashForms)
+	if order == MonthFirst {
+		for i := len(isoForms); i < len(all); i++ {
+			all[i] = strings.NewReplacer("2/1/", "1/2/", "2-1-", "1-2-").Replace(all[i])
 		}
-		all = append(all, f)
 	}
 	return all
 }
@@ -205,8 +170,8 @@ const (
 // parse reads a date; whole says that it names a day without a time.
 func (d *dateReader) parse(text string, zone *time.Location) (at time.Time, whole, ok bool) {
 	if d.last < len(d.forms) {
-		if at, err := time.ParseInLocation(d.forms[d.last].layout, text, zone); err == nil && at.Year() >= 1900 {
-			return at, d.forms[d.last].whole, true
+		if at, err := time.ParseInLocation(d.forms[d.last], text, zone); err == nil && at.Year() >= 1900 {
+			return at, !strings.Contains(d.forms[d.last], ":"), true
 		}
 	}
 	if len(text) <= 18 && strings.Trim(text, "0123456789.") == "" && !strings.HasPrefix(text, "0") {
@@ -215,9 +180,9 @@ func (d *dateReader) parse(text string, zone *time.Location) (at time.Time, whol
 		}
 	}
 	for i, form := range d.forms {
-		if at, err := time.ParseInLocation(form.layout, text, zone); err == nil && at.Year() >= 1900 {
+		if at, err := time.ParseInLocation(form, text, zone); err == nil && at.Year() >= 1900 {
 			d.last = i
-			return at, form.whole, true
+			return at, !strings.Contains(form, ":"), true
 		}
 	}
 	return time.Time{}, false, false

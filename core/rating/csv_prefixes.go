@@ -97,14 +97,8 @@ func prefixDigits(text, lead string) (uint64, bool) {
 	if text == "" || len(all) > maxPrefixDigits || all[0] == '0' {
 		return 0, false
 	}
-	n := uint64(0)
-	for i := range len(all) {
-		if all[i] < '0' || all[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(all[i]-'0')
-	}
-	return n, true
+	n, err := strconv.ParseUint(all, 10, 64)
+	return n, err == nil
 }
 
 // hasThousands says that one of the numbers in a cell may have been written with thousands separators, or with those of

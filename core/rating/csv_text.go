@@ -2,6 +2,7 @@ package rating
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -160,9 +161,14 @@ func (r *deckReader) findHeader(text []byte) bool {
 		}
 	}
 	if best == nil || !best.priced {
-		if c := r.headless(text, separators); c != nil {
-			best = c
+		var wide *candidate
+		for _, separator := range separators {
+			if c := r.headless(records(text, separator)); c != nil && (wide == nil || len(c.cells) > len(wide.cells)) {
+				wide = c
+				wide.separator = separator
+			}
 		}
+		best = cmp.Or(wide, best)
 	}
 	if !r.isHeader(best, first) {
 		return false
@@ -211,24 +217,20 @@ func (r *deckReader) headerIn(rows rowSource) (best *candidate, first string) {
 	return best, first
 }
 
-// headless is a table without a header, whose columns the mapping names by their numbers.
-func (r *deckReader) headless(text []byte, separators []rune) *candidate {
-	var best *candidate
-	for _, separator := range separators {
-		width, line := 0, 0
-		records(text, separator)(func(at int, cells []string, err error) bool {
-			if err == nil {
-				width, line = max(width, len(cells)), at
-			}
-			return err == nil && line < headerWithin
-		})
-		if best == nil || width > len(best.cells) {
-			if c := recognise(make([]string, min(width, maxColumns)), r.opt.Mapping, r.opt.Kind); c.usable() {
-				best = &candidate{separator, 0, make([]string, min(width, maxColumns)), c, true}
-			}
+// headless is a table without a header, whose columns the mapping names by their numbers; nil: it does not name enough.
+func (r *deckReader) headless(rows rowSource) *candidate {
+	width, line := 0, 0
+	rows(func(at int, cells []string, err error) bool {
+		if err == nil {
+			width, line = max(width, len(cells)), at
 		}
+		return err == nil && line < headerWithin
+	})
+	cells := make([]string, min(width, maxColumns))
+	if c := recognise(cells, r.opt.Mapping, r.opt.Kind); c.usable() {
+		return &candidate{0, 0, cells, c, true}
 	}
-	return best
+	return nil
 }
 
 // isHeader faults a file without a header, with what it has of one.

@@ -345,11 +345,6 @@ func (d *Deck) Len() int { return len(d.prices) }
 // Prices are all prices in the order of prefixes and their windows, short numbers last. The caller must not change them.
 func (d *Deck) Prices() []Price { return d.prices }
 
-// IndexBytes is the memory of the look-up structure, without the prices themselves.
-func (d *Deck) IndexBytes() int {
-	return cap(d.nodes)*8 + cap(d.ends)*4 + cap(d.jumps)*8 + cap(d.up)*4 + cap(d.spans)*32 + cap(d.covered)*4
-}
-
 // Digits is the prefix as a deck writes it.
 func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }
 

@@ -2,6 +2,7 @@ package rating
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,7 +38,7 @@ func (r *deckReader) findSheet(sheets []Sheet) bool {
 			first = row
 		}
 		if found == nil || !found.priced {
-			if c := r.headlessSheet(s); c != nil {
+			if c := r.headless(s.rows); c != nil {
 				found = c
 			}
 		}
@@ -49,7 +50,7 @@ func (r *deckReader) findSheet(sheets []Sheet) bool {
 		}
 	}
 	switch {
-	case r.opt.Sheet != "" && best == nil && !hasFold(names, r.opt.Sheet):
+	case r.opt.Sheet != "" && best == nil && !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, r.opt.Sheet) }):
 		r.fault(Fault{Found: "sheets " + strings.Join(names, ", "), Expected: "a sheet called " + clip(r.opt.Sheet)})
 		return false
 	case len(priced) > 1:
@@ -61,38 +62,12 @@ func (r *deckReader) findSheet(sheets []Sheet) bool {
 	r.rowsOf = chosen.rows
 	r.begin(best)
 	r.out.Format.Sheet = chosen.Name
-	if rest := without(names, chosen.Name); len(rest) > 0 {
+	rest := slices.DeleteFunc(names, func(name string) bool { return name == chosen.Name })
+	for i := range rest {
+		rest[i] = clip(rest[i])
+	}
+	if len(rest) > 0 {
 		r.warn(Warning{Kind: WarnIgnored, Text: "sheets not used: " + strings.Join(rest, ", ")})
 	}
 	return true
-}
-
-func (r *deckReader) headlessSheet(s *Sheet) *candidate {
-	width := 0
-	for _, row := range s.Rows[:min(len(s.Rows), headerWithin)] {
-		width = max(width, len(row))
-	}
-	cells := make([]string, min(width, maxColumns))
-	if c := recognise(cells, r.opt.Mapping, r.opt.Kind); c.usable() {
-		return &candidate{0, 0, cells, c, true}
-	}
-	return nil
-}
-
-func hasFold(list []string, name string) bool {
-	for _, s := range list {
-		if strings.EqualFold(s, name) {
-			return true
-		}
-	}
-	return false
-}
-
-func without(list []string, name string) (rest []string) {
-	for _, s := range list {
-		if s != name {
-			rest = append(rest, clip(s))
-		}
-	}
-	return rest
 }
