@@ -45,7 +45,6 @@ var barred = []struct{ from, to, why string }{
 	{"edge/webhook", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/web", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/kernel", "ringfence/edge/", "protocols do not know each other"},
-	{"edge/probe", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/feed", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/internal", "ringfence/edge/", "what edges share knows none of them"},
 	{"flow", "ringfence/state/store/sqlite", "engines are chosen in app"},

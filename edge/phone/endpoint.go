@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/edge/sip/challenge"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transaction"
 	"ringfence/edge/sip/transport"
@@ -205,17 +206,10 @@ type request struct {
 	cseq             uint32
 	branch           string
 	routes           []string
-	lines            []byte // further header lines, CR LF after each
-	body             []byte // a session description
+	login            *challenge.Credentials // nil: none was asked for
+	lines            []byte                 // further header lines, CR LF after each
+	body             []byte                 // a session description
 	dest             transport.Dest
-}
-
-// add adds a header line.
-func (r *request) add(id message.HeaderID, value string) {
-	var w message.Writer
-	w.Begin(r.lines)
-	w.AddString(id, value)
-	r.lines = w.Bytes()
 }
 
 // write is the request as sent, or the CANCEL or ACK of it with another To.
@@ -238,6 +232,9 @@ func (e *endpoint) write(r *request, method message.Method, to string) []byte {
 	w.AddString(message.HContact, e.contact())
 	w.AddString(message.HUserAgent, e.agent)
 	w.AddString(message.HAllow, allowed)
+	if r.login != nil {
+		w.AddString(r.login.Header, r.login.Value)
+	}
 	w.Lines(r.lines)
 	return w.End(sdpType, r.body)
 }
@@ -269,8 +266,9 @@ type client struct {
 
 func clientKey(method message.Method, branch string) string { return method.String() + branch }
 
-// launch sends a request.
-func (e *endpoint) launch(r *request) (*client, error) {
+// launch sends a request, under a branch of its own.
+func (e *endpoint) launch(again request) (*client, error) {
+	r := &again
 	r.branch = message.Magic + token()
 	c := &client{e: e, r: r, data: e.write(r, r.method, r.to), answers: make(chan *message.Message, 32)}
 	e.mu.Lock()
@@ -360,7 +358,7 @@ func (c *client) forget() {
 
 // transact sends a request that is no INVITE outside of a call and waits for its answer.
 func (e *endpoint) transact(ctx context.Context, r *request) (*client, *message.Message, error) {
-	c, err := e.launch(r)
+	c, err := e.launch(*r)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -162,42 +162,22 @@ func (p *Phone) Heard() (packets, loud int64) { return p.media.heard.Load(), p.m
 // aor is the line's address of record.
 func (p *Phone) aor() string { return "sip:" + p.account.Line + "@" + p.account.Domain }
 
-func (p *Phone) login() *login {
-	return &login{user: p.account.Line, password: p.account.Password, algorithm: p.account.Algorithm}
-}
-
 // Register registers the phone for some seconds, or unregisters it with 0. A refusal is an Answer, not an error.
 func (p *Phone) Register(ctx context.Context, seconds int) (Answer, error) {
-	l, from := p.login(), "<"+p.aor()+">;tag="+token()
+	r := &request{
+		method: message.REGISTER, uri: "sip:" + p.account.Domain, from: "<" + p.aor() + ">;tag=" + token(), to: "<" + p.aor() + ">",
+		callID: p.regID, dest: p.end.link.dest(p.server), lines: fmt.Appendf(nil, "Expires: %d\r\n", seconds),
+	}
 	for try := 0; ; try++ {
-		r := &request{
-			method: message.REGISTER, uri: "sip:" + p.account.Domain, from: from, to: "<" + p.aor() + ">", callID: p.regID,
-			cseq: p.regCSeq.Add(1), dest: p.end.link.dest(p.server),
-		}
-		r.add(message.HExpires, strconv.Itoa(seconds))
-		if err := l.sign(r); err != nil {
-			return Answer{}, err
-		}
+		r.cseq = p.regCSeq.Add(1)
 		_, m, err := p.end.transact(ctx, r)
 		if err != nil {
 			return Answer{}, err
 		}
-		if again, err := challenged(l, m, try); err != nil || !again {
+		if again, err := p.challenged(r, m, try); err != nil || !again {
 			return p.registered(m), err
 		}
 	}
-}
-
-// challenged says whether to try again with credentials: at the first challenge, and once more when the nonce was stale.
-func challenged(l *login, m *message.Message, try int) (bool, error) {
-	if m.Status() != 401 && m.Status() != 407 || try > 1 {
-		return false, nil
-	}
-	had := l.chal != nil
-	if err := l.take(m); err != nil {
-		return false, err
-	}
-	return !had || l.chal.Stale, nil
 }
 
 func (p *Phone) registered(m *message.Message) Answer {
@@ -229,29 +209,22 @@ type Dialling struct {
 // Invite places a call. An accepted one is a Call, already acknowledged; a refused one is an Answer with a nil Call. When
 // the context ends while it rings, the call is cancelled and the context's error returned.
 func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, Answer, error) {
-	l, to := p.login(), p.end.link.dest(p.server)
 	user := p.account.Line
 	if d.From != "" {
 		user = d.From
 	}
-	c := &Call{e: p.end, id: token(), peer: to, rtp: p.media.address, localTag: token(), version: 1, done: make(chan struct{})}
+	c := &Call{e: p.end, id: token(), peer: p.end.link.dest(p.server), rtp: p.media.address, localTag: token(), version: 1, done: make(chan struct{})}
 	c.local = "<sip:" + user + "@" + p.account.Domain + ">;tag=" + c.localTag
+	uri := "sip:" + number + "@" + p.account.Domain
+	r := &request{method: message.INVITE, uri: uri, to: "<" + uri + ">", callID: c.id, dest: c.peer, body: sdp(c.rtp, 1, "sendrecv")}
 	if d.Anon {
 		c.local = `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=` + c.localTag
+		r.lines = []byte("Privacy: id\r\n")
 	}
-	uri := "sip:" + number + "@" + p.account.Domain
+	r.from = c.local
 	for try := 0; ; try++ {
 		c.cseq++
-		r := &request{
-			method: message.INVITE, uri: uri, from: c.local, to: "<" + uri + ">", callID: c.id, cseq: c.cseq, dest: to,
-			body: sdp(c.rtp, 1, "sendrecv"),
-		}
-		if d.Anon {
-			r.add(message.HPrivacy, "id")
-		}
-		if err := l.sign(r); err != nil {
-			return nil, Answer{}, err
-		}
+		r.cseq = c.cseq
 		m, err := c.ring(ctx, r, d.Early)
 		if err != nil {
 			return nil, Answer{}, err
@@ -259,7 +232,7 @@ func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, A
 		if m.Status()/100 == 2 {
 			return c, answerOf(m), nil
 		}
-		if again, err := challenged(l, m, try); err != nil || !again {
+		if again, err := p.challenged(r, m, try); err != nil || !again {
 			return nil, answerOf(m), err
 		}
 	}
@@ -267,7 +240,7 @@ func (p *Phone) Invite(ctx context.Context, number string, d Dialling) (*Call, A
 
 // ring carries one INVITE to its final answer. When ctx ends first it cancels, and ends a call whose 200 crossed the CANCEL.
 func (c *Call) ring(ctx context.Context, r *request, early func(int, string)) (*message.Message, error) {
-	tx, err := c.e.launch(r)
+	tx, err := c.e.launch(*r)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/icholy/digest"
 
 	"ringfence/core/account"
+	"ringfence/edge/sip/challenge"
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/door"
@@ -37,15 +38,13 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	if !has {
 		return false
 	}
-	ask, reply := message.HWWWAuthenticate, message.HAuthorization
-	if m.Status() == 407 {
-		ask, reply = message.HProxyAuthenticate, message.HProxyAuthorization
-	}
-	header, ok := digestFor(m, ask, c, s.own(c.req).RequestURI(), t.Trunk.User, password)
+	a, ok := challenge.Answer(m, digest.Options{
+		Method: c.method.String(), URI: string(s.own(c.req).RequestURI()), Username: t.Trunk.User, Password: password, Count: int(c.tries) + 1,
+	})
 	if !ok {
 		return false
 	}
-	n := s.reissue(c, func(w *message.Writer) { w.AddString(reply, header) }, reply)
+	n := s.reissue(c, func(w *message.Writer) { w.AddString(a.Header, a.Value) }, a.Header)
 	if n == nil {
 		return false
 	}
@@ -56,21 +55,6 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 		l.asked = n
 	}
 	return true
-}
-
-// digestFor answers the first challenge that we can.
-func digestFor(m *message.Message, ask message.HeaderID, c *client, uri []byte, user, password string) (string, bool) {
-	for v := range m.All(ask) {
-		ch, err := digest.ParseChallenge(string(v))
-		if err != nil || !digest.CanDigest(ch) {
-			continue
-		}
-		cred, err := digest.Digest(ch, digest.Options{Method: c.method.String(), URI: string(uri), Username: user, Password: password, Count: int(c.tries) + 1})
-		if err == nil {
-			return cred.String(), true
-		}
-	}
-	return "", false
 }
 
 // stray is a response that belongs to no leg. An answer to an INVITE that was sent before a crash, from a peer we deal with,

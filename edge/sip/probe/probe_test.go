@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ringfence/core/secret"
-	"ringfence/edge/probe"
+	"ringfence/edge/sip/probe"
 )
 
 // carrier is one over UDP that answers by what it is told; "" stays silent.
@@ -35,15 +36,15 @@ func carrier(t *testing.T, answer func(request string) string) string {
 	return conn.LocalAddr().String()
 }
 
-// reply is a response to a request, with its Via and a header more.
+// reply is a response to a request, with what it repeats of it and a header more.
 func reply(request, status, header string) string {
-	var via string
+	var same string
 	for line := range strings.Lines(request) {
-		if strings.HasPrefix(line, "Via:") {
-			via = line
+		if name, _, _ := strings.Cut(line, ":"); slices.Contains([]string{"Via", "From", "To", "Call-ID", "CSeq"}, name) {
+			same += line
 		}
 	}
-	return "SIP/2.0 " + status + "\r\n" + via + header + "Content-Length: 0\r\n\r\n"
+	return "SIP/2.0 " + status + "\r\n" + same + header + "Content-Length: 0\r\n\r\n"
 }
 
 const challenge = "WWW-Authenticate: Digest realm=\"c\", nonce=\"n\", algorithm=MD5, qop=\"auth\"\r\n"

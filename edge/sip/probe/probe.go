@@ -1,20 +1,17 @@
 // Package probe asks a carrier whether it is there: it resolves the name, sends OPTIONS over each address, and answers a challenge. It must
-// not know trunks, calls or the SIP edge: it speaks from a socket of its own, and changes nothing anywhere.
+// not know trunks or calls: it speaks from a socket of its own, and changes nothing anywhere.
 package probe
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/textproto"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,13 +20,14 @@ import (
 	"github.com/icholy/digest"
 
 	"ringfence/core/secret"
+	"ringfence/edge/sip/challenge"
+	"ringfence/edge/sip/message"
 )
 
 // Bounds of one probe.
 const (
 	Timeout      = 5 * time.Second // to wait for an answer of one address
 	MaxAddresses = 32              // looked at in all
-	maxAnswer    = 64 << 10        // bytes of an answer
 	firstRepeat  = 500 * time.Millisecond
 )
 
@@ -126,8 +124,8 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	q := request{conn: conn, transport: t.Transport, to: a.At, callID: rand.Text(), tag: rand.Text()[:8]}
-	m, err := q.send("")
+	q := request{conn: conn, transport: cmp.Or(t.Transport, "udp"), uri: "sip:" + a.At.String(), callID: rand.Text(), tag: rand.Text()[:8]}
+	m, err := q.send(nil)
 	if err != nil {
 		a.Fault = plain(err)
 		if ctx.Err() != nil {
@@ -136,10 +134,12 @@ func (t *Target) ask(ctx context.Context, a *Answer) {
 		return
 	}
 	a.take(m, NotAsked)
-	if m.status == http.StatusUnauthorized || m.status == http.StatusProxyAuthRequired {
+	if asksLogin(m) {
 		t.login(a, &q, m)
 	}
 }
+
+func asksLogin(m *message.Message) bool { return m.Status() == 401 || m.Status() == 407 }
 
 func (t *Target) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{}
@@ -153,76 +153,75 @@ func (t *Target) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) 
 }
 
 // login answers a challenge.
-func (t *Target) login(a *Answer, q *request, m *message) {
+func (t *Target) login(a *Answer, q *request, m *message.Message) {
 	a.Login = Missing
 	if !t.Login || t.User == "" {
 		return
 	}
-	ask, reply := "Www-Authenticate", "Authorization"
-	if m.status == http.StatusProxyAuthRequired {
-		ask, reply = "Proxy-Authenticate", "Proxy-Authorization"
-	}
-	for _, v := range m.header[ask] {
-		ch, err := digest.ParseChallenge(v)
-		if err != nil || !digest.CanDigest(ch) {
-			continue
-		}
-		c, err := digest.Digest(ch, digest.Options{Method: "OPTIONS", URI: q.uri(), Username: t.User, Password: t.Password.Reveal(), Count: 1})
-		if err != nil {
-			continue
-		}
-		again, err := q.send(reply + ": " + c.String() + "\r\n")
-		if err != nil {
-			a.Fault = "no answer to the login"
-			return
-		}
-		a.take(again, Accepted)
-		if again.status == http.StatusUnauthorized || again.status == http.StatusProxyAuthRequired || again.status == http.StatusForbidden {
-			a.Login = Refused
-		}
+	c, ok := challenge.Answer(m, digest.Options{Method: "OPTIONS", URI: q.uri, Username: t.User, Password: t.Password.Reveal(), Count: 1})
+	if !ok {
+		a.Fault = "asks for a kind of login that is not known here"
 		return
 	}
-	a.Fault = "asks for a kind of login that is not known here"
+	again, err := q.send(&c)
+	if err != nil {
+		a.Fault = "no answer to the login"
+		return
+	}
+	a.take(again, Accepted)
+	if asksLogin(again) || again.Status() == 403 {
+		a.Login = Refused
+	}
 }
 
-func (a *Answer) take(m *message, l Login) {
-	a.Status, a.Phrase, a.Login = m.status, m.phrase, l
-	a.Server = cmp.Or(m.header.Get("Server"), m.header.Get("User-Agent"))
+func (a *Answer) take(m *message.Message, l Login) {
+	phrase := m.Phrase()
+	a.Status, a.Phrase, a.Login = m.Status(), strings.ToValidUTF8(string(phrase[:min(len(phrase), 80)]), ""), l
+	a.Server = cmp.Or(string(m.Get(message.HServer)), string(m.Get(message.HUserAgent)))
 }
 
 // request is OPTIONS outside of any dialog (RFC 3261 11).
 type request struct {
-	conn        net.Conn
-	transport   string
-	to          netip.AddrPort
-	callID, tag string
-	seq         int
+	conn           net.Conn
+	transport, uri string
+	callID, tag    string
+	seq            uint32
+	in             []byte // read and not yet taken
 }
 
-func (q *request) uri() string { return "sip:" + q.to.String() }
-
-// send sends the request with a header more, and waits for its final answer.
-func (q *request) send(header string) (*message, error) {
+// send sends the request, with credentials if there are some, and waits for its final answer.
+func (q *request) send(c *challenge.Credentials) (*message.Message, error) {
 	q.seq++
-	local, branch := q.conn.LocalAddr().String(), "z9hG4bK"+rand.Text()
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "OPTIONS %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\n", q.uri(), strings.ToUpper(cmp.Or(q.transport, "udp")), local, branch)
-	fmt.Fprintf(&b, "From: <sip:ringfence@%s>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %d OPTIONS\r\n", local, q.tag, q.uri(), q.callID, q.seq)
-	fmt.Fprintf(&b, "Contact: <sip:ringfence@%s>\r\nAccept: application/sdp\r\nUser-Agent: Ringfence\r\n%sContent-Length: 0\r\n\r\n", local, header)
-	if _, err := q.conn.Write(b.Bytes()); err != nil {
+	local, branch := q.conn.LocalAddr().String(), message.Magic+rand.Text()
+	var w message.Writer
+	w.Begin(nil)
+	w.Request(message.OPTIONS, []byte(q.uri))
+	w.Via(strings.ToUpper(q.transport), local, []byte(branch))
+	w.AddInt(message.HMaxForwards, 70)
+	w.Addr(message.HFrom, nil, []byte("sip:ringfence@"+local), []byte(q.tag))
+	w.Addr(message.HTo, nil, []byte(q.uri), nil)
+	w.AddString(message.HCallID, q.callID)
+	w.CSeq(q.seq, message.OPTIONS)
+	w.Addr(message.HContact, nil, []byte("sip:ringfence@"+local), nil)
+	w.AddString(message.HAccept, "application/sdp")
+	w.AddString(message.HUserAgent, "Ringfence")
+	if c != nil {
+		w.AddString(c.Header, c.Value)
+	}
+	out := w.End("", nil)
+	if _, err := q.conn.Write(out); err != nil {
 		return nil, err
 	}
-	if q.transport != "tcp" {
-		stop := q.repeat(b.Bytes())
+	if q.transport == "udp" {
+		stop := q.repeat(out)
 		defer stop()
 	}
-	in := bufio.NewReaderSize(io.LimitReader(q.conn, maxAnswer), maxAnswer) // a datagram is read whole
 	for {
-		m, err := read(in)
+		m, err := q.read()
 		if err != nil {
 			return nil, err
 		}
-		if m.status >= 200 && strings.Contains(m.header.Get("Via")+m.header.Get("V"), branch) {
+		if m.Status() >= 200 && string(m.Via().Branch) == branch {
 			return m, nil
 		}
 	}
@@ -245,38 +244,31 @@ func (q *request) repeat(b []byte) (stop func()) {
 	return func() { close(done) }
 }
 
-type message struct {
-	status int
-	phrase string
-	header textproto.MIMEHeader
-}
-
 var errNoSIP = errors.New("what answers there does not speak SIP")
 
-// read reads a response without its body.
-func read(in *bufio.Reader) (*message, error) {
-	r := textproto.NewReader(in)
-	line := ""
-	for line == "" {
-		var err error
-		if line, err = r.ReadLine(); err != nil {
+// read reads the next message. A datagram that holds half of one is never completed, and is no SIP once another follows.
+func (q *request) read() (*message.Message, error) {
+	for {
+		q.in = bytes.TrimLeft(q.in, "\r\n")
+		n, _, fault := message.Frame(q.in)
+		if fault != nil {
+			return nil, errNoSIP
+		}
+		if n > 0 {
+			var m message.Message
+			fault := message.Parse(&m, q.in[:n:n])
+			if q.in = q.in[n:]; fault != nil {
+				return nil, errNoSIP
+			}
+			return &m, nil
+		}
+		more := make([]byte, message.MaxSize) // a datagram is read whole
+		n, err := q.conn.Read(more)
+		if err != nil {
 			return nil, err
 		}
+		q.in = append(q.in, more[:n]...)
 	}
-	rest, ok := strings.CutPrefix(line, "SIP/2.0 ")
-	code, phrase, _ := strings.Cut(rest, " ")
-	status, err := strconv.Atoi(code)
-	if !ok || err != nil || status < 100 || status > 699 {
-		return nil, errNoSIP
-	}
-	h, err := r.ReadMIMEHeader()
-	if err != nil {
-		return nil, errNoSIP
-	}
-	if n, err := strconv.Atoi(cmp.Or(h.Get("Content-Length"), h.Get("L"))); err == nil && n > 0 && n <= in.Buffered() {
-		_, _ = in.Discard(n)
-	}
-	return &message{status: status, phrase: strings.ToValidUTF8(phrase[:min(len(phrase), 80)], ""), header: h}, nil
 }
 
 // plain is a network error without the addresses that are shown beside it.
