@@ -91,14 +91,7 @@ func (e *Edge) scanner(p *transport.Packet) bool {
 		return false
 	}
 	m := &p.Msg
-	var from, to []byte
-	if u, ok := m.From().ParseURI(); ok {
-		from = u.User
-	}
-	if u, ok := m.To().ParseURI(); ok {
-		to = u.User
-	}
-	if _, is := detect.Scanner(m.Get(message.HUserAgent), from, to, m.Body()); !is || e.door.Peer(p.Src, "").Trunk != "" {
+	if _, is := detect.Scanner(m.Get(message.HUserAgent), m.Get(message.HFrom), m.Get(message.HTo), m.Body()); !is || e.door.Peer(p.Src, "").Trunk != "" {
 		return false
 	}
 	e.stats.scanners.Add(1)

@@ -211,6 +211,8 @@ func TestAnotherNodeFollowsANameUsedAgain(t *testing.T) {
 	old, _, err := a.AddLine(ctx, "t", n)
 	must(t, err)
 	b := open(t, db, o)
+	told := map[string]book.ChangeKind{}
+	b.OnChange(func(c book.Change) { told[c.Line] = c.Kind })
 
 	must(t, a.DeleteLine(ctx, "t", old.ID()))
 	must(t, a.DeleteCustomer(ctx, "t", c.ID))
@@ -226,6 +228,9 @@ func TestAnotherNodeFollowsANameUsedAgain(t *testing.T) {
 	}
 	if id, ok := b.ByNumber(442079460000); !ok || id != l.ID() {
 		t.Errorf("the number is line %s's", id)
+	}
+	if _, there := told[l.ID()]; !there || told[old.ID()] != book.LineDeleted {
+		t.Errorf("told of %v", told)
 	}
 	if v, ok := b.CustomerCalled("acme"); !ok || v.ID != c.ID || v.Lines != 1 {
 		t.Errorf("customer %+v", v)

@@ -35,7 +35,7 @@ func (w *unsaved) init() { w.dirty, w.told.Most = map[string]struct{}{}, factsPe
 
 // note writes down one change: a fact, and the removal of a stored row. The caller holds the lock.
 func (s *shard) note(l *Location, line string, at time.Time, c change) {
-	if c.kind != added && c.kind != moved && c.now.stored && len(s.gone) < maxGone {
+	if c.kind != added && c.kind != moved && c.now.kept != 0 && len(s.gone) < maxGone {
 		s.gone = append(s.gone, store.Registration{Line: line, Key: c.now.key})
 	}
 	if _, told := s.told.Take(line, at); !told {
@@ -91,7 +91,7 @@ func (l *Location) Load(ctx context.Context) error {
 		b := binding{
 			key: r.Key, instance: r.Instance, listener: unique.Make(listener), heard: r.Heard.Sub(l.begun),
 			contact: r.Contact, callID: r.CallID, agent: unique.Make(r.UserAgent), transport: unique.Make(r.Transport), received: received,
-			expires: r.Expires.Sub(l.begun), since: r.Since.Sub(l.begun), cseq: uint32(min(max(r.CSeq, 0), 1<<32-1)), stored: true,
+			expires: r.Expires.Sub(l.begun), since: r.Since.Sub(l.begun), cseq: uint32(min(max(r.CSeq, 0), 1<<32-1)), kept: r.Expires.Sub(l.begun),
 		}
 		if err != nil || !r.Expires.After(now) {
 			s.note(l, r.Line, r.Expires, change{kind: expired, now: b})
@@ -169,7 +169,7 @@ func (l *Location) collect(s *shard, w *work) {
 		for i := range s.lines[line] {
 			if b := &s.lines[line][i]; b.dirty {
 				w.put = append(w.put, b.row(line, l.begun))
-				b.dirty, b.stored = false, true
+				b.dirty, b.kept = false, b.expires
 			}
 		}
 	}

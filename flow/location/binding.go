@@ -29,8 +29,8 @@ type binding struct {
 	gone            time.Duration // since when it is known to be unreachable; 0: it is not
 	login           uint64
 	cseq            uint32
-	dirty           bool // to be written
-	stored          bool // written once, or being written: its removal must be written too
+	kept            time.Duration // as expires was written last, or is being written; 0: never, else its removal must be written too
+	dirty           bool          // to be written
 }
 
 func (b *binding) public(begun time.Time) Binding {
@@ -228,8 +228,10 @@ func (p *plan) newKey(c *Contact) string {
 	return key
 }
 
-// refresh sets what every REGISTER of a contact brings.
+// refresh sets what every REGISTER of a contact brings. When nothing else is new, it is written only once a quarter of the time that the
+// store knows of is over: phones behind address translation register every minute for an hour.
 func (p *plan) refresh(b *binding, c *Contact) {
+	b.dirty = b.dirty || b.callID != p.u.CallID || b.contact != c.URI || b.instance != c.Instance || b.received != p.u.Received
 	if b.callID != p.u.CallID {
 		b.callID = strings.Clone(p.u.CallID)
 	}
@@ -239,10 +241,12 @@ func (p *plan) refresh(b *binding, c *Contact) {
 	if b.instance != c.Instance {
 		b.instance = strings.Clone(c.Instance)
 	}
-	b.cseq, b.login, b.received, b.dirty = p.u.CSeq, p.u.Login, p.u.Received, true
+	b.cseq, b.login, b.received = p.u.CSeq, p.u.Login, p.u.Received
 	b.heard, b.gone = p.at, 0
 	if b.transport == (unique.Handle[string]{}) || b.agent.Value() != p.u.UserAgent || b.transport.Value() != p.u.Transport || b.listener.Value() != p.u.Listener {
 		b.agent, b.transport, b.listener = unique.Make(p.u.UserAgent), unique.Make(p.u.Transport), unique.Make(p.u.Listener)
+		b.dirty = true
 	}
 	b.expires = p.at + min(c.Expires, maxExpires)
+	b.dirty = b.dirty || b.kept > b.expires || b.kept-p.at <= (b.expires-p.at)/4*3
 }

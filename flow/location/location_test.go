@@ -240,6 +240,60 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// A phone that registers every minute for an hour is written four times in it, and whatever else is new about it at once; a program
+// that dies at any moment finds it registered for half an hour at least.
+func TestARefreshIsWrittenNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newStore()
+		l := New(Options{Store: db})
+		seq := uint32(0)
+		refresh := func(change func(*Update)) (written bool) {
+			t.Helper()
+			seq++
+			u := register(seq, contact("a", 3600))
+			change(&u)
+			_, _, before := db.counts()
+			if _, err := l.Update("1001", u); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			_, _, after := db.counts()
+			return after > before
+		}
+		same := func(*Update) {}
+		writes := 0
+		for range 60 {
+			if refresh(same) {
+				writes++
+			}
+			again := New(Options{Store: db})
+			if err := again.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if all := again.Lookup("1001", time.Now().Add(30*time.Minute)); len(all) != 1 {
+				t.Fatalf("after a restart: %+v", all)
+			}
+			wait(time.Minute)
+		}
+		if writes != 4 {
+			t.Errorf("%d writes in an hour", writes)
+		}
+		refresh(same)
+		for name, change := range map[string]func(*Update){
+			"Call-ID": func(u *Update) { u.CallID = "call-2" }, "address": func(u *Update) { u.Received = netip.MustParseAddrPort("192.0.2.8:5060") },
+			"User-Agent": func(u *Update) { u.UserAgent = "Phone/2.0" }, "expiry": func(u *Update) { u.Contacts[0].Expires = time.Minute },
+			"instance": func(u *Update) { u.Contacts[0].Instance = "x" },
+		} {
+			refresh(same)
+			if refresh(same) || !refresh(change) {
+				t.Errorf("another %s is not written at once, or no change is", name)
+			}
+		}
+	})
+}
+
 // wait lets virtual time pass inside a synctest bubble.
 func wait(d time.Duration) {
 	<-time.After(d)
