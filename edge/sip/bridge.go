@@ -188,7 +188,7 @@ func (b *bridge) tell() {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	b.s.e.door.Notify(gate.Ended{ID: b.id, End: gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from, Doubt: b.end.doubt}})
+	b.s.e.door.Notify(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from, Doubt: b.end.doubt})
 }
 
 // tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.
@@ -200,7 +200,7 @@ func (b *bridge) tellOver() {
 		return
 	}
 	b.clear = true
-	b.s.e.door.Notify(gate.Over{ID: b.id, Legs: b.report()})
+	b.s.e.door.Notify(b.id, gate.Over(b.report()))
 }
 
 // tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm. As a rule it
@@ -219,7 +219,7 @@ func (b *bridge) tellPriced() {
 		b.priceAt = b.s.now + priceAfter
 	case b.s.now >= b.priceAt:
 		b.priced = true
-		b.s.e.door.Notify(gate.Priced{ID: b.id, Legs: b.report()})
+		b.s.e.door.Notify(b.id, gate.Priced(b.report()))
 	}
 }
 

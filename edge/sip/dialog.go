@@ -434,7 +434,7 @@ func (l *leg) isThere() {
 	}
 	l.alive = true
 	if b.joined && b.a.proved() && b.peer.proved() {
-		b.s.e.door.Notify(gate.Proved{ID: b.id})
+		b.s.e.door.Notify(b.id, gate.Proved{})
 	}
 }
 

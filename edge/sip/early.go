@@ -152,7 +152,7 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	}
 	l.made(m)
 	if status == 180 || status == 183 {
-		b.s.e.door.Notify(gate.Ringing{ID: b.id})
+		b.s.e.door.Notify(b.id, gate.Ringing{})
 	}
 	if status == 182 { // queued (RFC 3261 21.1.4): patience
 		u.ringAt = max(u.ringAt, u.queueAt)

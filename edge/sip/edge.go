@@ -1,6 +1,6 @@
 // Package sip is the SIP edge: packets on one side, calls on the other. It registers phones and joins two legs into a
-// call (a back-to-back agent), asks flow/auth who someone is and flow/gate whether and where a call may go, tells what
-// happened, and obeys when a call is cut. It must not decide anything about calls, and must not know SQL.
+// call (a back-to-back agent), asks flow/door who someone is, where they are, and whether and where a call may go, notifies it of
+// what happened, and obeys when a call is cut. It must not decide anything about calls, and must not know SQL.
 //
 // Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
 // locks. Read the files beside their RFC: registrar.go 3261 §10, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
@@ -34,13 +34,12 @@ import (
 
 // Options are the edge's settings; every zero value is usable but for the addresses.
 type Options struct {
-	UDP, TCP   []netip.AddrPort // where to listen; port 0 picks one
-	PacketConn net.PacketConn   // instead of UDP: tests under virtual time
-	Sockets    int              // SO_REUSEPORT sockets per UDP address; 0 is 1
-	Bans       *transport.Bans  // sources shut out; nil is none
-	Gate       func(src netip.Addr, n int) bool
+	UDP, TCP   []netip.AddrPort          // where to listen; port 0 picks one
+	PacketConn net.PacketConn            // instead of UDP: tests under virtual time
+	Sockets    int                       // SO_REUSEPORT sockets per UDP address; 0 is 1
+	Bans       *transport.Bans           // sources shut out; nil is none
 	Silent     bool                      // attackers' tools get no answer
-	Emergency  func(dialled string) bool // of the numbering plan; nil: no number is one
+	Emergency  func(dialled string) bool // of the numbering plan
 
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
 	Domain    string       // in From and P-Asserted-Identity; "" is our own address
@@ -88,8 +87,8 @@ type Door interface {
 	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
 	Seek(id call.ID, leg string, answered bool) (found bool, err error)
-	// Notify is told what happened: the events of flow/gate and flow/door.
-	Notify(event any)
+	// Notify is told what happened, of a call or ("") not: the events of flow/gate and flow/door.
+	Notify(id call.ID, event any)
 }
 
 // Edge is the running SIP edge. Make it with New.
@@ -142,7 +141,7 @@ func New(o Options, d Door) (*Edge, error) {
 	var err error
 	e.net, err = transport.Listen(transport.Config{
 		UDP: o.UDP, TCP: o.TCP, PacketConn: o.PacketConn, Sockets: max(o.Sockets, 1), MaxConns: o.MaxConns, Known: e.known,
-		Bans: o.Bans, Gate: o.Gate, Handle: e.handle, Failed: e.sendFailed, Closed: e.connectionClosed, Panicked: e.readerPanicked,
+		Bans: o.Bans, Handle: e.handle, Failed: e.sendFailed, Closed: e.connectionClosed, Panicked: e.readerPanicked,
 	})
 	if err != nil {
 		return nil, err
@@ -166,9 +165,6 @@ func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
-	if o.Emergency == nil {
-		o.Emergency = func(string) bool { return false }
-	}
 	if o.Agent == "" {
 		o.Agent = "Ringfence"
 	}

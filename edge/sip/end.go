@@ -172,7 +172,7 @@ func (e *Edge) wrongTags(p *transport.Packet, known bool) {
 	}
 	e.stats.unmatched.Add(1)
 	e.stats.wrongTags.Add(1)
-	e.door.Notify(door.WrongTags{Src: p.Src.Addr()})
+	e.door.Notify("", door.WrongTags(p.Src.Addr()))
 	e.answer(p, message.Reply{Code: 481})
 }
 

@@ -49,6 +49,9 @@ type fakes struct {
 // edge makes one that knows of other nodes if the fakes do.
 func (f *fakes) edge(o Options) (*Edge, error) {
 	o.Nodes, o.Emergency = f.seek != nil, f.emergency
+	if f.emergency == nil {
+		o.Emergency = func(string) bool { return false }
+	}
 	e, err := New(o, f)
 	if err == nil && f.serve != nil {
 		f.serve(e.Obeys())
@@ -113,25 +116,25 @@ func (f *fakes) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot [
 
 func (f *fakes) Seek(id call.ID, leg string, _ bool) (found bool, err error) { return f.seek(id, leg) }
 
-func (f *fakes) Notify(event any) {
+func (f *fakes) Notify(id call.ID, event any) {
 	switch e := event.(type) {
 	case gate.Ringing:
-		f.ringing(e.ID)
+		f.ringing(id)
 	case gate.Trying:
-		f.trying(e.ID, e.Way, e.BLeg)
+		f.trying(id, e.Way, e.BLeg)
 	case gate.Snapshot:
-		f.snapshot(e.ID, e.Text)
-	case gate.Ended:
-		f.ended(e.ID, e.End)
+		f.snapshot(id, e)
+	case gate.End:
+		f.ended(id, e)
 	case gate.Over:
-		f.over(e.ID, e.Legs)
+		f.over(id, e)
 	case gate.Priced:
 		if f.priced != nil {
-			f.priced(e.ID, e.Legs)
+			f.priced(id, e)
 		}
 	case gate.AnsweredAfter:
 		if f.answeredAfter != nil {
-			f.answeredAfter(e.ID, e.Trunk, e.Leg)
+			f.answeredAfter(id, e.Trunk, e.BLeg)
 		}
 	case gate.Crowd:
 		if f.crowded != nil {
@@ -139,11 +142,11 @@ func (f *fakes) Notify(event any) {
 		}
 	case door.Unreachable:
 		if f.unreachable != nil {
-			f.unreachable(e.Line, e.At, e.Now)
+			f.unreachable(e.Line, e.At, time.Now())
 		}
 	case door.WrongTags:
 		if f.wrongTags != nil {
-			f.wrongTags(e.Src)
+			f.wrongTags(netip.Addr(e))
 		}
 	}
 }

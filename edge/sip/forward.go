@@ -269,6 +269,6 @@ func (b *bridge) news() {
 // remember gives the gate the dialogs as they are now, for a restart.
 func (b *bridge) remember() {
 	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" {
-		b.s.e.door.Notify(gate.Snapshot{ID: b.id, Text: b.snapshot()})
+		b.s.e.door.Notify(b.id, gate.Snapshot(b.snapshot()))
 	}
 }

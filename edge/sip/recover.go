@@ -171,8 +171,8 @@ func (e *Edge) restore(calls []gate.Recovered) {
 		}
 		peer := joinedIn(legs, r.State)
 		if r.State == call.Answered && peer == 0 {
-			e.door.Notify(gate.Ended{ID: r.ID, End: gate.End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()}})
-			e.door.Notify(gate.Over{ID: r.ID})
+			e.door.Notify(r.ID, gate.End{By: call.System, Reason: policy.Fault, Status: 200, At: time.Now()})
+			e.door.Notify(r.ID, gate.Over(nil))
 			continue
 		}
 		if len(legs) == 0 {

@@ -150,7 +150,7 @@ func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool
 		c.Open = byLine
 	}
 	if !ok || doubled(c.Open) || doubled(byAddress) || tight && ok && c.All == t.tight() {
-		t.e.door.Notify(c)
+		t.e.door.Notify("", c)
 	}
 	return ok
 }
@@ -218,7 +218,7 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 	t.mu.Unlock()
 	if met {
 		t.e.stats.inboundMet.Add(1)
-		t.e.door.Notify(c)
+		t.e.door.Notify("", c)
 	}
 	if gone != nil {
 		gone.s.post(func() { gone.makesRoom(lost) })
@@ -301,7 +301,7 @@ func (t *seats) mayRing(b *bridge, line string) bool {
 	c := gate.Crowd{Line: line, Trunk: b.seat.trunk, Source: b.a.dest.Addr.Addr(), Open: n, All: t.in, Most: most, Refused: true}
 	t.mu.Unlock()
 	t.e.stats.inboundMet.Add(1)
-	t.e.door.Notify(c)
+	t.e.door.Notify("", c)
 	return false
 }
 

@@ -78,7 +78,7 @@ func (s *shard) stray(p *transport.Packet) {
 	}
 	s.hangUpDialog(m, p.From())
 	if id := callOf(m.CallID()); id != "" {
-		s.e.door.Notify(gate.AnsweredAfter{ID: id, Trunk: s.e.trunkAt(p.Src), Leg: string(m.CallID())})
+		s.e.door.Notify(id, gate.AnsweredAfter{Trunk: s.e.trunkAt(p.Src), BLeg: string(m.CallID())})
 	}
 }
 

@@ -141,7 +141,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 		u.silentAt = s.now + s.e.o.Silence
 	}
 	l.session = u.offer.session()
-	s.e.door.Notify(gate.Trying{ID: b.id, Way: w, BLeg: l.callID})
+	s.e.door.Notify(b.id, gate.Trying{Way: w, BLeg: l.callID})
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 }
 
@@ -339,7 +339,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	}
 	w := gate.Way{Trunk: l.trunk}
 	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // of several that rang, this one is the call's
-		s.e.door.Notify(gate.Trying{ID: b.id, Way: w, BLeg: l.callID})
+		s.e.door.Notify(b.id, gate.Trying{Way: w, BLeg: l.callID})
 	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
 	s.askGate(b, func() func() {

@@ -3,7 +3,6 @@ package sip
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"ringfence/edge/sip/message"
 	"ringfence/edge/sip/transport"
@@ -155,14 +154,14 @@ func (s *shard) atItsContact(c *client) bool {
 
 // connectionClosed is told by the transport that a connection on which a line had logged in is gone.
 func (e *Edge) connectionClosed(d transport.Dest, line string) {
-	e.door.Notify(door.Unreachable{Line: line, At: d.Addr, Now: time.Now()})
+	e.door.Notify("", door.Unreachable{Line: line, At: d.Addr})
 }
 
 // silentPhone notes that a phone that is called says nothing at all.
 func (c *client) silentPhone() {
 	l := c.leg
 	if e := l.b.s.e; c.why == forInvite && l.line != "" && l.trunk == "" && !l.uas {
-		e.door.Notify(door.Unreachable{Line: l.line, At: c.to.Addr, Now: l.b.s.wall})
+		e.door.Notify("", door.Unreachable{Line: l.line, At: c.to.Addr})
 	}
 }
 

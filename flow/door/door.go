@@ -98,23 +98,22 @@ func (d *Door) Login(l *Login) (res guard.Result) {
 
 // What an edge notifies of that is no call's.
 type (
-	WrongTags   struct{ Src netip.Addr } // a request for a dialog that there is not: floods of them are counted
-	Unreachable struct {                 // a registered phone that could not be reached at an address
+	WrongTags   netip.Addr // where a request for a dialog came from that there is not: floods of them are counted
+	Unreachable struct {   // a registered phone that could not be reached at an address
 		Line string
 		At   netip.AddrPort
-		Now  time.Time
 	}
 )
 
 // Notify takes note of what an edge has seen, and never blocks: WrongTags, Unreachable, and what the gate's Notify knows.
-func (d *Door) Notify(event any) {
+func (d *Door) Notify(id call.ID, event any) {
 	switch e := event.(type) {
 	case WrongTags:
-		d.o.WrongTags.Seen(e.Src)
+		d.o.WrongTags.Seen(netip.Addr(e))
 	case Unreachable:
-		d.o.Phones.Unreachable(e.Line, e.At, e.Now)
+		d.o.Phones.Unreachable(e.Line, e.At, time.Now())
 	default:
-		d.o.Gate.Notify(event)
+		d.o.Gate.Notify(id, event)
 	}
 }
 

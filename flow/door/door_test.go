@@ -159,7 +159,7 @@ func TestALoginIsADeviceSeen(t *testing.T) {
 	if got := s.login(s.password, home); got.Outcome != guard.Accept || got.Line != s.line || !s.Usual(s.line, home.Addr()) {
 		t.Errorf("the right password: %+v", got)
 	}
-	s.Notify(WrongTags{thief.Addr()})
+	s.Notify("", WrongTags(thief.Addr()))
 	if n, m := s.o.Strangers.Packets(), s.o.WrongTags.Packets(); n != 2 || m != 1 {
 		t.Errorf("counted %d strangers and %d requests with wrong tags", n, m)
 	}

@@ -2,54 +2,39 @@ package gate
 
 import "ringfence/core/call"
 
-// What an edge notifies of. Each says what the method of its name does.
+// What an edge notifies of a call, beside its End. Each says what the method of its name does.
 type (
-	Ringing  struct{ ID call.ID }
-	Proved   struct{ ID call.ID }
-	Snapshot struct {
-		ID   call.ID
-		Text []byte
-	}
-	Trying struct {
-		ID   call.ID
-		Way  Way
+	Ringing  struct{}
+	Proved   struct{}
+	Snapshot []byte
+	Priced   []Leg
+	Over     []Leg
+	Trying   struct {
+		Way
 		BLeg string // SIP Call-ID
 	}
-	Ended struct {
-		ID call.ID
-		End
-	}
-	Priced struct {
-		ID   call.ID
-		Legs []Leg
-	}
-	Over          Priced
-	AnsweredAfter struct {
-		ID    call.ID
-		Trunk string
-		Leg   string // SIP Call-ID
-	}
+	AnsweredAfter struct{ Trunk, BLeg string }
 )
 
 // Notify takes note of what happened to a call, or of a Crowd, and never blocks.
-func (g *Gate) Notify(event any) {
+func (g *Gate) Notify(id call.ID, event any) {
 	switch e := event.(type) {
 	case Trying:
-		g.Trying(e.ID, e.Way, e.BLeg)
+		g.Trying(id, e.Way, e.BLeg)
 	case Ringing:
-		g.Ringing(e.ID)
+		g.Ringing(id)
 	case Snapshot:
-		g.Snapshot(e.ID, e.Text)
-	case Ended:
-		g.Ended(e.ID, e.End)
+		g.Snapshot(id, e)
+	case End:
+		g.Ended(id, e)
 	case Priced:
-		g.Priced(e.ID, e.Legs)
+		g.Priced(id, e)
 	case Over:
-		g.Over(e.ID, e.Legs)
+		g.Over(id, e)
 	case Proved:
-		g.Proved(e.ID)
+		g.Proved(id)
 	case AnsweredAfter:
-		g.AnsweredAfter(e.ID, e.Trunk, e.Leg)
+		g.AnsweredAfter(id, e.Trunk, e.BLeg)
 	case Crowd:
 		g.crowded(e)
 	}

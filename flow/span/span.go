@@ -175,9 +175,9 @@ func (d Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []b
 }
 
 // Notify ends the talk, or a way out that nobody answered, and with the settlement the call.
-func (d Door) Notify(event any) {
-	if e, ok := event.(gate.Ended); ok {
-		d.t.on(e.ID, func(c *trip) {
+func (d Door) Notify(id call.ID, event any) {
+	if e, ok := event.(gate.End); ok {
+		d.t.on(id, func(c *trip) {
 			stage := "connect"
 			if c.up {
 				stage = "talk"
@@ -186,12 +186,12 @@ func (d Door) Notify(event any) {
 			trace.SpanFromContext(c.ctx).SetAttributes(attribute.String("ringfence.reason", e.Reason.Code()))
 		})
 	}
-	d.Door.Notify(event)
-	if e, ok := event.(gate.Over); ok {
-		d.t.on(e.ID, func(c *trip) {
+	d.Door.Notify(id, event)
+	if _, ok := event.(gate.Over); ok {
+		d.t.on(id, func(c *trip) {
 			d.t.next(c, "settle")
 			trace.SpanFromContext(c.ctx).End()
-			delete(d.t.calls, e.ID)
+			delete(d.t.calls, id)
 		})
 	}
 }

@@ -58,7 +58,7 @@ func (p *Packet) Release() {
 	packets.Put(p)
 }
 
-// deliver asks the gate and hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the
+// deliver hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the
 // packet, or when it panicked: who knows what still points into it then.
 func (t *Transport) deliver(slot **Packet) {
 	p := *slot
@@ -69,10 +69,6 @@ func (t *Transport) deliver(slot **Packet) {
 			t.panicked(v)
 		}
 	}()
-	if t.cfg.Gate != nil && !t.cfg.Gate(p.Src.Addr(), len(p.Buf)) {
-		t.count.gated.Add(1)
-		return
-	}
 	t.cfg.Handle(p)
 }
 

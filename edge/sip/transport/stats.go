@@ -5,7 +5,7 @@ import "sync/atomic"
 // counters are written by the readers and writers and read by Stats.
 type counters struct {
 	packetsIn, bytesIn, packetsOut, bytesOut                            atomic.Uint64
-	banned, gated, keepAlives, panics, truncated, kernel                atomic.Uint64
+	banned, keepAlives, panics, truncated, kernel                       atomic.Uint64
 	queueFull, writeErrors, readErrors                                  atomic.Uint64
 	accepted, dialled, dialErrors, refused, acceptErrors, framing, slow atomic.Uint64
 	evicted                                                             atomic.Uint64
@@ -17,7 +17,6 @@ type Stats struct {
 	PacketsOut, BytesOut uint64
 
 	Banned      uint64 // dropped: source banned
-	Gated       uint64 // dropped: Config.Gate
 	KeepAlives  uint64 // dropped: line breaks, STUN
 	Truncated   uint64 // dropped: datagram larger than a message may be
 	Kernel      uint64 // dropped by the kernel: the socket's buffer was full (SO_RXQ_OVFL)
@@ -41,7 +40,7 @@ func (t *Transport) Stats() Stats {
 	conns, strangers := t.conns.counts()
 	return Stats{
 		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(), PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
-		Banned: c.banned.Load(), Gated: c.gated.Load(), KeepAlives: c.keepAlives.Load(), Truncated: c.truncated.Load(),
+		Banned: c.banned.Load(), KeepAlives: c.keepAlives.Load(), Truncated: c.truncated.Load(),
 		Kernel: c.kernel.Load(), Panics: c.panics.Load(), QueueFull: c.queueFull.Load(), WriteErrors: c.writeErrors.Load(),
 		ReadErrors: c.readErrors.Load(), Accepted: c.accepted.Load(), Dialled: c.dialled.Load(), DialErrors: c.dialErrors.Load(),
 		Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(), Framing: c.framing.Load(), Slow: c.slow.Load(),

@@ -59,9 +59,8 @@ type Config struct {
 	Sockets    int            // sockets per UDP address, sharing its load by SO_REUSEPORT; default 1
 	ReadBuffer int            // bytes asked of the kernel per UDP socket, both ways; default 8 MiB
 
-	Bans   *Bans                            // nil: nobody is banned
-	Gate   func(src netip.Addr, n int) bool // false drops a packet of n bytes unread; called on reader goroutines
-	Handle func(p *Packet)                  // required; called on reader goroutines, concurrently; must not block
+	Bans   *Bans           // nil: nobody is banned
+	Handle func(p *Packet) // required; called on reader goroutines, concurrently; must not block
 	// Failed reports a message that was taken by Send for TCP and could not be written; token is SendToken's. Called on
 	// a goroutine of the connection.
 	Failed func(d Dest, token uint64, err error)
