@@ -368,7 +368,7 @@ func (a *App) checkShield(ctx context.Context, add func(what, level, text string
 	}
 	for _, f := range a.shield.feeds.Status() {
 		if f.Error != "" {
-			add("feeds", "warning", f.Error+"; the list of before stays")
+			add("feeds", "warning", f.Error+"; the previous list stays in force")
 		} else if !f.Taken.IsZero() {
 			add("feeds", "ok", f.Name+": "+count(f.Entries, "entry", "entries"))
 		}

@@ -57,7 +57,7 @@ func (a *App) openShield(ctx context.Context) error {
 		Record: a.ledger.Record, Log: a.log,
 	})
 	if err := a.shield.devices.Load(ctx); err != nil {
-		return fmt.Errorf("devices of before: %w", err)
+		return fmt.Errorf("stored devices: %w", err)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (a *App) openBans(ctx context.Context) error {
 		Never: never, Max: a.cfg.Shield.MaxBans, Record: a.ledger.Record, Log: a.log,
 	})
 	if err != nil {
-		return fmt.Errorf("bans of before: %w", err)
+		return fmt.Errorf("stored bans: %w", err)
 	}
 	return a.openFeeds(ctx)
 }

@@ -108,7 +108,7 @@ func (a *App) openStages(ctx context.Context) error {
 		Same: message.SameURI, Connected: func(at netip.AddrPort) bool { return a.sip != nil && a.sip.Connected(at) },
 	})
 	if err := a.location.Load(ctx); err != nil {
-		return fmt.Errorf("registrations of before: %w", err)
+		return fmt.Errorf("stored registrations: %w", err)
 	}
 	if err := a.openShield(ctx); err != nil {
 		return err

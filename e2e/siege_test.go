@@ -75,7 +75,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	must(t, call(t, moved, "999").Hangup(t.Context()))
 	must(t, call(t, desk, "02079460000").Hangup(t.Context()))
 	told := p.one(anna, "tight limits: line 2001", 20*time.Second)
-	contains(t, told.text, "127.72.0.1", "127.72.0.0/24", "Desk/1.0", "£2.00", "two calls at once")
+	contains(t, told.text, "127.72.0.1", "127.72.0.0/24", "Desk/1.0", "£2.00", "two calls at a time")
 	told.links(t)
 
 	s.line("2002")

@@ -63,7 +63,7 @@ type SIP struct {
 	TCP []netip.AddrPort `toml:"tcp"`
 
 	// Advertise is the IP address that phones and carriers are told to use: set it when Ringfence stands behind address
-	// translation ("203.0.113.5"). Peers that are reached over the other family are not told it; one address of each may be
+	// translation ("203.0.113.5"). Peers that are reached over the other family do not get it; one address of each may be
 	// given ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it leaves from.
 	Advertise string `toml:"advertise"`
 
@@ -79,7 +79,7 @@ type SIP struct {
 	// challenge that has SHA-256 in it.
 	Algorithms []string `toml:"algorithms" one:"SHA-256,MD5"`
 
-	// MinExpiry is the shortest registration granted; phones that ask for less are told so (423).
+	// MinExpiry is the shortest registration granted; phones that ask for less get 423.
 	MinExpiry Duration `toml:"min-expiry" min:"10s" max:"1h"`
 
 	// MaxExpiry is the longest registration granted; phones that ask for more get this.
@@ -107,7 +107,7 @@ type SIP struct {
 	MaxEmergencyCalls int `toml:"max-emergency-calls" min:"1" max:"1000000"`
 
 	// MaxInboundCalls is how many calls may come in over one trunk at once; over all trunks it is three quarters of max-calls.
-	// When that is reached, those that ring longest without their carrier's word give way. Left out, it is half of max-calls.
+	// When that is reached, the calls that have rung longest without their carrier's confirmation are ended. Left out, it is half of max-calls.
 	MaxInboundCalls int `toml:"max-inbound-calls" min:"1" max:"1000000"`
 
 	// MaxRingingCalls is how many inbound calls ring one line at once, unless the line's max-calls is lower (but two always
@@ -327,12 +327,12 @@ type Login struct {
 	// Network is the same for a network: a /24 of IPv4, a /56 of IPv6.
 	Network int `toml:"network" min:"2" max:"1000000"`
 
-	// AS is how many wrong tries an autonomous system has before each of its strangers gets one try only. It needs a file
+	// AS is how many wrong tries an autonomous system has before each new address in it gets one attempt only. It needs a file
 	// with AS numbers in geo.files.
 	AS int `toml:"as" min:"2" max:"1000000"`
 
 	// Strangers is how many wrong tries a day a line takes from places that it was never used from, all together, before each such
-	// place gets one try only; at twice that, strangers are refused for the day. Usual places go on as ever.
+	// place gets one attempt only; at twice that, new places are refused for the day. Usual places are not affected.
 	Strangers int `toml:"strangers" min:"2" max:"100000"`
 
 	// Weeks is the same over 28 days, against those who guess slowly.
@@ -359,7 +359,7 @@ type Shield struct {
 	// Never is the list of addresses and networks that are never banned by anything: your own, your monitoring's.
 	Never []string `toml:"never"`
 
-	// MaxBans is how many bans are kept at once, those of feeds included; when it is full, what ends first gives way.
+	// MaxBans is how many bans are kept at once, those of feeds included; when it is full, the ban that ends first is removed.
 	MaxBans int `toml:"max-bans" min:"100" max:"1000000"`
 
 	// Feeds is the list of ban lists to follow, each "NAME=FILE" or "NAME=https://…": plain text, CSV or JSON, as APIBAN,
@@ -393,7 +393,7 @@ type Counters struct {
 	Prefix string `toml:"prefix"`
 }
 
-// Notify is who is told what, and how.
+// Notify is who is notified of what, and how.
 type Notify struct {
 	// Desk is the list of mail addresses of the fraud desk.
 	Desk []string `toml:"desk"`

@@ -2923,7 +2923,7 @@ type LoginLocked struct {
 	Level    int64     // how often this source was locked out before it behaved, from 1
 	Until    time.Time // until when
 	Agent    string    // User-Agent of the phone or carrier (RFC 3261 20.41)
-	Spared   bool      // it was not banned, because somebody would suffer
+	Spared   bool      // it was not banned, because it is exempt
 	Usual    bool      // a usual place of the line
 	Guesses  string    // lists from which it guesses, as far as the sample tells
 	Typist   bool      // what was tried is on no list
@@ -3242,7 +3242,7 @@ type LoginSiege struct {
 	Failures int64     // wrong logins
 	Sources  int64     // different places
 	Days     int64     // days within which
-	Budget   int64     // tries a day that strangers get
+	Budget   int64     // attempts a day that new places get
 	More     int64     // facts of this kind that were left out: this row stands for them
 	From     time.Time // from when
 	To       time.Time // up to when
@@ -3475,7 +3475,7 @@ type LoginHoneypot struct {
 	User   string    // login name that is no line's; of one that is not printable ASCII "~" and a hash
 	Source Source    // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
 	Agent  string    // User-Agent of the phone or carrier (RFC 3261 20.41)
-	Spared bool      // it was not banned, because somebody would suffer
+	Spared bool      // it was not banned, because it is exempt
 	Right  *bool     // the password was right
 	More   int64     // facts of this kind that were left out: this row stands for them
 	From   time.Time // from when
@@ -3546,7 +3546,7 @@ func (f *LoginHoneypot) Row(at time.Time, s Subject) Row {
 	return row(at, KindLoginHoneypot, 1, "", s, f.Append(buffer()))
 }
 
-// LoginHeld is login.held: a right password came from where strangers are refused, and was answered as a wrong one.
+// LoginHeld is login.held: a right password came from a new place while these are refused, and was answered as a wrong one.
 type LoginHeld struct {
 	User     string    // login name that is no line's; of one that is not printable ASCII "~" and a hash
 	Source   Source    // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
@@ -4294,7 +4294,7 @@ func (f *BanRemoved) Row(at time.Time, s Subject) Row {
 type BanSpared struct {
 	Net       string // the network: the /24 or /56 of an address, or what is banned
 	Source    Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
-	SparedFor string // whom the ban would have hit
+	SparedFor string // why the source is exempt
 	Why       string // why, in words
 }
 
@@ -4388,7 +4388,7 @@ func (f *BanFeed) Row(at time.Time, s Subject) Row {
 	return row(at, KindBanFeed, 1, "", s, f.Append(buffer()))
 }
 
-// FloodStrangers is flood.strangers: strangers flood us with requests.
+// FloodStrangers is flood.strangers: unknown sources flood us with requests.
 type FloodStrangers struct {
 	From      time.Time // from when
 	Packets   int64     // packets
@@ -4440,7 +4440,7 @@ func (f *FloodStrangers) Row(at time.Time, s Subject) Row {
 	return row(at, KindFloodStrangers, 1, "", s, f.Append(buffer()))
 }
 
-// DialogWrongTags is dialog.wrong-tags: strangers send requests for dialogs that there are not.
+// DialogWrongTags is dialog.wrong-tags: unknown sources send requests for dialogs that do not exist.
 type DialogWrongTags struct {
 	From      time.Time // from when
 	Packets   int64     // packets

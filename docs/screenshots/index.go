@@ -26,7 +26,7 @@ links: it shows [a page with one button](#the-pages-behind-the-links).
 var own = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used by a phone, or at a place, that was not seen before. Most often that is the owner; when it is not, this mail comes before the bill. A firmware update, or another address in the same network, is no new phone. Each line can ask for new User-Agents only, or for none of these.",
 	notify.LoginHeld:       "A line's right password, one that could be guessed, came from an address that is refused: the owner says whether it is theirs. [protection.md](protection.md#new-places-while-a-line-is-guessed-at) has the rules.",
-	notify.LoginProbation:  "A login at a new place was admitted although strangers guess at the line: its password is beyond guessing, or the owner admitted it. The mail says what the limits are.",
+	notify.LoginProbation:  "A login at a new place was admitted although somebody is guessing the line's password: it is beyond guessing, or the owner admitted it. The mail says what the limits are.",
 	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what becomes of paid calls in progress: they end when the time already paid for runs out, within a minute; they were cut at once; or they go on and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
 	notify.PasswordChanged: "A line's password was replaced. If that was not the owner's wish, somebody else holds the account.",
 	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are told, so that a wish is not overlooked, and one that nobody of the customer's has is noticed.",
@@ -90,7 +90,7 @@ func whom(i notify.KindInfo) string {
 	}
 	switch i.Kind {
 	case notify.Digest:
-		return "whoever has some waiting"
+		return "anyone who has some waiting"
 	case notify.Test:
 		return "whom it is sent to"
 	}

@@ -246,7 +246,7 @@ func (f *Feeds) fetch(ctx context.Context, s *source) error {
 		fault := &Fault{s.Name, s.show, err}
 		s.status.Error = fault.Error()
 		if s.status.Error != before {
-			f.log.Warn("a list was not taken; the one of before stays", "feed", s.Name, "from", s.show, "error", err, "entries", s.status.Entries)
+			f.log.Warn("a list was not accepted; the previous one stays in force", "feed", s.Name, "from", s.show, "error", err, "entries", s.status.Entries)
 		}
 		return fault
 	}

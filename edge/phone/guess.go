@@ -53,10 +53,10 @@ func (c *GuessCmd) Run(ctx context.Context, out io.Writer) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && i == 0: // nothing was heard from there yet
-			d.say("try 1: no answer: %s is shut out already, or nobody serves at %s", source, server)
+			d.say("try 1: no answer: %s is blocked already, or no server is running at %s", source, server)
 			return nil
 		case err != nil:
-			d.say("try %d: no answer any more: %s is shut out", i+1, source)
+			d.say("try %d: no answer any more: %s is blocked", i+1, source)
 			return nil
 		case a.OK():
 			d.say("try %d: %d %s: the password is found", i+1, a.Status, a.Phrase)

@@ -327,7 +327,7 @@ func TestGuess(t *testing.T) {
 	if err := c.Run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); strings.Count(text, "403") != 3 || !strings.Contains(text, "127.0.66.6 is shut out") {
+	if text := out.String(); strings.Count(text, "403") != 3 || !strings.Contains(text, "127.0.66.6 is blocked") {
 		t.Errorf("%s", text)
 	}
 	c.Server = "192.0.2.1:5060"

@@ -144,5 +144,5 @@ func (a *Answers) admit(_ context.Context, line string, data []byte) (string, er
 		return fmt.Sprintf("The phone at %s can log in again: it need only try once more.", at), nil
 	}
 	return fmt.Sprintf("The phone at %s may log in until %s: it need only try once more. For a day from then it can take calls, and call ordinary national numbers "+
-		"for %s in all, two calls at once. Nothing else was changed.", at, done.Until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
+		"for %s in all, two calls at a time. Nothing else was changed.", at, done.Until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
 }

@@ -222,9 +222,9 @@ type SparedError struct {
 
 func (e *SparedError) Error() string {
 	if e.Net.IsSingleIP() {
-		return e.Addr.String() + " is spared: " + e.Why
+		return e.Addr.String() + " is exempt: " + e.Why
 	}
-	return e.Net.String() + " holds " + e.Addr.String() + ", which is spared: " + e.Why
+	return e.Net.String() + " holds " + e.Addr.String() + ", which is exempt: " + e.Why
 }
 
 // NeverError says that the operator's own list forbids a ban; nothing overrides it.

@@ -59,15 +59,15 @@ func TestWhatIsRefused(t *testing.T) {
 			r    Request
 			want string
 		}{
-			{Request{Net: netip.MustParsePrefix("192.0.2.7/32"), For: hour, By: "anna"}, "192.0.2.7 is spared: on the IP lock of line 2001"},
-			{Request{Net: netip.MustParsePrefix("192.0.2.0/24"), For: hour, By: "anna"}, "192.0.2.0/24 holds 192.0.2.7, which is spared: on the IP lock of line 2001"},
+			{Request{Net: netip.MustParsePrefix("192.0.2.7/32"), For: hour, By: "anna"}, "192.0.2.7 is exempt: on the IP lock of line 2001"},
+			{Request{Net: netip.MustParsePrefix("192.0.2.0/24"), For: hour, By: "anna"}, "192.0.2.0/24 holds 192.0.2.7, which is exempt: on the IP lock of line 2001"},
 			{Request{Net: netip.MustParsePrefix("198.51.100.3/32"), For: hour, By: "anna", Force: true}, "198.51.100.3 is never to be banned: 198.51.100.0/28 is on the list in the configuration"},
 			{Request{Net: netip.MustParsePrefix("198.51.0.0/16"), For: hour, By: "anna", Force: true}, "198.51.0.0/16 is never to be banned: 198.51.100.0/28 is on the list in the configuration"},
 			{Request{Net: netip.MustParsePrefix("203.0.113.9/24"), For: hour, By: "anna"}, "not a ban that can be made: 203.0.113.9/24 has bits set outside the network: write 203.0.113.0/24 or 203.0.113.9"},
 			{Request{Net: netip.MustParsePrefix("0.0.0.0/0"), For: hour, By: "anna", Force: true}, "not a ban that can be made: 0.0.0.0/0, expected a network of /8 or longer (IPv6: /19); what is wider is taken for a mistake"},
 			{Request{For: hour, By: "anna"}, "not a ban that can be made: invalid Prefix, expected an address or network"},
 			{Request{Net: netip.MustParsePrefix("203.0.113.9/32"), For: hour, By: "feed:x"}, "not a ban that can be made: it must say who made it"},
-			{Request{Net: netip.MustParsePrefix("203.0.113.9/32"), For: -hour, By: "anna"}, "not a ban that can be made: how long, or till when, and not both"},
+			{Request{Net: netip.MustParsePrefix("203.0.113.9/32"), For: -hour, By: "anna"}, "not a ban that can be made: say how long, or until when, but not both"},
 			{Request{Net: netip.MustParsePrefix("203.0.113.9/32"), Until: time.Unix(1, 0), By: "anna"}, "not a ban that can be made: 1970-01-01T00:00:01Z has passed"},
 		} {
 			if _, err := w.Add(t.Context(), c.r); err == nil || err.Error() != c.want {

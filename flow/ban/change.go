@@ -61,7 +61,7 @@ func (r *Request) entry(now time.Time) (Entry, error) {
 	}
 	switch {
 	case r.For < 0 || r.For > 0 && !r.Until.IsZero():
-		return Entry{}, fmt.Errorf("%w: how long, or till when, and not both", ErrInvalid)
+		return Entry{}, fmt.Errorf("%w: say how long, or until when, but not both", ErrInvalid)
 	case r.For > 0:
 		e.Until = now.Add(min(r.For, Longest))
 	case r.Until.IsZero():

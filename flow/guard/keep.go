@@ -215,12 +215,12 @@ func (g *Guard) takeKept(file string, log *slog.Logger) {
 	if err != nil {
 		aside := k.file + ".damaged"
 		err = errors.Join(err, os.Rename(k.file, aside))
-		k.log.Error("lock-outs of before cannot be read: the file is set aside, and all begin anew", "file", k.file, "err", err, "aside", aside)
+		k.log.Error("stored lock-outs cannot be read: the file is set aside, and counting begins anew", "file", k.file, "err", err, "aside", aside)
 		return
 	}
 	g.takeBack(saved, rows, g.Begun().Unix())
 	k.size = int64(len(text))
-	k.log.Info("lock-outs of before are in force again", "held", len(g.Locked(g.Begun())), "remembered", len(rows))
+	k.log.Info("stored lock-outs are in force again", "held", len(g.Locked(g.Begun())), "remembered", len(rows))
 }
 
 func readKept(path string) ([]byte, error) {

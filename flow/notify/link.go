@@ -340,9 +340,9 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 		v.Known = []Known{{"Line", handle}, {"Address", a.Address}, {"Network", a.Network}, {"Calls itself", a.Agent}}
 		v.Known = slices.DeleteFunc(v.Known, func(k Known) bool { return k.Value == "" })
 		v.Text = []string{
-			"Somebody at this address used the right password of your line and was turned away, as if the password were wrong: strangers are guessing at the line, or wrong passwords came from that very address.",
+			"Somebody at this address used the right password of your line and was refused, as if the password were wrong: somebody is guessing the line's password, or wrong passwords came from that very address.",
 			"If you press the button, this one address may log in once within an hour. For a day from then its phone can take calls, and call ordinary national numbers for " +
-				moneyText(policy.ProbationCap()) + " in all, two calls at once. Nothing else changes.",
+				moneyText(policy.ProbationCap()) + " in all, two calls at a time. Nothing else changes.",
 			"Press it only if you are setting up or using a phone there at this moment. If not, somebody has guessed or stolen the password: use “Not me” in the message.",
 		}
 	case Off:

@@ -135,7 +135,7 @@ func (w *Watch) inProgress(ctx context.Context, now time.Time) {
 		if err == nil {
 			w.others = others
 		} else if !w.othersFailing && ctx.Err() == nil {
-			w.o.Log.Warn("watch: calls of other nodes are not known; going on with those of before", "err", err)
+			w.o.Log.Warn("watch: calls of other nodes are not known; continuing with the previous ones", "err", err)
 		}
 		w.othersAt, w.othersFailing = now, err != nil
 	}
