@@ -19,7 +19,7 @@ func TestGuessWhereNobodyServes(t *testing.T) {
 	if err := g.Run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "nobody serves at") || strings.Contains(out.String(), "any more") {
+	if !strings.Contains(out.String(), "no server is running at") || strings.Contains(out.String(), "any more") {
 		t.Error(out.String())
 	}
 }
