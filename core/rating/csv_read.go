@@ -1,6 +1,7 @@
 package rating
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -129,9 +130,7 @@ func ReadSheets(sheets []Sheet, opt ReadOptions) *Import {
 }
 
 func newReader(opt ReadOptions) *deckReader {
-	if opt.Zone == nil {
-		opt.Zone = time.UTC
-	}
+	opt.Zone = cmp.Or(opt.Zone, time.UTC)
 	return &deckReader{opt: opt, out: &Import{}, names: map[string]string{}, said: map[string]named{}, seen: map[prefixOf]seenRow{}}
 }
 

@@ -5,6 +5,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -65,15 +66,11 @@ func New(o Options) (*Auth, error) {
 	if o.Realm == "" || len(o.Realm) > maxRealm || strings.IndexFunc(o.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) >= 0 {
 		return nil, fmt.Errorf("%w: realm %.80q: want 1 to %d printable ASCII characters without quotes or backslashes", ErrOptions, o.Realm, maxRealm)
 	}
-	if o.NonceTTL == 0 {
-		o.NonceTTL = 5 * time.Minute
-	}
+	o.NonceTTL = cmp.Or(o.NonceTTL, 5*time.Minute)
 	if o.NonceTTL < time.Second || o.NonceTTL > 24*time.Hour {
 		return nil, fmt.Errorf("%w: a nonce of %v; want 1 s to 24 h", ErrOptions, o.NonceTTL)
 	}
-	if o.MaxNonces <= 0 {
-		o.MaxNonces = 1 << 18
-	}
+	o.MaxNonces = cmp.Or(max(o.MaxNonces, 0), 1<<18)
 	if o.NonceKey == nil {
 		o.NonceKey = make([]byte, 32)
 		if _, err := rand.Read(o.NonceKey); err != nil {

@@ -49,9 +49,7 @@ type Filter struct {
 // List gives bans in force in the order of their addresses, at most limit (0 is 1000), and how many the filter selects
 // in all, After apart.
 func (l *List) List(f Filter, limit int) ([]Entry, int) {
-	if limit <= 0 {
-		limit = 1000
-	}
+	limit = cmp.Or(max(limit, 0), 1000)
 	all := l.inForce(f)
 	total := len(all)
 	if f.After.IsValid() {

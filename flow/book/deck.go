@@ -1,6 +1,7 @@
 package book
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -164,9 +165,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	if built.Len() == 0 {
 		return h, &Invalid{"rows", "", "at least one price"}
 	}
-	if h.Currency == "" {
-		h.Currency = money.Billing().Code
-	}
+	h.Currency = cmp.Or(h.Currency, money.Billing().Code)
 	was := (*b.decks.Load())[h.Name]
 	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), stamp()
 	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source), "currency": raw(h.Currency)}
@@ -262,12 +261,8 @@ func (b *Book) Diff(ctx context.Context, name string, from, to int64, at time.Ti
 			newest = max(newest, h.Version)
 		}
 	}
-	if to == 0 {
-		to = newest
-	}
-	if from == 0 {
-		from = to - 1
-	}
+	to = cmp.Or(to, newest)
+	from = cmp.Or(from, to-1)
 	if !versions[to] || from != 0 && !versions[from] {
 		return 0, 0, d, fmt.Errorf("deck %s from version %d to %d: %w", clip(name), from, to, store.ErrNotFound)
 	}

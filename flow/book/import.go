@@ -1,6 +1,7 @@
 package book
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -100,9 +101,7 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	if err := checkName("source", o.Source); err != nil {
 		return nil, err
 	}
-	if o.Read.Zone == nil {
-		o.Read.Zone = b.provider.Load().zone
-	}
+	o.Read.Zone = cmp.Or(o.Read.Zone, b.provider.Load().zone)
 	if o.Read.At.IsZero() {
 		o.Read.At = time.Now()
 	}

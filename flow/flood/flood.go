@@ -49,15 +49,9 @@ type Meter struct {
 
 // New makes a Meter.
 func New(o Options) *Meter {
-	if o.Sample == 0 {
-		o.Sample = 16
-	}
-	if o.Rate <= 0 {
-		o.Rate = 500
-	}
-	if o.Span <= 0 {
-		o.Span = 10 * time.Second
-	}
+	o.Sample = cmp.Or(o.Sample, 16)
+	o.Rate = cmp.Or(max(o.Rate, 0), 500)
+	o.Span = cmp.Or(max(o.Span, 0), 10*time.Second)
 	return &Meter{o: o, seed: maphash.MakeSeed(), top: make([]talker, 0, talkers)}
 }
 

@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -171,9 +172,7 @@ func (m *Marks) putBack(drop []string, put []counters.Mark) {
 
 // Run tells the other nodes as soon as there is something to tell, until ctx ends.
 func (m *Marks) Run(ctx context.Context, o Outage) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	for {
 		select {
 		case <-ctx.Done():

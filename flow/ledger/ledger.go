@@ -3,6 +3,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,29 +39,13 @@ type Options struct {
 }
 
 func (o *Options) defaults() {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	for _, d := range []struct {
-		n  *int
-		to int
-	}{{&o.Group, 512}, {&o.Queue, 16_384}, {&o.Posted, 200_000}, {&o.Facts, 32_768}} {
-		if *d.n <= 0 {
-			*d.n = d.to
-		}
-	}
-	if o.Lease <= 0 {
-		o.Lease = time.Minute
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 10 * time.Second
-	}
-	if o.Gather == 0 {
-		o.Gather = 1500 * time.Microsecond
-	}
-	if o.Linger == 0 {
-		o.Linger = 15 * time.Millisecond
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Group, o.Queue = cmp.Or(max(o.Group, 0), 512), cmp.Or(max(o.Queue, 0), 16_384)
+	o.Posted, o.Facts = cmp.Or(max(o.Posted, 0), 200_000), cmp.Or(max(o.Facts, 0), 32_768)
+	o.Lease = cmp.Or(max(o.Lease, 0), time.Minute)
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 10*time.Second)
+	o.Gather = cmp.Or(o.Gather, 1500*time.Microsecond)
+	o.Linger = cmp.Or(o.Linger, 15*time.Millisecond)
 }
 
 // Ledger is the one writer of money. Safe for concurrent use.

@@ -4,6 +4,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,9 +183,7 @@ func New(o Options) (*Notifier, error) {
 }
 
 func (o *Options) defaults() {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	for _, d := range []struct {
 		d  *time.Duration
 		to time.Duration
@@ -193,15 +192,9 @@ func (o *Options) defaults() {
 			*d.d = d.to
 		}
 	}
-	if o.MaxTries <= 0 {
-		o.MaxTries = 12
-	}
-	if o.Storm <= 0 {
-		o.Storm = 10
-	}
-	if o.Zone == nil {
-		o.Zone = time.UTC
-	}
+	o.MaxTries = cmp.Or(max(o.MaxTries, 0), 12)
+	o.Storm = cmp.Or(max(o.Storm, 0), 10)
+	o.Zone = cmp.Or(o.Zone, time.UTC)
 	o.LinksURL = strings.TrimSuffix(o.LinksURL, "/")
 	o.From = host(o.From)
 }

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -278,8 +279,6 @@ func (n *Notifier) hookBody(x *store.Notice, v *view, d *store.Delivery) ([]byte
 		Line: account.Handle(x.Line), LineID: account.FullIdentity(x.Line), Account: account.Handle(x.Account), Owner: account.FullIdentity(x.Account),
 		Source: dr.Source, Text: join(" ", dr.Text, strings.Join(dr.Also, " ")), Finding: dr.Finding, Evidence: dr.Evidence, Links: n.urls(&dr, d.Person),
 	}
-	if b.Text == "" {
-		b.Text = v.Subject
-	}
+	b.Text = cmp.Or(b.Text, v.Subject)
 	return json.Marshal(b)
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -130,9 +131,7 @@ func (n *Notifier) about(v *view, d *draft) *time.Location {
 			zone = z
 		}
 	}
-	if v.Customer == "" {
-		v.Customer = strange(account.Handle(d.account), 64)
-	}
+	v.Customer = cmp.Or(v.Customer, strange(account.Handle(d.account), 64))
 	return zone
 }
 
@@ -353,9 +352,7 @@ func moneyText(m money.Micro) string { return money.Billing().Shown(m) }
 
 func readSeen(e map[string]any, source string) seen {
 	s := seen{Agent: strange(scalar(e["agent"]), maxShown), Address: strange(scalar(first(e, "address", "source")), 60), New: scalar(e["new"])}
-	if s.Address == "" {
-		s.Address = strange(source, 60)
-	}
+	s.Address = cmp.Or(s.Address, strange(source, 60))
 	s.Call, _ = e["call"].(bool)
 	s.Hosting, _ = e["hosting"].(bool)
 	s.Admitted = scalar(e["how"]) == "admitted"

@@ -8,6 +8,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -82,15 +83,11 @@ func New(o Options) (*Watch, error) {
 	if o.Store == nil || o.Book == nil {
 		return nil, errors.New("watch: a store and a book are needed")
 	}
-	if o.Every <= 0 {
-		o.Every = 500 * time.Millisecond
-	}
+	o.Every = cmp.Or(max(o.Every, 0), 500*time.Millisecond)
 	if o.Calls == nil {
 		o.Calls = func() []call.Open { return nil }
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	w := &Watch{o: o, subjects: map[string]*subject{}, runs: map[call.ID]*run{}}
 	read := func(ctx context.Context, f store.FactFilter) ([]store.Fact, error) { return w.o.Store.Facts(ctx, f) }
 	w.follower = journal.Follower{Name: Stage, Every: o.Every, Read: read, Begin: w.begin, Take: w.take, Log: o.Log}

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -35,9 +36,7 @@ var _ counters.Counters = (*Engine)(nil)
 
 // NewEngine makes an empty engine. Its tables are as many as the program has names for them.
 func NewEngine(o Options) *Engine {
-	if o.MaxMarks <= 0 {
-		o.MaxMarks = DefaultMarks
-	}
+	o.MaxMarks = cmp.Or(max(o.MaxMarks, 0), DefaultMarks)
 	return &Engine{windows: NewWindows(o.MaxKeys), max: o.MaxMarks, tables: map[string]*table{}}
 }
 

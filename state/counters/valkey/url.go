@@ -1,6 +1,7 @@
 package valkey
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,9 +47,7 @@ func parse(s string) (valkeygo.ClientOption, error) {
 		}
 	case "redis", "valkey", "rediss", "valkeys":
 		port := u.Port()
-		if port == "" {
-			port = "6379"
-		}
+		port = cmp.Or(port, "6379")
 		if u.Hostname() == "" {
 			return opt, fmt.Errorf("no host in the address of the counters' server; want %s://host:6379/0", u.Scheme)
 		}

@@ -11,6 +11,7 @@
 package valkey
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -52,18 +53,10 @@ const (
 // "valkey" and "valkeys" are other words for the first two. It fails when the server cannot be reached now, is older than
 // Redis 7, or is a node of a cluster. No error of this package shows the password.
 func Open(ctx context.Context, url string, o Options) (*Engine, error) {
-	if o.Prefix == "" {
-		o.Prefix = "ringfence:"
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 500 * time.Millisecond
-	}
-	if o.MaxMarks <= 0 {
-		o.MaxMarks = 1 << 17
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Prefix = cmp.Or(o.Prefix, "ringfence:")
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 500*time.Millisecond)
+	o.MaxMarks = cmp.Or(max(o.MaxMarks, 0), 1<<17)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	opt, err := parse(url)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -57,9 +58,7 @@ type Engine struct {
 // Open opens the store at path and makes it when it is not there, brings its tables up to date, and takes the process
 // lock: a second process gets an error naming the first.
 func Open(ctx context.Context, path string, o Options) (*Engine, error) {
-	if o.Sync == "" {
-		o.Sync = Full
-	}
+	o.Sync = cmp.Or(o.Sync, Full)
 	if o.Sync != Full && o.Sync != Normal {
 		return nil, fmt.Errorf("store %s: sync %q is neither %q nor %q", path, o.Sync, Full, Normal)
 	}
