@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -29,19 +30,23 @@ type Follower struct {
 	Take func(ctx context.Context, at int64, facts []store.Fact, caughtUp bool) (int64, error)
 	Log  *slog.Logger
 
-	begun, failing bool
-	at             int64
-	lag            atomic.Int64
+	begun bool
+	at    int64
+	lag   atomic.Int64
 }
 
 // Run follows until ctx ends. It catches up without a pause.
 func (f *Follower) Run(ctx context.Context) {
+	outage := keep.Outage{
+		Log: f.Log.With("follower", f.Name), Level: slog.LevelWarn,
+		Failed: "the journal cannot be followed; it is tried again", Again: "the journal is followed again",
+	}
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		more, err := f.Turn(ctx)
 		if ctx.Err() == nil {
-			f.report(err)
+			outage.Note(err)
 		}
 		if more && err == nil {
 			continue
@@ -81,16 +86,3 @@ func (f *Follower) Turn(ctx context.Context) (more bool, err error) {
 
 // Lag is how old the last fact taken was, while more are there; 0: nothing waits.
 func (f *Follower) Lag() time.Duration { return time.Duration(f.lag.Load()) }
-
-// report logs when trouble begins and when it ends, not each time in between.
-func (f *Follower) report(err error) {
-	switch failing := err != nil; {
-	case failing == f.failing:
-		return
-	case failing:
-		f.Log.Warn("the journal cannot be followed; it is tried again", "follower", f.Name, "error", err)
-	default:
-		f.Log.Info("the journal is followed again", "follower", f.Name)
-	}
-	f.failing = !f.failing
-}

@@ -6,26 +6,14 @@ import (
 	"ringfence/core/detect"
 )
 
-// Kinds of notice. Those of findings have the codes of detect.
+// Kinds of notice that are spoken of. Each kind of finding is one too, by its code in detect.
 const (
 	NewDevice       Kind = "new-device"
 	Guessing        Kind = "guessing"
 	Siege           Kind = "siege"
 	Spray           Kind = "spray"
-	StalePhone      Kind = "stale-phone"
-	OldPassword     Kind = "old-password"
-	NonceMoved      Kind = "nonce-elsewhere"
 	TwoPlaces       Kind = "two-places"
-	Travel          Kind = "impossible-travel"
-	HostingLogin    Kind = "hosting-login"
-	AfterLockout    Kind = "after-lockout"
-	HoneypotUsed    Kind = "honeypot"
 	UsageLevel      Kind = "usage-level"
-	Flood           Kind = "flood"
-	EmergencyCalls  Kind = "emergency-calls"
-	InboundCalls    Kind = "inbound-calls"
-	LegUnconfirmed  Kind = "leg-unconfirmed"
-	Unallocated     Kind = "number-unallocated"
 	LoginHeld       Kind = "login-held"
 	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -39,13 +41,15 @@ type outbox struct {
 	held    int              // mu; messages in memory
 	stopped bool             // mu; nothing waits any more
 	sending sync.WaitGroup
-	failing bool // of the goroutine of send
+	outage  keep.Outage // of the goroutine of send
 	life    context.Context
 	cut     context.CancelFunc // ends life, and thereby what is under way
 }
 
 func newOutbox(n *Notifier) *outbox {
-	b := &outbox{n: n, lanes: map[string]*lane{}}
+	b := &outbox{n: n, lanes: map[string]*lane{}, outage: keep.Outage{
+		Log: n.log, Level: slog.LevelWarn, Failed: "the outbox cannot be read; notices wait", Again: "the outbox is read again",
+	}}
 	b.life, b.cut = context.WithCancel(context.Background())
 	return b
 }
@@ -63,7 +67,7 @@ func (n *Notifier) send(ctx context.Context) {
 	for ctx.Err() == nil {
 		more, err := b.claim(ctx)
 		if ctx.Err() == nil {
-			b.outage(err)
+			b.outage.Note(err)
 		}
 		if more && err == nil {
 			continue
@@ -75,17 +79,6 @@ func (n *Notifier) send(ctx context.Context) {
 		}
 	}
 	b.stop(ctx)
-}
-
-func (b *outbox) outage(err error) {
-	if failing := err != nil; failing != b.failing {
-		b.failing = failing
-		if failing {
-			b.n.log.Warn("the outbox cannot be read; notices wait", "error", err)
-		} else {
-			b.n.log.Info("the outbox is read again")
-		}
-	}
 }
 
 // claim takes as much as there is room for. more: there may be more than that, and something is left to send it.
