@@ -13,6 +13,8 @@ const (
 	Siege           Kind = "siege"
 	Spray           Kind = "spray"
 	TwoPlaces       Kind = "two-places"
+	Travel          Kind = "impossible-travel"
+	HostingLogin    Kind = "hosting-login"
 	UsageLevel      Kind = "usage-level"
 	LoginHeld       Kind = "login-held"
 	LoginProbation  Kind = "login-probation"
