@@ -17,15 +17,10 @@ const maxWords = 300
 
 // answer makes an error of what came back at a stage of one message.
 func answer(ctx context.Context, stage string, err error) error {
-	var said *textproto.Error
-	if !errors.As(err, &said) {
-		return cause(ctx, "the mail server, at "+stage, err)
+	if said := (*textproto.Error)(nil); errors.As(err, &said) && permanent(stage, said) {
+		return fmt.Errorf("%w: %w", notify.ErrPermanent, setup(ctx, stage, err))
 	}
-	text := fmt.Sprintf("the mail server answered %d at %s: %s", said.Code, stage, clean(said.Msg, maxWords))
-	if permanent(stage, said) {
-		return fmt.Errorf("%w: %s", notify.ErrPermanent, text)
-	}
-	return errors.New(text)
+	return setup(ctx, stage, err)
 }
 
 // atMail is the stage at which a server judges us and not yet the person.

@@ -251,7 +251,7 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 		w.AddString(message.HAllow, allowed)
 		w.AddString(message.HSupported, l.offersExtensions(r.why))
 	}
-	w.AddString(message.HUserAgent, s.e.o.Agent)
+	w.AddString(message.HUserAgent, agent)
 	w.Lines(r.lines)
 	s.room = l.shown(r.content).end(w)
 }

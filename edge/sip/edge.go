@@ -44,7 +44,6 @@ type Options struct {
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
 	Domain    string       // in From and P-Asserted-Identity; "" is our own address
 	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
-	Agent     string       // User-Agent and Server; "" is "Ringfence"
 
 	MaxConns     int                // TCP connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
@@ -163,11 +162,11 @@ func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
 	return p.Trunk != "", p.Phones
 }
 
+// agent is our User-Agent and Server.
+const agent = "Ringfence"
+
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
-	if o.Agent == "" {
-		o.Agent = "Ringfence"
-	}
 	if o.Shards <= 0 {
 		o.Shards = 2 * runtime.GOMAXPROCS(0)
 	}

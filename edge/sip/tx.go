@@ -131,7 +131,7 @@ func (s *shard) respond(t *server, r reply) {
 		w.AddString(message.HContact, "<"+t.leg.contact(t.to)+">")
 	}
 	if r.code > 100 {
-		w.AddString(message.HServer, s.e.o.Agent)
+		w.AddString(message.HServer, agent)
 	}
 	if r.code < 300 && r.code > 100 && (t.method == message.INVITE || t.method == message.UPDATE) {
 		w.AddString(message.HAllow, allowed)
