@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -103,7 +102,7 @@ func (a *App) refreshFeed(ctx context.Context, name string) error {
 }
 
 // decide explains a call without making it, with the purses as they are at this moment.
-func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 	x := a.gate.Explain(line, to, from, at)
 	if !x.Known {
 		return nil, book.ErrNotFound
@@ -111,11 +110,7 @@ func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at t
 	if err := a.presentPurses(ctx, line, &x, at); err != nil {
 		return nil, err
 	}
-	d := &rest.Decided{Verdict: x.Verdict, Steps: x.Steps, Dest: x.Dest, Problem: x.Problem, Quote: x.Quote}
-	for _, w := range x.Ways {
-		d.Ways = append(d.Ways, strings.TrimSpace(w.Trunk+w.Line))
-	}
-	return d, nil
+	return &x, nil
 }
 
 // presentPurses fills in what is spent or held of each purse, and refuses where Admit would.

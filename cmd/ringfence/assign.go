@@ -54,21 +54,7 @@ func parseAssignments(args, texts []string, g grantFlags) (assigned, error) {
 	if g.Until != "" && !g.Grant {
 		return a, usagef("--until goes with --grant: only what staff grant ends by itself")
 	}
-	seen := map[string]bool{}
-	for _, arg := range args {
-		key, value, ok := strings.Cut(arg, "=")
-		if !ok {
-			return a, usagef("%.60q: want FIELD=VALUE", arg)
-		}
-		if seen[key] {
-			return a, usagef("%s is given twice", key)
-		}
-		seen[key] = true
-		if err := a.take(key, value, texts, g); err != nil {
-			return a, err
-		}
-	}
-	return a, nil
+	return a, eachField(args, func(key, value string) error { return a.take(key, value, texts, g) })
 }
 
 func (a *assigned) take(key, value string, texts []string, g grantFlags) error {
@@ -144,33 +130,44 @@ var trunkFields = []string{"addresses", "transport", "user", "sources", "priorit
 // parseTrunk reads the field=value arguments of a trunk, into a body of the API.
 func parseTrunk(args []string) (map[string]any, error) {
 	body := map[string]any{}
-	for _, arg := range args {
-		key, value, ok := strings.Cut(arg, "=")
-		if !ok {
-			return nil, usagef("%.60q: want FIELD=VALUE", arg)
-		}
-		if body[key] != nil {
-			return nil, usagef("%s is given twice", key)
-		}
-		var err error
+	return body, eachField(args, func(key, value string) (err error) {
 		switch key {
 		case "addresses", "sources":
 			body[key] = words(value)
 		case "priority":
 			if body[key], err = strconv.Atoi(value); err != nil {
-				return nil, usagef("%s: found %.40q, want a whole number", key, value)
+				return usagef("%s: found %.40q, want a whole number", key, value)
 			}
 		case "emergency", "disabled":
 			if body[key], err = parseYes(value); err != nil {
-				return nil, usagef("%s: found %.40q, want yes or no", key, value)
+				return usagef("%s: found %.40q, want yes or no", key, value)
 			}
 		default:
 			if body[key] = value; !slices.Contains(trunkFields, key) {
-				return nil, noField(key, trunkFields)
+				return noField(key, trunkFields)
 			}
 		}
+		return nil
+	})
+}
+
+// eachField takes field=value arguments apart, none twice.
+func eachField(args []string, take func(key, value string) error) error {
+	seen := map[string]bool{}
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return usagef("%.60q: want FIELD=VALUE", arg)
+		}
+		if seen[key] {
+			return usagef("%s is given twice", key)
+		}
+		seen[key] = true
+		if err := take(key, value); err != nil {
+			return err
+		}
 	}
-	return body, nil
+	return nil
 }
 
 // noField says what field there is not, and which may have been meant.

@@ -26,8 +26,7 @@ func (c *checkCmd) Run(s *session) error {
 		out.Items = append(out.Items, item)
 		out.OK = item.Level != "error"
 	}
-	var server api.Check
-	asked := s.get(pathOf("check"), &server)
+	server, asked := fetch[api.Check](s, "GET /v1/check", nil)
 	if asked == nil {
 		out.Items = append(out.Items, server.Items...)
 		out.OK = out.OK && server.OK

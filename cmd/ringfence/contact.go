@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 
 	"ringfence/edge/rest/api"
@@ -67,7 +66,7 @@ func (c *contactRemove) Run(s *session) error {
 		x := page.Items[i]
 		return s.dryRun(fmt.Sprintf("Contact %s of %s would be removed: no more notices to %s.", x.ID, c.Customer, x.Address))
 	}
-	if err := s.do(http.MethodDelete, pathOf("customers", c.Customer, "contacts", c.ID), nil, nil); err != nil {
+	if _, err := fetch[none](s, "DELETE /v1/customers/{id}/contacts/{contact}", c); err != nil {
 		return err
 	}
 	return s.done("Contact %s of %s is removed.", c.ID, c.Customer)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
@@ -171,7 +170,7 @@ func (c *customerRemove) Run(s *session) error {
 	if !c.Yes {
 		return s.dryRun(fmt.Sprintf("Customer %s (%s) would be removed; its call records stay.", out.ID, out.Name))
 	}
-	if err := s.do(http.MethodDelete, pathOf("customers", c.ID), nil, nil); err != nil {
+	if _, err := fetch[none](s, "DELETE /v1/customers/{id}", c); err != nil {
 		return err
 	}
 	return s.done("Customer %s is removed.", c.ID)

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -67,7 +66,7 @@ func (c *deckImport) Run(s *session) error {
 		return err
 	}
 	c.Source = filepath.Base(c.File)
-	path := "/v1/decks/{name}/import"
+	path := "/v1/decks/{name}/import?"
 	for {
 		body := &progress{from: bytes.NewReader(data), size: max(size, int64(len(data))), to: s.progressTo()}
 		out, err := send[api.Import](s, path, c, body, func(r io.Reader) any { return client.CSV{Reader: r} })
@@ -78,7 +77,9 @@ func (c *deckImport) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + strings.TrimPrefix(query(answers...), "?")
+		for i := 0; i+1 < len(answers); i += 2 {
+			path += "&" + answers[i] + "=" + url.QueryEscape(answers[i+1])
+		}
 	}
 }
 
@@ -316,8 +317,8 @@ func (c *deckExport) Run(s *session) error {
 }
 
 type deckRemove struct {
-	Name string `arg:"" help:"Deck." predict:"deck"`
-	Yes  bool   `help:"Do it; without, only say what would be done."`
+	api.DeckName
+	Yes bool `help:"Do it; without, only say what would be done."`
 }
 
 func (deckRemove) Help() string {
@@ -340,7 +341,7 @@ func (c *deckRemove) Run(s *session) error {
 	if versions > 0 && !c.Yes {
 		return s.dryRun(fmt.Sprintf("Deck %s would be removed: %s, of up to %s.", c.Name, plural(versions, "version", "versions"), plural(int(rows), "row", "rows")))
 	}
-	if err := s.do(http.MethodDelete, pathOf("decks", c.Name), nil, nil); err != nil {
+	if _, err := fetch[none](s, "DELETE /v1/decks/{name}", c); err != nil {
 		return err
 	}
 	return s.done("Deck %s is removed.", c.Name)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	"ringfence/cmd/ringfence/table"
@@ -287,7 +286,7 @@ func (c *lineRemove) Run(s *session) error {
 		return s.dryRun(fmt.Sprintf("Line %s of %s would be removed: %s dropped, %s cut. Its call records stay.",
 			out.ID, out.Customer, plural(len(out.Phones), "phone", "phones"), plural(len(out.Calls), "call", "calls")))
 	}
-	if err := s.do(http.MethodDelete, pathOf("lines", c.ID), nil, nil); err != nil {
+	if _, err := fetch[none](s, "DELETE /v1/lines/{id}", c); err != nil {
 		return err
 	}
 	return s.done("Line %s is removed. Its records stay: ringfence cdr list --line %s", out.ID, out.Identity)

@@ -76,40 +76,41 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 	defer cancel()
 	quick := *s
 	quick.ctx = ctx
-	quick.namesOf(kind, words, add)
+	if find := kinds[kind]; find != nil {
+		find(&quick, words, add)
+	}
 	return out
 }
 
-// namesOf are names that the server knows. words say of which line or customer.
-func (s *session) namesOf(kind string, words []string, add func(word, help string)) {
-	switch kind {
-	case "line":
-		suggest[api.Line](s, nil, add)
-	case "customer":
-		suggest[api.Customer](s, nil, add)
-	case "contact":
-		suggest[api.Contact](s, api.ContactOf{Customer: argument(words, "contact", 1)}, add)
-	case "place":
-		suggest[api.Device](s, api.LineID{ID: argument(words, "device", 0)}, add)
-	case "request":
-		suggest[api.Request](s, requestState{"open"}, add)
-	case "trunk":
-		suggest[api.Trunk](s, nil, add)
-	case "deck":
-		suggest[api.Deck](s, nil, add)
-	case "call":
-		suggest[api.Call](s, nil, add)
-	case "ban":
-		suggest[api.Ban](s, nil, add)
-	case "ban-list":
+// kinds are those whose names the server knows. words say of which line or customer.
+var kinds = map[string]func(s *session, words []string, add func(word, help string)){
+	"line":        suggest[api.Line],
+	"customer":    suggest[api.Customer],
+	"trunk":       suggest[api.Trunk],
+	"deck":        suggest[api.Deck],
+	"call":        suggest[api.Call],
+	"ban":         suggest[api.Ban],
+	"feed":        suggest[api.Feed],
+	"finding":     suggest[api.Finding],
+	"notice":      suggest[api.Notice],
+	"notice-kind": suggest[api.NoticeKind],
+	"request": func(s *session, _ []string, add func(word, help string)) {
+		suggestOf[api.Request](s, requestState{"open"}, add)
+	},
+	"contact": func(s *session, words []string, add func(word, help string)) {
+		suggestOf[api.Contact](s, api.ContactOf{Customer: argument(words, "contact", 1)}, add)
+	},
+	"place": func(s *session, words []string, add func(word, help string)) {
+		suggestOf[api.Device](s, api.LineID{ID: argument(words, "device", 0)}, add)
+	},
+	"ban-list": func(s *session, _ []string, add func(word, help string)) {
 		for _, b := range some[api.Ban](s, api.BanFilter{By: "feed"}) {
 			if name, ok := strings.CutPrefix(b.By, "feed:import."); ok {
 				add(name, "")
 			}
 		}
-	case "feed":
-		suggest[api.Feed](s, nil, add)
-	case "lockout":
+	},
+	"lockout": func(s *session, _ []string, add func(word, help string)) {
 		for _, l := range some[api.Lockout](s, nil) {
 			for _, word := range []string{l.Source, l.User} {
 				if word != "" {
@@ -117,17 +118,16 @@ func (s *session) namesOf(kind string, words []string, add func(word, help strin
 				}
 			}
 		}
-	case "finding":
-		suggest[api.Finding](s, nil, add)
-	case "notice":
-		suggest[api.Notice](s, nil, add)
-	case "notice-kind":
-		suggest[api.NoticeKind](s, nil, add)
-	}
+	},
 }
 
 // suggest adds the names of a kind.
-func suggest[V api.View[V]](s *session, in any, add func(word, help string)) {
+func suggest[V api.View[V]](s *session, _ []string, add func(word, help string)) {
+	suggestOf[V](s, nil, add)
+}
+
+// suggestOf adds the names of a kind that fit a filter, or are of what a path names.
+func suggestOf[V api.View[V]](s *session, in any, add func(word, help string)) {
 	for _, v := range some[V](s, in) {
 		if word, help := describe[V]().Named(&v); word != "" {
 			add(word, help)

@@ -128,11 +128,14 @@ func (c *remove[V, I]) Run(s *session) error {
 	if !c.Yes {
 		return s.dryRun(filled(r.Would, v))
 	}
-	if _, err := fetch[struct{}](s, "DELETE "+one[V](), &c.Which); err != nil {
+	if _, err := fetch[none](s, "DELETE "+one[V](), &c.Which); err != nil {
 		return err
 	}
 	return s.done("%s", filled(r.Gone, v))
 }
+
+// none is the answer of what says only that it is done.
+type none struct{}
 
 func describe[V api.View[V]]() api.Resource[V] { return (*new(V)).Resource() }
 

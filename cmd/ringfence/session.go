@@ -186,29 +186,6 @@ func (s *session) do(method, path string, in, out any) error {
 	return c.Do(ctx, method, path, in, out)
 }
 
-func (s *session) get(path string, out any) error { return s.do(http.MethodGet, path, nil, out) }
-
-// pathOf joins segments that may hold anything.
-func pathOf(segments ...string) string {
-	var b strings.Builder
-	b.WriteString("/v1")
-	for _, p := range segments {
-		b.WriteString("/" + url.PathEscape(p))
-	}
-	return b.String()
-}
-
-// query is a query string of the pairs whose value is not empty.
-func query(pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	return queryText(q)
-}
-
 func queryText(q url.Values) string {
 	if len(q) == 0 {
 		return ""

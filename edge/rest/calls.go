@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/gate"
 )
 
 func (s *Server) callRoutes() {
@@ -50,12 +52,12 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	return decisionView(d, b.To, at.In(zone)), nil
 }
 
-func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
+func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decision {
 	v := &d.Verdict
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
-		Ways: handles(d.Ways), Steps: []api.Step{}, At: at,
+		Ways: views(d.Ways, wayText), Steps: []api.Step{}, At: at,
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)
@@ -73,6 +75,9 @@ func decisionView(d *Decided, dialled string, at time.Time) api.Decision {
 	}
 	return out
 }
+
+// wayText is a trunk, or a line of ours.
+func wayText(w *gate.Way) string { return account.Handle(w.Trunk + w.Line) }
 
 // stepText is the refusal in words for a rule that refuses, and the figures for one that does not.
 func stepText(st *policy.Step) string {

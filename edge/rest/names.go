@@ -173,11 +173,3 @@ func (s *Server) lineIDs(called []string) []string {
 	}
 	return out
 }
-
-func handles(ids []string) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = account.Handle(id)
-	}
-	return out
-}

@@ -166,26 +166,11 @@ var csvHeader = []string{
 
 func newCSVWriter(hc huma.Context) cdrWriter {
 	w := csv.NewWriter(bufio.NewWriterSize(hc.BodyWriter(), 64<<10))
-	w.UseCRLF = true // RFC 4180
-	begun := false
-	head := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		return w.Write(csvHeader)
-	}
+	w.UseCRLF = true       // RFC 4180
+	_ = w.Write(csvHeader) // flush tells
 	return cdrWriter{
-		write: func(c *call.CDR) error {
-			if err := head(); err != nil {
-				return err
-			}
-			return w.Write(csvRow(c))
-		},
+		write: func(c *call.CDR) error { return w.Write(csvRow(c)) },
 		flush: func() error {
-			if err := head(); err != nil {
-				return err
-			}
 			w.Flush()
 			return w.Error()
 		},

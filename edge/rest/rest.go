@@ -19,14 +19,13 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/money"
-	"ringfence/core/phone"
 	"ringfence/core/policy"
-	"ringfence/core/rating"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
+	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
@@ -39,7 +38,7 @@ type Deps struct {
 
 	// Decide judges a call without making it. The error is for a line that does not exist (book.ErrNotFound) or a store
 	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
-	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*Decided, error)
+	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error)
 
 	Calls  func() []Live                                  // calls in progress on this node
 	Others func(ctx context.Context) ([]call.Open, error) // and on others with the same store
@@ -79,16 +78,6 @@ type Deps struct {
 
 // ErrNoFeed is what Refresh answers when there is no feed of that name.
 var ErrNoFeed = errors.New("no such feed")
-
-// Decided is a verdict with everything behind it.
-type Decided struct {
-	Verdict policy.Verdict
-	Steps   []policy.Step
-	Dest    phone.Destination // zero when Problem says why the digits are no number
-	Problem phone.Problem
-	Quote   *rating.Quote // nil: no price
-	Ways    []string      // trunks in the order they would be tried
-}
 
 // Live is a call in progress.
 type Live struct {

@@ -28,6 +28,7 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/flow/gate"
 	"ringfence/flow/location"
 )
 
@@ -107,7 +108,7 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	}}
 	return rest.Deps{
 		Book: f.book,
-		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 			return f.decide(plan, line, to, from, at)
 		},
 		Others: func(context.Context) ([]call.Open, error) { return f.others, f.fail },
@@ -154,12 +155,12 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	}
 }
 
-func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at time.Time) (*rest.Decided, error) {
+func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 	l, ok := f.book.Line(line)
 	if !ok {
 		return nil, book.ErrNotFound
 	}
-	d := &rest.Decided{Ways: []string{"carrier"}}
+	d := &gate.Explanation{Ways: []gate.Way{{Trunk: "carrier"}}}
 	d.Dest, d.Problem = plan.Parse(to)
 	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
 	if deck, cal := l.Retail(); deck != nil {
