@@ -1,0 +1,94 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"ringfence/edge/rest/api"
+)
+
+// Columns of a description are fields or cells. A name of neither would be a column that is always empty.
+func TestColumnsAreFieldsOrCells(t *testing.T) {
+	columnsOf[api.Ban](t)
+	columnsOf[api.Call](t)
+	columnsOf[api.CDR](t)
+	columnsOf[api.Contact](t)
+	columnsOf[api.Customer](t)
+	columnsOf[api.Deck](t)
+	columnsOf[api.Delivery](t)
+	columnsOf[api.Device](t)
+	columnsOf[api.Fact](t)
+	columnsOf[api.Feed](t)
+	columnsOf[api.Finding](t)
+	columnsOf[api.Line](t)
+	columnsOf[api.Lockout](t)
+	columnsOf[api.Notice](t)
+	columnsOf[api.NoticeKind](t)
+	columnsOf[api.Price](t)
+	columnsOf[api.Registration](t)
+	columnsOf[api.Removed](t)
+	columnsOf[api.Request](t)
+	columnsOf[api.Trunk](t)
+}
+
+func columnsOf[V api.View[V]](t *testing.T) {
+	t.Helper()
+	r, byName := describe[V](), jsonFields[V]()
+	for _, text := range []string{r.Columns, r.Fields} {
+		if text == "" {
+			continue
+		}
+		for _, c := range api.ParseColumns(text) {
+			if _, field := byName[c.Field]; !field && r.Cells[c.Field] == nil {
+				t.Errorf("%T: there is no field and no cell %q", *new(V), c.Field)
+			}
+		}
+	}
+	for name := range r.Cells {
+		if !strings.Contains(r.Columns+r.Fields, name) {
+			t.Errorf("%T: nothing shows the cell %q", *new(V), name)
+		}
+	}
+	if r.List != "" && (r.Path == "" || r.Empty == "") {
+		t.Errorf("%T: a list without a path, or without a word when it is empty", *new(V))
+	}
+}
+
+func TestARequestIsPutWhereTheServerReadsIt(t *testing.T) {
+	in := struct {
+		api.LineID
+		Body  api.Lock
+		Open  bool     `query:"open"`
+		Limit int      `query:"limit"`
+		Map   []string `query:"map,explode"`
+		Yes   bool
+	}{LineID: api.LineID{ID: "a/b"}, Body: api.Lock{Why: "x"}, Open: true, Map: []string{"1=a", "2=b"}, Yes: true}
+	path, q, body := request("/v1/lines/{id}/lock?order=newest", &in)
+	if path != "/v1/lines/a%2Fb/lock" || q.Encode() != "map=1%3Da&map=2%3Db&open=true&order=newest" {
+		t.Errorf("%s?%s", path, q.Encode())
+	}
+	if lock, ok := body.(api.Lock); !ok || lock.Why != "x" {
+		t.Errorf("body %+v", body)
+	}
+	if path, q, body := request("/v1/status", nil); path != "/v1/status" || len(q) != 0 || body != nil {
+		t.Errorf("%s, %v, %v", path, q, body)
+	}
+}
+
+// A figure is written as its JSON name says that it is meant.
+func TestColumnsAreWrittenByTheirNames(t *testing.T) {
+	c := api.Call{ID: "c1", State: "ringing", Line: "2001", PerMinute: 20_000_000, Held: 1_800_000, Talk: 185}
+	wide := shown(t, rows(c), 0)
+	for _, want := range []string{"c1", "ringing", "3:05", "2p", "£1.80"} {
+		if !strings.Contains(wide, want) {
+			t.Errorf("no %s in\n%s", want, wide)
+		}
+	}
+	l := api.Lockout{Scope: "strangers", User: "100", Failures: 3}
+	if text := shown(t, rows(l), 0); !strings.Contains(text, "no such line") || !strings.Contains(text, "while it goes on") || strings.Contains(text, "level") {
+		t.Errorf("a level of nothing is shown, or what is known is not:\n%s", text)
+	}
+	if text := filled("Trunk {name} to {addresses} would be removed.", &api.Trunk{Name: "a", Addresses: []string{"192.0.2.1", "192.0.2.2"}}); text != "Trunk a to 192.0.2.1, 192.0.2.2 would be removed." {
+		t.Error(text)
+	}
+}
