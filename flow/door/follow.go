@@ -28,10 +28,11 @@ func (d *Door) Followed(f *store.Fact) {
 	}
 }
 
-// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, because its owner's answer says so. It says how many.
+// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, because its owner's answer says so. It says how many
+// were not ending already.
 func (d *Door) CutCalls(line string) (n int) {
 	for _, c := range d.o.Gate.Calls() {
-		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line {
+		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line || d.o.Gate.Cutting(c.ID) {
 			continue
 		}
 		if d.o.Gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, fact.ByAnswer) {

@@ -102,10 +102,12 @@ func (d Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) {
 	span.SetAttributes(attribute.String("ringfence.call", string(plan.ID)))
 	d.t.mu.Lock()
 	defer d.t.mu.Unlock()
-	if len(d.t.calls) < maxCalls {
-		d.t.calls[plan.ID] = c
+	if len(d.t.calls) >= maxCalls {
+		span.End() // what follows is not traced
+		return plan, nil
 	}
-	return plan, err
+	d.t.calls[plan.ID] = c
+	return plan, nil
 }
 
 type tripKey struct{}

@@ -1,0 +1,207 @@
+package answer
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/phone"
+	"ringfence/flow/device"
+	"ringfence/flow/door/doortest"
+	"ringfence/flow/location"
+	"ringfence/flow/notify"
+)
+
+// owner is who answers for line 2001, and what came of it outside.
+type owner struct {
+	*doortest.Scene
+	t    *testing.T
+	acts notify.Acts
+	bans []string
+}
+
+var (
+	home  = doortest.Home.Addr()
+	thief = netip.MustParseAddr("203.0.113.9")
+)
+
+func newOwner(t *testing.T) *owner {
+	o := &owner{Scene: doortest.New(t), t: t}
+	a := Answers{
+		Book: o.Book, Devices: o.Devices, Door: o.Door, Log: slog.New(slog.DiscardHandler),
+		Ban: func(net netip.Prefix, d time.Duration, _ string) {
+			o.bans = append(o.bans, fmt.Sprintf("%s for %v", net, d))
+		},
+	}
+	o.acts = a.Acts()
+	return o
+}
+
+// used notes that the login was used rightly from an address.
+func (o *owner) used(at netip.Addr) {
+	o.Devices.Seen(device.Login{Line: o.Line, Addr: at, Agent: "Phone 1", At: time.Now()})
+}
+
+// about is the data of a link.
+func data(at netip.Addr) []byte {
+	return fmt.Appendf(nil, `{"kind":"new-device","address":%q,"place":"%s/24","family":"phone 1"}`, at, netip.PrefixFrom(at, 24).Masked().Addr())
+}
+
+func (o *owner) must(done string, err error) string {
+	o.t.Helper()
+	if err != nil || done == "" {
+		o.t.Fatalf("%q, %v", done, err)
+	}
+	return done
+}
+
+// TestNotMine: the line is locked and its password gone, its calls and those to it end, its phones are dropped; the address is banned where the login was used from
+// there and nobody else would suffer.
+func TestNotMine(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(*owner)
+		data   []byte
+		calls  string
+		bans   []string
+	}{
+		"nothing was used":          {data: data(thief), calls: "No call"},
+		"a call each way":           {before: twoCalls, data: data(thief), calls: "2 calls"},
+		"one call":                  {before: func(o *owner) { o.Call(o.Line, "02079460000") }, data: data(thief), calls: "one call"},
+		"an emergency call goes on": {before: func(o *owner) { o.Call(o.Line, "999") }, data: data(thief), calls: "No call"},
+		"the thief had the login":   {before: func(o *owner) { o.used(thief) }, data: data(thief), calls: "No call", bans: []string{"203.0.113.9/32 for 24h0m0s"}},
+		"a phone is registered there, of whatever line": {before: func(o *owner) { o.used(thief); o.registered(thief) }, data: data(thief), calls: "No call"},
+		"no address in the notice":                      {before: func(o *owner) { o.used(thief) }, data: []byte(`{"kind":"usage-level"}`), calls: "No call"},
+		"locked before, calls going on": {before: func(o *owner) {
+			twoCalls(o)
+			_, err := o.Book.Lock(o.t.Context(), "t", o.Line, "why", account.CallsKept)
+			o.must("locked", err)
+		}, data: data(thief), calls: "2 calls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOwner(t)
+			if c.before != nil {
+				c.before(o)
+			}
+			was, _ := o.Book.Line(o.Line)
+			old, _ := o.Book.HA1(was)
+			done := o.must(o.acts.NotMine(t.Context(), o.Line, c.data))
+			l, _ := o.Book.Line(o.Line)
+			now, _ := o.Book.HA1(l)
+			if !l.Locked() || !l.CutsCalls() || now == nil || now.MD5 == old.MD5 || len(o.Phones.Lookup(o.Line, time.Now())) != 0 {
+				t.Errorf("locked %v, cuts calls %v, or the old password still opens it, or a phone is left", l.Locked(), l.CutsCalls())
+			}
+			if !strings.Contains(done, c.calls) || !slices.Equal(o.bans, c.bans) || strings.Contains(done, thief.String()) != (c.bans != nil) {
+				t.Errorf("bans %q, and the page says: %s", o.bans, done)
+			}
+			for _, x := range o.Gate.Calls() {
+				if end := x.Class != phone.Emergency.String(); o.Gate.Cutting(x.ID) != end {
+					t.Errorf("the call to %s ends: %v", x.Number, !end)
+				}
+			}
+		})
+	}
+}
+
+// twoCalls are one that the line makes and one that it has taken.
+func twoCalls(o *owner) {
+	o.Call(o.Line, "02079460000")
+	o.Call(o.AddLine("2002"), "02079460101")
+}
+
+func (o *owner) registered(at netip.Addr) {
+	_, err := o.Phones.Update(o.AddLine("2003"), location.Update{
+		Contacts: []location.Contact{{URI: "sip:x@" + at.String(), Expires: time.Hour}}, CallID: "x", CSeq: 1,
+		Received: netip.AddrPortFrom(at, 5060), Transport: "udp", Now: time.Now(),
+	})
+	o.must("registered", err)
+}
+
+// TestMine: the device is noted as the owner's, and nothing else changes. A notice about no device is only noted.
+func TestMine(t *testing.T) {
+	o := newOwner(t)
+	o.used(home)
+	for _, x := range [][]byte{data(home), []byte(`{"kind":"usage-level"}`), data(thief)} { // the last is a device that is gone by now
+		o.must(o.acts.Mine(t.Context(), o.Line, x))
+	}
+	l, _ := o.Book.Line(o.Line)
+	all := o.Devices.Of(o.Line)
+	if len(all) != 1 || all[0].Verdict != "mine" || l.Locked() || o.bans != nil {
+		t.Errorf("%+v, locked %v, bans %q", all, l.Locked(), o.bans)
+	}
+}
+
+// TestOff: a contact hears no more of a kind. The desk, and what is no person, has nothing to switch off.
+func TestOff(t *testing.T) {
+	o := newOwner(t)
+	office := account.Contact{ID: "office", Channel: account.Mail, Address: "office@example.com"}
+	if err := o.Book.PutContact(t.Context(), "t", o.Customer, office); err != nil {
+		t.Fatal(err)
+	}
+	contact := func() account.Contact {
+		c, _ := o.Book.Customer(o.Customer)
+		return c.Contacts[0]
+	}
+	o.must(o.acts.Off(t.Context(), "customer/"+o.Customer+"/"+contact().ID, notify.NewDevice))
+	if c := contact(); c.Wants("new-device") != account.WishOff || c.Wants("digest") != account.WishNow {
+		t.Errorf("%+v", c)
+	}
+	for _, person := range []string{"desk/fraud@example.com", "customer/x", "", "customer/" + o.Customer + "/gone", "customer/gone/office"} {
+		if done, err := o.acts.Off(t.Context(), person, notify.NewDevice); err == nil {
+			t.Errorf("%s: %s", person, done)
+		}
+	}
+}
+
+// TestAdmit: an address gets in once, on probation; one that is the line's own needs only its lock-out ended; and there is a bound.
+func TestAdmit(t *testing.T) {
+	o := newOwner(t)
+	if done := o.must(o.acts.Admit(t.Context(), o.Line, data(thief))); !strings.Contains(done, thief.String()) || !strings.Contains(done, "until") {
+		t.Error(done)
+	}
+	o.used(home)
+	if done := o.must(o.acts.Admit(t.Context(), o.Line, data(home))); strings.Contains(done, "until") {
+		t.Error(done)
+	}
+	refused := ""
+	for i := range 200 {
+		done := o.must(o.acts.Admit(t.Context(), o.Line, data(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))))
+		if !strings.Contains(done, "198.51.100.") {
+			refused = done
+			break
+		}
+	}
+	if refused == "" {
+		t.Error("a line admits 200 addresses")
+	}
+}
+
+// TestAnswersAboutWhatIsGone: a line that was deleted, and data that is none.
+func TestAnswersAboutWhatIsGone(t *testing.T) {
+	o := newOwner(t)
+	for _, act := range []func() (string, error){
+		func() (string, error) { return o.acts.NotMine(t.Context(), "gone", data(thief)) },
+		func() (string, error) { return o.acts.Admit(t.Context(), "gone", data(thief)) },
+	} {
+		o.must(act())
+	}
+	for name, act := range map[string]func([]byte) (string, error){
+		"mine":     func(x []byte) (string, error) { return o.acts.Mine(t.Context(), o.Line, x) },
+		"not mine": func(x []byte) (string, error) { return o.acts.NotMine(t.Context(), o.Line, x) },
+		"admit":    func(x []byte) (string, error) { return o.acts.Admit(t.Context(), o.Line, x) },
+	} {
+		if done, err := act([]byte(`[`)); err == nil {
+			t.Errorf("%s: %s", name, done)
+		}
+	}
+	if _, err := o.acts.Admit(t.Context(), o.Line, []byte(`{"address":"nowhere"}`)); err == nil {
+		t.Error("no address is admitted")
+	}
+	if l, _ := o.Book.Line(o.Line); l.Locked() || o.bans != nil || o.Gate.OpenCalls() != 0 {
+		t.Error("something was done")
+	}
+}
