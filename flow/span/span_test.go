@@ -66,8 +66,8 @@ func (x *traced) answer(plan *gate.Plan) {
 }
 
 func (x *traced) end(id call.ID, why policy.Reason) {
-	x.door.Notify(gate.Ended{ID: id, End: gate.End{By: call.Caller, Reason: why, Status: 200, At: time.Now()}})
-	x.door.Notify(gate.Over{ID: id})
+	x.door.Notify(id, gate.End{By: call.Caller, Reason: why, Status: 200, At: time.Now()})
+	x.door.Notify(id, gate.Over(nil))
 }
 
 // calls are the traces so far, oldest first: the stages of each in their order, and the attributes of the whole.

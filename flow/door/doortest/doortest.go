@@ -110,8 +110,8 @@ func (s *Scene) Call(line, to string) *gate.Plan {
 
 // End ends a call, with all its legs.
 func (s *Scene) End(plan *gate.Plan, why policy.Reason) {
-	s.Notify(gate.Ended{ID: plan.ID, End: gate.End{Reason: why, Status: 200, At: time.Now()}})
-	s.Notify(gate.Over{ID: plan.ID})
+	s.Notify(plan.ID, gate.End{Reason: why, Status: 200, At: time.Now()})
+	s.Notify(plan.ID, gate.Over(nil))
 }
 
 var nonceIn = regexp.MustCompile(`nonce="([^"]*)"`)
