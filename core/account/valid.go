@@ -3,12 +3,20 @@ package account
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"ringfence/core/money"
 )
 
 // ErrID says that a text cannot be the name of what it was given for.
 var ErrID = errors.New("not a valid name")
+
+// Characters of names.
+const (
+	small    = "abcdefghijklmnopqrstuvwxyz"
+	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits   = "0123456789"
+)
 
 // CheckCustomerID accepts 1 to 40 of a-z, 0-9 and '-', not beginning or ending with '-'.
 func CheckCustomerID(id string) error { return checkSlug("customer", id) }
@@ -21,27 +29,19 @@ func CheckTrunkName(name string) error { return checkSlug("trunk", name) }
 
 // CheckLineID accepts 1 to 64 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.
 func CheckLineID(id string) error {
-	ok := len(id) >= 1 && len(id) <= 64 && isAlnum(id[0])
-	for i := 0; ok && i < len(id); i++ {
-		ok = isAlnum(id[i]) || id[i] == '.' || id[i] == '_' || id[i] == '-'
-	}
-	if !ok {
+	if len(id) < 1 || len(id) > 64 || strings.Trim(id[:1], small+capitals+digits) != "" || strings.Trim(id, small+capitals+digits+"._-") != "" {
 		return fmt.Errorf("%w: line %.70q: want 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first", ErrID, id)
 	}
 	return nil
 }
 
 // CheckNumber accepts "" (none) and E.164 digits without '+': 7 to 15, not beginning with 0.
-func CheckNumber(digits string) error {
-	if digits == "" {
+func CheckNumber(number string) error {
+	if number == "" {
 		return nil
 	}
-	ok := len(digits) >= 7 && len(digits) <= 15 && digits[0] != '0'
-	for i := 0; ok && i < len(digits); i++ {
-		ok = digits[i] >= '0' && digits[i] <= '9'
-	}
-	if !ok {
-		return fmt.Errorf("%w: number %.30q: want 7 to 15 digits with the country code first and no '+'", ErrID, digits)
+	if len(number) < 7 || len(number) > 15 || number[0] == '0' || strings.Trim(number, digits) != "" {
+		return fmt.Errorf("%w: number %.30q: want 7 to 15 digits with the country code first and no '+'", ErrID, number)
 	}
 	return nil
 }
@@ -88,16 +88,10 @@ func (v Value) validate(f Field, level Level) error {
 }
 
 func checkSlug(what, id string) error {
-	ok := len(id) >= 1 && len(id) <= 40 && id[0] != '-' && id[len(id)-1] != '-'
-	for i := 0; ok && i < len(id); i++ {
-		ok = id[i] >= 'a' && id[i] <= 'z' || id[i] >= '0' && id[i] <= '9' || id[i] == '-'
-	}
-	if !ok {
+	if len(id) < 1 || len(id) > 40 || strings.Trim(id, "-") != id || strings.Trim(id, small+digits+"-") != "" {
 		return fmt.Errorf("%w: %s %.50q: want 1 to 40 of a-z, 0-9 and '-', with '-' inside only", ErrID, what, id)
 	}
 	return nil
 }
 
-func isAlnum(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
+func isAlnum(c byte) bool { return strings.IndexByte(small+capitals+digits, c) >= 0 }

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -213,25 +214,10 @@ func (c *columns) lacks() (all []string) {
 	return all
 }
 
-// String is the name that --map takes.
-func (f field) String() string {
-	switch f {
-	case fieldStart:
-		return "start"
-	case fieldDay:
-		return "date"
-	case fieldClock:
-		return "time"
-	case fieldCaller:
-		return "caller"
-	case fieldCalled:
-		return "called"
-	case fieldTalk:
-		return "seconds"
-	case fieldCost:
-		return "cost"
-	case fieldID:
-		return "id"
-	}
-	return "ignore"
+var fieldNames = [numFields]string{
+	fieldStart: "start", fieldDay: "date", fieldClock: "time", fieldCaller: "caller", fieldCalled: "called", fieldTalk: "seconds", fieldCost: "cost",
+	fieldID: "id", fieldIgnored: "ignore",
 }
+
+// String is the name that --map takes.
+func (f field) String() string { return cmp.Or(fieldNames[f], "ignore") }

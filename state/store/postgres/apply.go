@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"ringfence/core/call"
 	"ringfence/core/money"
@@ -76,8 +76,8 @@ func (e *Engine) attempt(ctx context.Context, ops []store.Op, locked bool) (out 
 // stale finds the failures that reading again may help: a count that was not as planned (division by zero, see counted),
 // a row that came or went meanwhile.
 func stale(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) && (e.Code == "22012" || e.Code == "23505" || e.Code == "23514") {
+	switch code(err) {
+	case "22012", "23505", "23514":
 		return fmt.Errorf("%w: %w", errStale, err)
 	}
 	return err
@@ -144,7 +144,7 @@ func read(ctx context.Context, s sender, ops []store.Op, suffix string) (*sqlsto
 		})
 	}
 	if len(k.Purses) > 0 {
-		b.Queue(readPurses+suffix, sortedKeys(k.Purses)).Query(balances)
+		b.Queue(readPurses+suffix, slices.Sorted(maps.Keys(k.Purses))).Query(balances)
 	}
 	if len(ends) > 0 {
 		b.Queue(readTheirs+suffix, ends).Query(balances)
@@ -159,15 +159,6 @@ func scan(r pgx.Rows, row func() error) error {
 		}
 	}
 	return r.Err()
-}
-
-func sortedKeys(m map[string]sqlstore.Balance) []string {
-	out := make([]string, 0, len(m))
-	for id := range m {
-		out = append(out, id)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // counted ends the transaction, by dividing by zero, unless exactly as many rows are written as the parameter says.

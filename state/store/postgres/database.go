@@ -52,11 +52,7 @@ func cleaned(args []any) []any {
 
 // constraint names failed constraints for sqlstore.
 func constraint(err error) error {
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code {
+	switch code(err) {
 	case "23505":
 		return fmt.Errorf("%w: %w", sqlstore.ErrUnique, err)
 	case "23503":
@@ -65,10 +61,17 @@ func constraint(err error) error {
 	return err
 }
 
+// code is the SQLSTATE of an error, "" where the server gave none.
+func code(err error) string {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
 // transient says that the server ended a transaction in favour of another: serialization failure, deadlock.
 func transient(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	return code(err) == "40001" || code(err) == "40P01"
 }
 
 func (d *database) Query(ctx context.Context, text string, args ...any) (sqlstore.Rows, error) {
@@ -83,19 +86,9 @@ func (d *database) Snapshot(ctx context.Context, f func(sqlstore.Querier) error)
 const readClock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 // Clock is the server's.
-func (d *database) Clock(ctx context.Context, q sqlstore.Querier) (now time.Time, err error) {
-	rows, err := q.Query(ctx, readClock)
-	if err != nil {
-		return now, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var us int64
-	for rows.Next() {
-		if err := rows.Scan(&us); err != nil {
-			return now, err
-		}
-	}
-	return time.UnixMicro(us).UTC(), rows.Err()
+func (d *database) Clock(ctx context.Context, q sqlstore.Querier) (time.Time, error) {
+	us, err := sqlstore.Returned(ctx, q, readClock)
+	return time.UnixMicro(us).UTC(), err
 }
 
 // SkipLocked leaves rows that another node is taking to it.

@@ -100,8 +100,8 @@ func list[T any](ctx context.Context, q Querier, sql string, args []any, scan fu
 	return out, nil
 }
 
-// returned runs a statement and gives the integer of the row that it returns, or 0 when there is none.
-func returned(ctx context.Context, q Querier, sql string, args ...any) (n int64, err error) {
+// Returned runs a statement and gives the integer of the row that it returns, or 0 when there is none.
+func Returned(ctx context.Context, q Querier, sql string, args ...any) (n int64, err error) {
 	err = each(ctx, q, sql, args, func(r Rows) error { return r.Scan(&n) })
 	return n, err
 }

@@ -44,7 +44,7 @@ func (s *Queries) PutRequest(ctx context.Context, q account.Request, facts ...st
 		return 0, err
 	}
 	err = s.db.Write(ctx, func(tx Tx) error {
-		if id, err = returned(ctx, tx, requests.insert(1)+" RETURNING id", values[1:]...); err != nil {
+		if id, err = Returned(ctx, tx, requests.insert(1)+" RETURNING id", values[1:]...); err != nil {
 			return err
 		}
 		return note(ctx, tx, facts)
@@ -79,7 +79,7 @@ func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price
 // nextDeck finds the version to come and clears what a failed import left of it.
 func (s *Queries) nextDeck(ctx context.Context, name string) (version int64, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
-		last, err := returned(ctx, tx, "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1", name)
+		last, err := Returned(ctx, tx, "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1", name)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func (s *Queries) Marks(ctx context.Context) (map[string]store.Mark, error) {
 
 // Last is the instant of the newest fact.
 func (s *Queries) Last(ctx context.Context) (time.Time, error) {
-	at, err := returned(ctx, s.db, "SELECT at FROM fact ORDER BY seq DESC LIMIT 1")
+	at, err := Returned(ctx, s.db, "SELECT at FROM fact ORDER BY seq DESC LIMIT 1")
 	return instant(at), about("reading the end of the journal", err)
 }
 

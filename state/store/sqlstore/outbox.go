@@ -46,12 +46,12 @@ func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, err
 	if err != nil {
 		return store.Raised{}, err
 	}
-	id, err := returned(ctx, tx, noticeTable.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
+	id, err := Returned(ctx, tx, noticeTable.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
 	if err != nil {
 		return store.Raised{}, err
 	}
 	if id == 0 {
-		id, err = returned(ctx, tx, "SELECT id FROM notice WHERE key = $1", key)
+		id, err = Returned(ctx, tx, "SELECT id FROM notice WHERE key = $1", key)
 		if err == nil && id == 0 {
 			err = fmt.Errorf("notice %s is neither new nor there", key)
 		}

@@ -13,7 +13,7 @@ import (
 
 // Cursor is how far a stage has come; 0 at first.
 func (s *Queries) Cursor(ctx context.Context, stage string) (seq int64, err error) {
-	seq, err = returned(ctx, s.db, "SELECT seq FROM stage_cursor WHERE stage = $1", store.Short(stage))
+	seq, err = Returned(ctx, s.db, "SELECT seq FROM stage_cursor WHERE stage = $1", store.Short(stage))
 	return seq, about("reading the cursor of "+store.Clean(stage), err)
 }
 
@@ -138,12 +138,12 @@ func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, e
 	if err != nil {
 		return store.Raised{}, err
 	}
-	id, err := returned(ctx, tx, findings.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
+	id, err := Returned(ctx, tx, findings.insert(1)+" ON CONFLICT (key) DO NOTHING RETURNING id", values[1:]...)
 	if err != nil || id != 0 {
 		return store.Raised{ID: id, New: true}, err
 	}
 	key := store.Short(f.Key)
-	id, err = returned(ctx, tx, repeatFinding, key, Micros(x.Last), blob(f.Evidence))
+	id, err = Returned(ctx, tx, repeatFinding, key, Micros(x.Last), blob(f.Evidence))
 	if err == nil && id == 0 {
 		err = fmt.Errorf("finding %s is neither new nor there", key)
 	}
@@ -152,7 +152,7 @@ func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, e
 
 // addUsage never passes money.Max: an addition that overflows would fail each time and hold up the stage for ever.
 func addUsage(ctx context.Context, tx Tx, u *store.UsageChange) (money.Micro, error) {
-	sum, err := returned(ctx, tx, fmt.Sprintf(`INSERT INTO unbilled (subject, amount, told) VALUES ($1, $2, $3)
+	sum, err := Returned(ctx, tx, fmt.Sprintf(`INSERT INTO unbilled (subject, amount, told) VALUES ($1, $2, $3)
 		ON CONFLICT (subject) DO UPDATE SET
 		amount = CASE WHEN excluded.amount <= 0 THEN unbilled.amount + excluded.amount
 			WHEN unbilled.amount > %[1]d - excluded.amount THEN %[1]d ELSE unbilled.amount + excluded.amount END,
