@@ -60,7 +60,6 @@ type Options struct {
 	MinExpires   time.Duration      // of a registration, else 423; 0 is 60 s
 	MaxExpires   time.Duration      // longer wishes are shortened to this; 0 is 1 hour
 	SessionTime  time.Duration      // Session-Expires (RFC 4028); 0 is 30 minutes
-	MinSession   time.Duration      // Min-SE; 0 is 90 s
 	Grain        time.Duration      // deadlines are met up to so much later, far ones up to ten times that; 0 is to the point
 	Prompt       bool               // the gate answers at once and never waits for a disk
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
@@ -191,14 +190,13 @@ func (o *Options) defaults() {
 		{&o.MinExpires, time.Minute},
 		{&o.MaxExpires, time.Hour},
 		{&o.SessionTime, 30 * time.Minute},
-		{&o.MinSession, 90 * time.Second},
 		{&o.PingInterval, 5 * time.Minute},
 	} {
 		if *d.v == 0 {
 			*d.v = d.d
 		}
 	}
-	o.SessionTime = max(o.SessionTime, o.MinSession)
+	o.SessionTime = max(o.SessionTime, minSession)
 }
 
 // Start takes back the calls of the previous process and begins to serve.

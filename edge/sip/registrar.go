@@ -35,7 +35,7 @@ func (s *shard) register(p *transport.Packet) {
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return
 	}
-	if u, ok := m.To().ParseURI(); !ok || string(u.AppendUser(nil)) != account.Handle(res.Line) {
+	if u, ok := m.To().ParseURI(); !ok || string(u.AppendUser(s.lines[:0])) != account.Handle(res.Line) {
 		e.stats.refusedRegisters.Add(1) // no phone registers for another line (10.3, 5)
 		e.refuseStateless(p, policy.BadCredentials, policy.Figures{})
 		return

@@ -10,6 +10,8 @@ import (
 	"ringfence/edge/sip/transaction"
 )
 
+const minSession = 90 * time.Second // Min-SE
+
 // sessionTimer is what was agreed on a leg about proving that the peer is alive (RFC 4028). Each leg has its own.
 // Instants are Never when nothing is to be done.
 type sessionTimer struct {
@@ -23,16 +25,16 @@ type sessionTimer struct {
 // tooBrief says whether a request asks for an interval below ours (section 9: 422).
 func (e *Edge) tooBrief(m *message.Message) bool {
 	secs, _, ok := m.SessionExpires()
-	return ok && time.Duration(secs)*time.Second < e.o.MinSession && m.HasToken(message.HSupported, "timer")
+	return ok && time.Duration(secs)*time.Second < minSession && m.HasToken(message.HSupported, "timer")
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-func (e *Edge) minSELine() []byte { return []byte("Min-SE: " + seconds(e.o.MinSession) + "\r\n") }
+func (e *Edge) minSELine() []byte { return []byte("Min-SE: " + seconds(minSession) + "\r\n") }
 
 // offerTimer is what our first INVITE says.
 func (e *Edge) offerTimer() string {
-	return "Session-Expires: " + seconds(e.o.SessionTime) + "\r\nMin-SE: " + seconds(e.o.MinSession) + "\r\n"
+	return "Session-Expires: " + seconds(e.o.SessionTime) + "\r\nMin-SE: " + seconds(minSession) + "\r\n"
 }
 
 // agreeAsServer settles the timer for a 2xx to their request and returns its header lines (section 9). Who knows timers
@@ -88,7 +90,7 @@ func (l *leg) agreeAsClient(m *message.Message) {
 		l.restartTimer(sessionTimer{})
 		return
 	}
-	interval := max(time.Duration(secs)*time.Second, l.b.s.e.o.MinSession)
+	interval := max(time.Duration(secs)*time.Second, minSession)
 	l.restartTimer(sessionTimer{interval: interval, ours: string(who) != "uas"})
 }
 

@@ -552,7 +552,7 @@ func (s *shard) longerTimer(c *client, m *message.Message) bool {
 	}
 	n := s.reissue(c, func(w *message.Writer) {
 		w.AddInt(message.HSessionExpires, int64(max(least, uint32(s.e.o.SessionTime/time.Second))))
-		w.AddInt(message.HMinSE, int64(max(least, uint32(s.e.o.MinSession/time.Second))))
+		w.AddInt(message.HMinSE, int64(max(least, uint32(minSession/time.Second))))
 	}, message.HSessionExpires, message.HMinSE)
 	if n != nil {
 		c.leg.asked = n
