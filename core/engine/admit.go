@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,6 +80,28 @@ type Subject struct {
 	Locked   bool
 	Zone     *time.Location
 	Verdict  policy.Verdict
+	Text     Texts
+}
+
+// Texts are numbers of an attempt as records and the journal write them; "" is none.
+type Texts struct{ Number, Source, Prefix, Present string }
+
+// Spell fills in Text, in one piece of memory: this is done for every call.
+func (s *Subject) Spell() {
+	var room [128]byte
+	b := s.Dest.Number.Append(room[:0])
+	number := len(b)
+	b = s.Source.AppendTo(b)
+	source := len(b)
+	if s.Priced && s.Quote.Price.Prefix != 0 {
+		b = strconv.AppendUint(b, s.Quote.Price.Prefix, 10)
+	}
+	prefix := len(b)
+	if s.Present != 0 {
+		b = strconv.AppendUint(b, s.Present, 10)
+	}
+	all := string(b)
+	s.Text = Texts{all[:number], all[number:source], all[source:prefix], all[prefix:]}
 }
 
 // nobody is the settings of a line that does not exist: everything barred.
@@ -240,10 +263,10 @@ func (s *Subject) Begin(c *Call) {
 	}
 }
 
-// Name gives a call the names by which its record and the journal know it. number is the one called, as text.
-func (s *Subject) Name(o *call.Open, id call.ID, number string) {
-	o.ID, o.Dialled, o.Number, o.Class, o.Country = id, s.Dialled, number, s.Dest.Class.String(), s.Dest.Country.String()
-	o.Source, o.UserAgent, o.ALeg = s.Source.String(), s.UserAgent, s.ALeg
+// Name gives a call the names by which its record and the journal know it, once they are spelt.
+func (s *Subject) Name(o *call.Open, id call.ID) {
+	o.ID, o.Dialled, o.Number, o.Class, o.Country = id, s.Dialled, s.Text.Number, s.Dest.Class.String(), s.Dest.Country.String()
+	o.Source, o.UserAgent, o.ALeg = s.Text.Source, s.UserAgent, s.ALeg
 	if s.Dir == call.In {
 		o.Trunk = s.Trunk
 	}

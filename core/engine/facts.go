@@ -21,15 +21,20 @@ func about(o *call.Open) fact.Subject {
 
 // Admitted says that the call was let out, what is held for it, and under which settings: see Settings.
 func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
-	f := &fact.CallAdmitted{
+	var told struct { // one piece of memory: this is done for every call
+		rows [1]fact.Row
+		f    fact.CallAdmitted
+	}
+	f := &told.f
+	*f = fact.CallAdmitted{
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Held: o.Held, PaidFor: o.PaidFor, Longest: o.Longest, Emergency: s.Verdict.Always,
 	}
 	if s.Priced {
-		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, PrefixText(&s.Quote.Price), PerMinute(&s.Quote)
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, s.Text.Prefix, PerMinute(&s.Quote)
 	}
-	facts := []fact.Row{fact.Say(f, s.Now, about(o))}
+	facts := append(told.rows[:0], fact.Say(f, s.Now, about(o)))
 	if s.Free && !s.Verdict.Always {
 		free := &fact.CallUnallocated{Number: f.Number, Class: f.Class, Source: fact.FromAddr(f.Source.Addr)}
 		facts = append(facts, fact.Say(free, s.Now, about(o)))
@@ -40,13 +45,13 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 // Refused says that the call was not let out, and why. id is that of the record that it leaves, "" where it leaves none.
 func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
 	f := &fact.CallRefused{
-		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.Dest.Number.String(), Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
 		Locked: s.Locked, Settings: settings, Reason: r.Reason.Code(), Text: r.Error(), Limit: r.Figures.Limit, Value: r.Figures.Value, Pass: r.Figures.Pass,
 		Waiting: money.Micro(r.Figures.Waiting.Amount), Ringing: r.Figures.Waiting.Ringing, Ending: r.Figures.Waiting.Ending,
 	}
 	if s.Priced {
-		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, PrefixText(&s.Quote.Price), PerMinute(&s.Quote)
+		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, s.Text.Prefix, PerMinute(&s.Quote)
 	}
 	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: id})
 }

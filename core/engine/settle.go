@@ -158,7 +158,7 @@ func (c *Call) Record(b *Bill) call.CDR {
 	r := call.CDR{
 		ID: o.ID, Direction: o.Direction, Line: o.Line, Account: o.Account, Peer: o.Peer, Trunk: o.Trunk,
 		Dialled: o.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
-		Rate: o.Quote.Price.Name, Prefix: PrefixText(&o.Quote.Price), PerMinute: PerMinute(&o.Quote),
+		Rate: o.Quote.Price.Name, Prefix: prefixText(&o.Quote.Price), PerMinute: PerMinute(&o.Quote),
 		Source: o.Source, UserAgent: o.UserAgent, ALeg: o.ALeg, BLeg: o.BLeg,
 		Begun: o.Begun, Ended: o.End.At, By: o.End.By, Reason: o.End.Reason, Text: o.End.Text, Status: o.End.Status,
 		Ring: since(o.Ringing, o.End.At),
@@ -203,8 +203,8 @@ func carrierCost(q *rating.Quote, talk time.Duration) money.Micro {
 // PerMinute is the rate at the moment from which a call is priced.
 func PerMinute(q *rating.Quote) money.Rate { return q.Price.Rates[q.Calendar.Band(q.Start)] }
 
-// PrefixText is the prefix of a price in digits; "" is none.
-func PrefixText(p *rating.Price) string {
+// prefixText is the prefix of a price in digits; "" is none.
+func prefixText(p *rating.Price) string {
 	if p.Prefix == 0 {
 		return ""
 	}

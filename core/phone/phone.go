@@ -24,14 +24,17 @@ func (n Number) Short() bool { return n.short }
 func (n Number) IsZero() bool { return n == Number{} }
 
 // String is "+442079460000" for E.164, "999" for a short number, "" for none.
-func (n Number) String() string {
-	switch {
-	case n.IsZero():
-		return ""
-	case n.short:
-		return strconv.FormatUint(n.digits, 10)
+func (n Number) String() string { return string(n.Append(nil)) }
+
+// Append writes the text of String after b.
+func (n Number) Append(b []byte) []byte {
+	if n.IsZero() {
+		return b
 	}
-	return "+" + strconv.FormatUint(n.digits, 10)
+	if !n.short {
+		b = append(b, '+')
+	}
+	return strconv.AppendUint(b, n.digits, 10)
 }
 
 // Class is what kind of number is called; policy and tariffs speak of classes.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"ringfence/core/account"
@@ -20,7 +19,6 @@ import (
 // subject is an attempt on its way in: what the engine understood of it, and what it has taken so far.
 type subject struct {
 	engine.Subject
-	number    string // its destination's, as text
 	openTaken bool
 	farTaken  bool
 	tight     string // the probation purse, once its count is taken
@@ -65,7 +63,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if s.Dir != call.In && !l.Always {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.Open.ID, Ways: ways, Present: digits(s.Present), Number: s.number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
+	return &Plan{ID: l.Open.ID, Ways: ways, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
 }
 
 func (g *Gate) lap(ctx context.Context, stage string) {
@@ -76,14 +74,7 @@ func (g *Gate) lap(ctx context.Context, stage string) {
 
 func (g *Gate) understand(s *subject, a *Attempt, now time.Time) {
 	g.rules.Understand(&s.Subject, a, now)
-	s.number = s.Dest.Number.String()
-}
-
-func digits(e164 uint64) string {
-	if e164 == 0 {
-		return ""
-	}
-	return strconv.FormatUint(e164, 10)
+	s.Spell()
 }
 
 // ways lists the ways out, best first.
@@ -98,7 +89,7 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 		}
 		return []Way{{Line: to}}, nil
 	}
-	ways := trunkWays(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.number))
+	ways := trunkWays(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
 	if len(ways) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}

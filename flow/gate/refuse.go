@@ -22,12 +22,12 @@ func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
 	}
 	c := &call.CDR{
 		ID: s.id, Direction: s.Dir, Line: s.Line, Account: s.Account, Peer: s.Peer,
-		Dialled: s.Dialled, Number: s.number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
-		Source: s.Source.String(), UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.Now, Ended: s.Now,
+		Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
+		Source: s.Text.Source, UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.Now, Ended: s.Now,
 		By: call.System, Reason: r.Reason.Code(), Text: r.Error(), Status: r.Reason.SIPStatus(), Refused: true,
 	}
 	if s.Priced {
-		c.Rate, c.Prefix, c.PerMinute = s.Quote.Price.Name, engine.PrefixText(&s.Quote.Price), engine.PerMinute(&s.Quote)
+		c.Rate, c.Prefix, c.PerMinute = s.Quote.Price.Name, s.Text.Prefix, engine.PerMinute(&s.Quote)
 	}
 	return c
 }

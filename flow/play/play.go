@@ -146,7 +146,8 @@ func (p *Player) Play(c *Call) {
 // admitted tells the journal.
 func (p *Player) admitted(l *live, s *engine.Subject) {
 	settings, first := p.seen.Of(s.Settings, s.Now)
-	s.Name(&l.Open, l.call.ID, s.Dest.Number.String())
+	s.Spell()
+	s.Name(&l.Open, l.call.ID)
 	p.tell(&l.call, append(s.Admitted(&l.Open, settings), first...)...)
 }
 
@@ -319,6 +320,7 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 func (p *Player) refused(c *Call, r *engine.Refusal) {
 	if p.o.Facts != nil {
 		settings, first := p.seen.Of(p.subject.Settings, c.At)
+		p.subject.Spell()
 		p.tell(c, append([]fact.Row{p.subject.Refused(r, c.ID, settings)}, first...)...)
 	}
 	p.result = Result{Call: *c, Refused: true, Reason: r.Reason, Ended: c.At}
