@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -86,11 +87,12 @@ func (c *Call) Unconfirmed(l *Leg, now time.Time) fact.Row {
 	return fact.Say(f, now, about(&c.Open))
 }
 
-// Settled says what a record says of money.
-func Settled(r *call.CDR) fact.Row {
-	return fact.Say(&fact.CallSettled{
+// Settled says what a record says of money, after other facts of its end.
+func Settled(r *call.CDR, others ...fact.Row) []fact.Row {
+	f := &fact.CallSettled{
 		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
-	}, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})
+	}
+	return append(slices.Clip(others), fact.Say(f, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID}))
 }
 
 // Settings knows which settings the journal was told, so that each decision names them by a short hash and the whole text stands there

@@ -60,7 +60,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	}
 	g.put(l)
 	g.stats.admitted.Add(1)
-	if s.Dir != call.In && !l.Always {
+	if line, ok := g.o.Book.Line(s.Line); s.Dir != call.In && !l.Always && (!ok || line.NoMoreSpent()) {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
 	return &Plan{ID: l.Open.ID, Ways: ways, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil

@@ -19,8 +19,8 @@ func (s *subject) holds() ([]store.Hold, []string) {
 		return nil, nil
 	}
 	var room struct { // one piece of memory: this is done for every call
-		holds [policy.NumPurses]store.Hold
-		ids   [policy.NumPurses]string
+		holds [policy.Probation]store.Hold // and further room in the rare case of one
+		ids   [policy.Probation]string
 	}
 	holds, ids := room.holds[:0], room.ids[:0]
 	of := engine.PurseIDs(s.Line, s.Account, s.Zone, s.Now)

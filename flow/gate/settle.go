@@ -117,7 +117,7 @@ func (g *Gate) settle(l *live, legs []Leg) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		cdr := g.record(l, legs)
-		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: append(silent[:len(silent):len(silent)], engine.Settled(&cdr))}
+		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: engine.Settled(&cdr, silent...)}
 	}
 	g.o.Ledger.PostOr(op(), func() { g.retake(l, legs, op) })
 }
@@ -156,7 +156,7 @@ func (g *Gate) void(l *live, why policy.Reason) {
 	l.Call.Ended(End{By: call.System, Reason: why, Status: why.SIPStatus(), At: now}, now)
 	cdr := g.record(l, nil)
 	cdr.Refused = true
-	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: []store.Fact{engine.Settled(&cdr)}})
+	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: engine.Settled(&cdr)})
 }
 
 // uncount gives the line its places back, once.

@@ -306,7 +306,7 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	bill := l.Bill(nil, p.o.Terms, nil)
 	if p.o.Facts != nil {
 		r := l.Record(&bill)
-		p.tell(&l.call, engine.Settled(&r))
+		p.tell(&l.call, engine.Settled(&r)...)
 	}
 	for i := range l.holds[:l.n] {
 		l.holds[i].Purse.Settle(l.Open.Held, bill.Retail)

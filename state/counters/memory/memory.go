@@ -61,11 +61,12 @@ func (c *Counters) Take(key Key, limit int64) (open int64, ok bool) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[key] >= limit {
-		return s.open[key], false
+	n := s.open[key]
+	if n >= limit {
+		return n, false
 	}
-	s.open[key]++
-	return s.open[key], true
+	s.open[key] = n + 1
+	return n + 1, true
 }
 
 // Put adds one whatever the limit: what was open before a restart, and emergency calls.
