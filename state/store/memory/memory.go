@@ -80,7 +80,7 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 				outs[i].Repeated++
 				continue
 			}
-			if old := e.facts.add(f); old != nil && old.Key != "" {
+			if old := e.facts.add(f); len(e.keys) > 0 && old != nil && old.Key != "" { // what is so old is far away
 				delete(e.keys, store.Clean(old.Key))
 			}
 			if f.Key != "" {
