@@ -341,7 +341,11 @@ func (e *Engine) claim(node string, until time.Time, which, stays func(*call.Ope
 			c.Node, c.Lease, got[c.ID] = node, until, true
 		}
 	}
-	return e.calls(func(c *call.Open) bool { return got[c.ID] })
+	out := e.calls(func(c *call.Open) bool { return got[c.ID] })
+	for i := range out {
+		out[i].Lease = plainTime(e.open[out[i].ID].Lease) // its own, not the node's
+	}
+	return out
 }
 
 // Renew sets the lease of a node's calls.
