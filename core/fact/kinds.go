@@ -853,7 +853,7 @@ type CallRefused struct {
 	PerMinute   money.Rate  // price of a minute, in 1e-9 of the currency
 	Locked      bool        // the line is locked
 	Settings    string      // hash of the settings in force: settings.seen has them
-	Reason      string      // code of the reason, as in core/policy/reason.go
+	Reason      string      // code of the reason, as in core/policy/reasons.txt
 	Text        string      // the same as a sentence
 	Limit       int64       // the limit that the reason counts against
 	Value       int64       // what stood against it before
@@ -1164,7 +1164,7 @@ func (f *SliceHeld) Row(at time.Time, s Subject) Row {
 
 // CallCut is call.cut: a call was cut.
 type CallCut struct {
-	Reason  string      // code of the reason, as in core/policy/reason.go
+	Reason  string      // code of the reason, as in core/policy/reasons.txt
 	Text    string      // the same as a sentence
 	Limit   int64       // the limit that the reason counts against
 	Value   int64       // what stood against it before
@@ -1325,7 +1325,7 @@ type CallSettled struct {
 	Talk        time.Duration // time that is charged, in ms
 	CarrierTalk time.Duration // time that the carrier charges, in ms
 	EndedBy     string        // who ended the call
-	Reason      string        // code of the reason, as in core/policy/reason.go
+	Reason      string        // code of the reason, as in core/policy/reasons.txt
 	Status      int64         // SIP status; 408 where no answer came
 	File        string        // name of a carrier's file of call records
 	FileLine    int64         // the line of that file
