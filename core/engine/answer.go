@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ringfence/core/call"
-	"ringfence/core/fact"
 	"ringfence/core/rating"
 )
 
@@ -31,22 +30,22 @@ func (c *Call) Reprice(now time.Time) (Ask, bool) {
 	return c.ask(least, least), true
 }
 
-// Answered makes the call one that was answered when it was last priced, by way of a trunk; "" is the one that was tried. The step is
-// to be durable before the call is Heard: nothing is metered until then.
-func (c *Call) Answered(trunk string, anchor call.Anchor, snapshot []byte) (Step, error) {
+// Answered makes the call one that was answered when it was last priced, by way of a trunk; "" is the one that was tried. Nothing is
+// metered before Heard: the answer must be durable first.
+func (c *Call) Answered(trunk string, anchor call.Anchor, snapshot []byte) error {
 	o := &c.Open
 	switch o.State {
 	case call.Answered:
-		return Step{}, ErrAnswered
+		return ErrAnswered
 	case call.Ending:
-		return Step{}, ErrGone
+		return ErrGone
 	}
 	if trunk != "" {
 		o.Trunk = trunk
 	}
 	o.State, o.AnsweredAt, o.Snapshot = call.Answered, o.Quote.Start, snapshot
 	o.Anchor, c.Since = anchor, o.Quote.Start
-	return Step{Facts: []fact.Row{fact.Say(&fact.CallAnswered{Trunk: o.Trunk, BLeg: o.BLeg}, o.AnsweredAt, about(o))}}, nil
+	return nil
 }
 
 // Heard begins to meter: the caller hears the answer only now, and pays from now on. A restart would count from a few milliseconds

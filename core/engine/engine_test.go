@@ -26,7 +26,7 @@ func up(t testing.TB) *Call {
 	}}}
 	a := c.First(terms)
 	c.Take(&a)
-	if _, err := c.Answered("", call.Anchor{}, nil); err != nil {
+	if err := c.Answered("", call.Anchor{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if s, ok := c.Heard(began, terms); !ok || !reflect.DeepEqual(s, Step{Wake: began.Add(50 * time.Second)}) {

@@ -57,6 +57,12 @@ func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
 	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: id})
 }
 
+// AnsweredBy says that the call was answered, and which way out did.
+func (c *Call) AnsweredBy() fact.Row {
+	o := &c.Open
+	return fact.Say(&fact.CallAnswered{Trunk: o.Trunk, BLeg: o.BLeg}, o.AnsweredAt, about(o))
+}
+
 // Held says that a slice was held: what the journal is told if the purses do not refuse the ask.
 func (c *Call) Held(a *Ask, now time.Time) fact.Row {
 	return fact.Say(&fact.SliceHeld{Held: a.Want, PaidFor: a.Paid}, now, about(&c.Open))

@@ -70,15 +70,14 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		return err
 	}
 	l.mu.Lock()
-	step, err := l.Call.Answered(w.Trunk, g.anchor(), snapshot)
-	if err != nil {
+	if err := l.Call.Answered(w.Trunk, g.anchor(), snapshot); err != nil {
 		l.mu.Unlock()
 		return fmt.Errorf("call %s: %w", id, err)
 	}
 	c := l.Open
-	l.mu.Unlock()
 	op := g.update(&c)
-	op.Facts = step.Facts
+	op.Facts = []store.Fact{l.AnsweredBy()}
+	l.mu.Unlock()
 	if err := g.writeAnswer(ctx, l, op); err != nil {
 		return err
 	}

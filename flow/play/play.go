@@ -234,14 +234,13 @@ func (p *Player) first(l *live, s *engine.Subject) *engine.Refusal {
 // answer is the answer at once, so that the price is the one that was judged.
 func (p *Player) answer(l *live, now time.Time) {
 	l.hangup = now.Add(l.call.Wants)
-	step, err := l.Answered("", call.Anchor{}, nil)
-	if err != nil {
+	if err := l.Answered("", call.Anchor{}, nil); err != nil {
 		panic(err) // it has just begun
 	}
 	if p.o.Facts != nil {
-		p.tell(&l.call, step.Facts...)
+		p.tell(&l.call, l.AnsweredBy())
 	}
-	step, _ = l.Heard(now, p.o.Terms)
+	step, _ := l.Heard(now, p.o.Terms)
 	p.plan(l, step.Wake)
 }
 
