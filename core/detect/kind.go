@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -82,12 +83,8 @@ func (s Severity) String() string {
 
 // ParseSeverity reads what String gives.
 func ParseSeverity(text string) (Severity, bool) {
-	for s, name := range severities {
-		if name == text {
-			return Severity(s), true
-		}
-	}
-	return Info, false
+	s := slices.Index(severities[:], text)
+	return Severity(max(s, 0)), s >= 0
 }
 
 // MarshalText gives the name.

@@ -1,6 +1,9 @@
 package phone
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // classNames are the stable names of classes: in the API, in configuration, in records.
 var classNames = [NumClasses]string{
@@ -37,12 +40,8 @@ func (c Class) String() string {
 
 // ParseClass is the class of a name that String gives. "unknown" is one of them.
 func ParseClass(name string) (Class, bool) {
-	for c, n := range classNames {
-		if n == name {
-			return Class(c), true
-		}
-	}
-	return ClassUnknown, false
+	c := slices.Index(classNames[:], name)
+	return Class(max(c, 0)), c >= 0
 }
 
 // MarshalText gives the stable name, so that JSON and TOML hold it.

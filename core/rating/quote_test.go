@@ -21,7 +21,7 @@ func london(t testing.TB) *time.Location {
 }
 
 func flat(pence string, first, step uint16) Price {
-	r, err := money.ParsePence(pence)
+	r, err := money.Billing().ParseRate(pence + "p")
 	if err != nil {
 		panic(err)
 	}
