@@ -4,6 +4,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -88,16 +89,12 @@ type source struct {
 
 // New checks the sources; the error names the first that is wrong.
 func New(o Options) (*Feeds, error) {
-	if o.Timeout <= 0 {
-		o.Timeout = 30 * time.Second
-	}
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 30*time.Second)
 	if o.MaxBytes <= 0 || o.MaxBytes > netlist.MaxBytes {
 		o.MaxBytes = netlist.MaxBytes
 	}
 	f := &Feeds{o: o, log: o.Log, client: newClient(o)}
-	if f.log == nil {
-		f.log = slog.New(slog.DiscardHandler)
-	}
+	f.log = cmp.Or(f.log, slog.New(slog.DiscardHandler))
 	if len(o.Sources) > MaxSources {
 		return nil, fmt.Errorf("%d feeds; %d are allowed", len(o.Sources), MaxSources)
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,16 +51,12 @@ type entry struct {
 // cannot: ErrPermission, ErrUnsupported, or what the kernel said.
 func Open(o Options) (*Set, error) {
 	o.Table = tableName(o.Table)
-	if o.Max <= 0 {
-		o.Max = defaultMax
-	}
+	o.Max = cmp.Or(max(o.Max, 0), defaultMax)
 	s := &Set{
 		o: o, log: o.Log, kick: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 		nets: map[netip.Prefix]entry{}, pending: map[netip.Prefix]struct{}{},
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s.log = cmp.Or(s.log, slog.New(slog.DiscardHandler))
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
 		return nil, inWords(err)

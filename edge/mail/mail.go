@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -68,18 +69,10 @@ func New(o Options) (*Sender, error) {
 			return nil, err
 		}
 	}
-	if s.o.Timeout <= 0 {
-		s.o.Timeout = time.Minute
-	}
-	if s.o.Verdict <= 0 {
-		s.o.Verdict = 10 * time.Minute
-	}
-	if s.o.Connections <= 0 {
-		s.o.Connections = 2
-	}
-	if s.o.Idle <= 0 {
-		s.o.Idle = 15 * time.Second
-	}
+	s.o.Timeout = cmp.Or(max(s.o.Timeout, 0), time.Minute)
+	s.o.Verdict = cmp.Or(max(s.o.Verdict, 0), 10*time.Minute)
+	s.o.Connections = cmp.Or(max(s.o.Connections, 0), 2)
+	s.o.Idle = cmp.Or(max(s.o.Idle, 0), 15*time.Second)
 	s.slots = make(chan struct{}, s.o.Connections)
 	return s, nil
 }

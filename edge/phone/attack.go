@@ -1,10 +1,13 @@
 package phone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,9 +43,7 @@ func (p *Phone) Attack(ctx context.Context, plan Plan) (Loot, error) {
 		plan.Last <= 0 || plan.Last > time.Hour || len(plan.Numbers) == 0 {
 		return Loot{}, ErrTooWild
 	}
-	if plan.Refused <= 0 {
-		plan.Refused = 10
-	}
+	plan.Refused = cmp.Or(max(plan.Refused, 0), 10)
 	if plan.Say == nil {
 		plan.Say = func(string, ...any) {}
 	}
@@ -141,16 +142,11 @@ func (t *thief) hold(ctx context.Context, number string, c *Call) {
 	if end.Theirs {
 		t.loot.Cut++
 		t.loot.Cuts[end.Why]++
-		t.plan.Say("%s cut after %s: %s", number, talked.Round(100*time.Millisecond), orNone(end.Why))
+		t.plan.Say("%s cut after %s: %s", number, talked.Round(100*time.Millisecond), cmp.Or(end.Why, noReason))
 	}
 }
 
-func orNone(why string) string {
-	if why == "" {
-		return "no reason given"
-	}
-	return why
-}
+const noReason = "no reason given"
 
 // Report is the loot in lines, for people.
 func (l Loot) Report() []string {
@@ -160,21 +156,11 @@ func (l Loot) Report() []string {
 		lines = append(lines, fmt.Sprintf("%5d × refused: %s", l.Refusals[why], why))
 	}
 	for _, why := range byCount(l.Cuts) {
-		lines = append(lines, fmt.Sprintf("%5d × cut: %s", l.Cuts[why], orNone(why)))
+		lines = append(lines, fmt.Sprintf("%5d × cut: %s", l.Cuts[why], cmp.Or(why, noReason)))
 	}
 	return lines
 }
 
 func byCount(m map[string]int) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool {
-		if m[keys[i]] != m[keys[j]] {
-			return m[keys[i]] > m[keys[j]]
-		}
-		return keys[i] < keys[j]
-	})
-	return keys
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(m[b]-m[a], strings.Compare(a, b)) })
 }

@@ -2,6 +2,7 @@ package phone
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -320,9 +321,7 @@ func callerOf(m *message.Message) string {
 func hostOf(uri string) (netip.AddrPort, bool) {
 	u, _ := message.ParseURI([]byte(uri))
 	a, ok := u.Addr()
-	if u.Port == 0 {
-		u.Port = 5060
-	}
+	u.Port = cmp.Or(u.Port, 5060)
 	return netip.AddrPortFrom(a, u.Port), ok
 }
 

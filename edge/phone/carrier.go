@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,9 +182,7 @@ func (c *Carrier) incoming(s *server) {
 		c.count(&c.stats.Offered, 1)
 		return
 	}
-	if b.Ring == 0 {
-		b.Ring = c.o.Ring
-	}
+	b.Ring = cmp.Or(b.Ring, c.o.Ring)
 	call := c.end.incoming(s, c.media.address)
 	ctx, cancel := context.WithCancel(c.ctx)
 	c.end.mu.Lock()

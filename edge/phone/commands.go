@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -257,9 +258,7 @@ func (c *AnswerCmd) Run(ctx context.Context, out io.Writer) error {
 }
 
 func answerCalls(ctx context.Context, d *diary, p *Phone, ring, length time.Duration, count int) error {
-	if length <= 0 {
-		length = 4 * time.Hour
-	}
+	length = cmp.Or(max(length, 0), 4*time.Hour)
 	again := time.NewTicker(30 * time.Minute) // half of the hour asked for
 	defer again.Stop()
 	d.say("waiting for calls")

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -103,9 +104,7 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 	if a.Domain == "" {
 		a.Domain = bracketed(server.Addr())
 	}
-	if a.UserAgent == "" {
-		a.UserAgent = "ringfence-phone"
-	}
+	a.UserAgent = cmp.Or(a.UserAgent, "ringfence-phone")
 	p := &Phone{account: a, server: server, media: m, inbox: make(chan *Inbound, 64), regID: token()}
 	p.end = newEndpoint(l, a.UserAgent, a.Line)
 	p.end.serve = p.incoming

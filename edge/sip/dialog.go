@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -205,7 +206,7 @@ func (l *leg) hopTo(uri string) transport.Dest {
 	if !ok || !addr.IsValid() || (addr.IsPrivate() || addr.IsLoopback()) != (l.dest.Addr.Addr().IsPrivate() || l.dest.Addr.Addr().IsLoopback()) {
 		return l.dest
 	}
-	to := netip.AddrPortFrom(addr, portOr5060(u.Port))
+	to := netip.AddrPortFrom(addr, cmp.Or(u.Port, 5060))
 	if to == l.dest.Addr {
 		return l.dest
 	}

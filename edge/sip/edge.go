@@ -9,6 +9,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -123,9 +124,7 @@ func New(o Options, d Door) (*Edge, error) {
 	if e.host = o.Domain; e.host == "" {
 		e.host = "ringfence"
 	}
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
+	e.log = cmp.Or(e.log, slog.New(slog.DiscardHandler))
 	var seed [4]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
@@ -166,36 +165,19 @@ const agent = "Ringfence"
 
 func (o *Options) defaults() {
 	o.Timers = o.Timers.Defaults()
-	if o.Shards <= 0 {
-		o.Shards = 2 * runtime.GOMAXPROCS(0)
-	}
+	o.Shards = cmp.Or(max(o.Shards, 0), 2*runtime.GOMAXPROCS(0))
 	o.Shards = min(o.Shards, 256)
-	if o.MaxCalls <= 0 {
-		o.MaxCalls = 50_000
-	}
-	if o.MaxRinging <= 0 {
-		o.MaxRinging = 20
-	}
-	if o.MaxEmergency <= 0 {
-		o.MaxEmergency = max(o.MaxCalls/2, 1000)
-	}
-	for _, d := range []struct {
-		v *time.Duration
-		d time.Duration
-	}{
-		{&o.Trying, 150 * time.Millisecond},
-		{&o.Silence, 4 * time.Second},
-		{&o.RingTimeout, 2 * time.Minute},
-		{&o.QueueTimeout, 15 * time.Minute},
-		{&o.MinExpires, time.Minute},
-		{&o.MaxExpires, time.Hour},
-		{&o.SessionTime, 30 * time.Minute},
-		{&o.PingInterval, 5 * time.Minute},
-	} {
-		if *d.v == 0 {
-			*d.v = d.d
-		}
-	}
+	o.MaxCalls = cmp.Or(max(o.MaxCalls, 0), 50_000)
+	o.MaxRinging = cmp.Or(max(o.MaxRinging, 0), 20)
+	o.MaxEmergency = cmp.Or(max(o.MaxEmergency, 0), max(o.MaxCalls/2, 1000))
+	o.Trying = cmp.Or(o.Trying, 150*time.Millisecond)
+	o.Silence = cmp.Or(o.Silence, 4*time.Second)
+	o.RingTimeout = cmp.Or(o.RingTimeout, 2*time.Minute)
+	o.QueueTimeout = cmp.Or(o.QueueTimeout, 15*time.Minute)
+	o.MinExpires = cmp.Or(o.MinExpires, time.Minute)
+	o.MaxExpires = cmp.Or(o.MaxExpires, time.Hour)
+	o.SessionTime = cmp.Or(o.SessionTime, 30*time.Minute)
+	o.PingInterval = cmp.Or(o.PingInterval, 5*time.Minute)
 	o.SessionTime = max(o.SessionTime, minSession)
 }
 

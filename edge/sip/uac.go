@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -395,9 +396,7 @@ func (b *bridge) confirmed(c *client, err error) {
 // answerer is the leg of the dialog that answered our INVITE with a 2xx, which it is up from now on.
 func (c *client) answerer(m *message.Message) *leg {
 	l := c.leg.dialogFor(c, string(m.To().Tag()))
-	if l == nil {
-		l = c.leg
-	}
+	l = cmp.Or(l, c.leg)
 	l.take(c)
 	c.taken, c.tag = true, string(m.To().Tag())
 	l.isUp(m)

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -31,13 +32,6 @@ func fromVia(p *transport.Packet) bool {
 	return ok && a.Unmap() == p.Src.Addr().Unmap().WithZone("")
 }
 
-func portOr5060(port uint16) uint16 {
-	if port == 0 {
-		return 5060
-	}
-	return port
-}
-
 // atContact is where a phone that was last at an address listens by its Contact, if that is believed.
 func (e *Edge) atContact(contact string, last netip.Addr) (transport.Dest, bool) {
 	u, ok := message.ParseURI([]byte(contact))
@@ -48,7 +42,7 @@ func (e *Edge) atContact(contact string, last netip.Addr) (transport.Dest, bool)
 	if !ok || !sameHost(a.Unmap(), last.Unmap()) {
 		return transport.Dest{}, false
 	}
-	d := transport.Dest{Addr: netip.AddrPortFrom(a.Unmap(), portOr5060(u.Port)), Proto: transport.UDP}
+	d := transport.Dest{Addr: netip.AddrPortFrom(a.Unmap(), cmp.Or(u.Port, 5060)), Proto: transport.UDP}
 	if over, _ := u.Param("transport"); strings.EqualFold(string(over), "tcp") {
 		d.Proto = transport.TCP
 	}
@@ -122,7 +116,7 @@ func backOf(p *transport.Packet) netip.AddrPort {
 	if p.Proto != transport.TCP || !fromVia(p) {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(p.Src.Addr(), portOr5060(p.Msg.Via().Port))
+	return netip.AddrPortFrom(p.Src.Addr(), cmp.Or(p.Msg.Via().Port, 5060))
 }
 
 // atItsContact sends a request that its connection did not carry to where the phone listens by its Contact, and says whether it did.

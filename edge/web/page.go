@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -57,9 +58,7 @@ type route struct {
 // newHelp makes links of the operator's contact routes. They come from the configuration, and are checked all the same.
 func newHelp(h notify.Help) help {
 	out := help{Provider: h.Provider, Hours: h.Hours}
-	if out.Provider == "" {
-		out.Provider = "Your telephone provider"
-	}
+	out.Provider = cmp.Or(out.Provider, "Your telephone provider")
 	digits := func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if r >= '0' && r <= '9' || r == '+' {

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,9 +72,7 @@ func New(d Deps, o Options) (*Server, error) {
 	if (o.Cert == "") != (o.Key == "") {
 		return nil, errors.New("web: a certificate and a key belong together")
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the answer pages", o.Cert != "")}
 	s.h = s.handler()
 	return s, nil

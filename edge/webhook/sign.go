@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -89,9 +90,7 @@ func component(r *http.Request, name string) (string, error) {
 // always know the scheme; 443 and 80 are left out either way.
 func authority(r *http.Request) string {
 	host := r.Host
-	if host == "" {
-		host = r.URL.Host
-	}
+	host = cmp.Or(host, r.URL.Host)
 	if h, port, err := net.SplitHostPort(host); err == nil && (port == "443" || port == "80" || port == "") {
 		host = h
 		if strings.Contains(h, ":") {

@@ -5,6 +5,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -58,9 +59,7 @@ func New(o Options) (*Sender, error) {
 	if o.Key.ID == "" {
 		return nil, errors.New("webhook: there is no key to sign with")
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = 15 * time.Second
-	}
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 15*time.Second)
 	s := &Sender{o: o}
 	for _, h := range o.Hooks {
 		if _, err := target(h); err != nil {

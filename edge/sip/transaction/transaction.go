@@ -2,7 +2,10 @@
 // event and the time go in, what the owner must do comes out. It must not know messages, sockets, clocks or goroutines.
 package transaction
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Do says what the owner must do after an event; several can be set.
 type Do uint8
@@ -28,15 +31,9 @@ type Timers struct {
 
 // Defaults fills in what is zero with the values of the RFC.
 func (t Timers) Defaults() Timers {
-	if t.T1 <= 0 {
-		t.T1 = 500 * time.Millisecond
-	}
-	if t.T2 <= 0 {
-		t.T2 = 4 * time.Second
-	}
-	if t.T4 <= 0 {
-		t.T4 = 5 * time.Second
-	}
+	t.T1 = cmp.Or(max(t.T1, 0), 500*time.Millisecond)
+	t.T2 = cmp.Or(max(t.T2, 0), 4*time.Second)
+	t.T4 = cmp.Or(max(t.T4, 0), 5*time.Second)
 	return t
 }
 

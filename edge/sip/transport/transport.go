@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,24 +85,18 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	orDefault(&c.Sockets, 1)
-	orDefault(&c.ReadBuffer, 8<<20)
-	orDefault(&c.QueueLen, 2048)
-	orDefault(&c.MaxConns, 4096)
+	c.Sockets = cmp.Or(max(c.Sockets, 0), 1)
+	c.ReadBuffer = cmp.Or(max(c.ReadBuffer, 0), 8<<20)
+	c.QueueLen = cmp.Or(max(c.QueueLen, 0), 2048)
+	c.MaxConns = cmp.Or(max(c.MaxConns, 0), 4096)
 	c.MaxConns = min(c.MaxConns, descriptors())
-	orDefault(&c.MaxPerNet, 1024)
-	orDefault(&c.MaxPerLine, 128)
-	orDefault(&c.MaxQueued, 256<<10)
-	orDefault(&c.DialTimeout, 4*time.Second)
-	orDefault(&c.WriteTimeout, 8*time.Second)
-	orDefault(&c.MessageTimeout, 10*time.Second)
-	orDefault(&c.IdleTimeout, 15*time.Minute)
-}
-
-func orDefault[T int | time.Duration](v *T, d T) {
-	if *v <= 0 {
-		*v = d
-	}
+	c.MaxPerNet = cmp.Or(max(c.MaxPerNet, 0), 1024)
+	c.MaxPerLine = cmp.Or(max(c.MaxPerLine, 0), 128)
+	c.MaxQueued = cmp.Or(max(c.MaxQueued, 0), 256<<10)
+	c.DialTimeout = cmp.Or(max(c.DialTimeout, 0), 4*time.Second)
+	c.WriteTimeout = cmp.Or(max(c.WriteTimeout, 0), 8*time.Second)
+	c.MessageTimeout = cmp.Or(max(c.MessageTimeout, 0), 10*time.Second)
+	c.IdleTimeout = cmp.Or(max(c.IdleTimeout, 0), 15*time.Minute)
 }
 
 // Transport owns the sockets. Its methods may be called from any goroutine.
