@@ -302,14 +302,6 @@ func (a *App) check(ctx context.Context) api.Check {
 	return c
 }
 
-// count is "1 line", "2 lines".
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 func (a *App) checkStore(ctx context.Context, add func(what, level, text string)) {
 	if err := a.store.Ping(ctx); err != nil {
 		add("store", "error", fmt.Sprintf("cannot be written: %v. Paid calls are refused until it can", err))
@@ -334,14 +326,14 @@ func (a *App) checkBook(add func(what, level, text string)) {
 	if failed > 0 {
 		add("book", "error", fmt.Sprintf("%d of %d passwords do not open with the present key: restore the key file that sealed them", failed, opened+failed))
 	} else {
-		add("book", "ok", count(n.Customers, "customer", "customers")+", "+count(n.Lines, "line", "lines")+"; every password opens")
+		add("book", "ok", api.Count(n.Customers, "customer", "customers")+", "+api.Count(n.Lines, "line", "lines")+"; every password opens")
 	}
 	if len(a.book.Trunks()) == 0 {
 		add("trunks", "warning", "there is no trunk, so no call can leave: ringfence trunk add NAME HOST:PORT")
 	} else {
-		add("trunks", "ok", count(len(a.book.Trunks()), "way out", "ways out"))
+		add("trunks", "ok", api.Count(len(a.book.Trunks()), "way out", "ways out"))
 	}
-	add("decks", "ok", count(n.Decks, "deck", "decks")+" in force")
+	add("decks", "ok", api.Count(n.Decks, "deck", "decks")+" in force")
 	if a.config().Store.Money == "memory" {
 		add("configuration", "warning", "store.money is \"memory\": caps and calls are forgotten when the program ends")
 	}
@@ -359,20 +351,20 @@ func (a *App) checkShield(ctx context.Context, add func(what, level, text string
 		add("bans", "warning", "banned sources are dropped by this program, not by the kernel: the log of the start says why; it needs CAP_NET_ADMIN")
 	}
 	if s := a.shield.bans.Stats(); s.Lost+s.Evicted > 0 {
-		add("bans", "warning", count(int(s.Lost+s.Evicted), "ban", "bans")+" gave way since the start because the list was full: raise shield.max-bans")
+		add("bans", "warning", api.Count(int(s.Lost+s.Evicted), "ban", "bans")+" gave way since the start because the list was full: raise shield.max-bans")
 	}
 	for _, f := range a.shield.feeds.Status() {
 		if f.Error != "" {
 			add("feeds", "warning", f.Error+"; the previous list stays in force")
 		} else if !f.Taken.IsZero() {
-			add("feeds", "ok", f.Name+": "+count(f.Entries, "entry", "entries"))
+			add("feeds", "ok", f.Name+": "+api.Count(f.Entries, "entry", "entries"))
 		}
 	}
 	a.checkCounters(ctx, add)
 	if files := a.shield.geo.Files(); len(files) == 0 {
 		add("geo", "warning", "there are no files of countries and networks: far logins and hosting networks are not told; set geo.files")
 	} else {
-		add("geo", "ok", count(len(files), "file", "files")+" of countries and networks")
+		add("geo", "ok", api.Count(len(files), "file", "files")+" of countries and networks")
 	}
 }
 

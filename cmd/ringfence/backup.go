@@ -8,6 +8,7 @@ import (
 
 	"ringfence/app"
 	"ringfence/app/config"
+	"ringfence/edge/rest/api"
 )
 
 type backupCmd struct {
@@ -136,11 +137,11 @@ func (s *session) booked(b *app.Backfilled) error {
 		verb = "booked"
 	}
 	if err := s.say("%s %s, %s; the carrier's cost is %s. In the books before: %d. Twice in the file: %d. Unanswered: %d. Outside %s to %s: %d.",
-		plural(b.Booked, "call", "calls"), verb, b.Retail, b.Cost, b.Known, b.Same, b.Unanswered, second(b.From), second(b.Until), b.Outside); err != nil {
+		api.Count(b.Booked, "call", "calls"), verb, b.Retail, b.Cost, b.Known, b.Same, b.Unanswered, second(b.From), second(b.Until), b.Outside); err != nil {
 		return err
 	}
 	if b.Left > 0 {
-		if err := s.say("%s cannot be read, attributed or priced, and %s left out:", plural(b.Left, "row", "rows"), map[bool]string{true: "was", false: "would be"}[b.Done]); err != nil {
+		if err := s.say("%s cannot be read, attributed or priced, and %s left out:", api.Count(b.Left, "row", "rows"), map[bool]string{true: "was", false: "would be"}[b.Done]); err != nil {
 			return err
 		}
 	}
@@ -165,12 +166,12 @@ func (s *session) booked(b *app.Backfilled) error {
 
 func (s *session) restored(r *app.Restored) error {
 	if !r.Done {
-		return s.dryRun("The store would be as it was at " + second(r.From) + ", with " + plural(r.Calls, "call", "calls") +
+		return s.dryRun("The store would be as it was at " + second(r.From) + ", with " + api.Count(r.Calls, "call", "calls") +
 			" in progress; what was spent since would be forgotten. What is there now would be kept as " + r.Kept + ".")
 	}
 	return s.say("The store is as it was at %s, with %s in progress. What was there is kept as %s.\n"+
 		"What was spent from then to %s is not known: the server takes no paid calls until the carriers' records of that time are booked (ringfence restore --records FILE), or you say: ringfence restore --accept-gap",
-		second(r.From), plural(r.Calls, "call", "calls"), r.Kept, second(r.Until))
+		second(r.From), api.Count(r.Calls, "call", "calls"), r.Kept, second(r.Until))
 }
 
 func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

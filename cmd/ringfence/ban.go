@@ -139,10 +139,10 @@ func (s *session) showBanImport(b *api.BanImport) error {
 		t.Row("read as", b.Format)
 	}
 	if b.Ended > 0 {
-		t.Row("ended", plural(b.Ended, "row", "rows")+" whose end has passed")
+		t.Row("ended", api.Count(b.Ended, "row", "rows")+" whose end has passed")
 	}
 	if b.Skipped > 0 {
-		t.Row("skipped", plural(b.Skipped, "row", "rows")+" that are no bans of addresses")
+		t.Row("skipped", api.Count(b.Skipped, "row", "rows")+" that are no bans of addresses")
 	}
 	for _, n := range b.Notes {
 		t.Row("note", n)
@@ -174,10 +174,10 @@ func (c *banDrop) Run(s *session) error {
 		if len(items) == 0 {
 			return fmt.Errorf("nothing is banned by an imported list %q; see: ringfence ban list", c.Name)
 		}
-		return s.dryRun(fmt.Sprintf("The list %s would be dropped: %s lifted, unless others hold them too.", c.Name, plural(len(items), "ban", "bans")))
+		return s.dryRun(fmt.Sprintf("The list %s would be dropped: %s lifted, unless others hold them too.", c.Name, api.Count(len(items), "ban", "bans")))
 	}
 	return perform(s, "DELETE /v1/bans/imports/{name}", c, func(b *api.BanImport) error {
-		return s.say("The list %s is dropped: %s.", b.Name, plural(b.Removed, "ban", "bans"))
+		return s.say("The list %s is dropped: %s.", b.Name, api.Count(b.Removed, "ban", "bans"))
 	})
 }
 

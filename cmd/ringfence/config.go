@@ -1,6 +1,9 @@
 package main
 
-import "ringfence/app/config"
+import (
+	"ringfence/app/config"
+	"ringfence/edge/rest/api"
+)
 
 type configCmd struct {
 	Check     configCheck     `cmd:"" help:"Say what is wrong with a configuration file." eg:"; /etc/ringfence/ringfence.toml"`
@@ -27,7 +30,7 @@ func (c *configCheck) Run(s *session) error {
 		if cfg.File == "" {
 			return s.say("There is no configuration file: every field has its default (ringfence config reference prints them).")
 		}
-		return s.say("%s is right; %s from the default.", cfg.File, plural(len(changes), "field differs", "fields differ"))
+		return s.say("%s is right; %s from the default.", cfg.File, api.Count(len(changes), "field differs", "fields differ"))
 	})
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
@@ -69,7 +70,7 @@ func (s *session) showCustomer(c *api.Customer) error {
 	t.Row("lines", fmt.Sprintf("%d (ringfence line list --customer %s)", c.Lines, c.ID))
 	t.Row("tariff", c.Tariff)
 	t.Row("zone", c.Zone)
-	t.Row("ip lock", netsText(c.Nets))
+	t.Row("ip lock", strings.Join(c.Nets, ", "))
 	t.Row("courtesy", cmp.Or(c.Courtesy, "both")+courtesyMeans)
 	t.Row("contacts", "ringfence customer contact list "+c.ID)
 	t.Row("since", api.Moment(c.Created))
@@ -118,7 +119,7 @@ func (c *customerLock) Run(s *session) error {
 	}
 	return s.emit(out, func() error {
 		return s.say("%s of %s locked: only emergency calls go out.%s\nOpen them with: ringfence customer unlock %s",
-			plural(out.Locked, "line", "lines"), out.Customer+" "+isAre(out.Locked), ownReasons(out.Left), out.Customer)
+			api.Count(out.Locked, "line", "lines"), out.Customer+" "+isAre(out.Locked), ownReasons(out.Left), out.Customer)
 	})
 }
 
@@ -127,7 +128,7 @@ func ownReasons(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return " " + plural(n, "line stays locked for a reason of its own.", "lines stay locked for reasons of their own.")
+	return " " + api.Count(n, "line stays locked for a reason of its own.", "lines stay locked for reasons of their own.")
 }
 
 func isAre(n int) string {
@@ -149,7 +150,7 @@ func (c *customerUnlock) Run(s *session) error {
 		return s.nothing(out, "No line of %s was locked with it.%s", out.Customer, ownReasons(out.Left))
 	}
 	return s.emit(out, func() error {
-		return s.say("%s of %s open again.%s", plural(out.Opened, "line", "lines"), out.Customer+" "+isAre(out.Opened), ownReasons(out.Left))
+		return s.say("%s of %s open again.%s", api.Count(out.Opened, "line", "lines"), out.Customer+" "+isAre(out.Opened), ownReasons(out.Left))
 	})
 }
 
@@ -165,7 +166,7 @@ func (c *customerRemove) Run(s *session) error {
 		return err
 	}
 	if out.Lines > 0 {
-		return fmt.Errorf("customer %s still has %s: remove them first (ringfence line list --customer %s)", c.ID, plural(out.Lines, "line", "lines"), c.ID)
+		return fmt.Errorf("customer %s still has %s: remove them first (ringfence line list --customer %s)", c.ID, api.Count(out.Lines, "line", "lines"), c.ID)
 	}
 	if !c.Yes {
 		return s.dryRun(fmt.Sprintf("Customer %s (%s) would be removed; its call records stay.", out.ID, out.Name))

@@ -125,7 +125,7 @@ func (s *session) showImport(i *api.Import) error {
 	t.Row("kind", i.Kind)
 	t.Row("rows", strconv.Itoa(i.Rows))
 	if i.Skipped > 0 {
-		t.Row("skipped", plural(i.Skipped, "row", "rows")+" without a price")
+		t.Row("skipped", api.Count(i.Skipped, "row", "rows")+" without a price")
 	}
 	t.Row("countries", strconv.Itoa(i.Countries))
 	for _, x := range []struct {
@@ -339,7 +339,7 @@ func (c *deckRemove) Run(s *session) error {
 		}
 	}
 	if versions > 0 && !c.Yes {
-		return s.dryRun(fmt.Sprintf("Deck %s would be removed: %s, of up to %s.", c.Name, plural(versions, "version", "versions"), plural(int(rows), "row", "rows")))
+		return s.dryRun(fmt.Sprintf("Deck %s would be removed: %s, of up to %s.", c.Name, api.Count(versions, "version", "versions"), api.Count(int(rows), "row", "rows")))
 	}
 	if _, err := fetch[none](s, "DELETE /v1/decks/{name}", c); err != nil {
 		return err

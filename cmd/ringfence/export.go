@@ -81,9 +81,9 @@ func (p *progress) Read(b []byte) (int, error) {
 
 func (p *progress) text() string {
 	if p.size > 0 {
-		return fmt.Sprintf("%d of %d KiB, %s, %d%%", p.sent>>10, p.size>>10, plural(int(p.rows), "row", "rows"), min(100, p.sent*100/p.size))
+		return fmt.Sprintf("%d of %d KiB, %s, %d%%", p.sent>>10, p.size>>10, api.Count(int(p.rows), "row", "rows"), min(100, p.sent*100/p.size))
 	}
-	return fmt.Sprintf("%d KiB, %s", p.sent>>10, plural(int(p.rows), "row", "rows"))
+	return fmt.Sprintf("%d KiB, %s", p.sent>>10, api.Count(int(p.rows), "row", "rows"))
 }
 
 func (p *progress) end() {

@@ -31,7 +31,7 @@ func (s *session) showFinding(f *api.Finding) error {
 	}
 	t := card(f)
 	if f.Count > 1 {
-		t.Row("again", plural(int(f.Count), "time", "times")+", last "+api.Moment(f.Last))
+		t.Row("again", api.Count(int(f.Count), "time", "times")+", last "+api.Moment(f.Last))
 	}
 	state := "open"
 	if !f.Open {
@@ -108,7 +108,7 @@ func (findingNote) Help() string {
 // Run notes it.
 func (c *findingNote) Run(s *session) error {
 	return perform(s, "POST /v1/findings/{id}/notes", c, func(f *api.Finding) error {
-		return s.say("Noted on finding %d, which has %s.", f.ID, plural(len(f.Notes), "note", "notes"))
+		return s.say("Noted on finding %d, which has %s.", f.ID, api.Count(len(f.Notes), "note", "notes"))
 	})
 }
 

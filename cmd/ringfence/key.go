@@ -22,10 +22,10 @@ func (c *keyRotate) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		return s.dryRun("A new key would be made, and the passwords of " + plural(st.Lines, "line", "lines") + " and " +
-			plural(st.Trunks, "trunk", "trunks") + " sealed again with it.")
+		return s.dryRun("A new key would be made, and the passwords of " + api.Count(st.Lines, "line", "lines") + " and " +
+			api.Count(st.Trunks, "trunk", "trunks") + " sealed again with it.")
 	}
 	return perform(s, "POST /v1/keys/rotate", nil, func(r *api.Rotated) error {
-		return s.say("Key %s is in use; %s sealed again. Copy the new key file to a safe place.", r.Key, plural(r.Secrets, "secret was", "secrets were"))
+		return s.say("Key %s is in use; %s sealed again. Copy the new key file to a safe place.", r.Key, api.Count(r.Secrets, "secret was", "secrets were"))
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"ringfence/cmd/ringfence/table"
@@ -109,7 +110,7 @@ func (s *session) showLine(l *api.LineDetail) error {
 	t.Row("tariff", l.Tariff)
 	t.Row("zone", l.Zone)
 	for _, n := range l.Nets {
-		t.Row("ip lock", netsText(n.Nets)+" ("+n.From+")")
+		t.Row("ip lock", strings.Join(n.Nets, ", ")+" ("+n.From+")")
 	}
 	t.Row("courtesy", l.Courtesy+courtesyMeans)
 	t.Row("since", api.Moment(l.Created))
@@ -284,7 +285,7 @@ func (c *lineRemove) Run(s *session) error {
 	}
 	if !c.Yes {
 		return s.dryRun(fmt.Sprintf("Line %s of %s would be removed: %s dropped, %s cut. Its call records stay.",
-			out.ID, out.Customer, plural(len(out.Phones), "phone", "phones"), plural(len(out.Calls), "call", "calls")))
+			out.ID, out.Customer, api.Count(len(out.Phones), "phone", "phones"), api.Count(len(out.Calls), "call", "calls")))
 	}
 	if _, err := fetch[none](s, "DELETE /v1/lines/{id}", c); err != nil {
 		return err

@@ -157,7 +157,7 @@ func (c *noticePreview) write(s *session, kinds []api.NoticeKind) error {
 			}
 		}
 	}
-	return s.done("%s written to %s: text, HTML and JSON each.", plural(len(kinds), "kind of notice is", "kinds of notice are"), displayPath(c.Out))
+	return s.done("%s written to %s: text, HTML and JSON each.", api.Count(len(kinds), "kind of notice is", "kinds of notice are"), displayPath(c.Out))
 }
 
 type noticeKey struct{}

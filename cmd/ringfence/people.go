@@ -35,9 +35,9 @@ func (c *customerImport) Run(s *session) error {
 	}
 	return s.emit(out, func() error {
 		if out.DryRun {
-			return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", plural(out.Added, "customer", "customers"))
+			return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", api.Count(out.Added, "customer", "customers"))
 		}
-		return s.say("%s added. Give them lines: ringfence line import FILE", plural(out.Added, "customer", "customers"))
+		return s.say("%s added. Give them lines: ringfence line import FILE", api.Count(out.Added, "customer", "customers"))
 	})
 }
 
@@ -78,9 +78,9 @@ func (c *lineImport) Run(s *session) error {
 
 func (c *lineImport) show(s *session, out *api.PeopleImport) error {
 	if out.DryRun {
-		return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", plural(out.Added, "line", "lines"))
+		return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", api.Count(out.Added, "line", "lines"))
 	}
-	if err := s.say("%s added.", plural(out.Added, "line", "lines")); err != nil {
+	if err := s.say("%s added.", api.Count(out.Added, "line", "lines")); err != nil {
 		return err
 	}
 	if c.Output != "" {

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"ringfence/cmd/ringfence/table"
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
@@ -21,8 +18,6 @@ func (s *session) cutList(t *table.Table, more bool, empty string) error {
 	}
 	return s.say("There are more: --limit 0 shows all.")
 }
-
-func netsText(nets []string) string { return strings.Join(nets, ", ") }
 
 func amount(micro int64) string { return api.Amount(money.Micro(micro)) }
 
@@ -85,12 +80,4 @@ func (s *session) password(line, password string) error {
 		return nil
 	}
 	return s.say("\n  user name  %s\n  password   %s\n\nThe password is shown this once: put it in the phone now, or make another with\n  ringfence line password %s", line, s.out.Paint(table.Bold, password), line)
-}
-
-// plural is "1 line", "2 lines".
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -46,7 +46,7 @@ func statusTable(st *api.Status) *table.Table {
 	t.Row("store", kept)
 	t.Row("calls", strconv.Itoa(st.Calls))
 	t.Row("phones", strconv.Itoa(st.Registrations)+" registered")
-	t.Row("lines", strconv.Itoa(st.Lines)+" ("+strconv.Itoa(st.Locked)+" locked) of "+plural(st.Customers, "customer", "customers"))
+	t.Row("lines", strconv.Itoa(st.Lines)+" ("+strconv.Itoa(st.Locked)+" locked) of "+api.Count(st.Customers, "customer", "customers"))
 	t.Row("trunks", strconv.Itoa(st.Trunks))
 	t.Row("decks", strconv.Itoa(st.Decks))
 	t.Row("node", st.Node)

@@ -52,7 +52,7 @@ func (s *session) traceMessage(m *api.TraceMessage) error {
 	case m.End != "":
 		missed := ""
 		if m.Missed > 0 {
-			missed = " " + plural(m.Missed, "message", "messages") + " came too fast to be shown."
+			missed = " " + api.Count(m.Missed, "message", "messages") + " came too fast to be shown."
 		}
 		return s.say("The trace has ended: %s.%s", m.End, missed)
 	}

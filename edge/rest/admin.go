@@ -68,8 +68,8 @@ func (s *Server) checkBook() []api.CheckItem {
 		for i := range e.What[:min(len(e.What), cap(what))] {
 			what = append(what, e.What[i].Text())
 		}
-		add("decks", "warning", "deck %s: %s numbers of another country or kind, for which the carrier may charge more (%s): %s", deck, counted(e.Rows, "row prices", "rows price"),
-			counted(len(e.What), "country", "countries"), strings.Join(what, "; "))
+		add("decks", "warning", "deck %s: %s numbers of another country or kind, for which the carrier may charge more (%s): %s", deck, api.Count(e.Rows, "row prices", "rows price"),
+			api.Count(len(e.What), "country", "countries"), strings.Join(what, "; "))
 	}
 	return items
 }

@@ -222,6 +222,16 @@ func parseNetsIf(field string, texts *[]string) (*[]netip.Prefix, error) {
 	return &nets, err
 }
 
+// link reads the IP lock and the settings of one link of the chain; days are of the zone.
+func link(nets *[]string, set []api.Change, zone *time.Location) (*[]netip.Prefix, []book.Setting, error) {
+	read, err := parseNetsIf("nets", nets)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := changes(set, zone)
+	return read, settings, err
+}
+
 // changes reads what is to be set; days are of the zone.
 func changes(in []api.Change, zone *time.Location) ([]book.Setting, error) {
 	out := make([]book.Setting, len(in))

@@ -28,15 +28,11 @@ func (s *Server) listCustomers(_ context.Context, in *Page) (api.List[api.Custom
 
 func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustomer }) (out api.Customer, err error) {
 	b := &in.Body
-	nets, err := parseNets("nets", b.Nets)
+	nets, set, err := link(&b.Nets, b.Set, s.customerZone(b.ID, &b.Zone))
 	if err != nil {
 		return out, err
 	}
-	set, err := changes(b.Set, s.customerZone(b.ID, &b.Zone))
-	if err != nil {
-		return out, err
-	}
-	edit := book.CustomerEdit{Name: &b.Name, Zone: &b.Zone, Tariff: &b.Tariff, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Set: set}
+	edit := book.CustomerEdit{Name: &b.Name, Zone: &b.Zone, Tariff: &b.Tariff, Nets: nets, Courtesy: courtesy(&b.Courtesy), Set: set}
 	v, err := s.d.Book.AddCustomer(ctx, by(ctx), b.ID, edit)
 	if err != nil {
 		return out, err
@@ -55,11 +51,7 @@ func (s *Server) changeCustomer(ctx context.Context, in *struct {
 },
 ) (out api.Customer, err error) {
 	b := &in.Body
-	nets, err := parseNetsIf("nets", b.Nets)
-	if err != nil {
-		return out, err
-	}
-	set, err := changes(b.Set, s.customerZone(in.ID, b.Zone))
+	nets, set, err := link(b.Nets, b.Set, s.customerZone(in.ID, b.Zone))
 	if err != nil {
 		return out, err
 	}

@@ -173,7 +173,7 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 		{sum.Superseded, "row is never in force, for others of its prefix are", "rows are never in force, for others of their prefixes are"},
 	} {
 		if n.count > 0 {
-			out.Notes = append(out.Notes, counted(n.count, n.one, n.many))
+			out.Notes = append(out.Notes, api.Count(n.count, n.one, n.many))
 		}
 	}
 	for i := range got.Unpriced {
@@ -189,10 +189,6 @@ func importView(got *book.Imported, dryRun bool) api.Import {
 }
 
 const firstForm = "on 2 January 2006 at 15:04 MST"
-
-func counted(n int, one, many string) string {
-	return strconv.Itoa(n) + " " + map[bool]string{true: one, false: many}[n == 1]
-}
 
 // layout says how a file was understood, so that a person can object.
 func layout(f *rating.Format) string {

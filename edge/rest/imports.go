@@ -80,15 +80,12 @@ func readRows[T any](sheet *sheet, read func(*sheetRow) (T, error)) (all []T) {
 }
 
 func (s *Server) newCustomer(r *sheetRow, grant bool) (book.NewCustomer, error) {
-	nets, err := parseNets("nets", r.nets())
-	if err != nil {
-		return book.NewCustomer{}, err
-	}
 	zone, name, tariff := r.cells["zone"], r.cells["name"], r.cells["tariff"]
-	set, err := changes(r.settings(grant), s.customerZone("", &zone))
+	given := r.nets()
+	nets, set, err := link(&given, r.settings(grant), s.customerZone("", &zone))
 	courteous := r.cells["courtesy"]
 	return book.NewCustomer{ID: r.cells["id"], Edit: book.CustomerEdit{
-		Name: &name, Zone: &zone, Tariff: &tariff, Nets: &nets, Courtesy: courtesy(&courteous), Set: set,
+		Name: &name, Zone: &zone, Tariff: &tariff, Nets: nets, Courtesy: courtesy(&courteous), Set: set,
 	}}, err
 }
 

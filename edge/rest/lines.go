@@ -73,21 +73,17 @@ func (s *Server) listRegistrations(ctx context.Context, in *struct {
 
 func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (out api.Created, err error) {
 	b := &in.Body
-	nets, err := parseNets("nets", b.Nets)
-	if err != nil {
-		return out, err
-	}
 	customer := b.Customer // the book refuses what is no customer
 	if c, ok := s.d.Book.CustomerCalled(customer); ok {
 		customer = c.ID
 	}
-	set, err := changes(b.Set, s.d.Book.Zone(customer))
+	nets, set, err := link(&b.Nets, b.Set, s.d.Book.Zone(customer))
 	if err != nil {
 		return out, err
 	}
 	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
 		ID: b.ID, Customer: customer, Password: b.Password, NoPassword: b.NoPassword,
-		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: &nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
+		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
 	})
 	if err != nil {
 		return out, err
@@ -106,11 +102,7 @@ func (s *Server) changeLine(ctx context.Context, in *struct {
 },
 ) (out api.LineDetail, err error) {
 	b := &in.Body
-	nets, err := parseNetsIf("nets", b.Nets)
-	if err != nil {
-		return out, err
-	}
-	set, err := changes(b.Set, s.lineZone(in.ID))
+	nets, set, err := link(b.Nets, b.Set, s.lineZone(in.ID))
 	if err != nil {
 		return out, err
 	}

@@ -67,12 +67,6 @@ func Cut(head string) Column { return Column{Head: head, Cut: true} }
 // Wrap is a column of sentences, each of which is to be read whole.
 func Wrap(head string) Column { return Column{Head: head, Wrap: true} }
 
-// AsID is the column as one of long ids, the first to be left out on a narrow screen.
-func (c Column) AsID() Column {
-	c.ID = true
-	return c
-}
-
 // AsSpare is the column as one that a narrow screen does without.
 func (c Column) AsSpare() Column {
 	c.Spare = true

@@ -52,7 +52,7 @@ func TestCellsCannotSteerTheTerminal(t *testing.T) {
 
 // Ids go before anything is cut, whatever column they are in.
 func TestIDsAreLeftOutFirst(t *testing.T) {
-	x := table.New(table.Left("call").AsID(), table.Left("line"), table.Cut("name"))
+	x := table.New(table.Column{Head: "call", ID: true}, table.Left("line"), table.Cut("name"))
 	x.Row("01JD8Z6Q4N8T7R5V3X1B9C7D5F", "2001", "Reception on the ground floor")
 	want := "line  name\n2001  Reception on the ground floor\n"
 	if got := render(x, 40, false); got != want {
@@ -98,7 +98,7 @@ func TestNoLineIsTooWide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kinds := []func(string) table.Column{
 			table.Left, table.Cut, table.Right, table.Wrap,
-			func(h string) table.Column { return table.Left(h).AsID() }, func(h string) table.Column { return table.Left(h).AsSpare() },
+			func(h string) table.Column { return table.Column{Head: h, ID: true} }, func(h string) table.Column { return table.Left(h).AsSpare() },
 		}
 		var columns []table.Column
 		for range rapid.IntRange(1, 6).Draw(t, "columns") {

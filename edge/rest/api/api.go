@@ -216,6 +216,14 @@ func End(t time.Time) string {
 	return t.Format("2006-01-02 15:04 -0700")
 }
 
+// Count is "1 line", "2 lines".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
 // Moment writes an instant for people, in this machine's zone; "" is none.
 func Moment(t time.Time) string {
 	if t.IsZero() {
