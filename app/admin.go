@@ -1,12 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -103,55 +101,11 @@ func (a *App) refreshFeed(ctx context.Context, name string) error {
 
 // decide explains a call without making it, with the purses as they are at this moment.
 func (a *App) decide(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
-	x := a.gate.Explain(line, to, from, at)
-	if !x.Known {
-		return nil, book.ErrNotFound
+	x, err := a.gate.Decide(ctx, line, to, from, at)
+	if err == nil && !x.Known {
+		err = book.ErrNotFound
 	}
-	if err := a.presentPurses(ctx, line, &x, at); err != nil {
-		return nil, err
-	}
-	return &x, nil
-}
-
-// presentPurses fills in what is spent or held of each purse, and refuses where Admit would.
-func (a *App) presentPurses(ctx context.Context, line string, x *gate.Explanation, at time.Time) error {
-	l, ok := a.book.Line(line)
-	if !ok || x.Quote == nil {
-		return nil
-	}
-	ids := engine.PurseIDs(line, l.Customer(), l.Zone(), at)
-	purses, err := a.money.Purses(ctx, ids[:])
-	if err != nil {
-		return err
-	}
-	least := x.Quote.Cost(time.Nanosecond)
-	for i := range x.Steps {
-		s := &x.Steps[i]
-		which, ok := engine.SpentPurse(s.Reason)
-		if !ok {
-			continue
-		}
-		used := purses[which].Spent + purses[which].Held
-		s.Figures.Value, s.Figures.Pass = int64(used), int64(used+least)
-		if s.Passed = s.Figures.Pass <= s.Figures.Limit || least == 0; !s.Passed {
-			s.Figures.Waiting = a.gate.Waiting(ids[which], "")
-		}
-	}
-	refusePending(x)
-	return nil
-}
-
-// refusePending turns an allowed verdict into the first condition that would refuse now.
-func refusePending(x *gate.Explanation) {
-	if !x.Verdict.Allowed() || x.Verdict.Always {
-		return
-	}
-	for _, s := range x.Steps {
-		if s.Pending && !s.Passed {
-			x.Verdict.Reason, x.Verdict.Figures = s.Reason, s.Figures
-			return
-		}
-	}
+	return &x, err
 }
 
 func (a *App) liveCalls() []rest.Live {
@@ -175,45 +129,13 @@ func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
 		Line: q.Line, Account: q.Customer, Called: q.Called, Country: q.Country, Number: q.Number, Reason: q.Reason, Direction: q.Direction,
 		From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit,
 	}
-	var waiting []call.CDR
 	if q.Unstored {
-		waiting = a.gate.Records() // before the store is asked: in between a record may be stored, but none is missed
+		return a.gate.CDRs(ctx, &f)
 	}
-	stored, err := a.money.CDRs(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	return withUnstored(stored, waiting, &f), nil
+	return a.money.CDRs(ctx, f)
 }
 
-// withUnstored adds to a page of stored records, newest first, those that wait for a phone or for the store and fit the filter.
-func withUnstored(page, waiting []call.CDR, f *store.CDRFilter) []call.CDR {
-	for i := range waiting {
-		c := &waiting[i]
-		if f.Matches(c) && !slices.ContainsFunc(page, func(r call.CDR) bool { return r.ID == c.ID }) {
-			page = append(page, *c)
-		}
-	}
-	slices.SortFunc(page, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
-	if f.Limit > 0 && len(page) > f.Limit {
-		page = page[:f.Limit]
-	}
-	return page
-}
-
-func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) {
-	waiting := a.gate.Records() // first, as above
-	c, err := a.money.CDR(ctx, id)
-	if !errors.Is(err, store.ErrNotFound) {
-		return c, err
-	}
-	for _, r := range waiting {
-		if r.ID == id {
-			return r, nil
-		}
-	}
-	return c, book.ErrNotFound
-}
+func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) { return a.gate.CDR(ctx, id) }
 
 func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, error) {
 	facts, err := a.money.Facts(ctx, store.FactFilter{

@@ -157,19 +157,11 @@ func (a *App) othersCalls(ctx context.Context) ([]call.Open, error) {
 	others := all[:0]
 	for _, c := range all {
 		if c.Node != cfg.Node {
-			ourTime(&c, a.clock.anchor(), time.Now())
+			c.ByOurClock(a.clock.anchor(), time.Now())
 			others = append(others, c)
 		}
 	}
 	return others, err
-}
-
-// ourTime makes the answer of another node's call an instant of this node's clock: theirs may differ by minutes, so how long it is up is measured
-// by the clock that both have in common.
-func ourTime(c *call.Open, now call.Anchor, wall time.Time) {
-	if talk, ok := c.Anchor.Since(now); ok && !c.AnsweredAt.IsZero() {
-		c.AnsweredAt = wall.Add(-max(talk, 0))
-	}
 }
 
 // startNotices follows the journal from where it was left.

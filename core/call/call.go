@@ -63,6 +63,14 @@ func (a Anchor) Since(now Anchor) (time.Duration, bool) {
 	return 0, false
 }
 
+// ByOurClock makes the answer of another node's call an instant of this node's clock, of which now and wall are the present: theirs may
+// differ by minutes, so how long it is up is measured by the clock that both have in common.
+func (o *Open) ByOurClock(now Anchor, wall time.Time) {
+	if talk, ok := o.Anchor.Since(now); ok && !o.AnsweredAt.IsZero() {
+		o.AnsweredAt = wall.Add(-max(talk, 0))
+	}
+}
+
 // End is how a call ended for its parties.
 type End struct {
 	At     time.Time     // when the first BYE was sent or the call was given up: nothing is charged after it

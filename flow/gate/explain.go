@@ -1,9 +1,11 @@
 package gate
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
+	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
@@ -20,8 +22,50 @@ type Explanation struct {
 	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
 }
 
+// Decide is Explain with what is spent or held of each purse, and refuses where Admit would. An error is the store's.
+func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Addr, at time.Time) (Explanation, error) {
+	x := g.Explain(line, dialled, source, at)
+	l, ok := g.o.Book.Line(line)
+	if !ok || x.Quote == nil {
+		return x, nil
+	}
+	ids := engine.PurseIDs(line, l.Customer(), l.Zone(), at)
+	purses, err := g.money.Purses(ctx, ids[:])
+	if err != nil {
+		return x, err
+	}
+	least := x.Quote.Cost(time.Nanosecond)
+	for i := range x.Steps {
+		s := &x.Steps[i]
+		which, ok := engine.SpentPurse(s.Reason)
+		if !ok {
+			continue
+		}
+		used := purses[which].Spent + purses[which].Held
+		s.Figures.Value, s.Figures.Pass = int64(used), int64(used+least)
+		if s.Passed = s.Figures.Pass <= s.Figures.Limit || least == 0; !s.Passed {
+			s.Figures.Waiting = g.Waiting(ids[which], "")
+		}
+	}
+	x.refusePending()
+	return x, nil
+}
+
+// refusePending turns an allowed verdict into the first condition that would refuse now.
+func (x *Explanation) refusePending() {
+	if !x.Verdict.Allowed() || x.Verdict.Always {
+		return
+	}
+	for _, s := range x.Steps {
+		if s.Pending && !s.Passed {
+			x.Verdict.Reason, x.Verdict.Figures = s.Reason, s.Figures
+			return
+		}
+	}
+}
+
 // Explain says what Admit would decide on a call of line to dialled, from source, at an instant. Conditions that only the
-// moment of connection can answer (purses) are checked by the caller against present balances.
+// moment of connection can answer (purses) are left to Decide.
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
 	s := &subject{}
 	g.understand(s, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)

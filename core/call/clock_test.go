@@ -1,4 +1,4 @@
-package app
+package call_test
 
 import (
 	"testing"
@@ -23,13 +23,13 @@ func TestOthersCallsByTheClockOfTheStore(t *testing.T) {
 		"nothing is known of it":          {call.Anchor{}, 20 * time.Second, 20 * time.Second},
 	} {
 		o := call.Open{AnsweredAt: wall.Add(-c.said), Anchor: c.anchor}
-		ourTime(&o, call.Anchor{Boot: "a", Uptime: time.Hour + 10*time.Second, Store: store}, wall)
+		o.ByOurClock(call.Anchor{Boot: "a", Uptime: time.Hour + 10*time.Second, Store: store}, wall)
 		if got := wall.Sub(o.AnsweredAt); got != c.want {
 			t.Errorf("%s: up for %v, want %v", name, got, c.want)
 		}
 	}
 	ringing := call.Open{Anchor: call.Anchor{Store: store}}
-	if ourTime(&ringing, call.Anchor{Store: store}, wall); !ringing.AnsweredAt.IsZero() {
+	if ringing.ByOurClock(call.Anchor{Store: store}, wall); !ringing.AnsweredAt.IsZero() {
 		t.Errorf("a call that rings is up since %v", ringing.AnsweredAt)
 	}
 }
