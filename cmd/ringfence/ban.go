@@ -16,10 +16,10 @@ import (
 type banCmd struct {
 	remote
 	List    list[api.Ban, api.BanFilter] `cmd:"" set:"limit=100" eg:"; --by auto; --within 203.0.113.0/24 --limit 0 --json"`
-	Add     banAdd                       `cmd:"" help:"Shut out an address or network, for a day unless said." eg:"203.0.113.9 --for 7d --why \"guesses passwords\"; 2001:db8:bad::/48 --until 2026-12-31 --why \"no customers there\""`
-	Remove  banRemove                    `cmd:"" help:"Lift a ban, whoever made it." eg:"203.0.113.9; 203.0.113.0/24 --why \"a customer's new office\""`
-	Why     banWhy                       `cmd:"" help:"Say how it stands with an address: banned, locked out, spared." eg:"203.0.113.9"`
-	Import  banImport                    `cmd:"" help:"Shut out what a list names, in place of the list of that name before." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example"`
+	Add     banAdd                       `cmd:"" help:"Block an address or network, for a day unless stated otherwise." eg:"203.0.113.9 --for 7d --why \"guesses passwords\"; 2001:db8:bad::/48 --until 2026-12-31 --why \"no customers there\""`
+	Remove  banRemove                    `cmd:"" help:"Lift a ban, automatic or made by hand." eg:"203.0.113.9; 203.0.113.0/24 --why \"a customer's new office\""`
+	Why     banWhy                       `cmd:"" help:"Show the status of an address: banned, locked out, exempt." eg:"203.0.113.9"`
+	Import  banImport                    `cmd:"" help:"Block what a list names, in place of the previous list of that name." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example"`
 	Drop    banDrop                      `cmd:"" help:"Lift all bans of an imported list." eg:"friends; friends --yes"`
 	Export  banExport                    `cmd:"" help:"Write bans as a list that import reads." eg:"> bans.txt; --by auto --format json -o bans.json"`
 	Feeds   whole[api.Feed, struct{}]    `cmd:"" help:"List the feeds of the configuration, when they were read and what is wrong with them." eg:""`
@@ -207,7 +207,7 @@ func (c *banRefresh) Run(s *session) error {
 		return err
 	}
 	if f.Fault != "" {
-		return fmt.Errorf("the list was not taken; the one of before stays: %s", f.Fault)
+		return fmt.Errorf("the list was not accepted; the previous one stays in force: %s", f.Fault)
 	}
 	return nil
 }

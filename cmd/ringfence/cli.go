@@ -48,30 +48,30 @@ type commands struct {
 	Wide bool `help:"Print tables as wide as they are, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
-	Status  statusCmd  `cmd:"" group:"run" help:"Show how the server is doing." eg:"; --json | jq .ready"`
-	Check   checkCmd   `cmd:"" group:"run" help:"Look over configuration, book, money and store for faults." eg:"; --json"`
+	Status  statusCmd  `cmd:"" group:"run" help:"Show the server's status." eg:"; --json | jq .ready"`
+	Check   checkCmd   `cmd:"" group:"run" help:"Check configuration, book, money and store for faults." eg:"; --json"`
 	Config  configCmd  `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
 	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs." eg:"/var/backups/ringfence.db; --force /mnt/backup/ringfence.db"`
-	Restore restoreCmd `cmd:"" group:"run" help:"Put a backup in the store's place, or accept what it has lost."`
+	Restore restoreCmd `cmd:"" group:"run" help:"Restore the store from a backup, or accept what the backup lacks."`
 	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
-	Phone   phoneCmd   `cmd:"" group:"run" help:"Register, call, answer and attack with the built-in test phone."`
+	Phone   phoneCmd   `cmd:"" group:"run" help:"Use the built-in test phone: register, call, answer, attack."`
 
 	Customer customerCmd `cmd:"" group:"book" help:"Customers, who own lines and pay."`
 	Line     lineCmd     `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
-	Request  requestCmd  `cmd:"" group:"book" help:"Customers' wishes to loosen a setting, for staff to grant or refuse."`
-	Trunk    trunkCmd    `cmd:"" group:"book" help:"Trunks: ways out to carriers."`
+	Request  requestCmd  `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
+	Trunk    trunkCmd    `cmd:"" group:"book" help:"Trunks: connections to carriers."`
 	Deck     deckCmd     `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 
-	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are shut out, by hand, by itself and by lists."`
+	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
-	Finding findingCmd `cmd:"" group:"guard" help:"What was noticed: guessing, stolen logins, usage over its level."`
-	Notice  noticeCmd  `cmd:"" group:"guard" help:"Messages to people: what was sent, what it looked like, once more."`
-	Geo     geoCmd     `cmd:"" group:"guard" help:"Say where an address is, as far as the files know." eg:"203.0.113.9"`
+	Finding findingCmd `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
+	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
+	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." eg:"203.0.113.9"`
 
-	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain what would come of a call, without calling." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
+	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
-	Trace   traceCmd   `cmd:"" group:"calls" help:"The SIP messages of one line or call, as they come." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`
+	Trace   traceCmd   `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`
 	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json"`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command." eg:"; cdr list"`
@@ -94,7 +94,7 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Running it"},
 			{Key: "book", Title: "Customers, lines and prices"},
-			{Key: "guard", Title: "Thieves, and who is told"},
+			{Key: "guard", Title: "Protection and notices"},
 			{Key: "calls", Title: "Calls"},
 			{Key: "other", Title: "Other"},
 		}),

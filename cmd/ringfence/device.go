@@ -39,7 +39,7 @@ func (c *lineDevice) Run(s *session) error {
 		if err := s.table(rows(page.Items...), 0); err != nil || !c.NotMine {
 			return err
 		}
-		return s.say("\nWhoever it is still has the password. Next: ringfence line lock %s --why TEXT --cut, or ringfence line password %s", c.ID, c.ID)
+		return s.say("\nSomebody else still has the password. Next: ringfence line lock %s --why TEXT --cut, or ringfence line password %s", c.ID, c.ID)
 	})
 }
 

@@ -391,7 +391,7 @@ func starting() string {
 // hints say what to do about a problem, by its reason.
 var hints = map[string]string{
 	api.ReasonLooser: "Staff may allow it: add --grant (and --until WHEN to have it end by itself), or let the customer ask with: ringfence line request",
-	api.ReasonSpared: "Their own phones and calls would be shut out too. If that is meant: add --force",
+	api.ReasonSpared: "Their own phones and calls would be blocked too. If you mean that, add --force",
 	api.ReasonNever:  "Take it off shield.never in the configuration first, if it is to be banned.",
 	api.ReasonToken:  "The token in --token-file is not one of the server's admin.tokens-file.",
 	api.ReasonTokens: "The token in --token-file is not one of the server's admin.tokens-file.",

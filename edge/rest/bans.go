@@ -25,9 +25,9 @@ func (s *Server) banRoutes() {
 	const path, tag = "/v1/bans", "bans"
 	listed[api.Ban](s, staged(s.bans, s.listBans))
 	added[api.Ban](s, staged(s.bans, s.addBan))
-	route(s, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, whoever made it"), staged(s.bans, s.removeBan))
+	route(s, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, automatic or made by hand"), staged(s.bans, s.removeBan))
 	route(s, op(http.MethodGet, path+"/why", "explain-ban", tag, "Say how it stands with an address"), staged(s.bans, s.whyBanned))
-	in := s.uploaded(op(http.MethodPost, path+"/import", "import-bans", tag, "Shut out what a list names, in place of the list of that name before"))
+	in := s.uploaded(op(http.MethodPost, path+"/import", "import-bans", tag, "Block what a list names, in place of the previous list of that name"))
 	route(s, in, staged(s.bans, s.importBans))
 	route(s, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), staged(s.bans, s.dropImport))
 	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Write bans as a list that import reads")

@@ -33,7 +33,7 @@ func (s *Server) listFindings(ctx context.Context, w *watch.Watch, in *struct {
 },
 ) (out api.List[api.Finding], err error) {
 	if _, known := detect.ParseKind(in.Kind); in.Kind != "" && !known {
-		want := "a kind of finding: guessing, siege, spray, usage-level …"
+		want := "a kind of finding: guessing, spray, usage-level …"
 		if near := slip.Nearest(in.Kind, findingKinds()); near != "" {
 			want += "; did you mean " + near + "?"
 		}

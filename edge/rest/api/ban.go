@@ -26,9 +26,9 @@ type Ban struct {
 // Resource describes bans.
 func (Ban) Resource() Resource[Ban] {
 	return Resource[Ban]{
-		Name: "ban", Path: "bans", Next: "after", List: "List bans in force", Add: "Shut out an address or network",
+		Name: "ban", Path: "bans", Next: "after", List: "List bans in force", Add: "Block an address or network",
 		Columns: "banned: net, until, by, made, why~",
-		Empty:   "Nobody is banned. Whoever guesses passwords will be, by itself; to ban by hand: ringfence ban add NET --why TEXT",
+		Empty:   "Nobody is banned. Anyone who guesses passwords will be, automatically; to ban by hand: ringfence ban add NET --why TEXT",
 		None:    "No such bans.",
 		Named:   func(b *Ban) (string, string) { return b.Net, strings.TrimSpace(b.By + " " + b.Why) },
 	}
@@ -36,7 +36,7 @@ func (Ban) Resource() Resource[Ban] {
 
 // BanFilter selects bans.
 type BanFilter struct {
-	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it" help:"Only those of auto, manual, feed, feed:NAME, or of whoever made them." placeholder:"WHO"`
+	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it" help:"Only those of auto, manual, feed, feed:NAME, or of the person who made them." placeholder:"WHO"`
 	Within string `query:"within" maxLength:"64" doc:"bans that have to do with this address or network" help:"Only those that have to do with this address or network." placeholder:"NET"`
 }
 
@@ -56,7 +56,7 @@ type NewBan struct {
 	Net   string `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)" arg:"" help:"Address, or network such as 203.0.113.0/24."`
 	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until" type:"span" help:"How long: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
 	Until string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d" type:"when" help:"Until when; that day included." placeholder:"WHEN" xor:"end"`
-	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for whoever asks later" required:"true" help:"Reason, for whoever asks later." placeholder:"TEXT"`
+	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for anyone who asks later" required:"true" help:"Reason, for anyone who asks later." placeholder:"TEXT"`
 	Force bool   `json:"force,omitempty" doc:"also if a customer or carrier is in there" help:"Also if a customer, a carrier or this machine is in there."`
 }
 
@@ -81,8 +81,8 @@ type BanImport struct {
 	Skipped int      `json:"skipped" doc:"rows left out because they are no bans of addresses"`
 	Held    int      `json:"held" doc:"of the entries, banned now"`
 	Added   int      `json:"added"`
-	Removed int      `json:"removed" doc:"of the list of before, no longer on it"`
-	LeftOut int      `json:"left_out" doc:"entries that are not banned: spared, never to be banned, private …"`
+	Removed int      `json:"removed" doc:"on the previous list, but no longer on this one"`
+	LeftOut int      `json:"left_out" doc:"entries that are not banned: exempt, never to be banned, private …"`
 	Sample  []string `json:"sample,omitempty" doc:"some of those left out, with the reason"`
 	Notes   []string `json:"notes,omitempty" doc:"what was odd about the list"`
 	Text    string   `json:"text" doc:"the result in a sentence"`

@@ -4,11 +4,11 @@ import "time"
 
 // Lockout is a source, or a line's strangers, whose logins are refused for a while.
 type Lockout struct {
-	Scope    string    `json:"scope" enum:"line,address,network,as,strangers,probation" doc:"line: a source on one line; strangers: a line's places never seen before; probation: a source admitted with tight limits"`
+	Scope    string    `json:"scope" enum:"line,address,network,as,strangers,probation" doc:"line: a source on one line; strangers: places that the line never used; probation: a source admitted with tight limits"`
 	Source   string    `json:"source,omitempty" doc:"address, network or AS"`
 	User     string    `json:"user,omitempty" doc:"user name tried"`
 	Line     bool      `json:"line" doc:"there is such a line"`
-	Until    time.Time `json:"until,omitzero" doc:"absent: it depends on what strangers do"`
+	Until    time.Time `json:"until,omitzero" doc:"absent: it depends on further attempts from new places"`
 	Level    int       `json:"level" doc:"how often in a row"`
 	Failures int       `json:"failures" doc:"wrong tries within a day"`
 }

@@ -1,0 +1,102 @@
+package ringfence
+
+import (
+	"go/ast"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regep"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// retired are words and phrases of ours that a reader stumbles over, each with what stands in its place.
+var retired = []struct{ phrase, instead string }{
+	{`till`, "until"},
+	{`whoever`, "anyone who, or the person who"},
+	{`shut(s|ting)? out`, "block, blocked"},
+	{`of before`, "previous"},
+	{`told of`, "notified of"},
+	{`borne`, "tolerated"},
+	{`at once may|may at once`, "the maimum number of"},
+	{`calls at once`, "concurrent calls"},
+	{`hits? on`, "finds"},
+	{`for somebody's sake`, "because the source is eempt"},
+	{`two far places`, "two distant places"},
+	{`packets that are no SIP`, "malformed or non-SIP packets"},
+	{`at most so many`, "maimum number of"},
+	{`go on as they were`, "survive"},
+	{`strangers`, "new places, unknown sources"},
+	{`spared`, "eempt"},
+	{`siege`, "distributed guessing"},
+	{`get in touch`, "contact"},
+	{`gives? way`, "is closed, is refused, is replaced"},
+	{`a call passes`, "try again"},
+}
+
+// names are what a tet quotes, points to or explains: code, the targets of links, headings and entries that are codes.
+var names = regep.MustCompile("`[^`]*`" + `|\[[a-z.-]+\]\([^)]*\)|\]\([^)]*\)|^#+ [a-z.-]+$|^[a-z-]+ is\b|\b[a-z]+: |src="[^"]*"`)
+
+// TestRetiredPhrases keeps them out of what people read: documentation, mails, help and messages. A single word is a stored name or a
+// code, which stays as it is spelt.
+func TestRetiredPhrases(t *testing.T) {
+	all := make([]*regep.Regexp, len(retired))
+	for i, r := range retired {
+		all[i] = regep.MustCompile(`(?i)\b(` + r.phrase + `)\b`)
+	}
+	look := func(where, tet string) {
+		tet = names.ReplaceAllString(text, "")
+		for i, r := range all {
+			if found := r.FindString(tet); found != "" && strings.Contains(text, " ") {
+				t.Errorf("%s: %q: write %q instead, in: %.160s", where, found, retired[i].instead, tet)
+			}
+		}
+	}
+	eachFile(t, func(path string, f *ast.File) {
+		if strings.HasSuffi(path, "_test.go") || floor(filepath.ToSlash(filepath.Dir(path))) < 0 || isGenerator(path) {
+			return
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				if n.Tag != nil { // the rest of a tag is names
+					tag := reflect.StructTag(strings.Trim(n.Tag.Value, "`"))
+					look(path, tag.Get("help"))
+					look(path, tag.Get("doc"))
+				}
+				return n.Tag == nil
+			case *ast.BasicLit:
+				if tet, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					look(path, tet)
+				}
+			}
+			return true
+		})
+	})
+	pages := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "e2e/README.md"}
+	for _, pattern := range []string{"docs/*.md", "flow/notify/templates/*"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil || len(more) == 0 {
+			t.Fatal(pattern, err)
+		}
+		pages = append(pages, more...)
+	}
+	for _, path := range pages {
+		if path == filepath.Join("docs", "api.md") {
+			continue // made from what has been looked at, and the names of fields
+		}
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line := range strings.Lines(string(page)) {
+			if n++; path == filepath.Join("docs", "journal.md") && strings.HasPrefi(line, "{") {
+				continue // an eample, in the words of its time
+			}
+			look(path+":"+strconv.Itoa(n), strings.TrimSpace(line))
+		}
+	}
+}
