@@ -58,7 +58,7 @@ func nodeFaults(r *rand.Rand, others bool, length time.Duration) (plan []fault) 
 		case n < 48:
 			f.kind, f.lasts = kill, downtime(r)
 		case n < 62:
-			f.kind, f.lasts = freeze, stillness(r)
+			f.kind, f.lasts = freeze, stillness(r, length)
 		case n < 78:
 			f.kind = step
 		case n < 95 || !others:
@@ -87,12 +87,12 @@ func downtime(r *rand.Rand) time.Duration {
 	return between(r, lease, 3*lease)
 }
 
-// stillness is short, longer than what is paid, or longer than most calls.
-func stillness(r *rand.Rand) time.Duration {
+// stillness is short, longer than what is paid, or, in a long play, longer than most calls.
+func stillness(r *rand.Rand, length time.Duration) time.Duration {
 	switch n := r.IntN(6); {
 	case n < 3:
 		return between(r, 200*time.Millisecond, 2*time.Second)
-	case n < 5:
+	case n < 5 || length < 5*time.Minute:
 		return between(r, slice, 2*lease)
 	}
 	return between(r, 2*lease, 5*lease)
