@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regep"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,42 +20,42 @@ var retired = []struct{ phrase, instead string }{
 	{`of before`, "previous"},
 	{`told of`, "notified of"},
 	{`borne`, "tolerated"},
-	{`at once may|may at once`, "the maimum number of"},
+	{`at once may|may at once`, "the maximum number of"},
 	{`calls at once`, "concurrent calls"},
 	{`hits? on`, "finds"},
-	{`for somebody's sake`, "because the source is eempt"},
+	{`for somebody's sake`, "because the source is exempt"},
 	{`two far places`, "two distant places"},
 	{`packets that are no SIP`, "malformed or non-SIP packets"},
-	{`at most so many`, "maimum number of"},
+	{`at most so many`, "maximum number of"},
 	{`go on as they were`, "survive"},
 	{`strangers`, "new places, unknown sources"},
-	{`spared`, "eempt"},
+	{`spared`, "exempt"},
 	{`siege`, "distributed guessing"},
 	{`get in touch`, "contact"},
 	{`gives? way`, "is closed, is refused, is replaced"},
 	{`a call passes`, "try again"},
 }
 
-// names are what a tet quotes, points to or explains: code, the targets of links, headings and entries that are codes.
-var names = regep.MustCompile("`[^`]*`" + `|\[[a-z.-]+\]\([^)]*\)|\]\([^)]*\)|^#+ [a-z.-]+$|^[a-z-]+ is\b|\b[a-z]+: |src="[^"]*"`)
+// names are what a text quotes, points to or explains: code, the targets of links, headings and entries that are codes.
+var names = regexp.MustCompile("`[^`]*`" + `|\[[a-z.-]+\]\([^)]*\)|\]\([^)]*\)|^#+ [a-z.-]+$|^[a-z-]+ is\b|\b[a-z]+: |src="[^"]*"`)
 
 // TestRetiredPhrases keeps them out of what people read: documentation, mails, help and messages. A single word is a stored name or a
 // code, which stays as it is spelt.
 func TestRetiredPhrases(t *testing.T) {
-	all := make([]*regep.Regexp, len(retired))
+	all := make([]*regexp.Regexp, len(retired))
 	for i, r := range retired {
-		all[i] = regep.MustCompile(`(?i)\b(` + r.phrase + `)\b`)
+		all[i] = regexp.MustCompile(`(?i)\b(` + r.phrase + `)\b`)
 	}
-	look := func(where, tet string) {
-		tet = names.ReplaceAllString(text, "")
+	look := func(where, text string) {
+		text = names.ReplaceAllString(text, "")
 		for i, r := range all {
-			if found := r.FindString(tet); found != "" && strings.Contains(text, " ") {
-				t.Errorf("%s: %q: write %q instead, in: %.160s", where, found, retired[i].instead, tet)
+			if found := r.FindString(text); found != "" && strings.Contains(text, " ") {
+				t.Errorf("%s: %q: write %q instead, in: %.160s", where, found, retired[i].instead, text)
 			}
 		}
 	}
 	eachFile(t, func(path string, f *ast.File) {
-		if strings.HasSuffi(path, "_test.go") || floor(filepath.ToSlash(filepath.Dir(path))) < 0 || isGenerator(path) {
+		if strings.HasSuffix(path, "_test.go") || floor(filepath.ToSlash(filepath.Dir(path))) < 0 || isGenerator(path) {
 			return
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -68,8 +68,8 @@ func TestRetiredPhrases(t *testing.T) {
 				}
 				return n.Tag == nil
 			case *ast.BasicLit:
-				if tet, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
-					look(path, tet)
+				if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					look(path, text)
 				}
 			}
 			return true
@@ -93,8 +93,8 @@ func TestRetiredPhrases(t *testing.T) {
 		}
 		n := 0
 		for line := range strings.Lines(string(page)) {
-			if n++; path == filepath.Join("docs", "journal.md") && strings.HasPrefi(line, "{") {
-				continue // an eample, in the words of its time
+			if n++; path == filepath.Join("docs", "journal.md") && strings.HasPrefix(line, "{") {
+				continue // an example, in the words of its time
 			}
 			look(path+":"+strconv.Itoa(n), strings.TrimSpace(line))
 		}

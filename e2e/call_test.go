@@ -86,12 +86,12 @@ func TestRefusalsSayWhy(t *testing.T) {
 		{"unpriced", "0035312345678", "403", "unpriced", "no price"},
 		{"not a number", "00046700000", "404", "number-invalid", ""},
 		{"premium behind a code", "14109098790000", "403", "premium-barred", "premium-rate numbers are barred"},
-		{"a service that there is not", "1471", "501", "no-service", "no such service"},
+		{"a service that there is not", "1471", "501", "no-service", "this service is not available"},
 	} {
 		t.Run(tc.name, func(t *testing.T) { refused(t, tc.status, sipp{to: tc.to}, tc.code, tc.text) })
 	}
 	t.Run("IP-locked line from an address not on its list", func(t *testing.T) {
-		refused(t, "403", sipp{line: "2002", password: locked, to: "02079460000"}, "address-not-allowed", "may not be used from this address")
+		refused(t, "403", sipp{line: "2002", password: locked, to: "02079460000"}, "address-not-allowed", "cannot be used from this address")
 		log := sipp{scenario: "register.xml", with: map[string]string{"STATUS": "403"}, server: s.sip, line: "2002", password: locked}.run(t)
 		contains(t, log, "address-not-allowed")
 	})

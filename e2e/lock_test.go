@@ -57,7 +57,7 @@ func TestALockedLineSpendsNoMore(t *testing.T) {
 	if seconds := (r.Talk + int64(time.Second) - 1) / int64(time.Second); r.Reason != "cut-line-locked" || r.Retail != seconds*3000 {
 		t.Errorf("record: %+v", r)
 	}
-	contains(t, r.Text, "nothing more was bought, and its paid time ended")
+	contains(t, r.Text, "no more talk time was bought, and its paid time ended")
 	contains(t, s.cdrs("2003", 1)[0].Text, "which ended it at once")
 	if p := s.day("2001"); p.Held != 0 || p.Spent != r.Retail {
 		t.Errorf("purse: %+v", p)
