@@ -71,7 +71,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	contains(t, refusedBy(t, moved, "02079460002", "probation-calls").Why, "try again when one has ended")
 	must(t, first.Hangup(t.Context()))
 	must(t, second.Hangup(t.Context()))
-	contains(t, refusedBy(t, moved, "0033123456789", "probation-class").Why, "national numbers")
+	contains(t, refusedBy(t, moved, "0033123456789", "probation-class").Why, "ordinary national")
 	must(t, call(t, moved, "999").Hangup(t.Context()))
 	must(t, call(t, desk, "02079460000").Hangup(t.Context()))
 	told := p.one(anna, "tight limits: line 2001", 20*time.Second)
