@@ -97,19 +97,6 @@ func (c *show[V, I]) Run(s *session) error {
 	return perform(s, "GET "+one[V](), &c.Which, func(v *V) error { return s.table(card(v), 0) })
 }
 
-// add is the command that adds a thing; I is the body, and what the path names.
-type add[V api.View[V], I any] struct {
-	Input I `embed:""`
-}
-
-func (*add[V, I]) summary() string { return describe[V]().Add }
-
-// Run adds it.
-func (c *add[V, I]) Run(s *session) error {
-	r := describe[V]()
-	return perform(s, "POST /v1/"+r.Path, &c.Input, func(v *V) error { return s.say("%s", filled(r.Added, v)) })
-}
-
 // remove is the command that removes a thing, if told twice; I says which.
 type remove[V api.View[V], I any] struct {
 	Which I    `embed:""`
