@@ -23,7 +23,7 @@ type Resource[V any] struct {
 	Empty   string // what people are told when there are none
 	None    string // the same where filters were given; "" is Empty
 
-	Added, Would, Gone string // what people are told: that it is added, would be removed, is removed
+	Would, Gone string // what people are told: that it would be removed, is removed
 
 	// Cells are columns that are no field, or that have a look. Where one has no text, its field is shown.
 	Cells map[string]func(*V) Cell
