@@ -227,10 +227,10 @@ func TestWrongFilesAreNamed(t *testing.T) {
 	write(geo, "127.90.0.0,127.90.255.255,DE\n")
 	s.run()
 	eventually(t, 5*time.Second, "the wrong feed is named", func() bool {
-		return strings.Contains(s.logText(), "a list was not taken") && strings.Contains(s.logText(), feed)
+		return strings.Contains(s.logText(), "a list was not accepted") && strings.Contains(s.logText(), feed)
 	})
 	if status := shut.ask("OPTIONS", "x", ""); status != 0 {
-		t.Errorf("the ban of before is gone: %d", status)
+		t.Errorf("the previous ban is gone: %d", status)
 	}
 	if status := s.stranger(netip.MustParseAddr("127.93.0.8").String()).ask("OPTIONS", "x", ""); status != 200 {
 		t.Errorf("its neighbour: %d", status)
