@@ -23,7 +23,7 @@ var ErrSilent = errors.New("no answer at all")
 
 var errClosed = errors.New("connection closed")
 
-// endpoint is one end of SIP on one link: transactions, calls, and whoever serves what begins outside of a call.
+// endpoint is one end of SIP on one link: transactions, calls, and the handler of requests that begin outside a call.
 // One goroutine reads; it never blocks on anything but a send.
 type endpoint struct {
 	link  *link

@@ -98,7 +98,7 @@ func (l *link) dest(to netip.AddrPort) transport.Dest {
 	return transport.Dest{Addr: to, Proto: l.proto}
 }
 
-// handle gives every message to read. What is no SIP message, or not a sound one, is left out.
+// handle gives every message to read. A message that is not SIP, or is malformed, is dropped.
 func (l *link) handle(p *transport.Packet) {
 	if p.Parse() == nil && sound(p) {
 		p.Keep() // it is never given back: who reads it may keep what it points at

@@ -14,7 +14,7 @@ const (
 	ReasonClosed = "closed"    // 409: a finding that was closed before
 )
 
-// Ban is an address or network that is shut out.
+// Ban is an address or network that is blocked.
 type Ban struct {
 	Net   string    `json:"net" doc:"an address, or a network"`
 	Until time.Time `json:"until"`

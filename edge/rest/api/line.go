@@ -20,7 +20,7 @@ type Line struct {
 	Created   time.Time `json:"created"`
 	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
 	Own       bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
-	Honeypot  bool      `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack"`
+	Honeypot  bool      `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack"`
 }
 
 // Resource describes lines.
@@ -115,7 +115,7 @@ type PatchLine struct {
 	Set    []Change  `json:"set,omitempty" maxItems:"64"`
 
 	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says"`
-	Honeypot *bool   `json:"honeypot,omitempty" doc:"nobody's: any login to it is an attack; its phones are dropped"`
+	Honeypot *bool   `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack; its phones are dropped"`
 }
 
 // SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
