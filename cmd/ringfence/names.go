@@ -47,7 +47,7 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 		add("nets=", "addresses and networks, or none")
 		add("courtesy=", "of what new thing in logins the owner is told")
 		if len(words) > 0 && words[0] == "line" {
-			add("honeypot=", "nobody's: any login to it is an attack")
+			add("honeypot=", "a decoy that nobody owns: any login to it is an attack")
 		}
 		return out
 	case "finding-kind":

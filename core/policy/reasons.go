@@ -34,7 +34,7 @@ const (
 	NumberInvalid     // number-invalid: digits that do not normalise (Value is the phone.Problem)
 	NoService         // no-service: a code of a service that there is not (1471)
 	NumberUnallocated // number-unallocated: a number that earns money for who has it, in a block that nobody has
-	NoSuchLine        // no-such-line: inbound to a number that is nobody's, or a line that was removed
+	NoSuchLine        // no-such-line: inbound to a number that no line has, or to a line that was removed
 	NotRegistered     // not-registered: the called line has no phone registered
 
 	// the rules

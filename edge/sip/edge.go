@@ -38,7 +38,7 @@ type Options struct {
 	UDP, TCP   []netip.AddrPort          // where to listen; port 0 picks one
 	PacketConn net.PacketConn            // instead of UDP: tests under virtual time
 	Sockets    int                       // SO_REUSEPORT sockets per UDP address; 0 is 1
-	Bans       *transport.Bans           // sources shut out; nil is none
+	Bans       *transport.Bans           // blocked sources; nil is none
 	Silent     bool                      // attackers' tools get no answer
 	Emergency  func(dialled string) bool // of the numbering plan
 

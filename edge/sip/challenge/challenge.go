@@ -1,4 +1,4 @@
-// Package challenge answers digest challenges (RFC 7616, RFC 8760) for whoever logs in somewhere. It must not know who asks, or whose the
+// Package challenge answers digest challenges (RFC 7616, RFC 8760) for anything that logs in elsewhere. It must not know who asks, or whose the
 // password is.
 package challenge
 
