@@ -106,7 +106,7 @@ type Open struct {
 	Purses    []string      // ids of the purses that hold money for it
 	Held      money.Micro   // in each of Purses
 	PaidFor   time.Duration // talk time that Held pays for
-	// Unproven is the talk time that was paid for when a process took the call over from another and could not know whether
+	// Unproven is the talk time, as far as it was paid for, when a process took the call over from another and could not know whether
 	// its ends were still there; 0 once both have said so. If they turn out to have left, no more than that is charged.
 	Unproven   time.Duration
 	Longest    time.Duration // limit of talk time

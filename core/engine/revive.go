@@ -32,7 +32,7 @@ func Revive(o call.Open, anchor call.Anchor, now time.Time, t Terms) (Call, bool
 	if o.Unproven != 0 {
 		return c, false
 	}
-	c.Open.Unproven = c.Open.PaidFor
+	c.Open.Unproven = max(min(c.Open.PaidFor, now.Sub(c.Since)), time.Millisecond)
 	return c, true
 }
 

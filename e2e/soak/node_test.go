@@ -99,6 +99,7 @@ func (n *node) start() error {
 		cmd := exec.Command(n.w.binary, "serve", "--config", n.config)
 		cmd.Env = append(os.Environ(), clockFile+"="+n.clock.path)
 		cmd.Stdout, cmd.Stderr = n.log, n.log
+		n.w.begins()
 		if err := process.Launch(cmd); err != nil {
 			return err
 		}

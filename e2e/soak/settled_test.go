@@ -238,15 +238,17 @@ func (w *world) endUnheard(l *leg, r *cdr, noticed time.Duration) bool {
 	return true
 }
 
-// leftUnheard says whether a call was ended because an end was gone when a node asked for it after an outage, and is
-// charged for what was paid when the outage began: it has left at a moment that nobody heard, or the phone has never
-// heard the answer.
+// leftUnheard says whether a call was ended because an end was gone when a node asked for it after an outage, or hung up then in a moment that
+// nobody can tell, and is charged until a process took it back, as far as that was paid when the outage began: it has left at a moment that
+// nobody heard, or the phone has never heard the answer.
 func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
 	left, gone := w.leftBy(l, noticed)
 	if w.unwritten(l, noticed, true) { // a node that died then had hung up
 		gone = true
 	}
-	return (r.Reason == "peer-gone" || r.Reason == "hangup") && gone && r.Talk >= min(k.paidBy(w.outageAfter(l.answered)), max(earliest(left, noticed)-l.answered, 0))-tolerance
+	outage := w.outageAfter(l.answered)
+	least := min(k.paidBy(outage), w.backAfter(outage, k)-l.answered, max(earliest(left, noticed)-l.answered, 0))
+	return (r.Reason == "peer-gone" || r.Reason == "hangup") && gone && r.Talk >= least-tolerance
 }
 
 // leftBy is when the first of both ends hung up or vanished, if it was before an instant.

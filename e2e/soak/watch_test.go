@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"slices"
 	"time"
 
 	"ringfence/core/money"
@@ -23,6 +24,7 @@ type watched struct {
 	owner   string
 	owned   time.Duration   // since when
 	owners  map[string]bool // all there were
+	moves   []time.Duration // when it was seen to have another one
 	paid    time.Duration   // the talk time last seen to be paid for
 	history []payment       // how it grew
 	missing time.Duration   // since when a leg was up that the books did not know
@@ -74,7 +76,7 @@ func (w *world) look() {
 		calls[c.Number] = c
 		k := w.known(c.Number)
 		if k.owner != c.Node {
-			k.owner, k.owned = c.Node, now
+			k.owner, k.owned, k.moves = c.Node, now, append(k.moves, now)
 			k.owners[c.Node] = true
 		}
 		if c.Answered {
@@ -247,6 +249,26 @@ func (w *world) outageAfter(from time.Duration) time.Duration {
 		}
 	}
 	return at
+}
+
+// backAfter is when, after an instant, a process first began that may take a call back, or another node was seen to have it; never if none did.
+func (w *world) backAfter(from time.Duration, k *watched) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := never
+	for _, back := range slices.Concat(w.starts, k.moves) {
+		if back > from {
+			at = min(at, back)
+		}
+	}
+	return at
+}
+
+// begins notes that a process of a node begins.
+func (w *world) begins() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.starts = append(w.starts, w.now())
 }
 
 // leaves notes that a node goes away.

@@ -60,6 +60,7 @@ type world struct {
 	unables    []span          // when no node could act on every call
 	deaths     []death         // of nodes, or as good as that
 	exits      []time.Duration // of nodes, by any signal
+	starts     []time.Duration // of their processes
 	stops      []stop
 	farthest   time.Duration // the most that a leg talked beyond what was paid for
 	difference time.Duration // the most that a record differs from the carrier's own at the end
