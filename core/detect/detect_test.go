@@ -56,6 +56,9 @@ func TestEveryKindHasItsWords(t *testing.T) {
 		if !ok || back != k || k.Title() == "" || k.Audience() == 0 || len(k.Advice()) == 0 {
 			t.Errorf("kind %d: %q", k, k)
 		}
+		if f, ok := k.Sample("2001", "acme", time.Unix(1e9, 0)); !ok || f.Kind != k {
+			t.Errorf("the rules do not conclude %s from its sample in kinds.txt", k)
+		}
 		text, err := json.Marshal(k)
 		var read Kind
 		if err != nil || json.Unmarshal(text, &read) != nil || read != k {

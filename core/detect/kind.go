@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrKind and ErrSeverity say that a text is no kind's, or severity's, code.
@@ -61,6 +62,31 @@ func (k Kind) Meaning() string { return k.about().meaning }
 // Advice says what to do, one step each, the most urgent first, each a finished sentence.
 func (k Kind) Advice() []string { return k.about().advice }
 
+// Traits are what the notices of a kind depend on.
+type Traits struct {
+	Answers bool // somebody can say "that was me" to it
+	Login   bool // it is about one right login: several of these at once are one event
+	Noise   bool // strangers, or a forgotten phone, can cause it by the dozen, without any login
+}
+
+// Traits are those of the kind.
+func (k Kind) Traits() Traits { return k.about().traits }
+
+// Sample is a finding of the kind as it might happen: what the rules conclude from the fact that kinds.txt gives for it.
+func (k Kind) Sample(line, customer string, at time.Time) (Finding, bool) {
+	if k == UsageLevel {
+		u := Usage{Line: line, Account: customer, Settled: 12_340_000, Running: 9_030_000, Level: 10_000_000}
+		return UsagePassed(u, 0, at.UTC().Format("2006-01"), at), true
+	}
+	kind, body, _ := strings.Cut(k.about().sample, " ")
+	all, _ := Judge(&Event{Kind: kind, Line: line, Account: customer, Call: "01JD8Z6Q4N8T7R5V3X1B9C7D5F", At: at, Body: []byte(body)})
+	i := slices.IndexFunc(all, func(f Finding) bool { return f.Kind == k })
+	if i < 0 {
+		return Finding{}, false
+	}
+	return all[i], true
+}
+
 func (k Kind) about() *about {
 	if k >= NumKinds {
 		k = NoKind
@@ -107,6 +133,8 @@ type about struct {
 	audience    Audience
 	meaning     string
 	advice      []string
+	traits      Traits
+	sample      string // a kind of fact and its body
 }
 
 //go:embed kinds.txt
@@ -134,6 +162,10 @@ var kinds = func() (all [NumKinds]about) {
 			a.meaning = text
 		case "advice":
 			a.advice = append(a.advice, text)
+		case "notice":
+			a.traits = Traits{strings.Contains(text, "answers"), strings.Contains(text, "login"), strings.Contains(text, "noise")}
+		case "sample":
+			a.sample = text
 		}
 	}
 	return all

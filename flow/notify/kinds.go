@@ -52,23 +52,14 @@ var own = []KindInfo{
 	{Kind: Test, Title: "A test"},
 }
 
-// answered are the findings that somebody can say "that was me" to; login those of one right login.
-var (
-	answered = []detect.Kind{detect.NonceMoved, detect.TwoPlaces, detect.Travel, detect.HostingLogin, detect.AfterLockout, detect.UsageLevel}
-	logins   = answered[:5]
-)
-
-// noises are the findings that strangers or a forgotten phone can cause by the dozen.
-var noises = []detect.Kind{detect.Guessing, detect.Siege, detect.Spray, detect.StalePhone, detect.OldPassword, detect.Flood, detect.InboundCalls}
-
-// table of kinds, in the order of the documentation. Titles and audience of findings are those of detect.
+// table of kinds, in the order of the documentation. What is said of findings is what detect says.
 var table = func() []KindInfo {
 	all := slices.Clone(own[:1])
 	for k := detect.NoKind + 1; k < detect.NumKinds; k++ {
+		t := k.Traits()
 		all = append(all, KindInfo{
 			Kind: Kind(k.String()), Title: k.Title(), Owner: k.Audience().Has(detect.Owner), Desk: k.Audience().Has(detect.Desk),
-			Critical: k.Severity() == detect.Critical, Answers: slices.Contains(answered, k), finding: k, login: slices.Contains(logins, k),
-			noise: slices.Contains(noises, k),
+			Critical: k.Severity() == detect.Critical, Answers: t.Answers, finding: k, login: t.Login, noise: t.Noise,
 		})
 	}
 	return append(all, own[1:]...)

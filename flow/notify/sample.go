@@ -6,7 +6,6 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
-	"ringfence/core/fact"
 	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
@@ -14,52 +13,11 @@ import (
 // sampleAt is when samples happen: a moment in summer time, so that zones show.
 var sampleAt = time.Date(2026, 7, 20, 13, 5, 0, 0, time.UTC)
 
-// sampleFacts are what findings come of; detect says what it concludes.
-var sampleFacts = map[detect.Kind]struct{ kind, body string }{
-	detect.Guessing: {fact.KindLoginLocked, `{"source":"203.0.113.9","scope":"line","failures":5,"level":1,"until":"2026-07-20T13:20:00Z","user":"2001",
-		"agent":"friendly-scanner","guesses":"common passwords"}`},
-	detect.Siege:       {fact.KindLoginSiege, `{"failures":240,"sources":96,"days":12,"budget":3}`},
-	detect.Spray:       {fact.KindLoginSpray, `{"source":"203.0.113.0/24","lines":40,"failures":80,"known":12,"guesses":"numbers"}`},
-	detect.StalePhone:  {fact.KindLoginStale, `{"source":"198.51.100.20","agent":"Grandstream GXP2170 1.0.11.6","how":"former","replaced_at":"2026-07-01T09:00:00Z"}`},
-	detect.OldPassword: {fact.KindLoginOld, `{"source":"203.0.113.9","agent":"MicroSIP/3.21.3"}`},
-	detect.NonceMoved:  {fact.KindLoginMovedNonce, `{"source":"203.0.113.9","given_to":"198.51.100.20","agent":"MicroSIP/3.21.3"}`},
-	detect.TwoPlaces: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
-		"network":"Example Telecom","new":"both","elsewhere":[{"address":"198.51.100.20","country":"GB"}]}`},
-	detect.Travel: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"MicroSIP/3.21.3","family":"MicroSIP","place":"203.0.113.0/24","country":"BR","asn":64500,
-		"network":"Example Telecom","new":"both","last":{"address":"198.51.100.20","country":"GB","network":"Example Broadband","asn":64501,"at":"2026-07-20T12:25:00Z"}}`},
-	detect.HostingLogin: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"Asterisk PBX 18.2","family":"Asterisk PBX","place":"203.0.113.0/24","country":"DE","asn":64502,
-		"network":"Example Hosting","hosting":true,"new":"both"}`},
-	detect.AfterLockout: {fact.KindDeviceNew, `{"address":"203.0.113.9","agent":"friendly-scanner","family":"friendly-scanner","place":"203.0.113.0/24","country":"BR","asn":64500,
-		"network":"Example Telecom","new":"both","failures":4,"after_lock":true,"call":true}`},
-	detect.HoneypotUsed:   {fact.KindLoginHoneypot, `{"source":"203.0.113.9","agent":"friendly-scanner","right":true}`},
-	detect.Flood:          {fact.KindBanFlood, `{"bans":4200,"from":"2026-07-20T13:04:00Z","till":"2026-07-20T13:05:00Z","sample":["203.0.113.9","203.0.113.77","198.51.100.200"]}`},
-	detect.EmergencyCalls: {fact.KindCallEmergencies, `{"source":"198.51.100.20","open":40,"all":42,"most":5000,"refused":false}`},
-	detect.InboundCalls:   {fact.KindCallInboundFull, `{"source":"192.0.2.10","trunk":"carrier-a","open":5000,"all":5000,"most":5000,"refused":false}`},
-	detect.Unallocated:    {fact.KindCallUnallocated, `{"number":"+447700400123","class":"mobile","source":"198.51.100.20"}`},
-	detect.LegUnconfirmed: {fact.KindLegUnconfirmed, `{"trunk":"carrier-a~7h3kq0zt","b_call_id":"rf-5f1c0e7a-01JD8Z6Q4N8T7R5V3X1B9C7D5F-9b04d2c77e31a6f8","direction":"out","sip_status":500,"beyond_ms":32000}`},
-}
-
-// sampleFinding is a finding of a kind as detect makes it.
-func sampleFinding(k detect.Kind, line string) (detect.Finding, bool) {
-	if k == detect.UsageLevel {
-		u := detect.Usage{Line: line, Account: "acme", Settled: 12_340_000, Running: 9_030_000, Level: 10_000_000}
-		return detect.UsagePassed(u, 0, "2026-07", sampleAt), true
-	}
-	f := sampleFacts[k]
-	all, _ := detect.Judge(&detect.Event{Kind: f.kind, Line: line, Account: "acme", Call: "01JD8Z6Q4N8T7R5V3X1B9C7D5F", At: sampleAt, Body: []byte(f.body)})
-	for _, x := range all {
-		if x.Kind == k {
-			return x, true
-		}
-	}
-	return detect.Finding{}, false
-}
-
 // sample is a notice of a kind as it might happen.
 func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 	d := draft{info: info, key: "sample/" + string(info.Kind), line: "2001", account: "acme", at: sampleAt}
 	d.begin(sampleAt, n.o.LinkLife)
-	switch f, finding := sampleFinding(info.finding, d.line); {
+	switch f, finding := info.finding.Sample(d.line, d.account, sampleAt); {
 	case finding:
 		d.Text, d.Evidence = strange(f.Text, maxText), evidence(f.Evidence)
 		d.Finding, d.Severity, d.Source = f.Key, f.Severity.String(), f.Source

@@ -243,7 +243,7 @@ func (w *world) fact(kind, line string, body any) {
 // finding raises one as watch does; n makes its key.
 func (w *world) finding(kind detect.Kind, line string, n int) {
 	w.t.Helper()
-	s, ok := sampleFinding(kind, line)
+	s, ok := kind.Sample(line, "acme", sampleAt)
 	if !ok {
 		w.t.Fatalf("no sample of %s", kind)
 	}
