@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"ringfence/core/netlist"
 )
 
 const (
@@ -85,8 +87,8 @@ func inWords(err error) error {
 
 // Add drops a network's packets for d from now, within a tenth of a second. One that is there is prolonged, never shortened.
 func (s *Set) Add(p netip.Prefix, d time.Duration) {
-	p, ok := normal(p)
-	if !ok || d <= 0 {
+	p, _, err := netlist.Normal(p)
+	if err != nil || d <= 0 {
 		return
 	}
 	until := time.Now().Add(d)
@@ -107,8 +109,8 @@ func (s *Set) Add(p netip.Prefix, d time.Duration) {
 
 // Remove lets exactly this network's packets pass again.
 func (s *Set) Remove(p netip.Prefix) {
-	p, ok := normal(p)
-	if !ok {
+	p, _, err := netlist.Normal(p)
+	if err != nil {
 		return
 	}
 	s.mu.Lock()
@@ -132,17 +134,6 @@ func (s *Set) note(p netip.Prefix) {
 	case s.kick <- struct{}{}:
 	default:
 	}
-}
-
-// normal is the form in which networks are kept; not ok for IPv6 that would hold all of IPv4.
-func normal(p netip.Prefix) (netip.Prefix, bool) {
-	if a := p.Addr(); a.Is4In6() {
-		if p.Bits() < 96 {
-			return p, false
-		}
-		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
-	}
-	return p.Masked(), p.IsValid()
 }
 
 // run brings changes to the kernel until Close.

@@ -142,18 +142,10 @@ func (e *Edge) statelessTag(dst []byte, p *transport.Packet) []byte {
 
 // send hands a packet to the transport. A full queue is as good as a packet lost on the way: transactions repeat.
 func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
-	var err error
 	e.traced(false, to.Addr, to.Proto, out)
-	if token == 0 {
-		err = e.net.Send(to, out)
-	} else {
-		err = e.net.SendToken(to, out, token)
-	}
-	if err != nil {
+	if err := e.net.SendToken(to, out, token); err != nil {
 		e.stats.unsent.Add(1)
-		if token != 0 {
-			e.sendFailed(to, token, err)
-		}
+		e.sendFailed(to, token, err)
 	}
 }
 

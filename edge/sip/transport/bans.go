@@ -2,13 +2,14 @@ package transport
 
 import (
 	"encoding/binary"
-	"iter"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringfence/core/netlist"
 )
 
 // Bans is a bounded table of banned addresses and networks with expiry. Reads take no lock. When the place for an entry
@@ -20,7 +21,6 @@ type Bans struct {
 	ways []atomic.Pointer[ban]
 	mask uint64
 	seed [2]uint64
-	size atomic.Int64
 
 	// Which prefix lengths are in the table: a read probes once for each. Bits are never taken back while entries of a
 	// length remain; lens counts them.
@@ -144,8 +144,8 @@ func (b *Bans) find(p netip.Prefix) *ban {
 
 // Add bans a network for d from now. A ban already there is prolonged, never shortened. Host bits of p are ignored.
 func (b *Bans) Add(p netip.Prefix, d time.Duration) {
-	p = normal(p)
-	if !p.IsValid() || d <= 0 {
+	p, _, err := netlist.Normal(p)
+	if err != nil || d <= 0 {
 		return
 	}
 	now := nanotime()
@@ -188,7 +188,7 @@ func (b *Bans) place(p netip.Prefix, now int64) (*atomic.Pointer[ban], *ban) {
 
 // Remove lifts the ban of exactly this network and tells whether there was one.
 func (b *Bans) Remove(p netip.Prefix) bool {
-	p = normal(p)
+	p, _, _ = netlist.Normal(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	bucket := b.bucket(p)
@@ -202,55 +202,8 @@ func (b *Bans) Remove(p netip.Prefix) bool {
 	return false
 }
 
-// Len returns how many entries the table holds, expired ones that nothing has replaced included.
-func (b *Bans) Len() int { return int(b.size.Load()) }
-
-// All yields the bans in force with the time they have left, in no order. Expired entries are cleared out on the way.
-func (b *Bans) All() iter.Seq2[netip.Prefix, time.Duration] {
-	return func(yield func(netip.Prefix, time.Duration) bool) {
-		now := nanotime()
-		for i := range b.ways {
-			e := b.ways[i].Load()
-			if e == nil {
-				continue
-			}
-			if e.until <= now {
-				b.sweep(&b.ways[i], e)
-				continue
-			}
-			if !yield(e.net, time.Duration(e.until-now)) {
-				return
-			}
-		}
-	}
-}
-
-func (b *Bans) sweep(at *atomic.Pointer[ban], e *ban) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if at.CompareAndSwap(e, nil) {
-		b.uncount(e)
-	}
-}
-
-// normal masks p and takes it out of an IPv4-mapped form; invalid when it cannot be.
-func normal(p netip.Prefix) netip.Prefix {
-	if !p.IsValid() {
-		return netip.Prefix{}
-	}
-	a, n := p.Addr(), p.Bits()
-	if a.Is4In6() {
-		if n < 96 {
-			return netip.Prefix{}
-		}
-		a, n = a.Unmap(), n-96
-	}
-	return netip.PrefixFrom(a.WithZone(""), n).Masked()
-}
-
 // count and uncount keep the set of lengths. The caller holds mu.
 func (b *Bans) count(p netip.Prefix) {
-	b.size.Add(1)
 	b.near.Load().note(p)
 	n := p.Bits()
 	if p.Addr().Is4() {
@@ -266,7 +219,6 @@ func (b *Bans) uncount(e *ban) {
 	if e == nil {
 		return
 	}
-	b.size.Add(-1)
 	if b.gone++; b.gone >= nearStale {
 		b.renew()
 	}

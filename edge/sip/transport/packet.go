@@ -74,7 +74,6 @@ func (t *Transport) deliver(slot **Packet) {
 
 // panicked reports a recovered panic. It is called in the deferred function, where the stack still shows the place.
 func (t *Transport) panicked(v any) {
-	t.count.panics.Add(1)
 	if t.cfg.Panicked == nil {
 		return
 	}

@@ -10,11 +10,11 @@ import (
 
 // datagrams is a UDP socket: mmsg (batched system calls, Linux) or plain (any net.PacketConn).
 type datagrams interface {
-	// read waits for packets and fills slots from the first on: Buf and Src. A nil slot is given a packet. lost is how
-	// many more packets the kernel has dropped since the last call, cut how many of this batch were too long (their Buf is empty).
-	read(slots []*Packet) (n int, lost, cut uint64, err error)
-	// write sends all of the queue; it returns how many packets and bytes went out.
-	write(q *queue) (packets, bytes int)
+	// read waits for packets and fills slots from the first on: Buf, which is empty when the datagram was too long, and Src. A nil slot
+	// is given a packet.
+	read(slots []*Packet) (n int, err error)
+	// write sends all of the queue; it returns how many packets went out.
+	write(q *queue) (sent int)
 	close() error
 }
 
@@ -71,7 +71,6 @@ func (s *socket) send(to netip.AddrPort, b []byte) error {
 	s.mu.Lock()
 	if len(s.waiting.items) >= s.t.cfg.QueueLen || len(s.waiting.arena)+len(b) > maxArena {
 		s.mu.Unlock()
-		s.t.count.queueFull.Add(1)
 		return ErrQueueFull
 	}
 	s.waiting.add(to, b)
@@ -96,12 +95,7 @@ func (s *socket) flush() {
 		}
 		s.waiting, s.writing = s.writing, s.waiting
 		s.mu.Unlock()
-		packets, bytes := s.io.write(&s.writing)
-		s.t.count.packetsOut.Add(uint64(packets))
-		s.t.count.bytesOut.Add(uint64(bytes))
-		if lost := len(s.writing.items) - packets; lost > 0 {
-			s.t.count.writeErrors.Add(uint64(lost))
-		}
+		s.t.count.packetsOut.Add(uint64(s.io.write(&s.writing)))
 		s.writing.reset()
 	}
 }
@@ -129,46 +123,30 @@ func (s *socket) unhold() {
 func (s *socket) run() {
 	slots := make([]*Packet, batchSize)
 	for {
-		n, lost, cut, err := s.io.read(slots)
+		n, err := s.io.read(slots)
 		if err != nil {
 			if s.t.stopped.Load() || errors.Is(err, net.ErrClosed) {
 				return
 			}
-			s.t.count.readErrors.Add(1)
 			if !s.t.pause(time.Millisecond) {
 				return
 			}
 			continue
 		}
-		s.handle(slots[:n], lost, cut)
+		s.handle(slots[:n])
 	}
 }
 
-func (s *socket) handle(slots []*Packet, lost, cut uint64) {
-	c := &s.t.count
-	bytes := 0
-	for _, p := range slots {
-		bytes += len(p.Buf)
-	}
-	c.packetsIn.Add(uint64(len(slots)))
-	c.bytesIn.Add(uint64(bytes))
-	if lost > 0 {
-		c.kernel.Add(lost)
-	}
-	if cut > 0 {
-		c.truncated.Add(cut)
-	}
+func (s *socket) handle(slots []*Packet) {
+	s.t.count.packetsIn.Add(uint64(len(slots)))
 	now := nanotime()
 	s.hold()
 	for i, p := range slots {
 		if bans := s.t.cfg.Bans; bans != nil && bans.banned(p.Src.Addr(), now) {
-			c.banned.Add(1)
+			s.t.count.banned.Add(1)
 			continue
 		}
 		if keepAlive(p.Buf) {
-			if cut == 0 || len(p.Buf) > 0 { // the empty ones are those that were too long
-				c.keepAlives.Add(1)
-			}
 			continue
 		}
 		p.Local, p.Proto, p.Flow = s.local, UDP, s.flow
@@ -197,34 +175,33 @@ type plain struct {
 
 func newPlain(pc net.PacketConn) *plain { return &plain{pc: pc, scratch: make([]byte, maxDatagram+1)} }
 
-func (s *plain) read(slots []*Packet) (n int, lost, cut uint64, err error) {
+func (s *plain) read(slots []*Packet) (int, error) {
 	n, from, err := s.pc.ReadFrom(s.scratch)
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, err
 	}
 	if slots[0] == nil {
 		slots[0] = newPacket()
 	}
 	src, ok := addrPort(from)
 	if !ok {
-		return 0, 0, 0, nil
+		return 0, nil
 	}
 	if n > maxDatagram {
-		n, cut = 0, 1
+		n = 0
 	}
 	slots[0].Src = src
 	slots[0].Buf = append(slots[0].store[:0], s.scratch[:n]...)
-	return 1, 0, cut, nil
+	return 1, nil
 }
 
-func (s *plain) write(q *queue) (packets, bytes int) {
+func (s *plain) write(q *queue) (sent int) {
 	for _, it := range q.items {
-		if n, err := s.pc.WriteTo(q.arena[it.start:it.end], net.UDPAddrFromAddrPort(it.to)); err == nil {
-			packets++
-			bytes += n
+		if _, err := s.pc.WriteTo(q.arena[it.start:it.end], net.UDPAddrFromAddrPort(it.to)); err == nil {
+			sent++
 		}
 	}
-	return packets, bytes
+	return sent
 }
 
 func (s *plain) close() error { return s.pc.Close() }

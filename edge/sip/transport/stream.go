@@ -106,7 +106,6 @@ func (s *stream) explain(err error) error {
 	if s.any && len(s.buf) == 0 {
 		return errIdle
 	}
-	s.c.t.count.slow.Add(1)
 	return errSlow
 }
 
@@ -142,7 +141,6 @@ func (s *stream) cut() error {
 		rest := s.buf[at:]
 		n, err := s.frame(rest)
 		if err != nil {
-			s.c.t.count.framing.Add(1)
 			if n > 0 && s.deliver(rest[:n]) == nil {
 				s.c.flush()
 			}
@@ -200,7 +198,6 @@ func (s *stream) keepAlives(b []byte) int {
 // lineBreak counts one between messages: every second one in a row is a ping.
 func (s *stream) lineBreak() {
 	if s.half = !s.half; !s.half {
-		s.c.t.count.keepAlives.Add(1)
 		_ = s.c.send(outgoing{b: pong, quiet: true})
 	}
 }
@@ -242,7 +239,6 @@ func (s *stream) frame(b []byte) (int, error) {
 func (s *stream) deliver(b []byte) error {
 	c := s.c
 	c.t.count.packetsIn.Add(1)
-	c.t.count.bytesIn.Add(uint64(len(b)))
 	if c.t.cfg.Bans != nil && c.t.cfg.Bans.Banned(c.remote.Addr()) {
 		c.t.count.banned.Add(1)
 		return errBanned

@@ -48,7 +48,6 @@ func (t *Transport) accept(ln net.Listener) {
 			if t.stopped.Load() || errors.Is(err, net.ErrClosed) {
 				return
 			}
-			t.count.acceptErrors.Add(1)
 			if noDescriptor(err) && t.evict(t.conns.giveWay()) {
 				continue
 			}
@@ -82,7 +81,6 @@ func (t *Transport) welcome(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	t.count.accepted.Add(1)
 	t.wg.Go(c.read)
 	t.evict(gone)
 }
@@ -165,11 +163,9 @@ func (c *conn) dial() {
 	}
 	nc, err := dial(ctx, c.remote)
 	if err != nil {
-		c.t.count.dialErrors.Add(1)
 		c.close(err)
 		return
 	}
-	c.t.count.dialled.Add(1)
 	c.mu.Lock()
 	if c.dead != nil {
 		c.mu.Unlock()
@@ -200,7 +196,6 @@ func (c *conn) send(o outgoing) error {
 		return ErrGone
 	}
 	if c.queued+len(o.b) > c.t.cfg.MaxQueued {
-		c.t.count.queueFull.Add(1)
 		return ErrQueueFull
 	}
 	c.queue = append(c.queue, o)
@@ -259,21 +254,17 @@ func (c *conn) flush() {
 
 // write sends a run of messages with one system call.
 func (c *conn) write(todo []outgoing) {
-	total := 0
 	bufs := make(net.Buffers, len(todo))
 	for i, o := range todo {
 		bufs[i] = o.b
-		total += len(o.b)
 	}
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.t.cfg.WriteTimeout))
 	if _, err := bufs.WriteTo(c.nc); err != nil {
-		c.t.count.writeErrors.Add(uint64(len(todo)))
 		c.fail(todo, err)
 		c.close(err)
 		return
 	}
 	c.t.count.packetsOut.Add(uint64(len(todo)))
-	c.t.count.bytesOut.Add(uint64(total))
 }
 
 // fail tells the sender of each message that it was not sent. Not to be called with mu held.
@@ -317,13 +308,3 @@ func (c *conn) close(why error) {
 
 // Connected says whether there is a connection for d: the flow's, or another to its address.
 func (t *Transport) Connected(d Dest) bool { return d.Proto == TCP && t.conns.find(d) != nil }
-
-// Close ends the connection that d stands for, if there is one.
-func (t *Transport) Close(d Dest) {
-	if d.Proto != TCP {
-		return
-	}
-	if c := t.conns.find(d); c != nil {
-		c.close(ErrGone)
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -39,15 +40,13 @@ type batchIn struct {
 	hdrs     [batchSize]header
 	iovs     [batchSize][2]unix.Iovec
 	names    [batchSize]unix.RawSockaddrInet6 // large enough for Inet4
-	control  [batchSize][32]byte
 	overflow []byte
 	recv     func(fd uintptr) bool
 	n        int
 	err      syscall.Errno
-	drops    uint32 // last value of SO_RXQ_OVFL
-	last     int64  // nanotime of the last read that brought packets
-	gap      int64  // running mean of the nanoseconds between packets
-	yielded  int64  // nanotime of the last yield
+	last     int64 // nanotime of the last read that brought packets
+	gap      int64 // running mean of the nanoseconds between packets
+	yielded  int64 // nanotime of the last yield
 }
 
 type batchOut struct {
@@ -149,7 +148,6 @@ func socketOptions(fd, size int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; no SIP answer goes to everybody (RFC 4475 section 3.3.8)
 }
 
@@ -164,7 +162,6 @@ func (s *mmsg) init() {
 		h.Name = (*byte)(unsafe.Pointer(&in.names[i]))
 		h.Iov = &in.iovs[i][0]
 		h.SetIovlen(2)
-		h.Control = &in.control[i][0]
 	}
 	in.recv, in.gap = s.recv, 2*busyGap
 	out := &s.out
@@ -225,7 +222,7 @@ func (s *mmsg) recv(fd uintptr) bool {
 	return true
 }
 
-func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
+func (s *mmsg) read(slots []*Packet) (int, error) {
 	in := &s.in
 	for i := range slots {
 		if slots[i] == nil {
@@ -234,64 +231,39 @@ func (s *mmsg) read(slots []*Packet) (n int, lost, cut uint64, err error) {
 		in.iovs[i][0].Base = &slots[i].store[0]
 		in.iovs[i][0].SetLen(smallBuf)
 		in.hdrs[i].Namelen = uint32(unsafe.Sizeof(in.names[i]))
-		in.hdrs[i].SetControllen(len(in.control[i]))
 	}
 	in.nap()
 	in.yield()
 	in.n, in.err = 0, 0
 	if err := s.raw.Read(in.recv); err != nil {
-		return 0, 0, 0, err
+		return 0, err
 	}
 	if s.closed.Load() {
-		return 0, 0, 0, net.ErrClosed
+		return 0, net.ErrClosed
 	}
 	if in.err != 0 {
-		return 0, 0, 0, in.err
+		return 0, in.err
 	}
 	for i := range in.n {
-		if !s.take(i, slots[i]) {
-			cut++
-		}
+		s.take(i, slots[i])
 	}
-	return in.n, s.lost(in.n), cut, nil
+	return in.n, nil
 }
 
-// take turns the i-th message into a packet; false when it was too long.
-func (s *mmsg) take(i int, p *Packet) bool {
+// take turns the i-th message into a packet; one that was too long is empty.
+func (s *mmsg) take(i int, p *Packet) {
 	in := &s.in
 	h := &in.hdrs[i]
 	p.Src = addrOf(&in.names[i])
 	size := int(h.n)
-	if h.Flags&unix.MSG_TRUNC != 0 || size > maxDatagram {
+	switch {
+	case h.Flags&unix.MSG_TRUNC != 0 || size > maxDatagram:
 		p.Buf = p.store[:0]
-		return false
-	}
-	if size <= smallBuf {
+	case size <= smallBuf:
 		p.Buf = p.store[:size]
-		return true
+	default:
+		p.Buf = append(append(make([]byte, 0, size), p.store...), in.overflow[i*overflowSize:][:size-smallBuf]...)
 	}
-	p.Buf = append(append(make([]byte, 0, size), p.store...), in.overflow[i*overflowSize:][:size-smallBuf]...)
-	return true
-}
-
-// lost reads the drop counter from the batch's last control message.
-func (s *mmsg) lost(n int) uint64 {
-	if n == 0 {
-		return 0
-	}
-	in := &s.in
-	control := in.control[n-1][:in.hdrs[n-1].Controllen]
-	if len(control) < unix.SizeofCmsghdr { // the kernel says nothing until it has dropped something
-		return 0
-	}
-	hdr, data, _, err := unix.ParseOneSocketControlMessage(control)
-	if err != nil || hdr.Level != unix.SOL_SOCKET || hdr.Type != unix.SO_RXQ_OVFL || len(data) < 4 {
-		return 0
-	}
-	now := binary.NativeEndian.Uint32(data)
-	diff := now - in.drops // the counter wraps
-	in.drops = now
-	return uint64(diff)
 }
 
 func addrOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
@@ -345,47 +317,37 @@ func (s *mmsg) sendSome(fd uintptr) bool {
 	return true
 }
 
-func (s *mmsg) write(q *queue) (packets, bytes int) {
-	for items := q.items; len(items) > 0; {
-		some := items[:min(len(items), batchSize)]
-		items = items[len(some):]
-		p, b, ok := s.writeBatch(q.arena, some)
-		packets, bytes = packets+p, bytes+b
-		if !ok {
+func (s *mmsg) write(q *queue) (sent int) {
+	for items := range slices.Chunk(q.items, batchSize) {
+		n, ok := s.writeBatch(q.arena, items)
+		if sent += n; !ok {
 			break
 		}
 	}
-	return packets, bytes
+	return sent
 }
 
 // writeBatch sends up to batchSize packets. A packet that the kernel refuses is skipped; ok is false when the socket
 // took nothing for a while.
-func (s *mmsg) writeBatch(arena []byte, items []item) (packets, bytes int, ok bool) {
+func (s *mmsg) writeBatch(arena []byte, items []item) (sent int, ok bool) {
 	out := &s.out
 	for i, it := range items {
 		out.iovs[i].Base = unsafe.SliceData(arena[it.start:])
 		out.iovs[i].SetLen(it.end - it.start)
 		out.hdrs[i].Namelen = putAddr(&out.names[i], it.to)
-		bytes += it.end - it.start
 	}
-	packets = len(items)
 	out.n, out.todo, out.wait = 0, len(items), true
+	refused := 0
 	for out.n < out.todo {
-		err := s.raw.Write(out.send)
-		if err == nil && out.err == 0 {
-			break
+		switch err := s.raw.Write(out.send); {
+		case err != nil || out.err == unix.EAGAIN: // closed, or still full
+			return out.n - refused, false
+		case out.err != 0:
+			refused++
+			out.n++
 		}
-		if err != nil || out.err == unix.EAGAIN { // closed, or still full
-			for _, it := range items[out.n:] {
-				bytes -= it.end - it.start
-			}
-			return out.n - (len(items) - packets), bytes, false
-		}
-		bytes -= items[out.n].end - items[out.n].start
-		packets--
-		out.n++
 	}
-	return packets, bytes, true
+	return out.n - refused, true
 }
 
 // close wakes the reader: the kernel does so also for a socket that is not connected, though it says ENOTCONN.

@@ -53,7 +53,7 @@ func TestUDPKeepsOrder(t *testing.T) {
 			t.Fatalf("answer %d is %q", i, got)
 		}
 	}
-	if s := tr.Stats(); s.PacketsIn != 300 || s.PacketsOut != 300 || s.BytesIn != s.BytesOut || s.WriteErrors+s.QueueFull+s.Kernel != 0 {
+	if s := tr.Stats(); s.PacketsIn != 300 || s.PacketsOut != 300 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -111,8 +111,8 @@ func TestPanicInHandlerEndsNothing(t *testing.T) {
 	if got := read(t, d, len(text("fine", 1))); got != text("fine", 1) {
 		t.Error(got)
 	}
-	if tr.Stats().Panics != 2 || !strings.Contains(seen.Load().(string), "TestPanicInHandlerEndsNothing") {
-		t.Errorf("%+v, %v", tr.Stats(), seen.Load())
+	if !strings.Contains(seen.Load().(string), "TestPanicInHandlerEndsNothing") {
+		t.Error(seen.Load())
 	}
 }
 
@@ -129,8 +129,8 @@ func TestDroppedBeforeParsing(t *testing.T) {
 	banAddr(bans, netip.MustParseAddr("127.0.0.1"), time.Hour)
 	send(t, c, text("3", 1))
 	eventually(t, "a banned packet", func() bool { return tr.Stats().Banned == 1 })
-	if s := tr.Stats(); s.KeepAlives != 4 || handled.Load() != 1 {
-		t.Errorf("%+v, handled %d", s, handled.Load())
+	if handled.Load() != 1 {
+		t.Errorf("%+v, handled %d", tr.Stats(), handled.Load())
 	}
 }
 
@@ -206,10 +206,7 @@ func TestRefusedDestinationInABatch(t *testing.T) {
 	if got := read(t, c, 0); got != s {
 		t.Fatal(got)
 	}
-	eventually(t, "two write errors", func() bool { return tr.Stats().WriteErrors == 2 })
-	if st := tr.Stats(); st.PacketsOut != 1 || st.BytesOut != uint64(len(s)) {
-		t.Errorf("%+v", st)
-	}
+	eventually(t, "one packet, and not those that the kernel refused", func() bool { return tr.Stats().PacketsOut == 1 })
 }
 
 func TestSendRefuses(t *testing.T) {
@@ -238,12 +235,12 @@ func TestSendRefuses(t *testing.T) {
 // stuck is a socket whose writes hang.
 type stuck struct{ release chan struct{} }
 
-func (s *stuck) read([]*Packet) (int, uint64, uint64, error) {
+func (s *stuck) read([]*Packet) (int, error) {
 	<-s.release
-	return 0, 0, 0, errors.New("done")
+	return 0, errors.New("done")
 }
-func (s *stuck) write(q *queue) (int, int) { <-s.release; return len(q.items), len(q.arena) }
-func (s *stuck) close() error              { return nil }
+func (s *stuck) write(q *queue) int { <-s.release; return len(q.items) }
+func (s *stuck) close() error       { return nil }
 
 func TestQueueIsBounded(t *testing.T) {
 	tr := &Transport{}
@@ -260,7 +257,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	close(s.io.(*stuck).release)
 	wg.Wait()
-	if st := tr.Stats(); st.PacketsOut != 11 || st.QueueFull != 2 {
+	if st := tr.Stats(); st.PacketsOut != 11 {
 		t.Errorf("%+v", st)
 	}
 }
