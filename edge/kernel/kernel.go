@@ -33,12 +33,11 @@ const (
 	maxTable   = 64
 )
 
-// Stats are figures for metrics; Packets, Bytes and Left only go up while the process lives.
+// Stats are figures for metrics.
 type Stats struct {
-	Networks       int    // in the kernel now
-	Packets, Bytes uint64 // dropped
-	Left           int64  // networks that were too many
-	Failing        bool   // the kernel does not take changes
+	Networks int    // in the kernel now
+	Packets  uint64 // dropped since the process started
+	Failing  bool   // the kernel refuses changes
 }
 
 // tableName makes a name that nftables takes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,14 +34,13 @@ type Set struct {
 	mu      sync.Mutex // owns all below
 	nets    map[netip.Prefix]entry
 	pending map[netip.Prefix]struct{} // to be put if in nets, else taken out
-	left    int64
 	failing bool
 	closed  bool
 
 	// rules is the connection and what is built on it; one user at a time. Taken before mu.
 	building sync.Mutex
 	rules    *rules
-	before   Stats // packets and bytes of tables that are gone
+	before   uint64 // packets dropped by tables that are gone
 }
 
 // entry is a network that is to be in the kernel.
@@ -99,7 +99,6 @@ func (s *Set) Add(p netip.Prefix, d time.Duration) {
 		return
 	}
 	if !there && len(s.nets) >= s.o.Max {
-		s.left++
 		return
 	}
 	e.until = until
@@ -225,17 +224,17 @@ func (s *Set) send() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		b.each(func(p netip.Prefix) { s.pending[p] = struct{}{} })
+		for _, el := range slices.Concat(b.put, b.renew, b.drop) {
+			s.pending[el.net] = struct{}{}
+		}
 		return err
 	}
-	for _, list := range [][]element{b.put, b.renew} {
-		for _, el := range list {
-			if e, there := s.nets[el.net]; there {
-				e.inside = true
-				s.nets[el.net] = e
-			} else { // removed while the batch was under way
-				s.note(el.net)
-			}
+	for _, el := range slices.Concat(b.put, b.renew) {
+		if e, there := s.nets[el.net]; there {
+			e.inside = true
+			s.nets[el.net] = e
+		} else { // removed while the batch was under way
+			s.note(el.net)
 		}
 	}
 	return nil
@@ -249,14 +248,6 @@ type element struct {
 
 // change is one transaction: what is new, what gets another end, and what goes.
 type change struct{ put, renew, drop []element }
-
-func (c *change) each(f func(netip.Prefix)) {
-	for _, list := range [][]element{c.put, c.renew, c.drop} {
-		for _, e := range list {
-			f(e.net)
-		}
-	}
-}
 
 // take takes the next batch out of what is pending.
 func (s *Set) take(now time.Time) *change {
@@ -287,7 +278,7 @@ func (s *Set) take(now time.Time) *change {
 func (s *Set) rebuild() error {
 	s.building.Lock()
 	defer s.building.Unlock()
-	s.keepCounts()
+	s.before += s.rules.dropped()
 	if err := s.rules.build(s.o); err != nil {
 		return err
 	}
@@ -300,14 +291,6 @@ func (s *Set) rebuild() error {
 		s.pending[p] = struct{}{}
 	}
 	return nil
-}
-
-// keepCounts remembers what the table at hand has counted. The caller holds building.
-func (s *Set) keepCounts() {
-	if packets, bytes, err := s.rules.dropped(); err == nil {
-		s.before.Packets += packets
-		s.before.Bytes += bytes
-	}
 }
 
 // forget lets go of networks that have ended.
@@ -325,15 +308,11 @@ func (s *Set) forget(now time.Time) {
 // Stats asks the kernel for its counts. It may wait some milliseconds for a batch.
 func (s *Set) Stats() Stats {
 	s.building.Lock()
-	st := s.before
-	if packets, bytes, err := s.rules.dropped(); err == nil {
-		st.Packets += packets
-		st.Bytes += bytes
-	}
+	st := Stats{Packets: s.before + s.rules.dropped()}
 	s.building.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Left, st.Failing = s.left, s.failing
+	st.Failing = s.failing
 	for _, e := range s.nets {
 		if e.inside {
 			st.Networks++
@@ -345,22 +324,18 @@ func (s *Set) Stats() Stats {
 // Close takes the table away: nothing of ours stays in the kernel. A second one does nothing.
 func (s *Set) Close() error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
+	again := s.closed
 	s.closed = true
 	s.mu.Unlock()
+	if again {
+		return nil
+	}
 	close(s.stop)
 	<-s.ended
 	s.building.Lock()
 	defer s.building.Unlock()
-	s.keepCounts()
-	err := s.rules.remove()
-	if closing := s.rules.conn.CloseLasting(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	s.before += s.rules.dropped()
+	if err := errors.Join(s.rules.remove(), s.rules.conn.CloseLasting()); err != nil {
 		return fmt.Errorf("nftables table %s: %w", s.o.Table, err)
 	}
 	return nil

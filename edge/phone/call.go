@@ -47,9 +47,6 @@ type Call struct {
 	cancel  func()         // called side: ends the script when the caller cancels
 }
 
-// CallID is the SIP Call-ID.
-func (c *Call) CallID() string { return c.id }
-
 // Done is closed when the call has ended.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
@@ -336,8 +333,7 @@ func explain(m *message.Message) string {
 		texts = append(texts, text)
 	}
 	for v := range m.Reasons() {
-		r, _ := message.ReasonOf(v)
-		add(string(r.Text))
+		add(string(message.ReasonText(v)))
 	}
 	for v := range m.List(message.HWarning) {
 		if parts := bytes.SplitN(v, []byte{' '}, 3); len(parts) == 3 {

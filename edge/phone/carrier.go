@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ringfence/edge/sip/message"
@@ -70,9 +69,7 @@ type CarrierOptions struct {
 
 // CallSeen is what the carrier saw of one call.
 type CallSeen struct {
-	Called, Caller string // user parts of Request-URI and From
-	CallID         string
-	Offered        time.Time
+	Called, Caller string    // user parts of Request-URI and From
 	Answered       time.Time // zero: never
 	Ended          time.Time
 	Theirs         bool   // the other side ended it
@@ -98,8 +95,6 @@ type Carrier struct {
 	ctx   context.Context // ends at Close, and with it every call's script
 	stop  context.CancelFunc
 	calls sync.WaitGroup
-
-	always atomic.Pointer[Behaviour]
 
 	mu    sync.Mutex // owns stats
 	stats CarrierStats
@@ -129,7 +124,6 @@ func NewCarrier(o CarrierOptions) (*Carrier, error) {
 		return nil, err
 	}
 	c := &Carrier{o: o, media: m, nonce: token()}
-	c.always.Store(o.Always)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.end = newEndpoint(l, "ringfence-test-carrier", "carrier")
 	c.end.serve = c.incoming
@@ -139,9 +133,6 @@ func NewCarrier(o CarrierOptions) (*Carrier, error) {
 
 // Addr is where the carrier listens.
 func (c *Carrier) Addr() netip.AddrPort { return c.end.link.local }
-
-// Always makes every further call go so, whatever the script says; nil goes back to the script.
-func (c *Carrier) Always(b *Behaviour) { c.always.Store(b) }
 
 // Stats counts what happened so far.
 func (c *Carrier) Stats() CarrierStats {
@@ -175,8 +166,8 @@ func (c *Carrier) incoming(s *server) {
 	}
 	number := userOf(m.URI())
 	b, scripted := c.o.Script.of(number)
-	if a := c.always.Load(); a != nil {
-		b, scripted = *a, true
+	if c.o.Always != nil {
+		b, scripted = *c.o.Always, true
 	}
 	if scripted && b.Silent {
 		c.count(&c.stats.Offered, 1)
@@ -205,9 +196,7 @@ func (c *Carrier) run(ctx context.Context, call *Call, invite *message.Message, 
 		call.refuse(message.Reply{Code: 407, Lines: []byte(ask)})
 		return
 	}
-	seen := CallSeen{
-		Called: userOf(invite.URI()), Caller: callerOf(invite), CallID: call.id, Offered: time.Now(),
-	}
+	seen := CallSeen{Called: userOf(invite.URI()), Caller: callerOf(invite)}
 	c.count(&c.stats.Offered, 1)
 	call.provisional(100, false)
 	if c.ring(ctx, call, b) {

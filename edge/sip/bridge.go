@@ -95,16 +95,13 @@ func (s *shard) forget(b *bridge) {
 			delete(s.uac, l.callID)
 		}
 	}
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		for _, c := range l.clients {
 			delete(s.tokens, c.branch)
 		}
 	}
 	s.kept.Add(-1)
 }
-
-// legs are all legs of the call, the caller's first.
-func (b *bridge) legs() []*leg { return b.all }
 
 // outs are the legs that were tried.
 func (b *bridge) outs() []*leg { return b.all[1:] }
@@ -136,14 +133,11 @@ func (b *bridge) finish(end ending) {
 	if end.from.IsValid() {
 		e.stats.endsElsewhere.Add(1)
 	}
-	if b.state != talking && b.state != answering && !b.told {
-		e.stats.failed.Add(1)
-	}
 	b.state, b.end, b.endedAt = over, end, b.s.wall
 	b.setup, b.forks = nil, nil
 	b.leave()
 	b.s.kept.Add(1)
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		l.hangup(&end)
 		l.giveUpChanges()
 		l.session, l.owed = content{}, content{} // a call that is over is kept half a minute more, for repeats only
@@ -179,7 +173,6 @@ func (b *bridge) tell() {
 		return
 	}
 	b.told = true
-	b.s.e.stats.ended.Add(1)
 	status := b.end.status
 	if b.joined {
 		status = 200
@@ -209,7 +202,7 @@ func (b *bridge) tellPriced() {
 	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
 	}
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		if !l.free() && !l.over() {
 			return
 		}
@@ -242,7 +235,7 @@ func (l *leg) free() bool {
 
 // legsOver says that nothing of any leg can be up any more.
 func (b *bridge) legsOver() bool {
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		if !l.over() {
 			return false
 		}
@@ -252,7 +245,7 @@ func (b *bridge) legsOver() bool {
 
 // report is what the gate must know of the legs: those that were answered, and those that would not end.
 func (b *bridge) report() (all []gate.Leg) {
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		if l.refused != 0 || l != b.a && (!l.answeredAt.IsZero() || l.revived && !l.unsure) {
 			all = append(all, l.report())
 		}
@@ -284,7 +277,6 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 	if s.e.pulse.age(s.wall) > 0 {
 		return // a party's own end may wait to be read, and comes first; the gate says so again
 	}
-	s.e.stats.cuts.Add(1)
 	s.cur = b
 	b.finish(ending{by: call.System, why: why, f: f})
 }
@@ -314,7 +306,7 @@ func (b *bridge) deadline() time.Duration {
 	if b.priceAt > 0 && !b.priced && !b.clear {
 		at = min(at, b.priceAt)
 	}
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		at = min(at, l.earliest(), l.byeAgain())
 	}
 	if b.state == talking {
@@ -328,7 +320,7 @@ func (b *bridge) deadline() time.Duration {
 
 // tick does what is due.
 func (b *bridge) tick() {
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		l.tickClients()
 		l.tickServers()
 		l.tickBye()
@@ -427,7 +419,7 @@ func (b *bridge) tickSetup() {
 
 // sweep drops transactions that are over.
 func (b *bridge) sweep() {
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		for i := len(l.clients) - 1; i >= 0; i-- {
 			if l.clients[i].State() == transaction.Terminated {
 				l.drop(l.clients[i])
@@ -443,7 +435,7 @@ func (b *bridge) sweep() {
 
 // idle says that no transaction is left on any leg.
 func (b *bridge) idle() bool {
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		if len(l.clients) > 0 || len(l.servers) > 0 || !l.over() {
 			return false
 		}

@@ -54,10 +54,8 @@ func plainContext(digits, context string) string {
 
 // localContext leaves out a context that is ourselves: a number that is local to our domain is as it was dialled.
 func (e *Edge) localContext(context string, m *message.Message) string {
-	for _, ours := range []string{string(m.URI().Host), e.o.Domain, e.o.Realm} {
-		if ours != "" && strings.EqualFold(context, ours) {
-			return ""
-		}
+	if strings.EqualFold(context, string(m.URI().Host)) || strings.EqualFold(context, e.o.Realm) {
+		return ""
 	}
 	return context
 }

@@ -43,7 +43,6 @@ type Options struct {
 	Emergency  func(dialled string) bool // of the numbering plan
 
 	Realm     string       // of digest; "" takes the first credentials whatever their realm
-	Domain    string       // in From and P-Asserted-Identity; "" is our own address
 	Advertise []netip.Addr // our addresses as others see them, for Via and Contact, one of a family; none: the listening one
 
 	MaxConns     int                // TCP connections in all; 0 is 4096
@@ -100,7 +99,6 @@ type Edge struct {
 	began time.Time // the zero of all monotonic instants in here
 	pulse pulse
 	mark  string // in our branches: tells our own packets when they come back
-	host  string // who warns, in Warning headers
 	stats stats
 
 	refusals refusals
@@ -121,15 +119,13 @@ type Edge struct {
 func New(o Options, d Door) (*Edge, error) {
 	o.defaults()
 	e := &Edge{o: o, door: d, log: o.Log, began: time.Now(), names: newResolver(), work: make(chan func())}
-	if e.host = o.Domain; e.host == "" {
-		e.host = "ringfence"
-	}
 	e.log = cmp.Or(e.log, slog.New(slog.DiscardHandler))
 	var seed [4]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
 	}
 	e.seats = newSeats(e)
+	e.taps.Store(new([]*traceTap))
 	e.mark = branchPrefix + hex32(binary.BigEndian.Uint32(seed[:]))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	for i := range o.Shards {
@@ -200,9 +196,7 @@ func (e *Edge) Stop(ctx context.Context) error {
 	if e.stopping.Swap(true) {
 		return nil
 	}
-	for _, s := range e.shards {
-		s.post(s.giveUpSetups)
-	}
+	e.each((*shard).giveUpSetups)
 	err := e.drained(ctx)
 	e.saidGoodbye(ctx)
 	e.net.Stop()
@@ -247,9 +241,7 @@ func (e *Edge) saidGoodbye(ctx context.Context) {
 
 func (e *Edge) unconfirmed() bool {
 	answers := make(chan bool, len(e.shards))
-	for _, s := range e.shards {
-		s.post(func() { answers <- s.unconfirmed() })
-	}
+	e.each(func(s *shard) { answers <- s.unconfirmed() })
 	some := false
 	for range e.shards {
 		some = <-answers || some
@@ -263,28 +255,29 @@ func (e *Edge) Addr(p transport.Proto) netip.AddrPort { return e.net.Addr(p) }
 // Ports are all the addresses where the edge listens, UDP and TCP, each once.
 func (e *Edge) Ports() []netip.AddrPort { return e.net.Addrs() }
 
+// each has every shard do something.
+func (e *Edge) each(do func(*shard)) {
+	for _, s := range e.shards {
+		s.post(func() { do(s) })
+	}
+}
+
 // Cut hangs up both legs of a call for a reason, which the phones are told. The gate is told by Ended, as always.
 func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
-	for _, s := range e.shards {
-		s.post(func() { s.cut(id, why, f) })
-	}
+	e.each(func(s *shard) { s.cut(id, why, f) })
 }
 
 // Elsewhere calls found, on other goroutines, for each call that a phone answered from where its line (one, or "" for any) may
 // not be used any more.
 func (e *Edge) Elsewhere(line string, found func(call.ID)) {
-	for _, s := range e.shards {
-		s.post(func() {
-			for id, b := range s.byID {
-				if p := b.peer; p != nil && p.line != "" && (line == "" || p.line == line) && b.state != over && !p.mayComeFrom(p.dest.Addr.Addr()) {
-					e.beside(func() { found(id) })
-				}
+	e.each(func(s *shard) {
+		for id, b := range s.byID {
+			if p := b.peer; p != nil && p.line != "" && (line == "" || p.line == line) && b.state != over && !p.mayComeFrom(p.dest.Addr.Addr()) {
+				e.beside(func() { found(id) })
 			}
-		})
-	}
+		}
+	})
 }
-
-func (e *Edge) now() time.Time { return time.Now() }
 
 // sendFailed is told by the transport that what was sent with a token cannot arrive.
 func (e *Edge) sendFailed(_ transport.Dest, token uint64, _ error) {

@@ -442,7 +442,7 @@ func (l *leg) askForEnd(t *server) bool {
 }
 
 func (l *leg) refuseEnd(t *server) {
-	l.b.s.respond(t, reply{code: 403, lines: l.b.s.e.reasonLines(l.elsewhereReason(), policy.Figures{})})
+	l.b.s.respond(t, reply{code: 403, lines: reasonLines(l.elsewhereReason(), policy.Figures{})})
 }
 
 // endAnswered takes the answer to askForEnd. Only that the peer does not know the call ends it; silence does not.

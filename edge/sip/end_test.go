@@ -220,7 +220,7 @@ func TestWrongTagsAreCountedBySource(t *testing.T) {
 		}
 		for _, s := range w.edge.shards {
 			for _, l := range s.byID {
-				for _, l := range l.legs() {
+				for _, l := range l.all {
 					if len(l.servers) > 1 {
 						t.Errorf("%d requests are remembered", len(l.servers))
 					}
@@ -256,7 +256,7 @@ func TestTrunkHoldsInsideDialogs(t *testing.T) {
 		for _, method := range []string{"INVITE", "INFO", "UPDATE", "OPTIONS", "REFER"} {
 			thief.request(method, "")
 			m := thief.p.expect("403 " + method)
-			if r, _ := m.Reason(); !strings.HasPrefix(string(r.Text), "unknown-trunk") {
+			if !strings.HasPrefix(why(m), "unknown-trunk") {
 				t.Errorf("%s\n%s", method, m.Bytes())
 			}
 		}

@@ -34,14 +34,13 @@ func (l *leg) inDialog(p *transport.Packet) {
 	case message.INVITE, message.UPDATE, message.INFO:
 		l.pass(p)
 	case message.OPTIONS:
-		s.e.stats.options.Add(1)
 		s.respond(s.serve(l, p), reply{code: 200, lines: allowLines})
 	case message.PRACK:
 		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
 	case message.REFER: // a transfer is a call that nobody decided on
-		s.respond(s.serve(l, p), reply{code: 405, lines: s.e.noTransfer()})
+		s.respond(s.serve(l, p), reply{code: 405, lines: noTransfer()})
 	default:
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
 	}
@@ -63,8 +62,8 @@ func understood(m message.Method) bool {
 }
 
 // noTransfer tells a phone why its transfer does nothing.
-func (e *Edge) noTransfer() []byte {
-	return append(e.reasonLines(policy.NoTransfer, policy.Figures{}), allowLines...)
+func noTransfer() []byte {
+	return append(reasonLines(policy.NoTransfer, policy.Figures{}), allowLines...)
 }
 
 // maxServers bounds the requests of a peer that are remembered at once on one leg.
@@ -131,8 +130,8 @@ func (l *leg) pass(p *transport.Packet) {
 
 // mayChange is the answer to an offer that cannot be taken now; 0 if it can (RFC 3261 14, RFC 3311 5.2).
 func (l *leg) mayChange(m *message.Message, o *leg, t *server) (code int, lines []byte) {
-	if l.b.s.e.tooBrief(m) {
-		return 422, l.b.s.e.minSELine()
+	if timerTooBrief(m) {
+		return 422, minSELine
 	}
 	if m.Method() == message.UPDATE && !t.offer {
 		return 0, nil // it asks for no other session

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ringfence/core/account"
 	"ringfence/core/phone"
 	"ringfence/edge/sip/message"
 )
@@ -187,11 +186,6 @@ func (p partyID) hides(what string) bool {
 		}
 	}
 	return false
-}
-
-// removesWithheld says whether a trunk gets nothing at all of a withheld number.
-func (e *Edge) removesWithheld(trunk string) bool {
-	return e.trunk(trunk).Withheld == account.WithheldRemoved
 }
 
 // hiddenFrom says whether who is at the other side of the call is kept from a leg's party.

@@ -58,7 +58,7 @@ func (b *bridge) doubt(end *ending) time.Duration {
 		return 0
 	}
 	age := b.s.e.pulse.age(b.s.wall)
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		if end.by != call.System && b.party(l) == end.by {
 			age = min(age, b.s.wall.Sub(l.thereAt))
 		}

@@ -66,7 +66,6 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 		}
 		e.login(p)
 	case message.OPTIONS:
-		e.stats.options.Add(1)
 		if lines := unsupported(m); lines != nil {
 			e.answer(p, message.Reply{Code: 420, Lines: lines})
 			return true
@@ -75,7 +74,7 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	case message.BYE, message.INFO, message.UPDATE, message.PRACK:
 		e.wrongTags(p, false)
 	case message.REFER:
-		e.answer(p, message.Reply{Code: 405, Lines: e.noTransfer()})
+		e.answer(p, message.Reply{Code: 405, Lines: noTransfer()})
 	case message.SUBSCRIBE, message.NOTIFY, message.PUBLISH:
 		e.answer(p, message.Reply{Code: 489})
 	default:

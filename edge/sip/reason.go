@@ -32,7 +32,7 @@ func (e *Edge) fill(end *ending) {
 		end.status = 487
 	}
 	if len(end.lines) == 0 {
-		end.lines = e.reasonLines(end.why, end.f)
+		end.lines = reasonLines(end.why, end.f)
 	}
 	if end.status == 503 {
 		end.lines = append(end.lines[:len(end.lines):len(end.lines)], retryAfter...)
@@ -42,20 +42,19 @@ func (e *Edge) fill(end *ending) {
 var retryAfter = []byte("Retry-After: 10\r\n")
 
 // reasonLines tell a phone why (RFC 3326, RFC 3261 20.43): the one sentence that mail, page and API give too.
-func (e *Edge) reasonLines(why policy.Reason, f policy.Figures) []byte {
+func reasonLines(why policy.Reason, f policy.Figures) []byte {
 	text := why.Text(f)
 	b := make([]byte, 0, 2*len(text)+128)
 	b = append(b, "Reason: Q.850;cause="...)
 	b = strconv.AppendInt(b, int64(why.Cause()), 10)
 	b = append(b, ";text="...)
 	b = message.AppendQuoted(b, why.Code()+": "+text)
-	return e.appendWarning(append(b, "\r\n"...), text)
+	return appendWarning(append(b, "\r\n"...), text)
 }
 
 // appendWarning writes what phones show that do not read Reason.
-func (e *Edge) appendWarning(b []byte, text string) []byte {
-	b = append(b, "Warning: 399 "...)
-	b = append(append(b, e.host...), ' ')
+func appendWarning(b []byte, text string) []byte {
+	b = append(b, "Warning: 399 ringfence "...)
 	b = message.AppendQuoted(b, text)
 	return append(b, "\r\n"...)
 }
@@ -67,7 +66,7 @@ func (b *bridge) passReason(m *message.Message) []byte {
 	if m == nil {
 		return nil
 	}
-	hidden := slices.ContainsFunc(b.legs(), func(l *leg) bool { return l.hidden })
+	hidden := slices.ContainsFunc(b.all, func(l *leg) bool { return l.hidden })
 	var w message.Writer
 	w.Begin(nil)
 	for r := range m.Reasons() {

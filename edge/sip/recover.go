@@ -215,7 +215,7 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 			s.uac[l.callID] = l
 		}
 	}
-	for _, l := range b.legs() {
+	for _, l := range b.all {
 		l.moved, l.watched = r.Moved, r.Moved
 	}
 	s.e.calls.Add(1)
@@ -252,25 +252,21 @@ func (s *shard) lingerFor(r *gate.Recovered, known bool) time.Duration {
 
 // forget lets go of calls that another node has, without a word on the wire.
 func (e *Edge) forget(ids []call.ID) {
-	for _, s := range e.shards {
-		s.post(func() {
-			for _, id := range ids {
-				if b := s.byID[id]; b != nil {
-					b.told, b.clear = true, true
-					s.abandon(b)
-				}
+	e.each(func(s *shard) {
+		for _, id := range ids {
+			if b := s.byID[id]; b != nil {
+				b.told, b.clear = true, true
+				s.abandon(b)
 			}
-		})
-	}
+		}
+	})
 }
 
 // audit holds what the shards have against what the gate has, both ways: it gives back the calls of which there is no leg
 // here, and hangs up what the gate does not know.
 func (e *Edge) audit(calls []call.ID, known func(call.ID) bool) (missing []call.ID) {
 	found := make(chan map[call.ID]bool, len(e.shards))
-	for _, s := range e.shards {
-		s.post(func() { found <- s.audit(known) })
-	}
+	e.each(func(s *shard) { found <- s.audit(known) })
 	here := map[call.ID]bool{}
 	for range e.shards {
 		select {

@@ -27,7 +27,7 @@ func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 	if f.Status == 0 {
 		return
 	}
-	r := message.Reply{Code: f.Status, Lines: e.appendWarning(nil, f.Why)}
+	r := message.Reply{Code: f.Status, Lines: appendWarning(nil, f.Why)}
 	switch f.Status {
 	case 400:
 		r.Phrase = strings.ToUpper(f.Why[:1]) + f.Why[1:]
@@ -37,14 +37,12 @@ func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 	e.answer(p, r)
 }
 
-// refusals remembers which refusals are in the log: each once for its source. Bounded in memory, and in what it lets be logged, since
+// refusals remembers which refusals are in the log: each once for its source. It is bounded in memory, and in what it lets be logged, since
 // anybody can send rubbish from any address.
 type refusals struct {
 	mu    sync.Mutex // owns the rest
 	seen  map[refusal]bool
-	ring  []refusal // what is in seen, oldest at after when full
-	after int
-	until time.Time // of the minute that n counts in
+	until time.Time // end of the minute that n counts in
 	n     int
 }
 
@@ -74,16 +72,9 @@ func (r *refusals) first(source netip.Addr, why string, now time.Time) bool {
 		return false // it comes again in another minute, or does not matter
 	}
 	r.n++
-	if r.seen == nil {
+	if r.seen == nil || len(r.seen) >= maxRefusals {
 		r.seen = make(map[refusal]bool)
 	}
 	r.seen[k] = true
-	if len(r.ring) < maxRefusals {
-		r.ring = append(r.ring, k)
-		return true
-	}
-	delete(r.seen, r.ring[r.after])
-	r.ring[r.after] = k
-	r.after = (r.after + 1) % maxRefusals
 	return true
 }

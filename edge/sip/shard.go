@@ -83,37 +83,27 @@ func newShard(e *Edge, index int) *shard {
 }
 
 // packet takes a packet from its reader.
-func (s *shard) packet(p *transport.Packet) {
+func (s *shard) packet(p *transport.Packet) { s.take(job{p: p}) }
+
+// post takes something to do. It is never dropped: the number of calls bounds how much is posted.
+func (s *shard) post(f func()) { s.take(job{f: f}) }
+
+// take does a job at once if the shard is idle, and queues it otherwise.
+func (s *shard) take(j job) {
 	s.mu.Lock()
 	if s.busy || s.closed {
-		if !s.closed && len(s.queue) < maxQueue {
-			p.Keep()
-			s.queue = append(s.queue, job{p: p})
+		if !s.closed && (j.p == nil || len(s.queue) < maxQueue) {
+			if j.p != nil {
+				j.p.Keep()
+			}
+			s.queue = append(s.queue, j)
 		}
 		s.mu.Unlock()
 		return
 	}
 	s.busy = true
 	s.mu.Unlock()
-	s.work(job{p: p})
-	s.drain()
-}
-
-// post takes something to do. It is never dropped: who posts is bounded by the calls there are.
-func (s *shard) post(f func()) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return
-	}
-	if s.busy {
-		s.queue = append(s.queue, job{f: f})
-		s.mu.Unlock()
-		return
-	}
-	s.busy = true
-	s.mu.Unlock()
-	s.work(job{f: f})
+	s.work(j)
 	s.drain()
 }
 
@@ -150,10 +140,13 @@ func (s *shard) work(j job) {
 	defer s.guard()
 	s.wall = time.Now()
 	s.now = s.wall.Sub(s.e.began)
-	if j.f != nil {
+	switch {
+	case j.f != nil:
 		j.f()
-	} else {
-		s.receive(j.p)
+	case j.p.Msg.IsRequest():
+		s.request(j.p)
+	default:
+		s.response(j.p)
 	}
 	if b := s.cur; b != nil {
 		s.settle(b)
@@ -210,15 +203,6 @@ func (s *shard) close() {
 	s.queue = nil
 	if s.timer != nil {
 		s.timer.Stop()
-	}
-}
-
-// receive sends a packet to its leg.
-func (s *shard) receive(p *transport.Packet) {
-	if p.Msg.IsRequest() {
-		s.request(p)
-	} else {
-		s.response(p)
 	}
 }
 

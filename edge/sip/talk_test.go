@@ -303,7 +303,7 @@ func TestDeadPhone(t *testing.T) {
 		w.phone.find("INVITE")               // not answered
 		for {
 			m := w.carrier.find("BYE")
-			if r, _ := m.Reason(); strings.HasPrefix(string(r.Text), "peer-gone: ") {
+			if strings.HasPrefix(why(m), "peer-gone: ") {
 				break
 			}
 		}

@@ -22,15 +22,15 @@ type sessionTimer struct {
 	prove     bool          // after a restart: ping first, whatever was agreed
 }
 
-// tooBrief says whether a request asks for an interval below ours (section 9: 422).
-func (e *Edge) tooBrief(m *message.Message) bool {
+// timerTooBrief says whether a request asks for an interval below ours (section 9: 422).
+func timerTooBrief(m *message.Message) bool {
 	secs, _, ok := m.SessionExpires()
 	return ok && time.Duration(secs)*time.Second < minSession && m.HasToken(message.HSupported, "timer")
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-func (e *Edge) minSELine() []byte { return []byte("Min-SE: " + seconds(minSession) + "\r\n") }
+var minSELine = []byte("Min-SE: " + seconds(minSession) + "\r\n")
 
 // offerTimer is what our first INVITE says.
 func (e *Edge) offerTimer() string {

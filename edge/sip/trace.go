@@ -116,14 +116,10 @@ func (e *Edge) Trace(ctx context.Context, w TraceWhat, yield func(Traced) error)
 func (e *Edge) addTap(t *traceTap) bool {
 	e.tapping.Lock()
 	defer e.tapping.Unlock()
-	var all []*traceTap
-	if old := e.taps.Load(); old != nil {
-		all = slices.Clone(*old)
-	}
-	if len(all) >= MaxTraces {
+	all := append(slices.Clone(*e.taps.Load()), t)
+	if len(all) > MaxTraces {
 		return false
 	}
-	all = append(all, t)
 	e.taps.Store(&all)
 	return true
 }
@@ -132,18 +128,12 @@ func (e *Edge) dropTap(t *traceTap) {
 	e.tapping.Lock()
 	defer e.tapping.Unlock()
 	all := without(slices.Clone(*e.taps.Load()), t)
-	if e.taps.Store(&all); len(all) == 0 {
-		e.taps.Store(nil)
-	}
+	e.taps.Store(&all)
 }
 
 // traced shows a message to the traces in progress; there are none, as a rule.
 func (e *Edge) traced(in bool, peer netip.AddrPort, proto transport.Proto, b []byte) {
-	taps := e.taps.Load()
-	if taps == nil {
-		return
-	}
-	for _, t := range *taps {
+	for _, t := range *e.taps.Load() {
 		if !t.wants(b) {
 			continue
 		}

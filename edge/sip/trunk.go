@@ -44,17 +44,7 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	if !ok {
 		return false
 	}
-	n := s.reissue(c, func(w *message.Writer) { w.AddString(a.Header, a.Value) }, a.Header)
-	if n == nil {
-		return false
-	}
-	if c.asks != nil {
-		c.asks.from = n
-	}
-	if c.why == forInvite {
-		l.asked = n
-	}
-	return true
+	return s.reissue(c, func(w *message.Writer) { w.AddString(a.Header, a.Value) }, a.Header)
 }
 
 // stray is a response that belongs to no leg. An answer to an INVITE that was sent before a crash, from a peer we deal with,
@@ -65,7 +55,7 @@ func (s *shard) stray(p *transport.Packet) {
 	if m.CSeqMethod() != message.INVITE || m.Status() < 200 || m.Status() > 299 || !isOwnCallID(m.CallID()) {
 		return
 	}
-	if !s.e.dealtWith(p) && !s.registeredAt(m, p) {
+	if !s.e.dealtWith(p) && !s.e.door.Peer(p.Src, "").Phone {
 		return
 	}
 	if id := callOf(m.CallID()); id != "" && s.byID[id] == nil && s.seek(p, s.response) {
@@ -136,20 +126,6 @@ func (e *Edge) trunk(name string) account.Trunk {
 // phones are those of a line that may ring.
 func (s *shard) phones(line string) []location.Binding {
 	return s.e.door.Reach(door.Party{Line: line}, s.wall).Phones
-}
-
-// registeredAt says whether a phone of the line that was called is registered at the packet's source.
-func (s *shard) registeredAt(m *message.Message, p *transport.Packet) bool {
-	u, ok := m.To().ParseURI()
-	if !ok {
-		return false
-	}
-	for _, b := range s.phones(string(u.AppendUser(nil))) {
-		if b.Received == p.Src {
-			return true
-		}
-	}
-	return false
 }
 
 // lateAnswer is an answer to a request of a known leg that is over, or of before a restart.

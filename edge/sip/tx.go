@@ -285,11 +285,11 @@ func (s *shard) cancel(c *client, reason []byte) {
 	s.launch(&client{leg: c.leg, method: message.CANCEL, why: forCancel, seq: c.seq, branch: c.branch, to: c.to})
 }
 
-// reissue sends a request again as a new one, with edit's headers in place of those of the same names. Nil when it
-// was tried often enough.
-func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message.HeaderID) *client {
+// reissue sends a request again as a new one, which takes its place, with edit's headers instead of those of the same names. False: it
+// has been tried often enough.
+func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message.HeaderID) bool {
 	if c.tries >= 2 {
-		return nil
+		return false
 	}
 	l := c.leg
 	l.localSeq++
@@ -314,7 +314,14 @@ func (s *shard) reissue(c *client, edit func(w *message.Writer), skip ...message
 	}
 	edit(w)
 	s.room = contentOf(m).end(w)
-	return s.launch(n)
+	s.launch(n)
+	if n.asks != nil {
+		n.asks.from = n
+	}
+	if n.why == forInvite {
+		l.asked = n
+	}
+	return true
 }
 
 // via writes our Via for a request of a leg to a place.

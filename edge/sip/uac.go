@@ -150,11 +150,7 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 // the callee; a carrier gets the identity beside it (RFC 3325), unless its trunk is set otherwise.
 func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	e, u := b.s.e, b.setup
-	host := e.o.Domain
-	if host == "" {
-		here, _ := e.localAddr(l.dest)
-		host = hostText(here.Addr())
-	}
+	here, _ := e.localAddr(l.dest)
 	user, hidden := u.from.user, b.a.hidden
 	switch {
 	case u.plan.Present != "":
@@ -163,12 +159,12 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 		user, hidden = "anonymous", true
 	}
 	var w message.Writer
-	identity := "sip:" + user + "@" + host
+	identity := "sip:" + user + "@" + hostText(here.Addr())
 	shown, display := identity, u.from.display
 	if l.trunk != "" {
 		display = nil // a name that the phone made up is not the provider's to pass on
 	}
-	if l.trunk != "" && u.plan.Present != "" && !(hidden && e.removesWithheld(l.trunk)) {
+	if l.trunk != "" && u.plan.Present != "" && !(hidden && e.trunk(l.trunk).Withheld == account.WithheldRemoved) {
 		w.Begin(nil)
 		w.Addr(message.HPAssertedIdentity, nil, []byte(identity), nil)
 		lines = append(lines, w.Bytes()...)
@@ -447,18 +443,17 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 // refusalOf is how a call ends that a far end refused, or (m is nil) did not answer at all: with its status, its Reason, and ours
 // in words.
 func (b *bridge) refusalOf(m *message.Message, status int) ending {
-	e := b.s.e
 	if m == nil {
 		status = 408
 	}
 	end := ending{status: passStatus(status), lines: b.passReason(m)}
 	end.by, end.why = verdictOf(status)
 	if len(end.lines) > 0 {
-		end.lines = e.appendWarning(end.lines, end.why.Text(end.f))
+		end.lines = appendWarning(end.lines, end.why.Text(end.f))
 	}
 	if m != nil && m.Has(message.HGeolocationError) { // 424: the location was of no use (RFC 6442)
 		if len(end.lines) == 0 {
-			end.lines = e.reasonLines(end.why, end.f)
+			end.lines = reasonLines(end.why, end.f)
 		}
 		end.lines = appendHeaders(end.lines, m, message.HGeolocationError)
 	}
@@ -536,11 +531,7 @@ func (s *shard) withReliable(c *client, m *message.Message) bool {
 	if !m.HasToken(message.HRequire, "100rel") || !c.offers() {
 		return false
 	}
-	n := s.reissue(c, func(w *message.Writer) { w.AddString(message.HSupported, "timer, 100rel") }, message.HSupported)
-	if n != nil {
-		c.leg.asked = n
-	}
-	return n != nil
+	return s.reissue(c, func(w *message.Writer) { w.AddString(message.HSupported, "timer, 100rel") }, message.HSupported)
 }
 
 // longerTimer sends an INVITE again with the session interval that the callee wants (RFC 4028 section 7.4).
@@ -549,12 +540,8 @@ func (s *shard) longerTimer(c *client, m *message.Message) bool {
 	if !ok || least > 86400 {
 		return false
 	}
-	n := s.reissue(c, func(w *message.Writer) {
+	return s.reissue(c, func(w *message.Writer) {
 		w.AddInt(message.HSessionExpires, int64(max(least, uint32(s.e.o.SessionTime/time.Second))))
 		w.AddInt(message.HMinSE, int64(max(least, uint32(minSession/time.Second))))
 	}, message.HSessionExpires, message.HMinSE)
-	if n != nil {
-		c.leg.asked = n
-	}
-	return n != nil
 }

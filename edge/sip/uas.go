@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -136,8 +137,8 @@ func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 	if lines := unsupported(m); lines != nil {
 		return 420, lines
 	}
-	if e.tooBrief(m) {
-		return 422, e.minSELine()
+	if timerTooBrief(m) {
+		return 422, minSELine
 	}
 	return 0, nil
 }
@@ -181,7 +182,6 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 		return a, false
 	}
 	if res.Outcome == guard.Refuse && !e.mayPass(&res, &a) {
-		e.stats.refused.Add(1)
 		e.refuseStateless(p, res.Reason, res.Figures)
 		return a, false
 	}
@@ -209,7 +209,7 @@ func (e *Edge) login(p *transport.Packet) (res guard.Result, challenge uint64, o
 	if l.Proxy = m.Method() != message.REGISTER; l.Proxy {
 		code = 407
 	}
-	l.Method, l.Src, l.Now, l.Ask = m.MethodText(), p.Src.Addr(), e.now(), l.room[:0]
+	l.Method, l.Src, l.Now, l.Ask = m.MethodText(), p.Src.Addr(), time.Now(), l.room[:0]
 	if res = e.door.Login(&l.Login); res.Outcome == guard.Challenge {
 		e.stats.strangers.Add(1)
 		e.answer(p, message.Reply{Code: code, Lines: l.Ask})
@@ -286,7 +286,6 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		if r := (*gate.Refusal)(nil); errors.As(err, &r) {
 			end.why, end.f = r.Reason, r.Figures
 		}
-		s.e.stats.refused.Add(1)
 		b.told, b.clear = true, true
 		b.finish(end)
 		return
@@ -359,7 +358,6 @@ func (l *leg) request(p *transport.Packet) {
 	case m.To().Tag() == nil && m.Method() == message.INVITE && l.uas && l.b.state == over:
 		s.invite(p) // the phone tries again under the same Call-ID
 	case m.To().Tag() == nil:
-		s.e.stats.merged.Add(1)
 		s.e.answer(p, message.Reply{Code: 482})
 	case own == nil && m.Method() == message.BYE && l.byeUnheard(p):
 	case own == nil:

@@ -131,19 +131,11 @@ func (s *shard) atItsContact(c *client) bool {
 	}
 	was := c.to
 	c.to = to
-	n := s.reissue(c, func(*message.Writer) {})
-	c.to = was
-	if n == nil {
-		return false
+	sent := s.reissue(c, func(*message.Writer) {})
+	if c.to = was; sent {
+		l.drop(c)
 	}
-	if c.asks != nil {
-		c.asks.from = n
-	}
-	if l.asked == c {
-		l.asked = n
-	}
-	l.drop(c)
-	return true
+	return sent
 }
 
 // connectionClosed is told by the transport that a connection on which a line had logged in is gone.

@@ -345,7 +345,7 @@ func (w *world) empty() {
 			w.t.Errorf("shard %d holds %d legs in, %d out, %d calls, %d tokens, %d timers, %d cuts, asks %d",
 				s.index, len(s.uas), len(s.uac), len(s.byID), len(s.tokens), len(s.timers), len(s.early), s.asking)
 			for _, l := range s.uas {
-				for _, l := range l.b.legs() {
+				for _, l := range l.b.all {
 					w.t.Logf("leg %s state %d waits %v", l.callID, l.state, l.byeWaits)
 					for _, c := range l.clients {
 						w.t.Logf("  %v for %d: state %d until %v", c.method, c.why, c.State(), c.Deadline())
@@ -602,4 +602,12 @@ func (p *peer) register(line, callID string, seq int, lines ...string) {
 		Call-ID: %s
 		CSeq: %d REGISTER
 		%s`, callID, seq, line, line, callID, seq, strings.Join(append([]string{login}, lines...), "\n")))
+}
+
+// why is the text of a message's first Reason; "": there is none.
+func why(m *message.Message) string {
+	for r := range m.Reasons() {
+		return string(message.ReasonText(r))
+	}
+	return ""
 }

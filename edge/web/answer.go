@@ -21,14 +21,11 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	switch {
-	case v.Used:
-		s.write(w, r, http.StatusOK, s.used(&v))
-	case v.Expired:
-		s.write(w, r, http.StatusGone, s.expired(&v))
-	default:
-		s.write(w, r, http.StatusOK, s.ask(&v))
+	status := http.StatusOK
+	if v.Expired && !v.Used {
+		status = http.StatusGone
 	}
+	s.write(w, r, status, s.ask(&v))
 }
 
 // use is POST: the button was pressed, or a mail program unsubscribes with one click (RFC 8058).

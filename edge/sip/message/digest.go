@@ -57,31 +57,17 @@ func (c *Credentials) parse(b []byte) bool {
 	return c.User != nil && c.Realm != nil && c.Nonce != nil && c.URI != nil && c.Response != nil
 }
 
+// slot is where a parameter of that name is kept; nil: nowhere.
 func (c *Credentials) slot(name []byte) *[]byte {
-	switch {
-	case equalFold(name, "username"):
-		return &c.User
-	case equalFold(name, "realm"):
-		return &c.Realm
-	case equalFold(name, "nonce"):
-		return &c.Nonce
-	case equalFold(name, "uri"):
-		return &c.URI
-	case equalFold(name, "response"):
-		return &c.Response
-	case equalFold(name, "cnonce"):
-		return &c.CNonce
-	case equalFold(name, "nc"):
-		return &c.NC
-	case equalFold(name, "qop"):
-		return &c.QOP
-	case equalFold(name, "algorithm"):
-		return &c.Alg
-	case equalFold(name, "opaque"):
-		return &c.Opaque
+	for i, slot := range [...]*[]byte{&c.User, &c.Realm, &c.Nonce, &c.URI, &c.Response, &c.CNonce, &c.NC, &c.QOP, &c.Alg, &c.Opaque} {
+		if equalFold(name, authParams[i]) {
+			return slot
+		}
 	}
 	return nil
 }
+
+var authParams = [...]string{"username", "realm", "nonce", "uri", "response", "cnonce", "nc", "qop", "algorithm", "opaque"}
 
 // nextAuthParam reads "name=value" and the comma after it. The value comes without quotes and is never nil.
 func nextAuthParam(b []byte) (name, value, rest []byte, ok bool) {

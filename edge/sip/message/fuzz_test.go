@@ -26,7 +26,8 @@ func rewrite(m *Message) []byte {
 	var w Writer
 	w.Begin(nil)
 	if m.IsRequest() {
-		w.requestLine(appendToken(w.b, m.MethodText()), m.RequestURI())
+		w.b = append(appendToken(w.b, m.MethodText()), ' ')
+		w.b = append(appendURI(w.b, m.RequestURI()), " SIP/2.0\r\n"...)
 	} else {
 		w.Status(m.Status(), string(m.Phrase()))
 	}
@@ -69,13 +70,12 @@ func readAll(m *Message) {
 	m.Credentials(HProxyAuthorization, "x", &c)
 	m.RAck()
 	m.RSeq()
-	m.Reason()
 	for r := range m.Reasons() {
 		_ = r[0] // none is empty
+		ReasonText(r)
 	}
 	m.SessionExpires()
 	m.ContactStar()
-	m.Via().Param("ttl")
 }
 
 func FuzzParse(f *testing.F) {

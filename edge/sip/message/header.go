@@ -28,7 +28,6 @@ const (
 	HAllow
 	HSupported
 	HRequire
-	HProxyRequire
 	HUnsupported
 	HAccept
 	HReason
@@ -39,37 +38,19 @@ const (
 	HSessionExpires
 	HMinSE
 	HReferTo
-	HReferredBy
 	HReplaces
-	HDiversion
-	HHistoryInfo
 	HPAssertedIdentity
-	HPPreferredIdentity
 	HRemotePartyID
 	HPrivacy
 	HAnonymity
 	HRPIDPrivacy
-	HIdentity
 	HTimestamp
 	HDate
 	HSubject
 	HEvent
-	HSubscriptionState
-	HAllowEvents
 	HContentDisposition
 	HContentEncoding
-	HPath
-	HServiceRoute
-	HPAssociatedURI
 	HMIMEVersion
-	HAuthenticationInfo
-	HAlertInfo
-	HCallInfo
-	HOrganization
-	HPriority
-	HInReplyTo
-	HSIPETag
-	HSIPIfMatch
 	HContentID
 	HContentLanguage
 	HGeolocation
@@ -84,24 +65,17 @@ var headerNames = [numHeaders]struct{ name, short string }{
 	HContact: {"Contact", "m"}, HMaxForwards: {"Max-Forwards", ""}, HContentLength: {"Content-Length", "l"},
 	HContentType: {"Content-Type", "c"}, HRoute: {"Route", ""}, HRecordRoute: {"Record-Route", ""},
 	HAuthorization: {"Authorization", ""}, HProxyAuthorization: {"Proxy-Authorization", ""},
-	HWWWAuthenticate: {"WWW-Authenticate", ""}, HProxyAuthenticate: {"Proxy-Authenticate", ""},
-	HExpires: {"Expires", ""}, HMinExpires: {"Min-Expires", ""}, HUserAgent: {"User-Agent", ""}, HServer: {"Server", ""},
-	HAllow: {"Allow", ""}, HSupported: {"Supported", "k"}, HRequire: {"Require", ""}, HProxyRequire: {"Proxy-Require", ""},
-	HUnsupported: {"Unsupported", ""}, HAccept: {"Accept", ""}, HReason: {"Reason", ""}, HWarning: {"Warning", ""},
-	HRetryAfter: {"Retry-After", ""}, HRAck: {"RAck", ""}, HRSeq: {"RSeq", ""}, HSessionExpires: {"Session-Expires", "x"},
-	HMinSE: {"Min-SE", ""}, HReferTo: {"Refer-To", "r"}, HReferredBy: {"Referred-By", "b"}, HReplaces: {"Replaces", ""},
-	HDiversion: {"Diversion", ""}, HHistoryInfo: {"History-Info", ""}, HPAssertedIdentity: {"P-Asserted-Identity", ""},
-	HPPreferredIdentity: {"P-Preferred-Identity", ""}, HRemotePartyID: {"Remote-Party-ID", ""}, HPrivacy: {"Privacy", ""},
-	HAnonymity: {"Anonymity", ""}, HRPIDPrivacy: {"RPID-Privacy", ""},
-	HIdentity: {"Identity", "y"}, HTimestamp: {"Timestamp", ""}, HDate: {"Date", ""}, HSubject: {"Subject", "s"},
-	HEvent: {"Event", "o"}, HSubscriptionState: {"Subscription-State", ""}, HAllowEvents: {"Allow-Events", "u"},
-	HContentDisposition: {"Content-Disposition", ""}, HContentEncoding: {"Content-Encoding", "e"}, HPath: {"Path", ""},
-	HServiceRoute: {"Service-Route", ""}, HPAssociatedURI: {"P-Associated-URI", ""}, HMIMEVersion: {"MIME-Version", ""},
-	HAuthenticationInfo: {"Authentication-Info", ""}, HAlertInfo: {"Alert-Info", ""}, HCallInfo: {"Call-Info", ""},
-	HOrganization: {"Organization", ""}, HPriority: {"Priority", ""}, HInReplyTo: {"In-Reply-To", ""},
-	HSIPETag: {"SIP-ETag", ""}, HSIPIfMatch: {"SIP-If-Match", ""}, HContentID: {"Content-ID", ""},
-	HContentLanguage: {"Content-Language", ""}, HGeolocation: {"Geolocation", ""},
-	HGeolocationRouting: {"Geolocation-Routing", ""}, HGeolocationError: {"Geolocation-Error", ""},
+	HWWWAuthenticate: {"WWW-Authenticate", ""}, HProxyAuthenticate: {"Proxy-Authenticate", ""}, HExpires: {"Expires", ""},
+	HMinExpires: {"Min-Expires", ""}, HUserAgent: {"User-Agent", ""}, HServer: {"Server", ""}, HAllow: {"Allow", ""},
+	HSupported: {"Supported", "k"}, HRequire: {"Require", ""}, HUnsupported: {"Unsupported", ""}, HAccept: {"Accept", ""},
+	HReason: {"Reason", ""}, HWarning: {"Warning", ""}, HRetryAfter: {"Retry-After", ""}, HRAck: {"RAck", ""}, HRSeq: {"RSeq", ""},
+	HSessionExpires: {"Session-Expires", "x"}, HMinSE: {"Min-SE", ""}, HReferTo: {"Refer-To", "r"}, HReplaces: {"Replaces", ""},
+	HPAssertedIdentity: {"P-Asserted-Identity", ""}, HRemotePartyID: {"Remote-Party-ID", ""}, HPrivacy: {"Privacy", ""},
+	HAnonymity: {"Anonymity", ""}, HRPIDPrivacy: {"RPID-Privacy", ""}, HTimestamp: {"Timestamp", ""}, HDate: {"Date", ""},
+	HSubject: {"Subject", "s"}, HEvent: {"Event", "o"}, HContentDisposition: {"Content-Disposition", ""},
+	HContentEncoding: {"Content-Encoding", "e"}, HMIMEVersion: {"MIME-Version", ""}, HContentID: {"Content-ID", ""},
+	HContentLanguage: {"Content-Language", ""}, HGeolocation: {"Geolocation", ""}, HGeolocationRouting: {"Geolocation-Routing", ""},
+	HGeolocationError: {"Geolocation-Error", ""},
 }
 
 // String returns the header's name as we write it, "" for HOther.

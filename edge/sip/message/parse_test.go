@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 // options is a request with a place to spoil.
@@ -353,7 +351,7 @@ func TestAccessors(t *testing.T) {
 	text(t, "phrase", m.Phrase(), "Session Progress")
 	v := m.Via()
 	text(t, "via transport", v.Transport, "TCP")
-	want(t, "rport", v.RPort, 40001)
+	want(t, "rport", v.HasRPort, true)
 	text(t, "received", v.Received, "[2001:db8::7]")
 	want(t, "vias", m.ViaCount(), 2)
 	u, ok := m.From().ParseURI()
@@ -379,8 +377,10 @@ func TestAccessors(t *testing.T) {
 	se, _ := m.MinSE()
 	ex, _ := m.Expires()
 	want(t, "numbers", fmt.Sprint(se, ex), "90 4294967295")
-	r, ok := m.Reason()
-	want(t, "reason", fmt.Sprintln(string(r.Protocol), r.Cause, string(r.Text), ok), "Q.850 16 Normal, \"ok\" true\n")
+	for r := range m.Reasons() {
+		text(t, "reason", ReasonText(r), `Normal, "ok"`)
+		text(t, "cause", BareReason(r), "Q.850;cause=16")
+	}
 	want(t, "100rel", m.HasToken(HSupported, "100REL"), true)
 	want(t, "replaces", m.HasToken(HSupported, "replaces"), true)
 	want(t, "rel", m.HasToken(HSupported, "rel"), false)
@@ -436,13 +436,6 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestIPv6Text(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.StringMatching(`([0-9a-fA-F]{0,5}:{0,2}){0,9}([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})?`).Draw(t, "text")
-		a, err := netip.ParseAddr(s)
-		if is := err == nil && a.Is6(); validIPv6([]byte(s)) != is {
-			t.Fatalf("%q: validIPv6 %v, netip %v", s, !is, is)
-		}
-	})
 	for _, s := range []string{"::", "::1", "1::", "1:2:3:4:5:6:7:8", "::ffff:192.0.2.1", "1:2:3:4:5:6:192.0.2.1", "1:2:3:4:5:6:7::"} {
 		want(t, s, validIPv6([]byte(s)), true)
 	}

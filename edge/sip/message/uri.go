@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"net/netip"
+	"unsafe"
 )
 
 // Scheme is the scheme of a URI.
@@ -19,11 +20,10 @@ const (
 // URI is a SIP, SIPS (RFC 3261 section 19.1) or tel URI (RFC 3966); slices point into the text it was read from.
 type URI struct {
 	Scheme   Scheme
-	IPv6     bool   // Host is an IPv6 address; its brackets are not part of Host
 	Port     uint16 // 0: not given
 	User     []byte // still escaped; AppendUser decodes. The number of a tel URI
 	Password []byte // still escaped
-	Host     []byte
+	Host     []byte // without the brackets of an IPv6 address
 	Params   []byte // from the first ';' on, it included
 	Headers  []byte // after '?'
 }
@@ -76,11 +76,11 @@ func (u *URI) parseSIP(b []byte) bool {
 
 // parseHost reads host [":" port] at the start of b and returns where it ends.
 func (u *URI) parseHost(b []byte) (int, bool) {
-	host, i, v6 := scanHost(b, 0)
+	host, i, _ := scanHost(b, 0)
 	if host == nil {
 		return 0, false
 	}
-	u.Host, u.IPv6 = host, v6
+	u.Host = host
 	if i < len(b) && b[i] == ':' {
 		end := span(b, i+1, cDigit)
 		n, big, ok := number(b[i+1:end], 65535)
@@ -121,56 +121,14 @@ func zoneless(host []byte) []byte {
 	return host
 }
 
-// validIPv6 checks the text form of RFC 4291 section 2.2 without the allocation that netip.ParseAddr makes.
+// validIPv6 checks the text form of RFC 4291 section 2.2.
 func validIPv6(b []byte) bool {
-	groups, gap := 0, false
-	for i := 0; ; {
-		if i+1 < len(b) && b[i] == ':' && b[i+1] == ':' {
-			if gap {
-				return false
-			}
-			gap = true
-			if i += 2; i == len(b) {
-				break
-			}
-		} else if groups > 0 {
-			if i >= len(b) || b[i] != ':' {
-				return false
-			}
-			i++
-		}
-		end := span(b, i, cHex)
-		if end < len(b) && b[end] == '.' {
-			return validIPv4(b[i:]) && (groups == 6 || gap && groups < 6)
-		}
-		if end == i || end-i > 4 {
-			return false
-		}
-		groups++
-		if i = end; i == len(b) {
-			break
-		}
-	}
-	return groups == 8 || gap && groups < 8
+	a, err := netip.ParseAddr(textOf(b))
+	return err == nil && a.Is6() && a.Zone() == ""
 }
 
-func validIPv4(b []byte) bool {
-	for part := range 4 {
-		end := span(b, 0, cDigit)
-		n, big, ok := number(b[:end], 255)
-		if !ok || big || end > 3 || end > 1 && b[0] == '0' || n > 255 {
-			return false
-		}
-		if b = b[end:]; part == 3 {
-			break
-		}
-		if len(b) == 0 || b[0] != '.' {
-			return false
-		}
-		b = b[1:]
-	}
-	return len(b) == 0
-}
+// textOf is a string over bytes of the message, without a copy, for a function that does not keep it.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // parseTail reads uri-parameters and headers.
 func (u *URI) parseTail(b []byte) bool {
@@ -233,6 +191,6 @@ func hostAddr(b []byte) (netip.Addr, bool) {
 	if len(b) < 2 || len(b) > 45 || class[b[0]]&cHex == 0 && b[0] != ':' {
 		return netip.Addr{}, false
 	}
-	a, err := netip.ParseAddr(string(b))
+	a, err := netip.ParseAddr(textOf(b))
 	return a, err == nil
 }

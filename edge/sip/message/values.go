@@ -74,53 +74,39 @@ func (m *Message) HasToken(id HeaderID, token string) bool {
 	return false
 }
 
-// ReasonValue is one value of a Reason header (RFC 3326).
-type ReasonValue struct {
-	Protocol []byte // "SIP", "Q.850"
-	Cause    int    // 0 when absent
-	Text     []byte // without quotes and escapes; nil when absent
+// ReasonText is the text of a Reason value, as Reasons yields them, without quotes and escapes.
+func ReasonText(v []byte) []byte {
+	i := bytes.IndexByte(v, ';')
+	if i < 0 {
+		return nil
+	}
+	text, _ := findParam(v[i:], "text")
+	return AppendUnquoted(nil, text)
 }
 
-// Reason returns the first Reason value; ok is false when absent or malformed.
-func (m *Message) Reason() (r ReasonValue, ok bool) { return ReasonOf(m.Get(HReason)) }
-
-// ReasonOf reads a Reason value, as Reasons yields them; ok is false when it is malformed.
-func ReasonOf(v []byte) (r ReasonValue, ok bool) {
-	end := span(v, 0, cToken)
-	if end == 0 {
-		return r, false
-	}
-	r.Protocol = v[:end]
-	params := v[skipSpace(v, end):]
-	if cause, has := findParam(params, "cause"); has {
-		n, big, good := number(cause, 999)
-		if !good || big {
-			return r, false
-		}
-		r.Cause = int(n)
-	}
-	if text, has := findParam(params, "text"); has {
-		r.Text = AppendUnquoted(nil, text)
-	}
-	return r, true
-}
-
-// Reasons yields the text of each Reason value (RFC 3326) of every Reason header, in order. Malformed values are left out.
+// Reasons yields each Reason value (RFC 3326) of every Reason header, in order. Malformed values are left out.
 func (m *Message) Reasons() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for v := range m.All(HReason) {
-			for len(v) > 0 {
-				one, rest, ok := cutReason(v)
-				if ok && !yield(one) {
-					return
-				}
-				v = rest
+		for v := range m.List(HReason) {
+			if reasonOK(v) && !yield(v) {
+				return
 			}
 		}
 	}
 }
 
-// paramEnd is where a parameter at i ends that is written by the grammar: it is passed on as it is.
+// reasonOK says whether a Reason value is written by the grammar: it is passed on as it is.
+func reasonOK(v []byte) bool {
+	end := span(v, 0, cToken)
+	at, ok := skipSpace(v, end), end > 0
+	for ok && at < len(v) && v[at] == ';' {
+		at, ok = paramEnd(v, at)
+		at = skipSpace(v, max(at, 0))
+	}
+	return ok && at == len(v)
+}
+
+// paramEnd is where a parameter at i ends that is written by the grammar.
 func paramEnd(b []byte, i int) (next int, ok bool) {
 	i = skipSpace(b, i+1)
 	end := span(b, i, cToken)
@@ -138,28 +124,6 @@ func paramEnd(b []byte, i int) (next int, ok bool) {
 		end = -1
 	}
 	return end, end > 0
-}
-
-// cutReason takes the first value off a comma list of them.
-func cutReason(v []byte) (one, rest []byte, ok bool) {
-	from := skipSpace(v, 0)
-	end := span(v, from, cToken)
-	at, ok := skipSpace(v, end), end > from
-	for ok && at < len(v) && v[at] == ';' {
-		if at, ok = paramEnd(v, at); ok {
-			at = skipSpace(v, at)
-		}
-	}
-	if ok && at == len(v) {
-		return trim(v[from:]), nil, true
-	}
-	if ok && v[at] == ',' {
-		return trim(v[from:at]), v[at+1:], true
-	}
-	if comma := bytes.IndexByte(v, ','); comma >= 0 {
-		return nil, v[comma+1:], false
-	}
-	return nil, nil, false
 }
 
 // BareReason is the text of a Reason value with nothing but its protocol and cause.

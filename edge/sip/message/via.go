@@ -9,8 +9,7 @@ type Via struct {
 	Host      []byte // sent-by without the brackets of an IPv6 address
 	Port      uint16 // 0: not given
 	IPv6      bool
-	HasRPort  bool   // RFC 3581: the parameter stands there, with or without a value
-	RPort     uint16 // its value, 0 when none
+	HasRPort  bool   // RFC 3581: the parameter is there, with or without a value
 	Branch    []byte // nil when absent
 	Received  []byte // nil when absent
 	Params    []byte // all parameters, from the first ';' on
@@ -18,9 +17,6 @@ type Via struct {
 
 // Magic is the start of every branch of RFC 3261.
 const Magic = "z9hG4bK"
-
-// Param finds a Via parameter by its lower-case name.
-func (v *Via) Param(name string) (value []byte, ok bool) { return findParam(v.Params, name) }
 
 // Addr returns sent-by as an IP address; ok is false for names.
 func (v *Via) Addr() (netip.Addr, bool) { return hostAddr(v.Host) }
@@ -100,9 +96,6 @@ func (v *Via) setParam(name, value []byte) {
 			v.Received = value
 		}
 	case equalFold(name, "rport"):
-		if n, big, ok := number(value, 65535); ok && !big && !v.HasRPort {
-			v.RPort = uint16(n)
-		}
 		v.HasRPort = true
 	}
 }

@@ -17,11 +17,9 @@ func (w *Writer) Begin(dst []byte) { w.b = dst }
 func (w *Writer) Bytes() []byte { return w.b }
 
 // Request writes the request line.
-func (w *Writer) Request(m Method, uri []byte) { w.requestLine(append(w.b, m.String()...), uri) }
-
-func (w *Writer) requestLine(b, uri []byte) {
-	b = appendURI(append(b, ' '), uri)
-	w.b = append(b, " SIP/2.0\r\n"...)
+func (w *Writer) Request(m Method, uri []byte) {
+	b := append(append(w.b, m.String()...), ' ')
+	w.b = append(appendURI(b, uri), " SIP/2.0\r\n"...)
 }
 
 // Status writes the status line; an empty phrase means the standard one.
@@ -103,16 +101,6 @@ func (w *Writer) Addr(id HeaderID, display, uri, tag []byte) {
 func (w *Writer) CSeq(n uint32, m Method) {
 	b := strconv.AppendUint(w.name(HCSeq), uint64(n), 10)
 	w.b = append(append(append(b, ' '), m.String()...), "\r\n"...)
-}
-
-// Reason writes a Reason header (RFC 3326): protocol "SIP" or "Q.850"; text may be empty.
-func (w *Writer) Reason(protocol string, cause int, text string) {
-	b := appendToken(w.name(HReason), protocol)
-	b = strconv.AppendInt(append(b, ";cause="...), int64(cause), 10)
-	if text != "" {
-		b = AppendQuoted(append(b, ";text="...), text)
-	}
-	w.b = append(b, "\r\n"...)
 }
 
 // Copy writes each header line of m that has one of the ids, in the order of the ids.

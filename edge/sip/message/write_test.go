@@ -21,7 +21,6 @@ func TestWriteRequest(t *testing.T) {
 	w.AddString(HCallID, "b2b-1")
 	w.CSeq(7, INVITE)
 	w.Addr(HContact, nil, []byte("sip:gw@192.0.2.9:5060"), nil)
-	w.Reason("Q.850", 16, `said "bye"`)
 	w.AddNamed("X-Call", []byte("1"))
 	w.Copy(in, HAllow, HSupported, HSubject, HContentLength)
 	w.Lines([]byte("Warning: 399 x \"y\"\r\nX-Two: 2\r\n"))
@@ -36,8 +35,6 @@ func TestWriteRequest(t *testing.T) {
 	text(t, "display", m.From().AppendDisplay(nil), `Al "the" \ Boss`)
 	text(t, "tag", m.From().Tag(), "ftag")
 	want(t, "cseq", m.CSeq(), 7)
-	r, _ := m.Reason()
-	text(t, "reason", r.Text, `said "bye"`)
 	text(t, "allow", m.Get(HAllow), string(in.Get(HAllow)))
 	text(t, "lines", lookup(m, "X-Two"), "2")
 	text(t, "body", m.Body(), string(in.Body()))
@@ -57,15 +54,14 @@ func TestWriterLetsNoLineIn(t *testing.T) {
 		if rapid.Bool().Draw(t, "response") {
 			w.Status(200, string(draw()))
 		} else {
-			w.requestLine(appendToken(w.b, draw()), draw())
+			w.Request(INVITE, draw())
 		}
 		lines := 1
 		w.Via(string(draw()), string(draw()), draw())
 		w.Addr(HFrom, draw(), draw(), draw())
 		w.Add(HSubject, draw())
 		w.AddString(HUserAgent, string(draw()))
-		w.Reason(string(draw()), 1, string(draw()))
-		lines += 5
+		lines += 4
 		if name := string(draw()); all([]byte(name), cToken) {
 			lines++
 			w.AddNamed(name, draw())
