@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"ringfence/app/config"
 	"ringfence/edge/rest"
 	"ringfence/flow/device"
+	"ringfence/flow/notify"
 )
 
 func running(t *testing.T, beforeStart ...func(*App)) *App {
@@ -52,7 +52,7 @@ func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 	a.shield.devices.Seen(device.Login{Line: line, Addr: thief, Agent: "thief", At: time.Now()})
 	before, _ := a.book.HA1(l)
 	for addr, banned := range map[netip.Addr]bool{victim: false, thief: true} {
-		done, err := a.answers.Acts().NotMine(ctx, line, fmt.Appendf(nil, `{"address":%q}`, addr))
+		done, err := a.answers.Act(ctx, notify.Answer{Action: notify.NotMine, Line: line, About: notify.About{Address: addr.String()}})
 		if err != nil {
 			t.Fatal(err)
 		}

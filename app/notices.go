@@ -44,10 +44,10 @@ func (a *App) openNotices(context.Context) error {
 		return fmt.Errorf("provider.zone: %w", err)
 	}
 	a.notices, err = notify.New(notify.Options{
-		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: hooks(cfg.Notify.Webhooks), Help: help(cfg),
+		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
-		Zone: zone, Every: pace, Act: a.answers.Acts(), Log: a.log,
+		Zone: zone, Every: pace, Act: a.answers.Act, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -103,14 +103,6 @@ func (a *App) hookKey() (webhook.Key, error) {
 		return webhook.Key{}, err
 	}
 	return webhook.Ed25519("ringfence", ed25519.NewKeyFromSeed(box.Derive("webhooks")))
-}
-
-func hooks(urls []string) []notify.Hook {
-	out := make([]notify.Hook, len(urls))
-	for i, u := range urls {
-		out[i].URL = u
-	}
-	return out
 }
 
 func help(cfg *config.Config) notify.Help {

@@ -92,11 +92,12 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	w.n, err = notify.New(notify.Options{
 		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond, LinkLife: life,
 		Channels: map[string]notify.Send{account.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
-		Act: notify.Acts{NotMine: func(context.Context, string, []byte) (string, error) {
-			return "Line 2001 is locked: it can make no calls except to emergency numbers. The one call in progress was ended. Its password no longer works, and all its phones were logged out: they get no incoming calls either. The address 203.0.113.9 is blocked for a day. Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked.", nil
-		}, Admit: func(context.Context, string, []byte) (string, error) {
-			return "The phone at 203.0.113.9 may log in until 15:05: it need only try once more. For a day from then it can take calls, and call ordinary national numbers for £2.00 in all, two calls at once. Nothing else was changed.", nil
-		}},
+		Act: func(_ context.Context, x notify.Answer) (string, error) {
+			if x.Action == notify.NotMine {
+				return "Line 2001 is locked: it can make no calls except to emergency numbers. The one call in progress was ended. Its password no longer works, and all its phones were logged out: they get no incoming calls either. The address 203.0.113.9 is blocked for a day. Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked.", nil
+			}
+			return "The phone at 203.0.113.9 may log in until 15:05: it need only try once more. For a day from then it can take calls, and call ordinary national numbers for £2.00 in all, two calls at a time. Nothing else was changed.", nil
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	if w.mails, err = w.n.Samples(); err != nil {
 		return nil, err
 	}
-	if w.hook, err = w.n.Preview(notify.HostingLogin, notify.AsJSON); err != nil {
+	if w.hook, err = w.n.Preview(notify.HostingLogin, account.Webhook); err != nil {
 		return nil, err
 	}
 	if err := w.serve(l); err != nil {

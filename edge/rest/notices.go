@@ -45,7 +45,7 @@ func (s *Server) listNotices(ctx context.Context, n *notify.Notifier, in *struct
 	}
 	limit := min(in.Limit, maxPage-1) // notify gives no more than maxPage, and one more than the page is asked for
 	all, err := n.List(ctx, notify.Filter{
-		Line: line, Account: customer, Kind: notify.Kind(in.Kind), State: in.State, Before: in.Before, Limit: limit + 1,
+		Line: line, Account: customer, Kind: in.Kind, State: in.State, Before: in.Before, Limit: limit + 1,
 	})
 	return list(views(all, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
 }
@@ -65,13 +65,13 @@ func isNoticeKind(kind string) bool {
 
 func noticeView(v *notify.View) api.Notice {
 	out := api.Notice{
-		ID: v.ID, Kind: string(v.Kind), Title: v.Title, Line: account.Handle(v.Line), LineID: account.FullIdentity(v.Line),
+		ID: v.ID, Kind: v.Kind, Title: v.Title, Line: account.Handle(v.Line), LineID: account.FullIdentity(v.Line),
 		Customer: account.Handle(v.Account), Account: account.FullIdentity(v.Account), At: v.At, State: v.State, Deliveries: []api.Delivery{},
 	}
 	for _, d := range v.Deliveries {
 		out.Deliveries = append(out.Deliveries, api.Delivery{
-			Person: d.Person, Channel: d.Channel, Address: d.Address, State: d.State, Tries: d.Tries, Next: d.Next, Sent: d.Sent,
-			Error: d.Error, MessageID: d.MessageID,
+			Person: d.Person, Channel: d.Channel, Address: d.Address, State: string(d.State), Tries: d.Tries, Next: d.Next, Sent: d.Sent,
+			Error: d.Error, MessageID: d.Ref,
 		})
 	}
 	return out
@@ -144,11 +144,11 @@ func (s *Server) noticeKinds(context.Context, *struct{}) (api.List[api.NoticeKin
 }
 
 func (s *Server) previewNotice(_ context.Context, n *notify.Notifier, in *api.KindOfNotice) (out api.NoticePreview, err error) {
-	mail, err := n.Preview(notify.Kind(in.Kind), notify.AsMail)
+	mail, err := n.Preview(notify.Kind(in.Kind), account.Mail)
 	if err != nil {
 		return out, s.about(err, "kind of notice", in.Kind)
 	}
-	hook, err := n.Preview(notify.Kind(in.Kind), notify.AsJSON)
+	hook, err := n.Preview(notify.Kind(in.Kind), account.Webhook)
 	if err != nil {
 		return out, s.about(err, "kind of notice", in.Kind)
 	}

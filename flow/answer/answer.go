@@ -4,7 +4,6 @@ package answer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,28 +30,25 @@ type Answers struct {
 	Log     *slog.Logger
 }
 
-// Acts are what notify calls.
-func (a *Answers) Acts() notify.Acts {
-	return notify.Acts{Mine: a.mine, NotMine: a.notMine, Off: a.off, Admit: a.admit}
-}
-
-// about is what a notice was about, as its links carry it.
-type about struct {
-	Address string `json:"address"`
-	Place   string `json:"place"`
-	Family  string `json:"family"`
+// Act does what a person answered, and says what was done. It is notify.Options.Act.
+func (a *Answers) Act(ctx context.Context, x notify.Answer) (string, error) {
+	switch x.Action {
+	case notify.Mine:
+		return a.mine(ctx, &x)
+	case notify.NotMine:
+		return a.notMine(ctx, &x)
+	case notify.Off:
+		return a.off(ctx, &x)
+	}
+	return a.admit(&x)
 }
 
 // mine remembers that a device is the owner's, so that nobody is asked about it again.
-func (a *Answers) mine(ctx context.Context, line string, data []byte) (string, error) {
-	var x about
-	if err := json.Unmarshal(data, &x); err != nil {
-		return "", err
-	}
+func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 	if x.Place == "" && x.Family == "" {
 		return "Thank you: it is noted. Nothing was changed.", nil
 	}
-	if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+	if err := a.Devices.SetVerdict(ctx, x.Line, x.Place, x.Family, "mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 		return "", err
 	}
 	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
@@ -61,23 +57,19 @@ func (a *Answers) mine(ctx context.Context, line string, data []byte) (string, e
 // notMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
 // by one that nobody knows, so that he can neither call nor be called, and the address is banned unless others use it
 // rightly. Phones that have the old password may still call emergency numbers.
-func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string, error) {
-	var x about
-	if err := json.Unmarshal(data, &x); err != nil {
-		return "", err
-	}
-	l, ok := a.Book.Line(line)
+func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error) {
+	l, ok := a.Book.Line(x.Line)
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	ended := a.Door.CutCalls(line)
+	ended := a.Door.CutCalls(x.Line)
 	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
-		if _, err := a.Book.Lock(ctx, fact.ByAnswer, line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
+		if _, err := a.Book.Lock(ctx, fact.ByAnswer, x.Line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
 			return "", err
 		}
 	}
-	ended += a.Door.CutCalls(line) // what began meanwhile
-	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, line, ""); err != nil {
+	ended += a.Door.CutCalls(x.Line) // what began meanwhile
+	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, x.Line, ""); err != nil {
 		return "", err
 	}
 	done := []string{
@@ -87,9 +79,9 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
 	// another's may be forged, to have somebody else suffer.
 	at, err := netip.ParseAddr(x.Address)
-	used := err == nil && a.Devices.Own(line, at)
+	used := err == nil && a.Devices.Own(x.Line, at)
 	if x.Place != "" || x.Family != "" {
-		if err := a.Devices.SetVerdict(ctx, line, x.Place, x.Family, "not-mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
+		if err := a.Devices.SetVerdict(ctx, x.Line, x.Place, x.Family, "not-mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 			a.Log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
 		}
 	}
@@ -97,7 +89,7 @@ func (a *Answers) notMine(ctx context.Context, line string, data []byte) (string
 		a.Ban(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
 		done = append(done, "The address "+at.String()+" is blocked for a day.")
 	}
-	return strings.Join(append(done, "Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
+	return strings.Join(append(done, "Next: ask for a new password for the x.Line, put it into your own phones, and ask for the line to be unlocked."), " "), nil
 }
 
 func callsCut(n int) string {
@@ -111,32 +103,28 @@ func callsCut(n int) string {
 }
 
 // off switches a kind of notice off for a contact: "customer/ID/contact".
-func (a *Answers) off(ctx context.Context, person string, kind notify.Kind) (string, error) {
-	parts := strings.Split(person, "/")
+func (a *Answers) off(ctx context.Context, x *notify.Answer) (string, error) {
+	parts := strings.Split(x.Person, "/")
 	if len(parts) != 3 || parts[0] != "customer" {
-		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(person))
+		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(x.Person))
 	}
-	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(kind), account.WishOff); err != nil {
+	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(x.Kind), account.WishOff); err != nil {
 		return "", err
 	}
 	return "You get no more notices of this kind.", nil
 }
 
 // admit lets the address in that a notice was about: once, and on probation.
-func (a *Answers) admit(_ context.Context, line string, data []byte) (string, error) {
-	var x about
-	if err := json.Unmarshal(data, &x); err != nil {
-		return "", err
-	}
+func (a *Answers) admit(x *notify.Answer) (string, error) {
 	at, err := netip.ParseAddr(x.Address)
 	if err != nil {
 		return "", err
 	}
-	l, ok := a.Book.Line(line)
+	l, ok := a.Book.Line(x.Line)
 	if !ok {
 		return "There is no such line any more. Nothing was left to do.", nil
 	}
-	done, ok := a.Door.Guard.Admit(line, at, fact.ByAnswer, time.Now())
+	done, ok := a.Door.Guard.Admit(x.Line, at, fact.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil

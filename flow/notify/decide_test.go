@@ -16,7 +16,7 @@ import (
 func TestWhy(t *testing.T) {
 	const own = "https://siem.provider.example/hook"
 	w := newWorld(t, func(o *Options) {
-		o.Hooks, o.Storm = []Hook{{URL: own}}, 2
+		o.Hooks, o.Storm = []string{own}, 2
 		delete(o.Channels, account.Webhook)
 	})
 	to := func(channel, address string, kinds map[string]account.Wish) recipient {

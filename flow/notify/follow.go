@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"ringfence/core/fact"
@@ -125,42 +126,13 @@ func (n *Notifier) begin(ctx context.Context, now time.Time) (int64, error) {
 	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{began.Row(now.UTC(), fact.Subject{})}}); err != nil {
 		return 0, err
 	}
-	end, err := n.journalEnd(ctx)
-	if err != nil {
+	end, err := n.o.Store.Facts(ctx, store.FactFilter{Before: math.MaxInt64, Limit: 1})
+	if err != nil || len(end) == 0 {
 		return 0, err
 	}
-	_, err = n.o.Store.Advance(ctx, store.Step{Stage: Stage, From: 0, To: end})
+	_, err = n.o.Store.Advance(ctx, store.Step{Stage: Stage, From: 0, To: end[0].Seq})
 	if errors.Is(err, store.ErrMoved) { // another node began at the same time
 		return n.o.Store.Cursor(ctx, Stage)
 	}
-	return end, err
-}
-
-// journalEnd is the last Seq, found by halving: some sixty look-ups of one row.
-func (n *Notifier) journalEnd(ctx context.Context) (int64, error) {
-	after := func(seq int64) (int64, error) { // the first Seq after seq; 0 is none
-		facts, err := n.o.Store.Facts(ctx, store.FactFilter{After: seq, Limit: 1})
-		if err != nil || len(facts) == 0 {
-			return 0, err
-		}
-		return facts[0].Seq, nil
-	}
-	last, step := int64(0), int64(1)
-	for step > 0 {
-		next, err := after(last + step - 1)
-		switch {
-		case err != nil:
-			return 0, err
-		case next > 0:
-			last = next
-			if step < 1<<60 {
-				step *= 2
-			}
-		case step == 1:
-			return last, nil
-		default:
-			step /= 2
-		}
-	}
-	return last, nil
+	return end[0].Seq, err
 }

@@ -103,7 +103,7 @@ func hashOf(id []byte) string {
 // linksTo are the links of a notice to one person, as the store keeps them.
 func (n *Notifier) linksTo(d *draft, person string) []store.Link {
 	var out []store.Link
-	add := func(action string, ends time.Time, about any) {
+	add := func(action string, ends time.Time, about About) {
 		b, _ := json.Marshal(about) // plain texts
 		id := n.mac("id", d.key, person, action, ends.UTC().Format(time.RFC3339))
 		out = append(out, store.Link{Hash: hashOf(id), Person: person, Action: action, Line: d.line, Data: b, Expires: ends})
@@ -118,13 +118,13 @@ func (n *Notifier) linksTo(d *draft, person string) []store.Link {
 		add(Admit, d.at.Add(guard.HeldFor).UTC().Truncate(time.Second), d.about())
 	}
 	if !d.critical() && d.info.Kind != Test {
-		add(Off, d.Until.Add(offLife), about{Kind: d.info.Kind})
+		add(Off, d.Until.Add(offLife), About{Kind: d.info.Kind})
 	}
 	return out
 }
 
-// about is the Data of a link, which Acts get: what the notice was about.
-type about struct {
+// About is the data of a link: what the notice was about.
+type About struct {
 	Kind    Kind   `json:"kind"`
 	Finding string `json:"finding,omitempty"` // key
 	Address string `json:"address,omitempty"`
@@ -135,9 +135,9 @@ type about struct {
 	Account string `json:"account,omitempty"`
 }
 
-func (d *draft) about() about {
+func (d *draft) about() About {
 	text := func(key string) string { s, _ := d.Evidence[key].(string); return s }
-	a := about{Kind: d.info.Kind, Finding: d.Finding, Agent: text("agent"), Family: text("family"), Place: text("place"), Account: d.account, Address: d.Source}
+	a := About{Kind: d.info.Kind, Finding: d.Finding, Agent: text("agent"), Family: text("family"), Place: text("place"), Account: d.account, Address: d.Source}
 	if a.Address == "" {
 		a.Address = text("address")
 	}
@@ -158,14 +158,6 @@ func (n *Notifier) urls(d *draft, person string) map[string]string {
 		}
 	}
 	return out
-}
-
-// offKind is the kind that an "off" link switches off: a digest has all kinds in it.
-func offKind(k Kind) Kind {
-	if k == Digest {
-		return "*"
-	}
-	return k
 }
 
 // Link is what a link is about. It changes nothing. Errors: ErrLink, or the store is unavailable. A link that was used or
@@ -260,20 +252,13 @@ func linkFact(l *store.Link, f fact.Body) store.Fact {
 
 // act does it and says in words what came of it. A failure is told to the person at once, with what to do instead.
 func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string {
-	var done string
-	var err error
-	var a about
-	switch act := &n.o.Act; {
-	case json.Unmarshal(l.Data, &a) != nil:
-		err = errors.New("its data cannot be read")
-	case action == Mine && act.Mine != nil:
-		done, err = act.Mine(ctx, l.Line, l.Data)
-	case action == NotMine && act.NotMine != nil:
-		done, err = act.NotMine(ctx, l.Line, l.Data)
-	case action == Admit && act.Admit != nil:
-		done, err = act.Admit(ctx, l.Line, l.Data)
-	case action == Off && act.Off != nil:
-		done, err = act.Off(ctx, l.Person, offKind(a.Kind))
+	a := Answer{Action: action, Person: l.Person, Line: l.Line}
+	done, err := "", json.Unmarshal(l.Data, &a.About)
+	if a.Kind == Digest { // which has all kinds in it
+		a.Kind = "*"
+	}
+	if err == nil && n.o.Act != nil {
+		done, err = n.o.Act(ctx, a)
 	}
 	said := map[string]string{Mine: "You answered: that was me.", NotMine: "You answered: that was not me.", Off: "You switched this notice off.", Admit: "You answered: let this phone in."}[action]
 	switch {
@@ -312,7 +297,7 @@ func (h *Help) provider() string {
 func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkView {
 	handle := account.Handle(l.Line)
 	v := LinkView{Action: action, Line: handle, Used: !l.Used.IsZero(), Result: l.Result, Expired: l.Used.IsZero() && !l.Expires.After(now)}
-	var a about
+	var a About
 	if json.Unmarshal(l.Data, &a) == nil {
 		v.Kind = a.Kind
 	}

@@ -35,21 +35,20 @@ func (a *acts) did(what, said string) (string, error) {
 	return said, a.err
 }
 
-func (a *acts) acts() Acts {
-	return Acts{
-		Mine: func(_ context.Context, line string, data []byte) (string, error) {
-			return a.did("mine "+line+" "+string(data), "Noted.")
-		},
-		NotMine: func(_ context.Context, line string, _ []byte) (string, error) {
-			return a.did("not-mine "+line, "Line "+line+" is locked and its phones were cut off.")
-		},
-		Off: func(_ context.Context, person string, kind Kind) (string, error) {
-			return a.did("off "+person+" "+string(kind), "It is off.")
-		},
-		Admit: func(_ context.Context, line string, data []byte) (string, error) {
-			return a.did("admit "+line+" "+string(data), "It may log in.")
-		},
+func (a *acts) act(_ context.Context, x Answer) (string, error) {
+	about, err := json.Marshal(x.About)
+	if err != nil {
+		return "", err
 	}
+	switch x.Action {
+	case Mine:
+		return a.did("mine "+x.Line+" "+string(about), "Noted.")
+	case NotMine:
+		return a.did("not-mine "+x.Line, "Line "+x.Line+" is locked and its phones were cut off.")
+	case Off:
+		return a.did("off "+x.Person+" "+string(x.Kind), "It is off.")
+	}
+	return a.did("admit "+x.Line+" "+string(about), "It may log in.")
 }
 
 // mailed sends one notice about line 2001 and gives its tokens by action.
@@ -79,7 +78,7 @@ func mailed(t *testing.T, w *world, raise func()) map[string]string {
 func TestLinksWorkOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		a := &acts{}
-		w := newWorldOn(t, open, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorldOn(t, open, func(o *Options) { o.Act = a.act; o.Desk = nil })
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.device("2001") })
 		if len(token) != 3 {
@@ -136,14 +135,14 @@ func TestLinksWorkOnce(t *testing.T) {
 func TestAnswersSayWhatTheyAreAbout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &acts{}
-		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.device("2001") })
 		_, err := w.n.Use(t.Context(), token[Mine], somewhere)
 		w.must(err)
-		var got about
+		var got About
 		w.must(json.Unmarshal([]byte(strings.TrimPrefix(a.done[0], "mine 2001 ")), &got))
-		want := about{Kind: NewDevice, Address: "203.0.113.9", Agent: "Yealink SIP-T46S", Family: "Yealink", Place: "203.0.113.0/24", Account: "acme"}
+		want := About{Kind: NewDevice, Address: "203.0.113.9", Agent: "Yealink SIP-T46S", Family: "Yealink", Place: "203.0.113.0/24", Account: "acme"}
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
@@ -157,7 +156,7 @@ func TestHeldLoginIsAdmittedOnceWithinAnHour(t *testing.T) {
 		t.Run(fmt.Sprintf("late: %v", late), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &acts{}
-				w := newWorldOn(t, openMemory, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+				w := newWorldOn(t, openMemory, func(o *Options) { o.Act = a.act; o.Desk = nil })
 				token := mailed(t, w, func() {
 					w.fact("login.held", "2001", `{"source":"192.0.2.9","net":"192.0.2.0/24","country":"GB","network":"Example Broadband","asn":64501,"agent":"Desk <b>1"}`)
 				})
@@ -198,7 +197,7 @@ func TestHeldLoginIsAdmittedOnceWithinAnHour(t *testing.T) {
 func TestLinksExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &acts{}
-		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.device("2001") })
 		pass(7 * 24 * time.Hour)
@@ -219,7 +218,7 @@ func TestLinksExpire(t *testing.T) {
 func TestAFailedActSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &acts{err: errors.New("the store is unavailable: password=hunter2")}
-		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
 		defer w.db.Close()
 		token := mailed(t, w, func() { w.finding(detect.HostingLogin, "2001", 1) })
 		if token[Off] != "" {
@@ -258,7 +257,7 @@ func TestActingOutlivesTheRequest(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWorld(t, func(o *Options) {
 			o.Desk = nil
-			o.Act.NotMine = func(ctx context.Context, _ string, _ []byte) (string, error) {
+			o.Act = func(ctx context.Context, _ Answer) (string, error) {
 				cancel()
 				return "Locked.", ctx.Err()
 			}
@@ -342,7 +341,7 @@ func TestWhoGetsLinks(t *testing.T) {
 func TestLinksDieWithTheirContact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, ctx := &acts{}, t.Context()
-		w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+		w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
 		contact, line := mailed(t, w, func() { w.device("2001") }), mailed(t, w, func() { w.device("2002") })
 		w.suffix = "~00000001"
 		w.must(w.book.DeleteLine(ctx, "test", "2002"))

@@ -66,7 +66,7 @@ type Options struct {
 	Book      *book.Book
 	Channels  map[string]Send // by code of an account.Channel; what is not here is kept and shown ("kept")
 	Desk      []string        // mail addresses of the fraud desk
-	Hooks     []Hook          // the provider's own webhooks
+	Hooks     []string        // URLs of the provider's own webhooks, which get every kind
 	Help      Help
 	LinksURL  string        // "https://calls.example.net": base of answer links; "": notices have none and say what to do instead
 	LinkKey   []byte        // 32 bytes: signs the tokens of links
@@ -81,23 +81,18 @@ type Options struct {
 	Storm    int
 	DigestAt time.Duration  // how often digests go; 0 is 1 hour
 	Zone     *time.Location // of notices about no customer; nil is UTC
-	// Act does what an answer asks for. Nil: links only record the answer.
-	Act Acts
+	// Act does what an answer asks for, and says what was done, in a sentence or several for the person. Nil: links only
+	// record the answer.
+	Act func(ctx context.Context, a Answer) (done string, err error)
 	Log *slog.Logger
 }
 
-// Hook is a webhook of the provider: URL and the kinds it wants (empty is all).
-type Hook struct {
-	URL   string
-	Kinds []Kind
-}
-
-// Acts are what the answers do. Each returns what was done, in a sentence or several for the person.
-type Acts struct {
-	Mine    func(ctx context.Context, line string, data []byte) (done string, err error)
-	NotMine func(ctx context.Context, line string, data []byte) (done string, err error)
-	Off     func(ctx context.Context, person string, kind Kind) (done string, err error)
-	Admit   func(ctx context.Context, line string, data []byte) (done string, err error)
+// Answer is what a person answered with a link, to which notice.
+type Answer struct {
+	Action string // Mine, NotMine, Off or Admit
+	Person string // "customer/ID/contact"
+	Line   string
+	About
 }
 
 // Errors of links, for people.

@@ -338,7 +338,7 @@ func TestNobodysWorryIsNoNotice(t *testing.T) {
 		w := newWorld(t, func(o *Options) {
 			o.Hooks = nil
 			if hooked {
-				o.Hooks = []Hook{{URL: "https://ops.example.net/hook"}}
+				o.Hooks = []string{"https://ops.example.net/hook"}
 			}
 		})
 		f := store.Fact{At: time.Now().UTC(), Kind: "finding.raised", Body: []byte(`{"key":"guessing/source/203.0.113.0/24","kind":"guessing","severity":"info","source":"203.0.113.9","text":"x"}`)}

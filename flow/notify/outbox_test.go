@@ -83,9 +83,9 @@ func TestASlowServerHoldsUpOnlyItsOwn(t *testing.T) {
 			o.Storm = 1000
 			for i := range 4 { // with mail, twice what may be in memory before lanes give way
 
-				o.Hooks = append(o.Hooks, Hook{URL: fmt.Sprintf("https://slow%d.example/hook", i)})
+				o.Hooks = append(o.Hooks, fmt.Sprintf("https://slow%d.example/hook", i))
 			}
-			o.Hooks = append(o.Hooks, Hook{URL: "https://good.example/hook", Kinds: []Kind{"guessing"}})
+			o.Hooks = append(o.Hooks, "https://good.example/hook")
 		})
 		defer w.db.Close()
 		var mu sync.Mutex
@@ -383,7 +383,7 @@ func TestTestNotice(t *testing.T) {
 		w.must(err)
 		w.sendDue()
 		s, err := w.n.Show(t.Context(), id)
-		if err != nil || s.State != "sent" || s.Deliveries[0].Address != to || s.Kind != Test {
+		if err != nil || s.State != "sent" || s.Deliveries[0].Address != to || Kind(s.Kind) != Test {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}

@@ -43,7 +43,7 @@ func TestNoiseDelaysNothingGrave(t *testing.T) {
 // as a contact and switching everything off; nor get a webhook of theirs treated as the provider's.
 func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	const hook = "https://siem.provider.example/hook"
-	w := newWorld(t, func(o *Options) { o.Hooks = []Hook{{URL: hook, Kinds: []Kind{TwoPlaces}}} })
+	w := newWorld(t, func(o *Options) { o.Hooks = []string{hook} })
 	off := map[string]account.Wish{"*": account.WishOff}
 	w.contact(account.Contact{ID: "x", Channel: account.Mail, Address: "Fraud@provider.example", Kinds: off})
 	w.contact(account.Contact{ID: "y", Channel: account.Webhook, Address: "https://siem.provider.example/HOOK", Kinds: off})
@@ -54,13 +54,13 @@ func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	equal(t, "two places", w.states(TwoPlaces), []string{
 		owner + " queued", "customer/acme/y off", "customer/acme/z off", desk + " queued", "hook/" + hook + " queued",
 	})
-	equal(t, "guessing", w.states(Guessing), []string{owner + " queued", "customer/acme/x off", "customer/acme/y off", "customer/acme/z off"})
+	equal(t, "guessing", w.states(Guessing), []string{owner + " queued", "customer/acme/x off", "customer/acme/y off", "customer/acme/z off", "hook/" + hook + " queued"})
 	w.sendDue()
 	for _, m := range w.messages() {
 		if strings.EqualFold(m.To, "fraud@provider.example") && (m.Off != "" || strings.Contains(m.Text, LinkPath)) {
 			t.Errorf("the desk got a contact's notice:\n%s", m.Text)
 		}
-		if m.To == hook && (m.Kind != TwoPlaces || strings.Contains(string(m.JSON), LinkPath)) {
+		if m.To == hook && strings.Contains(string(m.JSON), LinkPath) {
 			t.Errorf("the provider's webhook got a contact's: %s", m.JSON)
 		}
 	}
@@ -94,7 +94,7 @@ func TestLinksOfWhoIsGone(t *testing.T) {
 			"its wishes": {func(w *world) { w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff)) }, nil},
 		} {
 			a := &acts{}
-			w := newWorld(t, func(o *Options) { o.Act = a.acts(); o.Desk = nil })
+			w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
 			token := mailed(t, w, func() { w.device("2001") })
 			c.change(w)
 			for _, action := range c.gone {

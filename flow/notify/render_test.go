@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"ringfence/core/account"
 	"ringfence/state/store"
 )
 
@@ -20,14 +21,14 @@ import (
 func TestGolden(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, info := range Kinds() {
-		m, err := w.n.Preview(info.Kind, AsMail)
+		m, err := w.n.Preview(info.Kind, account.Mail)
 		if err != nil {
 			t.Fatal(err)
 		}
 		head := "Subject: " + m.Subject + "\nTo: " + m.Name + "\nList-Unsubscribe: " + m.Off + "\n\n"
 		golden(t, string(info.Kind)+".txt", head+m.Text)
 		golden(t, string(info.Kind)+".html", m.HTML)
-		hook, err := w.n.Preview(info.Kind, AsJSON)
+		hook, err := w.n.Preview(info.Kind, account.Webhook)
 		if err != nil || !json.Valid(hook.JSON) {
 			t.Errorf("%s: %v, %s", info.Kind, err, hook.JSON)
 		}
@@ -240,7 +241,7 @@ func TestOperatorsTemplates(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if m, err := n.Preview(NewDevice, AsMail); err != nil || !strings.Contains(unwrapped(m.Text), c.want) && !strings.Contains(m.HTML, c.want) {
+			if m, err := n.Preview(NewDevice, account.Mail); err != nil || !strings.Contains(unwrapped(m.Text), c.want) && !strings.Contains(m.HTML, c.want) {
 				t.Errorf("%v: no %q in\n%s", err, c.want, m.Text)
 			}
 		})
@@ -263,7 +264,7 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := w.n.Preview("moon-phase", AsMail); !errors.Is(err, ErrNotFound) {
+	if _, err := w.n.Preview("moon-phase", account.Mail); !errors.Is(err, ErrNotFound) {
 		t.Errorf("preview of a kind there is none: %v", err)
 	}
 }
@@ -271,7 +272,7 @@ func TestOptionsAreChecked(t *testing.T) {
 // Guards: without contact routes, and without links, a notice still says what to do.
 func TestBareNotice(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Help, o.LinksURL, o.LinkKey = Help{Provider: "Tiny Telecom"}, "", nil })
-	m, err := w.n.Preview(NewDevice, AsMail)
+	m, err := w.n.Preview(NewDevice, account.Mail)
 	if err != nil || !strings.Contains(m.Text, "Contact Tiny Telecom.") || strings.Contains(m.Text, "http") || m.Off != "" {
 		t.Errorf("%v\n%s", err, m.Text)
 	}

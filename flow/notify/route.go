@@ -52,9 +52,9 @@ func (r *recipient) at(channel, address string) bool {
 	return r.channel.Code == channel && r.channel.Same(r.address, address)
 }
 
-// ownHook says that a recipient is at one of the provider's webhooks, whatever kinds it wants.
+// ownHook says that a recipient is at one of the provider's webhooks.
 func (n *Notifier) ownHook(r *recipient) bool {
-	return slices.ContainsFunc(n.o.Hooks, func(h Hook) bool { return r.at(account.Webhook, h.URL) })
+	return slices.ContainsFunc(n.o.Hooks, func(url string) bool { return r.at(account.Webhook, url) })
 }
 
 // recipients of a draft, each address once (those that want nothing come besides): the customer's contacts, the desk,
@@ -79,10 +79,8 @@ func (n *Notifier) recipients(d *draft) []recipient {
 			add(recipient{person: store.Short("desk/" + address), channel: account.ChannelCalled(account.Mail), address: address})
 		}
 	}
-	for _, h := range n.o.Hooks {
-		if len(h.Kinds) == 0 || slices.Contains(h.Kinds, d.info.Kind) {
-			add(recipient{person: store.Short("hook/" + h.URL), channel: account.ChannelCalled(account.Webhook), address: h.URL})
-		}
+	for _, url := range n.o.Hooks {
+		add(recipient{person: store.Short("hook/" + url), channel: account.ChannelCalled(account.Webhook), address: url})
 	}
 	return all
 }

@@ -64,44 +64,22 @@ func samplePerson(info KindInfo) string {
 	return "customer/acme/office"
 }
 
-// Formats of Preview.
-const (
-	AsMail = "mail" // subject, text and HTML
-	AsText = "text"
-	AsHTML = "html"
-	AsJSON = "json" // what a webhook gets
-)
-
-// Preview renders a kind with sample data. Its links are of the right form and answer nothing. ErrNotFound: no such kind, or format.
-func (n *Notifier) Preview(kind Kind, format string) (Message, error) {
+// Preview renders a kind with sample data, as a channel sends it. Its links are of the right form and answer nothing. ErrNotFound: no such kind.
+func (n *Notifier) Preview(kind Kind, channel string) (Message, error) {
 	info, ok := infoOf(kind)
 	if !ok {
 		return Message{}, fmt.Errorf("%w: kind of notice %.40q", ErrNotFound, string(kind))
 	}
-	channel := account.Mail
-	if format == AsJSON {
-		channel = account.Webhook
-	}
 	x, _ := n.sample(info)
 	person := samplePerson(info)
-	m, err := n.message(x, &store.Delivery{Person: person, Channel: channel, Address: "you@example.com", Ref: n.messageID(x.Key, person, channel)})
-	switch format {
-	case AsMail, AsJSON, "":
-	case AsText:
-		m.HTML = ""
-	case AsHTML:
-		m.Text = ""
-	default:
-		return Message{}, fmt.Errorf("%w: format %.40q; there are mail, text, html and json", ErrNotFound, format)
-	}
-	return m, err
+	return n.message(x, &store.Delivery{Person: person, Channel: channel, Address: "you@example.com", Ref: n.messageID(x.Key, person, channel)})
 }
 
 // Samples are previews of every kind, in their order, as mails.
 func (n *Notifier) Samples() ([]Message, error) {
 	var out []Message
 	for _, info := range table {
-		m, err := n.Preview(info.Kind, AsMail)
+		m, err := n.Preview(info.Kind, account.Mail)
 		if err != nil {
 			return nil, err
 		}

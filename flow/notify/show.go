@@ -14,47 +14,23 @@ import (
 	"ringfence/state/store"
 )
 
-// View is a notice as people look at it afterwards.
+// View is a notice as people look at it afterwards: with its people as they are called, and no time of a next try where there will be none.
 type View struct {
-	ID         int64
-	Kind       Kind
-	Title      string
-	Line       string
-	Account    string
-	At         time.Time
-	State      string // of all deliveries: "kept" when there was nobody to send it to
-	Deliveries []DeliveryView
+	store.Notice
+	Title string
+	State string // of all deliveries: "kept" when there was nobody to send it to
 }
 
-// DeliveryView is one delivery of a notice.
-type DeliveryView struct {
-	Person, Channel, Address string
-	State                    string
-	Tries                    int64
-	Next                     time.Time // of the next try; zero is none
-	Sent                     time.Time
-	Error                    string
-	MessageID                string
-}
-
-// Filter selects notices; zero fields do not restrict. State is of any of its deliveries. Before is the ID to continue
-// below; Limit 0 is 100, at most 1000.
-type Filter struct {
-	Line, Account string
-	Kind          Kind
-	State         string
-	Before        int64
-	Limit         int
-}
+// Filter selects notices. Limit 0 is 100, at most 1000.
+type Filter = store.NoticeFilter
 
 // List is notices, newest first.
 func (n *Notifier) List(ctx context.Context, f Filter) ([]View, error) {
-	all, err := n.o.Store.Notices(ctx, store.NoticeFilter{
-		Line: f.Line, Account: f.Account, Kind: string(f.Kind), State: f.State, Before: f.Before, Limit: min(max(f.Limit, 0), 1000),
-	})
+	f.Limit = min(max(f.Limit, 0), 1000)
+	all, err := n.o.Store.Notices(ctx, f)
 	out := make([]View, len(all))
 	for i := range all {
-		out[i] = viewOf(&all[i])
+		out[i] = viewOf(all[i])
 	}
 	return out, err
 }
@@ -67,22 +43,17 @@ func personShown(person string) string {
 	return person
 }
 
-func viewOf(x *store.Notice) View {
-	d := draftOf(x)
-	v := View{ID: x.ID, Kind: d.info.Kind, Title: d.info.Title, Line: x.Line, Account: x.Account, At: x.At, State: string(store.Kept)}
-	for i := range x.Deliveries {
-		o := &x.Deliveries[i]
-		dv := DeliveryView{Person: personShown(o.Person), Channel: o.Channel, Address: o.Address, State: string(o.State), Tries: o.Tries, Sent: o.Sent, Error: o.Error, MessageID: o.Ref}
-		if o.State == store.Queued || o.State == store.Sending {
-			dv.Next = o.Next
+func viewOf(x store.Notice) View {
+	v := View{Notice: x, Title: draftOf(&x).info.Title, State: string(store.Kept)}
+	v.Deliveries = slices.Clone(x.Deliveries)
+	for i := range v.Deliveries {
+		d := &v.Deliveries[i]
+		if d.Person = personShown(d.Person); d.State != store.Queued && d.State != store.Sending {
+			d.Next = time.Time{}
 		}
-		v.Deliveries = append(v.Deliveries, dv)
-	}
-	if len(v.Deliveries) > 0 {
-		v.State = v.Deliveries[0].State
-	}
-	for _, o := range v.Deliveries {
-		if o.State != v.State {
+		if i == 0 {
+			v.State = string(d.State)
+		} else if v.State != string(d.State) {
 			v.State = "mixed"
 		}
 	}
@@ -107,7 +78,7 @@ func (n *Notifier) Show(ctx context.Context, id int64) (Shown, error) {
 		person = x.Deliveries[0].Person
 	}
 	v := n.look(&x, person, true)
-	s := Shown{View: viewOf(&x)}
+	s := Shown{View: viewOf(x)}
 	if s.Text, s.HTML, err = n.words.render(v); err != nil {
 		s.Text, s.HTML, err = n.builtin.render(v)
 	}

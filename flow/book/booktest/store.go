@@ -384,7 +384,17 @@ func (s *Store) Rekey(_ context.Context, reseal func([]byte) ([]byte, error), fa
 // Facts pages through the journal.
 func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, error) {
 	var out []store.Fact
-	for _, x := range s.AllFacts() {
+	all := slices.Values(s.AllFacts())
+	if f.Before > 0 {
+		all = func(yield func(store.Fact) bool) {
+			for _, x := range slices.Backward(s.AllFacts()) {
+				if x.Seq < f.Before && !yield(x) {
+					return
+				}
+			}
+		}
+	}
+	for x := range all {
 		if x.Seq > f.After && fits(f.Line, x.Line) && strings.HasPrefix(x.Kind, f.Kind) && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, x.Kind)) && len(out) < cmp.Or(f.Limit, 1000) {
 			out = append(out, x)
 		}
