@@ -107,8 +107,11 @@ func SpentPurse(r policy.Reason) (policy.Purse, bool) {
 	return 0, false
 }
 
-// Purse is money that may be spent in a period, as a shell without a store keeps it.
-type Purse struct{ Spent, Held money.Micro }
+// Purse is money that may be spent in a period, as a shell without a store keeps it. Waiting is the part of Held that ringing calls hold.
+type Purse struct {
+	Spent, Held money.Micro
+	Waiting     policy.Waiting
+}
 
 // Hold is a purse that a call draws on, under its cap.
 type Hold struct {
@@ -143,7 +146,19 @@ func HoldAll(holds []Hold, amount money.Micro) (refused *Hold, room money.Micro)
 
 // Refusal is that of a hold which had not the least that was asked, when room was the least of all.
 func (h *Hold) Refusal(room, least money.Micro) *Refusal {
-	return Spent(h.Kind, h.Cap, room, h.Purse.Spent+h.Purse.Held, least)
+	r := Spent(h.Kind, h.Cap, room, h.Purse.Spent+h.Purse.Held, least)
+	r.Figures.Waiting = h.Purse.Waiting
+	return r
+}
+
+// Rings puts down that a call which holds an amount of the purse begins to ring, or ends ringing.
+func (p *Purse) Rings(held money.Micro, begins bool) {
+	n := int64(1)
+	if !begins {
+		n = -1
+	}
+	p.Waiting.Amount += n * int64(held)
+	p.Waiting.Ringing += n
 }
 
 // Spent is the refusal of a purse under a cap that had no room for the least that was asked of it: what is spent or held of it already, and

@@ -155,6 +155,9 @@ func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
 			At: now.Add(time.Duration(own[i]) * time.Millisecond), Line: []string{"2001", "2002"}[r.IntN(2)], Dialled: numbers[r.IntN(len(numbers))],
 			Wants: time.Duration(r.IntN(1+r.IntN(4000)))*time.Second + 500*time.Microsecond,
 		}
+		if r.IntN(3) == 0 {
+			calls[i].Rings, calls[i].Unanswered = time.Duration(1+r.IntN(900))*time.Second+250*time.Microsecond, r.IntN(3) == 0
+		}
 		if r.IntN(2) == 0 {
 			calls[i].Dialled = numbers[r.IntN(4)]
 		}
@@ -167,16 +170,31 @@ func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
 func (h *house) live(c *play.Call) play.Result {
 	time.Sleep(time.Until(c.At))
 	p, err := h.gate.Admit(h.t.Context(), Attempt{Line: c.Line, Dialled: c.Dialled})
-	if r := (*Refusal)(nil); errors.As(err, &r) {
+	var r *Refusal
+	if errors.As(err, &r) {
 		return play.Result{Refused: true, Reason: r.Reason, Ended: time.Now()}
 	}
 	must(h.t, err)
 	c.ID = p.ID
-	must(h.t, h.gate.Answered(h.t.Context(), p.ID, Way{}, nil))
-	time.Sleep(c.Wants)
-	h.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
-	r := h.record(p.ID)
-	why, err := policy.ParseReason(r.Reason)
+	if c.Rings > 0 {
+		h.gate.Ringing(p.ID)
+		time.Sleep(c.Rings)
+	}
+	end := End{By: call.Caller, Reason: policy.Cancelled, Status: 487}
+	if !c.Unanswered {
+		switch err := h.gate.Answered(h.t.Context(), p.ID, Way{}, nil); {
+		case errors.As(err, &r):
+			end = End{By: call.System, Reason: r.Reason, Status: 503}
+		default:
+			must(h.t, err)
+			time.Sleep(c.Wants)
+			end = End{By: call.Caller, Reason: policy.Hangup, Status: 200}
+		}
+	}
+	end.At = time.Now()
+	h.end(p.ID, end)
+	record := h.record(p.ID)
+	why, err := policy.ParseReason(record.Reason)
 	must(h.t, err)
-	return play.Result{Reason: why, Ended: r.Ended, Talk: r.Talk, Cost: r.Retail}
+	return play.Result{Reason: why, Ended: record.Ended, Talk: record.Talk, Cost: record.Retail}
 }

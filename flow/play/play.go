@@ -15,13 +15,16 @@ import (
 	"ringfence/state/counters/memory"
 )
 
-// Call is a call to be played. It is answered at once.
+// Call is a call to be played.
 type Call struct {
-	ID      call.ID // by which facts name it; "" where none are wanted
-	At      time.Time
-	Line    string
-	Dialled string
-	Wants   time.Duration // talk time after which its caller hangs up
+	ID         call.ID // by which facts name it; "" where none are wanted
+	Seq        int64   // the caller's own number of it
+	At         time.Time
+	Line       string
+	Dialled    string
+	Rings      time.Duration // before it is answered, or its caller gives up
+	Unanswered bool
+	Wants      time.Duration // talk time after which its caller hangs up
 }
 
 // Result is what came of a call.
@@ -140,7 +143,13 @@ func (p *Player) Play(c *Call) {
 	if p.o.Facts != nil {
 		p.admitted(l, s)
 	}
-	p.answer(l, c.At)
+	if c.Rings <= 0 && !c.Unanswered {
+		p.answer(l, c.At)
+		return
+	}
+	l.Open.Ringing = c.At
+	l.rings(true)
+	p.queue.push(due{c.At.Add(c.Rings).UnixNano(), l})
 }
 
 // admitted tells the journal.
@@ -231,7 +240,31 @@ func (p *Player) first(l *live, s *engine.Subject) *engine.Refusal {
 	}
 }
 
-// answer is the answer at once, so that the price is the one that was judged.
+func (l *live) rings(begins bool) {
+	for i := range l.holds[:l.n] {
+		l.holds[i].Purse.Rings(l.Open.Held, begins)
+	}
+}
+
+// pickUp ends the ringing: with an answer at the price of that instant, or without one.
+func (p *Player) pickUp(l *live, now time.Time) {
+	l.rings(false)
+	if l.call.Unanswered {
+		p.end(l, engine.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: now}, now)
+		return
+	}
+	if ask, short := l.Reprice(now); short {
+		p.capsOf(l, now)
+		if refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount()); refused != nil {
+			p.end(l, engine.End{By: call.System, Reason: refused.Refusal(room, ask.Least()).Reason, Status: 503, At: now}, now)
+			return
+		}
+		l.Take(&ask)
+	}
+	p.answer(l, now)
+}
+
+// answer begins the talk.
 func (p *Player) answer(l *live, now time.Time) {
 	l.hangup = now.Add(l.call.Wants)
 	if err := l.Answered("", call.Anchor{}, nil); err != nil {
@@ -256,6 +289,10 @@ func (p *Player) plan(l *live, wake time.Time) {
 func (p *Player) event(d due) {
 	l := d.call
 	now := l.call.At.Add(time.Duration(d.at - l.call.At.UnixNano()))
+	if l.Open.State == call.Setup {
+		p.pickUp(l, now)
+		return
+	}
 	if !now.Before(l.hangup) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
@@ -274,14 +311,19 @@ func (p *Player) event(d due) {
 	p.plan(l, step.Wake)
 }
 
-// buy holds the next slice, under the caps of the moment.
-func (p *Player) buy(l *live, now time.Time) engine.Step {
+// capsOf puts the caps of the moment on a call's holds.
+func (p *Player) capsOf(l *live, now time.Time) {
 	if !l.line.Settings.Holds(now) {
 		p.line(l.call.Line, now)
 	}
 	for i := range l.holds[:l.n] {
 		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
 	}
+}
+
+// buy holds the next slice.
+func (p *Player) buy(l *live, now time.Time) engine.Step {
+	p.capsOf(l, now)
 	for ask := l.Next(now, p.o.Terms); ; {
 		refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount())
 		if refused == nil {
