@@ -60,6 +60,8 @@ var barred = []struct{ from, to, why string }{
 var shared = map[string]string{
 	"ringfence/flow/journal":           "stages write to the journal within one kind of limit, and follow it in one way",
 	"ringfence/flow/auth":              "digests know nobody",
+	"ringfence/flow/play":              "past calls are played by the shell that knows nobody",
+	"ringfence/flow/replay":            "past calls are played without a server",
 	"ringfence/flow/keep":              "what is kept and shared is written once, below the stages that have it",
 	"ringfence/edge/internal/certfile": "the edges that speak HTTPS read their certificates in one way",
 	"ringfence/edge/internal/fair":     "and share out their connections in one way",

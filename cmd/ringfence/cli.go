@@ -69,6 +69,7 @@ type commands struct {
 	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." eg:"203.0.113.9"`
 
 	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
+	Replay  replayCmd  `cmd:"" group:"calls" help:"Play past calls through rules: what they would have let through, refused, cut and cost." eg:"calls.csv; calls.csv.gz --lines lines.csv --deck retail.csv --out verdicts.csv --html report.html; calls.csv --rules ringfence.toml --compare stricter.toml; Master.csv --format asterisk --labels labels.csv"`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
 	Trace   traceCmd   `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`

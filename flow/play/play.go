@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
@@ -24,6 +25,7 @@ type Call struct {
 	Dialled    string
 	Rings      time.Duration // before it is answered, or its caller gives up
 	Unanswered bool
+	Inbound    bool          // Line is called: its calls are free and not judged, only bounded in length
 	Wants      time.Duration // talk time after which its caller hangs up
 }
 
@@ -35,6 +37,8 @@ type Result struct {
 	Ended   time.Time
 	Talk    time.Duration // charged for
 	Cost    money.Micro   // to its line
+	Saved   money.Micro   // what it would have cost beyond that, had it lasted as long as its caller wanted
+	Name    string        // of the price that judged it; "" is none
 }
 
 // Options say how calls are played.
@@ -119,6 +123,10 @@ func (p *Player) line(id string, now time.Time) *line {
 // Play plays everything that happens until a call comes, and the call.
 func (p *Player) Play(c *Call) {
 	p.Until(c.At)
+	if c.Inbound {
+		p.inbound(c)
+		return
+	}
 	p.attempt.Line, p.attempt.Dialled = c.Line, c.Dialled
 	s := &p.subject
 	p.rules.Understand(s, &p.attempt, c.At)
@@ -150,6 +158,25 @@ func (p *Player) Play(c *Call) {
 	l.Open.Ringing = c.At
 	l.rings(true)
 	p.queue.push(due{c.At.Add(c.Rings).UnixNano(), l})
+}
+
+// inbound is a call that a carrier brings: free, and over when the line's longest call is.
+func (p *Player) inbound(c *Call) {
+	ln := p.line(c.Line, c.At)
+	p.result = Result{Call: *c, Reason: policy.Hangup, Ended: c.At.Add(c.Rings)}
+	switch {
+	case !ln.known:
+		p.result.Refused, p.result.Reason, p.result.Ended = true, policy.NoSuchLine, c.At
+	case c.Unanswered:
+		p.result.Reason = policy.Cancelled
+	default:
+		p.result.Talk = c.Wants
+		if longest := time.Duration(ln.Settings.Values[account.LongestCall]) * time.Second; c.Wants > longest {
+			p.result.Talk, p.result.Reason = longest, policy.TooLong
+		}
+		p.result.Ended = p.result.Ended.Add(p.result.Talk)
+	}
+	p.o.Done(p.worker, &p.result)
 }
 
 // admitted tells the journal.
@@ -353,7 +380,10 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 		l.holds[i].Purse.Settle(l.Open.Held, bill.Retail)
 	}
 	p.uncount(l)
-	p.result = Result{Call: l.call, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail}
+	p.result = Result{Call: l.call, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail, Name: l.Open.Quote.Price.Name}
+	if why != policy.Hangup && !l.call.Unanswered {
+		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
+	}
 	p.o.Done(p.worker, &p.result)
 	p.give(l)
 }
@@ -365,6 +395,12 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 		p.tell(c, append([]fact.Row{p.subject.Refused(r, c.ID, settings)}, first...)...)
 	}
 	p.result = Result{Call: *c, Refused: true, Reason: r.Reason, Ended: c.At}
+	if s := &p.subject; s.Priced {
+		if p.result.Name = s.Quote.Price.Name; !c.Unanswered {
+			s.Quote.Start = c.At.Add(c.Rings)
+			p.result.Saved = s.Quote.Cost(c.Wants)
+		}
+	}
 	p.o.Done(p.worker, &p.result)
 }
 
@@ -384,25 +420,36 @@ func (p *Player) give(l *live) {
 }
 
 // Run plays calls that come in the order of time, the accounts spread over workers, and returns when the last has ended. What is
-// said of a call does not depend on how many workers there are.
-func Run(o Options, workers int, calls iter.Seq[Call]) {
+// said of a call does not depend on how many workers there are. With several options each call is played under each of them; they
+// must agree on which account a line is of.
+func Run(workers int, calls iter.Seq[Call], under ...Options) {
 	var wg sync.WaitGroup
 	to := make([]chan []Call, workers)
 	for i := range to {
 		to[i] = make(chan []Call, 4)
-		wg.Go(func() {
-			p := New(o)
-			p.worker = i
-			for batch := range to[i] {
-				for j := range batch {
-					p.Play(&batch[j])
-				}
-			}
-			p.End()
-		})
+		wg.Go(func() { work(i, to[i], under) })
 	}
-	deal(&o.Rules, to, calls)
+	deal(&under[0].Rules, to, calls)
 	wg.Wait()
+}
+
+// work plays what one worker is dealt.
+func work(worker int, dealt <-chan []Call, under []Options) {
+	players := make([]*Player, len(under))
+	for i := range under {
+		players[i] = New(under[i])
+		players[i].worker = worker
+	}
+	for batch := range dealt {
+		for _, p := range players {
+			for i := range batch {
+				p.Play(&batch[i])
+			}
+		}
+	}
+	for _, p := range players {
+		p.End()
+	}
 }
 
 // batchSize is how many calls are handed to a worker at once: few enough to keep workers abreast, enough to cost nothing.

@@ -94,7 +94,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 	b := newBook(t, 30, 50_000_000, book.Setting{Field: account.LineDayCap, N: 700_000}, book.Setting{Field: account.MaxCalls, N: 3})
 	run := func(workers int) (all []Result) {
 		of := make([][]Result, workers)
-		Run(Options{Rules: b.Rules(), Terms: terms, Done: func(w int, r *Result) { of[w] = append(of[w], *r) }}, workers, stream(1, 30, 3000, 1))
+		Run(workers, stream(1, 30, 3000, 1), Options{Rules: b.Rules(), Terms: terms, Done: func(w int, r *Result) { of[w] = append(of[w], *r) }})
 		all = slices.Concat(of...)
 		slices.SortFunc(all, func(a, b Result) int { return a.Call.At.Compare(b.Call.At) })
 		return all
@@ -196,7 +196,7 @@ func BenchmarkPlay(b *testing.B) {
 		}
 	}}
 	for b.Loop() {
-		Run(o, 2, slices.Values(all))
+		Run(2, slices.Values(all), o)
 		n += len(all)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "calls/s")

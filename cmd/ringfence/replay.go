@@ -1,0 +1,320 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"ringfence/app"
+	"ringfence/app/config"
+	"ringfence/cmd/ringfence/table"
+	"ringfence/core/money"
+	"ringfence/core/rating"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/replay"
+)
+
+type replayCmd struct {
+	Calls   string   `arg:"" help:"Past calls: CSV, also .csv.gz and .csv.zst; - is standard input." placeholder:"CALLS"`
+	Lines   string   `help:"Lines with their customers and settings, as CSV (default: every line has the provider's settings)." placeholder:"FILE"`
+	Deck    string   `help:"Retail deck that prices the calls, as CSV (default: the sample deck of serve --demo)." placeholder:"FILE"`
+	Rules   string   `help:"Configuration file whose provider settings, zone and slices are the rules (default: the built-in ones)." placeholder:"FILE"`
+	Compare string   `help:"A second configuration file: the calls are played through both." placeholder:"FILE"`
+	Labels  string   `help:"What calls really were, as CSV with columns id and label: honest, or the name of an attack." placeholder:"FILE"`
+	Out     string   `help:"Write a verdict for each row: id, verdict, allowed_seconds, cost, reason." placeholder:"FILE"`
+	HTML    string   `name:"html" help:"Write the report as one HTML page." placeholder:"FILE"`
+	Format  string   `help:"Whose records these are: native, ringfence (cdr export), asterisk, freeswitch, kamailio or opensips (default: the one that fits)." enum:"native,ringfence,asterisk,freeswitch,kamailio,opensips," default:"" placeholder:"NAME"`
+	Map     []string `sep:"none" help:"Name a column by hand: line=accountcode. May be repeated." placeholder:"FIELD=COLUMN"`
+	Workers int      `help:"How many processors play calls (default: all)." placeholder:"N"`
+}
+
+func (replayCmd) Help() string {
+	return `Needs no server. Each call is judged by what was known before it: ceilings, caps, limits and prices as the server applies them.
+
+The columns are id, time (2026-11-28T21:40:00Z), line, customer, kind (out or in), dialled, seconds (of talk that the caller wanted), ring_seconds, answered (1 or 0), source and user_agent; time, line, dialled and seconds must be there. The lines file has line, customer, zone, first_seen and number, and a column for each setting by its name.
+
+A row that cannot be read is named and left out.`
+}
+
+// Run plays the calls and prints what came of them.
+func (c *replayCmd) Run(s *session) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	file, size, err := s.open(c.Calls)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	shown := &pace{from: file, to: s.progressTo(), size: size, began: time.Now()}
+	in, err := unpacked(c.Calls, shown)
+	if err != nil {
+		return err
+	}
+	o.Progress = shown.at
+	report, err := c.play(s, in, o)
+	shown.end()
+	if report == nil {
+		return err
+	}
+	took := time.Since(shown.began)
+	if c.HTML != "" {
+		if err := s.writeTo(c.HTML, report.HTML); err != nil {
+			return err
+		}
+	}
+	if shownErr := s.emit(report, func() error { return s.showReplay(report, took) }); shownErr != nil {
+		return shownErr
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("stopped: the report is of the calls before")
+	}
+	return err
+}
+
+func (c *replayCmd) play(s *session, in io.Reader, o replay.Options) (report *replay.Report, err error) {
+	if c.Out == "" {
+		return replay.Run(s.ctx, in, o)
+	}
+	err = s.writeTo(c.Out, func(w io.Writer) error {
+		o.Verdicts = w
+		report, err = replay.Run(s.ctx, in, o)
+		return err
+	})
+	return report, err
+}
+
+func (c *replayCmd) options() (o replay.Options, err error) {
+	if o.Workers = c.Workers; o.Workers < 1 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Source.Format = c.Format; len(c.Map) > 0 {
+		if o.Source.Map, err = replay.ParseMap(c.Map); err != nil {
+			return o, usagef("%w", err)
+		}
+	}
+	var deck []byte
+	if c.Deck != "" {
+		if deck, err = readWhole(c.Deck, rating.MaxFileBytes); err != nil {
+			return o, err
+		}
+	}
+	files := []string{c.Rules}
+	if c.Compare != "" {
+		files = append(files, c.Compare)
+	}
+	for _, f := range files {
+		cfg, name := config.Complete(config.Config{}), "built-in rules"
+		if f != "" {
+			name = filepath.Base(f)
+			if cfg, err = config.Load(f); err != nil {
+				return o, err
+			}
+		}
+		set, err := app.ReplaySet(name, &cfg, deck)
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", name, err)
+		}
+		o.Sets = append(o.Sets, set)
+	}
+	o.Source.Zone = o.Sets[0].Zone
+	if c.Lines != "" {
+		if err := readFile(c.Lines, func(in io.Reader) (err error) { o.Lines, err = replay.ReadLines(in, o.Sets[0].Plan); return err }); err != nil {
+			return o, err
+		}
+	}
+	if c.Labels != "" {
+		err = readFile(c.Labels, func(in io.Reader) (err error) { o.Labels, err = readLabels(in); return err })
+	}
+	return o, err
+}
+
+// readFile has a file read, and names it in what goes wrong.
+func readFile(path string, read func(io.Reader) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := read(f); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func readWhole(path string, most int64) (data []byte, err error) {
+	err = readFile(path, func(in io.Reader) error {
+		if data, err = io.ReadAll(io.LimitReader(in, most+1)); int64(len(data)) > most {
+			return fmt.Errorf("longer than %d MiB", most>>20)
+		}
+		return err
+	})
+	return data, err
+}
+
+// readLabels reads id,label.
+func readLabels(in io.Reader) (map[string]string, error) {
+	r := csv.NewReader(in)
+	head, err := r.Read()
+	if err != nil || len(head) != 2 || head[0] != "id" || head[1] != "label" {
+		return nil, errors.New("want the header id,label")
+	}
+	labels := map[string]string{}
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return labels, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		labels[row[0]] = strings.TrimSpace(row[1])
+	}
+}
+
+// unpacked is what a file holds, of which the name tells how it is packed.
+func unpacked(name string, in io.Reader) (io.Reader, error) {
+	switch filepath.Ext(name) {
+	case ".gz":
+		return gzip.NewReader(in)
+	case ".zst":
+		return zstd.NewReader(in, zstd.WithDecoderMaxMemory(64<<20))
+	}
+	return in, nil
+}
+
+// pace says on a terminal how many calls were read, how fast, and how long it will take, at most ten times a second.
+type pace struct {
+	from  io.Reader
+	to    io.Writer // nil: nowhere
+	size  int64     // 0: unknown
+	read  int64     // bytes
+	began time.Time
+	shown time.Time
+}
+
+// Read passes on, and counts.
+func (p *pace) Read(b []byte) (int, error) {
+	n, err := p.from.Read(b)
+	p.read += int64(n)
+	return n, err
+}
+
+func (p *pace) at(rows int64) {
+	now := time.Now()
+	if p.to == nil || now.Sub(p.shown) < 100*time.Millisecond || rows == 0 {
+		return
+	}
+	p.shown = now
+	took := now.Sub(p.began)
+	text := fmt.Sprintf("%s, %.0f a second", api.Count(int(rows), "call", "calls"), float64(rows)/took.Seconds())
+	if p.size > 0 && p.read > 0 {
+		left := time.Duration(float64(took) * float64(p.size-p.read) / float64(p.read)).Round(time.Second)
+		text += fmt.Sprintf(", %d%%, %v left", p.read*100/p.size, left)
+	}
+	fmt.Fprintf(p.to, "\r\x1b[K%s", text)
+}
+
+func (p *pace) end() {
+	if p.to != nil && !p.shown.IsZero() {
+		fmt.Fprint(p.to, "\r\x1b[K")
+	}
+}
+
+// shownRows is how many rows of a table the terminal shows.
+const shownRows = 10
+
+func (s *session) showReplay(r *replay.Report, took time.Duration) error {
+	_ = s.say("%s from %s to %s, played in %s (%.0f a second).", api.Count(int(r.Rows), "call", "calls"),
+		r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), took.Round(10*time.Millisecond), float64(r.Rows)/took.Seconds())
+	if r.Unreadable > 0 {
+		_ = s.say("Rows that cannot be read and are left out: %d. The first:", r.Unreadable)
+		for i := range r.Faults {
+			_ = s.say("  %s", r.Faults[i].Error())
+		}
+	}
+	if r.Late > 0 {
+		_ = s.say("Rows that came long after calls of a later time, and were played at that time: %d.", r.Late)
+	}
+	if err := s.replaySets(r); err != nil {
+		return err
+	}
+	for _, t := range r.Sets {
+		of := ""
+		if len(r.Sets) > 1 {
+			of = " under " + t.Name
+		}
+		for _, x := range []struct {
+			title, head string
+			rows        []replay.Named
+		}{{"What stopped calls", "rule", t.Rules}, {"Lines", "line", t.Lines}, {"Destinations", "destination", t.Destinations}, {"Days", "day", t.Days}} {
+			if err := s.replayTable(x.title+of, x.head, x.rows); err != nil {
+				return err
+			}
+		}
+		if err := s.replayAttacks(of, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func count(n int64) string { return strconv.FormatInt(n, 10) }
+
+func shownMoney(m money.Micro) string { return money.Billing().Shown(m) }
+
+// replaySets is a row for each set of rules.
+func (s *session) replaySets(r *replay.Report) error {
+	t := table.New(table.Left("rules"), table.Right("calls"), table.Right("refused"), table.Right("cut"), table.Right("let through"), table.Right("saved"))
+	for _, x := range r.Sets {
+		t.Row(x.Name, count(x.All.Calls), count(x.All.Refused), count(x.All.Cut), shownMoney(x.All.Let), shownMoney(x.All.Saved))
+	}
+	_ = s.say("")
+	return s.table(t, 2)
+}
+
+func (s *session) replayTable(title, head string, rows []replay.Named) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	t := table.New(table.Cut(head), table.Right("calls"), table.Right("refused"), table.Right("cut"), table.Right("let through"), table.Right("saved"))
+	for _, x := range rows[:min(len(rows), shownRows)] {
+		t.Row(x.Name, count(x.Calls), count(x.Refused), count(x.Cut), shownMoney(x.Let), shownMoney(x.Saved))
+	}
+	if more := len(rows) - shownRows; more > 0 {
+		title += fmt.Sprintf(" (%d of %d; --json and --html have more)", shownRows, len(rows))
+	}
+	_ = s.say("\n%s", s.out.Paint(table.Bold, title))
+	return s.table(t, 2)
+}
+
+func (s *session) replayAttacks(of string, t *replay.Tally) error {
+	if t.Honest != nil {
+		_ = s.say("\nHonest calls%s: %d, of which %d were stopped (%.1f in 100,000).", of, t.Honest.Calls, t.Honest.Stopped(), 1e5*float64(t.Honest.Stopped())/float64(max(t.Honest.Calls, 1)))
+	}
+	if len(t.Attacks) == 0 {
+		return nil
+	}
+	rows := table.New(table.Cut("attack"), table.Right("calls"), table.Right("stopped"), table.Right("let through"), table.Right("saved"), table.Right("stopped after"))
+	for _, a := range t.Attacks {
+		after := "never"
+		if !a.StoppedAt.IsZero() {
+			after = a.After.Round(time.Second).String()
+		}
+		rows.Row(a.Name, count(a.Calls), count(a.Stopped()), shownMoney(a.Let), shownMoney(a.Saved), after)
+	}
+	_ = s.say("\n%s", s.out.Paint(table.Bold, "Attacks"+of))
+	return s.table(rows, 2)
+}

@@ -1,0 +1,243 @@
+package replay
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/engine"
+	"ringfence/core/phone"
+)
+
+// Lines are what a file says of lines: whose they are and what they and their customers have set.
+type Lines struct {
+	lines     map[string]*lineRow
+	customers map[string]*account.Settings
+	owners    map[uint64]string // line by the number it has
+}
+
+type lineRow struct {
+	customer string
+	zone     *time.Location // nil is the provider's
+	digits   uint64
+	settings account.Settings
+}
+
+// lineColumns are the columns that are not settings.
+var lineColumns = []string{"line", "customer", "zone", "first_seen", "number"}
+
+// ReadLines reads line,customer,zone,first_seen,number and a column for each setting by its name: ceilings in hundredths a minute, caps in
+// whole units of the billing currency; an empty cell inherits. What is set here counts as granted. Every fault is named.
+func ReadLines(in io.Reader, plan *phone.Plan) (*Lines, error) {
+	r := csv.NewReader(in)
+	r.FieldsPerRecord = -1
+	head, err := r.Read()
+	if err != nil {
+		return nil, fmt.Errorf("no header: %w", err)
+	}
+	l := &lineReader{Lines: Lines{map[string]*lineRow{}, map[string]*account.Settings{}, map[uint64]string{}}, plan: plan}
+	if err := l.header(head); err != nil {
+		return nil, err
+	}
+	for {
+		cells, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			l.faults = append(l.faults, err)
+			break
+		}
+		at, _ := r.FieldPos(0)
+		if err := l.row(cells); err != nil {
+			l.faults = append(l.faults, fmt.Errorf("line %d: %w", at, err))
+		}
+	}
+	if len(l.faults) > 0 {
+		return nil, errors.Join(l.faults[:min(len(l.faults), 20)]...)
+	}
+	return &l.Lines, nil
+}
+
+type lineReader struct {
+	Lines
+	plan   *phone.Plan
+	names  []string
+	fields []account.Field // by column; NumFields is none
+	faults []error
+}
+
+func (l *lineReader) header(head []string) error {
+	for i, h := range head {
+		h = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))
+		f, err := account.ParseField(h)
+		if err != nil {
+			if f = account.NumFields; !slices.Contains(lineColumns, h) {
+				return fmt.Errorf("column %d is %q: want %s or a setting such as international-ceiling", i+1, h, strings.Join(lineColumns, ", "))
+			}
+		}
+		l.names, l.fields = append(l.names, h), append(l.fields, f)
+	}
+	if !slices.Contains(l.names, "line") {
+		return errors.New("the header has no column line")
+	}
+	return nil
+}
+
+func (l *lineReader) row(cells []string) error {
+	if len(cells) > len(l.names) {
+		return fmt.Errorf("%d cells, but the header has %d", len(cells), len(l.names))
+	}
+	x, of, id := &lineRow{}, account.Settings{}, ""
+	for i, cell := range cells {
+		cell = strings.TrimSpace(cell)
+		if cell == "" {
+			continue
+		}
+		var err error
+		switch f := l.fields[i]; {
+		case l.names[i] == "line":
+			id = cell
+		case l.names[i] == "customer":
+			x.customer = cell
+		case l.names[i] == "zone":
+			x.zone, err = time.LoadLocation(cell)
+		case l.names[i] == "first_seen":
+			if _, ok := parseTime(cell, nil); !ok {
+				_, err = time.Parse(time.DateOnly, cell)
+			}
+		case l.names[i] == "number":
+			x.digits, err = l.number(cell)
+		case f.OfAccount():
+			of.Values[f], err = parseSetting(f, cell)
+		default:
+			x.settings.Values[f], err = parseSetting(f, cell)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.names[i], err)
+		}
+	}
+	return l.add(id, x, &of)
+}
+
+func (l *lineReader) add(id string, x *lineRow, of *account.Settings) error {
+	switch {
+	case id == "":
+		return errors.New("there is no line")
+	case l.lines[id] != nil:
+		return fmt.Errorf("line %.60q is there twice", id)
+	case x.digits != 0 && l.owners[x.digits] != "":
+		return fmt.Errorf("number %d is also that of line %.60q", x.digits, l.owners[x.digits])
+	}
+	if x.customer == "" {
+		x.customer = id
+	}
+	l.lines[id] = x
+	if x.digits != 0 {
+		l.owners[x.digits] = id
+	}
+	known := l.customers[x.customer]
+	if known == nil {
+		known = &account.Settings{}
+		l.customers[x.customer] = known
+	}
+	for f := range account.NumFields {
+		switch v := of.Values[f]; {
+		case !v.Set:
+		case known.Values[f].Set && known.Values[f] != v:
+			return fmt.Errorf("%s is the customer's, and another line of %.60q has another", f, x.customer)
+		default:
+			known.Values[f] = v
+		}
+	}
+	return nil
+}
+
+func (l *lineReader) number(cell string) (uint64, error) {
+	dest, problem := l.plan.Parse(cell)
+	if problem != phone.NoProblem && !strings.HasPrefix(cell, "+") {
+		dest, problem = l.plan.Parse("+" + cell)
+	}
+	if problem != phone.NoProblem || dest.Number.Short() {
+		return 0, fmt.Errorf("%.40q is not a number", cell)
+	}
+	return dest.Number.Digits(), nil
+}
+
+// parseSetting reads a setting as ParseValue does; a ceiling that is a bare number is in hundredths, a duration in seconds.
+func parseSetting(f account.Field, cell string) (account.Value, error) {
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		switch f.Unit() {
+		case account.UnitRate:
+			cell += "p"
+		case account.UnitSeconds:
+			cell += "s"
+		}
+	}
+	n, err := account.ParseValue(f, cell)
+	return account.Value{Set: true, N: n, Granted: true}, err
+}
+
+// book is Lines under the rules of a set, and every line that comes up without being in it.
+type book struct {
+	set   *Set
+	lines *Lines
+	mu    sync.RWMutex // owns known
+	known map[string]engine.Line
+}
+
+func newBook(set *Set, lines *Lines) *book {
+	return &book{set: set, lines: lines, known: map[string]engine.Line{}}
+}
+
+// see makes a line known before a call of it is played; customer is what the call's row says, "" is nothing.
+func (b *book) see(id, customer string) {
+	b.mu.RLock()
+	_, ok := b.known[id]
+	b.mu.RUnlock()
+	if ok {
+		return
+	}
+	row, settings := b.lines.lines[id], []*account.Settings{&b.set.Provider}
+	x := engine.Line{Account: customer, Zone: b.set.Zone, Deck: b.set.Deck}
+	if row != nil {
+		x.Account, x.Digits = row.customer, row.digits
+		settings = append(settings, b.lines.customers[row.customer], &row.settings)
+		if row.zone != nil {
+			x.Zone = row.zone
+		}
+	} else if customer == "" {
+		x.Account = id
+	}
+	x.Calendar = b.set.Calendar
+	x.Calendar.Zone = x.Zone
+	effective := account.Resolve(time.Time{}, settings...)
+	x.Settings = &effective
+	b.mu.Lock()
+	b.known[id] = x
+	b.mu.Unlock()
+}
+
+// rules are what calls are judged by.
+func (b *book) rules() engine.Rules {
+	return engine.Rules{
+		Plan: b.set.Plan, Block: b.set.Block,
+		Owner: func(digits uint64) (string, bool) {
+			id, ok := b.lines.owners[digits]
+			return id, ok
+		},
+		Line: func(id string, _ time.Time) (engine.Line, bool) {
+			b.mu.RLock()
+			defer b.mu.RUnlock()
+			x, ok := b.known[id]
+			return x, ok
+		},
+	}
+}

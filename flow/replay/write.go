@@ -1,0 +1,142 @@
+package replay
+
+import (
+	"bufio"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/policy"
+)
+
+// What came of a call.
+type outcome uint8
+
+const (
+	none outcome = iota
+	allowed
+	refused
+	cut
+	unreadable
+)
+
+// verdict is a row of the output.
+type verdict struct {
+	seq    int64
+	id     string
+	what   outcome
+	reason policy.Reason
+	talk   time.Duration
+	cost   money.Micro
+}
+
+// writer writes verdicts in the order of the rows that they are of, in whatever order they come. Safe for concurrent use. It holds as many as
+// there are between the oldest call in progress and the newest.
+type writer struct {
+	mu      sync.Mutex
+	to      *bufio.Writer // nil: nothing is written
+	next    int64         // the seq that is written next
+	waiting []verdict     // a ring, by seq modulo its length, which is a power of two
+	line    []byte
+	err     error
+}
+
+func newWriter(to io.Writer) *writer {
+	if to == nil {
+		return &writer{}
+	}
+	w := &writer{to: bufio.NewWriterSize(to, 256<<10), waiting: make([]verdict, 1024)}
+	_, w.err = w.to.WriteString("id,verdict,allowed_seconds,cost,reason,finding,restricted_until\n")
+	return w
+}
+
+func (w *writer) put(v verdict) {
+	if w.to == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for v.seq-w.next >= int64(len(w.waiting)) {
+		w.grow()
+	}
+	w.waiting[v.seq&int64(len(w.waiting)-1)] = v
+	for {
+		first := &w.waiting[w.next&int64(len(w.waiting)-1)]
+		if first.what == none {
+			return
+		}
+		w.write(first)
+		*first = verdict{}
+		w.next++
+	}
+}
+
+func (w *writer) grow() {
+	bigger := make([]verdict, 2*len(w.waiting))
+	for _, v := range w.waiting {
+		if v.what != none {
+			bigger[v.seq&int64(len(bigger)-1)] = v
+		}
+	}
+	w.waiting = bigger
+}
+
+// write appends id,verdict,allowed_seconds,cost,reason,finding,restricted_until. Nothing finds or restricts yet.
+func (w *writer) write(v *verdict) {
+	b := appendCell(w.line[:0], v.id)
+	switch v.what {
+	case unreadable:
+		b = append(b, ",,,,unreadable,,\n"...)
+	default:
+		b = append(append(append(b, ','), [...]string{allowed: "allowed", refused: "refused", cut: "cut"}[v.what]...), ',')
+		b = append(appendSeconds(b, v.talk), ',')
+		b = append(appendAmount(b, v.cost), ',')
+		if v.what != allowed {
+			b = append(b, v.reason.Code()...)
+		}
+		b = append(b, ",,\n"...)
+	}
+	w.line = b
+	if _, err := w.to.Write(b); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *writer) flush() error {
+	if w.to == nil {
+		return nil
+	}
+	if err := w.to.Flush(); w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+// appendSeconds writes whole seconds without a fraction, others to the millisecond.
+func appendSeconds(b []byte, d time.Duration) []byte {
+	b = strconv.AppendInt(b, int64(d/time.Second), 10)
+	if ms := int64(d % time.Second / time.Millisecond); ms != 0 {
+		b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	}
+	return b
+}
+
+// appendAmount writes units with six decimals.
+func appendAmount(b []byte, a money.Micro) []byte {
+	b = append(strconv.AppendInt(b, int64(a)/1e6, 10), '.')
+	for n, unit := int64(a)%1e6, int64(1e5); unit > 0; unit /= 10 {
+		b = append(b, byte('0'+n/unit%10))
+	}
+	return b
+}
+
+// appendCell quotes an id that needs it (RFC 4180). It is left as it is otherwise, so that rows can be joined by it.
+func appendCell(b []byte, s string) []byte {
+	if !strings.ContainsAny(s, "\",\r\n") {
+		return append(b, s...)
+	}
+	return append(append(append(b, '"'), strings.ReplaceAll(s, `"`, `""`)...), '"')
+}
