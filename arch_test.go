@@ -32,6 +32,7 @@ var barred = []struct{ from, to, why string }{
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
+	{"flow/health", "ringfence/flow/", "the state of the store is asked for, and asks no stage"},
 	{"flow/keep", "ringfence/flow/", "what keeps does not know what is kept"},
 	{"flow/notify", "ringfence/flow/answer", "who tells does not do what the answer asks for"},
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},

@@ -25,6 +25,7 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/door"
 	"ringfence/flow/gate"
+	"ringfence/flow/health"
 	"ringfence/flow/journal"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
@@ -66,7 +67,7 @@ type App struct {
 	rest      *rest.Server
 	monitor   *monitor
 	clock     *clock
-	health    health
+	health    *health.Health
 
 	cleanups []cleanup // run last to first
 	failed   chan error
@@ -109,6 +110,23 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 
 func (a *App) onStop(name string, run func(context.Context) error) {
 	a.cleanups = append(a.cleanups, cleanup{name, run})
+}
+
+// background runs tasks until the program stops, which waits for them to return and then runs last, if it is not nil.
+func (a *App) background(name string, last func(context.Context) error, tasks ...func(context.Context)) {
+	run, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, task := range tasks {
+		running.Go(func() { task(run) })
+	}
+	a.onStop(name, func(ctx context.Context) error {
+		cancel()
+		running.Wait()
+		if last == nil {
+			return nil
+		}
+		return last(ctx)
+	})
 }
 
 // unwind runs the cleanups, last first, and joins what failed.

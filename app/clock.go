@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/flow/keep"
 )
 
 // clock fixes the present on clocks that outlive this process and that nobody sets: the machine's since its boot, and the
@@ -59,14 +60,5 @@ func (c *clock) anchor() call.Anchor {
 const clockEvery = 10 * time.Second
 
 func (a *App) followClock(ctx context.Context) {
-	tick := time.NewTicker(clockEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			a.clock.read(ctx, a.money.Clock)
-		}
-	}
+	keep.Every(ctx, clockEvery, func(time.Time) { a.clock.read(ctx, a.money.Clock) })
 }

@@ -62,7 +62,7 @@ func (a *App) startEdges(ctx context.Context) error {
 	}
 	a.onStop("the admin interface", a.rest.Stop)
 	probing, cancel := context.WithCancel(context.Background())
-	go a.probe(probing)
+	go a.health.Run(probing) // not waited for: a frozen disk would keep it
 	a.onStop("the store's probe", func(context.Context) error { cancel(); return nil })
 	if a.cfg.Demo {
 		if err := a.startDemo(ctx); err != nil {

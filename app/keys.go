@@ -43,6 +43,20 @@ func openKeys(cfg *config.Config, log *slog.Logger) (*keyring, error) {
 	return &keyring{file: cfg.Secret.KeyFile, keys: keys}, nil
 }
 
+// presentKeys reads the keys and makes none: a new key would open nothing of a backup.
+func presentKeys(cfg *config.Config) (*secret.Box, error) {
+	if cfg.Secret.Key == "" {
+		if _, err := os.Stat(cfg.Secret.KeyFile); err != nil {
+			return nil, fmt.Errorf("the key that seals passwords: %w: put its copy back first", err)
+		}
+	}
+	k, err := openKeys(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return k.box()
+}
+
 func (k *keyring) box() (*secret.Box, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -80,6 +80,9 @@ func (a *App) serveMonitor() error {
 	return nil
 }
 
+// storeFault is "" while the store is well.
+func (a *App) storeFault() string { return a.health.Fault() }
+
 func (a *App) fail(err error) {
 	select {
 	case a.failed <- err:

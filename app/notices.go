@@ -158,21 +158,7 @@ func (a *App) othersCalls(ctx context.Context) ([]call.Open, error) {
 
 // startNotices follows the journal from where it was left.
 func (a *App) startNotices() error {
-	run, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 2)
-	go func() {
-		if err := a.watch.Run(run); err != nil {
-			a.log.Error("findings are no longer followed", "err", err)
-		}
-		done <- struct{}{}
-	}()
-	go func() { a.notices.Run(run); done <- struct{}{} }()
-	a.onStop("findings and notices", func(context.Context) error {
-		cancel()
-		<-done
-		<-done
-		return nil
-	})
+	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
 	if a.web == nil {
 		return nil
 	}

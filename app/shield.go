@@ -179,20 +179,10 @@ func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 
 // startShield runs what follows time: devices written, bans made and ended, feeds read, floods told.
 func (a *App) startShield() {
-	run, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	tasks := []func(context.Context){a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Guard.Run, a.followOthers, a.book.JudgePasswords}
-	for _, task := range tasks {
-		go func() { task(run); done <- struct{}{} }()
-	}
-	a.onStop("devices and bans", func(ctx context.Context) error {
-		cancel()
-		for range tasks {
-			<-done
-		}
+	a.background("devices and bans", func(ctx context.Context) error {
 		if err := a.shield.devices.Flush(ctx); err != nil {
 			return err
 		}
 		return a.shield.bans.Flush(ctx)
-	})
+	}, a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Guard.Run, a.followOthers, a.book.JudgePasswords)
 }

@@ -12,6 +12,7 @@ import (
 	"ringfence/edge/sip/message"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
+	"ringfence/flow/health"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
 	"ringfence/state/store/memory"
@@ -71,7 +72,11 @@ func (a *App) openBook(ctx context.Context) error {
 		return err
 	}
 	a.bookFollower()
-	return a.openHealth(ctx)
+	a.health, err = health.Open(ctx, health.Options{
+		Store: a.store, Box: a.keys.box, Secrets: a.book.CheckSecrets, Ledger: func() error { return a.ledger.Healthy() },
+		Held: a.held, Taken: postgres.ErrNodeTaken, Fail: a.fail, Log: a.log,
+	})
+	return err
 }
 
 func bookOptions(cfg *config.Config) (book.Options, error) {
@@ -118,7 +123,7 @@ func (a *App) openStages(ctx context.Context) error {
 	}
 	var err error
 	a.gate, err = gate.New(gate.Options{
-		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.paid, Block: a.numbering.block,
+		Node: cfg.Node, Plan: a.book.Plan(), Book: a.book, Ledger: a.ledger, Log: a.log, Registered: a.registered, Paid: a.health.Paid, Block: a.numbering.block,
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, Lease: cfg.Money.Lease.Duration,
 		Anchor: a.clock.anchor, Lap: a.lap(), WaiveLate: cfg.Provider.LateAnswers == "free",
 	})
@@ -148,17 +153,8 @@ func (a *App) startStages(ctx context.Context) error {
 		return err
 	}
 	a.onStop("the meter", func(context.Context) error { a.gate.Stop(); return nil })
-	run, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 3)
-	go func() { a.location.Run(run); done <- struct{}{} }()
-	go func() { a.ledger.Leases(run, a.gate.Claimed, a.gate.Returned); done <- struct{}{} }()
-	go func() { a.followClock(run); done <- struct{}{} }()
-	a.onStop("registrations and leases", func(ctx context.Context) error {
-		cancel()
-		for range cap(done) {
-			<-done
-		}
-		return a.location.Flush(ctx)
+	a.background("registrations and leases", a.location.Flush, a.location.Run, a.followClock, func(ctx context.Context) {
+		a.ledger.Leases(ctx, a.gate.Claimed, a.gate.Returned)
 	})
 	a.startShield()
 	return nil

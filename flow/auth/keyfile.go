@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringfence/core/secret"
+	"ringfence/flow/keep"
 )
 
 // KeyEnv names the environment variable that may hold the keys instead of a file, in the form of secret.ParseKeys.
@@ -57,15 +58,14 @@ func NewKeyFile(path string) ([]secret.Key, error) {
 		return nil, err
 	}
 	keys := []secret.Key{k}
-	tmp, err := writeTemp(path, secret.FormatKeys(keys))
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp)
-	if err := os.Link(tmp, path); err != nil { // unlike Rename, Link does not replace
-		return nil, err
-	}
-	return keys, syncDir(path)
+	err = alone(path, func(dir *os.File) error {
+		made := path + ".new"
+		if err := write(made, keys); err != nil {
+			return err
+		}
+		return errors.Join(os.Link(made, path), os.Remove(made), dir.Sync()) // unlike Rename, Link does not replace
+	})
+	return keys, err
 }
 
 // OpenKeys reads the key file, and makes it when there is none: the first start. made tells the operator to back it up.
@@ -83,63 +83,42 @@ func OpenKeys(path string) (keys []secret.Key, made bool, err error) {
 }
 
 // AddKey appends a fresh key, which seals from the next NewBox on, and returns all. The file is replaced as a whole:
-// whatever happens meanwhile, it holds either the old keys or all of them. The folder is locked from reading to renaming: of
-// two rotations at once neither may lose the other's key, with which something may be sealed already.
-func AddKey(path string) ([]secret.Key, error) {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close() // which unlocks
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
-		return nil, err
-	}
-	keys, err := LoadKeys(path)
-	if err != nil {
-		return nil, err
-	}
-	k, err := secret.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	keys = append(keys, k)
-	if len(keys) > secret.MaxKeys {
-		return nil, fmt.Errorf("%w %s: %d keys; at most %d", ErrKeyFile, path, len(keys), secret.MaxKeys)
-	}
-	tmp, err := writeTemp(path, secret.FormatKeys(keys))
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp)
-	if err := os.Rename(tmp, path); err != nil {
-		return nil, err
-	}
-	return keys, dir.Sync()
-}
-
-// writeTemp writes a file beside path, mode 0600 from its first instant, and syncs it.
-func writeTemp(path string, text []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // CreateTemp makes 0600
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(f.Name())
+// whatever happens meanwhile, it holds either the old keys or all of them.
+func AddKey(path string) (keys []secret.Key, err error) {
+	err = alone(path, func(*os.File) error {
+		if keys, err = LoadKeys(path); err != nil {
+			return err
 		}
-	}()
-	if _, err = f.Write(text); err != nil {
-		return "", err
-	}
-	return f.Name(), f.Sync()
+		k, err := secret.NewKey()
+		if err != nil {
+			return err
+		}
+		if keys = append(keys, k); len(keys) > secret.MaxKeys {
+			return fmt.Errorf("%w %s: %d keys; at most %d", ErrKeyFile, path, len(keys), secret.MaxKeys)
+		}
+		return write(path, keys)
+	})
+	return keys, err
 }
 
-// syncDir makes a new name durable.
-func syncDir(path string) error {
-	d, err := os.Open(filepath.Dir(path))
+// alone runs f while the folder of a key file is locked: of two rotations at once neither may lose the other's key, with
+// which something may be sealed already.
+func alone(path string, f func(dir *os.File) error) error {
+	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	defer dir.Close() // which unlocks
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	return f(dir)
+}
+
+func write(path string, keys []secret.Key) error {
+	_, err := keep.Replace(path, func(w io.Writer) error {
+		_, err := w.Write(secret.FormatKeys(keys))
+		return err
+	})
+	return err
 }

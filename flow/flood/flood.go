@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringfence/core/fact"
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -96,21 +97,14 @@ func (m *Meter) Packets() uint64 { return m.packets.Load() }
 
 // Run writes a row for each span in which there was a flood, until ctx ends.
 func (m *Meter) Run(ctx context.Context) {
-	tick := time.NewTicker(m.o.Span)
-	defer tick.Stop()
 	from, before := time.Now(), m.packets.Load()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			after := m.packets.Load()
-			if f, ok := m.turn(from, now, after-before); ok {
-				m.o.Record(f)
-			}
-			from, before = now, after
+	keep.Every(ctx, m.o.Span, func(now time.Time) {
+		after := m.packets.Load()
+		if f, ok := m.turn(from, now, after-before); ok {
+			m.o.Record(f)
 		}
-	}
+		from, before = now, after
+	})
 }
 
 type talker struct {
@@ -119,7 +113,7 @@ type talker struct {
 }
 
 // turn ends a span: what it was, if it was a flood; and begins the next.
-func (m *Meter) turn(from, till time.Time, packets uint64) (store.Fact, bool) {
+func (m *Meter) turn(from, to time.Time, packets uint64) (store.Fact, bool) {
 	empty := bitmap
 	for i := range m.seen {
 		empty -= bits.OnesCount64(m.seen[i].Swap(0))
@@ -128,18 +122,18 @@ func (m *Meter) turn(from, till time.Time, packets uint64) (store.Fact, bool) {
 	top := m.top
 	m.top = make([]talker, 0, talkers)
 	m.mu.Unlock()
-	rate := float64(packets) / max(till.Sub(from).Seconds(), 0.001)
+	rate := float64(packets) / max(to.Sub(from).Seconds(), 0.001)
 	if rate < m.o.Rate {
 		return store.Fact{}, false
 	}
-	f := fact.FloodStrangers{From: from, Packets: int64(packets), PerSecond: int64(math.Round(rate)), Sources: int64(sources(empty, packets)), To: till}
+	f := fact.FloodStrangers{From: from, Packets: int64(packets), PerSecond: int64(math.Round(rate)), Sources: int64(sources(empty, packets)), To: to}
 	for _, t := range m.loudest(top) {
 		f.Top = append(f.Top, fact.Talker{Source: fact.FromAddr(t.Source), Packets: int64(t.Packets)})
 	}
 	if m.o.Tags {
-		return (*fact.DialogWrongTags)(&f).Row(till, fact.Subject{}), true
+		return (*fact.DialogWrongTags)(&f).Row(to, fact.Subject{}), true
 	}
-	return f.Row(till, fact.Subject{}), true
+	return f.Row(to, fact.Subject{}), true
 }
 
 // sources is the linear-counting estimate of how many there were, from how many bits stayed empty.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringfence/core/fact"
+	"ringfence/flow/keep"
 )
 
 // Run tells facts, looks up the sample and talks to the other nodes, until ctx ends. Without it logins are judged all the
@@ -24,23 +25,16 @@ func (g *Guard) Run(ctx context.Context) {
 		wg.Go(func() { g.share(ctx) })
 		wg.Go(func() { g.follow(ctx) })
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	summed := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			g.tick(time.Now(), true)
-			wg.Wait()
-			return
-		case now := <-tick.C:
-			sums := now.Sub(summed) >= flushEvery
-			if sums {
-				summed = now
-			}
-			g.tick(now, sums)
+	keep.Every(ctx, time.Second, func(now time.Time) {
+		sums := now.Sub(summed) >= flushEvery
+		if sums {
+			summed = now
 		}
-	}
+		g.tick(now, sums)
+	})
+	g.tick(time.Now(), true)
+	wg.Wait()
 }
 
 // tick does what is due off the hot path. Run's goroutine alone calls it.

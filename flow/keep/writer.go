@@ -111,22 +111,28 @@ func Replace(path string, write func(io.Writer) error) (size int64, err error) {
 			os.Remove(part)
 		}
 	}()
-	err = write(f)
-	if err == nil {
-		size, err = f.Seek(0, io.SeekCurrent)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(write(f), f.Close()); err != nil {
 		return 0, err
 	}
-	if err = os.Rename(part, path); err != nil {
+	return Finish(part, path)
+}
+
+// Finish gives a finished file its name, in place of what has it, when all of it is on the disk. It returns its size in bytes.
+func Finish(part, path string) (size int64, err error) {
+	f, err := os.OpenFile(part, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return 0, err
+	}
+	if err := os.Rename(part, path); err != nil {
 		return 0, err
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return 0, err
 	}
-	return size, errors.Join(dir.Sync(), dir.Close())
+	return info.Size(), errors.Join(dir.Sync(), dir.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/flow/keep"
 	"ringfence/state/store"
 )
 
@@ -19,18 +20,13 @@ const (
 // bundle makes digests until ctx ends. A digest is due at each whole multiple of DigestAt (in UTC), of what has waited
 // from before it.
 func (n *Notifier) bundle(ctx context.Context) {
-	tick := time.NewTicker(min(n.o.DigestAt, time.Minute))
-	defer tick.Stop()
-	for {
+	look := func(time.Time) {
 		if err := n.digests(ctx, n.now()); err != nil && ctx.Err() == nil {
 			n.log.Warn("digests could not be made; they are tried again", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
+	look(n.now())
+	keep.Every(ctx, min(n.o.DigestAt, time.Minute), look)
 }
 
 // waiting is what a person waits for; at most 2 × digestMost of the oldest.

@@ -264,22 +264,13 @@ func asked(err error) time.Duration {
 func (n *Notifier) holding(ctx context.Context, d *store.DueDelivery, send func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, account.ChannelCalled(d.Channel).Within)
 	defer cancel()
-	done := make(chan struct{})
+	hold, done := context.WithCancel(context.WithoutCancel(ctx))
 	var holder sync.WaitGroup
 	defer holder.Wait() // what comes of it is written after the last renewal
-	defer close(done)
+	defer done()
 	held := d.Delivery
 	holder.Go(func() {
-		tick := time.NewTicker(renew)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				n.hold(ctx, held, n.now().Add(lease))
-			}
-		}
+		keep.Every(hold, renew, func(time.Time) { n.hold(ctx, held, n.now().Add(lease)) })
 	})
 	return send(ctx)
 }

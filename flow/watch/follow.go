@@ -191,21 +191,17 @@ func (w *Watch) fold(d *work, done *store.Stepped, ours bool) {
 	w.stats.Bad += d.bad
 	w.mu.Unlock()
 	if ours {
-		w.raised(d.findings, done)
+		w.raised(done)
 	}
 }
 
-// raised counts new findings and tells whoever wants to know.
-func (w *Watch) raised(findings []detect.Finding, done *store.Stepped) {
-	for i, f := range findings {
-		if i >= len(done.Findings) || !done.Findings[i].New {
-			continue
-		}
-		w.mu.Lock()
-		w.stats.Raised++
-		w.mu.Unlock()
-		if w.o.OnFinding != nil {
-			w.o.OnFinding(f)
+// raised counts new findings.
+func (w *Watch) raised(done *store.Stepped) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range done.Findings {
+		if f.New {
+			w.stats.Raised++
 		}
 	}
 }

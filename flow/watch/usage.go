@@ -302,10 +302,8 @@ func (w *Watch) usage(s *subject) detect.Usage {
 // however many nodes see the same.
 func (w *Watch) tell(ctx context.Context, all []due, now time.Time) error {
 	step := store.Step{Stage: Stage, From: w.at, To: w.at}
-	findings := make([]detect.Finding, len(all))
 	for i := range all {
-		findings[i] = all[i].finding
-		step.Findings = append(step.Findings, stored(&findings[i], now))
+		step.Findings = append(step.Findings, stored(&all[i].finding, now))
 		step.Usage = append(step.Usage, store.UsageChange{Subject: all[i].of.name, Told: int64(all[i].passed)})
 	}
 	done, err := w.o.Store.Advance(ctx, step)
@@ -317,6 +315,6 @@ func (w *Watch) tell(ctx context.Context, all []due, now time.Time) error {
 		all[i].of.told = max(all[i].of.told, all[i].passed)
 	}
 	w.mu.Unlock()
-	w.raised(findings, &done)
+	w.raised(&done)
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"ringfence/core/call"
-	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/flow/book"
 	"ringfence/flow/journal"
@@ -40,9 +39,7 @@ type Options struct {
 	// this node may be among them. The slice becomes the stage's own.
 	Others func(ctx context.Context) ([]call.Open, error)
 	Every  time.Duration // how often the journal and the calls are looked at; 0 is 500 ms
-	// OnFinding is told of each new finding, after it is durable; nil is nobody. Metrics.
-	OnFinding func(detect.Finding)
-	Log       *slog.Logger
+	Log    *slog.Logger
 }
 
 const (
@@ -94,11 +91,8 @@ func New(o Options) (*Watch, error) {
 	return w, nil
 }
 
-// Run follows the journal until ctx ends, which is no error. A store that fails is asked again; nothing is lost by it.
-func (w *Watch) Run(ctx context.Context) error {
-	w.follower.Run(ctx)
-	return nil
-}
+// Run follows the journal until ctx ends. A store that fails is asked again; nothing is lost by it.
+func (w *Watch) Run(ctx context.Context) { w.follower.Run(ctx) }
 
 // begin reads usage as it stands at the cursor, unless what is in memory is still right.
 func (w *Watch) begin(ctx context.Context) (int64, error) {
