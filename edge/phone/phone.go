@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
 )
 
 // Account is a line's login, and where and how it is used.
@@ -102,7 +103,7 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 		return nil, err
 	}
 	if a.Domain == "" {
-		a.Domain = bracketed(server.Addr())
+		a.Domain = message.HostText(server.Addr())
 	}
 	a.UserAgent = cmp.Or(a.UserAgent, "ringfence-phone")
 	p := &Phone{account: a, server: server, media: m, inbox: make(chan *Inbound, 64), regID: token()}
@@ -112,28 +113,12 @@ func Dial(ctx context.Context, a Account) (*Phone, error) {
 	return p, nil
 }
 
-// bracketed is an address as a SIP URI has it: IPv6 in brackets (RFC 3261 section 25.1, IPv6reference).
-func bracketed(a netip.Addr) string {
-	if a.Is6() {
-		return "[" + a.String() + "]"
-	}
-	return a.String()
-}
-
 func resolve(ctx context.Context, server string) (netip.AddrPort, error) {
-	host, port, err := net.SplitHostPort(server)
+	all, err := transport.Resolve(ctx, server, net.DefaultResolver.LookupNetIP)
 	if err != nil {
-		host, port = server, "5060"
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("server %q: bad port", server)
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(ips) == 0 {
 		return netip.AddrPort{}, fmt.Errorf("server %q: %w", server, err)
 	}
-	return netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), nil
+	return all[0], nil
 }
 
 // sourceFor is the address the system would send from; connecting a UDP socket sends nothing.

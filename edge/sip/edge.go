@@ -65,7 +65,7 @@ type Options struct {
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
 	Nodes  bool               // there may be other nodes, whose calls are sought (Gate.Seek)
-	Anchor func() call.Anchor // fixes the present on clocks that outlive the process; nil: only the wall clock does
+	Anchor func() call.Anchor // fixes the present on clocks that outlive the process; nil: on the wall clock only
 
 	Log *slog.Logger // nil discards
 }
@@ -175,6 +175,9 @@ func (o *Options) defaults() {
 	o.SessionTime = cmp.Or(o.SessionTime, 30*time.Minute)
 	o.PingInterval = cmp.Or(o.PingInterval, 5*time.Minute)
 	o.SessionTime = max(o.SessionTime, minSession)
+	if o.Anchor == nil {
+		o.Anchor = func() call.Anchor { return call.Anchor{Store: time.Now()} }
+	}
 }
 
 // Start takes back the calls of the previous process and begins to serve.

@@ -85,18 +85,9 @@ func asksPrivacy(m *message.Message, party string) bool {
 			}
 		}
 	}
-	for v := range m.All(message.HAnonymity) { // RPID-Privacy and it are of the drafts before RFC 3323
-		if (partyID{privacy: string(bytes.ToLower(v))}).hidesNumber() {
+	for p := range parties(m) {
+		if (p.party == "" || p.party == party) && p.hidesNumber() {
 			return true
-		}
-	}
-	for _, id := range [...]message.HeaderID{message.HRemotePartyID, message.HRPIDPrivacy} {
-		for v := range m.All(id) {
-			for p := range remoteParties(v) {
-				if (p.party == "" || p.party == party) && p.hidesNumber() {
-					return true
-				}
-			}
 		}
 	}
 	return false
@@ -106,19 +97,32 @@ func isPrivacyGap(r rune) bool { return strings.ContainsRune(";, \t\"<>", r) }
 
 // hidesName says whether a Remote-Party-ID withholds the caller's name only.
 func hidesName(m *message.Message) bool {
-	for _, id := range [...]message.HeaderID{message.HRemotePartyID, message.HRPIDPrivacy, message.HAnonymity} {
-		for v := range m.All(id) {
-			if id == message.HAnonymity {
-				v = append([]byte("privacy="), v...)
+	for p := range parties(m) {
+		if p.party != "called" && p.hides("name") {
+			return true
+		}
+	}
+	return false
+}
+
+// parties are what a message says of its parties by Remote-Party-ID, or by RPID-Privacy or Anonymity, which drafts before RFC 3323 had.
+func parties(m *message.Message) iter.Seq[partyID] {
+	return func(yield func(partyID) bool) {
+		for v := range m.All(message.HAnonymity) {
+			if !yield(partyID{privacy: string(bytes.ToLower(v))}) {
+				return
 			}
-			for p := range remoteParties(v) {
-				if p.party != "called" && p.hides("name") {
-					return true
+		}
+		for _, id := range [...]message.HeaderID{message.HRemotePartyID, message.HRPIDPrivacy} {
+			for v := range m.All(id) {
+				for p := range remoteParties(v) {
+					if !yield(p) {
+						return
+					}
 				}
 			}
 		}
 	}
-	return false
 }
 
 // partyID is what a Remote-Party-ID (draft-ietf-sip-privacy) says of its party.

@@ -226,11 +226,3 @@ func (e *Edge) localAddr(to transport.Dest) (netip.AddrPort, transport.Proto) {
 	}
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()), to.Proto // a zone means something on this host only
 }
-
-// hostText is an address as a URI names it.
-func hostText(a netip.Addr) string {
-	if a.Is6() {
-		return "[" + a.WithZone("").String() + "]"
-	}
-	return a.String()
-}

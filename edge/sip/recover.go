@@ -87,9 +87,6 @@ func (e *Edge) anchorOf(t time.Time) *call.Anchor {
 	if t.IsZero() {
 		return nil
 	}
-	if e.o.Anchor == nil {
-		return &call.Anchor{Store: t}
-	}
 	a, ago := e.o.Anchor(), time.Since(t)
 	a.Uptime -= ago
 	if !a.Store.IsZero() {
@@ -103,11 +100,7 @@ func (e *Edge) instantOf(a *call.Anchor) time.Time {
 	if a == nil {
 		return time.Time{}
 	}
-	now := call.Anchor{Store: time.Now()}
-	if e.o.Anchor != nil {
-		now = e.o.Anchor()
-	}
-	ago, _ := a.Since(now)
+	ago, _ := a.Since(e.o.Anchor())
 	return time.Now().Add(-max(ago, 0))
 }
 

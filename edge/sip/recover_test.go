@@ -128,6 +128,29 @@ func TestStrayAnswer(t *testing.T) {
 	})
 }
 
+// A registered phone was looked for under what its URI calls it, and not under its line: its late answer was left, and it talked to nobody.
+func TestStrayAnswerOfAPhone(t *testing.T) {
+	const at = "10.0.5.1:5060"
+	inWorld(t, func(w *world) {
+		bob := w.peer(at)
+		bob.register("bob", "reg-bob", 1, "Contact: <sip:desk@"+at+">")
+		bob.expect("200 REGISTER")
+		w.phone.invite("c1", "020")
+		inv := bob.expect("INVITE")
+		w.crash()
+		w.peer("10.0.5.2:5060").answer(inv, 200, "x", sdpB) // no phone is registered there
+		bob.answer(inv, 200, "b", sdpB)
+		ack, bye := bob.expect("ACK"), bob.expect("BYE")
+		if string(ack.To().Tag()) != "b" || string(bye.To().Tag()) != "b" {
+			t.Errorf("%s\n%s", ack.Bytes(), bye.Bytes())
+		}
+		w.gate.admitted = nil // voided by the gate itself
+	}, func(w *world) {
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.change = func(d *fakes) { d.isPhone = w.where.IsPhone }
+	})
+}
+
 // Stop gives up what is being set up and leaves calls up for the next process.
 func TestStop(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"ringfence/core/account"
 	"ringfence/core/policy"
@@ -101,15 +100,12 @@ func registerFault(err error) *message.Fault {
 	return &badBinding
 }
 
-// textOf is a string over bytes of a packet, for those who copy what they keep.
-func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
 // update reads the contacts of a REGISTER, or says what it is refused for. Its strings may point into the packet.
 func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u location.Update, fault *message.Fault) {
 	m := &p.Msg
 	u = location.Update{
-		CallID: textOf(m.CallID()), CSeq: m.CSeq(), Login: challenge, Received: replyTo(p).Addr, Transport: "udp",
-		UserAgent: cleanText(textOf(m.Get(message.HUserAgent)), 128), Now: now,
+		CallID: message.TextOf(m.CallID()), CSeq: m.CSeq(), Login: challenge, Received: replyTo(p).Addr, Transport: "udp",
+		UserAgent: cleanText(message.TextOf(m.Get(message.HUserAgent)), 128), Now: now,
 	}
 	if p.Proto == transport.UDP {
 		u.Listener = p.Local
@@ -141,7 +137,7 @@ func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u l
 			return u, &badScheme
 		}
 		u.Contacts = append(u.Contacts, location.Contact{
-			URI: textOf(a.URI), Expires: min(d, e.o.MaxExpires), Instance: instanceOf(a), Direct: direct(&uri, p),
+			URI: message.TextOf(a.URI), Expires: min(d, e.o.MaxExpires), Instance: instanceOf(a), Direct: direct(&uri, p),
 		})
 	}
 	return u, nil

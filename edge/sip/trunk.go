@@ -3,11 +3,9 @@ package sip
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -255,8 +253,7 @@ type resolver struct {
 }
 
 type resolved struct {
-	at    netip.AddrPort
-	all   []netip.Addr // every address of the name
+	all   []netip.AddrPort // every address of the name, the one in use first
 	until time.Time
 }
 
@@ -281,7 +278,10 @@ func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, ok := r.names[address]
-	return f.at, ok && now.Before(f.until)
+	if !ok {
+		return netip.AddrPort{}, false
+	}
+	return f.all[0], now.Before(f.until)
 }
 
 // standFor says that one of the names, of those that were asked for, has an address.
@@ -290,7 +290,7 @@ func (r *resolver) standFor(names []string, src netip.Addr) bool {
 	defer r.mu.Unlock()
 	src = src.Unmap().WithZone("")
 	for _, name := range names {
-		if slices.Contains(r.names[name].all, src) {
+		if slices.ContainsFunc(r.names[name].all, func(a netip.AddrPort) bool { return a.Addr() == src }) {
 			return true
 		}
 	}
@@ -302,44 +302,27 @@ func (r *resolver) host(at netip.AddrPort) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, f := range r.names {
-		if f.at == at {
+		if f.all[0] == at {
 			return name
 		}
 	}
 	return ""
 }
 
-var errNoAddress = errors.New("the name has no address")
-
 // resolve asks the DNS. An address that was known stays good when the DNS does not answer.
 func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (netip.AddrPort, error) {
-	host, port := address, uint16(5060)
-	if h, p, err := net.SplitHostPort(address); err == nil {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil {
-			return netip.AddrPort{}, err
-		}
-		host, port = h, uint16(n)
-	}
-	all, err := r.ask(ctx, "ip", host)
+	all, err := transport.Resolve(ctx, address, r.ask)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil && len(all) == 0 {
-		err = errNoAddress
-	}
 	if err != nil {
 		if old, ok := r.names[address]; ok {
-			return old.at, nil
+			return old.all[0], nil
 		}
 		return netip.AddrPort{}, err
 	}
 	if len(r.names) >= maxNames {
 		clear(r.names)
 	}
-	at := netip.AddrPortFrom(all[0].Unmap(), port)
-	for i := range all {
-		all[i] = all[i].Unmap()
-	}
-	r.names[address] = resolved{at, all, now.Add(nameLife)}
-	return at, nil
+	r.names[address] = resolved{all, now.Add(nameLife)}
+	return all[0], nil
 }

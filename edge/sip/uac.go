@@ -159,7 +159,7 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 		user, hidden = "anonymous", true
 	}
 	var w message.Writer
-	identity := "sip:" + user + "@" + hostText(here.Addr())
+	identity := "sip:" + user + "@" + message.HostText(here.Addr())
 	shown, display := identity, u.from.display
 	if l.trunk != "" {
 		display = nil // a name that the phone made up is not the provider's to pass on

@@ -25,7 +25,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 	if v.Expired && !v.Used {
 		status = http.StatusGone
 	}
-	s.write(w, r, status, s.ask(&v))
+	s.write(w, r, status, askPage(&v))
 }
 
 // use is POST: the button was pressed, or a mail program unsubscribes with one click (RFC 8058).
@@ -35,12 +35,12 @@ func (s *Server) use(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := parseForm(r); err != nil {
-		s.write(w, r, http.StatusBadRequest, s.ask(&v))
+		s.write(w, r, http.StatusBadRequest, askPage(&v))
 		return
 	}
 	oneClick := r.PostForm.Get("List-Unsubscribe") == "One-Click" && v.Action == notify.Off
 	if !oneClick && r.PostForm.Get("do") != v.Action { // a robot that posts everywhere
-		s.write(w, r, http.StatusBadRequest, s.ask(&v))
+		s.write(w, r, http.StatusBadRequest, askPage(&v))
 		return
 	}
 	v, err := s.d.Use(r.Context(), r.PathValue("token"), s.from(r))
@@ -48,15 +48,15 @@ func (s *Server) use(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, notify.ErrUsed) && oneClick:
 		writeText(w, http.StatusOK, "Already switched off.\n")
 	case errors.Is(err, notify.ErrUsed):
-		s.write(w, r, http.StatusOK, s.used(&v))
+		s.write(w, r, http.StatusOK, usedPage(&v))
 	case errors.Is(err, notify.ErrExpired):
-		s.write(w, r, http.StatusGone, s.expired(&v))
+		s.write(w, r, http.StatusGone, expiredPage(&v))
 	case err != nil:
 		s.failed(w, r, err)
 	case oneClick: // RFC 8058: no redirect, and nobody reads it
 		writeText(w, http.StatusOK, "Switched off.\n")
 	default:
-		s.write(w, r, http.StatusOK, s.done(&v))
+		s.write(w, r, http.StatusOK, donePage(&v))
 	}
 }
 
@@ -78,12 +78,12 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request) (notify.LinkView, 
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, notify.ErrLink) {
 		s.rate.wrong(asker{net: fair.Address(s.from(r))})
-		s.write(w, r, http.StatusNotFound, s.unknown())
+		s.write(w, r, http.StatusNotFound, unknownPage)
 		return
 	}
 	s.log.Error("a link could not be looked up or used", "method", r.Method, "error", err)
 	w.Header().Set("Retry-After", "30")
-	s.write(w, r, http.StatusServiceUnavailable, s.broken())
+	s.write(w, r, http.StatusServiceUnavailable, brokenPage)
 }
 
 // parseForm reads a form of either type into r.PostForm.

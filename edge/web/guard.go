@@ -20,15 +20,15 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+notify.LinkPath+"{token}", s.show)
 	mux.HandleFunc("POST "+notify.LinkPath+"{token}", s.use)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusOK, s.front()) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusOK, frontPage) })
 	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "User-agent: *\nDisallow: /\n")
 	})
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusNotFound, s.unknown()) })
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusNotFound, unknownPage) })
 
 	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusForbidden, s.foreign()) }))
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusForbidden, foreignPage) }))
 	inner := cross.Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
@@ -36,7 +36,7 @@ func (s *Server) handler() http.Handler {
 		if !s.rate.take(s.asker(r)) {
 			w.Header().Set("Retry-After", "60")
 			w.Header().Set("Connection", "close") // its place is for somebody else
-			s.write(w, r, http.StatusTooManyRequests, s.tooMany())
+			s.write(w, r, http.StatusTooManyRequests, tooManyPage)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -73,7 +73,7 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 		panic(v)
 	}
 	s.log.Error("a page failed", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	s.write(w, r, http.StatusInternalServerError, s.broken())
+	s.write(w, r, http.StatusInternalServerError, brokenPage)
 }
 
 // asker is who is counted for a request. Whether a token is ours shows without a look into the store, and nobody can guess

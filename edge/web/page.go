@@ -83,25 +83,25 @@ func newHelp(h notify.Help) help {
 	return out
 }
 
-func (s *Server) ask(v *notify.LinkView) page {
+func askPage(v *notify.LinkView) page {
 	if v.Used {
-		return s.used(v)
+		return usedPage(v)
 	}
 	if v.Expired {
-		return s.expired(v)
+		return expiredPage(v)
 	}
 	return page{Title: v.Title, Known: v.Known, Text: v.Text, Do: v.Action, Button: v.Button, Grave: v.Action == notify.NotMine}
 }
 
-func (s *Server) done(v *notify.LinkView) page {
+func donePage(v *notify.LinkView) page {
 	return page{Title: "Thank you", Result: v.Result, Text: []string{"You can close this page."}, Mark: "done"}
 }
 
-func (s *Server) used(v *notify.LinkView) page {
+func usedPage(v *notify.LinkView) page {
 	return page{Title: "This was answered already", Result: v.Result, Text: []string{"A link works once. If the answer was wrong, or was not yours, contact us at once."}, Mark: "done"}
 }
 
-func (s *Server) expired(v *notify.LinkView) page {
+func expiredPage(v *notify.LinkView) page {
 	title := "This link has expired"
 	if v.Gone {
 		title = v.Title
@@ -109,36 +109,25 @@ func (s *Server) expired(v *notify.LinkView) page {
 	return page{Title: title, Text: v.Text, Mark: "warn"}
 }
 
-func (s *Server) unknown() page {
-	return page{Title: "This link is not complete", Mark: "warn", Text: []string{
+// The pages that say the same to everybody.
+var (
+	unknownPage = page{Title: "This link is not complete", Mark: "warn", Text: []string{
 		"Nothing was done. Mail programs sometimes cut long links in two: go back to the message and press its button, or copy the whole link.",
 		"If you cannot make it work and the matter is urgent, contact us.",
 	}}
-}
-
-func (s *Server) foreign() page {
-	return page{Title: "Nothing was done", Mark: "warn", Text: []string{
+	foreignPage = page{Title: "Nothing was done", Mark: "warn", Text: []string{
 		"Another site tried to answer for you. Open the link in the message itself and press its button there.",
 	}}
-}
-
-func (s *Server) tooMany() page {
-	return page{Title: "Please wait a minute", Mark: "warn", Text: []string{
+	tooManyPage = page{Title: "Please wait a minute", Mark: "warn", Text: []string{
 		"Your address has asked for many pages in a short time. Nothing was done. Try again in a minute; if it is urgent, contact us.",
 	}}
-}
-
-func (s *Server) broken() page {
-	return page{Title: "This does not work just now", Mark: "warn", Text: []string{
+	brokenPage = page{Title: "This does not work just now", Mark: "warn", Text: []string{
 		"We could not look your link up. It stays good: try again in a few minutes. If it is urgent, do not wait, contact us.",
 	}}
-}
-
-func (s *Server) front() page {
-	return page{Title: "Answers to our notices", Text: []string{
+	frontPage = page{Title: "Answers to our notices", Text: []string{
 		"This address answers the buttons in the messages that we send about your telephone lines. There is nothing else here: open the link in the message.",
 	}}
-}
+)
 
 // write sends a page. It is made whole before the first byte goes out.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p page) {

@@ -123,12 +123,12 @@ func zoneless(host []byte) []byte {
 
 // validIPv6 checks the text form of RFC 4291 section 2.2.
 func validIPv6(b []byte) bool {
-	a, err := netip.ParseAddr(textOf(b))
+	a, err := netip.ParseAddr(TextOf(b))
 	return err == nil && a.Is6() && a.Zone() == ""
 }
 
-// textOf is a string over bytes of the message, without a copy, for a function that does not keep it.
-func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// TextOf is a string over bytes of a message, without a copy: a caller that keeps it must clone it.
+func TextOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // parseTail reads uri-parameters and headers.
 func (u *URI) parseTail(b []byte) bool {
@@ -191,6 +191,14 @@ func hostAddr(b []byte) (netip.Addr, bool) {
 	if len(b) < 2 || len(b) > 45 || class[b[0]]&cHex == 0 && b[0] != ':' {
 		return netip.Addr{}, false
 	}
-	a, err := netip.ParseAddr(textOf(b))
+	a, err := netip.ParseAddr(TextOf(b))
 	return a, err == nil
+}
+
+// HostText is an address as a URI names it: IPv6 in brackets and without its zone.
+func HostText(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.WithZone("").String() + "]"
+	}
+	return a.String()
 }

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"ringfence/core/secret"
 	"ringfence/edge/sip/challenge"
 	"ringfence/edge/sip/message"
+	"ringfence/edge/sip/transport"
 )
 
 // Bounds of one probe.
@@ -89,23 +89,15 @@ func Ask(ctx context.Context, t *Target) []Answer {
 
 // resolve is an answer to fill in for each address that a name has.
 func resolve(ctx context.Context, address string) []Answer {
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		host, service = address, "5060"
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil {
-		return []Answer{{Address: address, Fault: "no port number: " + service}}
-	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	found, err := transport.Resolve(ctx, address, net.DefaultResolver.LookupNetIP)
 	if err != nil {
-		return []Answer{{Address: address, Fault: "the name does not resolve: " + err.Error()}}
+		return []Answer{{Address: address, Fault: err.Error()}}
 	}
 	var out []Answer
-	for _, a := range found {
-		out = append(out, Answer{Address: address, At: netip.AddrPortFrom(a.Unmap(), uint16(port))})
+	for _, at := range found {
+		out = append(out, Answer{Address: address, At: at})
 	}
 	return out
 }

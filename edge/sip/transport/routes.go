@@ -1,8 +1,12 @@
 package transport
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -94,3 +98,30 @@ func (r *routes) facing(to netip.Addr) netip.Addr {
 	r.known[to] = route{from, now.Add(routeLife)}
 	return from
 }
+
+// Resolve finds the addresses that a host name, or an address in text, stands for, with its port, or 5060 when it names none. lookup asks the
+// DNS: net.DefaultResolver's LookupNetIP. There is at least one unless there is an error.
+func Resolve(ctx context.Context, address string, lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)) ([]netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		host, service = address, "5060"
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("no port number: %s", service)
+	}
+	found, err := lookup(ctx, "ip", host)
+	if err == nil && len(found) == 0 {
+		err = errNoAddress
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the name does not resolve: %w", err)
+	}
+	all := make([]netip.AddrPort, len(found))
+	for i, a := range found {
+		all[i] = netip.AddrPortFrom(a.Unmap(), uint16(port))
+	}
+	return all, nil
+}
+
+var errNoAddress = errors.New("it has no address")
