@@ -136,24 +136,16 @@ func (s *session) booked(b *app.Backfilled) error {
 	if b.Done {
 		verb = "booked"
 	}
-	if err := s.say("%s %s, %s; the carrier's cost is %s. In the books before: %d. Twice in the file: %d. Unanswered: %d. Outside %s to %s: %d.",
-		api.Count(b.Booked, "call", "calls"), verb, b.Retail, b.Cost, b.Known, b.Same, b.Unanswered, second(b.From), second(b.Until), b.Outside); err != nil {
-		return err
-	}
+	s.say("%s %s, %s; the carrier's cost is %s. In the books before: %d. Twice in the file: %d. Unanswered: %d. Outside %s to %s: %d.",
+		api.Count(b.Booked, "call", "calls"), verb, b.Retail, b.Cost, b.Known, b.Same, b.Unanswered, second(b.From), second(b.Until), b.Outside)
 	if b.Left > 0 {
-		if err := s.say("%s cannot be read, attributed or priced, and %s left out:", api.Count(b.Left, "row", "rows"), map[bool]string{true: "was", false: "would be"}[b.Done]); err != nil {
-			return err
-		}
+		s.say("%s cannot be read, attributed or priced, and %s left out:", api.Count(b.Left, "row", "rows"), map[bool]string{true: "was", false: "would be"}[b.Done])
 	}
 	for _, why := range b.Why {
-		if err := s.say("  %s", why); err != nil {
-			return err
-		}
+		s.say("  %s", why)
 	}
 	if over := b.Left - len(b.Why); over > 0 {
-		if err := s.say("  and %d more", over); err != nil {
-			return err
-		}
+		s.say("  and %d more", over)
 	}
 	switch {
 	case !b.Done:

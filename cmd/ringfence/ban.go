@@ -64,27 +64,17 @@ func (s *session) showBan(a *api.BanAnswer) error {
 	if a.Banned {
 		head = s.out.Paint(table.Bad, "banned")
 	}
-	if err := s.say("%s is %s.", a.Address, head); err != nil {
-		return err
-	}
+	s.say("%s is %s.", a.Address, head)
 	if where := whereText(&a.Place); where != "" {
-		if err := s.say("It is in %s.", where); err != nil {
-			return err
-		}
+		s.say("It is in %s.", where)
 	}
 	switch {
 	case a.Never != "":
-		if err := s.say("It is never banned: %s is on shield.never in the configuration.", a.Never); err != nil {
-			return err
-		}
+		s.say("It is never banned: %s is on shield.never in the configuration.", a.Never)
 	case a.Spared != "":
-		if err := s.say("It is not banned for others' sake: %s.", a.Spared); err != nil {
-			return err
-		}
+		s.say("It is not banned for others' sake: %s.", a.Spared)
 	}
-	if err := s.section("Bans that hold it", rows(a.Bans...)); err != nil {
-		return err
-	}
+	s.section("Bans that hold it", rows(a.Bans...))
 	return s.section("Lock-outs it is under (lift: ringfence lockout release "+a.Address+")", rows(a.Lockouts...))
 }
 
@@ -131,9 +121,7 @@ func listName(name, path string) string {
 }
 
 func (s *session) showBanImport(b *api.BanImport) error {
-	if err := s.say("List %s: %s.", b.Name, b.Text); err != nil {
-		return err
-	}
+	s.say("List %s: %s.", b.Name, b.Text)
 	t := table.New(table.Left(""), table.Cut(""))
 	if b.Format != "" {
 		t.Row("read as", b.Format)
@@ -268,9 +256,7 @@ func (s *session) showPlace(p *api.Place) error {
 	if as != "" {
 		t.Row("hosting", yesNo(p.Hosting))
 	}
-	if err := s.table(t, 0); err != nil {
-		return err
-	}
+	s.table(t, 0)
 	if len(p.Files) == 0 {
 		return s.say("\nNo files are loaded: set geo.files in the configuration.")
 	}

@@ -179,7 +179,10 @@ func run(args []string, in *os.File, out, errOut io.Writer) (code int) {
 		s.out.Width = 0
 	}
 	s.parser = parser
-	if err := parsed.Run(); err != nil {
+	if err = parsed.Run(); err == nil {
+		err = s.out.Fault
+	}
+	if err != nil {
 		return s.fail(err)
 	}
 	return exitOK

@@ -34,19 +34,13 @@ func (c *decideCmd) Run(s *session) error {
 }
 
 func (s *session) showDecision(line string, d *api.Decision) error {
-	if err := s.say("%s  %s\n%s\n", s.verdict(d), d.Reason, wrap(d.Text, s.out.Width, "\n")); err != nil {
-		return err
-	}
-	if err := s.table(callFacts(line, d), 0); err != nil {
-		return err
-	}
+	s.say("%s  %s\n%s\n", s.verdict(d), d.Reason, wrap(d.Text, s.out.Width, "\n"))
+	s.table(callFacts(line, d), 0)
 	t := table.New(table.Left(""), table.Left("rule"), table.Right("limit"), table.Right("this call"), table.Right("would pass"), table.Left("set by").AsSpare())
 	for _, step := range d.Steps {
 		t.Row(stepRow(&step)...)
 	}
-	if err := s.section("Rules, in order", t); err != nil {
-		return err
-	}
+	s.section("Rules, in order", t)
 	for _, step := range d.Steps {
 		if step.Pending {
 			return s.say("  (later: checked again at the instant of connection; the figure is the present state)")

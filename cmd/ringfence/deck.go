@@ -118,9 +118,7 @@ func (s *session) showImport(i *api.Import) error {
 	if i.DryRun {
 		head = fmt.Sprintf("Deck %s would be replaced. Nothing was changed: leave out --dry-run to do it.", i.Name)
 	}
-	if err := s.say("%s", head); err != nil {
-		return err
-	}
+	s.say("%s", head)
 	t := table.New(table.Left(""), table.Left(""))
 	t.Row("kind", i.Kind)
 	t.Row("rows", strconv.Itoa(i.Rows))
@@ -141,15 +139,9 @@ func (s *session) showImport(i *api.Import) error {
 	for _, n := range i.Notes {
 		t.Row("note", n)
 	}
-	if err := s.table(t, 2); err != nil {
-		return err
-	}
-	if err := s.wouldAsk(i); err != nil {
-		return err
-	}
-	if err := s.section("Prices below cost, the greatest loss first", cutTexts(i.BelowCost)); err != nil {
-		return err
-	}
+	s.table(t, 2)
+	s.wouldAsk(i)
+	s.section("Prices below cost, the greatest loss first", cutTexts(i.BelowCost))
 	var gone, silent []string
 	for _, u := range i.Unpriced {
 		if u.Was {
@@ -158,12 +150,8 @@ func (s *session) showImport(i *api.Import) error {
 			silent = append(silent, u.Text)
 		}
 	}
-	if err := s.section("Priced by the version before, and not any more", cutTexts(gone)); err != nil {
-		return err
-	}
-	if err := s.section(silence(i.Kind), cutTexts(silent)); err != nil {
-		return err
-	}
+	s.section("Priced by the version before, and not any more", cutTexts(gone))
+	s.section(silence(i.Kind), cutTexts(silent))
 	return s.outliers(i.Outliers)
 }
 
@@ -194,13 +182,9 @@ func (s *session) wouldAsk(i *api.Import) error {
 	if !i.DryRun || len(i.Questions) == 0 {
 		return nil
 	}
-	if err := s.say("The import will ask:"); err != nil {
-		return err
-	}
+	s.say("The import will ask:")
 	for j := range i.Questions {
-		if err := s.say("%s", questionText(&i.Questions[j], "  ")); err != nil {
-			return err
-		}
+		s.say("%s", questionText(&i.Questions[j], "  "))
 	}
 	return nil
 }
@@ -240,9 +224,10 @@ func (c *deckDiff) Run(s *session) error {
 		for _, d := range out.Rows {
 			t.Row(deltaRow(&d)...)
 		}
-		if err := s.say("Deck %s, version %d to %d: %d added, %d removed, %d changed (%d dearer, %d cheaper).", out.Name, out.From, out.To,
-			out.Added, out.Removed, out.Changed, out.Dearer, out.Cheaper); err != nil || t.Len() == 0 {
-			return err
+		s.say("Deck %s, version %d to %d: %d added, %d removed, %d changed (%d dearer, %d cheaper).", out.Name, out.From, out.To,
+			out.Added, out.Removed, out.Changed, out.Dearer, out.Cheaper)
+		if t.Len() == 0 {
+			return nil
 		}
 		return s.table(t, 0)
 	})

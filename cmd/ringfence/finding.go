@@ -26,9 +26,7 @@ func (c *findingShow) Run(s *session) error {
 }
 
 func (s *session) showFinding(f *api.Finding) error {
-	if err := s.say("%s\n%s\n", s.out.Paint(table.Bold, f.Title), wrap(f.Text, s.out.Width, "\n")); err != nil {
-		return err
-	}
+	s.say("%s\n%s\n", s.out.Paint(table.Bold, f.Title), wrap(f.Text, s.out.Width, "\n"))
 	t := card(f)
 	if f.Count > 1 {
 		t.Row("again", api.Count(int(f.Count), "time", "times")+", last "+api.Moment(f.Last))
@@ -38,26 +36,16 @@ func (s *session) showFinding(f *api.Finding) error {
 		state = "closed " + api.Moment(f.Closed) + " by " + f.ClosedBy
 	}
 	t.Row("state", table.Cell{Text: state, Style: map[bool]table.Style{true: table.Warn, false: table.Dim}[f.Open]})
-	if err := s.table(t, 0); err != nil {
-		return err
-	}
-	if err := s.section("Notes", noteTable(f.Notes)); err != nil {
-		return err
-	}
+	s.table(t, 0)
+	s.section("Notes", noteTable(f.Notes))
 	if f.Meaning != "" {
-		if err := s.say("\n%s\n  %s", s.out.Paint(table.Bold, "What it means"), wrap(f.Meaning, s.out.Width-2, "\n  ")); err != nil {
-			return err
-		}
+		s.say("\n%s\n  %s", s.out.Paint(table.Bold, "What it means"), wrap(f.Meaning, s.out.Width-2, "\n  "))
 	}
 	if len(f.Advice) > 0 {
-		if err := s.say("\n%s", s.out.Paint(table.Bold, "What to do")); err != nil {
-			return err
-		}
+		s.say("\n%s", s.out.Paint(table.Bold, "What to do"))
 	}
 	for _, a := range f.Advice {
-		if err := s.say("  - %s", wrap(a, s.out.Width-4, "\n    ")); err != nil {
-			return err
-		}
+		s.say("  - %s", wrap(a, s.out.Width-4, "\n    "))
 	}
 	return s.section("Evidence", evidenceTable(f.Evidence))
 }

@@ -49,9 +49,7 @@ func (c *lineAdd) Run(s *session) error {
 		}
 	}
 	return adding("line", c.Body.ID, perform(s, "POST /v1/lines", c, func(n *api.Created) error {
-		if err := s.say("Line %s added for %s.", n.Line.ID, n.Line.Customer); err != nil {
-			return err
-		}
+		s.say("Line %s added for %s.", n.Line.ID, n.Line.Customer)
 		return s.password(n.Line.ID, n.Password)
 	}))
 }
@@ -115,18 +113,10 @@ func (s *session) showLine(l *api.LineDetail) error {
 	t.Row("courtesy", l.Courtesy+courtesyMeans)
 	t.Row("since", api.Moment(l.Created))
 	t.Row("identity", l.Identity)
-	if err := s.table(t, 0); err != nil {
-		return err
-	}
-	if err := s.settings(l.Settings); err != nil {
-		return err
-	}
-	if err := s.purses(l.Purses); err != nil {
-		return err
-	}
-	if err := s.phones(l.Phones); err != nil {
-		return err
-	}
+	s.table(t, 0)
+	s.settings(l.Settings)
+	s.purses(l.Purses)
+	s.phones(l.Phones)
 	return s.section("Calls in progress", rows(l.Calls...))
 }
 
@@ -183,9 +173,7 @@ func (c *linePassword) Run(s *session) (err error) {
 		}
 	}
 	return perform(s, "POST /v1/lines/{id}/password", c, func(p *api.Password) error {
-		if err := s.say("Line %s has a new password; its phones must log in again.", p.Line); err != nil {
-			return err
-		}
+		s.say("Line %s has a new password; its phones must log in again.", p.Line)
 		return s.password(p.Line, p.Password)
 	})
 }
@@ -225,9 +213,7 @@ func (c *lineUnlock) Run(s *session) error {
 		return err
 	}
 	return s.emit(out, func() error {
-		if err := s.say("Line %s is open again.", out.ID); err != nil {
-			return err
-		}
+		s.say("Line %s is open again.", out.ID)
 		return s.stillBlocked(out)
 	})
 }
@@ -237,13 +223,9 @@ func (s *session) stillBlocked(u *api.Unlocked) error {
 	if len(u.Blocked) == 0 || s.json {
 		return nil
 	}
-	if err := s.say("\n%s", s.out.Paint(table.Bold, "Still blocked")); err != nil {
-		return err
-	}
+	s.say("\n%s", s.out.Paint(table.Bold, "Still blocked"))
 	for _, b := range u.Blocked {
-		if err := s.say("  - %s\n    Undo it with: %s", wrap(b.What, s.out.Width-4, "\n    "), b.Undo); err != nil {
-			return err
-		}
+		s.say("  - %s\n    Undo it with: %s", wrap(b.What, s.out.Width-4, "\n    "), b.Undo)
 	}
 	return nil
 }

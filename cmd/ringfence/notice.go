@@ -40,12 +40,8 @@ func (c *noticeShow) Run(s *session) error {
 		case c.Text:
 			return s.say("%s", n.Text)
 		}
-		if err := s.table(card(&n.Notice), 0); err != nil {
-			return err
-		}
-		if err := s.section("Deliveries", rows(n.Deliveries...)); err != nil {
-			return err
-		}
+		s.table(card(&n.Notice), 0)
+		s.section("Deliveries", rows(n.Deliveries...))
 		return s.say("\n%s\n\n%s", s.out.Paint(table.Bold, n.Subject), n.Text)
 	})
 }

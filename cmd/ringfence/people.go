@@ -80,9 +80,7 @@ func (c *lineImport) show(s *session, out *api.PeopleImport) error {
 	if out.DryRun {
 		return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", api.Count(out.Added, "line", "lines"))
 	}
-	if err := s.say("%s added.", api.Count(out.Added, "line", "lines")); err != nil {
-		return err
-	}
+	s.say("%s added.", api.Count(out.Added, "line", "lines"))
 	if c.Output != "" {
 		return s.say("Generated passwords are in %s, and nowhere else.", displayPath(c.Output))
 	}
@@ -93,9 +91,7 @@ func (c *lineImport) show(s *session, out *api.PeopleImport) error {
 	for _, p := range out.Passwords {
 		t.Row(p.Line, p.Password)
 	}
-	if err := s.table(t, 0); err != nil {
-		return err
-	}
+	s.table(t, 0)
 	return s.say("The passwords are shown this once: put them in the phones now.")
 }
 

@@ -33,9 +33,7 @@ func (s *session) section(title string, t *table.Table) error {
 	if t.Len() == 0 {
 		return nil
 	}
-	if err := s.say("\n%s", s.out.Paint(table.Bold, title)); err != nil {
-		return err
-	}
+	s.say("\n%s", s.out.Paint(table.Bold, title))
 	return s.table(t, 2)
 }
 

@@ -31,6 +31,15 @@ type Screen struct {
 	io.Writer
 	Width  int // columns; 0 is no limit
 	Colour bool
+	Fault  error // the first of Write
+}
+
+// Write writes nothing more after a fault, so that one look at Fault in the end is enough.
+func (s *Screen) Write(text []byte) (n int, err error) {
+	if s.Fault == nil {
+		n, s.Fault = s.Writer.Write(text)
+	}
+	return n, s.Fault
 }
 
 // Painted is a text that may hold colours of ours, and nothing else that steers a terminal.
