@@ -5,7 +5,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ringfence/cmd/ringfence/table"
@@ -16,13 +15,13 @@ import (
 type banCmd struct {
 	remote
 	List    list[api.Ban, api.BanFilter] `cmd:"" set:"limit=100" eg:"; --by auto; --within 203.0.113.0/24 --limit 0 --json"`
-	Add     banAdd                       `cmd:"" help:"Block an address or network, for a day unless stated otherwise." eg:"203.0.113.9 --for 7d --why \"guesses passwords\"; 2001:db8:bad::/48 --until 2026-12-31 --why \"no customers there\""`
-	Remove  banRemove                    `cmd:"" help:"Lift a ban, automatic or made by hand." eg:"203.0.113.9; 203.0.113.0/24 --why \"a customer's new office\""`
+	Add     act[banAdd, api.Ban]         `cmd:"" help:"Block an address or network, for a day unless stated otherwise." route:"POST /v1/bans" says:"{{.Net}} is banned until {{until .Until}}. Lift it with: ringfence ban remove {{.Net}}" eg:"203.0.113.9 --for 7d --why \"guesses passwords\"; 2001:db8:bad::/48 --until 2026-12-31 --why \"no customers there\"" detail:"Every node drops what comes from there, before it is read. Addresses of customers, carriers and this machine (127.0.0.1, ::1) are refused unless you add --force; those of shield.never are always refused."`
+	Remove  act[api.BanRemoval, api.Ban] `cmd:"" help:"Lift a ban, automatic or manual." route:"DELETE /v1/bans" says:"{{.Net}} is no longer banned (it was, by {{.By}})." eg:"203.0.113.9; 203.0.113.0/24 --why \"a customer's new office\"" detail:"A feed that still lists the address does not ban it again for a day. To end a lock-out of the same address, use: ringfence lockout release."`
 	Why     banWhy                       `cmd:"" help:"Show the status of an address: banned, locked out, exempt." eg:"203.0.113.9"`
-	Import  banImport                    `cmd:"" help:"Block what a list names, in place of the previous list of that name." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example"`
+	Import  banImport                    `cmd:"" help:"Block what a list names, in place of the previous list of that name." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example" detail:"A text file has one address or network per line, with its end and reason if there are any; CSV, JSON, and the formats of APIBAN and CrowdSec are read too. The list is imported whole, or not at all and every fault is named. What the previous list of the name held and this one does not is lifted. Addresses of customers and carriers are left out."`
 	Drop    banDrop                      `cmd:"" help:"Lift all bans of an imported list." eg:"friends; friends --yes"`
 	Export  banExport                    `cmd:"" help:"Write bans as a list that import reads." eg:"> bans.txt; --by auto --format json -o bans.json"`
-	Feeds   whole[api.Feed, struct{}]    `cmd:"" help:"List the feeds of the configuration, when they were read and what is wrong with them." eg:""`
+	Feeds   whole[api.Feed, struct{}]    `cmd:"" help:"List the feeds of the configuration: when each was read, and its last fault." eg:""`
 	Refresh banRefresh                   `cmd:"" help:"Fetch a feed now." eg:"apiban"`
 }
 
@@ -30,34 +29,9 @@ type banAdd struct {
 	Body api.NewBan `embed:""`
 }
 
-func (banAdd) Help() string {
-	return `Every node drops what comes from there, before it looks at it. Customers', carriers' and this machine's own addresses (127.0.0.1, ::1) are refused unless forced; those of shield.never always.`
-}
-
-// Run bans, at once: there may be no time to lose, and remove takes it back.
-func (c *banAdd) Run(s *session) error {
-	return perform(s, "POST /v1/bans", c, func(b *api.Ban) error {
-		return s.say("%s is banned until %s. Lift it with: ringfence ban remove %s", b.Net, until(b.Until), b.Net)
-	})
-}
-
-type banRemove struct{ api.BanRemoval }
-
-func (banRemove) Help() string {
-	return `A feed that still lists it does not bring it back for a day. A lock-out of the same address is another thing: ringfence lockout release.`
-}
-
-// Run lifts it.
-func (c *banRemove) Run(s *session) error {
-	return perform(s, "DELETE /v1/bans", c, func(b *api.Ban) error {
-		return s.say("%s is no longer banned (it was, by %s).", b.Net, b.By)
-	})
-}
-
 type banWhy struct{ api.BanQuestion }
 
-// Run explains.
-func (c *banWhy) Run(s *session) error { return perform(s, "GET /v1/bans/why", c, s.showBan) }
+func (c *banWhy) Run(s *session) error { return perform(s, "GET /v1/bans/why", s.showBan, c) }
 
 func (s *session) showBan(a *api.BanAnswer) error {
 	head := s.out.Paint(table.Good, "not banned")
@@ -65,17 +39,18 @@ func (s *session) showBan(a *api.BanAnswer) error {
 		head = s.out.Paint(table.Bad, "banned")
 	}
 	s.say("%s is %s.", a.Address, head)
-	if where := whereText(&a.Place); where != "" {
-		s.say("It is in %s.", where)
+	hosting := map[bool]string{true: "a hosting network"}[a.Place.Hosting]
+	if where := slices.DeleteFunc([]string{a.Place.Country, a.Place.AS(), hosting}, func(w string) bool { return w == "" }); len(where) > 0 {
+		s.say("It is in %s.", strings.Join(where, ", "))
 	}
 	switch {
 	case a.Never != "":
 		s.say("It is never banned: %s is on shield.never in the configuration.", a.Never)
 	case a.Spared != "":
-		s.say("It is not banned for others' sake: %s.", a.Spared)
+		s.say("It is exempt from automatic bans: %s.", a.Spared)
 	}
-	s.section("Bans that hold it", rows(a.Bans...))
-	return s.section("Lock-outs it is under (lift: ringfence lockout release "+a.Address+")", rows(a.Lockouts...))
+	s.section("Bans that cover it", rows(a.Bans...))
+	return s.section("Lock-outs that cover it (end them: ringfence lockout release "+a.Address+")", rows(a.Lockouts...))
 }
 
 type banImport struct {
@@ -86,11 +61,6 @@ type banImport struct {
 	DryRun bool   `query:"dry_run" help:"Read and check, but ban nobody."`
 }
 
-func (banImport) Help() string {
-	return `One address or network a line with its end and reason if there are any, CSV, or JSON; the lists of APIBAN and CrowdSec are understood. All of it is taken, or nothing and every fault named. What the list of the same name held before and this one does not is lifted. Customers' and carriers' addresses are left out.`
-}
-
-// Run sends the list.
 func (c *banImport) Run(s *session) error {
 	if filepath.Base(c.File) == "-" {
 		c.File = "-"
@@ -152,7 +122,6 @@ type banDrop struct {
 	Yes  bool   `help:"Do it; without, only say what would be done."`
 }
 
-// Run lifts them, if told twice.
 func (c *banDrop) Run(s *session) error {
 	if !c.Yes {
 		items, _, err := all[api.Ban](s, "/v1/bans", "after", 0, api.BanFilter{By: "feed:import." + c.Name})
@@ -164,9 +133,9 @@ func (c *banDrop) Run(s *session) error {
 		}
 		return s.dryRun(fmt.Sprintf("The list %s would be dropped: %s lifted, unless others hold them too.", c.Name, api.Count(len(items), "ban", "bans")))
 	}
-	return perform(s, "DELETE /v1/bans/imports/{name}", c, func(b *api.BanImport) error {
+	return perform(s, "DELETE /v1/bans/imports/{name}", func(b *api.BanImport) error {
 		return s.say("The list %s is dropped: %s.", b.Name, api.Count(b.Removed, "ban", "bans"))
-	})
+	}, c)
 }
 
 type banExport struct {
@@ -175,7 +144,6 @@ type banExport struct {
 	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
 }
 
-// Run writes the list as the server does.
 func (c *banExport) Run(s *session) error {
 	if s.json {
 		c.Format = "json"
@@ -203,15 +171,11 @@ func (c *banRefresh) Run(s *session) error {
 type lockoutCmd struct {
 	remote
 	List    list[api.Lockout, struct{}] `cmd:"" set:"limit=100" eg:"; --limit 0 --json | jq length"`
-	Release lockoutRelease              `cmd:"" help:"End lock-outs before their time, on all nodes." eg:"2001; 198.51.100.20; 203.0.113.0/24"`
+	Release lockoutRelease              `cmd:"" help:"End lock-outs early, on all nodes." eg:"2001; 198.51.100.20; 203.0.113.0/24" detail:"The wrong passwords that led to the lock-out are forgotten too. Bans stay: ringfence ban why shows both."`
 }
 
 type lockoutRelease struct {
 	Body api.Release `embed:""`
-}
-
-func (lockoutRelease) Help() string {
-	return `What led to the lock-out is forgotten too. A ban of the address is another thing: ringfence ban why tells of both.`
 }
 
 // Run releases; nothing to release is a failure, for it was a slip.
@@ -221,65 +185,12 @@ func (c *lockoutRelease) Run(s *session) error {
 		return err
 	}
 	if !r.Released {
-		return fmt.Errorf("nothing was locked out under %.60q: ringfence lockout list shows who is", r.What)
+		return fmt.Errorf("nothing is locked out under %.60q: ringfence lockout list shows the lock-outs", r.What)
 	}
 	return s.emit(r, func() error { return s.say("%s is no longer locked out.", r.What) })
 }
 
 type geoCmd struct {
 	remote
-	Address string `query:"address" arg:"" help:"Address."`
-}
-
-func (geoCmd) Help() string {
-	return `Without files, all is unknown: set geo.files in the configuration.`
-}
-
-// Run looks it up.
-func (c *geoCmd) Run(s *session) error { return perform(s, "GET /v1/geo", c, s.showPlace) }
-
-func (s *session) showPlace(p *api.Place) error {
-	t := table.New(table.Left(""), table.Left(""))
-	known := func(text string) table.Cell {
-		if text == "" {
-			return table.Cell{Text: "unknown", Style: table.Dim}
-		}
-		return table.Cell{Text: text}
-	}
-	as := ""
-	if p.ASN != 0 {
-		as = "AS" + strconv.FormatUint(uint64(p.ASN), 10)
-	}
-	t.Row("address", table.Cell{Text: p.Address, Style: table.Bold})
-	t.Row("country", known(p.Country))
-	t.Row("network", known(strings.TrimSpace(as+" "+p.Network)))
-	if as != "" {
-		t.Row("hosting", yesNo(p.Hosting))
-	}
-	s.table(t, 0)
-	if len(p.Files) == 0 {
-		return s.say("\nNo files are loaded: set geo.files in the configuration.")
-	}
-	files := table.New(table.Left("file"), table.Left("type"), table.Left("built"), table.Right("records"), table.Left("holds"))
-	for _, f := range p.Files {
-		holds := slices.DeleteFunc([]string{map[bool]string{true: "countries"}[f.Countries], map[bool]string{true: "networks"}[f.Networks]},
-			func(w string) bool { return w == "" })
-		files.Row(f.Path, f.Type, api.Moment(f.Built), strconv.Itoa(f.Records), strings.Join(holds, ", "))
-	}
-	return s.section("Files", files)
-}
-
-// whereText is a place in a few words, "" if nothing is known.
-func whereText(p *api.Place) string {
-	var parts []string
-	if p.Country != "" {
-		parts = append(parts, p.Country)
-	}
-	if p.ASN != 0 {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("AS%d %s", p.ASN, p.Network)))
-	}
-	if p.Hosting {
-		parts = append(parts, "a hosting network")
-	}
-	return strings.Join(parts, ", ")
+	show[api.Place, api.BanQuestion]
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"ringfence/app/config"
-	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
 )
 
@@ -26,12 +25,12 @@ func (c *checkCmd) Run(s *session) error {
 		out.Items = append(out.Items, item)
 		out.OK = item.Level != "error"
 	}
-	server, asked := fetch[api.Check](s, "GET /v1/check", nil)
+	server, asked := fetch[api.Check](s, "GET /v1/check")
 	if asked == nil {
 		out.Items = append(out.Items, server.Items...)
 		out.OK = out.OK && server.OK
 	}
-	if err := s.emit(out, func() error { return s.findings(out.Items) }); err != nil {
+	if err := s.emit(out, func() error { return s.table(rows(out.Items...), 0) }); err != nil {
 		return err
 	}
 	if asked != nil {
@@ -53,16 +52,4 @@ func checkFile(path string) (api.CheckItem, bool) {
 		return api.CheckItem{What: "configuration", Level: "error", Text: err.Error()}, true
 	}
 	return api.CheckItem{What: "configuration", Level: "ok", Text: path + " is right"}, true
-}
-
-func (s *session) findings(items []api.CheckItem) error {
-	t := table.New(table.Left(""), table.Left("what"), table.Wrap("found"))
-	style := map[string]table.Style{"ok": table.Good, "warning": table.Warn, "error": table.Bad}
-	for _, x := range items {
-		t.Row(table.Cell{Text: x.Level, Style: style[x.Level]}, x.What, x.Text)
-	}
-	if t.Len() == 0 {
-		return nil
-	}
-	return s.table(t, 0)
 }

@@ -66,7 +66,7 @@ type commands struct {
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
 	Finding findingCmd `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
 	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
-	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." eg:"203.0.113.9"`
+	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." route:"GET /v1/geo" eg:"203.0.113.9" detail:"Without files everything is unknown: set geo.files in the configuration."`
 
 	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
 	Replay  replayCmd  `cmd:"" group:"calls" help:"Play past calls through rules: what they would have let through, refused, cut and cost." eg:"calls.csv; calls.csv.gz --lines lines.csv --deck retail.csv --out verdicts.csv --html report.html; calls.csv --rules ringfence.toml --compare stricter.toml; Master.csv --format asterisk --labels labels.csv"`
@@ -122,6 +122,9 @@ func document(n *kong.Node) {
 		n.Help = of.summary() + "."
 	}
 	var lines []string
+	if n.Tag != nil && n.Tag.Has("detail") {
+		n.Detail = n.Tag.Get("detail")
+	}
 	if n.Tag != nil && n.Tag.Has("eg") {
 		for line := range strings.SplitSeq(n.Tag.Get("eg"), "; ") {
 			if !wholeLine.MatchString(line) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"ringfence/edge/rest/api"
@@ -9,42 +10,52 @@ import (
 
 type contactCmd struct {
 	Add    contactAdd                        `cmd:"" help:"Add a contact: a mail address or a webhook." eg:"acme office --mail office@example.com --name \"Anna Smith\"; acme boss --mail boss@example.com --kind usage-level=off --kind new-device=digest; acme pager --url https://example.com/hook --lines 2001,2002"`
-	List   whole[api.Contact, api.ContactOf] `cmd:"" help:"List a customer's contacts and what they want to hear of." eg:"acme"`
-	Set    contactSet                        `cmd:"" help:"Change a contact, or what it wants to hear of." eg:"acme office --kind usage-level=off; acme office --mail desk@example.com --lines all; acme boss --kind \"*=digest\" --kind after-lockout=now"`
+	List   whole[api.Contact, api.ContactOf] `cmd:"" help:"List a customer's contacts and the notices that each receives." eg:"acme"`
+	Set    contactSet                        `cmd:"" help:"Change a contact, or the notices that it receives." eg:"acme office --kind usage-level=off; acme office --mail desk@example.com --lines all; acme boss --kind \"*=digest\" --kind after-lockout=now" detail:"Critical notices are sent whatever the preference."`
 	Remove contactRemove                     `cmd:"" help:"Remove a contact." eg:"acme office; acme office --yes"`
 }
 
-type contactAdd struct{ api.ContactNew }
+// contactLines are the flag for the lines of a contact.
+type contactLines struct {
+	Lines []string `help:"Only notices about these lines (default: all; \"all\" is every one)." placeholder:"LINE" predict:"line"`
+}
 
-// Run adds it.
+// into is the list for a body; nil changes nothing.
+func (c *contactLines) into() *[]string {
+	switch {
+	case len(c.Lines) == 0:
+		return nil
+	case slices.Equal(c.Lines, []string{"all"}):
+		return &[]string{}
+	}
+	return &c.Lines
+}
+
+type contactAdd struct {
+	api.ContactNew
+	contactLines
+}
+
 func (c *contactAdd) Run(s *session) error {
 	if c.Body.Reach == (api.Reach{}) {
 		return usagef("say where notices go: give --mail, --url or --to")
 	}
-	return perform(s, "POST /v1/customers/{id}/contacts", c, func(x *api.Contact) error {
+	c.Body.Lines = c.into()
+	return perform(s, "POST /v1/customers/{id}/contacts", func(x *api.Contact) error {
 		return s.say("Contact %s of %s added: notices go to %s. Try it with: ringfence notice test %s", x.ID, c.Customer, x.Address, x.Address)
-	})
+	}, c)
 }
 
 type contactSet struct {
 	api.ContactPatch
-	Lines []string `help:"Only notices about these lines; \"all\" is every one." placeholder:"LINE" predict:"line"`
+	contactLines
 }
 
-func (contactSet) Help() string { return `Critical notices come whatever is wished.` }
-
-// Run changes it.
 func (c *contactSet) Run(s *session) error {
-	in := &c.Body
-	if slices.Equal(c.Lines, []string{"all"}) {
-		in.Lines = &[]string{}
-	} else if len(c.Lines) > 0 {
-		in.Lines = &c.Lines
-	}
-	if in.Reach == (api.Reach{}) && in.Name == nil && in.Lines == nil && len(in.Kinds) == 0 {
+	if c.Body.Lines = c.into(); reflect.ValueOf(c.Body).IsZero() {
 		return usagef("nothing to change: give --mail, --url, --to, --name, --lines or --kind")
 	}
-	return perform(s, "PATCH /v1/customers/{id}/contacts/{contact}", c, func(x *api.Contact) error { return s.table(rows(*x), 0) })
+	return perform(s, "PATCH /v1/customers/{id}/contacts/{contact}", func(x *api.Contact) error { return s.table(rows(*x), 0) }, c)
 }
 
 type contactRemove struct {
@@ -52,7 +63,6 @@ type contactRemove struct {
 	Yes bool `help:"Do it; without, only say what would be done."`
 }
 
-// Run removes it, if told twice.
 func (c *contactRemove) Run(s *session) error {
 	page, err := fetch[api.List[api.Contact]](s, "GET /v1/customers/{id}/contacts", c)
 	if err != nil {

@@ -312,7 +312,7 @@ func (deckRemove) Help() string {
 
 // Run removes it, if told twice.
 func (c *deckRemove) Run(s *session) error {
-	page, err := fetch[api.List[api.Deck]](s, "GET /v1/decks", nil)
+	page, err := fetch[api.List[api.Deck]](s, "GET /v1/decks")
 	if err != nil {
 		return err
 	}

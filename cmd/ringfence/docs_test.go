@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"ringfence/edge/rest/api"
 )
 
 var inText = regexp.MustCompile("`(ringfence [^`]*)`")
@@ -68,8 +70,8 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 				t.Errorf("%s: %q: %v", filepath.Base(path), line, err)
 				continue
 			}
-			if set, ok := ctx.Selected().Target.Addr().Interface().(*lineSet); ok {
-				if _, err := parseAssignments(set.Set, lineTexts, set.grantFlags); err != nil {
+			if set, ok := ctx.Selected().Target.Addr().Interface().(*change[api.LineDetail, api.LineID, api.PatchLine]); ok {
+				if err := assign(&api.PatchLine{}, set.Set, set.grantFlags); err != nil {
 					t.Errorf("%s: %q: %v", filepath.Base(path), line, err)
 				}
 			}

@@ -14,15 +14,14 @@ type findingCmd struct {
 	remote
 	List  list[api.Finding, api.FindingFilter] `cmd:"" set:"limit=50" eg:"--open; --line 2001 --kind guessing; --limit 0 --json"`
 	Show  findingShow                          `cmd:"" help:"Show a finding: what it means, what to do, its evidence." eg:"17"`
-	Note  findingNote                          `cmd:"" help:"Write a note to a finding: what was asked, found or agreed." eg:"17 \"called the owner: he is in Spain\""`
-	Close findingClose                         `cmd:"" help:"Say that a finding was dealt with." eg:"17"`
+	Note  act[api.FindingNote, api.Finding]    `cmd:"" help:"Add a note to a finding: what was asked, found or agreed." route:"POST /v1/findings/{id}/notes" says:"Noted on finding {{.ID}}, which has {{count (len .Notes) \"note\" \"notes\"}}." eg:"17 \"called the owner: he is in Spain\"" detail:"Notes stay with the finding, with their author and time, and are never sent to customers."`
+	Close act[api.FindingID, api.Finding]      `cmd:"" help:"Close a finding that has been dealt with." route:"POST /v1/findings/{id}/close" says:"Finding {{.ID}} is closed: {{.Text}}" eg:"17" detail:"A repeat on the same day is counted and does not open it again; on another day it is a new finding."`
 }
 
 type findingShow struct{ api.FindingID }
 
-// Run shows it.
 func (c *findingShow) Run(s *session) error {
-	return perform(s, "GET /v1/findings/{id}", c, s.showFinding)
+	return perform(s, "GET /v1/findings/{id}", s.showFinding, c)
 }
 
 func (s *session) showFinding(f *api.Finding) error {
@@ -37,7 +36,7 @@ func (s *session) showFinding(f *api.Finding) error {
 	}
 	t.Row("state", table.Cell{Text: state, Style: map[bool]table.Style{true: table.Warn, false: table.Dim}[f.Open]})
 	s.table(t, 0)
-	s.section("Notes", noteTable(f.Notes))
+	s.section("Notes", rows(f.Notes...))
 	if f.Meaning != "" {
 		s.say("\n%s\n  %s", s.out.Paint(table.Bold, "What it means"), wrap(f.Meaning, s.out.Width-2, "\n  "))
 	}
@@ -77,38 +76,4 @@ func evidenceTable(raw json.RawMessage) *table.Table {
 		t.Row(name, value)
 	}
 	return t
-}
-
-func noteTable(notes []api.Note) *table.Table {
-	t := table.New(table.Left("at"), table.Left("by"), table.Wrap("note"))
-	for _, n := range notes {
-		t.Row(api.Moment(n.At), n.By, n.Text)
-	}
-	return t
-}
-
-type findingNote struct{ api.FindingNote }
-
-func (findingNote) Help() string {
-	return `Notes stay with the finding, with who wrote them and when, and are never sent to customers.`
-}
-
-// Run notes it.
-func (c *findingNote) Run(s *session) error {
-	return perform(s, "POST /v1/findings/{id}/notes", c, func(f *api.Finding) error {
-		return s.say("Noted on finding %d, which has %s.", f.ID, api.Count(len(f.Notes), "note", "notes"))
-	})
-}
-
-type findingClose struct{ api.FindingID }
-
-func (findingClose) Help() string {
-	return `A repeat on the same day counts on and does not open it again; on another day it is a new finding.`
-}
-
-// Run closes it.
-func (c *findingClose) Run(s *session) error {
-	return perform(s, "POST /v1/findings/{id}/close", c, func(f *api.Finding) error {
-		return s.say("Finding %d is closed: %s.", f.ID, strings.TrimSuffix(f.Text, "."))
-	})
 }

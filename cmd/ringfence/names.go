@@ -66,7 +66,7 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 		}
 		return out
 	case "trunk-field":
-		for _, f := range trunkFields {
+		for _, f := range fieldNames(&api.PatchTrunk{}) {
 			add(f+"=", "")
 		}
 		return out

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
@@ -16,11 +14,15 @@ import (
 type noticeCmd struct {
 	remote
 	List       list[api.Notice, api.NoticeFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --kind new-device; --state bounced --limit 0 --json"`
-	Show       noticeShow                         `cmd:"" help:"Show a notice: its message and what became of it." eg:"17; 17 --html > notice.html"`
-	Resend     noticeResend                       `cmd:"" help:"Send a notice again." eg:"17; 17 --person customer/acme/office"`
-	Preview    noticePreview                      `cmd:"" help:"Show what a kind of notice looks like, with made-up data." eg:"--list; new-device; usage-level --html > mail.html; --out previews"`
-	Test       noticeTest                         `cmd:"" help:"Send a test to a mail address or webhook." eg:"you@example.com; https://example.com/hook"`
-	WebhookKey noticeKey                          `cmd:"" help:"Print the public key that receivers check webhooks with." eg:"> ringfence-webhook.pem; --json | jq -r .id"`
+	Show       noticeShow                         `cmd:"" help:"Show a notice: its message and its deliveries." eg:"17; 17 --html > notice.html" detail:"Links in the message are left out: they are for the recipient only."`
+	Resend     act[api.NoticeResend, api.Notice]  `cmd:"" help:"Send a notice again." route:"POST /v1/notices/{id}/resend" says:"{{sent .}}" eg:"17; 17 --person customer/acme/office" detail:"It goes to the present addresses, whatever the recipient's preferences: you asked for it."`
+	Preview    noticePreview                      `cmd:"" help:"Show what a kind of notice looks like, with sample data." eg:"--list; new-device; usage-level --html > mail.html; --out previews" detail:"Templates of the configuration are used where there are any, so that they can be tried."`
+	Test       act[noticeTest, api.Notice]        `cmd:"" help:"Send a test to a mail address or webhook." route:"POST /v1/notices/test" says:"{{sent .}}" eg:"you@example.com; https://example.com/hook"`
+	WebhookKey act[struct{}, api.WebhookKey]      `cmd:"" help:"Print the public key that verifies webhooks." route:"GET /v1/webhook-key" says:"keyid: {{.ID}}\n{{trim .PEM}}" eg:"> ringfence-webhook.pem; --json | jq -r .id" detail:"Webhooks are signed as in RFC 9421, with Ed25519. Only the public key is shown. Readers of PEM skip what stands before the block."`
+}
+
+type noticeTest struct {
+	Body api.NoticeTest `embed:""`
 }
 
 type noticeShow struct {
@@ -29,11 +31,8 @@ type noticeShow struct {
 	Text bool `help:"Only the text part." xor:"part"`
 }
 
-func (noticeShow) Help() string { return `Links in it are left out: they are the person's.` }
-
-// Run shows it.
 func (c *noticeShow) Run(s *session) error {
-	return perform(s, "GET /v1/notices/{id}", c, func(n *api.NoticeDetail) error {
+	return perform(s, "GET /v1/notices/{id}", func(n *api.NoticeDetail) error {
 		switch {
 		case c.HTML:
 			return s.say("%s", n.HTML)
@@ -43,36 +42,7 @@ func (c *noticeShow) Run(s *session) error {
 		s.table(card(&n.Notice), 0)
 		s.section("Deliveries", rows(n.Deliveries...))
 		return s.say("\n%s\n\n%s", s.out.Paint(table.Bold, n.Subject), n.Text)
-	})
-}
-
-type noticeResend struct{ api.NoticeResend }
-
-func (noticeResend) Help() string {
-	return `It goes to the addresses that hold now, whatever the person wishes: somebody has asked for it.`
-}
-
-// Run sends it.
-func (c *noticeResend) Run(s *session) error {
-	return perform(s, "POST /v1/notices/{id}/resend", c, func(n *api.Notice) error {
-		return s.onItsWay(n, "Notice "+strconv.FormatInt(c.ID, 10))
-	})
-}
-
-func (s *session) onItsWay(n *api.Notice, what string) error {
-	if n.State == "kept" {
-		return s.say("%s is kept as notice %d, for there is no mail server (mail.server). Read it with: ringfence notice show %d", what, n.ID, n.ID)
-	}
-	return s.say("%s is on its way to %s as notice %d. What became of it: ringfence notice show %d", what, n.To(), n.ID, n.ID)
-}
-
-type noticeTest struct {
-	Body api.NoticeTest `embed:""`
-}
-
-// Run sends a test.
-func (c *noticeTest) Run(s *session) error {
-	return perform(s, "POST /v1/notices/test", c, func(n *api.Notice) error { return s.onItsWay(n, "The test") })
+	}, c)
 }
 
 type noticePreview struct {
@@ -84,11 +54,6 @@ type noticePreview struct {
 	Out  string `help:"Folder to write text, HTML and JSON to; without a kind, of every kind." placeholder:"DIR" xor:"what" type:"path"`
 }
 
-func (noticePreview) Help() string {
-	return `Templates of the configuration are used where there are any, so that they can be tried.`
-}
-
-// Run shows or writes them.
 func (c *noticePreview) Run(s *session) error {
 	if c.Kind == "" && !c.List && c.Out == "" {
 		return usagef("name a kind of notice, or say --list to see them, or --out DIR to write all")
@@ -97,7 +62,7 @@ func (c *noticePreview) Run(s *session) error {
 		if c.Out == "" {
 			return listAll[api.NoticeKind](s, nil)
 		}
-		page, err := fetch[api.List[api.NoticeKind]](s, "GET /v1/notices/kinds", nil)
+		page, err := fetch[api.List[api.NoticeKind]](s, "GET /v1/notices/kinds")
 		if err != nil {
 			return err
 		}
@@ -154,17 +119,4 @@ func (c *noticePreview) write(s *session, kinds []api.NoticeKind) error {
 		}
 	}
 	return s.done("%s written to %s: text, HTML and JSON each.", api.Count(len(kinds), "kind of notice is", "kinds of notice are"), displayPath(c.Out))
-}
-
-type noticeKey struct{}
-
-func (noticeKey) Help() string {
-	return `Webhooks are signed as RFC 9421 says, with Ed25519. Only the public half is shown.`
-}
-
-// Run prints it. Readers of PEM skip what stands before the block.
-func (c *noticeKey) Run(s *session) error {
-	return perform(s, "GET /v1/webhook-key", nil, func(k *api.WebhookKey) error {
-		return s.say("keyid: %s\n%s", k.ID, strings.TrimSuffix(k.PEM, "\n"))
-	})
 }

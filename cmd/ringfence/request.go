@@ -4,9 +4,9 @@ import "ringfence/edge/rest/api"
 
 type requestCmd struct {
 	remote
-	List   requestList   `cmd:"" help:"List requests." eg:"; --state all --json"`
-	Grant  requestGrant  `cmd:"" help:"Say yes: the setting is in force at once." eg:"17; 17 --until +7d --note \"a week, then ask again\""`
-	Refuse requestRefuse `cmd:"" help:"Say no." eg:"17 --note \"use the cheaper route\""`
+	List   requestList                          `cmd:"" help:"List requests." eg:"; --state all --json"`
+	Grant  act[api.RequestGrant, api.Request]   `cmd:"" help:"Grant a request: the setting takes effect at once." route:"POST /v1/requests/{id}/grant" says:"Request {{.ID}} is granted: {{.Field}} {{.Text}} for line {{.Line}}{{if not .Until.IsZero}} until {{ends .Until}}{{end}}." eg:"17; 17 --until +7d --note \"a week, then ask again\""`
+	Refuse act[api.RequestRefusal, api.Request] `cmd:"" help:"Refuse a request." route:"POST /v1/requests/{id}/refuse" says:"Request {{.ID}} is refused: {{.Field}} {{.Text}} for line {{.Line}}." eg:"17 --note \"use the cheaper route\""`
 }
 
 type requestState struct {
@@ -17,32 +17,9 @@ type requestList struct {
 	State string `help:"open, granted, refused or all." enum:"open,granted,refused,all" default:"open"`
 }
 
-// Run lists them.
 func (c *requestList) Run(s *session) error {
 	if c.State == "all" {
 		c.State = ""
 	}
 	return listAll[api.Request](s, requestState{c.State})
-}
-
-type requestGrant struct{ api.RequestGrant }
-
-// Run grants it.
-func (c *requestGrant) Run(s *session) error {
-	return perform(s, "POST /v1/requests/{id}/grant", c, s.decided)
-}
-
-type requestRefuse struct{ api.RequestRefusal }
-
-// Run refuses it.
-func (c *requestRefuse) Run(s *session) error {
-	return perform(s, "POST /v1/requests/{id}/refuse", c, s.decided)
-}
-
-func (s *session) decided(r *api.Request) error {
-	end := ""
-	if r.State == "granted" && !r.Until.IsZero() {
-		end = " until " + api.End(r.Until)
-	}
-	return s.say("Request %d is %s: %s %s for line %s%s.", r.ID, r.State, r.Field, r.Text, r.Line, end)
 }

@@ -9,7 +9,10 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"ringfence/cmd/ringfence/table"
 	"ringfence/core/money"
@@ -24,7 +27,6 @@ type list[V api.View[V], F any] struct {
 
 func (*list[V, F]) summary() string { return describe[V]().List }
 
-// Run lists them.
 func (c *list[V, F]) Run(s *session) error {
 	r := describe[V]()
 	items, more, err := all[V](s, "/v1/"+r.Path, r.Next, c.Limit, &c.Filter)
@@ -35,7 +37,7 @@ func (c *list[V, F]) Run(s *session) error {
 	if r.None != "" && !reflect.ValueOf(c.Filter).IsZero() {
 		empty = r.None
 	}
-	return s.emit(items, func() error { return s.cutList(rows(items...), more, filled(empty, &c.Filter)) })
+	return s.emit(items, func() error { return s.cutList(rows(items...), more, sentence(empty, &c.Filter)) })
 }
 
 // whole is the command that lists things of which there are few.
@@ -45,19 +47,38 @@ type whole[V api.View[V], F any] struct {
 
 func (*whole[V, F]) summary() string { return describe[V]().List }
 
-// Run lists them.
-func (c *whole[V, F]) Run(s *session) error {
-	return listAll[V](s, &c.Filter)
-}
+func (c *whole[V, F]) Run(s *session) error { return listAll[V](s, &c.Filter) }
 
-// listAll lists things of which there are few; of are the filters, and what the path names.
-func listAll[V api.View[V]](s *session, of any) error {
+// listAll lists things of which there are few; in holds the filters, and what the path names.
+func listAll[V api.View[V]](s *session, in any) error {
 	r := describe[V]()
-	page, err := fetch[api.List[V]](s, "GET /v1/"+r.Path, of)
+	page, err := fetch[api.List[V]](s, "GET /v1/"+r.Path, in)
 	if err != nil {
 		return err
 	}
-	return s.emit(append([]V{}, page.Items...), func() error { return s.list(rows(page.Items...), filled(r.Empty, of)) })
+	return s.emit(append([]V{}, page.Items...), func() error { return s.list(rows(page.Items...), sentence(r.Empty, in)) })
+}
+
+// listRemoved is list for what is kept under its identity after it was removed.
+type listRemoved[V api.View[V], F any] struct {
+	list[V, F]
+	Removed bool `help:"Those that were removed, with the identity that their records are kept under." xor:"which"`
+}
+
+func (c *listRemoved[V, F]) Run(s *session) error {
+	if !c.Removed {
+		return c.list.Run(s)
+	}
+	what := describe[V]().Path
+	page, err := fetch[api.List[api.Removed]](s, "GET /v1/removed/"+what)
+	if err != nil {
+		return err
+	}
+	items, more := page.Items, c.Limit > 0 && len(page.Items) > c.Limit
+	if more {
+		items = items[:c.Limit]
+	}
+	return s.emit(items, func() error { return s.cutList(rows(items...), more, "No "+what+" were removed.") })
 }
 
 // all reads a list page after page, to its end or to most items (0: no limit). cursor is the parameter that continues it, and
@@ -92,9 +113,89 @@ type show[V api.View[V], I any] struct {
 
 func (*show[V, I]) summary() string { return describe[V]().Get }
 
-// Run shows it.
-func (c *show[V, I]) Run(s *session) error {
-	return perform(s, "GET "+one[V](), &c.Which, func(v *V) error { return s.table(card(v), 0) })
+func (c *show[V, I]) Run(s *session, k *kong.Context) error {
+	return perform(s, cmp.Or(k.Selected().Tag.Get("route"), "GET "+one[V]()), func(v *V) error { return showWhole(s, v) }, &c.Which)
+}
+
+// showWhole is a table of a thing, and tables of what it has several of.
+func showWhole[V api.View[V]](s *session, v *V) error {
+	s.table(card(v), 0)
+	switch x := any(v).(type) {
+	case *api.LineDetail:
+		s.section("Settings in force", rows(x.Settings...))
+		s.section("Money", rows(x.Purses...))
+		if len(x.Phones) == 0 {
+			s.say("\nNo phone is registered.")
+		}
+		s.section("Phones", rows(x.Phones...))
+		s.section("Calls in progress", rows(x.Calls...))
+	case *api.Customer:
+		s.section("Settings in force", rows(x.Settings...))
+		s.section("Money", rows(x.Purses...))
+	case *api.Place:
+		if len(x.Files) == 0 {
+			s.say("\nNo files are loaded: set geo.files in the configuration.")
+		}
+		s.section("Files", rows(x.Files...))
+	}
+	return nil
+}
+
+// change is the command that changes a thing: I says which, and field=value arguments are read into B. It shows what has become of it.
+type change[V api.View[V], I, B any] struct {
+	Which I        `embed:""`
+	Set   []string `arg:"" name:"field=value" help:"${fields}" predict:"setting"`
+	grantFlags
+}
+
+func (c *change[V, I, B]) Run(s *session) error {
+	var in struct{ Body B }
+	if err := assign(&in.Body, c.Set, c.grantFlags); err != nil {
+		return err
+	}
+	return perform(s, "PATCH "+one[V](), func(v *V) error { return showWhole(s, v) }, &c.Which, &in)
+}
+
+// act is the command that does one thing. The tags of its field name the operation (route) and say in a template what people are told
+// of the answer (says).
+type act[I, O any] struct {
+	In I `embed:""`
+}
+
+func (c *act[I, O]) Run(s *session, k *kong.Context) error {
+	tag := k.Selected().Tag
+	return perform(s, tag.Get("route"), func(out *O) error { return s.say("%s", sentence(tag.Get("says"), out)) }, &c.In)
+}
+
+// sure is act for what cannot be taken back: without --yes it looks only (look), and says what would be done (would).
+type sure[I, Seen, O any] struct {
+	In  I    `embed:""`
+	Yes bool `help:"Do it; without, only say what would be done."`
+}
+
+func (c *sure[I, Seen, O]) Run(s *session, k *kong.Context) error {
+	tag := k.Selected().Tag
+	return ifSure[Seen, O](s, &c.In, c.Yes, tag.Get("look"), tag.Get("would"), tag.Get("route"), tag.Get("says"))
+}
+
+func ifSure[Seen, O any](s *session, in any, yes bool, look, would, route, says string) error {
+	seen, path := new(Seen), ""
+	path, _, _ = request(look, in)
+	if err := s.do(http.MethodGet, path, nil, seen); err != nil {
+		return err
+	}
+	if !yes {
+		return s.dryRun(sentence(would, seen))
+	}
+	out, err := fetch[O](s, route, in)
+	if err != nil {
+		return err
+	}
+	var about any = out
+	if v, ok := about.(*none); ok {
+		v.Done, about = true, seen
+	}
+	return s.emit(out, func() error { return s.say("%s", sentence(says, about)) })
 }
 
 // remove is the command that removes a thing, if told twice; I says which.
@@ -105,24 +206,15 @@ type remove[V api.View[V], I any] struct {
 
 func (*remove[V, I]) summary() string { return describe[V]().Delete }
 
-// Run removes it.
 func (c *remove[V, I]) Run(s *session) error {
 	r := describe[V]()
-	v, err := fetch[V](s, "GET "+one[V](), &c.Which)
-	if err != nil {
-		return err
-	}
-	if !c.Yes {
-		return s.dryRun(filled(r.Would, v))
-	}
-	if _, err := fetch[none](s, "DELETE "+one[V](), &c.Which); err != nil {
-		return err
-	}
-	return s.done("%s", filled(r.Gone, v))
+	return ifSure[V, none](s, &c.Which, c.Yes, one[V](), r.Would, "DELETE "+one[V](), r.Gone)
 }
 
 // none is the answer of what says only that it is done.
-type none struct{}
+type none struct {
+	Done bool `json:"done"`
+}
 
 func describe[V api.View[V]]() api.Resource[V] { return (*new(V)).Resource() }
 
@@ -134,8 +226,8 @@ func one[V api.View[V]]() string {
 
 // perform sends to an operation what a command was given, and prints the answer: JSON for programs, and for people what they
 // make of it.
-func perform[T any](s *session, operation string, in any, people func(*T) error) error {
-	out, err := fetch[T](s, operation, in)
+func perform[T any](s *session, operation string, people func(*T) error, in ...any) error {
+	out, err := fetch[T](s, operation, in...)
 	if err != nil {
 		return err
 	}
@@ -143,29 +235,31 @@ func perform[T any](s *session, operation string, in any, people func(*T) error)
 }
 
 // fetch is perform without printing.
-func fetch[T any](s *session, operation string, in any) (*T, error) {
+func fetch[T any](s *session, operation string, in ...any) (*T, error) {
 	method, path, _ := strings.Cut(operation, " ")
-	target, q, body := request(path, in)
+	target, q, body := request(path, in...)
 	out := new(T)
 	return out, s.do(method, target+queryText(q), body, out)
 }
 
-// request puts the fields of a struct where the server looks for them: into the path and the query by their tags of these
+// request puts the fields of structs where the server looks for them: into the path and the query by their tags of these
 // names, and Body into the body. Flags that were not given are left out.
-func request(path string, in any) (target string, q url.Values, body any) {
+func request(path string, in ...any) (target string, q url.Values, body any) {
 	path, given, _ := strings.Cut(path, "?")
 	q, _ = url.ParseQuery(given) // our own words
-	for f, v := range fields(in) {
-		name, _, _ := strings.Cut(f.Tag.Get("query"), ",")
-		switch key := f.Tag.Get("path"); {
-		case f.Name == "Body":
-			body = v.Interface()
-		case key != "":
-			path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(fmt.Sprint(v)))
-		case name != "" && v.Kind() == reflect.Slice:
-			q[name] = v.Interface().([]string)
-		case name != "" && !v.IsZero():
-			q.Set(name, fmt.Sprint(v))
+	for _, one := range in {
+		for f, v := range fields(one) {
+			name, _, _ := strings.Cut(f.Tag.Get("query"), ",")
+			switch key := f.Tag.Get("path"); {
+			case f.Name == "Body":
+				body = v.Interface()
+			case key != "":
+				path = strings.ReplaceAll(path, "{"+key+"}", url.PathEscape(fmt.Sprint(v)))
+			case name != "" && v.Kind() == reflect.Slice:
+				q[name] = v.Interface().([]string)
+			case name != "" && !v.IsZero():
+				q.Set(name, fmt.Sprint(v))
+			}
 		}
 	}
 	return path, q, body
@@ -192,7 +286,7 @@ func rows[V api.View[V]](items ...V) *table.Table {
 	columns := api.ParseColumns(r.Columns)
 	heads := make([]table.Column, len(columns))
 	for i, c := range columns {
-		heads[i] = table.Column{Head: c.Head, Cut: c.Cut, Spare: c.Spare, ID: c.ID, Right: c.Right}
+		heads[i] = table.Column{Head: c.Head, Cut: c.Cut, Spare: c.Spare, ID: c.ID, Right: c.Right, Wrap: c.Wrap}
 		if f, ok := byName[c.Field]; ok && r.Cells[c.Field] == nil {
 			heads[i].Right = f.Type.Kind() == reflect.Int64 || f.Type.Kind() == reflect.Int
 		}
@@ -277,13 +371,21 @@ func textOf(name string, v reflect.Value) string {
 	return fmt.Sprint(v)
 }
 
-// filled is a sentence with fields in the place of their names in braces: JSON names, or those that a path has for them.
-func filled(text string, of any) string {
-	for f, v := range fields(of) {
-		name := cmp.Or(jsonName(f), f.Tag.Get("path"))
-		if in := "{" + name + "}"; strings.Contains(text, in) {
-			text = strings.ReplaceAll(text, in, textOf(name, v))
-		}
+// sentence is a template filled with what it is about. A test fills each, so that a fault in one is not met later.
+func sentence(text string, about any) string {
+	var b strings.Builder
+	if err := template.Must(template.New("").Funcs(inSentences).Parse(text)).Execute(&b, about); err != nil {
+		panic(err)
 	}
-	return text
+	return b.String()
+}
+
+var inSentences = template.FuncMap{"count": api.Count, "ends": api.End, "join": strings.Join, "sent": sent, "trim": strings.TrimSpace, "until": until}
+
+// sent says where a notice has gone.
+func sent(n *api.Notice) string {
+	if n.State == "kept" {
+		return fmt.Sprintf("There is no mail server (mail.server), so it is kept as notice %d. Read it with: ringfence notice show %d", n.ID, n.ID)
+	}
+	return fmt.Sprintf("It is on its way to %s as notice %d. Its deliveries: ringfence notice show %d", n.To(), n.ID, n.ID)
 }

@@ -29,6 +29,46 @@ func TestColumnsAreFieldsOrCells(t *testing.T) {
 	columnsOf[api.Removed](t)
 	columnsOf[api.Request](t)
 	columnsOf[api.Trunk](t)
+	columnsOf[api.CheckItem](t)
+	columnsOf[api.GeoFile](t)
+	columnsOf[api.LineDetail](t)
+	columnsOf[api.Note](t)
+	columnsOf[api.Phone](t)
+	columnsOf[api.Place](t)
+	columnsOf[api.Purse](t)
+	columnsOf[api.Setting](t)
+	columnsOf[api.Status](t)
+	columnsOf[api.TrunkAnswer](t)
+	columnsOf[api.Usage](t)
+}
+
+// Sentences are templates. Each fits what it is about, or its command would end in a panic.
+func TestSentencesFitTheirAnswers(t *testing.T) {
+	tried := 0
+	for _, leaf := range grammar(t).Model.Leaves(false) {
+		if of, ok := leaf.Target.Addr().Interface().(interface{ sentences(says, would string) }); ok {
+			of.sentences(leaf.Tag.Get("says"), leaf.Tag.Get("would"))
+			tried++
+		}
+	}
+	if tried < 12 {
+		t.Errorf("only %d commands with sentences", tried)
+	}
+	for _, r := range []struct {
+		would, gone string
+		about       any
+	}{{describe[api.LineDetail]().Would, describe[api.LineDetail]().Gone, api.LineDetail{}}, {describe[api.Customer]().Would, describe[api.Customer]().Gone, api.Customer{}}} {
+		if sentence(r.would, r.about) == "" || sentence(r.gone, r.about) == "" {
+			t.Errorf("%T: nothing is said of its removal", r.about)
+		}
+	}
+}
+
+func (*act[I, O]) sentences(says, _ string) { sentence(says, new(O)) }
+
+func (*sure[I, Seen, O]) sentences(says, would string) {
+	sentence(would, new(Seen))
+	sentence(says, new(O))
 }
 
 func columnsOf[V api.View[V]](t *testing.T) {
@@ -88,7 +128,7 @@ func TestColumnsAreWrittenByTheirNames(t *testing.T) {
 	if text := shown(t, rows(l), 0); !strings.Contains(text, "no such line") || !strings.Contains(text, "while it goes on") || strings.Contains(text, "level") {
 		t.Errorf("a level of nothing is shown, or what is known is not:\n%s", text)
 	}
-	if text := filled("Trunk {name} to {addresses} would be removed.", &api.Trunk{Name: "a", Addresses: []string{"192.0.2.1", "192.0.2.2"}}); text != "Trunk a to 192.0.2.1, 192.0.2.2 would be removed." {
+	if text := sentence(`Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, &api.Trunk{Name: "a", Addresses: []string{"192.0.2.1", "192.0.2.2"}}); text != "Trunk a to 192.0.2.1, 192.0.2.2 would be removed." {
 		t.Error(text)
 	}
 }

@@ -297,6 +297,16 @@ func (s *session) askPassword(what string) (string, error) {
 	return typed[0], nil
 }
 
+// askInto is askPassword for a field of a body, if asked for.
+func (s *session) askInto(field **string, ask bool, what string) error {
+	if !ask {
+		return nil
+	}
+	text, err := s.askPassword(what)
+	*field = &text
+	return err
+}
+
 var errRefused = errors.New("the call would be refused")
 
 // fail prints an error with what to do about it, and gives the exit code.

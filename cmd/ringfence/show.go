@@ -21,12 +21,7 @@ func (s *session) cutList(t *table.Table, more bool, empty string) error {
 
 func amount(micro int64) string { return api.Amount(money.Micro(micro)) }
 
-func yesNo(yes bool) string {
-	if yes {
-		return "yes"
-	}
-	return "no"
-}
+func yesNo(yes bool) string { return map[bool]string{true: "yes", false: "no"}[yes] }
 
 // section puts a title and a table under what was printed before, or nothing when the table is empty.
 func (s *session) section(title string, t *table.Table) error {
@@ -35,41 +30,6 @@ func (s *session) section(title string, t *table.Table) error {
 	}
 	s.say("\n%s", s.out.Paint(table.Bold, title))
 	return s.table(t, 2)
-}
-
-// settings shows every field with where it came from.
-func (s *session) settings(settings []api.Setting) error {
-	t := table.New(table.Left("setting"), table.Right("value"), table.Left("set by"), table.Wrap(""))
-	for _, x := range settings {
-		note := ""
-		if x.Granted {
-			note = "granted"
-			if !x.Until.IsZero() {
-				note += " until " + api.End(x.Until)
-			}
-		}
-		from := table.Cell{Text: x.From}
-		if !x.Own {
-			from.Style = table.Dim
-		}
-		t.Row(x.Field, x.Text, from, note)
-	}
-	return s.section("Settings in force", t)
-}
-
-// purses shows what was spent and what is left.
-func (s *session) purses(purses []api.Purse) error {
-	t := table.New(table.Left("purse"), table.Left("period"), table.Right("spent"), table.Right("held"), table.Right("cap"), table.Right("left"))
-	for _, p := range purses {
-		left := table.Cell{Text: amount(p.Left)}
-		if p.Left <= 0 {
-			left.Style = table.Bad
-		} else if p.Cap > 0 && p.Left < p.Cap/5 {
-			left.Style = table.Warn
-		}
-		t.Row(p.Owner, p.Which, amount(p.Spent), amount(p.Held), amount(p.Cap), left)
-	}
-	return s.section("Money", t)
 }
 
 // password shows a secret, this once.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringfence/edge/rest/api"
 )
 
 // Which day "friday" is, is the server's to say; what is no time at all is told before anything is sent.
@@ -31,20 +33,31 @@ func TestAssignments(t *testing.T) {
 		{"name=a name=b", "given twice"},
 		{"nets=192.0.2.1/24", "192.0.2.1/24"},
 	} {
-		_, err := parseAssignments(strings.Fields(c.args), []string{"name"}, grantFlags{})
+		err := assign(&api.PatchLine{}, strings.Fields(c.args), grantFlags{})
 		if err == nil || codeOf(err) != exitUsage || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.args, err, c.want)
 		}
 	}
-	if _, err := parseAssignments(nil, nil, grantFlags{Until: "friday"}); err == nil {
+	if err := assign(&api.PatchLine{}, nil, grantFlags{Until: "friday"}); err == nil {
 		t.Error("--until without --grant passed")
 	}
-	a, err := parseAssignments([]string{"nets=192.0.2.7, 2001:db8::/32", "max-calls=3", "name=a=b"}, []string{"name"}, grantFlags{Grant: true})
-	if err != nil || len(*a.nets) != 2 || len(a.set) != 1 || !a.set[0].Grant || *a.text("name") != "a=b" {
-		t.Errorf("%+v, %v", a, err)
+	var b api.PatchLine
+	err := assign(&b, []string{"nets=192.0.2.7, 2001:db8::/32", "max-calls=3", "name=a=b", "honeypot=on"}, grantFlags{Grant: true})
+	if err != nil || len(*b.Nets) != 2 || len(b.Set) != 1 || !b.Set[0].Grant || *b.Name != "a=b" || !*b.Honeypot {
+		t.Errorf("%+v, %v", b, err)
 	}
-	if a, err = parseAssignments([]string{"nets=none"}, nil, grantFlags{}); err != nil || a.nets == nil || len(*a.nets) != 0 {
-		t.Errorf("nets=none: %+v, %v", a, err)
+	if err := assign(&b, []string{"nets=none"}, grantFlags{}); err != nil || b.Nets == nil || len(*b.Nets) != 0 {
+		t.Errorf("nets=none: %+v, %v", b, err)
+	}
+	var trunk api.PatchTrunk
+	err = assign(&trunk, []string{"priority=5", "disabled=no", "addresses=192.0.2.1:5060 192.0.2.2:5060"}, grantFlags{})
+	if err != nil || *trunk.Priority != 5 || *trunk.Disabled || len(*trunk.Addresses) != 2 || trunk.Transport != nil {
+		t.Errorf("%+v, %v", trunk, err)
+	}
+	for _, wrong := range []string{"password=x", "max-calls=3", "priority=x", "emergency=maybe"} {
+		if err := assign(&api.PatchTrunk{}, []string{wrong}, grantFlags{}); err == nil || codeOf(err) != exitUsage {
+			t.Errorf("trunk %s: %v", wrong, err)
+		}
 	}
 }
 

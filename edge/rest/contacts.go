@@ -69,18 +69,11 @@ func (s *Server) addContact(ctx context.Context, in *api.ContactNew) (out api.Co
 	if slices.ContainsFunc(v.Contacts, func(c account.Contact) bool { return account.Handle(c.ID) == b.ID }) {
 		return out, newProblem(http.StatusConflict, api.ReasonExists, "contact "+clip(b.ID, 40)+" of "+in.Customer+" exists already")
 	}
-	c := account.Contact{ID: b.ID, Name: b.Name, Lines: s.lineIDs(b.Lines)}
-	if err := s.reach(&c, &b.Reach); err != nil {
-		return out, err
-	}
-	if err := s.wishes(&c, b.Kinds); err != nil {
-		return out, err
-	}
-	return s.putContact(ctx, v.ID, &c)
+	return s.putContact(ctx, v.ID, &account.Contact{ID: b.ID}, &b.PatchContact)
 }
 
 // reach puts in where a contact is reached. The book judges the address.
-func (s *Server) reach(c *account.Contact, to *api.Reach) error {
+func reach(c *account.Contact, to *api.Reach) error {
 	given := 0
 	for channel, address := range map[string]*string{account.Mail: to.Mail, account.Webhook: to.URL, "": to.Address} {
 		if address == nil {
@@ -97,8 +90,8 @@ func (s *Server) reach(c *account.Contact, to *api.Reach) error {
 	return nil
 }
 
-// wishes puts in what a contact wants to hear of; "inherit" takes its word on a kind back.
-func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
+// prefer puts in how a contact wants each kind of notice; "inherit" removes its preference.
+func prefer(c *account.Contact, kinds map[string]string) error {
 	for kind, wish := range kinds {
 		if kind != "*" && !isNoticeKind(kind) {
 			return invalid("kinds", kind, "* for all others, or "+noticeKinds())
@@ -115,7 +108,22 @@ func (s *Server) wishes(c *account.Contact, kinds map[string]string) error {
 	return nil
 }
 
-func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact) (out api.Contact, err error) {
+// putContact changes a contact, new or not, and stores it.
+func (s *Server) putContact(ctx context.Context, customer string, c *account.Contact, b *api.PatchContact) (out api.Contact, err error) {
+	if b.Name != nil {
+		c.Name = *b.Name
+	}
+	if err := reach(c, &b.Reach); err != nil {
+		return out, err
+	}
+	if b.Lines != nil {
+		c.Lines = s.lineIDs(*b.Lines)
+	} else if err := s.dropDeleted(customer, c); err != nil {
+		return out, err
+	}
+	if err := prefer(c, b.Kinds); err != nil {
+		return out, err
+	}
 	if err := s.d.Book.PutContact(ctx, by(ctx), customer, *c); err != nil {
 		return out, s.about(err, "customer", account.Handle(customer))
 	}
@@ -123,28 +131,13 @@ func (s *Server) putContact(ctx context.Context, customer string, c *account.Con
 }
 
 func (s *Server) changeContact(ctx context.Context, in *api.ContactPatch) (out api.Contact, err error) {
-	b := &in.Body
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
 	customer, c, err := s.contact(ctx, &in.ContactID)
 	if err != nil {
 		return out, err
 	}
-	if b.Name != nil {
-		c.Name = *b.Name
-	}
-	if err := s.reach(&c, &b.Reach); err != nil {
-		return out, err
-	}
-	if b.Lines != nil {
-		c.Lines = s.lineIDs(*b.Lines)
-	} else if err := s.dropDeleted(customer, &c); err != nil {
-		return out, err
-	}
-	if err := s.wishes(&c, b.Kinds); err != nil {
-		return out, err
-	}
-	return s.putContact(ctx, customer, &c)
+	return s.putContact(ctx, customer, &c, &in.Body)
 }
 
 // dropDeleted takes lines that were deleted out of a contact's list, which the book would refuse. When none is left it must

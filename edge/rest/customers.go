@@ -15,8 +15,8 @@ func (s *Server) customerRoutes() {
 	listed[api.Customer](s, s.listCustomers)
 	added[api.Customer](s, s.addCustomer)
 	shown[api.Customer](s, named(s, "customer", s.customer, s.getCustomer))
-	changed[api.Customer](s, s.changeCustomer)
-	route(s, op(http.MethodPost, one+"/lock", "lock-customer", tag, "Lock every line of a customer"), s.lockCustomer)
+	changed[api.Customer](s, named(s, "customer", s.customer, s.changeCustomer))
+	route(s, op(http.MethodPost, one+"/lock", "lock-customer", tag, "Lock every line of a customer"), named(s, "customer", s.customer, s.lockCustomer))
 	route(s, op(http.MethodPost, one+"/unlock", "unlock-customer", tag, "Open the lines that were locked with the customer"), named(s, "customer", s.customer, s.unlockCustomer))
 	deleted[api.Customer](s, named(s, "customer", s.customer, s.deleteCustomer))
 }
@@ -27,45 +27,42 @@ func (s *Server) listCustomers(_ context.Context, in *Page) (api.List[api.Custom
 }
 
 func (s *Server) addCustomer(ctx context.Context, in *struct{ Body api.NewCustomer }) (out api.Customer, err error) {
-	b := &in.Body
-	nets, set, err := link(&b.Nets, b.Set, s.customerZone(b.ID, &b.Zone))
+	edit, err := s.customerEdit("", &in.Body.PatchCustomer)
 	if err != nil {
 		return out, err
 	}
-	edit := book.CustomerEdit{Name: &b.Name, Zone: &b.Zone, Tariff: &b.Tariff, Nets: nets, Courtesy: courtesy(&b.Courtesy), Set: set}
-	v, err := s.d.Book.AddCustomer(ctx, by(ctx), b.ID, edit)
+	v, err := s.d.Book.AddCustomer(ctx, by(ctx), in.Body.ID, edit)
 	if err != nil {
 		return out, err
 	}
 	return s.customerDetail(ctx, &v)
+}
+
+// customerEdit reads what is to be changed of a customer; "" is a new one.
+func (s *Server) customerEdit(id string, b *api.PatchCustomer) (book.CustomerEdit, error) {
+	nets, set, err := link(b.Nets, b.Set, s.customerZone(id, b.Zone))
+	return book.CustomerEdit{Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set}, err
 }
 
 func (s *Server) getCustomer(ctx context.Context, v book.CustomerView, _ *api.CustomerID) (api.Customer, error) {
 	return s.customerDetail(ctx, &v)
 }
 
-// changeCustomer looks at what was sent before it looks for the customer.
-func (s *Server) changeCustomer(ctx context.Context, in *struct {
-	api.CustomerID
-	Body api.PatchCustomer
-},
-) (out api.Customer, err error) {
-	b := &in.Body
-	nets, set, err := link(b.Nets, b.Set, s.customerZone(in.ID, b.Zone))
+func (s *Server) changeCustomer(ctx context.Context, c book.CustomerView, in *customerChange) (out api.Customer, err error) {
+	edit, err := s.customerEdit(c.ID, &in.Body)
 	if err != nil {
 		return out, err
 	}
-	c, err := s.customer(ctx, in.ID)
+	v, err := s.d.Book.EditCustomer(ctx, by(ctx), c.ID, edit)
 	if err != nil {
 		return out, err
-	}
-	v, err := s.d.Book.EditCustomer(ctx, by(ctx), c.ID, book.CustomerEdit{
-		Name: b.Name, Zone: b.Zone, Tariff: b.Tariff, Nets: nets, Courtesy: courtesy(b.Courtesy), Set: set,
-	})
-	if err != nil {
-		return out, s.about(err, "customer", in.ID)
 	}
 	return s.customerDetail(ctx, &v)
+}
+
+type customerChange struct {
+	api.CustomerID
+	Body api.PatchCustomer
 }
 
 func (s *Server) deleteCustomer(ctx context.Context, c book.CustomerView, _ *api.CustomerID) (none, error) {

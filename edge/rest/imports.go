@@ -80,13 +80,10 @@ func readRows[T any](sheet *sheet, read func(*sheetRow) (T, error)) (all []T) {
 }
 
 func (s *Server) newCustomer(r *sheetRow, grant bool) (book.NewCustomer, error) {
-	zone, name, tariff := r.cells["zone"], r.cells["name"], r.cells["tariff"]
-	given := r.nets()
-	nets, set, err := link(&given, r.settings(grant), s.customerZone("", &zone))
-	courteous := r.cells["courtesy"]
-	return book.NewCustomer{ID: r.cells["id"], Edit: book.CustomerEdit{
-		Name: &name, Zone: &zone, Tariff: &tariff, Nets: nets, Courtesy: courtesy(&courteous), Set: set,
-	}}, err
+	edit, err := s.customerEdit("", &api.PatchCustomer{
+		Name: r.cell("name"), Zone: r.cell("zone"), Tariff: r.cell("tariff"), Nets: r.nets(), Courtesy: r.cell("courtesy"), Set: r.settings(grant),
+	})
+	return book.NewCustomer{ID: r.cells["id"], Edit: edit}, err
 }
 
 func (s *Server) importLines(ctx context.Context, in *peopleInput) (out api.PeopleImport, err error) {
@@ -118,16 +115,13 @@ func (s *Server) newLine(r *sheetRow, grant bool) (book.NewLine, error) {
 	if c, ok := s.d.Book.CustomerCalled(n.Customer); ok {
 		n.Customer = c.ID
 	}
-	nets, err := parseNets("nets", r.nets())
-	if err != nil {
-		return n, err
-	}
+	var err error
 	if n.HA1, err = hashes(r.cells["ha1"], r.cells["ha1-sha256"]); err != nil {
 		return n, err
 	}
-	set, err := changes(r.settings(grant), s.d.Book.Zone(n.Customer))
-	name, number, courteous := r.cells["name"], r.cells["number"], r.cells["courtesy"]
-	n.Edit = book.LineEdit{Name: &name, Number: &number, Nets: &nets, Courtesy: courtesy(&courteous), Set: set}
+	n.Edit, err = lineEdit(&api.PatchLine{
+		Name: r.cell("name"), Number: r.cell("number"), Nets: r.nets(), Courtesy: r.cell("courtesy"), Set: r.settings(grant),
+	}, s.d.Book.Zone(n.Customer))
 	return n, err
 }
 

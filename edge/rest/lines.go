@@ -17,11 +17,13 @@ func (s *Server) lineRoutes() {
 	listed[api.Line](s, s.listLines)
 	added[api.Line](s, s.addLine)
 	listed[api.Registration](s, need(s.d.Phones != nil, "the list of phones", s.listRegistrations))
-	shown[api.Line](s, named(s, "line", s.line, s.getLine))
-	changed[api.Line](s, s.changeLine)
+	shown[api.Line](s, named(s, "line", s.line, func(ctx context.Context, l *book.Line, _ *api.LineID) (api.LineDetail, error) {
+		return s.lineDetail(ctx, l)
+	}))
+	changed[api.Line](s, named(s, "line", s.line, s.changeLine))
 	deleted[api.Line](s, named(s, "line", s.line, s.deleteLine))
 	route(s, op(http.MethodPost, one+"/password", "set-password", tag, "Set or generate a line's password"), named(s, "line", s.line, s.setPassword))
-	route(s, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), s.lockLine)
+	route(s, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), named(s, "line", s.line, s.lockLine))
 	route(s, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), named(s, "line", s.line, s.unlockLine))
 }
 
@@ -77,46 +79,37 @@ func (s *Server) addLine(ctx context.Context, in *struct{ Body api.NewLine }) (o
 	if c, ok := s.d.Book.CustomerCalled(customer); ok {
 		customer = c.ID
 	}
-	nets, set, err := link(&b.Nets, b.Set, s.d.Book.Zone(customer))
+	edit, err := lineEdit(&b.PatchLine, s.d.Book.Zone(customer))
 	if err != nil {
 		return out, err
 	}
-	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{
-		ID: b.ID, Customer: customer, Password: b.Password, NoPassword: b.NoPassword,
-		Edit: book.LineEdit{Name: &b.Name, Number: &b.Number, Nets: nets, Courtesy: courtesy(&b.Courtesy), Honeypot: &b.Honeypot, Set: set},
-	})
+	l, password, err := s.d.Book.AddLine(ctx, by(ctx), book.NewLine{ID: b.ID, Customer: customer, Password: b.Password, NoPassword: b.NoPassword, Edit: edit})
 	if err != nil {
 		return out, err
 	}
 	return api.Created{Line: lineView(l), Password: password}, nil
 }
 
-func (s *Server) getLine(ctx context.Context, l *book.Line, _ *api.LineID) (api.LineDetail, error) {
+// lineEdit reads what is to be changed of a line; days are of the zone.
+func lineEdit(b *api.PatchLine, zone *time.Location) (book.LineEdit, error) {
+	nets, set, err := link(b.Nets, b.Set, zone)
+	return book.LineEdit{Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set}, err
+}
+
+func (s *Server) changeLine(ctx context.Context, l *book.Line, in *lineChange) (out api.LineDetail, err error) {
+	edit, err := lineEdit(&in.Body, l.Zone())
+	if err != nil {
+		return out, err
+	}
+	if l, err = s.d.Book.EditLine(ctx, by(ctx), l.ID(), edit); err != nil {
+		return out, err
+	}
 	return s.lineDetail(ctx, l)
 }
 
-// changeLine looks at what was sent before it looks for the line.
-func (s *Server) changeLine(ctx context.Context, in *struct {
+type lineChange struct {
 	api.LineID
 	Body api.PatchLine
-},
-) (out api.LineDetail, err error) {
-	b := &in.Body
-	nets, set, err := link(b.Nets, b.Set, s.lineZone(in.ID))
-	if err != nil {
-		return out, err
-	}
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return out, err
-	}
-	l, err = s.d.Book.EditLine(ctx, by(ctx), l.ID(), book.LineEdit{
-		Name: b.Name, Number: b.Number, Nets: nets, Courtesy: courtesy(b.Courtesy), Honeypot: b.Honeypot, Set: set,
-	})
-	if err != nil {
-		return out, s.about(err, "line", in.ID)
-	}
-	return s.lineDetail(ctx, l)
 }
 
 func (s *Server) deleteLine(ctx context.Context, l *book.Line, _ *api.LineID) (none, error) {

@@ -24,20 +24,14 @@ func lockCalls(in *api.Lock) (account.LockCalls, error) {
 	return account.CallsEnd, nil
 }
 
-// lockLine looks at what was sent before it looks for the line.
-func (s *Server) lockLine(ctx context.Context, in *api.LineLock) (out api.Locked, err error) {
+func (s *Server) lockLine(ctx context.Context, l *book.Line, in *api.LineLock) (out api.Locked, err error) {
 	calls, err := lockCalls(&in.Body)
 	if err != nil {
 		return out, err
 	}
-	l, err := s.line(ctx, in.ID)
-	if err != nil {
-		return out, err
-	}
 	open, missed := s.callsOf(ctx, l.ID()) // those that the lock meets; a moment later they may be gone
-	l, err = s.d.Book.Lock(ctx, by(ctx), l.ID(), in.Body.Why, calls)
-	if err != nil {
-		return out, s.about(err, "line", in.ID)
+	if l, err = s.d.Book.Lock(ctx, by(ctx), l.ID(), in.Body.Why, calls); err != nil {
+		return out, err
 	}
 	out = api.Locked{Line: lineView(l), Calls: treated(open, calls)}
 	if missed {
@@ -56,21 +50,13 @@ func (s *Server) unlockLine(ctx context.Context, l *book.Line, _ *api.LineID) (o
 	return api.Unlocked{Line: lineView(l), Opened: was, Blocked: s.blocked(ctx, l)}, nil
 }
 
-// lockCustomer looks at what was sent before it looks for the customer.
-func (s *Server) lockCustomer(ctx context.Context, in *api.CustomerLock) (out api.CustomerLocked, err error) {
+func (s *Server) lockCustomer(ctx context.Context, c book.CustomerView, in *api.CustomerLock) (out api.CustomerLocked, err error) {
 	calls, err := lockCalls(&in.Body)
 	if err != nil {
 		return out, err
 	}
-	c, err := s.customer(ctx, in.ID)
-	if err != nil {
-		return out, err
-	}
 	n, err := s.d.Book.LockCustomer(ctx, by(ctx), c.ID, in.Body.Why, calls)
-	if err != nil {
-		return out, s.about(err, "customer", in.ID)
-	}
-	return api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, nil
+	return api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, err
 }
 
 func (s *Server) unlockCustomer(ctx context.Context, c book.CustomerView, _ *api.CustomerID) (api.CustomerLocked, error) {

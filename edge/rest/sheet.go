@@ -162,8 +162,17 @@ func (r *sheetRow) settings(grant bool) (out []api.Change) {
 }
 
 // nets are addresses and networks with commas, semicolons or blanks between.
-func (r *sheetRow) nets() []string {
-	return strings.FieldsFunc(r.cells["nets"], func(c rune) bool { return c == ',' || c == ';' || c == ' ' })
+func (r *sheetRow) nets() *[]string {
+	all := strings.FieldsFunc(r.cells["nets"], func(c rune) bool { return c == ',' || c == ';' || c == ' ' })
+	return &all
+}
+
+// cell is what a column holds, nil if it is empty.
+func (r *sheetRow) cell(column string) *string {
+	if text, ok := r.cells[column]; ok {
+		return &text
+	}
+	return nil
 }
 
 // problem is nil when nothing is wrong.

@@ -36,39 +36,40 @@ func (s *Server) getTrunk(_ context.Context, t *account.Trunk, _ *api.TrunkName)
 }
 
 func (s *Server) addTrunk(ctx context.Context, in *struct{ Body api.NewTrunk }) (out api.Trunk, err error) {
-	b := &in.Body
-	sources, err := parseNets("sources", b.Sources)
+	in.Body.PatchTrunk.Addresses = &in.Body.Addresses
+	edit, err := trunkEdit(&in.Body.PatchTrunk)
 	if err != nil {
 		return out, err
 	}
-	t, err := s.d.Book.AddTrunk(ctx, by(ctx), b.Name, book.TrunkEdit{
-		Addresses: &b.Addresses, Transport: &b.Transport, User: &b.User, Password: &b.Password, Sources: &sources, Priority: &b.Priority,
-		Deck: &b.Deck, Format: &b.Format, Withheld: &b.Withheld, Emergency: &b.Emergency, Disabled: &b.Disabled,
-	})
+	t, err := s.d.Book.AddTrunk(ctx, by(ctx), in.Body.Name, edit)
 	if err != nil {
 		return out, err
 	}
 	return trunkView(t), nil
 }
 
-func (s *Server) changeTrunk(ctx context.Context, t *account.Trunk, in *struct {
-	api.TrunkName
-	Body api.PatchTrunk
-},
-) (out api.Trunk, err error) {
-	b := &in.Body
+func trunkEdit(b *api.PatchTrunk) (book.TrunkEdit, error) {
 	sources, err := parseNetsIf("sources", b.Sources)
+	return book.TrunkEdit{
+		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
+		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Emergency: b.Emergency, Disabled: b.Disabled,
+	}, err
+}
+
+func (s *Server) changeTrunk(ctx context.Context, t *account.Trunk, in *trunkChange) (out api.Trunk, err error) {
+	edit, err := trunkEdit(&in.Body)
 	if err != nil {
 		return out, err
 	}
-	t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, book.TrunkEdit{
-		Addresses: b.Addresses, Transport: b.Transport, User: b.User, Password: b.Password, Sources: sources,
-		Priority: b.Priority, Deck: b.Deck, Format: b.Format, Withheld: b.Withheld, Emergency: b.Emergency, Disabled: b.Disabled,
-	})
-	if err != nil {
+	if t, err = s.d.Book.EditTrunk(ctx, by(ctx), t.Name, edit); err != nil {
 		return out, err
 	}
 	return trunkView(t), nil
+}
+
+type trunkChange struct {
+	api.TrunkName
+	Body api.PatchTrunk
 }
 
 func (s *Server) deleteTrunk(ctx context.Context, t *account.Trunk, _ *api.TrunkName) (none, error) {

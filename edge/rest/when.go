@@ -43,8 +43,5 @@ func (s *Server) customerZone(id string, named *string) *time.Location {
 	if named != nil {
 		return s.d.Book.Zone("") // taken back, or one that the book will refuse
 	}
-	if c, ok := s.d.Book.CustomerCalled(id); ok {
-		return s.d.Book.Zone(c.ID)
-	}
-	return s.d.Book.Zone("")
+	return s.d.Book.Zone(id)
 }

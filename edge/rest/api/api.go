@@ -120,6 +120,27 @@ type Setting struct {
 	Until   time.Time `json:"until,omitzero" doc:"when the grant ends by itself"`
 }
 
+// Resource describes settings.
+func (Setting) Resource() Resource[Setting] {
+	return Resource[Setting]{
+		Columns: "setting: field, value: text>, set by: from, : grant=",
+		Cells: map[string]func(*Setting) Cell{
+			"from":  func(x *Setting) Cell { return Cell{x.From, map[bool]string{false: "dim"}[x.Own]} },
+			"grant": (*Setting).grant,
+		},
+	}
+}
+
+func (x *Setting) grant() Cell {
+	switch {
+	case !x.Granted:
+		return Cell{}
+	case x.Until.IsZero():
+		return Cell{Text: "granted"}
+	}
+	return Cell{Text: "granted until " + End(x.Until)}
+}
+
 // Change sets, grants or removes one field of the settings.
 type Change struct {
 	Field string `json:"field" maxLength:"40"`
@@ -158,6 +179,16 @@ type CheckItem struct {
 	Text  string `json:"text" doc:"what was found and what to do"`
 }
 
+// Resource describes findings of a check.
+func (CheckItem) Resource() Resource[CheckItem] {
+	return Resource[CheckItem]{
+		Columns: ": level, what, found: text=",
+		Cells: map[string]func(*CheckItem) Cell{"level": func(c *CheckItem) Cell {
+			return Cell{c.Level, map[string]string{"ok": "good", "warning": "warn", "error": "bad"}[c.Level]}
+		}},
+	}
+}
+
 // Rotated answers a rotation of the key that seals secrets.
 type Rotated struct {
 	Key     string `json:"key" doc:"name of the new key; not the key"`
@@ -180,6 +211,26 @@ type Status struct {
 	Decks         int       `json:"decks"`
 	Registrations int       `json:"registrations"`
 	Calls         int       `json:"calls"`
+}
+
+// Resource describes the status of a node.
+func (Status) Resource() Resource[Status] {
+	return Resource[Status]{
+		Fields: "ready, store, calls, phones, lines, trunks, decks, node, version, up",
+		Cells: map[string]func(*Status) Cell{
+			"ready": func(s *Status) Cell { return Cell{Look: map[bool]string{true: "good", false: "bad"}[s.Ready]} },
+			"store": func(s *Status) Cell {
+				return Cell{s.Engine + ", " + s.Store, map[bool]string{false: "bad"}[s.Store == "ok"]}
+			},
+			"phones": func(s *Status) Cell { return Cell{Text: strconv.Itoa(s.Registrations) + " registered"} },
+			"lines": func(s *Status) Cell {
+				return Cell{Text: fmt.Sprintf("%d (%d locked) of %s", s.Lines, s.Locked, Count(s.Customers, "customer", "customers"))}
+			},
+			"up": func(s *Status) Cell {
+				return Cell{Text: (time.Duration(s.Uptime) * time.Second).String() + ", since " + Moment(s.Started)}
+			},
+		},
+	}
 }
 
 // CurrencyHeader of every answer says what its amounts are in.

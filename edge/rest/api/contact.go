@@ -25,7 +25,7 @@ func (Contact) Resource() Resource[Contact] {
 		Name: "contact", Path: "customers/{id}/contacts", Key: "contact",
 		List: "List a customer's contacts", Add: "Add a contact", Change: "Change a contact, or what it wants to hear of", Delete: "Delete a contact",
 		Columns: "contact: id, name~, to: address~, lines~, wishes~",
-		Empty:   "Nobody of this customer gets notices: ringfence customer contact add {id} ID --mail ADDRESS",
+		Empty:   "Nobody of this customer gets notices: ringfence customer contact add {{.Customer}} ID --mail ADDRESS",
 		Cells: map[string]func(*Contact) Cell{
 			"lines":  func(c *Contact) Cell { return Cell{Text: map[bool]string{true: "all"}[len(c.Lines) == 0]} },
 			"wishes": (*Contact).wishes,
@@ -78,10 +78,7 @@ type Reach struct {
 // NewContact is a contact to add.
 type NewContact struct {
 	ID string `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name of the contact: a-z, 0-9 and -."`
-	Reach
-	Name  string            `json:"name,omitempty" maxLength:"200" help:"Whose it is." placeholder:"NAME"`
-	Lines []string          `json:"lines,omitempty" maxItems:"256" help:"Only notices about these lines (default: all)." placeholder:"LINE" predict:"line"`
-	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64" name:"kind" help:"How a kind of notice is wanted: now, digest or off; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
+	PatchContact
 }
 
 // PatchContact changes what is present in it, all or nothing. Of kinds those given are changed; "inherit" takes one back.

@@ -1,6 +1,11 @@
 package api
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"ringfence/core/money"
+)
 
 // Customer owns lines and pays.
 type Customer struct {
@@ -23,8 +28,17 @@ func (Customer) Resource() Resource[Customer] {
 		Name: "customer", Path: "customers", Next: "after",
 		List: "List customers", Get: "Show a customer", Add: "Add a customer", Change: "Change a customer", Delete: "Delete a customer without lines",
 		Columns: "customer: id, name~, lines, tariff, zone, ip lock: nets",
-		Empty:   "No customers yet: ringfence customer add ID --name NAME",
-		Named:   func(c *Customer) (string, string) { return c.ID, c.Name },
+		Fields:  "customer: id!, name, lines: its lines, tariff, zone, ip lock: nets, courtesy, contacts, since: created, identity",
+		Would:   "Customer {{.ID}} ({{.Name}}) would be removed; its call records stay.", Gone: "Customer {{.ID}} is removed.",
+		Cells: map[string]func(*Customer) Cell{
+			"its lines": func(c *Customer) Cell {
+				return Cell{Text: fmt.Sprintf("%d (ringfence line list --customer %s)", c.Lines, c.ID)}
+			},
+			"courtesy": func(c *Customer) Cell { return courtesyCell(c.Courtesy) },
+			"contacts": func(c *Customer) Cell { return Cell{Text: "ringfence customer contact list " + c.ID} },
+		},
+		Empty: "No customers yet: ringfence customer add ID --name NAME",
+		Named: func(c *Customer) (string, string) { return c.ID, c.Name },
 	}
 }
 
@@ -38,25 +52,18 @@ func (c *CustomerID) Called() string { return c.ID }
 
 // NewCustomer is a customer to add.
 type NewCustomer struct {
-	ID     string   `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name: a-z, 0-9 and -."`
-	Name   string   `json:"name,omitempty" maxLength:"200" help:"Full name." placeholder:"NAME"`
-	Zone   string   `json:"zone,omitempty" maxLength:"64" doc:"IANA time zone; empty is the provider's" help:"Time zone of its days and price bands (default: the provider's)." placeholder:"ZONE"`
-	Tariff string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's" help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
-	Nets   []string `json:"nets,omitempty" maxItems:"256" kong:"-"`
-	Set    []Change `json:"set,omitempty" maxItems:"64" kong:"-"`
-
-	Courtesy string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" kong:"-"`
+	ID string `json:"id" maxLength:"40" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name: a-z, 0-9 and -."`
+	PatchCustomer
 }
 
 // PatchCustomer changes what is present in it, all or nothing.
 type PatchCustomer struct {
-	Name   *string   `json:"name,omitempty" maxLength:"200"`
-	Zone   *string   `json:"zone,omitempty" maxLength:"64"`
-	Tariff *string   `json:"tariff,omitempty" maxLength:"64"`
-	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] opens it"`
-	Set    []Change  `json:"set,omitempty" maxItems:"64"`
-
-	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both"`
+	Name     *string   `json:"name,omitempty" maxLength:"200" help:"Full name." placeholder:"NAME"`
+	Zone     *string   `json:"zone,omitempty" maxLength:"64" doc:"IANA time zone; empty is the provider's" help:"Time zone of its days and price bands (default: the provider's)." placeholder:"ZONE"`
+	Tariff   *string   `json:"tariff,omitempty" maxLength:"64" doc:"retail deck; empty is the provider's" help:"Retail deck (default: the provider's)." placeholder:"DECK" predict:"deck"`
+	Nets     *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the IP lock; [] removes it" kong:"-"`
+	Courtesy *string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: both" kong:"-"`
+	Set      []Change  `json:"set,omitempty" maxItems:"64" kong:"-"`
 }
 
 // CustomerLock locks one.
@@ -83,4 +90,21 @@ type Purse struct {
 	Held   int64  `json:"held_micro" doc:"held for calls in progress"`
 	Left   int64  `json:"left_micro"`
 	Text   string `json:"text" doc:"£3.20 of £50.00 spent, £0.40 held"`
+}
+
+// Resource describes purses.
+func (Purse) Resource() Resource[Purse] {
+	return Resource[Purse]{
+		Columns: "purse: owner, period: which, spent: spent_micro, held: held_micro, cap: cap_micro, left>",
+		Cells: map[string]func(*Purse) Cell{"left": func(p *Purse) Cell {
+			look := ""
+			switch {
+			case p.Left <= 0:
+				look = "bad"
+			case p.Left < p.Cap/5:
+				look = "warn"
+			}
+			return Cell{Amount(money.Micro(p.Left)), look}
+		}},
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringfence/core/money"
 )
 
 // Device is a place from which, and a kind of phone with which, a line's login was used rightly.
@@ -27,7 +29,7 @@ func (Device) Resource() Resource[Device] {
 	return Resource[Device]{
 		Name: "device", Path: "lines/{id}/devices", Tag: "lines", List: "List where and with what a line's login was used",
 		Columns: "place, country, network~, user agent: user_agent~, address, first, last, days, verdict",
-		Empty:   "The login of line {id} was never used rightly.",
+		Empty:   "Nobody has logged in as line {{.ID}} yet.",
 		Cells: map[string]func(*Device) Cell{
 			"network": (*Device).network,
 			"verdict": func(d *Device) Cell {
@@ -54,6 +56,20 @@ type Verdict struct {
 	Place   string `json:"place" minLength:"1" maxLength:"64" arg:"" help:"Place, as line devices names it." predict:"place"`
 	Family  string `json:"family,omitempty" maxLength:"256" doc:"absent: every device in that place" help:"Only phones of this kind, as line devices --json names their family (default: all in that place)." placeholder:"FAMILY"`
 	Verdict string `json:"verdict" enum:"mine,not-mine,none" kong:"-"`
+}
+
+// Resource describes un-billed usage.
+func (Usage) Resource() Resource[Usage] {
+	return Resource[Usage]{
+		Fields: "calls that have ended: settled_micro, calls in progress: running_micro, un-billed: total_micro!, warning level, " +
+			"highest multiple notified: multiple-?, next warning at: next_micro-?",
+		Cells: map[string]func(*Usage) Cell{"warning level": func(u *Usage) Cell {
+			if u.Level <= 0 {
+				return Cell{"off", "warn"}
+			}
+			return Cell{Text: Amount(money.Micro(u.Level))}
+		}},
+	}
 }
 
 // Usage is un-billed usage against its warning level.

@@ -37,6 +37,9 @@ type Note struct {
 	Text string    `json:"text"`
 }
 
+// Resource describes notes.
+func (Note) Resource() Resource[Note] { return Resource[Note]{Columns: "at, by, note: text="} }
+
 // NewNote is a note to write.
 type NewNote struct {
 	Text string `json:"text" maxLength:"2000" arg:"" help:"What is to be noted, at most 2,000 bytes."`

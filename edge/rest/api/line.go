@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -72,6 +73,53 @@ type LineDetail struct {
 	Tariff   string    `json:"tariff"`
 }
 
+// Resource describes one line with all of that. The parts that are lists have descriptions of their own.
+func (LineDetail) Resource() Resource[LineDetail] {
+	return Resource[LineDetail]{
+		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, courtesy, since: created, identity",
+		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
+			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
+		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
+		Cells: map[string]func(*LineDetail) Cell{
+			"state":             func(l *LineDetail) Cell { return l.State() },
+			"calls in progress": (*LineDetail).locked,
+			"no login":          (*LineDetail).noLogin,
+			"ip lock":           func(l *LineDetail) Cell { return Cell{Text: locks(l.Nets)} },
+			"courtesy":          func(l *LineDetail) Cell { return courtesyCell(l.Courtesy) },
+		},
+	}
+}
+
+// locked says what a lock does to calls in progress.
+func (l *LineDetail) locked() Cell {
+	return Cell{Text: map[string]string{
+		"end":  "paid calls end when their paid time ends, within a minute",
+		"cut":  "paid calls are cut at once",
+		"keep": "go on, and may still cost up to the caps",
+	}[l.LockCalls]}
+}
+
+func (l *LineDetail) noLogin() Cell {
+	if l.Login {
+		return Cell{}
+	}
+	return Cell{"none: give it a password with ringfence line password " + l.ID, "warn"}
+}
+
+func locks(nets []NetLock) string {
+	all := make([]string, len(nets))
+	for i, n := range nets {
+		all[i] = strings.Join(n.Nets, ", ") + " (" + n.From + ")"
+	}
+	return strings.Join(all, "; ")
+}
+
+// courtesyCell says what the word for a courtesy is about.
+func courtesyCell(courtesy string) Cell {
+	return Cell{Text: cmp.Or(courtesy, "both") + " (changes in logins that the owner is notified of)"}
+}
+
 // Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
 type Removed struct {
 	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
@@ -89,16 +137,11 @@ func (Removed) Resource() Resource[Removed] {
 
 // NewLine is a line to add. Without a password one is generated and returned once.
 type NewLine struct {
-	ID         string   `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -" arg:"" help:"SIP user name: letters, digits, '.', '_', '-'."`
-	Customer   string   `json:"customer" maxLength:"40" required:"true" help:"Who owns it." placeholder:"CUSTOMER" predict:"customer"`
-	Number     string   `json:"number,omitempty" maxLength:"40" doc:"as people write it: 020 7946 0000, +442079460000" help:"Its telephone number, presented to who is called." placeholder:"NUMBER"`
-	Name       string   `json:"name,omitempty" maxLength:"200" help:"Where it is or whose." placeholder:"NAME"`
-	Password   string   `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated" kong:"-"`
-	NoPassword bool     `json:"no_password,omitempty" doc:"the line cannot log in" help:"No password: the line cannot log in." xor:"password"`
-	Nets       []string `json:"nets,omitempty" maxItems:"256" doc:"IP lock" kong:"-"`
-	Courtesy   string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" kong:"-"`
-	Honeypot   bool     `json:"honeypot,omitempty" kong:"-"`
-	Set        []Change `json:"set,omitempty" maxItems:"64" kong:"-"`
+	ID         string `json:"id" maxLength:"64" doc:"the SIP user name: a-z, A-Z, 0-9, . _ -" arg:"" help:"SIP user name: letters, digits, '.', '_', '-'."`
+	Customer   string `json:"customer" maxLength:"40" required:"true" help:"Customer that owns the line." placeholder:"CUSTOMER" predict:"customer"`
+	Password   string `json:"password,omitempty" maxLength:"128" doc:"empty: one is generated" kong:"-"`
+	NoPassword bool   `json:"no_password,omitempty" doc:"the line cannot log in" help:"No password: the line cannot log in." xor:"password"`
+	PatchLine
 }
 
 // Created is a new line and, when it was generated, its password. It cannot be read again.
@@ -109,13 +152,12 @@ type Created struct {
 
 // PatchLine changes what is present in it, all or nothing.
 type PatchLine struct {
-	Name   *string   `json:"name,omitempty" maxLength:"200"`
-	Number *string   `json:"number,omitempty" maxLength:"40" doc:"empty removes it"`
-	Nets   *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] opens it"`
-	Set    []Change  `json:"set,omitempty" maxItems:"64"`
-
-	Courtesy *string `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says"`
-	Honeypot *bool   `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack; its phones are dropped"`
+	Name     *string   `json:"name,omitempty" maxLength:"200" help:"Description, such as its place or user." placeholder:"NAME"`
+	Number   *string   `json:"number,omitempty" maxLength:"40" doc:"as people write it: 020 7946 0000, +442079460000; empty removes it" help:"Telephone number, presented to the called party." placeholder:"NUMBER"`
+	Nets     *[]string `json:"nets,omitempty" maxItems:"256" doc:"replaces the line's own IP lock; [] removes it" kong:"-"`
+	Courtesy *string   `json:"courtesy,omitempty" enum:"both,user-agent,off,inherit" doc:"inherit: as the customer says" kong:"-"`
+	Honeypot *bool     `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack; its phones are dropped" kong:"-"`
+	Set      []Change  `json:"set,omitempty" maxItems:"64" kong:"-"`
 }
 
 // SetPassword gives a line a password; an empty one generates it. Phones that are registered are dropped.
@@ -200,6 +242,14 @@ func (Registration) Resource() Resource[Registration] {
 type RegistrationFilter struct {
 	Line     string `query:"line" maxLength:"80" arg:"" optional:"" help:"Only this line's phones." predict:"line"`
 	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+}
+
+// Resource describes registered phones, those of one line.
+func (Phone) Resource() Resource[Phone] {
+	return Resource[Phone]{
+		Columns: "address: received, over: transport, user agent: user_agent~, since, until: expires, contact~",
+		Cells:   map[string]func(*Phone) Cell{"expires": func(p *Phone) Cell { return Cell{Text: p.Expires.Local().Format(time.TimeOnly)} }},
+	}
 }
 
 // LockedCalls counts the calls that a lock met on all nodes.

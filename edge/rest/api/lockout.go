@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Lockout is a source, or a line's strangers, whose logins are refused for a while.
 type Lockout struct {
@@ -50,6 +54,45 @@ type Place struct {
 	Network string    `json:"network,omitempty" doc:"the AS's holder"`
 	Hosting bool      `json:"hosting,omitempty" doc:"a data centre's network, as far as its name or number tells"`
 	Files   []GeoFile `json:"files,omitempty" doc:"the files in use; only where they were asked for"`
+}
+
+// Resource describes places.
+func (Place) Resource() Resource[Place] {
+	return Resource[Place]{
+		Fields: "address!, country, network, hosting: is hosting?",
+		Cells: map[string]func(*Place) Cell{
+			"country": func(p *Place) Cell { return known(p.Country) },
+			"network": func(p *Place) Cell { return known(p.AS()) },
+			"is hosting": func(p *Place) Cell {
+				return Cell{Text: map[[2]bool]string{{true, true}: "yes", {true, false}: "no"}[[2]bool{p.ASN != 0, p.Hosting}]}
+			},
+		},
+	}
+}
+
+// AS is the network with its number, "" if neither is known.
+func (p *Place) AS() string {
+	if p.ASN == 0 {
+		return p.Network
+	}
+	return strings.TrimSpace(fmt.Sprintf("AS%d %s", p.ASN, p.Network))
+}
+
+func known(text string) Cell {
+	if text == "" {
+		return Cell{"unknown", "dim"}
+	}
+	return Cell{Text: text}
+}
+
+// Resource describes files of countries and networks.
+func (GeoFile) Resource() Resource[GeoFile] {
+	return Resource[GeoFile]{
+		Columns: "file: path, type, built, records, holds",
+		Cells: map[string]func(*GeoFile) Cell{"holds": func(f *GeoFile) Cell {
+			return Cell{Text: map[[2]bool]string{{true, true}: "countries, networks", {true, false}: "countries", {false, true}: "networks"}[[2]bool{f.Countries, f.Networks}]}
+		}},
+	}
 }
 
 // GeoFile is a file of countries or networks in use.

@@ -6,8 +6,8 @@ import "strings"
 // and their OpenAPI description of it, the command line commands, tables and completion.
 type View[V any] interface{ Resource() Resource[V] }
 
-// Resource describes a kind of thing beyond the fields of its view. Texts may name fields of the view in braces, by their JSON
-// names: "Trunk {name} is removed."
+// Resource describes a kind of thing beyond the fields of its view. Texts for people are templates of what they are about:
+// "Trunk {{.Name}} is removed."
 type Resource[V any] struct {
 	Name string // of one, as in the operation get-finding
 	Path string // of its routes below /v1; names in braces are inputs
@@ -44,19 +44,20 @@ type Column struct {
 	Bold  bool
 	Right bool // as figures are without it
 	Blank bool // empty where it is zero
+	Wrap  bool // of sentences, each to be read whole; the last
 }
 
 // ParseColumns reads columns: "trunk: name, priority, addresses~, over: transport~?". A field is its own head, with blanks for
-// underscores, unless one stands before it. ~ after it is Cut, ? Spare, # ID, ! Bold, - Blank and > Right.
+// underscores, unless one stands before it. ~ after it is Cut, ? Spare, # ID, ! Bold, - Blank, > Right and = Wrap.
 func ParseColumns(text string) (all []Column) {
 	for part := range strings.SplitSeq(text, ", ") {
-		name := strings.TrimRight(part, "~?#!->")
+		name := strings.TrimRight(part, "~?#!->=")
 		is := func(mark string) bool { return strings.Contains(part[len(name):], mark) }
 		head, field, ok := strings.Cut(name, ": ")
 		if !ok {
 			head, field = strings.ReplaceAll(name, "_", " "), name
 		}
-		all = append(all, Column{Head: head, Field: field, Cut: is("~"), Spare: is("?"), ID: is("#"), Bold: is("!"), Blank: is("-"), Right: is(">")})
+		all = append(all, Column{Head: head, Field: field, Cut: is("~"), Spare: is("?"), ID: is("#"), Bold: is("!"), Blank: is("-"), Right: is(">"), Wrap: is("=")})
 	}
 	return all
 }

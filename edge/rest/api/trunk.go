@@ -1,6 +1,9 @@
 package api
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Trunk is a way out to a carrier. Its password is never in it.
 type Trunk struct {
@@ -28,7 +31,7 @@ func (Trunk) Resource() Resource[Trunk] {
 		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, sources, format, withheld numbers: withheld, " +
 			"cost deck: deck, emergency",
 		Empty: "No trunks yet, so calls reach only lines: ringfence trunk add NAME HOST:PORT",
-		Would: "Trunk {name} to {addresses} would be removed.", Gone: "Trunk {name} is removed.",
+		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
 		Cells: map[string]func(*Trunk) Cell{"state": func(t *Trunk) Cell {
 			if t.Disabled {
 				return Cell{"disabled", "warn"}
@@ -50,32 +53,23 @@ func (n *TrunkName) Called() string { return n.Name }
 // NewTrunk is a trunk to add.
 type NewTrunk struct {
 	Name      string   `json:"name" maxLength:"64" doc:"a-z, 0-9 and -; 1 to 40" arg:"" help:"Short name: a-z, 0-9 and -."`
-	Addresses []string `json:"addresses" maxItems:"16" arg:"" name:"address" help:"Where the carrier is, host:port, in the order to try."`
-	Transport string   `json:"transport,omitempty" enum:"udp,tcp" default:"udp" doc:"udp unless said" help:"udp or tcp."`
-	User      string   `json:"user,omitempty" maxLength:"128" help:"User name towards the carrier." placeholder:"NAME"`
-	Password  string   `json:"password,omitempty" maxLength:"128" kong:"-"`
-	Sources   []string `json:"sources,omitempty" maxItems:"256" name:"source" help:"Addresses and networks that its calls come in from." placeholder:"NET"`
-	Priority  int      `json:"priority,omitempty" minimum:"0" maximum:"1000" help:"Lower is tried first."`
-	Deck      string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
-	Format    string   `json:"format,omitempty" enum:"+e164,e164,00e164" default:"+e164" doc:"+e164 unless said" help:"How numbers are sent: +e164, e164 or 00e164."`
-	Withheld  string   `json:"withheld,omitempty" enum:"asserted,removed" default:"asserted" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless said" help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id) or removed (nothing)."`
-	Emergency bool     `json:"emergency,omitempty" help:"It carries emergency calls."`
-	Disabled  bool     `json:"disabled,omitempty" help:"Do not use it yet."`
+	Addresses []string `json:"addresses" maxItems:"16" arg:"" name:"address" help:"Addresses of the carrier, host:port, in the order to try."`
+	PatchTrunk
 }
 
 // PatchTrunk changes what is present in it, all or nothing.
 type PatchTrunk struct {
-	Addresses *[]string `json:"addresses,omitempty" maxItems:"16"`
-	Transport *string   `json:"transport,omitempty" enum:"udp,tcp"`
-	User      *string   `json:"user,omitempty" maxLength:"128"`
+	Addresses *[]string `json:"addresses,omitempty" maxItems:"16" kong:"-"`
+	Transport *string   `json:"transport,omitempty" enum:"udp,tcp" doc:"udp unless given" help:"udp (default) or tcp." placeholder:"TRANSPORT"`
+	User      *string   `json:"user,omitempty" maxLength:"128" help:"User name for the carrier." placeholder:"NAME"`
 	Password  *string   `json:"password,omitempty" maxLength:"128" doc:"empty removes it" kong:"-"`
-	Sources   *[]string `json:"sources,omitempty" maxItems:"256"`
-	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000"`
-	Deck      *string   `json:"deck,omitempty" maxLength:"64"`
-	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164"`
-	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed"`
-	Emergency *bool     `json:"emergency,omitempty"`
-	Disabled  *bool     `json:"disabled,omitempty"`
+	Sources   *[]string `json:"sources,omitempty" maxItems:"256" name:"source" help:"Addresses and networks that its inbound calls come from." placeholder:"NET"`
+	Priority  *int      `json:"priority,omitempty" minimum:"0" maximum:"1000" help:"Lower is tried first (default: 0)." placeholder:"N"`
+	Deck      *string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
+	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless given" help:"Format of numbers sent: +e164 (default), e164 or 00e164." placeholder:"FORMAT"`
+	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless given" help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id; default) or removed (nothing)." placeholder:"HOW"`
+	Emergency *bool     `json:"emergency,omitempty" help:"It carries emergency calls."`
+	Disabled  *bool     `json:"disabled,omitempty" help:"Do not use it yet."`
 }
 
 // TrunkTest is what a trunk's addresses answered.
@@ -83,6 +77,26 @@ type TrunkTest struct {
 	Trunk   string        `json:"trunk"`
 	OK      bool          `json:"ok" doc:"each of them answers, and none refuses us"`
 	Answers []TrunkAnswer `json:"answers"`
+}
+
+// Resource describes the answers of a trunk's addresses.
+func (TrunkAnswer) Resource() Resource[TrunkAnswer] {
+	return Resource[TrunkAnswer]{
+		Columns: "address, at, over: transport?, login?, took>?, server?, answer=",
+		Empty:   "The trunk has no address.",
+		Cells: map[string]func(*TrunkAnswer) Cell{
+			"took":   func(a *TrunkAnswer) Cell { return Cell{Text: fmt.Sprintf("%d ms", a.Took)} },
+			"answer": (*TrunkAnswer).answer,
+		},
+	}
+}
+
+func (a *TrunkAnswer) answer() Cell {
+	text := a.Fault
+	if a.Status != 0 {
+		text = strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, a.Phrase))
+	}
+	return Cell{text, map[bool]string{true: "good", false: "bad"}[a.OK]}
 }
 
 // TrunkAnswer is what one address of a trunk answered to OPTIONS.
