@@ -51,30 +51,9 @@ func address(text string) (*mail.Address, error) {
 	return &mail.Address{Name: clean(a.Name, maxName), Address: a.Address}, nil
 }
 
-// clean makes text fit for one header line: no control characters, no marks that turn text around, nothing that a reader
-// would decode as an encoded word, at most limit runes.
+// clean makes text fit for one header line of at most limit runes: nothing in it is decoded as an encoded word.
 func clean(text string, limit int) string {
-	var b strings.Builder
-	space, n := true, 0
-	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			if !space {
-				b.WriteByte(' ')
-				n++
-			}
-			space = true
-			continue
-		}
-		if !unicode.IsGraphic(r) { // format characters: bidirectional overrides, zero width
-			continue
-		}
-		if n++; n > limit {
-			return strings.TrimRight(b.String(), " ") + "…"
-		}
-		space = false
-		b.WriteRune(r)
-	}
-	return strings.ReplaceAll(strings.TrimRight(b.String(), " "), "=?", "= ?")
+	return strings.ReplaceAll(notify.Clean(text, limit), "=?", "= ?")
 }
 
 // compose makes the message as it goes over the wire: CRLF lines of at most 998 bytes, signed if there is a key.

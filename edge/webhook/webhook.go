@@ -20,7 +20,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -214,7 +213,7 @@ func judge(host string, a *http.Response, words []byte) error {
 		return nil
 	}
 	err := fmt.Errorf("the webhook at %s answered %d", host, a.StatusCode)
-	if text := clean(string(words)); text != "" {
+	if text := notify.Clean(string(words), maxWords); text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
 	switch code := a.StatusCode; {
@@ -240,21 +239,4 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return min(max(0, at.Sub(now)), maxLater)
 	}
 	return 0
-}
-
-// clean makes words of the other side fit for an error: one line, no control characters, not long.
-func clean(text string) string {
-	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			return ' '
-		}
-		if !unicode.IsGraphic(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))), " ")
-	if r := []rune(text); len(r) > maxWords {
-		return string(r[:maxWords]) + "…"
-	}
-	return text
 }

@@ -40,13 +40,12 @@ type Options struct {
 	// that look at the first or pick the best.
 	Algorithms []string
 
-	NonceTTL  time.Duration // how long a nonce is good; 0 is 5 minutes
-	NonceKey  []byte        // 32 bytes or more, to accept nonces of another node or of before a restart; nil is random
-	MaxNonces int           // nonces remembered against replay, some 40 bytes each, twice over; 0 is 2^18 (at most 20 MB)
-
-	// AllowNoQOP accepts answers without qop, cnonce and nc (RFC 2069), each nonce once. Old adapters need it.
-	AllowNoQOP bool
+	NonceTTL time.Duration // how long a nonce is good; 0 is 5 minutes
+	NonceKey []byte        // 32 bytes or more, to accept nonces of another node or of before a restart; nil is random
 }
+
+// maxNonces are remembered against replay, some 40 bytes each, twice over: at most 20 MB.
+const maxNonces = 1 << 18
 
 // Auth makes challenges and reads what answers them. Make it with New; safe for concurrent use. A stranger costs no memory:
 // nothing is kept but the nonces of right answers, until they are no longer good.
@@ -70,7 +69,6 @@ func New(o Options) (*Auth, error) {
 	if o.NonceTTL < time.Second || o.NonceTTL > 24*time.Hour {
 		return nil, fmt.Errorf("%w: a nonce of %v; want 1 s to 24 h", ErrOptions, o.NonceTTL)
 	}
-	o.MaxNonces = cmp.Or(max(o.MaxNonces, 0), 1<<18)
 	if o.NonceKey == nil {
 		o.NonceKey = make([]byte, 32)
 		if _, err := rand.Read(o.NonceKey); err != nil {
@@ -85,7 +83,7 @@ func New(o Options) (*Auth, error) {
 		return nil, err
 	}
 	a.nonces.init(o.NonceKey, o.Realm, o.NonceTTL)
-	a.replays.init(o.MaxNonces, o.NonceTTL)
+	a.replays.init(maxNonces, o.NonceTTL)
 	return a, nil
 }
 
@@ -106,7 +104,7 @@ func (a *Auth) Read(x *Answer, c *Credentials, src netip.Addr, at int64) (to net
 	if x.nonce, to, of = a.nonces.open(c.Nonce, src, at); of == Foreign {
 		return to, of
 	}
-	x.count, _ = nonceCount(c)
+	x.count = nonceCount(c)
 	x.ask(alg, c)
 	return to, of
 }
@@ -149,8 +147,5 @@ func (a *Auth) usable(c *Credentials) (algorithm, bool) {
 	alg, ok := findAlgorithm(c.Alg)
 	ok = ok && a.offers(alg) && string(c.Realm) == a.o.Realm && len(c.URI) > 0 && len(c.Response) == alg.hexSize()
 	ok = ok && len(c.Method)+len(c.Nonce)+len(c.URI)+len(c.CNonce)+len(c.NC)+len(c.QOP) <= maxFields
-	if len(c.QOP) == 0 {
-		return alg, ok && a.o.AllowNoQOP
-	}
 	return alg, ok && equalFold(c.QOP, "auth") && len(c.CNonce) > 0 && len(c.NC) == 8
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 
 	"ringfence/core/secret"
@@ -50,8 +51,7 @@ func (g algorithm) appendHash(dst, text []byte) []byte {
 }
 
 // question is a login laid out for hashing, so that one answer can be held against several passwords: RFC 7616 3.4.1,
-// H(HA1:nonce:nc:cnonce:qop:H(method:uri)), or without the middle three where the phone sent no qop (RFC 2069). Fields are
-// hashed as sent; usable has bounded them. The HA1 is written into the room in front of text, each time anew.
+// H(HA1:nonce:nc:cnonce:qop:H(method:uri)). An answer without qop (RFC 2069) is none. Fields are hashed as sent; usable has bounded them. The HA1 is written into the room in front of text, each time anew.
 type question struct {
 	g      algorithm
 	size   int // of text
@@ -70,11 +70,9 @@ func (q *question) ask(g algorithm, c *Credentials) {
 	var ha2Room [sha256Hex]byte
 	ha2 := g.appendHash(ha2Room[:0], b)
 	b = appendField(q.room[sha256Hex:sha256Hex], c.Nonce)
-	if len(c.QOP) > 0 {
-		b = appendField(b, c.NC)
-		b = appendField(b, c.CNonce)
-		b = appendField(b, c.QOP)
-	}
+	b = appendField(b, c.NC)
+	b = appendField(b, c.CNonce)
+	b = appendField(b, c.QOP)
 	q.size = len(appendField(b, ha2))
 }
 
@@ -96,17 +94,13 @@ func (q *question) Fits(ha1 *secret.HA1) bool {
 
 func appendField(b, field []byte) []byte { return append(append(b, ':'), field...) }
 
-// nonceCount reads nc: eight hexadecimal digits, from 1. A login without qop uses its nonce up at once.
-func nonceCount(c *Credentials) (uint32, bool) {
-	if len(c.QOP) == 0 {
-		return 1, true
-	}
+// nonceCount reads nc: eight hexadecimal digits, from 1; 0 cannot be read.
+func nonceCount(c *Credentials) uint32 {
 	var raw [4]byte
-	if n, err := hex.Decode(raw[:], c.NC); err != nil || n != 4 {
-		return 0, false
+	if n, err := hex.Decode(raw[:], c.NC); err != nil || n != len(raw) {
+		return 0
 	}
-	n := uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
-	return n, n > 0
+	return binary.BigEndian.Uint32(raw[:])
 }
 
 // equalFold compares with a lower-case text.

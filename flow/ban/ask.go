@@ -5,13 +5,10 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"ringfence/core/netlist"
 )
 
 // Answer says how it stands with an address.
 type Answer struct {
-	Addr   netip.Addr
 	Banned bool
 	Held   []Entry      // every ban that holds it, the narrowest first
 	Spared string       // why it would not be banned for others' sake; "" if it would be
@@ -21,7 +18,7 @@ type Answer struct {
 // Why says which bans hold an address, and whether it would be spared.
 func (l *List) Why(addr netip.Addr) Answer {
 	addr = addr.Unmap().WithZone("")
-	a := Answer{Addr: addr}
+	a := Answer{}
 	if !addr.IsValid() {
 		return a
 	}
@@ -91,14 +88,4 @@ func by(c Entry, want string) bool {
 
 func compare(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-}
-
-// Export gives all bans in force, as netlist.Write writes them.
-func (l *List) Export() []netlist.Entry {
-	all := l.inForce(Filter{})
-	list := make([]netlist.Entry, len(all))
-	for i, e := range all {
-		list[i] = netlist.Entry{Net: e.Net, Until: e.Until.Round(0).UTC(), Why: e.Why, By: e.By, Made: e.Made.Round(0).UTC()}
-	}
-	return list
 }

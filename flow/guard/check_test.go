@@ -276,20 +276,6 @@ func TestNoncesOfOneKey(t *testing.T) {
 	}
 }
 
-func TestWithoutQOP(t *testing.T) {
-	a := newAuth(t, func(o *Options) { o.AllowNoQOP = true })
-	nonce := nonceFor(a, home, now)
-	c := login("1001", password, nonce, "MD5", 1)
-	c.QOP, c.NC, c.CNonce = nil, nil, nil
-	c.Response = []byte(hash("MD5", hash("MD5", "1001:"+realm+":"+password)+":"+nonce+":"+hash("MD5", "REGISTER:sip:example.org")))
-	if got := a.Check(c, home, now); got.Outcome != Accept {
-		t.Errorf("%+v", got)
-	}
-	if got := a.Check(c, home, now); got != (Result{Stale: true}) {
-		t.Errorf("a second time: %+v", got)
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	find := func([]byte, time.Time) (Line, bool) { return Line{}, false }
 	for name, o := range map[string]Options{

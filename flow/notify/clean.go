@@ -19,9 +19,9 @@ const (
 	maxWords = 500      // bytes of what the other side of a channel said
 )
 
-// clean makes a stranger's text harmless wherever it is shown: one line without control characters, and without what
+// Clean makes a stranger's text harmless wherever it is shown: one line without control characters, and without what
 // turns the direction of writing or is not seen at all; at most limit runes.
-func clean(text string, limit int) string {
+func Clean(text string, limit int) string {
 	if len(text) > 16*limit { // before anything looks at 8 KB of it
 		text = text[:16*limit]
 	}
@@ -60,10 +60,10 @@ var (
 // dots are those that IDNA, and mail programs that mean well, take for a dot between labels (UTS #46, section 4.5).
 const dots = `[.\x{3002}\x{FF0E}\x{FF61}\x{2024}\x{FE52}]`
 
-// strange is clean for text that a stranger chose: it is no link and no address to answer to. Where a word has a domain in
+// strange is Clean for text that a stranger chose: it is no link and no address to answer to. Where a word has a domain in
 // it, each of its dots is put in brackets: what is left between any two of them would be a shorter domain.
 func strange(text string, limit int) string {
-	text = scheme.ReplaceAllString(clean(text, limit), "$1 ")
+	text = scheme.ReplaceAllString(Clean(text, limit), "$1 ")
 	words := strings.Split(text, " ")
 	for i, w := range words {
 		if domain.MatchString(w) {
@@ -91,12 +91,12 @@ func evidence(raw []byte) map[string]any {
 func tame(v any, depth int) any {
 	switch v := v.(type) {
 	case string:
-		return clean(v, maxValue)
+		return Clean(v, maxValue)
 	case map[string]any:
 		out := map[string]any{}
 		for k, x := range v {
 			if depth > 0 && len(out) < 40 && len(k) <= 40 {
-				out[clean(k, 40)] = tame(x, depth-1)
+				out[Clean(k, 40)] = tame(x, depth-1)
 			}
 		}
 		return out
@@ -118,7 +118,7 @@ func tame(v any, depth int) any {
 
 // short is what the other side of a channel said, cleaned, in at most maxWords bytes.
 func short(text string) string {
-	text = clean(text, maxWords)
+	text = Clean(text, maxWords)
 	for len(text) > maxWords {
 		r := []rune(strings.TrimSuffix(text, "…"))
 		text = string(r[:len(r)-(len(text)-maxWords+3)/4-1]) + "…"

@@ -118,7 +118,7 @@ func (n *Notifier) sortOut(people map[string]*waiting, declined []waitingOne, x 
 			w.all = slices.Clone(w.all[digestMost:])
 		}
 		w.to = to // try takes the present address
-		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, clean(dr.Text, maxValue), dr.critical()}, d})
+		w.all = append(w.all, waitingOne{item{x.ID, dr.info.Kind, x.At, x.Line, Clean(dr.Text, maxValue), dr.critical()}, d})
 	}
 	return declined
 }

@@ -117,7 +117,7 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 	err := b.Decode(f.Body)
 	kind, known := detect.ParseKind(b.Concluded)
 	if err != nil || !known {
-		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", clean(b.Concluded, 40))
+		n.log.Warn("a finding that no notice can be made of", "seq", f.Seq, "kind", Clean(b.Concluded, 40))
 		return draft{}, false
 	}
 	d := n.drafted(f, Kind(kind.String()))
@@ -187,7 +187,7 @@ func (n *Notifier) readLocked(f *store.Fact) (draft, bool) {
 	if l, ok := n.o.Book.Line(f.Line); ok && after.LockWhy == "" { // locked again for the same reason: what did not change is not in the fact
 		after.LockWhy = l.LockWhy()
 	}
-	d.Severity, d.By, d.Why = detect.Warning.String(), clean(b.By, 80), clean(after.LockWhy, maxValue)
+	d.Severity, d.By, d.Why = detect.Warning.String(), Clean(b.By, 80), Clean(after.LockWhy, maxValue)
 	calls := account.CallsEnd
 	switch {
 	case after.LockCalls == account.CallsCut.String() || after.Cut:
@@ -209,7 +209,7 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 		return draft{}, false
 	}
 	d := n.drafted(f, PasswordChanged)
-	d.Severity, d.By = detect.Warning.String(), clean(b.By, 80)
+	d.Severity, d.By = detect.Warning.String(), Clean(b.By, 80)
 	d.Evidence = map[string]any{"generated": after.Generated}
 	return d, true
 }
@@ -230,7 +230,7 @@ func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
 	if field.Unit() == account.UnitRate && after.N > 0 {
 		wanted += " a minute"
 	}
-	d.Severity, d.Why = detect.Info.String(), clean(after.Why, maxValue)
+	d.Severity, d.Why = detect.Info.String(), Clean(after.Why, maxValue)
 	if after.Request == 0 { // written with the request, before it had a number
 		after.Request = n.requestOf(f, field)
 	}
@@ -239,10 +239,10 @@ func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
 		d.Evidence["wanted_until"] = after.Until.UTC().Format(time.RFC3339)
 	}
 	if kind == RequestAnswered {
-		d.By = clean(b.By, 80)
+		d.By = Clean(b.By, 80)
 		d.Evidence["answer"] = strings.TrimPrefix(f.Kind, "request.")
 		if after.Note != "" {
-			d.Evidence["note"] = clean(after.Note, maxValue)
+			d.Evidence["note"] = Clean(after.Note, maxValue)
 		}
 	}
 	return d, true

@@ -268,7 +268,7 @@ func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string
 	case done == "":
 		done = "Your answer is recorded."
 	}
-	result := said + " " + clean(done, 2000)
+	result := said + " " + Clean(done, 2000)
 	f := linkFact(l, &fact.LinkDone{Action: action, Failed: err != nil, Notice: l.Notice, Person: l.Person, Result: result})
 	if _, err := n.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{f}}); err != nil {
 		n.log.Warn("what a link did could not be written to the journal", "notice", l.Notice, "action", action, "error", err)

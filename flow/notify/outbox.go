@@ -418,7 +418,7 @@ func madeAt(x *store.Notice) time.Time {
 func draftOf(x *store.Notice) draft {
 	info, ok := infoOf(Kind(x.Kind))
 	if !ok { // written by a later version
-		info = KindInfo{Kind: Kind(x.Kind), Title: clean(x.Kind, 40)}
+		info = KindInfo{Kind: Kind(x.Kind), Title: Clean(x.Kind, 40)}
 	}
 	return draft{info: info, key: x.Key, line: x.Line, account: x.Account, at: x.At, data: readData(x.Data)}
 }

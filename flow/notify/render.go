@@ -145,7 +145,7 @@ func (t *templates) render(v *view) (plain, page string, err error) {
 	if err := tt.ExecuteTemplate(&b, "title", v); err != nil {
 		return "", "", err
 	}
-	v.Title = clean(b.String(), maxSubject-10)
+	v.Title = Clean(b.String(), maxSubject-10)
 	v.Subject = subject(v)
 	b.Reset()
 	if err := tt.ExecuteTemplate(&b, "layout", v); err != nil {

@@ -182,7 +182,7 @@ func TestCleanKeepsWhatPeopleWrite(t *testing.T) {
 		"Yealink SIP-T46S 66.86.0.15": "Yealink SIP-T46S 66.86.0.15", "Müller & Söhne (v1.2)": "Müller & Söhne (v1.2)", "  a \t\r\n b ": "a b",
 		"см. 电话": "см. 电话", "e\u0301": "e\u0301", "\u202eabc": "abc", "a\u200bb": "ab", strings.Repeat("x", 100): strings.Repeat("x", 40) + "…",
 	} {
-		if got := clean(in, 40); got != want {
+		if got := Clean(in, 40); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

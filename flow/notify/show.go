@@ -162,7 +162,7 @@ func (n *Notifier) write(ctx context.Context, d *draft, to []recipient, now time
 }
 
 func resent(x *store.Notice, person, by string, now time.Time) store.Fact {
-	f := fact.NoticeResent{By: clean(by, 80), Notice: x.ID, Person: person}
+	f := fact.NoticeResent{By: Clean(by, 80), Notice: x.ID, Person: person}
 	return f.Row(now.UTC(), fact.Subject{Line: x.Line, Account: x.Account})
 }
 

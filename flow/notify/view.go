@@ -98,7 +98,7 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 		v.Told = n.told(&d)
 	}
 	if c := n.contact(customer, contact); owner && c != nil {
-		v.Name = clean(c.Name, 80)
+		v.Name = Clean(c.Name, 80)
 	}
 	zone := n.about(v, &d)
 	v.When = when(x.At, zone)
@@ -120,13 +120,13 @@ func (n *Notifier) look(x *store.Notice, person string, shown bool) *view {
 func (n *Notifier) about(v *view, d *draft) *time.Location {
 	zone := n.o.Zone
 	if l, ok := n.o.Book.Line(d.line); ok {
-		v.Line, v.LineName, zone = l.Handle(), clean(l.Name(), 80), l.Zone()
+		v.Line, v.LineName, zone = l.Handle(), Clean(l.Name(), 80), l.Zone()
 		if l.Number() != "" {
 			v.Number = "+" + l.Number()
 		}
 	}
 	if c, ok := n.o.Book.Customer(d.account); ok {
-		v.Customer = clean(c.Name, 80)
+		v.Customer = Clean(c.Name, 80)
 		if z, err := time.LoadLocation(c.ZoneInForce); err == nil {
 			zone = z
 		}
