@@ -25,7 +25,7 @@ func (a *App) openEdges(context.Context) error {
 		MinExpires: cfg.SIP.MinExpiry.Duration, MaxExpires: cfg.SIP.MaxExpiry.Duration, Log: a.log,
 		MaxConns: cfg.Limits.Connections, Advertise: advertised(cfg.SIP.Advertise),
 		Grain: 50 * time.Millisecond, Prompt: cfg.Store.Money == "memory",
-		Nodes: cfg.Store.Engine == "postgres", Anchor: a.clock.anchor, Silent: cfg.Shield.Scanners == "silence", Emergency: a.book.Plan().IsEmergency,
+		Nodes: cfg.Store.Engine == "postgres", Away: a.ledger.Away, Anchor: a.clock.anchor, Silent: cfg.Shield.Scanners == "silence", Emergency: a.book.Plan().IsEmergency,
 	}, a.sipDoor())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)

@@ -63,6 +63,28 @@ func (a Anchor) Since(now Anchor) (time.Duration, bool) {
 	return 0, false
 }
 
+// Of is an instant of this process fixed as a, the anchor of now, is; nil for none.
+func (a Anchor) Of(t, now time.Time) *Anchor {
+	if t.IsZero() {
+		return nil
+	}
+	ago := now.Sub(t)
+	a.Uptime -= ago
+	if !a.Store.IsZero() {
+		a.Store = a.Store.Add(-ago)
+	}
+	return &a
+}
+
+// Instant is when something was that a process has fixed; a is the anchor of now.
+func (a Anchor) Instant(fixed *Anchor, now time.Time) time.Time {
+	if fixed == nil {
+		return time.Time{}
+	}
+	ago, _ := fixed.Since(a)
+	return now.Add(-max(ago, 0))
+}
+
 // ByOurClock makes the answer of another node's call an instant of this node's clock, of which now and wall are the present: theirs may
 // differ by minutes, so how long it is up is measured by the clock that both have in common.
 func (o *Open) ByOurClock(now Anchor, wall time.Time) {

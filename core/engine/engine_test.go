@@ -225,3 +225,37 @@ func TestASettledBillStays(t *testing.T) {
 		}
 	})
 }
+
+// TestMerge: what another node has heard of a leg is taken where it is more than what is known here.
+func TestMerge(t *testing.T) {
+	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
+	const s = time.Second
+	answered := Leg{Trunk: "carrier", CallID: "b", Tag: "b", Answered: at(0), Talk: 10 * s, Beyond: 6 * s, OverAt: at(16)}
+	with := func(change func(*Leg)) Leg { g := answered; change(&g); return g }
+	joined := Leg{Trunk: "carrier", CallID: "b", Tag: "b", Joined: true, OverAt: at(16)}
+	for name, c := range map[string]struct {
+		ours  []Leg
+		heard Leg
+		want  []Leg
+	}{
+		"an answer":                    {nil, answered, []Leg{answered}},
+		"the answer of another fork":   {[]Leg{answered}, with(func(g *Leg) { g.Tag = "fork" }), []Leg{answered, with(func(g *Leg) { g.Tag = "fork" })}},
+		"no answer":                    {nil, with(func(g *Leg) { g.Answered = time.Time{} }), nil},
+		"an earlier end":               {[]Leg{answered}, with(func(g *Leg) { g.OverAt = at(12) }), []Leg{with(func(g *Leg) { g.OverAt, g.Beyond = at(12), 2*s })}},
+		"before our own BYE":           {[]Leg{answered}, with(func(g *Leg) { g.OverAt = at(7) }), []Leg{with(func(g *Leg) { g.OverAt, g.Beyond = at(7), -3*s })}},
+		"a later end":                  {[]Leg{answered}, with(func(g *Leg) { g.OverAt, g.Talk = at(20), 12*s }), []Leg{answered}},
+		"no end":                       {[]Leg{answered}, with(func(g *Leg) { g.OverAt = time.Time{} }), []Leg{answered}},
+		"an end, and none here":        {[]Leg{with(func(g *Leg) { g.OverAt, g.Beyond = time.Time{}, 0 })}, answered, []Leg{answered}},
+		"of the call's own leg":        {[]Leg{joined}, with(func(g *Leg) { g.Joined, g.OverAt = true, at(12) }), []Leg{{Trunk: "carrier", CallID: "b", Tag: "b", Joined: true, OverAt: at(12)}}},
+		"here it was given up":         {[]Leg{with(func(g *Leg) { g.Refused, g.OverAt, g.Beyond = 408, at(42), 32*s })}, with(func(g *Leg) { g.OverAt, g.Beyond = at(50), 40*s }), []Leg{with(func(g *Leg) { g.OverAt, g.Beyond = at(50), 40*s })}},
+		"there it was given up":        {[]Leg{answered}, with(func(g *Leg) { g.Refused, g.OverAt = 408, at(12) }), []Leg{answered}},
+		"here it was found to be up":   {[]Leg{with(func(g *Leg) { g.Answered, g.Talk, g.Beyond, g.OverAt = at(-9), 0, 21*s, at(12) })}, answered, []Leg{with(func(g *Leg) { g.OverAt, g.Beyond = at(12), 2*s })}},
+		"and there nobody saw the end": {[]Leg{with(func(g *Leg) { g.Answered, g.Talk, g.Beyond, g.OverAt = at(-9), 0, 21*s, at(12) })}, with(func(g *Leg) { g.OverAt, g.Beyond = time.Time{}, 0 }), []Leg{with(func(g *Leg) { g.OverAt, g.Beyond = at(12), 2*s })}},
+	} {
+		for range 2 { // it may be heard again
+			if c.ours = Merge(c.ours, []Leg{c.heard}); !reflect.DeepEqual(c.ours, c.want) {
+				t.Errorf("%s: %+v, want %+v", name, c.ours, c.want)
+			}
+		}
+	}
+}

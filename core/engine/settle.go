@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +28,7 @@ type End struct {
 type Leg struct {
 	Trunk    string        // "" is a phone of ours
 	CallID   string        // SIP Call-ID
+	Tag      string        // its party's, of several that were answered under one Call-ID
 	Answered time.Time     // when its 200 came; zero: before a restart
 	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
 	Beyond   time.Duration // from then until it was known to be over, and for how long its 200 may have waited: the carrier may charge for it
@@ -105,6 +107,35 @@ func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (
 		b.Cost = carrierCost(&o.Cost, b.CarrierTalk)
 	}
 	return b
+}
+
+// Merge adds to the legs of a call what another node has heard of them: answers that are not known here, and when they were over if that was earlier.
+func Merge(legs, heard []Leg) []Leg {
+	for _, h := range heard {
+		at := slices.IndexFunc(legs, func(g Leg) bool { return g.CallID == h.CallID && g.Tag == h.Tag })
+		if at < 0 {
+			if !h.Answered.IsZero() {
+				legs = append(legs, h)
+			}
+			continue
+		}
+		g := &legs[at]
+		if !g.Joined && g.Talk == 0 && !h.Answered.IsZero() { // here it was known at most that it was up when it was hung up
+			*g, h = h, *g
+		}
+		if h.OverAt.IsZero() || !g.OverAt.IsZero() && (h.Refused != 0 || g.Refused == 0 && !h.OverAt.Before(g.OverAt)) {
+			continue
+		}
+		if !g.Answered.IsZero() {
+			was := g.OverAt
+			if was.IsZero() {
+				was = g.Answered.Add(g.Talk + g.Beyond)
+			}
+			g.Beyond += h.OverAt.Sub(was)
+		}
+		g.OverAt, g.Refused = h.OverAt, h.Refused
+	}
+	return legs
 }
 
 // carried is how long the carrier of a leg may charge for; 0: it was never answered.

@@ -51,7 +51,7 @@ type bridge struct {
 	proof *proof // inbound: whether the carrier stands by it; nil: it need not
 
 	end ending // over: what the gate is told
-	// endedAt is when; the gate bills until then.
+	// endedAt is when, also of a call that a previous process was ending; the gate bills until then.
 	endedAt time.Time
 	// lingers is how long a call of a previous process waits for the answer to an INVITE that nobody remembers.
 	lingers time.Duration
@@ -133,7 +133,10 @@ func (b *bridge) finish(end ending) {
 	if end.from.IsValid() {
 		e.stats.endsElsewhere.Add(1)
 	}
-	b.state, b.end, b.endedAt = over, end, b.s.wall
+	b.state, b.end = over, end
+	if b.endedAt.IsZero() {
+		b.endedAt = b.s.wall
+	}
 	b.setup, b.forks = nil, nil
 	b.leave()
 	b.s.kept.Add(1)
@@ -255,7 +258,7 @@ func (b *bridge) report() (all []gate.Leg) {
 
 // report is what the gate must know of one leg.
 func (l *leg) report() gate.Leg {
-	g := gate.Leg{Trunk: l.trunk, CallID: l.callID, Answered: l.answeredAt, Joined: l == l.b.peer && l.b.joined, OverAt: l.overAt, Refused: l.refused}
+	g := gate.Leg{Trunk: l.trunk, CallID: l.callID, Tag: l.remoteTag, Answered: l.answeredAt, Joined: l == l.b.peer && l.b.joined, OverAt: l.overAt, Refused: l.refused}
 	if !l.answeredAt.IsZero() && !l.byeAt.IsZero() {
 		g.Talk = max(l.byeAt.Sub(l.answeredAt), 0)
 	}

@@ -374,8 +374,8 @@ func (l *leg) bye(lines []byte) {
 	if l.byeAt.IsZero() {
 		l.byeAt = s.wall
 	}
-	l.byeUntil, l.byeGap, l.byeReason = s.now+s.e.o.Timers.Patience(), s.e.o.Timers.T1, lines
-	l.send(request{method: message.BYE, why: forBye, lines: lines})
+	l.byeUntil, l.byeGap, l.byeReason = s.now+s.patience(l.byeAt), s.e.o.Timers.T1, lines
+	l.send(request{method: message.BYE, why: forBye, lines: lines}).Until(l.byeUntil)
 }
 
 // byeAnswered takes the final answer to our BYE. 481 says that the peer has no such call any more (RFC 3261 15.1.1). Any

@@ -65,6 +65,7 @@ type Options struct {
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
 	Nodes  bool               // there may be other nodes, whose calls are sought (Gate.Seek)
+	Away   func() bool        // the leases of this node may have ended without its knowing: nothing is done by the clock. Nil: never
 	Anchor func() call.Anchor // fixes the present on clocks that outlive the process; nil: on the wall clock only
 
 	Log *slog.Logger // nil discards

@@ -225,7 +225,7 @@ func (l *leg) byeCame(p *transport.Packet) {
 	if l.state == closed {
 		if c := l.inviteOf(); l.answeredAt.IsZero() && c != nil && c.State() != transaction.Completed {
 			l.answeredUnheard()
-			l.b.news()
+			l.b.remember()
 		}
 		l.goneThere()
 		return

@@ -245,29 +245,12 @@ func passStatus2(method message.Method, status int) int {
 	return status
 }
 
-// news stores what is known of a call's legs after something that only this node heard. A node that has taken the call over
-// meanwhile loses it to this one.
-func (b *bridge) news() {
-	b.remember()
-	s, id := b.s, b.id
-	if !s.e.o.Nodes || b.state != over || id == "" {
-		return
-	}
-	s.e.beside(func() {
-		if _, err := s.e.door.Seek(id, "", true); err != nil {
-			return
-		}
-		s.post(func() {
-			if s.byID[id] == b {
-				b.remember()
-			}
-		})
-	})
-}
-
-// remember gives the gate the dialogs as they are now, for a restart.
+// remember gives the gate the dialogs as they are now, for a restart, and what is known of legs that end, for a node that has the call meanwhile.
 func (b *bridge) remember() {
 	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" {
+		if b.state == over {
+			b.s.e.door.Notify(b.id, gate.Heard(b.report()))
+		}
 		b.s.e.door.Notify(b.id, gate.Snapshot(b.snapshot()))
 	}
 }

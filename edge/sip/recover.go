@@ -52,6 +52,7 @@ type legRecord struct {
 	Bye       *call.Anchor   `json:"by,omitempty"` // when its first BYE was sent or came
 	Over      *call.Anchor   `json:"ov,omitempty"` // when it was known to be over: nothing more is to be done
 	Refused   int            `json:"rf,omitempty"` // as leg.refused
+	Ended     *call.Anchor   `json:"en,omitempty"` // the caller's: when the call ended
 }
 
 // snapshot is both dialogs of an answered call, the caller's first; of one that is being set up, the caller's leg and every
@@ -59,6 +60,7 @@ type legRecord struct {
 func (b *bridge) snapshot() []byte {
 	legs := []legRecord{b.a.record()}
 	legs[0].HelpLine, legs[0].Help = b.isHelp()
+	legs[0].Ended = b.s.e.anchorOf(b.endedAt)
 	for _, l := range b.outs() {
 		if l == b.peer || !l.answeredAt.IsZero() || l.ringing() || l.mayAnswer() || l.unsure {
 			legs = append(legs, l.record())
@@ -83,26 +85,10 @@ func (l *leg) mayAnswer() bool {
 }
 
 // anchorOf fixes an instant of this process on clocks that outlive it.
-func (e *Edge) anchorOf(t time.Time) *call.Anchor {
-	if t.IsZero() {
-		return nil
-	}
-	a, ago := e.o.Anchor(), time.Since(t)
-	a.Uptime -= ago
-	if !a.Store.IsZero() {
-		a.Store = a.Store.Add(-ago)
-	}
-	return &a
-}
+func (e *Edge) anchorOf(t time.Time) *call.Anchor { return e.o.Anchor().Of(t, time.Now()) }
 
 // instantOf is an instant that a previous process fixed.
-func (e *Edge) instantOf(a *call.Anchor) time.Time {
-	if a == nil {
-		return time.Time{}
-	}
-	ago, _ := a.Since(e.o.Anchor())
-	return time.Now().Add(-max(ago, 0))
-}
+func (e *Edge) instantOf(a *call.Anchor) time.Time { return e.o.Anchor().Instant(a, time.Now()) }
 
 func (l *leg) record() legRecord {
 	r := legRecord{
@@ -226,8 +212,9 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 		return
 	}
 	b.told = true // how it ended is in the books: what is left of it is ended now
+	b.endedAt = cmp.Or(s.e.instantOf(legs[0].Ended), s.wall)
 	if peer == 0 {
-		b.lingers = s.now + s.lingerFor(r, len(legs) > 1)
+		b.lingers = s.now + s.lingerFor(b, r, len(legs) > 1)
 	}
 	b.finish(ending{by: call.System, why: r.Why})
 	b.remember()
@@ -235,12 +222,22 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 
 // lingerFor is how long an answer may come to an INVITE of a previous process. Where the ways out are known they are
 // cancelled, and have confirmed or timed out by then; a way out that was tried in the last moment is known only by its answer.
-func (s *shard) lingerFor(r *gate.Recovered, known bool) time.Duration {
-	patience := s.e.o.Timers.Patience()
+func (s *shard) lingerFor(b *bridge, r *gate.Recovered, known bool) time.Duration {
+	patience := s.patience(b.endedAt)
 	if known {
 		return patience
 	}
-	return max(s.e.o.RingTimeout+patience-max(s.wall.Sub(r.Begun), 0), patience)
+	return max(s.e.o.RingTimeout+s.e.o.Timers.Patience()-max(s.wall.Sub(r.Begun), 0), patience)
+}
+
+// patience is how much longer an end is waited for that began at an instant. A new process does not begin anew, or a call that is taken over
+// again and again would never be over; a quarter of the time lets its own packets come through.
+func (s *shard) patience(began time.Time) time.Duration {
+	whole := s.e.o.Timers.Patience()
+	if began.IsZero() {
+		return whole
+	}
+	return max(whole-max(s.wall.Sub(began), 0), whole/4)
 }
 
 // forget lets go of calls that another node has, without a word on the wire.

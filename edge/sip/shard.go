@@ -226,10 +226,10 @@ func (s *shard) arm() {
 }
 
 // tick does what is due. After a standstill it first lets what waited in the sockets be read: a peer that seems to have been silent for
-// too long may have spoken.
+// too long may have spoken, and another node may have the calls.
 func (s *shard) tick() {
 	s.armed = transaction.Never
-	if s.e.pulse.age(s.wall) > 0 {
+	if s.e.pulse.age(s.wall) > 0 || s.e.o.Away != nil && s.e.o.Away() {
 		s.resumes = s.now + beat
 		return
 	}

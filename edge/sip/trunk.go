@@ -81,7 +81,7 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	s.uac[l.callID] = l
 	s.cur = b
 	l.bye(nil)
-	b.news()
+	b.remember()
 }
 
 // forgottenLegEnded takes a carrier's BYE on a leg of a previous process that nobody wrote down, and says whether it is one: its answer came while
@@ -101,7 +101,7 @@ func (s *shard) forgottenLegEnded(p *transport.Packet) bool {
 	s.e.stats.strays.Add(1)
 	s.respond(s.serve(l, p), reply{code: 200})
 	l.answeredUnheard()
-	b.news()
+	b.remember()
 	return true
 }
 

@@ -277,6 +277,7 @@ func (s *shard) cancel(c *client, reason []byte) {
 		c.cancelled, c.reason = true, reason
 	}
 	c.Limit(s.now, &s.e.o.Timers)
+	c.Until(s.now + s.patience(c.leg.b.endedAt))
 	if c.State() != transaction.Proceeding || c.cancelSent {
 		return
 	}

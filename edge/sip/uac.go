@@ -522,7 +522,8 @@ func (l *leg) repeated2xx(c *client, m *message.Message) {
 func (l *leg) tooLate(c *client, m *message.Message) {
 	l = c.answerer(m)
 	l.bye(c.reason)
-	l.b.news()
+	l.hangUpUnsure(c) // a previous process may have taken another fork's answer
+	l.b.remember()
 }
 
 // withReliable sends an INVITE again to a callee that insists on reliable provisional answers (RFC 3261 21.4.15). One without an offer would

@@ -8,6 +8,7 @@ type (
 	Proved   struct{}
 	Snapshot []byte
 	Priced   []Leg
+	Heard    []Leg
 	Over     []Leg
 	Trying   struct {
 		Way
@@ -29,6 +30,8 @@ func (g *Gate) Notify(id call.ID, event any) {
 		g.Ended(id, e)
 	case Priced:
 		g.Priced(id, e)
+	case Heard:
+		g.Heard(id, e)
 	case Over:
 		g.Over(id, e)
 	case Proved:

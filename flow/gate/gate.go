@@ -125,6 +125,8 @@ type live struct {
 	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
 	priced   *call.CDR     // its record, when only a phone has yet to confirm that it is over; nil before
 	settling bool          // Over came
+	legs     []Leg         // what the edge has said last of those of a call that ended
+	shared   bool          // another process has had it: what that heard may be in the store
 	counted  bool          // takes a place among the line's open calls
 	abroad   bool          // and among its international ones
 }

@@ -108,10 +108,15 @@ func (g *Gate) runMeter() {
 
 // look does what a call needs at this moment.
 func (g *Gate) look(id call.ID) {
-	if l := g.get(id); l != nil {
+	if g.o.Ledger.Away() { // another node may have it, and more money for it
+		g.meter.add(id, clock().Add(awayAgain))
+	} else if l := g.get(id); l != nil {
 		g.step(l, l.Look)
 	}
 }
+
+// awayAgain is how soon a call is looked at again while it is not known whether it is still this node's.
+const awayAgain = 100 * time.Millisecond
 
 // step gives a call an event and does what comes of it.
 func (g *Gate) step(l *live, event func(time.Time, engine.Terms) engine.Step) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -720,6 +721,170 @@ func TestANodeThatWakesChangesNoRecord(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatAnotherNodeHeardIsInTheRecord: a node that had stood still heard the answer or the end of a leg of a call that another one was ending, and died
+// before all was over. The record had no talk and no cost of the answer, and the carrier's cost of seconds after the end.
+func TestWhatAnotherNodeHeardIsInTheRecord(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	const s = time.Second
+	for _, c := range []struct {
+		name          string
+		cancelled     bool          // the caller had given up before the answer
+		away          bool          // the store is, when the node that dies hears it
+		talk, carrier time.Duration // in the record
+	}{
+		{name: "the end of a leg", talk: 20 * s, carrier: 21 * s},
+		{name: "while the store is away", away: true, talk: 20 * s, carrier: 21 * s},
+		{name: "an answer", cancelled: true, talk: 3 * s, carrier: 4 * s},
+		{name: "an answer while the store is away", cancelled: true, away: true, talk: 3 * s, carrier: 4 * s},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, k := &absent{Engine: memory.New()}, &clocks{boot: "one", began: time.Now()}
+				a := open(t, b, m, func(o *Options) { o.Anchor = k.anchor })
+				p, _ := a.admit("2001", "07700 900123")
+				cancelled := End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()}
+				if c.cancelled {
+					a.gate.Trying(p.ID, p.Ways[0], "b-leg")
+					a.gate.Ended(p.ID, cancelled)
+				} else {
+					a.answer(p)
+				}
+				answered := time.Now()
+				time.Sleep(s)
+				other := clocks{boot: "two", began: time.Now()}
+				n := open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+				defer n.close()
+				taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "", true)
+				must(t, err)
+				n.gate.Adopt(taken)
+				time.Sleep(19 * s)
+				m.away.Store(c.away)
+				leg := Leg{Trunk: "carrier", CallID: "b-leg", Tag: "b"}
+				if c.cancelled {
+					leg.Answered, leg.Talk = time.Now(), 3*s
+					time.Sleep(4 * s)
+					leg.OverAt, leg.Beyond = time.Now(), s
+				} else {
+					n.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+					synctest.Wait()
+					a.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()})
+					leg.Joined, leg.Answered, leg.Talk = true, answered, 20*s
+					time.Sleep(s)
+					leg.OverAt, leg.Beyond = time.Now(), s
+				}
+				a.gate.Heard(p.ID, []Leg{leg})
+				a.gate.Snapshot(p.ID, []byte("a leg is over"))
+				time.Sleep(2 * s)
+				m.away.Store(false)
+				time.Sleep(2 * s)
+				a.close() // it dies
+				var legs []Leg
+				if !c.cancelled {
+					legs = []Leg{{Trunk: "carrier", CallID: "b-leg", Tag: "b", Joined: true, OverAt: time.Now()}}
+				}
+				n.gate.Over(p.ID, legs)
+				if r := n.record(p.ID); r.Talk != c.talk || r.CarrierTalk != c.carrier || r.Retail == 0 || r.Cost == 0 {
+					t.Errorf("talk %v for %v, carrier %v for %v: %s", r.Talk, r.Retail, r.CarrierTalk, r.Cost, r.Reason)
+				}
+				n.square(0)
+			})
+		})
+	}
+}
+
+// absent is a store that cannot be asked whose a call is now and then.
+type absent struct {
+	*memory.Engine
+	away atomic.Bool
+}
+
+func (m *absent) Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error) {
+	if m.away.Load() {
+		return nil, errors.New("the store is away")
+	}
+	return m.Engine.Take(ctx, node, lease, id, leg, ending)
+}
+
+// TestAnAnswerOutlivesTheNodeThatTookItsCallBack: a node that had stood still took its call back for an answer, and died before the leg was over. What it
+// knew of the leg had been written for a row that was not its own then, and was in no row.
+func TestAnAnswerOutlivesTheNodeThatTookItsCallBack(t *testing.T) {
+	b := newBook(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := memory.New()
+		a, n := open(t, b, m), open(t, b, m, func(o *Options) { o.Node = "n2" })
+		defer n.close()
+		defer a.close()
+		p, _ := a.admit("2001", "07700 900123")
+		a.gate.Snapshot(p.ID, []byte("ringing"))
+		time.Sleep(time.Second)
+		taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "", false)
+		must(t, err)
+		n.gate.Adopt(taken)
+		time.Sleep(time.Second)
+		a.gate.Ended(p.ID, End{By: call.System, Reason: policy.StoreUnavailable, Status: 503, At: time.Now()})
+		a.gate.Snapshot(p.ID, []byte("answered"))
+		time.Sleep(time.Second)
+		open, err := m.OpenCalls(t.Context(), "")
+		must(t, err)
+		if len(open) != 1 || open[0].Node != "n1" || string(open[0].Snapshot) != "answered" {
+			t.Errorf("%+v", open)
+		}
+		a.gate.Over(p.ID, nil)
+		a.record(p.ID)
+	})
+}
+
+// TestANodeThatWakesLooksAtNoCall: its timers were due while it stood still, and it cut a call that another node had bought more time for.
+func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
+	b := newBook(t)
+	set(t, b, account.LongestCall, 120, true)
+	synctest.Test(t, func(t *testing.T) {
+		m := &still{Engine: memory.New(), goes: make(chan struct{})}
+		forgotten := make(chan call.ID, 1)
+		h := openTo(t, b, m, func(h *house) Edge {
+			return Edge{Cut: h.hangUp, Forget: func(ids []call.ID) { forgotten <- ids[0] }}
+		})
+		defer h.close()
+		ctx, end := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.led.Leases(ctx, h.gate.Claimed, h.gate.Returned) })
+		p, _ := h.admit("2001", "07700 900123")
+		h.answer(p)
+		time.Sleep(30 * time.Second)
+		m.stands.Store(true)
+		time.Sleep(21 * time.Second)
+		taken, err := m.Take(t.Context(), "n2", time.Hour, p.ID, "", false)
+		must(t, err)
+		if len(taken) != 1 {
+			t.Fatal(taken)
+		}
+		time.Sleep(2 * time.Minute) // it is to be cut for its length now, by the node that has it
+		m.stands.Store(false)
+		close(m.goes)
+		time.Sleep(time.Second)
+		if len(forgotten) != 1 || len(h.cuts) != 0 {
+			t.Errorf("%d calls were let go, and %d cut", len(forgotten), len(h.cuts))
+		}
+		end()
+		wg.Wait()
+	})
+}
+
+// still is a store whose clock does not answer a process that stands still.
+type still struct {
+	*memory.Engine
+	stands atomic.Bool
+	goes   chan struct{}
+}
+
+func (m *still) Clock(ctx context.Context) (time.Time, error) {
+	if m.stands.Load() {
+		<-m.goes
+	}
+	return m.Engine.Clock(ctx)
 }
 
 // TestACallThatComesBackIsAsTheOtherNodeLeftIt: a node lost a call without noticing, and claimed it again when the other one had

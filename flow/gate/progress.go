@@ -157,7 +157,7 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 	defer l.mu.Unlock()
 	was := l.Open.Snapshot
 	l.Open.Snapshot = snapshot
-	g.o.Ledger.Post(g.update(&l.Open))
+	g.o.Ledger.PostOr(g.update(&l.Open), g.retaking(l, snapshot))
 	l.Open.Snapshot = was
 }
 

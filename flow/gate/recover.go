@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -61,7 +62,7 @@ func (g *Gate) forgetStale(c *call.Open) bool {
 	if l == nil {
 		return true
 	}
-	if l.news(nil) {
+	if l.news() {
 		l.concede(c)
 		return false
 	}
@@ -82,7 +83,7 @@ func endedWhy(c *call.Open) policy.Reason {
 
 // revive is a call as it goes on in this process.
 func (g *Gate) revive(c call.Open, now time.Time) *live {
-	l := &live{}
+	l := &live{shared: true}
 	c.Node = g.o.Node
 	var doubt bool
 	if l.Call, doubt = engine.Revive(c, g.anchor(), now, g.o.terms()); doubt {
@@ -223,7 +224,7 @@ const returnedGrace = 5 * time.Second
 // back for that.
 func (g *Gate) letGo(l *live) {
 	id := l.Open.ID
-	if l.news(nil) || g.take(id) == nil {
+	if l.news() || g.take(id) == nil {
 		return
 	}
 	g.uncount(l)
@@ -313,14 +314,37 @@ func (g *Gate) Proved(id call.ID) {
 	}
 }
 
-// retake takes a call back whose end, or settlement, could not be written since another node has taken the call over
-// meanwhile, if there is news of it here: then its ends have spoken to this node. A call that the other node is ending, too, is left to it.
-// again writes what was not written.
-func (g *Gate) retake(l *live, legs []Leg, again func() store.Op) {
-	if !l.news(legs) {
-		return
+// retake takes a call back of whose end something could not be written since another node has taken the call over
+// meanwhile, if there is news of it here: then its ends have spoken to this node. A call that the other node is ending, too, is left to it, and so
+// is what is known of it here. again writes what was not written.
+func (g *Gate) retake(l *live, again func() store.Op) {
+	if l.news() {
+		g.until(func(ctx context.Context) error { return g.retook(ctx, l, again) })
 	}
-	for g.retook(l, legs, again) != nil {
+}
+
+// retaking is retake for what the edge knows of a call's dialogs; nil leaves those that are stored.
+func (g *Gate) retaking(l *live, snapshot []byte) func() {
+	return func() {
+		g.retake(l, func() store.Op {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			c := l.Open
+			c.Snapshot = snapshot
+			return g.update(&c)
+		})
+	}
+}
+
+// until does what must come to the store, again until it has.
+func (g *Gate) until(do func(context.Context) error) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
+		err := do(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
 		select {
 		case <-g.meter.quit:
 			return
@@ -332,31 +356,22 @@ func (g *Gate) retake(l *live, legs []Leg, again func() store.Op) {
 // retakeAgain is how long after a failure of the store a call is taken back again.
 const retakeAgain = time.Second
 
-// news says that this node knows how a call ended. That it was being set up when its node died is none, unless somebody answered.
-func (l *live) news(legs []Leg) bool {
-	l.mu.Lock()
-	ended := told(&l.Open)
-	l.mu.Unlock()
-	return ended || l.answered(legs)
-}
-
-// answered says that one of the legs was answered, and that the caller never heard of it.
-func (l *live) answered(legs []Leg) bool {
+// news says that this node knows how a call ended, or that somebody answered of whom the caller never heard. That it was being set up when its
+// node died is none.
+func (l *live) news() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return engine.LateAnswer(&l.Open, legs) != nil
+	return told(&l.Open) || engine.LateAnswer(&l.Open, l.legs) != nil
 }
 
 func told(c *call.Open) bool {
 	return c.State == call.Ending && c.End.Reason != policy.NodeLost.Code()
 }
 
-func (g *Gate) retook(l *live, legs []Leg, again func() store.Op) error {
-	ctx, cancel := context.WithTimeout(context.Background(), housekeeping)
-	defer cancel()
-	taken, err := g.takeOver(ctx, l.Open.ID, "", l.answered(legs))
+func (g *Gate) retook(ctx context.Context, l *live, again func() store.Op) error {
+	taken, err := g.takeOver(ctx, l.Open.ID, "", false)
 	if errors.Is(err, errEnding) {
-		return nil
+		return g.leave(ctx, l)
 	}
 	if err != nil {
 		return err
@@ -364,18 +379,84 @@ func (g *Gate) retook(l *live, legs []Leg, again func() store.Op) error {
 	for i := range taken {
 		l.concede(&taken[i])
 	}
-	_, err = g.o.Ledger.Do(ctx, again())
+	out, err := g.o.Ledger.Do(ctx, again())
+	if err == nil && out.Moved {
+		return errEnding
+	}
 	return err
+}
+
+// heard is what a node knows of the end of a call that another one is ending, too, and settles.
+type heard struct {
+	End  call.End
+	Legs []heardLeg
+}
+
+// heardLeg has its instants on clocks that nodes have in common.
+type heardLeg struct {
+	Leg
+	Answered, OverAt *call.Anchor
+}
+
+// leave leaves what is known here of a call's end to the node that settles it. That node may have done so already.
+func (g *Gate) leave(ctx context.Context, l *live) error {
+	at, now := g.anchor(), clock()
+	l.mu.Lock()
+	h := heard{End: l.Open.End}
+	for _, leg := range l.legs {
+		h.Legs = append(h.Legs, heardLeg{Leg: leg, Answered: at.Of(leg.Answered, now), OverAt: at.Of(leg.OverAt, now)})
+	}
+	l.mu.Unlock()
+	text, err := json.Marshal(h)
+	if err == nil {
+		_, err = g.money.Hear(ctx, g.o.Node, l.Open.ID, text)
+	}
+	return err
+}
+
+// listen adds to what is known of a call that another process has had what that has left of it.
+func (g *Gate) listen(l *live) {
+	if !l.shared {
+		return
+	}
+	g.until(func(ctx context.Context) error {
+		all, err := g.money.Hear(ctx, g.o.Node, l.Open.ID, nil)
+		at, now := g.anchor(), clock()
+		for _, text := range all {
+			var h heard
+			if err := json.Unmarshal(text, &h); err != nil {
+				g.o.Log.Error("what another node has heard of a call cannot be read", "call", l.Open.ID, "err", err)
+				continue
+			}
+			legs := make([]Leg, 0, len(h.Legs))
+			for _, leg := range h.Legs {
+				leg.Leg.Answered, leg.Leg.OverAt = at.Instant(leg.Answered, now), at.Instant(leg.OverAt, now)
+				legs = append(legs, leg.Leg)
+			}
+			l.mu.Lock()
+			l.endedBy(h.End)
+			l.legs = engine.Merge(l.legs, legs)
+			l.mu.Unlock()
+		}
+		return err
+	})
 }
 
 // concede lets stand what the node that had the call meanwhile has held for it, and its end if that was earlier.
 func (l *live) concede(c *call.Open) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Open.Held, l.Open.PaidFor = c.Held, c.PaidFor
-	if ours := l.Open.End; told(c) && c.End.Talk < ours.Talk {
-		c.End.Doubt = max(c.End.Doubt, ours.Talk+ours.Doubt-c.End.Talk)
-		l.Open.End = c.End
+	l.Open.Held, l.Open.PaidFor, l.shared = c.Held, c.PaidFor, true
+	if c.State == call.Ending {
+		l.endedBy(c.End)
+	}
+}
+
+// endedBy takes the end that another node knows if it was earlier. l.mu is held.
+func (l *live) endedBy(end call.End) {
+	if ours := l.Open.End; end.Reason != policy.NodeLost.Code() && end.Talk < ours.Talk {
+		end.Doubt = max(end.Doubt, ours.Talk+ours.Doubt-end.Talk)
+		l.Open.End = end
 	}
 }
 

@@ -26,14 +26,7 @@ func (g *Gate) Ended(id call.ID, e End) {
 		g.o.Ledger.Record(l.EndedElsewhere(&e))
 	}
 	// If every leg is known to be over within a moment, the settlement takes the place of this update in the ledger's queue.
-	g.o.Ledger.PostOr(g.update(&l.Open), func() {
-		g.retake(l, nil, func() store.Op {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			c := l.Open
-			return g.update(&c)
-		})
-	})
+	g.o.Ledger.PostOr(g.update(&l.Open), g.retaking(l, nil))
 	l.mu.Unlock()
 	g.uncount(l)
 }
@@ -48,10 +41,11 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 	}
 	g.uncount(l)
 	l.mu.Lock()
-	unsettled, bought := l.Unsettled(), l.bought
+	l.legs = legs
+	waits, bought := l.Unsettled() || l.shared, l.bought
 	l.mu.Unlock()
-	if !unsettled {
-		g.settle(l, legs)
+	if !waits {
+		g.settle(l)
 		g.take(id) // not before: at each moment the record is seen here, with the ledger, or in the store
 		return
 	}
@@ -60,9 +54,21 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 		if bought != nil {
 			<-bought
 		}
+		g.listen(l)
 		g.payUp(l)
-		g.settle(l, legs)
+		g.settle(l)
 	}()
+}
+
+// Heard says what is known of the legs of a call that ended, before all of them are over. It never blocks.
+func (g *Gate) Heard(id call.ID, legs []Leg) {
+	if l := g.get(id); l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.settling {
+			l.legs = legs
+		}
+	}
 }
 
 // Priced says that a call that ended costs nothing more: everything that anybody charges for is known to be over, and only a
@@ -109,17 +115,17 @@ func (g *Gate) Records() (all []call.CDR) {
 	return append(all, g.o.Ledger.Settling()...)
 }
 
-func (g *Gate) settle(l *live, legs []Leg) {
+func (g *Gate) settle(l *live) {
 	l.mu.Lock()
-	silent := g.unconfirmed(&l.Call, legs, clock())
+	silent := g.unconfirmed(&l.Call, l.legs, clock())
 	l.mu.Unlock()
 	op := func() store.Op {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		cdr := g.record(l, legs)
+		cdr := g.record(l, l.legs)
 		return store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: engine.Settled(&cdr, silent...)}
 	}
-	g.o.Ledger.PostOr(op(), func() { g.retake(l, legs, op) })
+	g.o.Ledger.PostOr(op(), func() { g.retake(l, op) })
 }
 
 // update writes a call as it is known here.

@@ -19,6 +19,7 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open, error), r
 	var seen jumps
 	for {
 		calls, err := l.lease(ctx, &seen, returned)
+		l.leased.Store(time.Since(l.began).Nanoseconds())
 		if len(calls) > 0 {
 			l.o.Log.Warn("took over calls of a node that stopped", "calls", len(calls))
 		}
@@ -31,6 +32,13 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open, error), r
 		case <-tick.C:
 		}
 	}
+}
+
+// Away says that the leases were last looked after longer ago than they last: the process stood still, and whether its calls are still its
+// own is found out in a moment.
+func (l *Ledger) Away() bool {
+	last := time.Duration(l.leased.Load())
+	return last > 0 && time.Since(l.began)-last > l.o.Lease
 }
 
 func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.Context) error) ([]call.Open, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/call"
@@ -52,6 +53,9 @@ func (o *Options) defaults() {
 type Ledger struct {
 	m store.Money
 	o Options
+
+	began  time.Time
+	leased atomic.Int64 // ns from began to when Leases last looked after them; 0: never
 
 	wake    chan struct{} // holds a token when there may be work
 	stop    chan struct{} // closed by Stop
@@ -98,7 +102,8 @@ type result struct {
 func New(m store.Money, o Options) *Ledger {
 	o.defaults()
 	return &Ledger{
-		m: m, o: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), abandon: make(chan struct{}),
+		began: time.Now(),
+		m:     m, o: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), abandon: make(chan struct{}),
 		done: make(chan struct{}), updates: map[call.ID]*entry{},
 	}
 }

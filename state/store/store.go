@@ -90,6 +90,9 @@ type Money interface {
 	// other node has them: their peer speaks to this one. A call that is ending stays with a node whose lease lasts, unless ending says
 	// otherwise: that node hangs up, and knows when each leg was over. It comes back all the same, with that Node.
 	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error)
+	// Hear keeps beside an open call, whichever node has it, the last that a node has heard of its legs (nil: nothing new), until it is settled.
+	// It gives what each node has heard, in the order of their names; of a call that is not open, nothing.
+	Hear(ctx context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error)
 	// Renew holds every open call of node for lease from now, by the store's clock.
 	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first

@@ -95,6 +95,13 @@ func (c *Client) Limit(now time.Duration, t *Timers) {
 	}
 }
 
+// Until gives a request up unless its final answer comes by then.
+func (c *Client) Until(at time.Duration) {
+	if c.state < Completed {
+		c.end = min(c.end, at)
+	}
+}
+
 // Tick does what is due at now.
 func (c *Client) Tick(now time.Duration, t *Timers) Do {
 	if now >= c.end {

@@ -434,6 +434,9 @@ func (s *Store) Take(context.Context, string, time.Duration, call.ID, string, bo
 	return nil, nil
 }
 
+// Hear has heard nothing.
+func (s *Store) Hear(context.Context, string, call.ID, []byte) ([][]byte, error) { return nil, nil }
+
 // Claim finds none.
 func (s *Store) Claim(context.Context, string, time.Duration) ([]call.Open, error) {
 	return nil, nil

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +42,7 @@ type balance struct{ spent, held money.Micro }
 type open struct {
 	call.Open
 	purses []*balance
+	heard  map[string][]byte // by node
 }
 
 // New makes an empty engine.
@@ -251,7 +253,7 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 		b.spent += op.CDR.Retail
 	}
 	delete(e.open, op.ID)
-	c.Snapshot = nil
+	c.Snapshot, c.heard = nil, nil
 	e.spare = append(e.spare, c)
 	e.record(op.CDR)
 	return store.Outcome{}
@@ -346,6 +348,26 @@ func (e *Engine) claim(node string, until time.Time, which, stays func(*call.Ope
 		out[i].Lease = plainTime(e.open[out[i].ID].Lease) // its own, not the node's
 	}
 	return out
+}
+
+// Hear keeps and gives what nodes have heard of a call.
+func (e *Engine) Hear(_ context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.open[id]
+	if c == nil {
+		return nil, nil
+	}
+	if heard != nil {
+		if c.heard == nil {
+			c.heard = map[string][]byte{}
+		}
+		c.heard[store.Clean(node)] = plainBytes(heard)
+	}
+	for _, node := range slices.Sorted(maps.Keys(c.heard)) {
+		all = append(all, plainBytes(c.heard[node]))
+	}
+	return all, nil
 }
 
 // Renew sets the lease of a node's calls.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -156,6 +157,30 @@ func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, w
 		return err
 	})
 	return out, err
+}
+
+// Hear keeps and reads what nodes have heard of a call. The first statement locks its row: of several nodes, each adds to what the others wrote.
+func (s *Queries) Hear(ctx context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error) {
+	err = s.db.Write(ctx, func(tx Tx) error {
+		all = nil
+		text, got := "", map[string][]byte{}
+		err := each(ctx, tx, "UPDATE open_call SET heard = heard WHERE id = $1 RETURNING heard", []any{string(id)}, func(r Rows) error { return r.Scan(&text) })
+		if err == nil && text != "" {
+			err = json.Unmarshal([]byte(text), &got)
+		}
+		if err == nil && heard != nil {
+			got[store.Clean(node)] = heard
+			var b []byte
+			if b, err = json.Marshal(got); err == nil {
+				_, err = tx.Exec(ctx, "UPDATE open_call SET heard = $2 WHERE id = $1", string(id), string(b))
+			}
+		}
+		for _, node := range slices.Sorted(maps.Keys(got)) {
+			all = append(all, got[node])
+		}
+		return err
+	})
+	return all, about("what was heard of a call", err)
 }
 
 // Renew sets the lease of a node's calls.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ var moneyCases = []moneyCase{
 	{"SnapshotsStay", snapshotsStay},
 	{"TakenByItsLeg", takenByItsLeg},
 	{"EndedElsewhere", endedElsewhere},
+	{"HeardElsewhere", heardElsewhere},
+	{"HeardAtOnce", heardAtOnce},
 	{"EveryFieldOfARecord", everyFieldOfARecord},
 	{"AnyText", anyText},
 	{"Leases", leases},
@@ -834,4 +837,67 @@ func cancelledContext(t *testing.T, m store.Money) {
 		t.Fatal("a group under a context that had ended before it began")
 	}
 	wantPurse(t, m, "p", 0, 0)
+}
+
+// heardElsewhere guards that what a node heard of a call of another one is there for the one that settles it, changes nothing else, and goes with it.
+func heardElsewhere(t *testing.T, m store.Money) {
+	heard := func(node string, o *call.Open, text []byte, want ...string) {
+		t.Helper()
+		all, err := m.Hear(t.Context(), node, o.ID, text)
+		ok(t, err)
+		if got := fmt.Sprintf("%q", all); got != fmt.Sprintf("%q", want) {
+			t.Errorf("heard %s, want %q", got, want)
+		}
+	}
+	o, other := Call(1, "100"), Call(2, "100")
+	apply(t, m, Open(o, 10, In("p", 100)), Open(other, 10, In("p", 100)))
+	before, err := m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	heard("a", o, nil)
+	heard("c", o, []byte("the first"), "the first")
+	heard("b", o, []byte{0xff, 0, '\''}, "\xff\x00'", "the first")
+	heard("c", o, []byte("the last"), "\xff\x00'", "the last") // in the place of what it wrote before
+	heard("a", o, nil, "\xff\x00'", "the last")
+	heard("a", other, nil)
+	after, err := m.OpenCalls(t.Context(), "")
+	ok(t, err)
+	same(t, "the calls", after, before)
+	_, err = m.Take(t.Context(), "z", time.Hour, o.ID, "", true)
+	ok(t, err)
+	u := *o
+	u.State = call.Ending
+	want(t, m, []store.Op{{Kind: store.OpUpdate, ID: o.ID, Node: "z", Call: &u}}, store.Outcome{})
+	heard("z", o, nil, "\xff\x00'", "the last")
+	want(t, m, []store.Op{Settle(o, 5)}, store.Outcome{})
+	heard("c", o, []byte("too late"))
+	heard("c", Call(3, "100"), []byte("of no call"))
+	next := Call(4, "100") // in the memory of the one that was settled
+	apply(t, m, Open(next, 10, In("p", 100)))
+	heard("a", next, nil)
+}
+
+// heardAtOnce guards that nodes that hear something at one moment do not overwrite each other's, while the call goes on.
+func heardAtOnce(t *testing.T, m store.Money) {
+	o := Call(1, "100")
+	apply(t, m, Open(o, 10, In("p", 1000)))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 5 {
+				if _, err := m.Hear(t.Context(), fmt.Sprintf("node-%d", i), o.ID, fmt.Appendf(nil, "%d %d", i, n)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := range 5 {
+		want(t, m, []store.Op{Extend(o, 10, time.Duration(n+2)*time.Minute, In("p", 1000))}, store.Outcome{})
+	}
+	wg.Wait()
+	all, err := m.Hear(t.Context(), "a", o.ID, nil)
+	ok(t, err)
+	if len(all) != 8 || string(all[0]) != "0 4" || string(all[7]) != "7 4" {
+		t.Errorf("heard %q", all)
+	}
+	want(t, m, []store.Op{Settle(o, 5)}, store.Outcome{})
 }

@@ -64,7 +64,7 @@ func openRowV2(n int, state string, held int, paid time.Duration, answered int64
 }
 
 // Versions are those from which an upgrade is tried: the second, and the last but one.
-var Versions = []string{"00002_logins.sql", "00015_find.sql"}
+var Versions = []string{"00002_logins.sql", "00016_facts.sql"}
 
 // FillVersion2 makes a database by the migrations in folder up to the last named, in the middle of its work. Rows are of version 2, to
 // which the versions since have only added.
@@ -109,6 +109,9 @@ func UpgradedVersion2(t *testing.T, s store.Store) {
 	if len(open) != 2 || open[0].Held != 20 || open[1].Held != 30 || open[1].PaidFor != 2*time.Minute || open[1].State != call.Answered ||
 		!open[1].AnsweredAt.Equal(T0) || string(open[1].Snapshot) != "\x00\x01\x02" || open[1].Quote.Price.Name != "UK" || len(open[1].Purses) != 2 {
 		t.Fatalf("open calls %+v", open)
+	}
+	if heard, err := s.Hear(ctx, "b", open[1].ID, []byte("a leg")); err != nil || len(heard) != 1 {
+		t.Fatalf("heard %q, %v", heard, err)
 	}
 	holds := []store.Hold{In(open[1].Purses[0], 1000), In(open[1].Purses[1], 5000)}
 	more := Extend(&open[1], 30, 3*time.Minute, holds...)
