@@ -1143,3 +1143,64 @@ func (w *world) byeIn(tag string, within time.Duration) *message.Message {
 	w.t.Fatalf("no BYE to %s within %v", tag, within)
 	return nil
 }
+
+// A process takes the answer of one early dialog and dies before it can write that down; the other one answers the next process. Nobody hung the
+// first one up: it was in no book, for as long as the carrier let it.
+func TestAForkThatDiedWithItsProcess(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.phone.invite("c1", "02079460000")
+		inv := w.carrier.expect("INVITE")
+		w.carrier.answer(inv, 180, "first", "")
+		w.carrier.answer(inv, 180, "second", "")
+		time.Sleep(2 * time.Second)
+		w.crashWith(call.Setup)
+		w.carrier.answer(w.carrier.find("CANCEL"), 200, "", "")
+		w.carrier.answer(inv, 200, "second", sdpB)
+		byes := map[string]bool{}
+		for len(byes) < 2 {
+			m, err := w.carrier.next(5 * time.Second)
+			if err != nil {
+				t.Fatalf("hung up: %v", byes)
+			}
+			if m.Method() == message.BYE {
+				byes[string(m.To().Tag())] = true
+				w.carrier.answer(m, 200, "", "")
+			}
+		}
+		legs := w.over(time.Minute)
+		if len(legs) != 2 || legs[0].Answered.IsZero() || legs[1].Answered.IsZero() || legs[0].Tag == legs[1].Tag || !byes["first"] {
+			t.Errorf("hung up %v, legs %+v", byes, legs)
+		}
+	}, func(w *world) { w.loose = true })
+}
+
+// Each process that took a call over asked its legs for another 32 seconds, so that one which was killed again and again was never over.
+func TestAnEndThatManyProcessesWaitFor(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		inWorld(t, func(w *world) {
+			if answered {
+				w.connect("c1")
+				w.crashWith(call.Ending) // it dies as it hangs up
+			} else {
+				w.phone.invite("c1", "02079460000")
+				w.carrier.answer(w.carrier.expect("INVITE"), 180, "b", "")
+				time.Sleep(2 * time.Second)
+				w.crashWith(call.Setup)
+			}
+			began := time.Now()
+			for range 3 {
+				time.Sleep(10 * time.Second)
+				w.notOver()
+				w.crashWith(call.Ending)
+			}
+			w.over(2 * time.Minute)
+			most := 39 * time.Second // a quarter of 32 s in the last process
+			if !answered {
+				most += 33 * time.Second // and after the CANCEL a BYE
+			}
+			if took := time.Since(began); took > most {
+				t.Errorf("answered %t: it was over after %v", answered, took)
+			}
+		}, func(w *world) { w.loose = true })
+	}
+}
