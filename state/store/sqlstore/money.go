@@ -163,10 +163,16 @@ func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, w
 func (s *Queries) Hear(ctx context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
 		all = nil
-		text, got := "", map[string][]byte{}
-		err := each(ctx, tx, "UPDATE open_call SET heard = heard WHERE id = $1 RETURNING heard", []any{string(id)}, func(r Rows) error { return r.Scan(&text) })
-		if err == nil && text != "" {
-			err = json.Unmarshal([]byte(text), &got)
+		got := map[string][]byte{}
+		found, err := list(ctx, tx, "UPDATE open_call SET heard = heard WHERE id = $1 RETURNING heard", []any{string(id)}, func(r Rows) (text string, err error) {
+			err = r.Scan(&text)
+			return text, err
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		if found[0] != "" {
+			err = json.Unmarshal([]byte(found[0]), &got)
 		}
 		if err == nil && heard != nil {
 			got[store.Clean(node)] = heard
