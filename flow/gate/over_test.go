@@ -840,7 +840,7 @@ func TestAnAnswerOutlivesTheNodeThatTookItsCallBack(t *testing.T) {
 // TestANodeThatWakesLooksAtNoCall: its timers were due while it stood still, and it cut a call that another node had bought more time for.
 func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
 	b := newBook(t)
-	set(t, b, account.LongestCall, 120, true)
+	set(t, b, account.LongestCall, 90, true)
 	synctest.Test(t, func(t *testing.T) {
 		m := &still{Engine: memory.New(), goes: make(chan struct{})}
 		forgotten := make(chan call.ID, 1)
@@ -861,7 +861,7 @@ func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
 		if len(taken) != 1 {
 			t.Fatal(taken)
 		}
-		time.Sleep(2 * time.Minute) // it is to be cut for its length now, by the node that has it
+		time.Sleep(44 * time.Second) // it is to be cut for its length now, by the node that has it
 		m.stands.Store(false)
 		close(m.goes)
 		time.Sleep(time.Second)

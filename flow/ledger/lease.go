@@ -35,10 +35,17 @@ func (l *Ledger) Leases(ctx context.Context, claimed func([]call.Open, error), r
 }
 
 // Away says that the leases were last looked after longer ago than they last: the process stood still, and whether its calls are still its
-// own is found out in a moment.
+// own is found out in a moment. A store that does not answer meanwhile is waited for no longer than for any question about leases.
 func (l *Ledger) Away() bool {
-	last := time.Duration(l.leased.Load())
-	return last > 0 && time.Since(l.began)-last > l.o.Lease
+	now, last, woke := int64(time.Since(l.began)), l.leased.Load(), l.woke.Load()
+	if last == 0 || now-last <= int64(l.o.Lease) {
+		return false
+	}
+	if woke < last { // of another time
+		woke = now
+		l.woke.Store(now)
+	}
+	return now-woke < int64(l.o.Lease/3)
 }
 
 func (l *Ledger) lease(ctx context.Context, seen *jumps, returned func(context.Context) error) ([]call.Open, error) {

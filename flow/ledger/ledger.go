@@ -56,6 +56,7 @@ type Ledger struct {
 
 	began  time.Time
 	leased atomic.Int64 // ns from began to when Leases last looked after them; 0: never
+	woke   atomic.Int64 // and to when Away first found that it had not for too long
 
 	wake    chan struct{} // holds a token when there may be work
 	stop    chan struct{} // closed by Stop

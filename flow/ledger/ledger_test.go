@@ -699,3 +699,52 @@ func TestClockOfTheStoreJumps(t *testing.T) {
 		})
 	}
 }
+
+// hung is a store whose clock does not answer for a while.
+type hung struct {
+	store.Money
+	until atomic.Pointer[chan struct{}]
+}
+
+func (s *hung) Clock(ctx context.Context) (time.Time, error) {
+	if c := s.until.Load(); c != nil {
+		<-*c
+	}
+	return s.Money.Clock(ctx)
+}
+
+// TestAwayUntilTheLeasesWereLookedAfter guards that a process that stood still knows that its calls may be another's, and that a store which hangs
+// does not keep it from its calls.
+func TestAwayUntilTheLeasesWereLookedAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &hung{Money: memory.New()}
+		l := start(t, m, ledger.Options{Node: "a", Lease: 30 * time.Second})
+		if l.Away() {
+			t.Error("away before its leases are kept")
+		}
+		ctx, end := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Leases(ctx, func([]call.Open, error) {}, func(context.Context) error { return nil }) })
+		time.Sleep(time.Minute + time.Second)
+		for range 2 {
+			goes := make(chan struct{})
+			m.until.Store(&goes)
+			at := func(d time.Duration, away bool) {
+				t.Helper()
+				if time.Sleep(d); l.Away() != away {
+					t.Errorf("away %t", !away)
+				}
+			}
+			at(28*time.Second, false)
+			at(5*time.Second, true)
+			at(5*time.Second, true)
+			at(6*time.Second, false) // no store keeps a call from being cut
+			m.until.Store(nil)
+			close(goes)
+			at(time.Second, false)
+			time.Sleep(55 * time.Second) // a second after the leases were looked after
+		}
+		end()
+		wg.Wait()
+	})
+}
