@@ -93,7 +93,7 @@ func TestLogins(t *testing.T) {
 		{
 			"a guesser", "login.locked", `{"source":"203.0.113.9","scope":"line","failures":5,"level":1,"until":"2026-11-23T12:15:00Z","guesses":"common passwords"}`,
 			"warning guessing", "guessing/line/2001/2026-11-23",
-			"203.0.113.9 sent 5 wrong logins for line 2001 and is locked out for this line for 15 minutes; it guesses from: common passwords.",
+			"203.0.113.9 sent 5 wrong logins for line 2001 and is locked out for this line for 15 minutes; passwords tried: common passwords.",
 		},
 		{
 			"an owner's phone with a typing mistake", "login.locked", `{"source":"198.51.100.7","scope":"line","failures":5,"until":"2026-11-23T12:15:00Z","usual":true}`,
@@ -138,7 +138,7 @@ func TestLogins(t *testing.T) {
 		},
 		{
 			"a password spread over lines and networks", "login.spray", `{"lines":40,"sources":12,"guesses":"common passwords"}`, "warning spray", "spray/source/unknown/2026-11-23",
-			"The same passwords were tried on 40 different lines from 12 different networks; it guesses from: common passwords.",
+			"The same passwords were tried on 40 different lines from 12 different networks; passwords tried: common passwords.",
 		},
 		{
 			"an autonomous system", "login.locked", `{"source":"AS64500","scope":"as","failures":300,"until":"2026-11-23T12:15:00Z"}`, "info guessing",

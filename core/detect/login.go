@@ -61,7 +61,7 @@ func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 	text := who + " sent " + wrong + " for line " + e.handle() + " and is locked out for this line" + lasts
 	switch {
 	case b.Guesses != "":
-		text += "; it guesses from: " + string(said(b.Guesses))
+		text += "; passwords tried: " + string(said(b.Guesses))
 	case b.Typist:
 		text += "; what it tried is on no list of common passwords, so it may be a phone with a wrong password"
 	}
@@ -89,7 +89,7 @@ func judgeSpray(e *Event, b *fact.LoginSpray) ([]Finding, error) {
 		text = "The same passwords were tried on " + lines + " from " + some(b.Sources, "network", "different networks")
 	}
 	if b.Guesses != "" {
-		text += "; it guesses from: " + string(said(b.Guesses))
+		text += "; passwords tried: " + string(said(b.Guesses))
 	}
 	v := evidence{"source": from(b.Source), "lines": b.Lines, "failures": b.Failures, "known": b.Known, "guesses": said(b.Guesses)}
 	if b.Sources > 0 {

@@ -96,7 +96,7 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 			if x.Action == notify.NotMine {
 				return "Line 2001 is locked: it can make no calls except to emergency numbers. The one call in progress was ended. Its password no longer works, and all its phones were logged out: they get no incoming calls either. The address 203.0.113.9 is blocked for a day. Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked.", nil
 			}
-			return "The phone at 203.0.113.9 may log in until 15:05: it need only try once more. For a day from then it can take calls, and call ordinary national numbers for £2.00 in all, two calls at a time. Nothing else was changed.", nil
+			return "The phone at 203.0.113.9 may log in until 15:05: let it try once more. For a day from then it can take calls, and call ordinary national numbers for £2.00 in all, two calls at a time. Nothing else was changed.", nil
 		},
 	})
 	if err != nil {

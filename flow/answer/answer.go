@@ -46,12 +46,12 @@ func (a *Answers) Act(ctx context.Context, x notify.Answer) (string, error) {
 // mine remembers that a device is the owner's, so that nobody is asked about it again.
 func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 	if x.Place == "" && x.Family == "" {
-		return "Thank you: it is noted. Nothing was changed.", nil
+		return "Thank you, we have noted it. Nothing was changed.", nil
 	}
 	if err := a.Devices.SetVerdict(ctx, x.Line, x.Place, x.Family, "mine", fact.ByAnswer); err != nil && !errors.Is(err, book.ErrNotFound) {
 		return "", err
 	}
-	return "This phone is noted as yours. Nothing was changed, and you will not be asked about it again.", nil
+	return "We have noted this phone as yours. Nothing was changed, and we will not ask you about it again.", nil
 }
 
 // notMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
@@ -60,7 +60,7 @@ func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error) {
 	l, ok := a.Book.Line(x.Line)
 	if !ok {
-		return "There is no such line any more. Nothing was left to do.", nil
+		return "This line no longer exists. There was nothing left to do.", nil
 	}
 	ended := a.Door.CutCalls(x.Line)
 	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
@@ -111,7 +111,7 @@ func (a *Answers) off(ctx context.Context, x *notify.Answer) (string, error) {
 	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(x.Kind), account.WishOff); err != nil {
 		return "", err
 	}
-	return "You get no more notices of this kind.", nil
+	return "You will get no more notices of this kind.", nil
 }
 
 // admit lets the address in that a notice was about: once, and on probation.
@@ -122,15 +122,15 @@ func (a *Answers) admit(x *notify.Answer) (string, error) {
 	}
 	l, ok := a.Book.Line(x.Line)
 	if !ok {
-		return "There is no such line any more. Nothing was left to do.", nil
+		return "This line no longer exists. There was nothing left to do.", nil
 	}
 	done, ok := a.Door.Guard.Admit(x.Line, at, fact.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil
 	case done.Until.IsZero():
-		return fmt.Sprintf("The phone at %s can log in again: it need only try once more.", at), nil
+		return fmt.Sprintf("The phone at %s can log in again: let it try once more.", at), nil
 	}
-	return fmt.Sprintf("The phone at %s may log in until %s: it need only try once more. For a day from then it can take calls, and call ordinary national numbers "+
+	return fmt.Sprintf("The phone at %s may log in until %s: let it try once more. For a day from then it can take calls, and call ordinary national numbers "+
 		"for %s in all, two calls at a time. Nothing else was changed.", at, done.Until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
 }

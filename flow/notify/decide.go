@@ -28,13 +28,13 @@ var whys = [numWhys]struct {
 }{
 	Goes:           {store.Queued, ""},
 	ContactRemoved: {store.Off, "the contact was removed"},
-	OtherChannel:   {store.Off, "the contact is not reached this way any more; to send it the other way, resend it"},
+	OtherChannel:   {store.Off, "the contact now uses another channel; resend the notice to send it there"},
 	ProvidersHook:  {store.Off, "this webhook is the provider's own, and no customer's"},
-	SwitchedOff:    {store.Off, "switched off by the person"},
-	ToldGraver:     {store.Off, "told in notice %d, which is graver"},
-	NoSender:       {store.Kept, "there is no way to send this"},
+	SwitchedOff:    {store.Off, "switched off by the contact"},
+	ToldGraver:     {store.Off, "covered by notice %d, which is more serious"},
+	NoSender:       {store.Kept, "this channel is not set up"},
 	InDigest:       {store.Digest, ""},
-	TooMany:        {store.Digest, "more than so many notices within an hour"},
+	TooMany:        {store.Digest, "too many notices within an hour"},
 }
 
 func (w Why) state() store.DeliveryState { return whys[w].state }

@@ -199,7 +199,7 @@ func (n *Notifier) entitled(l *store.Link) bool {
 func (v *LinkView) gone(h *Help) {
 	v.Gone, v.Expired, v.Title, v.Button = true, true, "This link is no longer yours to use", ""
 	v.Text = []string{
-		"This link is no longer yours to use: since it was sent to you, the people to whom notices of this kind go were changed, and you are none of them any more. Nothing was done.",
+		"This link is no longer yours to use: since it was sent to you, the contacts for these notices have changed, and you are no longer one of them. Nothing was done.",
 		"If something is wrong with the line, " + h.reach() + ".",
 	}
 }
@@ -312,14 +312,14 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 		v.Text = []string{what + ".", "If you press the button, we note that this was you or one of your people. We will not ask about the same phone at the same place again."}
 		if v.Kind == UsageLevel {
 			v.Title, v.Button = "Are these your calls?", "These are our calls"
-			v.Text[1] = "If you press the button, we note that these calls are yours. Nothing is changed: the next level is told as ever."
+			v.Text[1] = "If you press the button, we note that these calls are yours. Nothing changes: we still notify you at the next level."
 		}
 	case NotMine:
 		v.Title, v.Button = "This was not you?", "Not me: lock the line"
 		if v.Kind == UsageLevel {
 			v.Title, v.Button = "Are these not your calls?", "Not ours: lock the line"
 		}
-		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: no calls go out but to emergency numbers, and phones that use it are cut off. We show you what was done, and you can have it opened again."}
+		v.Text = []string{what + ".", "If you press the button, we lock line " + handle + " at once: it can make no calls except to emergency numbers, and its phones are logged out. We show you what was done, and you can have the line unlocked again."}
 	case Admit:
 		v.Title, v.Button = "Is this your phone?", "Let this phone in"
 		v.Known = []Known{{"Line", handle}, {"Address", a.Address}, {"Network", a.Network}, {"Calls itself", a.Agent}}
@@ -332,10 +332,10 @@ func (n *Notifier) linkView(l *store.Link, action string, now time.Time) LinkVie
 		}
 	case Off:
 		v.Title, v.Button = "Switch this notice off?", "Switch it off"
-		v.Text = []string{"If you press the button, you get no more notices of this kind: " + offWords(v.Kind) + ". Grave warnings come all the same. It can be switched on again at any time."}
+		v.Text = []string{"If you press the button, you get no more notices of this kind: " + offWords(v.Kind) + ". Serious warnings still reach you. You can have it switched on again at any time."}
 	}
 	if v.Used && v.Result == "" {
-		v.Result = "This was answered, but what came of it is not recorded. To be sure, " + n.o.Help.reach() + "."
+		v.Result = "This was answered, but the outcome was not recorded. To be sure, " + n.o.Help.reach() + "."
 	}
 	if v.Expired {
 		v.Text = append(v.Text[:1:1], "This link has expired. If it still matters, "+n.o.Help.reach()+".")

@@ -141,9 +141,9 @@ func (n *Notifier) told(d *draft) string {
 	case !d.info.Owner || d.account == "":
 		return ""
 	case !slices.ContainsFunc(n.contacts(d), func(r recipient) bool { return n.decide(&r, d, 0, 0).state() != store.Off }):
-		return "Nobody of the customer is told: there is no contact for this. The words below are meant for the owner of the line."
+		return "No contact of the customer gets this notice. It is written for the owner of the line."
 	}
-	return "The customer's contacts are told too, in these words."
+	return "The customer's contacts get this notice too, in the same words."
 }
 
 // answers fills in the buttons and how to switch the notice off.
@@ -157,14 +157,14 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	if u, ok := urls[Admit]; ok {
 		v.Buttons = []button{{"Look at this login", u, false}, {"Not me: lock the line", urls[NotMine], true}}
 		v.Lasts = when(d.at.Add(guard.HeldFor), zone)
-		v.Asks = "Each opens a page that asks once more. The login can be let in until " + v.Lasts + "."
+		v.Asks = "Each opens a page that asks you to confirm. You can let the login in until " + v.Lasts + "."
 	} else if u, ok := urls[Mine]; ok {
 		v.Buttons = []button{{"That was me", u, false}, {"Not me: lock the line", urls[NotMine], true}}
 		if d.info.Kind == UsageLevel {
 			v.Buttons[0].Label, v.Buttons[1].Label = "These are our calls", "Not ours: lock the line"
 		}
 		v.Lasts = when(d.Until, zone)
-		v.Asks = "Each opens a page that asks once more. One answer counts, until " + v.Lasts + "."
+		v.Asks = "Each opens a page that asks you to confirm. Only the first answer counts; you can answer until " + v.Lasts + "."
 	}
 	u, off := urls[Off]
 	v.OffURL = u
@@ -174,7 +174,7 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	case off:
 		v.OffText = "You get this because you are a contact of " + v.Customer + ". To switch off notices of this kind (" + offWords(d.info.Kind) + "):"
 	case v.Critical:
-		v.OffText = "You get this because you are a contact of " + v.Customer + ". Warnings this grave cannot be switched off; whom they go to is up to you: tell us."
+		v.OffText = "You get this because you are a contact of " + v.Customer + ". Warnings as serious as this cannot be switched off. Tell us if they should go to somebody else."
 	default:
 		v.OffText = "You get this because you are a contact of " + v.Customer + ". To switch it off, tell us."
 	}
@@ -240,13 +240,13 @@ var labels = []label{
 	{"until", "Locked out until", ""},
 	{"setting", "Setting", ""},
 	{"wanted", "Asked for", ""},
-	{"wanted_until", "For a time, until", ""},
+	{"wanted_until", "Only until", ""},
 	{"waits_until", "Can be let in until", ""},
 	{"limits_until", "Limits end", ""},
-	{"guesses", "Guesses from", ""},
+	{"guesses", "Passwords tried", ""},
 	{"given_to", "The challenge went to", ""},
 	{"replaced_at", "Password replaced", ""},
-	{"km_at_least", "Distance", "km at least"},
+	{"km_at_least", "Distance, at least", "km"},
 	{"minutes_between", "Time between", "minutes"},
 	{"bans", "Sources blocked", ""},
 	{"from", "From", ""},
@@ -303,7 +303,7 @@ func (v *view) usage(e map[string]any) {
 		v.Running = moneyText(running)
 	}
 	v.row("Used so far", v.Used)
-	v.row("Of it by calls in progress", v.Running)
+	v.row("Of which calls in progress", v.Running)
 	v.row("Warning level", v.Level)
 }
 
