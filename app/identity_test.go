@@ -58,7 +58,7 @@ func (r *reborn) add() {
 		r.do("POST", "/v1/customers", api.NewCustomer{ID: "shop"}, nil)
 	}
 	var made api.Created
-	r.do("POST", "/v1/lines", api.NewLine{ID: "shop-1", Customer: "shop", Number: "+442079460321"}, &made)
+	r.do("POST", "/v1/lines", api.NewLine{ID: "shop-1", Customer: "shop", PatchLine: api.PatchLine{Number: new("+442079460321")}}, &made)
 	r.secret, r.identity, r.calls = made.Password, made.Line.Identity, 0
 	if _, used := r.records[r.identity]; used || account.Handle(r.identity) != "shop-1" {
 		r.t.Fatalf("the new line has the identity %s", r.identity)
@@ -166,7 +166,7 @@ func (r *reborn) ask() {
 func (r *reborn) mail() {
 	id, mail := fmt.Sprintf("c%d", len(r.records)), "a@customer.invalid"
 	_ = r.api.Do(context.Background(), "POST", "/v1/customers/shop/contacts", // there already, the second time
-		api.NewContact{ID: id, Reach: api.Reach{Address: &mail}, Lines: []string{"shop-1"}}, nil)
+		api.NewContact{ID: id, PatchContact: api.PatchContact{Reach: api.Reach{Address: &mail}, Lines: &[]string{"shop-1"}}}, nil)
 }
 
 // wantRecords wants the records and the journal of every line that there ever was under its own identity.

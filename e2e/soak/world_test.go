@@ -216,16 +216,16 @@ func (w *world) furnish(n *node) {
 	do := func(method, path string, in, out any) { w.t.Helper(); must(w.t, n.ask(method, path, in, out)) }
 	do("POST", "/v1/decks/retail/import?kind=retail&unit=whole", client.CSV{Reader: strings.NewReader(retailDeck())}, nil)
 	do("POST", "/v1/decks/cost/import?kind=cost&unit=whole", client.CSV{Reader: strings.NewReader(costDeck())}, nil)
-	do("POST", "/v1/trunks", api.NewTrunk{Name: "soak-carrier", Addresses: []string{w.carrier.end.addr.String()}, Deck: "cost", Emergency: true}, nil)
+	do("POST", "/v1/trunks", api.NewTrunk{Name: "soak-carrier", Addresses: []string{w.carrier.end.addr.String()}, PatchTrunk: api.PatchTrunk{Deck: new("cost"), Emergency: new(true)}}, nil)
 	set := func(pairs ...string) (changes []api.Change) {
 		for i := 0; i < len(pairs); i += 2 {
 			changes = append(changes, api.Change{Field: pairs[i], Value: pairs[i+1], Grant: true})
 		}
 		return changes
 	}
-	do("POST", "/v1/customers", api.NewCustomer{ID: "acme", Name: "Acme Ltd", Set: set("national-ceiling", "£2", "international-ceiling", "£2",
+	do("POST", "/v1/customers", api.NewCustomer{ID: "acme", PatchCustomer: api.PatchCustomer{Name: new("Acme Ltd"), Set: set("national-ceiling", "£2", "international-ceiling", "£2",
 		"max-calls", "100", "max-international", "100", "calls-per-minute", "60000", "longest-call", longestCall.String(),
-		"account-day-cap", "£1000000", "account-month-cap", "£1000000")}, nil)
+		"account-day-cap", "£1000000", "account-month-cap", "£1000000")}}, nil)
 	for i := range 20 {
 		id, most := fmt.Sprintf("20%02d", i), richCap
 		if i%2 == 0 {
@@ -233,7 +233,7 @@ func (w *world) furnish(n *node) {
 		}
 		w.caps[id] = most
 		var made api.Created
-		do("POST", "/v1/lines", api.NewLine{ID: id, Customer: "acme", Set: set("line-day-cap", "£"+most.String(), "line-month-cap", "£1000000")}, &made)
+		do("POST", "/v1/lines", api.NewLine{ID: id, Customer: "acme", PatchLine: api.PatchLine{Set: set("line-day-cap", "£"+most.String(), "line-month-cap", "£1000000")}}, &made)
 		p, err := newPhone(w, 10+i, id, made.Password)
 		must(w.t, err)
 		w.phones = append(w.phones, p)
