@@ -16,26 +16,26 @@ import (
 type bridgeState uint8
 
 const (
-	asking    bridgeState = iota // the gate is asked
-	calling                      // ways out are tried
+	asking    bridgeState = iota // the gate has yet to admit it
+	calling                      // routes are tried
 	answering                    // a callee answered; the gate makes it durable
 	talking
-	over // hung up; only repeats of the last packets are still answered
+	over // hung up; only retransmissions of the last messages are still answered
 )
 
 // bridge joins the caller's leg to the callee's: one call. It belongs to its shard.
 type bridge struct {
-	s       *shard
-	state   bridgeState
-	busy    bool          // a question to the gate is open
-	told    bool          // the gate knows the end, or never knew the call
-	priceAt time.Duration // when the gate is told that nobody charges for what is left; 0: that is not known
-	priced  bool          // the gate knows that nobody charges for what is left of it
-	clear   bool          // the gate knows that every leg is over, or never knew the call
-	joined  bool          // the caller was sent the answer
-	gone    bool          // the shard has forgotten it
-	at      time.Duration
-	slot    int // in the shard's timers, from 1; 0 is not there
+	s        *shard
+	state    bridgeState
+	busy     bool          // a question to the gate has no answer yet
+	reported bool          // the gate knows the end, or never knew the call
+	priceAt  time.Duration // when the gate is notified that no charge is outstanding; 0: not known yet
+	priced   bool          // the gate knows that no charge is outstanding
+	clear    bool          // the gate knows that every leg is over, or never knew the call
+	joined   bool          // the caller was sent the answer
+	gone     bool          // the shard has forgotten it
+	at       time.Duration
+	slot     int // in the shard's timers, from 1; 0 is not there
 
 	id   call.ID // "" until admitted
 	a    *leg
@@ -53,7 +53,7 @@ type bridge struct {
 	end ending // over: what the gate is told
 	// endedAt is when, also of a call that a previous process was ending; the gate bills until then.
 	endedAt time.Time
-	// lingers is how long a call of a previous process waits for the answer to an INVITE that nobody remembers.
+	// lingers is how long a call of a previous process waits for the answer to an INVITE that is in no record.
 	lingers time.Duration
 }
 
@@ -64,22 +64,22 @@ type setup struct {
 	location []byte  // where the caller is, as header lines
 	hops     int     // Max-Forwards of our INVITEs
 	from     caller
-	wish     timerWish
-	way      int           // index of the way being tried
-	carrier  bool          // it is a trunk
+	prefers  timerPreference
+	route    int           // index of the route being tried
+	carrier  bool          // that route is a trunk
 	address  int           // index of the address of its trunk
 	tryingAt time.Duration // when a 100 goes out
-	silentAt time.Duration // when a way that said nothing is given up
+	silentAt time.Duration // when a route that has not responded at all is given up
 	ringAt   time.Duration // when ringing ends
-	queueAt  time.Duration // when it ends although the far end says that the caller is queued
-	keepAt   time.Duration // when what a restart needs to end the call is kept
+	queueAt  time.Duration // the same, while the far end says that the caller is queued
+	keepAt   time.Duration // when what a restart needs to end the call is stored
 	failed   *ending       // the best of the refusals so far
 	requires bool          // the caller requires reliable provisional answers
 	tried    int64
 	answer   content // the callee's body
 }
 
-// forget removes a call of which nothing is left to be said.
+// forget removes a call for which nothing is left to be sent.
 func (s *shard) forget(b *bridge) {
 	if b.gone {
 		return
@@ -122,7 +122,7 @@ func (b *bridge) party(l *leg) call.Party {
 	return call.Callee
 }
 
-// finish ends the call: each leg is hung up as its state asks for, and the gate is told. Only the first end counts.
+// finish ends the call: each leg is hung up as its state requires, and the end is reported to the gate. Only the first end counts.
 func (b *bridge) finish(end ending) {
 	if b.state == over {
 		return
@@ -143,15 +143,15 @@ func (b *bridge) finish(end ending) {
 	for _, l := range b.all {
 		l.hangup(&end)
 		l.giveUpChanges()
-		l.session, l.owed = content{}, content{} // a call that is over is kept half a minute more, for repeats only
+		l.session, l.owed = content{}, content{} // a call that is over is kept for half a minute, for retransmissions only
 	}
-	b.tell()
+	b.reportEnd()
 	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || l.ringing() || !b.joined && !l.answeredAt.IsZero() }) {
-		b.remember() // cancelled, answered and hung up before the caller heard of it, or in doubt: that must outlive the process
+		b.remember() // a leg may be up although the caller never heard an answer: that must outlive the process
 	}
 }
 
-// giveUpChanges ends what was asked inside the dialog and not answered yet: the call is over.
+// giveUpChanges answers the requests inside the dialog that are still open: the call is over.
 func (l *leg) giveUpChanges() {
 	s := l.b.s
 	for _, t := range l.servers {
@@ -170,12 +170,12 @@ func (l *leg) giveUpChanges() {
 	}
 }
 
-// tell reports the end to the gate, once. A call that is still being admitted is told of when it was.
-func (b *bridge) tell() {
-	if b.told || b.id == "" {
+// reportEnd reports the end to the gate, once. The end of a call that is still being admitted is reported after that.
+func (b *bridge) reportEnd() {
+	if b.reported || b.id == "" {
 		return
 	}
-	b.told = true
+	b.reported = true
 	status := b.end.status
 	if b.joined {
 		status = 200
@@ -187,9 +187,9 @@ func (b *bridge) tell() {
 	b.s.e.door.Notify(b.id, gate.End{By: b.end.by, Reason: b.end.why, Status: status, At: at, From: b.end.from, Doubt: b.end.doubt})
 }
 
-// tellOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.
-func (b *bridge) tellOver() {
-	if b.state != over || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
+// reportOver reports to the gate, once, that every leg of a call that ended is over: confirmed, or timed out.
+func (b *bridge) reportOver() {
+	if b.state != over || b.clear || !b.reported || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
 	}
 	if !b.legsOver() {
@@ -199,10 +199,10 @@ func (b *bridge) tellOver() {
 	b.s.e.door.Notify(b.id, gate.Over(b.report()))
 }
 
-// tellPriced reports to the gate, once, that nobody charges for what is left of a call that ended: a phone has yet to confirm. As a rule it
-// does so at once, and then all of the call is over.
-func (b *bridge) tellPriced() {
-	if b.state != over || b.priced || b.clear || !b.told || b.busy || b.id == "" || b.lingers > b.s.now {
+// reportPriced reports to the gate, once, that nothing more will be charged for a call that ended, although a phone has yet to confirm its
+// end. Usually the phone confirms within priceAfter, and reportOver is enough.
+func (b *bridge) reportPriced() {
+	if b.state != over || b.priced || b.clear || !b.reported || b.busy || b.id == "" || b.lingers > b.s.now {
 		return
 	}
 	for _, l := range b.all {
@@ -219,11 +219,11 @@ func (b *bridge) tellPriced() {
 	}
 }
 
-// priceAfter is how long phones are waited for before the record of their call is shown without them.
+// priceAfter is how long the record of a call waits for phones to confirm its end.
 const priceAfter = 50 * time.Millisecond
 
-// free says that whatever becomes of the leg of a call that ended, nobody charges for it: it is the phone's that called, or of
-// one that was hung up and can answer no more.
+// free says that nobody charges for this leg of a call that ended, whatever becomes of it: it is the calling phone's, or that of a called
+// phone that was hung up and can no longer answer.
 func (l *leg) free() bool {
 	if l.trunk != "" || l != l.b.a && l.state != closed {
 		return false
@@ -236,7 +236,7 @@ func (l *leg) free() bool {
 	return true
 }
 
-// legsOver says that nothing of any leg can be up any more.
+// legsOver says that no leg can be up any more.
 func (b *bridge) legsOver() bool {
 	for _, l := range b.all {
 		if !l.over() {
@@ -246,7 +246,7 @@ func (b *bridge) legsOver() bool {
 	return true
 }
 
-// report is what the gate must know of the legs: those that were answered, and those that would not end.
+// report is what the gate must know of the legs: those that were answered, and those whose end was never confirmed.
 func (b *bridge) report() (all []gate.Leg) {
 	for _, l := range b.all {
 		if l.refused != 0 || l != b.a && (!l.answeredAt.IsZero() || l.revived && !l.unsure) {
@@ -268,7 +268,7 @@ func (l *leg) report() gate.Leg {
 	return g
 }
 
-// cut obeys the gate. A call that is not known yet is remembered while questions to the gate are open.
+// cut ends a call for the gate. A cut that comes before its call is known is kept while questions to the gate are open.
 func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 	b := s.byID[id]
 	if b == nil {
@@ -278,7 +278,7 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 		return
 	}
 	if s.e.pulse.age(s.wall) > 0 {
-		return // a party's own end may wait to be read, and comes first; the gate says so again
+		return // a party's own BYE may be waiting to be read, and comes first; the gate cuts again
 	}
 	s.cur = b
 	b.finish(ending{by: call.System, why: why, f: f})
@@ -287,8 +287,8 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 // maxEarly bounds the cuts that wait for their call to be known.
 const maxEarly = 4096
 
-// giveUpSetups ends every call that is not answered, but for emergency calls: the program stops. Those that the gate is
-// being asked about end when it has answered.
+// giveUpSetups ends every call that is not answered, except emergency calls, because the program is stopping. A call that the gate has yet
+// to admit ends when it has been admitted.
 func (s *shard) giveUpSetups() {
 	for _, l := range s.uas {
 		if b := l.b; b.state == calling && !b.setup.plan.Always {
@@ -300,7 +300,7 @@ func (s *shard) giveUpSetups() {
 	s.cur = nil
 }
 
-// deadline is when the call wants to be looked at.
+// deadline is when tick has something to do for the call.
 func (b *bridge) deadline() time.Duration {
 	at := transaction.Never
 	if b.lingers > 0 && !b.clear {
@@ -382,7 +382,7 @@ func (l *leg) tickServers() {
 	}
 }
 
-// unacknowledged is an answered INVITE whose ACK never came: both ends are hung up (RFC 3261 13.3.1.4).
+// unacknowledged handles an answered INVITE whose ACK never came: both ends are hung up (RFC 3261 13.3.1.4).
 func (l *leg) unacknowledged() {
 	l.acked = true
 	if l.b.state == over {
@@ -394,7 +394,7 @@ func (l *leg) unacknowledged() {
 	l.b.finish(ending{by: call.System, why: policy.NoAck})
 }
 
-// tickSetup sends the 100, and gives up ways that say nothing or ring too long.
+// tickSetup sends the 100, and gives up routes that do not respond or ring for too long.
 func (b *bridge) tickSetup() {
 	u := b.setup
 	if u == nil {
@@ -446,7 +446,7 @@ func (b *bridge) idle() bool {
 	return true
 }
 
-// keepFork makes the caller's dialog the one of the leg that answered: each early dialog had a tag of its own.
+// keepFork gives the caller's leg the To tag of the early dialog that was answered: each early dialog had its own.
 func (b *bridge) keepFork(f *fork) {
 	b.a.local = strings.Replace(b.a.local, b.a.localTag, f.tag, 1)
 	b.a.localTag = f.tag

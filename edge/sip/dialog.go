@@ -65,19 +65,19 @@ type leg struct {
 	asked     *client // our first INVITE, until it is over
 	clients   []*client
 	servers   []*server
-	older     *leg // a call of before under the same Call-ID, for repeats of its last packets
+	older     *leg // the previous call under the same Call-ID, for retransmissions of its last messages
 
 	// What the gate must know of the leg when the call is over.
 	revived      bool          // of a previous process
 	alive        bool          // it has said since that it is there
 	thereAt      time.Time     // when a question was sent that it has answered: it had the call then
 	moved        bool          // of another node: the peer must learn our address
-	watched      bool          // of another node: its peer may go on writing to that one, so it is asked often
+	watched      bool          // of another node: its peer may continue to write to that node, so it is asked often
 	unansweredAt time.Time     // when it was last known not to be answered: our INVITE, or its last provisional answer
 	answeredAt   time.Time     // when its 200 came; zero before a restart
 	answerAge    time.Duration // for how long before that the 200 may have waited to be read
 	unheard      bool          // its 200 has not come, but its BYE has
-	unsure       bool          // its 200 may have come to a previous process
+	unsure       bool          // a previous process may have received its 200
 	byeAt        time.Time     // when the first BYE was sent or came
 	overAt       time.Time     // when the BYE that was confirmed had been sent, or when it was given up
 	refused      int           // status of the last answer to our BYE when it was given up; 408: there was none
@@ -99,7 +99,7 @@ func (l *leg) contact(to transport.Dest) string {
 	return "sip:" + l.hereText + ";transport=tcp"
 }
 
-// here is our address as this leg's peer is to write to it: the listener that a message to that place leaves from.
+// here is the address that this leg's peer is to write to: that of the listener from which a message to that place leaves.
 func (l *leg) here(to transport.Dest) string {
 	if l.hereText == "" || l.hereFor != to {
 		a, proto := l.b.s.e.localAddr(to)
@@ -108,7 +108,7 @@ func (l *leg) here(to transport.Dest) string {
 	return l.hereText
 }
 
-// ownsRequest says whether a request inside a dialog is of this one. From tags may be missing in RFC 2543 phones.
+// ownsRequest says whether a request belongs to this dialog. RFC 2543 phones may send no From tag.
 func (l *leg) ownsRequest(m *message.Message) bool {
 	to := m.To().Tag()
 	if !bytes.Equal(m.From().Tag(), []byte(l.remoteTag)) {
@@ -173,7 +173,7 @@ func loose(u *message.URI) bool {
 	return lr
 }
 
-// withoutMethod leaves out the one parameter that no Request-URI may have (RFC 3261 table 1).
+// withoutMethod removes the method parameter, which no Request-URI may have (RFC 3261 table 1).
 func withoutMethod(uri string) string {
 	parts := strings.Split(uri, ";")
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return len(p) > 7 && strings.EqualFold(p[:7], "method=") }), ";")
@@ -406,7 +406,7 @@ func (l *leg) byeAnswered(c *client, m *message.Message, status int) {
 		}
 	}
 	l.overAt, l.refused = s.wall, status
-	s.e.log.Warn("a leg's end was never confirmed", "call", l.b.id, "trunk", l.trunk, "leg", l.callID, "status", status)
+	s.e.log.Warn("the end of a leg was never confirmed", "call", l.b.id, "trunk", l.trunk, "leg", l.callID, "status", status)
 }
 
 // byeAgain is when a BYE that was refused goes out again.
@@ -424,10 +424,10 @@ func (l *leg) tickBye() {
 	}
 }
 
-// proved says that the peer is known to have the call still, or to have had it when it was last heard of.
+// proved says that the peer is known to have the call, as far as has been heard from it.
 func (l *leg) proved() bool { return !l.revived || l.alive }
 
-// isThere notes that the peer has the call still. The gate is told when both have said so since a restart.
+// isThere notes that the peer still has the call. The gate is notified when both peers have confirmed that since a restart.
 func (l *leg) isThere() {
 	b := l.b
 	if l.proved() {
@@ -439,8 +439,8 @@ func (l *leg) isThere() {
 	}
 }
 
-// over says that nothing of the leg can be up any more: there never was nor will be an answer, its end is confirmed, or
-// nobody answers. Until then an answer may cross our CANCEL, and the carrier charges until our BYE has arrived.
+// over says that the leg cannot be up any more: it was not answered and will not be, its end is confirmed, or
+// the peer no longer responds. Until then an answer may cross our CANCEL, and the carrier charges until our BYE has arrived.
 func (l *leg) over() bool {
 	if l.state != closed || l.byeWaits || l.byeNext != 0 {
 		return false

@@ -47,21 +47,21 @@ type Options struct {
 
 	MaxConns     int                // TCP connections in all; 0 is 4096
 	Shards       int                // 0 is twice GOMAXPROCS; at most 256
-	MaxCalls     int                // calls at once, but for emergency calls; 0 is 50,000
-	MaxEmergency int                // emergency calls at once: from nine tenths on some are refused; 0 is half of MaxCalls, at least 1,000
-	MaxInbound   int                // calls at once that came in over one trunk; 0 is half of MaxCalls
-	TrunkCalls   map[string]int     // MaxInbound of single trunks
-	MaxRinging   int                // inbound calls that ring one line at once, if its max-calls is not lower; 0 is 20
+	MaxCalls     int                // concurrent calls, except emergency calls; 0 is 50,000
+	MaxEmergency int                // concurrent emergency calls: from nine tenths on some are refused; 0 is half of MaxCalls, at least 1,000
+	MaxInbound   int                // concurrent calls that came in over one trunk; 0 is half of MaxCalls
+	TrunkCalls   map[string]int     // MaxInbound of individual trunks
+	MaxRinging   int                // inbound calls that ring one line at the same time, if its max-calls is not lower; 0 is 20
 	Timers       transaction.Timers // RFC 3261 T1, T2, T4
-	Trying       time.Duration      // a 100 goes out when nothing else has by then; 0 is 150 ms
-	Silence      time.Duration      // a way that says nothing at all for so long has failed; 0 is 4 s
-	RingTimeout  time.Duration      // how long a call may ring without an answer; 0 is 2 minutes
-	QueueTimeout time.Duration      // and while the far end goes on saying that it is queued (182); 0 is 15 minutes
+	Trying       time.Duration      // a 100 is sent if nothing else has been sent by then; 0 is 150 ms
+	Silence      time.Duration      // a route that does not respond for this long has failed; 0 is 4 s
+	RingTimeout  time.Duration      // how long a call may ring; 0 is 2 minutes
+	QueueTimeout time.Duration      // the same, while the far end says that it is queued (182); 0 is 15 minutes
 	MinExpires   time.Duration      // of a registration, else 423; 0 is 60 s
-	MaxExpires   time.Duration      // longer wishes are shortened to this; 0 is 1 hour
+	MaxExpires   time.Duration      // longer registrations are shortened to this; 0 is 1 hour
 	SessionTime  time.Duration      // Session-Expires (RFC 4028); 0 is 30 minutes
-	Grain        time.Duration      // deadlines are met up to so much later, far ones up to ten times that; 0 is to the point
-	Prompt       bool               // the gate answers at once and never waits for a disk
+	Grain        time.Duration      // how late a deadline may be met, distant ones ten times as late; 0 is exactly
+	Prompt       bool               // the gate never waits for a disk, and so is asked inside the shard
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
 	Nodes  bool               // there may be other nodes, whose calls are sought (Gate.Seek)
@@ -71,7 +71,7 @@ type Options struct {
 	Log *slog.Logger // nil discards
 }
 
-// Door is what the edge asks and tells: flow/door, where it is described, and a stand-in in tests. It is safe for concurrent
+// Door is what the edge asks and notifies: flow/door, where it is described, and a fake in tests. It is safe for concurrent
 // use. Identities name lines and trunks. All but Register, Admit, Answered and Seek must be quick.
 type Door interface {
 	// Who is this?
@@ -86,7 +86,7 @@ type Door interface {
 	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
 	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
 	Seek(id call.ID, leg string, answered bool) (found bool, err error)
-	// Notify is told what happened, of a call or ("") not: the events of flow/gate and flow/door.
+	// Notify reports an event of flow/gate or flow/door, of a call, or ("") of none.
 	Notify(id call.ID, event any)
 }
 
@@ -99,7 +99,7 @@ type Edge struct {
 	names *resolver
 	began time.Time // the zero of all monotonic instants in here
 	pulse pulse
-	mark  string // in our branches: tells our own packets when they come back
+	mark  string // in our branches: recognises our own requests when they come back
 	stats stats
 
 	refusals refusals
@@ -146,12 +146,12 @@ func New(o Options, d Door) (*Edge, error) {
 	return e, nil
 }
 
-// Obeys is what the gate may tell the edge to do.
+// Obeys is what the gate may ask of the edge.
 func (e *Edge) Obeys() gate.Edge {
 	return gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit}
 }
 
-// known says how far connections from an address are trusted before anybody logs in on them.
+// known says how far connections from an address are trusted before a line has logged in on them.
 func (e *Edge) known(src netip.AddrPort) (carrier bool, phones int) {
 	p := e.door.Peer(src, "")
 	return p.Trunk != "", p.Phones
@@ -181,7 +181,7 @@ func (o *Options) defaults() {
 	}
 }
 
-// Start takes back the calls of the previous process and begins to serve.
+// Start restores the calls of the previous process and begins to serve.
 func (e *Edge) Start(before []gate.Recovered) error {
 	e.pulse.last = time.Now()
 	go e.beats()
@@ -190,12 +190,12 @@ func (e *Edge) Start(before []gate.Recovered) error {
 	return nil
 }
 
-// errBusy says that Stop's time ran out.
+// errBusy says that the context of Stop ended first.
 var errBusy = errors.New("calls were still being set up")
 
-// Stop takes no new calls, gives up those that are not answered yet, and returns when nothing is left in hand. Calls
-// that are up stay up: their snapshots are the next process's. Emergency calls are still taken and let to be answered
-// until ctx ends, which is an error when something was in hand. A second Stop does nothing.
+// Stop takes no new calls, gives up those that are not answered yet, and returns when no call is being set up. Calls
+// that are up stay up: the next process restores them from their snapshots. Emergency calls are still taken and may be answered
+// until ctx ends, which is an error if a call was still being set up. A second Stop does nothing.
 func (e *Edge) Stop(ctx context.Context) error {
 	if e.stopping.Swap(true) {
 		return nil
@@ -226,7 +226,7 @@ func (e *Edge) drained(ctx context.Context) error {
 }
 
 // goodbye is how long Stop waits for carriers to confirm that calls in setup are given up: a CANCEL that is lost would
-// leave a leg that nobody knows.
+// leave a leg that no process knows.
 const goodbye = 2 * time.Second
 
 func (e *Edge) saidGoodbye(ctx context.Context) {
@@ -266,7 +266,7 @@ func (e *Edge) each(do func(*shard)) {
 	}
 }
 
-// Cut hangs up both legs of a call for a reason, which the phones are told. The gate is told by Ended, as always.
+// Cut hangs up both legs of a call for a reason, which the phones are sent. The end is reported to the gate like any other.
 func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
 	e.each(func(s *shard) { s.cut(id, why, f) })
 }
@@ -283,7 +283,7 @@ func (e *Edge) Elsewhere(line string, found func(call.ID)) {
 	})
 }
 
-// sendFailed is told by the transport that what was sent with a token cannot arrive.
+// sendFailed takes the transport's report that a message sent with a token was not delivered.
 func (e *Edge) sendFailed(_ transport.Dest, token uint64, _ error) {
 	if token == 0 {
 		return

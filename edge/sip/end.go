@@ -18,9 +18,9 @@ import (
 	"ringfence/flow/guard"
 )
 
-// Who may end or change a call. Both tags of a dialog, of which ours is 64 random bits, or the branch of an INVITE, are known to
-// its parties only and to who listens on the way. A call that should be over and is not costs money: its end is taken from
-// anywhere. Everything else would move the call or prolong it, so it must come from where the party is known to be.
+// Who may end or change a call. Both tags of a dialog, of which ours is 64 random bits, or the branch of an INVITE, are known only to
+// its parties and to anyone who can read the traffic. A call that should be over and is not costs money, so its end is taken from
+// any address. Everything else would move the call or prolong it, so it must come from where the party is known to be.
 
 // expects says whether a packet comes from where the leg's party is known to be: a carrier at its own addresses and at those
 // that its Contact and Record-Route name, a phone where its packets came from before or where its line is registered.
@@ -80,7 +80,7 @@ func (l *leg) places() iter.Seq[*message.URI] {
 	}
 }
 
-// hosts are the names of a carrier, as the DNS is asked for them: of those that its trunk lists, and in its Contact and Record-Route.
+// hosts are the host names of a carrier: those that its trunk lists, and those in its Contact and Record-Route.
 func (l *leg) hosts() (all []string) {
 	all = slices.Clone(l.b.s.e.trunk(l.trunk).Addresses)
 	for u := range l.places() {
@@ -91,8 +91,8 @@ func (l *leg) hosts() (all []string) {
 	return all
 }
 
-// looksUp asks the DNS for the names of a carrier that are not known, beside the shard, and then takes the packet again. It says whether
-// it does; while it does, repeats of the packet are left to it.
+// looksUp asks the DNS for the names of a carrier that are not known, beside the shard, and then handles the packet again. It says whether
+// it does; meanwhile retransmissions of the packet are ignored.
 func (l *leg) looksUp(p *transport.Packet) bool {
 	s := l.b.s
 	if l.trunk == "" || s.now < l.lookAgain {
@@ -115,7 +115,7 @@ func (l *leg) looksUp(p *transport.Packet) bool {
 		defer cancel()
 		for _, name := range unknown {
 			if _, err := s.e.names.resolve(ctx, name, time.Now()); err != nil {
-				s.e.log.Warn("a name in a carrier's call is not known", "trunk", account.Handle(l.trunk), "name", clipText(name, 64), "err", err)
+				s.e.log.Warn("a host name in a carrier's message does not resolve", "trunk", account.Handle(l.trunk), "name", clipText(name, 64), "err", err)
 			}
 		}
 		s.post(func() {
@@ -126,11 +126,11 @@ func (l *leg) looksUp(p *transport.Packet) bool {
 	return true
 }
 
-// lookPause is how often the names of a leg are asked for at most.
+// lookPause is the least time between two look-ups of the names of a leg.
 const lookPause = 30 * time.Second
 
-// admits says whether a request inside the dialog, other than its end, may be taken. A phone that has moved logs in.
-// Otherwise it has answered.
+// admits says whether a request inside the dialog, other than its end, is accepted. A phone whose address has changed must log in. If it
+// is not, it has been answered.
 func (l *leg) admits(p *transport.Packet) bool {
 	e, src := l.b.s.e, p.Src.Addr()
 	if l.expects(src) {
@@ -151,7 +151,7 @@ func (l *leg) admits(p *transport.Packet) bool {
 	return false
 }
 
-// refuseElsewhere answers what comes from where it may not.
+// refuseElsewhere refuses a request from an address where its party is not expected.
 func (l *leg) refuseElsewhere(p *transport.Packet) {
 	l.b.s.e.stats.elsewhere.Add(1)
 	l.b.s.e.refuseStateless(p, l.elsewhereReason(), policy.Figures{})
@@ -164,8 +164,8 @@ func (l *leg) elsewhereReason() policy.Reason {
 	return policy.AddressLocked
 }
 
-// wrongTags answers a request for a dialog that there is not. It is counted by its source, and leaves nothing else behind.
-// known says that its Call-ID is a call's.
+// wrongTags answers a request for a dialog that does not exist. It is counted by its source, and nothing else is kept of it.
+// known says that its Call-ID is that of a call.
 func (e *Edge) wrongTags(p *transport.Packet, known bool) {
 	if e.meansAnother(p, known) {
 		return
@@ -176,7 +176,8 @@ func (e *Edge) wrongTags(p *transport.Packet, known bool) {
 	e.answer(p, message.Reply{Code: 481})
 }
 
-// meansAnother takes an end again with the next call that it may mean, which would go on. It says whether there is one.
+// meansAnother handles the end of a call again with the next call that it may be meant for, and says whether there is one. That call would
+// otherwise continue.
 func (e *Edge) meansAnother(p *transport.Packet, known bool) bool {
 	if !p.Msg.Another(known) {
 		return false
@@ -244,8 +245,8 @@ func (l *leg) byeCame(p *transport.Packet) {
 	}
 }
 
-// makeSure hangs up a carrier's leg that was ended from an address where the carrier is not expected, where it is known to be.
-// As a rule the carrier no longer knows the call. If somebody else has ended it, it costs money until this arrives.
+// makeSure sends a BYE to where a carrier is known to be, after an end that came from an address where it is not expected.
+// Usually the carrier no longer knows the call. If the end was forged, the call costs money until this BYE arrives.
 func (l *leg) makeSure(lines []byte) {
 	l.send(request{method: message.BYE, why: forSure, lines: lines})
 }
@@ -266,8 +267,8 @@ func (l *leg) saidBye(end ending) {
 	l.b.finish(end)
 }
 
-// byeUnheard takes the BYE of a callee's dialog that no answer has told us of, and says whether it is one. The callee's tag is new, but ours, 64
-// random bits, went to nobody else. A callee hangs up only what it has answered (RFC 3261 15): its 200 was lost, or has been overtaken.
+// byeUnheard takes the BYE of a callee's dialog that no answer has announced, and says whether it is one. The callee's tag is new, but ours, 64
+// random bits, was sent to nobody else. A callee hangs up only what it has answered (RFC 3261 15): its 200 was lost, or has been overtaken.
 func (l *leg) byeUnheard(p *transport.Packet) bool {
 	m, c := &p.Msg, l.inviteOf()
 	if l.uas || c == nil || c.State() >= transaction.Completed || string(m.To().Tag()) != l.localTag {
@@ -301,8 +302,8 @@ func (l *leg) inviteOf() (latest *client) {
 	return latest
 }
 
-// answeredUnheard books the answer of a callee whose BYE came first. When that answer was, nobody here knows: the customer pays for the least
-// time, and the most that the carrier may charge is cost. That is since it was last known to ring, and no longer than it waits for an ACK.
+// answeredUnheard records the answer of a callee whose BYE came first. The time of that answer is unknown: the customer pays for the shortest
+// possible time, and the longest counts as cost. That is since it was last known to ring, and no longer than a callee waits for an ACK.
 func (l *leg) answeredUnheard() {
 	s := l.b.s
 	l.unheard, l.answeredAt, l.overAt = true, s.wall.Add(-s.e.o.Timers.Patience()), s.wall
@@ -312,8 +313,8 @@ func (l *leg) answeredUnheard() {
 	l.byeAt = l.answeredAt
 }
 
-// hangUpUnsure says goodbye in each early dialog of an INVITE of a previous process that is cancelled and gets no final answer: that process may have
-// taken the answer, and died before it could write that down. A callee that has answered takes a BYE of its early dialog (RFC 3261 15): the tags
+// hangUpUnsure sends a BYE in each early dialog of an INVITE of a previous process that was cancelled and gets no final answer: that process may
+// have received the answer, and died before it could store it. A callee that has answered takes a BYE of its early dialog (RFC 3261 15): the tags
 // are the same.
 func (l *leg) hangUpUnsure(c *client) {
 	if !c.before {
@@ -328,8 +329,8 @@ func (l *leg) hangUpUnsure(c *client) {
 	l.b.remember()
 }
 
-// wasUp books the answer of a callee that knows the call when it is hung up, although nobody here knows of its answer. The customer pays for
-// the least time, and the most that the carrier may charge is cost: since it was last known to ring.
+// wasUp records the answer of a callee that knows the call when it is hung up, although its answer was not recorded here. The customer pays for
+// the shortest possible time, and the longest counts as cost: since it was last known to ring.
 func (l *leg) wasUp() {
 	if l.unsure && l.answeredAt.IsZero() {
 		if !l.unansweredAt.IsZero() {
@@ -395,14 +396,14 @@ func (l *leg) cancelCame(p *transport.Packet) {
 	}
 }
 
-// mustAsk says that the call may not end on a stranger's word: it is for help.
+// mustAsk says that an end from an unexpected address is not taken at its word: the call is an emergency call.
 func (l *leg) mustAsk() bool {
 	_, help := l.b.isHelp()
 	return help && l.b.state != over
 }
 
-// askBeforeEnd takes the end of an emergency call from where its party is not expected. The party itself is asked, inside the
-// dialog, whether it has the call still; only when it has not is the end true.
+// askBeforeEnd takes the end of an emergency call from an address where its party is not expected. The party itself is asked, inside the
+// dialog, whether it still has the call; the end is believed only when it has not.
 func (l *leg) askBeforeEnd(p *transport.Packet) {
 	s := l.b.s
 	if len(l.servers) >= maxServers || s.now < l.askAgain {
@@ -418,7 +419,7 @@ func (l *leg) askBeforeEnd(p *transport.Packet) {
 	}
 }
 
-// askPause is how often the party of an emergency call is asked for others' ends at most.
+// askPause is the least time between two such questions.
 const askPause = 10 * time.Second
 
 // askForEnd asks, and says whether it could: not while the session is being changed, nor before the caller's phone has heard

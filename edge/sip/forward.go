@@ -39,7 +39,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 		l.prackCame(s.serve(l, p), m)
 	case message.SUBSCRIBE, message.NOTIFY:
 		s.respond(s.serve(l, p), reply{code: 489})
-	case message.REFER: // a transfer is a call that nobody decided on
+	case message.REFER: // a transfer would be a call that no rule has admitted
 		s.respond(s.serve(l, p), reply{code: 405, lines: noTransfer()})
 	default:
 		s.respond(s.serve(l, p), reply{code: 405, lines: allowLines})
@@ -61,12 +61,12 @@ func understood(m message.Method) bool {
 	return m == message.INVITE || m == message.UPDATE || m == message.INFO || m == message.OPTIONS || m == message.PRACK
 }
 
-// noTransfer tells a phone why its transfer does nothing.
+// noTransfer tells a phone why its transfer is refused.
 func noTransfer() []byte {
 	return append(reasonLines(policy.NoTransfer, policy.Figures{}), allowLines...)
 }
 
-// maxServers bounds the requests of a peer that are remembered at once on one leg.
+// maxServers is the maximum number of requests of a peer that one leg remembers.
 const maxServers = 32
 
 // goneThere is the peer's own BYE, or its answer that it knows no such call, while our BYE is under way or was refused: the leg is
@@ -110,7 +110,7 @@ func (l *leg) pass(p *transport.Packet) {
 		l.rounds, o.rounds = 0, 0
 	}
 	if m.Method() == message.UPDATE && !t.offer { // refreshes the session, and nothing else
-		s.respond(t, reply{code: 200, contact: true, lines: l.agreeAsServer(t.wish)})
+		s.respond(t, reply{code: 200, contact: true, lines: l.agreeAsServer(t.prefers)})
 		b.remember()
 		return
 	}
@@ -170,7 +170,7 @@ func (l *leg) timerLines() []byte {
 	return l.timer.line("uac", "uas", "")
 }
 
-// forwarded takes the answer to a request that was passed on back to who asked.
+// forwarded passes the answer to a request that was passed on back to the side that sent it.
 func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 	t := c.asks
 	if c.method == message.INVITE && status >= 200 && status < 300 {
@@ -191,7 +191,7 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 		return
 	}
 	gone := status == 481 || status == 408 || m == nil
-	if gone && t.method == message.INFO { // one without an answer ends no call; a peer that may have none is asked
+	if gone && t.method == message.INFO { // an INFO without an answer ends no call; a peer that may have lost the call is asked
 		b.s.respond(t, reply{code: status})
 		if status == 481 && b.state == talking {
 			c.leg.timer.refreshAt, c.leg.timer.prove = b.s.now, true
@@ -210,14 +210,14 @@ func (b *bridge) forwarded(c *client, m *message.Message, status int) {
 	b.changed(c, t, m)
 }
 
-// ackForgotten acknowledges the 2xx of a re-INVITE whose asker is gone.
+// ackForgotten acknowledges the 2xx of a re-INVITE whose sender is gone.
 func (b *bridge) ackForgotten(c *client, status int) {
 	if c.method == message.INVITE && status >= 200 && status < 300 {
 		c.leg.sendAck(c.seq, content{})
 	}
 }
 
-// changed passes on a 2xx: the session is as was asked.
+// changed passes on a 2xx: the session has been changed as requested.
 func (b *bridge) changed(c *client, t *server, m *message.Message) {
 	l := c.leg
 	r := reply{code: 200, lines: b.passReason(m), content: contentOf(m)}
@@ -225,7 +225,7 @@ func (b *bridge) changed(c *client, t *server, m *message.Message) {
 		l.retarget(m)
 		l.agreeAsClient(m)
 		t.agreed(c, r.session())
-		r.contact, r.lines = true, append(r.lines, t.leg.agreeAsServer(t.wish)...)
+		r.contact, r.lines = true, append(r.lines, t.leg.agreeAsServer(t.prefers)...)
 	}
 	if c.method == message.INVITE && (c.offers() || t.method != message.INVITE) {
 		l.sendAck(c.seq, content{})
@@ -236,8 +236,8 @@ func (b *bridge) changed(c *client, t *server, m *message.Message) {
 	}
 }
 
-// passStatus2 is what the asker of a request inside a dialog is told of the other side's refusal. 401 and 407 would make
-// it log in to somebody else, and others want a header that says what would do.
+// passStatus2 is the status that the sender of a request inside a dialog gets for the other side's refusal. 401 and 407 would make
+// it log in to another server, and others need a header that says what would be accepted.
 func passStatus2(method message.Method, status int) int {
 	if status < 400 || status == 401 || status == 407 || method != message.INFO && needsHeader(status) {
 		return 488

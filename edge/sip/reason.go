@@ -87,7 +87,7 @@ const maxReasons = 1024
 // elsewhere is what phones that lost the race are told (RFC 3326 section 2).
 var elsewhere = []byte("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
 
-// verdictOf is what a final answer means for the call's record. That no carrier took it is said of carriers only, and by wayFailed.
+// verdictOf is what a final answer means for the call's record. That no carrier took it is said of carriers only, and by routeFailed.
 func verdictOf(status int) (call.Party, policy.Reason) {
 	switch status {
 	case 486, 600, 603, 607, 608:

@@ -245,7 +245,7 @@ func (e *Edge) forget(ids []call.ID) {
 	e.each(func(s *shard) {
 		for _, id := range ids {
 			if b := s.byID[id]; b != nil {
-				b.told, b.clear = true, true
+				b.reported, b.clear = true, true
 				s.abandon(b)
 			}
 		}

@@ -20,19 +20,19 @@ import (
 // maxQueue bounds what waits for a shard: beyond it packets are dropped as the network would.
 const maxQueue = 4096
 
-// shard is a mailbox with the calls it owns. Whoever brings work to an idle shard does it at once, on its own goroutine;
-// while that lasts others only queue theirs. So at any moment at most one goroutine is inside, in order of arrival, and a
-// lightly loaded edge pays for no switch between goroutines.
+// shard is a mailbox with the calls it owns. A goroutine that brings work to an idle shard does it itself, immediately; meanwhile
+// others only queue theirs. So at most one goroutine is inside at any time, work is done in order of arrival, and a lightly loaded
+// edge never switches goroutines.
 type shard struct {
 	e     *Edge
 	index int
 
 	mu     sync.Mutex // owns queue, busy, closed
 	queue  []job
-	busy   bool // somebody is inside
+	busy   bool // a goroutine is inside
 	closed bool
 
-	// All below belongs to whoever is inside.
+	// All below belongs to the goroutine that is inside.
 
 	spare    []job
 	now      time.Duration // since Edge.began
@@ -41,11 +41,11 @@ type shard struct {
 	uas      map[string]*leg // by Call-ID: they sent the INVITE
 	uac      map[string]*leg // by Call-ID: we sent it
 	byID     map[call.ID]*bridge
-	tokens   map[uint64]*client // requests on connections, which can fail at once
+	tokens   map[uint64]*client // requests on connections, whose failure the transport reports
 	asking   int                // questions to the gate without an answer yet
 	early    map[call.ID]earlyCut
 	sought   map[string]bool // Call-IDs that other nodes were asked for
-	waiters  []func()        // told when nothing is in hand
+	waiters  []func()        // called when no call is being set up and no question is open
 	timers   timers
 	armed    time.Duration // what timer is set to
 	resumes  time.Duration // no deadline is kept before this: the process stood still, and has yet to read what waited
@@ -165,11 +165,11 @@ func (s *shard) guard() {
 		return
 	}
 	defer func() {
-		if recover() != nil { // even hanging up fails
+		if recover() != nil { // hanging up panicked too
 			s.abandon(b)
 		}
 	}()
-	if b.state == over { // it has been hung up already: what is left of it must not fail again and again
+	if b.state == over { // it has been hung up already, and must not panic again and again
 		s.abandon(b)
 		return
 	}
@@ -177,8 +177,8 @@ func (s *shard) guard() {
 	s.settle(b)
 }
 
-// abandon forgets a call without another word on the wire. The gate is told that it ended, and not that its legs are over: its
-// audit gives the call back to be hung up.
+// abandon forgets a call and sends nothing more for it. The gate learns that it ended, but not that its legs are over: its
+// audit returns the call to be hung up.
 func (s *shard) abandon(b *bridge) {
 	defer func() { _ = recover() }()
 	if b.state != over {
@@ -187,7 +187,7 @@ func (s *shard) abandon(b *bridge) {
 		s.kept.Add(1)
 	}
 	s.forget(b)
-	b.tell()
+	b.reportEnd()
 }
 
 // close ends the shard: nothing is done after it.
@@ -250,8 +250,8 @@ func (s *shard) settle(b *bridge) {
 		return
 	}
 	b.sweep()
-	b.tellOver()
-	b.tellPriced()
+	b.reportOver()
+	b.reportPriced()
 	if b.state == over && !b.busy && (b.clear || b.id == "") && (b.idle() || s.kept.Load() > s.e.mayKeep()) {
 		s.forget(b)
 	} else {
@@ -299,7 +299,7 @@ func (s *shard) ask(b *bridge, question func() (answer func())) {
 	})
 }
 
-// askGate asks the gate: beside the shard when it may wait for a disk, at once when it does not.
+// askGate asks the gate: beside the shard when the gate may wait for a disk, inside it otherwise.
 func (s *shard) askGate(b *bridge, question func() (answer func())) {
 	if !s.e.o.Prompt {
 		s.ask(b, question)
@@ -336,7 +336,7 @@ func (e *Edge) worker(f func()) {
 	}
 }
 
-// guarded asks, and turns a panic of who is asked into the end of this call.
+// guarded asks, and turns a panic in the gate into the end of this call.
 func (e *Edge) guarded(b *bridge, question func() (answer func())) (answer func()) {
 	defer func() {
 		if what := recover(); what != nil {
@@ -344,14 +344,14 @@ func (e *Edge) guarded(b *bridge, question func() (answer func())) (answer func(
 			e.log.Error("panic in a question to the gate", "panic", what, "stack", string(debug.Stack()))
 			answer = func() {
 				b.finish(ending{by: call.System, why: policy.Fault, status: 500})
-				b.tell()
+				b.reportEnd()
 			}
 		}
 	}()
 	return question()
 }
 
-// wake tells who waits for the shard to have nothing in hand.
+// wake calls those who wait for the shard to be idle.
 func (s *shard) wake() {
 	if len(s.waiters) == 0 || !s.idle() {
 		return
@@ -375,7 +375,7 @@ func (s *shard) idle() bool {
 	return true
 }
 
-// whenIdle calls f once the shard has nothing in hand.
+// whenIdle calls f once the shard is idle.
 func (s *shard) whenIdle(f func()) {
 	s.waiters = append(s.waiters, f)
 	s.wake()
@@ -426,7 +426,7 @@ func (t *timers) plan(b *bridge, at, now time.Duration) {
 	case at < b.at:
 		b.at = at
 		heap.Fix(t, b.slot-1)
-	case b.at <= now: // its time has come and gone
+	case b.at <= now: // its deadline has passed
 		if at == transaction.Never {
 			t.remove(b)
 			return

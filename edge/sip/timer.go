@@ -39,7 +39,7 @@ func (e *Edge) offerTimer() string {
 
 // agreeAsServer settles the timer for a 2xx to their request and returns its header lines (section 9). Who knows timers
 // refreshes, unless it wants us to.
-func (l *leg) agreeAsServer(asks timerWish) []byte {
+func (l *leg) agreeAsServer(asks timerPreference) []byte {
 	e := l.b.s.e
 	if !asks.supported {
 		l.restartTimer(sessionTimer{})
@@ -61,16 +61,16 @@ func (t *sessionTimer) line(we, they, more string) []byte {
 	return []byte("Session-Expires: " + seconds(t.interval) + ";refresher=" + they + "\r\n" + more)
 }
 
-// timerWish is what a request says about session timers, kept until it is answered.
-type timerWish struct {
+// timerPreference is what a request says about session timers, kept until it is answered.
+type timerPreference struct {
 	supported bool
 	interval  time.Duration
 	least     time.Duration // its Min-SE
 	refresher string
 }
 
-func wishOf(m *message.Message) timerWish {
-	w := timerWish{supported: m.HasToken(message.HSupported, "timer")}
+func preferenceOf(m *message.Message) timerPreference {
+	w := timerPreference{supported: m.HasToken(message.HSupported, "timer")}
 	if secs, who, ok := m.SessionExpires(); ok {
 		w.interval = time.Duration(secs) * time.Second
 		if string(who) == "uas" {

@@ -22,7 +22,7 @@ import (
 )
 
 // answerChallenge sends a request again with our login at the carrier that asks for one (RFC 3261 22.3), and says
-// whether it did. Phones have no business asking us.
+// whether it did. A phone's challenge is not answered.
 func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	l := c.leg
 	if l.trunk == "" || c.cancelled || c.why == forCancel || c.why == forInvite && (l.b.state != calling || l.state != early) {
@@ -45,8 +45,9 @@ func (s *shard) answerChallenge(c *client, m *message.Message) bool {
 	return s.reissue(c, func(w *message.Writer) { w.AddString(a.Header, a.Value) }, a.Header)
 }
 
-// stray is a response that belongs to no leg. An answer to an INVITE that was sent before a crash, from a peer we deal with,
-// is acknowledged and hung up: the caller never heard it.
+// stray takes a response that belongs to no leg. An answer to an INVITE that was sent before a crash, from a carrier or a registered
+// phone, is acknowledged and hung up: the caller never heard it. A phone is known by its address, because a request names a line and not
+// the identity that its registrations are kept under.
 func (s *shard) stray(p *transport.Packet) {
 	m := &p.Msg
 	s.e.stats.unmatched.Add(1)
@@ -70,8 +71,8 @@ func (s *shard) stray(p *transport.Packet) {
 	}
 }
 
-// forgottenLegAnswered is the answer on a leg of a previous process, which died before it could write the leg down. Its
-// call is in the books: the leg is hung up, and booked.
+// forgottenLegAnswered takes the answer on a leg of a previous process, which died before it could store the leg. Its
+// call is in the books: the leg is hung up, and accounted for.
 func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	s := b.s
 	l := s.strayLeg(&p.Msg, p.From())
@@ -84,8 +85,8 @@ func (b *bridge) forgottenLegAnswered(p *transport.Packet) {
 	b.remember()
 }
 
-// forgottenLegEnded takes a carrier's BYE on a leg of a previous process that nobody wrote down, and says whether it is one: its answer came while
-// there was no process, and its end comes first.
+// forgottenLegEnded takes a carrier's BYE on a leg that a previous process did not store, and says whether it is one: its answer came while
+// no process was running, so that the BYE is the first to arrive.
 func (s *shard) forgottenLegEnded(p *transport.Packet) bool {
 	m := &p.Msg
 	b := s.byID[callOf(m.CallID())]
@@ -105,7 +106,7 @@ func (s *shard) forgottenLegEnded(p *transport.Packet) bool {
 	return true
 }
 
-// dealtWith says that a packet comes from a carrier, as its calls do or from where ours go.
+// dealtWith says that a packet comes from a carrier: from where its calls come, or from where ours go.
 func (e *Edge) dealtWith(p *transport.Packet) bool {
 	return e.trunkAt(p.Src) != "" || e.names.host(p.Src) != ""
 }
@@ -116,7 +117,7 @@ func (e *Edge) trunkAt(src netip.AddrPort) string {
 	return cmp.Or(is.Out, is.Trunk)
 }
 
-// trunk is what is known of a trunk; without a name: nothing.
+// trunk is what the book has on a trunk; zero for the name "".
 func (e *Edge) trunk(name string) account.Trunk {
 	return e.door.Reach(door.Party{Trunk: name}, time.Time{}).Trunk
 }
@@ -126,7 +127,7 @@ func (s *shard) phones(line string) []location.Binding {
 	return s.e.door.Reach(door.Party{Line: line}, s.wall).Phones
 }
 
-// lateAnswer is an answer to a request of a known leg that is over, or of before a restart.
+// lateAnswer takes an answer on a known leg to a request that is over, or that was sent before a restart.
 func (l *leg) lateAnswer(p *transport.Packet) {
 	m, s := &p.Msg, l.b.s
 	s.e.stats.unmatched.Add(1)
@@ -169,7 +170,7 @@ func (l *leg) spareAnswered(m *message.Message, to transport.Dest) {
 	b.remember()
 }
 
-// unread stands for a party whose URI an answer does not tell.
+// unread stands for a party whose URI cannot be read.
 var unread = []byte("sip:unread.invalid")
 
 // remoteIn is To of our requests after an answer. When it cannot be read, or is not there, it is what the INVITE had, with the tag.
@@ -184,8 +185,8 @@ func (l *leg) remoteIn(m *message.Message) string {
 	return was
 }
 
-// oddlyAnswered finds the request of ours that an answer belongs to whose Via or CSeq cannot be read: one of both says which it is. The
-// Call-ID, and the tag if there is one, are nobody's guess.
+// oddlyAnswered finds the request of ours that an answer belongs to whose Via or CSeq cannot be read: either says which it is. The
+// Call-ID, and the tag if there is one, cannot be guessed.
 func (l *leg) oddlyAnswered(m *message.Message) (found *client) {
 	if tag := m.From().Tag(); len(tag) > 0 && string(tag) != l.localTag {
 		return nil
@@ -219,7 +220,7 @@ func (l *leg) clientOf(branch uint64, method message.Method) *client {
 	return nil
 }
 
-// strayLeg is our side of a dialog that was answered and that nobody here remembers.
+// strayLeg is our side of a dialog that was answered and is in no record.
 func (s *shard) strayLeg(m *message.Message, to transport.Dest) *leg {
 	l := &leg{
 		b: &bridge{s: s}, callID: string(m.CallID()), local: string(m.From().Text(m.Get(message.HFrom), unread)),
@@ -237,7 +238,7 @@ func (s *shard) ackDialog(m *message.Message, to transport.Dest) {
 	s.e.send(to, s.room, 0)
 }
 
-// hangUpDialog acknowledges a 2xx and sends the BYE of its dialog, once: it is none of ours or one too many, and nothing repeats it.
+// hangUpDialog acknowledges a 2xx and sends one BYE in its dialog, which is not retransmitted: it is no call of ours, or one too many.
 func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
 	d := s.strayLeg(m, to)
 	s.ackDialog(m, to)
@@ -267,7 +268,7 @@ func newResolver() *resolver {
 	return &resolver{ask: net.DefaultResolver.LookupNetIP, names: map[string]resolved{}}
 }
 
-// known is an address that needs no question: a number, or a name that was asked for lately.
+// known is an address that needs no look-up: a number, or a name that was resolved recently.
 func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	if at, err := netip.ParseAddrPort(address); err == nil {
 		return at, true
@@ -284,7 +285,7 @@ func (r *resolver) known(address string, now time.Time) (netip.AddrPort, bool) {
 	return f.all[0], now.Before(f.until)
 }
 
-// standFor says that one of the names, of those that were asked for, has an address.
+// standFor says that one of the names resolved to an address.
 func (r *resolver) standFor(names []string, src netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -297,7 +298,7 @@ func (r *resolver) standFor(names []string, src netip.Addr) bool {
 	return false
 }
 
-// host is the name, as it was asked for, that has an address; "" is none.
+// host is the name, as it was looked up, that resolved to an address; "" is none.
 func (r *resolver) host(at netip.AddrPort) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -309,7 +310,7 @@ func (r *resolver) host(at netip.AddrPort) string {
 	return ""
 }
 
-// resolve asks the DNS. An address that was known stays good when the DNS does not answer.
+// resolve asks the DNS. The last known address remains valid while the DNS does not answer.
 func (r *resolver) resolve(ctx context.Context, address string, now time.Time) (netip.AddrPort, error) {
 	all, err := transport.Resolve(ctx, address, r.ask)
 	r.mu.Lock()

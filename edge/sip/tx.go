@@ -29,12 +29,12 @@ type server struct {
 	tagAt    int            // where our tag stands in head; -1: the request came with one
 	last     []byte         // the latest answer
 	fork     *fork          // the early dialog that it was asked in
-	from     *client        // the request on the other leg that asks this one's question; nil: we answer ourselves
+	from     *client        // the request on the other leg that passes this one on; nil: we answer ourselves
 	offer    bool           // the request had a session description
 	said     content        // INVITE without one that got a 2xx with one: that offer
-	src      netip.AddrPort // of an end that is asked about: where it came from
+	src      netip.AddrPort // where it came from, for an end that the party itself is asked about
 	accepted bool           // an INVITE that got a 2xx: it must be acknowledged
-	wish     timerWish
+	prefers  timerPreference
 }
 
 // purpose says what a request of ours is for.
@@ -45,9 +45,9 @@ const (
 	forForward                // the other leg's re-INVITE, UPDATE or INFO
 	forRefresh                // a session refresh of our own
 	forAck
-	forEarly // a question of one side to the other before the answer, or a PRACK
+	forEarly // a request of one side to the other before the answer, or a PRACK
 	forProof // asks a carrier whether a call is its own
-	forEnd   // asks the party of an emergency call whether an end that came from elsewhere is true
+	forEnd   // asks the party of an emergency call whether an end from an unexpected address is genuine
 	forBye
 	forSure // a BYE to a carrier that hung up from an address where it is not expected
 	forCancel
@@ -62,10 +62,10 @@ type client struct {
 	seq    uint32
 	branch uint64
 	to     transport.Dest
-	req    []byte  // to repeat, cancel and acknowledge it; nil once nothing is left to be said
+	req    []byte  // to retransmit, cancel and acknowledge it
 	asks   *server // forForward: the request that this one passes on
 	said   content // the session description in it: then the ACK of its 2xx has none
-	tries  int8    // how often it was sent anew with credentials or another interval
+	tries  int8    // how often it was sent again with credentials or another interval
 	taken  bool    // INVITE: a 2xx was taken,
 	tag    string  // with this To tag
 
@@ -74,17 +74,17 @@ type client struct {
 	sentAt     time.Time // BYE: when it was sent last
 	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
 	cancelSent bool
-	before     bool   // INVITE: a previous process sent it, and may have taken its answer
+	before     bool   // INVITE: a previous process sent it, and may have received its answer
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE
 }
 
-// serve begins a server transaction for a request. The head is taken over at once: the packet is the reader's.
+// serve begins a server transaction for a request. The head is copied, because the packet belongs to its reader.
 func (s *shard) serve(l *leg, p *transport.Packet) *server {
 	m := &p.Msg
 	t := &server{
 		Server: transaction.NewServer(m.Method() == message.INVITE, p.Proto != transport.UDP), leg: l, method: m.Method(),
 		seq: m.CSeq(), branch: string(m.Via().Branch), to: replyTo(p), back: backOf(p), tagAt: -1, offer: !contentOf(m).session().empty(),
-		wish: wishOf(m),
+		prefers: preferenceOf(m),
 	}
 	s.room = message.AppendResponse(s.room[:0], m, message.Reply{Code: 180, ToTag: []byte(l.localTag), Src: p.Src})
 	start := bytes.IndexByte(s.room, '\n') + 1
@@ -178,7 +178,7 @@ func (s *shard) again(t *server) {
 	}
 }
 
-// newBranch is 56 random bits and the shard's number, so that the transport's bad news finds it.
+// newBranch is 56 random bits and the shard's number, by which a failure that the transport reports finds its shard.
 func (s *shard) newBranch() uint64 { return s.random.Uint64()<<8 | uint64(s.index) }
 
 // appendBranch appends a branch as the Via has it.
@@ -214,7 +214,7 @@ func (s *shard) transmit(c *client) {
 	s.e.send(c.to, c.req, token)
 }
 
-// undelivered is the transport's bad news about a request: its connection failed (RFC 3261 8.1.3.1: as a 503).
+// undelivered handles a request whose connection failed, which counts as a 503 (RFC 3261 8.1.3.1).
 func (s *shard) undelivered(token uint64) {
 	c := s.tokens[token]
 	if c == nil || c.State() >= transaction.Completed {
@@ -228,7 +228,7 @@ func (s *shard) undelivered(token uint64) {
 	s.unanswered(c, 503)
 }
 
-// unanswered ends a request that nobody will answer any more; status stands for the answer.
+// unanswered ends a request that will not be answered any more; status stands for the answer.
 func (s *shard) unanswered(c *client, status int) {
 	s.e.stats.timeouts.Add(1)
 	c.leg.drop(c)
@@ -271,7 +271,7 @@ func (s *shard) ackFinal(c *client, m *message.Message) {
 	s.e.send(c.to, c.acked, 0)
 }
 
-// cancel gives up an INVITE of ours. Nothing can be sent before a provisional answer (9.1); until then it is remembered.
+// cancel gives up an INVITE of ours. A CANCEL may only follow a provisional answer (9.1); until then it is remembered.
 func (s *shard) cancel(c *client, reason []byte) {
 	if !c.cancelled {
 		c.cancelled, c.reason = true, reason
@@ -331,7 +331,7 @@ func (s *shard) via(w *message.Writer, l *leg, to transport.Dest, branch uint64)
 	w.Via(to.Proto.String(), l.here(to), s.appendBranch(room[:0], branch))
 }
 
-// earliest is the first deadline of the requests of a leg, in either direction.
+// earliest is the first deadline of the transactions of a leg, in either direction.
 func (l *leg) earliest() time.Duration {
 	at := transaction.Never
 	for _, c := range l.clients {

@@ -20,13 +20,13 @@ import (
 	"ringfence/flow/location"
 )
 
-// tryWay calls the next way out; when none is left the call has failed.
-func (b *bridge) tryWay() {
+// tryRoute calls the next route; when none is left the call has failed.
+func (b *bridge) tryRoute() {
 	u := b.setup
-	for u.way < len(u.plan.Ways) {
-		w := u.plan.Ways[u.way]
+	for u.route < len(u.plan.Ways) {
+		w := u.plan.Ways[u.route]
 		if u.carrier = w.Line == ""; !u.carrier {
-			u.way++
+			u.route++
 			if b.ringPhones(w) {
 				return
 			}
@@ -34,7 +34,7 @@ func (b *bridge) tryWay() {
 		}
 		t := b.s.e.trunk(w.Trunk)
 		if u.address >= len(t.Addresses) || u.tried >= maxOuts {
-			u.way, u.address = u.way+1, 0
+			u.route, u.address = u.route+1, 0
 			continue
 		}
 		u.address++
@@ -44,11 +44,11 @@ func (b *bridge) tryWay() {
 	b.allFailed()
 }
 
-// keepAfter is how long the first way out may ring before what a restart needs to end it is kept: most calls are answered or
-// over by then, and a leg that nobody remembers is found by the Call-ID of its answer.
+// keepAfter is how long the first route may ring before what a restart needs to end it is stored: most calls are answered or
+// over by then, and a leg that was not stored is found by the Call-ID of its answer.
 const keepAfter = time.Second
 
-// maxOuts bounds the ways out that one call tries.
+// maxOuts bounds the legs that one call tries.
 const maxOuts = 20
 
 func (b *bridge) allFailed() {
@@ -77,7 +77,8 @@ func (b *bridge) ringPhones(w gate.Way) bool {
 	return rang
 }
 
-// onceEach leaves of several ways to one phone the one that it was heard by last (RFC 5626 section 7): it would ring twice, as of two calls.
+// onceEach keeps, of several bindings of one phone, the one that was refreshed last (RFC 5626 section 7): it would otherwise ring twice, as for
+// two calls.
 func onceEach(all []location.Binding) []location.Binding {
 	phone := func(b *location.Binding) string { name, _, _ := strings.Cut(b.Instance, "#"); return name }
 	return slices.DeleteFunc(slices.Clone(all), func(b location.Binding) bool {
@@ -105,8 +106,8 @@ func (b *bridge) callTrunk(w gate.Way, t *account.Trunk, address string) {
 			switch {
 			case b.state != calling:
 			case err != nil:
-				e.log.Warn("a trunk's address is not known", "trunk", account.Handle(w.Trunk), "address", address, "err", err)
-				b.wayFailed(nil, 503)
+				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(w.Trunk), "address", address, "err", err)
+				b.routeFailed(nil, 503)
 			default:
 				b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))
 			}
@@ -155,14 +156,14 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 	switch {
 	case u.plan.Present != "":
 		user = "+" + u.plan.Present
-	case b.a.trunk == "": // a line without a number: what its phone claims is nobody's word
+	case b.a.trunk == "": // a line without a number: what its phone claims proves nothing
 		user, hidden = "anonymous", true
 	}
 	var w message.Writer
 	identity := "sip:" + user + "@" + message.HostText(here.Addr())
 	shown, display := identity, u.from.display
 	if l.trunk != "" {
-		display = nil // a name that the phone made up is not the provider's to pass on
+		display = nil // the provider does not vouch for a name that the phone chose
 	}
 	if l.trunk != "" && u.plan.Present != "" && !(hidden && e.trunk(l.trunk).Withheld == account.WithheldRemoved) {
 		w.Begin(nil)
@@ -230,7 +231,7 @@ func (s *shard) response(p *transport.Packet) {
 	}
 }
 
-// mayBeAnsweredFrom says whether an answer may come from an address. Branch and tags are nobody's guess, but whoever listens
+// mayBeAnsweredFrom says whether an answer may come from an address. Branch and tags cannot be guessed, but anyone who can read the traffic
 // has them. An answer inside the dialog moves the session, so that it is held to where its party is known to be, as requests are;
 // before there is a dialog it is held to the IP lock, or to what the trunk lists. A carrier may also answer from where it was
 // asked. That a phone elsewhere has hung up is taken from anywhere.
@@ -249,7 +250,7 @@ func (c *client) mayBeAnsweredFrom(src netip.Addr) bool {
 	return l.mayComeFrom(src)
 }
 
-// answeredBy hands an answer to whom it is for. m is nil when nobody answered; status stands for it then.
+// answeredBy hands an answer to the code that its request was for. m is nil when there was no answer; status stands for one then.
 func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 	if (status == 401 || status == 407) && m != nil && s.answerChallenge(c, m) {
 		return
@@ -269,7 +270,7 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 		c.leg.byeAnswered(c, m, status)
 	case forCancel:
 		if invite := c.leg.inviteOf(); status == 481 && invite != nil && invite.State() < transaction.Completed {
-			c.leg.hangUpUnsure(invite) // it has been answered: nothing is left to be cancelled
+			c.leg.hangUpUnsure(invite) // it has been answered: there is nothing left to cancel
 		}
 	case forRefresh:
 		switch {
@@ -281,7 +282,7 @@ func (s *shard) answeredBy(c *client, m *message.Message, status int) {
 	}
 }
 
-// inviteAnswered takes an answer to the INVITE of a way out.
+// inviteAnswered takes an answer to the INVITE of a callee's leg.
 func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	l := c.leg
 	switch {
@@ -310,11 +311,11 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	default:
 		l.state = closed
 		l.closeForks()
-		b.wayFailed(m, status)
+		b.routeFailed(m, status)
 	}
 }
 
-// answered is the first callee's 2xx: the others are given up, and the answer is made durable before anybody hears it.
+// answered takes the first 2xx: the other legs are given up, and the answer is made durable before the caller hears it.
 func (b *bridge) answered(c *client, m *message.Message) {
 	s, u := b.s, b.setup
 	l := c.answerer(m)
@@ -335,7 +336,7 @@ func (b *bridge) answered(c *client, m *message.Message) {
 		b.a.invite.from = c
 	}
 	w := gate.Way{Trunk: l.trunk}
-	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // of several that rang, this one is the call's
+	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // several rang, and this one answered
 		s.e.door.Notify(b.id, gate.Trying{Way: w, BLeg: l.callID})
 	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
@@ -371,7 +372,7 @@ func (b *bridge) confirmed(c *client, err error) {
 	u := b.setup
 	b.state, b.setup, b.joined = talking, nil, true
 	if slices.ContainsFunc(b.outs(), func(o *leg) bool { return o != l && !o.answeredAt.IsZero() }) {
-		b.remember() // answered beside the call while its answer was written down
+		b.remember() // another leg was answered while the answer was stored
 	}
 	s.e.stats.answered.Add(1)
 	if c.offers() {
@@ -380,7 +381,7 @@ func (b *bridge) confirmed(c *client, err error) {
 	} else {
 		b.a.invite.said = b.a.session
 	}
-	timer := b.a.agreeAsServer(u.wish)
+	timer := b.a.agreeAsServer(u.prefers)
 	b.a.state = up
 	b.a.invite.accepted = true
 	if !b.a.owed.empty() {
@@ -412,8 +413,8 @@ func (l *leg) isUp(m *message.Message) {
 	l.learn(m)
 }
 
-// wayFailed goes on after a way that did not work: to the next, or, when the callee itself refused, to the end.
-func (b *bridge) wayFailed(m *message.Message, status int) {
+// routeFailed goes on after a route that failed: to the next, or, when the callee itself refused, to the end of the call.
+func (b *bridge) routeFailed(m *message.Message, status int) {
 	u := b.setup
 	if u == nil || b.state != calling {
 		return
@@ -437,11 +438,11 @@ func (b *bridge) wayFailed(m *message.Message, status int) {
 		return
 	}
 	b.s.e.stats.failovers.Add(1)
-	b.tryWay()
+	b.tryRoute()
 }
 
-// refusalOf is how a call ends that a far end refused, or (m is nil) did not answer at all: with its status, its Reason, and ours
-// in words.
+// refusalOf is how a call ends that the far end refused, or (m is nil) did not answer at all: with its status and its Reason, and ours as
+// text.
 func (b *bridge) refusalOf(m *message.Message, status int) ending {
 	if m == nil {
 		status = 408
@@ -461,7 +462,7 @@ func (b *bridge) refusalOf(m *message.Message, status int) ending {
 }
 
 // failsOver says that a carrier's answer is about the carrier and not about the callee, so that another may do better.
-// An emergency call tries every way unless the callee itself declined.
+// An emergency call tries every route unless the callee itself declined.
 func failsOver(status int, emergency bool) bool {
 	if _, why := verdictOf(status); emergency {
 		return why != policy.Busy
@@ -469,8 +470,8 @@ func failsOver(status int, emergency bool) bool {
 	return status == 401 || status == 407 || status == 408 || status >= 500 && status < 600
 }
 
-// passStatus is what the caller is told of a callee's refusal: its status, unless that would make a phone do something
-// that is between us and the callee: follow a redirection, log in, or try another server.
+// passStatus is the status that the caller is sent for a callee's refusal: the same one, unless that would make the phone do what only we
+// can do: follow a redirection, log in, or try another server.
 func passStatus(status int) int {
 	switch {
 	case status < 400 || status == 408:
@@ -483,8 +484,8 @@ func passStatus(status int) int {
 	return status
 }
 
-// needsHeader says that a refusal is none without a header that says what would do instead (RFC 3261 21.4, RFC 4028 section 6, RFC 3329
-// section 2.3). What the far end says in it is about what we sent, not about what the caller did.
+// needsHeader says that a status must come with a header that says what would be accepted (RFC 3261 21.4, RFC 4028 section 6, RFC 3329
+// section 2.3). That header is about what we sent, not about what the caller sent.
 func needsHeader(status int) bool {
 	switch status {
 	case 405, 420, 421, 422, 423, 494:
@@ -493,20 +494,20 @@ func needsHeader(status int) bool {
 	return false
 }
 
-// abandonSilent gives up legs to carriers that did not even say 100.
+// abandonSilent gives up a leg to a carrier that did not even send a 100.
 func (b *bridge) abandonSilent() {
 	for _, l := range b.outs() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
 			l.state = closed
 			b.s.cancel(l.asked, nil)
-			b.wayFailed(nil, 408)
+			b.routeFailed(nil, 408)
 			return
 		}
 	}
 }
 
-// repeated2xx is the 2xx again, because our ACK was lost, or one from another phone behind a forking proxy, which is
-// hung up: only one can talk.
+// repeated2xx takes a 2xx after the first: a retransmission, because our ACK was lost, or the answer of another phone behind a forking proxy,
+// which is hung up: only one can talk.
 func (l *leg) repeated2xx(c *client, m *message.Message) {
 	if string(m.To().Tag()) == c.tag {
 		if l.ack != nil && l.ackSeq == c.seq {
@@ -517,8 +518,8 @@ func (l *leg) repeated2xx(c *client, m *message.Message) {
 	l.spareAnswered(m, l.nextHop())
 }
 
-// tooLate is a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up, and the gate books
-// it: the carrier charges for it.
+// tooLate takes a 2xx after the INVITE was given up: CANCEL and 200 crossed. It is acknowledged and hung up, and the gate accounts for
+// it, because the carrier charges for it.
 func (l *leg) tooLate(c *client, m *message.Message) {
 	l = c.answerer(m)
 	l.bye(c.reason)

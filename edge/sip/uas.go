@@ -46,8 +46,8 @@ func (s *shard) request(p *transport.Packet) {
 	}
 }
 
-// seek asks whether another node has the call that a packet belongs to, beside the shard, and deals with the packet again when
-// that is known: the call may be here then. It says whether it asks: a Call-ID of no call is asked for once.
+// seek asks beside the shard whether another node has the call that a packet belongs to, and then handles the packet again, since
+// the call may be here by then. It says whether it asks: a Call-ID that belongs to no call is asked for once.
 func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	m := &p.Msg
 	id := string(m.CallID())
@@ -68,7 +68,7 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 			if found || err != nil {
 				delete(s.sought, id)
 			}
-			if err == nil { // else the packet is repeated, and asked about again
+			if err == nil { // otherwise the packet is retransmitted, and asked about again
 				again(q)
 			}
 		})
@@ -76,7 +76,7 @@ func (s *shard) seek(p *transport.Packet, again func(*transport.Packet)) bool {
 	return true
 }
 
-// keep makes a packet our own: it is its reader's, or the queue's. Nil when it cannot be read again.
+// keep copies a packet, which belongs to its reader or to the queue. Nil when it cannot be parsed again.
 func keep(p *transport.Packet) *transport.Packet {
 	q := &transport.Packet{Src: p.Src, Local: p.Local, Proto: p.Proto, Flow: p.Flow, Buf: bytes.Clone(p.Msg.Bytes())}
 	if q.Parse() != nil {
@@ -121,7 +121,7 @@ func (s *shard) invite(p *transport.Packet) {
 	})
 }
 
-// unfit is the answer to an INVITE that cannot become a call, whoever sent it; 0 if it can.
+// unfit is the answer to an INVITE that cannot become a call, regardless of its sender; 0 if it can.
 func (e *Edge) unfit(m *message.Message) (code int, lines []byte) {
 	if m.MaxForwards() == 0 {
 		return 483, nil
@@ -171,7 +171,7 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	a.Dialled, a.Context = dialled(m)
 	a.Context = e.localContext(a.Context, m)
 	var c message.Credentials
-	if !e.ownCredentials(m, &c) { // a carrier may pass on somebody's login elsewhere
+	if !e.ownCredentials(m, &c) { // a carrier may pass on credentials for another server
 		if trunk, ok := e.inboundFrom(p); ok {
 			a.Trunk = trunk
 			return a, true
@@ -189,8 +189,8 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	return a, true
 }
 
-// mayPass says that a refused login goes on to the gate: for the IP lock, whose refusal the gate words, and for an
-// emergency call with the right password from where logins are locked out. Everything else must look like a wrong
+// mayPass says that a call goes to the gate although its login was refused: for the IP lock, because the gate gives the reason, and
+// for an emergency call with the right password from a source that is locked out. Every other refusal must look like a wrong
 // password.
 func (e *Edge) mayPass(res *guard.Result, a *gate.Attempt) bool {
 	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a))
@@ -202,7 +202,7 @@ func (e *Edge) login(p *transport.Packet) (res guard.Result, challenge uint64, o
 	m := &p.Msg
 	l := logins.Get().(*login)
 	defer logins.Put(l)
-	if e.ownCredentials(m, (*message.Credentials)(&l.Credentials)) && !fits(l.URI, m) { // somebody on the way made another request of a signed one (RFC 7616 3.4.6)
+	if e.ownCredentials(m, (*message.Credentials)(&l.Credentials)) && !fits(l.URI, m) { // the request was changed after it was signed (RFC 7616 3.4.6)
 		return guard.Result{Outcome: guard.Refuse, Reason: policy.BadCredentials}, 0, true
 	}
 	code := 401
@@ -218,7 +218,7 @@ func (e *Edge) login(p *transport.Packet) (res guard.Result, challenge uint64, o
 	return res, maphash.Bytes(repeatSeed, l.Nonce), true
 }
 
-// login has room for a challenge: neither costs garbage.
+// login has room for a challenge, so that neither is allocated for each request.
 type login struct {
 	door.Login
 	room [512]byte
@@ -231,7 +231,7 @@ func (e *Edge) ownCredentials(m *message.Message, c *message.Credentials) bool {
 	return m.Credentials(message.HProxyAuthorization, e.o.Realm, c) || m.Credentials(message.HAuthorization, e.o.Realm, c)
 }
 
-// begin takes over what is needed of an INVITE: the packet is the reader's.
+// begin copies what is needed of an INVITE, because the packet belongs to its reader.
 func (s *shard) begin(b *bridge, p *transport.Packet) {
 	m := &p.Msg
 	tag := hex64(s.random.Uint64())
@@ -247,7 +247,7 @@ func (s *shard) begin(b *bridge, p *transport.Packet) {
 	b.a, b.all = l, append(make([]*leg, 0, 2), l)
 	b.setup = &setup{
 		requires: m.HasToken(message.HRequire, "100rel"), offer: contentOf(m).kept(), location: locationOf(m), hops: hopsAfter(m), from: callerOf(m),
-		wish: wishOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
+		prefers: preferenceOf(m), tryingAt: s.now + s.e.o.Trying, silentAt: transaction.Never, ringAt: transaction.Never,
 		queueAt: transaction.Never, keepAt: transaction.Never,
 	}
 	l.invite = s.serve(l, p)
@@ -262,7 +262,7 @@ func hopsAfter(m *message.Message) int {
 	return 70
 }
 
-// plainUser is a caller's name as it may stand in a URI of ours: what could end the user part is left out.
+// plainUser is a caller's name as a URI of ours may contain it: characters that could end the user part are left out.
 func plainUser(b []byte) string {
 	out := make([]byte, 0, min(len(b), 64))
 	for _, c := range b {
@@ -286,13 +286,13 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		if r := (*gate.Refusal)(nil); errors.As(err, &r) {
 			end.why, end.f = r.Reason, r.Figures
 		}
-		b.told, b.clear = true, true
+		b.reported, b.clear = true, true
 		b.finish(end)
 		return
 	}
 	b.id = plan.ID
 	if b.state == over { // cancelled meanwhile
-		b.tell()
+		b.reportEnd()
 		return
 	}
 	s.byID[b.id] = b
@@ -305,7 +305,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 		return
 	}
 	if plan.Always {
-		b.a.line = "" // no lock stops a call for help, nor one that comes later
+		b.a.line = "" // neither a lock nor a later one ends an emergency call
 	}
 	if to := plan.Ways; b.a.trunk != "" && len(to) > 0 && to[0].Line != "" {
 		if !s.e.seats.mayRing(b, to[0].Line) {
@@ -321,7 +321,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	}
 	b.a.hidden = b.setup.withheld()
 	b.setup.ringAt, b.setup.queueAt, b.setup.keepAt = s.now+s.e.o.RingTimeout, s.now+s.e.o.QueueTimeout, transaction.Never
-	b.tryWay()
+	b.tryRoute()
 }
 
 // request takes a request on a known leg.

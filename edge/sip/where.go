@@ -11,9 +11,9 @@ import (
 	"ringfence/flow/location"
 )
 
-// A phone is where it sends from, which is what its NAT lets in. Where there is none, it may also be where it says: at the port in its
-// Via, when it does not send from the one where it listens, and at its Contact, when its connection is gone. What it says is believed
-// of its own address only: nobody makes us write to somebody else.
+// A phone is reached where it sends from, because that is what its NAT lets in. Without a NAT it may also be where it says: at the port in its
+// Via, when it does not send from the one where it listens, and at its Contact, when its connection is gone. It is believed only about
+// its own address, so that nobody can make us send to a third party.
 
 // replyTo is where answers to a request go, and later requests to a phone: to where it came from, but to the port in its Via when it
 // asks for that by leaving out rport and is not behind address translation (RFC 3261 18.2.2, RFC 3581).
@@ -49,7 +49,8 @@ func (e *Edge) atContact(contact string, last netip.Addr) (transport.Dest, bool)
 	return d, true
 }
 
-// sameHost says whether two addresses are one host's: they are equal, in one network of IPv6 as a phone has several of, or both ours.
+// sameHost says whether two addresses belong to one host: they are equal, in one /64 of IPv6, of which a host has several addresses, or both
+// loopback.
 func sameHost(a, b netip.Addr) bool {
 	switch {
 	case a == b.WithZone("") || a.IsLoopback() && b.IsLoopback():
@@ -78,7 +79,7 @@ func (e *Edge) placeOf(b *location.Binding) transport.Dest {
 	return e.reach(d, b.Contact)
 }
 
-// reach is where a phone that was at d is to be written to: at its Contact when the connection is gone.
+// reach is where to send to a phone that was at d: at its Contact when the connection is gone.
 func (e *Edge) reach(d transport.Dest, contact string) transport.Dest {
 	if d.Proto == transport.UDP || e.net.Connected(d) {
 		return d
@@ -111,7 +112,7 @@ func (s *shard) sendReply(t *server, out []byte) {
 	s.e.send(to, out, 0)
 }
 
-// backOf is where the sender of a request over TCP listens by its Via; zero: it does not say, or is behind address translation.
+// backOf is where the sender of a request over TCP listens by its Via; zero: there is address translation, or no TCP.
 func backOf(p *transport.Packet) netip.AddrPort {
 	if p.Proto != transport.TCP || !fromVia(p) {
 		return netip.AddrPort{}
@@ -138,12 +139,12 @@ func (s *shard) atItsContact(c *client) bool {
 	return sent
 }
 
-// connectionClosed is told by the transport that a connection on which a line had logged in is gone.
+// connectionClosed takes the transport's report that a connection on which a line had logged in is gone.
 func (e *Edge) connectionClosed(d transport.Dest, line string) {
 	e.door.Notify("", door.Unreachable{Line: line, At: d.Addr})
 }
 
-// silentPhone notes that a phone that is called says nothing at all.
+// silentPhone notes that a called phone does not respond at all.
 func (c *client) silentPhone() {
 	l := c.leg
 	if e := l.b.s.e; c.why == forInvite && l.line != "" && l.trunk == "" && !l.uas {
