@@ -8,14 +8,14 @@ import (
 	"ringfence/edge/sip/message"
 )
 
-// content is a body with the headers that say what it is: it crosses a call with all of them, or not at all (RFC 3261 20.11 to 20.15).
+// content is a body with the headers that describe it: it crosses a call with all of them, or not at all (RFC 3261 20.11 to 20.15).
 type content struct {
 	ctype string
 	about []byte // the header lines beside Content-Type
 	body  []byte
 }
 
-// contentOf is the body of a message. It points into the message: what is kept is kept().
+// contentOf is the body of a message. It points into the message; kept makes a copy.
 func contentOf(m *message.Message) content {
 	if len(m.Body()) == 0 {
 		return content{}
@@ -33,7 +33,7 @@ func contentOf(m *message.Message) content {
 	return c
 }
 
-// describing are the headers that say what a body is.
+// describing are the headers that describe a body.
 var describing = [...]message.HeaderID{
 	message.HContentDisposition, message.HContentEncoding, message.HContentLanguage, message.HContentID, message.HMIMEVersion,
 }
@@ -78,8 +78,8 @@ func (c content) kind() (string, map[string]string) {
 	return kind, params
 }
 
-// session is the session description in a body: what is an offer or an answer. Empty: there is none, as in a body that describes an
-// early session only (RFC 3959).
+// session is the session description in a body, which is an offer or an answer. It is empty when there is none, as in a body that describes
+// only an early session (RFC 3959).
 func (c content) session() content {
 	if c.empty() || !c.ofSession() {
 		return content{}
@@ -99,7 +99,7 @@ func (c content) session() content {
 func (c content) ofSession() bool {
 	const header = "Content-Disposition:"
 	if kind, _ := c.kind(); strings.HasPrefix(kind, "multipart/") {
-		return true // its parts say it themselves
+		return true // each part has a disposition of its own
 	}
 	for line := range bytes.Lines(c.about) {
 		if len(line) > len(header) && strings.EqualFold(string(line[:len(header)]), header) {
@@ -124,7 +124,7 @@ func locationOf(m *message.Message) []byte {
 	return nil
 }
 
-// withoutLocation is the body as it may cross an ordinary call: where the caller is concerns who sends help, and nobody else.
+// withoutLocation is the body as it may cross an ordinary call: the caller's location is for the emergency services only.
 func (c content) withoutLocation() content {
 	switch kind, params := c.kind(); {
 	case kind == "application/pidf+xml":
@@ -138,7 +138,7 @@ func (c content) withoutLocation() content {
 	return c
 }
 
-// crossing is what of a request inside a call goes to the other side: its body, and on an emergency call where the caller is.
+// crossing is what is passed on of a request inside a call: its body, and on an emergency call the caller's location.
 func (b *bridge) crossing(m *message.Message) (lines []byte, c content) {
 	lines, c = b.passReason(m), contentOf(m)
 	if _, help := b.isHelp(); help {

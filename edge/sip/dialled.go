@@ -10,7 +10,7 @@ import (
 	"ringfence/flow/gate"
 )
 
-// sosNumber stands for requests for help that name no number. 112 is an emergency number in every plan that has any.
+// sosNumber stands for emergency calls without a number. 112 is an emergency number in every plan that has any.
 const sosNumber = "112"
 
 // dialled is what was dialled: the user part without its parameters (RFC 3261 19.1.6), and the context that makes a local
@@ -52,7 +52,7 @@ func plainContext(digits, context string) string {
 	}, context)
 }
 
-// localContext leaves out a context that is ourselves: a number that is local to our domain is as it was dialled.
+// localContext leaves out a context that is our own: a number that is local to us is taken as it was dialled.
 func (e *Edge) localContext(context string, m *message.Message) string {
 	if strings.EqualFold(context, string(m.URI().Host)) || strings.EqualFold(context, e.o.Realm) {
 		return ""
@@ -60,7 +60,7 @@ func (e *Edge) localContext(context string, m *message.Message) string {
 	return context
 }
 
-// isSOS says that the request is for emergency help by name: urn:service:sos and below (RFC 5031), or sip:sos@.
+// isSOS says that a request is for the emergency services by name: urn:service:sos and below (RFC 5031), or sip:sos@.
 func isSOS(m *message.Message) bool {
 	uri := m.RequestURI()
 	const urn = "urn:service:sos"
@@ -76,7 +76,7 @@ func (e *Edge) emergency(a *gate.Attempt) bool {
 	return a.Trunk == "" && e.o.Emergency(a.Dialled)
 }
 
-// inboundFrom says which trunk a request without credentials of ours comes from. What it says of its caller is nobody's word: a
+// inboundFrom says which trunk a request without credentials of ours comes from. What it says of its caller proves nothing: a
 // carrier's call may present the number of one of our lines. A phone that is registered at that very address and port is asked to
 // log in, unless our own calls to the trunk go there.
 func (e *Edge) inboundFrom(p *transport.Packet) (trunk string, ok bool) {

@@ -10,7 +10,7 @@ import (
 )
 
 // Early dialogs are dialogs (RFC 3261 12.1). Each To tag in the answers to an INVITE of ours is a leg of its own, with its target, its
-// numbers and its session; the caller knows each under a To tag of ours. Until the answer they are asked, and changed, side by side.
+// numbers and its session; the caller knows each under a To tag of ours. Until the answer they are maintained side by side.
 
 // fork is an early dialog as the caller knows it: one To tag of ours.
 type fork struct {
@@ -20,11 +20,11 @@ type fork struct {
 	seq     uint32  // number of the caller's latest request in it
 	session content // the session that the caller was last sent in it
 	agreed  bool    // the caller has acknowledged that session, so that it may be changed
-	asking  *server // an offer in it that is not answered yet, of either side
+	asking  *server // an offer in it, from either side, that is not answered yet
 	reliable
 }
 
-// maxForks bounds the dialogs of callees, and the To tags, of one call beside those of its ways out.
+// maxForks bounds the further dialogs of callees, and To tags, of one call beside those of its own legs.
 const maxForks = 20
 
 // newFork makes a leg known to the caller under a tag of its own.
@@ -58,8 +58,8 @@ func (l *leg) known() *fork {
 	return nil
 }
 
-// forkFor is the early dialog in which the caller is sent a session of a callee. One that has heard another session is left for a new
-// one, since nobody takes two answers in one dialog (RFC 3261 13.2.1, RFC 6337), unless both sides agreed on what it heard: then it is changed.
+// forkFor is the early dialog in which the caller is sent a session of a callee. A dialog that was sent another session is left for a new
+// one, because no caller takes two answers in one dialog (RFC 3261 13.2.1, RFC 6337), unless both sides agreed on that session: then it is changed.
 func (b *bridge) forkFor(l *leg, said content) *fork {
 	f := l.known()
 	if said.empty() || f.session.empty() || f.agreed || !said.changes(f.session, l.session) || len(b.forks) >= maxOuts+2*maxForks {
@@ -145,16 +145,16 @@ func (b *bridge) provisional(c *client, m *message.Message, status int) {
 	rseq, numbered := m.RSeq()
 	numbered = numbered && m.HasToken(message.HRequire, "100rel") && m.To().Tag() != nil
 	if numbered && (rseq <= l.rseq || len(l.clients) >= maxServers) {
-		return // again: its PRACK is under way, or waits for the caller's
+		return // a retransmission: its PRACK is under way, or waits for the caller's
 	}
 	if tag := m.To().Tag(); tag != nil && string(tag) != l.remoteTag && u.keepAt == transaction.Never {
-		u.keepAt = b.s.now // a dialog that what was kept does not know
+		u.keepAt = b.s.now // the stored snapshot does not have this dialog
 	}
 	l.made(m)
 	if status == 180 || status == 183 {
 		b.s.e.door.Notify(b.id, gate.Ringing{})
 	}
-	if status == 182 { // queued (RFC 3261 21.1.4): patience
+	if status == 182 { // queued (RFC 3261 21.1.4): it may ring for longer
 		u.ringAt = max(u.ringAt, u.queueAt)
 	}
 	u.tryingAt = transaction.Never
@@ -181,7 +181,7 @@ func (b *bridge) answerIn(l *leg) *fork {
 		b.a.owed, u.answer = said, f.session
 	case f.agreed:
 	case said.empty():
-		u.answer = f.session // was said before, in what the caller may have lost
+		u.answer = f.session // the session was sent in a provisional answer, which may have been lost
 	default:
 		f = b.forkFor(l, said)
 	}
@@ -221,7 +221,7 @@ func (l *leg) passEarly(t *server, m *message.Message) {
 }
 
 // offerEarly takes an UPDATE with an offer before the call is answered (RFC 3311 5.2): to a party that has agreed on a session and can be
-// asked for another. A caller that cannot be asked hears the new session in a dialog of its own.
+// asked for another. A caller that cannot be asked is sent the new session in a dialog of its own.
 func (l *leg) offerEarly(f *fork, t *server, m *message.Message) {
 	b, s, x := l.b, l.b.s, f.leg
 	open := f.asking != nil && f.asking.head != nil
@@ -298,7 +298,7 @@ func (b *bridge) agreedEarly(c *client, f *fork, answer content) {
 	}
 }
 
-// dueForks is when an early dialog wants to be looked at.
+// dueForks is when tickForks has something to do.
 func (b *bridge) dueForks() time.Duration {
 	at := transaction.Never
 	for _, f := range b.forks {

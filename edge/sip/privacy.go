@@ -13,8 +13,8 @@ import (
 	"ringfence/edge/sip/message"
 )
 
-// A caller or callee who withholds the number is nowhere named to the other: neither in a header (we write all of them ourselves) nor
-// in a body that crosses the call. Carriers get a withheld number beside the call where the trunk says so, and pass it on to nobody (RFC
+// A caller or callee who withholds the number is not named to the other anywhere: neither in a header (we write all of them ourselves) nor
+// in a body that crosses the call. Carriers get a withheld number separately where the trunk says so, and pass it on to nobody (RFC
 // 3325 section 7).
 
 // caller is who calls, as the callee is to see it.
@@ -60,7 +60,7 @@ func asUTF8(name []byte) []byte {
 	return out
 }
 
-// withheld says whether the caller's number is kept from who is called; nothing else decides that. An emergency call always carries
+// withheld says whether the caller's number is withheld from the callee; nothing else decides that. An emergency call always carries
 // its number. What was dialled with the number (141, 1470) is for this call, and so goes before what the phone says of every call.
 func (u *setup) withheld() bool {
 	switch {
@@ -192,7 +192,7 @@ func (p partyID) hides(what string) bool {
 	return false
 }
 
-// hiddenFrom says whether who is at the other side of the call is kept from a leg's party.
+// hiddenFrom says whether the identity of the other side is withheld from a leg's party.
 func (b *bridge) hiddenFrom(l *leg) bool {
 	if l != b.a {
 		return b.a != nil && b.a.hidden
@@ -213,7 +213,7 @@ func (l *leg) shown(c content) content {
 	return c.anonymous()
 }
 
-// anonymous is a body without what may name its sender. What cannot be read is left out.
+// anonymous is a body without anything that may name its sender. A body that cannot be read is left out.
 func (c content) anonymous() content {
 	if bytes.Contains(bytes.ToLower(c.about), []byte("content-encoding:")) {
 		return content{}

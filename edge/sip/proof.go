@@ -12,18 +12,18 @@ import (
 	"ringfence/flow/door"
 )
 
-// proof is whether the carrier stands by a call that seems to come from it: over UDP anybody can send an INVITE with a
+// proof is whether the carrier confirms a call that seems to come from it: over UDP anyone can send an INVITE with a
 // carrier's address as its source. The carrier is asked while the call rings: with a reliable provisional answer, which it
 // acknowledges by PRACK if the call is its own and it knows RFC 3262; else with OPTIONS in the early dialog. Only the
 // carrier sees either, since both go to the address that the INVITE claims to be from. Its 481 ends the ringing. Silence does
-// not: many carriers do not answer. It leaves the call among the first to give way when the trunk's share is taken.
+// not: many carriers do not answer. The call then remains among the first to be ended when the trunk's share is full.
 type proof struct {
-	proven bool
+	proven bool          // the carrier has confirmed it
 	rang   bool          // the caller has had a provisional answer
 	fork   int           // whose tag it had
 	text   []byte        // the provisional answer, to be sent again
 	askAt  time.Duration // when the OPTIONS goes out
-	denied int           // 481 came so often
+	denied int           // how many times a 481 came
 }
 
 // When a carrier is asked: a moment after ringing, so that the answer which makes the dialog is there first; later when a
@@ -35,14 +35,14 @@ const (
 	deniedOnce = 2
 )
 
-// wantProof begins to look for proof, if the call came over UDP.
+// wantProof asks for proof if the call came over UDP.
 func (b *bridge) wantProof() {
 	if b.a.dest.Proto == transport.UDP {
 		b.proof = &proof{askAt: transaction.Never}
 	}
 }
 
-// due is when the proof wants to be looked at.
+// due is when the carrier is to be asked.
 func (p *proof) due() time.Duration {
 	if p == nil {
 		return transaction.Never
@@ -106,20 +106,20 @@ func (b *bridge) carrierSaid(m *message.Message, status int) {
 	}
 }
 
-// proves notes that the carrier stands by the call.
+// proves notes that the carrier has confirmed the call.
 func (b *bridge) proves() {
 	if p := b.proof; p != nil && !p.proven {
 		p.proven, p.askAt = true, transaction.Never
 		for _, f := range b.forks {
 			if f.ack == nil && b.setup != nil && !b.setup.requires {
-				f.repeatAt = transaction.Never // it was asked for nothing else
+				f.repeatAt = transaction.Never // it was sent reliably for the proof only
 			}
 		}
 		b.s.e.seats.proven(b)
 	}
 }
 
-// proves takes a request inside the dialog, whose tag of ours only the carrier has seen.
+// proves takes a request inside the dialog: only the carrier has seen our tag.
 func (l *leg) proves(p *transport.Packet) {
 	src, e := p.Src.Addr(), l.b.s.e
 	if l.uas && l.b.proof != nil && (src == l.dest.Addr.Addr() || e.door.May(door.Party{Trunk: l.trunk}, src, l.b.s.wall)) {

@@ -8,8 +8,8 @@ import (
 	"ringfence/core/policy"
 )
 
-// pulse notices that the process stood still: it was stopped, or its machine was. Packets wait in the sockets meanwhile, and when they are
-// read nobody can say since when. The monotonic clock goes on while a process is stopped.
+// pulse notices that the process stood still: it, or its machine, was suspended. Packets wait in the sockets meanwhile, and when they are
+// read it is unknown when they arrived. The monotonic clock continues while a process is stopped.
 type pulse struct {
 	mu         sync.Mutex // owns all below
 	last       time.Time  // when the process was last known to run
@@ -19,7 +19,7 @@ type pulse struct {
 const (
 	beat       = 250 * time.Millisecond
 	standstill = 2 * time.Second // a beat that is late by less is a busy machine's
-	catchUp    = time.Second     // until what waited in the sockets has been read
+	catchUp    = time.Second     // until the sockets have been read
 )
 
 // beats keeps the pulse until the edge stops.

@@ -20,8 +20,8 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRAC
 
 var allowLines = []byte("Allow: " + allowed + "\r\nSupported: timer, 100rel\r\n")
 
-// handle takes one packet on a reader's goroutine. Strangers are answered here and leave nothing behind; everything else
-// goes to the shard of its Call-ID.
+// handle takes one packet on a reader's goroutine. A request from an unknown source is answered here, and nothing is kept of it; everything
+// else goes to the shard of its Call-ID.
 func (e *Edge) handle(p *transport.Packet) {
 	e.traced(true, p.Src, p.Proto, p.Buf)
 	if f := p.Parse(); f != nil {
@@ -83,8 +83,8 @@ func (e *Edge) stateless(p *transport.Packet) bool {
 	return true
 }
 
-// scanner says whether a request is an attacker's tool's: it gets no answer at all, so that it learns nothing. Carriers are
-// not looked at: they pass on what others wrote.
+// scanner says whether a request comes from an attack tool: it gets no answer at all, so that the attacker learns nothing. Carriers are
+// exempt, because they pass on what others wrote.
 func (e *Edge) scanner(p *transport.Packet) bool {
 	if !e.o.Silent {
 		return false
@@ -101,7 +101,7 @@ func (e *Edge) hasCredentials(m *message.Message) bool {
 	return m.Has(message.HAuthorization) || m.Has(message.HProxyAuthorization)
 }
 
-// answer sends a reply that nothing is kept of. Its To tag is the same for each repeat of the request (RFC 3261 8.2.7).
+// answer sends a reply and keeps nothing of it. Its To tag is the same for each retransmission of the request (RFC 3261 8.2.7).
 func (e *Edge) answer(p *transport.Packet, r message.Reply) {
 	if p.Msg.Method() == message.ACK {
 		return
@@ -112,7 +112,7 @@ func (e *Edge) answer(p *transport.Packet, r message.Reply) {
 	e.send(replyTo(p), message.AppendResponse(a.room[:0], &p.Msg, r), 0)
 }
 
-// scratch is where an answer is written that nothing is kept of: strangers cost no garbage.
+// scratch is where such an answer is written, so that unknown sources cause no allocations.
 type scratch struct {
 	room [1500]byte
 	tag  [16]byte
@@ -120,7 +120,7 @@ type scratch struct {
 
 var answers = sync.Pool{New: func() any { return new(scratch) }}
 
-// refuseStateless answers a refusal with its reason and keeps nothing.
+// refuseStateless sends a refusal with its reason and keeps nothing.
 func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {
 	end := ending{why: why, f: f}
 	e.fill(&end)
@@ -139,7 +139,7 @@ func (e *Edge) statelessTag(dst []byte, p *transport.Packet) []byte {
 	return putHex64(dst, h.Sum64())
 }
 
-// send hands a packet to the transport. A full queue is as good as a packet lost on the way: transactions repeat.
+// send hands a message to the transport. A full queue is like a packet lost on the way: transactions retransmit.
 func (e *Edge) send(to transport.Dest, out []byte, token uint64) {
 	e.traced(false, to.Addr, to.Proto, out)
 	if err := e.net.SendToken(to, out, token); err != nil {

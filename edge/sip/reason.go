@@ -11,13 +11,13 @@ import (
 	"ringfence/edge/sip/message"
 )
 
-// ending is how a call ends: what each phone is told, and what the gate is.
+// ending is how a call ends: what each phone is sent, and what is reported to the gate.
 type ending struct {
 	by     call.Party
 	why    policy.Reason
 	f      policy.Figures
 	status int    // of the final answer to an INVITE that has none; 0: the reason's own
-	lines  []byte // header lines that tell why; nil: the reason's own
+	lines  []byte // header lines that give the reason; nil: those of why
 	phrase string
 	from   netip.AddrPort // where the end came from, when its party is not expected there
 	doubt  time.Duration  // as gate.End.Doubt
@@ -41,7 +41,7 @@ func (e *Edge) fill(end *ending) {
 
 var retryAfter = []byte("Retry-After: 10\r\n")
 
-// reasonLines tell a phone why (RFC 3326, RFC 3261 20.43): the one sentence that mail, page and API give too.
+// reasonLines are the header lines that give a reason (RFC 3326, RFC 3261 20.43), in the sentence that mail, page and API also use.
 func reasonLines(why policy.Reason, f policy.Figures) []byte {
 	text := why.Text(f)
 	b := make([]byte, 0, 2*len(text)+128)
@@ -52,16 +52,16 @@ func reasonLines(why policy.Reason, f policy.Figures) []byte {
 	return appendWarning(append(b, "\r\n"...), text)
 }
 
-// appendWarning writes what phones show that do not read Reason.
+// appendWarning writes a Warning, for phones that show it and not the Reason.
 func appendWarning(b []byte, text string) []byte {
 	b = append(b, "Warning: 399 ringfence "...)
 	b = message.AppendQuoted(b, text)
 	return append(b, "\r\n"...)
 }
 
-// passReason takes over every cause that a peer gave: phones tell by them whether a call was missed.
+// passReason copies every cause that a peer gave, because phones decide by them whether a call was missed.
 //
-// Where a party withholds its number, only the causes are: a text may name anybody.
+// Where a party withholds its number, the texts are left out, because they may contain names.
 func (b *bridge) passReason(m *message.Message) []byte {
 	if m == nil {
 		return nil
@@ -84,10 +84,10 @@ func (b *bridge) passReason(m *message.Message) []byte {
 // maxReasons bounds the bytes of Reason that are passed on.
 const maxReasons = 1024
 
-// elsewhere is what phones that lost the race are told (RFC 3326 section 2).
+// elsewhere is what phones are sent when another one has answered (RFC 3326 section 2).
 var elsewhere = []byte("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
 
-// verdictOf is what a final answer means for the call's record. That no carrier took it is said of carriers only, and by routeFailed.
+// verdictOf is what a final answer means for the call's record. Only routeFailed says that no carrier took the call.
 func verdictOf(status int) (call.Party, policy.Reason) {
 	switch status {
 	case 486, 600, 603, 607, 608:
@@ -107,7 +107,8 @@ func verdictOf(status int) (call.Party, policy.Reason) {
 	return call.Callee, policy.FarRefused
 }
 
-// outranks says which of two refusals of phones that rang at once the caller hears: what a person did comes before what a phone said.
+// outranks says whether the caller is sent this refusal rather than another, of phones that rang together: what a person did ranks before what
+// a phone said.
 func (end *ending) outranks(other *ending) bool {
 	rank := func(e *ending) int {
 		switch e.why {

@@ -25,7 +25,7 @@ type legRecord struct {
 	Routes    []string       `json:"rs,omitempty"`
 	Addr      netip.AddrPort `json:"a"`
 	TCP       bool           `json:"tcp,omitempty"`
-	Listener  netip.AddrPort `json:"at,omitzero"` // ours that it is reached from; zero: any
+	Listener  netip.AddrPort `json:"at,omitzero"` // our listener that it is reached from; zero: any
 	LocalSeq  uint32         `json:"ls"`
 	RemoteSeq uint32         `json:"rq"`
 	UAS       bool           `json:"uas,omitempty"`
@@ -120,8 +120,8 @@ func (l *leg) record() legRecord {
 // seqJump goes over the numbers that requests after the last snapshot may have used.
 const seqJump = 1000
 
-// How soon after a restart both ends are asked whether they are still there: so many calls a second. A phone whose
-// connection went with the old process is given time to make a new one.
+// When both ends are asked after a restart whether they are still there, spread over time by the number of calls. A phone whose
+// connection ended with the old process is given time to open a new one.
 const (
 	proveAlive  = 500 * time.Millisecond
 	proveTCP    = time.Minute
@@ -129,7 +129,7 @@ const (
 	proveSpread = 10 * time.Second // at most
 )
 
-// proveAt is when a leg of one of so many calls is asked.
+// proveAt is when a leg is asked; calls is how many were restored.
 func (s *shard) proveAt(d transport.Dest, calls int) time.Duration {
 	wait := proveAlive
 	if d.Proto != transport.UDP {
@@ -139,13 +139,13 @@ func (s *shard) proveAt(d transport.Dest, calls int) time.Duration {
 	return s.now + wait + time.Duration(s.random.Uint64()%uint64(spread))
 }
 
-// restore takes back the calls of the previous process, or of a node that died. Those that are up go on; of the others
-// every leg is ended, and the gate is told when that is confirmed.
+// restore takes over the calls of the previous process, or of a node that died. Those that are up continue; of the others
+// every leg is ended, and the gate is notified when that is confirmed.
 func (e *Edge) restore(calls []gate.Recovered) {
 	for _, r := range calls {
 		var legs []legRecord
 		if err := json.Unmarshal(r.Snapshot, &legs); err != nil && len(r.Snapshot) > 0 {
-			e.log.Error("the dialogs of a call cannot be read: it is ended in the books only", "call", r.ID, "err", err)
+			e.log.Error("the dialogs of a call cannot be read; the call is ended in the books only", "call", r.ID, "err", err)
 			legs = nil
 		}
 		peer := joinedIn(legs, r.State)
@@ -175,8 +175,8 @@ func joinedIn(legs []legRecord, state call.State) int {
 	return 0
 }
 
-// takeBack makes a call this shard's own, one of so many; peer is the number of the leg that the caller was joined with, 0
-// for none.
+// takeBack restores a call in this shard. peer is the index of the leg that the caller was joined with, 0 for none; calls is how many
+// were restored.
 func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 	if s.byID[r.ID] != nil {
 		return
@@ -204,11 +204,11 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 	}
 	if r.State == call.Answered {
 		for i, l := range b.all {
-			if i > 0 && i != peer { // answered or rang beside the one that talks, and was being hung up
+			if i > 0 && i != peer { // it rang or was answered beside the call, and was being hung up
 				l.hangup(&ending{status: 487, lines: elsewhere})
 			}
 		}
-		b.remember() // the numbers of requests go on from here, also after another restart
+		b.remember() // sequence numbers continue from here, also after another restart
 		return
 	}
 	b.told = true // how it ended is in the books: what is left of it is ended now
@@ -240,7 +240,7 @@ func (s *shard) patience(began time.Time) time.Duration {
 	return max(whole-max(s.wall.Sub(began), 0), whole/4)
 }
 
-// forget lets go of calls that another node has, without a word on the wire.
+// forget removes calls that another node has, and sends nothing.
 func (e *Edge) forget(ids []call.ID) {
 	e.each(func(s *shard) {
 		for _, id := range ids {
@@ -252,8 +252,8 @@ func (e *Edge) forget(ids []call.ID) {
 	})
 }
 
-// audit holds what the shards have against what the gate has, both ways: it gives back the calls of which there is no leg
-// here, and hangs up what the gate does not know.
+// audit compares the calls of the shards with those of the gate: it returns the calls of the gate that have no leg here, and hangs up
+// those that the gate does not know.
 func (e *Edge) audit(calls []call.ID, known func(call.ID) bool) (missing []call.ID) {
 	found := make(chan map[call.ID]bool, len(e.shards))
 	e.each(func(s *shard) { found <- s.audit(known) })
@@ -285,7 +285,7 @@ func (s *shard) audit(known func(call.ID) bool) map[call.ID]bool {
 		here[id] = true
 		if !known(id) && !b.busy && b.state != over {
 			s.e.stats.unbooked.Add(1)
-			s.e.log.Error("a call that is not in the books is hung up", "call", id)
+			s.e.log.Error("a call that was not in the books was hung up", "call", id)
 			s.cur = b
 			b.finish(ending{by: call.System, why: policy.Fault})
 			s.settle(b)
@@ -306,7 +306,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 		b: b, callID: r.CallID, localTag: r.LocalTag, remoteTag: r.RemoteTag, local: r.Local, remote: r.Remote,
 		target: r.Target, routes: r.Routes, dest: d, localSeq: r.LocalSeq + seqJump, remoteSeq: r.RemoteSeq, uas: r.UAS,
 		trunk: r.Trunk, line: r.Line, login: cmp.Or(r.Login, r.Line), hidden: r.Hidden, updates: r.Updates, state: up, revived: true, acked: true, session: content{ctype: r.SDPType, about: r.SDPAbout, body: r.SDP},
-		// Whatever was agreed, ask at once: an end that was gone before, or never heard the answer, says so (481).
+		// Whatever was agreed, ask soon: a peer that is gone, or never received the answer, says so (481).
 		timer: sessionTimer{
 			interval: time.Duration(r.Interval) * time.Second, ours: r.Ours, prove: true,
 			refreshAt: b.s.proveAt(d, calls), expireAt: transaction.Never,
@@ -321,7 +321,7 @@ func (r *legRecord) leg(b *bridge, calls int) *leg {
 	case r.Over != nil:
 		l.state = closed
 	case r.Early || r.RemoteTag == "":
-		l.state, l.revived = closed, false // the caller's leg before an answer: its phone hears nothing more; or a callee's early dialog
+		l.state, l.revived = closed, false // the caller's leg before an answer, to which nothing more is sent, or a callee's early dialog
 	}
 	return l
 }
@@ -332,6 +332,6 @@ func (l *leg) cancelOf(r *legRecord) {
 	l.state, l.acked, l.revived = early, false, false
 	c := &client{leg: l, method: message.INVITE, why: forInvite, seq: r.Seq, branch: r.Branch, to: l.dest, req: r.Invite, said: l.session, before: true}
 	c.Client = transaction.NewClient(true, true, s.now, &s.e.o.Timers)
-	c.Response(180, s.now, &s.e.o.Timers) // it had rung, or is to be treated as if: a CANCEL does no harm
+	c.Response(180, s.now, &s.e.o.Timers) // it rang, or is treated as if it had: a CANCEL does no harm
 	l.clients, l.asked = append(l.clients, c), c
 }

@@ -10,7 +10,7 @@ import (
 	"ringfence/edge/sip/transport"
 )
 
-// malformed answers a packet that cannot be taken, with the reason, unless it is no SIP, an answer itself, or an attacker's tool's.
+// malformed answers a packet that cannot be accepted, with the reason, unless it is not SIP, is itself an answer, or comes from an attack tool.
 func (e *Edge) malformed(p *transport.Packet, f *message.Fault) {
 	e.stats.malformed.Add(1)
 	if p.Msg.IsRequest() && e.scanner(p) {
@@ -19,10 +19,10 @@ func (e *Edge) malformed(p *transport.Packet, f *message.Fault) {
 	e.refuseHeader(p, f)
 }
 
-// refuseHeader answers a packet with what is wrong with a header of it. The log has it once for each source and fault.
+// refuseHeader answers a packet with the fault in one of its headers, which is logged once for each source and fault.
 func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 	if (f.Status != 0 || f.Header != "") && e.refusals.first(p.Src.Addr(), f.Why, time.Now()) {
-		e.log.Warn("a packet is refused", "source", p.Src, "header", f.Header, "why", f.Why, "answered", f.Status, "method", cleanText(string(p.Msg.MethodText()), 20))
+		e.log.Warn("a malformed packet was refused", "source", p.Src, "header", f.Header, "why", f.Why, "answered", f.Status, "method", cleanText(string(p.Msg.MethodText()), 20))
 	}
 	if f.Status == 0 {
 		return
@@ -37,8 +37,8 @@ func (e *Edge) refuseHeader(p *transport.Packet, f *message.Fault) {
 	e.answer(p, r)
 }
 
-// refusals remembers which refusals are in the log: each once for its source. It is bounded in memory, and in what it lets be logged, since
-// anybody can send rubbish from any address.
+// refusals remembers which refusals are in the log: each once for its source. It limits its memory and what is logged, because
+// anyone can send rubbish from any address.
 type refusals struct {
 	mu    sync.Mutex // owns the rest
 	seen  map[refusal]bool
@@ -69,7 +69,7 @@ func (r *refusals) first(source netip.Addr, why string, now time.Time) bool {
 		r.until, r.n = now.Add(time.Minute), 0
 	}
 	if r.n >= maxRefusalsLogged {
-		return false // it comes again in another minute, or does not matter
+		return false // it comes again in another minute, or is unimportant
 	}
 	r.n++
 	if r.seen == nil || len(r.seen) >= maxRefusals {

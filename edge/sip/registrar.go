@@ -15,8 +15,8 @@ import (
 	"ringfence/flow/location"
 )
 
-// register answers a REGISTER with credentials (RFC 3261 section 10.3). Nothing of it is kept but the bindings, and for a
-// while that it was accepted, since a repeat cannot log in a second time.
+// register answers a REGISTER with credentials (RFC 3261 section 10.3). Only the bindings are kept of it, and, for a
+// while, that it was accepted, because a retransmission cannot log in a second time.
 func (s *shard) register(p *transport.Packet) {
 	e, m := s.e, &p.Msg
 	key := repeatKey(p)
@@ -81,11 +81,11 @@ func (s *shard) listPhones(p *transport.Packet, all []location.Binding) {
 // What a REGISTER may be refused for.
 var (
 	tooBrief     = message.Fault{Status: 423, Header: "Expires", Why: "interval too brief"}
-	badStar      = message.Fault{Status: 400, Header: "Contact", Why: "Contact * goes with Expires: 0 and no other contact"}
-	badScheme    = message.Fault{Status: 400, Header: "Contact", Why: "a Contact that is no SIP address"}
+	badStar      = message.Fault{Status: 400, Header: "Contact", Why: "Contact * requires Expires: 0 and no other contact"}
+	badScheme    = message.Fault{Status: 400, Header: "Contact", Why: "a Contact that is not a SIP URI"}
 	tooManyBinds = message.Fault{Status: 400, Header: "Contact", Why: "more contacts than a line may have"}
 	badBinding   = message.Fault{Status: 400, Header: "Contact", Why: "a Contact or Call-ID that is empty or too long"}
-	outOfOrder   = message.Fault{Status: 500, Header: "CSeq", Why: "a REGISTER with this CSeq or a higher one came before"}
+	outOfOrder   = message.Fault{Status: 500, Header: "CSeq", Why: "a REGISTER with this CSeq or a higher one was received before"}
 )
 
 func registerFault(err error) *message.Fault {
@@ -143,7 +143,7 @@ func (e *Edge) update(p *transport.Packet, challenge uint64, now time.Time) (u l
 	return u, nil
 }
 
-// instanceOf is what a phone calls itself and the way to it (RFC 5626), "" if it does not.
+// instanceOf is a phone's instance ID and the number of its flow (RFC 5626), "" if it sends none.
 func instanceOf(a *message.Addr) string {
 	v, _ := a.Param("+sip.instance")
 	name := strings.ToLower(strings.Trim(string(v), `"<>`))
@@ -167,7 +167,7 @@ func appendContacts(b []byte, all []location.Binding, now time.Time) []byte {
 	return b
 }
 
-// accepted are the latest REGISTERs that were, for their repeats: two generations of a bounded size, of which the older is dropped.
+// accepted are the latest REGISTERs that were accepted: two generations of bounded size, of which the older is dropped.
 type accepted struct{ current, last map[uint64]loggedIn }
 
 // loggedIn is a REGISTER that was accepted.
@@ -176,7 +176,7 @@ type loggedIn struct {
 	at   time.Duration
 }
 
-// Bounds of what is kept: repeats come within 32 s at most, nearly all within one.
+// Bounds of what is kept: retransmissions come within 32 s, nearly all within one second.
 const (
 	maxAccepted  = 4096 // of a generation
 	acceptedLife = 32 * time.Second
@@ -203,7 +203,7 @@ func (a *accepted) keep(key uint64, line string, now time.Duration) {
 
 var repeatSeed = maphash.MakeSeed()
 
-// repeatKey is the same for each repeat of a request and for nothing else: all of its bytes count, and where it is from.
+// repeatKey is the same for each retransmission of a request and for nothing else: it covers all of its bytes, and its source.
 func repeatKey(p *transport.Packet) uint64 {
 	return maphash.Bytes(repeatSeed, p.Msg.Bytes()) ^ maphash.Comparable(repeatSeed, p.Src)
 }

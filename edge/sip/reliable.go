@@ -8,8 +8,9 @@ import (
 	"ringfence/edge/sip/transaction"
 )
 
-// Reliable provisional answers (RFC 3262). A caller that knows them gets those of a callee reliably, and the callee its PRACK when the
-// caller's has come, with what it says. A caller that requires them gets all of them so. For any other caller we acknowledge in its place.
+// Reliable provisional answers (RFC 3262). A caller that supports them gets those of a callee reliably, and the callee gets its PRACK, with its
+// body, when the caller's has come. A caller that requires them gets every provisional answer reliably. For any other caller we acknowledge in
+// its place.
 
 // reliable is the state of the reliable answers in one early dialog of the caller: one at a time awaits its PRACK.
 type reliable struct {
@@ -51,7 +52,7 @@ func (k *acknowledgement) send(f *fork, said content, t *server) {
 	k.leg.agreed = k.leg.agreed || k.answers
 }
 
-// ring tells the caller how its call fares. A carrier that is asked for proof is told the first time reliably, unless there is a body: an
+// ring passes a provisional answer to the caller. A carrier that is asked for proof gets the first one reliably, unless it has a body: an
 // answer to the call would then have to wait for the PRACK (section 3).
 func (b *bridge) ring(f *fork, r reply, ack *acknowledgement) {
 	s, p, u := b.s, b.proof, b.setup
@@ -65,10 +66,9 @@ func (b *bridge) ring(f *fork, r reply, ack *acknowledgement) {
 			p.askAt = s.now + askLate
 		}
 	}
-	switch {
-	case surely:
+	if surely {
 		b.ringSurely(f, r, ack)
-	default:
+	} else {
 		if ack != nil {
 			ack.send(f, content{}, nil)
 		}

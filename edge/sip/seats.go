@@ -33,9 +33,9 @@ type seat struct {
 	unproven *list.Element
 }
 
-// seats share out the calls that this node carries, so that no kind of call can keep the others out: emergency calls have
-// their own, each trunk a share for what comes in, each line as many that ring it at once. One lock for all: it is held
-// for a few map look-ups, once when a call begins and once when it ends.
+// seats share out the calls that this node carries, so that no kind of call can displace the others: emergency calls have
+// their own, each trunk has a share for inbound calls, and each line a number of calls that may ring it. There is one lock: it is held
+// for a few map look-ups, when a call begins and when it ends.
 type seats struct {
 	e *Edge
 
@@ -60,7 +60,7 @@ func newSeats(e *Edge) *seats {
 	return &seats{e: e, helpBy: map[string]int{}, helpAt: map[netip.Prefix]int{}, trunks: map[string]*trunkSeats{}, ringing: map[string]int{}}
 }
 
-// full says whether ordinary calls have no room: beyond that they are refused by the gate, far beyond without it.
+// full says whether there is no room for ordinary calls: the gate then refuses them; far beyond that, the edge does.
 func (t *seats) full() (full, farBeyond bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,10 +130,10 @@ func (t *seats) stopRinging(b *bridge) {
 // line below its own max-calls, nor an address with fewer than three: they are taken even beyond the capacity.
 const (
 	freeOfAddress = 3
-	unusual       = 10 // emergency calls at once of one line or address that staff are told of, and each doubling
+	unusual       = 10 // concurrent emergency calls of one line or address at which staff are notified, and at each doubling
 )
 
-// takeHelp enters an emergency call, or says that there is no room for it. line is "" when nobody has logged in; most is
+// takeHelp enters an emergency call, or says that there is no room for it. line is "" when the caller has not logged in; most is
 // the line's own max-calls.
 func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool {
 	at := fair.Address(from)
@@ -157,7 +157,7 @@ func (t *seats) takeHelp(b *bridge, line string, from netip.Addr, most int) bool
 
 func (t *seats) tight() int { return t.e.o.MaxEmergency - t.e.o.MaxEmergency/10 }
 
-// doubled says that a number is unusual for the first time, or twice what was.
+// doubled says that a number is unusual, or twice the last such number.
 func doubled(n int) bool {
 	for ; n > unusual && n%2 == 0; n /= 2 {
 	}
@@ -190,8 +190,8 @@ func (t *seats) mayHelp(line string, at netip.Prefix, most int) bool {
 	return mine < busiest && (t.help < t.e.o.MaxEmergency || mine*lines < t.e.o.MaxEmergency)
 }
 
-// takeInbound enters a call from a trunk. When its share, or that of all trunks, is taken, the call that has rung longest
-// without its carrier's word for it goes; when all have that word, the new one is refused.
+// takeInbound enters a call from a trunk. When its share, or that of all trunks, is full, the call is ended that has rung longest
+// without its carrier's confirmation; when all are confirmed, the new one is refused.
 func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven bool) bool {
 	most := t.e.trunkShare(trunk)
 	t.mu.Lock()
@@ -226,8 +226,8 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 	return ok
 }
 
-// weakest is the call that has rung longest without its carrier's word: of this trunk, else of the one that has the most
-// such calls; nil when all have it, or when only this trunk's would help. The caller holds mu.
+// weakest is the call that has rung longest without its carrier's confirmation: of this trunk, or else of the one that has the most
+// such calls; nil when there is none, or when only one of this trunk would make room. The caller holds mu.
 func (t *seats) weakest(of *trunkSeats, own bool) *bridge {
 	if of.unproven.Len() == 0 && !own {
 		for _, o := range t.trunks {
@@ -242,7 +242,7 @@ func (t *seats) weakest(of *trunkSeats, own bool) *bridge {
 	return nil
 }
 
-// makesRoom ends a call that another took the place of, unless its carrier stood by it meanwhile.
+// makesRoom ends a call whose seat another has taken, unless its carrier has confirmed it meanwhile.
 func (b *bridge) makesRoom(trunk string) {
 	if b.state == asking || b.state == calling || b.state == talking && !b.a.acked {
 		b.s.cur = b
@@ -283,7 +283,7 @@ func (t *seats) enterInbound(b *bridge, trunk string) {
 	b.seat = seat{kind: inbound, trunk: trunk}
 }
 
-// mayRing enters an inbound call among those that ring a line, or says that as many do already as may.
+// mayRing enters an inbound call among those that ring a line, unless the maximum number already do.
 func (t *seats) mayRing(b *bridge, line string) bool {
 	most := max(min(t.e.lineCalls(line), t.e.o.MaxRinging), 2)
 	t.mu.Lock()
@@ -305,7 +305,8 @@ func (t *seats) mayRing(b *bridge, line string) bool {
 	return false
 }
 
-// answered takes an inbound call out of those that ring. Its ACK is the carrier's word; until then it is the last to give way.
+// answered takes an inbound call out of those that ring. Its ACK is the carrier's confirmation; until then it is the last to be ended for
+// another.
 func (t *seats) answered(b *bridge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -321,7 +322,7 @@ func (t *seats) answered(b *bridge) {
 	}
 }
 
-// proven notes that a carrier has stood by its call: it does not give way any more.
+// proven notes that a carrier has confirmed its call, which is not ended for another any more.
 func (t *seats) proven(b *bridge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -368,7 +369,7 @@ func (b *bridge) leave() {
 	b.s.e.seats.leave(b)
 }
 
-// sitDown gives a call of before a restart its seat. There is always one: the call is up.
+// sitDown gives a restored call its seat, whatever the limits: the call is up.
 func (b *bridge) sitDown(a *legRecord) {
 	t := b.s.e.seats
 	switch {

@@ -33,11 +33,11 @@ func (t *server) agreedInAck(c *client, answer content) {
 	}
 }
 
-// maxRounds bounds how often a change that comes in the answer to a refresh is carried to and fro: some answer differently every time.
+// maxRounds bounds how often a change in the answer to a refresh is carried to the other side: some peers answer differently every time.
 const maxRounds = 2
 
-// refreshedWith takes the answer to a refresh of ours. When it is another one than before, the other leg is offered it; what that
-// answers comes back here.
+// refreshedWith takes the answer to a refresh of ours. When it differs from the previous one, the other leg is offered it, and its answer is
+// offered to this one.
 func (l *leg) refreshedWith(c *client, answer content) {
 	if c.offers() && bytes.Equal(c.said.body, l.owed.body) {
 		l.session, l.owed = c.said, content{}
@@ -55,7 +55,7 @@ func (l *leg) refreshedWith(c *client, answer content) {
 	o.owed, o.timer.refreshAt = answer.kept(), l.b.s.now
 }
 
-// changes says whether an answer to an offer is another session than the one that its party had described before. Formats that the
+// changes says whether an answer to an offer describes another session than its party did before. Formats that the
 // offer leaves out are missing from the answer and no change, nor are the number of a version and what an answer need not repeat.
 func (c content) changes(before, offer content) bool {
 	if len(c.about)+len(before.about) > 0 { // it may be compressed

@@ -37,8 +37,8 @@ func (e *Edge) offerTimer() string {
 	return "Session-Expires: " + seconds(e.o.SessionTime) + "\r\nMin-SE: " + seconds(minSession) + "\r\n"
 }
 
-// agreeAsServer settles the timer for a 2xx to their request and returns its header lines (section 9). Who knows timers
-// refreshes, unless it wants us to.
+// agreeAsServer settles the timer for a 2xx to their request and returns its header lines (section 9). A peer that supports timers
+// refreshes, unless it asks us to.
 func (l *leg) agreeAsServer(asks timerPreference) []byte {
 	e := l.b.s.e
 	if !asks.supported {
@@ -61,7 +61,7 @@ func (t *sessionTimer) line(we, they, more string) []byte {
 	return []byte("Session-Expires: " + seconds(t.interval) + ";refresher=" + they + "\r\n" + more)
 }
 
-// timerPreference is what a request says about session timers, kept until it is answered.
+// timerPreference is what a request asks of session timers, kept until it is answered.
 type timerPreference struct {
 	supported bool
 	interval  time.Duration
@@ -114,11 +114,11 @@ func (l *leg) restartTimer(t sessionTimer) {
 	l.timer = t
 }
 
-// watchEvery is how often the ends of a call that another node had are asked whether they are there: they may have said
-// goodbye to that node. It is less than a slice of talk.
+// watchEvery is how often the ends of a call that another node had are asked whether they are there: their BYE may have gone
+// to that node. It is shorter than a slice.
 const watchEvery = 30 * time.Second
 
-// due is when the timer of an answered leg wants to be looked at.
+// due is when the timer of an answered leg has something to do.
 func (l *leg) due() time.Duration {
 	if l.state != up {
 		return transaction.Never
@@ -148,12 +148,12 @@ func (l *leg) tickTimer() {
 		l.send(request{method: message.UPDATE, why: forRefresh, lines: l.timerLines()})
 		return
 	}
-	l.timer.prove, l.moved = false, false // what is sent says where we are now, and asks
+	l.timer.prove, l.moved = false, false // the request carries our address, and asks
 	l.confirm(forRefresh, nil)
 }
 
 // confirm asks the peer whether it has the call still, with a request that carries the session: many answer OPTIONS for a
-// call that they do not have. asks is whose question it is, nil: our own.
+// call that they do not have. asks is the request that it is sent for, nil: none.
 func (l *leg) confirm(why purpose, asks *server) {
 	r := request{method: message.INVITE, why: why, lines: l.timerLines(), content: l.session, asks: asks}
 	if !l.owed.empty() {
@@ -171,7 +171,7 @@ func (l *leg) confirm(why purpose, asks *server) {
 // unknownThere says that an answer inside a dialog means that there is nothing at the other end (RFC 5057 5.1), as 481 does.
 func unknownThere(status int) bool { return status == 404 || status == 410 || status == 604 }
 
-// maxMissed is how many OPTIONS in a row a peer that can be asked nothing else may leave without an answer.
+// maxMissed is how many OPTIONS in a row a peer that can be sent nothing else may leave unanswered.
 const maxMissed = 3
 
 // refreshed takes the answer to a refresh or ping. 481 and silence mean that the peer has no such call any more.
@@ -193,7 +193,7 @@ func (l *leg) refreshed(c *client, m *message.Message, status int) {
 			l.overAt = s.wall // the BYE that follows tells the peer nothing new
 		}
 		l.b.finish(ending{by: call.System, why: policy.PeerGone})
-	case c.method == message.UPDATE && (status == 405 || status == 501) && !c.said.empty(): // it says nothing of the call
+	case c.method == message.UPDATE && (status == 405 || status == 501) && !c.said.empty(): // that says nothing about the call
 		l.updates, l.timer.refreshAt = false, s.now
 	case c.method == message.OPTIONS:
 		l.missed = 0

@@ -26,10 +26,10 @@ const (
 	traceQueue       = 256  // messages that wait to be taken; what comes beyond is counted, not waited for
 )
 
-// ErrTraces says that as many traces run as may.
-var ErrTraces = errors.New("as many traces run as may; wait until one ends")
+// ErrTraces says that the maximum number of traces are running.
+var ErrTraces = errors.New("the maximum number of traces are running; wait until one ends")
 
-// TraceWhat says whose messages are wanted.
+// TraceWhat says whose messages to trace.
 type TraceWhat struct {
 	Users   []string // user parts of addresses and logins: a line's name and number
 	Call    call.ID
@@ -52,7 +52,7 @@ type TraceEnd struct {
 	Why      string
 	Messages int
 	Bytes    int
-	Missed   int // came faster than they were taken
+	Missed   int // arrived faster than they were taken
 }
 
 // traceTap is a trace in progress.
@@ -87,17 +87,17 @@ func (e *Edge) Trace(ctx context.Context, w TraceWhat, yield func(Traced) error)
 	for {
 		select {
 		case <-ctx.Done():
-			end.Why = "it was ended by who asked for it"
+			end.Why = "the user ended it"
 			return end, nil
 		case <-over.C:
 			end.Why = "its time is over"
 			return end, nil
 		case <-e.ctx.Done():
-			end.Why = "the server stops"
+			end.Why = "the server is stopping"
 			return end, nil
 		case m := <-t.out:
 			if err := yield(m); err != nil {
-				end.Why = "nobody takes it any more"
+				end.Why = "the client disconnected"
 				return end, err
 			}
 			end.Messages, end.Bytes = end.Messages+1, end.Bytes+len(m.Text)
@@ -112,7 +112,7 @@ func (e *Edge) Trace(ctx context.Context, w TraceWhat, yield func(Traced) error)
 	}
 }
 
-// addTap adds a trace, unless as many run as may.
+// addTap adds a trace, unless the maximum number are running.
 func (e *Edge) addTap(t *traceTap) bool {
 	e.tapping.Lock()
 	defer e.tapping.Unlock()
@@ -131,7 +131,7 @@ func (e *Edge) dropTap(t *traceTap) {
 	e.taps.Store(&all)
 }
 
-// traced shows a message to the traces in progress; there are none, as a rule.
+// traced shows a message to the traces in progress; usually there are none.
 func (e *Edge) traced(in bool, peer netip.AddrPort, proto transport.Proto, b []byte) {
 	for _, t := range *e.taps.Load() {
 		if !t.wants(b) {
@@ -153,7 +153,7 @@ func (t *traceTap) lost() int {
 	return t.missed
 }
 
-// follow takes a Call-ID in, and the one of the other leg with it.
+// follow adds a Call-ID to the trace, and with it that of the other leg.
 func (t *traceTap) follow(id []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -163,7 +163,7 @@ func (t *traceTap) follow(id []byte) {
 	}
 }
 
-// wants says whether a message is of what is traced, and remembers its Call-ID then.
+// wants says whether a message belongs to the trace, and if so follows its Call-ID.
 func (t *traceTap) wants(b []byte) bool {
 	var id []byte
 	found := false
@@ -222,7 +222,7 @@ func headerLines(b []byte) func(yield func([]byte) bool) {
 
 const removed = "(removed)"
 
-// secretHeaders are those whose value logs somebody in, or helps to.
+// secretHeaders are those whose value is, or helps to make, a login.
 var secretHeaders = []string{"authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info", "www-authenticate", "proxy-authenticate", "identity"}
 
 var (
@@ -231,8 +231,8 @@ var (
 	secretArgs = regexp.MustCompile(`(?i)(password|passwd|pwd|token|secret|auth)=[^;&?>\s"]+`)
 )
 
-// withoutSecrets is a message to show: without what logs in, without passwords in addresses and keys of media, and of bodies only SDP, for
-// others hold the digits that people press.
+// withoutSecrets is a message to show: without credentials, without passwords in URIs and keys of media, and of bodies only SDP, because
+// others may contain the digits that people press.
 func withoutSecrets(b []byte) string {
 	head, body, _ := bytes.Cut(b, []byte("\r\n\r\n"))
 	var out strings.Builder

@@ -47,7 +47,7 @@ type Login string
 
 // What came of the credentials.
 const (
-	NotAsked Login = "not asked for" // the carrier knows us by our address, or answers OPTIONS to anybody
+	NotAsked Login = "not asked for" // the carrier knows us by our address, or answers OPTIONS from anyone
 	Accepted Login = "accepted"
 	Refused  Login = "refused"
 	Missing  Login = "asked for, but none are set"
@@ -70,7 +70,7 @@ func (a *Answer) OK() bool {
 	return a.Status != 0 && a.Login != Refused && a.Login != Missing && a.Status != http.StatusForbidden && a.Status != http.StatusServiceUnavailable
 }
 
-// Ask asks every address of a carrier, all at once, and answers in their order.
+// Ask asks every address of a carrier, concurrently, and answers in their order.
 func Ask(ctx context.Context, t *Target) []Answer {
 	var out []Answer
 	for _, address := range t.Addresses {
@@ -152,7 +152,7 @@ func (t *Target) login(a *Answer, q *request, m *message.Message) {
 	}
 	c, ok := challenge.Answer(m, digest.Options{Method: "OPTIONS", URI: q.uri, Username: t.User, Password: t.Password.Reveal(), Count: 1})
 	if !ok {
-		a.Fault = "asks for a kind of login that is not known here"
+		a.Fault = "asks for a kind of login that is not supported"
 		return
 	}
 	again, err := q.send(&c)
@@ -219,7 +219,7 @@ func (q *request) send(c *challenge.Credentials) (*message.Message, error) {
 	}
 }
 
-// repeat sends a request over UDP again and again, at growing intervals, until it is stopped (RFC 3261 17.1.2.2).
+// repeat retransmits a request over UDP at growing intervals until it is stopped (RFC 3261 17.1.2.2).
 func (q *request) repeat(b []byte) (stop func()) {
 	done, wait := make(chan struct{}), firstRepeat
 	go func() {
@@ -228,7 +228,7 @@ func (q *request) repeat(b []byte) (stop func()) {
 			case <-done:
 				return
 			case <-time.After(wait):
-				_, _ = q.conn.Write(b) // that nobody answers is seen elsewhere
+				_, _ = q.conn.Write(b) // without an answer, send times out
 				wait = min(2*wait, 4*time.Second)
 			}
 		}

@@ -12,8 +12,8 @@ import (
 	"ringfence/core/netlist"
 )
 
-// Bans is a bounded table of banned addresses and networks with expiry. Reads take no lock. When the place for an entry
-// is taken by others, the one that would expire first gives way: the table never grows.
+// Bans is a bounded table of banned addresses and networks with expiry. Reads take no lock. When there is no room for an entry,
+// the one that would expire first is replaced: the table never grows.
 //
 // It is a hash table of buckets with eight ways. Entries are never changed once they are in, only replaced, so a reader
 // sees whole ones. The hash is seeded, so that nobody can choose addresses that push each other out.
@@ -32,8 +32,8 @@ type Bans struct {
 	gone int        // guarded by mu: entries taken out since near was made
 }
 
-// near says which lengths there are in each part of the address space: others' lists hold networks of some twenty lengths,
-// and most of the world has none of them. A bit may stay when its last entry goes, and costs a probe until near is made anew.
+// near says which lengths there are in each part of the address space: imported lists hold networks of some twenty lengths,
+// and most parts have none of them. A bit may stay after its last entry is gone, and costs a probe until near is rebuilt.
 type near struct {
 	v4 [1 << 16]atomic.Uint32 // by /16, bit n-16 for the lengths from /16 on
 	v6 [1 << 14]atomic.Uint32 // by a hash of the /32, bit n-32 for the lengths from /32 to /63
@@ -42,8 +42,8 @@ type near struct {
 const (
 	nearFrom4 = 16
 	nearFrom6 = 32
-	nearTill6 = 64
-	nearStale = 1 << 14 // entries gone, after which near is made anew: a millisecond's work
+	nearUntil6 = 64
+	nearStale = 1 << 14 // entries gone, after which near is rebuilt, which takes a millisecond
 )
 
 func (r *near) at4(a netip.Addr) *atomic.Uint32 {
@@ -56,13 +56,13 @@ func (r *near) at6(a netip.Addr) *atomic.Uint32 {
 	return &r.v6[binary.BigEndian.Uint32(raw[:4])*0x9e3779b1>>18]
 }
 
-// note takes the length of a network down, where it is one that near knows.
+// note records the length of a network, if near covers it.
 func (r *near) note(p netip.Prefix) {
 	n := p.Bits()
 	switch {
 	case p.Addr().Is4() && n >= nearFrom4:
 		r.at4(p.Addr()).Or(1 << (n - nearFrom4))
-	case p.Addr().Is6() && n >= nearFrom6 && n < nearTill6:
+	case p.Addr().Is6() && n >= nearFrom6 && n < nearUntil6:
 		r.at6(p.Addr()).Or(1 << (n - nearFrom6))
 	}
 }
@@ -234,7 +234,7 @@ func (b *Bans) uncount(e *ban) {
 	}
 }
 
-// renew makes near out of what is in the table, without the bits of what has gone. Readers see the old one or the new one,
+// renew rebuilds near from the table, without the bits of entries that are gone. Readers see the old one or the new one,
 // and both have every entry. The caller holds mu.
 func (b *Bans) renew() {
 	b.gone = 0

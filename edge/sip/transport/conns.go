@@ -19,8 +19,8 @@ const (
 	trusted                  // a carrier's, or one that we dialled
 )
 
-// connTable finds connections, and says which one goes when there are too many. Strangers are the first, by network. They
-// may use what nobody else uses, up to half of all; a sixteenth of all is theirs alone, so that a phone can always come
+// connTable finds connections, and decides which one is closed when there are too many. Strangers are the first, by network. They
+// may use what others leave, up to half of all; a sixteenth of all is reserved for them, so that a phone can always connect
 // and log in. Phones are next, by line, but never the only connection of a line.
 type connTable struct {
 	max, maxNet, maxLine int
@@ -58,11 +58,11 @@ func (ct *connTable) counts() (all, strangers int) {
 	return len(ct.byID), ct.strangers.n
 }
 
-// reserved is kept for those who have yet to log in.
+// reserved is how many connections are kept free for those who have yet to log in.
 func (ct *connTable) reserved() int { return (ct.max + 15) / 16 }
 
-// accept enters a connection that came in. known says how many phones are registered at its address; one of a carrier is
-// trusted at once. What has to go for it is returned, to be closed by the caller; it may be the new one itself.
+// accept enters a connection that came in. known says how many phones are registered at its address; that of a carrier is
+// trusted. The connection that has to be closed for it, which may be the new one itself, is returned for the caller to close.
 func (ct *connTable) accept(c *conn, carrier bool, known int) (gone *conn, err error) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
@@ -74,7 +74,7 @@ func (ct *connTable) accept(c *conn, carrier bool, known int) (gone *conn, err e
 	}
 	free := 0
 	if known > 0 {
-		free = known + 4 // some of whose old connections nobody has missed yet
+		free = known + 4 // some of whose old connections are dead but still open
 	}
 	c.standing, c.net = stranger, strangersOf(c.remote.Addr(), known)
 	ct.enter(c)
@@ -104,7 +104,7 @@ func (ct *connTable) trust(c *conn) (gone *conn, err error) {
 	return gone, nil
 }
 
-// least is the connection that is missed least; nil when none may go. The caller holds mu.
+// least is the connection to close first; nil when none may be closed. The caller holds mu.
 func (ct *connTable) least() *conn {
 	switch {
 	case ct.strangers.n > 0:
@@ -115,7 +115,7 @@ func (ct *connTable) least() *conn {
 	return nil
 }
 
-// login notes that a line has logged in on a stranger's connection; "" is a carrier. What has to go for it is returned.
+// login notes that a line has logged in on a stranger's connection; "" is a carrier. The connection that has to be closed for it is returned.
 func (ct *connTable) login(d Dest, line string) (gone *conn) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
@@ -138,13 +138,13 @@ func (ct *connTable) login(d Dest, line string) (gone *conn) {
 	case top.conns.Len() > 1:
 		gone = top.first(ct.from)
 	default:
-		gone = c // each line has one: who is there stays
+		gone = c // each line has one: those stay
 	}
 	ct.drop(gone)
 	return gone
 }
 
-// giveWay takes out a stranger: descriptors have run out.
+// giveWay removes a stranger, because file descriptors have run out.
 func (ct *connTable) giveWay() *conn {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()

@@ -19,7 +19,7 @@ type crowd[K comparable] struct {
 // group is the connections of one network or one line, oldest first.
 type group struct {
 	conns list.List // of *conn
-	free  int       // so many of them do not weigh: phones are registered there, or were a moment ago
+	free  int       // how many of them do not count: phones are registered there, or were a moment ago
 	at    int       // in crowd.order
 }
 
@@ -100,8 +100,8 @@ func (h *heaviest) Pop() any {
 // looks bounds the search for a group's most numerous address.
 const looks = 128
 
-// first is the connection of a group that has to go before its others: the oldest of the address that has the most, among
-// the oldest few. So a phone in an attacker's network, or on a line whose password was stolen, outlasts his connections.
+// first is the connection of a group to close first: the oldest of the address that has the most, among
+// the oldest few. So a phone in an attacker's network, or on a line whose password was stolen, outlasts the attacker's connections.
 func (g *group) first(from map[netip.Addr]int) *conn {
 	best := g.oldest()
 	most := from[best.remote.Addr()]

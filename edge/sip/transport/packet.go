@@ -59,7 +59,7 @@ func (p *Packet) Release() {
 }
 
 // deliver hands the packet in *slot to the handler. Afterwards *slot is nil when the handler kept the
-// packet, or when it panicked: who knows what still points into it then.
+// packet, or when it panicked: something may still point into it then.
 func (t *Transport) deliver(slot **Packet) {
 	p := *slot
 	p.slot = slot
@@ -77,7 +77,7 @@ func (t *Transport) panicked(v any) {
 	if t.cfg.Panicked == nil {
 		return
 	}
-	defer func() { _ = recover() }() // a report that panics in turn is not worth the program
+	defer func() { _ = recover() }() // a report that panics in turn must not end the program
 	t.cfg.Panicked(v, debug.Stack())
 }
 

@@ -20,8 +20,8 @@ type datagrams interface {
 
 // socket is one UDP socket with its queue.
 //
-// Who writes: a sender that finds nobody flushing flushes, and goes on until the queue is empty; so at low load a packet
-// leaves at once on its sender's goroutine, and under load packets gather while the system call runs. While the reader
+// A sender that finds the socket idle writes, and continues until the queue is empty; so at low load a packet
+// leaves immediately on its sender's goroutine, and under load packets gather while the system call runs. While the reader
 // hands out a batch (held), senders only queue, up to flushAt, and the reader flushes at the end.
 type socket struct {
 	t     *Transport
@@ -32,7 +32,7 @@ type socket struct {
 	mu       sync.Mutex
 	waiting  queue // guarded by mu
 	held     bool  // guarded by mu
-	flushing bool  // guarded by mu; who sets it owns writing until it is unset
+	flushing bool  // guarded by mu; the goroutine that sets it owns writing until it is unset
 	writing  queue
 }
 
@@ -119,7 +119,7 @@ func (s *socket) unhold() {
 	}
 }
 
-// run reads until the socket is closed. No error but that ends it.
+// run reads until the socket is closed. No other error ends it.
 func (s *socket) run() {
 	slots := make([]*Packet, batchSize)
 	for {

@@ -14,7 +14,7 @@ import (
 type stream struct {
 	c       *conn
 	buf     []byte // read and not yet handled
-	scanned int    // so much of buf holds no end of headers
+	scanned int    // how much of buf is known to hold no end of headers
 	need    int    // bytes that the message at the start of buf takes, once its headers are there
 	slot    *Packet
 	any     bool // a whole message has been read, or the connection is one that we dialled
@@ -75,16 +75,16 @@ func (s *stream) deadline(begun time.Time) {
 	_ = s.c.nc.SetReadDeadline(begun.Add(d))
 }
 
-// loose says that what has come looks like a whole message, but for line ends of both kinds: it is one when nothing comes behind it. What does, and
-// might be of somebody's making who has brought a line break into a value, is no message of its own.
+// loose says that what has come looks like a whole message, except for line ends of both kinds: it is one when nothing follows it. What does
+// follow is not a message of its own, because an attacker may have smuggled a line break into a value.
 func (s *stream) loose() bool {
 	return s.need == 0 && len(s.buf) > 0 && s.buf[len(s.buf)-1] == '\n' && message.Cut(s.buf) == len(s.buf)
 }
 
 const loosePause = 500 * time.Millisecond
 
-// lastWord delivers what nothing more will come of: the end of a call that is not complete, since the rest of what its Content-Length promises will not
-// come, and a message with line ends of both kinds, so that its sender hears of it.
+// lastWord delivers a message of which no more will come: the end of a call, although it is shorter than its Content-Length, and a message
+// with line ends of both kinds, so that its sender gets an answer.
 func (s *stream) lastWord() {
 	n := 0
 	switch {

@@ -36,7 +36,7 @@ type conn struct {
 type outgoing struct {
 	b     []byte
 	token uint64
-	quiet bool // a pong: nobody waits for word of it
+	quiet bool // a pong, whose failure is not reported
 }
 
 // accept takes connections until the listener is closed; no other error ends it.
@@ -95,8 +95,8 @@ func (t *Transport) evict(c *conn) bool {
 	return true
 }
 
-// LoggedIn says that a line has logged in on the connection that d stands for, or with "" that a carrier uses it: others are
-// closed before it when room is short.
+// LoggedIn notes that a line has logged in on the connection that d stands for, or with "" that a carrier uses it: others are
+// closed before it when there is no room.
 func (t *Transport) LoggedIn(d Dest, line string) {
 	if d.Proto == TCP {
 		t.evict(t.conns.login(d, line))
@@ -120,7 +120,7 @@ func (t *Transport) sendTCP(d Dest, b []byte, token uint64) error {
 	return c.send(outgoing{b: bytes.Clone(b), token: token})
 }
 
-// dialling enters a connection to the address and starts to dial it, unless somebody else just did.
+// dialling enters a connection to the address and starts to dial it, unless that is under way.
 func (t *Transport) dialling(to netip.AddrPort) (*conn, error) {
 	c, gone, err := t.conns.dialling(to, t)
 	t.evict(gone)
@@ -144,14 +144,14 @@ func (ct *connTable) dialling(to netip.AddrPort, t *Transport) (c, gone *conn, e
 	return c, gone, nil
 }
 
-// mute says that we dialled a connection, and that its peer has taken what we sent for a while without a word: its program may hang, or be
-// gone behind a box that answers for it. The next request goes out on a new one.
+// mute says that the peer of a connection that we dialled has accepted data for a while and sent nothing: its program may hang, or be
+// gone behind a middlebox that answers for it. The next request goes out on a new connection.
 func (c *conn) mute() bool {
 	since := c.unheard.Load()
 	return since != 0 && time.Now().UnixNano()-since > int64(muteAfter)
 }
 
-// muteAfter leaves room for a long way (RFC 3261 section 17.2.1 wants a 100 within 200 ms) and for a packet that is lost on it.
+// muteAfter allows for a long path (RFC 3261 section 17.2.1 requires a 100 within 200 ms) and for a packet lost on it.
 const muteAfter = 500 * time.Millisecond
 
 func (c *conn) dial() {
@@ -206,7 +206,7 @@ func (c *conn) send(o outgoing) error {
 	return nil
 }
 
-// startWriting makes sure that somebody drains the queue. The caller holds mu; nc is not nil. The connection's reader
+// startWriting makes sure that a goroutine drains the queue. The caller holds mu; nc is not nil. The connection's reader
 // runs or is about to run, so the WaitGroup cannot be at zero here.
 func (c *conn) startWriting() {
 	if !c.writing && len(c.queue) > 0 {
@@ -234,7 +234,7 @@ func (c *conn) drain() {
 	}
 }
 
-// flush waits until what is queued has been written, or for a moment: the connection is about to be closed, and its peer is to learn why.
+// flush waits for a moment until the queue has been written: the connection is about to be closed, and its peer should learn why.
 func (c *conn) flush() {
 	c.mu.Lock()
 	if !c.writing {

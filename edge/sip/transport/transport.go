@@ -60,16 +60,16 @@ type Config struct {
 	Sockets    int            // sockets per UDP address, sharing its load by SO_REUSEPORT; default 1
 	ReadBuffer int            // bytes asked of the kernel per UDP socket, both ways; default 8 MiB
 
-	Bans   *Bans           // nil: nobody is banned
+	Bans   *Bans           // nil: no source is banned
 	Handle func(p *Packet) // required; called on reader goroutines, concurrently; must not block
 	// Failed reports a message that was taken by Send for TCP and could not be written; token is SendToken's. Called on
 	// a goroutine of the connection.
 	Failed func(d Dest, token uint64, err error)
-	// Closed reports the end of a connection on which a line had logged in. Called on a goroutine of the connection; nil: nobody.
+	// Closed reports the end of a connection on which a line had logged in. Called on a goroutine of the connection; may be nil.
 	Closed   func(d Dest, line string)
 	Panicked func(v any, stack []byte) // after a panic in Handle was recovered
 	// Known says whether connections from an address are a carrier's, and how many phones are registered there: those find
-	// room before strangers do. It must be quick; nil: everybody is a stranger.
+	// room before strangers do. It must be quick; nil: all are strangers.
 	Known func(src netip.AddrPort) (carrier bool, phones int)
 	Dial  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
@@ -204,7 +204,7 @@ func (t *Transport) Stop() {
 	t.wg.Wait()
 }
 
-// MaxConns is how many TCP connections there is room for: as configured, or fewer when the process may not open as many.
+// MaxConns is how many TCP connections there is room for: as configured, or fewer when the process may not open that many.
 func (t *Transport) MaxConns() int { return t.cfg.MaxConns }
 
 // Addr returns the first address bound for the protocol; zero when there is none.
@@ -284,7 +284,7 @@ func (t *Transport) listenerFor(to netip.Addr) netip.AddrPort {
 
 // Send sends one message. It copies b, never blocks on the network, and returns an error only when nothing will be
 // sent. On TCP it uses the flow's connection, or one to the same address, or (without a flow) dials one; what goes wrong
-// later is told to Config.Failed.
+// later is reported to Config.Failed.
 func (t *Transport) Send(d Dest, b []byte) error { return t.SendToken(d, b, 0) }
 
 // SendToken is Send with a token that Config.Failed gets back.

@@ -62,7 +62,7 @@ type batchOut struct {
 
 const overflowSize = 1<<16 - smallBuf
 
-// listenUDP makes the nth of so many sockets that share an address.
+// listenUDP makes the nth socket of those that share an address.
 func listenUDP(a netip.AddrPort, nth, of, bufSize int) (datagrams, netip.AddrPort, error) {
 	family := unix.AF_INET
 	if a.Addr().Is6() {
@@ -185,13 +185,13 @@ func (in *batchIn) nap() {
 	if in.gap < busyGap && in.n < batchSize/2 {
 		d := unix.NsecToTimespec(napTime)
 		// This keeps the thread's processor: handing it on and taking it back (what the runtime does around an ordinary
-		// system call) costs more than the half millisecond is worth to anybody else.
+		// system call) costs more than others would gain from the half millisecond.
 		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&d)), 0, 0)
 	}
 }
 
 // In nanoseconds: busyGap is the mean time between packets below which the reader naps, over so many reads that a burst of
-// ordinary traffic is no flood; longGap bounds what a quiet hour counts for, so that a flood after it is seen at once.
+// ordinary traffic is no flood; longGap bounds what a quiet hour counts for, so that a flood after it is noticed quickly.
 const (
 	busyGap = 50_000
 	longGap = 1_000_000
@@ -294,7 +294,7 @@ func ntohs(p uint16) uint16 {
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// sendSome sends out.hdrs[out.n:out.todo] as far as the kernel takes them at once.
+// sendSome sends out.hdrs[out.n:out.todo] as far as the kernel takes them without blocking.
 func (s *mmsg) sendSome(fd uintptr) bool {
 	out := &s.out
 	out.err = 0
@@ -304,7 +304,7 @@ func (s *mmsg) sendSome(fd uintptr) bool {
 		case errno == unix.EINTR:
 			continue
 		case errno == unix.EAGAIN && out.wait:
-			// The send buffer is full. Wait for it, but not so long that the reader, which may be us, loses packets.
+			// The send buffer is full. Wait for it, but only briefly, because this may be the reader's goroutine, and packets would be lost.
 			out.wait = false
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 5)
 			continue
