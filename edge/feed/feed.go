@@ -1,6 +1,6 @@
 // Package feed fetches lists of attackers' addresses that others keep, from files and from the web, again and again, and
-// hands them on whole. It must not know what is done with them. A list that cannot be had, or that is malformed, changes
-// nothing: the fault is named with its place, and the list of before stays.
+// hands them on whole. It must not know what is done with them. A list that cannot be fetched, or that is malformed, changes
+// nothing: the fault is reported with its place, and the previous list stays in force.
 package feed
 
 import (
@@ -34,7 +34,7 @@ type Source struct {
 type Options struct {
 	Sources []Source
 	// Import takes a whole list, in place of what the same feed listed before, and says in a few words what came of it. What
-	// it returns as an error is told like a fault of the list.
+	// it returns as an error is reported like a fault of the list.
 	Import   func(ctx context.Context, name string, entries []netlist.Entry) (summary string, err error)
 	Timeout  time.Duration  // of one fetch; 0 is 30 s
 	MaxBytes int64          // of a list, unpacked; 0 or more than netlist.MaxBytes is that
@@ -54,7 +54,7 @@ const (
 	refresh = 24 * time.Hour
 )
 
-// Status is how it stands with a source.
+// Status is the state of a source.
 type Status struct {
 	Name    string
 	From    string // fit to be shown
@@ -105,7 +105,7 @@ func New(o Options) (*Feeds, error) {
 			return nil, fmt.Errorf("feed %.64q: %w", s.Name, err)
 		}
 		if names[s.Name] {
-			return nil, fmt.Errorf("feed %q is there twice", s.Name)
+			return nil, fmt.Errorf("feed %q is configured twice", s.Name)
 		}
 		names[s.Name] = true
 		f.sources = append(f.sources, src)
@@ -154,8 +154,8 @@ func showURL(u *url.URL) string {
 	return netlist.Clean(u.Scheme + "://" + u.Host + strings.Join(parts, "/"))
 }
 
-// Run fetches each source at once, and then each interval, a little more or less, until ctx ends. A source that fails is
-// tried sooner, at first after a minute.
+// Run fetches each source immediately, and then at each interval, a little more or less, until ctx ends. A source that fails is
+// tried again sooner, at first after a minute.
 func (f *Feeds) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, s := range f.sources {
@@ -181,7 +181,7 @@ func (f *Feeds) follow(ctx context.Context, s *source) {
 	}
 }
 
-// pause is how long to wait: the interval, or less after a failure; a tenth more or less, so that not all come at once.
+// pause is how long to wait: the interval, or less after a failure; a tenth more or less, to spread the fetches.
 func pause(every time.Duration, failures int) time.Duration {
 	d := every
 	if failures > 0 {
@@ -203,7 +203,7 @@ func (f *Feeds) Fetch(ctx context.Context, name string) error {
 	return ErrNoFeed
 }
 
-// Status gives how it stands with each source, in the order of the configuration.
+// Status gives the state of each source, in the order of the configuration.
 func (f *Feeds) Status() []Status {
 	list := make([]Status, len(f.sources))
 	for i, s := range f.sources {
@@ -249,9 +249,9 @@ func (f *Feeds) fetch(ctx context.Context, s *source) error {
 	}
 	if list != nil {
 		s.status.Taken, s.status.Entries, s.status.Notes, s.status.Summary = now, len(list.Entries), list.Notes, summary
-		f.log.Info("a list was taken", "feed", s.Name, "from", s.show, "entries", len(list.Entries), "ended", list.Ended, "left_out", list.Skipped, "result", summary, "notes", list.Notes)
+		f.log.Info("a list was accepted", "feed", s.Name, "from", s.show, "entries", len(list.Entries), "ended", list.Ended, "left_out", list.Skipped, "result", summary, "notes", list.Notes)
 	} else if before != "" {
-		f.log.Info("a list can be had again", "feed", s.Name, "from", s.show)
+		f.log.Info("a list can be fetched again", "feed", s.Name, "from", s.show)
 	}
 	return nil
 }

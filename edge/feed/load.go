@@ -58,8 +58,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// read reads a list that is within bounds. One that is empty to the last byte is taken for a slip: whoever means that
-// there is nothing can say so in a comment.
+// read reads a list that is within bounds. An empty file is taken to be a mistake: a list that is meant to be empty can
+// hold a comment.
 func (f *Feeds) read(from io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(from, f.o.MaxBytes+1))
 	switch {
@@ -136,8 +136,8 @@ func newClient(o Options) *http.Client {
 	}
 }
 
-// checkRedirect follows a few, never from https to http, and to another host only where no key stands before the host: that is
-// the keeper's alone.
+// checkRedirect follows a few redirects, never from https to http, and to another host only where the URL has no login: that is for
+// the list's own host.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {

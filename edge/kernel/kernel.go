@@ -1,5 +1,5 @@
 // Package kernel has the Linux kernel drop the packets of banned networks before they reach our sockets, where that is
-// allowed: nftables sets with timeouts, for our SIP ports and nothing else of the machine. It must not know why somebody is
+// allowed: nftables sets with timeouts, for our SIP ports and nothing else of the machine. It must not know why a network is
 // banned. Where it cannot be used, the SIP transport's own table does the same at 2 µs a packet.
 package kernel
 
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Why Open could not: the error says it in words, and the log line can too.
+// Why Open failed, in words for the log.
 var (
 	ErrPermission  = errors.New("no permission to set up nftables: it needs root or CAP_NET_ADMIN")
 	ErrUnsupported = errors.New("this system has no nftables (the kernel's nf_tables)")
@@ -22,9 +22,9 @@ type Options struct {
 	// machine. Nothing else is ever dropped.
 	Ports []netip.AddrPort
 	// Table is the name of the table of family inet; "" is "ringfence". Two processes on one machine need two names: a table
-	// of that name which is there at start is taken for what a crash left behind, and replaced.
+	// of that name that exists at the start is taken to be left over from a crash, and replaced.
 	Table string
-	Max   int          // networks kept; 0 is 131,072. What comes beyond is left to the process
+	Max   int          // networks kept; 0 is 131,072. The process itself drops the packets of any more
 	Log   *slog.Logger // nil is none
 }
 

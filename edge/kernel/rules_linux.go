@@ -74,7 +74,7 @@ func (r *rules) build(o Options) error {
 	return r.conn.Flush()
 }
 
-// addSocket has the packets to one of our sockets looked at. A socket on the unspecified IPv6 address has IPv4 too.
+// addSocket has the packets to one of our sockets checked. A socket on the unspecified IPv6 address receives IPv4 too.
 func (r *rules) addSocket(input *nftables.Chain, socket netip.AddrPort, proto byte) {
 	addr := socket.Addr().Unmap().WithZone("")
 	for i, v6 := range []bool{false, true} {
@@ -145,9 +145,9 @@ func (r *rules) set(l length) (*nftables.Set, error) {
 	return s, nil
 }
 
-// apply makes a change in one transaction. After an error the table is to be built anew. An element cannot be given another
-// end, and one that is not there cannot be taken out, and it may have ended this instant: so it is put, which does nothing
-// if it is there, taken out, and put again.
+// apply makes a change in one transaction. After an error the table must be rebuilt. An element cannot be given another
+// timeout, and one that is missing cannot be deleted, and it may have expired a moment ago: so it is added, which does nothing
+// if it is there, deleted, and added again.
 func (r *rules) apply(c *change, now time.Time) error {
 	byLength := func(list []element, do func(*nftables.Set, []nftables.SetElement) error) error {
 		groups := map[length][]nftables.SetElement{}
@@ -174,7 +174,7 @@ func (r *rules) apply(c *change, now time.Time) error {
 	return errors.Join(err, r.conn.Flush())
 }
 
-// dropped is how many packets this table has dropped; 0 when somebody has removed it, which work notices.
+// dropped is how many packets this table has dropped; 0 when it has been removed from outside, which work notices.
 func (r *rules) dropped() uint64 {
 	obj, _ := r.conn.GetObject(r.count)
 	if named, ok := obj.(*nftables.NamedObj); ok {
@@ -185,7 +185,7 @@ func (r *rules) dropped() uint64 {
 	return 0
 }
 
-// remove takes the table away, whether it is still there or not.
+// remove deletes the table, whether it still exists or not.
 func (r *rules) remove() error {
 	r.conn.AddTable(r.table)
 	r.conn.DelTable(r.table)

@@ -20,7 +20,7 @@ const (
 	gather   = 100 * time.Millisecond // changes go to the kernel together
 	perBatch = 1000                   // networks of one transaction: a few ten KB of netlink messages
 	retry    = 10 * time.Second       // after the kernel refused
-	tidy     = time.Minute            // how often ended networks are forgotten here; the kernel forgets them by itself
+	tidy     = time.Minute            // how often expired networks are forgotten here; the kernel expires them by itself
 )
 
 // Set is the banned networks in the kernel. It is safe for concurrent use; Add and Remove only note what is to be done.
@@ -33,7 +33,7 @@ type Set struct {
 
 	mu      sync.Mutex // owns all below
 	nets    map[netip.Prefix]entry
-	pending map[netip.Prefix]struct{} // to be put if in nets, else taken out
+	pending map[netip.Prefix]struct{} // to be added if in nets, else deleted
 	failing bool
 	closed  bool
 
@@ -46,7 +46,7 @@ type Set struct {
 // entry is a network that is to be in the kernel.
 type entry struct {
 	until  time.Time
-	inside bool // the kernel has it, perhaps with an earlier end
+	inside bool // the kernel has it, perhaps with an earlier timeout
 }
 
 // Open makes the table, empty, and drops what a crashed process left under its name. The error says in words why it
@@ -65,19 +65,19 @@ func Open(o Options) (*Set, error) {
 	}
 	s.rules = &rules{conn: conn}
 	if err := s.rules.build(o); err != nil {
-		_ = conn.CloseLasting() // of no use any more
+		_ = conn.CloseLasting() // it is of no further use
 		return nil, inWords(err)
 	}
 	go s.run()
 	return s, nil
 }
 
-// inWords makes an error out of what the kernel said that an operator can act on.
+// inWords turns the kernel's error into one that an operator can act on.
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return ErrPermission
-	case errors.Is(err, unix.EAFNOSUPPORT): // every Linux has netlink: systemd keeps it from us
+	case errors.Is(err, unix.EAFNOSUPPORT): // every Linux has netlink: systemd withholds it
 		return fmt.Errorf("%w, and AF_NETLINK in RestrictAddressFamilies of the systemd unit, which says how", ErrPermission)
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
@@ -167,8 +167,8 @@ func (s *Set) wait(d time.Duration) bool {
 	}
 }
 
-// work sends batches until nothing is pending. When the kernel refuses, somebody has changed our table: it is built anew,
-// with all networks; when it refuses that too, later again.
+// work sends batches until nothing is pending. When the kernel refuses one, our table has been changed from outside: it is rebuilt
+// with all networks; when that is refused too, it is tried again later.
 func (s *Set) work() {
 	for {
 		err := s.send()
@@ -178,7 +178,7 @@ func (s *Set) work() {
 			}
 			continue
 		}
-		s.log.Debug("nftables refused a change; the table is made anew", "table", s.o.Table, "error", err)
+		s.log.Debug("nftables refused a change; the table is rebuilt", "table", s.o.Table, "error", err)
 		if err = s.rebuild(); err == nil {
 			if err = s.send(); err == nil {
 				continue
@@ -191,7 +191,7 @@ func (s *Set) work() {
 	}
 }
 
-// calm says whether all is done, and that the kernel obeys.
+// calm says whether nothing is pending, and notes that the kernel takes changes again.
 func (s *Set) calm() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,7 @@ func (s *Set) complain(err error) {
 	defer s.mu.Unlock()
 	if !s.failing {
 		s.failing = true
-		s.log.Warn("the kernel does not take bans; the process drops their packets itself", "table", s.o.Table, "error", inWords(err))
+		s.log.Warn("the kernel refuses bans; the process drops the packets itself", "table", s.o.Table, "error", inWords(err))
 	}
 }
 
@@ -246,7 +246,7 @@ type element struct {
 	until time.Time
 }
 
-// change is one transaction: what is new, what gets another end, and what goes.
+// change is one transaction: what is new, what gets another timeout, and what is deleted.
 type change struct{ put, renew, drop []element }
 
 // take takes the next batch out of what is pending.
@@ -274,7 +274,7 @@ func (s *Set) take(now time.Time) *change {
 	return c
 }
 
-// rebuild makes the table anew; all networks are pending then.
+// rebuild makes the table again, empty; all networks are pending then.
 func (s *Set) rebuild() error {
 	s.building.Lock()
 	defer s.building.Unlock()
@@ -293,7 +293,7 @@ func (s *Set) rebuild() error {
 	return nil
 }
 
-// forget lets go of networks that have ended.
+// forget removes networks that have expired.
 func (s *Set) forget(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -321,7 +321,7 @@ func (s *Set) Stats() Stats {
 	return st
 }
 
-// Close takes the table away: nothing of ours stays in the kernel. A second one does nothing.
+// Close deletes the table: nothing of ours stays in the kernel. A second Close does nothing.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	again := s.closed

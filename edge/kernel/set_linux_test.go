@@ -191,7 +191,7 @@ func TestTimeouts(t *testing.T) {
 	eventually(t, "127.0.0.2 is dropped again", func() bool { return !p.hears("127.0.0.2") })
 }
 
-// A table that a crash left is replaced; one that somebody wipes away meanwhile is made anew.
+// A table that a crash left is replaced; one that is deleted meanwhile is rebuilt.
 func TestTableOfTheDead(t *testing.T) {
 	alone(t)
 	p := listen(t, "127.0.0.1:0")

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Plan is a thief's plan: what an attack tries, and its bounds.
+// Plan is what an attack tries, and its bounds.
 type Plan struct {
 	Numbers []string      // called in turn
 	Calls   int           // attempts in all, at most 10,000
-	AtOnce  int           // attempts in flight at once, at most 200
-	Refused int           // give up after so many refusals one after the other; 0 is 10
+	AtOnce  int           // concurrent attempts, at most 200
+	Refused int           // give up after this many refusals in a row; 0 is 10
 	Last    time.Duration // hang up what is left after this long
-	// Say is told what happens, one line each, from one goroutine at a time; nil is silence.
+	// Say reports each event in a line, from one goroutine at a time; may be nil.
 	Say func(format string, args ...any)
 }
 
@@ -33,7 +33,7 @@ type Loot struct {
 }
 
 // ErrTooWild says that an attack was planned beyond this tool's bounds or against another machine.
-var ErrTooWild = errors.New("the attack drill runs against loopback only, with at most 10,000 calls, 200 at once, for at most an hour")
+var ErrTooWild = errors.New("the attack drill runs against loopback only, with at most 10,000 calls, 200 of them concurrent, for at most an hour")
 
 // Attack places call after call, as a thief does with a stolen login, holds what is answered, and stops when the line is
 // refused for good, the plan's calls are used up, or time is up. The calls in progress are then held until they are cut
@@ -64,11 +64,11 @@ type thief struct {
 
 	mu   sync.Mutex // owns all below
 	next int        // attempts begun
-	row  int        // refusals one after the other
+	row  int        // refusals in a row
 	loot Loot
 }
 
-// dial places calls one after the other; those answered are held by goroutines of their own.
+// dial places one call after another; goroutines of their own hold those that are answered.
 func (t *thief) dial(ctx context.Context, held *sync.WaitGroup) {
 	for ctx.Err() == nil {
 		n, ok := t.take()
@@ -102,7 +102,7 @@ func (t *thief) take() (int, bool) {
 	return t.next - 1, true
 }
 
-// refused counts a refusal and tells each new reason once.
+// refused counts a refusal and reports each new reason once.
 func (t *thief) refused(number, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -256,7 +256,7 @@ func (c *Call) refuse(r message.Reply) {
 	c.untilACK(context.Background())
 }
 
-// errNoACK says that the caller never acknowledged our answer.
+// errNoACK says that the caller did not acknowledge our answer.
 var errNoACK = errors.New("the caller never sent ACK")
 
 // answer accepts an INVITE. Its 200 is repeated until its ACK (RFC 3261 section 13.3.1.4).

@@ -15,13 +15,13 @@ import (
 
 // Behaviour is what the test carrier does with a call.
 type Behaviour struct {
-	Refuse     int           // answer with this status, at once after ringing for Ring; 0 answers the call
+	Refuse     int           // refuse with this status after ringing for Ring; 0 answers the call
 	Phrase     string        // of Refuse
-	Silent     bool          // say nothing at all
+	Silent     bool          // do not respond at all
 	NoAnswer   bool          // ring for ever
 	Early      bool          // 183 with early media instead of 180
-	HangupFrom time.Duration // the carrier hangs up so long after the answer; 0 never
-	Reinvite   time.Duration // the carrier renews its media so long after the answer; 0 never
+	HangupFrom time.Duration // the carrier hangs up this long after the answer; 0 never
+	Reinvite   time.Duration // the carrier sends a re-INVITE this long after the answer; 0 never
 	Ring       time.Duration // time between 180 and the final answer
 }
 
@@ -44,7 +44,7 @@ func DefaultScript() Script {
 	}
 }
 
-// of is the behaviour for a number; ok is false when the script does not speak of it.
+// of is the behaviour for a number; ok is false when the script does not mention it.
 func (s Script) of(number string) (b Behaviour, ok bool) {
 	best := -1
 	for suffix, have := range s {
@@ -55,7 +55,7 @@ func (s Script) of(number string) (b Behaviour, ok bool) {
 	return b, ok
 }
 
-// CarrierOptions are a test carrier's settings; the zero value answers at once on a free port of 127.0.0.1.
+// CarrierOptions are a test carrier's settings; the zero value answers without ringing, on a free port of 127.0.0.1.
 type CarrierOptions struct {
 	Listen netip.AddrPort // loopback; zero is 127.0.0.1 and a free port
 	Ring   time.Duration  // ring time of calls whose behaviour has none
@@ -78,7 +78,7 @@ type CallSeen struct {
 
 // Bounds of what a test carrier takes on.
 const (
-	mostCalls   = 20_000 // at once; more are refused with 503
+	mostCalls   = 20_000 // concurrent; more are refused with 503
 	longestCall = 4 * time.Hour
 )
 
@@ -149,7 +149,7 @@ func (c *Carrier) count(n *int64, more int64) int64 {
 	return *n
 }
 
-// Close ends the carrier at once: calls that are up get no BYE, as when a carrier dies.
+// Close stops the carrier: calls that are up get no BYE, as when a carrier fails.
 func (c *Carrier) Close() error {
 	c.stop()
 	c.end.link.close()

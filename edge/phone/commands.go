@@ -240,7 +240,7 @@ type AnswerCmd struct {
 	Login
 	Ring  time.Duration `help:"Ring this long before answering." default:"1s"`
 	Talk  time.Duration `help:"Hang up after this long; 0 never."`
-	Count int           `help:"Leave after so many calls; 0 never."`
+	Count int           `help:"Stop after this many calls; 0 never."`
 }
 
 // Run registers and answers until interrupted or Count calls are over.
@@ -295,10 +295,10 @@ var DefaultTargets = []string{"09098790123", "00870773123456", "005352345678", "
 // AttackCmd does what a thief does with a stolen login, against a server on this machine.
 type AttackCmd struct {
 	Login
-	To      []string      `help:"Numbers to call in turn; given none, a list of kinds that thieves call."`
+	To      []string      `help:"Numbers to call in turn; without any, examples of what thieves call."`
 	Calls   int           `help:"Attempts in all." default:"200"`
-	AtOnce  int           `help:"Attempts in flight at once." default:"10"`
-	GiveUp  int           `help:"Place no more calls after so many refusals in a row." default:"20"`
+	AtOnce  int           `help:"Concurrent attempts." default:"10"`
+	GiveUp  int           `help:"Stop calling after this many refusals in a row." default:"20"`
 	For     time.Duration `help:"Hang up what is left after this long." default:"2m"`
 	Deceive bool          `help:"Claim to be a well-known desk phone."`
 
@@ -327,7 +327,7 @@ func (c *AttackCmd) Run(ctx context.Context, out io.Writer) error {
 	if len(targets) == 0 {
 		targets = DefaultTargets
 	}
-	d.say("a thief has the password of %s: %d calls, %d at once, to %s", c.Line, c.Calls, c.AtOnce, strings.Join(targets, ", "))
+	d.say("a thief has the password of %s: %d calls, %d of them concurrent, to %s", c.Line, c.Calls, c.AtOnce, strings.Join(targets, ", "))
 	loot, err := p.Attack(ctx, Plan{
 		Numbers: targets, Calls: c.Calls, AtOnce: c.AtOnce, Refused: c.GiveUp, Last: c.For, Say: d.say,
 	})
@@ -352,7 +352,7 @@ type CarrierCmd struct {
 	Listen string        `help:"Loopback address to listen on." default:"127.0.0.1:5090"`
 	Ring   time.Duration `help:"Ring this long before answering." default:"1s"`
 	Refuse int           `help:"Refuse every call with this status."`
-	Silent bool          `help:"Say nothing at all."`
+	Silent bool          `help:"Do not respond at all."`
 	User   string        `help:"Ask callers for this login."`
 	Passwd string        `help:"Its password." env:"RINGFENCE_CARRIER_PASSWORD"`
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // errNoChallenge says that a 401 or 407 offered nothing that this phone can answer.
-var errNoChallenge = errors.New("the server asked for a password in no way this phone knows (digest with MD5 or SHA-256)")
+var errNoChallenge = errors.New("the server asked for a login of a kind that this phone does not support (digest with MD5 or SHA-256)")
 
 // challenged says whether to try a request again with credentials: at the first challenge, and once more when the nonce was stale.
 func (p *Phone) challenged(r *request, m *message.Message, try int) (again bool, err error) {

@@ -159,7 +159,7 @@ func (s *server) respond(r message.Reply) {
 	s.answer(r)
 }
 
-// answer is respond for who holds mu.
+// answer is respond with mu held.
 func (s *server) answer(r message.Reply) {
 	do := s.Respond(r.Code, s.e.now(), &timers)
 	if do.Has(transaction.Send) {
@@ -320,7 +320,7 @@ func (e *endpoint) response(m *message.Message) {
 		c.final = m.Status() >= 200
 		select {
 		case c.answers <- m:
-		default: // a flood of answers to one request: it has enough
+		default: // a flood of answers to one request: the rest are dropped
 		}
 	}
 	c.do(do)

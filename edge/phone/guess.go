@@ -13,19 +13,19 @@ import (
 	"ringfence/core/secret"
 )
 
-// GuessCmd does what a thief does who has no password: it tries those that many people use, against a server on this
-// machine. It sends from an address of its own, so that the lock-out it earns is not the reader's.
+// GuessCmd does what a thief without a password does: it tries common passwords, against a server on this
+// machine. It sends from an address of its own, so that the lock-out does not hit the user's.
 type GuessCmd struct {
 	Server    string        `help:"SIP server." default:"127.0.0.1:5060" placeholder:"HOST:PORT"`
 	Line      string        `help:"Line to guess at: its SIP user name." required:""`
-	Passwords string        `help:"File of passwords to try, one a line; given none, those that many people use." type:"path"`
-	Tries     int           `help:"Passwords to try at most." default:"40"`
+	Passwords string        `help:"File of passwords to try, one per line; without one, common passwords." type:"path"`
+	Tries     int           `help:"Maximum number of passwords to try." default:"40"`
 	Source    string        `help:"Loopback address to send from." default:"127.0.66.6"`
 	Pause     time.Duration `help:"Wait between tries."`
 	UserAgent string        `help:"User-Agent to claim." default:"guesser"`
 }
 
-// silence is how long an answer is waited for; a server that shuts somebody out sends none.
+// silence is how long to wait for an answer; a server that blocks a source sends none.
 const silence = 3 * time.Second
 
 // Run tries one password after the other and prints what came of each. That it was stopped is no error.
@@ -46,7 +46,7 @@ func (c *GuessCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	d := newDiary(out)
-	d.say("somebody at %s guesses at the password of line %s: %d tries", source, c.Line, len(passwords))
+	d.say("an attacker at %s guesses the password of line %s: %d tries", source, c.Line, len(passwords))
 	for i, password := range passwords {
 		a, err := c.try(ctx, source, password)
 		switch {
@@ -56,10 +56,10 @@ func (c *GuessCmd) Run(ctx context.Context, out io.Writer) error {
 			d.say("try 1: no answer: %s is blocked already, or no server is running at %s", source, server)
 			return nil
 		case err != nil:
-			d.say("try %d: no answer any more: %s is blocked", i+1, source)
+			d.say("try %d: no more answers: %s is blocked", i+1, source)
 			return nil
 		case a.OK():
-			d.say("try %d: %d %s: the password is found", i+1, a.Status, a.Phrase)
+			d.say("try %d: %d %s: the password was found", i+1, a.Status, a.Phrase)
 			return nil
 		}
 		d.say("try %d: %d %s", i+1, a.Status, a.Phrase)

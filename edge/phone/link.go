@@ -101,7 +101,7 @@ func (l *link) dest(to netip.AddrPort) transport.Dest {
 // handle gives every message to read. A message that is not SIP, or is malformed, is dropped.
 func (l *link) handle(p *transport.Packet) {
 	if p.Parse() == nil && sound(p) {
-		p.Keep() // it is never given back: who reads it may keep what it points at
+		p.Keep() // it is never released, because its reader may keep what it points at
 		l.read(p)
 	}
 }

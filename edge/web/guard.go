@@ -14,8 +14,8 @@ import (
 	"ringfence/flow/notify"
 )
 
-// handler is what every request passes: no panic ends the program, headers keep pages to themselves, no other site posts
-// forms here, nobody asks too much.
+// handler is what every request passes: a panic does not end the program, headers isolate our pages, forms from other sites are
+// refused, and the rate of requests is limited.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+notify.LinkPath+"{token}", s.show)
@@ -35,7 +35,7 @@ func (s *Server) handler() http.Handler {
 		s.headers(w, r)
 		if !s.rate.take(s.asker(r)) {
 			w.Header().Set("Retry-After", "60")
-			w.Header().Set("Connection", "close") // its place is for somebody else
+			w.Header().Set("Connection", "close") // makes room for another client
 			s.write(w, r, http.StatusTooManyRequests, tooManyPage)
 			return
 		}
@@ -76,8 +76,8 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusInternalServerError, brokenPage)
 }
 
-// asker is who is counted for a request. Whether a token is ours shows without a look into the store, and nobody can guess
-// one: a link that is ours has a count of its own, for each address that uses it.
+// asker is what a request is counted under. A token of ours is recognised without the store, and cannot be
+// guessed: a link with one has a count of its own for each address that uses it.
 func (s *Server) asker(r *http.Request) asker {
 	a := asker{net: fair.Address(s.from(r))}
 	if token, ok := strings.CutPrefix(r.URL.Path, notify.LinkPath); ok && len(token) <= maxToken && s.d.Genuine(token) {

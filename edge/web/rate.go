@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// How much one address may ask: a person reads a few pages; anyone who tries tokens is soon slowed. A link that is ours is
-// counted apart, so that it works whatever else comes from the same address.
+// How many requests one address may make: a person reads a few pages; anyone who tries tokens is soon slowed down. A link with a token of ours
+// is counted separately, so that it works whatever else comes from the same address.
 const (
-	burst     = 120.0                 // requests at once: an office may share an address
+	burst     = 120.0                 // requests in a burst: an office may share an address
 	perSecond = 0.5                   // after that
 	wrongCost = 24.0                  // of a token that is not ours, beside the request
 	maxRates  = 4096                  // addresses and links remembered, some 500 KB
@@ -40,7 +40,7 @@ func newRate(now func() time.Time) *rate {
 	return &rate{now: now, seen: map[asker]bucket{}}
 }
 
-// take says whether somebody may ask, and counts it.
+// take says whether a request is allowed, and counts it.
 func (r *rate) take(a asker) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

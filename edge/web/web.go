@@ -37,7 +37,7 @@ type Options struct {
 	Log        *slog.Logger // nil is none
 }
 
-// Limits of connections. One address may hold enough for the browsers of an office behind it; nobody can keep others from
+// Limits of connections. One address may hold enough for the browsers of an office behind it; no address can keep others from
 // the button that locks a stolen line. Pressing a button may take notify half a minute.
 const (
 	maxConnections = 512
@@ -67,7 +67,7 @@ type Server struct {
 // New checks the options; it opens nothing.
 func New(d Deps, o Options) (*Server, error) {
 	if d.Genuine == nil || d.Link == nil || d.Use == nil {
-		return nil, errors.New("web: nobody to ask about links")
+		return nil, errors.New("web: Genuine, Link and Use are required")
 	}
 	if (o.Cert == "") != (o.Key == "") {
 		return nil, errors.New("web: a certificate and a key belong together")
@@ -78,7 +78,7 @@ func New(d Deps, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler serves the pages to whoever has a server already.
+// Handler serves the pages, for a caller that has a server already.
 func (s *Server) Handler() http.Handler { return s.h }
 
 // Addr is the address in use, nil before Start.

@@ -112,10 +112,10 @@ func (s *Sender) Close() error {
 func request(ctx context.Context, u *url.URL, m notify.Message) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(m.JSON))
 	if err != nil {
-		return nil, errors.New("the URL cannot be asked")
+		return nil, errors.New("the URL cannot be requested")
 	}
 	if m.ID == "" || strings.ContainsFunc(m.ID, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return nil, errors.New("the message ID is not one")
+		return nil, errors.New("the message ID is not valid")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Ringfence")
@@ -179,7 +179,7 @@ func client(o Options, may func(netip.Addr) bool) *http.Client {
 	}
 }
 
-// Later is an error with the time after which the other side wants to be asked again.
+// Later is an error with the time after which the receiver asks to be tried again.
 type Later struct {
 	error
 	After time.Duration // at most a day

@@ -1,5 +1,5 @@
 // Package certfile serves HTTPS with a certificate from files that are read again while connections go on. It is what the
-// edges that speak HTTP share, and must not know which of them asks, nor what it serves.
+// edges that speak HTTP share, and must not know which edge uses it, nor what that edge serves.
 package certfile
 
 import (
@@ -20,8 +20,8 @@ type Cert struct {
 // New reads nothing yet. whose is for error texts: "the admin API"; without TLS the Cert stays empty, and connections plain.
 func New(whose string, tls bool) *Cert { return &Cert{whose: whose, tls: tls} }
 
-// Use reads the certificate from these PEM files, for connections from now on. On an error the old one stays; from plain
-// HTTP to TLS, or back, only a restart leads.
+// Use reads the certificate from these PEM files, for connections from now on. On an error the old one stays; to change
+// between plain HTTP and TLS needs a restart.
 func (c *Cert) Use(cert, key string) error {
 	if (cert != "") != c.tls {
 		return errors.New("the certificate of " + c.whose + ": to begin or end TLS needs a restart")

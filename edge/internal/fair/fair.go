@@ -1,5 +1,5 @@
-// Package fair bounds the connections of a listener so that nobody can hold them all: by address, by network, and in all.
-// The newest connection always comes in; what goes is the oldest of those that have the most.
+// Package fair bounds the connections of a listener so that nobody can hold them all: by address, by network, and in total.
+// The newest connection is always accepted; the oldest of the address or network that has the most is closed for it.
 package fair
 
 import (
@@ -11,9 +11,9 @@ import (
 
 // Options of Limit.
 type Options struct {
-	Max        int                   // connections in all
+	Max        int                   // connections in total
 	PerAddress int                   // from one address (IPv6: /64)
-	Free       func(netip.Addr) bool // the operator's own proxies, which speak for everybody: not bounded by address. Nil: none
+	Free       func(netip.Addr) bool // the operator's own proxies, which forward many clients and are not bounded by address. Nil: none
 }
 
 // Listener is a bounded listener. Make it with Limit.
@@ -47,7 +47,7 @@ func prefix(a netip.Addr, bits int) netip.Prefix {
 	return p
 }
 
-// Accept is the next connection. It may close another for it.
+// Accept returns the next connection. It may close another to make room.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
@@ -66,7 +66,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// add enters a connection and says which one has to go for it; ok is false when a proxy has as many as there may be.
+// add enters a connection and returns the one to close for it; ok is false when the proxies have the maximum number.
 func (l *Listener) add(c *conn) (gone *conn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +98,7 @@ func same(a, b netip.Prefix) int {
 	return 0
 }
 
-// oldest is the oldest of the connections that weigh most. There are some hundred to look at. The caller holds mu.
+// oldest is the oldest of the connections with the highest weight, among a few hundred. The caller holds mu.
 func (l *Listener) oldest(weight func(*conn) int) (c *conn) {
 	most := 0
 	for e := l.open.Front(); e != nil; e = e.Next() {
@@ -135,7 +135,7 @@ func (l *Listener) drop(c *conn) {
 	l.note(c.from, -1)
 }
 
-// remote is the other end of a connection; the zero address, which has a share of its own, when it is none.
+// remote is the other end of a connection; the zero address, which has a share of its own, when it is not TCP.
 func remote(c net.Conn) netip.Addr {
 	a, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {

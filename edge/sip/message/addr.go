@@ -7,7 +7,7 @@ type Addr struct {
 	Display []byte // as sent, quotes and escapes included; nil when absent
 	URI     []byte // without angle brackets
 	Params  []byte // header parameters from the first ';' on
-	Odd     bool   // not written by the grammar: Text writes it anew
+	Odd     bool   // it breaks the grammar: Text rewrites it
 }
 
 // ParseAddr reads the first address of a header value; rest is what follows its comma, nil at the end.
@@ -271,7 +271,7 @@ func (a *Addr) Param(name string) (value []byte, ok bool) { return findParam(a.P
 
 // Tag returns the tag parameter of From and To, nil when absent.
 //
-// A tag is a token; one that a peer has put into quotes all the same is the same tag.
+// A tag is a token; quotes around it, which some peers send, do not belong to it.
 func (a *Addr) Tag() []byte {
 	v, _ := a.Param("tag")
 	return unquoted(v)
@@ -281,8 +281,8 @@ func (a *Addr) Tag() []byte {
 // Route and Record-Route.
 func (a *Addr) ParseURI() (URI, bool) { return ParseURI(a.URI) }
 
-// Text is the address as a header of ours may repeat it, with its tag: raw as it came, or written anew when it was odd. What could not be
-// read at all becomes unread.
+// Text is the address as a header of ours may repeat it, with its tag: raw as it came, or rewritten when it was odd. An address without a
+// URI that can be read gets unread in its place.
 func (a *Addr) Text(raw, unread []byte) []byte {
 	if a.URI != nil && !a.Odd {
 		return raw

@@ -2,6 +2,6 @@
 // sockets, transactions or calls.
 //
 // Reading is lazy: Parse finds the header lines and checks the ones that routing and matching depend on; the rest is
-// located by index and read when somebody asks. What Parse accepts can be copied into another message without carrying
+// located by index and read on demand. What Parse accepts can be copied into another message without carrying
 // a line break along, and what Writer writes holds no line break that Writer did not put there.
 package message

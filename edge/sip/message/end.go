@@ -7,7 +7,7 @@ import (
 
 var endMethods = [...][2]string{{"BYE", "bye"}, {"CANCEL", "cancel"}}
 
-// Ends says that what a request begins with is the end of a call: BYE or CANCEL, in letters of any size, and whatever stands before it.
+// Ends says that a request begins with BYE or CANCEL, in upper or lower case, and whatever comes before it.
 func Ends(b []byte) bool { return endMethod(b) != "" }
 
 // endMethod is the method of the end of a call that b begins with, "" if it is none.
@@ -29,10 +29,10 @@ func afterJunk(b []byte) []byte {
 	return b
 }
 
-// essence is the request that ends a call with nothing but the headers that an end depends on: Via, From, To, Call-ID, CSeq,
-// and Reason. A call whose end is refused for an oddity in any other header, in the start line, or in the body, is billed on. Of headers that may
-// stand once the first counts, or the first that has a tag; the others are kept for Another. What cannot be read of From, To and Via is reduced to
-// the tag and the branch. Nil: the dialog cannot be read.
+// essence is the request that ends a call, reduced to the headers that an end depends on: Via, From, To, Call-ID, CSeq,
+// and Reason. If an end were refused for a fault in any other header, in the start line, or in the body, the call would go on being billed. Of a
+// header that may appear once the first counts, or the first that has a tag; the others are kept for Another. A From, To or Via that cannot be read
+// is reduced to its tag or branch. Nil: the dialog cannot be read.
 func essence(b []byte) []byte {
 	method := endMethod(b)
 	if method == "" {
@@ -50,7 +50,7 @@ func essence(b []byte) []byte {
 	return e.text()
 }
 
-// bareCallID is a Call-ID without what some write around or behind it; nil when it cannot be read.
+// bareCallID is a Call-ID without what some peers write around or after it; nil when it cannot be read.
 func bareCallID(v []byte) []byte {
 	if i := bytes.IndexAny(v, ";( \t"); i >= 0 {
 		v = v[:i]
@@ -61,7 +61,7 @@ func bareCallID(v []byte) []byte {
 	return v
 }
 
-// maxEndLines bounds how much of a broken request is looked at.
+// maxEndLines bounds how much of a malformed request is read.
 const maxEndLines = 4 * MaxHeaders
 
 // nextHeader reads a header line, whatever ends it, with its continuations. name is empty when the line has none; rest is nil
@@ -204,16 +204,16 @@ func viasOK(v []byte) bool {
 	return len(v) > 0
 }
 
-// text is the request anew; nil when its dialog is not known.
+// text is the rewritten request; nil when its dialog is not known.
 func (e *end) text() []byte {
-	if e.to == nil && string(e.method) == "CANCEL" { // its INVITE is told by the rest (section 9.2)
+	if e.to == nil && string(e.method) == "CANCEL" { // the rest identifies its INVITE (section 9.2)
 		e.to = []byte("<sip:unread.invalid>")
 	}
 	if e.from == nil || e.to == nil || e.callID == nil {
 		return nil
 	}
 	if e.seq == nil {
-		e.seq = []byte{'0'} // a BYE ends the call whatever its number
+		e.seq = []byte{'0'} // a BYE ends the call whatever its sequence number
 	}
 	b := append(append([]byte(nil), e.method...), " sip:ended.invalid SIP/2.0\r\n"...)
 	b = append(b, e.vias...)
@@ -230,8 +230,8 @@ func (e *end) text() []byte {
 	return append(b, "Content-Length: 0\r\n\r\n"...)
 }
 
-// Another takes the next combination of Call-ID and tags that an ACK, BYE or CANCEL may mean: where there are several, when something is written around
-// them, or when From and To are the wrong way round, which is asked of a Call-ID that is known. A call whose end is refused for that is billed on.
+// Another takes the next combination of Call-ID and tags that an ACK, BYE or CANCEL may mean: there may be several, something may be written around
+// them, or From and To may be swapped, which is tried for a Call-ID that is known. A call whose end was refused for that would go on being billed.
 // False: there is none.
 func (m *Message) Another(known bool) bool {
 	if !m.request || !m.generous() || !known && m.plain() {

@@ -10,7 +10,7 @@ import "bytes"
 // cannot be read has no body, and the stream goes on.
 //
 // What ends the start line ends every line: after one that ends with LF alone, the headers end with an empty line of either kind. After one that
-// ends with CR LF they end with nothing else: a line break that somebody has brought into a value makes no second message.
+// ends with CR LF they end with nothing else, so that a line break smuggled into a value makes no second message.
 func Frame(b []byte) (n, need int, f *Fault) {
 	lines, end := HeadEnd(b, 0)
 	if end < 0 {

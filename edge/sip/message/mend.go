@@ -2,9 +2,9 @@ package message
 
 import "bytes"
 
-// mend writes a message anew whose lines are not those of the grammar: ended by LF alone, not ended by an empty line, without a name, or too
-// many of them. What ends the start line ends every line; a line break of another kind is a blank, so that nobody can make a header out of
-// the value of another. Nil: this is not SIP, or would be too long.
+// mend rewrites a message whose lines break the grammar: ended by LF alone, not ended by an empty line, without a name, or too
+// many of them. What ends the start line ends every line; a line break of another kind becomes a blank, so that nobody can make a header out of
+// part of a value. Nil: this is not SIP, or would be too long.
 func mend(b []byte) []byte {
 	if bytes.IndexByte(b, '\n') < 0 {
 		if bytes.IndexByte(b, '\r') < 0 {
@@ -35,7 +35,7 @@ func mend(b []byte) []byte {
 	return append(append(out, "\r\n"...), body...)
 }
 
-// appendLines appends the header lines that have a name. When there are too many, those go that mean nothing to us.
+// appendLines appends the header lines that have a name. When there are too many, those that we do not use are left out.
 func appendLines(out, head, eol []byte) []byte {
 	tooMany, n := bytes.Count(head, eol) >= MaxHeaders, 0
 	for len(head) > 0 && n < MaxHeaders {

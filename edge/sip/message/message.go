@@ -44,9 +44,9 @@ type Message struct {
 	method     Method
 	cseqMethod Method
 	request    bool
-	broken     bool              // its lines are at fault, and may be mended
-	bodyTwice  bool              // there are two lengths
-	noCode     bool              // a response with a status that is none
+	broken     bool              // the fault is in its lines, and mend may correct it
+	bodyTwice  bool              // there are two different lengths
+	noCode     bool              // a response with an invalid status
 	meant      uint8             // which combination of Call-IDs and tags is taken: see Another
 	first      [numHeaders]uint8 // index of the first line with the id, plus one
 	fields     [MaxHeaders]field
@@ -83,7 +83,7 @@ func (m *Message) URI() *URI { return &m.ruri }
 // Status returns the status code of a response, 0 for requests.
 func (m *Message) Status() int { return int(m.status) }
 
-// Uncoded is the fault of a response whose status is not one of 100 to 699, and is taken for 500: who asked waits for no other answer.
+// Uncoded is the fault of a response whose status is not one of 100 to 699 and counts as 500, since no other answer will come.
 // Nil: it has none.
 func (m *Message) Uncoded() *Fault {
 	if !m.noCode {
@@ -110,7 +110,7 @@ func (m *Message) To() *Addr { return &m.to }
 // CallID returns the Call-ID.
 func (m *Message) CallID() []byte { return m.callID }
 
-// PreferCallID takes the first Call-ID of several for which ours says yes: a doubled one keeps no answer from its call.
+// PreferCallID takes the first of several Call-IDs that is ours, so that an answer with a duplicated header still finds its call.
 func (m *Message) PreferCallID(ours func([]byte) bool) {
 	for v := range m.All(HCallID) {
 		if ours(v) && all(v, cVisible) {

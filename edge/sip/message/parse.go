@@ -9,21 +9,21 @@ import (
 // Message holds what AppendResponse needs.
 type Fault struct {
 	Status int
-	Header string // the header field that is at fault, or the Status-Line of an answer; "" if it is none
+	Header string // the header field at fault, or "Status-Line"; "" if it is neither
 	Why    string // fixed text, safe to log, to count by and to send as a reason phrase
 }
 
 // Error returns the reason.
 func (f *Fault) Error() string { return f.Why }
 
-// fault is a reason with both its forms made beforehand, so that a flood of bad packets allocates nothing.
+// fault is a reason in both its forms, made in advance so that a flood of bad packets allocates nothing.
 type fault struct{ answer, drop Fault }
 
 func because(status int, header, why string) *fault {
 	return &fault{Fault{status, header, why}, Fault{0, header, why}}
 }
 
-// What is not SIP at all is not answered; everything else is, so that its sender learns why.
+// A packet that is not SIP is not answered; everything else is, so that its sender learns why.
 var (
 	faultSize     = because(513, "", "message too large")
 	faultStart    = because(0, "", "not a SIP start line")
@@ -56,9 +56,9 @@ func eachHeader(what string) (all [numHeaders]*fault) {
 // message may be dispatched. b belongs to m from then on: m points into it, and folded header lines are unfolded in
 // place (CR LF become spaces). Bytes after the body are ignored, as are empty lines before the start line.
 //
-// It is strict where something depends on a header, and generous where nothing does. Of a response, an ACK, a BYE or a CANCEL
-// nothing is refused for what does not say where it belongs: their sender waits for no answer, or is done with the call. Lines that are not
-// ended as the grammar says, or are no header lines, are mended.
+// It is strict where something depends on a header, and generous where nothing does. A response, an ACK, a BYE or a CANCEL is
+// refused only for headers that say which call it belongs to: its sender expects no answer, or has finished with the call. Lines that are not
+// ended as the grammar says, or are not header lines, are mended.
 func Parse(m *Message, b []byte) *Fault {
 	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n') {
 		b = b[1:]
@@ -103,18 +103,18 @@ func (m *Message) fail(f *fault) {
 	}
 }
 
-// lines is a fault in what are the lines of the message, which may be mended.
+// lines records a fault in the lines of the message, which mend may correct.
 func (m *Message) lines(f *fault) {
 	m.broken = true
 	m.fail(f)
 }
 
-// generous says that a message is taken although a header is odd: nobody would answer a refusal, or the call is over in any case.
+// generous says that a message is accepted despite a faulty header: a refusal would not be read, or the call is over in any case.
 func (m *Message) generous() bool {
 	return !m.request || m.method == ACK || m.method == BYE || m.method == CANCEL
 }
 
-// odd is a fault in a header that only matters where the message may begin or change something.
+// odd records a fault in a header that only matters where the message may begin or change something.
 func (m *Message) odd(f *fault) {
 	if !m.generous() {
 		m.fail(f)
@@ -136,14 +136,14 @@ func (m *Message) verdict() *Fault {
 	return &m.fault.drop
 }
 
-// incomplete is the fault of a message that lacks a header without which it cannot be told where it belongs; nil if it has them.
+// incomplete is the fault of a message without a header that says which call it belongs to; nil if it has them all.
 func (m *Message) incomplete() *fault {
 	switch {
 	case m.callID == nil:
 		return missing[HCallID]
 	case !m.request:
-		return nil // its branch says the rest
-	case m.viaCount == 0 && m.method != BYE && m.method != ACK: // without a Via they still say which call they are of
+		return nil // its branch identifies it
+	case m.viaCount == 0 && m.method != BYE && m.method != ACK: // these say which call they belong to without a Via too
 		return missing[HVia]
 	case m.from.URI == nil:
 		return missing[HFrom]
@@ -155,7 +155,7 @@ func (m *Message) incomplete() *fault {
 	return nil
 }
 
-// Unframed is the fault of a request that came over a stream with a body whose length it does not say (section 20.14); nil if it has none.
+// Unframed is the fault of a request that came over a stream with a body of unknown length (section 20.14); nil if it has none.
 func (m *Message) Unframed() *Fault {
 	if !m.Has(HContentType) || m.Has(HContentLength) || m.generous() {
 		return nil
@@ -372,8 +372,8 @@ func (m *Message) tagged(f *field, i int) {
 	}
 }
 
-// again is a header that may stand once and stands there another time. It may say the same, or be one that nobody needs; else two readers of
-// the message could disagree, which is how requests are smuggled. The first one counts.
+// again takes another header of a kind that may appear once. The first one counts. The other may be equal, or of a kind that nothing depends on;
+// otherwise two readers of the message could disagree, which is how requests are smuggled.
 func (m *Message) again(id HeaderID, v []byte) {
 	if bytes.Equal(v, m.Get(id)) {
 		return
@@ -498,15 +498,15 @@ func (m *Message) checkCSeq(v []byte) {
 		return
 	}
 	m.cseq, m.cseqText = uint32(n), v[at:]
-	if m.cseqMethod = MethodOf(m.cseqText); m.cseqMethod == Other && !m.request { // an answer is lost if it is not taken
+	if m.cseqMethod = MethodOf(m.cseqText); m.cseqMethod == Other && !m.request { // an answer in lower case is accepted
 		m.cseqMethod = MethodOf(bytes.ToUpper(m.cseqText))
 	}
-	if m.request && m.method != ACK && !bytes.Equal(m.cseqText, m.start) { // an ACK is told by its number
+	if m.request && m.method != ACK && !bytes.Equal(m.cseqText, m.start) { // an ACK is identified by its number
 		m.fail(faultMismatch)
 	}
 }
 
-// checkContact wants one address that can be read: a comma in a name makes two elements of one.
+// checkContact requires one address that can be read: a comma in a display name splits an element in two.
 func (m *Message) checkContact(v []byte) {
 	if len(v) == 1 && v[0] == '*' {
 		if m.Count(HContact) != 1 || m.method != REGISTER {

@@ -76,7 +76,7 @@ func (v *Via) parseProtocol(b []byte, i int) (next int, ok bool) {
 	return i, false
 }
 
-// unquoted is a tag or branch that somebody has put into quotation marks: it is the same one.
+// unquoted is a tag or branch without the quotation marks that some peers put around it.
 func unquoted(v []byte) []byte {
 	if n := len(v) - 1; n > 1 && v[0] == '"' && v[n] == '"' && all(v[1:n], cToken) {
 		return v[1:n]

@@ -40,10 +40,10 @@ type near struct {
 }
 
 const (
-	nearFrom4 = 16
-	nearFrom6 = 32
+	nearFrom4  = 16
+	nearFrom6  = 32
 	nearUntil6 = 64
-	nearStale = 1 << 14 // entries gone, after which near is rebuilt, which takes a millisecond
+	nearStale  = 1 << 14 // entries gone, after which near is rebuilt, which takes a millisecond
 )
 
 func (r *near) at4(a netip.Addr) *atomic.Uint32 {
