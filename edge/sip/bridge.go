@@ -50,7 +50,7 @@ type bridge struct {
 	seat  seat   // which calls it counts with; belongs to Edge.seats
 	proof *proof // inbound: whether the carrier stands by it; nil: it need not
 
-	end ending // over: what the gate is told
+	end ending // over: what is reported to the gate
 	// endedAt is when, also of a call that a previous process was ending; the gate bills until then.
 	endedAt time.Time
 	// lingers is how long a call of a previous process waits for the answer to an INVITE that is in no record.

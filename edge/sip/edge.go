@@ -64,7 +64,7 @@ type Options struct {
 	Prompt       bool               // the gate never waits for a disk, and so is asked inside the shard
 	PingInterval time.Duration      // in-dialog OPTIONS to peers without session timers; 0 is 5 minutes, < 0 never
 
-	Nodes  bool               // there may be other nodes, whose calls are sought (Gate.Seek)
+	Nodes  bool               // there may be other nodes, whose calls are looked for (Door.Seek)
 	Away   func() bool        // the leases of this node may have ended without its knowing: nothing is done by the clock. Nil: never
 	Anchor func() call.Anchor // fixes the present on clocks that outlive the process; nil: on the wall clock only
 

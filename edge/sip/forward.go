@@ -247,7 +247,7 @@ func passStatus2(method message.Method, status int) int {
 
 // remember gives the gate the dialogs as they are now, for a restart, and what is known of legs that end, for a node that has the call meanwhile.
 func (b *bridge) remember() {
-	if (b.state == talking || b.state == calling || b.state == over && b.told && !b.clear) && b.id != "" {
+	if (b.state == talking || b.state == calling || b.state == over && b.reported && !b.clear) && b.id != "" {
 		if b.state == over {
 			b.s.e.door.Notify(b.id, gate.Heard(b.report()))
 		}

@@ -211,7 +211,7 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 		b.remember() // sequence numbers continue from here, also after another restart
 		return
 	}
-	b.told = true // how it ended is in the books: what is left of it is ended now
+	b.reported = true // the books have how it ended: its remaining legs are ended now
 	b.endedAt = cmp.Or(s.e.instantOf(legs[0].Ended), s.wall)
 	if peer == 0 {
 		b.lingers = s.now + s.lingerFor(b, r, len(legs) > 1)
@@ -220,8 +220,8 @@ func (s *shard) takeBack(r *gate.Recovered, legs []legRecord, peer, calls int) {
 	b.remember()
 }
 
-// lingerFor is how long an answer may come to an INVITE of a previous process. Where the ways out are known they are
-// cancelled, and have confirmed or timed out by then; a way out that was tried in the last moment is known only by its answer.
+// lingerFor is how long an answer to an INVITE of a previous process may still come. Legs that are known are
+// cancelled, and have confirmed or timed out by then; a leg that was tried at the last moment is known only by its answer.
 func (s *shard) lingerFor(b *bridge, r *gate.Recovered, known bool) time.Duration {
 	patience := s.patience(b.endedAt)
 	if known {
