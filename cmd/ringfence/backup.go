@@ -17,11 +17,6 @@ type backupCmd struct {
 	Config string `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
 }
 
-func (backupCmd) Help() string {
-	return `Writes the whole store as it is at one moment, while the server goes on: an SQLite file, or for PostgreSQL a file of pg_dump. It holds sealed passwords and every call, so only you may read it. The key file is not in it: keep a copy of that elsewhere, for together they are all passwords, and without the key no phone can log in.`
-}
-
-// Run writes it.
 func (c *backupCmd) Run(s *session) error {
 	cfg, err := config.Load(c.Config)
 	if err != nil {

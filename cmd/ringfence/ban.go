@@ -153,7 +153,6 @@ func (c *banExport) Run(s *session) error {
 
 type banRefresh struct{ api.FeedName }
 
-// Run fetches it; a feed that could not be had is a failure.
 func (c *banRefresh) Run(s *session) error {
 	f, err := fetch[api.Feed](s, "POST /v1/feeds/{name}/refresh", c)
 	if err != nil {

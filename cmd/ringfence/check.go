@@ -12,13 +12,8 @@ type checkCmd struct {
 	Config string `help:"Configuration file to check too (default: the one serve would read)." placeholder:"FILE"`
 }
 
-func (checkCmd) Help() string {
-	return `Checks the configuration file here, then asks the server to look over the book, the decks, the trunks, the store and whether all money adds up. Exit code 1 when a finding is an error.`
-}
-
 var errFindings = errors.New("there are faults: see above")
 
-// Run looks at everything.
 func (c *checkCmd) Run(s *session) error {
 	out := api.Check{OK: true}
 	if item, there := checkFile(c.Config); there {

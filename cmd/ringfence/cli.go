@@ -48,10 +48,10 @@ type commands struct {
 	Wide bool `help:"Print tables as wide as they are, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
-	Status  statusCmd  `cmd:"" group:"run" help:"Show the server's status." eg:"; --json | jq .ready"`
-	Check   checkCmd   `cmd:"" group:"run" help:"Check configuration, book, money and store for faults." eg:"; --json"`
+	Status  statusCmd  `cmd:"" group:"run" help:"Show the server's status." eg:"; --json | jq .ready" detail:"Exit code 1 when the server runs but is not ready to take calls."`
+	Check   checkCmd   `cmd:"" group:"run" help:"Check configuration, book, money and store for faults." eg:"; --json" detail:"Checks the configuration file here, then asks the server to check the book, the decks, the trunks, the store and that all money adds up. Exit code 1 when a finding is an error."`
 	Config  configCmd  `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
-	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs." eg:"/var/backups/ringfence.db; --force /mnt/backup/ringfence.db"`
+	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs." eg:"/var/backups/ringfence.db; --force /mnt/backup/ringfence.db" detail:"Writes the whole store as it is at one moment, while the server runs: an SQLite file, or for PostgreSQL a file of pg_dump. It holds sealed passwords and every call, so only you may read it. The key file is not in it. Keep a copy of the key elsewhere: the two together hold every password, and without the key no phone can log in."`
 	Restore restoreCmd `cmd:"" group:"run" help:"Restore the store from a backup, or accept what the backup lacks."`
 	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
 	Phone   phoneCmd   `cmd:"" group:"run" help:"Use the built-in test phone: register, call, answer, attack."`
@@ -68,17 +68,17 @@ type commands struct {
 	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
 	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." route:"GET /v1/geo" eg:"203.0.113.9" detail:"Without files everything is unknown: set geo.files in the configuration."`
 
-	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\""`
+	Decide  decideCmd  `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\"" detail:"Nothing is called, held or counted. Exit code 0: the call would be allowed; 3: it would be refused."`
 	Replay  replayCmd  `cmd:"" group:"calls" help:"Play past calls through rules: what they would have let through, refused, cut and cost." eg:"calls.csv; calls.csv.gz --lines lines.csv --deck retail.csv --out verdicts.csv --html report.html; calls.csv --rules ringfence.toml --compare stricter.toml; Master.csv --format asterisk --labels labels.csv"`
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
-	Trace   traceCmd   `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json"`
-	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json"`
+	Trace   traceCmd   `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json" detail:"Shows each message as it is sent or received, until the time is over or the number of messages is reached. Credentials, passwords in addresses, media keys and all bodies but SDP are left out. The journal records who traced what. Over TCP a token needs admin.tracers."`
+	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json" detail:"The newest facts come first. Days are those of the time zone of the line's customer, or of the provider."`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command." eg:"; cdr list"`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version." eg:""`
 	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
-	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff." eg:"> ringfence.1; | man -l -"`
+	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff." eg:"> ringfence.1; | man -l -" detail:"The page is made from the --help of every command. \"make install\" and the Debian package install it for man."`
 	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
 }
 

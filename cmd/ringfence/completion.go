@@ -18,7 +18,6 @@ func (completionCmd) Help() string {
 		"# fish", "ringfence completion fish > ~/.config/fish/completions/ringfence.fish")
 }
 
-// Run prints the script.
 func (c *completionCmd) Run(s *session) error {
 	_, err := fmt.Fprint(s.out, complete.Script(c.Shell))
 	return err

@@ -38,7 +38,6 @@ type configReference struct {
 	Markdown bool `help:"As the page docs/configuration.md."`
 }
 
-// Run prints it.
 func (c *configReference) Run(s *session) error {
 	text := config.Reference()
 	if c.Markdown {

@@ -9,7 +9,7 @@ import (
 type customerCmd struct {
 	remote
 	Add     customerAdd                                             `cmd:"" help:"Add a customer." eg:"acme --name \"Acme Ltd\"; acme --zone Europe/Dublin account-day-cap=£20 nets=192.0.2.0/24"`
-	Import  customerImport                                          `cmd:"" help:"Add customers from a CSV file: all of them, or none." eg:"customers.csv --dry-run; customers.csv"`
+	Import  customerImport                                          `cmd:"" help:"Add customers from a CSV file: all of them, or none." eg:"customers.csv --dry-run; customers.csv" detail:"Columns, in any order: id (required), name, zone, tariff, courtesy, nets, and any setting (national-ceiling, account-day-cap, …). All customers are added, or none and every fault is named by row and column."`
 	List    listRemoved[api.Customer, struct{}]                     `cmd:"" help:"List customers." eg:"; --removed; --json | jq -r '.[].id'"`
 	Show    show[api.Customer, api.CustomerID]                      `cmd:"" help:"Show a customer with its settings and money." eg:"acme"`
 	Set     change[api.Customer, api.CustomerID, api.PatchCustomer] `cmd:"" help:"Change a customer or its settings." set:"fields=name, zone, tariff, courtesy (both, user-agent or off), nets (\"none\" removes the IP lock), or a setting (\"inherit\" removes the customer's own value)." eg:"acme name=\"Acme Ltd\" zone=Europe/Dublin; acme account-month-cap=£100; acme international-ceiling=50p --grant --until 2026-12-01; acme nets=none; acme account-warning=£50 courtesy=user-agent"`

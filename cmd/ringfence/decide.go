@@ -14,11 +14,6 @@ type decideCmd struct {
 	Body api.DecideRequest `embed:""`
 }
 
-func (decideCmd) Help() string {
-	return `Nothing is called, held or counted. Exit code 0: the call would be let through; 3: it would be refused.`
-}
-
-// Run asks and explains.
 func (c *decideCmd) Run(s *session) error {
 	out, err := fetch[api.Decision](s, "POST /v1/decide", c)
 	if err != nil {

@@ -20,37 +20,17 @@ import (
 
 type deckCmd struct {
 	remote
-	Import deckImport                       `cmd:"" help:"Read a deck file: all of it, or nothing and every fault." eg:"retail retail.csv --kind retail --dry-run; retail retail.csv --kind retail; carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79; carrier-b preise.csv --kind cost --map \"Zone=name\" --map \"Preis=rate\"; zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost"`
+	Import deckImport                       `cmd:"" help:"Read a deck file: all of it, or nothing and every fault." eg:"retail retail.csv --kind retail --dry-run; retail retail.csv --kind retail; carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79; carrier-b preise.csv --kind cost --map \"Zone=name\" --map \"Preis=rate\"; zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost" detail:"Separators, headings and number formats are recognised; the import asks about what is unclear, or names it. Calls in progress keep their price; new calls get the new one at once."`
 	List   whole[api.Deck, struct{}]        `cmd:"" help:"List every version of every deck." eg:""`
 	Diff   deckDiff                         `cmd:"" help:"Compare two versions of a deck." eg:"retail; retail --from 3 --to 5; retail --at \"2027-01-01\""`
 	Rows   list[api.Price, api.PriceFilter] `cmd:"" help:"Show the prices of a deck." set:"limit=100" eg:"retail --prefix 447; retail --at today; retail --limit 0 --json"`
-	Remove deckRemove                       `cmd:"" help:"Remove every version of a deck that nothing uses." eg:"old; old --yes"`
+	Remove deckRemove                       `cmd:"" help:"Remove every version of a deck that nothing uses." eg:"old; old --yes" detail:"A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices of their calls."`
 	Export deckExport                       `cmd:"" help:"Write a deck as CSV that import reads back exactly." eg:"retail > retail.csv; retail --version 3 -o retail-3.csv"`
 }
 
 type deckImport struct {
-	Name      string   `path:"name" arg:"" help:"Deck to make or to replace." predict:"deck"`
-	File      string   `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
-	Kind      string   `query:"kind" required:"" help:"retail (what customers pay) or cost (what a carrier charges)." enum:"retail,cost"`
-	DryRun    bool     `query:"dry_run" help:"Read, check and compare, but do not put it in force."`
-	Yes       bool     `query:"yes" help:"Take the deck: the questions that the import asks are settled."`
-	SkipBlank bool     `query:"skip_blank" help:"Leave out rows without a price instead of refusing the file."`
-	Map       []string `query:"map" sep:"none" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated; kept for the next import of the deck, none forgets." placeholder:"COLUMN=MEANING"`
-	Rate      string   `query:"rate" help:"The file is in another currency, and what one of it is worth: USD=0.79." placeholder:"CODE=RATE"`
-	Sheet     string   `query:"sheet" help:"Sheet of a workbook to read." placeholder:"NAME"`
-	Unit      string   `query:"unit" help:"What amounts are in, when the file does not say: whole (pounds, euros), hundredths (pence, cents) or thousandths (fils)." enum:",whole,hundredths,thousandths" default:"" placeholder:"UNIT"`
-	Pence     bool     `query:"pence" help:"The same as --unit hundredths."`
-	Dates     string   `query:"dates" help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
-	Currency  string   `query:"currency" help:"Currency that the file must have." placeholder:"CODE"`
-	Merge     bool     `query:"merge" help:"Add and change rows only: those that the file does not name stay."`
-	Covers    []string `query:"covers" sep:"none" help:"What a prefix prices besides what it stands for: \"1=US,CA,PR\", \"44=GB,JE,personal\". Kept with the deck. May be repeated." placeholder:"PREFIX=LIST"`
-	First     int      `query:"first" help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
-	Step      int      `query:"step" help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
-	Source    string   `query:"source" kong:"-"`
-}
-
-func (deckImport) Help() string {
-	return `Separators, header names and number forms are recognised, and what is not is asked about or named. Calls in progress keep their price; new calls have the new one at once.`
+	api.DeckImport
+	File string `arg:"" help:"Price list as CSV or .xlsx; - is standard input."`
 }
 
 // Run sends the file. A big one takes a while: on a terminal it says how far it is.
@@ -213,7 +193,6 @@ type deckDiff struct {
 	Page  int    `query:"limit" kong:"-"`
 }
 
-// Run compares them.
 func (c *deckDiff) Run(s *session) error {
 	out, err := c.fetch(s)
 	if err != nil {
@@ -306,11 +285,6 @@ type deckRemove struct {
 	Yes bool `help:"Do it; without, only say what would be done."`
 }
 
-func (deckRemove) Help() string {
-	return `A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices that their calls had.`
-}
-
-// Run removes it, if told twice.
 func (c *deckRemove) Run(s *session) error {
 	page, err := fetch[api.List[api.Deck]](s, "GET /v1/decks")
 	if err != nil {

@@ -18,11 +18,6 @@ type journalCmd struct {
 	Limit  int            `help:"Show no more than this (0: all); with --follow, of those that are there already." default:"100"`
 }
 
-func (journalCmd) Help() string {
-	return `The newest facts come first. Days are of the time zone of the line's customer, or of the provider.`
-}
-
-// Run lists facts.
 func (c *journalCmd) Run(s *session) error {
 	items, more, err := c.fetch(s)
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 
 // peopleImport are the flags of customer import and line import.
 type peopleImport struct {
-	File   string `arg:"" help:"CSV file with a header; - is standard input."`
-	DryRun bool   `query:"dry_run" help:"Read and check, but add nothing."`
-	Grant  bool   `query:"grant" help:"As staff, allow settings looser than what stands above."`
+	api.ImportOptions
+	File string `arg:"" help:"CSV file with a header; - is standard input."`
 }
 
 func (c *peopleImport) send(s *session, what string) (*api.PeopleImport, error) {
@@ -23,11 +22,6 @@ func (c *peopleImport) send(s *session, what string) (*api.PeopleImport, error) 
 
 type customerImport struct{ peopleImport }
 
-func (customerImport) Help() string {
-	return `Columns, in any order: id (needed), name, zone, tariff, courtesy, nets, and any setting (national-ceiling, account-day-cap, …). All customers are added, or none and every fault is named by row and column.`
-}
-
-// Run imports them.
 func (c *customerImport) Run(s *session) error {
 	out, err := c.send(s, "customers")
 	if err != nil {
@@ -46,11 +40,6 @@ type lineImport struct {
 	Output string `short:"o" help:"New file for generated passwords, as CSV (default: they are printed)." placeholder:"FILE" type:"path"`
 }
 
-func (lineImport) Help() string {
-	return `Columns, in any order: id and customer (needed), number, name, courtesy, nets, any setting, and one of password, or ha1: the MD5 of USER:REALM:PASSWORD in hexadecimal, as other switches keep it, with ha1-sha256 beside it where there is one. The realm is sip.realm. Without either a password is generated and shown this once. All lines are added, or none and every fault is named by row and column.`
-}
-
-// Run imports them.
 func (c *lineImport) Run(s *session) error {
 	var to *os.File
 	if c.Output != "" && !c.DryRun { // before anything is added: the passwords are told once

@@ -12,17 +12,9 @@ import (
 
 type traceCmd struct {
 	remote
-	Line     string `query:"line" arg:"" optional:"" help:"Line, by its name or telephone number." predict:"line"`
-	Call     string `query:"call" help:"Only this call, on both legs." placeholder:"CALL" predict:"call"`
-	For      int    `query:"for_seconds" help:"Stop after this long, ten minutes at most." type:"span" default:"1m"`
-	Messages int    `query:"messages" help:"Stop after so many messages, 5,000 at most." default:"200"`
+	api.TraceFilter
 }
 
-func (traceCmd) Help() string {
-	return `Shows the messages as they come and go, until its time is over or it has shown as many as asked for. What logs in is left out, and so are passwords in addresses, keys of media, and all bodies but SDP. Who traced what is in the journal. Over TCP a token needs admin.tracers.`
-}
-
-// Run shows them as they come.
 func (c *traceCmd) Run(s *session) error {
 	if (c.Line == "") == (c.Call == "") {
 		return usagef("name a line, or a call with --call")

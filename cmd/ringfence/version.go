@@ -10,7 +10,6 @@ import (
 
 type versionCmd struct{}
 
-// Run prints it.
 func (versionCmd) Run(s *session) error {
 	v := map[string]string{"version": app.Version, "revision": revision(), "go": runtime.Version()}
 	return s.emit(v, func() error { return s.say("%s", versionText()) })

@@ -12,12 +12,12 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-func (s *Server) adminRoutes() {
+var _ = serves(func(s *Server) {
 	const tag = "operations"
 	route(s, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
 	route(s, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), need(s.d.Rotate != nil, "rotating the key", s.rotate))
 	route(s, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
-}
+})
 
 // check adds what the book knows of itself to what app looked at.
 func (s *Server) check(ctx context.Context, _ *struct{}) (out api.Check, err error) {

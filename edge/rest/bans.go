@@ -21,7 +21,7 @@ import (
 // maxExport is more than the list can hold.
 const maxExport = 4 << 20
 
-func (s *Server) banRoutes() {
+var _ = serves(func(s *Server) {
 	const path, tag = "/v1/bans", "bans"
 	listed[api.Ban](s, staged(s.bans, s.listBans))
 	added[api.Ban](s, staged(s.bans, s.addBan))
@@ -34,7 +34,7 @@ func (s *Server) banRoutes() {
 	streamed(s, out, map[string]*huma.Schema{"text/plain": plainText, "text/csv": plainText, "application/json": {}}, s.exportBans)
 	listed[api.Feed](s, need(s.d.Feeds != nil, "the list of feeds", s.listFeeds))
 	route(s, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), need(s.d.Feeds != nil && s.d.Refresh != nil, "fetching feeds", s.refreshFeed))
-}
+})
 
 // bans is the list, or an answer that there is none.
 func (s *Server) bans() (*ban.List, error) { return stage(s.d.Bans, "the list of bans") }

@@ -16,14 +16,14 @@ import (
 	"ringfence/flow/gate"
 )
 
-func (s *Server) callRoutes() {
+var _ = serves(func(s *Server) {
 	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), need(s.d.Decide != nil, "deciding", s.decide))
 	listed[api.Call](s, s.listCalls)
 	shown[api.Call](s, s.getCall)
 	cut := op(http.MethodDelete, "/v1/calls/{id}", "cut-call", "calls", "Cut a call on both legs")
 	cut.DefaultStatus = http.StatusAccepted
 	route(s, cut, need(s.d.Cut != nil, "cutting calls", s.cutCall))
-}
+})
 
 func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest }) (out api.Decision, err error) {
 	b := &in.Body

@@ -10,12 +10,12 @@ import (
 	"ringfence/flow/book"
 )
 
-func (s *Server) contactRoutes() {
+var _ = serves(func(s *Server) {
 	listed[api.Contact](s, named(s, "customer", s.customer, s.listContacts))
 	added[api.Contact](s, s.addContact)
 	changed[api.Contact](s, s.changeContact)
 	deleted[api.Contact](s, s.deleteContact)
-}
+})
 
 func (s *Server) contactView(c *account.Contact) api.Contact {
 	v := api.Contact{ID: account.Handle(c.ID), Name: c.Name, Channel: c.Channel, Address: c.Address, Lines: []string{}}

@@ -10,7 +10,7 @@ import (
 	"ringfence/flow/book"
 )
 
-func (s *Server) customerRoutes() {
+var _ = serves(func(s *Server) {
 	const one, tag = "/v1/customers/{id}", "customers"
 	listed[api.Customer](s, s.listCustomers)
 	added[api.Customer](s, s.addCustomer)
@@ -19,7 +19,7 @@ func (s *Server) customerRoutes() {
 	route(s, op(http.MethodPost, one+"/lock", "lock-customer", tag, "Lock every line of a customer"), named(s, "customer", s.customer, s.lockCustomer))
 	route(s, op(http.MethodPost, one+"/unlock", "unlock-customer", tag, "Open the lines that were locked with the customer"), named(s, "customer", s.customer, s.unlockCustomer))
 	deleted[api.Customer](s, named(s, "customer", s.customer, s.deleteCustomer))
-}
+})
 
 func (s *Server) listCustomers(_ context.Context, in *Page) (api.List[api.Customer], error) {
 	all := views(s.d.Book.Customers(in.After, in.Limit+1), customerView)

@@ -21,7 +21,7 @@ import (
 	"ringfence/flow/book"
 )
 
-func (s *Server) deckRoutes() {
+var _ = serves(func(s *Server) {
 	const path, one, tag = "/v1/decks", "/v1/decks/{name}", "decks"
 	listed[api.Deck](s, s.listDecks)
 	in := s.uploaded(op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing"))
@@ -31,7 +31,7 @@ func (s *Server) deckRoutes() {
 	deleted[api.Deck](s, s.deleteDeck)
 	route(s, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
 	route(s, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
-}
+})
 
 func (s *Server) listDecks(ctx context.Context, _ *struct{}) (out api.List[api.Deck], err error) {
 	heads, err := s.d.Book.Decks(ctx)
@@ -62,25 +62,9 @@ func (s *Server) oneUpload(hc huma.Context, next func(huma.Context)) {
 
 // importInput is the file and how to read it.
 type importInput struct {
-	Name        string   `path:"name" maxLength:"64"`
-	Kind        string   `query:"kind" required:"true" enum:"retail,cost"`
-	DryRun      bool     `query:"dry_run" doc:"read, check and compare only"`
-	Yes         bool     `query:"yes" doc:"the questions that the import asked are settled: take the deck"`
-	SkipBlank   bool     `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file"`
-	Pence       bool     `query:"pence" doc:"rates are in pence, when the header does not say"`
-	Dates       string   `query:"dates" enum:"dmy,mdy" doc:"what comes first in 01/02/2026, when the file does not show it"`
-	Currency    string   `query:"currency" maxLength:"3" doc:"ISO code that the file must have"`
-	Rate        string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version"`
-	Map         []string `query:"map,explode" maxItems:"200" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter; kept for the next import of the name, none alone forgets them"`
-	Sheet       string   `query:"sheet" maxLength:"100" doc:"of a workbook: the sheet to read"`
-	Unit        string   `query:"unit" enum:"whole,hundredths,thousandths" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents, dinars or fils"`
-	First       int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none"`
-	Step        int      `query:"step" minimum:"0" maximum:"3600"`
-	Merge       bool     `query:"merge" doc:"the file adds and changes rows; what it does not name stays as it is"`
-	Covers      []string `query:"covers,explode" maxItems:"1000" doc:"1=US,CA,PR: what a prefix prices besides what it stands for; kept with the deck until it is given again"`
-	Source      string   `query:"source" maxLength:"200" doc:"file name, for the record"`
-	ContentType string   `header:"Content-Type"`
-	RawBody     []byte   `contentType:"text/csv"`
+	api.DeckImport
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte `contentType:"text/csv"`
 }
 
 // read is how the file is to be read.

@@ -13,13 +13,13 @@ import (
 	"ringfence/flow/watch"
 )
 
-func (s *Server) deviceRoutes() {
+var _ = serves(func(s *Server) {
 	const one, tag = "/v1/lines/{id}", "lines"
 	listed[api.Device](s, need(s.d.Devices != nil, "the list of devices", named(s, "line", s.line, s.listDevices)))
 	route(s, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Say whose a device is"), need(s.d.Devices != nil, "the list of devices", s.judgeDevice))
 	route(s, op(http.MethodGet, one+"/usage", "get-line-usage", tag, "Show a line's un-billed usage"), named(s, "line", s.line, s.lineUsage))
 	route(s, op(http.MethodGet, "/v1/customers/{id}/usage", "get-customer-usage", "customers", "Show a customer's un-billed usage"), named(s, "customer", s.customer, s.customerUsage))
-}
+})
 
 // listDevices lists all of a line; there are a few dozen at most.
 func (s *Server) listDevices(_ context.Context, l *book.Line, _ *api.LineID) (out api.List[api.Device], err error) {

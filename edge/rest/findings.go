@@ -15,7 +15,7 @@ import (
 	"ringfence/flow/watch"
 )
 
-func (s *Server) findingRoutes() {
+var _ = serves(func(s *Server) {
 	const one, tag = "/v1/findings/{id}", "findings"
 	listed[api.Finding](s, staged(s.watch, s.listFindings))
 	shown[api.Finding](s, staged(s.watch, s.getFinding))
@@ -23,7 +23,7 @@ func (s *Server) findingRoutes() {
 	done := op(http.MethodPost, one+"/close", "close-finding", tag, "Say that a finding was dealt with")
 	done.Errors = append(done.Errors, http.StatusConflict)
 	route(s, done, staged(s.watch, s.closeFinding))
-}
+})
 
 func (s *Server) watch() (*watch.Watch, error) { return stage(s.d.Watch, "the list of findings") }
 

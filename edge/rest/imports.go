@@ -30,12 +30,11 @@ var (
 
 // peopleInput is a file of customers or lines.
 type peopleInput struct {
-	DryRun  bool   `query:"dry_run" doc:"read and check only"`
-	Grant   bool   `query:"grant" doc:"staff allow settings to be looser than what stands above"`
+	api.ImportOptions
 	RawBody []byte `contentType:"text/csv"`
 }
 
-func (s *Server) importRoutes() {
+var _ = serves(func(s *Server) {
 	const summary = " from a CSV file: all of them, or none and every fault by line and column"
 	people := func(what, summary string) huma.Operation {
 		o := op(http.MethodPost, "/v1/"+what+"/import", "import-"+what, what, summary)
@@ -44,7 +43,7 @@ func (s *Server) importRoutes() {
 	}
 	route(s, people("customers", "Add customers"+summary), s.importCustomers)
 	route(s, people("lines", "Add lines"+summary), s.importLines)
-}
+})
 
 // maxSheet is the longest file of customers or lines.
 const maxSheet = 16 << 20

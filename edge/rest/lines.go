@@ -12,7 +12,7 @@ import (
 	"ringfence/flow/location"
 )
 
-func (s *Server) lineRoutes() {
+var _ = serves(func(s *Server) {
 	const one, tag = "/v1/lines/{id}", "lines"
 	listed[api.Line](s, s.listLines)
 	added[api.Line](s, s.addLine)
@@ -25,7 +25,7 @@ func (s *Server) lineRoutes() {
 	route(s, op(http.MethodPost, one+"/password", "set-password", tag, "Set or generate a line's password"), named(s, "line", s.line, s.setPassword))
 	route(s, op(http.MethodPost, one+"/lock", "lock-line", tag, "Lock a line: only emergency calls go out"), named(s, "line", s.line, s.lockLine))
 	route(s, op(http.MethodPost, one+"/unlock", "unlock-line", tag, "Unlock a line"), named(s, "line", s.line, s.unlockLine))
-}
+})
 
 func (s *Server) listLines(ctx context.Context, in *struct {
 	Page

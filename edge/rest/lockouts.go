@@ -11,11 +11,11 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-func (s *Server) lockoutRoutes() {
+var _ = serves(func(s *Server) {
 	listed[api.Lockout](s, need(s.d.Guard != nil, "the list of lock-outs", s.listLockouts))
 	route(s, op(http.MethodPost, "/v1/lockouts/release", "release-lockout", "bans", "End lock-outs of a line, an address, a network or an AS"), need(s.d.Guard != nil, "releasing lock-outs", s.release))
 	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Say where an address is, as far as the files know"), need(s.d.Geo != nil, "looking up addresses", s.locate))
-}
+})
 
 // lockouts are those in force on this node.
 func (s *Server) lockouts(now time.Time) []api.Lockout {

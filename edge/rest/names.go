@@ -139,10 +139,10 @@ func (s *Server) noFilter(field, called string, err error) error {
 	return p
 }
 
-func (s *Server) removedRoutes() {
+var _ = serves(func(s *Server) {
 	route(s, op(http.MethodGet, "/v1/removed/lines", "list-removed-lines", "lines", "List removed lines, the last removed first"), removed(s.d.Book.RemovedLines))
 	route(s, op(http.MethodGet, "/v1/removed/customers", "list-removed-customers", "customers", "List removed customers, the last removed first"), removed(s.d.Book.RemovedCustomers))
-}
+})
 
 // removedInput asks for what had one id; without it for all.
 type removedInput struct {

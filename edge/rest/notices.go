@@ -14,7 +14,7 @@ import (
 	"ringfence/flow/notify"
 )
 
-func (s *Server) noticeRoutes() {
+var _ = serves(func(s *Server) {
 	const path, tag = "/v1/notices", "notices"
 	listed[api.Notice](s, staged(s.notices, s.listNotices))
 	shown[api.Notice](s, staged(s.notices, s.getNotice))
@@ -25,7 +25,7 @@ func (s *Server) noticeRoutes() {
 	route(s, op(http.MethodGet, path+"/kinds", "list-notice-kinds", tag, "List the kinds of notice"), s.noticeKinds)
 	route(s, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), staged(s.notices, s.previewNotice))
 	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), need(s.d.HookKey != nil, "the key of webhooks", s.webhookKey))
-}
+})
 
 func (s *Server) notices() (*notify.Notifier, error) {
 	return stage(s.d.Notices, "the list of notices")

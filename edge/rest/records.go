@@ -23,13 +23,13 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-func (s *Server) recordRoutes() {
+var _ = serves(func(s *Server) {
 	page := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.List[api.CDR]](), true, "")
 	list := op(http.MethodGet, "/v1/cdrs", "list-cdrs", "records", "List call records, newest first; CSV and JSON lines stream all")
 	streamed(s, list, map[string]*huma.Schema{"application/json": page, "text/csv": plainText, "application/jsonl": plainText}, need(s.d.CDRs != nil, "the list of records", s.listCDRs))
 	shown[api.CDR](s, need(s.d.CDR != nil, "the list of records", s.getCDR))
 	listed[api.Fact](s, need(s.d.Journal != nil, "the journal", s.listJournal))
-}
+})
 
 // cdrInput are the filters of records.
 type cdrInput struct {

@@ -11,13 +11,13 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-func (s *Server) requestRoutes() {
+var _ = serves(func(s *Server) {
 	const tag = "requests"
 	route(s, created(op(http.MethodPost, "/v1/lines/{id}/requests", "ask", tag, "Ask staff to loosen a setting of a line")), s.ask)
 	listed[api.Request](s, s.listRequests)
 	route(s, op(http.MethodPost, "/v1/requests/{id}/grant", "grant-request", tag, "Grant a request, for good or until a time"), s.grant)
 	route(s, op(http.MethodPost, "/v1/requests/{id}/refuse", "refuse-request", tag, "Refuse a request"), s.refuse)
-}
+})
 
 func (s *Server) ask(ctx context.Context, in *api.LineRequest) (out api.Request, err error) {
 	f, n, err := parseSetting(in.Body.Field, in.Body.Value)

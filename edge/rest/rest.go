@@ -188,7 +188,9 @@ func New(d Deps, o Options) (*Server, error) {
 	useProblems()
 	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux(), cert: certfile.New("the admin API", o.Cert != ""), uploading: make(chan struct{}, 1)}
 	s.api = humago.New(s.mux, config(o.Version))
-	s.routes()
+	for _, add := range routes {
+		add(s)
+	}
 	if err := s.describe(); err != nil {
 		return nil, err
 	}
@@ -211,25 +213,13 @@ func config(version string) huma.Config {
 	return c
 }
 
-// routes registers every route; api's package comment lists them.
-func (s *Server) routes() {
-	s.customerRoutes()
-	s.lineRoutes()
-	s.importRoutes()
-	s.traceRoutes()
-	s.removedRoutes()
-	s.requestRoutes()
-	s.trunkRoutes()
-	s.deckRoutes()
-	s.callRoutes()
-	s.recordRoutes()
-	s.banRoutes()
-	s.lockoutRoutes()
-	s.findingRoutes()
-	s.noticeRoutes()
-	s.deviceRoutes()
-	s.contactRoutes()
-	s.adminRoutes()
+// routes are those of each resource, which the file of its handlers adds.
+var routes []func(*Server)
+
+// serves adds the routes of a resource. It is called where they are declared, so that nothing but that file knows them.
+func serves(add func(*Server)) (none struct{}) {
+	routes = append(routes, add)
+	return none
 }
 
 // describe makes the OpenAPI description once, so that serving it shares nothing that changes.

@@ -16,19 +16,12 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-func (s *Server) traceRoutes() {
+var _ = serves(func(s *Server) {
 	o := op(http.MethodGet, "/v1/trace", "trace", "calls", "Stream the SIP messages of one line or call, without secrets, until a bound is reached")
 	streamed(s, o, map[string]*huma.Schema{"application/jsonl": plainText}, s.trace)
-}
+})
 
-type traceInput struct {
-	Line     string `query:"line" maxLength:"80"`
-	Call     string `query:"call" maxLength:"64"`
-	For      int    `query:"for_seconds" minimum:"1" maximum:"600" default:"60"`
-	Messages int    `query:"messages" minimum:"1" maximum:"5000" default:"200"`
-}
-
-func (s *Server) trace(ctx context.Context, in *traceInput) (*huma.StreamResponse, error) {
+func (s *Server) trace(ctx context.Context, in *api.TraceFilter) (*huma.StreamResponse, error) {
 	who := by(ctx)
 	switch {
 	case s.d.Trace == nil:

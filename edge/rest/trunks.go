@@ -10,7 +10,7 @@ import (
 	"ringfence/flow/book"
 )
 
-func (s *Server) trunkRoutes() {
+var _ = serves(func(s *Server) {
 	listed[api.Trunk](s, s.listTrunks)
 	added[api.Trunk](s, s.addTrunk)
 	shown[api.Trunk](s, named(s, "trunk", s.trunk, s.getTrunk))
@@ -18,7 +18,7 @@ func (s *Server) trunkRoutes() {
 	test := op(http.MethodPost, "/v1/trunks/{name}/test", "test-trunk", "trunks", "Ask each address of a trunk whether it answers; no call is made")
 	route(s, test, need(s.d.TrunkTest != nil, "testing trunks", named(s, "trunk", s.trunk, s.testTrunk)))
 	deleted[api.Trunk](s, named(s, "trunk", s.trunk, s.deleteTrunk))
-}
+})
 
 func (s *Server) trunk(_ context.Context, called string) (*account.Trunk, error) {
 	if t, ok := s.d.Book.TrunkCalled(called); ok {

@@ -101,6 +101,12 @@ type Fault struct {
 	Text   string `json:"text" doc:"the fault in a sentence"`
 }
 
+// ImportOptions say how a file of customers or lines is taken.
+type ImportOptions struct {
+	DryRun bool `query:"dry_run" doc:"read and check only" help:"Read and check, but add nothing."`
+	Grant  bool `query:"grant" doc:"staff allow settings to be looser than the customer's or provider's" help:"As staff, allow settings looser than the customer's or provider's."`
+}
+
 // PeopleImport answers an import of customers or lines.
 type PeopleImport struct {
 	DryRun    bool       `json:"dry_run"`
@@ -153,6 +159,14 @@ type Change struct {
 type NetLock struct {
 	From string   `json:"from" enum:"provider,customer,line"`
 	Nets []string `json:"nets" doc:"addresses and networks, IPv4 and IPv6"`
+}
+
+// TraceFilter says what is traced, and how long.
+type TraceFilter struct {
+	Line     string `query:"line" maxLength:"80" arg:"" optional:"" help:"Line, by its name or telephone number." predict:"line"`
+	Call     string `query:"call" maxLength:"64" help:"Only this call, on both legs." placeholder:"CALL" predict:"call"`
+	For      int    `query:"for_seconds" minimum:"1" maximum:"600" default:"60" kong:"default='1m'" type:"span" help:"Stop after this time, ten minutes at most." placeholder:"LENGTH"`
+	Messages int    `query:"messages" minimum:"1" maximum:"5000" default:"200" help:"Stop after this number of messages, 5,000 at most."`
 }
 
 // TraceMessage is a SIP message of a trace, or with end the last of its lines.

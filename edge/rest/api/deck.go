@@ -107,6 +107,27 @@ type PriceFilter struct {
 	At      string `query:"at" doc:"only prices in force at a time, by the provider's clocks; absent: those that have ended and are to come too" type:"when" help:"Only prices in force then, by the provider's clocks (default: those that have ended and are to come too)." placeholder:"WHEN"`
 }
 
+// DeckImport says how a price list is to be read.
+type DeckImport struct {
+	Name      string   `path:"name" maxLength:"64" arg:"" help:"Deck to add or to replace." predict:"deck"`
+	Kind      string   `query:"kind" required:"true" enum:"retail,cost" help:"retail (what customers pay) or cost (what a carrier charges)."`
+	DryRun    bool     `query:"dry_run" doc:"read, check and compare only" help:"Read, check and compare, but do not put it in force."`
+	Yes       bool     `query:"yes" doc:"the questions that the import asked are settled: import the deck" help:"Import the deck: the questions that the import asks are settled."`
+	SkipBlank bool     `query:"skip_blank" doc:"leave out rows without a rate instead of refusing the file" help:"Leave out rows without a price instead of refusing the file."`
+	Map       []string `query:"map,explode" maxItems:"200" sep:"none" doc:"COLUMN=MEANING, such as Preis=rate, 3=rate (p) or Notes=ignore: columns named by hand, by header, number or letter; kept for the next import of the name, none alone forgets them" help:"Name a column by hand: its header, number or letter, and what it holds: \"Preis=rate\", \"3=rate (p)\", \"Notes=ignore\". May be repeated. Kept for the next import of the deck; none forgets." placeholder:"COLUMN=MEANING"`
+	Rate      string   `query:"rate" maxLength:"40" doc:"USD=0.79: the file is in dollars, and each is worth 0.79 of the provider's currency; recorded with the version" help:"Currency of the file, if it is another, and what one unit of it is worth: USD=0.79." placeholder:"CODE=RATE"`
+	Sheet     string   `query:"sheet" maxLength:"100" doc:"of a workbook: the sheet to read" help:"Sheet of a workbook to read." placeholder:"NAME"`
+	Unit      string   `query:"unit" enum:"whole,hundredths,thousandths" kong:"enum=',whole,hundredths,thousandths',default=''" doc:"what amounts are in, when the file does not say: pounds or pence, euros or cents, dinars or fils" help:"Unit of amounts, when the file does not say: whole (pounds, euros), hundredths (pence, cents) or thousandths (fils)." placeholder:"UNIT"`
+	Pence     bool     `query:"pence" doc:"rates are in pence, when the header does not say" help:"The same as --unit hundredths."`
+	Dates     string   `query:"dates" enum:"dmy,mdy" kong:"enum=',dmy,mdy',default=''" doc:"what comes first in 01/02/2026, when the file does not show it" help:"What comes first in 01/02/2026, when the file does not show it: dmy or mdy." placeholder:"ORDER"`
+	Currency  string   `query:"currency" maxLength:"3" doc:"ISO code that the file must have" help:"Currency that the file must have." placeholder:"CODE"`
+	Merge     bool     `query:"merge" doc:"the file adds and changes rows; what it does not name stays as it is" help:"Add and change rows only: those that the file does not name stay."`
+	Covers    []string `query:"covers,explode" maxItems:"1000" sep:"none" doc:"1=US,CA,PR: what a prefix prices besides what it stands for; kept with the deck until it is given again" help:"What a prefix prices besides what it stands for: \"1=US,CA,PR\", \"44=GB,JE,personal\". Kept with the deck. May be repeated." placeholder:"PREFIX=LIST"`
+	First     int      `query:"first" minimum:"0" maximum:"3600" doc:"first increment in seconds, when the file has none" help:"First increment in seconds, when the file has none." placeholder:"SECONDS"`
+	Step      int      `query:"step" minimum:"0" maximum:"3600" doc:"further increments in seconds, when the file has none" help:"Further increments in seconds, when the file has none." placeholder:"SECONDS"`
+	Source    string   `query:"source" maxLength:"200" doc:"file name, for the record" kong:"-"`
+}
+
 // Import says what a deck file held and, unless dry_run, that it is now in force.
 type Import struct {
 	Name      string     `json:"name"`
