@@ -253,7 +253,7 @@ func (a *App) checkBook(add func(what, level, text string)) {
 	if len(a.book.Trunks()) == 0 {
 		add("trunks", "warning", "there is no trunk, so no call can leave: ringfence trunk add NAME HOST:PORT")
 	} else {
-		add("trunks", "ok", api.Count(len(a.book.Trunks()), "way out", "ways out"))
+		add("trunks", "ok", api.Count(len(a.book.Trunks()), "trunk in use", "trunks in use"))
 	}
 	add("decks", "ok", api.Count(n.Decks, "deck", "decks")+" in force")
 	if a.config().Store.Money == "memory" {
@@ -261,7 +261,7 @@ func (a *App) checkBook(add func(what, level, text string)) {
 	}
 }
 
-// checkShield looks at what keeps thieves out.
+// checkShield checks the protection.
 func (a *App) checkShield(ctx context.Context, add func(what, level, text string)) {
 	cfg := a.config()
 	switch {
@@ -273,7 +273,7 @@ func (a *App) checkShield(ctx context.Context, add func(what, level, text string
 		add("bans", "warning", "banned sources are dropped by this program, not by the kernel: the log of the start says why; it needs CAP_NET_ADMIN")
 	}
 	if s := a.shield.bans.Stats(); s.Lost+s.Evicted > 0 {
-		add("bans", "warning", api.Count(int(s.Lost+s.Evicted), "ban", "bans")+" gave way since the start because the list was full: raise shield.max-bans")
+		add("bans", "warning", api.Count(int(s.Lost+s.Evicted), "ban", "bans")+" were dropped since the start because the list was full: raise shield.max-bans")
 	}
 	for _, f := range a.shield.feeds.Status() {
 		if f.Error != "" {
@@ -284,7 +284,7 @@ func (a *App) checkShield(ctx context.Context, add func(what, level, text string
 	}
 	a.checkCounters(ctx, add)
 	if files := a.shield.geo.Files(); len(files) == 0 {
-		add("geo", "warning", "there are no files of countries and networks: far logins and hosting networks are not told; set geo.files")
+		add("geo", "warning", "no files of countries and networks: distant logins and hosting networks are not recognised; set geo.files")
 	} else {
 		add("geo", "ok", api.Count(len(files), "file", "files")+" of countries and networks")
 	}
@@ -295,7 +295,7 @@ func (a *App) checkCounters(ctx context.Context, add func(what, level, text stri
 	_, err := a.shield.counters.Marks(ctx, "check", time.Now()) // a table that nobody uses
 	switch {
 	case err != nil:
-		add("counters", "warning", fmt.Sprintf("not reached: %v. Lock-outs and bans of other nodes are not known here meanwhile", err))
+		add("counters", "warning", fmt.Sprintf("not reached: %v. Until it can, lock-outs and bans of other nodes are unknown here", err))
 	case cfg.Counters.URL != "":
 		add("counters", "ok", "reached; nodes share lock-outs and bans")
 	case cfg.Store.Engine == "postgres":
@@ -305,19 +305,19 @@ func (a *App) checkCounters(ctx context.Context, add func(what, level, text stri
 	}
 }
 
-// checkNotices says whether people will hear of what happens.
+// checkNotices checks that notices can be sent.
 func (a *App) checkNotices(add func(what, level, text string)) {
 	cfg := a.config()
 	if cfg.Mail.Server == "" {
-		add("mail", "warning", "there is no mail server: mails are kept and shown (ringfence notice list), not sent; set mail.server")
+		add("mail", "warning", "there is no mail server: mails are kept, not sent (ringfence notice list shows them); set mail.server")
 	} else {
-		add("mail", "ok", "mails go to "+cfg.Mail.Server+"; try it with: ringfence notice test ADDRESS")
+		add("mail", "ok", "mails go to "+cfg.Mail.Server+"; test it with: ringfence notice test ADDRESS")
 	}
 	if len(cfg.Notify.Desk) == 0 {
-		add("notices", "warning", "nobody gets what is for the fraud desk: set notify.desk")
+		add("notices", "warning", "the fraud desk has no address for notices: set notify.desk")
 	}
 	if cfg.LinksURL() == "" {
-		add("notices", "warning", "notices have no links to answer with: set web.listen and web.url")
+		add("notices", "warning", "notices carry no answer links: set web.listen and web.url")
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type backupCmd struct {
 	File   string `arg:"" help:"File to write." type:"path"`
 	Force  bool   `help:"Overwrite the file."`
-	Config string `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
+	Config string `help:"Configuration file (default: the one that serve would read)." placeholder:"FILE"`
 }
 
 func (c *backupCmd) Run(s *session) error {
@@ -33,24 +33,24 @@ func (c *backupCmd) Run(s *session) error {
 }
 
 type restoreCmd struct {
-	File      string   `arg:"" optional:"" help:"Backup to put in the store's place." type:"path"`
-	Yes       bool     `help:"Do it; without, only check the file and say what would be done."`
-	AcceptGap bool     `help:"Take paid calls again although what was spent after the backup is not known."`
-	Records   string   `help:"Book a carrier's records (CSV) of the calls after the backup, and take paid calls again." placeholder:"FILE" type:"path"`
-	Trunk     string   `help:"With --records: the trunk whose carrier they are from." placeholder:"NAME"`
-	Map       []string `sep:"none" help:"With --records: name a column by hand, by its header or number, and what it holds: start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore. May be repeated." placeholder:"COLUMN=MEANING"`
+	File      string   `arg:"" optional:"" help:"Backup that replaces the store." type:"path"`
+	Yes       bool     `help:"Do it. Without this flag, only check the file and say what would be done."`
+	AcceptGap bool     `help:"Accept paid calls again although the spending after the backup is not known."`
+	Records   string   `help:"Book a carrier's records (CSV) of the calls after the backup, and accept paid calls again." placeholder:"FILE" type:"path"`
+	Trunk     string   `help:"With --records: trunk of the carrier that they are from." placeholder:"NAME"`
+	Map       []string `sep:"none" help:"With --records: name a column by hand, by its heading or number, and what it holds: start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore. May be repeated." placeholder:"COLUMN=MEANING"`
 	Dates     string   `help:"With --records: what comes first in 01/02/2026, when the file does not show it: dmy or mdy." enum:"dmy,mdy," default:"" placeholder:"ORDER"`
-	Zone      string   `help:"With --records: time zone of times that do not say theirs (default: the provider's)." placeholder:"ZONE"`
-	More      bool     `help:"With --records: another carrier's file follows, so go on refusing paid calls."`
-	Config    string   `help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
+	Zone      string   `help:"With --records: time zone of times that carry none (default: the provider's)." placeholder:"ZONE"`
+	More      bool     `help:"With --records: another carrier's file follows, so keep refusing paid calls."`
+	Config    string   `help:"Configuration file (default: the one that serve would read)." placeholder:"FILE"`
 }
 
 func (restoreCmd) Help() string {
-	return `Checks a backup (is it whole, ours, of no later version, and does the key open it) and puts it in the store's place. Every server must be stopped. What was there is kept under a dated name.
+	return `Checks a backup (is it complete, from Ringfence, from no later version, and does the key open it?) and replaces the store with it. Every server must be stopped. The replaced store is kept under a dated name.
 
-The restored store does not know what was spent after the backup, so the caps no longer bound it. The server then takes emergency and free calls only, until the carriers' records of that time are booked, or the gap is accepted.
+The restored store does not know what was spent after the backup, so caps cannot count it. The server then accepts emergency and free calls only, until the carriers' records of that time are booked, or the gap is accepted.
 
---records reads a carrier's list of calls, with columns for the start, the caller, the called number and the seconds; cost and Call-ID are of use. The presented number tells the line. Calls that are in the books are left out, also when the file is given again; the others get a record and count in the caps of their day and month. Rows that cannot be booked are named.
+--records reads a carrier's list of calls, with columns for the start, the caller, the called number and the seconds; cost and Call-ID are used if present. The presented number identifies the line. Calls that are recorded already are left out, so a file can be given again; the others get a record and count towards the caps of their day and month. Rows that cannot be booked are named.
 
 ` + examples(
 		"ringfence restore /var/backups/ringfence-2026-11-28.db",
@@ -62,7 +62,7 @@ The restored store does not know what was spent after the backup, so the caps no
 	)
 }
 
-// Run restores, if told twice, or accepts the gap of a former restore.
+// Run restores, with --yes, or accepts the gap of a former restore.
 func (c *restoreCmd) Run(s *session) error {
 	if err := c.check(); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (c *restoreCmd) Run(s *session) error {
 			return err
 		}
 		return s.emit(gap, func() error {
-			return s.say("Paid calls are taken again. What was spent from %s to %s stays unknown to the caps; the journal says that you accepted it.",
+			return s.say("Paid calls are accepted again. What was spent from %s to %s stays unknown to the caps; the journal says that you accepted it.",
 				second(gap.From), second(gap.Until))
 		})
 	}
@@ -148,7 +148,7 @@ func (s *session) booked(b *app.Backfilled) error {
 	case b.Open:
 		return s.say("Paid calls are still refused: another file is to follow.")
 	}
-	return s.say("Paid calls are taken again.")
+	return s.say("Paid calls are accepted again.")
 }
 
 func (s *session) restored(r *app.Restored) error {
@@ -157,7 +157,7 @@ func (s *session) restored(r *app.Restored) error {
 			" in progress; what was spent since would be forgotten. What is there now would be kept as " + r.Kept + ".")
 	}
 	return s.say("The store is as it was at %s, with %s in progress. What was there is kept as %s.\n"+
-		"What was spent from then to %s is not known: the server takes no paid calls until the carriers' records of that time are booked (ringfence restore --records FILE), or you say: ringfence restore --accept-gap",
+		"What was spent from then to %s is not known: the server accepts no paid calls until the carriers' records of that time are booked (ringfence restore --records FILE), or you say: ringfence restore --accept-gap",
 		second(r.From), api.Count(r.Calls, "call", "calls"), r.Kept, second(r.Until))
 }
 

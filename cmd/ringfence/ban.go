@@ -18,9 +18,9 @@ type banCmd struct {
 	Add     act[banAdd, api.Ban]         `cmd:"" help:"Block an address or network, for a day unless stated otherwise." route:"POST /v1/bans" says:"{{.Net}} is banned until {{until .Until}}. Lift it with: ringfence ban remove {{.Net}}" eg:"203.0.113.9 --for 7d --why \"guesses passwords\"; 2001:db8:bad::/48 --until 2026-12-31 --why \"no customers there\"" detail:"Every node drops what comes from there, before it is read. Addresses of customers, carriers and this machine (127.0.0.1, ::1) are refused unless you add --force; those of shield.never are always refused."`
 	Remove  act[api.BanRemoval, api.Ban] `cmd:"" help:"Lift a ban, automatic or manual." route:"DELETE /v1/bans" says:"{{.Net}} is no longer banned (it was, by {{.By}})." eg:"203.0.113.9; 203.0.113.0/24 --why \"a customer's new office\"" detail:"A feed that still lists the address does not ban it again for a day. To end a lock-out of the same address, use: ringfence lockout release."`
 	Why     banWhy                       `cmd:"" help:"Show the status of an address: banned, locked out, exempt." eg:"203.0.113.9"`
-	Import  banImport                    `cmd:"" help:"Block what a list names, in place of the previous list of that name." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example" detail:"A text file has one address or network per line, with its end and reason if there are any; CSV, JSON, and the formats of APIBAN and CrowdSec are read too. The list is imported whole, or not at all and every fault is named. What the previous list of the name held and this one does not is lifted. Addresses of customers and carriers are left out."`
+	Import  banImport                    `cmd:"" help:"Import a list of bans, in place of the previous list of that name." eg:"attackers.txt --dry-run; attackers.csv --name friends --until +30d; curl -s https://example.net/list | ringfence ban import - --name example" detail:"A text file has one address or network per line, with its end and reason if there are any; CSV, JSON, and the formats of APIBAN and CrowdSec are read too. All of the list is imported, or none and every fault is named. Bans of the previous list of that name that are not on the new one are lifted. Addresses of customers and carriers are left out."`
 	Drop    banDrop                      `cmd:"" help:"Lift all bans of an imported list." eg:"friends; friends --yes"`
-	Export  banExport                    `cmd:"" help:"Write bans as a list that import reads." eg:"> bans.txt; --by auto --format json -o bans.json"`
+	Export  banExport                    `cmd:"" help:"Export bans as a list that import reads." eg:"> bans.txt; --by auto --format json -o bans.json"`
 	Feeds   whole[api.Feed, struct{}]    `cmd:"" help:"List the feeds of the configuration: when each was read, and its last fault." eg:""`
 	Refresh banRefresh                   `cmd:"" help:"Fetch a feed now." eg:"apiban"`
 }
@@ -46,8 +46,8 @@ func (s *session) showBan(a *api.BanAnswer) error {
 	switch {
 	case a.Never != "":
 		s.say("It is never banned: %s is on shield.never in the configuration.", a.Never)
-	case a.Spared != "":
-		s.say("It is exempt from automatic bans: %s.", a.Spared)
+	case a.Exempt != "":
+		s.say("It is exempt from automatic bans: %s.", a.Exempt)
 	}
 	s.section("Bans that cover it", rows(a.Bans...))
 	return s.section("Lock-outs that cover it (end them: ringfence lockout release "+a.Address+")", rows(a.Lockouts...))
@@ -55,10 +55,10 @@ func (s *session) showBan(a *api.BanAnswer) error {
 
 type banImport struct {
 	File   string `arg:"" help:"List; - is standard input." type:"path"`
-	Name   string `query:"name" help:"Of the list (default: the file's)." placeholder:"NAME"`
+	Name   string `query:"name" help:"Name of the list (default: that of the file)." placeholder:"NAME"`
 	Format string `query:"format" help:"auto, text, csv or json." enum:"auto,text,csv,json" default:"auto"`
-	Until  point  `query:"until" help:"For entries that name no end; that day included (default: a week from now)." placeholder:"WHEN"`
-	DryRun bool   `query:"dry_run" help:"Read and check, but ban nobody."`
+	Until  point  `query:"until" help:"End of entries that give none; that day included (default: a week from now)." placeholder:"WHEN"`
+	DryRun bool   `query:"dry_run" help:"Read and check, but ban nothing."`
 }
 
 func (c *banImport) Run(s *session) error {
@@ -119,7 +119,7 @@ func (s *session) showBanImport(b *api.BanImport) error {
 
 type banDrop struct {
 	Name string `path:"name" arg:"" help:"Name that the list was imported under." predict:"ban-list"`
-	Yes  bool   `help:"Do it; without, only say what would be done."`
+	Yes  bool   `help:"Do it. Without this flag, only say what would be done."`
 }
 
 func (c *banDrop) Run(s *session) error {

@@ -9,9 +9,9 @@ import (
 
 type cdrCmd struct {
 	remote
-	List   cdrList              `cmd:"" help:"List call records, newest first." set:"limit=50" eg:"; --line 2001 --from today; --country Cuba --from monday; --number \"020 7946 0000\" --direction outbound; --reason premium-barred; --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json" detail:"Refused calls are listed too, and with --line the calls of other lines to it.\n\nDays are those of the time zone of the line's customer, else of the customer, else of the provider."`
+	List   cdrList              `cmd:"" help:"List call records, newest first." set:"limit=50" eg:"; --line 2001 --from today; --country Cuba --from monday; --number \"020 7946 0000\" --direction outbound; --reason premium-barred; --customer acme --from 2026-11-01 --until 2026-11-30 --limit 0 --json" detail:"Refused calls are listed too, and with --line the calls of other lines to it.\n\nDays are in the time zone of the customer of --line, else of --customer, else of the provider."`
 	Show   show[api.CDR, cdrID] `cmd:"" help:"Show a call record." eg:"01JD8Z6Q4N8T7R5V3X1B9C7D5F"`
-	Export cdrExport            `cmd:"" help:"Write call records as CSV or JSON." eg:"--from 2026-11-01 --until 2026-11-30 > november.csv; --customer acme --format json -o acme.json" detail:"Amounts in the export are exact: millionths of the currency. Times are UTC. Refused calls are included: the column refused says so. Days are those of the time zone of the line's customer, else of the customer, else of the provider."`
+	Export cdrExport            `cmd:"" help:"Write call records as CSV or JSON." eg:"--from 2026-11-01 --until 2026-11-30 > november.csv; --customer acme --format json -o acme.json" detail:"Amounts in the export are exact: millionths of the currency. Times are UTC. Refused calls are included, marked in the column refused. Days are in the time zone of the customer of --line, else of --customer, else of the provider."`
 }
 
 type cdrID struct {
@@ -34,7 +34,7 @@ func (c *cdrList) Run(s *session) error {
 
 type cdrExport struct {
 	cdrFilter
-	Format string `help:"csv, json (a list) or jsonl (one a line)." enum:"csv,json,jsonl" default:"csv"`
+	Format string `help:"csv, json (a list) or jsonl (one per line)." enum:"csv,json,jsonl" default:"csv"`
 	Output string `short:"o" help:"File to write (default: standard output)." placeholder:"FILE"`
 }
 

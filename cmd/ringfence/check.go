@@ -9,7 +9,7 @@ import (
 
 type checkCmd struct {
 	remote
-	Config string `help:"Configuration file to check too (default: the one serve would read)." placeholder:"FILE"`
+	Config string `help:"Configuration file to check (default: the one that serve would read)." placeholder:"FILE"`
 }
 
 var errFindings = errors.New("there are faults: see above")
@@ -46,5 +46,5 @@ func checkFile(path string) (api.CheckItem, bool) {
 	if _, err := config.Load(path); err != nil {
 		return api.CheckItem{What: "configuration", Level: "error", Text: err.Error()}, true
 	}
-	return api.CheckItem{What: "configuration", Level: "ok", Text: path + " is right"}, true
+	return api.CheckItem{What: "configuration", Level: "ok", Text: path + " is valid"}, true
 }

@@ -30,7 +30,7 @@ const (
 
 const description = `Ringfence is the SIP front door of a telephony provider: it authenticates, decides, connects, meters, cuts off, explains and bills.
 
-Start it with "ringfence serve" ("ringfence serve --demo" to try it). All other commands speak to the running server through the admin socket in its data folder.
+Start it with "ringfence serve" ("ringfence serve --demo" to try it). All other commands talk to the running server through the admin socket in its data folder.
 
 Exit codes:
 
@@ -39,20 +39,20 @@ Exit codes:
   2  usage: no such command, flag or value
   3  decide: the call would be refused
   4  no server answers
-  5  not permitted: the socket's owner, or the token
+  5  not permitted: wrong user for the socket, or wrong token
   6  nothing was done: add --yes, or there was nothing to do`
 
 // commands is the whole grammar. Groups order the help.
 type commands struct {
-	JSON bool `help:"Print JSON for programs: amounts are integers, times have their offset from UTC." short:"j"`
-	Wide bool `help:"Print tables as wide as they are, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
+	JSON bool `help:"Print JSON for programs: amounts are integers, times carry their UTC offset." short:"j"`
+	Wide bool `help:"Print tables in full width, with every id, instead of fitting them to the terminal (80 columns where there is none)." short:"w"`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Run the server."`
 	Status  statusCmd  `cmd:"" group:"run" help:"Show the server's status." eg:"; --json | jq .ready" detail:"Exit code 1 when the server runs but is not ready to take calls."`
 	Check   checkCmd   `cmd:"" group:"run" help:"Check configuration, book, money and store for faults." eg:"; --json" detail:"Checks the configuration file here, then asks the server to check the book, the decks, the trunks, the store and that all money adds up. Exit code 1 when a finding is an error."`
 	Config  configCmd  `cmd:"" group:"run" help:"Check a configuration file, or print the reference of all fields."`
 	Backup  backupCmd  `cmd:"" group:"run" help:"Write a copy of the whole store to a file, while the server runs." eg:"/var/backups/ringfence.db; --force /mnt/backup/ringfence.db" detail:"Writes the whole store as it is at one moment, while the server runs: an SQLite file, or for PostgreSQL a file of pg_dump. It holds sealed passwords and every call, so only you may read it. The key file is not in it. Keep a copy of the key elsewhere: the two together hold every password, and without the key no phone can log in."`
-	Restore restoreCmd `cmd:"" group:"run" help:"Restore the store from a backup, or accept what the backup lacks."`
+	Restore restoreCmd `cmd:"" group:"run" help:"Restore the store from a backup, then account for the calls after it."`
 	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
 	Phone   phoneCmd   `cmd:"" group:"run" help:"Use the built-in test phone: register, call, answer, attack."`
 
@@ -73,11 +73,11 @@ type commands struct {
 	Calls   callsCmd   `cmd:"" group:"calls" help:"Calls in progress."`
 	CDR     cdrCmd     `cmd:"" group:"calls" name:"cdr" help:"Call records."`
 	Trace   traceCmd   `cmd:"" group:"calls" help:"Show the SIP messages of one line or call as they arrive." eg:"2001; 2001 --for 5m --messages 1000 > 2001.txt; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --json" detail:"Shows each message as it is sent or received, until the time is over or the number of messages is reached. Credentials, passwords in addresses, media keys and all bodies but SDP are left out. The journal records who traced what. Over TCP a token needs admin.tracers."`
-	Journal journalCmd `cmd:"" group:"calls" help:"The journal: every fact, in order." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json" detail:"The newest facts come first. Days are those of the time zone of the line's customer, or of the provider."`
+	Journal journalCmd `cmd:"" group:"calls" help:"List facts of the journal." eg:"--line 2001; --line 2001 --from yesterday --until today; --follow --kind call.; --call 01JD8Z6Q4N8T7R5V3X1B9C7D5F --oldest; --kind call.refused --limit 0 --json" detail:"The newest facts come first. Days are in the time zone of the line's customer, else the provider's."`
 
 	Help       helpCmd       `cmd:"" group:"other" help:"Show the help of a command." eg:"; cdr list"`
 	Ver        versionCmd    `cmd:"" group:"other" name:"version" help:"Print the version." eg:""`
-	Completion completionCmd `cmd:"" group:"other" help:"Print the script that completes commands in a shell."`
+	Completion completionCmd `cmd:"" group:"other" help:"Print the completion script for a shell."`
 	Man        manCmd        `cmd:"" group:"other" help:"Print the manual page, in roff." eg:"> ringfence.1; | man -l -" detail:"The page is made from the --help of every command. \"make install\" and the Debian package install it for man."`
 	Complete   completeCmd   `cmd:"" group:"other" hidden:"" passthrough:""`
 }
@@ -93,7 +93,7 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 		kong.Exit(func(code int) { panic(leave(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110, NoAppDescFormat: true}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "run", Title: "Running it"},
+			{Key: "run", Title: "Operation"},
 			{Key: "book", Title: "Customers, lines and prices"},
 			{Key: "guard", Title: "Protection and notices"},
 			{Key: "calls", Title: "Calls"},

@@ -12,7 +12,7 @@ type completionCmd struct {
 }
 
 func (completionCmd) Help() string {
-	return `Names of lines, customers, contacts, trunks, decks, calls, bans, findings and notices come from the server, when it answers within a fifth of a second.
+	return `Names of lines, customers, contacts, trunks, decks, calls, bans, findings and notices come from the server, if it answers within 200 ms.
 
 ` + examples("# bash: in ~/.bashrc", "source <(ringfence completion bash)", "# zsh: in ~/.zshrc", "source <(ringfence completion zsh)",
 		"# fish", "ringfence completion fish > ~/.config/fish/completions/ringfence.fish")

@@ -6,12 +6,12 @@ import (
 )
 
 type configCmd struct {
-	Check     configCheck     `cmd:"" help:"Say what is wrong with a configuration file." eg:"; /etc/ringfence/ringfence.toml"`
-	Reference configReference `cmd:"" help:"Print every field with its default and what it does, as a configuration file." eg:"> ringfence.toml; --markdown"`
+	Check     configCheck     `cmd:"" help:"Check a configuration file." eg:"; /etc/ringfence/ringfence.toml"`
+	Reference configReference `cmd:"" help:"Print every field with its default and meaning, as a configuration file." eg:"> ringfence.toml; --markdown"`
 }
 
 type configCheck struct {
-	Config string `arg:"" optional:"" help:"Configuration file (default: the one serve would read)." placeholder:"FILE"`
+	Config string `arg:"" optional:"" help:"Configuration file (default: the one that serve would read)." placeholder:"FILE"`
 	File   string `name:"config" help:"The same." placeholder:"FILE" hidden:""`
 }
 
@@ -30,12 +30,12 @@ func (c *configCheck) Run(s *session) error {
 		if cfg.File == "" {
 			return s.say("There is no configuration file: every field has its default (ringfence config reference prints them).")
 		}
-		return s.say("%s is right; %s from the default.", cfg.File, api.Count(len(changes), "field differs", "fields differ"))
+		return s.say("%s is valid; %s from the default.", cfg.File, api.Count(len(changes), "field differs", "fields differ"))
 	})
 }
 
 type configReference struct {
-	Markdown bool `help:"As the page docs/configuration.md."`
+	Markdown bool `help:"Print it as Markdown, as in docs/configuration.md."`
 }
 
 func (c *configReference) Run(s *session) error {

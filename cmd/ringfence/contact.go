@@ -60,7 +60,7 @@ func (c *contactSet) Run(s *session) error {
 
 type contactRemove struct {
 	api.ContactID
-	Yes bool `help:"Do it; without, only say what would be done."`
+	Yes bool `help:"Do it. Without this flag, only say what would be done."`
 }
 
 func (c *contactRemove) Run(s *session) error {

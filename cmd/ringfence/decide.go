@@ -66,13 +66,13 @@ func callFacts(line string, d *api.Decision) *table.Table {
 		if d.Longest > 0 {
 			facts.Row("longest", api.Length(time.Duration(d.Longest)*time.Second))
 		}
-		facts.Row("ways out", strings.Join(d.Ways, ", "))
+		facts.Row("routes", strings.Join(d.Routes, ", "))
 	}
 	facts.Row("at", theirs(d.At))
 	return facts
 }
 
-// verdict is one word; the colour only repeats it. A refusal says what the phone would be told.
+// verdict is one word; the colour only repeats it. A refusal says SIP status that the phone would get.
 func (s *session) verdict(d *api.Decision) table.Painted {
 	switch {
 	case d.Always:

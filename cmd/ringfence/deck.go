@@ -20,12 +20,12 @@ import (
 
 type deckCmd struct {
 	remote
-	Import deckImport                       `cmd:"" help:"Read a deck file: all of it, or nothing and every fault." eg:"retail retail.csv --kind retail --dry-run; retail retail.csv --kind retail; carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79; carrier-b preise.csv --kind cost --map \"Zone=name\" --map \"Preis=rate\"; zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost" detail:"Separators, headings and number formats are recognised; the import asks about what is unclear, or names it. Calls in progress keep their price; new calls get the new one at once."`
+	Import deckImport                       `cmd:"" help:"Import a deck file: all of it, or nothing and every fault is named." eg:"retail retail.csv --kind retail --dry-run; retail retail.csv --kind retail; carrier-a az.xlsx --kind cost --skip-blank --rate USD=0.79; carrier-b preise.csv --kind cost --map \"Zone=name\" --map \"Preis=rate\"; zcat rates.csv.gz | ringfence deck import carrier-b - --kind cost" detail:"Separators, headings and number formats are recognised; the import asks about what is unclear, or names it. Calls in progress keep their price; new calls get the new one at once."`
 	List   whole[api.Deck, struct{}]        `cmd:"" help:"List every version of every deck." eg:""`
 	Diff   deckDiff                         `cmd:"" help:"Compare two versions of a deck." eg:"retail; retail --from 3 --to 5; retail --at \"2027-01-01\""`
 	Rows   list[api.Price, api.PriceFilter] `cmd:"" help:"Show the prices of a deck." set:"limit=100" eg:"retail --prefix 447; retail --at today; retail --limit 0 --json"`
 	Remove deckRemove                       `cmd:"" help:"Remove every version of a deck that nothing uses." eg:"old; old --yes" detail:"A deck that a customer, the provider or a trunk uses is not removed. Records keep the prices of their calls."`
-	Export deckExport                       `cmd:"" help:"Write a deck as CSV that import reads back exactly." eg:"retail > retail.csv; retail --version 3 -o retail-3.csv"`
+	Export deckExport                       `cmd:"" help:"Write a deck as CSV that import reads back unchanged." eg:"retail > retail.csv; retail --version 3 -o retail-3.csv"`
 }
 
 type deckImport struct {
@@ -96,7 +96,7 @@ func (s *session) progressTo() io.Writer {
 func (s *session) showImport(i *api.Import) error {
 	head := fmt.Sprintf("Deck %s version %d is in force.", i.Name, i.Version)
 	if i.DryRun {
-		head = fmt.Sprintf("Deck %s would be replaced. Nothing was changed: leave out --dry-run to do it.", i.Name)
+		head = fmt.Sprintf("Deck %s would be replaced. Nothing was changed: leave out --dry-run to import.", i.Name)
 	}
 	s.say("%s", head)
 	t := table.New(table.Left(""), table.Left(""))
@@ -130,7 +130,7 @@ func (s *session) showImport(i *api.Import) error {
 			silent = append(silent, u.Text)
 		}
 	}
-	s.section("Priced by the version before, and not any more", cutTexts(gone))
+	s.section("Priced in the previous version, but no longer", cutTexts(gone))
 	s.section(silence(i.Kind), cutTexts(silent))
 	return s.outliers(i.Outliers)
 }
@@ -180,15 +180,15 @@ func (s *session) outliers(list []api.Outlier) error {
 		}
 		t.Row(strconv.Itoa(o.Line), table.Cell{Text: o.Kind, Style: table.Warn}, o.Text)
 	}
-	return s.section("Rows to look at again", t)
+	return s.section("Rows to review", t)
 }
 
 type deckDiff struct {
 	Name  string `path:"name" arg:"" help:"Deck." predict:"deck"`
 	From  int64  `query:"from" help:"Version (default: the one before)." placeholder:"N"`
 	To    int64  `query:"to" help:"Version (default: the one in force)." placeholder:"N"`
-	At    point  `query:"at" help:"Compare only what is in force then, by the provider's clocks (default: everything)." placeholder:"WHEN"`
-	Limit int    `help:"Show no more rows than this (0: all)." default:"0"`
+	At    point  `query:"at" help:"Compare only prices in force at this time, in the provider's time zone (default: all)." placeholder:"WHEN"`
+	Limit int    `help:"Maximum number of rows (0 = all)." default:"0"`
 	After string `query:"after" kong:"-"`
 	Page  int    `query:"limit" kong:"-"`
 }
@@ -282,7 +282,7 @@ func (c *deckExport) Run(s *session) error {
 
 type deckRemove struct {
 	api.DeckName
-	Yes bool `help:"Do it; without, only say what would be done."`
+	Yes bool `help:"Do it. Without this flag, only say what would be done."`
 }
 
 func (c *deckRemove) Run(s *session) error {

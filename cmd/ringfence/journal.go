@@ -12,10 +12,10 @@ import (
 type journalCmd struct {
 	remote
 	Filter api.FactFilter `embed:""`
-	After  int64          `help:"Only facts after this number, the oldest first." placeholder:"N"`
+	After  int64          `help:"Only facts after this sequence number, oldest first." placeholder:"N"`
 	Oldest bool           `help:"Oldest first." xor:"order"`
-	Follow bool           `help:"Go on with what is written from now on, as it comes, until interrupted." short:"f" xor:"order"`
-	Limit  int            `help:"Show no more than this (0: all); with --follow, of those that are there already." default:"100"`
+	Follow bool           `help:"Keep printing new facts as they are written, until interrupted." short:"f" xor:"order"`
+	Limit  int            `help:"Maximum number of results (0 = all); with --follow, of existing facts." default:"100"`
 }
 
 func (c *journalCmd) Run(s *session) error {

@@ -15,7 +15,7 @@ type lineCmd struct {
 	Password      linePassword                                      `cmd:"" help:"Give a line a new password; it is generated unless you enter one." eg:"2001; 2001 --ask-password; 2001 --ask-password < password.txt" detail:"The line's phones are dropped and must log in with the new password. A password is never taken from the command line, where others could see it."`
 	Lock          act[api.LineLock, api.Locked]                     `cmd:"" help:"Close a line to all but emergency calls." route:"POST /v1/lines/{id}/lock" says:"Line {{.ID}} is locked: only emergency calls go out. {{.Calls.Text}}\nUnlock it with: ringfence line unlock {{.ID}}" eg:"2001 --why \"calls to Cuba at night\" --cut; 2001 --why \"moves out today\" --keep-calls" detail:"Nothing more is spent on a locked line: no further talk time is bought, and calls in progress end when the time already paid for runs out, within a minute. --cut ends them at once; --keep-calls lets them finish. Free and emergency calls continue in any case. Locking a locked line again changes how its calls are treated."`
 	Unlock        lineUnlock                                        `cmd:"" help:"Unlock a line." eg:"2001" detail:"Also lists what still keeps the line's phones out, with the command that undoes it: the answer \"not me\" to a notice does more than lock the line."`
-	Registrations list[api.Registration, api.RegistrationFilter]    `cmd:"" help:"List registered phones: address, product, last registration." eg:"; 2001; --customer acme --json" detail:"The list is of the server that is asked: each node has its own phones."`
+	Registrations list[api.Registration, api.RegistrationFilter]    `cmd:"" help:"List registered phones: address, product, last registration." eg:"; 2001; --customer acme --json" detail:"Lists the phones of the server that you ask: each node has its own."`
 	Devices       whole[api.Device, api.LineID]                     `cmd:"" help:"List the places and phones that the line's login was used with." eg:"2001; 2001 --json"`
 	Device        lineDevice                                        `cmd:"" help:"Record whether a device is the owner's." eg:"2001 198.51.100.0/24 --mine; 2001 203.0.113.0/24 --family MicroSIP --not-mine" detail:"For an owner who answers by telephone instead of using the link in the mail. Unlike the link, this does not lock the line: use line lock."`
 	Usage         show[api.Usage, api.LineID]                       `cmd:"" help:"Show un-billed usage, including calls in progress, and the next warning." route:"GET /v1/lines/{id}/usage" eg:"2001" detail:"The warning level is the setting line-warning: ringfence line set LINE line-warning=£25; 0 is off."`
@@ -87,7 +87,7 @@ func (c *lineUnlock) Run(s *session) error {
 
 type lineRequest struct {
 	api.LineID
-	Set  string         `arg:"" name:"field=value" help:"The setting wanted." predict:"setting"`
+	Set  string         `arg:"" name:"field=value" help:"Setting and value requested." predict:"setting"`
 	Body api.NewRequest `embed:""`
 }
 

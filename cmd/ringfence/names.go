@@ -45,7 +45,7 @@ func (s *session) names(kind string, words []string) []complete.Candidate {
 			add(f.String()+"=", "default "+account.Format(f, account.Defaults().Values[f].N))
 		}
 		add("nets=", "addresses and networks, or none")
-		add("courtesy=", "of what new thing in logins the owner is told")
+		add("courtesy=", "changes in logins that the owner is notified of")
 		if len(words) > 0 && words[0] == "line" {
 			add("honeypot=", "a decoy that nobody owns: any login to it is an attack")
 		}

@@ -16,9 +16,9 @@ type noticeCmd struct {
 	List       list[api.Notice, api.NoticeFilter] `cmd:"" set:"limit=50" eg:"; --customer acme --kind new-device; --state bounced --limit 0 --json"`
 	Show       noticeShow                         `cmd:"" help:"Show a notice: its message and its deliveries." eg:"17; 17 --html > notice.html" detail:"Links in the message are left out: they are for the recipient only."`
 	Resend     act[api.NoticeResend, api.Notice]  `cmd:"" help:"Send a notice again." route:"POST /v1/notices/{id}/resend" says:"{{sent .}}" eg:"17; 17 --person customer/acme/office" detail:"It goes to the present addresses, whatever the recipient's preferences: you asked for it."`
-	Preview    noticePreview                      `cmd:"" help:"Show what a kind of notice looks like, with sample data." eg:"--list; new-device; usage-level --html > mail.html; --out previews" detail:"Templates of the configuration are used where there are any, so that they can be tried."`
+	Preview    noticePreview                      `cmd:"" help:"Show what a kind of notice looks like, with sample data." eg:"--list; new-device; usage-level --html > mail.html; --out previews" detail:"Uses the templates of the configuration, if any, so that you can try them."`
 	Test       act[noticeTest, api.Notice]        `cmd:"" help:"Send a test to a mail address or webhook." route:"POST /v1/notices/test" says:"{{sent .}}" eg:"you@example.com; https://example.com/hook"`
-	WebhookKey act[struct{}, api.WebhookKey]      `cmd:"" help:"Print the public key that verifies webhooks." route:"GET /v1/webhook-key" says:"keyid: {{.ID}}\n{{trim .PEM}}" eg:"> ringfence-webhook.pem; --json | jq -r .id" detail:"Webhooks are signed as in RFC 9421, with Ed25519. Only the public key is shown. Readers of PEM skip what stands before the block."`
+	WebhookKey act[struct{}, api.WebhookKey]      `cmd:"" help:"Print the public key that verifies webhooks." route:"GET /v1/webhook-key" says:"keyid: {{.ID}}\n{{trim .PEM}}" eg:"> ringfence-webhook.pem; --json | jq -r .id" detail:"Webhooks are signed as in RFC 9421, with Ed25519. Only the public key is shown. Programs that read PEM skip the line before the block."`
 }
 
 type noticeTest struct {
@@ -51,7 +51,7 @@ type noticePreview struct {
 	HTML bool   `help:"The HTML part." name:"html" xor:"what"`
 	Text bool   `help:"The text part." xor:"what"`
 	Hook bool   `help:"What a webhook gets." xor:"what"`
-	Out  string `help:"Folder to write text, HTML and JSON to; without a kind, of every kind." placeholder:"DIR" xor:"what" type:"path"`
+	Out  string `help:"Folder for text, HTML and JSON; without a kind, of every kind." placeholder:"DIR" xor:"what" type:"path"`
 }
 
 func (c *noticePreview) Run(s *session) error {

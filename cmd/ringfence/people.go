@@ -29,7 +29,7 @@ func (c *customerImport) Run(s *session) error {
 	}
 	return s.emit(out, func() error {
 		if out.DryRun {
-			return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", api.Count(out.Added, "customer", "customers"))
+			return s.say("%s would be added. Nothing was changed: leave out --dry-run to import.", api.Count(out.Added, "customer", "customers"))
 		}
 		return s.say("%s added. Give them lines: ringfence line import FILE", api.Count(out.Added, "customer", "customers"))
 	})
@@ -42,7 +42,7 @@ type lineImport struct {
 
 func (c *lineImport) Run(s *session) error {
 	var to *os.File
-	if c.Output != "" && !c.DryRun { // before anything is added: the passwords are told once
+	if c.Output != "" && !c.DryRun { // before anything is added: the passwords are shown once
 		var err error
 		if to, err = os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 			return err
@@ -67,7 +67,7 @@ func (c *lineImport) Run(s *session) error {
 
 func (c *lineImport) show(s *session, out *api.PeopleImport) error {
 	if out.DryRun {
-		return s.say("%s would be added. Nothing was changed: leave out --dry-run to do it.", api.Count(out.Added, "line", "lines"))
+		return s.say("%s would be added. Nothing was changed: leave out --dry-run to import.", api.Count(out.Added, "line", "lines"))
 	}
 	s.say("%s added.", api.Count(out.Added, "line", "lines"))
 	if c.Output != "" {

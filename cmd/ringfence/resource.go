@@ -22,7 +22,7 @@ import (
 // list is the command that lists things of a kind; F are its filters, as the server takes them.
 type list[V api.View[V], F any] struct {
 	Filter F   `embed:""`
-	Limit  int `help:"Show no more than this (0: all)." default:"${limit=0}"`
+	Limit  int `help:"Maximum number of results (0 = all)." default:"${limit=0}"`
 }
 
 func (*list[V, F]) summary() string { return describe[V]().List }
@@ -156,7 +156,7 @@ func (c *change[V, I, B]) Run(s *session) error {
 	return perform(s, "PATCH "+one[V](), func(v *V) error { return showWhole(s, v) }, &c.Which, &in)
 }
 
-// act is the command that does one thing. The tags of its field name the operation (route) and say in a template what people are told
+// act is the command that does one thing. The tags of its field name the operation (route) and say in a template what is printed
 // of the answer (says).
 type act[I, O any] struct {
 	In I `embed:""`
@@ -170,7 +170,7 @@ func (c *act[I, O]) Run(s *session, k *kong.Context) error {
 // sure is act for what cannot be taken back: without --yes it looks only (look), and says what would be done (would).
 type sure[I, Seen, O any] struct {
 	In  I    `embed:""`
-	Yes bool `help:"Do it; without, only say what would be done."`
+	Yes bool `help:"Do it. Without this flag, only say what would be done."`
 }
 
 func (c *sure[I, Seen, O]) Run(s *session, k *kong.Context) error {
@@ -198,10 +198,10 @@ func ifSure[Seen, O any](s *session, in any, yes bool, look, would, route, says 
 	return s.emit(out, func() error { return s.say("%s", sentence(says, about)) })
 }
 
-// remove is the command that removes a thing, if told twice; I says which.
+// remove is the command that removes a thing, with --yes; I says which.
 type remove[V api.View[V], I any] struct {
 	Which I    `embed:""`
-	Yes   bool `help:"Do it; without, only say what would be done."`
+	Yes   bool `help:"Do it. Without this flag, only say what would be done."`
 }
 
 func (*remove[V, I]) summary() string { return describe[V]().Delete }

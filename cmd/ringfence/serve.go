@@ -8,13 +8,13 @@ import (
 )
 
 type serveCmd struct {
-	Demo   bool   `help:"Run a sample provider with a test carrier on this machine's loopback, its data under ringfence-data/demo."`
+	Demo   bool   `help:"Run a sample provider with a test carrier on the loopback interface; its data is in ringfence-data/demo."`
 	Config string `help:"Configuration file (default: RINGFENCE_CONFIG, ringfence.toml, /etc/ringfence/ringfence.toml)." placeholder:"FILE"`
-	Data   string `help:"With --demo: where to keep its data." placeholder:"FOLDER"`
+	Data   string `help:"With --demo: folder for its data." placeholder:"FOLDER"`
 }
 
 func (serveCmd) Help() string {
-	return `SIGTERM and Ctrl-C stop it; calls that are up are taken up again at the next start. SIGHUP reads the configuration, certificates and decks again.
+	return `SIGTERM and Ctrl-C stop the server; calls in progress continue at the next start. SIGHUP reloads the configuration, certificates and decks.
 
 ` + examples(
 		"ringfence serve --demo",
@@ -23,7 +23,7 @@ func (serveCmd) Help() string {
 	)
 }
 
-// Run serves until it is told to stop.
+// Run serves until it is stopped.
 func (c *serveCmd) Run(s *session) error {
 	cfg, err := c.configuration()
 	if err != nil {

@@ -60,7 +60,7 @@ func newScreen(out io.Writer) *table.Screen {
 
 // remote says which server to ask. Commands that ask one embed it.
 type remote struct {
-	Socket    string `help:"Admin socket of the server (default: RINGFENCE_SOCKET, else the one of the configuration, else ./ringfence-data)." placeholder:"PATH" group:"Server"`
+	Socket    string `help:"Admin socket of the server (default: RINGFENCE_SOCKET, else that of the configuration, else the one in ./ringfence-data)." placeholder:"PATH" group:"Server"`
 	Server    string `help:"Address of a server over TCP, instead of a socket." placeholder:"https://HOST:PORT" group:"Server"`
 	TokenFile string `help:"File with the token for --server." placeholder:"FILE" group:"Server"`
 	CA        string `help:"File with the certificate authority (PEM) of --server." placeholder:"FILE" name:"ca" group:"Server"`
@@ -254,7 +254,7 @@ func (s *session) dryRun(what string) error {
 	return errNothingDone
 }
 
-// nothing says why a command that was told to do something had nothing to do; v is what --json prints.
+// nothing says why a command had nothing to do; v is what --json prints.
 func (s *session) nothing(v any, format string, args ...any) error {
 	if err := s.emit(v, func() error { return s.say(format, args...) }); err != nil {
 		return err
@@ -401,7 +401,7 @@ func starting() string {
 // hints say what to do about a problem, by its reason.
 var hints = map[string]string{
 	api.ReasonLooser: "Staff may allow it: add --grant (and --until WHEN to have it end by itself), or let the customer ask with: ringfence line request",
-	api.ReasonSpared: "Their own phones and calls would be blocked too. If you mean that, add --force",
+	api.ReasonExempt: "Their own phones and calls would be blocked too. If you mean that, add --force",
 	api.ReasonNever:  "Take it off shield.never in the configuration first, if it is to be banned.",
 	api.ReasonToken:  "The token in --token-file is not one of the server's admin.tokens-file.",
 	api.ReasonTokens: "The token in --token-file is not one of the server's admin.tokens-file.",

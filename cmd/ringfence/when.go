@@ -17,7 +17,7 @@ import (
 // never of the machine where it was typed.
 type point string
 
-// UnmarshalText is what kong calls. It only sees to it that a slip is told at once.
+// UnmarshalText is what kong calls. It only catches a slip early.
 func (p *point) UnmarshalText(text []byte) error {
 	if _, err := when.At(string(text), time.Now(), time.UTC); err != nil {
 		_, want, _ := strings.Cut(err.Error(), "want ")

@@ -14,9 +14,9 @@ import (
 
 var _ = serves(func(s *Server) {
 	const tag = "operations"
-	route(s, op(http.MethodGet, "/v1/check", "check", tag, "Look over configuration, book and store"), s.check)
+	route(s, op(http.MethodGet, "/v1/check", "check", tag, "Check configuration, book and store"), s.check)
 	route(s, op(http.MethodPost, "/v1/keys/rotate", "rotate-key", tag, "Seal every secret with a new key"), need(s.d.Rotate != nil, "rotating the key", s.rotate))
-	route(s, op(http.MethodGet, "/v1/status", "status", tag, "Say how this node is doing"), s.status)
+	route(s, op(http.MethodGet, "/v1/status", "status", tag, "Show the status of this node"), s.status)
 })
 
 // check adds what the book knows of itself to what app looked at.
@@ -44,11 +44,11 @@ func (s *Server) checkBook() []api.CheckItem {
 		t := &trunks[i]
 		emergency = emergency || t.Emergency
 		if _, ok := s.d.Book.Cost(t); !ok {
-			add("trunks", "warning", "trunk %s has no cost deck: what its carrier charges is recorded as nothing", account.Handle(t.Name))
+			add("trunks", "warning", "trunk %s has no cost deck: its carrier's charges are recorded as zero", account.Handle(t.Name))
 		}
 	}
 	if len(trunks) > 0 && !emergency {
-		add("trunks", "warning", "no trunk is meant for emergency calls: all are tried in turn")
+		add("trunks", "warning", "no trunk is marked for emergency calls: all are tried in turn")
 	}
 	for _, id := range s.d.Book.UnknownZones() {
 		add("book", "warning", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)

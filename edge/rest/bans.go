@@ -26,11 +26,11 @@ var _ = serves(func(s *Server) {
 	listed[api.Ban](s, staged(s.bans, s.listBans))
 	added[api.Ban](s, staged(s.bans, s.addBan))
 	route(s, op(http.MethodDelete, path, "remove-ban", tag, "Lift a ban, automatic or made by hand"), staged(s.bans, s.removeBan))
-	route(s, op(http.MethodGet, path+"/why", "explain-ban", tag, "Say how it stands with an address"), staged(s.bans, s.whyBanned))
-	in := s.uploaded(op(http.MethodPost, path+"/import", "import-bans", tag, "Block what a list names, in place of the previous list of that name"))
+	route(s, op(http.MethodGet, path+"/why", "explain-ban", tag, "Show the status of an address: banned, locked out, exempt"), staged(s.bans, s.whyBanned))
+	in := s.uploaded(op(http.MethodPost, path+"/import", "import-bans", tag, "Import a list of bans, in place of the previous list of that name"))
 	route(s, in, staged(s.bans, s.importBans))
 	route(s, op(http.MethodDelete, path+"/imports/{name}", "drop-bans", tag, "Lift all bans of an imported list"), staged(s.bans, s.dropImport))
-	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Write bans as a list that import reads")
+	out := op(http.MethodGet, path+"/export", "export-bans", tag, "Export bans as a list that import reads")
 	streamed(s, out, map[string]*huma.Schema{"text/plain": plainText, "text/csv": plainText, "application/json": {}}, s.exportBans)
 	listed[api.Feed](s, need(s.d.Feeds != nil, "the list of feeds", s.listFeeds))
 	route(s, op(http.MethodPost, "/v1/feeds/{name}/refresh", "refresh-feed", tag, "Fetch a feed now"), need(s.d.Feeds != nil && s.d.Refresh != nil, "fetching feeds", s.refreshFeed))
@@ -105,7 +105,7 @@ func (s *Server) addBan(ctx context.Context, bans *ban.List, in *struct{ Body ap
 		return out, err
 	}
 	if !b.Force && ofThisMachine(net) {
-		return out, newProblem(http.StatusConflict, api.ReasonSpared, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
+		return out, newProblem(http.StatusConflict, api.ReasonExempt, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
 	}
 	until, err := instant(when.Until, "until", b.Until, s.d.Book.Zone(""))
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Server) addBan(ctx context.Context, bans *ban.List, in *struct{ Body ap
 	return banView(&e), nil
 }
 
-// ofThisMachine says that monitoring, proxies and tests on the machine itself would be shut out, which is mostly a slip.
+// ofThisMachine says that monitoring, proxies and tests on the machine itself would be blocked, which is mostly a slip.
 // What is too wide for a ban at all is refused elsewhere.
 func ofThisMachine(net netip.Prefix) bool {
 	return net.Bits() >= 8 && (net.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || net.Contains(netip.IPv6Loopback()))
@@ -140,11 +140,11 @@ func (s *Server) removeBan(ctx context.Context, bans *ban.List, in *api.BanRemov
 
 // explainBan turns the errors of bans into problems.
 func (s *Server) explainBan(err error) error {
-	var spared *ban.SparedError
+	var exempt *ban.SparedError
 	var never *ban.NeverError
 	switch {
-	case errors.As(err, &spared):
-		return newProblem(http.StatusConflict, api.ReasonSpared, spared.Error())
+	case errors.As(err, &exempt):
+		return newProblem(http.StatusConflict, api.ReasonExempt, exempt.Error())
 	case errors.As(err, &never):
 		return newProblem(http.StatusConflict, api.ReasonNever, never.Error())
 	case errors.Is(err, ban.ErrFull):
@@ -167,7 +167,7 @@ func (s *Server) whyBanned(_ context.Context, bans *ban.List, in *api.BanQuestio
 	}
 	a := bans.Why(addr)
 	out = api.BanAnswer{
-		Address: addr.String(), Banned: a.Banned, Bans: views(a.Held, banView), Spared: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
+		Address: addr.String(), Banned: a.Banned, Bans: views(a.Held, banView), Exempt: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
 	}
 	if a.Never.IsValid() {
 		out.Never = netlist.Show(a.Never)
@@ -192,7 +192,7 @@ func under(addr netip.Addr, asn uint32, source string) bool {
 type banImport struct {
 	Name    string `query:"name" required:"true" minLength:"1" maxLength:"57" doc:"of the list: letters, digits, dots, dashes and underscores"`
 	Format  string `query:"format" enum:"auto,text,csv,json" default:"auto"`
-	Until   string `query:"until" maxLength:"40" doc:"for entries that name no end; a time, or as people write it in the provider's zone; absent: a week"`
+	Until   string `query:"until" maxLength:"40" doc:"for entries without an end; a time, or as people write it in the provider's zone; absent: a week"`
 	DryRun  bool   `query:"dry_run" doc:"read and check only"`
 	RawBody []byte `contentType:"text/plain"`
 }

@@ -17,7 +17,7 @@ import (
 )
 
 var _ = serves(func(s *Server) {
-	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Say what would come of a call, without making it"), need(s.d.Decide != nil, "deciding", s.decide))
+	route(s, op(http.MethodPost, "/v1/decide", "decide", "decide", "Explain how a call would be decided, without making it"), need(s.d.Decide != nil, "deciding", s.decide))
 	listed[api.Call](s, s.listCalls)
 	shown[api.Call](s, s.getCall)
 	cut := op(http.MethodDelete, "/v1/calls/{id}", "cut-call", "calls", "Cut a call on both legs")
@@ -57,7 +57,7 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
-		Ways: views(d.Ways, wayText), Steps: []api.Step{}, At: at,
+		Routes: views(d.Ways, routeText), Steps: []api.Step{}, At: at,
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)
@@ -76,8 +76,8 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 	return out
 }
 
-// wayText is a trunk, or a line of ours.
-func wayText(w *gate.Way) string { return account.Handle(w.Trunk + w.Line) }
+// routeText is a trunk, or one of our lines.
+func routeText(w *gate.Way) string { return account.Handle(w.Trunk + w.Line) }
 
 // stepText is the refusal in words for a rule that refuses, and the figures for one that does not.
 func stepText(st *policy.Step) string {

@@ -32,11 +32,11 @@ func (s *Server) contactView(c *account.Contact) api.Contact {
 		}
 		v.Lines = append(v.Lines, shown)
 	}
-	for kind, wish := range c.Kinds {
+	for kind, preference := range c.Kinds {
 		if v.Kinds == nil {
 			v.Kinds = map[string]string{}
 		}
-		v.Kinds[kind] = string(wish)
+		v.Kinds[kind] = string(preference)
 	}
 	return v
 }
@@ -92,18 +92,18 @@ func reach(c *account.Contact, to *api.Reach) error {
 
 // prefer puts in how a contact wants each kind of notice; "inherit" removes its preference.
 func prefer(c *account.Contact, kinds map[string]string) error {
-	for kind, wish := range kinds {
+	for kind, preference := range kinds {
 		if kind != "*" && !isNoticeKind(kind) {
 			return invalid("kinds", kind, "* for all others, or "+noticeKinds())
 		}
-		if isInherit(wish) {
+		if isInherit(preference) {
 			delete(c.Kinds, kind)
 			continue
 		}
 		if c.Kinds == nil {
 			c.Kinds = map[string]account.Wish{}
 		}
-		c.Kinds[kind] = account.Wish(wish)
+		c.Kinds[kind] = account.Wish(preference)
 	}
 	return nil
 }

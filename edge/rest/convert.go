@@ -255,7 +255,7 @@ func changes(in []api.Change, zone *time.Location) ([]book.Setting, error) {
 	return out, nil
 }
 
-// courtesy reads whom a line's owner is told of; the book judges it.
+// courtesy reads what a line's owner is notified of; the book judges it.
 func courtesy(text *string) *account.Courtesy {
 	if text == nil {
 		return nil

@@ -17,7 +17,7 @@ var _ = serves(func(s *Server) {
 	shown[api.Customer](s, named(s, "customer", s.customer, s.getCustomer))
 	changed[api.Customer](s, named(s, "customer", s.customer, s.changeCustomer))
 	route(s, op(http.MethodPost, one+"/lock", "lock-customer", tag, "Lock every line of a customer"), named(s, "customer", s.customer, s.lockCustomer))
-	route(s, op(http.MethodPost, one+"/unlock", "unlock-customer", tag, "Open the lines that were locked with the customer"), named(s, "customer", s.customer, s.unlockCustomer))
+	route(s, op(http.MethodPost, one+"/unlock", "unlock-customer", tag, "Unlock the lines that were locked with the customer"), named(s, "customer", s.customer, s.unlockCustomer))
 	deleted[api.Customer](s, named(s, "customer", s.customer, s.deleteCustomer))
 })
 

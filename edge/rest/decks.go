@@ -27,7 +27,7 @@ var _ = serves(func(s *Server) {
 	in := s.uploaded(op(http.MethodPost, one+"/import", "import-deck", tag, "Import a deck file, all or nothing"))
 	in.Errors = append(in.Errors, http.StatusUnsupportedMediaType)
 	route(s, in, s.importDeck)
-	route(s, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Read the decks in force from the store again"), s.reloadDecks)
+	route(s, op(http.MethodPost, path+"/reload", "reload-decks", tag, "Reload the decks in force from the store"), s.reloadDecks)
 	deleted[api.Deck](s, s.deleteDeck)
 	route(s, op(http.MethodGet, one+"/diff", "diff-deck", tag, "Compare two versions of a deck"), s.diffDeck)
 	route(s, op(http.MethodGet, one+"/rows", "list-deck-rows", tag, "List the prices of a deck"), s.deckRows)
@@ -92,7 +92,7 @@ func invalidQuery(name string, err error) error {
 	return p
 }
 
-// deckTypes are media types that a deck file may come with. What it is is told by how it begins.
+// deckTypes are media types that a deck file may come with. The first bytes say which it is.
 var deckTypes = []string{"text/csv", "application/octet-stream", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 func (s *Server) importDeck(ctx context.Context, in *importInput) (out api.Import, err error) {
@@ -224,8 +224,8 @@ func (s *Server) diffDeck(ctx context.Context, in *struct {
 	api.DeckName
 	From  int64  `query:"from" minimum:"0"`
 	To    int64  `query:"to" minimum:"0"`
-	At    string `query:"at" doc:"compare only what is in force at a time, by the provider's clocks"`
-	After int    `query:"after" minimum:"0" doc:"continue after so many rows"`
+	At    string `query:"at" doc:"compare only prices in force at a time, in the provider's time zone"`
+	After int    `query:"after" minimum:"0" doc:"number of rows to skip: next of the previous page"`
 	Limit int    `query:"limit" minimum:"0" maximum:"10000" default:"1000"`
 },
 ) (out api.DeckDiff, err error) {

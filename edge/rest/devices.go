@@ -16,7 +16,7 @@ import (
 var _ = serves(func(s *Server) {
 	const one, tag = "/v1/lines/{id}", "lines"
 	listed[api.Device](s, need(s.d.Devices != nil, "the list of devices", named(s, "line", s.line, s.listDevices)))
-	route(s, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Say whose a device is"), need(s.d.Devices != nil, "the list of devices", s.judgeDevice))
+	route(s, op(http.MethodPost, one+"/devices/verdict", "judge-device", tag, "Record whether a device is the owner's"), need(s.d.Devices != nil, "the list of devices", s.judgeDevice))
 	route(s, op(http.MethodGet, one+"/usage", "get-line-usage", tag, "Show a line's un-billed usage"), named(s, "line", s.line, s.lineUsage))
 	route(s, op(http.MethodGet, "/v1/customers/{id}/usage", "get-customer-usage", "customers", "Show a customer's un-billed usage"), named(s, "customer", s.customer, s.customerUsage))
 })
@@ -78,7 +78,7 @@ func usageView(u *watch.Used) api.Usage {
 		v.Text += "; warnings are off"
 		return v
 	}
-	// What is above the level already is told within moments: the next is the first multiple not told.
+	// What is above the level already is notified within moments: the next is the first multiple without a notice.
 	next := (u.Told/u.Level + 1) * u.Level
 	v.Next = int64(next)
 	if u.Multiple > 0 {

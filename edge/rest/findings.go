@@ -19,8 +19,8 @@ var _ = serves(func(s *Server) {
 	const one, tag = "/v1/findings/{id}", "findings"
 	listed[api.Finding](s, staged(s.watch, s.listFindings))
 	shown[api.Finding](s, staged(s.watch, s.getFinding))
-	route(s, created(op(http.MethodPost, one+"/notes", "note-finding", tag, "Write a note to a finding")), staged(s.watch, s.noteFinding))
-	done := op(http.MethodPost, one+"/close", "close-finding", tag, "Say that a finding was dealt with")
+	route(s, created(op(http.MethodPost, one+"/notes", "note-finding", tag, "Add a note to a finding")), staged(s.watch, s.noteFinding))
+	done := op(http.MethodPost, one+"/close", "close-finding", tag, "Close a finding that has been dealt with")
 	done.Errors = append(done.Errors, http.StatusConflict)
 	route(s, done, staged(s.watch, s.closeFinding))
 })

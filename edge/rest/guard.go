@@ -77,7 +77,7 @@ func who(tokens []Token, header string) (name string, ok bool) {
 }
 
 // wrongTokens counts tokens that this server does not know, each minute anew. Only wrong ones are refused for their
-// number: nobody can guess a token, so that somebody who has one is never kept waiting for what others try.
+// number: a token cannot be guessed, so its owner never waits because of what others try.
 type wrongTokens struct {
 	mu    sync.Mutex
 	until time.Time            // guarded by mu, as is count
@@ -104,7 +104,7 @@ func (t *wrongTokens) take(remote string, now time.Time) bool {
 	}
 	own, around := fair.Address(at.Addr()), fair.Network(at.Addr())
 	if len(t.count) >= maxWrong && t.count[own] == 0 {
-		return false // so many at once are nobody's mistake
+		return false // this many at once are no mistakes
 	}
 	t.count[own]++
 	if around == own {
@@ -148,7 +148,7 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 		name, ok := caller(r)
 		if !ok && !s.wrong.take(r.RemoteAddr, time.Now()) {
 			h.Set("Retry-After", "60")
-			h.Set("Connection", "close") // its place is for somebody else
+			h.Set("Connection", "close") // frees its place for others
 			writeProblem(w, &api.Problem{
 				Status: http.StatusTooManyRequests, Reason: api.ReasonTokens,
 				Detail: "too many wrong tokens from your address or network; a right one is taken at any time",
@@ -182,7 +182,7 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	s.log.Error("a request failed", "method", r.Method, "path", clip(r.URL.Path, 200), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	writeProblem(w, &api.Problem{
 		Status: http.StatusInternalServerError, Reason: api.ReasonInternal,
-		Detail: "a fault in the server ended this request only; its log says more",
+		Detail: "an internal fault ended this request only; see the server's log",
 	})
 }
 

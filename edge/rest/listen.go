@@ -193,7 +193,7 @@ func peerUID(c *net.UnixConn) (string, bool) {
 	return strconv.FormatUint(uint64(cred.Uid), 10), true
 }
 
-// socketUser trusts whoever could open the socket: its mode is the lock.
+// socketUser trusts a user who could open the socket: its mode is the lock.
 func socketUser(r *http.Request) (string, bool) {
 	return r.RemoteAddr, true
 }

@@ -14,7 +14,7 @@ import (
 var _ = serves(func(s *Server) {
 	listed[api.Lockout](s, need(s.d.Guard != nil, "the list of lock-outs", s.listLockouts))
 	route(s, op(http.MethodPost, "/v1/lockouts/release", "release-lockout", "bans", "End lock-outs of a line, an address, a network or an AS"), need(s.d.Guard != nil, "releasing lock-outs", s.release))
-	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Say where an address is, as far as the files know"), need(s.d.Geo != nil, "looking up addresses", s.locate))
+	route(s, op(http.MethodGet, "/v1/geo", "locate", "bans", "Show the country and network of an address, from the configured files"), need(s.d.Geo != nil, "looking up addresses", s.locate))
 })
 
 // lockouts are those in force on this node.
@@ -38,7 +38,7 @@ func (s *Server) lockouts(now time.Time) []api.Lockout {
 
 // listLockouts pages by position: the list has no keys, and changes as time goes.
 func (s *Server) listLockouts(_ context.Context, in *struct {
-	After int `query:"after" minimum:"0" maximum:"10000000" doc:"leave out so many: next of the page before"`
+	After int `query:"after" minimum:"0" maximum:"10000000" doc:"number of entries to skip: next of the previous page"`
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (out api.List[api.Lockout], err error) {

@@ -23,8 +23,8 @@ var _ = serves(func(s *Server) {
 	test.DefaultStatus = http.StatusAccepted
 	route(s, test, staged(s.notices, s.testNotice))
 	route(s, op(http.MethodGet, path+"/kinds", "list-notice-kinds", tag, "List the kinds of notice"), s.noticeKinds)
-	route(s, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with made-up data"), staged(s.notices, s.previewNotice))
-	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that webhooks are signed with"), need(s.d.HookKey != nil, "the key of webhooks", s.webhookKey))
+	route(s, op(http.MethodGet, path+"/kinds/{kind}", "preview-notice", tag, "Show a kind of notice with sample data"), staged(s.notices, s.previewNotice))
+	route(s, op(http.MethodGet, "/v1/webhook-key", "get-webhook-key", tag, "Show the public key that verifies webhooks"), need(s.d.HookKey != nil, "the key of webhooks", s.webhookKey))
 })
 
 func (s *Server) notices() (*notify.Notifier, error) {
@@ -50,7 +50,7 @@ func (s *Server) listNotices(ctx context.Context, n *notify.Notifier, in *struct
 	return list(views(all, noticeView), limit, func(x *api.Notice) string { return strconv.FormatInt(x.ID, 10) }), err
 }
 
-// noticeKinds names them all, for whoever made a slip.
+// noticeKinds names them all, for the answer to a slip.
 func noticeKinds() string {
 	var names []string
 	for _, i := range notify.Kinds() {
@@ -93,7 +93,7 @@ func (s *Server) resendNotice(ctx context.Context, n *notify.Notifier, in *api.N
 	as, err := n.Resend(ctx, in.ID, in.Body.Person, by(ctx))
 	if errors.Is(err, notify.ErrNotFound) {
 		if _, gone := n.Show(ctx, in.ID); gone == nil {
-			return out, newProblem(http.StatusNotFound, api.ReasonNotFound, "there is nobody of that name to send the notice to; add a contact to its customer, or leave the person out")
+			return out, newProblem(http.StatusNotFound, api.ReasonNotFound, "the notice has no recipient of that name; add a contact to its customer, or leave the person out")
 		}
 	}
 	if err != nil {
@@ -115,22 +115,22 @@ func (s *Server) testNotice(ctx context.Context, n *notify.Notifier, in *struct{
 	return x.Notice, err
 }
 
-// told says what the kinds tell that come of no finding.
-var told = map[notify.Kind]string{
+// meanings of the kinds that do not come from a finding.
+var meanings = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used from a new place, or with a new phone.",
 	notify.LineLocked:      "A line was locked: only emergency calls go out.",
 	notify.PasswordChanged: "A line has a new password.",
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",
 	notify.Digest:          "What happened since the last digest, in one message.",
-	notify.Test:            "A test of the way to a mail address or webhook.",
+	notify.Test:            "A test of a mail address or webhook.",
 }
 
 func (s *Server) noticeKinds(context.Context, *struct{}) (api.List[api.NoticeKind], error) {
 	out := []api.NoticeKind{}
 	for _, k := range notify.Kinds() {
 		v := api.NoticeKind{
-			Kind: string(k.Kind), Title: k.Title, Text: told[k.Kind], Owner: k.Owner, Desk: k.Desk, Critical: k.Critical, Answers: k.Answers,
+			Kind: string(k.Kind), Title: k.Title, Text: meanings[k.Kind], Owner: k.Owner, Desk: k.Desk, Critical: k.Critical, Answers: k.Answers,
 		}
 		if f, ok := detect.ParseKind(v.Kind); ok && v.Text == "" {
 			first, _, more := strings.Cut(f.Meaning(), ". ")

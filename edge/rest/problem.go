@@ -86,7 +86,7 @@ func libraryFault(err error) api.Fault {
 	return f
 }
 
-// explain turns an error of the floors below into a problem. What it does not know is told without its text, which may
+// explain turns an error of the floors below into a problem. The text of an unknown error is not shown, which may
 // speak of tables and files; that goes to the log.
 func (s *Server) explain(err error) error {
 	var p *problem
@@ -118,7 +118,7 @@ func (s *Server) explain(err error) error {
 			p.Detail = strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 	case errors.Is(err, book.ErrNotFound):
-		p = newProblem(http.StatusNotFound, api.ReasonNotFound, "there is no such thing; list them to see what there is")
+		p = newProblem(http.StatusNotFound, api.ReasonNotFound, "not found; list them to see what there is")
 	case errors.Is(err, book.ErrExists):
 		p = newProblem(http.StatusConflict, api.ReasonExists, cause(err, book.ErrExists, "it exists already"))
 	case errors.Is(err, book.ErrInUse):
@@ -126,7 +126,7 @@ func (s *Server) explain(err error) error {
 	default:
 		s.log.Error("a request failed below", "error", err)
 		p = newProblem(http.StatusServiceUnavailable, api.ReasonStore,
-			"it failed below and may not have been done; the server's log and `ringfence check` say more; look before you try again")
+			"the store failed, and the change may or may not have been made; see the server's log and `ringfence check` before you try again")
 	}
 	return p
 }

@@ -34,10 +34,10 @@ var _ = serves(func(s *Server) {
 // cdrInput are the filters of records.
 type cdrInput struct {
 	api.CDRFilter
-	Sides  string `query:"sides" enum:"payer,both" default:"payer" doc:"with line: both are also calls of other lines to it"`
+	Sides  string `query:"sides" enum:"payer,both" default:"payer" doc:"with line: both includes calls of other lines to it"`
 	Till   string `query:"till" maxLength:"40" deprecated:"true" doc:"until, by its former name"`
-	Stored bool   `query:"stored" doc:"only what is stored: none of calls of which a phone has yet to confirm the end. Streams are so"`
-	Before string `query:"before" maxLength:"64" doc:"continue below this id: next of the page before"`
+	Stored bool   `query:"stored" doc:"only stored records, not those of calls whose end a phone has yet to confirm; streams always"`
+	Before string `query:"before" maxLength:"64" doc:"continue below this id: next of the previous page"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"of a JSON page; streams have none"`
 	Format string `query:"format" enum:"json,csv,jsonl"`
 	Accept string `header:"Accept"`
@@ -222,9 +222,9 @@ func (s *Server) getCDR(ctx context.Context, in *api.CallID) (out api.CDR, err e
 
 func (s *Server) listJournal(ctx context.Context, in *struct {
 	api.FactFilter
-	After  int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the page before"`
+	After  int64  `query:"after" minimum:"0" doc:"continue after this sequence number: next of the previous page"`
 	Order  string `query:"order" enum:"oldest,newest" default:"oldest" doc:"which comes first; with newest continue with before="`
-	Before int64  `query:"before" minimum:"0" doc:"with order=newest, continue below this sequence number: next of the page before"`
+	Before int64  `query:"before" minimum:"0" doc:"with order=newest, continue below this sequence number: next of the previous page"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 },
 ) (out api.List[api.Fact], err error) {

@@ -134,7 +134,7 @@ func staged[S, I, O any](stage func() (*S, error), handle func(context.Context, 
 	}
 }
 
-// views are what is told of things.
+// views are what the API shows of things.
 func views[T, V any](all []T, view func(*T) V) []V {
 	out := make([]V, len(all))
 	for i := range all {
@@ -145,12 +145,12 @@ func views[T, V any](all []T, view func(*T) V) []V {
 
 // Page is the paging of lists by what each of them is called. Exported for the HTTP library, as are the others.
 type Page struct {
-	After string `query:"after" maxLength:"64" doc:"continue above this: next of the page before"`
+	After string `query:"after" maxLength:"64" doc:"continue above this: next of the previous page"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 // Below is the paging of lists that begin with the newest.
 type Below struct {
-	Before int64 `query:"before" minimum:"0" doc:"continue below this id: next of the page before"`
+	Before int64 `query:"before" minimum:"0" doc:"continue below this id: next of the previous page"`
 	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }

@@ -82,7 +82,7 @@ var ErrNoFeed = errors.New("no such feed")
 // Live is a call in progress.
 type Live struct {
 	call.Open
-	Cutting bool // told to end
+	Cutting bool // asked to end
 	Priced  bool // over, and nothing more is charged: a phone has yet to confirm its end
 }
 

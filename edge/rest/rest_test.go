@@ -307,7 +307,7 @@ var day = []struct {
 	{"POST", "/v1/decide", `{"line":"acme-1","to":"999","from":"nowhere"}`, 422, `IPv4 or IPv6`},
 	{"POST", "/v1/decide", `{"line":"ghost","to":"999"}`, 404, `ghost`},
 
-	{"GET", "/v1/check", "", 200, `no trunk is meant for emergency calls`},
+	{"GET", "/v1/check", "", 200, `no trunk is marked for emergency calls`},
 	{"GET", "/v1/trunks", "", 200, `"addresses":["sip.carrier.example:5060"]`},
 	{"GET", "/v1/trunks/carrier", "", 200, `"login":true`},
 	{"GET", "/v1/trunks/gone", "", 404, `gone`},

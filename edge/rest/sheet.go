@@ -30,7 +30,7 @@ type sheetRow struct {
 	faulty bool
 }
 
-// maxFaults is how many faults of a file are told.
+// maxFaults is how many faults of a file are named.
 const maxFaults = 200
 
 // readSheet reads a file by the names of its columns: known are those that are no settings, with what else they are called.

@@ -171,7 +171,7 @@ var night = []struct {
 	{"GET", "/v1/notices?state=lost", "", 422, `state`},
 	{"GET", "/v1/notices/1", "", 200, `"subject":"`},
 	{"GET", "/v1/notices/7", "", 404, `there is no notice \"7\"`},
-	{"POST", "/v1/notices/1/resend", `{"person":"desk/nobody"}`, 404, `nobody of that name`},
+	{"POST", "/v1/notices/1/resend", `{"person":"desk/nobody"}`, 404, `no recipient of that name`},
 	{"POST", "/v1/notices/9/resend", `{}`, 404, `there is no notice \"9\"`},
 	{"POST", "/v1/notices/1/resend", `{}`, 200, `"id":2,"kind":"line-locked"`},
 	{"POST", "/v1/notices/test", `{"to":"anna@example.com"}`, 202, `"kind":"test"`},

@@ -17,7 +17,7 @@ import (
 )
 
 var _ = serves(func(s *Server) {
-	o := op(http.MethodGet, "/v1/trace", "trace", "calls", "Stream the SIP messages of one line or call, without secrets, until a bound is reached")
+	o := op(http.MethodGet, "/v1/trace", "trace", "calls", "Stream the SIP messages of one line or call, without secrets, for a limited time and number")
 	streamed(s, o, map[string]*huma.Schema{"application/jsonl": plainText}, s.trace)
 })
 
@@ -27,7 +27,7 @@ func (s *Server) trace(ctx context.Context, in *api.TraceFilter) (*huma.StreamRe
 	case s.d.Trace == nil:
 		return nil, unavailable("tracing")
 	case !strings.HasSuffix(who, "@socket") && !slices.Contains(s.o.Tracers, who):
-		return nil, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the messages of phones are not for everybody: name this token in admin.tracers of the configuration, or trace over the socket")
+		return nil, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "this token may not trace: add it to admin.tracers in the configuration, or trace over the socket")
 	case (in.Line == "") == (in.Call == ""):
 		return nil, invalid("line", in.Line, "either a line or a call")
 	}

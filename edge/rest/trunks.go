@@ -15,7 +15,7 @@ var _ = serves(func(s *Server) {
 	added[api.Trunk](s, s.addTrunk)
 	shown[api.Trunk](s, named(s, "trunk", s.trunk, s.getTrunk))
 	changed[api.Trunk](s, named(s, "trunk", s.trunk, s.changeTrunk))
-	test := op(http.MethodPost, "/v1/trunks/{name}/test", "test-trunk", "trunks", "Ask each address of a trunk whether it answers; no call is made")
+	test := op(http.MethodPost, "/v1/trunks/{name}/test", "test-trunk", "trunks", "Test whether each address of a trunk answers; no call is made")
 	route(s, test, need(s.d.TrunkTest != nil, "testing trunks", named(s, "trunk", s.trunk, s.testTrunk)))
 	deleted[api.Trunk](s, named(s, "trunk", s.trunk, s.deleteTrunk))
 })

@@ -8,7 +8,7 @@ import (
 // reader is one of core/when's ways to read a time.
 type reader func(text string, now time.Time, zone *time.Location) (time.Time, error)
 
-// instant reads a time as people write it, in the zone of whoever it is about; "" is none. The words come from the client as
+// instant reads a time as people write it, in the zone of the customer it is about; "" is none. The words come from the client as
 // they were typed, because only here it is known whose day is meant.
 func instant(read reader, field, text string, zone *time.Location) (time.Time, error) {
 	if strings.TrimSpace(text) == "" {

@@ -34,7 +34,7 @@ type List[T any] struct {
 	Next  string `json:"next,omitempty" doc:"continue with this as after= (cdrs and requests: before=)"`
 }
 
-// Problem is an error as told to a client (RFC 9457). It is an error.
+// Problem is an error as a client gets it (RFC 9457). It is an error.
 type Problem struct {
 	Type   string  `json:"type,omitempty" doc:"about:blank, or ringfence:REASON"`
 	Title  string  `json:"title" doc:"the HTTP status in words"`
@@ -111,7 +111,7 @@ type ImportOptions struct {
 type PeopleImport struct {
 	DryRun    bool       `json:"dry_run"`
 	Added     int        `json:"added" doc:"with dry_run: that would be"`
-	Passwords []Password `json:"passwords" doc:"generated ones, this once"`
+	Passwords []Password `json:"passwords" doc:"generated passwords; shown once"`
 }
 
 // Setting is one field of the settings as it is in force, with the link of the chain it came from.
@@ -121,9 +121,9 @@ type Setting struct {
 	Unit    string    `json:"unit" enum:"nano_per_minute,micro,count,seconds,flag"`
 	Text    string    `json:"text" doc:"for people: 20p a minute, £50.00, 4h, on"`
 	From    string    `json:"from" enum:"default,provider,customer,line" doc:"where the value came from"`
-	Own     bool      `json:"own" doc:"set at the level that was asked for"`
-	Granted bool      `json:"granted,omitempty" doc:"staff allowed it to be looser than what stands above"`
-	Until   time.Time `json:"until,omitzero" doc:"when the grant ends by itself"`
+	Own     bool      `json:"own" doc:"set at the level of the request"`
+	Granted bool      `json:"granted,omitempty" doc:"staff allowed it to be looser than the level above"`
+	Until   time.Time `json:"until,omitzero" doc:"when the grant ends"`
 }
 
 // Resource describes settings.
@@ -150,9 +150,9 @@ func (x *Setting) grant() Cell {
 // Change sets, grants or removes one field of the settings.
 type Change struct {
 	Field string `json:"field" maxLength:"40"`
-	Value string `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the link's own word"`
-	Grant bool   `json:"grant,omitempty" doc:"staff allow it to be looser than what stands above"`
-	Until string `json:"until,omitempty" maxLength:"40" doc:"with grant: when it ends by itself; a time, or as people write it in the customer's zone: friday, 2026-12-01 (that day included), 2026-12-01 18:00, +3d"`
+	Value string `json:"value" maxLength:"40" doc:"as people write it: 5p, £20, 12, 4h, on, off; \"inherit\" removes the level's own value"`
+	Grant bool   `json:"grant,omitempty" doc:"staff allow it to be looser than the level above"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"with grant: when it ends; a time, or as people write it in the customer's zone: friday, 2026-12-01 (that day included), 2026-12-01 18:00, +3d"`
 }
 
 // NetLock is the IP lock of one link; a source must be in the lock of every link that has one.
@@ -177,7 +177,7 @@ type TraceMessage struct {
 	Transport string    `json:"transport,omitempty"`
 	Text      string    `json:"text,omitempty" doc:"the message without secrets"`
 	End       string    `json:"end,omitempty" doc:"why the trace ended"`
-	Missed    int       `json:"missed,omitempty" doc:"with end: messages that came faster than they were taken"`
+	Missed    int       `json:"missed,omitempty" doc:"with end: messages that were dropped because they came too fast"`
 }
 
 // Check is what a look over configuration, book and store found.

@@ -8,7 +8,7 @@ import (
 
 // Reasons of problems with bans. Part of the API: they never change.
 const (
-	ReasonSpared = "spared"    // 409: a customer's or carrier's address; force overrides it
+	ReasonExempt = "spared"    // 409: a customer's or carrier's address; force overrides it
 	ReasonNever  = "never-ban" // 409: on the operator's own list; nothing overrides it
 	ReasonFull   = "full"      // 409: as many as can be kept
 	ReasonClosed = "closed"    // 409: a finding that was closed before
@@ -19,7 +19,7 @@ type Ban struct {
 	Net   string    `json:"net" doc:"an address, or a network"`
 	Until time.Time `json:"until"`
 	Made  time.Time `json:"made"`
-	By    string    `json:"by" doc:"auto, feed:NAME, or who"`
+	By    string    `json:"by" doc:"auto, feed:NAME, or a person"`
 	Why   string    `json:"why,omitempty"`
 }
 
@@ -28,7 +28,7 @@ func (Ban) Resource() Resource[Ban] {
 	return Resource[Ban]{
 		Name: "ban", Path: "bans", Next: "after", List: "List bans in force", Add: "Block an address or network",
 		Columns: "banned: net, until, by, made, why~",
-		Empty:   "Nobody is banned. Anyone who guesses passwords will be, automatically; to ban by hand: ringfence ban add NET --why TEXT",
+		Empty:   "No bans. Sources that guess passwords are banned automatically; to ban by hand: ringfence ban add NET --why TEXT",
 		None:    "No such bans.",
 		Named:   func(b *Ban) (string, string) { return b.Net, strings.TrimSpace(b.By + " " + b.Why) },
 	}
@@ -36,8 +36,8 @@ func (Ban) Resource() Resource[Ban] {
 
 // BanFilter selects bans.
 type BanFilter struct {
-	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or who made it" help:"Only those of auto, manual, feed, feed:NAME, or of the person who made them." placeholder:"WHO"`
-	Within string `query:"within" maxLength:"64" doc:"bans that have to do with this address or network" help:"Only those that have to do with this address or network." placeholder:"NET"`
+	By     string `query:"by" maxLength:"100" doc:"auto, manual, feed, feed:NAME, or a person" help:"Only bans by auto, manual, feed, feed:NAME, or a person." placeholder:"WHO"`
+	Within string `query:"within" maxLength:"64" doc:"bans that overlap this address or network" help:"Only bans that overlap this address or network." placeholder:"NET"`
 }
 
 // BanRemoval lifts a ban.
@@ -54,20 +54,20 @@ type BanQuestion struct {
 // NewBan shuts out an address or network; without an end for a day.
 type NewBan struct {
 	Net   string `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)" arg:"" help:"Address, or network such as 203.0.113.0/24."`
-	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until" type:"span" help:"How long: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
-	Until string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d" type:"when" help:"Until when; that day included." placeholder:"WHEN" xor:"end"`
-	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for anyone who asks later" required:"true" help:"Reason, for anyone who asks later." placeholder:"TEXT"`
-	Force bool   `json:"force,omitempty" doc:"also if a customer or carrier is in there" help:"Also if a customer, a carrier or this machine is in there."`
+	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until" type:"span" help:"Duration: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"a time, or as people write it in the provider's zone: friday, 2026-12-01 (that day included), +3d" type:"when" help:"End of the ban; that day included." placeholder:"WHEN" xor:"end"`
+	Why   string `json:"why" minLength:"1" maxLength:"200" doc:"for the record" required:"true" help:"Reason, for the record." placeholder:"TEXT"`
+	Force bool   `json:"force,omitempty" doc:"even if it includes a customer or carrier" help:"Ban it even if it includes a customer, a carrier or this machine."`
 }
 
 // BanAnswer says how it stands with an address.
 type BanAnswer struct {
 	Address  string    `json:"address"`
 	Banned   bool      `json:"banned"`
-	Bans     []Ban     `json:"bans" doc:"every ban that holds it, the narrowest first"`
-	Spared   string    `json:"spared,omitempty" doc:"why it is not banned for others' sake; absent: it may be"`
+	Bans     []Ban     `json:"bans" doc:"every ban that covers it, the narrowest first"`
+	Exempt   string    `json:"spared,omitempty" doc:"why it is exempt from automatic bans; absent: it is not"`
 	Never    string    `json:"never,omitempty" doc:"the entry of the configuration by which it is never banned"`
-	Lockouts []Lockout `json:"lockouts" doc:"lock-outs that it is under"`
+	Lockouts []Lockout `json:"lockouts" doc:"lock-outs that cover it"`
 	Place    Place     `json:"place"`
 }
 
@@ -78,13 +78,13 @@ type BanImport struct {
 	DryRun  bool     `json:"dry_run"`
 	Listed  int      `json:"listed" doc:"entries read"`
 	Ended   int      `json:"ended" doc:"rows left out because their end has passed"`
-	Skipped int      `json:"skipped" doc:"rows left out because they are no bans of addresses"`
+	Skipped int      `json:"skipped" doc:"rows left out because they do not ban addresses"`
 	Held    int      `json:"held" doc:"of the entries, banned now"`
 	Added   int      `json:"added"`
 	Removed int      `json:"removed" doc:"on the previous list, but no longer on this one"`
 	LeftOut int      `json:"left_out" doc:"entries that are not banned: exempt, never to be banned, private …"`
 	Sample  []string `json:"sample,omitempty" doc:"some of those left out, with the reason"`
-	Notes   []string `json:"notes,omitempty" doc:"what was odd about the list"`
+	Notes   []string `json:"notes,omitempty" doc:"remarks on the list"`
 	Text    string   `json:"text" doc:"the result in a sentence"`
 }
 
@@ -92,12 +92,12 @@ type BanImport struct {
 type Feed struct {
 	Name    string    `json:"name"`
 	From    string    `json:"from" doc:"file or URL, without keys"`
-	Entries int       `json:"entries" doc:"of the list taken last"`
-	Taken   time.Time `json:"taken,omitzero" doc:"when a list was taken last"`
-	Asked   time.Time `json:"asked,omitzero" doc:"the last try"`
-	Summary string    `json:"summary,omitempty" doc:"what came of the list taken last"`
+	Entries int       `json:"entries" doc:"of the list accepted last"`
+	Taken   time.Time `json:"taken,omitzero" doc:"when a list was last accepted"`
+	Asked   time.Time `json:"asked,omitzero" doc:"the last attempt"`
+	Summary string    `json:"summary,omitempty" doc:"what came of the list accepted last"`
 	Notes   []string  `json:"notes,omitempty"`
-	Fault   string    `json:"fault,omitempty" doc:"of the last try; absent if it was good"`
+	Fault   string    `json:"fault,omitempty" doc:"of the last attempt; absent if it succeeded"`
 }
 
 // Resource describes feeds.

@@ -6,8 +6,8 @@ import "time"
 type DecideRequest struct {
 	Line string `json:"line" maxLength:"64" required:"true" help:"Line that would call." placeholder:"LINE" predict:"line"`
 	To   string `json:"to" maxLength:"128" doc:"digits as dialled" required:"true" help:"Digits as dialled." placeholder:"DIGITS"`
-	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock lets pass" help:"Address it would call from (default: one that every IP lock lets pass)." placeholder:"ADDRESS"`
-	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now" type:"when" help:"As if it were then, by the customer's clocks (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
+	From string `json:"from,omitempty" maxLength:"64" doc:"source address; absent: one that every IP lock allows" help:"Source address of the call (default: one that every IP lock allows)." placeholder:"ADDRESS"`
+	At   string `json:"at,omitempty" maxLength:"40" doc:"a time, or as people write it in the customer's zone: friday 18:00, 2026-12-25 (its first instant), +3d; absent: now" type:"when" help:"Time of the call, in the customer's time zone (\"friday 18:00\"; default: now)." placeholder:"WHEN"`
 }
 
 // Figures are the numbers behind a reason, in unit, and for people.
@@ -29,7 +29,7 @@ type Decision struct {
 	Allowed     bool      `json:"allowed"`
 	Reason      string    `json:"reason" doc:"ok, over-international-ceiling, …"`
 	Text        string    `json:"text" doc:"the reason in a sentence, with figures and what would pass"`
-	SIPStatus   int       `json:"sip_status,omitempty" doc:"what the phone would be told"`
+	SIPStatus   int       `json:"sip_status,omitempty" doc:"SIP status that the phone would get"`
 	Figures     Figures   `json:"figures"`
 	Always      bool      `json:"always,omitempty" doc:"emergency: connected whatever fails"`
 	Dialled     string    `json:"dialled"`
@@ -43,7 +43,7 @@ type Decision struct {
 	FirstMinute int64     `json:"first_minute_micro"`
 	FirstText   string    `json:"first_minute,omitempty" doc:"the same for people"`
 	Longest     int64     `json:"longest_seconds,omitempty"`
-	Ways        []string  `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
+	Routes      []string  `json:"ways,omitempty" doc:"trunks in the order they would be tried"`
 	Steps       []Step    `json:"steps"`
 	At          time.Time `json:"at"`
 }
@@ -87,7 +87,7 @@ type Call struct {
 	Begun     time.Time `json:"begun"`
 	Ringing   time.Time `json:"ringing,omitzero"`
 	Answered  time.Time `json:"answered,omitzero"`
-	Cutting   bool      `json:"cutting,omitempty" doc:"told to end; still hanging up"`
+	Cutting   bool      `json:"cutting,omitempty" doc:"being cut: not yet confirmed by both legs"`
 	Priced    bool      `json:"priced,omitempty" doc:"over, and what it costs is in the list of records: a phone has yet to confirm its end"`
 	Ending    bool      `json:"ending,omitempty" doc:"its line is locked: no more talk time is bought, and it ends when its paid time ends, within a minute"`
 }
@@ -118,8 +118,8 @@ func (c *Call) state() Cell {
 
 // CallFilter selects calls in progress.
 type CallFilter struct {
-	Line string `query:"line" maxLength:"80" help:"Only this line's." placeholder:"LINE" predict:"line"`
-	All  bool   `query:"all" doc:"also calls that are over and cost nothing more, of which a phone has yet to confirm it" help:"Also calls that are over and cost nothing more, of which a phone has yet to confirm the end."`
+	Line string `query:"line" maxLength:"80" help:"Only this line." placeholder:"LINE" predict:"line"`
+	All  bool   `query:"all" doc:"include calls that are over and charged, whose end a phone has yet to confirm" help:"Include calls that are over and charged, whose end a phone has yet to confirm."`
 }
 
 // CallID says which, in progress or not.

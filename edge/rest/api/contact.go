@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Contact is somebody of a customer who gets notices.
+// Contact is a person or system of a customer that receives notices.
 type Contact struct {
 	ID      string            `json:"id"`
 	Name    string            `json:"name,omitempty"`
@@ -23,23 +23,23 @@ type Contact struct {
 func (Contact) Resource() Resource[Contact] {
 	return Resource[Contact]{
 		Name: "contact", Path: "customers/{id}/contacts", Key: "contact",
-		List: "List a customer's contacts", Add: "Add a contact", Change: "Change a contact, or what it wants to hear of", Delete: "Delete a contact",
-		Columns: "contact: id, name~, to: address~, lines~, wishes~",
-		Empty:   "Nobody of this customer gets notices: ringfence customer contact add {{.Customer}} ID --mail ADDRESS",
+		List: "List a customer's contacts", Add: "Add a contact", Change: "Change a contact, or the notices that it receives", Delete: "Delete a contact",
+		Columns: "contact: id, name~, to: address~, lines~, preferences~",
+		Empty:   "This customer has no contacts for notices: ringfence customer contact add {{.Customer}} ID --mail ADDRESS",
 		Cells: map[string]func(*Contact) Cell{
-			"lines":  func(c *Contact) Cell { return Cell{Text: map[bool]string{true: "all"}[len(c.Lines) == 0]} },
-			"wishes": (*Contact).wishes,
+			"lines":       func(c *Contact) Cell { return Cell{Text: map[bool]string{true: "all"}[len(c.Lines) == 0]} },
+			"preferences": (*Contact).preferences,
 		},
 		Named: func(c *Contact) (string, string) { return c.ID, c.Address },
 	}
 }
 
-func (c *Contact) wishes() Cell {
+func (c *Contact) preferences() Cell {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(c.Kinds)) {
 		parts = append(parts, k+"="+c.Kinds[k])
 	}
-	return Cell{Text: cmp.Or(strings.Join(parts, ", "), "all at once")}
+	return Cell{Text: cmp.Or(strings.Join(parts, ", "), "all, at once")}
 }
 
 // ContactOf is a customer whose contacts are asked for.
@@ -70,9 +70,9 @@ type ContactPatch struct {
 
 // Reach says where a contact is reached: one of these.
 type Reach struct {
-	Mail    *string `json:"mail,omitempty" maxLength:"254" help:"Mail address." placeholder:"ADDRESS" xor:"way"`
-	URL     *string `json:"url,omitempty" maxLength:"500" doc:"of a webhook: https; http on loopback only" name:"url" help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" xor:"way"`
-	Address *string `json:"address,omitempty" maxLength:"500" doc:"of any channel; which one shows by its form" name:"to" help:"Address of any channel, such as these." placeholder:"ADDRESS" xor:"way"`
+	Mail    *string `json:"mail,omitempty" maxLength:"254" help:"Mail address." placeholder:"ADDRESS" xor:"reach"`
+	URL     *string `json:"url,omitempty" maxLength:"500" doc:"of a webhook: https; http on loopback only" name:"url" help:"URL of a webhook: https, at a public address or in notify.private-hooks." placeholder:"URL" xor:"reach"`
+	Address *string `json:"address,omitempty" maxLength:"500" doc:"of any channel, recognised by its form" name:"to" help:"Address of any channel: a mail address or a URL." placeholder:"ADDRESS" xor:"reach"`
 }
 
 // NewContact is a contact to add.
@@ -84,7 +84,7 @@ type NewContact struct {
 // PatchContact changes what is present in it, all or nothing. Of kinds those given are changed; "inherit" takes one back.
 type PatchContact struct {
 	Reach
-	Name  *string           `json:"name,omitempty" maxLength:"200" help:"Whose it is." placeholder:"NAME"`
+	Name  *string           `json:"name,omitempty" maxLength:"200" help:"Name of the contact." placeholder:"NAME"`
 	Lines *[]string         `json:"lines,omitempty" maxItems:"256" doc:"[] is all" kong:"-"`
-	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64" name:"kind" help:"How a kind of notice is wanted: now, digest, off, or inherit to take the wish back; \"*\" is all others." placeholder:"KIND=WISH" predict:"notice-kind"`
+	Kinds map[string]string `json:"kinds,omitempty" maxProperties:"64" name:"kind" help:"Preference for a kind of notice: now, digest, off, or inherit to remove it; \"*\" is all other kinds." placeholder:"KIND=PREFERENCE" predict:"notice-kind"`
 }

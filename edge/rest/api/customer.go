@@ -10,12 +10,12 @@ import (
 // Customer owns lines and pays.
 type Customer struct {
 	ID       string    `json:"id"`
-	Identity string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
+	Identity string    `json:"identity" doc:"key of its money and records; never reused, unlike its id"`
 	Name     string    `json:"name"`
 	Zone     string    `json:"zone" doc:"IANA time zone in force"`
 	Tariff   string    `json:"tariff" doc:"retail deck in force"`
 	Nets     []string  `json:"nets" doc:"IP lock at this level"`
-	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"of what new thing in logins owners are told, for lines that do not say; absent: both"`
+	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"changes in logins that owners are notified of, for lines without their own value; absent: both"`
 	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
 	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
 	Lines    int       `json:"lines"`

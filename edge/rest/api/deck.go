@@ -64,7 +64,7 @@ type Price struct {
 	OffPeak  int64     `json:"off_peak_nano"`
 	Weekend  int64     `json:"weekend_nano"`
 	From     time.Time `json:"from,omitzero" doc:"calls from then on have it; absent: it has no beginning"`
-	Until    time.Time `json:"until,omitzero" doc:"calls from then on have it no more; absent: it has no end"`
+	Until    time.Time `json:"until,omitzero" doc:"calls from then on no longer have it; absent: it has no end"`
 	Unpriced bool      `json:"unpriced,omitempty" doc:"the deck says that there is no price; a shorter prefix does not price these numbers either"`
 	Text     string    `json:"text" doc:"2p a minute + 5p to connect, by 60 s then 1 s"`
 }
@@ -102,9 +102,9 @@ func (Price) Resource() Resource[Price] {
 // PriceFilter selects prices of a deck.
 type PriceFilter struct {
 	DeckName
-	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin so" help:"Only prefixes that begin so." placeholder:"DIGITS"`
+	Prefix  string `query:"prefix" pattern:"^[0-9]{0,15}$" doc:"only prefixes that begin with these digits" help:"Only prefixes that begin with these digits." placeholder:"DIGITS"`
 	Version int64  `query:"version" minimum:"0" doc:"absent: the one in force" help:"Version (default: the one in force)." placeholder:"N"`
-	At      string `query:"at" doc:"only prices in force at a time, by the provider's clocks; absent: those that have ended and are to come too" type:"when" help:"Only prices in force then, by the provider's clocks (default: those that have ended and are to come too)." placeholder:"WHEN"`
+	At      string `query:"at" doc:"only prices in force at a time, in the provider's time zone; absent: also past and future prices" type:"when" help:"Only prices in force at this time, in the provider's time zone (default: also past and future prices)." placeholder:"WHEN"`
 }
 
 // DeckImport says how a price list is to be read.
@@ -140,26 +140,26 @@ type Import struct {
 	Cheapest  *Price     `json:"cheapest,omitempty"`
 	Dearest   *Price     `json:"dearest,omitempty"`
 	Layout    string     `json:"layout" doc:"separator, header and number form as understood"`
-	Added     int        `json:"added" doc:"prefixes that the version before had not"`
+	Added     int        `json:"added" doc:"prefixes that the previous version did not have"`
 	Removed   int        `json:"removed"`
-	Changed   int        `json:"changed" doc:"prices that are not what they were: dearer, cheaper or only renamed"`
+	Changed   int        `json:"changed" doc:"changed prices: dearer, cheaper or only renamed"`
 	Dearer    int        `json:"dearer"`
 	Cheaper   int        `json:"cheaper"`
-	Outliers  []Outlier  `json:"outliers" doc:"rows that look like a slip, such as a lost decimal point; imported all the same"`
+	Outliers  []Outlier  `json:"outliers" doc:"rows that look like a mistake, such as a lost decimal point; imported nevertheless"`
 	Covers    string     `json:"covers,omitempty" doc:"what prefixes price besides what they stand for: 1=US,CA,PR"`
-	Unpriced  []Unpriced `json:"unpriced" doc:"what has no price, although the version before had one or the digits begin with a row; the dearest country first"`
-	BelowCost []string   `json:"below_cost" doc:"destinations that cost more than they bring, the greatest loss first"`
+	Unpriced  []Unpriced `json:"unpriced" doc:"what has no price, although the previous version had one or the digits begin with a row; the dearest country first"`
+	BelowCost []string   `json:"below_cost" doc:"destinations that cost more than their retail price, the greatest loss first"`
 	Notes     []string   `json:"notes,omitempty" doc:"anything else worth knowing, in sentences"`
-	Questions []Question `json:"questions,omitempty" doc:"what was settled by yes=true, or must be before the deck is taken"`
+	Questions []Question `json:"questions,omitempty" doc:"what yes=true has confirmed, or must confirm before the deck is imported"`
 }
 
 // Unpriced is a country of which some kinds of number have no price.
 type Unpriced struct {
 	Country   string `json:"country"`
 	Kinds     string `json:"kinds" doc:"fixed, mobile, premium, …"`
-	Was       bool   `json:"was" doc:"the version before had a price"`
-	Name      string `json:"name,omitempty" doc:"as the deck that asks most for it names it"`
-	PerMinute int64  `json:"per_minute_nano" doc:"the most that any deck asks; 0 is unknown"`
+	Was       bool   `json:"was" doc:"the previous version had a price"`
+	Name      string `json:"name,omitempty" doc:"as the dearest deck names it"`
+	PerMinute int64  `json:"per_minute_nano" doc:"the highest price in any deck; 0 is unknown"`
 	Text      string `json:"text"`
 }
 

@@ -10,8 +10,8 @@ import (
 
 // Device is a place from which, and a kind of phone with which, a line's login was used rightly.
 type Device struct {
-	Place   string    `json:"place" doc:"network, or AS: what a verdict names"`
-	Family  string    `json:"family" doc:"of phone, without its version: what a verdict names"`
+	Place   string    `json:"place" doc:"network, or AS; a verdict refers to it"`
+	Family  string    `json:"family" doc:"product of the phone, without its version; a verdict refers to it"`
 	Address string    `json:"address" doc:"the latest"`
 	Agent   string    `json:"user_agent" doc:"the latest"`
 	Country string    `json:"country,omitempty"`
@@ -27,7 +27,7 @@ type Device struct {
 // Resource describes devices.
 func (Device) Resource() Resource[Device] {
 	return Resource[Device]{
-		Name: "device", Path: "lines/{id}/devices", Tag: "lines", List: "List where and with what a line's login was used",
+		Name: "device", Path: "lines/{id}/devices", Tag: "lines", List: "List the places and phones that a line's login was used with",
 		Columns: "place, country, network~, user agent: user_agent~, address, first, last, days, verdict",
 		Empty:   "Nobody has logged in as line {{.ID}} yet.",
 		Cells: map[string]func(*Device) Cell{
@@ -54,7 +54,7 @@ func (d *Device) network() Cell {
 // Verdict says whose a device is.
 type Verdict struct {
 	Place   string `json:"place" minLength:"1" maxLength:"64" arg:"" help:"Place, as line devices names it." predict:"place"`
-	Family  string `json:"family,omitempty" maxLength:"256" doc:"absent: every device in that place" help:"Only phones of this kind, as line devices --json names their family (default: all in that place)." placeholder:"FAMILY"`
+	Family  string `json:"family,omitempty" maxLength:"256" doc:"absent: every device in that place" help:"Only phones of this family, as line devices --json names it (default: all in that place)." placeholder:"FAMILY"`
 	Verdict string `json:"verdict" enum:"mine,not-mine,none" kong:"-"`
 }
 
@@ -79,8 +79,8 @@ type Usage struct {
 	Running  int64  `json:"running_micro" doc:"of calls in progress, as of a moment ago"`
 	Total    int64  `json:"total_micro"`
 	Level    int64  `json:"level_micro" doc:"warning level in force; 0 is off"`
-	Multiple int64  `json:"multiple" doc:"highest multiple of the level that was told"`
-	Told     int64  `json:"told_micro" doc:"the amount up to which multiples were told"`
+	Multiple int64  `json:"multiple" doc:"highest multiple of the level that was notified"`
+	Told     int64  `json:"told_micro" doc:"the amount up to which multiples were notified"`
 	Next     int64  `json:"next_micro" doc:"usage at which the next warning goes out; 0 is none"`
 	Text     string `json:"text" doc:"£13.20 un-billed, £0.40 of it running; warned at £10.00, next at £20.00"`
 }

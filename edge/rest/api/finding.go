@@ -30,7 +30,7 @@ type Finding struct {
 	Notes    []Note          `json:"notes,omitempty" doc:"what staff have written to it, the oldest first"`
 }
 
-// Note is what somebody has written to a finding.
+// Note is a note on a finding.
 type Note struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"`
@@ -42,7 +42,7 @@ func (Note) Resource() Resource[Note] { return Resource[Note]{Columns: "at, by, 
 
 // NewNote is a note to write.
 type NewNote struct {
-	Text string `json:"text" maxLength:"2000" arg:"" help:"What is to be noted, at most 2,000 bytes."`
+	Text string `json:"text" maxLength:"2000" arg:"" help:"Text of the note, at most 2,000 bytes."`
 }
 
 // FindingID says which.
@@ -58,9 +58,9 @@ type FindingNote struct {
 
 // FindingFilter selects findings.
 type FindingFilter struct {
-	Open     bool   `query:"open" doc:"only those that nobody has closed" help:"Only those that nobody has closed."`
-	Line     string `query:"line" maxLength:"80" help:"Only this line's." placeholder:"LINE" predict:"line"`
-	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Open     bool   `query:"open" doc:"only open findings" help:"Only open findings."`
+	Line     string `query:"line" maxLength:"80" help:"Only this line." placeholder:"LINE" predict:"line"`
+	Customer string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer"`
 	Kind     string `query:"kind" maxLength:"40" help:"Only this kind." placeholder:"KIND" predict:"finding-kind"`
 }
 
@@ -71,7 +71,7 @@ func (Finding) Resource() Resource[Finding] {
 		List: "List findings, newest first", Get: "Show a finding: what it means, what to do, its evidence",
 		Columns: "finding: id, at, : severity, kind~, line~, customer~?, source~, times: count?, state, what: text~",
 		Fields:  "finding: id, kind, severity, line?, customer?, source?, at",
-		Empty:   "Nothing of this kind was noticed. What is looked for: ringfence notice preview --list",
+		Empty:   "No such findings. What Ringfence looks for: ringfence notice preview --list",
 		Cells: map[string]func(*Finding) Cell{
 			"severity": func(f *Finding) Cell {
 				return Cell{f.Severity, map[string]string{"critical": "bad", "warning": "warn"}[f.Severity]}

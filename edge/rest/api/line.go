@@ -10,7 +10,7 @@ import (
 // Line is a number with SIP credentials. The password is never in it.
 type Line struct {
 	ID        string    `json:"id" doc:"the SIP user name"`
-	Identity  string    `json:"identity" doc:"what its money and records are kept under; never used again, as its id may be"`
+	Identity  string    `json:"identity" doc:"key of its money and records; never reused, unlike its id"`
 	Customer  string    `json:"customer"`
 	Number    string    `json:"number" doc:"E.164 with +; empty is none"`
 	Name      string    `json:"name"`
@@ -19,8 +19,8 @@ type Line struct {
 	LockWhy   string    `json:"lock_why,omitempty"`
 	LockCalls string    `json:"lock_calls,omitempty" enum:"end,cut,keep" doc:"of a locked line, what becomes of calls in progress that cost: end: nothing more is bought, and they end when their paid time ends, within a minute; cut: they end at once; keep: they go on, and may still cost up to the caps"`
 	Created   time.Time `json:"created"`
-	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"of what new thing in its logins the owner is told, as in force"`
-	Own       bool      `json:"own_courtesy,omitempty" doc:"the line says so itself, not its customer"`
+	Courtesy  string    `json:"courtesy" enum:"both,user-agent,off" doc:"changes in its logins that the owner is notified of, as in force"`
+	Own       bool      `json:"own_courtesy,omitempty" doc:"the value is the line's own, not its customer's"`
 	Honeypot  bool      `json:"honeypot,omitempty" doc:"a decoy that nobody owns: any login to it is an attack"`
 }
 
@@ -58,7 +58,7 @@ func (l *LineID) Called() string { return l.ID }
 
 // LineFilter selects lines.
 type LineFilter struct {
-	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Customer string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 }
 
 // LineDetail is a line with all that staff want to see of it at once.
@@ -122,9 +122,9 @@ func courtesyCell(courtesy string) Cell {
 
 // Removed is a line or customer that is gone. What is kept of it can be asked for by its identity in place of an id.
 type Removed struct {
-	ID       string          `json:"id" doc:"what it was called; another may be called so now"`
+	ID       string          `json:"id" doc:"its former id, which another may have now"`
 	Identity string          `json:"identity"`
-	Customer string          `json:"customer,omitempty" doc:"of a line: whose it was"`
+	Customer string          `json:"customer,omitempty" doc:"of a line: its customer"`
 	Account  string          `json:"customer_identity,omitempty"`
 	Until    time.Time       `json:"until" doc:"when it was removed"`
 	Body     json.RawMessage `json:"body,omitempty" doc:"of the journal: who removed it, and what it was"`
@@ -182,7 +182,7 @@ type Password struct {
 type Lock struct {
 	Why       string `json:"why" maxLength:"200" doc:"for staff and the customer; required" required:"true" help:"Reason, for staff and the customer." placeholder:"TEXT"`
 	Cut       bool   `json:"cut,omitempty" doc:"cut its calls in progress at once; else they end when their paid time ends, within a minute. Free and emergency calls go on" help:"Cut calls in progress at once." xor:"calls"`
-	KeepCalls bool   `json:"keep_calls,omitempty" doc:"let its calls in progress go on, and go on costing up to the caps; not with cut" help:"Let calls in progress go on; they may still cost up to the caps." xor:"calls"`
+	KeepCalls bool   `json:"keep_calls,omitempty" doc:"let its calls in progress go on, and go on costing up to the caps; not with cut" help:"Let calls in progress continue; they may still cost up to the caps." xor:"calls"`
 }
 
 // LineLock locks one.
@@ -241,7 +241,7 @@ func (Registration) Resource() Resource[Registration] {
 // RegistrationFilter selects registrations.
 type RegistrationFilter struct {
 	Line     string `query:"line" maxLength:"80" arg:"" optional:"" help:"Only this line's phones." predict:"line"`
-	Customer string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Customer string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer"`
 }
 
 // Resource describes registered phones, those of one line.

@@ -14,7 +14,7 @@ type Lockout struct {
 	Line     bool      `json:"line" doc:"there is such a line"`
 	Until    time.Time `json:"until,omitzero" doc:"absent: it depends on further attempts from new places"`
 	Level    int       `json:"level" doc:"how often in a row"`
-	Failures int       `json:"failures" doc:"wrong tries within a day"`
+	Failures int       `json:"failures" doc:"wrong passwords within a day"`
 }
 
 // Resource describes lock-outs.
@@ -22,7 +22,7 @@ func (Lockout) Resource() Resource[Lockout] {
 	return Resource[Lockout]{
 		Name: "lockout", Path: "lockouts", Tag: "bans", Next: "after", List: "List lock-outs in force, those that end last first",
 		Columns: "scope, source, user~, : known, until, level-, failures",
-		Empty:   "Nobody is locked out.",
+		Empty:   "No lock-outs.",
 		Cells: map[string]func(*Lockout) Cell{
 			"known": func(l *Lockout) Cell {
 				if l.User == "" || l.Line {
@@ -37,7 +37,7 @@ func (Lockout) Resource() Resource[Lockout] {
 
 // Release ends lock-outs.
 type Release struct {
-	What string `json:"what" minLength:"1" maxLength:"128" doc:"a line or user name, an address, a network, or AS64496" arg:"" name:"line|address" help:"A line or user name (from everywhere), an address, a network, or AS64496." predict:"lockout"`
+	What string `json:"what" minLength:"1" maxLength:"128" doc:"a line or user name, an address, a network, or AS64496" arg:"" name:"line|address" help:"A line or user name (for all its sources), an address, a network, or an AS such as AS64496." predict:"lockout"`
 }
 
 // Released answers a release.
@@ -52,7 +52,7 @@ type Place struct {
 	Country string    `json:"country,omitempty" doc:"ISO 3166-1 alpha-2; absent is unknown"`
 	ASN     uint32    `json:"asn,omitempty"`
 	Network string    `json:"network,omitempty" doc:"the AS's holder"`
-	Hosting bool      `json:"hosting,omitempty" doc:"a data centre's network, as far as its name or number tells"`
+	Hosting bool      `json:"hosting,omitempty" doc:"a data centre's network, judged by its name or number"`
 	Files   []GeoFile `json:"files,omitempty" doc:"the files in use; only where they were asked for"`
 }
 

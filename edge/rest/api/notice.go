@@ -27,7 +27,7 @@ func (Notice) Resource() Resource[Notice] {
 		Name: "notice", Path: "notices", Next: "before", List: "List notices, newest first", Get: "Show a notice with its message, without the person's links",
 		Columns: "notice: id, at, kind, line, customer, state, to~, what: title~",
 		Fields:  "notice!, kind: kind and title, line?, customer?, at, state",
-		Empty:   "No such notices. Who gets them: ringfence customer contact add CUSTOMER ID --mail ADDRESS; try the way with: ringfence notice test ADDRESS",
+		Empty:   "No such notices. To receive them: ringfence customer contact add CUSTOMER ID --mail ADDRESS; to test an address: ringfence notice test ADDRESS",
 		Cells: map[string]func(*Notice) Cell{
 			"notice":         func(n *Notice) Cell { return Cell{Text: strconv.FormatInt(n.ID, 10)} },
 			"kind and title": func(n *Notice) Cell { return Cell{Text: n.Kind + " (" + n.Title + ")"} },
@@ -75,9 +75,9 @@ type Delivery struct {
 	Address   string    `json:"address"`
 	State     string    `json:"state" enum:"queued,sending,sent,kept,digest,bundled,bounced,failed,off"`
 	Tries     int64     `json:"tries"`
-	Next      time.Time `json:"next,omitzero" doc:"of the next try"`
+	Next      time.Time `json:"next,omitzero" doc:"of the next attempt"`
 	Sent      time.Time `json:"sent,omitzero"`
-	Error     string    `json:"error,omitempty" doc:"of the last try"`
+	Error     string    `json:"error,omitempty" doc:"of the last attempt"`
 	MessageID string    `json:"message_id,omitempty"`
 }
 
@@ -99,7 +99,7 @@ type NoticeDetail struct {
 
 // Resend sends a notice again.
 type Resend struct {
-	Person string `json:"person,omitempty" maxLength:"400" doc:"one of its people; absent: all" help:"Only to this one of its people, as notice show names them (default: all)." placeholder:"PERSON"`
+	Person string `json:"person,omitempty" maxLength:"400" doc:"one of its recipients; absent: all" help:"Only to this recipient, as notice show names it (default: all)." placeholder:"PERSON"`
 }
 
 // NoticeResend says which.
@@ -117,10 +117,10 @@ type NoticeTest struct {
 type NoticeKind struct {
 	Kind     string `json:"kind"`
 	Title    string `json:"title"`
-	Text     string `json:"text" doc:"what it tells, in a sentence"`
+	Text     string `json:"text" doc:"its meaning, in a sentence"`
 	Owner    bool   `json:"owner" doc:"the customer's contacts get it"`
 	Desk     bool   `json:"desk" doc:"the fraud desk gets it"`
-	Critical bool   `json:"critical" doc:"comes whatever the person wishes"`
+	Critical bool   `json:"critical" doc:"sent whatever the recipient's preference"`
 	Answers  bool   `json:"answers" doc:"can be answered with a link: that was me, not me"`
 }
 

@@ -14,7 +14,7 @@ type CDR struct {
 	call.CDR
 	RetailText string `json:"retail" doc:"£0.07"`
 	CostText   string `json:"cost"`
-	LineID     string `json:"line_identity" doc:"tells lines apart that have had one id, one after the other"`
+	LineID     string `json:"line_identity" doc:"distinguishes lines that have had the same id in turn"`
 	AccountID  string `json:"account_identity"`
 }
 
@@ -93,14 +93,14 @@ func (x *CDR) unlessRefused(text string) Cell {
 
 // CDRFilter selects call records.
 type CDRFilter struct {
-	Line      string `query:"line" maxLength:"80" help:"Only this line's, by its name or telephone number." placeholder:"LINE" predict:"line"`
-	Customer  string `query:"customer" maxLength:"60" help:"Only this customer's." placeholder:"CUSTOMER" predict:"customer"`
+	Line      string `query:"line" maxLength:"80" help:"Only this line; its name or telephone number." placeholder:"LINE" predict:"line"`
+	Customer  string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer"`
 	Country   string `query:"country" maxLength:"60" doc:"of the number called: DE, Germany" help:"Only to numbers of this country (\"DE\", \"Germany\")." placeholder:"COUNTRY"`
-	Number    string `query:"number" maxLength:"128" doc:"called, in any form it can be dialled in" help:"Only to this number, however it is written." placeholder:"NUMBER"`
-	Reason    string `query:"reason" maxLength:"60" doc:"a code of a reason: hangup, premium-barred" help:"Only ended or refused for this reason." placeholder:"REASON" predict:"reason"`
+	Number    string `query:"number" maxLength:"128" doc:"called, in any form it can be dialled in" help:"Only to this number, in any format." placeholder:"NUMBER"`
+	Reason    string `query:"reason" maxLength:"60" doc:"a code of a reason: hangup, premium-barred" help:"Only calls that ended or were refused for this reason." placeholder:"REASON" predict:"reason"`
 	Direction string `query:"direction" maxLength:"20" doc:"outbound, inbound or on-net" help:"Only outbound, inbound or on-net (between lines)." placeholder:"DIRECTION" predict:"direction"`
-	From      string `query:"from" maxLength:"40" doc:"begun at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the zone of the line's customer, the customer, or with neither the provider" type:"when" help:"Begun then or later (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
-	Until     string `query:"until" maxLength:"40" doc:"begun before; of a day, to its end" type:"when" help:"Begun before this instant, or on this day." placeholder:"WHEN" aliases:"till"`
+	From      string `query:"from" maxLength:"40" doc:"started at or after: a time, or as people write it (friday, yesterday, 2026-12-01) in the time zone of the line's customer, else of the customer, else of the provider" type:"when" help:"Only calls that started at or after this time (\"2026-11-01\", \"yesterday\", \"monday\", \"-24h\" as --from=-24h)." placeholder:"WHEN"`
+	Until     string `query:"until" maxLength:"40" doc:"started before; a day includes all of it" type:"when" help:"Only calls that started before this time, or on or before this day." placeholder:"WHEN" aliases:"till"`
 }
 
 // NewCDR adds the texts to a record, and calls who is in it by the ids that people know.
@@ -136,9 +136,9 @@ func (Fact) Resource() Resource[Fact] {
 
 // FactFilter selects facts.
 type FactFilter struct {
-	Line  string `query:"line" maxLength:"80" help:"Only this line's." placeholder:"LINE" predict:"line"`
+	Line  string `query:"line" maxLength:"80" help:"Only this line." placeholder:"LINE" predict:"line"`
 	Call  string `query:"call" maxLength:"64" help:"Only this call's." placeholder:"CALL"`
-	Kind  string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused" help:"Only kinds that begin so: call., call.refused, setting." placeholder:"KIND"`
-	From  string `query:"from" maxLength:"40" doc:"at or after: as in the list of records" type:"when" help:"Written then or later (\"yesterday\", \"-2h\" as --from=-2h)." placeholder:"WHEN"`
-	Until string `query:"until" maxLength:"40" doc:"before; of a day, to its end" type:"when" help:"Written before, or on that day." placeholder:"WHEN"`
+	Kind  string `query:"kind" maxLength:"64" doc:"a prefix: call. or call.refused" help:"Only kinds with this prefix: call., call.refused, setting." placeholder:"KIND"`
+	From  string `query:"from" maxLength:"40" doc:"at or after: as in the list of records" type:"when" help:"Only facts at or after this time (\"yesterday\", \"-2h\" as --from=-2h)." placeholder:"WHEN"`
+	Until string `query:"until" maxLength:"40" doc:"before; a day includes all of it" type:"when" help:"Only facts before this time, or on or before this day." placeholder:"WHEN"`
 }

@@ -9,11 +9,11 @@ import (
 type NewRequest struct {
 	Field string `json:"field" maxLength:"40" kong:"-"`
 	Value string `json:"value" maxLength:"40" doc:"as in Change" kong:"-"`
-	Until string `json:"until,omitempty" maxLength:"40" doc:"wanted until then, as in Change; absent: for good" type:"when" help:"Wanted until then (\"friday\", \"2026-12-01\": that day included; default: for good)." placeholder:"WHEN"`
-	Why   string `json:"why,omitempty" maxLength:"500" help:"What for." placeholder:"TEXT"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"wanted until then, as in Change; absent: for good" type:"when" help:"When it may end again (\"friday\", \"2026-12-01\": that day included; default: never)." placeholder:"WHEN"`
+	Why   string `json:"why,omitempty" maxLength:"500" help:"Reason." placeholder:"TEXT"`
 }
 
-// Request is a wish to loosen a setting, and what came of it.
+// Request asks to loosen a setting, and what came of it.
 type Request struct {
 	ID        int64     `json:"id"`
 	Line      string    `json:"line"`
@@ -31,13 +31,13 @@ type Request struct {
 
 // Grant says yes; without until, what the request asked holds.
 type Grant struct {
-	Until string `json:"until,omitempty" maxLength:"40" doc:"as in Change" type:"when" help:"Only until then, that day included (default: what was asked)." placeholder:"WHEN"`
-	Note  string `json:"note,omitempty" maxLength:"500" help:"For the customer." placeholder:"TEXT"`
+	Until string `json:"until,omitempty" maxLength:"40" doc:"as in Change" type:"when" help:"End of the grant; that day included (default: as requested)." placeholder:"WHEN"`
+	Note  string `json:"note,omitempty" maxLength:"500" help:"Message to the customer." placeholder:"TEXT"`
 }
 
 // Refuse says no.
 type Refuse struct {
-	Note string `json:"note,omitempty" maxLength:"500" help:"For the customer." placeholder:"TEXT"`
+	Note string `json:"note,omitempty" maxLength:"500" help:"Message to the customer." placeholder:"TEXT"`
 }
 
 // RequestID says which.

@@ -2,7 +2,7 @@ package api
 
 import "strings"
 
-// View is what is told of one thing. It describes the kind of thing itself, once for every surface: the server makes routes
+// View is what is shown of one thing. It describes the kind of thing itself, once for every surface: the server makes routes
 // and their OpenAPI description of it, the command line commands, tables and completion.
 type View[V any] interface{ Resource() Resource[V] }
 
@@ -20,10 +20,10 @@ type Resource[V any] struct {
 	Next    string // the parameter that continues a list; "": there is one page
 	Columns string // of a table of them, as [ParseColumns] reads them
 	Fields  string // of one alone, in the same form
-	Empty   string // what people are told when there are none
+	Empty   string // the text when there are none
 	None    string // the same where filters were given; "" is Empty
 
-	Would, Gone string // what people are told: that it would be removed, is removed
+	Would, Gone string // the texts of a removal: that it would be done, is done
 
 	// Cells are columns that are no field, or that have a look. Where one has no text, its field is shown.
 	Cells map[string]func(*V) Cell

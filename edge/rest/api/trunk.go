@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Trunk is a way out to a carrier. Its password is never in it.
+// Trunk is a route to a carrier. Its password is never in it.
 type Trunk struct {
 	Name      string   `json:"name"`
-	Identity  string   `json:"identity" doc:"never used again, as its name may be"`
+	Identity  string   `json:"identity" doc:"never reused, unlike its name"`
 	Addresses []string `json:"addresses" doc:"host:port, tried in order"`
 	Transport string   `json:"transport" enum:"udp,tcp"`
-	User      string   `json:"user,omitempty" doc:"digest towards the carrier"`
+	User      string   `json:"user,omitempty" doc:"user name for the carrier's digest authentication"`
 	Login     bool     `json:"login" doc:"has a password"`
 	Sources   []string `json:"sources" doc:"addresses and networks that inbound calls may come from"`
 	Priority  int      `json:"priority" doc:"lower goes first"`
@@ -26,11 +26,11 @@ type Trunk struct {
 func (Trunk) Resource() Resource[Trunk] {
 	return Resource[Trunk]{
 		Name: "trunk", Path: "trunks", Key: "name",
-		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls go on",
+		List: "List trunks, best first", Get: "Show a trunk", Add: "Add a trunk", Change: "Change a trunk", Delete: "Delete a trunk; its calls continue",
 		Columns: "trunk: name, priority, addresses~, over: transport, format, cost deck: deck, emergency, state",
 		Fields: "trunk: name!, state, priority, addresses, transport, user, password: login, sources, format, withheld numbers: withheld, " +
 			"cost deck: deck, emergency",
-		Empty: "No trunks yet, so calls reach only lines: ringfence trunk add NAME HOST:PORT",
+		Empty: "No trunks yet, so only calls between lines are possible: ringfence trunk add NAME HOST:PORT",
 		Would: `Trunk {{.Name}} to {{join .Addresses ", "}} would be removed.`, Gone: "Trunk {{.Name}} is removed.",
 		Cells: map[string]func(*Trunk) Cell{"state": func(t *Trunk) Cell {
 			if t.Disabled {
@@ -68,14 +68,14 @@ type PatchTrunk struct {
 	Deck      *string   `json:"deck,omitempty" maxLength:"64" help:"Cost deck." placeholder:"DECK" predict:"deck"`
 	Format    *string   `json:"format,omitempty" enum:"+e164,e164,00e164" doc:"+e164 unless given" help:"Format of numbers sent: +e164 (default), e164 or 00e164." placeholder:"FORMAT"`
 	Withheld  *string   `json:"withheld,omitempty" enum:"asserted,removed" doc:"what the carrier gets of a withheld number: asserted is P-Asserted-Identity with Privacy: id, removed is nothing; asserted unless given" help:"What the carrier gets of a number that its caller withholds: asserted (P-Asserted-Identity with Privacy: id; default) or removed (nothing)." placeholder:"HOW"`
-	Emergency *bool     `json:"emergency,omitempty" help:"It carries emergency calls."`
-	Disabled  *bool     `json:"disabled,omitempty" help:"Do not use it yet."`
+	Emergency *bool     `json:"emergency,omitempty" help:"Use it for emergency calls."`
+	Disabled  *bool     `json:"disabled,omitempty" help:"Do not use it for calls."`
 }
 
 // TrunkTest is what a trunk's addresses answered.
 type TrunkTest struct {
 	Trunk   string        `json:"trunk"`
-	OK      bool          `json:"ok" doc:"each of them answers, and none refuses us"`
+	OK      bool          `json:"ok" doc:"every address answers, and none refuses"`
 	Answers []TrunkAnswer `json:"answers"`
 }
 

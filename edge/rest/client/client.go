@@ -77,7 +77,7 @@ type CSV struct{ io.Reader }
 type Text struct{ io.Reader }
 
 // Do sends in (nil: no body; CSV, Text: a file; anything else: JSON) to path, such as "/v1/lines?customer=acme", and decodes the
-// answer into out (nil: ignored). A refusal is a *api.Problem; ErrUnreachable is wrapped when nobody answered.
+// answer into out (nil: ignored). A refusal is a *api.Problem; ErrUnreachable is wrapped when no server answered.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	res, err := c.send(ctx, method, path, in, "application/json, application/problem+json")
 	if err != nil {
