@@ -30,7 +30,7 @@ func (a *App) adminDeps() rest.Deps {
 	return rest.Deps{
 		Book: a.book, Decide: a.decide, Calls: a.liveCalls, Others: a.othersCalls, Cut: a.cutCall,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
-		CDRs: a.cdrs, CDR: a.cdr, Journal: a.journal, Purses: a.purses,
+		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.purses,
 		TrunkTest: a.testTrunk, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
@@ -124,18 +124,14 @@ func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
 	return a.gate.Cut(id, why, policy.Figures{}, note)
 }
 
-func (a *App) cdrs(ctx context.Context, q rest.CDRQuery) ([]call.CDR, error) {
-	f := store.CDRFilter{
-		Line: q.Line, Account: q.Customer, Called: q.Called, Country: q.Country, Number: q.Number, Reason: q.Reason, Direction: q.Direction,
-		From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit,
-	}
-	if q.Unstored {
+// cdrs are call records; unstored are also those of calls that wait for a phone to confirm that they are over.
+func (a *App) cdrs(ctx context.Context, q rest.CDRQuery, unstored bool) ([]call.CDR, error) {
+	f := store.CDRFilter(q)
+	if unstored {
 		return a.gate.CDRs(ctx, &f)
 	}
 	return a.money.CDRs(ctx, f)
 }
-
-func (a *App) cdr(ctx context.Context, id call.ID) (call.CDR, error) { return a.gate.CDR(ctx, id) }
 
 func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, error) {
 	facts, err := a.money.Facts(ctx, store.FactFilter{

@@ -27,7 +27,7 @@ func (s *Server) blocked(ctx context.Context, l *book.Line) []api.Blocked {
 	s.blockedDevices(l, add)
 	for _, o := range s.lockouts(time.Now()) {
 		if o.Line && o.User == l.Handle() {
-			from := "strangers"
+			from := "new places"
 			if o.Source != "" {
 				from = o.Source
 			}
@@ -65,7 +65,7 @@ func (s *Server) blockedDevices(l *book.Line, add func(what, undo string)) {
 		if d.Family != "" {
 			undo += " --family " + quoted(d.Family)
 		}
-		add("logins from "+d.Place+familyText(d.Family)+" are a stranger's, as its owner said", undo+" --forget")
+		add("logins from "+d.Place+familyText(d.Family)+" are refused: the owner said that this device is not theirs", undo+" --forget")
 	}
 	said := map[string]bool{}
 	for _, d := range devices {

@@ -141,7 +141,7 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 		if fromPage(r) || !ours(r.Host) {
 			writeProblem(w, &api.Problem{
 				Status: http.StatusForbidden, Reason: api.ReasonForeign,
-				Detail: "sent by a web page, or to a name that this server does not go by; use its address, or a configured name",
+				Detail: "the request comes from a web page, or names a host that is not this server; use its address, or a configured name",
 			})
 			return
 		}

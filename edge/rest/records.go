@@ -46,7 +46,7 @@ type cdrInput struct {
 // query reads the filters for a line and a customer (identities). Days are of the zone of the one whom the records are about.
 func (s *Server) query(in *cdrInput, line, customer string) (CDRQuery, error) {
 	q := CDRQuery{
-		Line: line, Customer: customer, Called: in.Sides == "both", Number: s.numberFilter(in.Number), Before: call.ID(in.Before), Limit: maxPage,
+		Line: line, Account: customer, Called: in.Sides == "both", Number: s.numberFilter(in.Number), Before: call.ID(in.Before), Limit: maxPage,
 	}
 	zone := s.d.Book.Zone(customer)
 	if l, ok := s.d.Book.Line(line); ok {
@@ -85,9 +85,9 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	}
 	format := in.format()
 	if format == "json" {
-		q.Limit, q.Unstored = in.Limit+1, !in.Stored
+		q.Limit = in.Limit + 1
 	}
-	first, err := s.d.CDRs(ctx, q)
+	first, err := s.d.CDRs(ctx, q, format == "json" && !in.Stored)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *Server) stream(hc huma.Context, q CDRQuery, page []call.CDR, w cdrWrite
 		}
 		q.Before = page[len(page)-1].ID
 		var err error
-		if page, err = s.d.CDRs(hc.Context(), q); err != nil {
+		if page, err = s.d.CDRs(hc.Context(), q, false); err != nil {
 			s.log.Error("an export broke off", "error", err)
 			panic(http.ErrAbortHandler)
 		}

@@ -48,8 +48,9 @@ type Deps struct {
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int
 
-	CDRs    func(ctx context.Context, q CDRQuery) ([]call.CDR, error) // newest first
-	CDR     func(ctx context.Context, id call.ID) (call.CDR, error)   // book.ErrNotFound
+	// CDRs are records, newest first; unstored: also of calls that wait for a phone to confirm that they are over.
+	CDRs    func(ctx context.Context, q CDRQuery, unstored bool) ([]call.CDR, error)
+	CDR     func(ctx context.Context, id call.ID) (call.CDR, error) // book.ErrNotFound
 	Journal func(ctx context.Context, q JournalQuery) ([]api.Fact, error)
 	// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
 	Purses func(ctx context.Context, customer, line string, now time.Time) ([]Purse, error)
@@ -94,15 +95,14 @@ type Purse struct {
 	Cap, Spent, Held money.Micro
 }
 
-// CDRQuery selects records; zero fields do not restrict.
+// CDRQuery selects records, as the store does; zero fields do not restrict.
 type CDRQuery struct {
-	Line, Customer          string
+	Line, Account           string
 	Called                  bool   // with Line: also calls of other lines to it
 	Country, Number, Reason string // a code, as in records, a code
 	Direction               call.Direction
 	From, Until             time.Time
 	Before                  call.ID // continue below it
-	Unstored                bool    // also calls that wait for a phone to confirm that they are over
 	Limit                   int
 }
 

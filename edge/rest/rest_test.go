@@ -175,7 +175,7 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 	return d, nil
 }
 
-func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery) ([]call.CDR, error) {
+func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery, _ bool) ([]call.CDR, error) {
 	f.asked = q
 	var out []call.CDR
 	for _, c := range f.cdrs {
