@@ -42,7 +42,7 @@ func running(t *testing.T, beforeStart ...func(*App)) *App {
 	return a
 }
 
-// One forged packet makes a notice about an address that never had the password: "not me" must not shut it out. It does
+// One forged packet makes a notice about an address that never had the password: "not me" must not ban it. It does
 // shut out one from which the login was used; and in any case the line's password is of no use any more.
 func TestNotMeShutsOutOnlyWhoHadTheLogin(t *testing.T) {
 	a, ctx := running(t), context.Background()

@@ -30,7 +30,7 @@ func (a *App) openMonitor() {
 	}
 }
 
-// healthz says that the program lives: 200 always; the body tells what ails it, for whoever reads.
+// healthz says that the program lives: 200 always; the body says what is wrong.
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
 	a.writeHealth(w, http.StatusOK)
 }
@@ -229,7 +229,7 @@ func (c *collector) logins(m metrics) {
 	m.count("login_bans_total", "Bans caused by wrong logins.", float64(s.Bans))
 	m.count("login_stale_total", "Logins with a former password.", float64(s.Stale))
 	m.count("login_sprays_total", "Sources that tried many lines.", float64(s.Sprays))
-	m.count("login_sieges_total", "Lines guessed at from many places.", float64(s.Sieges))
+	m.count("login_sieges_total", "Lines guessed at from many places.", float64(s.Distributed))
 	m.count("login_honeypots_total", "Logins to honeypot lines.", float64(s.Honeypots))
 	m.count("login_moved_nonces_total", "Right answers to challenges given to other addresses.", float64(s.MovedNonces))
 	m.count("login_sampled_total", "Wrong logins compared with lists of common passwords.", float64(s.Sampled))
@@ -245,7 +245,7 @@ func (c *collector) bans(m metrics) {
 	m.gauge("bans", "Bans in force, by origin.", float64(s.Manual), "by", "manual")
 	m.gauge("bans", "Bans in force, by origin.", float64(s.Auto), "by", "auto")
 	m.gauge("bans", "Bans in force, by origin.", float64(s.Feed), "by", "feed")
-	m.count("bans_spared_total", "Automatic bans withheld because the source is exempt.", float64(s.Spared))
+	m.count("bans_spared_total", "Automatic bans withheld because the source is exempt.", float64(s.Exempt))
 	m.count("bans_evicted_total", "Bans removed because the list was full.", float64(s.Evicted))
 	m.count("bans_lost_total", "Automatic bans lost because their queue was full.", float64(s.Lost))
 	m.gauge("bans_unsaved", "Bans that are not stored yet.", float64(s.Unsaved))

@@ -90,7 +90,7 @@ func (a *App) openBans(ctx context.Context) error {
 		return fmt.Errorf("shield.never: %w", err)
 	}
 	a.shield.bans, err = ban.Open(ctx, ban.Options{
-		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Spared: a.door.Spared, Inside: a.door.SparedInside,
+		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Exempt: a.door.Exempt, Inside: a.door.ExemptInside,
 		Never: never, Max: a.cfg.Shield.MaxBans, Record: a.ledger.Record, Log: a.log,
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ type Kind uint8
 const (
 	NoKind         Kind = iota
 	Guessing            // guessing: one source tried many passwords on a line and is locked out
-	Siege               // siege: a line is guessed at from many places, or over weeks
+	Distributed               // siege: a line is guessed at from many places, or over weeks
 	Spray               // spray: one source, or one network, tries many lines
 	StalePhone          // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
 	OldPassword         // old-password: a former password was tried from a place never seen
@@ -85,7 +85,7 @@ func (e *Event) handle() string { return account.Handle(e.Line) }
 // judges are the rules by kind of fact.
 var judges = map[string]func(*Event) ([]Finding, error){
 	fact.KindLoginLocked:     on(judgeLocked),
-	fact.KindLoginSiege:      ofLine(judgeSiege),
+	fact.KindLoginSiege:      ofLine(judgeDistributed),
 	fact.KindLoginSpray:      on(judgeSpray),
 	fact.KindLoginStale:      ofLine(judgeStale),
 	fact.KindLoginOld:        ofLine(judgeOld),

@@ -68,15 +68,15 @@ func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 	return []Finding{e.finding(Guessing, e.Line, from(b.Source).String(), text+".", v, e.day())}, nil
 }
 
-// judgeSiege: one line, many places or weeks. Once a week as long as it lasts.
-func judgeSiege(e *Event, b *fact.LoginSiege) ([]Finding, error) {
+// judgeDistributed: one line, many places or weeks. Once a week as long as it lasts.
+func judgeDistributed(e *Event, b *fact.LoginSiege) ([]Finding, error) {
 	text := "Line " + e.handle() + " had " + some(b.Failures, "wrong login", "wrong logins") + " from " + some(b.Sources, "new address", "new addresses")
 	if b.Days > 0 {
 		text += " within " + some(b.Days, "day", "days")
 	}
 	text += "; new places now get " + some(max(b.Budget, 0), "attempt", "attempts") + " a day, and usual places are not affected."
 	v := evidence{"failures": b.Failures, "sources": b.Sources, "days": b.Days, "budget": b.Budget}
-	return []Finding{e.finding(Siege, e.Line, "", text, v, e.week())}, nil
+	return []Finding{e.finding(Distributed, e.Line, "", text, v, e.week())}, nil
 }
 
 // judgeSpray: one source or network over many lines is one finding a day, however many lines and addresses. Without a

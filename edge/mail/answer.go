@@ -68,7 +68,7 @@ func setup(ctx context.Context, stage string, err error) error {
 	return fmt.Errorf("the mail server answered %d at %s: %s", said.Code, stage, clean(said.Msg, maxWords))
 }
 
-// cause tells the end of ctx from a fault of the network: when ctx ends, the connection is closed under whoever reads.
+// cause tells the end of ctx from a fault of the network: when ctx ends, the connection is closed under its reader.
 func cause(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))

@@ -140,7 +140,7 @@ func (s *Server) removeBan(ctx context.Context, bans *ban.List, in *api.BanRemov
 
 // explainBan turns the errors of bans into problems.
 func (s *Server) explainBan(err error) error {
-	var exempt *ban.SparedError
+	var exempt *ban.ExemptError
 	var never *ban.NeverError
 	switch {
 	case errors.As(err, &exempt):
@@ -167,7 +167,7 @@ func (s *Server) whyBanned(_ context.Context, bans *ban.List, in *api.BanQuestio
 	}
 	a := bans.Why(addr)
 	out = api.BanAnswer{
-		Address: addr.String(), Banned: a.Banned, Bans: views(a.Held, banView), Exempt: a.Spared, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
+		Address: addr.String(), Banned: a.Banned, Bans: views(a.Held, banView), Exempt: a.Exempt, Lockouts: []api.Lockout{}, Place: s.place(addr, false),
 	}
 	if a.Never.IsValid() {
 		out.Never = netlist.Show(a.Never)

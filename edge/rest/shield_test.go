@@ -27,7 +27,7 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 	spared := netip.MustParseAddr("198.51.100.20")
 	bans, err := ban.Open(ctx, ban.Options{
 		Store: f.db,
-		Spared: func(a netip.Addr) string {
+		Exempt: func(a netip.Addr) string {
 			if a == spared {
 				return "a customer's"
 			}

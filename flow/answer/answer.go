@@ -54,16 +54,16 @@ func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 	return "We have noted this phone as yours. Nothing was changed, and we will not ask you about it again.", nil
 }
 
-// notMine shuts the thief out: the line is locked, its calls in either direction are cut, its password is replaced
-// by one that nobody knows, so that he can neither call nor be called, and the address is banned unless others use it
-// rightly. Phones that have the old password may still call emergency numbers.
+// notMine locks the thief out: the line is locked, its calls in either direction are cut, and its password is replaced by
+// one that nobody knows, so that he can neither call nor be called. The address is banned unless others use it rightly.
+// Phones that have the old password may still call emergency numbers.
 func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error) {
 	l, ok := a.Book.Line(x.Line)
 	if !ok {
 		return "This line no longer exists. There was nothing left to do.", nil
 	}
 	ended := a.Door.CutCalls(x.Line)
-	if !l.CutsCalls() { // a lock that let calls go on does so no more, on any node
+	if !l.CutsCalls() { // a lock that let calls continue no longer does, on any node
 		if _, err := a.Book.Lock(ctx, fact.ByAnswer, x.Line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
 			return "", err
 		}
@@ -76,8 +76,8 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 		fmt.Sprintf("Line %s is locked: it can make no calls except to emergency numbers.", l.Handle()), callsCut(ended),
 		"Its password no longer works, and all its phones were logged out: they get no incoming calls either.",
 	}
-	// Only an address from which the login was really used is shut out: that of a packet that answered a challenge of
-	// another's may be forged, to have somebody else suffer.
+	// Only an address from which the login was really used is banned: a packet that answers the challenge of another
+	// address may be forged, so that somebody else would suffer.
 	at, err := netip.ParseAddr(x.Address)
 	used := err == nil && a.Devices.Own(x.Line, at)
 	if x.Place != "" || x.Family != "" {
@@ -85,7 +85,7 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 			a.Log.Error("an answer could not be kept with the device", "line", l.Handle(), "err", err)
 		}
 	}
-	if used && a.Door.Spared(at) == "" {
+	if used && a.Door.Exempt(at) == "" {
 		a.Ban(netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()), 24*time.Hour, "the owner of line "+l.Handle()+" did not know it")
 		done = append(done, "The address "+at.String()+" is blocked for a day.")
 	}
@@ -106,7 +106,7 @@ func callsCut(n int) string {
 func (a *Answers) off(ctx context.Context, x *notify.Answer) (string, error) {
 	parts := strings.Split(x.Person, "/")
 	if len(parts) != 3 || parts[0] != "customer" {
-		return "", fmt.Errorf("%s has no wishes that could be changed", account.HandlePath(x.Person))
+		return "", fmt.Errorf("%s has no preferences that could be changed", account.HandlePath(x.Person))
 	}
 	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(x.Kind), account.WishOff); err != nil {
 		return "", err

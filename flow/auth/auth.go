@@ -41,7 +41,7 @@ type Options struct {
 	Algorithms []string
 
 	NonceTTL time.Duration // how long a nonce is good; 0 is 5 minutes
-	NonceKey []byte        // 32 bytes or more, to accept nonces of another node or of before a restart; nil is random
+	NonceKey []byte        // 32 bytes or more, to accept nonces of another node or from before a restart; nil is random
 }
 
 // maxNonces are remembered against replay, some 40 bytes each, twice over: at most 20 MB.

@@ -11,11 +11,11 @@ import (
 type Answer struct {
 	Banned bool
 	Held   []Entry      // every ban that holds it, the narrowest first
-	Spared string       // why it would not be banned for others' sake; "" if it would be
+	Exempt string       // why it would not be banned for what others do; "" if it would be
 	Never  netip.Prefix // the entry of the operator's own list it is in; invalid if none
 }
 
-// Why says which bans hold an address, and whether it would be spared.
+// Why says which bans hold an address, and whether it would be exempt.
 func (l *List) Why(addr netip.Addr) Answer {
 	addr = addr.Unmap().WithZone("")
 	a := Answer{}
@@ -24,8 +24,8 @@ func (l *List) Why(addr netip.Addr) Answer {
 	}
 	single := netip.PrefixFrom(addr, addr.BitLen())
 	a.Never = l.neverHas(single)
-	if s := l.spared(single); s != nil {
-		a.Spared = s.Why
+	if s := l.exempt(single); s != nil {
+		a.Exempt = s.Why
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package ban is the list of addresses and networks that are shut out: who put them there, why, until when. It is kept in
+// Package ban is the list of addresses and networks that are blocked: who put them there, why, until when. It is kept in
 // the store, shared between nodes through counters, and handed to those that drop packets. Customers' own addresses and
 // carriers are never on it by anybody's mistake but an operator's explicit word. It must not know packets or SQL.
 package ban
@@ -36,16 +36,16 @@ type Options struct {
 	Store    store.Stages
 	Counters counters.Counters // nil: this node alone
 	Enforce  []Enforcer
-	// Spared says why an address must not be banned for others' sake: "" if it may be. Asked for single addresses by
+	// Exempt says why an address must not be banned for what others do: "" if it may be. Asked for single addresses by
 	// automatic bans, and Inside for networks: an address on a line's IP lock, a trunk's, one with a good recent history.
 	// Neither may call back into the list.
-	Spared func(addr netip.Addr) (why string)
-	// Inside finds a spared address inside a network, if there is one.
+	Exempt func(addr netip.Addr) (why string)
+	// Inside finds an exempt address inside a network, if there is one.
 	Inside func(net netip.Prefix) (addr netip.Addr, why string, ok bool)
 	Never  []netip.Prefix            // the operator's own list; it holds also against people and feeds
 	Max    int                       // automatic and feed bans kept at once; 0 is 65,536. What ends first gives way
 	Every  time.Duration             // how often changes are written; 0 is 2 s
-	Record func(facts ...store.Fact) // facts that no row goes with (flood, spared, feed); must not block; nil drops
+	Record func(facts ...store.Fact) // facts that no row goes with (flood, exempt, feed); must not block; nil drops
 	Log    *slog.Logger              // nil is none
 }
 
@@ -67,7 +67,7 @@ const (
 	Longest    = 10 * 365 * 24 * time.Hour // no ban is longer
 	feedFor    = 7 * 24 * time.Hour        // of feed entries without an end; a feed that still lists them prolongs them
 	pardonFor  = 24 * time.Hour            // a feed does not bring back so long what was removed by hand
-	rareEvery  = time.Minute               // how often ended rows are cleared, and bans looked at again for the spared
+	rareEvery  = time.Minute               // how often ended rows are cleared, and bans looked at again for the exempt
 )
 
 // Table is the counters' table in which nodes share their bans.
@@ -96,7 +96,7 @@ type List struct {
 type Stats struct {
 	Manual, Auto, Feed int   // in force now
 	Added, Removed     int64 // automatic and by hand; feeds' not counted
-	Spared             int64 // automatic bans not made
+	Exempt             int64 // automatic bans not made
 	Evicted            int64 // gave way because the list was full
 	Lost               int64 // automatic bans that found their queue full
 	Unsaved            int   // waiting to be written
@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (*List, error) {
 	l := &List{
 		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
 		pardons: map[netip.Prefix]time.Time{}, table: table{entries: map[netip.Prefix]*held{}},
-		told: journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute}, left: journal.Limit[struct{}, struct{}]{Most: tellSpared, Window: time.Minute},
+		told: journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute}, left: journal.Limit[struct{}, struct{}]{Most: tellExempt, Window: time.Minute},
 	}
 	l.write = keep.Writer[*work]{Batches: l.batches, Save: l.save, Back: l.putBack, Outage: keep.Outage{
 		Log: l.log, Level: slog.LevelWarn, Failed: "bans cannot be written; they stay in force, a restart would lose the newest", Again: "bans are written again",
@@ -204,7 +204,7 @@ func (l *List) keep(ctx context.Context) {
 	})
 }
 
-// Errors of this stage. SparedError, NeverError and those of core/netlist come beside them.
+// Errors of this stage. ExemptError, NeverError and those of core/netlist come beside them.
 var (
 	ErrInvalid   = errors.New("not a ban that can be made")
 	ErrNotBanned = errors.New("not banned")
@@ -213,14 +213,14 @@ var (
 	ErrUnsaved = errors.New("in force, but not yet saved")
 )
 
-// SparedError says that a ban would shut out somebody who must not be, by anybody's mistake. Force overrides it.
-type SparedError struct {
+// ExemptError says that a ban would block somebody who must not be blocked, by mistake. Force overrides it.
+type ExemptError struct {
 	Net  netip.Prefix
 	Addr netip.Addr // in Net
 	Why  string
 }
 
-func (e *SparedError) Error() string {
+func (e *ExemptError) Error() string {
 	if e.Net.IsSingleIP() {
 		return e.Addr.String() + " is exempt: " + e.Why
 	}
@@ -244,19 +244,19 @@ func (l *List) neverHas(p netip.Prefix) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// spared says whom a ban of p would shut out that must not be.
-func (l *List) spared(p netip.Prefix) *SparedError {
+// exempt says whom a ban of p would block although it must not.
+func (l *List) exempt(p netip.Prefix) *ExemptError {
 	if p.IsSingleIP() {
-		if l.o.Spared != nil {
-			if why := l.o.Spared(p.Addr()); why != "" {
-				return &SparedError{p, p.Addr(), why}
+		if l.o.Exempt != nil {
+			if why := l.o.Exempt(p.Addr()); why != "" {
+				return &ExemptError{p, p.Addr(), why}
 			}
 		}
 		return nil
 	}
 	if l.o.Inside != nil {
 		if addr, why, ok := l.o.Inside(p); ok {
-			return &SparedError{p, addr, why}
+			return &ExemptError{p, addr, why}
 		}
 	}
 	return nil

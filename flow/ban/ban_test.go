@@ -78,8 +78,8 @@ func TestWhatIsRefused(t *testing.T) {
 			t.Error(w.nets(Filter{}))
 		}
 		_, err := w.Add(t.Context(), Request{Net: netip.MustParsePrefix("192.0.2.0/24"), By: "anna", Force: true})
-		var spared *SparedError
-		if err != nil || errors.As(err, &spared) || !w.drop.drops("192.0.2.7") {
+		var exempt *ExemptError
+		if err != nil || errors.As(err, &exempt) || !w.drop.drops("192.0.2.7") {
 			t.Error("a word of force is obeyed:", err)
 		}
 		_, err = w.Remove(t.Context(), netip.MustParsePrefix("192.0.2.9/32"), "anna", "")
@@ -106,11 +106,11 @@ func TestAutomatic(t *testing.T) {
 		if got := w.nets(Filter{By: ByAuto}); got != "203.0.113.9 203.0.113.10" {
 			t.Error(got)
 		}
-		spared := r.told(fact.KindBanSpared)
-		if len(spared) != 3 || spared[1]["net"] != "192.0.2.0/24" || spared[1]["addr"] != "192.0.2.7" || spared[1]["spared"] != "a phone of line 2001" {
-			t.Error(spared)
+		exempt := r.told(fact.KindBanSpared)
+		if len(exempt) != 3 || exempt[1]["net"] != "192.0.2.0/24" || exempt[1]["addr"] != "192.0.2.7" || exempt[1]["spared"] != "a phone of line 2001" {
+			t.Error(exempt)
 		}
-		if s := w.Stats(); s.Auto != 2 || s.Spared != 3 {
+		if s := w.Stats(); s.Auto != 2 || s.Exempt != 3 {
 			t.Errorf("%+v", s)
 		}
 		after(30 * time.Second)
@@ -119,7 +119,7 @@ func TestAutomatic(t *testing.T) {
 		if !w.drop.drops("203.0.113.9") || w.drop.drops("203.0.113.10") || w.nets(Filter{}) != "203.0.113.9" {
 			t.Error(w.nets(Filter{}))
 		}
-		// An address comes to be spared: its ban is lifted.
+		// An address comes to be exempt: its ban is lifted.
 		w.autoBan("203.0.113.9/32", time.Hour)
 		w.add("203.0.113.8/32", time.Hour)
 		w.spare("203.0.113.9", "on an IP lock")
@@ -233,10 +233,10 @@ func TestFeeds(t *testing.T) {
 			return l
 		}
 		got, err := w.Import(t.Context(), "drop", list("203.0.113.0/24", "192.0.2.7", "192.0.2.0/24", "198.51.100.1", "10.0.0.0/8", "127.0.0.5", "203.0.114.1", "203.0.115.1"))
-		if err != nil || got.Held != 4 || got.Added != 4 || got.Spared != 2 || got.Never != 1 || got.Private != 1 || got.LeftOut() != 4 || len(got.Sample) != 4 {
+		if err != nil || got.Held != 4 || got.Added != 4 || got.Exempt != 2 || got.Never != 1 || got.Private != 1 || got.LeftOut() != 4 || len(got.Sample) != 4 {
 			t.Errorf("%+v %v", got, err)
 		}
-		if s := got.String(); s != "4 banned (4 new), 0 no longer, left out 2: spared, left out 1: never to be banned, left out 1: private networks" {
+		if s := got.String(); s != "4 banned (4 new), 0 no longer, left out 2: exempt, left out 1: never to be banned, left out 1: private networks" {
 			t.Error(s)
 		}
 		if s := w.nets(Filter{By: "feed:drop"}); s != "127.0.0.5 203.0.113.0/24 203.0.114.1 203.0.115.1" {
@@ -415,7 +415,7 @@ func TestWhyAndList(t *testing.T) {
 		if a = w.Why(netip.MustParseAddr("2001:db8::5")); len(a.Held) != 1 {
 			t.Errorf("%+v", a)
 		}
-		if a = w.Why(netip.MustParseAddr("192.0.2.7")); a.Banned || a.Spared != "a trunk" {
+		if a = w.Why(netip.MustParseAddr("192.0.2.7")); a.Banned || a.Exempt != "a trunk" {
 			t.Errorf("%+v", a)
 		}
 		if a = w.Why(netip.MustParseAddr("198.51.100.3")); a.Never.String() != "198.51.100.0/28" {

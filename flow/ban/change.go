@@ -17,14 +17,14 @@ import (
 type Request struct {
 	Net   netip.Prefix
 	For   time.Duration // how long; or
-	Until time.Time     // till when; both zero: 24 hours
+	Until time.Time     // until when; both zero: 24 hours
 	Why   string
 	By    string // who; not "auto" and not "feed:…"
-	Force bool   // also if somebody is spared in there
+	Force bool   // also if somebody is exempt in there
 }
 
 // Add bans by hand: in force and saved when it returns. An earlier ban of the same network by the same person is
-// prolonged, never shortened: Remove it first. Errors: *SparedError (Force overrides it), *NeverError, ErrInvalid,
+// prolonged, never shortened: Remove it first. Errors: *ExemptError (Force overrides it), *NeverError, ErrInvalid,
 // netlist.ErrTooWide, ErrFull, ErrUnsaved.
 func (l *List) Add(ctx context.Context, r Request) (Entry, error) {
 	now := time.Now()
@@ -36,8 +36,8 @@ func (l *List) Add(ctx context.Context, r Request) (Entry, error) {
 		return Entry{}, &NeverError{e.Net, n}
 	}
 	if !r.Force {
-		if spared := l.spared(e.Net); spared != nil {
-			return Entry{}, spared
+		if exempt := l.exempt(e.Net); exempt != nil {
+			return Entry{}, exempt
 		}
 	}
 	if e, err = l.addNow(e, now); err != nil {
@@ -110,7 +110,7 @@ type wish struct {
 }
 
 // Auto bans without a person's word, for d (at most Longest). It does not block: Run makes the ban within moments, unless
-// it would shut out somebody who is spared or on the operator's own list; then a fact says so. A network with a spared
+// it would block somebody who is exempt or on the operator's own list; then a fact says so. A network with an exempt
 // address inside is not banned at all.
 func (l *List) Auto(net netip.Prefix, d time.Duration, why string) {
 	select {
@@ -130,12 +130,12 @@ func (l *List) auto(w wish, now time.Time) {
 		return
 	}
 	e := Entry{Net: p, Until: now.Add(min(w.d, Longest)), Made: now, By: ByAuto, Why: w.why}
-	spared := l.spared(p)
+	exempt := l.exempt(p)
 	if l.neverHas(p).IsValid() {
-		spared = &SparedError{p, p.Addr(), "never to be banned, says the configuration"}
+		exempt = &ExemptError{p, p.Addr(), "never to be banned, says the configuration"}
 	}
-	if spared != nil {
-		l.leave(e, spared, now)
+	if exempt != nil {
+		l.leave(e, exempt, now)
 		return
 	}
 	l.mu.Lock()
@@ -158,18 +158,18 @@ func (l *List) auto(w wish, now time.Time) {
 }
 
 // leave tells of an automatic ban that is not made.
-func (l *List) leave(e Entry, s *SparedError, now time.Time) {
+func (l *List) leave(e Entry, s *ExemptError, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stats.Spared++
+	l.stats.Exempt++
 	if !l.left.Pass(struct{}{}, now) {
 		return
 	}
-	l.log.Info("an automatic ban was not made", "net", netlist.Show(e.Net), "address", s.Addr.String(), "spared", s.Why, "why", e.Why)
+	l.log.Info("an automatic ban was not made", "net", netlist.Show(e.Net), "address", s.Addr.String(), "exempt", s.Why, "why", e.Why)
 	l.record(now, &fact.BanSpared{Net: e.Net.String(), Source: fact.FromAddr(s.Addr), SparedFor: s.Why, Why: e.Why})
 }
 
-// Remove lifts the ban of exactly this network, whoever made it, on all nodes, and says what it was. A feed that still
+// Remove lifts the ban of exactly this network, no matter who made it, on all nodes, and says what it was. A feed that still
 // lists it does not bring it back for a day. ErrNotBanned says if a larger network holds it. ErrUnsaved as with Add.
 func (l *List) Remove(ctx context.Context, net netip.Prefix, by, why string) (Entry, error) {
 	p, _, err := netlist.Normal(net)
@@ -325,11 +325,11 @@ func (l *List) closeFlood(now time.Time, short bool) {
 	})
 }
 
-// relieve lifts automatic and feed bans of those who have come to be spared since: an address put on a line's IP lock.
+// relieve lifts automatic and feed bans of those who have come to be exempt since: an address put on a line's IP lock.
 // Addresses are all looked at; of networks, for which the question costs more, a few each time.
 func (l *List) relieve(now time.Time) {
 	for _, p := range l.unforced(256) {
-		s := l.spared(p)
+		s := l.exempt(p)
 		if s == nil {
 			continue
 		}
@@ -338,7 +338,7 @@ func (l *List) relieve(now time.Time) {
 			l.lift(h, func(Entry) bool { return true }, now)
 			l.changed(p)
 			l.stats.Removed++
-			l.log.Info("a ban was lifted", "net", netlist.Show(p), "address", s.Addr.String(), "spared", s.Why)
+			l.log.Info("a ban was lifted", "net", netlist.Show(p), "address", s.Addr.String(), "exempt", s.Why)
 			l.note(now, &fact.BanRemoved{Net: p.String(), By: ByAuto, Why: s.Error()})
 		}
 		l.mu.Unlock()

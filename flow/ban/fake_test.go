@@ -225,8 +225,8 @@ type world struct {
 	t      *testing.T
 	rows   *rows
 	drop   *dropper
-	mu     sync.Mutex // owns spared; not the list's
-	spared map[string]string
+	mu     sync.Mutex // owns exempt; not the list's
+	exempt map[string]string
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -234,18 +234,18 @@ type world struct {
 // node opens a list over rows and runs it; synctest ends it with the test.
 func node(t *testing.T, r *rows, change ...func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, rows: r, drop: &dropper{}, spared: map[string]string{}, done: make(chan struct{})}
+	w := &world{t: t, rows: r, drop: &dropper{}, exempt: map[string]string{}, done: make(chan struct{})}
 	o := Options{
 		Store: r, Enforce: []Enforcer{w.drop.enforcer()}, Record: r.record,
-		Spared: func(a netip.Addr) string {
+		Exempt: func(a netip.Addr) string {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return w.spared[a.String()]
+			return w.exempt[a.String()]
 		},
 		Inside: func(p netip.Prefix) (netip.Addr, string, bool) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			for s, why := range w.spared {
+			for s, why := range w.exempt {
 				if a := netip.MustParseAddr(s); p.Contains(a) {
 					return a, why, true
 				}
@@ -294,7 +294,7 @@ func (w *world) add(net string, d time.Duration) {
 func (w *world) spare(addr, why string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.spared[addr] = why
+	w.exempt[addr] = why
 }
 
 func (w *world) autoBan(net string, d time.Duration) {

@@ -19,13 +19,13 @@ type Imported struct {
 	Added   int // of them, new
 	Removed int // no longer on the feed's list
 	// Left out, and why.
-	Never, Spared, Pardoned, Private, Ended, Full int
+	Never, Exempt, Pardoned, Private, Ended, Full int
 	Sample                                        []string // some of those left out, with the reason; at most 20
 }
 
 // LeftOut is how many entries of the list are not banned for this feed's sake.
 func (i *Imported) LeftOut() int {
-	return i.Never + i.Spared + i.Pardoned + i.Private + i.Ended + i.Full
+	return i.Never + i.Exempt + i.Pardoned + i.Private + i.Ended + i.Full
 }
 
 // String is the result in a line, for logs and the CLI.
@@ -35,7 +35,7 @@ func (i *Imported) String() string {
 		n   int
 		why string
 	}{
-		{i.Spared, "spared"},
+		{i.Exempt, "exempt"},
 		{i.Never, "never to be banned"},
 		{i.Pardoned, "removed by hand"},
 		{i.Private, "private networks"},
@@ -63,7 +63,7 @@ func ValidFeed(name string) bool {
 }
 
 // Import bans what a feed lists, in place of what the same feed listed before: all at once. An empty list ends the feed.
-// Left out are the spared, networks with a spared address inside, the operator's own list, what was removed by hand within
+// Left out are the exempt, networks with an exempt address inside, the operator's own list, what was removed by hand within
 // a day, and private or loopback networks (lists of bogons hold them; single such addresses are taken). Entries without an
 // end are held for a week from each import. Saved behind. Only a name that is none is an error.
 func (l *List) Import(ctx context.Context, name string, entries []netlist.Entry) (Imported, error) {
@@ -124,8 +124,8 @@ func (l *List) admit(name string, entries []netlist.Entry, result *Imported, now
 			result.sample(p, "a private network")
 			continue
 		}
-		if s := l.spared(p); s != nil {
-			result.Spared++
+		if s := l.exempt(p); s != nil {
+			result.Exempt++
 			result.sample(p, s.Error())
 			continue
 		}

@@ -116,7 +116,7 @@ func seconds(t time.Time) time.Time { return t.Round(0).UTC().Truncate(time.Seco
 // Bounds of what is told one by one in a minute.
 const (
 	tellBans   = 60
-	tellSpared = 10
+	tellExempt = 10
 )
 
 // name notes a ban among those that are told as one.

@@ -18,7 +18,7 @@ type value struct {
 	Made time.Time `json:"made"`
 }
 
-// mark is what the other nodes are told of a network; feeds' bans are not told: each node reads its own.
+// mark is what is shared with other nodes about a network; feeds' bans are not: each node reads its own feeds.
 func (l *List) mark(key string) (counters.Mark, bool) {
 	p, err := netip.ParsePrefix(key)
 	l.mu.Lock()
@@ -77,9 +77,9 @@ func (l *List) wanted(e Entry) bool {
 	if classOf(e.By) != auto {
 		return true
 	}
-	s := l.spared(e.Net)
+	s := l.exempt(e.Net)
 	if s != nil {
-		l.log.Info("another node's automatic ban does not hold here", "net", netlist.Show(e.Net), "address", s.Addr.String(), "spared", s.Why, "why", e.Why)
+		l.log.Info("another node's automatic ban does not hold here", "net", netlist.Show(e.Net), "address", s.Addr.String(), "exempt", s.Why, "why", e.Why)
 	}
 	return s == nil
 }

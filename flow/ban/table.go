@@ -45,7 +45,7 @@ func (h *held) claim(by string) *Entry {
 	return &h.claims[i]
 }
 
-// shared is the claim that other nodes are told of: the last to end of those that no feed made.
+// shared is the claim that is shared with other nodes: the last to end of those that no feed made.
 func (h *held) shared() *Entry {
 	var best *Entry
 	for i := range h.claims {

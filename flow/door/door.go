@@ -28,7 +28,7 @@ type Options struct {
 	Gate    *gate.Gate
 	// Strangers counts requests that were challenged, WrongTags those for dialogs that there are not.
 	Strangers, WrongTags *flood.Meter
-	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Spared) are set
+	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Exempt) are set
 	// by New.
 	Guard guard.Options
 }
@@ -50,7 +50,7 @@ func New(o Options) (*Door, error) {
 	g.Line, g.As = d.line, func(line string, user []byte) (*secret.HA1, []guard.FormerHA1) {
 		return o.Book.HA1As(line, string(user))
 	}
-	g.Around.May, g.Around.Usual, g.Around.Own, g.Around.Spared = d.lineMay, d.Usual, o.Devices.Own, d.Spared
+	g.Around.May, g.Around.Usual, g.Around.Own, g.Around.Exempt = d.lineMay, d.Usual, o.Devices.Own, d.Exempt
 	var err error
 	d.Guard, err = guard.New(g)
 	o.Book.OnChange(d.follow)
@@ -117,7 +117,7 @@ func (d *Door) Notify(id call.ID, event any) {
 	}
 }
 
-// follow obeys changes of the book, whoever made them and on whatever node.
+// follow obeys changes of the book, by anybody and on any node.
 func (d *Door) follow(c book.Change) {
 	switch c.Kind {
 	case book.LineDeleted, book.PasswordChanged:

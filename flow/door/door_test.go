@@ -330,21 +330,21 @@ func TestWhoIsAtAnAddress(t *testing.T) {
 // Who guesses from behind the address of a registered phone is locked out by the guard; the phone's packets are not dropped.
 func TestNobodyIsDroppedBesideARegisteredPhone(t *testing.T) {
 	s, at := newScene(t), thief.Addr()
-	if why := s.Spared(at); why != "" {
+	if why := s.Exempt(at); why != "" {
 		t.Fatalf("spared before: %s", why)
 	}
 	s.register(thief)
-	if s.Spared(at) == "" {
+	if s.Exempt(at) == "" {
 		t.Error("the phone's own address may be banned")
 	}
-	if _, _, ok := s.SparedInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
+	if _, _, ok := s.ExemptInside(netip.MustParsePrefix("203.0.113.0/24")); !ok {
 		t.Error("its network may be banned")
 	}
-	if s.Spared(netip.MustParseAddr("203.0.113.10")) != "" {
+	if s.Exempt(netip.MustParseAddr("203.0.113.10")) != "" {
 		t.Error("a neighbour without a phone is spared")
 	}
 	s.lock("198.51.100.0/24")
-	if at, why, ok := s.SparedInside(netip.MustParsePrefix("198.51.0.0/16")); !ok || why != "on the IP lock of line 2001" || at.String() != "198.51.100.0" {
+	if at, why, ok := s.ExemptInside(netip.MustParsePrefix("198.51.0.0/16")); !ok || why != "on the IP lock of line 2001" || at.String() != "198.51.100.0" {
 		t.Errorf("a network with an IP lock inside: %s %q %v", at, why, ok)
 	}
 }

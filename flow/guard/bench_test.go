@@ -26,8 +26,8 @@ func BenchmarkGuard(b *testing.B) {
 		{"former password", "2001", formerPass, cafe, nil},
 		{"locked out, wrong", "2001", wrongPass, thief, func(s *scene) { s.tries(5, 0, thief, "2001", wrongPass) }},
 		{"locked out, right", "2001", rightPass, thief, func(s *scene) { s.tries(5, 0, thief, "2001", wrongPass) }},
-		{"besieged, wrong", "2001", wrongPass, thief, func(s *scene) { s.besieged("2001") }},
-		{"besieged, right", "2001", rightPass, thief, func(s *scene) { s.besieged("2001") }},
+		{"besieged, wrong", "2001", wrongPass, thief, func(s *scene) { s.overBudget("2001") }},
+		{"besieged, right", "2001", rightPass, thief, func(s *scene) { s.overBudget("2001") }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := newScene(b, fixedKey, func(o *Options) { o.Around.ASN = func(a netip.Addr) uint32 { return uint32(a.As4()[0]) } })

@@ -95,7 +95,7 @@ type Guard struct {
 	around   Around
 	seed     maphash.Seed // of user names, agents and sources
 	tables   [numScopes]*table[suspect]
-	sieges   *table[siege]
+	targets  *table[target]
 	stays    stays
 	lastEnd  atomic.Int64 // the latest end of any lock-out or cut budget: nothing to look up after it
 	lastLock atomic.Int64 // when anybody was last locked out

@@ -29,7 +29,7 @@ type failedRow struct {
 	sources [failedMost]netip.Addr
 	many    sketch
 	from    time.Time
-	till    time.Time
+	to      time.Time
 }
 
 // noteFailed sums up one wrong try. It allocates nothing but for the first after a flush.
@@ -66,7 +66,7 @@ func (f *failed) row(hash uint64) int {
 
 func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {
 	r.count++
-	r.till = now
+	r.to = now
 	r.many.add(hash, 0, 1)
 	for i := range r.sources {
 		if r.sources[i] == addr {
@@ -82,7 +82,7 @@ func (r *failedRow) add(addr netip.Addr, hash uint64, now time.Time) {
 func (g *Guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
 	for i := range f.used {
 		r := &f.rows[i]
-		b := fact.LoginFailed{Failures: int64(r.count), From: stamp(r.from), To: stamp(r.till)}
+		b := fact.LoginFailed{Failures: int64(r.count), From: stamp(r.from), To: stamp(r.to)}
 		if r.line == "" {
 			b.User = string(r.user[:r.userLen])
 		}
@@ -92,7 +92,7 @@ func (g *Guard) failedFacts(f *failed, now time.Time) (facts []store.Fact) {
 			}
 		}
 		b.Sources = int64(max(r.many.count(0, 1), len(b.Sample)))
-		facts = append(facts, g.row(&waiting{line: r.line, at: r.till, body: &b}))
+		facts = append(facts, g.row(&waiting{line: r.line, at: r.to, body: &b}))
 	}
 	f.rest.Close(now, true, func(_ struct{}, rest *journal.Span[sketch]) {
 		b := fact.LoginFailed{Failures: int64(rest.More), Lines: int64(rest.Sum.count(0, 1)), From: stamp(rest.From), To: stamp(now)}

@@ -26,7 +26,7 @@ type scene struct {
 	facts  []store.Fact
 	bans   []string
 	usual  map[string][]string // line: prefixes
-	spared map[string]string
+	exempt map[string]string
 }
 
 const (
@@ -41,7 +41,7 @@ const (
 var wrongAnswer = Result{Outcome: Refuse, Reason: policy.BadCredentials}
 
 func newScene(t testing.TB, change ...func(*Options)) *scene {
-	s := &scene{t: t, at: time.Now(), usual: map[string][]string{"2001": {office + "/32"}}, spared: map[string]string{}}
+	s := &scene{t: t, at: time.Now(), usual: map[string][]string{"2001": {office + "/32"}}, exempt: map[string]string{}}
 	ha1 := func(user, pass string) *secret.HA1 {
 		h := secret.NewHA1(user, realm, secret.NewPassword(pass))
 		return &h
@@ -57,7 +57,7 @@ func newScene(t testing.TB, change ...func(*Options)) *scene {
 	}}
 	o.Around = Around{
 		Usual:  s.isUsual,
-		Spared: func(a netip.Addr) string { return s.spared[a.String()] },
+		Exempt: func(a netip.Addr) string { return s.exempt[a.String()] },
 		Ban: func(net netip.Prefix, d time.Duration, why string) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -137,7 +137,7 @@ type body struct {
 	Level      int        `json:"level,omitempty"`
 	Until      *time.Time `json:"until,omitempty"`
 	Agent      string     `json:"agent,omitempty"`
-	Spared     bool       `json:"spared,omitempty"`
+	Exempt     bool       `json:"spared,omitempty"`
 	Usual      bool       `json:"usual,omitempty"`
 	Guesses    string     `json:"guesses,omitempty"`
 	Typist     bool       `json:"typist,omitempty"`
@@ -230,7 +230,7 @@ func TestTypist(t *testing.T) {
 			t.Errorf("locked for %v, want %v", got, want)
 		}
 		s.a.Release("nobody", "test", s.at)
-		s.a.liftSiege("2001", s.a.Seconds(s.at), s.at) // which is another test
+		s.a.liftBudget("2001", s.a.Seconds(s.at), s.at) // which is another test
 		s.pass(want - time.Second)
 		s.out(cafe, "2001")
 	}
@@ -384,7 +384,7 @@ func TestCrowdInAUsualPlace(t *testing.T) {
 	s.in(office, "2001")
 	s.out("192.0.2.200", "2001")
 	today := 0
-	s.a.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
+	s.a.targets.each(func(e *slot[target]) { today, _, _ = e.e.sums() })
 	if today > 200+20 { // and packets of the network are dropped by then
 		t.Errorf("%d judged of 1200", today)
 	}
@@ -403,7 +403,7 @@ func TestUnknownUsersLookLikeKnownOnes(t *testing.T) {
 	type seen struct {
 		answers  []Result
 		entries  [numScopes]int
-		sieges   int
+		targets  int
 		digests  uint64
 		lockouts string
 		bans     string
@@ -417,7 +417,7 @@ func TestUnknownUsersLookLikeKnownOnes(t *testing.T) {
 		for of := range numScopes {
 			s.a.tables[of].each(func(*slot[suspect]) { out.entries[of]++ })
 		}
-		s.a.sieges.each(func(*slot[siege]) { out.sieges++ })
+		s.a.targets.each(func(*slot[target]) { out.targets++ })
 		out.digests, out.lockouts, out.bans = s.a.Stats().Digests, fmt.Sprint(s.a.Stats().Lockouts), fmt.Sprint(s.bans)
 		return out
 	}
@@ -523,7 +523,7 @@ func TestUnverifiedNoncesChangeNothing(t *testing.T) {
 	for of := range numScopes {
 		s.a.tables[of].each(func(*slot[suspect]) { entries++ })
 	}
-	s.a.sieges.each(func(*slot[siege]) { entries++ })
+	s.a.targets.each(func(*slot[target]) { entries++ })
 	s.pass(time.Hour)
 	s.a.tick(s.at, true)
 	if entries > 0 || len(s.facts) > 0 || len(s.bans) > 0 || s.a.Remembered() > 0 || s.a.Stats().Failures > 0 {

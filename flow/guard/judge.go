@@ -21,7 +21,7 @@ const (
 	maxSources  = 1 << 15
 	maxNetworks = 1 << 13
 	maxSystems  = 1 << 11
-	maxSieges   = 1 << 14
+	maxTargets  = 1 << 14
 	userMax     = 80
 )
 
@@ -56,7 +56,7 @@ func (g *Guard) init(o Lockout, around Around) {
 	g.o.Lockout, g.around, g.seed = o, around, maphash.MakeSeed()
 	g.tables = [numScopes]*table[suspect]{newTable[suspect](maxPairs), newTable[suspect](maxSources), newTable[suspect](maxNetworks), newTable[suspect](maxSystems)}
 	g.marks = keep.NewMarks(around.Counters, lockTable, maxMarks, nil)
-	g.sieges = newTable[siege](maxSieges)
+	g.targets = newTable[target](maxTargets)
 }
 
 // try is a login whose nonce verified and whose answer was held against the line's passwords.
@@ -141,7 +141,7 @@ func (g *Guard) judge(t *try) verdict {
 	case t.strange() && t.counts() && v.refused:
 		g.unheard(t)
 	case t.strange() && t.counts():
-		g.besiege(t)
+		g.countStranger(t)
 	}
 	return v
 }
@@ -159,7 +159,7 @@ func (g *Guard) repeated(t *try) bool {
 }
 
 // strange counts a try from a place that is not usual for its line towards all that is wider than the pair. One that is
-// shut out already adds nothing to what is wider still.
+// locked out already adds nothing to what is wider still.
 func (g *Guard) strange(t *try) mode {
 	from := g.place(t, ofAddress, t.src.unit, false)
 	t.tried = from.before
@@ -197,7 +197,7 @@ const crowdMost = 4
 // usual place is a whole network, of a mobile phone perhaps an operator's, and who guesses from many addresses there is no
 // owner: the tries count as strangers', and what they bring about holds for each address there that has failed today.
 func (g *Guard) crowded(t *try) bool {
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.find()
 	if s == nil && t.counts() {
@@ -221,7 +221,7 @@ type placed struct {
 	sprayed bool // it is known as a sprayer
 }
 
-// place counts a stranger's try for an address, network or AS. quiet: its spraying is told of already.
+// place counts a stranger's try for an address, network or AS. quiet: its spraying has been told already.
 func (g *Guard) place(t *try, of scope, k key, quiet bool) (r placed) {
 	p := g.tables[of].lock(k)
 	s := p.find()
@@ -295,9 +295,9 @@ func (g *Guard) judgePair(t *try, m mode) (v verdict) {
 
 // failPair counts a wrong try of a pair; the shard is locked. A try that is refused anyway extends nothing.
 //
-// A usual place of the line is most likely its owner's office, where one phone with a wrong password must not shut out
+// A usual place of the line is most likely its owner's office, where one phone with a wrong password must not lock out
 // the right phone beside it. So its limit is higher, and while its tries look like one phone's (one User-Agent, no two
-// guesses of the lists, none of the haste of a program), it is not locked out at all, only told of.
+// guesses of the lists, none of the haste of a program), it is not locked out at all: its owner is only notified.
 func (g *Guard) failPair(t *try, e *suspect, refused bool) (n news) {
 	e.phone(&g.l, g.hashBytes(t.agent[:min(len(t.agent), maxAgent)]), t.at)
 	e.mark, e.usual = t.mark, !t.strange()
@@ -318,7 +318,7 @@ const steadyFrom = 10
 
 // budget is what strangers may still do with a line.
 func (g *Guard) budget(t *try) budget {
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
 		return s.e.budget(&g.l, t.at)
@@ -326,9 +326,9 @@ func (g *Guard) budget(t *try) budget {
 	return open
 }
 
-// besiege counts a stranger's wrong try for its line.
-func (g *Guard) besiege(t *try) {
-	p := g.sieges.lock(key{user: t.hash})
+// countStranger counts a stranger's wrong try for its line.
+func (g *Guard) countStranger(t *try) {
+	p := g.targets.lock(key{user: t.hash})
 	s := p.make(t.at)
 	e := &s.e
 	if e.name == "" {
@@ -336,13 +336,13 @@ func (g *Guard) besiege(t *try) {
 	}
 	e.fail(g.hashSource(t.src.unit), t.at)
 	p.shard.dirty, s.keep = true, e.worth(t.at)
-	n := g.besieged(e, t.at)
+	n := g.overBudget(e, t.at)
 	p.unlock()
 	g.tell(t, ofPair, t.pair(), n)
 }
 
-// besieged notes that a budget is cut, and says so once a day; the shard is locked.
-func (g *Guard) besieged(e *siege, at int64) (n news) {
+// overBudget notes that a budget is cut, and says so once a day; the shard is locked.
+func (g *Guard) overBudget(e *target, at int64) (n news) {
 	if !g.cut(e, at) {
 		return n
 	}
@@ -350,19 +350,19 @@ func (g *Guard) besieged(e *siege, at int64) (n news) {
 		e.told = today
 		g.keeper.soon()
 		_, n.failures, n.days = e.sums()
-		n.siege, n.sources = true, e.sources.count(at, secondsADay)
+		n.distributed, n.sources = true, e.sources.count(at, secondsADay)
 	}
 	return n
 }
 
 // cut says whether a line's budget is cut, and makes sure then that this is looked up; the shard is locked.
-func (g *Guard) cut(e *siege, at int64) bool {
+func (g *Guard) cut(e *target, at int64) bool {
 	if e.budget(&g.l, at) == open {
 		return false
 	}
 	until := (at/secondsADay + 1) * secondsADay
 	if _, all, _ := e.sums(); all >= g.l.weeks {
-		until += siegeDays * secondsADay
+		until += guessDays * secondsADay
 	}
 	raise(&g.lastEnd, until)
 	return true
@@ -370,7 +370,7 @@ func (g *Guard) cut(e *siege, at int64) bool {
 
 // guessedAt notes that a stranger was locked out for a line.
 func (g *Guard) guessedAt(t *try) {
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.make(t.at)
 	s.e.guessed, s.keep = t.at, max(s.keep, t.at+secondsADay)
@@ -398,7 +398,7 @@ func (g *Guard) afterLock(t *try) bool {
 			return true
 		}
 	}
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.find()
 	return s != nil && s.e.guessed > since
@@ -460,10 +460,10 @@ func (g *Guard) hashTried(user []byte, line string) uint64 {
 	return t.hash
 }
 
-// honeypot shuts out who tries the login of a line that is nobody's, whatever the password.
+// honeypot bans anyone who tries the login of a line that is nobody's, whatever the password.
 func (g *Guard) honeypot(t *try, right bool) {
 	g.stats.honeypots.Add(1)
-	spared := g.shutOut(t, t.src.unit.prefix(ofAddress), ofAddress, honeypotBan, "a login to a honeypot line")
+	exempt := g.shutOut(t, t.src.unit.prefix(ofAddress), ofAddress, honeypotBan, "a login to a honeypot line")
 	p := g.tables[ofPair].lock(t.pair())
 	s := p.make(t.at)
 	if s.e.name == "" {
@@ -473,7 +473,7 @@ func (g *Guard) honeypot(t *try, right bool) {
 	s.keep = s.e.worth(&g.l)
 	p.unlock()
 	if due {
-		g.fact(t, &fact.LoginHoneypot{User: t.unknown(ofPair), Source: t.from(ofPair, key{}), Agent: clean(t.agent), Right: &right, Spared: spared}, ofPair, key{})
+		g.fact(t, &fact.LoginHoneypot{User: t.unknown(ofPair), Source: t.from(ofPair, key{}), Agent: clean(t.agent), Right: &right, Spared: exempt}, ofPair, key{})
 	}
 }
 

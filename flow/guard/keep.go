@@ -41,7 +41,7 @@ var errKept = errors.New("not what was written")
 type keptRow struct {
 	Name  string `json:"name"` // sharedName, or "strangers/2001" for how a line is guessed at
 	Known bool   `json:"known,omitempty"`
-	Until int64  `json:"until"` // end of the lock-out; until when a siege is worth its place
+	Until int64  `json:"until"` // end of the lock-out; until when a line that is guessed at is worth its place
 
 	Usual bool  `json:"usual,omitempty"`
 	Last  int64 `json:"last,omitempty"`
@@ -49,7 +49,7 @@ type keptRow struct {
 	Round uint8 `json:"round,omitempty"`
 	Tries int   `json:"tries,omitempty"` // within a day
 
-	// Of a siege.
+	// Of a line that is guessed at.
 	Days    []uint16 `json:"days,omitempty"` // wrong tries on the day of the writing, the day before …
 	Others  [2]int   `json:"others,omitzero"`
 	Guessed int64    `json:"guessed,omitempty"`
@@ -151,7 +151,7 @@ func (g *Guard) writeKept(to io.Writer, at, wall int64) error {
 			}
 		})
 	}
-	g.sieges.copies(at, func(s *slot[siege]) {
+	g.targets.copies(at, func(s *slot[target]) {
 		if s.e.name != "" {
 			add(s.e.kept(s.keep, at, wall))
 		}
@@ -177,15 +177,15 @@ func (e *suspect) kept(name string, at, wall int64) keptRow {
 	}
 }
 
-func (e *siege) kept(keep, at, wall int64) keptRow {
+func (e *target) kept(keep, at, wall int64) keptRow {
 	e.turn(at)
 	ahead := wall - at
 	r := keptRow{Name: strangers + e.name, Known: e.known, Until: keep + ahead, Others: e.others, Told: e.told == e.day, Lifted: e.lifted}
 	if e.guessed != 0 {
 		r.Guessed = e.guessed + ahead
 	}
-	for i := range int64(siegeDays) {
-		if n := e.days[(e.day-i+siegeDays)%siegeDays]; n > 0 {
+	for i := range int64(guessDays) {
+		if n := e.days[(e.day-i+guessDays)%guessDays]; n > 0 {
 			r.Days = append(r.Days, make([]uint16, int(i)-len(r.Days))...) // days without any
 			r.Days = append(r.Days, n)
 		}
@@ -275,7 +275,7 @@ func (g *Guard) takeBack(saved int64, rows []keptRow, at int64) {
 			continue
 		}
 		if name, ok := strings.CutPrefix(r.Name, strangers); ok {
-			g.restoreSiege(r, name, (saved-back)/secondsADay, at)
+			g.restoreTarget(r, name, (saved-back)/secondsADay, at)
 		} else {
 			g.restore(r, at)
 		}
@@ -312,22 +312,22 @@ func (g *Guard) believe(at int64) {
 	}
 }
 
-// restoreSiege takes back how strangers guess at a line, as it was on a day.
-func (g *Guard) restoreSiege(r *keptRow, name string, day, at int64) {
+// restoreTarget takes back how strangers guess at a line, as it was on a day.
+func (g *Guard) restoreTarget(r *keptRow, name string, day, at int64) {
 	var t try
 	t.setUser(g, []byte(name))
 	if t.name() != name || r.Until <= at {
 		return
 	}
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.make(at)
 	e := &s.e
 	e.turn(at)
 	e.name, e.known, e.guessed, e.lifted = name, r.Known, min(max(r.Guessed, 0), at), r.Lifted
 	for i, n := range r.Days {
-		if of := day - int64(i); of > e.day-siegeDays && of > 0 {
-			e.days[of%siegeDays] = n
+		if of := day - int64(i); of > e.day-guessDays && of > 0 {
+			e.days[of%guessDays] = n
 		}
 	}
 	if g.around.Lasting {
@@ -338,7 +338,7 @@ func (g *Guard) restoreSiege(r *keptRow, name string, day, at int64) {
 	} else if r.Told {
 		e.told = e.day
 	}
-	s.keep = min(r.Until, at+siegeDays*secondsADay)
+	s.keep = min(r.Until, at+guessDays*secondsADay)
 	g.cut(e, at)
 	raise(&g.lastLock, e.guessed)
 }

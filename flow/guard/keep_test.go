@@ -326,7 +326,7 @@ func TestKeptIsBounded(t *testing.T) {
 		}
 	}
 	for i := range uint64(1 << 16) {
-		p := g.sieges.lock(key{user: i})
+		p := g.targets.lock(key{user: i})
 		s := p.make(at)
 		s.e.turn(at)
 		for day := range s.e.days {

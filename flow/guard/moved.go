@@ -9,9 +9,9 @@ import (
 	"ringfence/flow/auth"
 )
 
-// A phone that changes its address answers once with the nonce of before, hears that it is stale, and logs in from where
+// A phone that changes its address answers once with its previous nonce, hears that it is stale, and logs in from where
 // it is now. Who only overheard or relays an answer does the first and not the second. So a right answer to a nonce given
-// to another address is remembered for a while, and told of when no login from there follows.
+// to another address is remembered for a while, and written to the journal when no login from there follows.
 const (
 	movedFor = 30 // seconds
 	maxMoved = 1 << 12

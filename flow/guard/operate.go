@@ -73,7 +73,7 @@ func (g *Guard) Locked(now time.Time) (list []LockedOut) {
 			})
 		})
 	}
-	g.sieges.each(func(s *slot[siege]) {
+	g.targets.each(func(s *slot[target]) {
 		if s.e.budget(&g.l, at) != open {
 			today, _, _ := s.e.sums()
 			list = append(list, LockedOut{Scope: "strangers", User: s.e.name, Line: s.e.known, Failures: today})
@@ -114,9 +114,9 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	freed = append(freed, g.stays.drop(func(line string, unit key, e *stay) bool {
 		return e.ends() > at && !e.served(at) && (line == what || e.user == what || chosen(ofAddress, unit, ""))
 	})...)
-	lifted := g.liftSiege(what, at, now)
+	lifted := g.liftBudget(what, at, now)
 	if known {
-		lifted = g.liftSiege(line.ID, at, now) || lifted
+		lifted = g.liftBudget(line.ID, at, now) || lifted
 	}
 	if len(freed) == 0 && !lifted {
 		return false
@@ -168,9 +168,9 @@ func (g *Guard) free(of scope, k key) {
 	}
 }
 
-// liftSiege gives a line its budget for strangers back.
-func (g *Guard) liftSiege(user string, at int64, now time.Time) bool {
-	p := g.sieges.lock(key{user: g.hashUser(user)})
+// liftBudget gives a line its budget for strangers back.
+func (g *Guard) liftBudget(user string, at int64, now time.Time) bool {
+	p := g.targets.lock(key{user: g.hashUser(user)})
 	s := p.find()
 	lift := s != nil && s.e.budget(&g.l, at) != open
 	if lift {
@@ -184,17 +184,17 @@ func (g *Guard) liftSiege(user string, at int64, now time.Time) bool {
 }
 
 // lift forgets what led to a cut budget. What nodes counted together until then is left behind under its old name.
-func (e *siege) lift(unix int64) {
-	e.days, e.others, e.fresh = [siegeDays]uint16{}, [2]int{}, 0
+func (e *target) lift(unix int64) {
+	e.days, e.others, e.fresh = [guessDays]uint16{}, [2]int{}, 0
 	e.lifted = unix
 }
 
 // stats are counted as they happen.
 type stats struct {
-	digests, failures, refusedRight, sprays, sieges, bans, honeypots, moved, stale atomic.Uint64
-	probations, held                                                               atomic.Uint64
-	sampled, matched, unsampled, unshared                                          atomic.Uint64
-	lockouts                                                                       [numScopes]atomic.Uint64
+	digests, failures, refusedRight, sprays, targets, bans, honeypots, moved, stale atomic.Uint64
+	probations, held                                                                atomic.Uint64
+	sampled, matched, unsampled, unshared                                           atomic.Uint64
+	lockouts                                                                        [numScopes]atomic.Uint64
 }
 
 // Stats are counts since the start, for metrics.
@@ -206,7 +206,7 @@ type Stats struct {
 	Bans         uint64            // asked for
 	Stale        uint64            // answers that fit a former password
 	Sprays       uint64
-	Sieges       uint64
+	Distributed  uint64
 	Honeypots    uint64
 	MovedNonces  uint64
 	Probations   uint64 // logins admitted with tight limits
@@ -223,8 +223,8 @@ func (g *Guard) Stats() Stats {
 	s := &g.stats
 	out := Stats{
 		Digests: s.digests.Load(), Failures: s.failures.Load(), RefusedRight: s.refusedRight.Load(), Bans: s.bans.Load(), Stale: s.stale.Load(),
-		Sprays: s.sprays.Load(), Sieges: s.sieges.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),
-		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Probations: s.probations.Load(), Held: s.held.Load(), Lockouts: map[string]uint64{}, Evicted: g.sieges.lost.Load(),
+		Sprays: s.sprays.Load(), Distributed: s.targets.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),
+		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Probations: s.probations.Load(), Held: s.held.Load(), Lockouts: map[string]uint64{}, Evicted: g.targets.lost.Load(),
 	}
 	for of := range numScopes {
 		out.Lockouts[of.String()] = s.lockouts[of].Load()

@@ -40,7 +40,7 @@ type stay struct {
 	addr  netip.Addr // of an IPv6 /64 the one seen last
 	agent string
 	held  int64 // when a right login was last held back
-	told  int64 // when its owner was last told of that
+	told  int64 // when its owner was last notified of that
 	pass  int64 // until when the owner's word is good
 	since int64 // when the probation began
 	day   int64 // of the Unix epoch on which it began: it names the purse, also when clocks differ
@@ -263,7 +263,7 @@ func (t *try) place() string { return t.src.net.prefix(ofNetwork).String() }
 
 // refusedToday is how many wrong tries for the line were refused unheard today.
 func (g *Guard) refusedToday(t *try) int {
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
 		s.e.turn(t.at)
@@ -274,7 +274,7 @@ func (g *Guard) refusedToday(t *try) int {
 
 // unheard counts a stranger's wrong try that was refused whatever its password.
 func (g *Guard) unheard(t *try) {
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	if s := p.find(); s != nil {
 		s.e.turn(t.at)

@@ -27,8 +27,8 @@ func strong(o *Options) {
 	}
 }
 
-// besieged guesses at a line from many networks until strangers are refused for the day.
-func (s *scene) besieged(user string) {
+// overBudget guesses at a line from many networks until strangers are refused for the day.
+func (s *scene) overBudget(user string) {
 	s.t.Helper()
 	for i := range 66 {
 		s.tries(1, 0, fmt.Sprintf("10.%d.%d.1", i, len(user)), user, wrongPass)
@@ -54,7 +54,7 @@ func (s *scene) loose(from, user string) {
 
 // attacks are ways to have strangers refused for line 2001, all without its password.
 var attacks = map[string]func(s *scene){
-	"66 addresses, one try each": func(s *scene) { s.besieged("2001") },
+	"66 addresses, one try each": func(s *scene) { s.overBudget("2001") },
 	"one /24": func(s *scene) {
 		for i := range 62 {
 			s.tries(1, time.Second, fmt.Sprintf("203.0.113.%d", i+1), "2001", wrongPass)
@@ -140,7 +140,7 @@ func TestOwnLockOutStays(t *testing.T) {
 	// While strangers are refused no further lock-out begins; who has guessed is no owner all the same.
 	s = newScene(t, strong)
 	s.tries(3, 0, thief, "2001", wrongPass)
-	s.besieged("2001")
+	s.overBudget("2001")
 	s.tries(2, 0, thief, "2001", wrongPass)
 	s.out(thief, "2001")
 	s.tries(4, 0, cafe, "2001", wrongPass)
@@ -174,7 +174,7 @@ func TestBesideTheOwner(t *testing.T) {
 func TestHeldLogin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t)
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.out(cafe, "2001")
 		s.out(cafe, "2001")
 		if f := s.want(fact.KindLoginHeld, 1)[0].body; f.Source != cafe || f.Net != "198.51.100.0/24" {
@@ -198,7 +198,7 @@ func TestHeldLogin(t *testing.T) {
 			t.Errorf("%q, was %q", again, first)
 		}
 		s.a.Forget("2001") // its password was changed
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.out(cafe, "2001")
 	})
 }
@@ -207,7 +207,7 @@ func TestHeldLogin(t *testing.T) {
 func TestAdmittedTooLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t)
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.out(cafe, "2001")
 		s.a.Admit("2001", netip.MustParseAddr(cafe), "t", s.at)
 		s.pass(61 * time.Minute)
@@ -218,7 +218,7 @@ func TestAdmittedTooLate(t *testing.T) {
 // TestAdmittedGuessesStayBounded: an address that was admitted may fail as often as a usual place, and no more.
 func TestAdmittedGuessesStayBounded(t *testing.T) {
 	s := newScene(t)
-	s.besieged("2001")
+	s.overBudget("2001")
 	s.a.Admit("2001", netip.MustParseAddr(cafe), "t", s.at)
 	for i := range 130 {
 		s.tries(1, 0, cafe, "2001", fmt.Sprintf("guess-%d", i), fmt.Sprintf("agent-%d", i%2))
@@ -233,7 +233,7 @@ func TestAdmitHeld(t *testing.T) {
 		if _, n := s.a.AdmitHeld("2001", "t", s.at); n != 0 {
 			t.Errorf("%d wait, with nothing held", n)
 		}
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.out(cafe, "2001")
 		s.out(thief, "2001")
 		if _, n := s.a.AdmitHeld("2001", "t", s.at); n != 2 {
@@ -256,7 +256,7 @@ func TestAdmitHeld(t *testing.T) {
 func TestGuessesTellTheOwnerNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t)
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.tries(heldTries, 0, thief, "2001", wrongPass)
 		for i := range heldTries { // each is a guess of its own
 			s.tries(1, 0, thief, "2001", fmt.Sprint("guess", i))
@@ -281,7 +281,7 @@ func TestGuessesTellTheOwnerNothing(t *testing.T) {
 func TestStaysAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t, strong)
-		s.besieged("2001")
+		s.overBudget("2001")
 		let := 0
 		for i := range 50 {
 			if s.try(fmt.Sprintf("198.51.%d.1", i), "2001", rightPass).Outcome == Accept {
@@ -292,7 +292,7 @@ func TestStaysAreBounded(t *testing.T) {
 			t.Errorf("%d let in, %d kept; want %d", let, n, maxLineHas)
 		}
 		s.pass(31 * 24 * time.Hour)
-		s.besieged("2001")
+		s.overBudget("2001")
 		s.tight("198.51.100.20", "2001")
 	})
 }
@@ -300,7 +300,7 @@ func TestStaysAreBounded(t *testing.T) {
 // TestProbationOfManyLogins: one login's probation is one, however many packets come at once.
 func TestProbationOfManyLogins(t *testing.T) {
 	s := newScene(t, strong)
-	s.besieged("2001")
+	s.overBudget("2001")
 	src := netip.MustParseAddr(cafe)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -325,7 +325,7 @@ func TestProbationOfManyLogins(t *testing.T) {
 func TestProbationOverRestarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		k := newKept(t)
-		k.besieged("2001")
+		k.overBudget("2001")
 		k.out(cafe, "2001")
 		k.a.Admit("2001", netip.MustParseAddr(cafe), "t", k.at)
 		k.stop()
@@ -340,7 +340,7 @@ func TestProbationOverRestarts(t *testing.T) {
 		}
 		k.pass(22 * time.Hour)
 		k.stop()
-		k.besieged("2001")
+		k.overBudget("2001")
 		k.loose(cafe, "2001")
 	})
 }
@@ -350,7 +350,7 @@ func TestProbationOnOtherNodes(t *testing.T) {
 	shared := memory.NewEngine(memory.Options{})
 	on := func(o *Options) { o.Around.Counters = shared; o.Around.Lasting = true }
 	s, other := newScene(t, on), newScene(t, on)
-	s.besieged("2001")
+	s.overBudget("2001")
 	s.out(cafe, "2001")
 	s.a.shareOnce(context.Background(), s.at)
 	_ = other.a.hearAll(context.Background())
@@ -362,7 +362,7 @@ func TestProbationOnOtherNodes(t *testing.T) {
 	name := s.tight(cafe, "2001")
 	s.a.shareOnce(context.Background(), s.at)
 	_ = other.a.hearAll(context.Background())
-	other.besieged("2001")
+	other.overBudget("2001")
 	if got := other.tight(cafe, "2001"); got != name {
 		t.Errorf("%q on one node and %q on the other", name, got)
 	}
@@ -384,7 +384,7 @@ func TestIPLockHoldsNothing(t *testing.T) {
 			return netip.MustParsePrefix("192.0.2.0/24").Contains(addr)
 		}
 	})
-	s.besieged("2001")
+	s.overBudget("2001")
 	if got := s.try(cafe, "2001", rightPass); got.Outcome != Refuse || got.Reason != policy.BadCredentials {
 		t.Errorf("%+v", got)
 	}

@@ -27,15 +27,15 @@ const (
 
 // news is what a try brought about, found out under a table's lock and told after it.
 type news struct {
-	locked          bool
-	failures, level int
-	round           uint8
-	seconds         int64 // of the lock-out
-	spray, siege    bool
-	former, phone   bool // a stale phone: of a former password; of one wrong password, steadily
-	lines, known    int  // of a spray
-	sprayFailures   int
-	sources, days   int // of a siege
+	locked             bool
+	failures, level    int
+	round              uint8
+	seconds            int64 // of the lock-out
+	spray, distributed bool
+	former, phone      bool // a stale phone: of a former password; of one wrong password, steadily
+	lines, known       int  // of a spray
+	sprayFailures      int
+	sources, days      int // of distributed guessing
 }
 
 func (n *news) lock(e *suspect, l *limits, at int64, failures int) {
@@ -66,8 +66,8 @@ func (g *Guard) tell(t *try, of scope, k key, n news) {
 		g.stats.sprays.Add(1)
 		g.fact(t, &fact.LoginSpray{Source: t.from(of, k), User: t.unknown(of), Lines: int64(n.lines), Known: int64(n.known), Failures: int64(n.sprayFailures)}, of, k)
 	}
-	if n.siege {
-		g.stats.sieges.Add(1)
+	if n.distributed {
+		g.stats.targets.Add(1)
 		g.fact(t, &fact.LoginSiege{
 			User: t.unknown(of), Failures: int64(n.failures), Sources: int64(n.sources), Days: int64(n.days), Budget: int64(g.l.strangers),
 		}, of, key{})
@@ -91,7 +91,7 @@ func (g *Guard) stalePhone(t *try, n news) {
 	g.fact(t, &b, ofPair, key{})
 }
 
-// lockedOut tells of a lock-out, and shuts the source out altogether where that is due and nobody would suffer.
+// lockedOut tells of a lock-out, and bans the source where that is due and nobody would suffer.
 func (g *Guard) lockedOut(t *try, of scope, k key, n news) {
 	g.stats.lockouts[of].Add(1)
 	raise(&g.lastLock, t.at)
@@ -131,9 +131,9 @@ func (t *try) unknown(of scope) string {
 	return t.name()
 }
 
-// shutOut bans a source, unless it is spared. Whether a network has spared addresses in it is for the ban to find out.
-func (g *Guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why string) (spared bool) {
-	if of != ofNetwork && g.around.Spared != nil && g.around.Spared(t.addr) != "" {
+// shutOut bans a source, unless it is exempt. Whether a network has exempt addresses in it is for the ban to find out.
+func (g *Guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why string) (exempt bool) {
+	if of != ofNetwork && g.around.Exempt != nil && g.around.Exempt(t.addr) != "" {
 		return true
 	}
 	if g.around.Ban != nil {

@@ -138,15 +138,15 @@ func (g *Guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 			return false
 		})
 	}
-	g.sieges.eachDirty(func(s *slot[siege]) (more bool) {
+	g.targets.eachDirty(func(s *slot[target]) (more bool) {
 		if s.e.fresh == 0 || len(hits) > maxHits-2 {
 			return s.e.fresh > 0
 		}
 		k, n, name := s.key, int64(s.e.fresh), strconv.FormatInt(s.e.lifted, 10)+"/"+s.e.name
 		hits = append(hits, counters.Hit{Key: sharedKey + "day/" + strconv.FormatInt(s.e.day, 10) + "/" + name, N: n, Span: 24 * time.Hour},
-			counters.Hit{Key: sharedKey + strangers + name, N: n, Span: siegeDays * 24 * time.Hour})
-		back = append(back, func(sum int, at int64, now time.Time) { g.siegeSum(k, 0, sum, at, now) },
-			func(sum int, at int64, now time.Time) { g.siegeSum(k, 1, sum, at, now) })
+			counters.Hit{Key: sharedKey + strangers + name, N: n, Span: guessDays * 24 * time.Hour})
+		back = append(back, func(sum int, at int64, now time.Time) { g.targetSum(k, 0, sum, at, now) },
+			func(sum int, at int64, now time.Time) { g.targetSum(k, 1, sum, at, now) })
 		s.e.fresh = 0
 		return false
 	})
@@ -186,9 +186,9 @@ func (g *Guard) tryOf(k key, e *suspect, at int64, now time.Time) try {
 	return t
 }
 
-// siegeSum takes over what all nodes counted of a line: today (0) or in siegeDays (1).
-func (g *Guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
-	p := g.sieges.lock(k)
+// targetSum takes over what all nodes counted of a line: today (0) or in guessDays (1).
+func (g *Guard) targetSum(k key, which, sum int, at int64, now time.Time) {
+	p := g.targets.lock(k)
 	s := p.find()
 	if s == nil {
 		p.unlock()
@@ -196,7 +196,7 @@ func (g *Guard) siegeSum(k key, which, sum int, at int64, now time.Time) {
 	}
 	s.e.turn(at)
 	s.e.others[which] = sum
-	n := g.besieged(&s.e, at)
+	n := g.overBudget(&s.e, at)
 	t := try{hash: k.user, at: at, now: now}
 	t.userLen = copy(t.user[:], s.e.name)
 	if s.e.known {
@@ -283,11 +283,11 @@ func (g *Guard) hearLift(user string, unix, at int64, now time.Time) {
 	if t.name() != user || unix <= 0 || unix > now.Add(counters.Skew).Unix() {
 		return
 	}
-	p := g.sieges.lock(key{user: t.hash})
+	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
 	s := p.make(at)
 	if s.e.name == "" {
-		s.e.name, s.keep = user, at+siegeDays*secondsADay
+		s.e.name, s.keep = user, at+guessDays*secondsADay
 	}
 	if unix > s.e.lifted {
 		s.e.lift(unix)

@@ -27,7 +27,7 @@ func TestSprayer(t *testing.T) {
 	if b := f[0].body; b.Source != thief || b.Lines < 9 || b.Lines > 12 {
 		t.Errorf("%+v", f)
 	}
-	if f := s.want(fact.KindLoginLocked, 1); f[0].body.Scope != "address" || f[0].body.Failures != 20 || f[0].body.Spared {
+	if f := s.want(fact.KindLoginLocked, 1); f[0].body.Scope != "address" || f[0].body.Failures != 20 || f[0].body.Exempt {
 		t.Errorf("%+v", f)
 	}
 	s.wantBans(thief + "/32 for 15m0s")
@@ -53,16 +53,16 @@ func TestSlowSprayer(t *testing.T) {
 }
 
 // TestSparedAddresses guards FreePBX#622 (the whitelist was not applied) and dsiprouter#54 (the operator's own proxy was
-// banned): an address that is spared is never shut out altogether, and lines that are usual there go on, but strangers'
+// banned): an address that is exempt is never banned, and lines that are usual there go on, but strangers'
 // lines are locked out for it.
 func TestSparedAddresses(t *testing.T) {
 	s := newScene(t)
-	s.spared[office] = "on the IP lock of line 2001"
+	s.exempt[office] = "on the IP lock of line 2001"
 	for i := range 40 {
 		s.tries(1, time.Second, office, fmt.Sprint("guess", i), wrongPass)
 	}
 	s.wantBans()
-	if f := s.want(fact.KindLoginLocked, 1); !f[0].body.Spared {
+	if f := s.want(fact.KindLoginLocked, 1); !f[0].body.Exempt {
 		t.Errorf("%+v", f)
 	}
 	s.in(office, "2001")
@@ -89,7 +89,7 @@ func TestHydraFromManyAddresses(t *testing.T) {
 		t.Errorf("%d seen", judged)
 	}
 	today := 0
-	s.a.sieges.each(func(e *slot[siege]) { today, _, _ = e.e.sums() })
+	s.a.targets.each(func(e *slot[target]) { today, _, _ = e.e.sums() })
 	if today != 60 {
 		t.Errorf("%d judged of 600", today)
 	}
@@ -98,7 +98,7 @@ func TestHydraFromManyAddresses(t *testing.T) {
 // TestOneAddressDoesNotShutItsNetworkOut: however long it goes on.
 func TestOneAddressDoesNotShutItsNetworkOut(t *testing.T) {
 	s := newScene(t)
-	s.spared[thief] = "so that it goes on"
+	s.exempt[thief] = "so that it goes on"
 	for i := range 2000 {
 		s.tries(1, 100*time.Millisecond, thief, fmt.Sprint("user", i), wrongPass)
 	}
@@ -211,7 +211,7 @@ func TestHoneypot(t *testing.T) {
 		}
 	}
 	s := newScene(t)
-	s.spared[office] = "a customer's"
+	s.exempt[office] = "a customer's"
 	s.try(office, "2099", wrongPass)
 	s.wantBans()
 	s.want(fact.KindLoginHoneypot, 1)
@@ -378,7 +378,7 @@ func TestTablesAreBounded(t *testing.T) {
 		}
 		size += most * int(unsafe.Sizeof(slot[suspect]{}))
 	}
-	size += maxSieges * int(unsafe.Sizeof(slot[siege]{}))
+	size += maxTargets * int(unsafe.Sizeof(slot[target]{}))
 	if size > 22<<20 {
 		t.Errorf("%d bytes", size)
 	}

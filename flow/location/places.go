@@ -7,7 +7,7 @@ import (
 )
 
 // places counts phones by where they are registered from: by address and port, by address (IPv6: by /64) and by the network
-// around it (/24, /56), as hashes, some 20 bytes each. It is asked before a network is shut out, and of each call that seems to
+// around it (/24, /56), as hashes, some 20 bytes each. It is asked before a network is banned, and of each call that seems to
 // come from a carrier, which must not take a look at every phone.
 type places struct {
 	seed maphash.Seed

@@ -41,8 +41,8 @@ type waitingOne struct {
 }
 
 // digests makes one digest for each person for whom something has waited since before the last multiple of DigestAt.
-// The digest and the end of the waiting are one step of the store, so that each notice goes out in one digest, whoever
-// makes it.
+// The digest and the end of the waiting are one step of the store, so that each notice goes out in one digest, no matter
+// which node makes it.
 func (n *Notifier) digests(ctx context.Context, now time.Time) error {
 	slot := now.Truncate(n.o.DigestAt)
 	people, declined, err := n.waitingBefore(ctx, slot)

@@ -78,7 +78,7 @@ func (d *draft) rank() int {
 	return int(s)
 }
 
-// read makes a draft of a fact, if people are to be told of it.
+// read makes a draft of a fact, if people are to be notified of it.
 func (n *Notifier) read(f *store.Fact) (draft, bool) {
 	if len(f.Body) > maxBody {
 		return draft{}, false

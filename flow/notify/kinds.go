@@ -10,7 +10,7 @@ import (
 const (
 	NewDevice       Kind = "new-device"
 	Guessing        Kind = "guessing"
-	Siege           Kind = "siege"
+	Distributed     Kind = "siege"
 	Spray           Kind = "spray"
 	TwoPlaces       Kind = "two-places"
 	Travel          Kind = "impossible-travel"

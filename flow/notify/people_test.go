@@ -21,7 +21,7 @@ func TestNoiseDelaysNothingGrave(t *testing.T) {
 	w := newWorld(t, nil)
 	for n := range 40 {
 		w.finding(detect.Guessing, "2001", 100+n)
-		w.finding(detect.Siege, "2001", 100+n)
+		w.finding(detect.Distributed, "2001", 100+n)
 	}
 	w.follow()
 	for restart := range 2 { // after which it is counted anew, from the store
@@ -33,7 +33,7 @@ func TestNoiseDelaysNothingGrave(t *testing.T) {
 	}
 	equal(t, "usage", w.states(UsageLevel), []string{owner + " queued", owner + " queued"})
 	equal(t, "two places", w.states(TwoPlaces), []string{owner + " queued", owner + " queued", desk + " queued", desk + " queued"})
-	mails := strings.Count(strings.Join(append(w.states(Guessing), w.states(Siege)...), "\n"), owner+" queued")
+	mails := strings.Count(strings.Join(append(w.states(Guessing), w.states(Distributed)...), "\n"), owner+" queued")
 	if mails != 10 {
 		t.Errorf("%d mails of noise to one person, want 10", mails)
 	}
@@ -70,9 +70,9 @@ func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	// A contact who is not wanted at an address does not keep another from it.
 	w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff))
 	w.contact(account.Contact{ID: "a", Channel: account.Mail, Address: "ANNA@acme.example"})
-	w.finding(detect.Siege, "2001", 2)
+	w.finding(detect.Distributed, "2001", 2)
 	w.follow()
-	if got := strings.Join(w.states(Siege), "\n"); !strings.Contains(got, owner+" off") || !strings.Contains(got, "customer/acme/a queued") {
+	if got := strings.Join(w.states(Distributed), "\n"); !strings.Contains(got, owner+" off") || !strings.Contains(got, "customer/acme/a queued") {
 		t.Error(got)
 	}
 }

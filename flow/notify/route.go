@@ -120,7 +120,7 @@ func (n *Notifier) delivery(d *draft, to *recipient, now time.Time, out *tally) 
 	return x
 }
 
-// messageID follows from what is sent to whom, so that it is the same whoever makes it, however often.
+// messageID follows from what is sent to whom, so that it is the same on every node and at every try.
 func (n *Notifier) messageID(key, person, channel string) string {
 	sum := sha256.Sum256([]byte(key + "\x00" + person + "\x00" + channel))
 	return hex.EncodeToString(sum[:16]) + "@" + n.o.From

@@ -45,7 +45,7 @@ type caller struct {
 	at   netip.Addr
 }
 
-type period struct{ from, till time.Time }
+type period struct{ from, until time.Time }
 
 // trip is one call under way. last is when its latest stage was over.
 type trip struct {
@@ -131,14 +131,14 @@ func (t *Tracer) begin(try *gate.Attempt) *trip {
 	))
 	c := &trip{ctx: ctx, last: now}
 	if logged {
-		t.stage(c, "authenticate", login.from, login.till)
+		t.stage(c, "authenticate", login.from, login.until)
 	}
 	return c
 }
 
-func (t *Tracer) stage(c *trip, name string, from, till time.Time) {
+func (t *Tracer) stage(c *trip, name string, from, until time.Time) {
 	_, span := t.spans.Start(c.ctx, name, trace.WithTimestamp(from))
-	span.End(trace.WithTimestamp(till))
+	span.End(trace.WithTimestamp(until))
 }
 
 // next ends the stage that began when the one before was over.

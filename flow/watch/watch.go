@@ -3,7 +3,7 @@
 // (store.Advance). It must not know protocols, mail or SQL.
 //
 // What is kept in memory is a fold over the journal: usage as stored at the start, and every fact since. With several
-// nodes each folds all facts, and whoever comes first writes; the others' step is store.ErrMoved, and they take over what
+// nodes each folds all facts, and the first one writes; the others' step is store.ErrMoved, and they take over what
 // was written.
 package watch
 

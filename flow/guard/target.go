@@ -1,12 +1,12 @@
 package guard
 
-// siegeDays is how far back guessing at a line is remembered.
-const siegeDays = 28
+// guessDays is how far back guessing at a line is remembered.
+const guessDays = 28
 
-// siege is what is kept of a user name that strangers guess at, whether there is such a line or not: how often on each day.
+// target is what is kept of a user name that strangers guess at, whether there is such a line or not: how often on each day.
 // A day is one of UTC. Times are the guard's seconds.
-type siege struct {
-	days    [siegeDays]uint16 // by number of the day modulo siegeDays
+type target struct {
+	days    [guessDays]uint16 // by number of the day modulo guessDays
 	day     int64             // the latest of them
 	sources sketch            // where from, today and yesterday
 	near    sketch            // addresses in usual places that failed, within the window
@@ -14,13 +14,13 @@ type siege struct {
 	lifted  int64             // when it was last released by hand, in Unix seconds, the same on all nodes; 0 is never
 	told    int64             // day of the last fact
 	name    string
-	others  [2]int // what all nodes together counted: today, and in siegeDays
+	others  [2]int // what all nodes together counted: today, and in guessDays
 	refused uint16 // wrong tries today that were refused unheard; of this node
 	fresh   uint16 // wrong tries that the other nodes have not heard of
 	known   bool
 }
 
-// budget is what a line bears from strangers.
+// budget is what strangers may still do with a line.
 type budget uint8
 
 const (
@@ -30,32 +30,32 @@ const (
 )
 
 // turn begins a new day.
-func (e *siege) turn(at int64) {
+func (e *target) turn(at int64) {
 	today := at / secondsADay
-	if e.day == 0 || today-e.day >= siegeDays {
-		e.days, e.day, e.others = [siegeDays]uint16{}, today, [2]int{}
+	if e.day == 0 || today-e.day >= guessDays {
+		e.days, e.day, e.others = [guessDays]uint16{}, today, [2]int{}
 		e.refused = 0
 	}
 	for e.day < today {
 		e.day++
-		e.days[e.day%siegeDays] = 0
+		e.days[e.day%guessDays] = 0
 		e.others[0], e.refused = 0, 0
 	}
 }
 
 // sums is how many wrong tries there were today, and in all, as far as this node or all nodes know; and on how many days.
-func (e *siege) sums() (today, all, days int) {
+func (e *target) sums() (today, all, days int) {
 	for _, n := range e.days {
 		all += int(n)
 		if n > 0 {
 			days++
 		}
 	}
-	return max(int(e.days[e.day%siegeDays]), e.others[0]), max(all, e.others[1]), days
+	return max(int(e.days[e.day%guessDays]), e.others[0]), max(all, e.others[1]), days
 }
 
 // budget says what strangers may do. A line guessed at for weeks has no second helping of a day's tries.
-func (e *siege) budget(l *limits, at int64) budget {
+func (e *target) budget(l *limits, at int64) budget {
 	e.turn(at)
 	today, all, _ := e.sums()
 	switch slow := all >= l.weeks; {
@@ -68,9 +68,9 @@ func (e *siege) budget(l *limits, at int64) budget {
 }
 
 // fail notes a stranger's wrong try that was judged.
-func (e *siege) fail(source uint64, at int64) {
+func (e *target) fail(source uint64, at int64) {
 	e.turn(at)
-	i := e.day % siegeDays
+	i := e.day % guessDays
 	if e.days[i] < 1<<15 {
 		e.days[i]++
 	}
@@ -80,7 +80,7 @@ func (e *siege) fail(source uint64, at int64) {
 
 // worth is until when the entry is worth a place in its table: a day for each wrong try, so that a flood of names tried
 // once drives out no line that is guessed at in earnest.
-func (e *siege) worth(at int64) int64 {
+func (e *target) worth(at int64) int64 {
 	_, all, _ := e.sums()
-	return at + secondsADay*int64(min(all, siegeDays))
+	return at + secondsADay*int64(min(all, guessDays))
 }
