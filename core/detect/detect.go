@@ -18,7 +18,7 @@ type Kind uint8
 const (
 	NoKind         Kind = iota
 	Guessing            // guessing: one source tried many passwords on a line and is locked out
-	Distributed               // siege: a line is guessed at from many places, or over weeks
+	Distributed         // siege: a line is guessed at from many places, or over weeks
 	Spray               // spray: one source, or one network, tries many lines
 	StalePhone          // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
 	OldPassword         // old-password: a former password was tried from a place never seen

@@ -124,13 +124,13 @@ func (a *Answers) admit(x *notify.Answer) (string, error) {
 	if !ok {
 		return "This line no longer exists. There was nothing left to do.", nil
 	}
-	done, ok := a.Door.Guard.Admit(x.Line, at, fact.ByAnswer, time.Now())
+	until, ok := a.Door.Guard.Admit(x.Line, at, fact.ByAnswer, time.Now())
 	switch {
 	case !ok:
 		return "Nothing was done: too many addresses were admitted for this line today.", nil
-	case done.Until.IsZero():
+	case until.IsZero():
 		return fmt.Sprintf("The phone at %s can log in again: let it try once more.", at), nil
 	}
 	return fmt.Sprintf("The phone at %s may log in until %s: let it try once more. For a day from then it can take calls, and call ordinary national numbers "+
-		"for %s in all, two calls at a time. Nothing else was changed.", at, done.Until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
+		"for %s in all, two calls at a time. Nothing else was changed.", at, until.In(l.Zone()).Format("15:04"), money.Billing().Amount(policy.ProbationCap())), nil
 }

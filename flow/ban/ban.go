@@ -78,7 +78,7 @@ type List struct {
 	o     Options
 	log   *slog.Logger
 	never []netip.Prefix // normal
-	queue chan wish      // automatic bans on their way to Run
+	queue chan request   // automatic bans on their way to Run
 	write keep.Writer[*work]
 	marks *keep.Marks // keys are networks
 
@@ -106,7 +106,7 @@ type Stats struct {
 func Open(ctx context.Context, o Options) (*List, error) {
 	o.Max, o.Every = cmp.Or(max(o.Max, 0), defaultMax), cmp.Or(max(o.Every, 0), 2*time.Second)
 	l := &List{
-		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), queue: make(chan wish, maxQueue), dirty: map[netip.Prefix]struct{}{},
+		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), queue: make(chan request, maxQueue), dirty: map[netip.Prefix]struct{}{},
 		pardons: map[netip.Prefix]time.Time{}, table: table{entries: map[netip.Prefix]*held{}},
 		told: journal.Limit[struct{}, []string]{Most: tellBans, Window: time.Minute}, left: journal.Limit[struct{}, struct{}]{Most: tellExempt, Window: time.Minute},
 	}

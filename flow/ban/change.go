@@ -102,8 +102,8 @@ func (l *List) flushed(ctx context.Context) error {
 	return nil
 }
 
-// wish is an automatic ban on its way.
-type wish struct {
+// request is an automatic ban on its way.
+type request struct {
 	net netip.Prefix
 	d   time.Duration
 	why string
@@ -114,7 +114,7 @@ type wish struct {
 // address inside is not banned at all.
 func (l *List) Auto(net netip.Prefix, d time.Duration, why string) {
 	select {
-	case l.queue <- wish{net, d, netlist.Clean(why)}:
+	case l.queue <- request{net, d, netlist.Clean(why)}:
 	default:
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -123,7 +123,7 @@ func (l *List) Auto(net netip.Prefix, d time.Duration, why string) {
 	}
 }
 
-func (l *List) auto(w wish, now time.Time) {
+func (l *List) auto(w request, now time.Time) {
 	p, _, err := netlist.Normal(w.net)
 	if err != nil || w.d <= 0 {
 		l.log.Warn("an automatic ban was not made", "net", w.net.String(), "for", w.d, "why", w.why)

@@ -126,6 +126,6 @@ func BenchmarkAuto(b *testing.B) {
 	}
 	now := time.Now()
 	for i := 0; b.Loop(); i++ {
-		l.auto(wish{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), time.Hour, "guessing"}, now)
+		l.auto(request{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), time.Hour, "guessing"}, now)
 	}
 }

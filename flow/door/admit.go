@@ -41,7 +41,7 @@ func (d *Door) admitHeld(try *gate.Attempt) error {
 	if try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) {
 		return &gate.Refusal{Reason: policy.NumberInvalid}
 	}
-	switch _, waiting := d.Guard.AdmitHeld(try.Line, byCode, time.Now()); {
+	switch waiting := d.Guard.AdmitHeld(try.Line, byCode, time.Now()); {
 	case waiting == 0:
 		return &gate.Refusal{Reason: policy.NoLoginHeld}
 	case waiting > 1:

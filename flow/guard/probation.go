@@ -282,22 +282,15 @@ func (g *Guard) unheard(t *try) {
 	}
 }
 
-// Admitted is what the owner's word did.
-type Admitted struct {
-	Addr  netip.Addr
-	Agent string
-	Until time.Time // by when it must log in; zero: it was never refused for being new, and its lock-out is ended
-}
-
 // Admit takes the owner's word for an address: the next right login of the line from there, within HeldFor, is admitted on
 // probation, whatever strangers do. A lock-out of that address for the line ends. It is known to the other nodes within
-// about a second, and kept over restarts. False: the line has too many addresses on probation already.
-func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (Admitted, bool) {
+// about a second, and kept over restarts. It must log in until then; zero: it was never refused for being new, and its
+// lock-out is ended. False: the line has too many addresses on probation already.
+func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (until time.Time, ok bool) {
 	at, unit := g.Seconds(now), newSource(addr).unit
-	out := Admitted{Addr: addr, Until: now.Add(HeldFor)}
 	known := g.around.Own != nil && g.around.Own(line, addr)
-	if known {
-		out.Until = time.Time{}
+	if !known {
+		until = now.Add(HeldFor)
 	}
 	user := line
 	e, ok := g.stays.change(line, unit, at, func(e *stay) {
@@ -310,9 +303,8 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (A
 		e.held = 0
 	})
 	if !ok {
-		return out, false
+		return until, false
 	}
-	out.Agent = e.agent
 	g.markStay(line, unit, &e, now.Unix()-at)
 	var t try
 	t.setUser(g, []byte(user))
@@ -323,12 +315,12 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (A
 	g.keeper.soon()
 	g.save(now)
 	g.queue(waiting{line: line, at: now, body: &fact.LoginAdmitted{Source: fact.FromAddr(addr), By: by}})
-	return out, true
+	return until, true
 }
 
 // AdmitHeld takes the owner's word for the one login of a line that waits for it. With none, or with several, which only
 // Admit can tell apart, it does nothing; waiting is how many there are.
-func (g *Guard) AdmitHeld(line, by string, now time.Time) (done Admitted, waiting int) {
+func (g *Guard) AdmitHeld(line, by string, now time.Time) (waiting int) {
 	at := g.Seconds(now)
 	var addr netip.Addr
 	g.stays.each(func(of string, _ key, e *stay) {
@@ -338,12 +330,12 @@ func (g *Guard) AdmitHeld(line, by string, now time.Time) (done Admitted, waitin
 		}
 	})
 	if waiting != 1 {
-		return Admitted{}, waiting
+		return waiting
 	}
-	if done, ok := g.Admit(line, addr, by, now); ok {
-		return done, 1
+	if _, ok := g.Admit(line, addr, by, now); !ok {
+		return 0
 	}
-	return Admitted{}, 0
+	return 1
 }
 
 // Forget drops what is kept of a line whose password changed or that is no more.

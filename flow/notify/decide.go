@@ -41,11 +41,11 @@ func (w Why) state() store.DeliveryState { return whys[w].state }
 func (w Why) text() string               { return whys[w].text }
 
 // decide says whether somebody gets a notice now, and why: the one place that knows. recent is how many such notices they got within the
-// hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person wishes, and so does what was asked for.
+// hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person prefers, and so does what was asked for.
 func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why {
-	c, wish := to.contact, account.WishNow
+	c, preference := to.contact, account.WishNow
 	if c != nil && !d.critical() && !d.asked() {
-		wish = c.Wants(string(d.info.Kind))
+		preference = c.Wants(string(d.info.Kind))
 	}
 	switch {
 	case to.gone:
@@ -54,7 +54,7 @@ func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why
 		return OtherChannel
 	case c != nil && n.ownHook(to):
 		return ProvidersHook
-	case wish == account.WishOff:
+	case preference == account.WishOff:
 		return SwitchedOff
 	case graver != 0:
 		return ToldGraver
@@ -62,13 +62,13 @@ func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why
 		return NoSender
 	case !to.channel.People, d.asked(): // machines need no digest
 		return Goes
-	case wish == account.WishDigest:
+	case preference == account.WishDigest:
 		return InDigest
-	case recent >= n.allowance(d.noise()):
+	case recent >= n.allowance(d.info.noise):
 		return TooMany
 	}
 	return Goes
 }
 
-// asked says that the notice comes of somebody's wish, or of many that waited: neither wishes nor storms hold it back.
+// asked says that somebody asked for the notice, or that it is a digest of those that waited: neither preferences nor storms hold it back.
 func (d *draft) asked() bool { return d.Again != 0 || d.info.Kind == Test || d.info.Kind == Digest }

@@ -65,10 +65,6 @@ func (d *draft) begin(now time.Time, life time.Duration) {
 
 func (d *draft) critical() bool { return d.info.Critical || d.Severity == detect.Critical.String() }
 
-// noise says that anybody can cause the notice. A grave finding of such a kind is noise all the same: its wishes do not
-// count, its number does.
-func (d *draft) noise() bool { return d.info.noise }
-
 // rank orders what is said of one login: the greatest is told.
 func (d *draft) rank() int {
 	if d.info.finding == detect.NoKind {
@@ -214,7 +210,7 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 	return d, true
 }
 
-// readRequest is of a wish to loosen a setting, or of what staff answered: both sides hear of both.
+// readRequest is of a request to loosen a setting, or of what staff answered: both sides hear of both.
 func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
 	var b fact.RequestMade
 	var after fact.Wish

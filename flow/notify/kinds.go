@@ -9,9 +9,6 @@ import (
 // Kinds of notice that are spoken of. Each kind of finding is one too, by its code in detect.
 const (
 	NewDevice       Kind = "new-device"
-	Guessing        Kind = "guessing"
-	Distributed     Kind = "siege"
-	Spray           Kind = "spray"
 	TwoPlaces       Kind = "two-places"
 	Travel          Kind = "impossible-travel"
 	HostingLogin    Kind = "hosting-login"
@@ -32,11 +29,13 @@ type KindInfo struct {
 	Title    string // a few words, for lists
 	Owner    bool   // the customer's contacts get it
 	Desk     bool   // the fraud desk gets it
-	Critical bool   // comes whatever the person wishes; a finding of severity "critical" does so too, whatever its kind
+	Critical bool   // comes whatever the person prefers; a finding of severity "critical" does so too, whatever its kind
 	Answers  bool   // has the links "that was me" and "not me", if it is about a line
 	finding  detect.Kind
 	login    bool // about one right login: several of these at once are one event
-	noise    bool // what anybody can cause, without any login: counted apart, lest it hold up what tells of money
+	// noise is what anybody can cause, without any login: counted apart, lest it hold up what tells of money. A grave finding of
+	// such a kind is noise all the same: it comes whatever the person prefers, but its number counts.
+	noise bool
 }
 
 // own are the kinds that come of no finding.

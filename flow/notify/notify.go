@@ -160,10 +160,8 @@ func New(o Options) (*Notifier, error) {
 			return nil, fmt.Errorf("%w: a link key of %d bytes; want at least 32", ErrOptions, len(o.LinkKey))
 		}
 	}
-	n := &Notifier{o: o, log: o.Log, made: make(chan struct{}, 1)}
+	n := &Notifier{o: o, log: o.Log, made: make(chan struct{}, 1), stats: stats{n: map[made]uint64{}}, storm: storm{mails: map[purse][]time.Time{}}}
 	n.follower = newFollower(n)
-	n.stats.init()
-	n.storm.init()
 	var err error
 	if n.builtin, err = builtins(); err != nil {
 		return nil, err

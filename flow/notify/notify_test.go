@@ -40,7 +40,7 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 		if k.Audience().Has(detect.Desk) {
 			want[kind] = append(want[kind], desk)
 		}
-		w.n.storm.init()
+		w.n.storm.mails = map[purse][]time.Time{}
 		w.finding(k, "2002", int(k)*100)
 		w.follow()
 	}
@@ -55,7 +55,7 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 	w.must(err)
 	_, err = w.book.Refuse(t.Context(), "staff", asked.ID, "use the cheaper route")
 	w.must(err)
-	w.n.storm.init()
+	w.n.storm.mails = map[purse][]time.Time{}
 	w.follow()
 	if len(want) != len(Kinds()) {
 		t.Fatalf("%d kinds, the test knows %d", len(Kinds()), len(want))

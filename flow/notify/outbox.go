@@ -250,7 +250,7 @@ func (n *Notifier) deliver(ctx context.Context, d *store.DueDelivery) {
 	}
 }
 
-// asked is how long the other side wants to be left alone (a webhook's Retry-After), within bounds; 0 is no wish.
+// asked is how long the other side wants to be left alone (a webhook's Retry-After), within bounds; 0 does not say.
 func asked(err error) time.Duration {
 	var later interface{ RetryAfter() time.Duration }
 	if !errors.As(err, &later) {
@@ -339,7 +339,7 @@ func (n *Notifier) givenUp(d *store.DueDelivery, now time.Time) bool {
 	return d.Tries >= int64(n.o.MaxTries) && now.Sub(madeAt(&d.Of)) >= takes*8/10
 }
 
-// still decides again: people change their wishes and addresses, and a graver notice may have come.
+// still decides again: people change their preferences and addresses, and a graver notice may have come.
 func (n *Notifier) still(ctx context.Context, d *store.DueDelivery) (why Why, text string, err error) {
 	dr, to := draftOf(&d.Of), n.recipientOf(&d.Delivery)
 	why = n.decide(&to, &dr, 0, 0)

@@ -58,7 +58,7 @@ func (n *Notifier) ownHook(r *recipient) bool {
 }
 
 // recipients of a draft, each address once (those that want nothing come besides): the customer's contacts, the desk,
-// webhooks. Who is both a contact and the desk gets the desk's notice, whatever the contact wishes: a customer must not be
+// webhooks. Who is both a contact and the desk gets the desk's notice, whatever the contact prefers: a customer must not be
 // able to silence the desk.
 func (n *Notifier) recipients(d *draft) []recipient {
 	var all []recipient
@@ -104,7 +104,7 @@ func (n *Notifier) contacts(d *draft) []recipient {
 
 // delivery of a draft to one recipient.
 func (n *Notifier) delivery(d *draft, to *recipient, now time.Time, out *tally) store.Delivery {
-	of := purse{to.person, d.noise()}
+	of := purse{to.person, d.info.noise}
 	why := n.decide(to, d, n.storm.count(of, now)+out.mails[of], 0)
 	if why == Goes && to.channel.People && !d.asked() {
 		out.mails[of]++

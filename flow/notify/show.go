@@ -89,7 +89,7 @@ func (n *Notifier) Show(ctx context.Context, id int64) (Shown, error) {
 // Resend sends a notice again to one of its people, or ("") to all of them, and says as which notice. What never arrived
 // and whose links still work is queued once more; else a new notice repeats the old one with links of its own, for mail
 // servers drop what they have seen under the same Message-ID. Addresses are those that hold now. It comes whatever the
-// person wishes: somebody has asked for it. ErrNotFound: no such notice, or nobody of that name to send it to.
+// person prefers: somebody has asked for it. ErrNotFound: no such notice, or nobody of that name to send it to.
 func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as int64, err error) {
 	x, err := n.o.Store.Notice(ctx, id)
 	if err != nil {

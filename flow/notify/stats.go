@@ -19,8 +19,6 @@ type stats struct {
 	n  map[made]uint64 // mu
 }
 
-func (s *stats) init() { s.n = map[made]uint64{} }
-
 func (s *stats) made(all []made) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,8 +35,6 @@ func (n *Notifier) allowance(noise bool) int {
 	return 3 * n.o.Storm
 }
 
-func (s *storm) init() { s.mails = map[purse][]time.Time{} }
-
 func (s *storm) count(p purse, now time.Time) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +87,7 @@ func (n *Notifier) recall(ctx context.Context, now time.Time) error {
 			if old {
 				break
 			}
-			dr := draftOf(x)
-			noise := dr.noise()
+			noise := draftOf(x).info.noise
 			for j := range x.Deliveries {
 				if d := &x.Deliveries[j]; account.ChannelCalled(d.Channel).People && atOnce(d.State) && x.Kind != string(Digest) {
 					of := purse{d.Person, noise}

@@ -27,6 +27,13 @@ import (
 	"ringfence/state/store/sqlite"
 )
 
+// Kinds of findings that tests speak of.
+const (
+	Guessing    Kind = "guessing"
+	Distributed Kind = "siege"
+	Spray       Kind = "spray"
+)
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // world is a provider with one customer, lines 2001 and 2002, and an outside world that remembers what it was sent.

@@ -18,11 +18,10 @@ type (
 	Filter  = store.FindingFilter
 )
 
-// Errors of Finding, Close and Note.
+// Errors of Close and Note. Where there is no such finding, it is store.ErrNotFound.
 var (
-	ErrNoFinding = store.ErrNotFound
-	ErrClosed    = store.ErrInUse
-	ErrFull      = store.ErrInUse
+	ErrClosed = store.ErrInUse
+	ErrFull   = store.ErrInUse
 )
 
 // Findings lists findings, newest first.
@@ -30,12 +29,12 @@ func (w *Watch) Findings(ctx context.Context, f Filter) ([]Finding, error) {
 	return w.o.Store.Findings(ctx, f)
 }
 
-// Finding reads one; ErrNoFinding.
+// Finding reads one.
 func (w *Watch) Finding(ctx context.Context, id int64) (Finding, error) {
 	return w.o.Store.Finding(ctx, id)
 }
 
-// Close says that somebody has dealt with a finding. ErrClosed when it was closed before, ErrNoFinding. A repeat within
+// Close says that somebody has dealt with a finding. ErrClosed when it was closed before. A repeat within
 // the finding's period counts on and does not open it again.
 func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 	f, err := w.o.Store.Finding(ctx, id)
@@ -50,7 +49,7 @@ func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 // MaxNote is how long a note may be, in bytes.
 const MaxNote = 2000
 
-// Note adds a note to a finding. ErrNoFinding; ErrFull when it has as many as it may.
+// Note adds a note to a finding. ErrFull when it has as many as it may.
 func (w *Watch) Note(ctx context.Context, id int64, by, text string) error {
 	f, err := w.o.Store.Finding(ctx, id)
 	if err != nil {

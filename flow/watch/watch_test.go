@@ -528,7 +528,7 @@ func TestClosingAFinding(t *testing.T) {
 		if err := w.Close(t.Context(), all[0].ID, "ben"); !errors.Is(err, ErrClosed) {
 			t.Error(err)
 		}
-		if err := w.Close(t.Context(), 999, "ben"); !errors.Is(err, ErrNoFinding) {
+		if err := w.Close(t.Context(), 999, "ben"); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
 		f, err := w.Finding(t.Context(), all[0].ID)
