@@ -92,9 +92,9 @@ func BenchmarkSample(b *testing.B) {
 func BenchmarkKeep(b *testing.B) {
 	s := newScene(b, func(o *Options) { o.File = filepath.Join(b.TempDir(), "lockouts") })
 	g, at := s.a, s.a.Seconds(s.at)
-	for of := range numScopes {
+	for scope := range numScopes {
 		for i := range uint64(1 << 17) {
-			p := g.tables[of].lock(key{hi: i, lo: i, user: i})
+			p := g.tables[scope].lock(key{hi: i, lo: i, user: i})
 			slot := p.make(at)
 			slot.e.until, slot.e.last, slot.e.level, slot.e.name = at+1000, at, 3, "2001"
 			slot.keep = slot.e.worth(&g.l)

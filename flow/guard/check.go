@@ -134,8 +134,8 @@ func New(o Options) (*Guard, error) {
 func (g *Guard) Check(c *auth.Credentials, src netip.Addr, now time.Time) Result {
 	var x auth.Answer
 	at := g.Seconds(now)
-	to, of := g.Read(&x, c, src, at)
-	switch of {
+	to, origin := g.Read(&x, c, src, at)
+	switch origin {
 	case auth.Unusable:
 		return Result{Outcome: Challenge}
 	case auth.Foreign: // stale too: phones keep nonces over our restarts, and over their own change of address
@@ -147,7 +147,7 @@ func (g *Guard) Check(c *auth.Credentials, src netip.Addr, now time.Time) Result
 		ha1 = &g.decoy
 	}
 	right := g.fits(&x, ha1) && line.HA1 != nil
-	if of == auth.Elsewhere {
+	if origin == auth.Elsewhere {
 		g.moved.note(right, &line, c, src, to, g.hashTried(auth.NameOf(c.User), line.ID), at, now)
 		return Result{Outcome: Challenge, Stale: true}
 	}

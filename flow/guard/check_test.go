@@ -271,7 +271,7 @@ func TestNoncesOfOneKey(t *testing.T) {
 	var x auth.Answer
 	c := login("1001", password, nonceFor(a, home, now), "MD5", 1)
 	c.Realm = []byte("other")
-	if _, of := other.Read(&x, c, home, other.Seconds(now)); of != auth.Foreign {
+	if _, scope := other.Read(&x, c, home, other.Seconds(now)); scope != auth.Foreign {
 		t.Error("a nonce of another realm passed")
 	}
 }

@@ -414,8 +414,8 @@ func TestUnknownUsersLookLikeKnownOnes(t *testing.T) {
 			out.answers = append(out.answers, s.try(thief, user, pass))
 			s.pass(20 * time.Second)
 		}
-		for of := range numScopes {
-			s.a.tables[of].each(func(*slot[suspect]) { out.entries[of]++ })
+		for scope := range numScopes {
+			s.a.tables[scope].each(func(*slot[suspect]) { out.entries[scope]++ })
 		}
 		s.a.targets.each(func(*slot[target]) { out.targets++ })
 		out.digests, out.lockouts, out.bans = s.a.Stats().Digests, fmt.Sprint(s.a.Stats().Lockouts), fmt.Sprint(s.bans)
@@ -520,8 +520,8 @@ func TestUnverifiedNoncesChangeNothing(t *testing.T) {
 		}
 	}
 	entries := 0
-	for of := range numScopes {
-		s.a.tables[of].each(func(*slot[suspect]) { entries++ })
+	for scope := range numScopes {
+		s.a.tables[scope].each(func(*slot[suspect]) { entries++ })
 	}
 	s.a.targets.each(func(*slot[target]) { entries++ })
 	s.pass(time.Hour)

@@ -222,8 +222,8 @@ type placed struct {
 }
 
 // place counts a stranger's try for an address, network or AS. quiet: its spraying has been told already.
-func (g *Guard) place(t *try, of scope, k key, quiet bool) (r placed) {
-	p := g.tables[of].lock(k)
+func (g *Guard) place(t *try, scope scope, k key, quiet bool) (r placed) {
+	p := g.tables[scope].lock(k)
 	s := p.find()
 	if s == nil && t.counts() {
 		s = p.make(t.at)
@@ -236,22 +236,22 @@ func (g *Guard) place(t *try, of scope, k key, quiet bool) (r placed) {
 	r.locked, r.before = e.until > t.at, e.day.add(0, t.at, secondsADay)
 	var n news
 	if t.counts() {
-		n = g.failPlace(t, e, of, quiet)
+		n = g.failPlace(t, e, scope, quiet)
 		p.shard.dirty, s.keep = true, e.worth(&g.l)
 	}
 	r.sprayed = e.told != 0 && t.at-e.told < secondsAnHour
 	p.unlock()
-	g.tell(t, of, k, n)
+	g.tell(t, scope, k, n)
 	return r
 }
 
 // failPlace counts a wrong try; the shard is locked.
-func (g *Guard) failPlace(t *try, e *suspect, of scope, quiet bool) (n news) {
+func (g *Guard) failPlace(t *try, e *suspect, scope scope, quiet bool) (n news) {
 	failures := e.fail(&g.l, t.at)
-	if failures >= g.l.scopes[of] {
+	if failures >= g.l.scopes[scope] {
 		n.lock(e, &g.l, t.at, failures)
 	}
-	if of == ofAS {
+	if scope == ofAS {
 		return n
 	}
 	if e.seen.add(t.hash, t.line != "", &g.l, t.at) && e.due(t.at) && !quiet {
@@ -385,12 +385,12 @@ func (g *Guard) afterLock(t *try) bool {
 	if g.lastLock.Load() <= since {
 		return false
 	}
-	for _, of := range [...]scope{ofPair, ofAddress} {
+	for _, scope := range [...]scope{ofPair, ofAddress} {
 		k := t.src.unit
-		if of == ofPair {
+		if scope == ofPair {
 			k = t.pair()
 		}
-		p := g.tables[of].lock(k)
+		p := g.tables[scope].lock(k)
 		s := p.find()
 		recent := s != nil && s.e.until > since
 		p.unlock()

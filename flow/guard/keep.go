@@ -144,10 +144,10 @@ func (g *Guard) writeKept(to io.Writer, at, wall int64) error {
 			err = rows.Encode(r)
 		}
 	}
-	for of := range numScopes {
-		g.tables[of].copies(at, func(s *slot[suspect]) {
+	for scope := range numScopes {
+		g.tables[scope].copies(at, func(s *slot[suspect]) {
 			if s.e.level > 0 {
-				add(s.e.kept(sharedName(of, s.key, s.e.name), at, wall))
+				add(s.e.kept(sharedName(scope, s.key, s.e.name), at, wall))
 			}
 		})
 	}
@@ -284,12 +284,12 @@ func (g *Guard) takeBack(saved int64, rows []keptRow, at int64) {
 
 // restore takes back an address, network or AS with what it is locked out for. No lock-out is longer than the longest.
 func (g *Guard) restore(r *keptRow, at int64) {
-	of, k, user, ok := g.parseName(r.Name)
+	scope, k, user, ok := g.parseName(r.Name)
 	until, last := min(r.Until, at+g.l.longest), min(r.Last, at)
 	if !ok || r.Level == 0 || max(until, last+g.l.longest) <= at {
 		return
 	}
-	p := g.tables[of].lock(k)
+	p := g.tables[scope].lock(k)
 	defer p.unlock()
 	s := p.make(at)
 	e := &s.e
@@ -303,8 +303,8 @@ func (g *Guard) restore(r *keptRow, at int64) {
 
 // believe ends the lock-outs of the file that the other nodes, heard by now, know nothing of: they were ended meanwhile.
 func (g *Guard) believe(at int64) {
-	for of := range numScopes {
-		g.tables[of].each(func(s *slot[suspect]) {
+	for scope := range numScopes {
+		g.tables[scope].each(func(s *slot[suspect]) {
 			if s.e.before {
 				s.e.before, s.e.until = false, min(s.e.until, at)
 			}
@@ -326,8 +326,8 @@ func (g *Guard) restoreTarget(r *keptRow, name string, day, at int64) {
 	e.turn(at)
 	e.name, e.known, e.guessed, e.lifted = name, r.Known, min(max(r.Guessed, 0), at), r.Lifted
 	for i, n := range r.Days {
-		if of := day - int64(i); of > e.day-guessDays && of > 0 {
-			e.days[of%guessDays] = n
+		if on := day - int64(i); on > e.day-guessDays && on > 0 {
+			e.days[on%guessDays] = n
 		}
 	}
 	if g.around.Lasting {

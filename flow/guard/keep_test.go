@@ -312,13 +312,13 @@ func TestNoRoom(t *testing.T) {
 func TestKeptIsBounded(t *testing.T) {
 	k := newKept(t)
 	g, at := k.a, k.a.Seconds(k.at)
-	for of := range numScopes {
+	for scope := range numScopes {
 		for i := range uint64(1 << 17) {
-			p := g.tables[of].lock(key{hi: math.MaxUint64 - i, lo: math.MaxUint64 - i, user: i})
+			p := g.tables[scope].lock(key{hi: math.MaxUint64 - i, lo: math.MaxUint64 - i, user: i})
 			s := p.make(at)
 			s.e.until, s.e.last, s.e.level, s.e.round, s.e.known, s.e.usual = at+1000, at, 250, 250, true, true
 			s.e.day.add(50_000, at, secondsADay)
-			if of == ofPair {
+			if scope == ofPair {
 				s.e.name = strings.Repeat("\"", userMax)
 			}
 			s.keep = s.e.worth(&g.l)
@@ -418,8 +418,8 @@ func FuzzKept(f *testing.F) {
 		g := &Guard{}
 		g.init(Lockout{}, Around{})
 		g.takeBack(saved, list, at)
-		for of := range numScopes {
-			g.tables[of].each(func(s *slot[suspect]) {
+		for scope := range numScopes {
+			g.tables[scope].each(func(s *slot[suspect]) {
 				if s.e.until > at+24*3600 || s.keep > at+48*3600 {
 					t.Errorf("%+v", s)
 				}

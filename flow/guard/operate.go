@@ -60,15 +60,15 @@ type LockedOut struct {
 // Locked lists the lock-outs in force, those that end last first.
 func (g *Guard) Locked(now time.Time) (list []LockedOut) {
 	at := g.Seconds(now)
-	for of := range numScopes {
-		g.tables[of].each(func(s *slot[suspect]) {
+	for scope := range numScopes {
+		g.tables[scope].each(func(s *slot[suspect]) {
 			e := &s.e
 			if e.until <= at {
 				return
 			}
 			t := g.tryOf(s.key, e, at, now)
 			list = append(list, LockedOut{
-				Scope: of.String(), Source: t.from(of, s.key).String(), User: e.name, Line: e.known, Level: int(e.level),
+				Scope: scope.String(), Source: t.from(scope, s.key).String(), User: e.name, Line: e.known, Level: int(e.level),
 				Until: now.Add(time.Duration(e.until-at) * time.Second), Failures: e.day.add(0, at, secondsADay),
 			})
 		})
@@ -102,10 +102,10 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	line, known := g.o.Line([]byte(what), now)
 	chosen := g.chosen(what, line.ID)
 	var freed []string
-	for of := range numScopes {
-		g.tables[of].each(func(s *slot[suspect]) {
-			if s.e.until > at && chosen(of, s.key, s.e.name) {
-				freed = append(freed, sharedName(of, s.key, s.e.name))
+	for scope := range numScopes {
+		g.tables[scope].each(func(s *slot[suspect]) {
+			if s.e.until > at && chosen(scope, s.key, s.e.name) {
+				freed = append(freed, sharedName(scope, s.key, s.e.name))
 				s.e.release()
 			}
 		})
@@ -136,19 +136,19 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 }
 
 // chosen says which entries a text means; line is the identity of the line that is called so, if any.
-func (g *Guard) chosen(what, line string) func(of scope, k key, user string) bool {
+func (g *Guard) chosen(what, line string) func(scope scope, k key, user string) bool {
 	if net, err := netip.ParsePrefix(what); err == nil {
 		k := newSource(net.Addr()).net
-		return func(of scope, other key, _ string) bool { return of == ofNetwork && other == k }
+		return func(scope scope, other key, _ string) bool { return scope == ofNetwork && other == k }
 	}
 	if addr, err := netip.ParseAddr(what); err == nil {
 		k := newSource(addr).unit
-		return func(of scope, other key, _ string) bool {
-			return of <= ofAddress && other.hi == k.hi && other.lo == k.lo
+		return func(scope scope, other key, _ string) bool {
+			return scope <= ofAddress && other.hi == k.hi && other.lo == k.lo
 		}
 	}
-	return func(of scope, k key, user string) bool {
-		return of == ofPair && (user == what || line != "" && user == line) || of == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k).String())
+	return func(scope scope, k key, user string) bool {
+		return scope == ofPair && (user == what || line != "" && user == line) || scope == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k).String())
 	}
 }
 
@@ -159,8 +159,8 @@ func (e *suspect) release() {
 }
 
 // free ends a lock-out that another node released.
-func (g *Guard) free(of scope, k key) {
-	p := g.tables[of].lock(k)
+func (g *Guard) free(scope scope, k key) {
+	p := g.tables[scope].lock(k)
 	defer p.unlock()
 	if s := p.find(); s != nil && s.e.level > 0 { // our own comes back to us
 		s.e.release()
@@ -226,9 +226,9 @@ func (g *Guard) Stats() Stats {
 		Sprays: s.sprays.Load(), Distributed: s.targets.Load(), Honeypots: s.honeypots.Load(), MovedNonces: s.moved.Load(), Sampled: s.sampled.Load(),
 		Matched: s.matched.Load(), Unsampled: s.unsampled.Load(), Unshared: s.unshared.Load(), Probations: s.probations.Load(), Held: s.held.Load(), Lockouts: map[string]uint64{}, Evicted: g.targets.lost.Load(),
 	}
-	for of := range numScopes {
-		out.Lockouts[of.String()] = s.lockouts[of].Load()
-		out.Evicted += g.tables[of].lost.Load()
+	for scope := range numScopes {
+		out.Lockouts[scope.String()] = s.lockouts[scope].Load()
+		out.Evicted += g.tables[scope].lost.Load()
 	}
 	return out
 }

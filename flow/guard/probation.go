@@ -323,8 +323,8 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (u
 func (g *Guard) AdmitHeld(line, by string, now time.Time) (waiting int) {
 	at := g.Seconds(now)
 	var addr netip.Addr
-	g.stays.each(func(of string, _ key, e *stay) {
-		if of == line && e.waits(at) {
+	g.stays.each(func(l string, _ key, e *stay) {
+		if l == line && e.waits(at) {
 			addr = e.addr
 			waiting++
 		}
@@ -340,7 +340,7 @@ func (g *Guard) AdmitHeld(line, by string, now time.Time) (waiting int) {
 
 // Forget drops what is kept of a line whose password changed or that is no more.
 func (g *Guard) Forget(line string) {
-	names := g.stays.drop(func(of string, _ key, _ *stay) bool { return of == line })
+	names := g.stays.drop(func(l string, _ key, _ *stay) bool { return l == line })
 	if len(names) > 0 {
 		g.marks.Drop(names...)
 		g.keeper.soon()

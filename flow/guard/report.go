@@ -58,19 +58,19 @@ func (e *suspect) due(at int64) bool {
 }
 
 // tell acts on news: bans, facts, and what other nodes must hear. No lock is held.
-func (g *Guard) tell(t *try, of scope, k key, n news) {
+func (g *Guard) tell(t *try, scope scope, k key, n news) {
 	if n.locked {
-		g.lockedOut(t, of, k, n)
+		g.lockedOut(t, scope, k, n)
 	}
 	if n.spray {
 		g.stats.sprays.Add(1)
-		g.fact(t, &fact.LoginSpray{Source: t.from(of, k), User: t.unknown(of), Lines: int64(n.lines), Known: int64(n.known), Failures: int64(n.sprayFailures)}, of, k)
+		g.fact(t, &fact.LoginSpray{Source: t.from(scope, k), User: t.unknown(scope), Lines: int64(n.lines), Known: int64(n.known), Failures: int64(n.sprayFailures)}, scope, k)
 	}
 	if n.distributed {
 		g.stats.targets.Add(1)
 		g.fact(t, &fact.LoginSiege{
-			User: t.unknown(of), Failures: int64(n.failures), Sources: int64(n.sources), Days: int64(n.days), Budget: int64(g.l.strangers),
-		}, of, key{})
+			User: t.unknown(scope), Failures: int64(n.failures), Sources: int64(n.sources), Days: int64(n.days), Budget: int64(g.l.strangers),
+		}, scope, key{})
 	}
 	if n.former || n.phone {
 		g.stalePhone(t, n)
@@ -92,48 +92,48 @@ func (g *Guard) stalePhone(t *try, n news) {
 }
 
 // lockedOut tells of a lock-out, and bans the source where that is due and nobody would suffer.
-func (g *Guard) lockedOut(t *try, of scope, k key, n news) {
-	g.stats.lockouts[of].Add(1)
+func (g *Guard) lockedOut(t *try, scope scope, k key, n news) {
+	g.stats.lockouts[scope].Add(1)
 	raise(&g.lastLock, t.at)
 	raise(&g.lastEnd, t.at+n.seconds)
 	g.keeper.soon()
 	b := fact.LoginLocked{
-		User: t.unknown(of), Source: t.from(of, k), Scope: of.String(), Failures: int64(n.failures), Level: int64(n.level),
-		Usual: of == ofPair && !t.strange(), Agent: clean(t.agent),
+		User: t.unknown(scope), Source: t.from(scope, k), Scope: scope.String(), Failures: int64(n.failures), Level: int64(n.level),
+		Usual: scope == ofPair && !t.strange(), Agent: clean(t.agent),
 		Until: stamp(t.now.Add(time.Duration(n.seconds) * time.Second)),
 	}
 	switch {
-	case of == ofPair && t.strange():
+	case scope == ofPair && t.strange():
 		g.guessedAt(t)
-	case of == ofAddress, of == ofNetwork:
-		b.Spared = g.shutOut(t, k.prefix(of), of, time.Duration(n.seconds)*time.Second, fmt.Sprintf("%d wrong logins", n.failures))
+	case scope == ofAddress, scope == ofNetwork:
+		b.Spared = g.shutOut(t, k.prefix(scope), scope, time.Duration(n.seconds)*time.Second, fmt.Sprintf("%d wrong logins", n.failures))
 	}
-	g.fact(t, &b, of, k)
-	g.markLock(t, of, k, n)
+	g.fact(t, &b, scope, k)
+	g.markLock(t, scope, k, n)
 }
 
 // from names the source of a try as far as a scope goes.
-func (t *try) from(of scope, k key) fact.Source {
-	switch of {
+func (t *try) from(scope scope, k key) fact.Source {
+	switch scope {
 	case ofAS:
 		return fact.Source{AS: uint32(k.lo)}
 	case ofNetwork:
-		return fact.FromNet(k.prefix(of))
+		return fact.FromNet(k.prefix(scope))
 	}
 	return fact.FromAddr(t.addr.Unmap().WithZone(""))
 }
 
 // unknown is the name that was tried, where it is no line's.
-func (t *try) unknown(of scope) string {
-	if of != ofPair || t.line != "" {
+func (t *try) unknown(scope scope) string {
+	if scope != ofPair || t.line != "" {
 		return ""
 	}
 	return t.name()
 }
 
 // shutOut bans a source, unless it is exempt. Whether a network has exempt addresses in it is for the ban to find out.
-func (g *Guard) shutOut(t *try, net netip.Prefix, of scope, d time.Duration, why string) (exempt bool) {
-	if of != ofNetwork && g.around.Exempt != nil && g.around.Exempt(t.addr) != "" {
+func (g *Guard) shutOut(t *try, net netip.Prefix, scope scope, d time.Duration, why string) (exempt bool) {
+	if scope != ofNetwork && g.around.Exempt != nil && g.around.Exempt(t.addr) != "" {
 		return true
 	}
 	if g.around.Ban != nil {
@@ -156,17 +156,17 @@ type report struct {
 
 // waiting is a fact to be told; the sample is asked for its pair or source when it is.
 type waiting struct {
-	line string
-	at   time.Time
-	body fact.Body
-	of   scope
-	key  key
+	line  string
+	at    time.Time
+	body  fact.Body
+	scope scope
+	key   key
 }
 
 // fact queues a fact about a try. key zero: the sample has nothing to say.
-func (g *Guard) fact(t *try, b fact.Body, of scope, k key) {
-	w := waiting{at: t.now, body: b, of: of, key: k}
-	if of == ofPair {
+func (g *Guard) fact(t *try, b fact.Body, scope scope, k key) {
+	w := waiting{at: t.now, body: b, scope: scope, key: k}
+	if scope == ofPair {
 		w.line = t.line
 	}
 	g.queue(w)
@@ -218,11 +218,11 @@ func (g *Guard) flush(now time.Time, sums bool) {
 }
 
 func (g *Guard) row(w *waiting) store.Fact {
-	of := fact.Subject{Line: w.line}
+	subject := fact.Subject{Line: w.line}
 	if g.around.Account != nil && w.line != "" {
-		of.Account = g.around.Account(w.line)
+		subject.Account = g.around.Account(w.line)
 	}
-	return w.body.Row(stamp(w.at), of)
+	return w.body.Row(stamp(w.at), subject)
 }
 
 // learned adds what is known of a fact by now.
@@ -251,13 +251,13 @@ func (g *Guard) where(s fact.Source) (country, network string, asn int64) {
 
 // guesses is what the sample found out by now.
 func (g *Guard) guesses(w *waiting) (lists string, typist bool) {
-	p := g.tables[w.of].lock(w.key)
+	p := g.tables[w.scope].lock(w.key)
 	defer p.unlock()
 	s := p.find()
 	if s == nil {
 		return "", false
 	}
-	return listNames(s.e.lists), w.of == ofPair && s.e.lists == 0 && s.e.tried >= 3 && !s.e.many
+	return listNames(s.e.lists), w.scope == ofPair && s.e.lists == 0 && s.e.tried >= 3 && !s.e.many
 }
 
 func listNames(lists uint8) string {

@@ -87,10 +87,10 @@ func (g *Guard) drain(realm string, now time.Time, at int64) {
 func (g *Guard) look(s *sample, realm string, now time.Time, at int64) {
 	user := string(s.user[:s.userLen])
 	list, guess, found := secret.GuessList(0), uint64(0), false
-	for text, of := range secret.Guesses(string(auth.NameOf([]byte(user))), s.number, now.Year()) {
+	for text, from := range secret.Guesses(string(auth.NameOf([]byte(user))), s.number, now.Year()) {
 		ha1 := secret.NewHA1(user, realm, secret.NewPassword(text))
 		if s.x.Fits(&ha1) {
-			list, guess, found = of, maphash.String(g.seed, text)|1, true
+			list, guess, found = from, maphash.String(g.seed, text)|1, true
 			break
 		}
 	}
@@ -98,8 +98,8 @@ func (g *Guard) look(s *sample, realm string, now time.Time, at int64) {
 	if found {
 		g.stats.matched.Add(1)
 	}
-	for of, k := range map[scope]key{ofPair: s.pair, ofAddress: s.src.unit, ofNetwork: s.src.net} {
-		p := g.tables[of].lock(k)
+	for scope, k := range map[scope]key{ofPair: s.pair, ofAddress: s.src.unit, ofNetwork: s.src.net} {
+		p := g.tables[scope].lock(k)
 		if e := p.find(); e != nil {
 			e.e.learn(list, guess, found)
 		}

@@ -34,20 +34,20 @@ type lockMark struct {
 }
 
 // sharedName is the name of an entry to all nodes: "line/192.0.2.7/1001", "address/…", "network/203.0.113.0/24", "as/64496".
-func sharedName(of scope, k key, user string) string {
-	switch of {
+func sharedName(scope scope, k key, user string) string {
+	switch scope {
 	case ofPair:
-		return of.String() + "/" + k.prefix(of).Addr().String() + "/" + user
+		return scope.String() + "/" + k.prefix(scope).Addr().String() + "/" + user
 	case ofAddress:
-		return of.String() + "/" + k.prefix(of).Addr().String()
+		return scope.String() + "/" + k.prefix(scope).Addr().String()
 	case ofNetwork:
-		return of.String() + "/" + k.prefix(of).String()
+		return scope.String() + "/" + k.prefix(scope).String()
 	}
-	return of.String() + "/" + strconv.FormatUint(k.lo, 10)
+	return scope.String() + "/" + strconv.FormatUint(k.lo, 10)
 }
 
 // parseName is the way back; the name may come from anybody who can write to the engine.
-func (g *Guard) parseName(name string) (of scope, k key, user string, ok bool) {
+func (g *Guard) parseName(name string) (scope scope, k key, user string, ok bool) {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch kind {
 	case ofPair.String():
@@ -72,10 +72,10 @@ func (g *Guard) parseName(name string) (of scope, k key, user string, ok bool) {
 }
 
 // markLock queues a lock-out for the other nodes.
-func (g *Guard) markLock(t *try, of scope, k key, n news) {
+func (g *Guard) markLock(t *try, scope scope, k key, n news) {
 	value, _ := json.Marshal(lockMark{Level: n.level, Failures: n.failures, Round: n.round, Usual: !t.strange(), Known: t.line != ""})
 	g.marks.Put(counters.Mark{
-		Key: sharedName(of, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
+		Key: sharedName(scope, k, t.name()), Until: t.now.Add(time.Duration(n.seconds) * time.Second), Value: value,
 	})
 }
 
@@ -123,17 +123,17 @@ func (g *Guard) shareOnce(ctx context.Context, now time.Time) {
 // fresh gathers what the other nodes have not heard of, and for each what to do with the sum of all.
 func (g *Guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now time.Time)) {
 	window := time.Duration(g.l.window) * time.Second
-	for of := range numScopes {
-		g.tables[of].eachDirty(func(s *slot[suspect]) (more bool) {
+	for scope := range numScopes {
+		g.tables[scope].eachDirty(func(s *slot[suspect]) (more bool) {
 			if s.e.fresh == 0 || len(hits) >= maxHits {
 				return s.e.fresh > 0
 			}
 			k, name := s.key, s.e.name
 			// Each round has its own sum: what led to one lock-out, or was released by hand, does not lead to the next.
 			hits = append(hits, counters.Hit{
-				Key: sharedKey + sharedName(of, k, name) + "/" + strconv.Itoa(int(s.e.round)), N: int64(s.e.fresh), Span: window,
+				Key: sharedKey + sharedName(scope, k, name) + "/" + strconv.Itoa(int(s.e.round)), N: int64(s.e.fresh), Span: window,
 			})
-			back = append(back, func(sum int, at int64, now time.Time) { g.sumOf(of, k, sum, at, now) })
+			back = append(back, func(sum int, at int64, now time.Time) { g.sumOf(scope, k, sum, at, now) })
 			s.e.fresh = 0
 			return false
 		})
@@ -154,16 +154,16 @@ func (g *Guard) fresh() (hits []counters.Hit, back []func(sum int, at int64, now
 }
 
 // sumOf locks out whom all nodes together have seen enough of.
-func (g *Guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
-	p := g.tables[of].lock(k)
+func (g *Guard) sumOf(scope scope, k key, sum int, at int64, now time.Time) {
+	p := g.tables[scope].lock(k)
 	s := p.find()
 	if s == nil || s.e.until > at || s.e.fails.add(0, at, g.l.window) == 0 {
 		p.unlock()
 		return
 	}
 	e := &s.e
-	limit := g.l.scopes[of]
-	if of == ofPair {
+	limit := g.l.scopes[scope]
+	if scope == ofPair {
 		limit = e.limit(&g.l)
 	}
 	var n news
@@ -173,7 +173,7 @@ func (g *Guard) sumOf(of scope, k key, sum int, at int64, now time.Time) {
 	}
 	t := g.tryOf(k, e, at, now)
 	p.unlock()
-	g.tell(&t, of, k, n)
+	g.tell(&t, scope, k, n)
 }
 
 // tryOf stands for the tries of an entry where there is none at hand.
@@ -241,12 +241,12 @@ func (g *Guard) takeOver(c counters.Change, at int64, now time.Time) {
 		g.hearStay(c, line, unit, at, now)
 		return
 	}
-	of, k, user, ok := g.parseName(c.Key)
+	scope, k, user, ok := g.parseName(c.Key)
 	if !ok {
 		return
 	}
 	if c.Dropped {
-		g.free(of, k)
+		g.free(scope, k)
 		return
 	}
 	var v lockMark
@@ -254,10 +254,10 @@ func (g *Guard) takeOver(c counters.Change, at int64, now time.Time) {
 		return
 	}
 	until := at + min(int64(c.Until.Sub(now)/time.Second), g.l.longest)
-	p := g.tables[of].lock(k)
+	p := g.tables[scope].lock(k)
 	s := p.make(at)
 	e := &s.e
-	if of == ofPair && e.name == "" {
+	if scope == ofPair && e.name == "" {
 		e.name, e.known, e.usual = user, v.Known, v.Usual
 	}
 	if e.before || until > e.until+1 { // our own comes back to us
@@ -270,7 +270,7 @@ func (g *Guard) takeOver(c counters.Change, at int64, now time.Time) {
 	p.unlock()
 	raise(&g.lastEnd, until)
 	raise(&g.lastLock, at)
-	if of == ofPair && !v.Usual {
+	if scope == ofPair && !v.Usual {
 		g.guessedAt(&t)
 	}
 }
@@ -298,7 +298,7 @@ func (g *Guard) hearLift(user string, unix, at int64, now time.Time) {
 // hearStay takes over a probation or a held login, or that it was ended by hand.
 func (g *Guard) hearStay(c counters.Change, line string, unit key, at int64, now time.Time) {
 	if c.Dropped {
-		g.stays.drop(func(of string, other key, _ *stay) bool { return of == line && other == unit })
+		g.stays.drop(func(l string, other key, _ *stay) bool { return l == line && other == unit })
 		g.keeper.later()
 		return
 	}

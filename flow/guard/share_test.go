@@ -212,17 +212,17 @@ func TestSharedNames(t *testing.T) {
 		src := newSource(netip.MustParseAddr(addr))
 		pair := src.unit
 		pair.user = g.hashUser("a/b")
-		for of, k := range map[scope]key{ofPair: pair, ofAddress: src.unit, ofNetwork: src.net, ofAS: {lo: 64496}} {
-			name := sharedName(of, k, "a/b")
+		for scope, k := range map[scope]key{ofPair: pair, ofAddress: src.unit, ofNetwork: src.net, ofAS: {lo: 64496}} {
+			name := sharedName(scope, k, "a/b")
 			gotOf, gotKey, user, ok := g.parseName(name)
-			if !ok || gotOf != of || gotKey != k || of == ofPair && user != "a/b" {
+			if !ok || gotOf != scope || gotKey != k || scope == ofPair && user != "a/b" {
 				t.Errorf("%s: %v %v %q %v", name, gotOf, gotKey, user, ok)
 			}
 		}
 	}
 	for _, name := range []string{"", "line", "line/", "line/1.2.3.4", "line/1.2.3.4/", "line/1.2.3.4/a b", "line/x/a", "address/", "network/1.2.3.4", "as/x", "as/99999999999", "other/1"} {
-		if of, _, _, ok := g.parseName(name); ok {
-			t.Errorf("%q is %v", name, of)
+		if scope, _, _, ok := g.parseName(name); ok {
+			t.Errorf("%q is %v", name, scope)
 		}
 	}
 }
@@ -250,13 +250,13 @@ func FuzzSharedNames(f *testing.F) {
 		g := s.a
 		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name, Until: s.at.Add(time.Minute), Value: value}}, s.a.Seconds(s.at), s.at)
 		g.takeOver(counters.Change{Mark: counters.Mark{Table: lockTable, Key: name}, Dropped: true}, s.a.Seconds(s.at), s.at)
-		of, k, user, ok := g.parseName(name)
+		scope, k, user, ok := g.parseName(name)
 		if !ok {
 			return
 		}
-		again, other, _, ok := g.parseName(sharedName(of, k, user))
-		if !ok || again != of || other != k {
-			t.Errorf("%q is %v %v, then %v %v", name, of, k, again, other)
+		again, other, _, ok := g.parseName(sharedName(scope, k, user))
+		if !ok || again != scope || other != k {
+			t.Errorf("%q is %v %v, then %v %v", name, scope, k, again, other)
 		}
 	})
 }

@@ -34,17 +34,17 @@ func newSource(addr netip.Addr) source {
 }
 
 // prefix turns the key of an address or network back into one.
-func (k key) prefix(of scope) netip.Prefix {
+func (k key) prefix(scope scope) netip.Prefix {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], k.hi)
 	binary.BigEndian.PutUint64(b[8:], k.lo)
 	addr, bits := netip.AddrFrom16(b).Unmap(), 64
 	switch {
-	case addr.Is4() && of == ofNetwork:
+	case addr.Is4() && scope == ofNetwork:
 		bits = 24
 	case addr.Is4():
 		bits = 32
-	case of == ofNetwork:
+	case scope == ofNetwork:
 		bits = 56
 	}
 	return netip.PrefixFrom(addr, bits)
