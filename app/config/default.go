@@ -1,11 +1,15 @@
 package config
 
 import (
+	"encoding"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
-	"time"
+	"strconv"
+	"strings"
 )
 
 // processors is asked at the start: the program raises GOMAXPROCS later, and what was left out must not differ at a reload.
@@ -19,38 +23,39 @@ const (
 	lockFile     = "ringfence.lock"
 )
 
-// defaults are the defaults that are the same everywhere; Complete adds those that depend on the machine.
-func defaults() Config {
-	anywhere := netip.MustParseAddrPort("0.0.0.0:5060")
-	return Config{
-		Data: "ringfence-data",
-		SIP: SIP{
-			UDP: []netip.AddrPort{anywhere}, TCP: []netip.AddrPort{anywhere},
-			Realm: "ringfence", NonceLifetime: Duration{5 * time.Minute}, Algorithms: []string{"MD5"},
-			MinExpiry: Duration{time.Minute}, MaxExpiry: Duration{time.Hour},
-			SessionTimer: Duration{30 * time.Minute}, TrunkSilence: Duration{5 * time.Second}, MaxRingingCalls: 20, MaxCalls: 10_000,
-			RingTime: Duration{2 * time.Minute}, QueueTime: Duration{15 * time.Minute},
-		},
-		Store: Store{Engine: "sqlite", Money: "durable", Sync: "full"},
-		Provider: Provider{
-			Name: "Ringfence", Zone: "Europe/London", Currency: "GBP", Tariff: "retail", Plan: "uk", LateAnswers: "charged",
-			PeakFrom: Clock{8 * time.Hour, true}, PeakUntil: Clock{18 * time.Hour, true},
-		},
-		Login: Login{
-			Lockout: "on", Failures: 5, Window: Duration{10 * time.Minute}, First: Duration{15 * time.Minute}, Longest: Duration{24 * time.Hour},
-			Address: 20, Network: 60, AS: 300, Strangers: 30, Weeks: 200, Usual: 40, Spray: 10,
-		},
-		Shield: Shield{
-			Scanners: "silence", Kernel: "auto", MaxBans: 65_536, FeedInterval: Duration{time.Hour}, FeedLife: Duration{24 * time.Hour},
-		},
-		Counters: Counters{Prefix: "ringfence"},
-		Notify:   Notify{Storm: 10, Digest: Duration{time.Hour}, LinkLife: Duration{7 * 24 * time.Hour}},
-		Mail:     Mail{TLS: "starttls"},
-		Money:    Money{Slice: Duration{time.Minute}, ExtendAhead: Duration{10 * time.Second}, Lease: Duration{30 * time.Second}},
-		Tracing:  Tracing{OneIn: 1},
-		Log:      Log{Level: "info", Format: "text"},
-		Limits:   Limits{Contacts: 10, Connections: 10_000, UploadBytes: 64 << 20},
+// defaults are what the fields' tags say: the same everywhere. Complete adds those that depend on the machine.
+func defaults() (c Config) {
+	for _, f := range allFields {
+		if f.Default == "" {
+			continue
+		}
+		if err := setText(f.of(&c), f.Default); err != nil {
+			panic("config: the default of " + f.Key + ": " + err.Error()) // a tag of this package; every test would see it
+		}
 	}
+	return c
+}
+
+// setText gives a value what a tag says; the elements of a list stand between commas.
+func setText(v reflect.Value, text string) (err error) {
+	u, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	switch {
+	case ok:
+		return u.UnmarshalText([]byte(text))
+	case v.Kind() == reflect.Slice:
+		for one := range strings.SplitSeq(text, ",") {
+			element := reflect.New(v.Type().Elem()).Elem()
+			err = errors.Join(err, setText(element, one))
+			v.Set(reflect.Append(v, element))
+		}
+	case v.Kind() == reflect.Int:
+		n, fault := strconv.ParseInt(text, 10, 64)
+		v.SetInt(n)
+		return fault
+	default:
+		v.SetString(text)
+	}
+	return err
 }
 
 // Default is the configuration without a file.

@@ -14,6 +14,8 @@ type field struct {
 	Key      string // whole, dotted: "sip.max-calls"
 	Former   string // the key by which earlier versions knew it; "" is none
 	Go       string // "SIP.MaxCalls"
+	Default  string // as its tag says it; "" where there is none, or it depends on the machine
+	Form     string // the name of one of forms, or "path"
 	One      []string
 	Min, Max string
 	Live     bool
@@ -34,7 +36,7 @@ func collect(t reflect.Type, key, name string, index []int) (fields []field, tab
 		at := append(append([]int(nil), index...), i)
 		x := field{
 			Key: key + tag, Go: name + f.Name, index: at, typ: f.Type, Min: f.Tag.Get("min"), Max: f.Tag.Get("max"),
-			Live: f.Tag.Get("reload") == "live",
+			Live: f.Tag.Get("reload") == "live", Default: f.Tag.Get("default"), Form: f.Tag.Get("form"),
 		}
 		if former := f.Tag.Get("former"); former != "" {
 			x.Former = key + former

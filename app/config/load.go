@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -234,26 +235,28 @@ func (f *finder) key(n *unstable.Node) (string, int) {
 
 // anchor makes relative paths count from the folder of the file.
 func (c *Config) anchor(folder string) {
-	if c.Data == "" {
-		c.Data = defaults().Data
-	}
-	for _, p := range []*string{
-		&c.Data, &c.Store.DSNFile, &c.Admin.Socket, &c.Admin.TokensFile, &c.Admin.TLSCert,
-		&c.Admin.TLSKey, &c.Secret.KeyFile, &c.Counters.URLFile, &c.Notify.WebhookKeyFile, &c.Notify.Templates,
-		&c.Mail.CAFile, &c.Mail.PasswordFile, &c.Mail.DKIMKey, &c.Web.TLSCert, &c.Web.TLSKey, &c.Provider.Numbering,
-	} {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(folder, *p)
+	c.Data = cmp.Or(c.Data, defaults().Data)
+	absolute := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
 		}
+		return filepath.Join(folder, path)
 	}
-	for i, p := range c.Geo.Files {
-		if p != "" && !filepath.IsAbs(p) {
-			c.Geo.Files[i] = filepath.Join(folder, p)
+	for _, f := range allFields {
+		if f.Form != "path" {
+			continue
+		}
+		if v := f.of(c); v.Kind() == reflect.String {
+			v.SetString(absolute(v.String()))
+		} else {
+			for i := range v.Len() {
+				v.Index(i).SetString(absolute(v.Index(i).String()))
+			}
 		}
 	}
 	for i, f := range c.Shield.Feeds {
-		if name, path, ok := strings.Cut(f, "="); ok && path != "" && !strings.Contains(path, "://") && !filepath.IsAbs(path) {
-			c.Shield.Feeds[i] = name + "=" + filepath.Join(folder, path)
+		if name, path, ok := strings.Cut(f, "="); ok && !strings.Contains(path, "://") {
+			c.Shield.Feeds[i] = name + "=" + absolute(path)
 		}
 	}
 }

@@ -30,7 +30,6 @@ func (c *Config) faults() Faults {
 	for _, f := range allFields {
 		v.tags(f)
 	}
-	v.names()
 	v.sip()
 	v.store()
 	v.provider()
@@ -66,9 +65,10 @@ func (v *validator) tags(f field) {
 		v.bad(f.Key, value.Interface(), f.want())
 	}
 	for _, text := range texts(value) {
-		if len(text) > 4096 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			v.bad(f.Key, text, "no control characters, and at most 4096 bytes")
-		}
+		plain := len(text) <= 4096 && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+		v.check(plain, f.Key, text, "no control characters, and at most 4096 bytes")
+		form := forms[f.Form]
+		v.check(text == "" || form.like == nil || form.like.MatchString(text), f.Key, text, form.want)
 	}
 }
 
@@ -107,123 +107,98 @@ func within(value reflect.Value, least, most string) bool {
 	return value.Int() >= low && value.Int() <= high
 }
 
-var (
-	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
-	codeForm    = regexp.MustCompile(`^[1-9][0-9]{0,2}$`)
-	digitsForm  = regexp.MustCompile(`^[0-9]{1,8}$`)
-	deckForm    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-)
+// forms are what a text, or each of a list, may look like, by the name in a field's form tag; an empty one passes. The form "path" is not
+// checked: it is a path, and counts from the folder of the configuration file (see anchor).
+var forms = map[string]struct {
+	like *regexp.Regexp
+	want string
+}{
+	"name":    {regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`), "letters, digits, '.', '_' and '-', at most 64"},
+	"country": {regexp.MustCompile(`^[A-Z]{2}$`), `an ISO 3166-1 code ("IE")`},
+	"code":    {regexp.MustCompile(`^[1-9][0-9]{0,2}$`), `a country code of one to three digits ("353")`},
+	"digits":  {regexp.MustCompile(`^[0-9]{1,8}$`), `one to eight digits ("00")`},
+	"feed":    {regexp.MustCompile(`^[a-z0-9-]{1,40}=.+$`), `different names, each "NAME=FILE" or "NAME=https://…"`},
+}
 
-func (v *validator) names() {
-	c := v.c
-	if !deckForm.MatchString(c.Node) {
-		v.bad("node", c.Node, "letters, digits, '.', '_' and '-', at most 64")
+// check notes a fault unless the value is right.
+func (v *validator) check(right bool, key string, found any, want string) {
+	if !right {
+		v.bad(key, found, want)
 	}
-	if c.SIP.Realm == "" || len(c.SIP.Realm) > 128 || strings.ContainsAny(c.SIP.Realm, "\"\\") {
-		v.bad("sip.realm", c.SIP.Realm, "a name without quotes or backslashes, at most 128 bytes")
-	}
-	// The kernel's limit on a unix socket's path, less its final NUL.
-	if len(c.Admin.Socket) > 107 {
-		v.bad("admin.socket", c.Admin.Socket, "a path of at most 107 bytes: choose a shorter data folder or set admin.socket")
-	}
+}
+
+// together checks that two fields are both set, or neither.
+func (v *validator) together(one, other string) {
+	a, b := v.value(one), v.value(other)
+	v.check(a.IsZero() == b.IsZero(), other, b.Interface(), "both "+one+" and "+other+", or neither")
+}
+
+func (v *validator) value(key string) reflect.Value {
+	f, _ := fieldOf(key)
+	return f.of(v.c)
 }
 
 func (v *validator) sip() {
 	s := &v.c.SIP
-	if len(s.UDP)+len(s.TCP) == 0 {
-		v.bad("sip.udp", s.UDP, "at least one address in sip.udp or sip.tcp")
-	}
+	v.check(len(s.Realm) <= 128 && !strings.ContainsAny(s.Realm, "\"\\"), "sip.realm", s.Realm, "a name without quotes or backslashes, at most 128 bytes")
+	v.check(len(s.UDP)+len(s.TCP) > 0, "sip.udp", s.UDP, "at least one address in sip.udp or sip.tcp")
 	for key, list := range map[string][]netip.AddrPort{"sip.udp": s.UDP, "sip.tcp": s.TCP} {
-		for i, a := range list {
-			if !a.IsValid() || slices.Contains(list[:i], a) {
-				v.bad(key, list, "different addresses, each with a port")
-				break
-			}
-		}
+		valid := !slices.ContainsFunc(list, func(a netip.AddrPort) bool { return !a.IsValid() })
+		v.check(valid && different(list), key, list, "different addresses, each with a port")
 	}
-	if !oneOfEachFamily(s.Advertise) {
-		v.bad("sip.advertise", s.Advertise, `an IP address ("203.0.113.5"), or one of IPv4 and one of IPv6 ("203.0.113.5, 2001:db8::5")`)
+	v.check(oneOfEachFamily(s.Advertise), "sip.advertise", s.Advertise, `an IP address ("203.0.113.5"), or one of IPv4 and one of IPv6 ("203.0.113.5, 2001:db8::5")`)
+	_, err := s.inboundOf()
+	v.check(err == nil, "sip.trunk-inbound-calls", s.TrunkInboundCalls, `different trunks, each "NAME=CALLS" with at least 1`)
+	v.check(s.MinExpiry.Duration <= s.MaxExpiry.Duration, "sip.min-expiry", s.MinExpiry, "at most sip.max-expiry ("+s.MaxExpiry.String()+")")
+	m := &v.c.Money
+	v.check(m.ExtendAhead.Duration < m.Slice.Duration, "money.extend-ahead", m.ExtendAhead, "less than money.slice ("+m.Slice.String()+")")
+}
+
+// different says that no two elements of a list are the same.
+func different[T comparable](list []T) bool {
+	seen := map[T]bool{}
+	for _, x := range list {
+		seen[x] = true
 	}
-	if _, err := s.inboundOf(); err != nil {
-		v.bad("sip.trunk-inbound-calls", s.TrunkInboundCalls, `different trunks, each "NAME=CALLS" with at least 1`)
-	}
-	if s.MinExpiry.Duration > s.MaxExpiry.Duration {
-		v.bad("sip.min-expiry", s.MinExpiry, "at most sip.max-expiry ("+s.MaxExpiry.String()+")")
-	}
-	if v.c.Money.ExtendAhead.Duration >= v.c.Money.Slice.Duration {
-		v.bad("money.extend-ahead", v.c.Money.ExtendAhead, "less than money.slice ("+v.c.Money.Slice.String()+")")
-	}
+	return len(seen) == len(list)
 }
 
 func (v *validator) store() {
 	s := &v.c.Store
-	if s.Engine == "postgres" && s.DSN == "" {
-		v.bad("store.dsn", "", "how to reach PostgreSQL: set "+EnvDSN+", store.dsn-file or store.dsn")
-	}
-	if s.Engine != "postgres" && (s.DSN != "" || s.DSNFile != "") {
-		v.bad("store.engine", s.Engine, `"postgres", because store.dsn, store.dsn-file or `+EnvDSN+` is given`)
-	}
-	if s.Engine == "postgres" && s.Sync == "normal" {
-		v.bad("store.sync", s.Sync, `"full": "normal" is for sqlite; for PostgreSQL set synchronous_commit there`)
-	}
+	postgres := s.Engine == "postgres"
+	v.check(!postgres || s.DSN != "", "store.dsn", "", "how to reach PostgreSQL: set "+EnvDSN+", store.dsn-file or store.dsn")
+	v.check(postgres || s.DSN == "" && s.DSNFile == "", "store.engine", s.Engine, `"postgres", because store.dsn, store.dsn-file or `+EnvDSN+` is given`)
+	v.check(!postgres || s.Sync != "normal", "store.sync", s.Sync, `"full": "normal" is for sqlite; for PostgreSQL set synchronous_commit there`)
 }
 
 func (v *validator) provider() {
 	p := &v.c.Provider
-	if _, err := time.LoadLocation(p.Zone); err != nil || p.Zone == "Local" {
-		v.bad("provider.zone", p.Zone, `a time zone of the IANA list ("Europe/London", "UTC")`)
-	}
-	if _, err := money.CurrencyOf(p.Currency); err != nil {
-		v.bad("provider.currency", p.Currency, `a currency of ISO 4217 ("GBP", "EUR")`)
-	}
-	if !deckForm.MatchString(p.Tariff) {
-		v.bad("provider.tariff", p.Tariff, "the name of a deck: letters, digits, '.', '_' and '-', at most 64")
-	}
-	if len(p.Name) > 100 {
-		v.bad("provider.name", p.Name, "at most 100 bytes")
-	}
-	if p.PeakUntil.Duration < p.PeakFrom.Duration {
-		v.bad("provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")
-	}
-	if p.Plan == "custom" {
+	_, err := time.LoadLocation(p.Zone)
+	v.check(err == nil && p.Zone != "Local", "provider.zone", p.Zone, `a time zone of the IANA list ("Europe/London", "UTC")`)
+	_, err = money.CurrencyOf(p.Currency)
+	v.check(err == nil, "provider.currency", p.Currency, `a currency of ISO 4217 ("GBP", "EUR")`)
+	v.check(len(p.Name) <= 100, "provider.name", p.Name, "at most 100 bytes")
+	v.check(p.PeakUntil.Duration >= p.PeakFrom.Duration, "provider.peak-until", p.PeakUntil, "not before provider.peak-from ("+p.PeakFrom.String()+")")
+	custom := p.Plan == "custom"
+	v.check(custom || !p.CustomPlan.given(), "provider.plan", p.Plan, `"custom", because [provider.custom-plan] is given`)
+	v.check(!custom || p.Numbering == "", "provider.numbering", p.Numbering, `nothing, because provider.plan is "custom": the tables are of British numbers`)
+	if custom {
 		v.plan(&p.CustomPlan)
-		if p.Numbering != "" {
-			v.bad("provider.numbering", p.Numbering, `nothing, because provider.plan is "custom": the tables are of British numbers`)
-		}
-	} else if p.CustomPlan.given() {
-		v.bad("provider.plan", p.Plan, `"custom", because [provider.custom-plan] is given`)
 	}
 }
 
 func (v *validator) plan(p *Plan) {
 	const key = "provider.custom-plan."
-	if !countryForm.MatchString(p.Country) {
-		v.bad(key+"country", p.Country, `an ISO 3166-1 code ("IE")`)
+	for _, needed := range []string{"country", "code", "international"} {
+		f, _ := fieldOf(key + needed)
+		v.check(!f.of(v.c).IsZero(), f.Key, "", forms[f.Form].want)
 	}
-	if !codeForm.MatchString(p.Code) {
-		v.bad(key+"code", p.Code, `a country code of one to three digits ("353")`)
+	v.check(len(p.Emergency) > 0, key+"emergency", p.Emergency, "at least one number: emergency calls must connect")
+	if len(v.faults) > 0 {
+		return
 	}
-	if p.Trunk != "" && !digitsForm.MatchString(p.Trunk) {
-		v.bad(key+"trunk", p.Trunk, `digits ("0")`)
-	}
-	if !digitsForm.MatchString(p.International) {
-		v.bad(key+"international", p.International, `digits ("00")`)
-	}
-	for name, list := range map[string][]string{"emergency": p.Emergency, "services": p.Services} {
-		if slices.ContainsFunc(list, func(s string) bool { return !digitsForm.MatchString(s) }) {
-			v.bad(key+name, list, "a list of digits, each one to eight long")
-		}
-	}
-	if slices.ContainsFunc(p.Together, func(s string) bool { return !countryForm.MatchString(s) }) {
-		v.bad(key+"together", p.Together, `a list of ISO 3166-1 codes ("IM")`)
-	}
-	if len(p.Emergency) == 0 {
-		v.bad(key+"emergency", p.Emergency, "at least one number: emergency calls must connect")
-	}
-	if len(v.faults) == 0 {
-		if _, err := phone.NewPlan(p.Phone()); err != nil {
-			v.faults = append(v.faults, Fault{Key: "provider.custom-plan", Problem: err.Error()})
-		}
+	if _, err := phone.NewPlan(p.Phone()); err != nil {
+		v.faults = append(v.faults, Fault{Key: "provider.custom-plan", Problem: err.Error()})
 	}
 }
 
@@ -240,25 +215,21 @@ func (v *validator) settings() {
 
 func (v *validator) admin() {
 	a := &v.c.Admin
-	if (a.TLSCert == "") != (a.TLSKey == "") {
-		v.bad("admin.tls-key", a.TLSKey, "admin.tls-cert and admin.tls-key together or neither")
-	}
+	// The kernel's limit on a unix socket's path, less its final NUL.
+	v.check(len(a.Socket) <= 107, "admin.socket", a.Socket, "a path of at most 107 bytes: choose a shorter data folder or set admin.socket")
+	v.together("admin.tls-cert", "admin.tls-key")
 	if !a.Listen.IsValid() {
 		return
 	}
-	if a.TokensFile == "" {
-		v.bad("admin.tokens-file", "", "a file of tokens, because admin.listen is set")
-	}
-	if a.TLSCert == "" && !a.Listen.Addr().IsLoopback() {
-		v.bad("admin.tls-cert", "", "a certificate, because admin.listen ("+a.Listen.String()+") can be reached from elsewhere")
-	}
+	v.check(a.TokensFile != "", "admin.tokens-file", "", "a file of tokens, because admin.listen is set")
+	v.check(a.TLSCert != "" || a.Listen.Addr().IsLoopback(), "admin.tls-cert", "", "a certificate, because admin.listen ("+a.Listen.String()+") can be reached from elsewhere")
 }
 
 func (v *validator) tracing() {
 	text := v.c.Tracing.URL
-	if u, err := url.Parse(text); text != "" && (err != nil || u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		v.bad("tracing.url", text, `"http://host:4318/v1/traces" or https, without a password`)
-	}
+	u, err := url.Parse(text)
+	v.check(text == "" || err == nil && u.User == nil && u.Host != "" && schemeOf(text, "http", "https"), "tracing.url", text,
+		`"http://host:4318/v1/traces" or https, without a password`)
 }
 
 // oneOfEachFamily says whether a text is empty, or holds at most one address of IPv4 and one of IPv6.

@@ -20,7 +20,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf(`%q is no length of time (want "90s", "10m", "1h30m")`, clip(string(text)))
+		return fmt.Errorf(`%q is not a length of time (want "90s", "10m", "1h30m")`, clip(string(text)))
 	}
 	d.Duration = v
 	return nil
@@ -58,7 +58,7 @@ func (c *Clock) UnmarshalText(text []byte) error {
 	}
 	t, err := time.Parse("15:04", string(text))
 	if err != nil {
-		return fmt.Errorf(`%q is no time of day (want "08:00")`, clip(string(text)))
+		return fmt.Errorf(`%q is not a time of day (want "08:00")`, clip(string(text)))
 	}
 	*c = Clock{time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, true}
 	return nil
@@ -122,21 +122,21 @@ func clip(s string) string {
 
 // InboundOf is trunk-inbound-calls of a valid configuration, by trunk.
 func (s *SIP) InboundOf() map[string]int {
-	of, _ := s.inboundOf()
-	return of
+	limits, _ := s.inboundOf()
+	return limits
 }
 
 var errInbound = errors.New("not NAME=CALLS")
 
 func (s *SIP) inboundOf() (map[string]int, error) {
-	of := map[string]int{}
+	limits := map[string]int{}
 	for _, text := range s.TrunkInboundCalls {
 		name, calls, _ := strings.Cut(text, "=")
 		n, err := strconv.Atoi(calls)
-		if err != nil || name == "" || n < 1 || n > 1_000_000 || of[name] != 0 {
+		if err != nil || name == "" || n < 1 || n > 1_000_000 || limits[name] != 0 {
 			return nil, errInbound
 		}
-		of[name] = n
+		limits[name] = n
 	}
-	return of, nil
+	return limits, nil
 }

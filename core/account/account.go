@@ -1,5 +1,5 @@
-// Package account holds who pays (customers), what calls (lines), ways out (trunks) and the settings that
-// they inherit from one another. It must not know how settings are judged or where they are stored.
+// Package account holds who pays (customers), what calls (lines), the routes to carriers (trunks) and the settings that
+// they inherit from one another. It must not know how settings are applied or where they are stored.
 package account
 
 import (
@@ -41,7 +41,7 @@ const (
 	LineMonthCap
 	AccountDayCap
 	AccountMonthCap
-	LineWarning    // un-billed usage at which people are told, and again at each further multiple; 0 is off
+	LineWarning    // un-billed usage at which contacts are notified, and again at each further multiple; 0 is off
 	AccountWarning // the same for all lines of a customer together
 	NumFields
 )
@@ -128,7 +128,7 @@ const (
 	WithheldRemoved  = "removed"  // nothing
 )
 
-// Trunk is a way out to (and in from) a carrier.
+// Trunk is a route to and from a carrier.
 type Trunk struct {
 	Name      string   // identity; its handle is a slug
 	Addresses []string // host:port, tried in order
@@ -144,7 +144,7 @@ type Trunk struct {
 	Disabled  bool
 }
 
-// Request is a customer's wish to loosen a setting, which staff grant or refuse.
+// Request asks staff to loosen a setting for a customer; they grant or refuse it.
 type Request struct {
 	ID        int64
 	Line      string // identity

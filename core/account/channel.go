@@ -113,7 +113,7 @@ func CheckMail(s string) error {
 	}
 	at := strings.LastIndexByte(s, '@')
 	if at < 1 || at > maxMailbox || !isMadeOf(s[:at], isMailbox) || !isHost(s[at+1:]) {
-		return bad("letters, digits and the usual signs before the '@', and the name of a host after it")
+		return bad("letters, digits and the usual signs before the '@', and a host name after it")
 	}
 	return nil
 }
@@ -134,13 +134,13 @@ func CheckHook(s string) error {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
 	case u.User != nil:
-		return bad("no login in it, for it would be shown to people")
+		return bad("no login in it, because people would see it")
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return bad("nothing after '#', for it is never sent")
+		return bad("nothing after '#', because that part is never sent")
 	case !isAddr && !isHost(u.Hostname()) || strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):
 		return bad("the name or address of a host, and a port from 1 to 65535 if any")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
-		return bad("https; http only to this machine itself")
+		return bad("https; http only to this machine")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func TestContactsAreStoredAsEver(t *testing.T) {
 		contact Contact
 	}{
 		{`{"id":"anna~k3","name":"Anna \u003cb\u003e","lines":["acme-1"],"kinds":{"*":"digest"},"mail":"anna@example.com"}`, Contact{
-			ID: "anna~k3", Name: "Anna <b>", Channel: Mail, Address: "anna@example.com", Lines: []string{"acme-1"}, Kinds: map[string]Wish{"*": WishDigest},
+			ID: "anna~k3", Name: "Anna <b>", Channel: Mail, Address: "anna@example.com", Lines: []string{"acme-1"}, Kinds: map[string]Preference{"*": PreferDigest},
 		}},
 		{`{"id":"hook","url":"https://example.com/x?a=1\u0026b=2"}`, Contact{ID: "hook", Channel: Webhook, Address: "https://example.com/x?a=1&b=2"}},
 		{`{"id":"none"}`, Contact{ID: "none"}},

@@ -12,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxFormer and MaxContacts bound what a line and a customer keep, MaxWishes and MaxContactLines what a contact does.
+// MaxFormer and MaxContacts bound what a line and a customer keep, MaxPreferences and MaxContactLines what a contact does.
 const (
 	MaxFormer       = 3
 	MaxContacts     = 16
-	MaxWishes       = 64
+	MaxPreferences  = 64
 	MaxContactLines = 256
 
 	// FormerFor is how long a former password is kept after it was replaced.
@@ -64,24 +64,24 @@ const (
 	CourtesyOff     Courtesy = "off"
 )
 
-// Wish says how a contact wants one kind of notice.
-type Wish string
+// Preference says how a contact wants one kind of notice.
+type Preference string
 
 // Wishes.
 const (
-	WishNow    Wish = "now" // the default
-	WishDigest Wish = "digest"
-	WishOff    Wish = "off" // critical notices come all the same
+	PreferNow    Preference = "now" // the default
+	PreferDigest Preference = "digest"
+	PreferOff    Preference = "off" // critical notices come all the same
 )
 
 // Contact is somebody of a customer who gets notices.
 type Contact struct {
-	ID      string          `json:"id"` // identity; its handle is a slug, one of its customer
-	Name    string          `json:"name,omitempty"`
-	Channel string          `json:"-"`               // code of how it is reached; with its address it is stored under the channel's Part
-	Address string          `json:"-"`               // a mail address, a URL: see Channels
-	Lines   []string        `json:"lines,omitempty"` // identities: only notices about these; empty is all
-	Kinds   map[string]Wish `json:"kinds,omitempty"` // by kind of notice; "*" is all others
+	ID      string                `json:"id"` // identity; its handle is a slug, one of its customer
+	Name    string                `json:"name,omitempty"`
+	Channel string                `json:"-"`               // code of how it is reached; with its address it is stored under the channel's Part
+	Address string                `json:"-"`               // a mail address, a URL: see Channels
+	Lines   []string              `json:"lines,omitempty"` // identities: only notices about these; empty is all
+	Kinds   map[string]Preference `json:"kinds,omitempty"` // by kind of notice; "*" is all others
 }
 
 // MarshalJSON writes the address under the name of its channel: {"id":"office","mail":"anna@example.com"}.
@@ -129,16 +129,16 @@ func (c Courtesy) Valid() bool {
 }
 
 // Valid says that the wish is one there is.
-func (w Wish) Valid() bool { return w == WishNow || w == WishDigest || w == WishOff }
+func (w Preference) Valid() bool { return w == PreferNow || w == PreferDigest || w == PreferOff }
 
 // Wants says how the contact wants a kind of notice: its word on the kind, else on "*", else now.
-func (c *Contact) Wants(kind string) Wish {
+func (c *Contact) Wants(kind string) Preference {
 	for _, key := range [...]string{kind, "*"} {
 		if w, ok := c.Kinds[key]; ok && w.Valid() {
 			return w
 		}
 	}
-	return WishNow
+	return PreferNow
 }
 
 // About says whether notices about a line are for the contact; "" is a notice about no line.
@@ -149,7 +149,7 @@ func (c *Contact) About(line string) bool {
 // Clone shares nothing with c.
 func (c Contact) Clone() Contact {
 	c.Lines = slices.Clone(c.Lines)
-	kinds := make(map[string]Wish, len(c.Kinds))
+	kinds := make(map[string]Preference, len(c.Kinds))
 	for k, w := range c.Kinds {
 		kinds[k] = w
 	}
@@ -159,7 +159,7 @@ func (c Contact) Clone() Contact {
 	return c
 }
 
-// CheckContacts checks all contacts of a customer: each by itself, their number, and that no id is there twice.
+// CheckContacts checks all contacts of a customer: each by itself, their number, and that no id is listed twice.
 func CheckContacts(cs []Contact) error {
 	var faults []error
 	if len(cs) > MaxContacts {
@@ -204,8 +204,8 @@ func (c *Contact) checkLines() error {
 }
 
 func (c *Contact) checkKinds() error {
-	if len(c.Kinds) > MaxWishes {
-		return wrong("kinds", strconv.Itoa(len(c.Kinds)), "at most "+strconv.Itoa(MaxWishes))
+	if len(c.Kinds) > MaxPreferences {
+		return wrong("kinds", strconv.Itoa(len(c.Kinds)), "at most "+strconv.Itoa(MaxPreferences))
 	}
 	var faults []error
 	for kind, wish := range c.Kinds {
@@ -213,7 +213,7 @@ func (c *Contact) checkKinds() error {
 			faults = append(faults, wrong("kinds", kind, "a kind of notice: 1 to 40 of a-z and '-'; or '*' for all others"))
 		}
 		if !wish.Valid() {
-			faults = append(faults, wrong("kinds", string(wish), "the wish now, digest or off"))
+			faults = append(faults, wrong("kinds", string(wish), "the preference now, digest or off"))
 		}
 	}
 	return errors.Join(faults...)
@@ -236,9 +236,9 @@ func checkContactName(s string) error {
 	return nil
 }
 
-func isMadeOf(s string, of func(byte) bool) bool {
+func isMadeOf(s string, allowed func(byte) bool) bool {
 	for i := range len(s) {
-		if !of(s[i]) {
+		if !allowed(s[i]) {
 			return false
 		}
 	}

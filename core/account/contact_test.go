@@ -14,7 +14,7 @@ import (
 func TestContactIsChecked(t *testing.T) {
 	good := []Contact{
 		{ID: "owner", Name: "Zoë O'Neil (home)", Channel: Mail, Address: "zoe.oneil+phones@example.co.uk"},
-		{ID: "desk", Channel: Mail, Address: "root@localhost", Lines: []string{"acme-1"}, Kinds: map[string]Wish{"new-device": WishOff, "*": WishDigest}},
+		{ID: "desk", Channel: Mail, Address: "root@localhost", Lines: []string{"acme-1"}, Kinds: map[string]Preference{"new-device": PreferOff, "*": PreferDigest}},
 		{ID: "hook", Channel: Webhook, Address: "https://hooks.example.com:8443/in?key=1"},
 		{ID: "local", Channel: Webhook, Address: "http://127.0.0.1:8080/x"},
 		{ID: "six", Channel: Webhook, Address: "http://[::1]/"},
@@ -39,11 +39,11 @@ func TestContactIsChecked(t *testing.T) {
 		{"long name", Contact{ID: "a", Name: strings.Repeat("a", 201), Channel: Mail, Address: "a@example.com"}, "name"},
 		{"line", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Lines: []string{"ok", "not ok"}}, "not ok"},
 		{"many lines", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Lines: make([]string, MaxContactLines+1)}, "257"},
-		{"kinds", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"New Device": WishNow}}, "kinds"},
-		{"empty kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"": WishNow}}, "kinds"},
-		{"long kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{strings.Repeat("a", 41): WishNow}}, "kinds"},
-		{"wish", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"new-device": "never"}}, "wish"},
-		{"empty wish", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Wish{"new-device": ""}}, "wish"},
+		{"kinds", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Preference{"New Device": PreferNow}}, "kinds"},
+		{"empty kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Preference{"": PreferNow}}, "kinds"},
+		{"long kind", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Preference{strings.Repeat("a", 41): PreferNow}}, "kinds"},
+		{"preference", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Preference{"new-device": "never"}}, "preference"},
+		{"empty preference", Contact{ID: "a", Channel: Mail, Address: "a@example.com", Kinds: map[string]Preference{"new-device": ""}}, "preference"},
 	} {
 		if err := CheckContacts([]Contact{c.contact}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
@@ -109,16 +109,16 @@ func FuzzContact(f *testing.F) {
 }
 
 func TestWhatAContactWants(t *testing.T) {
-	c := Contact{Lines: []string{"a"}, Kinds: map[string]Wish{"new-device": WishOff, "*": WishDigest}}
-	if c.Wants("new-device") != WishOff || c.Wants("usage-level") != WishDigest || (&Contact{}).Wants("x") != WishNow {
+	c := Contact{Lines: []string{"a"}, Kinds: map[string]Preference{"new-device": PreferOff, "*": PreferDigest}}
+	if c.Wants("new-device") != PreferOff || c.Wants("usage-level") != PreferDigest || (&Contact{}).Wants("x") != PreferNow {
 		t.Error("wishes are not taken from the kind, then from *, then now")
 	}
 	if c.About("b") || !c.About("a") || !(&Contact{}).About("b") {
 		t.Error("lines are not kept apart")
 	}
 	d := c.Clone()
-	d.Lines[0], d.Kinds["*"] = "x", WishNow
-	if c.Lines[0] != "a" || c.Kinds["*"] != WishDigest {
+	d.Lines[0], d.Kinds["*"] = "x", PreferNow
+	if c.Lines[0] != "a" || c.Kinds["*"] != PreferDigest {
 		t.Error("a clone shares with its origin")
 	}
 }

@@ -17,12 +17,13 @@ var (
 	ErrValue = errors.New("not a value of this setting")
 )
 
-// Unit is what a field counts.
+// Unit is what a field, or a figure of a decision, counts.
 type Unit uint8
 
-// Units of fields.
+// Units.
 const (
-	UnitCount   Unit = iota // plain number
+	UnitNone    Unit = iota // nothing
+	UnitCount               // plain number
 	UnitRate                // money.Rate
 	UnitAmount              // money.Micro
 	UnitSeconds             // seconds
@@ -116,7 +117,7 @@ func ParseValueIn(c money.Currency, f Field, text string) (int64, error) {
 	}
 	text = strings.ToLower(strings.TrimSpace(text))
 	if len(text) > 40 {
-		return 0, fmt.Errorf("%w: %s is far too long a text", ErrValue, f)
+		return 0, fmt.Errorf("%w: %s is too long", ErrValue, f)
 	}
 	if text == off && f.Free() {
 		return 0, nil

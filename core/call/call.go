@@ -114,16 +114,16 @@ type Open struct {
 	Line      string // who is charged; for In the line called
 	Account   string
 	Peer      string // the other line of Between; the trunk of In
-	Trunk     string // way out in use, once known
+	Trunk     string // the route in use, once known
 	Dialled   string
 	Number    string // E.164 with '+', or the short number
 	Class     string
 	Country   string
 	ALeg      string // SIP Call-ID of the caller's leg
-	BLeg      string // and of the way out in use
+	BLeg      string // and of the leg to the carrier in use
 	Source    string // address:port of the phone
 	UserAgent string
-	Cost      rating.Quote  // carrier's, of the way in use; zero Price when the trunk has no deck
+	Cost      rating.Quote  // the carrier's, for the route in use; zero Price when the trunk has no deck
 	Quote     rating.Quote  // retail
 	Purses    []string      // ids of the purses that hold money for it
 	Held      money.Micro   // in each of Purses

@@ -73,7 +73,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"no header":         {"1,2,3\n4,5,6\n", Options{}, "no row names columns"},
 		"no caller":         {"start,to,seconds\n2026-06-28 14:05,1,2\n", Options{}, "no column for caller"},
 		"two durations":     {"start,from,to,duration,seconds\n2026-06-28 14:05,1,2,3,4\n", Options{}, `columns "duration" and "seconds" may both be the seconds: say which with --map "duration=seconds"`},
-		"a meaning unknown": {"start,from,to,seconds\n", Options{Map: []string{"start=begin"}}, "is no meaning"},
+		"a meaning unknown": {"start,from,to,seconds\n", Options{Map: []string{"start=begin"}}, "is not a meaning"},
 		"a column unknown":  {"start,from,to,seconds\n", Options{Map: []string{"begin=start"}}, `no column "begin"`},
 		"not a mapping":     {"start,from,to,seconds\n", Options{Map: []string{"start"}}, "want COLUMN=MEANING"},
 		"dates":             {"start,from,to,seconds\n01/02/2026 10:00,1,2,3\n", Options{}, "is the day first or the month"},

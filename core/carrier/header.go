@@ -177,7 +177,7 @@ func readMap(cells, mapped []string) (map[int]meaning, string) {
 		column, word := strings.TrimSpace(text[:i]), strings.ToLower(strings.TrimSpace(text[i+1:]))
 		m, ok := names[word]
 		if !ok {
-			return nil, fmt.Sprintf("--map %q: %q is no meaning: want start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore", text, word)
+			return nil, fmt.Sprintf("--map %q: %q is not a meaning: want start, date, time, caller, called, seconds, minutes, cost, cost (p), id or ignore", text, word)
 		}
 		at := slices.IndexFunc(cells, func(cell string) bool { return strings.EqualFold(strings.TrimSpace(cell), column) })
 		if n, err := strconv.Atoi(column); at < 0 && err == nil && n >= 1 && n <= len(cells) {

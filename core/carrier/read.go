@@ -76,7 +76,7 @@ func asText(data []byte) ([]byte, error) {
 	}
 	text, _, err := rating.Decode(data)
 	if err != nil {
-		return nil, unread("the file is no text: %v", err)
+		return nil, unread("the file is not text: %v", err)
 	}
 	if bytes.IndexByte(text, '\n') < 0 {
 		text = bytes.ReplaceAll(text, []byte{'\r'}, []byte{'\n'})

@@ -207,18 +207,18 @@ type wrong string
 
 func (w wrong) Error() string { return "not " + string(w) }
 
-func (v value) text(to *string) error {
+func (v value) text(into *string) error {
 	switch {
 	case v.null():
 		return nil
 	case v[0] != '"':
 		return wrong("a text")
 	}
-	*to = v.unquoted()
+	*into = v.unquoted()
 	return nil
 }
 
-func (v value) int(to *int64) error {
+func (v value) int(into *int64) error {
 	if v.null() {
 		return nil
 	}
@@ -226,40 +226,40 @@ func (v value) int(to *int64) error {
 	if err != nil {
 		return wrong("a whole number")
 	}
-	*to = n
+	*into = n
 	return nil
 }
 
-func (v value) flag(to *bool) error {
+func (v value) flag(into *bool) error {
 	switch v {
 	case "null":
 		return nil
 	case "true", "false":
-		*to = v == "true"
+		*into = v == "true"
 		return nil
 	}
 	return wrong("true or false")
 }
 
-func (v value) answer(to **bool) error {
+func (v value) answer(into **bool) error {
 	if v.null() {
 		return nil
 	}
-	*to = new(bool)
-	return v.flag(*to)
+	*into = new(bool)
+	return v.flag(*into)
 }
 
 // source takes a text that is no source for none.
-func (v value) source(to *Source) error {
+func (v value) source(into *Source) error {
 	var text string
 	if err := v.text(&text); err != nil {
 		return err
 	}
-	*to = ParseSource(text)
+	*into = ParseSource(text)
 	return nil
 }
 
-func (v value) span(to *time.Duration, unit time.Duration) error {
+func (v value) span(into *time.Duration, unit time.Duration) error {
 	var n int64
 	if err := v.int(&n); err != nil {
 		return err
@@ -267,66 +267,66 @@ func (v value) span(to *time.Duration, unit time.Duration) error {
 	if most := math.MaxInt64 / int64(unit); n > most || n < -most {
 		return wrong("a duration that we can hold")
 	}
-	*to = time.Duration(n) * unit
+	*into = time.Duration(n) * unit
 	return nil
 }
 
-func (v value) micros(to *time.Time) error {
+func (v value) micros(into *time.Time) error {
 	var n int64
 	if err := v.int(&n); err != nil || v.null() {
 		return err
 	}
-	*to = time.UnixMicro(n).UTC()
+	*into = time.UnixMicro(n).UTC()
 	return nil
 }
 
 // time takes whatever is not an instant that can be written again for none: what hangs on it is left out.
-func (v value) time(to *time.Time) error {
-	*to = time.Time{}
+func (v value) time(into *time.Time) error {
+	*into = time.Time{}
 	if v[0] != '"' {
 		return nil
 	}
 	if at, err := time.Parse(time.RFC3339Nano, v.unquoted()); err == nil && at.UTC().Year() <= 9999 && at.UTC().Year() > 0 {
-		*to = at.UTC()
+		*into = at.UTC()
 	}
 	return nil
 }
 
-func (v value) raw(to *json.RawMessage) error {
-	*to = json.RawMessage(v)
+func (v value) raw(into *json.RawMessage) error {
+	*into = json.RawMessage(v)
 	return nil
 }
 
-func (v value) texts(to *[]string) error {
-	if err := json.Unmarshal([]byte(v), to); err != nil {
+func (v value) texts(into *[]string) error {
+	if err := json.Unmarshal([]byte(v), into); err != nil {
 		return wrong("a list of texts")
 	}
 	return nil
 }
 
-func (v value) count(to *[]Count, code string) error {
+func (v value) count(into *[]Count, code string) error {
 	c := Count{Code: code}
 	err := v.int(&c.N)
-	*to = append(*to, c)
+	*into = append(*into, c)
 	return err
 }
 
-func getRecord[T any, R record[T]](v value, to **T) error {
+func getRecord[T any, R record[T]](v value, into **T) error {
 	if v.null() {
 		return nil
 	}
-	*to = new(T)
-	return R(*to).Decode([]byte(v))
+	*into = new(T)
+	return R(*into).Decode([]byte(v))
 }
 
-func getList[T any, R record[T]](v value, to *[]T) error {
+func getList[T any, R record[T]](v value, into *[]T) error {
 	var raw []json.RawMessage
 	if err := json.Unmarshal([]byte(v), &raw); err != nil {
 		return wrong("a list")
 	}
-	*to = make([]T, len(raw))
+	*into = make([]T, len(raw))
 	for i := range raw {
-		if err := R(&(*to)[i]).Decode(raw[i]); err != nil {
+		if err := R(&(*into)[i]).Decode(raw[i]); err != nil {
 			return err
 		}
 	}

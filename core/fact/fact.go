@@ -88,15 +88,6 @@ var EachCall = [...]string{KindCallAdmitted, KindCallAnswered, KindSliceHeld, Ki
 // ErrBody says that a body is not what its kind promises.
 var ErrBody = errors.New("not a body of this kind of fact")
 
-// Decode reads a row. One of a kind that is not known is a *Raw.
-func Decode(r *Row) (Body, error) {
-	f := empty(r.Kind)
-	if f == nil {
-		f = &Raw{Code: r.Kind, Version: r.Version}
-	}
-	return f, f.Decode(r.Body)
-}
-
 // Say is a row that is encoded when it is written, so that nobody waits for that. f must not change any more.
 func Say(f Body, at time.Time, s Subject) Row {
 	return Row{At: at, Kind: f.Kind(), Line: s.Line, Account: s.Account, Call: s.Call, Said: f}
@@ -108,28 +99,6 @@ func (r *Row) Encode() {
 		*r = r.Said.Row(r.At, Subject{Line: r.Line, Account: r.Account, Call: r.Call})
 	}
 }
-
-// Raw is a fact of a kind that is not known: of a newer version, or of one that is history.
-type Raw struct {
-	Code    string
-	Version int
-	Body    []byte
-}
-
-// Kind is the code.
-func (f *Raw) Kind() string { return f.Code }
-
-// Append writes the body after b.
-func (f *Raw) Append(b []byte) []byte { return append(b, f.Body...) }
-
-// Decode takes any body as it is.
-func (f *Raw) Decode(body []byte) error {
-	f.Body = append([]byte(nil), body...)
-	return nil
-}
-
-// Row is the fact as the journal keeps it.
-func (f *Raw) Row(at time.Time, s Subject) Row { return row(at, f.Code, f.Version, "", s, f.Body) }
 
 func row(at time.Time, kind string, version int, key string, s Subject, body []byte) Row {
 	return Row{At: at, Kind: kind, Version: version, Key: key, Line: s.Line, Account: s.Account, Call: s.Call, Body: body}

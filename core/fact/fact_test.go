@@ -17,6 +17,12 @@ import (
 	"ringfence/core/money"
 )
 
+// decode reads a row of a kind that there is.
+func decode(r *Row) (Body, error) {
+	f := empty(r.Kind)
+	return f, f.Decode(r.Body)
+}
+
 // TestGolden reads bodies that the version before core/fact wrote, and writes them again: not a byte may differ.
 func TestGolden(t *testing.T) {
 	for _, kind := range Kinds {
@@ -26,7 +32,7 @@ func TestGolden(t *testing.T) {
 		}
 		for body := range bytes.Lines(text) {
 			body = bytes.TrimSuffix(body, []byte("\n"))
-			f, err := Decode(&Row{Kind: kind, Body: body})
+			f, err := decode(&Row{Kind: kind, Body: body})
 			if err != nil || f.Kind() != kind {
 				t.Errorf("%s is read as %s: %v\n%s", kind, f.Kind(), err, body)
 			} else if got := f.Append(nil); !bytes.Equal(got, body) {
@@ -70,15 +76,10 @@ func TestOlderVersions(t *testing.T) {
 	}
 }
 
-// TestUnknownKind: a reader goes on with facts of kinds that it does not know, and with bodies that are not what they promise.
-func TestUnknownKind(t *testing.T) {
-	in := Row{Kind: "moon.landed", Version: 3, Body: []byte(`{"a":1}`)}
-	f, err := Decode(&in)
-	if raw, ok := f.(*Raw); !ok || err != nil || raw.Kind() != in.Kind || raw.Version != 3 || string(raw.Append(nil)) != `{"a":1}` {
-		t.Errorf("%#v, %v", f, err)
-	}
+// TestBadBody: a body that is not what its kind promises is an error.
+func TestBadBody(t *testing.T) {
 	for _, body := range []string{``, `{`, `[]`, `7`, `{"retail_micro":"x"}`, `{"retail_micro":1.5}`, `{"talk_ms":9223372036854775807}`, `{"reason":7}`} {
-		if f, err := Decode(&Row{Kind: KindCallSettled, Body: []byte(body)}); err == nil || f == nil {
+		if f, err := decode(&Row{Kind: KindCallSettled, Body: []byte(body)}); err == nil || f == nil {
 			t.Errorf("%s is %#v", body, f)
 		}
 	}
@@ -155,8 +156,11 @@ func FuzzDecode(f *testing.F) {
 		f.Add(kind, []byte(first))
 	}
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		x, err := Decode(&Row{Kind: kind, Body: body})
-		if _, unknown := x.(*Raw); err != nil || unknown {
+		if empty(kind) == nil {
+			return
+		}
+		x, err := decode(&Row{Kind: kind, Body: body})
+		if err != nil {
 			return
 		}
 		wrote := x.Append(nil)
@@ -188,7 +192,7 @@ var samples = func() []Row {
 func TestCallsAllocateNothing(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	for i := range samples {
-		f, err := Decode(&samples[i])
+		f, err := decode(&samples[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +207,7 @@ func TestCallsAllocateNothing(t *testing.T) {
 
 func BenchmarkEncode(b *testing.B) {
 	for i := range samples {
-		f, err := Decode(&samples[i])
+		f, err := decode(&samples[i])
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -219,7 +223,7 @@ func BenchmarkEncode(b *testing.B) {
 
 func BenchmarkDecode(b *testing.B) {
 	for i := range samples {
-		f, _ := Decode(&samples[i])
+		f, _ := decode(&samples[i])
 		b.Run(samples[i].Kind, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -171,167 +171,6 @@ var Kinds = [...]string{
 	KindStoreGapBooked,
 }
 
-// empty makes a fact of a kind to decode into; nil: no such kind.
-func empty(kind string) Body {
-	switch kind {
-	case KindCallAdmitted:
-		return new(CallAdmitted)
-	case KindCallRefused:
-		return new(CallRefused)
-	case KindCallsRefused:
-		return new(CallsRefused)
-	case KindCallUnallocated:
-		return new(CallUnallocated)
-	case KindCallAnswered:
-		return new(CallAnswered)
-	case KindSliceHeld:
-		return new(SliceHeld)
-	case KindCallCut:
-		return new(CallCut)
-	case KindCallEndedElsewhere:
-		return new(CallEndedElsewhere)
-	case KindCallTakenOver:
-		return new(CallTakenOver)
-	case KindCallSettled:
-		return new(CallSettled)
-	case KindLegUnconfirmed:
-		return new(LegUnconfirmed)
-	case KindSettingsSeen:
-		return new(SettingsSeen)
-	case KindCallEmergencies:
-		return new(CallEmergencies)
-	case KindCallInboundFull:
-		return new(CallInboundFull)
-	case KindCallRingingFull:
-		return new(CallRingingFull)
-	case KindCustomerAdded:
-		return new(CustomerAdded)
-	case KindCustomerChanged:
-		return new(CustomerChanged)
-	case KindCustomerDeleted:
-		return new(CustomerDeleted)
-	case KindContactAdded:
-		return new(ContactAdded)
-	case KindContactChanged:
-		return new(ContactChanged)
-	case KindContactDeleted:
-		return new(ContactDeleted)
-	case KindLineAdded:
-		return new(LineAdded)
-	case KindLineChanged:
-		return new(LineChanged)
-	case KindSettingChanged:
-		return new(SettingChanged)
-	case KindLineLocked:
-		return new(LineLocked)
-	case KindLineUnlocked:
-		return new(LineUnlocked)
-	case KindLineDeleted:
-		return new(LineDeleted)
-	case KindPasswordChanged:
-		return new(PasswordChanged)
-	case KindTrunkAdded:
-		return new(TrunkAdded)
-	case KindTrunkChanged:
-		return new(TrunkChanged)
-	case KindTrunkDeleted:
-		return new(TrunkDeleted)
-	case KindRequestMade:
-		return new(RequestMade)
-	case KindRequestGranted:
-		return new(RequestGranted)
-	case KindRequestRefused:
-		return new(RequestRefused)
-	case KindDeckImported:
-		return new(DeckImported)
-	case KindDeckDeleted:
-		return new(DeckDeleted)
-	case KindKeyRotated:
-		return new(KeyRotated)
-	case KindRegistrationAdded:
-		return new(RegistrationAdded)
-	case KindRegistrationMoved:
-		return new(RegistrationMoved)
-	case KindRegistrationRemoved:
-		return new(RegistrationRemoved)
-	case KindRegistrationExpired:
-		return new(RegistrationExpired)
-	case KindRegistrationSummary:
-		return new(RegistrationSummary)
-	case KindLoginLocked:
-		return new(LoginLocked)
-	case KindLoginFailed:
-		return new(LoginFailed)
-	case KindLoginStale:
-		return new(LoginStale)
-	case KindLoginOld:
-		return new(LoginOld)
-	case KindLoginSiege:
-		return new(LoginSiege)
-	case KindLoginSpray:
-		return new(LoginSpray)
-	case KindLoginMovedNonce:
-		return new(LoginMovedNonce)
-	case KindLoginHoneypot:
-		return new(LoginHoneypot)
-	case KindLoginHeld:
-		return new(LoginHeld)
-	case KindLoginAdmitted:
-		return new(LoginAdmitted)
-	case KindLoginProbation:
-		return new(LoginProbation)
-	case KindLoginReleased:
-		return new(LoginReleased)
-	case KindDeviceNew:
-		return new(DeviceNew)
-	case KindDeviceMoved:
-		return new(DeviceMoved)
-	case KindDeviceVerdict:
-		return new(DeviceVerdict)
-	case KindDeviceMany:
-		return new(DeviceMany)
-	case KindBanAdded:
-		return new(BanAdded)
-	case KindBanFlood:
-		return new(BanFlood)
-	case KindBanRemoved:
-		return new(BanRemoved)
-	case KindBanSpared:
-		return new(BanSpared)
-	case KindBanFeed:
-		return new(BanFeed)
-	case KindFloodStrangers:
-		return new(FloodStrangers)
-	case KindDialogWrongTags:
-		return new(DialogWrongTags)
-	case KindFindingRaised:
-		return new(FindingRaised)
-	case KindFindingNoted:
-		return new(FindingNoted)
-	case KindFindingClosed:
-		return new(FindingClosed)
-	case KindNotifyBegan:
-		return new(NotifyBegan)
-	case KindLinkUsed:
-		return new(LinkUsed)
-	case KindLinkDone:
-		return new(LinkDone)
-	case KindNoticeResent:
-		return new(NoticeResent)
-	case KindTraceBegun:
-		return new(TraceBegun)
-	case KindTraceEnded:
-		return new(TraceEnded)
-	case KindStoreRestored:
-		return new(StoreRestored)
-	case KindStoreGapAccepted:
-		return new(StoreGapAccepted)
-	case KindStoreGapBooked:
-		return new(StoreGapBooked)
-	}
-	return nil
-}
-
 // Away is an object within facts.
 type Away struct {
 	Source  Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
@@ -572,8 +411,8 @@ func (f *Password) Decode(body []byte) error {
 	})
 }
 
-// Wish is an object within facts.
-type Wish struct {
+// Requested is an object within facts.
+type Requested struct {
 	Request int64     // number of the request
 	Setting string    // the setting that it asks for
 	N       int64     // the value that it asks for
@@ -583,7 +422,7 @@ type Wish struct {
 }
 
 // Append writes the JSON object after b.
-func (f *Wish) Append(b []byte) []byte {
+func (f *Requested) Append(b []byte) []byte {
 	b = append(b, '{')
 	b = putInt(b, "request", f.Request)
 	b = putText(b, "field", f.Setting)
@@ -601,8 +440,8 @@ func (f *Wish) Append(b []byte) []byte {
 }
 
 // Decode reads what Append writes, under any name that a field ever had. ErrBody.
-func (f *Wish) Decode(body []byte) error {
-	*f = Wish{}
+func (f *Requested) Decode(body []byte) error {
+	*f = Requested{}
 	return eachField(body, func(name string, v value) error {
 		switch name {
 		case "request":
@@ -2354,7 +2193,7 @@ func (f *TrunkDeleted) Row(at time.Time, s Subject) Row {
 	return row(at, KindTrunkDeleted, 1, "", s, f.Append(buffer()))
 }
 
-// RequestMade is request.made: a wish to loosen a setting was entered.
+// RequestMade is request.made: a request to loosen a setting was made.
 type RequestMade struct {
 	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
 	Before json.RawMessage // of what changed, the values before

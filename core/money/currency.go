@@ -40,7 +40,7 @@ var Signs = map[string]string{
 func CurrencyOf(code string) (Currency, error) {
 	upper := strings.ToUpper(strings.TrimSpace(code))
 	if len(upper) != 3 || !has(codes, upper) {
-		return Currency{}, fmt.Errorf("%w: %.10q is no currency of ISO 4217 (want three letters such as GBP or EUR)", ErrSyntax, code)
+		return Currency{}, fmt.Errorf("%w: %.10q is not an ISO 4217 currency (want three letters such as GBP or EUR)", ErrSyntax, code)
 	}
 	c := Currency{Code: upper, Places: 2}
 	switch {
@@ -53,8 +53,8 @@ func CurrencyOf(code string) (Currency, error) {
 	case upper == Sterling.Code:
 		c.Minor = Sterling.Minor
 	}
-	for sign, of := range Signs {
-		if of == upper {
+	for sign, owner := range Signs {
+		if owner == upper {
 			c.Sign = sign
 		}
 	}

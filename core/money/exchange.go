@@ -18,7 +18,7 @@ func ParseExchange(text string) (Exchange, error) {
 	code, number, ok := strings.Cut(text, "=")
 	c, err := CurrencyOf(code)
 	if !ok || err != nil {
-		return Exchange{}, fmt.Errorf("%w: %.40q is no exchange rate (want USD=0.79: one dollar is worth 0.79 of the provider's currency)", ErrSyntax, text)
+		return Exchange{}, fmt.Errorf("%w: %.40q is not an exchange rate (want USD=0.79: one dollar is worth 0.79 of the provider's currency)", ErrSyntax, text)
 	}
 	n, err := parseDecimal(strings.TrimSpace(number), 9)
 	if err == nil && n <= 0 {

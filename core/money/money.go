@@ -43,9 +43,6 @@ func (a Micro) Add(b Micro) Micro {
 	return math.MinInt64
 }
 
-// Pennies rounds to whole hundredths of the currency: nearest, halves away from zero.
-func (a Micro) Pennies() int64 { return divRound(int64(a), 10_000) }
-
 // String gives the shortest exact decimal with at least two places: "0.0213", "12.50".
 func (a Micro) String() string { return decimal(int64(a), 6, 2) }
 
@@ -95,10 +92,7 @@ func Budget(a Micro) (Weighted, bool) {
 
 // Seconds is how many whole seconds at rate r (≥ 0) fit in w, at most most.
 func (w Weighted) Seconds(r Rate, most int64) int64 {
-	if r <= 0 {
-		return most
-	}
-	if w.hi >= uint64(r) {
+	if r <= 0 || w.hi >= uint64(r) {
 		return most
 	}
 	q, _ := bits.Div64(w.hi, w.lo, uint64(r))
@@ -111,17 +105,6 @@ func (w Weighted) Minus(r Rate, seconds int64) Weighted {
 	lo, borrow := bits.Sub64(w.lo, lo, 0)
 	hi, _ = bits.Sub64(w.hi, hi, borrow)
 	return Weighted{hi, lo}
-}
-
-func divRound(n, d int64) int64 {
-	q, r := n/d, n%d
-	if 2*r >= d {
-		return q + 1
-	}
-	if 2*r <= -d {
-		return q - 1
-	}
-	return q
 }
 
 func decimal(n int64, places, least int) string {

@@ -68,14 +68,6 @@ func TestRatesReadAndWrite(t *testing.T) {
 	}
 }
 
-func TestPennies(t *testing.T) {
-	for amount, want := range map[Micro]int64{0: 0, 4_999: 0, 5_000: 1, 14_999: 1, 15_000: 2, -4_999: 0, -5_000: -1, Max: 922_337_203_685_478, math.MinInt64: -922_337_203_685_478} {
-		if got := amount.Pennies(); got != want {
-			t.Errorf("%s: %d, want %d", amount, got, want)
-		}
-	}
-}
-
 func TestAddStopsAtTheEnds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Int64().Draw(t, "a"), rapid.Int64().Draw(t, "b")

@@ -2,6 +2,7 @@ package netlist
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,65 +15,58 @@ import (
 // maxDepth of lists within lists: CrowdSec's alerts hold decisions.
 const maxDepth = 4
 
-// keys under which lists and fields of a row stand.
-var (
-	listKeys = []string{"entries", "ipaddress", "ipaddresses", "addresses", "ips", "new", "decisions", "bans", "data", "items"}
-	fields   = map[string]int{
-		"net": inAddr, "value": inAddr, "ip": inAddr, "address": inAddr, "ipaddress": inAddr, "cidr": inAddr, "network": inAddr, "prefix": inAddr,
-		"until": inEnd, "duration": inEnd, "expires": inEnd, "expiry": inEnd, "expiration": inEnd,
-		"why": inWhy, "reason": inWhy, "scenario": inWhy, "comment": inWhy,
-		"type": inKind, "action": inKind, "scope": inScope,
-		"by": inBy, "made": inMade,
-	}
-)
+// listKeys are the keys of a document under which a list may stand.
+var listKeys = []string{"entries", "ipaddress", "ipaddresses", "addresses", "ips", "new", "decisions", "bans", "data", "items"}
 
-// Fields that only our own form has.
-const (
-	inBy = numColumns + iota
-	inMade
-	numFields
-)
+// jsonRow is an entry under every name that lists in use have for its parts, in any case; null is none. By and Made stand in our own form only.
+type jsonRow struct {
+	Net, Value, IP, Address, IPAddress, CIDR, Network, Prefix string
+	Until, Duration, Expires, Expiry, Expiration              string
+	Why, Reason, Scenario, Comment                            string
+	Type, Action, Scope                                       string
+	By, Made                                                  string
+	Decisions                                                 json.RawMessage // more rows
+}
 
-// jsonReader walks the tokens of a document, so that each fault has its place and nothing is held twice.
+// jsonReader decodes a document row by row, so that each fault has its place and nothing is held twice.
 type jsonReader struct {
 	*reader
-	data []byte
-	dec  *json.Decoder
+	data  []byte
+	start int // where the decoder began in data
+	dec   *json.Decoder
 	// How far the lines are counted.
-	counted, line, begins int
+	counted, line, lineStart int
 }
 
 // place is the line and column of a byte. Asked in the order of the text, it looks at each byte once.
-func (j *jsonReader) place(at int) (line, column int) {
-	at = min(at, len(j.data))
-	if at < j.counted {
-		return place(j.data, at)
+func (j *jsonReader) place(offset int) (line, column int) {
+	offset = min(offset, len(j.data))
+	if offset < j.counted {
+		return place(j.data, offset)
 	}
-	for {
-		i := bytes.IndexByte(j.data[j.counted:at], '\n')
-		if i < 0 {
-			break
-		}
-		j.counted += i + 1
-		j.line, j.begins = j.line+1, j.counted
+	between := j.data[j.counted:offset]
+	j.line += bytes.Count(between, []byte{'\n'})
+	if i := bytes.LastIndexByte(between, '\n'); i >= 0 {
+		j.lineStart = j.counted + i + 1
 	}
-	j.counted = at
-	return j.line + 1, at - j.begins + 1
+	j.counted = offset
+	return j.line + 1, offset - j.lineStart + 1
 }
 
+// json reads a list, or an object that holds lists.
 func (r *reader) json(data []byte) {
 	j := &jsonReader{reader: r, data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	j.dec.UseNumber()
-	t, at, ok := j.next()
+	t, offset, ok := j.next()
 	switch {
 	case !ok:
 	case t == json.Delim('['):
-		j.array(0)
+		j.rows(0)
 	case t == json.Delim('{'):
 		j.document()
-	case t == nil: // CrowdSec's way to say: none
+	case t == nil: // CrowdSec writes null when it has no decisions.
 	default:
-		j.wrong(at, t, "a JSON array or object")
+		j.wrong(offset, t, "a JSON array or object")
 	}
 	if r.bad.Count > 0 {
 		return
@@ -82,96 +76,104 @@ func (r *reader) json(data []byte) {
 	}
 }
 
-// next is a token and where it begins; not ok is a fault that is told already.
-func (j *jsonReader) next() (t json.Token, at int, ok bool) {
-	at = int(j.dec.InputOffset())
-	for at < len(j.data) && strings.IndexByte(" \t\r\n,:", j.data[at]) >= 0 {
-		at++
+// offset is where the next token or value begins.
+func (j *jsonReader) offset() int {
+	offset := j.start + int(j.dec.InputOffset())
+	for offset < len(j.data) && strings.IndexByte(" \t\r\n,:", j.data[offset]) >= 0 {
+		offset++
 	}
-	t, err := j.dec.Token()
-	if err != nil {
-		j.failed(err, "JSON")
-		return nil, at, false
-	}
-	return t, at, true
+	return offset
 }
 
-func (j *jsonReader) failed(err error, expected string) {
-	at := int(j.dec.InputOffset())
+// next is a token and where it begins. When ok is false, the fault has been noted.
+func (j *jsonReader) next() (t json.Token, offset int, ok bool) {
+	offset = j.offset()
+	t, err := j.dec.Token()
+	if err != nil {
+		return nil, offset, j.failed(err, "JSON")
+	}
+	return t, offset, true
+}
+
+// failed notes a fault of the JSON itself, and is always false.
+func (j *jsonReader) failed(err error, expected string) bool {
+	offset := j.start + int(j.dec.InputOffset())
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		at, expected = max(int(syntax.Offset)-1, at), "JSON ("+syntax.Error()+")"
+		offset, expected = max(j.start+int(syntax.Offset)-1, offset), "JSON ("+syntax.Error()+")"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		at, expected = len(j.data), "the rest of the JSON; it ends here"
+		offset, expected = len(j.data), "the rest of the JSON; it ends here"
 	}
-	line, column := j.place(at)
+	line, column := j.place(offset)
 	j.fault(line, column, "", expected)
+	return false
 }
 
-func (j *jsonReader) wrong(at int, t json.Token, expected string) {
-	line, column := j.place(at)
-	j.fault(line, column, fmt.Sprint(t), expected)
+// wrong notes a fault of the content, and is always false.
+func (j *jsonReader) wrong(offset int, found any, expected string) bool {
+	line, column := j.place(offset)
+	j.fault(line, column, fmt.Sprint(found), expected)
+	return false
 }
 
 // document reads an object that holds lists. One that holds none is a list of nothing only if it is empty.
-func (j *jsonReader) document() {
+func (j *jsonReader) document() bool {
 	known, others := false, ""
 	for j.dec.More() {
 		key, _, ok := j.next()
 		if !ok {
-			return
+			return false
 		}
 		name := strings.ToLower(fmt.Sprint(key))
 		if !slices.Contains(listKeys, name) {
 			others = name
-			if !j.skip() {
-				return
+			var skipped json.RawMessage
+			if err := j.dec.Decode(&skipped); err != nil {
+				return j.failed(err, "JSON")
 			}
 			continue
 		}
-		known = true
-		t, at, ok := j.next()
-		switch {
-		case !ok:
-			return
-		case t == nil: // none
-		case t == json.Delim('['):
-			if !j.array(0) {
-				return
-			}
-		default:
-			j.wrong(at, t, fmt.Sprintf("a list in %q", name))
-			return
+		if known = true; !j.list(name, 0) {
+			return false
 		}
 	}
-	if _, at, ok := j.next(); ok && !known && others != "" {
-		j.wrong(at, others, fmt.Sprintf("one of the keys %s with a list", strings.Join(listKeys, ", ")))
+	_, offset, ok := j.next()
+	if ok && !known && others != "" {
+		return j.wrong(offset, others, fmt.Sprintf("one of the keys %s with a list", strings.Join(listKeys, ", ")))
+	}
+	return ok
+}
+
+// list reads the value of a key that holds rows.
+func (j *jsonReader) list(name string, depth int) bool {
+	switch t, offset, ok := j.next(); {
+	case !ok:
+		return false
+	case t == nil: // none
+		return true
+	case t == json.Delim('['):
+		return j.rows(depth)
+	default:
+		return j.wrong(offset, t, fmt.Sprintf("a list in %q", name))
 	}
 }
 
-// array reads the rest of a list; false is a fault after which there is no going on.
-func (j *jsonReader) array(depth int) bool {
+// rows reads the rest of a list. False is a fault after which reading cannot go on.
+func (j *jsonReader) rows(depth int) bool {
 	for j.dec.More() {
-		t, at, ok := j.next()
-		if !ok {
-			return false
-		}
-		switch t := t.(type) {
-		case string:
-			if !j.address(t, at) {
-				return false
-			}
-		case json.Delim:
-			if t != '{' || depth >= maxDepth {
-				j.wrong(at, t, "an address, or an object with one")
-				return false
-			}
-			if !j.object(at, depth) {
-				return false
-			}
+		ok := false
+		switch offset := j.offset(); {
+		case offset < len(j.data) && j.data[offset] == '"':
+			ok = j.address(offset)
+		case offset < len(j.data) && j.data[offset] == '{' && depth <= maxDepth:
+			ok = j.object(offset, depth)
 		default:
-			j.wrong(at, t, "an address, or an object with one")
+			if t, offset, read := j.next(); read {
+				j.wrong(offset, t, "an address, or an object with one")
+			}
+		}
+		if !ok {
 			return false
 		}
 	}
@@ -180,122 +182,60 @@ func (j *jsonReader) array(depth int) bool {
 }
 
 // address takes an element that is a text. APIBAN says in its place that there is nothing new.
-func (j *jsonReader) address(s string, at int) bool {
-	if strings.EqualFold(s, "no new bans") {
+func (j *jsonReader) address(offset int) bool {
+	var text string
+	if err := j.dec.Decode(&text); err != nil {
+		return j.failed(err, "JSON")
+	}
+	if strings.EqualFold(text, "no new bans") {
 		return true
 	}
-	line, column := j.place(at)
+	line, column := j.place(offset)
 	if !j.row(line) {
 		return false
 	}
-	j.add(cell{s, line, column}, cell{}, cell{})
+	j.add(cell{text, line, column}, cell{}, cell{})
 	return true
 }
 
-// object reads a row, or something that holds rows.
-func (j *jsonReader) object(at, depth int) bool {
-	var row [numFields]cell
-	line, column := j.place(at)
-	nested := false
-	for j.dec.More() {
-		key, _, ok := j.next()
-		if !ok {
-			return false
-		}
-		name := strings.ToLower(fmt.Sprint(key))
-		if name == "decisions" {
-			nested = true
-			if ok = j.nested(depth); !ok {
-				return false
-			}
-			continue
-		}
-		what, known := fields[name]
-		if !known {
-			ok = j.skip()
-		} else {
-			ok = j.field(name, &row[what])
-		}
-		if !ok {
-			return false
+// object reads a row, or something that holds rows. Of two names for one part the first of jsonRow that says something counts.
+func (j *jsonReader) object(offset, depth int) bool {
+	var row jsonRow
+	err := j.dec.Decode(&row)
+	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
+		return j.wrong(offset, mistyped.Value, fmt.Sprintf("a text of at most %d bytes in %q", maxCell, strings.ToLower(mistyped.Field)))
+	} else if err != nil {
+		return j.failed(err, "JSON")
+	}
+	address := cmp.Or(row.Net, row.Value, row.IP, row.Address, row.IPAddress, row.CIDR, row.Network, row.Prefix)
+	end := cmp.Or(row.Until, row.Duration, row.Expires, row.Expiry, row.Expiration)
+	why := cmp.Or(row.Why, row.Reason, row.Scenario, row.Comment)
+	if longest := max(len(address), len(end), len(why)); longest > maxCell {
+		return j.wrong(offset, fmt.Sprint(longest, " bytes"), fmt.Sprintf("texts of at most %d bytes", maxCell))
+	}
+	if row.Decisions != nil {
+		inner := *j
+		inner.start = offset + max(bytes.Index(j.data[offset:], row.Decisions), 0)
+		inner.dec = json.NewDecoder(bytes.NewReader(row.Decisions))
+		if ok := inner.list("decisions", depth+1); !ok || address == "" {
+			return ok
 		}
 	}
-	if _, _, ok := j.next(); !ok {
+	line, column := j.place(offset)
+	if !j.row(line) {
 		return false
 	}
-	if nested && row[inAddr].text == "" {
+	if j.foreign(cmp.Or(row.Type, row.Action), row.Scope, &address) {
 		return true
 	}
-	if row[inAddr].line == 0 {
-		row[inAddr].line, row[inAddr].column = line, column
-	}
-	return j.take(&row)
-}
-
-func (j *jsonReader) nested(depth int) bool {
-	t, at, ok := j.next()
-	switch {
-	case !ok:
-		return false
-	case t == nil:
-		return true
-	case t == json.Delim('['):
-		return j.array(depth + 1)
-	}
-	j.wrong(at, t, `a list in "decisions"`)
-	return false
-}
-
-// field reads one text of a row; null is none. Of two names for one thing the first that says something stands.
-func (j *jsonReader) field(name string, into *cell) bool {
-	t, at, ok := j.next()
-	if !ok {
-		return false
-	}
-	if t == nil {
-		return true
-	}
-	s, isText := t.(string)
-	if !isText || len(s) > maxCell {
-		if d, isDelim := t.(json.Delim); isDelim {
-			s = d.String()
-		}
-		j.wrong(at, s, fmt.Sprintf("a text of at most %d bytes in %q", maxCell, name))
-		return false
-	}
-	if into.text == "" {
-		into.text = s
-		into.line, into.column = j.place(at)
-	}
-	return true
-}
-
-// take adds a row.
-func (j *jsonReader) take(row *[numFields]cell) bool {
-	if !j.row(row[inAddr].line) {
-		return false
-	}
-	if j.foreign(row[inKind].text, row[inScope].text, &row[inAddr].text) {
-		return true
-	}
-	before := len(j.list.Entries)
-	j.add(row[inAddr], row[inEnd], row[inWhy])
-	if len(j.list.Entries) > before {
-		e := &j.list.Entries[before]
-		e.By = Clean(row[inBy].text)
-		if made, err := time.Parse(time.RFC3339, row[inMade].text); err == nil && sane(made) {
+	before := len(j.reader.list.Entries)
+	j.add(cell{address, line, column}, cell{end, line, column}, cell{text: why})
+	if len(j.reader.list.Entries) > before {
+		e := &j.reader.list.Entries[before]
+		e.By = Clean(row.By)
+		if made, err := time.Parse(time.RFC3339, row.Made); err == nil && sane(made) {
 			e.Made = made.UTC()
 		}
-	}
-	return true
-}
-
-// skip passes over a value that is of no interest.
-func (j *jsonReader) skip() bool {
-	var raw json.RawMessage
-	if err := j.dec.Decode(&raw); err != nil {
-		j.failed(err, "JSON")
-		return false
 	}
 	return true
 }

@@ -56,7 +56,7 @@ func ParseFormat(name string) (Format, error) {
 	case Text, CSV, JSON:
 		return f, nil
 	}
-	return "", fmt.Errorf("%.20q is no format of a list: text, csv, json or auto", name)
+	return "", fmt.Errorf("%.20q is not a list format: text, csv, json or auto", name)
 }
 
 // Options of Parse.

@@ -19,7 +19,7 @@ func Write(entries []Entry, f Format) ([]byte, error) {
 	case JSON:
 		return writeJSON(entries)
 	}
-	return nil, fmt.Errorf("%.20q is no format of a list", string(f))
+	return nil, fmt.Errorf("%.20q is not a list format", string(f))
 }
 
 func writeText(entries []Entry) []byte {

@@ -15,9 +15,9 @@ import (
 // Blocks is a regulator's table of national numbers: which blocks of them are somebody's, and which are free. It never
 // changes: share it freely between goroutines, and read the table again to have another.
 type Blocks struct {
-	code uint64
-	of   map[uint64]Block // by the first digits of the block, without the trunk prefix
-	free int
+	code   uint64
+	blocks map[uint64]Block // by the first digits of the block, without the trunk prefix
+	free   int
 }
 
 // Block is what the table says of a number's block.
@@ -44,7 +44,7 @@ func ReadBlocks(code uint16, table []byte) (*Blocks, error) {
 	if len(table) > MaxBlocksFile {
 		return nil, fmt.Errorf("the table has more than %d MB", MaxBlocksFile>>20)
 	}
-	b := &Blocks{code: uint64(code), of: map[uint64]Block{}}
+	b := &Blocks{code: uint64(code), blocks: map[uint64]Block{}}
 	r := csv.NewReader(bytes.NewReader(table))
 	r.FieldsPerRecord, r.ReuseRecord, r.LazyQuotes = -1, true, true
 	block, status := -1, -1
@@ -64,11 +64,11 @@ func ReadBlocks(code uint16, table []byte) (*Blocks, error) {
 		if err := b.add(row, block, status); err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		if len(b.of) > MaxBlocks {
+		if len(b.blocks) > MaxBlocks {
 			return nil, fmt.Errorf("line %d: the table has more than %d blocks", line, MaxBlocks)
 		}
 	}
-	if len(b.of) == 0 {
+	if len(b.blocks) == 0 {
 		return nil, errors.New("the table has no blocks")
 	}
 	return b, nil
@@ -90,13 +90,13 @@ func (b *Blocks) add(row []string, block, status int) error {
 	}
 	switch {
 	case block < 0:
-		return errors.New(`there is no header with the columns "Number Block" and "Block Status": this is no table of Ofcom's in CSV`)
+		return errors.New(`there is no header with the columns "Number Block" and "Block Status": this is not an Ofcom table in CSV`)
 	case len(row) <= max(block, status):
-		return fmt.Errorf("the row has %d columns and not the %d of its header", len(row), max(block, status)+1)
+		return fmt.Errorf("the row has %d columns and its header has %d", len(row), max(block, status)+1)
 	}
 	digits := strings.ReplaceAll(blank(row[block]), " ", "")
 	if !isDigits(digits, maxBlock) || digits[0] == '0' {
-		return fmt.Errorf("%.40q is no block of numbers: one to %d digits without the leading 0", digits, maxBlock)
+		return fmt.Errorf("%.40q is not a block of numbers: want one to %d digits without the leading 0", digits, maxBlock)
 	}
 	first, _ := strconv.ParseUint(digits, 10, 64)
 	says := BlockHeld
@@ -104,7 +104,7 @@ func (b *Blocks) add(row []string, block, status int) error {
 		says = BlockFree
 		b.free++
 	}
-	b.of[first] = says
+	b.blocks[first] = says
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (b *Blocks) Of(n Number) Block {
 		return BlockUnknown
 	}
 	for national %= scale; national > 0; national /= 10 {
-		if says, ok := b.of[national]; ok {
+		if says, ok := b.blocks[national]; ok {
 			return says
 		}
 	}
@@ -129,7 +129,7 @@ func (b *Blocks) Of(n Number) Block {
 }
 
 // Len is how many blocks are listed, and Free how many of them are free.
-func (b *Blocks) Len() int  { return len(b.of) }
+func (b *Blocks) Len() int  { return len(b.blocks) }
 func (b *Blocks) Free() int { return b.free }
 
 // blocksLife is how long a table can be trusted to refuse calls: blocks are given out every week.

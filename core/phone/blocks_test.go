@@ -97,9 +97,9 @@ func TestWrongBlocks(t *testing.T) {
 		"7000 0,Free\n":                      "line 1: there is no header",
 		"Prefix,Rate\n44,1\n":                "line 1: there is no header",
 		"<html><body>Not found</body>":       "line 1: there is no header",
-		header + "7000 1,Free\nabc,Free\n":   `line 3: "abc" is no block`,
-		header + "0700,Free\n":               `line 2: "0700" is no block`,
-		header + "70001234567,Free\n":        `line 2: "70001234567" is no block`,
+		header + "7000 1,Free\nabc,Free\n":   `line 3: "abc" is not a block`,
+		header + "0700,Free\n":               `line 2: "0700" is not a block`,
+		header + "70001234567,Free\n":        `line 2: "70001234567" is not a block`,
 		header + "7000 1\n":                  "line 2: the row has 1 columns",
 		header + "\"7000 1,Free\n7000 2,F\n": "line 2",
 	} {

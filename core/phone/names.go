@@ -58,24 +58,21 @@ func (c *Class) UnmarshalText(text []byte) error {
 }
 
 var problemTexts = [NumProblems]string{
-	NoProblem:    "the number is valid",
-	Empty:        "nothing was dialled",
-	BadCharacter: "the number has a character that is neither a digit nor a separator",
-	TooLong:      "the number has more digits than any telephone number",
-	TooShort:     "the number has too few digits for its range",
-	NoCountry:    "no country has this code after the international prefix",
-	NoRange:      "there is no such number range, or none of that length",
+	NoProblem:    "this is not a valid telephone number", // nobody said what is wrong with it
+	Empty:        "no number was dialled",
+	BadCharacter: "this is not a telephone number: it contains something other than digits",
+	TooLong:      "this number is too long: at most 15 digits with the country code",
+	TooShort:     "this number is too short for its range",
+	NoCountry:    "this number does not begin with an existing country code",
+	NoRange:      "the country called has no such number range",
 	NoService:    "this service is not available",
-	NoPrefix:     "the number begins neither as a national, an international nor a short number",
+	NoPrefix:     "this number is not complete: dial 0 before a national number, 00 or + before an international one",
 }
 
 // String is a plain sentence without its full stop, fit for a phone's display.
 func (p Problem) String() string {
-	if p < NumProblems {
-		return problemTexts[p]
+	if p >= NumProblems {
+		p = NoProblem // of a problem that is none of these
 	}
-	return fmt.Sprintf("problem %d", uint8(p))
+	return problemTexts[p]
 }
-
-// Error makes a Problem an error, for callers that want one; compare with NoProblem first.
-func (p Problem) Error() string { return p.String() }

@@ -495,10 +495,10 @@ func TestNamesAreStableAndComplete(t *testing.T) {
 		seen[c.String()] = true
 	}
 	for p := range NumProblems {
-		if p.Error() == "" || seen[p.Error()] {
+		if p.String() == "" || seen[p.String()] {
 			t.Errorf("problem %d: %q", p, p)
 		}
-		seen[p.Error()] = true
+		seen[p.String()] = true
 	}
 	if _, ok := ParseClass(""); ok {
 		t.Error("a class without a name")

@@ -128,11 +128,11 @@ func (c *PlanConfig) check() error {
 	var errs []error
 	for _, name := range append([]string{c.Country}, c.Together...) {
 		if !isCountry(name) {
-			errs = append(errs, fmt.Errorf("numbering plan: %q is no ISO country code of two capital letters", name))
+			errs = append(errs, fmt.Errorf("numbering plan: %q is not an ISO country code of two capital letters", name))
 		}
 	}
 	if c.Code > 999 || worldRoot(min(c.Code, 999)) == 0 {
-		errs = append(errs, fmt.Errorf("numbering plan: nobody has country code %d", c.Code))
+		errs = append(errs, fmt.Errorf("numbering plan: country code %d is not in use", c.Code))
 	}
 	if c.Trunk != "" && !isDigits(c.Trunk, 4) {
 		errs = append(errs, fmt.Errorf("numbering plan: trunk prefix %q is not up to four digits", c.Trunk))
@@ -154,7 +154,7 @@ func (p *Plan) addRange(r Range) error {
 		return fail("class %s is not of a national number", r.Class)
 	}
 	if r.Country != "" && !isCountry(r.Country) {
-		return fail("%q is no ISO country code", r.Country)
+		return fail("%q is not an ISO country code", r.Country)
 	}
 	entry := rangeEntry{class: r.Class, checked: r.Checked, least: maxDigits}
 	copy(entry.country[:], r.Country)
@@ -177,7 +177,7 @@ func (p *Plan) addRange(r Range) error {
 	return nil
 }
 
-// reach makes the way to a prefix in the trie.
+// reach makes the path to a prefix in the trie.
 func (p *Plan) reach(prefix string) uint16 {
 	at := uint16(0)
 	for i := range len(prefix) {

@@ -45,8 +45,8 @@ const (
 // Purse says which purse a CondPurse speaks of.
 type Purse uint8
 
-// ProbationCalls is how many calls at once a login on probation may have: at a new place, while strangers guess at its line
-// (flow/auth). Beside the line's own limit.
+// ProbationCalls is how many concurrent calls a login on probation may have: one from a new place, while somebody guesses its line's
+// password (flow/guard). The line's own limit applies as well.
 const ProbationCalls = 2
 
 // ProbationCap is what it may spend in all, over the day that probation lasts.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ringfence/core/account"
 	"ringfence/core/rating"
 )
 
@@ -13,82 +14,46 @@ import (
 // Codes are part of the API and never change; numbers are not stored.
 type Reason uint8
 
-// Unit is what the figures of a reason count.
-type Unit uint8
-
-// Units.
-const (
-	UnitNone Unit = iota
-	UnitCount
-	UnitRate    // money.Rate
-	UnitAmount  // money.Micro
-	UnitSeconds // seconds
-	UnitSwitch  // 0 or 1
-)
-
-// String names the unit as the API does.
-func (u Unit) String() string {
-	if u > UnitSwitch {
-		return "unknown"
-	}
-	return [...]string{"none", "count", "rate", "amount", "seconds", "switch"}[u]
-}
-
 // ErrReason says that a text is no reason's code.
 var ErrReason = errors.New("no such reason")
 
 // told is how a reason is told.
 type told struct {
 	code   string
-	unit   Unit
+	unit   account.Unit
 	status int
 	cause  int
 	text   func(Figures) string
 }
 
-// Code is the stable name that the API, records and metrics use: "over-international-ceiling".
-func (r Reason) Code() string {
+// unknown is how a number that is no reason is told.
+var unknown = told{"unknown", account.UnitNone, 500, causeTemporary, plain("the call failed for an unknown reason")}
+
+func (r Reason) told() *told {
 	if r >= NumReasons {
-		return "unknown"
+		return &unknown
 	}
-	return reasons[r].code
+	return &reasons[r]
 }
+
+// Code is the stable name that the API, records and metrics use: "over-international-ceiling".
+func (r Reason) Code() string { return r.told().code }
 
 // String is the code.
 func (r Reason) String() string { return r.Code() }
 
 // Unit says what the figures of this reason count.
-func (r Reason) Unit() Unit {
-	if r >= NumReasons {
-		return UnitNone
-	}
-	return reasons[r].unit
-}
+func (r Reason) Unit() account.Unit { return r.told().unit }
 
 // SIPStatus is the final answer to an INVITE refused or ended before its answer for this reason.
-func (r Reason) SIPStatus() int {
-	if r >= NumReasons {
-		return 500
-	}
-	return reasons[r].status
-}
+func (r Reason) SIPStatus() int { return r.told().status }
 
 // Cause is the Q.850 cause for Reason headers (RFC 3326).
-func (r Reason) Cause() int {
-	if r >= NumReasons {
-		return causeTemporary
-	}
-	return reasons[r].cause
-}
+func (r Reason) Cause() int { return r.told().cause }
 
 // Text is a plain sentence with the rule, the figures and what would pass, without a full stop. It is printable ASCII
 // without quotes or backslashes and at most 200 bytes, so that it fits a SIP reason phrase or quoted string as it is.
-func (r Reason) Text(f Figures) string {
-	if r >= NumReasons {
-		return "the call failed for an unknown reason"
-	}
-	return reasons[r].text(f)
-}
+func (r Reason) Text(f Figures) string { return r.told().text(f) }
 
 // MarshalText writes the code.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.Code()), nil }
@@ -113,9 +78,9 @@ func ParseReason(code string) (Reason, error) {
 func silenceText(f Figures) string {
 	switch rating.Silence(f.Value) {
 	case rating.OtherCountry:
-		return "the tariff has no price for this country: the row that its digits begin with is for another country; a row of its own would price it"
+		return "the tariff has no price for this country: the row that matches its first digits is for another country, so it needs a row of its own"
 	case rating.OtherKind:
-		return "the tariff has no price for this kind of number: the row that its digits begin with is for other numbers; a row of its own would price it"
+		return "the tariff has no price for this kind of number: the row that matches its first digits is for other kinds, so it needs a row of its own"
 	}
-	return "the tariff has no price for this destination: destinations with a price can be called"
+	return "the tariff has no price for this destination, so it cannot be called"
 }

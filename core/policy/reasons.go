@@ -2,6 +2,8 @@
 
 package policy
 
+import "ringfence/core/account"
+
 // Q.850 causes in use.
 const (
 	causeUnallocated    = 1   // unallocated number
@@ -57,7 +59,7 @@ const (
 	AccountDaySpent      // account-day-cap (amount)
 	AccountMonthSpent    // account-month-cap (amount)
 
-	// a login on probation: at a new place, while strangers guess at its line
+	// a login on probation: from a new place, while somebody guesses the password of its line
 	ProbationClass // probation-class
 	ProbationBusy  // probation-calls (count)
 	ProbationSpent // probation-cap (amount)
@@ -67,9 +69,9 @@ const (
 	NoLoginHeld    // no-login-held
 	ManyLoginsHeld // many-logins-held (count)
 
-	// the way out
+	// the route
 	NoTrunk          // no-trunk
-	TrunksFailed     // trunks-failed: every way out was tried (count)
+	TrunksFailed     // trunks-failed: every route was tried (count)
 	StoreUnavailable // store-unavailable: nothing can be made durable
 	RecordsLost      // records-lost: an older copy of the store was put in place, and what was spent since is not known
 	Stopping         // stopping: this node takes no new calls
@@ -104,62 +106,62 @@ const (
 
 // reasons says how each reason is told.
 var reasons = [NumReasons]told{
-	OK:                   {"ok", UnitNone, 200, causeNormal, plain("the call is allowed")},
-	BadCredentials:       {"bad-credentials", UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
-	AddressLocked:        {"address-not-allowed", UnitNone, 403, causeRejected, plain("this line cannot be used from this address: use one that its IP lock allows")},
-	UnknownTrunk:         {"unknown-trunk", UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it is not the address of a trunk")},
-	NumberInvalid:        {"number-invalid", UnitNone, 404, causeFormat, problemText},
-	NoService:            {"no-service", UnitNone, 501, causeNotImplemented, plain("this service is not available yet: codes such as 1471 and 1477 do nothing")},
-	NumberUnallocated:    {"number-unallocated", UnitNone, 404, causeUnallocated, plain("the regulator has not allocated this range of numbers, so calls to it are refused")},
-	NoSuchLine:           {"no-such-line", UnitNone, 404, causeUnallocated, plain("there is no such line")},
-	NotRegistered:        {"not-registered", UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
-	LineLocked:           {"line-locked", UnitNone, 403, causeRejected, plain("the line is locked: only emergency calls are possible until it is unlocked")},
-	Unpriced:             {"unpriced", UnitNone, 403, causeRejected, silenceText},
-	PremiumBarred:        {"premium-barred", UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: switching premium on would allow them")},
-	SatelliteBarred:      {"satellite-barred", UnitSwitch, 403, causeRejected, plain("satellite numbers and networks without a country are barred: switching satellite on would allow them")},
-	PersonalBarred:       {"personal-barred", UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: switching personal on would allow them")},
-	PagerBarred:          {"pager-barred", UnitSwitch, 403, causeRejected, plain("pagers (076) are barred: switching pager on would allow them")},
-	ClassBarred:          {"class-barred", UnitNone, 403, causeRejected, plain("numbers of this kind are barred: no setting allows them")},
-	OverNational:         {"over-national-ceiling", UnitRate, 403, causeRejected, ceilingText("national")},
-	OverInternational:    {"over-international-ceiling", UnitRate, 403, causeRejected, ceilingText("international")},
-	TooManyCalls:         {"too-many-calls", UnitCount, 403, causeRejected, openText("calls")},
-	TooManyInternational: {"too-many-international", UnitCount, 403, causeRejected, openText("international calls")},
-	TooManyPerMinute:     {"too-many-per-minute", UnitCount, 403, causeRejected, rateText},
-	LineDaySpent:         {"line-day-cap", UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},
-	LineMonthSpent:       {"line-month-cap", UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
-	AccountDaySpent:      {"account-day-cap", UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
-	AccountMonthSpent:    {"account-month-cap", UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
-	ProbationClass:       {"probation-class", UnitNone, 403, causeRejected, plain("this login is from a new place and on probation for a day: only ordinary national, free and emergency numbers can be called")},
-	ProbationBusy:        {"probation-calls", UnitCount, 403, causeRejected, probationBusyText},
-	ProbationSpent:       {"probation-cap", UnitAmount, 403, causeRejected, probationSpentText},
-	LoginAdmitted:        {"login-admitted", UnitNone, 480, causeNormal, plain("done: the waiting phone can log in within the hour, with tight limits for a day")},
-	NoLoginHeld:          {"no-login-held", UnitNone, 404, causeNormal, plain("no login of this line is waiting: let the new phone log in with the right password, then dial this code again within the hour")},
-	ManyLoginsHeld:       {"many-logins-held", UnitCount, 404, causeNormal, manyHeldText},
-	NoTrunk:              {"no-trunk", UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
-	TrunksFailed:         {"trunks-failed", UnitCount, 502, causeNetwork, trunksText},
-	StoreUnavailable:     {"store-unavailable", UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},
-	RecordsLost:          {"records-lost", UnitNone, 403, causeRejected, plain("the store was restored from a backup and what was spent since then is unknown: only emergency and free calls are possible until staff accept that")},
-	Stopping:             {"stopping", UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
-	Overloaded:           {"overloaded", UnitNone, 503, causeTemporary, plain("this server is carrying its maximum number of calls: only emergency calls are possible")},
-	Hangup:               {"hangup", UnitNone, 200, causeNormal, plain("a party hung up")},
-	Busy:                 {"busy", UnitNone, 486, causeBusy, plain("the called party is busy or declined")},
-	NoAnswer:             {"no-answer", UnitNone, 480, causeNoAnswer, plain("the called party did not answer")},
-	Unknown:              {"unknown-number", UnitNone, 404, causeUnallocated, plain("the far end does not know this number")},
-	Incomplete:           {"incomplete-number", UnitNone, 484, causeFormat, plain("the far end says that the number is incomplete")},
-	Incompatible:         {"incompatible", UnitNone, 488, causeIncompatible, plain("the far end accepts none of the codecs or kinds of media that were offered")},
-	Redirected:           {"redirected", UnitNone, 480, causeFacility, plain("the far end redirected the call (302), which this server does not follow yet")},
-	FarRefused:           {"far-end-refused", UnitNone, 480, causeRejected, plain("the far end refused the call")},
-	NoTransfer:           {"no-transfer", UnitNone, 405, causeFacility, plain("this server does not transfer calls (REFER) yet: the call continues unchanged")},
-	Cancelled:            {"cancelled", UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
-	TooLong:              {"longest-call", UnitSeconds, 480, causeUnspecified, longestText},
-	CutByStaff:           {"cut-by-staff", UnitNone, 403, causeRejected, plain("the provider ended this call")},
-	CutByOwner:           {"cut-by-owner", UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
-	CutLocked:            {"cut-line-locked", UnitNone, 403, causeRejected, lockedText},
-	CutRemoved:           {"cut-line-removed", UnitNone, 403, causeRejected, plain("the line was removed during this call, which ended it")},
-	NoAck:                {"no-ack", UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
-	PeerGone:             {"peer-gone", UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
-	NodeLost:             {"node-lost", UnitNone, 500, causeTemporary, plain("the server that carried this call was unavailable and could not continue it")},
-	AnsweredLate:         {"answered-late", UnitNone, 487, causeNormal, plain("the called party answered while the call was being cancelled, which counts as an answered call")},
-	CarrierRecord:        {"carrier-record", UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
-	Fault:                {"fault", UnitNone, 500, causeTemporary, plain("an internal fault ended this call")},
+	OK:                   {"ok", account.UnitNone, 200, causeNormal, plain("the call is allowed")},
+	BadCredentials:       {"bad-credentials", account.UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
+	AddressLocked:        {"address-not-allowed", account.UnitNone, 403, causeRejected, plain("this line cannot be used from this address: use one that its IP lock allows")},
+	UnknownTrunk:         {"unknown-trunk", account.UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it is not the address of a trunk")},
+	NumberInvalid:        {"number-invalid", account.UnitNone, 404, causeFormat, problemText},
+	NoService:            {"no-service", account.UnitNone, 501, causeNotImplemented, plain("this service is not available yet: codes such as 1471 and 1477 do nothing")},
+	NumberUnallocated:    {"number-unallocated", account.UnitNone, 404, causeUnallocated, plain("the regulator has not allocated this range of numbers, so calls to it are refused")},
+	NoSuchLine:           {"no-such-line", account.UnitNone, 404, causeUnallocated, plain("there is no such line")},
+	NotRegistered:        {"not-registered", account.UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
+	LineLocked:           {"line-locked", account.UnitNone, 403, causeRejected, plain("the line is locked: only emergency calls are possible until it is unlocked")},
+	Unpriced:             {"unpriced", account.UnitNone, 403, causeRejected, silenceText},
+	PremiumBarred:        {"premium-barred", account.UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: switching premium on would allow them")},
+	SatelliteBarred:      {"satellite-barred", account.UnitSwitch, 403, causeRejected, plain("satellite numbers and networks without a country are barred: switching satellite on would allow them")},
+	PersonalBarred:       {"personal-barred", account.UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: switching personal on would allow them")},
+	PagerBarred:          {"pager-barred", account.UnitSwitch, 403, causeRejected, plain("pagers (076) are barred: switching pager on would allow them")},
+	ClassBarred:          {"class-barred", account.UnitNone, 403, causeRejected, plain("numbers of this kind are barred: no setting allows them")},
+	OverNational:         {"over-national-ceiling", account.UnitRate, 403, causeRejected, ceilingText("national")},
+	OverInternational:    {"over-international-ceiling", account.UnitRate, 403, causeRejected, ceilingText("international")},
+	TooManyCalls:         {"too-many-calls", account.UnitCount, 403, causeRejected, openText("calls")},
+	TooManyInternational: {"too-many-international", account.UnitCount, 403, causeRejected, openText("international calls")},
+	TooManyPerMinute:     {"too-many-per-minute", account.UnitCount, 403, causeRejected, rateText},
+	LineDaySpent:         {"line-day-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},
+	LineMonthSpent:       {"line-month-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
+	AccountDaySpent:      {"account-day-cap", account.UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},
+	AccountMonthSpent:    {"account-month-cap", account.UnitAmount, 403, causeRejected, capText("the account's cap for this month", "next month")},
+	ProbationClass:       {"probation-class", account.UnitNone, 403, causeRejected, plain("this login is from a new place and on probation for a day: only ordinary national, free and emergency numbers can be called")},
+	ProbationBusy:        {"probation-calls", account.UnitCount, 403, causeRejected, probationBusyText},
+	ProbationSpent:       {"probation-cap", account.UnitAmount, 403, causeRejected, probationSpentText},
+	LoginAdmitted:        {"login-admitted", account.UnitNone, 480, causeNormal, plain("done: the waiting phone can log in within the hour, with tight limits for a day")},
+	NoLoginHeld:          {"no-login-held", account.UnitNone, 404, causeNormal, plain("no login of this line is waiting: let the new phone log in with the right password, then dial this code again within the hour")},
+	ManyLoginsHeld:       {"many-logins-held", account.UnitCount, 404, causeNormal, manyHeldText},
+	NoTrunk:              {"no-trunk", account.UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
+	TrunksFailed:         {"trunks-failed", account.UnitCount, 502, causeNetwork, trunksText},
+	StoreUnavailable:     {"store-unavailable", account.UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},
+	RecordsLost:          {"records-lost", account.UnitNone, 403, causeRejected, plain("the store was restored from a backup and what was spent since then is unknown: only emergency and free calls are possible until staff accept that")},
+	Stopping:             {"stopping", account.UnitNone, 503, causeTemporary, plain("this server is stopping and takes no new calls")},
+	Overloaded:           {"overloaded", account.UnitNone, 503, causeTemporary, plain("this server is carrying its maximum number of calls: only emergency calls are possible")},
+	Hangup:               {"hangup", account.UnitNone, 200, causeNormal, plain("a party hung up")},
+	Busy:                 {"busy", account.UnitNone, 486, causeBusy, plain("the called party is busy or declined")},
+	NoAnswer:             {"no-answer", account.UnitNone, 480, causeNoAnswer, plain("the called party did not answer")},
+	Unknown:              {"unknown-number", account.UnitNone, 404, causeUnallocated, plain("the far end does not know this number")},
+	Incomplete:           {"incomplete-number", account.UnitNone, 484, causeFormat, plain("the far end says that the number is incomplete")},
+	Incompatible:         {"incompatible", account.UnitNone, 488, causeIncompatible, plain("the far end accepts none of the codecs or kinds of media that were offered")},
+	Redirected:           {"redirected", account.UnitNone, 480, causeFacility, plain("the far end redirected the call (302), which this server does not follow yet")},
+	FarRefused:           {"far-end-refused", account.UnitNone, 480, causeRejected, plain("the far end refused the call")},
+	NoTransfer:           {"no-transfer", account.UnitNone, 405, causeFacility, plain("this server does not transfer calls (REFER) yet: the call continues unchanged")},
+	Cancelled:            {"cancelled", account.UnitNone, 487, causeNormal, plain("the caller hung up before an answer")},
+	TooLong:              {"longest-call", account.UnitSeconds, 480, causeUnspecified, longestText},
+	CutByStaff:           {"cut-by-staff", account.UnitNone, 403, causeRejected, plain("the provider ended this call")},
+	CutByOwner:           {"cut-by-owner", account.UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
+	CutLocked:            {"cut-line-locked", account.UnitNone, 403, causeRejected, lockedText},
+	CutRemoved:           {"cut-line-removed", account.UnitNone, 403, causeRejected, plain("the line was removed during this call, which ended it")},
+	NoAck:                {"no-ack", account.UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
+	PeerGone:             {"peer-gone", account.UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},
+	NodeLost:             {"node-lost", account.UnitNone, 500, causeTemporary, plain("the server that carried this call was unavailable and could not continue it")},
+	AnsweredLate:         {"answered-late", account.UnitNone, 487, causeNormal, plain("the called party answered while the call was being cancelled, which counts as an answered call")},
+	CarrierRecord:        {"carrier-record", account.UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
+	Fault:                {"fault", account.UnitNone, 500, causeTemporary, plain("an internal fault ended this call")},
 }

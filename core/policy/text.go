@@ -141,27 +141,7 @@ func lockedText(f Figures) string {
 }
 
 // problemText says what is wrong with digits; Value is the phone.Problem.
-func problemText(f Figures) string {
-	switch phone.Problem(min(max(f.Value, 0), 255)) {
-	case phone.Empty:
-		return "no number was dialled"
-	case phone.BadCharacter:
-		return "this is not a telephone number: it contains something other than digits"
-	case phone.TooLong:
-		return "this number is too long: at most 15 digits with the country code"
-	case phone.TooShort:
-		return "this number is too short for its range"
-	case phone.NoCountry:
-		return "this number does not begin with an existing country code"
-	case phone.NoRange:
-		return "the country called has no such number range"
-	case phone.NoService:
-		return "this service is not available"
-	case phone.NoPrefix:
-		return "this number is not complete: dial 0 before a national number, 00 or + before an international one"
-	}
-	return "this is not a valid telephone number"
-}
+func problemText(f Figures) string { return phone.Problem(min(max(f.Value, 0), 255)).String() }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 

@@ -44,8 +44,8 @@ func (c *coverage) silence(country phone.Country, kinds phone.Kinds) Silence {
 
 // Price is what a call to a destination at an instant costs: Find's row, and Priced where it stands for the country and the
 // kind of the number. Otherwise the row says nothing of it (decision 31), and Silence says why.
-func (d *Deck) Price(to phone.Destination, at time.Time) (*Price, Silence) {
-	i := d.find(to.Number, at)
+func (d *Deck) Price(dest phone.Destination, at time.Time) (*Price, Silence) {
+	i := d.find(dest.Number, at)
 	if i == 0 {
 		return nil, NoRow
 	}
@@ -53,7 +53,7 @@ func (d *Deck) Price(to phone.Destination, at time.Time) (*Price, Silence) {
 	if p.Short {
 		return p, Priced
 	}
-	return p, d.coverages[d.covered[i-1]].silence(to.Country, to.Kinds())
+	return p, d.coverages[d.covered[i-1]].silence(dest.Country, dest.Kinds())
 }
 
 // Covers says what prefixes price besides what they stand for, in the order of prefixes.

@@ -19,12 +19,12 @@ const (
 	WarnEncoding   WarningKind = "encoding"   // the file is not UTF-8
 	WarnIgnored    WarningKind = "ignored"    // columns that were not used
 	WarnMapping    WarningKind = "mapping"    // columns are named as at the last import
-	WarnIncrements WarningKind = "increments" // how time is rounded is not said
+	WarnIncrements WarningKind = "increments" // how time is rounded is not stated
 	WarnDear       WarningKind = "dear"       // far above its country, or above any rate there is: a lost decimal point?
 	WarnCheap      WarningKind = "cheap"      // far below its country
 	WarnFree       WarningKind = "free"       // rate zero where calls are not free by nature
 	WarnPremium    WarningKind = "premium"    // a premium or satellite range at an ordinary price
-	WarnNowhere    WarningKind = "nowhere"    // no telephone number begins so
+	WarnNowhere    WarningKind = "nowhere"    // no telephone number begins with these digits
 )
 
 // Warning is something that a person should look at before a deck is taken; it stops nothing.
@@ -120,7 +120,7 @@ func Suspicious(prices []Price) []Warning {
 		return cmp.Or(cmp.Compare(weight[a.Kind], weight[b.Kind]), cmp.Compare(b.rate, a.rate))
 	})
 	if over := len(found) - MaxWarnings; over > 0 {
-		found = append(found[:MaxWarnings], Warning{Kind: found[MaxWarnings].Kind, Text: fmt.Sprintf("and %d more prices to look at", over)})
+		found = append(found[:MaxWarnings], Warning{Kind: found[MaxWarnings].Kind, Text: fmt.Sprintf("and %d more prices to check", over)})
 	}
 	return found
 }
@@ -143,19 +143,19 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 	}
 	switch {
 	case rate >= limit:
-		return WarnDear, fmt.Sprintf("%s %s is more than any destination costs: is a decimal point lost?", rate, whole)
+		return WarnDear, fmt.Sprintf("%s %s is more than any destination costs: has a decimal point been lost?", rate, whole)
 	case median > 0 && !special && !namedDear(p.Name) && rate >= farFactor*median:
-		return WarnDear, fmt.Sprintf("%s %s is %d times the %s usual in %s: is a decimal point lost?", rate, whole, rate/median, median, country)
+		return WarnDear, fmt.Sprintf("%s %s is %d times the %s usual in %s: has a decimal point been lost?", rate, whole, rate/median, median, country)
 	case country == phone.Country{}:
-		return WarnNowhere, "no telephone number begins so"
+		return WarnNowhere, "no telephone number begins with these digits"
 	case rate == 0 && class != phone.IntlFreephone:
 		return WarnFree, "calls are free"
 	case special && country.String() == "001" && rate < premiumLeast:
-		return WarnPremium, fmt.Sprintf("a %s range at %s a minute: none is so cheap", class, rate)
+		return WarnPremium, fmt.Sprintf("a %s range at %s a minute: no such range is that cheap", class, rate)
 	case special && median > 0 && rate > 0 && rate <= premiumLikeCountry*median:
 		return WarnPremium, fmt.Sprintf("a %s range at %s a minute, where %s is usual in %s for ordinary calls", class, rate, median, country)
 	case rate > 0 && rate <= median/farFactor:
-		return WarnCheap, fmt.Sprintf("%s a minute is a small part of the %s usual in %s", rate, median, country)
+		return WarnCheap, fmt.Sprintf("%s a minute is far below the %s that is usual in %s", rate, median, country)
 	}
 	return "", ""
 }

@@ -357,12 +357,12 @@ func (r *deckReader) checkHeader() bool {
 }
 
 // mapHint says how to name a column by hand.
-func (r *deckReader) mapHint(cell int, to string) string {
+func (r *deckReader) mapHint(cell int, meaning string) string {
 	name := strings.TrimSpace(r.headerName(cell))
 	if name == "" || strings.ContainsAny(name, "\"\n=") || len(name) > 60 {
 		name = strconv.Itoa(cell + 1)
 	}
-	return fmt.Sprintf("--map %q says otherwise", name+"="+to)
+	return fmt.Sprintf("--map %q says otherwise", name+"="+meaning)
 }
 
 func (r *deckReader) headerName(cell int) string {

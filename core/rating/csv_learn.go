@@ -53,7 +53,7 @@ func (r *deckReader) learn() bool {
 		return true
 	})
 	if len(said) > 0 {
-		r.ask(Ask(askTitles, "Remarks say what may change prices, and no column says it: the prices are taken without it.", said))
+		r.ask(Ask(askTitles, "Remarks mention something that may change prices and that no column contains: the prices are taken without it.", said))
 	}
 	r.numbers.decide()
 	r.out.Format.DecimalComma = r.numbers.decimal == ','
@@ -64,7 +64,7 @@ func (r *deckReader) learn() bool {
 	r.settleColumns(seen)
 	r.describe()
 	if !c.has(fieldFirst) && !c.has(fieldStep) && !c.has(fieldIncrements) && r.opt.First == 0 && r.opt.Step == 0 {
-		r.warn(Warning{Kind: WarnIncrements, Text: "no column says how time is rounded: calls are billed by the second (--first and --step say otherwise)"})
+		r.warn(Warning{Kind: WarnIncrements, Text: "no column says how time is rounded: calls are billed by the second (change that with --first and --step)"})
 	}
 	return r.out.FaultCount == faults
 }

@@ -64,11 +64,11 @@ func (n *numberStyle) parse(text string, places int) (int64, string) {
 			return 0, "a number with decimals after “" + string(n.decimal) + "”, as in the rest of the file"
 		}
 		if !n.certain {
-			return 0, "a number that can be read in one way: this may be thousands or decimals"
+			return 0, "a number with one possible reading: this separator may mark thousands or decimals"
 		}
 		whole = strings.ReplaceAll(whole, string(group), "")
 	} else if couldGroup(text, n.decimal) && !n.certain && n.decimal == ',' {
-		return 0, "a number that can be read in one way: this may be thousands or decimals"
+		return 0, "a number with one possible reading: this separator may mark thousands or decimals"
 	}
 	return fixedPoint(whole, frac, places)
 }

@@ -135,12 +135,12 @@ func (r *deckReader) settled() (prices []Price, lines []int) {
 			prices, lines = append(prices, row.price), append(lines, row.line)
 		default:
 			list, from := r.chain(i)
-			resolved, of := resolve(list)
+			resolved, origins := resolve(list)
 			for j, p := range resolved {
-				prices, lines = append(prices, p), append(lines, from[of[j]])
+				prices, lines = append(prices, p), append(lines, from[origins[j]])
 			}
-			slices.Sort(of)
-			r.out.Summary.Superseded += len(list) - len(slices.Compact(of))
+			slices.Sort(origins)
+			r.out.Summary.Superseded += len(list) - len(slices.Compact(origins))
 		}
 	}
 	return prices, lines

@@ -178,7 +178,7 @@ func TestFaultsAreNamedWithTheirPlace(t *testing.T) {
 		{"two points", head + "A,33,1.2.3\n", "one decimal sign"},
 		{"decimal comma in a comma file", head + "A,33,0,01\n", `line 2, column 4: found "01", expected 3 cells`},
 		{"decimal comma among points", head + "A,33,0.01\nB,34,0.02\nC,35,\"0,03\"\n", `line 4, column 3 "Rate": found "0,03"`},
-		{"ambiguous", head + "A,33,\"1,234\"\n", "can be read in one way"},
+		{"ambiguous", head + "A,33,\"1,234\"\n", "one possible reading"},
 		{"prefix of a spreadsheet", head + "A,4.4E+11,0.01\n", `column 2 "Prefix": found "4.4E+11", expected digits, or a list such as 7940, 7941-7949 (a spreadsheet`},
 		{"prefix with a space", head + "A,44 20,0.01\n", `found "44 20"`},
 		{"prefix 0", head + "A,0,0.01\n", `found "0"`},

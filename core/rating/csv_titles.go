@@ -47,7 +47,7 @@ func (r *deckReader) titles() bool {
 	}
 	r.saysPence = pence
 	if len(telling) > 0 {
-		r.ask(Ask(askTitles, "Rows above the header say what may change all prices, and no column says it: the prices are taken without it.", telling))
+		r.ask(Ask(askTitles, "Rows above the header mention something that may change all prices and that no column contains: the prices are taken without it.", telling))
 	}
 	return r.out.FaultCount == faults
 }

@@ -24,7 +24,7 @@ func TestNothingThatIsSaidBesideThePricesIsPassedOver(t *testing.T) {
 		{"our currency", "All prices in GBP per minute\n" + rows, ReadOptions{}, ""},
 		{"several, ours among them", "GBP price list (EUR on request)\n" + rows, ReadOptions{}, ""},
 		{"converted", "All prices in USD\n" + rows, ReadOptions{Exchange: money.Exchange{From: "USD", Rate: 790_000_000}}, ""},
-		{"pence", "Rates in pence per minute\n" + rows, ReadOptions{}, "Above the header stands \"Rates in pence per minute\""},
+		{"pence", "Rates in pence per minute\n" + rows, ReadOptions{}, "The rows above the header contain \"Rates in pence per minute\""},
 		{"pence, and the header says so", "Rates in pence\nDestination,Prefix,Rate (p)\nFrance,33,1\n", ReadOptions{}, ""},
 		{"pence, and a person says so", "Rates in pence\nDestination,Prefix,Rate\nFrance,33,1\n", ReadOptions{Pence: true}, ""},
 		{"a date", "Prices valid from 1 Jan 2027\n" + rows, ReadOptions{}, "line 1: Prices valid from 1 Jan 2027"},
@@ -48,7 +48,7 @@ func TestNothingThatIsSaidBesideThePricesIsPassedOver(t *testing.T) {
 		{"a remark on a route", "Destination,Prefix,Rate,Notes\nFrance,33,0.01,CLI route 2 of 3\n", ReadOptions{}, ""},
 
 		{"two signs", "Destination,Prefix,Rate\nFrance,33,£0.01p\n", ReadOptions{}, "one unit, not a sign of pounds and one of pence"},
-		{"pence that are pounds", "Destination,Prefix,Rate\nFrance,33,0.01p\n", ReadOptions{}, "are they whole units, though the file says hundredths"},
+		{"pence that are pounds", "Destination,Prefix,Rate\nFrance,33,0.01p\n", ReadOptions{}, "are they whole units, although the file says hundredths"},
 		{"pounds in some rows", "Destination,Prefix,Rate\nFrance,33,£0.01\nSpain,34,1\nItaly,39,1.5\n", ReadOptions{}, "are they whole units of GBP or hundredths"},
 		{"the unit of what", "Destination,Prefix,Rate,Unit\nFrance,33,0.01,minute\n", ReadOptions{}, "column 4 \"Unit\""},
 		{"a trunk prefix", "Destination,Country code,Area code,Rate\nUK,44,020,0.01\n", ReadOptions{}, "an area code without the 0"},

@@ -35,11 +35,11 @@ func ParseMapping(list []string) (Mapping, error) {
 	for _, text := range list {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 || len(text) > maxRenameBytes {
-			return nil, fmt.Errorf("%q maps no column, want COLUMN=MEANING such as \"Preis=rate\" or \"3=rate (p)\"", clip(text))
+			return nil, fmt.Errorf("%q does not map a column, want COLUMN=MEANING such as \"Preis=rate\" or \"3=rate (p)\"", clip(text))
 		}
 		rename := Rename{strings.TrimSpace(text[:at]), strings.TrimSpace(text[at+1:])}
 		if mean, _ := readHeader(rename.As); !isIgnore(rename.As) && (mean.field == fieldNone || mean.field == fieldNothing) {
-			return nil, fmt.Errorf("%q is no meaning of a column; there are %s, and ignore; rates and charges may name their unit: rate (p), rate per second", clip(rename.As), strings.Join(fieldNames[1:], ", "))
+			return nil, fmt.Errorf("%q is not a column meaning; the meanings are %s and ignore; a rate or charge may name its unit: rate (p), rate per second", clip(rename.As), strings.Join(fieldNames[1:], ", "))
 		}
 		if slices.ContainsFunc(m, func(r Rename) bool { return strings.EqualFold(r.Column, rename.Column) }) {
 			return nil, fmt.Errorf("column %q is mapped twice", clip(rename.Column))

@@ -30,16 +30,16 @@ func (r *deckReader) askUnit() {
 	switch {
 	case err != nil:
 	case asksPence:
-		q := Ask(AskUnit, fmt.Sprintf("Above the header stands %q, and the rates do not say what they are in: are they whole units of %s or %s?", clip(r.saysPence), file.Code, parts(file)), r.examples())
+		q := Ask(AskUnit, fmt.Sprintf("The rows above the header contain %q, and the rates do not state their unit: are they whole units of %s or %s?", clip(r.saysPence), file.Code, parts(file)), r.examples())
 		q.Flag, q.Choices = "unit", []string{"whole", parts(file)}
 		r.ask(q)
 	case times == 0:
 	case u.hundredths && times < leastHundredths:
-		r.ask(Ask(AskScaled, "Most prices are a small part of what such calls cost anywhere: are they whole units, though the file says hundredths?", r.examples()))
+		r.ask(Ask(AskScaled, "Most prices are far below what such calls cost anywhere: are they whole units, although the file says hundredths?", r.examples()))
 	case times < leastWhole:
-		r.ask(Ask(AskScaled, fmt.Sprintf("Most prices are a small part of what such calls cost anywhere: are they in %s, and for a minute?", file.Code), r.examples()))
+		r.ask(Ask(AskScaled, fmt.Sprintf("Most prices are far below what such calls cost anywhere: are they in %s, and per minute?", file.Code), r.examples()))
 	case times >= 1 && file.Places > 0 && !u.hundredths:
-		q := Ask(AskUnit, fmt.Sprintf("The file does not say what its prices are in, and most are dear for where calls go: are they whole units of %s or %s?",
+		q := Ask(AskUnit, fmt.Sprintf("The file does not state the unit of its prices, and most are high for their destinations: are they whole units of %s or %s?",
 			file.Code, parts(file)), r.examples())
 		q.Flag, q.Choices = "unit", []string{"whole", parts(file)}
 		r.ask(q)
@@ -81,7 +81,7 @@ func (r *deckReader) askCharge() {
 	}
 	slices.Sort(charges)
 	if 4*len(charges) >= ordinary && len(charges) > 0 && charges[len(charges)/2] >= most {
-		r.ask(Ask(AskScaled, "Most connection charges are dear for where calls go, and their column does not say what they are in: are they whole units? "+r.mapHint(at, "connection charge (p)")+".", examples))
+		r.ask(Ask(AskScaled, "Most connection charges are high for their destinations, and their column does not state a unit: are they whole units? "+r.mapHint(at, "connection charge (p)")+".", examples))
 	}
 }
 
@@ -163,7 +163,7 @@ func AskScale(before, after []Price) (Question, bool) {
 	if 2*max(dearer, cheaper) <= both {
 		return Question{}, false
 	}
-	return Ask(AskScaled, "Most prices are about a hundred times "+word+" than in the version before: are pence and pounds mistaken for each other?", examples), true
+	return Ask(AskScaled, "Most prices are about a hundred times "+word+" than in the version before: have pence and pounds been confused?", examples), true
 }
 
 func ratio(after, before []money.Rate) float64 {
@@ -200,9 +200,9 @@ func AskOther(prices []Price, kind Kind, name string, others []Price, other Kind
 	if times == 0 || times > least && times < most {
 		return Question{}, false
 	}
-	text := fmt.Sprintf("Most prices are about %.0f times those of deck %s (%s): are pence and pounds mistaken for each other?", times, name, other)
+	text := fmt.Sprintf("Most prices are about %.0f times those of deck %s (%s): have pence and pounds been confused?", times, name, other)
 	if times < 1 {
-		text = fmt.Sprintf("Most prices of deck %s (%s) are about %.0f times these: are pence and pounds mistaken for each other?", name, other, 1/times)
+		text = fmt.Sprintf("Most prices of deck %s (%s) are about %.0f times these: have pence and pounds been confused?", name, other, 1/times)
 	}
 	var examples []string
 	for key, rate := range mine {

@@ -54,9 +54,9 @@ func InForceAt(prices []Price, at time.Time) []Price {
 const MaxWindows = 100
 
 // resolve makes the windows of rows for one prefix disjoint: of several in force together the one that began last has the
-// price, and when it ends the one before has it again. Rows are in the order of their starts, which differ; of says which row
+// price, and when it ends the one before has it again. Rows are in the order of their starts, which differ; origins says which row
 // each price is.
-func resolve(rows []Price) (out []Price, of []int) {
+func resolve(rows []Price) (out []Price, origins []int) {
 	var edges []Moment
 	for i := range rows {
 		edges = append(edges, rows[i].From)
@@ -85,11 +85,11 @@ func resolve(rows []Price) (out []Price, of []int) {
 		default:
 			p := rows[winner]
 			p.From, p.Until = from, until
-			out, of = append(out, p), append(of, winner)
+			out, origins = append(out, p), append(origins, winner)
 		}
 		last = winner
 	}
-	return out, of
+	return out, origins
 }
 
 // Merge is a deck to which rows are added: a prefix that the new rows name has their prices from where the first of them

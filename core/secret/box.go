@@ -18,7 +18,7 @@ import (
 // Errors of keys and sealed secrets. None of them contains a key or a secret.
 var (
 	ErrKey    = errors.New("not a usable key")
-	ErrNoKey  = errors.New("sealed with a key that is not there")
+	ErrNoKey  = errors.New("sealed with a key that is missing")
 	ErrSealed = errors.New("not a sealed secret of this owner")
 )
 
@@ -96,7 +96,7 @@ func ParseKeys(text []byte) ([]Key, error) {
 				return nil, fmt.Errorf("line %d: %w", i+1, err)
 			}
 			if slices.ContainsFunc(keys, func(other Key) bool { return other.ID() == k.ID() }) {
-				return nil, fmt.Errorf("line %d: %w: it is there twice", i+1, ErrKey)
+				return nil, fmt.Errorf("line %d: %w: it is listed twice", i+1, ErrKey)
 			}
 			keys = append(keys, k)
 		}
@@ -134,7 +134,7 @@ func NewBox(keys []Key) (*Box, error) {
 	b := &Box{aeads: make(map[KeyID]cipher.AEAD, len(keys))}
 	for i, k := range keys {
 		if k.raw == nil {
-			return nil, fmt.Errorf("%w: key %d is none", ErrKey, i+1)
+			return nil, fmt.Errorf("%w: key %d is empty", ErrKey, i+1)
 		}
 		aead, err := chacha20poly1305.NewX(k.raw[:])
 		if err != nil {

@@ -35,9 +35,9 @@ func (l GuessList) String() string {
 func Guesses(user, number string, year int) iter.Seq2[string, GuessList] {
 	return func(yield func(string, GuessList) bool) {
 		seen := make(map[string]bool, 512)
-		for of, texts := range [NumGuessLists][]string{ownGuesses(user, number), numberGuesses(), guessDefaults, guessCommon, seasonGuesses(year)} {
+		for list, texts := range [NumGuessLists][]string{ownGuesses(user, number), numberGuesses(), guessDefaults, guessCommon, seasonGuesses(year)} {
 			for _, g := range texts {
-				if !seen[g] && !yield(g, GuessList(of)) {
+				if !seen[g] && !yield(g, GuessList(list)) {
 					return
 				}
 				seen[g] = true

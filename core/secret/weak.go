@@ -73,7 +73,7 @@ func (w *Weak) form(text string) {
 		w.add("it is too long: at most %d characters are allowed", MaxLength)
 	}
 	if strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'\\;`", r) }) >= 0 {
-		w.add("it has characters that phones do not store alike: use letters, digits and signs other than spaces, quotes, ; and \\")
+		w.add("it has characters that phones store in different ways: use letters, digits and signs other than spaces, quotes, ; and \\")
 	}
 }
 

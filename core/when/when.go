@@ -17,7 +17,7 @@ const Forms = `"2026-12-01", "2026-12-01 18:00", "2026-12-01T18:00:00Z", "today"
 const MaxText = 40
 
 // ErrForm says that a text is none of the forms; the error lists them.
-var ErrForm = errors.New("no such form of a time")
+var ErrForm = errors.New("not a form of time that is understood")
 
 // at is a text understood: an instant, or a day.
 type at struct {
@@ -32,7 +32,7 @@ type day struct {
 	d int
 }
 
-// which way a weekday is looked for.
+// The direction in which a weekday is looked for.
 const (
 	coming = 1
 	past   = -1
@@ -61,8 +61,8 @@ func UntilPast(text string, now time.Time, zone *time.Location) (time.Time, erro
 }
 
 // read gives an instant as it is, and of a day the beginning of the one that is so many days after it.
-func read(text string, now time.Time, zone *time.Location, way, days int) (time.Time, error) {
-	a, err := parse(text, now.In(zone), way)
+func read(text string, now time.Time, zone *time.Location, direction, days int) (time.Time, error) {
+	a, err := parse(text, now.In(zone), direction)
 	if err != nil || !a.instant.IsZero() {
 		return a.instant, err
 	}
@@ -70,7 +70,7 @@ func read(text string, now time.Time, zone *time.Location, way, days int) (time.
 }
 
 // parse reads a text; now is in the zone that is meant.
-func parse(text string, now time.Time, way int) (at, error) {
+func parse(text string, now time.Time, direction int) (at, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if len(text) > MaxText {
 		return at{}, wrong(text)
@@ -86,7 +86,7 @@ func parse(text string, now time.Time, way int) (at, error) {
 		return at{instant: t}, nil
 	}
 	head, clock, timed := cut(text)
-	d, weekday, ok := readDay(head, now, way)
+	d, weekday, ok := readDay(head, now, direction)
 	if !ok {
 		return at{}, wrong(text)
 	}
@@ -98,8 +98,8 @@ func parse(text string, now time.Time, way int) (at, error) {
 		return at{instant: t}, err
 	}
 	// Today's weekday with an hour that is not of the side looked at is that of another week.
-	if way == coming && !t.After(now) || way == past && t.After(now) {
-		t, err = d.plus(7*way).clock(clock, now.Location())
+	if direction == coming && !t.After(now) || direction == past && t.After(now) {
+		t, err = d.plus(7*direction).clock(clock, now.Location())
 	}
 	return at{instant: t}, err
 }
@@ -120,8 +120,8 @@ func cut(text string) (head, clock string, ok bool) {
 }
 
 // readDay reads a date, "today" and its neighbours, or a weekday's name.
-func readDay(text string, now time.Time, way int) (d day, weekday, ok bool) {
-	today := of(now)
+func readDay(text string, now time.Time, direction int) (d day, weekday, ok bool) {
+	today := dayOf(now)
 	switch text {
 	case "today":
 		return today, false, true
@@ -131,14 +131,14 @@ func readDay(text string, now time.Time, way int) (d day, weekday, ok bool) {
 		return today.plus(-1), false, true
 	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		return of(t), false, true
+		return dayOf(t), false, true
 	}
 	for w := time.Sunday; w <= time.Saturday; w++ {
 		name := strings.ToLower(w.String())
 		if text != name && text != name[:3] {
 			continue
 		}
-		return today.plus(way * ((way*int(w-now.Weekday()) + 7) % 7)), true, true
+		return today.plus(direction * ((direction*int(w-now.Weekday()) + 7) % 7)), true, true
 	}
 	return day{}, false, false
 }
@@ -158,17 +158,17 @@ func offset(text string, now time.Time) (time.Time, error) {
 	return now.Add(d), nil
 }
 
-func of(t time.Time) day {
+func dayOf(t time.Time) day {
 	y, m, d := t.Date()
 	return day{y, m, d}
 }
 
-func (d day) plus(n int) day { return of(time.Date(d.y, d.m, d.d+n, 12, 0, 0, 0, time.UTC)) }
+func (d day) plus(n int) day { return dayOf(time.Date(d.y, d.m, d.d+n, 12, 0, 0, 0, time.UTC)) }
 
 // begin is the first instant of the day. Where clocks go forward at midnight the day begins with another hour.
 func (d day) begin(zone *time.Location) time.Time {
 	t := d.first(0, 0, 0, zone)
-	if of(t) == d && t.Hour() == 0 && t.Minute() == 0 {
+	if dayOf(t) == d && t.Hour() == 0 && t.Minute() == 0 {
 		return t
 	}
 	start, end := t.ZoneBounds()
@@ -186,7 +186,7 @@ func (d day) clock(text string, zone *time.Location) (time.Time, error) {
 			continue
 		}
 		t := d.first(c.Hour(), c.Minute(), c.Second(), zone)
-		if of(t) != d || t.Hour() != c.Hour() || t.Minute() != c.Minute() {
+		if dayOf(t) != d || t.Hour() != c.Hour() || t.Minute() != c.Minute() {
 			return t, fmt.Errorf("%w: there is no %s on %04d-%02d-%02d in %s, because the clocks go forward; want another time", ErrForm, text, d.y, d.m, d.d, zone)
 		}
 		return t, nil

@@ -206,7 +206,7 @@ func (s *Server) importBans(ctx context.Context, bans *ban.List, in *banImport) 
 	case !ban.ValidFeed(ban.ByHand + in.Name):
 		return out, invalid("name", in.Name, "1 to 57 letters, digits, dots, dashes and underscores")
 	case !until.IsZero() && !until.After(now):
-		return out, invalid("until", in.Until, "a time to come")
+		return out, invalid("until", in.Until, "a time in the future")
 	case until.Sub(now) > ban.Longest:
 		return out, invalid("until", in.Until, "a time within ten years")
 	}

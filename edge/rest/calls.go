@@ -94,13 +94,6 @@ func stepText(st *policy.Step) string {
 	return f.ValueText + " of at most " + f.LimitText
 }
 
-func figureUnit(u policy.Unit) string {
-	return [...]string{
-		policy.UnitNone: "none", policy.UnitCount: "count", policy.UnitRate: "nano_per_minute", policy.UnitAmount: "micro",
-		policy.UnitSeconds: "seconds", policy.UnitSwitch: "flag",
-	}[u]
-}
-
 // liveCalls are those of a line (its identity; "" is all), oldest first.
 func (s *Server) liveCalls(line string, now time.Time) []api.Call {
 	out := []api.Call{}

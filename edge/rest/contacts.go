@@ -101,9 +101,9 @@ func prefer(c *account.Contact, kinds map[string]string) error {
 			continue
 		}
 		if c.Kinds == nil {
-			c.Kinds = map[string]account.Wish{}
+			c.Kinds = map[string]account.Preference{}
 		}
-		c.Kinds[kind] = account.Wish(preference)
+		c.Kinds[kind] = account.Preference(preference)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 )
 
 var unitNames = [...]string{
-	account.UnitCount: "count", account.UnitRate: "nano_per_minute", account.UnitAmount: "micro",
+	account.UnitNone: "none", account.UnitCount: "count", account.UnitRate: "nano_per_minute", account.UnitAmount: "micro",
 	account.UnitSeconds: "seconds", account.UnitSwitch: "flag",
 }
 
@@ -185,8 +185,8 @@ func callView(c *Live, now time.Time) api.Call {
 // figures gives numbers and the same for people. Zero figures of a reason that counts nothing stay empty.
 func figures(r policy.Reason, f policy.Figures) api.Figures {
 	unit := r.Unit()
-	v := api.Figures{Unit: figureUnit(unit), Limit: f.Limit, Value: f.Value, Pass: f.Pass, Waiting: f.Waiting.Amount, Ringing: f.Waiting.Ringing, Ending: f.Waiting.Ending}
-	if v.Unit != "none" {
+	v := api.Figures{Unit: unitNames[unit], Limit: f.Limit, Value: f.Value, Pass: f.Pass, Waiting: f.Waiting.Amount, Ringing: f.Waiting.Ringing, Ending: f.Waiting.Ending}
+	if unit != account.UnitNone {
 		v.LimitText, v.ValueText = figureText(unit, f.Limit), figureText(unit, f.Value)
 		if f.Pass != 0 {
 			v.PassText = figureText(unit, f.Pass)
@@ -300,15 +300,15 @@ func destination(v *api.Decision, d phone.Destination) {
 }
 
 // figureText writes one figure for people.
-func figureText(u policy.Unit, n int64) string {
-	switch figureUnit(u) {
-	case "nano_per_minute":
+func figureText(u account.Unit, n int64) string {
+	switch u {
+	case account.UnitRate:
 		return api.APerMinute(money.Rate(n))
-	case "micro":
+	case account.UnitAmount:
 		return api.Amount(money.Micro(n))
-	case "seconds":
+	case account.UnitSeconds:
 		return (time.Duration(n) * time.Second).String()
-	case "count":
+	case account.UnitCount:
 		return strconv.FormatInt(n, 10)
 	}
 	return ""

@@ -129,7 +129,7 @@ var night = []struct {
 	{"GET", "/v1/bans/why", "", 422, `address`},
 	{"POST", "/v1/bans/import?name=bad", "192.0.2.7 2126-01-01 # scanner\nnonsense\n", 422, `"line":2,"column":1,"found":"nonsense"`},
 	{"POST", "/v1/bans/import?name=some%20list", "192.0.2.7\n", 422, `"field":"name"`},
-	{"POST", "/v1/bans/import?name=x&until=2020-01-01T00:00:00Z", "192.0.2.7\n", 422, `a time to come`},
+	{"POST", "/v1/bans/import?name=x&until=2020-01-01T00:00:00Z", "192.0.2.7\n", 422, `a time in the future`},
 	{"POST", "/v1/bans/import?name=friends&dry_run=true", "192.0.2.7\n", 200, `1 entry would be taken`},
 	{"GET", "/v1/bans?by=feed", "", 200, `{"items":[]}`},
 	{"POST", "/v1/bans/import?name=friends&until=2035-01-01T00:00:00Z", "192.0.2.7 # scanner\n198.51.100.20\n", 200, `"held":1,"added":1,"removed":0,"left_out":1`},

@@ -203,7 +203,7 @@ func (b *book) number(style, value string) (string, error) {
 	}
 	x, err := strconv.ParseFloat(value, 64)
 	if err != nil || math.IsInf(x, 0) || math.IsNaN(x) || strings.ContainsAny(value, "xX_") {
-		return "", fmt.Errorf("%w: %.20q is no number", errDamaged, value)
+		return "", fmt.Errorf("%w: %.20q is not a number", errDamaged, value)
 	}
 	if s, err := strconv.Atoi(style); err == nil && s >= 0 && s < len(b.dates) && b.dates[s] {
 		return b.date(x), nil
@@ -213,7 +213,7 @@ func (b *book) number(style, value string) (string, error) {
 	}
 	// Fifteen digits are what a spreadsheet keeps of its binary numbers: 1.4999999999999999E-2 is 0.015.
 	if x, err = strconv.ParseFloat(strconv.FormatFloat(x, 'e', 14, 64), 64); err != nil {
-		return "", fmt.Errorf("%w: %.20q is no number", errDamaged, value)
+		return "", fmt.Errorf("%w: %.20q is not a number", errDamaged, value)
 	}
 	return strconv.FormatFloat(x, 'f', -1, 64), nil
 }

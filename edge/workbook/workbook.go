@@ -76,7 +76,7 @@ func (b *book) isOther() *rating.Fault {
 		}
 	}
 	if b.parts["xl/workbook.xml"] == nil && b.parts["_rels/.rels"] == nil {
-		return &rating.Fault{Found: "a zip archive that is no workbook", Expected: "the price list itself: unpack it first"}
+		return &rating.Fault{Found: "a zip archive that is not a workbook", Expected: "the price list itself: unpack it first"}
 	}
 	return nil
 }
@@ -136,11 +136,11 @@ type relation struct {
 }
 
 // relations are those of a part: by id, with their targets as names of parts.
-func (b *book) relations(of string) ([]relation, error) {
+func (b *book) relations(part string) ([]relation, error) {
 	var rels struct {
 		List []relation `xml:"Relationship"`
 	}
-	folder, file := path.Split(of)
+	folder, file := path.Split(part)
 	if err := b.decode(folder+"_rels/"+file+".rels", &rels); err != nil {
 		return nil, err
 	}

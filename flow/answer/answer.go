@@ -108,7 +108,7 @@ func (a *Answers) off(ctx context.Context, x *notify.Answer) (string, error) {
 	if len(parts) != 3 || parts[0] != "customer" {
 		return "", fmt.Errorf("%s has no preferences that could be changed", account.HandlePath(x.Person))
 	}
-	if err := a.Book.SetWish(ctx, fact.ByAnswer, parts[1], parts[2], string(x.Kind), account.WishOff); err != nil {
+	if err := a.Book.SetPreference(ctx, fact.ByAnswer, parts[1], parts[2], string(x.Kind), account.PreferOff); err != nil {
 		return "", err
 	}
 	return "You will get no more notices of this kind.", nil

@@ -157,7 +157,7 @@ func TestOff(t *testing.T) {
 		return c.Contacts[0]
 	}
 	o.must(o.off("customer/" + o.Customer + "/" + contact().ID))
-	if c := contact(); c.Wants("new-device") != account.WishOff || c.Wants("digest") != account.WishNow {
+	if c := contact(); c.Wants("new-device") != account.PreferOff || c.Wants("digest") != account.PreferNow {
 		t.Errorf("%+v", c)
 	}
 	for _, person := range []string{"desk/fraud@example.com", "customer/x", "", "customer/" + o.Customer + "/gone", "customer/gone/office"} {

@@ -9,10 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/puzpuzpuz/xsync/v4"
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
@@ -45,12 +46,11 @@ type Book struct {
 	decoy    []byte // a sealed secret that is no line's; see HA1As
 	provider atomic.Pointer[provider]
 
-	lines   lineTable[string] // by handle
-	numbers lineTable[uint64] // those that have one
-
-	customersMu sync.RWMutex
-	customers   map[string]*customer // by identity; customersMu owns the map; entries own themselves
-	handles     map[string]*customer // the same by handle; customersMu
+	// These are read without a lock, and written under mu.
+	lines     *xsync.Map[string, *Line]     // by handle
+	numbers   *xsync.Map[uint64, *Line]     // by E.164 number, if the line has one
+	customers *xsync.Map[string, *customer] // by identity
+	handles   *xsync.Map[string, *customer] // the same, by handle
 
 	trunks  atomic.Pointer[trunkTable]
 	decks   atomic.Pointer[map[string]*deck] // copied on write
@@ -73,7 +73,10 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 	if o.Plan == nil || o.Box == nil {
 		return nil, errors.New("book: a numbering plan and a key are needed")
 	}
-	b := &Book{db: db, plan: o.Plan, realm: o.Realm, identify: o.Identify, customers: map[string]*customer{}, handles: map[string]*customer{}}
+	b := &Book{
+		db: db, plan: o.Plan, realm: o.Realm, identify: o.Identify, lines: xsync.NewMap[string, *Line](), numbers: xsync.NewMap[uint64, *Line](),
+		customers: xsync.NewMap[string, *customer](), handles: xsync.NewMap[string, *customer](),
+	}
 	if b.identify == nil {
 		b.identify = Identify
 	}
@@ -82,9 +85,6 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		return nil, err
 	}
 	b.provider.Store(p)
-	seed := maphash.MakeSeed()
-	b.lines.init((*Line).Handle, func(handle string) uint64 { return maphash.String(seed, handle) })
-	b.numbers.init((*Line).Digits, func(digits uint64) uint64 { return digits })
 	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
 		if err := load(ctx); err != nil {
 			return nil, fmt.Errorf("reading the book: %w", err)
@@ -113,16 +113,12 @@ type Counts struct {
 
 // Counts looks at every line; for people and metrics, not for the path of a call.
 func (b *Book) Counts() Counts {
-	c := Counts{Trunks: len(b.trunks.Load().all), Decks: len(*b.decks.Load())}
-	b.customersMu.RLock()
-	c.Customers = len(b.customers)
-	b.customersMu.RUnlock()
-	b.lines.each(func(l *Line) {
-		c.Lines++
+	c := Counts{Customers: b.customers.Size(), Lines: b.lines.Size(), Trunks: len(b.trunks.Load().all), Decks: len(*b.decks.Load())}
+	for _, l := range b.lines.All() {
 		if l.locked {
 			c.Locked++
 		}
-	})
+	}
 	return c
 }
 

@@ -13,9 +13,9 @@ import (
 
 // PutContact replaces the contact of c's identity, or adds one under c's handle. Its lines are identities and must be the
 // customer's. store.ErrNotFound: no such customer.
-func (b *Book) PutContact(ctx context.Context, by, customer string, c account.Contact) error {
+func (b *Book) PutContact(ctx context.Context, actor, customer string, c account.Contact) error {
 	c = c.Clone()
-	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+	return b.changeContacts(ctx, actor, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		for _, id := range c.Lines {
 			if l, ok := b.Line(id); !ok || l.cust.id != customer {
 				return nil, store.Fact{}, &Invalid{"lines", clip(account.Handle(id)), "lines of this customer"}
@@ -29,43 +29,43 @@ func (b *Book) PutContact(ctx context.Context, by, customer string, c account.Co
 			if err := account.CheckContactID(c.ID); err == nil {
 				c.ID = b.identify(c.ID)
 			}
-			return append(was, c), factOf[fact.ContactAdded](stamp(), by, "", customer, nil, contactFacts(c)), nil
+			return append(was, c), factOf[fact.ContactAdded](stamp(), actor, "", customer, nil, contactFacts(c)), nil
 		}
-		f := factOf[fact.ContactChanged](stamp(), by, "", customer, contactFacts(was[i]), contactFacts(c))
+		f := factOf[fact.ContactChanged](stamp(), actor, "", customer, contactFacts(was[i]), contactFacts(c))
 		was[i] = c
 		return was, f, nil
 	})
 }
 
 // DeleteContact takes a contact away. store.ErrNotFound: no such customer or contact.
-func (b *Book) DeleteContact(ctx context.Context, by, customer, id string) error {
-	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+func (b *Book) DeleteContact(ctx context.Context, actor, customer, id string) error {
+	return b.changeContacts(ctx, actor, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		i := contactIndex(was, id)
 		if i < 0 {
 			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(account.Handle(id)), store.ErrNotFound)
 		}
-		f := factOf[fact.ContactDeleted](stamp(), by, "", customer, contactFacts(was[i]), nil)
+		f := factOf[fact.ContactDeleted](stamp(), actor, "", customer, contactFacts(was[i]), nil)
 		return slices.Delete(was, i, i+1), f, nil
 	})
 }
 
-// SetWish says how a contact wants one kind of notice ("*" is all that it has no word on), and leaves the rest of it as it is:
-// what the link at the end of a mail does. Saying again what holds already changes nothing.
-func (b *Book) SetWish(ctx context.Context, by, customer, id, kind string, wish account.Wish) error {
-	return b.changeContacts(ctx, by, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
+// SetPreference sets how a contact wants one kind of notice ("*" is every kind without a preference), and leaves the rest as it is:
+// what the link at the end of a mail does. Repeating a preference changes nothing.
+func (b *Book) SetPreference(ctx context.Context, actor, customer, id, kind string, preference account.Preference) error {
+	return b.changeContacts(ctx, actor, customer, func(was []account.Contact) ([]account.Contact, store.Fact, error) {
 		i := contactIndex(was, id)
 		if i < 0 {
 			return nil, store.Fact{}, fmt.Errorf("contact %s: %w", clip(account.Handle(id)), store.ErrNotFound)
 		}
-		if was[i].Kinds[kind] == wish && wish != "" {
+		if was[i].Kinds[kind] == preference && preference != "" {
 			return nil, store.Fact{}, nil
 		}
 		c := was[i].Clone()
 		if c.Kinds == nil {
-			c.Kinds = map[string]account.Wish{}
+			c.Kinds = map[string]account.Preference{}
 		}
-		c.Kinds[kind] = wish
-		f := factOf[fact.ContactChanged](stamp(), by, "", customer, contactFacts(was[i]), contactFacts(c))
+		c.Kinds[kind] = preference
+		f := factOf[fact.ContactChanged](stamp(), actor, "", customer, contactFacts(was[i]), contactFacts(c))
 		was[i] = c
 		return was, f, nil
 	})
@@ -73,7 +73,7 @@ func (b *Book) SetWish(ctx context.Context, by, customer, id, kind string, wish 
 
 // changeContacts is the one way in which a customer's contacts change. edit gets a list of its own, whose contacts it must
 // not change in place; a nil list without an error changes nothing.
-func (b *Book) changeContacts(ctx context.Context, by, customer string,
+func (b *Book) changeContacts(ctx context.Context, actor, customer string,
 	edit func([]account.Contact) ([]account.Contact, store.Fact, error),
 ) error {
 	if err := b.begin(ctx); err != nil {

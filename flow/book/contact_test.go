@@ -76,9 +76,9 @@ func TestContactsThatAreRefused(t *testing.T) {
 		"another's line":  {put(account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com", Lines: []string{"other-1"}}), "lines"},
 		"no such line":    {put(account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com", Lines: []string{"gone"}}), "lines"},
 		"id":              {put(account.Contact{ID: "X", Channel: account.Mail, Address: "x@example.com"}), "id"},
-		"wish":            {b.SetWish(ctx, "t", "acme", "anna", "new-device", "never"), "kinds"},
-		"no wish":         {b.SetWish(ctx, "t", "acme", "anna", "new-device", ""), "kinds"},
-		"kind":            {b.SetWish(ctx, "t", "acme", "anna", "New Device", account.WishOff), "kinds"},
+		"wish":            {b.SetPreference(ctx, "t", "acme", "anna", "new-device", "never"), "kinds"},
+		"no wish":         {b.SetPreference(ctx, "t", "acme", "anna", "new-device", ""), "kinds"},
+		"kind":            {b.SetPreference(ctx, "t", "acme", "anna", "New Device", account.PreferOff), "kinds"},
 		"courtesy":        {second(b.EditCustomer(ctx, "t", "acme", book.CustomerEdit{Courtesy: ptr(account.Courtesy("loud"))})), "courtesy"},
 		"line's courtesy": {second(b.EditLine(ctx, "t", "acme-1", book.LineEdit{Courtesy: ptr(account.Courtesy("loud"))})), "courtesy"},
 	} {
@@ -90,7 +90,7 @@ func TestContactsThatAreRefused(t *testing.T) {
 	for name, err := range map[string]error{
 		"customer":        b.PutContact(ctx, "t", "nobody", account.Contact{ID: "x", Channel: account.Mail, Address: "x@example.com"}),
 		"contact":         b.DeleteContact(ctx, "t", "acme", "bob"),
-		"contact of wish": b.SetWish(ctx, "t", "acme", "bob", "new-device", account.WishOff),
+		"contact of wish": b.SetPreference(ctx, "t", "acme", "bob", "new-device", account.PreferOff),
 	} {
 		if !errors.Is(err, book.ErrNotFound) {
 			t.Errorf("no such %s: %v", name, err)
@@ -106,17 +106,17 @@ func TestWishIsSetByALink(t *testing.T) {
 	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Name: "Anna", Channel: account.Mail, Address: "anna@example.com", Lines: []string{"acme-1"}}))
 	must(t, b.DeleteLine(ctx, "t", "acme-1")) // a line that is gone must not keep anybody from switching mails off
 	before := contacts(t, b)
-	must(t, b.SetWish(ctx, "link", "acme", "anna", "new-device", account.WishOff))
-	must(t, b.SetWish(ctx, "link", "acme", "anna", "*", account.WishDigest))
+	must(t, b.SetPreference(ctx, "link", "acme", "anna", "new-device", account.PreferOff))
+	must(t, b.SetPreference(ctx, "link", "acme", "anna", "*", account.PreferDigest))
 	got := contacts(t, b)[0]
-	if got.Wants("new-device") != account.WishOff || got.Wants("usage-level") != account.WishDigest || got.Address == "" || len(got.Lines) != 1 {
+	if got.Wants("new-device") != account.PreferOff || got.Wants("usage-level") != account.PreferDigest || got.Address == "" || len(got.Lines) != 1 {
 		t.Errorf("%+v", got)
 	}
 	if len(before[0].Kinds) != 0 {
 		t.Error("what others were reading has changed under them")
 	}
 	facts := len(db.AllFacts())
-	must(t, b.SetWish(ctx, "link", "acme", "anna", "new-device", account.WishOff))
+	must(t, b.SetPreference(ctx, "link", "acme", "anna", "new-device", account.PreferOff))
 	if len(db.AllFacts()) != facts {
 		t.Error("the link used again left another fact")
 	}

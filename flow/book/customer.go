@@ -80,14 +80,12 @@ func (c *customer) view(now time.Time) CustomerView {
 
 // Customers lists those with handles above after, by handle, at most limit of them.
 func (b *Book) Customers(after string, limit int) []CustomerView {
-	b.customersMu.RLock()
-	handles := make([]string, 0, len(b.handles))
-	for handle := range b.handles {
+	var handles []string
+	for handle := range b.handles.All() {
 		if handle > after {
 			handles = append(handles, handle)
 		}
 	}
-	b.customersMu.RUnlock()
 	slices.Sort(handles)
 	now, out := time.Now(), []CustomerView{}
 	for _, handle := range handles[:min(limit, len(handles))] {
@@ -98,12 +96,7 @@ func (b *Book) Customers(after string, limit int) []CustomerView {
 	return out
 }
 
-func (b *Book) customer(id string) (*customer, bool) {
-	b.customersMu.RLock()
-	c, ok := b.customers[id]
-	b.customersMu.RUnlock()
-	return c, ok
-}
+func (b *Book) customer(id string) (*customer, bool) { return b.customers.Load(id) }
 
 func (b *Book) loadCustomers(ctx context.Context) error {
 	all, err := b.db.Customers(ctx)
@@ -131,33 +124,39 @@ func (b *Book) publishCustomer(a account.Customer) {
 			e.badZone = true
 		}
 	}
-	b.customersMu.Lock()
-	defer b.customersMu.Unlock()
-	c := b.customers[a.ID]
-	if c == nil {
-		c = &customer{id: a.ID, book: b}
-		b.customers[a.ID], b.handles[account.Handle(a.ID)] = c, c
+	if c, ok := b.customer(a.ID); ok {
+		c.entry.Store(e)
+		return
 	}
+	c := &customer{id: a.ID, book: b}
 	c.entry.Store(e)
+	b.customers.Store(a.ID, c)
+	b.handles.Store(account.Handle(a.ID), c)
+}
+
+// dropCustomer takes a customer out, and its handle unless another customer has it by now.
+func (b *Book) dropCustomer(c *customer) {
+	b.customers.Delete(c.id)
+	if now, ok := b.handles.Load(account.Handle(c.id)); ok && now == c {
+		b.handles.Delete(account.Handle(c.id))
+	}
 }
 
 // UnknownZones are the handles of customers whose time zone this machine does not know, so that the provider's is used.
 func (b *Book) UnknownZones() []string {
 	ids := []string{}
-	b.customersMu.RLock()
-	for id, c := range b.customers {
+	for id, c := range b.customers.All() {
 		if c.entry.Load().badZone {
 			ids = append(ids, account.Handle(id))
 		}
 	}
-	b.customersMu.RUnlock()
 	slices.Sort(ids)
 	return ids
 }
 
 // AddCustomer adds a customer under a handle, and what edit says of it.
-func (b *Book) AddCustomer(ctx context.Context, by, handle string, edit CustomerEdit) (CustomerView, error) {
-	err := theOne(b.AddCustomers(ctx, by, []NewCustomer{{handle, edit}}, false))
+func (b *Book) AddCustomer(ctx context.Context, actor, handle string, edit CustomerEdit) (CustomerView, error) {
+	err := theOne(b.AddCustomers(ctx, actor, []NewCustomer{{handle, edit}}, false))
 	if errors.Is(err, store.ErrExists) {
 		return CustomerView{}, store.ErrExists
 	}
@@ -173,7 +172,7 @@ type NewCustomer struct {
 
 // AddCustomers adds many customers in one transaction, all or none. What is wrong is said of every one: the errors are joined, each a
 // *RowError. With dry nothing is added.
-func (b *Book) AddCustomers(ctx context.Context, by string, ns []NewCustomer, dry bool) error {
+func (b *Book) AddCustomers(ctx context.Context, actor string, ns []NewCustomer, dry bool) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -191,7 +190,7 @@ func (b *Book) AddCustomers(ctx context.Context, by string, ns []NewCustomer, dr
 		if err != nil && len(errs) < maxRowErrors {
 			errs = append(errs, &RowError{i, err})
 		}
-		all[i], ids[n.ID], facts[i] = a, true, factOf[fact.CustomerAdded](now, by, "", a.ID, nil, customerFacts(a))
+		all[i], ids[n.ID], facts[i] = a, true, factOf[fact.CustomerAdded](now, actor, "", a.ID, nil, customerFacts(a))
 	}
 	if err := errors.Join(errs...); err != nil || dry {
 		return err
@@ -217,7 +216,7 @@ func (b *Book) newCustomer(n NewCustomer, now time.Time) (account.Customer, erro
 }
 
 // EditCustomer changes a customer, all of the edit or nothing.
-func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdit) (CustomerView, error) {
+func (b *Book) EditCustomer(ctx context.Context, actor, id string, edit CustomerEdit) (CustomerView, error) {
 	if err := b.begin(ctx); err != nil {
 		return CustomerView{}, err
 	}
@@ -231,7 +230,7 @@ func (b *Book) EditCustomer(ctx context.Context, by, id string, edit CustomerEdi
 	if err != nil {
 		return CustomerView{}, err
 	}
-	f := factOf[fact.CustomerChanged](now, by, "", id, customerFacts(was), customerFacts(a))
+	f := factOf[fact.CustomerChanged](now, actor, "", id, customerFacts(was), customerFacts(a))
 	kind := CustomerEdited
 	if edit.Nets != nil {
 		kind = NetsChanged
@@ -271,7 +270,7 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 }
 
 // DeleteCustomer removes a customer that has no lines left; else store.ErrInUse.
-func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
+func (b *Book) DeleteCustomer(ctx context.Context, actor, id string) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -283,14 +282,11 @@ func (b *Book) DeleteCustomer(ctx context.Context, by, id string) error {
 	if c.lines.Load() > 0 {
 		return store.ErrInUse
 	}
-	f := factOf[fact.CustomerDeleted](time.Now(), by, "", id, customerFacts(c.entry.Load().Customer), nil)
+	f := factOf[fact.CustomerDeleted](time.Now(), actor, "", id, customerFacts(c.entry.Load().Customer), nil)
 	if err := b.wrote(b.db.DeleteCustomer(ctx, id, f)); err != nil {
 		return err
 	}
-	b.customersMu.Lock()
-	delete(b.customers, id)
-	delete(b.handles, account.Handle(id))
-	b.customersMu.Unlock()
+	b.dropCustomer(c)
 	b.tell(Change{Kind: CustomerDeleted, Customer: id})
 	return nil
 }

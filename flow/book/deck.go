@@ -150,7 +150,7 @@ func build(h *DeckHead, rows []rating.Price) (*rating.Deck, error) {
 }
 
 // PutDeck makes rows the next version of a deck, durably, and puts it in force.
-func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating.Price) (DeckHead, error) {
+func (b *Book) PutDeck(ctx context.Context, actor string, h DeckHead, rows []rating.Price) (DeckHead, error) {
 	if err := b.begin(ctx); err != nil {
 		return h, err
 	}
@@ -167,7 +167,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	}
 	h.Currency = cmp.Or(h.Currency, money.Billing().Code)
 	was := (*b.decks.Load())[h.Name]
-	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(by), stamp()
+	h.Version, h.Rows, h.By, h.Imported = 0, int64(built.Len()), clip(actor), stamp()
 	after := parts{"rows": raw(h.Rows), "deck": raw(h.Name), "kind": raw(h.Kind), "source": raw(h.Source), "currency": raw(h.Currency)}
 	if h.Exchange != "" {
 		after["exchange"] = raw(h.Exchange)
@@ -179,7 +179,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 	if was != nil {
 		before = parts{"rows": raw(was.head.Rows), "version": raw(was.head.Version), "source": raw(was.head.Source)}
 	}
-	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), factOf[fact.DeckImported](h.Imported, by, "", "", before, after))
+	h.Version, err = b.db.PutDeck(ctx, h, built.Prices(), factOf[fact.DeckImported](h.Imported, actor, "", "", before, after))
 	if b.wrote(err) != nil {
 		return h, err
 	}
@@ -193,7 +193,7 @@ func (b *Book) PutDeck(ctx context.Context, by string, h DeckHead, rows []rating
 }
 
 // RemoveDeck removes every version of a deck that nothing uses. Records keep the prices that their calls had.
-func (b *Book) RemoveDeck(ctx context.Context, by, name string) error {
+func (b *Book) RemoveDeck(ctx context.Context, actor, name string) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (b *Book) RemoveDeck(ctx context.Context, by, name string) error {
 		return fmt.Errorf("%w: deck %s is the price list of %s; give them another first", store.ErrInUse, clip(name), strings.Join(users, ", "))
 	}
 	before := parts{"deck": raw(name), "kind": raw(was.head.Kind), "version": raw(was.head.Version), "rows": raw(was.head.Rows), "source": raw(was.head.Source)}
-	if err := b.wrote(b.db.DeleteDeck(ctx, name, factOf[fact.DeckDeleted](stamp(), by, "", "", before, nil))); err != nil {
+	if err := b.wrote(b.db.DeleteDeck(ctx, name, factOf[fact.DeckDeleted](stamp(), actor, "", "", before, nil))); err != nil {
 		return err
 	}
 	table := maps.Clone(*b.decks.Load())
@@ -282,11 +282,9 @@ func (b *Book) Diff(ctx context.Context, name string, from, to int64, at time.Ti
 // MissingTariffs are the retail decks that customers, or the provider for all of them, name but that are not loaded.
 func (b *Book) MissingTariffs() []string {
 	names := map[string]bool{b.provider.Load().tariff: true}
-	b.customersMu.RLock()
-	for _, c := range b.customers {
+	for _, c := range b.customers.All() {
 		names[c.entry.Load().tariff] = true
 	}
-	b.customersMu.RUnlock()
 	for name, d := range *b.decks.Load() {
 		if d.head.Kind == rating.Retail {
 			delete(names, name)

@@ -25,12 +25,12 @@ type changed = struct {
 func factOf[T ~changed, F interface {
 	*T
 	fact.Body
-}](now time.Time, by, line, customer string, before, after parts,
+}](now time.Time, actor, line, customer string, before, after parts,
 ) store.Fact {
 	if before != nil && after != nil {
 		before, after = differs(before, after), differs(after, before)
 	}
-	f := T(changed{By: clip(by), Before: before.raw(), After: after.raw()})
+	f := T(changed{By: clip(actor), Before: before.raw(), After: after.raw()})
 	return F(&f).Row(now, fact.Subject{Line: line, Account: customer})
 }
 

@@ -73,10 +73,7 @@ func (b *Book) customerCalled(text string) (*customer, bool) {
 	if id, ok := account.ReadIdentity(text); ok {
 		return b.customer(id)
 	}
-	b.customersMu.RLock()
-	defer b.customersMu.RUnlock()
-	c, ok := b.handles[text]
-	return c, ok
+	return b.handles.Load(text)
 }
 
 // LineID is the identity of the line that people mean: the one that is called so now, or one that was removed, by its

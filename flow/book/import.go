@@ -59,9 +59,9 @@ type Unconfirmed struct{ Questions []rating.Question }
 // Error is the count and the first question.
 func (e *Unconfirmed) Error() string {
 	if len(e.Questions) == 1 {
-		return "nothing was imported yet: " + e.Questions[0].Text
+		return "nothing has been imported yet: " + e.Questions[0].Text
 	}
-	return fmt.Sprintf("nothing was imported yet: there are %d questions to settle; the first: %s", len(e.Questions), e.Questions[0].Text)
+	return fmt.Sprintf("nothing has been imported yet: there are %d questions to settle; the first: %s", len(e.Questions), e.Questions[0].Text)
 }
 
 // unsettled are the questions that are still open after a yes, or without one.
@@ -94,7 +94,7 @@ func readDeck(file []byte, o *ImportOptions) *rating.Import {
 
 // Import reads a deck file and, if there is not one fault in it, puts it in force as the next version of its name.
 // Questions that are not settled are an *Unconfirmed, and nothing is stored.
-func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptions) (*Imported, error) {
+func (b *Book) Import(ctx context.Context, actor string, file []byte, o ImportOptions) (*Imported, error) {
 	if err := b.checkDeckHead(o.Name, o.Kind); err != nil {
 		return nil, err
 	}
@@ -123,6 +123,6 @@ func (b *Book) Import(ctx context.Context, by string, file []byte, o ImportOptio
 	if open := unsettled(out.Questions, o.Yes); len(open) > 0 {
 		return nil, &Unconfirmed{open}
 	}
-	out.Head, err = b.PutDeck(ctx, by, out.Head, prices)
+	out.Head, err = b.PutDeck(ctx, actor, out.Head, prices)
 	return out, err
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/puzpuzpuz/xsync/v4"
 
 	"ringfence/core/account"
 	"ringfence/core/rating"
@@ -163,7 +164,7 @@ func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 
 // Line finds a line by its identity. LineCalled takes what people say.
 func (b *Book) Line(id string) (*Line, bool) {
-	l, ok := b.lines.find(account.Handle(id))
+	l, ok := b.lines.Load(account.Handle(id))
 	if !ok || l.id != id {
 		return nil, false
 	}
@@ -172,91 +173,39 @@ func (b *Book) Line(id string) (*Line, bool) {
 
 // Find finds a line by its handle, the SIP user name, which may point into a packet.
 func (b *Book) Find(handle []byte) (*Line, bool) {
-	return b.lines.find(unsafe.String(unsafe.SliceData(handle), len(handle))) // only compared
+	return b.lines.Load(unsafe.String(unsafe.SliceData(handle), len(handle))) // only compared
 }
 
 // ByNumber finds whose line has an E.164 number, phone.Number.Digits(): its identity.
 func (b *Book) ByNumber(digits uint64) (line string, ok bool) {
-	l, ok := b.numbers.find(digits)
+	l, ok := b.numbers.Load(digits)
 	if !ok {
 		return "", false
 	}
 	return l.id, true
 }
 
-const lineShards = 64
-
-// lineTable finds lines by what key gives, of which hash makes a number. Shards, because one lock's cache line would be what every core
-// waits for.
-type lineTable[K comparable] struct {
-	key    func(*Line) K
-	hash   func(K) uint64
-	shards [lineShards]struct {
-		mu sync.RWMutex
-		m  map[K]*Line // mu
-		_  [32]byte    // own cache line
-	}
-}
-
-func (t *lineTable[K]) init(key func(*Line) K, hash func(K) uint64) {
-	t.key, t.hash = key, hash
-	for i := range t.shards {
-		t.shards[i].m = map[K]*Line{}
-	}
-}
-
-func (t *lineTable[K]) find(key K) (*Line, bool) {
-	s := &t.shards[t.hash(key)%lineShards]
-	s.mu.RLock()
-	l, ok := s.m[key]
-	s.mu.RUnlock()
-	return l, ok
-}
-
-func (t *lineTable[K]) put(l *Line) {
-	key := t.key(l)
-	s := &t.shards[t.hash(key)%lineShards]
-	s.mu.Lock()
-	s.m[key] = l
-	s.mu.Unlock()
-}
-
-// drop takes a line out, unless another has its key by now.
-func (t *lineTable[K]) drop(l *Line) {
-	key := t.key(l)
-	s := &t.shards[t.hash(key)%lineShards]
-	s.mu.Lock()
-	if now := s.m[key]; now != nil && now.id == l.id {
-		delete(s.m, key)
-	}
-	s.mu.Unlock()
-}
-
-func (t *lineTable[K]) each(f func(*Line)) {
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.RLock()
-		for _, l := range s.m {
-			f(l)
-		}
-		s.mu.RUnlock()
-	}
-}
-
 // index puts a line where it is found, in the place of what it was; nil: it is new.
 func (b *Book) index(was, l *Line) {
-	b.lines.put(l)
+	b.lines.Store(l.Handle(), l)
 	if l.digits != 0 {
-		b.numbers.put(l)
+		b.numbers.Store(l.digits, l)
 	}
 	if was == nil {
 		l.cust.lines.Add(1)
 		return
 	}
 	if was.digits != l.digits {
-		b.numbers.drop(was)
+		drop(b.numbers, was.digits, was)
 	}
 	l.inherit(was)
+}
+
+// drop takes a line out of a table, unless another line has its key by now.
+func drop[K comparable](table *xsync.Map[K, *Line], key K, l *Line) {
+	if now, ok := table.Load(key); ok && now.id == l.id {
+		table.Delete(key)
+	}
 }
 
 // loadLines builds the tables at start.

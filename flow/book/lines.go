@@ -37,8 +37,8 @@ type LineEdit struct {
 }
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
-func (b *Book) AddLine(ctx context.Context, by string, n NewLine) (l *Line, password string, err error) {
-	lines, passwords, err := b.addLines(ctx, by, []NewLine{n}, false)
+func (b *Book) AddLine(ctx context.Context, actor string, n NewLine) (l *Line, password string, err error) {
+	lines, passwords, err := b.addLines(ctx, actor, []NewLine{n}, false)
 	if err != nil {
 		return nil, "", theOne(err)
 	}
@@ -73,8 +73,8 @@ const maxRowErrors = 200
 
 // AddLines adds many lines in one transaction, all or none; passwords come back as from AddLine, in order. What is wrong is said of every
 // one: the errors are joined, each a *RowError.
-func (b *Book) AddLines(ctx context.Context, by string, ns []NewLine) (passwords []string, err error) {
-	_, passwords, err = b.addLines(ctx, by, ns, false)
+func (b *Book) AddLines(ctx context.Context, actor string, ns []NewLine) (passwords []string, err error) {
+	_, passwords, err = b.addLines(ctx, actor, ns, false)
 	return passwords, err
 }
 
@@ -84,7 +84,7 @@ func (b *Book) CheckLines(ctx context.Context, ns []NewLine) error {
 	return err
 }
 
-func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) (lines []*Line, passwords []string, err error) {
+func (b *Book) addLines(ctx context.Context, actor string, ns []NewLine, dry bool) (lines []*Line, passwords []string, err error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +121,7 @@ func (b *Book) addLines(ctx context.Context, by string, ns []NewLine, dry bool) 
 	}
 	facts := make([]store.Fact, len(all))
 	for i, a := range all {
-		facts[i] = factOf[fact.LineAdded](now, by, a.ID, a.Customer, nil, lineFacts(a))
+		facts[i] = factOf[fact.LineAdded](now, actor, a.ID, a.Customer, nil, lineFacts(a))
 	}
 	if err := b.wrote(b.db.PutLines(ctx, all, facts...)); err != nil {
 		return nil, nil, err
@@ -158,13 +158,13 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 	}
 	if n.NoPassword {
 		if n.Password != "" {
-			return a, "", &Invalid{"password", "", "none, for no_password is said"}
+			return a, "", &Invalid{"password", "", "no password, because no_password is set"}
 		}
 		return a, "", nil
 	}
 	if n.HA1 != nil {
 		if n.Password != "" {
-			return a, "", &Invalid{"password", "", "none, for its hash is given"}
+			return a, "", &Invalid{"password", "", "no password, because its hash is given"}
 		}
 		return a, "", b.hashedPassword(&a, n.HA1)
 	}
@@ -173,7 +173,7 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 }
 
 // EditLine changes a line, all of the edit or nothing.
-func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Line, error) {
+func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*Line, error) {
 	return b.changeLine(ctx, id, func(was account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		a, err := b.applyLine(was, edit, now)
 		c := Change{Kind: LineEdited}
@@ -183,9 +183,9 @@ func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Lin
 		case edit.Nets != nil:
 			c.Kind = NetsChanged
 		}
-		f := factOf[fact.LineChanged](now, by, id, a.Customer, lineFacts(was), lineFacts(a))
+		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
-			f = factOf[fact.SettingChanged](now, by, id, a.Customer, lineFacts(was), lineFacts(a))
+			f = factOf[fact.SettingChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		}
 		return a, []store.Fact{f}, c, err
 	})
@@ -193,7 +193,7 @@ func (b *Book) EditLine(ctx context.Context, by, id string, edit LineEdit) (*Lin
 
 // Lock closes a line to all but emergency calls; calls says what becomes of the paid ones in progress. A line that is locked
 // can be locked again, to treat its calls in another way.
-func (b *Book) Lock(ctx context.Context, by, id, why string, calls account.LockCalls) (*Line, error) {
+func (b *Book) Lock(ctx context.Context, actor, id, why string, calls account.LockCalls) (*Line, error) {
 	if strings.TrimSpace(why) == "" {
 		return nil, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
@@ -208,17 +208,17 @@ func (b *Book) Lock(ctx context.Context, by, id, why string, calls account.LockC
 		a.Locked, a.LockWhy, a.LockCalls = true, why, calls
 		after := lineFacts(a)
 		after["calls"] = raw(calls.String()) // always there, for notices and other nodes: lock_calls only when it changed
-		f := factOf[fact.LineLocked](now, by, id, a.Customer, before, after)
+		f := factOf[fact.LineLocked](now, actor, id, a.Customer, before, after)
 		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: calls == account.CallsCut}, nil
 	})
 }
 
 // Unlock opens a line again.
-func (b *Book) Unlock(ctx context.Context, by, id string) (*Line, error) {
+func (b *Book) Unlock(ctx context.Context, actor, id string) (*Line, error) {
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
 		a.Locked, a.LockWhy, a.LockCalls = false, "", account.CallsEnd
-		f := factOf[fact.LineUnlocked](now, by, id, a.Customer, before, lineFacts(a))
+		f := factOf[fact.LineUnlocked](now, actor, id, a.Customer, before, lineFacts(a))
 		return a, []store.Fact{f}, Change{Kind: LineUnlocked}, nil
 	})
 }
@@ -298,7 +298,7 @@ func (b *Book) lineNumber(line, text string) (string, error) {
 }
 
 // DeleteLine removes a line; its calls are to be cut and its phones dropped.
-func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
+func (b *Book) DeleteLine(ctx context.Context, actor, id string) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -307,7 +307,7 @@ func (b *Book) DeleteLine(ctx context.Context, by, id string) error {
 	if !ok {
 		return store.ErrNotFound
 	}
-	f := factOf[fact.LineDeleted](time.Now(), by, id, l.cust.id, lineFacts(l.account()), nil)
+	f := factOf[fact.LineDeleted](time.Now(), actor, id, l.cust.id, lineFacts(l.account()), nil)
 	if err := b.wrote(b.db.DeleteLine(ctx, id, f)); err != nil {
 		return err
 	}
@@ -351,7 +351,9 @@ func (s *sortedHandles) get(b *Book) []string {
 	if all != nil {
 		return all
 	}
-	b.lines.each(func(l *Line) { all = append(all, l.Handle()) })
+	for handle := range b.lines.All() {
+		all = append(all, handle)
+	}
 	slices.Sort(all)
 	s.mu.Lock()
 	if s.gen == gen {

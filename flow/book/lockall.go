@@ -19,7 +19,7 @@ func (l *Line) LockedWithCustomer() bool {
 
 // LockCustomer locks every line of a customer. Lines that are locked for a reason of their own stay as they are; they are not counted. If the
 // store fails on the way, the error comes with those that were locked; asked again, it goes on.
-func (b *Book) LockCustomer(ctx context.Context, by, id, why string, calls account.LockCalls) (locked int, err error) {
+func (b *Book) LockCustomer(ctx context.Context, actor, id, why string, calls account.LockCalls) (locked int, err error) {
 	if _, ok := b.Customer(id); !ok {
 		return 0, store.ErrNotFound
 	}
@@ -30,7 +30,7 @@ func (b *Book) LockCustomer(ctx context.Context, by, id, why string, calls accou
 		if l.Locked() && !l.LockedWithCustomer() {
 			continue
 		}
-		if _, err := b.Lock(ctx, by, l.ID(), lockedWith+why, calls); err != nil {
+		if _, err := b.Lock(ctx, actor, l.ID(), lockedWith+why, calls); err != nil {
 			return locked, err
 		}
 		locked++
@@ -39,7 +39,7 @@ func (b *Book) LockCustomer(ctx context.Context, by, id, why string, calls accou
 }
 
 // UnlockCustomer opens the lines that were locked with their customer, and counts those that stay locked for a reason of their own.
-func (b *Book) UnlockCustomer(ctx context.Context, by, id string) (opened, left int, err error) {
+func (b *Book) UnlockCustomer(ctx context.Context, actor, id string) (opened, left int, err error) {
 	if _, ok := b.Customer(id); !ok {
 		return 0, 0, store.ErrNotFound
 	}
@@ -51,7 +51,7 @@ func (b *Book) UnlockCustomer(ctx context.Context, by, id string) (opened, left 
 			left++
 			continue
 		}
-		if _, err := b.Unlock(ctx, by, l.ID()); err != nil {
+		if _, err := b.Unlock(ctx, actor, l.ID()); err != nil {
 			return opened, left, err
 		}
 		opened++

@@ -63,7 +63,7 @@ func TestMemoryIsWhatIsStored(t *testing.T) {
 				_ = b.DeleteContact(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")))
 			},
 			"wish": func(t *rapid.T) {
-				_ = b.SetWish(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")), "new-device", account.WishOff)
+				_ = b.SetPreference(ctx, "t", customers.Draw(t, "c"), fmt.Sprint("k", small.Draw(t, "k")), "new-device", account.PreferOff)
 			},
 			"password": func(t *rapid.T) { _, _ = b.SetPassword(ctx, "t", lines.Draw(t, "l"), "") },
 			"lock": func(t *rapid.T) {

@@ -93,16 +93,14 @@ func (o *Owned) current() *ownedIndex {
 func (b *Book) ownedNow() *ownedIndex {
 	x := &ownedIndex{whose: map[netip.Prefix]string{}}
 	x.add(b.provider.Load().settings.Nets, "on the provider's IP lock")
-	b.customersMu.RLock()
-	for id, c := range b.customers {
+	for id, c := range b.customers.All() {
 		x.add(c.entry.Load().Settings.Nets, "on the IP lock of customer "+account.Handle(id))
 	}
-	b.customersMu.RUnlock()
-	b.lines.each(func(l *Line) {
+	for handle, l := range b.lines.All() {
 		if l.settings != nil && len(l.settings.Nets) > 0 {
-			x.add(l.settings.Nets, "on the IP lock of line "+l.Handle())
+			x.add(l.settings.Nets, "on the IP lock of line "+handle)
 		}
-	})
+	}
 	for _, t := range b.trunks.Load().all {
 		x.add(t.Sources, "an address of trunk "+account.Handle(t.Name))
 		for _, text := range t.Addresses {

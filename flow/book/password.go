@@ -66,15 +66,12 @@ func (b *Book) knownOf(a *account.Line) secret.Context {
 // form of generated ones counts as generated. What it finds is stored with the line's next change: a write of its own could
 // undo what another node has just changed.
 func (b *Book) JudgePasswords(ctx context.Context) {
-	var unjudged []*Line
-	b.lines.each(func(l *Line) {
-		if l.sealed != "" && l.strength.Load() == uint32(account.Unjudged) {
-			unjudged = append(unjudged, l)
-		}
-	})
-	for _, l := range unjudged {
+	for _, l := range b.lines.All() {
 		if ctx.Err() != nil {
 			return
+		}
+		if l.sealed == "" || l.strength.Load() != uint32(account.Unjudged) {
+			continue
 		}
 		p, err := b.box.Load().Open(secret.LineOwner(l.id), []byte(l.sealed))
 		if err != nil {
@@ -99,7 +96,7 @@ func (b *Book) noteStrength(l *Line, strength account.Strength) {
 
 // SetPassword gives a line a new password; "" generates one, which comes back, this once. The one before is kept, sealed, so
 // that a phone that was forgotten can be told from a guesser (FormerHA1). Its phones are to be dropped.
-func (b *Book) SetPassword(ctx context.Context, by, id, given string) (generated string, err error) {
+func (b *Book) SetPassword(ctx context.Context, actor, id, given string) (generated string, err error) {
 	_, err = b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := a.Sealed
 		clear, err := b.password(&a, given)
@@ -111,7 +108,7 @@ func (b *Book) SetPassword(ctx context.Context, by, id, given string) (generated
 		}
 		generated = clear
 		a.Former = b.otherThan(a)
-		f := factOf[fact.PasswordChanged](now, by, id, a.Customer, nil, parts{"generated": raw(clear != "")})
+		f := factOf[fact.PasswordChanged](now, actor, id, a.Customer, nil, parts{"generated": raw(clear != "")})
 		return a, []store.Fact{f}, Change{Kind: PasswordChanged}, nil
 	})
 	if err != nil {
@@ -222,14 +219,14 @@ func (b *Book) otherThan(a account.Line) []account.Former {
 
 // Rekey puts a box in force and seals every secret again with its newest key, in one transaction. The box must open what
 // the present one opens, and its keys must be kept somewhere durable before. On an error the older keys are still needed.
-func (b *Book) Rekey(ctx context.Context, by string, to *secret.Box) (n int, err error) {
+func (b *Book) Rekey(ctx context.Context, actor string, box *secret.Box) (n int, err error) {
 	if err := b.begin(ctx); err != nil {
 		return 0, err
 	}
 	defer b.mu.Unlock()
-	b.box.Store(to)
-	f := factOf[fact.KeyRotated](time.Now(), by, "", "", nil, parts{"key": raw(to.Newest().String())})
-	if n, err = b.db.Rekey(ctx, to.Reseal, f); b.wrote(err) != nil {
+	b.box.Store(box)
+	f := factOf[fact.KeyRotated](time.Now(), actor, "", "", nil, parts{"key": raw(box.Newest().String())})
+	if n, err = b.db.Rekey(ctx, box.Reseal, f); b.wrote(err) != nil {
 		return 0, err
 	}
 	// What is held in memory is written back with later changes, so it must not stay under the old key.
@@ -250,15 +247,15 @@ func (b *Book) CheckSecrets() (opened, failed int) {
 		}
 		opened++
 	}
-	b.lines.each(func(l *Line) {
+	for _, l := range b.lines.All() {
 		try(secret.LineOwner(l.id), []byte(l.sealed))
 		if l.former == nil {
-			return
+			continue
 		}
 		for _, f := range l.former.all {
 			try(secret.LineOwner(l.id), f.Sealed)
 		}
-	})
+	}
 	for _, t := range b.AllTrunks() {
 		try(secret.TrunkOwner(t.Name), t.Sealed)
 	}

@@ -55,14 +55,8 @@ func (b *Book) SetProvider(o Options) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.provider.Store(p)
-	b.customersMu.RLock()
-	all := make([]account.Customer, 0, len(b.customers))
-	for _, c := range b.customers {
-		all = append(all, c.entry.Load().Customer)
-	}
-	b.customersMu.RUnlock()
-	for _, a := range all {
-		b.publishCustomer(a)
+	for _, c := range b.customers.All() {
+		b.publishCustomer(c.entry.Load().Customer)
 	}
 	b.tell(Change{Kind: ProviderChanged})
 	return nil

@@ -93,7 +93,9 @@ func (b *Book) rereadLines(ctx context.Context, ids []string) error {
 		return err
 	}
 	if len(ids) == 0 {
-		b.lines.each(func(l *Line) { ids = append(ids, l.id) })
+		for _, l := range b.lines.All() {
+			ids = append(ids, l.id)
+		}
 	}
 	for _, id := range ids {
 		if l, there := b.Line(id); there && !stored[id] {
@@ -150,7 +152,7 @@ func (b *Book) republish(a account.Line) error {
 		return fmt.Errorf("line %s: %w", a.ID, err)
 	}
 	was, there := b.Line(a.ID)
-	if gone, ok := b.lines.find(l.Handle()); ok && !there { // its handle is another line's now
+	if gone, ok := b.lines.Load(l.Handle()); ok && !there { // its handle is another line's now
 		b.unpublish(gone)
 	}
 	b.index(was, l)
@@ -181,18 +183,20 @@ func (b *Book) tellReread(was, l *Line) {
 
 // keepCustomers takes out the others.
 func (b *Book) keepCustomers(customers []account.Customer) {
-	b.customersMu.Lock()
-	defer b.customersMu.Unlock()
-	keep, handles := make(map[string]*customer, len(customers)), make(map[string]*customer, len(customers))
+	keep := make(map[string]bool, len(customers))
 	for _, a := range customers {
-		keep[a.ID], handles[account.Handle(a.ID)] = b.customers[a.ID], b.customers[a.ID]
+		keep[a.ID] = true
 	}
-	b.customers, b.handles = keep, handles
+	for id, c := range b.customers.All() {
+		if !keep[id] {
+			b.dropCustomer(c)
+		}
+	}
 }
 
 func (b *Book) unpublish(l *Line) {
-	b.lines.drop(l)
-	b.numbers.drop(l)
+	drop(b.lines, l.Handle(), l)
+	drop(b.numbers, l.digits, l)
 	l.cust.lines.Add(-1)
 	b.sorted.forget()
 	b.tell(Change{Kind: LineDeleted, Line: l.id, Customer: l.cust.id, Cut: true})

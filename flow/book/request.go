@@ -21,8 +21,8 @@ const (
 // maxOpenRequests bounds what one line can ask for at a time.
 const maxOpenRequests = 20
 
-// Ask records the wish to loosen a setting of a line to n, until an instant or for good (zero).
-func (b *Book) Ask(ctx context.Context, by, line string, f account.Field, n int64, until time.Time, why string) (account.Request, error) {
+// Ask records a request to loosen a setting of a line to n, until an instant or for good (zero).
+func (b *Book) Ask(ctx context.Context, actor, line string, f account.Field, n int64, until time.Time, why string) (account.Request, error) {
 	if err := b.begin(ctx); err != nil {
 		return account.Request{}, err
 	}
@@ -38,7 +38,7 @@ func (b *Book) Ask(ctx context.Context, by, line string, f account.Field, n int6
 	if err := b.checkAsk(ctx, l, &r, now); err != nil {
 		return r, err
 	}
-	id, err := b.db.PutRequest(ctx, r, factOf[fact.RequestMade](now, by, line, l.cust.id, nil, requestFacts(r)))
+	id, err := b.db.PutRequest(ctx, r, factOf[fact.RequestMade](now, actor, line, l.cust.id, nil, requestFacts(r)))
 	r.ID = id
 	return r, err
 }
@@ -86,7 +86,7 @@ func (b *Book) Requests(ctx context.Context, state string) ([]account.Request, e
 
 // Grant gives what a request asks, until an instant; zero: until what it asked. Two writes to the store: the line's
 // setting first, so that a crash between them leaves a request that can be granted again, to the same effect.
-func (b *Book) Grant(ctx context.Context, by string, id int64, until time.Time, note string) (account.Request, error) {
+func (b *Book) Grant(ctx context.Context, actor string, id int64, until time.Time, note string) (account.Request, error) {
 	b.deciding.Lock()
 	defer b.deciding.Unlock()
 	r, err := b.open(ctx, id, note)
@@ -97,10 +97,10 @@ func (b *Book) Grant(ctx context.Context, by string, id int64, until time.Time, 
 		r.Until = until.UTC().Truncate(time.Microsecond)
 	}
 	grant := Setting{Field: r.Field, N: r.N, Grant: true, Until: r.Until}
-	if _, err := b.EditLine(ctx, by, r.Line, LineEdit{Set: []Setting{grant}}); err != nil {
+	if _, err := b.EditLine(ctx, actor, r.Line, LineEdit{Set: []Setting{grant}}); err != nil {
 		return r, err
 	}
-	return b.decide(ctx, by, r, Granted, note)
+	return b.decide(ctx, actor, r, Granted, note)
 }
 
 // RequestZone is the time zone in which a request is to be answered: that of its line's customer, or the provider's.
@@ -118,14 +118,14 @@ func (b *Book) RequestZone(ctx context.Context, id int64) (*time.Location, error
 }
 
 // Refuse says no to a request.
-func (b *Book) Refuse(ctx context.Context, by string, id int64, note string) (account.Request, error) {
+func (b *Book) Refuse(ctx context.Context, actor string, id int64, note string) (account.Request, error) {
 	b.deciding.Lock()
 	defer b.deciding.Unlock()
 	r, err := b.open(ctx, id, note)
 	if err != nil {
 		return r, err
 	}
-	return b.decide(ctx, by, r, Refused, note)
+	return b.decide(ctx, actor, r, Refused, note)
 }
 
 // open finds a request that is not decided yet; a decided one is store.ErrInUse.
@@ -147,19 +147,19 @@ func (b *Book) open(ctx context.Context, id int64, note string) (account.Request
 	return all[i], nil
 }
 
-func (b *Book) decide(ctx context.Context, by string, r account.Request, state, note string) (account.Request, error) {
+func (b *Book) decide(ctx context.Context, actor string, r account.Request, state, note string) (account.Request, error) {
 	if err := b.begin(ctx); err != nil {
 		return r, err
 	}
 	defer b.mu.Unlock()
-	r.State, r.Decided, r.DecidedBy, r.Note = state, stamp(), clip(by), note
+	r.State, r.Decided, r.DecidedBy, r.Note = state, stamp(), clip(actor), note
 	customer := ""
 	if l, ok := b.Line(r.Line); ok {
 		customer = l.cust.id
 	}
-	f := factOf[fact.RequestGranted](r.Decided, by, r.Line, customer, nil, requestFacts(r))
+	f := factOf[fact.RequestGranted](r.Decided, actor, r.Line, customer, nil, requestFacts(r))
 	if state == Refused {
-		f = factOf[fact.RequestRefused](r.Decided, by, r.Line, customer, nil, requestFacts(r))
+		f = factOf[fact.RequestRefused](r.Decided, actor, r.Line, customer, nil, requestFacts(r))
 	}
 	_, err := b.db.PutRequest(ctx, r, f)
 	return r, err

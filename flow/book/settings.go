@@ -22,13 +22,13 @@ type Setting struct {
 }
 
 // Set changes fields of a customer (account.LevelCustomer) or a line (account.LevelLine), all or nothing.
-func (b *Book) Set(ctx context.Context, by string, level account.Level, id string, set ...Setting) error {
+func (b *Book) Set(ctx context.Context, actor string, level account.Level, id string, set ...Setting) error {
 	var err error
 	switch level {
 	case account.LevelCustomer:
-		_, err = b.EditCustomer(ctx, by, id, CustomerEdit{Set: set})
+		_, err = b.EditCustomer(ctx, actor, id, CustomerEdit{Set: set})
 	case account.LevelLine:
-		_, err = b.EditLine(ctx, by, id, LineEdit{Set: set})
+		_, err = b.EditLine(ctx, actor, id, LineEdit{Set: set})
 	default:
 		err = &Invalid{"level", level.String(), "customer or line"}
 	}
@@ -66,9 +66,9 @@ func (c Setting) apply(was account.Value, level account.Level, top *account.Effe
 	case c.N < least || c.N > most:
 		return was, &Invalid{f.String(), account.Format(f, c.N), account.Format(f, least) + " to " + account.Format(f, most)}
 	case !c.Until.IsZero() && !c.Grant:
-		return was, &Invalid{"until", c.Until.Format(time.RFC3339), "no end, for only a grant ends by itself"}
+		return was, &Invalid{"until", c.Until.Format(time.RFC3339), "no end, because only a grant ends by itself"}
 	case !c.Until.IsZero() && !c.Until.After(now):
-		return was, &Invalid{"until", c.Until.Format(time.RFC3339), "a time to come"}
+		return was, &Invalid{"until", c.Until.Format(time.RFC3339), "a time in the future"}
 	}
 	was = was.At(now)
 	loose := f.Loosens(c.N, top.Values[f])

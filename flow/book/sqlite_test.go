@@ -37,7 +37,7 @@ func fillAll(t *testing.T, b *book.Book) {
 	must(t, second(b.EditLine(ctx, "t", "acme-2", book.LineEdit{Courtesy: ptr(account.CourtesyOff), Honeypot: ptr(true)})))
 	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "anna", Name: "Anna", Channel: account.Mail, Address: "anna@example.com", Lines: []string{"acme-1"}}))
 	must(t, b.PutContact(ctx, "t", "acme", account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://example.com/x"}))
-	must(t, b.SetWish(ctx, "t", "acme", "anna", "new-device", account.WishDigest))
+	must(t, b.SetPreference(ctx, "t", "acme", "anna", "new-device", account.PreferDigest))
 	must(t, second(b.SetPassword(ctx, "t", "acme-1", "")))
 	must(t, second(b.Lock(ctx, "t", "acme-2", "stolen", account.CallsEnd)))
 	must(t, second(b.AddTrunk(ctx, "t", "carrier", book.TrunkEdit{Addresses: &[]string{"192.0.2.9"}, User: ptr("me"), Password: ptr("hunter2"), Sources: &nets})))

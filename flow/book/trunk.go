@@ -44,7 +44,7 @@ const (
 	sipPort      = "5060"
 )
 
-// Trunks are the ways out that may be used, best first. Read only.
+// Trunks are the routes that may be used, best first. Read only.
 func (b *Book) Trunks() []account.Trunk { return b.trunks.Load().active }
 
 // AllTrunks has the disabled ones too. Read only.
@@ -147,7 +147,7 @@ func (b *Book) publishTrunks(all []account.Trunk) {
 }
 
 // AddTrunk adds a trunk under a handle.
-func (b *Book) AddTrunk(ctx context.Context, by, handle string, edit TrunkEdit) (*account.Trunk, error) {
+func (b *Book) AddTrunk(ctx context.Context, actor, handle string, edit TrunkEdit) (*account.Trunk, error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -162,11 +162,11 @@ func (b *Book) AddTrunk(ctx context.Context, by, handle string, edit TrunkEdit) 
 	if err != nil {
 		return nil, err
 	}
-	return b.saveTrunk(ctx, t, true, factOf[fact.TrunkAdded](time.Now(), by, "", "", nil, trunkFacts(t)))
+	return b.saveTrunk(ctx, t, true, factOf[fact.TrunkAdded](time.Now(), actor, "", "", nil, trunkFacts(t)))
 }
 
 // EditTrunk changes a trunk, all of the edit or nothing.
-func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (*account.Trunk, error) {
+func (b *Book) EditTrunk(ctx context.Context, actor, name string, edit TrunkEdit) (*account.Trunk, error) {
 	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (b *Book) EditTrunk(ctx context.Context, by, name string, edit TrunkEdit) (
 	before, after := trunkFacts(*was), trunkFacts(t)
 	delete(before, "name") // so that the fact names it among what is after
 	delete(before, "identity")
-	f := factOf[fact.TrunkChanged](time.Now(), by, "", "", before, after)
+	f := factOf[fact.TrunkChanged](time.Now(), actor, "", "", before, after)
 	return b.saveTrunk(ctx, t, false, f)
 }
 
@@ -197,7 +197,7 @@ func (b *Book) saveTrunk(ctx context.Context, t account.Trunk, isNew bool, f sto
 }
 
 // DeleteTrunk removes a trunk. Calls through it go on.
-func (b *Book) DeleteTrunk(ctx context.Context, by, name string) error {
+func (b *Book) DeleteTrunk(ctx context.Context, actor, name string) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (b *Book) DeleteTrunk(ctx context.Context, by, name string) error {
 	if !ok {
 		return store.ErrNotFound
 	}
-	f := factOf[fact.TrunkDeleted](time.Now(), by, "", "", trunkFacts(*t), nil)
+	f := factOf[fact.TrunkDeleted](time.Now(), actor, "", "", trunkFacts(*t), nil)
 	if err := b.wrote(b.db.DeleteTrunk(ctx, name, f)); err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (b *Book) checkTrunk(t *account.Trunk) error {
 	check(t.Transport == "udp" || t.Transport == "tcp", "transport", t.Transport, "udp or tcp")
 	check(t.Format == "+e164" || t.Format == "e164" || t.Format == "00e164", "format", t.Format, "+e164, e164 or 00e164")
 	check(t.Withheld == account.WithheldAsserted || t.Withheld == account.WithheldRemoved, "withheld", t.Withheld, "asserted or removed")
-	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000, lower goes first")
+	check(t.Priority >= 0 && t.Priority <= maxPriority, "priority", strconv.Itoa(t.Priority), "0 to 1000; lower values are tried first")
 	check(plainText(t.User) && !strings.ContainsAny(t.User, `"\`), "user", t.User, "at most 128 printable ASCII characters without quotes")
 	check((t.User == "") == (len(t.Sealed) == 0), "user", t.User, "a user with a password, or neither")
 	for _, p := range t.Sources {

@@ -53,10 +53,10 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 		out.Below = append(out.Below, rating.BelowCost(sold, bought, now)...)
 	}
 	if dear := tenfold(out.Changes.Dearer); len(dear) > 0 {
-		out.Questions = append(out.Questions, rating.Ask(rating.AskLostDecimal, fmt.Sprintf("Ten times the price before, or more, in %d of the changes: is a decimal point lost?", len(dear)), dear))
+		out.Questions = append(out.Questions, rating.Ask(rating.AskLostDecimal, fmt.Sprintf("Ten times the price before, or more, in %d of the changes: has a decimal point been lost?", len(dear)), dear))
 	}
 	if lost, all, examples := rating.Lost(before, prices, now); lost*10 > all {
-		q := rating.Question{Code: rating.AskRemoves, Text: fmt.Sprintf("%d of %d prices in force would have no row any more; --merge keeps them.", lost, all), Examples: examples}
+		q := rating.Question{Code: rating.AskRemoves, Text: fmt.Sprintf("%d of %d prices in force would no longer have a row; --merge keeps them.", lost, all), Examples: examples}
 		out.Questions = append(out.Questions, q)
 	}
 	if o.Kind != rating.Retail || old == nil {
@@ -64,9 +64,9 @@ func (b *Book) weigh(ctx context.Context, out *Imported, o *ImportOptions) ([]ra
 	}
 	turned, err := b.turnedAway(ctx, o.Name, old, built, now)
 	if len(turned) > 0 {
-		text := "1 destination that was called in the last 90 days would be turned away."
+		text := "1 destination that was called in the last 90 days would be refused."
 		if len(turned) > 1 {
-			text = fmt.Sprintf("%d destinations that were called in the last 90 days would be turned away.", len(turned))
+			text = fmt.Sprintf("%d destinations that were called in the last 90 days would be refused.", len(turned))
 		}
 		out.Questions = append(out.Questions, rating.Ask(rating.AskCalled, text, turned))
 	}
@@ -135,19 +135,17 @@ func (b *Book) decksInUse(but string) (list []*deck) {
 // deckUsers says what uses each deck, in words.
 func (b *Book) deckUsers() map[string][]string {
 	used := map[string][]string{}
-	add := func(deck, by string) {
+	add := func(deck, actor string) {
 		if deck != "" {
-			used[deck] = append(used[deck], by)
+			used[deck] = append(used[deck], actor)
 		}
 	}
 	add(b.provider.Load().tariff, "the provider, for customers without a tariff of their own (provider.tariff)")
-	b.customersMu.RLock()
-	for _, c := range b.customers {
+	for _, c := range b.customers.All() {
 		if e := c.entry.Load(); e.Customer.Tariff != "" {
 			add(e.Customer.Tariff, "customer "+e.Customer.ID)
 		}
 	}
-	b.customersMu.RUnlock()
 	for _, t := range b.Trunks() {
 		add(t.Deck, "trunk "+t.Name)
 	}
@@ -157,11 +155,9 @@ func (b *Book) deckUsers() map[string][]string {
 // turnedAway are the destinations that customers of a tariff called lately, that it prices now and will not price.
 func (b *Book) turnedAway(ctx context.Context, tariff string, old, built *rating.Deck, now time.Time) ([]string, error) {
 	accounts := map[string]bool{}
-	b.customersMu.RLock()
-	for id, c := range b.customers {
+	for id, c := range b.customers.All() {
 		accounts[id] = c.entry.Load().tariff == tariff
 	}
-	b.customersMu.RUnlock()
 	var list []string
 	err := b.db.Called(ctx, now.Add(-lately), func(c store.Called) error {
 		n, ok := phone.FromString(c.Number)

@@ -209,7 +209,7 @@ func (g *Guard) flush(now time.Time, sums bool) {
 	}
 	r.kinds.Close(now, false, func(kind string, s *journal.Span[struct{}]) {
 		left := fact.LeftOut{More: int64(s.More), From: stamp(s.Began), To: stamp(now)}
-		facts = append(facts, (&fact.Raw{Code: kind, Version: 1, Body: left.Append(nil)}).Row(stamp(now), fact.Subject{}))
+		facts = append(facts, store.Fact{At: stamp(now), Kind: kind, Version: 1, Body: left.Append(nil)})
 	})
 	facts = append(facts, g.failedFacts(&f, now)...)
 	if len(facts) > 0 && g.around.Record != nil {

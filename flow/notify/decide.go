@@ -43,7 +43,7 @@ func (w Why) text() string               { return whys[w].text }
 // decide says whether somebody gets a notice now, and why: the one place that knows. recent is how many such notices they got within the
 // hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person prefers, and so does what was asked for.
 func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why {
-	c, preference := to.contact, account.WishNow
+	c, preference := to.contact, account.PreferNow
 	if c != nil && !d.critical() && !d.asked() {
 		preference = c.Wants(string(d.info.Kind))
 	}
@@ -54,7 +54,7 @@ func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why
 		return OtherChannel
 	case c != nil && n.ownHook(to):
 		return ProvidersHook
-	case preference == account.WishOff:
+	case preference == account.PreferOff:
 		return SwitchedOff
 	case graver != 0:
 		return ToldGraver
@@ -62,7 +62,7 @@ func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why
 		return NoSender
 	case !to.channel.People, d.asked(): // machines need no digest
 		return Goes
-	case preference == account.WishDigest:
+	case preference == account.PreferDigest:
 		return InDigest
 	case recent >= n.allowance(d.info.noise):
 		return TooMany

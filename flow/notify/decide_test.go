@@ -19,15 +19,17 @@ func TestWhy(t *testing.T) {
 		o.Hooks, o.Storm = []string{own}, 2
 		delete(o.Channels, account.Webhook)
 	})
-	to := func(channel, address string, kinds map[string]account.Wish) recipient {
+	to := func(channel, address string, kinds map[string]account.Preference) recipient {
 		c := contactRecipient("acme", &account.Contact{ID: "x", Channel: channel, Address: address, Kinds: kinds})
 		return c
 	}
-	all := func(wish account.Wish) map[string]account.Wish { return map[string]account.Wish{"*": wish} }
-	mail := func(wish account.Wish) recipient { return to(account.Mail, "x@acme.example", all(wish)) }
-	moved := mail(account.WishNow)
+	all := func(wish account.Preference) map[string]account.Preference {
+		return map[string]account.Preference{"*": wish}
+	}
+	mail := func(wish account.Preference) recipient { return to(account.Mail, "x@acme.example", all(wish)) }
+	moved := mail(account.PreferNow)
 	moved.channel = account.ChannelCalled(account.Webhook)
-	gone := mail(account.WishNow)
+	gone := mail(account.PreferNow)
 	gone.contact, gone.gone = nil, true
 	desk := recipient{person: "desk/fraud@provider.example", channel: account.ChannelCalled(account.Mail), address: "fraud@provider.example"}
 	plain, critical := Kind(detect.Guessing.String()), LineLocked
@@ -40,26 +42,26 @@ func TestWhy(t *testing.T) {
 		graver int64
 		want   Why
 	}{
-		"a contact":                              {to: mail(account.WishNow), kind: plain, want: Goes},
+		"a contact":                              {to: mail(account.PreferNow), kind: plain, want: Goes},
 		"the desk":                               {to: desk, kind: plain, want: Goes},
-		"off":                                    {to: mail(account.WishOff), kind: plain, want: SwitchedOff},
-		"off, but critical":                      {to: mail(account.WishOff), kind: critical, want: Goes},
-		"off, but sent again by staff":           {to: mail(account.WishOff), kind: plain, again: 7, want: Goes},
-		"off, and it is a digest":                {to: mail(account.WishOff), kind: Digest, want: Goes},
-		"digest":                                 {to: mail(account.WishDigest), kind: plain, want: InDigest},
-		"digest, and told by a graver one":       {to: mail(account.WishDigest), kind: NewDevice, graver: 9, want: ToldGraver},
-		"more than two within the hour":          {to: mail(account.WishNow), kind: plain, recent: 2, want: TooMany},
-		"no noise: three times as many":          {to: mail(account.WishNow), kind: critical, recent: 5, want: Goes},
-		"no noise: more than that":               {to: mail(account.WishNow), kind: critical, recent: 6, want: TooMany},
+		"off":                                    {to: mail(account.PreferOff), kind: plain, want: SwitchedOff},
+		"off, but critical":                      {to: mail(account.PreferOff), kind: critical, want: Goes},
+		"off, but sent again by staff":           {to: mail(account.PreferOff), kind: plain, again: 7, want: Goes},
+		"off, and it is a digest":                {to: mail(account.PreferOff), kind: Digest, want: Goes},
+		"digest":                                 {to: mail(account.PreferDigest), kind: plain, want: InDigest},
+		"digest, and told by a graver one":       {to: mail(account.PreferDigest), kind: NewDevice, graver: 9, want: ToldGraver},
+		"more than two within the hour":          {to: mail(account.PreferNow), kind: plain, recent: 2, want: TooMany},
+		"no noise: three times as many":          {to: mail(account.PreferNow), kind: critical, recent: 5, want: Goes},
+		"no noise: more than that":               {to: mail(account.PreferNow), kind: critical, recent: 6, want: TooMany},
 		"more than two to the desk":              {to: desk, kind: plain, recent: 2, want: TooMany},
 		"a test, whatever went before":           {to: desk, kind: Test, recent: 99, want: Goes},
 		"removed":                                {to: gone, kind: critical, want: ContactRemoved},
 		"reached another way by now":             {to: moved, kind: critical, want: OtherChannel},
 		"at the provider's own webhook":          {to: to(account.Webhook, own, nil), kind: critical, want: ProvidersHook},
 		"a channel without a sender":             {to: to(account.Webhook, "https://acme.example/hook", nil), kind: plain, want: NoSender},
-		"off comes before that":                  {to: to(account.Webhook, "https://acme.example/hook", all(account.WishOff)), kind: plain, want: SwitchedOff},
+		"off comes before that":                  {to: to(account.Webhook, "https://acme.example/hook", all(account.PreferOff)), kind: plain, want: SwitchedOff},
 		"a channel of a later version of this":   {to: recipient{person: "desk/pigeon", channel: account.ChannelCalled("pigeon"), address: "loft 7"}, kind: plain, want: NoSender},
-		"a courtesy notice after a graver event": {to: mail(account.WishNow), kind: NewDevice, graver: 9, want: ToldGraver},
+		"a courtesy notice after a graver event": {to: mail(account.PreferNow), kind: NewDevice, graver: 9, want: ToldGraver},
 	} {
 		info, ok := infoOf(c.kind)
 		if !ok {
@@ -95,7 +97,7 @@ func TestAThirdChannel(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
 		o.Channels["text"] = func(_ context.Context, m Message) error { got = append(got, m); return nil }
 	})
-	w.contact(account.Contact{ID: "mobile", Channel: "text", Address: "+447700900123", Kinds: map[string]account.Wish{string(NewDevice): account.WishDigest}})
+	w.contact(account.Contact{ID: "mobile", Channel: "text", Address: "+447700900123", Kinds: map[string]account.Preference{string(NewDevice): account.PreferDigest}})
 	w.device("2001")
 	w.finding(detect.HostingLogin, "2002", 1)
 	w.follow()

@@ -213,7 +213,7 @@ func (n *Notifier) readPassword(f *store.Fact) (draft, bool) {
 // readRequest is of a request to loosen a setting, or of what staff answered: both sides hear of both.
 func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
 	var b fact.RequestMade
-	var after fact.Wish
+	var after fact.Requested
 	if b.Decode(f.Body) != nil || fact.Part(b.After, &after) != nil || f.Line == "" {
 		return draft{}, false
 	}

@@ -71,7 +71,7 @@ func TestEachKindGoesToItsPeople(t *testing.T) {
 
 func TestWhoIsTold(t *testing.T) {
 	type contact = account.Contact
-	off, digest := map[string]account.Wish{"*": account.WishOff}, map[string]account.Wish{"new-device": account.WishDigest}
+	off, digest := map[string]account.Preference{"*": account.PreferOff}, map[string]account.Preference{"new-device": account.PreferDigest}
 	for name, c := range map[string]struct {
 		contacts []contact
 		courtesy account.Courtesy

@@ -214,7 +214,7 @@ func TestTwoNodes(t *testing.T) {
 		set := func(o *Options) { o.Desk, o.Storm, o.DigestAt, o.Every = nil, 1000, 10*time.Minute, 3*time.Second }
 		w := newWorldOn(t, open, set)
 		defer w.db.Close()
-		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Preference{"*": account.PreferDigest}})
 		stop := []func(){w.run(w.notifier(set)), w.run(w.notifier(set)), w.run(w.notifier(set))}
 		for i := range 40 {
 			w.finding(detect.Guessing, "2001", i)
@@ -242,7 +242,7 @@ func TestChangedMinds(t *testing.T) {
 		w.finding(detect.HostingLogin, "2001", 1)
 		w.follow()
 		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "gone"))
-		w.must(w.book.SetWish(t.Context(), "test", "acme", "off", "*", account.WishOff))
+		w.must(w.book.SetPreference(t.Context(), "test", "acme", "off", "*", account.PreferOff))
 		w.sendDue()
 		equal(t, "guessing", w.states("guessing"), []string{"customer/acme/gone off", "customer/acme/off off", owner + " sent"})
 		equal(t, "hosting-login", w.states("hosting-login"), []string{"customer/acme/gone off", "customer/acme/off sent", owner + " sent"})
@@ -256,7 +256,7 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk, o.Storm = nil, 1 })
 		defer w.db.Close()
 		for _, id := range []string{"gone", "hook", "off", "guess", "stay"} {
-			w.contact(account.Contact{ID: id, Channel: account.Mail, Address: id + "@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+			w.contact(account.Contact{ID: id, Channel: account.Mail, Address: id + "@acme.example", Kinds: map[string]account.Preference{"*": account.PreferDigest}})
 		}
 		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "office"))
 		w.finding(detect.Guessing, "2001", 1)
@@ -275,8 +275,8 @@ func TestChangedMindsBeforeADigest(t *testing.T) {
 		equal(t, "guessing, before", w.states(Guessing), states("digest", "digest", "digest", "digest", "digest"))
 		w.must(w.book.DeleteContact(t.Context(), "test", "acme", "gone"))
 		w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
-		w.must(w.book.SetWish(t.Context(), "test", "acme", "off", "*", account.WishOff))
-		w.must(w.book.SetWish(t.Context(), "test", "acme", "guess", string(Guessing), account.WishOff))
+		w.must(w.book.SetPreference(t.Context(), "test", "acme", "off", "*", account.PreferOff))
+		w.must(w.book.SetPreference(t.Context(), "test", "acme", "guess", string(Guessing), account.PreferOff))
 		pass(time.Hour)
 		w.must(w.n.digests(t.Context(), time.Now()))
 		w.sendDue()
@@ -305,18 +305,20 @@ func TestADigestOfAnotherNodeCounts(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
-		wish := func(to account.Wish) { w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", to)) }
-		wish(account.WishDigest)
+		wish := func(to account.Preference) {
+			w.must(w.book.SetPreference(t.Context(), "test", "acme", "office", "*", to))
+		}
+		wish(account.PreferDigest)
 		w.finding(detect.Guessing, "2001", 1)
 		w.follow()
 		pass(time.Hour)
-		wish(account.WishOff)
+		wish(account.PreferOff)
 		_, stale, err := w.n.waitingBefore(t.Context(), time.Now())
 		w.must(err)
 		if len(stale) != 1 {
 			t.Fatalf("%d declined", len(stale))
 		}
-		wish(account.WishDigest)
+		wish(account.PreferDigest)
 		w.must(w.n.digests(t.Context(), time.Now())) // the other node
 		w.must(w.n.letGo(t.Context(), stale))
 		w.sendDue()
@@ -487,7 +489,7 @@ func crashes(t *testing.T, open opener, script []string, writes []int) string {
 	set := func(o *Options) { o.Desk, o.Storm, o.DigestAt = nil, 1_000_000, 5*time.Minute }
 	w := newWorldOn(t, open, set)
 	defer w.db.Close()
-	w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+	w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "d@acme.example", Kinds: map[string]account.Preference{"*": account.PreferDigest}})
 	var at atomic.Int64
 	chaos := &flaky{Store: w.db, next: func() (bool, bool) {
 		n := writes[at.Add(1)%int64(len(writes))]

@@ -44,7 +44,7 @@ func TestNoiseDelaysNothingGrave(t *testing.T) {
 func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 	const hook = "https://siem.provider.example/hook"
 	w := newWorld(t, func(o *Options) { o.Hooks = []string{hook} })
-	off := map[string]account.Wish{"*": account.WishOff}
+	off := map[string]account.Preference{"*": account.PreferOff}
 	w.contact(account.Contact{ID: "x", Channel: account.Mail, Address: "Fraud@provider.example", Kinds: off})
 	w.contact(account.Contact{ID: "y", Channel: account.Webhook, Address: "https://siem.provider.example/HOOK", Kinds: off})
 	w.contact(account.Contact{ID: "z", Channel: account.Webhook, Address: hook})
@@ -68,7 +68,7 @@ func TestACustomerCannotSilenceTheProvider(t *testing.T) {
 		t.Errorf("resent to what is not theirs: %v", err)
 	}
 	// A contact who is not wanted at an address does not keep another from it.
-	w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff))
+	w.must(w.book.SetPreference(t.Context(), "test", "acme", "office", "*", account.PreferOff))
 	w.contact(account.Contact{ID: "a", Channel: account.Mail, Address: "ANNA@acme.example"})
 	w.finding(detect.Distributed, "2001", 2)
 	w.follow()
@@ -91,7 +91,9 @@ func TestLinksOfWhoIsGone(t *testing.T) {
 			"this line": {func(w *world) {
 				w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "x@acme.example", Lines: []string{"2001"}})
 			}, nil},
-			"its wishes": {func(w *world) { w.must(w.book.SetWish(t.Context(), "test", "acme", "office", "*", account.WishOff)) }, nil},
+			"its wishes": {func(w *world) {
+				w.must(w.book.SetPreference(t.Context(), "test", "acme", "office", "*", account.PreferOff))
+			}, nil},
 		} {
 			a := &acts{}
 			w := newWorld(t, func(o *Options) { o.Act = a.act; o.Desk = nil })
@@ -125,14 +127,14 @@ func TestAnAddressThatWasReplaced(t *testing.T) {
 	onEngines(t, func(t *testing.T, open opener) {
 		w := newWorldOn(t, open, func(o *Options) { o.Desk = nil })
 		defer w.db.Close()
-		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "old@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "old@acme.example", Kinds: map[string]account.Preference{"*": account.PreferDigest}})
 		w.contact(account.Contact{ID: "hook", Channel: account.Mail, Address: "hook@acme.example"})
 		w.finding(detect.Guessing, "2001", 1)
 		w.follow()
 		pass(time.Hour)
 		w.must(w.n.digests(t.Context(), time.Now()))
 		w.contact(account.Contact{ID: "office", Channel: account.Mail, Address: "new@acme.example"})
-		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "new.digest@acme.example", Kinds: map[string]account.Wish{"*": account.WishDigest}})
+		w.contact(account.Contact{ID: "digest", Channel: account.Mail, Address: "new.digest@acme.example", Kinds: map[string]account.Preference{"*": account.PreferDigest}})
 		w.contact(account.Contact{ID: "hook", Channel: account.Webhook, Address: "https://acme.example/hook"})
 		w.sendDue() // finds the new addresses
 		w.sendDue()

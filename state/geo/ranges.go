@@ -47,7 +47,7 @@ func readRanges(path string, data []byte) (*ranges, error) {
 			break
 		}
 		if err != nil {
-			return nil, &FileError{path, "is no comma-separated text", err}
+			return nil, &FileError{path, "is not comma-separated text", err}
 		}
 		if line, _ := rows.FieldPos(0); !f.add(row, seen) && line > 1 {
 			return nil, &FileError{path, fmt.Sprintf("line %d: %.60q: want first and last address, then a country, or an AS number and its name", line, strings.Join(row, ",")), nil}

@@ -57,7 +57,7 @@ func TestWrongRangesAreNamed(t *testing.T) {
 		good + "192.0.2.9,192.0.2.10\n":               "line 2",
 		good + "3221225985,3221225986,1,x\n":          "line 2", // the file with addresses as numbers
 		good + "192.0.2.9,192.0.2.10,Great Britain\n": "line 2",
-		good + "a\"b\n":                               "no comma-separated text",
+		good + "a\"b\n":                               "not comma-separated text",
 		"\xab\xcd\xef\x00\xff":                        "holds nothing",
 	} {
 		path := write(t, "x.csv", []byte(text))

@@ -63,7 +63,7 @@ func parse(s string) (valkeygo.ClientOption, error) {
 	}
 	if db != "" {
 		if opt.SelectDB, err = strconv.Atoi(db); err != nil || opt.SelectDB < 0 {
-			return opt, errors.New("the address of the counters' server ends with something that is no database's number; a password may need %-escapes")
+			return opt, errors.New("the address of the counters' server ends with something other than a database number; a password may need %-escapes")
 		}
 	}
 	return opt, nil

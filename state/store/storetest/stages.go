@@ -324,7 +324,7 @@ func line(id string) account.Line { return account.Line{ID: id, Customer: "acme"
 func contactsOfCustomers(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	c := account.Customer{ID: "acme", Courtesy: account.CourtesyAgent, Contacts: []account.Contact{
-		{ID: "boss", Name: "Zoë <b>", Channel: account.Mail, Address: "boss@example.net", Lines: []string{"100", "200"}, Kinds: map[string]account.Wish{"*": account.WishDigest, "usage-level": account.WishNow}},
+		{ID: "boss", Name: "Zoë <b>", Channel: account.Mail, Address: "boss@example.net", Lines: []string{"100", "200"}, Kinds: map[string]account.Preference{"*": account.PreferDigest, "usage-level": account.PreferNow}},
 		{ID: "hook", Channel: account.Webhook, Address: "https://example.net/hook"},
 	}}
 	want := func(c account.Customer) {
