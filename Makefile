@@ -1,12 +1,12 @@
 # make run    build and start the demo: a sample provider and a test carrier, on loopback
 # make test   install what the tests need (as root) and run all of them
-# make install    as root: put it on this machine (PREFIX=/usr/local, DESTDIR=); make uninstall takes it off and keeps what is yours
+# make install    as root: install it on this machine (PREFIX=/usr/local, DESTDIR=); make uninstall removes it and keeps configuration and data
 # make deb    make a Debian package of it in dist/
-# make soak   play calls, restarts, clock steps and node deaths for an hour; SOAK=10m for as long, SEED=n for the same again
+# make soak   an hour of calls, restarts, clock steps and node deaths; SOAK=10m for ten minutes, SEED=n to repeat a run
 # make check  make test, the linters, and a little fuzzing
-# make geo    fetch the free table of countries by address (npm), with ASN=1 that of AS numbers too, and say how to use them
+# make geo    fetch the free table of countries by address (npm), with ASN=1 also of AS numbers, and say how to use them
 # make numbering  fetch Ofcom's tables of which numbers are allocated, and say how to use them
-# make bench  measure beside Kamailio; writes bench/results/
+# make bench  measure Ringfence and Kamailio; writes bench/results/
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
 # The product is built without cgo, so that the binary runs on any Linux.
@@ -37,7 +37,7 @@ test: deps unit e2e
 deps:
 	@tools/deps.sh test
 
-# CI makes the tests that need PostgreSQL fail instead of skip when it is not there: deps has just seen to it.
+# With CI=1, tests that need PostgreSQL fail instead of being skipped without it: deps has just installed it.
 unit:
 	@tools/progress.sh tests "tests of every package, with the race detector" "about ten minutes, fewer when little has changed" \
 		env CI=1 $(GO) test -race -timeout 20m ./...

@@ -1,4 +1,4 @@
-// Package ringfence holds nothing but the table of who may import whom.
+// Package ringfence holds only tests of the whole tree: which package may import which, and the words and links of its documents.
 package ringfence
 
 import (
@@ -26,28 +26,28 @@ var barred = []struct{ from, to, why string }{
 	{"state/counters", "ringfence/state/store", "counts are not money"},
 	{"flow/ledger", "ringfence/flow/", "the ledger owns the money rows and knows no other stage"},
 	{"flow/auth", "ringfence/flow/", "auth is asked and asks nobody"},
-	{"flow/guard", "ringfence/flow/", "the guard is asked, and asks nobody but what reads digests"},
+	{"flow/guard", "ringfence/flow/", "the guard is asked, and asks only what reads digests"},
 	{"flow/location", "ringfence/flow/", "location is asked and asks nobody"},
 	{"flow/book", "ringfence/flow/", "the book is asked and asks nobody"},
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
-	{"flow/health", "ringfence/flow/", "the state of the store is asked for, and asks no stage"},
-	{"flow/keep", "ringfence/flow/", "what keeps does not know what is kept"},
-	{"flow/notify", "ringfence/flow/answer", "who tells does not do what the answer asks for"},
+	{"flow/health", "ringfence/flow/", "health answers for the store and asks no stage"},
+	{"flow/keep", "ringfence/flow/", "it must not know what it keeps"},
+	{"flow/notify", "ringfence/flow/answer", "notices are sent here, and answers are acted on there"},
 	{"flow/door", "ringfence/flow/notify", "nobody waits at the door for mail"},
 	{"flow/door", "ringfence/flow/span", "stages do not know that they are traced"},
 	{"flow/gate", "ringfence/flow/span", "stages do not know that they are traced"},
 	{"flow/gate", "ringfence/flow/door", "the door asks the gate, never the other way round"},
 	{"flow/gate", "ringfence/flow/notify", "a call does not wait for mail"},
-	{"flow/play", "ringfence/flow/", "play is given what it asks of the book, and nothing of it is real"},
-	{"flow/play", "ringfence/state/store", "played money is kept nowhere"},
+	{"flow/play", "ringfence/flow/", "play gets everything from its caller, and none of it is real"},
+	{"flow/play", "ringfence/state/store", "played money is not stored"},
 	{"edge/mail", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/webhook", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/web", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/kernel", "ringfence/edge/", "protocols do not know each other"},
 	{"edge/feed", "ringfence/edge/", "protocols do not know each other"},
-	{"edge/internal", "ringfence/edge/", "what edges share knows none of them"},
+	{"edge/internal", "ringfence/edge/", "what edges share must not know them"},
 	{"flow", "ringfence/state/store/sqlite", "engines are chosen in app"},
 	{"flow", "ringfence/state/store/postgres", "engines are chosen in app"},
 	{"flow", "database/sql", "SQL stays in state"},
@@ -57,7 +57,7 @@ var barred = []struct{ from, to, why string }{
 	{"cmd", "ringfence/state", "the CLI is a client of the API; serve goes through app"},
 }
 
-// shared is what the rows of barred do not keep apart: rooms below several packages of a floor, which know none of them.
+// shared are packages below several others of their floor, and know none of them: the rows of barred do not apply to them.
 var shared = map[string]string{
 	"ringfence/flow/journal":           "stages write to the journal within one kind of limit, and follow it in one way",
 	"ringfence/flow/auth":              "digests know nobody",
@@ -74,11 +74,11 @@ var impure = []string{"os", "net", "net/http", "io/fs", "syscall", "log", "log/s
 // clock is what core must not call: now is an argument.
 var clock = map[string]bool{"Now": true, "Since": true, "Until": true, "After": true, "Sleep": true, "Tick": true, "NewTimer": true, "NewTicker": true, "AfterFunc": true}
 
-// timed are stages that decide about time and so are given it. Their timers are their own; they read the time in one place, a
-// function called clock.
+// timed are stages that decide about time and so are given it. They have timers, and read the time in one function, called
+// clock.
 var timed = map[string]bool{"flow/gate": true, "flow/play": true}
 
-// timers are what a stage of timed may call all the same.
+// timers are what a stage of timed may still call.
 var timers = map[string]bool{"After": true, "NewTimer": true, "NewTicker": true}
 
 func TestImportsOnlyGoDown(t *testing.T) {
@@ -142,8 +142,8 @@ func checkClock(t *testing.T, path string, f *ast.File) {
 	})
 }
 
-// lockRooms may ask what an IP lock says of an address: where the lock is read, the decision that words the refusal, and the
-// door, which everybody else asks.
+// lockRooms are the packages that may ask whether an IP lock allows an address: the one that reads the lock, the one that words the
+// refusal, and the door, which all others ask.
 var lockRooms = []string{"core/account", "core/policy", "flow/door"}
 
 // TestTheIPLockIsOneRule guards that the rule of the IP lock is applied in a second place, which would differ one day.
@@ -174,7 +174,7 @@ func TestTheIPLockIsOneRule(t *testing.T) {
 	}
 }
 
-// The SIP edge asks eight questions and notifies (docs/decisions/0043): what it has to know besides is a setting or an event.
+// The SIP edge asks eight questions and notifies (docs/decisions/0043); everything else is a setting or an event.
 func TestTheSIPEdgeAsksAHandful(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "edge/sip/edge.go", nil, 0)
 	if err != nil {
@@ -215,7 +215,7 @@ func TestEveryPackageSaysWhatItHolds(t *testing.T) {
 	}
 }
 
-// TestFactsAreNamedOnce: a kind of fact is spelt in core/fact alone, so that nobody waits for a kind that is never written. Tests, the
+// TestFactsAreNamedOnce: a kind of fact is spelt in core/fact alone, so that no reader waits for a kind that is never written. Tests, the
 // suites that the stores share (they end in "test") and migrations, which are history, say what is stored.
 func TestFactsAreNamedOnce(t *testing.T) {
 	kinds := map[string]bool{}

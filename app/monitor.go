@@ -48,7 +48,7 @@ func (a *App) writeHealth(w http.ResponseWriter, code int) {
 	body := map[string]any{"ready": a.monitor.ready.Load() && a.storeFault() == "", "store": "ok", "calls": a.gate.OpenCalls()}
 	if f := a.storeFault(); f != "" {
 		body["store"] = f
-		body["effect"] = "new paid calls are refused; emergency calls connect; calls that are up go on as far as they are paid"
+		body["effect"] = "new paid calls are refused; emergency calls connect; calls in progress run to the end of their paid time"
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -44,7 +44,7 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	err = a.wait(ctx)
 	cancel() // a second signal ends the program at once
 	tellSystemd(log, daemon.SdNotifyStopping)
-	log.Info("stopping: calls that are up stay up for the next start", "calls", a.gate.OpenCalls())
+	log.Info("stopping: calls in progress continue for the next start", "calls", a.gate.OpenCalls())
 	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer done()
 	if stopErr := a.Stop(stopping); err == nil {

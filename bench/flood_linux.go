@@ -89,7 +89,7 @@ func drain(c *net.UDPConn) {
 	}()
 }
 
-// strangers are addresses of nobody; each sends what a scanner does.
+// strangers are addresses without a phone; each sends what a scanner sends.
 func strangers() []netip.Addr {
 	var from []netip.Addr
 	for i := range floodSockets {
@@ -105,18 +105,18 @@ func scan(from netip.Addr, n int) []byte {
 		"Contact: <sip:%d@%s:5060>\r\nUser-Agent: %s\r\nContent-Length: 0\r\n\r\n", from, from, n, n, n, n, from, n, n, from, guessAgent))
 }
 
-// floods measures what a stranger's packet costs, and what honest phones feel of them.
+// floods measures the cost of a packet from an unknown source, and the effect on honest phones.
 func (b *bench) floods(ctx context.Context) error {
 	users := logins(200)
 	for _, c := range b.contestants()[:2] {
-		if err := b.flooded(ctx, c, users, "stranger's REGISTER, answered 401", "≤ 10 µs", strangers()); err != nil {
+		if err := b.flooded(ctx, c, users, "REGISTER of an unknown source, answered 401", "≤ 10 µs", strangers()); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
 	return nil
 }
 
-// bannedPackets measures the same of packets from an address that is shut out: in the process, and in the kernel.
+// bannedPackets measures the same for packets from a banned address: in the process, and in the kernel.
 func (b *bench) bannedPackets(ctx context.Context) error {
 	users, from := logins(200), []netip.Addr{netip.MustParseAddr(banned)}
 	kernel := func(where string) func(context.Context, []login) (*peer, error) {
@@ -132,7 +132,7 @@ func (b *bench) bannedPackets(ctx context.Context) error {
 		{contestant{"Ringfence, in process", kernel("off")}, "≤ 2 µs"},
 		{contestant{"Ringfence, in the kernel (nftables)", kernel("required")}, "0"},
 	} {
-		if err := b.flooded(ctx, c.contestant, users, "packet of a banned address", c.bar, from); err != nil {
+		if err := b.flooded(ctx, c.contestant, users, "packet from a banned address", c.bar, from); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -175,10 +175,10 @@ func (b *bench) flooded(ctx context.Context, c contestant, users []login, what, 
 	if sent == 0 {
 		return fmt.Errorf("the flood sent nothing")
 	}
-	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f a second from %d addresses, of which %d found the socket full; other programs kept %.2f processors busy",
+	b.report.row(what+": "+c.name, fmt.Sprintf("%.1f µs CPU for each sent", micros), bar, fmt.Sprintf("%d packets at %.0f per second from %d addresses, of which %d found the socket full; other programs kept %.2f processors busy",
 		sent, float64(sent)/floodFor.Seconds(), len(from), dropped(p.at.Port())-lost, machine.others()))
-	b.report.row("honest phones beside it: "+c.name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p99 %.1f and %.1f ms",
-		regs.failed, regs.ok+regs.failed, calls.failed, calls.ok+calls.failed, regs.p99, calls.p99), "0 failed, p99 < 50 ms", "100 registrations and 10 calls a second")
+	b.report.row("honest phones at the same time: "+c.name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p99 %.1f and %.1f ms",
+		regs.failed, regs.ok+regs.failed, calls.failed, calls.ok+calls.failed, regs.p99, calls.p99), "0 failed, p99 < 50 ms", "100 registrations and 10 calls per second")
 	return nil
 }
 

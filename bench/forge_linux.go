@@ -25,7 +25,7 @@ const (
 	forgeMost = 10_000_000 // packets
 )
 
-// forger sends from addresses that are not its own, as whoever forges UDP does: the source of each packet is set beside it
+// forger sends from addresses that are not its own, as anyone who forges UDP does: the source of each packet is set beside it
 // (IP_PKTINFO), which loopback allows for all of 127.0.0.0/8. The answers come to its own socket, because that listens on
 // every address, and are counted by their codes.
 type forger struct {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// goBenchmarks runs the benchmarks beside the code that have bars and reports their own figures.
+// goBenchmarks runs the Go benchmarks that have targets, and reports their figures.
 func (b *bench) goBenchmarks(ctx context.Context) error {
 	for _, set := range []struct{ pkg, pattern string }{
 		{"./core/policy", "Decide"},

@@ -29,7 +29,7 @@ const (
 	guessRate    = 3   // tries a second of each: not so many that pike sees them
 )
 
-// guesses measures password guessing from forged addresses beside honest phones: what a packet costs, what is kept, who
+// guesses measures password guessing from forged addresses while honest phones work: what a packet costs, what is kept, who
 // suffers.
 func (b *bench) guesses(ctx context.Context) error {
 	kamailio := func(defines ...string) func(context.Context, []login) (*peer, error) {
@@ -76,17 +76,17 @@ func (b *bench) guessed(ctx context.Context, c contestant) error {
 	if err := books.turn(ctx, b, p); err != nil {
 		return err
 	}
-	r, err := b.siege(ctx, p, users)
+	r, err := b.guessing(ctx, p, users)
 	if err != nil {
 		return err
 	}
 	r.cpu -= honest
-	b.tellSiege(c.name, &r)
+	b.reportGuessing(c.name, &r)
 	return books.close(ctx, b, p, c.name, float64(b.guess)/float64(alone))
 }
 
-// siege is what a time of guessing was like.
-type siege struct {
+// guessing is what was measured during a period of guessing.
+type guessing struct {
 	f                   *forger
 	g                   []*guesser
 	cpu                 float64
@@ -97,8 +97,8 @@ type siege struct {
 	others              float64 // processors that other programs kept busy
 }
 
-// siege runs the forged flood, the guessers and the honest phones at once.
-func (b *bench) siege(ctx context.Context, p *peer, users []login) (siege, error) {
+// guessing runs the forged flood, the guessers and the honest phones together.
+func (b *bench) guessing(ctx context.Context, p *peer, users []login) (guessing, error) {
 	var names []string
 	for i, u := range users { // as many that nobody has
 		names = append(names, u.line, fmt.Sprintf("%06d", 500_000+i))
@@ -107,7 +107,7 @@ func (b *bench) siege(ctx context.Context, p *peer, users []login) (siege, error
 	for i := range guessVictims {
 		f.victims = append(f.victims, homeOf(i))
 	}
-	r := siege{f: f}
+	r := guessing{f: f}
 	run, end := context.WithCancel(ctx)
 	defer end()
 	var around errgroup.Group
@@ -137,7 +137,7 @@ func (b *bench) siege(ctx context.Context, p *peer, users []login) (siege, error
 	return r, err
 }
 
-func (r *siege) watchMemory(ctx context.Context, p *peer) {
+func (r *guessing) watchMemory(ctx context.Context, p *peer) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -168,24 +168,24 @@ func (b *bench) spreadHonest(ctx context.Context, p *peer, users []login, d time
 	return regs, calls, g.Wait()
 }
 
-// tellSiege reports what does not need to know the server.
-func (b *bench) tellSiege(name string, r *siege) {
+// reportGuessing reports what does not depend on the server.
+func (b *bench) reportGuessing(name string, r *guessing) {
 	sent, what := r.f.sent.Load(), "guessing: "+name
 	answered, codes := r.f.counted()
-	b.report.row(what, fmt.Sprintf("%.1f µs CPU for each taken", r.cpu/float64(sent-r.lost)*1e6), "",
-		fmt.Sprintf("%d packets at %.0f a second from %d forged addresses, of which %d found the socket full; other programs kept %.2f processors busy",
+	b.report.row(what, fmt.Sprintf("%.1f µs CPU for each received", r.cpu/float64(sent-r.lost)*1e6), "",
+		fmt.Sprintf("%d packets at %.0f per second from %d forged addresses, of which %d found the socket full; other programs kept %.2f processors busy",
 			sent, float64(sent)/b.guess.Seconds(), len(r.f.forged), r.lost, r.others))
 	b.report.row("answered: "+name, fmt.Sprintf("%.1f %%", float64(answered)/float64(sent)*100), "", codes)
 	b.report.row("memory: "+name, fmt.Sprintf("%s → %s, at most %s", mib(r.before), mib(r.after), mib(r.peak)), "bounded", "Pss of all its processes")
-	b.report.row("honest phones beside it: "+name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p50 %.1f and %.1f ms, p99 %.1f and %.1f ms",
+	b.report.row("honest phones at the same time: "+name, fmt.Sprintf("%d of %d registrations and %d of %d calls failed; p50 %.1f and %.1f ms, p99 %.1f and %.1f ms",
 		r.regsDue-r.regs.ok, r.regsDue, r.callsDue-r.calls.ok, r.callsDue, r.regs.p50, r.calls.p50, r.regs.p99, r.calls.p99), "0 failed, p99 < 50 ms",
-		fmt.Sprintf("100 registrations and 10 calls a second from %d addresses, %d of them forged in 1 packet of 32", guessUsers, guessVictims))
+		fmt.Sprintf("100 registrations and 10 calls per second from %d addresses, %d of them forged in 1 packet of 32", guessUsers, guessVictims))
 	tries, refused, silent := 0, 0, 0
 	for _, g := range r.g {
 		tries, refused, silent = tries+g.tries, refused+g.refused, silent+g.silent
 	}
-	b.report.row("who guesses from an address of his own: "+name, fmt.Sprintf("%d of %d tries met silence", silent, tries), "",
-		fmt.Sprintf("%d answered 403; %d guessers, each up to %d tries a second", refused, guessers, guessRate))
+	b.report.row("a guesser from a real address: "+name, fmt.Sprintf("%d of %d attempts got no answer", silent, tries), "",
+		fmt.Sprintf("%d answered 403; %d guessers, each up to %d attempts per second", refused, guessers, guessRate))
 }
 
 // books reads what a Ringfence writes during the guessing; of others it knows nothing. The store is closed for each look
@@ -246,7 +246,7 @@ func (k *books) close(ctx context.Context, b *bench, p *peer, name string, ratio
 		fmt.Sprintf("text of the rows that are not of calls (%v); the database file grew by %.0f KiB, and by %.0f KiB more than for honest phones alone",
 			rows, float64(k.end-k.alone)/1024, growth/1024))
 	figure := fmt.Sprintf("%.0f bans, lock-outs %v; of honest phones %d", bans, lockouts, len(hurt))
-	b.report.row("shut out: "+name, figure, "none of honest phones", fmt.Sprintf("%v; %.0f right answers with nonces of elsewhere", slices.Sorted(maps.Keys(hurt)), moved))
+	b.report.row("locked out or banned: "+name, figure, "none of honest phones", fmt.Sprintf("%v; %.0f right answers with nonces from elsewhere", slices.Sorted(maps.Keys(hurt)), moved))
 	return nil
 }
 
@@ -292,7 +292,7 @@ func facts(ctx context.Context, p *peer, after int64, each func(*api.Fact)) erro
 	}
 }
 
-// hurts says whether a fact shuts an honest phone's address out.
+// hurts says whether a fact bans or locks out an honest phone's address.
 func hurts(f *api.Fact) (at string, ok bool) {
 	if f.Kind != fact.KindLoginLocked && f.Kind != fact.KindBanAdded {
 		return "", false

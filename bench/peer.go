@@ -25,7 +25,7 @@ import (
 //go:embed kamailio.cfg
 var kamailioConfig string
 
-// banned is the address that both servers shut out from the start.
+// banned is the address that both servers ban from the start.
 const banned = "127.66.0.1"
 
 // carrierAt is where the carrier of a call run listens.

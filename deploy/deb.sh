@@ -64,10 +64,10 @@ Suggests: nftables, postgresql, postgresql-client
 Section: comm
 Priority: optional
 Description: SIP front door of a telephony provider, with spending caps
- Ringfence logs phones in, decides on each call, connects it through a
- carrier, meters it and cuts it off where its money ends. A line can never
- cost more than its cap: money is held before a call is let out and in slices
- while it lasts, and that stays true under races, crashes and restarts.
+ Phones log in to Ringfence. It decides on each call, connects it through a
+ carrier, meters it, and ends it when the money runs out. A line can never cost
+ more than its cap: the money for a call is held before it is connected, and in
+ slices while it lasts. This holds under races, crashes and restarts.
 END
 echo /etc/ringfence/ringfence.toml >"$root/DEBIAN/conffiles"
 (cd "$root" && find usr -type f -exec md5sum {} + | sort -k2 >DEBIAN/md5sums)

@@ -108,7 +108,7 @@ Ringfence $("$dest$prefix/bin/ringfence" --version | cut -d' ' -f2 | tr -d ,) is
 Next:
   1. edit /etc/ringfence/ringfence.toml   (every field: ringfence config reference, or $doc/ringfence.toml)
   2. ringfence config check /etc/ringfence/ringfence.toml
-  3. systemctl enable --now ringfence     (after an upgrade: systemctl restart ringfence; calls that are up go on)
+  3. systemctl enable --now ringfence     (after an upgrade: systemctl restart ringfence; calls in progress continue)
   4. ringfence status
 $doc/docs/operating.md goes from there to a first call; man ringfence has every command.
 END

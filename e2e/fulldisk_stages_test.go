@@ -59,9 +59,9 @@ func (s *server) memory() int {
 	return 0
 }
 
-// While the disk is full guessers are shut out as ever and honest phones log in; what was seen, and who is to be told, waits
-// in memory, without spinning and without a flood in the log; when there is room it is all written, told once, and there
-// after a restart.
+// While the disk is full, guessers are still locked out and honest phones log in. Facts and notices wait in memory, without
+// spinning and without a flood in the log. When there is room, everything is written, each notice is sent once, and all of it
+// survives a restart.
 func TestFullDiskLosesNothingOfTheStages(t *testing.T) {
 	t.Parallel()
 	dir, p := smallDisk(t), newPost(t)

@@ -125,8 +125,8 @@ func (s *server) found(line, kind string) (kinds []string, text string, evidence
 }
 
 // Real phones at addresses that have a country and a network: a phone that roams in one network is one device, a login from
-// another country is told by its name, and leaked logins are found: live in two far places, faster than anybody travels,
-// and right at first try from a data centre.
+// another country is reported by name, and leaked logins are found: in use in two distant places, faster than anybody travels,
+// and right at the first attempt from a data centre.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	if !inOwnNetwork(t, world) {

@@ -45,7 +45,7 @@ func (s *server) findings() (kinds []string) {
 	return kinds
 }
 
-// bans are the networks that are shut out, by the word of whoever.
+// bans are the networks that are banned, whatever the reason.
 func (s *server) bans() (nets []string) {
 	s.t.Helper()
 	var list []struct{ Net string }
@@ -94,7 +94,7 @@ func registers(t *testing.T, p *phone.Phone) {
 	}
 }
 
-// stranger is a UDP socket that speaks just enough SIP to guess: one packet out, and its answer or silence.
+// stranger is a UDP socket that speaks just enough SIP to guess: it sends a packet and waits for the answer, if any.
 type stranger struct {
 	t     *testing.T
 	c     *net.UDPConn
@@ -196,9 +196,9 @@ func (x *stranger) loginBy(method, user, password string) int {
 	return x.ask(method, user, credentials(x.t, header, c, method, cmp.Or(x.dial, user), user, password))
 }
 
-// Guessing from many addresses, each with several tries, over several networks (hydra, with a proxy list): the guesser is
-// never let in, even with the right password as one of its guesses; its addresses are shut out; and the line's own phone
-// works all the time.
+// Guessing from many addresses in several networks, with several attempts each (hydra, with a proxy list): the guesser is
+// never admitted, even when one guess is the right password; its addresses are locked out; and the line's own phone
+// works throughout.
 func TestGuessingFromManyAddresses(t *testing.T) {
 	t.Parallel()
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})

@@ -25,8 +25,8 @@ func (s *server) phones(line string) string {
 	return strings.Join(all, " ")
 }
 
-// An IP lock bites at once: a thief's phone is not registered any more and its call is cut on both legs, while those at home
-// and a call for help go on. So does one that is set for all of a customer's lines.
+// An IP lock takes effect immediately: a thief's phone is unregistered and its call is cut on both legs, while calls from home
+// and emergency calls continue. The same holds for a lock on all of a customer's lines.
 func TestIPLockBitesAtOnce(t *testing.T) {
 	t.Parallel()
 	c, ended := carrier(t, phone.CarrierOptions{Quiet: true})
@@ -77,7 +77,7 @@ func TestIPLockBitesAtOnce(t *testing.T) {
 	}
 }
 
-// A call between lines that somebody elsewhere answered is cut too: its caller does not talk on with a thief.
+// A call between lines that somebody elsewhere answered is cut too: its caller must not go on talking to a thief.
 func TestIPLockCutsWhatWasAnsweredElsewhere(t *testing.T) {
 	t.Parallel()
 	trunk, _ := carrier(t, phone.CarrierOptions{})

@@ -10,9 +10,9 @@ import (
 	"ringfence/edge/phone"
 )
 
-// Guards: a line that was locked without --cut went on buying talk time, while its owner was told that nothing more could be
-// spent. Its paid call ends when its paid time ends, one with --cut at once, one with --keep-calls goes on; calls for help and
-// free calls go on in any case, and each command says what it does.
+// Guards: a line that was locked without --cut went on spending, while its owner was told that nothing more could be
+// spent. Its paid call ends when its paid time ends, with --cut immediately; with --keep-calls it continues. Emergency calls and
+// free calls continue in any case, and each command says what it does.
 func TestALockedLineSpendsNoMore(t *testing.T) {
 	t.Parallel()
 	const slice = 3 * time.Second

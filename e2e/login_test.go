@@ -17,8 +17,8 @@ import (
 	"ringfence/edge/phone"
 )
 
-// A phone with a password that was changed goes on trying, from its owner's office: nobody is locked out or banned, the
-// phone beside it with the new password works all the time, and the owner hears of the forgotten one.
+// A phone with a former password keeps trying, from its owner's office: nobody is locked out or banned, the
+// phone beside it with the new password works throughout, and the owner is notified of the forgotten one.
 func TestStalePhone(t *testing.T) {
 	t.Parallel()
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
@@ -50,7 +50,7 @@ func TestStalePhone(t *testing.T) {
 	contains(t, string(stales[0].Body), "127.40.0.1", "OldPhone/1.0", `"former"`)
 }
 
-// Who is locked out can still call for help, with the right password and with nothing else.
+// A locked-out phone can still make emergency calls, with the right password only.
 func TestEmergencyFromLockedOutAddress(t *testing.T) {
 	t.Parallel()
 	c, ended := carrier(t, phone.CarrierOptions{Quiet: true})
@@ -115,7 +115,7 @@ var (
 	fromValue = regexp.MustCompile(`(?m)^From: (.*)\r$`)
 )
 
-// inside is a request of a dialog that x set up with its last INVITE, sent by whoever.
+// inside is a request of a dialog that x set up with its last INVITE, sent from any address.
 func inside(x, by *stranger, answer, method string, cseq int) string {
 	x.t.Helper()
 	part := func(re *regexp.Regexp) string {

@@ -162,7 +162,7 @@ func TestNoticesArrive(t *testing.T) {
 		}
 	}()
 
-	// A second phone at another place, on 2001. Its notice waits ten seconds for a graver one; the rest goes on meanwhile.
+	// A second phone at another place, on 2001. Its notice waits ten seconds for a more serious one; the test continues in that time.
 	password := s.line("2001")
 	registers(t, s.at("127.10.0.1", "2001", password, "Desk/1.0"))
 	thief := s.at("127.11.0.1", "2001", password, "Softphone/3.2")

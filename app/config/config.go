@@ -141,7 +141,7 @@ type Store struct {
 	// DSNFile is a file whose only line is the dsn; it must be readable by its owner only.
 	DSNFile string `toml:"dsn-file" form:"path"`
 
-	// Sync set to "full" makes each write survive a power failure before a call is let out. "normal" (sqlite only)
+	// Sync set to "full" makes each write survive a power failure before a call is connected. "normal" (sqlite only)
 	// is several times faster and may forget the last moments after a power failure, never after a crash of the program.
 	Sync string `toml:"sync" default:"full" one:"full,normal"`
 }
@@ -235,10 +235,10 @@ type Plan struct {
 // Settings is what every customer and line starts with. They may tighten these; staff may grant looser ones. A setting
 // left out has its built-in default.
 type Settings struct {
-	// NationalCeiling is the dearest national call allowed, per minute: "20p". "free" allows free calls only.
+	// NationalCeiling is the highest price of a national call, per minute: "20p". "free" allows free calls only.
 	NationalCeiling Setting `toml:"national-ceiling" reload:"live"`
 
-	// InternationalCeiling is the dearest international call allowed, per minute: "2p". "free" allows free calls only.
+	// InternationalCeiling is the highest price of an international call, per minute: "2p". "free" allows free calls only.
 	InternationalCeiling Setting `toml:"international-ceiling" reload:"live"`
 
 	// Premium is whether ordinary premium-rate numbers may be called: "on" or "off".
@@ -322,25 +322,25 @@ type Login struct {
 	// Longest is the longest lock-out. A source that fails no more for so long begins anew.
 	Longest Duration `toml:"longest" default:"24h" min:"1m" max:"720h"`
 
-	// Address is how many wrong tries an address has over all lines before it is banned. Addresses on a line's
+	// Address is how many wrong passwords an address may send over all lines before it is banned. Addresses on a line's
 	// IP lock, of trunks, and with a good recent history are not.
 	Address int `toml:"address" default:"20" min:"2" max:"100000"`
 
 	// Network is the same for a network: a /24 of IPv4, a /56 of IPv6.
 	Network int `toml:"network" default:"60" min:"2" max:"1000000"`
 
-	// AS is how many wrong tries an autonomous system has before each new address in it gets one attempt only. It needs a file
+	// AS is how many wrong passwords an autonomous system may send before each new address in it gets one attempt only. It needs a file
 	// with AS numbers in geo.files.
 	AS int `toml:"as" default:"300" min:"2" max:"1000000"`
 
-	// Strangers is how many wrong tries a day a line takes from places that it was never used from, all together, before each such
+	// Strangers is how many wrong passwords a day a line accepts from all new places together before each such
 	// place gets one attempt only; at twice that, new places are refused for the day. Usual places are not affected.
 	Strangers int `toml:"strangers" default:"30" min:"2" max:"100000"`
 
 	// Weeks is the same over 28 days, against those who guess slowly.
 	Weeks int `toml:"weeks" default:"200" min:"2" max:"1000000"`
 
-	// Usual is how many wrong tries a place has within window that a line is rightly used from, before it is locked out for
+	// Usual is how many wrong passwords may come within window from a place that the line is used from, before it is locked out for
 	// that line: phones with a wrong password retry for ever. It is not banned for them.
 	Usual int `toml:"usual" default:"40" min:"2" max:"100000"`
 

@@ -30,7 +30,7 @@ func ask(questions []api.Question, in io.Reader, out io.Writer) (answers []strin
 	lines := bufio.NewReader(in)
 	for _, q := range questions {
 		fmt.Fprintln(out, cleanLines(questionText(&q, "")))
-		prompt := "Import it all the same? [y/N] "
+		prompt := "Import it nevertheless? [y/N] "
 		if q.Flag != "" {
 			prompt = fmt.Sprintf("--%s: ", flagOf(&q))
 		}

@@ -114,7 +114,7 @@ func (s *session) showImport(i *api.Import) error {
 			t.Row(x.name, fmt.Sprintf("%s (%s): %s", x.price.Name, x.price.Prefix, x.price.Text))
 		}
 	}
-	t.Row("changes", fmt.Sprintf("%d added, %d removed, %d changed (%d dearer, %d cheaper)", i.Added, i.Removed, i.Changed, i.Dearer, i.Cheaper))
+	t.Row("changes", fmt.Sprintf("%d added, %d removed, %d changed (%d up, %d down)", i.Added, i.Removed, i.Changed, i.Dearer, i.Cheaper))
 	t.Row("read as", i.Layout)
 	for _, n := range i.Notes {
 		t.Row("note", n)
@@ -203,7 +203,7 @@ func (c *deckDiff) Run(s *session) error {
 		for _, d := range out.Rows {
 			t.Row(deltaRow(&d)...)
 		}
-		s.say("Deck %s, version %d to %d: %d added, %d removed, %d changed (%d dearer, %d cheaper).", out.Name, out.From, out.To,
+		s.say("Deck %s, version %d to %d: %d added, %d removed, %d changed (%d up, %d down).", out.Name, out.From, out.To,
 			out.Added, out.Removed, out.Changed, out.Dearer, out.Cheaper)
 		if t.Len() == 0 {
 			return nil

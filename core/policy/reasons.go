@@ -34,7 +34,7 @@ const (
 
 	// the number
 	NumberInvalid     // number-invalid: digits that do not normalise (Value is the phone.Problem)
-	NoService         // no-service: a code of a service that there is not (1471)
+	NoService         // no-service: a code of a service that does not exist (1471)
 	NumberUnallocated // number-unallocated: a number that earns money for who has it, in a block that nobody has
 	NoSuchLine        // no-such-line: inbound to a number that no line has, or to a line that was removed
 	NotRegistered     // not-registered: the called line has no phone registered

@@ -14,38 +14,38 @@ const head = `# Notices
 
 <!-- Written by: go run ./docs/screenshots. Change the words there, or in core/detect and flow/notify/templates. -->
 
-What Ringfence tells people, over mail and webhooks: what each kind is for, who gets it, and how it looks, on a wide screen and on a phone. Every mail has a
-text part with the same words. The subjects are samples; ` + "`ringfence notice preview KIND`" + ` shows any of them in full.
+These are all notices that Ringfence sends by mail and webhook: what each kind is for, who gets it, and how it looks on a wide screen and on a phone. Every mail has a
+plain-text part with the same content. The subjects are samples; ` + "`ringfence notice preview KIND`" + ` shows any of them in full.
 
-Mails fetch nothing from elsewhere, have no tracking, and follow the reader's light or dark colours. Opening a link changes nothing, since mail scanners open
+Mails load nothing from elsewhere, do not track the reader, and follow the reader's light or dark colours. Opening a link changes nothing, because mail scanners open
 links: it shows [a page with one button](#the-pages-behind-the-links).
 
 `
 
-// own are the kinds that are no findings: why they are sent.
+// own are the kinds that are not findings, with why they are sent.
 var own = map[notify.Kind]string{
-	notify.NewDevice:       "A line's login was used by a phone, or at a place, that was not seen before. Most often that is the owner; when it is not, this mail comes before the bill. A firmware update, or another address in the same network, is no new phone. Each line can ask for new User-Agents only, or for none of these.",
-	notify.LoginHeld:       "A line's right password, one that could be guessed, came from an address that is refused: the owner says whether it is theirs. [protection.md](protection.md#new-places-while-a-line-is-guessed-at) has the rules.",
-	notify.LoginProbation:  "A login at a new place was admitted although somebody is guessing the line's password: it is beyond guessing, or the owner admitted it. The mail says what the limits are.",
-	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what becomes of paid calls in progress: they end when the time already paid for runs out, within a minute; they were cut at once; or they go on and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
-	notify.PasswordChanged: "A line's password was replaced. If that was not the owner's wish, somebody else holds the account.",
-	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are told, so that a wish is not overlooked, and one that nobody of the customer's has is noticed.",
-	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are told, with the note of the answer.",
-	notify.Digest:          "What was held back: kinds that the person wants once an hour, and all that came after ten notices within an hour.",
-	notify.Test:            "Sent by hand, to see whether mail and webhooks arrive.",
+	notify.NewDevice:       "A line's login was used by a phone, or at a place, that was not seen before. Usually it is the owner's; if not, this mail comes before the bill. A firmware update, or another address in the same network, does not count as a new phone. Each line can ask for new User-Agents only, or for none of these mails.",
+	notify.LoginHeld:       "The right password of a line, but one that could be guessed, came from an address that is refused. The owner says whether the address is theirs. See [the rules](protection.md#new-places-during-guessing).",
+	notify.LoginProbation:  "A login at a new place was admitted although somebody is guessing the line's password: the password is beyond guessing, or the owner admitted the login. The mail states the limits.",
+	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what happens to paid calls in progress: they end when their paid time ends, within a minute; they were ended immediately; or they continue and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
+	notify.PasswordChanged: "A line's password was replaced. If the owner did not want this, somebody else controls the account.",
+	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are notified, so that staff do not overlook the request, and the customer notices one that nobody there made.",
+	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are notified, with the note from staff.",
+	notify.Digest:          "Notices that waited: kinds that the person wants once an hour, and everything after ten notices within an hour.",
+	notify.Test:            "Sent by hand, to check that mail and webhooks arrive.",
 }
 
 // pages are the scenes of the answer pages.
 var pages = []struct{ name, text string }{
-	{"answer-not-mine", "“Not me”: it says what pressing the button will do."},
+	{"answer-not-mine", "“Not me”: the page says what the button will do."},
 	{"answer-done", "What was done."},
 	{"answer-mine", "“That was me.”"},
-	{"answer-admit", "A login that waits: address, network and device, and what the button will do."},
+	{"answer-admit", "A held login: address, network and device, and what the button will do."},
 	{"answer-admitted", "It was admitted."},
-	{"answer-off", "Switching a kind off. Mail programs that unsubscribe with one click (RFC 8058) post here without showing the page."},
-	{"answer-used", "A link works once. Afterwards it shows what it did."},
-	{"answer-expired", "After a week a link has expired."},
-	{"answer-unknown", "A link that was cut off on the way, or is not ours."},
+	{"answer-off", "Switching a kind of notice off. Mail programs that unsubscribe with one click (RFC 8058) do so without showing the page."},
+	{"answer-used", "A link works once. After that, it shows what it did."},
+	{"answer-expired", "A link expires after a week."},
+	{"answer-unknown", "A link that was shortened on the way, or is not ours."},
 }
 
 // index is docs/notices.md.
@@ -53,11 +53,11 @@ func index(w *world) []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	infos := notify.Kinds()
-	fmt.Fprintln(&b, "| kind | title | who gets it | comes always | asks “was it you?” |\n|---|---|---|---|---|")
+	fmt.Fprintln(&b, "| kind | title | who gets it | always sent | asks “was it you?” |\n|---|---|---|---|---|")
 	for _, i := range infos {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", i.Kind, i.Kind, i.Title, whom(i), yes(i.Critical), yes(i.Answers))
 	}
-	fmt.Fprintln(&b, "\n“Comes always”: a wish to have this kind off is not followed, because it costs money or the account. All others can be had at once, in a digest, or not at all.")
+	fmt.Fprintln(&b, "\n“Always sent”: this kind cannot be switched off, because money or the account is at stake. A contact can have all others immediately, in a digest, or not at all.")
 	for n, i := range infos {
 		describe(&b, i, w.mails[n])
 	}
@@ -90,9 +90,9 @@ func whom(i notify.KindInfo) string {
 	}
 	switch i.Kind {
 	case notify.Digest:
-		return "anyone who has some waiting"
+		return "anyone with waiting notices"
 	case notify.Test:
-		return "whom it is sent to"
+		return "the address given"
 	}
 	return strings.Join(out, ", ")
 }
@@ -112,7 +112,7 @@ func pictures(name, alt string) string {
 	return picture(name+"-wide", alt+", on a wide screen", 560) + " " + picture(name+"-phone", alt+", on a phone", 240) + "\n"
 }
 
-// webhooks says what receivers of webhooks must know.
+// webhooks writes what receivers of webhooks must know.
 func webhooks(b *bytes.Buffer, m notify.Message, base string) {
 	var sample bytes.Buffer
 	if json.Indent(&sample, m.JSON, "", "  ") != nil {
@@ -125,17 +125,17 @@ func webhooks(b *bytes.Buffer, m notify.Message, base string) {
 A webhook is a POST of JSON over HTTPS:
 
 %s
-%s and %s tell apart lines and customers that have had one name, [one after the other](operating.md#names-that-are-used-again).
+%s and %s distinguish lines and customers that had [the same name at different times](operating.md#names-that-are-used-again).
 
-The request is signed after RFC 9421: %s names the key (%s) and the algorithm, %s, and covers
+The request is signed according to RFC 9421: %s names the key (%s) and the algorithm, %s, and covers
 method, host, path, query, %s (RFC 9530, SHA-256 of the body), %s and %s. A receiver should
 
-1. check the digest against the body, and the signature with the provider's public key: any library of RFC 9421 does, and so does %s, to be copied into a program in Go;
-2. refuse what is older than %s says, or a nonce that it has seen;
-3. treat a second request with the same %s as the same notice: after a lost answer Ringfence sends it again.
+1. check the digest against the body, and the signature with the provider's public key: with any library for RFC 9421, or with %s, which you can copy into a Go program;
+2. refuse a request that is older than %s says, or a nonce that it has seen;
+3. treat a second request with the same %s as the same notice: if the response is lost, Ringfence sends it again.
 
-Any 2xx takes the notice. 408, 425, 429 and 5xx are tried again, with growing pauses; other 4xx, 301 and 308 are not, and the notice is marked as bounced. No
-redirect is followed.
+Any 2xx accepts the notice. After 408, 425, 429 and 5xx it is sent again, with increasing delays; after other 4xx, 301 and 308 it is not, and is marked as bounced. Redirects
+are not followed.
 A customer's webhook must be at a public address.
 `, "```json\n"+shown+"\n```\n", code("line_identity"), code("account_identity"), code("Signature-Input"), code("keyid"), code("ed25519"), code("Content-Digest"), code("Content-Type"), code("Idempotency-Key"),
 		code("docs/receiver/receiver.go"), code("expires"), code("Idempotency-Key"))

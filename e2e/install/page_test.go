@@ -117,7 +117,7 @@ var following = regexp.MustCompile(`(?m)^(ringfence (?:.* --follow|trace .*))$`)
 // nameOnly is a command that a sentence only names: its help must be there.
 var nameOnly = regexp.MustCompile(`^ringfence( [a-z]+)+$`)
 
-// flagsOf asks for the flags of a command that a sentence shows with a file which there is only after a day's work: its script test has
+// flagsOf asks for the flags of a command that a sentence shows with a file which this machine does not have. Its script test has
 // one.
 func flagsOf(text string) string {
 	words := strings.Fields(text)

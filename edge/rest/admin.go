@@ -54,7 +54,7 @@ func (s *Server) checkBook() []api.CheckItem {
 		add("book", "warning", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)
 	}
 	for _, h := range s.d.Book.ForeignDecks() {
-		add("decks", "error", "deck %s version %d is in %s and the provider bills in %s: it prices no calls; import it anew, with --rate %s=… or in %s", h.Name, h.Version, h.Currency,
+		add("decks", "error", "deck %s version %d is in %s and the provider bills in %s: it prices no calls; import it again, with --rate %s=… or in %s", h.Name, h.Version, h.Currency,
 			money.Billing().Code, h.Currency, money.Billing().Code)
 	}
 	for _, name := range s.d.Book.MissingTariffs() {

@@ -215,7 +215,7 @@ func (g *Guard) takeKept(file string, log *slog.Logger) {
 	if err != nil {
 		aside := k.file + ".damaged"
 		err = errors.Join(err, os.Rename(k.file, aside))
-		k.log.Error("stored lock-outs cannot be read: the file is set aside, and counting begins anew", "file", k.file, "err", err, "aside", aside)
+		k.log.Error("stored lock-outs cannot be read: the file is set aside, and counting starts again", "file", k.file, "err", err, "aside", aside)
 		return
 	}
 	g.takeBack(saved, rows, g.Begun().Unix())

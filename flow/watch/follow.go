@@ -60,7 +60,7 @@ func (w *Watch) overtaken(ctx context.Context, facts []store.Fact, now time.Time
 		w.mu.Lock()
 		w.loaded = false
 		w.mu.Unlock()
-		return nil, fmt.Errorf("%w: it went back from %d to %d; usage is read anew", journal.ErrAgain, w.at, cursor)
+		return nil, fmt.Errorf("%w: it went back from %d to %d; usage is read again", journal.ErrAgain, w.at, cursor)
 	}
 	n := 0
 	for n < len(facts) && facts[n].Seq <= cursor {

@@ -177,7 +177,7 @@ type DeckDiff struct {
 	To      int64   `json:"to"`
 	Added   int     `json:"added"`
 	Removed int     `json:"removed"`
-	Changed int     `json:"changed" doc:"dearer, cheaper, or only renamed or moved in time"`
+	Changed int     `json:"changed" doc:"higher, lower, or only renamed or moved in time"`
 	Dearer  int     `json:"dearer"`
 	Cheaper int     `json:"cheaper"`
 	Rows    []Delta `json:"rows" doc:"by prefix; at most limit of them"`

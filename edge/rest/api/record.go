@@ -43,7 +43,7 @@ func (CDR) Resource() Resource[CDR] {
 			"charge":      func(x *CDR) Cell { return x.unlessRefused(x.CostText) },
 			"reason":      func(x *CDR) Cell { return Cell{x.Reason, map[bool]string{true: "warn"}[x.AnsweredAt.IsZero()]} },
 			"reason code": func(x *CDR) Cell { return Cell{Text: x.Reason} },
-			"refused":     func(x *CDR) Cell { return Cell{Text: map[bool]string{true: "yes: it was never let out"}[x.Refused]} },
+			"refused":     func(x *CDR) Cell { return Cell{Text: map[bool]string{true: "yes: it was never connected"}[x.Refused]} },
 			"unconfirmed": func(x *CDR) Cell {
 				return Cell{Text: map[bool]string{true: "over and priced: a phone has yet to confirm its end"}[x.Unconfirmed]}
 			},

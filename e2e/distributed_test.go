@@ -27,8 +27,8 @@ func (s *server) chosenPassword(line string) string {
 	return chosen
 }
 
-// besiege has 66 addresses of two networks try one wrong password each.
-func (s *server) besiege(line string, net int) {
+// guessFromMany has 66 addresses of two networks try one wrong password each.
+func (s *server) guessFromMany(line string, net int) {
 	s.t.Helper()
 	for i := range 66 {
 		x := s.stranger(fmt.Sprintf("127.%d.%d.%d", net, i%2, 10+i))
@@ -49,10 +49,10 @@ func refusedBy(t *testing.T, p *phone.Phone, to, code string) phone.Answer {
 	return a
 }
 
-// 66 addresses with one wrong try each must not keep a line's owner out of a new place for a day (R10). With a generated
-// password the phone there logs in at once, with tight limits; with one that could be guessed it gets the answer of a wrong
-// password until its owner admits it: on the page behind a mail's link, or by dialling *236 at a usual place.
-func TestSiegeKeepsNoOwnerOut(t *testing.T) {
+// 66 addresses with one wrong password each must not keep a line's owner out of a new place for a day (R10). With a generated
+// password, the phone there logs in immediately, with tight limits. With a guessable one, it is answered like a wrong
+// password until the owner admits it: on the page behind a mail's link, or by dialling *236 at a usual place.
+func TestDistributedGuessingKeepsNoOwnerOut(t *testing.T) {
 	t.Parallel()
 	p := newPost(t)
 	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
@@ -64,7 +64,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	generated := s.line("2001")
 	desk := s.at("127.70.0.1", "2001", generated, "Desk/1.0")
 	registers(t, desk)
-	s.besiege("2001", 71)
+	s.guessFromMany("2001", 71)
 	moved := s.at("127.72.0.1", "2001", generated, "Desk/1.0")
 	registers(t, moved)
 	first, second := call(t, moved, "02079460000"), call(t, moved, "02079460001")
@@ -82,7 +82,7 @@ func TestSiegeKeepsNoOwnerOut(t *testing.T) {
 	chosen := s.chosenPassword("2002")
 	office := s.at("127.73.0.1", "2002", chosen, "Office/1.0")
 	registers(t, office)
-	s.besiege("2002", 74)
+	s.guessFromMany("2002", 74)
 	home := s.stranger("127.75.0.1")
 	home.agent = "Home/1.0"
 	if right, wrong := home.login("2002", chosen), s.stranger("127.76.0.1").login("2002", "wrong"); right != 403 || wrong != 403 {
