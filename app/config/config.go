@@ -310,16 +310,16 @@ type Login struct {
 	// Lockout set to "off" turns all of this section off: for laboratories.
 	Lockout string `toml:"lockout" default:"on" one:"on,off"`
 
-	// Failures is how many wrong tries an address has for one line within window before it is locked out for that line.
+	// Failures is how many wrong passwords an address has for one line within window before it is locked out for that line.
 	Failures int `toml:"failures" default:"5" min:"2" max:"1000"`
 
-	// Window is the time within which wrong tries are counted together.
+	// Window is the time within which wrong passwords are counted together.
 	Window Duration `toml:"window" default:"10m" min:"1m" max:"24h"`
 
 	// First is how long the first lock-out lasts; each further one lasts twice as long as the one before.
 	First Duration `toml:"first" default:"15m" min:"1s" max:"24h"`
 
-	// Longest is the longest lock-out. A source that fails no more for so long begins anew.
+	// Longest is the longest lock-out. A source without a wrong password for so long starts again from the first.
 	Longest Duration `toml:"longest" default:"24h" min:"1m" max:"720h"`
 
 	// Address is how many wrong passwords an address may send over all lines before it is banned. Addresses on a line's
