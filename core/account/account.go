@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/money"
+	"ringfence/core/restrict"
 )
 
 // Level is a link of the chain that settings inherit along. A lower link may only tighten, unless staff granted it or the
@@ -60,6 +61,8 @@ type Value struct {
 type Settings struct {
 	Values [NumFields]Value
 	Nets   []netip.Prefix // IP lock; empty is no lock at this link. All links' locks must be met.
+	// Restrictions close destinations. Those of all links hold together.
+	Restrictions []restrict.Restriction
 }
 
 // Effective is the outcome of a chain for one line at one instant: plain values, each with the link it came from.
@@ -67,8 +70,11 @@ type Effective struct {
 	Values [NumFields]int64
 	From   [NumFields]Level
 	Nets   [][]netip.Prefix // non-empty locks of the chain; a source must be in each
-	Since  time.Time        // when the last of the grants that have ended did; before that, it would be another outcome
-	Expiry time.Time        // when a grant in here ends, so that the holder resolves again; zero is never
+	// Restrictions are those of the chain's links that have some, also such as have ended or do not apply yet.
+	Restrictions [][]restrict.Restriction
+	Lists        string    // Nets and Restrictions as text, to tell outcomes apart
+	Since        time.Time // when the last of the grants that have ended did; before that, it would be another outcome
+	Expiry       time.Time // when a grant in here ends, so that the holder resolves again; zero is never
 }
 
 // Holds says that Resolve would give the same at another instant.

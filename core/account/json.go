@@ -52,6 +52,11 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 	}
+	if len(s.Restrictions) > 0 {
+		if err := add("restrictions", s.Restrictions); err != nil {
+			return nil, err
+		}
+	}
 	return append(out, '}'), nil
 }
 
@@ -73,8 +78,11 @@ func (s *Settings) UnmarshalJSON(data []byte) error {
 }
 
 func (s *Settings) part(name string, body []byte) error {
-	if name == "nets" {
+	switch name {
+	case "nets":
 		return s.netsPart(body)
+	case "restrictions":
+		return strict(body, &s.Restrictions)
 	}
 	f, err := ParseField(name)
 	if err != nil {

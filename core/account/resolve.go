@@ -1,6 +1,9 @@
 package account
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Defaults is what holds when no link of the chain says anything.
 func Defaults() Settings {
@@ -49,6 +52,12 @@ func Resolve(now time.Time, links ...*Settings) Effective {
 		if s != nil && len(s.Nets) > 0 {
 			e.Nets = append(e.Nets, s.Nets)
 		}
+		if s != nil && len(s.Restrictions) > 0 {
+			e.Restrictions = append(e.Restrictions, s.Restrictions)
+		}
+	}
+	if len(e.Nets)+len(e.Restrictions) > 0 {
+		e.Lists = fmt.Sprint(e.Nets, e.Restrictions)
 	}
 	return e
 }

@@ -63,7 +63,28 @@ func (s *Settings) Validate(level Level) error {
 			faults = append(faults, fmt.Errorf("%w: %s is not in plain form", ErrNets, p))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.validRestrictions())...)
+}
+
+// MaxRestrictions is how many a line, or a customer, may have.
+const MaxRestrictions = 100
+
+func (s *Settings) validRestrictions() error {
+	if n := len(s.Restrictions); n > MaxRestrictions {
+		return fmt.Errorf("%w: %d restrictions; %d are allowed", ErrValue, n, MaxRestrictions)
+	}
+	seen := map[int64]bool{}
+	for i := range s.Restrictions {
+		r := &s.Restrictions[i]
+		if r.ID <= 0 || seen[r.ID] {
+			return fmt.Errorf("%w: restriction %d has no id of its own", ErrValue, r.ID)
+		}
+		seen[r.ID] = true
+		if err := r.Check(); err != nil {
+			return fmt.Errorf("restriction %d: %w", r.ID, err)
+		}
+	}
+	return nil
 }
 
 func (v Value) validate(f Field, level Level) error {

@@ -196,7 +196,7 @@ func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
-	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != ""}, at
+	return policy.Facts{Inactive: !s.Known, Locked: s.Locked, Tight: s.Tight != "", Zone: s.Zone}, at
 }
 
 // Counted is the refusal of a condition that n calls or attempts stand against.
@@ -254,7 +254,7 @@ func (s *Subject) Begin(c *Call) {
 	if longest <= 0 {
 		longest = longestEver
 	}
-	*c = Call{Always: s.Verdict.Always, Costs: s.Costs()}
+	*c = Call{Always: s.Verdict.Always, Costs: s.Costs(), Dest: s.Dest}
 	o := &c.Open
 	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
 	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now

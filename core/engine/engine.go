@@ -6,9 +6,12 @@ package engine
 import (
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/fact"
+	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/core/restrict"
 )
 
 // Terms are how calls are metered.
@@ -25,6 +28,7 @@ type Call struct {
 	Since  time.Time // when the talk that counts began, on the monotonic clock; zero until there was an answer
 	Always bool      // emergency: never cut for its line, and never charged
 	Costs  bool      // purses are asked for it
+	Dest   phone.Destination
 
 	buying   bool           // the next slice is being asked for
 	failed   bool           // the store failed when it was
@@ -173,6 +177,19 @@ func (c *Call) Locked(atOnce bool, now time.Time, t Terms) Step {
 	}
 	c.lockedAt = now
 	return Step{Wake: now.Add(min(t.Slice, lockGrace))}
+}
+
+// Restricted refuses to buy more for a call if a restriction of its line, as the settings are now, closes its destination and ends calls in
+// progress; else nil.
+func (c *Call) Restricted(e *account.Effective, zone *time.Location, now time.Time) *Refusal {
+	if len(e.Restrictions) == 0 || !c.Costs {
+		return nil
+	}
+	r := restrict.Closing(e.Restrictions, &restrict.Call{Dest: c.Dest, Price: &c.Open.Quote.Price, Zone: zone}, now, true)
+	if r == nil {
+		return nil
+	}
+	return &Refusal{policy.CutRestricted, policy.ClosedBy(r)}
 }
 
 // Unlocked lets a call buy again: its line was unlocked, or its lock now lets calls go on.

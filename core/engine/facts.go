@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -109,7 +108,7 @@ type Settings struct{ hash map[settings]string }
 type settings struct {
 	values [account.NumFields]int64
 	from   [account.NumFields]account.Level
-	nets   string
+	lists  string
 }
 
 // settingsBound is how many settings are remembered before all are forgotten (and written again when next seen).
@@ -117,10 +116,7 @@ const settingsBound = 50_000
 
 // Of gives the hash of settings, and the fact that writes them down if this is their first time.
 func (s *Settings) Of(e *account.Effective, now time.Time) (string, []fact.Row) {
-	key := settings{values: e.Values, from: e.From}
-	if len(e.Nets) > 0 {
-		key.nets = fmt.Sprint(e.Nets)
-	}
+	key := settings{e.Values, e.From, e.Lists}
 	if h, ok := s.hash[key]; ok {
 		return h, nil
 	}
@@ -144,6 +140,9 @@ func settingsBody(e *account.Effective) map[string]any {
 	}
 	if len(e.Nets) > 0 {
 		m["nets"] = e.Nets
+	}
+	if len(e.Restrictions) > 0 {
+		m["restrictions"] = e.Restrictions
 	}
 	return m
 }

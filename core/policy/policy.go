@@ -14,9 +14,10 @@ import (
 
 // Facts is what is known about the line at this moment, beside its settings.
 type Facts struct {
-	Locked   bool // outbound closed; emergency goes on
-	Inactive bool // unknown or removed line
-	Tight    bool // its login is on probation: see Probation
+	Locked   bool           // outbound closed; emergency goes on
+	Inactive bool           // unknown or removed line
+	Tight    bool           // its login is on probation: see Probation
+	Zone     *time.Location // of the customer, by whose clocks restrictions have hours; nil is UTC
 }
 
 // Attempt is a call that someone wants to make, already understood as far as it could be.
@@ -117,7 +118,7 @@ func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
 		return Verdict{Always: true}
 	}
 	for i := range rules {
-		if out, fig := rules[i].judge(s, f, &a); out == refused {
+		if out, fig := rules[i].judge(s, f, &a, now); out == refused {
 			return Verdict{Reason: rules[i].reason, Figures: fig}
 		}
 	}
@@ -142,7 +143,7 @@ func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, 
 	steps := make([]Step, 0, len(rules)+len(conditions))
 	for i := range rules {
 		r := &rules[i]
-		if out, fig := r.judge(s, f, &a); out != skipped {
+		if out, fig := r.judge(s, f, &a, now); out != skipped {
 			steps = append(steps, Step{Reason: r.reason, Passed: out == passed, Figures: fig, From: r.from(s)})
 		}
 	}

@@ -42,6 +42,7 @@ const (
 	// the rules
 	LineLocked        // line-locked
 	Unpriced          // unpriced: no retail price (Value is the rating.Silence)
+	DestinationClosed // destination-closed: a restriction of the line or its customer (Limit is its id)
 	PremiumBarred     // premium-barred (switch)
 	SatelliteBarred   // satellite-barred (switch)
 	PersonalBarred    // personal-barred (switch)
@@ -93,6 +94,7 @@ const (
 	CutByStaff    // cut-by-staff
 	CutByOwner    // cut-by-owner
 	CutLocked     // cut-line-locked
+	CutRestricted // cut-restricted: a restriction that ends calls came while it was up
 	CutRemoved    // cut-line-removed
 	NoAck         // no-ack: the caller's phone never confirmed
 	PeerGone      // peer-gone: a phone or carrier stopped answering
@@ -117,6 +119,7 @@ var reasons = [NumReasons]told{
 	NotRegistered:        {"not-registered", account.UnitNone, 480, causeAbsent, plain("no phone of this line is registered")},
 	LineLocked:           {"line-locked", account.UnitNone, 403, causeRejected, plain("the line is locked: only emergency calls are possible until it is unlocked")},
 	Unpriced:             {"unpriced", account.UnitNone, 403, causeRejected, silenceText},
+	DestinationClosed:    {"destination-closed", account.UnitNone, 403, causeRejected, closedText},
 	PremiumBarred:        {"premium-barred", account.UnitSwitch, 403, causeRejected, plain("premium-rate numbers are barred: switching premium on would allow them")},
 	SatelliteBarred:      {"satellite-barred", account.UnitSwitch, 403, causeRejected, plain("satellite numbers and networks without a country are barred: switching satellite on would allow them")},
 	PersonalBarred:       {"personal-barred", account.UnitSwitch, 403, causeRejected, plain("personal numbers (070) are barred: switching personal on would allow them")},
@@ -157,6 +160,7 @@ var reasons = [NumReasons]told{
 	CutByStaff:           {"cut-by-staff", account.UnitNone, 403, causeRejected, plain("the provider ended this call")},
 	CutByOwner:           {"cut-by-owner", account.UnitNone, 403, causeRejected, plain("the owner of the line ended this call")},
 	CutLocked:            {"cut-line-locked", account.UnitNone, 403, causeRejected, lockedText},
+	CutRestricted:        {"cut-restricted", account.UnitNone, 403, causeRejected, cutClosedText},
 	CutRemoved:           {"cut-line-removed", account.UnitNone, 403, causeRejected, plain("the line was removed during this call, which ended it")},
 	NoAck:                {"no-ack", account.UnitNone, 408, causeTimer, plain("the caller's phone never confirmed the answer")},
 	PeerGone:             {"peer-gone", account.UnitNone, 408, causeTimer, plain("a phone or the carrier stopped answering")},

@@ -7,6 +7,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 )
 
 // outcome of one rule.
@@ -36,6 +37,7 @@ var rules = [...]rule{
 	{ClassBarred, account.NumFields},
 	{ProbationClass, account.NumFields},
 	{Unpriced, account.NumFields},
+	{DestinationClosed, account.NumFields},
 	{PremiumBarred, account.Premium},
 	{SatelliteBarred, account.Satellite},
 	{PersonalBarred, account.Personal},
@@ -46,7 +48,7 @@ var rules = [...]rule{
 
 // judge applies one rule. It is a switch and not functions in the table, because arguments of calls through pointers
 // escape to the heap.
-func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figures) {
+func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (outcome, Figures) {
 	switch r.reason {
 	case NoSuchLine:
 		return pass(!f.Inactive), Figures{}
@@ -80,6 +82,8 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt) (outcome, Figure
 		return judgeProbation(f, a)
 	case Unpriced:
 		return pass(priced(a.Quote)), Figures{Value: int64(a.Silence)}
+	case DestinationClosed:
+		return judgeClosed(s, f, a, now)
 	case PremiumBarred, SatelliteBarred, PersonalBarred, PagerBarred:
 		return judgeSwitch(s, r, a)
 	case OverNational:
@@ -123,6 +127,35 @@ func judgeSwitch(s *account.Effective, r *rule, a *Attempt) (outcome, Figures) {
 	}
 	on := s.Values[r.field]
 	return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
+}
+
+// judgeClosed asks the restrictions of the line and its customer. Limit is the one that refuses, Pass when it ends by itself: seconds since
+// 1970, 0 is never.
+func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outcome, Figures) {
+	if len(s.Restrictions) == 0 {
+		return skipped, Figures{}
+	}
+	c := restrict.Call{Dest: a.Dest, Zone: f.Zone}
+	if a.Quote != nil {
+		c.Price = &a.Quote.Price
+	}
+	r := restrict.Closing(s.Restrictions, &c, now, false)
+	if r == nil {
+		return passed, Figures{}
+	}
+	return refused, ClosedBy(r)
+}
+
+// ClosedBy are the figures of a refusal by a restriction.
+func ClosedBy(r *restrict.Restriction) Figures {
+	f := Figures{Limit: r.ID}
+	if r.Hours.Limited() {
+		f.Value = 1
+	}
+	if !r.Until.IsZero() {
+		f.Pass = r.Until.Unix()
+	}
+	return f
 }
 
 // judgeProbation lets a login on probation make free calls, and those to ordinary national numbers: what a thief cannot

@@ -132,6 +132,20 @@ func longestText(f Figures) string {
 	return "the call reached its maximum duration, " + (time.Duration(limit) * time.Second).String()
 }
 
+// closedText names the restriction (Limit), and when it ends (Pass, seconds since 1970) or that it has hours (Value 1).
+func closedText(f Figures) string {
+	text := "restriction " + count(f.Limit) + " closes this destination"
+	switch {
+	case f.Pass > 0:
+		return text + " until " + time.Unix(f.Pass, 0).UTC().Format("2006-01-02 15:04") + " UTC"
+	case f.Value > 0:
+		return text + " at this time of the week"
+	}
+	return text + " until it is lifted"
+}
+
+func cutClosedText(f Figures) string { return "the call ended with its paid time: " + closedText(f) }
+
 // lockedText tells a call that was cut at once from one that ran to the end of its paid time; Limit is the seconds paid for.
 func lockedText(f Figures) string {
 	if f.Limit <= 0 {

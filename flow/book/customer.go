@@ -11,6 +11,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
+	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
 
@@ -59,6 +60,8 @@ type CustomerEdit struct {
 	Nets               *[]netip.Prefix
 	Courtesy           *account.Courtesy // for lines that say nothing; CourtesyInherit is both
 	Set                []Setting
+	Restrict           *restrict.Restriction // as LineEdit's, for all lines of the customer
+	Lift               int64
 }
 
 // Customer finds a customer by its identity. CustomerCalled takes what people say.
@@ -262,6 +265,9 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	}
 	err := errors.Join(checkCourtesy(a.Courtesy), checkName("name", a.Name), b.checkDeck("tariff", a.Tariff, retailOnly))
 	if err != nil {
+		return a, err
+	}
+	if a.Settings, err = restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
 		return a, err
 	}
 	above := []*account.Settings{b.Provider()}

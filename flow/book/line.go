@@ -266,5 +266,5 @@ func (l *Line) account() account.Line {
 
 // isEmpty says that a link says nothing at all.
 func isEmpty(s *account.Settings) bool {
-	return len(s.Nets) == 0 && s.Values == [account.NumFields]account.Value{}
+	return len(s.Nets)+len(s.Restrictions) == 0 && s.Values == [account.NumFields]account.Value{}
 }

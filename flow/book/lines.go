@@ -13,6 +13,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/fact"
 	"ringfence/core/phone"
+	"ringfence/core/restrict"
 	"ringfence/core/secret"
 	"ringfence/state/store"
 )
@@ -34,6 +35,8 @@ type LineEdit struct {
 	Courtesy     *account.Courtesy
 	Honeypot     *bool // nobody's: any login to it is an attack
 	Set          []Setting
+	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
+	Lift         int64                 // id of the restriction to take away; 0 is none
 }
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
@@ -275,6 +278,9 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	}
 	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}
 	var err error
+	if a.Settings, err = restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
+		return a, err
+	}
 	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)
 	return a, err
 }

@@ -11,16 +11,18 @@ import (
 
 // mayBuy says whether more money may be held for a call. The line says so in the book, so that it holds after a restart, for
 // calls taken over, and on every node.
-func (g *Gate) mayBuy(l *live) (policy.Reason, bool) {
+func (g *Gate) mayBuy(l *live) *Refusal {
 	switch line, ok := g.o.Book.Line(l.Open.Line); {
 	case g.o.Paid != nil && g.o.Paid() == policy.RecordsLost:
-		return policy.RecordsLost, false
+		return &Refusal{Reason: policy.RecordsLost}
 	case !ok:
-		return policy.CutRemoved, false
+		return &Refusal{Reason: policy.CutRemoved}
 	case line.NoMoreSpent():
-		return policy.CutLocked, false
+		return &Refusal{Reason: policy.CutLocked}
+	default:
+		now := clock()
+		return l.Restricted(line.Effective(now), line.Zone(), now)
 	}
-	return policy.OK, true
 }
 
 // Follow makes the gate obey changes of the book: what a lock, its end or the removal of a line means for calls in progress.

@@ -159,8 +159,8 @@ func (g *Gate) extend(l *live) {
 	ask := l.Next(clock(), g.o.terms())
 	l.mu.Unlock()
 	for holds := g.holdsOf(&l.Open); ; {
-		if why, ok := g.mayBuy(l); !ok {
-			g.noMore(l, why, policy.Figures{})
+		if r := g.mayBuy(l); r != nil {
+			g.noMore(l, r.Reason, r.Figures)
 			return
 		}
 		out, err := g.hold(l, holds, &ask)

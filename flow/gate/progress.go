@@ -109,8 +109,8 @@ func (g *Gate) reprice(ctx context.Context, l *live) error {
 	if !short {
 		return nil
 	}
-	if why, ok := g.mayBuy(l); !ok {
-		return &Refusal{Reason: why}
+	if r := g.mayBuy(l); r != nil {
+		return r
 	}
 	holds := g.holdsOf(&l.Open)
 	out, err := g.hold(l, holds, &ask)

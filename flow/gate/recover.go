@@ -94,6 +94,8 @@ func (g *Gate) revive(c call.Open, now time.Time) *live {
 	}
 	l.counted = c.Direction != call.In
 	class, _ := phone.ParseClass(c.Class)
+	l.Dest, _ = g.o.Plan.Parse(c.Number)
+	l.Dest.Class = class
 	l.abroad = l.counted && class >= phone.IntlFixed && class <= phone.Satellite
 	if l.counted {
 		g.counts.Put(openKey(c.Line))

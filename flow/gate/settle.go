@@ -138,7 +138,7 @@ func (g *Gate) payUp(l *live) {
 	l.mu.Lock()
 	ask, owes := l.Arrears()
 	l.mu.Unlock()
-	if _, may := g.mayBuy(l); !owes || !may {
+	if !owes || g.mayBuy(l) != nil {
 		return
 	}
 	for holds := g.holdsOf(&l.Open); ; {

@@ -18,6 +18,7 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/flow/book"
 	"ringfence/flow/play"
 	"ringfence/state/store"
@@ -97,7 +98,7 @@ func TestTheTwoShellsAgree(t *testing.T) {
 	}
 	for _, why := range []policy.Reason{
 		policy.Hangup, policy.TooLong, policy.LineDaySpent, policy.LineMonthSpent, policy.AccountDaySpent, policy.AccountMonthSpent,
-		policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
+		policy.DestinationClosed, policy.CutRestricted, policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
 	} {
 		if reasons[why] == 0 {
 			t.Errorf("no call ended with %v: the test says nothing about it", why.Code())
@@ -122,6 +123,15 @@ func lines(facts []fact.Row) (all []string) {
 	return all
 }
 
+// quarters is the second quarter of every hour, so that many calls are up when it begins.
+var quarters = func() string {
+	var spans []string
+	for h := range 24 {
+		spans = append(spans, fmt.Sprintf("%02d:15-%02d:30", h, h))
+	}
+	return strings.Join(spans, ", ")
+}()
+
 // narrow gives the lines limits that the calls meet.
 func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 	set := func(level account.Level, owner string, f account.Field, n int) {
@@ -135,6 +145,25 @@ func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 		set(account.LevelLine, line, account.MaxInternational, 1+r.IntN(3))
 		set(account.LevelLine, line, account.CallsPerMinute, 2+r.IntN(8))
 		set(account.LevelLine, line, account.InternationalCeiling, 1_000_000_000)
+	}
+	for i, names := range []string{"LV", "mobile", "+4420, above 1p", "paid"} {
+		if r.IntN(3) > 0 {
+			continue
+		}
+		s, err := restrict.ParseSet(names)
+		must(t, err)
+		hours, err := restrict.ParseHours([]string{"", quarters, "22:00-06:00"}[r.IntN(3)])
+		must(t, err)
+		x := &restrict.Restriction{Names: s, Only: i == 2, Hours: hours, Since: time.Unix(0, 0), Ends: r.IntN(2) == 0}
+		if i == 3 && !hours.Limited() { // everything closed says little
+			continue
+		}
+		if i == 0 {
+			_, err = b.EditCustomer(context.Background(), "test", "acme", book.CustomerEdit{Restrict: x})
+		} else {
+			_, err = b.EditLine(context.Background(), "test", "2001", book.LineEdit{Restrict: x})
+		}
+		must(t, err)
 	}
 	set(account.LevelCustomer, "acme", account.AccountDayCap, 1+r.IntN(5_000_000))
 	set(account.LevelCustomer, "acme", account.AccountMonthCap, 1+r.IntN(9_000_000))

@@ -282,6 +282,10 @@ func (p *Player) pickUp(l *live, now time.Time) {
 	}
 	if ask, short := l.Reprice(now); short {
 		p.capsOf(l, now)
+		if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil {
+			p.end(l, engine.End{By: call.System, Reason: r.Reason, Status: 503, At: now}, now)
+			return
+		}
 		if refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount()); refused != nil {
 			p.end(l, engine.End{By: call.System, Reason: refused.Refusal(room, ask.Least()).Reason, Status: 503, At: now}, now)
 			return
@@ -351,6 +355,9 @@ func (p *Player) capsOf(l *live, now time.Time) {
 // buy holds the next slice.
 func (p *Player) buy(l *live, now time.Time) engine.Step {
 	p.capsOf(l, now)
+	if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil {
+		return l.NoMore(r.Reason, r.Figures, now, p.o.Terms)
+	}
 	for ask := l.Next(now, p.o.Terms); ; {
 		refused, room := engine.HoldAll(l.holds[:l.n], ask.Amount())
 		if refused == nil {

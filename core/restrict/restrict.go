@@ -1,0 +1,154 @@
+// Package restrict holds restrictions: destinations that are closed to a line, a customer or everybody, for a time or for good. Hours,
+// destination rules, hot lists of numbers, allow lists and what a finding closes are all restrictions. It must not know who sets them or where
+// they are stored; now is an argument.
+package restrict
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+)
+
+// Restriction closes destinations. Emergency calls are never restricted.
+type Restriction struct {
+	ID    int64     `json:"id"`             // unique among those of its line or customer
+	Names Set       `json:"names"`          // what is closed; under Only, what stays open
+	Only  bool      `json:"only,omitempty"` // an allow list: every paid destination that Names does not name is closed
+	Hours Hours     `json:"hours,omitzero"` // when it applies, in the customer's zone; the zero Hours is always
+	Since time.Time `json:"since"`          // when it began
+	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero: when it is lifted
+	// Ends says that paid calls in progress which it refuses end with what they have paid for.
+	Ends    bool   `json:"ends,omitempty"`
+	By      string `json:"by,omitempty"` // who set it
+	Why     string `json:"why,omitempty"`
+	Finding string `json:"finding,omitempty"` // key of the finding that caused it; "" is none
+}
+
+// Call is a call as restrictions see it.
+type Call struct {
+	Dest  phone.Destination
+	Price *rating.Price // nil: it has none
+	Zone  *time.Location
+}
+
+// paid says that a call may cost something.
+func (c *Call) paid() bool {
+	return c.Price == nil || c.Price.Dearest() != 0 || c.Price.Connect != 0 || c.Price.Minimum != 0
+}
+
+// InForce says that the restriction applies at an instant.
+func (r *Restriction) InForce(now time.Time, zone *time.Location) bool {
+	return !now.Before(r.Since) && !r.Ended(now) && r.Hours.Has(now, zone)
+}
+
+// maxText bounds what people write about a restriction.
+const maxText = 500
+
+// Check says what is wrong with a restriction.
+func (r *Restriction) Check() error {
+	switch {
+	case max(len(r.By), len(r.Why), len(r.Finding)) > maxText:
+		return fmt.Errorf("a text is longer than %d bytes", maxText)
+	case r.Names.IsZero():
+		return fmt.Errorf("%w: it names nothing", ErrSet)
+	case !r.Until.IsZero() && !r.Until.After(r.Since):
+		return errors.New("it ends before it begins")
+	}
+	return r.Names.Check()
+}
+
+// Ended says that it will never apply again.
+func (r *Restriction) Ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
+
+// Refuses says that the restriction, in force, closes the destination of a call. Lines of our own are closed only by name.
+func (r *Restriction) Refuses(c *Call) bool {
+	if c.Dest.Class == phone.Emergency {
+		return false
+	}
+	if r.Only {
+		return c.paid() && !r.Names.Has(c)
+	}
+	return r.Names.Has(c)
+}
+
+// Closing is the first restriction of some lists that refuses a call, or nil. up: of those that end calls in progress.
+func Closing(lists [][]Restriction, c *Call, now time.Time, up bool) *Restriction {
+	for _, list := range lists {
+		for i := range list {
+			if r := &list[i]; (r.Ends || !up) && r.Refuses(c) && r.InForce(now, c.Zone) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// Set is a set of destinations: those that any of its parts names. The zero Set is empty.
+type Set struct {
+	Paid      bool            // every destination that costs something
+	Abroad    bool            // every destination abroad
+	Above     money.Rate      // destinations abroad of which a first minute costs more; 0 is none
+	Classes   uint32          // bits by phone.Class
+	Countries []phone.Country // ISO 3166-1 alpha-2; also of national numbers (GG, JE, IM)
+	Ranges    []Range
+}
+
+// Range is the numbers that begin with some digits of E.164: {3712, 4} is +3712….
+type Range struct {
+	Prefix uint64
+	Digits int
+}
+
+// IsZero says that the set names nothing.
+func (s *Set) IsZero() bool {
+	return !s.Paid && !s.Abroad && s.Above == 0 && s.Classes == 0 && len(s.Countries) == 0 && len(s.Ranges) == 0
+}
+
+// Has says that the set names the destination of a call.
+func (s *Set) Has(c *Call) bool {
+	d := &c.Dest
+	if s.Paid && c.paid() || s.Classes&(1<<d.Class) != 0 {
+		return true
+	}
+	if abroad := !d.National && d.Class != phone.OnNet; abroad {
+		if s.Abroad || s.Above != 0 && (c.Price == nil || c.Price.FirstMinute() > s.Above) {
+			return true
+		}
+	}
+	for _, country := range s.Countries {
+		if country == d.Country {
+			return true
+		}
+	}
+	return s.inRange(d.Number)
+}
+
+func (s *Set) inRange(n phone.Number) bool {
+	if len(s.Ranges) == 0 || n.Short() {
+		return false
+	}
+	digits := n.Digits()
+	length := 0
+	for x := digits; x != 0; x /= 10 {
+		length++
+	}
+	for i := range s.Ranges {
+		r := &s.Ranges[i]
+		if r.Digits <= length && digits/power(length-r.Digits) == r.Prefix {
+			return true
+		}
+	}
+	return false
+}
+
+func power(n int) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= 10
+	}
+	return p
+}

@@ -1,0 +1,128 @@
+package restrict
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ringfence/core/money"
+	"ringfence/core/phone"
+)
+
+// ErrSet says that a text names no set of destinations; the error names the part.
+var ErrSet = errors.New("not a set of destinations")
+
+// MaxParts bounds how many countries and ranges a set names.
+const MaxParts = 1000
+
+// Forms is what may be written, for people.
+const Forms = `"paid", "abroad", "above 10p" (abroad, by the price of a first minute), a class such as "intl-mobile" or "premium", a country such as "LV", or a range such as "+44843"`
+
+// ParseSet reads destinations as people write them, separated by commas: "abroad", "LV, CU, +44843", "intl-premium, above 10p".
+func ParseSet(text string) (s Set, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		if err := s.part(part); err != nil {
+			return Set{}, err
+		}
+	}
+	if s.IsZero() {
+		return s, fmt.Errorf("%w: it names nothing; want %s", ErrSet, Forms)
+	}
+	return s, s.Check()
+}
+
+func (s *Set) part(text string) error {
+	switch low := strings.ToLower(text); {
+	case low == "paid":
+		s.Paid = true
+		return nil
+	case low == "abroad":
+		s.Abroad = true
+		return nil
+	case strings.HasPrefix(low, "above "):
+		rate, err := money.Billing().ParseRate(strings.TrimSpace(low[len("above "):]))
+		if err == nil && rate > 0 {
+			s.Above = rate
+			return nil
+		}
+	case strings.HasPrefix(text, "+"):
+		if r, ok := ParseRange(text); ok {
+			s.Ranges = append(s.Ranges, r)
+			return nil
+		}
+	case len(text) == 2:
+		s.Countries = append(s.Countries, phone.Country([]byte(strings.ToUpper(text) + "\x00")[:3]))
+		return nil
+	default:
+		if class, ok := phone.ParseClass(low); ok && class != phone.Emergency && class != phone.ClassUnknown {
+			s.Classes |= 1 << class
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %.40q; want %s", ErrSet, text, Forms)
+}
+
+// ParseRange reads "+44843", with spaces between digits.
+func ParseRange(text string) (r Range, ok bool) {
+	digits := strings.ReplaceAll(strings.TrimPrefix(text, "+"), " ", "")
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return Range{n, len(digits)}, err == nil && len(digits) <= 15 && digits[0] != '0'
+}
+
+// Check says what is wrong with a set that was not read from a text.
+func (s *Set) Check() error {
+	if len(s.Countries)+len(s.Ranges) > MaxParts {
+		return fmt.Errorf("%w: it names more than %d countries and ranges", ErrSet, MaxParts)
+	}
+	if s.Classes&(1<<phone.Emergency) != 0 || s.Classes>>phone.NumClasses != 0 {
+		return fmt.Errorf("%w: emergency numbers are never closed", ErrSet)
+	}
+	for _, c := range s.Countries {
+		if phone.CountryCode(c) == 0 {
+			return fmt.Errorf("%w: %q is no country; want a code of ISO 3166 such as LV", ErrSet, c)
+		}
+	}
+	return nil
+}
+
+// String writes the set as ParseSet reads it.
+func (s Set) String() string {
+	var parts []string
+	if s.Paid {
+		parts = append(parts, "paid")
+	}
+	if s.Abroad {
+		parts = append(parts, "abroad")
+	}
+	if s.Above != 0 {
+		parts = append(parts, "above "+money.Billing().Rate(s.Above))
+	}
+	for c := phone.Class(0); c < phone.NumClasses; c++ {
+		if s.Classes&(1<<c) != 0 {
+			parts = append(parts, c.String())
+		}
+	}
+	for _, c := range s.Countries {
+		parts = append(parts, c.String())
+	}
+	for _, r := range s.Ranges {
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String writes a range: "+44843".
+func (r Range) String() string { return "+" + strconv.FormatUint(r.Prefix, 10) }
+
+// MarshalText is String.
+func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText is ParseSet.
+func (s *Set) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSet(string(text))
+	return err
+}
