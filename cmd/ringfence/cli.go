@@ -56,11 +56,12 @@ type commands struct {
 	Key     keyCmd     `cmd:"" group:"run" help:"Manage the key that seals secrets."`
 	Phone   phoneCmd   `cmd:"" group:"run" help:"Use the built-in test phone: register, call, answer, attack."`
 
-	Customer customerCmd `cmd:"" group:"book" help:"Customers, who own lines and pay."`
-	Line     lineCmd     `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
-	Request  requestCmd  `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
-	Trunk    trunkCmd    `cmd:"" group:"book" help:"Trunks: connections to carriers."`
-	Deck     deckCmd     `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
+	Customer    customerCmd    `cmd:"" group:"book" help:"Customers, who own lines and pay."`
+	Line        lineCmd        `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
+	Request     requestCmd     `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
+	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line or a customer."`
+	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`
+	Deck        deckCmd        `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 
 	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`

@@ -179,9 +179,9 @@ func (c *sure[I, Seen, O]) Run(s *session, k *kong.Context) error {
 }
 
 func ifSure[Seen, O any](s *session, in any, yes bool, look, would, route, says string) error {
-	seen, path := new(Seen), ""
-	path, _, _ = request(look, in)
-	if err := s.do(http.MethodGet, path, nil, seen); err != nil {
+	seen := new(Seen)
+	path, q, _ := request(look, in)
+	if err := s.do(http.MethodGet, path+queryText(q), nil, seen); err != nil {
 		return err
 	}
 	if !yes {

@@ -57,11 +57,12 @@ type Book struct {
 	foreign atomic.Pointer[[]DeckHead]       // not in force: in another currency
 
 	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
-	mu       sync.Mutex
-	doubt    bool       // mu; a write failed that may have been persisted all the same
-	deciding sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
-	onChange []func(Change)
-	sorted   sortedHandles
+	mu          sync.Mutex
+	doubt       bool       // mu; a write failed that may have been persisted all the same
+	restriction int64      // id that was given last; owned by mu
+	deciding    sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
+	onChange    []func(Change)
+	sorted      sortedHandles
 }
 
 // Open reads the whole book from the store.

@@ -267,7 +267,7 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	if err != nil {
 		return a, err
 	}
-	if a.Settings, err = restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
+	if a.Settings, err = b.restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
 		return a, err
 	}
 	above := []*account.Settings{b.Provider()}

@@ -278,7 +278,7 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	}
 	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}
 	var err error
-	if a.Settings, err = restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
+	if a.Settings, err = b.restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
 		return a, err
 	}
 	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)

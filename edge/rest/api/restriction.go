@@ -1,0 +1,78 @@
+package api
+
+import (
+	"strconv"
+	"time"
+)
+
+// Restriction closes destinations to a line, or to all lines of a customer.
+type Restriction struct {
+	ID       int64     `json:"id"`
+	Line     string    `json:"line,omitempty" doc:"absent: all lines of the customer"`
+	Customer string    `json:"customer"`
+	Closes   string    `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
+	Only     bool      `json:"only" doc:"an allow list: every other paid destination is closed"`
+	Hours    string    `json:"hours,omitempty" doc:"absent: always"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero" doc:"absent: until it is lifted"`
+	Ends     bool      `json:"ends_calls" doc:"paid calls in progress that it refuses end with their paid time"`
+	InForce  bool      `json:"in_force" doc:"it applies now"`
+	By       string    `json:"by,omitempty"`
+	Why      string    `json:"why,omitempty"`
+	Finding  string    `json:"finding,omitempty" doc:"key of the finding that caused it"`
+}
+
+// RestrictionFilter says whose restrictions.
+type RestrictionFilter struct {
+	Line     string `query:"line" maxLength:"128" help:"Those of this line, and of its customer." placeholder:"LINE" predict:"line" xor:"which"`
+	Customer string `query:"customer" maxLength:"60" help:"Those of this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+}
+
+// RestrictionNew adds one.
+type RestrictionNew struct {
+	Body NewRestriction `embed:""`
+}
+
+// NewRestriction closes destinations, to a line or to all lines of a customer.
+type NewRestriction struct {
+	Line     string `json:"line,omitempty" maxLength:"128" help:"Line that it restricts." placeholder:"LINE" predict:"line" xor:"which"`
+	Customer string `json:"customer,omitempty" maxLength:"60" help:"Customer, all of whose lines it restricts." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Closes   string `json:"closes,omitempty" maxLength:"20000" doc:"as only, but these are closed" name:"close" help:"Destinations to close: paid, abroad, \"above 10p\" (abroad, by the price of a first minute), classes such as intl-mobile, countries such as LV, ranges such as +44843; separated by commas." placeholder:"LIST" xor:"names"`
+	Only     string `json:"only,omitempty" maxLength:"20000" doc:"paid, abroad, above 10p, a class of number, a country or a range, separated by commas: every other paid destination is closed" help:"Close every paid destination but these." placeholder:"LIST" xor:"names"`
+	Hours    string `json:"hours,omitempty" maxLength:"1000" doc:"mon-fri 18:00-08:00, sat, sun, 2026-12-25: by the customer's clocks" help:"When it applies, by the customer's clocks: \"mon-fri 18:00-08:00, sat, sun, 2026-12-25\" (default: always)." placeholder:"HOURS"`
+	Until    string `json:"until,omitempty" maxLength:"40" doc:"as in Change; absent: until it is lifted" type:"when" help:"When it ends by itself, that day included (default: when it is lifted)." placeholder:"WHEN"`
+	Ends     bool   `json:"ends_calls,omitempty" name:"end-calls" help:"Paid calls in progress that it refuses end with their paid time."`
+	Why      string `json:"why,omitempty" maxLength:"500" help:"Why, for the customer and the journal." placeholder:"TEXT"`
+}
+
+// RestrictionID says which.
+type RestrictionID struct {
+	ID int64 `path:"id" minimum:"1" arg:"" help:"Restriction."`
+	RestrictionFilter
+}
+
+// Resource describes restrictions.
+func (Restriction) Resource() Resource[Restriction] {
+	return Resource[Restriction]{
+		Name: "restriction", Path: "restrictions", List: "List the restrictions of a line or a customer",
+		Get: "Show a restriction", Add: "Close destinations to a line or a customer", Delete: "Lift a restriction",
+		Columns: "restriction: id, line, customer?, closes~, hours~, until, now: in_force, by?, why~",
+		Empty:   "No restrictions.",
+		Cells: map[string]func(*Restriction) Cell{
+			"line": func(r *Restriction) Cell {
+				if r.Line == "" {
+					return Cell{"all", "dim"}
+				}
+				return Cell{}
+			},
+			"closes": func(r *Restriction) Cell {
+				if r.Only {
+					return Cell{Text: "all paid but " + r.Closes}
+				}
+				return Cell{}
+			},
+			"until": func(r *Restriction) Cell { return Cell{Text: End(r.Until)} },
+		},
+		Named: func(r *Restriction) (string, string) { return strconv.FormatInt(r.ID, 10), r.Closes },
+	}
+}

@@ -1,0 +1,151 @@
+package rest
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/restrict"
+	"ringfence/core/when"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/book"
+)
+
+var _ = serves(func(s *Server) {
+	listed[api.Restriction](s, s.listRestrictions)
+	added[api.Restriction](s, s.addRestriction)
+	shown[api.Restriction](s, s.showRestriction)
+	deleted[api.Restriction](s, s.liftRestriction)
+})
+
+// restricted is whose restrictions are asked for: a line's, or a customer's where line is nil.
+type restricted struct {
+	line     *book.Line
+	customer book.CustomerView
+}
+
+func (s *Server) restricted(ctx context.Context, line, customer string) (of restricted, err error) {
+	switch {
+	case (line == "") == (customer == ""):
+		return of, invalid("line", line, "a line or a customer")
+	case line != "":
+		if of.line, err = s.line(ctx, line); err != nil {
+			return of, err
+		}
+		customer = of.line.Customer()
+	}
+	of.customer, err = s.customer(ctx, customer)
+	return of, err
+}
+
+func (of *restricted) zone() *time.Location {
+	zone, err := time.LoadLocation(of.customer.ZoneInForce)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// views are all restrictions of a line and its customer, or of a customer.
+func (of *restricted) views(now time.Time) []api.Restriction {
+	all := []api.Restriction{}
+	add := func(line string, list []restrict.Restriction) {
+		for i := range list {
+			r := &list[i]
+			if r.Ended(now) {
+				continue
+			}
+			all = append(all, api.Restriction{
+				ID: r.ID, Line: line, Customer: account.Handle(of.customer.ID), Closes: r.Names.String(), Only: r.Only, Hours: r.Hours.String(),
+				Since: in(of.zone(), r.Since), Until: in(of.zone(), r.Until), Ends: r.Ends, InForce: r.InForce(now, of.zone()), By: r.By, Why: r.Why, Finding: r.Finding,
+			})
+		}
+	}
+	if of.line != nil {
+		add(of.line.Handle(), of.line.Settings().Restrictions)
+	}
+	add("", of.customer.Settings.Restrictions)
+	return all
+}
+
+func (s *Server) listRestrictions(ctx context.Context, in *api.RestrictionFilter) (out api.List[api.Restriction], err error) {
+	of, err := s.restricted(ctx, in.Line, in.Customer)
+	if err != nil {
+		return out, err
+	}
+	return api.List[api.Restriction]{Items: of.views(time.Now())}, nil
+}
+
+func (s *Server) showRestriction(ctx context.Context, in *api.RestrictionID) (out api.Restriction, err error) {
+	of, err := s.restricted(ctx, in.Line, in.Customer)
+	if err != nil {
+		return out, err
+	}
+	all := of.views(time.Now())
+	i := slices.IndexFunc(all, func(r api.Restriction) bool { return r.ID == in.ID })
+	if i < 0 {
+		return out, missing("restriction", strconv.FormatInt(in.ID, 10))
+	}
+	return all[i], nil
+}
+
+func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (out api.Restriction, err error) {
+	b := &in.Body
+	of, err := s.restricted(ctx, b.Line, b.Customer)
+	if err != nil {
+		return out, err
+	}
+	r := restrict.Restriction{Only: b.Only != "", Ends: b.Ends, By: by(ctx), Why: b.Why}
+	names, field := b.Closes, "closes"
+	if r.Only {
+		names, field = b.Only, "only"
+	}
+	if r.Only && b.Closes != "" {
+		return out, invalid("only", b.Only, "one of closes and only")
+	}
+	if r.Names, err = restrict.ParseSet(names); err != nil {
+		return out, invalid(field, names, restrict.Forms)
+	}
+	if r.Hours, err = restrict.ParseHours(b.Hours); err != nil {
+		return out, invalid("hours", b.Hours, `for example "mon-fri 18:00-08:00, sat, sun, 2026-12-25"`)
+	}
+	if r.Until, err = instant(when.Until, "until", b.Until, of.zone()); err != nil {
+		return out, err
+	}
+	if err := s.restrict(ctx, &of, &r, 0); err != nil {
+		return out, err
+	}
+	if of, err = s.restricted(ctx, b.Line, b.Customer); err != nil {
+		return out, err
+	}
+	views := of.views(time.Now())
+	return views[slices.IndexFunc(views, func(v api.Restriction) bool { return v.ID == r.ID })], nil
+}
+
+// restrict adds a restriction, which gets its id, or lifts one.
+func (s *Server) restrict(ctx context.Context, of *restricted, add *restrict.Restriction, lift int64) error {
+	if of.line != nil {
+		_, err := s.d.Book.EditLine(ctx, by(ctx), of.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
+		return err
+	}
+	_, err := s.d.Book.EditCustomer(ctx, by(ctx), of.customer.ID, book.CustomerEdit{Restrict: add, Lift: lift})
+	return err
+}
+
+// liftRestriction lifts one of the line, or of its customer.
+func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (none, error) {
+	r, err := s.showRestriction(ctx, in)
+	if err != nil {
+		return none{}, err
+	}
+	if r.Line == "" && in.Line != "" {
+		return none{}, invalid("line", in.Line, "the customer "+r.Customer+": the restriction is of all its lines")
+	}
+	of, err := s.restricted(ctx, in.Line, in.Customer)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, s.restrict(ctx, &of, nil, in.ID)
+}

@@ -1,0 +1,68 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"ringfence/edge/rest"
+	"ringfence/edge/rest/api"
+)
+
+// A restriction of a line or a customer is added, listed with the other's, refuses calls, and is lifted where it was set.
+func TestRestrictions(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	add := func(body string) (r api.Restriction) {
+		t.Helper()
+		w := f.do("POST", "/v1/restrictions", body)
+		if w.Code != 201 {
+			t.Fatalf("%s: %d %s", body, w.Code, w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	own := add(`{"line":"acme-1","closes":"LV, above 1p","why":"w","ends_calls":true}`)
+	all := add(`{"customer":"acme","only":"+4420","hours":"mon-fri 18:00-08:00"}`)
+	if own.Line != "acme-1" || own.Closes != "above 1p, LV" || !own.InForce || !own.Ends || all.Line != "" || !all.Only || all.Hours != "mon 18:00-08:00, tue 18:00-08:00, wed 18:00-08:00, thu 18:00-08:00, fri 18:00-08:00" {
+		t.Errorf("%+v\n%+v", own, all)
+	}
+	list := func(query string) []api.Restriction {
+		var l api.List[api.Restriction]
+		answerOf(t, f, "GET", "/v1/restrictions?"+query, "", &l)
+		return l.Items
+	}
+	if got := list("line=acme-1"); len(got) != 2 || got[0] != own || got[1] != all {
+		t.Errorf("%+v", got)
+	}
+	if got := list("customer=acme"); len(got) != 1 || got[0] != all {
+		t.Errorf("%+v", got)
+	}
+	for _, c := range []struct {
+		method, path, body string
+		code               int
+		want               string
+	}{
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", all.ID), "", 422, "the customer acme: the restriction is of all its lines"},
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d", all.ID), "", 422, "a line or a customer"},
+		{"DELETE", "/v1/restrictions/1?line=acme-1", "", 404, "restriction"},
+		{"GET", "/v1/restrictions/1?line=nobody", "", 404, "nobody"},
+		{"POST", "/v1/restrictions", `{"line":"acme-1"}`, 422, "closes"},
+		{"POST", "/v1/restrictions", `{"line":"acme-1","customer":"acme","closes":"LV"}`, 422, "a line or a customer"},
+		{"POST", "/v1/restrictions", `{"line":"acme-1","closes":"LV","only":"FR"}`, 422, "one of closes and only"},
+		{"POST", "/v1/restrictions", `{"line":"acme-1","closes":"` + strings.Repeat("LV,", 1001) + `"}`, 422, ""},
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", own.ID), "", 204, ""},
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", own.ID), "", 404, ""},
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?customer=acme", all.ID), "", 204, ""},
+	} {
+		if w := f.do(c.method, c.path, c.body); w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s %.60s: %d %s", c.method, c.path, c.body, w.Code, w.Body)
+		}
+	}
+	if got := list("line=acme-1"); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
