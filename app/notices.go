@@ -23,7 +23,7 @@ import (
 // and a busy store is not asked more often than people can tell.
 const pace = time.Second
 
-// openNotices builds what follows the journal: watch, and notify with its ways out.
+// openNotices builds what follows the journal: watch, and notify with its channels.
 func (a *App) openNotices(context.Context) error {
 	var err error
 	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Running, Others: a.othersCalls, Every: pace, Log: a.log})
@@ -55,7 +55,7 @@ func (a *App) openNotices(context.Context) error {
 	return a.openWeb()
 }
 
-// openChannels makes the ways out that are configured. Mails without a server are kept and shown.
+// openChannels makes the channels that are configured. Mails without a server are kept and shown.
 func (a *App) openChannels() (map[string]notify.Send, error) {
 	hook, err := a.openHooks()
 	if err != nil {

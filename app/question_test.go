@@ -282,7 +282,7 @@ func TestDecisionsAreThoseOfATwin(t *testing.T) {
 				continue
 			}
 			said[i] = "allowed by"
-			for _, w := range p.Ways {
+			for _, w := range p.Routes {
 				said[i] += " " + account.Handle(w.Trunk+w.Line)
 			}
 			up[i] = append(up[i], p.ID)

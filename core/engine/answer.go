@@ -30,7 +30,7 @@ func (c *Call) Reprice(now time.Time) (Ask, bool) {
 	return c.ask(least, least), true
 }
 
-// Answered makes the call one that was answered when it was last priced, by way of a trunk; "" is the one that was tried. Nothing is
+// Answered makes the call one that was answered when it was last priced, through a trunk; "" is the one that was tried. Nothing is
 // metered before Heard: the answer must be durable first.
 func (c *Call) Answered(trunk string, anchor call.Anchor, snapshot []byte) error {
 	o := &c.Open
@@ -61,7 +61,7 @@ func (c *Call) Heard(now time.Time, t Terms) (Step, bool) {
 	return Step{Wake: c.nextLook(now, t)}, true
 }
 
-// Trying puts down which way is tried, and what its carrier charges.
+// Trying records which route is tried, and what its carrier charges.
 func (c *Call) Trying(trunk, bleg string, cost rating.Quote) {
 	c.Open.BLeg, c.Open.Cost = bleg, cost
 	if trunk != "" {

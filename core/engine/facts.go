@@ -56,7 +56,7 @@ func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
 	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: id})
 }
 
-// AnsweredBy says that the call was answered, and which way out did.
+// AnsweredBy says that the call was answered, and which route answered.
 func (c *Call) AnsweredBy() fact.Row {
 	o := &c.Open
 	return fact.Say(&fact.CallAnswered{Trunk: o.Trunk, BLeg: o.BLeg}, o.AnsweredAt, about(o))

@@ -24,7 +24,7 @@ type End struct {
 	Doubt time.Duration
 }
 
-// Leg is a way out that was answered or that would not end, as the edge knows it when everything of the call is over.
+// Leg is a route that was answered, or that did not confirm its end, as the edge knows it when everything of the call is over.
 type Leg struct {
 	Trunk    string        // "" is a phone of ours
 	CallID   string        // SIP Call-ID
@@ -80,7 +80,7 @@ type Bill struct {
 }
 
 // Bill rates a call that ended. Talk is billed only as far as it was paid ahead, so that the price never exceeds what is held,
-// however late the end became known. cost is what a trunk charges for the call, of ways that are not the last one tried.
+// however late the end became known. cost is what a trunk charges for the call on routes other than the last one tried.
 func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (b Bill) {
 	o := &c.Open
 	switch late := LateAnswer(o, legs); {

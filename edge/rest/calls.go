@@ -57,7 +57,7 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 	out := api.Decision{
 		Allowed: v.Allowed(), Reason: v.Reason.Code(), Text: v.Reason.Text(v.Figures), SIPStatus: v.Reason.SIPStatus(),
 		Figures: figures(v.Reason, v.Figures), Always: v.Always, Dialled: dialled, Longest: int64(v.Longest / time.Second),
-		Routes: views(d.Ways, routeText), Steps: []api.Step{}, At: at,
+		Routes: views(d.Routes, routeText), Steps: []api.Step{}, At: at,
 	}
 	if d.Problem == 0 {
 		destination(&out, d.Dest)
@@ -77,7 +77,7 @@ func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decisio
 }
 
 // routeText is a trunk, or one of our lines.
-func routeText(w *gate.Way) string { return account.Handle(w.Trunk + w.Line) }
+func routeText(route *gate.Route) string { return account.Handle(route.Trunk + route.Line) }
 
 // stepText is the refusal in words for a rule that refuses, and the figures for one that does not.
 func stepText(st *policy.Step) string {

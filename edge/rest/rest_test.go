@@ -160,7 +160,7 @@ func (f *fixture) decide(plan *phone.Plan, line, to string, from netip.Addr, at 
 	if !ok {
 		return nil, book.ErrNotFound
 	}
-	d := &gate.Explanation{Ways: []gate.Way{{Trunk: "carrier"}}}
+	d := &gate.Explanation{Routes: []gate.Route{{Trunk: "carrier"}}}
 	d.Dest, d.Problem = plan.Parse(to)
 	a := policy.Attempt{Dest: d.Dest, Invalid: d.Problem, Source: from}
 	if deck, cal := l.Retail(); deck != nil {

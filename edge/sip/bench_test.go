@@ -87,17 +87,17 @@ func newBench(b testing.TB) *bench {
 	x.ha1 = md5Hex("alice:r:correct horse")
 	where := location.New(location.Options{})
 	trunk := account.Trunk{Name: "one", Addresses: []string{carrierAt}}
-	ways := []gate.Way{{Trunk: "one", User: "+442079460000"}}
+	routes := []gate.Route{{Trunk: "one", User: "+442079460000"}}
 	x.e, err = (&fakes{
 		check: a.Check, challenge: a.AppendChallenge, register: where.Update, lookup: where.Lookup,
 		trunk:         func(string) (account.Trunk, bool) { return trunk, true },
 		trunkPassword: func(string) (string, bool) { return "", false },
 		trunkOf:       func(src netip.AddrPort) (string, bool) { return "one", src == benchCarrier },
 		admit: func(context.Context, gate.Attempt) (*gate.Plan, error) {
-			return &gate.Plan{ID: call.ID(strconv.FormatInt(x.ids.Add(1), 10)), Ways: ways, Present: "442079460001"}, nil
+			return &gate.Plan{ID: call.ID(strconv.FormatInt(x.ids.Add(1), 10)), Routes: routes, Present: "442079460001"}, nil
 		},
-		answered: func(context.Context, call.ID, gate.Way, []byte) error { return nil },
-		ringing:  func(call.ID) {}, trying: func(call.ID, gate.Way, string) {}, snapshot: func(call.ID, []byte) {},
+		answered: func(context.Context, call.ID, gate.Route, []byte) error { return nil },
+		ringing:  func(call.ID) {}, trying: func(call.ID, gate.Route, string) {}, snapshot: func(call.ID, []byte) {},
 		ended: func(call.ID, gate.End) { x.ended.Add(1) }, over: func(call.ID, []gate.Leg) {},
 	}).edge(Options{PacketConn: x.tap, Realm: "r", Shards: 4})
 	if err != nil {

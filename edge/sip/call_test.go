@@ -321,7 +321,7 @@ func TestFailover(t *testing.T) {
 }
 
 // An emergency call goes on to the next way whatever the first says, but for the callee's own answer.
-func TestEmergencyTriesEveryWay(t *testing.T) {
+func TestEmergencyTriesEveryRoute(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a := w.phone.invite("c1", "999")
 		inv := w.carrier.expect("INVITE")
@@ -355,7 +355,7 @@ func TestAllWaysFail(t *testing.T) {
 }
 
 // A silent trunk that answers late, after the call went another way, is hung up.
-func TestLateAnswerOfAnAbandonedWay(t *testing.T) {
+func TestLateAnswerOfAnAbandonedRoute(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a := w.phone.invite("c1", "02079460000")
 		late := w.carrier.expect("INVITE")
@@ -414,7 +414,7 @@ func TestInboundRingsAllPhones(t *testing.T) {
 			t.Errorf("attempt %+v", a)
 		}
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 	})
 }
 
@@ -442,7 +442,7 @@ func TestPhonesThatDoNotAnswer(t *testing.T) {
 			t.Errorf("end %+v", end)
 		}
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 	})
 }
 

@@ -4,8 +4,8 @@
 //
 // Each call lives in one shard (shard.go), chosen by its Call-ID, and is touched by one goroutine at a time without
 // locks. Read the files beside their RFC: registrar.go 3261 §10, uas.go 3261 §8.2/§13.3, uac.go 3261 §8.1/§13.2,
-// dialog.go 3261 §12, early.go 3261 §12.1 and 3311, reliable.go 3262, session.go 3264, timer.go 4028, bridge.go the joining of legs, trunk.go ways
-// out, recover.go what a restart needs.
+// dialog.go 3261 §12, early.go 3261 §12.1 and 3311, reliable.go 3262, session.go 3264, timer.go 4028; bridge.go joins the legs, trunk.go has the
+// routes to carriers, and recover.go has what a restart needs.
 package sip
 
 import (
@@ -84,7 +84,7 @@ type Door interface {
 	Register(line string, u location.Update) ([]location.Binding, error)
 	// May this call begin, and be answered? Is it another node's?
 	Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error)
-	Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
+	Answered(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error
 	Seek(id call.ID, leg string, answered bool) (found bool, err error)
 	// Notify reports an event of flow/gate or flow/door, of a call, or ("") of none.
 	Notify(id call.ID, event any)

@@ -35,8 +35,8 @@ type fakes struct {
 
 	crowded       func(c gate.Crowd)
 	ringing       func(id call.ID)
-	trying        func(id call.ID, w gate.Way, bleg string)
-	answered      func(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error
+	trying        func(id call.ID, route gate.Route, bleg string)
+	answered      func(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error
 	snapshot      func(id call.ID, snapshot []byte)
 	ended         func(id call.ID, e gate.End)
 	answeredAfter func(id call.ID, trunk, leg string)
@@ -110,8 +110,8 @@ func (f *fakes) Admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
 	return f.admit(ctx, a)
 }
 
-func (f *fakes) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
-	return f.answered(ctx, id, w, snapshot)
+func (f *fakes) Answered(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error {
+	return f.answered(ctx, id, route, snapshot)
 }
 
 func (f *fakes) Seek(id call.ID, leg string, _ bool) (found bool, err error) { return f.seek(id, leg) }
@@ -121,7 +121,7 @@ func (f *fakes) Notify(id call.ID, event any) {
 	case gate.Ringing:
 		f.ringing(id)
 	case gate.Trying:
-		f.trying(id, e.Way, e.BLeg)
+		f.trying(id, e.Route, e.BLeg)
 	case gate.Snapshot:
 		f.snapshot(id, e)
 	case gate.End:

@@ -374,7 +374,7 @@ func TestAPhoneIsCalledFromTheListenerWhereItRegistered(t *testing.T) {
 			w := onListeners(t, func(w *world, d *fakes) {
 				d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 				w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
-					return &gate.Plan{Present: "442079460001", Ways: []gate.Way{{Line: "bob"}}}, nil
+					return &gate.Plan{Present: "442079460001", Routes: []gate.Route{{Line: "bob"}}}, nil
 				}
 			})
 			from := ip
@@ -402,7 +402,7 @@ func TestAdvertisedAddresses(t *testing.T) {
 		w.opts.Advertise = []netip.Addr{netip.MustParseAddr("203.0.113.5")}
 		d.trunkOf = func(netip.AddrPort) (string, bool) { return "", false }
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
-			return &gate.Plan{Present: "442079460001", Ways: []gate.Way{{Line: "bob"}}}, nil
+			return &gate.Plan{Present: "442079460001", Routes: []gate.Route{{Line: "bob"}}}, nil
 		}
 	})
 	for _, c := range []struct{ from, says, host string }{

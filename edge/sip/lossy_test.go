@@ -126,7 +126,7 @@ func TestCallsOverABadNetwork(t *testing.T) {
 				w.opts.Prompt, v.opts.Prompt, w.opts.Grain, v.opts.Grain = true, true, 50*time.Millisecond, 50*time.Millisecond
 			}
 			v.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
-				return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil
+				return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil
 			}
 			w.start()
 			defer w.stop()

@@ -105,7 +105,7 @@ func TestOddNamesCarryTheCall(t *testing.T) {
 			bob := w.peer(bobAt)
 			bob.register("bob", "reg-bob", 1, "Contact: "+written+" <sip:bob@"+bobAt+">")
 			bob.expect("200 REGISTER")
-			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 			d.seq = 0
 			d.request("INVITE", sdp)
 			inv := bob.expect("INVITE")

@@ -852,7 +852,7 @@ func TestAByeThatCrossesTheCancel(t *testing.T) {
 func TestAByeOfACalledPhoneBeforeItsAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) {
-			return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil
+			return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil
 		}
 		phone := w.peer("10.0.1.8:5060")
 		phone.register("bob", "r8", 1, "Contact: <sip:bob@10.0.1.8:5060>")
@@ -979,7 +979,7 @@ func TestACallIsPricedWhenNobodyChargesForWhatIsLeft(t *testing.T) {
 				if c.phone {
 					w.register("bob", "10.0.2.1:5060")
 					far = w.peer("10.0.2.1:5060")
-					w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+					w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 				}
 				a := w.phone.invite("c1", "02079460000")
 				inv := far.expect("INVITE")

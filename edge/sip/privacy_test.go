@@ -156,7 +156,7 @@ func TestWithheldFromAPhone(t *testing.T) {
 					d.take(from.expect("486 INVITE")).request("ACK", "")
 				}, func(w *world) {
 					w.gate.plan = func(a gate.Attempt) (*gate.Plan, error) {
-						p := &gate.Plan{Number: "+442079460002", Ways: []gate.Way{{Line: "bob"}}}
+						p := &gate.Plan{Number: "+442079460002", Routes: []gate.Route{{Line: "bob"}}}
 						if a.Trunk == "" {
 							p.Present = "442079460001"
 						}

@@ -56,7 +56,7 @@ type legRecord struct {
 }
 
 // snapshot is both dialogs of an answered call, the caller's first; of one that is being set up, the caller's leg and every
-// dialog of the ways out that are being tried.
+// dialog of the routes that are being tried.
 func (b *bridge) snapshot() []byte {
 	legs := []legRecord{b.a.record()}
 	legs[0].HelpLine, legs[0].Help = b.isHelp()

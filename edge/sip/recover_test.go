@@ -146,7 +146,7 @@ func TestStrayAnswerOfAPhone(t *testing.T) {
 		}
 		w.gate.admitted = nil // voided by the gate itself
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 		w.change = func(d *fakes) { d.isPhone = w.where.IsPhone }
 	})
 }

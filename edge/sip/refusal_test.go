@@ -84,7 +84,7 @@ func TestTheBestOfSeveralRefusals(t *testing.T) {
 				t.Errorf("%v: %+v", order, end)
 			}
 		}, func(w *world) {
-			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+			w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 		})
 	}
 }
@@ -99,7 +99,7 @@ func TestPhonesThatHaveGone(t *testing.T) {
 			t.Errorf("%+v", end)
 		}
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 	})
 }
 

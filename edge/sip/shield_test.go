@@ -69,7 +69,7 @@ func TestIPLockHoldsForAnswers(t *testing.T) {
 			t.Errorf("%d counted", n)
 		}
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 		w.change = func(d *fakes) {
 			d.allowed = func(line string, src netip.Addr, _ time.Time) bool {
 				return line != "bob" || src == netip.MustParseAddrPort(bobAt).Addr()
@@ -111,7 +111,7 @@ func TestElsewhere(t *testing.T) {
 		w.phone.expect("200 BYE")
 		bob.answer(bob.expect("BYE"), 200, "", "")
 	}, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 		w.change = func(d *fakes) {
 			d.allowed = func(line string, _ netip.Addr, _ time.Time) bool { return line != "bob" || !shut.Load() }
 		}

@@ -23,22 +23,22 @@ import (
 // tryRoute calls the next route; when none is left the call has failed.
 func (b *bridge) tryRoute() {
 	u := b.setup
-	for u.route < len(u.plan.Ways) {
-		w := u.plan.Ways[u.route]
-		if u.carrier = w.Line == ""; !u.carrier {
+	for u.route < len(u.plan.Routes) {
+		route := u.plan.Routes[u.route]
+		if u.carrier = route.Line == ""; !u.carrier {
 			u.route++
-			if b.ringPhones(w) {
+			if b.ringPhones(route) {
 				return
 			}
 			continue
 		}
-		t := b.s.e.trunk(w.Trunk)
+		t := b.s.e.trunk(route.Trunk)
 		if u.address >= len(t.Addresses) || u.tried >= maxOuts {
 			u.route, u.address = u.route+1, 0
 			continue
 		}
 		u.address++
-		b.callTrunk(w, &t, t.Addresses[u.address-1])
+		b.callTrunk(route, &t, t.Addresses[u.address-1])
 		return
 	}
 	b.allFailed()
@@ -58,20 +58,20 @@ func (b *bridge) allFailed() {
 		return
 	}
 	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
-	if ways := u.plan.Ways; len(ways) > 0 && ways[len(ways)-1].Line != "" { // its phones have gone since the call was let in
+	if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was let in
 		end = ending{by: call.System, why: policy.NotRegistered}
 	}
 	b.finish(end)
 }
 
 // ringPhones calls every phone registered for a line, and says whether there is one.
-func (b *bridge) ringPhones(w gate.Way) bool {
+func (b *bridge) ringPhones(route gate.Route) bool {
 	s, rang := b.s, false
-	for _, c := range onceEach(s.phones(w.Line)) {
+	for _, c := range onceEach(s.phones(route.Line)) {
 		if b.setup.tried >= maxOuts {
 			break
 		}
-		b.dial(w, s.e.placeOf(&c), requestURI(c.Contact))
+		b.dial(route, s.e.placeOf(&c), requestURI(c.Contact))
 		rang = true
 	}
 	return rang
@@ -88,13 +88,13 @@ func onceEach(all []location.Binding) []location.Binding {
 }
 
 // callTrunk calls a carrier. A host name that is not known yet is asked for beside the shard.
-func (b *bridge) callTrunk(w gate.Way, t *account.Trunk, address string) {
+func (b *bridge) callTrunk(route gate.Route, t *account.Trunk, address string) {
 	proto := transport.UDP
 	if t.Transport == "tcp" {
 		proto = transport.TCP
 	}
 	if at, ok := b.s.e.names.known(address, b.s.wall); ok {
-		b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))
+		b.dial(route, transport.Dest{Addr: at, Proto: proto}, trunkURI(route.User, address, proto))
 		return
 	}
 	e := b.s.e
@@ -106,10 +106,10 @@ func (b *bridge) callTrunk(w gate.Way, t *account.Trunk, address string) {
 			switch {
 			case b.state != calling:
 			case err != nil:
-				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(w.Trunk), "address", address, "err", err)
+				e.log.Warn("the address of a trunk does not resolve", "trunk", account.Handle(route.Trunk), "address", address, "err", err)
 				b.routeFailed(nil, 503)
 			default:
-				b.dial(w, transport.Dest{Addr: at, Proto: proto}, trunkURI(w.User, address, proto))
+				b.dial(route, transport.Dest{Addr: at, Proto: proto}, trunkURI(route.User, address, proto))
 			}
 		}
 	})
@@ -124,11 +124,11 @@ func trunkURI(user, address string, proto transport.Proto) string {
 }
 
 // dial sends the INVITE of a new leg.
-func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
+func (b *bridge) dial(route gate.Route, to transport.Dest, uri string) {
 	s, u := b.s, b.setup
 	l := &leg{
 		b: b, callID: s.newCallID(b.a.callID, b.id), localTag: hex64(s.random.Uint64()), remote: "<" + uri + ">", target: uri,
-		dest: to, trunk: w.Trunk, line: w.Line, login: w.Line, unansweredAt: s.wall,
+		dest: to, trunk: route.Trunk, line: route.Line, login: route.Line, unansweredAt: s.wall,
 	}
 	lines := append([]byte(s.e.offerTimer()), u.location...)
 	l.local, lines = b.present(l, lines)
@@ -139,11 +139,11 @@ func (b *bridge) dial(w gate.Way, to transport.Dest, uri string) {
 	if u.keepAt = s.now + keepAfter; u.tried > 1 {
 		u.keepAt = s.now
 	}
-	if u.silentAt = transaction.Never; w.Trunk != "" {
+	if u.silentAt = transaction.Never; route.Trunk != "" {
 		u.silentAt = s.now + s.e.o.Silence
 	}
 	l.session = u.offer.session()
-	s.e.door.Notify(b.id, gate.Trying{Way: w, BLeg: l.callID})
+	s.e.door.Notify(b.id, gate.Trying{Route: route, BLeg: l.callID})
 	l.asked = l.send(request{method: message.INVITE, why: forInvite, lines: lines, content: u.offer, hops: u.hops})
 }
 
@@ -335,13 +335,13 @@ func (b *bridge) answered(c *client, m *message.Message) {
 	if b.a.invite != nil {
 		b.a.invite.from = c
 	}
-	w := gate.Way{Trunk: l.trunk}
+	route := gate.Route{Trunk: l.trunk}
 	if outs := b.outs(); outs[len(outs)-1].callID != l.callID { // several rang, and this one answered
-		s.e.door.Notify(b.id, gate.Trying{Way: w, BLeg: l.callID})
+		s.e.door.Notify(b.id, gate.Trying{Route: route, BLeg: l.callID})
 	}
 	snapshot, id, e := b.snapshot(), b.id, s.e
 	s.askGate(b, func() func() {
-		err := e.door.Answered(e.ctx, id, w, snapshot)
+		err := e.door.Answered(e.ctx, id, route, snapshot)
 		return func() { b.confirmed(c, err) }
 	})
 }

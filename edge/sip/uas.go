@@ -307,7 +307,7 @@ func (b *bridge) admitted(plan *gate.Plan, err error) {
 	if plan.Always {
 		b.a.line = "" // neither a lock nor a later one ends an emergency call
 	}
-	if to := plan.Ways; b.a.trunk != "" && len(to) > 0 && to[0].Line != "" {
+	if to := plan.Routes; b.a.trunk != "" && len(to) > 0 && to[0].Line != "" {
 		if !s.e.seats.mayRing(b, to[0].Line) {
 			b.finish(ending{by: call.Callee, why: policy.Busy})
 			return

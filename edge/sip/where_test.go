@@ -16,7 +16,7 @@ import (
 
 // toBob lets every call go to bob's phones.
 func toBob(gate.Attempt) (*gate.Plan, error) {
-	return &gate.Plan{Present: "442079460001", Ways: []gate.Way{{Line: "bob"}}}, nil
+	return &gate.Plan{Present: "442079460001", Routes: []gate.Route{{Line: "bob"}}}, nil
 }
 
 // listening is a phone's own TCP port, and its connection to the edge.
@@ -194,7 +194,7 @@ func (p *wired) hangUp(inv *message.Message) {
 // A phone that is registered by several ways rings once, by the one it was heard on last.
 func TestAPhoneWithTwoWaysRingsOnce(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Ways: []gate.Way{{Line: "bob"}}}, nil }
+		w.gate.plan = func(gate.Attempt) (*gate.Plan, error) { return &gate.Plan{Routes: []gate.Route{{Line: "bob"}}}, nil }
 		first, second, other := w.peer("10.0.2.1:5060"), w.peer("10.0.2.2:5060"), w.peer("10.0.2.3:5060")
 		for i, p := range []*peer{first, other, second} {
 			id := []string{"1", "1", "2"}[i]

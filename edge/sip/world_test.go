@@ -135,7 +135,7 @@ func (g *books) admit(ctx context.Context, a gate.Attempt) (*gate.Plan, error) {
 	return p, nil
 }
 
-func (g *books) answer(_ context.Context, id call.ID, _ gate.Way, snapshot []byte) error {
+func (g *books) answer(_ context.Context, id call.ID, _ gate.Route, snapshot []byte) error {
 	time.Sleep(g.slow)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -238,7 +238,7 @@ func newWorld(t testing.TB) *world {
 func out(trunks ...string) *gate.Plan {
 	p := &gate.Plan{Present: "442079460001", Number: "+442079460000"}
 	for _, name := range trunks {
-		p.Ways = append(p.Ways, gate.Way{Trunk: name, User: "+442079460000"})
+		p.Routes = append(p.Routes, gate.Route{Trunk: name, User: "+442079460000"})
 	}
 	return p
 }
@@ -303,9 +303,9 @@ func (w *world) deps() *fakes {
 		},
 		admit: g.admit, answered: g.answer, ended: g.end,
 		ringing: func(id call.ID) { g.mu.Lock(); g.rang[id]++; g.mu.Unlock() },
-		trying: func(_ call.ID, way gate.Way, _ string) {
+		trying: func(_ call.ID, route gate.Route, _ string) {
 			g.mu.Lock()
-			g.tried = append(g.tried, way.Trunk+way.Line)
+			g.tried = append(g.tried, route.Trunk+route.Line)
 			g.mu.Unlock()
 		},
 		snapshot: func(id call.ID, b []byte) { g.mu.Lock(); g.answered[id] = b; g.mu.Unlock() },

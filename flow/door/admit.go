@@ -26,8 +26,8 @@ func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) 
 }
 
 // Answered is the gate's.
-func (d *Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
-	return d.o.Gate.Answered(ctx, id, w, snapshot)
+func (d *Door) Answered(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error {
+	return d.o.Gate.Answered(ctx, id, route, snapshot)
 }
 
 // Seek is the gate's.

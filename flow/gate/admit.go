@@ -45,7 +45,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if r != nil {
 		return nil, r
 	}
-	ways, r := g.ways(s)
+	routes, r := g.routes(s)
 	if r != nil {
 		return nil, r
 	}
@@ -63,7 +63,7 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if line, ok := g.o.Book.Line(s.Line); s.Dir != call.In && !l.Always && (!ok || line.NoMoreSpent()) {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.Open.ID, Ways: ways, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
+	return &Plan{ID: l.Open.ID, Routes: routes, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
 }
 
 func (g *Gate) lap(ctx context.Context, stage string) {
@@ -77,8 +77,8 @@ func (g *Gate) understand(s *subject, a *Attempt, now time.Time) {
 	s.Spell()
 }
 
-// ways lists the ways out, best first.
-func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
+// routes lists the routes, the best first.
+func (g *Gate) routes(s *subject) ([]Route, *Refusal) {
 	to := s.Peer
 	if s.Dir == call.In {
 		to = s.Line
@@ -87,29 +87,29 @@ func (g *Gate) ways(s *subject) ([]Way, *Refusal) {
 		if g.o.Registered != nil && !g.o.Registered(to, s.Now) {
 			return nil, &Refusal{Reason: policy.NotRegistered}
 		}
-		return []Way{{Line: to}}, nil
+		return []Route{{Line: to}}, nil
 	}
-	ways := trunkWays(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
-	if len(ways) == 0 {
+	routes := trunkRoutes(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
+	if len(routes) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}
-	return ways, nil
+	return routes, nil
 }
 
-func trunkWays(trunks []account.Trunk, d phone.Destination, number string) []Way {
+func trunkRoutes(trunks []account.Trunk, d phone.Destination, number string) []Route {
 	emergency := d.Class == phone.Emergency
-	ways, rest := make([]Way, 0, len(trunks)), []Way(nil)
+	routes, rest := make([]Route, 0, len(trunks)), []Route(nil)
 	for i := range trunks {
 		t := &trunks[i]
-		w := Way{Trunk: t.Name, User: sendAs(t.Format, number)}
+		route := Route{Trunk: t.Name, User: sendAs(t.Format, number)}
 		if emergency && !t.Emergency {
-			rest = append(rest, w)
+			rest = append(rest, route)
 			continue
 		}
-		ways = append(ways, w)
+		routes = append(routes, route)
 	}
 	// An emergency call tries the trunks meant for it, then every other.
-	return append(ways, rest...)
+	return append(routes, rest...)
 }
 
 // sendAs writes a number as a trunk wants it; short numbers go as they are.

@@ -11,7 +11,7 @@ type (
 	Heard    []Leg
 	Over     []Leg
 	Trying   struct {
-		Way
+		Route
 		BLeg string // SIP Call-ID
 	}
 	AnsweredAfter struct{ Trunk, BLeg string }
@@ -21,7 +21,7 @@ type (
 func (g *Gate) Notify(id call.ID, event any) {
 	switch e := event.(type) {
 	case Trying:
-		g.Trying(id, e.Way, e.BLeg)
+		g.Trying(id, e.Route, e.BLeg)
 	case Ringing:
 		g.Ringing(id)
 	case Snapshot:

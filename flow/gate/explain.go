@@ -17,7 +17,7 @@ type Explanation struct {
 	Dest    phone.Destination
 	Problem phone.Problem // why the digits are no number
 	Quote   *rating.Quote // nil: no price
-	Ways    []Way         // where the call would go
+	Routes  []Route       // where the call would go
 	Verdict policy.Verdict
 	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
 }
@@ -85,8 +85,8 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 		x.Verdict.Reason = why
 		return x
 	}
-	ways, r := g.ways(s)
-	x.Ways = ways
+	routes, r := g.routes(s)
+	x.Routes = routes
 	if r != nil {
 		x.Verdict.Reason, x.Verdict.Figures = r.Reason, r.Figures
 	}

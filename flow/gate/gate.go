@@ -31,15 +31,15 @@ type (
 // Plan is what an edge does with an allowed call.
 type Plan struct {
 	ID      call.ID
-	Ways    []Way      // in the order to try; the lines' phones of one Way ring together
+	Routes  []Route    // in the order to try; all phones of one Route ring together
 	Present string     // E.164 digits to present as caller, "" for as received
 	Number  string     // the number called, E.164 with '+', or short
 	Always  bool       // emergency
 	Show    phone.Show // what was dialled about showing the caller's number
 }
 
-// Way is one way out: a trunk, or the registered phones of a line.
-type Way struct {
+// Route is a way for a call to reach its destination: a trunk, or the registered phones of a line.
+type Route struct {
 	Trunk string
 	User  string // Request-URI user part for this trunk
 	Line  string // ring this line's phones instead

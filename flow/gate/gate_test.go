@@ -149,9 +149,9 @@ func (h *house) admit(line, to string) (*Plan, policy.Reason) {
 
 func (h *house) answer(p *Plan) {
 	h.t.Helper()
-	h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+	h.gate.Trying(p.ID, p.Routes[0], "b-leg")
 	h.gate.Ringing(p.ID)
-	must(h.t, h.gate.Answered(context.Background(), p.ID, p.Ways[0], []byte("dialogs")))
+	must(h.t, h.gate.Answered(context.Background(), p.ID, p.Routes[0], []byte("dialogs")))
 }
 
 // record waits for the call's one record.
@@ -275,7 +275,7 @@ func TestACallIsBilledToTheMicroUnit(t *testing.T) {
 		h := open(t, b, memory.New())
 		defer h.close()
 		p, why := h.admit("2001", "020 7946 0000")
-		if why != policy.OK || p.Present != "442079460101" || len(p.Ways) != 2 {
+		if why != policy.OK || p.Present != "442079460101" || len(p.Routes) != 2 {
 			t.Fatalf("plan %+v, %v", p, why)
 		}
 		h.square(12_000) // a slice of 60 s at 1.2p a minute
@@ -593,7 +593,7 @@ func TestInboundRingsTheLineOfTheNumber(t *testing.T) {
 	}
 	lock(t, b) // a lock closes the way out, never the way in
 	p, err := in("+442079460101")
-	if err != nil || p.Ways[0].Line != "2001" {
+	if err != nil || p.Routes[0].Line != "2001" {
 		t.Fatalf("%+v %v", p, err)
 	}
 	h.answer(p)
@@ -620,8 +620,8 @@ func TestOnlyEmergencyPassesFromAWrongAddressOrWhileStopping(t *testing.T) {
 		if r := (*Refusal)(nil); errors.As(err, &r) {
 			return r.Reason
 		}
-		if p.Ways[0].Trunk != "lifeline" {
-			t.Errorf("%s goes by %s first", to, p.Ways[0].Trunk)
+		if p.Routes[0].Trunk != "lifeline" {
+			t.Errorf("%s goes by %s first", to, p.Routes[0].Trunk)
 		}
 		return policy.OK
 	}
@@ -696,7 +696,7 @@ func TestCodesBeforeANumber(t *testing.T) {
 			t.Errorf("%s: %v", c.to, why)
 			continue
 		}
-		if w := p.Ways[0]; p.Number != c.number || p.Show != c.show || w.User != c.user || account.Handle(w.Line) != c.line {
+		if w := p.Routes[0]; p.Number != c.number || p.Show != c.show || w.User != c.user || account.Handle(w.Line) != c.line {
 			t.Errorf("%s: %+v", c.to, p)
 		}
 		for _, open := range h.gate.Calls() {

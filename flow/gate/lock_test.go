@@ -318,8 +318,8 @@ func TestLocksRaceWithCalls(t *testing.T) {
 		wg.Go(func() {
 			for range 40 {
 				if p, why := h.admit("2001", "02079460000"); why == policy.OK {
-					h.gate.Trying(p.ID, p.Ways[0], "b-leg")
-					_ = h.gate.Answered(context.Background(), p.ID, p.Ways[0], []byte("dialogs"))
+					h.gate.Trying(p.ID, p.Routes[0], "b-leg")
+					_ = h.gate.Answered(context.Background(), p.ID, p.Routes[0], []byte("dialogs"))
 				}
 			}
 		})

@@ -54,7 +54,7 @@ func TestAnAnswerThatCrossesIsBooked(t *testing.T) {
 			if why != policy.OK {
 				t.Fatal(why)
 			}
-			h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+			h.gate.Trying(p.ID, p.Routes[0], "b-leg")
 			time.Sleep(3 * time.Second)
 			h.gate.Ended(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
 			if _, why := h.admit("2001", "00371 67 123457"); why != policy.LineDaySpent {
@@ -88,10 +88,10 @@ func TestAnAnswerThatCouldNotBeWrittenIsBooked(t *testing.T) {
 		h := open(t, b, m)
 		defer h.close()
 		p, _ := h.admit("2001", "07700 900123")
-		h.gate.Trying(p.ID, p.Ways[0], "b-leg")
+		h.gate.Trying(p.ID, p.Routes[0], "b-leg")
 		answered := time.Now()
 		m.fail.Store(true)
-		if err := h.gate.Answered(t.Context(), p.ID, p.Ways[0], nil); err == nil {
+		if err := h.gate.Answered(t.Context(), p.ID, p.Routes[0], nil); err == nil {
 			t.Fatal("the store failed")
 		}
 		time.Sleep(time.Second)
@@ -563,7 +563,7 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 		p, _ := a.admit("2001", "07700 900123")
 		a.answer(p)
 		late, _ := a.admit("2001", "07700 900124")
-		a.gate.Trying(late.ID, late.Ways[0], "late-leg")
+		a.gate.Trying(late.ID, late.Routes[0], "late-leg")
 		a.gate.Snapshot(late.ID, []byte("dialogs"))
 		time.Sleep(20 * time.Second)
 		other := clocks{boot: "two", began: time.Now()}
@@ -579,7 +579,7 @@ func TestTheEndIsWrittenByTheNodeThatHeardIt(t *testing.T) {
 			n.gate.Adopt(taken)
 		}
 		a.end(p.ID, End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: time.Now()}, Leg{Trunk: "carrier", CallID: "b-leg", Joined: true, Answered: time.Now().Add(-20 * time.Second), Talk: 20 * time.Second})
-		if err := a.gate.Answered(t.Context(), late.ID, late.Ways[0], []byte("dialogs")); err == nil {
+		if err := a.gate.Answered(t.Context(), late.ID, late.Routes[0], []byte("dialogs")); err == nil {
 			t.Error("a call of another node was answered")
 		}
 		a.end(late.ID, End{By: call.System, Reason: policy.StoreUnavailable, Status: 503, At: time.Now()}, Leg{Trunk: "carrier", CallID: "late-leg", Answered: time.Now(), Talk: 3 * time.Second})
@@ -747,7 +747,7 @@ func TestWhatAnotherNodeHeardIsInTheRecord(t *testing.T) {
 				p, _ := a.admit("2001", "07700 900123")
 				cancelled := End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()}
 				if c.cancelled {
-					a.gate.Trying(p.ID, p.Ways[0], "b-leg")
+					a.gate.Trying(p.ID, p.Routes[0], "b-leg")
 					a.gate.Ended(p.ID, cancelled)
 				} else {
 					a.answer(p)

@@ -16,15 +16,15 @@ import (
 // ErrGone says that the call is not open: it ended meanwhile.
 var ErrGone = engine.ErrGone
 
-// Trying tells which way is being tried, with the SIP Call-ID of that leg. It never blocks.
-func (g *Gate) Trying(id call.ID, w Way, bleg string) {
+// Trying says which route is being tried, with the SIP Call-ID of that leg. It never blocks.
+func (g *Gate) Trying(id call.ID, route Route, bleg string) {
 	l := g.get(id)
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Trying(w.Trunk, bleg, g.costQuote(&l.Open, w.Trunk))
+	l.Trying(route.Trunk, bleg, g.costQuote(&l.Open, route.Trunk))
 }
 
 // costQuote is what a trunk's carrier charges, fixed now; zero when the trunk has no deck or the deck no price.
@@ -61,7 +61,7 @@ func (g *Gate) Ringing(id call.ID) {
 
 // Answered makes the answer durable and begins to meter. The edge calls it before the 200 goes to the caller, so that no
 // call is ever up that a restart would not know; on an error it hangs up the callee and answers 503.
-func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte) error {
+func (g *Gate) Answered(ctx context.Context, id call.ID, route Route, snapshot []byte) error {
 	l := g.get(id)
 	if l == nil {
 		return ErrGone
@@ -70,7 +70,7 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, w Way, snapshot []byte)
 		return err
 	}
 	l.mu.Lock()
-	if err := l.Call.Answered(w.Trunk, g.anchor(), snapshot); err != nil {
+	if err := l.Call.Answered(route.Trunk, g.anchor(), snapshot); err != nil {
 		l.mu.Unlock()
 		return fmt.Errorf("call %s: %w", id, err)
 	}
@@ -147,7 +147,7 @@ func (g *Gate) writeAnswer(ctx context.Context, l *live, op store.Op) error {
 	return nil
 }
 
-// Snapshot replaces the edge's own record of a call: its dialogs changed, or a way out has begun to ring. It never blocks.
+// Snapshot replaces the edge's own record of a call: its dialogs changed, or a route has begun to ring. It never blocks.
 func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 	l := g.get(id)
 	if l == nil {

@@ -121,7 +121,7 @@ func (w *twins) admit(s *step) {
 			said[i] = err.Error()
 			return
 		}
-		said[i] = fmt.Sprint("allowed by ", p.Ways)
+		said[i] = fmt.Sprint("allowed by ", p.Routes)
 		w.up[i] = append(w.up[i], p.ID)
 	})
 	if said[0] != said[1] {

@@ -211,7 +211,7 @@ func (h *house) live(c *play.Call) play.Result {
 	}
 	end := End{By: call.Caller, Reason: policy.Cancelled, Status: 487}
 	if !c.Unanswered {
-		switch err := h.gate.Answered(h.t.Context(), p.ID, Way{}, nil); {
+		switch err := h.gate.Answered(h.t.Context(), p.ID, Route{}, nil); {
 		case errors.As(err, &r):
 			end = End{By: call.System, Reason: r.Reason, Status: 503}
 		default:

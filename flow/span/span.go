@@ -1,5 +1,5 @@
 // Package span traces calls across the stages that they pass, for OpenTelemetry: how long the login took, the price, the
-// decision, the money, the way out and the record. It stands between an edge and what the edge asks and tells, so that a
+// decision, the money, the route and the record. It stands between an edge and what the edge asks and tells, so that a
 // program without traces pays nothing. It decides nothing, and must not know SIP or who collects the spans.
 package span
 
@@ -164,9 +164,9 @@ func (t *Tracer) on(id call.ID, f func(c *trip)) {
 	}
 }
 
-// Answered ends the way out.
-func (d Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []byte) error {
-	err := d.Door.Answered(ctx, id, w, snapshot)
+// Answered ends the stage of the route.
+func (d Door) Answered(ctx context.Context, id call.ID, route gate.Route, snapshot []byte) error {
+	err := d.Door.Answered(ctx, id, route, snapshot)
 	d.t.on(id, func(c *trip) {
 		if !c.up {
 			d.t.next(c, "connect")
@@ -176,7 +176,7 @@ func (d Door) Answered(ctx context.Context, id call.ID, w gate.Way, snapshot []b
 	return err
 }
 
-// Notify ends the talk, or a way out that nobody answered, and with the settlement the call.
+// Notify ends the talk, or a route that was not answered; the settlement ends the call.
 func (d Door) Notify(id call.ID, event any) {
 	if e, ok := event.(gate.End); ok {
 		d.t.on(id, func(c *trip) {

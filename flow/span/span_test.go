@@ -60,7 +60,7 @@ func (x *traced) admit(to string) (*gate.Plan, policy.Reason) {
 
 func (x *traced) answer(plan *gate.Plan) {
 	x.t.Helper()
-	if err := x.door.Answered(x.t.Context(), plan.ID, plan.Ways[0], nil); err != nil {
+	if err := x.door.Answered(x.t.Context(), plan.ID, plan.Routes[0], nil); err != nil {
 		x.t.Fatal(err)
 	}
 }
@@ -133,7 +133,7 @@ func TestStages(t *testing.T) {
 		"answered twice, as a second way out may be": {func(x *traced) {
 			plan, _ := x.admit("02079460000")
 			x.answer(plan)
-			_ = x.door.Answered(x.t.Context(), plan.ID, plan.Ways[0], nil) // the gate refuses it
+			_ = x.door.Answered(x.t.Context(), plan.ID, plan.Routes[0], nil) // the gate refuses it
 			x.end(plan.ID, policy.Hangup)
 		}, admitted + "connect talk settle hangup"},
 		"given up": {func(x *traced) {
