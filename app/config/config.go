@@ -290,6 +290,11 @@ type Settings struct {
 	// Nets is the list of addresses and networks that every line must log in from, whatever its own lock says:
 	// "192.0.2.0/24, 2001:db8::/32". Left out, no lock.
 	Nets Setting `toml:"nets" reload:"live"`
+
+	// Closed is the list of destinations that are closed to every line: classes of number, countries and ranges, such as
+	// "intl-premium, LV, +44843". "abroad" and "above 10p" (abroad, by the price of a first minute) are others. Emergency calls
+	// are never closed. Left out, none is.
+	Closed Setting `toml:"closed" reload:"live"`
 }
 
 // Money is how calls in progress are paid for: in slices, ahead of the talking.

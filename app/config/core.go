@@ -7,6 +7,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/core/phone"
+	"ringfence/core/restrict"
 )
 
 // Account is the provider's link of the chain of settings. A validated configuration gives no error.
@@ -37,9 +38,13 @@ func (p *Provider) parse() (account.Settings, Faults) {
 			continue
 		}
 		var err error
-		if f.name() == "nets" {
+		switch f.name() {
+		case "nets":
 			out.Nets, err = account.ParseNets(text)
-		} else {
+		case "closed":
+			out.Restrictions = []restrict.Restriction{{ID: 1, By: "configuration"}}
+			out.Restrictions[0].Names, err = restrict.ParseSetIn(currency, text)
+		default:
 			err = parseSetting(currency, &out, f.name(), text)
 		}
 		if err != nil {

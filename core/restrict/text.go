@@ -20,12 +20,15 @@ const MaxParts = 1000
 const Forms = `"paid", "abroad", "above 10p" (abroad, by the price of a first minute), a class such as "intl-mobile" or "premium", a country such as "LV", or a range such as "+44843"`
 
 // ParseSet reads destinations as people write them, separated by commas: "abroad", "LV, CU, +44843", "intl-premium, above 10p".
-func ParseSet(text string) (s Set, err error) {
+func ParseSet(text string) (Set, error) { return ParseSetIn(money.Billing(), text) }
+
+// ParseSetIn is ParseSet for prices in another currency.
+func ParseSetIn(currency money.Currency, text string) (s Set, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		if err := s.part(part); err != nil {
+		if err := s.part(currency, part); err != nil {
 			return Set{}, err
 		}
 	}
@@ -35,7 +38,7 @@ func ParseSet(text string) (s Set, err error) {
 	return s, s.Check()
 }
 
-func (s *Set) part(text string) error {
+func (s *Set) part(currency money.Currency, text string) error {
 	switch low := strings.ToLower(text); {
 	case low == "paid":
 		s.Paid = true
@@ -44,7 +47,7 @@ func (s *Set) part(text string) error {
 		s.Abroad = true
 		return nil
 	case strings.HasPrefix(low, "above "):
-		rate, err := money.Billing().ParseRate(strings.TrimSpace(low[len("above "):]))
+		rate, err := currency.ParseRate(strings.TrimSpace(low[len("above "):]))
 		if err == nil && rate > 0 {
 			s.Above = rate
 			return nil

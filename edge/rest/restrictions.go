@@ -22,11 +22,13 @@ var _ = serves(func(s *Server) {
 
 // restricted is whose restrictions are asked for: a line's, or a customer's where line is nil.
 type restricted struct {
+	provider *account.Settings
 	line     *book.Line
 	customer book.CustomerView
 }
 
 func (s *Server) restricted(ctx context.Context, line, customer string) (of restricted, err error) {
+	of.provider = s.d.Book.Provider()
 	switch {
 	case (line == "") == (customer == ""):
 		return of, invalid("line", line, "a line or a customer")
@@ -48,25 +50,26 @@ func (of *restricted) zone() *time.Location {
 	return zone
 }
 
-// views are all restrictions of a line and its customer, or of a customer.
+// views are all restrictions of a line and its customer, or of a customer, and the provider's.
 func (of *restricted) views(now time.Time) []api.Restriction {
 	all := []api.Restriction{}
-	add := func(line string, list []restrict.Restriction) {
+	add := func(line, customer string, list []restrict.Restriction) {
 		for i := range list {
 			r := &list[i]
 			if r.Ended(now) {
 				continue
 			}
 			all = append(all, api.Restriction{
-				ID: r.ID, Line: line, Customer: account.Handle(of.customer.ID), Closes: r.Names.String(), Only: r.Only, Hours: r.Hours.String(),
+				ID: r.ID, Line: line, Customer: customer, Closes: r.Names.String(), Only: r.Only, Hours: r.Hours.String(),
 				Since: in(of.zone(), r.Since), Until: in(of.zone(), r.Until), Ends: r.Ends, InForce: r.InForce(now, of.zone()), By: r.By, Why: r.Why, Finding: r.Finding,
 			})
 		}
 	}
 	if of.line != nil {
-		add(of.line.Handle(), of.line.Settings().Restrictions)
+		add(of.line.Handle(), account.Handle(of.customer.ID), of.line.Settings().Restrictions)
 	}
-	add("", of.customer.Settings.Restrictions)
+	add("", account.Handle(of.customer.ID), of.customer.Settings.Restrictions)
+	add("", "", of.provider.Restrictions)
 	return all
 }
 
@@ -139,6 +142,9 @@ func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (no
 	r, err := s.showRestriction(ctx, in)
 	if err != nil {
 		return none{}, err
+	}
+	if r.Customer == "" {
+		return none{}, invalid("id", strconv.FormatInt(in.ID, 10), "another: this one is provider.settings.closed in the configuration")
 	}
 	if r.Line == "" && in.Line != "" {
 		return none{}, invalid("line", in.Line, "the customer "+r.Customer+": the restriction is of all its lines")

@@ -14,6 +14,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/engine"
 	"ringfence/core/phone"
+	"ringfence/core/restrict"
 )
 
 // Lines are what a file says of lines: whose they are and what they and their customers have set.
@@ -31,9 +32,9 @@ type lineRow struct {
 }
 
 // lineColumns are the columns that are not settings.
-var lineColumns = []string{"line", "customer", "zone", "first_seen", "number"}
+var lineColumns = []string{"line", "customer", "zone", "first_seen", "number", "closed"}
 
-// ReadLines reads line,customer,zone,first_seen,number and a column for each setting by its name: ceilings in hundredths a minute, caps in
+// ReadLines reads line,customer,zone,first_seen,number,closed (destinations, as restrict.ParseSet reads them) and a column for each setting by its name: ceilings in hundredths a minute, caps in
 // whole units of the billing currency; an empty cell inherits. What is set here counts as granted. Every fault is named.
 func ReadLines(in io.Reader, plan *phone.Plan) (*Lines, error) {
 	r := csv.NewReader(in)
@@ -113,6 +114,10 @@ func (l *lineReader) row(cells []string) error {
 			if _, ok := parseTime(cell, nil); !ok {
 				_, err = time.Parse(time.DateOnly, cell)
 			}
+		case l.names[i] == "closed":
+			var names restrict.Set
+			names, err = restrict.ParseSet(cell)
+			x.settings.Restrictions = []restrict.Restriction{{ID: 1, Names: names}}
 		case l.names[i] == "number":
 			x.digits, err = l.number(cell)
 		case f.OfAccount():

@@ -109,10 +109,10 @@ func TestVerdicts(t *testing.T) {
 
 // TestLinesFile: settings, owners and zones of lines count, and faults are named.
 func TestLinesFile(t *testing.T) {
-	lines, err := ReadLines(strings.NewReader(`line,customer,zone,first_seen,number,international-ceiling,line-day-cap,account-day-cap,longest-call
-1,k,,2024-01-01,442079460001,40,,0.45,
-2,k,America/New_York,2024-01-01T00:00:00Z,+442079460002,40,0.10,0.45,30
-3,m,,,,,,,
+	lines, err := ReadLines(strings.NewReader(`line,customer,zone,first_seen,number,international-ceiling,line-day-cap,account-day-cap,longest-call,closed
+1,k,,2024-01-01,442079460001,40,,0.45,,
+2,k,America/New_York,2024-01-01T00:00:00Z,+442079460002,40,0.10,0.45,30,"FR, +44208"
+3,m,,,,,,,,
 `), phone.UK())
 	must(t, err)
 	got, _ := playFile(t, header+
@@ -121,7 +121,8 @@ func TestLinesFile(t *testing.T) {
 		"c,2026-11-02T10:05:00Z,3,,out,0037167123456,60,0,1,,\n"+
 		"d,2026-11-02T10:05:00Z,3,,out,02079460001,60,0,1,,\n"+ // on net
 		"e,2026-11-03T03:00:00Z,2,,out,0037167123456,60,0,1,,\n"+ // still Monday in New York
-		"f,2026-11-03T06:00:00Z,2,,out,0037167123456,60,0,1,,\n",
+		"f,2026-11-03T06:00:00Z,2,,out,0037167123456,60,0,1,,\n"+
+		"g,2026-11-03T06:01:00Z,2,,out,0033142685300,60,0,1,,\n",
 		Options{Sets: []Set{rules(t)}, Lines: lines})
 	for id, want := range map[string]string{
 		"a": "allowed,60,0.300000,,,",
@@ -130,6 +131,7 @@ func TestLinesFile(t *testing.T) {
 		"d": "allowed,60,0.000000,,,",
 		"e": "refused,0,0.000000,line-day-cap,,",
 		"f": "cut,20,0.100000,line-day-cap,,",
+		"g": "refused,0,0.000000,destination-closed,,",
 	} {
 		if got[id] != want {
 			t.Errorf("%s: %s, want %s", id, got[id], want)

@@ -9,7 +9,7 @@ import (
 type Restriction struct {
 	ID       int64     `json:"id"`
 	Line     string    `json:"line,omitempty" doc:"absent: all lines of the customer"`
-	Customer string    `json:"customer"`
+	Customer string    `json:"customer,omitempty" doc:"absent: everybody, by the configuration"`
 	Closes   string    `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
 	Only     bool      `json:"only" doc:"an allow list: every other paid destination is closed"`
 	Hours    string    `json:"hours,omitempty" doc:"absent: always"`
@@ -56,11 +56,17 @@ func (Restriction) Resource() Resource[Restriction] {
 	return Resource[Restriction]{
 		Name: "restriction", Path: "restrictions", List: "List the restrictions of a line or a customer",
 		Get: "Show a restriction", Add: "Close destinations to a line or a customer", Delete: "Lift a restriction",
-		Columns: "restriction: id, line, customer?, closes~, hours~, until, now: in_force, by?, why~",
+		Columns: "restriction: id, line, customer, closes~, hours~, until, now: in_force, by?, why~",
 		Empty:   "No restrictions.",
 		Cells: map[string]func(*Restriction) Cell{
 			"line": func(r *Restriction) Cell {
 				if r.Line == "" {
+					return Cell{"all", "dim"}
+				}
+				return Cell{}
+			},
+			"customer": func(r *Restriction) Cell {
+				if r.Customer == "" {
 					return Cell{"all", "dim"}
 				}
 				return Cell{}
