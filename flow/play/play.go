@@ -64,6 +64,7 @@ type Player struct {
 	accounts map[string]*purses
 	queue    queue
 	free     []*live
+	nth      int64 // calls let out
 
 	// Of the call that is played, kept so that it costs no memory.
 	subject engine.Subject
@@ -82,6 +83,7 @@ type line struct {
 // live is a call in progress.
 type live struct {
 	call   Call
+	nth    int64 // of those let out
 	hangup time.Time
 	line   *line
 	n      int // holds in use
@@ -135,7 +137,8 @@ func (p *Player) Play(c *Call) {
 		return
 	}
 	l := p.take()
-	l.call, l.line = *c, p.lines[c.Line]
+	p.nth++
+	l.call, l.nth, l.line = *c, p.nth, p.lines[c.Line]
 	if r := p.count(l, s); r != nil {
 		p.refused(c, r)
 		p.give(l)

@@ -6,6 +6,12 @@ type due struct {
 	call *live
 }
 
+// before says which of two comes first. At one instant it is the call that was let out first: calls of other accounts, which share the queue or
+// do not, as there are workers, never change the order of those of one.
+func (d due) before(e due) bool {
+	return d.at < e.at || d.at == e.at && d.call.nth < e.call.nth
+}
+
 // queue is a heap of calls by the time of their next event, four branches to a node: fewer reads of memory than with two.
 type queue []due
 
@@ -14,7 +20,7 @@ func (q *queue) push(d due) {
 	h, i := *q, len(*q)-1
 	for i > 0 {
 		up := (i - 1) / 4
-		if h[up].at <= d.at {
+		if h[up].before(d) {
 			break
 		}
 		h[i] = h[up]
@@ -41,11 +47,11 @@ func (q queue) sink(d due) {
 	for {
 		least, from := -1, 4*i+1
 		for c := from; c < min(from+4, len(q)); c++ {
-			if least < 0 || q[c].at < q[least].at {
+			if least < 0 || q[c].before(q[least]) {
 				least = c
 			}
 		}
-		if least < 0 || q[least].at >= d.at {
+		if least < 0 || d.before(q[least]) {
 			break
 		}
 		q[i] = q[least]

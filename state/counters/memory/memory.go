@@ -102,7 +102,7 @@ func (c *Counters) Open(key Key) int64 {
 // share of the span before.
 func (c *Counters) Hit(key Key, limit int64, now time.Time) (n int64, ok bool) {
 	if c.base.Load() == nil {
-		first := now
+		first := now.Add(-time.Duration(now.Nanosecond()) % time.Millisecond) // so that it does not matter which hit is the first
 		c.base.CompareAndSwap(nil, &first)
 	}
 	return c.windows.hit(c.hash(key), 1, key.Window, c.millis(now), max(limit, 0))
