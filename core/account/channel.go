@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Channel is a way to reach people, or their machines, with notices. A further one is an entry of Channels, and a sender in app.
+// Channel is how a notice reaches a person or a program. To add one, add an entry to Channels and a sender in app.
 type Channel struct {
 	Code   string                      // as deliveries store it
 	Part   string                      // of a contact, as it is stored and journalled
@@ -17,10 +17,10 @@ type Channel struct {
 	Like   func(address string) bool   // whether an address is meant to be of this channel
 	Check  func(address string) error  // what is wrong with one; a *ContactFault
 	Shown  func(address string) string // as much of one as the journal may have
-	Lane   func(address string) string // whom messages wait for: a slow one holds up only its own; nil: all wait for one
-	People bool                        // people read it: they may wish for digests, and get no storms; else a machine reads JSON
-	AtOnce int                         // messages under way in one lane
-	Within time.Duration               // the longest that handing one over takes
+	Lane   func(address string) string // the queue of an address, so that a slow receiver delays only its own messages; nil: one queue for all
+	People bool                        // people read it, so that they may prefer digests and get no storms; otherwise a program reads JSON
+	AtOnce int                         // concurrent messages in one lane
+	Within time.Duration               // how long one delivery may take at most
 }
 
 // Codes of channels.

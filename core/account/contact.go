@@ -67,14 +67,14 @@ const (
 // Preference says how a contact wants one kind of notice.
 type Preference string
 
-// Wishes.
+// Preferences.
 const (
 	PreferNow    Preference = "now" // the default
 	PreferDigest Preference = "digest"
-	PreferOff    Preference = "off" // critical notices come all the same
+	PreferOff    Preference = "off" // critical notices are still sent
 )
 
-// Contact is somebody of a customer who gets notices.
+// Contact is a person of a customer, or of staff, who gets notices.
 type Contact struct {
 	ID      string                `json:"id"` // identity; its handle is a slug, one of its customer
 	Name    string                `json:"name,omitempty"`
@@ -128,8 +128,8 @@ func (c Courtesy) Valid() bool {
 	return c == CourtesyInherit || c == CourtesyBoth || c == CourtesyAgent || c == CourtesyOff
 }
 
-// Valid says that the wish is one there is.
-func (w Preference) Valid() bool { return w == PreferNow || w == PreferDigest || w == PreferOff }
+// Valid says that the preference is one that exists.
+func (p Preference) Valid() bool { return p == PreferNow || p == PreferDigest || p == PreferOff }
 
 // Wants says how the contact wants a kind of notice: its word on the kind, else on "*", else now.
 func (c *Contact) Wants(kind string) Preference {
@@ -208,12 +208,12 @@ func (c *Contact) checkKinds() error {
 		return wrong("kinds", strconv.Itoa(len(c.Kinds)), "at most "+strconv.Itoa(MaxPreferences))
 	}
 	var faults []error
-	for kind, wish := range c.Kinds {
+	for kind, preference := range c.Kinds {
 		if !isKind(kind) {
 			faults = append(faults, wrong("kinds", kind, "a kind of notice: 1 to 40 of a-z and '-'; or '*' for all others"))
 		}
-		if !wish.Valid() {
-			faults = append(faults, wrong("kinds", string(wish), "the preference now, digest or off"))
+		if !preference.Valid() {
+			faults = append(faults, wrong("kinds", string(preference), "the preference now, digest or off"))
 		}
 	}
 	return errors.Join(faults...)

@@ -97,7 +97,7 @@ func read(header string) meaning {
 			m.minutes = m.minutes || m.field == fieldTalk && words[len(words)-1] == "minutes"
 			return m
 		}
-		switch words[len(words)-1] { // units and the like stand behind
+		switch words[len(words)-1] { // units come last
 		case "utc", "gmt", "z":
 			m.utc = true
 		case "min", "mins", "minutes":

@@ -23,17 +23,17 @@ const (
 	StalePhone          // stale-phone: a phone goes on with a former, or one steadily wrong, password from its usual place
 	OldPassword         // old-password: a former password was tried from a place never seen
 	NonceMoved          // nonce-elsewhere: a right answer to a challenge that was given to another address
-	TwoPlaces           // two-places: one login live in two far places
+	TwoPlaces           // two-places: one login in use in two distant places
 	Travel              // impossible-travel: too far from the last place for the time between
 	HostingLogin        // hosting-login: right at the first try from a hosting network never seen
-	AfterLockout        // after-lockout: a right password from a stranger right after guessing was shut out
-	HoneypotUsed        // honeypot: somebody tried the login of a line that is nobody's
+	AfterLockout        // after-lockout: a right password from a new place soon after a lock-out for guessing
+	HoneypotUsed        // honeypot: the login of a decoy line was tried
 	UsageLevel          // usage-level: un-billed usage passed a multiple of the warning level
 	Flood               // flood: a source, or many, sent more than it is worth answering
-	EmergencyCalls      // emergency-calls: a line or an address places unusually many emergency calls at once
-	InboundCalls        // inbound-calls: as many calls came in over a trunk, or ring a line, as may
+	EmergencyCalls      // emergency-calls: a line or an address makes unusually many concurrent emergency calls
+	InboundCalls        // inbound-calls: the limit of inbound calls of a trunk, or of calls ringing a line, was reached
 	LegUnconfirmed      // leg-unconfirmed: a carrier did not confirm the end of a call
-	Unallocated         // number-unallocated: a line calls a number of a block that nobody has
+	Unallocated         // number-unallocated: a line calls a number of an unallocated block
 	NumKinds
 )
 
@@ -47,7 +47,7 @@ const (
 	Critical
 )
 
-// Audience is who is told of a kind.
+// Audience is who is notified of a kind.
 type Audience uint8
 
 // Audiences, as bits.

@@ -10,8 +10,8 @@ var inPlural = map[string]string{
 	fact.KindLoginOld: "uses of former passwords", fact.KindLoginMovedNonce: "answers from other addresses", fact.KindLoginHoneypot: "uses of decoy lines",
 }
 
-// summed: the guard tells of so many events a minute one by one, and sums up the rest of a kind: {"more","from","till"}.
-// That many are a flood, once a day.
+// summed: the guard lists a limited number of events a minute, and sums up the rest of a kind: {"more","from","till"}.
+// When there is a rest it is a flood, reported once a day.
 func summed(e *Event) (Finding, bool) {
 	var b fact.LeftOut
 	what := inPlural[e.Kind]
@@ -26,9 +26,9 @@ func summed(e *Event) (Finding, bool) {
 	return e.finding(Flood, "", "", text+".", v, "logins", e.day()), true
 }
 
-// judgeLocked: somebody guessed and is locked out. What is locked out for a line is told to its owner, once a day; an
-// address shut out altogether is background noise for the desk, once a day a network. Names of no line are nobody's worry:
-// who tries many of them is a sprayer.
+// judgeLocked: a source guessed and is locked out. The owner of a line is notified of lock-outs for it once a day. An
+// address that is locked out for every line is background noise for the desk, once a day per network. Names of lines that do not
+// exist concern no one: a source that tries many of them is a sprayer.
 func judgeLocked(e *Event, b *fact.LoginLocked) ([]Finding, error) {
 	v := evidence{
 		"source": from(b.Source), "scope": said(b.Scope), "failures": b.Failures, "level": b.Level, "until": b.Until,

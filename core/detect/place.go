@@ -60,8 +60,8 @@ func judgeDevice(e *Event, b *fact.DeviceNew) ([]Finding, error) {
 	return all, nil
 }
 
-// afterLockout: the password came right from a stranger within a day of a lock-out. The very first phone of a line may
-// well be its owner's who mistyped: a warning.
+// afterLockout: the right password came from a new place within a day of a lock-out. The very first phone of a line may
+// well belong to its owner, who mistyped: a warning.
 func afterLockout(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if !b.AfterLock || !newPlace(b) {
 		return Finding{}, false
@@ -77,8 +77,8 @@ func afterLockout(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	return f, true
 }
 
-// hostingLogin: whoever guesses fails at times, and who moves in as a customer is first. Neither, from a rented server,
-// looks like a password that was stolen or cracked elsewhere.
+// hostingLogin: a guesser fails at times, and a customer who sets up a line is its first login. A login from a rented server
+// that is neither looks like a password that was stolen or cracked elsewhere.
 func hostingLogin(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if !b.Hosting || b.Failures != 0 || b.First || !newPlace(b) {
 		return Finding{}, false

@@ -13,13 +13,13 @@ import (
 	"ringfence/core/money"
 )
 
-// What the journal is told of a call. It is encoded when it is written, if ever.
+// The facts about a call. They are encoded when they are written, if ever.
 
 func about(o *call.Open) fact.Subject {
 	return fact.Subject{Line: o.Line, Account: o.Account, Call: o.ID}
 }
 
-// Admitted says that the call was let out, what is held for it, and under which settings: see Settings.
+// Admitted says that the call was admitted, what is held for it, and under which settings: see Settings.
 func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	var told struct { // one piece of memory: this is done for every call
 		rows [1]fact.Row

@@ -59,8 +59,8 @@ func (silent) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // would be 64.6, within reach of a rented rig and a patient thief who holds a captured digest.
 const words = 6
 
-// Generate makes a password of six words joined by '-': "gravel-unzip-lilac-…". Words hold a-z and a few '-' only, so
-// it can be typed on any phone and stands unquoted in any configuration file; at most 59 characters.
+// Generate makes a password of six words joined by '-': "gravel-unzip-lilac-…". Words have only a-z and a few '-', so
+// it can be typed on any phone and needs no quotes in any configuration file. It has at most 59 characters.
 func Generate() (Password, error) {
 	list, err := diceware.Generate(words)
 	if err != nil {
@@ -69,8 +69,8 @@ func Generate() (Password, error) {
 	return NewPassword(strings.Join(list, "-")), nil
 }
 
-// LikeGenerated says that a password has the form of Generate's: so many different words of its list, joined by '-'. It
-// stands in for the fact where nobody noted that the password was generated.
+// LikeGenerated says that a password has the form of Generate's: as many different words of its list, joined by '-'. It is
+// used where it was not recorded whether the password was generated.
 func LikeGenerated(p Password) bool {
 	text := p.Reveal()
 	if len(text) > words*(longestWord+1) {
@@ -82,7 +82,7 @@ func LikeGenerated(p Password) bool {
 // longestWord of the list has 9 letters; "drop-down" and a few others have a '-' of their own.
 const longestWord = 9
 
-// wordsFrom says that the parts make exactly so many different words, some of two parts.
+// wordsFrom says that the parts make exactly as many different words as Generate uses, some of two parts.
 func wordsFrom(parts, before []string) bool {
 	if len(parts) == 0 || len(before) == words {
 		return len(parts) == 0 && len(before) == words

@@ -60,7 +60,7 @@ func UntilPast(text string, now time.Time, zone *time.Location) (time.Time, erro
 	return read(text, now, zone, past, 1)
 }
 
-// read gives an instant as it is, and of a day the beginning of the one that is so many days after it.
+// read gives an instant as it is, and for a day the beginning of the day that is `days` days later.
 func read(text string, now time.Time, zone *time.Location, direction, days int) (time.Time, error) {
 	a, err := parse(text, now.In(zone), direction)
 	if err != nil || !a.instant.IsZero() {

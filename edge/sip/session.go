@@ -82,10 +82,10 @@ func (c content) changes(before, offer content) bool {
 	return false
 }
 
-// description is what tells one session description from another.
+// description is what distinguishes one session description from another.
 type description struct {
 	media      []medium
-	attributes []string // of keys, candidates and the like
+	attributes []string // of keys, candidates and so on
 }
 
 // medium is one m= section: what it is and where, as far as the description says.

@@ -58,7 +58,7 @@ func (b *bridge) allFailed() {
 		return
 	}
 	end := ending{by: call.System, why: policy.TrunksFailed, f: policy.Figures{Value: u.tried}}
-	if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was let in
+	if routes := u.plan.Routes; len(routes) > 0 && routes[len(routes)-1].Line != "" { // its phones have gone since the call was admitted
 		end = ending{by: call.System, why: policy.NotRegistered}
 	}
 	b.finish(end)

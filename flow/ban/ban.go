@@ -43,7 +43,7 @@ type Options struct {
 	// Inside finds an exempt address inside a network, if there is one.
 	Inside func(net netip.Prefix) (addr netip.Addr, why string, ok bool)
 	Never  []netip.Prefix            // the operator's own list; it holds also against people and feeds
-	Max    int                       // automatic and feed bans kept at once; 0 is 65,536. What ends first gives way
+	Max    int                       // automatic and feed bans kept at once; 0 is 65,536. The one that ends first is evicted
 	Every  time.Duration             // how often changes are written; 0 is 2 s
 	Record func(facts ...store.Fact) // facts that no row goes with (flood, exempt, feed); must not block; nil drops
 	Log    *slog.Logger              // nil is none
@@ -97,7 +97,7 @@ type Stats struct {
 	Manual, Auto, Feed int   // in force now
 	Added, Removed     int64 // automatic and by hand; feeds' not counted
 	Exempt             int64 // automatic bans not made
-	Evicted            int64 // gave way because the list was full
+	Evicted            int64 // removed before their end because the list was full
 	Lost               int64 // automatic bans that found their queue full
 	Unsaved            int   // waiting to be written
 }

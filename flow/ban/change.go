@@ -203,7 +203,7 @@ func (l *List) removeNow(p netip.Prefix, by, why string, now time.Time) (Entry, 
 	return e, nil
 }
 
-// hold takes a claim, makes room for it and enforces it; false if it had to give way at once. The caller holds mu.
+// hold takes a claim, makes room for it and enforces it. It is false if the claim itself was evicted. The caller holds mu.
 func (l *List) hold(c Entry, now time.Time) bool {
 	var before time.Time
 	if h := l.table.entries[c.Net]; h != nil {
@@ -252,7 +252,7 @@ func (l *List) enforce(p netip.Prefix, before, after, now time.Time) {
 	}
 }
 
-// makeRoom keeps to the bounds: what ends first gives way, of automatic bans if those have more than a quarter, else of
+// makeRoom keeps to the limits by evicting what ends first: of automatic bans if those have more than a quarter, else of
 // feeds'. Bans by hand are bounded where they are made. The caller holds mu.
 func (l *List) makeRoom(now time.Time) {
 	autos, feeds := &l.table.queues[auto], &l.table.queues[feed]

@@ -94,7 +94,7 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 	return b, nil
 }
 
-// OnChange adds a function to be told of every change. Set before the book is shared.
+// OnChange adds a function that is called for every change. Call it before the book is shared.
 func (b *Book) OnChange(f func(Change)) { b.onChange = append(b.onChange, f) }
 
 // tell is called under mu, after the change is in force.

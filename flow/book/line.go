@@ -91,7 +91,7 @@ func (l *Line) NoMoreSpent() bool { return l.locked && l.calls != account.CallsK
 // CutsCalls says that paid calls in progress end at once.
 func (l *Line) CutsCalls() bool { return l.locked && l.calls == account.CallsCut }
 
-// Honeypot says that the line is nobody's: whoever tries its login is an attacker. The book only keeps the flag.
+// Honeypot says that the line has no owner, so anyone who tries its login is an attacker. The book only keeps the flag.
 func (l *Line) Honeypot() bool { return l.honeypot }
 
 // BeyondGuessing says that the line's password is known to be one that nobody can guess.

@@ -9,7 +9,7 @@ import (
 )
 
 // Owned knows which addresses are customers' and carriers' own: those that IP locks list, and those of trunks. They must
-// not be shut out for what others do. A change is in it at the next question.
+// not be banned for what others do. A change takes effect at the next question.
 type Owned struct {
 	b        *Book
 	stale    atomic.Bool
@@ -74,7 +74,7 @@ func (o *Owned) Inside(p netip.Prefix) (at netip.Addr, why string, ok bool) {
 	return at, why, ok
 }
 
-// current is the index, made anew when the book has changed. Whoever asks while it is made is told what held before.
+// current is the index, which is built again when the book has changed. A question during that is answered from the previous one.
 func (o *Owned) current() *ownedIndex {
 	x := o.index.Load()
 	if x != nil && (!o.stale.Load() || !o.building.TryLock()) {

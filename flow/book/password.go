@@ -204,7 +204,7 @@ func (l *Line) inherit(was *Line) {
 	}
 }
 
-// otherThan is a line's former passwords without any that is its present one again: whoever uses that is not out of date.
+// otherThan is a line's former passwords without any that has become its present one again: a phone that uses that is up to date.
 func (b *Book) otherThan(a account.Line) []account.Former {
 	box, owner := b.box.Load(), secret.LineOwner(a.ID)
 	now, err := box.Open(owner, a.Sealed)

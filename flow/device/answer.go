@@ -119,7 +119,7 @@ func (d *Devices) answer(line, place, family string, v verdict, by string) (diso
 		}
 		e.verdict, e.dirty = v, true
 		w := s.need(line)
-		if v == unanswered { // an answer in the store gives way to another, but not to none
+		if v == unanswered { // an answer in the store is replaced by another, but not by none
 			w.drop(line, e)
 		}
 		w.facts = append(w.facts, d.fact(time.Now(), line, &fact.DeviceVerdict{By: by, Family: e.family.Value(), Place: place, Verdict: verdicts[v]}))

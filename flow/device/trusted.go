@@ -9,7 +9,7 @@ import (
 	"ringfence/core/detect"
 )
 
-// MaxTrusted bounds the addresses remembered for their good history with any line. Beyond it, one unseen for long gives way.
+// MaxTrusted bounds the addresses remembered for their good history with any line. Beyond it, one that was not seen for long is evicted.
 const MaxTrusted = 1 << 18
 
 // maxPerNet bounds those of one /56; a /24 has no more.

@@ -21,10 +21,10 @@ import (
 
 // Options of New.
 type Options struct {
-	Tags   bool                      // it counts requests inside dialogs that there are not, not strangers
+	Tags   bool                      // it counts requests inside dialogs that do not exist, not unknown sources
 	Rate   float64                   // packets a second from which on it is a flood; 0 is 500
-	Span   time.Duration             // what one row tells of; 0 is 10 s
-	Sample uint64                    // one packet in so many is looked at for its source, a power of two; 0 is 16
+	Span   time.Duration             // the period of one row; 0 is 10 s
+	Sample uint64                    // the source of one packet in this many is looked up, a power of two; 0 is 16
 	Record func(facts ...store.Fact) // the journal
 }
 

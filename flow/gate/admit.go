@@ -24,7 +24,7 @@ type subject struct {
 	tight     string // the probation purse, once its count is taken
 	id        call.ID
 	settings  string     // their hash, once it was asked for
-	firstSeen []fact.Row // what the journal is told of them, if this is their first time
+	firstSeen []fact.Row // the facts about them, if this is their first time
 }
 
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.

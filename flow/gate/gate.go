@@ -180,8 +180,8 @@ type Edge struct {
 // Serve says which edge carries the calls. Set it before Start; what is nil is not told.
 func (g *Gate) Serve(e Edge) { g.edge = e }
 
-// Start takes back the calls of before a restart. It returns once open calls are known. Nothing is metered before Run: what
-// is cut must have been taken back by the edge.
+// Start takes back the calls of the previous process. It returns once open calls are known. Nothing is metered before Run,
+// because the edge must have taken a call back before it can be cut.
 func (g *Gate) Start(ctx context.Context, m store.Money) error {
 	g.money = m
 	return g.recover(ctx, m)

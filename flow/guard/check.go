@@ -239,9 +239,9 @@ func (g *Guard) refuse(x *auth.Answer, c *auth.Credentials, line *Line, t *try, 
 	return g.helped(r, line, fresh && t.former, t)
 }
 
-// helped lets who has the right password but is locked out, and a phone that was forgotten when the password changed, call
-// for help (S15), and nothing else. What an emergency call tells a guesser of a password that can be guessed is bounded: after
-// so many wrong tries from its address within a day it tells nothing.
+// helped allows emergency calls, and nothing else, to a source that has the right password but is locked out, and to a phone
+// that still has a former password (S15). An emergency call would tell a guesser that a guessable password is right. So it tells
+// nothing after helpedTries wrong passwords from its address within a day.
 func (g *Guard) helped(r Result, line *Line, may bool, t *try) Result {
 	if may && (t.tried < helpedTries || t.right && t.strong) {
 		r.Line, r.EmergencyOK = line.ID, true

@@ -113,9 +113,9 @@ type mode struct {
 	once bool // one try a day
 }
 
-// judge counts a wrong try and says whether a right one is refused. Wrong and refused tries take the same way, for lines
-// that there are and others alike; only where nothing at all is locked out is a right one spared the look at what is wider
-// than its own address and line.
+// judge counts a wrong login and says whether a right one is refused. Wrong and refused logins take the same path, for
+// lines that exist and others alike, so that their time tells nothing. Only where nothing at all is locked out does a right
+// one skip the look at what is wider than its own address and line.
 func (g *Guard) judge(t *try) verdict {
 	if !t.right {
 		t.repeat = g.repeated(t)

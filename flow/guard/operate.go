@@ -214,8 +214,8 @@ type Stats struct {
 	Sampled      uint64 // answers looked up in the lists
 	Matched      uint64 // of them found
 	Unsampled    uint64 // wrong answers that the sample had no room for
-	Unshared     uint64 // rounds in which the other nodes could not be told
-	Evicted      uint64 // entries that gave way to others before their time: the tables are too small for the attack
+	Unshared     uint64 // rounds in which the other nodes could not be reached
+	Evicted      uint64 // entries that were evicted before their end: the tables are too small for the attack
 }
 
 // Stats reads the counts.

@@ -24,12 +24,12 @@ const (
 	// *ADM on the keys.
 	AdmitCode = "*236"
 
-	daysServed  = 30      // for so many days after its probation began an address needs no other proof
-	maxStays    = 1 << 14 // of all lines, some 300 bytes each; only who knows a line's password makes any
+	daysServed  = 30      // days after its probation began for which an address needs no other proof
+	maxStays    = 1 << 14 // of all lines, some 300 bytes each; only a source that knows a line's password makes any
 	maxLineHas  = 16      // of one line
-	holdPace    = 60      // seconds until a further try of a login that is held is noted
-	heldTries   = 20      // wrong tries a day of an address; beyond them the owner of a guessable password is not told
-	heldGuesses = 1000    // the same of all strangers that were refused for the line today
+	holdPace    = 60      // seconds until a further attempt of a held login is noted
+	heldTries   = 20      // wrong logins a day of an address; beyond them the owner of a guessable password is not notified
+	heldGuesses = 1000    // the same for all unknown sources that were refused for the line today
 	probations  = "probation/"
 )
 
@@ -233,8 +233,8 @@ func (g *Guard) probe(t *try) string {
 	return e.purse(t.src.unit)
 }
 
-// hold keeps a right login that was answered as a wrong one, and tells its owner once an hour. Of a password that can be
-// guessed only so many guesses have an outcome at all: beyond them nobody is told, and AdmitHeld is the way.
+// hold keeps a right login that was answered as a wrong one, and tells its owner once an hour. Of a guessable
+// password only a limited number of guesses has this outcome: beyond it the owner is not notified, and uses AdmitHeld.
 func (g *Guard) hold(t *try) {
 	g.stats.held.Add(1)
 	quiet := !t.strong && (t.tried >= heldTries || g.refusedToday(t) >= heldGuesses)
@@ -371,7 +371,7 @@ type keptStay struct {
 	Day   int64  `json:"day,omitempty"`
 }
 
-// kept has its times moved by so many seconds.
+// kept is the stay with its times moved ahead by these seconds.
 func (e *stay) kept(ahead int64) keptStay {
 	k := keptStay{User: e.user, Addr: e.addr.String(), Agent: e.agent, Held: e.held, Told: e.told, Pass: e.pass, Since: e.since, Day: e.day}
 	k.move(ahead)

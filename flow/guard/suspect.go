@@ -80,7 +80,8 @@ type suspect struct {
 // spread is which lines were tried.
 type spread struct{ users, known, slow sketch } // within the window; slow: within a day
 
-// add notes a user name, and says whether so many within the window, or three times as many within a day, make a sprayer.
+// add notes a user name, and says whether the names within the window, or within a day (of which it takes three times as many),
+// make a sprayer.
 func (s *spread) add(user uint64, known bool, l *limits, at int64) bool {
 	s.users.add(user, at, l.window)
 	s.slow.add(user, at, secondsADay)

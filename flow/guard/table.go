@@ -17,14 +17,14 @@ const (
 // key of an entry: a source (the 16 bytes of an address, or an AS number), the hash of a user name, or both.
 type key struct{ hi, lo, user uint64 }
 
-// table is a fixed number of entries by key, so that no attack grows it: of ways entries that compete for a place the one
-// whose worth ends first gives way to a new one. The hash is seeded, so nobody can aim at another's place. A shard costs
-// nothing until its first entry.
+// table is a fixed number of entries by key, so that no attack grows it: a new one replaces, of
+// the ways entries that compete for a place, the one whose worth ends first. The hash is seeded, so that an attacker cannot
+// aim at the place of another. A shard costs nothing until its first entry.
 type table[E any] struct {
 	seed   maphash.Seed
 	sets   uint64 // of a shard
 	shards [tableShards]tableShard[E]
-	lost   atomic.Uint64 // entries that gave way before their worth had ended
+	lost   atomic.Uint64 // entries that were replaced before their worth had ended
 }
 
 type tableShard[E any] struct {
@@ -222,7 +222,7 @@ func (s *sketch) count(at, span int64) int {
 	return min(distinct[bits.OnesCount64(s.now|s.before)], int(s.addedNow)+int(s.addedBefore))
 }
 
-// distinct is how many different things set so many of 64 bits, on average: -64·ln(1-n/64).
+// distinct is how many different values set n of 64 bits, on average: -64·ln(1-n/64).
 var distinct = func() (d [65]int) {
 	for n := range 64 {
 		d[n] = int(math.Round(-64 * math.Log1p(-float64(n)/64)))

@@ -31,8 +31,8 @@ type Marks struct {
 	drop map[string]struct{}
 }
 
-// NewMarks shares a table; c nil is this node alone. At most so many marks wait to be told. now, if it is not nil, gives a mark
-// as it is when it is told, in place of the one that was put; false: it is gone meanwhile.
+// NewMarks shares a table; c nil is this node alone. At most `most` marks wait to be sent. now, if it is not nil, gives a mark
+// as it is when it is sent, in place of the one that was put; false: it has gone meanwhile.
 func NewMarks(c counters.Counters, table string, most int, now func(key string) (counters.Mark, bool)) *Marks {
 	return &Marks{c: c, table: table, most: most, now: now, kick: make(chan struct{}, 1), puts: map[string]counters.Mark{}, drop: map[string]struct{}{}}
 }

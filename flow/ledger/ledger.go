@@ -35,7 +35,7 @@ type Options struct {
 	Timeout time.Duration // how long a transaction may take before it counts as failed; 10 s
 	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
 	Linger  time.Duration // how long one waits that nobody waits for; 15 ms, < 0 never
-	// Direct: the store is in memory and answers at once, so that each op is written by whoever brings it.
+	// Direct: the store is in memory and answers immediately, so that the goroutine that brings an op writes it.
 	Direct bool
 }
 

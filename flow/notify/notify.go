@@ -75,9 +75,9 @@ type Options struct {
 	From      string        // for Message-IDs: the domain
 	Every     time.Duration // 0 is 500 ms
 	MaxTries  int           // 0 is 12: with the back-off a day and a half
-	// Storm is how many mails of what anybody can cause (guessing, siege, spray, stale-phone, old-password, flood, and
-	// new-device) one person gets within an hour before further ones wait for a digest; 0 is 10. The rest, logins that look
-	// stolen and usage above all, is counted apart and goes at once up to three times as many. Webhooks have no such limit.
+	// Storm is how many mails about what anyone can cause (guessing, siege, spray, stale-phone, old-password, flood, and
+	// new-device) one person gets within an hour before further ones wait for a digest; 0 is 10. The rest, above all logins that
+	// look stolen and usage, is counted separately and has three times this limit. Webhooks have no such limit.
 	Storm    int
 	DigestAt time.Duration  // how often digests go; 0 is 1 hour
 	Zone     *time.Location // of notices about no customer; nil is UTC

@@ -21,10 +21,10 @@ import (
 const (
 	lease     = 2 * time.Minute // how long a claimed delivery is this node's; while it is being sent, for ever longer
 	renew     = lease / 4       // how often that is said
-	lastWords = 8 * time.Second // what is under way may take so long after the end: no phone is served until it is over
+	lastWords = 8 * time.Second // how long a delivery in progress may take after the end, when phones are no longer served
 	settleIn  = 10 * time.Second
 	perWait   = 256              // messages that wait in one lane, in memory; a few once there are inHand in all
-	inHand    = 512              // messages in memory after which a lane gives way to others
+	inHand    = 512              // messages in memory after which a lane takes no more until others have had theirs
 	atMost    = 4 * inHand       // messages in memory in all: some 32 MB if all have as much data as they may
 	atATime   = 256              // deliveries of one claim
 	full      = 10 * time.Second // how long one is given back for that has no room; longer each time, up to 12 times as long

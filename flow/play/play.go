@@ -45,10 +45,10 @@ type Result struct {
 type Options struct {
 	Rules engine.Rules
 	Terms engine.Terms
-	// Done is given what came of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
+	// Done receives the result of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
 	// worker is the number.
 	Done func(worker int, r *Result)
-	// Facts is given what the journal would be told of a call, as Done is what came of it. Nil: they cost nothing.
+	// Facts receives the facts that the journal would have about a call, as Done receives its result. Nil: they cost nothing.
 	Facts func(worker int, c *Call, facts []fact.Row)
 }
 

@@ -54,7 +54,7 @@ type trip struct {
 	up   bool
 }
 
-// New traces one in so many calls.
+// New traces one call in oneIn.
 func New(spans trace.Tracer, oneIn int) *Tracer {
 	return &Tracer{spans: spans, oneIn: uint64(max(oneIn, 1)), logins: map[caller]period{}, calls: map[call.ID]*trip{}}
 }

@@ -69,7 +69,8 @@ func readFile(path string, data []byte) (*file, error) {
 	return f, nil
 }
 
-// readAll reads a regular file of bounded size. The file is not mapped, for whoever shortens a mapped file ends the program.
+// readAll reads a regular file of bounded size. The file is not mapped: a mapped file that another program shortens would
+// end this one.
 func readAll(path string) ([]byte, error) {
 	in, err := os.Open(path)
 	if err != nil {

@@ -65,7 +65,7 @@ type Stages interface {
 	// UseLink marks a link used, if it is not and has not expired; else ErrInUse, and ErrNotFound when there is none. One
 	// conditional write. A link without Expires does not expire. now is to be of the store's clock.
 	UseLink(ctx context.Context, hash string, now time.Time, facts ...Fact) error
-	// LinkResult records what using a link did, in words, for whoever opens it again.
+	// LinkResult records what using a link did, in words, for a person who opens it again.
 	LinkResult(ctx context.Context, hash, result string) error
 }
 
@@ -188,7 +188,7 @@ type Device struct {
 	Verdict             string // "", "mine", "not-mine": what the owner answered
 }
 
-// Ban is a network shut out until an instant.
+// Ban is a network that is blocked until an instant.
 type Ban struct {
 	Net   netip.Prefix
 	Until time.Time // zero is without end

@@ -59,7 +59,7 @@ type Column struct {
 	Head  string
 	Right bool // numbers
 	Cut   bool // may be cut short when the screen is too narrow
-	Spare bool // left out when the screen is too narrow even so, the last first
+	Spare bool // left out when the screen is still too narrow, the last first
 	ID    bool // left out before anything is cut: it is long, and --json has it
 	Wrap  bool // goes on in the next line when the screen is too narrow; the last column
 }
@@ -70,7 +70,7 @@ func Left(head string) Column { return Column{Head: head} }
 // Right is a column of figures.
 func Right(head string) Column { return Column{Head: head, Right: true} }
 
-// Cut is a column of free text, the first to give way on a narrow screen.
+// Cut is a column of free text, which a narrow screen cuts short first.
 func Cut(head string) Column { return Column{Head: head, Cut: true} }
 
 // Wrap is a column of sentences, each of which is to be read whole.
@@ -181,7 +181,7 @@ func (t *Table) wraps(i int) bool {
 	return i == len(t.columns)-1 && (c.Wrap || t.folded && c.Cut || i == 1 && c.Head == "" && !c.Right && !c.Cut)
 }
 
-// fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut; a table that is too wide even so
+// fit makes the table as narrow as the screen: ids go first, then spare columns, then texts are cut; a table that is still too wide
 // has rows of several lines, which are the columns of each.
 func (t *Table) fit(widths []int, room int) (lines [][]int, withoutIDs bool) {
 	for i, c := range t.columns {

@@ -51,7 +51,7 @@ type BanQuestion struct {
 	Address string `query:"address" required:"true" maxLength:"64" arg:"" help:"Address." predict:"ban"`
 }
 
-// NewBan shuts out an address or network; without an end for a day.
+// NewBan bans an address or network, for a day unless it has an end.
 type NewBan struct {
 	Net   string `json:"net" maxLength:"64" doc:"an address, or a network of /8 or longer (IPv6: /19)" arg:"" help:"Address, or network such as 203.0.113.0/24."`
 	For   int64  `json:"for_seconds,omitempty" minimum:"0" maximum:"315360000" doc:"how long; or until" type:"span" help:"Duration: \"90m\", \"24h\", \"7d\", \"2w\" (default: a day)." placeholder:"LENGTH" xor:"end"`

@@ -190,8 +190,8 @@ func (in *batchIn) nap() {
 	}
 }
 
-// In nanoseconds: busyGap is the mean time between packets below which the reader naps, over so many reads that a burst of
-// ordinary traffic is no flood; longGap bounds what a quiet hour counts for, so that a flood after it is noticed quickly.
+// In nanoseconds: busyGap is the mean time between packets below which the reader naps, over enough reads for a burst
+// of ordinary traffic not to count as a flood; longGap limits the weight of a quiet hour, so that a flood after it is noticed quickly.
 const (
 	busyGap = 50_000
 	longGap = 1_000_000

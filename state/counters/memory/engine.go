@@ -18,8 +18,8 @@ const DefaultMarks = 1 << 17
 
 // Options of NewEngine.
 type Options struct {
-	MaxKeys  int // windows in all; 0 is DefaultWindows. Which gives way, and the bytes: see Windows
-	MaxMarks int // marks of one table; 0 is DefaultMarks, some 300 bytes each with short keys and values. What ends first gives way
+	MaxKeys  int // windows in all; 0 is DefaultWindows. Windows says which is evicted, and how many bytes they take
+	MaxMarks int // marks of one table; 0 is DefaultMarks, some 300 bytes each with short keys and values. The one that ends first is evicted
 }
 
 // Engine is counters.Counters for this process alone.

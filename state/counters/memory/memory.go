@@ -33,7 +33,7 @@ type Key struct {
 // New makes empty counters with at most DefaultWindows windows.
 func New() *Counters { return NewBounded(0) }
 
-// NewBounded makes empty counters with at most so many windows; see NewWindows.
+// NewBounded makes empty counters with at most this many windows; see NewWindows.
 func NewBounded(windows int) *Counters {
 	c := &Counters{windows: NewWindows(windows)}
 	for i := range c.shards {
@@ -113,5 +113,5 @@ func (c *Counters) Hits(key Key, now time.Time) int64 {
 	return c.windows.sum(c.hash(key), c.millis(now))
 }
 
-// Sweep forgets windows that have run out. They go by and by without it.
+// Sweep forgets expired windows. Without it they go gradually, as Add finds them.
 func (c *Counters) Sweep(now time.Time) { c.windows.sweep(c.millis(now)) }

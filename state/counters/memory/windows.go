@@ -9,13 +9,13 @@ import (
 	"ringfence/state/counters"
 )
 
-// DefaultWindows is how many windows are kept when nothing else is said.
+// DefaultWindows is how many windows are kept by default.
 const DefaultWindows = 1 << 20
 
 // Windows counts hits by key in sliding windows, for the hot path: no allocation for a known key, 64 shards with a lock
-// each. Bound: max windows in all, each some 80 bytes with its place in the index: 85 MB measured with the default 2^20 full;
-// room is taken as it is needed and not given back. When a shard is full the window that was added to longest ago gives
-// way. Windows that have run out are found by and by, one looked at with each Add. Safe for concurrent use.
+// each. It keeps at most max windows, each of some 80 bytes with its place in the index: 85 MB were measured with the default
+// of 2^20. Memory grows as needed and is not freed. A full shard evicts the window that was added to longest ago. Expired
+// windows are found gradually: each Add looks at one. Safe for concurrent use.
 type Windows struct {
 	seed   maphash.Seed
 	mix    uint64 // odd and secret: nobody outside can choose keys that fall into one shard

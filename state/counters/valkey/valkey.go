@@ -30,7 +30,7 @@ import (
 type Options struct {
 	Prefix   string        // of every key and channel; "" is "ringfence:"
 	Timeout  time.Duration // of each round trip, and of connecting; 0 is 500 ms
-	MaxMarks int           // marks of one table; 0 is 2^17. What ends first gives way
+	MaxMarks int           // marks of one table; 0 is 2^17. The one that ends first is evicted
 	Log      *slog.Logger  // outages of Follow; nil is silent
 }
 

@@ -11,7 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// writer is the one connection that writes. Whoever holds turn owns every field; the connection is opened when it is
+// writer is the one connection that writes. The holder of turn owns every field. The connection is opened when it is
 // needed and again after an I/O error, so that the engine recovers by itself.
 type writer struct {
 	dsn    string

@@ -48,7 +48,7 @@ type DB interface {
 	Snapshot(ctx context.Context, f func(Querier) error) error
 	// Clock is the engine's own clock, read by q.
 	Clock(ctx context.Context, q Querier) (time.Time, error)
-	// SkipLocked ends a SELECT, within Write, of rows that go to whoever locks them first: "" where only one writes at a time.
+	// SkipLocked ends a SELECT, within Write, of rows that the first to lock them gets. It is "" where only one writes at a time.
 	SkipLocked() string
 	// Write runs f in one transaction, once or again from the start if the engine asks for that.
 	Write(ctx context.Context, f func(Tx) error) error

@@ -127,7 +127,7 @@ const repeatFinding = `UPDATE finding SET last_at = CASE WHEN last_at < $2 THEN 
 	WHERE key = $1 RETURNING id`
 
 // raiseFinding inserts a finding, or counts it once more if its key is there. Findings are never deleted, so one of the
-// two statements meets it, whoever else writes it at the moment.
+// two statements finds it, even if another node writes it at the same time.
 func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, error) {
 	x := *f
 	x.Count = max(x.Count, 1)
