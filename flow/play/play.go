@@ -20,6 +20,8 @@ import (
 type Call struct {
 	ID         call.ID // by which facts name it; "" where none are wanted
 	Seq        int64   // the caller's own number of it
+	Account    string  // whose its line is, as far as the caller knows: for Options.Meet
+	Slot       int     // number of its line, from 1 on: Run gives it
 	At         time.Time
 	Line       string
 	Dialled    string
@@ -48,6 +50,8 @@ type Options struct {
 	// Done receives the result of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
 	// worker is the number.
 	Done func(worker int, r *Result)
+	// Meet receives the first call of each line, before anything is asked about the line. It may be nil.
+	Meet func(*Call)
 	// Facts receives the facts that the journal would have about a call, as Done receives its result. Nil: they cost nothing.
 	Facts func(worker int, c *Call, facts []fact.Row)
 }
@@ -60,7 +64,9 @@ type Player struct {
 	rules    engine.Rules
 	counts   *memory.Counters // attempts within a window
 	seen     engine.Settings
-	lines    map[string]*line
+	lines    []*line        // by slot
+	slots    map[string]int // of lines, of a Player that is given calls without
+	current  *line          // whose call is played
 	accounts map[string]*purses
 	queue    queue
 	free     []*live
@@ -94,25 +100,34 @@ type live struct {
 
 // New makes a Player that has played nothing.
 func New(o Options) *Player {
-	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, lines: map[string]*line{}}
-	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) {
-		ln := p.line(id, now)
-		return ln.Line, ln.known
+	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, slots: map[string]int{}}
+	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) { // of the call that is played: no other line is asked for
+		return p.current.Line, p.current.known
 	}
 	return p
 }
 
 // line is a line as it is at an instant.
-func (p *Player) line(id string, now time.Time) *line {
-	ln := p.lines[id]
+func (p *Player) line(c *Call, now time.Time) *line {
+	if c.Slot == 0 {
+		c.Slot = p.slots[c.Line]
+	}
+	if c.Slot == 0 {
+		c.Slot = len(p.slots) + 1
+		p.slots[c.Line] = c.Slot
+	}
+	for c.Slot >= len(p.lines) {
+		p.lines = append(p.lines, nil)
+	}
+	ln := p.lines[c.Slot]
 	if ln == nil {
 		ln = &line{}
-		p.lines[id] = ln
+		p.lines[c.Slot] = ln
 	}
 	if ln.known && ln.Settings.Holds(now) {
 		return ln
 	}
-	if ln.Line, ln.known = p.o.Rules.Line(id, now); ln.known && ln.own == nil {
+	if ln.Line, ln.known = p.o.Rules.Line(c.Line, now); ln.known && ln.own == nil {
 		ln.own = &purses{}
 		if ln.account = p.accounts[ln.Account]; ln.account == nil {
 			ln.account = &purses{}
@@ -129,6 +144,7 @@ func (p *Player) Play(c *Call) {
 		p.inbound(c)
 		return
 	}
+	p.current = p.line(c, c.At)
 	p.attempt.Line, p.attempt.Dialled = c.Line, c.Dialled
 	s := &p.subject
 	p.rules.Understand(s, &p.attempt, c.At)
@@ -138,7 +154,7 @@ func (p *Player) Play(c *Call) {
 	}
 	l := p.take()
 	p.nth++
-	l.call, l.nth, l.line = *c, p.nth, p.lines[c.Line]
+	l.call, l.nth, l.line = *c, p.nth, p.current
 	if r := p.count(l, s); r != nil {
 		p.refused(c, r)
 		p.give(l)
@@ -165,7 +181,7 @@ func (p *Player) Play(c *Call) {
 
 // inbound is a call that a carrier brings: free, and over when the line's longest call is.
 func (p *Player) inbound(c *Call) {
-	ln := p.line(c.Line, c.At)
+	ln := p.line(c, c.At)
 	p.result = Result{Call: *c, Reason: policy.Hangup, Ended: c.At.Add(c.Rings)}
 	switch {
 	case !ln.known:
@@ -348,7 +364,7 @@ func (p *Player) event(d due) {
 // capsOf puts the caps of the moment on a call's holds.
 func (p *Player) capsOf(l *live, now time.Time) {
 	if !l.line.Settings.Holds(now) {
-		p.line(l.call.Line, now)
+		p.line(&l.call, now)
 	}
 	for i := range l.holds[:l.n] {
 		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
@@ -439,7 +455,7 @@ func Run(workers int, calls iter.Seq[Call], under ...Options) {
 		to[i] = make(chan []Call, 4)
 		wg.Go(func() { work(i, to[i], under) })
 	}
-	deal(&under[0].Rules, to, calls)
+	deal(under, to, calls)
 	wg.Wait()
 }
 
@@ -465,20 +481,21 @@ func work(worker int, dealt <-chan []Call, under []Options) {
 // batchSize is how many calls are handed to a worker at once: few enough to keep workers abreast, enough to cost nothing.
 const batchSize = 512
 
+// seat is a line as calls are dealt.
+type seat struct{ worker, slot int }
+
 // deal hands each call to the worker of its account.
-func deal(r *engine.Rules, to []chan []Call, calls iter.Seq[Call]) {
-	of, accounts := map[string]int{}, map[string]int{} // worker by line and by account
+func deal(under []Options, to []chan []Call, calls iter.Seq[Call]) {
+	seats, accounts := map[string]seat{}, map[string]int{} // the worker of each account
 	batches := make([][]Call, len(to))
 	for c := range calls {
-		w, known := of[c.Line]
+		at, known := seats[c.Line]
 		if !known {
-			ln, _ := r.Line(c.Line, c.At)
-			if w, known = accounts[ln.Account]; !known {
-				w = len(accounts) % len(to)
-				accounts[ln.Account] = w
-			}
-			of[c.Line] = w
+			at = seat{meet(under, accounts, len(to), &c), len(seats) + 1}
+			seats[c.Line] = at
 		}
+		c.Slot = at.slot
+		w := at.worker
 		if batches[w] = append(batches[w], c); len(batches[w]) == batchSize {
 			to[w] <- batches[w]
 			batches[w] = make([]Call, 0, batchSize)
@@ -488,4 +505,20 @@ func deal(r *engine.Rules, to []chan []Call, calls iter.Seq[Call]) {
 		to[w] <- batches[w]
 		close(to[w])
 	}
+}
+
+// meet gives a line that comes up for the first time to the worker of its account.
+func meet(under []Options, accounts map[string]int, workers int, c *Call) (worker int) {
+	for i := range under {
+		if under[i].Meet != nil {
+			under[i].Meet(c)
+		}
+	}
+	ln, _ := under[0].Rules.Line(c.Line, c.At)
+	worker, known := accounts[ln.Account]
+	if !known {
+		worker = len(accounts) % workers
+		accounts[ln.Account] = worker
+	}
+	return worker
 }

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/restrict"
+	"ringfence/flow/play"
 )
 
 // Lines are what a file says of lines: whose they are and what they and their customers have set.
@@ -196,25 +197,21 @@ type book struct {
 	lines *Lines
 	mu    sync.RWMutex // owns known
 	known map[string]engine.Line
+	plain account.Effective // of every line that has set nothing: one, so that it stays in the processor's cache
 }
 
 func newBook(set *Set, lines *Lines) *book {
-	return &book{set: set, lines: lines, known: map[string]engine.Line{}}
+	return &book{set: set, lines: lines, known: map[string]engine.Line{}, plain: account.Resolve(time.Time{}, &set.Provider)}
 }
 
-// see makes a line known before a call of it is played; customer is what the call's row says, "" is nothing.
-func (b *book) see(id, customer string) {
-	b.mu.RLock()
-	_, ok := b.known[id]
-	b.mu.RUnlock()
-	if ok {
-		return
-	}
-	row, settings := b.lines.lines[id], []*account.Settings{&b.set.Provider}
-	x := engine.Line{Account: customer, Zone: b.set.Zone, Deck: b.set.Deck}
+// meet makes a line known before its first call is played.
+func (b *book) meet(c *play.Call) {
+	id, customer := c.Line, c.Account
+	row := b.lines.lines[id]
+	x := engine.Line{Account: customer, Zone: b.set.Zone, Deck: b.set.Deck, Settings: &b.plain}
 	if row != nil {
-		x.Account, x.Digits = row.customer, row.digits
-		settings = append(settings, b.lines.customers[row.customer], &row.settings)
+		effective := account.Resolve(time.Time{}, &b.set.Provider, b.lines.customers[row.customer], &row.settings)
+		x.Account, x.Digits, x.Settings = row.customer, row.digits, &effective
 		if row.zone != nil {
 			x.Zone = row.zone
 		}
@@ -223,8 +220,6 @@ func (b *book) see(id, customer string) {
 	}
 	x.Calendar = b.set.Calendar
 	x.Calendar.Zone = x.Zone
-	effective := account.Resolve(time.Time{}, settings...)
-	x.Settings = &effective
 	b.mu.Lock()
 	b.known[id] = x
 	b.mu.Unlock()

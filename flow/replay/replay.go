@@ -61,8 +61,7 @@ func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 	under := make([]play.Options, len(o.Sets))
 	for i := range o.Sets {
 		b := newBook(&o.Sets[i], o.Lines)
-		run.books = append(run.books, b)
-		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Done: run.done(i)}
+		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Meet: b.meet, Done: run.done(i)}
 	}
 	play.Run(max(o.Workers, 1), func(yield func(play.Call) bool) { run.rows(ctx, yield) }, under...)
 	run.report.finish()
@@ -72,7 +71,6 @@ func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 type run struct {
 	o      Options
 	reader *reader
-	books  []*book
 	report *Report
 	out    *writer
 	err    error
@@ -145,11 +143,8 @@ func (r *run) fill(ctx context.Context) error {
 			return err
 		}
 		r.report.read(&row)
-		for _, b := range r.books {
-			b.see(row.Caller, row.Customer)
-		}
 		r.window = append(r.window, play.Call{
-			ID: call.ID(row.ID), Seq: r.seq, At: row.At, Line: row.Caller, Dialled: row.Dialled,
+			ID: call.ID(row.ID), Seq: r.seq, At: row.At, Line: row.Caller, Account: row.Customer, Dialled: row.Dialled,
 			Rings: row.Rings, Unanswered: row.Unanswered, Inbound: row.Inbound, Wants: row.Talk,
 		})
 		r.seq++

@@ -113,11 +113,12 @@ type Tally struct {
 
 // part is a worker's share of a tally.
 type part struct {
-	all                              Sum
-	days, lines, destinations, rules map[string]*Sum
-	labels                           map[string]*labelled
-	day                              string // of dayFrom until dayUntil
-	dayFrom, dayUntil                time.Time
+	all                       Sum
+	days, destinations, rules map[string]*Sum
+	lines                     []Named // by slot
+	labels                    map[string]*labelled
+	day                       string // of dayFrom until dayUntil
+	dayFrom, dayUntil         time.Time
 }
 
 type labelled struct {
@@ -132,7 +133,7 @@ func newTally(set *Set, o *Options) *Tally {
 	t := &Tally{Name: set.Name, zone: set.Zone, labels: o.Labels}
 	for range max(o.Workers, 1) {
 		t.workers = append(t.workers, &part{
-			days: map[string]*Sum{}, lines: map[string]*Sum{}, destinations: map[string]*Sum{}, rules: map[string]*Sum{},
+			days: map[string]*Sum{}, destinations: map[string]*Sum{}, rules: map[string]*Sum{},
 			labels: map[string]*labelled{},
 		})
 	}
@@ -145,9 +146,14 @@ func (t *Tally) count(worker int, x *play.Result, what outcome) {
 	for _, in := range []struct {
 		m    map[string]*Sum
 		name string
-	}{{p.days, p.dayOf(x.Call.At, t.zone)}, {p.lines, x.Call.Line}, {p.destinations, cmp.Or(x.Name, "no price")}} {
+	}{{p.days, p.dayOf(x.Call.At, t.zone)}, {p.destinations, cmp.Or(x.Name, "no price")}} {
 		sumOf(in.m, in.name).add(x, what)
 	}
+	for x.Call.Slot >= len(p.lines) {
+		p.lines = append(p.lines, Named{})
+	}
+	p.lines[x.Call.Slot].Name = x.Call.Line
+	p.lines[x.Call.Slot].add(x, what)
 	if what != allowed {
 		sumOf(p.rules, x.Reason.Code()).add(x, what)
 	}
@@ -203,9 +209,14 @@ func (t *Tally) finish() {
 	days, lines, destinations, rules, labels := map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*labelled{}
 	for _, p := range t.workers {
 		t.All.merge(&p.all)
-		for _, m := range []struct{ from, to map[string]*Sum }{{p.days, days}, {p.lines, lines}, {p.destinations, destinations}, {p.rules, rules}} {
+		for _, m := range []struct{ from, to map[string]*Sum }{{p.days, days}, {p.destinations, destinations}, {p.rules, rules}} {
 			for name, s := range m.from {
 				sumOf(m.to, name).merge(s)
+			}
+		}
+		for i := range p.lines {
+			if p.lines[i].Calls > 0 {
+				sumOf(lines, p.lines[i].Name).merge(&p.lines[i].Sum)
 			}
 		}
 		for name, l := range p.labels {
