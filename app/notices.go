@@ -26,7 +26,7 @@ const pace = time.Second
 // openNotices builds what follows the journal: watch, and notify with its channels.
 func (a *App) openNotices(context.Context) error {
 	var err error
-	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Running, Others: a.othersCalls, Every: pace, Log: a.log})
+	a.watch, err = watch.New(watch.Options{Store: a.store, Book: a.book, Calls: a.gate.Running, Others: a.others(), Every: pace, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (a *App) openNotices(context.Context) error {
 		return fmt.Errorf("provider.zone: %w", err)
 	}
 	a.notices, err = notify.New(notify.Options{
-		Store: a.store, Book: a.book, Channels: channels, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
+		Store: a.store, Book: a.book, Channels: channels, Server: cfg.Mail.Server, Desk: cfg.Notify.Desk, Hooks: cfg.Notify.Webhooks, Help: help(cfg),
 		LinksURL: cfg.LinksURL(), LinkKey: box.Derive("links"), LinkLife: cfg.Notify.LinkLife.Duration,
 		Templates: cfg.Notify.Templates, From: senderDomain(cfg), Storm: cfg.Notify.Storm, DigestAt: cfg.Notify.Digest.Duration,
 		Zone: zone, Every: pace, Act: a.answers.Act, Log: a.log,
@@ -139,21 +139,12 @@ func (a *App) openWeb() error {
 	return nil
 }
 
-// othersCalls are the open calls of other nodes on the same store.
-func (a *App) othersCalls(ctx context.Context) ([]call.Open, error) {
-	cfg := a.config() // a reload may be at it
-	if cfg.Store.Engine != "postgres" {
-		return nil, nil
+// others lists the calls of other nodes; nil: there are none on this engine.
+func (a *App) others() func(context.Context) ([]call.Open, error) {
+	if a.cfg.Store.Engine != "postgres" {
+		return nil
 	}
-	all, err := a.money.OpenCalls(ctx, "")
-	others := all[:0]
-	for _, c := range all {
-		if c.Node != cfg.Node {
-			c.ByOurClock(a.clock.anchor(), time.Now())
-			others = append(others, c)
-		}
-	}
-	return others, err
+	return a.gate.Others
 }
 
 // startNotices follows the journal from where it was left.

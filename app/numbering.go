@@ -50,18 +50,3 @@ func (n *numbering) load(path string) error {
 func (n *numbering) block(number phone.Number, now time.Time) phone.Block {
 	return n.table.Load().At(number, now)
 }
-
-// check says how far the table can be trusted.
-func (n *numbering) check(now time.Time, add func(what, level, text string)) {
-	t := n.table.Load()
-	if t == nil {
-		add("numbering", "warning", "there is no table of number blocks: calls to 070, 076, 084, 087 and 09 numbers that nobody has are not refused; set provider.numbering")
-		return
-	}
-	made := t.Made.Format(time.DateOnly)
-	if t.Stale(now) {
-		add("numbering", "warning", fmt.Sprintf("the table of number blocks is of %s, more than 90 days old, and refuses nothing: fetch it again (make numbering) and reload", made))
-		return
-	}
-	add("numbering", "ok", fmt.Sprintf("%d blocks of numbers as of %s, %d of them free", t.Len(), made, t.Free()))
-}

@@ -53,7 +53,7 @@ func (a *App) openShield(ctx context.Context) error {
 	a.shield.flood = flood.New(flood.Options{Record: a.ledger.Record})
 	a.shield.tags = flood.New(flood.Options{Tags: true, Rate: 0.2, Span: time.Minute, Sample: 1, Record: a.ledger.Record})
 	a.shield.devices = device.New(device.Options{
-		Store: a.store, Place: a.shield.geo.Lookup, Account: a.accountOf, Elsewhere: a.location.Elsewhere,
+		Store: a.store, Place: a.shield.geo.Lookup, Files: func() int { return len(a.shield.geo.Files()) }, Account: a.accountOf, Elsewhere: a.location.Elsewhere,
 		Record: a.ledger.Record, Log: a.log,
 	})
 	if err := a.shield.devices.Load(ctx); err != nil {
@@ -83,14 +83,14 @@ func (a *App) openBans(ctx context.Context) error {
 		return err
 	}
 	if k := a.shield.kernel; k != nil {
-		enforce = append(enforce, ban.Enforcer{Add: k.Add, Remove: k.Remove})
+		enforce = append(enforce, ban.Enforcer{Kernel: true, Add: k.Add, Remove: k.Remove})
 	}
 	never, err := a.cfg.Shield.NeverNets()
 	if err != nil {
 		return fmt.Errorf("shield.never: %w", err)
 	}
 	a.shield.bans, err = ban.Open(ctx, ban.Options{
-		Store: a.store, Counters: a.shield.counters, Enforce: enforce, Exempt: a.door.Exempt, Inside: a.door.ExemptInside,
+		Store: a.store, Counters: a.shield.counters, Enforce: enforce, NoKernel: a.cfg.Shield.Kernel == "off", Exempt: a.door.Exempt, Inside: a.door.ExemptInside,
 		Never: never, Max: a.cfg.Shield.MaxBans, Record: a.ledger.Record, Log: a.log,
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (a *App) openDoor() error {
 			Around: guard.Around{
 				ASN:      func(x netip.Addr) uint32 { return a.shield.geo.Lookup(x).ASN },
 				Ban:      a.ban,
-				Counters: a.shield.counters, Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
+				Counters: a.shield.counters, Nodes: cfg.Store.Engine == "postgres", Lasting: cfg.Counters.URL != "", Record: a.ledger.Record, Account: a.accountOf,
 				Where: a.where,
 			},
 			File: filepath.Join(cfg.Data, "ringfence.lockouts"), Log: a.log,

@@ -73,7 +73,7 @@ func (a *App) openBook(ctx context.Context) error {
 	}
 	a.bookFollower()
 	a.health, err = health.Open(ctx, health.Options{
-		Store: a.store, Box: a.keys.box, Secrets: a.book.CheckSecrets, Ledger: func() error { return a.ledger.Healthy() },
+		Store: a.store, Engine: a.cfg.Store.Engine, Money: a.money, Box: a.keys.box, Secrets: a.book.CheckSecrets, Ledger: func() error { return a.ledger.Healthy() },
 		Held: a.held, Taken: postgres.ErrNodeTaken, Fail: a.fail, Log: a.log,
 	})
 	return err

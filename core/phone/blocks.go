@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringfence/core/check"
 )
 
 // Blocks is a regulator's table of national numbers: which blocks of them are somebody's, and which are free. It never
@@ -152,6 +154,20 @@ func (b *Blocks) Dated(made, now time.Time) *DatedBlocks {
 
 // Stale says that the table is too old to refuse calls.
 func (d *DatedBlocks) Stale(now time.Time) bool { return now.Sub(d.Made) > blocksLife }
+
+// Check says how far the table can be trusted.
+func (d *DatedBlocks) Check(now time.Time) check.Findings {
+	var out check.Findings
+	switch {
+	case d == nil:
+		out.Warn("numbering", "there is no table of number blocks: calls to 070, 076, 084, 087 and 09 numbers that nobody has are not refused; set provider.numbering")
+	case d.Stale(now):
+		out.Warn("numbering", "the table of number blocks is of %s, more than 90 days old, and refuses nothing: fetch it again (make numbering) and reload", d.Made.Format(time.DateOnly))
+	default:
+		out.OK("numbering", "%d blocks of numbers as of %s, %d of them free", d.Len(), d.Made.Format(time.DateOnly), d.Free())
+	}
+	return out
+}
 
 // At is what the table says of a number's block, while it can be trusted.
 func (d *DatedBlocks) At(n Number, now time.Time) Block {

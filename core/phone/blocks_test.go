@@ -175,3 +175,22 @@ func BenchmarkBlocks(b *testing.B) {
 		blocks.Of(d.Number)
 	}
 }
+
+// TestATableSaysHowFarItIsTrusted: an operator must learn that a table refuses nothing any more.
+func TestATableSaysHowFarItIsTrusted(t *testing.T) {
+	b, err := ReadBlocks(44, []byte(blockTable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for want, d := range map[string]*DatedBlocks{
+		"warning there is no table of number blocks":                                                      nil,
+		"warning the table of number blocks is of 2026-08-30, more than 90 days old, and refuses nothing": b.Dated(now.Add(-91*24*time.Hour), now),
+		"ok 8 blocks of numbers as of 2026-11-28, 2 of them free":                                         b.Dated(now.Add(-24*time.Hour), now),
+	} {
+		got := d.Check(now)
+		if len(got) != 1 || got[0].What != "numbering" || !strings.HasPrefix(got[0].Level+" "+got[0].Text, want) {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+}

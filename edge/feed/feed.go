@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/netlist"
 )
 
@@ -212,6 +213,19 @@ func (f *Feeds) Status() []Status {
 		s.mu.Unlock()
 	}
 	return list
+}
+
+// Check finds which lists are in force.
+func (f *Feeds) Check() check.Findings {
+	var out check.Findings
+	for _, s := range f.Status() {
+		if s.Error != "" {
+			out.Warn("feeds", "%s; the previous list stays in force", s.Error)
+		} else if !s.Taken.IsZero() {
+			out.OK("feeds", "%s: %s", s.Name, check.Count(s.Entries, "entry", "entries"))
+		}
+	}
+	return out
 }
 
 // Fault says that a list was not taken. Its text is fit for logs and pages.

@@ -330,3 +330,28 @@ func TestPause(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckNamesListsThatFail: a list that is not taken leaves the previous one in force, which nobody would notice.
+func TestCheckNamesListsThatFail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list.csv")
+	f, _ := feeds(t, &taker{}, Options{Sources: []Source{{Name: "file", From: path}}})
+	if got := f.Check(); len(got) != 0 {
+		t.Errorf("before it was fetched: %+v", got)
+	}
+	if err := os.WriteFile(path, []byte("192.0.2.1,2h\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Fetch(t.Context(), "file"); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Check(); len(got) != 1 || got[0].Level != "ok" || got[0].Text != "file: 1 entry" {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Fetch(t.Context(), "file")
+	if got := f.Check(); len(got) != 1 || got[0].Level != "warning" || !strings.HasSuffix(got[0].Text, "no such file or directory; the previous list stays in force") {
+		t.Errorf("%+v", got)
+	}
+}

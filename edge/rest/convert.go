@@ -16,6 +16,7 @@ import (
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
+	"ringfence/flow/gate"
 	"ringfence/flow/location"
 )
 
@@ -91,19 +92,19 @@ func phoneView(b *location.Binding) api.Phone {
 	}
 }
 
-func purseView(p *Purse) api.Purse {
+func purseView(p *gate.Purse) api.Purse {
 	v := api.Purse{
-		Owner: "line", Period: "day", Which: p.Which[strings.LastIndexByte(p.Which, '/')+1:], Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
+		Owner: "line", Period: "day", Which: p.ID[strings.LastIndexByte(p.ID, '/')+1:], Cap: int64(p.Cap), Spent: int64(p.Spent), Held: int64(p.Held),
 		Left: int64(max(p.Cap-p.Spent-p.Held, 0)),
 		Text: api.Amount(p.Spent) + " of " + api.Amount(p.Cap) + " spent",
 	}
 	if p.Held > 0 {
 		v.Text += ", " + api.Amount(p.Held) + " held"
 	}
-	if p.Account {
+	if p.Kind == policy.AccountDay || p.Kind == policy.AccountMonth {
 		v.Owner = "account"
 	}
-	if p.Month {
+	if p.Kind == policy.LineMonth || p.Kind == policy.AccountMonth {
 		v.Period = "month"
 	}
 	return v
@@ -149,7 +150,7 @@ func priceText(p *rating.Price) string {
 	return text
 }
 
-func callView(c *Live, now time.Time) api.Call {
+func callView(c *gate.InProgress, now time.Time) api.Call {
 	v := api.Call{
 		ID: string(c.ID), Direction: string(c.Direction), State: string(c.State), Node: c.Node, Line: account.Handle(c.Line), LineID: account.FullIdentity(c.Line),
 		Customer: account.Handle(c.Account), Account: account.FullIdentity(c.Account), Peer: account.Handle(c.Peer), Trunk: account.Handle(c.Trunk), Dialled: c.Dialled, Number: c.Number, Class: c.Class, Country: c.Country,

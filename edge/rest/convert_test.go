@@ -9,6 +9,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/flow/gate"
 )
 
 // Calls that ring or end hold money: staff must see which they are, and that nobody talks on them.
@@ -40,7 +41,7 @@ func TestACallSaysWhetherItRings(t *testing.T) {
 	} {
 		o := base
 		c.change(&o)
-		v := callView(&Live{Open: o, Priced: strings.Contains(c.name, "phone")}, now)
+		v := callView(&gate.InProgress{Open: o, Priced: strings.Contains(c.name, "phone")}, now)
 		if v.State != c.state || v.Text != c.text || v.Held != 60_000 || v.Talk != c.talk || v.SoFar != c.talk*1000 {
 			t.Errorf("%s: %+v", c.name, v)
 		}

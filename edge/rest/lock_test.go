@@ -11,6 +11,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/edge/rest"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/gate"
 )
 
 // Staff who lock a line are told what becomes of each call in progress, on every node; the lists of calls and the line say it too.
@@ -20,7 +21,7 @@ func TestALockTellsOfCalls(t *testing.T) {
 	}
 	f := newFixture(t, rest.Options{})
 	f.fill(t)
-	f.live = []rest.Live{
+	f.live = []gate.InProgress{
 		{Open: open("PAID1", "acme-1", call.Out, call.Answered, "line/acme-1/day")},
 		{Open: open("RING1", "acme-1", call.Out, call.Setup, "line/acme-1/day")},
 		{Open: open("FREE1", "acme-1", call.Out, call.Answered)},
@@ -59,7 +60,7 @@ func TestALockTellsOfCalls(t *testing.T) {
 			t.Errorf("%s: %v end, want %v", c.body, ending, c.ending)
 		}
 	}
-	f.live, f.others, f.fail = []rest.Live{}, nil, errors.New("no database")
+	f.live, f.others, f.fail = []gate.InProgress{}, nil, errors.New("no database")
 	var got api.Locked
 	answerOf(t, f, "POST", "/v1/lines/acme-1/lock", `{"why":"w"}`, &got)
 	if want := "No call is in progress. Calls on other nodes are treated alike, but could not be counted."; got.Calls.Text != want {

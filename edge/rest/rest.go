@@ -18,7 +18,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
-	"ringfence/core/money"
+	"ringfence/core/check"
 	"ringfence/core/policy"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
@@ -40,7 +40,7 @@ type Deps struct {
 	// that failed; a refusal is no error. A zero from passes every IP lock; at is never zero.
 	Decide func(ctx context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error)
 
-	Calls  func() []Live                                  // calls in progress on this node
+	Calls  func() []gate.InProgress                       // calls in progress on this node
 	Others func(ctx context.Context) ([]call.Open, error) // and on others with the same store
 	// Cut ends one; text is who asked and why, for the journal. False: no such call.
 	Cut func(id call.ID, why policy.Reason, text string) bool
@@ -53,14 +53,14 @@ type Deps struct {
 	CDR     func(ctx context.Context, id call.ID) (call.CDR, error) // book.ErrNotFound
 	Journal func(ctx context.Context, q JournalQuery) ([]api.Fact, error)
 	// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
-	Purses func(ctx context.Context, customer, line string, now time.Time) ([]Purse, error)
+	Purses func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 
 	// Trace hands over the SIP messages of a line or call until it ends by itself.
 	Trace func(ctx context.Context, by string, t *TraceQuery, yield func(api.TraceMessage) error) error
 	// TrunkTest asks each address of a trunk whether it answers, and with its login.
 	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 
-	Check  func(ctx context.Context) api.Check
+	Check  func(ctx context.Context) check.Findings
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
 	Rotate func(ctx context.Context, by string) (api.Rotated, error)
 
@@ -79,21 +79,6 @@ type Deps struct {
 
 // ErrNoFeed is what Refresh answers when there is no feed of that name.
 var ErrNoFeed = errors.New("no such feed")
-
-// Live is a call in progress.
-type Live struct {
-	call.Open
-	Cutting bool // asked to end
-	Priced  bool // over, and nothing more is charged: a phone has yet to confirm its end
-}
-
-// Purse is money that may be spent in a period.
-type Purse struct {
-	Account          bool   // the customer's, else the line's
-	Month            bool   // else the day's
-	Which            string // the day or month, or a purse's id that ends with it
-	Cap, Spent, Held money.Micro
-}
 
 // CDRQuery selects records, as the store does; zero fields do not restrict.
 type CDRQuery struct {

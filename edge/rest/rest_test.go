@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/check"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -49,8 +50,8 @@ type fixture struct {
 	cdrs []call.CDR
 	fail error // what the queries answer
 
-	live   []rest.Live // calls on this node; nil: one
-	others []call.Open // and on others
+	live   []gate.InProgress // calls on this node; nil: one
+	others []call.Open       // and on others
 }
 
 const deckCSV = "Prefix,Destination,Rate\n44,UK,0.01\n1,USA,0.02\n53,Cuba,0.90\n"
@@ -101,7 +102,7 @@ func manyCDRs(n int) []call.CDR {
 }
 
 func (f *fixture) deps(plan *phone.Plan) rest.Deps {
-	live := rest.Live{Open: call.Open{
+	live := gate.InProgress{Open: call.Open{
 		ID: "LIVE1", Direction: call.Out, State: call.Answered, Line: acme1, Account: acme, Number: "+442079460001",
 		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
@@ -112,12 +113,12 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 			return f.decide(plan, line, to, from, at)
 		},
 		Others: func(context.Context) ([]call.Open, error) { return f.others, f.fail },
-		Calls: func() []rest.Live { // answered 90 s ago whenever it is asked for
+		Calls: func() []gate.InProgress { // answered 90 s ago whenever it is asked for
 			if f.live != nil {
 				return f.live
 			}
 			live.AnsweredAt, live.Begun = time.Now().Add(-90500*time.Millisecond), time.Now().Add(-95*time.Second)
-			return []rest.Live{live}
+			return []gate.InProgress{live}
 		},
 		Trace: func(_ context.Context, _ string, _ *rest.TraceQuery, yield func(api.TraceMessage) error) error {
 			return yield(api.TraceMessage{End: "its time is over"})
@@ -140,11 +141,15 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 			return call.CDR{}, book.ErrNotFound
 		},
 		Journal: f.journal,
-		Purses: func(_ context.Context, customer, line string, _ time.Time) ([]rest.Purse, error) {
-			return []rest.Purse{{Account: line == "", Which: "2026-11-22", Cap: 50 * money.Pound, Spent: 3_200_000, Held: 400_000}}, f.fail
+		Purses: func(_ context.Context, customer, line string, _ time.Time) ([]gate.Purse, error) {
+			kind := policy.LineDay
+			if line == "" {
+				kind = policy.AccountDay
+			}
+			return []gate.Purse{{Kind: kind, ID: "2026-11-22", Cap: 50 * money.Pound, Spent: 3_200_000, Held: 400_000}}, f.fail
 		},
-		Check: func(context.Context) api.Check {
-			return api.Check{Items: []api.CheckItem{{What: "store", Level: "ok", Text: "writes"}}}
+		Check: func(context.Context) check.Findings {
+			return append(check.Findings{{What: "store", Level: check.Well, Text: "writes"}}, f.book.Check(time.Now())...)
 		},
 		Status: func(context.Context) api.Status {
 			return api.Status{Node: "n1", Ready: true, Store: "ok", Engine: "sqlite"}

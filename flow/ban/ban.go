@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/netlist"
 	"ringfence/flow/journal"
 	"ringfence/flow/keep"
@@ -27,6 +28,7 @@ type Entry = store.Ban
 // All must not block for long, and must not call back: they are called with the list's lock held. An Add for a network
 // that is there prolongs and never shortens; Remove is for exactly one network.
 type Enforcer struct {
+	Kernel bool // it drops in the kernel, before this program has read anything
 	Add    func(net netip.Prefix, d time.Duration)
 	Remove func(net netip.Prefix)
 }
@@ -36,6 +38,7 @@ type Options struct {
 	Store    store.Stages
 	Counters counters.Counters // nil: this node alone
 	Enforce  []Enforcer
+	NoKernel bool // the operator wants no Enforcer in the kernel
 	// Exempt says why an address must not be banned for what others do: "" if it may be. Asked for single addresses by
 	// automatic bans, and Inside for networks: an address on a line's IP lock, a trunk's, one with a good recent history.
 	// Neither may call back into the list.
@@ -153,6 +156,23 @@ func (l *List) Stats() Stats {
 	s.Manual, s.Auto, s.Feed = len(l.table.queues[manual]), len(l.table.queues[auto]), len(l.table.queues[feed])
 	s.Unsaved = len(l.dirty)
 	return s
+}
+
+// Check finds where banned sources are dropped, and whether all bans had room.
+func (l *List) Check() check.Findings {
+	var out check.Findings
+	switch {
+	case slices.ContainsFunc(l.o.Enforce, func(e Enforcer) bool { return e.Kernel }):
+		out.OK("bans", "banned sources are dropped in the kernel")
+	case l.o.NoKernel:
+		out.OK("bans", "banned sources are dropped by this program (shield.kernel is off)")
+	default:
+		out.Warn("bans", "banned sources are dropped by this program, not by the kernel: the log of the start says why; it needs CAP_NET_ADMIN")
+	}
+	if s := l.Stats(); s.Lost+s.Evicted > 0 {
+		out.Warn("bans", "%s were dropped since the start because the list was full: raise shield.max-bans", check.Count(int(s.Lost+s.Evicted), "ban", "bans"))
+	}
+	return out
 }
 
 // Run makes the automatic bans, writes changes behind, shares them with other nodes and hears of theirs, until ctx ends.

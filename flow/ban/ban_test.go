@@ -526,3 +526,28 @@ func (w *world) count4() (n int) {
 	}
 	return n
 }
+
+// TestCheckSaysWhereBansAreDropped: an operator who counts on the kernel must learn that it does not drop.
+func TestCheckSaysWhereBansAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, change := range map[string]func(*Options){
+			"ok banned sources are dropped in the kernel":                                func(o *Options) { o.Enforce[0].Kernel = true },
+			"ok banned sources are dropped by this program (shield.kernel is off)":       func(o *Options) { o.NoKernel = true },
+			"warning banned sources are dropped by this program, not by the kernel: the": func(*Options) {},
+		} {
+			w := node(t, newRows(), change)
+			got := w.Check()
+			if len(got) != 1 || got[0].What != "bans" || !strings.HasPrefix(got[0].Level+" "+got[0].Text, want) {
+				t.Errorf("%+v, want %s", got, want)
+			}
+		}
+		w := node(t, newRows(), func(o *Options) { o.NoKernel, o.Max = true, 4 })
+		for i := range 6 {
+			w.autoBan(fmt.Sprintf("192.0.2.%d/32", i+1), time.Hour)
+			synctest.Wait()
+		}
+		if got := w.Check(); len(got) != 2 || got[1].Level != "warning" || !strings.HasPrefix(got[1].Text, "2 bans were dropped since the start because the list was full") {
+			t.Errorf("%+v", got)
+		}
+	})
+}

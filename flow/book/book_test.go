@@ -929,3 +929,42 @@ func TestPricesBelowCostAreNamed(t *testing.T) {
 		t.Errorf("at import: %v", got.Below)
 	}
 }
+
+// TestCheckFindsWhatDoesNotFit: what would refuse calls, or let them cost more than they bring.
+func TestCheckFindsWhatDoesNotFit(t *testing.T) {
+	b, db, _ := sample(t)
+	found := func(b *book.Book) string {
+		var all strings.Builder
+		for _, f := range b.Check(time.Now()) {
+			fmt.Fprintf(&all, "%s %s: %s\n", f.Level, f.What, f.Text)
+		}
+		return all.String()
+	}
+	want := "ok book: 1 customer, 1 line; every password opens\n" +
+		"warning trunks: there is no trunk, so no call can leave: ringfence trunk add NAME HOST:PORT\nok decks: 1 deck in force\n"
+	if got := found(b); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	_, err := b.Import(ctx, "t", []byte("Prefix,Destination,Rate,Connection charge\n44,UK,0.005,0\n1,USA,0.015,0.01\n"), book.ImportOptions{Name: "carrier", Kind: rating.Cost})
+	must(t, err)
+	_, err = b.AddTrunk(ctx, "t", "a", book.TrunkEdit{Addresses: ptr([]string{"192.0.2.9"}), Deck: ptr("carrier")})
+	must(t, err)
+	_, err = b.AddTrunk(ctx, "t", "free", book.TrunkEdit{Addresses: ptr([]string{"192.0.2.10"})})
+	must(t, err)
+	o := options(t)
+	o.Tariff, o.Box = "gold", newBox(t, newKey(t))
+	got := found(open(t, db, o))
+	for _, want := range []string{
+		"error book: 1 of 1 passwords do not open with the present key",
+		"ok trunks: 2 trunks in use", "warning trunks: trunk free has no cost deck", "warning trunks: no trunk is marked for emergency calls",
+		`warning decks: tariff "gold" is in use but no such retail deck was imported`,
+		"warning decks: deck carrier: 2 rows price numbers of another country or kind",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	if got := found(b); !strings.Contains(got, "warning decks: 1 prices of deck retail are below cost by deck carrier; the worst: 1 (USA)") {
+		t.Error(got)
+	}
+}

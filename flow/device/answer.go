@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/detect"
 	"ringfence/core/fact"
 	"ringfence/state/store"
@@ -82,6 +83,21 @@ func (d *Devices) Of(line string) []store.Device {
 
 // Len is how many devices are remembered.
 func (d *Devices) Len() int { return int(d.count.Load()) }
+
+// Check finds whether it is known where devices are.
+func (d *Devices) Check() check.Findings {
+	var out check.Findings
+	files := 0
+	if d.o.Files != nil {
+		files = d.o.Files()
+	}
+	if files == 0 {
+		out.Warn("geo", "no files of countries and networks: distant logins and hosting networks are not recognised; set geo.files")
+	} else {
+		out.OK("geo", "%s of countries and networks", check.Count(files, "file", "files"))
+	}
+	return out
+}
 
 // SetVerdict records what the owner answered about a device: Mine, NotMine, or "" for no answer. Family "" is every device
 // of the line in that place. It is in force at once, and durable when the error is nil; ErrNotFound: there is no such

@@ -38,6 +38,7 @@ type Login struct {
 type Options struct {
 	Store   store.Stages
 	Place   func(netip.Addr) geo.Place // nil knows nothing
+	Files   func() int                 // how many files Place reads; nil is none
 	Account func(line string) string   // nil leaves it out
 	// Elsewhere lists where the line's phones are registered, without addr; asked only when a login comes from a place
 	// or agent that is new. It must not block nor call back. Nil is nowhere.

@@ -658,3 +658,16 @@ func TestOwnAddress(t *testing.T) {
 		own("long ago", "192.0.2.7", false)
 	})
 }
+
+// TestCheckSaysWhetherPlacesAreKnown: without files of networks, a login from far away looks like any other.
+func TestCheckSaysWhetherPlacesAreKnown(t *testing.T) {
+	for want, o := range map[string]device.Options{
+		"warning no files of countries and networks": {},
+		"ok 2 files of countries and networks":       {Files: func() int { return 2 }},
+	} {
+		got := device.New(o).Check()
+		if len(got) != 1 || got[0].What != "geo" || !strings.HasPrefix(got[0].Level+" "+got[0].Text, want) {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+}

@@ -5,10 +5,13 @@ import (
 	"net/netip"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/engine"
+	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/flow/book"
 )
 
 // Explanation is a decision taken apart, with nothing changed by it: no count, no purse, no journal.
@@ -22,17 +25,50 @@ type Explanation struct {
 	Steps   []policy.Step // every rule, and the conditions with their present state where it is known
 }
 
-// Decide is Explain with what is spent or held of each purse, and refuses where Admit would. An error is the store's.
-func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Addr, at time.Time) (Explanation, error) {
+// Purse is the money of a line or a customer in a period, as it is now.
+type Purse struct {
+	Kind             policy.Purse
+	ID               string // ends with the day or month
+	Cap, Spent, Held money.Micro
+}
+
+// Purses are the four of a line, or with line "" the two of a customer, for the day and month of now.
+func (g *Gate) Purses(ctx context.Context, customer, line string, now time.Time) ([]Purse, error) {
+	var caps account.Effective
+	zone, first := g.o.Book.Zone(customer), policy.AccountDay
+	if l, ok := g.o.Book.Line(line); ok {
+		caps, zone, first = *l.Effective(now), l.Zone(), policy.LineDay
+	} else if c, ok := g.o.Book.Customer(customer); ok {
+		caps = c.Effective
+	}
+	ids := engine.PurseIDs(line, customer, zone, now)
+	stored, err := g.money.Purses(ctx, ids[first:])
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Purse, len(stored))
+	for i, p := range stored {
+		kind := first + policy.Purse(i)
+		out[i] = Purse{Kind: kind, ID: ids[kind], Cap: engine.Cap(&caps, kind), Spent: p.Spent, Held: p.Held}
+	}
+	return out, nil
+}
+
+// Decide is Explain with what is spent or held of each purse, and refuses where Admit would. An error is the store's, or book.ErrNotFound for
+// a line that does not exist.
+func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Addr, at time.Time) (*Explanation, error) {
 	x := g.Explain(line, dialled, source, at)
 	l, ok := g.o.Book.Line(line)
-	if !ok || x.Quote == nil {
-		return x, nil
+	if !ok {
+		return nil, book.ErrNotFound
+	}
+	if x.Quote == nil {
+		return &x, nil
 	}
 	ids := engine.PurseIDs(line, l.Customer(), l.Zone(), at)
 	purses, err := g.money.Purses(ctx, ids[:])
 	if err != nil {
-		return x, err
+		return nil, err
 	}
 	least := x.Quote.Cost(time.Nanosecond)
 	for i := range x.Steps {
@@ -48,7 +84,7 @@ func (g *Gate) Decide(ctx context.Context, line, dialled string, source netip.Ad
 		}
 	}
 	x.refusePending()
-	return x, nil
+	return &x, nil
 }
 
 // refusePending turns an allowed verdict into the first condition that would refuse now.

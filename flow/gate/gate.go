@@ -246,6 +246,39 @@ func (g *Gate) Calls() []call.Open {
 	return all
 }
 
+// InProgress is a call of this node as people see it.
+type InProgress struct {
+	call.Open
+	Cutting bool // asked to end
+	Priced  bool // over, and nothing more is charged: a phone has yet to confirm its end
+}
+
+// InProgress lists the calls of this node, the oldest first.
+func (g *Gate) InProgress() []InProgress {
+	priced := map[call.ID]bool{}
+	for _, r := range g.Records() {
+		priced[r.ID] = true
+	}
+	var out []InProgress
+	for _, c := range g.Calls() {
+		out = append(out, InProgress{Open: c, Cutting: g.Cutting(c.ID), Priced: priced[c.ID]})
+	}
+	return out
+}
+
+// Others lists the open calls of other nodes on the same store, by this node's clock.
+func (g *Gate) Others(ctx context.Context) ([]call.Open, error) {
+	all, err := g.money.OpenCalls(ctx, "")
+	others := all[:0]
+	for _, c := range all {
+		if c.Node != g.o.Node {
+			c.ByOurClock(g.anchor(), clock())
+			others = append(others, c)
+		}
+	}
+	return others, err
+}
+
 // Running lists the answered calls of this node that may cost something, in no order.
 func (g *Gate) Running() []call.Open {
 	return g.list(func(l *live) bool { return l.Open.State == call.Answered && l.Costs })

@@ -43,6 +43,7 @@ type Around struct {
 	// Ban bans a network. It does not block.
 	Ban      func(net netip.Prefix, d time.Duration, why string)
 	Counters counters.Counters // shared between nodes; nil: this node alone
+	Nodes    bool              // other nodes may use the same store
 	Lasting  bool              // Counters outlast this process: what is in force after a restart comes from there
 	// Where is what is known of an address, for facts: an ISO 3166-1 code, a network's name, an AS number.
 	Where   func(addr netip.Addr) (country, network string, asn uint32)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/fact"
 	"ringfence/flow/keep"
 )
@@ -216,6 +217,26 @@ type Stats struct {
 	Unsampled    uint64 // wrong answers that the sample had no room for
 	Unshared     uint64 // rounds in which the other nodes could not be reached
 	Evicted      uint64 // entries that were evicted before their end: the tables are too small for the attack
+}
+
+// CheckCounters finds whether nodes share lock-outs and bans.
+func (g *Guard) CheckCounters(ctx context.Context) check.Findings {
+	var out check.Findings
+	var err error
+	if g.around.Counters != nil {
+		_, err = g.around.Counters.Marks(ctx, "check", time.Now()) // a table that nobody uses
+	}
+	switch {
+	case err != nil:
+		out.Warn("counters", "not reached: %v. Until it can, lock-outs and bans of other nodes are unknown here", err)
+	case g.around.Lasting:
+		out.OK("counters", "reached; nodes share lock-outs and bans")
+	case g.around.Nodes:
+		out.Warn("counters", "nodes on one store do not share lock-outs and bans: set counters.url")
+	default:
+		out.OK("counters", "kept in this process, for one node")
+	}
+	return out
 }
 
 // Stats reads the counts.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -259,4 +260,24 @@ func FuzzSharedNames(f *testing.F) {
 			t.Errorf("%q is %v %v, then %v %v", name, scope, k, again, other)
 		}
 	})
+}
+
+// TestCheckSaysWhetherNodesShare: a thief who is locked out at one node must not simply go to the next.
+func TestCheckSaysWhetherNodesShare(t *testing.T) {
+	p := newPool()
+	for want, around := range map[string]Around{
+		"ok kept in this process":                                            {Counters: p},
+		"ok reached; nodes share":                                            {Counters: p, Lasting: true, Nodes: true},
+		"warning nodes on one store do not share lock-outs and bans":         {Counters: p, Nodes: true},
+		"warning not reached: counters unavailable. Until it can, lock-outs": {Counters: p, Nodes: true, Lasting: true},
+	} {
+		p.down.Store(strings.Contains(want, "not reached"))
+		s := newScene(t, func(o *Options) {
+			o.Around.Counters, o.Around.Lasting, o.Around.Nodes = around.Counters, around.Lasting, around.Nodes
+		})
+		got := s.a.CheckCounters(t.Context())
+		if len(got) != 1 || got[0].What != "counters" || !strings.HasPrefix(got[0].Level+" "+got[0].Text, want) {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/flow/keep"
@@ -25,9 +26,11 @@ const (
 	probeWithin = 1200 * time.Millisecond
 )
 
-// Options of Open; all but Held and Taken are needed.
+// Options of Open; all but Engine, Held and Taken are needed.
 type Options struct {
 	Store   store.Store
+	Engine  string                      // its name
+	Money   store.Money                 // where money is kept: Store, or memory
 	Box     func() (*secret.Box, error) // the present keys of this node
 	Secrets func() (opened, failed int) // how many stored passwords open with them
 	Ledger  func() error                // why the last transaction failed; nil: it did not
@@ -210,4 +213,28 @@ func (h *Health) note(ctx context.Context, text string) {
 	case text == "" && old != nil && *old != "":
 		h.o.Log.Info("the store is well again")
 	}
+}
+
+// Check finds whether the store can be written, and whether its money adds up.
+func (h *Health) Check(ctx context.Context) check.Findings {
+	var out check.Findings
+	if err := h.o.Store.Ping(ctx); err != nil {
+		out.Fail("store", "cannot be written: %v. Paid calls are refused until it can", err)
+	} else {
+		out.OK("store", "%s answers and can be written", h.o.Engine)
+	}
+	faults, err := h.o.Money.Check(ctx)
+	switch {
+	case err != nil:
+		out.Fail("money", "could not be checked: %v", err)
+	case len(faults) == 0:
+		out.OK("money", "every purse holds exactly what its open calls hold")
+	}
+	for _, f := range faults {
+		out.Fail("money", "%s", f)
+	}
+	if h.o.Money != store.Money(h.o.Store) {
+		out.Warn("configuration", "store.money is \"memory\": caps and calls are forgotten when the program ends")
+	}
+	return out
 }

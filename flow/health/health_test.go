@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,3 +146,42 @@ func TestAFrozenStoreIsNoticed(t *testing.T) {
 		<-done
 	})
 }
+
+// TestCheckFindsWhatOperatorsMustKnow: a store that cannot be written, purses that do not add up, and money that a restart forgets.
+func TestCheckFindsWhatOperatorsMustKnow(t *testing.T) {
+	s := &ailing{}
+	o := options(t, s)
+	o.Engine, o.Money = "sqlite", s
+	h := open(t, o)
+	check := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, f := range h.Check(t.Context()) {
+			got = append(got, f.Level+" "+f.What+": "+f.Text)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	sound := "ok money: every purse holds exactly what its open calls hold"
+	check("ok store: sqlite answers and can be written", sound)
+	s.ping = errors.New("disk full")
+	check("error store: cannot be written: disk full. Paid calls are refused until it can", sound)
+	s.ping, s.faults = nil, []string{"purse a holds too much"}
+	check("ok store: sqlite answers and can be written", "error money: purse a holds too much")
+	s.faults, s.check = nil, errors.New("disk I/O error")
+	check("ok store: sqlite answers and can be written", "error money: could not be checked: disk I/O error")
+	o.Money = &ailing{}
+	h = open(t, o)
+	check("ok store: sqlite answers and can be written", sound, `warning configuration: store.money is "memory": caps and calls are forgotten when the program ends`)
+}
+
+// ailing is a store that says what the test wants.
+type ailing struct {
+	booktest.Store
+	ping, check error
+	faults      []string
+}
+
+func (a *ailing) Ping(context.Context) error              { return a.ping }
+func (a *ailing) Check(context.Context) ([]string, error) { return a.faults, a.check }

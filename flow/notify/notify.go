@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/core/account"
+	"ringfence/core/check"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 )
@@ -65,6 +67,7 @@ type Options struct {
 	}
 	Book      *book.Book
 	Channels  map[string]Send // by code of an account.Channel; what is not here is kept and shown ("kept")
+	Server    string          // that the channel for mail hands mails to, as people know it
 	Desk      []string        // mail addresses of the fraud desk
 	Hooks     []string        // URLs of the provider's own webhooks, which get every kind
 	Help      Help
@@ -173,6 +176,23 @@ func New(o Options) (*Notifier, error) {
 		return nil, err
 	}
 	return n, n.tryTemplates()
+}
+
+// Check finds whether notices can be sent, and to the fraud desk too.
+func (n *Notifier) Check() check.Findings {
+	var out check.Findings
+	if n.o.Channels[account.Mail] == nil {
+		out.Warn("mail", "there is no mail server: mails are kept, not sent (ringfence notice list shows them); set mail.server")
+	} else {
+		out.OK("mail", "mails go to %s; test it with: ringfence notice test ADDRESS", n.o.Server)
+	}
+	if len(n.o.Desk) == 0 {
+		out.Warn("notices", "the fraud desk has no address for notices: set notify.desk")
+	}
+	if n.o.LinksURL == "" {
+		out.Warn("notices", "notices carry no answer links: set web.listen and web.url")
+	}
+	return out
 }
 
 func (o *Options) defaults() {

@@ -350,3 +350,16 @@ func TestNobodysWorryIsNoNotice(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckFindsNoticesThatReachNobody: mails that are kept, a fraud desk without an address, notices that cannot be answered.
+func TestCheckFindsNoticesThatReachNobody(t *testing.T) {
+	w := newWorld(t, nil)
+	found := func(change func(*Options)) (all []string) {
+		for _, f := range w.notifier(change).Check() {
+			all = append(all, f.Level+" "+f.What)
+		}
+		return all
+	}
+	equal(t, "all is set", found(nil), []string{"ok mail"})
+	equal(t, "nothing is set", found(func(o *Options) { o.Channels, o.Desk, o.LinksURL = nil, nil, "" }), []string{"warning mail", "warning notices", "warning notices"})
+}

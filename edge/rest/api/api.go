@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/check"
 	"ringfence/core/money"
 )
 
@@ -282,12 +283,7 @@ func End(t time.Time) string {
 }
 
 // Count is "1 line", "2 lines".
-func Count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
+func Count(n int, one, many string) string { return check.Count(n, one, many) }
 
 // Moment writes an instant for people, in this machine's zone; "" is none.
 func Moment(t time.Time) string {
