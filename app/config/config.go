@@ -20,15 +20,15 @@ import "net/netip"
 
 // Config is the whole configuration. The zero Config, once through Complete, is Default.
 type Config struct {
-	// Data is the folder for everything Ringfence keeps: the database, the key that seals secrets, and the admin
-	// socket. It is made at the first start, readable by its owner only. A relative path, here and below, counts from
-	// the folder of the configuration file; without a file, from where the program is started. One server uses it at a time.
+	// Data is the folder for everything that Ringfence keeps: the database, the key that seals secrets, and the admin
+	// socket. It is made at the first start, readable by its owner only. A relative path, here and below, is relative to the folder of
+	// the configuration file, or without a file to the working directory. Only one server can use the folder at a time.
 	Data string `toml:"data" form:"path" default:"ringfence-data"`
 
-	// Node names this program among others on one database; calls, journal rows and metrics carry it. It must be its own:
-	// a second server with the same name on the same database does not start. It must also be the same at each start, or the
-	// calls in progress wait for the end of their lease (money.lease). Left out, it is the host's name: set it where hosts share a
-	// name (clones, "localhost") or get a new one at each start (containers). Letters, digits, '.', '_' and '-', at most 64.
+	// Node is the name of this server among those that share a database; calls, journal rows and metrics carry it. It must be
+	// unique: a second server with the same name on the same database does not start. It must also be the same at each start,
+	// otherwise calls in progress are not taken over before their lease ends (money.lease). Left out, it is the host name: set it where
+	// hosts share a name (clones, "localhost") or get a new one at each start (containers). Letters, digits, '.', '_' and '-', at most 64.
 	Node string `toml:"node" form:"name"`
 
 	SIP      SIP      `toml:"sip"`
@@ -56,7 +56,7 @@ type Config struct {
 	File string `toml:"-"`
 }
 
-// SIP is where phones and carriers reach Ringfence, and how patient it is with them.
+// SIP sets where phones and carriers reach Ringfence, its timers, and how many calls it carries.
 type SIP struct {
 	// UDP is the list of addresses to listen on for SIP over UDP, as "address:port".
 	UDP []netip.AddrPort `toml:"udp" default:"0.0.0.0:5060"`
@@ -64,102 +64,103 @@ type SIP struct {
 	// TCP is the list of addresses to listen on for SIP over TCP, as "address:port". [] turns it off.
 	TCP []netip.AddrPort `toml:"tcp" default:"0.0.0.0:5060"`
 
-	// Advertise is the IP address that phones and carriers are told to use: set it when Ringfence stands behind address
-	// translation ("203.0.113.5"). Peers that are reached over the other family do not get it; one address of each may be
-	// given ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it leaves from.
+	// Advertise is the public IP address that phones and carriers are given. Set it when Ringfence is behind address translation
+	// ("203.0.113.5"). It applies to peers of the same address family; one address of each family may be given
+	// ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it is sent from.
 	Advertise string `toml:"advertise"`
 
-	// Realm is the name that phones are asked to log in to. Changing it makes every phone log in afresh.
+	// Realm is the digest realm of every challenge. After a change every phone must log in again.
 	Realm string `toml:"realm" default:"ringfence"`
 
-	// NonceLifetime is how long one login challenge can be used. Shorter leaves a thief of packets less time; longer
-	// saves phones a round trip.
+	// NonceLifetime is how long one login challenge can be used. A shorter time leaves less to an attacker who captures packets; a longer
+	// one saves phones a round trip.
 	NonceLifetime Duration `toml:"nonce-lifetime" default:"5m" min:"10s" max:"24h"`
 
 	// Algorithms is the list of digest algorithms offered to phones, in order of preference: ["SHA-256", "MD5"] where all
-	// phones know RFC 8760. The default is MD5 alone, because phones that do not (baresip 1.0 among them) give up on a
-	// challenge that has SHA-256 in it.
+	// phones support RFC 8760. The default is MD5 alone, because phones without it (baresip 1.0 among them) reject a challenge
+	// that offers SHA-256.
 	Algorithms []string `toml:"algorithms" default:"MD5" one:"SHA-256,MD5"`
 
-	// MinExpiry is the shortest registration granted; phones that ask for less get 423.
+	// MinExpiry is the shortest registration granted; a phone that asks for less gets a 423 response.
 	MinExpiry Duration `toml:"min-expiry" default:"1m" min:"10s" max:"1h"`
 
-	// MaxExpiry is the longest registration granted; phones that ask for more get this.
+	// MaxExpiry is the longest registration granted; phones that ask for longer get this.
 	MaxExpiry Duration `toml:"max-expiry" default:"1h" min:"30s" max:"24h"`
 
-	// SessionTimer is how often both ends of a call are asked whether they are still there (RFC 4028), so that a dead
-	// phone cannot run up a bill.
+	// SessionTimer is the session interval of calls (RFC 4028): how often both ends are asked whether they are still there, so that
+	// a phone that has failed cannot run up a bill.
 	SessionTimer Duration `toml:"session-timer" default:"30m" min:"90s" max:"2h"`
 
-	// TrunkSilence is how long a carrier may say nothing to a call before the next one is tried.
+	// TrunkSilence is how long a carrier may leave a call without any response before the next one is tried.
 	TrunkSilence Duration `toml:"trunk-silence" default:"5s" min:"500ms" max:"30s"`
 
-	// RingTime is how long a call may ring without being answered. It holds the money of its first slice meanwhile.
+	// RingTime is how long a call may ring without an answer. The money of its first slice is held during this time.
 	RingTime Duration `toml:"ring-time" default:"2m" min:"10s" max:"10m"`
 
-	// QueueTime is how long it may wait unanswered while the far end keeps saying that it is queued (182).
+	// QueueTime is how long a call may wait without an answer while the far end reports that it is queued (182).
 	QueueTime Duration `toml:"queue-time" default:"15m" min:"10s" max:"2h"`
 
-	// MaxCalls is how many calls this node carries at once, but for emergency calls; more are refused with 503.
+	// MaxCalls is the maximum number of concurrent calls on this node, without emergency calls. Further calls are refused with 503.
 	MaxCalls int `toml:"max-calls" default:"10000" min:"1" max:"1000000"`
 
-	// MaxEmergencyCalls is how many emergency calls this node carries at once, beside max-calls. From nine tenths on callers
-	// that are not logged in and the lines with the most are refused; never a line below its own max-calls, nor an address
-	// with fewer than three. Left out, it is half of max-calls, at least 1000.
+	// MaxEmergencyCalls is the maximum number of concurrent emergency calls on this node, in addition to max-calls. From nine tenths
+	// of it, callers that are not logged in and the lines with the most calls are refused, but never a line below its own max-calls or
+	// an address with fewer than three. Left out, it is half of max-calls, and at least 1000.
 	MaxEmergencyCalls int `toml:"max-emergency-calls" min:"1" max:"1000000"`
 
-	// MaxInboundCalls is how many calls may come in over one trunk at once; over all trunks it is three quarters of max-calls.
-	// When that is reached, the calls that have rung longest without their carrier's confirmation are ended. Left out, it is half of max-calls.
+	// MaxInboundCalls is the maximum number of concurrent inbound calls on one trunk; on all trunks together it is three quarters
+	// of max-calls. When it is reached, the calls that have rung longest without confirmation from their carrier are ended. Left out,
+	// it is half of max-calls.
 	MaxInboundCalls int `toml:"max-inbound-calls" min:"1" max:"1000000"`
 
-	// MaxRingingCalls is how many inbound calls ring one line at once, unless the line's max-calls is lower (but two always
-	// may); further ones get busy.
+	// MaxRingingCalls is the maximum number of inbound calls that ring one line at the same time. A lower max-calls of the line
+	// applies instead, but two calls may always ring. Further callers hear that the line is busy.
 	MaxRingingCalls int `toml:"max-ringing-calls" default:"20" min:"2" max:"10000"`
 
-	// TrunkInboundCalls is the same for single trunks, each "NAME=CALLS".
+	// TrunkInboundCalls is max-inbound-calls for individual trunks, each "NAME=CALLS".
 	TrunkInboundCalls []string `toml:"trunk-inbound-calls"`
 
-	// ReadSockets is how many sockets share each UDP address, so that several processors read at once. Left out, it is
-	// one for every processor, at most 8. More than there are processors cost CPU and memory and gain nothing.
+	// ReadSockets is how many sockets share each UDP address, so that several processors read in parallel. Left out, it is
+	// one for each processor, at most 8. More sockets than processors cost CPU and memory and bring no gain.
 	ReadSockets int `toml:"read-sockets" min:"1" max:"64"`
 }
 
-// Store is where the book, the money, the calls and the journal are kept.
+// Store is the database for customers, money, calls and the journal.
 type Store struct {
-	// Engine is the database: "sqlite" keeps everything in the data folder and needs nothing else, "postgres" uses the
+	// Engine is the kind of database: "sqlite" keeps everything in the data folder and needs no server, "postgres" uses the
 	// server that dsn names.
 	Engine string `toml:"engine" default:"sqlite" one:"sqlite,postgres"`
 
-	// Money set to "memory" keeps purses and open calls in memory only. They are lost when the program ends, so caps
-	// start afresh: for laboratories and measurements. Left out, they are durable.
+	// Money set to "memory" keeps purses and open calls in memory only. They are lost when the program ends, so that
+	// caps start from zero: for test systems and measurements. Left out, they are durable.
 	Money string `toml:"money" default:"durable" one:"durable,memory"`
 
-	// DSN says how to reach PostgreSQL: "postgres://user:password@host/database". It holds a password: the environment
-	// (RINGFENCE_STORE_DSN) or dsn-file are better places, and the environment goes before both.
+	// DSN is the connection string of PostgreSQL: "postgres://user:password@host/database". It contains a password, so the environment
+	// (RINGFENCE_STORE_DSN) or dsn-file is a better place. The environment takes precedence over both.
 	DSN Secret `toml:"dsn"`
 
 	// DSNFile is a file whose only line is the dsn; it must be readable by its owner only.
 	DSNFile string `toml:"dsn-file" form:"path"`
 
-	// Sync set to "full" makes each write survive a power failure before a call is connected. "normal" (sqlite only)
-	// is several times faster and may forget the last moments after a power failure, never after a crash of the program.
+	// Sync set to "full" writes to disk before a call is connected, so that a power failure loses nothing. "normal" (sqlite only)
+	// is several times faster, and may lose the last moments in a power failure, but never in a crash of the program.
 	Sync string `toml:"sync" default:"full" one:"full,normal"`
 }
 
-// Provider is who sells the calls: names, prices and the settings every customer starts with.
+// Provider describes the company that sells the calls: its names, prices, and the settings that every customer starts with.
 type Provider struct {
-	// Name is the provider's name, as people are shown it.
+	// Name is the provider's name, as customers see it.
 	Name string `toml:"name" default:"Ringfence"`
 
-	// Zone is the time zone of days, months and price bands for customers who have none of their own ("Europe/London").
+	// Zone is the time zone of days, months and price bands, for customers without a time zone of their own ("Europe/London").
 	Zone string `toml:"zone" default:"Europe/London"`
 
-	// Currency is what the provider bills in, a code of ISO 4217: every amount in a setting, a mail, a page and an export is
-	// in it, and price lists in another are refused or converted. Set it before the first price list is imported: what is
-	// in the books already is not converted, and price lists in another currency stop pricing calls.
+	// Currency is the billing currency, an ISO 4217 code. Every amount in settings, mails, pages and exports is in this currency, and
+	// price lists in another are refused or converted. Set it before the first price list is imported: amounts that are already
+	// recorded are not converted, and price lists in the former currency stop pricing calls.
 	Currency string `toml:"currency" default:"GBP"`
 
-	// Tariff is the name of the retail deck that prices calls of customers who have none of their own.
+	// Tariff is the name of the retail deck that prices the calls of customers without a deck of their own.
 	Tariff string `toml:"tariff" form:"name" default:"retail" reload:"live"`
 
 	// PeakFrom is when the peak price band begins, Monday to Friday, in the customer's zone.
@@ -168,19 +169,18 @@ type Provider struct {
 	// PeakUntil is when the peak price band ends. The same time as peak-from means that all of Monday to Friday is peak.
 	PeakUntil Clock `toml:"peak-until" default:"18:00" former:"peak-till" reload:"live"`
 
-	// Plan is the numbering plan that dialled digits are read under: "uk", or "custom" for the one in
-	// [provider.custom-plan].
+	// Plan is the numbering plan for dialled digits: "uk", or "custom" for the one in [provider.custom-plan].
 	Plan string `toml:"plan" default:"uk" one:"uk,custom"`
 
-	// Numbering is Ofcom's tables of number blocks, as one file in CSV: `make numbering` fetches them. A call to a 070, 076,
-	// 084, 087 or 09 number in a block that the table calls free is refused. One to any other number in a free block
-	// connects, and is a finding. A file that was last written more than 90 days ago refuses nothing. Left out, no number
-	// is refused for its block.
+	// Numbering is the file of Ofcom's tables of number blocks, in CSV: `make numbering` fetches them. A call to a 070, 076,
+	// 084, 087 or 09 number in an unallocated block is refused. A call to any other number in an unallocated block is connected
+	// and reported as a finding. A file that was last written more than 90 days ago refuses nothing. Left out, no number is refused
+	// because of its block.
 	Numbering string `toml:"numbering" form:"path" reload:"live"`
 
-	// LateAnswers says what a call costs that was answered only while it was being given up, when the answer crossed the
-	// caller's hanging up: "charged" as any answered call of that length, because the carrier charges for it, or "free". Its
-	// carrier cost is recorded either way.
+	// LateAnswers is what a call costs when its answer crosses the end of the attempt, for example when the caller hangs up at that
+	// moment: "charged" as any answered call of that length, because the carrier charges for it, or "free". The carrier's
+	// cost is recorded in both cases.
 	LateAnswers string `toml:"late-answers" default:"charged" one:"charged,free"`
 
 	CustomPlan Plan     `toml:"custom-plan"`
@@ -188,26 +188,26 @@ type Provider struct {
 	Settings   Settings `toml:"settings"`
 }
 
-// Help is how customers reach the provider; every notice says it.
+// Help is how customers reach the provider. Every notice includes it.
 type Help struct {
 	// Mail is the address for questions and reports of fraud.
 	Mail string `toml:"mail"`
 
-	// Phone is the number to ring, as people write it: "020 7946 0000".
+	// Phone is the telephone number for help, as people write it: "020 7946 0000".
 	Phone string `toml:"phone"`
 
 	// Text is the number for text messages.
 	Text string `toml:"text"`
 
-	// Hours is when somebody answers: "Monday to Friday, 9 to 17; at other times leave a message".
+	// Hours is the opening hours: "Monday to Friday, 9 to 17; at other times leave a message".
 	Hours string `toml:"hours"`
 
 	// Page is the address of the provider's help page: "https://example.net/help".
 	Page string `toml:"page"`
 }
 
-// Plan is a numbering plan other than the built-in one; it is read only when provider.plan is "custom". Which numbers
-// are mobile, premium and so on comes from the built-in table of the world.
+// Plan is a numbering plan other than the built-in one. It is used only when provider.plan is "custom". Which numbers
+// are mobile, premium and so on comes from the built-in table of all countries.
 type Plan struct {
 	// Country is the ISO 3166-1 code of the home country: "IE".
 	Country string `toml:"country" form:"country"`
@@ -215,25 +215,24 @@ type Plan struct {
 	// Code is the country code, digits only: "353".
 	Code string `toml:"code" form:"code"`
 
-	// Trunk is the digit dialled before national numbers: "0". Left out, national numbers are dialled as they are, with
-	// no prefix.
+	// Trunk is the digit that is dialled before national numbers: "0". Left out, national numbers are dialled without a prefix.
 	Trunk string `toml:"trunk" form:"digits"`
 
-	// International is what is dialled before a country code, beside "+": "00".
+	// International is the prefix that is dialled before a country code, as an alternative to "+": "00".
 	International string `toml:"international" form:"digits"`
 
-	// Together is the list of other countries behind the same code that count as national: ["GG", "IM", "JE"].
+	// Together is the list of other countries with the same code that count as national: ["GG", "IM", "JE"].
 	Together []string `toml:"together" form:"country"`
 
-	// Emergency is the list of numbers that connect whatever is locked, capped or unpaid: ["112", "999"].
+	// Emergency is the list of emergency numbers: ["112", "999"]. They are connected even if a line is locked, over a cap or unpaid.
 	Emergency []string `toml:"emergency" form:"digits"`
 
-	// Services is the list of other short numbers that may be dialled, when a deck prices them.
+	// Services is the list of other short numbers that may be dialled, if a deck has a price for them.
 	Services []string `toml:"services" form:"digits"`
 }
 
-// Settings is what every customer and line starts with. They may tighten these; staff may grant looser ones. A setting
-// left out has its built-in default.
+// Settings are the limits that every customer and line starts with. Customers and lines may tighten them; staff may grant looser
+// ones. A setting that is left out has its built-in default.
 type Settings struct {
 	// NationalCeiling is the highest price of a national call, per minute: "20p". "free" allows free calls only.
 	NationalCeiling Setting `toml:"national-ceiling" reload:"live"`
@@ -245,27 +244,27 @@ type Settings struct {
 	Premium Setting `toml:"premium" reload:"live"`
 
 	// Satellite is whether satellites and other networks without a country may be called: +870, +878, +881, +882, +883 and
-	// +888. "off" unless said: no real price of these is near an ordinary ceiling, so one that is is a fault in the deck. When
+	// +888. The default is "off": no real price for them is near an ordinary ceiling, so a price that is must be an error in the deck. When
 	// on, the international ceiling still applies.
 	Satellite Setting `toml:"satellite" reload:"live"`
 
-	// Personal is whether personal numbers (070) may be called. "on" unless said: the national ceiling applies, and hospital
-	// bedside phones and sole traders have them.
+	// Personal is whether personal numbers (070) may be called. The default is "on", because the national ceiling applies, and
+	// hospital bedside phones and sole traders have these numbers.
 	Personal Setting `toml:"personal" reload:"live"`
 
-	// Pager is whether pagers (076) may be called. "on" unless said, under the national ceiling.
+	// Pager is whether pagers (076) may be called. The default is "on", under the national ceiling.
 	Pager Setting `toml:"pager" reload:"live"`
 
-	// MaxCalls is how many calls a line may have at once.
+	// MaxCalls is the maximum number of concurrent calls of a line.
 	MaxCalls Setting `toml:"max-calls" reload:"live"`
 
-	// MaxInternational is how many of them may be international.
+	// MaxInternational is the maximum number of concurrent international calls of a line.
 	MaxInternational Setting `toml:"max-international" reload:"live"`
 
-	// CallsPerMinute is how many calls a line may start in one minute.
+	// CallsPerMinute is the maximum number of calls that a line may start per minute.
 	CallsPerMinute Setting `toml:"calls-per-minute" reload:"live"`
 
-	// LongestCall is the longest that one call may last: "4h".
+	// LongestCall is the maximum duration of a call: "4h".
 	LongestCall Setting `toml:"longest-call" reload:"live"`
 
 	// LineDayCap is the most a line may spend in a day: "£50".
@@ -280,93 +279,93 @@ type Settings struct {
 	// AccountMonthCap is the most all lines of a customer may spend in a month.
 	AccountMonthCap Setting `toml:"account-month-cap" reload:"live"`
 
-	// LineWarning is the un-billed usage of a line at which its contacts get mail, and again at each further multiple:
+	// LineWarning is the un-billed usage of a line at which its contacts are notified, and again at each further multiple:
 	// "£10". "0" turns it off. Customers and lines may have their own.
 	LineWarning Setting `toml:"line-warning" reload:"live"`
 
 	// AccountWarning is the same for all lines of a customer together.
 	AccountWarning Setting `toml:"account-warning" reload:"live"`
 
-	// Nets is the list of addresses and networks that every line must log in from, whatever its own lock says:
-	// "192.0.2.0/24, 2001:db8::/32". Left out, no lock.
+	// Nets is the list of addresses and networks that every line must log in from, in addition to its own IP lock:
+	// "192.0.2.0/24, 2001:db8::/32". Left out, there is no such lock.
 	Nets Setting `toml:"nets" reload:"live"`
 
 	// Closed is the list of destinations that are closed to every line: classes of number, countries and ranges, such as
-	// "intl-premium, LV, +44843". "abroad" and "above 10p" (abroad, by the price of a first minute) are others. Emergency calls
-	// are never closed. Left out, none is.
+	// "intl-premium, LV, +44843". It may also contain "abroad" and "above 10p" (abroad, by the price of the first minute). Emergency
+	// calls are always possible. Left out, no destination is closed.
 	Closed Setting `toml:"closed" reload:"live"`
 }
 
-// Money is how calls in progress are paid for: in slices, ahead of the talking.
+// Money sets how money is held for calls in progress: in slices, ahead of the talk time.
 type Money struct {
-	// Slice is how much talk time is paid for at a time. Shorter ties up less money; longer writes less often.
+	// Slice is the talk time that is paid for at a time. A shorter slice holds less money; a longer one causes fewer writes.
 	Slice Duration `toml:"slice" default:"1m" min:"1s" max:"1h"`
 
-	// ExtendAhead is how long before the paid time ends the next slice is asked for. It must be shorter than slice.
+	// ExtendAhead is how long before the end of the paid time the next slice is held. It must be shorter than slice.
 	ExtendAhead Duration `toml:"extend-ahead" default:"10s" min:"100ms" max:"10m"`
 
-	// Lease is how long the calls of a node that died are left alone before another node ends or takes them over.
+	// Lease is how long after a node has failed another node waits before it takes over or ends the calls of that node.
 	Lease Duration `toml:"lease" default:"30s" min:"5s" max:"10m"`
 }
 
-// Login is what wrong logins lead to. While a lock-out lasts even the right password is refused, with
-// the answer that a wrong one gets.
+// Login sets the limits on wrong passwords, and the lock-outs that follow. During a lock-out even the right password is
+// refused, with the same response as a wrong one.
 type Login struct {
-	// Lockout set to "off" turns all of this section off: for laboratories.
+	// Lockout set to "off" turns this whole section off: for test systems.
 	Lockout string `toml:"lockout" default:"on" one:"on,off"`
 
-	// Failures is how many wrong passwords an address has for one line within window before it is locked out for that line.
+	// Failures is how many wrong passwords an address may send for one line within window before it is locked out for that line.
 	Failures int `toml:"failures" default:"5" min:"2" max:"1000"`
 
 	// Window is the time within which wrong passwords are counted together.
 	Window Duration `toml:"window" default:"10m" min:"1m" max:"24h"`
 
-	// First is how long the first lock-out lasts; each further one lasts twice as long as the one before.
+	// First is the duration of the first lock-out. Each further one lasts twice as long as the previous one.
 	First Duration `toml:"first" default:"15m" min:"1s" max:"24h"`
 
-	// Longest is the longest lock-out. A source without a wrong password for so long starts again from the first.
+	// Longest is the duration of the longest lock-out. A source without a wrong password for this time starts again from first.
 	Longest Duration `toml:"longest" default:"24h" min:"1m" max:"720h"`
 
-	// Address is how many wrong passwords an address may send over all lines before it is banned. Addresses on a line's
-	// IP lock, of trunks, and with a good recent history are not.
+	// Address is how many wrong passwords an address may send for all lines together before it is banned. Addresses on an IP lock,
+	// addresses of trunks, and addresses with a good recent history are exempt.
 	Address int `toml:"address" default:"20" min:"2" max:"100000"`
 
-	// Network is the same for a network: a /24 of IPv4, a /56 of IPv6.
+	// Network is the same limit for a network: a /24 of IPv4, a /56 of IPv6.
 	Network int `toml:"network" default:"60" min:"2" max:"1000000"`
 
-	// AS is how many wrong passwords an autonomous system may send before each new address in it gets one attempt only. It needs a file
-	// with AS numbers in geo.files.
+	// AS is how many wrong passwords an autonomous system may send before each new address in it gets only one attempt. It needs
+	// a file with AS numbers in geo.files.
 	AS int `toml:"as" default:"300" min:"2" max:"1000000"`
 
-	// Strangers is how many wrong passwords a day a line accepts from all new places together before each such
-	// place gets one attempt only; at twice that, new places are refused for the day. Usual places are not affected.
+	// Strangers is how many wrong passwords a day may come for a line from all new places together before each new place gets only
+	// one attempt. At twice this number new places are refused for the day. Usual places are not affected.
 	Strangers int `toml:"strangers" default:"30" min:"2" max:"100000"`
 
-	// Weeks is the same over 28 days, against those who guess slowly.
+	// Weeks is the same limit over 28 days, against slow guessing.
 	Weeks int `toml:"weeks" default:"200" min:"2" max:"1000000"`
 
-	// Usual is how many wrong passwords may come within window from a place that the line is used from, before it is locked out for
-	// that line: phones with a wrong password retry for ever. It is not banned for them.
+	// Usual is how many wrong passwords may come within window from a place that the line is used from before that place is locked
+	// out for the line. The limit is higher because a phone with a wrong password retries for ever. The place is not banned for them.
 	Usual int `toml:"usual" default:"40" min:"2" max:"100000"`
 
-	// Spray is how many different lines one address or network may try within window before it is taken for a sprayer.
+	// Spray is how many different lines one address or network may try within window before it counts as a sprayer.
 	Spray int `toml:"spray" default:"10" min:"2" max:"1000"`
 }
 
-// Shield is what keeps attackers' packets out.
+// Shield sets which packets are dropped: bans, ban lists of others, and known attack tools.
 type Shield struct {
-	// Scanners says what requests get that give themselves away as an attacker's tool: "silence", or the "answer" that
-	// everybody gets.
+	// Scanners is how requests from known attack tools are treated: "silence" drops them, "answer" treats them as any
+	// other request.
 	Scanners string `toml:"scanners" default:"silence" one:"silence,answer"`
 
-	// Kernel says whether banned sources are also dropped in the kernel (nftables), before they cost anything: "auto" where it
-	// may be done, "off", or "required", which does not start without. It needs CAP_NET_ADMIN.
+	// Kernel says whether banned sources are also dropped in the kernel (nftables), where this costs least: "auto" where it is
+	// possible, "off", or "required", with which the server does not start without it. It needs CAP_NET_ADMIN.
 	Kernel string `toml:"kernel" default:"auto" one:"auto,off,required"`
 
-	// Never is the list of addresses and networks that are never banned by anything: your own, your monitoring's.
+	// Never is the list of addresses and networks that are never banned: your own, and those of your monitoring.
 	Never []string `toml:"never"`
 
-	// MaxBans is how many bans are kept at once, those of feeds included; when it is full, the ban that ends first is removed.
+	// MaxBans is the maximum number of bans, including those from feeds. When it is reached, the ban that ends first is removed.
 	MaxBans int `toml:"max-bans" default:"65536" min:"100" max:"1000000"`
 
 	// Feeds is the list of ban lists to follow, each "NAME=FILE" or "NAME=https://…": plain text, CSV or JSON, as APIBAN,
@@ -376,31 +375,31 @@ type Shield struct {
 	// FeedInterval is how often feeds are read.
 	FeedInterval Duration `toml:"feed-interval" default:"1h" min:"1m" max:"168h"`
 
-	// FeedLife is how long an entry of a feed holds that names no end, after it was last seen there.
+	// FeedLife is how long a feed entry without an end of its own stays in force after it was last seen in the feed.
 	FeedLife Duration `toml:"feed-life" default:"24h" min:"1m" max:"8760h"`
 }
 
-// Geo is where addresses are looked up: country and network, for devices, leak signs and notices.
+// Geo sets where the country and network of an address are looked up, for devices, findings and notices.
 type Geo struct {
 	// Files is the list of tables of countries, AS numbers or both: MaxMind DB (.mmdb) or ip-location-db (.csv). The first
-	// that knows something is believed. `make geo ASN=1` fetches free ones. Left out, places are networks without names.
+	// table with an entry is used. `make geo ASN=1` fetches free ones. Left out, places are networks without names.
 	Files []string `toml:"files" form:"path" reload:"live"`
 }
 
-// Counters is where lock-outs and bans are shared between nodes.
+// Counters sets where nodes share lock-outs and bans.
 type Counters struct {
-	// URL is a Valkey or Redis (7 or later) server: "redis://user:password@host:6379/0", "rediss://…" with TLS,
-	// "unix:///path". Left out, this node counts alone. It may hold a password: url-file is a better place.
+	// URL is the address of a Valkey or Redis (7 or later) server: "redis://user:password@host:6379/0", "rediss://…" with TLS,
+	// "unix:///path". Left out, this node counts on its own. If the URL contains a password, url-file is a better place.
 	URL Secret `toml:"url"`
 
 	// URLFile is a file whose only line is the url; it must be readable by its owner only.
 	URLFile string `toml:"url-file" form:"path"`
 
-	// Prefix begins every key, so that others may use the same server.
+	// Prefix is the start of every key, so that other programs can use the same server.
 	Prefix string `toml:"prefix" form:"name" default:"ringfence"`
 }
 
-// Notify is who is notified of what, and how.
+// Notify sets who is notified of findings, and how.
 type Notify struct {
 	// Desk is the list of mail addresses of the fraud desk.
 	Desk []string `toml:"desk"`
@@ -419,12 +418,12 @@ type Notify struct {
 	// (`ringfence notice preview --list`). Left out, the built-in ones are used.
 	Templates string `toml:"templates" form:"path"`
 
-	// Storm is how many mails one person gets within an hour about what anybody can cause: guessing, new devices and the
-	// like. Further ones wait for a digest. Of all others (stolen logins, usage, locks) it is three times as many, counted
-	// apart.
+	// Storm is the maximum number of mails per person and hour about events that anyone can cause, such as guessing and new devices.
+	// Further ones wait for a digest. All other mails (stolen logins, usage, locks) are counted separately, with three times
+	// this limit.
 	Storm int `toml:"storm" default:"10" min:"1" max:"1000"`
 
-	// Digest is how often digests go out.
+	// Digest is how often digests are sent.
 	Digest Duration `toml:"digest" default:"1h" min:"1m" max:"168h"`
 
 	// LinkLife is how long the links in a notice can be used.
@@ -433,8 +432,8 @@ type Notify struct {
 
 // Mail is the server that notices are sent through.
 type Mail struct {
-	// Server is "host:port" of an SMTP server. Left out, mails are kept and shown (`ringfence notice show`), not sent, and
-	// of this section only from may be set.
+	// Server is the "host:port" of an SMTP server. Left out, mails are not sent but kept (`ringfence notice show` shows them), and
+	// only from may be set in this section.
 	Server string `toml:"server"`
 
 	// TLS is "starttls" (port 587), "tls" (port 465), or "none", which is allowed on loopback only.
@@ -443,7 +442,7 @@ type Mail struct {
 	// CAFile is a file of certificates (PEM) to trust instead of the system's.
 	CAFile string `toml:"ca-file" form:"path"`
 
-	// User is the login at the server; left out, none is used.
+	// User is the user name for the server. Left out, there is no login.
 	User string `toml:"user"`
 
 	// PasswordFile is a file whose only line is the password; it must be readable by its owner only.
@@ -465,36 +464,36 @@ type Mail struct {
 	DKIMKey string `toml:"dkim-key" form:"path"`
 }
 
-// Web is the pages that people reach from the links in notices.
+// Web serves the pages behind the links in notices.
 type Web struct {
-	// Listen is the "address:port" of these pages. Left out, there are none, and notices carry no links.
+	// Listen is the "address:port" of these pages. Left out, there are no pages, and notices contain no links.
 	Listen netip.AddrPort `toml:"listen"`
 
-	// URL is how people reach them from outside: "https://calls.example.net". Left out, it is made from listen; it must be
-	// set where listen does not say it: with a proxy, and on 0.0.0.0 or [::].
+	// URL is the public address of these pages: "https://calls.example.net". Left out, it is made from listen. It must be
+	// set with a proxy, and when listen is 0.0.0.0 or [::].
 	URL string `toml:"url"`
 
-	// TLSCert is the certificate chain (PEM). The file is read again on reload. Without it the pages are plain HTTP, on a
-	// loopback address only, unless proxy is set: put a proxy with TLS in front.
+	// TLSCert is the certificate chain (PEM). The file is read again on reload. Without it the pages are served over plain HTTP, on a
+	// loopback address only unless proxy is set: put a proxy with TLS in front.
 	TLSCert string `toml:"tls-cert" form:"path" reload:"live"`
 
 	// TLSKey is the private key (PEM) of tls-cert.
 	TLSKey string `toml:"tls-key" form:"path" reload:"live"`
 
-	// Proxy is the address or network of the proxy in front, whose X-Forwarded-For is believed. Left out, none is.
+	// Proxy is the address or network of the proxy in front, whose X-Forwarded-For is trusted. Left out, that header is ignored.
 	Proxy string `toml:"proxy"`
 }
 
 // Admin is the interface that the command line and other programs use.
 type Admin struct {
-	// Socket is the path of the unix socket; anybody who can open it can do anything. Left out, it is ringfence.sock in the
+	// Socket is the path of the unix socket. Anyone who can open it has full control. Left out, it is ringfence.sock in the
 	// data folder.
 	Socket string `toml:"socket" form:"path"`
 
-	// Listen is the "address:port" for the same interface over TCP, where a token is asked for. Left out, there is none.
+	// Listen is the "address:port" for the same interface over TCP, which requires a token. Left out, there is none.
 	Listen netip.AddrPort `toml:"listen"`
 
-	// TokensFile is a file of token digests, one "name sha256-hex" a line. Needed when listen is set.
+	// TokensFile is a file of token digests, one "name sha256-hex" per line. It is required when listen is set.
 	TokensFile string `toml:"tokens-file" form:"path"`
 
 	// Tracers are the names of tokens whose holders may see the SIP messages of lines and calls (ringfence trace). Anyone who may open
@@ -509,52 +508,52 @@ type Admin struct {
 	TLSKey string `toml:"tls-key" form:"path" reload:"live"`
 }
 
-// Metrics is what monitoring reads.
+// Metrics sets where monitoring reads metrics and health.
 type Metrics struct {
 	// Listen is the "address:port" for /metrics, /healthz and /readyz over plain HTTP. Left out, they are on the admin
 	// socket only.
 	Listen netip.AddrPort `toml:"listen"`
 }
 
-// Tracing is where traces of calls go, for OpenTelemetry: which stage of a call took how long.
+// Tracing sets where traces of calls are sent (OpenTelemetry): how long each stage of a call took.
 type Tracing struct {
-	// URL is a collector's OTLP endpoint over HTTP: "http://127.0.0.1:4318/v1/traces". Left out, nothing is traced. Traces
-	// name lines, trunks and calls, and no telephone numbers.
+	// URL is the OTLP endpoint of a collector over HTTP: "http://127.0.0.1:4318/v1/traces". Left out, nothing is traced. Traces
+	// contain lines, trunks and calls, but no telephone numbers.
 	URL string `toml:"url"`
 
-	// OneIn traces one call in this many: 1 traces every call.
+	// OneIn sets the share of calls that are traced: 1 traces every call, 100 one call in a hundred.
 	OneIn int `toml:"one-in" default:"1" min:"1" max:"1000000"`
 }
 
-// Log is what is written to standard error.
+// Log sets which messages are written to standard error.
 type Log struct {
-	// Level is the least serious kind of message written.
+	// Level is the lowest level that is written.
 	Level string `toml:"level" default:"info" one:"debug,info,warn,error" reload:"live"`
 
 	// Format is "text" for people or "json" for programs.
 	Format string `toml:"format" default:"text" one:"text,json"`
 }
 
-// Secrets is how secrets are sealed at rest.
+// Secrets sets the key that encrypts stored secrets.
 type Secrets struct {
-	// KeyFile is the file of the key that seals SIP passwords, made at the first start with mode 0600. Left out, it is
-	// ringfence.key in the data folder. RINGFENCE_KEY in the environment goes before it. Keep a copy apart from the
-	// database: without it no phone can log in.
+	// KeyFile is the file of the key that seals SIP passwords. It is made at the first start, with mode 0600. Left out, it is
+	// ringfence.key in the data folder. RINGFENCE_KEY in the environment takes precedence. Keep a copy separate from the
+	// database: without the key no phone can log in.
 	KeyFile string `toml:"key-file" form:"path"`
 
 	// Key is what RINGFENCE_KEY held; never from the file.
 	Key Secret `toml:"-"`
 }
 
-// Limits bounds what one client may make Ringfence hold.
+// Limits are the most that one client, or all clients, may make Ringfence hold.
 type Limits struct {
-	// Contacts is how many phones one line may have registered at once.
+	// Contacts is the maximum number of phones registered with one line.
 	Contacts int `toml:"contacts" default:"10" min:"1" max:"100"`
 
-	// Connections is how many TCP connections phones and carriers may hold open in all; fewer where the system's limit of
-	// open files is lower. Those on which nobody has logged in may be half of them, and are the first to close.
+	// Connections is the maximum number of open TCP connections of phones and carriers together. It is lower where the system's limit
+	// on open files is lower. At most half of them may be connections without a login, and these are closed first.
 	Connections int `toml:"connections" default:"10000" min:"1" max:"1000000"`
 
-	// UploadBytes is the longest request taken on the admin interface, which is the largest deck that can be imported.
+	// UploadBytes is the maximum size of a request to the admin interface, and so of a deck that can be imported.
 	UploadBytes int `toml:"upload-bytes" default:"67108864" min:"65536" max:"1073741824"`
 }

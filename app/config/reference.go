@@ -79,7 +79,7 @@ func ownerType(f field) string {
 func (f field) facts() string {
 	var s []string
 	if len(f.One) > 0 || f.Min != "" {
-		s = append(s, "Wants "+f.want()+".")
+		s = append(s, "Must be "+f.want()+".")
 	}
 	if f.Live {
 		s = append(s, "A reload applies a change.")
@@ -95,7 +95,7 @@ func sectioned(table func(key, doc string), each func(f field, value string)) {
 		if t := f.table(); t != now {
 			now = t
 			doc := strings.TrimPrefix(docs()[ownerType(f)], ownerType(f)+" ")
-			table(t, capital(strings.TrimPrefix(doc, "is ")))
+			table(t, capital(strings.TrimPrefix(strings.TrimPrefix(doc, "is "), "are ")))
 		}
 		each(f, show(f.of(&d)))
 	}
@@ -120,11 +120,11 @@ func ordered() []field {
 }
 
 const referenceHead = `# Ringfence configuration: every field with its default.
-# Copy what you change; what is left out keeps its default, and so does what is set to "" or 0.
+# Copy the fields that you change. A field that is left out, or set to "" or 0, has its default.
 # Check a file with: ringfence config check --config FILE
 #
 # SIGHUP (systemctl reload) reads the file and the certificates again. A file with a fault changes
-# nothing. Fields that a reload applies say so; the log names changed fields that need a restart.
+# nothing. Fields that a reload applies are marked; the log names changed fields that need a restart.
 `
 
 // Reference is a commented TOML file of every field with its default, commented out.
@@ -152,12 +152,12 @@ const markdownHead = `# Configuration
 
 <!-- Written by "go generate ./app/config" from app/config/config.go. Do not edit. -->
 
-Ringfence reads one TOML file: the one named by ` + "`--config`" + `, else by ` + "`RINGFENCE_CONFIG`" + `, else ` + "`ringfence.toml`" + ` where it is started, else
-` + "`/etc/ringfence/ringfence.toml`" + `. Without a file every field has its default. A field left out has its default, and so has one set to ` + "`\"\"`" + ` or
+Ringfence reads one TOML file: the one named by ` + "`--config`" + `, or by ` + "`RINGFENCE_CONFIG`" + `, or ` + "`ringfence.toml`" + ` in the working directory, or
+` + "`/etc/ringfence/ringfence.toml`" + `. Without a file every field has its default. So has a field that is left out, or set to ` + "`\"\"`" + ` or
 ` + "`0`" + `; an empty list is an empty list. A key that does not exist is refused with its line and the nearest key that does. Times are
-written ` + "`\"90s\"`, `\"10m\"`, `\"1h30m\"`" + `. Relative paths count from the folder of the file.
+written ` + "`\"90s\"`, `\"10m\"`, `\"1h30m\"`" + `. Relative paths are relative to the folder of the file.
 
-    ringfence config check --config FILE     says what is wrong with a file
+    ringfence config check --config FILE     lists the faults of a file
     ringfence config reference               prints this page as a TOML file
 
 ## Environment
@@ -165,20 +165,20 @@ written ` + "`\"90s\"`, `\"10m\"`, `\"1h30m\"`" + `. Relative paths count from t
 | variable | what it sets |
 |---|---|
 | ` + "`RINGFENCE_CONFIG`" + ` | the configuration file |
-| ` + "`RINGFENCE_KEY`" + ` | the key that seals secrets, before ` + "`secret.key-file`" + ` |
-| ` + "`RINGFENCE_STORE_DSN`" + ` | how to reach PostgreSQL, before ` + "`store.dsn`" + ` and ` + "`store.dsn-file`" + ` |
-| ` + "`RINGFENCE_SOCKET`" + ` | the admin socket, before ` + "`admin.socket`" + `; the command line uses it too |
+| ` + "`RINGFENCE_KEY`" + ` | the key that seals secrets; it takes precedence over ` + "`secret.key-file`" + ` |
+| ` + "`RINGFENCE_STORE_DSN`" + ` | the connection string of PostgreSQL; it takes precedence over ` + "`store.dsn`" + ` and ` + "`store.dsn-file`" + ` |
+| ` + "`RINGFENCE_SOCKET`" + ` | the admin socket; it takes precedence over ` + "`admin.socket`" + `, and the command line uses it too |
 | ` + "`RINGFENCE_PHONE_PASSWORD`" + `, ` + "`RINGFENCE_CARRIER_PASSWORD`" + ` | for ` + "`ringfence phone`" + ` only: the passwords of the test phone and the test carrier |
-| ` + "`NOTIFY_SOCKET`" + ` | set by systemd: told when the server is ready, reloads and stops |
-| ` + "`NO_COLOR`" + ` | set to anything: the command line prints no colours |
+| ` + "`NOTIFY_SOCKET`" + ` | set by systemd, which is notified when the server is ready, reloads and stops |
+| ` + "`NO_COLOR`" + ` | set to any value, the command line prints no colours |
 
 Nothing else is read from the environment.
 
 ## Reload
 
-SIGHUP (` + "`systemctl reload ringfence`" + `) reads the file and the certificates again, and every call goes on. Fields marked *reload* below change at once.
+SIGHUP (` + "`systemctl reload ringfence`" + `) reads the file and the certificates again. Calls continue. Fields marked *reload* below change immediately.
 If the file has a fault, it is logged and nothing changes. If a field changed that needs a restart, the log names it with the old and
-the new value, and the old one stays in force. Decks are kept in the store: an import is in force at once and needs no reload.
+the new value, and the old one stays in force. Decks are kept in the store: an import is in force immediately and needs no reload.
 `
 
 // Markdown is the text of docs/configuration.md.

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// Plan is what an attack tries, and its bounds.
+// Plan is what an attack tries, and its limits.
 type Plan struct {
 	Numbers []string      // called in turn
 	Calls   int           // attempts in all, at most 10,000
 	AtOnce  int           // concurrent attempts, at most 200
-	Refused int           // give up after this many refusals in a row; 0 is 10
-	Last    time.Duration // hang up what is left after this long
+	Refused int           // stop after this many consecutive refusals; 0 is 10
+	Last    time.Duration // the duration of the attack; calls in progress are then hung up
 	// Say reports each event in a line, from one goroutine at a time; may be nil.
 	Say func(format string, args ...any)
 }
 
-// Loot is what came of an attack.
+// Loot is the result of an attack.
 type Loot struct {
 	Tried, Answered, Refused int
 	Cut                      int           // calls ended by the other side
@@ -32,12 +32,12 @@ type Loot struct {
 	Cuts                     map[string]int // by the text of the Reason
 }
 
-// ErrTooWild says that an attack was planned beyond this tool's bounds or against another machine.
+// ErrTooWild says that an attack was planned beyond this tool's limits or against another machine.
 var ErrTooWild = errors.New("the attack drill runs against loopback only, with at most 10,000 calls, 200 of them concurrent, for at most an hour")
 
-// Attack places call after call, as a thief does with a stolen login, holds what is answered, and stops when the line is
-// refused for good, the plan's calls are used up, or time is up. The calls in progress are then held until they are cut
-// or the plan's time ends.
+// Attack makes one call after the other, as an attacker with a stolen login does, and keeps each answered call up. It stops when the
+// line is refused too often in a row, when the plan's calls are used up, or when its time ends. Calls in progress are then kept up
+// until they are cut or the plan's time ends.
 func (p *Phone) Attack(ctx context.Context, plan Plan) (Loot, error) {
 	if !p.server.Addr().IsLoopback() || plan.Calls < 1 || plan.Calls > 10_000 || plan.AtOnce < 1 || plan.AtOnce > 200 ||
 		plan.Last <= 0 || plan.Last > time.Hour || len(plan.Numbers) == 0 {
@@ -49,84 +49,84 @@ func (p *Phone) Attack(ctx context.Context, plan Plan) (Loot, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, plan.Last)
 	defer cancel()
-	t := &thief{phone: p, plan: plan, loot: Loot{Refusals: map[string]int{}, Cuts: map[string]int{}}}
+	a := &attacker{phone: p, plan: plan, loot: Loot{Refusals: map[string]int{}, Cuts: map[string]int{}}}
 	var wg sync.WaitGroup
 	for range plan.AtOnce {
-		wg.Go(func() { t.dial(ctx, &wg) })
+		wg.Go(func() { a.dial(ctx, &wg) })
 	}
 	wg.Wait()
-	return t.loot, nil
+	return a.loot, nil
 }
 
-type thief struct {
+type attacker struct {
 	phone *Phone
 	plan  Plan
 
 	mu   sync.Mutex // owns all below
 	next int        // attempts begun
-	row  int        // refusals in a row
+	row  int        // consecutive refusals
 	loot Loot
 }
 
-// dial places one call after another; goroutines of their own hold those that are answered.
-func (t *thief) dial(ctx context.Context, held *sync.WaitGroup) {
+// dial makes one call after another; answered calls are held by goroutines of their own.
+func (a *attacker) dial(ctx context.Context, held *sync.WaitGroup) {
 	for ctx.Err() == nil {
-		n, ok := t.take()
+		n, ok := a.take()
 		if !ok {
 			return
 		}
-		number := t.plan.Numbers[n%len(t.plan.Numbers)]
-		call, answer, err := t.phone.Invite(ctx, number, Dialling{})
+		number := a.plan.Numbers[n%len(a.plan.Numbers)]
+		call, answer, err := a.phone.Invite(ctx, number, Dialling{})
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return
 		case err != nil:
-			t.refused(number, err.Error())
+			a.refused(number, err.Error())
 		case call == nil:
-			t.refused(number, answer.String())
+			a.refused(number, answer.String())
 		default:
-			t.answered(number)
-			held.Go(func() { t.hold(ctx, number, call) })
+			a.answered(number)
+			held.Go(func() { a.hold(ctx, number, call) })
 		}
 	}
 }
 
-func (t *thief) take() (int, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.next >= t.plan.Calls || t.row >= t.plan.Refused {
+func (a *attacker) take() (int, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.next >= a.plan.Calls || a.row >= a.plan.Refused {
 		return 0, false
 	}
-	t.next++
-	t.loot.Tried++
-	return t.next - 1, true
+	a.next++
+	a.loot.Tried++
+	return a.next - 1, true
 }
 
 // refused counts a refusal and reports each new reason once.
-func (t *thief) refused(number, why string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.row++
-	t.loot.Refused++
-	t.loot.Refusals[why]++
-	if t.loot.Refusals[why] == 1 {
-		t.plan.Say("%s refused: %s", number, why)
+func (a *attacker) refused(number, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.row++
+	a.loot.Refused++
+	a.loot.Refusals[why]++
+	if a.loot.Refusals[why] == 1 {
+		a.plan.Say("%s refused: %s", number, why)
 	}
-	if t.row == t.plan.Refused {
-		t.plan.Say("%d refusals in a row: giving up on new calls", t.row)
+	if a.row == a.plan.Refused {
+		a.plan.Say("%d consecutive refusals: making no more calls", a.row)
 	}
 }
 
-func (t *thief) answered(number string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.row = 0
-	t.loot.Answered++
-	t.plan.Say("%s answered: call %d is up", number, t.loot.Answered)
+func (a *attacker) answered(number string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.row = 0
+	a.loot.Answered++
+	a.plan.Say("%s answered: call %d is up", number, a.loot.Answered)
 }
 
 // hold keeps a call up until it is cut or the attack's time is over.
-func (t *thief) hold(ctx context.Context, number string, c *Call) {
+func (a *attacker) hold(ctx context.Context, number string, c *Call) {
 	select {
 	case <-c.Done():
 	case <-ctx.Done():
@@ -136,13 +136,13 @@ func (t *thief) hold(ctx context.Context, number string, c *Call) {
 	}
 	end := c.End()
 	talked := end.At.Sub(c.Began())
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.loot.Talk += talked
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.loot.Talk += talked
 	if end.Theirs {
-		t.loot.Cut++
-		t.loot.Cuts[end.Why]++
-		t.plan.Say("%s cut after %s: %s", number, talked.Round(100*time.Millisecond), cmp.Or(end.Why, noReason))
+		a.loot.Cut++
+		a.loot.Cuts[end.Why]++
+		a.plan.Say("%s cut after %s: %s", number, talked.Round(100*time.Millisecond), cmp.Or(end.Why, noReason))
 	}
 }
 

@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// ErrFailed says that a command did not reach what it was for; what was printed says why.
+// ErrFailed says that a command did not succeed. The command has already printed why.
 var ErrFailed = errors.New("the phone was refused or not answered")
 
-// Login is what every phone command needs: who, where, and the password. Field tags are kong's.
+// Login is what every phone command needs: server, line and password. The field tags are kong's.
 type Login struct {
 	Server       string `help:"SIP server." default:"127.0.0.1:5060" placeholder:"HOST:PORT"`
-	Transport    string `help:"udp or tcp." enum:"udp,tcp" default:"udp"`
+	Transport    string `help:"Transport: udp or tcp." enum:"udp,tcp" default:"udp"`
 	Line         string `help:"Line to use: its SIP user name." required:""`
-	Password     string `help:"Its SIP password; rather use --password-file, which shows in no process list." env:"RINGFENCE_PHONE_PASSWORD"`
+	Password     string `help:"SIP password; prefer --password-file, which does not appear in process lists." env:"RINGFENCE_PHONE_PASSWORD"`
 	PasswordFile string `help:"File with the password, or with lines of LINE PASSWORD." default:"ringfence-data/demo/passwords" type:"path"`
-	Algorithm    string `help:"Insist on MD5 or SHA-256." enum:",MD5,SHA-256" default:""`
+	Algorithm    string `help:"Digest algorithm to require: MD5 or SHA-256." enum:",MD5,SHA-256" default:""`
 	Source       string `help:"Address to send from." placeholder:"ADDRESS"`
-	UserAgent    string `help:"User-Agent to claim." default:"ringfence-phone"`
+	UserAgent    string `help:"User-Agent to send." default:"ringfence-phone"`
 }
 
 // dial opens the phone of a login.
@@ -131,11 +131,11 @@ func (d *diary) answer(a Answer, what string) {
 // RegisterCmd registers a line, as a phone does when it is switched on.
 type RegisterCmd struct {
 	Login
-	Expires int  `help:"Seconds to stay registered; 0 unregisters." default:"300"`
+	Expires int  `help:"Seconds to stay registered (0 = unregister)." default:"300"`
 	Stay    bool `help:"Stay, and answer calls until interrupted."`
 }
 
-// Run registers and prints what came of it.
+// Run registers and prints the result.
 func (c *RegisterCmd) Run(ctx context.Context, out io.Writer) error {
 	p, err := c.dial(ctx)
 	if err != nil {
@@ -171,10 +171,10 @@ func register(ctx context.Context, d *diary, p *Phone, seconds int) error {
 // CallCmd places one call.
 type CallCmd struct {
 	Login
-	To   string        `help:"Number to call, as one dials it." required:""`
-	Talk time.Duration `help:"Hang up after this long." default:"5s"`
-	Ring time.Duration `help:"Give up ringing after this long." default:"30s"`
-	Anon bool          `help:"Hide the caller's number."`
+	To   string        `help:"Number to call, as dialled." required:""`
+	Talk time.Duration `help:"Duration of the call before it is hung up." default:"5s"`
+	Ring time.Duration `help:"Time to ring before the call is cancelled." default:"30s"`
+	Anon bool          `help:"Withhold the caller's number."`
 }
 
 // Run calls and prints each answer, what was heard, and how it ended.
@@ -201,7 +201,7 @@ func (c *CallCmd) Run(ctx context.Context, out io.Writer) error {
 	return talk(ctx, d, p, call, c.Talk)
 }
 
-// talk lasts for a while or until the other side hangs up, and says which.
+// talk lasts for a time or until the other side hangs up, and prints which.
 func talk(ctx context.Context, d *diary, p *Phone, call *Call, length time.Duration) error {
 	timer := time.NewTimer(length)
 	defer timer.Stop()
@@ -239,8 +239,8 @@ func talk(ctx context.Context, d *diary, p *Phone, call *Call, length time.Durat
 type AnswerCmd struct {
 	Login
 	Ring  time.Duration `help:"Ring this long before answering." default:"1s"`
-	Talk  time.Duration `help:"Hang up after this long; 0 never."`
-	Count int           `help:"Stop after this many calls; 0 never."`
+	Talk  time.Duration `help:"Duration of a call before it is hung up (0 = no limit)."`
+	Count int           `help:"Number of calls after which to stop (0 = no limit)."`
 }
 
 // Run registers and answers until interrupted or Count calls are over.
@@ -289,24 +289,24 @@ func answerCalls(ctx context.Context, d *diary, p *Phone, ring, length time.Dura
 	}
 }
 
-// DefaultTargets are the kinds of number that thieves call: premium, satellite, and dear mobile ranges abroad.
+// DefaultTargets are the kinds of number that are called for fraud: premium, satellite, and expensive mobile ranges abroad.
 var DefaultTargets = []string{"09098790123", "00870773123456", "005352345678", "00252612345678", "0037121234567", "0022077012345"}
 
-// AttackCmd does what a thief does with a stolen login, against a server on this machine.
+// AttackCmd makes calls as an attacker with a stolen login does, against a server on this machine.
 type AttackCmd struct {
 	Login
-	To      []string      `help:"Numbers to call in turn; without any, examples of what thieves call."`
-	Calls   int           `help:"Attempts in all." default:"200"`
-	AtOnce  int           `help:"Concurrent attempts." default:"10"`
-	GiveUp  int           `help:"Stop calling after this many refusals in a row." default:"20"`
-	For     time.Duration `help:"Hang up what is left after this long." default:"2m"`
-	Deceive bool          `help:"Claim to be a well-known desk phone."`
+	To      []string      `help:"Numbers to call in turn; by default, examples of numbers that are used for fraud."`
+	Calls   int           `help:"Total number of attempts." default:"200"`
+	AtOnce  int           `help:"Maximum number of concurrent attempts." default:"10"`
+	GiveUp  int           `help:"Number of consecutive refusals after which to stop." default:"20"`
+	For     time.Duration `help:"Duration of the attack; calls still in progress are then hung up." default:"2m"`
+	Deceive bool          `help:"Send the User-Agent of a common desk phone."`
 
-	// Spent says what the line has cost so far, for the report; the command line fills it from the admin API. May be nil.
+	// Spent is what the line has spent so far, for the report; the command line reads it from the admin API. May be nil.
 	Spent func(ctx context.Context) (string, error) `kong:"-"`
 }
 
-// Run attacks and prints what got through, what it cost, and what stopped it. That the attack was stopped is no error.
+// Run attacks and prints which calls were connected, what they cost, and what stopped them. It is no error that the attack is stopped.
 func (c *AttackCmd) Run(ctx context.Context, out io.Writer) error {
 	if c.Deceive {
 		c.UserAgent = "Yealink SIP-T46S 66.85.0.5"
@@ -327,7 +327,7 @@ func (c *AttackCmd) Run(ctx context.Context, out io.Writer) error {
 	if len(targets) == 0 {
 		targets = DefaultTargets
 	}
-	d.say("a thief has the password of %s: %d calls, %d of them concurrent, to %s", c.Line, c.Calls, c.AtOnce, strings.Join(targets, ", "))
+	d.say("an attacker has the password of line %s: up to %d calls, %d concurrent, to %s", c.Line, c.Calls, c.AtOnce, strings.Join(targets, ", "))
 	loot, err := p.Attack(ctx, Plan{
 		Numbers: targets, Calls: c.Calls, AtOnce: c.AtOnce, Refused: c.GiveUp, Last: c.For, Say: d.say,
 	})
@@ -351,10 +351,10 @@ func (c *AttackCmd) Run(ctx context.Context, out io.Writer) error {
 type CarrierCmd struct {
 	Listen string        `help:"Loopback address to listen on." default:"127.0.0.1:5090"`
 	Ring   time.Duration `help:"Ring this long before answering." default:"1s"`
-	Refuse int           `help:"Refuse every call with this status."`
-	Silent bool          `help:"Do not respond at all."`
-	User   string        `help:"Ask callers for this login."`
-	Passwd string        `help:"Its password." env:"RINGFENCE_CARRIER_PASSWORD"`
+	Refuse int           `help:"SIP status to refuse every call with."`
+	Silent bool          `help:"Send no responses."`
+	User   string        `help:"User name that callers must log in with."`
+	Passwd string        `help:"Password that callers must log in with." env:"RINGFENCE_CARRIER_PASSWORD"`
 }
 
 // Run serves until the context ends and prints each call.

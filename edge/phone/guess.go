@@ -13,22 +13,22 @@ import (
 	"ringfence/core/secret"
 )
 
-// GuessCmd does what a thief without a password does: it tries common passwords, against a server on this
-// machine. It sends from an address of its own, so that the lock-out does not hit the user's.
+// GuessCmd tries common passwords, as an attacker does, against a server on this machine. It sends from an address of its own, so that
+// the lock-out does not affect the user's.
 type GuessCmd struct {
 	Server    string        `help:"SIP server." default:"127.0.0.1:5060" placeholder:"HOST:PORT"`
-	Line      string        `help:"Line to guess at: its SIP user name." required:""`
+	Line      string        `help:"Line whose password to guess: its SIP user name." required:""`
 	Passwords string        `help:"File of passwords to try, one per line; without one, common passwords." type:"path"`
 	Tries     int           `help:"Maximum number of passwords to try." default:"40"`
 	Source    string        `help:"Loopback address to send from." default:"127.0.66.6"`
-	Pause     time.Duration `help:"Wait between tries."`
-	UserAgent string        `help:"User-Agent to claim." default:"guesser"`
+	Pause     time.Duration `help:"Time to wait between tries."`
+	UserAgent string        `help:"User-Agent to send." default:"guesser"`
 }
 
 // silence is how long to wait for an answer; a server that blocks a source sends none.
 const silence = 3 * time.Second
 
-// Run tries one password after the other and prints what came of each. That it was stopped is no error.
+// Run tries one password after the other and prints the result of each. It is no error that the server blocks it.
 func (c *GuessCmd) Run(ctx context.Context, out io.Writer) error {
 	source, err := netip.ParseAddr(c.Source)
 	if err != nil {

@@ -296,7 +296,7 @@ func TestAttackCommand(t *testing.T) {
 	if err := c.Run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"registered for 60 s", "1 refused: 403", "giving up on new calls", "0 answered", "what it cost: nothing of its cap"} {
+	for _, want := range []string{"registered for 60 s", "1 refused: 403", "making no more calls", "0 answered", "what it cost: nothing of its cap"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, &out)
 		}
