@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,10 +32,18 @@ func toRating(rows []api.Price) ([]rating.Price, error) {
 	return out, nil
 }
 
-// writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed.
+// writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed. What is not a file, such
+// as /dev/stdout or a pipe, is written to as it is: renamed over, it would be gone for everybody.
 func (s *session) writeTo(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return write(s.out)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
 	}
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)

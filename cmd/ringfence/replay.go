@@ -39,6 +39,9 @@ type replayCmd struct {
 	Workers int      `help:"How many processors play calls (default: all)." placeholder:"N"`
 }
 
+// maxWorkers bounds what is set aside for workers: more never play faster.
+const maxWorkers = 256
+
 func (replayCmd) Help() string {
 	return `Needs no server. Each call is judged by what was known before it: ceilings, caps, limits and prices as the server applies them.
 
@@ -49,6 +52,9 @@ A row that cannot be read is named and left out.`
 
 // Run plays the calls and prints what came of them.
 func (c *replayCmd) Run(s *session) error {
+	if err := c.apart(); err != nil {
+		return err
+	}
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -84,6 +90,22 @@ func (c *replayCmd) Run(s *session) error {
 	return err
 }
 
+// apart refuses to write a result over a file that is read, or over the other result.
+func (c *replayCmd) apart() error {
+	others := []string{c.Calls, c.Lines, c.Deck, c.Rules, c.Compare, c.Labels}
+	for _, out := range []string{c.Out, c.HTML} {
+		made, err := os.Stat(out)
+		for _, other := range others {
+			was, otherErr := os.Stat(other)
+			if out != "" && out == other || err == nil && otherErr == nil && made.Mode().IsRegular() && os.SameFile(made, was) {
+				return usagef("%s is another file of this command, and would be written over", out)
+			}
+		}
+		others = append(others, out)
+	}
+	return nil
+}
+
 func (c *replayCmd) play(s *session, in io.Reader, o replay.Options) (report *replay.Report, err error) {
 	if c.Out == "" {
 		return replay.Run(s.ctx, in, o)
@@ -97,7 +119,7 @@ func (c *replayCmd) play(s *session, in io.Reader, o replay.Options) (report *re
 }
 
 func (c *replayCmd) options() (o replay.Options, err error) {
-	if o.Workers = c.Workers; o.Workers < 1 {
+	if o.Workers = min(c.Workers, maxWorkers); o.Workers < 1 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	if o.Source.Format = c.Format; len(c.Map) > 0 {
@@ -237,8 +259,12 @@ func (p *pace) end() {
 const shownRows = 10
 
 func (s *session) showReplay(r *replay.Report, took time.Duration) error {
-	_ = s.say("%s from %s to %s, played in %s (%.0f a second).", api.Count(int(r.Rows), "call", "calls"),
-		r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), took.Round(10*time.Millisecond), float64(r.Rows)/took.Seconds())
+	if r.Rows == 0 {
+		_ = s.say("No call could be played.")
+	} else {
+		_ = s.say("%s from %s to %s, played in %s (%.0f a second).", api.Count(int(r.Rows), "call", "calls"),
+			r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), took.Round(10*time.Millisecond), float64(r.Rows)/took.Seconds())
+	}
 	if r.Unreadable > 0 {
 		_ = s.say("Rows that cannot be read and are left out: %d. The first:", r.Unreadable)
 		for i := range r.Faults {

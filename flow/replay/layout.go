@@ -80,7 +80,7 @@ func layoutOf(first []string, name string, named map[string]string) (at map[stri
 		l.Columns = merge(l.Columns, named)
 		at, missing := l.find(first)
 		if len(missing) == 0 {
-			return at, l, false, nil
+			return at, l, false, unclear(first, at, named)
 		}
 		if l.Header != nil && len(first) >= len(l.Header)-3 && !slices.Contains(first, l.Header[2]) && headlessRow(first, l.Header) {
 			at, _ = l.find(l.Header)
@@ -94,6 +94,21 @@ func layoutOf(first []string, name string, named map[string]string) (at map[stri
 		why = fmt.Errorf("there is no format %q: there are native, ringfence, asterisk, freeswitch, kamailio and opensips", name)
 	}
 	return nil, l, false, why
+}
+
+// unclear says which column that is read stands in a header twice, and which that was named by hand does not.
+func unclear(header []string, at map[string][]int, named map[string]string) error {
+	for _, field := range fields {
+		if column, ok := named[field]; ok && len(at[field]) == 0 {
+			return fmt.Errorf("--map %s=%s: the header (%.200s) has no such column", field, column, strings.Join(header, ","))
+		}
+		for _, i := range at[field] {
+			if slices.ContainsFunc(header[i+1:], func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), strings.TrimSpace(header[i])) }) {
+				return fmt.Errorf("the header has the column %.60q twice", header[i])
+			}
+		}
+	}
+	return nil
 }
 
 // headlessRow says that a record can be a row under a header: its times are times.

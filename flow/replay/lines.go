@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -84,6 +85,9 @@ func (l *lineReader) header(head []string) error {
 			if f = account.NumFields; !slices.Contains(lineColumns, h) {
 				return fmt.Errorf("column %d is %q: want %s or a setting such as international-ceiling", i+1, h, strings.Join(lineColumns, ", "))
 			}
+		}
+		if slices.Contains(l.names, h) {
+			return fmt.Errorf("the header has the column %s twice", h)
 		}
 		l.names, l.fields = append(l.names, h), append(l.fields, f)
 	}
@@ -206,22 +210,19 @@ func newBook(set *Set, lines *Lines) *book {
 
 // meet makes a line known before its first call is played.
 func (b *book) meet(c *play.Call) {
-	id, customer := c.Line, c.Account
-	row := b.lines.lines[id]
-	x := engine.Line{Account: customer, Zone: b.set.Zone, Deck: b.set.Deck, Settings: &b.plain}
-	if row != nil {
-		effective := account.Resolve(time.Time{}, &b.set.Provider, b.lines.customers[row.customer], &row.settings)
-		x.Account, x.Digits, x.Settings = row.customer, row.digits, &effective
-		if row.zone != nil {
-			x.Zone = row.zone
-		}
-	} else if customer == "" {
-		x.Account = id
+	row, settings := b.lines.lines[c.Line], &b.plain
+	if row == nil {
+		row = &lineRow{customer: cmp.Or(c.Account, c.Line)}
 	}
+	if of := b.lines.customers[row.customer]; of != nil { // it has lines in the file
+		effective := account.Resolve(time.Time{}, &b.set.Provider, of, &row.settings)
+		settings = &effective
+	}
+	x := engine.Line{Account: row.customer, Digits: row.digits, Zone: cmp.Or(row.zone, b.set.Zone), Deck: b.set.Deck, Settings: settings}
 	x.Calendar = b.set.Calendar
 	x.Calendar.Zone = x.Zone
 	b.mu.Lock()
-	b.known[id] = x
+	b.known[c.Line] = x
 	b.mu.Unlock()
 }
 

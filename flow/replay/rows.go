@@ -2,7 +2,6 @@ package replay
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -46,11 +45,12 @@ type Source struct {
 
 // reader reads rows one after another.
 type reader struct {
-	csv    *csv.Reader
+	records
 	zone   *time.Location
 	at     [12][]int // cells, by the index of the field
 	layout Layout
 	pushed []string // a first record that was no header
+	first  int      // line of the first record
 	strict bool     // the native layout: times have an offset, answered is 1 or 0
 }
 
@@ -76,16 +76,15 @@ func newReader(in io.Reader, src Source) (*reader, error) {
 	if bom, _ := b.Peek(3); string(bom) == "\xef\xbb\xbf" {
 		_, _ = b.Discard(3)
 	}
-	r := &reader{csv: csv.NewReader(b), zone: src.Zone}
-	r.csv.ReuseRecord, r.csv.FieldsPerRecord, r.csv.Comma = true, -1, separator(b)
-	first, err := r.csv.Read()
+	r := &reader{records: records{in: b, comma: separator(b)}, zone: src.Zone}
+	first, line, err := r.records.next()
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is empty")
 	}
 	if err != nil {
 		return nil, err
 	}
-	first = slices.Clone(first)
+	first, r.first = slices.Clone(first), line
 	at, l, headless, err := layoutOf(first, src.Format, src.Map)
 	if err != nil {
 		return nil, err
@@ -101,11 +100,11 @@ func newReader(in io.Reader, src Source) (*reader, error) {
 }
 
 // separator is what stands between the columns of the header.
-func separator(b *bufio.Reader) rune {
+func separator(b *bufio.Reader) byte {
 	head, _ := b.Peek(4096)
 	line, _, _ := strings.Cut(string(head), "\n")
-	best, most := ',', 0
-	for _, c := range ",;\t|" {
+	best, most := byte(','), 0
+	for _, c := range []byte(",;\t|") {
 		if n := strings.Count(line, string(c)); n > most {
 			best, most = c, n
 		}
@@ -115,18 +114,12 @@ func separator(b *bufio.Reader) rune {
 
 // next reads a row. A *Fault names one that cannot be read; the next call goes on behind it. io.EOF ends the file.
 func (r *reader) next(row *Row) error {
-	cells, line := r.pushed, 1
+	cells, line := r.pushed, r.first
 	if r.pushed = nil; cells == nil {
 		var err error
-		cells, err = r.csv.Read()
-		var parse *csv.ParseError
-		switch {
-		case errors.As(err, &parse):
-			return &Fault{Line: parse.StartLine, Why: parse.Err.Error()}
-		case err != nil:
+		if cells, line, err = r.records.next(); err != nil {
 			return err
 		}
-		line, _ = r.csv.FieldPos(0)
 	}
 	*row = Row{Line: line, ID: r.cell(cells, fID)}
 	if why := r.read(row, cells); why != "" {
