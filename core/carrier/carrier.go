@@ -1,4 +1,4 @@
-// Package carrier reads what carriers write of calls: their records of what they carried and charge for, as CSV in whatever form they come.
+// Package carrier reads carriers' call records, which list the calls that a carrier charges for: CSV in any form.
 // It must not know lines, prices or storage.
 package carrier
 
@@ -9,19 +9,19 @@ import (
 	"ringfence/core/rating"
 )
 
-// Record is one call as its carrier wrote it down.
+// Record is one call as its carrier recorded it.
 type Record struct {
 	Line   int // of the file, 1 is the first
 	Start  time.Time
 	Talk   time.Duration // above 0
-	Caller string        // as presented to the carrier, as it stands in the file
+	Caller string        // as presented to the carrier, in the form of the file
 	Called string
 	ID     string      // SIP Call-ID or the carrier's own, "" when the file has none
 	Cost   money.Micro // what the carrier charges, if Priced
 	Priced bool
 }
 
-// Options say what a file does not. Zone is needed, for times without one of their own.
+// Options give what a file does not say. Zone is required: it applies to times without one of their own.
 type Options struct {
 	Zone  *time.Location
 	Dates rating.DateOrder // what comes first in 01/02/2026
@@ -39,7 +39,7 @@ const (
 // MaxFaults bounds the faults that are kept; all are counted.
 const MaxFaults = 200
 
-// File is what was read of a file. A row is in Rows, is unanswered, or has a fault.
+// File is the content of a file. A row is in Rows, is unanswered, or has a fault.
 type File struct {
 	Rows       []Record
 	Unanswered int            // rows of calls without talk time: nothing to book
@@ -48,7 +48,7 @@ type File struct {
 	Columns    []string // "Start Time → start" for each that is used
 }
 
-// Unread says why a file cannot be read at all, and what to do.
+// Unread says why nothing of a file can be read, and what to do.
 type Unread struct {
 	Text     string
 	Question *rating.Question // nil: it is not to be answered

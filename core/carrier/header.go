@@ -42,7 +42,7 @@ type meaning struct {
 	utc        bool // the header says that times are UTC
 }
 
-// words of headers, without units: each list from the surest to the vaguest.
+// words of headers, without units: each list from the clearest to the vaguest.
 var headers = []struct {
 	field field
 	ranks [3]string
@@ -132,14 +132,14 @@ func splitWords(header string) []string {
 	return strings.Fields(b.String())
 }
 
-// columns say where each field stands.
+// columns say which cell holds each field.
 type columns struct {
 	at   [numFields]int // cell from 1; 0: there is none
 	of   [numFields]meaning
 	head []string
 }
 
-// recognise finds the columns in a header. What was named by hand goes first.
+// recognise finds the columns in a header. Columns that were named by hand take precedence.
 func recognise(cells, mapped []string) (c columns, why string) {
 	c.head = slices.Clone(cells)
 	byHand, why := readMap(cells, mapped)
@@ -201,7 +201,7 @@ func (c *columns) score() (n int) {
 	return n
 }
 
-// lacks is what a file must have and has not.
+// lacks is the required fields that a file does not have.
 func (c *columns) lacks() (all []string) {
 	if c.at[fieldStart] == 0 && c.at[fieldDay] == 0 {
 		all = append(all, "start")

@@ -15,8 +15,9 @@ import (
 	"ringfence/core/rating"
 )
 
-// Read reads a carrier's records of calls: separator, header, units and forms of times are found out from the file, and what cannot be is
-// asked. The error is an *Unread: nothing of the file could be read. Rows that are at fault are named, and the others read all the same.
+// Read reads a carrier's call records. It finds separator, header, units and forms of times from the file, and asks a question
+// where the file does not show them. The error is an *Unread: nothing of the file could be read. Rows with a fault are named; the
+// others are still read.
 func Read(data []byte, opt Options) (*File, error) {
 	text, err := asText(data)
 	if err != nil {
@@ -87,10 +88,10 @@ func asText(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// headerWithin is how many rows may stand above the header: titles, addresses, the name of the customer.
+// headerWithin is how many rows may come before the header: titles, addresses, the name of the customer.
 const headerWithin = 20
 
-// findHeader takes the separator and the row that name most columns.
+// findHeader chooses the separator and the row with most known column names.
 func (r *reader) findHeader(text []byte) error {
 	best, why := 0, ""
 	var first []string
@@ -306,7 +307,7 @@ func (r *reader) cost(row *row) (cost money.Micro, priced, ok bool) {
 	return cost, ok, ok
 }
 
-// amount reads a cost, which may have more decimals than there are: to the nearest. Carriers write what they take away with a minus.
+// amount reads a cost, rounded to the nearest unit that we store. Some carriers write charges with a minus.
 func amount(text string, shift int) (money.Micro, bool) {
 	c := money.Billing()
 	for _, mark := range []string{c.Sign, c.Code} {

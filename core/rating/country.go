@@ -69,7 +69,7 @@ func plainWords(name string) string {
 	return strings.Join(words, " ")
 }
 
-// named is what the name of a destination says of where it is and what kind of number it has.
+// named is what the name of a destination says about its place and its kind of number.
 type named struct {
 	first     []phone.Country // of the country's name that it begins with; nil: it begins with none
 	countries []phone.Country // all that it mentions
@@ -90,7 +90,7 @@ var kindWords = map[string]phone.Kinds{
 	"services": phone.SharedCost | phone.PersonalNumber | phone.Paging | phone.Universal | phone.Nomadic | phone.Voicemail,
 }
 
-// ordinaryWords say nothing of where and what.
+// ordinaryWords say nothing about place or kind.
 var ordinaryWords = map[string]bool{
 	"other": true, "others": true, "proper": true, "national": true, "rest": true, "of": true, "country": true, "rate": true, "rates": true, "numbers": true,
 	"and": true, "the": true, "incl": true, "including": true, "network": true, "networks": true, "line": true, "lines": true, "cost": true,
@@ -127,12 +127,12 @@ func readName(name string) (n named) {
 	return n
 }
 
-// mentions says that a name speaks of a country.
+// mentions says that a name mentions a country.
 func (n *named) mentions(c phone.Country) bool { return slices.Contains(n.countries, c) }
 
 // elsewhere says that a name clearly is another country's than those whose numbers begin with its prefix. Countries that
-// share a code are told apart only where both are small: "USA" stands before many a prefix of the Caribbean. Towns in the
-// United States have the names of half the world.
+// share a code are distinguished only where both are small: "USA" stands before many prefixes of the Caribbean. Towns in the
+// United States are named after places all over the world.
 func (n *named) elsewhere(prefix uint64, under []phone.Reach) bool {
 	if n.first == nil || len(under) == 0 || under[0].Country.String() == "001" {
 		return false

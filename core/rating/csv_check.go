@@ -19,15 +19,15 @@ const (
 	WarnEncoding   WarningKind = "encoding"   // the file is not UTF-8
 	WarnIgnored    WarningKind = "ignored"    // columns that were not used
 	WarnMapping    WarningKind = "mapping"    // columns are named as at the last import
-	WarnIncrements WarningKind = "increments" // how time is rounded is not stated
-	WarnDear       WarningKind = "dear"       // far above its country, or above any rate there is: a lost decimal point?
+	WarnIncrements WarningKind = "increments" // how time is rounded is not given
+	WarnDear       WarningKind = "dear"       // far above its country, or above any real rate: a lost decimal point?
 	WarnCheap      WarningKind = "cheap"      // far below its country
-	WarnFree       WarningKind = "free"       // rate zero where calls are not free by nature
+	WarnFree       WarningKind = "free"       // a rate of zero where calls are never free
 	WarnPremium    WarningKind = "premium"    // a premium or satellite range at an ordinary price
 	WarnNowhere    WarningKind = "nowhere"    // no telephone number begins with these digits
 )
 
-// Warning is something that a person should look at before a deck is taken; it stops nothing.
+// Warning is something that a person should look at before a deck is imported. It does not stop the import.
 type Warning struct {
 	Kind WarningKind
 	Line int    // of the file, 0 when it is not about a row
@@ -41,7 +41,7 @@ const MaxWarnings = 1000
 
 func (r *deckReader) warn(w Warning) { r.out.Warnings = append(r.out.Warnings, w) }
 
-// Summary is what a person wants to know of a deck before taking it.
+// Summary is what a person wants to know about a deck before its import.
 type Summary struct {
 	Rows       int // below the header, blank ones left out
 	Prices     int // prefixes with a price
@@ -54,7 +54,7 @@ type Summary struct {
 	NotYet     int       // rows that begin after At
 	First      time.Time // the first of them; zero when there is none
 	Expired    int       // rows that have ended by At
-	Superseded int       // rows that others replace for as long as they are in force
+	Superseded int       // rows that others replace for their whole time in force
 	Cheapest   Price     // least rate above zero; zero when there is none
 	Dearest    Price
 }
@@ -90,19 +90,18 @@ func (s *Summary) count(prices []Price) {
 // IsFree says that calls cost nothing whatever their length.
 func (p *Price) IsFree() bool { return p.Dearest() == 0 && p.Connect == 0 && p.Minimum == 0 }
 
-// What is suspicious. No honest destination on earth costs 20 a minute and more apart from satellites, and these stay
-// under 50.
+// Limits of suspicion. No real destination costs 20 per minute or more, except satellites, which stay under 50.
 const (
 	farFactor          = 100
 	absurd             = 20_000_000_000
 	absurdSatellite    = 50_000_000_000
 	enoughForMedian    = 4
 	premiumLikeCountry = 2
-	premiumLeast       = 20 * money.PencePerMinute // of the codes without a country, where no usual price is to compare with
+	premiumLeast       = 20 * money.PencePerMinute // of the codes without a country, for which there is no usual price to compare with
 )
 
-// Suspicious looks for prices that a person should see: a lost decimal point, a premium range priced as an ordinary one,
-// free calls. Neighbours are the prices of the same country.
+// Suspicious looks for prices that a person should check: a lost decimal point, a premium range priced as an ordinary one,
+// free calls. Each price is compared with those of the same country.
 func Suspicious(prices []Price) []Warning {
 	medians := countryMedians(prices)
 	var found []Warning
@@ -125,7 +124,7 @@ func Suspicious(prices []Price) []Warning {
 	return found
 }
 
-// weight puts the dangerous kinds first; of a kind, the dearest row is first.
+// weight puts the dangerous kinds first, and within a kind the dearest row.
 var weight = map[WarningKind]int{WarnDear: 0, WarnPremium: 1, WarnCheap: 2, WarnFree: 3, WarnNowhere: 4}
 
 func suspect(p *Price, country phone.Country, class phone.Class, median money.Rate) (WarningKind, string) {
@@ -160,7 +159,7 @@ func suspect(p *Price, country phone.Country, class phone.Class, median money.Ra
 	return "", ""
 }
 
-// namedDear says that a destination's own name announces an unusual price, so that no decimal point is lost.
+// namedDear says that a destination's name announces an unusual price, so that the price is no lost decimal point.
 func namedDear(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"premium", "special", "satellite", "audiotext", "value added", "shared cost"}, func(word string) bool {

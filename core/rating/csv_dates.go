@@ -15,7 +15,7 @@ type dateReader struct {
 	last  int
 }
 
-// isoForms are those that can be read in one way. Fractions of a second are read whether a layout has them or not.
+// isoForms are unambiguous forms. Fractions of a second are read whether a layout has them or not.
 var isoForms = []string{
 	"2006-01-02 15:04:05", "2006-01-02", "2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00",
 	"2006-01-02 15:04", "2006-01-02T15:04", "2006/01/02", "2006/01/02 15:04:05", "2006/01/02 15:04", "20060102", "2-Jan-2006",
@@ -39,7 +39,7 @@ const (
 	MonthFirst DateOrder = "mdy" // the second of January
 )
 
-// forms are all forms with those that can be read in two ways in one order.
+// forms are all forms, with the ambiguous ones in one order of day and month.
 func forms(order DateOrder) []string {
 	all := slices.Concat(isoForms, slashForms)
 	if order == MonthFirst {
@@ -50,8 +50,8 @@ func forms(order DateOrder) []string {
 	return all
 }
 
-// learnDates looks at every date of the file for one that can be read in one way only, unless the order is given. When none
-// decides, and one can be read as two days, a person is asked.
+// learnDates looks for an unambiguous date in the file, unless the order is given. When there is none, and a date can be
+// read as two days, a person is asked.
 func (r *deckReader) learnDates() {
 	order := r.opt.Dates
 	if order == DatesAsked && (r.columns.has(fieldStart) || r.columns.has(fieldEnd)) {
@@ -64,7 +64,7 @@ func (r *deckReader) learnDates() {
 	r.dates.forms = forms(order)
 }
 
-// question is what a person must say of the dates; nil: nothing.
+// question is what a person must decide about the dates; nil: nothing.
 func (e *dateEvidence) question() *Question {
 	if e.order() != DatesAsked || e.either == 0 {
 		return nil
@@ -161,7 +161,7 @@ func twoNumbers(cell string) (first, second int, ok bool) {
 	return 0, 0, false
 }
 
-// Spreadsheet serial days that are believed: 1954 to 2119.
+// Serial days of a spreadsheet that are accepted as dates: 1954 to 2119.
 const (
 	leastSerial = 20_000
 	mostSerial  = 80_000

@@ -38,7 +38,7 @@ type columns struct {
 	twice   [][2]int // cells, from 0, that claim one field
 	nothing []nothingColumn
 	unknown []int          // cells, from 0, whose name says nothing
-	unused  []int          // cells, from 0, that change no bill
+	unused  []int          // cells, from 0, that affect no bill
 	minimum int            // cell number from 1 of a minimum of something, 0 for none
 	mapped  map[int]string // cells, from 0, that the mapping names
 }
@@ -56,7 +56,7 @@ func (c *columns) usable() bool {
 	return (c.has(fieldPrefix) || c.has(fieldCountryCode)) && (c.has(fieldRate) || c.has(fieldPeak) || c.has(fieldOffPeak))
 }
 
-// known counts the fields that were found.
+// known is the number of fields that were found.
 func (c *columns) known() int {
 	n := 0
 	for f := fieldName; f < numFields; f++ {
@@ -121,7 +121,7 @@ func dialledBefore(name string) bool {
 	return false
 }
 
-// oneSide leaves out what a call is sold for when the deck is of costs, and the other way round, if the file has both.
+// oneSide leaves out selling prices when the deck is one of costs, and buying prices otherwise, if the file has both.
 func (c *columns) oneSide(claims []claim, kind Kind) []claim {
 	want, other := selling, buying
 	if kind == Cost {
@@ -134,7 +134,7 @@ func (c *columns) oneSide(claims []claim, kind Kind) []claim {
 		want, other = other, want
 	}
 	return slices.DeleteFunc(claims, func(cl claim) bool {
-		// Beside a buying rate, one that does not say whose it is is the customers'.
+		// Beside a buying rate, a rate without a side is the selling rate.
 		if cl.side != other && (cl.field != fieldRate || cl.side != either || want != buying || !priced(buying)) {
 			return false
 		}
@@ -143,7 +143,7 @@ func (c *columns) oneSide(claims []claim, kind Kind) []claim {
 	})
 }
 
-// give takes a column in. Of two names the first is shown; every other field can have one column only.
+// give enters a column. The first of two names is shown; every other field can have only one column.
 func (c *columns) give(cl claim) {
 	f := cl.field
 	if (f == fieldMinimum || f == fieldEitherMinimum) && cl.unit.seconds {
@@ -166,7 +166,7 @@ func (c *columns) give(cl claim) {
 	}
 }
 
-// unitWords are what a header says of amounts and times beside its name.
+// unitWords are words for units of amounts and times in a header, beside its name.
 var unitWords = map[string]unit{
 	"pence": {hundredths: true, currency: "GBP"}, "penny": {hundredths: true, currency: "GBP"}, "p": {hundredths: true, currency: "GBP"},
 	"gbx": {hundredths: true, currency: "GBP"}, "cents": {hundredths: true}, "cent": {hundredths: true}, "c": {hundredths: true},
@@ -210,7 +210,7 @@ func readHeader(cell string) (meaning, unit) {
 	return meaning{}, u
 }
 
-// headerWords parts a name into words, with brackets as words of their own: "ConnectFee(USD)" is Connect, Fee, (, USD, ).
+// headerWords splits a name into words, with brackets as words of their own: "ConnectFee(USD)" is Connect, Fee, (, USD, ).
 func headerWords(cell string) []string {
 	text := headerSigns.Replace(cell)
 	var b strings.Builder
@@ -297,7 +297,7 @@ func periodOf(words []string) (seconds int64, used int) {
 	return 0, 0
 }
 
-// isCurrencyWord takes codes that are no English words wherever they stand, and others where only a code would.
+// isCurrencyWord accepts codes that are not English words anywhere, and others only where a code would be expected.
 func isCurrencyWord(word string, mixedCase, bracketed bool) bool {
 	c, err := money.CurrencyOf(word)
 	if err != nil {
@@ -318,7 +318,7 @@ var amountFields = []field{fieldRate, fieldPeak, fieldOffPeak, fieldWeekend, fie
 // rateFields hold money for a time.
 var rateFields = []field{fieldRate, fieldPeak, fieldOffPeak, fieldWeekend, fieldFirstRate}
 
-// checkHeader refuses headers that can be read in two ways, or that a price has no place for.
+// checkHeader refuses headers that are ambiguous, or that a price has no place for.
 func (r *deckReader) checkHeader() bool {
 	faults := r.out.FaultCount
 	c := &r.columns
@@ -372,7 +372,7 @@ func (r *deckReader) headerName(cell int) string {
 	return ""
 }
 
-// describe notes for people what the header was taken for, once the values have been looked at.
+// describe notes for people how the header was understood, once the values have been read.
 func (r *deckReader) describe() {
 	format, c := &r.out.Format, &r.columns
 	format.Pence = r.pence(fieldRate)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// evidence is what the cells of one column show, before any of them is believed.
+// evidence is what the cells of one column show, before any of them is used.
 type evidence struct {
 	line       int    // of the first telling cell
 	text       string // that cell
@@ -17,8 +17,8 @@ type evidence struct {
 	fractional bool   // an amount with decimals, or a sign
 }
 
-// learn looks at every cell: how decimals are written, what minima are of, and whether a column that has no place in a price
-// says anything. It is false after a fault.
+// learn looks at every cell: how decimals are written, whether a minimum is a charge or a time, and whether a column that has no
+// place in a price has content. It is false after a fault.
 func (r *deckReader) learn() bool {
 	faults := r.out.FaultCount
 	c := &r.columns
@@ -87,7 +87,7 @@ func (r *deckReader) learntCells() (money, telling []int) {
 	return money, telling
 }
 
-// remarks are the cells, from 0, of columns for people, which may say anything.
+// remarks are the cells, from 0, of columns for people, which may contain anything.
 func (r *deckReader) remarks() (cells []int) {
 	for _, at := range r.columns.unused {
 		switch strings.ToLower(strings.TrimSpace(r.headerName(at))) {
@@ -163,7 +163,7 @@ func endsPrice(cell string) bool {
 	return known && (status == gone || status == blocked) && !strings.EqualFold(strings.TrimSpace(cell), "false")
 }
 
-// soundsLikeMoney holds for names that have a word of prices or times in them.
+// soundsLikeMoney holds for names that contain a word about prices or times.
 func soundsLikeMoney(name string) bool {
 	for _, w := range headerWords(name) {
 		if billWords[strings.ToLower(w)] {
@@ -173,7 +173,7 @@ func soundsLikeMoney(name string) bool {
 	return false
 }
 
-// settleMinimum tells a least charge from a least time by the values. Where they tell nothing, it asks.
+// settleMinimum decides by the values whether a minimum is a charge or a time. Where they do not show it, it asks.
 func (r *deckReader) settleMinimum(seen []evidence) {
 	c := &r.columns
 	if at := c.minimum - 1; at >= 0 {
@@ -198,7 +198,7 @@ func (r *deckReader) settleMinimum(seen []evidence) {
 	}
 }
 
-// settleUnits faults columns of amounts that are in pence for some rows or some columns and say nothing for others.
+// settleUnits faults columns of amounts that are in pence for some rows or columns and have no unit for others.
 func (r *deckReader) settleUnits(seen []evidence) {
 	c := &r.columns
 	minor := slices.ContainsFunc(amountFields, func(f field) bool { return c.has(f) && c.units[f].hundredths })
@@ -218,7 +218,7 @@ func (r *deckReader) settleUnits(seen []evidence) {
 	}
 }
 
-// settleColumns faults columns that may change a bill and are not understood, each once.
+// settleColumns faults columns that may affect a bill and are not understood, each once.
 func (r *deckReader) settleColumns(seen []evidence) {
 	c := &r.columns
 	for _, n := range c.nothing {
@@ -245,7 +245,7 @@ func (r *deckReader) settleColumns(seen []evidence) {
 	}
 }
 
-// sureOf faults a column whose name speaks of money or time, unless it is empty.
+// sureOf faults a column whose name is about money or time, unless it is empty.
 func (r *deckReader) sureOf(at int, e *evidence) {
 	empty := true
 	r.body(func(line int, cells []string, err error) bool {

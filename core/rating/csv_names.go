@@ -34,9 +34,9 @@ const (
 	fieldShort
 	numFields
 
-	fieldEitherMinimum // a least charge or a least time: the values tell, or nobody can
-	fieldNothing       // changes a bill in a way that prices here cannot: it must say nothing
-	fieldUnused        // changes no bill
+	fieldEitherMinimum // a minimum charge or a minimum time: only the values can show which
+	fieldNothing       // affects a bill in a way that our prices cannot: it must be empty
+	fieldUnused        // affects no bill
 )
 
 var fieldNames = [numFields]string{
@@ -123,7 +123,7 @@ func heading(line string) (m meaning) {
 	return m
 }
 
-// billWords are words of names that speak of money or time: a column that has one and is not known may change a bill.
+// billWords are words about money or time: an unknown column with one in its name may affect a bill.
 var billWords = wordSet("rate rates price prices pricing cost costs charge charges charged fee fees surcharge tariff amount increment increments incr interval intervals min minimum " +
 	"maximum max minute minutes second seconds sec secs duration billing bill billed block unit units pulse round rounding connect connection setup " +
 	"free grace tax vat discount markup percent origin origination originating source eea eu row roaming surcharges peak off weekend night day hour hours period currency fx " +

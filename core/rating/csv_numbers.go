@@ -9,7 +9,7 @@ import (
 	"ringfence/core/money"
 )
 
-// numberStyle is how a file writes decimals, found out from all its amounts before any is believed.
+// numberStyle is how a file writes decimals, which is found from all its amounts before any is used.
 type numberStyle struct {
 	comma, point int  // cells that can only be decimals with a comma, with a point
 	decimal      byte // '.' or ','
@@ -25,7 +25,7 @@ func (n *numberStyle) decide() {
 	}
 }
 
-// see takes one cell as evidence if it can be read in one way only.
+// see takes one cell as evidence if it is unambiguous.
 func (n *numberStyle) see(cell string) {
 	commas, points := strings.Count(cell, ","), strings.Count(cell, ".")
 	switch {
@@ -116,7 +116,7 @@ func fixedPoint(whole, frac string, places int) (int64, string) {
 }
 
 // workbookNumber gives a number that is text in a workbook, with a decimal comma, its point, and rounds to the places that
-// there are: what a formula came to has fifteen. A comma that could be for thousands stays, to be faulted.
+// there are: the result of a formula has fifteen. A comma that could separate thousands stays, and is reported.
 func workbookNumber(text string, places int) string {
 	if strings.Count(text, ",") == 1 && !strings.Contains(text, ".") && !couldGroup(text, ',') {
 		text = strings.Replace(text, ",", ".", 1)
@@ -149,7 +149,7 @@ func isBlankRune(c rune) bool {
 	return unicode.IsSpace(c) || c == '\u00a0' || c == '\u202f' || c == '\ufeff'
 }
 
-// cutMark takes one mark off an amount, from either end. What is no mark stays, to be faulted with the number.
+// cutMark takes one mark off an amount, from either end. Other characters stay, and are reported with the number.
 func cutMark(text string, u unit) (string, unit) {
 	before := strings.IndexFunc(text, isAmountRune)
 	after := strings.LastIndexFunc(text, isAmountRune)

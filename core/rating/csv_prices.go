@@ -123,8 +123,8 @@ func (r *deckReader) micro(cells []string, f field) money.Micro {
 	return money.Micro(r.amount(cells, f, 6))
 }
 
-// firstRate is the rate of the first interval, where it has its own. Each call is billed the whole of that interval, so that
-// what it costs more than the other rate is a connection charge.
+// firstRate is the rate of the first interval, where it has its own. Each call is billed that whole interval, so that the
+// difference from the other rate is a connection charge.
 func (r *deckReader) firstRate(cells []string, p *Price) {
 	text := r.cell(cells, fieldFirstRate)
 	if isNoRate(text) {

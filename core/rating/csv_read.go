@@ -19,7 +19,7 @@ const (
 	MaxRows      = 2_000_000 // prices after lists and ranges of prefixes are spread
 	MaxCellBytes = 1 << 10
 	MaxFaults    = 1000 // kept; all are counted
-	headerWithin = 50   // rows in which the header must come
+	headerWithin = 50   // rows within which the header must appear
 	maxColumns   = 200
 )
 
@@ -28,14 +28,14 @@ type ReadOptions struct {
 	At    time.Time      // when "not yet" and "ended" are counted for; zero: they are not
 	Zone  *time.Location // of dates without one; nil is UTC
 	Pence bool           // amounts are hundredths, when the header does not say
-	Whole bool           // amounts are whole units, and this was asked
+	Whole bool           // amounts are whole units, as a person confirmed
 	// Thousandths says that amounts are thousandths of a unit, such as fils, when the header does not say.
 	Thousandths bool
 	SkipBlank   bool           // leave out rows whose rate is blank or "n/a", instead of a fault
 	Dates       DateOrder      // of 01/02/2006, when the file does not show it
 	Kind        Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
-	Billing     money.Currency // what prices are to be in; the zero value is Sterling
-	Currency    string         // ISO code of what the file is in, which its header, column and signs must not contradict; "" is what they say
+	Billing     money.Currency // the currency of the deck; the zero value is Sterling
+	Currency    string         // ISO code of the file's currency, which its header, column and signs must not contradict; "": the one that they name
 	Exchange    money.Exchange // how a file in another currency is converted; the zero value: it is refused
 	Mapping     Mapping        // columns that are named by hand
 	// Short says that only short numbers begin with a prefix (phone.Plan.OnlyShort): a row for "101" is then one for a short
@@ -46,7 +46,7 @@ type ReadOptions struct {
 	Step  uint16
 }
 
-// Fault is one thing that is wrong with a file, with the place in it.
+// Fault is one error in a file, with its place.
 type Fault struct {
 	Line     int    // 1 is the first; 0: the file as a whole
 	Column   int    // cell of the row, 1 is the first; 0: the row as a whole
@@ -97,7 +97,7 @@ type Import struct {
 	Summary    Summary
 }
 
-// OK says that the file can be taken as it is.
+// OK says that the file can be imported as it is.
 func (im *Import) OK() bool { return im.FaultCount == 0 }
 
 // ReadCSV reads a deck of prices in the form that carriers send: the separator, the header's names, decimal comma,
@@ -158,7 +158,7 @@ type deckReader struct {
 	spent   int // prefixes read, repeated ones too
 	line    int // of the row at hand
 
-	saysPence    string // a row above the header that speaks of hundredths
+	saysPence    string // a row above the header that mentions hundredths
 	saysMinor    bool   // amounts of the rate column are marked as hundredths
 	saysHalf     bool   // some amounts of the rate column have a sign, and others have none
 	lastCurrency string // of the row before, which was found right
@@ -198,7 +198,7 @@ func (r *deckReader) cellFault(column int, found, expected string) {
 	r.fault(Fault{Line: r.line, Column: column + 1, Name: name, Found: found, Expected: expected})
 }
 
-// clip shortens what is quoted from a file and takes control characters out of it.
+// clip shortens a quotation from a file and removes its control characters.
 func clip(s string) string {
 	const most = 60
 	s = strings.ToValidUTF8(s, "?")
@@ -238,7 +238,7 @@ func isBlank(cells []string) bool {
 	return !slices.ContainsFunc(cells, func(c string) bool { return strings.TrimSpace(c) != "" })
 }
 
-// finish takes the prices over if there was no fault, and looks at the whole.
+// finish keeps the prices if there was no fault, and then checks them as a whole.
 func (r *deckReader) finish() {
 	if r.out.FaultCount == 0 && r.out.Summary.Rows == 0 {
 		r.fault(Fault{Found: "no rows below the header", Expected: "at least one price"})

@@ -70,7 +70,7 @@ func (r *deckReader) checkName(name string, short bool, prefixes []uint64) {
 	}
 }
 
-// counts says whether a sound row belongs to the deck, and counts those that are no price today by why.
+// counts says whether a valid row belongs to the deck, and counts by reason the rows that are no price today.
 func (r *deckReader) counts(status rowStatus, start, end time.Time, blank bool) bool {
 	s := &r.out.Summary
 	at := r.opt.At
@@ -124,7 +124,7 @@ func (r *deckReader) prefixFault(p *Price, expected string) {
 	r.cellFault(max(r.columns.at[fieldPrefix], r.columns.at[fieldCountryCode])-1, p.Digits(), expected)
 }
 
-// settled are the prices with the lines that they come from. The windows of rows for one prefix overlap no more.
+// settled are the prices with the lines that they come from. The windows of rows for one prefix no longer overlap.
 func (r *deckReader) settled() (prices []Price, lines []int) {
 	prices, lines = make([]Price, 0, len(r.rows)), make([]int, 0, len(r.rows))
 	for i := range r.rows {
@@ -250,7 +250,7 @@ func (r *deckReader) date(cells []string, f field, end bool) time.Time {
 	return at
 }
 
-// rowStatus is what the Status column makes of a row.
+// rowStatus is what the Status column says about a row.
 type rowStatus uint8
 
 const (

@@ -19,7 +19,7 @@ import (
 // rowSource calls do with every row of cells and its line until it says false. Cells live until the next call.
 type rowSource func(do func(line int, cells []string, err error) bool)
 
-// noText are files that are no list in text, by how they begin, and what to do with them.
+// noText are kinds of file that are not text, by their first bytes, and what to do with each.
 var noText = []struct{ begins, found, expected string }{
 	{"PK\x03\x04", "a workbook or zip archive", "a workbook as .xlsx, or CSV"},
 	{"\xd0\xcf\x11\xe0", "a workbook of Excel 97 to 2003 (.xls) or one with a password", "the same workbook saved as .xlsx without a password, or as “CSV UTF-8”"},
@@ -28,7 +28,7 @@ var noText = []struct{ begins, found, expected string }{
 	{"{\\rtf", "a text document", "the price list as .xlsx or CSV"},
 }
 
-// asText makes UTF-8 of a file, without its byte order mark, and refuses what is no text.
+// asText converts a file to UTF-8 without a byte order mark, and refuses a file that is not text.
 func (r *deckReader) asText(data []byte) ([]byte, bool) {
 	refuse := func(found, expected string) ([]byte, bool) {
 		r.fault(Fault{Found: found, Expected: expected})
@@ -178,7 +178,7 @@ func (r *deckReader) findHeader(text []byte) bool {
 	return true
 }
 
-// better prefers a whole header, then the first, then the one of more cells.
+// better prefers a complete header, then the first, then the one with more cells.
 func (c *candidate) better(than *candidate) bool {
 	switch {
 	case c == nil || than == nil:

@@ -10,8 +10,8 @@ import (
 	"ringfence/core/money"
 )
 
-// titles looks at the rows above the header. They are for people, and what they say of all prices ("all rates in USD, 60/60") is
-// in no column: another currency is a fault, and the rest is asked about. It is false after a fault.
+// titles looks at the rows above the header. They are for people, and what they say about all prices ("all rates in USD, 60/60") is
+// in no column. Another currency is a fault; a person is asked about the rest. It is false after a fault.
 func (r *deckReader) titles() bool {
 	if r.out.Format.Headless || r.out.Format.HeaderLine < 2 {
 		return true
@@ -52,7 +52,7 @@ func (r *deckReader) titles() bool {
 	return r.out.FaultCount == faults
 }
 
-// titleUnits are the currencies that a row of text names, and whether it speaks of hundredths.
+// titleUnits are the currencies that a row of text names, and whether it mentions hundredths.
 func titleUnits(text string) (currencies []string, hundredths bool) {
 	for _, word := range headerWords(text) {
 		switch strings.ToLower(word) {

@@ -18,8 +18,8 @@ const maxPrefixDigits = 15
 // Deck is a set of prices with a longest-prefix look-up. It never changes: share it freely between goroutines, and swap
 // the whole deck to load another.
 //
-// The look-up is a trie over decimal digits. Children of a node stand side by side, and a bitmap says which of the ten
-// there are, so that a step is one bit count and one read. E.164 numbers jump over their first four digits.
+// The look-up is a trie over decimal digits. Children of a node are adjacent, and a bitmap says which of the ten
+// exist, so that a step is one bit count and one read. E.164 numbers jump over their first four digits.
 type Deck struct {
 	prices []Price  // in the order of prefixes and their windows, short numbers last
 	up     []uint32 // by price, of the first row of a prefix: as in ends, of the longest prefix that it begins with; nil without windows
@@ -32,7 +32,7 @@ type Deck struct {
 	coverages []coverage
 }
 
-// window is what a look-up asks of a row before it takes it, apart from the prices so that it is one read of memory.
+// window is what a look-up checks in a row before it uses it. It is kept separate from the prices so that it is one read of memory.
 type window struct {
 	prefix      uint64
 	from, until Moment
@@ -168,7 +168,7 @@ type prefixKey struct {
 	length  int
 	short   bool
 	from    Moment
-	row     int // of what was given; of a deck's firsts, the index of the price
+	row     int // of the input; of a deck's firsts, the index of the price
 }
 
 func keyOf(p *Price, row int) prefixKey {
@@ -348,7 +348,7 @@ func (d *Deck) Prices() []Price { return d.prices }
 // Digits is the prefix as a deck writes it.
 func (p *Price) Digits() string { return strconv.FormatUint(p.Prefix, 10) }
 
-// Check says what is unsound in a price: a prefix of no or too many digits, no increment, or a negative amount.
+// Check says what is invalid in a price: a prefix of no or too many digits, no increment, or a negative amount.
 func (p *Price) Check() error {
 	switch {
 	case p.Prefix == 0 || p.Prefix >= pow10[maxPrefixDigits]:

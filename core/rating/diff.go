@@ -10,13 +10,13 @@ import (
 	"ringfence/core/money"
 )
 
-// Change is one prefix whose price is not what it was.
+// Change is one prefix whose price has changed.
 type Change struct{ Old, New Price }
 
-// Difference is what a new deck changes, each list in the order of prefixes.
+// Difference is the changes of a new deck, each list in the order of prefixes.
 type Difference struct {
 	Added, Removed []Price
-	Dearer         []Change // a band, charge or increment costs more, whatever else costs less
+	Dearer         []Change // a band, charge or increment costs more, even if another costs less
 	Cheaper        []Change // something costs less and nothing more
 	Renamed        []Change // the price is the same; its name, its beginning or its end is not
 	Same           int

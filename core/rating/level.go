@@ -8,15 +8,15 @@ import (
 	"ringfence/core/phone"
 )
 
-// group is a sort of destination whose prices lie close together all over the world.
+// group is a kind of destination whose prices are similar all over the world.
 type group uint8
 
 const (
-	groupNone   group = iota // free numbers, and those that nobody can call
-	groupCheap               // landlines of countries that are cheap everywhere
+	groupNone   group = iota // free numbers, and those that cannot be called
+	groupCheap               // landlines of countries that are cheap with every carrier
 	groupMobile              // their mobiles
-	groupOther               // all else that is ordinary
-	groupFar                 // islands, and countries that live on calls
+	groupOther               // all other ordinary numbers
+	groupFar                 // islands, and countries with an income from calls
 	groupPremium
 	groupSatellite
 	numGroups
@@ -27,8 +27,8 @@ const (
 	farCountries   = " AC AQ CF CK CU DJ ER FK GL GM GN GW IO KI KM KP LR MG MV NF NR NU PG SB SH SL SO ST TA TD TK TL TN TO TV VU WF WS "
 )
 
-// limit is a rate in pounds that lies between honest prices in pounds and honest ones in pence. Hundredths are a larger factor
-// than lies between the cheapest and the dearest who sell to one group; carriers are far cheaper than those who sell to customers.
+// limit is a rate in pounds between real prices in pounds and the same prices in pence. A factor of a hundred is larger than
+// that between the cheapest and the dearest seller to one group. Carriers are far cheaper than those who sell to customers.
 type limit struct{ retail, cost float64 }
 
 var limits = [numGroups]limit{
@@ -40,8 +40,8 @@ var limits = [numGroups]limit{
 	groupSatellite: {60, 60},
 }
 
-// worth is what £100 come to, roughly. An error of a half moves no price from pence to pounds. Of currencies that are not here
-// no price is known to be dear.
+// worth is the approximate value of £100. An error of a half moves no price from pence to pounds. For a currency that is not
+// listed, no price counts as dear.
 var worth = map[string]float64{
 	"GBP": 100, "GIP": 100, "FKP": 100, "SHP": 100, "EUR": 115, "CHF": 107, "USD": 133, "BSD": 133, "PAB": 133, "BMD": 133, "AUD": 200, "CAD": 185, "NZD": 230, "SGD": 172,
 	"HKD": 1030, "CNY": 950, "TWD": 4100, "JPY": 20_500, "KRW": 193_000, "THB": 4300, "MYR": 560, "IDR": 2_200_000, "PHP": 7800, "VND": 3_500_000, "INR": 11_800, "PKR": 37_500,
@@ -52,7 +52,7 @@ var worth = map[string]float64{
 	"DOP": 8300, "JMD": 21_300, "TTD": 900, "BBD": 266, "XCD": 360, "FJD": 300, "PGK": 550,
 }
 
-// level is where the prices of a deck lie: the middle rate of each country's groups.
+// level is the price level of a deck: the median rate of each country's groups.
 type level map[levelKey]money.Rate
 
 type levelKey struct {
@@ -109,7 +109,7 @@ func firstDigits(prefix, n uint64) uint64 {
 	return prefix
 }
 
-// against is how many times the prices of another level these are: the middle one of those that both have, 0 for none.
+// against is the ratio of these prices to those of another level: the median of those that both have, 0 for none.
 func (l level) against(other level) float64 {
 	var ratios []float64
 	for key, rate := range l {
@@ -120,7 +120,7 @@ func (l level) against(other level) float64 {
 	return middle(ratios)
 }
 
-// dearness is how many times their limits these prices are, in the middle; 0 where that is not known.
+// dearness is the median ratio of these prices to their limits; 0 where that is not known.
 func (l level) dearness(kind Kind, c money.Currency) float64 {
 	var ratios []float64
 	for key, rate := range l {

@@ -22,8 +22,8 @@ const (
 	maxRenameBytes = 200
 )
 
-// ParseMapping reads "Preis=rate", "3=rate (p)" and "Notes=ignore", or "none" alone: an empty mapping, where nil is that nothing
-// was said. An error says which is wrong and what there is.
+// ParseMapping reads "Preis=rate", "3=rate (p)" and "Notes=ignore", or "none" alone, which is an empty mapping; nil means
+// that there is no mapping. An error says which entry is wrong, and what is possible.
 func ParseMapping(list []string) (Mapping, error) {
 	if len(list) == 1 && strings.EqualFold(list[0], "none") {
 		return Mapping{}, nil

@@ -2,8 +2,8 @@ package rating
 
 import "fmt"
 
-// Question is something that a person must settle before a deck takes effect. Nothing is guessed and nothing is stored
-// until then.
+// Question is something that a person must decide before a deck takes effect. Until then nothing is guessed and nothing is
+// stored.
 type Question struct {
 	Code     string   // never changes: "lost-decimal", "dates", …
 	Text     string   // one sentence that says what will happen

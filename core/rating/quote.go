@@ -9,8 +9,8 @@ import (
 
 // Cost is the charge for an answered call of the given talk time: the connection charge, and the talk time rounded up to
 // the first increment and then to further ones, each second at the rate of the band in which it begins, all rounded
-// once; and never less than the minimum. A call answered and ended at once (0 s) is billed its first increment. Calls
-// that were never answered cost nothing and must not be asked about. Cost never falls as talk grows.
+// once; and never less than the minimum. A call that is answered and ended in the same second (0 s) is billed its
+// first increment. Calls that were never answered cost nothing; do not ask for their cost. Cost never falls as talk grows.
 func (q *Quote) Cost(talk time.Duration) money.Micro {
 	var sum money.Weighted
 	if rate, flat := q.flat(); flat {
@@ -23,16 +23,16 @@ func (q *Quote) Cost(talk time.Duration) money.Micro {
 	return max(q.Price.Minimum, q.Price.Connect.Add(sum.Amount()))
 }
 
-// Charge is the Cost of a call that stays within one band. A talk of 0 is the least call: what is charged as soon as it is answered.
+// Charge is the Cost of a call within one band. A talk of 0 is the least charge of an answered call.
 func (p *Price) Charge(band Band, talk time.Duration) money.Micro {
 	q := Quote{Price: *p}
 	q.Price.Rates = [NumBands]money.Rate{p.Rates[band], p.Rates[band], p.Rates[band]}
 	return q.Cost(talk)
 }
 
-// FirstMinute is the whole price of a first minute in the dearest band, with connection charge, minimum and increments: an
-// increment of an hour makes it that of an hour. No call, however short, costs more than it at once. It is exact where it is
-// a rate alone, else to a millionth of the currency, and saturates.
+// FirstMinute is the whole price of a first minute in the dearest band, with connection charge, minimum and increments: with an
+// increment of an hour it is the price of an hour. No call of up to a minute costs more. It is exact where it is a rate alone,
+// otherwise to a millionth of the currency, and it saturates.
 func (p *Price) FirstMinute() money.Rate {
 	rate, seconds := p.Dearest(), p.billed(time.Minute)
 	if p.Connect == 0 && p.Minimum == 0 && seconds == 60 {
@@ -116,7 +116,7 @@ func ceilSeconds(d time.Duration) int64 {
 	return s
 }
 
-// Band is the band of an instant, by the clock on the wall in the calendar's zone.
+// Band is the band of an instant, by local time in the calendar's zone.
 func (c *Calendar) Band(at time.Time) Band {
 	band, _ := c.bandFor(at)
 	return band
@@ -124,8 +124,8 @@ func (c *Calendar) Band(at time.Time) Band {
 
 const day = 24 * time.Hour
 
-// bandFor is the band of an instant and how long it lasts at least. Between two changes of the zone's offset the wall
-// clock runs evenly, so that days of 23 and 25 hours need no thought.
+// bandFor is the band of an instant and how long it lasts at least. Between two changes of the zone's offset local
+// time runs evenly, so that days of 23 and 25 hours need no special case.
 func (c *Calendar) bandFor(at time.Time) (Band, time.Duration) {
 	zone := c.Zone
 	if zone == nil {
@@ -146,7 +146,7 @@ func (c *Calendar) bandFor(at time.Time) (Band, time.Duration) {
 	return band, lasts
 }
 
-// bandOf takes the day of the week (0 is Sunday) and the time on the wall clock.
+// bandOf takes the day of the week (0 is Sunday) and the local time.
 func (c *Calendar) bandOf(weekday int64, clock time.Duration) (Band, time.Duration) {
 	if weekday == 0 || weekday == 6 {
 		return Weekend, day - clock

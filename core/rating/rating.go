@@ -36,14 +36,14 @@ type Price struct {
 	Minimum money.Micro // least charge of an answered call, connection charge included
 	Rates   [NumBands]money.Rate
 	From    Moment // calls from then on have the price; 0: there is no beginning
-	Until   Moment // calls from then on have it no more; 0: there is no end
+	Until   Moment // calls from then on no longer have it; 0: there is no end
 	First   uint16 // first increment in seconds, ≥ 1
 	Step    uint16 // further increments in seconds, ≥ 1
 	Short   bool
 	NoPrice bool // the deck says that its numbers have no price: a shorter prefix does not price them either
 }
 
-// Dearest is the highest of the band rates; ceilings are judged by it, so that no call begins cheap and turns dear.
+// Dearest is the highest of the band rates. Ceilings apply to it, so that no call becomes too dear when the band changes.
 func (p *Price) Dearest() money.Rate { return max(p.Rates[Peak], p.Rates[OffPeak], p.Rates[Weekend]) }
 
 // Calendar says which band an instant falls in, in the customer's zone.

@@ -17,7 +17,7 @@ type Unpriced struct {
 	Kinds   phone.Kinds
 	Was     bool       // the version before priced them
 	Name    string     // as a price list names the dearest of them
-	Rate    money.Rate // the most that any deck asks for them
+	Rate    money.Rate // the highest price of any deck for them
 }
 
 // Text is "CU fixed, mobile (up to 0.78 a minute: Cuba)".
@@ -142,7 +142,7 @@ func (d *Deck) answers(n phone.Number, country phone.Country, kind phone.Kinds, 
 	return i != 0 && d.coverages[d.covered[i-1]].silence(country, kind) == Priced
 }
 
-// Lost counts the prefixes that a deck prices at an instant and another does not, and those that it prices at all.
+// Lost counts the prefixes that a deck prices at an instant and another does not, and all prefixes that the deck prices then.
 func Lost(before, after []Price, at time.Time) (lost, all int, examples []string) {
 	moment := MomentOf(at)
 	there := make(map[prefixOf]bool, len(after))
@@ -168,7 +168,7 @@ func Lost(before, after []Price, at time.Time) (lost, all int, examples []string
 	return lost, all, examples
 }
 
-// Below is a destination that costs more than it brings.
+// Below is a destination that is sold below its cost.
 type Below struct {
 	Sold, Bought Price
 	Minute       [2]money.Micro // a first minute: what it brings, what it costs
@@ -180,8 +180,8 @@ func (b *Below) Text() string {
 }
 
 // BelowCost lists the prices of a retail deck whose first minute, or least call, brings less in some band than it costs by a
-// carrier's deck, the greatest loss first, each row of the retail deck once. Nothing is said of destinations that one of the two does not
-// price.
+// carrier's deck, the greatest loss first, each row of the retail deck once. Destinations that only one of the two prices are
+// left out.
 func BelowCost(retail, cost *Deck, at time.Time) []Below {
 	worst := map[uint32]Below{}
 	for _, d := range []*Deck{retail, cost} {

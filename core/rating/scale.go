@@ -10,14 +10,14 @@ import (
 // hundredfold is a little less than the hundred between a currency and its hundredths, for prices that changed besides.
 const hundredfold = 50
 
-// Prices under these parts of their limits are too cheap to be true: as whole units, and as hundredths.
+// Prices below these fractions of their limits are too low to be real: as whole units, and as hundredths.
 const (
 	leastWhole      = 1.0 / 1000
 	leastHundredths = 1.0 / 250
 )
 
-// askUnit asks for the unit of prices that nothing names and that are dear for where calls go, as whole pounds or euros. A file
-// that says what it is in is believed, but for hundredths that are next to nothing.
+// askUnit asks for the unit of prices without one that are, as whole pounds or euros, dear for their destinations. A file
+// that names its unit is believed, unless it says hundredths and the prices are then next to nothing.
 func (r *deckReader) askUnit() {
 	u := r.columns.units[r.columns.bandSources()[Peak]]
 	u.hundredths = u.hundredths || r.saysMinor
@@ -46,7 +46,7 @@ func (r *deckReader) askUnit() {
 	}
 }
 
-// unitGiven says that a person named the unit of amounts that name none.
+// unitGiven says that a person gave the unit of amounts that have none.
 func (r *deckReader) unitGiven() bool { return r.opt.Pence || r.opt.Whole || r.opt.Thousandths }
 
 // parts are what a currency is divided into.
@@ -64,7 +64,7 @@ func (r *deckReader) askCharge() {
 	if u := r.columns.units[fieldConnect]; at < 0 || u.says() || r.unitGiven() || worth[r.currencyOf().Code] == 0 {
 		return
 	}
-	most := money.Micro(worth[r.currencyOf().Code] * 10_000) // what one pound comes to
+	most := money.Micro(worth[r.currencyOf().Code] * 10_000) // the value of one pound
 	ordinary, charges := 0, []money.Micro{}
 	var examples []string
 	for i := range r.out.Prices {
@@ -85,7 +85,7 @@ func (r *deckReader) askCharge() {
 	}
 }
 
-// examples are the prices that tell most: those of destinations that are cheap everywhere come first.
+// examples are the prices that show most: destinations that are cheap with every carrier come first.
 func (r *deckReader) examples() (texts []string) {
 	var by [numGroups][]string
 	for i := range r.out.Prices {
@@ -118,7 +118,7 @@ func rated(prices []Price) []money.Rate {
 }
 
 // AskScale asks about a version of a deck most of whose prices are about a hundred times those of the version before, or a
-// hundredth: pounds that were read as pence, or the other way round.
+// hundredth: pounds that were read as pence, or pence as pounds.
 func AskScale(before, after []Price) (Question, bool) {
 	was := make(map[prefixOf]money.Rate, len(before))
 	for i := range before {
@@ -173,14 +173,14 @@ func ratio(after, before []money.Rate) float64 {
 	return float64(after[len(after)/2]) / float64(before[len(before)/2])
 }
 
-// SameScale says that the prices of two versions are in one unit: on the whole, they lie within an order of magnitude.
+// SameScale says that the prices of two versions are in one unit: most of them are within an order of magnitude.
 func SameScale(before, after []Price) bool {
 	times := levelOf(after).against(levelOf(before))
 	return times > 0.1 && times < 10
 }
 
-// scaleBounds are what the prices of one deck divided by those of another come to, in the middle of all countries, if both
-// are in one unit. A customer pays up to a hundred times what a carrier charges where calls cost next to nothing.
+// scaleBounds limit the median ratio, over all countries, of the prices of one deck to those of another, if both are in one
+// unit. Where calls cost next to nothing, a customer pays up to a hundred times what a carrier charges.
 func scaleBounds(kind, other Kind) (least, most float64) {
 	switch kind {
 	case other:

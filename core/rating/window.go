@@ -32,7 +32,7 @@ func (p *Price) InForce(at Moment) bool {
 // Dated says that the price begins or ends.
 func (p *Price) Dated() bool { return p.From != 0 || p.Until != 0 }
 
-// Quote fixes the price for a call that begins at an instant. What is fixed has no window any more.
+// Quote fixes the price for a call that begins at an instant. A fixed price has no window.
 func (p *Price) Quote(calendar Calendar, start time.Time) Quote {
 	q := Quote{Price: *p, Calendar: calendar, Start: start}
 	q.Price.From, q.Price.Until = 0, 0

@@ -45,7 +45,7 @@ func NewKey() (Key, error) {
 	return k, err
 }
 
-// KeyID names a key without giving it away: the beginning of a hash of it, shown in errors and by `ringfence key list`.
+// KeyID identifies a key without revealing it: the beginning of a hash of it, shown in errors and by `ringfence key list`.
 type KeyID [8]byte
 
 // String is the id in hexadecimal.
@@ -149,8 +149,8 @@ func NewBox(keys []Key) (*Box, error) {
 	return b, nil
 }
 
-// Derive gives a key of 32 bytes for another purpose (HKDF-Expand of RFC 5869 with one block). It comes of the oldest key,
-// so that adding one changes nothing that is out already: links in mails, keys that receivers know. The result is secret.
+// Derive gives a key of 32 bytes for another purpose (HKDF-Expand of RFC 5869 with one block). It is derived from
+// the oldest key, so that a further key does not invalidate links in mails, or keys that receivers know. The result is secret.
 func (b *Box) Derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, b.root[:])
 	mac.Write(append([]byte(purpose), 1))
@@ -160,13 +160,13 @@ func (b *Box) Derive(purpose string) []byte {
 // Newest is the key that seals.
 func (b *Box) Newest() KeyID { return b.newest }
 
-// LineOwner and TrunkOwner name whose a secret is, so that no sealed password can be moved to another line or trunk.
+// LineOwner and TrunkOwner name the owner of a secret, so that no sealed password can be moved to another line or trunk.
 func LineOwner(id string) string { return "line/" + id }
 
 // TrunkOwner names a trunk as an owner.
 func TrunkOwner(name string) string { return "trunk/" + name }
 
-// A sealed secret is: version (1), key id (8), length of owner (1), owner, nonce (24), ciphertext and tag. All before the
+// A sealed secret is: version (1), key id (8), length of owner (1), owner, nonce (24), ciphertext and tag. Everything before the
 // nonce is authenticated. The owner is inside so that Reseal needs nothing but the bytes.
 const (
 	version   = 1
@@ -205,7 +205,7 @@ func (b *Box) Open(owner string, sealed []byte) (Password, error) {
 	return b.open(id, ownerAt+len(inside), sealed)
 }
 
-// Reseal turns a sealed secret into one of the newest key; one that is so already comes back as it is.
+// Reseal turns a sealed secret into one of the newest key; one of the newest key is returned unchanged.
 func (b *Box) Reseal(sealed []byte) ([]byte, error) {
 	id, owner, err := unwrap(sealed)
 	if err != nil {

@@ -21,8 +21,8 @@ func makeSet(words string) map[string]struct{} {
 	return set
 }
 
-// inSet looks for a text as it is, without l33t, and without what was hung on at either end: a default password also as people think
-// they improve it, "Yealink2024!" or "Ch@ngeMe1".
+// inSet looks for a text as it is, without l33t, and without what was added at either end, because people add to a default password to
+// improve it: "Yealink2024!" or "Ch@ngeMe1".
 func inSet(set map[string]struct{}, text string) bool {
 	const trimmings = "0123456789!?.,-_*#@$%&+="
 	lower := strings.ToLower(text)

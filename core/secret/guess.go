@@ -29,8 +29,8 @@ func (l GuessList) String() string {
 }
 
 // Guesses are the few hundred passwords that are tried first on a SIP login: those of svcrack's and hydra's lists for
-// voice, of published default passwords and of what people choose. They are not for judging passwords, which Judge does
-// far better, but to recognise an attacker's list by its answers. number is E.164 digits, "" is none; year is the running
+// voice, of published default passwords and of what people choose. They serve to recognise an attacker's list by its
+// answers, not to judge passwords, which Judge does far better. number is E.164 digits, "" is none; year is the running
 // one. Each comes once; always in the same order.
 func Guesses(user, number string, year int) iter.Seq2[string, GuessList] {
 	return func(yield func(string, GuessList) bool) {
@@ -46,7 +46,7 @@ func Guesses(user, number string, year int) iter.Seq2[string, GuessList] {
 	}
 }
 
-// ownGuesses: of extension 1001, 1001 itself, twice, backwards, with what people hang on; of a number, its usual parts.
+// ownGuesses: for extension 1001, 1001 itself, twice, backwards, and with usual additions; for a number, its usual parts.
 func ownGuesses(user, number string) []string {
 	if len(user) > 40 || len(number) > 15 {
 		user, number = user[:min(len(user), 40)], number[:min(len(number), 15)]
@@ -75,7 +75,7 @@ func ownGuesses(user, number string) []string {
 	return out
 }
 
-// The words of a file, between what begins its parts.
+// The words of a file, between the headings of its parts.
 //
 //go:embed guesses.txt
 var guessWords string
@@ -100,7 +100,7 @@ func numberGuesses() (out []string) {
 		"123123", "121212", "112233", "101010", "102030", "159753", "147258", "147258369", "1000", "2000", "1001", "2001", "1313", "7890")
 }
 
-// seasonGuesses: "Winter2026!" and its like, as those choose who must change a password every quarter.
+// seasonGuesses: "Winter2026!" and similar ones, which people choose who must change a password every quarter.
 func seasonGuesses(year int) (out []string) {
 	for _, y := range [...]int{year, year - 1, year + 1} {
 		full := strconv.Itoa(y)

@@ -1,5 +1,5 @@
 // Package secret makes, judges and seals SIP passwords, and holds them in types that do not print. It must not know
-// where secrets are stored, nor files: keys come in as text. Its only inputs beside its arguments are random bytes.
+// where secrets are stored, nor files: keys come in as text. Its only other input is random bytes.
 package secret
 
 import (
@@ -18,8 +18,8 @@ import (
 // redacted is what every secret prints as.
 const redacted = "[secret]"
 
-// Password is a SIP password. It prints, logs and marshals as "[secret]"; Reveal is the only way to the text, so that a
-// search for its name finds every place where a password leaves. The text is behind a pointer, because fmt does not ask
+// Password is a SIP password. It prints, logs and marshals as "[secret]"; only Reveal returns the text, so that a
+// search for its name finds every place where a password is exposed. The text is behind a pointer, because fmt does not ask
 // the methods of values in unexported fields of other types: there it prints an address. Compare what Reveal returns.
 type Password struct {
 	silent
@@ -43,7 +43,7 @@ func (p Password) IsZero() bool { return p.Reveal() == "" }
 // silent prints as "[secret]" with every verb, %#v and %x among them, and so does what it is embedded in; JSON and TOML use its text.
 type silent struct{}
 
-// Format hides what it is in.
+// Format hides the value that it is embedded in.
 func (silent) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) } // a failed write is the printer's to report
 
 // String hides likewise.
@@ -56,7 +56,7 @@ func (silent) GoString() string { return redacted }
 func (silent) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // words of a generated password. Six of the EFF's 7,776 without repeats are 77.5 bits: log2(7776·7775·…·7771). Five
-// would be 64.6, within reach of a rented rig and a patient thief who holds a captured digest.
+// would be 64.6, within reach of rented hardware and a patient attacker with a captured digest.
 const words = 6
 
 // Generate makes a password of six words joined by '-': "gravel-unzip-lilac-…". Words have only a-z and a few '-', so
@@ -104,11 +104,11 @@ type HA1 struct {
 	SHA256 [sha256.Size]byte
 }
 
-// hashed begins what is sealed in the place of a password that only its hashes are known of. No password can begin so.
+// hashed is the prefix of what is sealed for a password of which only the hashes are known. No password can begin with it.
 const hashed = "\x00ha1\x00"
 
-// Hashed is a password of which only H(user:realm:password) is known, by MD5 and perhaps by SHA-256, for a line that comes from elsewhere.
-// Without the latter its phones can log in by MD5 only: what stands in its place is random, or anybody could guess it.
+// Hashed is a password of which only H(user:realm:password) is known, by MD5 and perhaps by SHA-256, for a line that was imported.
+// Without SHA-256 its phones can log in by MD5 only: a random value takes its place, because a fixed one could be guessed.
 func Hashed(h HA1) (Password, error) {
 	if h.SHA256 == ([sha256.Size]byte{}) {
 		if _, err := rand.Read(h.SHA256[:]); err != nil {

@@ -18,7 +18,7 @@ const zxcvbnMax = 64
 
 // guessBits estimates the guesses that an informed attacker needs, as a power of two: the least of several views. zxcvbn
 // knows keyboard walks, sequences and dates, but takes "tr0ub4dor" for random letters and four words for a strong
-// sentence, so it looks again with l33t undone, with the shift key let go, and at every second character ("a1b2c3");
+// sentence, so it looks again with l33t undone, with the shift key released, and at every second character ("a1b2c3");
 // and our own model knows how words are made. The l33t matcher of zxcvbn is left out: it tries products of
 // substitutions, which a hostile text makes arbitrarily slow.
 func guessBits(text string, known []string) float64 {
@@ -51,7 +51,7 @@ func period(text string) int {
 	return len(text)
 }
 
-// unshift lets go of the shift key: "!QAZ" is "1qaz" typed with it down.
+// unshift undoes the shift key: "!QAZ" is "1qaz" typed with it down.
 func unshift(text string) string {
 	return strings.Map(func(r rune) rune {
 		if at := strings.IndexRune("!@#$%^&*()", r); at >= 0 {
@@ -61,7 +61,7 @@ func unshift(text string) string {
 	}, strings.ToLower(text))
 }
 
-// deal puts every second character behind the others.
+// deal moves every second character behind the others.
 func deal(text string) string {
 	var even, odd []byte
 	for i := range len(text) {
@@ -74,7 +74,7 @@ func deal(text string) string {
 	return string(even) + string(odd)
 }
 
-// unleet undoes the usual substitutions. '1', '!' and '|' are i or l, as one says.
+// unleet undoes the usual substitutions. '1', '!' and '|' become i or l, as the argument says.
 func unleet(text string, one byte) (plain string, swapped int) {
 	out := []byte(text)
 	for i, c := range out {
@@ -127,7 +127,7 @@ func newModel() *model {
 	return m
 }
 
-// learn takes a word with its cost; the cheapest list that has it counts. Words under three letters are left to the
+// learn adds a word with its cost; the cheapest list with the word decides. Words under three letters are left to the
 // letters model.
 func (m *model) learn(seen *[27][27][27]uint32, w string, bits float32) {
 	if len(w) >= 3 {
@@ -145,8 +145,8 @@ func (m *model) learn(seen *[27][27][27]uint32, w string, bits float32) {
 	}
 }
 
-// weigh turns counts into bits, with half a count for what was never seen. A single letter may cost more than a random
-// one (4.7 bits), as it does to an attacker who goes by frequency; zxcvbn's count of brute force bounds the whole.
+// weigh turns counts into bits, with half a count for what never occurs. A single letter may cost more than a random
+// one (4.7 bits), as it does for an attacker who tries letters by frequency; zxcvbn's brute-force count limits the whole.
 func (m *model) weigh(counts *[27]uint32, bits *[27]float32) {
 	total := 13.0
 	for _, n := range counts {
@@ -181,8 +181,8 @@ const joiners = "-_., +/"
 // longestToken bounds how far back a word or a copy may begin, so that the work is linear in the length.
 const longestToken = 24
 
-// bits finds the cheapest way to spell the text: single characters, words (in any case, l33t or reversed), years, and
-// copies of what stood before. known are words that the attacker has from elsewhere: the number, the user name.
+// bits finds the cheapest way to compose the text of single characters, words (in any case, l33t or reversed), years, and
+// copies of earlier parts. known are words that the attacker has from elsewhere: the number, the user name.
 func (m *model) bits(text string, known []string) float64 {
 	lower := strings.ToLower(text)
 	i1, _ := unleet(lower, 'i')
@@ -203,7 +203,7 @@ func (m *model) bits(text string, known []string) float64 {
 	return best[len(text)]
 }
 
-// charBits is the cost of one character where it stands: as part of something like a word, or as a digit or symbol.
+// charBits is the cost of one character at its position: as part of something like a word, or as a digit or symbol.
 func (m *model) charBits(text, plain string, i int, mixed bool) float64 {
 	c, bits := text[i], symbolBits
 	joins := strings.IndexByte(joiners, c) >= 0

@@ -12,16 +12,16 @@ const (
 	MaxLength = 128
 )
 
-// MinBits is the bar for a customer's own password. Digest authentication lets a thief who captured one answer, or who
-// stole an HA1, guess offline at the speed of MD5: a rented rig of eight graphics cards does some 1.5·10^11 guesses a
+// MinBits is the minimum for a customer's own password. Digest authentication lets an attacker who captured one response, or who
+// stole an HA1, guess offline at the speed of MD5: a rented machine with eight graphics cards makes some 1.5·10^11 guesses a
 // second. 2^60 guesses take it three months and several thousand pounds, against a line whose loss is bounded by its
-// caps. Estimates err, so generated passwords, which cost nobody any thought, have 77 bits: 30,000 years.
+// caps. Estimates err, so generated passwords, which are no effort for anyone, have 77 bits: 30,000 years.
 const MinBits = 60
 
-// BeyondBits is from where a password cannot be guessed, on line or off: what generated ones have.
+// BeyondBits is the strength at which a password cannot be guessed, online or offline: that of generated ones.
 const BeyondBits = 77
 
-// BeyondGuessing estimates whether a password that somebody chose is as strong as a generated one.
+// BeyondGuessing estimates whether a chosen password is as strong as a generated one.
 func BeyondGuessing(p Password, c Context) bool {
 	return len(p.Reveal()) <= MaxLength && guessBits(printable(p.Reveal()), c.known()) >= BeyondBits
 }
@@ -63,8 +63,8 @@ func (w *Weak) add(format string, args ...any) {
 	w.Reasons = append(w.Reasons, fmt.Sprintf(format, args...))
 }
 
-// form: what phones can hold. Their configuration files cut at spaces, quotes, semicolons and backslashes in ways of
-// their own, and letters outside ASCII are hashed differently by different makers.
+// form: what phones can hold. Their configuration files treat spaces, quotes, semicolons and backslashes
+// differently, and so do makers hash letters outside ASCII.
 func (w *Weak) form(text string) {
 	switch {
 	case len(text) < MinLength:
@@ -138,7 +138,7 @@ func (c Context) known() []string {
 	return words
 }
 
-// printable replaces what form refused, so that the estimate works on ASCII whatever came in.
+// printable replaces what form refused, so that the estimate always works on ASCII.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {

@@ -35,7 +35,7 @@ type source interface {
 	about() FileInfo
 }
 
-// read takes a file for what its name ends with.
+// read chooses the format by the end of the file's name.
 func read(path string) (source, error) {
 	data, err := readAll(path)
 	if err != nil {
@@ -94,7 +94,7 @@ func readAll(path string) ([]byte, error) {
 
 // walk visits the whole tree, so that a damaged file is refused as a whole and now, and decodes each record once.
 func (f *file) walk() error {
-	leaves := 2*uint64(f.reader.Metadata.NodeCount) + 2 // a tree has fewer; what has more goes in circles
+	leaves := 2*uint64(f.reader.Metadata.NodeCount) + 2 // a tree has fewer nodes; one with more has a cycle
 	for res := range f.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		if err := res.Err(); err != nil {
 			return &FileError{f.info.Path, "is damaged", err}
@@ -193,7 +193,7 @@ func cleanCountry(s string) string {
 	return s
 }
 
-// clean makes a name from a file fit to be shown: printable, single spaces, at most maxNetwork runes.
+// clean makes a name from a file safe to show: printable, single spaces, at most maxNetwork runes.
 func clean(s string) string {
 	if len(s) > 8*maxNetwork {
 		s = s[:8*maxNetwork]

@@ -19,11 +19,11 @@ type Place struct {
 // Lookup is what DB does; nil func values stand for knowing nothing.
 type Lookup func(netip.Addr) Place
 
-// FileError says which file was not taken, and why.
+// FileError says which file was refused, and why.
 type FileError struct {
 	Path string
 	Why  string
-	Err  error // what the reader said, if anything
+	Err  error // the reader's error, if any
 }
 
 // Error names the file and what is wrong with it.
@@ -34,7 +34,7 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("%s %s: %v", e.Path, e.Why, e.Err)
 }
 
-// Unwrap gives what the reader said.
+// Unwrap returns the reader's error.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // FileInfo is a file in use.
@@ -47,7 +47,7 @@ type FileInfo struct {
 	Networks  bool
 }
 
-// DB answers from files that are held in memory whole, so that replacing one on disk disturbs nobody. Safe for concurrent
+// DB answers from files that are held in memory whole, so that replacing one on disk has no effect until Reload. Safe for concurrent
 // use; a nil *DB knows nothing.
 type DB struct {
 	files atomic.Pointer[[]source]
@@ -59,7 +59,7 @@ func Open(paths []string) (*DB, error) {
 	return db, db.Reload(paths)
 }
 
-// Reload reads files anew and puts them in place of the old ones, all or none. An error is a *FileError.
+// Reload reads files and replaces the old ones with them, all or none. An error is a *FileError.
 func (db *DB) Reload(paths []string) error {
 	files := make([]source, 0, len(paths))
 	for _, path := range paths {
@@ -90,8 +90,8 @@ func (db *DB) Files() []FileInfo {
 	return out
 }
 
-// Lookup is what the files know of an address: some 100 ns a file, no allocation. Addresses that are nobody's in the
-// public Internet (private, shared, loopback, link-local, multicast) are unknown, whatever a file says.
+// Lookup is what the files know of an address: some 100 ns a file, no allocation. Addresses outside the public
+// Internet (private, shared, loopback, link-local, multicast) are unknown, even if a file has them.
 func (db *DB) Lookup(addr netip.Addr) Place {
 	files := db.load()
 	if len(files) == 0 {

@@ -90,7 +90,7 @@ func (f *ranges) add(row []string, seen map[Place]uint32) bool {
 		}
 	}
 	if p == (Place{}) {
-		return len(row) == 4 || len(row[2]) <= 3 // a range of nobody's
+		return len(row) == 4 || len(row[2]) <= 3 // an unassigned range
 	}
 	record, there := seen[p]
 	if !there {
@@ -128,7 +128,7 @@ func (f *ranges) lookup(addr netip.Addr) Place {
 	return f.records[record]
 }
 
-// find is what the range is about that begins last at or before an address, if it reaches so far.
+// find is the record of the last range that begins at or before an address, if the range includes the address.
 func find[A any](list []span[A], at A, compare func(a, b A) int) (record uint32, ok bool) {
 	i, found := slices.BinarySearchFunc(list, at, func(s span[A], at A) int { return compare(s.first, at) })
 	if !found {

@@ -14,7 +14,7 @@ const shards = 64
 // Memory: one entry for each key with something open, and Windows with their bound.
 type Counters struct {
 	windows *Windows
-	base    atomic.Pointer[time.Time] // of the windows' time: the first hit, with its monotonic reading, so that a clock put forward forgives nothing
+	base    atomic.Pointer[time.Time] // of the windows' time: the first hit, with its monotonic reading, so that a clock that is set forward clears no count
 	shards  [shards]shard
 }
 
@@ -23,7 +23,7 @@ type shard struct {
 	open map[Key]int64
 }
 
-// Key is what is counted: what of, of which sort, and within which window.
+// Key is what is counted: for whom or what, which kind, and within which window.
 type Key struct {
 	Of     string
 	Sort   byte          // the caller's to choose
@@ -69,7 +69,7 @@ func (c *Counters) Take(key Key, limit int64) (open int64, ok bool) {
 	return n + 1, true
 }
 
-// Put adds one whatever the limit: what was open before a restart, and emergency calls.
+// Put adds one regardless of the limit, for what was open before a restart and for emergency calls.
 func (c *Counters) Put(key Key) {
 	s := c.shard(key)
 	s.mu.Lock()

@@ -36,7 +36,7 @@ func newTable(name string, max int) *table {
 	return &table{name: name, max: max, index: map[string]*mark{}, followers: map[*feed.Feed]struct{}{}}
 }
 
-// put owns value from here on. Followers are told in the order of the writes, under the lock; none is waited for.
+// put owns value from here on. Followers are notified in the order of the writes, under the lock, without waiting for any.
 func (t *table) put(key string, until int64, value []byte, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 )
 
 // window counts hits in the running span and in the one before; together they estimate any span of that length. It is 40
-// bytes; the script of the valkey engine reckons the same, and countertest.Same holds them together.
+// bytes; the script of the valkey engine calculates the same, and countertest.Same tests that.
 type window struct {
 	key         uint64
 	began, span int64  // ms
@@ -18,8 +18,8 @@ type window struct {
 
 const skew = int64(counters.Skew / time.Millisecond)
 
-// over says that nothing of it counts any more. An instant before the beginning is another node's clock, or a clock that
-// was put back: up to one span (or Skew, if that is more) it is taken as the beginning, further back all begins anew.
+// over says that nothing in it counts any more. An instant before the beginning comes from another node's clock, or from a clock
+// that was set back. Up to one span (or Skew, if that is more) it counts as the beginning; further back the window starts again.
 func (w *window) over(now int64) bool {
 	gone := now - w.began
 	return gone >= 2*w.span || gone < -max(w.span, skew)

@@ -18,7 +18,7 @@ const DefaultWindows = 1 << 20
 // windows are found gradually: each Add looks at one. Safe for concurrent use.
 type Windows struct {
 	seed   maphash.Seed
-	mix    uint64 // odd and secret: nobody outside can choose keys that fall into one shard
+	mix    uint64 // odd and secret, so that an attacker cannot choose keys that fall into one shard
 	shards [shards]slab
 }
 
@@ -30,7 +30,7 @@ type slab struct {
 	index map[uint64]int32
 	all   []window // all[0] is the ring's head: all[0].next the newest in use, all[0].newer the oldest
 	free  int32    // first of the free ones, linked by next
-	hand  int32    // which is looked at next for having run out
+	hand  int32    // the one that is checked next for expiry
 	_     [24]byte // keeps neighbours' locks apart
 }
 
@@ -53,7 +53,7 @@ func (w *Windows) Key(b []byte) uint64 { return maphash.Bytes(w.seed, b) }
 // KeyString is Key of a string.
 func (w *Windows) KeyString(s string) uint64 { return maphash.String(w.seed, s) }
 
-// shard mixes twice: one multiplication spreads keys that follow each other only as well as the secret happens to.
+// shard mixes twice: how well one multiplication spreads consecutive keys depends on the secret.
 func (w *Windows) shard(key uint64) *slab {
 	key *= w.mix
 	key = (key ^ key>>32) * w.mix
@@ -137,7 +137,7 @@ func (w *Windows) Len() int {
 	return n
 }
 
-// Sweep forgets windows that have run out, all at once. Nobody need call it.
+// Sweep forgets all expired windows. Calling it is optional.
 func (w *Windows) Sweep(now time.Time) { w.sweep(counters.Millis(now)) }
 
 func (w *Windows) sweep(now int64) {
@@ -168,7 +168,7 @@ func (s *slab) place(key uint64) int32 {
 	return i
 }
 
-// tidy looks at one place and frees it if its window has run out.
+// tidy checks one place and frees it if its window has expired.
 func (s *slab) tidy(now int64) {
 	if s.hand++; int(s.hand) >= len(s.all) {
 		s.hand = 1

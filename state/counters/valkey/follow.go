@@ -12,7 +12,7 @@ import (
 	"ringfence/state/counters/internal/feed"
 )
 
-// How long a follower waits before it connects again: twice as long each time, with chance in it so that nodes spread.
+// How long a follower waits before it connects again: twice as long each time, with a random part so that nodes do not reconnect together.
 const (
 	firstWait   = 50 * time.Millisecond
 	longestWait = 5 * time.Second

@@ -14,7 +14,7 @@ import (
 
 const (
 	grace   = 10 * counters.Skew // an ended mark is kept for it: nodes whose clocks differ must not take it from each other
-	outlive = 24 * time.Hour     // a table nobody writes to goes so long after its last mark has ended
+	outlive = 24 * time.Hour     // how long after the end of its last mark a table goes that is not written to
 )
 
 func (e *Engine) keys(table string) []string {
@@ -81,7 +81,7 @@ func (e *Engine) Drop(ctx context.Context, table string, keys ...string) error {
 	return nil
 }
 
-// Marks lists marks; see counters.Counters. They are read in pages, so that the server is never held up: a mark put or
+// Marks lists marks; see counters.Counters. They are read in pages, so that the server is never blocked: a mark put or
 // dropped meanwhile may be there or not.
 func (e *Engine) Marks(ctx context.Context, table string, now time.Time) ([]counters.Mark, error) {
 	if err := counters.CheckKeys(table); err != nil {

@@ -15,7 +15,7 @@ var putText string
 //go:embed drop.lua
 var dropText string
 
-// The scripts run on the server, each in one step; their files say what they are given.
+// The scripts run on the server, each in one step; their files describe the arguments.
 var (
 	add  = valkeygo.NewLuaScript(addText)
 	put  = valkeygo.NewLuaScript(putText)

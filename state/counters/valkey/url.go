@@ -14,8 +14,8 @@ import (
 	valkeygo "github.com/valkey-io/valkey-go"
 )
 
-// parse reads the address of a server. Its errors say what is wrong and quote nothing: a password with a '/' or '?' in it
-// ends up in any part.
+// parse reads the address of a server. Its errors say what is wrong without a quotation: a password with a '/' or '?' in it
+// can end up in any part.
 func parse(s string) (valkeygo.ClientOption, error) {
 	var opt valkeygo.ClientOption
 	u, err := url.Parse(s)

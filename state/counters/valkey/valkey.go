@@ -36,7 +36,7 @@ type Options struct {
 
 // Engine is counters.Counters on a server. While the server is away every call fails with counters.ErrUnavailable, at the
 // latest after Options.Timeout; the first call after it is back works again. Windows on the server are bounded by their
-// expiry, some 150 bytes each: give the server a maxmemory. A write that failed is not repeated, for it may have been done.
+// expiry, some 150 bytes each: give the server a maxmemory. A failed write is not repeated, because it may have been done.
 type Engine struct {
 	o Options
 	c valkeygo.Client
@@ -45,8 +45,8 @@ type Engine struct {
 var _ counters.Counters = (*Engine)(nil)
 
 const (
-	batch = 128  // marks or keys of one script: what the server does at once
-	page  = 1024 // marks read at once
+	batch = 128  // marks or keys of one script, which the server runs in one step
+	page  = 1024 // marks per page
 )
 
 // Open connects to a server: "redis://user:password@host:6379/0", "rediss://…" with TLS, "unix:///path/to/socket?db=0".
@@ -93,7 +93,7 @@ func advice(err error) string {
 	return ""
 }
 
-// check asks the server what it is. A server that does not tell (its ACL forbids INFO) is believed.
+// check asks the server what it is. A server that does not say (its ACL forbids INFO) is accepted.
 func (e *Engine) check(ctx context.Context) error {
 	if err := e.Ping(ctx); err != nil {
 		return err
