@@ -33,7 +33,7 @@ type ReadOptions struct {
 	Thousandths bool
 	SkipBlank   bool           // leave out rows whose rate is blank or "n/a", instead of a fault
 	Dates       DateOrder      // of 01/02/2006, when the file does not show it
-	Kind        Kind           // of the deck: which price counts in a file with selling and buying prices; "" is Retail
+	Kind        Kind           // of the deck: which price is used from a file with selling and buying prices; "" is Retail
 	Billing     money.Currency // the currency of the deck; the zero value is Sterling
 	Currency    string         // ISO code of the file's currency, which its header, column and signs must not contradict; "": the one that they name
 	Exchange    money.Exchange // how a file in another currency is converted; the zero value: it is refused

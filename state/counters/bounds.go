@@ -74,7 +74,7 @@ func CheckKeys(table string, keys ...string) error {
 	return nil
 }
 
-// checkKey does not show the key: it may be a stranger's 8 KB.
+// checkKey does not show the key: it may be 8 KB from an unknown source.
 func checkKey(key string) error {
 	if len(key) == 0 || len(key) > MaxKey {
 		return fmt.Errorf("%w: a key of %d bytes, want 1 to %d", ErrInvalid, len(key), MaxKey)

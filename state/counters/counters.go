@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrUnavailable says that the engine cannot be reached; errors of that kind wrap it. Callers go on with what they know.
+// ErrUnavailable says that the engine cannot be reached; errors of that kind wrap it. Callers continue with what they know.
 var ErrUnavailable = errors.New("counters unavailable")
 
 // Bounds of what is kept under one key.

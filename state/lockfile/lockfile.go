@@ -15,7 +15,7 @@ import (
 // ErrHeld says that another process has it open.
 var ErrHeld = errors.New("open in another process")
 
-// Take takes the lock file at path for this process, until the file is closed. The kernel gives it up with the process, so
+// Take takes the lock file at path for this process, until the file is closed. The kernel releases it with the process, so
 // a crash leaves nothing behind.
 func Take(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

@@ -15,16 +15,16 @@ var ErrReplaced = errors.New("the database was deleted or replaced while it was 
 
 // Names of marks.
 const (
-	MarkIdentity = "identity" // which store it is: random, made once
+	MarkIdentity = "identity" // the store's identity: random, made once
 	MarkKey      = "key"      // Sealed opens with the key that seals the store's secrets
-	MarkBackup   = "backup"   // instant of the last backup; in a copy, the instant up to which it knows everything
+	MarkBackup   = "backup"   // instant of the last backup; in a copy, the instant up to which it is complete
 	MarkGap      = "gap"      // a Gap, while one is open; "" when it was accepted
 )
 
-// Mark is one thing that every node must know of the store as a whole.
+// Mark is a value about the store as a whole, which every node must know.
 type Mark struct {
 	Name, Value string
-	Sealed      []byte // sealed anew by Rekey
+	Sealed      []byte // sealed again by Rekey
 }
 
 // Marks keeps them.

@@ -17,7 +17,7 @@ import (
 var ErrInvalid = errors.New("invalid operation")
 
 // OpError says that one op of a group can never be applied, whatever the state of the store. Nothing of the group was
-// written; the ops beside it may be tried again without it.
+// written; the other ops may be tried again without it.
 type OpError struct {
 	Index int // in the ops given to Apply
 	Why   string
@@ -149,8 +149,8 @@ func plainID(s string) bool {
 	return true
 }
 
-// Clean makes any text storable in every engine: invalid UTF-8 becomes U+FFFD and NUL is dropped, so that a
-// stranger's User-Agent cannot make a transaction fail.
+// Clean makes any text storable in every engine: invalid UTF-8 becomes U+FFFD and NUL is dropped, so that
+// an attacker's User-Agent cannot make a transaction fail.
 func Clean(s string) string {
 	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
 		return s
@@ -162,8 +162,8 @@ func Clean(s string) string {
 // a PostgreSQL index.
 const maxKey = 500
 
-// Short makes a key storable and indexable whatever strangers have put into it: cleaned, and beyond 500 bytes cut and
-// made distinct by its SHA-256.
+// Short makes any key from outside storable and indexable: it is cleaned, and beyond 500 bytes cut and made distinct by its
+// SHA-256.
 func Short(s string) string {
 	s = Clean(s)
 	if len(s) <= maxKey {
@@ -181,7 +181,7 @@ func Room(limit, total money.Micro) money.Micro {
 	return limit.Add(-total)
 }
 
-// Elsewhere says that the call of an op is another node's than the op's own.
+// Elsewhere says that the call of an op belongs to another node than the op.
 func (op *Op) Elsewhere(node string) bool { return op.Node != "" && Clean(op.Node) != node }
 
 // HoldsOf says whether an OpExtend holds in exactly the purses of its call, so that a settlement gives back what was

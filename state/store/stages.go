@@ -20,8 +20,8 @@ type Stages interface {
 	Cursor(ctx context.Context, stage string) (int64, error)
 
 	// Advance takes one step, all of it or nothing, in one transaction. It is how a stage does each fact exactly once.
-	// A Step whose From is not the stage's cursor is ErrMoved. From == To moves nothing and is always allowed: what comes
-	// of the clock and not of a fact. Findings and notices that are there already (by Key) are not written again; a
+	// A Step whose From is not the stage's cursor is ErrMoved. From == To moves nothing and is always allowed: it is for what
+	// time causes and not a fact. Findings and notices that are there already (by Key) are not written again; a
 	// finding that was closed stays closed and counts on. The facts come in this order: RaiseFact of each new finding,
 	// then Facts. A step that can never be taken (see Step.Check) is ErrInvalid, a link that is there already ErrExists.
 	Advance(ctx context.Context, s Step) (Stepped, error)
@@ -52,13 +52,13 @@ type Stages interface {
 	// set to sending with Tries+1 and Next = until by one conditional write, so that two nodes never hold the same one,
 	// and one that a dead node held comes back. They come with their notice.
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]DueDelivery, error)
-	// SettleDelivery records what came of a try: State, Next, Error, Sent, by notice, person and channel. d is what
+	// SettleDelivery records the result of a try: State, Next, Error, Sent, by notice, person and channel. d is what
 	// ClaimDeliveries gave, changed: if it is not sending under that Claim any more (its time ran out and another node took
-	// it, it was settled, or queued anew) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only, to
+	// it, it was settled, or queued again) this is ErrMoved, and nothing is written. To Bundled it goes from Digest only, to
 	// Off from Digest too. Settled as sending with a later Next, a claim is renewed.
 	SettleDelivery(ctx context.Context, d Delivery, facts ...Fact) error
-	// Requeue sets a delivery to queued whatever it was (resend), with Tries 0, Next now, and Address if d has one. Who
-	// was just sending it cannot settle it any more.
+	// Requeue sets a delivery to queued from any state (resend), with Tries 0, Next now, and Address if d has one. A node that
+	// is just sending it can then no longer settle it.
 	Requeue(ctx context.Context, d Delivery, now time.Time, facts ...Fact) error
 
 	Link(ctx context.Context, hash string) (Link, error)
@@ -79,7 +79,7 @@ type Step struct {
 	// Bundled are deliveries, as Notices gave them, that go out in a digest among Notices: from Digest to Bundled, with
 	// their Sent. If one of them is not waiting any more the step is ErrMoved: another node has bundled it.
 	Bundled []Delivery
-	// Facts are appended whatever is new of the rest; a finding that is new also appends its own RaiseFact, if it has a Kind.
+	// Facts are appended even if nothing else is new; a finding that is new also appends its own RaiseFact, if it has a Kind.
 	Facts []Fact
 }
 
@@ -116,13 +116,13 @@ type Stepped struct {
 	Repeated int           // facts whose key was there: they were not written again
 }
 
-// Raised says what became of a finding or notice.
+// Raised is the result of raising a finding or notice.
 type Raised struct {
 	ID  int64
 	New bool // false: the key was there; a finding's Last, Count and Evidence were brought up to date
 }
 
-// Finding is something that watch noticed. Evidence is a JSON object. Key makes repeats one: "kind/line/…/day".
+// Finding is something that watch noticed. Evidence is a JSON object. Repeats with the same Key are one finding: "kind/line/…/day".
 type Finding struct {
 	ID        int64
 	Key       string
@@ -138,10 +138,10 @@ type Finding struct {
 	ClosedAt  time.Time // zero is open
 	ClosedBy  string
 	Notes     []Note // what staff have written to it, the oldest first; NoteFinding adds them
-	RaiseFact Fact   // appended in the same transaction if the finding is new; the store sets "finding":ID nowhere: Key says it
+	RaiseFact Fact   // appended in the same transaction if the finding is new. It does not have the finding's ID, but its Key
 }
 
-// Note is what somebody has written to a finding.
+// Note is what a member of staff has written to a finding.
 type Note struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"`
@@ -191,13 +191,13 @@ type Device struct {
 // Ban is a network that is blocked until an instant.
 type Ban struct {
 	Net   netip.Prefix
-	Until time.Time // zero is without end
+	Until time.Time // zero: it has no end
 	Made  time.Time
-	By    string // "auto", "feed:NAME", or who
+	By    string // "auto", "feed:NAME", or a person
 	Why   string
 }
 
-// Notice is a message that somebody is to get: what, about whom, and the data its template needs. Key makes repeats one.
+// Notice is a message to people or programs: its kind, its subject, and the data for its template. Repeats with the same Key are one notice.
 type Notice struct {
 	ID         int64
 	Key        string
@@ -218,7 +218,7 @@ type NoticeFilter struct {
 	Limit               int
 }
 
-// DeliveryState is where a delivery stands.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // States of a delivery.
@@ -226,11 +226,11 @@ const (
 	Queued  DeliveryState = "queued"  // to be sent at Next
 	Sending DeliveryState = "sending" // a node holds it until Next
 	Sent    DeliveryState = "sent"
-	Kept    DeliveryState = "kept"    // there is no way to send it: shown only
+	Kept    DeliveryState = "kept"    // it cannot be sent, and is only shown
 	Digest  DeliveryState = "digest"  // waits to go out with others
 	Bundled DeliveryState = "bundled" // went out in a digest
-	Bounced DeliveryState = "bounced" // refused for good by the other side
-	Failed  DeliveryState = "failed"  // given up after the last try
+	Bounced DeliveryState = "bounced" // permanently refused by the other side
+	Failed  DeliveryState = "failed"  // abandoned after the last try
 	Off     DeliveryState = "off"     // the person does not want this kind; recorded so that it can be explained
 )
 
@@ -242,7 +242,7 @@ type Delivery struct {
 	Address string // mail address or URL
 	State   DeliveryState
 	Tries   int64
-	Claim   int64 // counts who took it: set by the store, compared by SettleDelivery
+	Claim   int64 // counts the claims: set by the store, compared by SettleDelivery
 	Next    time.Time
 	Sent    time.Time
 	Error   string // of the last try

@@ -1,4 +1,4 @@
-// Package store is the contract for what is remembered: money and open calls, the book of customers, lines, trunks and
+// Package store is the contract of the database: money and open calls, the book of customers, lines, trunks and
 // decks, the journal, and registrations. Engines: sqlite, postgres (all of it) and memory (Money only).
 // It must not know rules; every check in here is one conditional write, stated by its caller.
 package store
@@ -15,7 +15,7 @@ import (
 	"ringfence/core/rating"
 )
 
-// Errors that callers tell apart. Engines wrap them; anything else means the store is unavailable.
+// Errors that callers distinguish. Engines wrap them; any other error means that the store is unavailable.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
@@ -55,10 +55,10 @@ type Op struct {
 	Facts []Fact    // the store's from then on. Those that are not encoded yet are encoded here, once
 }
 
-// Outcome is what came of an Op, in order. The zero Outcome is success.
+// Outcome is the result of an Op, in order. The zero Outcome is success.
 type Outcome struct {
-	Refused   bool        // a purse had not the room; nothing of this op was written
-	Purse     string      // the first purse (in the order of Holds) that had not
+	Refused   bool        // a purse did not have enough room; nothing of this op was written
+	Purse     string      // the first purse (in the order of Holds) without enough room
 	Room      money.Micro // the least room over all Holds at that moment: what could be held instead (≥ 0)
 	Duplicate bool        // the op took effect earlier; nothing was written now
 	Missing   bool        // OpExtend, OpUpdate, OpSettle: no such open call (and, for OpSettle, no CDR either)
@@ -80,18 +80,18 @@ type Money interface {
 	Apply(ctx context.Context, ops []Op) ([]Outcome, error)
 	Purses(ctx context.Context, ids []string) ([]Purse, error)       // missing ones come back empty
 	OpenCalls(ctx context.Context, node string) ([]call.Open, error) // "" is every node's
-	// Clock is the store's own: the one that every node has in common. What nodes compare is written and judged by it, for
+	// Clock is the store's own, which all nodes have in common. Times that nodes compare are written and judged by it, because
 	// their own clocks may differ by minutes.
 	Clock(ctx context.Context) (time.Time, error)
 	// Claim takes over open calls of other nodes whose lease has ended by the store's clock, one conditional write
 	// each, and holds them for lease from now.
 	Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error)
-	// Take takes over the open calls that have that id, or a leg with that SIP Call-ID (at most one, as a rule), from whatever
-	// other node has them: their peer speaks to this one. A call that is ending stays with a node whose lease lasts, unless ending says
-	// otherwise: that node hangs up, and knows when each leg was over. It comes back all the same, with that Node.
+	// Take takes over the open calls that have that id, or a leg with that SIP Call-ID (at most one, as a rule), from any
+	// other node: their peer sends to this one. A call that is ending stays with a node whose lease lasts, unless ending says
+	// otherwise: that node hangs up, and knows when each leg was over. It is returned nevertheless, with that Node.
 	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error)
-	// Hear keeps beside an open call, whichever node has it, the last that a node has heard of its legs (nil: nothing new), until it is settled.
-	// It gives what each node has heard, in the order of their names; of a call that is not open, nothing.
+	// Hear stores with an open call, on any node, the latest that a node has heard of its legs (nil: nothing new), until it is settled.
+	// It returns what each node has heard, in the order of their names; nothing for a call that is not open.
 	Hear(ctx context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error)
 	// Renew holds every open call of node for lease from now, by the store's clock.
 	Renew(ctx context.Context, node string, lease time.Duration) error
@@ -117,7 +117,7 @@ type CDRFilter struct {
 	Limit         int
 }
 
-// Matches is the filter for engines without SQL, but for Limit.
+// Matches is the filter, without Limit, for engines without SQL.
 func (f *CDRFilter) Matches(c *call.CDR) bool {
 	is := func(want, got string) bool { return want == "" || Clean(want) == got }
 	ours := is(f.Line, c.Line) || f.Called && c.Direction == call.Between && is(f.Line, c.Peer)
@@ -133,7 +133,7 @@ type Fact = fact.Row
 // FactFilter selects facts after Seq; zero fields do not restrict. Limit 0 is 1000.
 type FactFilter struct {
 	After  int64
-	Before int64 // and before this one, the last first; 0: none of this
+	Before int64 // and before this one, the last first; 0: no limit
 	Line   string
 	Call   call.ID
 	Kind   string   // a prefix
@@ -153,8 +153,8 @@ type Deck struct {
 	By       string // who imported it
 	Source   string // file name
 	Covers   string // what prefixes price besides their own country, as rating.ParseCovers reads it; "" is nothing
-	Currency string // ISO code of what the prices are in
-	Exchange string // at what they were converted to it ("USD=0.79"), "" when they were not
+	Currency string // ISO code of the currency of the prices
+	Exchange string // the rate at which they were converted to it ("USD=0.79"), "" when they were not
 	Mapping  string // columns that were named by hand: see rating.ParseMapping, one to a line
 }
 
@@ -177,7 +177,7 @@ type Registration struct {
 	UserAgent string
 	Expires   time.Time
 	Since     time.Time
-	Key       string // tells the contacts of a line apart: two phones may have one and the same URI
+	Key       string // distinguishes the contacts of a line: two phones may have the same URI
 	Instance  string // +sip.instance and reg-id (RFC 5626); "" is none
 	Listener  string // address:port of ours that it is reached from; "" is any
 	Heard     time.Time
@@ -194,7 +194,7 @@ type Store interface {
 	PutCustomers(ctx context.Context, cs []account.Customer, facts ...Fact) error         // new ones, all or none
 	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse
 
-	// EachLine streams every line, so that 100,000 need no second copy in memory; with ids, those that there are of them.
+	// EachLine streams every line, so that 100,000 need no second copy in memory; with ids, those of them that exist.
 	EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error
 	PutLine(ctx context.Context, l account.Line, isNew bool, facts ...Fact) error // ErrExists also for a Number in use
 	PutLines(ctx context.Context, ls []account.Line, facts ...Fact) error         // new ones, all or none
@@ -216,10 +216,10 @@ type Store interface {
 
 	// DeleteDeck removes every version of a deck. Records keep the prices that their calls had.
 	DeleteDeck(ctx context.Context, name string, facts ...Fact) error
-	// Called streams what was called out since an instant, each destination once for each account.
+	// Called streams the destinations of outbound calls since an instant, each once for each account.
 	Called(ctx context.Context, since time.Time, yield func(Called) error) error
 
-	// Removals are the facts "line.deleted" (what is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
+	// Removals are the facts "line.deleted" (kind is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
 	// of all, newest first: what was removed under which identity, and when.
 	Removals(ctx context.Context, what, handle string, limit int) ([]Fact, error)
 

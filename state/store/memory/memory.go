@@ -1,4 +1,4 @@
-// Package memory is the ledger's store without a disk: for measurements, laboratories and the simulator. It keeps the
+// Package memory is the ledger's store without a disk: for measurements, test systems and the simulator. It keeps the
 // contract of store.Money but forgets everything at the end, and of facts and records only the last Ring. It must not
 // know rules.
 package memory
@@ -82,7 +82,7 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 				outs[i].Repeated++
 				continue
 			}
-			if old := e.facts.add(f); len(e.keys) > 0 && old != nil && old.Key != "" { // what is so old is far away
+			if old := e.facts.add(f); len(e.keys) > 0 && old != nil && old.Key != "" { // its key may be forgotten with it
 				delete(e.keys, store.Clean(old.Key))
 			}
 			if f.Key != "" {

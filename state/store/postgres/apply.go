@@ -20,7 +20,7 @@ import (
 // errStale says that a condition of the plan did not hold when it was written.
 var errStale = errors.New("the group was judged on what is no longer so")
 
-// Apply writes a group in two journeys to the server: one reads purses and calls without a lock, the other writes all,
+// Apply writes a group in two round trips to the server: one reads purses and calls without a lock, the other writes all,
 // each purse on the condition under which the plan is right, in one implicit transaction that the server ends itself
 // when a condition does not hold. Then it is read and planned again; after a few times with the rows locked.
 func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
@@ -73,7 +73,7 @@ func (e *Engine) attempt(ctx context.Context, ops []store.Op, locked bool) (out 
 	return out, stale(err)
 }
 
-// stale finds the failures that reading again may help: a count that was not as planned (division by zero, see counted),
+// stale finds the failures for which reading again may help: a count that was not as planned (division by zero, see counted),
 // a row that came or went meanwhile.
 func stale(err error) error {
 	switch code(err) {

@@ -18,7 +18,7 @@ import (
 	"ringfence/state/store/sqlstore"
 )
 
-// Beside connects to a store that others may be using, and brings nothing up to date.
+// Beside connects to a store that others may be using, and migrates nothing.
 func Beside(ctx context.Context, dsn string) (*Engine, error) {
 	e, err := dial(ctx, dsn)
 	if err != nil {
@@ -35,7 +35,7 @@ func Beside(ctx context.Context, dsn string) (*Engine, error) {
 	return e, nil
 }
 
-// Copy has pg_dump write everything as it is at one moment into a new file at to.
+// Copy has pg_dump write a snapshot of everything into a new file at to.
 func (e *Engine) Copy(ctx context.Context, to string) error {
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Staged) run(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// Drop gives the copy up.
+// Drop discards the copy.
 func (s *Staged) Drop() error {
 	var err error
 	if s.Engine != nil {
@@ -156,7 +156,7 @@ func (s *Staged) Drop() error {
 	return errors.Join(err, s.run(context.Background(), "DROP DATABASE IF EXISTS "+quoted(s.staging)))
 }
 
-// Swap gives the copy the store's name, and what had it the name aside. PostgreSQL refuses it while anybody is connected.
+// Swap gives the copy the store's name, and what had it the name aside. PostgreSQL refuses it while there is any connection.
 func (s *Staged) Swap(ctx context.Context, aside string) error {
 	err := s.Engine.Close()
 	if err == nil {
@@ -190,7 +190,7 @@ func named(dsn, database string) string {
 	return dsn + " dbname='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(database) + "'" // the last one counts
 }
 
-// tool runs one of PostgreSQL's own programs on the database of a data source name. Passwords go by the environment: every
+// tool runs one of PostgreSQL's own programs on the database of a data source name. Passwords are passed in the environment, because every
 // user of the machine can read command lines.
 func tool(ctx context.Context, dsn, program string, args ...string) error {
 	path, err := find(program)

@@ -108,7 +108,7 @@ func (t transaction) Exec(ctx context.Context, text string, args ...any) (int64,
 	return tag.RowsAffected(), constraint(err)
 }
 
-// batch bounds how many statements are on their way at once.
+// batch limits how many statements are in flight.
 const batch = 2000
 
 func (t transaction) ExecMany(ctx context.Context, text string, n int, args func(i int) []any) (int64, error) {

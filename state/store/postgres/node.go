@@ -15,7 +15,7 @@ import (
 var ErrNodeTaken = errors.New("another server is using this database with the node name")
 
 // seat is this process's right to be a node: an advisory lock of a session on a connection of its own. The server frees it
-// when the session ends, however that comes about, so a crash leaves nothing to wait for.
+// whenever the session ends, so that after a crash there is nothing to wait for.
 type seat struct {
 	mu   sync.Mutex      // owns all of it
 	cfg  *pgx.ConnConfig // nil: before Hold and after Close
@@ -26,8 +26,8 @@ type seat struct {
 	since time.Time
 }
 
-// An attempt to take the lock is repeated so often before another process is believed to have it: the session of one
-// that has just been killed takes a moment to go.
+// How often an attempt to take the lock is repeated before another process counts as having it: the session of a
+// process that has just been killed takes a moment to end.
 const (
 	seatTries    = 20
 	reseatTries  = 3
@@ -96,7 +96,7 @@ func (s *seat) take(ctx context.Context, tries int) error {
 		}
 		select {
 		case <-time.After(betweenTries):
-		case <-ctx.Done(): // said by the next query
+		case <-ctx.Done(): // the next query reports it
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (s *seat) endFormer(ctx context.Context) (lingers bool, err error) {
 
 func (s *seat) leave(ctx context.Context) {
 	if s.conn != nil {
-		_ = s.conn.Close(ctx) // the session ends with the connection, if not with the goodbye
+		_ = s.conn.Close(ctx) // the session ends with the connection even if the orderly close fails
 		s.conn = nil
 	}
 }

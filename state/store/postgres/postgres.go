@@ -123,11 +123,11 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.money.Close()
 	e.pool.Close()
-	e.closeSeat() // last: until here the others may write as the node
+	e.closeSeat() // this comes last, because until here the others may write as the node
 	return nil
 }
 
-// inTransaction runs f in one transaction, and again a few times when the server ends it for the sake of another one.
+// inTransaction runs f in one transaction, and again a few times when the server ends it in favour of another one.
 func inTransaction(ctx context.Context, pool *pgxpool.Pool, f func(pgx.Tx) error) error {
 	var err error
 	for range maxTries {

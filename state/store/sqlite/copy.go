@@ -50,7 +50,7 @@ func (e *Engine) beside(ctx context.Context) error {
 	return e.openReaders(ctx)
 }
 
-// Copy writes everything as it is at one moment into a new file at to, while others go on writing.
+// Copy writes a snapshot of everything into a new file at to, while others continue to write.
 func (e *Engine) Copy(ctx context.Context, to string) (err error) {
 	if err := empty(to); err != nil {
 		return err
@@ -142,11 +142,11 @@ func Stage(ctx context.Context, path, from string) (s *Staged, err error) {
 
 func (s *Staged) sweep() {
 	for _, suffix := range [...]string{"", "-wal", "-shm", ".lock"} {
-		_ = os.Remove(s.path + suffix) // what is not there need not go
+		_ = os.Remove(s.path + suffix) // a missing file need not be removed
 	}
 }
 
-// Drop gives the copy up.
+// Drop discards the copy.
 func (s *Staged) Drop() error {
 	var err error
 	if s.Engine != nil {
@@ -157,7 +157,7 @@ func (s *Staged) Drop() error {
 }
 
 // Swap puts the copy in the store's place and keeps what was there under the name aside. At every moment there is either
-// the old store or the new one, and never the log of one beside the other: SQLite would play it back.
+// the old store or the new one, and never the log of one beside the other: SQLite would replay it.
 func (s *Staged) Swap(ctx context.Context, aside string) (err error) {
 	defer func() { err = errors.Join(err, s.Drop()) }()
 	if err := s.Engine.Close(); err != nil {
@@ -188,13 +188,13 @@ func (s *Staged) Swap(ctx context.Context, aside string) (err error) {
 	return syncDir(dir)
 }
 
-// fold brings the log of a database that nobody uses into it, if the database is sound enough.
+// fold writes the log of an unused database into the database, if that is sound enough.
 func fold(ctx context.Context, path string) {
 	db, err := sql.Open("sqlite", (&Engine{path: path, o: Options{Sync: Full}}).fileDSN())
 	if err != nil {
 		return
 	}
-	_, _ = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)") // what is damaged stays as it is, log and all
+	_, _ = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)") // a damaged database stays as it is, with its log
 	_ = db.Close()
 }
 

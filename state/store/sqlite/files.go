@@ -9,8 +9,8 @@ import (
 	"ringfence/state/store"
 )
 
-// files watches that the database is still the one that was opened. SQLite goes on writing to files that were deleted
-// underneath it, and all of that is gone with the process. It looks by name only and opens nothing (see folder). The
+// files watches that the database is still the one that was opened. SQLite continues to write to files that were
+// deleted while open, and all of that is lost when the process ends. It looks by name only and opens nothing (see folder). The
 // holder of the writer's turn owns it.
 type files struct {
 	path  string

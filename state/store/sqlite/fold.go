@@ -12,10 +12,10 @@ import (
 
 // folder copies the write-ahead log back into the file. Most of it while the writer goes on (a PASSIVE checkpoint on a
 // connection of its own), then, with the readers and the writer held for a moment, the little that was added meanwhile, so
-// that the log begins anew at its start (RESTART). Left to SQLite, the writer would stop for all of it; PASSIVE alone would
-// never catch up with a busy writer, and readers that relieve each other would keep the log from beginning anew for ever.
-// The log keeps its length: writing over blocks that are there costs a synchronous commit
-// less than half of what growing the file does. Only what has grown far past the usual is truncated.
+// that the log starts again at its beginning (RESTART). Left to SQLite, the writer would stop for all of it; PASSIVE alone would
+// never catch up with a busy writer, and overlapping readers would keep the log from ever starting again.
+// The log keeps its length, because a synchronous commit that overwrites blocks costs less than half of one that grows the file.
+// Only a log that has grown far beyond the usual is truncated.
 //
 // Everything is asked of SQLite. A process that opens the database, its log or its index by itself loses all its locks on
 // that file when it closes it (POSIX), and the next process believes that it is alone.
@@ -27,11 +27,11 @@ type folder struct {
 	done sync.WaitGroup
 
 	commits atomic.Int64
-	rest    time.Time // a fold failed: nobody is held again before then
+	rest    time.Time // a fold failed: nothing is held again before then
 }
 
-// How long further reads wait until those under way have ended; how long the writer then waits for other processes that
-// read; and how long all are left alone when somebody did not leave.
+// How long further reads wait for those in progress to end; how long the writer then waits for other processes that read;
+// and the pause before the next attempt when a reader did not end.
 const (
 	readersLeave = 2 * time.Second
 	othersLeave  = 100 * time.Millisecond
@@ -49,7 +49,7 @@ func newFolder(e *Engine) (*folder, error) {
 	return f, nil
 }
 
-// look is called after every commit; now and then it has the length of the log looked at.
+// look is called after every commit, and at intervals has the length of the log checked.
 func (f *folder) look() {
 	if f == nil || f.commits.Add(1)&7 != 0 {
 		return
@@ -96,7 +96,7 @@ func (f *folder) fold(ctx context.Context) {
 	}
 }
 
-// alone runs a function while nobody in this process reads or writes: it takes every reader's place, each in its turn.
+// alone runs a function while nothing in this process reads or writes: it takes the place of every reader, one after the other.
 func (f *folder) alone(ctx context.Context, do func() error) error {
 	soon, cancel := context.WithTimeout(ctx, readersLeave)
 	defer cancel()

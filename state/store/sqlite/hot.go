@@ -11,7 +11,7 @@ import (
 	"ringfence/state/store/sqlstore"
 )
 
-// Statements of the money path, prepared once on the writer. Where it can be, placeholders have no numbers:
+// Statements of the money path, prepared once on the writer. Where possible, placeholders have no numbers, because
 // the driver finds those fastest.
 const (
 	begin = iota

@@ -87,7 +87,7 @@ func setDefault(n *int, to int) {
 }
 
 func (e *Engine) open(ctx context.Context) error {
-	// The file has everybody's calls and sealed passwords in it.
+	// The file contains all calls and sealed passwords.
 	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (e *Engine) openReaders(ctx context.Context) (err error) {
 	e.reading = make(places, e.o.Readers)
 	e.readers.SetMaxOpenConns(e.o.Readers)
 	e.readers.SetMaxIdleConns(e.o.Readers)
-	// All at once: one that is opened later might find another file under the name.
+	// All are opened now: one that is opened later might find another file under the name.
 	for range e.o.Readers {
 		c, err := e.readers.Conn(ctx)
 		if err != nil {
@@ -158,7 +158,7 @@ func (e *Engine) fileDSN(pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
-// dsn of a connection that waits so long for other processes.
+// dsn of a connection that waits for other processes for this long.
 func (e *Engine) dsn(wait time.Duration, pragmas ...string) string {
 	// Never created here: a connection that found no file would make an empty one beside the log of the deleted one.
 	v := url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": append([]string{
@@ -167,7 +167,7 @@ func (e *Engine) dsn(wait time.Duration, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: e.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
-// writerDSN leaves folding the log to the folder; SQLite's own comes only if that has failed for long.
+// writerDSN leaves folding the log to the folder. SQLite does it by itself only if that has failed for a long time.
 func (e *Engine) writerDSN() string {
 	pragmas := []string{
 		fmt.Sprintf("cache_size(-%d)", e.o.CacheKiB),
@@ -205,7 +205,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 	})
 }
 
-// Close folds the log into the file and gives the process lock up. Repeats return the first result.
+// Close folds the log into the file and releases the process lock. Repeats return the first result.
 func (e *Engine) Close() error {
 	e.closing.Do(func() {
 		var errs []error

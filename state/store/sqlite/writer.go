@@ -93,7 +93,7 @@ func (w *writer) close() error {
 	return w.disconnect()
 }
 
-// broken says whether to open the connection anew: after errors of the file itself SQLite's own state is not to be trusted.
+// broken says whether to open the connection again: after errors of the file itself SQLite's own state cannot be trusted.
 func broken(err error) bool {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
 		return true

@@ -83,7 +83,7 @@ func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.
 	})
 }
 
-// EachLine streams all lines by id, or those of ids. How a lock of a later version treats calls is read as one that is not known.
+// EachLine streams all lines by id, or those of ids. A way in which only a later version's lock treats calls is read as unknown.
 func (s *Queries) EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error {
 	known := func(l account.Line) error {
 		l.LockCalls = min(l.LockCalls, account.NumLockCalls)
@@ -194,7 +194,7 @@ func rekey(ctx context.Context, tx Tx, table, key string, reseal func([]byte) ([
 	return int(n), err
 }
 
-// rekeyFormer seals the former passwords of lines anew and says how many they were.
+// rekeyFormer seals the former passwords of lines again, and returns how many they were.
 func rekeyFormer(ctx context.Context, tx Tx, reseal func([]byte) ([]byte, error)) (n int, err error) {
 	var ids, old, fresh []string
 	err = each(ctx, tx, "SELECT id, former FROM line WHERE former <> '' ORDER BY 1", nil, func(r Rows) error {

@@ -1,4 +1,4 @@
-// Package sqlstore holds the queries of the store, written once for SQLite and PostgreSQL, and the judging of a group
+// Package sqlstore holds the queries of the store, written once for SQLite and PostgreSQL, and the check of a group
 // of money operations. It must not know drivers: an engine gives it a DB and says which errors are constraints.
 package sqlstore
 
@@ -44,7 +44,7 @@ type Tx interface {
 // DB is an engine as the queries see it: two implementations, over SQLite and over PostgreSQL.
 type DB interface {
 	Querier
-	// Snapshot gives f a view in which nothing changes.
+	// Snapshot gives f a consistent view.
 	Snapshot(ctx context.Context, f func(Querier) error) error
 	// Clock is the engine's own clock, read by q.
 	Clock(ctx context.Context, q Querier) (time.Time, error)

@@ -57,12 +57,12 @@ func (s *Queries) Decks(ctx context.Context) ([]store.Deck, error) {
 	return decks.all(ctx, s.db, " ORDER BY imported DESC, name, version DESC")
 }
 
-// deckChunk is how many rows of a deck are written in one transaction, so that calls never wait long behind an import.
+// deckChunk is how many rows of a deck are written in one transaction, so that calls never wait long for an import.
 const deckChunk = 4000
 
 // PutDeck stores a new version of a deck, all or nothing, and says which. Rows and Version of d are not looked at. Rows are
-// written ahead in short transactions; a version without its head is not there, so a crash leaves nothing but rows that
-// the next import of the name clears away.
+// written first, in short transactions. A version without its head does not exist, so a crash leaves only rows that
+// the next import of the name removes.
 func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price, facts ...store.Fact) (version int64, err error) {
 	if version, err = s.nextDeck(ctx, d.Name); err == nil {
 		err = s.putRows(ctx, d.Name, version, rows)
@@ -76,7 +76,7 @@ func (s *Queries) PutDeck(ctx context.Context, d store.Deck, rows []rating.Price
 	return version, nil
 }
 
-// nextDeck finds the version to come and clears what a failed import left of it.
+// nextDeck finds the next version and removes what a failed import left of it.
 func (s *Queries) nextDeck(ctx context.Context, name string) (version int64, err error) {
 	err = s.db.Write(ctx, func(tx Tx) error {
 		last, err := Returned(ctx, tx, "SELECT version FROM deck WHERE name = $1 ORDER BY version DESC LIMIT 1", name)
@@ -113,7 +113,7 @@ func (s *Queries) putRows(ctx context.Context, name string, version int64, rows 
 	return nil
 }
 
-// putHead makes the version one that is there.
+// putHead writes the head, with which the version exists.
 func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows int, facts []store.Fact) error {
 	d.Version, d.Rows = version, int64(rows)
 	values, err := decks.values(d)
@@ -128,7 +128,7 @@ func (s *Queries) putHead(ctx context.Context, d store.Deck, version int64, rows
 	})
 }
 
-// DeleteDeck removes every version at once; their rows, which nobody sees any more, go after that in short transactions.
+// DeleteDeck removes every version in one step. Their rows, which are then invisible, are deleted after that in short transactions.
 func (s *Queries) DeleteDeck(ctx context.Context, name string, facts ...store.Fact) error {
 	if err := s.put(ctx, "deck "+name, facts, "DELETE FROM deck WHERE name = $1", name); err != nil {
 		return err
@@ -194,7 +194,7 @@ func scanPrice(r Rows) (p rating.Price, err error) {
 	return p, err
 }
 
-// calls out since an instant, by where they went.
+// outbound calls since an instant, by destination.
 var called = table[store.Called]{
 	"cdr", "what was called", 0,
 	"account, number, class, country, MAX(destination), COUNT(*), MAX(begun)",
@@ -203,7 +203,7 @@ var called = table[store.Called]{
 	},
 }
 
-// Called streams the destinations of calls out since an instant.
+// Called streams the destinations of outbound calls since an instant.
 func (s *Queries) Called(ctx context.Context, since time.Time, yield func(store.Called) error) error {
 	rest := " WHERE begun >= $1 AND direction = 'out' AND prefix <> '' GROUP BY account, number, class, country ORDER BY number, account"
 	return called.stream(ctx, s.db, rest, []any{Micros(since)}, yield)

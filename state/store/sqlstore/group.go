@@ -57,7 +57,7 @@ type CallOp struct {
 	Settled  bool
 }
 
-// Plan is what a group writes, in Go's own terms. An engine writes all of it or nothing.
+// Plan is what a group writes, as Go values. An engine writes all of it or nothing.
 type Plan struct {
 	Outcomes []store.Outcome
 	Purses   []*PurseOp   // sorted by ID, so that several nodes lock them in one order
@@ -65,7 +65,7 @@ type Plan struct {
 	Calls    []*CallOp
 	CDRs     []*call.CDR
 	Facts    []store.Fact
-	Refused  bool // some op was refused or repeated: the next group had better be read first
+	Refused  bool // some op was refused or repeated: the next group should be read first
 
 	keyed  []keyed // facts with a key
 	unread bool

@@ -47,8 +47,8 @@ func (s *Queries) PutMark(ctx context.Context, m store.Mark, was string, facts .
 	return about("mark "+m.Name+" of the store", err)
 }
 
-// Migrate brings tables up to date, and refuses those that a later version has changed: this one would write what that
-// one misreads.
+// Migrate brings tables up to date, and refuses those that a later version has changed, because this version would write what the
+// later one misreads.
 func Migrate(ctx context.Context, p *goose.Provider) error {
 	if err := Current(ctx, p, true); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"ringfence/state/store"
 )
 
-// where gathers conditions that are only there when they restrict.
+// where collects conditions, without those that restrict nothing.
 type where struct {
 	sql  strings.Builder
 	args []any
@@ -109,7 +109,7 @@ func (s *Queries) Clock(ctx context.Context) (time.Time, error) {
 	return now, about("reading the clock of the store", err)
 }
 
-// Claim takes over calls whose lease has ended. Looking for one first keeps nodes that are well from writing.
+// Claim takes over calls whose lease has ended. It looks for one first, so that healthy nodes write nothing.
 func (s *Queries) Claim(ctx context.Context, node string, lease time.Duration) ([]call.Open, error) {
 	now, err := s.db.Clock(ctx, s.db)
 	found := false
@@ -141,7 +141,7 @@ func (s *Queries) Take(ctx context.Context, node string, lease time.Duration, id
 	return out, about("taking a call over", err)
 }
 
-// claim makes calls node's own, but for those that stays is true of; which has $1 for now, $2 for node and args from $4 on.
+// claim makes calls node's own, except those for which stays holds; which has $1 for now, $2 for node and args from $4 on.
 func (s *Queries) claim(ctx context.Context, node string, lease time.Duration, which, stays string, args ...any) (out []call.Open, err error) {
 	set := "node = $2, lease = $3"
 	if stays != "" {

@@ -72,7 +72,7 @@ func raiseNotice(ctx context.Context, tx Tx, n *store.Notice) (store.Raised, err
 	return store.Raised{ID: id, New: true}, translate(err, "a link of notice "+key)
 }
 
-// bundle says of deliveries that waited for a digest that they went out in one.
+// bundle marks deliveries that waited for a digest as sent in one.
 func bundle(ctx context.Context, tx Tx, all []store.Delivery) error {
 	sql := "UPDATE delivery SET state = $5, sent = $6, claim = claim + 1 WHERE " + deliveryKey + " AND claim = $4 AND state = $7"
 	n, err := tx.ExecMany(ctx, sql, len(all), func(i int) []any {
@@ -97,7 +97,7 @@ func (s *Queries) Notices(ctx context.Context, f store.NoticeFilter) ([]store.No
 	switch store.DeliveryState(f.State) {
 	case "":
 	case store.Sent, store.Kept, store.Off, store.Bundled:
-		// Most notices are in these: the newest are soon found one by one. SQLite does as it is told.
+		// Most notices are in these states, so that the newest are found quickly one by one. SQLite follows this order.
 		w.and("EXISTS (SELECT 1 FROM delivery d WHERE d.notice = notice.id AND d.state = ?)", f.State)
 	default:
 		w.and("id IN (SELECT notice FROM delivery WHERE state = ?)", f.State)
@@ -137,7 +137,7 @@ func (s *Queries) notices(ctx context.Context, rest string, args ...any) (out []
 	return out, err
 }
 
-// ClaimDeliveries takes deliveries that are due. Looking for one first keeps an idle outbox from writing at all.
+// ClaimDeliveries takes deliveries that are due. It looks for one first, so that an idle outbox writes nothing.
 func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]store.DueDelivery, error) {
 	sql := "SELECT notice FROM delivery WHERE state IN ('queued', 'sending') AND next <= $1 LIMIT 1"
 	any, err := there(ctx, s.db, sql, Micros(now))
@@ -158,7 +158,7 @@ func (s *Queries) ClaimDeliveries(ctx context.Context, now, until time.Time, lim
 }
 
 // due reads, and locks, what is due, oldest first. Each state is read by itself, so that an index gives the oldest of
-// any backlog; what is locked too many is free again in a moment.
+// any backlog; surplus locks are released after a moment.
 func due(ctx context.Context, tx Tx, skipLocked string, now int64, limit int) ([]store.DueDelivery, error) {
 	var out []store.DueDelivery
 	rest := " WHERE state = $1 AND next <= $2 ORDER BY next, notice, person, channel LIMIT $3" + skipLocked
@@ -177,7 +177,7 @@ func due(ctx context.Context, tx Tx, skipLocked string, now int64, limit int) ([
 	return out[:min(limit, len(out))], nil
 }
 
-// claim takes what due has locked, so that the write cannot miss. Its claim is checked all the same.
+// claim takes what due has locked, so that the write cannot miss. Its claim is checked nevertheless.
 func claim(ctx context.Context, tx Tx, out []store.DueDelivery, until time.Time) ([]store.DueDelivery, error) {
 	sql := "UPDATE delivery SET state = $5, tries = tries + 1, claim = claim + 1, next = $6 WHERE " + deliveryKey + " AND claim = $4"
 	n, err := tx.ExecMany(ctx, sql, len(out), func(i int) []any {
@@ -209,7 +209,7 @@ func claim(ctx context.Context, tx Tx, out []store.DueDelivery, until time.Time)
 	return out, err
 }
 
-// SettleDelivery records what came of a try.
+// SettleDelivery records the result of a try.
 func (s *Queries) SettleDelivery(ctx context.Context, d store.Delivery, facts ...store.Fact) error {
 	from, or := store.Sending, store.Sending
 	switch d.State {
@@ -228,7 +228,7 @@ func delivery(d *store.Delivery) named {
 	return named{what, "SELECT notice FROM delivery WHERE " + deliveryKey, keyOf(d)}
 }
 
-// Requeue sets a delivery to queued whatever it was.
+// Requeue sets a delivery to queued from any state.
 func (s *Queries) Requeue(ctx context.Context, d store.Delivery, now time.Time, facts ...store.Fact) error {
 	sql := `UPDATE delivery SET state = $4, tries = 0, claim = claim + 1, next = $5,
 		address = CASE WHEN $6 = '' THEN address ELSE $6 END WHERE ` + deliveryKey
@@ -250,7 +250,7 @@ func (s *Queries) UseLink(ctx context.Context, hash string, now time.Time, facts
 	return s.change(ctx, link(hash), store.ErrInUse, facts, sql, store.Short(hash), stamp(now))
 }
 
-// LinkResult records what using a link did.
+// LinkResult records the result of using a link.
 func (s *Queries) LinkResult(ctx context.Context, hash, result string) error {
 	return s.change(ctx, link(hash), store.ErrNotFound, nil, "UPDATE link SET result = $2 WHERE hash = $1", store.Short(hash), result)
 }

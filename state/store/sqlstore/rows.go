@@ -76,7 +76,7 @@ func UpdateValues(c *call.Open) []any {
 	})
 }
 
-// must is for rows of the money path: whatever is in them can be written.
+// must is for rows of the money path, whose values can always be written.
 func must(row []any) []any {
 	out, _ := values(row)
 	return out

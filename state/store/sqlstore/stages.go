@@ -94,7 +94,7 @@ func appendFacts(ctx context.Context, tx Tx, facts []store.Fact) error {
 	return err
 }
 
-// appendTrimmed cuts names of strangers to what can be indexed.
+// appendTrimmed cuts names from unknown sources to what can be indexed.
 func appendTrimmed(ctx context.Context, tx Tx, facts []store.Fact) (wrote int64, err error) {
 	cut := make([]store.Fact, len(facts))
 	for i := range facts {
@@ -106,7 +106,7 @@ func appendTrimmed(ctx context.Context, tx Tx, facts []store.Fact) (wrote int64,
 	return tx.Append(ctx, cut)
 }
 
-// note writes facts beside a change that is made whether they are there already or not.
+// note writes facts with a change that is made even if they are already there.
 func note(ctx context.Context, tx Tx, facts []store.Fact) error {
 	_, err := tx.Append(ctx, facts)
 	return err
@@ -150,7 +150,7 @@ func raiseFinding(ctx context.Context, tx Tx, f *store.Finding) (store.Raised, e
 	return store.Raised{ID: id}, err
 }
 
-// addUsage never passes money.Max: an addition that overflows would fail each time and hold up the stage for ever.
+// addUsage never passes money.Max: an addition that overflows would fail each time and block the stage for ever.
 func addUsage(ctx context.Context, tx Tx, u *store.UsageChange) (money.Micro, error) {
 	sum, err := Returned(ctx, tx, fmt.Sprintf(`INSERT INTO unbilled (subject, amount, told) VALUES ($1, $2, $3)
 		ON CONFLICT (subject) DO UPDATE SET

@@ -17,7 +17,7 @@ import (
 	"ringfence/state/store"
 )
 
-// table says once how one kind of thing is kept: every statement that writes or reads it is made of its columns.
+// table describes once how one kind of row is stored: every statement that writes or reads it is made of its columns.
 type table[T any] struct {
 	name    string
 	plural  string // as errors call several
@@ -152,7 +152,7 @@ func (t table[T]) save(ctx context.Context, tx Tx, upsert string, put, drop []T)
 	return t.many(ctx, tx, upsert, put)
 }
 
-// all reads the rows that rest, the end of a SELECT, is about.
+// all reads the rows that rest, the end of a SELECT, selects.
 func (t table[T]) all(ctx context.Context, q Querier, rest string, args ...any) (out []T, err error) {
 	out, err = list(ctx, q, "SELECT "+t.columns+" FROM "+t.name+rest, args, t.scan)
 	return out, about("reading "+t.plural, err)
@@ -262,7 +262,7 @@ func reading(at any) (dest any, then func() error) {
 	}
 }
 
-// short is a text that strangers have a part in, cut to what can be indexed.
+// short is a text that comes partly from unknown sources, cut to what can be indexed.
 type short string
 
 func (c *short) text() (string, error) { return store.Short(string(*c)), nil }

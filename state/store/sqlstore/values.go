@@ -36,7 +36,7 @@ func flag(b bool) int64 {
 	return 0
 }
 
-// blob keeps "none" apart from nothing: an empty value is stored as NULL and read back as nil.
+// blob distinguishes "none" from nothing: an empty value is stored as NULL and read back as nil.
 func blob(b []byte) any {
 	if len(b) == 0 {
 		return nil
