@@ -185,7 +185,7 @@ func (c *Call) Restricted(e *account.Effective, zone *time.Location, now time.Ti
 	if len(e.Restrictions) == 0 || !c.Costs {
 		return nil
 	}
-	r := restrict.Closing(e.Restrictions, &restrict.Call{Dest: c.Dest, Price: &c.Open.Quote.Price, Zone: zone}, now, true)
+	r := restrict.Closing(e.Restrictions, &restrict.Call{Dest: c.Dest, Price: &c.Open.Quote.Price}, now, zone, true)
 	if r == nil {
 		return nil
 	}

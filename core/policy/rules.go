@@ -135,11 +135,11 @@ func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outc
 	if len(s.Restrictions) == 0 {
 		return skipped, Figures{}
 	}
-	c := restrict.Call{Dest: a.Dest, Zone: f.Zone}
+	c := restrict.Call{Dest: a.Dest}
 	if a.Quote != nil {
 		c.Price = &a.Quote.Price
 	}
-	r := restrict.Closing(s.Restrictions, &c, now, false)
+	r := restrict.Closing(s.Restrictions, &c, now, f.Zone, false)
 	if r == nil {
 		return passed, Figures{}
 	}

@@ -32,7 +32,6 @@ type Restriction struct {
 type Call struct {
 	Dest  phone.Destination
 	Price *rating.Price // nil: it has none
-	Zone  *time.Location
 }
 
 // paid says that a call may cost something.
@@ -75,11 +74,11 @@ func (r *Restriction) Refuses(c *Call) bool {
 	return r.Names.Has(c)
 }
 
-// Closing is the first restriction of some lists that refuses a call, or nil. up: of those that end calls in progress.
-func Closing(lists [][]Restriction, c *Call, now time.Time, up bool) *Restriction {
+// Closing is the first restriction of some lists that refuses a call, or nil. zone is the customer's. up: of those that end calls in progress.
+func Closing(lists [][]Restriction, c *Call, now time.Time, zone *time.Location, up bool) *Restriction {
 	for _, list := range lists {
 		for i := range list {
-			if r := &list[i]; (r.Ends || !up) && r.Refuses(c) && r.InForce(now, c.Zone) {
+			if r := &list[i]; (r.Ends || !up) && r.Refuses(c) && r.InForce(now, zone) {
 				return r
 			}
 		}

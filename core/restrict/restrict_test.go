@@ -26,7 +26,7 @@ func callTo(t testing.TB, dialled string, rate money.Rate) *Call {
 	if problem != phone.NoProblem {
 		t.Fatalf("%s: %v", dialled, problem)
 	}
-	return &Call{Dest: d, Price: &rating.Price{Rates: [3]money.Rate{rate, rate, rate}, First: 1, Step: 1}, Zone: time.UTC}
+	return &Call{Dest: d, Price: &rating.Price{Rates: [3]money.Rate{rate, rate, rate}, First: 1, Step: 1}}
 }
 
 // TestWhatIsClosed: each way of naming destinations, and what it closes.
