@@ -254,7 +254,8 @@ func (s *Subject) Begin(c *Call) {
 	if longest <= 0 {
 		longest = longestEver
 	}
-	*c = Call{Always: s.Verdict.Always, Costs: s.Costs(), Dest: s.Dest}
+	*c = Call{} // and not a literal with fields, which would be built elsewhere and copied
+	c.Always, c.Costs, c.Dest = s.Verdict.Always, s.Costs(), s.Dest
 	o := &c.Open
 	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
 	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now

@@ -259,3 +259,18 @@ func TestMerge(t *testing.T) {
 		}
 	}
 }
+
+// TestPursesAreOfTheCustomersDay: the ids are stored, so that their dates must stay as time.DateOnly writes them.
+func TestPursesAreOfTheCustomersDay(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := range 800 {
+		now := time.Date(2026, 1, 1, 23, 30, 0, 0, time.UTC).AddDate(0, 0, day)
+		ids, date := PurseIDs("2001", "acme", zone, now), now.In(zone).Format(time.DateOnly)
+		if ids != [...]string{"line/2001/day/" + date, "line/2001/month/" + date[:7], "account/acme/day/" + date, "account/acme/month/" + date[:7]} {
+			t.Fatalf("%s: %q", date, ids)
+		}
+	}
+}

@@ -18,7 +18,7 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 	// One text for all four: this is done for every call.
 	var room [512]byte
 	var ends [policy.Probation]int
-	day := now.In(zone).AppendFormat(room[len(room)-len(time.DateOnly):][:0], time.DateOnly) // at the end, where no id reaches
+	day := appendDate(room[len(room)-len(time.DateOnly):][:0], now.In(zone)) // at the end, where no id reaches
 	month := day[:len("2006-01")]
 	b := room[: 0 : len(room)-len(time.DateOnly)]
 	for p := range policy.Probation {
@@ -40,6 +40,13 @@ func PurseIDs(line, account string, zone *time.Location, now time.Time) [policy.
 		ids[p], from = all[from:end], end
 	}
 	return ids
+}
+
+// appendDate writes a date as time.DateOnly does, which AppendFormat does at three times the cost.
+func appendDate(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	digit := func(n int) byte { return byte('0' + n%10) }
+	return append(b, digit(year/1000), digit(year/100), digit(year/10), digit(year), '-', digit(int(month)/10), digit(int(month)), '-', digit(day/10), digit(day))
 }
 
 // probation begins the id of a purse that a login on probation has to itself: "probation/3001/192.0.2.7/2026-11-29".

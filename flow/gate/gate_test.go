@@ -849,6 +849,38 @@ func TestAFailingStoreRefusesPaidAndConnectsEmergency(t *testing.T) {
 	}
 }
 
+// TestAnAdmissionAllocatesLittle guards that an attempt comes to the heap, as it did when one more rule took a pointer to it: 1 KB a call.
+func TestAnAdmissionAllocatesLittle(t *testing.T) {
+	bk, m := newBook(t), memory.New()
+	set(t, bk, account.MaxCalls, 1000, true)
+	set(t, bk, account.CallsPerMinute, 1000, true)
+	led := ledger.New(m, ledger.Options{Node: "n1", Direct: true})
+	g, err := New(Options{Node: "n1", Plan: bk.Plan(), Book: bk, Ledger: led})
+	must(t, err)
+	must(t, g.Start(t.Context(), m))
+	defer g.Stop()
+	const runs = 200
+	var ids [runs + 1]call.ID
+	n := 0
+	admit := func() {
+		p, err := g.Admit(t.Context(), Attempt{Line: "2001", Dialled: "07700 900123", Source: phoneAt, ALeg: "a"})
+		must(t, err)
+		ids[n] = p.ID
+		n++
+	}
+	for range ids {
+		admit()
+	}
+	for _, id := range ids { // the store keeps their memory for the next
+		g.Ended(id, End{By: call.Caller, Reason: policy.Cancelled, Status: 487})
+		g.Over(id, nil)
+	}
+	n = 0
+	if n := testing.AllocsPerRun(runs, admit); n > 10 {
+		t.Errorf("%.0f allocations", n)
+	}
+}
+
 // BenchmarkAuthorise is the whole of Admit on purses in memory (parse, decide, price, count, hold, journal), for a slice of a minute and one of three hours: the length asked must not matter.
 func BenchmarkAuthorise(b *testing.B) {
 	bk := newBook(b)

@@ -33,6 +33,7 @@ type Engine struct {
 	keys   map[string]bool // of facts
 	cdrs   ring[*call.CDR]
 	done   map[call.ID]*call.CDR
+	newest call.ID // of all that were ever in done: ids sort by time, so a call that begins is beyond it, and no look-up is needed
 	closed bool
 }
 
@@ -142,7 +143,7 @@ func (e *Engine) take() *open {
 func (e *Engine) one(op *store.Op) store.Outcome {
 	switch op.Kind {
 	case store.OpOpen:
-		if e.open[op.ID] != nil || e.done[op.ID] != nil {
+		if e.open[op.ID] != nil || op.ID <= e.newest && e.done[op.ID] != nil {
 			return store.Outcome{Duplicate: true}
 		}
 		c := e.take()
@@ -261,7 +262,7 @@ func (e *Engine) settle(op *store.Op) store.Outcome {
 
 // record keeps a record, in the place of the oldest when there are too many.
 func (e *Engine) record(c *call.CDR) {
-	e.done[c.ID] = c
+	e.done[c.ID], e.newest = c, max(e.newest, c.ID)
 	if old := e.cdrs.add(c); old != nil {
 		delete(e.done, old.ID)
 	}
