@@ -72,7 +72,7 @@ type Effective struct {
 	Nets   [][]netip.Prefix // non-empty locks of the chain; a source must be in each
 	// Restrictions are those of the chain's links that have some, also such as have ended or do not apply yet.
 	Restrictions [][]restrict.Restriction
-	Lists        string    // Nets and Restrictions as text, to tell outcomes apart
+	Lists        string    // a hash of Nets and Restrictions, to tell outcomes apart
 	Since        time.Time // when the last of the grants that have ended did; before that, it would be another outcome
 	Expiry       time.Time // when a grant in here ends, so that the holder resolves again; zero is never
 }

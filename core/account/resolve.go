@@ -1,6 +1,7 @@
 package account
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 )
@@ -57,7 +58,8 @@ func Resolve(now time.Time, links ...*Settings) Effective {
 		}
 	}
 	if len(e.Nets)+len(e.Restrictions) > 0 {
-		e.Lists = fmt.Sprint(e.Nets, e.Restrictions)
+		sum := sha256.Sum256([]byte(fmt.Sprint(e.Nets, e.Restrictions)))
+		e.Lists = string(sum[:])
 	}
 	return e
 }

@@ -121,19 +121,22 @@ func (c *Call) wantsMore(talked, ahead time.Duration) bool {
 	return c.spent == policy.OK && left <= ahead || c.spent != policy.OK && left >= lastAsk
 }
 
-// nextLook is when the call must be looked at again.
+// nextLook is when the call must be looked at again. One that costs is looked at once in a slice, also when what it has paid lasts for hours (a charge
+// for each call, a minimum): a restriction may have come.
 func (c *Call) nextLook(now time.Time, t Terms) time.Time {
 	end := c.Since.Add(c.Open.PaidFor)
-	if c.Open.PaidFor >= c.Open.Longest {
-		return end
+	at := end
+	switch left := end.Sub(now); {
+	case c.Open.PaidFor >= c.Open.Longest:
+	case c.spent == policy.OK:
+		at = end.Add(-min(t.Ahead, c.Open.PaidFor))
+	case left > 2*lastAsk:
+		at = now.Add(left / 2)
 	}
-	if c.spent == policy.OK {
-		return end.Add(-min(t.Ahead, c.Open.PaidFor))
+	if soon := now.Add(min(t.Slice, lockGrace)); c.Costs && soon.Before(at) {
+		return soon
 	}
-	if left := end.Sub(now); left > 2*lastAsk {
-		return now.Add(left / 2)
-	}
-	return end
+	return at
 }
 
 // paidOut are the figures of a call that ended with its paid time.
@@ -190,6 +193,15 @@ func (c *Call) Restricted(e *account.Effective, zone *time.Location, now time.Ti
 		return nil
 	}
 	return &Refusal{policy.CutRestricted, policy.ClosedBy(r)}
+}
+
+// Closed ends a call now if a restriction, as Restricted found it, refuses it and it has paid for longer than until it would have to buy again:
+// restrictions end calls within a slice, and never later than a minute. False: there is none, or the call is to be looked at as ever.
+func (c *Call) Closed(r *Refusal, now time.Time, t Terms) (Step, bool) {
+	if r == nil || c.cut != policy.OK || c.Open.State != call.Answered || c.Open.PaidFor-now.Sub(c.Since) <= t.Ahead {
+		return Step{}, false
+	}
+	return c.Cut(r.Reason, r.Figures, "", now), true
 }
 
 // Unlocked lets a call buy again: its line was unlocked, or its lock now lets calls go on.

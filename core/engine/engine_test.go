@@ -7,11 +7,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 )
 
 var (
@@ -73,6 +75,52 @@ func TestSteps(t *testing.T) {
 				t.Errorf("%+v\nwant %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestARestrictionEndsACall: within a minute, whatever the call has paid for.
+func TestARestrictionEndsACall(t *testing.T) {
+	closes, err := restrict.ParseSet("paid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := &account.Effective{Restrictions: [][]restrict.Restriction{{{ID: 7, Names: closes, Ends: true}}}}
+	for _, paid := range []time.Duration{time.Minute, 61 * time.Second, 25 * time.Minute, 4 * time.Hour} {
+		for _, came := range []time.Duration{0, 49 * time.Second, 51 * time.Second, 10 * time.Minute} {
+			if came >= paid {
+				continue
+			}
+			x := up(t)
+			x.Costs, x.Open.PaidFor, x.Open.Longest = true, paid, 4*time.Hour
+			ended, heard := time.Duration(0), time.Duration(0)
+			for at := time.Duration(0); ended == 0 && at < 5*time.Hour; {
+				now := began.Add(at)
+				var r *Refusal
+				if at >= came {
+					r = x.Restricted(settings, time.UTC, now)
+				}
+				s, closed := x.Closed(r, now, terms)
+				if !closed {
+					s = x.Look(now, terms)
+				}
+				if s.Buy && r != nil {
+					s = x.NoMore(r.Reason, r.Figures, now, terms)
+				} else if s.Buy {
+					ask := x.Next(now, terms)
+					s = x.Bought(&ask, now, terms)
+				}
+				if s.Cut {
+					ended = at
+					if s.Why != policy.CutRestricted || s.Figures.Limit != 7 {
+						t.Errorf("cut for %v, %+v", s.Why, s.Figures)
+					}
+				}
+				heard, at = at, s.Wake.Sub(began)
+			}
+			if ended == 0 || ended-came > time.Minute+terms.Ahead {
+				t.Errorf("paid for %v, restricted after %v: it ended after %v, and was last looked at after %v", paid, came, ended, heard)
+			}
+		}
 	}
 }
 

@@ -144,7 +144,7 @@ func closedText(f Figures) string {
 	return text + " until it is lifted"
 }
 
-func cutClosedText(f Figures) string { return "the call ended with its paid time: " + closedText(f) }
+func cutClosedText(f Figures) string { return "the call was ended: " + closedText(f) }
 
 // lockedText tells a call that was cut at once from one that ran to the end of its paid time; Limit is the seconds paid for.
 func lockedText(f Figures) string {

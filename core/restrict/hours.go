@@ -121,27 +121,39 @@ func (h Hours) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// String is always one part, so that hours which could be read can be read again.
 func (s *span) String() string {
-	var days []string
-	for d := time.Sunday; d <= time.Saturday; d++ {
-		if s.days&(1<<d) != 0 {
-			days = append(days, strings.ToLower(d.String()[:3]))
-		}
-	}
 	times := ""
 	if s.from != 0 || s.until != 24*time.Hour {
 		times = fmt.Sprintf("%s-%s", stamp(s.from), stamp(s.until))
 	}
-	switch {
-	case s.date != "":
-		days = []string{s.date}
-	case s.days == everyDay && times != "":
+	if s.days == everyDay && times != "" {
 		return times
 	}
-	for i := range days {
-		days[i] = strings.TrimSpace(days[i] + " " + times)
+	return strings.TrimSpace(s.dayText() + " " + times)
+}
+
+// dayText writes the days: a date, or a run of days of the week.
+func (s *span) dayText() string {
+	if s.date != "" {
+		return s.date
 	}
-	return strings.Join(days, ", ")
+	has := func(d time.Weekday) bool { return s.days&(1<<((d+7)%7)) != 0 }
+	name := func(d time.Weekday) string { return strings.ToLower((d % 7).String()[:3]) }
+	first := time.Sunday
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if has(d) && !has(d-1) {
+			first = d
+		}
+	}
+	last := first
+	for last < first+6 && has(last+1) {
+		last++
+	}
+	if first == last {
+		return name(first)
+	}
+	return name(first) + "-" + name(last)
 }
 
 func stamp(d time.Duration) string {
@@ -172,17 +184,19 @@ func (h *Hours) Has(now time.Time, zone *time.Location) bool {
 		zone = time.UTC
 	}
 	local := now.In(zone)
+	year, month, date := local.Date()
+	today := time.Date(year, month, date, 12, 0, 0, 0, time.UTC) // days are counted where none lacks an hour
 	hour, minute, second := local.Clock()
 	at := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
 	for i := range h.spans {
 		s := &h.spans[i]
 		if s.from < s.until {
-			if at >= s.from && at < s.until && s.on(local) {
+			if at >= s.from && at < s.until && s.on(today) {
 				return true
 			}
 			continue
 		}
-		if at >= s.from && s.on(local) || at < s.until && s.on(local.AddDate(0, 0, -1)) {
+		if at >= s.from && s.on(today) || at < s.until && s.on(today.AddDate(0, 0, -1)) {
 			return true
 		}
 	}

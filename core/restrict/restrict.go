@@ -19,7 +19,7 @@ type Restriction struct {
 	Names Set       `json:"names"`          // what is closed; under Only, what stays open
 	Only  bool      `json:"only,omitempty"` // an allow list: every paid destination that Names does not name is closed
 	Hours Hours     `json:"hours,omitzero"` // when it applies, in the customer's zone; the zero Hours is always
-	Since time.Time `json:"since"`          // when it began
+	Since time.Time `json:"since"`          // when it was set, by the clock of where it was: what is set is in force, whatever another clock says
 	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero: when it is lifted
 	// Ends says that paid calls in progress which it refuses end with what they have paid for.
 	Ends    bool   `json:"ends,omitempty"`
@@ -41,7 +41,7 @@ func (c *Call) paid() bool {
 
 // InForce says that the restriction applies at an instant.
 func (r *Restriction) InForce(now time.Time, zone *time.Location) bool {
-	return !now.Before(r.Since) && !r.Ended(now) && r.Hours.Has(now, zone)
+	return !r.Ended(now) && r.Hours.Has(now, zone)
 }
 
 // maxText bounds what people write about a restriction.

@@ -74,6 +74,19 @@ func TestWhatIsClosed(t *testing.T) {
 	}
 }
 
+// TestIdleRanges: a range that can never refuse a call is found, and none that can.
+func TestIdleRanges(t *testing.T) {
+	for text, want := range map[string]string{
+		"LV, +44843, +1, +4, +3906, +881, +442079460000": "", "+371, +440843": "+440843", "+999": "+999", "+4400": "+4400",
+	} {
+		s, err := ParseSet(text)
+		must(t, err)
+		if got := s.Idle(); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+}
+
 // TestHours: by the clocks of the customer, over midnight, on holidays and on the nights when clocks change.
 func TestHours(t *testing.T) {
 	london, err := time.LoadLocation("Europe/London")
@@ -103,6 +116,17 @@ func TestHours(t *testing.T) {
 			t.Errorf("%s is within: %v", at, !want)
 		}
 	}
+	beirut, err := time.LoadLocation("Asia/Beirut") // a Sunday in March begins at 01:00: an hour before the Monday after it is on the Sunday
+	must(t, err)
+	h, err = ParseHours("sun 22:00-12:00")
+	must(t, err)
+	for at, want := range map[string]bool{"2026-03-29 01:30:00": false, "2026-03-30 00:30:00": true, "2026-03-30 11:59:00": true, "2026-03-31 00:30:00": false} {
+		now, err := time.ParseInLocation(time.DateTime, at, beirut)
+		must(t, err)
+		if h.Has(now, beirut) != want {
+			t.Errorf("Beirut, %s is within: %v", at, !want)
+		}
+	}
 	night, err := ParseHours("01:00-02:00")
 	must(t, err)
 	spring := time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)  // 01:00 to 02:00 is not shown by any clock
@@ -128,11 +152,11 @@ func TestHours(t *testing.T) {
 // TestAsTextAndBack: hours and restrictions survive being stored.
 func TestAsTextAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		days := rapid.SampledFrom([]string{"", "mon ", "fri-tue ", "sat-sun ", "2026-12-25 "})
+		days := rapid.SampledFrom([]string{"", "mon ", "fri-tue ", "sat-sun ", "sun-sat ", "mon-sat ", "wed-tue ", "2026-12-25 "})
 		clock := rapid.SampledFrom([]string{"00:00", "08:00", "12:30", "23:59"})
 		parts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
 			return days.Draw(t, "days") + clock.Draw(t, "from") + "-" + clock.Draw(t, "until")
-		}), 0, 4).Draw(t, "parts")
+		}), 0, maxSpans).Draw(t, "parts")
 		h, err := ParseHours(strings.Join(parts, ", "))
 		if err != nil {
 			t.Fatal(err)

@@ -76,6 +76,22 @@ func ParseRange(text string) (r Range, ok bool) {
 	return Range{n, len(digits)}, err == nil && len(digits) <= 15 && digits[0] != '0'
 }
 
+// Idle is the first range that no number can begin with, "" for none: its country code does not exist, or it has the 0 that is dialled only within the
+// country (+440843). Who closes it believes in vain that something is closed.
+func (s *Set) Idle() string {
+	for _, r := range s.Ranges {
+		if len(phone.Under(r.Prefix)) > 0 {
+			continue
+		}
+		digits := strconv.FormatUint(r.Prefix, 10)
+		code := phone.CodeOf(r.Prefix)
+		if code == 0 && len(digits) >= 3 || code != 0 && strings.HasPrefix(digits, strconv.Itoa(code)+"0") {
+			return r.String()
+		}
+	}
+	return ""
+}
+
 // Check says what is wrong with a set that was not read from a text.
 func (s *Set) Check() error {
 	if len(s.Countries)+len(s.Ranges) > MaxParts {

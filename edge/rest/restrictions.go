@@ -111,6 +111,9 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 	if r.Names, err = restrict.ParseSet(names); err != nil {
 		return out, invalid(field, names, restrict.Forms)
 	}
+	if idle := r.Names.Idle(); idle != "" {
+		return out, invalid(field, idle, "a range that numbers begin with: +44843, without the 0 of 0843")
+	}
 	if r.Hours, err = restrict.ParseHours(b.Hours); err != nil {
 		return out, invalid("hours", b.Hours, `for example "mon-fri 18:00-08:00, sat, sun, 2026-12-25"`)
 	}

@@ -19,10 +19,18 @@ func (g *Gate) mayBuy(l *live) *Refusal {
 		return &Refusal{Reason: policy.CutRemoved}
 	case line.NoMoreSpent():
 		return &Refusal{Reason: policy.CutLocked}
-	default:
-		now := clock()
-		return l.Restricted(line.Effective(now), line.Zone(), now)
 	}
+	return g.restricted(l)
+}
+
+// restricted is the restriction of its line that refuses a call in progress, or nil.
+func (g *Gate) restricted(l *live) *Refusal {
+	line, ok := g.o.Book.Line(l.Open.Line)
+	if !ok || !l.Costs {
+		return nil
+	}
+	now := clock()
+	return l.Restricted(line.Effective(now), line.Zone(), now)
 }
 
 // Follow makes the gate obey changes of the book: what a lock, its end or the removal of a line means for calls in progress.

@@ -111,7 +111,13 @@ func (g *Gate) look(id call.ID) {
 	if g.o.Ledger.Away() { // another node may have it, and more money for it
 		g.meter.add(id, clock().Add(awayAgain))
 	} else if l := g.get(id); l != nil {
-		g.step(l, l.Look)
+		r := g.restricted(l)
+		g.step(l, func(now time.Time, t engine.Terms) engine.Step {
+			if s, closed := l.Closed(r, now, t); closed {
+				return s
+			}
+			return l.Look(now, t)
+		})
 	}
 }
 

@@ -33,6 +33,7 @@ UK freephone,44800,0,0,0,0,0,1,1
 UK premium,449,1.50,1.50,1.50,0,0,60,60
 France,33,0.015,0.015,0.015,0,0,60,60
 Latvia,371,0.30,0.10,0.07,0.10,0,30,6
+UK by the call,44845,0,0,0,0.10,0,1,1
 `
 
 // TestTheTwoShellsAgree: random calls through the gate, in a bubble of virtual time, and through the shell that only plays: what was
@@ -172,7 +173,7 @@ func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 // randomCalls come in bursts. Each has its own fraction of a second, so that no two events come at one instant: the meter looks at a
 // call after whole seconds, and after halves, quarters and eighths where a purse has refused.
 func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
-	numbers := []string{"02079460000", "07700900123", "0037167123456", "0033142685300", "08001111", "09098790123", "999", "02079460102", "981046500729221", "0049301234567"}
+	numbers := []string{"02079460000", "07700900123", "0037167123456", "0033142685300", "08001111", "09098790123", "999", "02079460102", "981046500729221", "0049301234567", "08451234567"}
 	own := r.Perm(125)
 	calls := make([]play.Call, n)
 	for i := range calls {

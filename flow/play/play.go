@@ -347,7 +347,10 @@ func (p *Player) event(d due) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
 	}
-	step := l.Look(now, p.o.Terms)
+	step, closed := l.Closed(l.Restricted(l.line.Settings, l.line.Zone, now), now, p.o.Terms)
+	if !closed {
+		step = l.Look(now, p.o.Terms)
+	}
 	if step.Buy {
 		step = p.buy(l, now)
 	}
