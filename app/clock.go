@@ -11,7 +11,7 @@ import (
 	"ringfence/flow/keep"
 )
 
-// clock fixes the present on clocks that outlive this process and that nobody sets: the machine's since its boot, and the
+// clock fixes the present on clocks that outlive this process and cannot be set: the machine's since its boot, and the
 // store's, which every node reads. The wall clock may be set across a restart, and those of two nodes differ.
 type clock struct {
 	boot string // identity of the machine's boot; "" where there is none

@@ -25,7 +25,7 @@ const byDemo = "demo"
 // PasswordsFile is where the demonstration keeps its lines' passwords, for `ringfence phone`, under the data folder.
 const PasswordsFile = "passwords"
 
-// demoLine is a line of the sample provider. Numbers are of Ofcom's range for drama: nobody's.
+// demoLine is a line of the sample provider. Numbers are of Ofcom's range for drama, which has no subscribers.
 type demoLine struct {
 	id, customer, number, name string
 	set                        []book.Setting

@@ -42,7 +42,7 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	}
 	tellSystemd(log, daemon.SdNotifyReady)
 	err = a.wait(ctx)
-	cancel() // a second signal ends the program at once
+	cancel() // a second signal ends the program immediately
 	tellSystemd(log, daemon.SdNotifyStopping)
 	log.Info("stopping: calls in progress continue for the next start", "calls", a.gate.OpenCalls())
 	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)

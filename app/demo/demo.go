@@ -1,5 +1,5 @@
 // Package demo holds the two decks of the sample provider that `ringfence serve --demo` starts with. Prices are invented:
-// plausible, not anybody's. It must not know how decks are read or who calls.
+// plausible, not anyone's. It must not know how decks are read or who calls.
 package demo
 
 import _ "embed"

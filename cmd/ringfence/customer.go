@@ -50,7 +50,7 @@ func (c *customerUnlock) Run(s *session) error {
 		"{{count .Opened \"line\" \"lines\"}} of {{.Customer}} {{if eq .Opened 1}}is{{else}}are{{end}} open again.", "")
 }
 
-// lockAll locks or unlocks the lines of a customer, at once: there may be no time to lose, and the other takes it back.
+// lockAll locks or unlocks all lines of a customer without a question: there may be no time to lose, and the opposite command undoes it.
 func (s *session) lockAll(operation string, in any, none, some, next string) error {
 	const left = `{{if .Left}} {{count .Left "line stays locked for a reason of its own." "lines stay locked for reasons of their own."}}{{end}}`
 	out, err := fetch[api.CustomerLocked](s, operation, in)

@@ -63,7 +63,7 @@ func (c *deckImport) Run(s *session) error {
 	}
 }
 
-// open is a file and its size, or standard input, whose size nobody knows.
+// open is a file and its size, or standard input, whose size is unknown.
 func (s *session) open(path string) (io.ReadCloser, int64, error) {
 	if path == "-" {
 		return io.NopCloser(s.in), 0, nil

@@ -33,7 +33,7 @@ func toRating(rows []api.Price) ([]rating.Price, error) {
 }
 
 // writeTo gives write a file, or standard output for "". A file appears only whole: it is written beside and renamed. What is not a file, such
-// as /dev/stdout or a pipe, is written to as it is: renamed over, it would be gone for everybody.
+// as /dev/stdout or a pipe, is written to as it is: renamed over, it would be gone for everyone.
 func (s *session) writeTo(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return write(s.out)

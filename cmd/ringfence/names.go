@@ -14,7 +14,7 @@ import (
 	"ringfence/edge/rest/api"
 )
 
-// Somebody waits for the completion of a word: better none than late, and never a screenful.
+// A person waits for the completion of a word: none is better than a late one, or than a screenful.
 const (
 	namesWithin = 200 * time.Millisecond
 	namesMost   = 200

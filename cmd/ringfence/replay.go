@@ -50,7 +50,7 @@ The columns are id, time (2026-11-28T21:40:00Z), line, customer, kind (out or in
 A row that cannot be read is named and left out.`
 }
 
-// Run plays the calls and prints what came of them.
+// Run plays the calls and prints the results.
 func (c *replayCmd) Run(s *session) error {
 	if err := c.apart(); err != nil {
 		return err

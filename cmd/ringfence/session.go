@@ -132,7 +132,7 @@ func findSocket(given string) (string, error) {
 
 const maxSecret = 1024
 
-// readToken reads a token that nobody else may read.
+// readToken reads a token from a file that only its owner may read.
 func readToken(path string) (string, error) {
 	if path == "" {
 		return "", usagef("--server needs --token-file: a file with the token, mode 0600")

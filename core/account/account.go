@@ -113,7 +113,7 @@ type Line struct {
 	Settings  Settings
 	Strength  Strength // of the password in Sealed
 	Former    []Former // passwords it had, newest first, at most MaxFormer: tells a stale phone from a guesser
-	Honeypot  bool     // nobody's: any login to it is an attack
+	Honeypot  bool     // it has no owner: any login to it is an attack
 	Courtesy  Courtesy // "" is the customer's
 	Created   time.Time
 }
@@ -130,7 +130,7 @@ const (
 
 // What a carrier gets of a number that its caller withholds.
 const (
-	WithheldAsserted = "asserted" // P-Asserted-Identity with Privacy: id (RFC 3325), which it passes on to nobody
+	WithheldAsserted = "asserted" // P-Asserted-Identity with Privacy: id (RFC 3325), which it does not pass on
 	WithheldRemoved  = "removed"  // nothing
 )
 

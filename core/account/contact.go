@@ -25,7 +25,7 @@ const (
 	maxName = 200
 )
 
-// ErrContact says that somebody cannot be a contact; every ContactFault wraps it.
+// ErrContact says that a contact is not valid; every ContactFault wraps it.
 var ErrContact = errors.New("not a usable contact")
 
 // ContactFault is one thing that is wrong with a contact.
@@ -176,7 +176,7 @@ func CheckContacts(cs []Contact) error {
 	return errors.Join(faults...)
 }
 
-// Validate checks a contact before it is stored. All faults are reported at once, each a *ContactFault.
+// Validate checks a contact before it is stored. All faults are reported together, each a *ContactFault.
 func (c *Contact) Validate() error {
 	faults := []error{checkContactName(c.Name)}
 	if checkIdentity(c.ID, CheckContactID) != nil {

@@ -88,7 +88,7 @@ func (f Field) OfAccount() bool {
 }
 
 // Free says that the field limits nothing: it says when people are told. The nearest link's word holds, up or down, and
-// nobody needs to grant it.
+// no grant is needed.
 func (f Field) Free() bool { return f == LineWarning || f == AccountWarning }
 
 // Loosens says that n allows more than above: a customer may not set it alone, staff may grant it. Never of a free field.

@@ -14,7 +14,7 @@ import (
 const Mark = "~"
 
 // SuffixLetters are those of a suffix, without look-alikes: 32, so that a random byte gives each as often. SuffixLen of them
-// are 40 bits, for each handle anew.
+// are 40 bits, chosen separately for each handle.
 const (
 	SuffixLetters = "0123456789abcdefghjkmnpqrstvwxyz"
 	SuffixLen     = 8

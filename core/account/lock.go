@@ -8,7 +8,7 @@ type LockCalls uint8
 // Treatments of calls in progress. The zero value is that of a lock which says nothing of calls.
 const (
 	CallsEnd  LockCalls = iota // end: nothing more is bought, so they end when the time already paid for runs out
-	CallsCut                   // cut: they end at once
+	CallsCut                   // cut: they end immediately
 	CallsKept                  // keep: they go on, and go on being paid for
 	NumLockCalls
 )

@@ -47,7 +47,7 @@ func CheckNumber(number string) error {
 }
 
 // Validate checks what one link says, before it is stored. Whether it loosens what stands above is the caller's to ask
-// (Field.Loosens); Resolve ignores it in any case. All faults are reported at once.
+// (Field.Loosens); Resolve ignores it in any case. All faults are reported together.
 func (s *Settings) Validate(level Level) error {
 	var faults []error
 	for f := range NumFields {

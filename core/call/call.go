@@ -43,7 +43,7 @@ const (
 	Operator Party = "operator"
 )
 
-// Anchor fixes an instant on clocks that outlive the process and that nobody sets: the machine's since its boot, and the
+// Anchor fixes an instant on clocks that outlive the process and cannot be set: the machine's since its boot, and the
 // store's. The zero Anchor fixes nothing.
 type Anchor struct {
 	Boot   string        // identity of the machine's boot
@@ -52,7 +52,7 @@ type Anchor struct {
 }
 
 // Since is the time from an anchor to another of now, by the clock that is least likely to have been set between: the
-// machine's if it has not been started anew, else the store's. False: neither can tell.
+// machine's if it has not been started again, else the store's. False: neither can tell.
 func (a Anchor) Since(now Anchor) (time.Duration, bool) {
 	switch {
 	case a.Boot != "" && a.Boot == now.Boot:
@@ -173,7 +173,7 @@ type CDR struct {
 	Reason      string        `json:"reason"` // policy.Reason code
 	Text        string        `json:"text"`   // the same in words, with figures
 	Status      int           `json:"sip_status"`
-	Refused     bool          `json:"refused"` // never let out: it rang nobody and holds no money
+	Refused     bool          `json:"refused"` // never connected: it rang no phone and holds no money
 	// Unconfirmed: the call is over and costs nothing more, but a phone has yet to confirm it. Such a record is not stored yet.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Place is the network that an address counts as: its AS where that is known ("AS64500"), so that a phone that roams in
-// one network stays in one place; else, and in hosting networks, where neighbours are strangers, its /24 or /56
+// one network stays in one place; else, and in hosting networks, where neighbours are unrelated, its /24 or /56
 // ("192.0.2.0/24"). "" is no address.
 func Place(addr netip.Addr, asn uint32) string {
 	addr = addr.Unmap().WithZone("")

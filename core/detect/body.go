@@ -17,10 +17,10 @@ import (
 // ErrBody says that a fact's body is not what its kind promises.
 var ErrBody = errors.New("not a body of this kind of fact")
 
-// Bounds on what is taken over from a fact into a finding: much of it was sent by strangers.
+// Limits on what a finding takes from a fact, because much of it was sent by unknown sources.
 const (
 	maxBody   = 64 << 10 // bytes of a body that is read at all
-	maxText   = 120      // runes of a stranger's text
+	maxText   = 120      // runes of text from an unknown source
 	maxSample = 10       // entries of a list
 )
 
@@ -34,7 +34,7 @@ func decode(e *Event, into interface{ Decode(body []byte) error }) error {
 	return nil
 }
 
-// words are text of a stranger made harmless: one line, no control or formatting characters (which could turn a sentence around), no
+// words are text from an unknown source made harmless: one line, no control or formatting characters (which could turn a sentence around), no
 // longer than a finding needs.
 type words string
 

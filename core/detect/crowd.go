@@ -11,7 +11,7 @@ func crowdEvidence(b *fact.CallEmergencies) evidence {
 	return evidence{"source": from(b.Source), "trunk": said(b.Trunk), "open": b.Open, "all": b.All, "most": b.Most, "refused": b.Refused}
 }
 
-// judgeEmergencies: a line, or an address that is not logged in, places unusually many emergency calls at once.
+// judgeEmergencies: a line, or an address that is not logged in, makes unusually many concurrent emergency calls.
 func judgeEmergencies(e *Event, b *fact.CallEmergencies) ([]Finding, error) {
 	src := from(b.Source)
 	who, key := "Line "+e.handle(), "now"

@@ -64,9 +64,9 @@ func (k Kind) Advice() []string { return k.about().advice }
 
 // Traits are what the notices of a kind depend on.
 type Traits struct {
-	Answers bool // somebody can say "that was me" to it
-	Login   bool // it is about one right login: several of these at once are one event
-	Noise   bool // strangers, or a forgotten phone, can cause it by the dozen, without any login
+	Answers bool // a person can answer "that was me"
+	Login   bool // it is about one right login: several of these together are one event
+	Noise   bool // unknown sources, or a forgotten phone, can cause many of them, without any login
 }
 
 // Traits are those of the kind.

@@ -98,7 +98,7 @@ func judgeSpray(e *Event, b *fact.LoginSpray) ([]Finding, error) {
 	return []Finding{e.finding(Spray, "", from(b.Source).String(), text+".", v, "source", from(b.Source).place(), e.day())}, nil
 }
 
-// judgeStale: an honest phone that was forgotten when the password changed. A week, for nobody runs at once for a phone.
+// judgeStale: an honest phone that was forgotten when the password changed. A week, because no one changes a phone immediately.
 func judgeStale(e *Event, b *fact.LoginStale) ([]Finding, error) {
 	phone := "A phone"
 	if b.Agent != "" {

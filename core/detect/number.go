@@ -6,7 +6,7 @@ import (
 	"ringfence/core/fact"
 )
 
-// judgeUnallocated: a line calls a number that nobody should have. All such calls of its day are one finding.
+// judgeUnallocated: a line calls a number in an unallocated block. All such calls of its day are one finding.
 func judgeUnallocated(e *Event, b *fact.CallUnallocated) ([]Finding, error) {
 	if b.Number == "" || e.Line == "" {
 		return nil, fmt.Errorf("%w: %s without a number or a line", ErrBody, e.Kind)

@@ -50,7 +50,7 @@ func judgeDevice(e *Event, b *fact.DeviceNew) ([]Finding, error) {
 	if f, ok := hostingLogin(e, b); ok {
 		all = append(all, f)
 	}
-	// Who is in two places at once has also travelled too fast: the stronger of the two is enough.
+	// A login in use in two places has also travelled too fast: the stronger finding is enough.
 	if f, ok := twoPlaces(e, b); ok {
 		all = append(all, f)
 	} else if f, ok := travel(e, b); ok {
@@ -110,7 +110,7 @@ func twoPlaces(e *Event, b *fact.DeviceNew) (Finding, bool) {
 // weak is said in the evidence of everything that rests on countries.
 const weak = "the country of an address is looked up and sometimes wrong; the distance is that of the nearest edges of the countries"
 
-// travel: from the line's latest other place to this one faster than anybody flies.
+// travel: from the line's latest other place to this one faster than anyone flies.
 func travel(e *Event, b *fact.DeviceNew) (Finding, bool) {
 	if b.Last == nil || b.Last.At.IsZero() {
 		return Finding{}, false

@@ -23,7 +23,7 @@ type Attempt struct {
 	UserAgent string
 	ALeg      string // SIP Call-ID
 	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
-	Withheld  bool   // it asks that the number be shown to nobody
+	Withheld  bool   // it asks that the number be withheld
 	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
 	Restricted bool
 	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
@@ -52,7 +52,7 @@ type Line struct {
 	Locked   bool
 }
 
-// Rules are what attempts are judged by. What they ask answers at once.
+// Rules are what attempts are judged by. Their functions answer immediately.
 type Rules struct {
 	Plan  *phone.Plan
 	Line  func(id string, now time.Time) (Line, bool)
@@ -72,7 +72,7 @@ type Subject struct {
 	Present  uint64 // E.164 digits to present as caller; 0: as received
 	Dest     phone.Destination
 	Problem  phone.Problem
-	Free     bool // of a block that nobody has
+	Free     bool // of an unallocated block
 	Quote    rating.Quote
 	Priced   bool
 	Silence  rating.Silence // why it is not priced

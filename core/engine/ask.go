@@ -25,14 +25,14 @@ type Ask struct {
 	tries   int
 }
 
-// Answer is what came of an ask that the purses refused.
+// Answer is the result of a request that the purses refused.
 type Answer uint8
 
 // Answers.
 const (
 	Again  Answer = iota // the ask is smaller now: it is to be put again
 	NoRoom               // the purses do not pay for another second
-	Unsure               // the purses changed so fast that nobody can tell
+	Unsure               // unknown, because the purses changed too fast
 )
 
 // askTries bounds how often a shrinking purse is asked.

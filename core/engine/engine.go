@@ -42,7 +42,7 @@ type Call struct {
 
 // Step is what a shell does after an event.
 type Step struct {
-	Buy     bool // ask the purses for what Next says, and give back what came of it
+	Buy     bool // ask the purses for what Next says, and return the result
 	Cut     bool // tell the edge to hang up, for Why
 	First   bool // of Cut: it was not told before
 	Why     policy.Reason
@@ -169,7 +169,7 @@ func (c *Call) tell(now time.Time) Step {
 func (c *Call) Cutting() bool { return c.cut != policy.OK }
 
 // Locked says that the call's line lets nothing more be spent: what it has bought lasts to the end of it, a slice at the most. A call
-// that has not been answered has used nothing of what is held for it: it ends at once, as all do if the lock says so, and so never
+// that has not been answered has used nothing of what is held for it: it ends immediately, as all do if the lock says so, and so never
 // begins to cost.
 func (c *Call) Locked(atOnce bool, now time.Time, t Terms) Step {
 	if atOnce || c.Open.State != call.Answered {

@@ -9,7 +9,7 @@ import (
 )
 
 // Revive is a call of another process as it goes on in this one: the meter goes on by a clock that outlived the process. One that was
-// being set up is over for its parties. True: it is to be written at once, for a further restart must not take what is held from
+// being set up is over for its parties. True: it is to be written immediately, for a further restart must not take what is held from
 // here on for proof that its ends are there.
 func Revive(o call.Open, anchor call.Anchor, now time.Time, t Terms) (Call, bool) {
 	c := Call{Open: o, Always: o.Class == phone.Emergency.String(), Costs: len(o.Purses) > 0}

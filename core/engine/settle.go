@@ -52,9 +52,9 @@ func (c *Call) Ended(e End, now time.Time) policy.Reason {
 		talk := max(e.At.Sub(c.Since), 0)
 		end.Talk = talk
 		switch {
-		case o.Unproven != 0 && e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, nobody heard
+		case o.Unproven != 0 && e.Reason == policy.PeerGone: // it was gone when it was first asked after the restart: when it hung up, no process was there to receive it
 			end.Talk = min(talk, o.Unproven)
-		case e.Doubt > 0: // it may have said so again and again while nobody was there; an answer costs at least its connection
+		case e.Doubt > 0: // it may have repeated its BYE while no process was there; an answer costs at least its connection
 			end.Talk = min(talk, max(o.Unproven, talk-e.Doubt, time.Millisecond))
 		}
 		end.Doubt = talk - end.Talk
@@ -102,7 +102,7 @@ func (c *Call) Bill(legs []Leg, t Terms, cost func(trunk string) rating.Quote) (
 		b.CarrierTalk += talk
 		b.Cost = b.Cost.Add(carrierCost(&q, talk))
 	}
-	if len(legs) == 0 && b.Talk > 0 { // nobody saw the leg end: it is taken to have ended with the talk
+	if len(legs) == 0 && b.Talk > 0 { // the end of the leg was not seen: it counts as having ended with the talk
 		b.CarrierTalk = o.End.Talk + o.End.Doubt
 		b.Cost = carrierCost(&o.Cost, b.CarrierTalk)
 	}
@@ -208,7 +208,7 @@ func (c *Call) Record(b *Bill) call.CDR {
 	return r
 }
 
-// wasGivenUp says that a call ended because nobody answered in time, as its record would have said.
+// wasGivenUp says that a call ended because it was not answered in time, as its record would have said.
 func wasGivenUp(code string) bool {
 	switch why, _ := policy.ParseReason(code); why {
 	case policy.Cancelled, policy.NoAnswer, policy.TrunksFailed, policy.Unknown, policy.Incomplete, policy.Incompatible, policy.Redirected, policy.FarRefused:

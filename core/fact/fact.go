@@ -19,14 +19,14 @@ type Row struct {
 	Seq     int64 // given by the store, ascending
 	At      time.Time
 	Kind    string
-	Version int    // of the kind, from 1; 0 where nobody said
+	Version int    // of the kind, from 1; 0 where it is not known
 	Key     string // unique in the journal where it is set: a repeat is not stored again
 	Line    string
 	Account string
 	Call    call.ID
 	Body    []byte // a JSON object
 	Said    Body   // instead of Key, Version and Body, until the row is written: see Encode
-	Proof   []byte // room for what proves the row: nobody writes it yet
+	Proof   []byte // reserved for a proof of the row; not yet written
 }
 
 // Bounds on what a row may hold, in bytes.
@@ -41,7 +41,7 @@ func (r *Row) Fits() bool {
 		len(r.Account) <= MaxName && len(r.Call) <= MaxName && len(r.Key) <= MaxName
 }
 
-// Trim cuts names of strangers to what can be indexed. It is false when the row cannot be stored all the same.
+// Trim cuts names from unknown sources to what can be indexed. It is false when the row still cannot be stored.
 func (r *Row) Trim() bool {
 	for _, s := range []*string{&r.Kind, &r.Line, &r.Account} {
 		*s = (*s)[:min(len(*s), MaxName)]
@@ -88,7 +88,7 @@ var EachCall = [...]string{KindCallAdmitted, KindCallAnswered, KindSliceHeld, Ki
 // ErrBody says that a body is not what its kind promises.
 var ErrBody = errors.New("not a body of this kind of fact")
 
-// Say is a row that is encoded when it is written, so that nobody waits for that. f must not change any more.
+// Say is a row that is encoded when it is written, so that no call waits for that. f must not change any more.
 func Say(f Body, at time.Time, s Subject) Row {
 	return Row{At: at, Kind: f.Kind(), Line: s.Line, Account: s.Account, Call: s.Call, Said: f}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Exchange turns amounts of another currency into the billing currency, at a rate that somebody stated.
+// Exchange turns amounts of another currency into the billing currency, at a rate that a person gave.
 type Exchange struct {
 	From string // ISO code
 	Rate int64  // what one unit of From is worth, in 1e-9 of a unit of the billing currency

@@ -14,7 +14,7 @@ import (
 	"ringfence/core/check"
 )
 
-// Blocks is a regulator's table of national numbers: which blocks of them are somebody's, and which are free. It never
+// Blocks is a regulator's table of national numbers: which blocks are allocated, and which are free. It never
 // changes: share it freely between goroutines, and read the table again to have another.
 type Blocks struct {
 	code   uint64
@@ -28,7 +28,7 @@ type Block uint8
 // What can be said of a block.
 const (
 	BlockUnknown Block = iota // the table has no such block
-	BlockFree                 // nobody has its numbers
+	BlockFree                 // unallocated
 	BlockHeld                 // it is allocated, or kept for some purpose: designated, protected, reserved, in quarantine
 )
 

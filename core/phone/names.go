@@ -58,7 +58,7 @@ func (c *Class) UnmarshalText(text []byte) error {
 }
 
 var problemTexts = [NumProblems]string{
-	NoProblem:    "this is not a valid telephone number", // nobody said what is wrong with it
+	NoProblem:    "this is not a valid telephone number", // the fault is not known
 	Empty:        "no number was dialled",
 	BadCharacter: "this is not a telephone number: it contains something other than digits",
 	TooLong:      "this number is too long: at most 15 digits with the country code",

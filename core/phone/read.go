@@ -26,7 +26,7 @@ type tail uint8
 const (
 	tailNone  tail = iota
 	tailHash       // one '#', with which many phones say that the number is complete
-	tailOther      // more than that: no number is written so, but somebody in need may press anything
+	tailOther      // more than that: no number is written so, but a person in an emergency may press anything
 )
 
 // read takes the digits out of what was dialled.

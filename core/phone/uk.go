@@ -5,7 +5,7 @@ import "sync"
 // UK is the plan of the United Kingdom with Jersey, Guernsey and the Isle of Man: these three have their own Country but
 // count as National, as they are dialled so and share code 44; bar or price them by Country where that matters.
 // Ranges follow Ofcom's National Telephone Numbering Plan. Not dialled by the public and so refused: 04, 06, 0500 (withdrawn),
-// 089 (routing codes between networks), and 03 ranges that are not open. Which blocks of the others are somebody's, Blocks says.
+// 089 (routing codes between networks), and 03 ranges that are not open. Blocks says which blocks of the others are allocated.
 var UK = sync.OnceValue(func() *Plan {
 	p, err := NewPlan(UKConfig())
 	if err != nil {

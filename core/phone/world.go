@@ -93,7 +93,7 @@ func Countries() []Country {
 	return out
 }
 
-// worldRoot is the first state of a country code, 0 when nobody has the code.
+// worldRoot is the first state of a country code, 0 when the code is not assigned.
 func worldRoot(code uint16) uint16 {
 	return uint16(worldTable[2*code]) | uint16(worldTable[2*code+1])<<8
 }

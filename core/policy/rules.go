@@ -159,7 +159,7 @@ func ClosedBy(r *restrict.Restriction) Figures {
 }
 
 // judgeProbation lets a login on probation make free calls, and those to ordinary national numbers: what a thief cannot
-// turn into money. A number that nobody should have is not ordinary.
+// turn into money. A number in an unallocated block is not ordinary.
 func judgeProbation(f Facts, a *Attempt) (outcome, Figures) {
 	if !f.Tight {
 		return skipped, Figures{}
@@ -222,7 +222,7 @@ func (c *condition) applies(f Facts, a *Attempt) bool {
 	return true
 }
 
-// limit is the setting, or one that nobody sets: of a login on probation.
+// limit is the setting, or the fixed limit of a login on probation.
 func (c *condition) limit(s *account.Effective) int64 {
 	switch {
 	case c.field < account.NumFields:
@@ -250,7 +250,7 @@ func emergency(a *Attempt) bool {
 	return a.Dest.Class == phone.Emergency && a.Invalid == phone.NoProblem
 }
 
-// numbered: there is somewhere to call. A zero destination counts as none even when nobody said what is wrong with it,
+// numbered: there is somewhere to call. A zero destination counts as none even when its fault is not known,
 // but a line of our own may have no number.
 func numbered(a *Attempt) bool {
 	return a.Invalid == phone.NoProblem && (!a.Dest.Number.IsZero() || a.Dest.Class == phone.OnNet)

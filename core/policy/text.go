@@ -146,7 +146,7 @@ func closedText(f Figures) string {
 
 func cutClosedText(f Figures) string { return "the call was ended: " + closedText(f) }
 
-// lockedText tells a call that was cut at once from one that ran to the end of its paid time; Limit is the seconds paid for.
+// lockedText distinguishes a call that was cut immediately from one that ran to the end of its paid time; Limit is the seconds paid for.
 func lockedText(f Figures) string {
 	if f.Limit <= 0 {
 		return "the line was locked during this call, which ended it at once"

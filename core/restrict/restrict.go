@@ -1,4 +1,4 @@
-// Package restrict holds restrictions: destinations that are closed to a line, a customer or everybody, for a time or for good. Hours,
+// Package restrict holds restrictions: destinations that are closed to a line, a customer or everyone, for a time or for good. Hours,
 // destination rules, hot lists of numbers, allow lists and what a finding closes are all restrictions. It must not know who sets them or where
 // they are stored; now is an argument.
 package restrict

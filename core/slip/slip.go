@@ -4,7 +4,7 @@ package slip
 import "strings"
 
 // Nearest is the word among others that is nearest to one that is none of them, whatever their case; "" if none is near. Words of more
-// than 200 bytes are nobody's slip.
+// than 200 bytes are not a typing error.
 func Nearest(word string, among []string) string {
 	if len(word) > 200 {
 		return ""

@@ -34,7 +34,7 @@ type Source struct {
 // Options of New.
 type Options struct {
 	Sources []Source
-	// Import takes a whole list, in place of what the same feed listed before, and says in a few words what came of it. What
+	// Import takes a whole list, in place of what the same feed listed before, and returns the result in a few words. What
 	// it returns as an error is reported like a fault of the list.
 	Import   func(ctx context.Context, name string, entries []netlist.Entry) (summary string, err error)
 	Timeout  time.Duration  // of one fetch; 0 is 30 s
@@ -62,7 +62,7 @@ type Status struct {
 	Entries int    // of the list that was taken last
 	Taken   time.Time
 	Asked   time.Time // the last try
-	Summary string    // what came of the list taken last
+	Summary string    // the result of the latest list
 	Notes   []string  // what was odd about it
 	Error   string    // of the last try; "" if it was good
 }

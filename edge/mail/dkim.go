@@ -23,7 +23,7 @@ type DKIM struct {
 }
 
 // signed are the headers that a signature covers. A name that is there once more than the header occurs ("oversigned")
-// breaks the signature when somebody adds another; RFC 8058 wants both List-Unsubscribe headers covered.
+// breaks the signature when another is added; RFC 8058 wants both List-Unsubscribe headers covered.
 var signed = []string{
 	"From", "From", "Subject", "Subject", "To", "To", "Reply-To", "Reply-To", "Date", "Date", "Message-ID", "Message-ID",
 	"MIME-Version", "Content-Type", "Content-Type", "Auto-Submitted", "List-Unsubscribe", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Unsubscribe-Post",

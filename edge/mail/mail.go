@@ -35,7 +35,7 @@ type Options struct {
 
 	Timeout     time.Duration // for one message up to its last byte, connecting included; 0 is 1 minute
 	Verdict     time.Duration // for the answer to the whole message; 0 is 10 minutes (RFC 5321, 4.5.3.2.6): who goes sooner sends it twice
-	Connections int           // at once; 0 is 2, as many as notify wants
+	Connections int           // concurrent; 0 is 2, as many as notify wants
 	Idle        time.Duration // how long a connection is kept for the next message; 0 is 15 seconds
 }
 
@@ -149,7 +149,7 @@ func (s *Sender) setSigner() (err error) {
 // Send returns nil when the server has taken the message. An error that is notify.ErrPermanent will not go away: the
 // address is bad, or the server refused it or the message for good (5xx), in whose words. Any other is worth another try:
 // 4xx, the network, ctx, a full mailbox, and what is wrong with us (login, sender, relaying), which an operator can put right.
-// If the connection breaks after the whole message was sent, nobody knows: the next try has the same Message-ID.
+// If the connection breaks after the whole message was sent, its outcome is unknown: the next try has the same Message-ID.
 func (s *Sender) Send(ctx context.Context, m notify.Message) error {
 	to, err := address(m.To)
 	if err != nil {

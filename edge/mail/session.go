@@ -131,7 +131,7 @@ func (s *Sender) open(ctx context.Context) (*session, error) {
 	return c, nil
 }
 
-// greet takes a new connection to where MAIL may be sent. What fails here is nobody's message: it is never permanent.
+// greet prepares a new connection for MAIL. A failure here is not about a message, so it is never permanent.
 func (s *Sender) greet(ctx context.Context, c *session) (err error) {
 	var conn net.Conn = c.conn
 	if s.o.TLS == "tls" {
@@ -213,7 +213,7 @@ func (s *Sender) give(c *session) {
 	}
 }
 
-// expire closes a connection that nobody needed. Its timer has fired, so take leaves it alone.
+// expire closes an unused connection. Its timer has fired, so take leaves it alone.
 func (s *Sender) expire(c *session) {
 	s.mu.Lock()
 	s.idle = slices.DeleteFunc(s.idle, func(x *session) bool { return x == c })

@@ -157,7 +157,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 	return err
 }
 
-// Reinvite offers the same media anew, as a phone does that holds ("sendonly") and resumes ("sendrecv"), and gives the
+// Reinvite offers the same media again, as a phone does that holds ("sendonly") and resumes ("sendrecv"), and gives the
 // status of the answer.
 func (c *Call) Reinvite(ctx context.Context, direction string) (int, error) {
 	r := c.request(message.INVITE)

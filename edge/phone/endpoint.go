@@ -18,7 +18,7 @@ import (
 // timers are those of RFC 3261 section 17.
 var timers = transaction.Timers{}.Defaults()
 
-// ErrSilent says that nobody answered a request in 32 seconds.
+// ErrSilent says that a request had no answer in 32 seconds.
 var ErrSilent = errors.New("no answer at all")
 
 var errClosed = errors.New("connection closed")
@@ -124,7 +124,7 @@ type server struct {
 	tag   string // of ours, put on To
 	last  []byte // the latest answer
 	timer *time.Timer
-	acked chan struct{} // closed once the final answer to an INVITE is acknowledged, or nobody does
+	acked chan struct{} // closed once the final answer to an INVITE is acknowledged, or the wait for that has ended
 }
 
 // serverKey finds the transaction of a request: the number and the caller's tag are the same in its repeats, its CANCEL and its ACK.
@@ -261,7 +261,7 @@ type client struct {
 	ackTo   transport.Dest
 	timer   *time.Timer
 	final   bool                  // it has been answered
-	answers chan *message.Message // closed when nobody answered
+	answers chan *message.Message // closed when there was no answer
 }
 
 func clientKey(method message.Method, branch string) string { return method.String() + branch }

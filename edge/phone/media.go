@@ -91,7 +91,7 @@ func varied(payload []byte) bool {
 }
 
 // play sends a 425 Hz tone in A-law, 20 ms a packet, until the context ends. Only loopback hears it: a test tool must not
-// be made to send media at an address that a stranger's SDP names.
+// be made to send media at an address that an unknown source's SDP names.
 func (m *media) play(ctx context.Context, to netip.AddrPort) {
 	if !to.Addr().IsLoopback() {
 		return

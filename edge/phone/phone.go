@@ -269,7 +269,7 @@ func (p *Phone) incoming(s *server) {
 	}
 	c := p.end.incoming(s, p.media.address)
 	c.provisional(180, false)
-	go func() { // the caller gave up before anybody answered
+	go func() { // the caller gave up before anyone answered
 		select {
 		case <-c.done:
 			if c.End().Theirs && c.Began().IsZero() {

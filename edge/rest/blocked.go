@@ -38,7 +38,7 @@ func (s *Server) blocked(ctx context.Context, l *book.Line) []api.Blocked {
 	return out
 }
 
-// replacedByAnswer says that the newest password of a line was made by its owner's answer, which nobody knows.
+// replacedByAnswer says that the newest password of a line was made by its owner's answer, and that nobody knows it.
 func (s *Server) replacedByAnswer(ctx context.Context, line string) bool {
 	if s.d.Journal == nil {
 		return false

@@ -76,7 +76,7 @@ func who(tokens []Token, header string) (name string, ok bool) {
 	return name, ok
 }
 
-// wrongTokens counts tokens that this server does not know, each minute anew. Only wrong ones are refused for their
+// wrongTokens counts tokens that this server does not know, starting again each minute. Only wrong ones are refused for their
 // number: a token cannot be guessed, so its owner never waits because of what others try.
 type wrongTokens struct {
 	mu    sync.Mutex
@@ -104,7 +104,7 @@ func (t *wrongTokens) take(remote string, now time.Time) bool {
 	}
 	own, around := fair.Address(at.Addr()), fair.Network(at.Addr())
 	if len(t.count) >= maxWrong && t.count[own] == 0 {
-		return false // this many at once are no mistakes
+		return false // this many in one minute are not mistakes
 	}
 	t.count[own]++
 	if around == own {
@@ -129,7 +129,7 @@ func (s *Server) Handler(name string) http.Handler {
 	return s.guard(func(*http.Request) (string, bool) { return name, true }, s.ownName, s.mux)
 }
 
-// guard is what every request passes: no panic ends the program, no browser drives the API, nobody unknown uses it.
+// guard is what every request passes: no panic ends the program, no browser drives the API, and no unknown client uses it.
 func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)

@@ -52,7 +52,7 @@ func (s *Server) importCustomers(ctx context.Context, in *peopleInput) (out api.
 	sheet := readSheet(in.RawBody, customerColumns)
 	sheet.need("id")
 	all := readRows(sheet, func(r *sheetRow) (book.NewCustomer, error) { return s.newCustomer(r, in.Grant) })
-	// Of a file with faults the book is asked all the same, so that all faults are named together.
+	// Of a file with faults the book is asked nevertheless, so that all faults are named together.
 	dry := in.DryRun || len(sheet.faults) > 0
 	if err := sheet.take(s.d.Book.AddCustomers(ctx, by(ctx), all, dry)); err != nil {
 		return out, err

@@ -121,7 +121,7 @@ func (s *Server) setPassword(ctx context.Context, l *book.Line, in *api.LinePass
 	return api.Password{Line: l.Handle(), Password: generated, Generated: generated != ""}, err
 }
 
-// lineDetail gathers all that staff want to see of a line at once.
+// lineDetail collects all that staff want to see of a line.
 func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, error) {
 	now, own := time.Now(), l.Settings()
 	out := api.LineDetail{

@@ -25,7 +25,7 @@ func (s *Server) lockouts(now time.Time) []api.Lockout {
 	}
 	for _, l := range s.d.Guard.Locked(now) {
 		v := api.Lockout{Scope: l.Scope, Source: l.Source, User: l.User, Line: l.Line, Level: l.Level, Failures: l.Failures}
-		if l.Line { // else it is what a stranger has sent
+		if l.Line { // else it is what an unknown source has sent
 			v.User = account.Handle(l.User)
 		}
 		if !l.Until.IsZero() {

@@ -222,7 +222,7 @@ func (b *bridge) reportPriced() {
 // priceAfter is how long the record of a call waits for phones to confirm its end.
 const priceAfter = 50 * time.Millisecond
 
-// free says that nobody charges for this leg of a call that ended, whatever becomes of it: it is the calling phone's, or that of a called
+// free says that there is no charge for this leg of a call that ended, whatever becomes of it: it is the calling phone's, or that of a called
 // phone that was hung up and can no longer answer.
 func (l *leg) free() bool {
 	if l.trunk != "" || l != l.b.a && l.state != closed {

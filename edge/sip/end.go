@@ -268,7 +268,7 @@ func (l *leg) saidBye(end ending) {
 }
 
 // byeUnheard takes the BYE of a callee's dialog that no answer has announced, and says whether it is one. The callee's tag is new, but ours, 64
-// random bits, was sent to nobody else. A callee hangs up only what it has answered (RFC 3261 15): its 200 was lost, or has been overtaken.
+// random bits, was sent to no other peer. A callee hangs up only what it has answered (RFC 3261 15): its 200 was lost, or has been overtaken.
 func (l *leg) byeUnheard(p *transport.Packet) bool {
 	m, c := &p.Msg, l.inviteOf()
 	if l.uas || c == nil || c.State() >= transaction.Completed || string(m.To().Tag()) != l.localTag {

@@ -46,7 +46,7 @@ func (l *leg) inDialog(p *transport.Packet) {
 	}
 }
 
-// seqFor is the number of the peer's latest request in the dialog that this one is of: the caller counts in each early dialog anew.
+// seqFor is the number of the peer's latest request in the dialog that this one is of: the caller counts separately in each early dialog.
 func (l *leg) seqFor(m *message.Message) *uint32 {
 	if l == l.b.a && l.state == early {
 		if f := l.b.forkOf(m.To().Tag()); f != nil {

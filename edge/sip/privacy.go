@@ -14,7 +14,7 @@ import (
 )
 
 // A caller or callee who withholds the number is not named to the other anywhere: neither in a header (we write all of them ourselves) nor
-// in a body that crosses the call. Carriers get a withheld number separately where the trunk says so, and pass it on to nobody (RFC
+// in a body that crosses the call. Carriers get a withheld number separately where the trunk says so, and do not pass it on (RFC
 // 3325 section 7).
 
 // caller is who calls, as the callee is to see it.
@@ -37,7 +37,7 @@ func callerOf(m *message.Message) caller {
 }
 
 // presented is the number that a phone or carrier names as the caller's, as the network asserts it (RFC 3325 section 9.1) where it does,
-// and whether nobody is to be shown it. The journal keeps it: evidence needs it most when it is withheld.
+// and whether it is withheld. The journal keeps it: evidence needs it most when it is withheld.
 func presented(m *message.Message) (number string, withheld bool) {
 	from := callerOf(m)
 	if asserted, _, ok := message.ParseAddr(m.Get(message.HPAssertedIdentity)); ok {
@@ -277,7 +277,7 @@ func anonymousSDP(body []byte) []byte {
 	return out
 }
 
-// anonymousOrigin is an o= line without its user. One that cannot be read names the session of nobody.
+// anonymousOrigin is an o= line without its user. One that cannot be read is replaced by one without a name.
 func anonymousOrigin(v []byte) []byte {
 	f := bytes.Fields(v)
 	if len(f) < 6 {

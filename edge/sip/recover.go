@@ -230,7 +230,7 @@ func (s *shard) lingerFor(b *bridge, r *gate.Recovered, known bool) time.Duratio
 	return max(s.e.o.RingTimeout+s.e.o.Timers.Patience()-max(s.wall.Sub(r.Begun), 0), patience)
 }
 
-// patience is how much longer an end is waited for that began at an instant. A new process does not begin anew, or a call that is taken over
+// patience is how much longer an end is waited for that began at an instant. A new process does not start the time again, or a call that is taken over
 // again and again would never be over; a quarter of the time lets its own packets come through.
 func (s *shard) patience(began time.Time) time.Duration {
 	whole := s.e.o.Timers.Patience()

@@ -88,7 +88,7 @@ func (s *shard) packet(p *transport.Packet) { s.take(job{p: p}) }
 // post takes something to do. It is never dropped: the number of calls bounds how much is posted.
 func (s *shard) post(f func()) { s.take(job{f: f}) }
 
-// take does a job at once if the shard is idle, and queues it otherwise.
+// take runs a job immediately if the shard is idle, and queues it otherwise.
 func (s *shard) take(j job) {
 	s.mu.Lock()
 	if s.busy || s.closed {

@@ -94,7 +94,7 @@ func (l *leg) agreeAsClient(m *message.Message) {
 	l.restartTimer(sessionTimer{interval: interval, ours: string(who) != "uas"})
 }
 
-// restartTimer begins the interval anew.
+// restartTimer begins the interval again.
 func (l *leg) restartTimer(t sessionTimer) {
 	s := l.b.s
 	t.prove = false

@@ -72,7 +72,7 @@ type client struct {
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	begunAt    time.Time // when it was first sent
 	sentAt     time.Time // BYE: when it was sent last
-	cancelled  bool      // INVITE: given up; a 2xx that comes all the same is hung up
+	cancelled  bool      // INVITE: given up; a 2xx that comes nevertheless is hung up
 	cancelSent bool
 	before     bool   // INVITE: a previous process sent it, and may have received its answer
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE

@@ -13,7 +13,7 @@ import (
 
 // A phone is reached where it sends from, because that is what its NAT lets in. Without a NAT it may also be where it says: at the port in its
 // Via, when it does not send from the one where it listens, and at its Contact, when its connection is gone. It is believed only about
-// its own address, so that nobody can make us send to a third party.
+// its own address, so that an attacker cannot make us send to a third party.
 
 // replyTo is where answers to a request go, and later requests to a phone: to where it came from, but to the port in its Via when it
 // asks for that by leaving out rport and is not behind address translation (RFC 3261 18.2.2, RFC 3581).

@@ -53,7 +53,7 @@ func (s *Server) use(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, http.StatusGone, expiredPage(&v))
 	case err != nil:
 		s.failed(w, r, err)
-	case oneClick: // RFC 8058: no redirect, and nobody reads it
+	case oneClick: // RFC 8058: no redirect, and no person reads it
 		writeText(w, http.StatusOK, "Switched off.\n")
 	default:
 		s.write(w, r, http.StatusOK, donePage(&v))

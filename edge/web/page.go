@@ -55,7 +55,7 @@ type route struct {
 	URL          template.URL
 }
 
-// newHelp makes links of the operator's contact routes. They come from the configuration, and are checked all the same.
+// newHelp makes links of the operator's contact routes. They come from the configuration, and are checked nevertheless.
 func newHelp(h notify.Help) help {
 	out := help{Provider: h.Provider, Hours: h.Hours}
 	out.Provider = cmp.Or(out.Provider, "Your telephone provider")
@@ -109,7 +109,7 @@ func expiredPage(v *notify.LinkView) page {
 	return page{Title: title, Text: v.Text, Mark: "warn"}
 }
 
-// The pages that say the same to everybody.
+// The pages that say the same to everyone.
 var (
 	unknownPage = page{Title: "This link is not complete", Mark: "warn", Text: []string{
 		"Nothing was done. Mail programs sometimes cut long links in two: go back to the message and press its button, or copy the whole link.",

@@ -1,6 +1,6 @@
 // Package web serves the pages behind the links in notices, on an address of their own that the public can reach: what a
 // link is about, one button, and what pressing it did. It must not know what the answers do, nor the store; it asks for
-// both through Deps, and shows nobody anything but what a link's token stands for.
+// both through Deps, and shows nothing but what a link's token stands for.
 package web
 
 import (
@@ -119,7 +119,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// listen insists on TLS, unless nobody but this machine or the operator's proxies can ask.
+// listen requires TLS, unless only this machine or the operator's proxies can connect.
 func (s *Server) listen() (net.Listener, error) {
 	if !s.o.Listen.IsValid() {
 		return nil, errors.New("the answer pages: no address to listen on")

@@ -43,7 +43,7 @@ func (a *Answers) Act(ctx context.Context, x notify.Answer) (string, error) {
 	return a.admit(&x)
 }
 
-// mine remembers that a device is the owner's, so that nobody is asked about it again.
+// mine remembers that a device is the owner's, so that the owner is not asked about it again.
 func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
 	if x.Place == "" && x.Family == "" {
 		return "Thank you, we have noted it. Nothing was changed.", nil
@@ -77,7 +77,7 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 		"Its password no longer works, and all its phones were logged out: they get no incoming calls either.",
 	}
 	// Only an address from which the login was really used is banned: a packet that answers the challenge of another
-	// address may be forged, so that somebody else would suffer.
+	// address may be forged, so that another user would suffer.
 	at, err := netip.ParseAddr(x.Address)
 	used := err == nil && a.Devices.Own(x.Line, at)
 	if x.Place != "" || x.Family != "" {

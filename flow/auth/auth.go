@@ -47,7 +47,7 @@ type Options struct {
 // maxNonces are remembered against replay, some 40 bytes each, twice over: at most 20 MB.
 const maxNonces = 1 << 18
 
-// Auth makes challenges and reads what answers them. Make it with New; safe for concurrent use. A stranger costs no memory:
+// Auth makes challenges and reads what answers them. Make it with New; safe for concurrent use. An unknown source costs no memory:
 // nothing is kept but the nonces of right answers, until they are no longer good.
 type Auth struct {
 	o       Options

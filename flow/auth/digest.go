@@ -51,7 +51,7 @@ func (g algorithm) appendHash(dst, text []byte) []byte {
 }
 
 // question is a login laid out for hashing, so that one answer can be held against several passwords: RFC 7616 3.4.1,
-// H(HA1:nonce:nc:cnonce:qop:H(method:uri)). An answer without qop (RFC 2069) is none. Fields are hashed as sent; usable has bounded them. The HA1 is written into the room in front of text, each time anew.
+// H(HA1:nonce:nc:cnonce:qop:H(method:uri)). An answer without qop (RFC 2069) is none. Fields are hashed as sent; usable has bounded them. The HA1 is written into the room in front of text, again each time.
 type question struct {
 	g      algorithm
 	size   int // of text

@@ -101,7 +101,7 @@ func AddKey(path string) (keys []secret.Key, err error) {
 	return keys, err
 }
 
-// alone runs f while the folder of a key file is locked: of two rotations at once neither may lose the other's key, with
+// alone runs f while the folder of a key file is locked: two concurrent rotations must not lose each other's key, with
 // which something may be sealed already.
 func alone(path string, f func(dir *os.File) error) error {
 	dir, err := os.Open(filepath.Dir(path))

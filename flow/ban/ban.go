@@ -1,6 +1,6 @@
 // Package ban is the list of addresses and networks that are blocked: who put them there, why, until when. It is kept in
 // the store, shared between nodes through counters, and handed to those that drop packets. Customers' own addresses and
-// carriers are never on it by anybody's mistake but an operator's explicit word. It must not know packets or SQL.
+// carriers are never on it, except by an operator's explicit command. It must not know packets or SQL.
 package ban
 
 import (
@@ -46,13 +46,13 @@ type Options struct {
 	// Inside finds an exempt address inside a network, if there is one.
 	Inside func(net netip.Prefix) (addr netip.Addr, why string, ok bool)
 	Never  []netip.Prefix            // the operator's own list; it holds also against people and feeds
-	Max    int                       // automatic and feed bans kept at once; 0 is 65,536. The one that ends first is evicted
+	Max    int                       // maximum number of automatic and feed bans; 0 is 65,536. The one that ends first is evicted
 	Every  time.Duration             // how often changes are written; 0 is 2 s
 	Record func(facts ...store.Fact) // facts that no row goes with (flood, exempt, feed); must not block; nil drops
 	Log    *slog.Logger              // nil is none
 }
 
-// By of bans that nobody made by hand.
+// By of automatic bans.
 const (
 	ByAuto = "auto"
 	byFeed = "feed:" // and the feed's name
@@ -105,7 +105,7 @@ type Stats struct {
 	Unsaved            int   // waiting to be written
 }
 
-// Open loads the bans that have not ended and enforces them at once. Run does the rest.
+// Open loads the bans that have not ended and enforces them immediately. Run does the rest.
 func Open(ctx context.Context, o Options) (*List, error) {
 	o.Max, o.Every = cmp.Or(max(o.Max, 0), defaultMax), cmp.Or(max(o.Every, 0), 2*time.Second)
 	l := &List{
@@ -233,7 +233,7 @@ var (
 	ErrUnsaved = errors.New("in force, but not yet saved")
 )
 
-// ExemptError says that a ban would block somebody who must not be blocked, by mistake. Force overrides it.
+// ExemptError says that a ban would by mistake block a source that must not be blocked. Force overrides it.
 type ExemptError struct {
 	Net  netip.Prefix
 	Addr netip.Addr // in Net

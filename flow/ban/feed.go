@@ -12,7 +12,7 @@ import (
 	"ringfence/core/netlist"
 )
 
-// Imported says what came of a feed's list.
+// Imported is the result of importing a feed's list.
 type Imported struct {
 	Listed  int // entries of the list
 	Held    int // of them, banned now for this feed's sake
@@ -62,7 +62,7 @@ func ValidFeed(name string) bool {
 	}) < 0
 }
 
-// Import bans what a feed lists, in place of what the same feed listed before: all at once. An empty list ends the feed.
+// Import bans what a feed lists, in place of what the same feed listed before, in one step. An empty list ends the feed.
 // Left out are the exempt, networks with an exempt address inside, the operator's own list, what was removed by hand within
 // a day, and private or loopback networks (lists of bogons hold them; single such addresses are taken). Entries without an
 // end are held for a week from each import. Saved behind. Only a name that is none is an error.

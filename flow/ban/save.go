@@ -70,7 +70,7 @@ func (l *List) collect() *work {
 	return w
 }
 
-// putBack takes back what could not be written. It may have been written all the same: rows can be written twice without
+// putBack takes back what could not be written. It may have been written nevertheless: rows can be written twice without
 // harm, and a fact that is there twice says the same thing twice.
 func (l *List) putBack(w *work) {
 	l.mu.Lock()

@@ -58,7 +58,7 @@ type Book struct {
 
 	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
 	mu          sync.Mutex
-	doubt       bool       // mu; a write failed that may have been persisted all the same
+	doubt       bool       // mu; a write failed that may have been persisted nevertheless
 	restriction int64      // id that was given last; owned by mu
 	deciding    sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
 	onChange    []func(Change)
@@ -130,7 +130,7 @@ type ChangeKind uint8
 const (
 	LineAdded ChangeKind = iota
 	LineEdited
-	LineLocked // Cut: its paid calls are to be ended at once
+	LineLocked // Cut: its paid calls are to be ended immediately
 	LineUnlocked
 	LineDeleted     // its calls are to be ended and its phones dropped
 	PasswordChanged // its phones are to be dropped

@@ -88,13 +88,13 @@ func (l *Line) LockCalls() account.LockCalls { return l.calls }
 // NoMoreSpent says that calls in progress may buy no more talk time: the line is locked, and the lock does not let them go on.
 func (l *Line) NoMoreSpent() bool { return l.locked && l.calls != account.CallsKept }
 
-// CutsCalls says that paid calls in progress end at once.
+// CutsCalls says that paid calls in progress end immediately.
 func (l *Line) CutsCalls() bool { return l.locked && l.calls == account.CallsCut }
 
 // Honeypot says that the line has no owner, so anyone who tries its login is an attacker. The book only keeps the flag.
 func (l *Line) Honeypot() bool { return l.honeypot }
 
-// BeyondGuessing says that the line's password is known to be one that nobody can guess.
+// BeyondGuessing says that the line's password is known to be one that cannot be guessed.
 func (l *Line) BeyondGuessing() bool {
 	return l.sealed != "" && account.Strength(l.strength.Load()) == account.BeyondGuessing
 }

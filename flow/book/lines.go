@@ -33,7 +33,7 @@ type LineEdit struct {
 	Name, Number *string
 	Nets         *[]netip.Prefix
 	Courtesy     *account.Courtesy
-	Honeypot     *bool // nobody's: any login to it is an attack
+	Honeypot     *bool // it has no owner: any login to it is an attack
 	Set          []Setting
 	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
 	Lift         int64                 // id of the restriction to take away; 0 is none
@@ -285,7 +285,7 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	return a, err
 }
 
-// lineNumber reads a number as people write it: one that can be called, and nobody else's.
+// lineNumber reads a number as people write it: one that can be called, and that no other line has.
 func (b *Book) lineNumber(line, text string) (string, error) {
 	if strings.TrimSpace(text) == "" {
 		return "", nil

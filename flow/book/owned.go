@@ -44,7 +44,7 @@ func NewOwned(b *Book) *Owned {
 	return o
 }
 
-// Whose says whose an address is, in words: "on the IP lock of line 1001"; "" is nobody's that we know.
+// Whose says in words whose an address is: "on the IP lock of line 1001"; "" is unknown.
 func (o *Owned) Whose(a netip.Addr) string {
 	x, a := o.current(), a.Unmap().WithZone("")
 	lens := x.v6[:]

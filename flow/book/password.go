@@ -40,7 +40,7 @@ func (b *Book) password(a *account.Line, given string) (generated string, err er
 	return generated, nil
 }
 
-// hashedPassword gives a line a password of which only hashes are known. It may be one that can be guessed: nobody can tell.
+// hashedPassword gives a line a password of which only hashes are known. It may be one that can be guessed, which cannot be checked.
 func (b *Book) hashedPassword(a *account.Line, h *secret.HA1) error {
 	p, err := secret.Hashed(*h)
 	if err != nil {
@@ -75,7 +75,7 @@ func (b *Book) JudgePasswords(ctx context.Context) {
 		}
 		p, err := b.box.Load().Open(secret.LineOwner(l.id), []byte(l.sealed))
 		if err != nil {
-			continue // CheckSecrets tells of it; a password that does not open lets nobody in
+			continue // CheckSecrets reports it; a password that does not open admits no login
 		}
 		strength, a := account.Guessable, l.account()
 		if secret.LikeGenerated(p) || secret.BeyondGuessing(p, b.knownOf(&a)) {
@@ -165,7 +165,7 @@ func (b *Book) FormerHA1(l *Line) []Former {
 }
 
 // HA1As is HA1 and FormerHA1 for a phone that logs in as user, the line's name with a domain: its digest is over the name that it
-// sends. Anybody can send any domain, so nothing of it is kept, and it takes as long for a line with no password, or for none.
+// sends. Anyone can send any domain, so nothing of it is kept, and it takes as long for a line with no password, or for none.
 func (b *Book) HA1As(line, user string) (ha1 *secret.HA1, was []Former) {
 	var all [1 + account.MaxFormer]account.Former
 	if l, ok := b.Line(line); ok {

@@ -45,7 +45,7 @@ func (b *Book) Zone(customer string) *time.Location {
 	return b.provider.Load().zone
 }
 
-// SetProvider puts another Provider, Zone, Tariff and peak hours in force for everybody; the other options stay as they
+// SetProvider puts another Provider, Zone, Tariff and peak hours in force for everyone; the other options stay as they
 // were. On an error nothing changes. Calls in progress keep their quotes.
 func (b *Book) SetProvider(o Options) error {
 	p, err := newProvider(&o)

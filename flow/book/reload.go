@@ -105,7 +105,7 @@ func (b *Book) rereadLines(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// begin takes mu for a change. After a write whose outcome nobody knows, what is in memory may not be what is stored, and
+// begin takes mu for a change. After a write whose outcome is unknown, what is in memory may not be what is stored, and
 // is read again before anything is built upon it. On an error mu is not held.
 func (b *Book) begin(ctx context.Context) error {
 	b.mu.Lock()
@@ -119,7 +119,7 @@ func (b *Book) begin(ctx context.Context) error {
 	return nil
 }
 
-// wrote looks at what came of a write, under mu. An error that the store does not explain may have been persisted.
+// wrote looks at the result of a write, under mu. An error that the store does not explain may have been persisted.
 func (b *Book) wrote(err error) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrInUse) {
 		b.doubt = true
@@ -160,7 +160,7 @@ func (b *Book) republish(a account.Line) error {
 	return nil
 }
 
-// tellReread tells what another node changed of a line. A password that is sealed anew may be the same one: the journal
+// tellReread reports what another node changed on a line. A password that is sealed again may be the same one: the journal
 // says whether it was changed.
 func (b *Book) tellReread(was, l *Line) {
 	c := Change{Line: l.id, Customer: l.cust.id}

@@ -100,7 +100,7 @@ func (d *Devices) Check() check.Findings {
 }
 
 // SetVerdict records what the owner answered about a device: Mine, NotMine, or "" for no answer. Family "" is every device
-// of the line in that place. It is in force at once, and durable when the error is nil; ErrNotFound: there is no such
+// of the line in that place. It is in force immediately, and durable when the error is nil; ErrNotFound: there is no such
 // device (any more).
 func (d *Devices) SetVerdict(ctx context.Context, line, place, family, answer, by string) error {
 	v, ok := parseVerdict(answer)

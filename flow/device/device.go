@@ -45,7 +45,7 @@ type Options struct {
 	Elsewhere  func(line string, addr netip.Addr, now time.Time) []netip.Addr
 	MaxPerLine int                       // 0 is 32; of those seen on one day only, the one unseen for longest goes, then of the others
 	Good       time.Duration             // how long a right login makes a place usual; 0 is 30 days
-	Settled    time.Duration             // how long an address must be known until it is trusted, so that a thief's is not at once; 0 is a day
+	Settled    time.Duration             // how long an address must be known until it is trusted, so that an attacker's is not trusted immediately; 0 is a day
 	Every      time.Duration             // how often changes are written; 0 is 5 s
 	Record     func(facts ...store.Fact) // the journal; nil drops
 	Log        *slog.Logger

@@ -123,7 +123,7 @@ func (d *Devices) gather(s *shard, b *batch) (full bool) {
 	return false
 }
 
-// save stores a batch. One that failed may have been stored all the same: it is written again, unless the store shows that
+// save stores a batch. One that failed may have been stored nevertheless: it is written again, unless the store shows that
 // it was written.
 func (d *Devices) save(ctx context.Context, b *batch, again bool) error {
 	if len(b.put)+len(b.drop)+len(b.facts) == 0 {

@@ -35,8 +35,8 @@ func (d *Door) Seek(id call.ID, leg string, answered bool) (found bool, err erro
 	return d.o.Gate.Seek(id, leg, answered)
 }
 
-// admitHeld does what the code asks for. The answer is a refusal in any case: there is nobody to talk to, and phones show
-// its words. A phone that is itself at a strange place, or on probation, speaks for nobody.
+// admitHeld does what the code asks for. The answer is a refusal in any case: there is no callee, and phones show
+// its text. A phone that is itself at a new place, or on probation, cannot admit another.
 func (d *Door) admitHeld(try *gate.Attempt) error {
 	if try.Restricted || try.Tight != "" || !d.Usual(try.Line, try.Source.Addr()) {
 		return &gate.Refusal{Reason: policy.NumberInvalid}

@@ -26,7 +26,7 @@ type Options struct {
 	Phones  *location.Location
 	Devices *device.Devices
 	Gate    *gate.Gate
-	// Strangers counts requests that were challenged, WrongTags those for dialogs that there are not.
+	// Strangers counts requests that were challenged, WrongTags those for dialogs that do not exist.
 	Strangers, WrongTags *flood.Meter
 	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Exempt) are set
 	// by New.
@@ -68,9 +68,9 @@ func (d *Door) line(user []byte, _ time.Time) (guard.Line, bool) {
 	return guard.Line{ID: l.ID(), HA1: ha1, Number: l.Number(), Former: b.FormerHA1(l), Honeypot: l.Honeypot(), Strong: l.BeyondGuessing()}, true
 }
 
-// Login is how somebody asks to come in.
+// Login is a request to log in.
 type Login struct {
-	auth.Credentials // zero: a stranger's
+	auth.Credentials // zero: an unknown source's
 	Src              netip.Addr
 	Now              time.Time
 	Proxy            bool   // Ask is for a 407, not a 401
@@ -117,7 +117,7 @@ func (d *Door) Notify(id call.ID, event any) {
 	}
 }
 
-// follow obeys changes of the book, by anybody and on any node.
+// follow obeys changes of the book, by anyone and on any node.
 func (d *Door) follow(c book.Change) {
 	switch c.Kind {
 	case book.LineDeleted, book.PasswordChanged:

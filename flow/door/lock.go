@@ -12,7 +12,7 @@ import (
 	"ringfence/flow/location"
 )
 
-// An IP lock bites at once, also on what came before it: phones elsewhere are unregistered and their calls cut. It is
+// An IP lock takes effect immediately, also on what exists already: phones elsewhere are unregistered and their calls cut. It is
 // looked at twice, when a lock changes and after something was let through, so that neither can slip past the other.
 
 // lock is what the IP locks of a line say of an address.
@@ -65,7 +65,7 @@ func (d *Door) Usual(line string, at netip.Addr) bool {
 // Reach is how a party is reached.
 type Reach struct {
 	Phones   []location.Binding    // of a line, those that may ring: where its IP lock allows them, also when the lock came after them
-	Calls    int                   // how many calls a line may place at once by its own setting
+	Calls    int                   // the line's own limit of concurrent calls
 	Trunk    account.Trunk         // without a name: there is none
 	Password func() (string, bool) // of our login at a trunk; false: we have none there
 }

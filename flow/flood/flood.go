@@ -1,4 +1,4 @@
-// Package flood counts by source what strangers send, so that a flood stands in the journal as a few rows of counts and never as a
+// Package flood counts what each unknown source sends, so that a flood is in the journal as a few rows of counts and never as a
 // row for each packet. It must not know packets, bans or SQL.
 package flood
 
@@ -31,7 +31,7 @@ type Options struct {
 // Bounds of what is kept, whatever comes: some 30 KiB.
 const (
 	bitmap  = 1 << 17 // bits; counts up to about a million sources within a few per cent
-	talkers = 256     // sources held at once
+	talkers = 256     // maximum number of sources held
 	told    = 10
 )
 
@@ -63,7 +63,7 @@ func (m *Meter) Seen(src netip.Addr) {
 	if word, bit := &m.seen[h/64], uint64(1)<<(h%64); word.Load()&bit == 0 {
 		word.Or(bit)
 	}
-	if n*scatter>>32%m.o.Sample == 0 && m.mu.TryLock() { // who cannot have the lock at once is not sampled
+	if n*scatter>>32%m.o.Sample == 0 && m.mu.TryLock() { // a packet that would have to wait for the lock is not sampled
 		m.talker(src)
 		m.mu.Unlock()
 	}

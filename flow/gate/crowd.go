@@ -6,10 +6,10 @@ import (
 	"ringfence/core/fact"
 )
 
-// Crowd is an unusual number of calls at once, as an edge saw it. Without a trunk it is of emergency calls: a line or an address places
+// Crowd is an unusual number of concurrent calls, as an edge saw it. Without a trunk it is of emergency calls: a line or an address places
 // unusually many, or their capacity is short. Without a line, as many calls came in over the trunk as may; with both, as many ring the line.
 type Crowd struct {
-	Line    string // who calls, or who is called; "" is nobody that is known
+	Line    string // who calls, or who is called; "" is unknown
 	Trunk   string // inbound: over which
 	Source  netip.Addr
 	Open    int  // of this line, address or trunk

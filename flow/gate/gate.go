@@ -64,7 +64,7 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Registered says whether a line has a phone that can ring. Nil: every line has.
 	Registered func(line string, now time.Time) bool
-	// Paid says why no call that may cost anything is taken at the moment; policy.OK: it may. Nil: always. It answers at once.
+	// Paid says why no call that may cost anything is taken at the moment; policy.OK: it may. Nil: always. It answers immediately.
 	Paid func() policy.Reason
 	// Block is what the regulator's table says of a number's block at an instant. Nil: nothing.
 	Block func(phone.Number, time.Time) phone.Block
@@ -74,7 +74,7 @@ type Options struct {
 	Lease time.Duration // how long an open call stays this node's without renewal; default 60 s
 	// Anchor fixes the present on clocks that outlive the process. Nil: only the wall clock does.
 	Anchor func() call.Anchor
-	// Lap is called when a stage of an admission is over: "rate", "decide", "hold". ctx is that of Admit. Nil: nobody measures.
+	// Lap is called when a stage of an admission is over: "rate", "decide", "hold". ctx is that of Admit. Nil: nothing is measured.
 	Lap func(ctx context.Context, stage string)
 	// WaiveLate: a call that was answered only while it was being given up costs its caller nothing.
 	WaiveLate bool
@@ -165,7 +165,7 @@ func setDefault(d *time.Duration, to time.Duration) {
 	}
 }
 
-// Edge is what the gate tells an edge to do. All of it returns at once.
+// Edge is what the gate tells an edge to do. All of it returns immediately.
 type Edge struct {
 	// Cut hangs up both legs of a call; Ended and Over follow. It is repeated until they do.
 	Cut func(id call.ID, why policy.Reason, f policy.Figures)

@@ -13,7 +13,7 @@ import (
 // comes beyond is written as counts. An attacker with a login must not be able to fill the disk.
 const (
 	refusalsEach = 60 // per line and minute
-	eachSecond   = 20 // of what strangers may cause by sending what belongs to no call
+	eachSecond   = 20 // of what unknown sources may cause by sending what belongs to no call
 )
 
 type limits struct {

@@ -75,7 +75,7 @@ func (g *Gate) heed(l *live) {
 	}
 }
 
-// CutLine ends the open calls of a line at once, and says how many: all but emergency calls, or for a lock those that cost.
+// CutLine ends the open calls of a line immediately, and returns how many: all but emergency calls, or for a lock those that cost.
 func (g *Gate) CutLine(line string, why policy.Reason) int {
 	n := 0
 	for _, l := range g.outbound(func(l *live) bool { return l.Open.Line == line }) {

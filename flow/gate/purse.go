@@ -61,7 +61,7 @@ func (g *Gate) whichPurse(id call.ID, holds []store.Hold, out store.Outcome, lea
 	return &Refusal{Reason: policy.LineDaySpent}
 }
 
-// Waiting is what the calls of this node other than one hold of a purse while nobody talks on them: they ring, or are ending.
+// Waiting is what the calls of this node other than one hold of a purse while they have no talk: they ring, or are ending.
 func (g *Gate) Waiting(purse string, other call.ID) (w policy.Waiting) {
 	for i := range g.calls {
 		s := &g.calls[i]

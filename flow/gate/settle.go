@@ -71,7 +71,7 @@ func (g *Gate) Heard(id call.ID, legs []Leg) {
 	}
 }
 
-// Priced says that a call that ended costs nothing more: everything that anybody charges for is known to be over, and only a
+// Priced says that a call that ended costs nothing more: everything that anyone charges for is known to be over, and only a
 // phone has yet to confirm its end. The record is to be seen from now on (Records), and is stored by Over. It never blocks.
 func (g *Gate) Priced(id call.ID, legs []Leg) {
 	l := g.get(id)

@@ -1,5 +1,5 @@
 // Package guard answers whose login it is, and keeps out who guesses: lock-outs of addresses, networks and lines, budgets for
-// strangers, honeypots, and probation for who knows a password at a new place. It must not know SIP messages, calls or SQL.
+// unknown sources, honeypots, and probation for who knows a password at a new place. It must not know SIP messages, calls or SQL.
 package guard
 
 import (
@@ -54,7 +54,7 @@ type Line struct {
 
 	Number   string // E.164 digits, "" is none: what guessers try first
 	Former   []FormerHA1
-	Honeypot bool // nobody's: any login to it is an attack
+	Honeypot bool // it has no owner: any login to it is an attack
 	Strong   bool // its password is beyond guessing
 }
 
@@ -81,7 +81,7 @@ type Options struct {
 	Log  *slog.Logger // about File; nil is silent
 }
 
-// Guard checks logins. Make it with New; safe for concurrent use. A stranger costs no memory until its address is proven by
+// Guard checks logins. Make it with New; safe for concurrent use. An unknown source costs no memory until its address is proven by
 // an answer to our nonce: wrong answers are counted in tables of fixed size. Everything is decided in this process at once,
 // each table under the lock of one shard, so that of any number of tries at the same instant no more than the limit are
 // judged. Facts are told, and other nodes heard, while Run runs.
@@ -98,7 +98,7 @@ type Guard struct {
 	targets  *table[target]
 	stays    stays
 	lastEnd  atomic.Int64 // the latest end of any lock-out or cut budget: nothing to look up after it
-	lastLock atomic.Int64 // when anybody was last locked out
+	lastLock atomic.Int64 // when anyone was last locked out
 	stats    stats
 	report   report
 	sampler  sampler

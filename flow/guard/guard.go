@@ -14,12 +14,12 @@ type Lockout struct {
 	Failures int           // wrong tries of one address for one line within Window before it is locked out for that line; 5
 	Window   time.Duration // 10 minutes
 	First    time.Duration // the first lock-out; each further one of the same kind doubles it; 15 minutes
-	Longest  time.Duration // 24 hours; a source without failures for so long begins anew
+	Longest  time.Duration // 24 hours; a source without failures for so long begins again
 	Address  int           // wrong tries of one address over all lines before it is locked out altogether; 20
 	Network  int           // the same for a /24 or /56; 60
-	AS       int           // wrong tries of one AS before its strangers get a single try; 300
+	AS       int           // wrong tries of one AS before its unknown sources get a single try; 300
 	// Strangers is how many wrong tries a day a line tolerates from places never seen before, all together, until each such
-	// place gets one try only; twice that, and strangers are refused for the day. Over 28 days the sum is Weeks. 30, 200
+	// place gets one try only; twice that, and unknown sources are refused for the day. Over 28 days the sum is Weeks. 30, 200
 	Strangers, Weeks int
 	// Usual is how many wrong tries within Window a usual place of the line (Around.Usual) has before it is locked out for the
 	// line, where they do not look like one phone's steady retries; 40. It is never locked out altogether for them.

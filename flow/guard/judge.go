@@ -100,16 +100,16 @@ func (t *try) pair() key {
 // verdict on a try. Failures are those of the pair within a day.
 type verdict struct {
 	refused   bool
-	own       bool // for what a stranger did at that very address
+	own       bool // for what an unknown source did at that very address
 	probation bool // admitted on probation
 	failures  int
 	after     bool
 }
 
-// mode is what strangers may do from where a try came from, for the line it is for.
+// mode is what unknown sources may do from where a try came from, for the line it is for.
 type mode struct {
 	shut bool
-	own  bool // for what a stranger did at that very address
+	own  bool // for what an unknown source did at that very address
 	once bool // one try a day
 }
 
@@ -195,7 +195,7 @@ const crowdMost = 4
 
 // crowded says that wrong tries for a line come from more of its usual places' addresses than it can have phones in. A
 // usual place is a whole network, of a mobile phone perhaps an operator's, and who guesses from many addresses there is no
-// owner: the tries count as strangers', and what they bring about holds for each address there that has failed today.
+// owner: the tries count as unknown sources', and what they bring about holds for each address there that has failed today.
 func (g *Guard) crowded(t *try) bool {
 	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
@@ -221,7 +221,7 @@ type placed struct {
 	sprayed bool // it is known as a sprayer
 }
 
-// place counts a stranger's try for an address, network or AS. quiet: its spraying has been told already.
+// place counts an unknown source's try for an address, network or AS. quiet: its spraying has been told already.
 func (g *Guard) place(t *try, scope scope, k key, quiet bool) (r placed) {
 	p := g.tables[scope].lock(k)
 	s := p.find()
@@ -316,7 +316,7 @@ func (g *Guard) failPair(t *try, e *suspect, refused bool) (n news) {
 // steadyFrom is how many wrong tries from a usual place within a day make a phone worth a word to its owner.
 const steadyFrom = 10
 
-// budget is what strangers may still do with a line.
+// budget is what unknown sources may still do with a line.
 func (g *Guard) budget(t *try) budget {
 	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
@@ -326,7 +326,7 @@ func (g *Guard) budget(t *try) budget {
 	return open
 }
 
-// countStranger counts a stranger's wrong try for its line.
+// countStranger counts an unknown source's wrong try for its line.
 func (g *Guard) countStranger(t *try) {
 	p := g.targets.lock(key{user: t.hash})
 	s := p.make(t.at)
@@ -368,7 +368,7 @@ func (g *Guard) cut(e *target, at int64) bool {
 	return true
 }
 
-// guessedAt notes that a stranger was locked out for a line.
+// guessedAt notes that an unknown source was locked out for a line.
 func (g *Guard) guessedAt(t *try) {
 	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()

@@ -312,7 +312,7 @@ func (g *Guard) believe(at int64) {
 	}
 }
 
-// restoreTarget takes back how strangers guess at a line, as it was on a day.
+// restoreTarget takes back how unknown sources guess at a line, as it was on a day.
 func (g *Guard) restoreTarget(r *keptRow, name string, day, at int64) {
 	var t try
 	t.setUser(g, []byte(name))

@@ -48,7 +48,7 @@ func (g *Guard) tick(now time.Time, sums bool) {
 
 // LockedOut is a lock-out in force.
 type LockedOut struct {
-	Scope string // "line", "address", "network", "as"; "strangers": a line whose budget for strangers is cut;
+	Scope string // "line", "address", "network", "as"; "strangers": a line whose budget for unknown sources is cut;
 	// "probation": an address admitted with tight limits
 	Source   string    // address, network or "AS64496"; "" of "strangers"
 	User     string    // of "line" and "strangers": the user name tried
@@ -96,7 +96,7 @@ func (g *Guard) Locked(now time.Time) (list []LockedOut) {
 }
 
 // Release ends lock-outs before their time, on all nodes: of an address, with whatever it is locked out for; of a network
-// or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what strangers used up. It says
+// or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what unknown sources used up. It says
 // whether there was any. It is in Options.File before it returns. A ban of the source is not touched: it is lifted where bans are.
 func (g *Guard) Release(what, by string, now time.Time) bool {
 	at := g.Seconds(now)
@@ -169,7 +169,7 @@ func (g *Guard) free(scope scope, k key) {
 	}
 }
 
-// liftBudget gives a line its budget for strangers back.
+// liftBudget gives a line its budget for unknown sources back.
 func (g *Guard) liftBudget(user string, at int64, now time.Time) bool {
 	p := g.targets.lock(key{user: g.hashUser(user)})
 	s := p.find()

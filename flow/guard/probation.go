@@ -12,7 +12,7 @@ import (
 	"ringfence/state/counters"
 )
 
-// A right login from a new place is not lost because strangers guess at its line (decision 17). Where the password is
+// A right login from a new place is not lost because unknown sources guess at its line (decision 17). Where the password is
 // beyond guessing it is admitted on probation: for a day, with tight limits (Result.Tight). Where it is not, the answer is
 // that of a wrong one and the login is held: its owner is notified, and may admit that one address (Admit, AdmitHeld),
 // which then is on probation too. A place that has passed its day counts as a usual one.
@@ -33,7 +33,7 @@ const (
 	probations  = "probation/"
 )
 
-// stay is what is kept of an address from which a line's right password came although strangers are refused. Times are the
+// stay is what is kept of an address from which a line's right password came although unknown sources are refused. Times are the
 // guard's seconds, 0 is never.
 type stay struct {
 	user  string     // of the login
@@ -188,7 +188,7 @@ func (s *stays) each(f func(line string, unit key, e *stay)) {
 	}
 }
 
-// pardon says whether a right login that would be refused is admitted all the same. A password beyond guessing proves its
+// pardon says whether a right login that would be refused is admitted nevertheless. A password beyond guessing proves its
 // owner wherever it comes from, but a lock-out that an address earned for itself stays.
 func (g *Guard) pardon(t *try, v *verdict) bool {
 	if !t.strong {
@@ -216,7 +216,7 @@ func (g *Guard) probe(t *try) string {
 		}
 		e.user, e.addr, e.agent = t.name(), t.addr, clean(t.agent)
 	})
-	if !ok { // its place went meanwhile: it is named all the same, and begins with the next login
+	if !ok { // its place went meanwhile: it is named nevertheless, and begins with the next login
 		e = stay{day: t.now.Unix() / secondsADay}
 	}
 	if began {
@@ -272,7 +272,7 @@ func (g *Guard) refusedToday(t *try) int {
 	return 0
 }
 
-// unheard counts a stranger's wrong try that was refused whatever its password.
+// unheard counts an unknown source's wrong try that was refused whatever its password.
 func (g *Guard) unheard(t *try) {
 	p := g.targets.lock(key{user: t.hash})
 	defer p.unlock()
@@ -283,7 +283,7 @@ func (g *Guard) unheard(t *try) {
 }
 
 // Admit takes the owner's word for an address: the next right login of the line from there, within HeldFor, is admitted on
-// probation, whatever strangers do. A lock-out of that address for the line ends. It is known to the other nodes within
+// probation, whatever unknown sources do. A lock-out of that address for the line ends. It is known to the other nodes within
 // about a second, and kept over restarts. It must log in until then; zero: it was never refused for being new, and its
 // lock-out is ended. False: the line has too many addresses on probation already.
 func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (until time.Time, ok bool) {

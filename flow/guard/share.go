@@ -46,7 +46,7 @@ func sharedName(scope scope, k key, user string) string {
 	return scope.String() + "/" + strconv.FormatUint(k.lo, 10)
 }
 
-// parseName is the way back; the name may come from anybody who can write to the engine.
+// parseName is the way back; the name may come from anyone who can write to the engine.
 func (g *Guard) parseName(name string) (scope scope, k key, user string, ok bool) {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch kind {

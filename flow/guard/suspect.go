@@ -52,7 +52,7 @@ func (k key) prefix(scope scope) netip.Prefix {
 
 // suspect is what is kept of one pair, address, network or AS with wrong tries. Times are the guard's seconds.
 type suspect struct {
-	fails  tally // within Window; begins anew with each lock-out
+	fails  tally // within Window; begins again with each lock-out
 	day    tally // within a day
 	seen   spread
 	until  int64  // locked out until; 0 never was

@@ -3,14 +3,14 @@ package guard
 // guessDays is how far back guessing at a line is remembered.
 const guessDays = 28
 
-// target is what is kept of a user name that strangers guess at, whether there is such a line or not: how often on each day.
+// target is what is kept of a user name that unknown sources guess at, whether there is such a line or not: how often on each day.
 // A day is one of UTC. Times are the guard's seconds.
 type target struct {
 	days    [guessDays]uint16 // by number of the day modulo guessDays
 	day     int64             // the latest of them
 	sources sketch            // where from, today and yesterday
 	near    sketch            // addresses in usual places that failed, within the window
-	guessed int64             // when a stranger was last locked out for it
+	guessed int64             // when an unknown source was last locked out for it
 	lifted  int64             // when it was last released by hand, in Unix seconds, the same on all nodes; 0 is never
 	told    int64             // day of the last fact
 	name    string
@@ -20,7 +20,7 @@ type target struct {
 	known   bool
 }
 
-// budget is what strangers may still do with a line.
+// budget is what unknown sources may still do with a line.
 type budget uint8
 
 const (
@@ -54,7 +54,7 @@ func (e *target) sums() (today, all, days int) {
 	return max(int(e.days[e.day%guessDays]), e.others[0]), max(all, e.others[1]), days
 }
 
-// budget says what strangers may do. A line guessed at for weeks has no second helping of a day's tries.
+// budget says what unknown sources may do. A line guessed at for weeks has no second helping of a day's tries.
 func (e *target) budget(l *limits, at int64) budget {
 	e.turn(at)
 	today, all, _ := e.sums()
@@ -67,7 +67,7 @@ func (e *target) budget(l *limits, at int64) budget {
 	return open
 }
 
-// fail notes a stranger's wrong try that was judged.
+// fail notes an unknown source's wrong try that was judged.
 func (e *target) fail(source uint64, at int64) {
 	e.turn(at)
 	i := e.day % guessDays

@@ -14,7 +14,7 @@ import (
 // Batch is how many facts a follower takes at once.
 const Batch = 1000
 
-// ErrAgain, alone or wrapped, has a follower ask anew where to begin: another node, or an earlier try, has moved the cursor.
+// ErrAgain, alone or wrapped, has a follower ask again where to begin: another node, or an earlier try, has moved the cursor.
 var ErrAgain = errors.New("the cursor has moved")
 
 // Follower reads the journal in its order, in batches, from a cursor on. What fails is tried again; nothing is left out.
@@ -58,7 +58,7 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// Turn takes one batch. more says that others are there, or that it is to begin anew.
+// Turn takes one batch. more says that others are there, or that it is to begin again.
 func (f *Follower) Turn(ctx context.Context) (more bool, err error) {
 	if !f.begun {
 		if f.at, err = f.Begin(ctx); err != nil {

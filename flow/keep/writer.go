@@ -18,7 +18,7 @@ import (
 // Writer writes behind what changed. One write at a time, in order. Set the fields before the first Flush.
 type Writer[B any] struct {
 	Batches iter.Seq[B] // takes what is to be written, a transaction's worth at a time
-	// Save writes a batch. One that fails may have been saved all the same; again says that this one may be.
+	// Save writes a batch. One that fails may have been saved nevertheless; again says that this one may be.
 	Save   func(ctx context.Context, b B, again bool) error
 	Back   func(b B) // takes back what could not be saved; nil: it is saved as it is, before anything newer
 	Outage Outage

@@ -234,7 +234,7 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 	}
 }
 
-// fail tells everybody who waits, in the group and behind it, and puts the rest of the group back at the head.
+// fail reports to all waiting callers, in the group and behind it, and puts the rest of the group back at the head.
 func (l *Ledger) fail(group []*entry, err error) {
 	l.mu.Lock()
 	if l.failed == nil {

@@ -29,12 +29,12 @@ type Options struct {
 	Lease   time.Duration // how long an open call stays this node's without renewal; 60 s
 	Log     *slog.Logger  // nowhere
 	Group   int           // most ops in one transaction; 512
-	Queue   int           // most ops that wait in Do at once; 16,384. More get ErrUnavailable
+	Queue   int           // most ops that wait in Do; 16,384. More get ErrUnavailable
 	Posted  int           // most ops of Post that wait for the store to come back; 200,000. More are dropped and counted
 	Facts   int           // most facts of Record that wait; 32,768. More are dropped and counted
 	Timeout time.Duration // how long a transaction may take before it counts as failed; 10 s
 	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
-	Linger  time.Duration // how long one waits that nobody waits for; 15 ms, < 0 never
+	Linger  time.Duration // how long an op waits that no caller waits for; 15 ms, < 0 never
 	// Direct: the store is in memory and answers immediately, so that the goroutine that brings an op writes it.
 	Direct bool
 }
@@ -66,7 +66,7 @@ type Ledger struct {
 	mu         sync.Mutex // owns all below
 	queue      []*entry   // accepted and not yet with the store, in order
 	writing    []*entry   // with the store
-	waiting    int        // entries of queue that somebody waits for
+	waiting    int        // entries of queue with a waiting caller
 	posted     int        // entries of Post, in queue or with the store
 	facts      int        // facts of Record, in queue or with the store
 	updates    map[call.ID]*entry
@@ -81,7 +81,7 @@ type Ledger struct {
 type entry struct {
 	op     store.Op
 	kind   entryKind
-	result chan result // nil unless somebody waits
+	result chan result // nil unless a caller waits
 	moved  func()      // see PostOr
 	gone   bool        // its waiter has left before it was taken: not to be written. Owned by Ledger.mu
 }
@@ -120,7 +120,7 @@ func (l *Ledger) Start() {
 }
 
 // Stop refuses further ops, commits all that was accepted and ends the committer. When ctx ends first, what was not
-// written is given up and counted in the error. Call it after everybody who posts has stopped.
+// written is given up and counted in the error. Call it after all posting has stopped.
 func (l *Ledger) Stop(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.stopped {

@@ -191,7 +191,7 @@ func (l *Location) summary(line string, more int) store.Fact {
 	return l.fact(line, time.Now(), &fact.RegistrationSummary{More: int64(more)})
 }
 
-// save may have written all the same when it fails: rows can be written twice without harm, and a fact that is there twice
+// save may have written nevertheless when it fails: rows can be written twice without harm, and a fact that is there twice
 // says the same thing twice.
 func (l *Location) save(ctx context.Context, w *work, _ bool) error {
 	if w.size() == 0 {

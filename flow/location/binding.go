@@ -230,7 +230,7 @@ func (p *plan) newKey(c *Contact) string {
 
 // refresh sets what every REGISTER of a contact brings. When its expiry, its CSeq and perhaps its Call-ID are all that is new, it is
 // written only once a quarter of the time that the store knows of is over: phones behind address translation register every minute for
-// an hour. A number from before a restart holds nobody up: an older REGISTER than the last has an older nonce too.
+// an hour. A number from before a restart causes no refusal: an older REGISTER than the last has an older nonce too.
 func (p *plan) refresh(b *binding, c *Contact) {
 	b.dirty = b.dirty || b.contact != c.URI || b.instance != c.Instance || b.received != p.u.Received
 	if b.callID != p.u.CallID {

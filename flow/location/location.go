@@ -41,7 +41,7 @@ type Update struct {
 	All       bool      // "Contact: *" with Expires 0 (RFC 3261 10.2.2): all go; Contacts must be empty
 	CallID    string
 	CSeq      uint32
-	Login     uint64 // which of our challenges it answered: a phone that was restarted counts anew, and answers another one
+	Login     uint64 // which of our challenges it answered: a phone that was restarted starts its count again, and answers another challenge
 	Received  netip.AddrPort
 	Transport string // "udp", "tcp"
 	Listener  netip.AddrPort

@@ -8,18 +8,18 @@ import (
 	"unicode"
 )
 
-// Bounds of what is taken from facts, much of which strangers sent.
+// Limits on what is taken from facts, much of which unknown sources sent.
 const (
 	maxBody  = 64 << 10 // bytes of a fact that is read at all
 	maxData  = 16 << 10 // bytes of a notice's data; evidence that makes it longer is left out
 	maxText  = 600      // runes of a finding's sentence
 	maxValue = 200      // runes of any other text
-	maxShown = 120      // runes of a stranger's text in a message
+	maxShown = 120      // runes of text from an unknown source in a message
 	maxAlso  = 5        // further findings about one login
 	maxWords = 500      // bytes of what the other side of a channel said
 )
 
-// Clean makes a stranger's text harmless wherever it is shown: one line without control characters, and without what
+// Clean makes text from an unknown source harmless wherever it is shown: one line without control characters, and without what
 // turns the direction of writing or is not seen at all; at most limit runes.
 func Clean(text string, limit int) string {
 	if len(text) > 16*limit { // before anything looks at 8 KB of it
@@ -50,7 +50,7 @@ func Clean(text string, limit int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// Mail programs make links of what looks like one. A stranger's text must not become a link in a message of ours.
+// Mail programs make links of what looks like one. Text from an unknown source must not become a link in a message of ours.
 var (
 	scheme = regexp.MustCompile(`([^\s:]):[/\\]+|:[/\\]{2,}`)               // not "2001:db8::/32"
 	domain = regexp.MustCompile(`[^\s]` + dots + `\p{L}[\p{L}\p{M}\p{N}-]`) // a top-level domain: no version, no IPv4 address
@@ -60,7 +60,7 @@ var (
 // dots are those that IDNA, and mail programs that mean well, take for a dot between labels (UTS #46, section 4.5).
 const dots = `[.\x{3002}\x{FF0E}\x{FF61}\x{2024}\x{FE52}]`
 
-// strange is Clean for text that a stranger chose: it is no link and no address to answer to. Where a word has a domain in
+// strange is Clean for text that an unknown source chose: it is no link and no address to answer to. Where a word has a domain in
 // it, each of its dots is put in brackets: what is left between any two of them would be a shorter domain.
 func strange(text string, limit int) string {
 	text = scheme.ReplaceAllString(Clean(text, limit), "$1 ")

@@ -5,7 +5,7 @@ import (
 	"ringfence/state/store"
 )
 
-// Why says why somebody gets a notice now, or why not.
+// Why says why a person gets a notice now, or why not.
 type Why uint8
 
 // Reasons, in the order in which they are asked.
@@ -40,7 +40,7 @@ var whys = [numWhys]struct {
 func (w Why) state() store.DeliveryState { return whys[w].state }
 func (w Why) text() string               { return whys[w].text }
 
-// decide says whether somebody gets a notice now, and why: the one place that knows. recent is how many such notices they got within the
+// decide says whether a person gets a notice now, and why. Only this function decides it. recent is how many such notices they got within the
 // hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person prefers, and so does what was asked for.
 func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why {
 	c, preference := to.contact, account.PreferNow
@@ -70,5 +70,5 @@ func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why
 	return Goes
 }
 
-// asked says that somebody asked for the notice, or that it is a digest of those that waited: neither preferences nor storms hold it back.
+// asked says that a person asked for the notice, or that it is a digest of those that waited: neither preferences nor storms hold it back.
 func (d *draft) asked() bool { return d.Again != 0 || d.info.Kind == Test || d.info.Kind == Digest }

@@ -118,7 +118,7 @@ func (n *Notifier) readFinding(f *store.Fact) (draft, bool) {
 	}
 	d := n.drafted(f, Kind(kind.String()))
 	if d.account == "" && !d.info.Desk && len(n.o.Hooks) == 0 {
-		return draft{}, false // nobody's worry: the finding is in its list
+		return draft{}, false // no notice is needed: the finding is in its list
 	}
 	if b.Key != "" {
 		d.key = store.Short("finding/" + b.Key)
@@ -154,7 +154,7 @@ func (n *Notifier) readDevice(f *store.Fact) (draft, bool) {
 	return d, true
 }
 
-// readLogin is of a right login from where strangers are refused: held, or admitted on probation.
+// readLogin is of a right login from where unknown sources are refused: held, or admitted on probation.
 func (n *Notifier) readLogin(f *store.Fact, kind Kind) (draft, bool) {
 	var b fact.LoginHeld
 	if b.Decode(f.Body) != nil || f.Line == "" {

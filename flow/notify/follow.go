@@ -103,7 +103,7 @@ func (n *Notifier) advance(ctx context.Context, s store.Step, drafts []draft, no
 	return nil
 }
 
-// open finds where to go on. At the first start that is the journal's end: nobody wants mail about history.
+// open finds where to go on. At the first start that is the journal's end, so that no mail is sent about history.
 func (f *follower) open(ctx context.Context) (int64, error) {
 	now := f.n.now()
 	at, err := f.n.o.Store.Cursor(ctx, Stage)

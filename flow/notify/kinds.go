@@ -32,8 +32,8 @@ type KindInfo struct {
 	Critical bool   // comes whatever the person prefers; a finding of severity "critical" does so too, whatever its kind
 	Answers  bool   // has the links "that was me" and "not me", if it is about a line
 	finding  detect.Kind
-	login    bool // about one right login: several of these at once are one event
-	// noise is what anybody can cause, without any login: counted apart, lest it hold up what tells of money. A grave finding of
+	login    bool // about one right login: several of these together are one event
+	// noise is what anybody can cause, without any login: counted separately, so that it does not delay notices about money. A grave finding of
 	// such a kind is noise all the same: it comes whatever the person prefers, but its number counts.
 	noise bool
 }

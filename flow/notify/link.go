@@ -195,7 +195,7 @@ func (n *Notifier) entitled(l *store.Link) bool {
 	return c.About(l.Line) && (!known || line.Customer() == customer)
 }
 
-// gone makes the view that of a link that is nobody's any more.
+// gone makes the view that of a link that is no longer valid.
 func (v *LinkView) gone(h *Help) {
 	v.Gone, v.Expired, v.Title, v.Button = true, true, "This link is no longer yours to use", ""
 	v.Text = []string{
@@ -207,7 +207,7 @@ func (v *LinkView) gone(h *Help) {
 // Use does what a link asks for, once: it is marked used before anything is done, so that a crash in between does nothing
 // twice. A further use does nothing; it gets ErrUsed, or ErrExpired, with the view that says what the first one did. Who is
 // no contact any more gets ErrGone.
-// Doing it goes on when ctx ends: somebody who closes the page has still pressed the button.
+// The action continues when ctx ends: a person who closes the page has still pressed the button.
 func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (LinkView, error) {
 	v, err := n.Link(ctx, token)
 	switch {
@@ -228,7 +228,7 @@ func (n *Notifier) Use(ctx context.Context, token string, from netip.Addr) (Link
 		return v, err
 	}
 	err = n.o.Store.UseLink(ctx, hash, n.now(), linkFact(&l, &fact.LinkUsed{Action: action, Source: fact.FromAddr(from), Notice: l.Notice, Person: l.Person}))
-	if errors.Is(err, store.ErrInUse) { // somebody was quicker
+	if errors.Is(err, store.ErrInUse) { // another request was quicker
 		if v, err = n.Link(ctx, token); err == nil {
 			err = ErrUsed
 		}
@@ -250,7 +250,7 @@ func linkFact(l *store.Link, f fact.Body) store.Fact {
 	return f.Row(time.Now().UTC(), fact.Subject{Line: l.Line, Account: account})
 }
 
-// act does it and says in words what came of it. A failure is told to the person at once, with what to do instead.
+// act performs it and returns the result in words. A failure is reported to the person immediately, with what to do instead.
 func (n *Notifier) act(ctx context.Context, l *store.Link, action string) string {
 	a := Answer{Action: action, Person: l.Person, Line: l.Line}
 	done, err := "", json.Unmarshal(l.Data, &a.About)

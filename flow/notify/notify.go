@@ -212,7 +212,7 @@ func (o *Options) defaults() {
 	o.From = host(o.From)
 }
 
-// host is the domain of Message-IDs: what may stand in one, or a name that is nobody's.
+// host is the domain of Message-IDs: what may stand in one, or a reserved name.
 func host(from string) string {
 	_, from, _ = strings.Cut("@"+from, "@")
 	odd := func(r rune) bool { return r != '.' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }

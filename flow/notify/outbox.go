@@ -17,7 +17,7 @@ import (
 // What is promised: a delivery is sent at least once while its channel works, and recorded once. Between the other side's
 // taking a message and our recording it there is an instant in which this process may die; then another try follows after
 // the lease. It carries the same Message-ID, Date and text, by which mail servers and programs that look for repeats
-// recognise it, and webhooks the same id; nobody can promise more across a network.
+// recognise it, and webhooks the same id; more cannot be guaranteed across a network.
 const (
 	lease     = 2 * time.Minute // how long a claimed delivery is this node's; while it is being sent, for ever longer
 	renew     = lease / 4       // how often that is said
@@ -102,7 +102,7 @@ func (b *outbox) claim(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// laneOf is whom a delivery waits for, and how many messages are under way there at once.
+// laneOf is the lane of a delivery, and the maximum number of concurrent messages in it.
 func laneOf(d *store.DueDelivery) (name string, width int) {
 	c := account.ChannelCalled(d.Channel)
 	if c.Lane == nil {
@@ -186,7 +186,7 @@ func (b *outbox) stop(ctx context.Context) {
 	b.sending.Wait()
 }
 
-// giveBack returns a delivery that was not tried. Its Tries have gone up all the same, which is why giving up also asks
+// giveBack returns a delivery that was not tried. Its Tries have gone up nevertheless, which is why giving up also asks
 // how long it has been tried for.
 func (b *outbox) giveBack(ctx context.Context, d *store.DueDelivery, next time.Time) {
 	d.State, d.Next = store.Queued, next
@@ -195,7 +195,7 @@ func (b *outbox) giveBack(ctx context.Context, d *store.DueDelivery, next time.T
 	}
 }
 
-// try sends one delivery and records what came of it. When ctx ends, it is tried again by another process.
+// try sends one delivery and records the result. When ctx ends, it is tried again by another process.
 func (n *Notifier) try(ctx context.Context, d *store.DueDelivery) {
 	now := n.now()
 	if !now.Add(renew + settleIn).Before(d.Next) {
@@ -317,7 +317,7 @@ func (n *Notifier) handOver(ctx context.Context, send Send, d *store.DueDelivery
 }
 
 // wait is how long to wait before the next try: 30 s, then three times as long each time, at most 6 h; a fifth more or
-// less, so that a server that comes back is not met by all at once. Tries that were claims given back do not count: it is
+// less, so that a server that comes back does not get all of them together. Tries that were claims given back do not count: it is
 // never longer than four times the age of the notice.
 func (n *Notifier) wait(d *store.DueDelivery, now time.Time) time.Duration {
 	by := firstTry

@@ -136,7 +136,7 @@ func dial(number string) string {
 // render makes the parts of a mail. It sets the view's title and subject.
 func (t *templates) render(v *view) (plain, page string, err error) {
 	tt, ht := t.text[v.Kind], t.html[v.Kind]
-	if tt == nil || ht == nil { // of a later version: what is known is shown all the same
+	if tt == nil || ht == nil { // of a later version: what is known is shown nevertheless
 		if tt, ht = t.text[Kind(detect.Spray.String())], t.html[Kind(detect.Spray.String())]; tt == nil {
 			return "", "", fmt.Errorf("no template for notices of kind %q", v.Kind)
 		}
@@ -167,7 +167,7 @@ func subject(v *view) string {
 	line := []rune(": line " + v.Line)
 	if room := maxSubject - utf8.RuneCountInString(v.Title); len(line) > room {
 		line = append(line[:max(room-1, 0)], '…')
-		if room < 12 { // a line of which nothing can be read helps nobody
+		if room < 12 { // a line without anything readable is no use
 			line = nil
 		}
 	}

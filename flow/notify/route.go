@@ -26,7 +26,7 @@ func (n *Notifier) noticeTo(d *draft, all []recipient, now time.Time, out *tally
 	return x
 }
 
-// recipient is somebody whom a notice is for: a customer's contact, the desk, or a webhook of the provider.
+// recipient is whom a notice is for: a customer's contact, the desk, or a webhook of the provider.
 type recipient struct {
 	person  string
 	channel account.Channel
@@ -128,7 +128,7 @@ func (n *Notifier) messageID(key, person, channel string) string {
 
 // tally is what a step that is not yet written would count.
 type tally struct {
-	mails map[purse]int // to be sent at once
+	mails map[purse]int // to be sent immediately
 	kinds []made
 }
 

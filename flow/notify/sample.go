@@ -88,7 +88,7 @@ func (n *Notifier) Samples() ([]Message, error) {
 	return out, nil
 }
 
-// tryTemplates renders every kind for everybody who may get it, with and without links and contact routes, so that a
+// tryTemplates renders every kind for everyone who may get it, with and without links and contact routes, so that a
 // template that fails is known now.
 func (n *Notifier) tryTemplates() error {
 	bare := &Notifier{o: n.o, log: n.log}

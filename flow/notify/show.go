@@ -18,7 +18,7 @@ import (
 type View struct {
 	store.Notice
 	Title string
-	State string // of all deliveries: "kept" when there was nobody to send it to
+	State string // of all deliveries: "kept" when there was no recipient
 }
 
 // Filter selects notices. Limit 0 is 100, at most 1000.
@@ -60,7 +60,7 @@ func viewOf(x store.Notice) View {
 	return v
 }
 
-// Shown is a notice with its message as its first person got it, rendered anew; links are left out, since they are that
+// Shown is a notice with its message as its first person got it, rendered again; links are left out, since they are that
 // person's.
 type Shown struct {
 	View
@@ -89,7 +89,7 @@ func (n *Notifier) Show(ctx context.Context, id int64) (Shown, error) {
 // Resend sends a notice again to one of its people, or ("") to all of them, and says as which notice. What never arrived
 // and whose links still work is queued once more; else a new notice repeats the old one with links of its own, for mail
 // servers drop what they have seen under the same Message-ID. Addresses are those that hold now. It comes whatever the
-// person prefers: somebody has asked for it. ErrNotFound: no such notice, or nobody of that name to send it to.
+// person prefers: a person has asked for it. ErrNotFound: no such notice, or no recipient of that name.
 func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as int64, err error) {
 	x, err := n.o.Store.Notice(ctx, id)
 	if err != nil {
@@ -118,7 +118,7 @@ func unsent(s store.DeliveryState) bool {
 	return s == store.Kept || s == store.Bounced || s == store.Failed || s == store.Queued
 }
 
-// again is who gets a notice once more: its people, at their present addresses, and for one that found nobody those who
+// again is who gets a notice once more: its people, at their present addresses, and for one without recipients those who
 // would get it now.
 func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 	var to []recipient

@@ -12,7 +12,7 @@ import (
 // stormSpan is the time over which a person's mails are counted.
 const stormSpan = time.Hour
 
-// storm counts the mails that went to each person at once within the last hour. It holds, for each person who got any, at
+// storm counts the mails that were sent to each person immediately within the last hour. It holds, for each person who got any, at
 // most Options.Storm instants of noise and three times as many of the rest, and forgets them after the hour.
 type storm struct {
 	mu    sync.Mutex
@@ -20,14 +20,14 @@ type storm struct {
 	swept time.Time             // mu
 }
 
-// purse is an allowance of mails: each person has one for what anybody can cause, and a greater one for the rest, so that
-// a stranger's wrong logins never delay the news that a login was stolen or that money goes.
+// purse is an allowance of mails: each person has one for what anyone can cause, and a greater one for the rest, so that
+// an unknown source's wrong logins never delay the news that a login was stolen or that money goes.
 type purse struct {
 	person string
 	noise  bool
 }
 
-// allowance is how many notices of a purse go at once within the hour.
+// allowance is how many notices of a purse are sent immediately within the hour.
 func (n *Notifier) allowance(noise bool) int {
 	if noise {
 		return n.o.Storm
@@ -70,8 +70,8 @@ func (s *storm) forget(of purse, now time.Time) {
 	}
 }
 
-// recall counts anew from what is stored: after a restart, and after another node took a step. It looks at the newest
-// 2,000 notices; a storm of more than that in an hour has reached everybody's limit long before.
+// recall counts again from what is stored: after a restart, and after another node took a step. It looks at the newest
+// 2,000 notices; a storm of more than that in an hour has reached everyone's limit long before.
 func (n *Notifier) recall(ctx context.Context, now time.Time) error {
 	fresh := map[purse][]time.Time{}
 	for page, before := 0, int64(0); page < 4; page++ {

@@ -64,7 +64,7 @@ type view struct {
 	OffURL  string
 	OffText string // how to switch the notice off, without the URL
 	Help    Help
-	Shown   bool // for somebody else's eyes: links are left out and said to be
+	Shown   bool // for another person to read: links are left out, and a note says so
 }
 
 type row struct{ Label, Value string }
@@ -212,7 +212,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.lock(e)
 	v.request(e)
 	if v.By != "" && v.By != fact.ByAnswer && !v.Desk {
-		v.By = "our staff" // whose name or machine is nobody's business outside
+		v.By = "our staff" // whose name or machine must not be known outside
 	}
 	v.row("Done by", v.By)
 	v.row("Reason", v.Why)

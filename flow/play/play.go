@@ -31,7 +31,7 @@ type Call struct {
 	Wants      time.Duration // talk time after which its caller hangs up
 }
 
-// Result is what came of a call.
+// Result is how a call ended.
 type Result struct {
 	Call    Call
 	Refused bool          // it was never let out, for Reason
@@ -481,7 +481,7 @@ func work(worker int, dealt <-chan []Call, under []Options) {
 	}
 }
 
-// batchSize is how many calls are handed to a worker at once: few enough to keep workers abreast, enough to cost nothing.
+// batchSize is how many calls are handed to a worker in one batch: few enough to keep workers level, enough to cost nothing.
 const batchSize = 512
 
 // seat is a line as calls are dealt.

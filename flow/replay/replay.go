@@ -41,7 +41,7 @@ type Options struct {
 	// Verdicts is written a row for each row of the file, in its order, under the first set; nil: none.
 	Verdicts io.Writer
 	Labels   map[string]string // of calls by id: "honest", or an attack's name; nil: nothing is scored
-	// Progress is told how many rows were read, now and then; nil: nobody is.
+	// Progress receives the number of rows read, at intervals; nil: nothing is reported.
 	Progress func(rows int64)
 	// Fault is given each row that cannot be read, as it comes; nil: they are only counted.
 	Fault func(*Fault)
@@ -162,7 +162,7 @@ func (r *run) fault(f *Fault) {
 	r.seq++
 }
 
-// done takes what came of a call under a set.
+// done takes the result of a call under a set.
 func (r *run) done(set int) func(worker int, x *play.Result) {
 	tally := r.report.Sets[set]
 	return func(worker int, x *play.Result) {

@@ -53,7 +53,7 @@ func (r *Report) finish() {
 	}
 }
 
-// Sum is what came of some calls.
+// Sum is the result of some calls.
 type Sum struct {
 	Calls   int64       `json:"calls"`
 	Refused int64       `json:"refused"`

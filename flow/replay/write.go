@@ -12,7 +12,7 @@ import (
 	"ringfence/core/policy"
 )
 
-// What came of a call.
+// The result of a call.
 type outcome uint8
 
 const (

@@ -22,7 +22,7 @@ import (
 	"ringfence/flow/guard"
 )
 
-// Bounds of what is remembered: calls that are traced at once, and logins whose call has not followed yet.
+// Bounds of what is remembered: concurrent traced calls, and logins whose call has not followed yet.
 const (
 	maxCalls  = 50_000
 	maxLogins = 4096

@@ -34,7 +34,7 @@ func (w *Watch) Finding(ctx context.Context, id int64) (Finding, error) {
 	return w.o.Store.Finding(ctx, id)
 }
 
-// Close says that somebody has dealt with a finding. ErrClosed when it was closed before. A repeat within
+// Close says that a person has dealt with a finding. ErrClosed when it was closed before. A repeat within
 // the finding's period counts on and does not open it again.
 func (w *Watch) Close(ctx context.Context, id int64, by string) error {
 	f, err := w.o.Store.Finding(ctx, id)

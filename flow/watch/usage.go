@@ -39,7 +39,7 @@ type run struct {
 	cost          money.Micro
 	round         int64     // when it was last seen in progress
 	gone          time.Time // since when it is not
-	settled       bool      // its settlement is folded in; kept only while somebody still lists the call
+	settled       bool      // its settlement is folded in; kept only while a subject still lists the call
 }
 
 func lineSubject(id string) string {
@@ -173,7 +173,7 @@ func (w *Watch) see(c *call.Open, now time.Time) {
 	}
 }
 
-// forget needs mu. It drops calls that nobody lists any more: at once when their settlement is in, else when it has not
+// forget needs mu. It drops calls that are no longer listed: immediately when their settlement is in, else when it has not
 // come for very long.
 func (w *Watch) forget(now time.Time) {
 	for id, r := range w.runs {

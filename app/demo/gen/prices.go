@@ -29,7 +29,7 @@ var exceptions = map[string][2]int64{
 	"CU": {78_000, 78_000}, "SO": {62_000, 68_000}, "LV": {38_000, 52_000}, "MV": {85_000, 85_000}, "TN": {58_000, 66_000},
 }
 
-// unlisted is for a country that nobody has thought of.
+// unlisted is for a country that is not in the list.
 const unlisted = 60_000
 
 func ordinary(c phone.Country) (fixed, mobile int64) {

@@ -15,7 +15,7 @@ type Candidate struct {
 }
 
 // Names gives the names there are of a kind ("line", "customer" …), as a field's predict tag has it. words are those
-// already typed. It must be quick: somebody is waiting for the key.
+// already typed. It must be quick, because a person is waiting.
 type Names func(kind string, words []string) []Candidate
 
 // Candidates are the words that may replace the last of words, which is what was typed of it so far.

@@ -401,7 +401,7 @@ func runeWidth(r rune) int {
 }
 
 // Clean takes out what could steer a terminal or turn the order of letters around: names and User-Agents are chosen by
-// strangers. Line ends become spaces.
+// unknown sources. Line ends become spaces.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

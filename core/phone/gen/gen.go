@@ -1,7 +1,7 @@
 // Command gen writes world.bin: every country's number ranges, as one minimal automaton over digits.
 //
 // It asks phonenumbers' metadata (Apache-2.0 data of libphonenumber) for the patterns and lengths of each kind of number,
-// follows all patterns of a country code at once, digit by digit, and joins equal states. What is written is therefore
+// follows all patterns of a country code in parallel, digit by digit, and joins equal states. What is written is therefore
 // not a sample: it says the same as the patterns for every number there is. Run it with `go generate ./core/phone`
 // after an upgrade of phonenumbers.
 package main

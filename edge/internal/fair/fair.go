@@ -1,4 +1,4 @@
-// Package fair bounds the connections of a listener so that nobody can hold them all: by address, by network, and in total.
+// Package fair bounds the connections of a listener so that no client can hold them all: by address, by network, and in total.
 // The newest connection is always accepted; the oldest of the address or network that has the most is closed for it.
 package fair
 

@@ -71,7 +71,7 @@ type BanAnswer struct {
 	Place    Place     `json:"place"`
 }
 
-// BanImport says what came of a list.
+// BanImport is the result of importing a list.
 type BanImport struct {
 	Name    string   `json:"name" doc:"of the list; its bans are by feed:import.NAME"`
 	Format  string   `json:"format,omitempty" doc:"text, csv or json, as it was read"`

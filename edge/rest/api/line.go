@@ -61,7 +61,7 @@ type LineFilter struct {
 	Customer string `query:"customer" maxLength:"60" help:"Only this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 }
 
-// LineDetail is a line with all that staff want to see of it at once.
+// LineDetail is a line with all that staff want to see of it together.
 type LineDetail struct {
 	Line
 	Settings []Setting `json:"settings"`

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Lockout is a source, or a line's strangers, whose logins are refused for a while.
+// Lockout is a source whose logins are refused for a time, or all unknown sources for one line.
 type Lockout struct {
 	Scope    string    `json:"scope" enum:"line,address,network,as,strangers,probation" doc:"line: a source on one line; strangers: places that the line never used; probation: a source admitted with tight limits"`
 	Source   string    `json:"source,omitempty" doc:"address, network or AS"`

@@ -13,7 +13,7 @@ type NewRequest struct {
 	Why   string `json:"why,omitempty" maxLength:"500" help:"Reason." placeholder:"TEXT"`
 }
 
-// Request asks to loosen a setting, and what came of it.
+// Request is a customer's request to loosen a setting, with its result.
 type Request struct {
 	ID        int64     `json:"id"`
 	Line      string    `json:"line"`

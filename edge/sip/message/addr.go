@@ -114,7 +114,7 @@ func (a *Addr) parseParams(b []byte, i int) (next int, ok bool) {
 }
 
 // parseOdd reads the address in b, which is one element of a header: with a display name of any characters, with quotes that do not
-// match, without one or both of its brackets. False: there is no URI in it. Its parameters are read all the same, for the tag.
+// match, without one or both of its brackets. False: there is no URI in it. Its parameters are read nevertheless, for the tag.
 func (a *Addr) parseOdd(b []byte) bool {
 	*a = Addr{Odd: true}
 	for at := 0; ; at++ {

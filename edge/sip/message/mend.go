@@ -3,7 +3,7 @@ package message
 import "bytes"
 
 // mend rewrites a message whose lines break the grammar: ended by LF alone, not ended by an empty line, without a name, or too
-// many of them. What ends the start line ends every line; a line break of another kind becomes a blank, so that nobody can make a header out of
+// many of them. What ends the start line ends every line; a line break of another kind becomes a blank, so that an attacker cannot make a header out of
 // part of a value. Nil: this is not SIP, or would be too long.
 func mend(b []byte) []byte {
 	if bytes.IndexByte(b, '\n') < 0 {

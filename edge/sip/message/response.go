@@ -81,7 +81,7 @@ func (w *Writer) replyVias(req *Message, src netip.AddrPort) {
 	}
 }
 
-// topVia writes the top Via anew with received and rport set from the source.
+// topVia writes the top Via again with received and rport set from the source.
 func (w *Writer) topVia(v *Via, src netip.AddrPort) {
 	b := append(w.name(HVia), "SIP/2.0/"...)
 	b = append(append(b, v.Transport...), ' ')

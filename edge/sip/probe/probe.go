@@ -42,10 +42,10 @@ type Target struct {
 	Timeout   time.Duration
 }
 
-// Login says what came of the credentials.
+// Login is the result of the credentials.
 type Login string
 
-// What came of the credentials.
+// The result of the credentials.
 const (
 	NotAsked Login = "not asked for" // the carrier knows us by our address, or answers OPTIONS from anyone
 	Accepted Login = "accepted"

@@ -87,7 +87,7 @@ func (c *Client) plainResponse(status int, now time.Duration, t *Timers) Do {
 }
 
 // Limit gives an INVITE up unless its final answer comes within 64·T1, and repeats it no more. It is for one that was
-// cancelled (RFC 3261 section 9.1), or that nobody may take long to answer. Late answers are still taken until then.
+// cancelled (RFC 3261 section 9.1), or that the peer has limited time to answer. Late answers are still taken until then.
 func (c *Client) Limit(now time.Duration, t *Timers) {
 	if c.state == Calling || c.state == Proceeding {
 		c.repeat = Never

@@ -15,7 +15,7 @@ const (
 	Send    Do = 1 << iota // send the last message again: a client its request, a server its latest response
 	Ack                    // a client acknowledges a final answer other than 2xx (same branch as the INVITE)
 	Pass                   // the event is news for the user of the transaction
-	Timeout                // nobody answered (client), or nobody acknowledged (INVITE server)
+	Timeout                // no answer (client), or no ACK (INVITE server)
 	Done                   // the transaction is over and can be forgotten
 )
 

@@ -16,7 +16,7 @@ import (
 // the one that would expire first is replaced: the table never grows.
 //
 // It is a hash table of buckets with eight ways. Entries are never changed once they are in, only replaced, so a reader
-// sees whole ones. The hash is seeded, so that nobody can choose addresses that push each other out.
+// sees whole ones. The hash is seeded, so that an attacker cannot choose addresses that replace each other.
 type Bans struct {
 	ways []atomic.Pointer[ban]
 	mask uint64

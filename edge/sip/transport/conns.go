@@ -14,12 +14,12 @@ var errRoom = errors.New("transport: closed to make room")
 type standing uint8
 
 const (
-	stranger standing = iota // accepted, and nobody has logged in on it
+	stranger standing = iota // accepted, without a login
 	phone                    // a line has logged in on it
 	trusted                  // a carrier's, or one that we dialled
 )
 
-// connTable finds connections, and decides which one is closed when there are too many. Strangers are the first, by network. They
+// connTable finds connections, and decides which one is closed when there are too many. Unknown sources come first, by network. They
 // may use what others leave, up to half of all; a sixteenth of all is reserved for them, so that a phone can always connect
 // and log in. Phones are next, by line, but never the only connection of a line.
 type connTable struct {
@@ -40,7 +40,7 @@ type connTable struct {
 type place struct {
 	standing standing
 	line     string       // phone: whose
-	net      netip.Prefix // stranger: counted under
+	net      netip.Prefix // unknown source: counted under
 	age      uint64       // the larger, the younger
 	elem     *list.Element
 }
@@ -115,7 +115,7 @@ func (ct *connTable) least() *conn {
 	return nil
 }
 
-// login notes that a line has logged in on a stranger's connection; "" is a carrier. The connection that has to be closed for it is returned.
+// login notes that a line has logged in on a connection that had no login; "" is a carrier. The connection that has to be closed for it is returned.
 func (ct *connTable) login(d Dest, line string) (gone *conn) {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()
@@ -144,7 +144,7 @@ func (ct *connTable) login(d Dest, line string) (gone *conn) {
 	return gone
 }
 
-// giveWay removes a stranger, because file descriptors have run out.
+// giveWay removes a connection without a login, because file descriptors have run out.
 func (ct *connTable) giveWay() *conn {
 	ct.mu.Lock()
 	defer ct.mu.Unlock()

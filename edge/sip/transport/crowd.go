@@ -8,7 +8,7 @@ import (
 	"ringfence/edge/internal/fair"
 )
 
-// crowd is connections of one standing, in groups: strangers by network, phones by line. It knows at any time which group
+// crowd is connections of one rank, in groups: unknown sources by network, phones by line. It knows at any time which group
 // has the most, so that room is made at its expense. It belongs to the connTable's lock.
 type crowd[K comparable] struct {
 	groups map[K]*group

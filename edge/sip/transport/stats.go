@@ -11,7 +11,7 @@ type Stats struct {
 	Banned                uint64 // packets dropped because their source is banned
 	Refused               uint64 // TCP connections closed on arrival: there was no room, or the source is banned
 	Evicted               uint64 // TCP connections closed to make room for others
-	Conns, Strangers      int    // TCP connections; strangers are those on which no line has logged in
+	Conns, Strangers      int    // TCP connections; unknown sources are those on which no line has logged in
 }
 
 // Stats returns the counters.

@@ -56,7 +56,7 @@ func (s *stream) run() error {
 			return err
 		}
 		// Another message has begun, or nothing is under way. Before the first message the clock runs on: line breaks
-		// alone keep no stranger's connection open.
+		// alone do not keep a connection without a login open.
 		if s.any && (before == 0 || len(s.buf) < came) {
 			begun = time.Now()
 		}

@@ -69,7 +69,7 @@ type Config struct {
 	Closed   func(d Dest, line string)
 	Panicked func(v any, stack []byte) // after a panic in Handle was recovered
 	// Known says whether connections from an address are a carrier's, and how many phones are registered there: those find
-	// room before strangers do. It must be quick; nil: all are strangers.
+	// room before unknown sources do. It must be quick; nil: all are unknown sources.
 	Known func(src netip.AddrPort) (carrier bool, phones int)
 	Dial  func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 

@@ -148,7 +148,7 @@ func socketOptions(fd, size int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; no SIP answer goes to everybody (RFC 4475 section 3.3.8)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; no SIP answer goes to everyone (RFC 4475 section 3.3.8)
 }
 
 func (s *mmsg) init() {
@@ -208,7 +208,7 @@ func (in *batchIn) yield() {
 	}
 }
 
-// yieldEvery is in nanoseconds, half of the runtime's patience (forcePreemptNS): nearer to it, the processor is taken away all the same at times.
+// yieldEvery is in nanoseconds, half of the runtime's patience (forcePreemptNS): nearer to it, the processor is sometimes taken away nevertheless.
 const yieldEvery = 5_000_000
 
 // recv waits for one packet and takes what more there is.

@@ -77,7 +77,7 @@ func (s *Store) onDelivery(d store.Delivery, facts []store.Fact, change func(is 
 	})
 }
 
-// SettleDelivery records what came of a try.
+// SettleDelivery records the result of a try.
 func (s *Store) SettleDelivery(_ context.Context, d store.Delivery, facts ...store.Fact) error {
 	return s.onDelivery(d, facts, func(is *store.Delivery) error {
 		from, or := store.Sending, store.Sending

@@ -30,7 +30,7 @@ type Break uint8
 const (
 	Works     Break = iota
 	Lost            // nothing is written
-	Persisted       // it is written, and an error answered all the same
+	Persisted       // it is written, and an error answered nevertheless
 )
 
 // Store keeps everything in maps. The zero Store is empty and works. It has no money: those methods find nothing.

@@ -43,7 +43,7 @@ type Scene struct {
 // Home is where the line's phones are.
 var Home = netip.MustParseAddrPort("192.0.2.7:5060")
 
-// New makes a scene, which ends with the test. Calls that are cut end at once.
+// New makes a scene, which ends with the test. Calls that are cut end immediately.
 func New(t testing.TB, change ...func(*gate.Options)) *Scene {
 	t.Helper()
 	ctx, db, m := context.Background(), &booktest.Store{}, memory.New()

@@ -71,7 +71,7 @@ func slides(t *testing.T, c counters.Counters) {
 		{120 * time.Second, 0, 1}, // the first span is over
 		{150 * time.Second, 0, 1}, // half of one, rounded up
 		{180 * time.Second, 0, 0}, // nothing is left
-		{400 * time.Second, 2, 2}, // begins anew
+		{400 * time.Second, 2, 2}, // begins again
 		{400*time.Second + 24*time.Hour, 0, 0},
 	} {
 		if got := add1(t, c, "k", step.n, time.Minute, Start.Add(step.at)); got != step.want {

@@ -34,7 +34,7 @@ var (
 	tables = rapid.SampledFrom([]string{"ban", "lockout"})
 )
 
-// step draws one call, to be made on each engine; it tells what came of it.
+// step draws one call, to be made on each engine; it tells the result.
 func step(rt *rapid.T, at time.Time) func(counters.Counters) string {
 	switch rapid.IntRange(0, 4).Draw(rt, "call") {
 	case 0, 1:

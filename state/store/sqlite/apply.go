@@ -22,7 +22,7 @@ var errStale = errors.New("the group was judged on what is no longer so")
 
 // Apply writes a group in one transaction. At first it is judged blind, on the assumption that everything passes. Each purse is then
 // written once, on the condition under which that is true. If it is not, or if the group before had refusals, purses and
-// calls are read first. The conditions are written all the same.
+// calls are read first. The conditions are written nevertheless.
 func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
 	if err := store.Prepare(ops); err != nil {
 		return nil, err

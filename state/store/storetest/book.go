@@ -55,7 +55,7 @@ func wantIs(t *testing.T, what string, err, target error) {
 func customers(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	full := account.Customer{ID: "zeta", Name: "Zeta ☎ Ltd\x00", Zone: "Europe/London", Tariff: "standard", Settings: settings(), Created: T0}
-	// By bytes, not by anybody's alphabet: "Z" < "a", "-" < "0".
+	// By bytes, not by anyone's alphabet: "Z" < "a", "-" < "0".
 	for _, c := range []account.Customer{full, {ID: "a-b"}, {ID: "a0"}, {ID: "Z"}, {ID: "ä"}} {
 		ok(t, s.PutCustomer(ctx, c, true))
 	}

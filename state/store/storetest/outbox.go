@@ -143,7 +143,7 @@ func deliveries(t *testing.T, s store.Store) {
 	same(t, "journal", kinds(t, s, store.FactFilter{}), []string{"notice.tried", "notice.sent"})
 }
 
-// lostDeliveries guards that a node that was given up for dead does not overwrite what came of a delivery elsewhere.
+// lostDeliveries guards that a node that was given up for dead does not overwrite the result of a delivery elsewhere.
 func lostDeliveries(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	advance(t, s, store.Step{Stage: "notify", To: 1, Notices: []store.Notice{notice("a")}})

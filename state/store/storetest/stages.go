@@ -203,7 +203,7 @@ func usage(t *testing.T, s store.Store) {
 		{Subject: "line/b", Add: 10}, {Subject: "account/a", Add: 10, Told: 2}, {Subject: "line/b", Add: 5}, {Subject: "line/b", Add: -3, Told: 1},
 	}})
 	same(t, "sums", out.Usage, []money.Micro{10, 10, 15, 12})
-	// What was told is raised, never lowered; a step by the clock counts all the same.
+	// What was told is raised, never lowered; a step by the clock counts nevertheless.
 	out = advance(t, s, store.Step{Stage: "watch", Usage: []store.UsageChange{
 		{Subject: "account/a", Told: 1}, {Subject: "line/b", Told: 4}, {Subject: "line/c", Told: -7}, {Subject: "line/full", Add: math.MaxInt64 - 1},
 	}})
@@ -270,7 +270,7 @@ func impossibleSteps(t *testing.T, s store.Store) {
 	wantCursor(t, s, "watch", 0)
 }
 
-// hostileText guards that nothing a stranger can put into a name stops a stage, and that distinct keys stay distinct.
+// hostileText guards that nothing an unknown source can put into a name stops a stage, and that distinct keys stay distinct.
 func hostileText(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	r := rand.New(rand.NewPCG(1, 2)) // what does not compress: an index of PostgreSQL takes 2704 bytes
