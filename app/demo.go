@@ -187,8 +187,8 @@ Try, in another terminal:
 		{"a call that is refused", "phone call" + extra + " --line 2001 --to 09098790123"},
 		{"an attack that meets its cap", "phone attack" + extra + " --line 2021"},
 		{"a thief who guesses a password", "phone guess" + server + " --line 2011"},
-		{"what its owner is told", "notice list --socket " + a.cfg.Admin.Socket},
-		{"what it cost, call by call", "cdr list --line 2021 --socket " + a.cfg.Admin.Socket},
+		{"the mails to its owner", "notice list --socket " + a.cfg.Admin.Socket},
+		{"its calls, each with a reason", "cdr list --line 2021 --socket " + a.cfg.Admin.Socket},
 		{"why a call would be refused", "decide --line 2001 --to 005352345678 --socket " + a.cfg.Admin.Socket},
 	} {
 		fmt.Fprintf(out, "\n  %-30s %s %s", try[0], program, try[1])

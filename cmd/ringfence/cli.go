@@ -28,7 +28,7 @@ const (
 	exitNothing     = 6 // nothing was done: --yes is wanted, or there was nothing to do
 )
 
-const description = `Ringfence is the SIP front door of a telephony provider: it authenticates, decides, connects, meters, cuts off, explains and bills.
+const description = `Ringfence is the SIP front door of a telephony provider. It decides whether each call may be made, connects it, meters it, ends it when the money runs out, and says why.
 
 Start it with "ringfence serve" ("ringfence serve --demo" to try it). All other commands talk to the running server through the admin socket in its data folder.
 
@@ -137,8 +137,9 @@ func document(n *kong.Node) {
 	for _, c := range n.Children {
 		document(c)
 		if _, rest, ok := strings.Cut(c.Detail, "Examples:\n\n  "); ok && n.Tag != nil {
-			first, _, _ := strings.Cut(rest, "\n")
-			lines = append(lines, first)
+			if first, _, _ := strings.Cut(rest, "\n"); !strings.HasPrefix(first, "#") {
+				lines = append(lines, first)
+			}
 		}
 	}
 	if len(lines) > 0 {

@@ -141,7 +141,7 @@ func silence(kind string) string {
 	if kind == string(rating.Cost) {
 		return "Priced by the row of another country or kind: ask the carrier, who may charge more"
 	}
-	return "Not priced: the row that their digits begin with is for another country or kind"
+	return "Not priced, because the row with their first digits is for another country or kind"
 }
 
 // cutTexts is a list of which the first are shown.

@@ -328,7 +328,7 @@ func (s *session) replayTable(title, head string, rows []replay.Named) error {
 
 func (s *session) replayAttacks(of string, t *replay.Tally) error {
 	if t.Honest != nil {
-		_ = s.say("\nHonest calls%s: %d, of which %d were stopped (%.1f in 100,000).", of, t.Honest.Calls, t.Honest.Stopped(), 1e5*float64(t.Honest.Stopped())/float64(max(t.Honest.Calls, 1)))
+		_ = s.say("\nHonest calls stopped%s: %d of %d (%.1f in 100,000).", of, t.Honest.Stopped(), t.Honest.Calls, 1e5*float64(t.Honest.Stopped())/float64(max(t.Honest.Calls, 1)))
 	}
 	if len(t.Attacks) == 0 {
 		return nil

@@ -161,7 +161,7 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 
 // tables are the commands that print tables, with names that the scripts use; what a script has not is no fault.
 var tables = []string{
-	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "customer list", "customer list --removed",
+	"status", "check", "calls list", "cdr list", "cdr list --line 2001", "journal", "request list --state all", "restriction list --line 2001", "customer list", "customer list --removed",
 	"customer show acme", "customer usage acme", "customer contact list acme", "line list", "line list --removed", "line show 2001", "line devices 2001",
 	"line registrations", "line usage 2001", "trunk list", "trunk show carrier-a", "trunk show self", "trunk test self", "deck list", "deck rows retail",
 	"deck diff retail", "ban list", "ban feeds", "ban why 203.0.113.9", "lockout list", "finding list", "finding show 1", "notice list", "notice show 1",

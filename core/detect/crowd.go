@@ -35,7 +35,7 @@ func judgeInbound(e *Event, b *fact.CallInboundFull) ([]Finding, error) {
 	trunk := account.Handle(string(said(b.Trunk)))
 	text := fmt.Sprintf("The maximum number of calls came in over trunk %s: %d of %d.", trunk, b.Open, b.Most)
 	if e.Line != "" {
-		text = fmt.Sprintf("The maximum number of calls from trunk %s are ringing line %s: %d of %d; further calls get busy.", trunk, e.handle(), b.Open, b.Most)
+		text = fmt.Sprintf("The maximum number of calls from trunk %s is ringing line %s: %d of %d; further callers hear the busy tone.", trunk, e.handle(), b.Open, b.Most)
 	}
 	return []Finding{e.finding(InboundCalls, e.Line, from(b.Source).String(), text, crowdEvidence((*fact.CallEmergencies)(b)), "trunk", string(said(b.Trunk)), e.day())}, nil
 }

@@ -387,7 +387,7 @@ func TestCrowds(t *testing.T) {
 		t.Errorf("keys %s, %s, %s; %s", one[0].Key, more[0].Key, refused[0].Key, codes(refused))
 	}
 	ringing := judge(t, "call.ringing-full", `{"source":"192.0.2.9","trunk":"c1","open":4,"all":4,"most":4,"refused":true}`)
-	if codes(ringing) != "warning inbound-calls" || !strings.Contains(ringing[0].Text, "are ringing line 2001: 4 of 4") {
+	if codes(ringing) != "warning inbound-calls" || !strings.Contains(ringing[0].Text, "is ringing line 2001: 4 of 4") {
 		t.Errorf("%+v", ringing)
 	}
 	trunk, err := Judge(&Event{Kind: "call.inbound-full", At: noon, Body: []byte(`{"source":"192.0.2.9","trunk":"c1","open":50,"all":60,"most":50,"refused":false}`)})

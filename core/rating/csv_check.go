@@ -112,7 +112,7 @@ func Suspicious(prices []Price) []Warning {
 		}
 		country, class := phone.OfPrefix(p.Prefix)
 		if kind, text := suspect(p, country, class, medians[country]); kind != "" {
-			found = append(found, Warning{Kind: kind, row: i + 1, rate: p.FirstMinute(), Text: fmt.Sprintf("prefix %s (%s): %s", p.Digits(), clip(p.Name), text)})
+			found = append(found, Warning{Kind: kind, row: i + 1, rate: p.FirstMinute(), Text: fmt.Sprintf("prefix %s: %s", titled(p), text)})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Warning) int {

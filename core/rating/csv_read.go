@@ -198,6 +198,14 @@ func (r *deckReader) cellFault(column int, found, expected string) {
 	r.fault(Fault{Line: r.line, Column: column + 1, Name: name, Found: found, Expected: expected})
 }
 
+// titled is a price's prefix with its destination: "33 (France)", or "33" where the file names none.
+func titled(p *Price) string {
+	if p.Name == "" {
+		return p.Digits()
+	}
+	return p.Digits() + " (" + clip(p.Name) + ")"
+}
+
 // clip shortens a quotation from a file and removes its control characters.
 func clip(s string) string {
 	const most = 60

@@ -158,7 +158,7 @@ func Lost(before, after []Price, at time.Time) (lost, all int, examples []string
 		}
 		if all++; !there[prefixOf{p.Prefix, p.Short}] {
 			if lost++; lost <= MaxExamples {
-				examples = append(examples, fmt.Sprintf("%s (%s)", p.Digits(), clip(p.Name)))
+				examples = append(examples, titled(p))
 			}
 		}
 	}
@@ -176,7 +176,7 @@ type Below struct {
 
 // Text is "33 (France): a first minute brings 0.01 and costs 0.02".
 func (b *Below) Text() string {
-	return fmt.Sprintf("%s (%s): a first minute brings %s and costs %s", b.Sold.Digits(), clip(b.Sold.Name), b.Minute[0], b.Minute[1])
+	return fmt.Sprintf("%s: a first minute brings %s and costs %s", titled(&b.Sold), b.Minute[0], b.Minute[1])
 }
 
 // BelowCost lists the prices of a retail deck whose first minute, or least call, brings less in some band than it costs by a

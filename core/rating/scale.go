@@ -76,7 +76,7 @@ func (r *deckReader) askCharge() {
 			continue
 		}
 		if charges = append(charges, p.Connect); p.Connect >= most {
-			examples = append(examples, fmt.Sprintf("prefix %s (%s): %s for each call", p.Digits(), clip(p.Name), p.Connect))
+			examples = append(examples, fmt.Sprintf("prefix %s: %s for each call", titled(p), p.Connect))
 		}
 	}
 	slices.Sort(charges)
@@ -91,7 +91,7 @@ func (r *deckReader) examples() (texts []string) {
 	for i := range r.out.Prices {
 		p := &r.out.Prices[i]
 		if g := levelKeyOf(p.Prefix).group; !p.Short && g != groupNone && p.Dearest() > 0 && len(by[g]) < 3 {
-			by[g] = append(by[g], fmt.Sprintf("prefix %s (%s): %s a minute", p.Digits(), clip(p.Name), p.Dearest()))
+			by[g] = append(by[g], fmt.Sprintf("prefix %s: %s a minute", titled(p), p.Dearest()))
 		}
 	}
 	texts = slices.Concat(by[:]...)
@@ -141,7 +141,7 @@ func AskScale(before, after []Price) (Question, bool) {
 		default:
 			continue
 		}
-		examples = append(examples, fmt.Sprintf("prefix %s (%s): %s a minute, %s before", p.Digits(), clip(p.Name), rate, old))
+		examples = append(examples, fmt.Sprintf("prefix %s: %s a minute, %s before", titled(p), rate, old))
 	}
 	if both == 0 { // not one prefix in common
 		times := levelOf(after).against(levelOf(before))

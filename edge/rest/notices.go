@@ -118,7 +118,9 @@ func (s *Server) testNotice(ctx context.Context, n *notify.Notifier, in *struct{
 // meanings of the kinds that do not come from a finding.
 var meanings = map[notify.Kind]string{
 	notify.NewDevice:       "A line's login was used from a new place, or with a new phone.",
-	notify.LineLocked:      "A line was locked: only emergency calls go out.",
+	notify.LoginHeld:       "A right but guessable password came from a new place; the owner can admit the phone.",
+	notify.LoginProbation:  "A phone at a new place has logged in, with tight limits for a day.",
+	notify.LineLocked:      "A line was locked: only emergency calls are possible.",
 	notify.PasswordChanged: "A line has a new password.",
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",

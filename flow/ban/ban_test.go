@@ -236,7 +236,7 @@ func TestFeeds(t *testing.T) {
 		if err != nil || got.Held != 4 || got.Added != 4 || got.Exempt != 2 || got.Never != 1 || got.Private != 1 || got.LeftOut() != 4 || len(got.Sample) != 4 {
 			t.Errorf("%+v %v", got, err)
 		}
-		if s := got.String(); s != "4 banned (4 new), 0 no longer, left out 2: exempt, left out 1: never to be banned, left out 1: private networks" {
+		if s := got.String(); s != "4 banned (4 new), 0 lifted, left out 2: exempt, left out 1: never to be banned, left out 1: private networks" {
 			t.Error(s)
 		}
 		if s := w.nets(Filter{By: "feed:drop"}); s != "127.0.0.5 203.0.113.0/24 203.0.114.1 203.0.115.1" {

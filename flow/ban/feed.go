@@ -30,7 +30,7 @@ func (i *Imported) LeftOut() int {
 
 // String is the result in a line, for logs and the CLI.
 func (i *Imported) String() string {
-	s := fmt.Sprintf("%d banned (%d new), %d no longer", i.Held, i.Added, i.Removed)
+	s := fmt.Sprintf("%d banned (%d new), %d lifted", i.Held, i.Added, i.Removed)
 	for _, left := range []struct {
 		n   int
 		why string

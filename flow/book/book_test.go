@@ -940,7 +940,7 @@ func TestCheckFindsWhatDoesNotFit(t *testing.T) {
 		}
 		return all.String()
 	}
-	want := "ok book: 1 customer, 1 line; every password opens\n" +
+	want := "ok book: 1 customer, 1 line; the key opens every password\n" +
 		"warning trunks: there is no trunk, so no call can leave: ringfence trunk add NAME HOST:PORT\nok decks: 1 deck in force\n"
 	if got := found(b); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
@@ -955,7 +955,7 @@ func TestCheckFindsWhatDoesNotFit(t *testing.T) {
 	o.Tariff, o.Box = "gold", newBox(t, newKey(t))
 	got := found(open(t, db, o))
 	for _, want := range []string{
-		"error book: 1 of 1 passwords do not open with the present key",
+		"error book: 1 of 1 passwords cannot be opened with the present key",
 		"ok trunks: 2 trunks in use", "warning trunks: trunk free has no cost deck", "warning trunks: no trunk is marked for emergency calls",
 		`warning decks: tariff "gold" is in use but no such retail deck was imported`,
 		"warning decks: deck carrier: 2 rows price numbers of another country or kind",

@@ -14,9 +14,9 @@ func (b *Book) Check(now time.Time) check.Findings {
 	var out check.Findings
 	n := b.Counts()
 	if opened, failed := b.CheckSecrets(); failed > 0 {
-		out.Fail("book", "%d of %d passwords do not open with the present key: restore the key file that sealed them", failed, opened+failed)
+		out.Fail("book", "%d of %d passwords cannot be opened with the present key: restore the key file that sealed them", failed, opened+failed)
 	} else {
-		out.OK("book", "%s, %s; every password opens", check.Count(n.Customers, "customer", "customers"), check.Count(n.Lines, "line", "lines"))
+		out.OK("book", "%s, %s; the key opens every password", check.Count(n.Customers, "customer", "customers"), check.Count(n.Lines, "line", "lines"))
 	}
 	for _, id := range b.UnknownZones() {
 		out.Warn("book", "customer %s names a time zone that this machine does not know: the provider's is used for its caps; install tzdata", id)

@@ -157,7 +157,7 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	if u, ok := urls[Admit]; ok {
 		v.Buttons = []button{{"Look at this login", u, false}, {"Not me: lock the line", urls[NotMine], true}}
 		v.Lasts = when(d.at.Add(guard.HeldFor), zone)
-		v.Asks = "Each opens a page that asks you to confirm. You can let the login in until " + v.Lasts + "."
+		v.Asks = "Each opens a page that asks you to confirm. You can admit the login until " + v.Lasts + "."
 	} else if u, ok := urls[Mine]; ok {
 		v.Buttons = []button{{"That was me", u, false}, {"Not me: lock the line", urls[NotMine], true}}
 		if d.info.Kind == UsageLevel {
@@ -171,6 +171,8 @@ func (n *Notifier) answers(v *view, d *draft, person string, zone *time.Location
 	switch {
 	case v.Desk:
 		v.OffText = "You get this because your address is set up as the fraud desk's."
+	case off && v.Shown:
+		v.OffText = "You get this because you are a contact of " + v.Customer + ". (Here the person's own message has a link that switches off notices of this kind.)"
 	case off:
 		v.OffText = "You get this because you are a contact of " + v.Customer + ". To switch off notices of this kind (" + offWords(d.info.Kind) + "):"
 	case v.Critical:
@@ -241,7 +243,7 @@ var labels = []label{
 	{"setting", "Setting", ""},
 	{"wanted", "Asked for", ""},
 	{"wanted_until", "Only until", ""},
-	{"waits_until", "Can be let in until", ""},
+	{"waits_until", "Can be admitted until", ""},
 	{"limits_until", "Limits end", ""},
 	{"guesses", "Passwords tried", ""},
 	{"given_to", "The challenge went to", ""},

@@ -131,7 +131,7 @@ func (NoticeKind) Resource() Resource[NoticeKind] {
 	}
 	return Resource[NoticeKind]{
 		Name: "notice-kind", Path: "notices/kinds",
-		Columns: "kind, goes to, always, answers: can be answered, what it tells: text~",
+		Columns: "kind, goes to, always, answers: can be answered, what it says: text~",
 		Cells: map[string]func(*NoticeKind) Cell{
 			"goes to": func(k *NoticeKind) Cell {
 				return Cell{Text: map[[2]bool]string{{true, true}: "owner, desk", {true, false}: "owner", {false, true}: "desk"}[[2]bool{k.Owner, k.Desk}]}
