@@ -32,6 +32,7 @@ func oneOfEach(path, id string) string {
 		{"/v1/trunks/{", "demo-carrier"},
 		{"/v1/decks/{", "retail"},
 		{"/v1/requests/{", "1"},
+		{"/v1/restrictions/{", "1"},
 		{"/v1/notices/kinds/{", "line-locked"},
 		{"/v1/notices/{", "1"},
 		{"/v1/findings/{", "1"},
@@ -66,6 +67,8 @@ func reads(t *testing.T, h http.Handler, id string) (all []string) {
 		switch path {
 		case "/v1/bans/why":
 			full += "?address=203.0.113.9"
+		case "/v1/restrictions", "/v1/restrictions/{id}":
+			full += "?line=2012"
 		case "/v1/geo":
 			full += "?address=203.0.113.9"
 		}
@@ -170,6 +173,7 @@ func lively(t *testing.T) (*App, *rest.Server) {
 		{"PATCH", "/v1/lines/2001", `{"set":[{"field":"international-ceiling","value":"50p","grant":true,"until":"+2d"}]}`},
 		{"PATCH", "/v1/customers/plumber", `{"set":[{"field":"premium","value":"on","grant":true,"until":"+1d"}]}`},
 		{"POST", "/v1/lines/2012/lock", `{"why":"test"}`},
+		{"POST", "/v1/restrictions", `{"line":"2012","closes":"LV"}`},
 		{"POST", "/v1/bans", `{"net":"203.0.113.9","why":"test"}`},
 	} {
 		if w := ask(h, c[0], c[1], c[2]); w.Code >= 300 {
