@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 	}
 	e, d := Resolve(now), Defaults()
 	if len(want) != int(NumFields) {
-		t.Fatalf("%d fields", NumFields)
+		t.Fatalf("there are %d settings, and the defaults of %d in this test", NumFields, len(want))
 	}
 	for f := range NumFields {
 		if got := Format(f, e.Values[f]); got != want[f.String()] || e.From[f] != LevelDefault || d.Values[f].N != e.Values[f] {

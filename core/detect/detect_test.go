@@ -54,7 +54,7 @@ func TestEveryKindHasItsWords(t *testing.T) {
 	for k := NoKind + 1; k < NumKinds; k++ {
 		back, ok := ParseKind(k.String())
 		if !ok || back != k || k.Title() == "" || k.Audience() == 0 || len(k.Advice()) == 0 {
-			t.Errorf("kind %d: %q", k, k)
+			t.Errorf("kind %d, %q, is not described in kinds.txt", k, k)
 		}
 		if f, ok := k.Sample("2001", "acme", time.Unix(1e9, 0)); !ok || f.Kind != k {
 			t.Errorf("the rules do not conclude %s from its sample in kinds.txt", k)

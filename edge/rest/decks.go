@@ -75,18 +75,18 @@ func (in *importInput) read() (rating.ReadOptions, error) {
 	}
 	var err error
 	if opt.Mapping, err = rating.ParseMapping(in.Map); err != nil {
-		return opt, invalidQuery("map", err)
+		return opt, invalidText("map", err)
 	}
 	if in.Rate != "" {
 		if opt.Exchange, err = money.ParseExchange(in.Rate); err != nil {
-			return opt, invalidQuery("rate", err)
+			return opt, invalidText("rate", err)
 		}
 	}
 	return opt, nil
 }
 
-// invalidQuery says what is wrong with a query parameter.
-func invalidQuery(name string, err error) error {
+// invalidText says what is wrong with a parameter or field, in the words of what read it.
+func invalidText(name string, err error) error {
 	p := newProblem(http.StatusUnprocessableEntity, api.ReasonInvalid, err.Error())
 	p.Errors = []api.Fault{{Field: name, Text: err.Error()}}
 	return p

@@ -109,13 +109,13 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 		return out, invalid("only", b.Only, "one of closes and only")
 	}
 	if r.Names, err = restrict.ParseSet(names); err != nil {
-		return out, invalid(field, names, restrict.Forms)
+		return out, invalidText(field, err)
 	}
 	if idle := r.Names.Idle(); idle != "" {
 		return out, invalid(field, idle, "a range that numbers begin with: +44843, without the 0 of 0843")
 	}
 	if r.Hours, err = restrict.ParseHours(b.Hours); err != nil {
-		return out, invalid("hours", b.Hours, `for example "mon-fri 18:00-08:00, sat, sun, 2026-12-25"`)
+		return out, invalidText("hours", err)
 	}
 	if r.Until, err = instant(when.Until, "until", b.Until, of.zone()); err != nil {
 		return out, err

@@ -84,7 +84,7 @@ func read(dir string) (*description, error) {
 	for _, k := range d.kinds {
 		golden, err := os.ReadFile(filepath.Join(dir, "testdata", "golden", k.code+".jsonl"))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s wants an example, the JSON of its fields in a line of core/fact/testdata/golden/%s.jsonl: %w", k.code, k.code, err)
 		}
 		k.example, _, _ = bytes.Cut(golden, []byte("\n"))
 	}
