@@ -440,7 +440,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 		}
 	}
 	if written, err := os.ReadFile(file); err != nil || string(written) != page {
-		t.Errorf("docs/api.md is not what is served (%v): make it anew as this test says", err)
+		t.Errorf("docs/api.md is not what is served (%v): go test ./edge/rest -run TestEveryRoute -update writes it", err)
 	}
 }
 
