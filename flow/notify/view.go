@@ -271,6 +271,9 @@ func (l *label) value(x any, zone *time.Location) string {
 		s = strange(scalar(x), maxShown)
 		if t, err := time.Parse(time.RFC3339Nano, scalar(x)); err == nil {
 			s = when(t, zone)
+			if l.key == "wanted_until" {
+				s = end(t, zone)
+			}
 		}
 	}
 	if s == "" || s == "0" {
@@ -406,10 +409,21 @@ func when(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
 	}
+	return t.In(zone).Format("Monday 2 January 2006, 15:04 MST") + nameOf(zone)
+}
+
+// end is when for what ends: at midnight it is the end of the day before, because people would read the date as the last day.
+func end(t time.Time, zone *time.Location) string {
 	t = t.In(zone)
-	s := t.Format("Monday 2 January 2006, 15:04 MST")
-	if name := zone.String(); name != "UTC" && name != "Local" {
-		s += " (" + name + ")"
+	if h, m, s := t.Clock(); h+m+s > 0 {
+		return when(t, zone)
 	}
-	return s
+	return t.AddDate(0, 0, -1).Format("the end of Monday 2 January 2006") + nameOf(zone)
+}
+
+func nameOf(zone *time.Location) string {
+	if name := zone.String(); name != "UTC" && name != "Local" {
+		return " (" + name + ")"
+	}
+	return ""
 }
