@@ -65,6 +65,12 @@ type Settings struct {
 	Restrictions []restrict.Restriction
 }
 
+// IsZero says that a link says nothing at all. It is asked of the text that is stored, so that it knows of everything a link can say.
+func (s *Settings) IsZero() bool {
+	text, err := s.MarshalJSON()
+	return err == nil && string(text) == "{}"
+}
+
 // Effective is the outcome of a chain for one line at one instant: plain values, each with the link it came from.
 type Effective struct {
 	Values [NumFields]int64

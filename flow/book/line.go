@@ -242,7 +242,7 @@ func (b *Book) entry(a account.Line) (*Line, error) {
 		}
 		l.digits = n
 	}
-	if !isEmpty(&a.Settings) {
+	if !a.Settings.IsZero() {
 		s := a.Settings
 		l.settings = &s
 	}
@@ -262,9 +262,4 @@ func (l *Line) account() account.Line {
 		a.Sealed = []byte(l.sealed)
 	}
 	return a
-}
-
-// isEmpty says that a link says nothing at all.
-func isEmpty(s *account.Settings) bool {
-	return len(s.Nets)+len(s.Restrictions) == 0 && s.Values == [account.NumFields]account.Value{}
 }

@@ -316,10 +316,10 @@ func (c *former) read(text string) error { return (*listed[account.Former])(c).r
 type settings account.Settings
 
 func (c *settings) text() (string, error) {
-	if len(c.Nets) == 0 && c.Values == (account.Settings{}).Values {
-		return "", nil
-	}
 	text, err := json.Marshal((*account.Settings)(c))
+	if string(text) == "{}" {
+		return "", err
+	}
 	return string(text), err
 }
 

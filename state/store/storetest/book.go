@@ -104,6 +104,13 @@ func lines(t *testing.T, s store.Store) {
 	full.Sealed, full.Locked, full.LockCalls, full.Number, full.Settings = nil, false, account.CallsEnd, "", account.Settings{}
 	ok(t, s.PutLine(ctx, full, false))
 	same(t, "changed", eachLine(t, s)[2], full)
+	for what, only := range map[string]account.Settings{
+		"nets": {Nets: settings().Nets}, "a value": {Values: settings().Values}, "restrictions": {Restrictions: restrictions()},
+	} {
+		full.Settings = only
+		ok(t, s.PutLine(ctx, full, false))
+		same(t, "nothing but "+what, eachLine(t, s)[2], full)
+	}
 	stop := errors.New("enough")
 	n := 0
 	wantIs(t, "stopped", s.EachLine(ctx, func(account.Line) error { n++; return stop }), stop)

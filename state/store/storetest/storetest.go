@@ -13,6 +13,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/money"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
 
@@ -197,5 +198,13 @@ func settings() account.Settings {
 	s := account.Settings{Nets: prefixes("192.0.2.0/24", "2001:db8::/32")}
 	s.Values[account.LineDayCap] = account.Value{Set: true, N: 1<<63 - 1}
 	s.Values[account.Premium] = account.Value{Set: true, N: 1, Granted: true, Until: T0}
+	s.Restrictions = restrictions()
 	return s
+}
+
+// restrictions are in the form in which they are read.
+func restrictions() []restrict.Restriction {
+	names, _ := restrict.ParseSet("abroad, LV, +44843")
+	hours, _ := restrict.ParseHours("mon-fri 18:00-08:00, 2026-12-25")
+	return []restrict.Restriction{{ID: 7, Names: names, Hours: hours, Since: T0, Until: T0.Add(time.Hour), Ends: true, By: "staff", Why: "x"}}
 }
