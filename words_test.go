@@ -63,6 +63,19 @@ var retired = []struct{ phrase, instead string }{
 	{`unheard`, "without comparison"},
 	{`in so many words`, "explicitly"},
 	{`told behind|behind, within`, "in the background"},
+	// These were in the reference of the configuration and in the help of the test phone.
+	{`give themselves away`, "known attack tools"},
+	{`for laboratories`, "for test systems"},
+	{`unless said`, "the default is"},
+	{`wants (a|an|one of|")`, "must be"},
+	{`goes? before (it|both)`, "takes precedence"},
+	{`log in afresh|start afresh`, "again, from zero"},
+	{`own servers only`, "on this machine only"},
+	{`as one dials it`, "as dialled"},
+	{`whatever is locked`, "even if the line is locked"},
+	{`by and by`, "gradually"},
+	{`what came of`, "the result of"},
+	{`nobody's`, "unallocated, without an owner"},
 }
 
 // names are what a text quotes, points to or explains: code, the targets of links, headings and entries that are codes.

@@ -96,8 +96,8 @@ func (a *App) refreshFeed(ctx context.Context, name string) error {
 	return err
 }
 
-func (a *App) cutCall(id call.ID, why policy.Reason, note string) bool {
-	return a.gate.Cut(id, why, policy.Figures{}, note)
+func (a *App) cutCall(id call.ID, reason policy.Reason, note string) bool {
+	return a.gate.Cut(id, reason, policy.Figures{}, note)
 }
 
 // cdrs are call records; unstored are also those of calls that wait for a phone to confirm that they are over.
@@ -150,12 +150,12 @@ func (a *App) check(ctx context.Context) check.Findings {
 }
 
 // rotate puts a new key in force: it is durable in the key file before anything is sealed with it.
-func (a *App) rotate(ctx context.Context, by string) (api.Rotated, error) {
+func (a *App) rotate(ctx context.Context, actor string) (api.Rotated, error) {
 	box, err := a.keys.add()
 	if err != nil {
 		return api.Rotated{}, err
 	}
-	n, err := a.book.Rekey(ctx, by, box)
+	n, err := a.book.Rekey(ctx, actor, box)
 	go a.book.JudgePasswords(context.WithoutCancel(ctx)) // what was judged and not stored yet was of the old seals
 	if err != nil {
 		return api.Rotated{}, err

@@ -48,7 +48,7 @@ func Backup(ctx context.Context, cfg config.Config, file string, force bool) (ou
 }
 
 // Restore puts a backup in the store's place, if yes; else it does everything up to that, and gives it up.
-func Restore(ctx context.Context, cfg config.Config, file, by string, yes bool) (health.Restored, error) {
+func Restore(ctx context.Context, cfg config.Config, file, actor string, yes bool) (health.Restored, error) {
 	box, err := presentKeys(&cfg)
 	if err != nil {
 		return health.Restored{}, err
@@ -57,13 +57,13 @@ func Restore(ctx context.Context, cfg config.Config, file, by string, yes bool) 
 	if err != nil {
 		return health.Restored{}, err
 	}
-	return health.Restore(ctx, s, box, file, aside(&cfg, time.Now()), by, yes)
+	return health.Restore(ctx, s, box, file, aside(&cfg, time.Now()), actor, yes)
 }
 
 // AcceptGap has paid calls taken again although records are lost.
-func AcceptGap(ctx context.Context, cfg config.Config, by string) (gap store.Gap, err error) {
+func AcceptGap(ctx context.Context, cfg config.Config, actor string) (gap store.Gap, err error) {
 	err = beside(ctx, &cfg, func(s health.Copier) (err error) {
-		gap, err = health.AcceptGap(ctx, s, by)
+		gap, err = health.AcceptGap(ctx, s, actor)
 		return err
 	})
 	return gap, err

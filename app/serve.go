@@ -159,12 +159,12 @@ func logLevel(name string) slog.Level {
 	return l
 }
 
-func newLog(format string, level slog.Leveler, to io.Writer) *slog.Logger {
+func newLog(format string, level slog.Leveler, out io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(to, o))
+		return slog.New(slog.NewJSONHandler(out, o))
 	}
-	return slog.New(slog.NewTextHandler(to, o))
+	return slog.New(slog.NewTextHandler(out, o))
 }
 
 // tellSystemd tells systemd, if it listens.

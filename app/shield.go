@@ -170,7 +170,9 @@ func (a *App) openDoor() error {
 }
 
 // ban is made once everything that it asks is there.
-func (a *App) ban(net netip.Prefix, d time.Duration, why string) { a.shield.bans.Auto(net, d, why) }
+func (a *App) ban(net netip.Prefix, d time.Duration, reason string) {
+	a.shield.bans.Auto(net, d, reason)
+}
 
 func (a *App) where(addr netip.Addr) (country, network string, asn uint32) {
 	p := a.shield.geo.Lookup(addr)

@@ -13,7 +13,7 @@ import (
 
 // trace hands over the messages of a line or call. Who looks, at what and for how long is in the journal before anything is seen, and what was
 // seen after it.
-func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield func(api.TraceMessage) error) error {
+func (a *App) trace(ctx context.Context, actor string, q *rest.TraceQuery, yield func(api.TraceMessage) error) error {
 	what := sip.TraceWhat{Call: q.Call, For: q.For, Most: q.Most}
 	if l, ok := a.book.Line(q.Line); ok {
 		what.Users = []string{l.Handle()}
@@ -29,7 +29,7 @@ func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield fu
 			what.CallIDs = append(what.CallIDs, c.ALeg, c.BLeg)
 		}
 	}
-	a.traceFact(q, &fact.TraceBegun{By: by, For: q.For, Messages: int64(q.Most)})
+	a.traceFact(q, &fact.TraceBegun{By: actor, For: q.For, Messages: int64(q.Most)})
 	end, err := a.sip.Trace(ctx, what, func(m sip.Traced) error {
 		direction := "out"
 		if m.In {
@@ -40,7 +40,7 @@ func (a *App) trace(ctx context.Context, by string, q *rest.TraceQuery, yield fu
 	if errors.Is(err, sip.ErrTraces) {
 		end.Why, err = "as many run as may", rest.ErrTraces
 	}
-	a.traceFact(q, &fact.TraceEnded{By: by, Bytes: int64(end.Bytes), Messages: int64(end.Messages), Missed: int64(end.Missed), Why: end.Why})
+	a.traceFact(q, &fact.TraceEnded{By: actor, Bytes: int64(end.Bytes), Messages: int64(end.Messages), Missed: int64(end.Missed), Why: end.Why})
 	if err == nil {
 		err = yield(api.TraceMessage{End: end.Why, Missed: end.Missed})
 	}

@@ -311,13 +311,13 @@ func secretFile(key, path string, into *Secret) error {
 	return nil
 }
 
-func notForEveryone(path, why string) error {
+func notForEveryone(path, reason string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("%s: %s and everyone on this machine may read it: chmod o= %s", path, why, path)
+		return fmt.Errorf("%s: %s and everyone on this machine may read it: chmod o= %s", path, reason, path)
 	}
 	return nil
 }

@@ -110,9 +110,9 @@ func (c *restoreCmd) check() error {
 }
 
 // book books a carrier's records.
-func (c *restoreCmd) book(s *session, cfg config.Config, by string) error {
+func (c *restoreCmd) book(s *session, cfg config.Config, actor string) error {
 	out, err := app.BookRecords(s.ctx, cfg, app.CarrierRecords{
-		File: c.Records, Trunk: c.Trunk, Map: c.Map, Dates: c.Dates, Zone: c.Zone, By: by, Yes: c.Yes, More: c.More,
+		File: c.Records, Trunk: c.Trunk, Map: c.Map, Dates: c.Dates, Zone: c.Zone, By: actor, Yes: c.Yes, More: c.More,
 	})
 	if err != nil {
 		return err

@@ -84,8 +84,8 @@ func (c *lineImport) show(s *session, out *api.PeopleImport) error {
 	return s.say("The passwords are shown this once: put them in the phones now.")
 }
 
-func writePasswords(to io.Writer, all []api.Password) error {
-	w := csv.NewWriter(to)
+func writePasswords(path io.Writer, all []api.Password) error {
+	w := csv.NewWriter(path)
 	_ = w.Write([]string{"line", "password"}) // Error tells
 	for _, p := range all {
 		_ = w.Write([]string{p.Line, p.Password})

@@ -272,17 +272,17 @@ func cleanLines(text string) string {
 }
 
 // askPassword reads a secret without showing it: twice from a terminal, else one line of standard input.
-func (s *session) askPassword(what string) (string, error) {
+func (s *session) askPassword(owner string) (string, error) {
 	fd := int(s.in.Fd())
 	if !term.IsTerminal(fd) {
 		text, err := firstLine(s.in)
 		if err != nil {
-			return "", usagef("the password for %s is read from standard input: %w", what, err)
+			return "", usagef("the password for %s is read from standard input: %w", owner, err)
 		}
 		return text, nil
 	}
 	var typed [2]string
-	for i, prompt := range []string{"Password for " + what + ": ", "Again: "} {
+	for i, prompt := range []string{"Password for " + owner + ": ", "Again: "} {
 		fmt.Fprint(s.errOut, prompt)
 		text, err := term.ReadPassword(fd)
 		fmt.Fprintln(s.errOut)
@@ -298,11 +298,11 @@ func (s *session) askPassword(what string) (string, error) {
 }
 
 // askInto is askPassword for a field of a body, if asked for.
-func (s *session) askInto(field **string, ask bool, what string) error {
+func (s *session) askInto(field **string, ask bool, prompt string) error {
 	if !ask {
 		return nil
 	}
-	text, err := s.askPassword(what)
+	text, err := s.askPassword(prompt)
 	*field = &text
 	return err
 }

@@ -108,9 +108,9 @@ func (v Value) validate(f Field, level Level) error {
 	return checkRange(money.Billing(), f, v.N)
 }
 
-func checkSlug(what, id string) error {
+func checkSlug(field, id string) error {
 	if len(id) < 1 || len(id) > 40 || strings.Trim(id, "-") != id || strings.Trim(id, small+digits+"-") != "" {
-		return fmt.Errorf("%w: %s %.50q: want 1 to 40 of a-z, 0-9 and '-', with '-' inside only", ErrID, what, id)
+		return fmt.Errorf("%w: %s %.50q: want 1 to 40 of a-z, 0-9 and '-', with '-' inside only", ErrID, field, id)
 	}
 	return nil
 }

@@ -140,11 +140,11 @@ type columns struct {
 }
 
 // recognise finds the columns in a header. Columns that were named by hand take precedence.
-func recognise(cells, mapped []string) (c columns, why string) {
+func recognise(cells, mapped []string) (c columns, reason string) {
 	c.head = slices.Clone(cells)
-	byHand, why := readMap(cells, mapped)
-	if why != "" {
-		return c, why
+	byHand, reason := readMap(cells, mapped)
+	if reason != "" {
+		return c, reason
 	}
 	doubt := ""
 	for i, cell := range cells {

@@ -82,8 +82,8 @@ func (c *Call) EndedElsewhere(e *End) fact.Row {
 }
 
 // TakenOver says that another node carries the call on.
-func (c *Call) TakenOver(by string, now time.Time) fact.Row {
-	return fact.Say(&fact.CallTakenOver{By: by}, now, about(&c.Open))
+func (c *Call) TakenOver(actor string, now time.Time) fact.Row {
+	return fact.Say(&fact.CallTakenOver{By: actor}, now, about(&c.Open))
 }
 
 // Unconfirmed says that a leg would not end: its BYE was never confirmed, so that the carrier may charge on.

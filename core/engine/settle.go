@@ -63,8 +63,8 @@ func (c *Call) Ended(e End, now time.Time) policy.Reason {
 	return e.Reason
 }
 
-func cutter(why policy.Reason) call.Party {
-	if why == policy.CutByStaff || why == policy.CutByOwner {
+func cutter(reason policy.Reason) call.Party {
+	if reason == policy.CutByStaff || reason == policy.CutByOwner {
 		return call.Operator
 	}
 	return call.System

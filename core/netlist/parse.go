@@ -115,13 +115,13 @@ type cell struct {
 }
 
 // add takes one row: its address, its end ("" or "-" for none) and its reason.
-func (r *reader) add(addr, end, why cell) {
+func (r *reader) add(addr, end, reason cell) {
 	p, loose, err := ParseNet(addr.text)
 	if err != nil {
 		r.fault(addr.line, addr.column, addr.text, err.Error())
 		return
 	}
-	e := Entry{Net: p, Why: strings.Clone(Clean(why.text))}
+	e := Entry{Net: p, Why: strings.Clone(Clean(reason.text))}
 	if end.text != "" && end.text != "-" {
 		at, ok := parseEnd(end.text, r.o.Now)
 		if !ok {
@@ -183,7 +183,7 @@ func (r *reader) text(data []byte) {
 }
 
 // uncomment parts a line from its comment. "//" counts at the beginning or after a blank only.
-func uncomment(line string) (body, why string) {
+func uncomment(line string) (body, reason string) {
 	cut := len(line)
 	if i := strings.IndexAny(line, "#;"); i >= 0 {
 		cut = i

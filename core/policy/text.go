@@ -26,12 +26,12 @@ func ceilingText(kind string) func(Figures) string {
 	}
 }
 
-func openText(what string) func(Figures) string {
+func openText(resource string) func(Figures) string {
 	return func(f Figures) string {
 		if f.Limit == 0 {
-			return "this line cannot make " + what + ": its limit of concurrent " + what + " is 0"
+			return "this line cannot make " + resource + ": its limit of concurrent " + resource + " is 0"
 		}
-		return "this line may have " + count(f.Limit) + " concurrent " + what + " and has " + count(f.Value) + ": try again when one has ended"
+		return "this line may have " + count(f.Limit) + " concurrent " + resource + " and has " + count(f.Value) + ": try again when one has ended"
 	}
 }
 

@@ -58,8 +58,8 @@ func (m Mapping) String() string {
 	return strings.Join(lines, "\n")
 }
 
-func isIgnore(as string) bool {
-	switch strings.ToLower(as) {
+func isIgnore(name string) bool {
+	switch strings.ToLower(name) {
 	case "ignore", "ignored", "unused", "none", "-":
 		return true
 	}

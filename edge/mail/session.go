@@ -45,9 +45,9 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 
 // deliver sends over a kept connection if there is one. A server may have closed that one in the meantime; if it fails
 // before anything was taken, a new connection is made. written is called when only the answer to the message is missing.
-func (s *Sender) deliver(ctx context.Context, to string, raw []byte, written func()) error {
+func (s *Sender) deliver(ctx context.Context, recipient string, raw []byte, written func()) error {
 	if c := s.take(); c != nil {
-		started, err := c.mail(ctx, s.from.Address, to, raw, written)
+		started, err := c.mail(ctx, s.from.Address, recipient, raw, written)
 		s.give(c)
 		if started || ctx.Err() != nil {
 			return err
@@ -57,7 +57,7 @@ func (s *Sender) deliver(ctx context.Context, to string, raw []byte, written fun
 	if err != nil {
 		return err
 	}
-	_, err = c.mail(ctx, s.from.Address, to, raw, written)
+	_, err = c.mail(ctx, s.from.Address, recipient, raw, written)
 	s.give(c)
 	return err
 }

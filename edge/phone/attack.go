@@ -103,14 +103,14 @@ func (a *attacker) take() (int, bool) {
 }
 
 // refused counts a refusal and reports each new reason once.
-func (a *attacker) refused(number, why string) {
+func (a *attacker) refused(number, reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.row++
 	a.loot.Refused++
-	a.loot.Refusals[why]++
-	if a.loot.Refusals[why] == 1 {
-		a.plan.Say("%s refused: %s", number, why)
+	a.loot.Refusals[reason]++
+	if a.loot.Refusals[reason] == 1 {
+		a.plan.Say("%s refused: %s", number, reason)
 	}
 	if a.row == a.plan.Refused {
 		a.plan.Say("%d consecutive refusals: making no more calls", a.row)

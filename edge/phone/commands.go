@@ -115,8 +115,8 @@ func printable(s string) string {
 }
 
 // answer prints a final answer with the headers that say why.
-func (d *diary) answer(a Answer, what string) {
-	d.say("%d %s%s", a.Status, a.Phrase, what)
+func (d *diary) answer(a Answer, suffix string) {
+	d.say("%d %s%s", a.Status, a.Phrase, suffix)
 	if a.Why != "" {
 		d.more("why: %s", a.Why)
 	}

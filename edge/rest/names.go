@@ -41,9 +41,9 @@ func (s *Server) lineCalled(called string) (*book.Line, bool) {
 }
 
 // near adds to a name that nothing has the nearest that there is.
-func (s *Server) near(text, what, called string) string {
+func (s *Server) near(text, noun, called string) string {
 	var names []string
-	switch what {
+	switch noun {
 	case "line":
 		for _, l := range s.d.Book.Lines("", "", maxNear) {
 			names = append(names, l.Handle())

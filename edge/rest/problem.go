@@ -132,8 +132,8 @@ func (s *Server) explain(err error) error {
 }
 
 // missing says what is not there, by name.
-func missing(what, id string) error {
-	return newProblem(http.StatusNotFound, api.ReasonNotFound, fmt.Sprintf("there is no %s %q", what, clip(id, 80)))
+func missing(noun, id string) error {
+	return newProblem(http.StatusNotFound, api.ReasonNotFound, fmt.Sprintf("there is no %s %q", noun, clip(id, 80)))
 }
 
 // about is explain with the name of what was asked for.

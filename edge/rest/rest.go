@@ -43,7 +43,7 @@ type Deps struct {
 	Calls  func() []gate.InProgress                       // calls in progress on this node
 	Others func(ctx context.Context) ([]call.Open, error) // and on others with the same store
 	// Cut ends one; text is who asked and why, for the journal. False: no such call.
-	Cut func(id call.ID, why policy.Reason, text string) bool
+	Cut func(id call.ID, reason policy.Reason, text string) bool
 
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int
@@ -56,13 +56,13 @@ type Deps struct {
 	Purses func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 
 	// Trace hands over the SIP messages of a line or call until it ends by itself.
-	Trace func(ctx context.Context, by string, t *TraceQuery, yield func(api.TraceMessage) error) error
+	Trace func(ctx context.Context, actor string, t *TraceQuery, yield func(api.TraceMessage) error) error
 	// TrunkTest asks each address of a trunk whether it answers, and with its login.
 	TrunkTest func(ctx context.Context, t *account.Trunk) []api.TrunkAnswer
 
 	Check  func(ctx context.Context) check.Findings
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
-	Rotate func(ctx context.Context, by string) (api.Rotated, error)
+	Rotate func(ctx context.Context, actor string) (api.Rotated, error)
 
 	Guard   *guard.Guard
 	Devices *device.Devices

@@ -27,19 +27,19 @@ type restricted struct {
 	customer book.CustomerView
 }
 
-func (s *Server) restricted(ctx context.Context, line, customer string) (of restricted, err error) {
-	of.provider = s.d.Book.Provider()
+func (s *Server) restricted(ctx context.Context, line, customer string) (owner restricted, err error) {
+	owner.provider = s.d.Book.Provider()
 	switch {
 	case (line == "") == (customer == ""):
-		return of, invalid("line", line, "a line or a customer")
+		return owner, invalid("line", line, "a line or a customer")
 	case line != "":
-		if of.line, err = s.line(ctx, line); err != nil {
-			return of, err
+		if owner.line, err = s.line(ctx, line); err != nil {
+			return owner, err
 		}
-		customer = of.line.Customer()
+		customer = owner.line.Customer()
 	}
-	of.customer, err = s.customer(ctx, customer)
-	return of, err
+	owner.customer, err = s.customer(ctx, customer)
+	return owner, err
 }
 
 func (of *restricted) zone() *time.Location {
@@ -131,12 +131,12 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 }
 
 // restrict adds a restriction, which gets its id, or lifts one.
-func (s *Server) restrict(ctx context.Context, of *restricted, add *restrict.Restriction, lift int64) error {
-	if of.line != nil {
-		_, err := s.d.Book.EditLine(ctx, by(ctx), of.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
+func (s *Server) restrict(ctx context.Context, owner *restricted, add *restrict.Restriction, lift int64) error {
+	if owner.line != nil {
+		_, err := s.d.Book.EditLine(ctx, by(ctx), owner.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
 		return err
 	}
-	_, err := s.d.Book.EditCustomer(ctx, by(ctx), of.customer.ID, book.CustomerEdit{Restrict: add, Lift: lift})
+	_, err := s.d.Book.EditCustomer(ctx, by(ctx), owner.customer.ID, book.CustomerEdit{Restrict: add, Lift: lift})
 	return err
 }
 

@@ -269,11 +269,11 @@ func (l *leg) report() gate.Leg {
 }
 
 // cut ends a call for the gate. A cut that comes before its call is known is kept while questions to the gate are open.
-func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
+func (s *shard) cut(id call.ID, reason policy.Reason, f policy.Figures) {
 	b := s.byID[id]
 	if b == nil {
 		if s.asking > 0 && len(s.early) < maxEarly {
-			s.early[id] = earlyCut{why, f}
+			s.early[id] = earlyCut{reason, f}
 		}
 		return
 	}
@@ -281,7 +281,7 @@ func (s *shard) cut(id call.ID, why policy.Reason, f policy.Figures) {
 		return // a party's own BYE may be waiting to be read, and comes first; the gate cuts again
 	}
 	s.cur = b
-	b.finish(ending{by: call.System, why: why, f: f})
+	b.finish(ending{by: call.System, why: reason, f: f})
 }
 
 // maxEarly bounds the cuts that wait for their call to be known.

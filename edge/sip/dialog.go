@@ -258,8 +258,8 @@ func (l *leg) compose(r *request, seq uint32, branch uint64) {
 }
 
 // offersExtensions are those that a request of ours offers. Reliable provisional answers are for a caller that knows them.
-func (l *leg) offersExtensions(why purpose) string {
-	if why == forInvite && l.b.a.reliable {
+func (l *leg) offersExtensions(reason purpose) string {
+	if reason == forInvite && l.b.a.reliable {
 		return "timer, 100rel"
 	}
 	return "timer"

@@ -267,8 +267,8 @@ func (e *Edge) each(do func(*shard)) {
 }
 
 // Cut hangs up both legs of a call for a reason, which the phones are sent. The end is reported to the gate like any other.
-func (e *Edge) Cut(id call.ID, why policy.Reason, f policy.Figures) {
-	e.each(func(s *shard) { s.cut(id, why, f) })
+func (e *Edge) Cut(id call.ID, reason policy.Reason, f policy.Figures) {
+	e.each(func(s *shard) { s.cut(id, reason, f) })
 }
 
 // Elsewhere calls found, on other goroutines, for each call that a phone answered from where its line (one, or "" for any) may

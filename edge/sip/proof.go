@@ -78,12 +78,12 @@ func (b *bridge) askCarrier() {
 }
 
 // askEarly sends OPTIONS in the early dialog that has this tag of ours.
-func (l *leg) askEarly(tag string, why purpose) *client {
+func (l *leg) askEarly(tag string, reason purpose) *client {
 	s, own := l.b.s, l.local
 	l.local = strings.Replace(own, l.localTag, tag, 1)
 	l.localSeq++
-	c := &client{leg: l, method: message.OPTIONS, why: why, seq: l.localSeq, branch: s.newBranch(), to: l.dest}
-	l.compose(&request{method: message.OPTIONS, why: why}, c.seq, c.branch)
+	c := &client{leg: l, method: message.OPTIONS, why: reason, seq: l.localSeq, branch: s.newBranch(), to: l.dest}
+	l.compose(&request{method: message.OPTIONS, why: reason}, c.seq, c.branch)
 	l.local = own
 	return s.launch(c)
 }

@@ -121,8 +121,8 @@ type scratch struct {
 var answers = sync.Pool{New: func() any { return new(scratch) }}
 
 // refuseStateless sends a refusal with its reason and keeps nothing.
-func (e *Edge) refuseStateless(p *transport.Packet, why policy.Reason, f policy.Figures) {
-	end := ending{why: why, f: f}
+func (e *Edge) refuseStateless(p *transport.Packet, reason policy.Reason, f policy.Figures) {
+	end := ending{why: reason, f: f}
 	e.fill(&end)
 	e.answer(p, message.Reply{Code: end.status, Lines: end.lines})
 }

@@ -42,13 +42,13 @@ func (e *Edge) fill(end *ending) {
 var retryAfter = []byte("Retry-After: 10\r\n")
 
 // reasonLines are the header lines that give a reason (RFC 3326, RFC 3261 20.43), in the sentence that mail, page and API also use.
-func reasonLines(why policy.Reason, f policy.Figures) []byte {
-	text := why.Text(f)
+func reasonLines(reason policy.Reason, f policy.Figures) []byte {
+	text := reason.Text(f)
 	b := make([]byte, 0, 2*len(text)+128)
 	b = append(b, "Reason: Q.850;cause="...)
-	b = strconv.AppendInt(b, int64(why.Cause()), 10)
+	b = strconv.AppendInt(b, int64(reason.Cause()), 10)
 	b = append(b, ";text="...)
-	b = message.AppendQuoted(b, why.Code()+": "+text)
+	b = message.AppendQuoted(b, reason.Code()+": "+text)
 	return appendWarning(append(b, "\r\n"...), text)
 }
 

@@ -58,10 +58,10 @@ const (
 )
 
 // first says whether a refusal goes to the log.
-func (r *refusals) first(source netip.Addr, why string, now time.Time) bool {
+func (r *refusals) first(source netip.Addr, reason string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k := refusal{source, why}
+	k := refusal{source, reason}
 	if r.seen[k] {
 		return false
 	}

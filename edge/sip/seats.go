@@ -228,15 +228,15 @@ func (t *seats) takeInbound(b *bridge, trunk string, from netip.AddrPort, proven
 
 // weakest is the call that has rung longest without its carrier's confirmation: of this trunk, or else of the one that has the most
 // such calls; nil when there is none, or when only one of this trunk would make room. The caller holds mu.
-func (t *seats) weakest(of *trunkSeats, own bool) *bridge {
-	if of.unproven.Len() == 0 && !own {
+func (t *seats) weakest(trunk *trunkSeats, own bool) *bridge {
+	if trunk.unproven.Len() == 0 && !own {
 		for _, o := range t.trunks {
-			if o.unproven.Len() > of.unproven.Len() {
-				of = o
+			if o.unproven.Len() > trunk.unproven.Len() {
+				trunk = o
 			}
 		}
 	}
-	if first := of.unproven.Front(); first != nil {
+	if first := trunk.unproven.Front(); first != nil {
 		return first.Value.(*bridge)
 	}
 	return nil

@@ -154,8 +154,8 @@ func (l *leg) tickTimer() {
 
 // confirm asks the peer whether it has the call still, with a request that carries the session: many answer OPTIONS for a
 // call that they do not have. asks is the request that it is sent for, nil: none.
-func (l *leg) confirm(why purpose, asks *server) {
-	r := request{method: message.INVITE, why: why, lines: l.timerLines(), content: l.session, asks: asks}
+func (l *leg) confirm(reason purpose, asks *server) {
+	r := request{method: message.INVITE, why: reason, lines: l.timerLines(), content: l.session, asks: asks}
 	if !l.owed.empty() {
 		r.content = l.owed
 	}
@@ -163,7 +163,7 @@ func (l *leg) confirm(why purpose, asks *server) {
 	case l.updates:
 		r.method = message.UPDATE
 	case r.empty(): // nothing to ask with
-		r = request{method: message.OPTIONS, why: why, asks: asks}
+		r = request{method: message.OPTIONS, why: reason, asks: asks}
 	}
 	l.send(r)
 }

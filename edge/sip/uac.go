@@ -180,10 +180,10 @@ func (b *bridge) present(l *leg, lines []byte) (from string, all []byte) {
 }
 
 // newCallID makes a Call-ID for a leg of ours that leads back to this shard and to its call, also after a crash.
-func (s *shard) newCallID(of string, id call.ID) string {
+func (s *shard) newCallID(caller string, id call.ID) string {
 	b := make([]byte, 0, ownHashed+len(id)+1+ownRandom)
 	b = append(b, ownPrefix...)
-	b = append(b, hex32(hashCallID([]byte(of)))...)
+	b = append(b, hex32(hashCallID([]byte(caller)))...)
 	b = append(b, '-')
 	b = append(b, id...)
 	b = append(b, '-')

@@ -26,7 +26,7 @@ type Answers struct {
 	Book    *book.Book
 	Devices *device.Devices
 	Door    *door.Door
-	Ban     func(net netip.Prefix, d time.Duration, why string) // as flow/ban's Auto
+	Ban     func(net netip.Prefix, d time.Duration, reason string) // as flow/ban's Auto
 	Log     *slog.Logger
 }
 

@@ -96,17 +96,17 @@ type Answer struct {
 
 // Read lays out the answer in credentials from src and says where its challenge went: for Elsewhere also to whom. It is laid
 // out for Given and Elsewhere only. at is as of Seconds.
-func (a *Auth) Read(x *Answer, c *Credentials, src netip.Addr, at int64) (to netip.Addr, of Origin) {
+func (a *Auth) Read(x *Answer, c *Credentials, src netip.Addr, at int64) (receiver netip.Addr, origin Origin) {
 	alg, ok := a.usable(c)
 	if !ok {
 		return netip.Addr{}, Unusable
 	}
-	if x.nonce, to, of = a.nonces.open(c.Nonce, src, at); of == Foreign {
-		return to, of
+	if x.nonce, receiver, origin = a.nonces.open(c.Nonce, src, at); origin == Foreign {
+		return receiver, origin
 	}
 	x.count = nonceCount(c)
 	x.ask(alg, c)
-	return to, of
+	return receiver, origin
 }
 
 // Use uses up an answer's count of its nonce; false when it was used before, or may have been. Unused says whether Use would

@@ -120,7 +120,7 @@ func (p *Plan) add(j judged) {
 }
 
 // judge makes the record of a call.
-func (p *Plan) judge(r *carrier.Record) (j judged, why string) {
+func (p *Plan) judge(r *carrier.Record) (j judged, reason string) {
 	caller, ok := p.number(r.Caller)
 	if !ok {
 		return j, fmt.Sprintf("the caller %q is no number", r.Caller)

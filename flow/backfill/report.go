@@ -92,7 +92,7 @@ func (b *Report) useless() error {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // Book books what the plan says, and ends the gap unless another file follows. mark is the gap's mark as OpenGap read it.
-func (b *Report) Book(ctx context.Context, p *Plan, mark, by string, more bool) error {
+func (b *Report) Book(ctx context.Context, p *Plan, mark, actor string, more bool) error {
 	if err := p.Book(ctx); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (b *Report) Book(ctx context.Context, p *Plan, mark, by string, more bool) 
 		next.Value = mark
 	}
 	f := fact.StoreGapBooked{
-		By: by, From: b.From, Until: b.Until, File: p.o.File, Trunk: b.Trunk, Booked: int64(b.Booked), InBooks: int64(b.Known), LeftRows: int64(b.Left),
+		By: actor, From: b.From, Until: b.Until, File: p.o.File, Trunk: b.Trunk, Booked: int64(b.Booked), InBooks: int64(b.Known), LeftRows: int64(b.Left),
 		Outside: int64(b.Outside), Unanswered: int64(b.Unanswered), Retail: p.Retail, Cost: p.Cost, MoreFiles: more,
 	}
 	return p.o.Store.PutMark(ctx, next, mark, f.Row(time.Now().UTC(), fact.Subject{}))

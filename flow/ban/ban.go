@@ -42,9 +42,9 @@ type Options struct {
 	// Exempt says why an address must not be banned for what others do: "" if it may be. Asked for single addresses by
 	// automatic bans, and Inside for networks: an address on a line's IP lock, a trunk's, one with a good recent history.
 	// Neither may call back into the list.
-	Exempt func(addr netip.Addr) (why string)
+	Exempt func(addr netip.Addr) (reason string)
 	// Inside finds an exempt address inside a network, if there is one.
-	Inside func(net netip.Prefix) (addr netip.Addr, why string, ok bool)
+	Inside func(net netip.Prefix) (addr netip.Addr, reason string, ok bool)
 	Never  []netip.Prefix            // the operator's own list; it holds also against people and feeds
 	Max    int                       // maximum number of automatic and feed bans; 0 is 65,536. The one that ends first is evicted
 	Every  time.Duration             // how often changes are written; 0 is 2 s

@@ -112,9 +112,9 @@ type request struct {
 // Auto bans without a person's word, for d (at most Longest). It does not block: Run makes the ban within moments, unless
 // it would block somebody who is exempt or on the operator's own list; then a fact says so. A network with an exempt
 // address inside is not banned at all.
-func (l *List) Auto(net netip.Prefix, d time.Duration, why string) {
+func (l *List) Auto(net netip.Prefix, d time.Duration, reason string) {
 	select {
-	case l.queue <- request{net, d, netlist.Clean(why)}:
+	case l.queue <- request{net, d, netlist.Clean(reason)}:
 	default:
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -171,19 +171,19 @@ func (l *List) leave(e Entry, s *ExemptError, now time.Time) {
 
 // Remove lifts the ban of exactly this network, no matter who made it, on all nodes, and says what it was. A feed that still
 // lists it does not bring it back for a day. ErrNotBanned says if a larger network holds it. ErrUnsaved as with Add.
-func (l *List) Remove(ctx context.Context, net netip.Prefix, by, why string) (Entry, error) {
+func (l *List) Remove(ctx context.Context, net netip.Prefix, actor, reason string) (Entry, error) {
 	p, _, err := netlist.Normal(net)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%w: %s, expected %w", ErrInvalid, net, err)
 	}
-	e, err := l.removeNow(p, netlist.Clean(by), netlist.Clean(why), time.Now())
+	e, err := l.removeNow(p, netlist.Clean(actor), netlist.Clean(reason), time.Now())
 	if err != nil {
 		return Entry{}, err
 	}
 	return e, l.flushed(ctx)
 }
 
-func (l *List) removeNow(p netip.Prefix, by, why string, now time.Time) (Entry, error) {
+func (l *List) removeNow(p netip.Prefix, actor, reason string, now time.Time) (Entry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.table.entries[p]
@@ -199,7 +199,7 @@ func (l *List) removeNow(p netip.Prefix, by, why string, now time.Time) (Entry, 
 	l.lift(h, func(Entry) bool { return true }, now)
 	l.changed(p)
 	l.stats.Removed++
-	l.note(now, &fact.BanRemoved{Net: p.String(), By: by, Why: why})
+	l.note(now, &fact.BanRemoved{Net: p.String(), By: actor, Why: reason})
 	return e, nil
 }
 

@@ -49,9 +49,9 @@ func (i *Imported) String() string {
 	return s
 }
 
-func (i *Imported) sample(p netip.Prefix, why string) {
+func (i *Imported) sample(p netip.Prefix, reason string) {
 	if len(i.Sample) < 20 {
-		i.Sample = append(i.Sample, netlist.Show(p)+": "+why)
+		i.Sample = append(i.Sample, netlist.Show(p)+": "+reason)
 	}
 }
 

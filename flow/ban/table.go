@@ -18,11 +18,11 @@ const (
 	classes
 )
 
-func classOf(by string) class {
+func classOf(actor string) class {
 	switch {
-	case by == ByAuto:
+	case actor == ByAuto:
 		return auto
-	case strings.HasPrefix(by, byFeed):
+	case strings.HasPrefix(actor, byFeed):
 		return feed
 	}
 	return manual
@@ -37,8 +37,8 @@ type held struct {
 }
 
 // claim is what one By says, or nil.
-func (h *held) claim(by string) *Entry {
-	i := slices.IndexFunc(h.claims, func(e Entry) bool { return e.By == by })
+func (h *held) claim(actor string) *Entry {
+	i := slices.IndexFunc(h.claims, func(e Entry) bool { return e.By == actor })
 	if i < 0 {
 		return nil
 	}

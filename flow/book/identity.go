@@ -93,16 +93,16 @@ func (b *Book) CustomerID(ctx context.Context, text string) (string, error) {
 	return b.removedID(ctx, "customer", text)
 }
 
-func (b *Book) removedID(ctx context.Context, what, text string) (string, error) {
+func (b *Book) removedID(ctx context.Context, kind, text string) (string, error) {
 	id, full := account.ReadIdentity(text)
-	all, err := b.removed(ctx, what, account.Handle(text), MaxRemoved)
+	all, err := b.removed(ctx, kind, account.Handle(text), MaxRemoved)
 	if err != nil {
 		return "", err
 	}
 	if full && slices.ContainsFunc(all, func(r Removed) bool { return r.ID == id }) {
 		return id, nil
 	}
-	return "", &Gone{What: what, Handle: text, Removed: all[:min(len(all), maxGone)]}
+	return "", &Gone{What: kind, Handle: text, Removed: all[:min(len(all), maxGone)]}
 }
 
 // MaxRemoved is how many of what was removed a question is answered with: the latest.
@@ -118,15 +118,15 @@ func (b *Book) RemovedCustomers(ctx context.Context, handle string) ([]Removed, 
 	return b.removed(ctx, "customer", handle, MaxRemoved)
 }
 
-func (b *Book) removed(ctx context.Context, what, handle string, limit int) ([]Removed, error) {
-	facts, err := b.db.Removals(ctx, what, handle, limit)
+func (b *Book) removed(ctx context.Context, kind, handle string, limit int) ([]Removed, error) {
+	facts, err := b.db.Removals(ctx, kind, handle, limit)
 	if err != nil {
 		return nil, err
 	}
 	var out []Removed
 	for _, f := range facts {
 		r := Removed{f.Line, f.Account, f.At, f.Body}
-		if what == "customer" {
+		if kind == "customer" {
 			r.ID, r.Customer = f.Account, ""
 		}
 		out = append(out, r)

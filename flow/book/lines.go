@@ -196,11 +196,11 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 
 // Lock closes a line to all but emergency calls; calls says what becomes of the paid ones in progress. A line that is locked
 // can be locked again, to treat its calls in another way.
-func (b *Book) Lock(ctx context.Context, actor, id, why string, calls account.LockCalls) (*Line, error) {
-	if strings.TrimSpace(why) == "" {
+func (b *Book) Lock(ctx context.Context, actor, id, reason string, calls account.LockCalls) (*Line, error) {
+	if strings.TrimSpace(reason) == "" {
 		return nil, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
-	if err := checkName("why", why); err != nil {
+	if err := checkName("why", reason); err != nil {
 		return nil, err
 	}
 	if calls >= account.NumLockCalls {
@@ -208,11 +208,11 @@ func (b *Book) Lock(ctx context.Context, actor, id, why string, calls account.Lo
 	}
 	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
-		a.Locked, a.LockWhy, a.LockCalls = true, why, calls
+		a.Locked, a.LockWhy, a.LockCalls = true, reason, calls
 		after := lineFacts(a)
 		after["calls"] = raw(calls.String()) // always there, for notices and other nodes: lock_calls only when it changed
 		f := factOf[fact.LineLocked](now, actor, id, a.Customer, before, after)
-		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: calls == account.CallsCut}, nil
+		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: reason, Cut: calls == account.CallsCut}, nil
 	})
 }
 

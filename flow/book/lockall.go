@@ -19,18 +19,18 @@ func (l *Line) LockedWithCustomer() bool {
 
 // LockCustomer locks every line of a customer. Lines that are locked for a reason of their own stay as they are; they are not counted. If the
 // store fails on the way, the error comes with those that were locked; asked again, it goes on.
-func (b *Book) LockCustomer(ctx context.Context, actor, id, why string, calls account.LockCalls) (locked int, err error) {
+func (b *Book) LockCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
 	if _, ok := b.Customer(id); !ok {
 		return 0, store.ErrNotFound
 	}
-	if strings.TrimSpace(why) == "" {
+	if strings.TrimSpace(reason) == "" {
 		return 0, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
 	for _, l := range b.Lines(id, "", math.MaxInt) {
 		if l.Locked() && !l.LockedWithCustomer() {
 			continue
 		}
-		if _, err := b.Lock(ctx, actor, l.ID(), lockedWith+why, calls); err != nil {
+		if _, err := b.Lock(ctx, actor, l.ID(), lockedWith+reason, calls); err != nil {
 			return locked, err
 		}
 		locked++

@@ -65,13 +65,13 @@ func (o *Owned) Whose(a netip.Addr) string {
 }
 
 // Inside finds an owned address or network that overlaps a network, and whose it is. It looks at all there are.
-func (o *Owned) Inside(p netip.Prefix) (at netip.Addr, why string, ok bool) {
+func (o *Owned) Inside(p netip.Prefix) (at netip.Addr, reason string, ok bool) {
 	for own, whose := range o.current().whose {
 		if own.Overlaps(p) && (!ok || own.Addr().Less(at)) {
-			at, why, ok = own.Addr(), whose, true
+			at, reason, ok = own.Addr(), whose, true
 		}
 	}
-	return at, why, ok
+	return at, reason, ok
 }
 
 // current is the index, which is built again when the book has changed. A question during that is answered from the previous one.
@@ -113,7 +113,7 @@ func (b *Book) ownedNow() *ownedIndex {
 	return x
 }
 
-func (x *ownedIndex) add(nets []netip.Prefix, why string) {
+func (x *ownedIndex) add(nets []netip.Prefix, reason string) {
 	for _, p := range nets {
 		switch {
 		case p.Addr().Is4() && p.Bits() >= widestOwned4:
@@ -123,6 +123,6 @@ func (x *ownedIndex) add(nets []netip.Prefix, why string) {
 		default:
 			continue
 		}
-		x.whose[p] = why
+		x.whose[p] = reason
 	}
 }

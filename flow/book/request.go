@@ -22,7 +22,7 @@ const (
 const maxOpenRequests = 20
 
 // Ask records a request to loosen a setting of a line to n, until an instant or for good (zero).
-func (b *Book) Ask(ctx context.Context, actor, line string, f account.Field, n int64, until time.Time, why string) (account.Request, error) {
+func (b *Book) Ask(ctx context.Context, actor, line string, f account.Field, n int64, until time.Time, reason string) (account.Request, error) {
 	if err := b.begin(ctx); err != nil {
 		return account.Request{}, err
 	}
@@ -33,7 +33,7 @@ func (b *Book) Ask(ctx context.Context, actor, line string, f account.Field, n i
 	}
 	now := stamp()
 	r := account.Request{
-		Line: line, Field: f, N: n, Why: why, State: Asked, Made: now, Until: until.UTC().Truncate(time.Microsecond),
+		Line: line, Field: f, N: n, Why: reason, State: Asked, Made: now, Until: until.UTC().Truncate(time.Microsecond),
 	}
 	if err := b.checkAsk(ctx, l, &r, now); err != nil {
 		return r, err

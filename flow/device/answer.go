@@ -102,12 +102,12 @@ func (d *Devices) Check() check.Findings {
 // SetVerdict records what the owner answered about a device: Mine, NotMine, or "" for no answer. Family "" is every device
 // of the line in that place. It is in force immediately, and durable when the error is nil; ErrNotFound: there is no such
 // device (any more).
-func (d *Devices) SetVerdict(ctx context.Context, line, place, family, answer, by string) error {
+func (d *Devices) SetVerdict(ctx context.Context, line, place, family, answer, actor string) error {
 	v, ok := parseVerdict(answer)
 	if !ok {
 		return fmt.Errorf("%w, not %.20q", ErrVerdict, answer)
 	}
-	disowned, found := d.answer(line, place, family, v, by)
+	disowned, found := d.answer(line, place, family, v, actor)
 	if !found {
 		return fmt.Errorf("device %.60q of line %s in %.60q: %w", family, line, place, ErrNotFound)
 	}
@@ -118,7 +118,7 @@ func (d *Devices) SetVerdict(ctx context.Context, line, place, family, answer, b
 }
 
 // answer puts a verdict in force and gives the addresses that are not to be trusted for it any more.
-func (d *Devices) answer(line, place, family string, v verdict, by string) (disowned []netip.Addr, found bool) {
+func (d *Devices) answer(line, place, family string, v verdict, actor string) (disowned []netip.Addr, found bool) {
 	s := d.shard(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (d *Devices) answer(line, place, family string, v verdict, by string) (diso
 		if v == unanswered { // an answer in the store is replaced by another, but not by none
 			w.drop(line, e)
 		}
-		w.facts = append(w.facts, d.fact(time.Now(), line, &fact.DeviceVerdict{By: by, Family: e.family.Value(), Place: place, Verdict: verdicts[v]}))
+		w.facts = append(w.facts, d.fact(time.Now(), line, &fact.DeviceVerdict{By: actor, Family: e.family.Value(), Place: place, Verdict: verdicts[v]}))
 		d.waiting.Add(1)
 		if v == notMine {
 			disowned = append(disowned, e.addr)

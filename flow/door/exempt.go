@@ -25,7 +25,7 @@ func (d *Door) Exempt(at netip.Addr) string {
 }
 
 // ExemptInside finds an exempt address in a network, and says why it is exempt.
-func (d *Door) ExemptInside(net netip.Prefix) (at netip.Addr, why string, ok bool) {
+func (d *Door) ExemptInside(net netip.Prefix) (at netip.Addr, reason string, ok bool) {
 	if at, why, ok := d.owned.Inside(net); ok {
 		return at, why, true
 	}

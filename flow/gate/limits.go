@@ -65,7 +65,7 @@ func (l *limits) crowd(c *Crowd, now time.Time) bool {
 }
 
 // individually says whether a refusal is written by itself; if not, it is counted.
-func (l *limits) individually(s *subject, why policy.Reason) bool {
+func (l *limits) individually(s *subject, reason policy.Reason) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	span, told := l.refused.Take(s.Line, s.Now)
@@ -73,7 +73,7 @@ func (l *limits) individually(s *subject, why policy.Reason) bool {
 		if span.Sum.by == nil {
 			span.Sum = counted{account: s.Account, by: map[policy.Reason]int64{}}
 		}
-		span.Sum.by[why]++
+		span.Sum.by[reason]++
 	}
 	return told
 }

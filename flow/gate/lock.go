@@ -76,10 +76,10 @@ func (g *Gate) heed(l *live) {
 }
 
 // CutLine ends the open calls of a line immediately, and returns how many: all but emergency calls, or for a lock those that cost.
-func (g *Gate) CutLine(line string, why policy.Reason) int {
+func (g *Gate) CutLine(line string, reason policy.Reason) int {
 	n := 0
 	for _, l := range g.outbound(func(l *live) bool { return l.Open.Line == line }) {
-		if (why != policy.CutLocked || l.Costs) && g.Cut(l.Open.ID, why, policy.Figures{}, "") {
+		if (reason != policy.CutLocked || l.Costs) && g.Cut(l.Open.ID, reason, policy.Figures{}, "") {
 			n++
 		}
 	}

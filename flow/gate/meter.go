@@ -219,8 +219,8 @@ func (g *Gate) hold(l *live, holds []store.Hold, ask *engine.Ask) (store.Outcome
 }
 
 // noMore remembers why no more may be held: the call runs to the end of what is paid and is cut there.
-func (g *Gate) noMore(l *live, why policy.Reason, f policy.Figures) {
-	g.step(l, func(now time.Time, t engine.Terms) engine.Step { return l.NoMore(why, f, now, t) })
+func (g *Gate) noMore(l *live, reason policy.Reason, f policy.Figures) {
+	g.step(l, func(now time.Time, t engine.Terms) engine.Step { return l.NoMore(reason, f, now, t) })
 }
 
 // extendLater tries again in a moment; if that never succeeds the call is cut where its money ends.

@@ -164,13 +164,13 @@ func (g *Gate) Snapshot(id call.ID, snapshot []byte) {
 // Cut tells the edge to hang up both legs, again and again until it says that they are over; only then is the call
 // settled. By staff, owner or the meter; note is who asked and why, for the journal. It reports whether the call is open. A
 // second cut changes nothing of the first one's reason.
-func (g *Gate) Cut(id call.ID, why policy.Reason, f policy.Figures, note string) bool {
+func (g *Gate) Cut(id call.ID, reason policy.Reason, f policy.Figures, note string) bool {
 	l := g.get(id)
 	if l == nil {
 		return false
 	}
 	l.mu.Lock()
-	s := l.Call.Cut(why, f, note, clock())
+	s := l.Call.Cut(reason, f, note, clock())
 	l.mu.Unlock()
 	g.do(l, s)
 	return true

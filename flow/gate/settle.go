@@ -157,9 +157,9 @@ func (g *Gate) payUp(l *live) {
 
 // void gives back what an attempt may have held although it was refused: the store failed in between. If nothing was
 // written, nothing happens.
-func (g *Gate) void(l *live, why policy.Reason) {
+func (g *Gate) void(l *live, reason policy.Reason) {
 	now := clock()
-	l.Call.Ended(End{By: call.System, Reason: why, Status: why.SIPStatus(), At: now}, now)
+	l.Call.Ended(End{By: call.System, Reason: reason, Status: reason.SIPStatus(), At: now}, now)
 	cdr := g.record(l, nil)
 	cdr.Refused = true
 	g.o.Ledger.Post(store.Op{Kind: store.OpSettle, ID: cdr.ID, Node: g.o.Node, CDR: &cdr, Facts: engine.Settled(&cdr)})

@@ -41,7 +41,7 @@ type Around struct {
 	Exempt func(addr netip.Addr) string
 	ASN    func(addr netip.Addr) uint32 // 0 is unknown
 	// Ban bans a network. It does not block.
-	Ban      func(net netip.Prefix, d time.Duration, why string)
+	Ban      func(net netip.Prefix, d time.Duration, reason string)
 	Counters counters.Counters // shared between nodes; nil: this node alone
 	Nodes    bool              // other nodes may use the same store
 	Lasting  bool              // Counters outlast this process: what is in force after a restart comes from there

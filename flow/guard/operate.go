@@ -98,10 +98,10 @@ func (g *Guard) Locked(now time.Time) (list []LockedOut) {
 // Release ends lock-outs before their time, on all nodes: of an address, with whatever it is locked out for; of a network
 // or AS ("203.0.113.0/24", "AS64496"); or of a line or user name, for all addresses, with what unknown sources used up. It says
 // whether there was any. It is in Options.File before it returns. A ban of the source is not touched: it is lifted where bans are.
-func (g *Guard) Release(what, by string, now time.Time) bool {
+func (g *Guard) Release(target, actor string, now time.Time) bool {
 	at := g.Seconds(now)
-	line, known := g.o.Line([]byte(what), now)
-	chosen := g.chosen(what, line.ID)
+	line, known := g.o.Line([]byte(target), now)
+	chosen := g.chosen(target, line.ID)
 	var freed []string
 	for scope := range numScopes {
 		g.tables[scope].each(func(s *slot[suspect]) {
@@ -113,9 +113,9 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	}
 	// Staff who release a line or an address have looked: probations there end too.
 	freed = append(freed, g.stays.drop(func(line string, unit key, e *stay) bool {
-		return e.ends() > at && !e.served(at) && (line == what || e.user == what || chosen(ofAddress, unit, ""))
+		return e.ends() > at && !e.served(at) && (line == target || e.user == target || chosen(ofAddress, unit, ""))
 	})...)
-	lifted := g.liftBudget(what, at, now)
+	lifted := g.liftBudget(target, at, now)
 	if known {
 		lifted = g.liftBudget(line.ID, at, now) || lifted
 	}
@@ -125,11 +125,11 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 	g.marks.Drop(freed...)
 	g.keeper.soon()
 	g.save(now)
-	w, b := waiting{at: now}, fact.LoginReleased{By: by}
+	w, b := waiting{at: now}, fact.LoginReleased{By: actor}
 	if known {
 		w.line = line.ID
 	} else {
-		b.Source = fact.ParseSource(what)
+		b.Source = fact.ParseSource(target)
 	}
 	w.body = &b
 	g.queue(w)
@@ -137,19 +137,19 @@ func (g *Guard) Release(what, by string, now time.Time) bool {
 }
 
 // chosen says which entries a text means; line is the identity of the line that is called so, if any.
-func (g *Guard) chosen(what, line string) func(scope scope, k key, user string) bool {
-	if net, err := netip.ParsePrefix(what); err == nil {
+func (g *Guard) chosen(target, line string) func(scope scope, k key, user string) bool {
+	if net, err := netip.ParsePrefix(target); err == nil {
 		k := newSource(net.Addr()).net
 		return func(scope scope, other key, _ string) bool { return scope == ofNetwork && other == k }
 	}
-	if addr, err := netip.ParseAddr(what); err == nil {
+	if addr, err := netip.ParseAddr(target); err == nil {
 		k := newSource(addr).unit
 		return func(scope scope, other key, _ string) bool {
 			return scope <= ofAddress && other.hi == k.hi && other.lo == k.lo
 		}
 	}
 	return func(scope scope, k key, user string) bool {
-		return scope == ofPair && (user == what || line != "" && user == line) || scope == ofAS && strings.EqualFold(what, (&try{}).from(ofAS, k).String())
+		return scope == ofPair && (user == target || line != "" && user == line) || scope == ofAS && strings.EqualFold(target, (&try{}).from(ofAS, k).String())
 	}
 }
 

@@ -286,7 +286,7 @@ func (g *Guard) unheard(t *try) {
 // probation, whatever unknown sources do. A lock-out of that address for the line ends. It is known to the other nodes within
 // about a second, and kept over restarts. It must log in until then; zero: it was never refused for being new, and its
 // lock-out is ended. False: the line has too many addresses on probation already.
-func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (until time.Time, ok bool) {
+func (g *Guard) Admit(line string, addr netip.Addr, actor string, now time.Time) (until time.Time, ok bool) {
 	at, unit := g.Seconds(now), newSource(addr).unit
 	known := g.around.Own != nil && g.around.Own(line, addr)
 	if !known {
@@ -314,13 +314,13 @@ func (g *Guard) Admit(line string, addr netip.Addr, by string, now time.Time) (u
 	g.marks.Drop(sharedName(ofPair, pair, t.name()))
 	g.keeper.soon()
 	g.save(now)
-	g.queue(waiting{line: line, at: now, body: &fact.LoginAdmitted{Source: fact.FromAddr(addr), By: by}})
+	g.queue(waiting{line: line, at: now, body: &fact.LoginAdmitted{Source: fact.FromAddr(addr), By: actor}})
 	return until, true
 }
 
 // AdmitHeld takes the owner's word for the one login of a line that waits for it. With none, or with several, which only
 // Admit can tell apart, it does nothing; waiting is how many there are.
-func (g *Guard) AdmitHeld(line, by string, now time.Time) (waiting int) {
+func (g *Guard) AdmitHeld(line, actor string, now time.Time) (waiting int) {
 	at := g.Seconds(now)
 	var addr netip.Addr
 	g.stays.each(func(l string, _ key, e *stay) {
@@ -332,7 +332,7 @@ func (g *Guard) AdmitHeld(line, by string, now time.Time) (waiting int) {
 	if waiting != 1 {
 		return waiting
 	}
-	if _, ok := g.Admit(line, addr, by, now); !ok {
+	if _, ok := g.Admit(line, addr, actor, now); !ok {
 		return 0
 	}
 	return 1
@@ -378,10 +378,10 @@ func (e *stay) kept(ahead int64) keptStay {
 	return k
 }
 
-func (k *keptStay) move(by int64) {
+func (k *keptStay) move(actor int64) {
 	for _, t := range []*int64{&k.Held, &k.Told, &k.Pass, &k.Since} {
 		if *t > 0 {
-			*t = max(*t+by, 1)
+			*t = max(*t+actor, 1)
 		}
 	}
 }

@@ -132,13 +132,13 @@ func (t *try) unknown(scope scope) string {
 }
 
 // shutOut bans a source, unless it is exempt. Whether a network has exempt addresses in it is for the ban to find out.
-func (g *Guard) shutOut(t *try, net netip.Prefix, scope scope, d time.Duration, why string) (exempt bool) {
+func (g *Guard) shutOut(t *try, net netip.Prefix, scope scope, d time.Duration, reason string) (exempt bool) {
 	if scope != ofNetwork && g.around.Exempt != nil && g.around.Exempt(t.addr) != "" {
 		return true
 	}
 	if g.around.Ban != nil {
 		g.stats.bans.Add(1)
-		g.around.Ban(net, d, why)
+		g.around.Ban(net, d, reason)
 	}
 	return false
 }

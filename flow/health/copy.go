@@ -79,9 +79,9 @@ type Restored struct {
 
 // Restore puts a staged backup in the store's place, if yes; else it does everything up to that, and gives it up. aside is
 // where what was there is kept.
-func Restore(ctx context.Context, s Staged, box *secret.Box, file, aside, by string, yes bool) (Restored, error) {
+func Restore(ctx context.Context, s Staged, box *secret.Box, file, aside, actor string, yes bool) (Restored, error) {
 	out := Restored{File: file, Kept: aside}
-	if err := out.prepare(ctx, s, box, by); err != nil || !yes {
+	if err := out.prepare(ctx, s, box, actor); err != nil || !yes {
 		return out, errors.Join(err, s.Drop())
 	}
 	err := s.Swap(ctx, aside)
@@ -90,7 +90,7 @@ func Restore(ctx context.Context, s Staged, box *secret.Box, file, aside, by str
 }
 
 // prepare looks whether the copy fits and writes into it what it does not know: the gap.
-func (out *Restored) prepare(ctx context.Context, s store.Store, box *secret.Box, by string) error {
+func (out *Restored) prepare(ctx context.Context, s store.Store, box *secret.Box, actor string) error {
 	marks, err := s.Marks(ctx)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (out *Restored) prepare(ctx context.Context, s store.Store, box *secret.Box
 	if older, open := store.ReadGap(marks); open {
 		gap.From = older.From
 	}
-	f := fact.StoreRestored{By: by, From: gap.From, Until: gap.Until}
+	f := fact.StoreRestored{By: actor, From: gap.From, Until: gap.Until}
 	return s.PutMark(ctx, store.Mark{Name: store.MarkGap, Value: gap.Text()}, marks[store.MarkGap].Value, f.Row(time.Now().UTC(), fact.Subject{}))
 }
 
@@ -148,7 +148,7 @@ func opens(ctx context.Context, s store.Store, marks map[string]store.Mark, box 
 }
 
 // AcceptGap has paid calls taken again although records are lost.
-func AcceptGap(ctx context.Context, s store.Store, by string) (store.Gap, error) {
+func AcceptGap(ctx context.Context, s store.Store, actor string) (store.Gap, error) {
 	marks, err := s.Marks(ctx)
 	if err != nil {
 		return store.Gap{}, err
@@ -157,6 +157,6 @@ func AcceptGap(ctx context.Context, s store.Store, by string) (store.Gap, error)
 	if !open {
 		return gap, errors.New("no records are lost: there is nothing to accept")
 	}
-	f := fact.StoreGapAccepted{By: by, From: gap.From, Until: gap.Until}
+	f := fact.StoreGapAccepted{By: actor, From: gap.From, Until: gap.Until}
 	return gap, s.PutMark(ctx, store.Mark{Name: store.MarkGap}, marks[store.MarkGap].Value, f.Row(time.Now().UTC(), fact.Subject{}))
 }

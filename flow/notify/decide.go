@@ -42,25 +42,25 @@ func (w Why) text() string               { return whys[w].text }
 
 // decide says whether a person gets a notice now, and why. Only this function decides it. recent is how many such notices they got within the
 // hour, graver the notice that tells of the same login (0 is none). What is critical comes whatever a person prefers, and so does what was asked for.
-func (n *Notifier) decide(to *recipient, d *draft, recent int, graver int64) Why {
-	c, preference := to.contact, account.PreferNow
+func (n *Notifier) decide(recipient *recipient, d *draft, recent int, graver int64) Why {
+	c, preference := recipient.contact, account.PreferNow
 	if c != nil && !d.critical() && !d.asked() {
 		preference = c.Wants(string(d.info.Kind))
 	}
 	switch {
-	case to.gone:
+	case recipient.gone:
 		return ContactRemoved
-	case c != nil && c.Channel != to.channel.Code:
+	case c != nil && c.Channel != recipient.channel.Code:
 		return OtherChannel
-	case c != nil && n.ownHook(to):
+	case c != nil && n.ownHook(recipient):
 		return ProvidersHook
 	case preference == account.PreferOff:
 		return SwitchedOff
 	case graver != 0:
 		return ToldGraver
-	case n.o.Channels[to.channel.Code] == nil:
+	case n.o.Channels[recipient.channel.Code] == nil:
 		return NoSender
-	case !to.channel.People, d.asked(): // machines need no digest
+	case !recipient.channel.People, d.asked(): // machines need no digest
 		return Goes
 	case preference == account.PreferDigest:
 		return InDigest

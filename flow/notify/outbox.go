@@ -225,7 +225,7 @@ func (n *Notifier) settle(ctx context.Context, d *store.DueDelivery) {
 	case errors.Is(err, store.ErrMoved):
 		return
 	case err != nil:
-		n.log.Warn("what came of a notice could not be recorded; it will be tried again under the same Message-ID", "notice", d.Notice, "state", string(d.State), "error", err)
+		n.log.Warn("the result of a delivery could not be recorded; it will be tried again under the same Message-ID", "notice", d.Notice, "state", string(d.State), "error", err)
 		return
 	}
 	n.stats.made([]made{{Kind(d.Of.Kind), d.State}})
@@ -340,17 +340,17 @@ func (n *Notifier) givenUp(d *store.DueDelivery, now time.Time) bool {
 }
 
 // still decides again: people change their preferences and addresses, and a graver notice may have come.
-func (n *Notifier) still(ctx context.Context, d *store.DueDelivery) (why Why, text string, err error) {
+func (n *Notifier) still(ctx context.Context, d *store.DueDelivery) (reason Why, text string, err error) {
 	dr, to := draftOf(&d.Of), n.recipientOf(&d.Delivery)
-	why = n.decide(&to, &dr, 0, 0)
-	if why.state() == store.Off || dr.info.Kind != NewDevice {
-		return why, why.text(), nil
+	reason = n.decide(&to, &dr, 0, 0)
+	if reason.state() == store.Off || dr.info.Kind != NewDevice {
+		return reason, reason.text(), nil
 	}
 	graver, err := n.superseded(ctx, d)
-	if why = n.decide(&to, &dr, 0, graver); why == ToldGraver {
-		return why, fmt.Sprintf(why.text(), graver), err
+	if reason = n.decide(&to, &dr, 0, graver); reason == ToldGraver {
+		return reason, fmt.Sprintf(reason.text(), graver), err
 	}
-	return why, why.text(), err
+	return reason, reason.text(), err
 }
 
 // superseded finds a graver notice about the login that a courtesy notice is about, for the same person: one event, one

@@ -90,7 +90,7 @@ func (n *Notifier) Show(ctx context.Context, id int64) (Shown, error) {
 // and whose links still work is queued once more; else a new notice repeats the old one with links of its own, for mail
 // servers drop what they have seen under the same Message-ID. Addresses are those that hold now. It comes whatever the
 // person prefers: a person has asked for it. ErrNotFound: no such notice, or no recipient of that name.
-func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as int64, err error) {
+func (n *Notifier) Resend(ctx context.Context, id int64, person, actor string) (as int64, err error) {
 	x, err := n.o.Store.Notice(ctx, id)
 	if err != nil {
 		return 0, err
@@ -106,12 +106,12 @@ func (n *Notifier) Resend(ctx context.Context, id int64, person, by string) (as 
 		if i >= 0 && unsent(x.Deliveries[i].State) && n.o.Channels[to[0].channel.Code] != nil {
 			o := x.Deliveries[i]
 			o.Address = to[0].address
-			err := n.o.Store.Requeue(ctx, o, now, resent(&x, person, by, now))
+			err := n.o.Store.Requeue(ctx, o, now, resent(&x, person, actor, now))
 			n.wake()
 			return id, err
 		}
 	}
-	return n.repeat(ctx, &x, d, to, person, by, now)
+	return n.repeat(ctx, &x, d, to, person, actor, now)
 }
 
 func unsent(s store.DeliveryState) bool {
@@ -141,11 +141,11 @@ func (n *Notifier) again(x *store.Notice, d *draft, person string) []recipient {
 }
 
 // repeat writes a new notice that says the same.
-func (n *Notifier) repeat(ctx context.Context, x *store.Notice, d draft, to []recipient, person, by string, now time.Time) (int64, error) {
+func (n *Notifier) repeat(ctx context.Context, x *store.Notice, d draft, to []recipient, person, actor string, now time.Time) (int64, error) {
 	d.key = store.Short("again/" + strconv.FormatInt(x.ID, 10) + "/" + person + "/" + strconv.FormatInt(now.UnixMicro(), 10))
 	d.Again = x.ID
 	d.begin(now, n.o.LinkLife)
-	return n.write(ctx, &d, to, now, resent(x, person, by, now))
+	return n.write(ctx, &d, to, now, resent(x, person, actor, now))
 }
 
 // write stores a notice for some recipients by itself.
@@ -161,8 +161,8 @@ func (n *Notifier) write(ctx context.Context, d *draft, to []recipient, now time
 	return done.Notices[0].ID, nil
 }
 
-func resent(x *store.Notice, person, by string, now time.Time) store.Fact {
-	f := fact.NoticeResent{By: Clean(by, 80), Notice: x.ID, Person: person}
+func resent(x *store.Notice, person, actor string, now time.Time) store.Fact {
+	f := fact.NoticeResent{By: Clean(actor, 80), Notice: x.ID, Person: person}
 	return f.Row(now.UTC(), fact.Subject{Line: x.Line, Account: x.Account})
 }
 

@@ -46,7 +46,7 @@ func (s *storm) count(p purse, now time.Time) (n int) {
 	return n
 }
 
-func (s *storm) add(of purse, at, now time.Time) {
+func (s *storm) add(person purse, at, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.swept) > time.Minute {
@@ -55,18 +55,18 @@ func (s *storm) add(of purse, at, now time.Time) {
 		}
 		s.swept = now
 	}
-	s.forget(of, now)
-	s.mails[of] = append(s.mails[of], at)
+	s.forget(person, now)
+	s.mails[person] = append(s.mails[person], at)
 }
 
 // forget drops what is older than the hour. The caller holds the lock.
-func (s *storm) forget(of purse, now time.Time) {
-	all := s.mails[of]
+func (s *storm) forget(person purse, now time.Time) {
+	all := s.mails[person]
 	for len(all) > 0 && now.Sub(all[0]) >= stormSpan {
 		all = all[1:]
 	}
-	if s.mails[of] = all; len(all) == 0 {
-		delete(s.mails, of)
+	if s.mails[person] = all; len(all) == 0 {
+		delete(s.mails, person)
 	}
 }
 

@@ -488,25 +488,25 @@ const batchSize = 512
 type seat struct{ worker, slot int }
 
 // deal hands each call to the worker of its account.
-func deal(under []Options, to []chan []Call, calls iter.Seq[Call]) {
+func deal(under []Options, queues []chan []Call, calls iter.Seq[Call]) {
 	seats, accounts := map[string]seat{}, map[string]int{} // the worker of each account
-	batches := make([][]Call, len(to))
+	batches := make([][]Call, len(queues))
 	for c := range calls {
 		at, known := seats[c.Line]
 		if !known {
-			at = seat{meet(under, accounts, len(to), &c), len(seats) + 1}
+			at = seat{meet(under, accounts, len(queues), &c), len(seats) + 1}
 			seats[c.Line] = at
 		}
 		c.Slot = at.slot
 		w := at.worker
 		if batches[w] = append(batches[w], c); len(batches[w]) == batchSize {
-			to[w] <- batches[w]
+			queues[w] <- batches[w]
 			batches[w] = make([]Call, 0, batchSize)
 		}
 	}
-	for w := range to {
-		to[w] <- batches[w]
-		close(to[w])
+	for w := range queues {
+		queues[w] <- batches[w]
+		close(queues[w])
 	}
 }
 

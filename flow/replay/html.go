@@ -60,4 +60,4 @@ func bars(days []Named) (all []bar) {
 }
 
 // HTML writes the report as one page that needs nothing else.
-func (r *Report) HTML(to io.Writer) error { return page.Execute(to, r) }
+func (r *Report) HTML(out io.Writer) error { return page.Execute(out, r) }

@@ -62,7 +62,7 @@ func (r *records) skip() error {
 }
 
 // split takes a record apart and says how long it is, or why it is none. whole: the file ends with head.
-func (r *records) split(head []byte, whole bool) (n int, why string) {
+func (r *records) split(head []byte, whole bool) (n int, reason string) {
 	r.text, r.ends = r.text[:0], r.ends[:0]
 	for n = 0; ; n++ { // past a separator
 		if n < len(head) && head[n] == '"' {

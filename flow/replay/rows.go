@@ -144,7 +144,7 @@ func (r *reader) cell(cells []string, field int) string {
 const maxCell = 256
 
 // read fills in the row, or says why it cannot.
-func (r *reader) read(row *Row, cells []string) (why string) {
+func (r *reader) read(row *Row, cells []string) (reason string) {
 	row.Caller, row.Customer = r.cell(cells, fLine), r.cell(cells, fCustomer)
 	row.Dialled, row.Source, row.UserAgent = r.cell(cells, fDialled), r.cell(cells, fSource), r.cell(cells, fAgent)
 	if max(len(row.ID), len(row.Caller), len(row.Customer), len(row.Dialled)) > maxCell {

@@ -36,26 +36,26 @@ func (w *Watch) Finding(ctx context.Context, id int64) (Finding, error) {
 
 // Close says that a person has dealt with a finding. ErrClosed when it was closed before. A repeat within
 // the finding's period counts on and does not open it again.
-func (w *Watch) Close(ctx context.Context, id int64, by string) error {
+func (w *Watch) Close(ctx context.Context, id int64, actor string) error {
 	f, err := w.o.Store.Finding(ctx, id)
 	if err != nil {
 		return err
 	}
-	by = strings.ToValidUTF8(by[:min(len(by), 100)], "")
-	now, closed := time.Now(), fact.FindingClosed{By: by, Finding: id, Key: f.Key}
-	return w.o.Store.CloseFinding(ctx, id, now, by, closed.Row(now, fact.Subject{Line: f.Line, Account: f.Account}))
+	actor = strings.ToValidUTF8(actor[:min(len(actor), 100)], "")
+	now, closed := time.Now(), fact.FindingClosed{By: actor, Finding: id, Key: f.Key}
+	return w.o.Store.CloseFinding(ctx, id, now, actor, closed.Row(now, fact.Subject{Line: f.Line, Account: f.Account}))
 }
 
 // MaxNote is how long a note may be, in bytes.
 const MaxNote = 2000
 
 // Note adds a note to a finding. ErrFull when it has as many as it may.
-func (w *Watch) Note(ctx context.Context, id int64, by, text string) error {
+func (w *Watch) Note(ctx context.Context, id int64, actor, text string) error {
 	f, err := w.o.Store.Finding(ctx, id)
 	if err != nil {
 		return err
 	}
-	n := store.Note{At: time.Now(), By: strings.ToValidUTF8(by[:min(len(by), 100)], ""), Text: strings.ToValidUTF8(text[:min(len(text), MaxNote)], "")}
+	n := store.Note{At: time.Now(), By: strings.ToValidUTF8(actor[:min(len(actor), 100)], ""), Text: strings.ToValidUTF8(text[:min(len(text), MaxNote)], "")}
 	noted := fact.FindingNoted{By: n.By, Finding: id, Key: f.Key, Text: n.Text}
 	return w.o.Store.NoteFinding(ctx, id, n, noted.Row(n.At, fact.Subject{Line: f.Line, Account: f.Account}))
 }

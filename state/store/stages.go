@@ -31,7 +31,7 @@ type Stages interface {
 	// NoteFinding adds a note to a finding, open or closed; ErrInUse when it has as many as it may, ErrNotFound when there is none.
 	NoteFinding(ctx context.Context, id int64, note Note, facts ...Fact) error
 	// CloseFinding closes an open finding; ErrInUse when it was closed before, ErrNotFound when there is none.
-	CloseFinding(ctx context.Context, id int64, at time.Time, by string, facts ...Fact) error
+	CloseFinding(ctx context.Context, id int64, at time.Time, actor string, facts ...Fact) error
 
 	// Usage is the un-billed usage of every subject: "line/ID" and "account/ID".
 	Usage(ctx context.Context, yield func(Usage) error) error

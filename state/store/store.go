@@ -219,9 +219,9 @@ type Store interface {
 	// Called streams the destinations of outbound calls since an instant, each once for each account.
 	Called(ctx context.Context, since time.Time, yield func(Called) error) error
 
-	// Removals are the facts "line.deleted" (kind is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
+	// Removals are the facts "line.deleted" (subject is "line") or "customer.deleted" ("customer") of those that had a handle, or ("")
 	// of all, newest first: what was removed under which identity, and when.
-	Removals(ctx context.Context, what, handle string, limit int) ([]Fact, error)
+	Removals(ctx context.Context, subject, handle string, limit int) ([]Fact, error)
 
 	// Rekey replaces every sealed secret by what reseal returns, in one transaction (key rotation).
 	Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte, error), facts ...Fact) (n int, err error)

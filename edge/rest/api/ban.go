@@ -95,7 +95,7 @@ type Feed struct {
 	Entries int       `json:"entries" doc:"of the list accepted last"`
 	Taken   time.Time `json:"taken,omitzero" doc:"when a list was last accepted"`
 	Asked   time.Time `json:"asked,omitzero" doc:"the last attempt"`
-	Summary string    `json:"summary,omitempty" doc:"what came of the list accepted last"`
+	Summary string    `json:"summary,omitempty" doc:"the result of the list accepted last"`
 	Notes   []string  `json:"notes,omitempty"`
 	Fault   string    `json:"fault,omitempty" doc:"of the last attempt; absent if it succeeded"`
 }

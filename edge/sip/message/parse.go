@@ -19,8 +19,8 @@ func (f *Fault) Error() string { return f.Why }
 // fault is a reason in both its forms, made in advance so that a flood of bad packets allocates nothing.
 type fault struct{ answer, drop Fault }
 
-func because(status int, header, why string) *fault {
-	return &fault{Fault{status, header, why}, Fault{0, header, why}}
+func because(status int, header, reason string) *fault {
+	return &fault{Fault{status, header, reason}, Fault{0, header, reason}}
 }
 
 // A packet that is not SIP is not answered; everything else is, so that its sender learns why.

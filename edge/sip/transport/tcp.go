@@ -285,13 +285,13 @@ func (c *conn) fail(todo []outgoing, err error) {
 }
 
 // close ends the connection once; what still waits is reported as failed.
-func (c *conn) close(why error) {
+func (c *conn) close(reason error) {
 	c.mu.Lock()
 	if c.dead != nil {
 		c.mu.Unlock()
 		return
 	}
-	c.dead = why
+	c.dead = reason
 	left := c.queue
 	c.queue = nil
 	nc := c.nc
@@ -300,7 +300,7 @@ func (c *conn) close(why error) {
 	if nc != nil {
 		_ = nc.Close()
 	}
-	c.fail(left, why)
+	c.fail(left, reason)
 	if line != "" && c.t.cfg.Closed != nil && !c.t.stopped.Load() {
 		c.t.cfg.Closed(Dest{Addr: c.remote, Proto: TCP, Flow: c.id}, line)
 	}

@@ -63,7 +63,7 @@ type batchOut struct {
 const overflowSize = 1<<16 - smallBuf
 
 // listenUDP makes the nth socket of those that share an address.
-func listenUDP(a netip.AddrPort, nth, of, bufSize int) (datagrams, netip.AddrPort, error) {
+func listenUDP(a netip.AddrPort, nth, sharing, bufSize int) (datagrams, netip.AddrPort, error) {
 	family := unix.AF_INET
 	if a.Addr().Is6() {
 		family = unix.AF_INET6
@@ -73,7 +73,7 @@ func listenUDP(a netip.AddrPort, nth, of, bufSize int) (datagrams, netip.AddrPor
 		return nil, netip.AddrPort{}, os.NewSyscallError("socket", err)
 	}
 	s := &mmsg{file: os.NewFile(uintptr(fd), "udp "+a.String())}
-	local, err := bindUDP(fd, a, nth, of, bufSize)
+	local, err := bindUDP(fd, a, nth, sharing, bufSize)
 	if err == nil {
 		s.raw, err = s.file.SyscallConn()
 	}
@@ -86,7 +86,7 @@ func listenUDP(a netip.AddrPort, nth, of, bufSize int) (datagrams, netip.AddrPor
 
 // bindUDP gives a new socket its options and address, and says which one it has got. The first socket takes the address
 // alone and lets others beside it only then: a second server, started by mistake, would get half of the packets.
-func bindUDP(fd int, a netip.AddrPort, nth, of, bufSize int) (local netip.AddrPort, err error) {
+func bindUDP(fd int, a netip.AddrPort, nth, sharing, bufSize int) (local netip.AddrPort, err error) {
 	if nth > 0 {
 		if err := mayShare(fd); err != nil {
 			return local, err
@@ -109,7 +109,7 @@ func bindUDP(fd int, a netip.AddrPort, nth, of, bufSize int) (local netip.AddrPo
 	if err := unix.Bind(fd, to); err != nil {
 		return local, os.NewSyscallError("bind", err)
 	}
-	if nth == 0 && of > 1 {
+	if nth == 0 && sharing > 1 {
 		if err := mayShare(fd); err != nil {
 			return local, err
 		}

@@ -206,7 +206,7 @@ func (s *Store) Finding(_ context.Context, id int64) (store.Finding, error) {
 }
 
 // CloseFinding closes one that is open.
-func (s *Store) CloseFinding(_ context.Context, id int64, at time.Time, by string, facts ...store.Fact) error {
+func (s *Store) CloseFinding(_ context.Context, id int64, at time.Time, actor string, facts ...store.Fact) error {
 	return s.write(facts, func() error {
 		if id < 1 || id > int64(len(s.stages.findings)) {
 			return store.ErrNotFound
@@ -215,7 +215,7 @@ func (s *Store) CloseFinding(_ context.Context, id int64, at time.Time, by strin
 		if !f.ClosedAt.IsZero() {
 			return store.ErrInUse
 		}
-		f.ClosedAt, f.ClosedBy = at, by
+		f.ClosedAt, f.ClosedBy = at, actor
 		return nil
 	})
 }
@@ -240,9 +240,9 @@ func (s *Store) NoteFinding(_ context.Context, id int64, note store.Note, facts 
 }
 
 // yieldAll gives a copy of what is in a map, in the order of less.
-func yieldAll[K comparable, V any](s *Store, of func(*stages) map[K]V, order func(a, b V) int, yield func(V) error) error {
+func yieldAll[K comparable, V any](s *Store, items func(*stages) map[K]V, order func(a, b V) int, yield func(V) error) error {
 	s.mu.Lock()
-	all := slices.SortedFunc(maps.Values(of(&s.stages)), order)
+	all := slices.SortedFunc(maps.Values(items(&s.stages)), order)
 	s.mu.Unlock()
 	for _, v := range all {
 		if err := yield(v); err != nil {

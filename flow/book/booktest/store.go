@@ -403,13 +403,13 @@ func (s *Store) Facts(_ context.Context, f store.FactFilter) ([]store.Fact, erro
 }
 
 // Removals are what was removed, newest first.
-func (s *Store) Removals(_ context.Context, what, handle string, limit int) (out []store.Fact, err error) {
+func (s *Store) Removals(_ context.Context, kind, handle string, limit int) (out []store.Fact, err error) {
 	for _, f := range slices.Backward(s.AllFacts()) {
 		id := f.Line
-		if what == "customer" {
+		if kind == "customer" {
 			id = f.Account
 		}
-		if f.Kind == what+".deleted" && fits(handle, account.Handle(id)) && len(out) < limit {
+		if f.Kind == kind+".deleted" && fits(handle, account.Handle(id)) && len(out) < limit {
 			out = append(out, f)
 		}
 	}

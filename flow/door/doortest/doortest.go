@@ -109,8 +109,8 @@ func (s *Scene) Call(line, to string) *gate.Plan {
 }
 
 // End ends a call, with all its legs.
-func (s *Scene) End(plan *gate.Plan, why policy.Reason) {
-	s.Notify(plan.ID, gate.End{Reason: why, Status: 200, At: time.Now()})
+func (s *Scene) End(plan *gate.Plan, reason policy.Reason) {
+	s.Notify(plan.ID, gate.End{Reason: reason, Status: 200, At: time.Now()})
 	s.Notify(plan.ID, gate.Over(nil))
 }
 

@@ -36,15 +36,15 @@ func Beside(ctx context.Context, dsn string) (*Engine, error) {
 }
 
 // Copy has pg_dump write a snapshot of everything into a new file at to.
-func (e *Engine) Copy(ctx context.Context, to string) error {
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func (e *Engine) Copy(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return tool(ctx, e.dsn, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file="+to)
+	return tool(ctx, e.dsn, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file="+path)
 }
 
 // Staged is a copy in a database of its own, ready to take the store's place.

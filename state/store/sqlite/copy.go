@@ -51,8 +51,8 @@ func (e *Engine) beside(ctx context.Context) error {
 }
 
 // Copy writes a snapshot of everything into a new file at to, while others continue to write.
-func (e *Engine) Copy(ctx context.Context, to string) (err error) {
-	if err := empty(to); err != nil {
+func (e *Engine) Copy(ctx context.Context, path string) (err error) {
+	if err := empty(path); err != nil {
 		return err
 	}
 	db, err := sql.Open("sqlite", e.dsn(5*time.Second))
@@ -60,11 +60,11 @@ func (e *Engine) Copy(ctx context.Context, to string) (err error) {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return sound(ctx, to)
+	return sound(ctx, path)
 }
 
 // empty makes a file that only its owner may read, for SQLite to fill.

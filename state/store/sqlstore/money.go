@@ -345,9 +345,9 @@ func (s *Queries) ofKinds(ctx context.Context, f *store.FactFilter, w *where, ki
 }
 
 // Removals are the facts of what was removed, newest first.
-func (s *Queries) Removals(ctx context.Context, what, handle string, limit int) ([]store.Fact, error) {
+func (s *Queries) Removals(ctx context.Context, subject, handle string, limit int) ([]store.Fact, error) {
 	column, kind := "line", fact.KindLineDeleted
-	if what == "customer" {
+	if subject == "customer" {
 		column, kind = "account", fact.KindCustomerDeleted
 	}
 	// The kind stands in the text, or SQLite would not see that its partial index applies.

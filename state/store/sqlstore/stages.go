@@ -220,10 +220,10 @@ func (s *Queries) Finding(ctx context.Context, id int64) (store.Finding, error) 
 }
 
 // CloseFinding closes an open finding.
-func (s *Queries) CloseFinding(ctx context.Context, id int64, at time.Time, by string, facts ...store.Fact) error {
+func (s *Queries) CloseFinding(ctx context.Context, id int64, at time.Time, actor string, facts ...store.Fact) error {
 	row := named{fmt.Sprintf("finding %d", id), "SELECT id FROM finding WHERE id = $1", []any{id}}
 	sql := "UPDATE finding SET closed = $2, closed_by = $3 WHERE id = $1 AND closed = 0"
-	return s.change(ctx, row, store.ErrInUse, facts, sql, id, stamp(at), by)
+	return s.change(ctx, row, store.ErrInUse, facts, sql, id, stamp(at), actor)
 }
 
 // stamp is an instant at which something was done: it must not be stored as none.
