@@ -42,7 +42,7 @@ var demoLines = []demoLine{
 	{"2011", "surgery", "020 7946 0111", "Reception", nil},
 	{"2012", "surgery", "020 7946 0112", "Surgery 1", []book.Setting{{Field: account.InternationalCeiling, N: 0}}},
 	{"2021", "callcentre", "020 7946 0121", "Sales", []book.Setting{
-		// What a thief dreams of: dear countries open. The day's cap is what stands between.
+		// The settings that suit an attacker: expensive countries are open, and only the daily cap limits the loss.
 		{Field: account.InternationalCeiling, N: int64(500 * money.PencePerMinute), Grant: true},
 		{Field: account.MaxInternational, N: 10, Grant: true},
 		{Field: account.CallsPerMinute, N: 300, Grant: true},
@@ -186,7 +186,7 @@ Try, in another terminal:
 		{"a call that is allowed", "phone call" + extra + " --line 2001 --to 02079460000"},
 		{"a call that is refused", "phone call" + extra + " --line 2001 --to 09098790123"},
 		{"an attack that meets its cap", "phone attack" + extra + " --line 2021"},
-		{"a thief who guesses a password", "phone guess" + server + " --line 2011"},
+		{"an attacker who guesses a password", "phone guess" + server + " --line 2011"},
 		{"the mails to its owner", "notice list --socket " + a.cfg.Admin.Socket},
 		{"its calls, each with a reason", "cdr list --line 2021 --socket " + a.cfg.Admin.Socket},
 		{"why a call would be refused", "decide --line 2001 --to 005352345678 --socket " + a.cfg.Admin.Socket},

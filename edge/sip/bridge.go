@@ -12,7 +12,7 @@ import (
 	"ringfence/flow/gate"
 )
 
-// bridgeState is how far a call has come.
+// bridgeState is the state of a call.
 type bridgeState uint8
 
 const (
@@ -157,7 +157,7 @@ func (l *leg) giveUpChanges() {
 	for _, t := range l.servers {
 		switch {
 		case t.head == nil:
-		case t.method == message.BYE || t.method == message.CANCEL: // the call is over, for whatever reason
+		case t.method == message.BYE || t.method == message.CANCEL: // the call is over, for any reason
 			s.respond(t, reply{code: 200})
 		default:
 			s.respond(t, reply{code: 487})

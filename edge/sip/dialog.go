@@ -14,7 +14,7 @@ import (
 	"ringfence/flow/gate"
 )
 
-// legState is how far a leg has come.
+// legState is the state of a leg.
 type legState uint8
 
 const (

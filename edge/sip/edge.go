@@ -33,7 +33,7 @@ import (
 	"ringfence/flow/location"
 )
 
-// Options are the edge's settings; every zero value is usable but for the addresses.
+// Options are the edge's settings. Every zero value is usable, except for the addresses.
 type Options struct {
 	UDP, TCP   []netip.AddrPort          // where to listen; port 0 picks one
 	PacketConn net.PacketConn            // instead of UDP: tests under virtual time

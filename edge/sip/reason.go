@@ -11,7 +11,7 @@ import (
 	"ringfence/edge/sip/message"
 )
 
-// ending is how a call ends: what each phone is sent, and what is reported to the gate.
+// ending says how a call ends: what each phone is sent, and what the gate is told.
 type ending struct {
 	by     call.Party
 	why    policy.Reason

@@ -176,7 +176,7 @@ type loggedIn struct {
 	at   time.Duration
 }
 
-// Bounds of what is kept: retransmissions come within 32 s, nearly all within one second.
+// Limits on what is kept: retransmissions come within 32 s, nearly all within one second.
 const (
 	maxAccepted  = 4096 // of a generation
 	acceptedLife = 32 * time.Second

@@ -40,7 +40,7 @@ type seats struct {
 	e *Edge
 
 	mu    sync.Mutex
-	calls int // guarded by mu, as is all below: calls but for emergency calls
+	calls int // guarded by mu, as is all below: calls without emergency calls
 	in    int // of these, inbound ones
 
 	help   int                  // emergency calls
@@ -255,7 +255,7 @@ func (b *bridge) makesRoom(trunk string) {
 	}
 }
 
-// back counts a call over a trunk that is up, whatever the bounds.
+// back counts a call in progress over a trunk, regardless of the limits.
 func (t *seats) back(b *bridge, trunk string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -369,7 +369,7 @@ func (b *bridge) leave() {
 	b.s.e.seats.leave(b)
 }
 
-// sitDown gives a restored call its seat, whatever the limits: the call is up.
+// sitDown gives a restored call its seat regardless of the limits, because the call is up.
 func (b *bridge) sitDown(a *legRecord) {
 	t := b.s.e.seats
 	switch {

@@ -278,7 +278,7 @@ func (e *Edge) coarse(at, now time.Duration) time.Duration {
 // mayKeep bounds the calls of a shard that are over and kept for repeats of their last packets, some 30 s each.
 func (e *Edge) mayKeep() int64 { return int64(1024 + 2*e.o.MaxCalls/len(e.shards)) }
 
-// ask runs a question to the gate, which may block, beside the shard and brings the answer back.
+// ask runs a question to the gate, which may block, outside the shard, and brings the answer back.
 func (s *shard) ask(b *bridge, question func() (answer func())) {
 	s.asking++
 	b.busy = true
@@ -299,7 +299,7 @@ func (s *shard) ask(b *bridge, question func() (answer func())) {
 	})
 }
 
-// askGate asks the gate: beside the shard when the gate may wait for a disk, inside it otherwise.
+// askGate asks the gate: outside the shard when the gate may wait for a disk, inside it otherwise.
 func (s *shard) askGate(b *bridge, question func() (answer func())) {
 	if !s.e.o.Prompt {
 		s.ask(b, question)

@@ -18,7 +18,7 @@ type sessionTimer struct {
 	interval  time.Duration // 0: the peer knows no session timers
 	ours      bool          // we refresh
 	refreshAt time.Duration // when we do, or when we ping
-	expireAt  time.Duration // when the peer is given up for not refreshing
+	expireAt  time.Duration // when the call is ended because the peer has not refreshed
 	prove     bool          // after a restart: ping first, whatever was agreed
 }
 

@@ -72,7 +72,7 @@ type client struct {
 	acked      []byte    // INVITE: the ACK of a final answer other than 2xx
 	begunAt    time.Time // when it was first sent
 	sentAt     time.Time // BYE: when it was sent last
-	cancelled  bool      // INVITE: given up; a 2xx that comes nevertheless is hung up
+	cancelled  bool      // INVITE: cancelled; a 2xx that comes nevertheless is hung up
 	cancelSent bool
 	before     bool   // INVITE: a previous process sent it, and may have received its answer
 	reason     []byte // why it was given up: Reason lines for CANCEL or BYE
@@ -271,7 +271,7 @@ func (s *shard) ackFinal(c *client, m *message.Message) {
 	s.e.send(c.to, c.acked, 0)
 }
 
-// cancel gives up an INVITE of ours. A CANCEL may only follow a provisional answer (9.1); until then it is remembered.
+// cancel cancels an INVITE of ours. A CANCEL may only follow a provisional answer (9.1); until then it is remembered.
 func (s *shard) cancel(c *client, reason []byte) {
 	if !c.cancelled {
 		c.cancelled, c.reason = true, reason

@@ -315,7 +315,7 @@ func (b *bridge) inviteAnswered(c *client, m *message.Message, status int) {
 	}
 }
 
-// answered takes the first 2xx: the other legs are given up, and the answer is made durable before the caller hears it.
+// answered takes the first 2xx: the other legs are cancelled, and the answer is made durable before it is sent to the caller.
 func (b *bridge) answered(c *client, m *message.Message) {
 	s, u := b.s, b.setup
 	l := c.answerer(m)
@@ -355,7 +355,7 @@ func (l *leg) giveUpInvites(but *client) {
 	}
 }
 
-// confirmed goes on when the answer is durable.
+// confirmed continues once the answer is durable.
 func (b *bridge) confirmed(c *client, err error) {
 	s, l := b.s, c.leg
 	if b.state != answering {
@@ -494,7 +494,7 @@ func needsHeader(status int) bool {
 	return false
 }
 
-// abandonSilent gives up a leg to a carrier that did not even send a 100.
+// abandonSilent abandons a leg to a carrier that did not even send a 100.
 func (b *bridge) abandonSilent() {
 	for _, l := range b.outs() {
 		if l.state == early && l.trunk != "" && l.asked != nil && l.asked.State() == transaction.Calling {
