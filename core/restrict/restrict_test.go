@@ -74,6 +74,22 @@ func TestWhatIsClosed(t *testing.T) {
 	}
 }
 
+// TestStoredPricesHaveNoCurrency: the server starts also when the provider bills in another currency than when a restriction was stored.
+func TestStoredPricesHaveNoCurrency(t *testing.T) {
+	for _, text := range []string{"above 10p", "above 0.25p, LV, paid"} {
+		s, err := ParseSet(text)
+		must(t, err)
+		stored, err := s.MarshalText()
+		must(t, err)
+		euro, err := money.CurrencyOf("EUR")
+		must(t, err)
+		back, err := ParseSetIn(euro, string(stored))
+		if err != nil || back.Above != s.Above || back.String() != s.String() {
+			t.Errorf("%q was stored as %q and read as %q: %v", text, stored, back, err)
+		}
+	}
+}
+
 // TestIdleRanges: a range that can never refuse a call is found, and none that can.
 func TestIdleRanges(t *testing.T) {
 	for text, want := range map[string]string{

@@ -47,7 +47,7 @@ func (s *Set) part(currency money.Currency, text string) error {
 		s.Abroad = true
 		return nil
 	case strings.HasPrefix(low, "above "):
-		rate, err := currency.ParseRate(strings.TrimSpace(low[len("above "):]))
+		rate, err := rateOf(currency, strings.TrimSpace(low[len("above "):]))
 		if err == nil && rate > 0 {
 			s.Above = rate
 			return nil
@@ -67,6 +67,14 @@ func (s *Set) part(currency money.Currency, text string) error {
 		}
 	}
 	return fmt.Errorf("%w: %.40q; want %s", ErrSet, text, Forms)
+}
+
+func rateOf(currency money.Currency, text string) (money.Rate, error) {
+	if digits, ok := strings.CutPrefix(text, numbered); ok {
+		n, err := strconv.ParseInt(digits, 10, 64)
+		return money.Rate(n), err
+	}
+	return currency.ParseRate(text)
 }
 
 // ParseRange reads "+44843", with spaces between digits.
@@ -137,8 +145,18 @@ func (s Set) String() string {
 // String writes a range: "+44843".
 func (r Range) String() string { return "+" + strconv.FormatUint(r.Prefix, 10) }
 
-// MarshalText is String.
-func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// MarshalText is String, but for the price: it is written as a number, so that what is stored can be read also when the provider bills in another
+// currency.
+func (s Set) MarshalText() ([]byte, error) {
+	text, rate := s, s.Above
+	if text.Above = 0; rate == 0 {
+		return []byte(s.String()), nil
+	}
+	return []byte(strings.TrimSuffix("above "+numbered+strconv.FormatInt(int64(rate), 10)+", "+text.String(), ", ")), nil
+}
+
+// numbered stands before a rate that is written as a number.
+const numbered = "="
 
 // UnmarshalText is ParseSet.
 func (s *Set) UnmarshalText(text []byte) (err error) {
