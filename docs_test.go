@@ -11,7 +11,7 @@ import (
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	dropped = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	inCode  = regexp.MustCompile("`([^`\n]+)`")
 	place   = regexp.MustCompile(`^((core|state|flow|edge|app|cmd|deploy|docs|e2e|tools)/)?[\w./*-]+$`)
 	method  = regexp.MustCompile(`^(?:\w+\.)?(\w+)$`)

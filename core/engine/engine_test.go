@@ -214,6 +214,11 @@ func TestAnEndInDoubt(t *testing.T) {
 				if leg.Beyond = 5 * s; name == "" && x.Bill([]Leg{leg}, terms, nil).CarrierTalk != c.at+5*s {
 					t.Errorf("its answer may have waited for 5 s, and the carrier charges for %v", x.Bill([]Leg{leg}, terms, nil).CarrierTalk)
 				}
+				if leg.OverAt = c.end.At.Add(5 * s); name != "" && c.end.By == call.Callee && c.end.Reason == policy.Hangup {
+					if more := x.Bill([]Leg{leg}, terms, nil).CarrierTalk; more != b.CarrierTalk { // it hung up before; only our own BYE was not confirmed
+						t.Errorf("after a restart our BYE went unanswered for 5 s, and the carrier charges for %v", more)
+					}
+				}
 				if b.Talk != c.talk || c.at > 0 && b.CarrierTalk != c.at {
 					t.Errorf("%scharged for %v, want %v; the carrier charges for %v", name, b.Talk, c.talk, b.CarrierTalk)
 				}

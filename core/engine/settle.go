@@ -142,6 +142,8 @@ func Merge(legs, heard []Leg) []Leg {
 func (c *Call) carried(g *Leg) time.Duration {
 	end := &c.Open.End
 	switch {
+	case g.Joined && g.Answered.IsZero() && end.By == call.Callee && end.Reason == policy.Hangup.Code() && end.Status == 200:
+		return end.Talk + end.Doubt // its own BYE came before the restart: however long a BYE of ours went unanswered since, it was over
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
 		return end.Talk + end.Doubt + g.Beyond
 	case !g.Answered.IsZero():
