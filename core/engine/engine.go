@@ -195,10 +195,10 @@ func (c *Call) Restricted(e *account.Effective, zone *time.Location, now time.Ti
 	return &Refusal{policy.CutRestricted, policy.ClosedBy(r)}
 }
 
-// Closed ends a call now if a restriction, as Restricted found it, refuses it and it has paid for longer than until it would have to buy again:
-// restrictions end calls within a slice, and never later than a minute. False: there is none, or the call is to be looked at as ever.
+// Closed ends a call now if a restriction, as Restricted found it, refuses it and it has paid for longer than a slice, or than a minute:
+// others end with their paid time, because they may buy no more. False: there is none, or the call is to be looked at as ever.
 func (c *Call) Closed(r *Refusal, now time.Time, t Terms) (Step, bool) {
-	if r == nil || c.cut != policy.OK || c.Open.State != call.Answered || c.Open.PaidFor-now.Sub(c.Since) <= t.Ahead {
+	if r == nil || c.cut != policy.OK || c.Open.State != call.Answered || c.Open.PaidFor-now.Sub(c.Since) <= min(t.Slice, lockGrace)+t.Ahead {
 		return Step{}, false
 	}
 	return c.Cut(r.Reason, r.Figures, "", now), true

@@ -11,6 +11,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/policy"
+	"ringfence/core/restrict"
 	"ringfence/flow/book"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -257,17 +258,29 @@ func TestALockedCallEndsWithinAMinute(t *testing.T) {
 	})
 }
 
-// A lock holds across a restart: what was taken back buys nothing more, ends at once if the lock says so or the line is gone,
-// and goes on if the lock lets it.
+// A lock, or a restriction that ends calls, holds across a restart: what was taken back buys nothing more, ends at once if the lock says so or
+// the line is gone, and goes on if the lock or the restriction lets it.
 func TestALockHoldsAcrossARestart(t *testing.T) {
+	restricts := func(names string, ends bool) func(*house) {
+		return func(h *house) {
+			set, err := restrict.ParseSet(names)
+			must(h.t, err)
+			_, err = h.book.EditLine(context.Background(), "test", "2001", book.LineEdit{Restrict: &restrict.Restriction{Names: set, Ends: ends}})
+			must(h.t, err)
+		}
+	}
 	for name, c := range map[string]struct {
 		lock  func(*house)
 		after time.Duration // talk time at the end; 0: it goes on
 	}{
-		"plain":   {func(h *house) { h.lockAs(account.CallsEnd) }, time.Minute},
-		"cut":     {func(h *house) { h.lockAs(account.CallsCut) }, 20 * time.Second},
-		"kept":    {func(h *house) { h.lockAs(account.CallsKept) }, 0},
-		"removed": {func(h *house) { must(h.t, h.book.DeleteLine(context.Background(), "test", "2001")) }, 20 * time.Second},
+		"restricted": {restricts("+4420", true), time.Minute},
+		"by class":   {restricts("geographic", true), time.Minute},
+		"for others": {restricts("mobile, abroad", true), 0},
+		"for new":    {restricts("paid", false), 0},
+		"plain":      {func(h *house) { h.lockAs(account.CallsEnd) }, time.Minute},
+		"cut":        {func(h *house) { h.lockAs(account.CallsCut) }, 20 * time.Second},
+		"kept":       {func(h *house) { h.lockAs(account.CallsKept) }, 0},
+		"removed":    {func(h *house) { must(h.t, h.book.DeleteLine(context.Background(), "test", "2001")) }, 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBook(t)
