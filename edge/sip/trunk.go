@@ -238,7 +238,7 @@ func (s *shard) ackDialog(m *message.Message, to transport.Dest) {
 	s.e.send(to, s.room, 0)
 }
 
-// hangUpDialog acknowledges a 2xx and sends one BYE in its dialog, which is not retransmitted: it is no call of ours, or one too many.
+// hangUpDialog acknowledges a 2xx and sends one BYE in its dialog, which is not retransmitted: the call is not ours, or is one too many.
 func (s *shard) hangUpDialog(m *message.Message, to transport.Dest) {
 	d := s.strayLeg(m, to)
 	s.ackDialog(m, to)

@@ -460,7 +460,7 @@ func (g *Guard) hashTried(user []byte, line string) uint64 {
 	return t.hash
 }
 
-// honeypot bans anyone who tries the login of a line that is nobody's, whatever the password.
+// honeypot bans anyone who tries the login of a honeypot line, whatever the password.
 func (g *Guard) honeypot(t *try, right bool) {
 	g.stats.honeypots.Add(1)
 	exempt := g.shutOut(t, t.src.unit.prefix(ofAddress), ofAddress, honeypotBan, "a login to a honeypot line")
