@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -220,9 +221,9 @@ func unpacked(name string, in io.Reader) (io.Reader, error) {
 // pace says on a terminal how many calls were read, how fast, and how long it will take, at most ten times a second.
 type pace struct {
 	from  io.Reader
-	to    io.Writer // nil: nowhere
-	size  int64     // 0: unknown
-	read  int64     // bytes
+	to    io.Writer    // nil: nowhere
+	size  int64        // 0: unknown
+	read  atomic.Int64 // bytes: what reads the file is another goroutine
 	began time.Time
 	shown time.Time
 }
@@ -230,7 +231,7 @@ type pace struct {
 // Read passes on, and counts.
 func (p *pace) Read(b []byte) (int, error) {
 	n, err := p.from.Read(b)
-	p.read += int64(n)
+	p.read.Add(int64(n))
 	return n, err
 }
 
@@ -242,9 +243,9 @@ func (p *pace) at(rows int64) {
 	p.shown = now
 	took := now.Sub(p.began)
 	text := fmt.Sprintf("%s, %.0f a second", api.Count(int(rows), "call", "calls"), float64(rows)/took.Seconds())
-	if p.size > 0 && p.read > 0 {
-		left := time.Duration(float64(took) * float64(p.size-p.read) / float64(p.read)).Round(time.Second)
-		text += fmt.Sprintf(", %d%%, %v left", p.read*100/p.size, left)
+	if read := p.read.Load(); p.size > 0 && read > 0 {
+		left := time.Duration(float64(took) * float64(p.size-read) / float64(read)).Round(time.Second)
+		text += fmt.Sprintf(", %d%%, %v left", read*100/p.size, left)
 	}
 	fmt.Fprintf(p.to, "\r\x1b[K%s", text)
 }

@@ -21,7 +21,7 @@ type Call struct {
 	ID         call.ID // by which facts name it; "" where none are wanted
 	Seq        int64   // the caller's own number of it
 	Account    string  // whose its line is, as far as the caller knows: for Options.Meet
-	Slot       int     // number of its line, from 1 on: Run gives it
+	Slot       int     // number of its line, from 1 on; Run gives it where no call has one
 	At         time.Time
 	Line       string
 	Dialled    string
@@ -450,20 +450,21 @@ func (p *Player) give(l *live) {
 
 // Run plays calls that come in the order of time, the accounts spread over workers, and returns when the last has ended. What is
 // said of a call does not depend on how many workers there are. With several options each call is played under each of them; they
-// must agree on which account a line is of.
-func Run(workers int, calls iter.Seq[Call], under ...Options) {
+// must agree on which account a line is of. No call is kept.
+func Run(workers int, calls iter.Seq[*Call], under ...Options) {
 	var wg sync.WaitGroup
-	to := make([]chan []Call, workers)
+	to, back := make([]chan []Call, workers), make(chan []Call, 4*workers)
 	for i := range to {
 		to[i] = make(chan []Call, 4)
-		wg.Go(func() { work(i, to[i], under) })
+		wg.Go(func() { work(i, to[i], back, under) })
 	}
-	deal(under, to, calls)
+	d := dealer{under: under, queues: to, back: back, slots: map[string]int{}, accounts: map[string]int{}, batches: make([][]Call, workers)}
+	d.deal(calls)
 	wg.Wait()
 }
 
 // work plays what one worker is dealt.
-func work(worker int, dealt <-chan []Call, under []Options) {
+func work(worker int, dealt <-chan []Call, back chan<- []Call, under []Options) {
 	players := make([]*Player, len(under))
 	for i := range under {
 		players[i] = New(under[i])
@@ -475,6 +476,10 @@ func work(worker int, dealt <-chan []Call, under []Options) {
 				p.Play(&batch[i])
 			}
 		}
+		select {
+		case back <- batch:
+		default:
+		}
 	}
 	for _, p := range players {
 		p.End()
@@ -482,46 +487,71 @@ func work(worker int, dealt <-chan []Call, under []Options) {
 }
 
 // batchSize is how many calls are handed to a worker in one batch: few enough to keep workers level, enough to cost nothing.
-const batchSize = 512
+const batchSize = 256
 
-// seat is a line as calls are dealt.
-type seat struct{ worker, slot int }
+// dealer hands each call to the worker of its account.
+type dealer struct {
+	under    []Options
+	queues   []chan []Call
+	back     <-chan []Call  // batches that were played
+	batches  [][]Call       // that are being filled
+	slots    map[string]int // of lines, for calls without
+	workers  []int          // by slot, from 1 on; 0: the line has not come up
+	accounts map[string]int // the worker of each account
+}
 
-// deal hands each call to the worker of its account.
-func deal(under []Options, queues []chan []Call, calls iter.Seq[Call]) {
-	seats, accounts := map[string]seat{}, map[string]int{} // the worker of each account
-	batches := make([][]Call, len(queues))
+func (d *dealer) deal(calls iter.Seq[*Call]) {
 	for c := range calls {
-		at, known := seats[c.Line]
-		if !known {
-			at = seat{meet(under, accounts, len(queues), &c), len(seats) + 1}
-			seats[c.Line] = at
+		if c.Slot == 0 {
+			d.number(c)
 		}
-		c.Slot = at.slot
-		w := at.worker
-		if batches[w] = append(batches[w], c); len(batches[w]) == batchSize {
-			queues[w] <- batches[w]
-			batches[w] = make([]Call, 0, batchSize)
+		for c.Slot >= len(d.workers) {
+			d.workers = append(d.workers, 0)
+		}
+		if d.workers[c.Slot] == 0 {
+			d.workers[c.Slot] = d.meet(c) + 1
+		}
+		w := d.workers[c.Slot] - 1
+		if d.batches[w] = append(d.batches[w], *c); len(d.batches[w]) == batchSize {
+			d.queues[w] <- d.batches[w]
+			d.batches[w] = d.batch()
 		}
 	}
-	for w := range queues {
-		queues[w] <- batches[w]
-		close(queues[w])
+	for w := range d.queues {
+		d.queues[w] <- d.batches[w]
+		close(d.queues[w])
+	}
+}
+
+func (d *dealer) batch() []Call {
+	select {
+	case b := <-d.back:
+		return b[:0]
+	default:
+		return make([]Call, 0, batchSize)
+	}
+}
+
+// number gives a call the slot of its line.
+func (d *dealer) number(c *Call) {
+	if c.Slot = d.slots[c.Line]; c.Slot == 0 {
+		c.Slot = len(d.slots) + 1
+		d.slots[c.Line] = c.Slot
 	}
 }
 
 // meet gives a line that comes up for the first time to the worker of its account.
-func meet(under []Options, accounts map[string]int, workers int, c *Call) (worker int) {
-	for i := range under {
-		if under[i].Meet != nil {
-			under[i].Meet(c)
+func (d *dealer) meet(c *Call) (worker int) {
+	for i := range d.under {
+		if d.under[i].Meet != nil {
+			d.under[i].Meet(c)
 		}
 	}
-	ln, _ := under[0].Rules.Line(c.Line, c.At)
-	worker, known := accounts[ln.Account]
+	ln, _ := d.under[0].Rules.Line(c.Line, c.At)
+	worker, known := d.accounts[ln.Account]
 	if !known {
-		worker = len(accounts) % workers
-		accounts[ln.Account] = worker
+		worker = len(d.accounts) % len(d.queues)
+		d.accounts[ln.Account] = worker
 	}
 	return worker
 }

@@ -89,6 +89,16 @@ func stream(seed uint64, lines, n, perSecond int) iter.Seq[Call] {
 	}
 }
 
+func each(calls []Call) iter.Seq[*Call] {
+	return func(yield func(*Call) bool) {
+		for i := range calls {
+			if c := calls[i]; !yield(&c) {
+				return
+			}
+		}
+	}
+}
+
 // TestWorkersDoNotMatter: what is said of a call is the same with one worker and with several, and no account spends beyond its cap.
 func TestWorkersDoNotMatter(t *testing.T) {
 	b := newBook(t, 30, 50_000_000, book.Setting{Field: account.LineDayCap, N: 700_000}, book.Setting{Field: account.MaxCalls, N: 3})
@@ -98,7 +108,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 	}
 	run := func(workers int) (all []Result) {
 		of := make([][]Result, workers)
-		Run(workers, slices.Values(calls), Options{Rules: b.Rules(), Terms: terms, Done: func(w int, r *Result) { of[w] = append(of[w], *r) }})
+		Run(workers, each(calls), Options{Rules: b.Rules(), Terms: terms, Done: func(w int, r *Result) { of[w] = append(of[w], *r) }})
 		all = slices.Concat(of...)
 		slices.SortFunc(all, func(a, b Result) int { return int(a.Call.Seq - b.Call.Seq) })
 		return all
@@ -200,7 +210,7 @@ func BenchmarkPlay(b *testing.B) {
 		}
 	}}
 	for b.Loop() {
-		Run(2, slices.Values(all), o)
+		Run(2, each(all), o)
 		n += len(all)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "calls/s")

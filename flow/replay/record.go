@@ -1,68 +1,86 @@
 package replay
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
-	"io"
 )
 
 // maxRecord bounds a record. Beyond it a line is no row, and a quote that opens is not looked for further: without a bound a quote that is never
 // closed would take the rest of the file for one cell.
 const maxRecord = 64 << 10
 
-// records splits a file into records of cells (RFC 4180). One that cannot be read ends with its line, and the next begins behind it.
+// records splits a chunk into records of cells (RFC 4180). One that cannot be read ends with its line, and the next begins behind it.
 type records struct {
-	in    *bufio.Reader // of more than maxRecord
+	chunk
 	comma byte
-	line  int // that the next record begins on, from 0
-	text  []byte
+	at    int    // where the next record begins
+	text  []byte // of the cells of a record with quotes
 	ends  []int
-	cells []string
+	cells [][]byte
 }
 
-// next gives the cells of a record, which are the caller's until the next one, and the line on which it begins. A *Fault names a record that
-// cannot be read.
-func (r *records) next() (cells []string, line int, err error) {
-	for {
-		head, err := r.in.Peek(maxRecord)
-		if len(head) == 0 {
-			return nil, r.line, err
-		}
-		whole := errors.Is(err, io.EOF)
-		if err != nil && !whole && bytes.IndexByte(head, '\n') < 0 {
-			return nil, r.line, err
-		}
+// next gives the cells of a record, which are the caller's until the next one, and the line on which it begins; 0: the chunk has no more. why says
+// that it cannot be read.
+func (r *records) next() (cells [][]byte, line int, why string) {
+	for r.at < r.end {
+		head := r.data[r.at:min(r.at+maxRecord, len(r.data))]
+		whole := r.last && r.at+len(head) == len(r.data)
 		if r.line++; head[0] == '\n' || head[0] == '\r' && len(head) > 1 && head[1] == '\n' { // an empty line is no row
 			r.skip()
 			continue
 		}
 		line = r.line
-		n, why := r.split(head, whole)
-		if why != "" {
-			return nil, line, errors.Join(&Fault{Line: line, Why: why}, r.skip())
+		n, why := r.plain(head, whole)
+		if n == 0 && why == "" {
+			if n, why = r.split(head, whole); why == "" {
+				r.line += bytes.Count(head[:max(n-1, 0)], []byte{'\n'})
+			}
 		}
-		r.line += bytes.Count(head[:max(n-1, 0)], []byte{'\n'})
-		_, _ = r.in.Discard(n)
-		return r.made(), line, nil
+		if why != "" {
+			r.skip()
+			return nil, line, why
+		}
+		r.at += n
+		return r.cells, line, ""
 	}
+	return nil, 0, ""
 }
 
 // skip goes to the end of the line.
-func (r *records) skip() error {
-	for {
-		_, err := r.in.ReadSlice('\n')
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil // the next record says so
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return err
-		}
+func (r *records) skip() {
+	n := bytes.IndexByte(r.data[r.at:], '\n') + 1
+	if n == 0 {
+		n = len(r.data) - r.at
 	}
+	r.at += n
 }
 
+// plain takes a record without quotes apart, as most are, and says how long it is; 0: it has some.
+func (r *records) plain(head []byte, whole bool) (n int, why string) {
+	r.cells = r.cells[:0]
+	from := 0
+	for n, b := range head {
+		switch b {
+		case r.comma:
+			r.cells = append(r.cells, head[from:n])
+			from = n + 1
+		case '\n':
+			r.cells = append(r.cells, bytes.TrimSuffix(head[from:n], []byte{'\r'}))
+			return n + 1, ""
+		case '"':
+			return 0, ""
+		}
+	}
+	if !whole {
+		return 0, tooLong
+	}
+	r.cells = append(r.cells, bytes.TrimSuffix(head[from:], []byte{'\r'}))
+	return len(head), ""
+}
+
+const tooLong = "the line is longer than 64 KiB"
+
 // split takes a record apart and says how long it is, or why it is none. whole: the file ends with head.
-func (r *records) split(head []byte, whole bool) (n int, reason string) {
+func (r *records) split(head []byte, whole bool) (n int, why string) {
 	r.text, r.ends = r.text[:0], r.ends[:0]
 	for n = 0; ; n++ { // past a separator
 		if n < len(head) && head[n] == '"' {
@@ -89,10 +107,12 @@ func (r *records) split(head []byte, whole bool) (n int, reason string) {
 		}
 		switch {
 		case n == len(head) && whole:
+			r.made()
 			return n, ""
 		case n == len(head):
-			return 0, "the line is longer than 64 KiB"
+			return 0, tooLong
 		case head[n] == '\n':
+			r.made()
 			return n + 1, ""
 		case head[n] != r.comma:
 			return 0, "something follows a closing quote"
@@ -116,13 +136,12 @@ func (r *records) quoted(head []byte, n int) int {
 	}
 }
 
-// made are the cells of what was split.
-func (r *records) made() []string {
-	text, from := string(r.text), 0
+// made makes the cells of what was split.
+func (r *records) made() {
+	from := 0
 	r.cells = r.cells[:0]
 	for _, end := range r.ends {
-		r.cells = append(r.cells, text[from:end])
+		r.cells = append(r.cells, r.text[from:end])
 		from = end
 	}
-	return r.cells
 }

@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"ringfence/core/account"
-	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -50,116 +48,97 @@ type Options struct {
 // Run plays the file. What it says of a call does not depend on how many workers there are. When ctx ends, the calls so far are
 // reported, with ctx's error.
 func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
-	r, err := newReader(in, o.Source)
+	reader, file, first, err := newReader(in, o.Source)
 	if err != nil {
 		return nil, err
 	}
 	if o.Lines == nil {
 		o.Lines = &Lines{}
 	}
-	run := &run{o: o, reader: r, report: newReport(&o), out: newWriter(o.Verdicts)}
+	o.Workers = max(o.Workers, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	run := &run{o: o, report: newReport(&o), out: newWriter(o.Verdicts, o.Workers), window: window{free: make(chan *batch, 64)}}
 	under := make([]play.Options, len(o.Sets))
 	for i := range o.Sets {
 		b := newBook(&o.Sets[i], o.Lines)
 		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Meet: b.meet, Done: run.done(i)}
 	}
-	play.Run(max(o.Workers, 1), func(yield func(play.Call) bool) { run.rows(ctx, yield) }, under...)
+	pieces := reader.pieces(ctx, file, first, o.Workers, run.window.free)
+	play.Run(o.Workers, func(yield func(*play.Call) bool) { run.rows(ctx, pieces, yield) }, under...)
 	run.report.finish()
 	return run.report, errors.Join(run.err, run.out.flush())
 }
 
 type run struct {
 	o      Options
-	reader *reader
 	report *Report
 	out    *writer
 	err    error
 
 	seq    int64 // rows read
-	window []play.Call
+	window window
 	last   time.Time // of the call that was played last
 }
 
-// window is how many rows may come in another order than that of time: their output keeps the file's.
-const window = 1 << 16
+// windowRows is how many rows may come in another order than that of time: their output keeps the file's.
+const windowRows = 1 << 16
 
 // rows gives the calls in the order of time. A row that comes more than a window late is played at the present of its turn.
-func (r *run) rows(ctx context.Context, yield func(play.Call) bool) {
-	r.window = make([]play.Call, 0, 2*window)
-	for {
-		err := r.fill(ctx)
-		if err != nil && !errors.Is(err, io.EOF) {
-			r.err = err
+func (r *run) rows(ctx context.Context, pieces <-chan *piece, yield func(*play.Call) bool) {
+	for most := windowRows; most > 0; {
+		b, err := next(ctx, pieces)
+		if err != nil {
+			most = 0
+			if !errors.Is(err, io.EOF) {
+				r.err = err
+			}
+		} else {
+			r.took(b)
 		}
-		n := len(r.window)
-		if err == nil {
-			n = min(n, window)
-		}
-		if !slices.IsSortedFunc(r.window, earlier) {
-			slices.SortStableFunc(r.window, earlier)
-		}
-		for i := range r.window[:n] {
-			c := &r.window[i]
+		for r.window.n > most {
+			c := r.window.next()
 			if c.At.Before(r.last) {
 				r.report.Late++
 				c.At = r.last
 			}
-			r.last = c.At
-			if !yield(*c) {
+			if r.last = c.At; !yield(c) {
 				return
 			}
 		}
-		r.window = r.window[:copy(r.window, r.window[n:])]
-		if err != nil {
-			return
-		}
 	}
 }
 
-func earlier(a, b play.Call) int { return a.At.Compare(b.At) }
-
-// progressEvery is how many rows come between two words of progress.
-const progressEvery = 1 << 14
-
-// fill reads rows until the window is full, or an error ends the file.
-func (r *run) fill(ctx context.Context) error {
-	var row Row
-	for len(r.window) < cap(r.window) {
-		if r.seq%progressEvery == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if r.o.Progress != nil {
-				r.o.Progress(r.seq)
-			}
-		}
-		err := r.reader.next(&row)
-		var fault *Fault
-		switch {
-		case errors.As(err, &fault):
-			r.fault(fault)
-			continue
-		case err != nil:
-			return err
-		}
-		r.report.read(&row)
-		r.window = append(r.window, play.Call{
-			ID: call.ID(row.ID), Seq: r.seq, At: row.At, Line: row.Caller, Account: row.Customer, Dialled: row.Dialled,
-			Rings: row.Rings, Unanswered: row.Unanswered, Inbound: row.Inbound, Wants: row.Talk,
-		})
-		r.seq++
+// next waits for a piece of the file, also of one that does not come.
+func next(ctx context.Context, pieces <-chan *piece) (*batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	return nil
+	select {
+	case p := <-pieces:
+		if p.err != nil {
+			return nil, p.err
+		}
+		return <-p.done, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
-// fault counts a row that cannot be read; its output says so.
-func (r *run) fault(f *Fault) {
-	r.report.faults(f)
-	if r.o.Fault != nil {
-		r.o.Fault(f)
+// took counts what a piece of the file holds. The output of a row that cannot be read says so.
+func (r *run) took(b *batch) {
+	r.report.read(b)
+	for i := range b.faults {
+		f := &b.faults[i]
+		if r.o.Fault != nil {
+			r.o.Fault(&f.Fault)
+		}
+		r.out.put(0, verdict{seq: r.seq + f.seq, id: f.ID, what: unreadable})
 	}
-	r.out.put(verdict{seq: r.seq, id: f.ID, what: unreadable})
-	r.seq++
+	r.window.put(b, r.seq)
+	if r.seq += b.rows; r.o.Progress != nil {
+		r.o.Progress(r.seq)
+	}
 }
 
 // done takes the result of a call under a set.
@@ -175,7 +154,7 @@ func (r *run) done(set int) func(worker int, x *play.Result) {
 		}
 		tally.count(worker, x, what)
 		if set == 0 {
-			r.out.put(verdict{seq: x.Call.Seq, id: string(x.Call.ID), what: what, reason: x.Reason, talk: x.Talk, cost: x.Cost})
+			r.out.put(1+worker, verdict{seq: x.Call.Seq, id: string(x.Call.ID), what: what, reason: x.Reason, talk: x.Talk, cost: x.Cost})
 		}
 	}
 }

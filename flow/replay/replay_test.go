@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"ringfence/core/account"
 	"ringfence/core/engine"
 	"ringfence/core/money"
@@ -341,25 +343,34 @@ func FuzzRows(f *testing.F) {
 	f.Add(stream(3, 3, 20))
 	f.Add(header + "\"\n,,,\x00")
 	f.Fuzz(func(t *testing.T, file string) {
-		r, err := newReader(strings.NewReader(file), Source{})
+		r, _, first, err := newReader(strings.NewReader(file), Source{})
 		if err != nil {
 			return
 		}
-		var row Row
-		for {
-			err := r.next(&row)
-			var fault *Fault
-			switch {
-			case err == nil:
-				if row.Caller == "" || row.Talk < 0 || row.Rings < 0 || !inRange(row.At) {
-					t.Fatalf("%+v", row)
-				}
-			case errors.As(err, &fault):
-			case errors.Is(err, io.EOF):
-				return
-			default:
-				return
+		var b batch
+		r.read(first, &b)
+		for _, c := range b.calls {
+			if c.Line == "" || c.Slot == 0 || c.Wants < 0 || c.Rings < 0 || !inRange(c.At) {
+				t.Fatalf("%+v", c)
 			}
+		}
+		if int(b.rows) != len(b.calls)+len(b.faults) {
+			t.Fatalf("%d rows, %d calls, %d faults", b.rows, len(b.calls), len(b.faults))
+		}
+	})
+}
+
+// TestInstants: the short way to read a time reads what the long one does, and nothing else.
+func TestInstants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := []byte(time.Unix(rapid.Int64Range(0, 7_000_000_000).Draw(t, "at"), 0).UTC().Format(time.RFC3339))
+		if rapid.Bool().Draw(t, "wrong") {
+			s[rapid.IntRange(0, len(s)-1).Draw(t, "place")] = rapid.SampledFrom([]byte("0139-:TZ ")).Draw(t, "byte")
+		}
+		want, err := time.Parse(time.RFC3339Nano, string(s))
+		got, ok := instant(s)
+		if ok && (err != nil || !got.Equal(want)) || !ok && err == nil && len(s) == 20 && s[19] == 'Z' {
+			t.Fatalf("%s: %v, %v, want %v, %v", s, got, ok, want, err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/money"
+	"ringfence/core/policy"
 	"ringfence/flow/play"
 )
 
@@ -32,18 +33,16 @@ func newReport(o *Options) *Report {
 	return r
 }
 
-func (r *Report) read(row *Row) {
-	if r.Rows++; r.From.IsZero() || row.At.Before(r.From) {
-		r.From = row.At
+// read counts what a piece of the file holds.
+func (r *Report) read(b *batch) {
+	r.Rows += int64(len(b.calls))
+	r.From = sooner(r.From, b.from)
+	if b.to.After(r.To) {
+		r.To = b.to
 	}
-	if row.At.After(r.To) {
-		r.To = row.At
-	}
-}
-
-func (r *Report) faults(f *Fault) {
-	if r.Unreadable++; len(r.Faults) < maxFaults {
-		r.Faults = append(r.Faults, *f)
+	r.Unreadable += int64(len(b.faults))
+	for i := range b.faults[:min(len(b.faults), maxFaults-len(r.Faults))] {
+		r.Faults = append(r.Faults, b.faults[i].Fault)
 	}
 }
 
@@ -113,12 +112,13 @@ type Tally struct {
 
 // part is a worker's share of a tally.
 type part struct {
-	all                       Sum
-	days, destinations, rules map[string]*Sum
-	lines                     []Named // by slot
-	labels                    map[string]*labelled
-	day                       string // of dayFrom until dayUntil
-	dayFrom, dayUntil         time.Time
+	all                Sum
+	days, destinations map[string]*Sum
+	rules              [policy.NumReasons]Sum
+	lines              []Named // by slot
+	labels             map[string]*labelled
+	day                *Sum // of dayFrom until dayUntil
+	dayFrom, dayUntil  time.Time
 }
 
 type labelled struct {
@@ -133,8 +133,7 @@ func newTally(set *Set, o *Options) *Tally {
 	t := &Tally{Name: set.Name, zone: set.Zone, labels: o.Labels}
 	for range max(o.Workers, 1) {
 		t.workers = append(t.workers, &part{
-			days: map[string]*Sum{}, destinations: map[string]*Sum{}, rules: map[string]*Sum{},
-			labels: map[string]*labelled{},
+			days: map[string]*Sum{}, destinations: map[string]*Sum{}, labels: map[string]*labelled{},
 		})
 	}
 	return t
@@ -143,19 +142,15 @@ func newTally(set *Set, o *Options) *Tally {
 func (t *Tally) count(worker int, x *play.Result, what outcome) {
 	p := t.workers[worker]
 	p.all.add(x, what)
-	for _, in := range []struct {
-		m    map[string]*Sum
-		name string
-	}{{p.days, p.dayOf(x.Call.At, t.zone)}, {p.destinations, cmp.Or(x.Name, "no price")}} {
-		sumOf(in.m, in.name).add(x, what)
-	}
+	p.dayOf(x.Call.At, t.zone).add(x, what)
+	sumOf(p.destinations, cmp.Or(x.Name, "no price")).add(x, what)
 	for x.Call.Slot >= len(p.lines) {
 		p.lines = append(p.lines, Named{})
 	}
 	p.lines[x.Call.Slot].Name = x.Call.Line
 	p.lines[x.Call.Slot].add(x, what)
 	if what != allowed {
-		sumOf(p.rules, x.Reason.Code()).add(x, what)
+		p.rules[x.Reason].add(x, what)
 	}
 	if t.labels != nil {
 		p.label(x, what, cmp.Or(t.labels[string(x.Call.ID)], Honest))
@@ -171,12 +166,12 @@ func sumOf(m map[string]*Sum, name string) *Sum {
 	return s
 }
 
-// dayOf is the date of an instant. Calls come in the order of their ends, and most of those are of one day.
-func (p *part) dayOf(at time.Time, zone *time.Location) string {
+// dayOf is the day of an instant. Calls come in the order of their ends, and most of those are of one day.
+func (p *part) dayOf(at time.Time, zone *time.Location) *Sum {
 	if at.Before(p.dayFrom) || !at.Before(p.dayUntil) {
 		year, month, day := at.In(zone).Date()
 		p.dayFrom, p.dayUntil = time.Date(year, month, day, 0, 0, 0, 0, zone), time.Date(year, month, day+1, 0, 0, 0, 0, zone)
-		p.day = p.dayFrom.Format(time.DateOnly)
+		p.day = sumOf(p.days, p.dayFrom.Format(time.DateOnly))
 	}
 	return p.day
 }
@@ -209,9 +204,14 @@ func (t *Tally) finish() {
 	days, lines, destinations, rules, labels := map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*labelled{}
 	for _, p := range t.workers {
 		t.All.merge(&p.all)
-		for _, m := range []struct{ from, to map[string]*Sum }{{p.days, days}, {p.destinations, destinations}, {p.rules, rules}} {
+		for _, m := range []struct{ from, to map[string]*Sum }{{p.days, days}, {p.destinations, destinations}} {
 			for name, s := range m.from {
 				sumOf(m.to, name).merge(s)
+			}
+		}
+		for i := range p.rules {
+			if p.rules[i].Calls > 0 {
+				sumOf(rules, policy.Reason(i).Code()).merge(&p.rules[i])
 			}
 		}
 		for i := range p.lines {

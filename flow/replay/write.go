@@ -33,10 +33,12 @@ type verdict struct {
 	cost   money.Micro
 }
 
-// writer writes verdicts in the order of the rows that they are of, in whatever order they come. Safe for concurrent use. It holds as many as
-// there are between the oldest call in progress and the newest.
+// writer writes verdicts in the order of the rows that they are of, in whatever order they come. It holds as many as there are between the oldest
+// call in progress and the newest. Each goroutine that gives it some has a hand of its own.
 type writer struct {
-	mu      sync.Mutex
+	hands [][]verdict // what each goroutine has not handed over yet
+
+	mu      sync.Mutex    // owns the rest
 	to      *bufio.Writer // nil: nothing is written
 	next    int64         // the seq that is written next
 	waiting []verdict     // a ring, by seq modulo its length, which is a power of two
@@ -44,25 +46,40 @@ type writer struct {
 	err     error
 }
 
-func newWriter(to io.Writer) *writer {
+// handful is how many verdicts are handed over at once.
+const handful = 128
+
+// newWriter makes a writer for a reader, which is hand 0, and workers from 1 on.
+func newWriter(to io.Writer, workers int) *writer {
 	if to == nil {
 		return &writer{}
 	}
-	w := &writer{to: bufio.NewWriterSize(to, 256<<10), waiting: make([]verdict, 1024)}
+	w := &writer{hands: make([][]verdict, 1+workers), to: bufio.NewWriterSize(to, 256<<10), waiting: make([]verdict, 1024)}
 	_, w.err = w.to.WriteString("id,verdict,allowed_seconds,cost,reason,finding,restricted_until\n")
 	return w
 }
 
-func (w *writer) put(v verdict) {
+func (w *writer) put(hand int, v verdict) {
 	if w.to == nil {
 		return
 	}
+	of := append(w.hands[hand], v)
+	if len(of) == handful {
+		w.take(of)
+		of = of[:0]
+	}
+	w.hands[hand] = of
+}
+
+func (w *writer) take(all []verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for v.seq-w.next >= int64(len(w.waiting)) {
-		w.grow()
+	for _, v := range all {
+		for v.seq-w.next >= int64(len(w.waiting)) {
+			w.grow()
+		}
+		w.waiting[v.seq&int64(len(w.waiting)-1)] = v
 	}
-	w.waiting[v.seq&int64(len(w.waiting)-1)] = v
 	for {
 		first := &w.waiting[w.next&int64(len(w.waiting)-1)]
 		if first.what == none {
@@ -108,6 +125,9 @@ func (w *writer) write(v *verdict) {
 func (w *writer) flush() error {
 	if w.to == nil {
 		return nil
+	}
+	for _, all := range w.hands {
+		w.take(all)
 	}
 	if err := w.to.Flush(); w.err == nil {
 		w.err = err
