@@ -83,25 +83,27 @@ type Subject struct {
 	Text     Texts
 }
 
-// Texts are numbers of an attempt as records and the journal write them; "" is none.
-type Texts struct{ Number, Source, Prefix, Present string }
+// Texts are the id and the numbers of an attempt as records and the journal write them; "" is none.
+type Texts struct {
+	ID                              call.ID
+	Number, Source, Prefix, Present string
+}
 
-// Spell fills in Text, in one piece of memory: this is done for every call.
-func (s *Subject) Spell() {
+// Spell fills in Text with an id, in one piece of memory: this is done for every call.
+func (s *Subject) Spell(id []byte) {
 	var room [128]byte
-	b := s.Dest.Number.Append(room[:0])
+	b := s.Dest.Number.Append(append(room[:0], id...))
 	number := len(b)
 	b = s.Source.AppendTo(b)
 	source := len(b)
-	if s.Priced && s.Quote.Price.Prefix != 0 {
-		b = strconv.AppendUint(b, s.Quote.Price.Prefix, 10)
-	}
-	prefix := len(b)
 	if s.Present != 0 {
 		b = strconv.AppendUint(b, s.Present, 10)
 	}
 	all := string(b)
-	s.Text = Texts{all[:number], all[number:source], all[source:prefix], all[prefix:]}
+	s.Text = Texts{ID: call.ID(all[:len(id)]), Number: all[len(id):number], Source: all[number:source], Present: all[source:]}
+	if s.Priced {
+		s.Text.Prefix = prefixText(&s.Quote.Price, s.Text.Number)
+	}
 }
 
 // nobody is the settings of a line that does not exist: everything barred.
@@ -248,13 +250,12 @@ func (s *Subject) Costs() bool {
 // longestEver bounds calls that no setting bounds, so that nothing is open for ever.
 const longestEver = 24 * time.Hour
 
-// Begin is the call that an attempt becomes when it is let out, with nothing held yet. See Name.
+// Begin makes a zero Call the one that an attempt becomes when it is let out, with nothing held yet. See Name.
 func (s *Subject) Begin(c *Call) {
 	longest := s.Verdict.Longest
 	if longest <= 0 {
 		longest = longestEver
 	}
-	*c = Call{} // and not a literal with fields, which would be built elsewhere and copied
 	c.Always, c.Costs, c.Dest = s.Verdict.Always, s.Costs(), s.Dest
 	o := &c.Open
 	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
@@ -265,8 +266,8 @@ func (s *Subject) Begin(c *Call) {
 }
 
 // Name gives a call the names by which its record and the journal know it, once they are spelt.
-func (s *Subject) Name(o *call.Open, id call.ID) {
-	o.ID, o.Dialled, o.Number, o.Class, o.Country = id, s.Dialled, s.Text.Number, s.Dest.Class.String(), s.Dest.Country.String()
+func (s *Subject) Name(o *call.Open) {
+	o.ID, o.Dialled, o.Number, o.Class, o.Country = s.Text.ID, s.Dialled, s.Text.Number, s.Dest.Class.String(), s.Dest.Country.String()
 	o.Source, o.UserAgent, o.ALeg = s.Text.Source, s.UserAgent, s.ALeg
 	if s.Dir == call.In {
 		o.Trunk = s.Trunk

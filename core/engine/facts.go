@@ -42,8 +42,8 @@ func (s *Subject) Admitted(o *call.Open, settings string) []fact.Row {
 	return facts
 }
 
-// Refused says that the call was not let out, and why. id is that of the record that it leaves, "" where it leaves none.
-func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
+// Refused says that the call was not let out, and why.
+func (s *Subject) Refused(r *Refusal, settings string) fact.Row {
 	f := &fact.CallRefused{
 		Direction: string(s.Dir), Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
 		Source: fact.FromPort(s.Source), Agent: s.UserAgent, ALeg: s.ALeg, Trunk: s.Trunk, Peer: s.Peer, Caller: s.Caller, Withheld: s.Withheld,
@@ -53,7 +53,7 @@ func (s *Subject) Refused(r *Refusal, id call.ID, settings string) fact.Row {
 	if s.Priced {
 		f.Destination, f.Prefix, f.PerMinute = s.Quote.Price.Name, s.Text.Prefix, PerMinute(&s.Quote)
 	}
-	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: id})
+	return fact.Say(f, s.Now, fact.Subject{Line: s.Line, Account: s.Account, Call: s.Text.ID})
 }
 
 // AnsweredBy says that the call was answered, and which route answered.
@@ -94,10 +94,18 @@ func (c *Call) Unconfirmed(l *Leg, now time.Time) fact.Row {
 
 // Settled says what a record says of money, after other facts of its end.
 func Settled(r *call.CDR, others ...fact.Row) []fact.Row {
-	f := &fact.CallSettled{
+	var told struct { // one piece of memory, as of Admitted
+		rows [1]fact.Row
+		f    fact.CallSettled
+	}
+	told.f = fact.CallSettled{
 		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
 	}
-	return append(slices.Clip(others), fact.Say(f, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID}))
+	told.rows[0] = fact.Say(&told.f, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})
+	if len(others) == 0 {
+		return told.rows[:]
+	}
+	return append(slices.Clip(others), told.rows[0])
 }
 
 // Settings knows which settings the journal was told, so that each decision names them by a short hash and the whole text stands there

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/call"
@@ -191,7 +192,7 @@ func (c *Call) Record(b *Bill) call.CDR {
 	r := call.CDR{
 		ID: o.ID, Direction: o.Direction, Line: o.Line, Account: o.Account, Peer: o.Peer, Trunk: o.Trunk,
 		Dialled: o.Dialled, Number: o.Number, Class: o.Class, Country: o.Country,
-		Rate: o.Quote.Price.Name, Prefix: prefixText(&o.Quote.Price), PerMinute: PerMinute(&o.Quote),
+		Rate: o.Quote.Price.Name, Prefix: prefixText(&o.Quote.Price, o.Number), PerMinute: PerMinute(&o.Quote),
 		Source: o.Source, UserAgent: o.UserAgent, ALeg: o.ALeg, BLeg: o.BLeg,
 		Begun: o.Begun, Ended: o.End.At, By: o.End.By, Reason: o.End.Reason, Text: o.End.Text, Status: o.End.Status,
 		Ring: since(o.Ringing, o.End.At),
@@ -236,10 +237,16 @@ func carrierCost(q *rating.Quote, talk time.Duration) money.Micro {
 // PerMinute is the rate at the moment from which a call is priced.
 func PerMinute(q *rating.Quote) money.Rate { return q.Price.Rates[q.Calendar.Band(q.Start)] }
 
-// prefixText is the prefix of a price in digits; "" is none.
-func prefixText(p *rating.Price) string {
+// prefixText is the prefix of a price in digits; "" is none. It is a part of the number called where that begins so, and takes no memory then.
+func prefixText(p *rating.Price, number string) string {
 	if p.Prefix == 0 {
 		return ""
 	}
-	return strconv.FormatUint(p.Prefix, 10)
+	var room [20]byte
+	prefix := strconv.AppendUint(room[:0], p.Prefix, 10)
+	number = strings.TrimPrefix(number, "+")
+	if n := len(prefix); n <= len(number) && number[:n] == string(prefix) {
+		return number[:n]
+	}
+	return string(prefix)
 }

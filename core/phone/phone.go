@@ -69,10 +69,27 @@ const (
 // Country is an ISO 3166-1 alpha-2 code, "GB"; for non-geographic codes "001". Fixed size so that it is comparable and free.
 type Country [3]byte
 
-// String gives the letters.
+// String gives the letters. Those of a country are cut from one text, because every call and its facts name one.
 func (c Country) String() string {
+	if first, second := c[0]-'A', c[1]-'A'; first < letters && second < letters && c[2] == 0 {
+		at := 2 * (letters*int(first) + int(second))
+		return pairs[at : at+2]
+	}
 	return strings.TrimRight(string(c[:]), "\x00")
 }
+
+const letters = 26
+
+// pairs are all pairs of capital letters, in order.
+var pairs = func() string {
+	var b strings.Builder
+	for first := range byte(letters) {
+		for second := range byte(letters) {
+			b.Write([]byte{'A' + first, 'A' + second})
+		}
+	}
+	return b.String()
+}()
 
 // Destination is a dialled number understood.
 type Destination struct {

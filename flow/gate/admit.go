@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -21,8 +22,7 @@ type subject struct {
 	engine.Subject
 	openTaken bool
 	farTaken  bool
-	tight     string // the probation purse, once its count is taken
-	id        call.ID
+	tight     string     // the probation purse, once its count is taken
 	settings  string     // their hash, once it was asked for
 	firstSeen []fact.Row // the facts about them, if this is their first time
 }
@@ -30,7 +30,9 @@ type subject struct {
 // Admit decides on an attempt and, if it may go, holds its first slice durably. The error is always a *Refusal.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	var s subject
-	g.understand(&s, &a, clock())
+	g.rules.Understand(&s.Subject, &a, clock())
+	id := g.ids.next(s.Now)
+	s.Spell(id[:])
 	g.lap(ctx, "rate")
 	plan, r := g.admit(ctx, &s)
 	if r != nil {
@@ -45,7 +47,11 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if r != nil {
 		return nil, r
 	}
-	routes, r := g.routes(s)
+	var told struct { // one piece of memory: this is done for every call
+		Plan
+		room [2]Route
+	}
+	routes, r := g.routes(s, told.room[:0])
 	if r != nil {
 		return nil, r
 	}
@@ -63,7 +69,8 @@ func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {
 	if line, ok := g.o.Book.Line(s.Line); s.Dir != call.In && !l.Always && (!ok || line.NoMoreSpent()) {
 		g.heed(l) // what changed of the line while the purse was asked did not find this call yet
 	}
-	return &Plan{ID: l.Open.ID, Routes: routes, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}, nil
+	told.Plan = Plan{ID: l.Open.ID, Routes: routes, Present: s.Text.Present, Number: s.Text.Number, Show: s.Dest.Show, Always: s.Verdict.Always}
+	return &told.Plan, nil
 }
 
 func (g *Gate) lap(ctx context.Context, stage string) {
@@ -72,13 +79,8 @@ func (g *Gate) lap(ctx context.Context, stage string) {
 	}
 }
 
-func (g *Gate) understand(s *subject, a *Attempt, now time.Time) {
-	g.rules.Understand(&s.Subject, a, now)
-	s.Spell()
-}
-
-// routes lists the routes, the best first.
-func (g *Gate) routes(s *subject) ([]Route, *Refusal) {
+// routes lists the routes in room, the best first.
+func (g *Gate) routes(s *subject, room []Route) ([]Route, *Refusal) {
 	to := s.Peer
 	if s.Dir == call.In {
 		to = s.Line
@@ -87,18 +89,18 @@ func (g *Gate) routes(s *subject) ([]Route, *Refusal) {
 		if g.o.Registered != nil && !g.o.Registered(to, s.Now) {
 			return nil, &Refusal{Reason: policy.NotRegistered}
 		}
-		return []Route{{Line: to}}, nil
+		return append(room, Route{Line: to}), nil
 	}
-	routes := trunkRoutes(g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
+	routes := trunkRoutes(room, g.o.Book.Trunks(), s.Dest, cmp.Or(g.o.Plan.Relayed(s.Dest), s.Text.Number))
 	if len(routes) == 0 {
 		return nil, &Refusal{Reason: policy.NoTrunk}
 	}
 	return routes, nil
 }
 
-func trunkRoutes(trunks []account.Trunk, d phone.Destination, number string) []Route {
+func trunkRoutes(room []Route, trunks []account.Trunk, d phone.Destination, number string) []Route {
 	emergency := d.Class == phone.Emergency
-	routes, rest := make([]Route, 0, len(trunks)), []Route(nil)
+	routes, rest := slices.Grow(room, len(trunks)), []Route(nil)
 	for i := range trunks {
 		t := &trunks[i]
 		route := Route{Trunk: t.Name, User: sendAs(t.Format, number)}
@@ -187,7 +189,6 @@ func rateKey(line string, window time.Duration) memory.Key {
 // reserve makes the first slice durable: as much talk time as a slice, or as the purses still have room for.
 func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 	l := g.newLive(s)
-	s.id = l.Open.ID
 	if s.Verdict.Always {
 		g.o.Ledger.Post(g.opening(s, &l.Open, nil)) // an emergency call waits for nothing
 		return l, nil

@@ -104,7 +104,8 @@ func (x *Explanation) refusePending() {
 // moment of connection can answer (purses) are left to Decide.
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
 	s := &subject{}
-	g.understand(s, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	g.rules.Understand(&s.Subject, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	s.Spell(nil)
 	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
 	if s.Priced {
 		x.Quote = &s.Quote
@@ -121,7 +122,7 @@ func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Ex
 		x.Verdict.Reason = why
 		return x
 	}
-	routes, r := g.routes(s)
+	routes, r := g.routes(s, nil)
 	x.Routes = routes
 	if r != nil {
 		x.Verdict.Reason, x.Verdict.Figures = r.Reason, r.Figures

@@ -876,7 +876,7 @@ func TestAnAdmissionAllocatesLittle(t *testing.T) {
 		g.Over(id, nil)
 	}
 	n = 0
-	if n := testing.AllocsPerRun(runs, admit); n > 10 {
+	if n := testing.AllocsPerRun(runs, admit); n > 7 {
 		t.Errorf("%.0f allocations", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"ringfence/core/call"
 )
 
-// idSource makes call ids: 48 bits of milliseconds and 80 random bits in 26 characters that sort by time.
+// idSource makes the text of call ids: 48 bits of milliseconds and 80 random bits in 26 characters that sort by time.
 type idSource struct {
 	mu   sync.Mutex // owns pool
 	pool [640]byte
@@ -21,7 +21,7 @@ type idSource struct {
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-func (s *idSource) next(now time.Time) call.ID {
+func (s *idSource) next(now time.Time) (text [26]byte) {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli())<<16)
 	s.mu.Lock()
@@ -32,9 +32,8 @@ func (s *idSource) next(now time.Time) call.ID {
 	copy(raw[6:], s.pool[s.left-10:s.left])
 	s.left -= 10
 	s.mu.Unlock()
-	var text [26]byte
 	idText.Encode(text[:], raw[:])
-	return call.ID(text[:])
+	return text
 }
 
 func sortCalls(all []call.Open) {

@@ -15,7 +15,7 @@ func (g *Gate) opened(s *subject, c *call.Open) []fact.Row {
 
 func (g *Gate) refusedFacts(s *subject, r *Refusal) []fact.Row {
 	settings := g.settingsOf(s)
-	return append([]fact.Row{s.Refused(r, s.id, settings)}, s.firstSeen...)
+	return append([]fact.Row{s.Refused(r, settings)}, s.firstSeen...)
 }
 
 // settingsOf is the hash of an attempt's settings. If this is their first time, the fact that writes them down goes with the attempt's

@@ -119,7 +119,7 @@ func (g *Gate) holdsOf(c *call.Open) []store.Hold {
 func (g *Gate) newLive(s *subject) *live {
 	l := &live{abroad: s.farTaken, counted: s.openTaken, tight: s.tight}
 	s.Begin(&l.Call)
-	s.Name(&l.Open, g.ids.next(s.Now))
+	s.Name(&l.Open)
 	l.Open.Node = g.o.Node
 	return l
 }

@@ -17,11 +17,8 @@ func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 
 // refusedRecord is the record that a refused call leaves, beside those of calls that were let out.
 func (g *Gate) refusedRecord(s *subject, r *Refusal) *call.CDR {
-	if s.id == "" {
-		s.id = g.ids.next(s.Now)
-	}
 	c := &call.CDR{
-		ID: s.id, Direction: s.Dir, Line: s.Line, Account: s.Account, Peer: s.Peer,
+		ID: s.Text.ID, Direction: s.Dir, Line: s.Line, Account: s.Account, Peer: s.Peer,
 		Dialled: s.Dialled, Number: s.Text.Number, Class: s.Dest.Class.String(), Country: s.Dest.Country.String(),
 		Source: s.Text.Source, UserAgent: s.UserAgent, ALeg: s.ALeg, Begun: s.Now, Ended: s.Now,
 		By: call.System, Reason: r.Reason.Code(), Text: r.Error(), Status: r.Reason.SIPStatus(), Refused: true,

@@ -201,8 +201,8 @@ func (p *Player) inbound(c *Call) {
 // admitted tells the journal.
 func (p *Player) admitted(l *live, s *engine.Subject) {
 	settings, first := p.seen.Of(s.Settings, s.Now)
-	s.Spell()
-	s.Name(&l.Open, l.call.ID)
+	s.Spell([]byte(l.call.ID))
+	s.Name(&l.Open)
 	p.tell(&l.call, append(s.Admitted(&l.Open, settings), first...)...)
 }
 
@@ -420,8 +420,8 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 func (p *Player) refused(c *Call, r *engine.Refusal) {
 	if p.o.Facts != nil {
 		settings, first := p.seen.Of(p.subject.Settings, c.At)
-		p.subject.Spell()
-		p.tell(c, append([]fact.Row{p.subject.Refused(r, c.ID, settings)}, first...)...)
+		p.subject.Spell([]byte(c.ID))
+		p.tell(c, append([]fact.Row{p.subject.Refused(r, settings)}, first...)...)
 	}
 	p.result = Result{Call: *c, Refused: true, Reason: r.Reason, Ended: c.At}
 	if s := &p.subject; s.Priced {
@@ -444,7 +444,7 @@ func (p *Player) take() *live {
 }
 
 func (p *Player) give(l *live) {
-	l.abroad, l.n = false, 0
+	l.abroad, l.n, l.Call = false, 0, engine.Call{}
 	p.free = append(p.free, l)
 }
 
