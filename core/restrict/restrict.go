@@ -15,12 +15,13 @@ import (
 
 // Restriction closes destinations. Emergency calls are never restricted.
 type Restriction struct {
-	ID    int64     `json:"id"`             // unique among those of its line or customer
-	Names Set       `json:"names"`          // what is closed; under Only, what stays open
-	Only  bool      `json:"only,omitempty"` // an allow list: every paid destination that Names does not name is closed
-	Hours Hours     `json:"hours,omitzero"` // when it applies, in the customer's zone; the zero Hours is always
-	Since time.Time `json:"since"`          // when it was set, by the clock of where it was: what is set is in force, whatever another clock says
-	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero: when it is lifted
+	ID     int64     `json:"id"`              // unique among those of its line or customer
+	Names  Set       `json:"names"`           // what is closed; under Only, what stays open
+	Only   bool      `json:"only,omitempty"`  // an allow list: every paid destination that Names does not name is closed
+	Except Set       `json:"except,omitzero"` // what stays open although Names has it
+	Hours  Hours     `json:"hours,omitzero"`  // when it applies, in the customer's zone; the zero Hours is always
+	Since  time.Time `json:"since"`           // when it was set, by the clock of where it was: what is set is in force, whatever another clock says
+	Until  time.Time `json:"until,omitzero"`  // when it ends by itself; zero: when it is lifted
 	// Ends says that paid calls in progress which it refuses end with what they have paid for.
 	Ends    bool   `json:"ends,omitempty"`
 	By      string `json:"by,omitempty"` // who set it
@@ -57,7 +58,7 @@ func (r *Restriction) Check() error {
 	case !r.Until.IsZero() && !r.Until.After(r.Since):
 		return errors.New("it ends before it begins")
 	}
-	return r.Names.Check()
+	return errors.Join(r.Names.Check(), r.Except.Check())
 }
 
 // Ended says that it will never apply again.
@@ -71,7 +72,7 @@ func (r *Restriction) Refuses(c *Call) bool {
 	if r.Only {
 		return c.paid() && !r.Names.Has(c)
 	}
-	return r.Names.Has(c)
+	return r.Names.Has(c) && !r.Except.Has(c)
 }
 
 // Closing is the first restriction of some lists that refuses a call, or nil. zone is the customer's. up: of those that end calls in progress.
@@ -103,7 +104,7 @@ type Range struct {
 }
 
 // IsZero says that the set names nothing.
-func (s *Set) IsZero() bool {
+func (s Set) IsZero() bool {
 	return !s.Paid && !s.Abroad && s.Above == 0 && s.Classes == 0 && len(s.Countries) == 0 && len(s.Ranges) == 0
 }
 

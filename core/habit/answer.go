@@ -1,0 +1,232 @@
+package habit
+
+import (
+	"slices"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/restrict"
+)
+
+// Step is a rung of the ladder: what is closed.
+type Step uint8
+
+// Steps of the ladder.
+const (
+	Open   Step = iota
+	Notice      // nothing is closed; the owner is notified
+	Narrow      // the range, and destinations abroad or that pay their holder which are new to the customer
+	Abroad      // everything abroad or that pays its holder, but numbers long known
+	Paid        // everything that costs, but numbers long known
+	Login       // and logins from devices and addresses that are not long known
+	NumSteps
+)
+
+// Answer is what follows from a finding.
+type Answer struct {
+	Step  Step
+	Whole bool // it holds for the customer's lines together
+	Until time.Time
+	// Restrictions are what is closed, if anything; the shell adds their numbers, who set them and why.
+	Restrictions []restrict.Restriction
+}
+
+// fire looks for a meter that has passed its allowance: the narrowest first.
+func (r *Rules) fire(s *State, c *Call, minute uint32) *Finding {
+	for kind := range NumMeters {
+		level, m := r.read(s, c, kind, minute)
+		if level == 0 || m.Life == Off {
+			continue
+		}
+		allowance := r.allowance(s, kind, minute)
+		who := s.who(kind)
+		if level < allowance {
+			if level*2 < allowance || who.meters[kind].told || m.Life == Shadow {
+				continue
+			}
+			who.meters[kind].told = true
+			f := r.finding(s, c, kind, level, allowance)
+			f.Answer = Answer{Step: Notice, Whole: kind == Account}
+			return f
+		}
+		f := r.finding(s, c, kind, level, allowance)
+		r.answer(s, f, minute)
+		return f
+	}
+	return nil
+}
+
+func (r *Rules) finding(s *State, c *Call, kind MeterKind, level, allowance money.Micro) *Finding {
+	who := s.who(kind)
+	return &Finding{
+		Meter: kind, Life: r.Meters[kind].Life.of(c.Line), Level: level, Allowance: allowance, Novelty: c.level, Signs: c.signs, Call: c, Again: who.fired,
+	}
+}
+
+// who is whose meter it is.
+func (s *State) who(kind MeterKind) *Memory {
+	if kind == Account {
+		return s.Account
+	}
+	return s.Line
+}
+
+// read is the level of a meter that a call adds to; 0: it does not.
+func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (money.Micro, *Meter) {
+	rule := &r.Meters[kind]
+	switch {
+	case kind == Pace:
+		if c.factor > 256 {
+			return s.Line.meters[Pace].level, rule
+		}
+		return 0, rule
+	case c.novel == 0:
+		return 0, rule
+	case kind == Range:
+		return s.Line.block(c.block(), minute, rule.minutes()).level, rule
+	}
+	return s.who(kind).meters[kind].level, rule
+}
+
+// allowance is what a meter may reach: a floor, or more than the line has ever needed.
+func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
+	rule, who := &r.Meters[kind], s.who(kind)
+	a := rule.Floor
+	if kind == Account {
+		a += rule.Floor * money.Micro(min(max(who.lines, 1)-1, 8)) / 4
+	}
+	if s.Account.age(minute) < r.Learning {
+		a = a * money.Micro(r.Young) / 256
+	}
+	if m := &who.meters[kind]; m.most > 0 {
+		a = max(a, m.most*money.Micro(r.Headroom)/256+r.Little)
+	}
+	return a / money.Micro(1+min(max(s.Line.fired, s.Account.fired), 2))
+}
+
+// answer climbs the ladder and says what is closed. The state is as if it had taken effect, also when the rule only watches: else it would fire with every
+// slice.
+func (r *Rules) answer(s *State, f *Finding, minute uint32) {
+	who := s.who(f.Meter)
+	step := max(r.Meters[f.Meter].First, who.step)
+	if who.step != 0 && f.Life.Acts() || who.fired > 0 && minute-min(who.firedAt, minute) < r.Remember {
+		step = max(step, who.lastStep()+1)
+	}
+	step = min(step, Login)
+	m := &who.meters[f.Meter]
+	if f.Meter == Range {
+		b := s.Line.block(f.Call.block(), minute, r.Meters[Range].minutes())
+		b.level, b.plain = 0, 0
+	}
+	m.level, m.plain, m.told = 0, 0, false
+	f.Answer = Answer{Step: step, Whole: f.Meter == Account}
+	if !f.Life.Acts() {
+		return
+	}
+	lasts := r.Lasts[step]
+	if f.Meter == Pace && step == Paid {
+		lasts = r.PaceLasts
+	}
+	until := minute + lasts
+	f.Answer.Until = time.Unix(int64(until)*60, 0).UTC()
+	f.Answer.Restrictions = r.closes(s, f, step, minute)
+	for i := range f.Answer.Restrictions {
+		x := &f.Answer.Restrictions[i]
+		x.Since, x.Until, x.Ends = time.Unix(int64(minute)*60, 0).UTC(), f.Answer.Until, true
+	}
+	fresh := uint16(minute/(24*60)) - uint16(r.Forget)
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		m.forget(fresh)
+		m.fired += uint8(b2u(m.fired < 255 && m == who))
+	}
+	who.step, who.until, who.firedAt = step, max(who.until, until), minute
+	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
+}
+
+// lastStep is the rung that was reached last.
+func (m *Memory) lastStep() Step { return max(m.step, m.reached) }
+
+// rest ends an answer whose time is over.
+func (m *Memory) rest(minute uint32) {
+	if m.step != 0 && minute >= m.until {
+		m.reached, m.step = m.step, 0
+	}
+}
+
+// forget drops what is fresh: a thief may have taught it.
+func (m *Memory) forget(since uint16) {
+	m.numbers.forget(since)
+	m.rows.forget(since)
+	m.places.forget(since)
+	m.devices.forget(since)
+	m.fresh = [168]uint8{}
+}
+
+// closes says what a step closes. Numbers long known stay open at every step.
+func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restrict.Restriction {
+	old := uint16(minute/(24*60)) - uint16(r.Forget)
+	known := restrict.Set{Ranges: numbersOf(s, old)}
+	switch step {
+	case Narrow:
+		dear := restrict.Restriction{Names: restrict.Set{Classes: revenue | 1<<phone.IntlPremium | 1<<phone.Satellite}, Except: known}
+		if f.Call.surprising() && f.Call.block() > 0 {
+			dear.Names.Ranges = []restrict.Range{rangeOf(f.Call.block())}
+		}
+		foreign := restrict.Restriction{Names: restrict.Set{Abroad: true}, Except: known}
+		foreign.Except.Countries = countriesOf(s, old)
+		return []restrict.Restriction{dear, foreign}
+	case Abroad:
+		return []restrict.Restriction{{Names: restrict.Set{Abroad: true, Classes: revenue}, Except: known}}
+	}
+	return []restrict.Restriction{{Names: restrict.Set{Paid: true}, Except: known}}
+}
+
+// revenue are the classes at home that pay the holder of the number.
+var revenue = func() (bits uint32) {
+	for c := range phone.NumClasses {
+		if c.Revenue() {
+			bits |= 1 << c
+		}
+	}
+	return bits
+}()
+
+func rangeOf(digits uint64) restrict.Range {
+	n := 0
+	for x := digits; x != 0; x /= 10 {
+		n++
+	}
+	return restrict.Range{Prefix: digits, Digits: n}
+}
+
+// numbersOf are the numbers that stay open.
+func numbersOf(s *State, old uint16) (all []restrict.Range) {
+	have := map[uint64]bool{}
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		for _, n := range m.exceptions(old) {
+			if !have[n.key] {
+				have[n.key] = true
+				all = append(all, rangeOf(n.key))
+			}
+		}
+	}
+	return all
+}
+
+// countriesOf are the countries abroad that the line or its customer has long called.
+func countriesOf(s *State, old uint16) (all []phone.Country) {
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		for _, row := range m.rows {
+			if row.key == 0 || row.first >= old {
+				continue
+			}
+			country := phone.Country{byte(row.key >> 16), byte(row.key >> 8), byte(row.key)}
+			if !slices.Contains(all, country) {
+				all = append(all, country)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b phone.Country) int { return slices.Compare(a[:], b[:]) })
+	return all
+}

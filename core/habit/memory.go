@@ -1,0 +1,293 @@
+package habit
+
+import (
+	"math"
+	"slices"
+
+	"ringfence/core/money"
+)
+
+// Memory is what is known of a line's habits, or of a customer's. The zero Memory knows nothing. It grows with use to at most MaxMemory bytes
+// as Append writes it. It is copied by Append and Read alone.
+type Memory struct {
+	born uint32 // minute of the first event
+	week uint16 // number of the week that peaks are being learnt of
+
+	numbers, rows, places, devices known
+	blocks                         []block    // the heaviest thousand-blocks, in no order
+	hours, fresh                   [168]uint8 // by hour of the week: learnt, and of this week
+	meters                         [NumMeters]meter
+
+	open, most uint16 // calls that cost in progress, and the most there have been, learnt week by week
+	peak       uint16 // the most of this week
+	lines      uint16 // of a customer: how many lines have called
+	called     uint16 // days on which calls that cost were made, saturating
+
+	step    Step   // of the ladder that is in force, 0 is none
+	reached Step   // and the last one before it
+	until   uint32 // minute until which the answer holds
+	fired   uint8  // times that a meter fired, forgotten one by one
+	firedAt uint32
+
+	alarm      uint32 // minute until which signs that last are on: trouble, tries and test calls
+	alarmSigns Signs
+	tries      [4]try
+	last       uint64 // number called last
+	repeats    uint8  // how often the last number, or one next to it, came in a row
+	baits      [4]try // blocks that rang the line briefly
+}
+
+// MaxMemory bounds a Memory that is written, in bytes.
+const MaxMemory = 4096
+
+// Bounds of a Memory's tables.
+const (
+	maxNumbers = 96
+	maxRows    = 40
+	maxPlaces  = 16
+	maxDevices = 8
+	maxBlocks  = 24
+)
+
+// try is something that happened to a key at a minute.
+type try struct {
+	key uint64
+	at  uint32
+}
+
+// meter adds up pounds that fade.
+type meter struct {
+	level money.Micro // with every sign
+	plain money.Micro // without them: what is learnt
+	at    uint32      // minute when both were right
+	peak  money.Micro // highest plain of this week
+	most  money.Micro // highest of the weeks before, which grows slowly and fades
+	told  bool        // half of the allowance was passed, and said
+}
+
+// block is what flows into a thousand numbers.
+type block struct {
+	key          uint64 // number / 1000
+	level, plain money.Micro
+	at           uint32
+}
+
+// seen is a key with the days on which it was seen.
+type seen struct {
+	key         uint64
+	first, last uint16 // days since 1970
+	n           uint16 // how often, saturating
+}
+
+// known is a table of keys in buckets of four, of which the longest unused gives way. It doubles up to its bound.
+type known []seen
+
+const bucket = 4
+
+// at finds a key.
+func (k known) at(key uint64) *seen {
+	if len(k) == 0 {
+		return nil
+	}
+	b := k.bucket(key)
+	for i := range b {
+		if b[i].key == key {
+			return &b[i]
+		}
+	}
+	return nil
+}
+
+func (k known) bucket(key uint64) []seen {
+	n := uint64(len(k) / bucket)
+	at := int((key * 0x9e3779b97f4a7c15 >> 32) * n >> 32)
+	return k[at*bucket : at*bucket+bucket]
+}
+
+// see notes that a key was seen on a day.
+func (k *known) see(key uint64, day uint16, bound int) *seen {
+	if s := k.at(key); s != nil {
+		s.last = max(s.last, day)
+		s.n += b2u(s.n < math.MaxUint16)
+		return s
+	}
+	return k.put(seen{key, day, day, 1}, bound)
+}
+
+func b2u(b bool) uint16 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (k *known) put(s seen, bound int) *seen {
+	if *k == nil {
+		*k = make(known, bucket)
+	}
+	for {
+		b := k.bucket(s.key)
+		oldest := 0
+		for i := range b {
+			if b[i].key == 0 {
+				b[i] = s
+				return &b[i]
+			}
+			if b[i].last < b[oldest].last {
+				oldest = i
+			}
+		}
+		if len(*k) >= bound {
+			b[oldest] = s
+			return &b[oldest]
+		}
+		k.grow(bound)
+	}
+}
+
+func (k *known) grow(bound int) {
+	old := *k
+	*k = make(known, min(2*len(old), bound))
+	for _, s := range old {
+		if s.key != 0 {
+			k.put(s, bound)
+		}
+	}
+}
+
+// forget drops what was first seen on a day or later.
+func (k known) forget(since uint16) {
+	for i := range k {
+		if k[i].first >= since {
+			k[i] = seen{}
+		}
+	}
+}
+
+// recent counts what was first seen on a day or later.
+func (k known) recent(since uint16) (n int) {
+	for i := range k {
+		n += int(b2u(k[i].key != 0 && k[i].first >= since))
+	}
+	return n
+}
+
+// faded is what is left of an amount after some minutes.
+func faded(a money.Micro, minutes uint32, memory float64) money.Micro {
+	if a == 0 || minutes == 0 {
+		return a
+	}
+	return money.Micro(float64(a) * math.Exp(-float64(minutes)/memory))
+}
+
+// add brings a meter to a minute and adds to it; both may be negative, for money that was given back.
+func (m *meter) add(level, plain money.Micro, minute uint32, memory float64) {
+	if minute > m.at {
+		passed := minute - m.at
+		m.level, m.plain, m.at = faded(m.level, passed, memory), faded(m.plain, passed, memory), minute
+	}
+	m.level, m.plain = max(m.level.Add(level), 0), max(m.plain.Add(plain), 0)
+	m.peak = max(m.peak, m.plain)
+}
+
+// block finds the meter of a thousand-block. The lightest gives way.
+func (m *Memory) block(key uint64, minute uint32, memory float64) *block {
+	lightest := -1
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		if b.key == key {
+			b.fade(minute, memory)
+			return b
+		}
+		if lightest < 0 || b.level < m.blocks[lightest].level || b.level == m.blocks[lightest].level && b.at < m.blocks[lightest].at {
+			lightest = i
+		}
+	}
+	if len(m.blocks) < maxBlocks {
+		m.blocks = append(m.blocks, block{key: key, at: minute})
+		return &m.blocks[len(m.blocks)-1]
+	}
+	for i := range m.blocks {
+		m.blocks[i].fade(minute, memory)
+		if m.blocks[i].level < m.blocks[lightest].level {
+			lightest = i
+		}
+	}
+	m.blocks[lightest] = block{key: key, at: minute}
+	return &m.blocks[lightest]
+}
+
+func (b *block) fade(minute uint32, memory float64) {
+	if minute > b.at {
+		passed := minute - b.at
+		b.level, b.plain, b.at = faded(b.level, passed, memory), faded(b.plain, passed, memory), minute
+	}
+}
+
+// turn learns from the weeks that have ended.
+func (m *Memory) turn(minute uint32, r *Rules) {
+	week := uint16(minute / (7 * 24 * 60))
+	if m.week == 0 {
+		m.born, m.week = minute, week
+		return
+	}
+	for n := 0; m.week < week && n < 60; n++ { // a year or more of silence forgets as much as a year
+		m.week++
+		for i := range m.meters {
+			x := &m.meters[i]
+			grown := x.most + x.most/2 + r.Little
+			x.most = max(x.most-x.most/16, min(x.peak, grown))
+			x.peak, x.told = 0, false
+		}
+		m.most = max(m.most-m.most/16, min(m.peak, m.most+m.most/2+1))
+		m.peak = m.open
+		for i := range m.hours {
+			m.hours[i] = uint8(min(int(m.hours[i])-(int(m.hours[i])+7)/8+int(m.fresh[i]), math.MaxUint8))
+		}
+		m.fresh = [168]uint8{}
+		if m.fired > 0 && m.step == 0 && m.week%2 == 0 {
+			m.fired--
+		}
+	}
+	m.week = max(m.week, week)
+}
+
+// age is how many days the memory covers.
+func (m *Memory) age(minute uint32) int { return int(max(minute, m.born)-m.born) / (24 * 60) }
+
+// usual says that calls are made in this hour of the week: in it, or often enough in those beside it or at the same hour of other days.
+func (m *Memory) usual(hour int) bool {
+	n := int(m.hours[hour])*2 + int(m.hours[(hour+1)%168]) + int(m.hours[(hour+167)%168])
+	for d := 24; d < 168 && n < often; d += 24 {
+		if weekend(hour) == weekend((hour+d)%168) {
+			n += int(m.hours[(hour+d)%168])
+		}
+	}
+	return n >= often
+}
+
+// often is what the hours must add up to for one to be usual; perCall is what a call adds.
+const (
+	perCall = 16
+	often   = 24
+)
+
+// weekend says that an hour of the week, from Monday 00:00, is on a Saturday or Sunday.
+func weekend(hour int) bool { return hour >= 5*24 }
+
+// exceptions are the numbers that the line, or its customer, has called since before a day: the longest known first.
+func (m *Memory) exceptions(before uint16) []seen {
+	var all []seen
+	for _, s := range m.numbers {
+		if s.key != 0 && s.first < before {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b seen) int {
+		if a.first != b.first {
+			return int(a.first) - int(b.first)
+		}
+		return int(int64(a.key) - int64(b.key))
+	})
+	return all
+}

@@ -1,0 +1,89 @@
+package habit
+
+import (
+	"time"
+
+	"ringfence/core/money"
+)
+
+// Life is how far a rule is trusted.
+type Life uint8
+
+// Lives.
+const (
+	Off    Life = iota
+	Shadow      // it says what it would have done
+	Canary      // it acts on a tenth of the lines, and is a shadow on the others
+	Live
+)
+
+// Acts says that an answer is to be applied.
+func (l Life) Acts() bool { return l == Live }
+
+// of is a rule's life for one line: a canary lives on the lines whose hash says so.
+func (l Life) of(line uint32) Life {
+	if l != Canary {
+		return l
+	}
+	if (line*0x9e3779b9>>16)%10 == 0 {
+		return Live
+	}
+	return Shadow
+}
+
+// Meter is the rule of a meter.
+type Meter struct {
+	Life   Life
+	Floor  money.Micro   // the least allowance
+	Memory time.Duration // after which a pound weighs 1/e
+	First  Step          // of the ladder, when it fires for the first time
+}
+
+func (m *Meter) minutes() float64 { return float64(m.Memory / time.Minute) }
+
+// SignRule is the rule of a sign.
+type SignRule struct {
+	Life   Life
+	Factor uint16 // what it multiplies the weight of a pound by, in 256ths
+}
+
+// Rules are everything that may be tuned.
+type Rules struct {
+	Meters     [NumMeters]Meter
+	Signs      [NumSigns]SignRule
+	Weights    [numNovelties]uint16 // of a pound, in 256ths
+	MostFactor uint16               // of all signs together, in 256ths
+	KnownAfter int                  // days after which what was seen is known
+	Learning   int                  // days until a customer's hours and places are known
+	Young      uint16               // factor of the allowances of a customer who is still learnt, in 256ths
+	Headroom   uint16               // over the line's own highest weeks, in 256ths
+	Little     money.Micro          // and what is added to it
+	Forget     int                  // days: what is fresher is forgotten when a meter fires
+	Remember   uint32               // minutes after a firing in which the next one climbs
+	Lasts      [NumSteps]uint32     // minutes that an answer holds
+	PaceLasts  uint32               // minutes, where Pace closes everything paid
+}
+
+// Default are the built-in rules.
+func Default() *Rules {
+	const day = 24 * 60
+	r := &Rules{
+		Weights:    [numNovelties]uint16{0, 26, 64, 128, 256},
+		MostFactor: 4 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 358, Little: 1 * money.Pound, Forget: 10, Remember: 14 * day,
+		Lasts:     [NumSteps]uint32{Narrow: 3 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
+		PaceLasts: 4 * 60,
+	}
+	r.Meters = [NumMeters]Meter{
+		Range:   {Live, 3 * money.Pound, 72 * time.Hour, Narrow},
+		Whole:   {Live, 5 * money.Pound, 120 * time.Hour, Narrow},
+		Account: {Live, 8 * money.Pound, 120 * time.Hour, Narrow},
+		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, Paid},
+	}
+	factors := [NumSigns]uint16{
+		OddHour: 384, OddPlace: 512, FarPlace: 320, OddDevice: 384, AtOnce: 384, HotBlock: 512, Baited: 512, TestCall: 384, Tries: 512, AfterLogin: 384, InARow: 384,
+	}
+	for s := range NumSigns {
+		r.Signs[s] = SignRule{Live, factors[s]}
+	}
+	return r
+}

@@ -1,0 +1,122 @@
+package habit
+
+// weigh says what a pound of a call weighs: how new its destination is, and the signs that it is odd.
+func (r *Rules) weigh(s *State, c *Call, minute uint32) {
+	day := uint16(minute / (24 * 60))
+	c.signs = r.signs(s, c, minute, day)
+	factor := 256
+	for sign := range NumSigns {
+		if c.signs.Has(sign) {
+			factor = factor * int(r.Signs[sign].Factor) / 256
+		}
+	}
+	c.factor = uint16(min(factor, int(r.MostFactor)))
+	c.level = NumberKnown
+	if !c.surprising() {
+		return
+	}
+	c.level = r.novelty(s, c, day)
+	weight := int(r.Weights[c.level])
+	if c.level == New && s.Account.age(minute) < r.Learning && s.World.count(rows, c.row()) >= popular {
+		weight /= 2
+	}
+	c.novel = uint16(weight)
+}
+
+// popular is how many customers make a destination no surprise for a new customer.
+const popular = 8
+
+// novelty compares with what the line and its customer have long called. What is only a few days old may be a thief's own.
+func (r *Rules) novelty(s *State, c *Call, day uint16) Novelty {
+	old := day - min(day, uint16(r.KnownAfter))
+	long := func(k known, key uint64) bool {
+		x := k.at(key)
+		return x != nil && x.first <= old
+	}
+	switch {
+	case long(s.Line.numbers, c.Number):
+		return NumberKnown
+	case long(s.Account.numbers, c.Number):
+		return NumberOfOthers
+	case long(s.Line.rows, c.row()):
+		return RowKnown
+	case long(s.Account.rows, c.row()):
+		return RowOfOthers
+	}
+	return New
+}
+
+// signs are what is odd about a call.
+func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) {
+	if s.Account.age(minute) >= r.Learning {
+		if !s.Account.usual(int(c.Hour)) || s.Line.age(minute) >= r.Learning && s.Line.busy() && !s.Line.usual(int(c.Hour)) {
+			all.add(OddHour)
+		}
+		r.origin(s, c, day, &all)
+		if s.Line.open > s.Line.most && s.Line.open > 0 {
+			all.add(AtOnce)
+		}
+	}
+	if s.World.count(hot, c.block()) > 0 {
+		all.add(HotBlock)
+	}
+	if c.surprising() && s.baited(c, minute) {
+		all.add(Baited)
+	}
+	if s.Line.alarm >= minute {
+		all |= s.Line.alarmSigns
+	}
+	if gap := int64(c.Number - s.Line.last); gap > -50 && gap < 50 {
+		s.Line.repeats += uint8(b2u(s.Line.repeats < 255))
+	} else {
+		s.Line.repeats = 0
+	}
+	s.Line.last = c.Number
+	if c.surprising() && s.Line.repeats >= 3 {
+		all.add(InARow)
+	}
+	for sign := range NumSigns {
+		if r.Signs[sign].Life == Off {
+			all &^= 1 << sign
+		}
+	}
+	return all
+}
+
+// busy says that a line calls often enough to have hours of its own; the others have their customer's.
+func (m *Memory) busy() bool {
+	n := 0
+	for _, h := range m.hours {
+		n += int(h)
+	}
+	return n >= 40*perCall
+}
+
+// origin is about where a call comes from. A customer whose places change all the time has no odd ones.
+func (r *Rules) origin(s *State, c *Call, day uint16, all *Signs) {
+	const restless, month, own = 5, 30, 3
+	if c.Place != 0 && s.Account.places.recent(day-min(day, month)) < restless {
+		if p := s.Account.places.at(uint64(c.Place)); p == nil || p.n < own && p.first+1 >= day {
+			all.add(OddPlace)
+			if s.World.count(places, uint64(c.Place)) == 0 {
+				all.add(FarPlace)
+			}
+		}
+	}
+	if c.Device != 0 && s.Account.devices.recent(day-min(day, month)) < restless {
+		if d := s.Account.devices.at(uint64(c.Device)); d == nil || d.n < own && d.first+1 >= day {
+			all.add(OddDevice)
+		}
+	}
+}
+
+// baited says that the range of a call rang this line briefly within a few days, or several lines.
+func (s *State) baited(c *Call, minute uint32) bool {
+	const days, several = 5, 3
+	for _, t := range s.Line.baits {
+		if t.key == c.block() && t.at+days*24*60 >= minute {
+			return true
+		}
+	}
+	return s.World.count(baits, c.block()) >= several
+}
