@@ -4,6 +4,7 @@ package account
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"ringfence/core/money"
@@ -169,4 +170,15 @@ type Request struct {
 	Decided   time.Time
 	DecidedBy string
 	Note      string
+}
+
+// Closed are the settings with more restrictions, which are in a list of their own; with none they are themselves.
+func (e *Effective) Closed(lists ...[]restrict.Restriction) *Effective {
+	more := slices.Concat(lists...)
+	if len(more) == 0 {
+		return e
+	}
+	c := *e
+	c.Restrictions = append(slices.Clip(c.Restrictions), more)
+	return &c
 }

@@ -31,6 +31,11 @@ func (l Life) of(line uint32) Life {
 	return Shadow
 }
 
+var meterNames = [NumMeters]string{"range", "line", "account", "pace"}
+
+// String is "range", "line", "account" or "pace".
+func (k MeterKind) String() string { return meterNames[k] }
+
 // Meter is the rule of a meter.
 type Meter struct {
 	Life   Life

@@ -169,3 +169,8 @@ var reasons = [NumReasons]told{
 	CarrierRecord:        {"carrier-record", account.UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
 	Fault:                {"fault", account.UnitNone, 500, causeTemporary, plain("an internal fault ended this call")},
 }
+
+// OfDestination says that a call was refused for where it went: another destination might have been let through.
+func (r Reason) OfDestination() bool {
+	return r == NumberInvalid || r == NumberUnallocated || r >= Unpriced && r <= OverInternational
+}

@@ -4,6 +4,7 @@ package play
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/state/counters/memory"
@@ -29,6 +31,8 @@ type Call struct {
 	Unanswered bool
 	Inbound    bool          // Line is called: its calls are free and not judged, only bounded in length
 	Wants      time.Duration // talk time after which its caller hangs up
+	// Hashes (habit.Hash) of the network that it comes from and of the phone's product; 0 is unknown.
+	Place, Device uint32
 }
 
 // Result is how a call ended.
@@ -41,6 +45,9 @@ type Result struct {
 	Cost    money.Micro   // to its line
 	Saved   money.Micro   // what it would have cost beyond that, had it lasted as long as its caller wanted
 	Name    string        // of the price that judged it; "" is none
+	// Finding is the key of the finding that closed its destination, and Until when that ends; "" is none.
+	Finding string
+	Until   time.Time
 }
 
 // Options say how calls are played.
@@ -52,6 +59,12 @@ type Options struct {
 	Done func(worker int, r *Result)
 	// Meet receives the first call of each line, before anything is asked about the line. It may be nil.
 	Meet func(*Call)
+	// Habits are the rules that watch calls; nil: nobody does. World is what they know across customers, and must be the same for all players of a
+	// run; Run makes it, and turns it at each full hour.
+	Habits *habit.Rules
+	World  *habit.World
+	// Finding receives what they find, as Done does. It may be nil.
+	Finding func(worker int, f *Found)
 	// Facts receives the facts that the journal would have about a call, as Done receives its result. Nil: they cost nothing.
 	Facts func(worker int, c *Call, facts []fact.Row)
 }
@@ -68,6 +81,7 @@ type Player struct {
 	slots    map[string]int // of lines, of a Player that is given calls without
 	current  *line          // whose call is played
 	accounts map[string]*purses
+	habits   habits
 	queue    queue
 	free     []*live
 	nth      int64 // calls let out
@@ -84,6 +98,10 @@ type line struct {
 	known        bool
 	open, abroad int64
 	own, account *purses
+
+	hash, accountHash uint32 // for habits
+	closedAt          int    // how often findings had closed something when Settings were made of base
+	closedOf, base    *account.Effective
 }
 
 // live is a call in progress.
@@ -96,11 +114,13 @@ type live struct {
 	abroad bool
 	holds  [policy.Probation]engine.Hold
 	engine.Call
+	habit habit.Call
 }
 
 // New makes a Player that has played nothing.
 func New(o Options) *Player {
 	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, slots: map[string]int{}}
+	p.habits.rules, p.habits.state = o.Habits, habit.State{World: o.World, Notes: &habit.Notes{}}
 	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) { // of the call that is played: no other line is asked for
 		return p.current.Line, p.current.known
 	}
@@ -125,6 +145,7 @@ func (p *Player) line(c *Call, now time.Time) *line {
 		p.lines[c.Slot] = ln
 	}
 	if ln.known && ln.Settings.Holds(now) {
+		ln.close()
 		return ln
 	}
 	if ln.Line, ln.known = p.o.Rules.Line(c.Line, now); ln.known && ln.own == nil {
@@ -133,6 +154,9 @@ func (p *Player) line(c *Call, now time.Time) *line {
 			ln.account = &purses{}
 			p.accounts[ln.Account] = ln.account
 		}
+	}
+	if ln.known {
+		ln.close()
 	}
 	return ln
 }
@@ -170,6 +194,7 @@ func (p *Player) Play(c *Call) {
 	if p.o.Facts != nil {
 		p.admitted(l, s)
 	}
+	p.begins(l, s)
 	if c.Rings <= 0 && !c.Unanswered {
 		p.answer(l, c.At)
 		return
@@ -195,6 +220,7 @@ func (p *Player) inbound(c *Call) {
 		}
 		p.result.Ended = p.result.Ended.Add(p.result.Talk)
 	}
+	p.rang(c, ln, p.result.Talk)
 	p.o.Done(p.worker, &p.result)
 }
 
@@ -310,6 +336,7 @@ func (p *Player) pickUp(l *live, now time.Time) {
 			return
 		}
 		l.Take(&ask)
+		p.holds(l, now)
 	}
 	p.answer(l, now)
 }
@@ -347,6 +374,7 @@ func (p *Player) event(d due) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
 	}
+	l.line.close()
 	step, closed := l.Closed(l.Restricted(l.line.Settings, l.line.Zone, now), now, p.o.Terms)
 	if !closed {
 		step = l.Look(now, p.o.Terms)
@@ -366,9 +394,7 @@ func (p *Player) event(d due) {
 
 // capsOf puts the caps of the moment on a call's holds.
 func (p *Player) capsOf(l *live, now time.Time) {
-	if !l.line.Settings.Holds(now) {
-		p.line(&l.call, now)
-	}
+	p.line(&l.call, now)
 	for i := range l.holds[:l.n] {
 		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
 	}
@@ -386,7 +412,9 @@ func (p *Player) buy(l *live, now time.Time) engine.Step {
 			if p.o.Facts != nil {
 				p.tell(&l.call, l.Held(&ask, now))
 			}
-			return l.Bought(&ask, now, p.o.Terms)
+			step := l.Bought(&ask, now, p.o.Terms)
+			p.holds(l, now)
+			return step
 		}
 		switch ask.Refused(room) {
 		case engine.NoRoom:
@@ -413,6 +441,10 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	if why != policy.Hangup && !l.call.Unanswered {
 		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
 	}
+	if why == policy.CutRestricted {
+		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, now)
+	}
+	p.ended(l, bill.Talk, bill.Retail, now)
 	p.o.Done(p.worker, &p.result)
 	p.give(l)
 }
@@ -430,6 +462,10 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 			p.result.Saved = s.Quote.Cost(c.Wants)
 		}
 	}
+	if r.Reason == policy.DestinationClosed {
+		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, c.At)
+	}
+	p.tried(c, &p.subject, r)
 	p.o.Done(p.worker, &p.result)
 }
 
@@ -452,36 +488,61 @@ func (p *Player) give(l *live) {
 // said of a call does not depend on how many workers there are. With several options each call is played under each of them; they
 // must agree on which account a line is of. No call is kept.
 func Run(workers int, calls iter.Seq[*Call], under ...Options) {
-	var wg sync.WaitGroup
-	to, back := make([]chan []Call, workers), make(chan []Call, 4*workers)
-	for i := range to {
-		to[i] = make(chan []Call, 4)
-		wg.Go(func() { work(i, to[i], back, under) })
+	back := make(chan []Call, 4*workers)
+	d := dealer{under: slices.Clone(under), back: back, slots: map[string]int{}, accounts: map[string]int{}}
+	for i := range d.under {
+		if d.under[i].Habits != nil {
+			d.under[i].World, d.watches = &habit.World{}, true
+		}
 	}
-	d := dealer{under: under, queues: to, back: back, slots: map[string]int{}, accounts: map[string]int{}, batches: make([][]Call, workers)}
+	var wg sync.WaitGroup
+	for i := range workers {
+		w := &worker{dealt: make(chan batch, 4), back: back}
+		for _, o := range d.under {
+			p := New(o)
+			p.worker = i
+			w.players = append(w.players, p)
+		}
+		d.workers = append(d.workers, w)
+		wg.Go(w.work)
+	}
 	d.deal(calls)
 	wg.Wait()
 }
 
-// work plays what one worker is dealt.
-func work(worker int, dealt <-chan []Call, back chan<- []Call, under []Options) {
-	players := make([]*Player, len(under))
-	for i := range under {
-		players[i] = New(under[i])
-		players[i].worker = worker
-	}
-	for batch := range dealt {
-		for _, p := range players {
-			for i := range batch {
-				p.Play(&batch[i])
+// batch is what a worker is dealt: calls, and then perhaps a time until which it is to play.
+type batch struct {
+	calls []Call
+	until time.Time
+	there *sync.WaitGroup // waits for all workers to have come to until; nil: there is no such time
+}
+
+type worker struct {
+	players []*Player
+	dealt   chan batch
+	back    chan<- []Call
+	next    []Call // not dealt yet
+}
+
+func (w *worker) work() {
+	for b := range w.dealt {
+		for _, p := range w.players {
+			for i := range b.calls {
+				p.Play(&b.calls[i])
+			}
+			if b.there != nil {
+				p.Until(b.until)
 			}
 		}
+		if b.there != nil {
+			b.there.Done()
+		}
 		select {
-		case back <- batch:
+		case w.back <- b.calls:
 		default:
 		}
 	}
-	for _, p := range players {
+	for _, p := range w.players {
 		p.End()
 	}
 }
@@ -492,34 +553,78 @@ const batchSize = 256
 // dealer hands each call to the worker of its account.
 type dealer struct {
 	under    []Options
-	queues   []chan []Call
-	back     <-chan []Call  // batches that were played
-	batches  [][]Call       // that are being filled
+	workers  []*worker
+	back     <-chan []Call  // of batches that were played
 	slots    map[string]int // of lines, for calls without
-	workers  []int          // by slot, from 1 on; 0: the line has not come up
+	seats    []int          // the worker by slot, from 1 on; 0: the line has not come up
 	accounts map[string]int // the worker of each account
+	watches  bool           // worlds are turned
+	hour     time.Time      // the last full hour at which they were
 }
 
 func (d *dealer) deal(calls iter.Seq[*Call]) {
 	for c := range calls {
+		if d.watches {
+			d.turn(c.At)
+		}
 		if c.Slot == 0 {
 			d.number(c)
 		}
-		for c.Slot >= len(d.workers) {
-			d.workers = append(d.workers, 0)
+		for c.Slot >= len(d.seats) {
+			d.seats = append(d.seats, 0)
 		}
-		if d.workers[c.Slot] == 0 {
-			d.workers[c.Slot] = d.meet(c) + 1
+		if d.seats[c.Slot] == 0 {
+			d.seats[c.Slot] = d.meet(c) + 1
 		}
-		w := d.workers[c.Slot] - 1
-		if d.batches[w] = append(d.batches[w], *c); len(d.batches[w]) == batchSize {
-			d.queues[w] <- d.batches[w]
-			d.batches[w] = d.batch()
+		w := d.workers[d.seats[c.Slot]-1]
+		if w.next = append(w.next, *c); len(w.next) == batchSize {
+			d.give(w, batch{})
 		}
 	}
-	for w := range d.queues {
-		d.queues[w] <- d.batches[w]
-		close(d.queues[w])
+	for _, w := range d.workers {
+		d.give(w, batch{})
+		close(w.dealt)
+	}
+}
+
+// give hands a worker the calls that wait for it.
+func (d *dealer) give(w *worker, b batch) {
+	b.calls = w.next
+	w.dealt <- b
+	w.next = d.batch()
+}
+
+// longestGap is how many hours without calls are turned one by one.
+const longestGap = 48
+
+// turn brings all workers to each full hour before an instant, and has the worlds learn what was noted. So what is said of a call depends neither on how
+// many workers there are nor on how fast they are.
+func (d *dealer) turn(now time.Time) {
+	if d.hour.IsZero() {
+		d.hour = now.Truncate(time.Hour)
+	}
+	if now.Sub(d.hour) > longestGap*time.Hour {
+		d.hour = now.Truncate(time.Hour).Add(-longestGap * time.Hour)
+	}
+	for now.Sub(d.hour) >= time.Hour {
+		d.hour = d.hour.Add(time.Hour)
+		var there sync.WaitGroup
+		there.Add(len(d.workers))
+		for _, w := range d.workers {
+			d.give(w, batch{until: d.hour.Add(-1), there: &there})
+		}
+		there.Wait()
+		day := uint16(d.hour.Unix() / (24 * 60 * 60))
+		for i := range d.under {
+			if d.under[i].World == nil {
+				continue
+			}
+			var notes []*habit.Notes
+			for _, w := range d.workers {
+				notes = append(notes, w.players[i].habits.state.Notes)
+			}
+			d.under[i].World.Turn(day, notes...)
+		}
 	}
 }
 
@@ -550,7 +655,7 @@ func (d *dealer) meet(c *Call) (worker int) {
 	ln, _ := d.under[0].Rules.Line(c.Line, c.At)
 	worker, known := d.accounts[ln.Account]
 	if !known {
-		worker = len(d.accounts) % len(d.queues)
+		worker = len(d.accounts) % len(d.workers)
 		d.accounts[ln.Account] = worker
 	}
 	return worker

@@ -14,6 +14,8 @@ type purses struct {
 	months [2]period
 	from   time.Time // now holds from then on
 	until  time.Time // and before then
+
+	watched watched
 }
 
 type both struct{ day, month *engine.Purse }

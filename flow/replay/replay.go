@@ -12,6 +12,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/engine"
+	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
@@ -28,6 +29,7 @@ type Set struct {
 	Zone     *time.Location // of lines that have none of their own; not nil
 	Deck     *rating.Deck
 	Calendar rating.Calendar
+	Habits   *habit.Rules // what watches calls; nil: nothing does
 }
 
 // Options of a run.
@@ -62,7 +64,7 @@ func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 	under := make([]play.Options, len(o.Sets))
 	for i := range o.Sets {
 		b := newBook(&o.Sets[i], o.Lines)
-		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Meet: b.meet, Done: run.done(i)}
+		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Meet: b.meet, Done: run.done(i), Habits: o.Sets[i].Habits}
 	}
 	pieces := reader.pieces(ctx, file, first, o.Workers, run.window.free)
 	play.Run(o.Workers, func(yield func(*play.Call) bool) { run.rows(ctx, pieces, yield) }, under...)
@@ -154,7 +156,7 @@ func (r *run) done(set int) func(worker int, x *play.Result) {
 		}
 		tally.count(worker, x, what)
 		if set == 0 {
-			r.out.put(1+worker, verdict{seq: x.Call.Seq, id: string(x.Call.ID), what: what, reason: x.Reason, talk: x.Talk, cost: x.Cost})
+			r.out.put(1+worker, verdict{seq: x.Call.Seq, id: string(x.Call.ID), what: what, reason: x.Reason, talk: x.Talk, cost: x.Cost, finding: x.Finding, until: x.Until})
 		}
 	}
 }

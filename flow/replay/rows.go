@@ -32,6 +32,7 @@ type Source struct {
 
 // reader makes calls of rows. Each goroutine has its own.
 type reader struct {
+	origins
 	records
 	zone   *time.Location
 	at     [12][]int // cells, by the index of the field
@@ -127,7 +128,7 @@ func newReader(in io.Reader, src Source) (r *reader, file *chunks, first chunk, 
 // another is a reader of the same file for another goroutine.
 func (r *reader) another() *reader {
 	other := *r
-	other.records, other.known = records{comma: r.comma}, map[string]*name{}
+	other.records, other.known, other.origins = records{comma: r.comma}, map[string]*name{}, origins{}
 	return &other
 }
 
@@ -246,6 +247,7 @@ func (r *reader) row(c *play.Call, cells [][]byte, texts *strings.Builder) (why 
 		c.Wants = 0
 	}
 	n := r.of(line, customer)
+	c.Place, c.Device = r.origins.place(r.cell(cells, fSource)), r.origins.device(r.cell(cells, fAgent))
 	c.Line, c.Slot, c.Account = n.line, n.slot, n.customer
 	c.ID, c.Dialled = call.ID(kept(texts, id)), kept(texts, dialled)
 	return ""

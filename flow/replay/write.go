@@ -31,6 +31,9 @@ type verdict struct {
 	reason policy.Reason
 	talk   time.Duration
 	cost   money.Micro
+	// finding is the key of what closed the destination, until when; "" is none.
+	finding string
+	until   time.Time
 }
 
 // writer writes verdicts in the order of the rows that they are of, in whatever order they come. It holds as many as there are between the oldest
@@ -101,7 +104,7 @@ func (w *writer) grow() {
 	w.waiting = bigger
 }
 
-// write appends id,verdict,allowed_seconds,cost,reason,finding,restricted_until. Nothing finds or restricts yet.
+// write appends id,verdict,allowed_seconds,cost,reason,finding,restricted_until.
 func (w *writer) write(v *verdict) {
 	b := appendCell(w.line[:0], v.id)
 	switch v.what {
@@ -114,7 +117,11 @@ func (w *writer) write(v *verdict) {
 		if v.what != allowed {
 			b = append(b, v.reason.Code()...)
 		}
-		b = append(b, ",,\n"...)
+		b = appendCell(append(b, ','), v.finding)
+		if b = append(b, ','); !v.until.IsZero() {
+			b = v.until.AppendFormat(b, time.RFC3339)
+		}
+		b = append(b, '\n')
 	}
 	w.line = b
 	if _, err := w.to.Write(b); err != nil && w.err == nil {

@@ -1,0 +1,167 @@
+package play
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/engine"
+	"ringfence/core/habit"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/rating"
+	"ringfence/core/restrict"
+)
+
+// watched is what is remembered of a line's, or a customer's, habits, and what findings have closed.
+type watched struct {
+	memory habit.Memory
+	closed []restrict.Restriction
+	times  int // that closed has changed
+}
+
+// habits watches the calls of a Player.
+type habits struct {
+	rules *habit.Rules
+	state habit.State
+}
+
+// watch tells the rules what happened to a line, and applies their answer.
+func (p *Player) watch(ln *line, c *Call, e *habit.Event, now time.Time) {
+	if p.o.Habits == nil || !ln.known {
+		return
+	}
+	h := &p.habits
+	h.state.Line, h.state.Account = &ln.own.watched.memory, &ln.account.watched.memory
+	f := h.rules.Step(&h.state, e, now)
+	if f == nil {
+		return
+	}
+	found := &Found{Finding: f, Call: c, Key: f.Meter.String() + "/" + string(c.ID) + "/" + strconv.FormatInt(now.Unix(), 10), At: now}
+	if p.o.Finding != nil {
+		p.o.Finding(p.worker, found)
+	}
+	if !f.Life.Acts() || len(f.Answer.Restrictions) == 0 {
+		return
+	}
+	to := &ln.own.watched
+	if f.Answer.Whole {
+		to = &ln.account.watched
+	}
+	to.close(f.Answer.Restrictions, found.Key, now)
+}
+
+// close adds restrictions, and drops those that have ended.
+func (w *watched) close(more []restrict.Restriction, key string, now time.Time) {
+	w.closed = slices.DeleteFunc(slices.Clone(w.closed), func(r restrict.Restriction) bool { return r.Ended(now) })
+	for _, r := range more {
+		r.ID, r.Finding = int64(w.times)+1, key
+		w.closed = append(w.closed, r)
+		w.times++
+	}
+}
+
+// Found is a finding of the rules for calls.
+type Found struct {
+	*habit.Finding
+	Call *Call // the one that passed the allowance; it is not kept
+	Key  string
+	At   time.Time
+}
+
+// closed puts what findings have closed on a line's settings.
+func (ln *line) close() {
+	own, account := &ln.own.watched, &ln.account.watched
+	if ln.closedAt == own.times+account.times && ln.Settings == ln.closedOf {
+		return
+	}
+	if ln.Settings != ln.closedOf {
+		ln.base = ln.Settings
+	}
+	ln.closedAt = own.times + account.times
+	ln.Settings = ln.base.Closed(own.closed, account.closed)
+	ln.closedOf = ln.Settings
+}
+
+// finding is the key of the finding that closed a destination, and until when it is closed.
+func (ln *line) finding(dest phone.Destination, price *rating.Price, now time.Time) (key string, until time.Time) {
+	if ln.own == nil {
+		return "", time.Time{}
+	}
+	c := restrict.Call{Dest: dest, Price: price}
+	r := restrict.Closing([][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed}, &c, now, ln.Zone, false)
+	if r == nil {
+		return "", time.Time{}
+	}
+	return r.Finding, r.Until
+}
+
+// begins watches a call that was let out.
+func (p *Player) begins(l *live, s *engine.Subject) {
+	if p.o.Habits == nil || !l.Costs {
+		return
+	}
+	l.habit = habit.NewCall(&s.Dest, &s.Quote.Price)
+	p.about(&l.habit, l.line, &l.call)
+	p.watch(l.line, &l.call, &habit.Event{Kind: habit.Began, Call: &l.habit, Amount: l.Open.Held}, s.Now)
+}
+
+// about fills in who calls from where.
+func (p *Player) about(h *habit.Call, ln *line, c *Call) {
+	if ln.hash == 0 {
+		ln.hash, ln.accountHash = habit.Hash(c.Line), habit.Hash(ln.Account)
+	}
+	h.Line, h.Account, h.Place, h.Device = ln.hash, ln.accountHash, c.Place, c.Device
+	h.Hour = hour(c.At, ln.Zone)
+}
+
+// hour is that of the week in a zone; 0 is Monday 00:00 to 00:59.
+func hour(at time.Time, zone *time.Location) uint8 {
+	if zone != nil {
+		at = at.In(zone)
+	}
+	return uint8((int(at.Weekday())+6)%7*24 + at.Hour())
+}
+
+// holds watches what is bought for a call.
+func (p *Player) holds(l *live, now time.Time) {
+	if p.o.Habits != nil && l.Costs {
+		p.watch(l.line, &l.call, &habit.Event{Kind: habit.Held, Call: &l.habit, Amount: l.Open.Held}, now)
+	}
+}
+
+// ended watches the end of a call.
+func (p *Player) ended(l *live, talk time.Duration, cost money.Micro, now time.Time) {
+	if p.o.Habits != nil && l.Costs {
+		p.watch(l.line, &l.call, &habit.Event{Kind: habit.Ended, Call: &l.habit, Amount: cost, Talk: talk, Answered: l.Open.State != call.Setup && !l.call.Unanswered}, now)
+	}
+}
+
+// tried watches a refused call.
+func (p *Player) tried(c *Call, s *engine.Subject, r *engine.Refusal) {
+	if p.o.Habits == nil || !s.Known || s.Problem != phone.NoProblem || !r.Reason.OfDestination() {
+		return
+	}
+	var price *rating.Price
+	if s.Priced {
+		price = &s.Quote.Price
+	}
+	h := habit.NewCall(&s.Dest, price)
+	p.about(&h, p.current, c)
+	p.watch(p.current, c, &habit.Event{Kind: habit.Refused, Call: &h}, s.Now)
+}
+
+// rang watches a call that came in.
+func (p *Player) rang(c *Call, ln *line, talk time.Duration) {
+	if p.o.Habits == nil || !ln.known {
+		return
+	}
+	dest, problem := p.rules.Plan.Parse(c.Dialled)
+	if problem != phone.NoProblem {
+		return
+	}
+	h := habit.NewCall(&dest, nil)
+	p.about(&h, ln, c)
+	p.watch(ln, c, &habit.Event{Kind: habit.Rang, Call: &h, Talk: talk, Answered: !c.Unanswered}, c.At)
+}
