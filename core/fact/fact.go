@@ -67,10 +67,11 @@ type Body interface {
 	Row(at time.Time, s Subject) Row
 }
 
-// OfBook says that facts of a kind tell of a change to customers, their contacts and lines, trunks, requests or decks.
+// OfBook says that facts of a kind tell of a change to customers, their contacts and lines, trunks, requests, decks, what restricts every line, or
+// hot lists.
 func OfBook(kind string) bool {
 	switch Noun(kind) {
-	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck":
+	case "customer", "contact", "line", "setting", "password", "trunk", "request", "deck", "everybody", "hotlist":
 		return true
 	}
 	return false

@@ -42,6 +42,10 @@ const (
 	KindTrunkAdded          = "trunk.added"
 	KindTrunkChanged        = "trunk.changed"
 	KindTrunkDeleted        = "trunk.deleted"
+	KindEverybodyChanged    = "everybody.changed"
+	KindHotAdded            = "hotlist.added"
+	KindHotRemoved          = "hotlist.removed"
+	KindHotImported         = "hotlist.imported"
 	KindRequestMade         = "request.made"
 	KindRequestGranted      = "request.granted"
 	KindRequestRefused      = "request.refused"
@@ -123,6 +127,10 @@ var Kinds = [...]string{
 	KindTrunkAdded,
 	KindTrunkChanged,
 	KindTrunkDeleted,
+	KindEverybodyChanged,
+	KindHotAdded,
+	KindHotRemoved,
+	KindHotImported,
 	KindRequestMade,
 	KindRequestGranted,
 	KindRequestRefused,
@@ -2193,6 +2201,228 @@ func (f *TrunkDeleted) Row(at time.Time, s Subject) Row {
 	return row(at, KindTrunkDeleted, 1, "", s, f.Append(buffer()))
 }
 
+// EverybodyChanged is everybody.changed: what restricts every line was changed.
+type EverybodyChanged struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *EverybodyChanged) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *EverybodyChanged) Decode(body []byte) error {
+	*f = EverybodyChanged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *EverybodyChanged) Kind() string { return KindEverybodyChanged }
+
+// Row is the fact as the journal keeps it.
+func (f *EverybodyChanged) Row(at time.Time, s Subject) Row {
+	return row(at, KindEverybodyChanged, 1, "", s, f.Append(buffer()))
+}
+
+// HotAdded is hotlist.added: a range of numbers was put on a hot list.
+type HotAdded struct {
+	List      string    // name of the hot list
+	Range     string    // the numbers that begin with these digits
+	Direction string    // out (to the network), in (from it) or between (two lines here)
+	Until     time.Time // until when
+	By        string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	Why       string    // why, in words
+	Replaced  bool      // the list named them before
+}
+
+// Append writes the JSON object after b.
+func (f *HotAdded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "list", f.List)
+	b = putText(b, "range", f.Range)
+	b = putText(b, "direction", f.Direction)
+	if !f.Until.IsZero() {
+		b = putTime(b, "until", f.Until)
+	}
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	if f.Replaced {
+		b = putFlag(b, "replaced", f.Replaced)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *HotAdded) Decode(body []byte) error {
+	*f = HotAdded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "list":
+			return v.text(&f.List)
+		case "range":
+			return v.text(&f.Range)
+		case "direction":
+			return v.text(&f.Direction)
+		case "until":
+			return v.time(&f.Until)
+		case "by":
+			return v.text(&f.By)
+		case "why":
+			return v.text(&f.Why)
+		case "replaced":
+			return v.flag(&f.Replaced)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *HotAdded) Kind() string { return KindHotAdded }
+
+// Row is the fact as the journal keeps it.
+func (f *HotAdded) Row(at time.Time, s Subject) Row {
+	return row(at, KindHotAdded, 1, "", s, f.Append(buffer()))
+}
+
+// HotRemoved is hotlist.removed: a range of numbers was taken off a hot list.
+type HotRemoved struct {
+	List      string // name of the hot list
+	Range     string // the numbers that begin with these digits
+	Direction string // out (to the network), in (from it) or between (two lines here)
+	By        string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Why       string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *HotRemoved) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "list", f.List)
+	b = putText(b, "range", f.Range)
+	b = putText(b, "direction", f.Direction)
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *HotRemoved) Decode(body []byte) error {
+	*f = HotRemoved{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "list":
+			return v.text(&f.List)
+		case "range":
+			return v.text(&f.Range)
+		case "direction":
+			return v.text(&f.Direction)
+		case "by":
+			return v.text(&f.By)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *HotRemoved) Kind() string { return KindHotRemoved }
+
+// Row is the fact as the journal keeps it.
+func (f *HotRemoved) Row(at time.Time, s Subject) Row {
+	return row(at, KindHotRemoved, 1, "", s, f.Append(buffer()))
+}
+
+// HotImported is hotlist.imported: a list was imported, or a feed read, in place of the one before.
+type HotImported struct {
+	List    string   // name of the hot list
+	By      string   // who did it: a member of staff, the owner, auto, or feed:NAME
+	Listed  int64    // networks, or ranges of numbers, on the list
+	Added   int64    // bans, or ranges, that are new
+	Removed int64    // bans that ended, or ranges that are on it no more
+	LeftOut int64    // networks, or ranges, that were not taken
+	Sample  []string // some of them
+}
+
+// Append writes the JSON object after b.
+func (f *HotImported) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "list", f.List)
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "listed", f.Listed)
+	b = putInt(b, "added", f.Added)
+	b = putInt(b, "removed", f.Removed)
+	if f.LeftOut != 0 {
+		b = putInt(b, "left_out", f.LeftOut)
+	}
+	if len(f.Sample) > 0 {
+		b = putTexts(b, "sample", f.Sample)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *HotImported) Decode(body []byte) error {
+	*f = HotImported{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "list":
+			return v.text(&f.List)
+		case "by":
+			return v.text(&f.By)
+		case "listed":
+			return v.int(&f.Listed)
+		case "added":
+			return v.int(&f.Added)
+		case "removed":
+			return v.int(&f.Removed)
+		case "left_out":
+			return v.int(&f.LeftOut)
+		case "sample":
+			return v.texts(&f.Sample)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *HotImported) Kind() string { return KindHotImported }
+
+// Row is the fact as the journal keeps it.
+func (f *HotImported) Row(at time.Time, s Subject) Row {
+	return row(at, KindHotImported, 1, "", s, f.Append(buffer()))
+}
+
 // RequestMade is request.made: a request to loosen a setting was made.
 type RequestMade struct {
 	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
@@ -4176,10 +4406,10 @@ func (f *BanSpared) Row(at time.Time, s Subject) Row {
 // BanFeed is ban.feed: a feed's list changed what is banned.
 type BanFeed struct {
 	Feed    string   // name of the feed
-	Listed  int64    // networks that the feed lists
-	Added   int64    // bans that are new
-	Removed int64    // bans that ended
-	LeftOut int64    // networks that were not taken
+	Listed  int64    // networks, or ranges of numbers, on the list
+	Added   int64    // bans, or ranges, that are new
+	Removed int64    // bans that ended, or ranges that are on it no more
+	LeftOut int64    // networks, or ranges, that were not taken
 	Sample  []string // some of them
 }
 

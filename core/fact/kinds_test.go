@@ -67,6 +67,14 @@ func empty(kind string) Body {
 		return new(TrunkChanged)
 	case KindTrunkDeleted:
 		return new(TrunkDeleted)
+	case KindEverybodyChanged:
+		return new(EverybodyChanged)
+	case KindHotAdded:
+		return new(HotAdded)
+	case KindHotRemoved:
+		return new(HotRemoved)
+	case KindHotImported:
+		return new(HotImported)
 	case KindRequestMade:
 		return new(RequestMade)
 	case KindRequestGranted:

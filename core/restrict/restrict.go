@@ -95,6 +95,7 @@ type Set struct {
 	Classes   uint32          // bits by phone.Class
 	Countries []phone.Country // ISO 3166-1 alpha-2; also of national numbers (GG, JE, IM)
 	Ranges    []Range
+	spans     spans // of Ranges, where the set was read from a text
 }
 
 // Range is the numbers that begin with some digits of E.164: {3712, 4} is +3712….
@@ -124,31 +125,8 @@ func (s *Set) Has(c *Call) bool {
 			return true
 		}
 	}
-	return s.inRange(d.Number)
-}
-
-func (s *Set) inRange(n phone.Number) bool {
-	if len(s.Ranges) == 0 || n.Short() {
-		return false
+	if s.spans == nil && len(s.Ranges) > 0 {
+		return spansOf(s.Ranges).has(d.Number)
 	}
-	digits := n.Digits()
-	length := 0
-	for x := digits; x != 0; x /= 10 {
-		length++
-	}
-	for i := range s.Ranges {
-		r := &s.Ranges[i]
-		if r.Digits <= length && digits/power(length-r.Digits) == r.Prefix {
-			return true
-		}
-	}
-	return false
-}
-
-func power(n int) uint64 {
-	p := uint64(1)
-	for range n {
-		p *= 10
-	}
-	return p
+	return s.spans.has(d.Number)
 }

@@ -35,6 +35,7 @@ func ParseSetIn(currency money.Currency, text string) (s Set, err error) {
 	if s.IsZero() {
 		return s, fmt.Errorf("%w: it names nothing; want %s", ErrSet, Forms)
 	}
+	s.spans = spansOf(s.Ranges)
 	return s, s.Check()
 }
 
@@ -88,16 +89,20 @@ func ParseRange(text string) (r Range, ok bool) {
 // country (+440843). Who closes it believes in vain that something is closed.
 func (s *Set) Idle() string {
 	for _, r := range s.Ranges {
-		if len(phone.Under(r.Prefix)) > 0 {
-			continue
-		}
-		digits := strconv.FormatUint(r.Prefix, 10)
-		code := phone.CodeOf(r.Prefix)
-		if code == 0 && len(digits) >= 3 || code != 0 && strings.HasPrefix(digits, strconv.Itoa(code)+"0") {
+		if r.Idle() {
 			return r.String()
 		}
 	}
 	return ""
+}
+
+// Idle says that no number can begin with these digits.
+func (r Range) Idle() bool {
+	if len(phone.Under(r.Prefix)) > 0 {
+		return false
+	}
+	digits, code := strconv.FormatUint(r.Prefix, 10), phone.CodeOf(r.Prefix)
+	return code == 0 && len(digits) >= 3 || code != 0 && strings.HasPrefix(digits, strconv.Itoa(code)+"0")
 }
 
 // Check says what is wrong with a set that was not read from a text.

@@ -17,6 +17,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/phone"
+	"ringfence/core/restrict"
 	"ringfence/core/secret"
 	"ringfence/state/store"
 )
@@ -52,15 +53,17 @@ type Book struct {
 	customers *xsync.Map[string, *customer] // by identity
 	handles   *xsync.Map[string, *customer] // the same, by handle
 
+	hot     atomic.Pointer[restrict.Hot]
 	trunks  atomic.Pointer[trunkTable]
 	decks   atomic.Pointer[map[string]*deck] // copied on write
 	foreign atomic.Pointer[[]DeckHead]       // not in force: in another currency
 
 	// mu is the writers' lock: one change at a time, from reading what is there, through the store, to publishing.
 	mu          sync.Mutex
-	doubt       bool       // mu; a write failed that may have been persisted nevertheless
-	restriction int64      // id that was given last; owned by mu
-	deciding    sync.Mutex // taken before mu by Grant and Refuse, so that a request is decided once
+	doubt       bool             // mu; a write failed that may have been persisted nevertheless
+	restriction int64            // id that was given last; owned by mu
+	said        account.Settings // mu; what the fraud desk says of every line
+	deciding    sync.Mutex       // taken before mu by Grant and Refuse, so that a request is decided once
 	onChange    []func(Change)
 	sorted      sortedHandles
 }
@@ -86,7 +89,7 @@ func Open(ctx context.Context, db store.Store, o Options) (*Book, error) {
 		return nil, err
 	}
 	b.provider.Store(p)
-	for _, load := range []func(context.Context) error{b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
+	for _, load := range []func(context.Context) error{b.loadEverybody, b.loadHot, b.loadCustomers, b.loadLines, b.loadTrunks, b.ReloadDecks} {
 		if err := load(ctx); err != nil {
 			return nil, fmt.Errorf("reading the book: %w", err)
 		}

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/account"
@@ -10,7 +11,8 @@ import (
 
 // provider is what stands above every customer; immutable.
 type provider struct {
-	settings           account.Settings
+	configured         account.Settings
+	settings           account.Settings // configured, with what the fraud desk says of every line
 	zone               *time.Location
 	tariff             string
 	peakFrom, peakTill time.Duration
@@ -27,7 +29,14 @@ func newProvider(o *Options) (*provider, error) {
 	if o.PeakFrom < 0 || o.PeakTill < 0 || o.PeakFrom > 24*time.Hour || o.PeakTill > 24*time.Hour {
 		return nil, &Invalid{"peak hours", fmt.Sprint(o.PeakFrom, " to ", o.PeakTill), "times of a day"}
 	}
-	return &provider{o.Provider, zone, o.Tariff, o.PeakFrom, o.PeakTill}, nil
+	return &provider{o.Provider, o.Provider, zone, o.Tariff, o.PeakFrom, o.PeakTill}, nil
+}
+
+// with is the provider's word with what the fraud desk says of every line.
+func (p *provider) with(said account.Settings) *provider {
+	next := *p
+	next.settings.Restrictions = slices.Concat(p.configured.Restrictions, said.Restrictions)
+	return &next
 }
 
 func (p *provider) calendar(zone *time.Location) rating.Calendar {
@@ -54,10 +63,14 @@ func (b *Book) SetProvider(o Options) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.publishProvider(p.with(b.said))
+	return nil
+}
+
+func (b *Book) publishProvider(p *provider) {
 	b.provider.Store(p)
 	for _, c := range b.customers.All() {
 		b.publishCustomer(c.entry.Load().Customer)
 	}
 	b.tell(Change{Kind: ProviderChanged})
-	return nil
 }

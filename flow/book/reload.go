@@ -33,7 +33,7 @@ func (b *Book) Follow(ctx context.Context, facts []store.Fact) error {
 	for i := range facts {
 		switch noun := fact.Noun(facts[i].Kind); {
 		case !fact.OfBook(facts[i].Kind):
-		case noun == "customer", noun == "contact", noun == "trunk", noun == "deck":
+		case noun == "customer", noun == "contact", noun == "trunk", noun == "deck", noun == "everybody", noun == "hotlist":
 			changed[noun] = true
 		case facts[i].Line != "":
 			lines = append(lines, facts[i].Line)
@@ -63,6 +63,16 @@ func (b *Book) reread(ctx context.Context, lines []string, changed map[string]bo
 	}
 	for _, a := range customers {
 		b.republishCustomer(a)
+	}
+	if all || changed["everybody"] {
+		if err := b.loadEverybody(ctx); err != nil {
+			return err
+		}
+	}
+	if all || changed["hotlist"] {
+		if err := b.loadHot(ctx); err != nil {
+			return err
+		}
 	}
 	if all || len(lines) > 0 {
 		if err := b.rereadLines(ctx, lines); err != nil {

@@ -1,11 +1,16 @@
 package book
 
 import (
+	"context"
+	"errors"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/fact"
 	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
@@ -45,3 +50,83 @@ func (b *Book) restricted(s account.Settings, add *restrict.Restriction, lift in
 	s.Restrictions = slices.Clip(kept)
 	return s, nil
 }
+
+// RestrictEverybody adds a restriction of every line, or lifts one.
+func (b *Book) RestrictEverybody(ctx context.Context, actor string, add *restrict.Restriction, lift int64) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	was, err := b.db.Everybody(ctx) // another node may have changed it a moment ago
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	said, err := b.restricted(was, add, lift, now)
+	if err != nil {
+		return err
+	}
+	if err := said.Validate(account.LevelProvider); err != nil {
+		return &Invalid{"settings", "", strings.ReplaceAll(err.Error(), "\n", "; ")}
+	}
+	f := factOf[fact.EverybodyChanged](now, actor, "", "", settingsFacts(was), settingsFacts(said))
+	if err := b.wrote(b.db.PutEverybody(ctx, said, f)); err != nil {
+		return err
+	}
+	b.publishEverybody(said)
+	return nil
+}
+
+func (b *Book) loadEverybody(ctx context.Context) error {
+	said, err := b.db.Everybody(ctx)
+	if err == nil && !reflect.DeepEqual(said, b.said) {
+		b.publishEverybody(said)
+	}
+	return err
+}
+
+// publishEverybody puts in force what is said of every line.
+func (b *Book) publishEverybody(said account.Settings) {
+	b.said = said
+	b.publishProvider(b.provider.Load().with(said))
+}
+
+// endedBy is who lifts a restriction whose time is over.
+const endedBy = "auto"
+
+// EndRestrictions takes away the restrictions and the entries of hot lists whose time is over, so that the journal and the owners hear of it.
+func (b *Book) EndRestrictions(ctx context.Context, now time.Time) error {
+	ended := func(s *account.Settings) (id int64) {
+		for i := range s.Restrictions {
+			if r := &s.Restrictions[i]; r.Ended(now) {
+				return r.ID
+			}
+		}
+		return 0
+	}
+	for _, l := range b.lines.All() {
+		if l.settings == nil {
+			continue
+		}
+		if id := ended(l.settings); id != 0 {
+			if _, err := b.EditLine(ctx, endedBy, l.id, LineEdit{Lift: id}); err != nil && !isGone(err) {
+				return err
+			}
+		}
+	}
+	for _, c := range b.customers.All() {
+		if id := ended(&c.entry.Load().Settings); id != 0 {
+			if _, err := b.EditCustomer(ctx, endedBy, c.id, CustomerEdit{Lift: id}); err != nil && !isGone(err) {
+				return err
+			}
+		}
+	}
+	if id := ended(b.Provider()); id != 0 {
+		if err := b.RestrictEverybody(ctx, endedBy, nil, id); err != nil && !isGone(err) {
+			return err
+		}
+	}
+	return b.endHot(ctx, now)
+}
+
+func isGone(err error) bool { return errors.Is(err, store.ErrNotFound) }

@@ -13,6 +13,7 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 )
 
 // Errors that callers distinguish. Engines wrap them; any other error means that the store is unavailable.
@@ -199,6 +200,13 @@ type Store interface {
 	PutLine(ctx context.Context, l account.Line, isNew bool, facts ...Fact) error // ErrExists also for a Number in use
 	PutLines(ctx context.Context, ls []account.Line, facts ...Fact) error         // new ones, all or none
 	DeleteLine(ctx context.Context, id string, facts ...Fact) error
+
+	// Everybody is what the fraud desk says of every line; the zero Settings at first.
+	Everybody(ctx context.Context) (account.Settings, error)
+	PutEverybody(ctx context.Context, said account.Settings, facts ...Fact) error
+
+	HotNumbers(ctx context.Context, yield func(restrict.Listed) error) error              // by range, as its text, and list
+	SaveHotNumbers(ctx context.Context, put, drop []restrict.Listed, facts ...Fact) error // first drops, then puts; keyed by List and Range
 
 	Trunks(ctx context.Context) ([]account.Trunk, error)
 	PutTrunk(ctx context.Context, t account.Trunk, isNew bool, facts ...Fact) error

@@ -17,6 +17,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
 
@@ -40,6 +41,8 @@ type Store struct {
 	customers map[string]account.Customer
 	lines     map[string]account.Line
 	trunks    map[string]account.Trunk
+	said      account.Settings
+	hot       *restrict.Hot
 	requests  []account.Request
 	decks     []store.Deck
 	rows      map[string][]rating.Price
@@ -249,6 +252,36 @@ func (s *Store) PutTrunk(_ context.Context, t account.Trunk, isNew bool, facts .
 // DeleteTrunk removes one.
 func (s *Store) DeleteTrunk(_ context.Context, name string, facts ...store.Fact) error {
 	return s.write(facts, func() error { return remove(s.trunks, name) })
+}
+
+// Everybody is what is said of every line.
+func (s *Store) Everybody(context.Context) (account.Settings, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said, nil
+}
+
+// PutEverybody replaces it.
+func (s *Store) PutEverybody(_ context.Context, said account.Settings, facts ...store.Fact) error {
+	return s.write(facts, func() error { s.said = said; return nil })
+}
+
+// HotNumbers streams hot lists.
+func (s *Store) HotNumbers(_ context.Context, yield func(restrict.Listed) error) error {
+	s.mu.Lock()
+	all := s.hot.All()
+	s.mu.Unlock()
+	for _, l := range all {
+		if err := yield(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SaveHotNumbers first drops, then puts.
+func (s *Store) SaveHotNumbers(_ context.Context, put, drop []restrict.Listed, facts ...store.Fact) error {
+	return s.write(facts, func() error { s.hot = s.hot.With(put, drop); return nil })
 }
 
 // Requests lists those in a state, newest first.

@@ -14,6 +14,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/money"
+	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
 
@@ -347,6 +348,16 @@ type network netip.Prefix
 func (c *network) text() (string, error) { return netip.Prefix(*c).Masked().String(), nil }
 
 func (c *network) read(text string) error { return (*netip.Prefix)(c).UnmarshalText([]byte(text)) }
+
+// numbers is a range of numbers as people write it.
+type numbers restrict.Range
+
+func (c *numbers) text() (string, error) { return restrict.Range(*c).String(), nil }
+
+func (c *numbers) read(text string) (err error) {
+	*(*restrict.Range)(c), err = restrict.ParseNumbers(text)
+	return err
+}
 
 // notes are a line of JSON for each. NoteFinding adds them; a finding that is new has none.
 type notes []store.Note

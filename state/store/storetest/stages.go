@@ -35,6 +35,8 @@ var stages = []struct {
 	{"HostileText", hostileText},
 	{"Devices", devices},
 	{"Bans", bans},
+	{"HotNumbers", hotNumbers},
+	{"Everybody", everybody},
 	{"Notices", notices},
 	{"NoticesAreFound", noticesAreFound},
 	{"Deliveries", deliveries},
