@@ -19,6 +19,7 @@ import (
 	"ringfence/flow/door"
 	"ringfence/flow/flood"
 	"ringfence/flow/guard"
+	"ringfence/flow/keep"
 	"ringfence/state/counters"
 	"ringfence/state/counters/memory"
 	"ringfence/state/counters/valkey"
@@ -186,5 +187,17 @@ func (a *App) startShield() {
 			return err
 		}
 		return a.shield.bans.Flush(ctx)
-	}, a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Guard.Run, a.followOthers, a.book.JudgePasswords)
+	}, a.shield.devices.Run, a.shield.bans.Run, a.shield.flood.Run, a.shield.tags.Run, a.shield.feeds.Run, a.door.Guard.Run, a.followOthers, a.book.JudgePasswords, a.endRestrictions)
+}
+
+// endEvery is how soon an owner hears that a restriction has ended by itself.
+const endEvery = time.Minute
+
+// endRestrictions takes away restrictions whose time is over.
+func (a *App) endRestrictions(ctx context.Context) {
+	keep.Every(ctx, endEvery, func(now time.Time) {
+		if err := a.book.EndRestrictions(ctx, now); err != nil && ctx.Err() == nil {
+			a.log.Warn("restrictions that have ended cannot be taken away yet; they are not in force", "error", err)
+		}
+	})
 }

@@ -59,7 +59,7 @@ type commands struct {
 	Customer    customerCmd    `cmd:"" group:"book" help:"Customers, who own lines and pay."`
 	Line        lineCmd        `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
 	Request     requestCmd     `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
-	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line or a customer."`
+	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line, a customer or everybody."`
 	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`
 	Deck        deckCmd        `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 

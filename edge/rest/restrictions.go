@@ -20,18 +20,22 @@ var _ = serves(func(s *Server) {
 	deleted[api.Restriction](s, s.liftRestriction)
 })
 
-// restricted is whose restrictions are asked for: a line's, or a customer's where line is nil.
+// restricted is whose restrictions are asked for: a line's, a customer's where line is nil, or everybody's.
 type restricted struct {
-	provider *account.Settings
-	line     *book.Line
-	customer book.CustomerView
+	provider  *account.Settings
+	everybody bool
+	line      *book.Line
+	customer  book.CustomerView
 }
 
-func (s *Server) restricted(ctx context.Context, line, customer string) (owner restricted, err error) {
-	owner.provider = s.d.Book.Provider()
+func (s *Server) restricted(ctx context.Context, line, customer string, everybody bool) (owner restricted, err error) {
+	owner.provider, owner.everybody = s.d.Book.Provider(), everybody
 	switch {
-	case (line == "") == (customer == ""):
-		return owner, invalid("line", line, "a line or a customer")
+	case one(line != "", customer != "", everybody) != 1:
+		return owner, invalid("line", line, "a line, a customer or everybody")
+	case everybody:
+		owner.customer.ZoneInForce = s.d.Book.Zone("").String()
+		return owner, nil
 	case line != "":
 		if owner.line, err = s.line(ctx, line); err != nil {
 			return owner, err
@@ -42,6 +46,16 @@ func (s *Server) restricted(ctx context.Context, line, customer string) (owner r
 	return owner, err
 }
 
+// one counts what is so.
+func one(of ...bool) (n int) {
+	for _, so := range of {
+		if so {
+			n++
+		}
+	}
+	return n
+}
+
 func (of *restricted) zone() *time.Location {
 	zone, err := time.LoadLocation(of.customer.ZoneInForce)
 	if err != nil {
@@ -50,7 +64,7 @@ func (of *restricted) zone() *time.Location {
 	return zone
 }
 
-// views are all restrictions of a line and its customer, or of a customer, and the provider's.
+// views are all restrictions of a line and its customer, or of a customer, and everybody's.
 func (of *restricted) views(now time.Time) []api.Restriction {
 	all := []api.Restriction{}
 	add := func(line, customer string, list []restrict.Restriction) {
@@ -68,13 +82,15 @@ func (of *restricted) views(now time.Time) []api.Restriction {
 	if of.line != nil {
 		add(of.line.Handle(), account.Handle(of.customer.ID), of.line.Settings().Restrictions)
 	}
-	add("", account.Handle(of.customer.ID), of.customer.Settings.Restrictions)
+	if !of.everybody {
+		add("", account.Handle(of.customer.ID), of.customer.Settings.Restrictions)
+	}
 	add("", "", of.provider.Restrictions)
 	return all
 }
 
 func (s *Server) listRestrictions(ctx context.Context, in *api.RestrictionFilter) (out api.List[api.Restriction], err error) {
-	of, err := s.restricted(ctx, in.Line, in.Customer)
+	of, err := s.restricted(ctx, in.Line, in.Customer, in.Everybody)
 	if err != nil {
 		return out, err
 	}
@@ -82,7 +98,7 @@ func (s *Server) listRestrictions(ctx context.Context, in *api.RestrictionFilter
 }
 
 func (s *Server) showRestriction(ctx context.Context, in *api.RestrictionID) (out api.Restriction, err error) {
-	of, err := s.restricted(ctx, in.Line, in.Customer)
+	of, err := s.restricted(ctx, in.Line, in.Customer, in.Everybody)
 	if err != nil {
 		return out, err
 	}
@@ -96,7 +112,7 @@ func (s *Server) showRestriction(ctx context.Context, in *api.RestrictionID) (ou
 
 func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (out api.Restriction, err error) {
 	b := &in.Body
-	of, err := s.restricted(ctx, b.Line, b.Customer)
+	of, err := s.restricted(ctx, b.Line, b.Customer, b.Everybody)
 	if err != nil {
 		return out, err
 	}
@@ -123,7 +139,7 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 	if err := s.restrict(ctx, &of, &r, 0); err != nil {
 		return out, err
 	}
-	if of, err = s.restricted(ctx, b.Line, b.Customer); err != nil {
+	if of, err = s.restricted(ctx, b.Line, b.Customer, b.Everybody); err != nil {
 		return out, err
 	}
 	views := of.views(time.Now())
@@ -132,6 +148,9 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 
 // restrict adds a restriction, which gets its id, or lifts one.
 func (s *Server) restrict(ctx context.Context, owner *restricted, add *restrict.Restriction, lift int64) error {
+	if owner.everybody {
+		return s.d.Book.RestrictEverybody(ctx, by(ctx), add, lift)
+	}
 	if owner.line != nil {
 		_, err := s.d.Book.EditLine(ctx, by(ctx), owner.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
 		return err
@@ -140,19 +159,25 @@ func (s *Server) restrict(ctx context.Context, owner *restricted, add *restrict.
 	return err
 }
 
-// liftRestriction lifts one of the line, or of its customer.
+// byConfiguration is who sets what is in the configuration (app/config).
+const byConfiguration = "configuration"
+
+// liftRestriction lifts one of the line, of its customer or of everybody.
 func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (none, error) {
 	r, err := s.showRestriction(ctx, in)
 	if err != nil {
 		return none{}, err
 	}
-	if r.Customer == "" {
+	switch {
+	case r.Customer == "" && r.By == byConfiguration:
 		return none{}, invalid("id", strconv.FormatInt(in.ID, 10), "another: this one is provider.settings.closed in the configuration")
+	case r.Customer == "" && !in.Everybody:
+		return none{}, invalid("everybody", "false", "true: the restriction is of every line")
 	}
 	if r.Line == "" && in.Line != "" {
 		return none{}, invalid("line", in.Line, "the customer "+r.Customer+": the restriction is of all its lines")
 	}
-	of, err := s.restricted(ctx, in.Line, in.Customer)
+	of, err := s.restricted(ctx, in.Line, in.Customer, in.Everybody)
 	if err != nil {
 		return none{}, err
 	}

@@ -47,11 +47,11 @@ func TestRestrictions(t *testing.T) {
 		want               string
 	}{
 		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", all.ID), "", 422, "the customer acme: the restriction is of all its lines"},
-		{"DELETE", fmt.Sprintf("/v1/restrictions/%d", all.ID), "", 422, "a line or a customer"},
+		{"DELETE", fmt.Sprintf("/v1/restrictions/%d", all.ID), "", 422, "a line, a customer or everybody"},
 		{"DELETE", "/v1/restrictions/1?line=acme-1", "", 404, "restriction"},
 		{"GET", "/v1/restrictions/1?line=nobody", "", 404, "nobody"},
 		{"POST", "/v1/restrictions", `{"line":"acme-1"}`, 422, "closes"},
-		{"POST", "/v1/restrictions", `{"line":"acme-1","customer":"acme","closes":"LV"}`, 422, "a line or a customer"},
+		{"POST", "/v1/restrictions", `{"line":"acme-1","customer":"acme","closes":"LV"}`, 422, "a line, a customer or everybody"},
 		{"POST", "/v1/restrictions", `{"line":"acme-1","closes":"LV","only":"FR"}`, 422, "one of closes and only"},
 		{"POST", "/v1/restrictions", `{"line":"acme-1","closes":"` + strings.Repeat("LV,", 1001) + `"}`, 422, ""},
 		{"DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", own.ID), "", 204, ""},
@@ -64,5 +64,24 @@ func TestRestrictions(t *testing.T) {
 	}
 	if got := list("line=acme-1"); len(got) != 0 {
 		t.Errorf("%+v", got)
+	}
+	every := add(`{"everybody":true,"closes":"CU","until":"+2d"}`)
+	if every.Line != "" || every.Customer != "" || every.Until.IsZero() {
+		t.Errorf("%+v", every)
+	}
+	if got := list("line=acme-1"); len(got) != 1 || got[0].ID != every.ID {
+		t.Errorf("%+v", got)
+	}
+	if got := list("everybody=true"); len(got) != 1 || got[0].ID != every.ID {
+		t.Errorf("%+v", got)
+	}
+	path := fmt.Sprintf("/v1/restrictions/%d?", every.ID)
+	for _, c := range []struct {
+		query, want string
+		code        int
+	}{{"line=acme-1", "of every line", 422}, {"everybody=true&line=acme-1", "a line, a customer or everybody", 422}, {"everybody=true", "", 204}, {"everybody=true", "", 404}} {
+		if w := f.do("DELETE", path+c.query, ""); w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s: %d %s", c.query, w.Code, w.Body)
+		}
 	}
 }

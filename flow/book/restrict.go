@@ -62,6 +62,7 @@ func (b *Book) RestrictEverybody(ctx context.Context, actor string, add *restric
 		return err
 	}
 	now := time.Now()
+	b.restriction = max(b.restriction, 1) // the configuration's has this id
 	said, err := b.restricted(was, add, lift, now)
 	if err != nil {
 		return err

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Restriction closes destinations to a line, or to all lines of a customer.
+// Restriction closes destinations to a line, to all lines of a customer, or to every line.
 type Restriction struct {
 	ID       int64     `json:"id"`
 	Line     string    `json:"line,omitempty" doc:"absent: all lines of the customer"`
-	Customer string    `json:"customer,omitempty" doc:"absent: everybody, by the configuration"`
+	Customer string    `json:"customer,omitempty" doc:"absent: everybody"`
 	Closes   string    `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
 	Only     bool      `json:"only" doc:"an allow list: every other paid destination is closed"`
 	Hours    string    `json:"hours,omitempty" doc:"absent: always"`
@@ -24,8 +24,9 @@ type Restriction struct {
 
 // RestrictionFilter says whose restrictions.
 type RestrictionFilter struct {
-	Line     string `query:"line" maxLength:"128" help:"Those of this line, and of its customer." placeholder:"LINE" predict:"line" xor:"which"`
-	Customer string `query:"customer" maxLength:"60" help:"Those of this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Line      string `query:"line" maxLength:"128" help:"Those of this line, and of its customer." placeholder:"LINE" predict:"line" xor:"which"`
+	Customer  string `query:"customer" maxLength:"60" help:"Those of this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Everybody bool   `query:"everybody" help:"Those of every line." xor:"which"`
 }
 
 // RestrictionNew adds one.
@@ -33,16 +34,17 @@ type RestrictionNew struct {
 	Body NewRestriction `embed:""`
 }
 
-// NewRestriction closes destinations, to a line or to all lines of a customer.
+// NewRestriction closes destinations to a line, to all lines of a customer, or to every line.
 type NewRestriction struct {
-	Line     string `json:"line,omitempty" maxLength:"128" help:"Line that it restricts." placeholder:"LINE" predict:"line" xor:"which"`
-	Customer string `json:"customer,omitempty" maxLength:"60" help:"Customer, all of whose lines it restricts." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
-	Closes   string `json:"closes,omitempty" maxLength:"20000" doc:"as only, but these are closed" name:"close" help:"Destinations to close: paid, abroad, \"above 10p\" (abroad, by the price of a first minute), classes such as intl-mobile, countries such as LV, ranges such as +44843; separated by commas." placeholder:"LIST" xor:"names"`
-	Only     string `json:"only,omitempty" maxLength:"20000" doc:"paid, abroad, above 10p, a class of number, a country or a range, separated by commas: every other paid destination is closed" help:"Close every paid destination but these." placeholder:"LIST" xor:"names"`
-	Hours    string `json:"hours,omitempty" maxLength:"1000" doc:"mon-fri 18:00-08:00, sat, sun, 2026-12-25: in the customer's time zone" help:"When it applies, in the customer's time zone: \"mon-fri 18:00-08:00, sat, sun, 2026-12-25\" (default: always)." placeholder:"HOURS"`
-	Until    string `json:"until,omitempty" maxLength:"40" doc:"as in Change; absent: until it is lifted" type:"when" help:"When it ends by itself, that day included (default: when it is lifted)." placeholder:"WHEN"`
-	Ends     bool   `json:"ends_calls,omitempty" name:"end-calls" help:"Paid calls in progress that it refuses end with their paid time."`
-	Why      string `json:"why,omitempty" maxLength:"500" help:"Why, for the customer and the journal." placeholder:"TEXT"`
+	Line      string `json:"line,omitempty" maxLength:"128" help:"Line that it restricts." placeholder:"LINE" predict:"line" xor:"which"`
+	Customer  string `json:"customer,omitempty" maxLength:"60" help:"Customer, all of whose lines it restricts." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
+	Everybody bool   `json:"everybody,omitempty" help:"Restrict every line of every customer." xor:"which"`
+	Closes    string `json:"closes,omitempty" maxLength:"20000" doc:"as only, but these are closed" name:"close" help:"Destinations to close: paid, abroad, \"above 10p\" (abroad, by the price of a first minute), classes such as intl-mobile, countries such as LV, ranges such as +44843; separated by commas." placeholder:"LIST" xor:"names"`
+	Only      string `json:"only,omitempty" maxLength:"20000" doc:"paid, abroad, above 10p, a class of number, a country or a range, separated by commas: every other paid destination is closed" help:"Close every paid destination but these." placeholder:"LIST" xor:"names"`
+	Hours     string `json:"hours,omitempty" maxLength:"1000" doc:"mon-fri 18:00-08:00, sat, sun, 2026-12-25: in the customer's time zone" help:"When it applies, in the customer's time zone: \"mon-fri 18:00-08:00, sat, sun, 2026-12-25\" (default: always)." placeholder:"HOURS"`
+	Until     string `json:"until,omitempty" maxLength:"40" doc:"as in Change; absent: until it is lifted" type:"when" help:"When it ends by itself, that day included (default: when it is lifted)." placeholder:"WHEN"`
+	Ends      bool   `json:"ends_calls,omitempty" name:"end-calls" help:"Paid calls in progress that it refuses end with their paid time."`
+	Why       string `json:"why,omitempty" maxLength:"500" help:"Why, for the customer and the journal." placeholder:"TEXT"`
 }
 
 // RestrictionID says which.
@@ -54,8 +56,8 @@ type RestrictionID struct {
 // Resource describes restrictions.
 func (Restriction) Resource() Resource[Restriction] {
 	return Resource[Restriction]{
-		Name: "restriction", Path: "restrictions", List: "List the restrictions of a line or a customer",
-		Get: "Show a restriction", Add: "Close destinations to a line or a customer", Delete: "Lift a restriction",
+		Name: "restriction", Path: "restrictions", List: "List the restrictions of a line, a customer or everybody",
+		Get: "Show a restriction", Add: "Close destinations to a line, a customer or everybody", Delete: "Lift a restriction",
 		Columns: "restriction: id, line, customer, closes~, hours~, until, now: in_force, by?, why~",
 		Empty:   "No restrictions.",
 		Cells: map[string]func(*Restriction) Cell{
