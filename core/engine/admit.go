@@ -50,6 +50,7 @@ type Line struct {
 	Deck     *rating.Deck // its tariff; nil: none is loaded
 	Calendar rating.Calendar
 	Locked   bool
+	Since    time.Time // when its customer began, for what watches calls; zero is unknown
 }
 
 // Rules are what attempts are judged by. Their functions answer immediately.

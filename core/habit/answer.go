@@ -14,12 +14,13 @@ type Step uint8
 
 // Steps of the ladder.
 const (
-	Open   Step = iota
-	Notice      // nothing is closed; the owner is notified
-	Narrow      // the range, and destinations abroad or that pay their holder which are new to the customer
-	Abroad      // everything abroad or that pays its holder, but numbers long known
-	Paid        // everything that costs, but numbers long known
-	Login       // and logins from devices and addresses that are not long known
+	Open     Step = iota
+	Notice        // nothing is closed; the owner is notified
+	OneRange      // the thousand numbers, and if it is new to the customer the kind and country
+	Narrow        // and everything abroad, or that pays its holder, in countries that are new to the customer
+	Abroad        // everything abroad or that pays its holder, but numbers long known
+	Paid          // everything that costs, but numbers long known
+	Login         // and logins from devices and addresses that are not long known
 	NumSteps
 )
 
@@ -34,6 +35,9 @@ type Answer struct {
 
 // fire looks for a meter that has passed its allowance: the narrowest first.
 func (r *Rules) fire(s *State, c *Call, minute uint32) *Finding {
+	if !s.Account.young && s.Account.age(minute) < r.Learning {
+		return nil // a customer of long standing is only learnt at first
+	}
 	for kind := range NumMeters {
 		level, m := r.read(s, c, kind, minute)
 		if level == 0 || m.Life == Off {
@@ -77,7 +81,7 @@ func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (money.Mi
 	rule := &r.Meters[kind]
 	switch {
 	case kind == Pace:
-		if c.factor > 256 {
+		if c.paces() {
 			return s.Line.meters[Pace].level, rule
 		}
 		return 0, rule
@@ -96,30 +100,29 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 	if kind == Account {
 		a += rule.Floor * money.Micro(min(max(who.lines, 1)-1, 8)) / 4
 	}
-	if s.Account.age(minute) < r.Learning {
+	if s.Account.age(minute) < r.Learning || kind != Account && s.Line.age(minute) < r.Learning {
 		a = a * money.Micro(r.Young) / 256
 	}
 	if m := &who.meters[kind]; m.most > 0 {
 		a = max(a, m.most*money.Micro(r.Headroom)/256+r.Little)
 	}
-	return a / money.Micro(1+min(max(s.Line.fired, s.Account.fired), 2))
+	if who.fired == 1 && minute-min(who.until, minute) < r.Remember {
+		a /= 2
+	}
+	return a
 }
 
 // answer climbs the ladder and says what is closed. The state is as if it had taken effect, also when the rule only watches: else it would fire with every
 // slice.
 func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
-	step := max(r.Meters[f.Meter].First, who.step)
-	if who.step != 0 && f.Life.Acts() || who.fired > 0 && minute-min(who.firedAt, minute) < r.Remember {
-		step = max(step, who.lastStep()+1)
-	}
-	step = min(step, Login)
+	step := r.climb(who, f, minute)
 	m := &who.meters[f.Meter]
 	if f.Meter == Range {
 		b := s.Line.block(f.Call.block(), minute, r.Meters[Range].minutes())
-		b.level, b.plain = 0, 0
+		b.level = 0
 	}
-	m.level, m.plain, m.told = 0, 0, false
+	m.level, m.told = 0, false
 	f.Answer = Answer{Step: step, Whole: f.Meter == Account}
 	if !f.Life.Acts() {
 		return
@@ -137,15 +140,32 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	}
 	fresh := uint16(minute/(24*60)) - uint16(r.Forget)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
-		m.forget(fresh)
+		m.forget(fresh, f.Signs)
 		m.fired += uint8(b2u(m.fired < 255 && m == who))
 	}
 	who.step, who.until, who.firedAt = step, max(who.until, until), minute
 	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
 }
 
-// lastStep is the rung that was reached last.
-func (m *Memory) lastStep() Step { return max(m.step, m.reached) }
+// climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
+// stop many honest calls is worse than what it saves.
+func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
+	step := r.Meters[f.Meter].First
+	switch {
+	case who.step != 0 && f.Life.Acts():
+		step = max(step, who.step+1)
+	case who.reached != 0 && minute-min(who.until, minute) < r.Remember:
+		step = max(step, who.reached)
+	}
+	step = min(step, Login)
+	for step > OneRange && int(who.price(prices[step])) > int(r.MostStops[step]) {
+		step--
+	}
+	return step
+}
+
+// prices are what to look at before a step is taken.
+var prices = [NumSteps]int{Narrow: priceNew, Abroad: priceAbroad, Paid: pricePaid, Login: pricePaid}
 
 // rest ends an answer whose time is over.
 func (m *Memory) rest(minute uint32) {
@@ -155,11 +175,15 @@ func (m *Memory) rest(minute uint32) {
 }
 
 // forget drops what is fresh: a thief may have taught it.
-func (m *Memory) forget(since uint16) {
+func (m *Memory) forget(since uint16, signs Signs) {
 	m.numbers.forget(since)
 	m.rows.forget(since)
-	m.places.forget(since)
-	m.devices.forget(since)
+	if signs.Has(OddPlace) {
+		m.places.forget(since)
+	}
+	if signs.Has(OddDevice) {
+		m.devices.forget(since)
+	}
 	m.fresh = [168]uint8{}
 }
 
@@ -168,6 +192,18 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	old := uint16(minute/(24*60)) - uint16(r.Forget)
 	known := restrict.Set{Ranges: numbersOf(s, old)}
 	switch step {
+	case OneRange:
+		one := restrict.Restriction{Except: known}
+		if f.Call.block() > 0 {
+			one.Names.Ranges = []restrict.Range{rangeOf(f.Call.block())}
+		}
+		if f.Novelty == New && f.Call.abroad {
+			one.Names.Countries = []phone.Country{f.Call.Country}
+		}
+		if one.Names.IsZero() {
+			return nil
+		}
+		return []restrict.Restriction{one}
 	case Narrow:
 		dear := restrict.Restriction{Names: restrict.Set{Classes: revenue | 1<<phone.IntlPremium | 1<<phone.Satellite}, Except: known}
 		if f.Call.surprising() && f.Call.block() > 0 {

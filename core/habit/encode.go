@@ -167,6 +167,7 @@ func (d *decoder) size(_, most int) int { return int(d.bounded(uint64(most))) }
 // layout is the order of a Memory's fields.
 func layout(v visitor, m *Memory) {
 	v.u32(&m.born)
+	v.flag(&m.young)
 	v.u16(&m.week)
 	table(v, &m.numbers, maxNumbers)
 	table(v, &m.rows, maxRows)
@@ -199,6 +200,12 @@ func layout(v visitor, m *Memory) {
 	for _, p := range [...]*uint16{&m.open, &m.most, &m.peak, &m.lines, &m.called} {
 		v.u16(p)
 	}
+	for i := range m.stops {
+		v.u16(&m.stopped[i])
+		v.u16(&m.stops[i])
+	}
+	v.u8(&m.wanders)
+	v.u8(&m.changes)
 	v.u8((*uint8)(&m.step))
 	v.u8((*uint8)(&m.reached))
 	v.u32(&m.until)
@@ -208,11 +215,9 @@ func layout(v visitor, m *Memory) {
 	v.u16((*uint16)(&m.alarmSigns))
 	v.u64(&m.last)
 	v.u8(&m.repeats)
-	for _, all := range [...]*[4]try{&m.tries, &m.baits} {
-		for i := range all {
-			v.u64(&all[i].key)
-			v.u32(&all[i].at)
-		}
+	for i := range m.tries {
+		v.u64(&m.tries[i].key)
+		v.u32(&m.tries[i].at)
 	}
 }
 

@@ -7,6 +7,8 @@
 package habit
 
 import (
+	"math"
+	"strings"
 	"time"
 
 	"ringfence/core/money"
@@ -31,6 +33,7 @@ const (
 // Event is what happened to a line at an instant.
 type Event struct {
 	Kind   Kind
+	Since  time.Time   // when the customer began; zero is unknown, and taken for long ago
 	Call   *Call       // of the kinds that have one. It keeps its weights: the same one comes with Began, Held and Ended
 	Amount money.Micro // to the line
 	// Of Ended and Rang.
@@ -133,6 +136,22 @@ type Signs uint16
 // Has says that a sign is in the set.
 func (s Signs) Has(x Sign) bool { return s&(1<<x) != 0 }
 
+var signNames = [NumSigns]string{"odd-hour", "odd-place", "far-place", "odd-device", "at-once", "hot-range", "baited", "test-call", "tries", "after-login", "in-a-row"}
+
+// String is the code of a sign: "odd-hour".
+func (x Sign) String() string { return signNames[x] }
+
+// String lists the signs: "odd-hour odd-place".
+func (s Signs) String() string {
+	var all []string
+	for x := range NumSigns {
+		if s.Has(x) {
+			all = append(all, x.String())
+		}
+	}
+	return strings.Join(all, " ")
+}
+
 func (s *Signs) add(x Sign) { *s |= 1 << x }
 
 // MeterKind is which meter.
@@ -172,7 +191,9 @@ type Finding struct {
 func (r *Rules) Step(s *State, e *Event, now time.Time) *Finding {
 	minute := uint32(now.Unix() / 60)
 	s.Line.turn(minute, r)
-	s.Account.turn(minute, r)
+	if s.Account.turn(minute, r) {
+		s.Account.young = !e.Since.IsZero() && now.Sub(e.Since) < time.Duration(r.Learning)*24*time.Hour
+	}
 	s.Line.rest(minute)
 	s.Account.rest(minute)
 	switch e.Kind {
@@ -205,6 +226,11 @@ func (r *Rules) began(s *State, e *Event, minute uint32) *Finding {
 	s.Line.called = max(s.Line.called, 1)
 	c.restricted = s.Line.step != 0 || s.Account.step != 0
 	r.weigh(s, c, minute)
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		for of, would := range [numPrices]bool{c.surprising() && c.level == New, c.surprising() && c.level != NumberKnown, true} {
+			m.stopped[of] += b2u(would && m.stopped[of] < math.MaxUint16)
+		}
+	}
 	s.Line.open++
 	s.Line.peak = max(s.Line.peak, s.Line.open)
 	return r.charge(s, c, e.Amount, minute)
@@ -224,6 +250,14 @@ func (r *Rules) charge(s *State, c *Call, held money.Micro, minute uint32) *Find
 	return r.fire(s, c, minute)
 }
 
+// veryOdd is a factor of more than one sign.
+const veryOdd = 2 * 256
+
+// paces says that a call counts whole in a short time's pounds: it is very odd, and not to a number abroad that the line has long called.
+func (c *Call) paces() bool {
+	return c.factor >= veryOdd && !(c.surprising() && c.level == NumberKnown)
+}
+
 // count adds money to every meter, or takes it back.
 func (r *Rules) count(s *State, c *Call, more money.Micro, minute uint32) {
 	novel := more * money.Micro(c.novel) / 256
@@ -237,7 +271,7 @@ func (r *Rules) count(s *State, c *Call, more money.Micro, minute uint32) {
 		top.peak = max(top.peak, b.plain)
 	}
 	pace := more / 10
-	if c.factor > 256 {
+	if c.paces() {
 		pace = more
 	}
 	s.Line.meters[Pace].add(pace, more/10, minute, r.Meters[Pace].minutes())
@@ -262,22 +296,19 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 			m.rows.see(c.row(), day, maxRows)
 		}
 		m.fresh[c.Hour] = uint8(min(int(m.fresh[c.Hour])+perCall, 255))
-		if c.Place != 0 {
-			m.places.see(uint64(c.Place), day, maxPlaces)
-		}
-		if c.Device != 0 {
-			m.devices.see(uint64(c.Device), day, maxDevices)
-		}
+		m.places.origin(c.Place, day, maxPlaces, &m.wanders)
+		m.devices.origin(c.Device, day, maxDevices, &m.changes)
 	}
 	s.Notes.add(note{rows, c.row(), c.Account, day})
 	s.Notes.add(note{places, uint64(c.Place), c.Account, day})
-	if c.level >= RowKnown && c.surprising() && e.Talk <= shortTalk {
+	if c.level == New && e.Talk <= shortTalk {
 		r.alarm(s.Line, TestCall, minute)
 	}
 }
 
 const (
 	shortTalk = 20 * time.Second
+	bait      = 3 * time.Second
 	lastAlarm = 24 * 60 // minutes
 )
 
@@ -292,6 +323,9 @@ func (r *Rules) alarm(m *Memory, sign Sign, minute uint32) {
 
 // refused counts the refused destinations that are tried one after another.
 func (r *Rules) refused(s *State, c *Call, minute uint32) {
+	if s.Line.step != 0 || s.Account.step != 0 {
+		return // what an answer refuses is tried again by honest people too
+	}
 	const within, many = 10, 3
 	n, oldest := 1, 0
 	for i, t := range s.Line.tries {
@@ -314,24 +348,10 @@ func (r *Rules) refused(s *State, c *Call, minute uint32) {
 // rang notes calls from abroad that ring briefly: those who call back pay.
 func (r *Rules) rang(s *State, e *Event, minute uint32) {
 	c := e.Call
-	if c.Number == 0 || !c.abroad || e.Talk > shortTalk {
+	if c.Number == 0 || !c.abroad || e.Talk > bait {
 		return
 	}
-	if k := s.Line.numbers.at(c.Number); k != nil {
-		return
-	}
-	oldest := 0
-	for i, t := range s.Line.baits {
-		if t.key == c.block() {
-			oldest = i
-			break
-		}
-		if t.at < s.Line.baits[oldest].at {
-			oldest = i
-		}
-	}
-	s.Line.baits[oldest] = try{c.block(), minute}
-	s.Notes.add(note{baits, c.block(), c.Line, uint16(minute / (24 * 60))})
+	s.Notes.add(note{baits, c.block(), c.Account, uint16(minute / (24 * 60))})
 }
 
 // lifted restores everything: the calls were honest, and are known from now on.

@@ -10,8 +10,9 @@ import (
 // Memory is what is known of a line's habits, or of a customer's. The zero Memory knows nothing. It grows with use to at most MaxMemory bytes
 // as Append writes it. It is copied by Append and Read alone.
 type Memory struct {
-	born uint32 // minute of the first event
-	week uint16 // number of the week that peaks are being learnt of
+	born  uint32 // minute of the first event
+	young bool   // of a customer: it was new then
+	week  uint16 // number of the week that peaks are being learnt of
 
 	numbers, rows, places, devices known
 	blocks                         []block    // the heaviest thousand-blocks, in no order
@@ -21,7 +22,11 @@ type Memory struct {
 	open, most uint16 // calls that cost in progress, and the most there have been, learnt week by week
 	peak       uint16 // the most of this week
 	lines      uint16 // of a customer: how many lines have called
-	called     uint16 // days on which calls that cost were made, saturating
+	called     uint16 // 1 once the line has called
+	// Calls that an answer would have stopped: of this week, and of the weeks before, which fade.
+	stopped, stops [numPrices]uint16
+
+	wanders, changes uint8 // new places and products lately, which fade
 
 	step    Step   // of the ladder that is in force, 0 is none
 	reached Step   // and the last one before it
@@ -34,7 +39,6 @@ type Memory struct {
 	tries      [4]try
 	last       uint64 // number called last
 	repeats    uint8  // how often the last number, or one next to it, came in a row
-	baits      [4]try // blocks that rang the line briefly
 }
 
 // MaxMemory bounds a Memory that is written, in bytes.
@@ -164,12 +168,14 @@ func (k known) forget(since uint16) {
 	}
 }
 
-// recent counts what was first seen on a day or later.
-func (k known) recent(since uint16) (n int) {
-	for i := range k {
-		n += int(b2u(k[i].key != 0 && k[i].first >= since))
+// origin notes where a call came from, or with what. lately counts those that are new.
+func (k *known) origin(key uint32, day uint16, most int, lately *uint8) {
+	if key == 0 {
+		return
 	}
-	return n
+	if k.see(uint64(key), day, most).n == 1 && *lately < math.MaxUint8 {
+		*lately++
+	}
 }
 
 // faded is what is left of an amount after some minutes.
@@ -224,32 +230,47 @@ func (b *block) fade(minute uint32, memory float64) {
 	}
 }
 
-// turn learns from the weeks that have ended.
-func (m *Memory) turn(minute uint32, r *Rules) {
+// turn learns from the weeks that have ended. It says whether this is the first event.
+func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 	week := uint16(minute / (7 * 24 * 60))
 	if m.week == 0 {
 		m.born, m.week = minute, week
-		return
+		return true
 	}
 	for n := 0; m.week < week && n < 60; n++ { // a year or more of silence forgets as much as a year
 		m.week++
+		learns := int(m.week)*7 <= int(m.born/(24*60))+r.Learning+7 // nothing acts yet: what there is is usual
 		for i := range m.meters {
 			x := &m.meters[i]
 			grown := x.most + x.most/2 + r.Little
+			if learns {
+				grown = x.peak
+			}
 			x.most = max(x.most-x.most/16, min(x.peak, grown))
 			x.peak, x.told = 0, false
 		}
-		m.most = max(m.most-m.most/16, min(m.peak, m.most+m.most/2+1))
+		if most := m.most + m.most/2 + 1; learns {
+			m.most = max(m.most, m.peak)
+		} else {
+			m.most = max(m.most-m.most/16, min(m.peak, most))
+		}
 		m.peak = m.open
+		for i := range m.stopped {
+			m.stops[i] = max(m.stops[i]-m.stops[i]/4, m.stopped[i])
+			m.stopped[i] = 0
+		}
 		for i := range m.hours {
 			m.hours[i] = uint8(min(int(m.hours[i])-(int(m.hours[i])+7)/8+int(m.fresh[i]), math.MaxUint8))
 		}
 		m.fresh = [168]uint8{}
+		m.wanders -= (m.wanders + 3) / 4
+		m.changes -= (m.changes + 3) / 4
 		if m.fired > 0 && m.step == 0 && m.week%2 == 0 {
 			m.fired--
 		}
 	}
 	m.week = max(m.week, week)
+	return false
 }
 
 // age is how many days the memory covers.
@@ -291,3 +312,14 @@ func (m *Memory) exceptions(before uint16) []seen {
 	})
 	return all
 }
+
+// What answers would stop.
+const (
+	priceNew    = iota // calls abroad, or that pay their holder, to countries that were new
+	priceAbroad        // to numbers that were not long known
+	pricePaid          // any that cost something
+	numPrices
+)
+
+// price is how many calls a week an answer would have stopped.
+func (m *Memory) price(of int) uint16 { return max(m.stops[of], m.stopped[of]) }

@@ -66,6 +66,7 @@ type Rules struct {
 	Forget     int                  // days: what is fresher is forgotten when a meter fires
 	Remember   uint32               // minutes after a firing in which the next one climbs
 	Lasts      [NumSteps]uint32     // minutes that an answer holds
+	MostStops  [NumSteps]uint16     // calls a week of the line's own past that a step may stop
 	PaceLasts  uint32               // minutes, where Pace closes everything paid
 }
 
@@ -73,19 +74,20 @@ type Rules struct {
 func Default() *Rules {
 	const day = 24 * 60
 	r := &Rules{
-		Weights:    [numNovelties]uint16{0, 26, 64, 128, 256},
-		MostFactor: 4 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 358, Little: 1 * money.Pound, Forget: 10, Remember: 14 * day,
-		Lasts:     [NumSteps]uint32{Narrow: 3 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
+		Weights:    [numNovelties]uint16{0, 8, 20, 40, 64},
+		MostFactor: 16 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 358, Little: 1 * money.Pound, Forget: 10, Remember: 14 * day,
+		MostStops: [NumSteps]uint16{Narrow: 4, Abroad: 10, Paid: 30, Login: 30},
+		Lasts:     [NumSteps]uint32{OneRange: 7 * day, Narrow: 3 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
 		PaceLasts: 4 * 60,
 	}
 	r.Meters = [NumMeters]Meter{
-		Range:   {Live, 3 * money.Pound, 72 * time.Hour, Narrow},
+		Range:   {Live, 3 * money.Pound, 72 * time.Hour, OneRange},
 		Whole:   {Live, 5 * money.Pound, 120 * time.Hour, Narrow},
 		Account: {Live, 8 * money.Pound, 120 * time.Hour, Narrow},
 		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, Paid},
 	}
 	factors := [NumSigns]uint16{
-		OddHour: 384, OddPlace: 512, FarPlace: 320, OddDevice: 384, AtOnce: 384, HotBlock: 512, Baited: 512, TestCall: 384, Tries: 512, AfterLogin: 384, InARow: 384,
+		OddHour: 512, OddPlace: 640, FarPlace: 320, OddDevice: 512, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 512, Tries: 768, AfterLogin: 512, InARow: 512,
 	}
 	for s := range NumSigns {
 		r.Signs[s] = SignRule{Live, factors[s]}

@@ -17,7 +17,7 @@ func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 	}
 	c.level = r.novelty(s, c, day)
 	weight := int(r.Weights[c.level])
-	if c.level == New && s.Account.age(minute) < r.Learning && s.World.count(rows, c.row()) >= popular {
+	if c.level == New && s.Account.age(minute) < r.Learning && s.World.count(rows, c.row(), c.Account) >= popular {
 		weight /= 2
 	}
 	c.novel = uint16(weight)
@@ -57,10 +57,10 @@ func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) 
 			all.add(AtOnce)
 		}
 	}
-	if s.World.count(hot, c.block()) > 0 {
+	if s.World.count(hot, c.block(), c.Account) > 0 {
 		all.add(HotBlock)
 	}
-	if c.surprising() && s.baited(c, minute) {
+	if c.surprising() && s.baited(c) {
 		all.add(Baited)
 	}
 	if s.Line.alarm >= minute {
@@ -94,29 +94,24 @@ func (m *Memory) busy() bool {
 
 // origin is about where a call comes from. A customer whose places change all the time has no odd ones.
 func (r *Rules) origin(s *State, c *Call, day uint16, all *Signs) {
-	const restless, month, own = 5, 30, 3
-	if c.Place != 0 && s.Account.places.recent(day-min(day, month)) < restless {
+	const restless, own = 5, 3
+	if c.Place != 0 && s.Account.wanders < restless {
 		if p := s.Account.places.at(uint64(c.Place)); p == nil || p.n < own && p.first+1 >= day {
 			all.add(OddPlace)
-			if s.World.count(places, uint64(c.Place)) == 0 {
+			if s.World.count(places, uint64(c.Place), c.Account) == 0 {
 				all.add(FarPlace)
 			}
 		}
 	}
-	if c.Device != 0 && s.Account.devices.recent(day-min(day, month)) < restless {
+	if c.Device != 0 && s.Account.changes < restless {
 		if d := s.Account.devices.at(uint64(c.Device)); d == nil || d.n < own && d.first+1 >= day {
 			all.add(OddDevice)
 		}
 	}
 }
 
-// baited says that the range of a call rang this line briefly within a few days, or several lines.
-func (s *State) baited(c *Call, minute uint32) bool {
-	const days, several = 5, 3
-	for _, t := range s.Line.baits {
-		if t.key == c.block() && t.at+days*24*60 >= minute {
-			return true
-		}
-	}
-	return s.World.count(baits, c.block()) >= several
+// baited says that the range of a call rang several lines briefly.
+func (s *State) baited(c *Call) bool {
+	const several = 3
+	return s.World.count(baits, c.block(), c.Account) >= several
 }

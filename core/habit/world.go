@@ -62,13 +62,15 @@ func (n *Notes) add(x note) {
 	n.new = append(n.new, x)
 }
 
-// count is how many customers, at least, a key was seen with; at most 64.
-func (w *World) count(of subject, key uint64) int {
+// count is how many others than one, at least, a key was seen with; at most 64.
+func (w *World) count(of subject, key uint64, but uint32) int {
 	if w == nil {
 		return 0
 	}
-	return bits.OnesCount64(w.seen[of][key].who)
+	return bits.OnesCount64(w.seen[of][key].who &^ bit(but))
 }
+
+func bit(who uint32) uint64 { return 1 << (who * 0x9e3779b9 >> 26) }
 
 // Turn learns what was noted, in whatever order, and forgets what is old. Shells call it at the turn of each hour.
 func (w *World) Turn(day uint16, all ...*Notes) {
@@ -80,7 +82,7 @@ func (w *World) Turn(day uint16, all ...*Notes) {
 	for _, n := range all {
 		for _, x := range n.new {
 			m := w.seen[x.of][x.key]
-			m.who |= 1 << (x.who * 0x9e3779b9 >> 26)
+			m.who |= bit(x.who)
 			m.last = max(m.last, x.day)
 			w.seen[x.of][x.key] = m
 		}

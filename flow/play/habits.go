@@ -34,6 +34,7 @@ func (p *Player) watch(ln *line, c *Call, e *habit.Event, now time.Time) {
 	}
 	h := &p.habits
 	h.state.Line, h.state.Account = &ln.own.watched.memory, &ln.account.watched.memory
+	e.Since = ln.Since
 	f := h.rules.Step(&h.state, e, now)
 	if f == nil {
 		return

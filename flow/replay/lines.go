@@ -23,13 +23,15 @@ import (
 type Lines struct {
 	lines     map[string]*lineRow
 	customers map[string]*account.Settings
-	owners    map[uint64]string // line by the number it has
+	since     map[string]time.Time // of customers: that of their oldest line
+	owners    map[uint64]string    // line by the number it has
 }
 
 type lineRow struct {
 	customer string
 	zone     *time.Location // nil is the provider's
 	digits   uint64
+	since    time.Time // when it was first seen; zero is unknown
 	settings account.Settings
 }
 
@@ -45,7 +47,7 @@ func ReadLines(in io.Reader, plan *phone.Plan) (*Lines, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no header: %w", err)
 	}
-	l := &lineReader{Lines: Lines{map[string]*lineRow{}, map[string]*account.Settings{}, map[uint64]string{}}, plan: plan}
+	l := &lineReader{Lines: Lines{map[string]*lineRow{}, map[string]*account.Settings{}, map[string]time.Time{}, map[uint64]string{}}, plan: plan}
 	if err := l.header(head); err != nil {
 		return nil, err
 	}
@@ -116,8 +118,9 @@ func (l *lineReader) row(cells []string) error {
 		case l.names[i] == "zone":
 			x.zone, err = time.LoadLocation(cell)
 		case l.names[i] == "first_seen":
-			if _, ok := parseTime(cell, nil); !ok {
-				_, err = time.Parse(time.DateOnly, cell)
+			var ok bool
+			if x.since, ok = parseTime(cell, nil); !ok {
+				x.since, err = time.Parse(time.DateOnly, cell)
 			}
 		case l.names[i] == "closed":
 			var names restrict.Set
@@ -152,6 +155,9 @@ func (l *lineReader) add(id string, x *lineRow, of *account.Settings) error {
 	l.lines[id] = x
 	if x.digits != 0 {
 		l.owners[x.digits] = id
+	}
+	if first, ok := l.since[x.customer]; !ok || x.since.Before(first) {
+		l.since[x.customer] = x.since
 	}
 	known := l.customers[x.customer]
 	if known == nil {
@@ -218,7 +224,7 @@ func (b *book) meet(c *play.Call) {
 		effective := account.Resolve(time.Time{}, &b.set.Provider, of, &row.settings)
 		settings = &effective
 	}
-	x := engine.Line{Account: row.customer, Digits: row.digits, Zone: cmp.Or(row.zone, b.set.Zone), Deck: b.set.Deck, Settings: settings}
+	x := engine.Line{Account: row.customer, Digits: row.digits, Zone: cmp.Or(row.zone, b.set.Zone), Deck: b.set.Deck, Settings: settings, Since: b.lines.since[row.customer]}
 	x.Calendar = b.set.Calendar
 	x.Calendar.Zone = x.Zone
 	b.mu.Lock()
@@ -241,4 +247,13 @@ func (b *book) rules() engine.Rules {
 			return x, ok
 		},
 	}
+}
+
+// Play is how calls are played through the set, with what a file says of their lines; nil: nothing is said. Done is the caller's to add.
+func (s *Set) Play(lines *Lines) play.Options {
+	if lines == nil {
+		lines = &Lines{}
+	}
+	b := newBook(s, lines)
+	return play.Options{Rules: b.rules(), Terms: s.Terms, Meet: b.meet, Habits: s.Habits}
 }

@@ -63,8 +63,8 @@ func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 	run := &run{o: o, report: newReport(&o), out: newWriter(o.Verdicts, o.Workers), window: window{free: make(chan *batch, 64)}}
 	under := make([]play.Options, len(o.Sets))
 	for i := range o.Sets {
-		b := newBook(&o.Sets[i], o.Lines)
-		under[i] = play.Options{Rules: b.rules(), Terms: o.Sets[i].Terms, Meet: b.meet, Done: run.done(i), Habits: o.Sets[i].Habits}
+		under[i] = o.Sets[i].Play(o.Lines)
+		under[i].Done = run.done(i)
 	}
 	pieces := reader.pieces(ctx, file, first, o.Workers, run.window.free)
 	play.Run(o.Workers, func(yield func(*play.Call) bool) { run.rows(ctx, pieces, yield) }, under...)
