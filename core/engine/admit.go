@@ -20,6 +20,7 @@ type Attempt struct {
 	Dialled   string // digits as dialled; percent-decoded user part
 	Context   string // phone-context that came with them (RFC 3966): "+44"; "" is none
 	Source    netip.AddrPort
+	Origin    uint32 // hash of the network that Source is in, for restrictions; 0 is not known
 	UserAgent string
 	ALeg      string // SIP Call-ID
 	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
@@ -195,7 +196,7 @@ func (s *Subject) noCharge(name string) rating.Quote {
 
 // Asked is the attempt as the rules of policy judge it.
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
-	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Free: s.Free}
+	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Origin: s.Origin, Free: s.Free}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
@@ -257,7 +258,7 @@ func (s *Subject) Begin(c *Call) {
 	if longest <= 0 {
 		longest = longestEver
 	}
-	c.Always, c.Costs, c.Dest = s.Verdict.Always, s.Costs(), s.Dest
+	c.Always, c.Costs, c.Dest, c.Origin = s.Verdict.Always, s.Costs(), s.Dest, s.Origin
 	o := &c.Open
 	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
 	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now

@@ -51,7 +51,7 @@ func (r *Rules) fire(s *State, c *Call, minute uint32) *Finding {
 			}
 			who.meters[kind].told = true
 			f := r.finding(s, c, kind, level, allowance)
-			f.Answer = Answer{Step: Notice, Whole: kind == Account}
+			f.Answer = Answer{Step: Notice, Whole: kind.whole()}
 			return f
 		}
 		f := r.finding(s, c, kind, level, allowance)
@@ -70,11 +70,14 @@ func (r *Rules) finding(s *State, c *Call, kind MeterKind, level, allowance mone
 
 // who is whose meter it is.
 func (s *State) who(kind MeterKind) *Memory {
-	if kind == Account {
+	if kind.whole() {
 		return s.Account
 	}
 	return s.Line
 }
+
+// whole says that a meter is of all lines of a customer.
+func (k MeterKind) whole() bool { return k == Account || k == Shared }
 
 // read is the level of a meter that a call adds to; 0: it does not.
 func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (money.Micro, *Meter) {
@@ -87,8 +90,8 @@ func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (money.Mi
 		return 0, rule
 	case c.novel == 0:
 		return 0, rule
-	case kind == Range:
-		return s.Line.block(c.block(), minute, rule.minutes()).level, rule
+	case kind == Range || kind == Shared:
+		return s.who(kind).block(c.block(), minute, rule.minutes()).level, rule
 	}
 	return s.who(kind).meters[kind].level, rule
 }
@@ -100,7 +103,7 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 	if kind == Account {
 		a += rule.Floor * money.Micro(min(max(who.lines, 1)-1, 8)) / 4
 	}
-	if s.Account.age(minute) < r.Learning || kind != Account && s.Line.age(minute) < r.Learning {
+	if s.Account.age(minute) < r.Learning || !kind.whole() && s.Line.age(minute) < r.Learning {
 		a = a * money.Micro(r.Young) / 256
 	}
 	if m := &who.meters[kind]; m.most > 0 {
@@ -118,12 +121,11 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
 	step := r.climb(who, f, minute)
 	m := &who.meters[f.Meter]
-	if f.Meter == Range {
-		b := s.Line.block(f.Call.block(), minute, r.Meters[Range].minutes())
-		b.level = 0
+	if f.Meter == Range || f.Meter == Shared {
+		who.block(f.Call.block(), minute, r.Meters[f.Meter].minutes()).level = 0
 	}
 	m.level, m.told = 0, false
-	f.Answer = Answer{Step: step, Whole: f.Meter == Account}
+	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
 	if !f.Life.Acts() {
 		return
 	}
@@ -133,7 +135,7 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	}
 	until := minute + lasts
 	f.Answer.Until = time.Unix(int64(until)*60, 0).UTC()
-	f.Answer.Restrictions = r.closes(s, f, step, minute)
+	f.Answer.Restrictions = append(r.closes(s, f, step, minute), r.strangers(s, f, minute)...)
 	for i := range f.Answer.Restrictions {
 		x := &f.Answer.Restrictions[i]
 		x.Since, x.Until, x.Ends = time.Unix(int64(minute)*60, 0).UTC(), f.Answer.Until, true
@@ -216,6 +218,26 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 		return []restrict.Restriction{{Names: restrict.Set{Abroad: true, Classes: revenue}, Except: known}}
 	}
 	return []restrict.Restriction{{Names: restrict.Set{Paid: true}, Except: known}}
+}
+
+// strangers closes everything that costs to networks that are not long the customer's, if the call came from one: that stops a thief from elsewhere, and hardly
+// anyone else.
+func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restriction {
+	if !f.Signs.Has(OddPlace) {
+		return nil
+	}
+	x := restrict.Restriction{Names: restrict.Set{Paid: true}}
+	old := uint16(minute/(24*60)) - uint16(r.Forget)
+	for _, p := range s.Account.places {
+		if p.key != 0 && p.first < old {
+			x.Known = append(x.Known, uint32(p.key))
+		}
+	}
+	if len(x.Known) == 0 {
+		return nil
+	}
+	slices.Sort(x.Known)
+	return []restrict.Restriction{x}
 }
 
 // revenue are the classes at home that pay the holder of the number.

@@ -197,9 +197,10 @@ func layout(v visitor, m *Memory) {
 		v.amount(&x.most)
 		v.flag(&x.told)
 	}
-	for _, p := range [...]*uint16{&m.open, &m.most, &m.peak, &m.lines, &m.called} {
+	for _, p := range [...]*uint16{&m.open, &m.most, &m.peak, &m.lines, &m.called, &m.inHour, &m.mostInHour, &m.peakInHour} {
 		v.u16(p)
 	}
+	v.u32(&m.hour)
 	for i := range m.stops {
 		v.u16(&m.stopped[i])
 		v.u16(&m.stops[i])

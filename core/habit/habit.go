@@ -127,6 +127,7 @@ const (
 	Tries                  // refused destinations were tried one after another
 	AfterLogin             // there was trouble with the login
 	InARow                 // the same number, or its neighbours, again and again
+	Burst                  // more calls within an hour than ever
 	NumSigns
 )
 
@@ -136,7 +137,7 @@ type Signs uint16
 // Has says that a sign is in the set.
 func (s Signs) Has(x Sign) bool { return s&(1<<x) != 0 }
 
-var signNames = [NumSigns]string{"odd-hour", "odd-place", "far-place", "odd-device", "at-once", "hot-range", "baited", "test-call", "tries", "after-login", "in-a-row"}
+var signNames = [NumSigns]string{"odd-hour", "odd-place", "far-place", "odd-device", "at-once", "hot-range", "baited", "test-call", "tries", "after-login", "in-a-row", "burst"}
 
 // String is the code of a sign: "odd-hour".
 func (x Sign) String() string { return signNames[x] }
@@ -159,7 +160,8 @@ type MeterKind uint8
 
 // Meters.
 const (
-	Range   MeterKind = iota // surprising pounds into one thousand-block
+	Range   MeterKind = iota // surprising pounds of the line into one thousand-block
+	Shared                   // and of its customer
 	Whole                    // surprising pounds of the line
 	Account                  // surprising pounds of the customer
 	Pace                     // pounds of any kind in a short time
@@ -227,11 +229,15 @@ func (r *Rules) began(s *State, e *Event, minute uint32) *Finding {
 	c.restricted = s.Line.step != 0 || s.Account.step != 0
 	r.weigh(s, c, minute)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
+		if c.signs != 0 {
+			break // what is odd says nothing of what honest people do
+		}
 		for of, would := range [numPrices]bool{c.surprising() && c.level == New, c.surprising() && c.level != NumberKnown, true} {
 			m.stopped[of] += b2u(would && m.stopped[of] < math.MaxUint16)
 		}
 	}
 	s.Line.open++
+	s.Line.hourly(minute)
 	s.Line.peak = max(s.Line.peak, s.Line.open)
 	return r.charge(s, c, e.Amount, minute)
 }
@@ -265,10 +271,11 @@ func (r *Rules) count(s *State, c *Call, more money.Micro, minute uint32) {
 	if c.novel != 0 {
 		s.Line.meters[Whole].add(odd, novel, minute, r.Meters[Whole].minutes())
 		s.Account.meters[Account].add(odd, novel, minute, r.Meters[Account].minutes())
-		b := s.Line.block(c.block(), minute, r.Meters[Range].minutes())
-		b.level, b.plain = max(b.level+odd, 0), max(b.plain+novel, 0)
-		top := &s.Line.meters[Range]
-		top.peak = max(top.peak, b.plain)
+		for kind, m := range [...]*Memory{Range: s.Line, Shared: s.Account} {
+			b := m.block(c.block(), minute, r.Meters[kind].minutes())
+			b.level, b.plain = max(b.level+odd, 0), max(b.plain+novel, 0)
+			m.meters[kind].peak = max(m.meters[kind].peak, b.plain)
+		}
 	}
 	pace := more / 10
 	if c.paces() {

@@ -19,10 +19,13 @@ type Memory struct {
 	hours, fresh                   [168]uint8 // by hour of the week: learnt, and of this week
 	meters                         [NumMeters]meter
 
-	open, most uint16 // calls that cost in progress, and the most there have been, learnt week by week
-	peak       uint16 // the most of this week
-	lines      uint16 // of a customer: how many lines have called
-	called     uint16 // 1 once the line has called
+	open, most         uint16 // calls that cost in progress, and the most there have been, learnt week by week
+	peak               uint16 // the most of this week
+	hour               uint32 // number of the hour that calls are counted in
+	inHour, mostInHour uint16 // calls in it, and the most in an hour, learnt week by week
+	peakInHour         uint16
+	lines              uint16 // of a customer: how many lines have called
+	called             uint16 // 1 once the line has called
 	// Calls that an answer would have stopped: of this week, and of the weeks before, which fade.
 	stopped, stops [numPrices]uint16
 
@@ -255,6 +258,12 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 			m.most = max(m.most-m.most/16, min(m.peak, most))
 		}
 		m.peak = m.open
+		if most := m.mostInHour + m.mostInHour/2 + 2; learns {
+			m.mostInHour = max(m.mostInHour, m.peakInHour)
+		} else {
+			m.mostInHour = max(m.mostInHour-m.mostInHour/16, min(m.peakInHour, most))
+		}
+		m.peakInHour = 0
 		for i := range m.stopped {
 			m.stops[i] = max(m.stops[i]-m.stops[i]/4, m.stopped[i])
 			m.stopped[i] = 0
@@ -271,6 +280,15 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 	}
 	m.week = max(m.week, week)
 	return false
+}
+
+// hourly counts a call within its hour.
+func (m *Memory) hourly(minute uint32) {
+	if hour := minute / 60; hour != m.hour {
+		m.hour, m.inHour = hour, m.inHour/4
+	}
+	m.inHour += b2u(m.inHour < math.MaxUint16)
+	m.peakInHour = max(m.peakInHour, m.inHour)
 }
 
 // age is how many days the memory covers.

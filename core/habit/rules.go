@@ -31,9 +31,9 @@ func (l Life) of(line uint32) Life {
 	return Shadow
 }
 
-var meterNames = [NumMeters]string{"range", "line", "account", "pace"}
+var meterNames = [NumMeters]string{"range", "shared-range", "line", "account", "pace"}
 
-// String is "range", "line", "account" or "pace".
+// String is "range", "shared-range", "line", "account" or "pace".
 func (k MeterKind) String() string { return meterNames[k] }
 
 // Meter is the rule of a meter.
@@ -82,12 +82,13 @@ func Default() *Rules {
 	}
 	r.Meters = [NumMeters]Meter{
 		Range:   {Live, 3 * money.Pound, 72 * time.Hour, OneRange},
+		Shared:  {Live, 4 * money.Pound, 72 * time.Hour, OneRange},
 		Whole:   {Live, 5 * money.Pound, 120 * time.Hour, Narrow},
 		Account: {Live, 8 * money.Pound, 120 * time.Hour, Narrow},
 		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, Paid},
 	}
 	factors := [NumSigns]uint16{
-		OddHour: 512, OddPlace: 640, FarPlace: 320, OddDevice: 512, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 512, Tries: 768, AfterLogin: 512, InARow: 512,
+		OddHour: 512, OddPlace: 640, FarPlace: 320, OddDevice: 512, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 512, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 512,
 	}
 	for s := range NumSigns {
 		r.Signs[s] = SignRule{Live, factors[s]}

@@ -17,6 +17,9 @@ func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 	}
 	c.level = r.novelty(s, c, day)
 	weight := int(r.Weights[c.level])
+	if s.Account.young && s.Account.age(minute) < r.Learning {
+		weight *= 2 // its caps and the trust in it are all that is known
+	}
 	if c.level == New && s.Account.age(minute) < r.Learning && s.World.count(rows, c.row(), c.Account) >= popular {
 		weight /= 2
 	}
@@ -53,6 +56,9 @@ func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) 
 			all.add(OddHour)
 		}
 		r.origin(s, c, day, &all)
+		if least := uint16(8); s.Line.inHour > max(s.Line.mostInHour+s.Line.mostInHour/4, least) {
+			all.add(Burst)
+		}
 		if s.Line.open > s.Line.most && s.Line.open > 0 {
 			all.add(AtOnce)
 		}

@@ -25,6 +25,7 @@ type Attempt struct {
 	Dest    phone.Destination
 	Invalid phone.Problem  // non-zero: the digits did not normalise; Dest is zero
 	Source  netip.Addr     // the phone's; invalid for a question without a phone, which passes where there is no IP lock
+	Origin  uint32         // hash of the network that the phone is in (restrict.Call); 0 is not known
 	Free    bool           // the number is in a block that the regulator's table says is unallocated
 	Quote   *rating.Quote  // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
 	Silence rating.Silence // why the tariff has no price, when Quote is nil

@@ -135,7 +135,7 @@ func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outc
 	if len(s.Restrictions) == 0 {
 		return skipped, Figures{}
 	}
-	c := restrict.Call{Dest: a.Dest}
+	c := restrict.Call{Dest: a.Dest, Origin: a.Origin}
 	if a.Quote != nil {
 		c.Price = &a.Quote.Price
 	}

@@ -6,6 +6,7 @@ package restrict
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringfence/core/money"
@@ -22,6 +23,8 @@ type Restriction struct {
 	Hours  Hours     `json:"hours,omitzero"`  // when it applies, in the customer's zone; the zero Hours is always
 	Since  time.Time `json:"since"`           // when it was set, by the clock of where it was: what is set is in force, whatever another clock says
 	Until  time.Time `json:"until,omitzero"`  // when it ends by itself; zero: when it is lifted
+	// Known are hashes of networks (as habit.Hash has them of detect.Place) to which it does not apply; none: it applies to calls from everywhere.
+	Known []uint32 `json:"known,omitempty"`
 	// Ends says that paid calls in progress which it refuses end with what they have paid for.
 	Ends    bool   `json:"ends,omitempty"`
 	By      string `json:"by,omitempty"` // who set it
@@ -33,6 +36,8 @@ type Restriction struct {
 type Call struct {
 	Dest  phone.Destination
 	Price *rating.Price // nil: it has none
+	// Origin is the hash of the network that it comes from; 0 is not known, and counts as one of the line's own.
+	Origin uint32
 }
 
 // paid says that a call may cost something.
@@ -66,7 +71,7 @@ func (r *Restriction) Ended(now time.Time) bool { return !r.Until.IsZero() && !n
 
 // Refuses says that the restriction, in force, closes the destination of a call. Lines of our own are closed only by name.
 func (r *Restriction) Refuses(c *Call) bool {
-	if c.Dest.Class == phone.Emergency {
+	if c.Dest.Class == phone.Emergency || len(r.Known) > 0 && (c.Origin == 0 || slices.Contains(r.Known, c.Origin)) {
 		return false
 	}
 	if r.Only {

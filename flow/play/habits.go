@@ -86,11 +86,11 @@ func (ln *line) close() {
 }
 
 // finding is the key of the finding that closed a destination, and until when it is closed.
-func (ln *line) finding(dest phone.Destination, price *rating.Price, now time.Time) (key string, until time.Time) {
+func (ln *line) finding(dest phone.Destination, price *rating.Price, origin uint32, now time.Time) (key string, until time.Time) {
 	if ln.own == nil {
 		return "", time.Time{}
 	}
-	c := restrict.Call{Dest: dest, Price: price}
+	c := restrict.Call{Dest: dest, Price: price, Origin: origin}
 	r := restrict.Closing([][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed}, &c, now, ln.Zone, false)
 	if r == nil {
 		return "", time.Time{}

@@ -169,7 +169,7 @@ func (p *Player) Play(c *Call) {
 		return
 	}
 	p.current = p.line(c, c.At)
-	p.attempt.Line, p.attempt.Dialled = c.Line, c.Dialled
+	p.attempt.Line, p.attempt.Dialled, p.attempt.Origin = c.Line, c.Dialled, c.Place
 	s := &p.subject
 	p.rules.Understand(s, &p.attempt, c.At)
 	if r := s.Judge(false); r != nil {
@@ -442,7 +442,7 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
 	}
 	if why == policy.CutRestricted {
-		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, now)
+		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, l.Origin, now)
 	}
 	p.ended(l, bill.Talk, bill.Retail, now)
 	p.o.Done(p.worker, &p.result)
@@ -463,7 +463,7 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 		}
 	}
 	if r.Reason == policy.DestinationClosed {
-		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, c.At)
+		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, c.Place, c.At)
 	}
 	p.tried(c, &p.subject, r)
 	p.o.Done(p.worker, &p.result)
