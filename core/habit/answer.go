@@ -1,6 +1,7 @@
 package habit
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -14,13 +15,14 @@ type Step uint8
 
 // Steps of the ladder.
 const (
-	Open     Step = iota
-	Notice        // nothing is closed; the owner is notified
-	OneRange      // the thousand numbers, and if it is new to the customer the kind and country
-	Narrow        // and everything abroad, or that pays its holder, in countries that are new to the customer
-	Abroad        // everything abroad or that pays its holder, but numbers long known
-	Paid          // everything that costs, but numbers long known
-	Login         // and logins from devices and addresses that are not long known
+	Open       Step = iota
+	Notice          // nothing is closed; the owner is notified
+	OneRange        // the thousand numbers
+	OneCountry      // and their country, if it is new to the customer
+	Narrow          // and everything abroad, or that pays its holder, in countries that are new to the customer
+	Abroad          // everything abroad or that pays its holder, but numbers long known
+	Paid            // everything that costs, but numbers long known
+	Login           // and logins from devices and addresses that are not long known
 	NumSteps
 )
 
@@ -109,9 +111,6 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 	if m := &who.meters[kind]; m.most > 0 {
 		a = max(a, m.most*money.Micro(r.Headroom)/256+r.Little)
 	}
-	if who.fired == 1 && minute-min(who.until, minute) < r.Remember {
-		a /= 2
-	}
 	return a
 }
 
@@ -120,11 +119,14 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
 	step := r.climb(who, f, minute)
-	m := &who.meters[f.Meter]
-	if f.Meter == Range || f.Meter == Shared {
-		who.block(f.Call.block(), minute, r.Meters[f.Meter].minutes()).level = 0
+	m, half := &who.meters[f.Meter], money.Micro(math.MaxInt64)
+	if who.fired == 0 || f.Call.factor >= veryOdd {
+		half = 2 // the second time comes sooner; but a false alarm does not lead to many
 	}
-	m.level, m.told = 0, false
+	if f.Meter == Range || f.Meter == Shared {
+		who.block(f.Call.block(), minute, r.Meters[f.Meter].minutes()).level /= half
+	}
+	m.level, m.told = m.level/half, false
 	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
 	if !f.Life.Acts() {
 		return
@@ -159,6 +161,12 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 	case who.reached != 0 && minute-min(who.until, minute) < r.Remember:
 		step = max(step, who.reached)
 	}
+	if f.Call.factor >= veryOdd {
+		step = max(step, OneCountry)
+	}
+	if f.Call.factor >= 2*veryOdd {
+		step = max(step, Narrow)
+	}
 	step = min(step, Login)
 	for step > OneRange && int(who.price(prices[step])) > int(r.MostStops[step]) {
 		step--
@@ -167,7 +175,7 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 }
 
 // prices are what to look at before a step is taken.
-var prices = [NumSteps]int{Narrow: priceNew, Abroad: priceAbroad, Paid: pricePaid, Login: pricePaid}
+var prices = [NumSteps]int{OneCountry: priceNew, Narrow: priceNew, Abroad: priceAbroad, Paid: pricePaid, Login: pricePaid}
 
 // rest ends an answer whose time is over.
 func (m *Memory) rest(minute uint32) {
@@ -194,12 +202,12 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	old := uint16(minute/(24*60)) - uint16(r.Forget)
 	known := restrict.Set{Ranges: numbersOf(s, old)}
 	switch step {
-	case OneRange:
+	case OneRange, OneCountry:
 		one := restrict.Restriction{Except: known}
 		if f.Call.block() > 0 {
 			one.Names.Ranges = []restrict.Range{rangeOf(f.Call.block())}
 		}
-		if f.Novelty == New && f.Call.abroad {
+		if step == OneCountry && f.Novelty == New && f.Call.abroad {
 			one.Names.Countries = []phone.Country{f.Call.Country}
 		}
 		if one.Names.IsZero() {
