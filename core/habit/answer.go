@@ -159,7 +159,7 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 	case who.step != 0 && f.Life.Acts():
 		step = max(step, who.step+1)
 	case who.reached != 0 && minute-min(who.until, minute) < r.Remember:
-		step = max(step, who.reached)
+		step = max(step, who.reached+1)
 	}
 	if f.Call.factor >= veryOdd {
 		step = max(step, OneCountry)
@@ -168,7 +168,7 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 		step = max(step, Narrow)
 	}
 	step = min(step, Login)
-	for step > OneRange && int(who.price(prices[step])) > int(r.MostStops[step]) {
+	for step > OneRange && int(who.price(prices[step], minute)) > int(r.MostStops[step]) {
 		step--
 	}
 	return step
@@ -204,9 +204,7 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	switch step {
 	case OneRange, OneCountry:
 		one := restrict.Restriction{Except: known}
-		if f.Call.block() > 0 {
-			one.Names.Ranges = []restrict.Range{rangeOf(f.Call.block())}
-		}
+		one.Names.Ranges = f.Call.ranges()
 		if step == OneCountry && f.Novelty == New && f.Call.abroad {
 			one.Names.Countries = []phone.Country{f.Call.Country}
 		}
@@ -216,14 +214,12 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 		return []restrict.Restriction{one}
 	case Narrow:
 		dear := restrict.Restriction{Names: restrict.Set{Classes: revenue | 1<<phone.IntlPremium | 1<<phone.Satellite}, Except: known}
-		if f.Call.surprising() && f.Call.block() > 0 {
-			dear.Names.Ranges = []restrict.Range{rangeOf(f.Call.block())}
-		}
+		dear.Names.Ranges = f.Call.ranges()
 		foreign := restrict.Restriction{Names: restrict.Set{Abroad: true}, Except: known}
 		foreign.Except.Countries = countriesOf(s, old)
 		return []restrict.Restriction{dear, foreign}
 	case Abroad:
-		return []restrict.Restriction{{Names: restrict.Set{Abroad: true, Classes: revenue}, Except: known}}
+		return []restrict.Restriction{{Names: restrict.Set{Abroad: true, Classes: revenue, Ranges: f.Call.ranges()}, Except: known}}
 	}
 	return []restrict.Restriction{{Names: restrict.Set{Paid: true}, Except: known}}
 }
@@ -235,9 +231,9 @@ func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restri
 		return nil
 	}
 	x := restrict.Restriction{Names: restrict.Set{Paid: true}}
-	old := uint16(minute/(24*60)) - uint16(r.Forget)
+	day := uint16(minute / (24 * 60))
 	for _, p := range s.Account.places {
-		if p.key != 0 && p.first < old {
+		if p.key != 0 && !s.Account.places.strange(uint32(p.key), day, uint16(r.Forget)) {
 			x.Known = append(x.Known, uint32(p.key))
 		}
 	}
@@ -257,6 +253,14 @@ var revenue = func() (bits uint32) {
 	}
 	return bits
 }()
+
+// ranges is the thousand-block of a call, as a restriction names it.
+func (c *Call) ranges() []restrict.Range {
+	if c.block() == 0 {
+		return nil
+	}
+	return []restrict.Range{rangeOf(c.block())}
+}
 
 func rangeOf(digits uint64) restrict.Range {
 	n := 0

@@ -94,9 +94,13 @@ func (c *Call) row() uint64 {
 
 func (c *Call) block() uint64 { return c.Number / 1000 }
 
-// surprising says that a call can be new to a line: one abroad, or to a number that pays its holder. What costs no more than an ordinary call at home
-// never is.
-func (c *Call) surprising() bool { return c.paid && (c.abroad || c.Class.Revenue()) }
+// dear is the price of a first minute from which a call at home is as surprising as one abroad.
+const dear = 5 * money.PencePerMinute
+
+// surprising says that a call can be new to a line: one abroad, to a number that pays its holder, or a dear one. An ordinary call at home never is.
+func (c *Call) surprising() bool {
+	return c.paid && (c.abroad || c.Class.Revenue() || c.PerMin >= dear)
+}
 
 // Novelty is how new a destination is.
 type Novelty uint8
@@ -229,9 +233,6 @@ func (r *Rules) began(s *State, e *Event, minute uint32) *Finding {
 	c.restricted = s.Line.step != 0 || s.Account.step != 0
 	r.weigh(s, c, minute)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
-		if c.signs != 0 {
-			break // what is odd says nothing of what honest people do
-		}
 		for of, would := range [numPrices]bool{c.surprising() && c.level == New, c.surprising() && c.level != NumberKnown, true} {
 			m.stopped[of] += b2u(would && m.stopped[of] < math.MaxUint16)
 		}
@@ -303,8 +304,9 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 			m.rows.see(c.row(), day, maxRows)
 		}
 		m.fresh[c.Hour] = uint8(min(int(m.fresh[c.Hour])+perCall, 255))
-		m.places.origin(c.Place, day, maxPlaces, &m.wanders)
-		m.devices.origin(c.Device, day, maxDevices, &m.changes)
+		familiar := !c.surprising() || c.level == NumberKnown
+		m.places.origin(c.Place, day, maxPlaces, familiar, &m.wanders)
+		m.devices.origin(c.Device, day, maxDevices, familiar, &m.changes)
 	}
 	s.Notes.add(note{rows, c.row(), c.Account, day})
 	s.Notes.add(note{places, uint64(c.Place), c.Account, day})

@@ -171,14 +171,28 @@ func (k known) forget(since uint16) {
 	}
 }
 
-// origin notes where a call came from, or with what. lately counts those that are new.
-func (k *known) origin(key uint32, day uint16, most int, lately *uint8) {
+// origin notes where a call came from, or with what, and lately counts those that are new. A network is the customer's own once it has carried calls as the
+// customer has always made them.
+func (k *known) origin(key uint32, day uint16, most int, familiar bool, lately *uint8) {
 	if key == 0 {
 		return
 	}
-	if k.see(uint64(key), day, most).n == 1 && *lately < math.MaxUint8 {
-		*lately++
+	s := k.at(uint64(key))
+	if s == nil {
+		s = k.put(seen{uint64(key), day, day, 0}, most)
+		*lately += uint8(b2u(*lately < math.MaxUint8))
 	}
+	s.last = max(s.last, day)
+	s.n += b2u(familiar && s.n < math.MaxUint16)
+}
+
+// own is how many such calls make a network, or a product, the customer's.
+const own = 4
+
+// strange says that a key is not the customer's own: neither long known nor used as the customer always does.
+func (k known) strange(key uint32, day, after uint16) bool {
+	s := k.at(uint64(key))
+	return s == nil || s.n < own && s.first+after > day
 }
 
 // faded is what is left of an amount after some minutes.
@@ -339,5 +353,10 @@ const (
 	numPrices
 )
 
-// price is how many calls a week an answer would have stopped.
-func (m *Memory) price(of int) uint16 { return max(m.stops[of], m.stopped[of]) }
+// price is how many calls a week an answer would have stopped. This week counts only if it is the first: its calls may be a thief's.
+func (m *Memory) price(of int, minute uint32) uint16 {
+	if m.age(minute) < 7 {
+		return m.stopped[of]
+	}
+	return m.stops[of]
+}

@@ -100,9 +100,9 @@ func (m *Memory) busy() bool {
 
 // origin is about where a call comes from. A customer whose places change all the time has no odd ones.
 func (r *Rules) origin(s *State, c *Call, day uint16, all *Signs) {
-	const restless, own = 5, 3
+	const restless = 5
 	if c.Place != 0 && s.Account.wanders < restless {
-		if p := s.Account.places.at(uint64(c.Place)); p == nil || p.n < own && p.first+1 >= day {
+		if s.Account.places.strange(c.Place, day, uint16(r.KnownAfter)) {
 			all.add(OddPlace)
 			if s.World.count(places, uint64(c.Place), c.Account) == 0 {
 				all.add(FarPlace)
@@ -110,7 +110,7 @@ func (r *Rules) origin(s *State, c *Call, day uint16, all *Signs) {
 		}
 	}
 	if c.Device != 0 && s.Account.changes < restless {
-		if d := s.Account.devices.at(uint64(c.Device)); d == nil || d.n < own && d.first+1 >= day {
+		if s.Account.devices.strange(c.Device, day, uint16(r.KnownAfter)) {
 			all.add(OddDevice)
 		}
 	}
