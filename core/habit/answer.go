@@ -2,6 +2,7 @@ package habit
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -227,7 +228,7 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 // strangers closes everything that costs to networks that are not long the customer's, if the call came from one: that stops a thief from elsewhere, and hardly
 // anyone else.
 func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restriction {
-	if !f.Signs.Has(OddPlace) {
+	if !f.Signs.Has(OddPlace) || bits.OnesCount16(uint16(f.Signs&^(1<<FarPlace))) < 2 {
 		return nil
 	}
 	x := restrict.Restriction{Names: restrict.Set{Paid: true}}

@@ -56,10 +56,10 @@ func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) 
 			all.add(OddHour)
 		}
 		r.origin(s, c, day, &all)
-		if least := uint16(8); s.Line.inHour > max(s.Line.mostInHour+s.Line.mostInHour/4, least) {
+		if least := uint16(8); s.Line.age(minute) >= 7 && s.Line.inHour > max(s.Line.mostInHour+s.Line.mostInHour/4, least) {
 			all.add(Burst)
 		}
-		if s.Line.open > s.Line.most && s.Line.open > 0 {
+		if s.Line.age(minute) >= 7 && s.Line.open > s.Line.most && s.Line.open > 0 {
 			all.add(AtOnce)
 		}
 	}
