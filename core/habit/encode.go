@@ -93,6 +93,7 @@ func ReadWorld(b []byte) (*World, error) {
 	if d.bad || len(d.b) != 0 {
 		return nil, ErrMemory
 	}
+	w.close()
 	return w, nil
 }
 

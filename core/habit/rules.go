@@ -75,7 +75,7 @@ func Default() *Rules {
 	const day = 24 * 60
 	r := &Rules{
 		Weights:    [numNovelties]uint16{0, 8, 20, 40, 64},
-		MostFactor: 16 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 358, Little: 1 * money.Pound, Forget: 10, Remember: 14 * day,
+		MostFactor: 16 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 410, Little: 2 * money.Pound, Forget: 10, Remember: 14 * day,
 		MostStops: [NumSteps]uint16{OneCountry: 10, Narrow: 4, Abroad: 10, Paid: 30, Login: 30},
 		Lasts:     [NumSteps]uint32{OneRange: 1 * day, OneCountry: 3 * day, Narrow: 3 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
 		PaceLasts: 4 * 60,
@@ -88,7 +88,7 @@ func Default() *Rules {
 		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, OneRange},
 	}
 	factors := [NumSigns]uint16{
-		OddHour: 512, OddPlace: 448, FarPlace: 320, OddDevice: 640, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 512, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 512,
+		OddHour: 512, OddPlace: 448, FarPlace: 320, OddDevice: 640, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 384, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 512,
 	}
 	for s := range NumSigns {
 		r.Signs[s] = SignRule{Live, factors[s]}

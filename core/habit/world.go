@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"ringfence/core/restrict"
 )
 
 // what is known of a key across customers.
@@ -26,7 +28,37 @@ var (
 // World is what customers have in common. It changes in Turn alone, at the same instants whoever counts, so that what is said of a call depends neither
 // on how customers are spread over workers nor on the order within an hour. Safe for concurrent reading.
 type World struct {
-	seen [numSubjects]map[uint64]mark
+	seen   [numSubjects]map[uint64]mark
+	closed []restrict.Restriction // to everybody: see Closed
+}
+
+// Closed are ranges that rang many customers briefly, to be called back at their cost: they are closed to everybody. The slice changes only in Turn, and is
+// not to be written to.
+func (w *World) Closed() []restrict.Restriction {
+	if w == nil {
+		return nil
+	}
+	return w.closed
+}
+
+// many is how many customers a range must have rung.
+const many = 6
+
+func (w *World) close() {
+	var baited restrict.Set
+	for _, key := range sortedKeys(w.seen[baits]) {
+		if bits.OnesCount64(w.seen[baits][key].who) >= many && len(baited.Ranges) < restrict.MaxParts {
+			baited.Ranges = append(baited.Ranges, rangeOf(key))
+		}
+	}
+	if baited.IsZero() {
+		w.closed = nil
+		return
+	}
+	if len(w.closed) == 1 && slices.Equal(w.closed[0].Names.Ranges, baited.Ranges) {
+		return
+	}
+	w.closed = []restrict.Restriction{{ID: 1, Names: baited, Ends: true, Finding: "baits"}}
 }
 
 // mark counts distinct customers by bits of their hash.
@@ -92,6 +124,7 @@ func (w *World) Turn(day uint16, all ...*Notes) {
 	for of := range w.seen {
 		w.trim(subject(of), day)
 	}
+	w.close()
 }
 
 func (w *World) trim(of subject, day uint16) {

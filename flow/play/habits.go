@@ -71,19 +71,23 @@ type Found struct {
 	At   time.Time
 }
 
-// closed puts what findings have closed on a line's settings.
-func (ln *line) close() {
+// close puts what findings have closed on a line's settings.
+func (ln *line) close(world []restrict.Restriction) {
 	own, account := &ln.own.watched, &ln.account.watched
-	if ln.closedAt == own.times+account.times && ln.Settings == ln.closedOf {
+	if ln.closedAt == own.times+account.times && ln.Settings == ln.closedOf && slices.EqualFunc(ln.world, world, sameList) {
 		return
 	}
 	if ln.Settings != ln.closedOf {
 		ln.base = ln.Settings
 	}
 	ln.closedAt = own.times + account.times
-	ln.Settings = ln.base.Closed(own.closed, account.closed)
+	ln.world = world
+	ln.Settings = ln.base.Closed(own.closed, account.closed, world)
 	ln.closedOf = ln.Settings
 }
+
+// sameList says that two lists of the world's are the same one.
+func sameList(a, b restrict.Restriction) bool { return &a.Names.Ranges[0] == &b.Names.Ranges[0] }
 
 // finding is the key of the finding that closed a destination, and until when it is closed.
 func (ln *line) finding(dest phone.Destination, price *rating.Price, origin uint32, now time.Time) (key string, until time.Time) {
@@ -91,7 +95,7 @@ func (ln *line) finding(dest phone.Destination, price *rating.Price, origin uint
 		return "", time.Time{}
 	}
 	c := restrict.Call{Dest: dest, Price: price, Origin: origin}
-	r := restrict.Closing([][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed}, &c, now, ln.Zone, false)
+	r := restrict.Closing([][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed, ln.world}, &c, now, ln.Zone, false)
 	if r == nil {
 		return "", time.Time{}
 	}

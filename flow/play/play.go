@@ -15,6 +15,7 @@ import (
 	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/policy"
+	"ringfence/core/restrict"
 	"ringfence/state/counters/memory"
 )
 
@@ -102,6 +103,7 @@ type line struct {
 	hash, accountHash uint32 // for habits
 	closedAt          int    // how often findings had closed something when Settings were made of base
 	closedOf, base    *account.Effective
+	world             []restrict.Restriction // what is closed to everybody
 }
 
 // live is a call in progress.
@@ -145,7 +147,7 @@ func (p *Player) line(c *Call, now time.Time) *line {
 		p.lines[c.Slot] = ln
 	}
 	if ln.known && ln.Settings.Holds(now) {
-		ln.close()
+		ln.close(p.o.World.Closed())
 		return ln
 	}
 	if ln.Line, ln.known = p.o.Rules.Line(c.Line, now); ln.known && ln.own == nil {
@@ -156,7 +158,7 @@ func (p *Player) line(c *Call, now time.Time) *line {
 		}
 	}
 	if ln.known {
-		ln.close()
+		ln.close(p.o.World.Closed())
 	}
 	return ln
 }
@@ -374,7 +376,7 @@ func (p *Player) event(d due) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
 	}
-	l.line.close()
+	l.line.close(p.o.World.Closed())
 	step, closed := l.Closed(l.Restricted(l.line.Settings, l.line.Zone, now), now, p.o.Terms)
 	if !closed {
 		step = l.Look(now, p.o.Terms)
