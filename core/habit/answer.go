@@ -133,6 +133,9 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 		return
 	}
 	lasts := r.Lasts[step]
+	if f.Call.factor >= veryOdd && minute-min(who.until, minute) < r.Remember {
+		lasts = min(lasts<<min(who.fired, 5), longestAnswer) // one who waits for the end meets a longer one
+	}
 	if f.Meter == Pace && step == Paid {
 		lasts = r.PaceLasts
 	}
@@ -151,6 +154,9 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who.step, who.until, who.firedAt = step, max(who.until, until), minute
 	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
 }
+
+// longestAnswer is a bound of how long an answer holds, in minutes.
+const longestAnswer = 28 * 24 * 60
 
 // climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
 // stop many honest calls is worse than what it saves.
