@@ -233,6 +233,9 @@ func (r *Rules) began(s *State, e *Event, minute uint32) *Finding {
 	c.restricted = s.Line.step != 0 || s.Account.step != 0
 	r.weigh(s, c, minute)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
+		if m.age(minute) < 2*r.KnownAfter {
+			continue // all is new at first
+		}
 		for of, would := range [numPrices]bool{c.surprising() && c.level == New, c.surprising() && c.level != NumberKnown, true} {
 			m.stopped[of] += b2u(would && m.stopped[of] < math.MaxUint16)
 		}
@@ -299,7 +302,7 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 	}
 	day := uint16(minute / (24 * 60))
 	for _, m := range [...]*Memory{s.Line, s.Account} {
-		if c.surprising() {
+		if c.surprising() && e.Talk > shortTalk { // a test call teaches nothing
 			m.numbers.see(c.Number, day, maxNumbers)
 			m.rows.see(c.row(), day, maxRows)
 		}

@@ -353,10 +353,10 @@ const (
 	numPrices
 )
 
-// price is how many calls a week an answer would have stopped. This week counts only if it is the first: its calls may be a thief's.
+// price is how many calls a week an answer would have stopped. This week counts only at first: its calls may be a thief's.
 func (m *Memory) price(of int, minute uint32) uint16 {
-	if m.age(minute) < 7 {
-		return m.stopped[of]
+	if m.age(minute) < 21 {
+		return max(m.stopped[of], m.stops[of])
 	}
 	return m.stops[of]
 }
