@@ -25,7 +25,7 @@ func ReplaySet(name string, cfg *config.Config, deck []byte) (replay.Set, error)
 	if err != nil {
 		return replay.Set{}, err
 	}
-	s := replay.Set{Name: name, Plan: o.Plan, Provider: o.Provider, Terms: engine.Terms{
+	s := replay.Set{Name: name, Plan: o.Plan, Provider: o.Provider, RingTime: cfg.SIP.RingTime.Duration, Terms: engine.Terms{
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, WaiveLate: cfg.Provider.LateAnswers == "free",
 	}, Calendar: rating.Calendar{PeakFrom: o.PeakFrom, PeakTill: o.PeakTill}, Habits: habit.Default()}
 	if s.Zone, err = time.LoadLocation(o.Zone); err != nil {

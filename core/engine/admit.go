@@ -167,13 +167,26 @@ func (r *Rules) inbound(s *Subject) {
 	if s.Problem != phone.NoProblem {
 		return
 	}
-	id, ok := r.Owner(s.Dest.Number.Digits())
-	if !ok {
-		return
+	if id, ok := r.Owner(s.Dest.Number.Digits()); ok {
+		r.called(s, id)
 	}
+}
+
+func (r *Rules) called(s *Subject, id string) {
 	if l, ok := r.Line(id, s.Now); ok {
 		s.Known, s.Line, s.Account, s.Settings = true, id, l.Account, l.Settings
 	}
+}
+
+// Called is Understand for a call that a carrier brings and of which the line is known, also if no number leads there.
+func (r *Rules) Called(s *Subject, a *Attempt, id string, now time.Time) {
+	*s = Subject{Attempt: *a, Now: now, Dir: call.In, Peer: a.Trunk, Settings: &nobody, Priced: true}
+	if a.Dialled != "" {
+		s.Dest, _ = r.Plan.Parse(a.Dialled)
+		s.Dest.Show, s.Dest.Relay = phone.AsSet, 0
+	}
+	s.Quote = s.noCharge("inbound")
+	r.called(s, id)
 }
 
 // price fixes the retail price that the call keeps, if the line's tariff has one.

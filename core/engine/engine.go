@@ -135,7 +135,10 @@ func (c *Call) nextLook(now time.Time, t Terms) time.Time {
 		at = now.Add(left / 2)
 	}
 	if soon := now.Add(min(t.Slice, lockGrace)); c.Costs && soon.Before(at) {
-		return soon
+		at = soon
+	}
+	if locked := c.lockedAt.Add(min(t.Slice, lockGrace)); !c.lockedAt.IsZero() && locked.Before(at) {
+		at = locked
 	}
 	return at
 }

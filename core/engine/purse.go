@@ -158,8 +158,11 @@ func (h *Hold) Refusal(room, least money.Micro) *Refusal {
 	return r
 }
 
-// Rings puts down that a call which holds an amount of the purse begins to ring, or ends ringing.
+// Rings puts down that a call which holds an amount of the purse begins to ring, or ends ringing. One that holds nothing does not count.
 func (p *Purse) Rings(held money.Micro, begins bool) {
+	if held <= 0 {
+		return
+	}
 	n := int64(1)
 	if !begins {
 		n = -1

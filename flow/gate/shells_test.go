@@ -36,50 +36,34 @@ Latvia,371,0.30,0.10,0.07,0.10,0,30,6
 UK by the call,44845,0,0,0,0.10,0,1,1
 `
 
-// TestTheTwoShellsAgree: random calls through the gate, in a bubble of virtual time, and through the shell that only plays: what was
+// shellRuns is how often TestTheTwoShellsAgree plays, shellEvents how many calls and locks each time.
+const shellRuns, shellEvents = 44, 250
+
+// shellRings is how long a call may ring in TestTheTwoShellsAgree.
+const shellRings = 10 * time.Minute
+
+// nights are when it begins: before a month and a year end, and on the nights on which clocks are set.
+var nights = []time.Time{
+	time.Date(2000, 1, 31, 0, 0, 0, 0, time.UTC), time.Date(2000, 3, 25, 12, 0, 0, 0, time.UTC),
+	time.Date(2000, 10, 28, 12, 0, 0, 0, time.UTC), time.Date(2000, 12, 31, 0, 0, 0, 0, time.UTC),
+}
+
+// TestTheTwoShellsAgree: 10,000 random calls through the gate, in a bubble of virtual time, and through the shell that only plays: what was
 // decided, why, what it cost, the instant at which it ended and what the journal was told of it are the same.
 func TestTheTwoShellsAgree(t *testing.T) {
 	reasons, kinds := map[policy.Reason]int{}, map[string]int{}
-	for seed := range uint64(24) {
+	var calls, inbound, tooLong int
+	for seed := range uint64(shellRuns) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			b := newBook(t)
 			_, err := b.Import(t.Context(), "test", []byte(bandedCSV), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true})
 			must(t, err)
 			narrow(t, b, r)
-			var calls []play.Call
-			var told []string
-			live := make([]play.Result, 120)
-			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(time.Until(time.Date(2000, 1, 31, r.IntN(24), r.IntN(60), 0, 0, time.UTC)))
-				calls = randomCalls(r, time.Now(), len(live))
-				m := memory.New()
-				h := open(t, b, m)
-				var wg sync.WaitGroup
-				for i := range calls {
-					wg.Go(func() { live[i] = h.live(&calls[i]) })
-				}
-				wg.Wait()
-				h.square(0)
-				h.close()
-				facts, err := m.Facts(t.Context(), store.FactFilter{Limit: 10_000})
-				must(t, err)
-				told = lines(facts)
-			})
-			var plays []string
-			played := map[time.Time]play.Result{}
-			o := play.Options{
-				Rules: b.Rules(), Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second},
-				Done:  func(_ int, x *play.Result) { played[x.Call.At] = *x },
-				Facts: func(_ int, _ *play.Call, facts []fact.Row) { plays = append(plays, lines(facts)...) },
-			}
-			p := play.New(o)
-			for i := range calls {
-				p.Play(&calls[i])
-			}
-			p.End()
-			slices.Sort(told)
-			slices.Sort(plays)
+			night := nights[int(seed)%len(nights)].Add(time.Duration(r.IntN(24*60)) * time.Minute)
+			events := randomEvents(r, night, shellEvents)
+			live, told := liveEvents(t, b, events)
+			played, plays := playEvents(b, events)
 			if len(told) != len(plays) {
 				t.Errorf("%d facts, played: %d", len(told), len(plays))
 			}
@@ -88,11 +72,21 @@ func TestTheTwoShellsAgree(t *testing.T) {
 					t.Fatalf("the gate: %s\n  played: %s", line, plays[i])
 				}
 			}
-			for i := range calls {
-				want, got := live[i], played[calls[i].At]
+			for i := range events {
+				if events[i].lock != none {
+					continue
+				}
+				c, want := &events[i].Call, live[i]
+				got := played[c.At]
+				calls++
 				reasons[want.Reason]++
+				if c.Inbound {
+					if inbound++; want.Reason == policy.TooLong {
+						tooLong++
+					}
+				}
 				if got.Refused != want.Refused || got.Reason != want.Reason || got.Cost != want.Cost || got.Talk != want.Talk || !got.Ended.Equal(want.Ended) {
-					t.Errorf("%+v\n the gate: %+v\n   played: %+v", calls[i], want, got)
+					t.Errorf("%+v\n the gate: %+v\n   played: %+v", c, want, got)
 				}
 			}
 		})
@@ -100,6 +94,7 @@ func TestTheTwoShellsAgree(t *testing.T) {
 	for _, why := range []policy.Reason{
 		policy.Hangup, policy.TooLong, policy.LineDaySpent, policy.LineMonthSpent, policy.AccountDaySpent, policy.AccountMonthSpent,
 		policy.DestinationClosed, policy.CutRestricted, policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
+		policy.LineLocked, policy.CutLocked, policy.NoAnswer, policy.Cancelled,
 	} {
 		if reasons[why] == 0 {
 			t.Errorf("no call ended with %v: the test says nothing about it", why.Code())
@@ -110,7 +105,73 @@ func TestTheTwoShellsAgree(t *testing.T) {
 			t.Errorf("no fact is %s: the test says nothing about it", kind)
 		}
 	}
-	t.Log(reasons, kinds)
+	if calls < 10_000 || inbound == 0 || tooLong == 0 {
+		t.Errorf("%d calls, %d inbound, %d of those too long: the test says too little", calls, inbound, tooLong)
+	}
+	t.Log(calls, reasons, kinds, inbound, tooLong)
+}
+
+// event is a call, or a lock of its line.
+type event struct {
+	play.Call
+	lock locking
+}
+
+type locking int
+
+const (
+	none   locking = -2
+	unlock locking = -1 // from 0 on an account.LockCalls
+)
+
+// liveEvents plays events through a gate, and gives what came of each and what the journal was told.
+func liveEvents(t *testing.T, b *book.Book, events []event) (results []play.Result, told []string) {
+	results = make([]play.Result, len(events))
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(events[0].At.Add(-time.Minute)))
+		m := memory.New()
+		h := openTo(t, b, m, func(h *house) Edge { return Edge{Cut: h.cut} })
+		b.OnChange(h.gate.Follow)
+		var wg sync.WaitGroup
+		for i := range events {
+			wg.Go(func() { results[i] = h.live(&events[i]) })
+		}
+		wg.Wait()
+		h.square(0)
+		h.close()
+		facts, err := m.Facts(t.Context(), store.FactFilter{Limit: 100_000})
+		must(t, err)
+		told = lines(facts)
+		for _, line := range []string{"2001", "2002"} { // the player is told of locks
+			_, err := b.Unlock(context.Background(), "test", line)
+			must(t, err)
+		}
+	})
+	slices.Sort(told)
+	return results, told
+}
+
+// playEvents plays them through the other shell.
+func playEvents(b *book.Book, events []event) (results map[time.Time]play.Result, told []string) {
+	results = map[time.Time]play.Result{}
+	p := play.New(play.Options{
+		Rules: b.Rules(), Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second}, RingTime: shellRings,
+		Done:  func(_ int, x *play.Result) { results[x.Call.At] = *x },
+		Facts: func(_ int, _ *play.Call, facts []fact.Row) { told = append(told, lines(facts)...) },
+	})
+	for i := range events {
+		switch e := &events[i]; e.lock {
+		case none:
+			p.Play(&e.Call)
+		case unlock:
+			p.Unlock(e.Line, e.At)
+		default:
+			p.Lock(e.Line, account.LockCalls(e.lock), e.At)
+		}
+	}
+	p.End()
+	slices.Sort(told)
+	return results, told
 }
 
 // lines are facts as text, whose order does not matter. A refused call is named by its record, which only the gate writes.
@@ -170,56 +231,81 @@ func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 	set(account.LevelCustomer, "acme", account.AccountMonthCap, 1+r.IntN(9_000_000))
 }
 
-// randomCalls come in bursts. Each has its own fraction of a second, so that no two events come at one instant: the meter looks at a
+// randomEvents come in bursts. Each has its own fraction of a second, so that no two things come at one instant: the meter looks at a
 // call after whole seconds, and after halves, quarters and eighths where a purse has refused.
-func randomCalls(r *rand.Rand, now time.Time, n int) []play.Call {
+func randomEvents(r *rand.Rand, now time.Time, n int) []event {
 	numbers := []string{"02079460000", "07700900123", "0037167123456", "0033142685300", "08001111", "09098790123", "999", "02079460102", "981046500729221", "0049301234567", "08451234567"}
-	own := r.Perm(125)
-	calls := make([]play.Call, n)
-	for i := range calls {
+	own := r.Perm(1250)
+	events := make([]event, n)
+	for i := range events {
 		now = now.Truncate(time.Second).Add(time.Duration(1+r.IntN(40)) * time.Second)
-		if r.IntN(8) == 0 {
+		if r.IntN(20) == 0 {
 			now = now.Add(time.Duration(r.IntN(4*3600)) * time.Second)
 		}
-		calls[i] = play.Call{
-			At: now.Add(time.Duration(own[i]) * time.Millisecond), Line: []string{"2001", "2002"}[r.IntN(2)], Dialled: numbers[r.IntN(len(numbers))],
-			Wants: time.Duration(r.IntN(1+r.IntN(4000)))*time.Second + 500*time.Microsecond,
-		}
+		e := &events[i]
+		*e = event{lock: none, Call: play.Call{
+			At: now.Add(time.Duration(own[i]) * 100 * time.Microsecond), Line: []string{"2001", "2002"}[r.IntN(2)], Dialled: numbers[r.IntN(len(numbers))],
+			Wants: time.Duration(r.IntN(1+r.IntN(4000)))*time.Second + 50*time.Microsecond,
+		}}
 		if r.IntN(3) == 0 {
-			calls[i].Rings, calls[i].Unanswered = time.Duration(1+r.IntN(900))*time.Second+250*time.Microsecond, r.IntN(3) == 0
+			e.Rings, e.Unanswered = time.Duration(1+r.IntN(900))*time.Second+25*time.Microsecond, r.IntN(3) == 0
 		}
-		if r.IntN(2) == 0 {
-			calls[i].Dialled = numbers[r.IntN(4)]
+		switch r.IntN(10) {
+		case 0:
+			e.Inbound, e.Dialled = true, "02079460000"
+		case 1, 2, 3, 4:
+			e.Dialled = numbers[r.IntN(4)]
+		case 5:
+			if r.IntN(8) == 0 {
+				e.lock = locking(r.IntN(int(account.NumLockCalls)))
+			} else if r.IntN(2) == 0 {
+				e.lock = unlock
+			}
 		}
 	}
-	slices.SortFunc(calls, func(a, b play.Call) int { return a.At.Compare(b.At) })
-	return calls
+	slices.SortFunc(events, func(a, b event) int { return a.At.Compare(b.At) })
+	return events
 }
 
-// live makes a call as an edge would.
-func (h *house) live(c *play.Call) play.Result {
-	time.Sleep(time.Until(c.At))
-	p, err := h.gate.Admit(h.t.Context(), Attempt{Line: c.Line, Dialled: c.Dialled})
+// live does what an event is of: a lock, or a call as an edge would make it.
+func (h *house) live(e *event) play.Result {
+	time.Sleep(time.Until(e.At))
+	switch e.lock {
+	case none:
+		return h.call(&e.Call)
+	case unlock:
+		_, err := h.book.Unlock(h.t.Context(), "test", e.Line)
+		must(h.t, err)
+	default:
+		_, err := h.book.Lock(h.t.Context(), "test", e.Line, "test", account.LockCalls(e.lock))
+		must(h.t, err)
+	}
+	return play.Result{}
+}
+
+func (h *house) call(c *play.Call) play.Result {
+	a := Attempt{Line: c.Line, Dialled: c.Dialled}
+	if c.Inbound {
+		line, _ := h.book.Line(c.Line)
+		a = Attempt{Trunk: play.Carrier, Dialled: "+" + line.Number(), Caller: c.Dialled}
+	}
+	p, err := h.gate.Admit(h.t.Context(), a)
 	var r *Refusal
 	if errors.As(err, &r) {
 		return play.Result{Refused: true, Reason: r.Reason, Ended: time.Now()}
 	}
 	must(h.t, err)
 	c.ID = p.ID
+	end := End{By: call.Caller, Reason: policy.Cancelled, Status: 487}
 	if c.Rings > 0 {
 		h.gate.Ringing(p.ID)
-		time.Sleep(c.Rings)
+		time.Sleep(min(c.Rings, shellRings))
 	}
-	end := End{By: call.Caller, Reason: policy.Cancelled, Status: 487}
-	if !c.Unanswered {
-		switch err := h.gate.Answered(h.t.Context(), p.ID, Route{}, nil); {
-		case errors.As(err, &r):
-			end = End{By: call.System, Reason: r.Reason, Status: 503}
-		default:
-			must(h.t, err)
-			time.Sleep(c.Wants)
-			end = End{By: call.Caller, Reason: policy.Hangup, Status: 200}
-		}
+	switch {
+	case c.Rings > shellRings:
+		end = End{By: call.Callee, Reason: policy.NoAnswer, Status: 480}
+	case !c.Unanswered:
+		end = h.talk(p.ID, c.Wants)
 	}
 	end.At = time.Now()
 	h.end(p.ID, end)
@@ -227,4 +313,30 @@ func (h *house) live(c *play.Call) play.Result {
 	why, err := policy.ParseReason(record.Reason)
 	must(h.t, err)
 	return play.Result{Reason: why, Ended: record.Ended, Talk: record.Talk, Cost: record.Retail}
+}
+
+// cut is an edge that obeys at once, and answers a caller that hears no answer with the status of the reason.
+func (h *house) cut(id call.ID, why policy.Reason, _ policy.Figures) {
+	end := End{By: call.System, Reason: policy.Hangup, Status: 200, At: time.Now()}
+	if l := h.gate.get(id); l != nil {
+		l.mu.Lock()
+		if l.Open.State == call.Setup {
+			end.Status = why.SIPStatus()
+		}
+		l.mu.Unlock()
+	}
+	h.end(id, end)
+}
+
+// talk answers a call, if it is still there, and hangs up after so long.
+func (h *house) talk(id call.ID, wants time.Duration) End {
+	var r *Refusal
+	switch err := h.gate.Answered(h.t.Context(), id, Route{}, nil); {
+	case errors.As(err, &r):
+		return End{By: call.System, Reason: r.Reason, Status: 503}
+	case !errors.Is(err, ErrGone):
+		must(h.t, err)
+		time.Sleep(wants)
+	}
+	return End{By: call.Caller, Reason: policy.Hangup, Status: 200}
 }

@@ -157,16 +157,16 @@ func (p *Player) tried(c *Call, s *engine.Subject, r *engine.Refusal) {
 	p.watch(p.current, c, &habit.Event{Kind: habit.Refused, Call: &h}, s.Now)
 }
 
-// rang watches a call that came in.
-func (p *Player) rang(c *Call, ln *line, talk time.Duration) {
-	if p.o.Habits == nil || !ln.known {
+// rang watches the end of a call that came in.
+func (p *Player) rang(l *live, talk time.Duration, now time.Time) {
+	if p.o.Habits == nil {
 		return
 	}
-	dest, problem := p.rules.Plan.Parse(c.Dialled)
+	dest, problem := p.rules.Plan.Parse(l.call.Dialled)
 	if problem != phone.NoProblem {
 		return
 	}
 	h := habit.NewCall(&dest, nil)
-	p.about(&h, ln, c)
-	p.watch(ln, c, &habit.Event{Kind: habit.Rang, Call: &h, Talk: talk, Answered: !c.Unanswered}, c.At)
+	p.about(&h, l.line, &l.call)
+	p.watch(l.line, &l.call, &habit.Event{Kind: habit.Rang, Call: &h, Talk: talk, Answered: l.Open.End.Status == 200}, now)
 }

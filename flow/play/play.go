@@ -5,6 +5,7 @@ package play
 import (
 	"iter"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ type Call struct {
 	Dialled    string
 	Rings      time.Duration // before it is answered, or its caller gives up
 	Unanswered bool
-	Inbound    bool          // Line is called: its calls are free and not judged, only bounded in length
+	Inbound    bool          // Line is called, by Dialled: its calls are free and not judged, only bounded in length
 	Wants      time.Duration // talk time after which its caller hangs up
 	// Hashes (habit.Hash) of the network that it comes from and of the phone's product; 0 is unknown.
 	Place, Device uint32
@@ -55,6 +56,8 @@ type Result struct {
 type Options struct {
 	Rules engine.Rules
 	Terms engine.Terms
+	// RingTime is how long a call may ring; 0 is as long as it likes.
+	RingTime time.Duration
 	// Done receives the result of each call as it ends; it keeps no pointer. Run calls it from one goroutine for each worker, of which
 	// worker is the number.
 	Done func(worker int, r *Result)
@@ -97,6 +100,7 @@ type Player struct {
 type line struct {
 	engine.Line
 	known        bool
+	shut, broke  bool // locked by Lock, and so that nothing more is bought
 	open, abroad int64
 	own, account *purses
 
@@ -124,7 +128,9 @@ func New(o Options) *Player {
 	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, slots: map[string]int{}}
 	p.habits.rules, p.habits.state = o.Habits, habit.State{World: o.World, Notes: &habit.Notes{}}
 	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) { // of the call that is played: no other line is asked for
-		return p.current.Line, p.current.known
+		ln := p.current.Line
+		ln.Locked = ln.Locked || p.current.shut
+		return ln, p.current.known
 	}
 	return p
 }
@@ -166,14 +172,9 @@ func (p *Player) line(c *Call, now time.Time) *line {
 // Play plays everything that happens until a call comes, and the call.
 func (p *Player) Play(c *Call) {
 	p.Until(c.At)
-	if c.Inbound {
-		p.inbound(c)
-		return
-	}
 	p.current = p.line(c, c.At)
-	p.attempt.Line, p.attempt.Dialled, p.attempt.Origin = c.Line, c.Dialled, c.Place
 	s := &p.subject
-	p.rules.Understand(s, &p.attempt, c.At)
+	p.understand(s, c)
 	if r := s.Judge(false); r != nil {
 		p.refused(c, r)
 		return
@@ -203,27 +204,27 @@ func (p *Player) Play(c *Call) {
 	}
 	l.Open.Ringing = c.At
 	l.rings(true)
-	p.queue.push(due{c.At.Add(c.Rings).UnixNano(), l})
+	rings := c.Rings
+	if p.o.RingTime > 0 {
+		rings = min(rings, p.o.RingTime)
+	}
+	p.queue.push(due{c.At.Add(rings).UnixNano(), l})
 }
 
-// inbound is a call that a carrier brings: free, and over when the line's longest call is.
-func (p *Player) inbound(c *Call) {
-	ln := p.line(c, c.At)
-	p.result = Result{Call: *c, Reason: policy.Hangup, Ended: c.At.Add(c.Rings)}
-	switch {
-	case !ln.known:
-		p.result.Refused, p.result.Reason, p.result.Ended = true, policy.NoSuchLine, c.At
-	case c.Unanswered:
-		p.result.Reason = policy.Cancelled
-	default:
-		p.result.Talk = c.Wants
-		if longest := time.Duration(ln.Settings.Values[account.LongestCall]) * time.Second; c.Wants > longest {
-			p.result.Talk, p.result.Reason = longest, policy.TooLong
-		}
-		p.result.Ended = p.result.Ended.Add(p.result.Talk)
+// Carrier is the trunk over which every inbound call comes.
+const Carrier = "carrier"
+
+func (p *Player) understand(s *engine.Subject, c *Call) {
+	if !c.Inbound {
+		p.attempt.Line, p.attempt.Dialled, p.attempt.Origin = c.Line, c.Dialled, c.Place
+		p.rules.Understand(s, &p.attempt, c.At)
+		return
 	}
-	p.rang(c, ln, p.result.Talk)
-	p.o.Done(p.worker, &p.result)
+	a := engine.Attempt{Trunk: Carrier, Caller: c.Dialled}
+	if digits := p.current.Digits; digits != 0 && p.o.Facts != nil {
+		a.Dialled = "+" + strconv.FormatUint(digits, 10)
+	}
+	p.rules.Called(s, &a, c.Line, c.At)
 }
 
 // admitted tells the journal.
@@ -252,7 +253,10 @@ func (p *Player) End() {
 
 // count takes the conditions that count calls, in their order.
 func (p *Player) count(l *live, s *engine.Subject) *engine.Refusal {
-	if s.Verdict.Always {
+	switch {
+	case s.Dir == call.In:
+		return nil
+	case s.Verdict.Always:
 		l.line.open++
 		return nil
 	}
@@ -284,6 +288,9 @@ func (p *Player) count(l *live, s *engine.Subject) *engine.Refusal {
 }
 
 func (p *Player) uncount(l *live) {
+	if l.call.Inbound {
+		return
+	}
 	l.line.open--
 	if l.abroad {
 		l.line.abroad--
@@ -323,13 +330,17 @@ func (l *live) rings(begins bool) {
 // pickUp ends the ringing: with an answer at the price of that instant, or without one.
 func (p *Player) pickUp(l *live, now time.Time) {
 	l.rings(false)
+	if p.o.RingTime > 0 && l.call.Rings > p.o.RingTime {
+		p.end(l, engine.End{By: call.Callee, Reason: policy.NoAnswer, Status: 480, At: now}, now)
+		return
+	}
 	if l.call.Unanswered {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: now}, now)
 		return
 	}
 	if ask, short := l.Reprice(now); short {
 		p.capsOf(l, now)
-		if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil {
+		if r := l.mayBuy(now); r != nil {
 			p.end(l, engine.End{By: call.System, Reason: r.Reason, Status: 503, At: now}, now)
 			return
 		}
@@ -385,13 +396,23 @@ func (p *Player) event(d due) {
 		step = p.buy(l, now)
 	}
 	if step.Cut {
-		if p.o.Facts != nil {
-			p.tell(&l.call, step.Facts...)
-		}
-		p.end(l, engine.End{By: call.System, Reason: step.Why, Status: 200, At: now}, now)
+		p.cut(l, &step, now)
 		return
 	}
 	p.plan(l, step.Wake)
+}
+
+// cut ends a call that the engine says is to end.
+func (p *Player) cut(l *live, step *engine.Step, now time.Time) {
+	if p.o.Facts != nil {
+		p.tell(&l.call, step.Facts...)
+	}
+	status := 200
+	if l.Open.State == call.Setup {
+		l.rings(false)
+		status = step.Why.SIPStatus()
+	}
+	p.end(l, engine.End{By: call.System, Reason: step.Why, Status: status, At: now}, now)
 }
 
 // capsOf puts the caps of the moment on a call's holds.
@@ -402,10 +423,18 @@ func (p *Player) capsOf(l *live, now time.Time) {
 	}
 }
 
+// mayBuy says whether more money may be held for a call.
+func (l *live) mayBuy(now time.Time) *engine.Refusal {
+	if l.line.broke {
+		return &engine.Refusal{Reason: policy.CutLocked}
+	}
+	return l.Restricted(l.line.Settings, l.line.Zone, now)
+}
+
 // buy holds the next slice.
 func (p *Player) buy(l *live, now time.Time) engine.Step {
 	p.capsOf(l, now)
-	if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil {
+	if r := l.mayBuy(now); r != nil {
 		return l.NoMore(r.Reason, r.Figures, now, p.o.Terms)
 	}
 	for ask := l.Next(now, p.o.Terms); ; {
@@ -440,13 +469,17 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	}
 	p.uncount(l)
 	p.result = Result{Call: l.call, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail, Name: l.Open.Quote.Price.Name}
-	if why != policy.Hangup && !l.call.Unanswered {
+	if why != policy.Hangup && !l.call.Unanswered && !l.call.Inbound {
 		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
 	}
 	if why == policy.CutRestricted {
 		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, l.Origin, now)
 	}
-	p.ended(l, bill.Talk, bill.Retail, now)
+	if l.call.Inbound {
+		p.rang(l, bill.Talk, now)
+	} else {
+		p.ended(l, bill.Talk, bill.Retail, now)
+	}
 	p.o.Done(p.worker, &p.result)
 	p.give(l)
 }
@@ -459,7 +492,7 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 	}
 	p.result = Result{Call: *c, Refused: true, Reason: r.Reason, Ended: c.At}
 	if s := &p.subject; s.Priced {
-		if p.result.Name = s.Quote.Price.Name; !c.Unanswered {
+		if p.result.Name = s.Quote.Price.Name; !c.Unanswered && !c.Inbound {
 			s.Quote.Start = c.At.Add(c.Rings)
 			p.result.Saved = s.Quote.Cost(c.Wants)
 		}

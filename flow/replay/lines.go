@@ -255,5 +255,5 @@ func (s *Set) Play(lines *Lines) play.Options {
 		lines = &Lines{}
 	}
 	b := newBook(s, lines)
-	return play.Options{Rules: b.rules(), Terms: s.Terms, Meet: b.meet, Habits: s.Habits}
+	return play.Options{Rules: b.rules(), Terms: s.Terms, RingTime: s.RingTime, Meet: b.meet, Habits: s.Habits}
 }

@@ -23,6 +23,7 @@ import (
 type Set struct {
 	Name     string
 	Terms    engine.Terms
+	RingTime time.Duration // how long a call may ring; 0: as long as it likes
 	Plan     *phone.Plan
 	Block    func(phone.Number, time.Time) phone.Block // nil: no regulator's table
 	Provider account.Settings
@@ -151,6 +152,7 @@ func (r *run) done(set int) func(worker int, x *play.Result) {
 		switch {
 		case x.Refused:
 			what = refused
+		case x.Reason == policy.NoAnswer && x.Call.Unanswered: // nor would it have been
 		case x.Reason != policy.Hangup && x.Reason != policy.Cancelled:
 			what = cut
 		}

@@ -109,6 +109,24 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestRingTime: a call that rings for too long is given up, which stops it if it would have been answered; and an inbound call is bounded in length.
+func TestRingTime(t *testing.T) {
+	set := rules(t, "longest-call=60s")
+	set.RingTime = 2 * time.Minute
+	got, _ := playFile(t, header+
+		"a,2026-11-02T10:00:00Z,1,,out,02079460000,30,120,1,,\n"+
+		"b,2026-11-02T10:10:00Z,1,,out,02079460000,30,121,1,,\n"+
+		"c,2026-11-02T10:20:00Z,1,,out,02079460000,0,300,0,,\n"+
+		"d,2026-11-02T10:30:00Z,1,,in,02079460000,90,5,1,,\n", Options{Sets: []Set{set}})
+	for id, want := range map[string]string{
+		"a": "allowed,30,0.006000,,,", "b": "cut,0,0.000000,no-answer,,", "c": "allowed,0,0.000000,,,", "d": "cut,60,0.000000,longest-call,,",
+	} {
+		if got[id] != want {
+			t.Errorf("%s: %s, want %s", id, got[id], want)
+		}
+	}
+}
+
 // TestLinesFile: settings, owners and zones of lines count, and faults are named.
 func TestLinesFile(t *testing.T) {
 	lines, err := ReadLines(strings.NewReader(`line,customer,zone,first_seen,number,international-ceiling,line-day-cap,account-day-cap,longest-call,closed
