@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
@@ -20,6 +21,7 @@ import (
 	"ringfence/app"
 	"ringfence/app/config"
 	"ringfence/cmd/ringfence/table"
+	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/edge/rest/api"
@@ -31,9 +33,11 @@ type replayCmd struct {
 	Lines   string   `help:"Lines with their customers and settings, as CSV (default: every line has the provider's settings)." placeholder:"FILE"`
 	Deck    string   `help:"Retail deck that prices the calls, as CSV (default: the sample deck of serve --demo)." placeholder:"FILE"`
 	Rules   string   `help:"Configuration file whose provider settings, zone and slices are the rules (default: the built-in ones)." placeholder:"FILE"`
-	Compare string   `help:"A second configuration file: the calls are played through both." placeholder:"FILE"`
-	Labels  string   `help:"What calls really were, as CSV with columns id and label: honest, or the name of an attack." placeholder:"FILE"`
-	Out     string   `help:"Write a verdict for each row: id, verdict, allowed_seconds, cost, reason." placeholder:"FILE"`
+	Compare []string `sep:"none" help:"Another configuration file, or a folder of them: the calls are played through all. May be repeated." placeholder:"FILE"`
+	Sweep   string   `help:"Play the calls through the rules with a setting at each of these values: international-ceiling=2..20, or 2..20/3 for steps of 3." placeholder:"SETTING=FROM..TO"`
+	Labels  string   `help:"What calls really were, as CSV with columns id and label: honest, disputed, refunded, or the name of an attack." placeholder:"FILE"`
+	Out     string   `help:"Write a verdict for each row: id, verdict, allowed_seconds, cost, reason, finding, restricted_until." placeholder:"FILE"`
+	Resume  bool     `help:"Go on with the --out of a run that was stopped: its calls are played again, its rows are kept."`
 	HTML    string   `name:"html" help:"Write the report as one HTML page." placeholder:"FILE"`
 	Format  string   `help:"Whose records these are: native, ringfence (cdr export), asterisk, freeswitch, kamailio or opensips (default: the one that fits)." enum:"native,ringfence,asterisk,freeswitch,kamailio,opensips," default:"" placeholder:"NAME"`
 	Map     []string `sep:"none" help:"Name a column by hand: line=accountcode. May be repeated." placeholder:"FIELD=COLUMN"`
@@ -85,15 +89,23 @@ func (c *replayCmd) Run(s *session) error {
 	if shownErr := s.emit(report, func() error { return s.showReplay(report, took) }); shownErr != nil {
 		return shownErr
 	}
-	if errors.Is(err, context.Canceled) {
+	return c.stopped(report, err)
+}
+
+// stopped says how to go on with a run that was stopped.
+func (c *replayCmd) stopped(report *replay.Report, err error) error {
+	switch {
+	case !errors.Is(err, context.Canceled):
+		return err
+	case c.Out == "":
 		return errors.New("stopped: the report is of the calls before")
 	}
-	return err
+	return fmt.Errorf("stopped: the report is of the calls before, and %s has their rows (%d): the same command with --resume goes on", partOf(c.Out), report.Written)
 }
 
 // apart refuses to write a result over a file that is read, or over the other result.
 func (c *replayCmd) apart() error {
-	others := []string{c.Calls, c.Lines, c.Deck, c.Rules, c.Compare, c.Labels}
+	others := append([]string{c.Calls, c.Lines, c.Deck, c.Rules, c.Labels}, c.Compare...)
 	for _, out := range []string{c.Out, c.HTML} {
 		made, err := os.Stat(out)
 		for _, other := range others {
@@ -107,16 +119,82 @@ func (c *replayCmd) apart() error {
 	return nil
 }
 
-func (c *replayCmd) play(s *session, in io.Reader, o replay.Options) (report *replay.Report, err error) {
+// partOf is where an output is written until it is whole.
+func partOf(path string) string { return path + ".part" }
+
+func (c *replayCmd) play(s *session, in io.Reader, o replay.Options) (*replay.Report, error) {
 	if c.Out == "" {
+		if c.Resume {
+			return nil, usagef("--resume goes on with the --out of a run that was stopped: name it")
+		}
 		return replay.Run(s.ctx, in, o)
 	}
-	err = s.writeTo(c.Out, func(w io.Writer) error {
-		o.Verdicts = w
-		report, err = replay.Run(s.ctx, in, o)
-		return err
-	})
+	if info, err := os.Stat(c.Out); err == nil && !info.Mode().IsRegular() { // a pipe or a device has no part
+		var report *replay.Report
+		err := s.writeTo(c.Out, func(w io.Writer) (err error) {
+			o.Verdicts = w
+			report, err = replay.Run(s.ctx, in, o)
+			return err
+		})
+		return report, err
+	}
+	f, err := c.part(&o)
+	if err != nil {
+		return nil, err
+	}
+	report, err := replay.Run(s.ctx, in, o)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), c.Out)
+	}
 	return report, err
+}
+
+// part opens what the verdicts are written to, behind the whole rows of the run that was stopped.
+func (c *replayCmd) part(o *replay.Options) (*os.File, error) {
+	if !c.Resume {
+		f, err := os.OpenFile(partOf(c.Out), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		o.Verdicts = f
+		return f, err
+	}
+	f, err := os.OpenFile(partOf(c.Out), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("there is no run to go on with: %w", err)
+	}
+	size, err := wholeRows(f)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	o.Verdicts, o.Before = f, io.NewSectionReader(f, 0, size)
+	return f, nil
+}
+
+// wholeRows is the length of a file without a last row that was not written to its end.
+func wholeRows(f *os.File) (int64, error) {
+	end, err := f.Seek(0, io.SeekEnd)
+	for b := make([]byte, 64<<10); end > 0 && err == nil; {
+		from := max(end-int64(len(b)), 0)
+		if _, err = f.ReadAt(b[:end-from], from); err != nil {
+			break
+		}
+		if i := bytes.LastIndexByte(b[:end-from], '\n'); i >= 0 {
+			return from + int64(i) + 1, nil
+		}
+		end = from
+	}
+	return 0, err
 }
 
 func (c *replayCmd) options() (o replay.Options, err error) {
@@ -128,29 +206,8 @@ func (c *replayCmd) options() (o replay.Options, err error) {
 			return o, usagef("%w", err)
 		}
 	}
-	var deck []byte
-	if c.Deck != "" {
-		if deck, err = readWhole(c.Deck, rating.MaxFileBytes); err != nil {
-			return o, err
-		}
-	}
-	files := []string{c.Rules}
-	if c.Compare != "" {
-		files = append(files, c.Compare)
-	}
-	for _, f := range files {
-		cfg, name := config.Complete(config.Config{}), "built-in rules"
-		if f != "" {
-			name = filepath.Base(f)
-			if cfg, err = config.Load(f); err != nil {
-				return o, err
-			}
-		}
-		set, err := app.ReplaySet(name, &cfg, deck)
-		if err != nil {
-			return o, fmt.Errorf("%s: %w", name, err)
-		}
-		o.Sets = append(o.Sets, set)
+	if o.Sets, err = c.sets(); err != nil {
+		return o, err
 	}
 	o.Source.Zone = o.Sets[0].Zone
 	if c.Lines != "" {
@@ -162,6 +219,109 @@ func (c *replayCmd) options() (o replay.Options, err error) {
 		err = readFile(c.Labels, func(in io.Reader) (err error) { o.Labels, err = readLabels(in); return err })
 	}
 	return o, err
+}
+
+// maxSets bounds what one run compares.
+const maxSets = 200
+
+// sets are the sets of rules, of --rules first.
+func (c *replayCmd) sets() (sets []replay.Set, err error) {
+	var deck []byte
+	if c.Deck != "" {
+		if deck, err = readWhole(c.Deck, rating.MaxFileBytes); err != nil {
+			return nil, err
+		}
+	}
+	files := []string{c.Rules}
+	for _, f := range c.Compare {
+		all, err := configsIn(f)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, all...)
+	}
+	for _, f := range files {
+		set, err := ruleSet(f, deck)
+		if err != nil {
+			return nil, err
+		}
+		if len(sets) > 0 && set.Deck != nil && f != "" {
+			set.Deck = sets[0].Deck // the same list, in the same currency
+		}
+		sets = append(sets, set)
+	}
+	if c.Sweep != "" {
+		more, err := swept(&sets[0], c.Sweep)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, more...)
+	}
+	if len(sets) > maxSets {
+		return nil, usagef("%d sets of rules: at most %d are compared in one run", len(sets), maxSets)
+	}
+	return sets, nil
+}
+
+// configsIn are the configuration files that an argument names: itself, or those of a folder, in the order of their names.
+func configsIn(path string) ([]string, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return []string{path}, nil // what is wrong with it is said when it is read
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*.toml"))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s has no file that ends in .toml", path)
+	}
+	return files, err
+}
+
+func ruleSet(file string, deck []byte) (replay.Set, error) {
+	cfg, name := config.Complete(config.Config{}), "built-in rules"
+	if file != "" {
+		name = filepath.Base(file)
+		var err error
+		if cfg, err = config.Load(file); err != nil {
+			return replay.Set{}, err
+		}
+	}
+	set, err := app.ReplaySet(name, &cfg, deck)
+	if err != nil {
+		return set, fmt.Errorf("%s: %w", name, err)
+	}
+	return set, nil
+}
+
+// swept are copies of a set in which a setting goes through values: "international-ceiling=2..20/3".
+func swept(of *replay.Set, sweep string) (sets []replay.Set, err error) {
+	name, values, _ := strings.Cut(sweep, "=")
+	values, stepText, stepped := strings.Cut(values, "/")
+	fromText, toText, ok := strings.Cut(values, "..")
+	from, err1 := strconv.Atoi(fromText)
+	to, err2 := strconv.Atoi(toText)
+	step := 1
+	if stepped {
+		if step, err = strconv.Atoi(stepText); err != nil || step < 1 {
+			ok = false
+		}
+	}
+	f, unknown := account.ParseField(name)
+	switch {
+	case unknown != nil:
+		return nil, usagef("--sweep %s: %w", sweep, unknown)
+	case !ok || err1 != nil || err2 != nil || from > to:
+		return nil, usagef("--sweep %s: want SETTING=FROM..TO in whole numbers, such as international-ceiling=2..20", sweep)
+	case (to-from)/step >= maxSets:
+		return nil, usagef("--sweep %s: at most %d sets of rules are compared in one run", sweep, maxSets)
+	}
+	for n := from; n <= to; n += step {
+		set := *of
+		set.Name = fmt.Sprintf("%s=%d", name, n)
+		if set.Provider.Values[f], err = replay.ParseSetting(f, strconv.Itoa(n)); err != nil {
+			return nil, usagef("--sweep %s: %w", set.Name, err)
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
 }
 
 // readFile has a file read, and names it in what goes wrong.
@@ -278,24 +438,71 @@ func (s *session) showReplay(r *replay.Report, took time.Duration) error {
 	if err := s.replaySets(r); err != nil {
 		return err
 	}
-	for _, t := range r.Sets {
+	for i, t := range r.Sets {
 		of := ""
 		if len(r.Sets) > 1 {
 			of = " under " + t.Name
 		}
-		for _, x := range []struct {
-			title, head string
-			rows        []replay.Named
-		}{{"What stopped calls", "rule", t.Rules}, {"Lines", "line", t.Lines}, {"Destinations", "destination", t.Destinations}, {"Days", "day", t.Days}} {
-			if err := s.replayTable(x.title+of, x.head, x.rows); err != nil {
-				return err
-			}
+		if i > 0 && len(r.Sets) > fullSets {
+			break
 		}
-		if err := s.replayAttacks(of, t); err != nil {
+		if err := s.replaySet(of, t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// fullSets is how many sets the terminal tells in full; of more it tells the first.
+const fullSets = 2
+
+func (s *session) replaySet(of string, t *replay.Tally) error {
+	s.replayMonth(of, t)
+	for _, x := range []struct {
+		title, head string
+		rows        []replay.Named
+	}{{"What stopped calls", "rule", t.Rules}, {"Lines", "line", t.Lines}, {"Destinations", "destination", t.Destinations}, {"Days", "day", t.Days}} {
+		if err := s.replayTable(x.title+of, x.head, x.rows); err != nil {
+			return err
+		}
+	}
+	if err := s.replayFindings(of, t); err != nil {
+		return err
+	}
+	if len(t.Never) > 0 {
+		_ = s.say("\nRules that never fired%s: %s.", of, strings.Join(t.Never, ", "))
+	}
+	return s.replayAttacks(of, t)
+}
+
+// replayMonth says what the rules would have done to last month's calls, loudly if they stop honest ones.
+func (s *session) replayMonth(of string, t *replay.Tally) {
+	m := &t.Month
+	if m.All.Calls == 0 {
+		return
+	}
+	what := "none is labelled: all count as honest"
+	if t.Honest != nil || t.Disputed != nil || t.Refunded != nil || len(t.Attacks) > 0 {
+		what = fmt.Sprintf("%d honest, %d disputed, %d refunded, %d of attacks", m.Honest.Stopped, m.Disputed.Stopped, m.Refunded.Stopped, m.Attacks.Stopped)
+	}
+	_ = s.say("\nOf the %d calls of the last month (from %s)%s %d would have been stopped: %s.", m.All.Calls, m.From, of, m.All.Stopped, what)
+	if m.Loud {
+		_ = s.say("%s", s.out.Paint(table.Bold, fmt.Sprintf("WARNING: these rules would have stopped %.1f %% of last month's honest calls (%d of %d). Do not put them in force before you know why.",
+			100*float64(m.Honest.Stopped)/float64(m.Honest.Calls), m.Honest.Stopped, m.Honest.Calls)))
+	}
+}
+
+// replayFindings says what the rules did that watch calls.
+func (s *session) replayFindings(of string, t *replay.Tally) error {
+	if len(t.Findings) == 0 {
+		return nil
+	}
+	rows := table.New(table.Cut("finding"), table.Left("life"), table.Right("fired"), table.Right("refused"), table.Right("cut"), table.Right("saved"))
+	for _, f := range t.Findings {
+		rows.Row(f.Name, f.Life, count(f.Fired), count(f.Refused), count(f.Cut), shownMoney(f.Saved))
+	}
+	_ = s.say("\n%s", s.out.Paint(table.Bold, "Findings"+of))
+	return s.table(rows, 2)
 }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }

@@ -17,6 +17,9 @@ const (
 	Live
 )
 
+// String is "off", "shadow", "canary" or "live".
+func (l Life) String() string { return [...]string{"off", "shadow", "canary", "live"}[l] }
+
 // Acts says that an answer is to be applied.
 func (l Life) Acts() bool { return l == Live }
 

@@ -181,6 +181,34 @@ func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies
 	return pass(cost <= limit), Figures{Limit: int64(limit), Value: int64(cost), Pass: int64(cost)}
 }
 
+// Refusals are the reasons for which settings may refuse a call that a line makes in its usual place: not those of a lock, an IP lock or a probation.
+func Refusals(s *account.Effective) (reasons []Reason) {
+	for i := range rules {
+		switch r := &rules[i]; r.reason {
+		case NoSuchLine, AddressLocked, LineLocked, NoService, ClassBarred, ProbationClass:
+		case DestinationClosed:
+			if len(s.Restrictions) > 0 {
+				reasons = append(reasons, r.reason)
+			}
+		case PremiumBarred, SatelliteBarred, PersonalBarred, PagerBarred:
+			if s.Values[r.field] <= 0 {
+				reasons = append(reasons, r.reason)
+			}
+		default:
+			reasons = append(reasons, r.reason)
+		}
+	}
+	for i := range conditions {
+		if c := &conditions[i]; c.field < account.NumFields {
+			reasons = append(reasons, c.reason)
+		}
+	}
+	if s.Values[account.LongestCall] > 0 {
+		reasons = append(reasons, TooLong)
+	}
+	return reasons
+}
+
 // Minute is the price that ceilings judge: all that a first minute costs in the dearest band, with connection charge, minimum
 // and first increment. Otherwise "1p a minute and £5 to connect", or 2p a minute by the hour, would pass a ceiling of 2p.
 func Minute(p *rating.Price) money.Rate { return p.FirstMinute() }

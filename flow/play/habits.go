@@ -18,7 +18,7 @@ import (
 type watched struct {
 	memory habit.Memory
 	closed []restrict.Restriction
-	times  int // that closed has changed
+	last   int64 // id of the last of closed
 }
 
 // habits watches the calls of a Player.
@@ -51,15 +51,16 @@ func (p *Player) watch(ln *line, c *Call, e *habit.Event, now time.Time) {
 		to = &ln.account.watched
 	}
 	to.close(f.Answer.Restrictions, found.Key, now)
+	p.closings++
 }
 
 // close adds restrictions, and drops those that have ended.
 func (w *watched) close(more []restrict.Restriction, key string, now time.Time) {
 	w.closed = slices.DeleteFunc(slices.Clone(w.closed), func(r restrict.Restriction) bool { return r.Ended(now) })
 	for _, r := range more {
-		r.ID, r.Finding = int64(w.times)+1, key
+		w.last++
+		r.ID, r.Finding = w.last, key
 		w.closed = append(w.closed, r)
-		w.times++
 	}
 }
 
@@ -71,18 +72,24 @@ type Found struct {
 	At   time.Time
 }
 
-// close puts what findings have closed on a line's settings.
-func (ln *line) close(world []restrict.Restriction) {
-	own, account := &ln.own.watched, &ln.account.watched
-	if ln.closedAt == own.times+account.times && ln.Settings == ln.closedOf && slices.EqualFunc(ln.world, world, sameList) {
+// close puts what findings have closed on a line's settings. Mostly nothing was closed since, which is seen without a look at what belongs to it.
+func (p *Player) close(ln *line) {
+	world := p.o.World.Closed()
+	same := ln.Settings == ln.closedOf && slices.EqualFunc(ln.world, world, sameList)
+	if same && ln.closedAt == p.closings {
+		return
+	}
+	ids := ln.own.watched.last + ln.account.watched.last
+	ln.closedAt = p.closings
+	if same && ln.closedIDs == ids {
 		return
 	}
 	if ln.Settings != ln.closedOf {
 		ln.base = ln.Settings
 	}
-	ln.closedAt = own.times + account.times
+	ln.closedIDs = ids
 	ln.world = world
-	ln.Settings = ln.base.Closed(own.closed, account.closed, world)
+	ln.Settings = ln.base.Closed(ln.own.watched.closed, ln.account.watched.closed, world)
 	ln.closedOf = ln.Settings
 }
 

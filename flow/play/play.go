@@ -41,6 +41,7 @@ type Call struct {
 type Result struct {
 	Call    Call
 	Refused bool          // it was never let out, for Reason
+	Beyond  bool          // it ended when no call came any more: a later one might have changed that
 	Reason  policy.Reason // why it ended: Hangup, or why it was cut
 	Ended   time.Time
 	Talk    time.Duration // charged for
@@ -89,6 +90,8 @@ type Player struct {
 	queue    queue
 	free     []*live
 	nth      int64 // calls let out
+	beyond   bool  // no call comes any more
+	closings int   // how often findings have closed something
 
 	// Of the call that is played, kept so that it costs no memory.
 	subject engine.Subject
@@ -105,7 +108,8 @@ type line struct {
 	own, account *purses
 
 	hash, accountHash uint32 // for habits
-	closedAt          int    // how often findings had closed something when Settings were made of base
+	closedAt          int    // Player.closings when Settings were last looked at
+	closedIDs         int64  // what findings had closed when they were made of base
 	closedOf, base    *account.Effective
 	world             []restrict.Restriction // what is closed to everybody
 }
@@ -153,7 +157,7 @@ func (p *Player) line(c *Call, now time.Time) *line {
 		p.lines[c.Slot] = ln
 	}
 	if ln.known && ln.Settings.Holds(now) {
-		ln.close(p.o.World.Closed())
+		p.close(ln)
 		return ln
 	}
 	if ln.Line, ln.known = p.o.Rules.Line(c.Line, now); ln.known && ln.own == nil {
@@ -164,7 +168,7 @@ func (p *Player) line(c *Call, now time.Time) *line {
 		}
 	}
 	if ln.known {
-		ln.close(p.o.World.Closed())
+		p.close(ln)
 	}
 	return ln
 }
@@ -246,6 +250,7 @@ func (p *Player) Until(now time.Time) {
 
 // End plays until the last call has ended.
 func (p *Player) End() {
+	p.beyond = true
 	for len(p.queue) > 0 {
 		p.event(p.queue.pop())
 	}
@@ -387,7 +392,7 @@ func (p *Player) event(d due) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
 	}
-	l.line.close(p.o.World.Closed())
+	p.close(l.line)
 	step, closed := l.Closed(l.Restricted(l.line.Settings, l.line.Zone, now), now, p.o.Terms)
 	if !closed {
 		step = l.Look(now, p.o.Terms)
@@ -468,7 +473,7 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 		l.holds[i].Purse.Settle(l.Open.Held, bill.Retail)
 	}
 	p.uncount(l)
-	p.result = Result{Call: l.call, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail, Name: l.Open.Quote.Price.Name}
+	p.result = Result{Call: l.call, Beyond: p.beyond, Reason: why, Ended: now, Talk: bill.Talk, Cost: bill.Retail, Name: l.Open.Quote.Price.Name}
 	if why != policy.Hangup && !l.call.Unanswered && !l.call.Inbound {
 		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
 	}

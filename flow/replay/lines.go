@@ -15,6 +15,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/engine"
 	"ringfence/core/phone"
+	"ringfence/core/policy"
 	"ringfence/core/restrict"
 	"ringfence/flow/play"
 )
@@ -129,9 +130,9 @@ func (l *lineReader) row(cells []string) error {
 		case l.names[i] == "number":
 			x.digits, err = l.number(cell)
 		case f.OfAccount():
-			of.Values[f], err = parseSetting(f, cell)
+			of.Values[f], err = ParseSetting(f, cell)
 		default:
-			x.settings.Values[f], err = parseSetting(f, cell)
+			x.settings.Values[f], err = ParseSetting(f, cell)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.names[i], err)
@@ -187,8 +188,8 @@ func (l *lineReader) number(cell string) (uint64, error) {
 	return dest.Number.Digits(), nil
 }
 
-// parseSetting reads a setting as ParseValue does; a ceiling that is a bare number is in hundredths, a duration in seconds.
-func parseSetting(f account.Field, cell string) (account.Value, error) {
+// ParseSetting reads a setting as account.ParseValue does; a ceiling that is a bare number is in hundredths, a duration in seconds.
+func ParseSetting(f account.Field, cell string) (account.Value, error) {
 	if _, err := strconv.ParseFloat(cell, 64); err == nil {
 		switch f.Unit() {
 		case account.UnitRate:
@@ -232,6 +233,27 @@ func (b *book) meet(c *play.Call) {
 	b.mu.Unlock()
 }
 
+// refusals are the reasons for which a call of some line that came up may be stopped.
+func (b *book) refusals() (reasons []policy.Reason) {
+	of := map[*account.Effective]bool{}
+	for _, l := range b.known {
+		of[l.Settings] = true
+	}
+	may := map[policy.Reason]bool{policy.NoAnswer: b.set.RingTime > 0}
+	for e := range of {
+		for _, r := range policy.Refusals(e) {
+			may[r] = true
+		}
+	}
+	may[policy.NumberUnallocated] = b.set.Block != nil
+	for r := range policy.NumReasons {
+		if may[r] {
+			reasons = append(reasons, r)
+		}
+	}
+	return reasons
+}
+
 // rules are what calls are judged by.
 func (b *book) rules() engine.Rules {
 	return engine.Rules{
@@ -254,6 +276,9 @@ func (s *Set) Play(lines *Lines) play.Options {
 	if lines == nil {
 		lines = &Lines{}
 	}
-	b := newBook(s, lines)
-	return play.Options{Rules: b.rules(), Terms: s.Terms, RingTime: s.RingTime, Meet: b.meet, Habits: s.Habits}
+	return newBook(s, lines).play()
+}
+
+func (b *book) play() play.Options {
+	return play.Options{Rules: b.rules(), Terms: b.set.Terms, RingTime: b.set.RingTime, Meet: b.meet, Habits: b.set.Habits}
 }

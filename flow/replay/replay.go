@@ -41,7 +41,10 @@ type Options struct {
 	Workers int
 	// Verdicts is written a row for each row of the file, in its order, under the first set; nil: none.
 	Verdicts io.Writer
-	Labels   map[string]string // of calls by id: "honest", or an attack's name; nil: nothing is scored
+	// Before are the whole rows of Verdicts that a run wrote which was stopped: these calls are played again, their rows must be the same, and are not
+	// written again. Nil: there are none.
+	Before io.Reader
+	Labels map[string]string // of calls by id: "honest", or an attack's name; nil: nothing is scored
 	// Progress receives the number of rows read, at intervals; nil: nothing is reported.
 	Progress func(rows int64)
 	// Fault is given each row that cannot be read, as it comes; nil: they are only counted.
@@ -49,9 +52,9 @@ type Options struct {
 }
 
 // Run plays the file. What it says of a call does not depend on how many workers there are. When ctx ends, the calls so far are
-// reported, with ctx's error.
+// reported, with ctx's error, and of the verdicts those are written that no later call could have changed.
 func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
-	reader, file, first, err := newReader(in, o.Source)
+	reader, file, first, err := begin(ctx, in, o.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +64,44 @@ func Run(ctx context.Context, in io.Reader, o Options) (*Report, error) {
 	o.Workers = max(o.Workers, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	run := &run{o: o, report: newReport(&o), out: newWriter(o.Verdicts, o.Workers), window: window{free: make(chan *batch, 64)}}
+	run := &run{o: o, report: newReport(&o), out: newWriter(o.Verdicts, o.Before, o.Workers), window: window{free: make(chan *batch, 64)}}
 	under := make([]play.Options, len(o.Sets))
+	books := make([]*book, len(o.Sets))
 	for i := range o.Sets {
-		under[i] = o.Sets[i].Play(o.Lines)
-		under[i].Done = run.done(i)
+		books[i] = newBook(&o.Sets[i], o.Lines)
+		under[i] = books[i].play()
+		under[i].Done, under[i].Finding = run.done(i), run.report.Sets[i].found
 	}
 	pieces := reader.pieces(ctx, file, first, o.Workers, run.window.free)
 	play.Run(o.Workers, func(yield func(*play.Call) bool) { run.rows(ctx, pieces, yield) }, under...)
-	run.report.finish()
-	return run.report, errors.Join(run.err, run.out.flush())
+	err = errors.Join(run.err, run.out.flush(run.err == nil))
+	run.report.Written = max(run.out.rows-1, 0)
+	for i, t := range run.report.Sets {
+		t.finish(books[i].refusals())
+	}
+	return run.report, err
+}
+
+// begin reads the header, also of a file that does not come.
+func begin(ctx context.Context, in io.Reader, src Source) (*reader, *chunks, chunk, error) {
+	type begun struct {
+		r     *reader
+		file  *chunks
+		first chunk
+		err   error
+	}
+	done := make(chan begun, 1)
+	go func() {
+		var b begun
+		b.r, b.file, b.first, b.err = newReader(in, src)
+		done <- b
+	}()
+	select {
+	case b := <-done:
+		return b.r, b.file, b.first, b.err
+	case <-ctx.Done():
+		return nil, nil, chunk{}, ctx.Err()
+	}
 }
 
 type run struct {
@@ -91,6 +122,10 @@ const windowRows = 1 << 16
 func (r *run) rows(ctx context.Context, pieces <-chan *piece, yield func(*play.Call) bool) {
 	for most := windowRows; most > 0; {
 		b, err := next(ctx, pieces)
+		if r.out.failed.Load() {
+			r.err = errFailed
+			return
+		}
 		if err != nil {
 			most = 0
 			if !errors.Is(err, io.EOF) {
@@ -111,6 +146,9 @@ func (r *run) rows(ctx context.Context, pieces <-chan *piece, yield func(*play.C
 		}
 	}
 }
+
+// errFailed ends a run whose output cannot be written: the writer knows why.
+var errFailed = errors.New("the verdicts cannot be written")
 
 // next waits for a piece of the file, also of one that does not come.
 func next(ctx context.Context, pieces <-chan *piece) (*batch, error) {
@@ -157,7 +195,7 @@ func (r *run) done(set int) func(worker int, x *play.Result) {
 			what = cut
 		}
 		tally.count(worker, x, what)
-		if set == 0 {
+		if set == 0 && !(x.Beyond && r.err != nil) {
 			r.out.put(1+worker, verdict{seq: x.Call.Seq, id: string(x.Call.ID), what: what, reason: x.Reason, talk: x.Talk, cost: x.Cost, finding: x.Finding, until: x.Until})
 		}
 	}

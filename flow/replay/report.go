@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/flow/play"
@@ -19,6 +21,7 @@ type Report struct {
 	Late       int64     `json:"late"` // rows that came so much too late that they were played at another time than theirs
 	From       time.Time `json:"from,omitzero"`
 	To         time.Time `json:"to,omitzero"`
+	Written    int64     `json:"-"` // rows of the output, and such as were there before
 	Sets       []*Tally  `json:"sets"`
 }
 
@@ -28,7 +31,7 @@ const maxFaults = 20
 func newReport(o *Options) *Report {
 	r := &Report{}
 	for i := range o.Sets {
-		r.Sets = append(r.Sets, newTally(&o.Sets[i], o))
+		r.Sets = append(r.Sets, newTally(&o.Sets[i], o, i > 0 && len(o.Sets) > manySets))
 	}
 	return r
 }
@@ -43,12 +46,6 @@ func (r *Report) read(b *batch) {
 	r.Unreadable += int64(len(b.faults))
 	for i := range b.faults[:min(len(b.faults), maxFaults-len(r.Faults))] {
 		r.Faults = append(r.Faults, b.faults[i].Fault)
-	}
-}
-
-func (r *Report) finish() {
-	for _, t := range r.Sets {
-		t.finish()
 	}
 }
 
@@ -101,24 +98,96 @@ type Tally struct {
 	Days         []Named  `json:"days"`  // in order
 	Lines        []Named  `json:"lines"` // those that cost or saved most first
 	Destinations []Named  `json:"destinations"`
-	Rules        []Named  `json:"rules"`            // by the code of the reason
+	Rules        []Named  `json:"rules"`              // by the code of the reason
+	Findings     []Fired  `json:"findings,omitempty"` // what the rules that watch calls did
+	Never        []string `json:"never_fired"`        // codes of rules that are in force and stopped nothing, and rules that watch and found nothing
+	Month        Month    `json:"last_month"`
 	Honest       *Named   `json:"honest,omitempty"` // nil without labels
+	Disputed     *Named   `json:"disputed,omitempty"`
+	Refunded     *Named   `json:"refunded,omitempty"`
 	Attacks      []Attack `json:"attacks,omitempty"`
 
-	zone    *time.Location
+	set     *Set
+	brief   bool // only sums: there are many sets
 	labels  map[string]string
 	workers []*part
 }
 
+// Fired is what a rule that watches calls did.
+type Fired struct {
+	Named        // calls that it stopped
+	Life  string `json:"life"`
+	Fired int64  `json:"fired"` // findings, also of a shadow
+}
+
+// Kept counts calls, and those of them that were stopped.
+type Kept struct {
+	Calls   int64 `json:"calls"`
+	Stopped int64 `json:"stopped"`
+}
+
+func (k *Kept) add(o Kept) { k.Calls, k.Stopped = k.Calls+o.Calls, k.Stopped+o.Stopped }
+
+// Month is what a set of rules would have done to the calls of the last 30 days of the file.
+type Month struct {
+	From     string `json:"from,omitempty"` // its first day
+	All      Kept   `json:"all"`
+	Honest   Kept   `json:"honest"` // without labels all are
+	Disputed Kept   `json:"disputed"`
+	Refunded Kept   `json:"refunded"`
+	Attacks  Kept   `json:"attacks"`
+	// Loud: more than one in a hundred honest calls was stopped.
+	Loud bool `json:"stops_honest_calls"`
+}
+
+// monthDays is how long a month is.
+const monthDays = 30
+
 // part is a worker's share of a tally.
 type part struct {
-	all                Sum
-	days, destinations map[string]*Sum
-	rules              [policy.NumReasons]Sum
-	lines              []Named // by slot
-	labels             map[string]*labelled
-	day                *Sum // of dayFrom until dayUntil
-	dayFrom, dayUntil  time.Time
+	all               Sum
+	days              map[string]*day
+	destinations      map[string]*Sum
+	rules             [policy.NumReasons]Sum
+	meters            meters
+	lines             []Named // by slot
+	labels            map[string]*labelled
+	day               *day // of dayFrom until dayUntil
+	dayFrom, dayUntil time.Time
+}
+
+// day is what became of the calls of one, and of those of each label.
+type day struct {
+	Sum
+	kinds [numKinds]Kept
+}
+
+func (d *day) merge(o *day) {
+	d.Sum.merge(&o.Sum)
+	for k := range d.kinds {
+		d.kinds[k].add(o.kinds[k])
+	}
+}
+
+// kinds of labels.
+const (
+	honest = iota
+	disputed
+	refunded
+	attack
+	numKinds
+)
+
+func kindOf(label string) int {
+	switch label {
+	case Honest:
+		return honest
+	case Disputed:
+		return disputed
+	case Refunded:
+		return refunded
+	}
+	return attack
 }
 
 type labelled struct {
@@ -126,14 +195,21 @@ type labelled struct {
 	first, stopped time.Time
 }
 
-// Honest is the label of calls that should not be stopped. With labels, calls without one are honest too.
-const Honest = "honest"
+// Labels that are not the name of an attack.
+const (
+	Honest   = "honest"   // not to be stopped. With labels, calls without one are honest too
+	Disputed = "disputed" // its customer says that it was not theirs
+	Refunded = "refunded" // and has the money back
+)
 
-func newTally(set *Set, o *Options) *Tally {
-	t := &Tally{Name: set.Name, zone: set.Zone, labels: o.Labels}
+// manySets is how many sets are told in full: of more, all have sums, and the first has the rest.
+const manySets = 8
+
+func newTally(set *Set, o *Options, brief bool) *Tally {
+	t := &Tally{Name: set.Name, set: set, labels: o.Labels, brief: brief}
 	for range max(o.Workers, 1) {
 		t.workers = append(t.workers, &part{
-			days: map[string]*Sum{}, destinations: map[string]*Sum{}, labels: map[string]*labelled{},
+			days: map[string]*day{}, destinations: map[string]*Sum{}, labels: map[string]*labelled{},
 		})
 	}
 	return t
@@ -142,19 +218,52 @@ func newTally(set *Set, o *Options) *Tally {
 func (t *Tally) count(worker int, x *play.Result, what outcome) {
 	p := t.workers[worker]
 	p.all.add(x, what)
-	p.dayOf(x.Call.At, t.zone).add(x, what)
+	label := Honest
+	if t.labels != nil {
+		label = cmp.Or(t.labels[string(x.Call.ID)], Honest)
+		p.label(x, what, label)
+	}
+	p.today(x.Call.At, t.set.Zone).add(x, what, kindOf(label))
+	if what != allowed {
+		p.rules[x.Reason].add(x, what)
+		if x.Finding != "" {
+			p.meters[meterOf(x.Finding)].add(x, what)
+		}
+	}
+	if t.brief {
+		return
+	}
 	sumOf(p.destinations, cmp.Or(x.Name, "no price")).add(x, what)
 	for x.Call.Slot >= len(p.lines) {
 		p.lines = append(p.lines, Named{})
 	}
 	p.lines[x.Call.Slot].Name = x.Call.Line
 	p.lines[x.Call.Slot].add(x, what)
+}
+
+func (d *day) add(x *play.Result, what outcome, kind int) {
+	d.Sum.add(x, what)
+	d.kinds[kind].Calls++
 	if what != allowed {
-		p.rules[x.Reason].add(x, what)
+		d.kinds[kind].Stopped++
 	}
-	if t.labels != nil {
-		p.label(x, what, cmp.Or(t.labels[string(x.Call.ID)], Honest))
+}
+
+// found counts a finding.
+func (t *Tally) found(worker int, f *play.Found) { t.workers[worker].meters[f.Meter].Fired++ }
+
+// meters are what the rules did that watch calls; the last is what is closed to everybody.
+type meters [habit.NumMeters + 1]Fired
+
+// meterOf is the meter that a key of a finding begins with.
+func meterOf(key string) habit.MeterKind {
+	name, _, _ := strings.Cut(key, "/")
+	for k := range habit.NumMeters {
+		if k.String() == name {
+			return k
+		}
 	}
+	return habit.NumMeters
 }
 
 func sumOf(m map[string]*Sum, name string) *Sum {
@@ -166,12 +275,16 @@ func sumOf(m map[string]*Sum, name string) *Sum {
 	return s
 }
 
-// dayOf is the day of an instant. Calls come in the order of their ends, and most of those are of one day.
-func (p *part) dayOf(at time.Time, zone *time.Location) *Sum {
+// today is the day of an instant. Calls come in the order of their ends, and most of those are of one day.
+func (p *part) today(at time.Time, zone *time.Location) *day {
 	if at.Before(p.dayFrom) || !at.Before(p.dayUntil) {
-		year, month, day := at.In(zone).Date()
-		p.dayFrom, p.dayUntil = time.Date(year, month, day, 0, 0, 0, 0, zone), time.Date(year, month, day+1, 0, 0, 0, 0, zone)
-		p.day = sumOf(p.days, p.dayFrom.Format(time.DateOnly))
+		year, month, date := at.In(zone).Date()
+		p.dayFrom, p.dayUntil = time.Date(year, month, date, 0, 0, 0, 0, zone), time.Date(year, month, date+1, 0, 0, 0, 0, zone)
+		name := p.dayFrom.Format(time.DateOnly)
+		if p.day = p.days[name]; p.day == nil {
+			p.day = &day{}
+			p.days[name] = p.day
+		}
 	}
 	return p.day
 }
@@ -192,6 +305,11 @@ func (p *part) label(x *play.Result, what outcome, name string) {
 	}
 }
 
+func (l *labelled) join(o *labelled) {
+	l.merge(&o.Sum)
+	l.first, l.stopped = sooner(l.first, o.first), sooner(l.stopped, o.stopped)
+}
+
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -199,20 +317,29 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// finish joins the workers' shares.
-func (t *Tally) finish() {
-	days, lines, destinations, rules, labels := map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*Sum{}, map[string]*labelled{}
+// finish joins the workers' shares. may are the reasons for which the rules could have stopped a call.
+func (t *Tally) finish(may []policy.Reason) {
+	days, labels := map[string]*day{}, map[string]*labelled{}
+	lines, destinations := map[string]*Sum{}, map[string]*Sum{}
+	var rules [policy.NumReasons]Sum
+	var meters meters
 	for _, p := range t.workers {
 		t.All.merge(&p.all)
-		for _, m := range []struct{ from, to map[string]*Sum }{{p.days, days}, {p.destinations, destinations}} {
-			for name, s := range m.from {
-				sumOf(m.to, name).merge(s)
+		for name, d := range p.days {
+			if days[name] == nil {
+				days[name] = &day{}
 			}
+			days[name].merge(d)
+		}
+		for name, s := range p.destinations {
+			sumOf(destinations, name).merge(s)
 		}
 		for i := range p.rules {
-			if p.rules[i].Calls > 0 {
-				sumOf(rules, policy.Reason(i).Code()).merge(&p.rules[i])
-			}
+			rules[i].merge(&p.rules[i])
+		}
+		for i := range p.meters {
+			meters[i].merge(&p.meters[i].Sum)
+			meters[i].Fired += p.meters[i].Fired
 		}
 		for i := range p.lines {
 			if p.lines[i].Calls > 0 {
@@ -220,29 +347,94 @@ func (t *Tally) finish() {
 			}
 		}
 		for name, l := range p.labels {
-			to := labels[name]
-			if to == nil {
-				to = &labelled{}
-				labels[name] = to
+			if labels[name] == nil {
+				labels[name] = &labelled{}
 			}
-			to.merge(&l.Sum)
-			to.first, to.stopped = sooner(to.first, l.first), sooner(to.stopped, l.stopped)
+			labels[name].join(l)
 		}
 	}
-	t.workers = nil
-	t.Days, t.Lines, t.Destinations, t.Rules = named(days), dearest(lines), dearest(destinations), dearest(rules)
+	t.Lines, t.Destinations = dearest(lines), dearest(destinations)
+	t.ofDays(days)
+	t.ofRules(&rules, &meters, may)
+	t.ofLabels(labels)
+	t.workers, t.set, t.labels = nil, nil, nil
+}
+
+// ofDays gives the days in their order, and the last month.
+func (t *Tally) ofDays(days map[string]*day) {
+	names := slices.Sorted(maps.Keys(days))
+	if len(names) == 0 {
+		return
+	}
+	last, _ := time.Parse(time.DateOnly, names[len(names)-1]) // a date that was formatted
+	m := &t.Month
+	m.From = last.AddDate(0, 0, 1-monthDays).Format(time.DateOnly)
+	for _, name := range names {
+		d := days[name]
+		t.Days = append(t.Days, Named{name, d.Sum})
+		if name < m.From {
+			continue
+		}
+		for k, of := range [numKinds]*Kept{honest: &m.Honest, disputed: &m.Disputed, refunded: &m.Refunded, attack: &m.Attacks} {
+			of.add(d.kinds[k])
+			m.All.add(d.kinds[k])
+		}
+	}
+	m.Loud = m.Honest.Stopped*100 > m.Honest.Calls
+}
+
+// ofRules says what each rule did, and which did nothing.
+func (t *Tally) ofRules(rules *[policy.NumReasons]Sum, meters *meters, may []policy.Reason) {
+	fired := map[string]*Sum{}
+	for i := range rules {
+		if rules[i].Calls > 0 {
+			fired[policy.Reason(i).Code()] = &rules[i]
+		}
+	}
+	t.Rules = dearest(fired)
+	for _, r := range may {
+		if rules[r].Calls == 0 {
+			t.Never = append(t.Never, r.Code())
+		}
+	}
+	if t.set.Habits == nil {
+		return
+	}
+	for k := range habit.NumMeters {
+		f, life := meters[k], t.set.Habits.Meters[k].Life
+		if life == habit.Off {
+			continue
+		}
+		f.Name, f.Life = k.String(), life.String()
+		if t.Findings = append(t.Findings, f); f.Fired == 0 {
+			t.Never = append(t.Never, "finding "+f.Name)
+		}
+	}
+	if f := meters[habit.NumMeters]; f.Calls > 0 {
+		f.Name, f.Life = "everybody", habit.Live.String()
+		t.Findings = append(t.Findings, f)
+	}
+}
+
+// ofLabels says what became of the calls of each label.
+func (t *Tally) ofLabels(labels map[string]*labelled) {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		l := labels[name]
 		n := Named{name, l.Sum}
-		if name == Honest {
+		switch kindOf(name) {
+		case honest:
 			t.Honest = &n
-			continue
+		case disputed:
+			t.Disputed = &n
+		case refunded:
+			t.Refunded = &n
+		default:
+			a := Attack{Named: n, First: l.first, StoppedAt: l.stopped}
+			if !a.StoppedAt.IsZero() {
+				a.After = a.StoppedAt.Sub(a.First)
+			}
+			t.Attacks = append(t.Attacks, a)
 		}
-		a := Attack{Named: n, First: l.first, StoppedAt: l.stopped}
-		if !a.StoppedAt.IsZero() {
-			a.After = a.StoppedAt.Sub(a.First)
-		}
-		t.Attacks = append(t.Attacks, a)
 	}
 }
 

@@ -39,7 +39,8 @@ type reader struct {
 	layout Layout
 	strict bool // the native layout: times have an offset, answered is 1 or 0
 	names  *names
-	known  map[string]*name // of names, those that this reader has met
+	known  map[string]*name // that this reader has met, by line and customer
+	key    []byte
 }
 
 // names gives each line a number, from 1 on. Safe for concurrent use.
@@ -48,28 +49,33 @@ type names struct {
 	slots map[string]int
 }
 
-// name is a line, with the customer that its last row named.
+// name is a line, and the customer that a row named with it.
 type name struct {
 	line, customer string
 	slot           int
 }
 
-// of is the line that a cell names, and its row's customer.
+// mostNames bounds what a reader remembers: a file may name a customer in each row.
+const mostNames = 1 << 20
+
+// of is the line that a row names, and its customer.
 func (r *reader) of(line, customer []byte) *name {
-	n := r.known[string(line)]
-	if n == nil {
-		n = &name{line: string(line)}
-		r.names.mu.Lock()
-		if n.slot = r.names.slots[n.line]; n.slot == 0 {
-			n.slot = len(r.names.slots) + 1
-			r.names.slots[n.line] = n.slot
-		}
-		r.names.mu.Unlock()
-		r.known[n.line] = n
+	r.key = append(append(append(r.key[:0], line...), 0), customer...)
+	if n := r.known[string(r.key)]; n != nil {
+		return n
 	}
-	if n.customer != string(customer) {
-		n.customer = string(customer)
+	if len(r.known) >= mostNames {
+		clear(r.known)
 	}
+	both := string(r.key)
+	n := &name{line: both[:len(line)], customer: both[len(line)+1:]}
+	r.names.mu.Lock()
+	if n.slot = r.names.slots[n.line]; n.slot == 0 {
+		n.slot = len(r.names.slots) + 1
+		r.names.slots[n.line] = n.slot
+	}
+	r.names.mu.Unlock()
+	r.known[both] = n
 	return n
 }
 
@@ -128,7 +134,7 @@ func newReader(in io.Reader, src Source) (r *reader, file *chunks, first chunk, 
 // another is a reader of the same file for another goroutine.
 func (r *reader) another() *reader {
 	other := *r
-	other.records, other.known, other.origins = records{comma: r.comma}, map[string]*name{}, origins{}
+	other.records, other.known, other.origins, other.key = records{comma: r.comma}, map[string]*name{}, origins{}, nil
 	return &other
 }
 

@@ -2,10 +2,14 @@ package replay
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/money"
@@ -45,20 +49,26 @@ type writer struct {
 	to      *bufio.Writer // nil: nothing is written
 	next    int64         // the seq that is written next
 	waiting []verdict     // a ring, by seq modulo its length, which is a power of two
+	before  *bufio.Reader // rows of a run that ended early, which must come again; nil: none are left
+	rows    int64         // written, or found there
 	line    []byte
 	err     error
+	failed  atomic.Bool // err is not nil
 }
 
 // handful is how many verdicts are handed over at once.
 const handful = 128
 
 // newWriter makes a writer for a reader, which is hand 0, and workers from 1 on.
-func newWriter(to io.Writer, workers int) *writer {
+func newWriter(to io.Writer, before io.Reader, workers int) *writer {
 	if to == nil {
 		return &writer{}
 	}
 	w := &writer{hands: make([][]verdict, 1+workers), to: bufio.NewWriterSize(to, 256<<10), waiting: make([]verdict, 1024)}
-	_, w.err = w.to.WriteString("id,verdict,allowed_seconds,cost,reason,finding,restricted_until\n")
+	if before != nil {
+		w.before = bufio.NewReaderSize(before, 64<<10)
+	}
+	w.emit([]byte("id,verdict,allowed_seconds,cost,reason,finding,restricted_until\n"))
 	return w
 }
 
@@ -124,21 +134,55 @@ func (w *writer) write(v *verdict) {
 		b = append(b, '\n')
 	}
 	w.line = b
-	if _, err := w.to.Write(b); err != nil && w.err == nil {
+	w.emit(b)
+}
+
+// emit writes a row that does not stand there already.
+func (w *writer) emit(row []byte) {
+	if w.err != nil {
+		return
+	}
+	w.rows++
+	if w.before != nil {
+		was, err := w.before.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			w.before = nil
+		case err != nil:
+			w.fail(err)
+			return
+		case !bytes.Equal(was, row):
+			w.fail(fmt.Errorf("row %d of the earlier output is %.200q, but now it would be %.200q: the calls or the rules are not those of that run", w.rows, was, row))
+			return
+		default:
+			return
+		}
+	}
+	_, err := w.to.Write(row)
+	w.fail(err)
+}
+
+func (w *writer) fail(err error) {
+	if err != nil && w.err == nil {
 		w.err = err
+		w.failed.Store(true)
 	}
 }
 
-func (w *writer) flush() error {
+// flush writes what is left. whole: the run came to the end of its file.
+func (w *writer) flush(whole bool) error {
 	if w.to == nil {
 		return nil
 	}
 	for _, all := range w.hands {
 		w.take(all)
 	}
-	if err := w.to.Flush(); w.err == nil {
-		w.err = err
+	if whole && w.before != nil {
+		if _, err := w.before.Peek(1); err == nil && w.err == nil {
+			w.fail(fmt.Errorf("the earlier output has more than %d rows: the calls are not those of that run", w.rows))
+		}
 	}
+	w.fail(w.to.Flush())
 	return w.err
 }
 
