@@ -293,6 +293,9 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 	if w.unwritten(l, heard, false) { // what is known is since when it had rung
 		answered = l.offered
 	}
+	if l.told == 0 || w.unwritten(l, l.told, false) { // its answer came to no node that lived: one hung up its early dialog, and knows the same
+		answered = min(answered, max(l.rang, l.offered))
+	}
 	slack := tolerance
 	if l.state == up {
 		slack += timerB // each node that has the call asks for as long

@@ -146,8 +146,8 @@ func (b *bridge) finish(end ending) {
 		l.session, l.owed = content{}, content{} // a call that is over is kept for half a minute, for retransmissions only
 	}
 	b.reportEnd()
-	if slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || l.ringing() || !b.joined && !l.answeredAt.IsZero() }) {
-		b.remember() // a leg may be up although the caller never heard an answer: that must outlive the process
+	if end.why == policy.PeerGone || slices.ContainsFunc(b.outs(), func(l *leg) bool { return l.revived || l.ringing() || !b.joined && !l.answeredAt.IsZero() }) {
+		b.remember() // a leg may be up although the caller never heard an answer, or be over already: that must outlive the process
 	}
 }
 

@@ -148,7 +148,7 @@ func New(o Options, d Door) (*Edge, error) {
 
 // Obeys is what the gate may ask of the edge.
 func (e *Edge) Obeys() gate.Edge {
-	return gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit}
+	return gate.Edge{Cut: e.Cut, TakeOver: e.restore, Forget: e.forget, Audit: e.audit, Legs: e.storedLegs}
 }
 
 // known says how far connections from an address are trusted before a line has logged in on them.

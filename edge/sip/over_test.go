@@ -1025,6 +1025,28 @@ func TestACallIsPricedWhenNobodyChargesForWhatIsLeft(t *testing.T) {
 	}
 }
 
+// A carrier says that it does not know the call any more, and the process dies before the call is over. That was not stored, so that the carrier's
+// cost went on until the next process was told the same.
+func TestThatALegIsOverIsStoredImmediately(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.connect("c1")
+		answered := time.Now()
+		w.carrier.answer(w.carrier.find("UPDATE"), 481, "", "")
+		gone := time.Now()
+		w.carrier.expect("BYE") // not answered yet
+		synctest.Wait()
+		legs := w.gate.edge.Legs(w.gate.answered["call-1"])
+		if len(legs) != 1 || !legs[0].Joined || legs[0].Trunk != "one" || legs[0].CallID == "" || legs[0].Tag != "bc1" ||
+			!legs[0].OverAt.Equal(gone) || !legs[0].Answered.Equal(answered) || legs[0].Talk+legs[0].Beyond != gone.Sub(answered) {
+			t.Errorf("stored: %+v; it was answered at %v and over at %v", legs, answered, gone)
+		}
+		w.crashWith(call.Ending)
+		if told := w.over(time.Minute); len(told) != 2 || told[1].Talk+told[1].Beyond != gone.Sub(answered) { // with the phone's, which is silent
+			t.Errorf("the next process says: %+v", told)
+		}
+	}, func(w *world) { w.loose = true })
+}
+
 // The first word of a phone since a restart may be a BYE that it has been saying for half a minute. Once it has said that it is there, a BYE is new.
 func TestAByeThatMayBeARepeat(t *testing.T) {
 	for _, heard := range []bool{false, true} {

@@ -117,6 +117,32 @@ func (l *leg) record() legRecord {
 	return r
 }
 
+// storedLegs is what stored dialogs say of the legs that were answered.
+func (e *Edge) storedLegs(snapshot []byte) (all []gate.Leg) {
+	var legs []legRecord
+	if json.Unmarshal(snapshot, &legs) != nil {
+		return nil // of a version that stored something else
+	}
+	for i := range legs {
+		r := &legs[i]
+		if i == 0 || r.Answered == nil && !r.Joined {
+			continue
+		}
+		g := gate.Leg{
+			Trunk: r.Trunk, CallID: r.CallID, Tag: r.RemoteTag, Answered: e.instantOf(r.Answered), Joined: r.Joined,
+			OverAt: e.instantOf(r.Over), Refused: r.Refused,
+		}
+		if bye := e.instantOf(r.Bye); !bye.IsZero() && !g.Answered.IsZero() {
+			g.Talk = max(bye.Sub(g.Answered), 0)
+			if !g.OverAt.IsZero() {
+				g.Beyond = max(g.OverAt.Sub(bye), 0)
+			}
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
 // seqJump goes over the numbers that requests after the last snapshot may have used.
 const seqJump = 1000
 

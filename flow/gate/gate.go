@@ -127,6 +127,8 @@ type live struct {
 	settling bool          // Over came
 	legs     []Leg         // what the edge has said last of those of a call that ended
 	shared   bool          // another process has had it: what that heard may be in the store
+	moved    time.Time     // when it came from another node; zero: it did not
+	left     []Leg         // what that node had stored of its legs, until it is kept beside what this one stores
 	counted  bool          // takes a place among the line's open calls
 	abroad   bool          // and among its international ones
 }
@@ -173,6 +175,8 @@ type Edge struct {
 	TakeOver func(calls []Recovered)
 	// Forget lets go of calls without a word on the wire: another node has them.
 	Forget func(ids []call.ID)
+	// Legs is what the dialogs of a call, as another node has stored them, say of its legs: of those that were answered. Nil: nothing.
+	Legs func(snapshot []byte) []Leg
 	// Audit gives back which of the calls it has no leg of, and hangs up what it has and known does not.
 	Audit func(calls []call.ID, known func(call.ID) bool) (missing []call.ID)
 }

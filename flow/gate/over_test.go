@@ -837,6 +837,133 @@ func TestAnAnswerOutlivesTheNodeThatTookItsCallBack(t *testing.T) {
 	})
 }
 
+// TestWhatARowSaidOutlivesWhoTakesItBack: a node that ended a call had stored that the carrier's leg was over, and died. The node that had the call
+// before it took it back, stored its own legs in their place, and the record had the carrier's cost of the seconds until that one woke.
+func TestWhatARowSaidOutlivesWhoTakesItBack(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	const s = time.Second
+	for _, c := range []struct {
+		name  string
+		dies  bool // it dies too, before all is over
+		claim bool // it finds the call by its lease
+	}{
+		{name: "it settles the call"},
+		{name: "the next node settles it", dies: true},
+		{name: "it claims the call", claim: true},
+		{name: "it claims the call, and the next node settles it", claim: true, dies: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+				var answered time.Time
+				joined := func(talk time.Duration) []Leg {
+					return []Leg{{Trunk: "carrier", CallID: "b-leg", Tag: "b", Joined: true, Answered: answered, Talk: talk, OverAt: answered.Add(talk)}}
+				}
+				a := openTo(t, b, m, func(*house) Edge {
+					return Edge{Legs: func(snapshot []byte) []Leg {
+						if string(snapshot) != "of the other node" {
+							return nil
+						}
+						return joined(20 * s)
+					}}
+				}, func(o *Options) { o.Anchor = k.anchor })
+				p, _ := a.admit("2001", "07700 900123")
+				a.answer(p)
+				answered = time.Now()
+				other := clocks{boot: "two", began: time.Now()}
+				n := open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n2", other.anchor })
+				taken, err := m.Take(t.Context(), "n2", -s, p.ID, "", false)
+				must(t, err)
+				n.gate.Adopt(taken)
+				n.gate.Proved(p.ID)
+				time.Sleep(20 * s)
+				n.gate.Ended(p.ID, End{By: call.System, Reason: policy.PeerGone, Status: 200, At: time.Now()})
+				n.gate.Snapshot(p.ID, []byte("of the other node"))
+				time.Sleep(s)
+				n.close() // it dies
+				must(t, m.Renew(t.Context(), "n2", -s))
+				time.Sleep(19 * s)
+				end := End{By: call.Callee, Reason: policy.Hangup, Status: 200, At: time.Now()}
+				a.gate.Ended(p.ID, end)
+				if c.claim {
+					claimed, err := m.Claim(t.Context(), "n1", -s)
+					must(t, err)
+					a.gate.Claimed(claimed, nil)
+				}
+				a.gate.Snapshot(p.ID, []byte("its own"))
+				settles := a
+				if c.dies {
+					time.Sleep(s)
+					a.close()
+					must(t, m.Renew(t.Context(), "n1", -s))
+					settles = open(t, b, m, func(o *Options) { o.Node, o.Anchor = "n3", other.anchor })
+					taken, err := m.Take(t.Context(), "n3", time.Minute, p.ID, "", true)
+					must(t, err)
+					if len(taken) != 1 || string(taken[0].Snapshot) != "its own" {
+						t.Fatalf("%+v", taken)
+					}
+					settles.gate.Adopt(taken)
+				}
+				settles.gate.Over(p.ID, joined(40*s))
+				if r := settles.record(p.ID); r.Talk != 20*s || r.CarrierTalk != 20*s || r.Reason != "peer-gone" {
+					t.Errorf("talk %v, carrier %v: %s", r.Talk, r.CarrierTalk, r.Reason)
+				}
+				settles.square(0)
+				settles.close()
+			})
+		})
+	}
+}
+
+// TestANodeThatEndedACallIsHeardOut: it hung up while the store did not answer. Another node took the call over, was told 481 a few seconds later and
+// settled the call at once: the record had the carrier's cost of those seconds.
+func TestANodeThatEndedACallIsHeardOut(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	const s = time.Second
+	for _, stops := range []bool{false, true} { // the other node does, before it settles the call
+		synctest.Test(t, func(t *testing.T) {
+			m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+			first := &frozen{Engine: m, goes: make(chan struct{})}
+			a := open(t, b, first, func(o *Options) { o.Anchor = k.anchor })
+			defer a.close()
+			p, _ := a.admit("2001", "07700 900123")
+			a.answer(p)
+			answered := time.Now()
+			joined := func(talk time.Duration) []Leg {
+				return []Leg{{Trunk: "carrier", CallID: "b-leg", Tag: "b", Joined: true, Answered: answered, Talk: talk, OverAt: answered.Add(talk)}}
+			}
+			time.Sleep(20 * s)
+			first.stands.Store(true)
+			a.end(p.ID, End{By: call.System, Reason: policy.TooLong, Status: 200, At: time.Now()}, joined(20*s)...)
+			time.Sleep(2 * s)
+			other := clocks{boot: "two", began: time.Now()}
+			second := func() *house {
+				return open(t, b, m, func(o *Options) { o.Node, o.Anchor, o.Lease = "n2", other.anchor, 5*s })
+			}
+			n := second()
+			defer func() { n.close() }()
+			taken, err := m.Take(t.Context(), "n2", time.Minute, p.ID, "", false)
+			must(t, err)
+			n.gate.Adopt(taken)
+			n.end(p.ID, End{By: call.System, Reason: policy.TooLong, Status: 200, At: time.Now()}, joined(22*s)...)
+			time.Sleep(s)
+			close(first.goes)
+			time.Sleep(s)
+			if stops {
+				n.close()
+				n = second()
+				n.gate.Over(p.ID, joined(30*s)) // its legs are asked again
+			}
+			if r := n.record(p.ID); r.Talk != 20*s || r.CarrierTalk != 20*s {
+				t.Errorf("talk %v, carrier %v: %s", r.Talk, r.CarrierTalk, r.Reason)
+			}
+			n.square(0)
+		})
+	}
+}
+
 // TestANodeThatWakesLooksAtNoCall: its timers were due while it stood still, and it cut a call that another node had bought more time for.
 func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
 	b := newBook(t)
@@ -871,6 +998,20 @@ func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
 		end()
 		wg.Wait()
 	})
+}
+
+// frozen is a store that does not answer a process that writes to it.
+type frozen struct {
+	*memory.Engine
+	stands atomic.Bool
+	goes   chan struct{}
+}
+
+func (m *frozen) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, error) {
+	if m.stands.Load() {
+		<-m.goes
+	}
+	return m.Engine.Apply(ctx, ops)
 }
 
 // still is a store whose clock does not answer a process that stands still.

@@ -49,6 +49,7 @@ func (g *Gate) readopt(calls []call.Open, moved bool) []Recovered {
 			g.meter.add(c.ID, now)
 		}
 		if moved {
+			l.moved = now
 			g.o.Ledger.Record(l.TakenOver(g.o.Node, now))
 		}
 	}
@@ -63,7 +64,8 @@ func (g *Gate) forgetStale(c *call.Open) bool {
 		return true
 	}
 	if l.news() {
-		l.concede(c)
+		g.concede(l, c)
+		go g.until(func(ctx context.Context) error { return g.keep(ctx, l) })
 		return false
 	}
 	g.letGo(l)
@@ -244,7 +246,7 @@ func (g *Gate) audit(now time.Time) {
 		return
 	}
 	var ids []call.ID
-	for _, c := range g.list(func(l *live) bool { return now.Sub(l.Open.Begun) > housekeeping }) {
+	for _, c := range g.list(func(l *live) bool { return !l.settling && now.Sub(l.Open.Begun) > housekeeping }) {
 		ids = append(ids, c.ID)
 	}
 	missing := map[call.ID]bool{}
@@ -379,7 +381,10 @@ func (g *Gate) retook(ctx context.Context, l *live, again func() store.Op) error
 		return err
 	}
 	for i := range taken {
-		l.concede(&taken[i])
+		g.concede(l, &taken[i])
+	}
+	if err := g.keep(ctx, l); err != nil {
+		return err
 	}
 	out, err := g.o.Ledger.Do(ctx, again())
 	if err == nil && out.Moved {
@@ -402,16 +407,40 @@ type heardLeg struct {
 
 // leave leaves what is known here of a call's end to the node that settles it. That node may have done so already.
 func (g *Gate) leave(ctx context.Context, l *live) error {
-	at, now := g.anchor(), clock()
 	l.mu.Lock()
-	h := heard{End: l.Open.End}
-	for _, leg := range l.legs {
+	end, legs := l.Open.End, l.legs
+	l.mu.Unlock()
+	return g.hear(ctx, l.Open.ID, g.o.Node, end, legs)
+}
+
+// hear stores beside a call what is known of its end; who has an entry of his own.
+func (g *Gate) hear(ctx context.Context, id call.ID, who string, end call.End, legs []Leg) error {
+	at, now := g.anchor(), clock()
+	h := heard{End: end}
+	for _, leg := range legs {
 		h.Legs = append(h.Legs, heardLeg{Leg: leg, Answered: at.Of(leg.Answered, now), OverAt: at.Of(leg.OverAt, now)})
 	}
-	l.mu.Unlock()
 	text, err := json.Marshal(h)
 	if err == nil {
-		_, err = g.money.Hear(ctx, g.o.Node, l.Open.ID, text)
+		_, err = g.money.Hear(ctx, who, id, text)
+	}
+	return err
+}
+
+// keep stores beside a call what the row said of its legs when it came back, before what this node knows of them takes its place. Each time that it
+// comes back has an entry of its own.
+func (g *Gate) keep(ctx context.Context, l *live) error {
+	l.mu.Lock()
+	end, left, who := l.Open.End, l.left, g.o.Node+" "+l.moved.UTC().Format(time.RFC3339Nano)
+	l.mu.Unlock()
+	if len(left) == 0 {
+		return nil
+	}
+	err := g.hear(ctx, l.Open.ID, who, end, left)
+	if err == nil {
+		l.mu.Lock()
+		l.left = nil
+		l.mu.Unlock()
 	}
 	return err
 }
@@ -444,11 +473,16 @@ func (g *Gate) listen(l *live) {
 	})
 }
 
-// concede lets stand what the node that had the call meanwhile has held for it, and its end if that was earlier.
-func (l *live) concede(c *call.Open) {
+// concede lets stand what the node that had the call meanwhile has held for it, its end if that was earlier, and what it had stored of its legs.
+func (g *Gate) concede(l *live, c *call.Open) {
+	var left []Leg
+	if g.edge.Legs != nil {
+		left = g.edge.Legs(c.Snapshot)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Open.Held, l.Open.PaidFor, l.shared = c.Held, c.PaidFor, true
+	l.Open.Held, l.Open.PaidFor, l.shared, l.moved = c.Held, c.PaidFor, true, clock()
+	l.left, l.legs = append(l.left, left...), engine.Merge(l.legs, left)
 	if c.State == call.Ending {
 		l.endedBy(c.End)
 	}

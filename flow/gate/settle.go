@@ -1,6 +1,9 @@
 package gate
 
 import (
+	"context"
+	"time"
+
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/policy"
@@ -49,8 +52,11 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 		g.take(id) // not before: at each moment the record is seen here, with the ledger, or in the store
 		return
 	}
-	g.take(id)
 	go func() {
+		if !g.hearsOut(l) {
+			return // the next process settles it, or another node
+		}
+		g.take(id)
 		if bought != nil {
 			<-bought
 		}
@@ -58,6 +64,24 @@ func (g *Gate) Over(id call.ID, legs []Leg) {
 		g.payUp(l)
 		g.settle(l)
 	}()
+}
+
+// hearsOut waits until a call has been here for a lease since it came from another node: that one may have ended it while the store did not
+// answer, and within a lease each node that lives has spoken to the store. It is false if the call is not to be settled here after all.
+func (g *Gate) hearsOut(l *live) bool {
+	l.mu.Lock()
+	wait := l.moved.Add(g.o.Lease).Sub(clock())
+	l.mu.Unlock()
+	if wait <= 0 {
+		return true
+	}
+	g.until(func(ctx context.Context) error { return g.leave(ctx, l) }) // for the next process, if this one ends meanwhile
+	select {
+	case <-g.meter.quit:
+		return false
+	case <-time.After(wait):
+		return g.get(l.Open.ID) == l
+	}
 }
 
 // Heard says what is known of the legs of a call that ended, before all of them are over. It never blocks.
