@@ -29,7 +29,8 @@ import (
 )
 
 type replayCmd struct {
-	Calls   string   `arg:"" help:"Past calls: CSV, also .csv.gz and .csv.zst; - is standard input." placeholder:"CALLS"`
+	Calls   string   `arg:"" optional:"" help:"Past calls: CSV, also .csv.gz and .csv.zst; - is standard input." placeholder:"CALLS"`
+	Journal string   `help:"Instead of calls, a backup of a server (SQLite): every verdict in its journal is given again under --rules, its configuration, and compared byte for byte." placeholder:"FILE"`
 	Lines   string   `help:"Lines with their customers and settings, as CSV (default: every line has the provider's settings)." placeholder:"FILE"`
 	Deck    string   `help:"Retail deck that prices the calls, as CSV (default: the sample deck of serve --demo)." placeholder:"FILE"`
 	Rules   string   `help:"Configuration file whose provider settings, zone and slices are the rules (default: the built-in ones)." placeholder:"FILE"`
@@ -57,6 +58,12 @@ A row that cannot be read is named and left out.`
 
 // Run plays the calls and prints the results.
 func (c *replayCmd) Run(s *session) error {
+	switch {
+	case (c.Calls == "") == (c.Journal == ""):
+		return usagef("name a file of past calls, or a --journal")
+	case c.Journal != "":
+		return c.verify(s)
+	}
 	if err := c.apart(); err != nil {
 		return err
 	}
@@ -90,6 +97,35 @@ func (c *replayCmd) Run(s *session) error {
 		return shownErr
 	}
 	return c.stopped(report, err)
+}
+
+// verify gives the verdicts of a journal again.
+func (c *replayCmd) verify(s *session) error {
+	cfg, err := config.Load(c.Rules)
+	if err != nil {
+		return err
+	}
+	r, err := app.Verify(s.ctx, &cfg, c.Journal)
+	if err != nil {
+		return err
+	}
+	err = s.emit(r, func() error {
+		_ = s.say("%s in %s: %d are the same byte for byte, %d differ.", api.Count(int(r.Verdicts), "verdict", "verdicts"), api.Count(int(r.Facts), "fact", "facts"), r.Same, r.Others)
+		if r.Outside > 0 {
+			_ = s.say("Of the same, refused for what is in no journal, after every rule had passed: %d.", r.Outside)
+		}
+		if r.Unknown > 0 {
+			_ = s.say("Not given again, because the line is not in the book any more, or its settings not in the journal: %d.", r.Unknown)
+		}
+		for _, o := range r.First {
+			_ = s.say("fact %d, call %s:\n  journal: %s\n  now:     %s", o.Seq, string(o.Call), o.Journal, o.Now)
+		}
+		return nil
+	})
+	if err == nil && r.Others > 0 {
+		err = fmt.Errorf("%d verdicts would be others now", r.Others)
+	}
+	return err
 }
 
 // stopped says how to go on with a run that was stopped.

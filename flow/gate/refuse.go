@@ -11,6 +11,8 @@ func (g *Gate) refuse(s *subject, r *Refusal) *Refusal {
 	if g.limits.individually(s, r.Reason) {
 		record := g.refusedRecord(s, r)
 		g.o.Ledger.Refused(record, g.refusedFacts(s, r)...)
+	} else if len(s.firstSeen) > 0 { // its purses have refused it, and what was to be written with it is not
+		g.o.Ledger.Record(s.firstSeen...)
 	}
 	return r
 }
