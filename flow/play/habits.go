@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/habit"
@@ -89,8 +90,25 @@ func (p *Player) close(ln *line) {
 	}
 	ln.closedIDs = ids
 	ln.world = world
-	ln.Settings = ln.base.Closed(ln.own.watched.closed, ln.account.watched.closed, world)
+	if ids == 0 {
+		ln.Settings = p.common.of(ln.base, world)
+	} else {
+		ln.Settings = ln.base.Closed(ln.own.watched.closed, ln.account.watched.closed, world)
+	}
 	ln.closedOf = ln.Settings
+}
+
+// common are settings under what is closed to everybody: one, so that lines which have set nothing share it.
+type common struct {
+	base, closed *account.Effective
+	world        []restrict.Restriction
+}
+
+func (c *common) of(base *account.Effective, world []restrict.Restriction) *account.Effective {
+	if c.base != base || !slices.EqualFunc(c.world, world, sameList) {
+		*c = common{base, base.Closed(world), world}
+	}
+	return c.closed
 }
 
 // sameList says that two lists of the world's are the same one.

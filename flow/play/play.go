@@ -92,6 +92,7 @@ type Player struct {
 	nth      int64 // calls let out
 	beyond   bool  // no call comes any more
 	closings int   // how often findings have closed something
+	common   common
 
 	// Of the call that is played, kept so that it costs no memory.
 	subject engine.Subject
@@ -344,8 +345,9 @@ func (p *Player) pickUp(l *live, now time.Time) {
 		return
 	}
 	if ask, short := l.Reprice(now); short {
-		p.capsOf(l, now)
-		if r := l.mayBuy(now); r != nil {
+		p.line(&l.call, now)
+		l.caps()
+		if r := l.mayNot(l.Restricted(l.line.Settings, l.line.Zone, now)); r != nil {
 			p.end(l, engine.End{By: call.System, Reason: r.Reason, Status: 503, At: now}, now)
 			return
 		}
@@ -392,13 +394,14 @@ func (p *Player) event(d due) {
 		p.end(l, engine.End{By: call.Caller, Reason: policy.Hangup, Status: 200, At: now}, now)
 		return
 	}
-	p.close(l.line)
-	step, closed := l.Closed(l.Restricted(l.line.Settings, l.line.Zone, now), now, p.o.Terms)
+	p.line(&l.call, now)
+	restricted := l.Restricted(l.line.Settings, l.line.Zone, now)
+	step, closed := l.Closed(restricted, now, p.o.Terms)
 	if !closed {
 		step = l.Look(now, p.o.Terms)
 	}
 	if step.Buy {
-		step = p.buy(l, now)
+		step = p.buy(l, restricted, now)
 	}
 	if step.Cut {
 		p.cut(l, &step, now)
@@ -420,26 +423,25 @@ func (p *Player) cut(l *live, step *engine.Step, now time.Time) {
 	p.end(l, engine.End{By: call.System, Reason: step.Why, Status: status, At: now}, now)
 }
 
-// capsOf puts the caps of the moment on a call's holds.
-func (p *Player) capsOf(l *live, now time.Time) {
-	p.line(&l.call, now)
+// caps puts the caps of the moment on a call's holds.
+func (l *live) caps() {
 	for i := range l.holds[:l.n] {
 		l.holds[i].Cap = engine.Cap(l.line.Settings, l.holds[i].Kind)
 	}
 }
 
-// mayBuy says whether more money may be held for a call.
-func (l *live) mayBuy(now time.Time) *engine.Refusal {
+// mayNot says why no more money may be held for a call, which restricted refuses; nil: nothing does.
+func (l *live) mayNot(restricted *engine.Refusal) *engine.Refusal {
 	if l.line.broke {
 		return &engine.Refusal{Reason: policy.CutLocked}
 	}
-	return l.Restricted(l.line.Settings, l.line.Zone, now)
+	return restricted
 }
 
 // buy holds the next slice.
-func (p *Player) buy(l *live, now time.Time) engine.Step {
-	p.capsOf(l, now)
-	if r := l.mayBuy(now); r != nil {
+func (p *Player) buy(l *live, restricted *engine.Refusal, now time.Time) engine.Step {
+	l.caps()
+	if r := l.mayNot(restricted); r != nil {
 		return l.NoMore(r.Reason, r.Figures, now, p.o.Terms)
 	}
 	for ask := l.Next(now, p.o.Terms); ; {
