@@ -23,7 +23,9 @@ import (
 	"ringfence/cmd/ringfence/table"
 	"ringfence/core/account"
 	"ringfence/core/money"
+	"ringfence/core/netlist"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/replay"
 )
@@ -36,6 +38,7 @@ type replayCmd struct {
 	Rules   string   `help:"Configuration file whose provider settings, zone and slices are the rules (default: the built-in ones)." placeholder:"FILE"`
 	Compare []string `sep:"none" help:"Another configuration file, or a folder of them: the calls are played through all. May be repeated." placeholder:"FILE"`
 	Sweep   string   `help:"Play the calls through the rules with a setting at each of these values: international-ceiling=2..20, or 2..20/3 for steps of 3." placeholder:"SETTING=FROM..TO"`
+	Hot     string   `help:"Hot list of numbers that every set of rules refuses, as ringfence hotlist import reads it." placeholder:"FILE"`
 	Labels  string   `help:"What calls really were, as CSV with columns id and label: honest, disputed, refunded, or the name of an attack." placeholder:"FILE"`
 	Out     string   `help:"Write a verdict for each row: id, verdict, allowed_seconds, cost, reason, finding, restricted_until." placeholder:"FILE"`
 	Resume  bool     `help:"Go on with the --out of a run that was stopped: its calls are played again, its rows are kept."`
@@ -141,7 +144,7 @@ func (c *replayCmd) stopped(report *replay.Report, err error) error {
 
 // apart refuses to write a result over a file that is read, or over the other result.
 func (c *replayCmd) apart() error {
-	others := append([]string{c.Calls, c.Lines, c.Deck, c.Rules, c.Labels}, c.Compare...)
+	others := append([]string{c.Calls, c.Lines, c.Deck, c.Rules, c.Labels, c.Hot}, c.Compare...)
 	for _, out := range []string{c.Out, c.HTML} {
 		made, err := os.Stat(out)
 		for _, other := range others {
@@ -249,6 +252,15 @@ func (c *replayCmd) options() (o replay.Options, err error) {
 	if c.Lines != "" {
 		if err := readFile(c.Lines, func(in io.Reader) (err error) { o.Lines, err = replay.ReadLines(in, o.Sets[0].Plan); return err }); err != nil {
 			return o, err
+		}
+	}
+	if c.Hot != "" {
+		hot, err := readHot(c.Hot)
+		if err != nil {
+			return o, err
+		}
+		for i := range o.Sets {
+			o.Sets[i].Hot = hot
 		}
 	}
 	if c.Labels != "" {
@@ -381,6 +393,23 @@ func readWhole(path string, most int64) (data []byte, err error) {
 		return err
 	})
 	return data, err
+}
+
+// readHot reads a hot list, under the name of its file. An entry applies until its end, whatever the present is.
+func readHot(path string) (*restrict.Hot, error) {
+	data, err := readWhole(path, netlist.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	read, err := netlist.Parse(data, netlist.Options{Numbers: true})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	all := make([]restrict.Listed, len(read.Entries))
+	for i, e := range read.Entries {
+		all[i] = restrict.Listed{List: listName("", path), Range: e.Range, Way: e.Way, Until: e.Until, Why: e.Why}
+	}
+	return restrict.HotOf(all), nil
 }
 
 // readLabels reads id,label.

@@ -11,6 +11,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 )
 
 // Attempt is a call that an edge wants to let through.
@@ -60,6 +61,7 @@ type Rules struct {
 	Line  func(id string, now time.Time) (Line, bool)
 	Owner func(digits uint64) (line string, ok bool) // which line has a number, phone.Number.Digits()
 	Block func(phone.Number, time.Time) phone.Block  // what the regulator's table says of a number's block; nil: nothing
+	Hot   func() *restrict.Hot                       // the hot lists; nil: there are none
 }
 
 // Subject is an attempt understood: who, where to, at what price, under which settings.
@@ -77,7 +79,8 @@ type Subject struct {
 	Free     bool // of an unallocated block
 	Quote    rating.Quote
 	Priced   bool
-	Silence  rating.Silence // why it is not priced
+	Silence  rating.Silence   // why it is not priced
+	Listed   *restrict.Listed // the entry of a hot list that names the number called, or of an inbound call the caller's; nil: none does
 	Settings *account.Effective
 	Locked   bool
 	Zone     *time.Location
@@ -134,6 +137,7 @@ func (r *Rules) Understand(s *Subject, a *Attempt, now time.Time) {
 		s.price(&l)
 		return
 	}
+	s.Listed = r.listed(s.Dest.Number, restrict.Out, now)
 	if peer, ok := r.Owner(s.Dest.Number.Digits()); ok && s.Dest.Relay == 0 { // text relay is the carrier's
 		s.Dir, s.Peer, s.Dest.Class, s.Priced = call.Between, peer, phone.OnNet, true
 		s.Quote = s.noCharge("on-net")
@@ -175,6 +179,7 @@ func (r *Rules) inbound(s *Subject) {
 func (r *Rules) called(s *Subject, id string) {
 	if l, ok := r.Line(id, s.Now); ok {
 		s.Known, s.Line, s.Account, s.Settings = true, id, l.Account, l.Settings
+		s.Listed = r.CallerListed(s.Caller, s.Now)
 	}
 }
 
@@ -187,6 +192,29 @@ func (r *Rules) Called(s *Subject, a *Attempt, id string, now time.Time) {
 	}
 	s.Quote = s.noCharge("inbound")
 	r.called(s, id)
+}
+
+// listed asks the hot lists.
+func (r *Rules) listed(n phone.Number, way restrict.Way, now time.Time) *restrict.Listed {
+	if r.Hot == nil {
+		return nil
+	}
+	return r.Hot().Find(n, way, now)
+}
+
+// CallerListed is the entry of a hot list that refuses calls from a caller, or nil. Carriers write numbers with the international prefix, with a plus, or bare.
+func (r *Rules) CallerListed(caller string, now time.Time) *restrict.Listed {
+	if caller == "" || r.Hot == nil || r.Hot().Len() == 0 {
+		return nil
+	}
+	d, problem := r.Plan.Parse(caller)
+	if problem != phone.NoProblem && caller[0] >= '1' && caller[0] <= '9' {
+		d, problem = r.Plan.Parse("+" + caller)
+	}
+	if problem != phone.NoProblem {
+		return nil
+	}
+	return r.listed(d.Number, restrict.In, now)
 }
 
 // price fixes the retail price that the call keeps, if the line's tariff has one.
@@ -209,7 +237,7 @@ func (s *Subject) noCharge(name string) rating.Quote {
 
 // Asked is the attempt as the rules of policy judge it.
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
-	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Origin: s.Origin, Free: s.Free}
+	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Origin: s.Origin, Free: s.Free, Listed: s.Listed}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
@@ -247,6 +275,8 @@ func (s *Subject) judgeInbound(stopping bool) *Refusal {
 	switch {
 	case s.Problem != phone.NoProblem || s.Line == "":
 		return &Refusal{Reason: policy.NoSuchLine}
+	case s.Listed != nil:
+		return &Refusal{Reason: policy.CallerListed, Figures: policy.ListedBy(s.Listed)}
 	case s.Full:
 		return &Refusal{Reason: policy.Overloaded}
 	case stopping:

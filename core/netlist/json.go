@@ -16,11 +16,12 @@ import (
 const maxDepth = 4
 
 // listKeys are the keys of a document under which a list may stand.
-var listKeys = []string{"entries", "ipaddress", "ipaddresses", "addresses", "ips", "new", "decisions", "bans", "data", "items"}
+var listKeys = []string{"entries", "ipaddress", "ipaddresses", "addresses", "ips", "new", "decisions", "bans", "data", "items", "numbers"}
 
 // jsonRow is an entry under every name that lists in use have for its parts, in any case; null is none. By and Made stand in our own form only.
 type jsonRow struct {
 	Net, Value, IP, Address, IPAddress, CIDR, Network, Prefix string
+	Number, Range, Digits, Direction                          string
 	Until, Duration, Expires, Expiry, Expiration              string
 	Why, Reason, Scenario, Comment                            string
 	Type, Action, Scope                                       string
@@ -194,7 +195,7 @@ func (j *jsonReader) address(offset int) bool {
 	if !j.row(line) {
 		return false
 	}
-	j.add(cell{text, line, column}, cell{}, cell{})
+	j.add(cell{text, line, column}, cell{}, cell{}, cell{})
 	return true
 }
 
@@ -207,7 +208,7 @@ func (j *jsonReader) object(offset, depth int) bool {
 	} else if err != nil {
 		return j.failed(err, "JSON")
 	}
-	address := cmp.Or(row.Net, row.Value, row.IP, row.Address, row.IPAddress, row.CIDR, row.Network, row.Prefix)
+	address := cmp.Or(row.Net, row.Value, row.IP, row.Address, row.IPAddress, row.CIDR, row.Network, row.Prefix, row.Number, row.Range, row.Digits)
 	end := cmp.Or(row.Until, row.Duration, row.Expires, row.Expiry, row.Expiration)
 	why := cmp.Or(row.Why, row.Reason, row.Scenario, row.Comment)
 	if longest := max(len(address), len(end), len(why)); longest > maxCell {
@@ -229,7 +230,7 @@ func (j *jsonReader) object(offset, depth int) bool {
 		return true
 	}
 	before := len(j.reader.list.Entries)
-	j.add(cell{address, line, column}, cell{end, line, column}, cell{text: why})
+	j.add(cell{address, line, column}, cell{end, line, column}, cell{text: why}, cell{row.Direction, line, column})
 	if len(j.reader.list.Entries) > before {
 		e := &j.reader.list.Entries[before]
 		e.By = Clean(row.By)

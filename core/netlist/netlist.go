@@ -1,6 +1,5 @@
-// Package netlist reads and writes lists of addresses and networks with an end and a reason, as they are exchanged to shut
-// out attackers: plain text, CSV and JSON, ours and those of others. It must not know where a list comes from or what is
-// done with it.
+// Package netlist reads and writes lists of addresses and networks, and hot lists of numbers, with an end and a reason, as they are exchanged
+// to block attackers: plain text, CSV and JSON, ours and those of others. It must not know where a list comes from or what is done with it.
 package netlist
 
 import (
@@ -11,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ringfence/core/restrict"
 )
 
 // Bounds of a list.
@@ -28,9 +29,11 @@ const (
 	Widest6 = 19
 )
 
-// Entry is one address or network of a list.
+// Entry is one address or network of a list, or a range of numbers of a hot list.
 type Entry struct {
 	Net   netip.Prefix // masked; IPv4 never in its IPv6 form
+	Range restrict.Range
+	Way   restrict.Way // of numbers
 	Until time.Time    // UTC; zero: the list does not say
 	Why   string       // one line of clean text, at most MaxWhy bytes
 	By    string       // who put it on; in our own format only
@@ -61,9 +64,11 @@ func ParseFormat(name string) (Format, error) {
 
 // Options of Parse.
 type Options struct {
-	Format Format
-	Now    time.Time // durations count from here, and entries whose end has passed are left out; zero leaves none out
-	Rows   int       // at most; 0 or more than MaxRows is MaxRows
+	Format  Format
+	Numbers bool         // a hot list of numbers
+	Way     restrict.Way // of numbers that the list gives none for; "" is out
+	Now     time.Time    // durations count from here, and entries whose end has passed are left out; zero leaves none out
+	Rows    int          // at most; 0 or more than MaxRows is MaxRows
 }
 
 // List is a list that was read.

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"ringfence/core/restrict"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -93,7 +95,7 @@ func TestFaultsAreNamedAndNothingIsTaken(t *testing.T) {
 		{"JSON", "{\"ipaddress\":[\n \"192.0.2.1\",\n \"no key\"]}", `line 3, column 2: found "no key", expected an address or network`},
 		{"JSON cut off", `{"ipaddress":["192.0.2.1"`, `line 1, column 26: expected the rest of the JSON; it ends here`},
 		{"JSON syntax", `{"ipaddress":["192.0.2.1";]}`, `line 1, column 26: expected JSON (invalid character ';' after array element)`},
-		{"JSON of another kind", `{"error":"no such key"}`, `line 1, column 23: found "error", expected one of the keys entries, ipaddress, ipaddresses, addresses, ips, new, decisions, bans, data, items with a list`},
+		{"JSON of another kind", `{"error":"no such key"}`, `line 1, column 23: found "error", expected one of the keys entries, ipaddress, ipaddresses, addresses, ips, new, decisions, bans, data, items, numbers with a list`},
 		{"JSON number", `{"new":[7]}`, `line 1, column 9: found "7", expected an address, or an object with one`},
 		{"JSON row without address", `{"new":[{"duration":"1h"}]}`, `line 1, column 9: expected an address or network`},
 		{"JSON and more", `[] []`, `line 1, column 5: expected nothing after the list`},
@@ -103,6 +105,66 @@ func TestFaultsAreNamedAndNothingIsTaken(t *testing.T) {
 		var bad *Malformed
 		if l != nil || !errors.As(err, &bad) || err.Error() != c.want {
 			t.Errorf("%s: %v\n got %v\nwant %s", c.name, l, err, c.want)
+		}
+	}
+}
+
+// TestHotListsOfNumbers: plain text, CSV and JSON, with and without the plus, and each fault with its place.
+func TestHotListsOfNumbers(t *testing.T) {
+	parse := func(text string) (*List, error) {
+		return Parse([]byte(text), Options{Numbers: true, Now: now, Way: restrict.Both})
+	}
+	for _, c := range []struct{ in, want string }{
+		{"+25261 # test calls\n# a comment\n37167123456 2026-12-30\n", "+25261 both (test calls) +37167123456 both →2026-12-31"},
+		{"number,direction,until,why\n+25261,out,30d,x\n\"3712\",IN,,\n", "+25261 out →2026-12-23 (x) +3712 in"},
+		{"Range,Reason\n25261,wangiri\n", "+25261 both (wangiri)"},
+		{`{"numbers":[{"number":"+25261","direction":"in","until":"2026-12-30"},{"range":"3712","why":"y"}]}`, "+25261 in →2026-12-31 +3712 both (y)"},
+		{`["25261","+3712","25261"]`, "+25261 both +3712 both"},
+		{"", ""},
+	} {
+		l, err := parse(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", c.in, err)
+			continue
+		}
+		var b strings.Builder
+		for _, e := range l.Entries {
+			fmt.Fprintf(&b, " %s %s", e.Range, e.Way)
+			if !e.Until.IsZero() {
+				b.WriteString(" →" + e.Until.Format(time.DateOnly))
+			}
+			if e.Why != "" {
+				fmt.Fprintf(&b, " (%s)", e.Why)
+			}
+		}
+		if got := strings.TrimSpace(b.String()); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.in, got, c.want)
+		}
+		for _, f := range []Format{CSV, JSON} {
+			text, err := Write(l.Entries, f)
+			again, err2 := parse(string(text))
+			if err = errors.Join(err, err2); err != nil || len(again.Entries) != len(l.Entries) {
+				t.Errorf("%s is written as %s: %v", c.in, text, err)
+				continue
+			}
+			for i := range l.Entries {
+				a, b := again.Entries[i], l.Entries[i]
+				if a.Range != b.Range || a.Way != b.Way || !a.Until.Equal(b.Until) || a.Why != b.Why {
+					t.Errorf("%+v is written as %+v", b, a)
+				}
+			}
+		}
+	}
+	for _, c := range []struct{ in, want string }{
+		{"+25261\n07700900123\n", `line 2, column 1: found "07700900123", expected a number or range in international form, of 3 to 15 digits: +25261`},
+		{"number,direction\n+25261,sideways\n", `line 2, column 8: found "sideways", expected out, in or both`},
+		{"number,until\n+25261,soon\n", `line 2, column 8: found "soon", expected an end as "2026-11-30", "2026-11-30T12:00:00Z" or "12h"`},
+		{"+44\n", `line 1, column 1: found "+44", expected a number or range in international form, of 3 to 15 digits: +25261`},
+		{"192.0.2.1\n", `line 1, column 1: found "192.0.2.1", expected a number or range in international form, of 3 to 15 digits: +25261`},
+		{`{"numbers":[{"why":"x"}]}`, `line 1, column 13: expected a number or range in international form, of 3 to 15 digits: +25261`},
+	} {
+		if l, err := parse(c.in); err == nil || err.Error() != c.want {
+			t.Errorf("%s: %v\n got %v\nwant %s", c.in, l, err, c.want)
 		}
 	}
 }

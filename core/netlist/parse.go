@@ -2,6 +2,7 @@ package netlist
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -10,14 +11,19 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"ringfence/core/restrict"
 )
+
+// errNotNumbers is what is expected where a hot list names none.
+var errNotNumbers = errors.New("a number or range in international form, of 3 to 15 digits: +25261")
 
 // Parse reads a list, all of it or nothing: an error is a *Malformed. A list that is empty is a list with no entries.
 func Parse(data []byte, o Options) (*List, error) {
 	if o.Rows <= 0 || o.Rows > MaxRows {
 		o.Rows = MaxRows
 	}
-	r := &reader{o: o, list: &List{Format: o.Format}, seen: map[netip.Prefix]int{}}
+	r := &reader{o: o, list: &List{Format: o.Format}, seen: map[named]int{}}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	switch {
 	case len(data) > MaxBytes:
@@ -35,12 +41,18 @@ func Parse(data []byte, o Options) (*List, error) {
 	return r.list, nil
 }
 
+// named is what an entry names.
+type named struct {
+	net    netip.Prefix
+	number restrict.Range
+}
+
 // reader is the state of reading one list.
 type reader struct {
 	o    Options
 	list *List
 	bad  Malformed
-	seen map[netip.Prefix]int // index in list.Entries
+	seen map[named]int // index in list.Entries
 	rows int
 	full bool
 }
@@ -115,13 +127,28 @@ type cell struct {
 }
 
 // add takes one row: its address, its end ("" or "-" for none) and its reason.
-func (r *reader) add(addr, end, reason cell) {
-	p, loose, err := ParseNet(addr.text)
+func (r *reader) add(addr, end, reason, way cell) {
+	e := Entry{Why: strings.Clone(Clean(reason.text))}
+	loose := false
+	var err error
+	if r.o.Numbers {
+		e.Range, err = restrict.ParseNumbers(addr.text)
+		if err != nil {
+			err = errNotNumbers
+		}
+	} else {
+		e.Net, loose, err = ParseNet(addr.text)
+	}
 	if err != nil {
 		r.fault(addr.line, addr.column, addr.text, err.Error())
 		return
 	}
-	e := Entry{Net: p, Why: strings.Clone(Clean(reason.text))}
+	if r.o.Numbers {
+		if e.Way, err = restrict.ParseWay(cmp.Or(way.text, string(r.o.Way))); err != nil {
+			r.fault(way.line, way.column, way.text, "out, in or both")
+			return
+		}
+	}
 	if end.text != "" && end.text != "-" {
 		at, ok := parseEnd(end.text, r.o.Now)
 		if !ok {
@@ -131,7 +158,7 @@ func (r *reader) add(addr, end, reason cell) {
 		e.Until = at
 	}
 	if loose {
-		r.note("line %d: %.60s has bits set outside the network; read as %s", addr.line, addr.text, Show(p))
+		r.note("line %d: %.60s has bits set outside the network; read as %s", addr.line, addr.text, Show(e.Net))
 	}
 	r.keep(e)
 }
@@ -147,9 +174,9 @@ func (r *reader) keep(e Entry) {
 		r.list.Ended++
 		return
 	}
-	i, there := r.seen[e.Net]
+	i, there := r.seen[named{e.Net, e.Range}]
 	if !there {
-		r.seen[e.Net] = len(r.list.Entries)
+		r.seen[named{e.Net, e.Range}] = len(r.list.Entries)
 		r.list.Entries = append(r.list.Entries, e)
 		return
 	}
@@ -178,7 +205,7 @@ func (r *reader) text(data []byte) {
 			rest := strings.TrimSpace(body[at.column-1+len(fields[0]):])
 			end = cell{rest, n, strings.LastIndex(body, rest) + 1}
 		}
-		r.add(at, end, cell{text: why})
+		r.add(at, end, cell{text: why}, cell{})
 	}
 }
 
@@ -209,6 +236,7 @@ const (
 	inWhy
 	inKind
 	inScope
+	inWay
 	numColumns
 )
 
@@ -222,12 +250,14 @@ var names = map[string]int{
 	"until": inEnd, "expires": inEnd, "expiry": inEnd, "end": inEnd, "expiration": inEnd, "duration": inEnd, "valid until": inEnd,
 	"why": inWhy, "reason": inWhy, "comment": inWhy, "scenario": inWhy, "description": inWhy, "note": inWhy,
 	"type": inKind, "action": inKind,
-	"scope": inScope,
+	"scope":  inScope,
+	"number": inAddr, "numbers": inAddr, "digits": inAddr,
+	"direction": inWay,
 }
 
 // header reads a row as a header; ok if it names the addresses' column.
 func header(row []string) (columns, bool) {
-	c := columns{-1, -1, -1, -1, -1}
+	c := columns{-1, -1, -1, -1, -1, -1}
 	for i, cell := range row {
 		if what, ok := names[strings.ToLower(strings.TrimSpace(cell))]; ok && c[what] < 0 {
 			c[what] = i
@@ -241,7 +271,7 @@ func (r *reader) csv(data []byte) {
 	in.Comma = separator(data)
 	in.Comment = '#'
 	in.FieldsPerRecord, in.ReuseRecord, in.TrimLeadingSpace = -1, true, true
-	c := columns{0, 1, 2, -1, -1}
+	c := columns{0, 1, 2, -1, -1, -1}
 	for first := true; ; first = false {
 		row, err := in.Read()
 		if err == io.EOF {
@@ -290,11 +320,14 @@ func (r *reader) csvRow(in *csv.Reader, row []string, c columns) {
 	if r.foreign(at(c[inKind]).text, at(c[inScope]).text, &addr.text) {
 		return
 	}
-	r.add(addr, at(c[inEnd]), at(c[inWhy]))
+	r.add(addr, at(c[inEnd]), at(c[inWhy]), at(c[inWay]))
 }
 
 // foreign leaves out what is no ban of an address: CrowdSec's other kinds and scopes. It takes "Ip:" and "Range:" off.
 func (r *reader) foreign(kind, scope string, addr *string) bool {
+	if r.o.Numbers {
+		return false
+	}
 	if before, after, ok := strings.Cut(*addr, ":"); ok && scope == "" {
 		switch strings.ToLower(before) {
 		case "ip", "range", "country", "as", "username", "session":

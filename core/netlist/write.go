@@ -5,8 +5,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"ringfence/core/restrict"
 )
 
 // Write writes a list as Parse reads it: addresses, ends and reasons; JSON also who and when.
@@ -22,10 +25,19 @@ func Write(entries []Entry, f Format) ([]byte, error) {
 	return nil, fmt.Errorf("%.20q is not a list format", string(f))
 }
 
+// shown is what an entry names.
+func (e *Entry) shown() string {
+	if e.Range.Digits > 0 {
+		return e.Range.String()
+	}
+	return Show(e.Net)
+}
+
 func writeText(entries []Entry) []byte {
 	var b bytes.Buffer
-	for _, e := range entries {
-		b.WriteString(Show(e.Net))
+	for i := range entries {
+		e := &entries[i]
+		b.WriteString(e.shown())
 		if s := showTime(e.Until); s != "" {
 			b.WriteString(" " + s)
 		}
@@ -40,9 +52,19 @@ func writeText(entries []Entry) []byte {
 func writeCSV(entries []Entry) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.Write([]string{"address", "until", "reason"}) // into memory: Flush tells
-	for _, e := range entries {
-		_ = w.Write([]string{Show(e.Net), showTime(e.Until), plain(Clean(e.Why))})
+	numbers := len(entries) > 0 && entries[0].Range.Digits > 0
+	if numbers {
+		_ = w.Write([]string{"number", "direction", "until", "reason"}) // into memory: Flush tells
+	} else {
+		_ = w.Write([]string{"address", "until", "reason"})
+	}
+	for i := range entries {
+		e := &entries[i]
+		row := []string{e.shown(), showTime(e.Until), plain(Clean(e.Why))}
+		if numbers {
+			row = slices.Insert(row, 1, string(e.Way))
+		}
+		_ = w.Write(row)
 	}
 	w.Flush()
 	return b.Bytes(), w.Error()
@@ -58,17 +80,26 @@ func plain(s string) string {
 
 // jsonEntry is an entry in our own form.
 type jsonEntry struct {
-	Net   string `json:"net"`
-	Until string `json:"until,omitempty"`
-	Why   string `json:"why,omitempty"`
-	By    string `json:"by,omitempty"`
-	Made  string `json:"made,omitempty"`
+	Net       string       `json:"net,omitempty"`
+	Number    string       `json:"number,omitempty"`
+	Direction restrict.Way `json:"direction,omitempty"`
+	Until     string       `json:"until,omitempty"`
+	Why       string       `json:"why,omitempty"`
+	By        string       `json:"by,omitempty"`
+	Made      string       `json:"made,omitempty"`
 }
 
 func writeJSON(entries []Entry) ([]byte, error) {
 	list := make([]jsonEntry, len(entries))
-	for i, e := range entries {
-		list[i] = jsonEntry{Show(e.Net), showTime(e.Until), Clean(e.Why), Clean(e.By), showTime(e.Made)}
+	format := "ringfence-bans/1"
+	for i := range entries {
+		e := &entries[i]
+		list[i] = jsonEntry{Until: showTime(e.Until), Why: Clean(e.Why), By: Clean(e.By), Made: showTime(e.Made)}
+		if e.Range.Digits > 0 {
+			list[i].Number, list[i].Direction, format = e.shown(), e.Way, "ringfence-numbers/1"
+		} else {
+			list[i].Net = e.shown()
+		}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -76,7 +107,7 @@ func writeJSON(entries []Entry) ([]byte, error) {
 	err := enc.Encode(struct {
 		Format  string      `json:"format"`
 		Entries []jsonEntry `json:"entries"`
-	}{"ringfence-bans/1", list})
+	}{format, list})
 	return b.Bytes(), err
 }
 

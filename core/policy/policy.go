@@ -10,6 +10,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 )
 
 // Facts is what is known about the line at this moment, beside its settings.
@@ -23,12 +24,13 @@ type Facts struct {
 // Attempt is a call that someone wants to make, already understood as far as it could be.
 type Attempt struct {
 	Dest    phone.Destination
-	Invalid phone.Problem  // non-zero: the digits did not normalise; Dest is zero
-	Source  netip.Addr     // the phone's; invalid for a question without a phone, which passes where there is no IP lock
-	Origin  uint32         // hash of the network that the phone is in (restrict.Call); 0 is not known
-	Free    bool           // the number is in a block that the regulator's table says is unallocated
-	Quote   *rating.Quote  // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
-	Silence rating.Silence // why the tariff has no price, when Quote is nil
+	Invalid phone.Problem    // non-zero: the digits did not normalise; Dest is zero
+	Source  netip.Addr       // the phone's; invalid for a question without a phone, which passes where there is no IP lock
+	Origin  uint32           // hash of the network that the phone is in (restrict.Call); 0 is not known
+	Free    bool             // the number is in a block that the regulator's table says is unallocated
+	Quote   *rating.Quote    // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
+	Silence rating.Silence   // why the tariff has no price, when Quote is nil
+	Listed  *restrict.Listed // the entry of a hot list that names the destination; nil: none does
 }
 
 // ConditionKind is one kind of atomic check at the instant of connection.
@@ -94,6 +96,7 @@ func (v *Verdict) Allowed() bool { return v.Reason == OK }
 type Figures struct {
 	Limit, Value, Pass int64
 	Waiting            Waiting // amounts only: the part of Value that may soon be free again
+	List               string  // of a refusal by a hot list: its name. Value is the range, as digits, and Pass when the entry ends
 }
 
 // Waiting is the money of a purse that calls hold on which nobody talks: not answered yet, or over with a leg still to be

@@ -9,6 +9,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 
 	"pgregory.net/rapid"
 )
@@ -327,6 +328,56 @@ func TestExplainAgreesWithDecide(t *testing.T) {
 			t.Fatalf("steps say %v with %d conditions, decide %v with %d", first, pending, d.Reason, d.N)
 		}
 	})
+}
+
+// TestRestrictionsOnlyTighten: no restriction and no entry of a hot list lets a call through that was refused, or loosens a condition.
+func TestRestrictionsOnlyTighten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, f, a := attemptGen(t)
+		before := account.Resolve(now, &s)
+		was := Decide(&before, f, a, now)
+		names, err := restrict.ParseSet(rapid.SampledFrom([]string{"paid", "abroad", "GB, +3712", "+4420", "mobile, intl-premium", "above 5p"}).Draw(t, "names"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hours, err := restrict.ParseHours(rapid.SampledFrom([]string{"", "sun 21:00-23:00", "mon-sat"}).Draw(t, "hours"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Restrictions = []restrict.Restriction{{
+			ID: 7, Names: names, Only: rapid.Bool().Draw(t, "only"), Hours: hours, Until: rapid.SampledFrom([]time.Time{{}, now, now.Add(1)}).Draw(t, "until"),
+		}}
+		listed := a
+		if rapid.Bool().Draw(t, "listed") {
+			listed.Listed = &restrict.Listed{List: "desk", Range: restrict.Range{Prefix: 4420, Digits: 4}, Way: restrict.Out}
+		}
+		after := account.Resolve(now, &s)
+		got := Decide(&after, f, listed, now)
+		switch {
+		case !was.Allowed() && got.Allowed():
+			t.Fatalf("refused for %v, and allowed with %v", was.Reason, s.Restrictions)
+		case got.Allowed() && got != was:
+			t.Fatalf("%+v became %+v", was, got)
+		case listed.Listed != nil && !emergency(&a) && got.Allowed():
+			t.Fatalf("a listed number is let through: %+v", a)
+		}
+	})
+}
+
+// TestAHotListRefuses: the refusal names the list, the range and the end.
+func TestAHotListRefuses(t *testing.T) {
+	a := call(phone.IntlMobile, false, quote(p, 0, 0))
+	a.Listed = &restrict.Listed{List: "feed:irsf", Range: restrict.Range{Prefix: 25261, Digits: 5}, Until: time.Date(2026, 12, 29, 20, 0, 0, 0, time.UTC)}
+	v := Decide(effective(), Facts{}, a, now)
+	want := "this destination is closed: +25261 is on the hot list feed:irsf until 2026-12-29 20:00 UTC"
+	if v.Reason != DestinationClosed || v.Reason.Text(v.Figures) != want {
+		t.Errorf("%v: %s", v.Reason, v.Reason.Text(v.Figures))
+	}
+	a.Listed = &restrict.Listed{List: "desk", Range: restrict.Range{Prefix: 25261, Digits: 5}}
+	want = "calls from this number are refused: +25261 is on the hot list desk until it is removed"
+	if got := CallerListed.Text(ListedBy(a.Listed)); got != want {
+		t.Error(got)
+	}
 }
 
 func TestEmergencyAlwaysPasses(t *testing.T) {

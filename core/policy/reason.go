@@ -42,6 +42,11 @@ func (r Reason) Code() string { return r.told().code }
 // String is the code.
 func (r Reason) String() string { return r.Code() }
 
+// OfDestination says that a call was refused for where it went: another destination might have been let through.
+func (r Reason) OfDestination() bool {
+	return r == NumberInvalid || r == NumberUnallocated || r >= Unpriced && r <= OverInternational
+}
+
 // Unit says what the figures of this reason count.
 func (r Reason) Unit() account.Unit { return r.told().unit }
 

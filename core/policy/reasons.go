@@ -42,7 +42,7 @@ const (
 	// the rules
 	LineLocked        // line-locked
 	Unpriced          // unpriced: no retail price (Value is the rating.Silence)
-	DestinationClosed // destination-closed: a restriction of the line or its customer (Limit is its id)
+	DestinationClosed // destination-closed: a restriction of the line, its customer or everybody (Limit is its id), or a hot list
 	PremiumBarred     // premium-barred (switch)
 	SatelliteBarred   // satellite-barred (switch)
 	PersonalBarred    // personal-barred (switch)
@@ -50,6 +50,7 @@ const (
 	ClassBarred       // class-barred
 	OverNational      // over-national-ceiling (rate)
 	OverInternational // over-international-ceiling (rate)
+	CallerListed      // caller-listed: inbound from a number that a hot list names
 
 	// the conditions. Value is what there is already, without this call; Pass is the limit that would have let it go
 	TooManyCalls         // too-many-calls (count)
@@ -127,6 +128,7 @@ var reasons = [NumReasons]told{
 	ClassBarred:          {"class-barred", account.UnitNone, 403, causeRejected, plain("numbers of this kind are barred: no setting allows them")},
 	OverNational:         {"over-national-ceiling", account.UnitRate, 403, causeRejected, ceilingText("national")},
 	OverInternational:    {"over-international-ceiling", account.UnitRate, 403, causeRejected, ceilingText("international")},
+	CallerListed:         {"caller-listed", account.UnitNone, 403, causeRejected, callerListedText},
 	TooManyCalls:         {"too-many-calls", account.UnitCount, 403, causeRejected, openText("calls")},
 	TooManyInternational: {"too-many-international", account.UnitCount, 403, causeRejected, openText("international calls")},
 	TooManyPerMinute:     {"too-many-per-minute", account.UnitCount, 403, causeRejected, rateText},
@@ -168,9 +170,4 @@ var reasons = [NumReasons]told{
 	AnsweredLate:         {"answered-late", account.UnitNone, 487, causeNormal, plain("the called party answered while the call was being cancelled, which counts as an answered call")},
 	CarrierRecord:        {"carrier-record", account.UnitNone, 200, causeNormal, plain("booked from the carrier's records after the store was restored from a backup")},
 	Fault:                {"fault", account.UnitNone, 500, causeTemporary, plain("an internal fault ended this call")},
-}
-
-// OfDestination says that a call was refused for where it went: another destination might have been let through.
-func (r Reason) OfDestination() bool {
-	return r == NumberInvalid || r == NumberUnallocated || r >= Unpriced && r <= OverInternational
 }

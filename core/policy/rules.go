@@ -129,9 +129,12 @@ func judgeSwitch(s *account.Effective, r *rule, a *Attempt) (outcome, Figures) {
 	return pass(on > 0), Figures{Limit: on, Value: 1, Pass: 1}
 }
 
-// judgeClosed asks the restrictions of the line and its customer. Limit is the one that refuses, Pass when it ends by itself: seconds since
+// judgeClosed asks the restrictions of the line, its customer and everybody, and the hot lists. Limit is the one that refuses, Pass when it ends by itself: seconds since
 // 1970, 0 is never.
 func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outcome, Figures) {
+	if a.Listed != nil {
+		return refused, ListedBy(a.Listed)
+	}
 	if len(s.Restrictions) == 0 {
 		return skipped, Figures{}
 	}
@@ -154,6 +157,15 @@ func ClosedBy(r *restrict.Restriction) Figures {
 	}
 	if !r.Until.IsZero() {
 		f.Pass = r.Until.Unix()
+	}
+	return f
+}
+
+// ListedBy are the figures of a refusal by a hot list.
+func ListedBy(l *restrict.Listed) Figures {
+	f := Figures{List: l.List, Value: int64(l.Range.Prefix)}
+	if !l.Until.IsZero() {
+		f.Pass = l.Until.Unix()
 	}
 	return f
 }

@@ -134,6 +134,9 @@ func longestText(f Figures) string {
 
 // closedText names the restriction (Limit), and when it ends (Pass, seconds since 1970) or that it has hours (Value 1).
 func closedText(f Figures) string {
+	if f.List != "" {
+		return "this destination is closed: " + listedText(f)
+	}
 	text := "restriction " + count(f.Limit) + " closes this destination"
 	switch {
 	case f.Pass > 0:
@@ -142,6 +145,19 @@ func closedText(f Figures) string {
 		return text + " at this time of the week"
 	}
 	return text + " until it is lifted"
+}
+
+// listedText names the hot list, the range on it (Value) and when the entry ends (Pass, seconds since 1970).
+func listedText(f Figures) string {
+	text := "+" + count(f.Value) + " is on the hot list " + f.List
+	if f.Pass > 0 {
+		return text + " until " + time.Unix(f.Pass, 0).UTC().Format("2006-01-02 15:04") + " UTC"
+	}
+	return text + " until it is removed"
+}
+
+func callerListedText(f Figures) string {
+	return "calls from this number are refused: " + listedText(f)
 }
 
 func cutClosedText(f Figures) string { return "the call was ended: " + closedText(f) }

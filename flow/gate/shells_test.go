@@ -227,6 +227,14 @@ func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 		}
 		must(t, err)
 	}
+	if r.IntN(2) == 0 {
+		l := restrict.Listed{List: "desk", Range: restrict.Range{Prefix: 3314, Digits: 4}, Way: restrict.Both}
+		if r.IntN(2) == 0 {
+			l.Until = time.Now().Add(time.Duration(r.IntN(72)) * time.Hour)
+		}
+		_, err := b.AddHot(context.Background(), "test", l)
+		must(t, err)
+	}
 	set(account.LevelCustomer, "acme", account.AccountDayCap, 1+r.IntN(5_000_000))
 	set(account.LevelCustomer, "acme", account.AccountMonthCap, 1+r.IntN(9_000_000))
 }

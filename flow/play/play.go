@@ -31,7 +31,7 @@ type Call struct {
 	Dialled    string
 	Rings      time.Duration // before it is answered, or its caller gives up
 	Unanswered bool
-	Inbound    bool          // Line is called, by Dialled: its calls are free and not judged, only bounded in length
+	Inbound    bool          // Line is called, by Dialled: its calls are free, judged by hot lists alone and bounded in length
 	Wants      time.Duration // talk time after which its caller hangs up
 	// Hashes (habit.Hash) of the network that it comes from and of the phone's product; 0 is unknown.
 	Place, Device uint32

@@ -257,7 +257,7 @@ func (b *book) refusals() (reasons []policy.Reason) {
 // rules are what calls are judged by.
 func (b *book) rules() engine.Rules {
 	return engine.Rules{
-		Plan: b.set.Plan, Block: b.set.Block,
+		Plan: b.set.Plan, Block: b.set.Block, Hot: func() *restrict.Hot { return b.set.Hot },
 		Owner: func(digits uint64) (string, bool) {
 			id, ok := b.lines.owners[digits]
 			return id, ok

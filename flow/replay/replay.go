@@ -16,6 +16,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/flow/play"
 )
 
@@ -30,6 +31,7 @@ type Set struct {
 	Zone     *time.Location // of lines that have none of their own; not nil
 	Deck     *rating.Deck
 	Calendar rating.Calendar
+	Hot      *restrict.Hot
 	Habits   *habit.Rules // what watches calls; nil: nothing does
 }
 

@@ -21,6 +21,7 @@ type Figures struct {
 	PassText  string `json:"pass_text,omitempty"`
 	Waiting   int64  `json:"waiting_micro,omitempty" doc:"of value: what calls of this node hold of the purse while they ring or are ending"`
 	Ringing   int64  `json:"ringing_calls,omitempty" doc:"how many of these calls ring"`
+	List      string `json:"list,omitempty" doc:"name of the hot list that refuses the call"`
 	Ending    int64  `json:"ending_calls,omitempty" doc:"how many are over, with a leg that has not confirmed it yet"`
 }
 
