@@ -119,6 +119,7 @@ func TestHotListsOfNumbers(t *testing.T) {
 		{"number,direction,until,why\n+25261,out,30d,x\n\"3712\",IN,,\n", "+25261 out →2026-12-23 (x) +3712 in"},
 		{"Range,Reason\n25261,wangiri\n", "+25261 both (wangiri)"},
 		{`{"numbers":[{"number":"+25261","direction":"in","until":"2026-12-30"},{"range":"3712","why":"y"}]}`, "+25261 in →2026-12-31 +3712 both (y)"},
+		{"# of tonight\nNumber\n25261\n", "+25261 both"},
 		{`["25261","+3712","25261"]`, "+25261 both +3712 both"},
 		{"", ""},
 	} {

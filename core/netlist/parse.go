@@ -87,12 +87,18 @@ func guess(data []byte) Format {
 		switch {
 		case rest[0] == '{', rest[0] == '[' && len(inside) > 0 && bytes.IndexByte([]byte(`"{]`), inside[0]) >= 0, string(line) == "null":
 			return JSON
-		case strings.ContainsRune(body, ','):
+		case strings.ContainsRune(body, ','), headed(body):
 			return CSV
 		}
 		return Text
 	}
 	return Text
+}
+
+// headed says that a line is the header of a single column.
+func headed(line string) bool {
+	_, ok := header([]string{line})
+	return ok
 }
 
 func comment(line []byte) bool {
