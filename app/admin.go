@@ -81,8 +81,12 @@ func (a *App) webhookKey() (api.WebhookKey, error) {
 func (a *App) feeds() []api.Feed {
 	var out []api.Feed
 	for _, f := range a.shield.feeds.Status() {
+		of := "bans"
+		if f.Numbers {
+			of = "numbers"
+		}
 		out = append(out, api.Feed{
-			Name: f.Name, From: f.From, Entries: f.Entries, Taken: f.Taken.UTC(), Asked: f.Asked.UTC(), Summary: f.Summary, Notes: f.Notes, Fault: f.Error,
+			Name: f.Name, Of: of, From: f.From, Entries: f.Entries, Taken: f.Taken.UTC(), Asked: f.Asked.UTC(), Summary: f.Summary, Notes: f.Notes, Fault: f.Error,
 		})
 	}
 	return out

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"ringfence/core/netlist"
+	"ringfence/core/restrict"
 	"ringfence/edge/feed"
 	"ringfence/edge/kernel"
 	"ringfence/edge/sip/transport"
 	"ringfence/flow/answer"
 	"ringfence/flow/auth"
 	"ringfence/flow/ban"
+	"ringfence/flow/book"
 	"ringfence/flow/device"
 	"ringfence/flow/door"
 	"ringfence/flow/flood"
@@ -109,14 +111,33 @@ func (a *App) openFeeds(ctx context.Context) error {
 		names = append(names, name)
 	}
 	a.shield.bans.KeepFeeds(ctx, names)
-	var err error
+	names = nil
+	for _, text := range a.cfg.Shield.NumberFeeds {
+		name, from, _ := strings.Cut(text, "=")
+		way := restrict.Way(a.cfg.Shield.NumberFeedDirection)
+		sources = append(sources, feed.Source{Name: name, From: from, Every: a.cfg.Shield.FeedInterval.Duration, Numbers: true, Way: way})
+		names = append(names, name)
+	}
+	err := a.book.KeepHotFeeds(ctx, names)
+	if err != nil {
+		return fmt.Errorf("stored hot lists: %w", err)
+	}
 	if a.shield.feeds, err = feed.New(feed.Options{Sources: sources, Import: a.importFeed, Log: a.log}); err != nil {
 		return fmt.Errorf("shield.feeds: %w", err)
 	}
 	return nil
 }
 
-func (a *App) importFeed(ctx context.Context, name string, entries []netlist.Entry) (string, error) {
+func (a *App) importFeed(ctx context.Context, from *feed.Source, entries []netlist.Entry) (string, error) {
+	name := from.Name
+	if from.Numbers {
+		numbers := make([]restrict.Listed, len(entries))
+		for i, e := range entries {
+			numbers[i] = restrict.Listed{Range: e.Range, Way: e.Way, Until: e.Until, Why: e.Why}
+		}
+		in, err := a.book.ImportHot(ctx, book.HotFeed+name, book.HotFeed+name, numbers)
+		return in.String(), err
+	}
 	in, err := a.shield.bans.ImportFor(ctx, name, entries, a.config().Shield.FeedLife.Duration)
 	return in.String(), err
 }

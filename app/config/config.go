@@ -372,6 +372,14 @@ type Shield struct {
 	// CrowdSec and `ringfence ban export` write them.
 	Feeds []string `toml:"feeds" form:"feed"`
 
+	// NumberFeeds is the list of hot lists of numbers to follow, each "NAME=FILE" or "NAME=https://…": plain text, CSV or JSON, as
+	// `ringfence hotlist export` writes them. They are read as often as feeds.
+	NumberFeeds []string `toml:"number-feeds" form:"feed"`
+
+	// NumberFeedDirection is which calls the entries of number-feeds refuse that say nothing of it: "out" refuses calls to the
+	// numbers, "in" calls from them, "both" either.
+	NumberFeedDirection string `toml:"number-feed-direction" default:"out" one:"out,in,both"`
+
 	// FeedInterval is how often feeds are read.
 	FeedInterval Duration `toml:"feed-interval" default:"1h" min:"1m" max:"168h"`
 

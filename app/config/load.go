@@ -254,9 +254,11 @@ func (c *Config) anchor(folder string) {
 			}
 		}
 	}
-	for i, f := range c.Shield.Feeds {
-		if name, path, ok := strings.Cut(f, "="); ok && !strings.Contains(path, "://") {
-			c.Shield.Feeds[i] = name + "=" + absolute(path)
+	for _, feeds := range [][]string{c.Shield.Feeds, c.Shield.NumberFeeds} {
+		for i, f := range feeds {
+			if name, path, ok := strings.Cut(f, "="); ok && !strings.Contains(path, "://") {
+				feeds[i] = name + "=" + absolute(path)
+			}
 		}
 	}
 }

@@ -16,10 +16,15 @@ func (v *validator) shield() {
 	s, l := &v.c.Shield, &v.c.Login
 	v.nets("shield.never", s.Never, `addresses and networks ("192.0.2.0/24")`)
 	seen := map[string]bool{}
-	for _, f := range s.Feeds {
-		name, _, _ := strings.Cut(f, "=")
-		v.check(!seen[name], "shield.feeds", f, forms["feed"].want)
-		seen[name] = true
+	for _, list := range []struct {
+		key   string
+		feeds []string
+	}{{"shield.feeds", s.Feeds}, {"shield.number-feeds", s.NumberFeeds}} {
+		for _, f := range list.feeds {
+			name, _, _ := strings.Cut(f, "=")
+			v.check(!seen[name], list.key, f, forms["feed"].want)
+			seen[name] = true
+		}
 	}
 	v.check(l.First.Duration <= l.Longest.Duration, "login.first", l.First, "at most login.longest ("+l.Longest.String()+")")
 	u := v.c.Counters.URL

@@ -64,6 +64,7 @@ type commands struct {
 	Deck        deckCmd        `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 
 	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
+	Hotlist hotlistCmd `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
 	Finding findingCmd `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
 	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`

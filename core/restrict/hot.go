@@ -176,6 +176,14 @@ func (r Range) Compare(x Range) int {
 	return cmp.Or(cmp.Compare(r.Prefix*powers[maxDigits-r.Digits], x.Prefix*powers[maxDigits-x.Digits]), cmp.Compare(r.Digits, x.Digits))
 }
 
+// Overlaps says that one of two ranges is within the other.
+func (r Range) Overlaps(x Range) bool {
+	if r.Digits > x.Digits {
+		r, x = x, r
+	}
+	return x.Prefix/powers[x.Digits-r.Digits] == r.Prefix
+}
+
 // Of is the entry of a list with exactly this range.
 func (h *Hot) Of(list string, r Range) (Listed, bool) {
 	if h != nil {

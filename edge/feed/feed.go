@@ -1,4 +1,4 @@
-// Package feed fetches lists of attackers' addresses that others keep, from files and from the web, again and again, and
+// Package feed fetches lists of attackers' addresses, and hot lists of numbers, that others keep, from files and from the web, again and again, and
 // hands them on whole. It must not know what is done with them. A list that cannot be fetched, or that is malformed, changes
 // nothing: the fault is reported with its place, and the previous list stays in force.
 package feed
@@ -20,6 +20,7 @@ import (
 
 	"ringfence/core/check"
 	"ringfence/core/netlist"
+	"ringfence/core/restrict"
 )
 
 // Source is one list.
@@ -27,16 +28,18 @@ type Source struct {
 	Name string // letters, digits, dots, dashes, underscores; at most 64
 	// From is the path of a file, or a URL of http or https. Its user, password, query and key-like parts of its path are in no log,
 	// and never leave its host.
-	From  string
-	Every time.Duration // 0 is an hour; at least a minute
+	From    string
+	Every   time.Duration // 0 is an hour; at least a minute
+	Numbers bool          // a hot list of numbers
+	Way     restrict.Way  // of numbers for which the list gives none
 }
 
 // Options of New.
 type Options struct {
 	Sources []Source
-	// Import takes a whole list, in place of what the same feed listed before, and returns the result in a few words. What
+	// Import takes a whole list of a source, in place of what the same feed listed before, and returns the result in a few words. What
 	// it returns as an error is reported like a fault of the list.
-	Import   func(ctx context.Context, name string, entries []netlist.Entry) (summary string, err error)
+	Import   func(ctx context.Context, from *Source, entries []netlist.Entry) (summary string, err error)
 	Timeout  time.Duration  // of one fetch; 0 is 30 s
 	MaxBytes int64          // of a list, unpacked; 0 or more than netlist.MaxBytes is that
 	Roots    *x509.CertPool // whom to trust; nil is the system's
@@ -58,6 +61,7 @@ const (
 // Status is the state of a source.
 type Status struct {
 	Name    string
+	Numbers bool
 	From    string // fit to be shown
 	Entries int    // of the list that was taken last
 	Taken   time.Time
@@ -136,7 +140,7 @@ func (s Source) check() (*source, error) {
 	} else {
 		src.show = showURL(src.url)
 	}
-	src.status = Status{Name: s.Name, From: src.show}
+	src.status = Status{Name: s.Name, Numbers: s.Numbers, From: src.show}
 	return src, nil
 }
 
@@ -280,11 +284,11 @@ func (f *Feeds) take(ctx context.Context, s *source, now time.Time) (*netlist.Li
 	if err != nil || data == nil {
 		return nil, "", err
 	}
-	list, err := netlist.Parse(data, netlist.Options{Now: now})
+	list, err := netlist.Parse(data, netlist.Options{Now: now, Numbers: s.Numbers, Way: s.Way})
 	if err != nil {
 		return nil, "", err
 	}
-	summary, err := f.o.Import(ctx, s.Name, list.Entries)
+	summary, err := f.o.Import(ctx, &s.Source, list.Entries)
 	if err != nil {
 		return nil, "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringfence/core/netlist"
+	"ringfence/core/restrict"
 )
 
 // taker is who lists are handed to.
@@ -28,7 +29,7 @@ type taker struct {
 	err   error
 }
 
-func (k *taker) take(_ context.Context, name string, entries []netlist.Entry) (string, error) {
+func (k *taker) take(_ context.Context, from *Source, entries []netlist.Entry) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.err != nil {
@@ -37,12 +38,16 @@ func (k *taker) take(_ context.Context, name string, entries []netlist.Entry) (s
 	k.times++
 	list := []string{}
 	for _, e := range entries {
+		if from.Numbers {
+			list = append(list, e.Range.String()+" "+string(e.Way))
+			continue
+		}
 		list = append(list, netlist.Show(e.Net))
 	}
 	if k.lists == nil {
 		k.lists = map[string][]string{}
 	}
-	k.lists[name] = list
+	k.lists[from.Name] = list
 	return fmt.Sprintf("%d taken", len(entries)), nil
 }
 
@@ -76,6 +81,29 @@ func keeper(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// TestAHotListOfNumbers: a malformed one is refused with its place, and the previous one stays in force.
+func TestAHotListOfNumbers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hot.csv")
+	write := func(text string, at time.Time) {
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := &taker{}
+	f, _ := feeds(t, k, Options{Sources: []Source{{Name: "irsf", From: path, Numbers: true, Way: restrict.Both}}})
+	write("number,direction\n+25261,out\n3712,\n", time.Unix(1e9, 0))
+	if err := f.Fetch(t.Context(), "irsf"); err != nil || k.has("irsf") != "+25261 out +3712 both" {
+		t.Errorf("%v: %s", err, k.has("irsf"))
+	}
+	write("number,direction\n+25261,out\n+3712,sideways\n", time.Unix(2e9, 0))
+	if err := f.Fetch(t.Context(), "irsf"); err == nil || !strings.Contains(err.Error(), `line 3, column 7: found "sideways"`) || k.has("irsf") != "+25261 out +3712 both" {
+		t.Errorf("%v: %s", err, k.has("irsf"))
+	}
+	if s := f.Status()[0]; !s.Numbers || s.Error == "" || s.Entries != 2 {
+		t.Errorf("%+v", s)
+	}
 }
 
 func TestAListFromTheWeb(t *testing.T) {

@@ -88,9 +88,10 @@ type BanImport struct {
 	Text    string   `json:"text" doc:"the result in a sentence"`
 }
 
-// Feed is a list of attackers that is fetched again and again, as the configuration names it.
+// Feed is a list of attackers, or of numbers, that is fetched again and again, as the configuration names it.
 type Feed struct {
 	Name    string    `json:"name"`
+	Of      string    `json:"of" enum:"bans,numbers" doc:"what the feed lists: addresses to ban, or numbers of a hot list"`
 	From    string    `json:"from" doc:"file or URL, without keys"`
 	Entries int       `json:"entries" doc:"of the list accepted last"`
 	Taken   time.Time `json:"taken,omitzero" doc:"when a list was last accepted"`
@@ -104,8 +105,8 @@ type Feed struct {
 func (Feed) Resource() Resource[Feed] {
 	return Resource[Feed]{
 		Name: "feed", Path: "feeds", Tag: "bans", List: "List the feeds of the configuration",
-		Columns: "feed: name, state, entries, read: taken, tried: asked, from~, result~",
-		Empty:   "No feeds. Name them in shield.feeds of the configuration: feeds = ['NAME=URL or file'], or import a list once: ringfence ban import FILE",
+		Columns: "feed: name, state, entries, lists: of?, read: taken, tried: asked, from~, result~",
+		Empty:   "No feeds. Name them in shield.feeds of the configuration (bans) or shield.number-feeds (hot lists): feeds = ['NAME=URL or file'], or import a list once: ringfence ban import FILE, ringfence hotlist import FILE",
 		Cells:   map[string]func(*Feed) Cell{"state": (*Feed).state, "result": func(f *Feed) Cell { return Cell{Text: cmp.Or(f.Fault, f.Summary)} }},
 		Named:   func(f *Feed) (string, string) { return f.Name, f.From },
 	}
