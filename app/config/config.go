@@ -264,6 +264,10 @@ type Settings struct {
 	// CallsPerMinute is the maximum number of calls that a line may start per minute.
 	CallsPerMinute Setting `toml:"calls-per-minute" reload:"live"`
 
+	// CallsPerSecond is the maximum number of calls that a line may start per second. 1000, the default, is no limit. A person's
+	// phone starts one, an office of fifty seldom more than five; predictive diallers need more.
+	CallsPerSecond Setting `toml:"calls-per-second" reload:"live"`
+
 	// LongestCall is the maximum duration of a call: "4h".
 	LongestCall Setting `toml:"longest-call" reload:"live"`
 

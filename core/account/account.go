@@ -38,6 +38,7 @@ const (
 	MaxCalls
 	MaxInternational
 	CallsPerMinute
+	CallsPerSecond // NoCallsPerSecond is no limit
 	LongestCall
 	LineDayCap
 	LineMonthCap
@@ -47,6 +48,9 @@ const (
 	AccountWarning // the same for all lines of a customer together
 	NumFields
 )
+
+// NoCallsPerSecond is the CallsPerSecond that limits nothing, so that no call is counted for it.
+const NoCallsPerSecond = 1000
 
 // Value is one link's own word on a field. The zero Value says nothing and inherits.
 type Value struct {

@@ -47,6 +47,7 @@ var fields = [NumFields]struct {
 	MaxCalls:             {"max-calls", UnitCount, 10, 0, 10_000},
 	MaxInternational:     {"max-international", UnitCount, 2, 0, 10_000},
 	CallsPerMinute:       {"calls-per-minute", UnitCount, 30, 0, 60_000},
+	CallsPerSecond:       {"calls-per-second", UnitCount, NoCallsPerSecond, 0, NoCallsPerSecond},
 	LongestCall:          {"longest-call", UnitSeconds, 4 * 3600, 1, 24 * 3600},
 	LineDayCap:           {"line-day-cap", UnitAmount, int64(50 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	LineMonthCap:         {"line-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},

@@ -76,7 +76,7 @@ type Condition struct {
 }
 
 // MaxConditions bounds a verdict, so that it is a plain value and costs no allocation.
-const MaxConditions = 9
+const MaxConditions = 10
 
 // Verdict is a decision. Allowed() with conditions to take, or a refusal with its reason and figures.
 type Verdict struct {
@@ -128,7 +128,7 @@ func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
 	}
 	v := Verdict{Longest: time.Duration(s.Values[account.LongestCall]) * time.Second}
 	for i := range conditions {
-		if conditions[i].applies(f, &a) {
+		if conditions[i].applies(s, f, &a) {
 			v.Conditions[v.N] = conditions[i].state(s)
 			v.N++
 		}
@@ -153,7 +153,7 @@ func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, 
 	}
 	for i := range conditions {
 		c := &conditions[i]
-		if c.applies(f, &a) {
+		if c.applies(s, f, &a) {
 			steps = append(steps, Step{
 				Reason: c.reason, Passed: true, Pending: true,
 				Figures: Figures{Limit: c.limit(s)}, From: c.from(s),

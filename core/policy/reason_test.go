@@ -67,6 +67,7 @@ func TestTexts(t *testing.T) {
 		},
 		{OverNational, Figures{Value: int64(p), Pass: int64(p)}, "the national ceiling allows free calls only and this call costs 1p: a ceiling of 1p would allow it"},
 		{TooManyCalls, Figures{Limit: 10, Value: 10, Pass: 11}, "this line may have 10 concurrent calls and has 10: try again when one has ended"},
+		{TooManyPerSecond, Figures{Limit: 2, Value: 2, Pass: 3}, "this line may start 2 calls per second and has started 2: try again in a moment"},
 		{TooManyPerMinute, Figures{Limit: 30, Value: 30, Pass: 31}, "this line may start 30 calls per minute and has started 30: try again within a minute"},
 		{
 			LineDaySpent,

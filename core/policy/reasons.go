@@ -56,6 +56,7 @@ const (
 	TooManyCalls         // too-many-calls (count)
 	TooManyInternational // too-many-international (count)
 	TooManyPerMinute     // too-many-per-minute (count)
+	TooManyPerSecond     // too-many-per-second (count)
 	LineDaySpent         // line-day-cap (amount)
 	LineMonthSpent       // line-month-cap (amount)
 	AccountDaySpent      // account-day-cap (amount)
@@ -131,7 +132,8 @@ var reasons = [NumReasons]told{
 	CallerListed:         {"caller-listed", account.UnitNone, 403, causeRejected, callerListedText},
 	TooManyCalls:         {"too-many-calls", account.UnitCount, 403, causeRejected, openText("calls")},
 	TooManyInternational: {"too-many-international", account.UnitCount, 403, causeRejected, openText("international calls")},
-	TooManyPerMinute:     {"too-many-per-minute", account.UnitCount, 403, causeRejected, rateText},
+	TooManyPerMinute:     {"too-many-per-minute", account.UnitCount, 403, causeRejected, rateText("minute", "within a minute")},
+	TooManyPerSecond:     {"too-many-per-second", account.UnitCount, 403, causeRejected, rateText("second", "in a moment")},
 	LineDaySpent:         {"line-day-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},
 	LineMonthSpent:       {"line-month-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for this month", "next month")},
 	AccountDaySpent:      {"account-day-cap", account.UnitAmount, 403, causeRejected, capText("the account's cap for today", "tomorrow")},

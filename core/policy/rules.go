@@ -237,6 +237,7 @@ type condition struct {
 // conditions in the order in which gate takes them: the cheap ones first, money last.
 var conditions = [...]condition{
 	{CondRate, 0, account.CallsPerMinute, time.Minute, TooManyPerMinute},
+	{CondRate, 0, account.CallsPerSecond, time.Second, TooManyPerSecond},
 	{CondOpen, 0, account.MaxCalls, 0, TooManyCalls},
 	{CondOpenTight, 0, account.NumFields, 0, ProbationBusy},
 	{CondOpenAbroad, 0, account.MaxInternational, 0, TooManyInternational},
@@ -248,12 +249,14 @@ var conditions = [...]condition{
 }
 
 // applies: only calls abroad count abroad; only calls that cost something need purses, so that a line that has spent its
-// cap still reaches free numbers and its own provider.
-func (c *condition) applies(f Facts, a *Attempt) bool {
+// cap still reaches free numbers and its own provider. A limit per second that is none, or that the limit per minute keeps, is not counted.
+func (c *condition) applies(s *account.Effective, f Facts, a *Attempt) bool {
 	if c.field == account.NumFields && !f.Tight {
 		return false
 	}
 	switch c.kind {
+	case CondRate:
+		return c.field != account.CallsPerSecond || s.Values[c.field] < min(s.Values[account.CallsPerMinute], account.NoCallsPerSecond)
 	case CondOpenAbroad:
 		return abroad(a)
 	case CondPurse:

@@ -35,11 +35,13 @@ func openText(resource string) func(Figures) string {
 	}
 }
 
-func rateText(f Figures) string {
-	if f.Limit == 0 {
-		return "this line cannot start calls: its limit of calls per minute is 0"
+func rateText(period, when string) func(Figures) string {
+	return func(f Figures) string {
+		if f.Limit == 0 {
+			return "this line cannot start calls: its limit of calls per " + period + " is 0"
+		}
+		return "this line may start " + count(f.Limit) + " calls per " + period + " and has started " + count(f.Value) + ": try again " + when
 	}
-	return "this line may start " + count(f.Limit) + " calls per minute and has started " + count(f.Value) + ": try again within a minute"
 }
 
 // capText speaks of a purse: Limit its cap, Value spent and held, Pass the cap that would have had the room.

@@ -1,13 +1,10 @@
 package rest_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
 	"ringfence/edge/rest"
-	"ringfence/edge/rest/api"
 )
 
 // Hot lists are added to, imported, listed in pages, exported and removed; what is wrong names its place.
@@ -45,22 +42,5 @@ func TestHotLists(t *testing.T) {
 		if w := f.do(c.method, c.path, c.body); w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s %s %.60s: %d %s", c.method, c.path, c.body, w.Code, w.Body)
 		}
-	}
-}
-
-// A call to a number on a hot list is explained with the list's name.
-func TestAHotListIsExplained(t *testing.T) {
-	f := newFixture(t, rest.Options{})
-	f.fill(t)
-	if w := f.do("POST", "/v1/hotlist", `{"numbers":"+4420","list":"test-calls"}`); w.Code != 201 {
-		t.Fatal(w.Body)
-	}
-	var d api.Decision
-	w := f.do("POST", "/v1/decide", fmt.Sprintf(`{"line":"acme-1","to":%q,"from":"192.0.2.7"}`, "02079460000"))
-	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
-		t.Fatal(err)
-	}
-	if d.Allowed || d.Reason != "destination-closed" || d.Figures.List != "test-calls" || !strings.Contains(d.Text, "+4420 is on the hot list test-calls until it is removed") {
-		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

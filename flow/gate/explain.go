@@ -142,6 +142,8 @@ func (g *Gate) present(step *policy.Step, line string, at time.Time) {
 		step.Figures.Value = g.counts.Open(abroadKey(line))
 	case policy.TooManyPerMinute:
 		step.Figures.Value = g.counts.Hits(rateKey(line, time.Minute), at)
+	case policy.TooManyPerSecond:
+		step.Figures.Value = g.counts.Hits(rateKey(line, time.Second), at)
 	default:
 		return
 	}
