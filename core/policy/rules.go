@@ -249,14 +249,14 @@ var conditions = [...]condition{
 }
 
 // applies: only calls abroad count abroad; only calls that cost something need purses, so that a line that has spent its
-// cap still reaches free numbers and its own provider. A limit per second that is none, or that the limit per minute keeps, is not counted.
+// cap still reaches free numbers and its own provider. A limit per second that is none is not counted.
 func (c *condition) applies(s *account.Effective, f Facts, a *Attempt) bool {
 	if c.field == account.NumFields && !f.Tight {
 		return false
 	}
 	switch c.kind {
 	case CondRate:
-		return c.field != account.CallsPerSecond || s.Values[c.field] < min(s.Values[account.CallsPerMinute], account.NoCallsPerSecond)
+		return c.field != account.CallsPerSecond || s.Values[c.field] < account.NoCallsPerSecond
 	case CondOpenAbroad:
 		return abroad(a)
 	case CondPurse:
