@@ -121,6 +121,7 @@ var meanings = map[notify.Kind]string{
 	notify.LoginHeld:       "A right but guessable password came from a new place; the owner can admit the phone.",
 	notify.LoginProbation:  "A phone at a new place has logged in, with tight limits for a day.",
 	notify.LineLocked:      "A line was locked: only emergency calls are possible.",
+	notify.Restricted:      "Destinations were closed to a line, or to all lines of a customer, or are open again.",
 	notify.PasswordChanged: "A line has a new password.",
 	notify.RequestMade:     "A customer asks for a looser setting; staff decide.",
 	notify.RequestAnswered: "Staff granted or refused what a customer had asked for.",

@@ -90,6 +90,8 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readLogin(f, LoginProbation)
 	case fact.KindLineLocked:
 		return n.readLocked(f)
+	case fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged:
+		return n.readRestricted(f)
 	case fact.KindPasswordChanged:
 		return n.readPassword(f)
 	case fact.KindRequestMade:

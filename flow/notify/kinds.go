@@ -16,6 +16,7 @@ const (
 	LoginHeld       Kind = "login-held"
 	LoginProbation  Kind = "login-probation"
 	LineLocked      Kind = "line-locked"
+	Restricted      Kind = "restriction"
 	PasswordChanged Kind = "password-changed"
 	RequestMade     Kind = "request-made"
 	RequestAnswered Kind = "request-answered"
@@ -44,6 +45,7 @@ var own = []KindInfo{
 	{Kind: LoginHeld, Title: "A login waits for your confirmation", Owner: true, Critical: true, Answers: true},
 	{Kind: LoginProbation, Title: "A login at a new place, with tight limits", Owner: true, Critical: true, Answers: true},
 	{Kind: LineLocked, Title: "Line locked", Owner: true, Critical: true},
+	{Kind: Restricted, Title: "Destinations closed, or open again", Owner: true},
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
 	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},

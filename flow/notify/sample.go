@@ -6,6 +6,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/detect"
+	"ringfence/core/restrict"
 	"ringfence/flow/guard"
 	"ringfence/state/store"
 )
@@ -35,6 +36,11 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 	case info.Kind == LineLocked:
 		d.By, d.Why = "staff", "calls to premium numbers abroad at night"
 		d.Evidence = map[string]any{"calls": account.CallsEnd.String()}
+	case info.Kind == Restricted:
+		d.By, d.Why = "staff", "calls to Latvia at night that look like fraud"
+		d.Evidence = restrictionEvidence(&restrict.Restriction{
+			ID: 60307200, Names: restrict.Set{Abroad: true}, Until: time.Date(2026, 7, 23, 23, 0, 0, 0, time.UTC), Ends: true,
+		})
 	case info.Kind == PasswordChanged:
 		d.By = "staff"
 	case info.Kind == RequestMade, info.Kind == RequestAnswered:

@@ -36,14 +36,17 @@ type view struct {
 	Customer string // name, else id
 	When     string // "Monday 23 November 2026, 14:05 GMT (Europe/London)"
 
-	Text    string   // what happened, of a finding
-	Also    []string // further findings about the same login
-	Meaning string   // of a finding
-	Advice  []string
-	Rows    []row // what is known, for a table
-	By, Why string
-	Calls   string // of a lock, what becomes of calls in progress: "end", "cut", "keep", or "all": cut, free ones and those to the line too
-	Seen    seen
+	Text      string   // what happened, of a finding
+	Also      []string // further findings about the same login
+	Meaning   string   // of a finding
+	Advice    []string
+	Rows      []row // what is known, for a table
+	By, Why   string
+	Calls     string // of a lock, what becomes of calls in progress: "end", "cut", "keep", or "all": cut, free ones and those to the line too
+	Now       string // of a restriction: "closed", "lifted" or "ended"
+	Only      bool   // it is an allow list
+	EndsCalls bool   // it ends calls in progress too
+	Seen      seen
 
 	Used, Running, Level string // money, of usage-level
 
@@ -213,6 +216,7 @@ func (v *view) evidence(d *draft, zone *time.Location) {
 	v.usage(e)
 	v.lock(e)
 	v.request(e)
+	v.restriction(e)
 	if v.By != "" && v.By != fact.ByAnswer && !v.Desk {
 		v.By = "our staff" // whose name or machine must not be known outside
 	}
@@ -243,6 +247,11 @@ var labels = []label{
 	{"setting", "Setting", ""},
 	{"wanted", "Asked for", ""},
 	{"wanted_until", "Only until", ""},
+	{"closes", "Closed", ""},
+	{"opens", "Open, and nothing else that costs", ""},
+	{"hours", "At these times", ""},
+	{"closed_until", "Until", ""},
+	{"restriction", "Number of the restriction", ""},
 	{"waits_until", "Can be admitted until", ""},
 	{"limits_until", "Limits end", ""},
 	{"guesses", "Passwords tried", ""},
@@ -271,7 +280,7 @@ func (l *label) value(x any, zone *time.Location) string {
 		s = strange(scalar(x), maxShown)
 		if t, err := time.Parse(time.RFC3339Nano, scalar(x)); err == nil {
 			s = when(t, zone)
-			if l.key == "wanted_until" {
+			if l.key == "wanted_until" || l.key == "closed_until" {
 				s = end(t, zone)
 			}
 		}
