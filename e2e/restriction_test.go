@@ -10,6 +10,33 @@ import (
 	"ringfence/edge/phone"
 )
 
+// A hot list refuses calls to its numbers, names itself, spares other and emergency calls, survives a restart, and ends when it is removed.
+func TestAHotListRefusesCalls(t *testing.T) {
+	t.Parallel()
+	c, _ := carrier(t, phone.CarrierOptions{Quiet: true})
+	s := start(t, c.Addr())
+	p := s.at("127.53.1.1", "2001", s.line("2001"), "desk/1")
+	contains(t, s.cli("hotlist", "add", "+442079460", "--for", "1h", "--why", "test calls"), "is on the hot list desk (out) until")
+	refused := func() {
+		t.Helper()
+		call, answer, err := p.Invite(t.Context(), "02079460001", phone.Dialling{})
+		if err != nil || call != nil || answer.Status != 403 {
+			t.Fatalf("%v %+v %v", call, answer, err)
+		}
+	}
+	refused()
+	eventually(t, 5*time.Second, "the refusal is recorded", func() bool {
+		return strings.Contains(s.cli("cdr", "list", "--line", "2001", "--json"), "+442079460 is on the hot list desk until")
+	})
+	must(t, call(t, p, "02079469000").Hangup(t.Context()))
+	must(t, call(t, p, "999").Hangup(t.Context()))
+	s.end()
+	s.run()
+	refused()
+	contains(t, s.cli("hotlist", "remove", "+442079460"), "is off the hot list desk")
+	must(t, call(t, p, "02079460001").Hangup(t.Context()))
+}
+
 // A restriction refuses new calls, ends those in progress only where it says so, with their paid time,
 // and never touches an emergency call.
 func TestARestrictionClosesDestinations(t *testing.T) {

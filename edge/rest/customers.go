@@ -74,6 +74,7 @@ func (s *Server) customerDetail(ctx context.Context, v *book.CustomerView) (api.
 	now := time.Now()
 	out := customerView(v)
 	out.Settings = settings(&v.Effective, &v.Settings, now, s.d.Book.Zone(v.ID))
+	out.Closed = closings(&v.Effective, now, s.d.Book.Zone(v.ID))
 	purses, err := s.purses(ctx, v.ID, "", now)
 	out.Purses = purses
 	return out, err

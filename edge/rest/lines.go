@@ -126,7 +126,7 @@ func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, 
 	now, own := time.Now(), l.Settings()
 	out := api.LineDetail{
 		Line: lineView(l), Settings: settings(l.Effective(now), &own, now, l.Zone()), Zone: l.Zone().String(), Tariff: l.Tariff(),
-		Phones: []api.Phone{}, Calls: s.liveCalls(l.ID(), now),
+		Phones: []api.Phone{}, Calls: s.liveCalls(l.ID(), now), Closed: closings(l.Effective(now), now, l.Zone()),
 	}
 	var customer account.Settings
 	if c, ok := s.d.Book.Customer(l.Customer()); ok {

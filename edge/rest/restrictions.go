@@ -20,6 +20,18 @@ var _ = serves(func(s *Server) {
 	deleted[api.Restriction](s, s.liftRestriction)
 })
 
+// closings is how many restrictions apply.
+func closings(e *account.Effective, now time.Time, zone *time.Location) (n int) {
+	for _, list := range e.Restrictions {
+		for i := range list {
+			if list[i].InForce(now, zone) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // restricted is whose restrictions are asked for: a line's, a customer's where line is nil, or everybody's.
 type restricted struct {
 	provider  *account.Settings

@@ -18,6 +18,7 @@ type Customer struct {
 	Courtesy string    `json:"courtesy,omitempty" enum:"both,user-agent,off" doc:"changes in logins that owners are notified of, for lines without their own value; absent: both"`
 	Settings []Setting `json:"settings,omitempty" doc:"all fields as in force at this level; absent in lists"`
 	Purses   []Purse   `json:"purses,omitempty" doc:"today's and this month's money; absent in lists"`
+	Closed   int       `json:"restrictions_in_force,omitempty" doc:"how many of the customer and everybody apply now; absent in lists"`
 	Lines    int       `json:"lines"`
 	Created  time.Time `json:"created"`
 }
@@ -28,14 +29,15 @@ func (Customer) Resource() Resource[Customer] {
 		Name: "customer", Path: "customers", Next: "after",
 		List: "List customers", Get: "Show a customer", Add: "Add a customer", Change: "Change a customer", Delete: "Delete a customer without lines",
 		Columns: "customer: id, name~, lines, tariff, zone, ip lock: nets",
-		Fields:  "customer: id!, name, lines: its lines, tariff, zone, ip lock: nets, courtesy, contacts, since: created, identity",
+		Fields:  "customer: id!, name, lines: its lines, tariff, zone, ip lock: nets, restrictions?, courtesy, contacts, since: created, identity",
 		Would:   "Customer {{.ID}} ({{.Name}}) would be removed; its call records stay.", Gone: "Customer {{.ID}} is removed.",
 		Cells: map[string]func(*Customer) Cell{
 			"its lines": func(c *Customer) Cell {
 				return Cell{Text: fmt.Sprintf("%d (ringfence line list --customer %s)", c.Lines, c.ID)}
 			},
-			"courtesy": func(c *Customer) Cell { return courtesyCell(c.Courtesy) },
-			"contacts": func(c *Customer) Cell { return Cell{Text: "ringfence customer contact list " + c.ID} },
+			"restrictions": func(c *Customer) Cell { return inForce(c.Closed, "--customer "+c.ID) },
+			"courtesy":     func(c *Customer) Cell { return courtesyCell(c.Courtesy) },
+			"contacts":     func(c *Customer) Cell { return Cell{Text: "ringfence customer contact list " + c.ID} },
 		},
 		Empty: "No customers yet: ringfence customer add ID --name NAME",
 		Named: func(c *Customer) (string, string) { return c.ID, c.Name },

@@ -71,13 +71,14 @@ type LineDetail struct {
 	Purses   []Purse   `json:"purses" doc:"the line's and its customer's, today's and this month's"`
 	Zone     string    `json:"zone"`
 	Tariff   string    `json:"tariff"`
+	Closed   int       `json:"restrictions_in_force,omitempty" doc:"how many of the line, its customer and everybody apply now"`
 }
 
 // Resource describes one line with all of that. The parts that are lists have descriptions of their own.
 func (LineDetail) Resource() Resource[LineDetail] {
 	return Resource[LineDetail]{
 		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
-		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, courtesy, since: created, identity",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, restrictions?, courtesy, since: created, identity",
 		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
 			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
 		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
@@ -86,6 +87,7 @@ func (LineDetail) Resource() Resource[LineDetail] {
 			"calls in progress": (*LineDetail).locked,
 			"no login":          (*LineDetail).noLogin,
 			"ip lock":           func(l *LineDetail) Cell { return Cell{Text: locks(l.Nets)} },
+			"restrictions":      func(l *LineDetail) Cell { return inForce(l.Closed, "--line "+l.ID) },
 			"courtesy":          func(l *LineDetail) Cell { return courtesyCell(l.Courtesy) },
 		},
 	}

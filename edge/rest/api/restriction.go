@@ -22,6 +22,14 @@ type Restriction struct {
 	Finding  string    `json:"finding,omitempty" doc:"key of the finding that caused it"`
 }
 
+// inForce says how many restrictions apply, and how to see them.
+func inForce(n int, whose string) Cell {
+	if n == 0 {
+		return Cell{}
+	}
+	return Cell{Count(n, "restriction", "restrictions") + " in force: ringfence restriction list " + whose, "warn"}
+}
+
 // RestrictionFilter says whose restrictions.
 type RestrictionFilter struct {
 	Line      string `query:"line" maxLength:"128" help:"Those of this line, and of its customer." placeholder:"LINE" predict:"line" xor:"which"`
