@@ -13,7 +13,7 @@ import (
 // ErrMoved says that a stage's cursor was not where the step began: another node, or an earlier try, took the step.
 var ErrMoved = errors.New("the cursor has moved")
 
-// Stages is what the stages that follow the journal keep: findings, usage, devices, bans, notices and how far each has
+// Stages is what the stages that follow the journal keep: findings, usage, memories, devices, bans, notices and how far each has
 // come. Engines: sqlite and postgres, as part of Store.
 type Stages interface {
 	// Cursor is how far a stage has come: the Seq of the last fact it took; 0 at first.
@@ -35,6 +35,11 @@ type Stages interface {
 
 	// Usage is the un-billed usage of every subject: "line/ID" and "account/ID".
 	Usage(ctx context.Context, yield func(Usage) error) error
+
+	// Memory is what a stage remembers of a subject; nil is nothing.
+	Memory(ctx context.Context, stage, subject string) ([]byte, error)
+	// Memories is what a stage remembers of the subjects that begin with a text, by subject.
+	Memories(ctx context.Context, stage, under string, yield func(Memory) error) error
 
 	Devices(ctx context.Context, yield func(Device) error) error
 	// SaveDevices first drops, then puts; keyed by Line, Place and Family. An empty Verdict leaves the one that is there,
@@ -75,6 +80,7 @@ type Step struct {
 	From, To int64
 	Findings []Finding
 	Usage    []UsageChange
+	Memory   []Memory
 	Notices  []Notice // with their Deliveries and Links
 	// Bundled are deliveries, as Notices gave them, that go out in a digest among Notices: from Digest to Bundled, with
 	// their Sent. If one of them is not waiting any more the step is ErrMoved: another node has bundled it.
@@ -95,6 +101,11 @@ func (s *Step) Check() error {
 	for i := range s.Findings {
 		if f := &s.Findings[i]; Clean(f.Key) == "" || len(f.Evidence) > maxBlob {
 			why = "a finding without a key, or with too much evidence"
+		}
+	}
+	for i := range s.Memory {
+		if m := &s.Memory[i]; Clean(m.Subject) == "" || len(m.Body) > maxBlob {
+			why = "a memory of nothing, or too much of one"
 		}
 	}
 	for i := range s.Notices {
@@ -172,6 +183,12 @@ type UsageChange struct {
 	Subject string
 	Add     money.Micro
 	Told    int64
+}
+
+// Memory is what a stage remembers of a subject, in its own encoding. An empty Body forgets it.
+type Memory struct {
+	Subject string
+	Body    []byte
 }
 
 // Device is a phone as a line's login was used: one place (network) and one family of User-Agents. The address and text

@@ -21,6 +21,7 @@ type stages struct {
 	bans     map[netip.Prefix]store.Ban
 	notices  []store.Notice // by ID from 1, their deliveries in order
 	links    map[string]store.Link
+	memories map[string]map[string][]byte // by stage and subject
 }
 
 type device struct{ line, place, family string }
@@ -29,7 +30,7 @@ func (g *stages) begin() {
 	if g.cursors == nil {
 		*g = stages{
 			cursors: map[string]int64{}, usage: map[string]store.Usage{}, devices: map[device]store.Device{},
-			bans: map[netip.Prefix]store.Ban{}, links: map[string]store.Link{},
+			bans: map[netip.Prefix]store.Ban{}, links: map[string]store.Link{}, memories: map[string]map[string][]byte{},
 		}
 	}
 }
@@ -65,6 +66,7 @@ func (s *Store) Advance(_ context.Context, step store.Step) (out store.Stepped, 
 			g.usage[u.Subject] = is
 			out.Usage = append(out.Usage, is.Unbilled)
 		}
+		g.remember(&step)
 		for _, n := range step.Notices {
 			out.Notices = append(out.Notices, g.notify(n))
 		}
@@ -79,6 +81,45 @@ func (s *Store) Advance(_ context.Context, step store.Step) (out store.Stepped, 
 		return store.Stepped{}, err
 	}
 	return out, nil
+}
+
+func (g *stages) remember(step *store.Step) {
+	if g.memories[step.Stage] == nil {
+		g.memories[step.Stage] = map[string][]byte{}
+	}
+	for _, m := range step.Memory {
+		if len(m.Body) == 0 {
+			delete(g.memories[step.Stage], m.Subject)
+		}
+	}
+	for _, m := range step.Memory {
+		if len(m.Body) > 0 {
+			g.memories[step.Stage][m.Subject] = slices.Clone(m.Body)
+		}
+	}
+}
+
+// Memory is what a stage remembers of a subject.
+func (s *Store) Memory(_ context.Context, stage, subject string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.stages.memories[stage][subject]), nil
+}
+
+// Memories is what a stage remembers of the subjects that begin with a text.
+func (s *Store) Memories(_ context.Context, stage, under string, yield func(store.Memory) error) error {
+	s.mu.Lock()
+	all := maps.Clone(s.stages.memories[stage])
+	s.mu.Unlock()
+	for _, subject := range slices.Sorted(maps.Keys(all)) {
+		if !strings.HasPrefix(subject, under) {
+			continue
+		}
+		if err := yield(store.Memory{Subject: subject, Body: slices.Clone(all[subject])}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // allows finds what is against a step before anything is changed.

@@ -58,6 +58,9 @@ func advance(ctx context.Context, tx Tx, step *store.Step, out *store.Stepped) e
 		}
 		out.Usage = append(out.Usage, sum)
 	}
+	if err := remember(ctx, tx, step); err != nil {
+		return err
+	}
 	for i := range step.Notices {
 		raised, err := raiseNotice(ctx, tx, &step.Notices[i])
 		if err != nil {

@@ -72,6 +72,9 @@ func drawStep(r *rapid.T) func(context.Context, store.Store) string {
 			Subject: pick(r, "subject", "line/a", "account/b"), Add: pick[money.Micro](r, "add", 0, 5, -3, 1<<62), Told: pick[int64](r, "told", 0, 1, 2, -1),
 		}
 	}), 0, 3).Draw(r, "usage")
+	step.Memory = rapid.SliceOfN(rapid.Custom(func(r *rapid.T) store.Memory {
+		return store.Memory{Subject: pick(r, "of", "line/a", "line/b", "☎"), Body: pick(r, "body", nil, []byte{1}, []byte{2, 0})}
+	}), 0, 3).Draw(r, "memory")
 	step.Notices = rapid.SliceOfN(rapid.Custom(drawNotice), 0, 3).Draw(r, "notices")
 	bundled := rapid.SliceOfN(rapid.Custom(func(r *rapid.T) string { return pick(r, "notice", "n", "m", "o") }), 0, 1).Draw(r, "bundled")
 	return func(ctx context.Context, s store.Store) string {
@@ -211,7 +214,8 @@ func stageState(r *rapid.T, s store.Store) string {
 	err6 := s.Usage(ctx, func(u store.Usage) error { text += fmt.Sprintf("\n%+v", u); return nil })
 	err7 := s.Devices(ctx, func(d store.Device) error { text += fmt.Sprintf("\n%+v", d); return nil })
 	err8 := s.Bans(ctx, func(b store.Ban) error { text += fmt.Sprintf("\n%+v", b); return nil })
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	err9 := s.Memories(ctx, "watch", "", func(m store.Memory) error { text += fmt.Sprintf("\n%+v", m); return nil })
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
 		r.Fatal(err)
 	}
 	of := map[int64]string{}

@@ -33,6 +33,7 @@ var stages = []struct {
 	{"StepsAreWhole", stepsAreWhole},
 	{"ImpossibleSteps", impossibleSteps},
 	{"HostileText", hostileText},
+	{"Memories", memories},
 	{"Devices", devices},
 	{"Bans", bans},
 	{"HotNumbers", hotNumbers},
