@@ -78,7 +78,7 @@ func TestStagesSameAsSQLite(t *testing.T) {
 	var last *sqlite.Engine
 	defer func() { last.Close() }()
 	storetest.DifferStages(t, func(r *rapid.T) (store.Store, store.Store) {
-		if _, err := c.Exec(r.Context(), "TRUNCATE stage_cursor, finding, unbilled, device, ban, notice, delivery, link, fact"); err != nil {
+		if _, err := c.Exec(r.Context(), "TRUNCATE stage_cursor, finding, unbilled, memory, device, ban, notice, delivery, link, fact"); err != nil {
 			r.Fatal(err)
 		}
 		dir, err := os.MkdirTemp(t.TempDir(), "")
