@@ -30,6 +30,7 @@ import (
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/react"
 	"ringfence/flow/span"
 	"ringfence/flow/watch"
 	"ringfence/state/lockfile"
@@ -62,6 +63,7 @@ type App struct {
 	spans     trace.SpanExporter // in place of tracing.url; may be nil
 	tracer    *span.Tracer       // nil: nothing is traced
 	watch     *watch.Watch
+	react     *react.React // nil: off
 	notices   *notify.Notifier
 	web       *web.Server // nil: there are no answer pages
 	rest      *rest.Server

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ringfence/core/account"
+	"ringfence/flow/react"
 )
 
 // monitor is what watches the program from outside: metrics, liveness, readiness.
@@ -257,12 +258,26 @@ func (c *collector) bans(m metrics) {
 	}
 }
 
+// unusual is how the stage that watches calls is doing.
+func (c *collector) unusual(m metrics, s react.Stats) {
+	m.count("unusual_calls_total", "Findings about unusual calls by this node.", float64(s.Found))
+	m.count("unusual_calls_closed_total", "Findings about unusual calls that closed something.", float64(s.Closed))
+	m.gauge("unusual_calls_memories", "Lines and customers whose usual calls are in memory.", float64(s.Lines))
+	m.gauge("unusual_calls_reaction_seconds", "Longest time from a call's fact to what it closed, since the start.", s.Reaction.Seconds())
+}
+
 // notices are the counts of findings and of what was sent.
 func (c *collector) notices(m metrics) {
 	w := c.a.watch.Stats()
 	m.count("findings_total", "Findings raised by this node.", float64(w.Raised))
 	m.count("journal_followed_total", "Journal rows read.", float64(w.Facts))
-	for name, lag := range map[string]time.Duration{"watch": w.Lag, "notify": c.a.notices.Lag(), "book": c.a.following.Lag()} {
+	lags := map[string]time.Duration{"watch": w.Lag, "notify": c.a.notices.Lag(), "book": c.a.following.Lag()}
+	if r := c.a.react; r != nil {
+		s := r.Stats()
+		lags["react"] = s.Lag
+		c.unusual(m, s)
+	}
+	for name, lag := range lags {
 		m.gauge("journal_lag_seconds", "Age of the last journal row read, while others are waiting, in seconds.", lag.Seconds(), "follower", name)
 	}
 	m.count("journal_bad_total", "Journal rows whose body could not be read.", float64(w.Bad))

@@ -30,6 +30,9 @@ func (a *App) openNotices(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.openReact(); err != nil {
+		return err
+	}
 	channels, err := a.openChannels()
 	if err != nil {
 		return err
@@ -150,6 +153,9 @@ func (a *App) others() func(context.Context) ([]call.Open, error) {
 // startNotices follows the journal from where it was left.
 func (a *App) startNotices() error {
 	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
+	if a.react != nil {
+		a.background("watching calls", nil, a.react.Run)
+	}
 	if a.web == nil {
 		return nil
 	}

@@ -39,6 +39,7 @@ type Config struct {
 	Shield   Shield   `toml:"shield"`
 	Geo      Geo      `toml:"geo"`
 	Counters Counters `toml:"counters"`
+	Watch    Watch    `toml:"watch"`
 	Notify   Notify   `toml:"notify"`
 	Mail     Mail     `toml:"mail"`
 	Web      Web      `toml:"web"`
@@ -409,6 +410,13 @@ type Counters struct {
 
 	// Prefix is the start of every key, so that other programs can use the same server.
 	Prefix string `toml:"prefix" form:"name" default:"ringfence"`
+}
+
+// Watch sets what is done about calls that are unlike the usual ones of their line.
+type Watch struct {
+	// Calls is "live": what the rules for unusual calls find closes destinations of the line, step by step, for a time; "shadow": they
+	// only say in findings what they would have closed; or "off": nobody watches, and nothing is learnt. See protection.md.
+	Calls string `toml:"calls" default:"shadow" one:"live,shadow,off"`
 }
 
 // Notify sets who is notified of findings, and how.

@@ -34,6 +34,8 @@ const (
 	InboundCalls        // inbound-calls: the limit of inbound calls of a trunk, or of calls ringing a line, was reached
 	LegUnconfirmed      // leg-unconfirmed: a carrier did not confirm the end of a call
 	Unallocated         // number-unallocated: a line calls a number of an unallocated block
+	UnusualCalls        // unusual-calls: calls are unlike what their line usually does
+	UnusualTrial        // unusual-trial: what unusual-calls would have closed, were it more than a trial
 	NumKinds
 )
 
@@ -99,6 +101,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	}),
 	fact.KindLegUnconfirmed:  on(judgeUnconfirmed),
 	fact.KindCallUnallocated: on(judgeUnallocated),
+	fact.KindCallsUnusual:    on(judgeUnusual),
 	fact.KindDeviceNew:       ofLine(judgeDevice),
 	fact.KindDeviceMoved:     ofLine(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
 }

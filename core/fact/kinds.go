@@ -26,6 +26,8 @@ const (
 	KindCallEmergencies     = "call.emergencies"
 	KindCallInboundFull     = "call.inbound-full"
 	KindCallRingingFull     = "call.ringing-full"
+	KindCallsUnusual        = "calls.unusual"
+	KindCallsVouched        = "calls.vouched"
 	KindCustomerAdded       = "customer.added"
 	KindCustomerChanged     = "customer.changed"
 	KindCustomerDeleted     = "customer.deleted"
@@ -111,6 +113,8 @@ var Kinds = [...]string{
 	KindCallEmergencies,
 	KindCallInboundFull,
 	KindCallRingingFull,
+	KindCallsUnusual,
+	KindCallsVouched,
 	KindCustomerAdded,
 	KindCustomerChanged,
 	KindCustomerDeleted,
@@ -1495,6 +1499,174 @@ func (f *CallRingingFull) Kind() string { return KindCallRingingFull }
 // Row is the fact as the journal keeps it.
 func (f *CallRingingFull) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallRingingFull, 1, "", s, f.Append(buffer()))
+}
+
+// CallsUnusual is calls.unusual: calls are unlike what their line usually does.
+type CallsUnusual struct {
+	Key       string        // key of the finding: repeats have the same
+	Measure   string        // what was passed: range (money into a thousand numbers), shared-range (of the customer's lines together), line, account, or pace (money of any kind in a short time)
+	Rung      string        // how far the answer goes: notice (nothing is closed), range, country, narrow, abroad, paid or login
+	Trial     bool          // the rule only says what it would have done
+	Whole     bool          // it is about all lines of the customer together
+	Number    string        // what it was understood as: E.164 with "+", or a short number
+	Range     string        // the numbers that begin with these digits
+	Class     string        // what sort of number it is
+	Country   string        // ISO 3166-1 code
+	PerMinute money.Rate    // price of a minute, in 1e-9 of the currency
+	Unusual   money.Micro   // cost of calls, as far as their destinations are new to the line, in 1e-6 of the currency
+	Weighed   money.Micro   // the same, weighed by how odd the calls are
+	Allowance money.Micro   // what that may come to, in 1e-6 of the currency
+	Within    time.Duration // time after which a third of an amount is still counted, in s
+	Novelty   string        // how new the destination is: number (the line has long called it), number-of-others, kind, kind-of-others or new
+	Signs     []string      // what else is odd about the call
+	Again     int64         // how often the line or its customer was stopped before
+	Until     time.Time     // until when
+	Closed    []string      // what was closed
+	KeptOpen  []string      // what stays open nevertheless
+}
+
+// Append writes the JSON object after b.
+func (f *CallsUnusual) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "key", f.Key)
+	b = putText(b, "measure", f.Measure)
+	b = putText(b, "step", f.Rung)
+	if f.Trial {
+		b = putFlag(b, "trial", f.Trial)
+	}
+	if f.Whole {
+		b = putFlag(b, "whole", f.Whole)
+	}
+	if f.Number != "" {
+		b = putText(b, "number", f.Number)
+	}
+	if f.Range != "" {
+		b = putText(b, "range", f.Range)
+	}
+	if f.Class != "" {
+		b = putText(b, "class", f.Class)
+	}
+	if f.Country != "" {
+		b = putText(b, "country", f.Country)
+	}
+	if f.PerMinute != 0 {
+		b = putInt(b, "per_minute_nano", int64(f.PerMinute))
+	}
+	b = putInt(b, "unusual_micro", int64(f.Unusual))
+	b = putInt(b, "weighed_micro", int64(f.Weighed))
+	b = putInt(b, "allowance_micro", int64(f.Allowance))
+	b = putInt(b, "within_s", int64(f.Within/time.Second))
+	b = putText(b, "novelty", f.Novelty)
+	if len(f.Signs) > 0 {
+		b = putTexts(b, "signs", f.Signs)
+	}
+	if f.Again != 0 {
+		b = putInt(b, "again", f.Again)
+	}
+	if !f.Until.IsZero() {
+		b = putTime(b, "until", f.Until)
+	}
+	if len(f.Closed) > 0 {
+		b = putTexts(b, "closed", f.Closed)
+	}
+	if len(f.KeptOpen) > 0 {
+		b = putTexts(b, "kept_open", f.KeptOpen)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallsUnusual) Decode(body []byte) error {
+	*f = CallsUnusual{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "key":
+			return v.text(&f.Key)
+		case "measure":
+			return v.text(&f.Measure)
+		case "step":
+			return v.text(&f.Rung)
+		case "trial":
+			return v.flag(&f.Trial)
+		case "whole":
+			return v.flag(&f.Whole)
+		case "number":
+			return v.text(&f.Number)
+		case "range":
+			return v.text(&f.Range)
+		case "class":
+			return v.text(&f.Class)
+		case "country":
+			return v.text(&f.Country)
+		case "per_minute_nano":
+			return v.int((*int64)(&f.PerMinute))
+		case "unusual_micro":
+			return v.int((*int64)(&f.Unusual))
+		case "weighed_micro":
+			return v.int((*int64)(&f.Weighed))
+		case "allowance_micro":
+			return v.int((*int64)(&f.Allowance))
+		case "within_s":
+			return v.span(&f.Within, time.Second)
+		case "novelty":
+			return v.text(&f.Novelty)
+		case "signs":
+			return v.texts(&f.Signs)
+		case "again":
+			return v.int(&f.Again)
+		case "until":
+			return v.time(&f.Until)
+		case "closed":
+			return v.texts(&f.Closed)
+		case "kept_open":
+			return v.texts(&f.KeptOpen)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallsUnusual) Kind() string { return KindCallsUnusual }
+
+// Row is the fact as the journal keeps it.
+func (f *CallsUnusual) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallsUnusual, 1, "", s, f.Append(buffer()))
+}
+
+// CallsVouched is calls.vouched: the owner or staff said that the calls of a finding were honest: what it closed is open again.
+type CallsVouched struct {
+	By  string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Key string // key of the finding: repeats have the same
+}
+
+// Append writes the JSON object after b.
+func (f *CallsVouched) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "key", f.Key)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallsVouched) Decode(body []byte) error {
+	*f = CallsVouched{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "key":
+			return v.text(&f.Key)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallsVouched) Kind() string { return KindCallsVouched }
+
+// Row is the fact as the journal keeps it.
+func (f *CallsVouched) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallsVouched, 1, "", s, f.Append(buffer()))
 }
 
 // CustomerAdded is customer.added: a customer was added.

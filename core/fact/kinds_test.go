@@ -35,6 +35,10 @@ func empty(kind string) Body {
 		return new(CallInboundFull)
 	case KindCallRingingFull:
 		return new(CallRingingFull)
+	case KindCallsUnusual:
+		return new(CallsUnusual)
+	case KindCallsVouched:
+		return new(CallsVouched)
 	case KindCustomerAdded:
 		return new(CustomerAdded)
 	case KindCustomerChanged:

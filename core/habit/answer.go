@@ -53,21 +53,25 @@ func (r *Rules) fire(s *State, c *Call, minute uint32) *Finding {
 				continue
 			}
 			who.meters[kind].told = true
-			f := r.finding(s, c, kind, level, allowance)
+			f := r.finding(s, c, kind, level, allowance, minute)
 			f.Answer = Answer{Step: Notice, Whole: kind.whole()}
 			return f
 		}
-		f := r.finding(s, c, kind, level, allowance)
+		f := r.finding(s, c, kind, level, allowance, minute)
 		r.answer(s, f, minute)
 		return f
 	}
 	return nil
 }
 
-func (r *Rules) finding(s *State, c *Call, kind MeterKind, level, allowance money.Micro) *Finding {
+func (r *Rules) finding(s *State, c *Call, kind MeterKind, level, allowance money.Micro, minute uint32) *Finding {
 	who := s.who(kind)
+	plain := who.meters[kind].plain
+	if kind == Range || kind == Shared {
+		plain = who.block(c.block(), minute, r.Meters[kind].minutes()).plain
+	}
 	return &Finding{
-		Meter: kind, Life: r.Meters[kind].Life.of(c.Line), Level: level, Allowance: allowance, Novelty: c.level, Signs: c.signs, Call: c, Again: who.fired,
+		Meter: kind, Life: r.Meters[kind].Life.of(c.Line), Level: level, Plain: plain, Allowance: allowance, Novelty: c.level, Signs: c.signs, Call: c, Again: who.fired,
 	}
 }
 

@@ -184,6 +184,7 @@ type Finding struct {
 	Meter     MeterKind
 	Life      Life // of the rule, for this line
 	Level     money.Micro
+	Plain     money.Micro // of Level, without signs
 	Allowance money.Micro
 	Novelty   Novelty // of the call that passed it
 	Signs     Signs

@@ -73,6 +73,15 @@ type Rules struct {
 	PaceLasts  uint32               // minutes, where Pace closes everything paid
 }
 
+// Trial are the rules as they are, but that they only say what they would have done.
+func (r *Rules) Trial() *Rules {
+	trial := *r
+	for i := range trial.Meters {
+		trial.Meters[i].Life = min(trial.Meters[i].Life, Shadow)
+	}
+	return &trial
+}
+
 // Default are the built-in rules.
 func Default() *Rules {
 	const day = 24 * 60

@@ -62,6 +62,8 @@ type CustomerEdit struct {
 	Set                []Setting
 	Restrict           *restrict.Restriction // as LineEdit's, for all lines of the customer
 	Lift               int64
+	Close              []restrict.Restriction
+	Vouch              string
 }
 
 // Customer finds a customer by its identity. CustomerCalled takes what people say.
@@ -268,6 +270,9 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 		return a, err
 	}
 	if a.Settings, err = b.restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
+		return a, err
+	}
+	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
 		return a, err
 	}
 	above := []*account.Settings{b.Provider()}

@@ -35,8 +35,10 @@ type LineEdit struct {
 	Courtesy     *account.Courtesy
 	Honeypot     *bool // it has no owner: any login to it is an attack
 	Set          []Setting
-	Restrict     *restrict.Restriction // to add: its id is given to it, and when it begins unless it says so
-	Lift         int64                 // id of the restriction to take away; 0 is none
+	Restrict     *restrict.Restriction  // to add: its id is given to it, and when it begins unless it says so
+	Lift         int64                  // id of the restriction to take away; 0 is none
+	Close        []restrict.Restriction // what a finding closes: added once, by its key
+	Vouch        string                 // key of a finding: what it closed is open again
 }
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
@@ -279,6 +281,9 @@ func (b *Book) applyLine(a account.Line, edit LineEdit, now time.Time) (account.
 	above := []*account.Settings{b.Provider(), &c.entry.Load().Settings}
 	var err error
 	if a.Settings, err = b.restricted(a.Settings, edit.Restrict, edit.Lift, now); err != nil {
+		return a, err
+	}
+	if a.Settings, err = b.answered(a.Settings, edit.Close, edit.Vouch, now); err != nil {
 		return a, err
 	}
 	a.Settings, err = change(a.Settings, account.LevelLine, above, edit.Set, now)

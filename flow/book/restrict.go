@@ -51,6 +51,27 @@ func (b *Book) restricted(s account.Settings, add *restrict.Restriction, lift in
 	return s, nil
 }
 
+// answered is s with what a finding closes, if it is not there yet, and without what another one closed: ErrNotFound if it closed nothing here.
+func (b *Book) answered(s account.Settings, closes []restrict.Restriction, vouched string, now time.Time) (account.Settings, error) {
+	if vouched != "" {
+		of := func(r restrict.Restriction) bool { return r.Finding == vouched }
+		if !slices.ContainsFunc(s.Restrictions, of) {
+			return s, store.ErrNotFound
+		}
+		s.Restrictions = slices.DeleteFunc(slices.Clone(s.Restrictions), of)
+	}
+	if len(closes) > 0 && slices.ContainsFunc(s.Restrictions, func(r restrict.Restriction) bool { return r.Finding == closes[0].Finding }) {
+		return s, nil
+	}
+	for _, r := range closes {
+		var err error
+		if s, err = b.restricted(s, &r, 0, now); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
 // RestrictEverybody adds a restriction of every line, or lifts one.
 func (b *Book) RestrictEverybody(ctx context.Context, actor string, add *restrict.Restriction, lift int64) error {
 	if err := b.begin(ctx); err != nil {

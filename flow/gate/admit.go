@@ -9,8 +9,10 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/detect"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
+	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/ledger"
@@ -31,6 +33,7 @@ type subject struct {
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	var s subject
 	g.rules.Understand(&s.Subject, &a, clock())
+	s.Origin = originOf(&s.Subject)
 	id := g.ids.next(s.Now)
 	s.Spell(id[:])
 	g.lap(ctx, "rate")
@@ -39,6 +42,14 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 		return nil, g.refuse(&s, r)
 	}
 	return plan, nil
+}
+
+// originOf is the hash of the network that a call comes from, where a restriction may ask for it.
+func originOf(s *engine.Subject) uint32 {
+	if len(s.Settings.Restrictions) == 0 {
+		return 0
+	}
+	return habit.Hash(detect.Place(s.Source.Addr(), 0))
 }
 
 func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {

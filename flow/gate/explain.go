@@ -105,6 +105,7 @@ func (x *Explanation) refusePending() {
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
 	s := &subject{}
 	g.rules.Understand(&s.Subject, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
+	s.Origin = originOf(&s.Subject)
 	s.Spell(nil)
 	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
 	if s.Priced {

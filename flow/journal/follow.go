@@ -21,8 +21,11 @@ var ErrAgain = errors.New("the cursor has moved")
 type Follower struct {
 	Name  string // of who follows, for the log
 	Every time.Duration
-	Kinds []string // what it reads; none is all. It should name no kind of fact.EachCall, so that an index finds its rows
-	Read  func(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
+	// Wake, if it is not nil, says that facts were written: they are read within Gather, instead of at the next tick.
+	Wake   <-chan struct{}
+	Gather time.Duration
+	Kinds  []string // what it reads; none is all. It should name no kind of fact.EachCall, so that an index finds its rows
+	Read   func(ctx context.Context, f store.FactFilter) ([]store.Fact, error)
 	// Begin says after which fact to begin.
 	Begin func(ctx context.Context) (int64, error)
 	// Take takes the facts after the cursor, which is at, and returns where it stands then, also beside an error. It is called without any
@@ -53,8 +56,18 @@ func (f *Follower) Run(ctx context.Context) {
 		}
 		select {
 		case <-tick.C:
+		case <-f.Wake:
+			pause(ctx, f.Gather)
 		case <-ctx.Done():
 		}
+	}
+}
+
+// pause waits for company: facts come thick and fast.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
 

@@ -217,6 +217,9 @@ func (l *Ledger) succeed(group []*entry, outs []store.Outcome, took time.Duratio
 		l.uncount(e)
 	}
 	l.mu.Unlock()
+	if l.o.Wrote != nil {
+		l.o.Wrote()
+	}
 	for i, e := range group {
 		if e.result != nil {
 			e.result <- result{out: outs[i]}

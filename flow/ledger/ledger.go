@@ -35,6 +35,7 @@ type Options struct {
 	Timeout time.Duration // how long a transaction may take before it counts as failed; 10 s
 	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
 	Linger  time.Duration // how long an op waits that no caller waits for; 15 ms, < 0 never
+	Wrote   func()        // called after each transaction; it must not block. nil: nobody wants to know
 	// Direct: the store is in memory and answers immediately, so that the goroutine that brings an op writes it.
 	Direct bool
 }

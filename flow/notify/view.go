@@ -264,6 +264,9 @@ var labels = []label{
 	{"till", "Until", ""},
 	{"sample", "Among them", ""},
 	{"carrier", "Carrier", ""},
+	{"closed", "Closed", ""},
+	{"kept_open", "Stays open", ""},
+	{"closed_until", "Opens by itself", ""},
 	{"call_id", "Call", ""},
 	{"leg_call_id", "Call-ID at the carrier", ""},
 }

@@ -1,0 +1,159 @@
+package react
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/detect"
+	"ringfence/core/fact"
+	"ringfence/core/habit"
+	"ringfence/core/restrict"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+)
+
+// By is who restricts a line when a finding does.
+const By = "ringfence"
+
+// answer is what a finding closes, until it is closed.
+type answer struct {
+	Line    string                 `json:"line,omitempty"` // or else of the whole
+	Account string                 `json:"account"`        // customer
+	At      time.Time              `json:"at"`             // of the fact that led to it
+	Closes  []restrict.Restriction `json:"closes"`
+
+	stored bool      // its row is in the store
+	notYet time.Time // another node made it, and may be applying it
+}
+
+func (a *answer) append() []byte {
+	b, err := json.Marshal(a)
+	if err != nil { // cannot happen: texts, times and sets of destinations
+		return nil
+	}
+	return b
+}
+
+func (r *React) readAnswer(key string, body []byte) error {
+	a := &answer{stored: true, notYet: time.Now().Add(othersApply)}
+	err := json.Unmarshal(body, a)
+	if err == nil {
+		r.answers[key] = a
+	}
+	return err
+}
+
+// finding notes what a rule has found: the fact that says so, and what is to be closed. Both are written with the cursor.
+func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
+	key := keyOf(found, f.Call, f.At)
+	body := r.said(found, key)
+	row := body.Row(f.At, fact.Subject{Line: f.Line, Account: account, Call: f.Call})
+	row.Key = store.Short(key)
+	r.found = append(r.found, row)
+	r.stats.Found++
+	closes := found.Answer.Restrictions
+	if r.o.Trial || !found.Life.Acts() || len(closes) == 0 {
+		return
+	}
+	why := detect.UnusualCalls.Title()
+	for i := range closes {
+		closes[i].By, closes[i].Why, closes[i].Finding = By, why, key
+	}
+	a := &answer{Account: account, At: f.At, Closes: closes}
+	if !found.Answer.Whole {
+		a.Line = f.Line
+	}
+	r.answers[key] = a
+}
+
+// said is a finding as the journal has it.
+func (r *React) said(found *habit.Finding, key string) *fact.CallsUnusual {
+	c, a := found.Call, &found.Answer
+	b := &fact.CallsUnusual{
+		Key: key, Measure: found.Meter.String(), Rung: a.Step.String(), Trial: r.o.Trial || !found.Life.Acts(), Whole: a.Whole,
+		Number: numberText(c.Number), Class: c.Class.String(), Country: c.Country.String(), PerMinute: c.PerMin,
+		Unusual: found.Plain, Weighed: found.Level, Allowance: found.Allowance, Within: r.o.Rules.Meters[found.Meter].Memory,
+		Novelty: found.Novelty.String(), Signs: strings.Fields(found.Signs.String()), Again: int64(found.Again), Until: a.Until,
+	}
+	if found.Meter == habit.Range || found.Meter == habit.Shared {
+		b.Range = numberText(c.Number / 1000)
+	}
+	for i := range a.Restrictions {
+		x := &a.Restrictions[i]
+		text := x.Names.String()
+		if len(x.Known) > 0 {
+			text += " from networks that are new to the customer"
+		}
+		b.Closed = append(b.Closed, text)
+		if open := x.Except.String(); open != "" && !slices.Contains(b.KeptOpen, open) {
+			b.KeptOpen = append(b.KeptOpen, open)
+		}
+	}
+	return b
+}
+
+func numberText(n uint64) string { return "+" + strconv.FormatUint(n, 10) }
+
+// apply closes what is to be closed. What fails is tried again with the next facts, or tick.
+func (r *React) apply(ctx context.Context, now time.Time) {
+	for key, a := range r.answers {
+		if !a.stored || now.Before(a.notYet) {
+			continue
+		}
+		err := r.close(ctx, a, now)
+		if invalid := (*book.Invalid)(nil); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.As(err, &invalid) {
+			r.o.Log.Error("what a finding closes could not be closed; it is tried again", "finding", key, "error", err)
+			a.notYet = now.Add(r.o.Every)
+			continue
+		}
+		if err != nil {
+			r.o.Log.Error("what a finding closes cannot be closed", "finding", key, "line", account.Handle(a.Line), "error", err)
+		} else {
+			r.stats.Closed++
+			r.stats.Reaction = max(r.stats.Reaction, time.Since(a.At))
+		}
+		delete(r.answers, key)
+		r.gone[pending+key] = true
+	}
+}
+
+func (r *React) close(ctx context.Context, a *answer, now time.Time) (err error) {
+	closes := make([]restrict.Restriction, 0, len(a.Closes))
+	for _, x := range a.Closes {
+		if !x.Ended(now) {
+			closes = append(closes, x)
+		}
+	}
+	switch {
+	case len(closes) == 0:
+	case a.Line != "":
+		_, err = r.o.Book.EditLine(ctx, By, a.Line, book.LineEdit{Close: closes})
+	default:
+		_, err = r.o.Book.EditCustomer(ctx, By, a.Account, book.CustomerEdit{Close: closes})
+	}
+	return err
+}
+
+// Vouch records that the calls of a finding were honest, and opens what it closed. key is the finding's.
+func (r *React) Vouch(ctx context.Context, actor, line, customer, key string) error {
+	said := fact.CallsVouched{By: actor, Key: key}
+	row := said.Row(time.Now(), fact.Subject{Line: line, Account: customer})
+	if _, err := r.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{row}}); err != nil {
+		return err
+	}
+	r.Wake()
+	_, err := r.o.Book.EditLine(ctx, actor, line, book.LineEdit{Vouch: key})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if _, err = r.o.Book.EditCustomer(ctx, actor, customer, book.CustomerEdit{Vouch: key}); errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}

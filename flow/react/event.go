@@ -1,0 +1,289 @@
+package react
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/detect"
+	"ringfence/core/fact"
+	"ringfence/core/habit"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/policy"
+	"ringfence/core/rating"
+	"ringfence/state/store"
+)
+
+// watched is a call in progress.
+type watched struct {
+	habit.Call
+	inbound       bool
+	line, account string
+	begun         time.Time
+	stored        bool // its row is in the store
+	changed       bool // since it was written
+}
+
+// fact takes one fact. An error says that the store failed: the fact has changed nothing and can be taken again.
+func (r *React) fact(ctx context.Context, f *store.Fact, now time.Time) error {
+	r.turn(f.At)
+	switch f.Kind {
+	case fact.KindCallAdmitted:
+		return r.admitted(ctx, f, now)
+	case fact.KindSliceHeld:
+		return r.held(ctx, f, now)
+	case fact.KindCallSettled:
+		return r.settled(ctx, f, now)
+	case fact.KindCallRefused:
+		return r.refused(ctx, f, now)
+	case fact.KindCallsVouched:
+		return r.vouched(ctx, f, now)
+	case fact.KindLineDeleted:
+		r.forget("line/" + f.Line)
+		return nil
+	case fact.KindCustomerDeleted:
+		r.forget("account/" + f.Account)
+		return nil
+	}
+	if f.Line != "" && trouble(f) {
+		return r.step(ctx, f, now, &habit.Event{Kind: habit.Trouble})
+	}
+	return nil
+}
+
+// longestGap is how many hours without facts are turned one by one.
+const longestGap = 48
+
+// turn has the world learn at each full hour what was noted before it: by the facts' times, so that a replay of the journal learns the same.
+func (r *React) turn(at time.Time) {
+	if r.hour.IsZero() {
+		r.hour, r.turned = at.Truncate(time.Hour), true
+	}
+	if at.Sub(r.hour) > longestGap*time.Hour {
+		r.hour = at.Truncate(time.Hour).Add(-longestGap * time.Hour)
+	}
+	for at.Sub(r.hour) >= time.Hour {
+		r.hour = r.hour.Add(time.Hour)
+		r.world.Turn(uint16(r.hour.Unix()/(24*60*60)), &r.notes)
+		r.turned, r.noted = true, 0
+	}
+	if at.Sub(r.sweptAt) >= sweepEvery {
+		r.sweep(at)
+	}
+}
+
+// trouble says that somebody failed to log in with a line's name, or logged in from a suspicious place.
+func trouble(f *store.Fact) bool {
+	switch f.Kind {
+	case fact.KindLoginLocked, fact.KindLoginSiege, fact.KindLoginOld, fact.KindLoginProbation:
+		return true
+	case fact.KindDeviceNew, fact.KindDeviceMoved, fact.KindLoginMovedNonce:
+		found, err := detect.Judge(&detect.Event{Kind: f.Kind, Line: f.Line, Account: f.Account, At: f.At, Body: f.Body})
+		return err == nil && len(found) > 0
+	}
+	return false
+}
+
+// step takes an event of a line that exists, and keeps what was found.
+func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit.Event) error {
+	l, ok := r.o.Book.Line(f.Line)
+	if !ok {
+		return nil
+	}
+	account := l.Customer()
+	if c, ok := r.o.Book.Customer(account); ok {
+		e.Since = c.Created
+	}
+	line, err := r.memory(ctx, "line/"+f.Line, f.At)
+	if err != nil {
+		return err
+	}
+	whole, err := r.memory(ctx, "account/"+account, f.At)
+	if err != nil {
+		return err
+	}
+	rules := r.o.Rules
+	stale := now.Sub(f.At) > freshFor
+	if r.o.Trial || stale {
+		rules = r.trial
+	}
+	state := habit.State{Line: &line.Memory, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
+	found := rules.Step(&state, e, f.At)
+	r.dirty["line/"+f.Line], r.dirty["account/"+account] = line, whole
+	if found != nil && !stale {
+		r.finding(found, f, account)
+	}
+	return nil
+}
+
+func (r *React) admitted(ctx context.Context, f *store.Fact, now time.Time) error {
+	var b fact.CallAdmitted
+	if r.bad(b.Decode(f.Body)) || r.calls[f.Call] != nil {
+		return nil
+	}
+	l, ok := r.o.Book.Line(f.Line)
+	if !ok {
+		return nil
+	}
+	inbound := b.Direction == string(call.In)
+	if !inbound && b.Held <= 0 {
+		return nil
+	}
+	number := b.Number
+	if inbound {
+		if number = b.Caller; b.Withheld {
+			number = ""
+		}
+	}
+	c, ok := r.call(number, b.Class, b.PerMinute, b.Held > 0)
+	if inbound {
+		c, ok = r.call(number, "", 0, false)
+	}
+	if !ok {
+		return nil
+	}
+	w := &watched{Call: c, inbound: inbound, line: f.Line, account: f.Account, begun: f.At, changed: true}
+	w.Line, w.Account, w.Hour = habit.Hash(f.Line), habit.Hash(f.Account), hour(f.At, l.Zone())
+	w.Place, w.Device = r.origins.place(b.Source.Addr), r.origins.device(b.Agent)
+	r.calls[f.Call] = w
+	if inbound {
+		return nil
+	}
+	err := r.step(ctx, f, now, &habit.Event{Kind: habit.Began, Call: &w.Call, Amount: b.Held})
+	if err != nil {
+		delete(r.calls, f.Call)
+	}
+	return err
+}
+
+// call is a call as it is watched, from what a fact says of its number and price.
+func (r *React) call(number, class string, perMinute money.Rate, costs bool) (habit.Call, bool) {
+	dest, problem := r.o.Book.Plan().Parse(number)
+	if problem != phone.NoProblem {
+		return habit.Call{}, false
+	}
+	if c, ok := phone.ParseClass(class); ok {
+		dest.Class = c
+	}
+	if !costs {
+		return habit.NewCall(&dest, nil), true
+	}
+	price := rating.Price{First: 1, Step: 1, Connect: 1}
+	if perMinute > 0 {
+		price.Connect = 0
+	}
+	for band := range price.Rates {
+		price.Rates[band] = perMinute
+	}
+	return habit.NewCall(&dest, &price), true
+}
+
+func (r *React) held(ctx context.Context, f *store.Fact, now time.Time) error {
+	w := r.calls[f.Call]
+	var b fact.SliceHeld
+	if w == nil || r.bad(b.Decode(f.Body)) {
+		return nil
+	}
+	w.changed = true
+	return r.step(ctx, f, now, &habit.Event{Kind: habit.Held, Call: &w.Call, Amount: b.Held})
+}
+
+// settled ends a call. One that came in is watched only now: it is known how long it was.
+func (r *React) settled(ctx context.Context, f *store.Fact, now time.Time) error {
+	w := r.calls[f.Call]
+	var b fact.CallSettled
+	if w == nil || r.bad(b.Decode(f.Body)) {
+		return nil
+	}
+	e := habit.Event{Kind: habit.Ended, Call: &w.Call, Amount: b.Retail, Talk: b.Talk, Answered: b.Status == 200}
+	if w.inbound {
+		e.Kind, e.Amount = habit.Rang, 0
+	}
+	if err := r.step(ctx, f, now, &e); err != nil {
+		return err
+	}
+	r.dropCall(f.Call, w)
+	return nil
+}
+
+func (r *React) refused(ctx context.Context, f *store.Fact, now time.Time) error {
+	var b fact.CallRefused
+	if r.bad(b.Decode(f.Body)) {
+		return nil
+	}
+	reason, err := policy.ParseReason(b.Reason)
+	if err != nil || !reason.OfDestination() || b.Direction == string(call.In) {
+		return nil
+	}
+	c, ok := r.call(b.Number, b.Class, 0, false)
+	if !ok {
+		return nil
+	}
+	c.Line, c.Account = habit.Hash(f.Line), habit.Hash(f.Account)
+	return r.step(ctx, f, now, &habit.Event{Kind: habit.Refused, Call: &c})
+}
+
+// vouched is that the owner or staff said that calls were honest.
+func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error {
+	var b fact.CallsVouched
+	if r.bad(b.Decode(f.Body)) {
+		return nil
+	}
+	delete(r.answers, b.Key)
+	r.gone[pending+b.Key] = true
+	return r.step(ctx, f, now, &habit.Event{Kind: habit.Lifted})
+}
+
+func (r *React) bad(err error) bool {
+	if err != nil {
+		r.stats.Bad++
+	}
+	return err != nil
+}
+
+// hour is that of the week in a zone; 0 is Monday 00:00 to 00:59.
+func hour(at time.Time, zone *time.Location) uint8 {
+	if zone != nil {
+		at = at.In(zone)
+	}
+	return uint8((int(at.Weekday())+6)%7*24 + at.Hour())
+}
+
+// keyOf names a finding: a replay of the same facts gives the same.
+func keyOf(f *habit.Finding, id call.ID, at time.Time) string {
+	return detect.UnusualCalls.String() + "/" + f.Meter.String() + "/" + string(id) + "/" + strconv.FormatInt(at.Unix(), 10)
+}
+
+// origins are the hashes of the networks and products that calls come from: there are few, and calls many.
+type origins struct {
+	places  map[netip.Addr]uint32
+	devices map[string]uint32
+}
+
+// mostOrigins bounds each table: anybody can invent a User-Agent.
+const mostOrigins = 1 << 14
+
+func (o *origins) place(addr netip.Addr) uint32 {
+	h, ok := o.places[addr]
+	if !ok && addr.IsValid() {
+		if h = habit.Hash(detect.Place(addr, 0)); len(o.places) >= mostOrigins || o.places == nil {
+			o.places = map[netip.Addr]uint32{}
+		}
+		o.places[addr] = h
+	}
+	return h
+}
+
+func (o *origins) device(agent string) uint32 {
+	h, ok := o.devices[agent]
+	if !ok && agent != "" {
+		if h = habit.Hash(detect.Family(agent)); len(o.devices) >= mostOrigins || o.devices == nil {
+			o.devices = map[string]uint32{}
+		}
+		o.devices[agent] = h
+	}
+	return h
+}

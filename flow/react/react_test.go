@@ -1,0 +1,274 @@
+package react
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/fact"
+	"ringfence/core/habit"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/restrict"
+	"ringfence/core/secret"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+	"ringfence/state/store"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// office is a provider with line 2001 of acme, whose journal the test writes.
+type office struct {
+	t    *testing.T
+	db   *booktest.Store
+	book *book.Book
+	line *book.Line
+	n    int
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	plan, err := phone.NewPlan(phone.UKConfig())
+	must(t, err)
+	key, err := secret.NewKey()
+	must(t, err)
+	box, err := secret.NewBox([]secret.Key{key})
+	must(t, err)
+	o := &office{t: t, db: &booktest.Store{}}
+	o.book, err = book.Open(t.Context(), o.db, book.Options{Plan: plan, Zone: "Europe/London", Box: box, Realm: "sip.test", Identify: booktest.Plain})
+	must(t, err)
+	_, err = o.book.AddCustomer(t.Context(), "t", "acme", book.CustomerEdit{})
+	must(t, err)
+	o.line, _, err = o.book.AddLine(t.Context(), "t", book.NewLine{ID: "2001", Customer: "acme", NoPassword: true})
+	must(t, err)
+	return o
+}
+
+// bubble runs a test under virtual time.
+func bubble(t *testing.T, f func(t *testing.T, o *office)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newOffice(t)) })
+}
+
+func (o *office) write(f fact.Body, id call.ID) {
+	o.t.Helper()
+	row := f.Row(time.Now(), fact.Subject{Line: "2001", Account: "acme", Call: id})
+	must(o.t, o.db.SaveBans(context.Background(), nil, nil, row))
+}
+
+// calls makes a call of some minutes from a network, that costs a pound a minute abroad; its facts are as the gate writes them.
+func (o *office) calls(number, from string, minutes int) {
+	o.t.Helper()
+	id, rate := o.begins(number, from)
+	for m := range minutes - 1 {
+		wait(50 * time.Second)
+		o.write(&fact.SliceHeld{Held: rate * money.Micro(m+2), PaidFor: time.Duration(m+2) * time.Minute}, id)
+		wait(10 * time.Second)
+	}
+	wait(time.Minute)
+	o.write(&fact.CallSettled{Retail: rate * money.Micro(minutes), Talk: time.Duration(minutes) * time.Minute, Status: 200}, id)
+}
+
+func (o *office) begins(number, from string) (call.ID, money.Micro) {
+	o.n++
+	id, rate, class, country := call.ID(fmt.Sprintf("call-%04d", o.n)), money.Micro(20_000), "geographic", "GB"
+	if !strings.HasPrefix(number, "+44") {
+		rate, class, country = money.Pound, "intl-mobile", "GM"
+	}
+	o.write(&fact.CallAdmitted{
+		Direction: "out", Number: number, Class: class, Country: country, Source: fact.ParseSource(from), Agent: "Yealink SIP-T46S 66.84",
+		Destination: "x", Prefix: "1", PerMinute: money.Rate(rate) * 1000, Held: rate, PaidFor: time.Minute,
+	}, id)
+	return id, rate
+}
+
+// month is four weeks of an office.
+func (o *office) month() {
+	for day := range 28 {
+		for hour := range 8 {
+			if day%7 < 5 {
+				o.calls("+442079460000", "192.0.2.7", 1)
+				_ = hour
+			}
+			wait(time.Hour - time.Minute)
+		}
+		wait(16 * time.Hour)
+	}
+}
+
+func wait(d time.Duration) { <-time.After(d) }
+
+func (o *office) react(trial bool) *React {
+	o.t.Helper()
+	r, err := New(Options{Store: o.db, Book: o.book, Rules: habit.Default(), Trial: trial})
+	must(o.t, err)
+	return r
+}
+
+// run starts a stage and gives the function that stops it and waits.
+func (o *office) run(r *React) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// unusual are the findings in the journal.
+func (o *office) unusual() (all []fact.CallsUnusual) {
+	o.t.Helper()
+	facts, err := o.db.Facts(o.t.Context(), store.FactFilter{Kind: fact.KindCallsUnusual})
+	must(o.t, err)
+	for _, f := range facts {
+		var b fact.CallsUnusual
+		must(o.t, b.Decode(f.Body))
+		if b.Key != f.Key {
+			o.t.Errorf("%+v", f)
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+func (o *office) closed() []restrict.Restriction {
+	l, _ := o.book.Line("2001")
+	return l.Settings().Restrictions
+}
+
+// TestAThiefIsStopped: what is spent on a number never called passes the allowance with its first slice, and is closed within a moment. "That was me"
+// opens it again.
+func TestAThiefIsStopped(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		wait(10 * time.Hour)
+		r := o.react(false)
+		stop := o.run(r)
+		defer stop()
+		o.begins("+2203123456", "203.0.113.9")
+		r.Wake()
+		wait(100 * time.Millisecond)
+		found := o.unusual()
+		if len(found) == 0 {
+			t.Fatal("nothing was found")
+		}
+		last := found[len(found)-1]
+		if last.Trial || last.Rung != "narrow" || last.Number != "+2203123456" || !slices.Contains(last.Signs, "odd-place") || last.Until.IsZero() {
+			t.Errorf("%+v", last)
+		}
+		closed := o.closed()
+		if len(closed) != 2 || !closed[0].Ends || closed[0].By != By || closed[0].Finding != last.Key || !closed[0].Until.Equal(last.Until) {
+			t.Fatalf("%+v", closed)
+		}
+		must(t, r.Vouch(t.Context(), "owner", "2001", "acme", last.Key))
+		if len(o.closed()) != 0 {
+			t.Errorf("%+v", o.closed())
+		}
+		wait(time.Second)
+	})
+}
+
+// TestTrialClosesNothing: a trial says what it would have done.
+func TestTrialClosesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		stop := o.run(o.react(true))
+		o.calls("+2203123456", "203.0.113.9", 10)
+		wait(time.Second)
+		stop()
+		found := o.unusual()
+		if len(found) == 0 || !found[0].Trial || found[0].Rung != "narrow" || len(o.closed()) != 0 {
+			t.Errorf("%+v, closed %+v", found, o.closed())
+		}
+	})
+}
+
+// thief is a night of 45 calls; between is called before each.
+func (o *office) thief(between func()) {
+	for range 45 {
+		between()
+		o.calls("+2203123456", "203.0.113.9", 2)
+	}
+	wait(10 * time.Second)
+}
+
+// story is what was found and closed, without ids.
+func (o *office) story() string {
+	var b strings.Builder
+	for _, f := range o.unusual() {
+		fmt.Fprintf(&b, "%+v\n", f)
+	}
+	for _, r := range o.closed() {
+		fmt.Fprintf(&b, "%s %s %s %s\n", r.Names, r.Except, r.Until, r.Finding)
+	}
+	return b.String()
+}
+
+// TestRestartsAndFailures: whatever happens to the process or the store, the same is found and closed, once.
+func TestRestartsAndFailures(t *testing.T) {
+	var want string
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		stop := o.run(o.react(false))
+		o.thief(func() {})
+		stop()
+		want = o.story()
+	})
+	if strings.Count(want, "\n") < 5 {
+		t.Fatal(want)
+	}
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		stop := o.run(o.react(false))
+		n := 0
+		o.thief(func() {
+			switch n++; n % 5 {
+			case 1:
+				o.db.Break(booktest.Lost)
+				wait(600 * time.Millisecond)
+				o.db.Break(booktest.Works)
+			case 2:
+				o.db.Break(booktest.Persisted)
+				wait(600 * time.Millisecond)
+				o.db.Break(booktest.Works)
+			case 3:
+				stop()
+				stop = o.run(o.react(false))
+			}
+		})
+		wait(20 * time.Second)
+		stop()
+		if got := o.findings(); got != findingsOf(want) {
+			t.Errorf("got\n%s\nwant\n%s", got, findingsOf(want))
+		}
+	})
+}
+
+// findings are the kinds of what was found, in order.
+func (o *office) findings() string { return findingsOf(o.story()) }
+
+func findingsOf(story string) string {
+	var out []string
+	for line := range strings.Lines(story) {
+		if _, rest, ok := strings.Cut(line, "Measure:"); ok {
+			m, rest, _ := strings.Cut(rest, " ")
+			_, rest, _ = strings.Cut(rest, "Rung:")
+			rung, _, _ := strings.Cut(rest, " ")
+			out = append(out, m+"/"+rung)
+		} else {
+			out = append(out, "closed")
+		}
+	}
+	return strings.Join(out, " ")
+}
