@@ -56,6 +56,9 @@ type resolved struct {
 // ID is the line's identity: what money, records and devices are kept under. It is never shown to customers.
 func (l *Line) ID() string { return l.id }
 
+// Since is when its customer was added.
+func (l *Line) Since() time.Time { return l.cust.entry.Load().Created }
+
 // Handle is what people call the line: its SIP user name.
 func (l *Line) Handle() string { return l.id[:l.handle] }
 

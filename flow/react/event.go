@@ -94,9 +94,7 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 		return nil
 	}
 	account := l.Customer()
-	if c, ok := r.o.Book.Customer(account); ok {
-		e.Since = c.Created
-	}
+	e.Since = l.Since()
 	line, err := r.memory(ctx, "line/"+f.Line, f.At)
 	if err != nil {
 		return err
