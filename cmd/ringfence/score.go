@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"ringfence/app"
+	"ringfence/app/config"
+	"ringfence/app/score"
+	"ringfence/sim"
+)
+
+type scoreCmd struct {
+	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of scenarios that simulate --list shows (default: all of them)." placeholder:"SCENARIO"`
+	Seeds     int      `default:"5" help:"How many seeds each scenario is played with."`
+	From      uint64   `default:"101" help:"The first seed. The built-in rules were tuned on seeds below 100."`
+	Weeks     int      `help:"How many weeks of calls (default: those of the scenarios)." placeholder:"N"`
+	Workers   int      `help:"How many cores to use (default: all)." placeholder:"N"`
+	Out       string   `help:"File to write the tables to, as Markdown." placeholder:"FILE"`
+}
+
+func (scoreCmd) Help() string {
+	return `Needs no server. Plays the simulator's scenarios through sets of rules that stand for what others do and through the built-in ones, and writes what an attack costs under each and how many honest calls each stops. Attacks that ceilings and caps stop before £5 are left out.
+
+  ringfence score                                  # all scenarios with five seeds
+  ringfence score gambia-night wangiri --seeds 20
+  ringfence score --seeds 20 --out score.md`
+}
+
+// Run plays every scenario with every seed.
+func (c *scoreCmd) Run(s *session) error {
+	cfg := config.Default()
+	base, err := app.ReplaySet("built-in", &cfg, sim.Deck())
+	if err != nil {
+		return err
+	}
+	names := c.Scenarios
+	if len(names) == 0 {
+		names = sim.Names()
+	}
+	if c.Seeds < 1 || c.Seeds > 10_000 {
+		return usagef("--seeds is %d, want 1 to 10000", c.Seeds)
+	}
+	sets, began := score.Sets(base), time.Now()
+	everyone, keptBack := &score.Table{}, &score.Table{}
+	to, n := s.progressTo(), 0
+	for _, name := range names {
+		scenario, err := sim.Load(name)
+		if err != nil {
+			return err
+		}
+		for seed := range c.Seeds {
+			if err := s.ctx.Err(); err != nil {
+				return err
+			}
+			world, err := scenario.World(sim.Options{Seed: c.From + uint64(seed), Weeks: c.Weeks})
+			if err != nil {
+				return err
+			}
+			outcomes, err := score.Run(world, max(c.Workers, 1)+b2i(c.Workers < 1)*(runtime.GOMAXPROCS(0)-1), sets...)
+			if err != nil {
+				return err
+			}
+			table := everyone
+			if strings.Contains(name, "kept-back") {
+				table = keptBack
+			}
+			table.Add(sets, outcomes)
+			n++
+			left := time.Since(began) / time.Duration(n) * time.Duration(len(names)*c.Seeds-n)
+			if to != nil {
+				_, _ = fmt.Fprintf(to, "\r\033[K%s, seed %d: %d of %d runs, %s left", name, c.From+uint64(seed), n, len(names)*c.Seeds, left.Round(time.Second))
+			}
+		}
+	}
+	if to != nil {
+		_, _ = io.WriteString(to, "\r\033[K")
+	}
+	return c.write(s, everyone, keptBack, time.Since(began))
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (c *scoreCmd) write(s *session, everyone, keptBack *score.Table, took time.Duration) error {
+	write := func(to io.Writer) error {
+		if err := everyone.Write(to); err != nil || keptBack.Empty() {
+			return err
+		}
+		if _, err := io.WriteString(to, "\nKinds of customer that were kept back from tuning:\n\n"); err != nil {
+			return err
+		}
+		return keptBack.Write(to)
+	}
+	if c.Out == "" {
+		return write(os.Stdout)
+	}
+	if err := s.writeTo(c.Out, write); err != nil {
+		return err
+	}
+	return s.say("Tables written to %s in %s.", c.Out, took.Round(time.Second))
+}
