@@ -6,6 +6,7 @@
 # make check  make test, the linters, and a little fuzzing
 # make geo    fetch the free table of countries by address (npm), with ASN=1 also of AS numbers, and say how to use them
 # make numbering  fetch Ofcom's tables of which numbers are allocated, and say how to use them
+# make score  what attacks cost under the built-in rules and under what others do; writes docs/score.md (SEEDS=20 for more seeds)
 # make bench  measure Ringfence and Kamailio; writes bench/results/
 GO     ?= go
 TOOL   := $(GO) tool -modfile=tools/go.mod
@@ -13,7 +14,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 VERSION = $(shell tools/version.sh)
 BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo numbering screenshots
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo numbering screenshots score
 
 run: build
 	bin/ringfence serve --demo
@@ -71,6 +72,11 @@ geo:
 
 numbering:
 	@tools/numbering.sh
+
+# What attacks cost under the built-in rules and under what others do: about SEEDS times 3 minutes on two cores.
+SEEDS ?= 5
+score: build
+	bin/ringfence score --seeds $(SEEDS) --out docs/score.md
 
 bench: build
 	@tools/deps.sh bench

@@ -27,6 +27,9 @@ type Rules struct {
 	Keep func(account.Field) bool
 	// Watch makes what stops calls beside the settings: it is asked of each outgoing call, in the order of time, whether it is let out. Nil: nothing does.
 	Watch func(w *sim.World, set *replay.Set) func(*sim.Call) bool
+	// Found sees each finding, and Stopped each honest call that was stopped by behaviour, one at a time. They may be nil.
+	Found   func(*play.Found)
+	Stopped func(*play.Result)
 }
 
 // Outcome is what a set of rules made of a scenario under a seed.
@@ -60,6 +63,8 @@ type tally struct {
 	lines   map[string]bool
 	lets    func(*sim.Call) bool // nil: nothing stops calls beside the settings
 	stopped map[int64]bool       // by it: calls by their number
+	found   func(*play.Found)
+	stops   func(*play.Result)
 }
 
 // Run plays the calls of a scenario through each set.
@@ -85,6 +90,7 @@ func Run(w *sim.World, workers int, sets ...Rules) ([]Outcome, error) {
 		if sets[i].Watch != nil {
 			t.lets = sets[i].Watch(w, &sets[i].Set)
 		}
+		t.found, t.stops = sets[i].Found, sets[i].Stopped
 		r.tallies = append(r.tallies, t)
 		options[i].Done = func(_ int, x *play.Result) { r.done(t, x) }
 		options[i].Finding = func(_ int, f *play.Found) { r.found(t, f) }
@@ -212,8 +218,8 @@ func (r *run) done(t *tally, x *play.Result) {
 	t.out.Honest++
 	if byBehaviour(x) {
 		t.out.Stopped++
-		if Debug != nil {
-			Stops[x.Finding]++
+		if t.stops != nil {
+			t.stops(x)
 		}
 		t.out.StoppedKinds[kindOf(r.kinds[x.Call.Line])]++
 	}
@@ -246,8 +252,10 @@ func (t *tally) attack(of *sim.Attack, x *play.Result, l *sim.Line) {
 
 // found notes a finding that closed something on a line of a customer who was not attacked.
 func (r *run) found(t *tally, f *play.Found) {
-	if Debug != nil && r.attacked[f.Call.Account] {
-		Debug(nil, f)
+	if t.found != nil {
+		t.mu.Lock()
+		t.found(f)
+		t.mu.Unlock()
 	}
 	if len(f.Answer.Restrictions) == 0 || r.attacked[f.Call.Account] || r.kinds[f.Call.Line] == nil {
 		return
@@ -255,9 +263,6 @@ func (r *run) found(t *tally, f *play.Found) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines[f.Call.Line] = true
-	if Debug != nil {
-		Debug(r.kinds[f.Call.Line], f)
-	}
 	t.out.Findings[r.kinds[f.Call.Line].Kind+" "+f.Meter.String()]++
 }
 
@@ -276,9 +281,3 @@ func (t *tally) finish(w *sim.World) Outcome {
 	}
 	return t.out
 }
-
-// Debug sees each finding on an honest line.
-// Stops are counted by the key of the finding.
-var Stops = map[string]int{}
-
-var Debug func(l *sim.Line, f *play.Found)

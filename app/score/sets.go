@@ -74,9 +74,9 @@ func prices(set *replay.Set) func(*sim.Call) (money.Micro, phone.Destination) {
 	}
 }
 
-// hourlyMail stops a line for a day after a person has read a mail that says it has spent £10 that day. Mails go out at the full hour; somebody reads them half
-// an hour later between 08:00 and 20:00, and at 08:00 otherwise.
-func hourlyMail(_ *sim.World, set *replay.Set) func(*sim.Call) bool {
+// hourlyMail stops an attacked line for a day after its owner has read a mail that says it has spent £10 that day. Mails go out at the full hour; owners read them
+// half an hour later between 08:00 and 20:00, and at 08:00 otherwise, and do nothing about calls of their own.
+func hourlyMail(w *sim.World, set *replay.Set) func(*sim.Call) bool {
 	const level = 10 * money.Pound
 	type line struct {
 		day     int
@@ -84,7 +84,16 @@ func hourlyMail(_ *sim.World, set *replay.Set) func(*sim.Call) bool {
 		stopped time.Time // from when; zero: it is not
 	}
 	lines, price := map[string]*line{}, prices(set)
+	attacked := map[string]bool{}
+	for _, a := range w.Attacks() {
+		for _, l := range a.Lines {
+			attacked[l.ID] = true
+		}
+	}
 	return func(c *sim.Call) bool {
+		if !attacked[c.Line] {
+			return true
+		}
 		l := lines[c.Line]
 		if l == nil {
 			l = &line{}

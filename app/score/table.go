@@ -152,7 +152,11 @@ func at[T cmp.Ordered](all []T, share float64) T {
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
 }
 
-func pounds(a money.Micro) string { return money.Sterling.Amount(a) }
+// pounds is an amount to the penny.
+func pounds(a money.Micro) string {
+	const penny = money.Pound / 100
+	return money.Sterling.Amount((a + penny/2) / penny * penny)
+}
 
 func percent(n, of int) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(max(of, 1))) }
 

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -45,7 +45,9 @@ func (c *scoreCmd) Run(s *session) error {
 	if c.Seeds < 1 || c.Seeds > 10_000 {
 		return usagef("--seeds is %d, want 1 to 10000", c.Seeds)
 	}
+	workers := cmp.Or(max(c.Workers, 0), runtime.GOMAXPROCS(0))
 	sets, began := score.Sets(base), time.Now()
+	var misses []string
 	everyone, keptBack := &score.Table{}, &score.Table{}
 	to, n := s.progressTo(), 0
 	for _, name := range names {
@@ -53,6 +55,7 @@ func (c *scoreCmd) Run(s *session) error {
 		if err != nil {
 			return err
 		}
+		var ours, reference []score.Outcome
 		for seed := range c.Seeds {
 			if err := s.ctx.Err(); err != nil {
 				return err
@@ -61,7 +64,7 @@ func (c *scoreCmd) Run(s *session) error {
 			if err != nil {
 				return err
 			}
-			outcomes, err := score.Run(world, max(c.Workers, 1)+b2i(c.Workers < 1)*(runtime.GOMAXPROCS(0)-1), sets...)
+			outcomes, err := score.Run(world, workers, sets...)
 			if err != nil {
 				return err
 			}
@@ -70,38 +73,41 @@ func (c *scoreCmd) Run(s *session) error {
 				table = keptBack
 			}
 			table.Add(sets, outcomes)
+			ours, reference = append(ours, outcomes[len(sets)-1]), append(reference, outcomes[len(sets)-2])
 			n++
 			left := time.Since(began) / time.Duration(n) * time.Duration(len(names)*c.Seeds-n)
 			if to != nil {
 				_, _ = fmt.Fprintf(to, "\r\033[K%s, seed %d: %d of %d runs, %s left", name, c.From+uint64(seed), n, len(names)*c.Seeds, left.Round(time.Second))
 			}
 		}
+		misses = append(misses, score.Misses(scenario, ours, reference)...)
 	}
 	if to != nil {
 		_, _ = io.WriteString(to, "\r\033[K")
 	}
-	return c.write(s, everyone, keptBack, time.Since(began))
+	return c.write(s, everyone, keptBack, misses, time.Since(began))
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (c *scoreCmd) write(s *session, everyone, keptBack *score.Table, took time.Duration) error {
+func (c *scoreCmd) write(s *session, everyone, keptBack *score.Table, misses []string, took time.Duration) error {
 	write := func(to io.Writer) error {
-		if err := everyone.Write(to); err != nil || keptBack.Empty() {
-			return err
+		if !everyone.Empty() {
+			if err := everyone.Write(to); err != nil {
+				return err
+			}
 		}
-		if _, err := io.WriteString(to, "\nKinds of customer that were kept back from tuning:\n\n"); err != nil {
-			return err
+		if !keptBack.Empty() {
+			_, _ = io.WriteString(to, "\nKinds of customer that were kept back from tuning:\n\n")
+			if err := keptBack.Write(to); err != nil {
+				return err
+			}
 		}
-		return keptBack.Write(to)
+		if len(misses) > 0 {
+			_, _ = io.WriteString(to, "\nNot as the scenarios expect:\n\n- "+strings.Join(misses, "\n- ")+"\n")
+		}
+		return nil
 	}
 	if c.Out == "" {
-		return write(os.Stdout)
+		return write(s.out)
 	}
 	if err := s.writeTo(c.Out, write); err != nil {
 		return err

@@ -2,7 +2,6 @@ package habit
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -125,7 +124,7 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
 	step := r.climb(who, f, minute)
 	m, half := &who.meters[f.Meter], money.Micro(math.MaxInt64)
-	if who.fired == 0 || f.Call.factor >= veryOdd {
+	if who.fired == 0 || f.Call.odd() {
 		half = 2 // the second time comes sooner; but a false alarm does not lead to many
 	}
 	if f.Meter == Range || f.Meter == Shared {
@@ -137,8 +136,11 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 		return
 	}
 	lasts := r.Lasts[step]
-	if f.Call.factor >= veryOdd && minute-min(who.until, minute) < r.Remember {
+	switch again := minute-min(who.until, minute) < r.Remember; {
+	case again && f.Call.odd():
 		lasts = min(lasts<<min(who.fired, 5), longestAnswer) // one who waits for the end meets a longer one
+	case step == OneRange && !f.Call.odd():
+		lasts = min(shortAnswer<<min(who.fired, 5), lasts) // nothing is odd but the money: the owner is notified, and can say that it was he
 	}
 	if f.Meter == Pace && step == Paid {
 		lasts = r.PaceLasts
@@ -159,23 +161,30 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
 }
 
+// shortAnswer is how long the first answer to calls that are not odd holds, in minutes.
+const shortAnswer = 60
+
 // longestAnswer is a bound of how long an answer holds, in minutes.
 const longestAnswer = 28 * 24 * 60
+
+// patience is how often calls that are not odd are answered as at first.
+const patience = 3
 
 // climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
 // stop many honest calls is worse than what it saves.
 func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 	step := r.Meters[f.Meter].First
 	switch {
+	case !f.Call.odd() && who.fired < patience: // it may well be the owner, who was notified
 	case who.step != 0 && f.Life.Acts():
 		step = max(step, who.step+1)
 	case who.reached != 0 && minute-min(who.until, minute) < r.Remember:
 		step = max(step, who.reached+1)
 	}
-	if f.Call.factor >= veryOdd {
+	if f.Call.odd() {
 		step = max(step, OneCountry)
 	}
-	if f.Call.factor >= 2*veryOdd {
+	if f.Call.odd() && f.Call.factor >= 4*256 {
 		step = max(step, Narrow)
 	}
 	step = min(step, Login)
@@ -238,7 +247,7 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 // strangers closes everything that costs to networks that are not long the customer's, if the call came from one: that stops a thief from elsewhere, and hardly
 // anyone else.
 func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restriction {
-	if !f.Signs.Has(OddPlace) || bits.OnesCount16(uint16(f.Signs&^(1<<FarPlace))) < 2 {
+	if !f.Signs.Has(OddPlace) || !f.Call.odd() {
 		return nil
 	}
 	x := restrict.Restriction{Names: restrict.Set{Paid: true}}

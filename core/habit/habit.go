@@ -8,6 +8,7 @@ package habit
 
 import (
 	"math"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -261,12 +262,21 @@ func (r *Rules) charge(s *State, c *Call, held money.Micro, minute uint32) *Find
 	return r.fire(s, c, minute)
 }
 
-// veryOdd is a factor of more than one sign.
-const veryOdd = 2 * 256
+// odd says that several things about a call are odd. A new network that is also far counts once, and so does every sign of many calls.
+func (c *Call) odd() bool {
+	signs := c.signs &^ (1 << FarPlace)
+	if signs&many != 0 {
+		signs = signs&^many | 1<<Burst
+	}
+	return bits.OnesCount16(uint16(signs)) >= 2
+}
 
-// paces says that a call counts whole in a short time's pounds: it is very odd, and not to a number abroad that the line has long called.
+// many are the signs of many calls.
+const many = 1<<AtOnce | 1<<InARow | 1<<Burst
+
+// paces says that a call counts whole in a short time's pounds: several things about it are odd, and it is not to a number abroad that the line has long called.
 func (c *Call) paces() bool {
-	return c.factor >= veryOdd && !(c.surprising() && c.level == NumberKnown)
+	return c.odd() && !(c.surprising() && c.level == NumberKnown)
 }
 
 // count adds money to every meter, or takes it back.

@@ -100,7 +100,7 @@ func Default() *Rules {
 		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, OneRange},
 	}
 	factors := [NumSigns]uint16{
-		OddHour: 512, OddPlace: 448, FarPlace: 320, OddDevice: 640, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 384, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 512,
+		OddHour: 512, OddPlace: 448, FarPlace: 320, OddDevice: 640, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 384, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 384,
 	}
 	for s := range NumSigns {
 		r.Signs[s] = SignRule{Live, factors[s]}

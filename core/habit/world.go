@@ -41,13 +41,13 @@ func (w *World) Closed() []restrict.Restriction {
 	return w.closed
 }
 
-// many is how many customers a range must have rung.
-const many = 6
+// customers is how many a range must have rung.
+const customers = 6
 
 func (w *World) close() {
 	var baited restrict.Set
 	for _, key := range sortedKeys(w.seen[baits]) {
-		if bits.OnesCount64(w.seen[baits][key].who) >= many && len(baited.Ranges) < restrict.MaxParts {
+		if bits.OnesCount64(w.seen[baits][key].who) >= customers && len(baited.Ranges) < restrict.MaxParts {
 			baited.Ranges = append(baited.Ranges, rangeOf(key))
 		}
 	}
