@@ -94,6 +94,9 @@ func (w *World) choose(r *rand.Rand, a *Attack, day int) error {
 		return fmt.Errorf("there is no customer of the kinds %v", s.Victims)
 	}
 	c.doomed, a.Customer = true, c.id
+	if err := c.replace(w.victims); err != nil {
+		return err
+	}
 	a.Lines = slices.Clone(c.lines)
 	if s.Newcomer[1] == 0 {
 		r.Shuffle(len(a.Lines), func(i, j int) { a.Lines[i], a.Lines[j] = a.Lines[j], a.Lines[i] })
@@ -456,7 +459,7 @@ func (p *pump) whom() number {
 
 func (p *pump) call(c *Call, at int64, n number) {
 	l := p.a.Lines[p.r.IntN(len(p.a.Lines))]
-	*c = Call{At: time.Unix(at, 0), Line: l.ID, Customer: l.Customer, Dialled: n.dialled(p.r.IntN(2) == 0), Attack: p.a, UserAgent: p.device}
+	*c = Call{At: time.Unix(at, 0), Line: l.ID, Customer: l.Customer, Dialled: n.dialled(p.r.IntN(2) == 0), Attack: p.a, UserAgent: p.device, to: n.at}
 	c.Rings = time.Duration(1+p.r.IntN(8)) * time.Second
 	if c.Answered = p.r.Float64() < p.s.Answered; c.Answered {
 		c.Talk = p.talk.draw(p.r)
@@ -554,7 +557,7 @@ func (b *bait) next(c *Call) bool {
 	}
 	x := b.calls[0]
 	b.calls = b.calls[1:]
-	*c = Call{At: time.Unix(x.at, 0), Line: x.line.ID, Customer: x.line.Customer, Inbound: !x.back, Dialled: x.from.dialled(!x.back || x.line.plus), Attack: b.a}
+	*c = Call{At: time.Unix(x.at, 0), Line: x.line.ID, Customer: x.line.Customer, Inbound: !x.back, Dialled: x.from.dialled(!x.back || x.line.plus), Attack: b.a, to: x.from.at}
 	if !x.back {
 		c.Rings = time.Duration(1+b.r.IntN(3)) * time.Second
 		return true

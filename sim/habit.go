@@ -195,7 +195,10 @@ func (h *habit) call(c *Call, e event) bool {
 	h.last = when
 	*c = Call{At: time.Unix(when, 0), Line: h.l.ID, Customer: h.l.Customer, Inbound: e.what == incoming}
 	talk, answered, n := h.whom(e.what)
-	c.Dialled = n.dialled(h.l.plus || c.Inbound)
+	if e.what != incoming {
+		talk = n.at.thrift(talk)
+	}
+	c.Dialled, c.to = n.dialled(h.l.plus || c.Inbound), n.at
 	c.Rings = time.Duration(3+h.r.IntN(18)) * time.Second
 	switch {
 	case e.what == incoming && !free: // the caller hears that the line is busy

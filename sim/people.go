@@ -204,7 +204,7 @@ func (c *customer) history(r *rand.Rand, days int) {
 	for i := range c.kind.phases {
 		p := &c.kind.phases[i]
 		for range poisson(r, p.perYear*(years+0.1)) {
-			span := phaseSpan{phase: p, from: r.IntN(days+36) - 36, areas: c.reachable(r, some(r, areas(p.places), p.choose))}
+			span := phaseSpan{phase: p, from: r.IntN(days+36) - 36, areas: c.reachable(r, c.somewhere(r, p))}
 			span.until = span.from + within(r, p.days)
 			for range within(r, p.contacts) {
 				span.book = append(span.book, c.fresh(r, span.areas, span.book))
@@ -213,6 +213,16 @@ func (c *customer) history(r *rand.Rand, days int) {
 		}
 	}
 	slices.SortStableFunc(c.phases, func(a, b phaseSpan) int { return cmp.Compare(a.from, b.from) })
+}
+
+// somewhere is where a phase calls: as a rule where the customer has called before.
+func (c *customer) somewhere(r *rand.Rand, p *phase) []area {
+	for i := range c.kind.streams {
+		if c.kind.streams[i].choose[1] > 1 && p.choose[1] > 0 && r.IntN(100) < 75 {
+			return some(r, c.streams[i], p.choose)
+		}
+	}
+	return some(r, areas(p.places), p.choose)
 }
 
 // reachable leaves out what the lines may not call: nobody begins what he cannot do, or hardly anybody.
@@ -381,6 +391,55 @@ func (c *customer) spend(calls float64) (pounds float64) {
 		pounds += calls * s.share * s.answered * s.talk.mean() * minute
 	}
 	return pounds
+}
+
+// replace gives all lines of a customer other settings.
+func (c *customer) replace(by []Setting) error {
+	for _, l := range c.lines {
+		for _, s := range by {
+			if err := l.limits.set(s); err != nil {
+				return err
+			}
+		}
+		l.Settings = l.limits.list()
+	}
+	return nil
+}
+
+// set reads a setting as lines.csv has it.
+func (l *limits) set(s Setting) error {
+	switch s.Field {
+	case account.Premium, account.Satellite:
+		on := s.Value == "on"
+		if s.Field == account.Premium {
+			l.premium = on
+		} else {
+			l.satellite = on
+		}
+		return nil
+	}
+	n, err := strconv.ParseFloat(s.Value, 64)
+	if err != nil || n < 0 || n > 1e7 {
+		return fmt.Errorf("%s is %q: want a number", s.Field, s.Value)
+	}
+	for field, to := range map[account.Field]*int{
+		account.MaxCalls: &l.calls, account.MaxInternational: &l.callsAbroad, account.CallsPerMinute: &l.perMinute,
+		account.LineDayCap: &l.day, account.LineMonthCap: &l.month, account.AccountDayCap: &l.accountDay, account.AccountMonthCap: &l.accountMonth,
+	} {
+		if field == s.Field {
+			*to = int(n)
+			return nil
+		}
+	}
+	switch s.Field {
+	case account.NationalCeiling:
+		l.national = int(n * 100)
+	case account.InternationalCeiling:
+		l.abroad = int(n * 100)
+	default:
+		return fmt.Errorf("%s is no setting of the simulator", s.Field)
+	}
+	return nil
 }
 
 func (l *limits) list() []Setting {

@@ -127,7 +127,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
@@ -158,7 +158,8 @@ func spread(people []People) (all []People) {
 // maxWeeks bounds how long a scenario lasts: four years.
 const maxWeeks = 210
 
-func (s *Scenario) check() error {
+// Check fills in what is left out, and says what is wrong. A scenario that was not parsed must be checked before it is played.
+func (s *Scenario) Check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if s.About == "" {

@@ -124,6 +124,9 @@ func (s *Script) check() error {
 	if s.Count < 1 || s.Count > 10_000 {
 		add(fmt.Errorf("count is %d: want 1 to 10000", s.Count))
 	}
+	if s.Young && len(s.Victims) == 0 {
+		add(errors.New("young is on: want victims, of which a new customer is made"))
+	}
 	if len(faults) == 0 && s.Calls[1] == 0 && s.Baits[1] == 0 {
 		add(errors.New("it calls nobody: want calls, or baits"))
 	}

@@ -24,6 +24,8 @@ type Call struct {
 	UserAgent string
 	Attack    *Attack // nil is an honest call
 	Test      bool    // a short call of an attacker who tries whether there is a way
+
+	to *place // that is called
 }
 
 // Label is "honest", or that of the attack.
@@ -51,6 +53,7 @@ type World struct {
 	taken     map[string]bool // numbers that lines have
 	clocks    map[string]*clock
 	attacks   []*Attack
+	victims   []Setting
 	mobiles   []string // networks on which phones roam
 }
 
@@ -59,11 +62,13 @@ type Options struct {
 	Seed  uint64 // 0 is the scenario's
 	Weeks int    // 0 is the scenario's
 	Lines int    // about so many honest lines; 0 are the scenario's
+	// Victims are settings that the lines under attack have instead of their own: what would come of it on a line that has these?
+	Victims []Setting
 }
 
 // World makes the lines and plans the attacks; calls are made as they are asked for.
 func (s *Scenario) World(o Options) (*World, error) {
-	w := &World{Scenario: s, seed: o.Seed, taken: map[string]bool{}, clocks: map[string]*clock{}}
+	w := &World{Scenario: s, seed: o.Seed, victims: o.Victims, taken: map[string]bool{}, clocks: map[string]*clock{}}
 	if w.seed == 0 {
 		w.seed = s.Seed
 	}

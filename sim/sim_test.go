@@ -222,3 +222,47 @@ func TestKeptBack(t *testing.T) {
 		t.Error("no kind is kept back")
 	}
 }
+
+// TestHowOftenHonestPeopleSurprise keeps the honest where they are hard but not absurd: within three days, £3 into a block of numbers that is new to the
+// line is to come about in some 5 to 60 of 100,000 calls, £12 in at most a tenth as many and a little.
+func TestHowOftenHonestPeopleSurprise(t *testing.T) {
+	type block struct {
+		first time.Time
+		spent int // ten-thousandths of a penny
+	}
+	blocks := map[string]*block{}
+	w := world(t, "population", Options{Seed: 5, Lines: 250})
+	warm := w.Begin.AddDate(0, 0, 21)
+	calls, some, much := 0, 0, 0
+	for c := range w.Calls() {
+		if c.At.After(warm) {
+			calls++
+		}
+		if c.Inbound || !c.Answered || c.to.name == "UK geographic" || c.to.name == "UK mobile" {
+			continue
+		}
+		key := c.Line + c.Dialled[:len(c.Dialled)-3]
+		b := blocks[key]
+		if b == nil {
+			b = &block{first: c.At}
+			blocks[key] = b
+		}
+		if c.At.Sub(b.first) > 72*time.Hour {
+			continue
+		}
+		before := b.spent
+		b.spent += c.to.fee*100 + int(float64(c.to.rate*100)*c.Talk.Minutes())
+		if passes := func(pounds int) bool { return before < pounds*1_000_000 && b.spent >= pounds*1_000_000 }; c.At.After(warm) {
+			if passes(3) {
+				some++
+			}
+			if passes(12) {
+				much++
+			}
+		}
+	}
+	per := func(n int) float64 { return 1e5 * float64(n) / float64(calls) }
+	if per(some) < 5 || per(some) > 60 || per(much) > per(some)/10+1 {
+		t.Errorf("of 100,000 calls, %.1f bring a new block to £3 and %.1f to £12", per(some), per(much))
+	}
+}

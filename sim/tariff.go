@@ -4,11 +4,13 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 //go:generate go run ./gen
@@ -47,6 +49,17 @@ func (p *place) home() bool { return p.kind == "national" || p.kind == "free" ||
 
 // abroad says that it is the international ceiling that judges the price of the place.
 func (p *place) abroad() bool { return !p.home() && !strings.HasPrefix(p.name, "UK ") }
+
+// usual is the price from which on people talk less the more it costs, in hundredths of a penny a minute.
+const usual = 1200
+
+// thrift is how long people talk who know the price.
+func (p *place) thrift(talk time.Duration) time.Duration {
+	if p.rate <= usual {
+		return talk
+	}
+	return max(time.Duration(float64(talk)*math.Sqrt(usual/float64(p.rate))).Truncate(time.Second), time.Second)
+}
 
 // number makes one up.
 func (p *place) number(r *rand.Rand) number {
