@@ -36,8 +36,9 @@ type Options struct {
 	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
 	Linger  time.Duration // how long an op waits that no caller waits for; 15 ms, < 0 never
 	Wrote   func()        // called after each transaction; it must not block. nil: nobody wants to know
-	// Direct: the store is in memory and answers immediately, so that the goroutine that brings an op writes it.
-	Direct bool
+	// Direct writes one op in a store in memory, which answers immediately, so that the goroutine that brings an op writes it. Nil: the
+	// committer writes.
+	Direct func(context.Context, store.Op) (store.Outcome, error)
 }
 
 func (o *Options) defaults() {
@@ -157,7 +158,7 @@ func (l *Ledger) Stop(ctx context.Context) error {
 // (store.ErrInvalid). Who gives up on an OpOpen posts an OpSettle of nothing after it: the order is kept, and if
 // the opening never took effect nothing happens.
 func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
-	if l.o.Direct {
+	if l.o.Direct != nil {
 		return l.direct(ctx, op) // the store checks it
 	}
 	if why := op.Check(); why != "" {
@@ -180,11 +181,7 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 
 // direct writes one op on the caller's goroutine: the store's own lock is the order.
 func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error) {
-	group := singles.Get().(*[1]store.Op)
-	group[0] = op
-	outs, err := l.m.Apply(ctx, group[:])
-	group[0] = store.Op{}
-	singles.Put(group)
+	out, err := l.o.Direct(ctx, op)
 	if err != nil {
 		return store.Outcome{}, err
 	}
@@ -193,14 +190,11 @@ func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error)
 	l.stats.Groups++
 	l.stats.Ops++
 	l.stats.LargestGroup = 1
-	if outs[0].Refused {
+	if out.Refused {
 		l.stats.Refused++
 	}
-	return outs[0], nil
+	return out, nil
 }
-
-// singles are groups of one: a store in memory keeps none.
-var singles = sync.Pool{New: func() any { return new([1]store.Op) }}
 
 func (l *Ledger) admit(e *entry) error {
 	l.mu.Lock()
@@ -240,7 +234,7 @@ func (l *Ledger) PostOr(op store.Op, moved func()) {
 		l.invalid(&op, &store.OpError{Why: why})
 		return
 	}
-	if l.o.Direct {
+	if l.o.Direct != nil {
 		if _, err := l.direct(context.Background(), op); err != nil {
 			l.invalid(&op, err)
 		}
@@ -322,7 +316,7 @@ func (l *Ledger) Settling() (all []call.CDR) {
 
 // Record writes facts without money in their turn. It never blocks; when too many wait they are dropped and counted.
 func (l *Ledger) Record(facts ...store.Fact) {
-	if l.o.Direct {
+	if l.o.Direct != nil {
 		l.Post(store.Op{Kind: store.OpRecord, Facts: facts})
 		return
 	}
@@ -346,7 +340,7 @@ func (l *Ledger) Record(facts ...store.Fact) {
 // is dropped and counted.
 func (l *Ledger) Refused(r *call.CDR, facts ...store.Fact) {
 	op := store.Op{Kind: store.OpRecord, ID: r.ID, CDR: r}
-	if l.o.Direct {
+	if l.o.Direct != nil {
 		op.Facts = facts
 		l.Post(op)
 		return
