@@ -186,12 +186,15 @@ func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error)
 		return store.Outcome{}, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.stats.Groups++
 	l.stats.Ops++
 	l.stats.LargestGroup = 1
 	if out.Refused {
 		l.stats.Refused++
+	}
+	l.mu.Unlock()
+	if l.o.Wrote != nil {
+		l.o.Wrote()
 	}
 	return out, nil
 }
