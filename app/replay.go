@@ -7,7 +7,6 @@ import (
 	"ringfence/app/config"
 	"ringfence/app/demo"
 	"ringfence/core/engine"
-	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/rating"
 	"ringfence/flow/replay"
@@ -27,7 +26,7 @@ func ReplaySet(name string, cfg *config.Config, deck []byte) (replay.Set, error)
 	}
 	s := replay.Set{Name: name, Plan: o.Plan, Provider: o.Provider, RingTime: cfg.SIP.RingTime.Duration, Terms: engine.Terms{
 		Slice: cfg.Money.Slice.Duration, Ahead: cfg.Money.ExtendAhead.Duration, WaiveLate: cfg.Provider.LateAnswers == "free",
-	}, Calendar: rating.Calendar{PeakFrom: o.PeakFrom, PeakTill: o.PeakTill}, Habits: habit.Default()}
+	}, Calendar: rating.Calendar{PeakFrom: o.PeakFrom, PeakTill: o.PeakTill}, Habits: cfg.Rules()}
 	if s.Zone, err = time.LoadLocation(o.Zone); err != nil {
 		return s, fmt.Errorf("provider.zone: %w", err)
 	}

@@ -107,11 +107,7 @@ func (a *App) openStages(ctx context.Context) error {
 	cfg := &a.cfg
 	a.clock = newClock()
 	a.clock.read(ctx, a.money.Clock)
-	o := ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Wrote: a.wrote}
-	if m, ok := a.money.(*memory.Engine); ok {
-		o.Direct = m.Do
-	}
-	a.ledger = ledger.New(a.money, o)
+	a.ledger = ledger.New(a.money, ledger.Options{Node: cfg.Node, Lease: cfg.Money.Lease.Duration, Log: a.log, Direct: cfg.Store.Money == "memory", Wrote: a.wrote})
 	a.location = location.New(location.Options{
 		Store: a.store, MaxContacts: cfg.Limits.Contacts, Account: a.accountOf, Log: a.log,
 		Same: message.SameURI, Connected: func(at netip.AddrPort) bool { return a.sip != nil && a.sip.Connected(at) },

@@ -412,11 +412,121 @@ type Counters struct {
 	Prefix string `toml:"prefix" form:"name" default:"ringfence"`
 }
 
-// Watch sets what is done about calls that are unlike the usual ones of their line.
+// Watch sets the rules that watch calls as they happen: what they measure, and what they close when calls are unlike those of their line. See protection.md.
+// A server that is reloaded watches by the new rules from the next call on; what was learnt stays.
 type Watch struct {
-	// Calls is "live": what the rules for unusual calls find closes destinations of the line, step by step, for a time; "shadow": they
-	// only say in findings what they would have closed; or "off": nobody watches, and nothing is learnt. See protection.md.
-	Calls string `toml:"calls" default:"shadow" one:"live,shadow,off"`
+	// Calls is how far the rules are trusted, all together: "live" closes destinations, "canary" does so for a tenth of the customers, by
+	// a hash, "shadow" only says in findings what it would have closed, and "off" watches and learns nothing. A rule whose own life is
+	// less stays at that. Left out, a server watches in shadow, and replay plays the rules live. From "off" at the start to another needs
+	// a restart.
+	Calls string `toml:"calls" one:"live,canary,shadow,off" reload:"live"`
+
+	// Learning is how many days a customer of long standing is only learnt from, and how long a new one counts as new.
+	Learning Setting `toml:"learning" reload:"live"`
+
+	// Headroom is what the highest weeks of a line are multiplied by: a rule fires above it. A higher figure stops fewer honest calls.
+	Headroom Setting `toml:"headroom" reload:"live"`
+
+	// Little is what is added to that: "2" is two pounds.
+	Little Setting `toml:"little" reload:"live"`
+
+	// Range is the rule for money that goes into one range of a thousand numbers, from one line.
+	Range Meter `toml:"range"`
+
+	// SharedRange is the rule for money that goes into one range of a thousand numbers, from all lines of a customer.
+	SharedRange Meter `toml:"shared-range"`
+
+	// Line is the rule for money that a line spends on numbers that are new to it.
+	Line Meter `toml:"line"`
+
+	// Account is the rule for money that all lines of a customer spend on numbers that are new to them.
+	Account Meter `toml:"account"`
+
+	// Pace is the rule for money of any kind in a short time, by calls that show several signs.
+	Pace Meter `toml:"pace"`
+
+	Signs Signs `toml:"signs"`
+	Lasts Lasts `toml:"lasts"`
+}
+
+// Meter is a rule that adds up money as it is spent.
+type Meter struct {
+	// Life is "live": it closes destinations; "canary": only for a tenth of the customers; "shadow": it only says what it would have
+	// closed; or "off": it measures and learns nothing. A new rule should begin in shadow.
+	Life string `toml:"life" one:"live,canary,shadow,off" reload:"live"`
+
+	// Floor is the least that must be spent before the rule fires, whatever the line usually does: "3" is three pounds.
+	Floor Setting `toml:"floor" reload:"live"`
+
+	// Memory is how long money counts: after this time about a third of it is left, after twice the time a seventh.
+	Memory Setting `toml:"memory" reload:"live"`
+
+	// First is the step of the ladder that the rule begins at: "range" closes the thousand numbers, "country" and their country, "narrow"
+	// everything abroad in countries that are new, "abroad" everything abroad, "paid" everything that costs, "login" and new phones.
+	First string `toml:"first" one:"range,country,narrow,abroad,paid,login" reload:"live"`
+}
+
+// Signs are what makes money count more: a pound of a call that shows a sign counts as so many. 1 turns a sign off. Several signs are multiplied.
+type Signs struct {
+	// OddHour is an hour of the week in which the line or its customer makes no calls.
+	OddHour Setting `toml:"odd-hour" reload:"live"`
+
+	// OddPlace is a network that is new to the customer.
+	OddPlace Setting `toml:"odd-place" reload:"live"`
+
+	// FarPlace is one that is new to every customer as well.
+	FarPlace Setting `toml:"far-place" reload:"live"`
+
+	// OddDevice is a product of phone that is new to the customer.
+	OddDevice Setting `toml:"odd-device" reload:"live"`
+
+	// AtOnce is more calls at the same time than ever before.
+	AtOnce Setting `toml:"at-once" reload:"live"`
+
+	// HotRange is a range in which another customer was stopped in the last days.
+	HotRange Setting `toml:"hot-range" reload:"live"`
+
+	// Baited is a range that rang several customers briefly, to be called back.
+	Baited Setting `toml:"baited" reload:"live"`
+
+	// TestCall is a short call to a new destination within the last day.
+	TestCall Setting `toml:"test-call" reload:"live"`
+
+	// Tries is refused destinations that were tried one after another within the last day.
+	Tries Setting `toml:"tries" reload:"live"`
+
+	// AfterLogin is trouble with the login within the last day.
+	AfterLogin Setting `toml:"after-login" reload:"live"`
+
+	// InARow is the same number, or its neighbours, again and again.
+	InARow Setting `toml:"in-a-row" reload:"live"`
+
+	// Burst is more calls within an hour than ever before.
+	Burst Setting `toml:"burst" reload:"live"`
+}
+
+// Lasts are how long each step of the ladder holds. The step of an answer that follows soon after another one is higher, and may hold longer.
+type Lasts struct {
+	// Range is how long a range stays closed.
+	Range Setting `toml:"range" reload:"live"`
+
+	// Country is how long a country stays closed.
+	Country Setting `toml:"country" reload:"live"`
+
+	// Narrow is how long new countries stay closed.
+	Narrow Setting `toml:"narrow" reload:"live"`
+
+	// Abroad is how long everything abroad stays closed.
+	Abroad Setting `toml:"abroad" reload:"live"`
+
+	// Paid is how long everything that costs stays closed.
+	Paid Setting `toml:"paid" reload:"live"`
+
+	// Login is how long new phones are kept out as well.
+	Login Setting `toml:"login" reload:"live"`
+
+	// Pace is how long everything that costs stays closed if the rule of that name closed it.
+	Pace Setting `toml:"pace" reload:"live"`
 }
 
 // Notify sets who is notified of findings, and how.

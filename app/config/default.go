@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"ringfence/core/habit"
 )
 
 // processors is asked at the start: the program raises GOMAXPROCS later, and what was left out must not differ at a reload.
@@ -33,6 +35,7 @@ func defaults() (c Config) {
 			panic("config: the default of " + f.Key + ": " + err.Error()) // a tag of this package; every test would see it
 		}
 	}
+	c.Watch.say(habit.Default())
 	return c
 }
 

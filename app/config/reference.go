@@ -94,11 +94,26 @@ func sectioned(table func(key, doc string), each func(f field, value string)) {
 	for _, f := range ordered() {
 		if t := f.table(); t != now {
 			now = t
-			doc := strings.TrimPrefix(docs()[ownerType(f)], ownerType(f)+" ")
+			doc := tableDoc(t)
 			table(t, capital(strings.TrimPrefix(strings.TrimPrefix(doc, "is "), "are ")))
 		}
 		each(f, show(f.of(&d)))
 	}
+}
+
+// tableDoc is the comment on a table: on the field that holds it, or else on its type.
+func tableDoc(key string) string {
+	for _, t := range allTables {
+		if t.Key != key {
+			continue
+		}
+		name := t.Go[strings.LastIndexByte(t.Go, '.')+1:]
+		if doc := docs()[ownerType(t)+"."+name]; doc != "" {
+			return strings.TrimPrefix(doc, name+" ")
+		}
+		return strings.TrimPrefix(docs()[t.typ.Name()], t.typ.Name()+" ")
+	}
+	return ""
 }
 
 // ordered is allFields with every table's own fields before those of the tables inside it, as TOML needs.

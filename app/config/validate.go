@@ -38,6 +38,7 @@ func (c *Config) faults() Faults {
 	v.shield()
 	v.notices()
 	v.settings()
+	v.watch()
 	return v.faults
 }
 
@@ -61,7 +62,8 @@ func (v *validator) bad(key string, found any, want string) {
 // tags enforces what the field's tags say.
 func (v *validator) tags(f field) {
 	value := f.of(v.c)
-	if len(f.One) > 0 && !allOf(value, f.One) || f.Min != "" && !within(value, f.Min, f.Max) {
+	left := f.Default == "" && value.IsZero() // out, where that says something of its own
+	if len(f.One) > 0 && !left && !allOf(value, f.One) || f.Min != "" && !within(value, f.Min, f.Max) {
 		v.bad(f.Key, value.Interface(), f.want())
 	}
 	for _, text := range texts(value) {

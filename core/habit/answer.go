@@ -40,38 +40,40 @@ func (r *Rules) fire(s *State, c *Call, minute uint32) *Finding {
 	if !s.Account.young && s.Account.age(minute) < r.Learning {
 		return nil // a customer of long standing is only learnt at first
 	}
-	for kind := range NumMeters {
-		level, m := r.read(s, c, kind, minute)
-		if level == 0 || m.Life == Off {
-			continue
-		}
-		allowance := r.allowance(s, kind, minute)
-		who := s.who(kind)
-		if level < allowance {
-			if level*2 < allowance || who.meters[kind].told || m.Life == Shadow {
+	for _, life := range [...]Life{Live, Shadow} { // what only watches delays nothing
+		for kind := range NumMeters {
+			if r.Meters[kind].Life.of(c.Account) != life {
 				continue
 			}
-			who.meters[kind].told = true
-			f := r.finding(s, c, kind, level, allowance, minute)
-			f.Answer = Answer{Step: Notice, Whole: kind.whole()}
-			return f
+			if f := r.passed(s, c, kind, life, minute); f != nil {
+				return f
+			}
 		}
-		f := r.finding(s, c, kind, level, allowance, minute)
-		r.answer(s, f, minute)
-		return f
 	}
 	return nil
 }
 
-func (r *Rules) finding(s *State, c *Call, kind MeterKind, level, allowance money.Micro, minute uint32) *Finding {
+// passed looks at one meter. A shadow gives no early notice, and is silent while what it has said would still hold: the calls that would have been stopped
+// go on, and would have it fire with every slice.
+func (r *Rules) passed(s *State, c *Call, kind MeterKind, life Life, minute uint32) *Finding {
 	who := s.who(kind)
-	plain := who.meters[kind].plain
-	if kind == Range || kind == Shared {
-		plain = who.block(c.block(), minute, r.Meters[kind].minutes()).plain
+	level, plain := r.read(s, c, kind, minute)
+	if level == 0 || !life.Acts() && who.shadow.step != 0 {
+		return nil
 	}
-	return &Finding{
-		Meter: kind, Life: r.Meters[kind].Life.of(c.Line), Level: level, Plain: plain, Allowance: allowance, Novelty: c.level, Signs: c.signs, Call: c, Again: who.fired,
+	allowance := r.allowance(s, kind, minute)
+	notice := level < allowance
+	if notice && (level*2 < allowance || who.meters[kind].told || !life.Acts()) {
+		return nil
 	}
+	f := &Finding{Meter: kind, Life: life, Level: level, Plain: plain, Allowance: allowance, Novelty: c.level, Signs: c.signs, Call: c, Again: who.of(life).fired}
+	if !notice {
+		r.answer(s, f, minute)
+		return f
+	}
+	who.meters[kind].told = true
+	f.Answer = Answer{Step: Notice, Whole: kind.whole()}
+	return f
 }
 
 // who is whose meter it is.
@@ -85,21 +87,17 @@ func (s *State) who(kind MeterKind) *Memory {
 // whole says that a meter is of all lines of a customer.
 func (k MeterKind) whole() bool { return k == Account || k == Shared }
 
-// read is the level of a meter that a call adds to; 0: it does not.
-func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (money.Micro, *Meter) {
-	rule := &r.Meters[kind]
+// read is the level of a meter that a call adds to, with signs and without; 0: it does not.
+func (r *Rules) read(s *State, c *Call, kind MeterKind, minute uint32) (level, plain money.Micro) {
+	who := s.who(kind)
 	switch {
-	case kind == Pace:
-		if c.paces() {
-			return s.Line.meters[Pace].level, rule
-		}
-		return 0, rule
-	case c.novel == 0:
-		return 0, rule
+	case kind == Pace && !c.paces() || kind != Pace && c.novel == 0:
+		return 0, 0
 	case kind == Range || kind == Shared:
-		return s.who(kind).block(c.block(), minute, rule.minutes()).level, rule
+		b := who.block(c.block(), minute, r.Meters[kind].minutes())
+		return b.level, b.plain
 	}
-	return s.who(kind).meters[kind].level, rule
+	return who.meters[kind].level, who.meters[kind].plain
 }
 
 // allowance is what a meter may reach: a floor, or more than the line has ever needed.
@@ -118,13 +116,13 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 	return a
 }
 
-// answer climbs the ladder and says what is closed. The state is as if it had taken effect, also when the rule only watches: else it would fire with every
-// slice.
+// answer climbs the ladder and says what is closed. What a shadow says goes into its own ladder and its own meter, and nothing else changes.
 func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
+	l := who.of(f.Life)
 	step := r.climb(who, f, minute)
 	m, half := &who.meters[f.Meter], money.Micro(math.MaxInt64)
-	if who.fired == 0 || f.Call.odd() {
+	if l.fired == 0 || f.Call.odd() {
 		half = 2 // the second time comes sooner; but a false alarm does not lead to many
 	}
 	if f.Meter == Range || f.Meter == Shared {
@@ -132,15 +130,12 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	}
 	m.level, m.told = m.level/half, false
 	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
-	if !f.Life.Acts() {
-		return
-	}
 	lasts := r.Lasts[step]
-	switch again := minute-min(who.until, minute) < r.Remember; {
+	switch again := minute-min(l.until, minute) < r.Remember; {
 	case again && f.Call.odd():
-		lasts = min(lasts<<min(who.fired, 5), longestAnswer) // one who waits for the end meets a longer one
+		lasts = min(lasts<<min(l.fired, 5), longestAnswer) // one who waits for the end meets a longer one
 	case step == OneRange && !f.Call.odd():
-		lasts = min(shortAnswer<<min(who.fired, 5), lasts) // nothing is odd but the money: the owner is notified, and can say that it was he
+		lasts = min(shortAnswer<<min(l.fired, 5), lasts) // nothing is odd but the money: the owner is notified, and can say that it was he
 	}
 	if f.Meter == Pace && step == Paid {
 		lasts = r.PaceLasts
@@ -152,12 +147,15 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 		x := &f.Answer.Restrictions[i]
 		x.Since, x.Until, x.Ends = time.Unix(int64(minute)*60, 0).UTC(), f.Answer.Until, true
 	}
+	l.step, l.until, l.firedAt = step, max(l.until, until), minute
+	l.fired += uint8(b2u(l.fired < math.MaxUint8))
+	if !f.Life.Acts() {
+		return
+	}
 	fresh := uint16(minute/(24*60)) - uint16(r.Forget)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
 		m.forget(fresh, f.Signs)
-		m.fired += uint8(b2u(m.fired < 255 && m == who))
 	}
-	who.step, who.until, who.firedAt = step, max(who.until, until), minute
 	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
 }
 
@@ -173,13 +171,13 @@ const patience = 3
 // climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
 // stop many honest calls is worse than what it saves.
 func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
-	step := r.Meters[f.Meter].First
+	step, l := r.Meters[f.Meter].First, who.of(f.Life)
 	switch {
-	case !f.Call.odd() && who.fired < patience: // it may well be the owner, who was notified
-	case who.step != 0 && f.Life.Acts():
-		step = max(step, who.step+1)
-	case who.reached != 0 && minute-min(who.until, minute) < r.Remember:
-		step = max(step, who.reached+1)
+	case !f.Call.odd() && l.fired < patience: // it may well be the owner, who was notified
+	case l.step != 0:
+		step = max(step, l.step+1)
+	case l.reached != 0 && minute-min(l.until, minute) < r.Remember:
+		step = max(step, l.reached+1)
 	}
 	if f.Call.odd() {
 		step = max(step, OneCountry)
@@ -198,9 +196,9 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 var prices = [NumSteps]int{OneCountry: priceNew, Narrow: priceNew, Abroad: priceAbroad, Paid: pricePaid, Login: pricePaid}
 
 // rest ends an answer whose time is over.
-func (m *Memory) rest(minute uint32) {
-	if m.step != 0 && minute >= m.until {
-		m.reached, m.step = m.step, 0
+func (l *ladder) rest(minute uint32) {
+	if l.step != 0 && minute >= l.until {
+		l.reached, l.step = l.step, 0
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 var ErrMemory = errors.New("not a memory of habits")
 
 // The version of the encoding, its first byte.
-const version = 1
+const version = 2
 
 // Append writes the memory after b, in at most MaxMemory bytes.
 func (m *Memory) Append(b []byte) []byte {
@@ -208,11 +208,13 @@ func layout(v visitor, m *Memory) {
 	}
 	v.u8(&m.wanders)
 	v.u8(&m.changes)
-	v.u8((*uint8)(&m.step))
-	v.u8((*uint8)(&m.reached))
-	v.u32(&m.until)
-	v.u8(&m.fired)
-	v.u32(&m.firedAt)
+	for _, l := range [...]*ladder{&m.ladder, &m.shadow} {
+		v.u8((*uint8)(&l.step))
+		v.u8((*uint8)(&l.reached))
+		v.u32(&l.until)
+		v.u8(&l.fired)
+		v.u32(&l.firedAt)
+	}
 	v.u32(&m.alarm)
 	v.u16((*uint16)(&m.alarmSigns))
 	v.u64(&m.last)

@@ -183,7 +183,7 @@ type State struct {
 // Finding is a meter that passed its allowance.
 type Finding struct {
 	Meter     MeterKind
-	Life      Life // of the rule, for this line
+	Life      Life // of the rule, for this customer: it acts, or is a shadow
 	Level     money.Micro
 	Plain     money.Micro // of Level, without signs
 	Allowance money.Micro
@@ -195,15 +195,17 @@ type Finding struct {
 }
 
 // Step takes an event. It returns a finding, or nil. A finding whose Life acts has changed the state as its answer says, and the shell is to apply the
-// answer.
+// answer. That of a shadow says what would have been closed.
 func (r *Rules) Step(s *State, e *Event, now time.Time) *Finding {
 	minute := uint32(now.Unix() / 60)
 	s.Line.turn(minute, r)
 	if s.Account.turn(minute, r) {
 		s.Account.young = !e.Since.IsZero() && now.Sub(e.Since) < time.Duration(r.Learning)*24*time.Hour
 	}
-	s.Line.rest(minute)
-	s.Account.rest(minute)
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		m.rest(minute)
+		m.shadow.rest(minute)
+	}
 	switch e.Kind {
 	case Began:
 		return r.began(s, e, minute)
@@ -284,13 +286,21 @@ func (r *Rules) count(s *State, c *Call, more money.Micro, minute uint32) {
 	novel := more * money.Micro(c.novel) / 256
 	odd := novel * money.Micro(c.factor) / 256
 	if c.novel != 0 {
-		s.Line.meters[Whole].add(odd, novel, minute, r.Meters[Whole].minutes())
-		s.Account.meters[Account].add(odd, novel, minute, r.Meters[Account].minutes())
-		for kind, m := range [...]*Memory{Range: s.Line, Shared: s.Account} {
-			b := m.block(c.block(), minute, r.Meters[kind].minutes())
-			b.level, b.plain = max(b.level+odd, 0), max(b.plain+novel, 0)
-			m.meters[kind].peak = max(m.meters[kind].peak, b.plain)
+		for kind, m := range [...]*Memory{Range: s.Line, Shared: s.Account, Whole: s.Line, Account: s.Account} {
+			rule := &r.Meters[kind]
+			switch {
+			case rule.Life == Off:
+			case kind < int(Whole):
+				b := m.block(c.block(), minute, rule.minutes())
+				b.level, b.plain = max(b.level+odd, 0), max(b.plain+novel, 0)
+				m.meters[kind].peak = max(m.meters[kind].peak, b.plain)
+			default:
+				m.meters[kind].add(odd, novel, minute, rule.minutes())
+			}
 		}
+	}
+	if r.Meters[Pace].Life == Off {
+		return
 	}
 	pace := more / 10
 	if c.paces() {
@@ -380,7 +390,7 @@ func (r *Rules) rang(s *State, e *Event, minute uint32) {
 // lifted restores everything: the calls were honest, and are known from now on.
 func (r *Rules) lifted(s *State, minute uint32) {
 	for _, m := range [...]*Memory{s.Line, s.Account} {
-		m.step, m.until, m.alarm, m.fired = 0, 0, 0, 0
+		m.step, m.until, m.alarm, m.fired, m.shadow = 0, 0, 0, 0, ladder{}
 		for i := range m.meters {
 			m.meters[i].level, m.meters[i].plain, m.meters[i].told = 0, 0, false
 		}

@@ -21,21 +21,32 @@ type person struct {
 	t     *testing.T
 	rules *Rules
 	state State
-	calls []Call
+	all   []Finding // without their calls
+
+	account string // the customer's name
 }
 
 func newPerson(t *testing.T) *person {
-	return &person{t: t, rules: Default(), state: State{Line: &Memory{}, Account: &Memory{}, World: &World{}, Notes: &Notes{}}}
+	return &person{t: t, account: "acme", rules: Default(), state: State{Line: &Memory{}, Account: &Memory{}, World: &World{}, Notes: &Notes{}}}
 }
 
 // call is a call that costs a price a minute, from its begin to its end, in slices of 30 s. It returns the gravest finding.
 func (p *person) call(number string, perMinute money.Rate, from string, at time.Time, talk time.Duration) (found *Finding) {
 	p.t.Helper()
 	c := callTo(p.t, number, perMinute, from, at)
+	c.Account = Hash(p.account)
+	stopped := false
 	step := func(e *Event, now time.Time) {
-		if f := p.rules.Step(&p.state, e, now); f != nil && (found == nil || f.Answer.Step > found.Answer.Step) {
+		f := p.rules.Step(&p.state, e, now)
+		if f == nil {
+			return
+		}
+		if found == nil || f.Answer.Step > found.Answer.Step {
 			found = f
 		}
+		p.all = append(p.all, *f)
+		p.all[len(p.all)-1].Call = nil
+		stopped = stopped || f.Life.Acts() && f.Answer.Step >= Narrow
 	}
 	slice := money.Micro(perMinute / 2000)
 	step(&Event{Kind: Began, Call: &c, Amount: slice}, at)
@@ -43,7 +54,7 @@ func (p *person) call(number string, perMinute money.Rate, from string, at time.
 	for t := 30 * time.Second; t < talk; t += 30 * time.Second {
 		held += slice
 		step(&Event{Kind: Held, Call: &c, Amount: held}, at.Add(t))
-		if found != nil && found.Answer.Step >= Narrow {
+		if stopped {
 			break // what is not bought is not talked
 		}
 	}

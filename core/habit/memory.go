@@ -31,17 +31,31 @@ type Memory struct {
 
 	wanders, changes uint8 // new places and products lately, which fade
 
-	step    Step   // of the ladder that is in force, 0 is none
-	reached Step   // and the last one before it
-	until   uint32 // minute until which the answer holds
-	fired   uint8  // times that a meter fired, forgotten one by one
-	firedAt uint32
+	ladder        // of the answers
+	shadow ladder // of those that rules only say, as if they were in force
 
 	alarm      uint32 // minute until which signs that last are on: trouble, tries and test calls
 	alarmSigns Signs
 	tries      [4]try
 	last       uint64 // number called last
 	repeats    uint8  // how often the last number, or one next to it, came in a row
+}
+
+// ladder is how far up its steps answers have gone.
+type ladder struct {
+	step    Step   // that is in force, 0 is none
+	reached Step   // and the last one before it
+	until   uint32 // minute until which the answer holds
+	fired   uint8  // times that a meter fired, forgotten one by one
+	firedAt uint32
+}
+
+// of is the ladder for a rule's life.
+func (m *Memory) of(l Life) *ladder {
+	if l.Acts() {
+		return &m.ladder
+	}
+	return &m.shadow
 }
 
 // MaxMemory bounds a Memory that is written, in bytes.
@@ -288,8 +302,8 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 		m.fresh = [168]uint8{}
 		m.wanders -= (m.wanders + 3) / 4
 		m.changes -= (m.changes + 3) / 4
-		if m.fired > 0 && m.step == 0 && m.week%2 == 0 {
-			m.fired--
+		for _, l := range [...]*ladder{&m.ladder, &m.shadow} {
+			l.fired -= uint8(b2u(l.fired > 0 && l.step == 0 && m.week%2 == 0))
 		}
 	}
 	m.week = max(m.week, week)

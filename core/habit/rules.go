@@ -13,7 +13,7 @@ type Life uint8
 const (
 	Off    Life = iota
 	Shadow      // it says what it would have done
-	Canary      // it acts on a tenth of the lines, and is a shadow on the others
+	Canary      // it acts on the lines of a tenth of the customers, and is a shadow on the others
 	Live
 )
 
@@ -23,12 +23,13 @@ func (l Life) String() string { return [...]string{"off", "shadow", "canary", "l
 // Acts says that an answer is to be applied.
 func (l Life) Acts() bool { return l == Live }
 
-// of is a rule's life for one line: a canary lives on the lines whose hash says so.
-func (l Life) of(line uint32) Life {
+// of is a rule's life for the lines of one customer: a canary lives on those whose hash says so. All lines of a customer are treated alike, for they are
+// measured together: so a canary does to a line exactly what a live rule would.
+func (l Life) of(account uint32) Life {
 	if l != Canary {
 		return l
 	}
-	if (line*0x9e3779b9>>16)%10 == 0 {
+	if (account*0x9e3779b9>>16)%10 == 0 {
 		return Live
 	}
 	return Shadow
@@ -49,16 +50,13 @@ type Meter struct {
 
 func (m *Meter) minutes() float64 { return float64(m.Memory / time.Minute) }
 
-// SignRule is the rule of a sign.
-type SignRule struct {
-	Life   Life
-	Factor uint16 // what it multiplies the weight of a pound by, in 256ths
-}
+// NoFactor is the factor of a sign that is off.
+const NoFactor = 256
 
 // Rules are everything that may be tuned.
 type Rules struct {
 	Meters     [NumMeters]Meter
-	Signs      [NumSigns]SignRule
+	Signs      [NumSigns]uint16     // what each multiplies the weight of a pound by, in 256ths; NoFactor is off
 	Weights    [numNovelties]uint16 // of a pound, in 256ths
 	MostFactor uint16               // of all signs together, in 256ths
 	KnownAfter int                  // days after which what was seen is known
@@ -71,15 +69,6 @@ type Rules struct {
 	Lasts      [NumSteps]uint32     // minutes that an answer holds
 	MostStops  [NumSteps]uint16     // calls a week of the line's own past that a step may stop
 	PaceLasts  uint32               // minutes, where Pace closes everything paid
-}
-
-// Trial are the rules as they are, but that they only say what they would have done.
-func (r *Rules) Trial() *Rules {
-	trial := *r
-	for i := range trial.Meters {
-		trial.Meters[i].Life = min(trial.Meters[i].Life, Shadow)
-	}
-	return &trial
 }
 
 // Default are the built-in rules.
@@ -99,11 +88,8 @@ func Default() *Rules {
 		Account: {Live, 8 * money.Pound, 120 * time.Hour, OneRange},
 		Pace:    {Live, 10 * money.Pound, 2 * time.Hour, OneRange},
 	}
-	factors := [NumSigns]uint16{
+	r.Signs = [NumSigns]uint16{
 		OddHour: 512, OddPlace: 448, FarPlace: 320, OddDevice: 640, AtOnce: 512, HotBlock: 512, Baited: 1024, TestCall: 384, Tries: 768, AfterLogin: 512, InARow: 512, Burst: 384,
-	}
-	for s := range NumSigns {
-		r.Signs[s] = SignRule{Live, factors[s]}
 	}
 	return r
 }

@@ -7,7 +7,7 @@ func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 	factor := 256
 	for sign := range NumSigns {
 		if c.signs.Has(sign) {
-			factor = factor * int(r.Signs[sign].Factor) / 256
+			factor = factor * int(r.Signs[sign]) / 256
 		}
 	}
 	c.factor = uint16(min(factor, int(r.MostFactor)))
@@ -82,7 +82,7 @@ func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) 
 		all.add(InARow)
 	}
 	for sign := range NumSigns {
-		if r.Signs[sign].Life == Off {
+		if r.Signs[sign] == NoFactor {
 			all &^= 1 << sign
 		}
 	}

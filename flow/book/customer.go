@@ -11,7 +11,6 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
-	"ringfence/core/rating"
 	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
@@ -31,32 +30,19 @@ type customerEntry struct {
 	zone     *time.Location // in force
 	badZone  bool           // this machine does not know the zone it names; the provider's is used
 	tariff   string         // in force
-	terms    atomic.Pointer[terms]
+	eff      atomic.Pointer[account.Effective]
 }
 
-// terms are what the calls of a line are judged and priced by, in one piece of memory: every call reads them, and seldom finds them in the
-// processor's cache.
-type terms struct {
-	account.Effective
-	tariff   string
-	calendar rating.Calendar
-}
-
-// with are the customer's terms under settings.
-func (c *customerEntry) with(e account.Effective) terms {
-	return terms{e, c.tariff, c.provider.calendar(c.zone)}
-}
-
-// at are the terms shared by all lines of the customer that say nothing themselves; see Line.Effective.
-func (c *customerEntry) at(now time.Time) *terms {
-	if t := c.terms.Load(); t != nil && t.Holds(now) {
-		return t
+// effective is shared by all lines of the customer that say nothing themselves; see Line.Effective.
+func (c *customerEntry) effective(at time.Time) *account.Effective {
+	if e := c.eff.Load(); e != nil && e.Holds(at) {
+		return e
 	}
-	t := c.with(account.Resolve(now, &c.provider.settings, &c.Settings))
-	if t.Holds(time.Now()) {
-		c.terms.Store(&t)
+	e := account.Resolve(at, &c.provider.settings, &c.Settings)
+	if e.Holds(time.Now()) {
+		c.eff.Store(&e)
 	}
-	return &t
+	return &e
 }
 
 // CustomerView is a customer as it is in force.
@@ -93,7 +79,7 @@ func (c *customer) view(now time.Time) CustomerView {
 	e := c.entry.Load()
 	return CustomerView{
 		Customer: e.Customer, ZoneInForce: e.zone.String(), TariffInForce: e.tariff,
-		Lines: int(c.lines.Load()), Effective: e.at(now).Effective,
+		Lines: int(c.lines.Load()), Effective: *e.effective(now),
 	}
 }
 

@@ -33,7 +33,7 @@ type Line struct {
 	handle   uint8                    // length of the handle within id
 	strength atomic.Uint32            // account.Strength
 	former   *former                  // nil is none
-	terms    atomic.Pointer[resolved] // only with settings of its own; else the customer's serve
+	eff      atomic.Pointer[resolved] // only with settings of its own; else the customer's serves
 	ha1      atomic.Pointer[secret.HA1]
 }
 
@@ -50,7 +50,7 @@ func packCourtesy(c account.Courtesy) courtesy {
 // resolved is a chain worked out for a line, good as long as its customer's entry is the one it was made from.
 type resolved struct {
 	from *customerEntry
-	terms
+	account.Effective
 }
 
 // ID is the line's identity: what money, records and devices are kept under. It is never shown to customers.
@@ -138,37 +138,31 @@ func (l *Line) Tariff() string { return l.cust.entry.Load().tariff }
 
 // Effective is the line's settings as they are at an instant: shared and read only. What is in force now is kept for later
 // callers; a question about another instant leaves that alone.
-func (l *Line) Effective(at time.Time) *account.Effective { return &l.at(at).Effective }
-
-func (l *Line) at(now time.Time) *terms {
+func (l *Line) Effective(at time.Time) *account.Effective {
 	c := l.cust.entry.Load()
 	if l.settings == nil {
-		return c.at(now)
+		return c.effective(at)
 	}
-	if r := l.terms.Load(); r != nil && r.from == c && r.Holds(now) {
-		return &r.terms
+	if r := l.eff.Load(); r != nil && r.from == c && r.Holds(at) {
+		return &r.Effective
 	}
-	r := &resolved{c, c.with(account.Resolve(now, &c.provider.settings, &c.Settings, l.settings))}
+	r := &resolved{c, account.Resolve(at, &c.provider.settings, &c.Settings, l.settings)}
 	if r.Holds(time.Now()) {
-		l.terms.Store(r)
+		l.eff.Store(r)
 	}
-	return &r.terms
+	return &r.Effective
 }
 
 // Retail is the deck that prices the line's calls and the calendar of its customer; nil: no such deck is loaded, so that
 // nothing has a price.
 func (l *Line) Retail() (*rating.Deck, rating.Calendar) {
 	c := l.cust.entry.Load()
-	return l.cust.book.retail(c.tariff), c.provider.calendar(c.zone)
-}
-
-// retail is the deck of a tariff; nil: none is loaded.
-func (b *Book) retail(tariff string) *rating.Deck {
-	d := (*b.decks.Load())[tariff]
+	b := l.cust.book
+	d := (*b.decks.Load())[c.tariff]
 	if d == nil || d.head.Kind != rating.Retail {
-		return nil
+		return nil, rating.Calendar{}
 	}
-	return d.rows
+	return d.rows, c.provider.calendar(c.zone)
 }
 
 // Line finds a line by its identity. LineCalled takes what people say.

@@ -13,10 +13,8 @@ func (b *Book) Rules() engine.Rules {
 		if !ok {
 			return engine.Line{}, false
 		}
-		t := l.at(now)
-		return engine.Line{
-			Account: l.Customer(), Digits: l.Digits(), Settings: &t.Effective, Zone: t.calendar.Zone, Locked: l.Locked(),
-			Deck: b.retail(t.tariff), Calendar: t.calendar,
-		}, true
+		x := engine.Line{Account: l.Customer(), Digits: l.Digits(), Settings: l.Effective(now), Zone: l.Zone(), Locked: l.Locked()}
+		x.Deck, x.Calendar = l.Retail()
+		return x, true
 	}}
 }

@@ -204,7 +204,7 @@ func (g *Gate) reserve(ctx context.Context, s *subject) (*live, *Refusal) {
 		g.o.Ledger.Post(g.opening(s, &l.Open, nil)) // an emergency call waits for nothing
 		return l, nil
 	}
-	holds, ids := s.holds(l.purses[:0])
+	holds, ids := s.holds()
 	l.Open.Purses = ids
 	if why := g.closed(s.Costs()); why != policy.OK {
 		return nil, &Refusal{Reason: why}

@@ -120,18 +120,17 @@ type callShard struct {
 type live struct {
 	mu sync.Mutex
 	engine.Call
-	purses   [policy.Probation]string // room for those of Open
-	bought   chan struct{}            // closed when the last extension has come back; nil: there was none
-	tight    string                   // probation purse of its line and login, among whose calls it is counted; "" is none
-	priced   *call.CDR                // its record, when only a phone has yet to confirm that it is over; nil before
-	legs     []Leg                    // what the edge has said last of those of a call that ended
-	left     []Leg                    // what the node that had it before had stored of its legs, until it is kept beside what this one stores
-	moved    time.Time                // when it came from another node; zero: it did not
-	missed   int32                    // how many audits in a row found no leg of it
-	settling bool                     // Over came
-	shared   bool                     // another process has had it: what that heard may be in the store
-	counted  bool                     // takes a place among the line's open calls
-	abroad   bool                     // and among its international ones
+	bought   chan struct{} // closed when the last extension has come back; nil: there was none
+	missed   int           // how many audits in a row found no leg of it
+	tight    string        // probation purse of its line and login, among whose calls it is counted; "" is none
+	priced   *call.CDR     // its record, when only a phone has yet to confirm that it is over; nil before
+	settling bool          // Over came
+	legs     []Leg         // what the edge has said last of those of a call that ended
+	shared   bool          // another process has had it: what that heard may be in the store
+	moved    time.Time     // when it came from another node; zero: it did not
+	left     []Leg         // what that node had stored of its legs, until it is kept beside what this one stores
+	counted  bool          // takes a place among the line's open calls
+	abroad   bool          // and among its international ones
 }
 
 // New makes a gate; Start lets it meter.

@@ -13,12 +13,16 @@ import (
 	"ringfence/state/store"
 )
 
-// holds are the purses that must have room, in the verdict's order, and their ids in room.
-func (s *subject) holds(room []string) ([]store.Hold, []string) {
+// holds are the purses that must have room, in the verdict's order, and their ids.
+func (s *subject) holds() ([]store.Hold, []string) {
 	if !s.Costs() {
 		return nil, nil
 	}
-	holds, ids := make([]store.Hold, 0, policy.Probation), room // one of probation, which is rare, takes further room
+	var room struct { // one piece of memory: this is done for every call
+		holds [policy.Probation]store.Hold // and further room in the rare case of one
+		ids   [policy.Probation]string
+	}
+	holds, ids := room.holds[:0], room.ids[:0]
 	of := engine.PurseIDs(s.Line, s.Account, s.Zone, s.Now)
 	for i := range s.Verdict.Conditions[:s.Verdict.N] {
 		c := &s.Verdict.Conditions[i]

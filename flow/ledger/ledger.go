@@ -36,9 +36,8 @@ type Options struct {
 	Gather  time.Duration // how long a transaction waits for company while ops come thick and fast; 1.5 ms, < 0 never
 	Linger  time.Duration // how long an op waits that no caller waits for; 15 ms, < 0 never
 	Wrote   func()        // called after each transaction; it must not block. nil: nobody wants to know
-	// Direct writes one op in a store in memory, which answers immediately, so that the goroutine that brings an op writes it. Nil: the
-	// committer writes.
-	Direct func(context.Context, store.Op) (store.Outcome, error)
+	// Direct: the store is in memory and answers immediately, so that the goroutine that brings an op writes it.
+	Direct bool
 }
 
 func (o *Options) defaults() {
@@ -158,7 +157,7 @@ func (l *Ledger) Stop(ctx context.Context) error {
 // (store.ErrInvalid). Who gives up on an OpOpen posts an OpSettle of nothing after it: the order is kept, and if
 // the opening never took effect nothing happens.
 func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
-	if l.o.Direct != nil {
+	if l.o.Direct {
 		return l.direct(ctx, op) // the store checks it
 	}
 	if why := op.Check(); why != "" {
@@ -181,23 +180,27 @@ func (l *Ledger) Do(ctx context.Context, op store.Op) (store.Outcome, error) {
 
 // direct writes one op on the caller's goroutine: the store's own lock is the order.
 func (l *Ledger) direct(ctx context.Context, op store.Op) (store.Outcome, error) {
-	out, err := l.o.Direct(ctx, op)
+	group := singles.Get().(*[1]store.Op)
+	group[0] = op
+	outs, err := l.m.Apply(ctx, group[:])
+	group[0] = store.Op{}
+	singles.Put(group)
 	if err != nil {
 		return store.Outcome{}, err
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stats.Groups++
 	l.stats.Ops++
 	l.stats.LargestGroup = 1
-	if out.Refused {
+	if outs[0].Refused {
 		l.stats.Refused++
 	}
-	l.mu.Unlock()
-	if l.o.Wrote != nil {
-		l.o.Wrote()
-	}
-	return out, nil
+	return outs[0], nil
 }
+
+// singles are groups of one: a store in memory keeps none.
+var singles = sync.Pool{New: func() any { return new([1]store.Op) }}
 
 func (l *Ledger) admit(e *entry) error {
 	l.mu.Lock()
@@ -237,7 +240,7 @@ func (l *Ledger) PostOr(op store.Op, moved func()) {
 		l.invalid(&op, &store.OpError{Why: why})
 		return
 	}
-	if l.o.Direct != nil {
+	if l.o.Direct {
 		if _, err := l.direct(context.Background(), op); err != nil {
 			l.invalid(&op, err)
 		}
@@ -319,7 +322,7 @@ func (l *Ledger) Settling() (all []call.CDR) {
 
 // Record writes facts without money in their turn. It never blocks; when too many wait they are dropped and counted.
 func (l *Ledger) Record(facts ...store.Fact) {
-	if l.o.Direct != nil {
+	if l.o.Direct {
 		l.Post(store.Op{Kind: store.OpRecord, Facts: facts})
 		return
 	}
@@ -343,7 +346,7 @@ func (l *Ledger) Record(facts ...store.Fact) {
 // is dropped and counted.
 func (l *Ledger) Refused(r *call.CDR, facts ...store.Fact) {
 	op := store.Op{Kind: store.OpRecord, ID: r.ID, CDR: r}
-	if l.o.Direct != nil {
+	if l.o.Direct {
 		op.Facts = facts
 		l.Post(op)
 		return

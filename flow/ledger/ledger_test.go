@@ -636,7 +636,7 @@ func TestGather(t *testing.T) {
 // TestDirect: over a store in memory the ledger is a door and not a queue.
 func TestDirect(t *testing.T) {
 	m := memory.New()
-	l := ledger.New(m, ledger.Options{Direct: m.Do})
+	l := ledger.New(m, ledger.Options{Direct: true})
 	l.Start()
 	c := storetest.Call(1, "l")
 	out, err := l.Do(t.Context(), storetest.Open(c, 10, storetest.In("p", 100)))

@@ -58,7 +58,7 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 	r.found = append(r.found, row)
 	r.stats.Found++
 	closes := found.Answer.Restrictions
-	if r.o.Trial || !found.Life.Acts() || len(closes) == 0 {
+	if !found.Life.Acts() || len(closes) == 0 {
 		return
 	}
 	why := detect.UnusualCalls.Title()
@@ -76,7 +76,7 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 func (r *React) said(found *habit.Finding, key string) *fact.CallsUnusual {
 	c, a := found.Call, &found.Answer
 	b := &fact.CallsUnusual{
-		Key: key, Measure: found.Meter.String(), Rung: a.Step.String(), Trial: r.o.Trial || !found.Life.Acts(), Whole: a.Whole,
+		Key: key, Measure: found.Meter.String(), Rung: a.Step.String(), Trial: !found.Life.Acts(), Whole: a.Whole,
 		Number: numberText(c.Number), Class: c.Class.String(), Country: c.Country.String(), PerMinute: c.PerMin,
 		Unusual: found.Plain, Weighed: found.Level, Allowance: found.Allowance, Within: r.o.Rules.Meters[found.Meter].Memory,
 		Novelty: found.Novelty.String(), Signs: strings.Fields(found.Signs.String()), Again: int64(found.Again), Until: a.Until,

@@ -29,6 +29,9 @@ type watched struct {
 
 // fact takes one fact. An error says that the store failed: the fact has changed nothing and can be taken again.
 func (r *React) fact(ctx context.Context, f *store.Fact, now time.Time) error {
+	if r.o.Rules == nil {
+		return nil
+	}
 	r.turn(f.At)
 	switch f.Kind {
 	case fact.KindCallAdmitted:
@@ -105,8 +108,8 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 	}
 	rules := r.o.Rules
 	stale := now.Sub(f.At) > freshFor
-	if r.o.Trial || stale {
-		rules = r.trial
+	if stale {
+		rules = rules.AtMost(habit.Shadow)
 	}
 	state := habit.State{Line: &line.Memory, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
 	found := rules.Step(&state, e, f.At)

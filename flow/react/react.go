@@ -29,7 +29,6 @@ type Options struct {
 	}
 	Book  *book.Book
 	Rules *habit.Rules
-	Trial bool          // it says what it would have closed, and closes nothing
 	Every time.Duration // how often the journal is looked at when nobody calls Wake; 500 ms
 	Save  time.Duration // how long what was learnt may wait to be written; 2 s. A finding is written immediately
 	Log   *slog.Logger
@@ -51,7 +50,6 @@ type React struct {
 	o        Options
 	follower journal.Follower
 	wake     chan struct{}
-	trial    *habit.Rules // that close nothing
 
 	mu    sync.Mutex // owns all below; the goroutine in Run alone writes
 	stats Stats
@@ -103,7 +101,7 @@ func New(o Options) (*React, error) {
 	}
 	o.Every, o.Save = cmp.Or(max(o.Every, 0), 500*time.Millisecond), cmp.Or(max(o.Save, 0), 2*time.Second)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	r := &React{o: o, wake: make(chan struct{}, 1), trial: o.Rules.Trial()}
+	r := &React{o: o, wake: make(chan struct{}, 1)}
 	r.follower = journal.Follower{
 		Name: Stage, Every: o.Every, Wake: r.wake, Gather: gather, Read: o.Store.Facts, Begin: r.begin, Take: r.take, Log: o.Log,
 	}
@@ -131,6 +129,13 @@ func (r *React) Wake() {
 	case r.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Use has the facts from now on watched by other rules; nil: by none.
+func (r *React) Use(rules *habit.Rules) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.o.Rules = rules
 }
 
 // Stats counts since the start.

@@ -110,7 +110,11 @@ func wait(d time.Duration) { <-time.After(d) }
 
 func (o *office) react(trial bool) *React {
 	o.t.Helper()
-	r, err := New(Options{Store: o.db, Book: o.book, Rules: habit.Default(), Trial: trial})
+	rules := habit.Default()
+	if trial {
+		rules = rules.AtMost(habit.Shadow)
+	}
+	r, err := New(Options{Store: o.db, Book: o.book, Rules: rules})
 	must(o.t, err)
 	return r
 }

@@ -67,57 +67,40 @@ func (e *Engine) Apply(ctx context.Context, ops []store.Op) ([]store.Outcome, er
 		return nil, errClosed
 	}
 	for i := range ops {
-		if why := e.check(ops[:i], &ops[i]); why != "" {
+		if why := e.check(ops, i); why != "" {
 			return nil, &store.OpError{Index: i, Why: why}
 		}
 	}
 	outs := make([]store.Outcome, len(ops))
 	for i := range ops {
-		outs[i] = e.write(&ops[i])
+		outs[i] = e.one(&ops[i])
+		if outs[i] != (store.Outcome{}) {
+			continue
+		}
+		for j := range ops[i].Facts {
+			f := &ops[i].Facts[j]
+			if f.Key != "" && e.keys[store.Clean(f.Key)] {
+				outs[i].Repeated++
+				continue
+			}
+			if old := e.facts.add(f); len(e.keys) > 0 && old != nil && old.Key != "" { // its key may be forgotten with it
+				delete(e.keys, store.Clean(old.Key))
+			}
+			if f.Key != "" {
+				e.keys[store.Clean(f.Key)] = true
+			}
+		}
 	}
 	return outs, nil
 }
 
-// Do is Apply of one op, without memory for a group.
-func (e *Engine) Do(_ context.Context, op store.Op) (store.Outcome, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return store.Outcome{}, errClosed
-	}
-	if why := e.check(nil, &op); why != "" {
-		return store.Outcome{}, &store.OpError{Why: why}
-	}
-	return e.write(&op), nil
-}
-
-func (e *Engine) write(op *store.Op) store.Outcome {
-	out := e.one(op)
-	if out != (store.Outcome{}) {
-		return out
-	}
-	for i := range op.Facts {
-		f := &op.Facts[i]
-		if f.Key != "" && e.keys[store.Clean(f.Key)] {
-			out.Repeated++
-			continue
-		}
-		if old := e.facts.add(f); len(e.keys) > 0 && old != nil && old.Key != "" { // its key may be forgotten with it
-			delete(e.keys, store.Clean(old.Key))
-		}
-		if f.Key != "" {
-			e.keys[store.Clean(f.Key)] = true
-		}
-	}
-	return out
-}
-
-// check finds what is wrong with an op before anything of its group is done.
-func (e *Engine) check(before []store.Op, op *store.Op) string {
+// check finds what is wrong with an op before anything of the group is done.
+func (e *Engine) check(ops []store.Op, i int) string {
+	op := &ops[i]
 	if why := op.Check(); why != "" || op.Kind != store.OpExtend {
 		return why
 	}
-	purses, found := e.pursesOf(before, op.ID)
+	purses, found := e.pursesOf(ops[:i], op.ID)
 	if c := e.open[op.ID]; found && !op.HoldsOf(purses) && (c == nil || c.PaidFor < op.Call.PaidFor) {
 		return "the holds are not the purses of the call"
 	}
