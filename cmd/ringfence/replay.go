@@ -562,12 +562,27 @@ func (s *session) replayFindings(of string, t *replay.Tally) error {
 	if len(t.Findings) == 0 {
 		return nil
 	}
-	rows := table.New(table.Cut("finding"), table.Left("life"), table.Right("fired"), table.Right("refused"), table.Right("cut"), table.Right("saved"))
+	rows := table.New(table.Cut("finding"), table.Left("life"), table.Right("fired"), table.Right("stopped"), table.Right("honest"), table.Right("saved"))
 	for _, f := range t.Findings {
-		rows.Row(f.Name, f.Life, count(f.Fired), count(f.Refused), count(f.Cut), shownMoney(f.Saved))
+		rows.Row(f.Name, f.Life, count(f.Fired), count(f.Stopped), count(f.Honest), shownMoney(f.Saved))
 	}
-	_ = s.say("\n%s", s.out.Paint(table.Bold, "Findings"+of))
-	return s.table(rows, 2)
+	_ = s.say("\n%s", s.out.Paint(table.Bold, "Findings"+of+" (of a shadow: what it would have stopped)"))
+	if err := s.table(rows, 2); err != nil {
+		return err
+	}
+	signs := table.New(table.Cut("sign"), table.Right("factor"), table.Right("findings"), table.Right("stopped"), table.Right("honest"), table.Right("saved"))
+	some := false
+	for _, f := range t.Signs {
+		if f.Fired > 0 {
+			signs.Row(f.Name, fmt.Sprintf("%.2f", f.Factor), count(f.Fired), count(f.Stopped), count(f.Honest), shownMoney(f.Saved))
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	_ = s.say("\n%s", s.out.Paint(table.Bold, "Signs of these findings"+of))
+	return s.table(signs, 2)
 }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -20,12 +21,15 @@ type watched struct {
 	memory habit.Memory
 	closed []restrict.Restriction
 	last   int64 // id of the last of closed
+	// would is what rules that only watch would have closed.
+	would []restrict.Restriction
 }
 
 // habits watches the calls of a Player.
 type habits struct {
 	rules *habit.Rules
 	state habit.State
+	signs map[string]habit.Signs // of the findings, by key
 }
 
 // watch tells the rules what happened to a line, and applies their answer.
@@ -44,24 +48,57 @@ func (p *Player) watch(ln *line, c *Call, e *habit.Event, now time.Time) {
 	if p.o.Finding != nil {
 		p.o.Finding(p.worker, found)
 	}
-	if !f.Life.Acts() || len(f.Answer.Restrictions) == 0 {
+	if len(f.Answer.Restrictions) == 0 {
 		return
 	}
+	h.signs[found.Key] = f.Signs
 	to := &ln.own.watched
 	if f.Answer.Whole {
 		to = &ln.account.watched
+	}
+	if !f.Life.Acts() {
+		to.would = closing(to.would, f.Answer.Restrictions, found.Key, now)
+		return
 	}
 	to.close(f.Answer.Restrictions, found.Key, now)
 	p.closings++
 }
 
+// signed gives a result the signs of the finding that it names.
+func (p *Player) signed() {
+	if key := cmp.Or(p.result.Finding, p.result.Would); key != "" {
+		p.result.Signs = p.habits.signs[key]
+	}
+}
+
+// closing adds restrictions to a list, without those that have ended.
+func closing(list, more []restrict.Restriction, key string, now time.Time) []restrict.Restriction {
+	list = slices.DeleteFunc(slices.Clone(list), func(r restrict.Restriction) bool { return r.Ended(now) })
+	for _, r := range more {
+		r.Finding = key
+		list = append(list, r)
+	}
+	return list
+}
+
+// foresee notes the first instant at which a rule that only watches would have stopped a call, and what was paid for by then.
+func (p *Player) foresee(l *live, paid money.Micro, now time.Time) {
+	ln := l.line
+	if l.would != "" || !l.Costs || ln.own == nil || len(ln.own.watched.would)+len(ln.account.watched.would) == 0 {
+		return
+	}
+	c := restrict.Call{Dest: l.Dest, Price: &l.Open.Quote.Price, Origin: l.Origin}
+	if r := restrict.Closing([][]restrict.Restriction{ln.own.watched.would, ln.account.watched.would}, &c, now, ln.Zone, false); r != nil {
+		l.would, l.paid = r.Finding, paid
+	}
+}
+
 // close adds restrictions, and drops those that have ended.
 func (w *watched) close(more []restrict.Restriction, key string, now time.Time) {
-	w.closed = slices.DeleteFunc(slices.Clone(w.closed), func(r restrict.Restriction) bool { return r.Ended(now) })
-	for _, r := range more {
+	w.closed = closing(w.closed, more, key, now)
+	for i := len(w.closed) - len(more); i < len(w.closed); i++ {
 		w.last++
-		r.ID, r.Finding = w.last, key
-		w.closed = append(w.closed, r)
+		w.closed[i].ID = w.last
 	}
 }
 
@@ -134,6 +171,7 @@ func (p *Player) begins(l *live, s *engine.Subject) {
 	}
 	l.habit = habit.NewCall(&s.Dest, &s.Quote.Price)
 	p.about(&l.habit, l.line, &l.call)
+	p.foresee(l, 0, s.Now)
 	p.watch(l.line, &l.call, &habit.Event{Kind: habit.Began, Call: &l.habit, Amount: l.Open.Held}, s.Now)
 }
 

@@ -51,6 +51,10 @@ type Result struct {
 	// Finding is the key of the finding that closed its destination, and Until when that ends; "" is none.
 	Finding string
 	Until   time.Time
+	// Would is the key of the first finding of a rule that only watches which would have stopped the call, and Spares what it cost from then on.
+	Would  string
+	Spares money.Micro
+	Signs  habit.Signs // of Finding, or else of Would
 }
 
 // Options say how calls are played.
@@ -126,12 +130,14 @@ type live struct {
 	holds  [policy.Probation]engine.Hold
 	engine.Call
 	habit habit.Call
+	would string      // the finding that would have stopped it, had its rule acted
+	paid  money.Micro // by then
 }
 
 // New makes a Player that has played nothing.
 func New(o Options) *Player {
 	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, slots: map[string]int{}}
-	p.habits.rules, p.habits.state = o.Habits, habit.State{World: o.World, Notes: &habit.Notes{}}
+	p.habits = habits{o.Habits, habit.State{World: o.World, Notes: &habit.Notes{}}, map[string]habit.Signs{}}
 	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) { // of the call that is played: no other line is asked for
 		ln := p.current.Line
 		ln.Locked = ln.Locked || p.current.shut
@@ -395,6 +401,7 @@ func (p *Player) event(d due) {
 		return
 	}
 	p.line(&l.call, now)
+	p.foresee(l, l.Open.Held, now)
 	restricted := l.Restricted(l.line.Settings, l.line.Zone, now)
 	step, closed := l.Closed(restricted, now, p.o.Terms)
 	if !closed {
@@ -479,9 +486,13 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	if why != policy.Hangup && !l.call.Unanswered && !l.call.Inbound {
 		p.result.Saved = max(l.Open.Quote.Cost(l.call.Wants)-bill.Retail, 0)
 	}
+	if l.would != "" {
+		p.result.Would, p.result.Spares = l.would, max(bill.Retail-l.paid, 0)
+	}
 	if why == policy.CutRestricted {
 		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, l.Origin, now)
 	}
+	p.signed()
 	if l.call.Inbound {
 		p.rang(l, bill.Talk, now)
 	} else {
@@ -507,6 +518,7 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 	if r.Reason == policy.DestinationClosed {
 		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, c.Place, c.At)
 	}
+	p.signed()
 	p.tried(c, &p.subject, r)
 	p.o.Done(p.worker, &p.result)
 }
@@ -522,7 +534,7 @@ func (p *Player) take() *live {
 }
 
 func (p *Player) give(l *live) {
-	l.abroad, l.n, l.Call = false, 0, engine.Call{}
+	l.abroad, l.n, l.Call, l.would = false, 0, engine.Call{}, ""
 	p.free = append(p.free, l)
 }
 

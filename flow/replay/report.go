@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/policy"
 	"ringfence/flow/play"
@@ -99,7 +97,8 @@ type Tally struct {
 	Lines        []Named  `json:"lines"` // those that cost or saved most first
 	Destinations []Named  `json:"destinations"`
 	Rules        []Named  `json:"rules"`              // by the code of the reason
-	Findings     []Fired  `json:"findings,omitempty"` // what the rules that watch calls did
+	Findings     []Fired  `json:"findings,omitempty"` // what the rules that watch calls did, by rule and life
+	Signs        []Signed `json:"signs,omitempty"`    // how much each sign had to do with it
 	Never        []string `json:"never_fired"`        // codes of rules that are in force and stopped nothing, and rules that watch and found nothing
 	Month        Month    `json:"last_month"`
 	Honest       *Named   `json:"honest,omitempty"` // nil without labels
@@ -111,13 +110,6 @@ type Tally struct {
 	brief   bool // only sums: there are many sets
 	labels  map[string]string
 	workers []*part
-}
-
-// Fired is what a rule that watches calls did.
-type Fired struct {
-	Named        // calls that it stopped
-	Life  string `json:"life"`
-	Fired int64  `json:"fired"` // findings, also of a shadow
 }
 
 // Kept counts calls, and those of them that were stopped.
@@ -149,7 +141,7 @@ type part struct {
 	days              map[string]*day
 	destinations      map[string]*Sum
 	rules             [policy.NumReasons]Sum
-	meters            meters
+	figures           figures
 	lines             []Named // by slot
 	labels            map[string]*labelled
 	day               *day // of dayFrom until dayUntil
@@ -226,10 +218,8 @@ func (t *Tally) count(worker int, x *play.Result, what outcome) {
 	p.today(x.Call.At, t.set.Zone).add(x, what, kindOf(label))
 	if what != allowed {
 		p.rules[x.Reason].add(x, what)
-		if x.Finding != "" {
-			p.meters[meterOf(x.Finding)].add(x, what)
-		}
 	}
+	p.figures.add(x, what, label)
 	if t.brief {
 		return
 	}
@@ -247,23 +237,6 @@ func (d *day) add(x *play.Result, what outcome, kind int) {
 	if what != allowed {
 		d.kinds[kind].Stopped++
 	}
-}
-
-// found counts a finding.
-func (t *Tally) found(worker int, f *play.Found) { t.workers[worker].meters[f.Meter].Fired++ }
-
-// meters are what the rules did that watch calls; the last is what is closed to everybody.
-type meters [habit.NumMeters + 1]Fired
-
-// meterOf is the meter that a key of a finding begins with.
-func meterOf(key string) habit.MeterKind {
-	name, _, _ := strings.Cut(key, "/")
-	for k := range habit.NumMeters {
-		if k.String() == name {
-			return k
-		}
-	}
-	return habit.NumMeters
 }
 
 func sumOf(m map[string]*Sum, name string) *Sum {
@@ -322,7 +295,7 @@ func (t *Tally) finish(may []policy.Reason) {
 	days, labels := map[string]*day{}, map[string]*labelled{}
 	lines, destinations := map[string]*Sum{}, map[string]*Sum{}
 	var rules [policy.NumReasons]Sum
-	var meters meters
+	var all figures
 	for _, p := range t.workers {
 		t.All.merge(&p.all)
 		for name, d := range p.days {
@@ -337,10 +310,7 @@ func (t *Tally) finish(may []policy.Reason) {
 		for i := range p.rules {
 			rules[i].merge(&p.rules[i])
 		}
-		for i := range p.meters {
-			meters[i].merge(&p.meters[i].Sum)
-			meters[i].Fired += p.meters[i].Fired
-		}
+		all.merge(&p.figures)
 		for i := range p.lines {
 			if p.lines[i].Calls > 0 {
 				sumOf(lines, p.lines[i].Name).merge(&p.lines[i].Sum)
@@ -355,7 +325,8 @@ func (t *Tally) finish(may []policy.Reason) {
 	}
 	t.Lines, t.Destinations = dearest(lines), dearest(destinations)
 	t.ofDays(days)
-	t.ofRules(&rules, &meters, may)
+	t.ofRules(&rules, may)
+	t.ofFigures(&all)
 	t.ofLabels(labels)
 	t.workers, t.set, t.labels = nil, nil, nil
 }
@@ -384,7 +355,7 @@ func (t *Tally) ofDays(days map[string]*day) {
 }
 
 // ofRules says what each rule did, and which did nothing.
-func (t *Tally) ofRules(rules *[policy.NumReasons]Sum, meters *meters, may []policy.Reason) {
+func (t *Tally) ofRules(rules *[policy.NumReasons]Sum, may []policy.Reason) {
 	fired := map[string]*Sum{}
 	for i := range rules {
 		if rules[i].Calls > 0 {
@@ -396,23 +367,6 @@ func (t *Tally) ofRules(rules *[policy.NumReasons]Sum, meters *meters, may []pol
 		if rules[r].Calls == 0 {
 			t.Never = append(t.Never, r.Code())
 		}
-	}
-	if t.set.Habits == nil {
-		return
-	}
-	for k := range habit.NumMeters {
-		f, life := meters[k], t.set.Habits.Meters[k].Life
-		if life == habit.Off {
-			continue
-		}
-		f.Name, f.Life = k.String(), life.String()
-		if t.Findings = append(t.Findings, f); f.Fired == 0 {
-			t.Never = append(t.Never, "finding "+f.Name)
-		}
-	}
-	if f := meters[habit.NumMeters]; f.Calls > 0 {
-		f.Name, f.Life = "everybody", habit.Live.String()
-		t.Findings = append(t.Findings, f)
 	}
 }
 
