@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"slices"
 
 	"ringfence/app/config"
@@ -31,6 +32,12 @@ func (a *App) applyWatch(next *config.Config, old *config.Config, applied []conf
 	a.log.Warn("needs a restart to take effect", "field", "watch.calls", "now", habit.Off.String(), "wanted", next.Watch.Calls)
 	next.Watch.Calls = old.Watch.Calls
 	return slices.DeleteFunc(applied, func(c config.Change) bool { return c.Key == "watch.calls" })
+}
+
+// vouch records that the calls of a finding were honest, and opens what it closed.
+func (a *App) vouch(ctx context.Context, actor, line, customer, finding string) error {
+	defer a.wrote()
+	return react.Vouch(ctx, a.store, a.book, actor, line, customer, finding)
 }
 
 // wrote has calls watched immediately after their facts are durable.

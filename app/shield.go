@@ -186,7 +186,7 @@ func (a *App) openDoor() error {
 		},
 	})
 	a.answers = &answer.Answers{
-		Book: a.book, Devices: a.shield.devices, Door: a.door, Ban: a.ban, Log: a.log,
+		Book: a.book, Devices: a.shield.devices, Door: a.door, Vouch: a.vouch, Ban: a.ban, Log: a.log,
 	}
 	return err
 }

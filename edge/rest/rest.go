@@ -45,6 +45,9 @@ type Deps struct {
 	// Cut ends one; text is who asked and why, for the journal. False: no such call.
 	Cut func(id call.ID, reason policy.Reason, text string) bool
 
+	// Vouch records that the calls of a finding were honest, and opens what it closed. line is "" for all of a customer's.
+	Vouch func(ctx context.Context, actor, line, customer, finding string) error
+
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int
 

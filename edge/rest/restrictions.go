@@ -86,7 +86,7 @@ func (of *restricted) views(now time.Time) []api.Restriction {
 				continue
 			}
 			all = append(all, api.Restriction{
-				ID: r.ID, Line: line, Customer: customer, Closes: r.Names.String(), Only: r.Only, Hours: r.Hours.String(),
+				ID: r.ID, Line: line, Customer: customer, Closes: r.Names.String(), Except: r.Except.String(), Strangers: len(r.Known) > 0, Only: r.Only, Hours: r.Hours.String(),
 				Since: in(of.zone(), r.Since), Until: in(of.zone(), r.Until), Ends: r.Ends, InForce: r.InForce(now, of.zone()), By: r.By, Why: r.Why, Finding: r.Finding,
 			})
 		}
@@ -192,6 +192,13 @@ func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (no
 	of, err := s.restricted(ctx, in.Line, in.Customer, in.Everybody)
 	if err != nil {
 		return none{}, err
+	}
+	if r.Finding != "" && !of.everybody { // with all that the finding closed, and the rules learn from it
+		line := ""
+		if of.line != nil {
+			line = of.line.ID()
+		}
+		return none{}, s.d.Vouch(ctx, by(ctx), line, of.customer.ID, r.Finding)
 	}
 	return none{}, s.restrict(ctx, &of, nil, in.ID)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/detect"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/policy"
@@ -26,8 +27,10 @@ type Answers struct {
 	Book    *book.Book
 	Devices *device.Devices
 	Door    *door.Door
-	Ban     func(net netip.Prefix, d time.Duration, reason string) // as flow/ban's Auto
-	Log     *slog.Logger
+	// Vouch records that the calls of a finding were honest, and opens what it closed.
+	Vouch func(ctx context.Context, actor, line, customer, finding string) error
+	Ban   func(net netip.Prefix, d time.Duration, reason string) // as flow/ban's Auto
+	Log   *slog.Logger
 }
 
 // Act does what a person answered, and says what was done. It is notify.Options.Act.
@@ -43,8 +46,16 @@ func (a *Answers) Act(ctx context.Context, x notify.Answer) (string, error) {
 	return a.admit(&x)
 }
 
-// mine remembers that a device is the owner's, so that the owner is not asked about it again.
+var unusualCalls = notify.Kind(detect.UnusualCalls.String())
+
+// mine opens again what unusual calls had closed, or remembers that a device is the owner's, so that the owner is not asked about it again.
 func (a *Answers) mine(ctx context.Context, x *notify.Answer) (string, error) {
+	if x.Kind == unusualCalls {
+		if err := a.Vouch(ctx, fact.ByAnswer, x.Line, x.Account, x.Finding); err != nil {
+			return "", err
+		}
+		return "Thank you. What we had closed because of these calls is open again, and we learn from your answer.", nil
+	}
 	if x.Place == "" && x.Family == "" {
 		return "Thank you, we have noted it. Nothing was changed.", nil
 	}

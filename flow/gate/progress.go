@@ -69,6 +69,9 @@ func (g *Gate) Answered(ctx context.Context, id call.ID, route Route, snapshot [
 	if err := g.reprice(ctx, l); err != nil {
 		return err
 	}
+	if r := g.restricted(l); r != nil { // it came while the call rang
+		return r
+	}
 	l.mu.Lock()
 	if err := l.Call.Answered(route.Trunk, g.anchor(), snapshot); err != nil {
 		l.mu.Unlock()

@@ -266,7 +266,6 @@ var labels = []label{
 	{"carrier", "Carrier", ""},
 	{"closed", "Closed", ""},
 	{"kept_open", "Stays open", ""},
-	{"closed_until", "Opens by itself", ""},
 	{"call_id", "Call", ""},
 	{"leg_call_id", "Call-ID at the carrier", ""},
 }

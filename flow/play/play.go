@@ -364,6 +364,11 @@ func (p *Player) pickUp(l *live, now time.Time) {
 		l.Take(&ask)
 		p.holds(l, now)
 	}
+	l.line.close(p.o.World.Closed())
+	if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil { // it came while the call rang
+		p.end(l, engine.End{By: call.System, Reason: r.Reason, Status: 503, At: now}, now)
+		return
+	}
 	p.answer(l, now)
 }
 

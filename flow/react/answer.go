@@ -123,6 +123,36 @@ func (r *React) apply(ctx context.Context, now time.Time) {
 	}
 }
 
+// everybody closes to every line the ranges that rang many customers briefly, as the world has them since it last turned.
+func (r *React) everybody(ctx context.Context, now time.Time) {
+	acts := slices.ContainsFunc(r.o.Rules.Meters[:], func(m habit.Meter) bool { return m.Life.Acts() })
+	if !acts || !r.heed || now.Sub(r.hour) > freshFor+time.Hour {
+		return
+	}
+	r.heed = false
+	closed, have := r.world.Closed(), r.o.Book.Provider().Restrictions
+	have = slices.DeleteFunc(slices.Clone(have), func(x restrict.Restriction) bool { return x.By != By })
+	same := func(a, b restrict.Restriction) bool {
+		return a.Finding == b.Finding && a.Names.String() == b.Names.String()
+	}
+	if slices.EqualFunc(closed, have, same) {
+		return
+	}
+	for _, x := range have {
+		if err := r.o.Book.RestrictEverybody(ctx, By, nil, x.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			r.o.Log.Error("ranges that rang many customers briefly could not be opened; it is tried again in an hour", "error", err)
+			return
+		}
+	}
+	for _, x := range closed {
+		x.ID, x.By, x.Why = 0, By, "these numbers rang many customers briefly, to be called back"
+		if err := r.o.Book.RestrictEverybody(ctx, By, &x, 0); err != nil {
+			r.o.Log.Error("ranges that rang many customers briefly could not be closed; it is tried again in an hour", "error", err)
+			return
+		}
+	}
+}
+
 func (r *React) close(ctx context.Context, a *answer, now time.Time) (err error) {
 	closes := make([]restrict.Restriction, 0, len(a.Closes))
 	for _, x := range a.Closes {
@@ -141,19 +171,20 @@ func (r *React) close(ctx context.Context, a *answer, now time.Time) (err error)
 }
 
 // Vouch records that the calls of a finding were honest, and opens what it closed. key is the finding's.
-func (r *React) Vouch(ctx context.Context, actor, line, customer, key string) error {
+// line is "" when the finding is about all of the customer's. The stage learns from it, whether or not it runs at the moment.
+func Vouch(ctx context.Context, db store.Stages, b *book.Book, actor, line, customer, key string) error {
 	said := fact.CallsVouched{By: actor, Key: key}
 	row := said.Row(time.Now(), fact.Subject{Line: line, Account: customer})
-	if _, err := r.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{row}}); err != nil {
+	if _, err := db.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{row}}); err != nil {
 		return err
 	}
-	r.Wake()
-	_, err := r.o.Book.EditLine(ctx, actor, line, book.LineEdit{Vouch: key})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if line != "" {
+		if _, err := b.EditLine(ctx, actor, line, book.LineEdit{Vouch: key}); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if _, err := b.EditCustomer(ctx, actor, customer, book.CustomerEdit{Vouch: key}); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if _, err = r.o.Book.EditCustomer(ctx, actor, customer, book.CustomerEdit{Vouch: key}); errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
+	return nil
 }

@@ -71,7 +71,7 @@ func (r *React) turn(at time.Time) {
 	for at.Sub(r.hour) >= time.Hour {
 		r.hour = r.hour.Add(time.Hour)
 		r.world.Turn(uint16(r.hour.Unix()/(24*60*60)), &r.notes)
-		r.turned, r.noted = true, 0
+		r.turned, r.noted, r.heed = true, 0, true
 	}
 	if at.Sub(r.sweptAt) >= sweepEvery {
 		r.sweep(at)
@@ -235,6 +235,15 @@ func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error
 	}
 	delete(r.answers, b.Key)
 	r.gone[pending+b.Key] = true
+	if f.Line == "" {
+		whole, err := r.memory(ctx, "account/"+f.Account, f.At)
+		if err == nil {
+			state := habit.State{Line: &habit.Memory{}, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
+			r.o.Rules.Step(&state, &habit.Event{Kind: habit.Lifted}, f.At)
+			r.dirty["account/"+f.Account] = whole
+		}
+		return err
+	}
 	return r.step(ctx, f, now, &habit.Event{Kind: habit.Lifted})
 }
 

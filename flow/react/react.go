@@ -65,6 +65,7 @@ type React struct {
 	world    habit.World
 	hour     time.Time // the last full hour at which the world turned
 	turned   bool      // since it was written
+	heed     bool      // what it closes to everybody may have changed
 	notes    habit.Notes
 	noted    int   // notes that are written
 	chunks   []int // of notes, by the fact up to which each was written
@@ -201,5 +202,6 @@ func (r *React) take(ctx context.Context, _ int64, facts []store.Fact, _ bool) (
 		}
 	}
 	r.apply(ctx, now)
+	r.everybody(ctx, now)
 	return r.at, nil
 }

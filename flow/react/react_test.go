@@ -179,7 +179,7 @@ func TestAThiefIsStopped(t *testing.T) {
 		if len(closed) == 0 || !closed[0].Ends || closed[0].By != By || closed[0].Finding != last.Key || !closed[0].Until.Equal(last.Until) {
 			t.Fatalf("%+v", closed)
 		}
-		must(t, r.Vouch(t.Context(), "owner", "2001", "acme", last.Key))
+		must(t, Vouch(t.Context(), o.db, o.book, "owner", "2001", "acme", last.Key))
 		if len(o.closed()) != 0 {
 			t.Errorf("%+v", o.closed())
 		}

@@ -7,19 +7,22 @@ import (
 
 // Restriction closes destinations to a line, to all lines of a customer, or to every line.
 type Restriction struct {
-	ID       int64     `json:"id"`
-	Line     string    `json:"line,omitempty" doc:"absent: all lines of the customer"`
-	Customer string    `json:"customer,omitempty" doc:"absent: everybody"`
-	Closes   string    `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
-	Only     bool      `json:"only" doc:"an allow list: every other paid destination is closed"`
-	Hours    string    `json:"hours,omitempty" doc:"absent: always"`
-	Since    time.Time `json:"since"`
-	Until    time.Time `json:"until,omitzero" doc:"absent: until it is lifted"`
-	Ends     bool      `json:"ends_calls" doc:"paid calls in progress that it refuses end with their paid time"`
-	InForce  bool      `json:"in_force" doc:"it applies now"`
-	By       string    `json:"by,omitempty"`
-	Why      string    `json:"why,omitempty"`
-	Finding  string    `json:"finding,omitempty" doc:"key of the finding that caused it"`
+	ID       int64  `json:"id"`
+	Line     string `json:"line,omitempty" doc:"absent: all lines of the customer"`
+	Customer string `json:"customer,omitempty" doc:"absent: everybody"`
+	Closes   string `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
+	Except   string `json:"except,omitempty" doc:"what stays open although closes names it"`
+	// Strangers: a call from a network that the customer has long used is not restricted.
+	Strangers bool      `json:"strangers,omitempty" doc:"only calls from networks that are new to the customer"`
+	Only      bool      `json:"only" doc:"an allow list: every other paid destination is closed"`
+	Hours     string    `json:"hours,omitempty" doc:"absent: always"`
+	Since     time.Time `json:"since"`
+	Until     time.Time `json:"until,omitzero" doc:"absent: until it is lifted"`
+	Ends      bool      `json:"ends_calls" doc:"paid calls in progress that it refuses end with their paid time"`
+	InForce   bool      `json:"in_force" doc:"it applies now"`
+	By        string    `json:"by,omitempty"`
+	Why       string    `json:"why,omitempty"`
+	Finding   string    `json:"finding,omitempty" doc:"key of the finding that caused it"`
 }
 
 // inForce says how many restrictions apply, and how to see them.
