@@ -364,7 +364,7 @@ func (p *Player) pickUp(l *live, now time.Time) {
 		l.Take(&ask)
 		p.holds(l, now)
 	}
-	l.line.close(p.o.World.Closed())
+	p.line(&l.call, now)
 	if r := l.Restricted(l.line.Settings, l.line.Zone, now); r != nil { // it came while the call rang
 		p.end(l, engine.End{By: call.System, Reason: r.Reason, Status: 503, At: now}, now)
 		return
