@@ -21,7 +21,7 @@ import (
 	"ringfence/state/store"
 )
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -30,14 +30,14 @@ func must(t *testing.T, err error) {
 
 // office is a provider with line 2001 of acme, whose journal the test writes.
 type office struct {
-	t    *testing.T
+	t    testing.TB
 	db   *booktest.Store
 	book *book.Book
 	line *book.Line
 	n    int
 }
 
-func newOffice(t *testing.T) *office {
+func newOffice(t testing.TB) *office {
 	t.Helper()
 	plan, err := phone.NewPlan(phone.UKConfig())
 	must(t, err)
