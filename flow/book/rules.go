@@ -13,7 +13,7 @@ func (b *Book) Rules() engine.Rules {
 		if !ok {
 			return engine.Line{}, false
 		}
-		x := engine.Line{Account: l.Customer(), Digits: l.Digits(), Settings: l.Effective(now), Zone: l.Zone(), Locked: l.Locked()}
+		x := engine.Line{Account: l.Customer(), Digits: l.Digits(), Settings: l.Effective(now), Zone: l.Zone(), Locked: l.Locked(), Since: l.Since()}
 		x.Deck, x.Calendar = l.Retail()
 		return x, true
 	}}

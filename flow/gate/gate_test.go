@@ -41,6 +41,7 @@ Latvia,371,0.30,0.30,0.30,0.10,30,6
 
 // house is a gate over a real book and an in-memory purse.
 type house struct {
+	wrote func() // called when the ledger has written; nil: nobody wants to know
 	t     testing.TB
 	book  *book.Book
 	money store.Money
@@ -101,7 +102,11 @@ func openTo(t testing.TB, b *book.Book, m store.Money, edge func(h *house) Edge,
 	for _, f := range change {
 		f(&o)
 	}
-	h.led = ledger.New(m, ledger.Options{Node: o.Node, Gather: -1, Linger: -1}) // figures to the second
+	h.led = ledger.New(m, ledger.Options{Node: o.Node, Gather: -1, Linger: -1, Wrote: func() {
+		if h.wrote != nil {
+			h.wrote()
+		}
+	}}) // figures to the second
 	h.led.Start()
 	o.Ledger = h.led
 	var err error

@@ -297,6 +297,10 @@ func (h *house) call(c *play.Call) play.Result {
 		line, _ := h.book.Line(c.Line)
 		a = Attempt{Trunk: play.Carrier, Dialled: "+" + line.Number(), Caller: c.Dialled}
 	}
+	return h.attempt(c, a)
+}
+
+func (h *house) attempt(c *play.Call, a Attempt) play.Result {
 	p, err := h.gate.Admit(h.t.Context(), a)
 	var r *Refusal
 	if errors.As(err, &r) {

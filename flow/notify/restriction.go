@@ -36,6 +36,9 @@ func (n *Notifier) readRestricted(f *store.Fact) (draft, bool) {
 			what = ended
 		}
 	}
+	if what == closed && r.Finding != "" { // the finding's own notice tells of it
+		return draft{}, false
+	}
 	d := n.drafted(f, Restricted)
 	d.key = store.Short(strings.Join([]string{"restriction", f.Line, f.Account, strconv.FormatInt(r.ID, 10), what}, "/")) // two nodes may see one end
 	d.Why, d.Evidence = Clean(r.Why, maxValue), restrictionEvidence(r)
