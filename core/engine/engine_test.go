@@ -211,9 +211,16 @@ func TestAnEndInDoubt(t *testing.T) {
 					leg.Answered, leg.Talk = began, c.at
 				}
 				b := x.Bill([]Leg{leg}, terms, nil)
-				if leg.Beyond = 5 * s; name == "" && x.Bill([]Leg{leg}, terms, nil).CarrierTalk != c.at+5*s {
+				if leg.Waited = 5 * s; name == "" && x.Bill([]Leg{leg}, terms, nil).CarrierTalk != c.at+5*s {
 					t.Errorf("its answer may have waited for 5 s, and the carrier charges for %v", x.Bill([]Leg{leg}, terms, nil).CarrierTalk)
 				}
+				leg.Waited = 0
+				for _, leg.Beyond = range []time.Duration{5 * s, -16 * s} { // of a later process, and as another node has corrected it
+					if name == "" && c.end.By == call.Callee && x.Bill([]Leg{leg}, terms, nil).CarrierTalk != b.CarrierTalk {
+						t.Errorf("it had hung up, and the carrier charges for %v", x.Bill([]Leg{leg}, terms, nil).CarrierTalk)
+					}
+				}
+				leg.Beyond = 5 * s
 				if leg.OverAt = c.end.At.Add(5 * s); name != "" && c.end.By == call.Callee && c.end.Reason == policy.Hangup {
 					if more := x.Bill([]Leg{leg}, terms, nil).CarrierTalk; more != b.CarrierTalk { // it hung up before; only our own BYE was not confirmed
 						t.Errorf("after a restart our BYE went unanswered for 5 s, and the carrier charges for %v", more)

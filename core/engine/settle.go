@@ -32,7 +32,8 @@ type Leg struct {
 	Tag      string        // its party's, of several that were answered under one Call-ID
 	Answered time.Time     // when its 200 came; zero: before a restart
 	Talk     time.Duration // from its 200 to our first BYE or its own; 0 before a restart
-	Beyond   time.Duration // from then until it was known to be over, and for how long its 200 may have waited: the carrier may charge for it
+	Beyond   time.Duration // from then until it was known to be over: the carrier may charge for it
+	Waited   time.Duration // for how long its 200 may have waited to be read: that too
 	OverAt   time.Time     // when that was
 	Joined   bool          // the caller was joined with it
 	Refused  int           // SIP status of the last answer to a BYE that was never confirmed, 408 for none; 0: it was confirmed
@@ -146,9 +147,9 @@ func (c *Call) carried(g *Leg) time.Duration {
 	case g.Joined && g.Answered.IsZero() && end.By == call.Callee && end.Reason == policy.Hangup.Code() && end.Status == 200:
 		return end.Talk + end.Doubt // its own BYE came before the restart: however long a BYE of ours went unanswered since, it was over
 	case g.Joined && end.By == call.Callee && end.Status == 200: // its own BYE ended it
-		return end.Talk + end.Doubt + g.Beyond
+		return end.Talk + end.Doubt + g.Waited // and not until it answers a BYE of a later process, which knows less
 	case !g.Answered.IsZero():
-		return max(g.Talk+g.Beyond, time.Nanosecond) // an answer costs at least its connection
+		return max(g.Talk+g.Beyond+g.Waited, time.Nanosecond) // an answer costs at least its connection
 	case g.Joined && !g.OverAt.IsZero(): // of a previous process: only the books know since when
 		return max(g.OverAt.Sub(c.Since), end.Talk+end.Doubt)
 	case g.Joined:

@@ -148,7 +148,7 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 	if w.unwritten(l, heard, false) { // the node that heard the answer died with it, and a later one found the leg: it knows no talk
 		begun = heard
 	}
-	w.compareTalk(l, r, max(begun-heard, 0), end-l.answered, noticed, bad)
+	w.compareTalk(l, r, heard, max(begun-heard, 0), end-l.answered, noticed, bad)
 	w.compareCost(l, r, heard, bad)
 }
 
@@ -196,7 +196,7 @@ func earliest(at ...time.Duration) (first time.Duration) {
 
 // compareTalk: the customer pays until the first BYE was sent. Less is right only for a call whose money ended while no node
 // could act, and then what was paid for is what is charged; and for one whose phone left while nobody could hear it.
-func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, bad func(string, ...any)) {
+func (w *world) compareTalk(l *leg, r *cdr, heard, least, most, noticed time.Duration, bad func(string, ...any)) {
 	if noticed > 0 && r.Talk > most+tolerance && !w.endUnheard(l, r, noticed) {
 		w.differs(r.Talk - most)
 		bad("the record charges %.3f s of talk, and the carrier had at most %.3f s until the end was known", r.Talk.Seconds(), most.Seconds())
@@ -205,7 +205,7 @@ func (w *world) compareTalk(l *leg, r *cdr, least, most, noticed time.Duration, 
 		return
 	}
 	k := w.calls[l.number]
-	if k != nil && w.leftUnheard(l, r, k, noticed) {
+	if k != nil && w.leftUnheard(l, r, k, heard, noticed) {
 		return
 	}
 	paid := slice // the least that is held at first, for a call that nobody has looked at in the books
@@ -241,13 +241,13 @@ func (w *world) endUnheard(l *leg, r *cdr, noticed time.Duration) bool {
 // leftUnheard says whether a call was ended because an end was gone when a node asked for it after an outage, or hung up then in a moment that
 // nobody can tell, and is charged until a process took it back, as far as that was paid when the outage began: it has left at a moment that
 // nobody heard, or the phone has never heard the answer.
-func (w *world) leftUnheard(l *leg, r *cdr, k *watched, noticed time.Duration) bool {
+func (w *world) leftUnheard(l *leg, r *cdr, k *watched, heard, noticed time.Duration) bool {
 	left, gone := w.leftBy(l, noticed)
 	if w.unwritten(l, noticed, true) { // a node that died then had hung up
 		gone = true
 	}
 	outage := w.outageAfter(l.answered)
-	least := min(k.paidBy(outage), w.backAfter(outage, k)-l.answered, max(earliest(left, noticed)-l.answered, 0))
+	least := min(k.paidBy(outage), w.backAfter(outage, k)-heard, max(earliest(left, noticed)-heard, 0)) // the customer pays from when the answer got through
 	return (r.Reason == "peer-gone" || r.Reason == "hangup") && gone && r.Talk >= least-tolerance
 }
 

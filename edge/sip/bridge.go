@@ -263,7 +263,7 @@ func (l *leg) report() gate.Leg {
 		g.Talk = max(l.byeAt.Sub(l.answeredAt), 0)
 	}
 	if !l.byeAt.IsZero() && !l.overAt.IsZero() {
-		g.Beyond = max(l.overAt.Sub(l.byeAt), 0) + l.answerAge
+		g.Beyond, g.Waited = max(l.overAt.Sub(l.byeAt), 0), l.answerAge
 	}
 	return g
 }

@@ -62,7 +62,7 @@ func TestAnAnswerThatWaitedWhileTheProcessStoodStill(t *testing.T) {
 		w.carrier.answer(w.carrier.expect("BYE"), 200, "", "")
 		synctest.Wait()
 		legs := w.gate.legs[w.gate.admitted[0]][0]
-		if end := w.gate.only(t); end.Doubt != 0 || len(legs) != 1 || legs[0].Talk.Round(time.Second) != 10*time.Second || legs[0].Beyond.Round(time.Second) != 26*time.Second {
+		if end := w.gate.only(t); end.Doubt != 0 || len(legs) != 1 || legs[0].Talk.Round(time.Second) != 10*time.Second || legs[0].Waited.Round(time.Second) != 26*time.Second {
 			t.Errorf("%+v, %+v", end, legs)
 		}
 	})

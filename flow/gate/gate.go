@@ -83,6 +83,7 @@ type Options struct {
 // Gate is the one path of a call. Safe for concurrent use.
 type Gate struct {
 	o      Options
+	began  time.Time
 	rules  engine.Rules
 	counts *memory.Counters
 	meter  meter
@@ -144,7 +145,7 @@ func New(o Options) (*Gate, error) {
 	setDefault(&o.Slice, 60*time.Second)
 	setDefault(&o.Ahead, 10*time.Second)
 	setDefault(&o.Lease, 60*time.Second)
-	g := &Gate{o: o, rules: o.Book.Rules(), counts: memory.New(), limits: newLimits()}
+	g := &Gate{o: o, began: clock(), rules: o.Book.Rules(), counts: memory.New(), limits: newLimits()}
 	g.rules.Plan, g.rules.Block = o.Plan, o.Block
 	for i := range g.calls {
 		g.calls[i].m = map[call.ID]*live{}

@@ -1000,6 +1000,43 @@ func TestANodeThatWakesLooksAtNoCall(t *testing.T) {
 	})
 }
 
+// TestAProcessThatKnowsLessHidesNothing: the process that had ended a call was killed before it could settle it. A later one of the same node got
+// the call again, and what it was told by then took the place of what the first one had stored.
+func TestAProcessThatKnowsLessHidesNothing(t *testing.T) {
+	b := newBook(t)
+	withCost(t, b)
+	const s = time.Second
+	synctest.Test(t, func(t *testing.T) {
+		m, k := memory.New(), &clocks{boot: "one", began: time.Now()}
+		anchored := func(o *Options) { o.Anchor = k.anchor }
+		first := open(t, b, m, anchored)
+		p, _ := first.admit("2001", "07700 900123")
+		first.answer(p)
+		answered := time.Now()
+		time.Sleep(20 * s)
+		first.close()
+		var last *house
+		for i, node := range []string{"n2", "n3", "n2"} {
+			last = open(t, b, m, anchored, func(o *Options) { o.Node, o.Lease = node, 5*s })
+			taken, err := m.Take(t.Context(), node, -s, p.ID, "", true)
+			must(t, err)
+			last.gate.Adopt(taken)
+			talk := time.Duration(20+10*i) * s
+			last.end(p.ID, End{By: call.System, Reason: policy.TooLong, Status: 200, At: answered.Add(talk)},
+				Leg{Trunk: "carrier", CallID: "b-leg", Tag: "b", Joined: true, Answered: answered, Talk: talk, OverAt: answered.Add(talk)})
+			if i < 2 {
+				time.Sleep(s)
+				last.close()
+				time.Sleep(9 * s)
+			}
+		}
+		defer last.close()
+		if r := last.record(p.ID); r.Talk != 20*s || r.CarrierTalk != 20*s {
+			t.Errorf("talk %v, carrier %v: %s", r.Talk, r.CarrierTalk, r.Reason)
+		}
+	})
+}
+
 // frozen is a store that does not answer a process that writes to it.
 type frozen struct {
 	*memory.Engine

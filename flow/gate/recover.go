@@ -408,9 +408,19 @@ type heardLeg struct {
 // leave leaves what is known here of a call's end to the node that settles it. That node may have done so already.
 func (g *Gate) leave(ctx context.Context, l *live) error {
 	l.mu.Lock()
-	end, legs := l.Open.End, l.legs
+	end, legs, who := l.Open.End, l.legs, g.who(l)
 	l.mu.Unlock()
-	return g.hear(ctx, l.Open.ID, g.o.Node, end, legs)
+	return g.hear(ctx, l.Open.ID, who, end, legs)
+}
+
+// who is whose entry this process makes beside a call. A process that had the call before it, or this one when it had the call before, may have known
+// more: its entry stays. l.mu is held.
+func (g *Gate) who(l *live) string {
+	since := l.moved
+	if since.IsZero() {
+		since = g.began
+	}
+	return g.o.Node + " " + since.UTC().Format(time.RFC3339Nano)
 }
 
 // hear stores beside a call what is known of its end; who has an entry of his own.
@@ -427,11 +437,10 @@ func (g *Gate) hear(ctx context.Context, id call.ID, who string, end call.End, l
 	return err
 }
 
-// keep stores beside a call what the row said of its legs when it came back, before what this node knows of them takes its place. Each time that it
-// comes back has an entry of its own.
+// keep stores beside a call what the row said of its legs when it came back, before what this node knows of them takes its place.
 func (g *Gate) keep(ctx context.Context, l *live) error {
 	l.mu.Lock()
-	end, left, who := l.Open.End, l.left, g.o.Node+" "+l.moved.UTC().Format(time.RFC3339Nano)
+	end, left, who := l.Open.End, l.left, "before "+g.who(l)
 	l.mu.Unlock()
 	if len(left) == 0 {
 		return nil
