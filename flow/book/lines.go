@@ -38,7 +38,7 @@ type LineEdit struct {
 	Restrict     *restrict.Restriction  // to add: its id is given to it, and when it begins unless it says so
 	Lift         int64                  // id of the restriction to take away; 0 is none
 	Close        []restrict.Restriction // what a finding closes: added once, by its key
-	Vouch        string                 // key of a finding: what it closed is open again
+	Vouch        string                 // what the keys of findings begin with: what those closed is open again
 }
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.

@@ -54,7 +54,7 @@ func (b *Book) restricted(s account.Settings, add *restrict.Restriction, lift in
 // answered is s with what a finding closes, if it is not there yet, and without what another one closed: ErrNotFound if it closed nothing here.
 func (b *Book) answered(s account.Settings, closes []restrict.Restriction, vouched string, now time.Time) (account.Settings, error) {
 	if vouched != "" {
-		of := func(r restrict.Restriction) bool { return r.Finding == vouched }
+		of := func(r restrict.Restriction) bool { return strings.HasPrefix(r.Finding, vouched) }
 		if !slices.ContainsFunc(s.Restrictions, of) {
 			return s, store.ErrNotFound
 		}

@@ -170,7 +170,11 @@ func (r *React) close(ctx context.Context, a *answer, now time.Time) (err error)
 	return err
 }
 
-// Vouch records that the calls of a finding were honest, and opens what it closed. key is the finding's.
+// unusual is how the keys of findings about unusual calls begin.
+var unusual = detect.UnusualCalls.String() + "/"
+
+// Vouch records that the calls of a finding were honest, and opens everything that unusual calls have closed to the line: of several findings about one
+// event an answer to any will do. key is the finding's.
 // line is "" when the finding is about all of the customer's. The stage learns from it, whether or not it runs at the moment.
 func Vouch(ctx context.Context, db store.Stages, b *book.Book, actor, line, customer, key string) error {
 	said := fact.CallsVouched{By: actor, Key: key}
@@ -179,11 +183,11 @@ func Vouch(ctx context.Context, db store.Stages, b *book.Book, actor, line, cust
 		return err
 	}
 	if line != "" {
-		if _, err := b.EditLine(ctx, actor, line, book.LineEdit{Vouch: key}); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if _, err := b.EditLine(ctx, actor, line, book.LineEdit{Vouch: unusual}); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
-	if _, err := b.EditCustomer(ctx, actor, customer, book.CustomerEdit{Vouch: key}); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if _, err := b.EditCustomer(ctx, actor, customer, book.CustomerEdit{Vouch: unusual}); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	return nil

@@ -233,8 +233,12 @@ func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error
 	if r.bad(b.Decode(f.Body)) {
 		return nil
 	}
-	delete(r.answers, b.Key)
-	r.gone[pending+b.Key] = true
+	for key, a := range r.answers {
+		if a.Account == f.Account && (a.Line == f.Line || a.Line == "") {
+			delete(r.answers, key)
+			r.gone[pending+key] = true
+		}
+	}
 	if f.Line == "" {
 		whole, err := r.memory(ctx, "account/"+f.Account, f.At)
 		if err == nil {
