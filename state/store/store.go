@@ -91,7 +91,8 @@ type Money interface {
 	// other node: their peer sends to this one. A call that is ending stays with a node whose lease lasts, unless ending says
 	// otherwise: that node hangs up, and knows when each leg was over. It is returned nevertheless, with that Node.
 	Take(ctx context.Context, node string, lease time.Duration, id call.ID, leg string, ending bool) ([]call.Open, error)
-	// Hear stores with an open call, on any node, the latest that a node has heard of its legs (nil: nothing new), until it is settled.
+	// Hear stores with an open call, on any node, the latest that a node has heard of its legs (nil: nothing new), until it is settled. node names
+	// the entry that it replaces: a node may have several.
 	// It returns what each node has heard, in the order of their names; nothing for a call that is not open.
 	Hear(ctx context.Context, node string, id call.ID, heard []byte) (all [][]byte, err error)
 	// Renew holds every open call of node for lease from now, by the store's clock.
