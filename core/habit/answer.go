@@ -166,7 +166,7 @@ const shortAnswer = 60
 const longestAnswer = 28 * 24 * 60
 
 // patience is how often calls that are not odd are answered as at first.
-const patience = 3
+const patience = 2
 
 // climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
 // stop many honest calls is worse than what it saves.
