@@ -412,7 +412,7 @@ type Counters struct {
 	Prefix string `toml:"prefix" form:"name" default:"ringfence"`
 }
 
-// Watch sets the rules that watch calls as they happen: what they measure, and what they close when calls are unlike those of their line. See protection.md.
+// Watch sets the rules that watch calls as they happen: what they measure, and what they close when calls are unlike those of their line. See rules.md.
 // A server that is reloaded watches by the new rules from the next call on; what was learnt stays.
 type Watch struct {
 	// Calls is how far the rules are trusted, all together: "live" closes destinations, "canary" does so for a tenth of the customers, by

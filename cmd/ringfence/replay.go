@@ -22,6 +22,7 @@ import (
 	"ringfence/app/config"
 	"ringfence/cmd/ringfence/table"
 	"ringfence/core/account"
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/netlist"
 	"ringfence/core/rating"
@@ -42,6 +43,8 @@ type replayCmd struct {
 	Labels  string   `help:"What calls really were, as CSV with columns id and label: honest, disputed, refunded, or the name of an attack." placeholder:"FILE"`
 	Out     string   `help:"Write a verdict for each row: id, verdict, allowed_seconds, cost, reason, finding, restricted_until." placeholder:"FILE"`
 	Resume  bool     `help:"Go on with the --out of a run that was stopped: its calls are played again, its rows are kept."`
+	Check   bool     `help:"Ask whether the rules should go live, whatever watch.calls says now: exit code 6 if they would have stopped more than 1 % of last month's honest calls, unless --yes is given."`
+	Yes     bool     `help:"Confirm the rules that --check asks about."`
 	HTML    string   `name:"html" help:"Write the report as one HTML page." placeholder:"FILE"`
 	Format  string   `help:"Whose records these are: native, ringfence (cdr export), asterisk, freeswitch, kamailio or opensips (default: the one that fits)." enum:"native,ringfence,asterisk,freeswitch,kamailio,opensips," default:"" placeholder:"NAME"`
 	Map     []string `sep:"none" help:"Name a column by hand: line=accountcode. May be repeated." placeholder:"FIELD=COLUMN"`
@@ -99,7 +102,25 @@ func (c *replayCmd) Run(s *session) error {
 	if shownErr := s.emit(report, func() error { return s.showReplay(report, took) }); shownErr != nil {
 		return shownErr
 	}
-	return c.stopped(report, err)
+	if err := c.stopped(report, err); err != nil {
+		return err
+	}
+	return c.checked(s, report)
+}
+
+// checked asks for confirmation of rules that would have stopped too many honest calls.
+func (c *replayCmd) checked(s *session, report *replay.Report) error {
+	if !c.Check {
+		return nil
+	}
+	if !report.Sets[0].Month.Loud {
+		return s.say("\nThese rules can be put in force. New ones begin best in shadow, and then as a canary (watch.calls).")
+	}
+	if c.Yes {
+		return nil
+	}
+	_ = s.say("\nThey would have stopped more than 1 %% of last month's honest calls: begin in shadow (watch.calls, or the life of a rule), or confirm them with --yes.")
+	return errNothingDone
 }
 
 // verify gives the verdicts of a journal again.
@@ -289,7 +310,7 @@ func (c *replayCmd) sets() (sets []replay.Set, err error) {
 		files = append(files, all...)
 	}
 	for _, f := range files {
-		set, err := ruleSet(f, deck)
+		set, err := ruleSet(f, deck, c.Check)
 		if err != nil {
 			return nil, err
 		}
@@ -323,7 +344,7 @@ func configsIn(path string) ([]string, error) {
 	return files, err
 }
 
-func ruleSet(file string, deck []byte) (replay.Set, error) {
+func ruleSet(file string, deck []byte, live bool) (replay.Set, error) {
 	cfg, name := config.Complete(config.Config{}), "built-in rules"
 	if file != "" {
 		name = filepath.Base(file)
@@ -331,6 +352,9 @@ func ruleSet(file string, deck []byte) (replay.Set, error) {
 		if cfg, err = config.Load(file); err != nil {
 			return replay.Set{}, err
 		}
+	}
+	if live {
+		cfg.Watch.Calls = habit.Live.String()
 	}
 	set, err := app.ReplaySet(name, &cfg, deck)
 	if err != nil {

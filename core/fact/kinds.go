@@ -27,6 +27,7 @@ const (
 	KindCallInboundFull     = "call.inbound-full"
 	KindCallRingingFull     = "call.ringing-full"
 	KindCallsUnusual        = "calls.unusual"
+	KindCallsRuleBack       = "calls.rule-back"
 	KindCallsVouched        = "calls.vouched"
 	KindCustomerAdded       = "customer.added"
 	KindCustomerChanged     = "customer.changed"
@@ -114,6 +115,7 @@ var Kinds = [...]string{
 	KindCallInboundFull,
 	KindCallRingingFull,
 	KindCallsUnusual,
+	KindCallsRuleBack,
 	KindCallsVouched,
 	KindCustomerAdded,
 	KindCustomerChanged,
@@ -1631,6 +1633,42 @@ func (f *CallsUnusual) Kind() string { return KindCallsUnusual }
 // Row is the fact as the journal keeps it.
 func (f *CallsUnusual) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallsUnusual, 1, "", s, f.Append(buffer()))
+}
+
+// CallsRuleBack is calls.rule-back: a rule for unusual calls was too often wrong: three of its last ten findings were honest calls. It is trusted less.
+type CallsRuleBack struct {
+	Measure string // what was passed: range (money into a thousand numbers), shared-range (of the customer's lines together), line, account, or pace (money of any kind in a short time)
+	Life    string // how far a rule is trusted from now on: canary or shadow
+}
+
+// Append writes the JSON object after b.
+func (f *CallsRuleBack) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "measure", f.Measure)
+	b = putText(b, "life", f.Life)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallsRuleBack) Decode(body []byte) error {
+	*f = CallsRuleBack{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "measure":
+			return v.text(&f.Measure)
+		case "life":
+			return v.text(&f.Life)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallsRuleBack) Kind() string { return KindCallsRuleBack }
+
+// Row is the fact as the journal keeps it.
+func (f *CallsRuleBack) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallsRuleBack, 1, "", s, f.Append(buffer()))
 }
 
 // CallsVouched is calls.vouched: the owner or staff said that the calls of a finding were honest: what it closed is open again.

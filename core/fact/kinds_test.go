@@ -37,6 +37,8 @@ func empty(kind string) Body {
 		return new(CallRingingFull)
 	case KindCallsUnusual:
 		return new(CallsUnusual)
+	case KindCallsRuleBack:
+		return new(CallsRuleBack)
 	case KindCallsVouched:
 		return new(CallsVouched)
 	case KindCustomerAdded:

@@ -1,5 +1,7 @@
 package habit
 
+import "fmt"
+
 // Trust is how far each rule is still trusted, by what people answered to its findings. A rule whose findings were too often honest calls goes back from
 // live to canary, and from there to shadow. The zero Trust trusts every rule as far as its life says.
 type Trust struct {
@@ -8,9 +10,10 @@ type Trust struct {
 
 // trusted is what became of the last findings of a rule.
 type trusted struct {
-	answered [lastFindings]bool // "that was me"; the newest first
-	found    uint8              // how many of them there are
-	fallen   uint8              // steps that the rule has gone back
+	rule   uint32               // a hash of the rule that it is about: one that was changed is trusted again
+	keys   [lastFindings]uint32 // hashes of the keys of its last findings that closed something, the newest first; 0 is none
+	honest [lastFindings]bool   // "that was me"
+	fallen uint8                // steps that the rule has gone back
 }
 
 // A rule goes back when so many of its last findings were honest calls.
@@ -20,33 +23,32 @@ const (
 )
 
 // Found notes that a rule has closed something.
-func (t *Trust) Found(kind MeterKind) {
+func (t *Trust) Found(kind MeterKind, key string) {
 	x := &t.rules[kind]
-	copy(x.answered[1:], x.answered[:])
-	x.answered[0] = false
-	x.found = min(x.found+1, lastFindings)
+	copy(x.keys[1:], x.keys[:])
+	copy(x.honest[1:], x.honest[:])
+	x.keys[0], x.honest[0] = Hash(key), false
 }
 
-// Vouched notes that the calls of one of the last findings were honest, and says whether the rule goes back for that. A finding may be vouched for once;
-// which one does not matter.
-func (t *Trust) Vouched(kind MeterKind) (back bool) {
-	x := &t.rules[kind]
-	honest, marked := 0, false
-	for i := range x.answered[:x.found] {
-		if !marked && !x.answered[i] {
-			x.answered[i], marked = true, true
+// Vouched notes that the calls of one of the last findings were honest, and says whether its rule goes back for that.
+func (t *Trust) Vouched(key string) (kind MeterKind, back bool) {
+	hash := Hash(key)
+	for kind := range NumMeters {
+		x := &t.rules[kind]
+		honest, here := 0, false
+		for i := range x.keys {
+			if x.keys[i] == hash && hash != 0 {
+				x.honest[i], here = true, true
+			}
+			honest += int(b2u(x.honest[i]))
 		}
-		honest += int(b2u(x.answered[i]))
+		if here && honest >= tooMany && x.fallen < uint8(Live-Shadow) {
+			*x = trusted{rule: x.rule, fallen: x.fallen + 1}
+			return kind, true
+		}
 	}
-	if honest < tooMany || x.fallen >= uint8(Live-Shadow) {
-		return false
-	}
-	*x = trusted{fallen: x.fallen + 1}
-	return true
+	return 0, false
 }
-
-// Restore trusts a rule again as far as its life says: its operator has changed it.
-func (t *Trust) Restore(kind MeterKind) { t.rules[kind] = trusted{} }
 
 // Life is what is left of a rule's life.
 func (t *Trust) Life(kind MeterKind, life Life) Life {
@@ -56,11 +58,15 @@ func (t *Trust) Life(kind MeterKind, life Life) Life {
 	return max(life-Life(t.rules[kind].fallen), Shadow)
 }
 
-// Apply gives the rules as far as they are trusted.
+// Apply gives the rules as far as they are trusted. One that its operator has changed since is trusted again.
 func (t *Trust) Apply(r *Rules) *Rules {
 	less := *r
 	for kind := range NumMeters {
-		less.Meters[kind].Life = t.Life(kind, less.Meters[kind].Life)
+		m := &less.Meters[kind]
+		if rule := Hash(fmt.Sprint(*m)); t.rules[kind].rule != rule {
+			t.rules[kind] = trusted{rule: rule}
+		}
+		m.Life = t.Life(kind, m.Life)
 	}
 	return &less
 }
@@ -91,11 +97,12 @@ func (d *decoder) trust(t *Trust) { layoutTrust(d, t) }
 func layoutTrust(v visitor, t *Trust) {
 	for kind := range t.rules {
 		x := &t.rules[kind]
-		for i := range x.answered {
-			v.flag(&x.answered[i])
+		v.u32(&x.rule)
+		for i := range x.keys {
+			v.u32(&x.keys[i])
+			v.flag(&x.honest[i])
 		}
-		v.u8(&x.found)
 		v.u8(&x.fallen)
-		x.found, x.fallen = min(x.found, lastFindings), min(x.fallen, uint8(Live-Shadow))
+		x.fallen = min(x.fallen, uint8(Live-Shadow))
 	}
 }

@@ -2,18 +2,32 @@ package habit
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
+
+	"ringfence/core/money"
 )
 
-// TestARuleThatMisbehavesGoesBack: to canary, and then to shadow, each after three of its last ten findings; the others stay.
+// TestARuleThatMisbehavesGoesBack: to canary, and then to shadow, each after three of its last ten findings; the others stay, and a changed rule is trusted
+// again.
 func TestARuleThatMisbehavesGoesBack(t *testing.T) {
 	var trust Trust
 	rules := Default()
-	wrong := func(n, right int) (back int) {
-		for i := range n + right {
-			trust.Found(Pace)
-			if i < n && trust.Vouched(Pace) {
-				back++
+	trust.Apply(rules)
+	n := 0
+	wrong := func(honest, fraud int) (back int) {
+		for i := range honest + fraud {
+			n++
+			key := "finding " + strconv.Itoa(n)
+			if trust.Found(Pace, key); i >= honest {
+				continue
+			}
+			for range 5 { // one finding is vouched for once
+				if kind, gone := trust.Vouched(key); gone {
+					if back++; kind != Pace {
+						t.Errorf("%v went back", kind)
+					}
+				}
 			}
 		}
 		return back
@@ -31,29 +45,25 @@ func TestARuleThatMisbehavesGoesBack(t *testing.T) {
 			t.Error("another rule went back")
 		}
 	}
-	if trust.Life(Pace, Canary) != Shadow || trust.Life(Pace, Shadow) != Shadow {
-		t.Error("a canary is not a shadow")
-	}
-	rules.Meters[Pace].Life = Off
-	if trust.Apply(rules).Meters[Pace].Life != Off {
-		t.Error("a rule that is off came back")
+	if trust.Life(Pace, Canary) != Shadow || trust.Life(Pace, Off) != Off {
+		t.Error("a canary is not a shadow, or what is off came back")
 	}
 	back, err := ReadTrust(trust.Append(nil))
 	if err != nil || !reflect.DeepEqual(back, &trust) {
 		t.Errorf("%v: read back otherwise", err)
 	}
-	if trust.Restore(Pace); trust.Life(Pace, Live) != Live {
-		t.Error("not trusted again")
+	rules.Meters[Pace].Floor += money.Pound
+	if trust.Apply(rules).Meters[Pace].Life != Live {
+		t.Error("a rule that was changed is not trusted again")
 	}
 }
 
-// TestOneFindingIsVouchedForOnce: more answers than findings count no more.
-func TestOneFindingIsVouchedForOnce(t *testing.T) {
+// TestAnswersToShadowsCountNot: only what has closed something is answered for.
+func TestAnswersToShadowsCountNot(t *testing.T) {
 	var trust Trust
-	trust.Found(Range)
-	for range 20 {
-		if trust.Vouched(Range) {
-			t.Fatal("one finding sent the rule back")
+	for i := range 20 {
+		if _, back := trust.Vouched("shadow " + strconv.Itoa(i)); back {
+			t.Fatal("a rule went back")
 		}
 	}
 }

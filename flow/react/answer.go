@@ -58,6 +58,10 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 	r.found = append(r.found, row)
 	r.stats.Found++
 	closes := found.Answer.Restrictions
+	if found.Life.Acts() && found.Answer.Step > habit.Notice {
+		r.trust.Found(found.Meter, key)
+		r.trusted = true
+	}
 	if !found.Life.Acts() || len(closes) == 0 {
 		return
 	}
@@ -125,7 +129,10 @@ func (r *React) apply(ctx context.Context, now time.Time) {
 
 // everybody closes to every line the ranges that rang many customers briefly, as the world has them since it last turned.
 func (r *React) everybody(ctx context.Context, now time.Time) {
-	acts := slices.ContainsFunc(r.o.Rules.Meters[:], func(m habit.Meter) bool { return m.Life.Acts() })
+	if r.o.Rules == nil {
+		return
+	}
+	acts := slices.ContainsFunc(r.rules.Meters[:], func(m habit.Meter) bool { return m.Life.Acts() })
 	if !acts || !r.heed || now.Sub(r.hour) > freshFor+time.Hour {
 		return
 	}

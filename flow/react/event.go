@@ -106,7 +106,7 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 	if err != nil {
 		return err
 	}
-	rules := r.o.Rules
+	rules := r.rules
 	stale := now.Sub(f.At) > freshFor
 	if stale {
 		rules = rules.AtMost(habit.Shadow)
@@ -239,16 +239,40 @@ func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error
 			r.gone[pending+key] = true
 		}
 	}
-	if f.Line == "" {
-		whole, err := r.memory(ctx, "account/"+f.Account, f.At)
-		if err == nil {
-			state := habit.State{Line: &habit.Memory{}, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
-			r.o.Rules.Step(&state, &habit.Event{Kind: habit.Lifted}, f.At)
-			r.dirty["account/"+f.Account] = whole
-		}
+	if err := r.lifted(ctx, f, now); err != nil {
 		return err
 	}
-	return r.step(ctx, f, now, &habit.Event{Kind: habit.Lifted})
+	r.distrust(b.Key, f.At)
+	return nil
+}
+
+// lifted restores what is remembered of a line and its customer, or of the customer alone.
+func (r *React) lifted(ctx context.Context, f *store.Fact, now time.Time) error {
+	if f.Line != "" {
+		return r.step(ctx, f, now, &habit.Event{Kind: habit.Lifted})
+	}
+	whole, err := r.memory(ctx, "account/"+f.Account, f.At)
+	if err == nil {
+		state := habit.State{Line: &habit.Memory{}, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
+		r.rules.Step(&state, &habit.Event{Kind: habit.Lifted}, f.At)
+		r.dirty["account/"+f.Account] = whole
+	}
+	return err
+}
+
+// distrust takes an answer to a finding: a rule that is too often wrong goes back from live to canary, and from there to shadow.
+func (r *React) distrust(key string, at time.Time) {
+	kind, back := r.trust.Vouched(key)
+	r.trusted = true
+	if !back {
+		return
+	}
+	r.rules = r.trust.Apply(r.o.Rules)
+	body := fact.CallsRuleBack{Measure: kind.String(), Life: r.rules.Meters[kind].Life.String()}
+	row := body.Row(at, fact.Subject{})
+	row.Key = store.Short("rule-back/" + key)
+	r.found = append(r.found, row)
+	r.o.Log.Warn("a rule for unusual calls was too often wrong and is trusted less; change it in the configuration to trust it again", "rule", "watch."+body.Measure, "life", body.Life)
 }
 
 func (r *React) bad(err error) bool {

@@ -22,6 +22,7 @@ const (
 	world    = "world"    // what customers have in common, after the hour at which it turned
 	noteRows = "notes/"   // what the world is to learn at the next hour, in pieces
 	callRows = "call/"    // calls in progress
+	trust    = "trust"    // how far each rule is trusted, by what was answered to its findings
 	pending  = "pending/" // answers that are not applied yet, by the finding's key
 )
 
@@ -88,7 +89,8 @@ func (r *React) load(ctx context.Context) error {
 	r.memories, r.calls, r.dirty, r.gone = map[string]*memory{}, map[call.ID]*watched{}, map[string]*memory{}, map[string]bool{}
 	r.answers, r.found, r.notes, r.noted, r.chunks = map[string]*answer{}, nil, habit.Notes{}, 0, nil
 	r.world, r.hour, r.turned = habit.World{}, time.Time{}, false
-	for _, under := range [...]string{world, noteRows, callRows, pending} {
+	r.trust, r.trusted = habit.Trust{}, false
+	for _, under := range [...]string{world, noteRows, callRows, trust, pending} {
 		err := r.o.Store.Memories(ctx, Stage, under, func(m store.Memory) error {
 			if err := r.read(m.Subject, m.Body); err != nil {
 				r.stats.Bad++
@@ -101,6 +103,9 @@ func (r *React) load(ctx context.Context) error {
 		}
 	}
 	r.noted = r.notes.Len()
+	if r.o.Rules != nil {
+		r.rules = r.trust.Apply(r.o.Rules)
+	}
 	now, err := r.o.Store.Cursor(ctx, Stage)
 	if err != nil {
 		return err
@@ -123,6 +128,12 @@ func (r *React) read(subject string, body []byte) error {
 		w, err := habit.ReadWorld(body[8:])
 		if err == nil {
 			r.world, r.hour = *w, time.Unix(int64(binary.BigEndian.Uint64(body)), 0).UTC()
+		}
+		return err
+	case trust + "/":
+		t, err := habit.ReadTrust(body)
+		if err == nil {
+			r.trust = *t
 		}
 		return err
 	case noteRows:
@@ -158,7 +169,7 @@ func (r *React) save(ctx context.Context) error {
 	for _, w := range r.calls {
 		w.stored, w.changed = true, false
 	}
-	r.noted, r.turned = r.notes.Len(), false
+	r.noted, r.turned, r.trusted = r.notes.Len(), false, false
 	for _, a := range r.answers {
 		a.stored = true
 	}
@@ -187,6 +198,9 @@ func (r *React) changes() (rows []store.Memory) {
 			put(noteRow(n), nil)
 		}
 		r.chunks = nil
+	}
+	if r.trusted {
+		put(trust, r.trust.Append(nil))
 	}
 	if r.notes.Len() > r.noted {
 		put(noteRow(int(r.at)), r.notes.Append(nil, r.noted))

@@ -73,6 +73,9 @@ type React struct {
 	gone     map[string]bool // subjects to be forgotten in the store
 	found    []fact.Row      // findings to be written
 	answers  map[string]*answer
+	rules    *habit.Rules // as far as they are trusted
+	trust    habit.Trust
+	trusted  bool // that has changed since it was written
 	origins  origins
 }
 
@@ -137,6 +140,9 @@ func (r *React) Use(rules *habit.Rules) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.o.Rules = rules
+	if rules != nil {
+		r.rules, r.trusted = r.trust.Apply(rules), true
+	}
 }
 
 // Stats counts since the start.

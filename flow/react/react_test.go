@@ -280,3 +280,57 @@ func findingsOf(story string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// TestARuleThatIsWrongGoesBack: when the owner says of three findings that it was he, the rule that made them is trusted less, also after a restart.
+func TestARuleThatIsWrongGoesBack(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		wait(10 * time.Hour)
+		r := o.react(false)
+		stop := o.run(r)
+		back := func() (all []fact.CallsRuleBack) {
+			facts, err := o.db.Facts(t.Context(), store.FactFilter{Kind: fact.KindCallsRuleBack})
+			must(t, err)
+			for _, f := range facts {
+				var b fact.CallsRuleBack
+				must(t, b.Decode(f.Body))
+				all = append(all, b)
+			}
+			return all
+		}
+		answered := 0
+		for round := 0; round < 12 && len(back()) == 0; round++ {
+			id, _ := o.begins(fmt.Sprintf("+22031%02d456", round+10), "203.0.113.9")
+			for m := 2; m <= 20 && len(o.closed()) == 0; m++ {
+				wait(time.Minute)
+				o.write(&fact.SliceHeld{Held: money.Pound * money.Micro(m)}, id)
+				r.Wake()
+				wait(100 * time.Millisecond)
+			}
+			if len(o.closed()) == 0 {
+				continue
+			}
+			must(t, Vouch(t.Context(), o.db, o.book, "owner", "2001", "acme", o.closed()[0].Finding))
+			answered++
+			wait(3 * time.Second)
+		}
+		all := back()
+		if len(all) != 1 || all[0].Life != "canary" || answered < 3 {
+			t.Fatalf("after %d answers: %+v", answered, all)
+		}
+		stop()
+		r = o.react(false)
+		stop = o.run(r)
+		wait(time.Second)
+		stop()
+		for kind, m := range r.rules.Meters {
+			want := habit.Live
+			if habit.MeterKind(kind).String() == all[0].Measure {
+				want = habit.Canary
+			}
+			if m.Life != want {
+				t.Errorf("after a restart %v is %v", habit.MeterKind(kind), m.Life)
+			}
+		}
+	})
+}
