@@ -87,7 +87,7 @@ func TestTheNodeIsLost(t *testing.T) {
 	// A probe that was on its way when the session ended says that first.
 	said, _ := p.storeSays(false)
 	for late := time.Now().Add(5 * time.Second); !strings.Contains(said, "no longer the node") && time.Now().Before(late); said, _ = p.storeSays(false) {
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 	if !strings.Contains(said, "no longer the node") {
 		t.Errorf("status says %q", said)

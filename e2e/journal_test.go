@@ -36,7 +36,7 @@ func TestTheJournalGivesEveryVerdictAgain(t *testing.T) {
 		{q, "02079460009"},
 	} {
 		if up, _, err := x.from.Invite(t.Context(), x.to, phone.Dialling{}); err == nil && up != nil {
-			time.Sleep(300 * time.Millisecond)
+			<-time.After(300 * time.Millisecond)
 			must(t, up.Hangup(t.Context()))
 		}
 	}

@@ -40,7 +40,7 @@ func TestANightOfCallsIsStopped(t *testing.T) {
 	passed := 0
 	for ; passed < 45 && !closed(); passed++ {
 		run.run(t)
-		time.Sleep(100 * time.Millisecond) // people pause for longer
+		<-time.After(100 * time.Millisecond) // people pause for longer
 	}
 	if passed < 2 || passed > 30 {
 		t.Fatalf("%d calls passed\n%s", passed, s.cli("journal", "--limit", "0"))

@@ -391,21 +391,21 @@ func (p *pump) next(c *Call) bool {
 		p.call(c, at, p.beyond[p.r.IntN(len(p.beyond))].number(p.r))
 		return true
 	}
-	for len(p.main) > 0 {
-		at := p.main[0]
-		p.main = p.main[1:]
-		if at = p.seat(at); at > p.a.End.Unix() {
-			p.main = nil
-			break
-		}
-		p.call(c, at, p.whom())
-		p.take(c)
-		if p.s.Forward {
-			p.forward(c)
-		}
-		return true
+	if len(p.main) == 0 {
+		return false
 	}
-	return false
+	at := p.seat(p.main[0])
+	p.main = p.main[1:]
+	if at > p.a.End.Unix() {
+		p.main = nil
+		return false
+	}
+	p.call(c, at, p.whom())
+	p.take(c)
+	if p.s.Forward {
+		p.forward(c)
+	}
+	return true
 }
 
 // seat is when a call can be made: not while as many as the attacker has are in progress.

@@ -17,7 +17,6 @@ type habit struct {
 	day     int
 	events  []event // of the day, in the order of time
 	at      int
-	factor  float64
 	phase   *phaseSpan
 	busy    []int64 // when the seats are free again
 	last    int64   // no call is earlier than the one before

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,8 @@ func TestHotLists(t *testing.T) {
 		}
 		in := func(from string) policy.Reason {
 			_, err := h.gate.Admit(context.Background(), Attempt{Trunk: "carrier", Dialled: "+442079460101", Caller: from, Source: phoneAt})
-			if r, ok := err.(*Refusal); ok {
+			var r *Refusal
+			if errors.As(err, &r) {
 				return r.Reason
 			}
 			return policy.OK
