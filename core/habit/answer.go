@@ -71,9 +71,18 @@ func (r *Rules) passed(s *State, c *Call, kind MeterKind, life Life, minute uint
 		r.answer(s, f, minute)
 		return f
 	}
-	who.meters[kind].told = true
+	s.told()
 	f.Answer = Answer{Step: Notice, Whole: kind.whole()}
 	return f
+}
+
+// told says that the owner has heard of this week's unusual calls. Several meters see the same calls: one early notice is enough.
+func (s *State) told() {
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		for i := range m.meters {
+			m.meters[i].told = true
+		}
+	}
 }
 
 // who is whose meter it is.
@@ -128,7 +137,10 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	if f.Meter == Range || f.Meter == Shared {
 		who.block(f.Call.block(), minute, r.Meters[f.Meter].minutes()).level /= half
 	}
-	m.level, m.told = m.level/half, false
+	m.level /= half
+	if f.Life.Acts() {
+		s.told()
+	}
 	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
 	lasts := r.Lasts[step]
 	switch again := minute-min(l.until, minute) < r.Remember; {

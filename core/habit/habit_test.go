@@ -232,3 +232,24 @@ func TestWorldInAnyOrder(t *testing.T) {
 func restrictCall(d phone.Destination, p *rating.Price) *restrict.Call {
 	return &restrict.Call{Dest: d, Price: p}
 }
+
+// TestOneEarlyNotice: several meters see the same calls, and the owner gets one notice before something is closed.
+func TestOneEarlyNotice(t *testing.T) {
+	p := newPerson(t)
+	at := p.office(8).Add(3 * time.Hour)
+	var steps []Step
+	for i := range 45 {
+		c := callTo(t, "002203123456", 40*money.PencePerMinute, "AS666", at.Add(time.Duration(i)*2*time.Minute))
+		for _, e := range []*Event{{Kind: Began, Call: &c, Amount: 200_000}, {Kind: Ended, Call: &c, Amount: 200_000, Talk: 30 * time.Second, Answered: true}} {
+			if f := p.rules.Step(&p.state, e, at.Add(time.Duration(i)*2*time.Minute)); f != nil {
+				steps = append(steps, f.Answer.Step)
+			}
+		}
+		if len(steps) > 0 && steps[len(steps)-1] > Notice {
+			break
+		}
+	}
+	if len(steps) != 2 || steps[0] != Notice {
+		t.Errorf("findings at the steps %v, want a notice and then what closes", steps)
+	}
+}
