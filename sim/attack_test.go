@@ -138,7 +138,7 @@ func TestAttacksHaveTheirPublishedShape(t *testing.T) {
 		"connection-charges": func(x *shape) bool { return x.calls > 1200 && x.longest <= 5*time.Second },
 		"false-answers":      func(x *shape) bool { return x.rang == 0 && x.longest < 5*time.Minute && x.atHome() },
 	} {
-		for seed := range uint64(3) {
+		for seed := range uint64(1) {
 			for _, x := range shapes(t, name, seed+1) {
 				if !good(x) {
 					t.Errorf("%s/%d %s: %d calls out, %d in, %d tests on %d lines to %d numbers (%d of the most called) in %d ranges of %d rows, %d concurrent, %v from %v, at most %v talk, first minute %d, rings %v",
@@ -168,7 +168,7 @@ func (x *shape) atHome() bool {
 func TestNoTwoRunsAreTheSame(t *testing.T) {
 	seen := map[[3]int64]bool{}
 	n := 0
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		for _, x := range shapes(t, "stolen-login", seed+1) {
 			seen[[3]int64{int64(x.calls), x.first.Unix(), int64(len(x.nums))}] = true
 			n++
