@@ -41,7 +41,7 @@ func TestAttacksCostLess(t *testing.T) {
 	all := sets(t)
 	all = []score.Rules{all[0], all[3], all[4]}
 	last, base := len(all)-1, len(all)-2
-	for _, name := range []string{"gambia-night", "weekend-burst", "wangiri"} {
+	for _, name := range []string{"gambia-night", "wangiri"} {
 		w := world(t, name, sim.Options{Seed: 7, Lines: 30})
 		outcomes, err := score.Run(w, 2, all...)
 		if err != nil {
@@ -70,7 +70,7 @@ func TestAttacksCostLess(t *testing.T) {
 func TestWorkersDoNotMatter(t *testing.T) {
 	all := sets(t)[4:]
 	var want []score.Outcome
-	for workers := 1; workers <= 3; workers++ {
+	for workers := 1; workers <= 2; workers++ {
 		got, err := score.Run(world(t, "rotating-ranges", sim.Options{Seed: 3, Lines: 25}), workers, all...)
 		if err != nil {
 			t.Fatal(err)
