@@ -106,12 +106,8 @@ func (t *Table) Write(to io.Writer) error {
 			percent(all.under, len(all.losses)), per(s.stopped, s.honest), monthly(s.restricted, s.months))
 	}
 	last := &t.total[len(t.total)-1]
-	fmt.Fprintf(&b, "\n| attack, under %s | number | median without | median | 9 in 10 below | worst | first action: median | within 3 calls or a minute |\n|---|---|---|---|---|---|---|---|\n", t.sets[len(t.sets)-1].Name)
-	base := slices.IndexFunc(t.sets, func(r Rules) bool { return r.Name == baseline })
-	for _, name := range sortedNames(last.classes) {
-		c := last.classes[name]
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %s | %s |\n", cmp.Or(name, "all"), len(c.losses), pounds(at(t.total[base].classes[name].losses, 0.5)), pounds(at(c.losses, 0.5)),
-			pounds(at(c.losses, 0.9)), pounds(at(c.losses, 1)), first(c.after), percent(c.inTime, len(c.losses)))
+	if len(last.class("").losses) > 0 {
+		t.classes(&b, last)
 	}
 	fmt.Fprintf(&b, "\n%d runs; %d honest calls, %.0f line-months", t.runs, last.honest, last.months)
 	if len(last.kinds) > 0 {
@@ -120,6 +116,17 @@ func (t *Table) Write(to io.Writer) error {
 	b.WriteString(".\n")
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+// classes writes a row for each class of attack under the last set.
+func (t *Table) classes(b *strings.Builder, last *total) {
+	fmt.Fprintf(b, "\n| attack, under %s | number | median without | median | 9 in 10 below | worst | first action: median | within 3 calls or a minute |\n|---|---|---|---|---|---|---|---|\n", t.sets[len(t.sets)-1].Name)
+	base := slices.IndexFunc(t.sets, func(r Rules) bool { return r.Name == baseline })
+	for _, name := range sortedNames(last.classes) {
+		c := last.classes[name]
+		fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %s | %s | %s |\n", cmp.Or(name, "all"), len(c.losses), pounds(at(t.total[base].classes[name].losses, 0.5)), pounds(at(c.losses, 0.5)),
+			pounds(at(c.losses, 0.9)), pounds(at(c.losses, 1)), first(c.after), percent(c.inTime, len(c.losses)))
+	}
 }
 
 func sortedNames(all map[string]*class) (names []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -109,7 +110,8 @@ func (c *scoreCmd) write(s *session, everyone, keptBack *score.Table, misses []s
 	if c.Out == "" {
 		return write(s.out)
 	}
-	if err := s.writeTo(c.Out, write); err != nil {
+	head := fmt.Sprintf("# What attacks cost\n\nMade by `ringfence score --seeds %d --from %d`; [the simulator](simulator.md#scores) says how, and what the rules of others are.\n\n", c.Seeds, c.From)
+	if err := s.writeTo(c.Out, func(to io.Writer) error { _, err := io.WriteString(to, head); return errors.Join(err, write(to)) }); err != nil {
 		return err
 	}
 	return s.say("Tables written to %s in %s.", c.Out, took.Round(time.Second))
