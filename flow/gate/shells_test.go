@@ -142,7 +142,7 @@ func liveEvents(t *testing.T, b *book.Book, events []event) (results []play.Resu
 		facts, err := m.Facts(t.Context(), store.FactFilter{Limit: 100_000})
 		must(t, err)
 		told = lines(facts)
-		for _, line := range []string{"2001", "2002"} { // the player is told of locks
+		for _, line := range []string{"2001", "2002"} { // the player receives the locks
 			_, err := b.Unlock(context.Background(), "test", line)
 			must(t, err)
 		}

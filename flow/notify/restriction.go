@@ -70,7 +70,7 @@ func onlyIn(these, others []restrict.Restriction) *restrict.Restriction {
 	return nil
 }
 
-// restrictionEvidence is what people are told of a restriction.
+// restrictionEvidence is what a notice says about a restriction.
 func restrictionEvidence(r *restrict.Restriction) map[string]any {
 	names := "closes"
 	if r.Only {
