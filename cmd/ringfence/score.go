@@ -18,7 +18,7 @@ import (
 type scoreCmd struct {
 	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of scenarios that simulate --list shows (default: all of them)." placeholder:"SCENARIO"`
 	Seeds     int      `default:"5" help:"How many seeds each scenario is played with."`
-	From      uint64   `default:"101" help:"The first seed. The built-in rules were tuned on seeds below 100."`
+	From      uint64   `default:"201" help:"The first seed. The built-in rules were tuned on seeds below 200."`
 	Weeks     int      `help:"How many weeks of calls (default: those of the scenarios)." placeholder:"N"`
 	Workers   int      `help:"How many cores to use (default: all)." placeholder:"N"`
 	Out       string   `help:"File to write the tables to, as Markdown." placeholder:"FILE"`
