@@ -30,7 +30,7 @@ func Read(b []byte) (*Memory, error) {
 	m := &Memory{}
 	d := decoder{b: b[1:]}
 	d.visit(m)
-	if d.bad || len(d.b) != 0 {
+	if d.bad || len(d.b) != 0 || (len(m.numbers)|len(m.rows)|len(m.places)|len(m.devices))%bucket != 0 { // a table is whole buckets
 		return nil, ErrMemory
 	}
 	return m, nil

@@ -253,3 +253,11 @@ func TestOneEarlyNotice(t *testing.T) {
 		t.Errorf("findings at the steps %v, want a notice and then what closes", steps)
 	}
 }
+
+// TestATornTableIsRefused: a table that is not whole buckets would be looked up beyond its end.
+func TestATornTableIsRefused(t *testing.T) {
+	m := &Memory{numbers: make(known, 3)}
+	if _, err := Read(m.Append(nil)); !errors.Is(err, ErrMemory) {
+		t.Errorf("read with %v", err)
+	}
+}
