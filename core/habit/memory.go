@@ -8,7 +8,7 @@ import (
 )
 
 // Memory is what is known of a line's habits, or of a customer's. The zero Memory knows nothing. It grows with use to at most MaxMemory bytes
-// as Append writes it. It is copied by Append and Read alone.
+// as Append writes it. It is copied by Copy, or by Append and Read.
 type Memory struct {
 	born  uint32 // minute of the first event
 	young bool   // of a customer: it was new then
@@ -39,6 +39,16 @@ type Memory struct {
 	tries      [4]try
 	last       uint64 // number called last
 	repeats    uint8  // how often the last number, or one next to it, came in a row
+}
+
+// Copy is a Memory that shares nothing with this one.
+func (m *Memory) Copy() Memory {
+	c := *m
+	for _, k := range [...]*known{&c.numbers, &c.rows, &c.places, &c.devices} {
+		*k = slices.Clone(*k)
+	}
+	c.blocks = slices.Clone(m.blocks)
+	return c
 }
 
 // ladder is how far up its steps answers have gone.
