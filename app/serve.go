@@ -33,6 +33,7 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 		return err
 	}
 	roomForReaders(cfg.SIP.ReadSockets * len(cfg.SIP.UDP))
+	roomForGarbage()
 	if err := a.Start(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -887,7 +889,11 @@ func TestAnAdmissionAllocatesLittle(t *testing.T) {
 }
 
 // BenchmarkAuthorise is the whole of Admit on purses in memory (parse, decide, price, count, hold, journal), for a slice of a minute and one of three hours: the length asked must not matter.
+// Garbage is collected as in ringfence serve with a live heap of this size (app/heap.go), unless GOGC says otherwise.
 func BenchmarkAuthorise(b *testing.B) {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(220))
+	}
 	bk := newBook(b)
 	const lines = 1000
 	var all []book.NewLine

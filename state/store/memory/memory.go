@@ -18,9 +18,9 @@ import (
 	"ringfence/state/store"
 )
 
-// Ring is how many facts, and how many records, are kept: about 100 MB when both are full. The id of a forgotten
+// Ring is how many facts, and how many records, are kept: about 25 MB when both are full. The id of a forgotten
 // record is forgotten with it, so that a settlement repeated after that many others is Missing, not Duplicate.
-const Ring = 1 << 16
+const Ring = 1 << 14
 
 // Engine keeps money in maps. Safe for concurrent use.
 type Engine struct {
