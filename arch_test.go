@@ -30,6 +30,7 @@ var barred = []struct{ from, to, why string }{
 	{"flow/location", "ringfence/flow/", "location is asked and asks nobody"},
 	{"flow/book", "ringfence/flow/", "the book is asked and asks nobody"},
 	{"flow/device", "ringfence/flow/", "device is told and asks nobody"},
+	{"flow/people", "ringfence/flow/gate", "who signs in is nothing to a call"},
 	{"flow/ban", "ringfence/flow/", "ban is told and asks nobody"},
 	{"flow/flood", "ringfence/flow/", "flood counts and asks nobody"},
 	{"flow/health", "ringfence/flow/", "health answers for the store and asks no stage"},

@@ -95,6 +95,20 @@ const (
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
 	KindStoreGapBooked      = "store.gap-booked"
+	KindPersonAdded         = "person.added"
+	KindPersonChanged       = "person.changed"
+	KindPersonRemoved       = "person.removed"
+	KindPersonLink          = "person.link"
+	KindPersonEntered       = "person.entered"
+	KindPersonRefused       = "person.refused"
+	KindPersonLeft          = "person.left"
+	KindTokenAdded          = "token.added"
+	KindTokenRemoved        = "token.removed"
+	KindChangeWaiting       = "change.waiting"
+	KindChangeStopped       = "change.stopped"
+	KindChangeHurried       = "change.hurried"
+	KindChangeMade          = "change.made"
+	KindChangeFailed        = "change.failed"
 )
 
 // Kinds are all codes, in the order of docs/journal.md.
@@ -183,6 +197,20 @@ var Kinds = [...]string{
 	KindStoreRestored,
 	KindStoreGapAccepted,
 	KindStoreGapBooked,
+	KindPersonAdded,
+	KindPersonChanged,
+	KindPersonRemoved,
+	KindPersonLink,
+	KindPersonEntered,
+	KindPersonRefused,
+	KindPersonLeft,
+	KindTokenAdded,
+	KindTokenRemoved,
+	KindChangeWaiting,
+	KindChangeStopped,
+	KindChangeHurried,
+	KindChangeMade,
+	KindChangeFailed,
 }
 
 // Away is an object within facts.
@@ -4941,7 +4969,7 @@ type LinkUsed struct {
 	Action string // what the link is for
 	Source Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
 	Notice int64  // number of the notice
-	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL; empty is all
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
 }
 
 // Append writes the JSON object after b.
@@ -4985,7 +5013,7 @@ type LinkDone struct {
 	Action string // what the link is for
 	Failed bool   // it could not be done
 	Notice int64  // number of the notice
-	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL; empty is all
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
 	Result string // what it did, in words
 }
 
@@ -5032,7 +5060,7 @@ func (f *LinkDone) Row(at time.Time, s Subject) Row {
 type NoticeResent struct {
 	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
 	Notice int64  // number of the notice
-	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL; empty is all
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
 }
 
 // Append writes the JSON object after b.
@@ -5318,4 +5346,624 @@ func (f *StoreGapBooked) Kind() string { return KindStoreGapBooked }
 // Row is the fact as the journal keeps it.
 func (f *StoreGapBooked) Row(at time.Time, s Subject) Row {
 	return row(at, KindStoreGapBooked, 1, "", s, f.Append(buffer()))
+}
+
+// PersonAdded is person.added: somebody may sign in from now on.
+type PersonAdded struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *PersonAdded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonAdded) Decode(body []byte) error {
+	*f = PersonAdded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonAdded) Kind() string { return KindPersonAdded }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonAdded) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonAdded, 1, "", s, f.Append(buffer()))
+}
+
+// PersonChanged is person.changed: a person's role, address, password or second factors were changed; the fact never has a secret.
+type PersonChanged struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *PersonChanged) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonChanged) Decode(body []byte) error {
+	*f = PersonChanged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonChanged) Kind() string { return KindPersonChanged }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonChanged) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonChanged, 1, "", s, f.Append(buffer()))
+}
+
+// PersonRemoved is person.removed: somebody may not sign in any more.
+type PersonRemoved struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *PersonRemoved) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonRemoved) Decode(body []byte) error {
+	*f = PersonRemoved{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonRemoved) Kind() string { return KindPersonRemoved }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonRemoved) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonRemoved, 1, "", s, f.Append(buffer()))
+}
+
+// PersonLink is person.link: a link was made that signs a person in once.
+type PersonLink struct {
+	By     string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	Person string    // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	Until  time.Time // until when
+}
+
+// Append writes the JSON object after b.
+func (f *PersonLink) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "person", f.Person)
+	b = putTime(b, "until", f.Until)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonLink) Decode(body []byte) error {
+	*f = PersonLink{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "person":
+			return v.text(&f.Person)
+		case "until":
+			return v.time(&f.Until)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonLink) Kind() string { return KindPersonLink }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonLink) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonLink, 1, "", s, f.Append(buffer()))
+}
+
+// PersonEntered is person.entered: a person signed in, or showed a factor again ("again").
+type PersonEntered struct {
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	How    string // how it came to be
+	Source Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
+	Agent  string // User-Agent of the phone or carrier (RFC 3261 20.41)
+}
+
+// Append writes the JSON object after b.
+func (f *PersonEntered) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "person", f.Person)
+	b = putText(b, "how", f.How)
+	if f.Source != (Source{}) {
+		b = putSource(b, "source", f.Source)
+	}
+	if f.Agent != "" {
+		b = putText(b, "user_agent", f.Agent)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonEntered) Decode(body []byte) error {
+	*f = PersonEntered{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "person":
+			return v.text(&f.Person)
+		case "how":
+			return v.text(&f.How)
+		case "source", "address", "from", "addr":
+			return v.source(&f.Source)
+		case "user_agent", "agent":
+			return v.text(&f.Agent)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonEntered) Kind() string { return KindPersonEntered }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonEntered) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonEntered, 1, "", s, f.Append(buffer()))
+}
+
+// PersonRefused is person.refused: somebody tried to sign in as a person and was refused; at most 30 a day of a person and place.
+type PersonRefused struct {
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	How    string // how it came to be
+	Source Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
+	Agent  string // User-Agent of the phone or carrier (RFC 3261 20.41)
+}
+
+// Append writes the JSON object after b.
+func (f *PersonRefused) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "person", f.Person)
+	b = putText(b, "how", f.How)
+	if f.Source != (Source{}) {
+		b = putSource(b, "source", f.Source)
+	}
+	if f.Agent != "" {
+		b = putText(b, "user_agent", f.Agent)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonRefused) Decode(body []byte) error {
+	*f = PersonRefused{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "person":
+			return v.text(&f.Person)
+		case "how":
+			return v.text(&f.How)
+		case "source", "address", "from", "addr":
+			return v.source(&f.Source)
+		case "user_agent", "agent":
+			return v.text(&f.Agent)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonRefused) Kind() string { return KindPersonRefused }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonRefused) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonRefused, 1, "", s, f.Append(buffer()))
+}
+
+// PersonLeft is person.left: sessions of a person were ended.
+type PersonLeft struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	Count  int64  // how many
+}
+
+// Append writes the JSON object after b.
+func (f *PersonLeft) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "person", f.Person)
+	b = putInt(b, "count", f.Count)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PersonLeft) Decode(body []byte) error {
+	*f = PersonLeft{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "person":
+			return v.text(&f.Person)
+		case "count":
+			return v.int(&f.Count)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PersonLeft) Kind() string { return KindPersonLeft }
+
+// Row is the fact as the journal keeps it.
+func (f *PersonLeft) Row(at time.Time, s Subject) Row {
+	return row(at, KindPersonLeft, 1, "", s, f.Append(buffer()))
+}
+
+// TokenAdded is token.added: a person has a new token for the API.
+type TokenAdded struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *TokenAdded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *TokenAdded) Decode(body []byte) error {
+	*f = TokenAdded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *TokenAdded) Kind() string { return KindTokenAdded }
+
+// Row is the fact as the journal keeps it.
+func (f *TokenAdded) Row(at time.Time, s Subject) Row {
+	return row(at, KindTokenAdded, 1, "", s, f.Append(buffer()))
+}
+
+// TokenRemoved is token.removed: a token was taken back.
+type TokenRemoved struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *TokenRemoved) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if len(f.Before) > 0 {
+		b = putRaw(b, "before", f.Before)
+	}
+	if len(f.After) > 0 {
+		b = putRaw(b, "after", f.After)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *TokenRemoved) Decode(body []byte) error {
+	*f = TokenRemoved{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *TokenRemoved) Kind() string { return KindTokenRemoved }
+
+// Row is the fact as the journal keeps it.
+func (f *TokenRemoved) Row(at time.Time, s Subject) Row {
+	return row(at, KindTokenRemoved, 1, "", s, f.Append(buffer()))
+}
+
+// ChangeWaiting is change.waiting: the customer's own people loosened something: it waits, and every contact is notified.
+type ChangeWaiting struct {
+	By     string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	Change string    // code of a change that waits
+	Text   string    // the same as a sentence
+	Until  time.Time // until when
+	Note   string    // a remark for staff
+}
+
+// Append writes the JSON object after b.
+func (f *ChangeWaiting) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "change", f.Change)
+	b = putText(b, "text", f.Text)
+	b = putTime(b, "until", f.Until)
+	if f.Note != "" {
+		b = putText(b, "note", f.Note)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ChangeWaiting) Decode(body []byte) error {
+	*f = ChangeWaiting{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "change":
+			return v.text(&f.Change)
+		case "text":
+			return v.text(&f.Text)
+		case "until":
+			return v.time(&f.Until)
+		case "note":
+			return v.text(&f.Note)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ChangeWaiting) Kind() string { return KindChangeWaiting }
+
+// Row is the fact as the journal keeps it.
+func (f *ChangeWaiting) Row(at time.Time, s Subject) Row {
+	return row(at, KindChangeWaiting, 1, "", s, f.Append(buffer()))
+}
+
+// ChangeStopped is change.stopped: a change that waited was called off.
+type ChangeStopped struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Change string // code of a change that waits
+	Text   string // the same as a sentence
+	Why    string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *ChangeStopped) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "change", f.Change)
+	b = putText(b, "text", f.Text)
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ChangeStopped) Decode(body []byte) error {
+	*f = ChangeStopped{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "change":
+			return v.text(&f.Change)
+		case "text":
+			return v.text(&f.Text)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ChangeStopped) Kind() string { return KindChangeStopped }
+
+// Row is the fact as the journal keeps it.
+func (f *ChangeStopped) Row(at time.Time, s Subject) Row {
+	return row(at, KindChangeStopped, 1, "", s, f.Append(buffer()))
+}
+
+// ChangeHurried is change.hurried: two members of staff, after a check of identity, let a change happen early.
+type ChangeHurried struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Change string // code of a change that waits
+	Text   string // the same as a sentence
+	Why    string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *ChangeHurried) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "change", f.Change)
+	b = putText(b, "text", f.Text)
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ChangeHurried) Decode(body []byte) error {
+	*f = ChangeHurried{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "change":
+			return v.text(&f.Change)
+		case "text":
+			return v.text(&f.Text)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ChangeHurried) Kind() string { return KindChangeHurried }
+
+// Row is the fact as the journal keeps it.
+func (f *ChangeHurried) Row(at time.Time, s Subject) Row {
+	return row(at, KindChangeHurried, 1, "", s, f.Append(buffer()))
+}
+
+// ChangeMade is change.made: a change that waited is in force; by is who asked for it.
+type ChangeMade struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Change string // code of a change that waits
+	Text   string // the same as a sentence
+}
+
+// Append writes the JSON object after b.
+func (f *ChangeMade) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "change", f.Change)
+	b = putText(b, "text", f.Text)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ChangeMade) Decode(body []byte) error {
+	*f = ChangeMade{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "change":
+			return v.text(&f.Change)
+		case "text":
+			return v.text(&f.Text)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ChangeMade) Kind() string { return KindChangeMade }
+
+// Row is the fact as the journal keeps it.
+func (f *ChangeMade) Row(at time.Time, s Subject) Row {
+	return row(at, KindChangeMade, 1, "", s, f.Append(buffer()))
+}
+
+// ChangeFailed is change.failed: a change that waited could not be made when its time came.
+type ChangeFailed struct {
+	By     string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Change string // code of a change that waits
+	Text   string // the same as a sentence
+	Why    string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *ChangeFailed) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "change", f.Change)
+	b = putText(b, "text", f.Text)
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ChangeFailed) Decode(body []byte) error {
+	*f = ChangeFailed{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "change":
+			return v.text(&f.Change)
+		case "text":
+			return v.text(&f.Text)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ChangeFailed) Kind() string { return KindChangeFailed }
+
+// Row is the fact as the journal keeps it.
+func (f *ChangeFailed) Row(at time.Time, s Subject) Row {
+	return row(at, KindChangeFailed, 1, "", s, f.Append(buffer()))
 }

@@ -173,6 +173,34 @@ func empty(kind string) Body {
 		return new(StoreGapAccepted)
 	case KindStoreGapBooked:
 		return new(StoreGapBooked)
+	case KindPersonAdded:
+		return new(PersonAdded)
+	case KindPersonChanged:
+		return new(PersonChanged)
+	case KindPersonRemoved:
+		return new(PersonRemoved)
+	case KindPersonLink:
+		return new(PersonLink)
+	case KindPersonEntered:
+		return new(PersonEntered)
+	case KindPersonRefused:
+		return new(PersonRefused)
+	case KindPersonLeft:
+		return new(PersonLeft)
+	case KindTokenAdded:
+		return new(TokenAdded)
+	case KindTokenRemoved:
+		return new(TokenRemoved)
+	case KindChangeWaiting:
+		return new(ChangeWaiting)
+	case KindChangeStopped:
+		return new(ChangeStopped)
+	case KindChangeHurried:
+		return new(ChangeHurried)
+	case KindChangeMade:
+		return new(ChangeMade)
+	case KindChangeFailed:
+		return new(ChangeFailed)
 	}
 	return nil
 }

@@ -190,11 +190,12 @@ type Store interface {
 	Money
 	Stages
 	Marks
+	People
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists
 	PutCustomers(ctx context.Context, cs []account.Customer, facts ...Fact) error         // new ones, all or none
-	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse
+	DeleteCustomer(ctx context.Context, id string, facts ...Fact) error                   // lines left: ErrInUse; its people go with it
 
 	// EachLine streams every line, so that 100,000 need no second copy in memory; with ids, those of them that exist.
 	EachLine(ctx context.Context, yield func(account.Line) error, ids ...string) error

@@ -48,6 +48,7 @@ type Store struct {
 	rows      map[string][]rating.Price
 	facts     []store.Fact
 	stages    stages
+	people    people
 	marks     map[string]store.Mark
 	Lately    []store.Called // what Called gives
 	Ahead     atomic.Int64   // how far the clock of Clock is ahead of this process, in nanoseconds
@@ -160,6 +161,11 @@ func (s *Store) DeleteCustomer(_ context.Context, id string, facts ...store.Fact
 		for _, l := range s.lines {
 			if l.Customer == id {
 				return store.ErrInUse
+			}
+		}
+		for _, p := range s.people.all {
+			if p.Customer == id {
+				s.people.remove(p.ID)
 			}
 		}
 		return remove(s.customers, id)

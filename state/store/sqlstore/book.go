@@ -69,9 +69,12 @@ func (s *Queries) put(ctx context.Context, what string, facts []store.Fact, sql 
 	})
 }
 
-// DeleteCustomer removes a customer without lines.
+// DeleteCustomer removes a customer without lines, and its people.
 func (s *Queries) DeleteCustomer(ctx context.Context, id string, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
+		if err := dropPeople(ctx, tx, id); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, "DELETE FROM customer WHERE id = $1", id)
 		if errors.Is(err, ErrForeign) {
 			return fmt.Errorf("customer %s has lines: %w", account.Handle(id), store.ErrInUse)
@@ -154,6 +157,9 @@ func (s *Queries) Rekey(ctx context.Context, reseal func(sealed []byte) ([]byte,
 		n = lines + former + trunks
 		if err == nil {
 			_, err = rekey(ctx, tx, "mark", "name", reseal)
+		}
+		if err == nil {
+			_, err = rekey(ctx, tx, "person", "id", reseal)
 		}
 		if err != nil {
 			return err

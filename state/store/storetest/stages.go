@@ -47,6 +47,8 @@ var stages = []struct {
 	{"Links", links},
 	{"Contacts", contactsOfCustomers},
 	{"FormerPasswords", formerPasswords},
+	{"People", people},
+	{"Passes", passes},
 	{"Race", racingStages},
 }
 
