@@ -123,7 +123,7 @@ func senderDomain(cfg *config.Config) string {
 	return cfg.SIP.Realm
 }
 
-// openWeb builds the pages behind the links, where they are asked for.
+// openWeb builds the pages, where they are asked for.
 func (a *App) openWeb() error {
 	w := &a.cfg.Web
 	if !w.Listen.IsValid() {
@@ -133,8 +133,10 @@ func (a *App) openWeb() error {
 	if err != nil {
 		return fmt.Errorf("web.proxy: %w", err)
 	}
-	a.web, err = web.New(web.Deps{Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg)}, web.Options{
-		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, Log: a.log,
+	a.web, err = web.New(web.Deps{
+		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Zone: a.book.Zone(""), Plan: a.book.Plan(),
+	}, web.Options{
+		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("web: %w", err)
@@ -162,7 +164,7 @@ func (a *App) startNotices() error {
 	if err := a.web.Start(); err != nil {
 		return fmt.Errorf("web.listen: %w", err)
 	}
-	a.onStop("the answer pages", a.web.Stop)
-	a.log.Info("answer pages", "listen", a.web.Addr().String(), "url", a.cfg.LinksURL())
+	a.onStop("the pages", a.web.Stop)
+	a.log.Info("pages", "listen", a.web.Addr().String(), "url", a.cfg.LinksURL())
 	return nil
 }

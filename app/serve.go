@@ -136,7 +136,7 @@ func (a *App) Reload(ctx context.Context, want config.Config) {
 	}
 	if a.web != nil {
 		if err := a.web.UseCertificate(next.Web.TLSCert, next.Web.TLSKey); err != nil {
-			a.log.Error("the certificate of the answer pages was not read again; the old one stays in force", "err", err)
+			a.log.Error("the certificate of the pages was not read again; the old one stays in force", "err", err)
 		}
 	}
 	for _, c := range applied {

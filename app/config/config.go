@@ -594,7 +594,7 @@ type Mail struct {
 	DKIMKey string `toml:"dkim-key" form:"path"`
 }
 
-// Web serves the pages behind the links in notices.
+// Web serves the pages: the public status pages, the answers to notices, and what customers and staff see.
 type Web struct {
 	// Listen is the "address:port" of these pages. Left out, there are no pages, and notices contain no links.
 	Listen netip.AddrPort `toml:"listen"`
@@ -612,6 +612,13 @@ type Web struct {
 
 	// Proxy is the address or network of the proxy in front, whose X-Forwarded-For is trusted. Left out, that header is ignored.
 	Proxy string `toml:"proxy"`
+
+	// Hue is the provider's colour on the pages, as an angle of the colour wheel: 25 is a red, 85 a yellow, 150 a green, 258 a blue.
+	// Lightness and strength are fixed, so that text stays readable.
+	Hue int `toml:"hue" default:"258" min:"1" max:"360"`
+
+	// Logo is a picture before the provider's name on the pages: SVG, PNG or WebP, at most 64 KB, readable on white and on black.
+	Logo string `toml:"logo" form:"path"`
 }
 
 // Admin is the interface that the command line and other programs use.

@@ -73,7 +73,7 @@ func (v *validator) notices() {
 	v.web()
 }
 
-// web checks the answer pages: no link may cross a network in the clear, and links must lead somewhere.
+// web checks the pages: no link may cross a network in the clear, and links must lead somewhere.
 func (v *validator) web() {
 	w := &v.c.Web
 	v.check(w.URL == "" || schemeOf(w.URL, "https", "http") && !strings.HasSuffix(w.URL, "/"), "web.url", w.URL,
@@ -85,11 +85,11 @@ func (v *validator) web() {
 		return
 	}
 	if w.TLSCert == "" && w.Proxy == "" && !at.IsLoopback() {
-		v.faults = append(v.faults, Fault{Key: "web.listen", Problem: "the answer pages on " + w.Listen.String() +
+		v.faults = append(v.faults, Fault{Key: "web.listen", Problem: "the pages on " + w.Listen.String() +
 			" need a certificate (web.tls-cert), or a trusted proxy in front (web.proxy); without one only a loopback address is possible"})
 	}
 	v.check(w.URL != "" || w.Proxy == "" && !at.IsUnspecified(), "web.url", w.URL,
-		`how people reach the answer pages ("https://calls.example.net"): web.listen (`+w.Listen.String()+`) does not say it`)
+		`how people reach the pages ("https://calls.example.net"): web.listen (`+w.Listen.String()+`) does not say it`)
 }
 
 // noMail faults what is set of a mail server when none is named.
@@ -127,7 +127,7 @@ func isHook(text string) bool {
 	return err == nil && u.User == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
 }
 
-// LinksURL is how people reach the answer pages; "" when there are none.
+// LinksURL is how people reach the pages; "" when there are none.
 func (c *Config) LinksURL() string {
 	switch {
 	case c.Web.URL != "":

@@ -17,31 +17,47 @@ import (
 // handler is what every request passes: a panic does not end the program, headers isolate our pages, forms from other sites are
 // refused, and the rate of requests is limited.
 func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+notify.LinkPath+"{token}", s.show)
-	mux.HandleFunc("POST "+notify.LinkPath+"{token}", s.use)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusOK, frontPage) })
-	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
-		writeText(w, http.StatusOK, "User-agent: *\nDisallow: /\n")
-	})
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusNotFound, unknownPage) })
+	s.mux, s.areas = http.NewServeMux(), map[string]area{}
+	for _, add := range routes {
+		add(s)
+	}
+	s.mux.HandleFunc("/", s.nowhere)
 
 	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, http.StatusForbidden, foreignPage) }))
-	inner := cross.Handler(mux)
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text := word("error.foreign-what")
+		if strings.HasPrefix(r.URL.Path, notify.LinkPath) {
+			text = "answer.foreign-what"
+		}
+		s.fail(w, r, &fault{status: http.StatusForbidden, title: "error.foreign", text: text})
+	}))
+	inner := cross.Handler(s.mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		s.headers(w, r)
-		if !s.rate.take(s.asker(r)) {
+		if !strings.HasPrefix(r.URL.Path, "/assets/") && !s.rate.take(s.asker(r)) {
 			w.Header().Set("Retry-After", "60")
 			w.Header().Set("Connection", "close") // makes room for another client
-			s.write(w, r, http.StatusTooManyRequests, tooManyPage)
+			s.fail(w, r, &fault{status: http.StatusTooManyRequests, title: "error.too-many", text: "error.too-many-what"})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		inner.ServeHTTP(w, r)
 	})
+}
+
+// nowhere answers what no route takes: another method of a page that there is, or no such page.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := s.mux.Handler(probe); pattern != "/" && pattern != "" {
+			w.Header().Set("Allow", method)
+			s.fail(w, r, &fault{status: http.StatusMethodNotAllowed, title: "error.method", text: "error.method-what"})
+			return
+		}
+	}
+	s.fail(w, r, errMissing)
 }
 
 // headers of every answer. The policy for referrers is same-origin rather than no-referrer: tokens stay with us either
@@ -50,7 +66,7 @@ func (s *Server) handler() http.Handler {
 func (s *Server) headers(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // write gives a page its own
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -72,8 +88,7 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
-	s.log.Error("a page failed", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	s.write(w, r, http.StatusInternalServerError, brokenPage)
+	s.fail(w, r, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 }
 
 // asker is what a request is counted under. A token of ours is recognised without the store, and cannot be

@@ -1,6 +1,5 @@
-// Package web serves the pages behind the links in notices, on an address of their own that the public can reach: what a
-// link is about, one button, and what pressing it did. It must not know what the answers do, nor the store; it asks for
-// both through Deps, and shows nothing but what a link's token stands for.
+// Package web serves the pages, on an address that the public can reach: status, the answers to notices, and what customers and
+// staff see. It asks the same stages as the API and decides nothing. docs/pages.md says how a page is added.
 package web
 
 import (
@@ -9,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"ringfence/core/phone"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
@@ -26,6 +27,12 @@ type Deps struct {
 	Link    func(ctx context.Context, token string) (notify.LinkView, error)
 	Use     func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
 	Help    notify.Help
+
+	// SignedIn is the person whose session a request has, or ErrNotSignedIn. nil: nobody can sign in.
+	SignedIn func(r *http.Request) (Visitor, error)
+
+	Zone *time.Location // of the provider; nil is UTC
+	Plan *phone.Plan    // nil is the United Kingdom's
 }
 
 // Options of New.
@@ -34,6 +41,8 @@ type Options struct {
 	Cert, Key string         // PEM files; without them Listen must be loopback, or TrustProxy set
 	// TrustProxy are the networks of the operator's own reverse proxies: their X-Forwarded-For and -Proto are believed.
 	TrustProxy []netip.Prefix
+	Hue        int          // of the accent, 1 to 360; 0 is 258, a blue
+	Logo       string       // a file, shown before the provider's name; "" is a mark of ours
 	Log        *slog.Logger // nil is none
 }
 
@@ -59,6 +68,19 @@ type Server struct {
 	seed maphash.Seed // of links' hashes
 	h    http.Handler
 
+	streams  chan struct{} // holds one for each stream that is open
+	stopping chan struct{} // closed by Stop
+
+	mux    *http.ServeMux
+	areas  map[string]area // of each pattern
+	words  *catalogue
+	reader reader
+	pages  map[string]*template.Template
+	assets map[string]*asset // by path
+	css    asset
+	js     asset
+	logo   asset
+
 	cert *certfile.Cert
 	srv  *http.Server // set by Start
 	addr net.Addr     // set by Start
@@ -73,7 +95,19 @@ func New(d Deps, o Options) (*Server, error) {
 		return nil, errors.New("web: a certificate and a key belong together")
 	}
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	s := &Server{d: d, o: o, log: o.Log, help: newHelp(d.Help), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the answer pages", o.Cert != "")}
+	o.Hue = cmp.Or(o.Hue, 258)
+	s := &Server{
+		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
+		d: d, o: o, log: o.Log, words: english, help: newHelp(d.Help, english), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the pages", o.Cert != ""),
+		reader: reader{words: english, zone: cmp.Or(d.Zone, time.UTC), plan: cmp.Or(d.Plan, phone.UK()), now: time.Now},
+	}
+	var err error
+	if s.pages, err = parsePages(s.reader.funcs()); err != nil {
+		return nil, fmt.Errorf("the pages: %w", err)
+	}
+	if err := s.openAssets(); err != nil {
+		return nil, err
+	}
 	s.h = s.handler()
 	return s, nil
 }
@@ -102,7 +136,7 @@ func (s *Server) Start() error {
 	}
 	go func() {
 		if err := s.srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the answer pages stopped", "address", s.addr.String(), "error", err)
+			s.log.Error("the pages stopped", "address", s.addr.String(), "error", err)
 		}
 	}()
 	return nil
@@ -113,6 +147,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.srv == nil {
 		return nil
 	}
+	close(s.stopping)
 	if err := s.srv.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.srv.Close())
 	}
@@ -122,17 +157,17 @@ func (s *Server) Stop(ctx context.Context) error {
 // listen requires TLS, unless only this machine or the operator's proxies can connect.
 func (s *Server) listen() (net.Listener, error) {
 	if !s.o.Listen.IsValid() {
-		return nil, errors.New("the answer pages: no address to listen on")
+		return nil, errors.New("the pages: no address to listen on")
 	}
 	if s.o.Cert == "" && !s.o.Listen.Addr().IsLoopback() && len(s.o.TrustProxy) == 0 {
-		return nil, fmt.Errorf("the answer pages on %s need a certificate, or a trusted proxy in front; without one only a loopback address is possible", s.o.Listen)
+		return nil, fmt.Errorf("the pages on %s need a certificate, or a trusted proxy in front; without one only a loopback address is possible", s.o.Listen)
 	}
 	if err := s.cert.Use(s.o.Cert, s.o.Key); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", s.o.Listen.String())
 	if err != nil {
-		return nil, fmt.Errorf("opening the answer pages: %w", err)
+		return nil, fmt.Errorf("opening the pages: %w", err)
 	}
 	return s.cert.Listener(fair.Limit(l, fair.Options{Max: maxConnections, PerAddress: maxPerAddress, Free: s.trusted})), nil
 }

@@ -289,7 +289,7 @@ func TestHeadersOfEveryPage(t *testing.T) {
 		w := ask(s, http.MethodGet, token, "", header("X-Forwarded-Proto", "https"), header("X-Forwarded-For", "198.51.100.7"))
 		for name, want := range map[string]string{
 			"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-			"Strict-Transport-Security": "max-age=31536000", "Content-Security-Policy": policy, "X-Robots-Tag": "noindex, nofollow",
+			"Strict-Transport-Security": "max-age=31536000", "X-Robots-Tag": "noindex, nofollow",
 		} {
 			if got := w.Header().Get(name); got != want {
 				t.Errorf("%s: %s is %q", token, name, got)
@@ -299,17 +299,8 @@ func TestHeadersOfEveryPage(t *testing.T) {
 			t.Error("a cookie")
 		}
 	}
-	for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'", "style-src 'sha256-"} {
-		if !strings.Contains(policy, part) {
-			t.Errorf("the policy has no %s", part)
-		}
-	}
-	if strings.Contains(policy, "script") || strings.Contains(policy, "unsafe") {
-		t.Error("the policy lets scripts in")
-	}
-	if style := parsePage(t, ask(s, http.MethodGet, mine, "").Body).all("style"); len(style) != 1 || style[0].FirstChild.Data != styleSheet {
-		t.Error("the style sheet in the page is not the one that the policy names")
-	}
+	w := ask(s, http.MethodGet, mine, "")
+	checkPolicy(t, w, parsePage(t, w.Body))
 	if w := ask(newServer(t, newLinks()), http.MethodGet, mine, "", header("X-Forwarded-Proto", "https")); w.Header().Get("Strict-Transport-Security") != "" {
 		t.Error("a stranger's X-Forwarded-Proto is believed")
 	}
@@ -332,7 +323,7 @@ func TestHelpOfAnOperator(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := parsePage(t, ask(s, http.MethodGet, mine, "").Body)
-		for _, a := range d.all("a") {
+		for _, a := range d.all("footer a") {
 			if href := attr(a, "href"); !strings.HasPrefix(href, "tel:1") {
 				t.Errorf("a link to %q", href)
 			}
@@ -578,7 +569,7 @@ func FuzzToken(f *testing.F) {
 			r.Header["Content-Type"] = []string{kind}
 			w := httptest.NewRecorder()
 			s.Handler().ServeHTTP(w, r)
-			if w.Code == http.StatusInternalServerError || w.Header().Get("Content-Security-Policy") != policy {
+			if w.Code == http.StatusInternalServerError || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
 				t.Errorf("%s %q: %d", method, token, w.Code)
 			}
 			if _, ours := l.view[token]; !ours && l.uses != 0 {

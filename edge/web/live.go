@@ -1,0 +1,83 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// Limits of streams. A browser holds one for each page that is open; it asks again when one ends.
+const (
+	maxStreams  = 128
+	streamLife  = 10 * time.Minute
+	streamEvery = time.Second
+	streamBeat  = 20 * time.Second // a line that says nothing, so that a browser that went away is noticed
+)
+
+// stream adds a stream of server-sent events for a page: version is asked every second, and when it differs, the page is told that
+// something changed. It must be cheap.
+func (s *Server) stream(pattern string, who area, version func(q *query) (string, error)) {
+	s.areas[pattern] = who
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		q, err := s.query(w, r, who)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		select {
+		case s.streams <- struct{}{}:
+			defer func() { <-s.streams }()
+		default:
+			s.fail(w, r, &fault{status: http.StatusServiceUnavailable, title: "error.too-many", text: "error.too-many-what"})
+			return
+		}
+		s.follow(w, q, version)
+	})
+}
+
+// follow writes until the page is closed, the program stops, or the stream has lived long enough.
+func (s *Server) follow(w http.ResponseWriter, q *query, version func(q *query) (string, error)) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // a server of the tests has none
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // proxies pass it on at once
+	say := func(text string) bool {
+		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		_, err := w.Write([]byte(text))
+		return err == nil && control.Flush() == nil
+	}
+	seen, err := version(q)
+	if err != nil || !say("retry: 3000\n\n") {
+		return
+	}
+	tick, end := time.NewTicker(streamEvery), time.NewTimer(streamLife)
+	defer tick.Stop()
+	defer end.Stop()
+	quiet := time.Now()
+	for {
+		select {
+		case <-q.Context().Done():
+			return
+		case <-s.stopping:
+			return
+		case <-end.C:
+			return
+		case <-tick.C:
+		}
+		now, err := version(q)
+		switch {
+		case err != nil:
+			return
+		case now != seen:
+			seen, quiet = now, time.Now()
+			if !say("event: change\ndata: 1\n\n") {
+				return
+			}
+		case time.Since(quiet) > streamBeat:
+			quiet = time.Now()
+			if !say(":\n\n") {
+				return
+			}
+		}
+	}
+}
