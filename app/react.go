@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"net/netip"
 	"slices"
+	"time"
 
 	"ringfence/app/config"
 	"ringfence/core/habit"
+	"ringfence/flow/device"
 	"ringfence/flow/react"
 )
 
@@ -15,8 +18,18 @@ func (a *App) openReact() (err error) {
 	if rules == nil {
 		return nil
 	}
-	a.react, err = react.New(react.Options{Store: a.store, Book: a.book, Rules: rules, Log: a.log})
+	a.react, err = react.New(react.Options{Store: a.store, Book: a.book, Rules: rules, Known: a.knownPhones, Log: a.log})
 	return err
+}
+
+// knownPhones are the addresses and products that a line's phones have logged in from since before an instant, but those that are not its owner's.
+func (a *App) knownPhones(line string, before time.Time) (at []netip.Addr, agents []string) {
+	for _, d := range a.shield.devices.Of(line) {
+		if addr, err := netip.ParseAddr(d.Address); err == nil && d.First.Before(before) && d.Verdict != device.NotMine {
+			at, agents = append(at, addr), append(agents, d.Agent)
+		}
+	}
+	return at, agents
 }
 
 // applyWatch has calls watched by the rules of a configuration. It returns what changed of that, and of all else.

@@ -507,6 +507,9 @@ type Signs struct {
 
 // Lasts are how long each step of the ladder holds. The step of an answer that follows soon after another one is higher, and may hold longer.
 type Lasts struct {
+	// Tighten is how long fewer concurrent calls may be made, and none to dearer destinations, after the early notice of calls that show several signs.
+	Tighten Setting `toml:"tighten" reload:"live"`
+
 	// Range is how long a range stays closed.
 	Range Setting `toml:"range" reload:"live"`
 

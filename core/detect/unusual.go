@@ -95,12 +95,13 @@ func closedText(b *fact.CallsUnusual) string {
 
 // stepWords are the steps that close something.
 var stepWords = map[string]string{
+	"tighten": "more than one concurrent call abroad and to numbers that pay their holder, and destinations abroad that are dearer than this one in countries that are new to the customer; numbers that have long been called are not affected",
 	"range":   "the thousand numbers that begin as this one does; numbers that have long been called stay open",
 	"country": "this range of numbers, and its country if it is new to the customer; numbers that have long been called stay open",
 	"narrow":  "this range, numbers that pay their holder, and the countries abroad that are new to the customer; numbers that have long been called stay open",
 	"abroad":  "all calls abroad and to numbers that pay their holder; numbers that have long been called stay open",
 	"paid":    "all calls that cost something; numbers that have long been called, free numbers and emergency calls stay open",
-	"login":   "all calls that cost something; numbers that have long been called, free numbers and emergency calls stay open",
+	"login":   "all calls that cost something, and logins from phones and networks that are not long known; known phones still ring, and numbers that have long been called, free numbers and emergency calls stay open",
 }
 
 func unusualEvidence(e *Event, b *fact.CallsUnusual) []byte {

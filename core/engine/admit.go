@@ -21,12 +21,12 @@ type Attempt struct {
 	Dialled   string // digits as dialled; percent-decoded user part
 	Context   string // phone-context that came with them (RFC 3966): "+44"; "" is none
 	Source    netip.AddrPort
-	Origin    uint32 // hash of the network that Source is in, for restrictions; 0 is not known
+	From      restrict.From // of Source and UserAgent, for restrictions; zero is not known
 	UserAgent string
 	ALeg      string // SIP Call-ID
 	Caller    string // the number that the phone or carrier presents, also when it is withheld: for the journal alone
 	Withheld  bool   // it asks that the number be withheld
-	// Restricted: the login was right but its address is not allowed. Only an emergency call passes.
+	// Restricted: the login was right but is refused for where it comes from. Only an emergency call passes.
 	Restricted bool
 	// Tight names the probation that the login is on (auth.Result.Tight); "" is none. Calls have tight limits.
 	Tight string
@@ -237,7 +237,7 @@ func (s *Subject) noCharge(name string) rating.Quote {
 
 // Asked is the attempt as the rules of policy judge it.
 func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
-	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), Origin: s.Origin, Free: s.Free, Listed: s.Listed}
+	at := policy.Attempt{Silence: s.Silence, Dest: s.Dest, Invalid: s.Problem, Source: s.Source.Addr(), From: s.From, Free: s.Free, Listed: s.Listed}
 	if s.Priced {
 		at.Quote = &s.Quote
 	}
@@ -246,6 +246,11 @@ func (s *Subject) Asked() (policy.Facts, policy.Attempt) {
 
 // Counted is the refusal of a condition that n calls or attempts stand against.
 func Counted(c *policy.Condition, n int64) *Refusal {
+	if c.Closing != nil {
+		f := policy.ClosedBy(c.Closing)
+		f.Value = n
+		return &Refusal{Reason: c.Reason, Figures: f}
+	}
 	return &Refusal{Reason: c.Reason, Figures: policy.Figures{Limit: c.Limit, Value: n, Pass: n + 1}}
 }
 
@@ -259,7 +264,7 @@ func (s *Subject) Judge(stopping bool) *Refusal {
 	switch {
 	case s.Verdict.Always:
 		return nil
-	case s.Restricted:
+	case s.Restricted && s.Verdict.Reason != policy.LoginClosed:
 		return &Refusal{Reason: policy.AddressLocked}
 	case !s.Verdict.Allowed():
 		return &Refusal{Reason: s.Verdict.Reason, Figures: s.Verdict.Figures}
@@ -301,7 +306,7 @@ func (s *Subject) Begin(c *Call) {
 	if longest <= 0 {
 		longest = longestEver
 	}
-	c.Always, c.Costs, c.Dest, c.Origin = s.Verdict.Always, s.Costs(), s.Dest, s.Origin
+	c.Always, c.Costs, c.Dest, c.From = s.Verdict.Always, s.Costs(), s.Dest, s.From
 	o := &c.Open
 	o.Direction, o.State, o.Line, o.Account, o.Peer = s.Dir, call.Setup, s.Line, s.Account, s.Peer
 	o.Quote, o.Longest, o.PaidFor, o.Begun = s.Quote, longest, longest, s.Now

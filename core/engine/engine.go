@@ -29,7 +29,7 @@ type Call struct {
 	Always bool      // emergency: never cut for its line, and never charged
 	Costs  bool      // purses are asked for it
 	Dest   phone.Destination
-	Origin uint32 // of its Attempt; 0 after a restart
+	From   restrict.From // of its Attempt; zero after a restart
 
 	buying   bool           // the next slice is being asked for
 	failed   bool           // the store failed when it was
@@ -192,7 +192,7 @@ func (c *Call) Restricted(e *account.Effective, zone *time.Location, now time.Ti
 	if len(e.Restrictions) == 0 || !c.Costs {
 		return nil
 	}
-	r := restrict.Closing(e.Restrictions, &restrict.Call{Dest: c.Dest, Price: &c.Open.Quote.Price, Origin: c.Origin}, now, zone, true)
+	r := restrict.Closing(e.Restrictions, &restrict.Call{Dest: c.Dest, Price: &c.Open.Quote.Price, From: c.From}, now, zone, true)
 	if r == nil {
 		return nil
 	}

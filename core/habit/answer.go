@@ -17,12 +17,13 @@ type Step uint8
 const (
 	Open       Step = iota
 	Notice          // nothing is closed; the owner is notified
+	Tighten         // fewer calls at once, and none dearer than this one, where the line has not long called
 	OneRange        // the thousand numbers
 	OneCountry      // and their country, if it is new to the customer
 	Narrow          // and everything abroad, or that pays its holder, in countries that are new to the customer
 	Abroad          // everything abroad or that pays its holder, but numbers long known
 	Paid            // everything that costs, but numbers long known
-	Login           // and logins from devices and addresses that are not long known
+	Login           // and logins from devices and networks that are not long known
 	NumSteps
 )
 
@@ -73,8 +74,31 @@ func (r *Rules) passed(s *State, c *Call, kind MeterKind, life Life, minute uint
 	}
 	s.told()
 	f.Answer = Answer{Step: Notice, Whole: kind.whole()}
+	if c.odd() && who.step == Open {
+		r.tighten(s, f, minute)
+	}
 	return f
 }
+
+// tighten goes with the early notice of calls that are odd: it closes next to nothing, for a day, before the allowance is used up.
+func (r *Rules) tighten(s *State, f *Finding, minute uint32) {
+	l := &s.who(f.Meter).ladder
+	f.Answer.Step = Tighten
+	r.until(&f.Answer, minute, minute+r.Lasts[Tighten], r.closes(s, f, Tighten, minute))
+	l.step, l.until, l.firedAt = Tighten, minute+r.Lasts[Tighten], minute
+}
+
+// until puts down what an answer closes, and for how long.
+func (r *Rules) until(a *Answer, since, until uint32, closes []restrict.Restriction) {
+	a.Until, a.Restrictions = time.Unix(int64(until)*60, 0).UTC(), closes
+	for i := range closes {
+		x := &closes[i]
+		x.Since, x.Until, x.Ends = time.Unix(int64(since)*60, 0).UTC(), a.Until, true
+	}
+}
+
+// closed says that an answer is in force under which nothing is learnt.
+func (m *Memory) closed() bool { return m.step > Tighten }
 
 // told says that the owner has heard of this week's unusual calls. Several meters see the same calls: one early notice is enough.
 func (s *State) told() {
@@ -153,12 +177,11 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 		lasts = r.PaceLasts
 	}
 	until := minute + lasts
-	f.Answer.Until = time.Unix(int64(until)*60, 0).UTC()
-	f.Answer.Restrictions = append(r.closes(s, f, step, minute), r.strangers(s, f, minute)...)
-	for i := range f.Answer.Restrictions {
-		x := &f.Answer.Restrictions[i]
-		x.Since, x.Until, x.Ends = time.Unix(int64(minute)*60, 0).UTC(), f.Answer.Until, true
+	closes := append(r.closes(s, f, step, minute), r.strangers(s, f, minute)...)
+	if step == Login {
+		closes = append(closes, r.logins(s, minute)...)
 	}
+	r.until(&f.Answer, minute, until, closes)
 	l.step, l.until, l.firedAt = step, max(l.until, until), minute
 	l.fired += uint8(b2u(l.fired < math.MaxUint8))
 	if !f.Life.Acts() {
@@ -232,6 +255,14 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	old := uint16(minute/(24*60)) - uint16(r.Forget)
 	known := restrict.Set{Ranges: numbersOf(s, old)}
 	switch step {
+	case Tighten:
+		fewer := restrict.Restriction{Names: restrict.Set{Abroad: true, Classes: revenue}, Except: known, AtOnce: 1}
+		if !f.Call.abroad || f.Call.PerMin == 0 {
+			return []restrict.Restriction{fewer}
+		}
+		dearer := restrict.Restriction{Names: restrict.Set{Above: f.Call.PerMin}, Except: known}
+		dearer.Except.Countries = countriesOf(s, old)
+		return []restrict.Restriction{fewer, dearer}
 	case OneRange, OneCountry:
 		one := restrict.Restriction{Except: known}
 		one.Names.Ranges = f.Call.ranges()
@@ -260,18 +291,31 @@ func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restri
 	if !f.Signs.Has(OddPlace) || !f.Call.odd() {
 		return nil
 	}
-	x := restrict.Restriction{Names: restrict.Set{Paid: true}}
-	day := uint16(minute / (24 * 60))
-	for _, p := range s.Account.places {
-		if p.key != 0 && !s.Account.places.strange(uint32(p.key), day, uint16(r.Forget)) {
-			x.Known = append(x.Known, uint32(p.key))
-		}
-	}
+	x := restrict.Restriction{Names: restrict.Set{Paid: true}, Known: r.owned(s.Account.places, minute)}
 	if len(x.Known) == 0 {
 		return nil
 	}
-	slices.Sort(x.Known)
 	return []restrict.Restriction{x}
+}
+
+// logins refuses logins from networks, and with products, that are not long the customer's. Where none is, a login tells nothing, and none is refused.
+func (r *Rules) logins(s *State, minute uint32) []restrict.Restriction {
+	x := restrict.Restriction{Login: true, Known: r.owned(s.Account.places, minute), Products: r.owned(s.Account.devices, minute)}
+	if len(x.Known) == 0 {
+		return nil
+	}
+	return []restrict.Restriction{x}
+}
+
+// owned are the networks, or products, that are long the customer's.
+func (r *Rules) owned(k known, minute uint32) (keys []uint32) {
+	for _, p := range k {
+		if p.key != 0 && !k.strange(uint32(p.key), uint16(minute/(24*60)), uint16(r.Forget)) {
+			keys = append(keys, uint32(p.key))
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // revenue are the classes at home that pay the holder of the number.

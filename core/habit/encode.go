@@ -12,8 +12,11 @@ import (
 // ErrMemory says that bytes are not what Append wrote.
 var ErrMemory = errors.New("not a memory of habits")
 
-// The version of the encoding, its first byte.
-const version = 2
+// The version of the encoding, its first byte. Version 2 knew no Tighten: the steps above Notice were one less.
+const version = 3
+
+// versioned says that b begins with a version that can be read.
+func versioned(b []byte) bool { return len(b) > 0 && (b[0] == version || b[0] == version-1) }
 
 // Append writes the memory after b, in at most MaxMemory bytes.
 func (m *Memory) Append(b []byte) []byte {
@@ -24,12 +27,17 @@ func (m *Memory) Append(b []byte) []byte {
 
 // Read is what Append wrote. ErrMemory.
 func Read(b []byte) (*Memory, error) {
-	if len(b) == 0 || b[0] != version {
+	if !versioned(b) {
 		return nil, fmt.Errorf("%w: version", ErrMemory)
 	}
 	m := &Memory{}
 	d := decoder{b: b[1:]}
 	d.visit(m)
+	if b[0] < version {
+		for _, step := range [...]*Step{&m.ladder.step, &m.ladder.reached, &m.shadow.step, &m.shadow.reached} {
+			*step += Step(b2u(*step > Notice))
+		}
+	}
 	if d.bad || len(d.b) != 0 || (len(m.numbers)|len(m.rows)|len(m.places)|len(m.devices))%bucket != 0 { // a table is whole buckets
 		return nil, ErrMemory
 	}
@@ -45,7 +53,7 @@ func AppendCall(b []byte, c *Call) []byte {
 
 // ReadCall is what AppendCall wrote. ErrMemory.
 func ReadCall(b []byte) (*Call, error) {
-	if len(b) == 0 || b[0] != version {
+	if !versioned(b) {
 		return nil, fmt.Errorf("%w: version", ErrMemory)
 	}
 	c := &Call{}
@@ -74,7 +82,7 @@ func (w *World) Append(b []byte) []byte {
 
 // ReadWorld is what World.Append wrote. ErrMemory.
 func ReadWorld(b []byte) (*World, error) {
-	if len(b) == 0 || b[0] != version {
+	if !versioned(b) {
 		return nil, fmt.Errorf("%w: version", ErrMemory)
 	}
 	w := &World{}

@@ -234,7 +234,7 @@ func (r *Rules) began(s *State, e *Event, minute uint32) *Finding {
 		s.Account.lines++
 	}
 	s.Line.called = max(s.Line.called, 1)
-	c.restricted = s.Line.step != 0 || s.Account.step != 0
+	c.restricted = s.Line.closed() || s.Account.closed()
 	r.weigh(s, c, minute)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
 		if m.age(minute) < 2*r.KnownAfter {
@@ -318,7 +318,7 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 	r.count(s, c, e.Amount-c.counted, minute)
 	c.counted = e.Amount
 	s.Line.open -= min(s.Line.open, 1)
-	if !e.Answered || c.restricted || s.Line.step != 0 || s.Account.step != 0 {
+	if !e.Answered || c.restricted || s.Line.closed() || s.Account.closed() {
 		return
 	}
 	day := uint16(minute / (24 * 60))
@@ -356,7 +356,7 @@ func (r *Rules) alarm(m *Memory, sign Sign, minute uint32) {
 
 // refused counts the refused destinations that are tried one after another.
 func (r *Rules) refused(s *State, c *Call, minute uint32) {
-	if s.Line.step != 0 || s.Account.step != 0 {
+	if s.Line.closed() || s.Account.closed() {
 		return // what an answer refuses is tried again by honest people too
 	}
 	const within, many = 10, 3

@@ -245,12 +245,76 @@ func TestOneEarlyNotice(t *testing.T) {
 				steps = append(steps, f.Answer.Step)
 			}
 		}
-		if len(steps) > 0 && steps[len(steps)-1] > Notice {
+		if len(steps) > 0 && steps[len(steps)-1] > Tighten {
 			break
 		}
 	}
-	if len(steps) != 2 || steps[0] != Notice {
-		t.Errorf("findings at the steps %v, want a notice and then what closes", steps)
+	if len(steps) != 2 || steps[0] != Tighten {
+		t.Errorf("findings at the steps %v, want fewer calls at once and then what closes", steps)
+	}
+}
+
+// TestTheLadderTightensFirst: odd calls are first left one at a time, for a day, and none dearer; nothing that is long known is touched, and what is learnt goes on.
+func TestTheLadderTightensFirst(t *testing.T) {
+	p := newPerson(t)
+	at := p.office(8).Add(3 * time.Hour)
+	var f *Finding
+	for i := 0; f == nil; i++ {
+		f = p.call("002203123456", 40*money.PencePerMinute, "AS666", at.Add(time.Duration(i)*time.Minute), 25*time.Second)
+	}
+	a := &f.Answer
+	if a.Step != Tighten || len(a.Restrictions) != 2 || a.Until.Sub(at) > 25*time.Hour || a.Until.Sub(at) < 23*time.Hour || p.state.Line.closed() {
+		t.Fatalf("%+v", a)
+	}
+	lists := [][]restrict.Restriction{a.Restrictions}
+	for number, want := range map[string][2]bool{"002203999999": {true, false}, "0088213123456": {true, true}, "0033142345678": {false, false}, "02079460000": {false, false}} {
+		d, _ := phone.UK().Parse(number)
+		price := rating.Price{First: 1, Step: 1, Rates: [3]money.Rate{40 * money.PencePerMinute, 40 * money.PencePerMinute, 40 * money.PencePerMinute}}
+		if want[1] {
+			price.Rates = [3]money.Rate{90 * money.PencePerMinute, 90 * money.PencePerMinute, 90 * money.PencePerMinute}
+		}
+		c := restrictCall(d, &price)
+		fewer := restrict.Tightest(lists, c, at.Add(time.Hour), time.UTC) != nil
+		closed := restrict.Closing(lists, c, at.Add(time.Hour), time.UTC, false) != nil
+		if fewer != want[0] || closed != want[1] {
+			t.Errorf("%s: one at a time %v, closed %v", number, fewer, closed)
+		}
+	}
+}
+
+// TestTheLastStepRefusesLogins: of networks and products that are not long the customer's.
+func TestTheLastStepRefusesLogins(t *testing.T) {
+	p := newPerson(t)
+	at := p.office(8).Add(3 * time.Hour)
+	p.rules.MostStops[Paid], p.rules.MostStops[Login] = 1000, 1000 // this office calls too much for either
+	logins := 0
+	for night := range 12 {
+		for i := range 20 {
+			f := p.call("002203123456", 40*money.PencePerMinute, "AS666", at.Add(time.Duration(night)*8*time.Hour+time.Duration(i)*6*time.Minute), 5*time.Minute)
+			if f == nil || f.Answer.Step != Login {
+				continue
+			}
+			logins++
+			own, thief := restrict.From{Origin: Hash("AS1"), Product: Hash("yealink")}, restrict.From{Origin: Hash("AS666"), Product: Hash("yealink")}
+			lists, now := [][]restrict.Restriction{f.Answer.Restrictions}, f.Answer.Until.Add(-time.Minute)
+			if restrict.Login(lists, own, now, time.UTC) != nil || restrict.Login(lists, thief, now, time.UTC) == nil || restrict.Login(lists, restrict.From{Origin: own.Origin, Product: Hash("x-lite")}, now, time.UTC) == nil {
+				t.Errorf("%+v", f.Answer.Restrictions)
+			}
+		}
+	}
+	if logins == 0 {
+		t.Error("the ladder was never climbed to its end")
+	}
+}
+
+// TestMemoriesOfTheVersionBefore: steps of the ladder were one less when there was no Tighten.
+func TestMemoriesOfTheVersionBefore(t *testing.T) {
+	m := Memory{ladder: ladder{step: OneRange, reached: Notice}, shadow: ladder{step: Open, reached: Login}}
+	b := m.Append(nil)
+	b[0] = version - 1
+	m.step, m.shadow.reached = OneCountry, NumSteps
+	if got, err := Read(b); err != nil || !reflect.DeepEqual(*got, m) {
+		t.Errorf("%+v %v", got, err)
 	}
 }
 

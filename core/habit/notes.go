@@ -18,7 +18,7 @@ func (n *Notes) Append(b []byte, from int) []byte {
 
 // Read notes what Append wrote. ErrMemory.
 func (n *Notes) Read(b []byte) error {
-	if len(b) == 0 || b[0] != version {
+	if !versioned(b) {
 		return ErrMemory
 	}
 	d := decoder{b: b[1:]}

@@ -78,7 +78,7 @@ func Default() *Rules {
 		Weights:    [numNovelties]uint16{0, 8, 20, 40, 84},
 		MostFactor: 16 * 256, KnownAfter: 5, Learning: 21, Young: 2 * 256, Headroom: 410, Little: 2 * money.Pound, Forget: 10, Remember: 14 * day,
 		MostStops: [NumSteps]uint16{OneCountry: 10, Narrow: 4, Abroad: 10, Paid: 30, Login: 30},
-		Lasts:     [NumSteps]uint32{OneRange: 12 * 60, OneCountry: 2 * day, Narrow: 2 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
+		Lasts:     [NumSteps]uint32{Tighten: day, OneRange: 12 * 60, OneCountry: 2 * day, Narrow: 2 * day, Abroad: 7 * day, Paid: 7 * day, Login: 14 * day},
 		PaceLasts: 4 * 60,
 	}
 	r.Meters = [NumMeters]Meter{

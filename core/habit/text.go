@@ -1,7 +1,7 @@
 package habit
 
 var (
-	stepNames    = [NumSteps]string{"open", "notice", "range", "country", "narrow", "abroad", "paid", "login"}
+	stepNames    = [NumSteps]string{"open", "notice", "tighten", "range", "country", "narrow", "abroad", "paid", "login"}
 	noveltyNames = [numNovelties]string{"number", "number-of-others", "kind", "kind-of-others", "new"}
 )
 

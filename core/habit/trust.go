@@ -80,7 +80,7 @@ func (t *Trust) Append(b []byte) []byte {
 
 // ReadTrust is what Append wrote. ErrMemory.
 func ReadTrust(b []byte) (*Trust, error) {
-	if len(b) == 0 || b[0] != version {
+	if !versioned(b) {
 		return nil, ErrMemory
 	}
 	t, d := &Trust{}, decoder{b: b[1:]}

@@ -12,7 +12,7 @@ import (
 func Lives() []Life { return []Life{Off, Shadow, Canary, Live} }
 
 // Closings are the steps of the ladder that close something.
-func Closings() []Step { return []Step{OneRange, OneCountry, Narrow, Abroad, Paid, Login} }
+func Closings() []Step { return []Step{Tighten, OneRange, OneCountry, Narrow, Abroad, Paid, Login} }
 
 // LongestAnswer is a bound of how long an answer may hold.
 const LongestAnswer = longestAnswer * time.Minute

@@ -26,7 +26,7 @@ type Attempt struct {
 	Dest    phone.Destination
 	Invalid phone.Problem    // non-zero: the digits did not normalise; Dest is zero
 	Source  netip.Addr       // the phone's; invalid for a question without a phone, which passes where there is no IP lock
-	Origin  uint32           // hash of the network that the phone is in (restrict.Call); 0 is not known
+	From    restrict.From    // where the phone is, and what it is; zero is not known
 	Free    bool             // the number is in a block that the regulator's table says is unallocated
 	Quote   *rating.Quote    // nil: the destination has no price. A line of our own (OnNet) has one too, of zero
 	Silence rating.Silence   // why the tariff has no price, when Quote is nil
@@ -73,6 +73,8 @@ type Condition struct {
 	Limit  int64 // count, or money.Micro for CondPurse
 	Window time.Duration
 	Reason Reason
+	// Closing is the restriction that makes Limit less than what the settings say, or nil.
+	Closing *restrict.Restriction
 }
 
 // MaxConditions bounds a verdict, so that it is a plain value and costs no allocation.
@@ -113,6 +115,7 @@ type Step struct {
 	Pending bool // a condition, checked only at connection; Figures.Value is the present state if known
 	Figures Figures
 	From    account.Level // where the setting came from
+	Taken   Condition     // of a pending one
 }
 
 // Decide judges an attempt. 0 allocations. Rules run in a fixed order and the first that refuses is the verdict;
@@ -129,7 +132,7 @@ func Decide(s *account.Effective, f Facts, a Attempt, now time.Time) Verdict {
 	v := Verdict{Longest: time.Duration(s.Values[account.LongestCall]) * time.Second}
 	for i := range conditions {
 		if conditions[i].applies(s, f, &a) {
-			v.Conditions[v.N] = conditions[i].state(s)
+			v.Conditions[v.N] = conditions[i].state(s, f, &a, now)
 			v.N++
 		}
 	}
@@ -154,10 +157,8 @@ func Explain(s *account.Effective, f Facts, a Attempt, now time.Time) (Verdict, 
 	for i := range conditions {
 		c := &conditions[i]
 		if c.applies(s, f, &a) {
-			steps = append(steps, Step{
-				Reason: c.reason, Passed: true, Pending: true,
-				Figures: Figures{Limit: c.limit(s)}, From: c.from(s),
-			})
+			t := c.state(s, f, &a, now)
+			steps = append(steps, Step{Reason: t.Reason, Passed: true, Pending: true, Figures: Figures{Limit: t.Limit}, From: c.from(s), Taken: t})
 		}
 	}
 	return v, steps

@@ -206,10 +206,10 @@ func TestConditions(t *testing.T) {
 	open := Condition{Kind: CondOpen, Limit: 5, Reason: TooManyCalls}
 	openAbroad := Condition{Kind: CondOpenAbroad, Limit: 1, Reason: TooManyInternational}
 	purses := []Condition{
-		{CondPurse, LineDay, 11, 0, LineDaySpent},
-		{CondPurse, LineMonth, 12, 0, LineMonthSpent},
-		{CondPurse, AccountDay, 13, 0, AccountDaySpent},
-		{CondPurse, AccountMonth, 14, 0, AccountMonthSpent},
+		{Kind: CondPurse, Purse: LineDay, Limit: 11, Reason: LineDaySpent},
+		{Kind: CondPurse, Purse: LineMonth, Limit: 12, Reason: LineMonthSpent},
+		{Kind: CondPurse, Purse: AccountDay, Limit: 13, Reason: AccountDaySpent},
+		{Kind: CondPurse, Purse: AccountMonth, Limit: 14, Reason: AccountMonthSpent},
 	}
 	for _, c := range []struct {
 		name    string
@@ -347,7 +347,12 @@ func TestRestrictionsOnlyTighten(t *testing.T) {
 		}
 		s.Restrictions = []restrict.Restriction{{
 			ID: 7, Names: names, Only: rapid.Bool().Draw(t, "only"), Hours: hours, Until: rapid.SampledFrom([]time.Time{{}, now, now.Add(1)}).Draw(t, "until"),
+		}, {
+			ID: 8, Names: names, AtOnce: rapid.IntRange(1, 9).Draw(t, "at once"), Hours: hours,
+		}, {
+			ID: 9, Login: true, Known: []uint32{1}, Products: rapid.SampledFrom([][]uint32{nil, {1}}).Draw(t, "products"), Hours: hours,
 		}}
+		a.From = rapid.SampledFrom([]restrict.From{{}, {Origin: 1}, {Origin: 2}, {Origin: 1, Product: 2}}).Draw(t, "from")
 		listed := a
 		if rapid.Bool().Draw(t, "listed") {
 			listed.Listed = &restrict.Listed{List: "desk", Range: restrict.Range{Prefix: 4420, Digits: 4}, Way: restrict.Out}
@@ -357,12 +362,70 @@ func TestRestrictionsOnlyTighten(t *testing.T) {
 		switch {
 		case !was.Allowed() && got.Allowed():
 			t.Fatalf("refused for %v, and allowed with %v", was.Reason, s.Restrictions)
-		case got.Allowed() && got != was:
+		case got.Allowed() && got.N != was.N:
 			t.Fatalf("%+v became %+v", was, got)
+		case a.From.Origin == 2 && hours.Has(now, time.UTC) && !emergency(&a) && got.Allowed():
+			t.Fatalf("an unknown network's login passes: %+v", got)
 		case listed.Listed != nil && !emergency(&a) && got.Allowed():
 			t.Fatalf("a listed number is let through: %+v", a)
 		}
+		for i := range got.N {
+			c := got.Conditions[i]
+			if fewer := c.Closing != nil && c.Limit == int64(c.Closing.AtOnce) && c.Limit < was.Conditions[i].Limit; c != was.Conditions[i] && !fewer {
+				t.Fatalf("%+v became %+v", was.Conditions[i], c)
+			}
+		}
 	})
+}
+
+// TestFewerCallsAtOnce: a call abroad is counted among those abroad, another among all; the refusal names the restriction and its end.
+func TestFewerCallsAtOnce(t *testing.T) {
+	abroad := restrict.Restriction{ID: 7, Names: restrict.Set{Abroad: true}, AtOnce: 1, Until: time.Date(2126, 1, 2, 3, 4, 0, 0, time.UTC)}
+	paid := restrict.Restriction{ID: 8, Names: restrict.Set{Paid: true}, AtOnce: 3}
+	s := effective(set(account.MaxCalls, 5), set(account.MaxInternational, 2))
+	s.Restrictions = [][]restrict.Restriction{{abroad, paid}}
+	limits := func(a Attempt) (open, far int64) {
+		v := Decide(s, Facts{}, a, now)
+		for _, c := range v.Conditions[:v.N] {
+			switch c.Kind {
+			case CondOpen:
+				open = c.Limit
+			case CondOpenAbroad:
+				far = c.Limit
+			}
+		}
+		return open, far
+	}
+	if open, far := limits(call(phone.IntlFixed, false, quote(p, 0, 0))); open != 5 || far != 1 {
+		t.Errorf("abroad: %d and %d", open, far)
+	}
+	if open, _ := limits(call(phone.Mobile, true, quote(p, 0, 0))); open != 3 {
+		t.Errorf("at home: %d", open)
+	}
+	if open, _ := limits(call(phone.Freephone, true, quote(0, 0, 0))); open != 5 {
+		t.Errorf("a free call: %d", open)
+	}
+	want := "restriction 7 leaves this line fewer concurrent calls until 2126-01-02 03:04 UTC, and it has 1: try again when one has ended"
+	if got := TooManyRestricted.Text(Figures{Limit: 7, Value: 1, Pass: abroad.Until.Unix()}); got != want {
+		t.Error(got)
+	}
+}
+
+// TestLoginsThatAreRefused: from a network, or with a product, that is not long known. Emergency calls pass.
+func TestLoginsThatAreRefused(t *testing.T) {
+	s := effective()
+	s.Restrictions = [][]restrict.Restriction{{{ID: 7, Login: true, Known: []uint32{1}, Products: []uint32{5}}}}
+	for from, want := range map[restrict.From]Reason{{}: OK, {Origin: 1}: OK, {Origin: 1, Product: 5}: OK, {Origin: 2, Product: 5}: LoginClosed, {Origin: 1, Product: 6}: LoginClosed} {
+		a := call(phone.Freephone, true, quote(0, 0, 0))
+		a.From = from
+		if v := Decide(s, Facts{}, a, now); v.Reason != want {
+			t.Errorf("%+v: %v", from, v.Reason)
+		}
+		a.Dest.Class = phone.Emergency
+		if v := Decide(s, Facts{}, a, now); !v.Always {
+			t.Errorf("%+v: no help", from)
+		}
+	}
 }
 
 // TestAHotListRefuses: the refusal names the list, the range and the end.

@@ -30,6 +30,7 @@ const (
 	// identity
 	BadCredentials // bad-credentials
 	AddressLocked  // address-not-allowed: the IP lock
+	LoginClosed    // login-closed: a restriction that refuses logins which are not long known (Limit is its id)
 	UnknownTrunk   // unknown-trunk: inbound from an address of no trunk
 
 	// the number
@@ -55,6 +56,7 @@ const (
 	// the conditions. Value is what there is already, without this call; Pass is the limit that would have let it go
 	TooManyCalls         // too-many-calls (count)
 	TooManyInternational // too-many-international (count)
+	TooManyRestricted    // too-many-restricted: a restriction leaves the line fewer concurrent calls (Limit is its id, Value the calls that it has)
 	TooManyPerMinute     // too-many-per-minute (count)
 	TooManyPerSecond     // too-many-per-second (count)
 	LineDaySpent         // line-day-cap (amount)
@@ -113,6 +115,7 @@ var reasons = [NumReasons]told{
 	OK:                   {"ok", account.UnitNone, 200, causeNormal, plain("the call is allowed")},
 	BadCredentials:       {"bad-credentials", account.UnitNone, 403, causeRejected, plain("the user name or password is wrong")},
 	AddressLocked:        {"address-not-allowed", account.UnitNone, 403, causeRejected, plain("this line cannot be used from this address: use one that its IP lock allows")},
+	LoginClosed:          {"login-closed", account.UnitNone, 403, causeRejected, loginClosedText},
 	UnknownTrunk:         {"unknown-trunk", account.UnitNone, 403, causeRejected, plain("calls from this address are not accepted: it is not the address of a trunk")},
 	NumberInvalid:        {"number-invalid", account.UnitNone, 404, causeFormat, problemText},
 	NoService:            {"no-service", account.UnitNone, 501, causeNotImplemented, plain("this service is not available yet: codes such as 1471 and 1477 do nothing")},
@@ -132,6 +135,7 @@ var reasons = [NumReasons]told{
 	CallerListed:         {"caller-listed", account.UnitNone, 403, causeRejected, callerListedText},
 	TooManyCalls:         {"too-many-calls", account.UnitCount, 403, causeRejected, openText("calls")},
 	TooManyInternational: {"too-many-international", account.UnitCount, 403, causeRejected, openText("international calls")},
+	TooManyRestricted:    {"too-many-restricted", account.UnitNone, 403, causeRejected, fewerText},
 	TooManyPerMinute:     {"too-many-per-minute", account.UnitCount, 403, causeRejected, rateText("minute", "within a minute")},
 	TooManyPerSecond:     {"too-many-per-second", account.UnitCount, 403, causeRejected, rateText("second", "in a moment")},
 	LineDaySpent:         {"line-day-cap", account.UnitAmount, 403, causeRejected, capText("the line's cap for today", "tomorrow")},

@@ -30,6 +30,7 @@ type rule struct {
 var rules = [...]rule{
 	{NoSuchLine, account.NumFields},
 	{AddressLocked, account.NumFields},
+	{LoginClosed, account.NumFields},
 	{LineLocked, account.NumFields},
 	{NoService, account.NumFields},
 	{NumberInvalid, account.NumFields},
@@ -54,6 +55,8 @@ func (r *rule) judge(s *account.Effective, f Facts, a *Attempt, now time.Time) (
 		return pass(!f.Inactive), Figures{}
 	case AddressLocked:
 		return pass(s.Allows(a.Source)), Figures{}
+	case LoginClosed:
+		return judgeLogin(s, f, a, now)
 	case LineLocked:
 		return pass(!f.Locked), Figures{}
 	case NoService:
@@ -138,15 +141,32 @@ func judgeClosed(s *account.Effective, f Facts, a *Attempt, now time.Time) (outc
 	if len(s.Restrictions) == 0 {
 		return skipped, Figures{}
 	}
-	c := restrict.Call{Dest: a.Dest, Origin: a.Origin}
-	if a.Quote != nil {
-		c.Price = &a.Quote.Price
-	}
+	c := a.restricted()
 	r := restrict.Closing(s.Restrictions, &c, now, f.Zone, false)
 	if r == nil {
 		return passed, Figures{}
 	}
 	return refused, ClosedBy(r)
+}
+
+// restricted is an attempt as restrictions see it.
+func (a *Attempt) restricted() restrict.Call {
+	c := restrict.Call{Dest: a.Dest, From: a.From}
+	if a.Quote != nil {
+		c.Price = &a.Quote.Price
+	}
+	return c
+}
+
+// judgeLogin asks whether a restriction refuses logins from where the call comes.
+func judgeLogin(s *account.Effective, f Facts, a *Attempt, now time.Time) (outcome, Figures) {
+	if len(s.Restrictions) == 0 {
+		return skipped, Figures{}
+	}
+	if r := restrict.Login(s.Restrictions, a.From, now, f.Zone); r != nil {
+		return refused, ClosedBy(r)
+	}
+	return passed, Figures{}
 }
 
 // ClosedBy are the figures of a refusal by a restriction.
@@ -197,7 +217,7 @@ func judgeCeiling(s *account.Effective, field account.Field, a *Attempt, applies
 func Refusals(s *account.Effective) (reasons []Reason) {
 	for i := range rules {
 		switch r := &rules[i]; r.reason {
-		case NoSuchLine, AddressLocked, LineLocked, NoService, ClassBarred, ProbationClass:
+		case NoSuchLine, AddressLocked, LoginClosed, LineLocked, NoService, ClassBarred, ProbationClass:
 		case DestinationClosed:
 			if len(s.Restrictions) > 0 {
 				reasons = append(reasons, r.reason)
@@ -283,8 +303,17 @@ func (c *condition) from(s *account.Effective) account.Level {
 	return s.From[c.field]
 }
 
-func (c *condition) state(s *account.Effective) Condition {
-	return Condition{Kind: c.kind, Purse: c.purse, Limit: c.limit(s), Window: c.window, Reason: c.reason}
+// state is the condition under settings. A restriction may leave the call fewer others at once than they do: of a call abroad, calls abroad.
+func (c *condition) state(s *account.Effective, f Facts, a *Attempt, now time.Time) Condition {
+	x := Condition{Kind: c.kind, Purse: c.purse, Limit: c.limit(s), Window: c.window, Reason: c.reason}
+	if counts := c.kind == CondOpenAbroad || c.kind == CondOpen && !abroad(a); !counts || len(s.Restrictions) == 0 {
+		return x
+	}
+	call := a.restricted()
+	if r := restrict.Tightest(s.Restrictions, &call, now, f.Zone); r != nil && int64(r.AtOnce) < x.Limit {
+		x.Limit, x.Reason, x.Closing = int64(r.AtOnce), TooManyRestricted, r
+	}
+	return x
 }
 
 // emergency calls pass before any rule: no address, lock, limit or price is asked, there is nothing to take at

@@ -140,13 +140,26 @@ func closedText(f Figures) string {
 		return "this destination is closed: " + listedText(f)
 	}
 	text := "restriction " + count(f.Limit) + " closes this destination"
-	switch {
-	case f.Pass > 0:
-		return text + " until " + time.Unix(f.Pass, 0).UTC().Format("2006-01-02 15:04") + " UTC"
-	case f.Value > 0:
+	if f.Pass == 0 && f.Value > 0 {
 		return text + " at this time of the week"
 	}
-	return text + " until it is lifted"
+	return text + " " + until(f)
+}
+
+// until is when a restriction ends: closedText says from which figures.
+func until(f Figures) string {
+	if f.Pass > 0 {
+		return "until " + time.Unix(f.Pass, 0).UTC().Format("2006-01-02 15:04") + " UTC"
+	}
+	return "until it is lifted"
+}
+
+func fewerText(f Figures) string {
+	return "restriction " + count(f.Limit) + " leaves this line fewer concurrent calls " + until(f) + ", and it has " + count(f.Value) + ": try again when one has ended"
+}
+
+func loginClosedText(f Figures) string {
+	return "restriction " + count(f.Limit) + " refuses this line's login " + until(f) + " where it is not long known: use a phone and a network that it has long used"
 }
 
 // listedText names the hot list, the range on it (Value) and when the entry ends (Pass, seconds since 1970).

@@ -1,6 +1,6 @@
-// Package restrict holds restrictions: destinations that are closed to a line, a customer or everyone, for a time or for good. Hours,
-// destination rules, hot lists of numbers, allow lists and what a finding closes are all restrictions. It must not know who sets them or where
-// they are stored; now is an argument.
+// Package restrict holds restrictions: destinations that are closed to a line, a customer or everyone, for a time or for good, fewer calls to them at once,
+// and logins that are refused. Hours, destination rules, hot lists of numbers, allow lists and what a finding closes are all restrictions. It must not know
+// who sets them or where they are stored; now is an argument.
 package restrict
 
 import (
@@ -17,14 +17,20 @@ import (
 // Restriction closes destinations. Emergency calls are never restricted.
 type Restriction struct {
 	ID     int64     `json:"id"`              // unique among those of its line or customer
-	Names  Set       `json:"names"`           // what is closed; under Only, what stays open
+	Names  Set       `json:"names,omitzero"`  // what is closed; under Only, what stays open
 	Only   bool      `json:"only,omitempty"`  // an allow list: every paid destination that Names does not name is closed
 	Except Set       `json:"except,omitzero"` // what stays open although Names has it
 	Hours  Hours     `json:"hours,omitzero"`  // when it applies, in the customer's zone; the zero Hours is always
 	Since  time.Time `json:"since"`           // when it was set, by the clock of where it was: what is set is in force, whatever another clock says
 	Until  time.Time `json:"until,omitzero"`  // when it ends by itself; zero: when it is lifted
+	// AtOnce is how many calls a line may have when it begins one that Names has: calls abroad are counted among calls abroad, others among all calls. Such a
+	// restriction closes nothing; 0 closes.
+	AtOnce int `json:"at_once,omitempty"`
+	// Login refuses logins, and with them all calls but emergency calls, from networks that are not Known and with products that are not in Products. Names is empty.
+	Login bool `json:"login,omitempty"`
 	// Known are hashes of networks (as habit.Hash has them of detect.Place) to which it does not apply; none: it applies to calls from everywhere.
-	Known []uint32 `json:"known,omitempty"`
+	Known    []uint32 `json:"known,omitempty"`
+	Products []uint32 `json:"products,omitempty"` // the same of detect.Family, of Login alone; none: any product will do
 	// Ends says that paid calls in progress which it refuses end with what they have paid for.
 	Ends    bool   `json:"ends,omitempty"`
 	By      string `json:"by,omitempty"` // who set it
@@ -36,9 +42,12 @@ type Restriction struct {
 type Call struct {
 	Dest  phone.Destination
 	Price *rating.Price // nil: it has none
-	// Origin is the hash of the network that it comes from; 0 is not known, and counts as one of the line's own.
-	Origin uint32
+	From
 }
+
+// From is where a call or a login comes from: hashes of its network and of the product, as Known and Products have them. 0 is not known, and counts as one of
+// the line's own.
+type From struct{ Origin, Product uint32 }
 
 // paid says that a call may cost something.
 func (c *Call) paid() bool {
@@ -58,7 +67,15 @@ func (r *Restriction) Check() error {
 	switch {
 	case max(len(r.By), len(r.Why), len(r.Finding)) > maxText:
 		return fmt.Errorf("a text is longer than %d bytes", maxText)
-	case r.Names.IsZero():
+	case r.Login && len(r.Known) == 0:
+		return errors.New("it would refuse every login: it knows no network")
+	case r.Login && (r.AtOnce != 0 || r.Only || !r.Names.IsZero()):
+		return errors.New("one that refuses logins names no destinations")
+	case max(len(r.Known), len(r.Products)) > MaxParts:
+		return fmt.Errorf("it knows more than %d networks or products", MaxParts)
+	case r.AtOnce < 0 || r.AtOnce > MaxAtOnce || r.AtOnce > 0 && r.Only:
+		return fmt.Errorf("concurrent calls are from 1 to %d, to destinations that it names", MaxAtOnce)
+	case r.Names.IsZero() && !r.Login:
 		return fmt.Errorf("%w: it names nothing", ErrSet)
 	case !r.Until.IsZero() && !r.Until.After(r.Since):
 		return errors.New("it ends before it begins")
@@ -69,15 +86,53 @@ func (r *Restriction) Check() error {
 // Ended says that it will never apply again.
 func (r *Restriction) Ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
-// Refuses says that the restriction, in force, closes the destination of a call. Lines of our own are closed only by name.
-func (r *Restriction) Refuses(c *Call) bool {
-	if c.Dest.Class == phone.Emergency || len(r.Known) > 0 && (c.Origin == 0 || slices.Contains(r.Known, c.Origin)) {
+// MaxAtOnce bounds AtOnce.
+const MaxAtOnce = 1000
+
+// knows says that a restriction does not apply to what comes from there.
+func (r *Restriction) knows(from From) bool {
+	if r.Login && len(r.Products) > 0 && from.Product != 0 && !slices.Contains(r.Products, from.Product) {
 		return false
 	}
-	if r.Only {
+	return from.Origin == 0 || slices.Contains(r.Known, from.Origin)
+}
+
+// Refuses says that the restriction, in force, closes the destination of a call, or refuses its login. Lines of our own are closed only by name.
+func (r *Restriction) Refuses(c *Call) bool {
+	switch {
+	case c.Dest.Class == phone.Emergency || r.AtOnce > 0 || len(r.Known) > 0 && r.knows(c.From):
+		return false
+	case r.Login:
+		return true
+	case r.Only:
 		return c.paid() && !r.Names.Has(c)
 	}
 	return r.Names.Has(c) && !r.Except.Has(c)
+}
+
+// Login is the restriction that refuses logins from there, or nil.
+func Login(lists [][]Restriction, from From, now time.Time, zone *time.Location) *Restriction {
+	for _, list := range lists {
+		for i := range list {
+			if r := &list[i]; r.Login && !r.knows(from) && r.InForce(now, zone) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// Tightest is the restriction that leaves a call the fewest others at once, or nil.
+func Tightest(lists [][]Restriction, c *Call, now time.Time, zone *time.Location) (least *Restriction) {
+	for _, list := range lists {
+		for i := range list {
+			r := &list[i]
+			if r.AtOnce > 0 && (least == nil || r.AtOnce < least.AtOnce) && r.Names.Has(c) && !r.Except.Has(c) && r.InForce(now, zone) {
+				least = r
+			}
+		}
+	}
+	return least
 }
 
 // Closing is the first restriction of some lists that refuses a call, or nil. zone is the customer's. up: of those that end calls in progress.

@@ -168,3 +168,30 @@ func (s *Set) UnmarshalText(text []byte) (err error) {
 	*s, err = ParseSet(string(text))
 	return err
 }
+
+// Does says what the restriction does, for people who know how destinations are named. names are those of its destinations, and open of what stays open.
+func (r *Restriction) Does(names, open string) string {
+	var text string
+	switch {
+	case r.Login:
+		return "logins are refused from phones and networks that are not long known"
+	case r.AtOnce == 1:
+		text = "no more than 1 concurrent call to: " + names
+	case r.AtOnce > 0:
+		text = "no more than " + strconv.Itoa(r.AtOnce) + " concurrent calls to: " + names
+	case r.Only:
+		text = "all paid calls are closed but those to: " + names
+	default:
+		text = "closed: " + names
+	}
+	if len(r.Known) > 0 {
+		text += ", for calls from networks that are new to the customer"
+	}
+	if open != "" {
+		text += "; open stay: " + open
+	}
+	return text
+}
+
+// String is Does with destinations as ParseSet reads them.
+func (r *Restriction) String() string { return r.Does(r.Names.String(), "") }

@@ -86,7 +86,7 @@ func (of *restricted) views(now time.Time) []api.Restriction {
 				continue
 			}
 			all = append(all, api.Restriction{
-				ID: r.ID, Line: line, Customer: customer, Closes: r.Names.String(), Except: r.Except.String(), Strangers: len(r.Known) > 0, Only: r.Only, Hours: r.Hours.String(),
+				ID: r.ID, Line: line, Customer: customer, Does: r.Does(r.Names.String(), r.Except.String()), Closes: r.Names.String(), AtOnce: r.AtOnce, Login: r.Login, Except: r.Except.String(), Strangers: len(r.Known) > 0, Only: r.Only, Hours: r.Hours.String(),
 				Since: in(of.zone(), r.Since), Until: in(of.zone(), r.Until), Ends: r.Ends, InForce: r.InForce(now, of.zone()), By: r.By, Why: r.Why, Finding: r.Finding,
 			})
 		}
@@ -128,7 +128,7 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 	if err != nil {
 		return out, err
 	}
-	r := restrict.Restriction{Only: b.Only != "", Ends: b.Ends, By: by(ctx), Why: b.Why}
+	r := restrict.Restriction{Only: b.Only != "", AtOnce: b.AtOnce, Ends: b.Ends, By: by(ctx), Why: b.Why}
 	names, field := b.Closes, "closes"
 	if r.Only {
 		names, field = b.Only, "only"
@@ -136,8 +136,16 @@ func (s *Server) addRestriction(ctx context.Context, in *api.RestrictionNew) (ou
 	if r.Only && b.Closes != "" {
 		return out, invalid("only", b.Only, "one of closes and only")
 	}
+	if r.AtOnce != 0 && r.Only {
+		return out, invalid("at_once", strconv.Itoa(r.AtOnce), "with closes: it limits concurrent calls to the destinations named there")
+	}
 	if r.Names, err = restrict.ParseSet(names); err != nil {
 		return out, invalidText(field, err)
+	}
+	if b.Except != "" {
+		if r.Except, err = restrict.ParseSet(b.Except); err != nil {
+			return out, invalidText("except", err)
+		}
 	}
 	if idle := r.Names.Idle(); idle != "" {
 		return out, invalid(field, idle, "a range that numbers begin with: +44843, without the 0 of 0843")

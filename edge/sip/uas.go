@@ -189,11 +189,11 @@ func (e *Edge) identify(p *transport.Packet) (gate.Attempt, bool) {
 	return a, true
 }
 
-// mayPass says that a call goes to the gate although its login was refused: for the IP lock, because the gate gives the reason, and
+// mayPass says that a call goes to the gate although its login was refused: for the IP lock or a restriction, because the gate gives the reason, and
 // for an emergency call with the right password from a source that is locked out. Every other refusal must look like a wrong
 // password.
 func (e *Edge) mayPass(res *guard.Result, a *gate.Attempt) bool {
-	return res.EmergencyOK && (res.Reason == policy.AddressLocked || e.emergency(a))
+	return res.EmergencyOK && (res.Reason == policy.AddressLocked || res.Reason == policy.LoginClosed || e.emergency(a))
 }
 
 // login judges the credentials of a request, and says which challenge of ours was answered. Where there are none that are for us

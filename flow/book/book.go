@@ -137,7 +137,7 @@ const (
 	LineUnlocked
 	LineDeleted     // its calls are to be ended and its phones dropped
 	PasswordChanged // its phones are to be dropped
-	NetsChanged     // the IP lock of a line, or (Line "") of all lines of Customer
+	NetsChanged     // the IP lock, or what refuses logins, of a line, or (Line "") of all lines of Customer
 	CustomerEdited
 	CustomerDeleted
 	TrunkChanged // Trunk was added, edited or deleted

@@ -237,7 +237,7 @@ func (b *Book) EditCustomer(ctx context.Context, actor, id string, edit Customer
 	}
 	f := factOf[fact.CustomerChanged](now, actor, "", id, customerFacts(was), customerFacts(a))
 	kind := CustomerEdited
-	if edit.Nets != nil {
+	if edit.Nets != nil || closesLogins(edit.Close) {
 		kind = NetsChanged
 	}
 	return b.saveCustomer(ctx, a, false, f, kind)

@@ -185,7 +185,7 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 		switch {
 		case a.Honeypot && !was.Honeypot:
 			c.Kind = PasswordChanged // a honeypot has no phones: those it had go
-		case edit.Nets != nil:
+		case edit.Nets != nil || closesLogins(edit.Close):
 			c.Kind = NetsChanged
 		}
 		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))

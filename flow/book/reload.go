@@ -9,6 +9,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
+	"ringfence/core/restrict"
 	"ringfence/state/store"
 )
 
@@ -148,7 +149,7 @@ func (b *Book) reload(ctx context.Context) error {
 // republishCustomer puts a customer as stored in force, and tells if its IP lock is another one: it is that of all its lines.
 func (b *Book) republishCustomer(a account.Customer) {
 	was, there := b.customer(a.ID)
-	changed := there && !slices.Equal(was.entry.Load().Settings.Nets, a.Settings.Nets)
+	changed := there && !sameDoors(was.entry.Load().Settings, a.Settings)
 	b.publishCustomer(a)
 	if changed {
 		b.tell(Change{Kind: NetsChanged, Customer: a.ID})
@@ -183,12 +184,30 @@ func (b *Book) tellReread(was, l *Line) {
 		tell(LineAdded, true)
 		return
 	}
-	tell(NetsChanged, !slices.Equal(was.Settings().Nets, l.Settings().Nets))
+	tell(NetsChanged, !sameDoors(was.Settings(), l.Settings()))
 	tell(LineUnlocked, was.locked && !l.locked)
 	if l.locked && (!was.locked || was.calls != l.calls) {
 		c.Why, c.Cut = l.why, l.calls == account.CallsCut
 		tell(LineLocked, true)
 	}
+}
+
+// sameDoors says that settings let logins in from the same places.
+func sameDoors(a, b account.Settings) bool {
+	refuse := func(s account.Settings) (ids []int64) {
+		for i := range s.Restrictions {
+			if s.Restrictions[i].Login {
+				ids = append(ids, s.Restrictions[i].ID)
+			}
+		}
+		return ids
+	}
+	return slices.Equal(a.Nets, b.Nets) && slices.Equal(refuse(a), refuse(b))
+}
+
+// closesLogins says that one of some restrictions refuses logins.
+func closesLogins(all []restrict.Restriction) bool {
+	return slices.ContainsFunc(all, func(r restrict.Restriction) bool { return r.Login })
 }
 
 // keepCustomers takes out the others.

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"ringfence/core/call"
+	"ringfence/core/habit"
+	"ringfence/core/policy"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
@@ -82,6 +84,11 @@ type Login struct {
 func (d *Door) Login(l *Login) (res guard.Result) {
 	if l.Nonce != nil {
 		res = d.Guard.Check(&l.Credentials, l.Src, l.Now)
+	}
+	if res.Outcome == guard.Accept {
+		if r := d.closed(res.Line, habit.From(l.Src, unsafe.String(unsafe.SliceData(l.Agent), len(l.Agent))), l.Now); r != nil {
+			res = guard.Result{Outcome: guard.Refuse, Line: res.Line, Reason: policy.LoginClosed, Figures: policy.ClosedBy(r), EmergencyOK: true}
+		}
 	}
 	switch {
 	case res.Outcome == guard.Challenge:

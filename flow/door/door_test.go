@@ -12,9 +12,11 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/core/secret"
 	"ringfence/flow/auth"
 	"ringfence/flow/book"
@@ -377,5 +379,54 @@ func TestHowManyCallsALineMayPlace(t *testing.T) {
 	s := newScene(t)
 	if s.Reach(Party{Line: "nobody"}, time.Now()).Calls != 0 || s.Reach(Party{Line: s.line}, time.Now()).Calls <= 0 {
 		t.Error("how many calls a line may place at once")
+	}
+}
+
+// The last step of the ladder: a stranger's phone is unregistered and its login refused, the owner's goes on and rings, and help can be called from everywhere.
+func TestARestrictionOfLogins(t *testing.T) {
+	s := newScene(t)
+	s.register(home)
+	s.register(thief)
+	closes := []restrict.Restriction{{Login: true, Known: []uint32{habit.Place(home.Addr())}, Products: []uint32{habit.Product("Phone 1")}, Ends: true, Finding: "unusual-calls/x"}}
+	l, err := s.o.Book.EditLine(t.Context(), "t", s.line, book.LineEdit{Close: closes})
+	must(t, err)
+	if all := s.Reach(Party{Line: s.line}, time.Now()).Phones; len(all) != 1 || all[0].Received != home || len(s.o.Phones.Lookup(s.line, time.Now())) != 1 {
+		t.Errorf("phones that ring: %+v", all)
+	}
+	if got := s.login(s.password, home); got.Outcome != guard.Accept {
+		t.Errorf("the owner's phone: %+v", got)
+	}
+	got := s.login(s.password, thief)
+	id := l.Settings().Restrictions[0].ID
+	if got.Outcome != guard.Refuse || got.Reason != policy.LoginClosed || got.Figures.Limit != id || !got.EmergencyOK || got.Line != s.line || s.Usual(s.line, thief.Addr()) {
+		t.Errorf("a stranger: %+v", got)
+	}
+	if len(s.register(thief)) != 1 {
+		t.Error("a stranger's phone was registered while its login was judged")
+	}
+	agent := func(a *gate.Attempt) { a.UserAgent = "Phone 1 2.0" }
+	for _, c := range []struct {
+		to     string
+		from   netip.AddrPort
+		change func(*gate.Attempt)
+		want   policy.Reason
+	}{
+		{"02079460000", home, agent, policy.OK},
+		{"02079460000", thief, agent, policy.LoginClosed},
+		{"02079460000", thief, func(a *gate.Attempt) { a.Restricted = true }, policy.LoginClosed}, // as the edge asks once the login was refused
+		{"02079460000", home, func(a *gate.Attempt) { a.UserAgent = "friendly-scanner" }, policy.LoginClosed},
+		{"999", thief, func(a *gate.Attempt) { a.Restricted = true }, policy.OK},
+	} {
+		if _, why := s.call(c.to, c.from, c.change); why != c.want {
+			t.Errorf("%s from %s: %v", c.to, c.from, why)
+		}
+	}
+	if got := s.login("wrong", thief); got.Reason != policy.BadCredentials {
+		t.Errorf("a wrong password: %+v", got)
+	}
+	_, err = s.o.Book.EditLine(t.Context(), "owner", s.line, book.LineEdit{Vouch: "unusual-calls/"})
+	must(t, err)
+	if got := s.login(s.password, thief); got.Outcome != guard.Accept {
+		t.Errorf("once it is lifted: %+v", got)
 	}
 }

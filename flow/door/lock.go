@@ -7,8 +7,10 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/core/restrict"
 	"ringfence/flow/location"
 )
 
@@ -55,6 +57,25 @@ func (d *Door) lineMay(line string, at netip.Addr, now time.Time) bool {
 	return d.lockOn(line, at, now) != barred
 }
 
+// closed is the restriction that refuses a line's logins from there, or nil.
+func (d *Door) closed(line string, from restrict.From, now time.Time) *restrict.Restriction {
+	l, ok := d.o.Book.Line(line)
+	if !ok {
+		return nil
+	}
+	if e := l.Effective(now); len(e.Restrictions) > 0 {
+		return restrict.Login(e.Restrictions, from, now, l.Zone())
+	}
+	return nil
+}
+
+// mayStay says that a phone may be registered at an address.
+func (d *Door) mayStay(line string, at netip.Addr, now time.Time) bool {
+	return d.lineMay(line, at, now) && d.closed(line, restrict.From{Origin: habit.Place(at)}, now) == nil
+}
+
+func (d *Door) mayStayNow(line string, at netip.Addr) bool { return d.mayStay(line, at, time.Now()) }
+
 func (d *Door) mayNow(line string, at netip.Addr) bool { return d.lineMay(line, at, time.Now()) }
 
 // Usual says whether a line's login belongs at an address: it was used rightly from there, or the line's lock lists it.
@@ -64,7 +85,7 @@ func (d *Door) Usual(line string, at netip.Addr) bool {
 
 // Reach is how a party is reached.
 type Reach struct {
-	Phones   []location.Binding    // of a line, those that may ring: where its IP lock allows them, also when the lock came after them
+	Phones   []location.Binding    // of a line, those that may ring: where its IP lock and restrictions of logins allow them, also when those came after them
 	Calls    int                   // the line's own limit of concurrent calls
 	Trunk    account.Trunk         // without a name: there is none
 	Password func() (string, bool) // of our login at a trunk; false: we have none there
@@ -81,17 +102,17 @@ func (d *Door) Reach(p Party, now time.Time) (r Reach) {
 	if l, ok := d.o.Book.Line(p.Line); ok {
 		r.Calls = int(l.Effective(now).Values[account.MaxCalls])
 	}
-	r.Phones = slices.DeleteFunc(d.o.Phones.Lookup(p.Line, now), func(b location.Binding) bool { return !d.lineMay(p.Line, b.Received.Addr(), now) })
+	r.Phones = slices.DeleteFunc(d.o.Phones.Lookup(p.Line, now), func(b location.Binding) bool { return !d.mayStay(p.Line, b.Received.Addr(), now) })
 	return r
 }
 
-// Register is location's Update. A lock that came while the login was judged drops the phone again.
+// Register is location's Update. A lock, or a restriction of logins, that came while the login was judged drops the phone again.
 func (d *Door) Register(line string, u location.Update) ([]location.Binding, error) {
 	all, err := d.o.Phones.Update(line, u)
-	if err != nil || len(u.Contacts) == 0 || d.lineMay(line, u.Received.Addr(), u.Now) {
+	if err != nil || len(u.Contacts) == 0 || d.mayStay(line, u.Received.Addr(), u.Now) {
 		return all, err
 	}
-	d.o.Phones.DropElsewhere(line, d.mayNow)
+	d.o.Phones.DropElsewhere(line, d.mayStayNow)
 	return d.o.Phones.Lookup(line, u.Now), nil
 }
 
@@ -105,13 +126,13 @@ func (d *Door) followLock(line string) {
 		go d.HoldToLocks()
 		return
 	}
-	d.o.Phones.DropElsewhere(line, d.mayNow)
+	d.o.Phones.DropElsewhere(line, d.mayStayNow)
 	go d.cutElsewhere(line) // the book's lock is held while it tells
 }
 
 // HoldToLocks ends whatever stands outside of any IP lock.
 func (d *Door) HoldToLocks() {
-	d.o.Phones.DropElsewhere("", d.mayNow)
+	d.o.Phones.DropElsewhere("", d.mayStayNow)
 	d.cutElsewhere("")
 }
 

@@ -9,12 +9,12 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
-	"ringfence/core/detect"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
+	"ringfence/core/restrict"
 	"ringfence/flow/ledger"
 	"ringfence/state/counters/memory"
 )
@@ -33,7 +33,7 @@ type subject struct {
 func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	var s subject
 	g.rules.Understand(&s.Subject, &a, clock())
-	s.Origin = originOf(&s.Subject)
+	s.From = fromOf(&s.Subject)
 	id := g.ids.next(s.Now)
 	s.Spell(id[:])
 	g.lap(ctx, "rate")
@@ -44,12 +44,12 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	return plan, nil
 }
 
-// originOf is the hash of the network that a call comes from, where a restriction may ask for it.
-func originOf(s *engine.Subject) uint32 {
+// fromOf is where a call comes from, if a restriction may ask for it.
+func fromOf(s *engine.Subject) restrict.From {
 	if len(s.Settings.Restrictions) == 0 {
-		return 0
+		return restrict.From{}
 	}
-	return habit.Hash(detect.Place(s.Source.Addr(), 0))
+	return habit.From(s.Source.Addr(), s.UserAgent)
 }
 
 func (g *Gate) admit(ctx context.Context, s *subject) (*Plan, *Refusal) {

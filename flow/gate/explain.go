@@ -105,7 +105,7 @@ func (x *Explanation) refusePending() {
 func (g *Gate) Explain(line, dialled string, source netip.Addr, at time.Time) Explanation {
 	s := &subject{}
 	g.rules.Understand(&s.Subject, &Attempt{Line: line, Dialled: dialled, Source: netip.AddrPortFrom(source, 0)}, at)
-	s.Origin = originOf(&s.Subject)
+	s.From = fromOf(&s.Subject)
 	s.Spell(nil)
 	x := Explanation{Known: s.Known, Dest: s.Dest, Problem: s.Problem}
 	if s.Priced {
@@ -136,18 +136,16 @@ func (g *Gate) present(step *policy.Step, line string, at time.Time) {
 	if !step.Pending {
 		return
 	}
-	switch step.Reason {
-	case policy.TooManyCalls:
-		step.Figures.Value = g.counts.Open(openKey(line))
-	case policy.TooManyInternational:
-		step.Figures.Value = g.counts.Open(abroadKey(line))
-	case policy.TooManyPerMinute:
-		step.Figures.Value = g.counts.Hits(rateKey(line, time.Minute), at)
-	case policy.TooManyPerSecond:
-		step.Figures.Value = g.counts.Hits(rateKey(line, time.Second), at)
+	var n int64
+	switch step.Taken.Kind {
+	case policy.CondOpen:
+		n = g.counts.Open(openKey(line))
+	case policy.CondOpenAbroad:
+		n = g.counts.Open(abroadKey(line))
+	case policy.CondRate:
+		n = g.counts.Hits(rateKey(line, step.Taken.Window), at)
 	default:
 		return
 	}
-	step.Passed = step.Figures.Value < step.Figures.Limit
-	step.Figures.Pass = step.Figures.Value + 1
+	step.Passed, step.Figures = n < step.Taken.Limit, engine.Counted(&step.Taken, n).Figures
 }

@@ -93,7 +93,7 @@ func TestTheTwoShellsAgree(t *testing.T) {
 	}
 	for _, why := range []policy.Reason{
 		policy.Hangup, policy.TooLong, policy.LineDaySpent, policy.LineMonthSpent, policy.AccountDaySpent, policy.AccountMonthSpent,
-		policy.DestinationClosed, policy.CutRestricted, policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
+		policy.DestinationClosed, policy.CutRestricted, policy.TooManyPerMinute, policy.TooManyCalls, policy.TooManyInternational, policy.TooManyRestricted, policy.PremiumBarred, policy.NumberInvalid, policy.Unpriced,
 		policy.LineLocked, policy.CutLocked, policy.NoAnswer, policy.Cancelled,
 	} {
 		if reasons[why] == 0 {
@@ -225,6 +225,12 @@ func narrow(t *testing.T, b *book.Book, r *rand.Rand) {
 		} else {
 			_, err = b.EditLine(context.Background(), "test", "2001", book.LineEdit{Restrict: x})
 		}
+		must(t, err)
+	}
+	if names := []string{"", "abroad", "paid"}[(len(t.Name())+int(t.Name()[len(t.Name())-1]))%3]; names != "" {
+		s, err := restrict.ParseSet(names)
+		must(t, err)
+		_, err = b.EditLine(context.Background(), "test", "2002", book.LineEdit{Restrict: &restrict.Restriction{Names: s, AtOnce: 1, Since: time.Unix(0, 0)}})
 		must(t, err)
 	}
 	if r.IntN(2) == 0 {

@@ -63,6 +63,7 @@ func TestTheJournalGivesEveryVerdictAgain(t *testing.T) {
 	for _, line := range onDiskLines {
 		must(t, h.book.Set(t.Context(), "test", account.LevelLine, line, book.Setting{Field: account.CallsPerMinute, N: 480, Grant: true}))
 	}
+	login := int64(0) // the restriction of logins in force
 	change := func(n int) {
 		ctx, line := t.Context(), onDiskLines[n/12]
 		set := func(f account.Field, n int64) {
@@ -91,6 +92,27 @@ func TestTheJournalGivesEveryVerdictAgain(t *testing.T) {
 			must(t, err)
 		case 7:
 			must(t, h.book.Set(ctx, "test", account.LevelCustomer, "acme", book.Setting{Field: account.AccountDayCap, N: 900_000 + int64(n)*30_000, Grant: true}))
+		case 8:
+			names, err := restrict.ParseSet("LV, GB")
+			must(t, err)
+			_, err = h.book.EditLine(ctx, "test", line, book.LineEdit{Restrict: &restrict.Restriction{Names: names, AtOnce: 1, Since: time.Now()}})
+			must(t, err)
+			set(account.MaxCalls, 5)
+			try := Attempt{Line: line, Dialled: "08001111", Source: phoneAt, UserAgent: "desk/1", ALeg: "a"}
+			p, err := h.gate.Admit(ctx, try)
+			must(t, err)
+			if _, err := h.gate.Admit(ctx, try); err == nil {
+				t.Error("two calls at once")
+			}
+			h.end(p.ID, End{By: call.Caller, Reason: policy.Cancelled, Status: 487, At: time.Now()})
+		case 9:
+			l, err := h.book.EditLine(ctx, "test", line, book.LineEdit{Restrict: &restrict.Restriction{Login: true, Known: []uint32{1}, Since: time.Now()}})
+			must(t, err)
+			all := l.Settings().Restrictions
+			login = all[len(all)-1].ID
+		case 10:
+			_, err := h.book.EditLine(ctx, "test", line, book.LineEdit{Lift: login})
+			must(t, err)
 		}
 	}
 	for n := range 36 {
@@ -120,7 +142,7 @@ func TestTheJournalGivesEveryVerdictAgain(t *testing.T) {
 		kinds[f.Reason]++
 	}
 	t.Log(report, kinds)
-	for _, why := range []policy.Reason{policy.LineDaySpent, policy.AccountDaySpent, policy.TooManyCalls, policy.LineLocked, policy.DestinationClosed, policy.OverInternational, policy.NumberInvalid, policy.PremiumBarred} {
+	for _, why := range []policy.Reason{policy.LineDaySpent, policy.AccountDaySpent, policy.TooManyCalls, policy.LineLocked, policy.DestinationClosed, policy.TooManyRestricted, policy.LoginClosed, policy.OverInternational, policy.NumberInvalid, policy.PremiumBarred} {
 		if kinds[why.Code()] == 0 {
 			t.Errorf("no call was refused for %s: the test says nothing about it", why.Code())
 		}

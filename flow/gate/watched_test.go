@@ -16,6 +16,7 @@ import (
 	"ringfence/core/habit"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/play"
@@ -182,4 +183,27 @@ func watchedPlayed(b *book.Book, calls []play.Call) map[time.Time]play.Result {
 		}
 	}, o)
 	return results
+}
+
+// TestLoginsAreRefusedAlike: what the last step of the ladder closes to a stranger, the gate and the other shell refuse alike. The owner's phone calls on.
+func TestLoginsAreRefusedAlike(t *testing.T) {
+	b := newBook(t)
+	at := time.Date(2000, 2, 7, 9, 0, 0, 0, time.UTC)
+	r := &restrict.Restriction{Login: true, Known: []uint32{habit.Place(office)}, Since: at, Ends: true}
+	_, err := b.EditLine(t.Context(), "test", "2001", book.LineEdit{Restrict: r})
+	must(t, err)
+	calls := own([]play.Call{{At: at, Dialled: "08001111", Wants: time.Minute}, {At: at.Add(time.Hour), Dialled: "999", Wants: time.Minute}}, thief)
+	calls = append(calls, own([]play.Call{{At: at.Add(2 * time.Hour), Dialled: "08001111", Wants: time.Minute}}, office)...)
+	played := watchedPlayed(b, calls)
+	want := []policy.Reason{policy.LoginClosed, policy.Hangup, policy.Hangup}
+	synctest.Test(t, func(t *testing.T) {
+		h := openTo(t, b, memory.New(), func(h *house) Edge { return Edge{Cut: h.cut} })
+		for i := range calls {
+			time.Sleep(time.Until(calls[i].At))
+			if live := h.from(&calls[i]); live.Reason != want[i] || played[calls[i].At].Reason != want[i] {
+				t.Errorf("%s: the gate says %v, played: %v", calls[i].Dialled, live.Reason, played[calls[i].At].Reason)
+			}
+		}
+		h.close()
+	})
 }

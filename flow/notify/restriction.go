@@ -72,11 +72,14 @@ func onlyIn(these, others []restrict.Restriction) *restrict.Restriction {
 
 // restrictionEvidence is what a notice says about a restriction.
 func restrictionEvidence(r *restrict.Restriction) map[string]any {
-	names := "closes"
+	names, destinations := "closes", closedWords(&r.Names)
 	if r.Only {
 		names = "opens"
 	}
-	e := map[string]any{"restriction": strconv.FormatInt(r.ID, 10), names: closedWords(&r.Names), "hours": r.Hours.String(), "now": closed, "ends_calls": r.Ends}
+	if r.Login || r.AtOnce > 0 {
+		names, destinations = "does", r.Does(destinations, "")
+	}
+	e := map[string]any{"restriction": strconv.FormatInt(r.ID, 10), names: destinations, "hours": r.Hours.String(), "now": closed, "ends_calls": r.Ends}
 	if !r.Until.IsZero() {
 		e["closed_until"] = r.Until.UTC().Format(time.RFC3339)
 	}
@@ -118,6 +121,6 @@ const maxClosed = 12
 // restriction fills in what became of a restriction.
 func (v *view) restriction(e map[string]any) {
 	if v.Kind == Restricted {
-		v.Now, v.EndsCalls, v.Only = scalar(e["now"]), e["ends_calls"] == true, e["opens"] != nil
+		v.Now, v.EndsCalls, v.Only, v.Fewer = scalar(e["now"]), e["ends_calls"] == true, e["opens"] != nil, e["does"] != nil
 	}
 }

@@ -43,6 +43,7 @@ type view struct {
 	Rows      []row // what is known, for a table
 	By, Why   string
 	Calls     string // of a lock, what becomes of calls in progress: "end", "cut", "keep", or "all": cut, free ones and those to the line too
+	Fewer     bool   // a restriction lets fewer calls be made at once
 	Now       string // of a restriction: "closed", "lifted" or "ended"
 	Only      bool   // it is an allow list
 	EndsCalls bool   // it ends calls in progress too
@@ -249,6 +250,7 @@ var labels = []label{
 	{"wanted_until", "Only until", ""},
 	{"closes", "Closed", ""},
 	{"opens", "Open, and nothing else that costs", ""},
+	{"does", "What it does", ""},
 	{"hours", "At these times", ""},
 	{"closed_until", "Until", ""},
 	{"restriction", "Number of the restriction", ""},

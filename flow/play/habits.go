@@ -87,7 +87,7 @@ func (p *Player) foresee(l *live, paid money.Micro, now time.Time) {
 	if l.would != "" || !l.Costs || ln.own == nil || len(ln.own.watched.would)+len(ln.account.watched.would) == 0 {
 		return
 	}
-	c := restrict.Call{Dest: l.Dest, Price: &l.Open.Quote.Price, Origin: l.Origin}
+	c := restrict.Call{Dest: l.Dest, Price: &l.Open.Quote.Price, From: l.From}
 	if r := restrict.Closing([][]restrict.Restriction{ln.own.watched.would, ln.account.watched.would}, &c, now, ln.Zone, false); r != nil {
 		l.would, l.paid = r.Finding, paid
 	}
@@ -152,12 +152,16 @@ func (c *common) of(base *account.Effective, world []restrict.Restriction) *acco
 func sameList(a, b restrict.Restriction) bool { return &a.Names.Ranges[0] == &b.Names.Ranges[0] }
 
 // finding is the key of the finding that closed a destination, and until when it is closed.
-func (ln *line) finding(dest phone.Destination, price *rating.Price, origin uint32, now time.Time) (key string, until time.Time) {
+func (ln *line) finding(dest phone.Destination, price *rating.Price, from restrict.From, now time.Time) (key string, until time.Time) {
 	if ln.own == nil {
 		return "", time.Time{}
 	}
-	c := restrict.Call{Dest: dest, Price: price, Origin: origin}
-	r := restrict.Closing([][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed, ln.world}, &c, now, ln.Zone, false)
+	c := restrict.Call{Dest: dest, Price: price, From: from}
+	lists := [][]restrict.Restriction{ln.own.watched.closed, ln.account.watched.closed, ln.world}
+	r := restrict.Closing(lists, &c, now, ln.Zone, false)
+	if r == nil {
+		r = restrict.Tightest(lists, &c, now, ln.Zone)
+	}
 	if r == nil {
 		return "", time.Time{}
 	}

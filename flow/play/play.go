@@ -227,7 +227,7 @@ const Carrier = "carrier"
 
 func (p *Player) understand(s *engine.Subject, c *Call) {
 	if !c.Inbound {
-		p.attempt.Line, p.attempt.Dialled, p.attempt.Origin = c.Line, c.Dialled, c.Place
+		p.attempt.Line, p.attempt.Dialled, p.attempt.From = c.Line, c.Dialled, restrict.From{Origin: c.Place, Product: c.Device}
 		p.rules.Understand(s, &p.attempt, c.At)
 		return
 	}
@@ -495,7 +495,7 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 		p.result.Would, p.result.Spares = l.would, max(bill.Retail-l.paid, 0)
 	}
 	if why == policy.CutRestricted {
-		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, l.Origin, now)
+		p.result.Finding, p.result.Until = l.line.finding(l.Dest, &l.Open.Quote.Price, l.From, now)
 	}
 	p.signed()
 	if l.call.Inbound {
@@ -521,7 +521,7 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 		}
 	}
 	if r.Reason == policy.DestinationClosed {
-		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, c.Place, c.At)
+		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, p.subject.From, c.At)
 	}
 	p.signed()
 	p.tried(c, &p.subject, r)

@@ -65,6 +65,7 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 	if !found.Life.Acts() || len(closes) == 0 {
 		return
 	}
+	r.admitKnown(closes, f, account, found.Answer.Whole)
 	why := detect.UnusualCalls.Title()
 	for i := range closes {
 		closes[i].By, closes[i].Why, closes[i].Finding = By, why, key
@@ -74,6 +75,36 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 		a.Line = f.Line
 	}
 	r.answers[key] = a
+}
+
+// admitKnown has a restriction of logins know also the phones that have long registered: few of them call every week.
+func (r *React) admitKnown(closes []restrict.Restriction, f *store.Fact, account string, whole bool) {
+	i := slices.IndexFunc(closes, func(x restrict.Restriction) bool { return x.Login })
+	if i < 0 || r.o.Known == nil {
+		return
+	}
+	x, before := &closes[i], f.At.AddDate(0, 0, -r.o.Rules.Forget)
+	lines := []string{f.Line}
+	if whole {
+		for _, l := range r.o.Book.Lines(account, "", restrict.MaxParts) {
+			lines = append(lines, l.ID())
+		}
+	}
+	for _, line := range lines {
+		at, agents := r.o.Known(line, before)
+		for _, a := range at {
+			x.Known = append(x.Known, habit.Place(a))
+		}
+		for _, a := range agents {
+			if len(x.Products) > 0 {
+				x.Products = append(x.Products, habit.Product(a))
+			}
+		}
+	}
+	slices.Sort(x.Known)
+	slices.Sort(x.Products)
+	x.Known, x.Products = slices.Compact(x.Known), slices.Compact(x.Products)
+	x.Known, x.Products = x.Known[:min(len(x.Known), restrict.MaxParts)], x.Products[:min(len(x.Products), restrict.MaxParts)]
 }
 
 // said is a finding as the journal has it.
@@ -90,16 +121,27 @@ func (r *React) said(found *habit.Finding, key string) *fact.CallsUnusual {
 	}
 	for i := range a.Restrictions {
 		x := &a.Restrictions[i]
-		text := x.Names.String()
-		if len(x.Known) > 0 {
-			text += " from networks that are new to the customer"
-		}
-		b.Closed = append(b.Closed, text)
+		b.Closed = append(b.Closed, closedText(x))
 		if open := x.Except.String(); open != "" && !slices.Contains(b.KeptOpen, open) {
 			b.KeptOpen = append(b.KeptOpen, open)
 		}
 	}
 	return b
+}
+
+// closedText is what a restriction closes, as findings name it.
+func closedText(x *restrict.Restriction) string {
+	text := x.Names.String()
+	switch {
+	case x.Login:
+		return "logins from phones and networks that are not long known"
+	case x.AtOnce > 0:
+		text += " (more than " + strconv.Itoa(x.AtOnce) + " at once)"
+	}
+	if len(x.Known) > 0 {
+		text += " from networks that are new to the customer"
+	}
+	return text
 }
 
 func numberText(n uint64) string { return "+" + strconv.FormatUint(n, 10) }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Options struct {
 	Rules *habit.Rules
 	Every time.Duration // how often the journal is looked at when nobody calls Wake; 500 ms
 	Save  time.Duration // how long what was learnt may wait to be written; 2 s. A finding is written immediately
+	// Known are addresses and User-Agents from which a line's login has been used since before an instant; nil: what its calls have shown is all that is known.
+	Known func(line string, before time.Time) (at []netip.Addr, agents []string)
 	Log   *slog.Logger
 }
 

@@ -15,6 +15,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/engine"
 	"ringfence/core/fact"
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -267,6 +268,9 @@ func (v *verifier) understand(s *engine.Subject, row *store.Fact, t *told) bool 
 	if t.dir != string(call.In) {
 		t.a.Line, t.a.Trunk = row.Line, ""
 	}
+	if len(settings.Restrictions) > 0 {
+		t.a.From = habit.From(t.a.Source.Addr(), t.a.UserAgent)
+	}
 	rules.Understand(s, &t.a, row.At)
 	s.Spell([]byte(row.Call))
 	return true
@@ -349,7 +353,7 @@ func (v *verifier) passing(row *store.Fact) error {
 		return err
 	}
 	reason, err := policy.ParseReason(f.Reason)
-	if _, spent := engine.SpentPurse(reason); spent || reason == policy.TooManyInternational {
+	if _, spent := engine.SpentPurse(reason); spent || reason == policy.TooManyInternational || reason == policy.TooManyRestricted {
 		v.brief[row.Line] = append(v.brief[row.Line], row.At)
 	}
 	return err

@@ -10,7 +10,10 @@ type Restriction struct {
 	ID       int64  `json:"id"`
 	Line     string `json:"line,omitempty" doc:"absent: all lines of the customer"`
 	Customer string `json:"customer,omitempty" doc:"absent: everybody"`
+	Does     string `json:"does" doc:"what it does, as a sentence"`
 	Closes   string `json:"closes" doc:"destinations, separated by commas; with only: those that stay open"`
+	AtOnce   int    `json:"at_once,omitempty" doc:"it closes nothing: so many concurrent calls to these destinations, and no more; of calls abroad those abroad are counted, of others all calls of the line"`
+	Login    bool   `json:"refuses_logins,omitempty" doc:"it refuses logins, and with them all but emergency calls, from phones and networks that are not long known"`
 	Except   string `json:"except,omitempty" doc:"what stays open although closes names it"`
 	// Strangers: a call from a network that the customer has long used is not restricted.
 	Strangers bool      `json:"strangers,omitempty" doc:"only calls from networks that are new to the customer"`
@@ -51,6 +54,8 @@ type NewRestriction struct {
 	Customer  string `json:"customer,omitempty" maxLength:"60" help:"Customer, all of whose lines it restricts." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 	Everybody bool   `json:"everybody,omitempty" help:"Restrict every line of every customer." xor:"which"`
 	Closes    string `json:"closes,omitempty" maxLength:"20000" doc:"as only, but these are closed" name:"close" help:"Destinations to close: paid, abroad, \"above 10p\" (abroad, by the price of a first minute), classes such as intl-mobile, countries such as LV, ranges such as +44843; separated by commas." placeholder:"LIST" xor:"names"`
+	AtOnce    int    `json:"at_once,omitempty" minimum:"0" maximum:"1000" doc:"close nothing, but let so many concurrent calls be made to these destinations, and no more" help:"Close nothing, but allow N concurrent calls to these destinations, and no more." placeholder:"N"`
+	Except    string `json:"except,omitempty" maxLength:"20000" doc:"what stays open although closes names it" help:"Destinations that stay open although the list names them." placeholder:"LIST"`
 	Only      string `json:"only,omitempty" maxLength:"20000" doc:"paid, abroad, above 10p, a class of number, a country or a range, separated by commas: every other paid destination is closed" help:"Close every paid destination but these." placeholder:"LIST" xor:"names"`
 	Hours     string `json:"hours,omitempty" maxLength:"1000" doc:"mon-fri 18:00-08:00, sat, sun, 2026-12-25: in the customer's time zone" help:"When it applies, in the customer's time zone: \"mon-fri 18:00-08:00, sat, sun, 2026-12-25\" (default: always)." placeholder:"HOURS"`
 	Until     string `json:"until,omitempty" maxLength:"40" doc:"as in Change; absent: until it is lifted" type:"when" help:"When it ends by itself, that day included (default: when it is lifted)." placeholder:"WHEN"`
@@ -69,7 +74,7 @@ func (Restriction) Resource() Resource[Restriction] {
 	return Resource[Restriction]{
 		Name: "restriction", Path: "restrictions", List: "List the restrictions of a line, a customer or everybody",
 		Get: "Show a restriction", Add: "Close destinations to a line, a customer or everybody", Delete: "Lift a restriction",
-		Columns: "restriction: id, line, customer, closes~, hours~, until, now: in_force, by?, why~",
+		Columns: "restriction: id, line, customer, closes~, except~?, hours~, until, now: in_force, by?, why~",
 		Empty:   "No restrictions.",
 		Cells: map[string]func(*Restriction) Cell{
 			"line": func(r *Restriction) Cell {
@@ -85,8 +90,15 @@ func (Restriction) Resource() Resource[Restriction] {
 				return Cell{}
 			},
 			"closes": func(r *Restriction) Cell {
-				if r.Only {
+				switch {
+				case r.Only:
 					return Cell{Text: "all paid but " + r.Closes}
+				case r.AtOnce > 0:
+					return Cell{Text: "more than " + strconv.Itoa(r.AtOnce) + " at once: " + r.Closes}
+				case r.Login:
+					return Cell{Text: "logins not long known"}
+				case r.Strangers:
+					return Cell{Text: r.Closes + " from new networks"}
 				}
 				return Cell{}
 			},
