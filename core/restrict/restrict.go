@@ -155,7 +155,7 @@ type Set struct {
 	Classes   uint32          // bits by phone.Class
 	Countries []phone.Country // ISO 3166-1 alpha-2; also of national numbers (GG, JE, IM)
 	Ranges    []Range
-	spans     spans // of Ranges, where the set was read from a text
+	spans     spans // of Ranges, where the set was read from a text, or Ready was called
 }
 
 // Range is the numbers that begin with some digits of E.164: {3712, 4} is +3712….
@@ -167,6 +167,13 @@ type Range struct {
 // IsZero says that the set names nothing.
 func (s Set) IsZero() bool {
 	return !s.Paid && !s.Abroad && s.Above == 0 && s.Classes == 0 && len(s.Countries) == 0 && len(s.Ranges) == 0
+}
+
+// Ready arranges the ranges of a set that is looked into many times. They must not change afterwards.
+func (s *Set) Ready() {
+	if len(s.Ranges) > 0 {
+		s.spans = spansOf(s.Ranges)
+	}
 }
 
 // Has says that the set names the destination of a call.

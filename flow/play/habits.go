@@ -76,6 +76,8 @@ func closing(list, more []restrict.Restriction, key string, now time.Time) []res
 	list = slices.DeleteFunc(slices.Clone(list), func(r restrict.Restriction) bool { return r.Ended(now) })
 	for _, r := range more {
 		r.Finding = key
+		r.Names.Ready()
+		r.Except.Ready()
 		list = append(list, r)
 	}
 	return list
