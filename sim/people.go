@@ -406,6 +406,9 @@ func (c *customer) replace(by []Setting) error {
 	return nil
 }
 
+// Knows says that a setting is one of those that attackers of the simulator come up against.
+func Knows(f account.Field) bool { return (&limits{}).set(Setting{f, "0"}) == nil }
+
 // set reads a setting as lines.csv has it.
 func (l *limits) set(s Setting) error {
 	switch s.Field {

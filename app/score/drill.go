@@ -45,7 +45,7 @@ func RunDrill(w *sim.World, base, watched replay.Set) ([]Drill, error) {
 			return
 		}
 		d := drills[a]
-		d.Timeline = append(d.Timeline, Moment{f.At, words(f)})
+		d.Timeline = append(d.Timeline, Moment{f.At, Words(f)})
 	}
 	ours.Stopped = func(x *play.Result) {
 		if a := lines[x.Call.Line]; a != nil {
@@ -81,8 +81,8 @@ func Loss(all []Drill) (alone, watched money.Micro) {
 	return alone, watched
 }
 
-// words says what was found, and what was done.
-func words(f *play.Found) string {
+// Words says what was found, and what was done.
+func Words(f *play.Found) string {
 	text := "noticed: "
 	if len(f.Answer.Restrictions) > 0 {
 		text = fmt.Sprintf("closed (%s) until %s: ", f.Answer.Step, f.Answer.Until.Format("2 Jan 15:04"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,14 +13,20 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/money"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/replay"
 	"ringfence/sim"
 )
 
 type drillCmd struct {
-	Scenario   string `arg:"" help:"Name of a scenario that simulate --list shows." placeholder:"SCENARIO"`
-	SettingsOf string `help:"Give the attacked lines the settings of this line of the server." placeholder:"LINE" predict:"line"`
+	Scenario   string `arg:"" optional:"" help:"Name of a scenario that simulate --list shows." placeholder:"SCENARIO"`
+	SettingsOf string `help:"Give the attacked lines the settings of this line of the server, or with --adaptive and without --kind play that line with its own calls; defaults is a line without settings of its own." placeholder:"LINE" predict:"line"`
 	Rules      string `help:"Configuration file whose provider settings apply (default: the built-in ones)." placeholder:"FILE"`
 	Seed       uint64 `help:"Number from which everything is drawn (default: that of the scenario)." placeholder:"N"`
+	Adaptive   bool   `help:"Instead of a scenario: an attacker who knows the rules and the settings looks for the dearest way past them."`
+	Kind       string `help:"With --adaptive: an invented customer of this kind is attacked; simulate --list shows the kinds." placeholder:"KIND"`
+	EveryKind  bool   `help:"With --adaptive: a customer of each kind, one after another."`
+	Strategies int    `default:"10000" help:"With --adaptive: how many strategies are played." placeholder:"N"`
+	Workers    int    `default:"2" help:"With --adaptive: how many processors play." placeholder:"N"`
 }
 
 func (drillCmd) Help() string {
@@ -27,11 +34,24 @@ func (drillCmd) Help() string {
 
   ringfence drill gambia-night
   ringfence drill weekend-burst --settings-of 2001
-  ringfence drill stolen-login --rules ringfence.toml --seed 7 --json`
+  ringfence drill stolen-login --rules ringfence.toml --seed 7 --json
+
+With --adaptive there is no scenario. An attacker who knows the rules and the settings tries thousands of strategies: destinations of the whole price list, hours, lengths, calls at once, test calls ahead, pauses, waiting for the end of restrictions, ranges, lines, the own telephone or another network. Each begins where the line's own calls of the past have left its habits and its money. Shows the dearest strategy, what Ringfence did about it, and the one setting that would have reduced the loss most. Ctrl-C ends it with the best so far. A seed gives the same result with any number of workers.
+
+  ringfence drill --adaptive --settings-of 2001
+  ringfence drill --adaptive --kind small-office --strategies 2000 --seed 7
+  ringfence drill --adaptive --kind hotel --settings-of defaults --json
+  ringfence drill --adaptive --every-kind --strategies 1000`
 }
 
-// Run plays the scenario twice.
+// Run plays the scenario twice, or has an attacker look for his own.
 func (c *drillCmd) Run(s *session) error {
+	if c.Adaptive {
+		return c.adapt(s)
+	}
+	if c.Scenario == "" {
+		return usagef("name a SCENARIO that simulate --list shows, or --adaptive")
+	}
 	scenario, err := sim.Load(c.Scenario)
 	if err != nil {
 		return err
@@ -40,22 +60,15 @@ func (c *drillCmd) Run(s *session) error {
 		return usagef("scenario %s has no attack: ringfence simulate --list shows which have", c.Scenario)
 	}
 	o := sim.Options{Seed: c.Seed}
-	if c.SettingsOf != "" {
-		if o.Victims, err = settingsOf(s, c.SettingsOf); err != nil {
-			return err
-		}
-	}
-	world, err := scenario.World(o)
+	watched, err := c.rules()
 	if err != nil {
 		return err
 	}
-	cfg := config.Default()
-	if c.Rules != "" {
-		if cfg, err = config.Load(c.Rules); err != nil {
-			return err
-		}
+	if o.Victims, err = c.settings(s, &watched); err != nil {
+		return err
 	}
-	watched, err := app.ReplaySet("watched", &cfg, sim.Deck())
+	o.Victims = slices.DeleteFunc(o.Victims, func(x sim.Setting) bool { return !sim.Knows(x.Field) })
+	world, err := scenario.World(o)
 	if err != nil {
 		return err
 	}
@@ -69,6 +82,32 @@ func (c *drillCmd) Run(s *session) error {
 		return err
 	}
 	return c.show(s, drills)
+}
+
+// rules are those that calls are played through.
+func (c *drillCmd) rules() (replay.Set, error) {
+	cfg, err := config.Default(), error(nil)
+	if c.Rules != "" {
+		if cfg, err = config.Load(c.Rules); err != nil {
+			return replay.Set{}, err
+		}
+	}
+	return app.ReplaySet("watched", &cfg, sim.Deck())
+}
+
+// settings are those that the attacked lines have instead of their own; nil: they keep them.
+func (c *drillCmd) settings(s *session, set *replay.Set) (all []sim.Setting, err error) {
+	switch c.SettingsOf {
+	case "":
+		return nil, nil
+	case "defaults":
+		e := account.Resolve(time.Time{}, &set.Provider)
+		for f := range account.NumFields {
+			all = append(all, sim.Setting{Field: f, Value: inLines(f, e.Values[f])})
+		}
+		return all, nil
+	}
+	return settingsOf(s, c.SettingsOf)
 }
 
 // settingsOf asks the server for what is in force for a line.
