@@ -236,7 +236,7 @@ func (g *ground) tell(s *Strategy, o *Outcome) (all []string) {
 		from += " with its own phone"
 	}
 	say("%s, %s, on %s", from, g.when(s), count(s.Lines, "line"))
-	say("calls of about %s, up to %d at once on a line, %s between them", span(s.Talk), s.AtOnce, span(s.Gap))
+	say("calls of about %s, up to %d concurrent on a line, %s between them", span(s.Talk), s.AtOnce, span(s.Gap))
 	if s.Tests > 0 {
 		say("first %s of %s, then a pause of %s", count(s.Tests, "test call"), span(s.TestTalk), span(s.Wait))
 	}

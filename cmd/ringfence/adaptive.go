@@ -163,7 +163,7 @@ func showFound(s *session, r *adaptive.Report) error {
 	if r.Best.First != nil {
 		first = "the first was stopped after " + r.Best.First.Round(time.Second).String()
 	}
-	_ = s.say("%s let out, %d stopped for what the attacker did, %d by caps and limits; %s. Honest calls stopped meanwhile: %d.\n", api.Count(r.Best.Calls, "call", "calls"), r.Best.Stopped, r.Best.Capped, first, r.Best.Honest)
+	_ = s.say("%s connected, %d stopped for what the attacker did, %d by caps and limits; %s. Honest calls stopped meanwhile: %d.\n", api.Count(r.Best.Calls, "call", "calls"), r.Best.Stopped, r.Best.Capped, first, r.Best.Honest)
 	for _, line := range r.Best.Story {
 		_ = s.say("  %s", line)
 	}

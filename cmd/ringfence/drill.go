@@ -36,7 +36,7 @@ func (drillCmd) Help() string {
   ringfence drill weekend-burst --settings-of 2001
   ringfence drill stolen-login --rules ringfence.toml --seed 7 --json
 
-With --adaptive there is no scenario. An attacker who knows the rules and the settings tries thousands of strategies: destinations of the whole price list, hours, lengths, calls at once, test calls ahead, pauses, waiting for the end of restrictions, ranges, lines, the own telephone or another network. Each begins where the line's own calls of the past have left its habits and its money. Shows the dearest strategy, what Ringfence did about it, and the one setting that would have reduced the loss most. Ctrl-C ends it with the best so far. A seed gives the same result with any number of workers.
+With --adaptive there is no scenario. An attacker who knows the rules and the settings tries thousands of strategies: destinations of the whole price list, hours, lengths, concurrent calls, test calls ahead, pauses, waiting for the end of restrictions, ranges, lines, the own telephone or another network. Each begins where the line's own calls of the past have left its habits and its money. Shows the dearest strategy, what Ringfence did about it, and the one setting that would have reduced the loss most. Ctrl-C ends it with the best so far. A seed gives the same result with any number of workers.
 
   ringfence drill --adaptive --settings-of 2001
   ringfence drill --adaptive --kind small-office --strategies 2000 --seed 7
