@@ -14,6 +14,7 @@ import (
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/flow/play"
 	"ringfence/flow/replay"
 )
@@ -277,7 +278,7 @@ func (g *ground) block(r *rand.Rand, p *rating.Price) (b block, dest phone.Desti
 // allowed says that the settings of the first line let a number through.
 func (g *ground) allowed(digits uint64) bool {
 	var s engine.Subject
-	g.options.Rules.Understand(&s, &engine.Attempt{Line: g.lines[0].id, Dialled: "+" + strconv.FormatUint(digits, 10), Origin: g.lines[0].place}, g.from)
+	g.options.Rules.Understand(&s, &engine.Attempt{Line: g.lines[0].id, Dialled: "+" + strconv.FormatUint(digits, 10), From: restrict.From{Origin: g.lines[0].place, Product: g.lines[0].device}}, g.from)
 	return s.Judge(false) == nil && s.Costs()
 }
 
