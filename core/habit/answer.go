@@ -63,6 +63,9 @@ func (r *Rules) passed(s *State, c *Call, kind MeterKind, life Life, minute uint
 		return nil
 	}
 	allowance := r.allowance(s, kind, minute)
+	if l := who.of(life); c.level == New && c.oddAfter(l) && s.Account.age(minute) >= r.Learning {
+		allowance /= money.Micro(min(l.fired, 3) + 1) // the second time comes sooner
+	}
 	notice := level < allowance
 	if notice && (level*2 < allowance || who.meters[kind].told || !life.Acts()) {
 		return nil
@@ -85,7 +88,7 @@ func (r *Rules) tighten(s *State, f *Finding, minute uint32) {
 	l := &s.who(f.Meter).ladder
 	f.Answer.Step = Tighten
 	r.until(&f.Answer, minute, minute+r.Lasts[Tighten], r.closes(s, f, Tighten, minute))
-	l.step, l.until, l.firedAt = Tighten, minute+r.Lasts[Tighten], minute
+	l.step, l.until = Tighten, minute+r.Lasts[Tighten]
 }
 
 // until puts down what an answer closes, and for how long.
@@ -153,9 +156,17 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
 	l := who.of(f.Life)
-	step := r.climb(who, f, minute)
+	step, elsewhere := r.climb(who, f, minute), r.strangers(s, f, l, minute)
+	width := step
+	if elsewhere != nil { // everything is closed to where these calls come from: those from home need no wider answer
+		width = min(step, OneCountry)
+		step = width
+		if l.fired >= persistent {
+			step = Login
+		}
+	}
 	m, half := &who.meters[f.Meter], money.Micro(math.MaxInt64)
-	if l.fired == 0 || f.Call.odd() {
+	if l.fired == 0 || l.fired >= patience || f.Call.oddAfter(l) {
 		half = 2 // the second time comes sooner; but a false alarm does not lead to many
 	}
 	if f.Meter == Range || f.Meter == Shared {
@@ -167,22 +178,22 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	}
 	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
 	lasts := r.Lasts[step]
-	switch again := minute-min(l.until, minute) < r.Remember; {
-	case again && f.Call.odd():
+	switch again := minute-min(l.until, minute) < r.Remember && s.Account.age(minute) >= r.Learning; {
+	case again && (f.Call.oddAfter(l) || step == Narrow && l.fired > patience):
 		lasts = min(lasts<<min(l.fired, 5), longestAnswer) // one who waits for the end meets a longer one
-	case step == OneRange && !f.Call.odd():
+	case step == OneRange && !f.Call.oddAfter(l):
 		lasts = min(shortAnswer<<min(l.fired, 5), lasts) // nothing is odd but the money: the owner is notified, and can say that it was he
 	}
 	if f.Meter == Pace && step == Paid {
 		lasts = r.PaceLasts
 	}
 	until := minute + lasts
-	closes := append(r.closes(s, f, step, minute), r.strangers(s, f, minute)...)
+	closes := append(r.closes(s, f, width, minute), elsewhere...)
 	if step == Login {
 		closes = append(closes, r.logins(s, minute)...)
 	}
 	r.until(&f.Answer, minute, until, closes)
-	l.step, l.until, l.firedAt = step, max(l.until, until), minute
+	l.step, l.until = step, max(l.until, until)
 	l.fired += uint8(b2u(l.fired < math.MaxUint8))
 	if !f.Life.Acts() {
 		return
@@ -190,8 +201,14 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	fresh := uint16(minute/(24*60)) - uint16(r.Forget)
 	for _, m := range [...]*Memory{s.Line, s.Account} {
 		m.forget(fresh, f.Signs)
+		m.firedAt = minute
 	}
 	s.Notes.add(note{hot, f.Call.block(), f.Call.Account, uint16(minute / (24 * 60))})
+}
+
+// oddAfter says that a call is odd. Where a meter has fired before, and nobody has said that those calls were honest, a new network or product is enough.
+func (c *Call) oddAfter(l *ladder) bool {
+	return c.odd() || l.fired > 0 && c.signs&(1<<OddPlace|1<<OddDevice) != 0
 }
 
 // shortAnswer is how long the first answer to calls that are not odd holds, in minutes.
@@ -208,23 +225,37 @@ const patience = 2
 func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 	step, l := r.Meters[f.Meter].First, who.of(f.Life)
 	switch {
-	case !f.Call.odd() && l.fired < patience: // it may well be the owner, who was notified
+	case !f.Call.oddAfter(l) && l.fired < patience: // it may well be the owner, who was notified
 	case l.step != 0:
 		step = max(step, l.step+1)
 	case l.reached != 0 && minute-min(l.until, minute) < r.Remember:
 		step = max(step, l.reached+1)
 	}
-	if f.Call.odd() {
+	if f.Call.oddAfter(l) {
 		step = max(step, OneCountry)
 	}
-	if f.Call.odd() && f.Call.factor >= 4*256 {
+	if f.Call.oddAfter(l) && f.Call.factor >= 4*256 {
 		step = max(step, Narrow)
 	}
 	step = min(step, Login)
-	for step > OneRange && int(who.price(prices[step], minute)) > int(r.MostStops[step]) {
+	if f.Novelty == New && !f.Call.oddAfter(l) && l.step < Narrow {
+		step = min(step, Narrow) // it is what is new that flows away: closing that is enough
+	}
+	for step > OneRange && int(who.price(prices[step], minute)) > int(r.MostStops[step])*sure(step, l) {
 		step--
 	}
 	return step
+}
+
+// persistent is how often somebody from elsewhere has been stopped before logins from there are refused.
+const persistent = 4
+
+// sure is by how much more a step may stop: what comes again and again, and nobody has lifted, is hardly honest. Ordinary calls at home stay out of that.
+func sure(step Step, l *ladder) int {
+	if step > Abroad {
+		return 1
+	}
+	return max(1, int(l.fired)-patience)
 }
 
 // prices are what to look at before a step is taken.
@@ -287,8 +318,8 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 
 // strangers closes everything that costs to networks that are not long the customer's, if the call came from one: that stops a thief from elsewhere, and hardly
 // anyone else.
-func (r *Rules) strangers(s *State, f *Finding, minute uint32) []restrict.Restriction {
-	if !f.Signs.Has(OddPlace) || !f.Call.odd() {
+func (r *Rules) strangers(s *State, f *Finding, l *ladder, minute uint32) []restrict.Restriction {
+	if !f.Signs.Has(OddPlace) || !f.Call.oddAfter(l) {
 		return nil
 	}
 	x := restrict.Restriction{Names: restrict.Set{Paid: true}, Known: r.owned(s.Account.places, minute)}

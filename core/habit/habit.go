@@ -390,7 +390,7 @@ func (r *Rules) rang(s *State, e *Event, minute uint32) {
 // lifted restores everything: the calls were honest, and are known from now on.
 func (r *Rules) lifted(s *State, minute uint32) {
 	for _, m := range [...]*Memory{s.Line, s.Account} {
-		m.step, m.until, m.alarm, m.fired, m.shadow = 0, 0, 0, 0, ladder{}
+		m.step, m.until, m.alarm, m.fired, m.firedAt, m.shadow = 0, 0, 0, 0, 0, ladder{}
 		for i := range m.meters {
 			m.meters[i].level, m.meters[i].plain, m.meters[i].told = 0, 0, false
 		}

@@ -107,7 +107,7 @@ func TestThiefAtNight(t *testing.T) {
 	for i := range 45 {
 		f := p.call("002203123456", 40*money.PencePerMinute, "AS666", night.Add(time.Duration(i)*6*time.Minute), 5*time.Minute)
 		spent += 2 * money.Pound
-		if f == nil || f.Answer.Step < Narrow {
+		if f == nil || f.Answer.Step < OneCountry {
 			continue
 		}
 		if spent > 4*money.Pound {

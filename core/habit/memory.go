@@ -281,29 +281,26 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 	for n := 0; m.week < week && n < 60; n++ { // a year or more of silence forgets as much as a year
 		m.week++
 		learns := int(m.week)*7 <= int(m.born/(24*60))+r.Learning+7 // nothing acts yet: what there is is usual
+		doubted := m.doubted(m.week - 1)
 		for i := range m.meters {
 			x := &m.meters[i]
 			grown := x.most + x.most/2 + r.Little
-			if learns {
+			switch {
+			case learns:
 				grown = x.peak
+			case doubted:
+				grown = x.most
 			}
 			x.most = max(x.most-x.most/16, min(x.peak, grown))
 			x.peak, x.told = 0, false
 		}
-		if most := m.most + m.most/2 + 1; learns {
-			m.most = max(m.most, m.peak)
-		} else {
-			m.most = max(m.most-m.most/16, min(m.peak, most))
-		}
-		m.peak = m.open
-		if most := m.mostInHour + m.mostInHour/2 + 2; learns {
-			m.mostInHour = max(m.mostInHour, m.peakInHour)
-		} else {
-			m.mostInHour = max(m.mostInHour-m.mostInHour/16, min(m.peakInHour, most))
-		}
-		m.peakInHour = 0
+		m.most = learnt(m.most, m.peak, m.most/2+1, learns, doubted)
+		m.mostInHour = learnt(m.mostInHour, m.peakInHour, m.mostInHour/2+2, learns, doubted)
+		m.peak, m.peakInHour = m.open, 0
 		for i := range m.stopped {
-			m.stops[i] = max(m.stops[i]-m.stops[i]/4, m.stopped[i])
+			if !doubted {
+				m.stops[i] = max(m.stops[i]-m.stops[i]/4, m.stopped[i])
+			}
 			m.stopped[i] = 0
 		}
 		for i := range m.hours {
@@ -318,6 +315,22 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 	}
 	m.week = max(m.week, week)
 	return false
+}
+
+// doubted says that an answer was given in a week, and nobody has said that its calls were honest. What they reached is not usual, and teaches nothing.
+func (m *Memory) doubted(week uint16) bool {
+	return m.firedAt != 0 && uint16(m.firedAt/(7*24*60)) == week
+}
+
+// learnt is the most there has been after a week with this peak. It grows by a step at most, and fades.
+func learnt(most, peak, step uint16, learns, doubted bool) uint16 {
+	switch {
+	case learns:
+		return max(most, peak)
+	case doubted:
+		step = 0
+	}
+	return max(most-most/16, min(peak, most+step))
 }
 
 // hourly counts a call within its hour.
