@@ -46,7 +46,7 @@ func (p *person) call(number string, perMinute money.Rate, from string, at time.
 		}
 		p.all = append(p.all, *f)
 		p.all[len(p.all)-1].Call = nil
-		stopped = stopped || f.Life.Acts() && f.Answer.Step >= Narrow
+		stopped = stopped || f.Life.Acts() && f.Answer.Step > Tighten
 	}
 	slice := money.Micro(perMinute / 2000)
 	step(&Event{Kind: Began, Call: &c, Amount: slice}, at)
