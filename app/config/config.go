@@ -291,6 +291,10 @@ type Settings struct {
 	// AccountWarning is the same for all lines of a customer together.
 	AccountWarning Setting `toml:"account-warning" reload:"live"`
 
+	// Watch "off" leaves calls unwatched: what is unlike the usual calls of a line makes no finding and closes nothing. Staff may set it for a customer
+	// or a line whose calls no rule can understand. What is usual is still learned. The default is "on".
+	Watch Setting `toml:"watch" reload:"live"`
+
 	// Nets is the list of addresses and networks that every line must log in from, in addition to its own IP lock:
 	// "192.0.2.0/24, 2001:db8::/32". Left out, there is no such lock.
 	Nets Setting `toml:"nets" reload:"live"`

@@ -134,7 +134,7 @@ func inLines(f account.Field, n int64) string {
 	case account.UnitAmount:
 		return money.Micro(n).String()
 	case account.UnitSwitch:
-		return map[bool]string{true: "on", false: "off"}[n > 0]
+		return account.Format(f, n)
 	}
 	return strconv.FormatInt(n, 10)
 }

@@ -46,7 +46,14 @@ const (
 	AccountMonthCap
 	LineWarning    // un-billed usage at which contacts are notified, and again at each further multiple; 0 is off
 	AccountWarning // the same for all lines of a customer together
+	Watch          // whether calls are watched for what is unlike the usual: Watched, or Unwatched
 	NumFields
+)
+
+// Values of Watch. Smaller is tighter.
+const (
+	Watched   = 0
+	Unwatched = 1
 )
 
 // NoCallsPerSecond is the CallsPerSecond that limits nothing, so that no call is counted for it.

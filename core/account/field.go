@@ -55,6 +55,7 @@ var fields = [NumFields]struct {
 	AccountMonthCap:      {"account-month-cap", UnitAmount, int64(150 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	LineWarning:          {"line-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
 	AccountWarning:       {"account-warning", UnitAmount, int64(10 * money.Pound), 0, int64(10_000_000 * money.Pound)},
+	Watch:                {"watch", UnitSwitch, Watched, Watched, Unwatched},
 }
 
 // String is the name by which the CLI, the API and the pages know the field: "national-ceiling".
@@ -126,6 +127,9 @@ func ParseValueIn(c money.Currency, f Field, text string) (int64, error) {
 	n, err := parseUnit(c, fields[f].unit, text)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s %q: want %s", ErrValue, f, text, f.wanted(c))
+	}
+	if f == Watch { // on is the tighter
+		n = Unwatched - n
 	}
 	return n, checkRange(c, f, n)
 }
@@ -211,7 +215,7 @@ func formatIn(c money.Currency, f Field, n int64) string {
 	case UnitSeconds:
 		return formatSeconds(n)
 	case UnitSwitch:
-		if n == 0 {
+		if (n == 0) != (f == Watch) {
 			return off
 		}
 		return "on"

@@ -28,6 +28,7 @@ type watched struct {
 // habits watches the calls of a Player.
 type habits struct {
 	rules *habit.Rules
+	off   *habit.Rules // the same, of lines that are not watched
 	state habit.State
 	signs map[string]habit.Signs // of the findings, by key
 }
@@ -40,7 +41,11 @@ func (p *Player) watch(ln *line, c *Call, e *habit.Event, now time.Time) {
 	h := &p.habits
 	h.state.Line, h.state.Account = &ln.own.watched.memory, &ln.account.watched.memory
 	e.Since = ln.Since
-	f := h.rules.Step(&h.state, e, now)
+	rules := h.rules
+	if ln.Settings.Values[account.Watch] == account.Unwatched {
+		rules = h.off
+	}
+	f := rules.Step(&h.state, e, now)
 	if f == nil {
 		return
 	}

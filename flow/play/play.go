@@ -137,7 +137,10 @@ type live struct {
 // New makes a Player that has played nothing.
 func New(o Options) *Player {
 	p := &Player{o: o, rules: o.Rules, counts: memory.New(), accounts: map[string]*purses{}, slots: map[string]int{}}
-	p.habits = habits{o.Habits, habit.State{World: o.World, Notes: &habit.Notes{}}, map[string]habit.Signs{}}
+	p.habits = habits{rules: o.Habits, state: habit.State{World: o.World, Notes: &habit.Notes{}}, signs: map[string]habit.Signs{}}
+	if o.Habits != nil {
+		p.habits.off = o.Habits.AtMost(habit.Off)
+	}
 	p.rules.Line = func(id string, now time.Time) (engine.Line, bool) { // of the call that is played: no other line is asked for
 		ln := p.current.Line
 		ln.Locked = ln.Locked || p.current.shut

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/detect"
 	"ringfence/core/fact"
@@ -96,26 +97,29 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 	if !ok {
 		return nil
 	}
-	account := l.Customer()
+	customer := l.Customer()
 	e.Since = l.Since()
 	line, err := r.memory(ctx, "line/"+f.Line, f.At)
 	if err != nil {
 		return err
 	}
-	whole, err := r.memory(ctx, "account/"+account, f.At)
+	whole, err := r.memory(ctx, "account/"+customer, f.At)
 	if err != nil {
 		return err
 	}
 	rules := r.rules
 	stale := now.Sub(f.At) > freshFor
-	if stale {
+	switch {
+	case l.Effective(f.At).Values[account.Watch] == account.Unwatched:
+		rules = rules.AtMost(habit.Off)
+	case stale:
 		rules = rules.AtMost(habit.Shadow)
 	}
 	state := habit.State{Line: &line.Memory, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
 	found := rules.Step(&state, e, f.At)
-	r.dirty["line/"+f.Line], r.dirty["account/"+account] = line, whole
+	r.dirty["line/"+f.Line], r.dirty["account/"+customer] = line, whole
 	if found != nil && !stale {
-		r.finding(found, f, account)
+		r.finding(found, f, customer)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/fact"
 	"ringfence/core/habit"
@@ -331,6 +332,37 @@ func TestARuleThatIsWrongGoesBack(t *testing.T) {
 			if m.Life != want {
 				t.Errorf("after a restart %v is %v", habit.MeterKind(kind), m.Life)
 			}
+		}
+	})
+}
+
+// TestALineThatIsNotWatched: nothing is found on it, what is usual is learned all the same, and the setting is a loosening.
+func TestALineThatIsNotWatched(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		off := book.Setting{Field: account.Watch, N: account.Unwatched}
+		if err := o.book.Set(t.Context(), "owner", account.LevelLine, "2001", off); err == nil {
+			t.Error("a customer switched the watch off")
+		}
+		off.Grant = true
+		must(t, o.book.Set(t.Context(), "desk", account.LevelLine, "2001", off))
+		r := o.react(false)
+		stop := o.run(r)
+		for range 10 {
+			o.calls("+2203123456", "203.0.113.9", 5)
+		}
+		wait(time.Second)
+		if found := o.unusual(); len(found) != 0 || len(o.closed()) != 0 {
+			t.Errorf("%+v", found)
+		}
+		must(t, o.book.Set(t.Context(), "desk", account.LevelLine, "2001", book.Setting{Field: account.Watch, N: account.Watched}))
+		for range 10 {
+			o.calls("+2203987654", "203.0.113.9", 5)
+		}
+		wait(time.Second)
+		stop()
+		if len(o.unusual()) == 0 {
+			t.Error("nothing was found once the line was watched again")
 		}
 	})
 }
