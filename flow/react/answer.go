@@ -62,7 +62,15 @@ func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 		r.trust.Found(found.Meter, key)
 		r.trusted = true
 	}
-	if !found.Life.Acts() || len(closes) == 0 {
+	if found.Answer.Step > habit.Notice {
+		r.figures.found(found.Meter.String(), r.life(found), key)
+		r.figured = true
+	}
+	switch {
+	case len(closes) == 0:
+		return
+	case !found.Life.Acts():
+		r.foresees(found, key, f.Line, account, f.At)
 		return
 	}
 	r.admitKnown(closes, f, account, found.Answer.Whole)

@@ -26,6 +26,9 @@ type watched struct {
 	begun         time.Time
 	stored        bool // its row is in the store
 	changed       bool // since it was written
+	held          money.Micro
+	would         string // the finding of a shadow that would have stopped it, and what was paid for by then
+	paid          money.Micro
 }
 
 // fact takes one fact. An error says that the store failed: the fact has changed nothing and can be taken again.
@@ -43,6 +46,9 @@ func (r *React) fact(ctx context.Context, f *store.Fact, now time.Time) error {
 		return r.settled(ctx, f, now)
 	case fact.KindCallRefused:
 		return r.refused(ctx, f, now)
+	case fact.KindCallCut:
+		r.cut(f)
+		return nil
 	case fact.KindCallsVouched:
 		return r.vouched(ctx, f, now)
 	case fact.KindLineDeleted:
@@ -157,11 +163,15 @@ func (r *React) admitted(ctx context.Context, f *store.Fact, now time.Time) erro
 	if inbound {
 		return nil
 	}
-	err := r.step(ctx, f, now, &habit.Event{Kind: habit.Began, Call: &w.Call, Amount: b.Held})
-	if err != nil {
+	lists := r.foreseenOf(w)
+	if err := r.step(ctx, f, now, &habit.Event{Kind: habit.Began, Call: &w.Call, Amount: b.Held}); err != nil {
 		delete(r.calls, f.Call)
+		return err
 	}
-	return err
+	w.held, r.figured = b.Held, true
+	r.figures.today(f.At).Calls++
+	r.foresee(w, lists, l.Zone(), 0, f.At)
+	return nil
 }
 
 // call is a call as it is watched, from what a fact says of its number and price.
@@ -193,7 +203,15 @@ func (r *React) held(ctx context.Context, f *store.Fact, now time.Time) error {
 		return nil
 	}
 	w.changed = true
-	return r.step(ctx, f, now, &habit.Event{Kind: habit.Held, Call: &w.Call, Amount: b.Held})
+	lists := r.foreseenOf(w)
+	if err := r.step(ctx, f, now, &habit.Event{Kind: habit.Held, Call: &w.Call, Amount: b.Held}); err != nil {
+		return err
+	}
+	if l, ok := r.o.Book.Line(f.Line); ok {
+		r.foresee(w, lists, l.Zone(), w.held, f.At)
+	}
+	w.held = b.Held
+	return nil
 }
 
 // settled ends a call. One that came in is watched only now: it is known how long it was.
@@ -210,6 +228,7 @@ func (r *React) settled(ctx context.Context, f *store.Fact, now time.Time) error
 	if err := r.step(ctx, f, now, &e); err != nil {
 		return err
 	}
+	r.spared(w, b.Retail)
 	r.dropCall(f.Call, w)
 	return nil
 }
@@ -220,6 +239,9 @@ func (r *React) refused(ctx context.Context, f *store.Fact, now time.Time) error
 		return nil
 	}
 	reason, err := policy.ParseReason(b.Reason)
+	if err == nil {
+		r.refusedBy(f, reason, b.Limit, b.PerMinute)
+	}
 	if err != nil || !reason.OfDestination() || b.Direction == string(call.In) {
 		return nil
 	}
@@ -246,6 +268,8 @@ func (r *React) vouched(ctx context.Context, f *store.Fact, now time.Time) error
 	if err := r.lifted(ctx, f, now); err != nil {
 		return err
 	}
+	r.figures.vouched(b.Key)
+	r.figured = true
 	r.distrust(b.Key, f.At)
 	return nil
 }
@@ -271,7 +295,7 @@ func (r *React) distrust(key string, at time.Time) {
 	if !back {
 		return
 	}
-	r.rules = r.trust.Apply(r.o.Rules)
+	r.trustRules()
 	body := fact.CallsRuleBack{Measure: kind.String(), Life: r.rules.Meters[kind].Life.String()}
 	row := body.Row(at, fact.Subject{})
 	row.Key = store.Short("rule-back/" + key)

@@ -13,17 +13,20 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/habit"
+	"ringfence/core/money"
+	"ringfence/core/restrict"
 	"ringfence/flow/journal"
 	"ringfence/state/store"
 )
 
 // Subjects of what is stored, beside "line/ID" and "account/ID".
 const (
-	world    = "world"    // what customers have in common, after the hour at which it turned
-	noteRows = "notes/"   // what the world is to learn at the next hour, in pieces
-	callRows = "call/"    // calls in progress
-	trust    = "trust"    // how far each rule is trusted, by what was answered to its findings
-	pending  = "pending/" // answers that are not applied yet, by the finding's key
+	world     = "world"    // what customers have in common, after the hour at which it turned
+	noteRows  = "notes/"   // what the world is to learn at the next hour, in pieces
+	callRows  = "call/"    // calls in progress
+	trust     = "trust"    // how far each rule is trusted, by what was answered to its findings
+	wouldRows = would      // what rules in shadow would have closed
+	pending   = "pending/" // answers that are not applied yet, by the finding's key
 )
 
 // memory is what is known of a line or customer; it is read when it is first asked for.
@@ -90,7 +93,8 @@ func (r *React) load(ctx context.Context) error {
 	r.answers, r.found, r.notes, r.noted, r.chunks = map[string]*answer{}, nil, habit.Notes{}, 0, nil
 	r.world, r.hour, r.turned = habit.World{}, time.Time{}, false
 	r.trust, r.trusted = habit.Trust{}, false
-	for _, under := range [...]string{world, noteRows, callRows, trust, pending} {
+	r.figures, r.figured, r.would, r.foreseen = figures{}, false, map[string][]restrict.Restriction{}, map[string]bool{}
+	for _, under := range [...]string{world, noteRows, callRows, trust, figureRow, wouldRows, pending} {
 		err := r.o.Store.Memories(ctx, Stage, under, func(m store.Memory) error {
 			if err := r.read(m.Subject, m.Body); err != nil {
 				r.stats.Bad++
@@ -103,9 +107,7 @@ func (r *React) load(ctx context.Context) error {
 		}
 	}
 	r.noted = r.notes.Len()
-	if r.o.Rules != nil {
-		r.rules = r.trust.Apply(r.o.Rules)
-	}
+	r.trustRules()
 	now, err := r.o.Store.Cursor(ctx, Stage)
 	if err != nil {
 		return err
@@ -136,6 +138,8 @@ func (r *React) read(subject string, body []byte) error {
 			r.trust = *t
 		}
 		return err
+	case figureRow + "/", wouldRows:
+		return r.readFigures(subject, body)
 	case noteRows:
 		n, err := strconv.Atoi(id)
 		r.chunks = append(r.chunks, n)
@@ -169,7 +173,8 @@ func (r *React) save(ctx context.Context) error {
 	for _, w := range r.calls {
 		w.stored, w.changed = true, false
 	}
-	r.noted, r.turned, r.trusted = r.notes.Len(), false, false
+	r.noted, r.turned, r.trusted, r.figured = r.notes.Len(), false, false, false
+	clear(r.foreseen)
 	for _, a := range r.answers {
 		a.stored = true
 	}
@@ -192,6 +197,7 @@ func (r *React) changes() (rows []store.Memory) {
 			put(pending+key, a.append())
 		}
 	}
+	r.changedFigures(put)
 	if r.turned {
 		put(world, r.world.Append(binary.BigEndian.AppendUint64(nil, uint64(r.hour.Unix()))))
 		for _, n := range r.chunks {
@@ -214,8 +220,8 @@ func (r *React) changes() (rows []store.Memory) {
 
 func noteRow(n int) string { return fmt.Sprintf("%s%020d", noteRows, n) }
 
-// callVersion is the first byte of a call's row.
-const callVersion = 1
+// callVersion is the first byte of a call's row. Version 1 knew nothing of shadows.
+const callVersion = 2
 
 func (w *watched) append(b []byte) []byte {
 	b = append(b, callVersion, 0)
@@ -223,29 +229,41 @@ func (w *watched) append(b []byte) []byte {
 		b[len(b)-1] = 1
 	}
 	b = binary.AppendVarint(b, w.begun.UnixMicro())
-	for _, text := range [...]string{w.line, w.account} {
+	for _, text := range [...]string{w.line, w.account, w.would} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(w.held)), uint64(w.paid))
 	return habit.AppendCall(b, &w.Call)
 }
 
 func readCall(b []byte) (*watched, error) {
-	if len(b) < 2 || b[0] != callVersion {
+	if len(b) < 2 || b[0] != callVersion && b[0] != 1 {
 		return nil, fmt.Errorf("%w: version of a call", habit.ErrMemory)
 	}
-	w := &watched{inbound: b[1] == 1, stored: true}
+	w, version := &watched{inbound: b[1] == 1, stored: true}, b[0]
 	begun, n := binary.Varint(b[2:])
 	if n <= 0 {
 		return nil, habit.ErrMemory
 	}
 	w.begun, b = time.UnixMicro(begun).UTC(), b[2+n:]
-	for _, text := range [...]*string{&w.line, &w.account} {
+	texts, amounts := []*string{&w.line, &w.account, &w.would}, []*money.Micro{&w.held, &w.paid}
+	if version == 1 {
+		texts, amounts = texts[:2], nil
+	}
+	for _, text := range texts {
 		size, n := binary.Uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
 			return nil, habit.ErrMemory
 		}
 		*text, b = string(b[n:n+int(size)]), b[n+int(size):]
+	}
+	for _, amount := range amounts {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return nil, habit.ErrMemory
+		}
+		*amount, b = money.Micro(n), b[size:]
 	}
 	c, err := habit.ReadCall(b)
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"ringfence/core/call"
 	"ringfence/core/fact"
 	"ringfence/core/habit"
+	"ringfence/core/restrict"
 	"ringfence/flow/book"
 	"ringfence/flow/journal"
 	"ringfence/state/store"
@@ -80,6 +81,12 @@ type React struct {
 	trust    habit.Trust
 	trusted  bool // that has changed since it was written
 	origins  origins
+
+	figures  figures
+	figured  bool                              // since it was written
+	would    map[string][]restrict.Restriction // what shadows would have closed, by subject
+	foreseen map[string]bool                   // subjects of would that have changed
+	waits    [habit.NumMeters]bool             // rules that wait for somebody to agree
 }
 
 // memory is what is remembered of a line or customer.
@@ -144,7 +151,8 @@ func (r *React) Use(rules *habit.Rules) {
 	defer r.mu.Unlock()
 	r.o.Rules = rules
 	if rules != nil {
-		r.rules, r.trusted = r.trust.Apply(rules), true
+		r.trustRules()
+		r.trusted = true
 	}
 }
 

@@ -366,3 +366,100 @@ func TestALineThatIsNotWatched(t *testing.T) {
 		}
 	})
 }
+
+// TestARulesFigures: of each life it is known what a rule found and stopped, what that saved and what of it was honest, also after a restart. A shadow's are of what
+// went on.
+func TestARulesFigures(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		wait(10 * time.Hour)
+		r := o.react(true)
+		stop := o.run(r)
+		for range 6 {
+			o.calls("+2203123456", "203.0.113.9", 10)
+		}
+		wait(5 * time.Second)
+		stop()
+		sum := func(r *React, life string) (all Figures) {
+			rules, err := r.Rules(t.Context())
+			must(t, err)
+			for _, x := range rules {
+				f := x.Stages[life]
+				all.Fired, all.Stopped, all.Saved, all.Honest, all.Wrong = all.Fired+f.Fired, all.Stopped+f.Stopped, all.Saved+f.Saved, all.Honest+f.Honest, all.Wrong+f.Wrong
+			}
+			return all
+		}
+		shadow := sum(r, "shadow")
+		if shadow.Fired == 0 || shadow.Stopped == 0 || shadow.Saved < 10*money.Pound || shadow.Saved > 60*money.Pound || len(o.closed()) != 0 {
+			t.Errorf("as a shadow: %+v", shadow)
+		}
+		r = o.react(false)
+		stop = o.run(r)
+		wait(time.Second)
+		if again := sum(r, "shadow"); again != shadow {
+			t.Errorf("after a restart %+v, before %+v", again, shadow)
+		}
+		id, _ := o.begins("+2203777456", "203.0.113.9")
+		for m := 2; m <= 20 && len(o.closed()) < 3; m++ {
+			wait(time.Minute)
+			o.write(&fact.SliceHeld{Held: money.Pound * money.Micro(m)}, id)
+			r.Wake()
+			wait(100 * time.Millisecond)
+		}
+		x := o.closed()[len(o.closed())-1]
+		o.write(&fact.CallRefused{Direction: "out", Number: "+2203777456", Reason: "destination-closed", Limit: x.ID, PerMinute: money.Rate(money.Pound) * 1000}, "call-refused")
+		r.Wake()
+		wait(3 * time.Second)
+		live := sum(r, "live")
+		if live.Fired == 0 || live.Stopped != 1 || live.Saved != money.Pound || live.Honest != 0 {
+			t.Errorf("live: %+v", live)
+		}
+		must(t, Vouch(t.Context(), o.db, o.book, "owner", "2001", "acme", x.Finding))
+		wait(3 * time.Second)
+		if live = sum(r, "live"); live.Honest != 1 || live.Wrong != 1 {
+			t.Errorf("once the owner said that it was he: %+v", live)
+		}
+		stop()
+	})
+}
+
+// TestATooWideRuleWaits: a rule that as a shadow would have stopped more than one of a hundred calls is not put in force by a reload, nor by a restart, until somebody
+// agrees; and one that does little is.
+func TestATooWideRuleWaits(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		r := o.react(true)
+		stop := o.run(r)
+		wait(time.Second)
+		r.mu.Lock()
+		r.figures.Days = []day{{Day: time.Now().Unix() / (24 * 60 * 60), Calls: 2000, Would: map[string]int64{"pace": 21, "line": 20}}}
+		r.figured = true
+		r.mu.Unlock()
+		o.calls("+442079460000", "192.0.2.7", 1)
+		wait(5 * time.Second)
+		lives := func(r *React) (line, pace habit.Life, why string) {
+			rules, err := r.Rules(t.Context())
+			must(t, err)
+			return rules[habit.Whole].Life, rules[habit.Pace].Life, rules[habit.Pace].Why
+		}
+		r.Use(habit.Default())
+		if line, pace, why := lives(r); line != habit.Live || pace != habit.Shadow || why != TooWide {
+			t.Errorf("after the reload: %v %v %s", line, pace, why)
+		}
+		o.calls("+442079460000", "192.0.2.7", 1)
+		wait(5 * time.Second)
+		stop()
+		r = o.react(false)
+		stop = o.run(r)
+		wait(time.Second)
+		if _, pace, _ := lives(r); pace != habit.Shadow {
+			t.Errorf("after a restart: %v", pace)
+		}
+		if r.Agree("desk", "line") || !r.Agree("desk", "pace") {
+			t.Error("what waits is agreed to, and nothing else")
+		}
+		if _, pace, why := lives(r); pace != habit.Live || why != "" {
+			t.Errorf("once it was agreed to: %v %s", pace, why)
+		}
+		stop()
+	})
+}
