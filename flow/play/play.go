@@ -523,7 +523,8 @@ func (p *Player) refused(c *Call, r *engine.Refusal) {
 			p.result.Saved = s.Quote.Cost(c.Wants)
 		}
 	}
-	if r.Reason == policy.DestinationClosed {
+	switch r.Reason {
+	case policy.DestinationClosed, policy.LoginClosed, policy.TooManyRestricted:
 		p.result.Finding, p.result.Until = p.current.finding(p.subject.Dest, &p.subject.Quote.Price, p.subject.From, c.At)
 	}
 	p.signed()
