@@ -55,25 +55,25 @@ var looser = map[string]struct {
 }{
 	"call-selling":       {loss: 20},
 	"connection-charges": {loss: 15},
-	"first-week":         {honest: 50},
+	"first-week":         {honest: 120},
 	"forwarding":         {loss: 45},
 	"mali-minutes":       {loss: 5},
 	"new-customer":       {loss: 150},
-	"own-telephone":      {loss: 80, honest: 60},
+	"own-telephone":      {loss: 80, honest: 120},
 	"resold-ordinary":    {loss: 150},
 	"rotating-ranges":    {loss: 5},
-	"slow-drip":          {honest: 80},
-	"slow-drip-busy":     {loss: 300, honest: 50},
-	"stolen-sim":         {loss: 30, honest: 40},
+	"slow-drip":          {honest: 160},
+	"slow-drip-busy":     {loss: 300, honest: 120},
+	"stolen-sim":         {loss: 30, honest: 120},
 	"tests-ahead":        {loss: 60},
 	"three-countries":    {loss: 6},
-	"two-lines":          {loss: 100, honest: 80},
-	"wangiri":            {loss: 15, honest: 30},
+	"two-lines":          {loss: 100, honest: 160},
+	"wangiri":            {loss: 15, honest: 120},
 	"web-form":           {loss: 250},
 }
 
 // least honest calls that may be stopped: of so few calls one more says nothing.
-const fewStopped = 5
+const fewStopped = 10
 
 // TestEveryScenario: each scenario of the program runs, says what must come of it, and comes to that in a short form with few people and two attacks, or to the
 // looser bound above.
