@@ -25,7 +25,7 @@ import (
 // adminDeps is what the admin API asks of the rest of the program.
 func (a *App) adminDeps() rest.Deps {
 	return rest.Deps{
-		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch,
+		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch, Rules: a.rules, Agree: a.agree,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
 		TrunkTest: a.testTrunk, Trace: a.trace,
@@ -130,7 +130,7 @@ func (a *App) journal(ctx context.Context, q rest.JournalQuery) ([]api.Fact, err
 	return out, nil
 }
 
-func (a *App) status(context.Context) api.Status {
+func (a *App) status(ctx context.Context) api.Status {
 	cfg := a.config()
 	s := api.Status{
 		Version: Version, Node: cfg.Node, Started: a.began.UTC(), Uptime: int64(time.Since(a.began) / time.Second),
@@ -140,6 +140,7 @@ func (a *App) status(context.Context) api.Status {
 	if f := a.storeFault(); f != "" {
 		s.Store = f
 	}
+	s.Watching, _ = a.watching(ctx)
 	return s
 }
 
@@ -147,6 +148,9 @@ func (a *App) status(context.Context) api.Status {
 func (a *App) check(ctx context.Context) check.Findings {
 	now := time.Now()
 	all := []check.Findings{a.health.Check(ctx), a.book.Check(now)}
+	if _, rules := a.watching(ctx); len(rules) > 0 {
+		all = append(all, rules)
+	}
 	if a.config().Provider.Plan == "uk" {
 		all = append(all, a.numbering.table.Load().Check(now))
 	}

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
 	"time"
 
 	"ringfence/app/config"
+	"ringfence/core/check"
 	"ringfence/core/habit"
 	"ringfence/flow/device"
 	"ringfence/flow/react"
@@ -58,4 +60,34 @@ func (a *App) wrote() {
 	if a.react != nil {
 		a.react.Wake()
 	}
+}
+
+// rules are those that watch calls.
+func (a *App) rules(ctx context.Context) ([]react.Rule, error) {
+	if a.react == nil {
+		return nil, nil
+	}
+	return a.react.Rules(ctx)
+}
+
+func (a *App) agree(actor, rule string) bool { return a.react != nil && a.react.Agree(actor, rule) }
+
+// watching says how calls are watched, and which rules are trusted less than the configuration says.
+func (a *App) watching(ctx context.Context) (text string, findings check.Findings) {
+	all, err := a.rules(ctx)
+	if err != nil || len(all) == 0 {
+		return habit.Off.String(), nil
+	}
+	text = cmp.Or(a.config().Watch.Calls, habit.Shadow.String())
+	for i := range all {
+		switch r := &all[i]; r.Why {
+		case react.WentBack:
+			text += ", " + r.Name + " went back to " + r.Life.String()
+			findings.Warn("watch."+r.Name, "was too often wrong and went back from %s to %s; change it in the configuration to trust it again. See: ringfence rules", r.Set, r.Life)
+		case react.TooWide:
+			text += ", " + r.Name + " waits to be " + r.Set.String()
+			findings.Warn("watch."+r.Name, "would have stopped more than 1 %% of last month's paid calls, and is a shadow until somebody agrees: ringfence rules agree %s", r.Name)
+		}
+	}
+	return text, findings
 }

@@ -67,6 +67,7 @@ type commands struct {
 	Hotlist hotlistCmd `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
 	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
 	Finding findingCmd `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
+	Rules   rulesCmd   `cmd:"" group:"guard" help:"Rules that watch calls, and what they did."`
 	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
 	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." route:"GET /v1/geo" eg:"203.0.113.9" detail:"Without files everything is unknown: set geo.files in the configuration."`
 

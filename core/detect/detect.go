@@ -36,6 +36,7 @@ const (
 	Unallocated         // number-unallocated: a line calls a number of an unallocated block
 	UnusualCalls        // unusual-calls: calls are unlike what their line usually does
 	UnusualTrial        // unusual-trial: what unusual-calls would have closed, were it more than a trial
+	RuleBack            // rule-back: a rule for unusual calls was too often wrong and is trusted less
 	NumKinds
 )
 
@@ -102,6 +103,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	fact.KindLegUnconfirmed:  on(judgeUnconfirmed),
 	fact.KindCallUnallocated: on(judgeUnallocated),
 	fact.KindCallsUnusual:    on(judgeUnusual),
+	fact.KindCallsRuleBack:   on(judgeRuleBack),
 	fact.KindDeviceNew:       ofLine(judgeDevice),
 	fact.KindDeviceMoved:     ofLine(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
 }

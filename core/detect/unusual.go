@@ -125,3 +125,12 @@ func unusualEvidence(e *Event, b *fact.CallsUnusual) []byte {
 	}
 	return v.json()
 }
+
+// judgeRuleBack: a rule has gone back by itself.
+func judgeRuleBack(e *Event, b *fact.CallsRuleBack) ([]Finding, error) {
+	if b.Measure == "" {
+		return nil, fmt.Errorf("%w: %s without a rule", ErrBody, e.Kind)
+	}
+	text := fmt.Sprintf("Three of the last ten findings of the rule %s were honest calls. It is %s now.", said(b.Measure), said(b.Life))
+	return []Finding{e.finding(RuleBack, "", "", text, evidence{"measure": b.Measure, "life": b.Life}, b.Measure, e.day())}, nil
+}

@@ -29,6 +29,7 @@ import (
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/react"
 	"ringfence/flow/watch"
 )
 
@@ -47,6 +48,10 @@ type Deps struct {
 
 	// Vouch records that the calls of a finding were honest, and opens what it closed. line is "" for all of a customer's.
 	Vouch func(ctx context.Context, actor, line, customer, finding string) error
+
+	// Rules are those that watch calls, with their figures; Agree lets one act that waits. False: none of that name does.
+	Rules func(ctx context.Context) ([]react.Rule, error)
+	Agree func(actor, rule string) bool
 
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int

@@ -19,6 +19,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/check"
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -31,6 +32,7 @@ import (
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
+	"ringfence/flow/react"
 )
 
 var ctx = context.Background()
@@ -127,6 +129,13 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 			f.cuts = append(f.cuts, fmt.Sprint(id, " ", why.Code(), " ", text))
 			return true
 		},
+		Rules: func(context.Context) ([]react.Rule, error) {
+			return []react.Rule{
+				{Name: "pace", Set: habit.Live, Life: habit.Shadow, Why: react.TooWide, Stages: map[string]react.Figures{"live": {Fired: 2, Stopped: 7}, "shadow": {Fired: 3, Stopped: 40, Wrong: 4, Honest: 1, Saved: 12_500_000}}},
+				{Name: "line", Set: habit.Live, Life: habit.Live},
+			}, nil
+		},
+		Agree: func(_, rule string) bool { return rule == "pace" },
 		Phones: func(string, time.Time) []location.Binding {
 			return []location.Binding{{Contact: "sip:acme-1@192.0.2.9", Received: netip.MustParseAddrPort("192.0.2.9:5060"), Transport: "udp", UserAgent: "Yealink"}}
 		},

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,5 +84,39 @@ func TestRestrictions(t *testing.T) {
 		if w := f.do("DELETE", path+c.query, ""); w.Code != c.code || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %d %s", c.query, w.Code, w.Body)
 		}
+	}
+}
+
+// TestRulesHaveFigures: each of its lives apart; one that waits can be agreed to, and no other.
+func TestRulesHaveFigures(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	var all api.List[api.Rule]
+	if err := json.Unmarshal(f.do("GET", "/v1/rules", "").Body.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	want := []api.RuleStage{{Life: "shadow", Fired: 3, Honest: 1, Stopped: 40, Wrong: 4, Saved: 12_500_000}, {Life: "live", Fired: 2, Stopped: 7}}
+	if len(all.Items) != 2 || all.Items[0].Why != "too-wide" || !slices.Equal(all.Items[0].Stages, want) || all.Items[1].Stages == nil {
+		t.Errorf("%+v", all)
+	}
+	if w := f.do("POST", "/v1/rules/pace/agree", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", "/v1/rules/line/agree", ""); w.Code != 404 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestFewerConcurrentCalls: a restriction that closes nothing says what it does, and what stays open.
+func TestFewerConcurrentCalls(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	var r api.Restriction
+	w := f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"abroad","except":"FR","at_once":2}`)
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || r.AtOnce != 2 || r.Does != "no more than 2 concurrent calls to: abroad; open stay: FR" {
+		t.Errorf("%v %s", err, w.Body)
+	}
+	if w := f.do("POST", "/v1/restrictions", `{"line":"acme-1","only":"FR","at_once":2}`); w.Code != 422 {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -226,12 +226,13 @@ type Status struct {
 	Decks         int       `json:"decks"`
 	Registrations int       `json:"registrations"`
 	Calls         int       `json:"calls"`
+	Watching      string    `json:"watching,omitempty" doc:"how calls are watched, and which rules are trusted less than the configuration says"`
 }
 
 // Resource describes the status of a node.
 func (Status) Resource() Resource[Status] {
 	return Resource[Status]{
-		Fields: "ready, store, calls, phones, lines, trunks, decks, node, version, up",
+		Fields: "ready, store, calls, watching?, phones, lines, trunks, decks, node, version, up",
 		Cells: map[string]func(*Status) Cell{
 			"ready": func(s *Status) Cell { return Cell{Look: map[bool]string{true: "good", false: "bad"}[s.Ready]} },
 			"store": func(s *Status) Cell {
