@@ -378,6 +378,20 @@ func (l *leg) bye(lines []byte) {
 	l.send(request{method: message.BYE, why: forBye, lines: lines}).Until(l.byeUntil)
 }
 
+// byeLonger waits for the answer to a BYE for a time at least that allows some more of them.
+func (l *leg) byeLonger() {
+	s := l.b.s
+	if l.state != closed || l.byeUntil == 0 || l.over() || s.wall.Sub(l.byeAt) > 2*s.e.o.Timers.Patience() { // one that stands still again and again gives up too
+		return
+	}
+	l.byeUntil = max(l.byeUntil, s.now+s.patience(l.byeAt))
+	for _, c := range l.clients {
+		if c.why == forBye {
+			c.Extend(l.byeUntil)
+		}
+	}
+}
+
 // byeAnswered takes the final answer to our BYE. 481 says that the peer has no such call any more (RFC 3261 15.1.1). Any
 // other refusal leaves the leg up: it is hung up again, for as long as a BYE without an answer would be repeated.
 func (l *leg) byeAnswered(c *client, m *message.Message, status int) {

@@ -52,6 +52,28 @@ func (p *pulse) age(now time.Time) time.Duration {
 	return now.Sub(p.from)
 }
 
+// wokeAt is when the process last woke.
+func (p *pulse) wokeAt() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.woke
+}
+
+// afterStandstill gives each BYE that waits for its answer some time again: while the process stood still it sent none, and a peer that would have
+// taken the next one kept its leg up. A restart gives as much.
+func (s *shard) afterStandstill() {
+	woke := s.e.pulse.wokeAt()
+	if woke.Equal(s.woke) {
+		return
+	}
+	s.woke = woke
+	for _, b := range s.timers {
+		for _, l := range b.all {
+			l.byeLonger()
+		}
+	}
+}
+
 // doubt is for how long before now a party may have been ending the call: not since it answered what we sent it.
 func (b *bridge) doubt(end *ending) time.Duration {
 	if end.by == call.System && end.why != policy.PeerGone { // we do

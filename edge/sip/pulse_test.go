@@ -44,6 +44,30 @@ func (w *world) stoodStill(d time.Duration) {
 	w.edge.pulse.last = time.Now().Add(-d)
 }
 
+// A carrier may not have taken the BYEs that it was sent, and while the process stood still it was sent none: the leg stayed up, and was given up on waking.
+func TestABYEGoesOnAfterTheProcessStoodStill(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, _ := w.connect("c1")
+		a.request("BYE", "")
+		w.phone.expect("200 BYE")
+		w.carrier.expect("BYE")
+		began := time.Now()
+		time.Sleep(5 * time.Second)
+		w.standStill(26 * time.Second)
+		bye := w.carrier.expect("BYE")
+		for time.Since(began) < 33*time.Second { // then timer F of the first would be over
+			bye = w.carrier.expect("BYE")
+			time.Sleep(time.Second)
+		}
+		w.carrier.answer(bye, 200, "", "")
+		for _, l := range w.over(time.Second) {
+			if l.Refused != 0 {
+				t.Errorf("%+v", l)
+			}
+		}
+	})
+}
+
 // An answer that waited may have been charged for all the while: that is cost, and the caller pays from when he heard it.
 func TestAnAnswerThatWaitedWhileTheProcessStoodStill(t *testing.T) {
 	inWorld(t, func(w *world) {

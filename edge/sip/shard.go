@@ -48,6 +48,7 @@ type shard struct {
 	waiters  []func()        // called when no call is being set up and no question is open
 	timers   timers
 	armed    time.Duration // what timer is set to
+	woke     time.Time     // the last standstill that deadlines were moved for
 	resumes  time.Duration // no deadline is kept before this: the process stood still, and has yet to read what waited
 	timer    *time.Timer
 	accepted accepted
@@ -229,7 +230,9 @@ func (s *shard) arm() {
 // too long may have spoken, and another node may have the calls.
 func (s *shard) tick() {
 	s.armed = transaction.Never
-	if s.e.pulse.age(s.wall) > 0 || s.e.o.Away != nil && s.e.o.Away() {
+	waits := s.e.pulse.age(s.wall) > 0
+	s.afterStandstill()
+	if waits || s.e.o.Away != nil && s.e.o.Away() {
 		s.resumes = s.now + beat
 		return
 	}

@@ -102,6 +102,13 @@ func (c *Client) Until(at time.Duration) {
 	}
 }
 
+// Extend waits for the final answer of a request until then at least.
+func (c *Client) Extend(at time.Duration) {
+	if c.state < Completed && c.end != Never {
+		c.end = max(c.end, at)
+	}
+}
+
 // Tick does what is due at now.
 func (c *Client) Tick(now time.Duration, t *Timers) Do {
 	if now >= c.end {
