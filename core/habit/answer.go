@@ -63,7 +63,7 @@ func (r *Rules) passed(s *State, c *Call, kind MeterKind, life Life, minute uint
 		return nil
 	}
 	allowance := r.allowance(s, kind, minute)
-	if l := who.of(life); c.level == New && c.oddAfter(l) && s.Account.age(minute) >= r.Learning {
+	if l := who.of(life); c.level == New && c.oddAfter(l) && c.signs&stranger != 0 && min(s.Account.age(minute), s.Line.age(minute)) >= r.Learning {
 		allowance /= money.Micro(min(l.fired, 3) + 1) // the second time comes sooner
 	}
 	notice := level < allowance
@@ -210,6 +210,9 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 func (c *Call) oddAfter(l *ladder) bool {
 	return c.odd() || l.fired > 0 && c.signs&(1<<OddPlace|1<<OddDevice) != 0
 }
+
+// stranger are the signs of somebody else. Those of many calls are also of a campaign.
+const stranger = 1<<OddHour | 1<<OddPlace | 1<<OddDevice | 1<<AfterLogin | 1<<HotBlock
 
 // shortAnswer is how long the first answer to calls that are not odd holds, in minutes.
 const shortAnswer = 60
