@@ -119,36 +119,46 @@ func putCounts(b []byte, v []Count) []byte {
 // value is a JSON value as it stands.
 type value string
 
-// eachField gives the fields of an object to see, in their order; null has none. What is no object, or not JSON, is ErrBody.
+// eachField gives the fields of an object to see, in their order; null has none. What is no object, or not JSON, is ErrBody; fields that stand before the
+// fault may have been seen.
 func eachField(body []byte, see func(name string, v value) error) error {
 	if string(body) == "null" {
 		return nil
 	}
-	if !json.Valid(body) {
-		return fmt.Errorf("%w: not JSON", ErrBody)
+	rest := strings.Trim(string(body), space)
+	if len(rest) < 2 || rest[0] != '{' {
+		return notObject
 	}
-	rest := strings.TrimLeft(string(body), space)
-	if rest[0] != '{' {
-		return fmt.Errorf("%w: not an object", ErrBody)
+	if rest = trim(rest[1:]); rest == "}" {
+		return nil
 	}
 	for {
-		rest = strings.TrimLeft(rest[1:], space) // after '{' or ','
-		if rest[0] == '}' {
-			return nil
+		n := textWidth(rest)
+		if n == 0 {
+			return notObject
 		}
-		n := width(rest)
 		name := value(rest[:n]).unquoted()
-		rest = strings.TrimLeft(rest[n:], space)
-		rest = strings.TrimLeft(rest[1:], space) // after ':'
-		n = width(rest)
+		if rest = trim(rest[n:]); rest == "" || rest[0] != ':' {
+			return notObject
+		}
+		rest = trim(rest[1:])
+		if n = width(rest); n == 0 {
+			return notObject
+		}
 		if err := see(name, value(rest[:n])); err != nil {
 			return fmt.Errorf("%w: field %.40q: %w", ErrBody, name, err)
 		}
-		if rest = strings.TrimLeft(rest[n:], space); rest[0] == '}' {
+		if rest = trim(rest[n:]); rest == "}" {
 			return nil
 		}
+		if rest == "" || rest[0] != ',' {
+			return notObject
+		}
+		rest = trim(rest[1:])
 	}
 }
+
+var notObject = fmt.Errorf("%w: not a JSON object", ErrBody)
 
 // Part reads an object within a body, such as what has changed; where there is none, into stays as it is.
 func Part(body json.RawMessage, into interface{ Decode(body []byte) error }) error {
@@ -160,34 +170,94 @@ func Part(body json.RawMessage, into interface{ Decode(body []byte) error }) err
 
 const space = " \t\r\n"
 
-// width is how many bytes the value at the beginning of valid JSON has.
+// trim is s without the spaces before it, of which there are hardly ever any.
+func trim(s string) string {
+	if s == "" || s[0] > ' ' {
+		return s
+	}
+	return strings.TrimLeft(s, space)
+}
+
+// width is how many bytes the JSON value at the beginning of s has; 0 if there is none.
 func width(s string) int {
+	if s == "" {
+		return 0
+	}
+	n := 0
+	switch s[0] {
+	case '"':
+		return textWidth(s)
+	case '{', '[':
+		n = nestedWidth(s)
+	default:
+		for n < len(s) && s[n] > ' ' && s[n] != ',' && s[n] != '}' {
+			n++
+		}
+		if whole(s[:n]) {
+			return n
+		}
+	}
+	if !json.Valid([]byte(s[:n])) {
+		return 0
+	}
+	return n
+}
+
+// whole says that a text is a whole number as Append writes it.
+func whole(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits[0] == '0' && digits != "0" {
+		return false
+	}
+	for i := range len(digits) {
+		if digits[i]-'0' > 9 {
+			return false
+		}
+	}
+	return true
+}
+
+// textWidth is how many bytes the JSON string at the beginning of s has; 0 if there is none.
+func textWidth(s string) int {
+	if s == "" || s[0] != '"' {
+		return 0
+	}
+	escaped := false
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			escaped = true
+			i++
+		case c < ' ':
+			return 0
+		case c == '"' && escaped && !json.Valid([]byte(s[:i+1])):
+			return 0
+		case c == '"':
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// nestedWidth is how many bytes the object or list at the beginning of s has, valid or not.
+func nestedWidth(s string) int {
 	depth, quoted := 0, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case quoted && c == '\\':
 			i++
 		case c == '"':
-			if quoted = !quoted; !quoted && depth == 0 {
-				return i + 1
-			}
+			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
 			depth++
 		case c == '}' || c == ']':
-			if depth == 0 {
-				return i
-			}
 			if depth--; depth == 0 {
 				return i + 1
 			}
-		case depth == 0 && (c == ',' || strings.IndexByte(space, c) >= 0):
-			return i
-		case depth == 0 && c == ':':
-			return i
 		}
 	}
-	return len(s)
+	return 0
 }
 
 // unquoted is the text of a JSON string.

@@ -174,6 +174,32 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzEachField: what is read is what encoding/json holds for an object, and the fields are its fields.
+func FuzzEachField(f *testing.F) {
+	for _, s := range []string{`{}`, ` { } `, `{"a":1}`, `{"a" : "x\n", "b":[1,{"c":null}] , "d":-0.5e3}`, `{"a":1,}`, `{,}`, `{"a"}`, `{"a":}`, `{"a":01}`, `{"a":1}}`, `{"a":"\x"}`, "{\"a\":\"\x01\"}", `[]`, `null`, `{"a":truefalse}`, `{"a":{]}`, `{"a":"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		seen := map[string]string{}
+		err := eachField(body, func(name string, v value) error {
+			seen[name] = string(v)
+			return nil
+		})
+		var want map[string]json.RawMessage
+		if wrong := json.Unmarshal(body, &want); (wrong == nil) != (err == nil) {
+			t.Fatalf("%q: %v, encoding/json says %v", body, err, wrong)
+		}
+		if err == nil && len(seen) != len(want) {
+			t.Fatalf("%q: %v, encoding/json has %v", body, seen, want)
+		}
+		for name, v := range want {
+			if err == nil && seen[name] != string(v) {
+				t.Fatalf("%q: %s is %s, not %s", body, name, seen[name], v)
+			}
+		}
+	})
+}
+
 // sample are the facts of a call.
 var samples = func() []Row {
 	var rows []Row
