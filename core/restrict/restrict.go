@@ -197,3 +197,24 @@ func (s *Set) Has(c *Call) bool {
 	}
 	return s.spans.has(d.Number)
 }
+
+// RefusesAll says that the restriction, in force, refuses a call whatever its number is: the Number of the destination is only how it begins.
+func (r *Restriction) RefusesAll(c *Call) bool {
+	if !r.Only {
+		return r.Refuses(c) && !r.Except.mayHave(c)
+	}
+	return r.Refuses(c) && !r.Names.mayHave(c)
+}
+
+// mayHave says that the set names a number that begins so.
+func (s *Set) mayHave(c *Call) bool {
+	if s.Has(c) {
+		return true
+	}
+	n := c.Dest.Number
+	if n.Short() || n.IsZero() {
+		return false
+	}
+	begins := Range{n.Digits(), digitsOf(n.Digits())}
+	return slices.ContainsFunc(s.Ranges, begins.Overlaps)
+}
