@@ -24,6 +24,7 @@ import (
 	"ringfence/flow/answer"
 	"ringfence/flow/book"
 	"ringfence/flow/door"
+	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/health"
 	"ringfence/flow/journal"
@@ -64,6 +65,7 @@ type App struct {
 	tracer    *span.Tracer       // nil: nothing is traced
 	watch     *watch.Watch
 	react     *react.React // nil: off
+	exposure  *exposure.Desk
 	notices   *notify.Notifier
 	web       *web.Server // nil: there are no answer pages
 	rest      *rest.Server

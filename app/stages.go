@@ -131,6 +131,9 @@ func (a *App) openStages(ctx context.Context) error {
 		return err
 	}
 	a.book.OnChange(a.gate.Follow)
+	if err := a.openExposure(); err != nil {
+		return err
+	}
 	return a.openDoor()
 }
 

@@ -102,6 +102,9 @@ type Dearest struct {
 	PerMinute money.Rate // of a first minute
 	Calls     int64      // at once
 	Reached   time.Duration
+	// Beside them so many calls may be up at home, where a first minute costs so much.
+	Others int64
+	Home   money.Rate
 }
 
 // Of is the figure of a customer.
@@ -527,6 +530,9 @@ func dearest(segments []segment) (d Dearest) {
 				continue
 			}
 			d = Dearest{Name: o.name(&g.reach.begins[w]), PerMinute: policy.Minute(o.price), Calls: g.calls[w]}
+			if near := g.reach.dearest[home]; w == away && near != nil && g.calls[home] > g.calls[away] {
+				d.Others, d.Home = g.calls[home]-g.calls[away], policy.Minute(near.price)
+			}
 		}
 	}
 	return d

@@ -66,7 +66,7 @@ func TestTheFigureIsReached(t *testing.T) {
 	if len(f.Days) != 2 || f.Days[0].Amount != 6*money.Pound || f.Days[0].Purse != policy.LineDay || f.ByTime {
 		t.Errorf("days %+v", f.Days)
 	}
-	if f.Dearest.Name != "France (+33)" || f.Dearest.Calls != 2 || f.Dearest.Reached != 25*time.Minute {
+	if f.Dearest.Name != "France (+33)" || f.Dearest.Calls != 2 || f.Dearest.Reached != 15*time.Minute || f.Dearest.Others != 8 {
 		t.Errorf("dearest %+v", f.Dearest)
 	}
 }

@@ -142,18 +142,18 @@ func (s *sum) ofLines(f *Figure, months [][]int) {
 
 // dearest says of the whole which line's destination is the dearest, and when the first day's money would be gone.
 func (s *sum) dearest(f *Figure) {
-	calls := int64(0)
+	calls, others, fast := int64(0), int64(0), 0.0
 	for i := range f.Lines {
 		y := &f.Lines[i].Dearest
-		calls += y.Calls
+		calls, others = calls+y.Calls, others+y.Others
+		fast += float64(y.PerMinute)*float64(y.Calls) + float64(y.Home)*float64(y.Others)
 		if y.PerMinute > f.Dearest.PerMinute {
 			f.Dearest = *y
 		}
 	}
-	f.Dearest.Calls = calls
-	if len(f.Days) > 0 && f.Days[0].Purse != policy.NumPurses && f.Dearest.PerMinute > 0 && calls > 0 {
-		minutes := float64(f.Days[0].Amount) * 1000 / float64(f.Dearest.PerMinute) / float64(calls)
-		f.Dearest.Reached = duration(minutes)
+	f.Dearest.Calls, f.Dearest.Others = calls, others
+	if len(f.Days) > 0 && f.Days[0].Purse != policy.NumPurses && fast > 0 {
+		f.Dearest.Reached = duration(float64(f.Days[0].Amount) * 1000 / fast)
 	}
 }
 

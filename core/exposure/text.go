@@ -44,9 +44,12 @@ func (f *Figure) Words(zone *time.Location) []string {
 		all = append(all, fmt.Sprintf("%s of it by calls in progress that began on an earlier day.", Amount(f.Running)))
 	}
 	if d := &f.Dearest; d.PerMinute > 0 && f.Retail > 0 {
-		text := fmt.Sprintf("The dearest destination that can be reached is %s: %s for a first minute, and %s at once.", d.Name, money.Billing().Rate(d.PerMinute), count(d.Calls, "call"))
+		text := fmt.Sprintf("The dearest destination that can be reached is %s: %s for a first minute, and %s.", d.Name, money.Billing().Rate(d.PerMinute), count(d.Calls, "concurrent call"))
+		if d.Others > 0 {
+			text += fmt.Sprintf(" Beside them %s may be up at home for %s.", count(d.Others, "call"), money.Billing().Rate(d.Home))
+		}
 		if d.Reached > 0 {
-			text += fmt.Sprintf(" They reach the cap after %s.", d.Reached)
+			text += fmt.Sprintf(" Together they cost as much as the first day has after %s.", length(d.Reached))
 		}
 		all = append(all, text)
 	}
@@ -70,7 +73,7 @@ func (d *Day) words(zone *time.Location) string {
 	}
 	switch d.Purse {
 	case policy.NumPurses:
-		return text + "there is no time for more at these prices and with so many calls at once."
+		return text + "there is no time for more at these prices and with so many concurrent calls."
 	case policy.LineDay, policy.LineMonth, policy.AccountDay, policy.AccountMonth:
 		if d.Cap == 0 {
 			return text + "the day caps of its lines."
@@ -82,4 +85,15 @@ func (d *Day) words(zone *time.Location) string {
 var caps = [policy.Probation]string{
 	policy.LineDay: "the day cap of the line", policy.LineMonth: "the month cap of the line",
 	policy.AccountDay: "the day cap of the account", policy.AccountMonth: "the month cap of the account",
+}
+
+// length writes how long something takes: "11 min 40 s", "3 h 5 min".
+func length(d time.Duration) string {
+	switch minutes := int64(d / time.Minute); {
+	case minutes >= 60:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	case minutes > 0:
+		return fmt.Sprintf("%d min %d s", minutes, int64(d/time.Second)%60)
+	}
+	return fmt.Sprintf("%d s", int64(d/time.Second))
 }

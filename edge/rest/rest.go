@@ -25,6 +25,7 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/device"
+	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
@@ -74,6 +75,8 @@ type Deps struct {
 
 	Guard   *guard.Guard
 	Devices *device.Devices
+	// Exposure says what a thief could cost.
+	Exposure *exposure.Desk
 	// These stages are built after the API: asked for when they are needed.
 	Bans    func() *ban.List
 	Watch   func() *watch.Watch

@@ -30,9 +30,11 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 	"ringfence/flow/react"
+	"ringfence/state/store/memory"
 )
 
 var ctx = context.Background()
@@ -109,8 +111,12 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
 	}}
+	desk, err := exposure.New(exposure.Options{Book: f.book, Money: memory.New(), Ring: time.Minute})
+	if err != nil {
+		panic(err)
+	}
 	return rest.Deps{
-		Book: f.book,
+		Book: f.book, Exposure: desk,
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 			return f.decide(plan, line, to, from, at)
 		},
