@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -20,7 +21,8 @@ func versioned(b []byte) bool { return len(b) > 0 && (b[0] == version || b[0] ==
 
 // Append writes the memory after b, in at most MaxMemory bytes.
 func (m *Memory) Append(b []byte) []byte {
-	e := encoder{append(b, version)}
+	const usual = 1024 // bytes
+	e := encoder{append(slices.Grow(b, usual), version)}
 	e.visit(m)
 	return e.b
 }
@@ -132,6 +134,7 @@ type visitor interface {
 	u8(*uint8)
 	amount(*money.Micro)
 	flag(*bool)
+	hours(learnt, fresh *[168]uint8) // by themselves: there are many
 	// size gives how many elements there are, or reads it; most is the bound.
 	size(n, most int) int
 }
@@ -143,15 +146,31 @@ func (e *encoder) u8(p *uint8)           { e.num(uint64(*p)) }
 func (e *encoder) amount(p *money.Micro) { e.b = binary.AppendVarint(e.b, int64(*p)) }
 func (e *encoder) size(n, _ int) int     { e.num(uint64(n)); return n }
 func (e *encoder) flag(p *bool)          { e.num(uint64(b2u(*p))) }
-func (e *encoder) visit(m *Memory)       { layout(e, m) }
-func (e *encoder) call(c *Call)          { layoutCall(e, c) }
-func (d *decoder) u64(p *uint64)         { *p = d.num() }
-func (d *decoder) visit(m *Memory)       { layout(d, m) }
-func (d *decoder) call(c *Call)          { layoutCall(d, c) }
-func (d *decoder) flag(p *bool)          { *p = d.bounded(1) == 1 }
-func (d *decoder) u32(p *uint32)         { *p = uint32(d.bounded(1<<32 - 1)) }
-func (d *decoder) u16(p *uint16)         { *p = uint16(d.bounded(1<<16 - 1)) }
-func (d *decoder) u8(p *uint8)           { *p = uint8(d.bounded(1<<8 - 1)) }
+func (e *encoder) hours(learnt, fresh *[168]uint8) {
+	b := e.b
+	for i := range learnt {
+		b = binary.AppendUvarint(b, uint64(learnt[i]))
+		b = binary.AppendUvarint(b, uint64(fresh[i]))
+	}
+	e.b = b
+}
+
+func (d *decoder) hours(learnt, fresh *[168]uint8) {
+	for i := range learnt {
+		d.u8(&learnt[i])
+		d.u8(&fresh[i])
+	}
+}
+
+func (e *encoder) visit(m *Memory) { layout(e, m) }
+func (e *encoder) call(c *Call)    { layoutCall(e, c) }
+func (d *decoder) u64(p *uint64)   { *p = d.num() }
+func (d *decoder) visit(m *Memory) { layout(d, m) }
+func (d *decoder) call(c *Call)    { layoutCall(d, c) }
+func (d *decoder) flag(p *bool)    { *p = d.bounded(1) == 1 }
+func (d *decoder) u32(p *uint32)   { *p = uint32(d.bounded(1<<32 - 1)) }
+func (d *decoder) u16(p *uint16)   { *p = uint16(d.bounded(1<<16 - 1)) }
+func (d *decoder) u8(p *uint8)     { *p = uint8(d.bounded(1<<8 - 1)) }
 
 func (d *decoder) bounded(most uint64) uint64 {
 	n := d.num()
@@ -193,10 +212,7 @@ func layout(v visitor, m *Memory) {
 		v.amount(&b.plain)
 		v.u32(&b.at)
 	}
-	for i := range m.hours {
-		v.u8(&m.hours[i])
-		v.u8(&m.fresh[i])
-	}
+	v.hours(&m.hours, &m.fresh)
 	for i := range m.meters {
 		x := &m.meters[i]
 		v.amount(&x.level)

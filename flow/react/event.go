@@ -105,11 +105,12 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 	}
 	customer := l.Customer()
 	e.Since = l.Since()
-	line, err := r.memory(ctx, "line/"+f.Line, f.At)
+	lineKey, customerKey := "line/"+f.Line, "account/"+customer
+	line, err := r.memory(ctx, lineKey, f.At)
 	if err != nil {
 		return err
 	}
-	whole, err := r.memory(ctx, "account/"+customer, f.At)
+	whole, err := r.memory(ctx, customerKey, f.At)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (r *React) step(ctx context.Context, f *store.Fact, now time.Time, e *habit
 	}
 	state := habit.State{Line: &line.Memory, Account: &whole.Memory, World: &r.world, Notes: &r.notes}
 	found := rules.Step(&state, e, f.At)
-	r.dirty["line/"+f.Line], r.dirty["account/"+customer] = line, whole
+	r.dirty[lineKey], r.dirty[customerKey] = line, whole
 	if found != nil && !stale {
 		r.finding(found, f, customer)
 	}
