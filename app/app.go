@@ -66,6 +66,7 @@ type App struct {
 	watch     *watch.Watch
 	react     *react.React // nil: off
 	exposure  *exposure.Desk
+	figures   *exposure.Follower
 	notices   *notify.Notifier
 	web       *web.Server // nil: there are no answer pages
 	rest      *rest.Server

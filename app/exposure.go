@@ -1,11 +1,28 @@
 package app
 
-import "ringfence/flow/exposure"
+import (
+	"ringfence/flow/book"
+	"ringfence/flow/exposure"
+)
 
-// openExposure builds what says how much a thief could cost.
+// openExposure builds what says how much a thief could cost, and what puts each new figure in the journal.
 func (a *App) openExposure() (err error) {
 	a.exposure, err = exposure.New(exposure.Options{
 		Book: a.book, Money: a.money, Ring: a.cfg.SIP.RingTime.Duration, Nodes: a.cfg.Store.Engine == "postgres", Log: a.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	a.figures, err = exposure.Follow(exposure.FollowOptions{
+		Desk: a.exposure, Store: a.store, Promise: func() bool { return a.config().Provider.ExposurePromise }, Every: pace, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.book.OnChange(func(c book.Change) {
+		if c.Kind == book.ProviderChanged {
+			a.figures.Provider()
+		}
+	})
+	return nil
 }

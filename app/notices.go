@@ -155,6 +155,7 @@ func (a *App) others() func(context.Context) ([]call.Open, error) {
 // startNotices follows the journal from where it was left.
 func (a *App) startNotices() error {
 	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
+	a.background("what a thief could cost", nil, a.figures.Run)
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}

@@ -184,6 +184,10 @@ type Provider struct {
 	// cost is recorded in both cases.
 	LateAnswers string `toml:"late-answers" default:"charged" one:"charged,free"`
 
+	// ExposurePromise states with each figure of what a thief could cost (exposure.changed in the journal) that you pay what is above it. So far only the
+	// statement is recorded; nothing is credited by itself.
+	ExposurePromise bool `toml:"exposure-promise" reload:"live"`
+
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`

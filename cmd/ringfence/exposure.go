@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"ringfence/cmd/ringfence/table"
 	"ringfence/edge/rest/api"
 )
@@ -24,7 +26,8 @@ func (s *session) showExposure(e *api.Exposure) error {
 	}
 	changes := table.New(table.Left("setting"), table.Left("now"), table.Left("instead"), table.Wrap("what it would be"))
 	for _, x := range e.Settings {
-		changes.Row(x.Field, x.Now, x.To, x.Text)
+		_, effect, _ := strings.Cut(x.Text, ": ")
+		changes.Row(x.Field, x.Now, x.To, effect)
 	}
 	if err := s.section("What settings would change", changes); err != nil {
 		return err

@@ -83,6 +83,7 @@ const (
 	KindBanFeed             = "ban.feed"
 	KindFloodStrangers      = "flood.strangers"
 	KindDialogWrongTags     = "dialog.wrong-tags"
+	KindExposureChanged     = "exposure.changed"
 	KindFindingRaised       = "finding.raised"
 	KindFindingNoted        = "finding.noted"
 	KindFindingClosed       = "finding.closed"
@@ -185,6 +186,7 @@ var Kinds = [...]string{
 	KindBanFeed,
 	KindFloodStrangers,
 	KindDialogWrongTags,
+	KindExposureChanged,
 	KindFindingRaised,
 	KindFindingNoted,
 	KindFindingClosed,
@@ -4797,6 +4799,84 @@ func (f *DialogWrongTags) Kind() string { return KindDialogWrongTags }
 // Row is the fact as the journal keeps it.
 func (f *DialogWrongTags) Row(at time.Time, s Subject) Row {
 	return row(at, KindDialogWrongTags, 1, "", s, f.Append(buffer()))
+}
+
+// ExposureChanged is exposure.changed: what a thief could cost has changed: of a customer, or without one of everybody.
+type ExposureChanged struct {
+	From       time.Time   // from when
+	To         time.Time   // up to when
+	Exposure   money.Micro // what a thief could cost at the very most, by calls that begin before the time is over, in 1e-6 of the currency
+	ByOthers   money.Micro // of that, by a thief in none of the networks that settings name, in 1e-6 of the currency
+	ByCarriers money.Micro // what carriers would charge for such calls, in 1e-6 of the currency
+	NoLimit    string      // why nobody can say what carriers would charge
+	MonthEnd   time.Time   // when the month ends
+	InMonth    money.Micro // what a thief could cost until then, in 1e-6 of the currency
+	Promised   bool        // the provider has promised to pay what is above it
+	Because    string      // the kind of fact that changed it; "time" when the time of the one before was over
+}
+
+// Append writes the JSON object after b.
+func (f *ExposureChanged) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putTime(b, "from", f.From)
+	if !f.To.IsZero() {
+		b = putTime(b, "till", f.To)
+	}
+	b = putInt(b, "exposure_micro", int64(f.Exposure))
+	b = putInt(b, "elsewhere_micro", int64(f.ByOthers))
+	b = putInt(b, "carrier_micro", int64(f.ByCarriers))
+	if f.NoLimit != "" {
+		b = putText(b, "no_limit", f.NoLimit)
+	}
+	if !f.MonthEnd.IsZero() {
+		b = putTime(b, "month_till", f.MonthEnd)
+	}
+	b = putInt(b, "month_micro", int64(f.InMonth))
+	if f.Promised {
+		b = putFlag(b, "promised", f.Promised)
+	}
+	if f.Because != "" {
+		b = putText(b, "because", f.Because)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ExposureChanged) Decode(body []byte) error {
+	*f = ExposureChanged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "from":
+			return v.time(&f.From)
+		case "till":
+			return v.time(&f.To)
+		case "exposure_micro":
+			return v.int((*int64)(&f.Exposure))
+		case "elsewhere_micro":
+			return v.int((*int64)(&f.ByOthers))
+		case "carrier_micro":
+			return v.int((*int64)(&f.ByCarriers))
+		case "no_limit":
+			return v.text(&f.NoLimit)
+		case "month_till":
+			return v.time(&f.MonthEnd)
+		case "month_micro":
+			return v.int((*int64)(&f.InMonth))
+		case "promised":
+			return v.flag(&f.Promised)
+		case "because":
+			return v.text(&f.Because)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ExposureChanged) Kind() string { return KindExposureChanged }
+
+// Row is the fact as the journal keeps it.
+func (f *ExposureChanged) Row(at time.Time, s Subject) Row {
+	return row(at, KindExposureChanged, 1, "", s, f.Append(buffer()))
 }
 
 // FindingRaised is finding.raised: a rule has concluded something.

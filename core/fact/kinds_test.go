@@ -149,6 +149,8 @@ func empty(kind string) Body {
 		return new(FloodStrangers)
 	case KindDialogWrongTags:
 		return new(DialogWrongTags)
+	case KindExposureChanged:
+		return new(ExposureChanged)
 	case KindFindingRaised:
 		return new(FindingRaised)
 	case KindFindingNoted:

@@ -112,16 +112,16 @@ func (d *Desk) tariff(deck *rating.Deck) *exposure.Tariff {
 // mostTariffs bounds what is kept: price lists that are no longer in force are among them.
 const mostTariffs = 16
 
-// now is everything that figures of one instant have in common.
-type now struct {
+// reading is everything that figures of one instant have in common.
+type reading struct {
 	at    time.Time
 	memo  *exposure.Memo
 	calls map[string][]exposure.Running // by customer
 }
 
 // look reads which calls are in progress.
-func (d *Desk) look(ctx context.Context) (*now, error) {
-	n := &now{at: time.Now(), memo: exposure.NewMemo(), calls: map[string][]exposure.Running{}}
+func (d *Desk) look(ctx context.Context) (*reading, error) {
+	n := &reading{at: time.Now(), memo: exposure.NewMemo(), calls: map[string][]exposure.Running{}}
 	open, err := d.o.Money.OpenCalls(ctx, "")
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (d *Desk) look(ctx context.Context) (*now, error) {
 }
 
 // account is a customer's lines, or one of them, with what is spent and held.
-func (d *Desk) account(ctx context.Context, n *now, customer string, lines []*book.Line) (*exposure.Account, error) {
+func (d *Desk) account(ctx context.Context, n *reading, customer string, lines []*book.Line) (*exposure.Account, error) {
 	a := &exposure.Account{ID: customer, Zone: d.o.Book.Zone(customer), Purses: map[string]engine.Purse{}}
 	for _, l := range lines {
 		a.Lines = append(a.Lines, exposure.Line{ID: l.ID(), Settings: l.Effective, Locked: l.Locked() || l.Honeypot()})
@@ -173,7 +173,7 @@ func (d *Desk) account(ctx context.Context, n *now, customer string, lines []*bo
 
 const pursesAtOnce = 500
 
-func (d *Desk) question(n *now, until time.Time) exposure.Question {
+func (d *Desk) question(n *reading, until time.Time) exposure.Question {
 	return exposure.Question{From: n.at, Until: until, Ring: d.o.Ring, Nodes: d.o.Nodes, Hot: d.o.Book.Hot(), Memo: n.memo}
 }
 
@@ -244,7 +244,7 @@ func (d *Desk) Everybody(ctx context.Context, p Period) (*Total, error) {
 	return t, nil
 }
 
-func (d *Desk) share(ctx context.Context, n *now, customer string, p Period) (Share, error) {
+func (d *Desk) share(ctx context.Context, n *reading, customer string, p Period) (Share, error) {
 	a, err := d.account(ctx, n, customer, d.o.Book.Lines(customer, "", math.MaxInt))
 	if err != nil {
 		return Share{}, err
