@@ -184,6 +184,7 @@ var night = []struct {
 
 	{"GET", "/v1/lines/acme-1/devices", "", 200, `"place":"198.51.100.0/24"`},
 	{"GET", "/v1/lines/ghost/devices", "", 404, `ghost`},
+	{"GET", "/v1/lines/acme-1/advice", "", 200, `"code":"plain-udp"`},
 	{"POST", "/v1/lines/acme-1/devices/verdict", `{"place":"198.51.100.0/24","verdict":"not-mine"}`, 200, `"verdict":"not-mine"`},
 	{"POST", "/v1/lines/acme-1/devices/verdict", `{"place":"198.51.100.0/24","verdict":"none"}`, 200, `"days":1}`},
 	{"POST", "/v1/lines/acme-1/devices/verdict", `{"place":"10.0.0.0/24","verdict":"mine"}`, 404, `10.0.0.0/24`},

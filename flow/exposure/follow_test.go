@@ -67,7 +67,7 @@ func TestNewFiguresAreFacts(t *testing.T) {
 		desk, err := New(Options{Book: b, Money: memory.New(), Ring: time.Minute})
 		must(t, err)
 		run := func() (stop func()) {
-			f, err := Follow(FollowOptions{Desk: desk, Store: db, Promise: func() bool { return true }})
+			f, err := Follow(FollowOptions{Desk: desk, Store: db, Promise: func() bool { return true }, Every: 10 * time.Second})
 			must(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
@@ -77,7 +77,7 @@ func TestNewFiguresAreFacts(t *testing.T) {
 		stop := run()
 		want := func(n int, because string, amount money.Micro) {
 			t.Helper()
-			time.Sleep(5 * time.Second)
+			time.Sleep(30 * time.Second)
 			all := told(t, db, "acme")
 			if len(all) != n || all[n-1].Because != because || amount > 0 && all[n-1].Exposure != amount || !all[n-1].Promised {
 				t.Fatalf("%d figures, want %d, the last %s of %s: %+v", len(all), n, because, amount, all)
@@ -95,7 +95,7 @@ func TestNewFiguresAreFacts(t *testing.T) {
 		stop()
 		stop = run()
 		want(2, fact.KindSettingChanged, 2*money.Pound)
-		time.Sleep(24 * time.Hour)
+		time.Sleep(60 * time.Hour) // the first was a Saturday
 		stop()
 		if all := told(t, db, "acme"); len(all) < 3 || all[2].Because != overTime || !all[2].To.After(all[1].To) {
 			t.Fatalf("a day later: %+v", all)
