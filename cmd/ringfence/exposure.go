@@ -20,7 +20,8 @@ func (c *exposureCmd) Run(s *session) error {
 const sharesShown = 20
 
 func (s *session) showExposure(e *api.Exposure) error {
-	s.say("%s\n", s.out.Paint(table.Bold, e.Text))
+	head, _, _ := strings.Cut(e.Text, ", until ") // the first sentence says until when
+	s.say("%s\n", s.out.Paint(table.Bold, head))
 	for _, text := range e.Words {
 		s.say("  - %s", wrap(text, s.out.Width-4, "\n    "))
 	}
