@@ -26,6 +26,8 @@ type Case struct {
 	// Attacked are the lines that the attacker may use; nil: all that have made calls.
 	Attacked []string
 	Locked   bool // by an IP lock: nobody gets in from elsewhere
+	// Earning: he calls only what he can earn from: destinations abroad, and those at home that are dear. What everybody calls at home pays only who resells it.
+	Earning bool
 }
 
 // Options of a search.

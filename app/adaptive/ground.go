@@ -36,6 +36,7 @@ type ground struct {
 	lines       []victim // the busiest first
 	places      map[uint32]int
 	locked      bool   // nobody gets in from elsewhere
+	earning     bool   // he calls only what pays somebody
 	foreign     uint32 // network and product of somebody else
 	gadget      uint32
 	targets     []target
@@ -84,7 +85,7 @@ func prepare(c *Case) (*ground, error) {
 	if len(c.Calls) == 0 {
 		return nil, ErrNoCalls
 	}
-	g := &ground{set: &c.Set, options: c.Set.Play(c.Lines), all: slices.Clone(c.Calls[max(len(c.Calls)-mostHonest, 0):]), places: map[uint32]int{}, locked: c.Locked}
+	g := &ground{set: &c.Set, options: c.Set.Play(c.Lines), all: slices.Clone(c.Calls[max(len(c.Calls)-mostHonest, 0):]), places: map[uint32]int{}, locked: c.Locked, earning: c.Earning}
 	g.options.World = &habit.World{}
 	g.foreign, g.gadget = replay.Place("203.0.113.77:5060"), replay.Device("MicroSIP/3.21.3")
 	for i := range g.all {
@@ -205,6 +206,9 @@ func (g *ground) learn() error {
 	return err
 }
 
+// dear is the price of a first minute from which a number at home may pay somebody.
+const dear = 5 * money.PencePerMinute
+
 // aim finds the destinations, and numbers of each that nobody has called.
 func (g *ground) aim() {
 	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // chance, not secrets
@@ -215,7 +219,7 @@ func (g *ground) aim() {
 		}
 		for range 4 {
 			b, dest, ok := g.block(r, &p)
-			if !ok {
+			if !ok || g.earning && dest.National && p.FirstMinute() < dear {
 				continue
 			}
 			i, known := named[p.Name]

@@ -24,8 +24,10 @@ type Outcome struct {
 	Capped  int            `json:"capped"`          // calls, by a cap or another limit
 	First   *time.Duration `json:"first_action_ns"` // from his first call to the first that was stopped for what he did
 	Honest  int            `json:"honest_stopped"`  // honest calls meanwhile
-	Used    []int          `json:"-"`               // lines, by their index
-	Story   []string       `json:"story,omitempty"`
+	// Answered is what would have been lost had somebody locked the lines a day after the first finding that closed something.
+	Answered money.Micro `json:"loss_if_answered_micro"`
+	Used     []int       `json:"-"` // lines, by their index
+	Story    []string    `json:"story,omitempty"`
 
 	paid []paid // in the order of time
 }
@@ -46,6 +48,7 @@ type raid struct {
 	seats  []seat
 	paused []time.Time // by line
 	over   bool
+	closed time.Time // when a finding closed something first
 
 	pairs []pair // ranges in turn
 	at    int
@@ -391,8 +394,11 @@ func (a *raid) limited(s *seat, m *made, r *play.Result) {
 	}
 }
 
-// found tells the story.
+// found notes when something was closed, and tells the story.
 func (a *raid) found(_ int, f *play.Found) {
+	if a.closed.IsZero() && f.Call.Seq < 0 && f.Life.Acts() && len(f.Answer.Restrictions) > 0 {
+		a.closed = f.At
+	}
 	if a.story != nil && f.Call.Seq < 0 {
 		a.story.note(f.At, score.Words(f))
 	}
@@ -405,6 +411,9 @@ func (a *raid) sum() {
 	for i := range a.paid {
 		sum += a.paid[i].cost
 		a.Total += a.paid[i].cost
+		if a.closed.IsZero() || a.paid[i].at.Before(a.closed.Add(24*time.Hour)) {
+			a.Answered += a.paid[i].cost
+		}
 		for a.paid[i].at.Sub(a.paid[from].at) >= week {
 			sum -= a.paid[from].cost
 			from++

@@ -70,6 +70,7 @@ func (c *drillCmd) victim(s *session, set *replay.Set) (adaptive.Case, error) {
 
 // search shows how far it is.
 func (c *drillCmd) search(s *session, of adaptive.Case) (*adaptive.Report, error) {
+	of.Earning = c.Earning
 	to, began, shown := s.progressTo(), time.Now(), time.Time{}
 	o := adaptive.Options{Strategies: c.Strategies, Seed: max(c.Seed, 1), Workers: c.Workers}
 	o.Progress = func(played int, dearest money.Micro) {
@@ -120,7 +121,7 @@ func (c *drillCmd) everyKind(s *session, set *replay.Set) error {
 }
 
 func showKinds(s *session, all []*adaptive.Report) error {
-	t := table.New(table.Left("kind"), table.Right("lines used"), table.Right("own median week"), table.Right("dearest week"), table.Right("per line"), table.Right("might lose"), table.Left(""),
+	t := table.New(table.Left("kind"), table.Right("lines used"), table.Right("own median week"), table.Right("dearest week"), table.Right("per line"), table.Right("if answered"), table.Right("bound"), table.Left(""),
 		table.Left("setting"), table.Left("to"), table.Right("then"))
 	exceed := 0
 	for _, r := range all {
@@ -132,13 +133,13 @@ func showKinds(s *session, all []*adaptive.Report) error {
 		if r.Advice != nil {
 			setting, to, then = r.Advice.Setting, r.Advice.To, money.Billing().Shown(r.Advice.Loss)
 		}
-		t.Row(r.Name, strconv.Itoa(len(r.Best.Used)), money.Billing().Shown(r.MedianWeek), money.Billing().Shown(r.Best.Loss), money.Billing().Shown(r.PerLine()), money.Billing().Shown(r.Allowance), mark, setting, to, then)
+		t.Row(r.Name, strconv.Itoa(len(r.Best.Used)), money.Billing().Shown(r.MedianWeek), money.Billing().Shown(r.Best.Loss), money.Billing().Shown(r.PerLine()), money.Billing().Shown(r.Best.Answered), money.Billing().Shown(r.Allowance), mark, setting, to, then)
 	}
 	if err := s.table(t, 0); err != nil {
 		return err
 	}
-	return s.say("\n%s played for each kind. Of %s, %d exceed what their lines might lose in a week: 25 each, or their own median week if that is more.",
-		api.Count(all[0].Played, "strategy", "strategies"), api.Count(len(all), "kind", "kinds"), exceed)
+	return s.say("\n%s played for each kind. Of %s, %d exceed the bound: %s for each line and week, or its own median week if that is more. If answered: had somebody locked the lines a day after the first notice of something closed.",
+		api.Count(all[0].Played, "strategy", "strategies"), api.Count(len(all), "kind", "kinds"), exceed, money.Billing().Shown(money.Billing().Sum(25)))
 }
 
 // showFound says what the attacker found.
@@ -157,12 +158,13 @@ func showFound(s *session, r *adaptive.Report) error {
 	if r.Exceeds {
 		verdict = "more than"
 	}
-	_ = s.say("\nIt cost %s in its dearest week, %s for each of %s: %s the %s that these lines might lose (25 each, or their own median week). Half of the strategies cost less than %s.",
-		of.Shown(r.Best.Loss), of.Shown(r.PerLine()), api.Count(max(len(r.Best.Used), 1), "line", "lines"), verdict, of.Shown(r.Allowance), of.Shown(r.Median))
+	_ = s.say("\nIt cost %s in its dearest week, %s for each of %s: %s the bound of %s (%s for each line, or its own median week if that is more). Half of the strategies cost less than %s.",
+		of.Shown(r.Best.Loss), of.Shown(r.PerLine()), api.Count(max(len(r.Best.Used), 1), "line", "lines"), verdict, of.Shown(r.Allowance), of.Shown(of.Sum(25)), of.Shown(r.Median))
 	first := "none of its calls was stopped for what it did"
 	if r.Best.First != nil {
 		first = "the first was stopped after " + r.Best.First.Round(time.Second).String()
 	}
+	_ = s.say("Nobody answers the notices. Had somebody locked the lines a day after the first one that closed something, it would have cost %s.", of.Shown(r.Best.Answered))
 	_ = s.say("%s connected, %d stopped for what the attacker did, %d by caps and limits; %s. Honest calls stopped meanwhile: %d.\n", api.Count(r.Best.Calls, "call", "calls"), r.Best.Stopped, r.Best.Capped, first, r.Best.Honest)
 	for _, line := range r.Best.Story {
 		_ = s.say("  %s", line)

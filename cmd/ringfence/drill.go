@@ -25,6 +25,7 @@ type drillCmd struct {
 	Adaptive   bool   `help:"Instead of a scenario: an attacker who knows the rules and the settings looks for the dearest way past them."`
 	Kind       string `help:"With --adaptive: an invented customer of this kind is attacked; simulate --list shows the kinds." placeholder:"KIND"`
 	EveryKind  bool   `help:"With --adaptive: a customer of each kind, one after another."`
+	Earning    bool   `help:"With --adaptive: only destinations that the attacker can earn from: abroad, or 5p a minute and more."`
 	Strategies int    `default:"10000" help:"With --adaptive: how many strategies are played." placeholder:"N"`
 	Workers    int    `default:"2" help:"With --adaptive: how many processors play." placeholder:"N"`
 }
@@ -41,7 +42,7 @@ With --adaptive there is no scenario. An attacker who knows the rules and the se
   ringfence drill --adaptive --settings-of 2001
   ringfence drill --adaptive --kind small-office --strategies 2000 --seed 7
   ringfence drill --adaptive --kind hotel --settings-of defaults --json
-  ringfence drill --adaptive --every-kind --strategies 1000`
+  ringfence drill --adaptive --every-kind --earning --strategies 1000`
 }
 
 // Run plays the scenario twice, or has an attacker look for his own.
