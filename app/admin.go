@@ -18,6 +18,7 @@ import (
 	"ringfence/edge/sip/probe"
 	"ringfence/flow/ban"
 	"ringfence/flow/notify"
+	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -34,6 +35,7 @@ func (a *App) adminDeps() rest.Deps {
 		Bans:    func() *ban.List { return a.shield.bans },
 		Watch:   func() *watch.Watch { return a.watch },
 		Notices: func() *notify.Notifier { return a.notices },
+		Public:  func() *status.Status { return a.public },
 	}
 }
 

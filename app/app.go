@@ -33,6 +33,7 @@ import (
 	"ringfence/flow/notify"
 	"ringfence/flow/react"
 	"ringfence/flow/span"
+	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/lockfile"
 	"ringfence/state/store"
@@ -68,6 +69,7 @@ type App struct {
 	exposure  *exposure.Desk
 	figures   *exposure.Follower
 	notices   *notify.Notifier
+	public    *status.Status
 	web       *web.Server // nil: there are no answer pages
 	rest      *rest.Server
 	monitor   *monitor

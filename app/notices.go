@@ -55,6 +55,9 @@ func (a *App) openNotices(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.openStatus(channels[account.Mail]); err != nil {
+		return err
+	}
 	return a.openWeb()
 }
 
@@ -134,9 +137,9 @@ func (a *App) openWeb() error {
 		return fmt.Errorf("web.proxy: %w", err)
 	}
 	a.web, err = web.New(web.Deps{
-		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Zone: a.book.Zone(""), Plan: a.book.Plan(),
+		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 	}, web.Options{
-		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
+		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("web: %w", err)
@@ -159,6 +162,7 @@ func (a *App) startNotices() error {
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}
+	a.background("the public status", nil, a.public.Run, a.public.Follow)
 	if a.web == nil {
 		return nil
 	}
@@ -166,6 +170,9 @@ func (a *App) startNotices() error {
 		return fmt.Errorf("web.listen: %w", err)
 	}
 	a.onStop("the pages", a.web.Stop)
+	if folder := a.cfg.Web.StatusFolder; folder != "" {
+		a.background("the copy of the status pages", nil, func(ctx context.Context) { a.web.Copy(ctx, folder) })
+	}
 	a.log.Info("pages", "listen", a.web.Addr().String(), "url", a.cfg.LinksURL())
 	return nil
 }

@@ -630,6 +630,13 @@ type Web struct {
 
 	// Logo is a picture before the provider's name on the pages: SVG, PNG or WebP, at most 64 KB, readable on white and on black.
 	Logo string `toml:"logo" form:"path"`
+
+	// StatusFolder is a folder into which the status pages are written as files, so that a web server on other computers can show them when
+	// this one cannot. Left out, they are not written.
+	StatusFolder string `toml:"status-folder" form:"path"`
+
+	// StatusCopy is the address at which these files are shown: "https://status.example.org". The status page names it.
+	StatusCopy string `toml:"status-copy"`
 }
 
 // Admin is the interface that the command line and other programs use.

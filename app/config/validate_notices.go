@@ -78,6 +78,7 @@ func (v *validator) web() {
 	w := &v.c.Web
 	v.check(w.URL == "" || schemeOf(w.URL, "https", "http") && !strings.HasSuffix(w.URL, "/"), "web.url", w.URL,
 		`"https://calls.example.net", without a slash at its end`)
+	v.check(w.StatusCopy == "" || schemeOf(w.StatusCopy, "https", "http"), "web.status-copy", w.StatusCopy, `"https://status.example.org"`)
 	v.together("web.tls-cert", "web.tls-key")
 	v.nets("web.proxy", []string{w.Proxy}, `an address or network ("127.0.0.1")`)
 	at := w.Listen.Addr()

@@ -63,13 +63,14 @@ type commands struct {
 	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`
 	Deck        deckCmd        `cmd:"" group:"book" help:"Decks: tables of prefixes and prices."`
 
-	Ban     banCmd     `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
-	Hotlist hotlistCmd `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
-	Lockout lockoutCmd `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
-	Finding findingCmd `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
-	Rules   rulesCmd   `cmd:"" group:"guard" help:"Rules that watch calls, and what they did."`
-	Notice  noticeCmd  `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
-	Geo     geoCmd     `cmd:"" group:"guard" help:"Show the country and network of an address." route:"GET /v1/geo" eg:"203.0.113.9" detail:"Without files everything is unknown: set geo.files in the configuration."`
+	Ban      banCmd      `cmd:"" group:"guard" help:"Addresses and networks that are blocked: by hand, automatically and by lists."`
+	Hotlist  hotlistCmd  `cmd:"" group:"guard" help:"Hot lists: numbers to which, or from which, calls are refused."`
+	Lockout  lockoutCmd  `cmd:"" group:"guard" help:"Logins refused for a while because of wrong passwords."`
+	Finding  findingCmd  `cmd:"" group:"guard" help:"Findings: guessing, stolen logins, usage above its warning level."`
+	Incident incidentCmd `cmd:"" group:"guard" help:"Incidents and planned work on the public status pages."`
+	Rules    rulesCmd    `cmd:"" group:"guard" help:"Rules that watch calls, and what they did."`
+	Notice   noticeCmd   `cmd:"" group:"guard" help:"Notices to people: list them, show them, send them again."`
+	Geo      geoCmd      `cmd:"" group:"guard" help:"Show the country and network of an address." route:"GET /v1/geo" eg:"203.0.113.9" detail:"Without files everything is unknown: set geo.files in the configuration."`
 
 	Decide   decideCmd   `cmd:"" group:"calls" help:"Explain how a call would be decided, without making it." eg:"--line 2001 --to 02079460000; --line 2001 --to 005312345678 --from 198.51.100.7; --line 2001 --to 0033140000000 --at \"2026-12-25 03:00\"" detail:"Nothing is called, held or counted. Exit code 0: the call would be allowed; 3: it would be refused."`
 	Exposure exposureCmd `cmd:"" group:"calls" help:"Show what a thief could cost at the very most: with a line, all lines of a customer, or everything." eg:"; --line 2001; --line 2001 --with international-ceiling=12p --with line-day-cap=6; --customer acme --until month; --line 2001 --json | jq .retail_micro" detail:"A bound, not an estimate: no calls that begin in the time can cost more, whatever they are, as long as no setting is changed."`

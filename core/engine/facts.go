@@ -100,6 +100,7 @@ func Settled(r *call.CDR, others ...fact.Row) []fact.Row {
 	}
 	told.f = fact.CallSettled{
 		Retail: r.Retail, Cost: r.Cost, Talk: r.Talk, CarrierTalk: r.CarrierTalk, EndedBy: string(r.By), Reason: r.Reason, Status: int64(r.Status),
+		Trunk: r.Trunk,
 	}
 	told.rows[0] = fact.Say(&told.f, r.Ended, fact.Subject{Line: r.Line, Account: r.Account, Call: r.ID})
 	if len(others) == 0 {

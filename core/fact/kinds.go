@@ -110,6 +110,9 @@ const (
 	KindChangeHurried       = "change.hurried"
 	KindChangeMade          = "change.made"
 	KindChangeFailed        = "change.failed"
+	KindStatusOpened        = "status.opened"
+	KindStatusNoted         = "status.noted"
+	KindStatusClosed        = "status.closed"
 )
 
 // Kinds are all codes, in the order of docs/journal.md.
@@ -213,6 +216,9 @@ var Kinds = [...]string{
 	KindChangeHurried,
 	KindChangeMade,
 	KindChangeFailed,
+	KindStatusOpened,
+	KindStatusNoted,
+	KindStatusClosed,
 }
 
 // Away is an object within facts.
@@ -1212,6 +1218,7 @@ type CallSettled struct {
 	Status      int64         // SIP status; 408 where no answer came
 	File        string        // name of a carrier's file of call records
 	FileLine    int64         // the line of that file
+	Trunk       string        // the trunk's identity
 }
 
 // Append writes the JSON object after b.
@@ -1233,6 +1240,9 @@ func (f *CallSettled) Append(b []byte) []byte {
 	}
 	if f.FileLine != 0 {
 		b = putInt(b, "file_line", f.FileLine)
+	}
+	if f.Trunk != "" {
+		b = putText(b, "trunk", f.Trunk)
 	}
 	return append(b, '}')
 }
@@ -1260,6 +1270,8 @@ func (f *CallSettled) Decode(body []byte) error {
 			return v.text(&f.File)
 		case "file_line":
 			return v.int(&f.FileLine)
+		case "trunk":
+			return v.text(&f.Trunk)
 		}
 		return nil
 	})
@@ -6046,4 +6058,156 @@ func (f *ChangeFailed) Kind() string { return KindChangeFailed }
 // Row is the fact as the journal keeps it.
 func (f *ChangeFailed) Row(at time.Time, s Subject) Row {
 	return row(at, KindChangeFailed, 1, "", s, f.Append(buffer()))
+}
+
+// StatusOpened is status.opened: the status pages have a new incident, or planned work; without "by" it was measured.
+type StatusOpened struct {
+	Incident  int64     // number of the incident on the status pages
+	Component string    // the part of the service: calls-home, calls-abroad, calls-in, login, mail or records
+	Title     string    // in a few words
+	Text      string    // the same as a sentence
+	By        string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	From      time.Time // from when
+	To        time.Time // up to when
+}
+
+// Append writes the JSON object after b.
+func (f *StatusOpened) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "incident", f.Incident)
+	if f.Component != "" {
+		b = putText(b, "component", f.Component)
+	}
+	b = putText(b, "title", f.Title)
+	if f.Text != "" {
+		b = putText(b, "text", f.Text)
+	}
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	if !f.From.IsZero() {
+		b = putTime(b, "from", f.From)
+	}
+	if !f.To.IsZero() {
+		b = putTime(b, "till", f.To)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *StatusOpened) Decode(body []byte) error {
+	*f = StatusOpened{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "incident":
+			return v.int(&f.Incident)
+		case "component":
+			return v.text(&f.Component)
+		case "title":
+			return v.text(&f.Title)
+		case "text":
+			return v.text(&f.Text)
+		case "by":
+			return v.text(&f.By)
+		case "from":
+			return v.time(&f.From)
+		case "till":
+			return v.time(&f.To)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *StatusOpened) Kind() string { return KindStatusOpened }
+
+// Row is the fact as the journal keeps it.
+func (f *StatusOpened) Row(at time.Time, s Subject) Row {
+	return row(at, KindStatusOpened, 1, "", s, f.Append(buffer()))
+}
+
+// StatusNoted is status.noted: an incident has a further entry.
+type StatusNoted struct {
+	Incident int64  // number of the incident on the status pages
+	Text     string // the same as a sentence
+	By       string // who did it: a member of staff, the owner, auto, or feed:NAME
+}
+
+// Append writes the JSON object after b.
+func (f *StatusNoted) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "incident", f.Incident)
+	b = putText(b, "text", f.Text)
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *StatusNoted) Decode(body []byte) error {
+	*f = StatusNoted{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "incident":
+			return v.int(&f.Incident)
+		case "text":
+			return v.text(&f.Text)
+		case "by":
+			return v.text(&f.By)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *StatusNoted) Kind() string { return KindStatusNoted }
+
+// Row is the fact as the journal keeps it.
+func (f *StatusNoted) Row(at time.Time, s Subject) Row {
+	return row(at, KindStatusNoted, 1, "", s, f.Append(buffer()))
+}
+
+// StatusClosed is status.closed: an incident is over.
+type StatusClosed struct {
+	Incident int64  // number of the incident on the status pages
+	Text     string // the same as a sentence
+	By       string // who did it: a member of staff, the owner, auto, or feed:NAME
+}
+
+// Append writes the JSON object after b.
+func (f *StatusClosed) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "incident", f.Incident)
+	if f.Text != "" {
+		b = putText(b, "text", f.Text)
+	}
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *StatusClosed) Decode(body []byte) error {
+	*f = StatusClosed{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "incident":
+			return v.int(&f.Incident)
+		case "text":
+			return v.text(&f.Text)
+		case "by":
+			return v.text(&f.By)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *StatusClosed) Kind() string { return KindStatusClosed }
+
+// Row is the fact as the journal keeps it.
+func (f *StatusClosed) Row(at time.Time, s Subject) Row {
+	return row(at, KindStatusClosed, 1, "", s, f.Append(buffer()))
 }

@@ -203,6 +203,12 @@ func empty(kind string) Body {
 		return new(ChangeMade)
 	case KindChangeFailed:
 		return new(ChangeFailed)
+	case KindStatusOpened:
+		return new(StatusOpened)
+	case KindStatusNoted:
+		return new(StatusNoted)
+	case KindStatusClosed:
+		return new(StatusClosed)
 	}
 	return nil
 }

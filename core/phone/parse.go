@@ -260,6 +260,13 @@ func (p *Plan) located(rest []byte, class Class, country Country, national bool)
 	return Destination{Number: Number{digits: n}, Class: class, Country: country, National: national}
 }
 
+// IsNational says that calls to a country, by its code, are national.
+func (p *Plan) IsNational(country string) bool {
+	c := Country{}
+	copy(c[:], country)
+	return p.isHome(c)
+}
+
 func (p *Plan) isHome(country Country) bool {
 	return country == p.home || slices.Contains(p.together, country)
 }

@@ -7,12 +7,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -25,13 +27,14 @@ var widths = []struct {
 
 func main() {
 	chrome := flag.String("chrome", "/usr/bin/chromium", "the browser")
+	only := flag.String("only", "", "make pictures of the scenes whose names begin with this, and nothing else")
 	docs := flag.String("docs", "docs", "where notices.md and images/mail go")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	faults, err := run(ctx, *chrome, *docs)
+	faults, err := run(ctx, *chrome, *docs, *only)
 	for _, f := range faults {
 		fmt.Fprintln(os.Stderr, f)
 	}
@@ -44,7 +47,7 @@ func main() {
 }
 
 // run writes everything; faults are what the browser found wrong.
-func run(ctx context.Context, chrome, docs string) (faults []string, err error) {
+func run(ctx context.Context, chrome, docs, only string) (faults []string, err error) {
 	w, err := newWorld(ctx)
 	if err != nil {
 		return nil, err
@@ -52,11 +55,10 @@ func run(ctx context.Context, chrome, docs string) (faults []string, err error) 
 	defer w.close()
 	b := newBrowser(ctx, chrome)
 	defer b.close()
-	images := filepath.Join(docs, "images", "mail")
-	if err := os.MkdirAll(images, 0o755); err != nil {
-		return nil, err
-	}
 	for _, s := range w.scenes {
+		if !strings.HasPrefix(s.name, only) {
+			continue
+		}
 		for i, width := range widths {
 			for _, dark := range s.modes() {
 				name := s.file(width.name, dark)
@@ -70,11 +72,21 @@ func run(ctx context.Context, chrome, docs string) (faults []string, err error) 
 				if shot, err = smaller(shot); err != nil {
 					return faults, fmt.Errorf("%s: %w", name, err)
 				}
-				if err := os.WriteFile(filepath.Join(images, name), shot, 0o644); err != nil {
+				if err := save(filepath.Join(docs, "images", cmp.Or(s.folder, "mail"), name), shot); err != nil {
 					return faults, err
 				}
 			}
 		}
 	}
+	if only != "" {
+		return faults, nil
+	}
 	return faults, os.WriteFile(filepath.Join(docs, "notices.md"), index(w), 0o644)
+}
+
+func save(path string, shot []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, shot, 0o644)
 }

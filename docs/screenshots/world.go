@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/account"
@@ -19,16 +20,18 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/notify"
+	"ringfence/flow/status"
 	"ringfence/state/store"
 )
 
 // scene is something to look at.
 type scene struct {
-	name  string // of its files
-	url   string
-	dark  bool   // also in dark colours
-	press bool   // it is what comes of pressing the button there
-	says  string // what its heading must have, where the page may turn out to be another one
+	name   string // of its files
+	url    string
+	dark   bool   // also in dark colours
+	press  bool   // it is what comes of pressing the button there
+	folder string // of its pictures; "" is mail
+	says   string // what its heading must have, where the page may turn out to be another one
 }
 
 func (s *scene) modes() []bool {
@@ -51,13 +54,15 @@ type world struct {
 	hook   notify.Message   // a sample of a webhook
 	scenes []scene
 
-	base string
-	srv  *http.Server
-	db   *booktest.Store
-	got  chan notify.Message // what is sent
-	n    *notify.Notifier
-	stop context.CancelFunc
-	late *world // whose links have expired when they arrive
+	base    string
+	srv     *http.Server
+	db      *booktest.Store
+	got     chan notify.Message // what is sent
+	n       *notify.Notifier
+	stop    context.CancelFunc
+	status  *status.Status
+	failing atomic.Bool // calls abroad
+	late    *world      // whose links have expired when they arrive
 }
 
 var help = notify.Help{
@@ -71,6 +76,9 @@ func newWorld(ctx context.Context) (*world, error) {
 		return nil, err
 	}
 	if w.late, err = newProvider(ctx, time.Nanosecond); err != nil {
+		return nil, err
+	}
+	if err := w.fail(ctx); err != nil {
 		return nil, err
 	}
 	return w, w.setScenes(ctx)
@@ -91,7 +99,7 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	w.base = "http://" + l.Addr().String()
 	w.n, err = notify.New(notify.Options{
 		Store: w.db, Book: b, Help: help, LinksURL: w.base, LinkKey: make([]byte, 32), From: "example.net", Every: 10 * time.Millisecond, LinkLife: life,
-		Channels: map[string]notify.Send{account.Mail: func(_ context.Context, m notify.Message) error { w.got <- m; return nil }},
+		Channels: map[string]notify.Send{account.Mail: w.take},
 		Act: func(_ context.Context, x notify.Answer) (string, error) {
 			if x.Action == notify.NotMine {
 				return "Line 2001 is locked: it can make no calls except to emergency numbers. The one call in progress was ended. Its password no longer works, and all its phones were logged out: they get no incoming calls either. The address 203.0.113.9 is blocked for a day. Next: ask for a new password for the line, put it into your own phones, and ask for the line to be unlocked.", nil
@@ -111,9 +119,12 @@ func newProvider(ctx context.Context, life time.Duration) (*world, error) {
 	if err := w.serve(l); err != nil {
 		return nil, err
 	}
+	go w.status.Run(ctx)
 	go w.n.Run(ctx)
 	return w, w.began(ctx)
 }
+
+func (w *world) take(_ context.Context, m notify.Message) error { w.got <- m; return nil }
 
 func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
 	key, err := secret.NewKey()
@@ -142,7 +153,15 @@ func newBook(ctx context.Context, db store.Store) (*book.Book, error) {
 
 // serve shows the samples under /mail/ and the answer pages where their links point.
 func (w *world) serve(l net.Listener) error {
-	pages, err := web.New(web.Deps{Genuine: w.n.Genuine, Link: w.n.Link, Use: w.n.Use, Help: help}, web.Options{})
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		return err
+	}
+	deps := web.Deps{Genuine: w.n.Genuine, Link: w.n.Link, Use: w.n.Use, Help: help, Zone: london}
+	if deps.Status, err = w.public(london); err != nil {
+		return err
+	}
+	pages, err := web.New(deps, web.Options{URL: w.base, StatusCopy: "https://status.example.org"})
 	if err != nil {
 		return err
 	}
@@ -199,7 +218,13 @@ func (w *world) setScenes(ctx context.Context) error {
 		scene{name: "answer-done", url: used[notify.NotMine], dark: true, press: true, says: "Thank you"},
 		scene{name: "answer-used", url: used[notify.NotMine], says: "answered already"},
 		scene{name: "answer-expired", url: old[notify.Mine], says: "has expired"},
-		scene{name: "answer-unknown", url: w.base + notify.LinkPath + "cut-off", says: "not complete"})
+		scene{name: "answer-unknown", url: w.base + notify.LinkPath + "cut-off", says: "not complete"},
+		scene{name: "status", folder: "pages", url: w.base + "/status", dark: true, says: "Some calls abroad fail. Everything else works."},
+		scene{name: "status-incident", folder: "pages", url: w.base + "/status/incidents/3", dark: true, says: "Some calls abroad fail"},
+		scene{name: "status-incidents", folder: "pages", url: w.base + "/status/incidents", dark: true},
+		scene{name: "status-mail", folder: "pages", url: w.base + "/status/mail", dark: true},
+		scene{name: "status-fine", folder: "pages", url: w.late.base + "/status", dark: true, says: "Everything works"},
+		scene{name: "missing", folder: "pages", url: w.base + "/nothing-here", dark: true, says: "no such page"})
 	for _, s := range w.scenes {
 		if !strings.HasPrefix(s.url, "http://127.0.0.1:") {
 			return fmt.Errorf("the mail that was sent has no link for %s", s.name)

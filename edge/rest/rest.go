@@ -31,6 +31,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/react"
+	"ringfence/flow/status"
 	"ringfence/flow/watch"
 )
 
@@ -81,6 +82,7 @@ type Deps struct {
 	Bans    func() *ban.List
 	Watch   func() *watch.Watch
 	Notices func() *notify.Notifier
+	Public  func() *status.Status
 
 	Feeds   func() []api.Feed
 	Refresh func(ctx context.Context, name string) error // ErrNoFeed; what went wrong otherwise is in Feeds

@@ -17,6 +17,7 @@ import (
 	"ringfence/flow/device"
 	"ringfence/flow/guard"
 	"ringfence/flow/notify"
+	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -52,6 +53,11 @@ func (f *fixture) stages(t testing.TB, d *rest.Deps) {
 		t.Fatal(err)
 	}
 	f.bans = bans
+	p, err := status.New(status.Options{Store: f.db, Home: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Public = func() *status.Status { return p }
 	d.Bans, d.Watch, d.Notices = func() *ban.List { return bans }, func() *watch.Watch { return w }, func() *notify.Notifier { return n }
 	d.Guard, d.Devices = a, device.New(device.Options{Store: f.db})
 	d.Devices.Seen(device.Login{Line: acme1, Addr: netip.MustParseAddr("198.51.100.20"), Agent: "Yealink \x1b[2J<b>", At: time.Now()})
@@ -76,6 +82,9 @@ func (f *fixture) happen(t testing.TB) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	if _, err := f.db.PutIncident(ctx, store.Incident{Component: "login", Node: "a", Kind: status.Measured, Title: "Phones cannot log in", Began: at, Updates: []store.IncidentUpdate{{At: at, Text: "Our servers do not answer phones."}}}); err != nil {
+		t.Fatal(err)
+	}
 	_, err = f.db.Advance(ctx, store.Step{
 		Stage: "test",
 		Findings: []store.Finding{
@@ -152,6 +161,15 @@ var night = []struct {
 	{"GET", "/v1/geo?address=203.0.113.9", "", 200, `"country":"GB"`},
 	{"GET", "/v1/geo?address=x", "", 422, `IPv4 or IPv6`},
 
+	{"GET", "/v1/incidents", "", 200, `{"items":[{"id":1,"kind":"measured","component":"login","title":"Phones cannot log in"`},
+	{"POST", "/v1/incidents/1/notes", `{"text":"We look for it."}`, 201, `"by":"tester","text":"We look for it."`},
+	{"POST", "/v1/incidents/1/close", `{}`, 409, `measurement found this incident`},
+	{"POST", "/v1/incidents", `{"title":"New version","text":"Calls go on.","from":"2126-01-01T00:00:00Z","until":"2126-01-01T01:00:00Z"}`, 201, `"kind":"planned"`},
+	{"POST", "/v1/incidents", `{"title":"New version","text":"Calls go on.","from":"2126-01-01T00:00:00Z"}`, 422, `"field":"until"`},
+	{"POST", "/v1/incidents", `{"title":"x","text":" "}`, 422, `"field":"text"`},
+	{"POST", "/v1/incidents/2/close", `{"text":"Not needed."}`, 200, `"text":"Not needed."`},
+	{"POST", "/v1/incidents/2/close", `{}`, 409, `the incident is over`},
+	{"GET", "/v1/incidents/99", "", 404, `incident`},
 	{"GET", "/v1/findings", "", 200, `{"items":[{"id":2,"kind":"spray","title":"Somebody is trying passwords on many lines"`},
 	{"GET", "/v1/findings?limit=1", "", 200, `"next":"2"`},
 	{"GET", "/v1/findings?before=2&open=true", "", 200, `{"items":[{"id":1,`},

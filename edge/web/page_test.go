@@ -99,7 +99,7 @@ func checkPage(t *testing.T, d doc) {
 	if heading == "" || !strings.HasPrefix(title, heading) || !strings.HasSuffix(title, "Example Telecom") {
 		t.Errorf("title %q, heading %q", title, heading)
 	}
-	for _, landmark := range []string{"header", "main", "footer"} {
+	for _, landmark := range []string{"header.top", "main", "footer"} {
 		d.one(t, landmark)
 	}
 	for n := range d.Descendants() {

@@ -77,7 +77,7 @@ func percent(share float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.2f", float64(int(share*10000))/100), ".00") + " %"
 }
 
-// when is a moment as people say it, in the reader's zone: "Today 13:47", "Tue 21 July, 02:14", with the whole of it for a
+// when is a moment as people say it, in the reader's zone: "today 13:47", "Tue 21 July, 02:14", with the whole of it for a
 // machine, on hover and for a screen reader.
 func (r *reader) when(at time.Time) template.HTML { return r.timeTag(at, r.human(at), "") }
 
@@ -150,6 +150,8 @@ func (r *reader) length(d time.Duration) string {
 	switch {
 	case s < 60:
 		return r.words.say("time.seconds", "n", s)
+	case s < 3600 && s%60 == 0:
+		return r.words.say("time.whole-minutes", "m", s/60)
 	case s < 3600:
 		return r.words.say("time.minutes", "m", s/60, "s", s%60)
 	case s < 48*3600:

@@ -18,7 +18,7 @@ func TestShown(t *testing.T) {
 	r := &reader{words: english, zone: london, plan: phone.UK(), now: func() time.Time { return now }}
 	for want, got := range map[string]string{
 		"£1,234.56": r.money(1234_560_000), "−£0.05": r.money(-50_000), "0.4p": r.money(4_000), "£0.00": r.money(0), "£1,000,000.00": r.money(1_000_000 * money.Pound), "71.4p": r.rate(714_000_000),
-		"Today 13:47": r.human(time.Date(2026, 7, 21, 12, 47, 0, 0, time.UTC)), "yesterday 23:51": r.human(time.Date(2026, 7, 20, 22, 51, 0, 0, time.UTC)),
+		"today 13:47": r.human(time.Date(2026, 7, 21, 12, 47, 0, 0, time.UTC)), "yesterday 23:51": r.human(time.Date(2026, 7, 20, 22, 51, 0, 0, time.UTC)),
 		"Sun 19 July, 02:14": r.human(time.Date(2026, 7, 19, 1, 14, 0, 0, time.UTC)), "3 May 2025, 10:00": r.human(time.Date(2025, 5, 3, 9, 0, 0, 0, time.UTC)),
 		"Tuesday 21 July 2026, 02:14:07 BST": r.full(time.Date(2026, 7, 21, 1, 14, 7, 0, time.UTC)),
 		"11 min 40 s":                        r.length(700 * time.Second), "24 s": r.length(24 * time.Second), "19 h 6 min": r.length(19*time.Hour + 6*time.Minute), "61 days": r.length(61 * 24 * time.Hour),

@@ -19,6 +19,7 @@ import (
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
+	"ringfence/flow/status"
 )
 
 // Deps are what the pages ask. Genuine, Link and Use are those of notify.Notifier.
@@ -31,6 +32,8 @@ type Deps struct {
 	// SignedIn is the person whose session a request has, or ErrNotSignedIn. nil: nobody can sign in.
 	SignedIn func(r *http.Request) (Visitor, error)
 
+	Status *status.Status // nil: there are no status pages
+
 	Zone *time.Location // of the provider; nil is UTC
 	Plan *phone.Plan    // nil is the United Kingdom's
 }
@@ -41,6 +44,8 @@ type Options struct {
 	Cert, Key string         // PEM files; without them Listen must be loopback, or TrustProxy set
 	// TrustProxy are the networks of the operator's own reverse proxies: their X-Forwarded-For and -Proto are believed.
 	TrustProxy []netip.Prefix
+	URL        string       // "https://calls.example.net", for feeds
+	StatusCopy string       // address of a copy of the status pages on other computers; "" is none
 	Hue        int          // of the accent, 1 to 360; 0 is 258, a blue
 	Logo       string       // a file, shown before the provider's name; "" is a mark of ours
 	Log        *slog.Logger // nil is none

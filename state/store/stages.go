@@ -85,6 +85,7 @@ type Step struct {
 	// Bundled are deliveries, as Notices gave them, that go out in a digest among Notices: from Digest to Bundled, with
 	// their Sent. If one of them is not waiting any more the step is ErrMoved: another node has bundled it.
 	Bundled []Delivery
+	Tallies []Tally // added to what is there
 	// Facts are appended even if nothing else is new; a finding that is new also appends its own RaiseFact, if it has a Kind.
 	Facts []Fact
 }

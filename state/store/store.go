@@ -191,6 +191,7 @@ type Store interface {
 	Stages
 	Marks
 	People
+	Status
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

@@ -74,6 +74,7 @@ func (s *Store) Advance(_ context.Context, step store.Step) (out store.Stepped, 
 			is := g.delivery(d)
 			is.State, is.Sent, is.Claim = store.Bundled, d.Sent, is.Claim+1
 		}
+		s.tally(step.Tallies)
 		out.Repeated = s.keep(append(facts, step.Facts...))
 		return nil
 	})

@@ -49,6 +49,7 @@ type Store struct {
 	facts     []store.Fact
 	stages    stages
 	people    people
+	public    public
 	marks     map[string]store.Mark
 	Lately    []store.Called // what Called gives
 	Ahead     atomic.Int64   // how far the clock of Clock is ahead of this process, in nanoseconds

@@ -71,6 +71,9 @@ func advance(ctx context.Context, tx Tx, step *store.Step, out *store.Stepped) e
 	if err := bundle(ctx, tx, step.Bundled); err != nil {
 		return err
 	}
+	if err := addTallies(ctx, tx, step.Tallies); err != nil {
+		return err
+	}
 	facts = append(facts, step.Facts...)
 	wrote, err := appendTrimmed(ctx, tx, facts)
 	out.Repeated = len(facts) - int(wrote)

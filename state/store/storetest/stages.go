@@ -48,6 +48,7 @@ var stages = []struct {
 	{"Contacts", contactsOfCustomers},
 	{"FormerPasswords", formerPasswords},
 	{"People", people},
+	{"Status", publicStatus},
 	{"Passes", passes},
 	{"Race", racingStages},
 }

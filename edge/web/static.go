@@ -1,0 +1,73 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// copyEvery is how often the copy of the status pages is written.
+const copyEvery = 30 * time.Second
+
+// Copy writes the status pages into a folder until ctx ends, so that they can be shown by other computers.
+func (s *Server) Copy(ctx context.Context, folder string) {
+	tick := time.NewTicker(copyEvery)
+	defer tick.Stop()
+	for {
+		if err := s.writeCopy(folder); err != nil {
+			s.log.Error("the copy of the status pages could not be written", "folder", folder, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// writeCopy writes each file whole or not at all.
+func (s *Server) writeCopy(folder string) error {
+	files := map[string][]byte{"ring.css": s.css.body}
+	var err error
+	if files["index.html"], err = s.copied(); err != nil {
+		return err
+	}
+	if files["feed.atom"], err = s.atomBody(); err != nil {
+		return err
+	}
+	if files["feed.json"], err = s.jsonBody(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for name, body := range files {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path+".part", body, 0o644); err != nil { //nolint:gosec // the public reads them
+			return err
+		}
+		if err := os.Rename(path+".part", path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copied is the status page without what needs this server: no script, no form. Its links lead here.
+func (s *Server) copied() ([]byte, error) {
+	q := &query{Request: &http.Request{}, words: s.words, zone: s.reader.zone, now: s.reader.now()}
+	v := s.statusView(q)
+	v.Copied = true
+	f := s.frame(&page{title: v.title(q), about: q.t("status.about", "provider", s.help.Provider), shape: "middle", data: v}, q, "")
+	f.JS, f.Logo = "", ""
+	var b bytes.Buffer
+	if err := s.pages["status"].Execute(&b, f); err != nil {
+		return nil, fmt.Errorf("the copy: %w", err)
+	}
+	out := bytes.ReplaceAll(b.Bytes(), []byte(`href="`+s.css.path+`"`), []byte(`href="ring.css"`))
+	return bytes.ReplaceAll(out, []byte(`href="/`), []byte(`href="`+s.o.URL+`/`)), nil
+}
