@@ -72,7 +72,7 @@ type IncidentNew struct {
 type NewIncident struct {
 	Title     string `json:"title" maxLength:"120" arg:"" help:"What fails or is planned, in a few words. Name no carrier and no customer."`
 	Text      string `json:"text" maxLength:"2000" arg:"" help:"What people should know: what works nevertheless, and what you do."`
-	Component string `json:"component,omitempty" enum:"calls-home,calls-abroad,calls-in,login,mail,records," help:"Part of the service: calls-home, calls-abroad, calls-in, login, mail or records." placeholder:"PART"`
+	Component string `json:"component,omitempty" maxLength:"20" doc:"calls-home, calls-abroad, calls-in, login, mail or records" help:"Part of the service: calls-home, calls-abroad, calls-in, login, mail or records." placeholder:"PART"`
 	From      string `json:"from,omitempty" maxLength:"40" doc:"when planned work begins; a time, or as people write it in the provider's zone; absent: now" type:"when" help:"Beginning of planned work (default: now)." placeholder:"WHEN"`
 	Until     string `json:"until,omitempty" maxLength:"40" doc:"when planned work ends; absent: it is an incident, which began now" type:"when" help:"End of planned work. Without it this is an incident." placeholder:"WHEN"`
 }
