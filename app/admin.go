@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -31,12 +32,22 @@ func (a *App) adminDeps() rest.Deps {
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
 		TrunkTest: a.testTrunk, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
+		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
 		Exposure: a.exposure, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:    func() *ban.List { return a.shield.bans },
 		Watch:   func() *watch.Watch { return a.watch },
 		Notices: func() *notify.Notifier { return a.notices },
 		Public:  func() *status.Status { return a.public },
 	}
+}
+
+// signInLink is the address that signs somebody in once; without pages, what their address would end with.
+func (a *App) signInLink(token string) string {
+	cfg := a.config()
+	if url := cfg.LinksURL(); url != "" {
+		return strings.TrimSuffix(url, "/") + "/in/link/" + token
+	}
+	return token
 }
 
 // place is what the files of countries and networks say of an address, and if asked for, which files they are.

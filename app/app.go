@@ -23,6 +23,7 @@ import (
 	"ringfence/edge/web"
 	"ringfence/flow/answer"
 	"ringfence/flow/book"
+	"ringfence/flow/cooling"
 	"ringfence/flow/door"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
@@ -31,6 +32,7 @@ import (
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/people"
 	"ringfence/flow/react"
 	"ringfence/flow/span"
 	"ringfence/flow/status"
@@ -52,6 +54,8 @@ type App struct {
 	held      func(context.Context) error // says whether this process is still the node; nil: nothing can take that from it
 	money     store.Money                 // store, or the memory engine in front of it
 	keys      *keyring
+	people    *people.People
+	cooling   *cooling.Cooling
 	book      *book.Book
 	following *journal.Follower // of the book, for what other nodes change
 	ledger    *ledger.Ledger

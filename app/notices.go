@@ -138,6 +138,7 @@ func (a *App) openWeb() error {
 	}
 	a.web, err = web.New(web.Deps{
 		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
+		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})
@@ -159,6 +160,7 @@ func (a *App) others() func(context.Context) ([]call.Open, error) {
 func (a *App) startNotices() error {
 	a.background("findings and notices", nil, a.watch.Run, a.notices.Run)
 	a.background("what a thief could cost", nil, a.figures.Run)
+	a.background("people", nil, a.people.Run, a.cooling.Run)
 	if a.react != nil {
 		a.background("watching calls", nil, a.react.Run)
 	}

@@ -29,6 +29,7 @@ func oneOfEach(path, id string) string {
 	for _, c := range [][2]string{
 		{"/v1/customers/{id}", "plumber"},
 		{"/v1/lines/{id}", "2001"},
+		{"/v1/staff/{", "sam"},
 		{"/v1/trunks/{", "demo-carrier"},
 		{"/v1/decks/{", "retail"},
 		{"/v1/requests/{", "1"},
@@ -42,7 +43,7 @@ func oneOfEach(path, id string) string {
 	} {
 		if prefix, _, _ := strings.Cut(c[0], "{"); strings.HasPrefix(path, prefix) && strings.Contains(path, "{") {
 			head, rest, _ := strings.Cut(path[len(prefix):], "}")
-			return prefix + c[1] + strings.TrimPrefix(rest, head)
+			return strings.ReplaceAll(prefix+c[1]+strings.TrimPrefix(rest, head), "{person}", "ana")
 		}
 	}
 	return path

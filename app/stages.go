@@ -134,6 +134,9 @@ func (a *App) openStages(ctx context.Context) error {
 	if err := a.openExposure(); err != nil {
 		return err
 	}
+	if err := a.openPeople(); err != nil {
+		return err
+	}
 	return a.openDoor()
 }
 

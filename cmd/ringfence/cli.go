@@ -58,6 +58,8 @@ type commands struct {
 
 	Customer    customerCmd    `cmd:"" group:"book" help:"Customers, who own lines and pay."`
 	Line        lineCmd        `cmd:"" group:"book" help:"Lines: a number with SIP credentials."`
+	Change      changeCmd      `cmd:"" group:"book" help:"Changes that wait because they loosen something."`
+	Staff       staffCmd       `cmd:"" group:"book" help:"Staff, who may sign in, with their roles."`
 	Request     requestCmd     `cmd:"" group:"book" help:"Customers' requests for looser settings, which staff grant or refuse."`
 	Restriction restrictionCmd `cmd:"" group:"book" help:"Restrictions: destinations closed to a line, a customer or everybody."`
 	Trunk       trunkCmd       `cmd:"" group:"book" help:"Trunks: connections to carriers."`

@@ -17,6 +17,8 @@ type customerCmd struct {
 	Unlock  customerUnlock                                          `cmd:"" help:"Unlock the lines that were locked with their customer." eg:"acme"`
 	Usage   show[api.Usage, api.CustomerID]                         `cmd:"" help:"Show un-billed usage, including calls in progress, and the next warning." route:"GET /v1/customers/{id}/usage" eg:"acme" detail:"The warning level is the setting account-warning: ringfence customer set ID account-warning=£50; 0 is off."`
 	Contact contactCmd                                              `cmd:"" help:"The customer's contacts, and the notices that each receives."`
+	Cooling act[api.CustomerCooling, api.CoolingSet]                `cmd:"" name:"cooling-off" help:"Set how long a customer's own people wait for what they loosen." route:"POST /v1/customers/{id}/cooling-off" says:"{{if .Wait}}What {{.Customer}} loosens waits {{span .Wait}}.{{else}}Nothing of {{.Customer}} waits.{{end}}{{with .Waiting}} {{count (len .) \"change waits\" \"changes wait\"}}: ringfence change list{{end}}" eg:"acme --wait 24h --note \"Ring Sam first\"; acme --wait 0s" detail:"Tightening never waits. A longer wait counts at once, and can be undone for a day; a shorter one waits itself, as does another note in place of one. Every contact is notified."`
+	Person  personCmd                                               `cmd:"" help:"The customer's people, who may sign in, with their roles."`
 	Remove  customerRemove                                          `cmd:"" help:"Remove a customer that has no lines." eg:"acme; acme --yes"`
 }
 

@@ -115,6 +115,7 @@ type Customer struct {
 	Settings Settings
 	Contacts []Contact
 	Courtesy Courtesy // for lines that say nothing
+	Cooling  Cooling
 	Created  time.Time
 }
 

@@ -3,7 +3,7 @@
 package person
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -68,13 +68,14 @@ func (w *Who) Own(customer string) bool { return w.Customer == "" || w.Customer 
 // MaxNameLen is how long the name of a person may be.
 const MaxNameLen = 40
 
+// NameForm is what CheckName wants.
+const NameForm = "1 to 40 of a-z, 0-9, '-' and '.', with '-' and '.' inside only"
+
 // CheckName wants what a person is called when they sign in.
 func CheckName(name string) error {
 	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.' }
 	if name == "" || len(name) > MaxNameLen || strings.ContainsFunc(name, odd) || strings.Trim(name, "-.") != name {
-		return fmt.Errorf("%q is no name of a person: 1 to %d of a-z, 0-9, '-' and '.', with '-' and '.' inside only", clip(name), MaxNameLen)
+		return errors.New("no name of a person: want " + NameForm)
 	}
 	return nil
 }
-
-func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 60)], "?") }

@@ -30,6 +30,7 @@ var own = map[notify.Kind]string{
 	notify.LineLocked:      "Somebody, or a rule, locked a line. Its phones can still call emergency numbers. The mail says what happens to paid calls in progress: they end when their paid time ends, within a minute; they were ended immediately; or they continue and may still cost up to the caps. In a webhook, `evidence.calls` is `end`, `cut` or `keep`.",
 	notify.PasswordChanged: "A line's password was replaced. If the owner did not want this, somebody else controls the account.",
 	notify.RequestMade:     "A customer asks staff to loosen a setting. Both sides are notified, so that staff do not overlook the request, and the customer notices one that nobody there made.",
+	notify.ChangeWaiting:   "The customer's own people loosened something, and it waits as long as the owner chose. Every contact is notified, with the note that the owner left, and any of the people may call it off.",
 	notify.RequestAnswered: "Staff have granted or refused a request. Both sides are notified, with the note from staff.",
 	notify.Digest:          "Notices that waited: kinds that the person wants once an hour, and everything after ten notices within an hour.",
 	notify.Test:            "Sent by hand, to check that mail and webhooks arrive.",

@@ -49,7 +49,11 @@ func (s *Server) decide(ctx context.Context, in *struct{ Body api.DecideRequest 
 	if err != nil {
 		return out, s.about(err, "line", b.Line)
 	}
-	return decisionView(d, b.To, at.In(zone)), nil
+	out = decisionView(d, b.To, at.In(zone))
+	if own(ctx) != "" {
+		out.Routes = []string{} // who carries a call is not the customer's to know
+	}
+	return out, nil
 }
 
 func decisionView(d *gate.Explanation, dialled string, at time.Time) api.Decision {
@@ -94,20 +98,21 @@ func stepText(st *policy.Step) string {
 	return f.ValueText + " of at most " + f.LimitText
 }
 
-// liveCalls are those of a line (its identity; "" is all), oldest first.
-func (s *Server) liveCalls(line string, now time.Time) []api.Call {
+// liveCalls are those of a line (its identity; "" is all that who asks may see), oldest first.
+func (s *Server) liveCalls(ctx context.Context, line string, now time.Time) []api.Call {
 	out := []api.Call{}
 	if s.d.Calls == nil {
 		return out
 	}
 	all := s.d.Calls()
 	for i := range all {
-		if line == "" || all[i].Line == line || all[i].Direction == call.Between && all[i].Peer == line {
+		if line == "" && theirs(ctx, all[i].Account) || all[i].Line == line || all[i].Direction == call.Between && all[i].Peer == line && line != "" {
 			v := callView(&all[i], now)
 			if l, ok := s.d.Book.Line(all[i].Line); ok && l.NoMoreSpent() && v.State == string(call.Answered) && costs(&all[i].Open) {
 				v.Ending = true
 				v.Text += "; its line is locked: it ends when its paid time ends"
 			}
+			hideCall(ctx, &v)
 			out = append(out, v)
 		}
 	}
@@ -124,7 +129,7 @@ func (s *Server) listCalls(ctx context.Context, in *struct {
 	if err != nil {
 		return out, err
 	}
-	all := s.liveCalls(line, time.Now())
+	all := s.liveCalls(ctx, line, time.Now())
 	if !in.All {
 		all = slices.DeleteFunc(all, func(c api.Call) bool { return c.Priced })
 	}
@@ -136,8 +141,8 @@ func (s *Server) listCalls(ctx context.Context, in *struct {
 	return list(all[:min(len(all), in.Limit+1)], in.Limit, func(c *api.Call) string { return c.ID }), nil
 }
 
-func (s *Server) findCall(id string) (api.Call, error) {
-	for _, c := range s.liveCalls("", time.Now()) {
+func (s *Server) findCall(ctx context.Context, id string) (api.Call, error) {
+	for _, c := range s.liveCalls(ctx, "", time.Now()) {
 		if c.ID == id {
 			return c, nil
 		}
@@ -145,19 +150,23 @@ func (s *Server) findCall(id string) (api.Call, error) {
 	return api.Call{}, missing("call in progress", id)
 }
 
-func (s *Server) getCall(_ context.Context, in *api.CallID) (api.Call, error) {
-	return s.findCall(in.ID)
+func (s *Server) getCall(ctx context.Context, in *api.CallID) (api.Call, error) {
+	return s.findCall(ctx, in.ID)
 }
 
 func (s *Server) cutCall(ctx context.Context, in *api.CallCut) (out api.Call, err error) {
-	if out, err = s.findCall(in.ID); err != nil {
+	if out, err = s.findCall(ctx, in.ID); err != nil {
 		return out, err
 	}
 	text := by(ctx)
 	if in.Why != "" {
 		text += ": " + in.Why
 	}
-	if !s.d.Cut(call.ID(in.ID), policy.CutByStaff, text) {
+	reason := policy.CutByStaff
+	if own(ctx) != "" {
+		reason = policy.CutByOwner
+	}
+	if !s.d.Cut(call.ID(in.ID), reason, text) {
 		return out, missing("call in progress", in.ID)
 	}
 	out.Cutting = true

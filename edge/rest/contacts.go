@@ -63,6 +63,9 @@ func (s *Server) addContact(ctx context.Context, in *api.ContactNew) (out api.Co
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
 	v, err := s.customer(ctx, in.Customer)
+	if err == nil {
+		err = s.contactsFree(ctx, v.ID)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -134,6 +137,9 @@ func (s *Server) changeContact(ctx context.Context, in *api.ContactPatch) (out a
 	s.contacts.Lock()
 	defer s.contacts.Unlock()
 	customer, c, err := s.contact(ctx, &in.ContactID)
+	if err == nil {
+		err = s.contactsFree(ctx, customer)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -156,6 +162,9 @@ func (s *Server) dropDeleted(customer string, c *account.Contact) error {
 
 func (s *Server) deleteContact(ctx context.Context, in *api.ContactID) (none, error) {
 	customer, c, err := s.contact(ctx, in)
+	if err == nil {
+		err = s.contactsFree(ctx, customer)
+	}
 	if err != nil {
 		return none{}, err
 	}

@@ -21,7 +21,14 @@ var _ = serves(func(s *Server) {
 	deleted[api.Customer](s, named(s, "customer", s.customer, s.deleteCustomer))
 })
 
-func (s *Server) listCustomers(_ context.Context, in *Page) (api.List[api.Customer], error) {
+func (s *Server) listCustomers(ctx context.Context, in *Page) (api.List[api.Customer], error) {
+	if id := own(ctx); id != "" {
+		v, err := s.customer(ctx, account.FullIdentity(id))
+		if err != nil || account.Handle(id) <= in.After {
+			return api.List[api.Customer]{Items: []api.Customer{}}, err
+		}
+		return api.List[api.Customer]{Items: []api.Customer{customerView(&v)}}, nil
+	}
 	all := views(s.d.Book.Customers(in.After, in.Limit+1), customerView)
 	return list(all, in.Limit, func(c *api.Customer) string { return c.ID }), nil
 }
@@ -49,11 +56,15 @@ func (s *Server) getCustomer(ctx context.Context, v book.CustomerView, _ *api.Cu
 }
 
 func (s *Server) changeCustomer(ctx context.Context, c book.CustomerView, in *customerChange) (out api.Customer, err error) {
-	edit, err := s.customerEdit(c.ID, &in.Body)
+	b := &in.Body
+	if err := notForCustomers(ctx, map[string]bool{"zone": b.Zone != nil, "tariff": b.Tariff != nil}, b.Set); err != nil {
+		return out, err
+	}
+	edit, err := s.customerEdit(c.ID, b)
 	if err != nil {
 		return out, err
 	}
-	v, err := s.d.Book.EditCustomer(ctx, by(ctx), c.ID, edit)
+	v, err := s.editCustomer(ctx, c.ID, edit)
 	if err != nil {
 		return out, err
 	}

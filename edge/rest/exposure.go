@@ -22,8 +22,12 @@ var _ = serves(func(s *Server) {
 })
 
 func (s *Server) exposure(ctx context.Context, in *api.ExposureFilter) (out api.Exposure, err error) {
+	defer func() { hideExposure(ctx, &out) }()
 	p := exposure.Period(cmp.Or(in.Until, string(exposure.Tonight)))
 	with, err := tried(in.With)
+	if ours := own(ctx); ours != "" && in.Line == "" && in.Customer == "" {
+		in.Customer = account.FullIdentity(ours) // to a customer's people, everybody is their own
+	}
 	switch {
 	case err != nil:
 		return out, err

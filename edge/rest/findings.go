@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,17 @@ func (s *Server) listFindings(ctx context.Context, w *watch.Watch, in *struct {
 	all, err := w.Findings(ctx, watch.Filter{
 		Line: line, Account: customer, Kind: in.Kind, Open: in.Open, Before: in.Before, Limit: in.Limit + 1,
 	})
-	return list(views(all, findingView), in.Limit, func(f *api.Finding) string { return strconv.FormatInt(f.ID, 10) }), err
+	out = list(views(all, findingView), in.Limit, func(f *api.Finding) string { return strconv.FormatInt(f.ID, 10) })
+	if own(ctx) != "" {
+		out.Items = slices.DeleteFunc(out.Items, func(f api.Finding) bool { return !forOwners(f.Kind) })
+	}
+	return out, err
+}
+
+// forOwners says that findings of a kind are told to the customer, and not to the fraud desk alone.
+func forOwners(kind string) bool {
+	k, ok := detect.ParseKind(kind)
+	return ok && k.Audience().Has(detect.Owner)
 }
 
 func findingKinds() (all []string) {
@@ -71,9 +82,15 @@ func (s *Server) getFinding(ctx context.Context, w *watch.Watch, in *api.Finding
 	if err != nil {
 		return api.Finding{}, s.about(err, "finding", strconv.FormatInt(in.ID, 10))
 	}
+	if !theirs(ctx, f.Account) || own(ctx) != "" && !forOwners(f.Kind) {
+		return api.Finding{}, missing("finding", strconv.FormatInt(in.ID, 10))
+	}
 	out := findingView(&f)
 	kind, _ := detect.ParseKind(f.Kind)
 	out.Meaning, out.Advice = kind.Meaning(), kind.Advice()
+	if own(ctx) != "" { // notes are between members of staff
+		f.Notes = nil
+	}
 	for _, n := range f.Notes {
 		out.Notes = append(out.Notes, api.Note{At: n.At, By: n.By, Text: n.Text})
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringfence/core/money"
+	"ringfence/core/person"
 	"ringfence/edge/internal/fair"
 	"ringfence/edge/rest/api"
 )
@@ -114,23 +115,14 @@ func (t *wrongTokens) take(remote string, now time.Time) bool {
 	return t.count[own] <= wrongPerAddress && t.count[around] <= wrongPerNetwork
 }
 
-type byKey struct{}
-
-// by is who asks, for the journal.
-func by(ctx context.Context) string {
-	if name, ok := ctx.Value(byKey{}).(string); ok {
-		return name
-	}
-	return "unknown"
-}
-
-// Handler serves the API as over TCP to a caller that was vouched for as name; it opens nothing.
+// Handler serves the API as over TCP to an operator who was vouched for as name; it opens nothing.
 func (s *Server) Handler(name string) http.Handler {
-	return s.guard(func(*http.Request) (string, bool) { return name, true }, s.ownName, s.mux)
+	operator := person.Operator(name)
+	return s.HandlerFor(&operator)
 }
 
 // guard is what every request passes: no panic ends the program, no browser drives the API, and no unknown client uses it.
-func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host string) bool, next http.Handler) http.Handler {
+func (s *Server) guard(caller func(*http.Request) (*person.Who, error), ours func(host string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		h := w.Header()
@@ -145,8 +137,12 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 			})
 			return
 		}
-		name, ok := caller(r)
-		if !ok && !s.wrong.take(r.RemoteAddr, time.Now()) {
+		who, err := caller(r)
+		if err != nil && !errors.Is(err, errNoToken) {
+			writeProblem(w, &s.failed(err).Problem)
+			return
+		}
+		if err != nil && !s.wrong.take(r.RemoteAddr, time.Now()) {
 			h.Set("Retry-After", "60")
 			h.Set("Connection", "close") // frees its place for others
 			writeProblem(w, &api.Problem{
@@ -155,7 +151,7 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 			})
 			return
 		}
-		if !ok {
+		if err != nil {
 			h.Set("WWW-Authenticate", `Bearer realm="ringfence"`)
 			writeProblem(w, &api.Problem{
 				Status: http.StatusUnauthorized, Reason: api.ReasonToken,
@@ -164,9 +160,9 @@ func (s *Server) guard(caller func(*http.Request) (string, bool), ours func(host
 			return
 		}
 		if r.Method != http.MethodGet {
-			s.log.Info("admin", "by", name, "method", r.Method, "path", clip(r.URL.Path, 200))
+			s.log.Info("admin", "by", who.Actor, "method", r.Method, "path", clip(r.URL.Path, 200))
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, name)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, who)))
 	})
 }
 

@@ -97,11 +97,15 @@ func lineEdit(b *api.PatchLine, zone *time.Location) (book.LineEdit, error) {
 }
 
 func (s *Server) changeLine(ctx context.Context, l *book.Line, in *lineChange) (out api.LineDetail, err error) {
-	edit, err := lineEdit(&in.Body, l.Zone())
+	b := &in.Body
+	if err := notForCustomers(ctx, map[string]bool{"number": b.Number != nil, "honeypot": b.Honeypot != nil}, b.Set); err != nil {
+		return out, err
+	}
+	edit, err := lineEdit(b, l.Zone())
 	if err != nil {
 		return out, err
 	}
-	if l, err = s.d.Book.EditLine(ctx, by(ctx), l.ID(), edit); err != nil {
+	if l, err = s.editLine(ctx, l.ID(), edit); err != nil {
 		return out, err
 	}
 	return s.lineDetail(ctx, l)
@@ -126,7 +130,7 @@ func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, 
 	now, own := time.Now(), l.Settings()
 	out := api.LineDetail{
 		Line: lineView(l), Settings: settings(l.Effective(now), &own, now, l.Zone()), Zone: l.Zone().String(), Tariff: l.Tariff(),
-		Phones: []api.Phone{}, Calls: s.liveCalls(l.ID(), now), Closed: closings(l.Effective(now), now, l.Zone()),
+		Phones: []api.Phone{}, Calls: s.liveCalls(ctx, l.ID(), now), Closed: closings(l.Effective(now), now, l.Zone()),
 	}
 	var customer account.Settings
 	if c, ok := s.d.Book.Customer(l.Customer()); ok {

@@ -193,15 +193,6 @@ func peerUID(c *net.UnixConn) (string, bool) {
 	return strconv.FormatUint(uint64(cred.Uid), 10), true
 }
 
-// socketUser trusts a user who could open the socket: its mode is the lock.
-func socketUser(r *http.Request) (string, bool) {
-	return r.RemoteAddr, true
-}
-
-func (s *Server) tokenOwner(r *http.Request) (string, bool) {
-	return who(s.o.Tokens, r.Header.Get("Authorization"))
-}
-
 // listenTCP insists on tokens, and on TLS for all but loopback.
 func (s *Server) listenTCP() (net.Listener, error) {
 	if len(s.o.Tokens) == 0 {

@@ -3,10 +3,13 @@ package rest
 import (
 	"context"
 	"fmt"
+	"math"
+	"net/http"
 	"strings"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 )
@@ -42,6 +45,9 @@ func (s *Server) lockLine(ctx context.Context, l *book.Line, in *api.LineLock) (
 
 func (s *Server) unlockLine(ctx context.Context, l *book.Line, _ *api.LineID) (out api.Unlocked, err error) {
 	was := l.Locked()
+	if err := s.mayUnlock(ctx, l); err != nil {
+		return out, err
+	}
 	if was {
 		if l, err = s.d.Book.Unlock(ctx, by(ctx), l.ID()); err != nil {
 			return out, err
@@ -127,4 +133,27 @@ func treated(open []call.Open, calls account.LockCalls) api.LockedCalls {
 	}
 	n.Text = strings.Join(say, " ")
 	return n
+}
+
+// mayUnlock lets a customer's people open what they locked themselves, what an answer to a notice locked, and what was locked without
+// a person. A lock of the provider's, for an unpaid bill say, is the provider's to open.
+func (s *Server) mayUnlock(ctx context.Context, l *book.Line) error {
+	if own(ctx) == "" || !l.Locked() {
+		return nil
+	}
+	who := ""
+	if s.d.Journal != nil {
+		facts, err := s.d.Journal(ctx, JournalQuery{Line: l.ID(), Kind: fact.KindLineLocked, Before: math.MaxInt64, Limit: 1})
+		if err != nil {
+			return err
+		}
+		var body fact.LineLocked
+		if len(facts) == 1 && body.Decode(facts[0].Body) == nil {
+			who = body.By
+		}
+	}
+	if ourOwn(ctx, who) || who == fact.ByAnswer || who == "auto" {
+		return nil
+	}
+	return newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the provider locked this line; ask support to open it")
 }

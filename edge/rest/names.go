@@ -17,8 +17,11 @@ import (
 
 // line finds the line that is called so now.
 func (s *Server) line(ctx context.Context, called string) (*book.Line, error) {
-	if l, ok := s.lineCalled(called); ok {
+	if l, ok := s.lineCalled(called); ok && theirs(ctx, l.Customer()) {
 		return l, nil
+	}
+	if own(ctx) != "" {
+		return nil, missing("line", called)
 	}
 	_, err := s.d.Book.LineID(ctx, called)
 	return nil, s.notNow("line", called, err)
@@ -75,8 +78,11 @@ const maxNear = 20_000
 
 // customer finds the customer that is called so now.
 func (s *Server) customer(ctx context.Context, called string) (book.CustomerView, error) {
-	if c, ok := s.d.Book.CustomerCalled(called); ok {
+	if c, ok := s.d.Book.CustomerCalled(called); ok && theirs(ctx, c.ID) {
 		return c, nil
+	}
+	if own(ctx) != "" {
+		return book.CustomerView{}, missing("customer", called)
 	}
 	_, err := s.d.Book.CustomerID(ctx, called)
 	return book.CustomerView{}, s.notNow("customer", called, err)
@@ -100,15 +106,24 @@ func (s *Server) lineFilter(ctx context.Context, called string) (string, error) 
 	if called == "" {
 		return "", nil
 	}
-	if l, ok := s.lineCalled(called); ok {
+	if l, ok := s.lineCalled(called); ok && theirs(ctx, l.Customer()) {
 		return l.ID(), nil
+	}
+	if own(ctx) != "" {
+		return "", missing("line", called)
 	}
 	id, err := s.d.Book.LineID(ctx, called)
 	return id, s.noFilter("line", called, err)
 }
 
-// customerFilter is lineFilter of customers.
+// customerFilter is lineFilter of customers. To a customer's people, all is what is their customer's.
 func (s *Server) customerFilter(ctx context.Context, called string) (string, error) {
+	if ours := own(ctx); ours != "" {
+		if c, ok := s.d.Book.CustomerCalled(called); called != "" && (!ok || c.ID != ours) {
+			return "", missing("customer", called)
+		}
+		return ours, nil
+	}
 	if called == "" {
 		return "", nil
 	}

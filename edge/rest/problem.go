@@ -12,6 +12,7 @@ import (
 
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
+	"ringfence/flow/people"
 )
 
 // problem is an api.Problem as the HTTP library wants its errors.
@@ -123,12 +124,19 @@ func (s *Server) explain(err error) error {
 		p = newProblem(http.StatusConflict, api.ReasonExists, cause(err, book.ErrExists, "it exists already"))
 	case errors.Is(err, book.ErrInUse):
 		p = newProblem(http.StatusConflict, api.ReasonInUse, cause(err, book.ErrInUse, "it is still in use; remove what uses it first"))
+	case errors.Is(err, people.ErrLast):
+		p = newProblem(http.StatusConflict, api.ReasonInUse, err.Error())
 	default:
-		s.log.Error("a request failed below", "error", err)
-		p = newProblem(http.StatusServiceUnavailable, api.ReasonStore,
-			"the store failed, and the change may or may not have been made; see the server's log and `ringfence check` before you try again")
+		p = s.failed(err)
 	}
 	return p
+}
+
+// failed is the problem of an error that nothing explains.
+func (s *Server) failed(err error) *problem {
+	s.log.Error("a request failed below", "error", err)
+	return newProblem(http.StatusServiceUnavailable, api.ReasonStore,
+		"the store failed, and the change may or may not have been made; see the server's log and `ringfence check` before you try again")
 }
 
 // missing says what is not there, by name.

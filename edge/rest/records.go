@@ -87,7 +87,7 @@ func (s *Server) listCDRs(ctx context.Context, in *cdrInput) (*huma.StreamRespon
 	if format == "json" {
 		q.Limit = in.Limit + 1
 	}
-	first, err := s.d.CDRs(ctx, q, format == "json" && !in.Stored)
+	first, err := s.records(ctx, q, format == "json" && !in.Stored)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *Server) stream(hc huma.Context, q CDRQuery, page []call.CDR, w cdrWrite
 		}
 		q.Before = page[len(page)-1].ID
 		var err error
-		if page, err = s.d.CDRs(hc.Context(), q, false); err != nil {
+		if page, err = s.records(hc.Context(), q, false); err != nil {
 			s.log.Error("an export broke off", "error", err)
 			panic(http.ErrAbortHandler)
 		}
@@ -217,6 +217,10 @@ func (s *Server) getCDR(ctx context.Context, in *api.CallID) (out api.CDR, err e
 	if err != nil {
 		return out, s.about(err, "call record", in.ID)
 	}
+	if !theirs(ctx, c.Account) {
+		return out, missing("call record", in.ID)
+	}
+	hideRecord(ctx, &c)
 	return s.recordView(&c), nil
 }
 

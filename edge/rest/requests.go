@@ -51,7 +51,7 @@ func (s *Server) listRequests(ctx context.Context, in *struct {
 	if err != nil {
 		return out, err
 	}
-	all = slices.DeleteFunc(all, func(r account.Request) bool { return in.Before != 0 && r.ID >= in.Before })
+	all = slices.DeleteFunc(all, func(r account.Request) bool { return in.Before != 0 && r.ID >= in.Before || !s.theirLine(ctx, r.Line) })
 	all = all[:min(len(all), in.Limit+1)]
 	return list(views(all, s.requestView), in.Limit, func(r *api.Request) string { return strconv.FormatInt(r.ID, 10) }), nil
 }

@@ -24,12 +24,14 @@ import (
 	"ringfence/edge/rest/api"
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
+	"ringfence/flow/cooling"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/people"
 	"ringfence/flow/react"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
@@ -73,6 +75,11 @@ type Deps struct {
 	Check  func(ctx context.Context) check.Findings
 	Status func(ctx context.Context) api.Status // the counts of the book are filled in here
 	Rotate func(ctx context.Context, actor string) (api.Rotated, error)
+
+	People  *people.People   // nil: nobody but operators
+	Cooling *cooling.Cooling // nil: nothing waits
+	// SignIn is the address of a link that signs in; "" when there are no pages.
+	SignIn func(token string) string
 
 	Guard   *guard.Guard
 	Devices *device.Devices
@@ -186,6 +193,7 @@ func New(d Deps, o Options) (*Server, error) {
 	useProblems()
 	s := &Server{d: d, o: o, log: o.Log, mux: http.NewServeMux(), cert: certfile.New("the admin API", o.Cert != ""), uploading: make(chan struct{}, 1)}
 	s.api = humago.New(s.mux, config(o.Version))
+	s.api.UseMiddleware(s.permit)
 	for _, add := range routes {
 		add(s)
 	}

@@ -30,9 +30,11 @@ import (
 	"ringfence/flow/ban"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
+	"ringfence/flow/cooling"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
+	"ringfence/flow/people"
 	"ringfence/flow/react"
 	"ringfence/state/store/memory"
 )
@@ -45,14 +47,15 @@ var update = flag.Bool("update", false, "write docs/api.md anew")
 type fixture struct {
 	asked rest.CDRQuery // the last one
 	*rest.Server
-	db   *booktest.Store
-	book *book.Book
-	h    http.Handler
-	cuts []string
-	bans *ban.List
-	feed error // what fetching a feed answers
-	cdrs []call.CDR
-	fail error // what the queries answer
+	db     *booktest.Store
+	book   *book.Book
+	people *people.People
+	h      http.Handler
+	cuts   []string
+	bans   *ban.List
+	feed   error // what fetching a feed answers
+	cdrs   []call.CDR
+	fail   error // what the queries answer
 
 	live   []gate.InProgress // calls on this node; nil: one
 	others []call.Open       // and on others
@@ -81,6 +84,10 @@ func newFixture(t testing.TB, o rest.Options) *fixture {
 	}
 	f := &fixture{db: &booktest.Store{}}
 	f.book, err = book.Open(ctx, f.db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test", Identify: identify})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.people, err = people.New(people.Options{Store: f.db, Book: f.book, Box: func() (*secret.Box, error) { return box, nil }, Issuer: "Test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +123,7 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		panic(err)
 	}
 	return rest.Deps{
-		Book: f.book, Exposure: desk,
+		Book: f.book, Exposure: desk, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 			return f.decide(plan, line, to, from, at)
 		},
@@ -199,7 +206,7 @@ func (f *fixture) queryCDRs(_ context.Context, q rest.CDRQuery, _ bool) ([]call.
 	f.asked = q
 	var out []call.CDR
 	for _, c := range f.cdrs {
-		if (q.Before == "" || c.ID < q.Before) && (q.Line == "" || c.Line == q.Line) && len(out) < q.Limit {
+		if (q.Before == "" || c.ID < q.Before) && (q.Line == "" || c.Line == q.Line) && (q.Account == "" || c.Account == q.Account) && len(out) < q.Limit {
 			out = append(out, c)
 		}
 	}
@@ -489,12 +496,14 @@ func TestSecretsNeverComeOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.happen(t)
+	secrets = append(secrets, f.ana(t)...)
 	var closed api.Restriction
 	if err := json.Unmarshal(f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"abroad"}`).Body.Bytes(), &closed); err != nil {
 		t.Fatal(err)
 	}
 	fill := strings.NewReplacer("/v1/restrictions/{id}", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", closed.ID), "/v1/restrictions", "/v1/restrictions?line=acme-1", "/v1/bans/why", "/v1/bans/why?address=192.0.2.1", "/v1/geo", "/v1/geo?address=192.0.2.1", "/v1/trace", "/v1/trace?line=acme-1", "/v1/findings/{id}", "/v1/findings/1", "/v1/incidents/{id}", "/v1/incidents/1",
 		"/v1/notices/{id}", "/v1/notices/1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
+		"/v1/customers/{id}/people/{person}", "/v1/customers/acme/people/ana", "/v1/staff/{person}", "/v1/staff/sam",
 		"/v1/lines/{id}", "/v1/lines/acme-1", "/v1/customers/{id}", "/v1/customers/acme", "/v1/calls/{id}", "/v1/calls/LIVE1",
 		"/v1/cdrs/{id}", "/v1/cdrs/00000001", "/v1/trunks/{name}", "/v1/trunks/carrier", "/v1/decks/{name}", "/v1/decks/retail")
 	asked := 0

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -45,6 +46,8 @@ func (s *Server) restricted(ctx context.Context, line, customer string, everybod
 	switch {
 	case one(line != "", customer != "", everybody) != 1:
 		return owner, invalid("line", line, "a line, a customer or everybody")
+	case everybody && own(ctx) != "":
+		return owner, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "what restricts every line is the provider's")
 	case everybody:
 		owner.customer.ZoneInForce = s.d.Book.Zone("").String()
 		return owner, nil
@@ -172,10 +175,10 @@ func (s *Server) restrict(ctx context.Context, owner *restricted, add *restrict.
 		return s.d.Book.RestrictEverybody(ctx, by(ctx), add, lift)
 	}
 	if owner.line != nil {
-		_, err := s.d.Book.EditLine(ctx, by(ctx), owner.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
+		_, err := s.editLine(ctx, owner.line.ID(), book.LineEdit{Restrict: add, Lift: lift})
 		return err
 	}
-	_, err := s.d.Book.EditCustomer(ctx, by(ctx), owner.customer.ID, book.CustomerEdit{Restrict: add, Lift: lift})
+	_, err := s.editCustomer(ctx, owner.customer.ID, book.CustomerEdit{Restrict: add, Lift: lift})
 	return err
 }
 
@@ -193,6 +196,9 @@ func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (no
 		return none{}, invalid("id", strconv.FormatInt(in.ID, 10), "another: this one is provider.settings.closed in the configuration")
 	case r.Customer == "" && !in.Everybody:
 		return none{}, invalid("everybody", "false", "true: the restriction is of every line")
+	}
+	if own(ctx) != "" && r.Finding == "" && !ourOwn(ctx, r.By) {
+		return none{}, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the provider made this restriction; ask support to lift it")
 	}
 	if r.Line == "" && in.Line != "" {
 		return none{}, invalid("line", in.Line, "the customer "+r.Customer+": the restriction is of all its lines")

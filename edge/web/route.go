@@ -3,11 +3,13 @@ package web
 import (
 	"context"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
 
+	"ringfence/core/person"
 	"ringfence/flow/book"
 )
 
@@ -18,6 +20,7 @@ const (
 	public   area = iota // anyone
 	customer             // a signed-in person of a customer
 	staff                // a signed-in member of staff
+	anyone               // either of them, also without the second factor that they need
 )
 
 // Visitor is a signed-in person.
@@ -27,6 +30,7 @@ type Visitor struct {
 	Customer string // identity of the customer whose pages these are; "" is staff
 	Role     string // a code
 	Zone     *time.Location
+	Who      person.Who // what they may do
 }
 
 // query is one request of a page, with everything a handler needs of it.
@@ -42,6 +46,9 @@ type query struct {
 
 // at puts a time into the reader's zone.
 func (q *query) at(t time.Time) time.Time { return t.In(q.zone) }
+
+// mark is t with markup: values are escaped, unless they are made of template.HTML.
+func (q *query) mark(key word, values ...any) template.HTML { return q.words.mark(key, values...) }
 
 // t is a text of the catalogue.
 func (q *query) t(key word, values ...any) string { return q.words.say(key, values...) }
@@ -76,6 +83,9 @@ func (f *fault) Error() string { return string(f.title) }
 
 // errMissing is another's page, or none: nobody learns which.
 var errMissing = &fault{status: http.StatusNotFound, title: "error.missing", text: "error.missing-what"}
+
+// errEnrol is the answer to staff who have no second factor yet.
+var errEnrol = &fault{status: http.StatusForbidden, title: "in.enrol", text: "in.enrol-what"}
 
 type handler func(q *query) (page, error)
 
@@ -135,6 +145,9 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, who area) (*query
 	}
 	if who == customer && v.Customer == "" || who == staff && v.Customer != "" {
 		return nil, errMissing
+	}
+	if q.Who.Enrol && (who == customer || who == staff) {
+		return nil, errEnrol
 	}
 	q.form = r.URL.Query()
 	if r.Method == http.MethodPost {

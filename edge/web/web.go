@@ -19,6 +19,7 @@ import (
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/internal/fair"
 	"ringfence/flow/notify"
+	"ringfence/flow/people"
 	"ringfence/flow/status"
 )
 
@@ -29,7 +30,11 @@ type Deps struct {
 	Use     func(ctx context.Context, token string, from netip.Addr) (notify.LinkView, error)
 	Help    notify.Help
 
-	// SignedIn is the person whose session a request has, or ErrNotSignedIn. nil: nobody can sign in.
+	People *people.People                       // who may sign in; nil: nobody
+	SignIn func(token string) string            // the address of a link that signs in
+	ZoneOf func(customer string) *time.Location // in which a customer reads times
+
+	// SignedIn is the person whose session a request has, or ErrNotSignedIn. nil: the one of People.
 	SignedIn func(r *http.Request) (Visitor, error)
 
 	Status *status.Status // nil: there are no status pages
@@ -105,6 +110,9 @@ func New(d Deps, o Options) (*Server, error) {
 		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
 		d: d, o: o, log: o.Log, words: english, help: newHelp(d.Help, english), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the pages", o.Cert != ""),
 		reader: reader{words: english, zone: cmp.Or(d.Zone, time.UTC), plan: cmp.Or(d.Plan, phone.UK()), now: time.Now},
+	}
+	if d.People != nil && d.SignedIn == nil {
+		s.d.SignedIn = s.signedIn
 	}
 	var err error
 	if s.pages, err = parsePages(s.reader.funcs()); err != nil {

@@ -44,7 +44,7 @@ func TestEveryWordIsInTheCatalogue(t *testing.T) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 				text, _ := strconv.Unquote(lit.Value)
-				if section, _, _ := strings.Cut(text, "."); keyLike.MatchString(text) && sections[section] && !strings.HasSuffix(text, ".html") {
+				if section, _, _ := strings.Cut(text, "."); keyLike.MatchString(text) && sections[section] && !strings.HasSuffix(text, ".html") && !strings.HasSuffix(text, "-") {
 					used[word(text)] = path
 				}
 				if prefix, ok := strings.CutSuffix(text, "-"); ok && strings.Contains(prefix, ".") && sections[strings.Split(prefix, ".")[0]] { // "status.state-" + name

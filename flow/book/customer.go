@@ -64,6 +64,9 @@ type CustomerEdit struct {
 	Lift               int64
 	Close              []restrict.Restriction
 	Vouch              string
+	Cooling            *account.Cooling
+	Careful            bool   // as LineEdit's
+	Waited             Waited // as LineEdit's
 }
 
 // Customer finds a customer by its identity. CustomerCalled takes what people say.
@@ -235,16 +238,29 @@ func (b *Book) EditCustomer(ctx context.Context, actor, id string, edit Customer
 	if err != nil {
 		return CustomerView{}, err
 	}
+	if edit.Careful {
+		if err := loosening(account.Loosens(&was.Settings, &a.Settings, now, b.Provider())); err != nil {
+			return CustomerView{}, err
+		}
+	}
 	f := factOf[fact.CustomerChanged](now, actor, "", id, customerFacts(was), customerFacts(a))
 	kind := CustomerEdited
 	if edit.Nets != nil || closesLogins(edit.Close) {
 		kind = NetsChanged
 	}
-	return b.saveCustomer(ctx, a, false, f, kind)
+	if edit.Waited.Code == "" {
+		return b.saveCustomer(ctx, a, false, f, kind)
+	}
+	return b.savedCustomer(a, kind, b.db.MakeWaiting(ctx, edit.Waited.Code, nil, &a, append([]fact.Row{f}, edit.Waited.Facts...)...))
 }
 
 func (b *Book) saveCustomer(ctx context.Context, a account.Customer, isNew bool, f store.Fact, kind ChangeKind) (CustomerView, error) {
-	if err := b.wrote(b.db.PutCustomer(ctx, a, isNew, f)); err != nil {
+	return b.savedCustomer(a, kind, b.db.PutCustomer(ctx, a, isNew, f))
+}
+
+// savedCustomer puts a customer in force that was written, or not.
+func (b *Book) savedCustomer(a account.Customer, kind ChangeKind, err error) (CustomerView, error) {
+	if err := b.wrote(err); err != nil {
 		return CustomerView{}, err
 	}
 	b.publishCustomer(a)
@@ -259,6 +275,7 @@ func (b *Book) applyCustomer(a account.Customer, edit CustomerEdit, now time.Tim
 	set(&a.Zone, edit.Zone)
 	set(&a.Tariff, edit.Tariff)
 	set(&a.Courtesy, edit.Courtesy)
+	set(&a.Cooling, edit.Cooling)
 	if edit.Nets != nil {
 		a.Settings.Nets = slices.Clone(*edit.Nets)
 	}

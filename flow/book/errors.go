@@ -39,6 +39,19 @@ type Looser struct {
 // Error says what would pass.
 func (e *Looser) Error() string { return e.text }
 
+// Loosening says that a change allows more than before, and what; a careful one is not made then.
+type Loosening struct{ Texts []string }
+
+// Error names it all.
+func (e *Loosening) Error() string { return "this loosens " + strings.Join(e.Texts, ", ") }
+
+func loosening(texts []string) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	return &Loosening{texts}
+}
+
 // clip bounds what a message repeats of a caller's text.
 func clip(s string) string {
 	const most = 80

@@ -68,6 +68,9 @@ func customerFacts(c account.Customer) parts {
 	p.text("zone", c.Zone)
 	p.text("tariff", c.Tariff)
 	p.text("courtesy", string(c.Courtesy))
+	if c.Cooling != (account.Cooling{}) {
+		p["cooling_off"] = raw(map[string]any{"wait_s": int64(c.Cooling.Wait.Seconds()), "note": c.Cooling.Note != ""})
+	}
 	if len(c.Contacts) > 0 {
 		ids := make([]string, len(c.Contacts))
 		for i, k := range c.Contacts {

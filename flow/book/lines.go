@@ -39,6 +39,14 @@ type LineEdit struct {
 	Lift         int64                  // id of the restriction to take away; 0 is none
 	Close        []restrict.Restriction // what a finding closes: added once, by its key
 	Vouch        string                 // what the keys of findings begin with: what those closed is open again
+	Careful      bool                   // refused with a *Loosening if it loosens
+	Waited       Waited                 // the change that waited for it: it is made once, or store.ErrNotFound
+}
+
+// Waited is a change that waited: its code, and what the journal is told with it. The zero Waited is none.
+type Waited struct {
+	Code  string
+	Facts []fact.Row
 }
 
 // AddLine adds a line. The password comes back only when it was generated, and only now.
@@ -179,7 +187,7 @@ func (b *Book) newLine(n NewLine, now time.Time) (account.Line, string, error) {
 
 // EditLine changes a line, all of the edit or nothing.
 func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*Line, error) {
-	return b.changeLine(ctx, id, func(was account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+	return b.changeLine(ctx, id, edit.Waited, func(was account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		a, err := b.applyLine(was, edit, now)
 		c := Change{Kind: LineEdited}
 		switch {
@@ -187,6 +195,9 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 			c.Kind = PasswordChanged // a honeypot has no phones: those it had go
 		case edit.Nets != nil || closesLogins(edit.Close):
 			c.Kind = NetsChanged
+		}
+		if c, ok := b.customer(a.Customer); ok && err == nil && edit.Careful {
+			err = loosening(account.Loosens(&was.Settings, &a.Settings, now, b.Provider(), &c.entry.Load().Settings))
 		}
 		f := factOf[fact.LineChanged](now, actor, id, a.Customer, lineFacts(was), lineFacts(a))
 		if edit.Name == nil && edit.Number == nil && edit.Honeypot == nil {
@@ -208,7 +219,7 @@ func (b *Book) Lock(ctx context.Context, actor, id, reason string, calls account
 	if calls >= account.NumLockCalls {
 		return nil, &Invalid{"calls", calls.String(), "end, cut or keep"}
 	}
-	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+	return b.changeLine(ctx, id, Waited{}, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
 		a.Locked, a.LockWhy, a.LockCalls = true, reason, calls
 		after := lineFacts(a)
@@ -220,7 +231,7 @@ func (b *Book) Lock(ctx context.Context, actor, id, reason string, calls account
 
 // Unlock opens a line again.
 func (b *Book) Unlock(ctx context.Context, actor, id string) (*Line, error) {
-	return b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+	return b.changeLine(ctx, id, Waited{}, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := lineFacts(a)
 		a.Locked, a.LockWhy, a.LockCalls = false, "", account.CallsEnd
 		f := factOf[fact.LineUnlocked](now, actor, id, a.Customer, before, lineFacts(a))
@@ -228,8 +239,8 @@ func (b *Book) Unlock(ctx context.Context, actor, id string) (*Line, error) {
 	})
 }
 
-// changeLine is the one way in which a line that exists changes: read, edit, store, publish, tell.
-func (b *Book) changeLine(ctx context.Context, id string,
+// changeLine is the one way in which a line that exists changes: read, edit, store, publish, tell. waited is the change that waited for it.
+func (b *Book) changeLine(ctx context.Context, id string, waited Waited,
 	edit func(account.Line, time.Time) (account.Line, []store.Fact, Change, error),
 ) (*Line, error) {
 	if err := b.begin(ctx); err != nil {
@@ -250,7 +261,12 @@ func (b *Book) changeLine(ctx context.Context, id string,
 	if err != nil {
 		return nil, err
 	}
-	if err := b.wrote(b.db.PutLine(ctx, a, false, facts...)); err != nil {
+	if waited.Code != "" {
+		err = b.db.MakeWaiting(ctx, waited.Code, &a, nil, append(facts, waited.Facts...)...)
+	} else {
+		err = b.db.PutLine(ctx, a, false, facts...)
+	}
+	if err := b.wrote(err); err != nil {
 		return nil, err
 	}
 	b.index(was, l)

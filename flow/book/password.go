@@ -97,7 +97,7 @@ func (b *Book) noteStrength(l *Line, strength account.Strength) {
 // SetPassword gives a line a new password; "" generates one, which comes back, this once. The one before is kept, sealed, so
 // that a phone that was forgotten can be told from a guesser (FormerHA1). Its phones are to be dropped.
 func (b *Book) SetPassword(ctx context.Context, actor, id, given string) (generated string, err error) {
-	_, err = b.changeLine(ctx, id, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+	_, err = b.changeLine(ctx, id, Waited{}, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
 		before := a.Sealed
 		clear, err := b.password(&a, given)
 		if err != nil {

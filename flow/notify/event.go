@@ -94,6 +94,8 @@ func (n *Notifier) read(f *store.Fact) (draft, bool) {
 		return n.readRestricted(f)
 	case fact.KindPasswordChanged:
 		return n.readPassword(f)
+	case fact.KindChangeWaiting:
+		return n.readChange(f)
 	case fact.KindRequestMade:
 		return n.readRequest(f, RequestMade)
 	case fact.KindRequestGranted, fact.KindRequestRefused:
@@ -243,6 +245,18 @@ func (n *Notifier) readRequest(f *store.Fact, kind Kind) (draft, bool) {
 			d.Evidence["note"] = Clean(after.Note, maxValue)
 		}
 	}
+	return d, true
+}
+
+// readChange is of a change that loosens and waits: every contact may call it off.
+func (n *Notifier) readChange(f *store.Fact) (draft, bool) {
+	var b fact.ChangeWaiting
+	if b.Decode(f.Body) != nil || f.Account == "" {
+		return draft{}, false
+	}
+	d := n.drafted(f, ChangeWaiting)
+	d.Severity, d.By = detect.Warning.String(), Clean(b.By, 80)
+	d.Evidence = map[string]any{"change": Clean(b.Change, 20), "loosens": Clean(b.Text, maxValue), "happens": b.Until.UTC().Format(time.RFC3339), "note": Clean(b.Note, maxValue)}
 	return d, true
 }
 

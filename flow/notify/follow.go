@@ -18,7 +18,7 @@ const lag = 10 * time.Second
 // Follows are the kinds of fact that notices are made of.
 var Follows = []string{
 	fact.KindFindingRaised, fact.KindDeviceNew, fact.KindLoginHeld, fact.KindLoginProbation, fact.KindLineLocked, fact.KindPasswordChanged,
-	fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused, fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged,
+	fact.KindChangeWaiting, fact.KindRequestMade, fact.KindRequestGranted, fact.KindRequestRefused, fact.KindSettingChanged, fact.KindLineChanged, fact.KindCustomerChanged,
 }
 
 // follower reads the journal. Its fields belong to the one goroutine that runs it.

@@ -20,6 +20,7 @@ const (
 	PasswordChanged Kind = "password-changed"
 	RequestMade     Kind = "request-made"
 	RequestAnswered Kind = "request-answered"
+	ChangeWaiting   Kind = "change-waiting"
 	Digest          Kind = "digest"
 	Test            Kind = "test"
 )
@@ -49,6 +50,7 @@ var own = []KindInfo{
 	{Kind: PasswordChanged, Title: "Password changed", Owner: true, Critical: true, Answers: true},
 	{Kind: RequestMade, Title: "A customer asks for a setting", Owner: true, Desk: true},
 	{Kind: RequestAnswered, Title: "A request was answered", Owner: true, Desk: true},
+	{Kind: ChangeWaiting, Title: "Something will be loosened", Owner: true, Critical: true},
 	{Kind: Digest, Title: "What happened on your lines"},
 	{Kind: Test, Title: "A test"},
 }

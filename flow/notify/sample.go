@@ -49,6 +49,9 @@ func (n *Notifier) sample(info KindInfo) (*store.Notice, draft) {
 		if info.Kind == RequestAnswered {
 			d.By, d.Evidence["answer"], d.Evidence["note"] = "staff", "granted", "two weeks, then ask again"
 		}
+	case info.Kind == ChangeWaiting:
+		d.By = "acme/ana"
+		d.Evidence = map[string]any{"change": "7k2m9qpx", "loosens": "line 2001: international-ceiling from 5p to 20p", "happens": "2026-08-03T23:00:00Z", "note": "If it is night, it is not me. Ring Sam."}
 	case info.Kind == Digest:
 		d.line = ""
 		d.Items = []item{

@@ -54,6 +54,7 @@ type view struct {
 	Request         string // its number
 	Setting, Wanted string // what it asks for: "international-ceiling", "50p a minute"
 	Granted         bool   // the answer
+	Change          string // code of a change that waits
 	Note            string // of staff, with the answer
 
 	Items       []shownItem
@@ -256,6 +257,9 @@ var labels = []label{
 	{"restriction", "Number of the restriction", ""},
 	{"waits_until", "Can be admitted until", ""},
 	{"limits_until", "Limits end", ""},
+	{"loosens", "Loosens", ""},
+	{"happens", "Happens", ""},
+	{"change", "Number of the change", ""},
 	{"guesses", "Passwords tried", ""},
 	{"given_to", "The challenge went to", ""},
 	{"replaced_at", "Password replaced", ""},
@@ -341,6 +345,9 @@ func (v *view) lock(e map[string]any) {
 
 // request fills in what was asked for, and what the answer was.
 func (v *view) request(e map[string]any) {
+	if v.Kind == ChangeWaiting {
+		v.Change, v.Wanted, v.Note = strange(scalar(e["change"]), 20), strange(scalar(e["loosens"]), maxValue), strange(scalar(e["note"]), maxValue)
+	}
 	if v.Kind != RequestMade && v.Kind != RequestAnswered {
 		return
 	}

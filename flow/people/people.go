@@ -128,8 +128,8 @@ type NewPerson struct {
 // Add adds a person, and makes the link with which they sign in for the first time.
 func (p *People) Add(ctx context.Context, actor string, n NewPerson) (Person, Link, error) {
 	s := store.Person{Customer: n.Customer, Login: n.Handle, Name: n.Name, Role: string(n.Role), Made: stamp()}
-	if err := person.CheckName(n.Handle); err != nil {
-		return Person{}, Link{}, &book.Invalid{Field: "name", Found: n.Handle, Want: err.Error()}
+	if person.CheckName(n.Handle) != nil {
+		return Person{}, Link{}, &book.Invalid{Field: "name", Found: n.Handle, Want: person.NameForm}
 	}
 	if n.Customer != "" {
 		if _, ok := p.o.Book.Customer(n.Customer); !ok {

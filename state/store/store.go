@@ -192,6 +192,7 @@ type Store interface {
 	Marks
 	People
 	Status
+	Waitings
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

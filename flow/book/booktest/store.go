@@ -50,6 +50,7 @@ type Store struct {
 	stages    stages
 	people    people
 	public    public
+	waiting   map[string]store.Waiting
 	marks     map[string]store.Mark
 	Lately    []store.Called // what Called gives
 	Ahead     atomic.Int64   // how far the clock of Clock is ahead of this process, in nanoseconds

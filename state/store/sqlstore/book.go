@@ -12,10 +12,10 @@ import (
 
 var customers = table[account.Customer]{
 	"customer", "customers", 1,
-	"id, name, zone, tariff, settings, created, contacts, courtesy",
+	"id, name, zone, tariff, settings, created, contacts, courtesy, cooling",
 	func(c *account.Customer) []any {
 		return []any{
-			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy,
+			&c.ID, &c.Name, &c.Zone, &c.Tariff, (*settings)(&c.Settings), &c.Created, (*listed[account.Contact])(&c.Contacts), &c.Courtesy, inJSON(&c.Cooling),
 		}
 	},
 }

@@ -11,22 +11,24 @@ import (
 	"ringfence/state/store"
 )
 
-// factors are second factors as JSON, "" when there are none.
-type factors store.Factors
+// object is a value as JSON, "" when nothing is in it.
+type object[T any] struct{ of *T }
 
-func (c *factors) text() (string, error) {
-	text, err := json.Marshal((*store.Factors)(c))
+func inJSON[T any](of *T) *object[T] { return &object[T]{of} }
+
+func (c *object[T]) text() (string, error) {
+	text, err := json.Marshal(c.of)
 	if string(text) == "{}" {
 		return "", err
 	}
 	return string(text), err
 }
 
-func (c *factors) read(text string) error {
+func (c *object[T]) read(text string) error {
 	if text == "" {
 		return nil
 	}
-	return json.Unmarshal([]byte(text), (*store.Factors)(c))
+	return json.Unmarshal([]byte(text), c.of)
 }
 
 var persons = table[store.Person]{
@@ -34,7 +36,7 @@ var persons = table[store.Person]{
 	"id, customer, login, name, mail, role, password, sealed, factors, made, version",
 	func(p *store.Person) []any {
 		return []any{
-			&p.ID, &p.Customer, &p.Login, &p.Name, &p.Mail, &p.Role, &p.Password, &p.Sealed, (*factors)(&p.Factors), &p.Made, &p.Version,
+			&p.ID, &p.Customer, &p.Login, &p.Name, &p.Mail, &p.Role, &p.Password, &p.Sealed, inJSON(&p.Factors), &p.Made, &p.Version,
 		}
 	},
 }

@@ -50,6 +50,7 @@ var stages = []struct {
 	{"People", people},
 	{"Status", publicStatus},
 	{"Passes", passes},
+	{"Waitings", waitings},
 	{"Race", racingStages},
 }
 

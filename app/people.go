@@ -1,0 +1,18 @@
+package app
+
+import (
+	"cmp"
+
+	"ringfence/flow/cooling"
+	"ringfence/flow/people"
+)
+
+// openPeople builds what knows who may sign in.
+func (a *App) openPeople() error {
+	var err error
+	a.people, err = people.New(people.Options{
+		Store: a.store, Book: a.book, Counters: a.shield.counters, Record: a.ledger.Record, Box: a.keys.box, Issuer: cmp.Or(a.cfg.Provider.Name, "Ringfence"), Log: a.log,
+	})
+	a.cooling = cooling.New(cooling.Options{Store: a.store, Book: a.book, Log: a.log})
+	return err
+}

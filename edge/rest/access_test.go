@@ -1,0 +1,389 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ringfence/core/call"
+	"ringfence/core/person"
+	"ringfence/edge/rest"
+	"ringfence/edge/rest/api"
+	"ringfence/flow/gate"
+	"ringfence/flow/people"
+	"ringfence/state/store"
+)
+
+// ana lets one of acme's people and one of staff in, with all that they can have, and returns every secret of it.
+func (f *fixture) ana(t testing.TB) (secrets []string) {
+	t.Helper()
+	for _, n := range []people.NewPerson{{Customer: acme, Handle: "ana", Role: person.Owner}, {Handle: "sam", Role: person.Admin}} {
+		p, link, err := f.people.Add(ctx, "t", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := f.people.Follow(ctx, link.Token, people.From{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := f.people.Link(ctx, "t", p.ID, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.people.SetPassword(ctx, "t", p.ID, "gravel-lantern-otter-quilt-92", in.Text); err != nil {
+			t.Fatal(err)
+		}
+		key, err := f.people.BeginTOTP(ctx, "t", p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, token, err := f.people.AddToken(ctx, "t", p.ID, "ci", person.Scopes(), time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, link.Token, in.Text, again.Token, key.Secret, token, "gravel", "argon2")
+	}
+	return secrets
+}
+
+// operation is a route of the API.
+type operation struct{ id, method, path string }
+
+// operations are all there are, from the description that the router makes of itself.
+func operations(t *testing.T, f *fixture) (all []operation) {
+	t.Helper()
+	var spec struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+		}
+	}
+	if err := json.Unmarshal(f.do("GET", "/openapi.json", "").Body.Bytes(), &spec); err != nil {
+		t.Fatal(err)
+	}
+	for path, methods := range spec.Paths {
+		for method, o := range methods {
+			all = append(all, operation{o.OperationID, strings.ToUpper(method), path})
+		}
+	}
+	if len(all) < 90 {
+		t.Fatalf("only %d operations", len(all))
+	}
+	return all
+}
+
+// theirThings fills the parameters of a path with what is acme's ("acme") or another customer's ("bravo").
+func theirThings(path, customer string) string {
+	call := map[string]string{"acme": "LIVE1", "bravo": "LIVE2"}[customer]
+	record := map[string]string{"acme": "00000001", "bravo": "99999999"}[customer]
+	finding := map[string]string{"acme": "1", "bravo": "3"}[customer]
+	return strings.NewReplacer(
+		"/v1/customers/{id}", "/v1/customers/"+customer, "{person}", "ana", "{token}", "ci", "{contact}", "office", "/v1/changes/{id}", "/v1/changes/"+customer, "/v1/lines/{id}", "/v1/lines/"+customer+"-1",
+		"/v1/calls/{id}", "/v1/calls/"+call, "/v1/cdrs/{id}", "/v1/cdrs/"+record, "/v1/findings/{id}", "/v1/findings/"+finding,
+		"/v1/restrictions/{id}", "/v1/restrictions/1?line="+customer+"-1", "/v1/notices/kinds/{kind}", "/v1/notices/kinds/new-device",
+		"{id}", "1", "{name}", "carrier",
+	).Replace(path)
+}
+
+// bodies are what an operation is asked with; what is not here goes without.
+var bodies = map[string]string{
+	"change-customer": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
+	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
+	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
+	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
+	"set-cooling-off": `{"wait_seconds":86400}`, "hurry-change": `{"why":"x"}`, "add-person-token": `{"name":"x","scopes":["read"],"until":"+2d"}`, "add-staff-token": `{"name":"x","scopes":["read"],"until":"+2d"}`,
+}
+
+// queries name a customer's things where the path does not.
+var queries = map[string]string{
+	"list-lines": "customer=CUSTOMER", "list-registrations": "line=CUSTOMER-1", "list-calls": "line=CUSTOMER-1", "list-cdrs": "line=CUSTOMER-1",
+	"get-exposure": "customer=CUSTOMER", "list-changes": "customer=CUSTOMER", "list-findings": "customer=CUSTOMER", "list-restrictions": "line=CUSTOMER-1",
+}
+
+// everybodys are open to a customer's people and about no customer.
+var everybodys = []string{"list-notice-kinds", "preview-notice", "get-me", "list-customers", "list-requests"}
+
+func (f *fixture) as(who person.Who, o operation, customer string) *httptest.ResponseRecorder {
+	body := strings.ReplaceAll(bodies[o.id], "CUSTOMER", customer)
+	path := theirThings(o.path, customer)
+	if q := queries[o.id]; q != "" {
+		path += "?" + strings.ReplaceAll(q, "CUSTOMER", customer)
+	}
+	r := httptest.NewRequest(o.method, "http://localhost"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	f.HandlerFor(&who).ServeHTTP(w, r)
+	return w
+}
+
+// twoCustomers is a fixture in which acme and bravo have the same things.
+func twoCustomers(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	for _, x := range [][3]string{
+		{"POST", "/v1/customers", `{"id":"bravo","name":"Bravo Secret Ltd"}`},
+		{"POST", "/v1/lines", `{"id":"bravo-1","customer":"bravo","number":"020 7946 0009"}`},
+		{"POST", "/v1/customers/bravo/contacts", `{"id":"office","mail":"office@bravo.example"}`},
+		{"POST", "/v1/lines/bravo-1/requests", `{"field":"max-calls","value":"50"}`},
+		{"POST", "/v1/restrictions", `{"line":"bravo-1","closes":"CU"}`},
+	} {
+		if w := f.do(x[0], x[1], x[2]); w.Code > 299 {
+			t.Fatalf("%s %s: %d %s", x[0], x[1], w.Code, w.Body)
+		}
+	}
+	f.happen(t)
+	f.ana(t)
+	if _, _, err := f.people.Add(ctx, "t", people.NewPerson{Customer: identify("bravo"), Handle: "ana", Role: person.Owner}); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	for _, customer := range []string{"acme", "bravo"} {
+		if err := f.db.PutWaiting(ctx, store.Waiting{Code: customer, Customer: identify(customer), Body: []byte(`{}`), Text: customer, Due: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.db.Advance(ctx, store.Step{Stage: "test", Findings: []store.Finding{
+		{Key: "c", Kind: "guessing", Severity: "warning", Line: identify("bravo-1"), Account: identify("bravo"), Text: "bravo", At: at, Last: at, Count: 1},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	f.live = []gate.InProgress{
+		{Open: call.Open{ID: "LIVE1", State: call.Answered, Direction: call.Out, Line: acme1, Account: acme, Trunk: "carrier"}},
+		{Open: call.Open{ID: "LIVE2", State: call.Answered, Direction: call.Out, Line: identify("bravo-1"), Account: identify("bravo"), Trunk: "carrier"}},
+	}
+	f.cdrs = append([]call.CDR{{ID: "99999999", Line: identify("bravo-1"), Account: identify("bravo"), Trunk: "carrier"}}, f.cdrs...)
+	for i := range f.cdrs {
+		f.cdrs[i].Trunk = "carrier"
+	}
+	return f
+}
+
+// Every route has a row in the table of who may do what, and every row a route.
+func TestEveryRouteHasARow(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	var routes []string
+	for _, o := range operations(t, f) {
+		routes = append(routes, o.id)
+		if len(person.For(o.id)) == 0 {
+			t.Errorf("%s %s (%s) has no row in core/person/access.txt: nobody may ask for it", o.method, o.path, o.id)
+		}
+		if !slices.Contains(person.For(o.id), person.Admin) {
+			t.Errorf("%s: an admin may not", o.id)
+		}
+		if slices.Contains(person.For(o.id), person.Auditor) && o.method != http.MethodGet && o.id != "decide" {
+			t.Errorf("%s %s: an auditor changes nothing", o.method, o.id)
+		}
+		if scope := person.ScopeOf(o.id); scope == person.Read && o.method != http.MethodGet && o.id != "decide" {
+			t.Errorf("%s %s: a token that only reads", o.method, o.id)
+		}
+	}
+	for _, name := range person.Operations() {
+		if !slices.Contains(routes, name) {
+			t.Errorf("core/person/access.txt has %s, which is no route", name)
+		}
+	}
+}
+
+// Each route is asked by each role, of the customer itself and of another, and by a token of each scope: who has no row gets 403, and
+// another customer's people never get anything but 404.
+func TestEachRouteByRoleAndOwner(t *testing.T) {
+	f := twoCustomers(t)
+	asked, allowed := 0, 0
+	for _, o := range operations(t, f) {
+		for _, role := range slices.Concat(person.Of(false), person.Of(true)) {
+			who := person.Who{Person: "x", Role: role, Actor: "x"}
+			if !role.Staff() {
+				who.Customer, who.Actor = acme, "acme/x"
+			}
+			may := slices.Contains(person.For(o.id), role)
+			for _, scope := range person.Scopes() {
+				limited := who
+				limited.Scopes = []person.Scope{scope}
+				if may && scope == person.ScopeOf(o.id) {
+					continue // as without
+				}
+				if w := f.as(limited, o, "bravo"); w.Code != 403 {
+					t.Errorf("%s by a token of %s for %q: %d", o.id, role, scope, w.Code)
+				}
+			}
+			asked++
+			if !may {
+				for _, customer := range []string{"acme", "bravo"} {
+					if w := f.as(who, o, customer); w.Code != 403 || !strings.Contains(w.Body.String(), api.ReasonNotPermitted) {
+						t.Errorf("%s by %s: %d %s", o.id, role, w.Code, w.Body)
+					}
+				}
+				continue
+			}
+			allowed++
+			if role.Staff() {
+				continue // TestEveryRoute and others ask as an admin does
+			}
+			w := f.as(who, o, "bravo")
+			if slices.Contains(everybodys, o.id) {
+				if w.Code != 200 || strings.Contains(strings.ToLower(w.Body.String()), "bravo") {
+					t.Errorf("%s by %s of acme: %d %s", o.id, role, w.Code, w.Body)
+				}
+			} else if w.Code != 404 {
+				t.Errorf("%s %s of bravo by %s of acme: %d %s", o.method, o.path, role, w.Code, w.Body)
+			}
+		}
+	}
+	if asked < 700 || allowed < 250 {
+		t.Errorf("%d asked, %d allowed", asked, allowed)
+	}
+}
+
+// What a customer's people may read has nothing of other customers, nor of carriers.
+func TestCustomersSeeOnlyTheirOwn(t *testing.T) {
+	f := twoCustomers(t)
+	who := person.Who{Person: "x", Customer: acme, Role: person.Owner, Actor: "acme/x"}
+	seen := 0
+	for _, o := range operations(t, f) {
+		if o.method != http.MethodGet || !slices.Contains(person.For(o.id), person.Owner) {
+			continue
+		}
+		for _, query := range []string{queries[o.id], ""} {
+			path := theirThings(o.path, "acme")
+			if query != "" {
+				path += "?" + strings.ReplaceAll(query, "CUSTOMER", "acme")
+			}
+			if o.id == "get-restriction" || o.id == "list-restrictions" && query == "" {
+				continue // acme has none; a line or customer must be named
+			}
+			r := httptest.NewRequest(o.method, "http://localhost"+path, nil)
+			w := httptest.NewRecorder()
+			f.HandlerFor(&who).ServeHTTP(w, r)
+			if w.Code != 200 {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+			text := strings.ToLower(w.Body.String())
+			for _, secret := range []string{"bravo", `"trunk":"carrier"`, `"carrier"`} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%s shows %s: %.300s", path, secret, text)
+				}
+			}
+			seen++
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d looked at", seen)
+	}
+	if w := f.as(who, operation{"list-cdrs", "GET", "/v1/cdrs?limit=1"}, "acme"); strings.Contains(w.Body.String(), `"cost_micro":5000`) {
+		t.Errorf("the carrier's price: %s", w.Body)
+	}
+	// A name that is nobody's and one of another customer's get the same answer.
+	for _, path := range []string{"/v1/lines/", "/v1/customers/"} {
+		ask := func(name string) string {
+			w := httptest.NewRecorder()
+			f.HandlerFor(&who).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path+name, nil))
+			return strings.ReplaceAll(w.Body.String(), name, "NAME")
+		}
+		theirs, nobodys := "bravo-1", "bravo-2"
+		if path == "/v1/customers/" {
+			theirs, nobodys = "bravo", "brave"
+		}
+		if a, b := ask(theirs), ask(nobodys); a != b || !strings.Contains(a, "NAME") {
+			t.Errorf("%s\n%s", a, b)
+		}
+	}
+}
+
+// A customer's people do not become more than they are, by what they send.
+func TestNobodyRaisesThemselves(t *testing.T) {
+	f := twoCustomers(t)
+	owner := person.Who{Person: "x", Customer: acme, Role: person.Owner, Actor: "acme/x"}
+	for _, x := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"PATCH", "/v1/lines/acme-1", `{"set":[{"field":"international-ceiling","value":"50p","grant":true}]}`, 403},
+		{"PATCH", "/v1/lines/acme-1", `{"number":"+442079460099"}`, 403},
+		{"PATCH", "/v1/lines/acme-1", `{"honeypot":true}`, 403},
+		{"PATCH", "/v1/customers/acme", `{"tariff":"carrier"}`, 403},
+		{"PATCH", "/v1/customers/acme", `{"zone":"Asia/Tokyo"}`, 403},
+		{"PATCH", "/v1/customers/acme", `{"set":[{"field":"premium","value":"on","grant":true,"until":"+1d"}]}`, 403},
+		{"PATCH", "/v1/customers/acme/people/ana", `{"role":"admin"}`, 422},
+		{"PATCH", "/v1/customers/acme/people/ana", `{"role":"owner","customer":"bravo"}`, 422},
+		{"POST", "/v1/customers/acme/people", `{"id":"eve","role":"admin"}`, 422},
+		{"POST", "/v1/customers/bravo/people", `{"id":"eve","role":"owner"}`, 404},
+		{"POST", "/v1/staff", `{"id":"eve","role":"admin"}`, 403},
+		{"PATCH", "/v1/staff/sam", `{"role":"reader"}`, 403},
+		{"POST", "/v1/customers/acme/people/ana/reset", ``, 403},
+		{"POST", "/v1/requests/1/grant", `{}`, 403},
+		{"DELETE", "/v1/restrictions/1?everybody=true", ``, 403},
+		{"POST", "/v1/restrictions", `{"everybody":true,"closes":"CU"}`, 403},
+		{"POST", "/v1/customers/acme/contacts", `{"id":"spy","mail":"a@example.com","lines":["bravo-1"]}`, 422},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(x.method, "http://localhost"+x.path, strings.NewReader(x.body))
+		r.Header.Set("Content-Type", "application/json")
+		f.HandlerFor(&owner).ServeHTTP(w, r)
+		if w.Code != x.status {
+			t.Errorf("%s %s %s: %d %s", x.method, x.path, x.body, w.Code, w.Body)
+		}
+	}
+	// What the provider locked or closed stays so; what they locked themselves they open.
+	do := func(who *person.Who, method, path, body string) int {
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		f.HandlerFor(who).ServeHTTP(w, r)
+		return w.Code
+	}
+	staff := person.Operator("tom")
+	if do(&staff, "POST", "/v1/lines/acme-1/lock", `{"why":"bill not paid"}`); do(&owner, "POST", "/v1/lines/acme-1/unlock", "") != 403 {
+		t.Error("a customer opened a line that the provider had locked")
+	}
+	do(&staff, "POST", "/v1/lines/acme-1/unlock", "")
+	if l, _ := f.book.LineCalled("acme-1"); l.Locked() {
+		t.Error("staff cannot open it")
+	}
+	var made api.Restriction
+	if err := json.Unmarshal(f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"FR"}`).Body.Bytes(), &made); err != nil {
+		t.Fatal(err)
+	}
+	if code := do(&owner, "DELETE", fmt.Sprintf("/v1/restrictions/%d?line=acme-1", made.ID), ""); code != 403 {
+		t.Errorf("a customer lifted restriction %d, which the provider had made: %d", made.ID, code)
+	}
+}
+
+// A token of a person works over TCP until it is taken back, and a wrong one is a wrong one.
+func TestTokensOfPeopleLetIn(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	f.ana(t)
+	w := f.do("POST", "/v1/customers/acme/people/ana/tokens", `{"name":"cron","scopes":["read"],"until":"+30d"}`)
+	var token api.NewTokenText
+	if err := json.Unmarshal(w.Body.Bytes(), &token); err != nil || !strings.HasPrefix(token.Text, people.TokenMark) {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	ask := func(token, path string) int {
+		r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		f.OverTCP().ServeHTTP(w, r)
+		return w.Code
+	}
+	for path, want := range map[string]int{"/v1/lines/acme-1": 200, "/v1/me": 200, "/v1/status": 403, "/v1/staff": 403} {
+		if code := ask(token.Text, path); code != want {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	if code := ask(people.TokenMark+"wrong", "/v1/me"); code != 401 {
+		t.Errorf("a wrong token: %d", code)
+	}
+	if code := f.do("DELETE", "/v1/customers/acme/people/ana/tokens/cron", "").Code; code != 204 {
+		t.Errorf("taking it back: %d", code)
+	}
+	if code := ask(token.Text, "/v1/me"); code != 401 {
+		t.Errorf("after it was taken back: %d", code)
+	}
+}

@@ -1,0 +1,262 @@
+package cooling_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringfence/core/account"
+	"ringfence/core/person"
+	"ringfence/core/phone"
+	"ringfence/core/secret"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+	"ringfence/flow/cooling"
+)
+
+var ctx = context.Background()
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type world struct {
+	*cooling.Cooling
+	db         *booktest.Store
+	book       *book.Book
+	acme, line string
+	ana, tom   *person.Who
+	maya       *person.Who
+}
+
+func open(t testing.TB, db *booktest.Store) *book.Book {
+	t.Helper()
+	plan, err := phone.NewPlan(phone.UKConfig())
+	must(t, err)
+	box, err := secret.NewBox([]secret.Key{key})
+	must(t, err)
+	b, err := book.Open(ctx, db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test"})
+	must(t, err)
+	return b
+}
+
+var key, _ = secret.NewKey()
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{db: &booktest.Store{}, tom: &person.Who{Person: "t", Role: person.Fraud, Actor: "staff/tom"}, maya: &person.Who{Person: "m", Role: person.Admin, Actor: "staff/maya"}}
+	w.book = open(t, w.db)
+	c, err := w.book.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
+	must(t, err)
+	l, _, err := w.book.AddLine(ctx, "t", book.NewLine{ID: "2001", Customer: c.ID, NoPassword: true})
+	must(t, err)
+	w.acme, w.line = c.ID, l.ID()
+	w.ana = &person.Who{Person: "a", Customer: c.ID, Role: person.Owner, Actor: "acme/ana"}
+	w.Cooling = cooling.New(cooling.Options{Store: w.db, Book: w.book})
+	must(t, errOf(w.SetWait(ctx, w.ana, w.acme, 24*time.Hour, "Ring Sam first.")))
+	return w
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+func (w *world) set(t testing.TB, who *person.Who, f account.Field, n int64) {
+	t.Helper()
+	must(t, errOf(w.Line(ctx, who, w.line, book.LineEdit{Set: []book.Setting{{Field: f, N: n}}})))
+}
+
+func (w *world) calls(t testing.TB) int64 {
+	t.Helper()
+	l, ok := w.book.Line(w.line)
+	if !ok {
+		t.Fatal("no line")
+	}
+	return l.Effective(time.Now()).Values[account.MaxCalls]
+}
+
+func (w *world) waiting(t testing.TB) []cooling.Change {
+	t.Helper()
+	all, err := w.List(ctx, w.acme)
+	must(t, err)
+	return all
+}
+
+func (w *world) facts(kind string) (n int) {
+	for _, f := range w.db.AllFacts() {
+		if f.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLooseningWaitsAndTighteningDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set(t, w.ana, account.MaxCalls, 3)
+		if w.calls(t) != 3 || len(w.waiting(t)) != 0 {
+			t.Fatalf("tightening waits: %d, %v", w.calls(t), w.waiting(t))
+		}
+		// One edit of both kinds: the tight part is made now.
+		locks := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		must(t, errOf(w.Line(ctx, w.ana, w.line, book.LineEdit{Nets: &locks, Set: []book.Setting{{Field: account.MaxCalls, N: 8}, {Field: account.MaxInternational, N: 1}}})))
+		l, _ := w.book.Line(w.line)
+		held := w.waiting(t)
+		if w.calls(t) != 3 || l.Effective(time.Now()).Values[account.MaxInternational] != 1 || len(l.Settings().Nets) != 1 || len(held) != 1 {
+			t.Fatalf("%+v", held)
+		}
+		if x := held[0]; x.By != "acme/ana" || x.Note != "Ring Sam first." || x.Text != "line 2001: max-calls from 3 to 8" || x.Due.Sub(x.Made) != 24*time.Hour {
+			t.Errorf("%+v", x)
+		}
+		must(t, w.Due(ctx, time.Now().Add(24*time.Hour-time.Second)))
+		if w.calls(t) != 3 {
+			t.Error("it was made early")
+		}
+		time.Sleep(25 * time.Hour)
+		// Two nodes at once, each with its own book.
+		other := cooling.New(cooling.Options{Store: w.db, Book: open(t, w.db)})
+		var both sync.WaitGroup
+		for _, c := range []*cooling.Cooling{w.Cooling, other} {
+			both.Go(func() { must(t, c.Due(ctx, time.Now())) })
+		}
+		both.Wait()
+		must(t, w.book.Reload(ctx))
+		if w.calls(t) != 8 || len(w.waiting(t)) != 0 || w.facts("change.failed") != 0 {
+			t.Errorf("%d calls, %d failed, %v", w.calls(t), w.facts("change.failed"), w.waiting(t))
+		}
+		// Made once: what is tightened afterwards stays.
+		w.set(t, w.ana, account.MaxCalls, 2)
+		must(t, w.Due(ctx, time.Now().Add(time.Hour)))
+		if w.calls(t) != 2 {
+			t.Error("it was made again")
+		}
+	})
+}
+
+// A crash between the two is none: the change is taken away and made in one write.
+func TestAMadeChangeSurvivesALostAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.set(t, w.ana, account.MaxCalls, 3)
+	w.set(t, w.ana, account.MaxCalls, 8)
+	for _, b := range []booktest.Break{booktest.Lost, booktest.Persisted} {
+		w.db.Break(b)
+		if err := w.Due(ctx, time.Now().Add(25*time.Hour)); err == nil {
+			t.Error("a broken write was none")
+		}
+		w.db.Break(booktest.Works)
+		if b == booktest.Lost {
+			must(t, w.book.Reload(ctx))
+			if w.calls(t) != 3 || len(w.waiting(t)) != 1 {
+				t.Fatalf("lost: %d, %v", w.calls(t), w.waiting(t))
+			}
+		}
+	}
+	next := cooling.New(cooling.Options{Store: w.db, Book: open(t, w.db)}) // the next process
+	must(t, next.Due(ctx, time.Now().Add(25*time.Hour)))
+	must(t, w.book.Reload(ctx))
+	if w.calls(t) != 8 || len(w.waiting(t)) != 0 {
+		t.Errorf("%d, %v", w.calls(t), w.waiting(t))
+	}
+}
+
+func TestAChangeIsCalledOffOrHurried(t *testing.T) {
+	w := newWorld(t)
+	w.set(t, w.ana, account.MaxCalls, 3)
+	w.set(t, w.ana, account.MaxCalls, 8)
+	code := w.waiting(t)[0].Code
+	must(t, errOf(w.Stop(ctx, "acme/sam", code, "not me")))
+	if err := errOf(w.Stop(ctx, "acme/sam", code, "")); !errors.Is(err, cooling.ErrNotFound) {
+		t.Errorf("again: %v", err)
+	}
+	must(t, w.Due(ctx, time.Now().Add(48*time.Hour)))
+	if w.calls(t) != 3 || w.facts("change.stopped") != 1 {
+		t.Errorf("%d calls after it was called off", w.calls(t))
+	}
+	w.set(t, w.ana, account.MaxCalls, 8)
+	code = w.waiting(t)[0].Code
+	hurry := func(who *person.Who, why string) (bool, error) { return w.Hurry(ctx, who, code, why) }
+	if _, err := hurry(w.tom, " "); err == nil {
+		t.Error("without a reason")
+	}
+	if made, err := hurry(w.tom, "called back"); made || err != nil || w.calls(t) != 3 {
+		t.Errorf("one alone: %v, %v", made, err)
+	}
+	token := *w.tom
+	token.Actor += " (token x)"
+	if made, err := hurry(&token, "called back"); made || !errors.Is(err, cooling.ErrSame) {
+		t.Errorf("the same, by a token: %v, %v", made, err)
+	}
+	if made, err := hurry(w.maya, "identity seen"); !made || err != nil {
+		t.Errorf("two: %v, %v", made, err)
+	}
+	if w.calls(t) != 8 || w.facts("change.hurried") == 0 {
+		t.Errorf("%d calls", w.calls(t))
+	}
+}
+
+func TestWaitsThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wait := func() time.Duration { v, _ := w.book.Customer(w.acme); return v.Cooling.Wait }
+		set := func(d time.Duration) {
+			t.Helper()
+			must(t, errOf(w.SetWait(ctx, w.ana, w.acme, d, "Ring Sam first.")))
+		}
+		time.Sleep(48 * time.Hour)
+		set(time.Hour)
+		if wait() != 24*time.Hour || len(w.waiting(t)) != 1 {
+			t.Errorf("a shorter wait at once: %v", wait())
+		}
+		must(t, errOf(w.Stop(ctx, "acme/ana", w.waiting(t)[0].Code, "")))
+		set(30 * 24 * time.Hour) // a thief imprisons the owner
+		time.Sleep(23 * time.Hour)
+		set(24 * time.Hour)
+		if wait() != 24*time.Hour {
+			t.Errorf("a longer wait was not undone: %v", wait())
+		}
+		for _, d := range []time.Duration{time.Minute, 31 * 24 * time.Hour, -time.Hour} {
+			if err := errOf(w.SetWait(ctx, w.ana, w.acme, d, "")); err == nil {
+				t.Errorf("a wait of %v", d)
+			}
+		}
+		set(0)
+		time.Sleep(25 * time.Hour)
+		must(t, w.Due(ctx, time.Now()))
+		if wait() != 0 || w.Held(w.ana, w.acme) {
+			t.Errorf("none at last: %v", wait())
+		}
+		w.set(t, w.ana, account.MaxCalls, 3)
+		w.set(t, w.ana, account.MaxCalls, 8)
+		if w.calls(t) != 8 {
+			t.Error("it waits although nothing does")
+		}
+	})
+}
+
+func TestStaffDoNotWaitAndWhatCannotBeMadeIsTakenAway(t *testing.T) {
+	w := newWorld(t)
+	w.set(t, w.tom, account.MaxCalls, 3)
+	w.set(t, w.tom, account.MaxCalls, 8)
+	if w.calls(t) != 8 {
+		t.Error("staff wait")
+	}
+	w.set(t, w.ana, account.MaxCalls, 3)
+	w.set(t, w.ana, account.MaxCalls, 8)
+	must(t, w.book.DeleteLine(ctx, "t", w.line))
+	must(t, w.Due(ctx, time.Now().Add(25*time.Hour)))
+	if len(w.waiting(t)) != 0 || w.facts("change.failed") != 1 {
+		t.Errorf("%v", w.waiting(t))
+	}
+	for _, f := range w.db.AllFacts() {
+		if f.Kind == "change.failed" && !strings.Contains(string(f.Body), "max-calls") {
+			t.Errorf("%s", f.Body)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+-- +goose Up
+-- What loosens waits as long as the customer's owner chose (account.Cooling), and is taken away when it is made or called off.
+ALTER TABLE customer ADD COLUMN cooling TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE waiting (
+  code TEXT COLLATE "C" PRIMARY KEY,
+  customer TEXT COLLATE "C" NOT NULL, line TEXT NOT NULL, actor TEXT NOT NULL, words TEXT NOT NULL, body BYTEA NOT NULL,
+  made BIGINT NOT NULL, due BIGINT NOT NULL, hurried TEXT NOT NULL
+);
+CREATE INDEX waiting_customer ON waiting (customer, due);
+CREATE INDEX waiting_due ON waiting (due);
