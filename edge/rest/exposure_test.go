@@ -31,7 +31,7 @@ func TestExposure(t *testing.T) {
 	if sum != line.Retail || !strings.HasPrefix(line.Text, "What a thief could cost tonight: £") {
 		t.Errorf("the days of %d sum to %d: %s", line.Retail, sum, line.Text)
 	}
-	tried := ask("?line=acme-1&with=line-day-cap=0,national-ceiling=free")
+	tried := ask("?line=acme-1&with=line-day-cap=0&with=national-ceiling=free")
 	if len(tried.Settings) != 2 || tried.Settings[0].Retail != 0 || tried.Settings[0].Field != "line-day-cap" {
 		t.Errorf("tried: %+v", tried.Settings)
 	}

@@ -7,7 +7,7 @@ type ExposureFilter struct {
 	Line     string   `query:"line" maxLength:"128" help:"Of this line." placeholder:"LINE" predict:"line" xor:"which"`
 	Customer string   `query:"customer" maxLength:"60" help:"Of all lines of this customer." placeholder:"CUSTOMER" predict:"customer" xor:"which"`
 	Until    string   `query:"until" enum:"tonight,caps,month" default:"tonight" doc:"tonight: until 09:00 of the next working day; caps: until the day caps renew; month: until the month caps do. All by the customer's clocks" help:"Until when: tonight (09:00 of the next working day), caps (midnight) or month." placeholder:"PERIOD" predict:"period"`
-	With     []string `query:"with" maxItems:"12" doc:"settings to try, as international-ceiling=12p; absent: those worth thinking of" help:"Settings to try, as international-ceiling=12p (default: those worth thinking of)." placeholder:"FIELD=VALUE"`
+	With     []string `query:"with,explode" maxItems:"12" sep:"none" doc:"settings to try, as international-ceiling=12p; absent: those worth thinking of" help:"Settings to try, as international-ceiling=12p (default: those worth thinking of)." placeholder:"FIELD=VALUE"`
 }
 
 // Exposure is what a thief could cost at the very most, and why not more.
