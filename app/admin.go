@@ -27,7 +27,7 @@ import (
 // adminDeps is what the admin API asks of the rest of the program.
 func (a *App) adminDeps() rest.Deps {
 	return rest.Deps{
-		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch, Rules: a.rules, Agree: a.agree,
+		Book: a.book, Decide: a.gate.Decide, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall, Vouch: a.vouch, Rules: a.rules, Agree: a.agree, Habits: a.habits,
 		Phones: a.location.Lookup, Registrations: a.location.Len,
 		CDRs: a.cdrs, CDR: a.gate.CDR, Journal: a.journal, Purses: a.gate.Purses,
 		TrunkTest: a.testTrunk, Trace: a.trace,

@@ -91,3 +91,11 @@ func (a *App) watching(ctx context.Context) (text string, findings check.Finding
 	}
 	return text, findings
 }
+
+// habits are what is known of a line's usual calls.
+func (a *App) habits(ctx context.Context, line, customer string, now time.Time) (habit.Summary, bool, error) {
+	if a.react == nil {
+		return habit.Summary{}, false, nil
+	}
+	return a.react.Of(ctx, line, customer, now)
+}

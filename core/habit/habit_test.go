@@ -3,6 +3,7 @@ package habit
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -323,5 +324,26 @@ func TestATornTableIsRefused(t *testing.T) {
 	m := &Memory{numbers: make(known, 3)}
 	if _, err := Read(m.Append(nil)); !errors.Is(err, ErrMemory) {
 		t.Errorf("read with %v", err)
+	}
+}
+
+// TestASummary: what is known of an office is what it does, and looking changes nothing.
+func TestASummary(t *testing.T) {
+	p := newPerson(t)
+	at := p.office(8).Add(3 * time.Hour)
+	before := string(p.state.Line.Append(nil)) + string(p.state.Account.Append(nil))
+	s := p.rules.Summary(p.state.Line, p.state.Account, Hash(p.account), at)
+	if s.Learning || s.Days < 50 || !strings.HasPrefix(s.Hours, "mon-fri ") || strings.Contains(s.Hours, "sun") || len(s.Countries) != 1 || s.Countries[0].String() != "FR" ||
+		s.Numbers != 1 || s.Networks != 1 || s.Products != 1 || s.Step != Open || s.Meters[Whole].Life != Live || s.Meters[Whole].Allowance < 5*money.Pound {
+		t.Errorf("%+v", s)
+	}
+	if string(p.state.Line.Append(nil))+string(p.state.Account.Append(nil)) != before {
+		t.Error("a look changed what is known")
+	}
+	for i := range 3 {
+		p.call("002203123456", 40*money.PencePerMinute, "AS666", at.Add(time.Duration(i)*6*time.Minute), 5*time.Minute)
+	}
+	if s = p.rules.Summary(p.state.Line, p.state.Account, Hash(p.account), at.Add(20*time.Minute)); s.Step == Open || s.Countries[0].String() != "FR" || len(s.Countries) != 1 {
+		t.Errorf("after a thief: %+v", s)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/habit"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
 	"ringfence/flow/location"
@@ -142,5 +143,34 @@ func (s *Server) lineDetail(ctx context.Context, l *book.Line) (api.LineDetail, 
 	}
 	purses, err := s.purses(ctx, l.Customer(), l.ID(), now)
 	out.Purses = purses
+	e := l.Effective(now)
+	for _, list := range e.Restrictions {
+		for i := range list {
+			if list[i].InForce(now, l.Zone()) {
+				out.Does = append(out.Does, list[i].Does(list[i].Names.String(), list[i].Except.String()))
+			}
+		}
+	}
+	if s.d.Habits != nil && err == nil {
+		out.Habits, err = s.habits(ctx, l, now)
+	}
 	return out, err
+}
+
+// habits are what is known of a line's usual calls; nil: nothing is watched.
+func (s *Server) habits(ctx context.Context, l *book.Line, now time.Time) (*api.Habits, error) {
+	h, known, err := s.d.Habits(ctx, l.ID(), l.Customer(), now)
+	if err != nil || !known {
+		return nil, err
+	}
+	out := &api.Habits{
+		Days: h.Days, Learning: h.Learning, Hours: h.Hours, Countries: []string{}, Numbers: h.Numbers, Networks: h.Networks, Products: h.Products, Step: h.Step.String(), Allowances: []api.Allowance{},
+	}
+	for _, c := range h.Countries {
+		out.Countries = append(out.Countries, c.String())
+	}
+	for kind, m := range h.Meters {
+		out.Allowances = append(out.Allowances, api.Allowance{Rule: habit.MeterKind(kind).String(), Life: m.Life.String(), Used: int64(m.Level), Least: int64(m.Allowance)})
+	}
+	return out, nil
 }

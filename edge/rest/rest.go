@@ -19,6 +19,7 @@ import (
 	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/check"
+	"ringfence/core/habit"
 	"ringfence/core/policy"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/rest/api"
@@ -56,6 +57,8 @@ type Deps struct {
 	// Rules are those that watch calls, with their figures; Agree lets one act that waits. False: none of that name does.
 	Rules func(ctx context.Context) ([]react.Rule, error)
 	Agree func(actor, rule string) bool
+	// Habits are what is known of a line's usual calls. False: nothing is watched.
+	Habits func(ctx context.Context, line, customer string, now time.Time) (habit.Summary, bool, error)
 
 	Phones        func(line string, now time.Time) []location.Binding
 	Registrations func() int

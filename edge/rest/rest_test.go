@@ -148,6 +148,9 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 				{Name: "line", Set: habit.Live, Life: habit.Live},
 			}, nil
 		},
+		Habits: func(context.Context, string, string, time.Time) (habit.Summary, bool, error) {
+			return habit.Summary{Days: 40, Hours: "mon-fri 08-18", Countries: []phone.Country{{'F', 'R'}}, Networks: 2, Products: 1}, true, nil
+		},
 		Agree: func(_, rule string) bool { return rule == "pace" },
 		Phones: func(string, time.Time) []location.Binding {
 			return []location.Binding{{Contact: "sip:acme-1@192.0.2.9", Received: netip.MustParseAddrPort("192.0.2.9:5060"), Transport: "udp", UserAgent: "Yealink"}}

@@ -120,3 +120,16 @@ func TestFewerConcurrentCalls(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestALineShowsItsHabits: what is known of its usual calls, what the rules let pass, and what its restrictions do.
+func TestALineShowsItsHabits(t *testing.T) {
+	f := newFixture(t, rest.Options{})
+	f.fill(t)
+	f.do("POST", "/v1/restrictions", `{"line":"acme-1","closes":"abroad"}`)
+	var l api.LineDetail
+	w := f.do("GET", "/v1/lines/acme-1", "")
+	if err := json.Unmarshal(w.Body.Bytes(), &l); err != nil || l.Habits == nil || l.Habits.Hours != "mon-fri 08-18" || !slices.Equal(l.Habits.Countries, []string{"FR"}) ||
+		len(l.Habits.Allowances) != 5 || !slices.Contains(l.Does, "closed: abroad") {
+		t.Errorf("%v %s", err, w.Body)
+	}
+}

@@ -364,3 +364,34 @@ func (r *React) Agree(actor, rule string) bool {
 	}
 	return false
 }
+
+// Of says what is known of a line's habits and its customer's, as it was last written or, on the node that follows, is. False: nothing is watched.
+func (r *React) Of(ctx context.Context, line, customer string, now time.Time) (s habit.Summary, known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.o.Rules == nil {
+		return s, false, nil
+	}
+	rules := r.o.Rules
+	if r.rules != nil {
+		rules = r.rules
+	}
+	var memories [2]*habit.Memory
+	for i, subject := range [...]string{"line/" + line, "account/" + customer} {
+		if m := r.memories[subject]; r.loaded && m != nil {
+			memories[i] = &m.Memory
+			continue
+		}
+		memories[i] = &habit.Memory{}
+		body, err := r.o.Store.Memory(ctx, Stage, subject)
+		if err != nil {
+			return s, false, err
+		}
+		if body != nil {
+			if memories[i], err = habit.Read(body); err != nil {
+				return s, false, err
+			}
+		}
+	}
+	return rules.Summary(memories[0], memories[1], habit.Hash(customer), now), true, nil
+}

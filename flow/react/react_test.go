@@ -463,3 +463,98 @@ func TestATooWideRuleWaits(t *testing.T) {
 		stop()
 	})
 }
+
+// TestTwoNodes: of two stages over one store one leads. Whichever node had the call, it is found once and closed once, also when the one that leads goes away in the middle
+// of a night and comes back.
+func TestTwoNodes(t *testing.T) {
+	var want string
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		stop := o.run(o.react(false))
+		o.thief(func() {})
+		stop()
+		want = o.findings()
+	})
+	bubble(t, func(t *testing.T, o *office) {
+		o.month()
+		stops := [2]func(){}
+		nodes := [2]*React{}
+		for i := range stops {
+			nodes[i] = o.react(false)
+			stops[i] = o.run(nodes[i])
+		}
+		n, led := 0, [2]int64{}
+		o.thief(func() {
+			at := n / 6 % 2
+			switch n++; n % 6 {
+			case 1:
+				stops[at]()
+				led[at] += nodes[at].Stats().Found
+				wait(20 * time.Second)
+			case 4:
+				nodes[at] = o.react(false)
+				stops[at] = o.run(nodes[at])
+			}
+		})
+		wait(20 * time.Second)
+		for i, stop := range stops {
+			stop()
+			led[i] += nodes[i].Stats().Found
+		}
+		if got := o.findings(); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		seen := map[string]int{}
+		for _, f := range o.unusual() {
+			seen[f.Key]++
+		}
+		for key, n := range seen {
+			if n > 1 {
+				t.Errorf("%s was found %d times", key, n)
+			}
+		}
+		if led[0] == 0 || led[1] == 0 {
+			t.Errorf("the nodes found %v: the test says nothing about a change of the one that leads", led)
+		}
+		if len(seen) == 0 {
+			t.Error("nothing was found")
+		}
+	})
+}
+
+// TestTheDelay: docs/rules.md says how long it takes from a fact to what it closes.
+func TestTheDelay(t *testing.T) {
+	for name, c := range map[string]struct {
+		wake bool
+		most time.Duration
+	}{"on the node of the call": {true, 25 * time.Millisecond}, "on another node": {false, 525 * time.Millisecond}} {
+		bubble(t, func(t *testing.T, o *office) {
+			o.month()
+			wait(10 * time.Hour)
+			r := o.react(false)
+			stop := o.run(r)
+			wait(time.Second)
+			id, _ := o.begins("+2203123456", "203.0.113.9")
+			var delay time.Duration
+			for m := 2; m <= 20 && delay == 0; m++ {
+				wait(time.Minute)
+				at := time.Now()
+				o.write(&fact.SliceHeld{Held: money.Pound * money.Micro(m)}, id)
+				if c.wake {
+					r.Wake()
+				}
+				for range 1000 {
+					if wait(time.Millisecond); len(o.closed()) > 0 {
+						delay = time.Since(at)
+						break
+					}
+				}
+			}
+			stop()
+			if delay == 0 || delay > c.most || r.Stats().Reaction > c.most {
+				t.Errorf("%s: %v, the stage says %v", name, delay, r.Stats().Reaction)
+			}
+			t.Log(name, delay)
+		})
+	}
+}

@@ -3,8 +3,11 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
+
+	"ringfence/core/money"
 )
 
 // Line is a number with SIP credentials. The password is never in it.
@@ -72,13 +75,70 @@ type LineDetail struct {
 	Zone     string    `json:"zone"`
 	Tariff   string    `json:"tariff"`
 	Closed   int       `json:"restrictions_in_force,omitempty" doc:"how many of the line, its customer and everybody apply now"`
+	Does     []string  `json:"restrictions,omitempty" doc:"what these do, as sentences"`
+	Habits   *Habits   `json:"habits,omitempty" doc:"what is known of its usual calls; absent: calls are not watched"`
+}
+
+// Habits are what the rules that watch calls know of a line and its customer.
+type Habits struct {
+	Days       int         `json:"days" doc:"that the customer is known"`
+	Learning   bool        `json:"learning" doc:"too few to say what is usual"`
+	Hours      string      `json:"hours,omitempty" doc:"of the week in which the customer calls, in its time zone"`
+	Countries  []string    `json:"countries" doc:"abroad, long called"`
+	Numbers    int         `json:"numbers" doc:"long called, which stay open at every step"`
+	Networks   int         `json:"networks" doc:"from which the customer has long called"`
+	Products   int         `json:"products" doc:"with which it has"`
+	Step       string      `json:"step" doc:"of the ladder, in force for the line or its customer"`
+	Allowances []Allowance `json:"allowances"`
+}
+
+// Allowance is what a rule has measured, and what it lets pass.
+type Allowance struct {
+	Rule  string `json:"rule"`
+	Life  string `json:"life"`
+	Used  int64  `json:"used_micro"`
+	Least int64  `json:"allowance_micro"`
+}
+
+// known writes habits for people.
+func (h *Habits) known() string {
+	if h == nil {
+		return ""
+	}
+	if h.Days == 0 && h.Hours == "" {
+		return "nothing yet"
+	}
+	abroad := "nowhere abroad"
+	if len(h.Countries) > 0 {
+		abroad = strings.Join(h.Countries, " ")
+	}
+	text := fmt.Sprintf("known for %s: calls %s; %s, from %s with %s", Count(h.Days, "day", "days"), cmp.Or(h.Hours, "at no usual hour"), abroad,
+		Count(h.Networks, "network", "networks"), Count(h.Products, "product", "products"))
+	if h.Learning {
+		text += "; still learning"
+	}
+	return text
+}
+
+// room writes what the rules still let pass.
+func (h *Habits) room() string {
+	if h == nil {
+		return ""
+	}
+	var parts []string
+	for _, a := range h.Allowances {
+		if a.Life != "off" {
+			parts = append(parts, fmt.Sprintf("%s %s of %s", a.Rule, Amount(money.Micro(a.Used)), Amount(money.Micro(a.Least))))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Resource describes one line with all of that. The parts that are lists have descriptions of their own.
 func (LineDetail) Resource() Resource[LineDetail] {
 	return Resource[LineDetail]{
 		Name: "line", Path: "lines", Get: "Show a line: settings, phones, calls, money", Delete: "Delete a line; its calls are cut",
-		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, restrictions?, courtesy, since: created, identity",
+		Fields: "line: id!, customer, name, number, state, calls in progress?, login: no login?, tariff, zone, ip lock?, restrictions?, habits?, unusual: room?, courtesy, since: created, identity",
 		Would: `Line {{.ID}} of {{.Customer}} would be removed: {{count (len .Phones) "phone" "phones"}} dropped, ` +
 			`{{count (len .Calls) "call" "calls"}} cut. Its call records stay.`,
 		Gone: "Line {{.ID}} is removed. Its records stay: ringfence cdr list --line {{.Identity}}",
@@ -88,6 +148,8 @@ func (LineDetail) Resource() Resource[LineDetail] {
 			"no login":          (*LineDetail).noLogin,
 			"ip lock":           func(l *LineDetail) Cell { return Cell{Text: locks(l.Nets)} },
 			"restrictions":      func(l *LineDetail) Cell { return inForce(l.Closed, "--line "+l.ID) },
+			"habits":            func(l *LineDetail) Cell { return Cell{Text: l.Habits.known()} },
+			"room":              func(l *LineDetail) Cell { return Cell{Text: l.Habits.room()} },
 			"courtesy":          func(l *LineDetail) Cell { return courtesyCell(l.Courtesy) },
 		},
 	}
