@@ -20,6 +20,7 @@ import (
 	"ringfence/core/policy"
 	"ringfence/edge/rest"
 	"ringfence/flow/book"
+	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/notify"
 )
@@ -159,8 +160,8 @@ func caughtUp(t *testing.T, path string) bool {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	behind := column(t, db, "SELECT stage FROM stage_cursor WHERE seq < (SELECT max(seq) FROM fact WHERE stage <> 'notify' OR kind IN ('"+
-		strings.Join(notify.Follows, "', '")+"'))")
+	behind := column(t, db, "SELECT stage FROM stage_cursor WHERE seq < (SELECT max(seq) FROM fact WHERE stage NOT IN ('notify', 'exposure')"+
+		" OR stage = 'notify' AND kind IN ('"+strings.Join(notify.Follows, "', '")+"') OR stage = 'exposure' AND kind IN ('"+strings.Join(exposure.Follows, "', '")+"'))")
 	// The stage that watches calls writes its first cursor some seconds late.
 	begun := column(t, db, "SELECT stage FROM stage_cursor WHERE stage = 'react'")
 	return len(behind) == 0 && len(begun) == 1

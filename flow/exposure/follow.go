@@ -22,8 +22,8 @@ import (
 // Stage is the name of the cursor.
 const Stage = "exposure"
 
-// changing are the kinds of fact after which a figure may be another.
-var changing = []string{
+// Follows are the kinds of fact after which a figure may be another: the only ones that are read.
+var Follows = []string{
 	fact.KindCustomerAdded, fact.KindCustomerChanged, fact.KindCustomerDeleted, fact.KindLineAdded, fact.KindLineChanged, fact.KindSettingChanged,
 	fact.KindLineLocked, fact.KindLineUnlocked, fact.KindLineDeleted, fact.KindTrunkAdded, fact.KindTrunkChanged, fact.KindTrunkDeleted,
 	fact.KindEverybodyChanged, fact.KindHotAdded, fact.KindHotRemoved, fact.KindHotImported, fact.KindDeckImported, fact.KindDeckDeleted,
@@ -99,7 +99,7 @@ func Follow(o FollowOptions) (*Follower, error) {
 	}
 	o.Every = cmp.Or(max(o.Every, 0), time.Second)
 	x := &Follower{o: o, last: map[string]figure{}, due: map[string]cause{}}
-	x.follower = journal.Follower{Name: Stage, Every: o.Every, Kinds: changing, Read: o.Store.Facts, Begin: x.begin, Take: x.take, Log: o.Log}
+	x.follower = journal.Follower{Name: Stage, Every: o.Every, Kinds: Follows, Read: o.Store.Facts, Begin: x.begin, Take: x.take, Log: o.Log}
 	return x, nil
 }
 
