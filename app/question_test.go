@@ -162,9 +162,9 @@ func caughtUp(t *testing.T, path string) bool {
 	defer db.Close()
 	behind := column(t, db, "SELECT stage FROM stage_cursor WHERE seq < (SELECT max(seq) FROM fact WHERE stage NOT IN ('notify', 'exposure')"+
 		" OR stage = 'notify' AND kind IN ('"+strings.Join(notify.Follows, "', '")+"') OR stage = 'exposure' AND kind IN ('"+strings.Join(exposure.Follows, "', '")+"'))")
-	// The stage that watches calls writes its first cursor some seconds late.
-	begun := column(t, db, "SELECT stage FROM stage_cursor WHERE stage = 'react'")
-	return len(behind) == 0 && len(begun) == 1
+	// The stages that watch calls and exposure write their first cursors some seconds late.
+	begun := column(t, db, "SELECT stage FROM stage_cursor WHERE stage IN ('react', 'exposure')")
+	return len(behind) == 0 && len(begun) == 2
 }
 
 // lively is a program in which something has happened: a call, refusals, a request, a grant that ends, a lock, a ban.
