@@ -44,7 +44,6 @@ type world struct {
 
 	results []play.Result
 	held    map[call.ID][]hold
-	stolen  []theft
 }
 
 // hold is what a call held from an instant on.
@@ -52,9 +51,6 @@ type hold struct {
 	at   time.Time
 	held money.Micro
 }
-
-// theft is what a thief tried: for the log of a failure.
-type theft struct{ calls []play.Call }
 
 func (w *world) effective(i int, at time.Time) *account.Effective {
 	e := account.Resolve(at, &w.provider, &w.own, &w.settings[i])

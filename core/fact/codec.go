@@ -127,7 +127,7 @@ func eachField(body []byte, see func(name string, v value) error) error {
 	}
 	rest := strings.Trim(string(body), space)
 	if len(rest) < 2 || rest[0] != '{' {
-		return notObject
+		return errNotObject
 	}
 	if rest = trim(rest[1:]); rest == "}" {
 		return nil
@@ -135,15 +135,15 @@ func eachField(body []byte, see func(name string, v value) error) error {
 	for {
 		n := textWidth(rest)
 		if n == 0 {
-			return notObject
+			return errNotObject
 		}
 		name := value(rest[:n]).unquoted()
 		if rest = trim(rest[n:]); rest == "" || rest[0] != ':' {
-			return notObject
+			return errNotObject
 		}
 		rest = trim(rest[1:])
 		if n = width(rest); n == 0 {
-			return notObject
+			return errNotObject
 		}
 		if err := see(name, value(rest[:n])); err != nil {
 			return fmt.Errorf("%w: field %.40q: %w", ErrBody, name, err)
@@ -152,13 +152,13 @@ func eachField(body []byte, see func(name string, v value) error) error {
 			return nil
 		}
 		if rest == "" || rest[0] != ',' {
-			return notObject
+			return errNotObject
 		}
 		rest = trim(rest[1:])
 	}
 }
 
-var notObject = fmt.Errorf("%w: not a JSON object", ErrBody)
+var errNotObject = fmt.Errorf("%w: not a JSON object", ErrBody)
 
 // Part reads an object within a body, such as what has changed; where there is none, into stays as it is.
 func Part(body json.RawMessage, into interface{ Decode(body []byte) error }) error {
