@@ -333,8 +333,8 @@ func (r *React) trustRules() {
 			r.figures.agree(name, rule)
 		default:
 			rules.Meters[kind].Life, r.waits[kind] = min(rules.Meters[kind].Life, habit.Shadow), true
-			r.o.Log.Warn("a rule for unusual calls would have stopped more than 1 % of last month's calls and stays a shadow until somebody agrees: ringfence rules agree "+name,
-				"rule", "watch."+name, "stopped", stopped, "calls", calls)
+			r.o.Log.Warn("a rule for unusual calls would have stopped more than 1 % of last month's calls and stays a shadow until somebody agrees to it with ringfence rules agree",
+				"rule", name, "stopped", stopped, "calls", calls)
 		}
 	}
 	r.rules, r.figured = rules, true
