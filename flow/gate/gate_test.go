@@ -856,6 +856,42 @@ func TestAFailingStoreRefusesPaidAndConnectsEmergency(t *testing.T) {
 	}
 }
 
+// TestACallThatRangIntoADearerBand: it was opened on a Sunday, when talk is free, with an hour's time, and answered just before the week begins. Its slices
+// were then taken for repeats of what it held for that hour: no purse was asked, and the record, dearer than what was held, was refused.
+func TestACallThatRangIntoADearerBand(t *testing.T) {
+	for name, change := range map[string]func(*Options){"usual slices": nil, "short ones": func(o *Options) { o.Slice, o.Ahead = 7*time.Second, 2*time.Second }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sunday := time.Date(2000, 10, 29, 23, 50, 0, 0, time.UTC)
+				time.Sleep(time.Until(sunday.Add(-time.Hour)))
+				b, m := newBook(t), memory.New()
+				_, err := b.Import(t.Context(), "test", []byte(bandedCSV), book.ImportOptions{Name: "retail", Kind: rating.Retail, Yes: true})
+				must(t, err)
+				set(t, b, account.LineDayCap, 100_000, true)
+				var changes []func(*Options)
+				if change != nil {
+					changes = append(changes, change)
+				}
+				h := openTo(t, b, m, func(h *house) Edge { return Edge{Cut: h.cut} }, changes...)
+				defer h.close()
+				time.Sleep(time.Until(sunday))
+				p, why := h.admit("2001", "02079460000")
+				if why != policy.OK {
+					t.Fatal(why)
+				}
+				h.gate.Ringing(p.ID)
+				time.Sleep(9*time.Minute + 46*time.Second)
+				h.end(p.ID, h.talk(p.ID, 30*time.Minute)) // 10p at 1.2p a minute are some 8 minutes
+				r := h.record(p.ID)
+				if r.Retail > 100_000 || r.Retail < 90_000 || r.Reason != policy.LineDaySpent.Code() || r.Talk > 9*time.Minute {
+					t.Errorf("%+v", r)
+				}
+				h.square(0)
+			})
+		})
+	}
+}
+
 // TestAnAdmissionAllocatesLittle guards that an attempt comes to the heap, as it did when one more rule took a pointer to it: 1 KB a call.
 func TestAnAdmissionAllocatesLittle(t *testing.T) {
 	bk, m := newBook(t), memory.New()

@@ -213,7 +213,7 @@ func (g *Gate) hold(l *live, holds []store.Hold, ask *engine.Ask) (store.Outcome
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return g.o.Ledger.Do(ctx, store.Op{
-		Kind: store.OpExtend, ID: id, Node: g.o.Node, Holds: holds, Amount: ask.Amount(), Call: &call.Open{ID: id, PaidFor: ask.Paid}, Lease: g.o.Lease,
+		Kind: store.OpExtend, ID: id, Node: g.o.Node, Holds: holds, Amount: ask.Amount(), Call: &call.Open{ID: id, Held: ask.Want, PaidFor: ask.Paid}, Lease: g.o.Lease,
 		Facts: []store.Fact{held},
 	})
 }

@@ -49,11 +49,17 @@ type Op struct {
 	Holds  []Hold      // OpOpen, OpExtend; at most 4, no purse twice
 	Amount money.Micro // ≥ 0
 	Node   string      // OpExtend, OpUpdate, OpSettle: takes effect only if the call is this node's; "" is any node's
-	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor
+	Call   *call.Open  // OpOpen, OpUpdate; for OpExtend its PaidFor, and its Held: what the call holds afterwards
 	// Lease is how long the call is its node's from the moment of writing, by the store's clock: OpOpen, OpExtend.
 	Lease time.Duration
 	CDR   *call.CDR // OpSettle, OpRecord; of OpSettle, CDR.Retail must not exceed what the call holds, else Apply fails that op with Outcome.Overspend. It must not change any more
 	Facts []Fact    // the store's from then on. Those that are not encoded yet are encoded here, once
+}
+
+// Repeats says that an OpExtend has taken effect before, of a call that holds so much for so long. Both count: a call that rang into a dearer band has
+// less time than when it was opened, and a band without a price needs time without money.
+func (op *Op) Repeats(held money.Micro, paidFor time.Duration) bool {
+	return held >= op.Call.Held && paidFor >= op.Call.PaidFor
 }
 
 // Outcome is the result of an Op, in order. The zero Outcome is success.

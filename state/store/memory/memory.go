@@ -101,7 +101,7 @@ func (e *Engine) check(ops []store.Op, i int) string {
 		return why
 	}
 	purses, found := e.pursesOf(ops[:i], op.ID)
-	if c := e.open[op.ID]; found && !op.HoldsOf(purses) && (c == nil || c.PaidFor < op.Call.PaidFor) {
+	if c := e.open[op.ID]; found && !op.HoldsOf(purses) && (c == nil || !op.Repeats(c.Held, c.PaidFor)) {
 		return "the holds are not the purses of the call"
 	}
 	return ""
@@ -193,7 +193,7 @@ func (e *Engine) extend(op *store.Op) store.Outcome {
 	if op.Elsewhere(store.Clean(c.Node)) {
 		return store.Outcome{Moved: true}
 	}
-	if c.PaidFor >= op.Call.PaidFor {
+	if op.Repeats(c.Held, c.PaidFor) {
 		return store.Outcome{Duplicate: true}
 	}
 	out := hold(op, e.pursesFor(nil, op.Holds))

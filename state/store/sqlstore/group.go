@@ -178,7 +178,7 @@ func (p *Plan) extend(op *store.Op) (store.Outcome, string) {
 	if op.Elsewhere(h.Node) {
 		return store.Outcome{Moved: true}, ""
 	}
-	if h.PaidFor >= op.Call.PaidFor {
+	if op.Repeats(h.Amount, h.PaidFor) {
 		return store.Outcome{Duplicate: true}, ""
 	}
 	if !op.HoldsOf(h.Purses) {

@@ -27,6 +27,7 @@ var moneyCases = []moneyCase{
 	{"OrderWithinAGroup", orderWithinAGroup},
 	{"RefusedOpsDoNotDisturbOthers", refusedOpsDoNotDisturbOthers},
 	{"RepeatsAreHarmless", repeatsAreHarmless},
+	{"MoreMoneyForLessTalk", moreMoneyForLessTalk},
 	{"OpenAfterSettleIsARepeat", openAfterSettleIsARepeat},
 	{"MissingCalls", missingCalls},
 	{"Overspend", overspend},
@@ -198,6 +199,24 @@ func repeatsAreHarmless(t *testing.T, m store.Money) {
 	want(t, m, []store.Op{Settle(c, 20)}, dup)
 	wantPurse(t, m, "p", 15, 80)
 	same(t, "journal", kinds(t, m, store.FactFilter{Call: c.ID}), []string{"call.admitted", "slice.held", "call.settled"})
+}
+
+// moreMoneyForLessTalk: a call that rang into a dearer band holds more for less time than when it was opened. That is no repeat, and must be held.
+func moreMoneyForLessTalk(t *testing.T, m store.Money) {
+	c := Call(1, "l")
+	c.Held = 10
+	hold := In("p", 100)
+	more := Extend(c, 20, 30*time.Second, hold)
+	more.Call.Held = 30
+	c.PaidFor = time.Hour
+	want(t, m, []store.Op{Open(c, 10, hold), more, more}, store.Outcome{}, store.Outcome{}, store.Outcome{Duplicate: true})
+	again := Extend(c, 5, 20*time.Second, hold)
+	again.Call.Held = 35
+	want(t, m, []store.Op{again, again}, store.Outcome{}, store.Outcome{Duplicate: true})
+	longer := Extend(c, 0, 40*time.Second, hold) // a band without a price needs time, and no money
+	longer.Call.Held = 35
+	want(t, m, []store.Op{longer, longer}, store.Outcome{}, store.Outcome{Duplicate: true})
+	want(t, m, []store.Op{Settle(c, 35)}, store.Outcome{})
 }
 
 func openAfterSettleIsARepeat(t *testing.T, m store.Money) {
