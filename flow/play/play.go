@@ -364,6 +364,9 @@ func (p *Player) pickUp(l *live, now time.Time) {
 			p.end(l, engine.End{By: call.System, Reason: refused.Refusal(room, ask.Least()).Reason, Status: 503, At: now}, now)
 			return
 		}
+		if p.o.Facts != nil {
+			p.tell(&l.call, l.Held(&ask, now))
+		}
 		l.Take(&ask)
 		p.holds(l, now)
 	}
