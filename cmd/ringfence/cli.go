@@ -110,6 +110,7 @@ func newParser(cli *commands, s *session) (*kong.Kong, error) {
 			{Key: "other", Title: "Other"},
 		}),
 		kong.NamedMapper("when", decode(func(f reflect.Value, p point) { f.SetString(string(p)) })),
+		kong.NamedMapper("span-or-0", decode(func(f reflect.Value, d spanOrNone) { f.SetInt(int64(d.Duration / time.Second)) })),
 		kong.NamedMapper("span", decode(func(f reflect.Value, d span) { f.SetInt(int64(d.Duration / time.Second)) })),
 		kong.Bind(s),
 		kong.BindTo(s.ctx, (*context.Context)(nil)),

@@ -75,6 +75,18 @@ func (d *span) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// spanOrNone is a span, or "0" for none.
+type spanOrNone struct{ span }
+
+// UnmarshalText is what kong calls.
+func (d *spanOrNone) UnmarshalText(text []byte) error {
+	if string(text) == "0" {
+		d.Duration = 0
+		return nil
+	}
+	return d.span.UnmarshalText(text)
+}
+
 // until writes when something ends, with the zone, because it is a promise.
 func until(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 

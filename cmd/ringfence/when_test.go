@@ -61,6 +61,19 @@ func TestAssignments(t *testing.T) {
 	}
 }
 
+func TestSpanOrNone(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour} {
+		d := spanOrNone{span{time.Hour}}
+		if err := d.UnmarshalText([]byte(text)); err != nil || d.Duration != want {
+			t.Errorf("%s: %v, %v", text, d.Duration, err)
+		}
+	}
+	var d spanOrNone
+	if err := d.UnmarshalText([]byte("-1h")); err == nil {
+		t.Errorf("-1h is taken for %v", d.Duration)
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90m": 90 * time.Minute, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "2w": 14 * 24 * time.Hour, "1s": time.Second, "1h30m": 90 * time.Minute,

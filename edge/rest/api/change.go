@@ -60,7 +60,7 @@ type Hurried struct {
 
 // CoolingOff is how long a customer's own people wait for what they loosen.
 type CoolingOff struct {
-	Wait int64  `json:"wait_seconds" minimum:"0" maximum:"2592000" doc:"an hour to 30 days; 0: nothing waits" name:"wait" required:"" type:"span" help:"How long (\"24h\", \"7d\"; 1h to 30d); 0: nothing waits." placeholder:"TIME"`
+	Wait int64  `json:"wait_seconds" minimum:"0" maximum:"2592000" doc:"an hour to 30 days; 0: nothing waits" name:"wait" required:"" type:"span-or-0" help:"How long (\"24h\", \"7d\"; 1h to 30d); 0: nothing waits." placeholder:"TIME"`
 	Note string `json:"note,omitempty" maxLength:"500" help:"What you want to read when something is loosened." placeholder:"TEXT"`
 }
 
