@@ -137,7 +137,7 @@ func (s *search) judge(ctx context.Context, all []Strategy) int {
 	done := make([]*tried, len(all))
 	var at, played atomic.Int64
 	var wg sync.WaitGroup
-	var mu sync.Mutex // owns what is told of progress
+	var mu sync.Mutex // owns the report of progress
 	told := len(s.losses)
 	dearest := money.Micro(0)
 	if len(s.best) > 0 {

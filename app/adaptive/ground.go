@@ -347,7 +347,7 @@ func (g *ground) honest(under *other) *past {
 // talk is a call of the past.
 type talk struct {
 	line       string
-	from, till time.Time
+	from, until time.Time
 	abroad     bool
 }
 
@@ -364,7 +364,7 @@ func (x *past) measure(all []talk) {
 			if recent {
 				minute++
 			}
-			if o.till.After(t.from) {
+			if o.until.After(t.from) {
 				if o.abroad {
 					far++
 				}
@@ -375,7 +375,7 @@ func (x *past) measure(all []talk) {
 		}
 		n := 1
 		for _, o := range live {
-			if o.till.After(t.from) {
+			if o.until.After(t.from) {
 				n++
 			}
 		}

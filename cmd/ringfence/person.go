@@ -12,7 +12,7 @@ import (
 )
 
 type personCmd struct {
-	Add      personAdd                          `cmd:"" help:"Add a person, and print the link that signs them in." eg:"acme ana --role owner --name \"Ana Baker\" --mail ana@example.com; acme sam --role reader" detail:"The link works once, within a day. Give it to nobody but the person: whoever opens it first is signed in as them."`
+	Add      personAdd                          `cmd:"" help:"Add a person, and print the link that signs them in." eg:"acme ana --role owner --name \"Ana Baker\" --mail ana@example.com; acme sam --role reader" detail:"The link works once, within a day. Give it to nobody but the person: anyone who opens it first is signed in as them."`
 	List     whole[api.Person, api.PeopleOf]    `cmd:"" help:"List a customer's people, who may sign in." eg:"acme"`
 	Set      personSet                          `cmd:"" help:"Change a person's name, address or role." eg:"acme sam --role manager; acme ana --mail ana@example.org"`
 	Link     act[api.PersonID, signIn]          `cmd:"" help:"Print a link that signs a person in once, within a day; one made before ends." route:"POST /v1/customers/{id}/people/{person}/link" says:"Signs {{.Person}} in once, until {{.Ends}}: {{.Link}}" eg:"acme ana" detail:"A person with a second factor is still asked for it."`

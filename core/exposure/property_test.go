@@ -138,7 +138,7 @@ func answered(c *play.Call, at time.Time) (time.Time, bool) {
 	return when, !c.Unanswered && c.Rings <= ring && when.Before(at)
 }
 
-// account is what the figure is told of an instant.
+// account is the part of the figure that concerns an instant.
 func (w *world) account(tariff *exposure.Tariff) *exposure.Account {
 	a := &exposure.Account{ID: customer, Zone: w.zone, Calendar: w.calendar, Tariff: tariff, Purses: map[string]engine.Purse{}}
 	for i, id := range w.lines {

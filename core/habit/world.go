@@ -25,7 +25,7 @@ var (
 	mostKeys   = [numSubjects]int{rows: 4096, places: 16384, baits: 16384, hot: 4096}
 )
 
-// World is what customers have in common. It changes in Turn alone, at the same instants whoever counts, so that the verdict on a call depends neither
+// World is what customers have in common. It changes in Turn alone, at the same instants in every shell, so that the verdict on a call depends neither
 // on how customers are spread over workers nor on the order within an hour. Safe for concurrent reading.
 type World struct {
 	seen   [numSubjects]map[uint64]mark
