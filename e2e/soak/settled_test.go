@@ -149,7 +149,7 @@ func (w *world) compare(l *leg, r *cdr, b *books) {
 		begun = heard
 	}
 	w.compareTalk(l, r, heard, max(begun-heard, 0), end-l.answered, noticed, bad)
-	w.compareCost(l, r, heard, bad)
+	w.compareCost(l, r, b, heard, bad)
 }
 
 // dialogStored says whether a leg's early dialog must have been stored before its answer was heard.
@@ -278,7 +278,7 @@ func (w *world) phoneLeft(number string, before time.Duration) (left time.Durati
 }
 
 // compareCost: the carrier charges until it has taken the BYE, whatever the customer has paid.
-func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string, ...any)) {
+func (w *world) compareCost(l *leg, r *cdr, b *books, heard time.Duration, bad func(string, ...any)) {
 	end, known := l.ended, l.known
 	if l.state == up { // it refused to end: nobody knows more than that it was still up at the last BYE
 		end, known = l.lastBye, 0
@@ -297,8 +297,8 @@ func (w *world) compareCost(l *leg, r *cdr, heard time.Duration, bad func(string
 		answered = min(answered, max(l.rang, l.offered))
 	}
 	slack := tolerance
-	if l.state == up {
-		slack += timerB // each node that has the call asks for as long
+	if l.state == up || w.refusedToEnd(l, b) {
+		slack += timerB // each node that has the call asks for as long, and nobody hears when a carrier that refuses every BYE gives up by itself
 	}
 	least := costOf(max(end-heard-slack, 0))
 	most := costOf(max(known, end) - answered + tolerance)
