@@ -10,6 +10,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/exposure"
+	"ringfence/core/money"
 	"ringfence/flow/book"
 )
 
@@ -79,17 +80,25 @@ func (d *Desk) Advice(ctx context.Context, l *book.Line, seen *Seen) ([]Advice, 
 		all = append(all, Advice{
 			Code: "ip-lock", Title: "Lock the line to your address",
 			Text: fmt.Sprintf("For %d days every login came from %s, and any other address may log in too.", int(n.at.Sub(seen.first(address)).Hours()/24), address),
-			Set:  "nets=" + address, Effect: fmt.Sprintf("From elsewhere a thief could cost %s tonight instead of %s.", exposure.Amount(c.Elsewhere), exposure.Amount(f.Elsewhere)),
+			Set:  "nets=" + address, Effect: instead("From elsewhere a thief", c.Elsewhere, f.Elsewhere),
 		})
 	}
 	if !seen.Abroad && e.Ceiling(account.InternationalCeiling) > 0 {
 		c := try(&q, a, &f, e, Change{Field: account.InternationalCeiling})
 		all = append(all, Advice{
 			Code: "abroad-unused", Title: "Close what you never call", Text: "Calls abroad are allowed, and for a year the line has made none.", Set: "international-ceiling=free",
-			Effect: fmt.Sprintf("A thief could cost %s tonight instead of %s.", exposure.Amount(c.Retail), exposure.Amount(f.Retail)),
+			Effect: instead("A thief", c.Retail, f.Retail),
 		})
 	}
 	return append(all, seen.devices(n.at)...), nil
+}
+
+// instead says what advice does to the figure; where other destinations cost as much it changes nothing.
+func instead(who string, then, now money.Micro) string {
+	if then == now {
+		return fmt.Sprintf("%s could still cost %s tonight: something else is as dear.", who, exposure.Amount(now))
+	}
+	return fmt.Sprintf("%s could cost %s tonight instead of %s.", who, exposure.Amount(then), exposure.Amount(now))
 }
 
 // devices is the advice on phones and the password.
