@@ -346,9 +346,9 @@ func (g *ground) honest(under *other) *past {
 
 // talk is a call of the past.
 type talk struct {
-	line       string
+	line        string
 	from, until time.Time
-	abroad     bool
+	abroad      bool
 }
 
 // measure finds the most calls at once, and in a minute, of any line.

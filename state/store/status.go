@@ -12,7 +12,7 @@ type Tally struct {
 	N    int64
 }
 
-// Incident is something that the public is told of: what measurement found, what staff wrote, or work that is planned.
+// Incident is something that the public is notified about: what measurement found, what staff wrote, or work that is planned.
 type Incident struct {
 	ID        int64
 	Component string // status.Component, or "" for none
