@@ -8,7 +8,7 @@ import (
 // openExposure builds what says how much a thief could cost, and what puts each new figure in the journal.
 func (a *App) openExposure() (err error) {
 	a.exposure, err = exposure.New(exposure.Options{
-		Book: a.book, Money: a.money, Ring: a.cfg.SIP.RingTime.Duration, Nodes: a.cfg.Store.Engine == "postgres", Log: a.log,
+		Book: a.book, Money: a.money, Eyes: exposure.Eyes{Phones: a.location.Lookup, Devices: a.shield.devices.Of, Records: a.money.CDRs}, Ring: a.cfg.SIP.RingTime.Duration, Nodes: a.cfg.Store.Engine == "postgres", Log: a.log,
 	})
 	if err != nil {
 		return err

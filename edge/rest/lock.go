@@ -12,6 +12,7 @@ import (
 	"ringfence/core/fact"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
+	"ringfence/flow/cooling"
 )
 
 // lockCalls says how a lock treats calls in progress.
@@ -135,8 +136,7 @@ func treated(open []call.Open, calls account.LockCalls) api.LockedCalls {
 	return n
 }
 
-// mayUnlock lets a customer's people open what they locked themselves, what an answer to a notice locked, and what was locked without
-// a person. A lock of the provider's, for an unpaid bill say, is the provider's to open.
+// mayUnlock looks up who locked a line, and refuses what is the provider's to open.
 func (s *Server) mayUnlock(ctx context.Context, l *book.Line) error {
 	if own(ctx) == "" || !l.Locked() {
 		return nil
@@ -152,7 +152,7 @@ func (s *Server) mayUnlock(ctx context.Context, l *book.Line) error {
 			who = body.By
 		}
 	}
-	if ourOwn(ctx, who) || who == fact.ByAnswer || who == "auto" {
+	if cooling.MayUnlock(whoAsks(ctx), who) {
 		return nil
 	}
 	return newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the provider locked this line; ask support to open it")

@@ -12,6 +12,7 @@ import (
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
 	"ringfence/flow/book"
+	"ringfence/flow/cooling"
 )
 
 var _ = serves(func(s *Server) {
@@ -197,7 +198,7 @@ func (s *Server) liftRestriction(ctx context.Context, in *api.RestrictionID) (no
 	case r.Customer == "" && !in.Everybody:
 		return none{}, invalid("everybody", "false", "true: the restriction is of every line")
 	}
-	if own(ctx) != "" && r.Finding == "" && !ourOwn(ctx, r.By) {
+	if !cooling.MayLift(whoAsks(ctx), &restrict.Restriction{Finding: r.Finding, By: r.By}) {
 		return none{}, newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the provider made this restriction; ask support to lift it")
 	}
 	if r.Line == "" && in.Line != "" {

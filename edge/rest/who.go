@@ -10,7 +10,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"ringfence/core/account"
 	"ringfence/core/call"
 	"ringfence/core/person"
 	"ringfence/edge/rest/api"
@@ -134,11 +133,6 @@ func notForCustomers(ctx context.Context, fields map[string]bool, set []api.Chan
 		}
 	}
 	return nil
-}
-
-// ourOwn says that an actor of the journal is one of the people of the customer that asks, or nobody in particular: an automatic act.
-func ourOwn(ctx context.Context, actor string) bool {
-	return strings.HasPrefix(actor, account.Handle(own(ctx))+"/")
 }
 
 // theirLine says that a line (an identity) is of the customer that asks.

@@ -129,8 +129,8 @@ func (s *Server) frame(p *page, q *query, nonce string) *frame {
 	return f
 }
 
-// policy allows our own style sheet, script and form, and nothing from elsewhere. The nonce makes it ours that stands in this page.
-func policy(nonce string) string {
+// contentPolicy allows our own style sheet, script and form, and nothing from elsewhere. The nonce makes it ours that stands in this page.
+func contentPolicy(nonce string) string {
 	return "default-src 'none'; style-src 'nonce-" + nonce + "'; script-src 'nonce-" + nonce + "'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
@@ -162,7 +162,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, p *page, q *query
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy(nonce))
+	h.Set("Content-Security-Policy", contentPolicy(nonce))
 	h.Set("Vary", "Accept-Encoding")
 	if p.about != "" {
 		h.Del("X-Robots-Tag")

@@ -15,12 +15,22 @@ import (
 	"net/netip"
 	"time"
 
+	"ringfence/core/call"
 	"ringfence/core/phone"
+	"ringfence/core/policy"
 	"ringfence/edge/internal/certfile"
 	"ringfence/edge/internal/fair"
+	"ringfence/flow/book"
+	"ringfence/flow/cooling"
+	"ringfence/flow/device"
+	"ringfence/flow/exposure"
+	"ringfence/flow/gate"
+	"ringfence/flow/journal"
+	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
 	"ringfence/flow/status"
+	"ringfence/flow/watch"
 )
 
 // Deps are what the pages ask. Genuine, Link and Use are those of notify.Notifier.
@@ -38,6 +48,20 @@ type Deps struct {
 	SignedIn func(r *http.Request) (Visitor, error)
 
 	Status *status.Status // nil: there are no status pages
+
+	// What customers and staff see and change. Book, and with it all of these, is nil where there are only answers and the status.
+	Book     *book.Book
+	Exposure *exposure.Desk
+	Cooling  *cooling.Cooling
+	Devices  *device.Devices
+	Watch    *watch.Watch
+	Calls    func() []gate.InProgress                       // in progress on this node
+	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none
+	Cut      func(id call.ID, reason policy.Reason, text string) bool
+	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
+	Phones   func(line string, now time.Time) []location.Binding
+	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)
+	Vouch    func(ctx context.Context, actor, line, customer, finding string) error // the calls of a finding were honest
 
 	Zone *time.Location // of the provider; nil is UTC
 	Plan *phone.Plan    // nil is the United Kingdom's

@@ -14,33 +14,13 @@ import (
 	"ringfence/flow/book"
 )
 
-// Seen is what is known of a line from its own phones and calls. Nobody's network is probed.
-type Seen struct {
-	Phones   []Phone
-	Places   []Place
-	Password time.Time // since when the line has its password, at least
-	Abroad   bool      // it called abroad within the last year, or made more calls than were looked at
-}
-
-// Phone is a registered phone.
-type Phone struct {
-	Agent, Transport string
-	Contact          string     // URI as registered
-	From             netip.Addr // where it is
-}
-
-// Place is an address that the login was used from.
-type Place struct {
-	Address     string
-	First, Last time.Time
-}
-
 // Advice is something that the customer should change.
 type Advice struct {
 	Code, Title, Text string
-	Source            string // where the claim is from, of firmware
-	Set               string // what to give line set: "nets=192.0.2.7/32"; "" is no setting
-	Effect            string // what that does to the exposure; "" is nothing that can be said in money
+	Source            string      // where the claim is from, of firmware
+	Set               string      // what to give line set: "nets=192.0.2.7/32"; "" is no setting
+	Effect            string      // what that does to the exposure; "" is nothing that can be said in money
+	Now, Then         money.Micro // the figure that Effect is about, and what it would be
 }
 
 const (
@@ -80,14 +60,14 @@ func (d *Desk) Advice(ctx context.Context, l *book.Line, seen *Seen) ([]Advice, 
 		all = append(all, Advice{
 			Code: "ip-lock", Title: "Lock the line to your address",
 			Text: fmt.Sprintf("For %d days every login came from %s, and any other address may log in too.", int(n.at.Sub(seen.first(address)).Hours()/24), address),
-			Set:  "nets=" + address, Effect: instead("From elsewhere a thief", c.Elsewhere, f.Elsewhere),
+			Set:  "nets=" + address, Effect: instead("From elsewhere a thief", c.Elsewhere, f.Elsewhere), Now: f.Elsewhere, Then: c.Elsewhere,
 		})
 	}
 	if !seen.Abroad && e.Ceiling(account.InternationalCeiling) > 0 {
 		c := try(&q, a, &f, e, Change{Field: account.InternationalCeiling})
 		all = append(all, Advice{
 			Code: "abroad-unused", Title: "Close what you never call", Text: "Calls abroad are allowed, and for a year the line has made none.", Set: "international-ceiling=free",
-			Effect: instead("A thief", c.Retail, f.Retail),
+			Effect: instead("A thief", c.Retail, f.Retail), Now: f.Retail, Then: c.Retail,
 		})
 	}
 	return append(all, seen.devices(n.at)...), nil

@@ -28,13 +28,13 @@ type Changed struct {
 	Text      string
 }
 
-// changes works out those that were asked for, or else what is worth thinking of.
+// changes works out those that were asked for; nil asks for what is worth thinking of.
 func changes(q *exposure.Question, a *exposure.Account, f *exposure.Figure, asked []Change) (all []Changed) {
 	if len(a.Lines) == 0 {
 		return nil
 	}
 	e := a.Lines[0].Settings(q.From)
-	if len(asked) == 0 {
+	if asked == nil {
 		asked = ideas(e, f)
 	}
 	for _, c := range asked {

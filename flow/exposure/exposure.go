@@ -30,6 +30,7 @@ type Options struct {
 		Purses(ctx context.Context, ids []string) ([]store.Purse, error)
 		OpenCalls(ctx context.Context, node string) ([]call.Open, error)
 	}
+	Eyes  Eyes
 	Ring  time.Duration // for which a call may ring
 	Nodes bool          // several servers may share the lines
 	Log   *slog.Logger
@@ -39,8 +40,9 @@ type Options struct {
 type Desk struct {
 	o Options
 
-	mu      sync.Mutex // owns tariffs
+	mu      sync.Mutex // owns what follows
 	tariffs map[string]*exposure.Tariff
+	habits  map[string]habits // by line
 }
 
 // New makes a desk.
@@ -51,7 +53,7 @@ func New(o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, tariffs: map[string]*exposure.Tariff{}}, nil
+	return &Desk{o: o, tariffs: map[string]*exposure.Tariff{}, habits: map[string]habits{}}, nil
 }
 
 // Period is for which time a figure is wanted.

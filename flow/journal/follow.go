@@ -11,6 +11,12 @@ import (
 	"ringfence/state/store"
 )
 
+// Fact and Filter are the store's, for edges that must not know it.
+type (
+	Fact   = store.Fact
+	Filter = store.FactFilter
+)
+
 // Batch is how many facts a follower takes at once.
 const Batch = 1000
 
