@@ -118,7 +118,10 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		Held: 20_000, PaidFor: 2 * time.Minute,
 		Quote: rating.Quote{Price: rating.Price{Prefix: 44, Name: "UK", First: 1, Step: 1, Rates: [3]money.Rate{1e7, 1e7, 1e7}}},
 	}}
-	desk, err := exposure.New(exposure.Options{Book: f.book, Money: memory.New(), Ring: time.Minute})
+	registered := func(string, time.Time) []location.Binding {
+		return []location.Binding{{Contact: "sip:acme-1@192.0.2.9", Received: netip.MustParseAddrPort("192.0.2.9:5060"), Transport: "udp", UserAgent: "Yealink"}}
+	}
+	desk, err := exposure.New(exposure.Options{Book: f.book, Money: memory.New(), Eyes: exposure.Eyes{Phones: registered}, Ring: time.Minute})
 	if err != nil {
 		panic(err)
 	}
@@ -151,10 +154,8 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		Habits: func(context.Context, string, string, time.Time) (habit.Summary, bool, error) {
 			return habit.Summary{Days: 40, Hours: "mon-fri 08-18", Countries: []phone.Country{{'F', 'R'}}, Networks: 2, Products: 1}, true, nil
 		},
-		Agree: func(_, rule string) bool { return rule == "pace" },
-		Phones: func(string, time.Time) []location.Binding {
-			return []location.Binding{{Contact: "sip:acme-1@192.0.2.9", Received: netip.MustParseAddrPort("192.0.2.9:5060"), Transport: "udp", UserAgent: "Yealink"}}
-		},
+		Agree:         func(_, rule string) bool { return rule == "pace" },
+		Phones:        registered,
 		Registrations: func() int { return 1 },
 		CDRs:          f.queryCDRs,
 		CDR: func(_ context.Context, id call.ID) (call.CDR, error) {
