@@ -197,6 +197,7 @@ func TestAGuardedCall(t *testing.T) {
 }
 
 func TestTheOtherCarrierIsTried(t *testing.T) {
+	t.Parallel()
 	p := start(t, demoConfig(t))
 	defer p.stop()
 	ph := p.phone("2001")
@@ -233,6 +234,7 @@ func TestLinesCallEachOther(t *testing.T) {
 
 // TestCallsSurviveAGracefulRestart: the call stays up while the program is away; the BYE is handled by the next one.
 func TestCallsSurviveAGracefulRestart(t *testing.T) {
+	t.Parallel()
 	cfg := demoConfig(t)
 	p := start(t, cfg)
 	at := p.app.SIPAddr()

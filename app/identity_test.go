@@ -26,6 +26,7 @@ type reborn struct {
 // TestANewLineOfAnOldNameStartsWithNothing guards that a line or customer inherits purses, un-billed usage, devices, lock-outs, registrations,
 // requests, contacts or records of one before it under its name; and that what the one before left is found by its identity.
 func TestANewLineOfAnOldNameStartsWithNothing(t *testing.T) {
+	t.Parallel()
 	r := &reborn{program: start(t, demoConfig(t)), records: map[string]int{}}
 	defer r.stop()
 	seed := uint64(time.Now().UnixNano())

@@ -27,6 +27,7 @@ func baresipModules() (dir string) {
 }
 
 // baresip runs a softphone with one account and gives what it printed and the sound it heard (8,000 samples a second).
+// Its own choice of media ports, 10,000 to 20,000, would meet those of process.FreePort.
 func baresip(t *testing.T, s *server, line, password, command string, seconds int) (string, []int16) {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,6 +36,7 @@ net_interface 127.0.0.1
 audio_player aubridge,loop
 audio_source aubridge,loop
 audio_alert aubridge,alert
+rtp_ports 61000-65000
 module_path %s
 module g711.so
 module aubridge.so

@@ -33,12 +33,13 @@ type sipp struct {
 
 // running is a SIPp that has been started.
 type running struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	dir    string
-	at     netip.AddrPort
-	ended  chan error
-	cancel context.CancelFunc
+	t        *testing.T
+	cmd      *exec.Cmd
+	scenario string
+	dir      string
+	at       netip.AddrPort
+	ended    chan error
+	cancel   context.CancelFunc
 }
 
 // begin starts the scenario; it ends by itself after one call or 40 seconds.
@@ -74,13 +75,16 @@ func (s sipp) begin(t *testing.T) *running {
 		args = append([]string{s.server.String()}, args...)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	r := &running{t: t, dir: dir, at: at, ended: make(chan error, 1), cancel: cancel}
+	r := &running{t: t, scenario: s.scenario, dir: dir, at: at, ended: make(chan error, 1), cancel: cancel}
 	r.cmd = exec.CommandContext(ctx, "sipp", args...)
 	r.cmd.Dir = dir
 	r.cmd.Env = append(os.Environ(), "TERM=dumb")
 	must(t, process.Launch(r.cmd))
 	go func() { r.ended <- r.cmd.Wait() }()
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		cancel()
+		r.tell()
+	})
 	return r
 }
 
@@ -88,10 +92,27 @@ func itoa(port uint16) string {
 	return netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):]
 }
 
+// tell shows what SIPp said and saw when the test has failed.
+func (r *running) tell() {
+	if !r.t.Failed() {
+		return
+	}
+	for _, name := range []string{"errors", "log", "messages"} {
+		text, _ := os.ReadFile(filepath.Join(r.dir, name))
+		r.t.Logf("%s at %s, its %s:\n%s", r.scenario, r.at, name, text)
+	}
+}
+
 // listening waits until the scenario has its port.
 func (r *running) listening() *running {
 	r.t.Helper()
 	eventually(r.t, 10*time.Second, "SIPp has its port", func() bool {
+		select {
+		case err := <-r.ended:
+			errs, _ := os.ReadFile(filepath.Join(r.dir, "errors"))
+			r.t.Fatalf("SIPp ended before it listened at %s: %v\n%s", r.at, err, errs)
+		default:
+		}
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(r.at))
 		if err == nil {
 			c.Close()

@@ -365,6 +365,7 @@ net_interface %s
 audio_player aubridge,loop
 audio_source aufile,%s
 audio_alert aubridge,alert
+rtp_ports 61000-65000
 module_path %s
 module g711.so
 module aubridge.so
