@@ -21,7 +21,8 @@ func (a *App) openStatus(send notify.Send) error {
 	if err != nil {
 		return err
 	}
-	own, carriers := &measured{every: 10 * time.Second, ask: a.ownPhones}, &measured{every: 30 * time.Second, ask: a.carriers(map[string]bool{})}
+	own := &measured{every: func() time.Duration { return 10 * time.Second }, ask: a.ownPhones}
+	carriers := &measured{every: func() time.Duration { return a.config().SIP.TrunkOptions.Duration }, ask: a.carriers(map[string]bool{})}
 	over := func(ctx context.Context) status.State { // a carrier
 		if len(a.book.Trunks()) == 0 {
 			return status.Unknown
@@ -57,9 +58,9 @@ func (a *App) openStatus(send notify.Send) error {
 	return err
 }
 
-// measured is an answer that several components ask for; it is as old as every at most.
+// measured is an answer that several components ask for; it is as old as every at most. Nothing is asked while every is 0.
 type measured struct {
-	every time.Duration
+	every func() time.Duration
 	ask   func(ctx context.Context) status.State
 
 	mu   sync.Mutex // owns the rest, and is held while asking: the others want the same answer
@@ -70,7 +71,11 @@ type measured struct {
 func (m *measured) state(ctx context.Context) status.State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if time.Since(m.at) >= m.every-time.Second {
+	every := m.every()
+	if every <= 0 {
+		return status.Unknown
+	}
+	if time.Since(m.at) >= every-time.Second {
 		m.last, m.at = m.ask(ctx), time.Now()
 	}
 	return m.last

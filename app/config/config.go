@@ -95,6 +95,10 @@ type SIP struct {
 	// TrunkSilence is how long a carrier may leave a call without any response before the next one is tried.
 	TrunkSilence Duration `toml:"trunk-silence" default:"5s" min:"500ms" max:"30s"`
 
+	// TrunkOptions is how often each trunk is asked by OPTIONS (RFC 3261, 11) whether it is there, for the status pages: "30s". Left out, trunks
+	// are not asked, and only calls show how the carriers are. Set it if your carriers answer OPTIONS.
+	TrunkOptions Duration `toml:"trunk-options" min:"0s" max:"1h" reload:"live"`
+
 	// RingTime is how long a call may ring without an answer. The money of its first slice is held during this time.
 	RingTime Duration `toml:"ring-time" default:"2m" min:"10s" max:"10m"`
 

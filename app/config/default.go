@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"ringfence/core/habit"
 )
@@ -109,6 +110,7 @@ func Demo(dir string) Config {
 	c := Config{Data: dir, Demo: true}
 	c.SIP.UDP, c.SIP.TCP = []netip.AddrPort{local}, []netip.AddrPort{local}
 	c.SIP.ReadSockets = 1
+	c.SIP.TrunkOptions.Duration = 30 * time.Second // its own carriers answer
 	c.Provider.Name = "Ringfence demo"
 	c.Metrics.Listen = netip.MustParseAddrPort("127.0.0.1:9560")
 	c.Web.Listen = netip.MustParseAddrPort("127.0.0.1:9561")
