@@ -29,8 +29,17 @@ func When(at time.Time, zone *time.Location) string {
 	return at.In(zone).Format("Mon 2 January, 15:04")
 }
 
-// Words are the arithmetic of a figure, a sentence each.
+// Words are the arithmetic of a figure, a sentence each, and what carriers may charge.
 func (f *Figure) Words(zone *time.Location) []string {
+	all := f.Arithmetic(zone)
+	if f.NoLimit != "" {
+		return append(all, "No limit to what carriers may charge: "+f.NoLimit+".")
+	}
+	return append(all, fmt.Sprintf("Carriers may charge %s for such calls.", Amount(f.Carrier)))
+}
+
+// Arithmetic is what a customer may know of a figure, a sentence each.
+func (f *Figure) Arithmetic(zone *time.Location) []string {
 	all := []string{fmt.Sprintf("%s at the very most, by calls that begin before %s, however long they last.", Amount(f.Retail), When(f.At.Until, zone))}
 	if f.Known {
 		all = append(all, fmt.Sprintf("%s of it from anywhere but the networks that the settings name.", Amount(f.Elsewhere)))
@@ -53,10 +62,7 @@ func (f *Figure) Words(zone *time.Location) []string {
 		}
 		all = append(all, text)
 	}
-	if f.NoLimit != "" {
-		return append(all, "No limit to what carriers may charge: "+f.NoLimit+".")
-	}
-	return append(all, fmt.Sprintf("Carriers may charge %s for such calls.", Amount(f.Carrier)))
+	return all
 }
 
 func count(n int64, what string) string {

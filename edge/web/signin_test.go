@@ -32,12 +32,20 @@ const goodWords = "gravel-lantern-otter-quilt-92"
 type house struct {
 	*Server
 	people *people.People
+	book   *book.Book
+	db     *booktest.Store
 	acme   string
 	bravo  string
 	t      *testing.T
 }
 
 func newHouse(t *testing.T, change ...func(*Options)) *house {
+	t.Helper()
+	return newHouseWith(t, nil, change...)
+}
+
+// newHouseWith is newHouse with more for its pages to ask.
+func newHouseWith(t *testing.T, more func(h *house, d *Deps), change ...func(*Options)) *house {
 	t.Helper()
 	ctx := context.Background()
 	plan, err := phone.NewPlan(phone.UKConfig())
@@ -49,7 +57,7 @@ func newHouse(t *testing.T, change ...func(*Options)) *house {
 	db := &booktest.Store{}
 	b, err := book.Open(ctx, db, book.Options{Plan: plan, Zone: "Europe/London", Tariff: "retail", Box: box, Realm: "sip.test"})
 	fatal(t, err)
-	h := &house{t: t}
+	h := &house{t: t, book: b, db: db}
 	for name, id := range map[string]*string{"acme": &h.acme, "bravo": &h.bravo} {
 		c, err := b.AddCustomer(ctx, "t", name, book.CustomerEdit{})
 		fatal(t, err)
@@ -62,10 +70,14 @@ func newHouse(t *testing.T, change ...func(*Options)) *house {
 		c(&o)
 	}
 	l := newLinks()
-	h.Server, err = New(Deps{
+	d := Deps{
 		Genuine: l.Genuine, Link: l.Link, Use: l.Use, Help: testHelp, People: h.people, ZoneOf: b.Zone,
 		SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
-	}, o)
+	}
+	if more != nil {
+		more(h, &d)
+	}
+	h.Server, err = New(d, o)
 	fatal(t, err)
 	return h
 }

@@ -72,7 +72,7 @@ func onlyIn(these, others []restrict.Restriction) *restrict.Restriction {
 
 // restrictionEvidence is what a notice says about a restriction.
 func restrictionEvidence(r *restrict.Restriction) map[string]any {
-	names, destinations := "closes", closedWords(&r.Names)
+	names, destinations := "closes", Destinations(&r.Names)
 	if r.Only {
 		names = "opens"
 	}
@@ -86,8 +86,8 @@ func restrictionEvidence(r *restrict.Restriction) map[string]any {
 	return e
 }
 
-// closedWords writes destinations for people who do not know how they are named.
-func closedWords(s *restrict.Set) string {
+// Destinations writes destinations for people who do not know how they are named.
+func Destinations(s *restrict.Set) string {
 	words := []string{}
 	for part := range strings.SplitSeq(s.String(), ", ") {
 		class, abroad := strings.CutPrefix(part, "intl-")
