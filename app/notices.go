@@ -136,10 +136,14 @@ func (a *App) openWeb() error {
 	if err != nil {
 		return fmt.Errorf("web.proxy: %w", err)
 	}
+	staff, err := a.openDesk()
+	if err != nil {
+		return err
+	}
 	a.web, err = web.New(web.Deps{
 		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
-		Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
+		Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,

@@ -104,7 +104,7 @@ func (s *Server) addBan(ctx context.Context, bans *ban.List, in *struct{ Body ap
 	if err != nil {
 		return out, err
 	}
-	if !b.Force && ofThisMachine(net) {
+	if !b.Force && ban.ThisMachine(net) {
 		return out, newProblem(http.StatusConflict, api.ReasonExempt, netlist.Show(net)+" is this machine itself, with whatever talks to it from here; it can be banned with force")
 	}
 	until, err := instant(when.Until, "until", b.Until, s.d.Book.Zone(""))
@@ -118,12 +118,6 @@ func (s *Server) addBan(ctx context.Context, bans *ban.List, in *struct{ Body ap
 		return out, s.explainBan(err)
 	}
 	return banView(&e), nil
-}
-
-// ofThisMachine says that monitoring, proxies and tests on the machine itself would be blocked, which is mostly a slip.
-// What is too wide for a ban at all is refused elsewhere.
-func ofThisMachine(net netip.Prefix) bool {
-	return net.Bits() >= 8 && (net.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || net.Contains(netip.IPv6Loopback()))
 }
 
 func (s *Server) removeBan(ctx context.Context, bans *ban.List, in *api.BanRemoval) (out api.Ban, err error) {

@@ -71,6 +71,7 @@ type frame struct {
 	Person                                 *Visitor
 	CSS, JS, Logo                          string
 	Nav                                    []navItem
+	Home, Search                           string
 	Tabs                                   bool
 	Lock, Report, SignIn, Status, Security string // paths, of pages that there are
 	Public                                 bool
@@ -81,6 +82,7 @@ type frame struct {
 type navItem struct {
 	Text, Path, Icon string
 	Here             bool
+	Key              string
 }
 
 // navigation of each area: icon, word and path. An entry whose page does not exist is left out.
@@ -88,9 +90,20 @@ var navigation = map[area][]struct {
 	path string
 	word word
 	icon string
+	key  string
 }{
-	customer: {{"/", "frame.overview", "home"}, {"/lines", "frame.lines", "phone"}, {"/calls", "frame.calls", "list"}, {"/money", "frame.money", "money"}, {"/people", "frame.people", "people"}},
-	staff:    {},
+	customer: {{"/", "frame.overview", "home", ""}, {"/lines", "frame.lines", "phone", ""}, {"/calls", "frame.calls", "list", ""}, {"/money", "frame.money", "money", ""}, {"/people", "frame.people", "people", ""}},
+	staff: {
+		{"/staff", "frame.queue", "bell", "g q"},
+		{"/staff/search", "frame.search", "search", "g c"},
+		{"/staff/calls", "frame.calls", "list", "g a"},
+		{"/staff/rules", "frame.rules", "chart", "g r"},
+		{"/staff/trunks", "frame.trunks", "out", "g t"},
+		{"/staff/lists", "frame.lists", "barred", "g l"},
+		{"/staff/status", "frame.status-page", "pulse", "g s"},
+		{"/staff/audit", "frame.audit", "eye", "g h"},
+		{"/people", "frame.people", "people", "g p"},
+	},
 }
 
 // exists is whether there is a page at a path without parameters.
@@ -119,13 +132,18 @@ func (s *Server) frame(p *page, q *query, nonce string) *frame {
 	who := staff
 	if q.Customer != "" {
 		who, f.Lock, f.Report = customer, s.known("/lock"), s.known("/report")
+	} else {
+		f.Search = s.known("/staff/search")
 	}
 	for _, n := range navigation[who] {
 		if s.exists(n.path) || n.path == "/" {
-			f.Nav = append(f.Nav, navItem{s.words.say(n.word), n.path, n.icon, n.path == p.nav})
+			f.Nav = append(f.Nav, navItem{s.words.say(n.word), n.path, n.icon, n.path == p.nav, n.key})
 		}
 	}
-	f.Tabs = who == customer && len(f.Nav) > 1
+	if len(f.Nav) > 0 {
+		f.Home = f.Nav[0].Path
+	}
+	f.Tabs = len(f.Nav) > 1
 	return f
 }
 

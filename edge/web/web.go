@@ -22,6 +22,7 @@ import (
 	"ringfence/edge/internal/fair"
 	"ringfence/flow/book"
 	"ringfence/flow/cooling"
+	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
@@ -53,6 +54,7 @@ type Deps struct {
 	Book     *book.Book
 	Exposure *exposure.Desk
 	Cooling  *cooling.Cooling
+	Desk     *desk.Desk // of the staff; nil: there are no pages for them
 	Devices  *device.Devices
 	Watch    *watch.Watch
 	Calls    func() []gate.InProgress                       // in progress on this node

@@ -46,6 +46,12 @@ func (l *List) Add(ctx context.Context, r Request) (Entry, error) {
 	return e, l.flushed(ctx)
 }
 
+// ThisMachine says that a network holds this machine itself: with it monitoring, proxies and tests on the machine would be blocked, which is
+// mostly a slip. What is too wide for a ban at all is refused by Add.
+func ThisMachine(net netip.Prefix) bool {
+	return net.Bits() >= 8 && (net.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || net.Contains(netip.IPv6Loopback()))
+}
+
 // entry checks a request.
 func (r *Request) entry(now time.Time) (Entry, error) {
 	p, loose, err := netlist.Normal(r.Net)

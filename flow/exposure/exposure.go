@@ -229,6 +229,27 @@ type Share struct {
 	NoLimit                    string
 }
 
+// Each is what a thief could cost with each of several sets of lines, of which each is of one customer. An empty set costs nothing.
+func (d *Desk) Each(ctx context.Context, p Period, sets [][]*book.Line) ([]exposure.Figure, error) {
+	n, err := d.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]exposure.Figure, len(sets))
+	for i, lines := range sets {
+		if len(lines) == 0 {
+			continue
+		}
+		a, err := d.account(ctx, n, lines[0].Customer(), lines)
+		if err != nil {
+			return nil, err
+		}
+		q := d.question(n, p.End(n.at, a.Zone))
+		out[i] = q.Of(a)
+	}
+	return out, nil
+}
+
 // Everybody adds up all customers, each until the end of the period by their own clocks.
 func (d *Desk) Everybody(ctx context.Context, p Period) (*Total, error) {
 	n, err := d.look(ctx)

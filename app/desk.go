@@ -1,0 +1,15 @@
+package app
+
+import (
+	"ringfence/flow/ban"
+	"ringfence/flow/desk"
+	"ringfence/flow/watch"
+)
+
+// openDesk builds what staff work from.
+func (a *App) openDesk() (*desk.Desk, error) {
+	return desk.New(desk.Options{
+		Store: a.store, Records: a.money, Book: a.book, Exposure: a.exposure, Watch: func() *watch.Watch { return a.watch }, Bans: func() *ban.List { return a.shield.bans },
+		Devices: a.shield.devices, Calls: a.gate.InProgress, Phones: a.location.Lookup, Vouch: a.vouch,
+	})
+}

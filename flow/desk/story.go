@@ -1,0 +1,42 @@
+package desk
+
+import (
+	"encoding/json"
+
+	"ringfence/core/fact"
+)
+
+// told are the kinds of fact that a story tells; what every call writes would drown them.
+var told = map[string]bool{
+	fact.KindCallRefused: true, fact.KindCallCut: true, fact.KindCallsUnusual: true, fact.KindCallsVouched: true, fact.KindLineLocked: true, fact.KindLineUnlocked: true,
+	fact.KindPasswordChanged: true, fact.KindLineChanged: true, fact.KindSettingChanged: true, fact.KindLoginLocked: true, fact.KindLoginOld: true, fact.KindLoginSiege: true,
+	fact.KindLoginMovedNonce: true, fact.KindLoginHoneypot: true, fact.KindLoginHeld: true, fact.KindLoginAdmitted: true, fact.KindLoginProbation: true, fact.KindLoginReleased: true,
+	fact.KindDeviceNew: true, fact.KindDeviceMoved: true, fact.KindDeviceVerdict: true, fact.KindBanAdded: true, fact.KindFindingRaised: true, fact.KindFindingNoted: true,
+	fact.KindFindingClosed: true, fact.KindLinkDone: true, fact.KindCallSettled: true,
+}
+
+// heard are the parts of facts that a story tells; each kind has some of them.
+type heard struct {
+	By      string `json:"by"`
+	Text    string `json:"text"`
+	Number  string `json:"number"`
+	Source  string `json:"source"`
+	Address string `json:"address"`
+	Agent   string `json:"agent"`
+	Why     string `json:"why"`
+	Country string `json:"country"`
+	Retail  int64  `json:"retail_micro"`
+}
+
+func eventOf(f *Fact) Event {
+	var h heard
+	_ = json.Unmarshal(f.Body, &h) // what cannot be read says nothing
+	e := Event{At: f.At, Kind: f.Kind, By: h.By, Number: h.Number, Agent: h.Agent, Country: h.Country}
+	if e.Addr = h.Source; e.Addr == "" {
+		e.Addr = h.Address
+	}
+	if e.Text = h.Text; e.Text == "" {
+		e.Text = h.Why
+	}
+	return e
+}
