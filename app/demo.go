@@ -8,15 +8,18 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"ringfence/app/demo"
 	"ringfence/core/account"
 	"ringfence/core/money"
+	"ringfence/core/person"
 	"ringfence/core/rating"
 	"ringfence/edge/phone"
 	"ringfence/flow/book"
+	"ringfence/flow/people"
 )
 
 // byDemo is who the journal says made the sample provider.
@@ -31,10 +34,24 @@ type demoLine struct {
 	set                        []book.Setting
 }
 
-var demoCustomers = []struct{ id, name string }{
+var demoCustomers = []demoCustomer{
 	{"plumber", "Pat Fixit, plumber"},
 	{"surgery", "Harbour Dental Surgery"},
 	{"callcentre", "Northern Calls Ltd"},
+}
+
+type demoCustomer struct{ id, name string }
+
+// hotel is the customer of the sample provider that has a past and makes calls: the others wait for the newcomer's.
+var hotel = demoCustomer{"hotel", "Seaview Hotel"}
+
+var hotelLines = []demoLine{
+	{"2031", hotel.id, "020 7946 0131", "Front desk", nil},
+	{"2032", hotel.id, "020 7946 0132", "Rooms", []book.Setting{
+		{Field: account.InternationalCeiling, N: int64(100 * money.PencePerMinute), Grant: true},
+		{Field: account.MaxInternational, N: 6, Grant: true},
+		{Field: account.LineDayCap, N: int64(15 * money.Pound)},
+	}},
 }
 
 var demoLines = []demoLine{
@@ -61,7 +78,7 @@ func (a *App) startDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.demoDecks, a.demoLines} {
+	for _, step := range []func(context.Context) error{a.demoDecks, a.demoLines, a.demoPeople} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("the sample provider: %w", err)
 		}
@@ -69,7 +86,57 @@ func (a *App) startDemo(ctx context.Context) error {
 	if err := a.demoTrunk(ctx, "demo-carrier", main, 10); err != nil {
 		return err
 	}
-	return a.demoTrunk(ctx, "demo-backup", backup, 20)
+	if err := a.demoTrunk(ctx, "demo-backup", backup, 20); err != nil || !a.cfg.DemoLife {
+		return err
+	}
+	if err := a.demoPast(ctx, time.Now()); err != nil {
+		return fmt.Errorf("the past week of the sample provider: %w", err)
+	}
+	return nil
+}
+
+// demoPeople are who signs in to the pages: the owner of a customer, and staff.
+var demoPeople = []struct{ customer, handle, name, who string }{
+	{hotel.id, "chris", "Chris Seaview", "a customer, whose line a thief had"},
+	{"", "sam", "Sam Okafor", "the provider's staff"},
+}
+
+func (a *App) demoPeople(ctx context.Context) error {
+	for _, p := range demoPeople {
+		if p.customer == hotel.id && !a.cfg.DemoLife {
+			continue
+		}
+		customer, role := "", person.Admin
+		if c, ok := a.book.CustomerCalled(p.customer); ok {
+			customer, role = c.ID, person.Owner
+		}
+		_, _, err := a.people.Add(ctx, byDemo, people.NewPerson{Customer: customer, Handle: p.handle, Name: p.name, Role: role})
+		if err != nil && !errors.Is(err, people.ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// demoLinks are links to the pages which sign each of demoPeople in once.
+func (a *App) demoLinks(ctx context.Context, out io.Writer) {
+	if !a.cfg.Web.Listen.IsValid() {
+		return
+	}
+	fmt.Fprintf(out, "\nThe pages, as (each link works once, for a day; each start makes new ones):\n")
+	for _, p := range demoPeople {
+		customer := ""
+		if c, ok := a.book.CustomerCalled(p.customer); ok {
+			customer = c.ID
+		}
+		who, err := a.people.Called(ctx, customer, p.handle)
+		if err != nil {
+			continue // a newcomer has removed them
+		}
+		if link, err := a.people.Link(ctx, byDemo, who.ID, people.LinkLife); err == nil {
+			fmt.Fprintf(out, "  %-36s %s\n", p.who, a.signInLink(link.Token))
+		}
+	}
 }
 
 func (a *App) startCarrier(o phone.CarrierOptions) (netip.AddrPort, error) {
@@ -115,7 +182,11 @@ func (a *App) demoDecks(ctx context.Context) error {
 }
 
 func (a *App) demoLines(ctx context.Context) error {
-	for _, c := range demoCustomers {
+	customers, lines := demoCustomers, demoLines
+	if a.cfg.DemoLife {
+		customers, lines = append(slices.Clip(customers), hotel), append(slices.Clip(lines), hotelLines...)
+	}
+	for _, c := range customers {
 		if _, ok := a.book.CustomerCalled(c.id); ok {
 			continue
 		}
@@ -129,7 +200,7 @@ func (a *App) demoLines(ctx context.Context) error {
 		}
 	}
 	var passwords strings.Builder
-	for _, l := range demoLines {
+	for _, l := range lines {
 		if _, ok := a.book.LineCalled(l.id); ok {
 			continue
 		}
@@ -160,7 +231,7 @@ func appendFile(path, text string) error {
 }
 
 // PrintDemo tells a newcomer what runs and what to try.
-func (a *App) PrintDemo(out io.Writer, program string) {
+func (a *App) PrintDemo(ctx context.Context, out io.Writer, program string) {
 	at := a.SIPAddr()
 	server := ""
 	if at.Port() != 5060 {
@@ -175,13 +246,13 @@ func (a *App) PrintDemo(out io.Writer, program string) {
 		password = "in " + a.passwordsPath()
 	}
 	fmt.Fprintf(out, `
-Ringfence runs with a sample provider (three customers, five lines) and a test carrier, all on this machine.
+Ringfence runs with a sample provider (%d customers, %d lines) and a test carrier, all on this machine.
 
 In a phone on this machine:   server %s   user %s   password %s
 (the passwords of the other lines are in %s)
-
-Try, in another terminal:
-`, at, demoLines[0].id, password, a.passwordsPath())
+`, len(a.book.Customers("", 100)), len(a.book.Lines("", "", 100)), at, demoLines[0].id, password, a.passwordsPath())
+	a.demoLinks(ctx, out)
+	fmt.Fprint(out, "\nTry, in another terminal:\n")
 	for _, try := range [][2]string{
 		{"a call that is allowed", "phone call" + extra + " --line 2001 --to 02079460000"},
 		{"a call that is refused", "phone call" + extra + " --line 2001 --to 09098790123"},

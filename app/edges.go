@@ -80,6 +80,7 @@ func (a *App) startEdges(ctx context.Context) error {
 	a.door.Serve(a.sip.Elsewhere)
 	a.door.HoldToLocks() // locks may have changed while this program was away
 	a.gate.HeedLocks()
+	a.liveDemo()
 	return nil
 }
 

@@ -39,7 +39,7 @@ func Serve(ctx context.Context, cfg config.Config, out, logTo io.Writer, program
 	}
 	log.Info("ringfence serves", "version", Version, "node", cfg.Node, "udp", a.SIPAddr().String(), "admin", cfg.Admin.Socket, "data", cfg.Data)
 	if cfg.Demo {
-		a.PrintDemo(out, program)
+		a.PrintDemo(ctx, out, program)
 	}
 	tellSystemd(log, daemon.SdNotifyReady)
 	err = a.wait(ctx)

@@ -53,6 +53,9 @@ type Config struct {
 	// Demo is set by `serve --demo` and never by a file: a sample provider and a test carrier, loopback only.
 	Demo bool `toml:"-"`
 
+	// DemoLife has the demonstration begin with a past week of calls, and make calls of its own.
+	DemoLife bool `toml:"-"`
+
 	// File is where this was read from, "" for none.
 	File string `toml:"-"`
 }

@@ -1,5 +1,5 @@
-// Package demo holds the two decks of the sample provider that `ringfence serve --demo` starts with. Prices are invented:
-// plausible, not anyone's. It must not know how decks are read or who calls.
+// Package demo holds the two decks of the sample provider that `ringfence serve --demo` starts with, and the calls of its past week. Prices
+// are invented: plausible, not anyone's. It must not know how decks are read or calls are decided.
 package demo
 
 import _ "embed"

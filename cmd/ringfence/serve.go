@@ -5,12 +5,14 @@ import (
 
 	"ringfence/app"
 	"ringfence/app/config"
+	"ringfence/core/habit"
 )
 
 type serveCmd struct {
 	Demo   bool   `help:"Run a sample provider with a test carrier on the loopback interface; its data is in ringfence-data/demo."`
 	Config string `help:"Configuration file (default: RINGFENCE_CONFIG, ringfence.toml, /etc/ringfence/ringfence.toml)." placeholder:"FILE"`
 	Data   string `help:"With --demo: folder for its data." placeholder:"FOLDER"`
+	Bare   bool   `help:"With --demo: no past week of calls, and no calls of its own."`
 }
 
 func (serveCmd) Help() string {
@@ -41,7 +43,13 @@ func (c *serveCmd) configuration() (config.Config, error) {
 	case c.Demo && c.Config != "":
 		return config.Config{}, usagef("--demo takes no configuration: leave out --config")
 	case c.Demo:
-		return config.Demo(c.Data), nil
+		cfg := config.Demo(c.Data)
+		if cfg.DemoLife = !c.Bare; cfg.DemoLife {
+			cfg.Watch.Calls = habit.Live.String()
+		}
+		return cfg, nil
+	case c.Bare:
+		return config.Config{}, usagef("--bare goes with --demo")
 	case c.Data != "":
 		return config.Config{}, usagef("--data goes with --demo; else set data in the configuration file")
 	}

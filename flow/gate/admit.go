@@ -34,7 +34,7 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (*Plan, error) {
 	var s subject
 	g.rules.Understand(&s.Subject, &a, clock())
 	s.From = fromOf(&s.Subject)
-	id := g.ids.next(s.Now)
+	id := g.ids.Next(s.Now)
 	s.Spell(id[:])
 	g.lap(ctx, "rate")
 	plan, r := g.admit(ctx, &s)

@@ -101,7 +101,7 @@ type Gate struct {
 	before     []Recovered      // calls of the previous process, until the edge asks
 	money      store.Money      // for figures; set by Start
 	stats      Stats
-	ids        idSource
+	ids        IDs
 }
 
 // seen are the settings that the journal was told.

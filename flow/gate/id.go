@@ -12,8 +12,8 @@ import (
 	"ringfence/core/call"
 )
 
-// idSource makes the text of call ids: 48 bits of milliseconds and 80 random bits in 26 characters that sort by time.
-type idSource struct {
+// IDs makes the text of call ids: 48 bits of milliseconds and 80 random bits in 26 characters that sort by time. Safe for concurrent use.
+type IDs struct {
 	mu   sync.Mutex // owns pool
 	pool [640]byte
 	left int
@@ -21,7 +21,8 @@ type idSource struct {
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-func (s *idSource) next(now time.Time) (text [26]byte) {
+// Next is the id of a call that begins now.
+func (s *IDs) Next(now time.Time) (text [26]byte) {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli())<<16)
 	s.mu.Lock()

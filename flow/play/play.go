@@ -76,6 +76,8 @@ type Options struct {
 	Finding func(worker int, f *Found)
 	// Facts receives the facts that the journal would have about a call, as Done receives its result. Nil: they cost nothing.
 	Facts func(worker int, c *Call, facts []fact.Row)
+	// Record receives what is stored of each call that was let out when it has ended, where Facts are wanted too; it keeps no pointer. It may be nil.
+	Record func(worker int, c *Call, o *call.Open, r *call.CDR)
 }
 
 // Player plays the calls of some accounts one after another: every call of an account must go to the same Player, in the order of
@@ -487,6 +489,9 @@ func (p *Player) end(l *live, e engine.End, now time.Time) {
 	bill := l.Bill(nil, p.o.Terms, nil)
 	if p.o.Facts != nil {
 		r := l.Record(&bill)
+		if p.o.Record != nil {
+			p.o.Record(p.worker, &l.call, &l.Open, &r)
+		}
 		p.tell(&l.call, engine.Settled(&r)...)
 	}
 	for i := range l.holds[:l.n] {

@@ -52,7 +52,7 @@ func (r *React) readAnswer(key string, body []byte) error {
 // finding notes what a rule has found: the fact that says so, and what is to be closed. Both are written with the cursor.
 func (r *React) finding(found *habit.Finding, f *store.Fact, account string) {
 	key := keyOf(found, f.Call, f.At)
-	body := r.said(found, key)
+	body := Said(found, key, r.o.Rules)
 	row := body.Row(f.At, fact.Subject{Line: f.Line, Account: account, Call: f.Call})
 	row.Key = store.Short(key)
 	r.found = append(r.found, row)
@@ -115,13 +115,13 @@ func (r *React) admitKnown(closes []restrict.Restriction, f *store.Fact, account
 	x.Known, x.Products = x.Known[:min(len(x.Known), restrict.MaxParts)], x.Products[:min(len(x.Products), restrict.MaxParts)]
 }
 
-// said is a finding as the journal has it.
-func (r *React) said(found *habit.Finding, key string) *fact.CallsUnusual {
+// Said is a finding as the journal has it, under a key of detect.UnusualCalls.
+func Said(found *habit.Finding, key string, rules *habit.Rules) *fact.CallsUnusual {
 	c, a := found.Call, &found.Answer
 	b := &fact.CallsUnusual{
 		Key: key, Measure: found.Meter.String(), Rung: a.Step.String(), Trial: !found.Life.Acts(), Whole: a.Whole,
 		Number: numberText(c.Number), Class: c.Class.String(), Country: c.Country.String(), PerMinute: c.PerMin,
-		Unusual: found.Plain, Weighed: found.Level, Allowance: found.Allowance, Within: r.o.Rules.Meters[found.Meter].Memory,
+		Unusual: found.Plain, Weighed: found.Level, Allowance: found.Allowance, Within: rules.Meters[found.Meter].Memory,
 		Novelty: found.Novelty.String(), Signs: strings.Fields(found.Signs.String()), Again: int64(found.Again), Until: a.Until,
 	}
 	if found.Meter == habit.Range || found.Meter == habit.Shared {
