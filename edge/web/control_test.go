@@ -199,13 +199,39 @@ func TestThatWasMe(t *testing.T) {
 	}
 }
 
+// TestLock cuts and locks what is ticked without asking for more, and nothing of others.
+func TestLock(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Manager)
+	d := c.shows("the question", b.get("/lock"), "Emergency calls still work")
+	if ticked := len(d.all("input[name=line]")); ticked != 2 || len(d.all("button.grave")) != 1 {
+		t.Errorf("%d lines, %d red buttons", ticked, len(d.all("button.grave")))
+	}
+	c.shows("about one", b.get("/lock?line=2001"), "Lock line 2001?")
+	want(t, "another's", b.get("/lock?line=3001"), 404, "There is no such page")
+	want(t, "locking another's", b.post("/lock", "line", "2001", "line", "3001"), 404, "There is no such page")
+	if c.line("2001").Locked() || c.line("3001").Locked() {
+		t.Fatal("locked although it was refused")
+	}
+	want(t, "locking", b.post("/lock", "line", "2001"), 303, "/lock?line=2001")
+	if l := c.line("2001"); !l.CutsCalls() || c.line("2002").Locked() {
+		t.Errorf("locked: %t, cuts %t", l.Locked(), l.CutsCalls())
+	}
+	c.shows("done", b.get("/lock?line=2001"), "Line 2001 is safe")
+	want(t, "all", b.post("/lock", "all", "1"), 303, "/lock")
+	c.shows("all done", b.get("/lock"), "All your lines are locked")
+	if c.line("3001").Locked() {
+		t.Error("another's line is locked")
+	}
+}
+
 // controlPages are those of customers, with who may post there at least.
 var controlPages = []struct {
 	path string
 	line bool // of one line
 	post []string
 }{
-	{path: "/"},
+	{path: "/"}, {path: "/lock", post: []string{"line", "2001"}},
 }
 
 // TestControlPagesAreTheirOwn: nobody without signing in, no staff, nobody of another customer, and everything that is shown is whole.

@@ -26,6 +26,7 @@ type Changed struct {
 	Elsewhere money.Micro
 	Known     bool
 	Text      string
+	Why       string // why it changes nothing; "" where it does
 }
 
 // changes works out those that were asked for; nil asks for what is worth thinking of.
@@ -106,7 +107,8 @@ func try(q *exposure.Question, a *exposure.Account, f *exposure.Figure, e *accou
 	out.Now, out.To = account.Format(c.Field, e.Values[c.Field]), account.Format(c.Field, c.N)
 	out.Text = fmt.Sprintf("%s %s: %s", c.Field, out.To, exposure.Amount(g.Retail))
 	if g.Retail == f.Retail {
-		out.Text += ", which changes nothing: " + why(f, &g, c.Field)
+		out.Why = why(f, &g, c.Field)
+		out.Text += ", which changes nothing: " + out.Why
 	}
 	return out
 }
