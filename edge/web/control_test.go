@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
@@ -225,13 +226,138 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestLineSettings: tightening is at once, loosening waits, what cannot be read is said at its field, and what is not allowed too.
+func TestLineSettings(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	page := c.shows("the line", b.get("/lines/2001"), "What a thief could cost you tonight", "Most in a day", "IP lock", "“Yealink <b>", "Lower changes nothing tonight")
+	if got := attr(page.all("input[name=max-calls]")[0], "value"); got != "10" {
+		t.Errorf("max-calls %q", got)
+	}
+	in := func(f account.Field) int64 { return c.line("2001").Effective(time.Now()).Values[f] }
+	want(t, "lower", b.post("/lines/2001", "do", "settings", "max-calls", "2", "line-day-cap", "6", "national-ceiling", "20p"), 303, "/lines/2001#limits")
+	if in(account.MaxCalls) != 2 || in(account.LineDayCap) != int64(6*money.Pound) {
+		t.Error("it did not tighten")
+	}
+	c.shows("trying", b.get("/lines/2001?line-day-cap=3"), "at £3.00", "£6.00")
+	if in(account.LineDayCap) != int64(6*money.Pound) {
+		t.Error("trying changed it")
+	}
+	w := b.post("/lines/2001", "do", "settings", "max-calls", "many", "line-day-cap", "5")
+	c.shows("what cannot be read", w, "Nothing was saved yet", "Type a number from 0 to 10000")
+	if w.Code != 422 || in(account.LineDayCap) != int64(6*money.Pound) {
+		t.Errorf("%d, half of it was saved", w.Code)
+	}
+	c.shows("more than is allowed", b.post("/lines/2001", "do", "settings", "max-calls", "11"), "We allow 10 at most")
+
+	_, err := c.Server.d.Cooling.SetWait(t.Context(), &person.Who{Customer: c.acme, Actor: "acme/ana"}, c.acme, 48*time.Hour, "ring Sam first "+hostileName[:60])
+	fatal(t, err)
+	want(t, "higher", b.post("/lines/2001", "do", "settings", "max-calls", "4"), 303, "/lines/2001#limits")
+	if in(account.MaxCalls) != 2 {
+		t.Error("it loosened at once")
+	}
+	c.shows("what waits", b.get("/lines/2001"), "max-calls from 2 to 4", "ring Sam first", "Stop this change")
+	c.shows("and on the overview", b.get("/"), "max-calls from 2 to 4")
+}
+
+// TestLoosenFresh: a session that showed no factor lately has to before anything loosens, and comes back with what was typed.
+func TestLoosenFresh(t *testing.T) {
+	c := newControl(t)
+	_, b := c.enter(c.acme, "ana", person.Owner)
+	stale := c.Server.d.SignedIn
+	c.Server.d.SignedIn = func(r *http.Request) (Visitor, error) {
+		v, err := stale(r)
+		v.Who.Proved = time.Now().Add(-24 * time.Hour)
+		return v, err
+	}
+	_, err := c.book.EditLine(t.Context(), "t", c.line("2001").ID(), book.LineEdit{Set: []book.Setting{{Field: account.MaxCalls, N: 2}}})
+	fatal(t, err)
+	want(t, "loosening", b.post("/lines/2001", "do", "settings", "max-calls", "4"), 303, "/me/prove?to="+url.QueryEscape("/lines/2001?max-calls=4#limits"))
+	for _, do := range []string{"password", "mine"} {
+		want(t, do, b.post("/lines/2001", "do", do), 303, "/me/prove?to=%2Flines%2F2001")
+	}
+	want(t, "tightening", b.post("/lines/2001", "do", "settings", "max-calls", "1"), 303, "/lines/2001#limits")
+	want(t, "locking", b.post("/lock", "line", "2001"), 303, "/lock?line=2001")
+	want(t, "opening", b.post("/lines/2001", "do", "unlock"), 303, "/me/prove?to=%2Flines%2F2001")
+	if !c.line("2001").Locked() {
+		t.Error("opened without a factor")
+	}
+	for to, want := range map[string]string{"/lines/2001?max-calls=4#limits": "/lines/2001?max-calls=4#limits", "//evil.test/": "/me", "https://evil.test/": "/me", "/nowhere": "/me", "javascript:1": "/me", "/\\evil.test": "/me"} {
+		if got := c.Server.after(to); got != want {
+			t.Errorf("after %q: %q", to, got)
+		}
+	}
+}
+
+// TestLineParts: what may come from where, what is closed, whose a device is, passwords, and opening again.
+func TestLineParts(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	c.shows("where the phones are", b.get("/lines/2001"), "Your phones are at 192.0.2.44 now", "No phone of the last 30 days would be turned away")
+	want(t, "locking to them", b.post("/lines/2001", "do", "here"), 303, "/lines/2001#from")
+	if nets := account.FormatNets(c.line("2001").Settings().Nets); nets != "192.0.2.44/32" && nets != "192.0.2.44" {
+		t.Errorf("locked to %q", nets)
+	}
+	c.shows("no phones", b.post("/lines/2002", "do", "here"), "No phone is logged in")
+	c.shows("no networks", b.post("/lines/2001", "do", "nets", "nets", "office"), "Type addresses or networks")
+	want(t, "no lock", b.post("/lines/2001", "do", "nets", "nets", ""), 303, "/lines/2001#from")
+
+	c.shows("no destinations", b.post("/lines/2001", "do", "close", "closes", "Narnia"), "Type countries as two letters")
+	want(t, "closing", b.post("/lines/2001", "do", "close", "closes", "CU, +44843"), 303, "/lines/2001#where")
+	closed := c.shows("closed", b.get("/lines/2001"), "Cuba", "+44843")
+	id := attr(closed.all("section.panel input[name=id]")[0], "value")
+	want(t, "opening", b.post("/lines/2001", "do", "lift", "id", id), 303, "/lines/2001")
+	if got := c.line("2001").Settings().Restrictions; len(got) > 0 {
+		t.Errorf("still closed: %+v", got)
+	}
+	c.close("2001")
+	id = attr(c.shows("by a finding", b.get("/lines/2001"), "That was me").all("section.banner input[name=id]")[0], "value")
+	want(t, "that was me", b.post("/lines/2001", "do", "lift", "id", id), 303, "/lines/2001")
+	if len(c.vouched) != 1 || c.vouched[0] != "acme/ana 2001 acme unusual-calls/1" {
+		t.Errorf("vouched %q", c.vouched)
+	}
+
+	d := c.Server.d.Devices.Of(c.line("2001").ID())[0]
+	want(t, "not mine", b.post("/lines/2001", "do", "not-mine", "place", d.Place, "family", d.Family), 303, "/lock?line=2001")
+	want(t, "mine", b.post("/lines/2001", "do", "mine", "place", d.Place, "family", d.Family), 303, "/lines/2001#phones")
+	if got := c.Server.d.Devices.Of(c.line("2001").ID())[0].Verdict; got != "mine" {
+		t.Errorf("verdict %q", got)
+	}
+
+	c.shows("a weak password", b.post("/lines/2001", "do", "own", "password", "2001"), "Nothing was saved yet")
+	want(t, "one's own", b.post("/lines/2001", "do", "own", "password", goodWords), 303, "/lines/2001#password")
+	made := b.post("/lines/2001", "do", "password")
+	c.shows("a new one", made, "shown this once")
+	if made.Header().Get("Content-Encoding") != "" || !strings.Contains(made.Header().Get("Cache-Control"), "no-store") {
+		t.Errorf("a page with a secret: %v", made.Header())
+	}
+
+	want(t, "locking", b.post("/lock", "line", "2001"), 303, "/lock")
+	c.shows("locked", b.get("/lines/2001"), "Line 2001 is locked", "Open this line")
+	want(t, "opening", b.post("/lines/2001", "do", "unlock"), 303, "/lines/2001")
+	if c.line("2001").Locked() {
+		t.Error("still locked")
+	}
+	_, err := c.book.Lock(t.Context(), "staff/tom", c.line("2001").ID(), "unpaid", account.CallsEnd)
+	fatal(t, err)
+	c.shows("locked by us", b.get("/lines/2001"), "Call us: we say why")
+	want(t, "opening what we locked", b.post("/lines/2001", "do", "unlock"), 403, "This is not yours to open")
+	want(t, "a name", b.post("/lines/2001", "do", "name", "name", "Front desk"), 303, "/lines/2001")
+	c.shows("found", b.get("/lines?q=front"), "Front desk", "1 line")
+	c.shows("found by number", b.get("/lines?q=020+7946+0000"), "Front desk")
+	c.shows("not found", b.get("/lines?q=3001"), "No line has that")
+}
+
 // controlPages are those of customers, with who may post there at least.
 var controlPages = []struct {
 	path string
 	line bool // of one line
 	post []string
 }{
-	{path: "/"}, {path: "/lock", post: []string{"line", "2001"}},
+	{path: "/"},
+	{path: "/lock", post: []string{"line", "2001"}},
+	{path: "/lines"},
+	{path: "/lines/{line}", line: true, post: []string{"do", "settings", "max-calls", "1"}},
 }
 
 // TestControlPagesAreTheirOwn: nobody without signing in, no staff, nobody of another customer, and everything that is shown is whole.

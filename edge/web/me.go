@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -142,8 +143,8 @@ func spacedOut(text string) string {
 
 // after is where to go after a factor was shown: a page of ours, and nothing from elsewhere.
 func (s *Server) after(to string) string {
-	if s.exists(to) {
-		return to
+	if u, err := url.Parse(to); err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(to, "/") && s.routed(u.EscapedPath()) {
+		return u.String()
 	}
 	return "/me"
 }

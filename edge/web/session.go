@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (q *query) fresh(back string) (see string) {
 	if people.IsFresh(&q.Who, q.now) {
 		return ""
 	}
-	return "/me/prove?to=" + back
+	return "/me/prove?to=" + url.QueryEscape(back)
 }
 
 // noSession refuses to sign anybody in over a connection that others can read.
