@@ -63,6 +63,7 @@ type world struct {
 	status  *status.Status
 	failing atomic.Bool // calls abroad
 	late    *world      // whose links have expired when they arrive
+	leave   func()      // closes what customers see; nil: there is nothing
 }
 
 var help = notify.Help{
@@ -81,7 +82,12 @@ func newWorld(ctx context.Context) (*world, error) {
 	if err := w.fail(ctx); err != nil {
 		return nil, err
 	}
-	return w, w.setScenes(ctx)
+	if err := w.setScenes(ctx); err != nil {
+		return nil, err
+	}
+	scenes, leave, err := control(ctx)
+	w.scenes, w.leave = append(w.scenes, scenes...), leave
+	return w, err
 }
 
 // newProvider makes one whose links work for so long; 0 is what the product does by itself.
@@ -183,6 +189,9 @@ func (w *world) close() {
 	_ = w.srv.Close() // the program ends
 	if w.late != nil {
 		w.late.close()
+	}
+	if w.leave != nil {
+		w.leave()
 	}
 }
 

@@ -256,8 +256,8 @@ func TestLineSettings(t *testing.T) {
 	if in(account.MaxCalls) != 2 {
 		t.Error("it loosened at once")
 	}
-	c.shows("what waits", b.get("/lines/2001"), "max-calls from 2 to 4", "ring Sam first", "Stop this change")
-	c.shows("and on the overview", b.get("/"), "max-calls from 2 to 4")
+	c.shows("what waits", b.get("/lines/2001"), "concurrent calls from 2 to 4", "ring Sam first", "Stop this change")
+	c.shows("and on the overview", b.get("/"), "concurrent calls from 2 to 4")
 }
 
 // TestLoosenFresh: a session that showed no factor lately has to before anything loosens, and comes back with what was typed.

@@ -136,7 +136,6 @@ type settingGroup struct {
 
 type settingRow struct {
 	Field   field
-	Fact    string
 	Effect  string // in words, where it changes nothing
 	At      string // the value that the effect is of
 	Was, Is string
@@ -344,7 +343,7 @@ func (s *Server) down(q *query, a *exposure.Answer) (all []downView) {
 		if after(c) >= int64(a.Retail) || c.Field.OfAccount() && !c.Lock || len(all) == 5 {
 			continue
 		}
-		d := downView{Was: coreexposure.Amount(a.Retail), Is: coreexposure.Amount(c.Retail), Text: q.t("line.down", "setting", q.t("line."+word(c.Field.String())), "to", c.To)}
+		d := downView{Was: coreexposure.Amount(a.Retail), Is: coreexposure.Amount(c.Retail), Text: q.t("line.down", "setting", q.t("line.set-"+word(c.Field.String())), "to", c.To)}
 		if c.Lock {
 			d.Text, d.Is = q.t("line.down-lock"), coreexposure.Amount(c.Elsewhere)
 		}
@@ -397,7 +396,7 @@ func (s *Server) lockedBy(ctx context.Context, l *book.Line) (string, error) {
 // settingRow is one setting with what it does to tonight's figure.
 func (s *Server) settingRow(q *query, n *lineNow, f account.Field) settingRow {
 	key, l, e := word(f.String()), n.l, n.e
-	row := settingRow{Field: field{Name: f.String(), Label: q.t("line." + key), Value: account.Format(f, e.Values[f]), Most: 40}}
+	row := settingRow{Field: field{Name: f.String(), Label: q.t("line.set-" + key), Value: account.Format(f, e.Values[f]), Most: 40}}
 	if text, typed := q.form[f.String()]; typed {
 		row.Field.Value = text[0]
 	}
@@ -410,11 +409,11 @@ func (s *Server) settingRow(q *query, n *lineNow, f account.Field) settingRow {
 	case f.Unit() == account.UnitCount:
 		row.Field.Mode = "numeric"
 	}
-	row.Fact = q.t("line." + key + "-what")
+	row.Field.Help = q.t("line.about-" + key)
 	if own := l.Settings(); own.Values[f].At(q.now).Granted {
-		row.Fact = q.t("line.raised")
+		row.Field.Help = q.t("line.raised")
 		if until := own.Values[f].Until; !until.IsZero() {
-			row.Fact = q.t("line.raised-until", "until", s.reader.date(q.at(until)))
+			row.Field.Help = q.t("line.raised-until", "until", s.reader.date(q.at(until)))
 		}
 	}
 	effect := func(all []exposure.Changed) bool {

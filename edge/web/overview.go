@@ -347,6 +347,9 @@ func (s *Server) questions(q *query, n *nowView) (all []banner) {
 		all = append(all, s.loginBanner(q, &n.findings[i]))
 	}
 	for _, l := range n.lines {
+		if slices.ContainsFunc(n.findings, func(f watch.Finding) bool { return f.Line == l.ID() }) {
+			continue // one answer is enough
+		}
 		for _, r := range closedBy(l.Settings().Restrictions, q.now, zone) {
 			all = append(all, s.closedBanner(q, l, &r))
 		}
@@ -382,6 +385,11 @@ func (s *Server) loginBanner(q *query, f *watch.Finding) banner {
 	b := banner{Look: "grave", Icon: "ask", Title: q.t("overview.was-it-you", "when", s.reader.human(q.at(f.Last))), Text: []template.HTML{
 		q.mark(key, "agent", s.reader.claim(d.Agent), "where", where, "address", bdi(harmless(d.Address, 50)), "line", linkTo("/lines/"+url.PathEscape(l), l)),
 	}}
+	if own, ok := s.d.Book.Line(f.Line); ok {
+		for _, r := range closedBy(own.Settings().Restrictions, q.now, own.Zone()) {
+			b.Text = append(b.Text, q.mark("overview.closed-what", "does", s.does(&r)))
+		}
+	}
 	b.Acts = s.notMe(q, l)
 	if q.may("judge-device") == nil {
 		b.Acts = append(b.Acts, act{Text: q.t("overview.was-me"), Path: "/", Post: true, Hidden: []pair{{"do", "mine"}, {"finding", fmt.Sprint(f.ID)}}})
@@ -438,7 +446,7 @@ func sentence(text string) string {
 // waitingBanner is a change that waits, with the button that stops it; back is where to go then.
 func (s *Server) waitingBanner(q *query, c *cooling.Change, back string) banner {
 	b := banner{Look: "warn", Icon: "clock", Title: q.t("overview.waiting", "when", s.reader.human(q.at(c.Due))), Text: []template.HTML{
-		q.mark("overview.waiting-what", "text", name(c.Text), "by", name(c.By), "n", s.told(q.Customer)),
+		q.mark("overview.waiting-what", "text", name(waitingText(q, c)), "by", name(c.By), "n", s.told(q.Customer)),
 	}}
 	if c.Note != "" {
 		b.Text = append(b.Text, q.mark("overview.waiting-note", "note", name(c.Note)))
@@ -447,6 +455,18 @@ func (s *Server) waitingBanner(q *query, c *cooling.Change, back string) banner 
 		b.Acts = []act{{Text: q.t("overview.stop-change"), Path: "/changes", Post: true, Hidden: []pair{{"do", "stop"}, {"id", c.Code}, {"back", back}}}}
 	}
 	return b
+}
+
+// waitingText is what a change does, with settings as pages call them.
+func waitingText(q *query, c *cooling.Change) string {
+	text := c.Text
+	for f := range account.NumFields {
+		if f.String() == "calls-per-second" {
+			continue
+		}
+		text = strings.ReplaceAll(text, f.String()+" from ", strings.ToLower(q.t("line.set-"+word(f.String())))+" from ")
+	}
+	return sentence(text)
 }
 
 // told is how many contacts are notified of what waits.
@@ -673,6 +693,7 @@ func (s *Server) worth(q *query, n *nowView) ([]worthView, error) {
 	lines := slices.Clone(n.lines)
 	slices.SortStableFunc(lines, func(a, b *book.Line) int { return cmp.Compare(n.risk[b.ID()], n.risk[a.ID()]) })
 	var all []worthView
+	told := map[string]bool{}
 	for _, l := range lines[:min(len(lines), shownLines)] {
 		if l.Honeypot() || l.Locked() {
 			continue
@@ -686,7 +707,12 @@ func (s *Server) worth(q *query, n *nowView) ([]worthView, error) {
 			return all, err
 		}
 		for _, a := range advice {
-			all = append(all, s.worthOf(q, l, &a))
+			w := s.worthOf(q, l, &a)
+			if told[a.Code] && w.off == 0 { // said of a line at which it matters as much
+				continue
+			}
+			told[a.Code] = true
+			all = append(all, w)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b worthView) int { return cmp.Compare(b.off, a.off) })
@@ -768,7 +794,15 @@ func (s *Server) wasMe(q *query) (page, error) {
 		return page{see: see}, nil
 	}
 	d := loginOf(&all[i])
-	return page{see: "/"}, s.d.Devices.SetVerdict(q.Context(), all[i].Line, d.place(), d.Family, "mine", q.ID)
+	if err := s.d.Devices.SetVerdict(q.Context(), all[i].Line, d.place(), d.Family, "mine", q.ID); err != nil {
+		return page{}, err
+	}
+	if l, ok := s.d.Book.Line(all[i].Line); ok {
+		for _, r := range closedBy(l.Settings().Restrictions, q.now, l.Zone()) {
+			return page{see: "/"}, s.d.Vouch(q.Context(), q.ID, l.ID(), q.Customer, r.Finding) // with all that unusual calls closed
+		}
+	}
+	return page{see: "/"}, nil
 }
 
 // lift takes away a restriction of a line, or where l is nil of the customer. One that a finding caused goes with all that the finding closed, and the rules learn

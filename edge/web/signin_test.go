@@ -327,10 +327,10 @@ func TestFactorsAreAskedForAgain(t *testing.T) {
 	p, b := h.enter(h.acme, "ana", person.Owner)
 	fatal(t, h.people.SetPassword(t.Context(), "t", p.ID, goodWords, b.cookies["__Host-ring"].Value))
 	q := &query{Request: httptest.NewRequest("GET", "/me", nil), now: time.Now(), Visitor: Visitor{Who: person.Who{Person: p.ID, Proved: time.Now().Add(-2 * people.Fresh)}}}
-	if see := q.fresh("/people"); see != "/me/prove?to=/people" {
+	if see := q.fresh("/people"); see != "/me/prove?to=%2Fpeople" {
 		t.Errorf("led to %q", see)
 	}
-	want(t, "asking", b.get("/me/prove?to=/people"), 200, `value="/people"`)
+	want(t, "asking", b.get("/me/prove?to=%2Fpeople"), 200, `value="/people"`)
 	want(t, "a wrong one", b.post("/me/prove", "to", "/people", "code", "wrong"), 200, "does not sign you in")
 	want(t, "the right one", b.post("/me/prove", "to", "/people", "code", goodWords), 303, "/people")
 	for _, to := range []string{"https://evil.example/", "//evil.example", "/\\evil", "javascript:alert(1)", "/nowhere"} {
