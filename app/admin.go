@@ -119,7 +119,10 @@ func (a *App) cutCall(id call.ID, reason policy.Reason, note string) bool {
 
 // cdrs are call records; unstored are also those of calls that wait for a phone to confirm that they are over.
 func (a *App) cdrs(ctx context.Context, q rest.CDRQuery, unstored bool) ([]call.CDR, error) {
-	f := store.CDRFilter(q)
+	f := store.CDRFilter{
+		Line: q.Line, Account: q.Account, Called: q.Called, Country: q.Country, Number: q.Number, Reason: q.Reason, Direction: q.Direction,
+		From: q.From, Until: q.Until, Before: q.Before, Limit: q.Limit,
+	}
 	if unstored {
 		return a.gate.CDRs(ctx, &f)
 	}

@@ -177,3 +177,24 @@ type CDR struct {
 	// Unconfirmed: the call is over and costs nothing more, but a phone has yet to confirm it. Such a record is not stored yet.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }
+
+// Outcome is what came of a call, in one of three ways.
+type Outcome string
+
+// Outcomes.
+const (
+	Talked  Outcome = "talked"  // somebody answered
+	Missed  Outcome = "missed"  // it went out, or in, and nobody answered
+	Refused Outcome = "refused" // it was not let through
+)
+
+// Outcome says which.
+func (c *CDR) Outcome() Outcome {
+	switch {
+	case c.Refused:
+		return Refused
+	case c.Talk > 0:
+		return Talked
+	}
+	return Missed
+}

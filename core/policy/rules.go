@@ -348,3 +348,18 @@ func pass(ok bool) outcome {
 	}
 	return refused
 }
+
+// Field is the setting that a refusal for this reason comes of; false: of none.
+func (r Reason) Field() (account.Field, bool) {
+	for i := range rules {
+		if rules[i].reason == r && rules[i].field < account.NumFields {
+			return rules[i].field, true
+		}
+	}
+	for i := range conditions {
+		if conditions[i].reason == r && conditions[i].field < account.NumFields {
+			return conditions[i].field, true
+		}
+	}
+	return account.NumFields, false
+}

@@ -158,27 +158,19 @@ func callView(c *gate.InProgress, now time.Time) api.Call {
 		PaidFor: int64(c.PaidFor / time.Second), Longest: int64(c.Longest / time.Second), Begun: c.Begun, Ringing: c.Ringing,
 		Answered: c.AnsweredAt, Cutting: c.Cutting, Priced: c.Priced,
 	}
-	from := c.Begun
-	if !c.AnsweredAt.IsZero() {
-		from = c.AnsweredAt
-	}
-	rate := c.Quote.Price.Rates[c.Quote.Calendar.Band(from)]
-	v.PerMinute = int64(rate)
-	talk := max(now.Sub(c.AnsweredAt), 0)
+	rate, talk := c.Rate(), c.Talk(now)
+	v.PerMinute, v.Talk, v.SoFar = int64(rate), int64(talk/time.Second), int64(c.SoFar(now))
 	switch {
 	case c.Priced:
-		talk, v.Text = c.End.Talk, "over and no more is charged, waiting for a phone to confirm it"
+		v.Text = "over and no more is charged, waiting for a phone to confirm it"
 	case c.State == call.Ending:
-		talk, v.Text = c.End.Talk, "over, waiting for a leg to confirm that it has ended"
+		v.Text = "over, waiting for a leg to confirm that it has ended"
 	case c.State == call.Answered:
 		v.Text = fmt.Sprintf("%s at %s, %s so far", talk.Truncate(time.Second), api.APerMinute(rate), api.Amount(c.Quote.Cost(talk)))
 	case c.Ringing.IsZero():
-		talk, v.Text = 0, "connecting"
+		v.Text = "connecting"
 	default:
-		talk, v.State, v.Text = 0, "ringing", "ringing"
-	}
-	if talk > 0 || c.State == call.Answered {
-		v.Talk, v.SoFar = int64(talk/time.Second), int64(c.Quote.Cost(talk))
+		v.State, v.Text = "ringing", "ringing"
 	}
 	return v
 }

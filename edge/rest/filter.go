@@ -5,14 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
-
 	"ringfence/core/call"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/core/slip"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/records"
 )
 
 // unknownName is the problem of a list that is asked for by a name of nothing: it must not look like an empty one.
@@ -31,37 +29,18 @@ func countryFilter(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
+	if code, ok := records.Country(text); ok {
+		return code, nil
+	}
 	var names []string
 	for _, c := range phone.Countries() {
-		code := c.String()
-		name := countryName(code)
-		if strings.EqualFold(text, code) || strings.EqualFold(text, name) {
-			return code, nil
+		name := records.CountryName(c.String())
+		if len(text) < 4 {
+			name = c.String()
 		}
 		names = append(names, name)
-		if len(text) < 4 {
-			names[len(names)-1] = code
-		}
-	}
-	if other, ok := otherNames[strings.ToLower(text)]; ok {
-		return other, nil
 	}
 	return "", unknownName("country", text, "country", names)
-}
-
-// otherNames are what people call countries that the table of names calls otherwise.
-var otherNames = map[string]string{
-	"uk": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "britain": "GB", "great britain": "GB", "usa": "US", "america": "US", "holland": "NL",
-	"czech republic": "CZ", "turkey": "TR", "burma": "MM", "ivory coast": "CI", "satellite": "001",
-}
-
-// countryName is a country in English; of networks without a country, their code.
-func countryName(code string) string {
-	r, err := language.ParseRegion(code)
-	if err != nil || code == "001" {
-		return code
-	}
-	return display.English.Regions().Name(r)
 }
 
 // reasonFilter reads the code of a reason.

@@ -21,6 +21,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/when"
 	"ringfence/edge/rest/api"
+	"ringfence/flow/records"
 )
 
 var _ = serves(func(s *Server) {
@@ -188,21 +189,9 @@ func csvRow(r *call.CDR) []string {
 		strconv.FormatBool(c.Refused), money.Billing().Code,
 	}
 	for i := range row {
-		row[i] = inert(row[i])
+		row[i] = records.Inert(row[i])
 	}
 	return row
-}
-
-// inert keeps a spreadsheet from taking a caller's text for a formula. A number with its '+' is left as it is, or every
-// program would have to undo it.
-func inert(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return s
-	}
-	if (s[0] == '+' || s[0] == '-') && strings.Trim(s[1:], "0123456789.") == "" {
-		return s
-	}
-	return "'" + s
 }
 
 func stamp(t time.Time) string {

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -220,15 +218,11 @@ func prefix(p *rating.Price) string {
 	return strconv.FormatUint(p.Prefix, 10)
 }
 
-var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-
 // idOf is an id that the same row always gets, so that a file that is imported again books nothing. Like every id it sorts by time.
 func idOf(line, number string, r *carrier.Record) call.ID {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d\x00%s", line, number, r.Start.UnixMicro(), r.Talk, r.ID))
-	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:8], uint64(r.Start.UnixMilli())<<16)
-	copy(raw[6:], sum[:])
-	return call.ID(idText.EncodeToString(raw[:]))
+	text := call.NewID(r.Start, sum[:])
+	return call.ID(text[:])
 }
 
 // group is how many calls are written in one transaction.

@@ -12,6 +12,7 @@ import (
 
 	"ringfence/core/call"
 	"ringfence/core/engine"
+	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
 	"ringfence/flow/book"
@@ -256,6 +257,34 @@ type InProgress struct {
 	call.Open
 	Cutting bool // asked to end
 	Priced  bool // over, and nothing more is charged: a phone has yet to confirm its end
+}
+
+// Rate is what a minute costs.
+func (c *InProgress) Rate() money.Rate {
+	from := c.Begun
+	if !c.AnsweredAt.IsZero() {
+		from = c.AnsweredAt
+	}
+	return c.Quote.Price.Rates[c.Quote.Calendar.Band(from)]
+}
+
+// Talk is how long people have talked, by now.
+func (c *InProgress) Talk(now time.Time) time.Duration {
+	switch {
+	case c.Priced || c.State == call.Ending:
+		return c.End.Talk
+	case c.State == call.Answered:
+		return max(now.Sub(c.AnsweredAt), 0)
+	}
+	return 0
+}
+
+// SoFar is what it would cost if it ended now.
+func (c *InProgress) SoFar(now time.Time) money.Micro {
+	if talk := c.Talk(now); talk > 0 || c.State == call.Answered {
+		return c.Quote.Cost(talk)
+	}
+	return 0
 }
 
 // InProgress lists the calls of this node, the oldest first.

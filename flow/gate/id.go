@@ -3,8 +3,6 @@ package gate
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base32"
-	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -19,21 +17,16 @@ type IDs struct {
 	left int
 }
 
-var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-
 // Next is the id of a call that begins now.
 func (s *IDs) Next(now time.Time) (text [26]byte) {
-	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli())<<16)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.left < 10 {
 		rand.Read(s.pool[:]) // never fails: crypto/rand ends the program instead
 		s.left = len(s.pool)
 	}
-	copy(raw[6:], s.pool[s.left-10:s.left])
+	text = call.NewID(now, s.pool[s.left-10:s.left])
 	s.left -= 10
-	s.mu.Unlock()
-	idText.Encode(text[:], raw[:])
 	return text
 }
 

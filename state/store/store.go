@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -105,6 +106,8 @@ type Money interface {
 	Renew(ctx context.Context, node string, lease time.Duration) error
 	CDRs(ctx context.Context, f CDRFilter) ([]call.CDR, error) // newest first
 	CDR(ctx context.Context, id call.ID) (call.CDR, error)
+	// Sums sums up the newest records that fit the filter: Limit of them, 0 is all. In the order of Slot, Line and Country.
+	Sums(ctx context.Context, f CDRFilter, by SumBy) ([]CDRSum, error)
 	Facts(ctx context.Context, f FactFilter) ([]Fact, error) // by Seq ascending; with Before descending
 	// Check proves that money adds up: for every purse, held is the sum over open calls. It returns the faults found.
 	Check(ctx context.Context) ([]string, error)
@@ -120,8 +123,11 @@ type CDRFilter struct {
 	Number        string // called: E.164 with '+', a short number, or what was dialled when it is no number
 	Reason        string
 	Direction     call.Direction
+	Outcome       call.Outcome
+	Digits        string      // these stand in the number, or in what was dialled
+	Least, Below  money.Micro // of what it cost; Below 0 is no limit
 	From, Until   time.Time
-	Before        call.ID
+	Since, Before call.ID // ids sort by time: at or above Since and below Before, an index finds a period of a line or an account
 	Limit         int
 }
 
@@ -132,7 +138,34 @@ func (f *CDRFilter) Matches(c *call.CDR) bool {
 	return ours && is(f.Account, c.Account) && is(f.Country, c.Country) && is(f.Reason, c.Reason) &&
 		is(string(f.Direction), string(c.Direction)) && (is(f.Number, c.Number) || c.Number == "" && is(f.Number, c.Dialled)) &&
 		(f.From.IsZero() || !c.Begun.Before(f.From.Truncate(time.Microsecond))) &&
-		(f.Until.IsZero() || c.Begun.Before(f.Until.Truncate(time.Microsecond))) && (f.Before == "" || c.ID < f.Before)
+		(f.Until.IsZero() || c.Begun.Before(f.Until.Truncate(time.Microsecond))) && (f.Before == "" || c.ID < f.Before) && f.matchesMore(c)
+}
+
+func (f *CDRFilter) matchesMore(c *call.CDR) bool {
+	return c.ID >= f.Since && (f.Outcome == "" || c.Outcome() == f.Outcome) && strings.Contains(c.Number+" "+c.Dialled, f.Digits) &&
+		c.Retail >= f.Least && (f.Below == 0 || c.Retail < f.Below)
+}
+
+// SumBy says what records are summed by.
+type SumBy uint8
+
+// Ways to sum.
+const (
+	SumAll     SumBy = iota
+	SumQuarter       // by the quarter of an hour in which they began
+	SumLineCountry
+)
+
+// Quarter is how long a slot of SumQuarter is: the clocks of every zone differ by whole ones.
+const Quarter = 15 * time.Minute
+
+// CDRSum is what records come to. Of Slot, Line and Country it has what they were summed by.
+type CDRSum struct {
+	Slot                     int64 // quarters of an hour since 1970
+	Line, Country            string
+	Calls, Refused, Answered int64
+	Talk                     time.Duration
+	Retail                   money.Micro
 }
 
 // Fact is one row of the journal: core/fact has its kinds.

@@ -494,6 +494,11 @@ func (s *Store) Clock(context.Context) (time.Time, error) {
 // CDRs are none.
 func (s *Store) CDRs(context.Context, store.CDRFilter) ([]call.CDR, error) { return nil, nil }
 
+// Sums are none.
+func (s *Store) Sums(context.Context, store.CDRFilter, store.SumBy) ([]store.CDRSum, error) {
+	return nil, nil
+}
+
 // CDR finds none.
 func (s *Store) CDR(context.Context, call.ID) (call.CDR, error) { return call.CDR{}, store.ErrNotFound }
 

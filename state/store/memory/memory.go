@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -391,6 +392,13 @@ func (e *Engine) CDRs(_ context.Context, f store.CDRFilter) ([]call.CDR, error) 
 	}
 	slices.SortFunc(out, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
 	return out[:min(len(out), orElse(f.Limit, 100))], nil
+}
+
+// Sums sums up records that are still kept.
+func (e *Engine) Sums(ctx context.Context, f store.CDRFilter, by store.SumBy) ([]store.CDRSum, error) {
+	f.Limit = orElse(f.Limit, math.MaxInt)
+	all, err := e.CDRs(ctx, f)
+	return store.SumUp(all, by), err
 }
 
 func orElse(n, otherwise int) int {

@@ -186,6 +186,58 @@ func TestRareKindsAreFoundByTheirIndex(t *testing.T) {
 	}
 }
 
+// TestCustomersCallsAreFoundByTheirIndex guards that a page of a customer's calls, or the sum of a period, does not read those of everybody, nor
+// sort anything.
+func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for where, index := range map[string]string{
+		"account = 'a' AND id < 'x' AND id >= 'b'":                "INDEX cdr_account (account=? AND id>? AND id<?)",
+		"line = '2001' AND account || '' = 'a' AND id >= 'b'":     "INDEX cdr_line (line=? AND id>?)",
+		"peer = '2001' AND direction = 'between' AND line <> '1'": "INDEX cdr_peer (peer=?)",
+	} {
+		for _, query := range []string{
+			"SELECT id FROM cdr WHERE " + where + " AND begun >= 5 ORDER BY id DESC LIMIT 9",
+			"SELECT COUNT(*) FROM (SELECT talk FROM cdr WHERE " + where + " ORDER BY id DESC LIMIT 9)",
+		} {
+			plan := planOf(t, db, query)
+			if !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("%s: %s", query, plan)
+			}
+		}
+	}
+}
+
+func planOf(t *testing.T, db *sql.DB, query string) (plan string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, none int
+		var step string
+		if err := rows.Scan(&id, &parent, &none, &step); err != nil {
+			t.Fatal(err)
+		}
+		plan += step + "; "
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
 // TestTablesOfTheFuture guards that an older program does not write into what a newer one has changed.
 func TestTablesOfTheFuture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")

@@ -210,7 +210,7 @@ func (s *Queries) CDRs(ctx context.Context, f store.CDRFilter) ([]call.CDR, erro
 		return out, err
 	}
 	// One query with OR would not read either index in the order of the ids.
-	called, err := s.cdrs(ctx, f, "peer = ?", "direction = 'between' AND line <> ?")
+	called, err := s.cdrs(ctx, f, callsTo...)
 	out = append(out, called...)
 	slices.SortFunc(out, func(a, b call.CDR) int { return cmp.Compare(b.ID, a.ID) })
 	return out[:min(len(out), cmp.Or(max(f.Limit, 0), cdrLimit))], err
@@ -220,6 +220,15 @@ const cdrLimit = 100
 
 // cdrs reads the records that fit the filter, with conditions on the line in the place of its own.
 func (s *Queries) cdrs(ctx context.Context, f store.CDRFilter, ofLine ...string) ([]call.CDR, error) {
+	w := cdrWhere(&f, ofLine)
+	rest := w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, cdrLimit)
+	return cdrs.all(ctx, s.db, rest, w.args...)
+}
+
+// callsTo are calls of other lines to a line.
+var callsTo = []string{"peer = ?", "direction = 'between' AND line <> ?"}
+
+func cdrWhere(f *store.CDRFilter, ofLine []string) *where {
 	var w where
 	if len(ofLine) == 0 {
 		ofLine = []string{"line = ?"}
@@ -227,7 +236,11 @@ func (s *Queries) cdrs(ctx context.Context, f store.CDRFilter, ofLine ...string)
 	for _, cond := range ofLine {
 		w.text(cond, f.Line)
 	}
-	w.text("account = ?", f.Account)
+	if f.Line == "" {
+		w.text("account = ?", f.Account)
+	} else { // the index of the line finds less than that of the account: neither engine is to choose
+		w.text("account || '' = ?", f.Account)
+	}
 	w.text("country = ?", f.Country)
 	w.text("(number = ? OR number = '' AND dialled = ?)", f.Number)
 	w.text("reason = ?", f.Reason)
@@ -235,8 +248,49 @@ func (s *Queries) cdrs(ctx context.Context, f store.CDRFilter, ofLine ...string)
 	w.text("id < ?", string(f.Before))
 	w.time("begun >= ?", f.From)
 	w.time("begun < ?", f.Until)
-	rest := w.sql.String() + " ORDER BY id DESC" + w.limit(f.Limit, cdrLimit)
-	return cdrs.all(ctx, s.db, rest, w.args...)
+	w.text("id >= ?", string(f.Since))
+	w.text("replace(number || ' ' || dialled, ?, '') <> number || ' ' || dialled", f.Digits)
+	if f.Outcome != "" {
+		w.and(outcome+" = ?", string(f.Outcome))
+	}
+	if f.Least > 0 {
+		w.and("retail >= ?", int64(f.Least))
+	}
+	if f.Below > 0 {
+		w.and("retail < ?", int64(f.Below))
+	}
+	return &w
+}
+
+// outcome is CDR.Outcome.
+const outcome = "CASE WHEN refused <> 0 THEN 'refused' WHEN talk > 0 THEN 'talked' ELSE 'missed' END"
+
+// Sums sums up the newest records that fit the filter.
+func (s *Queries) Sums(ctx context.Context, f store.CDRFilter, by store.SumBy) ([]store.CDRSum, error) {
+	out, err := s.sums(ctx, &f, by)
+	if err == nil && f.Called && f.Line != "" {
+		var called []store.CDRSum
+		called, err = s.sums(ctx, &f, by, callsTo...)
+		out = store.MergeSums(append(out, called...))
+	}
+	return out, about("summing call records", err)
+}
+
+// summed are slot, line and country of each way to sum.
+var summed = map[store.SumBy]string{
+	store.SumAll: "0 AS slot, '' AS line, '' AS country", store.SumQuarter: "begun / 900000000 AS slot, '' AS line, '' AS country", store.SumLineCountry: "0 AS slot, line, country",
+}
+
+func (s *Queries) sums(ctx context.Context, f *store.CDRFilter, by store.SumBy, ofLine ...string) ([]store.CDRSum, error) {
+	w := cdrWhere(f, ofLine)
+	sql := "SELECT slot, line, country, COUNT(*), CAST(SUM(refused) AS BIGINT), CAST(SUM(CASE WHEN talk > 0 AND refused = 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(talk) AS BIGINT), CAST(SUM(retail) AS BIGINT) FROM (SELECT " +
+		summed[by] + ", refused, talk, retail FROM cdr" + w.sql.String()
+	if f.Limit > 0 {
+		sql += " ORDER BY id DESC" + w.limit(f.Limit, 0)
+	}
+	return list(ctx, s.db, sql+") AS x GROUP BY slot, line, country ORDER BY slot, line, country", w.args, func(r Rows) (c store.CDRSum, err error) {
+		return c, r.Scan(&c.Slot, &c.Line, &c.Country, &c.Calls, &c.Refused, &c.Answered, (*int64)(&c.Talk), (*int64)(&c.Retail))
+	})
 }
 
 // CDR reads one call record, or ErrNotFound.

@@ -742,7 +742,14 @@ func cdrSides(t *testing.T, m store.Money) {
 		c.Direction = []call.Direction{call.Between, call.Out, call.In}[i%3]
 		c.Peer, c.Country, c.Number, c.Dialled = x.peer, x.country, x.number, "d"+x.number
 		r := Record(c, 0)
-		r.Reason = x.reason
+		r.Reason, r.Retail, r.Refused = x.reason, money.Micro(100*i), i == 4
+		if r.Talk = time.Duration(i) * time.Second; i == 1 || i == 2 {
+			r.Talk = 0
+		}
+		if i == 0 {
+			r.Talk = time.Minute
+		}
+		r.Begun = T0.Add(time.Duration(i) * 10 * time.Minute)
 		ops = append(ops, store.Op{Kind: store.OpRecord, ID: c.ID, CDR: r})
 	}
 	apply(t, m, ops...)
@@ -761,6 +768,12 @@ func cdrSides(t *testing.T, m store.Money) {
 		{"no number", store.CDRFilter{Number: "d"}, []int{4}},
 		{"reason", store.CDRFilter{Reason: "hangup", Line: "200"}, []int{3}},
 		{"direction", store.CDRFilter{Direction: call.In}, []int{5, 2}},
+		{"digits", store.CDRFilter{Digits: "9460"}, []int{5, 3, 0}},
+		{"since", store.CDRFilter{Since: ID(4)}, []int{5, 4}},
+		{"refused", store.CDRFilter{Outcome: call.Refused}, []int{4}},
+		{"missed", store.CDRFilter{Outcome: call.Missed}, []int{2, 1}},
+		{"talked", store.CDRFilter{Outcome: call.Talked, Below: 500}, []int{3, 0}},
+		{"amount", store.CDRFilter{Least: 300, Below: 501}, []int{5, 4, 3}},
 		{"all at once", store.CDRFilter{Line: "100", Called: true, Country: "GB", Number: "+442079460100", Reason: "hangup", Direction: call.Between, From: T0}, []int{3}},
 		{"none", store.CDRFilter{Country: "FR"}, nil},
 	} {
@@ -774,7 +787,17 @@ func cdrSides(t *testing.T, m store.Money) {
 			w = append(w, ID(n))
 		}
 		same(t, x.name, ids, w)
+		for _, by := range []store.SumBy{store.SumAll, store.SumQuarter, store.SumLineCountry} {
+			sums, err := m.Sums(t.Context(), x.f, by)
+			ok(t, err)
+			if x.f.Limit == 0 {
+				same(t, fmt.Sprint("sums of ", x.name, " by ", by), sums, store.SumUp(got, by))
+			}
+		}
 	}
+	latest, err := m.Sums(t.Context(), store.CDRFilter{Limit: 2}, store.SumAll)
+	ok(t, err)
+	same(t, "the sum of the latest", latest, []store.CDRSum{{Calls: 2, Refused: 1, Answered: 1, Talk: 9 * time.Second, Retail: 900}})
 }
 
 func factsFromTheEnd(t *testing.T, m store.Money) {
