@@ -33,7 +33,7 @@ func (a *App) adminDeps() rest.Deps {
 		TrunkTest: a.testTrunk, Trace: a.trace,
 		Check: a.check, Status: a.status, Rotate: a.rotate,
 		People: a.people, Cooling: a.cooling, SignIn: a.signInLink,
-		Exposure: a.exposure, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
+		Exposure: a.exposure, Fit: a.fit, Guard: a.door.Guard, Devices: a.shield.devices, Geo: a.place, HookKey: a.webhookKey, Feeds: a.feeds, Refresh: a.refreshFeed,
 		Bans:    func() *ban.List { return a.shield.bans },
 		Watch:   func() *watch.Watch { return a.watch },
 		Notices: func() *notify.Notifier { return a.notices },

@@ -26,6 +26,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/door"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/health"
 	"ringfence/flow/journal"
@@ -71,6 +72,7 @@ type App struct {
 	watch     *watch.Watch
 	react     *react.React // nil: off
 	exposure  *exposure.Desk
+	fit       *fit.Desk
 	figures   *exposure.Follower
 	notices   *notify.Notifier
 	public    *status.Status

@@ -1,8 +1,12 @@
 package app
 
 import (
+	"context"
+
+	"ringfence/core/engine"
 	"ringfence/flow/book"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 )
 
 // openExposure builds what says how much a thief could cost, and what puts each new figure in the journal.
@@ -13,6 +17,14 @@ func (a *App) openExposure() (err error) {
 	if err != nil {
 		return err
 	}
+	a.fit, err = fit.New(fit.Options{
+		Book: a.book, Exposure: a.exposure, Calls: a.money.CDRs, Ring: a.cfg.SIP.RingTime.Duration, Log: a.log,
+		Terms: engine.Terms{Slice: a.cfg.Money.Slice.Duration, Ahead: a.cfg.Money.ExtendAhead.Duration, WaiveLate: a.cfg.Provider.LateAnswers == "free"},
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("what fits", func(context.Context) error { a.fit.Close(); return nil })
 	a.figures, err = exposure.Follow(exposure.FollowOptions{
 		Desk: a.exposure, Store: a.store, Promise: func() bool { return a.config().Provider.ExposurePromise }, Every: pace, Log: a.log,
 	})

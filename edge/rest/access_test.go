@@ -91,7 +91,7 @@ func theirThings(path, customer string) string {
 
 // bodies are what an operation is asked with; what is not here goes without.
 var bodies = map[string]string{
-	"change-customer": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
+	"change-customer": `{"name":"X"}`, "lock-customer": `{"why":"x"}`, "apply-fit": `{"settings":[]}`, "change-line": `{"name":"X"}`, "lock-line": `{"why":"x"}`, "set-password": `{}`,
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,

@@ -28,6 +28,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/guard"
 	"ringfence/flow/location"
@@ -88,6 +89,7 @@ type Deps struct {
 	Devices *device.Devices
 	// Exposure says what a thief could cost.
 	Exposure *exposure.Desk
+	Fit      *fit.Desk // which settings fit a line's own calls
 	// These stages are built after the API: asked for when they are needed.
 	Bans    func() *ban.List
 	Watch   func() *watch.Watch

@@ -32,10 +32,12 @@ import (
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/cooling"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 	"ringfence/flow/people"
 	"ringfence/flow/react"
+	"ringfence/state/store"
 	"ringfence/state/store/memory"
 )
 
@@ -125,8 +127,14 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 	if err != nil {
 		panic(err)
 	}
+	fits, err := fit.New(fit.Options{Book: f.book, Exposure: desk, Calls: func(ctx context.Context, q store.CDRFilter) ([]call.CDR, error) {
+		return f.queryCDRs(ctx, rest.CDRQuery{Line: q.Line, From: q.From, Before: q.Before, Limit: q.Limit}, false)
+	}})
+	if err != nil {
+		panic(err)
+	}
 	return rest.Deps{
-		Book: f.book, Exposure: desk, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
+		Book: f.book, Exposure: desk, Fit: fits, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 			return f.decide(plan, line, to, from, at)
 		},

@@ -82,11 +82,8 @@ func ideas(e *account.Effective, f *exposure.Figure) (all []Change) {
 var somewhere = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 
 func try(q *exposure.Question, a *exposure.Account, f *exposure.Figure, e *account.Effective, c Change) Changed {
-	b := *a
-	b.Lines = make([]exposure.Line, len(a.Lines))
-	for i, l := range a.Lines {
-		settings := l.Settings
-		l.Settings = func(at time.Time) *account.Effective {
+	g := under(q, a, func(settings func(time.Time) *account.Effective) func(time.Time) *account.Effective {
+		return func(at time.Time) *account.Effective {
 			x := *settings(at)
 			if c.Lock {
 				x.Nets = append(x.Nets[:len(x.Nets):len(x.Nets)], somewhere)
@@ -95,9 +92,7 @@ func try(q *exposure.Question, a *exposure.Account, f *exposure.Figure, e *accou
 			}
 			return &x
 		}
-		b.Lines[i] = l
-	}
-	g := q.Of(&b)
+	})
 	out := Changed{Change: c, Retail: g.Retail, Elsewhere: g.Elsewhere, Known: g.Known}
 	if c.Lock {
 		out.Now, out.To = "none", "where the phones are"
