@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +145,7 @@ func (a *App) openWeb() error {
 	a.web, err = web.New(web.Deps{
 		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
-		Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
+		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
@@ -152,6 +154,25 @@ func (a *App) openWeb() error {
 		return fmt.Errorf("web: %w", err)
 	}
 	return nil
+}
+
+// phonesTo is what phones are told about where to register.
+func phonesTo(c *config.SIP) web.SIP {
+	advertised, _, _ := strings.Cut(c.Advertise, ",")
+	to := web.SIP{Server: cmp.Or(c.Name, strings.TrimSpace(advertised))}
+	if to.Server == "" && strings.Contains(c.Realm, ".") {
+		to.Server = c.Realm
+	}
+	if len(c.UDP) > 0 {
+		to.UDP = c.UDP[0].Port()
+	}
+	if len(c.TCP) > 0 {
+		to.TCP = c.TCP[0].Port()
+	}
+	if listens := append(slices.Clone(c.UDP), c.TCP...); to.Server == "" && len(listens) > 0 && !listens[0].Addr().IsUnspecified() {
+		to.Server = listens[0].Addr().String()
+	}
+	return to
 }
 
 // others lists the calls of other nodes; nil: there are none on this engine.

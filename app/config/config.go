@@ -73,6 +73,10 @@ type SIP struct {
 	// ("203.0.113.5, 2001:db8::5"). Left out, each packet names the listener that it is sent from.
 	Advertise string `toml:"advertise"`
 
+	// Name is what phones are set up with, as the pages show it: "sip.example.net". Left out, the pages show the advertised address, or the
+	// realm if it is a name of hosts.
+	Name string `toml:"name"`
+
 	// Realm is the digest realm of every challenge. After a change every phone must log in again.
 	Realm string `toml:"realm" default:"ringfence"`
 

@@ -182,7 +182,7 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 			return web.Visitor{ID: ana.Actor, Name: "Ana Baker", Customer: "acme", Role: "owner", Zone: o.book.Zone("acme"), Who: ana}, nil
 		},
 		Book: o.book, Exposure: desk, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
-		Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
+		SIP: web.SIP{Server: "sip.example.net", UDP: 5060, TCP: 5060}, Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
 	}, web.Options{})
 	if err != nil {
 		return err
@@ -242,6 +242,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		{name: "overview-calm", folder: "pages", url: calm.base + "/", dark: true, says: "worth doing"},
 		page("line", "/lines/2003", "Ana, mobile app"),
 		page("lines", "/lines", "5 lines"),
+		page("setup", "/lines/2003/setup", "Set up a phone"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),
 	}, stop, nil
 }

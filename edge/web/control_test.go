@@ -69,7 +69,7 @@ func newControl(t *testing.T) *control {
 				{Kind: policy.AccountMonth, Cap: 150 * money.Pound, Spent: 7 * money.Pound},
 			}, c.fail
 		}
-		d.Facts = h.db.Facts
+		d.Facts, d.SIP = h.db.Facts, SIP{Server: "sip.example.net", UDP: 5060, TCP: 5061}
 		d.Vouch = func(_ context.Context, actor, line, customer, finding string) error {
 			c.vouched = append(c.vouched, strings.Join([]string{actor, account.Handle(line), account.Handle(customer), finding}, " "))
 			return nil
@@ -348,6 +348,26 @@ func TestLineParts(t *testing.T) {
 	c.shows("not found", b.get("/lines?q=3001"), "No line has that")
 }
 
+// TestSetup: the values for each make, and a password only when it was made just now.
+func TestSetup(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	c.shows("before", b.get("/lines/2001/setup"), "sip.example.net", "Phones that have logged in", "account.1.password = your-password", "<P35>2001</P35>")
+	c.shows("without a phone", b.get("/lines/2002/setup"), "Waiting for a phone")
+	w := b.post("/lines/2001/setup", "do", "password")
+	made := c.shows("made", w, "shown this once")
+	words := text(made.all("dl.facts code")[2])
+	if strings.Count(words, "-") < 3 || strings.Count(text(made.Node), words) < 7 || len(made.all("svg.qr path")) != 2 {
+		t.Errorf("password %q in %s", words, text(made.Node))
+	}
+	if w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Header().Get("Cache-Control"), "no-store") {
+		t.Errorf("a page with a secret: %v", w.Header())
+	}
+	if again := b.get("/lines/2001/setup").Body.String(); strings.Contains(again, words) || strings.Contains(again, `class="qr"`) {
+		t.Error("the password is shown again")
+	}
+}
+
 // controlPages are those of customers, with who may post there at least.
 var controlPages = []struct {
 	path string
@@ -374,6 +394,7 @@ func TestControlPagesAreTheirOwn(t *testing.T) {
 				want(t, path+" of nobody", c.browser().get(path), 401, "Sign in first")
 			}
 			if p.line {
+				want(t, "the stream of another's", other.get("/lines/"+handle+"/live"), 404, "There is no such page")
 				want(t, path+" of another", other.get(path), 404, "There is no such page")
 				want(t, "posting to "+path+" of another", other.post(path, p.post...), 404, "There is no such page")
 			}

@@ -19,7 +19,11 @@ func (s *Server) stream(pattern string, who area, version func(q *query) (string
 	s.areas[pattern] = who
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		q, err := s.query(w, r, who)
-		if err != nil {
+		seen := ""
+		if err == nil {
+			seen, err = version(q)
+		}
+		if err != nil { // also another's, which is not there
 			s.fail(w, r, err)
 			return
 		}
@@ -30,12 +34,12 @@ func (s *Server) stream(pattern string, who area, version func(q *query) (string
 			s.fail(w, r, &fault{status: http.StatusServiceUnavailable, title: "error.too-many", text: "error.too-many-what"})
 			return
 		}
-		s.follow(w, q, version)
+		s.follow(w, q, seen, version)
 	})
 }
 
 // follow writes until the page is closed, the program stops, or the stream has lived long enough.
-func (s *Server) follow(w http.ResponseWriter, q *query, version func(q *query) (string, error)) {
+func (s *Server) follow(w http.ResponseWriter, q *query, seen string, version func(q *query) (string, error)) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // a server of the tests has none
 	h := w.Header()
@@ -46,8 +50,7 @@ func (s *Server) follow(w http.ResponseWriter, q *query, version func(q *query) 
 		_, err := w.Write([]byte(text))
 		return err == nil && control.Flush() == nil
 	}
-	seen, err := version(q)
-	if err != nil || !say("retry: 3000\n\n") {
+	if !say("retry: 3000\n\n") {
 		return
 	}
 	tick, end := time.NewTicker(streamEvery), time.NewTimer(streamLife)

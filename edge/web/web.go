@@ -63,6 +63,7 @@ type Deps struct {
 	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 	Phones   func(line string, now time.Time) []location.Binding
 	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)
+	SIP      SIP                                                                    // where phones register; without a server nothing says how to set one up
 	Vouch    func(ctx context.Context, actor, line, customer, finding string) error // the calls of a finding were honest
 
 	Zone *time.Location // of the provider; nil is UTC
