@@ -243,6 +243,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("line", "/lines/2003", "Ana, mobile app"),
 		page("lines", "/lines", "5 lines"),
 		page("setup", "/lines/2003/setup", "Set up a phone"),
+		page("changes", "/changes", "1 change waits"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),
 	}, stop, nil
 }

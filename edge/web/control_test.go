@@ -368,6 +368,32 @@ func TestSetup(t *testing.T) {
 	}
 }
 
+// TestChanges: a longer wait counts at once and can be undone, a shorter one waits, and anybody of the customer stops a change; nobody else does.
+func TestChanges(t *testing.T) {
+	c := newControl(t)
+	b, reader := c.prove("ana", person.Owner), c.prove("rita", person.Reader)
+	_, other := c.enter(c.bravo, "bob", person.Owner)
+	wait := func() time.Duration { v, _ := c.book.Customer(c.acme); return v.Cooling.Wait }
+	c.shows("nothing", b.get("/changes"), "Nothing waits")
+	want(t, "a wait", b.post("/changes", "do", "wait", "wait", "172800", "note", "ring Sam <b>"), 303, "/changes")
+	if wait() != 48*time.Hour {
+		t.Errorf("waits %s", wait())
+	}
+	c.shows("undo", b.get("/changes"), "Undo: wait not at all again", "ring Sam <b>")
+	want(t, "nonsense", b.post("/changes", "do", "wait", "wait", "60"), 200, "Choose a wait")
+	_, err := c.book.EditLine(t.Context(), "t", c.line("2001").ID(), book.LineEdit{Set: []book.Setting{{Field: account.MaxCalls, N: 2}}})
+	fatal(t, err)
+	want(t, "loosening", b.post("/lines/2001", "do", "settings", "max-calls", "4"), 303, "/lines/2001")
+	id := attr(c.shows("it waits", b.get("/changes"), "1 change waits").all("section.banner input[name=id]")[0], "value")
+	want(t, "another's", other.post("/changes", "do", "stop", "id", id), 404, "There is no such page")
+	want(t, "a reader", reader.post("/changes", "do", "stop", "id", id, "back", "/lines/2001"), 303, "/lines/2001")
+	want(t, "again", b.post("/changes", "do", "stop", "id", id), 404, "There is no such page")
+	want(t, "undoing", b.post("/changes", "do", "undo"), 303, "/changes")
+	if wait() != 0 {
+		t.Errorf("waits %s", wait())
+	}
+}
+
 // controlPages are those of customers, with who may post there at least.
 var controlPages = []struct {
 	path string
