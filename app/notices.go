@@ -18,6 +18,7 @@ import (
 	"ringfence/edge/web"
 	"ringfence/edge/webhook"
 	"ringfence/flow/notify"
+	"ringfence/flow/records"
 	"ringfence/flow/watch"
 )
 
@@ -142,11 +143,16 @@ func (a *App) openWeb() error {
 	if err != nil {
 		return err
 	}
+	past, err := records.New(records.Options{Gate: a.gate, Store: a.money, Book: a.book})
+	if err != nil {
+		return err
+	}
 	a.web, err = web.New(web.Deps{
 		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
+		Records: past,
 	}, web.Options{
 		Listen: w.Listen, Cert: w.TLSCert, Key: w.TLSKey, TrustProxy: proxy, URL: a.cfg.LinksURL(), StatusCopy: w.StatusCopy, Hue: w.Hue, Logo: w.Logo, Log: a.log,
 	})

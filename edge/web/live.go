@@ -38,6 +38,43 @@ func (s *Server) stream(pattern string, who area, version func(q *query) (string
 	})
 }
 
+// fileTime is the most that a file may take to be written.
+const fileTime = 10 * time.Minute
+
+// file adds what a page offers to keep: a table, a picture of a code. A failure after the first byte must not look like the end, so the connection
+// is broken off.
+func (s *Server) file(pattern string, who area, h func(q *query, w http.ResponseWriter) error) {
+	s.areas[pattern] = who
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		q, err := s.query(w, r, who)
+		begun := &begun{ResponseWriter: w}
+		if err == nil {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileTime)) // a server of the tests has none
+			err = h(q, begun)
+		}
+		switch {
+		case err == nil:
+		case begun.wrote:
+			s.log.Error("a file broke off", "path", r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler)
+		default:
+			w.Header().Del("Content-Disposition")
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// begun knows whether anything was written.
+type begun struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.wrote = true
+	return b.ResponseWriter.Write(p)
+}
+
 // follow writes until the page is closed, the program stops, or the stream has lived long enough.
 func (s *Server) follow(w http.ResponseWriter, q *query, seen string, version func(q *query) (string, error)) {
 	control := http.NewResponseController(w)

@@ -30,6 +30,7 @@ import (
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
 	"ringfence/flow/people"
+	"ringfence/flow/records"
 	"ringfence/flow/status"
 	"ringfence/flow/watch"
 )
@@ -60,6 +61,7 @@ type Deps struct {
 	Calls    func() []gate.InProgress                       // in progress on this node
 	Others   func(ctx context.Context) ([]call.Open, error) // and on others; nil: there are none
 	Cut      func(id call.ID, reason policy.Reason, text string) bool
+	Records  *records.Records // call records; nil: there are no pages of calls
 	Purses   func(ctx context.Context, customer, line string, now time.Time) ([]gate.Purse, error)
 	Phones   func(line string, now time.Time) []location.Binding
 	Facts    func(ctx context.Context, f journal.Filter) ([]journal.Fact, error)

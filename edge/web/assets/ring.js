@@ -9,7 +9,7 @@ let later = 0;
 async function refresh() {
   let next;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    const answer = await fetch($("meta[name=again]")?.content ?? location.href, { headers: { "X-Live": "1" } });
     if (!answer.ok || answer.redirected) return;
     next = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch { return; }
