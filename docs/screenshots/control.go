@@ -10,6 +10,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/person"
@@ -24,6 +25,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
@@ -166,6 +168,10 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	if err != nil {
 		return err
 	}
+	fits, err := fit.New(fit.Options{Book: o.book, Exposure: desk, Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second}, Ring: time.Minute, Calls: o.year})
+	if err != nil {
+		return err
+	}
 	w, err := watch.New(watch.Options{Store: o.db, Book: o.book})
 	if err != nil {
 		return err
@@ -181,8 +187,13 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 		SignedIn: func(*http.Request) (web.Visitor, error) {
 			return web.Visitor{ID: ana.Actor, Name: "Ana Baker", Customer: "acme", Role: "owner", Zone: o.book.Zone("acme"), Who: ana}, nil
 		},
+<<<<<<< HEAD
 		Book: o.book, Exposure: desk, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
 		SIP: web.SIP{Server: "sip.example.net", UDP: 5060, TCP: 5060}, Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
+=======
+		Book: o.book, Exposure: desk, Fit: fits, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
+		Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
+>>>>>>> 1cf881b (edge/web: the page of settings that fit, with one button)
 	}, web.Options{})
 	if err != nil {
 		return err
@@ -195,6 +206,22 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	o.srv = &http.Server{Handler: pages.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = o.srv.Serve(l) }() // ends with the program
 	return nil
+}
+
+// year are the calls of line 2001 within one, newest first: two days in three, abroad now and then, and once to Tunisia.
+func (o *office) year(_ context.Context, f store.CDRFilter) (page []call.CDR, err error) {
+	for n := range 400 {
+		at := time.Now().Truncate(24 * time.Hour).Add(10*time.Hour - time.Duration(n+1)*21*time.Hour)
+		c := call.CDR{ID: call.FirstID(at), Direction: call.Out, Line: "2001", Begun: at, AnsweredAt: at, Ring: 6 * time.Second, Talk: time.Duration(60+n*37%900) * time.Second}
+		c.Number = []string{"+441134960852", "+447700900123", "+33199001234", "+442079460018", "+4930123456", "+447700900321"}[n%6]
+		if n == 97 {
+			c.Number = "+21671000000"
+		}
+		if f.Line == "2001" && f.Matches(&c) && len(page) < f.Limit {
+			page = append(page, c)
+		}
+	}
+	return page, nil
 }
 
 func inProgress(calm bool) []gate.InProgress {
@@ -241,6 +268,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("overview", "/", "Somebody may have the password of line 2003"),
 		{name: "overview-calm", folder: "pages", url: calm.base + "/", dark: true, says: "worth doing"},
 		page("line", "/lines/2003", "Ana, mobile app"),
+		page("line-fit", "/lines/2001/fit?stops=1", "Your last year fits"),
 		page("lines", "/lines", "5 lines"),
 		page("setup", "/lines/2003/setup", "Set up a phone"),
 		page("changes", "/changes", "1 change waits"),

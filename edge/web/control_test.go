@@ -13,6 +13,7 @@ import (
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/engine"
 	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/core/person"
@@ -23,6 +24,7 @@ import (
 	"ringfence/flow/cooling"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
 	"ringfence/flow/watch"
@@ -38,6 +40,7 @@ type control struct {
 	*house
 	vouched []string
 	live    []gate.InProgress
+	past    []call.CDR // newest first
 	fail    error
 }
 
@@ -57,6 +60,9 @@ func newControl(t *testing.T) *control {
 		fatal(t, err)
 		w, err := watch.New(watch.Options{Store: h.db, Book: h.book})
 		fatal(t, err)
+		d.Fit, err = fit.New(fit.Options{Book: h.book, Exposure: desk, Terms: engine.Terms{Slice: time.Minute, Ahead: 10 * time.Second}, Ring: time.Minute, Calls: c.cdrs})
+		fatal(t, err)
+		t.Cleanup(d.Fit.Close)
 		d.Book, d.Exposure, d.Watch, d.Phones = h.book, desk, w, phones
 		d.Cooling = cooling.New(cooling.Options{Store: h.db, Book: h.book})
 		d.Devices = device.New(device.Options{Store: h.db})
@@ -138,6 +144,60 @@ func (c *control) find(line, evidence string) {
 	}
 	_, err := c.db.Advance(c.t.Context(), store.Step{Stage: "t", Findings: []store.Finding{f}})
 	fatal(c.t, err)
+}
+
+func (c *control) cdrs(_ context.Context, f store.CDRFilter) (page []call.CDR, err error) {
+	for i := range c.past {
+		if f.Matches(&c.past[i]) && len(page) < f.Limit {
+			page = append(page, c.past[i])
+		}
+	}
+	return page, nil
+}
+
+// TestFit: the page says what fits and what would be stopped, one button applies what it shows, and what would loosen anything is refused.
+func TestFit(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("ana", person.Owner)
+	c.shows("of a line without calls", b.get("/lines/2001/fit"), "Too little is known of this line", "no call within a year")
+	want(t, "another's", b.get("/lines/3001/fit"), 404, "There is no such page")
+	want(t, "another's stream", b.get("/lines/3001/fit/live"), 404, "There is no such page")
+	want(t, "another's change", b.post("/lines/3001/fit", "max-calls", "1"), 404, "There is no such page")
+	for n := range 200 {
+		number, talk := "+442079460000", 5*time.Minute
+		switch n {
+		case 7:
+			number = "+33142000000"
+		case 9:
+			number, talk = "+447700900123", 3*time.Hour
+		}
+		at := time.Now().Add(-time.Duration(n) * 24 * time.Hour)
+		id := call.FirstID(at)
+		c.past = append(c.past, call.CDR{ID: id, Direction: call.Out, Line: c.line("2001").ID(), Number: number, Begun: at, AnsweredAt: at, Talk: talk})
+	}
+	_, err := c.book.EditLine(t.Context(), "t", c.line("2001").ID(), book.LineEdit{Set: []book.Setting{{Field: account.MaxCalls, N: 4}}}) // looked for anew
+	fatal(t, err)
+	d := c.shows("what fits", b.get("/lines/2001/fit"), "Your last year fits", "Concurrent calls", "never more than 1 call", "FR, GB")
+	if len(d.all("button.main")) != 1 {
+		t.Error("not one button")
+	}
+	c.shows("with a call given up", b.get("/lines/2001/fit?stops=1"), "07700 900123", "Stop 1 call at most")
+	_, reader := c.enter(c.acme, "rita", person.Reader)
+	if d := c.shows("a reader", reader.get("/lines/2001/fit"), "Your last year fits"); len(d.all("button.main")) != 0 {
+		t.Error("a reader has the button")
+	}
+	want(t, "a reader", reader.post("/lines/2001/fit", "max-calls", "1"), 403, "not for you")
+	want(t, "what loosens", b.post("/lines/2001/fit", "max-calls", "9"), 409, "changed meanwhile")
+	want(t, "no setting", b.post("/lines/2001/fit", "max-calls", hostileName), 409, "changed meanwhile")
+	var form []string
+	for _, n := range d.all("form input[type=hidden]") {
+		form = append(form, attr(n, "name"), attr(n, "value"))
+	}
+	want(t, "applying", b.post("/lines/2001/fit", form...), 303, "/lines/2001")
+	if e := c.line("2001").Effective(time.Now()); e.Values[account.MaxCalls] != 1 || len(e.Restrictions) != 1 || !e.Restrictions[0][0].Only {
+		t.Errorf("%+v", e)
+	}
+	c.shows("afterwards", b.get("/lines/2001/fit"), "Your settings fit already")
 }
 
 func TestOverview(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"ringfence/flow/desk"
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
+	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/journal"
 	"ringfence/flow/location"
@@ -54,6 +55,7 @@ type Deps struct {
 	// What customers and staff see and change. Book, and with it all of these, is nil where there are only answers and the status.
 	Book     *book.Book
 	Exposure *exposure.Desk
+	Fit      *fit.Desk // nil: nobody looks for settings that fit
 	Cooling  *cooling.Cooling
 	Desk     *desk.Desk // of the staff; nil: there are no pages for them
 	Devices  *device.Devices
