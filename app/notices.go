@@ -150,11 +150,7 @@ func (a *App) openWeb() error {
 	a.web, err = web.New(web.Deps{
 		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
-<<<<<<< HEAD
-		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
-=======
-		Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
->>>>>>> 1cf881b (edge/web: the page of settings that fit, with one button)
+		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
 		Records: past,
 	}, web.Options{

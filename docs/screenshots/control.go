@@ -187,13 +187,8 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 		SignedIn: func(*http.Request) (web.Visitor, error) {
 			return web.Visitor{ID: ana.Actor, Name: "Ana Baker", Customer: "acme", Role: "owner", Zone: o.book.Zone("acme"), Who: ana}, nil
 		},
-<<<<<<< HEAD
-		Book: o.book, Exposure: desk, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
-		SIP: web.SIP{Server: "sip.example.net", UDP: 5060, TCP: 5060}, Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
-=======
 		Book: o.book, Exposure: desk, Fit: fits, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
-		Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
->>>>>>> 1cf881b (edge/web: the page of settings that fit, with one button)
+		SIP: web.SIP{Server: "sip.example.net", UDP: 5060, TCP: 5060}, Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
 	}, web.Options{})
 	if err != nil {
 		return err

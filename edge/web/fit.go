@@ -71,7 +71,11 @@ func (s *Server) fit(q *query) (page, error) {
 		return page{}, err
 	}
 	for _, n := range stopsOffered {
-		v.Stops = append(v.Stops, choice{v.Path + "?stops=" + strconv.Itoa(n), q.t("fit.stops", "n", n), n == stops})
+		text := q.t("fit.stop-none")
+		if n > 0 {
+			text = q.t("fit.stops", "n", n)
+		}
+		v.Stops = append(v.Stops, choice{v.Path + "?stops=" + strconv.Itoa(n), text, n == stops})
 	}
 	switch {
 	case a == nil:

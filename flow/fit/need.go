@@ -137,16 +137,15 @@ func amount(n money.Micro) money.Micro {
 
 // Margins, in the order in which they are told.
 const (
-	margin       = "half as much again, rounded up"
-	marginRate   = "rounded up to a whole hundredth"
-	marginCount  = "and a quarter more"
-	leastMinute  = 5
-	leastTalk    = 30 * time.Minute
-	talkStep     = 15 * time.Minute
-	quarterOf    = 4
-	halfAgain    = 3 // halves
-	marginNever  = "never called"
-	marginPlaces = "no others"
+	margin      = "half as much again, rounded up"
+	marginRate  = "rounded up"
+	marginCount = "and a quarter more"
+	leastMinute = 5
+	leastTalk   = 30 * time.Minute
+	talkStep    = 15 * time.Minute
+	quarterOf   = 4
+	halfAgain   = 3 // halves
+	marginNever = "never called"
 )
 
 // switches are the settings of classes of numbers.
@@ -174,12 +173,12 @@ func (n *need) parts() []Part {
 		{Field: account.InternationalCeiling, N: int64(n.abroad), Seen: rate(n.abroad), Margin: marginRate},
 		{Field: account.LineDayCap, N: int64(amount(n.day * halfAgain / 2)), Seen: "the dearest day cost " + unit.Shown(n.day), Margin: margin},
 		{Field: account.LineMonthCap, N: int64(amount(n.month * halfAgain / 2)), Seen: "the dearest month cost " + unit.Shown(n.month), Margin: margin},
-		{Field: account.MaxCalls, N: int64(more(n.calls)), Seen: "never more than " + plural(n.calls, "call"), Margin: marginCount},
-		{Field: account.CallsPerMinute, N: int64(max(more(n.minute), leastMinute)), Seen: "never more than " + plural(n.minute, "call") + " within a minute", Margin: marginCount},
+		{Field: account.MaxCalls, N: int64(more(n.calls)), Seen: "never more than " + plural(n.calls, "call"), Margin: quarter(n.calls)},
+		{Field: account.CallsPerMinute, N: int64(max(more(n.minute), leastMinute)), Seen: "never more than " + plural(n.minute, "call") + " within a minute", Margin: quarter(n.minute)},
 		{Field: account.LongestCall, N: int64(max(upTo(n.talk*halfAgain/2, talkStep), leastTalk) / time.Second), Seen: "the longest took " + length(n.talk), Margin: margin},
 	}
 	if n.calledAbroad {
-		all = append(all, Part{Field: account.MaxInternational, N: int64(more(n.far)), Seen: "never more than " + plural(n.far, "call") + " abroad", Margin: marginCount})
+		all = append(all, Part{Field: account.MaxInternational, N: int64(more(n.far)), Seen: "never more than " + plural(n.far, "call") + " abroad", Margin: quarter(n.far)})
 	}
 	for _, s := range switches {
 		used := 0
@@ -191,6 +190,14 @@ func (n *need) parts() []Part {
 		}
 	}
 	return all
+}
+
+// quarter is the margin of a count: small ones have none.
+func quarter(n int) string {
+	if n < quarterOf {
+		return ""
+	}
+	return marginCount
 }
 
 func more(n int) int { return max(n, 1) + n/quarterOf }
