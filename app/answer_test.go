@@ -5,12 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"ringfence/app/config"
 	"ringfence/edge/rest"
 	"ringfence/flow/device"
 	"ringfence/flow/notify"
@@ -18,13 +16,7 @@ import (
 
 func running(t *testing.T, beforeStart ...func(*App)) *App {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cfg, local := config.Demo(dir), netip.MustParseAddrPort("127.0.0.1:0")
-	cfg.SIP.UDP, cfg.SIP.TCP, cfg.Metrics.Listen, cfg.Web.Listen, cfg.Shield.Kernel = []netip.AddrPort{local}, nil, netip.AddrPort{}, netip.AddrPort{}, "off"
-	a, err := New(context.Background(), cfg, Options{})
+	a, err := New(context.Background(), testDemo(DemoFolder(t)), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,8 +51,18 @@ func (b *lockedBuffer) String() string {
 
 func demoConfig(t testing.TB) config.Config {
 	t.Helper()
+	return configIn(app.DemoFolder(t))
+}
+
+// emptyConfig is for a store that is not in the data folder: its first start makes the sample provider.
+func emptyConfig(t testing.TB) config.Config {
+	t.Helper()
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o700))
+	return configIn(dir)
+}
+
+func configIn(dir string) config.Config {
 	cfg := config.Demo(dir)
 	local := netip.MustParseAddrPort("127.0.0.1:0")
 	cfg.SIP.UDP, cfg.SIP.TCP = []netip.AddrPort{local}, []netip.AddrPort{local}

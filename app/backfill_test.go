@@ -22,6 +22,7 @@ func TestCarrierRecordsFillTheGap(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			ctx, cfg := context.Background(), demoConfig(t)
 			if engine == "postgres" {
+				cfg = emptyConfig(t)
 				cfg.Store.Engine, cfg.Store.DSN = engine, config.Secret(pgtest.Own(t, "fsync=off").Database(t))
 			}
 			p := start(t, cfg)

@@ -22,7 +22,7 @@ func TestNodesShareTheBook(t *testing.T) {
 		key[i] = byte(i * 7)
 	}
 	node := func(name string) *program {
-		cfg := demoConfig(t)
+		cfg := emptyConfig(t)
 		cfg.Node, cfg.Store.Engine, cfg.Store.DSN = name, "postgres", config.Secret(dsn)
 		cfg.Money.Slice.Duration, cfg.Money.ExtendAhead.Duration = 2*time.Second, 500*time.Millisecond
 		cfg.Secret.Key = config.Secret(base64.StdEncoding.EncodeToString(key))

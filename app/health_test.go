@@ -110,7 +110,7 @@ func TestDeletedStore(t *testing.T) {
 // TestFrozenStore guards that a store that hangs is noticed within two seconds when no call is writing.
 func TestFrozenStore(t *testing.T) {
 	server := pgtest.Own(t, "fsync=off")
-	cfg := demoConfig(t)
+	cfg := emptyConfig(t)
 	cfg.Store.Engine = "postgres"
 	cfg.Store.DSN = config.Secret(server.Database(t))
 	p := start(t, cfg)
@@ -142,11 +142,11 @@ func TestAnotherKey(t *testing.T) {
 func TestKeyRotatedElsewhere(t *testing.T) {
 	ctx := context.Background()
 	dsn := pgtest.Shared(t).Database(t)
-	cfg := demoConfig(t)
+	cfg := emptyConfig(t)
 	cfg.Store.Engine = "postgres"
 	cfg.Store.DSN = config.Secret(dsn)
 	p := start(t, cfg)
-	other := demoConfig(t)
+	other := emptyConfig(t)
 	other.Node, other.Store = "other", cfg.Store
 	key, err := os.ReadFile(cfg.Secret.KeyFile)
 	must(t, err)
@@ -166,7 +166,7 @@ func TestKeyRotatedElsewhere(t *testing.T) {
 // TestRestoreOfPostgres guards the whole way on PostgreSQL: backup beside a server, restore, the gap, the way out.
 func TestRestoreOfPostgres(t *testing.T) {
 	ctx := context.Background()
-	cfg := demoConfig(t)
+	cfg := emptyConfig(t)
 	cfg.Store.Engine, cfg.Store.DSN = "postgres", config.Secret(pgtest.Own(t, "fsync=off").Database(t))
 	p := start(t, cfg)
 	file := filepath.Join(t.TempDir(), "copy.dump")

@@ -18,7 +18,7 @@ import (
 
 func onPostgres(t *testing.T, node, dsn string) config.Config {
 	t.Helper()
-	cfg := demoConfig(t)
+	cfg := emptyConfig(t)
 	cfg.Node, cfg.Store.Engine, cfg.Store.DSN = node, "postgres", config.Secret(dsn)
 	cfg.Secret.Key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 	return cfg
