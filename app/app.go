@@ -204,6 +204,15 @@ func (a *App) Stop(ctx context.Context) error {
 // SIPAddr is where phones reach this program over UDP.
 func (a *App) SIPAddr() netip.AddrPort { return a.sip.Addr(transport.UDP) }
 
+// WebAddr is where the pages are, the zero address without any.
+func (a *App) WebAddr() netip.AddrPort {
+	if a.web == nil || a.web.Addr() == nil {
+		return netip.AddrPort{}
+	}
+	at, _ := netip.ParseAddrPort(a.web.Addr().String()) // of a listener of ours
+	return at
+}
+
 func (a *App) config() config.Config {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -42,6 +42,8 @@ type office struct {
 	srv  *http.Server
 	book *book.Book
 	db   *booktest.Store
+
+	refused, talked string // calls of the past
 }
 
 const prices = `Destination,Prefix,Rate
@@ -180,6 +182,11 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	if err != nil {
 		return err
 	}
+	past, refused, talked, err := pastCalls(ctx, o.book, calm)
+	if err != nil {
+		return err
+	}
+	o.refused, o.talked = string(refused), string(talked)
 	none := errors.New("there are no links here")
 	pages, err := web.New(web.Deps{
 		Genuine: func(string) bool { return false }, Link: func(context.Context, string) (notify.LinkView, error) { return notify.LinkView{}, none },
@@ -189,6 +196,7 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 		},
 		Book: o.book, Exposure: desk, Fit: fits, Cooling: cool, Devices: devices, Watch: w, Calls: func() []gate.InProgress { return inProgress(calm) }, Purses: purses,
 		SIP: web.SIP{Server: "sip.example.net", UDP: 5060, TCP: 5060}, Phones: phones, Facts: o.db.Facts, Vouch: func(context.Context, string, string, string, string) error { return nil },
+		Records: past,
 	}, web.Options{})
 	if err != nil {
 		return err
@@ -262,6 +270,11 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 	return []scene{
 		page("overview", "/", "Somebody may have the password of line 2003"),
 		{name: "overview-calm", folder: "pages", url: calm.base + "/", dark: true, says: "worth doing"},
+		page("calls", "/calls", "Calls"),
+		{name: "calls-none", folder: "pages", url: calm.base + "/calls", dark: true, says: "Calls"},
+		page("call-refused", "/calls/"+o.refused, "Cuba costs more than your ceiling"),
+		page("call-talked", "/calls/"+o.talked, "A call of 24 s"),
+		page("call-live", "/calls/1", "is up"),
 		page("line", "/lines/2003", "Ana, mobile app"),
 		page("line-fit", "/lines/2001/fit?stops=1", "Your last year fits"),
 		page("lines", "/lines", "5 lines"),
