@@ -3,6 +3,7 @@ package app
 import (
 	"ringfence/flow/ban"
 	"ringfence/flow/desk"
+	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 )
 
@@ -10,6 +11,6 @@ import (
 func (a *App) openDesk() (*desk.Desk, error) {
 	return desk.New(desk.Options{
 		Store: a.store, Records: a.money, Book: a.book, Exposure: a.exposure, Watch: func() *watch.Watch { return a.watch }, Bans: func() *ban.List { return a.shield.bans },
-		Devices: a.shield.devices, Calls: a.gate.InProgress, Phones: a.location.Lookup, Vouch: a.vouch,
+		Notices: func() *notify.Notifier { return a.notices }, Devices: a.shield.devices, Calls: a.gate.InProgress, Phones: a.location.Lookup, Vouch: a.vouch,
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"ringfence/flow/react"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
+	"ringfence/state/store/memory"
 )
 
 // nasty is a text as an attacker may choose one: markup, marks that turn the direction round, 8 KB.
@@ -30,15 +31,16 @@ var nasty = `<img src=x onerror="alert(1)">` + "\u202e\u2066 \x07" + strings.Rep
 // desks is a house with what staff work from: a line of acme, and a ban list.
 type desks struct {
 	*house
-	line string
-	bans *ban.List
+	line    string
+	bans    *ban.List
+	records *memory.Engine
 }
 
 func newDesks(t *testing.T) *desks {
 	t.Helper()
 	h := newHouse(t)
 	ctx := t.Context()
-	d := &desks{house: h}
+	d := &desks{house: h, records: memory.New()}
 	l, _, err := h.book.AddLine(ctx, "t", book.NewLine{ID: "2003", Customer: h.acme, Edit: book.LineEdit{Name: ptr("Ana <b>mobile</b>"), Number: ptr("020 7946 0031")}})
 	fatal(t, err)
 	d.line = l.ID()
@@ -52,7 +54,7 @@ func newDesks(t *testing.T) *desks {
 	d.bans, err = ban.Open(ctx, ban.Options{Store: h.db})
 	fatal(t, err)
 	staff, err := desk.New(desk.Options{
-		Store: h.db, Records: h.db, Book: h.book, Exposure: figures, Watch: func() *watch.Watch { return w }, Bans: func() *ban.List { return d.bans },
+		Store: h.db, Records: d.records, Book: h.book, Exposure: figures, Watch: func() *watch.Watch { return w }, Bans: func() *ban.List { return d.bans },
 		Vouch: func(ctx context.Context, actor, line, customer, key string) error {
 			return react.Vouch(ctx, h.db, h.book, actor, line, customer, key)
 		},
@@ -202,3 +204,7 @@ func TestALongQueueIsGrouped(t *testing.T) {
 	}
 	want(t, "this machine", b.post("/staff", "cause", "127.0.0.0/24"), 200, "There is nothing here")
 }
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func urlOf(text string) string { return url.QueryEscape(text) }

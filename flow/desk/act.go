@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"ringfence/core/account"
 	"ringfence/core/detect"
 	"ringfence/core/money"
 	"ringfence/core/phone"
@@ -142,7 +141,10 @@ func (d *Desk) Do(ctx context.Context, actor string, id int64, act Act) error {
 	why := fmt.Sprintf("finding %d: %s", id, c.Kind.Title())
 	switch act {
 	case Lock, Unlock:
-		return d.lock(ctx, actor, c, act == Lock, why)
+		if c.Line == nil {
+			return ErrNothing
+		}
+		return d.LockLine(ctx, actor, c.Line, act == Lock, why)
 	case Ban, Unban:
 		if !c.Addr.IsValid() {
 			return ErrNothing
@@ -161,18 +163,6 @@ func (d *Desk) Do(ctx context.Context, actor string, id int64, act Act) error {
 		return d.close(ctx, actor, c)
 	}
 	return ErrNothing
-}
-
-func (d *Desk) lock(ctx context.Context, actor string, c *Case, closed bool, why string) (err error) {
-	switch {
-	case c.Line == nil:
-		return ErrNothing
-	case closed:
-		_, err = d.o.Book.Lock(ctx, actor, c.Line.ID(), why, account.CallsCut)
-	case c.Line.Locked():
-		_, err = d.o.Book.Unlock(ctx, actor, c.Line.ID())
-	}
-	return err
 }
 
 // Ban bans a network for a day, or lifts a ban of that very network.

@@ -310,7 +310,7 @@ func (d *Desk) related(ctx context.Context, c *Case) error {
 	if c.Number.IsZero() {
 		return nil
 	}
-	all, err := d.o.Records.CDRs(ctx, store.CDRFilter{Number: c.Number.String(), Limit: maxCalls})
+	all, err := d.o.Records.CDRs(ctx, store.CDRFilter{Number: c.Number.String(), Exact: true, Limit: maxCalls})
 	for i := range all {
 		if x := &all[i]; x.Account != c.Finding.Account && len(c.Callers) < maxAlike {
 			c.Callers = append(c.Callers, *x)

@@ -16,6 +16,7 @@ import (
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
+	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -35,6 +36,7 @@ type Options struct {
 	Exposure *exposure.Desk
 	Watch    func() *watch.Watch
 	Bans     func() *ban.List
+	Notices  func() *notify.Notifier
 	Devices  *device.Devices
 	Calls    func() []gate.InProgress
 	Phones   func(line string, now time.Time) []location.Binding

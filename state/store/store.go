@@ -121,6 +121,7 @@ type CDRFilter struct {
 	Called        bool // with Line: also calls of other lines to it
 	Country       string
 	Number        string // called: E.164 with '+', a short number, or what was dialled when it is no number
+	Exact         bool   // Number is a number, and not what was dialled where that is none
 	Reason        string
 	Direction     call.Direction
 	Outcome       call.Outcome
@@ -136,7 +137,7 @@ func (f *CDRFilter) Matches(c *call.CDR) bool {
 	is := func(want, got string) bool { return want == "" || Clean(want) == got }
 	ours := is(f.Line, c.Line) || f.Called && c.Direction == call.Between && is(f.Line, c.Peer)
 	return ours && is(f.Account, c.Account) && is(f.Country, c.Country) && is(f.Reason, c.Reason) &&
-		is(string(f.Direction), string(c.Direction)) && (is(f.Number, c.Number) || c.Number == "" && is(f.Number, c.Dialled)) &&
+		is(string(f.Direction), string(c.Direction)) && (is(f.Number, c.Number) || !f.Exact && c.Number == "" && is(f.Number, c.Dialled)) &&
 		(f.From.IsZero() || !c.Begun.Before(f.From.Truncate(time.Microsecond))) &&
 		(f.Until.IsZero() || c.Begun.Before(f.Until.Truncate(time.Microsecond))) && (f.Before == "" || c.ID < f.Before) && f.matchesMore(c)
 }

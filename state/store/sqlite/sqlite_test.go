@@ -201,8 +201,9 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 	}
 	defer db.Close()
 	for where, index := range map[string]string{
-		"account = 'a' AND id < 'x' AND id >= 'b'":                "INDEX cdr_account (account=? AND id>? AND id<?)",
-		"line = '2001' AND account || '' = 'a' AND id >= 'b'":     "INDEX cdr_line (line=? AND id>?)",
+		"account = 'a' AND id < 'x' AND id >= 'b'":            "INDEX cdr_account (account=? AND id>? AND id<?)",
+		"line = '2001' AND account || '' = 'a' AND id >= 'b'": "INDEX cdr_line (line=? AND id>?)",
+		"number = '+441'": "INDEX cdr_number (number=?)",
 		"peer = '2001' AND direction = 'between' AND line <> '1'": "INDEX cdr_peer (peer=?)",
 	} {
 		for _, query := range []string{

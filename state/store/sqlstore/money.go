@@ -242,7 +242,11 @@ func cdrWhere(f *store.CDRFilter, ofLine []string) *where {
 		w.text("account || '' = ?", f.Account)
 	}
 	w.text("country = ?", f.Country)
-	w.text("(number = ? OR number = '' AND dialled = ?)", f.Number)
+	if f.Exact { // the index of numbers has these in the order of the ids
+		w.text("number = ?", f.Number)
+	} else {
+		w.text("(number = ? OR number = '' AND dialled = ?)", f.Number)
+	}
 	w.text("reason = ?", f.Reason)
 	w.text("direction = ?", string(f.Direction))
 	w.text("id < ?", string(f.Before))

@@ -766,6 +766,7 @@ func cdrSides(t *testing.T, m store.Money) {
 		{"country", store.CDRFilter{Country: "GB"}, []int{5, 4, 3, 0}},
 		{"number", store.CDRFilter{Number: "+5351234567"}, []int{2}},
 		{"no number", store.CDRFilter{Number: "d"}, []int{4}},
+		{"a number and not what was dialled", store.CDRFilter{Number: "d", Exact: true}, nil},
 		{"reason", store.CDRFilter{Reason: "hangup", Line: "200"}, []int{3}},
 		{"direction", store.CDRFilter{Direction: call.In}, []int{5, 2}},
 		{"digits", store.CDRFilter{Digits: "9460"}, []int{5, 3, 0}},
