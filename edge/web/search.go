@@ -136,7 +136,7 @@ func (s *Server) foundAddr(q *query, f *desk.FoundAddr) *foundAddr {
 // lineView is a line as support needs it on the telephone.
 type lineOfView struct {
 	Handle   string
-	Facts    []factRow
+	Facts    []deskFact
 	Refused  []saidCall
 	Calls    []deskCall
 	Devices  []deviceRow
@@ -149,7 +149,7 @@ type lineOfView struct {
 // AsTheySee is where the customer's own page is shown.
 type AsTheySee struct{ Path string }
 
-type factRow struct{ Name, Value template.HTML }
+type deskFact struct{ Name, Value template.HTML }
 
 // saidCall is a refused call with the sentence that support reads aloud.
 type saidCall struct {
@@ -176,7 +176,7 @@ func (s *Server) lineOfPage(q *query, fault string) (page, error) {
 	}
 	v := lineOfView{Handle: l.Line.Handle(), Findings: s.findingRows(q, l.Findings), AsTheySee: AsTheySee{"/staff/customers/" + account.Handle(l.Customer.ID) + "?as=customer"}}
 	add := func(key word, value template.HTML) {
-		v.Facts = append(v.Facts, factRow{q.mark(key), value})
+		v.Facts = append(v.Facts, deskFact{q.mark(key), value})
 	}
 	add("support.customer", linkTo("/staff/customers/"+account.Handle(l.Customer.ID), name(customerName(&l.Customer))))
 	if l.Line.Name() != "" {
@@ -274,7 +274,7 @@ func (s *Server) helpLine(q *query) (page, error) {
 
 // customerOfView is a customer as support sees it.
 type customerOfView struct {
-	Facts    []factRow
+	Facts    []deskFact
 	Refused  []saidCall
 	Lines    []foundRow
 	Findings []relatedRow
@@ -297,7 +297,7 @@ func (s *Server) customerOf(q *query) (page, error) {
 	}
 	at := "/staff/customers/" + account.Handle(c.Customer.ID)
 	v := customerOfView{Path: at + "?as=customer", Findings: s.findingRows(q, c.Findings)}
-	add := func(key word, value template.HTML) { v.Facts = append(v.Facts, factRow{q.mark(key), value}) }
+	add := func(key word, value template.HTML) { v.Facts = append(v.Facts, deskFact{q.mark(key), value}) }
 	add("support.handle", bdi(account.Handle(c.Customer.ID)))
 	add("support.since", template.HTML(template.HTMLEscapeString(s.reader.date(q.at(c.Customer.Created))))) //nolint:gosec // escaped
 	add("support.lines", q.mark("support.lines-n", "n", c.Customer.Lines))
