@@ -12,10 +12,11 @@ import (
 
 type findingCmd struct {
 	remote
-	List  list[api.Finding, api.FindingFilter] `cmd:"" set:"limit=50" eg:"--open; --line 2001 --kind guessing; --limit 0 --json"`
-	Show  findingShow                          `cmd:"" help:"Show a finding: what it means, what to do, its evidence." eg:"17"`
-	Note  act[api.FindingNote, api.Finding]    `cmd:"" help:"Add a note to a finding: what was asked, found or agreed." route:"POST /v1/findings/{id}/notes" says:"Noted on finding {{.ID}}, which has {{count (len .Notes) \"note\" \"notes\"}}." eg:"17 \"called the owner: he is in Spain\"" detail:"Notes stay with the finding, with their author and time, and are never sent to customers."`
-	Close act[api.FindingID, api.Finding]      `cmd:"" help:"Close a finding that has been dealt with." route:"POST /v1/findings/{id}/close" says:"Finding {{.ID}} is closed: {{.Text}}" eg:"17" detail:"A repeat on the same day is counted and does not open it again; on another day it is a new finding."`
+	List   list[api.Finding, api.FindingFilter] `cmd:"" set:"limit=50" eg:"--open; --line 2001 --kind guessing; --limit 0 --json"`
+	Show   findingShow                          `cmd:"" help:"Show a finding: what it means, what to do, its evidence." eg:"17"`
+	Note   act[api.FindingNote, api.Finding]    `cmd:"" help:"Add a note to a finding: what was asked, found or agreed." route:"POST /v1/findings/{id}/notes" says:"Noted on finding {{.ID}}, which has {{count (len .Notes) \"note\" \"notes\"}}." eg:"17 \"called the owner: he is in Spain\"" detail:"Notes stay with the finding, with their author and time, and are never sent to customers."`
+	Report act[api.FraudReport, api.Reported]   `cmd:"" help:"Report a fraud, as a customer does on the pages: a finding comes of it." route:"POST /v1/reports" says:"Reported; the number to quote is {{.Code}}." eg:"--line 2001 \"calls to Cuba at night\""`
+	Close  act[api.FindingID, api.Finding]      `cmd:"" help:"Close a finding that has been dealt with." route:"POST /v1/findings/{id}/close" says:"Finding {{.ID}} is closed: {{.Text}}" eg:"17" detail:"A repeat on the same day is counted and does not open it again; on another day it is a new finding."`
 }
 
 type findingShow struct{ api.FindingID }

@@ -40,11 +40,14 @@ type words string
 
 func said(text string) words { return words(clean(text)) }
 
-func clean(text string) string {
+func clean(text string) string { return cleanTo(text, maxText) }
+
+// cleanTo is clean for a text of so many runes.
+func cleanTo(text string, most int) string {
 	var out strings.Builder
 	n := 0
 	for _, r := range text {
-		if n == maxText {
+		if n == most {
 			out.WriteRune('…')
 			break
 		}

@@ -37,6 +37,7 @@ const (
 	UnusualCalls        // unusual-calls: calls are unlike what their line usually does
 	UnusualTrial        // unusual-trial: what unusual-calls would have closed, were it more than a trial
 	RuleBack            // rule-back: a rule for unusual calls was too often wrong and is trusted less
+	Reported            // reported: somebody of a customer's reported a fraud
 	NumKinds
 )
 
@@ -104,6 +105,7 @@ var judges = map[string]func(*Event) ([]Finding, error){
 	fact.KindCallUnallocated: on(judgeUnallocated),
 	fact.KindCallsUnusual:    on(judgeUnusual),
 	fact.KindCallsRuleBack:   on(judgeRuleBack),
+	fact.KindFraudReported:   on(judgeReported),
 	fact.KindDeviceNew:       ofLine(judgeDevice),
 	fact.KindDeviceMoved:     ofLine(func(e *Event, b *fact.DeviceMoved) ([]Finding, error) { return judgeDevice(e, (*fact.DeviceNew)(b)) }),
 }

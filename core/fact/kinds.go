@@ -29,6 +29,7 @@ const (
 	KindCallsUnusual        = "calls.unusual"
 	KindCallsRuleBack       = "calls.rule-back"
 	KindCallsVouched        = "calls.vouched"
+	KindFraudReported       = "fraud.reported"
 	KindCustomerAdded       = "customer.added"
 	KindCustomerChanged     = "customer.changed"
 	KindCustomerDeleted     = "customer.deleted"
@@ -135,6 +136,7 @@ var Kinds = [...]string{
 	KindCallsUnusual,
 	KindCallsRuleBack,
 	KindCallsVouched,
+	KindFraudReported,
 	KindCustomerAdded,
 	KindCustomerChanged,
 	KindCustomerDeleted,
@@ -1747,6 +1749,46 @@ func (f *CallsVouched) Kind() string { return KindCallsVouched }
 // Row is the fact as the journal keeps it.
 func (f *CallsVouched) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallsVouched, 1, "", s, f.Append(buffer()))
+}
+
+// FraudReported is fraud.reported: somebody of the customer's reported a fraud to the provider's staff.
+type FraudReported struct {
+	By   string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Code string // what the one who reported it was given to quote
+	Text string // the same as a sentence
+}
+
+// Append writes the JSON object after b.
+func (f *FraudReported) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "code", f.Code)
+	b = putText(b, "text", f.Text)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *FraudReported) Decode(body []byte) error {
+	*f = FraudReported{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "code":
+			return v.text(&f.Code)
+		case "text":
+			return v.text(&f.Text)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *FraudReported) Kind() string { return KindFraudReported }
+
+// Row is the fact as the journal keeps it.
+func (f *FraudReported) Row(at time.Time, s Subject) Row {
+	return row(at, KindFraudReported, 1, "", s, f.Append(buffer()))
 }
 
 // CustomerAdded is customer.added: a customer was added.

@@ -41,6 +41,8 @@ func empty(kind string) Body {
 		return new(CallsRuleBack)
 	case KindCallsVouched:
 		return new(CallsVouched)
+	case KindFraudReported:
+		return new(FraudReported)
 	case KindCustomerAdded:
 		return new(CustomerAdded)
 	case KindCustomerChanged:

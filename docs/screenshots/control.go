@@ -151,7 +151,7 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 		if line == "2011" {
 			return nil
 		}
-		return []location.Binding{{Contact: "sip:x@192.168.1.7", Received: netip.MustParseAddrPort("192.0.2.44:5060"), Transport: "tcp", UserAgent: "Yealink SIP-T46S 66.86.0.15"}}
+		return []location.Binding{{Contact: "sip:x@192.168.1.7", Received: netip.MustParseAddrPort("192.0.2.44:5060"), Transport: "tcp", UserAgent: "Yealink SIP-T46S 66.86.0.15", Heard: time.Now().Add(-8 * time.Second)}}
 	}
 	devices := device.New(device.Options{Store: o.db, Place: func(a netip.Addr) geo.Place {
 		if a == netip.MustParseAddr("203.0.113.9") {
@@ -278,6 +278,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("line", "/lines/2003", "Ana, mobile app"),
 		page("line-fit", "/lines/2001/fit?stops=1", "Your last year fits"),
 		page("lines", "/lines", "5 lines"),
+		page("report", "/report", "What happened?"),
 		page("setup", "/lines/2003/setup", "Set up a phone"),
 		page("changes", "/changes", "1 change waits"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),

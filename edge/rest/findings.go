@@ -21,6 +21,7 @@ var _ = serves(func(s *Server) {
 	listed[api.Finding](s, staged(s.watch, s.listFindings))
 	shown[api.Finding](s, staged(s.watch, s.getFinding))
 	route(s, created(op(http.MethodPost, one+"/notes", "note-finding", tag, "Add a note to a finding")), staged(s.watch, s.noteFinding))
+	route(s, created(op(http.MethodPost, "/v1/reports", "report-fraud", tag, "Report a fraud to the provider's staff; a finding comes of it")), staged(s.watch, s.reportFraud))
 	done := op(http.MethodPost, one+"/close", "close-finding", tag, "Close a finding that has been dealt with")
 	done.Errors = append(done.Errors, http.StatusConflict)
 	route(s, done, staged(s.watch, s.closeFinding))
@@ -112,6 +113,37 @@ func (s *Server) noteFinding(ctx context.Context, w *watch.Watch, in *api.Findin
 		return out, s.about(err, "finding", strconv.FormatInt(in.ID, 10))
 	}
 	return s.getFinding(ctx, w, &in.FindingID)
+}
+
+func (s *Server) reportFraud(ctx context.Context, w *watch.Watch, in *api.FraudReport) (out api.Reported, err error) {
+	b := &in.Body
+	text := strings.TrimSpace(b.Text)
+	if text == "" {
+		return out, invalid("text", b.Text, "what happened")
+	}
+	if ours := own(ctx); ours != "" && b.Customer == "" {
+		b.Customer = account.FullIdentity(ours)
+	}
+	line := ""
+	if b.Line != "" {
+		l, err := s.line(ctx, b.Line)
+		if err != nil {
+			return out, err
+		}
+		line = l.ID()
+		if b.Customer == "" {
+			b.Customer = account.FullIdentity(l.Customer())
+		}
+	}
+	c, err := s.customer(ctx, b.Customer)
+	if err != nil {
+		return out, err
+	}
+	if l, ok := s.d.Book.Line(line); ok && l.Customer() != c.ID {
+		return out, invalid("customer", b.Customer, "the customer of line "+b.Line)
+	}
+	out.Code, err = w.Report(ctx, by(ctx), c.ID, line, text)
+	return out, err
 }
 
 func (s *Server) closeFinding(ctx context.Context, w *watch.Watch, in *api.FindingID) (out api.Finding, err error) {

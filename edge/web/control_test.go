@@ -454,6 +454,27 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestReport: what is reported comes into the journal with who said it, and the answer has its number.
+func TestReport(t *testing.T) {
+	c := newControl(t)
+	b := c.prove("rita", person.Reader)
+	c.shows("nothing said", b.post("/report", "calls", " "), "Say what happened")
+	want(t, "another's line", b.post("/report", "calls", "x", "line", "3001"), 404, "There is no such page")
+	w := b.post("/report", "calls", "Cuba "+hostileName, "when", "at three", "there", "no", "line", "2001")
+	want(t, "a report", w, 303, "/report?code=")
+	code := strings.TrimPrefix(w.Header().Get("Location"), "/report?code=")
+	c.shows("its number", b.get("/report?code="+code), "We have your report", code)
+	if c.shows("no number", b.get("/report?code=<b>")).one(t, "main h1") != "What happened?" {
+		t.Error("a number of another form was taken")
+	}
+	var said fact.FraudReported
+	rows, err := c.db.Facts(t.Context(), store.FactFilter{Kind: fact.KindFraudReported})
+	fatal(t, err)
+	if len(rows) != 1 || said.Decode(rows[0].Body) != nil || said.By != "acme/rita" || said.Code != code || !strings.HasSuffix(said.Text, "Noticed: at three. Nobody is in the building.") || account.Handle(rows[0].Line) != "2001" {
+		t.Errorf("%+v %+v", rows, said)
+	}
+}
+
 // controlPages are those of customers, with who may post there at least.
 var controlPages = []struct {
 	path string

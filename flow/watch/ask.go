@@ -7,8 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"ringfence/core/account"
+	"ringfence/core/detect"
 	"ringfence/core/fact"
 	"ringfence/core/money"
+	"ringfence/flow/book"
 	"ringfence/state/store"
 )
 
@@ -58,6 +61,29 @@ func (w *Watch) Note(ctx context.Context, id int64, actor, text string) error {
 	n := store.Note{At: time.Now(), By: strings.ToValidUTF8(actor[:min(len(actor), 100)], ""), Text: strings.ToValidUTF8(text[:min(len(text), MaxNote)], "")}
 	noted := fact.FindingNoted{By: n.By, Finding: id, Key: f.Key, Text: n.Text}
 	return w.o.Store.NoteFinding(ctx, id, n, noted.Row(n.At, fact.Subject{Line: f.Line, Account: f.Account}))
+}
+
+// MaxReport is how long a report may be, in bytes; a customer has mostReports open at most.
+const (
+	MaxReport   = 2000
+	mostReports = 20
+)
+
+// Report puts what a customer says of a fraud into the journal, from which a finding comes; line is "" for all of the customer's. The code is what they
+// quote.
+func (w *Watch) Report(ctx context.Context, actor, customer, line, text string) (code string, err error) {
+	open, err := w.o.Store.Findings(ctx, Filter{Account: customer, Kind: detect.Reported.String(), Open: true, Limit: mostReports})
+	if err != nil {
+		return "", err
+	}
+	if len(open) == mostReports {
+		return "", &book.Invalid{Field: "text", Found: text[:min(len(text), 40)], Want: "fewer reports that nobody has closed yet: call us"}
+	}
+	text = strings.ToValidUTF8(text[:min(len(text), MaxReport)], "")
+	code = strings.TrimPrefix(book.Identify(""), account.Mark)
+	said := fact.FraudReported{By: actor, Code: code, Text: text}
+	_, err = w.o.Store.Advance(ctx, store.Step{Stage: Stage, Facts: []store.Fact{said.Row(time.Now(), fact.Subject{Line: line, Account: customer})}})
+	return code, err
 }
 
 // Used is what a line or account has used so far and was not billed for.

@@ -56,6 +56,23 @@ type FindingNote struct {
 	Body NewNote `embed:""`
 }
 
+// FraudReport is what somebody reports.
+type FraudReport struct {
+	Body NewReport `embed:""`
+}
+
+// NewReport is a report of a fraud.
+type NewReport struct {
+	Customer string `json:"customer,omitempty" maxLength:"60" help:"Customer whom it is about; yours, if you are one of its people." placeholder:"CUSTOMER" predict:"customer"`
+	Line     string `json:"line,omitempty" maxLength:"80" help:"Line that it is about." placeholder:"LINE" predict:"line"`
+	Text     string `json:"text" maxLength:"2000" arg:"" help:"What happened, at most 2,000 bytes."`
+}
+
+// Reported is what a report is known by.
+type Reported struct {
+	Code string `json:"code" doc:"to quote; the finding that comes of it has it too"`
+}
+
 // FindingFilter selects findings.
 type FindingFilter struct {
 	Open     bool   `query:"open" doc:"only open findings" help:"Only open findings."`
