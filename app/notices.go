@@ -116,7 +116,13 @@ func (a *App) hookKey() (webhook.Key, error) {
 
 func help(cfg *config.Config) notify.Help {
 	h := &cfg.Provider.Help
-	return notify.Help{Provider: cfg.Provider.Name, Mail: h.Mail, Phone: h.Phone, Text: h.Text, Hours: h.Hours, Page: h.Page}
+	out := notify.Help{Provider: cfg.Provider.Name, Mail: h.Mail, Phone: h.Phone, Text: h.Text, Hours: h.Hours, Page: h.Page, Holidays: h.Holidays}
+	for _, text := range h.Departments {
+		if d, err := notify.ParseDepartment(text); err == nil { // the configuration was checked
+			out.Departments = append(out.Departments, d)
+		}
+	}
+	return out
 }
 
 // senderDomain is what Message-IDs end with.

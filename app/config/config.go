@@ -220,6 +220,13 @@ type Help struct {
 
 	// Page is the address of the provider's help page: "https://example.net/help".
 	Page string `toml:"page"`
+
+	// Departments is the list of those that customers reach, each with what it has, as the page /help shows them:
+	// ["Support; phone 020 7946 0999; text 07700 900999; mail help@example.net; open mon-fri 08:00-18:00"].
+	Departments []string `toml:"departments"`
+
+	// Holidays is the list of days on which no department is open: ["2026-12-25"].
+	Holidays []string `toml:"holidays"`
 }
 
 // Plan is a numbering plan other than the built-in one. It is used only when provider.plan is "custom". Which numbers

@@ -7,8 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"ringfence/core/account"
+	"ringfence/flow/notify"
 )
 
 // shield checks what keeps attackers out: lists, feeds and counters.
@@ -69,6 +71,14 @@ func (v *validator) notices() {
 		v.noMail()
 	}
 	v.check(h.Mail == "" || isMail(h.Mail), "provider.help.mail", h.Mail, `a mail address ("help@example.net")`)
+	for _, d := range h.Departments {
+		_, err := notify.ParseDepartment(d)
+		v.check(err == nil, "provider.help.departments", d, notify.DepartmentForm)
+	}
+	for _, day := range h.Holidays {
+		_, err := time.Parse(time.DateOnly, day)
+		v.check(err == nil, "provider.help.holidays", day, `days ("2026-12-25")`)
+	}
 	v.check(h.Page == "" || schemeOf(h.Page, "https", "http"), "provider.help.page", h.Page, `"https://…"`)
 	v.web()
 }

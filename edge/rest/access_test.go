@@ -95,7 +95,7 @@ var bodies = map[string]string{
 	"judge-device": `{"place":"x","family":"y","verdict":"mine"}`, "decide": `{"line":"CUSTOMER-1","to":"02079460000"}`,
 	"add-contact": `{"id":"x","mail":"x@example.com"}`, "change-contact": `{"name":"x"}`, "add-restriction": `{"line":"CUSTOMER-1","closes":"CU"}`,
 	"ask": `{"field":"max-calls","value":"50"}`, "add-person": `{"id":"new","role":"reader"}`, "change-person": `{"name":"x"}`,
-	"set-cooling-off": `{"wait_seconds":86400}`, "hurry-change": `{"why":"x"}`, "add-person-token": `{"name":"x","scopes":["read"],"until":"+2d"}`, "add-staff-token": `{"name":"x","scopes":["read"],"until":"+2d"}`,
+	"report-fraud": `{"line":"CUSTOMER-1","text":"x"}`, "set-cooling-off": `{"wait_seconds":86400}`, "hurry-change": `{"why":"x"}`, "add-person-token": `{"name":"x","scopes":["read"],"until":"+2d"}`, "add-staff-token": `{"name":"x","scopes":["read"],"until":"+2d"}`,
 }
 
 // queries name a customer's things where the path does not.

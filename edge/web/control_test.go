@@ -27,6 +27,7 @@ import (
 	"ringfence/flow/fit"
 	"ringfence/flow/gate"
 	"ringfence/flow/location"
+	"ringfence/flow/notify"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -472,6 +473,35 @@ func TestReport(t *testing.T) {
 	fatal(t, err)
 	if len(rows) != 1 || said.Decode(rows[0].Body) != nil || said.By != "acme/rita" || said.Code != code || !strings.HasSuffix(said.Text, "Noticed: at three. Nobody is in the building.") || account.Handle(rows[0].Line) != "2001" {
 		t.Errorf("%+v %+v", rows, said)
+	}
+}
+
+// TestHelp says which department is there, with links that do what they say.
+func TestHelp(t *testing.T) {
+	l := newLinks()
+	help := testHelp
+	for _, text := range []string{"Fraud <desk>; phone 0161 496 0123", "Never; mail a@example.net; open 2001-01-01 08:00-09:00", "Always; text 07700 900999; open mon-sun 00:00-24:00"} {
+		d, err := notify.ParseDepartment(text)
+		fatal(t, err)
+		help.Departments = append(help.Departments, d)
+	}
+	s, err := New(Deps{Genuine: l.Genuine, Link: l.Link, Use: l.Use, Help: help}, Options{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
+	fatal(t, err)
+	w := get(s, "/help")
+	d := parsePage(t, w.Body)
+	checkPage(t, d)
+	checkPolicy(t, w, d)
+	if h := d.one(t, "main h1"); h != "Always is open now" {
+		t.Errorf("%q", h)
+	}
+	for _, href := range []string{"tel:01614960123", "sms:07700900999", "mailto:a@example.net"} {
+		d.one(t, "main a[href="+href+"]")
+	}
+	d.one(t, "footer a[href=/help]")
+	plain := parsePage(t, get(newServer(t, l), "/help").Body)
+	checkPage(t, plain)
+	if h := plain.one(t, "main h1"); h != "How to reach us" {
+		t.Errorf("%q", h)
 	}
 }
 

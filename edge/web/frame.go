@@ -214,6 +214,7 @@ func (s *Server) broken(w http.ResponseWriter, err error) {
 type help struct {
 	Provider, Hours string
 	Routes          []contactRoute
+	Page            string // where departments are; "" is nowhere
 }
 
 type contactRoute struct {
@@ -221,10 +222,8 @@ type contactRoute struct {
 	URL          template.URL
 }
 
-// newHelp makes links of the operator's contact routes. They come from the configuration, and are checked nevertheless.
-func newHelp(h notify.Help, words *catalogue) help {
-	out := help{Provider: h.Provider, Hours: h.Hours}
-	out.Provider = cmp.Or(out.Provider, words.say("frame.provider"))
+// routesOf makes links of how somebody is reached. They come from the configuration, and are checked nevertheless.
+func routesOf(words *catalogue, phone, text, mail, page string) (out []contactRoute) {
 	digits := func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if r >= '0' && r <= '9' || r == '+' {
@@ -235,16 +234,27 @@ func newHelp(h notify.Help, words *catalogue) help {
 	}
 	add := func(label word, shown, url string) {
 		if shown != "" {
-			out.Routes = append(out.Routes, contactRoute{words.say(label), shown, template.URL(url)}) // built from digits, or escaped below
+			out = append(out, contactRoute{words.say(label), shown, template.URL(url)}) //nolint:gosec // built from digits, or escaped by the template
 		}
 	}
-	add("frame.call", h.Phone, "tel:"+digits(h.Phone))
-	add("frame.text", h.Text, "sms:"+digits(h.Text))
-	if !strings.ContainsFunc(h.Mail, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`<>"?&#%`, r) }) {
-		add("frame.write", h.Mail, "mailto:"+h.Mail)
+	add("frame.call", phone, "tel:"+digits(phone))
+	add("frame.text", text, "sms:"+digits(text))
+	if !strings.ContainsFunc(mail, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`<>"?&#%`, r) }) {
+		add("frame.write", mail, "mailto:"+mail)
 	}
-	if strings.HasPrefix(h.Page, "https://") || strings.HasPrefix(h.Page, "http://") {
-		add("frame.visit", strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(h.Page, "https://"), "http://"), "/"), h.Page)
+	if strings.HasPrefix(page, "https://") || strings.HasPrefix(page, "http://") {
+		add("frame.visit", strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(page, "https://"), "http://"), "/"), page)
+	}
+	return out
+}
+
+// newHelp is how the operator is reached.
+func newHelp(h notify.Help, words *catalogue) help {
+	out := help{Provider: h.Provider, Hours: h.Hours}
+	out.Provider = cmp.Or(out.Provider, words.say("frame.provider"))
+	out.Routes = routesOf(words, h.Phone, h.Text, h.Mail, h.Page)
+	if len(h.Departments) > 0 {
+		out.Page = "/help"
 	}
 	return out
 }

@@ -56,6 +56,9 @@ type Help struct {
 	Text     string // number for text messages
 	Hours    string // "Mon–Fri 9–17, at other times leave a message"
 	Page     string // URL
+
+	Departments []Department
+	Holidays    []string // days on which none is open, in the provider's zone: "2026-12-25"
 }
 
 // Options of New.
