@@ -12,5 +12,6 @@ func (a *App) openDesk() (*desk.Desk, error) {
 	return desk.New(desk.Options{
 		Store: a.store, Records: a.money, Book: a.book, Exposure: a.exposure, Watch: func() *watch.Watch { return a.watch }, Bans: func() *ban.List { return a.shield.bans },
 		Notices: func() *notify.Notifier { return a.notices }, Devices: a.shield.devices, Calls: a.gate.InProgress, Phones: a.location.Lookup, Vouch: a.vouch,
+		Tallies: a.store.Tallies, Guard: a.door.Guard, Rules: a.rules, Agree: a.agree,
 	})
 }

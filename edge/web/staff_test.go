@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringfence/core/account"
+	"ringfence/core/habit"
 	"ringfence/core/money"
 	"ringfence/core/person"
 	"ringfence/core/rating"
@@ -20,6 +21,7 @@ import (
 	"ringfence/flow/desk"
 	"ringfence/flow/exposure"
 	"ringfence/flow/react"
+	"ringfence/flow/status"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 	"ringfence/state/store/memory"
@@ -34,6 +36,7 @@ type desks struct {
 	line    string
 	bans    *ban.List
 	records *memory.Engine
+	agreed  []string
 }
 
 func newDesks(t *testing.T) *desks {
@@ -55,12 +58,18 @@ func newDesks(t *testing.T) *desks {
 	fatal(t, err)
 	staff, err := desk.New(desk.Options{
 		Store: h.db, Records: d.records, Book: h.book, Exposure: figures, Watch: func() *watch.Watch { return w }, Bans: func() *ban.List { return d.bans },
+		Tallies: h.db.Tallies, Rules: func(context.Context) ([]react.Rule, error) {
+			return []react.Rule{{Name: "day", Life: habit.Shadow, Set: habit.Live, Why: react.TooWide, Stages: map[string]react.Figures{"shadow": {Fired: 12, Honest: 1, Stopped: 30, Saved: 12_340_000}}}}, nil
+		},
+		Agree: func(_, rule string) bool { d.agreed = append(d.agreed, rule); return true },
 		Vouch: func(ctx context.Context, actor, line, customer, key string) error {
 			return react.Vouch(ctx, h.db, h.book, actor, line, customer, key)
 		},
 	})
 	fatal(t, err)
 	deps := h.Server.d
+	deps.Status, err = status.New(status.Options{Store: h.db, Node: "a", Key: make([]byte, 32), Zone: time.UTC, Home: func(string) bool { return true }})
+	fatal(t, err)
 	deps.Book, deps.Desk, deps.Watch, deps.Exposure, deps.SignedIn = h.book, staff, w, figures, nil
 	h.Server, err = New(deps, h.Server.o)
 	fatal(t, err)

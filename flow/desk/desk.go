@@ -15,8 +15,10 @@ import (
 	"ringfence/flow/device"
 	"ringfence/flow/exposure"
 	"ringfence/flow/gate"
+	"ringfence/flow/guard"
 	"ringfence/flow/location"
 	"ringfence/flow/notify"
+	"ringfence/flow/react"
 	"ringfence/flow/watch"
 	"ringfence/state/store"
 )
@@ -37,6 +39,10 @@ type Options struct {
 	Watch    func() *watch.Watch
 	Bans     func() *ban.List
 	Notices  func() *notify.Notifier
+	Tallies  func(ctx context.Context, under string, from time.Time, yield func(store.Tally) error) error
+	Guard    *guard.Guard
+	Rules    func(ctx context.Context) ([]react.Rule, error)
+	Agree    func(actor, rule string) bool
 	Devices  *device.Devices
 	Calls    func() []gate.InProgress
 	Phones   func(line string, now time.Time) []location.Binding
