@@ -170,6 +170,7 @@ func (a *App) openDoor() error {
 	a.door, err = door.New(door.Options{
 		Book: a.book, Phones: a.location, Devices: a.shield.devices, Gate: a.gate,
 		Strangers: a.shield.flood, WrongTags: a.shield.tags,
+		PanicCode: func() string { p := a.config().Provider; return p.LockCode() },
 		Guard: guard.Options{
 			Options: auth.Options{Realm: cfg.SIP.Realm, NonceTTL: cfg.SIP.NonceLifetime.Duration, Algorithms: cfg.SIP.Algorithms},
 			Lockout: guard.Lockout{

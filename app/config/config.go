@@ -199,6 +199,10 @@ type Provider struct {
 	// statement is recorded; nothing is credited by itself.
 	ExposurePromise bool `toml:"exposure-promise" reload:"live"`
 
+	// PanicCode locks a line when one of its phones dials it: its calls are cut, only emergency calls go out, and its contacts are notified. It begins with a
+	// star, so that it is no number; the digits of the default are LOCK on the keys. An exchange of a customer's has to pass it on. "off" is none.
+	PanicCode string `toml:"panic-code" default:"*5625*" form:"star-code" reload:"live"`
+
 	CustomPlan Plan     `toml:"custom-plan"`
 	Help       Help     `toml:"help"`
 	Settings   Settings `toml:"settings"`

@@ -10,6 +10,14 @@ import (
 	"ringfence/core/restrict"
 )
 
+// LockCode is what locks a line when one of its phones dials it; "": nothing does.
+func (p *Provider) LockCode() string {
+	if p.PanicCode == "off" {
+		return ""
+	}
+	return p.PanicCode
+}
+
 // Account is the provider's link of the chain of settings. A validated configuration gives no error.
 func (p *Provider) Account() (account.Settings, error) {
 	parsed, faults := p.parse()

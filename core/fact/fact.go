@@ -52,6 +52,9 @@ func (r *Row) Trim() bool {
 // ByAnswer is who did what the answer to a notice asked for, as facts and mails say it.
 const ByAnswer = "the answer to a notice"
 
+// ByCode is who locked a line whose panic code was dialled on one of its phones.
+const ByCode = "a phone of the line, which dialled the panic code"
+
 // Subject is whom a fact is about; each may be empty.
 type Subject struct {
 	Line    string

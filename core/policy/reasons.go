@@ -74,6 +74,9 @@ const (
 	NoLoginHeld    // no-login-held
 	ManyLoginsHeld // many-logins-held (count)
 
+	// what dialling the panic code did. 480 as above: phones show its text, and no exchange tries another carrier
+	LockedByCode // locked-by-code
+
 	// the route
 	NoTrunk          // no-trunk
 	TrunksFailed     // trunks-failed: every route was tried (count)
@@ -148,6 +151,7 @@ var reasons = [NumReasons]told{
 	LoginAdmitted:        {"login-admitted", account.UnitNone, 480, causeNormal, plain("done: the waiting phone can log in within the hour, with tight limits for a day")},
 	NoLoginHeld:          {"no-login-held", account.UnitNone, 404, causeNormal, plain("no login of this line is waiting: let the new phone log in with the right password, then dial this code again within the hour")},
 	ManyLoginsHeld:       {"many-logins-held", account.UnitCount, 404, causeNormal, manyHeldText},
+	LockedByCode:         {"locked-by-code", account.UnitNone, 480, causeNormal, plain("done: the line is locked and its calls are cut. Only emergency calls are possible until it is unlocked")},
 	NoTrunk:              {"no-trunk", account.UnitNone, 502, causeNoRoute, plain("no trunk is in service for this call")},
 	TrunksFailed:         {"trunks-failed", account.UnitCount, 502, causeNetwork, trunksText},
 	StoreUnavailable:     {"store-unavailable", account.UnitNone, 503, causeTemporary, plain("the call cannot be recorded at the moment, so it cannot be charged: only emergency calls are possible")},

@@ -73,13 +73,13 @@ func (a *Answers) notMine(ctx context.Context, x *notify.Answer) (string, error)
 	if !ok {
 		return "This line no longer exists. There was nothing left to do.", nil
 	}
-	ended := a.Door.CutCalls(x.Line)
+	ended := a.Door.CutCalls(x.Line, fact.ByAnswer)
 	if !l.CutsCalls() { // a lock that let calls continue no longer does, on any node
 		if _, err := a.Book.Lock(ctx, fact.ByAnswer, x.Line, "its owner says that somebody else used its login", account.CallsCut); err != nil {
 			return "", err
 		}
 	}
-	ended += a.Door.CutCalls(x.Line) // what began meanwhile
+	ended += a.Door.CutCalls(x.Line, fact.ByAnswer) // what began meanwhile
 	if _, err := a.Book.SetPassword(ctx, fact.ByAnswer, x.Line, ""); err != nil {
 		return "", err
 	}

@@ -12,10 +12,10 @@ import (
 // auto is who the journal names where nobody in particular acted.
 const auto = "auto"
 
-// MayUnlock says that somebody may open what by has locked: a customer's people what they locked themselves, what an answer to a notice locked, and
+// MayUnlock says that somebody may open what by has locked: a customer's people what they locked themselves, what an answer to a notice or the panic code locked, and
 // what was locked without a person. A lock of the provider's, for an unpaid bill say, is the provider's to open.
 func MayUnlock(who *person.Who, by string) bool {
-	return who.Customer == "" || ours(who, by) || by == fact.ByAnswer || by == auto
+	return who.Customer == "" || ours(who, by) || by == fact.ByAnswer || by == fact.ByCode || by == auto
 }
 
 // MayLift says that somebody may lift a restriction: a customer's people what a finding closed, and what they set themselves.

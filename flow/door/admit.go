@@ -18,6 +18,9 @@ func (d *Door) Admit(ctx context.Context, try gate.Attempt) (*gate.Plan, error) 
 	if try.Dialled == guard.AdmitCode && try.Line != "" {
 		return nil, d.admitHeld(&try)
 	}
+	if d.panics(&try) {
+		return nil, d.lockByCode(ctx, try.Line)
+	}
 	plan, err := d.o.Gate.Admit(ctx, try)
 	if err == nil && try.Line != "" && !plan.Always && !d.mayNow(try.Line, try.Source.Addr()) {
 		d.cut(plan.ID)

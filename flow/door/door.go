@@ -5,6 +5,7 @@ package door
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -33,6 +34,8 @@ type Options struct {
 	// Guard are the settings of logins. Line, As and what is asked of an address (Around.May, Usual, Own and Exempt) are set
 	// by New.
 	Guard guard.Options
+	// PanicCode is what locks a line when one of its phones dials it; nil or "": nothing does.
+	PanicCode func() string
 }
 
 // Door is safe for concurrent use.
@@ -41,6 +44,7 @@ type Door struct {
 
 	o         Options
 	owned     *book.Owned
+	locking   [16]sync.Mutex                                         // by line: of many who dial the panic code at once, one locks it
 	elsewhere atomic.Pointer[func(line string, found func(call.ID))] // see Serve
 }
 

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/habit"
 	"ringfence/core/phone"
 	"ringfence/core/policy"
@@ -27,6 +29,7 @@ import (
 	"ringfence/flow/guard"
 	"ringfence/flow/ledger"
 	"ringfence/flow/location"
+	"ringfence/state/store"
 	"ringfence/state/store/memory"
 )
 
@@ -34,8 +37,10 @@ import (
 type scene struct {
 	*Door
 	t        *testing.T
+	db       *booktest.Store
 	line     string // its identity
 	password string
+	code     string       // that locks the line
 	cut      chan call.ID // what the edge was told to hang up
 }
 
@@ -55,7 +60,7 @@ func newScene(t *testing.T) *scene {
 	must(t, err)
 	acme, err := b.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
 	must(t, err)
-	s := &scene{t: t, cut: make(chan call.ID, 100)}
+	s := &scene{t: t, db: db, cut: make(chan call.ID, 100)}
 	l, password, err := b.AddLine(ctx, "t", book.NewLine{ID: "2001", Customer: acme.ID})
 	must(t, err)
 	s.line, s.password = l.ID(), password
@@ -75,7 +80,7 @@ func newScene(t *testing.T) *scene {
 	s.Door, err = New(Options{
 		Book: b, Phones: phones, Gate: g, Devices: device.New(device.Options{Store: db, Elsewhere: phones.Elsewhere}),
 		Strangers: flood.New(flood.Options{}), WrongTags: flood.New(flood.Options{}),
-		Guard: guard.Options{Options: auth.Options{Realm: "test"}},
+		Guard: guard.Options{Options: auth.Options{Realm: "test"}}, PanicCode: func() string { return s.code },
 	})
 	must(t, err)
 	return s
@@ -371,6 +376,73 @@ func TestTheCodeThatAdmits(t *testing.T) {
 		if _, why := s.call(guard.AdmitCode, c.from, c.change); why != c.want {
 			t.Errorf("%s: %v, want %v", name, why, c.want)
 		}
+	}
+}
+
+// The panic code locks the line and cuts its calls whatever is spent, once, from a strange place and on probation too. It does nothing for who is outside the
+// IP lock, and does not take over a lock of the provider's.
+func TestThePanicCode(t *testing.T) {
+	s := newScene(t)
+	if _, why := s.call("*5625*", home); why != policy.NumberInvalid {
+		t.Errorf("switched off: %v", why)
+	}
+	s.code = "*5625*"
+	l := func() *book.Line {
+		l, _ := s.o.Book.Line(s.line)
+		return l
+	}
+	for _, refused := range []func(*gate.Attempt){func(a *gate.Attempt) { a.Restricted = true }, func(a *gate.Attempt) { a.Line, a.Trunk = "", "carrier" }, func(a *gate.Attempt) { a.Dialled += "1" }} {
+		if _, why := s.call("*5625*", home, refused); why == policy.LockedByCode || l().Locked() {
+			t.Errorf("%v, locked %t", why, l().Locked())
+		}
+	}
+	p, why := s.call("02079460000", home)
+	if why != policy.OK {
+		t.Fatal(why)
+	}
+	spent := []book.Setting{{Field: account.LineDayCap}, {Field: account.MaxCalls}, {Field: account.CallsPerMinute}}
+	_, err := s.o.Book.EditLine(t.Context(), "t", s.line, book.LineEdit{Set: spent})
+	must(t, err)
+	var all sync.WaitGroup
+	for n := range 20 {
+		all.Go(func() {
+			code := []string{"*5625*", "*5625*#", "*5625*%23"}[n%3]
+			if _, why := s.call(code, thief, func(a *gate.Attempt) { a.Tight, a.Full = "203.0.113.9/2026-11-29", true }); why != policy.LockedByCode {
+				t.Errorf("%s: %v", code, why)
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case id := <-s.cut:
+		if id != p.ID {
+			t.Errorf("cut %s, want %s", id, p.ID)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the call is up")
+	}
+	facts, err := s.db.Facts(t.Context(), store.FactFilter{Kind: fact.KindLineLocked})
+	must(t, err)
+	var body fact.LineLocked
+	must(t, body.Decode(facts[0].Body))
+	if len(facts) != 1 || !l().Locked() || body.By != fact.ByCode {
+		t.Errorf("%d facts, locked %t by %s", len(facts), l().Locked(), body.By)
+	}
+	if _, why := s.call("999", home); why != policy.OK {
+		t.Errorf("an emergency call: %v", why)
+	}
+	_, err = s.o.Book.Unlock(t.Context(), "t", s.line)
+	must(t, err)
+	_, err = s.o.Book.Lock(t.Context(), "staff/tom", s.line, "bill not paid", account.CallsEnd)
+	must(t, err)
+	if _, why := s.call("*5625*", home); why != policy.LockedByCode || l().LockWhy() != "bill not paid" {
+		t.Errorf("%v: %s", why, l().LockWhy())
+	}
+	_, err = s.o.Book.Unlock(t.Context(), "t", s.line)
+	must(t, err)
+	s.db.Break(booktest.Lost)
+	if _, why := s.call("*5625*", home); why != policy.StoreUnavailable || l().Locked() {
+		t.Errorf("a full disk: %v", why)
 	}
 }
 

@@ -20,22 +20,22 @@ func (d *Door) Followed(f *store.Fact) {
 		cuts := body.Decode(f.Body) == nil && fact.Part(body.After, &after) == nil && (after.Cut || after.LockCalls == account.CallsCut.String())
 		switch l, ok := d.o.Book.Line(f.Line); {
 		case !cuts || !ok || !l.Locked():
-		case body.By == fact.ByAnswer:
-			d.CutCalls(f.Line)
+		case body.By == fact.ByAnswer, body.By == fact.ByCode:
+			d.CutCalls(f.Line, body.By)
 		default:
 			d.o.Gate.CutLine(f.Line, policy.CutLocked)
 		}
 	}
 }
 
-// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, because its owner's answer says so. It says how many
-// were not ending already.
-func (d *Door) CutCalls(line string) (n int) {
+// CutCalls ends the calls that a line makes or has taken, but those to emergency numbers, because its owner's answer or the panic code says so. It says how
+// many were not ending already.
+func (d *Door) CutCalls(line, by string) (n int) {
 	for _, c := range d.o.Gate.Calls() {
 		if c.Class == phone.Emergency.String() || c.Line != line && c.Peer != line || d.o.Gate.Cutting(c.ID) {
 			continue
 		}
-		if d.o.Gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, fact.ByAnswer) {
+		if d.o.Gate.Cut(c.ID, policy.CutLocked, policy.Figures{}, by) {
 			n++
 		}
 	}
