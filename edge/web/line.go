@@ -362,7 +362,9 @@ func (s *Server) lineBanners(q *query, l *book.Line) (all []banner, err error) {
 		all = append(all, s.loginBanner(q, &findings[i]))
 	}
 	for _, r := range closedBy(l.Settings().Restrictions, q.now, l.Zone()) {
-		all = append(all, s.closedBanner(q, l, &r))
+		if len(findings) == 0 { // one answer is enough
+			all = append(all, s.closedBanner(q, l, &r))
+		}
 	}
 	if !l.Locked() {
 		return all, nil

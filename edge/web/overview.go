@@ -92,7 +92,7 @@ type lineRow struct {
 	Tags               []tag
 	Today              string
 	Meter              meter
-	Thief              string
+	Thief, Else        string // what a thief could cost, and from elsewhere where the line has an IP lock
 	Risk               bool
 	weight             int
 	amount             money.Micro
@@ -590,6 +590,9 @@ func thief(n *nowView, l *book.Line) string {
 
 func (s *Server) lineRow(q *query, l *book.Line, n *nowView, up int) lineRow {
 	r := lineRow{Path: linePath(l), Handle: l.Handle(), Name: l.Name(), Number: s.numberOf(l), Thief: thief(n, l), Risk: n.risk[l.ID()] > 0, Tags: s.tags(q, l, up)}
+	if len(l.Effective(q.now).Nets) > 0 {
+		r.Else = q.t("lines.elsewhere", "amount", coreexposure.Amount(0))
+	}
 	if s.d.Purses == nil {
 		return r
 	}
