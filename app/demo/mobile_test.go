@@ -13,7 +13,7 @@ import (
 )
 
 // samples is how many numbers of each country are looked at, spread over its mobile ranges.
-const samples = 800
+const samples = 120
 
 // Guards: most Italian mobiles were priced as special services, because voice mail shares their prefixes. libphonenumber says which numbers
 // are mobiles; each must have the price of its country's.
