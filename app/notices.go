@@ -13,6 +13,7 @@ import (
 	"ringfence/app/config"
 	"ringfence/core/account"
 	"ringfence/core/call"
+	"ringfence/core/habit"
 	"ringfence/core/secret"
 	rfmail "ringfence/edge/mail"
 	"ringfence/edge/web"
@@ -154,7 +155,7 @@ func (a *App) openWeb() error {
 		return err
 	}
 	a.web, err = web.New(web.Deps{
-		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Zone: a.book.Zone(""), Plan: a.book.Plan(),
+		Genuine: a.notices.Genuine, Link: a.notices.Link, Use: a.notices.Use, Help: help(&a.cfg), Status: a.public, Security: a.protections, Zone: a.book.Zone(""), Plan: a.book.Plan(),
 		People: a.people, SignIn: a.signInLink, ZoneOf: a.book.Zone,
 		SIP: phonesTo(&a.cfg.SIP), Book: a.book, Exposure: a.exposure, Fit: a.fit, Cooling: a.cooling, Desk: staff, Devices: a.shield.devices, Watch: a.watch, Calls: a.gate.InProgress, Others: a.others(), Cut: a.cutCall,
 		Purses: a.gate.Purses, Phones: a.location.Lookup, Facts: a.money.Facts, Vouch: a.vouch,
@@ -185,6 +186,16 @@ func phonesTo(c *config.SIP) web.SIP {
 		to.Server = listens[0].Addr().String()
 	}
 	return to
+}
+
+// protections are what the public page about security says is in force.
+func (a *App) protections() web.Protections {
+	cfg := a.config()
+	e := account.Resolve(time.Now(), a.book.Provider())
+	return web.Protections{
+		Premium: e.Values[account.Premium] > 0, Satellite: e.Values[account.Satellite] > 0, Watched: cfg.Watch.Calls == habit.Live.String(), Lockout: cfg.Login.Lockout != "off",
+		Mail: cfg.Mail.Server != "", Pages: true, PanicCode: cfg.Provider.LockCode(), Promise: cfg.Provider.ExposurePromise, LateFree: cfg.Provider.LateAnswers == "free",
+	}
 }
 
 // others lists the calls of other nodes; nil: there are none on this engine.

@@ -163,7 +163,9 @@ func (w *world) serve(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	deps := web.Deps{Genuine: w.n.Genuine, Link: w.n.Link, Use: w.n.Use, Help: help, Zone: london}
+	deps := web.Deps{Genuine: w.n.Genuine, Link: w.n.Link, Use: w.n.Use, Help: help, Zone: london, Security: func() web.Protections {
+		return web.Protections{Watched: true, Lockout: true, Mail: true, Pages: true, PanicCode: "*5625*"}
+	}}
 	if deps.Status, err = w.public(london); err != nil {
 		return err
 	}
@@ -233,7 +235,9 @@ func (w *world) setScenes(ctx context.Context) error {
 		scene{name: "status-incidents", folder: "pages", url: w.base + "/status/incidents", dark: true},
 		scene{name: "status-mail", folder: "pages", url: w.base + "/status/mail", dark: true},
 		scene{name: "status-fine", folder: "pages", url: w.late.base + "/status", dark: true, says: "Everything works"},
-		scene{name: "missing", folder: "pages", url: w.base + "/nothing-here", dark: true, says: "no such page"})
+		// The pages answer one address so many times in a minute: the other provider's have been asked less often by now.
+		scene{name: "security", folder: "pages", url: w.late.base + "/security", dark: true, says: "what each does not do"},
+		scene{name: "missing", folder: "pages", url: w.late.base + "/nothing-here", dark: true, says: "no such page"})
 	for _, s := range w.scenes {
 		if !strings.HasPrefix(s.url, "http://127.0.0.1:") {
 			return fmt.Errorf("the mail that was sent has no link for %s", s.name)

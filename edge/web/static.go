@@ -1,9 +1,7 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,6 +40,11 @@ func (s *Server) writeCopy(folder string) error {
 	if files["feed.json"], err = s.jsonBody(); err != nil {
 		return err
 	}
+	if s.d.Security != nil {
+		if files["security.html"], err = s.copiedSecurity(); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -62,12 +65,5 @@ func (s *Server) copied() ([]byte, error) {
 	q := &query{Request: &http.Request{}, words: s.words, zone: s.reader.zone, now: s.reader.now()}
 	v := s.statusView(q)
 	v.Copied = true
-	f := s.frame(&page{title: v.title(q), about: q.t("status.about", "provider", s.help.Provider), shape: "middle", data: v}, q, "")
-	f.JS, f.Logo = "", ""
-	var b bytes.Buffer
-	if err := s.pages["status"].Execute(&b, f); err != nil {
-		return nil, fmt.Errorf("the copy: %w", err)
-	}
-	out := bytes.ReplaceAll(b.Bytes(), []byte(`href="`+s.css.path+`"`), []byte(`href="ring.css"`))
-	return bytes.ReplaceAll(out, []byte(`href="/`), []byte(`href="`+s.o.URL+`/`)), nil
+	return s.copyOf(&page{name: "status", title: v.title(q), about: q.t("status.about", "provider", s.help.Provider), shape: "middle", data: v}, q)
 }

@@ -334,6 +334,7 @@ func (s *Server) entries() (out []entry) {
 			}
 		}
 	}
+	out = append(out, s.newsEntries()...)
 	slices.SortStableFunc(out, func(a, b entry) int { return b.At.Compare(a.At) })
 	return out[:min(len(out), 50)]
 }

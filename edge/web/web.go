@@ -50,7 +50,8 @@ type Deps struct {
 	// SignedIn is the person whose session a request has, or ErrNotSignedIn. nil: the one of People.
 	SignedIn func(r *http.Request) (Visitor, error)
 
-	Status *status.Status // nil: there are no status pages
+	Status   *status.Status     // nil: there are no status pages
+	Security func() Protections // what is in force; nil: there is no page about it
 
 	// What customers and staff see and change. Book, and with it all of these, is nil where there are only answers and the status.
 	Book     *book.Book
