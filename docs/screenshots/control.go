@@ -280,6 +280,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("lines", "/lines", "5 lines"),
 		page("report", "/report", "What happened?"),
 		page("setup", "/lines/2003/setup", "Set up a phone"),
+		page("countries", "/lines/2003/countries", "Line 2003 may call"),
 		page("changes", "/changes", "1 change waits"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),
 	}, stop, nil

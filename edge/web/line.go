@@ -41,7 +41,7 @@ type linesPageView struct {
 
 // lines lists lines by handle, from after on, or those whose number or name has what is looked for.
 func (s *Server) lines(q *query) (page, error) {
-	v := linesPageView{Find: field{Name: "q", Label: q.t("lines.find"), Value: q.form.Get("q"), Most: 80}}
+	v := linesPageView{Find: field{Name: "q", Label: q.t("lines.find"), Value: harmless(q.form.Get("q"), 80), Most: 80}}
 	after, sought := q.form.Get("after"), strings.ToLower(strings.TrimSpace(q.form.Get("q")))
 	v.Sought = sought != ""
 	all := s.d.Book.Lines(q.Customer, after, math.MaxInt)

@@ -172,7 +172,11 @@ func (s *Server) closeTo(q *query, l *book.Line) (page, error) {
 	if r.Hours, err = restrict.ParseHours(q.form.Get("hours")); err != nil {
 		return s.linePage(q, l, map[string]string{"hours": q.t("line.want-hours")}, "")
 	}
-	return s.saved(q, l, book.LineEdit{Restrict: &r}, "closes", linePath(l)+"#where")
+	back := linePath(l) + "#where"
+	if q.form.Get("back") == "countries" {
+		back = linePath(l) + "/countries"
+	}
+	return s.saved(q, l, book.LineEdit{Restrict: &r}, "closes", back)
 }
 
 // judge records whose a device is. One that is not the owner's leads to the lock.

@@ -40,9 +40,10 @@ type Options struct {
 type Desk struct {
 	o Options
 
-	mu      sync.Mutex // owns what follows
-	tariffs map[string]*exposure.Tariff
-	habits  map[string]habits // by line
+	mu        sync.Mutex // owns what follows
+	tariffs   map[string]*exposure.Tariff
+	habits    map[string]habits // by line
+	countries map[*rating.Deck]priced
 }
 
 // New makes a desk.
@@ -53,7 +54,7 @@ func New(o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, tariffs: map[string]*exposure.Tariff{}, habits: map[string]habits{}}, nil
+	return &Desk{o: o, tariffs: map[string]*exposure.Tariff{}, habits: map[string]habits{}, countries: map[*rating.Deck]priced{}}, nil
 }
 
 // Period is for which time a figure is wanted.

@@ -102,8 +102,8 @@ func Destinations(s *restrict.Set) string {
 			part = "numbers that begin with " + part
 		case abroad:
 			part = class + " numbers abroad"
-		case country(part) != "":
-			part = country(part)
+		case Country(part) != "":
+			part = Country(part)
 		default:
 			part += " numbers"
 		}

@@ -385,7 +385,7 @@ func readSeen(e map[string]any, source string) seen {
 	if as := scalar(e["asn"]); as != "" && as != "0" {
 		network = join(" ", network, "AS"+as)
 	}
-	s.Where = join(", ", country(scalar(e["country"])), network)
+	s.Where = join(", ", Country(scalar(e["country"])), network)
 	if s.Hosting && s.Where != "" {
 		s.Where += " (a data centre)"
 	}
@@ -397,8 +397,8 @@ func networkOf(e map[string]any) string {
 	return join(", ", strange(scalar(e["net"]), 60), readSeen(e, "").Where)
 }
 
-// country is the English name of an ISO 3166-1 code; "" of none that there is.
-func country(code string) string {
+// Country is the English name of an ISO 3166-1 code; "" of none that there is.
+func Country(code string) string {
 	if len(code) != 2 {
 		return ""
 	}
