@@ -760,10 +760,7 @@ func (s *Server) overviewVersion(q *query) (string, error) {
 		u := s.d.Watch.Used("account/" + q.Customer)[0]
 		fmt.Fprint(&b, u.Settled)
 	}
-	for i, l := range s.d.Book.Lines(q.Customer, "", math.MaxInt) {
-		if i == foldedLines {
-			break
-		}
+	for _, l := range s.d.Book.Lines(q.Customer, "", foldedLines) {
 		fmt.Fprint(&b, l.Locked(), l.Effective(q.now).Lists)
 	}
 	return b.String(), nil
