@@ -156,7 +156,7 @@ func (r *Rules) allowance(s *State, kind MeterKind, minute uint32) money.Micro {
 func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	who := s.who(f.Meter)
 	l := who.of(f.Life)
-	step, elsewhere := r.climb(who, f, minute), r.strangers(s, f, l, minute)
+	step, elsewhere := r.climb(s, f, minute), r.strangers(s, f, l, minute)
 	width := step
 	if elsewhere != nil { // everything is closed to where these calls come from: those from home need no wider answer
 		width = min(step, OneCountry)
@@ -178,14 +178,14 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 	}
 	f.Answer = Answer{Step: step, Whole: f.Meter.whole()}
 	lasts := r.Lasts[step]
-	switch again := minute-min(l.until, minute) < r.Remember && s.Account.age(minute) >= r.Learning; {
+	switch again := minute-min(l.until, minute) < r.Remember && s.Account.age(minute) >= r.Learning && !(s.Account.young && who.calm < calmWeeks); {
 	case again && (f.Call.oddAfter(l) || step == Narrow && l.fired > patience):
 		lasts = min(lasts<<min(l.fired, 5), longestAnswer) // one who waits for the end meets a longer one
 	case step == OneRange && !f.Call.oddAfter(l):
 		lasts = min(shortAnswer<<min(l.fired, 5), lasts) // nothing is odd but the money: the owner is notified, and can say that it was he
 	}
 	if f.Meter == Pace && step == Paid {
-		lasts = r.PaceLasts
+		lasts = r.PaceLasts << min(l.fired, 3)
 	}
 	until := minute + lasts
 	closes := append(r.closes(s, f, width, minute), elsewhere...)
@@ -199,6 +199,9 @@ func (r *Rules) answer(s *State, f *Finding, minute uint32) {
 		return
 	}
 	fresh := uint16(minute/(24*60)) - uint16(r.Forget)
+	if !f.Call.oddAfter(l) {
+		fresh = uint16(minute/(24*60)) - justCalled // what is called again and again by a line that is otherwise itself becomes known
+	}
 	for _, m := range [...]*Memory{s.Line, s.Account} {
 		m.forget(fresh, f.Signs)
 		m.firedAt = minute
@@ -214,6 +217,9 @@ func (c *Call) oddAfter(l *ladder) bool {
 // stranger are the signs of somebody else. Those of many calls are also of a campaign.
 const stranger = 1<<OddHour | 1<<OddPlace | 1<<OddDevice | 1<<AfterLogin | 1<<HotBlock
 
+// justCalled is how many days are forgotten when calls that are not odd lead to an answer.
+const justCalled = 2
+
 // shortAnswer is how long the first answer to calls that are not odd holds, in minutes.
 const shortAnswer = 60
 
@@ -225,7 +231,8 @@ const patience = 2
 
 // climb is the next rung: higher than what is in force, or was until a few days ago, but no higher than the line's own habits allow. An answer that would
 // stop many honest calls is worse than what it saves.
-func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
+func (r *Rules) climb(s *State, f *Finding, minute uint32) Step {
+	who := s.who(f.Meter)
 	step, l := r.Meters[f.Meter].First, who.of(f.Life)
 	switch {
 	case !f.Call.oddAfter(l) && l.fired < patience: // it may well be the owner, who was notified
@@ -244,7 +251,7 @@ func (r *Rules) climb(who *Memory, f *Finding, minute uint32) Step {
 	if f.Novelty == New && !f.Call.oddAfter(l) && l.step < Narrow {
 		step = min(step, Narrow) // it is what is new that flows away: closing that is enough
 	}
-	for step > OneRange && int(who.price(prices[step], minute)) > int(r.MostStops[step])*sure(step, l) {
+	for step > OneRange && int(who.price(prices[step], s.Account.young, minute)) > int(r.MostStops[step])*sure(step, l) {
 		step--
 	}
 	return step
@@ -276,10 +283,10 @@ func (m *Memory) forget(since uint16, signs Signs) {
 	m.numbers.forget(since)
 	m.rows.forget(since)
 	if signs.Has(OddPlace) {
-		m.places.forget(since)
+		m.places.forgetStrange(since)
 	}
 	if signs.Has(OddDevice) {
-		m.devices.forget(since)
+		m.devices.forgetStrange(since)
 	}
 	m.fresh = [168]uint8{}
 }
@@ -288,6 +295,7 @@ func (m *Memory) forget(since uint16, signs Signs) {
 func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restrict.Restriction {
 	old := uint16(minute/(24*60)) - uint16(r.Forget)
 	known := restrict.Set{Ranges: numbersOf(s, old)}
+	known.Ranges = slices.DeleteFunc(known.Ranges, func(x restrict.Range) bool { return s.exceeded(x.Prefix) })
 	switch step {
 	case Tighten:
 		fewer := restrict.Restriction{Names: restrict.Set{Abroad: true, Classes: revenue}, Except: known, AtOnce: 1}
@@ -300,8 +308,8 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	case OneRange, OneCountry:
 		one := restrict.Restriction{Except: known}
 		one.Names.Ranges = f.Call.ranges()
-		if step == OneCountry && f.Novelty == New && f.Call.abroad {
-			one.Names.Countries = []phone.Country{f.Call.Country}
+		if step == OneCountry && f.Novelty == New {
+			f.Call.kind(&one.Names)
 		}
 		if one.Names.IsZero() {
 			return nil
@@ -310,11 +318,14 @@ func (r *Rules) closes(s *State, f *Finding, step Step, minute uint32) []restric
 	case Narrow:
 		dear := restrict.Restriction{Names: restrict.Set{Classes: revenue | 1<<phone.IntlPremium | 1<<phone.Satellite}, Except: known}
 		dear.Names.Ranges = f.Call.ranges()
+		f.Call.island(&dear.Names)
 		foreign := restrict.Restriction{Names: restrict.Set{Abroad: true}, Except: known}
 		foreign.Except.Countries = countriesOf(s, old)
 		return []restrict.Restriction{dear, foreign}
 	case Abroad:
-		return []restrict.Restriction{{Names: restrict.Set{Abroad: true, Classes: revenue, Ranges: f.Call.ranges()}, Except: known}}
+		all := restrict.Restriction{Names: restrict.Set{Abroad: true, Classes: revenue, Ranges: f.Call.ranges()}, Except: known}
+		f.Call.island(&all.Names)
+		return []restrict.Restriction{all}
 	}
 	return []restrict.Restriction{{Names: restrict.Set{Paid: true}, Except: known}}
 }
@@ -361,6 +372,28 @@ var revenue = func() (bits uint32) {
 	}
 	return bits
 }()
+
+// kind adds the country of a call abroad to what is closed, or what is dear at home in its place: an island, or a class that pays its holder.
+func (c *Call) kind(names *restrict.Set) {
+	switch {
+	case c.abroad:
+		names.Countries = []phone.Country{c.Country}
+	case c.Class.Revenue():
+		names.Classes |= 1 << c.Class
+	default:
+		c.island(names)
+	}
+}
+
+// island adds the country of a call to Jersey, Guernsey or the Isle of Man: they are dear, and not abroad, so that closing what is abroad leaves them open.
+func (c *Call) island(names *restrict.Set) {
+	if c.National && slices.Contains(islands, c.Country) {
+		names.Countries = []phone.Country{c.Country}
+	}
+}
+
+// islands are the countries that are called as numbers at home.
+var islands = []phone.Country{{'J', 'E'}, {'G', 'G'}, {'I', 'M'}}
 
 // ranges is the thousand-block of a call, as a restriction names it.
 func (c *Call) ranges() []restrict.Range {

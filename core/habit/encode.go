@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"ringfence/core/money"
@@ -13,16 +14,22 @@ import (
 // ErrMemory says that bytes are not what Append wrote.
 var ErrMemory = errors.New("not a memory of habits")
 
-// The version of the encoding, its first byte. Version 2 knew no Tighten: the steps above Notice were one less.
-const version = 3
+// Versions of the encoding, its first byte. Before withTighten the steps above Notice were one less; before withSpending it was not known what was spent
+// on a number.
+const (
+	oldest       = 2
+	withTighten  = 3
+	withSpending = 4
+	version      = withSpending
+)
 
 // versioned says that b begins with a version that can be read.
-func versioned(b []byte) bool { return len(b) > 0 && (b[0] == version || b[0] == version-1) }
+func versioned(b []byte) bool { return len(b) > 0 && b[0] >= oldest && b[0] <= version }
 
 // Append writes the memory after b, in at most MaxMemory bytes.
 func (m *Memory) Append(b []byte) []byte {
 	const usual = 1024 // bytes
-	e := encoder{append(slices.Grow(b, usual), version)}
+	e := encoder{b: append(slices.Grow(b, usual), version), version: version}
 	e.visit(m)
 	return e.b
 }
@@ -33,9 +40,9 @@ func Read(b []byte) (*Memory, error) {
 		return nil, fmt.Errorf("%w: version", ErrMemory)
 	}
 	m := &Memory{}
-	d := decoder{b: b[1:]}
+	d := decoder{b: b[1:], version: b[0]}
 	d.visit(m)
-	if b[0] < version {
+	if b[0] < withTighten {
 		for _, step := range [...]*Step{&m.ladder.step, &m.ladder.reached, &m.shadow.step, &m.shadow.reached} {
 			*step += Step(b2u(*step > Notice))
 		}
@@ -48,7 +55,7 @@ func Read(b []byte) (*Memory, error) {
 
 // AppendCall writes a call in progress after b.
 func AppendCall(b []byte, c *Call) []byte {
-	e := encoder{append(b, version)}
+	e := encoder{b: append(b, version)}
 	e.call(c)
 	return e.b
 }
@@ -69,7 +76,7 @@ func ReadCall(b []byte) (*Call, error) {
 
 // AppendWorld writes what is known across customers.
 func (w *World) Append(b []byte) []byte {
-	e := encoder{append(b, version)}
+	e := encoder{b: append(b, version)}
 	for of := range numSubjects {
 		seen := w.seen[of]
 		e.num(uint64(len(seen)))
@@ -107,13 +114,17 @@ func ReadWorld(b []byte) (*World, error) {
 	return w, nil
 }
 
-type encoder struct{ b []byte }
+type encoder struct {
+	b       []byte
+	version byte // of a Memory
+}
 
 func (e *encoder) num(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 
 type decoder struct {
-	b   []byte
-	bad bool
+	b       []byte
+	version byte // of a Memory
+	bad     bool
 }
 
 func (d *decoder) num() uint64 {
@@ -135,6 +146,7 @@ type visitor interface {
 	amount(*money.Micro)
 	flag(*bool)
 	hours(learnt, fresh *[168]uint8) // by themselves: there are many
+	has(version byte) bool           // what is written has what that version brought
 	// size gives how many elements there are, or reads it; most is the bound.
 	size(n, most int) int
 }
@@ -145,6 +157,7 @@ func (e *encoder) u16(p *uint16)         { e.num(uint64(*p)) }
 func (e *encoder) u8(p *uint8)           { e.num(uint64(*p)) }
 func (e *encoder) amount(p *money.Micro) { e.b = binary.AppendVarint(e.b, int64(*p)) }
 func (e *encoder) size(n, _ int) int     { e.num(uint64(n)); return n }
+func (e *encoder) has(v byte) bool       { return e.version >= v }
 func (e *encoder) flag(p *bool)          { e.num(uint64(b2u(*p))) }
 func (e *encoder) hours(learnt, fresh *[168]uint8) {
 	b := e.b
@@ -167,6 +180,7 @@ func (e *encoder) call(c *Call)    { layoutCall(e, c) }
 func (d *decoder) u64(p *uint64)   { *p = d.num() }
 func (d *decoder) visit(m *Memory) { layout(d, m) }
 func (d *decoder) call(c *Call)    { layoutCall(d, c) }
+func (d *decoder) has(v byte) bool { return d.version >= v }
 func (d *decoder) flag(p *bool)    { *p = d.bounded(1) == 1 }
 func (d *decoder) u32(p *uint32)   { *p = uint32(d.bounded(1<<32 - 1)) }
 func (d *decoder) u16(p *uint16)   { *p = uint16(d.bounded(1<<16 - 1)) }
@@ -198,6 +212,7 @@ func layout(v visitor, m *Memory) {
 	v.flag(&m.young)
 	v.u16(&m.week)
 	table(v, &m.numbers, maxNumbers)
+	spending(v, m)
 	table(v, &m.rows, maxRows)
 	table(v, &m.places, maxPlaces)
 	table(v, &m.devices, maxDevices)
@@ -246,6 +261,23 @@ func layout(v visitor, m *Memory) {
 	for i := range m.tries {
 		v.u64(&m.tries[i].key)
 		v.u32(&m.tries[i].at)
+	}
+}
+
+// spending is what numbers cost. Those that were known before it was counted are trusted at first.
+func spending(v visitor, m *Memory) {
+	for i := range m.numbers {
+		switch s := &m.numbers[i]; {
+		case s.key == 0:
+		case v.has(withSpending):
+			v.u16(&s.week)
+			v.u16(&s.most)
+		default:
+			s.most = math.MaxUint16
+		}
+	}
+	if v.has(withSpending) {
+		v.u8(&m.calm)
 	}
 }
 

@@ -257,6 +257,10 @@ func (r *Rules) charge(s *State, c *Call, held money.Micro, minute uint32) *Find
 	}
 	more := held - c.counted
 	c.counted = held
+	if more > 0 && c.surprising() && r.beyond(s, c, more, minute) {
+		c.level = r.row(s, c, uint16(minute/(24*60)))
+		c.novel = r.weight(s, c, minute)
+	}
 	r.count(s, c, more, minute)
 	if more <= 0 {
 		return nil
@@ -316,6 +320,7 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 		return
 	}
 	r.count(s, c, e.Amount-c.counted, minute)
+	s.spend(c, e.Amount-c.counted)
 	c.counted = e.Amount
 	s.Line.open -= min(s.Line.open, 1)
 	if !e.Answered || c.restricted || s.Line.closed() || s.Account.closed() {
@@ -324,7 +329,9 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 	day := uint16(minute / (24 * 60))
 	for _, m := range [...]*Memory{s.Line, s.Account} {
 		if c.surprising() && e.Talk > shortTalk { // a test call teaches nothing
-			m.numbers.see(c.Number, day, maxNumbers)
+			if n := m.numbers.see(c.Number, day, maxNumbers); n.n == 1 {
+				n.spend(e.Amount) // later calls are counted as they cost
+			}
 			m.rows.see(c.row(), day, maxRows)
 		}
 		m.fresh[c.Hour] = uint8(min(int(m.fresh[c.Hour])+perCall, 255))

@@ -29,6 +29,7 @@ type Memory struct {
 	// Calls that an answer would have stopped: of this week, and of the weeks before, which fade.
 	stopped, stops [numPrices]uint16
 
+	calm             uint8 // weeks without an answer
 	wanders, changes uint8 // new places and products lately, which fade
 
 	ladder        // of the answers
@@ -108,6 +109,7 @@ type seen struct {
 	key         uint64
 	first, last uint16 // days since 1970
 	n           uint16 // how often, saturating
+	week, most  uint16 // of a number, in pence: what was spent on it this week, and in the highest week of those before
 }
 
 // known is a table of keys in buckets of four, of which the longest unused gives way. It doubles up to its bound.
@@ -142,7 +144,7 @@ func (k *known) see(key uint64, day uint16, bound int) *seen {
 		s.n += b2u(s.n < math.MaxUint16)
 		return s
 	}
-	return k.put(seen{key, day, day, 1}, bound)
+	return k.put(seen{key: key, first: day, last: day, n: 1}, bound)
 }
 
 func b2u(b bool) uint16 {
@@ -195,6 +197,42 @@ func (k known) forget(since uint16) {
 	}
 }
 
+// forgetStrange drops what was first seen on a day or later and is not the customer's own.
+func (k known) forgetStrange(since uint16) {
+	for i := range k {
+		if k[i].first >= since && k[i].n < own {
+			k[i] = seen{}
+		}
+	}
+}
+
+// spend adds to what was spent on a number this week, or takes it back.
+func (s *seen) spend(more money.Micro) {
+	const pence = money.Pound / 100
+	s.week = uint16(min(max(money.Micro(s.week)+more/pence, 0), math.MaxUint16))
+}
+
+// trusted is for how many pence a week a number is known: for what it has cost before and some more. A short call makes nobody's number known for any money.
+func (s *seen) trusted() uint16 {
+	const little = 200 // pence
+	return uint16(min(int(s.most)*2+little, math.MaxUint16))
+}
+
+// turn learns what was spent on numbers in a week that has ended.
+func (k known) turn(doubted bool) {
+	for i := range k {
+		s := &k[i]
+		grown := s.trusted()
+		switch {
+		case s.most == 0: // the first week, of which every call was counted as one to a new number
+			grown = s.week
+		case doubted:
+			grown = s.most
+		}
+		s.most, s.week = max(s.most-s.most/16, min(s.week, grown)), 0
+	}
+}
+
 // origin notes where a call came from, or with what, and lately counts those that are new. A network is the customer's own once it has carried calls as the
 // customer has always made them.
 func (k *known) origin(key uint32, day uint16, most int, familiar bool, lately *uint8) {
@@ -203,7 +241,7 @@ func (k *known) origin(key uint32, day uint16, most int, familiar bool, lately *
 	}
 	s := k.at(uint64(key))
 	if s == nil {
-		s = k.put(seen{uint64(key), day, day, 0}, most)
+		s = k.put(seen{key: uint64(key), first: day, last: day}, most)
 		*lately += uint8(b2u(*lately < math.MaxUint8))
 	}
 	s.last = max(s.last, day)
@@ -303,6 +341,8 @@ func (m *Memory) turn(minute uint32, r *Rules) (first bool) {
 			}
 			m.stopped[i] = 0
 		}
+		m.numbers.turn(doubted)
+		m.calm += uint8(b2u(!doubted && m.calm < calmWeeks && int(m.week)*7 > int(m.born/(24*60))+17)) // of weeks in which stopped was counted
 		for i := range m.hours {
 			m.hours[i] = uint8(min(int(m.hours[i])-(int(m.hours[i])+7)/8+int(m.fresh[i]), math.MaxUint8))
 		}
@@ -390,9 +430,12 @@ const (
 	numPrices
 )
 
+// calmWeeks is how many weeks without an answer show what a customer does that was new when its memory began. Weeks with one teach nothing.
+const calmWeeks = 4
+
 // price is how many calls a week an answer would have stopped. This week counts only at first: its calls may be a thief's.
-func (m *Memory) price(of int, minute uint32) uint16 {
-	if m.age(minute) < 21 {
+func (m *Memory) price(of int, young bool, minute uint32) uint16 {
+	if m.age(minute) < 21 || young && m.calm < calmWeeks {
 		return max(m.stopped[of], m.stops[of])
 	}
 	return m.stops[of]

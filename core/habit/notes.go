@@ -5,7 +5,7 @@ func (n *Notes) Len() int { return len(n.new) }
 
 // Append writes what was noted from the given number on after b.
 func (n *Notes) Append(b []byte, from int) []byte {
-	e := encoder{append(b, version)}
+	e := encoder{b: append(b, version)}
 	e.num(uint64(len(n.new) - from))
 	for _, x := range n.new[from:] {
 		e.num(uint64(x.of))

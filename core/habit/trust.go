@@ -73,7 +73,7 @@ func (t *Trust) Apply(r *Rules) *Rules {
 
 // Append writes the trust after b.
 func (t *Trust) Append(b []byte) []byte {
-	e := encoder{append(b, version)}
+	e := encoder{b: append(b, version)}
 	e.trust(t)
 	return e.b
 }

@@ -1,5 +1,7 @@
 package habit
 
+import "ringfence/core/money"
+
 // weigh says what a pound of a call weighs: how new its destination is, and the signs that it is odd.
 func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 	day := uint16(minute / (24 * 60))
@@ -16,6 +18,11 @@ func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 		return
 	}
 	c.level = r.novelty(s, c, day)
+	c.novel = r.weight(s, c, minute)
+}
+
+// weight is what a pound of a surprising call weighs, without signs.
+func (r *Rules) weight(s *State, c *Call, minute uint32) uint16 {
 	weight := int(r.Weights[c.level])
 	if s.Account.young && s.Account.age(minute) < r.Learning {
 		weight *= 2 // its caps and the trust in it are all that is known
@@ -23,7 +30,45 @@ func (r *Rules) weigh(s *State, c *Call, minute uint32) {
 	if c.level == New && s.Account.age(minute) < r.Learning && s.World.count(rows, c.row(), c.Account) >= popular {
 		weight /= 2
 	}
-	c.novel = uint16(weight)
+	return uint16(weight)
+}
+
+// beyond counts what is spent on a number, and says that a call to a known one costs more than the number is known for.
+func (r *Rules) beyond(s *State, c *Call, more money.Micro, minute uint32) bool {
+	s.spend(c, more)
+	if c.level > NumberOfOthers {
+		return false
+	}
+	n := s.Line.numbers.at(c.Number)
+	if c.level == NumberOfOthers || n == nil {
+		n = s.Account.numbers.at(c.Number)
+	}
+	return n != nil && n.week > n.trusted()
+}
+
+// exceeded says that a number has cost more this week than it is known for.
+func (s *State) exceeded(number uint64) bool {
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		if n := m.numbers.at(number); n != nil && n.week > n.trusted() {
+			return true
+		}
+	}
+	return false
+}
+
+// rowCalls is how many calls make a kind of number in a country known.
+const rowCalls = 2
+
+// spend counts money of a call to the number, where it is remembered.
+func (s *State) spend(c *Call, more money.Micro) {
+	if !c.surprising() {
+		return
+	}
+	for _, m := range [...]*Memory{s.Line, s.Account} {
+		if n := m.numbers.at(c.Number); n != nil {
+			n.spend(more)
+		}
+	}
 }
 
 // popular is how many customers make a destination no surprise for a new customer.
@@ -41,9 +86,21 @@ func (r *Rules) novelty(s *State, c *Call, day uint16) Novelty {
 		return NumberKnown
 	case long(s.Account.numbers, c.Number):
 		return NumberOfOthers
-	case long(s.Line.rows, c.row()):
+	}
+	return r.row(s, c, day)
+}
+
+// row is how new the kind and the country of a number are.
+func (r *Rules) row(s *State, c *Call, day uint16) Novelty {
+	old := day - min(day, uint16(r.KnownAfter))
+	long := func(k known) bool {
+		x := k.at(c.row())
+		return x != nil && x.first <= old && x.n >= rowCalls
+	}
+	switch {
+	case long(s.Line.rows):
 		return RowKnown
-	case long(s.Account.rows, c.row()):
+	case long(s.Account.rows):
 		return RowOfOthers
 	}
 	return New
@@ -71,6 +128,9 @@ func (r *Rules) signs(s *State, c *Call, minute uint32, day uint16) (all Signs) 
 	}
 	if s.Line.alarm >= minute {
 		all |= s.Line.alarmSigns
+		if s.Account.age(minute) < r.Learning {
+			all &^= 1 << TestCall // all that a new customer calls is new to it
+		}
 	}
 	if gap := int64(c.Number - s.Line.last); gap > -50 && gap < 50 {
 		s.Line.repeats += uint8(b2u(s.Line.repeats < 255))
