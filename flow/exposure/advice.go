@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,16 +33,54 @@ const (
 
 // hole is firmware with a known hole.
 type hole struct {
-	agent        *regexp.Regexp // in its User-Agent, which anybody can write
+	agent        *regexp.Regexp // in its User-Agent, which anybody can write; its group is the version
+	before       string         // the first version without it; "": there is none
 	text, source string
 }
 
-// holes are few and checked one by one: a wrong one would have customers throw good phones away.
+// holes are few and checked one by one: a wrong one would have customers throw good phones away. Those of 30 November 2026.
 var holes = []hole{{
-	regexp.MustCompile(`(?i)\bSPA-?112\b`),
+	regexp.MustCompile(`(?i)\bSPA-?112\b`), "",
 	"Anybody who reaches its web page can put other firmware on it and take it over. The maker ended support on 1 June 2020 and will not repair it: replace it.",
 	"CVE-2023-20126",
+}, {
+	regexp.MustCompile(`(?i)\bGrandstream GXP16(?:10|15|20|25|28|30)\b\S* ([0-9.]+)`), "1.0.7.81",
+	"Anybody who reaches its web page can take it over without a password, and read the password of your line. Give it the firmware 1.0.7.81 or a newer one.",
+	"CVE-2026-2329",
+}, {
+	regexp.MustCompile(`(?i)\bGrandstream UCM620[248]\w*(?:\.\w+)? ([0-9.]+)`), "1.0.19.20",
+	"Anybody who reaches its web page can take it over without a password, and programs that look for it do. Give it newer firmware.",
+	"CVE-2020-5722",
+}, {
+	regexp.MustCompile(`(?i)\bCisco-CP-?(?:68|78|88)\d\d\w*-3PCC\w*/([0-9.]+)`), "11.3.7",
+	"Anybody who reaches its web page can take it over without a password. Give it the firmware 11.3.7SR1 or a newer one.",
+	"CVE-2023-20078",
 }}
+
+// has says that a product has the hole, as far as it says which version it is.
+func (h *hole) has(agent string) bool {
+	found := h.agent.FindStringSubmatch(agent)
+	switch {
+	case found == nil:
+		return false
+	case h.before == "":
+		return true
+	}
+	is, first := numbers(found[1]), numbers(h.before)
+	return len(is) >= 3 && slices.Compare(is, first) < 0
+}
+
+// numbers are those of a version; none if it is not made of numbers.
+func numbers(version string) (all []int) {
+	for part := range strings.SplitSeq(strings.Trim(version, "."), ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return nil
+		}
+		all = append(all, n)
+	}
+	return all
+}
 
 // Advice says what a line's customer should change, what most lowers the exposure first.
 func (d *Desk) Advice(ctx context.Context, l *book.Line, seen *Seen) ([]Advice, error) {
@@ -94,8 +134,8 @@ func (s *Seen) devices(now time.Time) (all []Advice) {
 		p := &s.Phones[i]
 		name := fmt.Sprintf("The phone at %s, which calls itself %q,", p.From, p.Agent)
 		for _, h := range holes {
-			if h.agent.MatchString(p.Agent) {
-				add(Advice{Code: "firmware", Title: "Replace a phone with a known hole", Text: name + " has one. " + h.text, Source: h.source})
+			if h.has(p.Agent) {
+				add(Advice{Code: "firmware", Title: "A phone has a known hole", Text: name + " has one. " + h.text, Source: h.source})
 			}
 		}
 		if p.public() {
