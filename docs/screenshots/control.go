@@ -186,6 +186,9 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	if err != nil {
 		return err
 	}
+	if _, err := o.book.Ask(ctx, "acme/ana", "2001", account.InternationalCeiling, int64(45*money.PencePerMinute), time.Now().AddDate(0, 0, 11), "A fair in Riga: two of us call home."); err != nil {
+		return err
+	}
 	o.refused, o.talked = string(refused), string(talked)
 	none := errors.New("there are no links here")
 	pages, err := web.New(web.Deps{
@@ -275,6 +278,8 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("call-refused", "/calls/"+o.refused, "Cuba costs more than your ceiling"),
 		page("call-talked", "/calls/"+o.talked, "A call of 24 s"),
 		page("call-live", "/calls/1", "is up"),
+		page("requests", "/requests", "1 request waits"),
+		page("requests-new", "/requests/new?line=2003&field=international-ceiling&value=71.4p", "Ask for more"),
 		page("line", "/lines/2003", "Ana, mobile app"),
 		page("line-fit", "/lines/2001/fit?stops=1", "Your last year fits"),
 		page("lines", "/lines", "5 lines"),

@@ -84,6 +84,28 @@ func (b *Book) Requests(ctx context.Context, state string) ([]account.Request, e
 	return b.db.Requests(ctx, state)
 }
 
+// RequestsOf lists those of a customer's lines below a number (0 is all), newest first, at most so many.
+func (b *Book) RequestsOf(ctx context.Context, customer string, before int64, limit int) ([]account.Request, error) {
+	all, err := b.db.Requests(ctx, "")
+	all = slices.DeleteFunc(all, func(r account.Request) bool {
+		l, ok := b.Line(r.Line)
+		return !ok || l.cust.id != customer || before > 0 && r.ID >= before
+	})
+	return all[:min(len(all), limit)], err
+}
+
+// Request is one by its number, or store.ErrNotFound.
+func (b *Book) Request(ctx context.Context, id int64) (account.Request, error) {
+	all, err := b.db.Requests(ctx, "")
+	if err != nil {
+		return account.Request{}, err
+	}
+	if i := slices.IndexFunc(all, func(r account.Request) bool { return r.ID == id }); i >= 0 {
+		return all[i], nil
+	}
+	return account.Request{}, store.ErrNotFound
+}
+
 // Grant gives what a request asks, until an instant; zero: until what it asked. Two writes to the store: the line's
 // setting first, so that a crash between them leaves a request that can be granted again, to the same effect.
 func (b *Book) Grant(ctx context.Context, actor string, id int64, until time.Time, note string) (account.Request, error) {
