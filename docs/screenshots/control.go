@@ -278,6 +278,7 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("call-refused", "/calls/"+o.refused, "Cuba costs more than your ceiling"),
 		page("call-talked", "/calls/"+o.talked, "A call of 24 s"),
 		page("call-live", "/calls/1", "is up"),
+		page("money", "/money", "not yet billed"),
 		page("requests", "/requests", "1 request waits"),
 		page("requests-new", "/requests/new?line=2003&field=international-ceiling&value=71.4p", "Ask for more"),
 		page("line", "/lines/2003", "Ana, mobile app"),

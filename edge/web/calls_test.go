@@ -275,3 +275,41 @@ func TestCallsVersionIsOfWhatIsShown(t *testing.T) {
 		t.Error("a new call does not change it")
 	}
 }
+
+// TestMoneyAddsUp: what all comes to is the sum of its lines, and each line's that of its countries, to the last fraction.
+func TestMoneyAddsUp(t *testing.T) {
+	p := newPast(t)
+	b := p.prove("ana", person.Reader)
+	p.shows("nothing used", b.get("/money"), "You have used £0.00, not yet billed", "No calls in this time.")
+	for i := range 60 {
+		p.record(time.Duration(i)*time.Hour, []string{"2001", "2002"}[i%2], func(c *call.CDR) {
+			c.Country, c.Retail = []string{"GB", "FR", "DE", ""}[i%4], money.Micro(12_345+i)
+		})
+	}
+	p.record(time.Hour, "3001", nil)
+	d := p.shows("a month", b.get("/money"), "60 calls", "France", "No country")
+	var countries, lines money.Micro
+	rows := d.all("tbody tr")
+	for i, row := range rows {
+		cells := doc{row}.all("td")
+		sum, err := money.Billing().ParseAmount(text(cells[len(cells)-1]))
+		fatal(t, err)
+		switch {
+		case i == len(rows)-1:
+			if sum != lines || sum != countries || sum != 60*12_345+59*30 {
+				t.Errorf("all comes to %d, lines to %d, countries to %d", sum, lines, countries)
+			}
+		case attr(row, "class") == "part":
+			if lines != countries {
+				t.Errorf("lines come to %d, their countries to %d", lines, countries)
+			}
+			lines += sum
+		default:
+			countries += sum
+		}
+	}
+	if strings.Contains(text(d.Node), "3001") {
+		t.Error("another's line is shown")
+	}
+	want(t, "money of nobody", p.browser().get("/money"), 401, "Sign in first")
+}

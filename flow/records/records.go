@@ -224,6 +224,30 @@ func (s *Sum) add(c *store.CDRSum) {
 	s.Calls, s.Refused, s.Talk, s.Retail = s.Calls+c.Calls, s.Refused+c.Refused, s.Talk+c.Talk, s.Retail.Add(c.Retail)
 }
 
+// Plus adds another sum.
+func (s *Sum) Plus(o *Sum) {
+	s.Calls, s.Refused, s.Talk, s.Retail = s.Calls+o.Calls, s.Refused+o.Refused, s.Talk+o.Talk, s.Retail.Add(o.Retail)
+}
+
+// Part is what the calls of a line to a country come to.
+type Part struct {
+	Line, Country string
+	Sum
+}
+
+// ByLine sums up all calls of a customer in a period, by line and country, in that order. Incoming calls are of the country called.
+func (r *Records) ByLine(ctx context.Context, q *Query, now time.Time) ([]Part, error) {
+	f := r.filter(&Query{Customer: q.Customer, Period: q.Period}, now)
+	sums, err := r.o.Store.Sums(ctx, f, store.SumLineCountry)
+	out := make([]Part, 0, len(sums))
+	for i := range sums {
+		p := Part{Line: sums[i].Line, Country: sums[i].Country}
+		p.add(&sums[i])
+		out = append(out, p)
+	}
+	return out, err
+}
+
 // Sums are those of all that fits a query, and of each day.
 type Sums struct {
 	Sum
