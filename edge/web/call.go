@@ -165,7 +165,7 @@ func (s *Server) lead(q *query, x *records.Story) template.HTML {
 	if x.Direction == call.In {
 		caller := template.HTML(template.HTMLEscapeString(q.t("call.withheld")))
 		if !x.Withheld && x.Caller != "" {
-			caller = s.number(x.Caller, x.Caller)
+			caller = s.caller(q, x.Caller)
 		}
 		values = append(values, "caller", caller)
 		if x.Outcome() == call.Talked {

@@ -290,6 +290,9 @@ func (s *Server) days(q *query, rows []records.Row, sums *records.Sums, address 
 		}
 		d := &out[len(out)-1]
 		row := s.pastRow(q, &r.CDR)
+		if r.Direction == call.In {
+			row.Number, row.Place = s.caller(q, r.Caller), s.calledText(q, &r.CDR)
+		}
 		if r.More > 0 {
 			row.More = q.t("calls.more", "n", r.More, "place", placeOf(&r.CDR), "from", q.at(r.Until).Format("15:04"), "to", begun.Format("15:04"), "line", account.Handle(r.Line))
 			row.MorePath = callsAt("/calls", address, "open", string(r.ID), "newest", "") + "#" + string(r.ID)
@@ -297,6 +300,22 @@ func (s *Server) days(q *query, rows []records.Row, sums *records.Sums, address 
 		d.Rows = append(d.Rows, row)
 	}
 	return out
+}
+
+// caller is who called in, as far as they said.
+func (s *Server) caller(q *query, number string) template.HTML {
+	if number == "" {
+		return template.HTML(template.HTMLEscapeString(q.t("call.withheld"))) //nolint:gosec // escaped
+	}
+	if d, problem := s.reader.plan.Parse(number); problem == phone.NoProblem {
+		return s.reader.tel(d.Number)
+	}
+	return s.number("", number)
+}
+
+// calledText is the number that was called, of a call from the network.
+func (s *Server) calledText(q *query, c *call.CDR) template.HTML {
+	return q.mark("calls.to", "number", s.number(c.Number, c.Dialled))
 }
 
 func (s *Server) pastRow(q *query, c *call.CDR) pastRow {

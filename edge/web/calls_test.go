@@ -218,6 +218,12 @@ func TestOneCallsPage(t *testing.T) {
 	if p.shows("an inbound call", w, "07700 900123 called"); strings.Contains(w.Body.String(), "secret-carrier") || strings.Contains(w.Body.String(), "198.51.100.7") {
 		t.Error("the carrier is shown")
 	}
+	p.record(39*time.Minute, "2002", func(c *call.CDR) { c.Direction, c.Retail = call.In, 0 }, &fact.CallAdmitted{Caller: "+447700900124", Withheld: true})
+	p.record(38*time.Minute, "2002", func(c *call.CDR) { c.Direction, c.Retail = call.In, 0 }, &fact.CallAdmitted{Caller: hostileName + "\u202e"})
+	d = p.shows("callers in the list", b.get("/calls"), "07700 900123", "to 020 7946 0031", "A withheld number")
+	if strings.Contains(text(d.Node), "900124") {
+		t.Error("a withheld number is shown")
+	}
 	missed := p.record(time.Minute, "2001", func(c *call.CDR) { c.Talk, c.Retail, c.Reason = 0, 0, "busy" })
 	p.shows("a missed call", b.get("/calls/"+string(missed)), "Not connected: Busy")
 	p.shows("a hostile call", b.get("/calls/"+string(p.record(time.Second, "2002", enemy))), "We refused this call: it could not be carried")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringfence/core/call"
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/flow/book"
 	"ringfence/flow/gate"
@@ -139,8 +140,9 @@ func mine(c *call.CDR) {
 // Row is a call of a list, with those that are folded into it.
 type Row struct {
 	call.CDR
-	More  int       // refused calls like it, just before it, that are not shown
-	Until time.Time // when the first of those was
+	Caller string    // the number that an inbound caller gave; "" is withheld
+	More   int       // refused calls like it, just before it, that are not shown
+	Until  time.Time // when the first of those was
 }
 
 // Page is a part of a list, newest first.
@@ -157,7 +159,38 @@ const (
 )
 
 // Page reads a page. Runs of the same refusal are folded into their latest call.
-func (r *Records) Page(ctx context.Context, q *Query, now time.Time) (p Page, err error) {
+func (r *Records) Page(ctx context.Context, q *Query, now time.Time) (Page, error) {
+	p, err := r.page(ctx, q, now)
+	if err == nil {
+		err = r.callers(ctx, p.Rows)
+	}
+	return p, err
+}
+
+// callers fills in who called, which the journal has and records do not.
+func (r *Records) callers(ctx context.Context, rows []Row) error {
+	in := map[call.ID]*Row{}
+	f := store.FactFilter{Kind: fact.KindCallAdmitted}
+	for i := range rows {
+		if rows[i].Direction == call.In {
+			in[rows[i].ID] = &rows[i]
+			f.Calls = append(f.Calls, rows[i].ID)
+		}
+	}
+	if len(in) == 0 {
+		return nil
+	}
+	facts, err := r.o.Store.Facts(ctx, f)
+	for i := range facts {
+		var f fact.CallAdmitted
+		if row := in[facts[i].Call]; row != nil && f.Decode(facts[i].Body) == nil && !f.Withheld {
+			row.Caller = f.Caller
+		}
+	}
+	return err
+}
+
+func (r *Records) page(ctx context.Context, q *Query, now time.Time) (p Page, err error) {
 	f := r.filter(q, now)
 	f.Limit = pageRead
 	open := false // the run that the last row is of was asked for

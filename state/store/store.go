@@ -178,8 +178,9 @@ type FactFilter struct {
 	Before int64 // and before this one, the last first; 0: no limit
 	Line   string
 	Call   call.ID
-	Kind   string   // a prefix
-	Kinds  []string // one of these; without Line and Call, and with none of fact.EachCall, an index finds them
+	Calls  []call.ID // one of these, some hundred at most
+	Kind   string    // a prefix
+	Kinds  []string  // one of these; without Line and Call, and with none of fact.EachCall, an index finds them
 	From   time.Time
 	Until  time.Time
 	Limit  int

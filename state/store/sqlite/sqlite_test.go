@@ -216,6 +216,10 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 			}
 		}
 	}
+	facts := "SELECT seq FROM fact WHERE seq > 0 AND call IN ('a', 'b') AND substr(kind, 1, 13) = 'call.admitted' AND call <> '' ORDER BY seq LIMIT 50"
+	if plan := planOf(t, db, facts); !strings.Contains(plan, "INDEX fact_call (call=?") {
+		t.Errorf("%s: %s", facts, plan)
+	}
 }
 
 func planOf(t *testing.T, db *sql.DB, query string) (plan string) {

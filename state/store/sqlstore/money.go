@@ -47,6 +47,16 @@ func (w *where) text(cond, want string) {
 	}
 }
 
+// calls wants one of several calls.
+func (w *where) calls(ids []call.ID) {
+	marks := make([]string, len(ids))
+	for i, id := range ids {
+		w.args = append(w.args, store.Clean(string(id)))
+		marks[i] = "$" + strconv.Itoa(len(w.args))
+	}
+	w.plain("call IN (" + strings.Join(marks, ", ") + ")")
+}
+
 func (w *where) time(cond string, want time.Time) {
 	if !want.IsZero() {
 		w.and(cond, Micros(want))
@@ -329,6 +339,9 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 	}
 	w.text("line = ?", f.Line)
 	w.text("call = ?", string(f.Call))
+	if len(f.Calls) > 0 {
+		w.calls(f.Calls)
+	}
 	if f.Kind != "" {
 		kind := store.Clean(f.Kind)
 		w.and("substr(kind, 1, "+strconv.Itoa(len([]rune(kind)))+") = ?", kind)
@@ -340,7 +353,7 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 	if f.Line != "" {
 		w.plain("line <> ''")
 	}
-	if f.Call != "" {
+	if f.Call != "" || len(f.Calls) > 0 {
 		w.plain("call <> ''")
 	}
 	sql := "SELECT seq, " + FactColumns + " FROM fact" + w.sql.String() + order
@@ -350,7 +363,7 @@ func (s *Queries) facts(ctx context.Context, f *store.FactFilter) ([]store.Fact,
 // rareKinds are the kinds that a filter means, where the index by kind finds them: it is about no line and no call, whose own indexes
 // find less, and about none of the kinds that every call writes.
 func (s *Queries) rareKinds(ctx context.Context, f *store.FactFilter) (kinds []string, ok bool, err error) {
-	if f.Line != "" || f.Call != "" || f.Kind == "" && len(f.Kinds) == 0 {
+	if f.Line != "" || f.Call != "" || len(f.Calls) > 0 || f.Kind == "" && len(f.Kinds) == 0 {
 		return nil, false, nil
 	}
 	prefix := store.Clean(f.Kind)

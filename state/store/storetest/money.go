@@ -642,6 +642,8 @@ func factFilters(t *testing.T, m store.Money) {
 	apply(t, m, store.Op{Kind: store.OpRecord, Facts: facts})
 	same(t, "prefix", kinds(t, m, store.FactFilter{Kind: "call.", Line: "100"}), []string{"call.admitted", "call.refused"})
 	same(t, "unicode prefix", kinds(t, m, store.FactFilter{Kind: "cä", Call: ID(1)}), []string{"cäll.x"})
+	same(t, "of calls", kinds(t, m, store.FactFilter{Calls: []call.ID{ID(7), ID(1)}, Kind: "call."}), []string{"call.admitted", "call.refused"})
+	same(t, "of other calls", kinds(t, m, store.FactFilter{Calls: []call.ID{ID(7), ID(8)}}), []string{})
 	same(t, "no wildcard", kinds(t, m, store.FactFilter{Kind: "%"}), []string{"%.x", "%.x"})
 	if n := len(kinds(t, m, store.FactFilter{})); n != 14 {
 		t.Fatalf("%d facts", n)
