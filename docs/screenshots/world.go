@@ -86,7 +86,13 @@ func newWorld(ctx context.Context) (*world, error) {
 		return nil, err
 	}
 	scenes, leave, err := control(ctx)
-	w.scenes, w.leave = append(w.scenes, scenes...), leave
+	if w.scenes, w.leave = append(w.scenes, scenes...), leave; err != nil {
+		return w, err
+	}
+	scenes, close, err := staff(ctx, w)
+	if err == nil {
+		w.scenes, w.leave = append(w.scenes, scenes...), func() { leave(); close() }
+	}
 	return w, err
 }
 

@@ -21,6 +21,28 @@ type deskCall struct {
 	Talk       time.Duration
 	Result     template.HTML
 	Price      money.Micro
+	Again      string // there are more like it
+}
+
+// maxDeskCalls is how many rows of calls stand beside a finding.
+const maxDeskCalls = 10
+
+// deskCalls are the latest calls; a run of calls to one number that were refused for the same reason is one row.
+func (s *Server) deskCalls(q *query, all []desk.CDR) (rows []deskCall) {
+	run := 0
+	for i := range all {
+		c := &all[i]
+		if i > 0 && c.Refused && all[i-1].Refused && c.Number == all[i-1].Number && c.Reason == all[i-1].Reason {
+			run++
+			rows[len(rows)-1].Again = q.t("support.says-again", "n", run)
+			continue
+		}
+		if run = 0; len(rows) == maxDeskCalls {
+			break
+		}
+		rows = append(rows, s.deskCall(q, c))
+	}
+	return rows
 }
 
 // deskCall is a record's.

@@ -381,12 +381,7 @@ func (s *Server) fillFinding(q *query, c *desk.Case, v *findingView) {
 	for _, x := range c.Signs {
 		v.Signs = append(v.Signs, signRow{q.t("queue.sign-"+word(x.Code), "value", harmless(x.Value, 120), "n", int(x.N)), x.Against})
 	}
-	for i := range c.Calls {
-		if i == 10 {
-			break
-		}
-		v.Calls = append(v.Calls, s.deskCall(q, &c.Calls[i]))
-	}
+	v.Calls = s.deskCalls(q, c.Calls)
 	for i := range c.Running {
 		v.Running = append(v.Running, s.deskRunning(q, &c.Running[i]))
 	}

@@ -154,12 +154,21 @@ type deskFact struct{ Name, Value template.HTML }
 // saidCall is a refused call with the sentence that support reads aloud.
 type saidCall struct {
 	deskCall
-	Says string
+	Says  string
+	Again string // "" is never
 }
 
-// aloud says why a call was refused, in one sentence.
-func (s *Server) aloud(q *query, c *desk.CDR) saidCall {
-	return saidCall{s.deskCall(q, c), q.t("support.says", "number", s.dialled(c.Number, c.Dialled), "at", s.reader.human(q.at(c.Begun)), "why", harmless(c.Text, 200))}
+// aloud says of each call why it was refused, in one sentence; calls of a number that were refused for the same reason are one.
+func (s *Server) aloud(q *query, all []desk.Refusal) (rows []saidCall) {
+	for i := range all {
+		c := &all[i].CDR
+		r := saidCall{deskCall: s.deskCall(q, c), Says: q.t("support.says", "number", s.dialled(c.Number, c.Dialled), "at", s.reader.human(q.at(c.Begun)), "why", harmless(c.Text, 200))}
+		if all[i].More > 0 {
+			r.Again = q.t("support.says-again", "n", all[i].More)
+		}
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 func (s *Server) lineOf(q *query) (page, error) { return s.lineOfPage(q, "") }
@@ -190,9 +199,7 @@ func (s *Server) lineOfPage(q *query, fault string) (page, error) {
 	if l.Line.Locked() {
 		add("support.lock", bdi(harmless(l.Line.LockWhy(), 200)))
 	}
-	for i := range l.Refused {
-		v.Refused = append(v.Refused, s.aloud(q, &l.Refused[i]))
-	}
+	v.Refused = s.aloud(q, l.Refused)
 	for i := range l.Calls {
 		v.Calls = append(v.Calls, s.deskCall(q, &l.Calls[i]))
 	}
@@ -211,7 +218,7 @@ func (s *Server) lineOfPage(q *query, fault string) (page, error) {
 	case l.Line.Locked():
 		title = q.t("support.line-locked", "line", l.Line.Handle())
 	case len(l.Refused) > 0:
-		title = q.t("support.line-refused", "line", l.Line.Handle(), "n", len(l.Refused))
+		title = q.t("support.line-refused", "line", l.Line.Handle(), "n", desk.Count(l.Refused))
 	}
 	return page{name: "support-line", title: title, nav: "/staff/search", shape: "staff", crumbs: []crumb{{q.t("frame.search"), "/staff/search"}, {harmless(customerName(&l.Customer), 60), "/staff/customers/" + account.Handle(l.Customer.ID)}}, data: v}, nil
 }
@@ -306,9 +313,7 @@ func (s *Server) customerOf(q *query) (page, error) {
 			add("support.contact", name(x.Name)+" "+name(x.Address))
 		}
 	}
-	for i := range c.Refused {
-		v.Refused = append(v.Refused, s.aloud(q, &c.Refused[i]))
-	}
+	v.Refused = s.aloud(q, c.Refused)
 	for _, l := range c.Lines {
 		v.Lines = append(v.Lines, s.lineFound(q, l))
 	}
@@ -333,7 +338,7 @@ func (s *Server) asCustomer(q *query, c *book.CustomerView) (page, error) {
 	if err != nil {
 		return p, err
 	}
-	p.live, p.nav = "", "/staff/search"
+	p.live, p.nav, p.shape = "", "/staff/search", "staff"
 	p.crumbs = []crumb{{harmless(customerName(c), 80), "/staff/customers/" + account.Handle(c.ID)}, {q.t("support.as"), ""}}
 	return p, nil
 }

@@ -305,7 +305,10 @@ func (d *Desk) related(ctx context.Context, c *Case) error {
 		if err != nil {
 			return err
 		}
-		c.Before = slices.DeleteFunc(all, func(f Finding) bool { return f.ID == c.Finding.ID })
+		alike := func(f Finding) bool {
+			return slices.ContainsFunc(c.Alike, func(x Finding) bool { return x.ID == f.ID })
+		}
+		c.Before = slices.DeleteFunc(all, func(f Finding) bool { return f.ID == c.Finding.ID || alike(f) })
 	}
 	if c.Number.IsZero() {
 		return nil

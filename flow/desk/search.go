@@ -192,11 +192,39 @@ func (d *Desk) findID(ctx context.Context, f *Found, text string) error {
 	return nil
 }
 
+// Refusal is a refused call, and how many more of that line to that number were refused for the same reason.
+type Refusal struct {
+	CDR
+	More int
+}
+
+// Count is how many calls refusals are.
+func Count(all []Refusal) (n int) {
+	for i := range all {
+		n += 1 + all[i].More
+	}
+	return n
+}
+
+// refusal adds a refused call, which is older than those that are there.
+func refusal(all []Refusal, c *CDR) []Refusal {
+	for i := range all {
+		if x := &all[i]; x.Line == c.Line && x.Number == c.Number && x.Dialled == c.Dialled && x.Reason == c.Reason {
+			x.More++
+			return all
+		}
+	}
+	if len(all) == maxFound {
+		return all
+	}
+	return append(all, Refusal{CDR: *c})
+}
+
 // LineView is a line as support sees it.
 type LineView struct {
 	Line     *book.Line
 	Customer book.CustomerView
-	Refused  []CDR // the last refused calls
+	Refused  []Refusal // the last refused calls
 	Calls    []CDR
 	Devices  []Device
 	Phones   int
@@ -225,8 +253,8 @@ func (d *Desk) Line(ctx context.Context, handle string) (*LineView, error) {
 	}
 	for i := range all {
 		switch c := &all[i]; {
-		case c.Refused && len(v.Refused) < maxFound:
-			v.Refused = append(v.Refused, *c)
+		case c.Refused:
+			v.Refused = refusal(v.Refused, c)
 		case !c.Refused && len(v.Calls) < 2*maxFound:
 			v.Calls = append(v.Calls, *c)
 		}
@@ -240,7 +268,7 @@ type CustomerView struct {
 	Customer book.CustomerView
 	Lines    []*book.Line
 	More     bool // lines
-	Refused  []CDR
+	Refused  []Refusal
 	Findings []Finding
 }
 
@@ -259,8 +287,8 @@ func (d *Desk) Customer(ctx context.Context, handle, after string) (*CustomerVie
 		return nil, err
 	}
 	for i := range all {
-		if all[i].Refused && len(v.Refused) < maxFound {
-			v.Refused = append(v.Refused, all[i])
+		if all[i].Refused {
+			v.Refused = refusal(v.Refused, &all[i])
 		}
 	}
 	v.Findings, err = d.o.Store.Findings(ctx, store.FindingFilter{Account: c.ID, Limit: maxBefore})

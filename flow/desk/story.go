@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"ringfence/core/fact"
@@ -22,6 +23,7 @@ type heard struct {
 	Number  string `json:"number"`
 	Source  string `json:"source"`
 	Address string `json:"address"`
+	Net     string `json:"net"`
 	Agent   string `json:"agent"`
 	Why     string `json:"why"`
 	Country string `json:"country"`
@@ -32,11 +34,6 @@ func eventOf(f *Fact) Event {
 	var h heard
 	_ = json.Unmarshal(f.Body, &h) // what cannot be read says nothing
 	e := Event{At: f.At, Kind: f.Kind, By: h.By, Number: h.Number, Agent: h.Agent, Country: h.Country}
-	if e.Addr = h.Source; e.Addr == "" {
-		e.Addr = h.Address
-	}
-	if e.Text = h.Text; e.Text == "" {
-		e.Text = h.Why
-	}
+	e.Addr, e.Text = cmp.Or(h.Source, h.Address, h.Net), cmp.Or(h.Text, h.Why)
 	return e
 }
