@@ -37,20 +37,28 @@ type backroom struct {
 	srv  *http.Server
 	*office
 	records *memory.Engine
+	watch   *watch.Watch
 }
+
+// newBackroom makes one; stolen is the finding about the stolen login.
+func newBackroom(ctx context.Context, s *world) (b *backroom, stolen int64, err error) {
+	o, err := newOffice(ctx, false)
+	if err != nil {
+		return nil, 0, err
+	}
+	b = &backroom{office: o, records: memory.New()}
+	if stolen, err = b.fill(ctx); err != nil {
+		return nil, 0, err
+	}
+	return b, stolen, b.serve(ctx, s)
+}
+
+func (b *backroom) close() { _, _ = b.srv.Close(), b.office.srv.Close() }
 
 // staff are the pages of the provider's staff.
 func staff(ctx context.Context, s *world) (all []scene, stop func(), err error) {
-	o, err := newOffice(ctx, false)
+	b, stolen, err := newBackroom(ctx, s)
 	if err != nil {
-		return nil, nil, err
-	}
-	b := &backroom{office: o, records: memory.New()}
-	stolen, err := b.fill(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := b.serve(ctx, s); err != nil {
 		return nil, nil, err
 	}
 	page := func(name, path, says string) scene {
@@ -60,7 +68,7 @@ func staff(ctx context.Context, s *world) (all []scene, stop func(), err error) 
 		page("staff-queue", "/staff", "wait"), page("staff-finding", fmt.Sprintf("/staff/queue/%d", stolen), "data centre"), page("staff-search", "/staff/search?q=ana", "found for"), page("staff-line", "/staff/lines/2003", "refused"),
 		page("staff-customer", "/staff/customers/acme", "Acme Ltd"), page("staff-as-customer", "/staff/customers/acme?as=customer", ""), page("staff-rules", "/staff/rules", "held back"), page("staff-rule", "/staff/rules/day", "Rule day"),
 		page("staff-trunks", "/staff/trunks", "trunk"), page("staff-lists", "/staff/lists", "bans"), page("staff-audit", "/staff/audit", "last change"), page("staff-status", "/staff/status", "status page"),
-	}, func() { _, _ = b.srv.Close(), o.srv.Close() }, nil
+	}, b.close, nil
 }
 
 // fill adds what waits: findings of the night and of the day before, and a raise request.
@@ -131,6 +139,7 @@ func (b *backroom) serve(ctx context.Context, s *world) error {
 	if err != nil {
 		return err
 	}
+	b.watch = w
 	bans, err := ban.Open(ctx, ban.Options{Store: b.db})
 	if err != nil {
 		return err
