@@ -154,7 +154,7 @@ type Page struct {
 // Limits of a page.
 const (
 	pageRows = 50
-	pageRead = 100 // records at a time
+	pageRead = 100 // records at a time, after the first, which fill a page unless some are folded
 	pageMost = 1000
 )
 
@@ -192,7 +192,7 @@ func (r *Records) callers(ctx context.Context, rows []Row) error {
 
 func (r *Records) page(ctx context.Context, q *Query, now time.Time) (p Page, err error) {
 	f := r.filter(q, now)
-	f.Limit = pageRead
+	f.Limit = pageRows + 1
 	open := false // the run that the last row is of was asked for
 	for read := 0; read < pageMost; read += pageRead {
 		all, err := r.calls(ctx, &f)
@@ -215,11 +215,11 @@ func (r *Records) page(ctx context.Context, q *Query, now time.Time) (p Page, er
 			}
 			p.Next = c.ID
 		}
-		if len(all) < pageRead {
+		if len(all) < f.Limit {
 			p.Next = ""
 			return p, nil
 		}
-		f.Before = p.Next
+		f.Before, f.Limit = p.Next, pageRead
 	}
 	return p, nil
 }

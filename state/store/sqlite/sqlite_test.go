@@ -216,6 +216,10 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 			}
 		}
 	}
+	sums := "SELECT COUNT(*) FROM (SELECT begun / 900000000 AS slot, refused, talk, retail FROM cdr WHERE account = 'a' AND id >= 'b' AND id < 'x' ORDER BY id DESC LIMIT 9) GROUP BY talk"
+	if plan := planOf(t, db, sums); !strings.Contains(plan, "COVERING INDEX cdr_account (account=? AND id>? AND id<?)") {
+		t.Errorf("%s: %s", sums, plan)
+	}
 	facts := "SELECT seq FROM fact WHERE seq > 0 AND call IN ('a', 'b') AND substr(kind, 1, 13) = 'call.admitted' AND call <> '' ORDER BY seq LIMIT 50"
 	if plan := planOf(t, db, facts); !strings.Contains(plan, "INDEX fact_call (call=?") {
 		t.Errorf("%s: %s", facts, plan)
