@@ -94,8 +94,6 @@ type lineRow struct {
 	Meter              meter
 	Thief, Else        string // what a thief could cost, and from elsewhere where the line has an IP lock
 	Risk               bool
-	weight             int
-	amount             money.Micro
 }
 
 // tag is a word about a state.
