@@ -20,3 +20,28 @@ func TestReloadOfWrongGeoFiles(t *testing.T) {
 		t.Error("it is said to have changed")
 	}
 }
+
+// TestReloadOfWatchedCalls guards: a server that was started without the stage that watches calls must not say that a reload has put it in force, and one that
+// has it follows the new rules at once.
+func TestReloadOfWatchedCalls(t *testing.T) {
+	for _, begun := range []string{"off", "shadow"} {
+		cfg := demoConfig(t)
+		cfg.Watch.Calls = begun
+		p := start(t, cfg)
+		cfg.Watch.Calls = "live"
+		p.app.Reload(context.Background(), cfg)
+		log := p.log.String()
+		waits, changed := strings.Contains(log, `msg="needs a restart to take effect" field=watch.calls`), strings.Contains(log, "msg=changed field=watch.calls")
+		if off := begun == "off"; waits != off || changed == off {
+			t.Errorf("begun %s: it waits for a restart %v, it has changed %v\n%s", begun, waits, changed, log)
+		}
+		if begun == "shadow" {
+			cfg.Watch.Calls = "off"
+			p.app.Reload(context.Background(), cfg)
+			if log := p.log.String(); strings.Count(log, "msg=changed field=watch.calls") != 2 {
+				t.Errorf("not switched off:\n%s", log)
+			}
+		}
+		p.stop()
+	}
+}
