@@ -97,8 +97,19 @@ func (s *Server) asker(r *http.Request) asker {
 	a := asker{net: fair.Address(s.from(r))}
 	if token, ok := strings.CutPrefix(r.URL.Path, notify.LinkPath); ok && len(token) <= maxToken && s.d.Genuine(token) {
 		a.link = maphash.String(s.seed, token) | 1
+	} else if session := s.sessionHash(r); session != 0 && s.rate.isGenuine(session) {
+		return asker{link: session, session: true}
 	}
 	return a
+}
+
+// sessionHash tells the sessions of requests apart; 0: there is none.
+func (s *Server) sessionHash(r *http.Request) uint64 {
+	text := s.cookie(r, sessionCookie)
+	if text == "" {
+		return 0
+	}
+	return maphash.String(s.seed, text) | 1
 }
 
 // peer is the other end of the connection.

@@ -79,6 +79,7 @@ func (s *Server) signedIn(r *http.Request) (Visitor, error) {
 	if err != nil {
 		return Visitor{}, err
 	}
+	s.rate.genuine(s.sessionHash(r))
 	v := Visitor{ID: who.Actor, Name: p.Name, Customer: who.Customer, Role: string(who.Role), Who: who}
 	if v.Name == "" {
 		v.Name = p.Handle()

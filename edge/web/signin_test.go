@@ -373,3 +373,27 @@ func codeNow(t *testing.T, key string) string {
 	at := sum[19] & 15
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:])&0x7fffffff%1_000_000)
 }
+
+// A desk works by keyboard, and its pages are read again as calls come and go: a session has a measure of its own, which strangers behind the same
+// address do not use up, and which an invented session does not get.
+func TestASessionHasAMeasureOfItsOwn(t *testing.T) {
+	h := newHouse(t)
+	_, desk := h.enter("", "dora", person.Fraud)
+	forged := h.browser()
+	forged.cookies["x"] = &http.Cookie{Name: hostPrefix + sessionCookie, Value: strings.Repeat("A", 43)}
+	want(t, "the desk", desk.get("/me"), 200, "")
+	for range int(burst) {
+		forged.get("/me")
+	}
+	want(t, "an invented session", forged.get("/me"), 429, "")
+	want(t, "a stranger", h.browser().get("/in"), 429, "")
+	for i := range 4 * int(burst) {
+		if w := desk.get("/me"); w.Code != 200 {
+			t.Fatalf("page %d of the desk: %d", i, w.Code)
+		}
+	}
+	for range int(burst * sessionTimes) {
+		desk.get("/me")
+	}
+	want(t, "a session that hammers", desk.get("/me"), 429, "")
+}
