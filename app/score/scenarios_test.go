@@ -69,7 +69,7 @@ var looser = map[string]struct {
 	"three-countries":    {loss: 6},
 	"two-lines":          {loss: 100, honest: 160},
 	"wangiri":            {loss: 15, honest: 120},
-	"web-form":           {loss: 250},
+	"web-form":           {loss: 250, honest: 20},
 }
 
 // least honest calls that may be stopped: of so few calls one more says nothing.

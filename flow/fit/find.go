@@ -66,7 +66,6 @@ type searcher struct {
 	draft  func(*proposal) *book.Draft // nil: they cannot be set
 	now    time.Time
 	trial  *exposure.Trial
-	zone   *time.Location
 	stops  int // calls that may be stopped
 	tried  int // figures that were worked out
 	all    []made
