@@ -22,3 +22,9 @@ func (c LockCalls) String() string {
 	}
 	return fmt.Sprintf("LockCalls(%d)", uint8(c))
 }
+
+// Stricter says that a lock with c lets less go on than one with other.
+func (c LockCalls) Stricter(other LockCalls) bool {
+	order := [NumLockCalls]int{CallsKept: 0, CallsEnd: 1, CallsCut: 2}
+	return order[c] > order[other]
+}

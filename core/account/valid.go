@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"ringfence/core/money"
 )
@@ -17,6 +18,9 @@ const (
 	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	digits   = "0123456789"
 )
+
+// StaffName is what the journal calls the provider's own people by, before a "/" and their name, as it does a customer's by the customer's: no customer has it.
+const StaffName = "staff"
 
 // CheckCustomerID accepts 1 to 40 of a-z, 0-9 and '-', not beginning or ending with '-'.
 func CheckCustomerID(id string) error { return checkSlug("customer", id) }
@@ -68,6 +72,21 @@ func (s *Settings) Validate(level Level) error {
 
 // MaxRestrictions is how many a line, or a customer, may have.
 const MaxRestrictions = 100
+
+// OwnRestrictions is how many of them people may add. The rest is kept for what findings close: a thief with the login of the pages could fill all of
+// them, and then nothing that protects would fit.
+const OwnRestrictions = 80
+
+// RoomForOwn says that people may add a restriction.
+func (s *Settings) RoomForOwn(now time.Time) bool {
+	own := 0
+	for i := range s.Restrictions {
+		if r := &s.Restrictions[i]; r.Finding == "" && !r.Ended(now) {
+			own++
+		}
+	}
+	return own < OwnRestrictions
+}
 
 func (s *Settings) validRestrictions() error {
 	if n := len(s.Restrictions); n > MaxRestrictions {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -34,10 +35,14 @@ func (s *Server) lockLine(ctx context.Context, l *book.Line, in *api.LineLock) (
 		return out, err
 	}
 	open, missed := s.callsOf(ctx, l.ID()) // those that the lock meets; a moment later they may be gone
-	if l, err = s.d.Book.Lock(ctx, by(ctx), l.ID(), in.Body.Why, calls); err != nil {
+	lock := s.d.Book.Lock
+	if own(ctx) != "" {
+		lock = s.d.Book.LockOwn
+	}
+	if l, err = lock(ctx, by(ctx), l.ID(), in.Body.Why, calls); err != nil {
 		return out, err
 	}
-	out = api.Locked{Line: lineView(l), Calls: treated(open, calls)}
+	out = api.Locked{Line: lineView(l), Calls: treated(open, l.LockCalls())}
 	if missed {
 		out.Calls.Text += " Calls on other nodes are treated alike, but could not be counted."
 	}
@@ -62,7 +67,11 @@ func (s *Server) lockCustomer(ctx context.Context, c book.CustomerView, in *api.
 	if err != nil {
 		return out, err
 	}
-	n, err := s.d.Book.LockCustomer(ctx, by(ctx), c.ID, in.Body.Why, calls)
+	lock := s.d.Book.LockCustomer
+	if own(ctx) != "" {
+		lock = s.d.Book.LockOwnCustomer
+	}
+	n, err := lock(ctx, by(ctx), c.ID, in.Body.Why, calls)
 	return api.CustomerLocked{Customer: account.Handle(c.ID), Locked: n, Left: c.Lines - n}, err
 }
 
@@ -141,18 +150,21 @@ func (s *Server) mayUnlock(ctx context.Context, l *book.Line) error {
 	if own(ctx) == "" || !l.Locked() {
 		return nil
 	}
-	who := ""
+	var facts []api.Fact
 	if s.d.Journal != nil {
-		facts, err := s.d.Journal(ctx, JournalQuery{Line: l.ID(), Kind: fact.KindLineLocked, Before: math.MaxInt64, Limit: 1})
-		if err != nil {
+		var err error
+		if facts, err = s.d.Journal(ctx, JournalQuery{Line: l.ID(), Kind: fact.KindLineLocked, Before: math.MaxInt64, Limit: cooling.LockFacts}); err != nil {
 			return err
 		}
-		var body fact.LineLocked
-		if len(facts) == 1 && body.Decode(facts[0].Body) == nil {
-			who = body.By
-		}
 	}
-	if cooling.MayUnlock(whoAsks(ctx), who) {
+	lockers := cooling.Lockers(func(yield func(json.RawMessage) bool) {
+		for i := range facts {
+			if !yield(facts[i].Body) {
+				return
+			}
+		}
+	})
+	if cooling.MayUnlock(whoAsks(ctx), lockers) {
 		return nil
 	}
 	return newProblem(http.StatusForbidden, api.ReasonNotPermitted, "the provider locked this line; ask support to open it")

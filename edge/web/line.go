@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"html/template"
 	"math"
 	"net/http"
@@ -370,7 +371,7 @@ func (s *Server) lineBanners(q *query, l *book.Line) (all []banner, err error) {
 		return all, nil
 	}
 	b := banner{Look: "warn", Icon: "lock", Title: q.t("overview.one-locked", "line", l.Handle()), Text: []template.HTML{q.mark("overview.locked-why", "why", name(l.LockWhy()))}}
-	by, err := s.lockedBy(q.Context(), l)
+	by, err := s.lockers(q.Context(), l)
 	switch {
 	case err != nil:
 		return nil, err
@@ -382,17 +383,19 @@ func (s *Server) lineBanners(q *query, l *book.Line) (all []banner, err error) {
 	return append(all, b), nil
 }
 
-// lockedBy is who locked a line last, "" where that is not known.
-func (s *Server) lockedBy(ctx context.Context, l *book.Line) (string, error) {
+// lockers are those who locked a line since it was open; none: it is not known.
+func (s *Server) lockers(ctx context.Context, l *book.Line) ([]string, error) {
 	if s.d.Facts == nil {
-		return "", nil
+		return nil, nil
 	}
-	rows, err := s.d.Facts(ctx, journal.Filter{Line: l.ID(), Kind: fact.KindLineLocked, Before: math.MaxInt64, Limit: 1})
-	var body fact.LineLocked
-	if err != nil || len(rows) == 0 || body.Decode(rows[0].Body) != nil {
-		return "", err
-	}
-	return body.By, nil
+	rows, err := s.d.Facts(ctx, journal.Filter{Line: l.ID(), Kind: fact.KindLineLocked, Before: math.MaxInt64, Limit: cooling.LockFacts})
+	return cooling.Lockers(func(yield func(json.RawMessage) bool) {
+		for i := range rows {
+			if !yield(rows[i].Body) {
+				return
+			}
+		}
+	}), err
 }
 
 // settingRow is one setting with what it does to tonight's figure.

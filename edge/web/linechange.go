@@ -202,7 +202,7 @@ func (s *Server) unlock(q *query, l *book.Line) (page, error) {
 	if !l.Locked() {
 		return page{see: linePath(l)}, nil
 	}
-	by, err := s.lockedBy(q.Context(), l)
+	by, err := s.lockers(q.Context(), l)
 	if err != nil {
 		return page{}, err
 	}

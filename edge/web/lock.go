@@ -15,9 +15,11 @@ var _ = serves(func(s *Server) {
 	if s.d.Book == nil {
 		return
 	}
-	s.page("GET /lock", customer, s.askLock)
-	s.page("POST /lock", customer, s.lock)
+	s.page("GET "+lockPath, customer, s.askLock)
+	s.page("POST "+lockPath, customer, s.lock)
 })
+
+const lockPath = "/lock"
 
 // lockView is the lines with what to lock of them.
 type lockView struct {
@@ -97,7 +99,7 @@ func (s *Server) lock(q *query) (page, error) {
 		if err := q.may("lock-customer"); err != nil {
 			return page{}, err
 		}
-		if _, err := s.d.Book.LockCustomer(q.Context(), q.ID, q.Customer, q.t("lock.why"), account.CallsCut); err != nil {
+		if _, err := s.d.Book.LockOwnCustomer(q.Context(), q.ID, q.Customer, q.t("lock.why"), account.CallsCut); err != nil {
 			return page{}, s.notLocked(err)
 		}
 		return page{see: "/lock"}, nil
@@ -113,10 +115,7 @@ func (s *Server) lock(q *query) (page, error) {
 	}
 	for _, handle := range q.form["line"] {
 		l, _ := s.d.Book.LineCalled(handle)
-		if l.CutsCalls() {
-			continue
-		}
-		if _, err := s.d.Book.Lock(q.Context(), q.ID, l.ID(), q.t("lock.why"), account.CallsCut); err != nil {
+		if _, err := s.d.Book.LockOwn(q.Context(), q.ID, l.ID(), q.t("lock.why"), account.CallsCut); err != nil {
 			return page{}, s.notLocked(err)
 		}
 	}

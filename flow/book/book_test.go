@@ -17,6 +17,7 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/phone"
 	"ringfence/core/rating"
+	"ringfence/core/restrict"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
@@ -211,6 +212,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"time zone":             {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Zone: ptr("../../etc/passwd")})), "zone"},
 		"machine's zone":        {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Zone: ptr("Local")})), "zone"},
 		"no such tariff":        {second(b.AddCustomer(ctx, "t", "z", book.CustomerEdit{Tariff: ptr("gone")})), "tariff"},
+		"the staff's name":      {second(b.AddCustomer(ctx, "t", "staff", book.CustomerEdit{})), "id"}, // its people would be staff in the journal
 		"customer id":           {second(b.AddCustomer(ctx, "t", "A B", book.CustomerEdit{})), "id"},
 		"no address":            {addTrunk(book.TrunkEdit{}), "addresses"},
 		"wildcard address":      {addTrunk(book.TrunkEdit{Addresses: &[]string{"0.0.0.0:5060"}}), "addresses"},
@@ -376,6 +378,52 @@ func TestTheJournalHasWhatALockDoesToCalls(t *testing.T) {
 	must(t, second(b.Unlock(ctx, "t", "acme-1")))
 	if l := line(t, b, "acme-1"); l.Locked() || l.LockCalls() != account.CallsEnd || l.NoMoreSpent() {
 		t.Errorf("unlocked, it keeps %v", l.LockCalls())
+	}
+}
+
+// TestWhatFindingsCloseHasRoom guards against somebody with the login of the pages who adds restrictions until no more fit: what a finding closes
+// afterwards was refused.
+func TestWhatFindingsCloseHasRoom(t *testing.T) {
+	b, _, _ := sample(t)
+	id, n := line(t, b, "acme-1").ID(), 0
+	names, err := restrict.ParseSet("CU")
+	must(t, err)
+	for ; ; n++ {
+		if _, err := b.EditLine(t.Context(), "acme/ana", id, book.LineEdit{Restrict: &restrict.Restriction{By: "acme/ana", Why: "w", Names: names}}); err != nil {
+			break
+		}
+	}
+	if n != account.OwnRestrictions {
+		t.Errorf("%d fit", n)
+	}
+	closes := []restrict.Restriction{{By: "ringfence", Why: "w", Names: names, Finding: "unusual-calls/1"}}
+	must(t, second(b.EditLine(t.Context(), "ringfence", id, book.LineEdit{Close: closes})))
+}
+
+// TestALockOfTheProvidersIsNotMadeACustomersOwn guards against people of a customer who lock what the provider locked once more: its reason, and what
+// it ends, stay.
+func TestALockOfTheProvidersIsNotMadeACustomersOwn(t *testing.T) {
+	b, _, _ := sample(t)
+	ctx := t.Context()
+	id := line(t, b, "acme-1").ID()
+	for _, c := range []struct{ theirs, own, want account.LockCalls }{
+		{account.CallsEnd, account.CallsKept, account.CallsEnd}, {account.CallsCut, account.CallsEnd, account.CallsCut}, {account.CallsKept, account.CallsCut, account.CallsCut},
+	} {
+		must(t, second(b.Lock(ctx, "staff/tom", id, "unpaid bill", c.theirs)))
+		l, err := b.LockOwn(ctx, "acme/ana", id, "locked on the pages", c.own)
+		if err != nil || l.LockWhy() != "unpaid bill" || l.LockCalls() != c.want {
+			t.Errorf("%v, then %v: %q, %v, %v", c.theirs, c.own, l.LockWhy(), l.LockCalls(), err)
+		}
+	}
+	must(t, second(b.Unlock(ctx, "staff/tom", id)))
+	if _, err := b.LockCustomer(ctx, "staff/tom", line(t, b, "acme-1").Customer(), "unpaid bill", account.CallsCut); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.LockOwnCustomer(ctx, "acme/ana", line(t, b, "acme-1").Customer(), "a thief", account.CallsKept); err != nil {
+		t.Fatal(err)
+	}
+	if l := line(t, b, "acme-1"); l.LockWhy() != "customer locked: unpaid bill" || l.LockCalls() != account.CallsCut {
+		t.Errorf("locked with the customer: %q, %v", l.LockWhy(), l.LockCalls())
 	}
 }
 

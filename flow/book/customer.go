@@ -217,6 +217,9 @@ func (b *Book) newCustomer(n NewCustomer, now time.Time) (account.Customer, erro
 	if err := account.CheckCustomerID(n.ID); err != nil {
 		return account.Customer{}, &Invalid{"id", clip(n.ID), "1 to 40 of a-z, 0-9 and '-', with '-' inside only"}
 	}
+	if n.ID == account.StaffName {
+		return account.Customer{}, &Invalid{"id", n.ID, "another name: in the journal this one is the provider's own people"}
+	}
 	if _, ok := b.customerCalled(n.ID); ok {
 		return account.Customer{}, fmt.Errorf("customer %s: %w", n.ID, store.ErrExists)
 	}

@@ -210,6 +210,19 @@ func (b *Book) EditLine(ctx context.Context, actor, id string, edit LineEdit) (*
 // Lock closes a line to all but emergency calls; calls says what becomes of the paid ones in progress. A line that is locked
 // can be locked again, to treat its calls in another way.
 func (b *Book) Lock(ctx context.Context, actor, id, reason string, calls account.LockCalls) (*Line, error) {
+	return b.lock(ctx, actor, id, reason, calls, false)
+}
+
+// LockOwn is Lock by a customer's own people. A lock that is there keeps its reason and becomes stricter at most: otherwise they could make one of
+// the provider's their own, or let calls go on that it ends.
+func (b *Book) LockOwn(ctx context.Context, actor, id, reason string, calls account.LockCalls) (*Line, error) {
+	return b.lock(ctx, actor, id, reason, calls, true)
+}
+
+// errStricter says that a lock that is there does as much already.
+var errStricter = errors.New("the lock does as much already")
+
+func (b *Book) lock(ctx context.Context, actor, id, reason string, calls account.LockCalls, own bool) (*Line, error) {
 	if strings.TrimSpace(reason) == "" {
 		return nil, &Invalid{"why", "", "the reason for the lock, in a few words"}
 	}
@@ -219,14 +232,27 @@ func (b *Book) Lock(ctx context.Context, actor, id, reason string, calls account
 	if calls >= account.NumLockCalls {
 		return nil, &Invalid{"calls", calls.String(), "end, cut or keep"}
 	}
-	return b.changeLine(ctx, id, Waited{}, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
-		before := lineFacts(a)
-		a.Locked, a.LockWhy, a.LockCalls = true, reason, calls
+	l, err := b.changeLine(ctx, id, Waited{}, func(a account.Line, now time.Time) (account.Line, []store.Fact, Change, error) {
+		before, why := lineFacts(a), reason
+		if own && a.Locked {
+			if !calls.Stricter(a.LockCalls) {
+				return a, nil, Change{}, errStricter
+			}
+			why = a.LockWhy
+		}
+		a.Locked, a.LockWhy, a.LockCalls = true, why, calls
 		after := lineFacts(a)
 		after["calls"] = raw(calls.String()) // always there, for notices and other nodes: lock_calls only when it changed
 		f := factOf[fact.LineLocked](now, actor, id, a.Customer, before, after)
-		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: reason, Cut: calls == account.CallsCut}, nil
+		return a, []store.Fact{f}, Change{Kind: LineLocked, Why: why, Cut: calls == account.CallsCut}, nil
 	})
+	if errors.Is(err, errStricter) {
+		if l, ok := b.Line(id); ok {
+			return l, nil
+		}
+		return nil, store.ErrNotFound
+	}
+	return l, err
 }
 
 // Unlock opens a line again.

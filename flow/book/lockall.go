@@ -20,6 +20,15 @@ func (l *Line) LockedWithCustomer() bool {
 // LockCustomer locks every line of a customer. Lines that are locked for a reason of their own stay as they are; they are not counted. If the
 // store fails on the way, the error comes with those that were locked; asked again, it goes on.
 func (b *Book) LockCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
+	return b.lockCustomer(ctx, id, reason, func(line, why string) (*Line, error) { return b.Lock(ctx, actor, line, why, calls) })
+}
+
+// LockOwnCustomer is LockCustomer by its own people, as LockOwn is Lock.
+func (b *Book) LockOwnCustomer(ctx context.Context, actor, id, reason string, calls account.LockCalls) (locked int, err error) {
+	return b.lockCustomer(ctx, id, reason, func(line, why string) (*Line, error) { return b.LockOwn(ctx, actor, line, why, calls) })
+}
+
+func (b *Book) lockCustomer(ctx context.Context, id, reason string, lock func(line, why string) (*Line, error)) (locked int, err error) {
 	if _, ok := b.Customer(id); !ok {
 		return 0, store.ErrNotFound
 	}
@@ -30,7 +39,7 @@ func (b *Book) LockCustomer(ctx context.Context, actor, id, reason string, calls
 		if l.Locked() && !l.LockedWithCustomer() {
 			continue
 		}
-		if _, err := b.Lock(ctx, actor, l.ID(), lockedWith+reason, calls); err != nil {
+		if _, err := lock(l.ID(), lockedWith+reason); err != nil {
 			return locked, err
 		}
 		locked++

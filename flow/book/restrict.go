@@ -42,8 +42,8 @@ func (b *Book) restricted(s account.Settings, add *restrict.Restriction, lift in
 		if !r.Until.IsZero() && !r.Until.After(now) {
 			return s, &Invalid{"until", r.Until.Format(time.RFC3339), "a time to come"}
 		}
-		if len(kept) >= account.MaxRestrictions {
-			return s, &Invalid{"restrictions", strconv.Itoa(len(kept) + 1), "at most " + strconv.Itoa(account.MaxRestrictions) + ": lift one first"}
+		if len(kept) >= account.MaxRestrictions || r.Finding == "" && !s.RoomForOwn(now) {
+			return s, &Invalid{"restrictions", strconv.Itoa(len(kept) + 1), "at most " + strconv.Itoa(account.OwnRestrictions) + " beside those of findings: lift one first"}
 		}
 		kept, b.restriction = append(kept, *r), next
 	}

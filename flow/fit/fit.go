@@ -234,8 +234,8 @@ func slim(c *call.CDR) call.CDR {
 
 // mayList says that a list of countries may be added to a line: it has none, and room for one.
 func mayList(l *book.Line) bool {
-	all := l.Settings().Restrictions
-	return len(all) < account.MaxRestrictions && !slices.ContainsFunc(all, func(r restrict.Restriction) bool {
+	own := l.Settings()
+	return own.RoomForOwn(time.Now()) && len(own.Restrictions) < account.MaxRestrictions && !slices.ContainsFunc(own.Restrictions, func(r restrict.Restriction) bool {
 		return r.Only && r.Until.IsZero() && r.Hours.IsZero() && len(r.Known) == 0
 	})
 }

@@ -204,7 +204,8 @@ func (p *People) RemoveTOTP(ctx context.Context, actor, id string) error {
 	return err
 }
 
-// Reset takes away every factor of a person who has lost theirs: staff have looked at who it is. They sign in with a link then.
+// Reset takes away every factor of a person who has lost theirs, and their tokens: staff have looked at who it is, and others may have made some. They
+// sign in with a link then.
 func (p *People) Reset(ctx context.Context, actor, id string) (Link, error) {
 	if _, err := p.edit(ctx, actor, id, func(s *store.Person) error {
 		s.Password, s.Sealed, s.Factors = "", nil, store.Factors{Step: s.Factors.Step}
@@ -213,6 +214,9 @@ func (p *People) Reset(ctx context.Context, actor, id string) (Link, error) {
 		return Link{}, err
 	}
 	if err := p.endOthers(ctx, actor, id, ""); err != nil {
+		return Link{}, err
+	}
+	if _, err := p.o.Store.DropPasses(ctx, id, store.PassToken, "", ""); err != nil {
 		return Link{}, err
 	}
 	return p.Link(ctx, actor, id, LinkLife)

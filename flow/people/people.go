@@ -103,7 +103,7 @@ func (p *Person) Actor() string { return actorOf(p.Customer, p.Login) }
 
 func actorOf(customer, login string) string {
 	if customer == "" {
-		return "staff/" + login
+		return account.StaffName + "/" + login
 	}
 	return login
 }

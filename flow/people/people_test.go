@@ -401,9 +401,14 @@ func TestFactsHaveNoSecrets(t *testing.T) {
 	must(t, err)
 	_, _ = w.Password(ctx, "acme/ana", "wrong", abroad)
 	must(t, w.RemoveTOTP(ctx, p.Actor(), p.ID))
+	must(t, w.RemoveToken(ctx, p.Actor(), p.ID, "ci"))
+	_, thiefs, err := w.AddToken(ctx, p.Actor(), p.ID, "thief", []person.Scope{person.Read}, time.Now().Add(time.Hour))
+	must(t, err)
 	again, err := w.Reset(ctx, "root", p.ID)
 	must(t, err)
-	must(t, w.RemoveToken(ctx, p.Actor(), p.ID, "ci"))
+	if _, err := w.Token(ctx, thiefs, abroad); !errors.Is(err, people.ErrRefused) {
+		t.Errorf("a token outlives that its person lost everything: %v", err)
+	}
 	kinds := map[string]int{}
 	for _, f := range w.db.AllFacts() {
 		kinds[f.Kind]++
