@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -35,7 +36,7 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recoverPanic(w, r)
 		s.headers(w, r)
-		if !strings.HasPrefix(r.URL.Path, "/assets/") && !s.rate.take(s.asker(r)) {
+		if !strings.HasPrefix(r.URL.Path, "/assets/") && !s.admitted(r) {
 			w.Header().Set("Retry-After", "60")
 			w.Header().Set("Connection", "close") // makes room for another client
 			s.fail(w, r, &fault{status: http.StatusTooManyRequests, title: "error.too-many", text: "error.too-many-what"})
@@ -89,6 +90,23 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 		panic(v)
 	}
 	s.fail(w, r, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+}
+
+// admitted counts a request. A session that was not known yet is looked up before it is refused, so that others at its address do not stop it; and
+// the page that locks has a count of its own, which nothing else uses up.
+func (s *Server) admitted(r *http.Request) bool {
+	if s.rate.take(s.asker(r)) {
+		return true
+	}
+	v, in, err := s.visitor(r)
+	if err != nil || !in {
+		return false
+	}
+	session := cmp.Or(s.cookie(r, sessionCookie), v.ID)
+	if r.URL.Path == lockPath {
+		session += lockPath
+	}
+	return s.rate.take(asker{link: maphash.String(s.seed, session) | 1, session: true})
 }
 
 // asker is what a request is counted under. A token of ours is recognised without the store, and cannot be

@@ -2,12 +2,17 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
+	"sync"
 	"time"
+
+	"ringfence/edge/internal/fair"
 )
 
 // Limits of streams. A browser holds one for each page that is open; it asks again when one ends.
 const (
 	maxStreams  = 128
+	maxPublic   = maxStreams / 2 // of them, of pages that anybody may see
 	streamLife  = 10 * time.Minute
 	streamEvery = time.Second
 	streamBeat  = 20 * time.Second // a line that says nothing, so that a browser that went away is noticed
@@ -27,15 +32,53 @@ func (s *Server) stream(pattern string, who area, version func(q *query) (string
 			s.fail(w, r, err)
 			return
 		}
-		select {
-		case s.streams <- struct{}{}:
-			defer func() { <-s.streams }()
-		default:
+		if !s.streams.begin(fair.Address(q.from), who == public) {
 			s.fail(w, r, &fault{status: http.StatusServiceUnavailable, title: "error.too-many", text: "error.too-many-what"})
 			return
 		}
-		s.follow(w, q, seen, version)
+		defer s.streams.end(fair.Address(q.from), who == public)
+		s.follow(w, q, seen, func(q *query) (string, error) {
+			// A session that ended, or has another role, sees nothing more.
+			if v, in, err := s.visitor(q.Request); who != public && (err != nil || !in || v.Customer != q.Customer || v.Role != q.Role) {
+				return "", ErrNotSignedIn
+			}
+			return version(q)
+		})
 	})
+}
+
+// streams counts those that are open. One address, also behind a proxy, does not take those of others, nor do pages that anybody may see.
+type streams struct {
+	mu     sync.Mutex
+	all    int                  // guarded by mu, as is all below
+	public int                  // of all
+	from   map[netip.Prefix]int // no zeros
+}
+
+func (s *streams) begin(from netip.Prefix, public bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= maxStreams || public && s.public >= maxPublic || s.from[from] >= maxPerAddress {
+		return false
+	}
+	s.count(from, public, 1)
+	return true
+}
+
+func (s *streams) end(from netip.Prefix, public bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(from, public, -1)
+}
+
+func (s *streams) count(from netip.Prefix, public bool, n int) {
+	s.all += n
+	if public {
+		s.public += n
+	}
+	if s.from[from] += n; s.from[from] == 0 {
+		delete(s.from, from)
+	}
 }
 
 // fileTime is the most that a file may take to be written.

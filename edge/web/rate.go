@@ -33,7 +33,7 @@ type rate struct {
 // asker is an address (IPv6: /64); or one that uses a link of ours; or a session.
 type asker struct {
 	net     netip.Prefix
-	link    uint64 // hash of the link's token, or of the session's text; 0 is none
+	link    uint64 // hash of the link's token, or of what the session's count is for; 0 is none
 	session bool
 }
 

@@ -110,7 +110,7 @@ type Server struct {
 	seed maphash.Seed // of links' hashes
 	h    http.Handler
 
-	streams  chan struct{} // holds one for each stream that is open
+	streams  streams
 	stopping chan struct{} // closed by Stop
 
 	mux    *http.ServeMux
@@ -139,7 +139,7 @@ func New(d Deps, o Options) (*Server, error) {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.Hue = cmp.Or(o.Hue, 258)
 	s := &Server{
-		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
+		streams: streams{from: map[netip.Prefix]int{}}, stopping: make(chan struct{}),
 		d: d, o: o, log: o.Log, words: english, help: newHelp(d.Help, english), rate: newRate(time.Now), seed: maphash.MakeSeed(), cert: certfile.New("the pages", o.Cert != ""),
 		reader: reader{words: english, zone: cmp.Or(d.Zone, time.UTC), plan: cmp.Or(d.Plan, phone.UK()), now: time.Now},
 	}
