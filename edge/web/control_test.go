@@ -229,6 +229,15 @@ func TestOverview(t *testing.T) {
 	}
 	c.close("2001")
 	c.shows("what is closed", b.get("/"), "Destinations are closed on line 2001", "every call abroad")
+	var closed []restrict.Restriction
+	for _, names := range []string{"abroad", "GM", "CU, GM"} {
+		set, err := restrict.ParseSet(names)
+		fatal(t, err)
+		closed = append(closed, restrict.Restriction{Names: set})
+	}
+	if got := c.Server.doAll(closed); got != "Closed: every call abroad, Gambia, Cuba." {
+		t.Errorf("three things that are closed: %q", got)
+	}
 	c.find("2001", `{"address":"203.0.113.9","agent":"<b>Asterisk\u202e","family":"Asterisk","network":"Example Hosting","country":"DE","hosting":true}`)
 	if h := c.shows("a login", b.get("/"), "at a data centre of Example Hosting, DE (203.0.113.9) used line 2001").one(t, "main h1"); h != "Somebody may have the password of line 2001" {
 		t.Errorf("the verdict is %q", h)

@@ -362,10 +362,8 @@ func (s *Server) lineBanners(q *query, l *book.Line) (all []banner, err error) {
 	for i := range findings {
 		all = append(all, s.loginBanner(q, &findings[i]))
 	}
-	for _, r := range closedBy(l.Settings().Restrictions, q.now, l.Zone()) {
-		if len(findings) == 0 { // one answer is enough
-			all = append(all, s.closedBanner(q, l, &r))
-		}
+	if closed := closedBy(l.Settings().Restrictions, q.now, l.Zone()); len(closed) > 0 && len(findings) == 0 { // one answer is enough
+		all = append(all, s.closedBanner(q, l, closed))
 	}
 	if !l.Locked() {
 		return all, nil

@@ -348,13 +348,13 @@ func (s *Server) questions(q *query, n *nowView) (all []banner) {
 		if slices.ContainsFunc(n.findings, func(f watch.Finding) bool { return f.Line == l.ID() }) {
 			continue // one answer is enough
 		}
-		for _, r := range closedBy(l.Settings().Restrictions, q.now, zone) {
-			all = append(all, s.closedBanner(q, l, &r))
+		if closed := closedBy(l.Settings().Restrictions, q.now, zone); len(closed) > 0 {
+			all = append(all, s.closedBanner(q, l, closed))
 		}
 	}
 	if c, ok := s.d.Book.Customer(q.Customer); ok {
-		for _, r := range closedBy(c.Settings.Restrictions, q.now, zone) {
-			all = append(all, s.closedBanner(q, nil, &r))
+		if closed := closedBy(c.Settings.Restrictions, q.now, zone); len(closed) > 0 {
+			all = append(all, s.closedBanner(q, nil, closed))
 		}
 	}
 	for _, l := range n.lines {
@@ -384,8 +384,8 @@ func (s *Server) loginBanner(q *query, f *watch.Finding) banner {
 		q.mark(key, "agent", s.reader.claim(d.Agent), "where", where, "address", bdi(harmless(d.Address, 50)), "line", linkTo("/lines/"+url.PathEscape(l), l)),
 	}}
 	if own, ok := s.d.Book.Line(f.Line); ok {
-		for _, r := range closedBy(own.Settings().Restrictions, q.now, own.Zone()) {
-			b.Text = append(b.Text, q.mark("overview.closed-what", "does", s.does(&r)))
+		if closed := closedBy(own.Settings().Restrictions, q.now, own.Zone()); len(closed) > 0 {
+			b.Text = append(b.Text, q.mark("overview.closed-what", "does", s.doAll(closed)))
 		}
 	}
 	b.Acts = s.notMe(q, l)
@@ -403,24 +403,69 @@ func (s *Server) notMe(q *query, handle string) []act {
 	return []act{{Text: q.t("overview.not-me", "line", handle), Path: "/lock?line=" + url.QueryEscape(handle), Look: "grave"}}
 }
 
-// closedBanner is about what unusual calls have closed, of a line or where l is nil of all.
-func (s *Server) closedBanner(q *query, l *book.Line, r *restrict.Restriction) banner {
-	b := banner{Look: "grave", Icon: "barred", Text: []template.HTML{q.mark("overview.closed-what", "does", s.does(r))}}
-	if !r.Until.IsZero() {
-		b.Text = append(b.Text, q.mark("overview.closed-until", "until", s.reader.when(q.at(r.Until))))
+// closedBanner is about what unusual calls have closed, of a line or where l is nil of all. One answer opens all of it, so it is one question.
+func (s *Server) closedBanner(q *query, l *book.Line, closed []restrict.Restriction) banner {
+	b := banner{Look: "grave", Icon: "barred", Text: []template.HTML{q.mark("overview.closed-what", "does", s.doAll(closed))}}
+	since, first, last, open := closed[0].Since, time.Time{}, time.Time{}, 0
+	for i := range closed {
+		r := &closed[i]
+		if r.Since.Before(since) {
+			since = r.Since
+		}
+		if r.Until.IsZero() {
+			open++
+			continue
+		}
+		if first.IsZero() || r.Until.Before(first) {
+			first = r.Until
+		}
+		if r.Until.After(last) {
+			last = r.Until
+		}
+	}
+	switch {
+	case open == len(closed):
+	case open > 0:
+		b.Text = append(b.Text, q.mark("overview.closed-some", "until", s.reader.when(q.at(first))))
+	case first.Equal(last):
+		b.Text = append(b.Text, q.mark("overview.closed-until", "until", s.reader.when(q.at(last))))
+	default:
+		b.Text = append(b.Text, q.mark("overview.closed-untils", "first", s.reader.when(q.at(first)), "until", s.reader.when(q.at(last))))
 	}
 	back := "/"
 	if l == nil {
-		b.Title = q.t("overview.closed-all", "when", s.reader.human(q.at(r.Since)))
+		b.Title = q.t("overview.closed-all", "when", s.reader.human(q.at(since)))
 	} else {
 		back = linePath(l)
-		b.Title = q.t("overview.closed-line", "line", l.Handle(), "when", s.reader.human(q.at(r.Since)))
+		b.Title = q.t("overview.closed-line", "line", l.Handle(), "when", s.reader.human(q.at(since)))
 		b.Acts = s.notMe(q, l.Handle())
 	}
 	if q.may("delete-restriction") == nil {
-		b.Acts = append(b.Acts, act{Text: q.t("overview.was-me"), Path: back, Post: true, Hidden: []pair{{"do", "lift"}, {"id", fmt.Sprint(r.ID)}}})
+		b.Acts = append(b.Acts, act{Text: q.t("overview.was-me"), Path: back, Post: true, Hidden: []pair{{"do", "lift"}, {"id", fmt.Sprint(closed[0].ID)}}})
 	}
 	return b
+}
+
+// doAll is what several restrictions do: what is plainly closed stands in one sentence.
+func (s *Server) doAll(all []restrict.Restriction) string {
+	var closed, others []string
+	for i := range all {
+		r := &all[i]
+		if r.Login || r.Only || r.AtOnce > 0 || len(r.Known) > 0 || !r.Except.IsZero() {
+			others = append(others, s.does(r))
+			continue
+		}
+		for part := range strings.SplitSeq(notify.Destinations(&r.Names), ", ") {
+			if !slices.Contains(closed, part) {
+				closed = append(closed, part)
+			}
+		}
+	}
+	if len(closed) > 0 {
+		whole := restrict.Restriction{}
+		others = slices.Insert(others, 0, sentence(whole.Does(strings.Join(closed, ", "), "")))
+	}
+	return strings.Join(others, " ")
 }
 
 // does is what a restriction does, as a sentence.

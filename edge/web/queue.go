@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
@@ -444,6 +445,11 @@ func (s *Server) tell(q *query, c *desk.Case, v *findingView) {
 			r.Look = "warn"
 		}
 		v.Story = append(v.Story, r)
+		if e.More > 0 {
+			first, last := s.reader.clock(q.at(e.At)), s.reader.clock(q.at(e.Until))
+			what := q.t("queue.story-more", "n", e.More, "to", harmless(cmp.Or(e.To, e.Country, e.Number), 60))
+			v.Story = append(v.Story, storyRow{At: q.at(e.Until), What: what, More: q.mark("queue.story-span", "first", first, "last", last)})
+		}
 	}
 }
 

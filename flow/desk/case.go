@@ -64,12 +64,16 @@ type Event struct {
 	Kind, By                     string
 	Text                         string
 	Addr, Number, Agent, Country string
+	Reason, To                   string    // of a refusal: its code, and what the price deck calls the destination
+	More                         int       // refusals like it that are left out after it
+	Until                        time.Time // the last of them
 }
 
 // A case shows so much of each thing.
 const (
 	maxCalls  = 50
 	maxStory  = 40
+	maxFacts  = 400 // of a line, of which the story is made
 	maxBefore = 10
 	maxAlike  = 10
 	lead      = time.Hour        // before a finding, in which the calls are its own
@@ -272,18 +276,18 @@ func (d *Desk) story(ctx context.Context, c *Case) error {
 	if c.Finding.Line == "" {
 		return nil
 	}
-	facts, err := d.o.Store.Facts(ctx, store.FactFilter{Line: c.Finding.Line, Before: math.MaxInt64, Limit: 4 * maxStory})
+	facts, err := d.o.Store.Facts(ctx, store.FactFilter{Line: c.Finding.Line, Before: math.MaxInt64, Limit: maxFacts})
 	if err != nil {
 		return err
 	}
 	from, until := c.Finding.At.Add(-around), c.Finding.Last.Add(around)
+	slices.Reverse(facts)
 	for i := range facts {
-		f := &facts[i]
-		if told[f.Kind] && !f.At.Before(from) && !f.At.After(until) && len(c.Story) < maxStory {
-			c.Story = append(c.Story, eventOf(f))
+		if f := &facts[i]; told[f.Kind] && !f.At.Before(from) && !f.At.After(until) {
+			c.Story = foldIn(c.Story, eventOf(f))
 		}
 	}
-	slices.Reverse(c.Story)
+	c.Story = c.Story[max(len(c.Story)-maxStory, 0):]
 	return nil
 }
 

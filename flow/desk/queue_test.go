@@ -2,7 +2,9 @@ package desk
 
 import (
 	"testing"
+	"time"
 
+	"ringfence/core/fact"
 	"ringfence/core/money"
 	"ringfence/state/store"
 )
@@ -32,5 +34,27 @@ func TestCauses(t *testing.T) {
 		if got := causeOf(&store.Finding{Source: source}); got.String() != want {
 			t.Errorf("%q: %s, want %s", source, got, want)
 		}
+	}
+}
+
+// TestRunsOfRefusalsFold: sixty refused calls to one destination are two rows of a story, and every one of them is counted.
+func TestRunsOfRefusalsFold(t *testing.T) {
+	began := time.Date(2026, 11, 29, 19, 43, 0, 0, time.UTC)
+	var story []Event
+	add := func(minute int, kind, reason, to string) {
+		story = foldIn(story, Event{At: began.Add(time.Duration(minute) * time.Minute), Kind: kind, Reason: reason, To: to})
+	}
+	for i := range 60 {
+		add(i, fact.KindCallRefused, "restricted", "Gambia")
+	}
+	add(60, fact.KindCallRefused, "restricted", "Cuba")
+	add(61, fact.KindCallRefused, "line-day-cap", "Cuba")
+	add(62, fact.KindLineLocked, "", "")
+	add(63, fact.KindCallRefused, "line-day-cap", "Cuba")
+	if len(story) != 5 {
+		t.Fatalf("%d rows: %+v", len(story), story)
+	}
+	if first := story[0]; first.More != 59 || !first.Until.Equal(began.Add(59*time.Minute)) || story[1].More != 0 {
+		t.Errorf("%+v", story[:2])
 	}
 }

@@ -27,13 +27,26 @@ type heard struct {
 	Agent   string `json:"agent"`
 	Why     string `json:"why"`
 	Country string `json:"country"`
+	Reason  string `json:"reason"`
+	To      string `json:"destination"`
 	Retail  int64  `json:"retail_micro"`
 }
 
 func eventOf(f *Fact) Event {
 	var h heard
 	_ = json.Unmarshal(f.Body, &h) // what cannot be read says nothing
-	e := Event{At: f.At, Kind: f.Kind, By: h.By, Number: h.Number, Agent: h.Agent, Country: h.Country}
+	e := Event{At: f.At, Kind: f.Kind, By: h.By, Number: h.Number, Agent: h.Agent, Country: h.Country, Reason: h.Reason, To: h.To}
 	e.Addr, e.Text = cmp.Or(h.Source, h.Address, h.Net), cmp.Or(h.Text, h.Why)
 	return e
+}
+
+// foldIn adds an event to a story. A refusal counts with the one before it where both are for the same reason and to the same destination.
+func foldIn(story []Event, e Event) []Event {
+	if n := len(story) - 1; n >= 0 && e.Kind == fact.KindCallRefused {
+		if last := &story[n]; last.Kind == e.Kind && last.Reason == e.Reason && last.To == e.To && last.Country == e.Country {
+			last.More, last.Until = last.More+1, e.At
+			return story
+		}
+	}
+	return append(story, e)
 }
