@@ -278,7 +278,9 @@ func TestLock(t *testing.T) {
 	if ticked := len(d.all("input[name=line]")); ticked != 2 || len(d.all("button.grave")) != 1 {
 		t.Errorf("%d lines, %d red buttons", ticked, len(d.all("button.grave")))
 	}
+	c.d.Security = func() Protections { return Protections{PanicCode: "*5625*"} }
 	c.shows("about one", b.get("/lock?line=2001"), "Lock line 2001?")
+	c.shows("the way without pages", b.get("/lock"), "*5625*")
 	want(t, "another's", b.get("/lock?line=3001"), 404, "There is no such page")
 	want(t, "locking another's", b.post("/lock", "line", "2001", "line", "3001"), 404, "There is no such page")
 	if c.line("2001").Locked() || c.line("3001").Locked() {

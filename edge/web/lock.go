@@ -28,6 +28,7 @@ type lockView struct {
 	Each   bool
 	May    string // why nothing can be locked by who asks
 	Locked []lockRow
+	Code   string // that locks a line when one of its phones dials it; "" is none
 	Help   help
 }
 
@@ -43,6 +44,9 @@ const mostTicks = 50
 // askLock asks once. Lines are ticked already: those of the query, or all.
 func (s *Server) askLock(q *query) (page, error) {
 	v := lockView{Help: s.help}
+	if s.d.Security != nil {
+		v.Code = s.d.Security().PanicCode
+	}
 	asked := q.form["line"]
 	lines := s.d.Book.Lines(q.Customer, "", math.MaxInt)
 	mine := func(handle string) bool {
