@@ -192,7 +192,7 @@ func (p *People) Prove(ctx context.Context, text, code string, from From) error 
 	if err != nil {
 		return err
 	}
-	if err := p.admitCode(ctx, x.Person); err != nil {
+	if err := p.admitAgain(ctx, x.Hash); err != nil {
 		return err
 	}
 	s, err := p.o.Store.Person(ctx, x.Person)

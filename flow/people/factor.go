@@ -165,7 +165,7 @@ func (p *People) open(id string, sealed []byte) ([]byte, error) {
 
 // ConfirmTOTP takes a code of the new secret, which replaces one before. The first second factor comes with recovery codes, shown once.
 func (p *People) ConfirmTOTP(ctx context.Context, actor, id, code, keep string) (recovery []string, err error) {
-	if err := p.admitCode(ctx, id); err != nil {
+	if err := p.admitFactor(ctx, "new", id); err != nil {
 		return nil, err
 	}
 	_, err = p.edit(ctx, actor, id, func(s *store.Person) error {

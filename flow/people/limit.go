@@ -34,7 +34,7 @@ const (
 	perDay   = 30  // and in a day
 	perNet   = 60  // of all names from one network, in shortly
 	perName  = 200 // of one name from all places, in a day; places where the person is signed in go on
-	perCode  = 10  // codes for one person from anywhere, in shortly
+	perCode  = 10  // codes for one person from anywhere, or within a session, in shortly
 	codeDay  = 40  // and in a day
 )
 
@@ -102,9 +102,19 @@ func (p *People) admit(ctx context.Context, name string, from From) error {
 	return nil
 }
 
-// admitCode counts a code for a person. It is over all places: who gets here has the first factor.
+// admitCode counts a code for a person who signs in. It is over all places: who gets here has the first factor.
 func (p *People) admitCode(ctx context.Context, person string) error {
-	if over := p.take(ctx, bound{key("code", person), shortly, perCode}, bound{key("codes", person), daily, codeDay}); over != nil {
+	return p.admitFactor(ctx, "code", person)
+}
+
+// admitAgain counts a factor that is shown again within a session. It has a count of its own: who stole one would otherwise use up the codes of the
+// person, who could neither sign in nor show a factor elsewhere.
+func (p *People) admitAgain(ctx context.Context, session string) error {
+	return p.admitFactor(ctx, "again", session)
+}
+
+func (p *People) admitFactor(ctx context.Context, what, whose string) error {
+	if over := p.take(ctx, bound{key(what, whose), shortly, perCode}, bound{key(what+"s", whose), daily, codeDay}); over != nil {
 		return &Wait{over.span}
 	}
 	return nil

@@ -316,6 +316,32 @@ func TestGuessersWaitAndOwnersDoNot(t *testing.T) {
 	})
 }
 
+// TestAStolenSessionDoesNotUseUpTheCodes guards against who stole a session and shows wrong codes in it: the owner could neither sign in nor show a
+// code elsewhere for a day.
+func TestAStolenSessionDoesNotUseUpTheCodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p, in := w.add(t, w.acme, "ana", person.Owner)
+		must(t, w.SetPassword(ctx, p.Actor(), p.ID, words, in.Text))
+		_, recovery := w.enrol(t, p, in)
+		var wait *people.Wait
+		n := 0
+		for ; n < 100; n++ {
+			if err := w.Prove(ctx, in.Text, "wrong-code", abroad); errors.As(err, &wait) {
+				break
+			}
+		}
+		if n > 10 {
+			t.Errorf("%d guesses within a session", n)
+		}
+		half, err := w.Password(ctx, "acme/ana", words, home)
+		must(t, err)
+		again, err := w.Second(ctx, half.Text, recovery[0], home)
+		must(t, err)
+		must(t, w.Prove(ctx, again.Text, recovery[1], home))
+	})
+}
+
 func TestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
