@@ -71,25 +71,39 @@ func (c *catalogue) form(key word, values []any) string {
 
 // say gives a text with values in its places: say("line.locked", "line", "2003"). It is plain text.
 func (c *catalogue) say(key word, values ...any) string {
-	text := c.form(key, values)
-	pairs := make([]string, 0, len(values))
-	for i := 0; i+1 < len(values); i += 2 {
-		pairs = append(pairs, "{"+fmt.Sprint(values[i])+"}", plain(values[i+1]))
+	return fill(strings.ReplaceAll(c.form(key, values), "**", ""), values, plain)
+}
+
+// fill puts values into their places in a text, in one pass: what looks like a place inside a value stays as it is. This is done for every text of
+// every row of a list.
+func fill(text string, values []any, as func(any) string) string {
+	at := strings.IndexByte(text, '{')
+	if at < 0 || len(values) < 2 {
+		return text
 	}
-	return strings.NewReplacer(append(pairs, "**", "")...).Replace(text)
+	var b strings.Builder
+	for ; at >= 0; at = strings.IndexByte(text, '{') {
+		b.WriteString(text[:at])
+		name, rest, ok := strings.Cut(text[at+1:], "}")
+		i := 0
+		for ok && i+1 < len(values) && fmt.Sprint(values[i]) != name {
+			i += 2
+		}
+		if !ok || i+1 >= len(values) {
+			b.WriteByte('{')
+			text = text[at+1:]
+			continue
+		}
+		b.WriteString(as(values[i+1]))
+		text = rest
+	}
+	b.WriteString(text)
+	return b.String()
 }
 
 // mark is say for a template: values are escaped, unless they are made of template.HTML, and ** is bold.
 func (c *catalogue) mark(key word, values ...any) template.HTML {
 	text := html.EscapeString(c.form(key, values))
-	pairs := make([]string, 0, len(values))
-	for i := 0; i+1 < len(values); i += 2 {
-		v := html.EscapeString(plain(values[i+1]))
-		if h, ok := values[i+1].(template.HTML); ok {
-			v = string(h)
-		}
-		pairs = append(pairs, "{"+fmt.Sprint(values[i])+"}", v)
-	}
 	var b strings.Builder
 	for n, part := range strings.Split(text, "**") { // before values are put in: theirs are asterisks
 		if n > 0 {
@@ -97,7 +111,15 @@ func (c *catalogue) mark(key word, values ...any) template.HTML {
 		}
 		b.WriteString(part)
 	}
-	return template.HTML(strings.NewReplacer(pairs...).Replace(b.String())) //nolint:gosec // the catalogue is ours, and values are escaped
+	return template.HTML(fill(b.String(), values, escaped)) //nolint:gosec // the catalogue is ours, and values are escaped
+}
+
+// escaped is a value as HTML.
+func escaped(v any) string {
+	if h, ok := v.(template.HTML); ok {
+		return string(h)
+	}
+	return html.EscapeString(plain(v))
 }
 
 // plain is a value without markup.
