@@ -370,7 +370,7 @@ func (b *Book) DeleteLine(ctx context.Context, actor, id string) error {
 
 // Lines lists those with handles above after, by handle, of one customer (by identity; "" is all), at most limit of them.
 func (b *Book) Lines(customer, after string, limit int) []*Line {
-	handles := b.sorted.get(b)
+	handles := b.sorted.get(b, customer)
 	i, found := slices.BinarySearch(handles, after)
 	if found {
 		i++
@@ -387,8 +387,8 @@ func (b *Book) Lines(customer, after string, limit int) []*Line {
 // sortedHandles is made by the first listing after lines came or went, so that paging through 100,000 sorts once.
 type sortedHandles struct {
 	mu  sync.Mutex
-	all []string // mu owns the variable; the slice is never written again
-	gen int      // mu; counts changes
+	all map[string][]string // by customer, and "" for all; mu owns the variable, what it holds is never written again
+	gen int                 // mu; counts changes
 }
 
 func (s *sortedHandles) forget() {
@@ -397,21 +397,26 @@ func (s *sortedHandles) forget() {
 	s.mu.Unlock()
 }
 
-func (s *sortedHandles) get(b *Book) []string {
+// get gives those of one customer; "" is all.
+func (s *sortedHandles) get(b *Book, customer string) []string {
 	s.mu.Lock()
 	all, gen := s.all, s.gen
 	s.mu.Unlock()
 	if all != nil {
-		return all
+		return all[customer]
 	}
-	for handle := range b.lines.All() {
-		all = append(all, handle)
+	all = map[string][]string{}
+	for handle, l := range b.lines.All() {
+		all[""] = append(all[""], handle)
+		all[l.cust.id] = append(all[l.cust.id], handle)
 	}
-	slices.Sort(all)
+	for _, handles := range all {
+		slices.Sort(handles)
+	}
 	s.mu.Lock()
 	if s.gen == gen {
 		s.all = all
 	}
 	s.mu.Unlock()
-	return all
+	return all[customer]
 }
