@@ -45,7 +45,7 @@ unit:
 
 e2e: build
 	@tools/progress.sh tests "end-to-end tests" "about eight minutes" \
-		env CI=1 SEED=7 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -v -tags e2e -count=1 -timeout 10m -p 1 ./e2e/...
+		env CI=1 SEED=7 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -v -tags e2e -count=1 -timeout 15m -p 1 ./e2e/...
 
 soak:
 	@tools/deps.sh test
