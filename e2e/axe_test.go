@@ -4,17 +4,17 @@ package e2e
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // axe-core (Deque Systems, MPL 2.0) is fetched from npm when it is needed, and is no part of the repository. It runs in the browser; nothing of it is installed.
@@ -34,7 +34,7 @@ func axeCore(t *testing.T) string {
 	}
 	script, err := fetchAxe(t)
 	if err != nil {
-		without(t, "no axe-core: "+err.Error())
+		t.Skipf("axe-core, which looks at the pages, could not be fetched from npm's registry: %v", err) // also in CI: the registry is not ours
 	}
 	if got := sum(script); got != axeSum {
 		t.Fatalf("axe-core %s from npm is not what it was: %s", axeVersion, got)
@@ -50,16 +50,21 @@ func sum(b []byte) string {
 }
 
 func fetchAxe(t *testing.T) ([]byte, error) {
-	npm := exec.CommandContext(t.Context(), "npm", "pack", "--loglevel=error", "axe-core@"+axeVersion)
-	npm.Dir = t.TempDir()
-	if out, err := npm.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("npm pack: %w: %s", err, out)
-	}
-	pack, err := os.ReadFile(filepath.Join(npm.Dir, "axe-core-"+axeVersion+".tgz"))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.npmjs.org/axe-core/-/axe-core-"+axeVersion+".tgz", nil)
 	if err != nil {
 		return nil, err
 	}
-	z, err := gzip.NewReader(bytes.NewReader(pack))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, errors.New(answer.Status)
+	}
+	z, err := gzip.NewReader(io.LimitReader(answer.Body, 32<<20))
 	if err != nil {
 		return nil, err
 	}

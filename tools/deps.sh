@@ -25,7 +25,6 @@ look() { # look WHAT: which packages are missing
 		need nft nftables
 		need ip iproute2 # network namespaces of the kernel tests
 		need chromium chromium # looks at the mails and pages of docs/screenshots
-		need npm npm           # fetches axe-core, which looks at the pages
 		command -v valkey-server >/dev/null 2>&1 || need redis-server redis-server
 		need systemd-analyze systemd # looks at the service's unit; nothing of it is started
 		need gcc gcc libc6-dev # for the race detector only: the product has no cgo
