@@ -11,8 +11,9 @@ import (
 func (a *App) openPeople() error {
 	var err error
 	a.people, err = people.New(people.Options{
-		Store: a.store, Book: a.book, Counters: a.shield.counters, Record: a.ledger.Record, Box: a.keys.box, Issuer: cmp.Or(a.cfg.Provider.Name, "Ringfence"), Lax: a.cfg.Demo, Log: a.log,
+		Store: a.store, Book: a.book, Counters: a.shield.counters, Record: a.ledger.Record, Box: a.keys.box, Issuer: cmp.Or(a.cfg.Provider.Name, "Ringfence"), Lax: a.cfg.Demo,
+		URL: a.cfg.LinksURL(), Log: a.log,
 	})
-	a.cooling = cooling.New(cooling.Options{Store: a.store, Book: a.book, Log: a.log})
+	a.cooling = cooling.New(cooling.Options{Store: a.store, Book: a.book, People: a.people, Log: a.log})
 	return err
 }

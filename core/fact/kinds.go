@@ -104,6 +104,8 @@ const (
 	KindPersonEntered       = "person.entered"
 	KindPersonRefused       = "person.refused"
 	KindPersonLeft          = "person.left"
+	KindPasskeyAdded        = "passkey.added"
+	KindPasskeyRemoved      = "passkey.removed"
 	KindTokenAdded          = "token.added"
 	KindTokenRemoved        = "token.removed"
 	KindChangeWaiting       = "change.waiting"
@@ -211,6 +213,8 @@ var Kinds = [...]string{
 	KindPersonEntered,
 	KindPersonRefused,
 	KindPersonLeft,
+	KindPasskeyAdded,
+	KindPasskeyRemoved,
 	KindTokenAdded,
 	KindTokenRemoved,
 	KindChangeWaiting,
@@ -5656,10 +5660,11 @@ func (f *PersonLink) Row(at time.Time, s Subject) Row {
 
 // PersonEntered is person.entered: a person signed in, or showed a factor again ("again").
 type PersonEntered struct {
-	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
-	How    string // how it came to be
-	Source Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
-	Agent  string // User-Agent of the phone or carrier (RFC 3261 20.41)
+	Person  string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	How     string // how it came to be
+	Passkey string // name of a passkey
+	Source  Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
+	Agent   string // User-Agent of the phone or carrier (RFC 3261 20.41)
 }
 
 // Append writes the JSON object after b.
@@ -5667,6 +5672,9 @@ func (f *PersonEntered) Append(b []byte) []byte {
 	b = append(b, '{')
 	b = putText(b, "person", f.Person)
 	b = putText(b, "how", f.How)
+	if f.Passkey != "" {
+		b = putText(b, "passkey", f.Passkey)
+	}
 	if f.Source != (Source{}) {
 		b = putSource(b, "source", f.Source)
 	}
@@ -5685,6 +5693,8 @@ func (f *PersonEntered) Decode(body []byte) error {
 			return v.text(&f.Person)
 		case "how":
 			return v.text(&f.How)
+		case "passkey":
+			return v.text(&f.Passkey)
 		case "source", "address", "from", "addr":
 			return v.source(&f.Source)
 		case "user_agent", "agent":
@@ -5704,10 +5714,11 @@ func (f *PersonEntered) Row(at time.Time, s Subject) Row {
 
 // PersonRefused is person.refused: somebody tried to sign in as a person and was refused; at most 30 a day of a person and place.
 type PersonRefused struct {
-	Person string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
-	How    string // how it came to be
-	Source Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
-	Agent  string // User-Agent of the phone or carrier (RFC 3261 20.41)
+	Person  string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	How     string // how it came to be
+	Passkey string // name of a passkey
+	Source  Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
+	Agent   string // User-Agent of the phone or carrier (RFC 3261 20.41)
 }
 
 // Append writes the JSON object after b.
@@ -5715,6 +5726,9 @@ func (f *PersonRefused) Append(b []byte) []byte {
 	b = append(b, '{')
 	b = putText(b, "person", f.Person)
 	b = putText(b, "how", f.How)
+	if f.Passkey != "" {
+		b = putText(b, "passkey", f.Passkey)
+	}
 	if f.Source != (Source{}) {
 		b = putSource(b, "source", f.Source)
 	}
@@ -5733,6 +5747,8 @@ func (f *PersonRefused) Decode(body []byte) error {
 			return v.text(&f.Person)
 		case "how":
 			return v.text(&f.How)
+		case "passkey":
+			return v.text(&f.Passkey)
 		case "source", "address", "from", "addr":
 			return v.source(&f.Source)
 		case "user_agent", "agent":
@@ -5788,6 +5804,98 @@ func (f *PersonLeft) Kind() string { return KindPersonLeft }
 // Row is the fact as the journal keeps it.
 func (f *PersonLeft) Row(at time.Time, s Subject) Row {
 	return row(at, KindPersonLeft, 1, "", s, f.Append(buffer()))
+}
+
+// PasskeyAdded is passkey.added: a person has a new passkey.
+type PasskeyAdded struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Person  string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	Passkey string // name of a passkey
+	Source  Source // where it came from: address:port of a call, else an address, a network or an AS ("AS64496")
+	Agent   string // User-Agent of the phone or carrier (RFC 3261 20.41)
+}
+
+// Append writes the JSON object after b.
+func (f *PasskeyAdded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "person", f.Person)
+	b = putText(b, "passkey", f.Passkey)
+	if f.Source != (Source{}) {
+		b = putSource(b, "source", f.Source)
+	}
+	if f.Agent != "" {
+		b = putText(b, "user_agent", f.Agent)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PasskeyAdded) Decode(body []byte) error {
+	*f = PasskeyAdded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "person":
+			return v.text(&f.Person)
+		case "passkey":
+			return v.text(&f.Passkey)
+		case "source", "address", "from", "addr":
+			return v.source(&f.Source)
+		case "user_agent", "agent":
+			return v.text(&f.Agent)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PasskeyAdded) Kind() string { return KindPasskeyAdded }
+
+// Row is the fact as the journal keeps it.
+func (f *PasskeyAdded) Row(at time.Time, s Subject) Row {
+	return row(at, KindPasskeyAdded, 1, "", s, f.Append(buffer()))
+}
+
+// PasskeyRemoved is passkey.removed: a passkey of a person's does not count any more.
+type PasskeyRemoved struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Person  string // for whom: customer/ID/contact, desk/ADDRESS or hook/URL, empty is all; or who signs in: acme/ana, staff/ana
+	Passkey string // name of a passkey
+}
+
+// Append writes the JSON object after b.
+func (f *PasskeyRemoved) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "person", f.Person)
+	b = putText(b, "passkey", f.Passkey)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PasskeyRemoved) Decode(body []byte) error {
+	*f = PasskeyRemoved{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "person":
+			return v.text(&f.Person)
+		case "passkey":
+			return v.text(&f.Passkey)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PasskeyRemoved) Kind() string { return KindPasskeyRemoved }
+
+// Row is the fact as the journal keeps it.
+func (f *PasskeyRemoved) Row(at time.Time, s Subject) Row {
+	return row(at, KindPasskeyRemoved, 1, "", s, f.Append(buffer()))
 }
 
 // TokenAdded is token.added: a person has a new token for the API.

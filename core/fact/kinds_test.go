@@ -191,6 +191,10 @@ func empty(kind string) Body {
 		return new(PersonRefused)
 	case KindPersonLeft:
 		return new(PersonLeft)
+	case KindPasskeyAdded:
+		return new(PasskeyAdded)
+	case KindPasskeyRemoved:
+		return new(PasskeyRemoved)
 	case KindTokenAdded:
 		return new(TokenAdded)
 	case KindTokenRemoved:

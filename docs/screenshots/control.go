@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"ringfence/core/account"
@@ -178,8 +179,11 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	if err != nil {
 		return err
 	}
-	folk, err := people.New(people.Options{Store: o.db, Book: o.book, Box: func() (*secret.Box, error) { return box, nil }})
+	folk, err := people.New(people.Options{Store: o.db, Book: o.book, Box: func() (*secret.Box, error) { return box, nil }, Issuer: help.Provider, URL: "https://calls.example.net"})
 	if err != nil {
+		return err
+	}
+	if err := o.putAna(ctx); err != nil {
 		return err
 	}
 	past, refused, talked, err := pastCalls(ctx, o.book, calm)
@@ -211,6 +215,28 @@ func (o *office) serve(ctx context.Context, box *secret.Box, cool *cooling.Cooli
 	o.base = "http://" + l.Addr().String()
 	o.srv = &http.Server{Handler: pages.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = o.srv.Serve(l) }() // ends with the program
+	return nil
+}
+
+// putAna puts the owner there, with two passkeys, and the browsers that she is signed in with.
+func (o *office) putAna(ctx context.Context) error {
+	made := time.Now().AddDate(0, -2, -3)
+	keys := []store.Passkey{
+		{Name: "laptop", Credential: []byte(`{"id":"AQ=="}`), Made: made, Used: time.Now().Add(-50 * time.Minute)}, {Name: "phone", Credential: []byte(`{"id":"Ag=="}`), Made: time.Now().Add(-3 * time.Hour)},
+	}
+	ana := store.Person{
+		ID: "ana", Customer: "acme", Login: "acme/ana", Name: "Ana Baker", Mail: "ana@example.com", Role: string(person.Owner), Factors: store.Factors{Passkeys: keys, Recovery: make([]string, 9)}, Made: made,
+	}
+	if err := o.db.PutPerson(ctx, ana); err != nil {
+		return err
+	}
+	for i, agent := range []string{"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile/15E148 Safari/604.1"} {
+		at := time.Now().Add(time.Duration(-i*26-1) * time.Hour)
+		x := store.Pass{Hash: strings.Repeat(string(rune('a'+i)), 64), Kind: store.PassSession, Person: "ana", Made: at, Seen: at.Add(50 * time.Minute), Expires: at.AddDate(0, 1, 0), From: "192.0.2.44", Agent: agent}
+		if err := o.db.PutPass(ctx, x); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -266,7 +292,11 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	stop = func() { _, _ = o.srv.Close(), calm.srv.Close() }
+	door, err := newDoorway(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop = func() { _, _, _ = o.srv.Close(), calm.srv.Close(), door.srv.Close() }
 	page := func(name, path, says string) scene {
 		return scene{name: name, folder: "pages", url: o.base + path, dark: true, says: says}
 	}
@@ -288,6 +318,9 @@ func control(ctx context.Context) (all []scene, stop func(), err error) {
 		page("setup", "/lines/2003/setup", "Set up a phone"),
 		page("countries", "/lines/2003/countries", "Line 2003 may call"),
 		page("changes", "/changes", "1 change waits"),
+		{name: "in", folder: "pages", url: door.base + "/in", dark: true, says: "Sign in"},
+		page("me", "/me", "Ana Baker, your settings"),
+		page("me-passkey", "/me/passkey", "Add a passkey"),
 		page("lock", "/lock?line=2003", "Lock line 2003?"),
 	}, stop, nil
 }

@@ -45,6 +45,14 @@ var _ = serves(func(s *Server) {
 		func(ctx context.Context, in *api.StaffTokenID) error {
 			return dropToken(ctx, s, s.staffMember, &in.StaffID, in.Token)
 		})
+	dropped(s, op(http.MethodDelete, "/v1/customers/{id}/people/{person}/passkeys/{passkey}", "delete-person-passkey", tag, "Take a passkey from a person; the last second factor of one waits, if the customer's people wait for what loosens"),
+		func(ctx context.Context, in *api.PersonPasskeyID) error {
+			return dropPasskey(ctx, s, s.person, &in.PersonID, in.Passkey)
+		})
+	dropped(s, op(http.MethodDelete, "/v1/staff/{person}/passkeys/{passkey}", "delete-staff-passkey", tag, "Take a passkey from a member of staff, but not their last second factor"),
+		func(ctx context.Context, in *api.StaffPasskeyID) error {
+			return dropPasskey(ctx, s, s.staffMember, &in.StaffID, in.Passkey)
+		})
 	route(s, op(http.MethodGet, "/v1/me", "get-me", tag, "Show who asks, and what they may do"), s.me)
 })
 
@@ -97,6 +105,15 @@ func actsOn[I any](s *Server, path, noun string, find func(context.Context, *I) 
 			all, err := s.d.People.Tokens(ctx, p.ID)
 			out.Items = views(all, tokenView)
 			return err
+		})(ctx, in)
+		return out, err
+	})
+	route(s, op(http.MethodGet, path+"/passkeys", "list-"+noun+"-passkeys", tag, "List the passkeys of a person"), func(ctx context.Context, in *I) (out api.List[api.Passkey], err error) {
+		err = each(func(_ context.Context, p people.Person) error {
+			out.Items = views(p.Passkeys, func(k *people.Passkey) api.Passkey {
+				return api.Passkey{ID: k.ID, Name: k.Name, Made: k.Made, Used: k.Used}
+			})
+			return nil
 		})(ctx, in)
 		return out, err
 	})
@@ -285,6 +302,18 @@ func dropToken[I any](ctx context.Context, s *Server, find func(context.Context,
 	}
 	if err = s.d.People.RemoveToken(ctx, by(ctx), p.ID, token); errors.Is(err, book.ErrNotFound) {
 		err = missing("token of "+p.Login, token)
+	}
+	return err
+}
+
+func dropPasskey[I any](ctx context.Context, s *Server, find func(context.Context, *I) (people.Person, error), in *I, which string) error {
+	p, err := find(ctx, in)
+	if err != nil {
+		return err
+	}
+	_, err = s.d.Cooling.RemovePasskey(ctx, whoAsks(ctx), p.ID, which)
+	if errors.Is(err, people.ErrNotFound) {
+		err = missing("passkey of "+p.Login, which)
 	}
 	return err
 }

@@ -124,7 +124,7 @@ func (s *Server) explain(err error) error {
 		p = newProblem(http.StatusConflict, api.ReasonExists, cause(err, book.ErrExists, "it exists already"))
 	case errors.Is(err, book.ErrInUse):
 		p = newProblem(http.StatusConflict, api.ReasonInUse, cause(err, book.ErrInUse, "it is still in use; remove what uses it first"))
-	case errors.Is(err, people.ErrLast):
+	case errors.Is(err, people.ErrLast), errors.Is(err, people.ErrLastFactor):
 		p = newProblem(http.StatusConflict, api.ReasonInUse, err.Error())
 	default:
 		p = s.failed(err)

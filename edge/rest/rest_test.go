@@ -134,7 +134,7 @@ func (f *fixture) deps(plan *phone.Plan) rest.Deps {
 		panic(err)
 	}
 	return rest.Deps{
-		Book: f.book, Exposure: desk, Fit: fits, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
+		Book: f.book, Exposure: desk, Fit: fits, People: f.people, Cooling: cooling.New(cooling.Options{Store: f.db, Book: f.book, People: f.people}), SignIn: func(token string) string { return "https://rf.test/in/link/" + token },
 		Decide: func(_ context.Context, line, to string, from netip.Addr, at time.Time) (*gate.Explanation, error) {
 			return f.decide(plan, line, to, from, at)
 		},

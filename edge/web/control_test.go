@@ -65,7 +65,7 @@ func newControl(t *testing.T) *control {
 		fatal(t, err)
 		t.Cleanup(d.Fit.Close)
 		d.Book, d.Exposure, d.Watch, d.Phones = h.book, desk, w, phones
-		d.Cooling = cooling.New(cooling.Options{Store: h.db, Book: h.book})
+		d.Cooling = cooling.New(cooling.Options{Store: h.db, Book: h.book, People: h.people})
 		d.Devices = device.New(device.Options{Store: h.db})
 		d.Calls = func() []gate.InProgress { return c.live }
 		d.Others = func(context.Context) ([]call.Open, error) { return nil, c.fail }

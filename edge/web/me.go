@@ -33,6 +33,7 @@ var _ = serves(func(s *Server) {
 type meView struct {
 	Login, Role, Mail string
 	Password, TOTP    bool
+	HasPasskeys       bool // they can be made here
 	Passkeys          []people.Passkey
 	Recovery          int
 	Enrol             bool
@@ -57,7 +58,11 @@ func (s *Server) mePage(q *query, fault string) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	v := meView{Login: p.Login, Role: q.t("people.role-" + word(p.Role)), Mail: p.Mail, Password: p.Password, TOTP: p.TOTP, Passkeys: p.Passkeys, Recovery: p.Recovery, Enrol: q.Who.Enrol, Fault: fault}
+	v := meView{Login: p.Login, Role: q.t("people.role-" + word(p.Role)), Mail: p.Mail, Password: p.Password, TOTP: p.TOTP, HasPasskeys: s.d.People.HasPasskeys(), Recovery: p.Recovery, Enrol: q.Who.Enrol, Fault: fault}
+	for _, k := range p.Passkeys {
+		k.Made, k.Used = q.at(k.Made), q.at(k.Used)
+		v.Passkeys = append(v.Passkeys, k)
+	}
 	for _, x := range all {
 		x.Made, x.Seen = q.at(x.Made), q.at(x.Seen)
 		v.Sessions = append(v.Sessions, sessionView{x, bdi(addrOf(x.From).String())})
@@ -81,6 +86,11 @@ func (s *Server) changeMe(q *query) (page, error) {
 	}
 	var err error
 	switch do {
+	case "unkey":
+		var p page
+		if p, err = s.removePasskey(q); err == nil || errors.Is(err, people.ErrNotFound) {
+			return p, nil
+		}
 	case "password":
 		if err = s.d.People.SetPassword(ctx, q.ID, id, q.form.Get("password"), own); err == nil {
 			return page{see: "/me"}, nil
@@ -152,13 +162,19 @@ func (s *Server) after(to string) string {
 func (s *Server) provePage(q *query, fault string) page {
 	label, complete, mode := q.t("in.password"), "current-password", ""
 	kind := "password"
-	if p, err := s.d.People.Person(q.Context(), q.Who.Person); err == nil && p.Second() {
+	to := pair{"to", s.after(q.form.Get("to"))}
+	var key *passkeyForm
+	p, err := s.d.People.Person(q.Context(), q.Who.Person)
+	if len(p.Passkeys) > 0 {
+		key = s.passkeyForm(q, people.ToProve, "/me/prove", to)
+	}
+	if err == nil && p.Second() {
 		label, complete, mode, kind = q.t("in.code"), "one-time-code", "numeric", "text"
 	} else if err == nil && !p.Password {
 		return q.ask("me.prove-title", formView{Text: []template.HTML{q.mark("me.prove-link")}})
 	}
 	return q.ask("me.prove-title", formView{
-		Text: []template.HTML{q.mark("me.prove-what")}, Fault: fault, Hidden: []pair{{"to", s.after(q.form.Get("to"))}},
+		Text: []template.HTML{q.mark("me.prove-what")}, Fault: fault, Passkey: key, Hidden: []pair{to},
 		Fields: []field{{Name: "code", Label: label, Type: kind, Complete: complete, Mode: mode, Most: 512, Needed: true}}, Button: q.t("me.prove-go"),
 	})
 }
@@ -166,7 +182,12 @@ func (s *Server) provePage(q *query, fault string) page {
 func (s *Server) askProof(q *query) (page, error) { return s.provePage(q, ""), nil }
 
 func (s *Server) prove(q *query) (page, error) {
-	err := s.d.People.Prove(q.Context(), s.cookie(q.Request, sessionCookie), q.form.Get("code"), s.whence(q.Request))
+	own, err := s.cookie(q.Request, sessionCookie), error(nil)
+	if answer := q.form.Get("answer"); answer != "" {
+		err = s.d.People.ProveByPasskey(q.Context(), own, []byte(answer), s.whence(q.Request))
+	} else {
+		err = s.d.People.Prove(q.Context(), own, q.form.Get("code"), s.whence(q.Request))
+	}
 	var wait *people.Wait
 	switch {
 	case err == nil:
@@ -175,6 +196,8 @@ func (s *Server) prove(q *query) (page, error) {
 		return s.provePage(q, q.t("in.wait", "n", max(1, int(wait.For.Minutes())))), nil
 	case errors.Is(err, people.ErrRefused):
 		return s.provePage(q, q.t("in.refused")), nil
+	case errors.Is(err, people.ErrOver):
+		return s.provePage(q, q.t("in.over")), nil
 	}
 	return page{}, err
 }

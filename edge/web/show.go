@@ -203,6 +203,7 @@ func linkTo(path string, text any) template.HTML {
 
 // icons are drawn on a grid of 20, in lines of 1.75.
 var icons = map[string]string{
+	"key":  `<circle cx="7" cy="13" r="3.5"/><path d="m9.5 10.5 6.5-6.5m-3 3 2.5 2.5M15 5l2 2"/>`,
 	"lock": `<rect x="4" y="9" width="12" height="8" rx="2"/><path d="M7 9V6.5a3 3 0 0 1 6 0V9"/>`, "check": `<path d="m4.5 10.5 3.7 3.7 7.3-8"/>`, "cross": `<path d="m5 5 10 10M15 5 5 15"/>`,
 	"dash": `<path d="M5 10h10"/>`, "warn": `<path d="M10 3.2 17.8 16.6H2.2z"/><path d="M10 8.2v3.8M10 14.3v.01"/>`, "ask": `<circle cx="10" cy="10" r="7.4"/><path d="M7.9 7.9a2.2 2.2 0 1 1 3 2.1c-.6.3-.9.8-.9 1.5M10 14.1v.01"/>`,
 	"bell": `<path d="M4.8 14.2V9a5.2 5.2 0 0 1 10.4 0v5.2M3.5 14.2h13M8.3 17h3.4"/>`, "out": `<path d="M6 14 14 6M7.4 6H14v6.6"/>`, "in": `<path d="M14 6 6 14M12.6 14H6V7.4"/>`, "barred": `<circle cx="10" cy="10" r="7"/><path d="m5.1 5.1 9.8 9.8"/>`,

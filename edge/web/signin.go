@@ -27,15 +27,17 @@ var _ = serves(func(s *Server) {
 
 // formView is a page with one form.
 type formView struct {
-	Text   []template.HTML
-	Errors []field
-	Fault  string // of the form as a whole
-	Fields []field
-	Button string
-	Grave  bool
-	Hidden []pair
-	Acts   []act
-	Once   []string // secrets, shown once, to copy
+	Text    []template.HTML
+	Errors  []field
+	Fault   string       // of the form as a whole
+	Passkey *passkeyForm // another way, before the form
+	Adds    bool         // the form makes a passkey
+	Fields  []field
+	Button  string
+	Grave   bool
+	Hidden  []pair
+	Acts    []act
+	Once    []string // secrets, shown once, to copy
 }
 
 func (q *query) ask(title word, v formView, values ...any) page {
@@ -57,8 +59,12 @@ func (s *Server) posted(w http.ResponseWriter, r *http.Request) (*query, bool) {
 }
 
 func (s *Server) namePage(q *query, name, fault string) page {
+	key := s.passkeyForm(q, people.ToEnter, "/in/passkey")
+	if key != nil {
+		key.Name = "name"
+	}
 	return q.ask("in.title", formView{
-		Fault: fault,
+		Fault: fault, Passkey: key,
 		Fields: []field{
 			{Name: "name", Label: q.t("in.name"), Help: q.t("in.name-help"), Value: name, Complete: "username", Most: 254, Needed: true},
 			{Name: "password", Label: q.t("in.password"), Type: "password", Complete: "current-password", Most: 512, Needed: true},
@@ -81,21 +87,21 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	in, err := s.d.People.Password(r.Context(), q.form.Get("name"), q.form.Get("password"), s.whence(r))
 	if err != nil {
-		s.tryAgain(w, q, err, func(why string) page { return s.namePage(q, q.form.Get("name"), why) })
+		s.tryAgain(w, q, err, "in.refused", func(why string) page { return s.namePage(q, q.form.Get("name"), why) })
 		return
 	}
 	s.entered(w, r, in)
 }
 
 // tryAgain shows a form again with what is wrong with it.
-func (s *Server) tryAgain(w http.ResponseWriter, q *query, err error, form func(string) page) {
+func (s *Server) tryAgain(w http.ResponseWriter, q *query, err error, refused word, form func(string) page) {
 	why, status := "", http.StatusUnprocessableEntity
 	var wait *people.Wait
 	switch {
 	case errors.As(err, &wait):
 		why, status = q.t("in.wait", "n", max(1, int(wait.For.Minutes()))), http.StatusTooManyRequests
 	case errors.Is(err, people.ErrRefused):
-		why = q.t("in.refused")
+		why = q.t(refused)
 	case errors.Is(err, people.ErrOver):
 		why = q.t("in.over")
 	default:
@@ -132,8 +138,12 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, in people.Enter
 }
 
 func (s *Server) codePage(q *query, fault string) page {
+	var key *passkeyForm
+	if p, ok := s.d.People.Halfway(q.Context(), s.cookie(q.Request, halfCookie)); ok && len(p.Passkeys) > 0 {
+		key = s.passkeyForm(q, people.ToGoOn, "/in/code")
+	}
 	return q.ask("in.code-title", formView{
-		Fault: fault,
+		Fault: fault, Passkey: key,
 		Fields: []field{{
 			Name: "code", Label: q.t("in.code"), Help: q.t("in.code-help"), Complete: "one-time-code", Mode: "numeric", Most: 40, Needed: true,
 		}},
@@ -153,9 +163,16 @@ func (s *Server) showCode(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	in, err := s.d.People.Second(r.Context(), s.cookie(r, halfCookie), q.form.Get("code"), s.whence(r))
+	half := s.cookie(r, halfCookie)
+	var in people.Entered
+	var err error
+	if answer := q.form.Get("answer"); answer != "" {
+		in, err = s.d.People.SecondByPasskey(r.Context(), half, []byte(answer), s.whence(r))
+	} else {
+		in, err = s.d.People.Second(r.Context(), half, q.form.Get("code"), s.whence(r))
+	}
 	if err != nil {
-		s.tryAgain(w, q, err, func(why string) page { return s.codePage(q, why) })
+		s.tryAgain(w, q, err, "in.refused", func(why string) page { return s.codePage(q, why) })
 		return
 	}
 	s.setCookie(w, r, halfCookie, "", time.Time{})
@@ -230,6 +247,12 @@ func said(q *query, err error) string {
 		return q.t("in.exists")
 	case errors.Is(err, people.ErrLast):
 		return q.t("in.last")
+	case errors.Is(err, people.ErrLastFactor):
+		return q.t("me.last-factor")
+	case errors.Is(err, people.ErrPasskey):
+		return q.t("me.passkey-failed")
+	case errors.Is(err, people.ErrOver):
+		return q.t("in.over")
 	case errors.Is(err, people.ErrRefused):
 		return q.t("in.refused")
 	}

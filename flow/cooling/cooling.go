@@ -16,15 +16,17 @@ import (
 	"ringfence/core/fact"
 	"ringfence/core/person"
 	"ringfence/flow/book"
+	"ringfence/flow/people"
 	"ringfence/state/store"
 )
 
 // Options of New.
 type Options struct {
-	Store store.Waitings
-	Book  *book.Book
-	Every time.Duration // how often what is due is looked for; 0 is 5 s
-	Log   *slog.Logger
+	Store  store.Waitings
+	Book   *book.Book
+	People *people.People // nil: passkeys do not wait
+	Every  time.Duration  // how often what is due is looked for; 0 is 5 s
+	Log    *slog.Logger
 }
 
 // Cooling is safe for concurrent use, and on several nodes.
@@ -65,6 +67,13 @@ type edit struct {
 	Nets    *[]netip.Prefix  `json:"nets,omitempty"`
 	Lift    int64            `json:"lift,omitempty"`
 	Cooling *account.Cooling `json:"cooling,omitempty"`
+	Passkey *passkey         `json:"passkey,omitempty"`
+}
+
+// passkey is one to remove, the last second factor of a person.
+type passkey struct {
+	Person string `json:"person"`
+	ID     string `json:"id"`
 }
 
 type set struct {
@@ -160,6 +169,26 @@ func (c *Cooling) SetWait(ctx context.Context, who *person.Who, id string, wait 
 		text = "the note for changes like this"
 	}
 	return v, c.hold(ctx, who, id, "", &edit{Cooling: &next}, text, v.Cooling)
+}
+
+// RemovePasskey takes a passkey of a person away. As their last second factor it loosens: that of a customer's people waits, and staff keep theirs.
+func (c *Cooling) RemovePasskey(ctx context.Context, who *person.Who, id, which string) (waits bool, err error) {
+	p, err := c.o.People.Person(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	cool := c.of(who, p.Customer)
+	err = c.o.People.RemovePasskey(ctx, who.Actor, id, which, cool.Wait == 0)
+	if !errors.Is(err, people.ErrLastFactor) || p.Customer == "" {
+		return false, err
+	}
+	for _, k := range p.Passkeys {
+		if k.ID == which || k.Name == which {
+			text := "the second factor of " + p.Login + ", passkey " + k.Name
+			return true, c.hold(ctx, who, p.Customer, "", &edit{Passkey: &passkey{id, k.ID}}, text, cool)
+		}
+	}
+	return false, ErrNotFound
 }
 
 // Held says that a customer's own people wait for what they loosen.
@@ -347,7 +376,11 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	said := fact.ChangeMade{By: w.By, Change: w.Code, Text: w.Text}
 	waited := book.Waited{Code: w.Code, Facts: append(facts, said.Row(time.Now(), subject))}
 	e, err := read(w.Body)
-	if err == nil {
+	switch {
+	case err != nil:
+	case e.passkey != nil:
+		return c.makePasskey(ctx, w, e.passkey, waited.Facts)
+	default:
 		if w.Line != "" {
 			_, err = c.o.Book.EditLine(ctx, w.By, w.Line, book.LineEdit{Set: e.set, Nets: e.nets, Lift: e.lift, Waited: waited})
 		} else {
@@ -368,9 +401,23 @@ func (c *Cooling) make(ctx context.Context, w *store.Waiting, facts ...store.Fac
 	return err
 }
 
+// makePasskey removes a passkey, and then the change, so that a crash between leaves the change to be made again. A passkey, or a person, that
+// is gone already is what was wanted.
+func (c *Cooling) makePasskey(ctx context.Context, w *store.Waiting, k *passkey, facts []store.Fact) error {
+	err := c.o.People.RemovePasskey(ctx, w.By, k.Person, k.ID, true)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		err = c.o.Store.DropWaiting(ctx, w.Code, facts...)
+	}
+	if errors.Is(err, ErrNotFound) { // another node made it
+		return nil
+	}
+	return err
+}
+
 type change struct {
 	part
 	cooling *account.Cooling
+	passkey *passkey
 }
 
 func read(body []byte) (out change, err error) {
@@ -385,7 +432,7 @@ func read(body []byte) (out change, err error) {
 		}
 		out.set = append(out.set, book.Setting{Field: f, N: s.N, Inherit: s.Inherit})
 	}
-	out.nets, out.lift, out.cooling = e.Nets, e.Lift, e.Cooling
+	out.nets, out.lift, out.cooling, out.passkey = e.Nets, e.Lift, e.Cooling, e.Passkey
 	return out, nil
 }
 

@@ -17,6 +17,8 @@ import (
 	"ringfence/flow/book"
 	"ringfence/flow/book/booktest"
 	"ringfence/flow/cooling"
+	"ringfence/flow/people"
+	"ringfence/state/store"
 )
 
 var ctx = context.Background()
@@ -258,5 +260,60 @@ func TestStaffDoNotWaitAndWhatCannotBeMadeIsTakenAway(t *testing.T) {
 		if f.Kind == "change.failed" && !strings.Contains(string(f.Body), "max-calls") {
 			t.Errorf("%s", f.Body)
 		}
+	}
+}
+
+func TestTheLastSecondFactorWaits(t *testing.T) {
+	w := newWorld(t)
+	key, err := secret.NewBox([]secret.Key{key})
+	must(t, err)
+	folk, err := people.New(people.Options{Store: w.db, Book: w.book, Box: func() (*secret.Box, error) { return key, nil }})
+	must(t, err)
+	w.Cooling = cooling.New(cooling.Options{Store: w.db, Book: w.book, People: folk})
+	put := func(customer, login string, role person.Role) {
+		t.Helper()
+		keys := []store.Passkey{{Name: "laptop", Credential: []byte(`{"id":"AQ=="}`)}, {Name: "phone", Credential: []byte(`{"id":"Ag=="}`)}}
+		must(t, w.db.PutPerson(ctx, store.Person{ID: login, Customer: customer, Login: login, Role: string(role), Factors: store.Factors{Passkeys: keys}}))
+	}
+	put(w.acme, "acme/ana", person.Owner)
+	put("", "tom", person.Fraud)
+	has := func(id string) int {
+		t.Helper()
+		p, err := folk.Person(ctx, id)
+		must(t, err)
+		return len(p.Passkeys)
+	}
+	remove := func(who *person.Who, id, name string) bool {
+		t.Helper()
+		waits, err := w.RemovePasskey(ctx, who, id, name)
+		must(t, err)
+		return waits
+	}
+	if remove(w.ana, "acme/ana", "laptop") || has("acme/ana") != 1 {
+		t.Error("one of two waits")
+	}
+	if !remove(w.ana, "acme/ana", "phone") || has("acme/ana") != 1 {
+		t.Error("the last one does not wait")
+	}
+	if all := w.waiting(t); len(all) != 1 || !strings.Contains(all[0].Text, "acme/ana, passkey phone") {
+		t.Fatalf("%+v", all)
+	}
+	must(t, errOf(w.Stop(ctx, "acme/ana", w.waiting(t)[0].Code, "not me")))
+	must(t, w.Due(ctx, time.Now().Add(25*time.Hour)))
+	if has("acme/ana") != 1 {
+		t.Error("it was called off, and made")
+	}
+	remove(w.ana, "acme/ana", "phone")
+	must(t, w.Due(ctx, time.Now().Add(23*time.Hour)))
+	if has("acme/ana") != 1 {
+		t.Error("it was made early")
+	}
+	must(t, w.Due(ctx, time.Now().Add(25*time.Hour)))
+	if has("acme/ana") != 0 || len(w.waiting(t)) != 0 || w.facts("change.made") != 1 || w.facts("passkey.removed") != 2 {
+		t.Errorf("%d passkeys, %v", has("acme/ana"), w.waiting(t))
+	}
+	remove(w.maya, "tom", "laptop")
+	if _, err := w.RemovePasskey(ctx, w.maya, "tom", "phone"); !errors.Is(err, people.ErrLastFactor) || has("tom") != 1 {
+		t.Errorf("the last one of staff: %v", err)
 	}
 }

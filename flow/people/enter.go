@@ -93,7 +93,7 @@ func (p *People) Follow(ctx context.Context, token string, from From) (Entered, 
 func (p *People) first(ctx context.Context, s store.Person, how, link string, from From) (Entered, error) {
 	v := view(s)
 	if !v.Second() {
-		return p.enter(ctx, s, how, store.PassLink, link, stamp(), from)
+		return p.enter(ctx, s, entry{how: how, kind: store.PassLink, instead: link}, from)
 	}
 	text, hash := secretText("")
 	now := stamp()
@@ -125,11 +125,17 @@ func (p *People) Second(ctx context.Context, half, code string, from From) (Ente
 		}
 		return Entered{}, err
 	}
-	return p.enter(ctx, s, x.Name+" and "+how, store.PassHalf, hash, stamp(), from)
+	return p.enter(ctx, s, entry{how: x.Name + " and " + how, kind: store.PassHalf, instead: hash}, from)
+}
+
+// entry is how somebody got in, and by what pass, which is used up; instead is its hash, "" is none.
+type entry struct {
+	how, passkey  string
+	kind, instead string
 }
 
 // enter begins a session, with a text of its own whatever the browser sent before, in place of what led to it.
-func (p *People) enter(ctx context.Context, s store.Person, how, kind, instead string, proved time.Time, from From) (Entered, error) {
+func (p *People) enter(ctx context.Context, s store.Person, e entry, from From) (Entered, error) {
 	if _, there := p.o.Book.Customer(s.Customer); s.Customer != "" && !there {
 		return Entered{}, ErrRefused
 	}
@@ -137,23 +143,23 @@ func (p *People) enter(ctx context.Context, s store.Person, how, kind, instead s
 	text, hash := secretText("")
 	now := stamp()
 	x := store.Pass{
-		Hash: hash, Kind: store.PassSession, Person: s.ID, Name: how, Made: now, Expires: now.Add(life), Seen: now, From: from.Addr.String(),
-		Agent: clip(from.Agent), Proved: proved,
+		Hash: hash, Kind: store.PassSession, Person: s.ID, Name: e.how, Made: now, Expires: now.Add(life), Seen: now, From: from.Addr.String(),
+		Agent: clip(from.Agent), Proved: now,
 	}
 	if person.Role(s.Role).Staff() {
 		x.Expires = now.Add(lifeStaff)
 	}
-	f := fact.PersonEntered{Person: actorOf(s.Customer, s.Login), How: how, Source: fact.FromAddr(from.Addr), Agent: clip(from.Agent)}
+	f := fact.PersonEntered{Person: actorOf(s.Customer, s.Login), How: e.how, Passkey: e.passkey, Source: fact.FromAddr(from.Addr), Agent: clip(from.Agent)}
 	row := f.Row(now, fact.Subject{Account: s.Customer})
 	out := Entered{Text: text, Until: x.Expires, Person: view(s)}
-	if instead == "" {
+	if e.instead == "" {
 		return out, p.o.Store.PutPass(ctx, x, row)
 	}
 	lost := ErrRefused
-	if kind == store.PassHalf {
+	if e.kind == store.PassHalf {
 		lost = ErrOver
 	}
-	return out, usedUp(p.o.Store.UsePass(ctx, instead, kind, now, x, row), lost)
+	return out, usedUp(p.o.Store.UsePass(ctx, e.instead, e.kind, now, x, row), lost)
 }
 
 func usedUp(err, instead error) error {
@@ -209,8 +215,13 @@ func (p *People) Prove(ctx context.Context, text, code string, from From) error 
 		p.refused(&s, "again", from)
 		return err
 	}
+	return p.proved(ctx, &s, x, "", from)
+}
+
+// proved records that a factor was shown again.
+func (p *People) proved(ctx context.Context, s *store.Person, x store.Pass, passkey string, from From) error {
 	x.Seen, x.Proved, x.From, x.Agent = stamp(), stamp(), from.Addr.String(), clip(from.Agent)
-	f := fact.PersonEntered{Person: v.Actor(), How: "again", Source: fact.FromAddr(from.Addr), Agent: clip(from.Agent)}
+	f := fact.PersonEntered{Person: actorOf(s.Customer, s.Login), How: "again", Passkey: passkey, Source: fact.FromAddr(from.Addr), Agent: clip(from.Agent)}
 	return p.o.Store.SeePass(ctx, x, f.Row(time.Now(), fact.Subject{Account: s.Customer}))
 }
 

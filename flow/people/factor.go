@@ -213,6 +213,9 @@ func (p *People) Reset(ctx context.Context, actor, id string) (Link, error) {
 	}); err != nil {
 		return Link{}, err
 	}
+	if _, err := p.o.Store.DropPasses(ctx, id, store.PassKey, "", ""); err != nil {
+		return Link{}, err
+	}
 	if err := p.endOthers(ctx, actor, id, ""); err != nil {
 		return Link{}, err
 	}

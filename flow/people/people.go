@@ -1,5 +1,5 @@
 // Package people keeps who may sign in, a customer's people and staff: their roles, passwords and second factors, and what lets them
-// in: links that work once, sessions, and tokens for programs. Whatever happens is a fact of the journal that says who did it. It must
+// in: links that work once, passkeys, sessions, and tokens for programs. Whatever happens is a fact of the journal that says who did it. It must
 // not know pages or HTTP, nor what a role may do: core/person says that.
 package people
 
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"ringfence/core/account"
 	"ringfence/core/fact"
@@ -31,6 +33,7 @@ type Options struct {
 	Record   func(facts ...store.Fact) // writes to the journal in the background; nil: they are not written
 	Box      func() (*secret.Box, error)
 	Issuer   string // the provider, as an authenticator app shows it
+	URL      string // of the pages: passkeys count there alone; none are made without it
 	Lax      bool   // staff need no second factor: a demonstration's, on this machine alone
 	Log      *slog.Logger
 }
@@ -39,9 +42,10 @@ type Options struct {
 type People struct {
 	o      Options
 	log    *slog.Logger
-	alone  counters.Counters // counts while Counters cannot be reached
-	hashes chan struct{}     // bounds the memory of password hashes that are worked out at once
-	keys   sync.Mutex        // one change of who is the last owner or admin at a time
+	alone  counters.Counters  // counts while Counters cannot be reached
+	party  *webauthn.WebAuthn // whom passkeys are made for; nil: there are none
+	hashes chan struct{}      // bounds the memory of password hashes that are worked out at once
+	keys   sync.Mutex         // one change of who is the last owner or admin at a time
 }
 
 // New makes it; nothing is read before it is asked.
@@ -55,7 +59,11 @@ func New(o Options) (*People, error) {
 	if o.Record == nil {
 		o.Record = func(...store.Fact) {}
 	}
-	return &People{o: o, log: o.Log, alone: memory.NewEngine(memory.Options{}), hashes: make(chan struct{}, maxHashes)}, nil
+	party, err := newParty(o.URL, o.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("people: passkeys: %w", err)
+	}
+	return &People{o: o, log: o.Log, alone: memory.NewEngine(memory.Options{}), party: party, hashes: make(chan struct{}, maxHashes)}, nil
 }
 
 // Person is somebody who may sign in, without what lets them in.
@@ -77,6 +85,7 @@ type Person struct {
 
 // Passkey is one authenticator of a person.
 type Passkey struct {
+	ID         string // to name it by; lets nobody in
 	Name       string
 	Made, Used time.Time
 }
@@ -87,7 +96,7 @@ func view(s store.Person) Person {
 		TOTP: len(s.Sealed) > 0, Recovery: len(s.Factors.Recovery), Made: s.Made, at: s,
 	}
 	for _, k := range s.Factors.Passkeys {
-		p.Passkeys = append(p.Passkeys, Passkey{k.Name, k.Made, k.Used})
+		p.Passkeys = append(p.Passkeys, Passkey{keyID(k), k.Name, k.Made, k.Used})
 	}
 	return p
 }
@@ -288,8 +297,8 @@ func (p *People) Remove(ctx context.Context, actor, id string) error {
 	return p.o.Store.DeletePerson(ctx, id, f.Row(time.Now(), fact.Subject{Account: s.Customer}))
 }
 
-// edit reads a person, changes and writes it; again when somebody else wrote in between.
-func (p *People) edit(ctx context.Context, actor, id string, change func(*store.Person) error) (Person, error) {
+// edit reads a person, changes and writes it, with facts; again when somebody else wrote in between.
+func (p *People) edit(ctx context.Context, actor, id string, change func(*store.Person) error, more ...store.Fact) (Person, error) {
 	for range 8 {
 		was, err := p.o.Store.Person(ctx, id)
 		if err != nil {
@@ -300,7 +309,7 @@ func (p *People) edit(ctx context.Context, actor, id string, change func(*store.
 		if err := change(&s); err != nil {
 			return Person{}, err
 		}
-		var facts []store.Fact
+		facts := more[:len(more):len(more)]
 		before, after := parts(&was), parts(&s)
 		if string(before) != string(after) {
 			f := fact.PersonChanged{By: actor, Before: before, After: after}

@@ -44,6 +44,8 @@ func must(t testing.TB, err error) {
 type world struct {
 	*people.People
 	db   *booktest.Store
+	book *book.Book
+	box  func() (*secret.Box, error)
 	acme string
 }
 
@@ -60,9 +62,9 @@ func newWorld(t testing.TB) *world {
 	must(t, err)
 	c, err := b.AddCustomer(ctx, "t", "acme", book.CustomerEdit{})
 	must(t, err)
-	w.acme = c.ID
+	w.acme, w.book, w.box = c.ID, b, func() (*secret.Box, error) { return box, nil }
 	w.People, err = people.New(people.Options{
-		Store: w.db, Book: b, Counters: memory.NewEngine(memory.Options{}), Box: func() (*secret.Box, error) { return box, nil }, Issuer: "Example",
+		Store: w.db, Book: b, Counters: memory.NewEngine(memory.Options{}), Box: w.box, Issuer: "Example", URL: pagesURL,
 		Record: func(facts ...store.Fact) { must(t, w.db.SaveHotNumbers(ctx, nil, nil, facts...)) },
 	})
 	must(t, err)

@@ -42,7 +42,8 @@ const (
 	PassHalf      = "half"      // the first factor was right; the second is wanted
 	PassSession   = "session"   // a browser that is signed in
 	PassToken     = "token"     // a program
-	PassChallenge = "challenge" // of a passkey, given to a browser
+	PassChallenge = "challenge" // given to a browser for a passkey to sign
+	PassKey       = "passkey"   // finds whose a passkey is: Hash is of its credential's ID
 )
 
 // Pass is what was given to somebody who is to be let in, or was. Of the secret only the hash is kept.

@@ -225,6 +225,26 @@ type StaffTokenID struct {
 	Token string `path:"token" maxLength:"60" arg:"" help:"Token, by its name."`
 }
 
+// Passkey is an authenticator of a person.
+type Passkey struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"`
+	Made time.Time `json:"made"`
+	Used time.Time `json:"used,omitzero"`
+}
+
+// PersonPasskeyID says which passkey of one of a customer's people.
+type PersonPasskeyID struct {
+	PersonID
+	Passkey string `path:"passkey" maxLength:"60" arg:"" help:"Passkey, by its id or name."`
+}
+
+// StaffPasskeyID says which passkey of one of staff.
+type StaffPasskeyID struct {
+	StaffID
+	Passkey string `path:"passkey" maxLength:"60" arg:"" help:"Passkey, by its id or name."`
+}
+
 // Me is who asks.
 type Me struct {
 	Name     string   `json:"name" doc:"as the journal has it"`

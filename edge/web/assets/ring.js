@@ -72,6 +72,34 @@ addEventListener("keydown", (e) => {
   e.preventDefault();
 });
 
+// Passkeys. A form marked data-passkey asks for a challenge, has the browser sign it, and is sent with the answer; data-name is the id of
+// the field that says who it is. Where the browser has no passkeys, a form that needs them stays hidden.
+const keys = window.PublicKeyCredential?.parseRequestOptionsFromJSON && navigator.credentials;
+if (keys) all("[data-passkey]").forEach((f) => { f.hidden = false; });
+async function sign(form, button) {
+  const { passkey: to, name } = form.dataset, failed = $("[role=alert]", form);
+  button.ariaBusy = "true";
+  failed.hidden = true;
+  try {
+    const asked = await fetch("/passkey", { method: "POST", body: new URLSearchParams({ to, name: document.getElementById(name)?.value ?? "" }) });
+    if (!asked.ok) throw asked;
+    const { publicKey } = await asked.json();
+    form.elements.answer.value = JSON.stringify(to === "add"
+      ? await keys.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey) })
+      : await keys.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) }));
+    form.submit();
+  } catch {
+    failed.hidden = false;
+    button.ariaBusy = null;
+  }
+}
+addEventListener("submit", (e) => {
+  if (!keys || !e.target.dataset.passkey) return;
+  e.preventDefault();
+  e.stopImmediatePropagation();
+  if (!e.submitter.ariaBusy) sign(e.target, e.submitter);
+});
+
 // A form is sent once. Its button keeps its width and says what happens (data-busy).
 addEventListener("submit", (e) => {
   const button = e.submitter;
