@@ -74,7 +74,7 @@ func (s *Server) deskRunning(q *query, c *gate.InProgress) deskCall {
 	return r
 }
 
-// dialled is a number as people read it, or what was dialled where that is no number.
+// dialled is a number as people read it, or the dialled text if it is not a number.
 func (s *Server) dialled(number, dialled string) template.HTML {
 	if d, _ := s.reader.plan.Parse(number); !d.Number.IsZero() {
 		return s.reader.tel(d.Number)

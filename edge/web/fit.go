@@ -62,7 +62,7 @@ func (s *Server) fit(q *query) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	stops, _ := strconv.Atoi(q.form.Get("stops")) // what is no number is none
+	stops, _ := strconv.Atoi(q.form.Get("stops")) // anything but a number counts as 0
 	stops = min(max(stops, 0), fit.MostStops)
 	v := fitView{Path: linePath(l) + "/fit", May: q.may("apply-fit") == nil}
 	p := page{name: "fit", nav: "/lines", shape: "middle", crumbs: []crumb{{q.t("frame.overview"), "/"}, {q.t("frame.lines"), "/lines"}, {l.Handle(), linePath(l)}}}

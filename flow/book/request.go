@@ -84,7 +84,7 @@ func (b *Book) Requests(ctx context.Context, state string) ([]account.Request, e
 	return b.db.Requests(ctx, state)
 }
 
-// RequestsOf lists those of a customer's lines below a number (0 is all), newest first, at most so many.
+// RequestsOf lists those of a customer's lines below a number (0 is all), newest first, at most limit of them.
 func (b *Book) RequestsOf(ctx context.Context, customer string, before int64, limit int) ([]account.Request, error) {
 	all, err := b.db.Requests(ctx, "")
 	all = slices.DeleteFunc(all, func(r account.Request) bool {

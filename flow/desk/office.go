@@ -221,7 +221,7 @@ func deedOf(f *Fact) Deed {
 // changes lists what differs between two objects, by name.
 func changes(before, after []byte) (all []string) {
 	var was, is map[string]json.RawMessage
-	_ = json.Unmarshal(before, &was) // none, or no object: nothing is told of it
+	_ = json.Unmarshal(before, &was) // if it is absent or not an object, the page leaves it out
 	_ = json.Unmarshal(after, &is)
 	names := map[string]bool{}
 	for name := range was {

@@ -17,7 +17,7 @@ import (
 	"ringfence/state/store"
 )
 
-// Each group of a search has at most so many.
+// This is the most that each group of a search shows.
 const maxFound = 10
 
 // Found is what a search has found, each group best first.

@@ -13,7 +13,7 @@ import (
 	"ringfence/state/store"
 )
 
-// Seen is what is known of a line from its own phones and calls. Nobody's network is probed.
+// Seen is what is known of a line from its own phones and calls. No network is probed.
 type Seen struct {
 	Phones   []Phone
 	Places   []Place

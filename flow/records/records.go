@@ -409,7 +409,7 @@ func (r *Records) Each(ctx context.Context, q *Query, now time.Time, yield func(
 	}
 }
 
-// Lines are those of a customer, for choosing one, at most so many.
+// Lines are those of a customer, for choosing one, up to a limit.
 func (r *Records) Lines(customer string, most int) []*book.Line {
 	return slices.DeleteFunc(r.o.Book.Lines(customer, "", most), func(l *book.Line) bool { return l.Honeypot() })
 }
