@@ -92,6 +92,14 @@ const (
 	KindLinkUsed            = "link.used"
 	KindLinkDone            = "link.done"
 	KindNoticeResent        = "notice.resent"
+	KindCaseOpened          = "case.opened"
+	KindCaseChanged         = "case.changed"
+	KindCaseClosed          = "case.closed"
+	KindCaseNoted           = "case.noted"
+	KindCaseAnswered        = "case.answered"
+	KindCallDisputed        = "case.call.disputed"
+	KindCallJudged          = "case.call.judged"
+	KindCallDecided         = "case.call.decided"
 	KindTraceBegun          = "trace.begun"
 	KindTraceEnded          = "trace.ended"
 	KindStoreRestored       = "store.restored"
@@ -201,6 +209,14 @@ var Kinds = [...]string{
 	KindLinkUsed,
 	KindLinkDone,
 	KindNoticeResent,
+	KindCaseOpened,
+	KindCaseChanged,
+	KindCaseClosed,
+	KindCaseNoted,
+	KindCaseAnswered,
+	KindCallDisputed,
+	KindCallJudged,
+	KindCallDecided,
 	KindTraceBegun,
 	KindTraceEnded,
 	KindStoreRestored,
@@ -5232,6 +5248,478 @@ func (f *NoticeResent) Kind() string { return KindNoticeResent }
 // Row is the fact as the journal keeps it.
 func (f *NoticeResent) Row(at time.Time, s Subject) Row {
 	return row(at, KindNoticeResent, 1, "", s, f.Append(buffer()))
+}
+
+// CaseOpened is case.opened: a case of fraud was opened.
+type CaseOpened struct {
+	By      string    // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case    int64     // number of the case
+	Title   string    // in a few words
+	Origin  string    // what it was opened from: finding, report or hand
+	Finding int64     // number of the finding
+	Due     time.Time // by when
+}
+
+// Append writes the JSON object after b.
+func (f *CaseOpened) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putText(b, "title", f.Title)
+	b = putText(b, "origin", f.Origin)
+	if f.Finding != 0 {
+		b = putInt(b, "finding", f.Finding)
+	}
+	if !f.Due.IsZero() {
+		b = putTime(b, "due", f.Due)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseOpened) Decode(body []byte) error {
+	*f = CaseOpened{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "title":
+			return v.text(&f.Title)
+		case "origin":
+			return v.text(&f.Origin)
+		case "finding":
+			return v.int(&f.Finding)
+		case "due":
+			return v.time(&f.Due)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseOpened) Kind() string { return KindCaseOpened }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseOpened) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseOpened, 1, "", s, f.Append(buffer()))
+}
+
+// CaseChanged is case.changed: the state, owner, deadline, title or hold of a case was changed.
+type CaseChanged struct {
+	By     string          // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case   int64           // number of the case
+	Before json.RawMessage // of what changed, the values before
+	After  json.RawMessage // the values after
+}
+
+// Append writes the JSON object after b.
+func (f *CaseChanged) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putRaw(b, "before", f.Before)
+	b = putRaw(b, "after", f.After)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseChanged) Decode(body []byte) error {
+	*f = CaseChanged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "before":
+			return v.raw(&f.Before)
+		case "after":
+			return v.raw(&f.After)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseChanged) Kind() string { return KindCaseChanged }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseChanged) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseChanged, 1, "", s, f.Append(buffer()))
+}
+
+// CaseClosed is case.closed: a case was closed.
+type CaseClosed struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case    int64  // number of the case
+	Outcome string // what it came to: fraud, honest, ours or unclear
+	Why     string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *CaseClosed) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putText(b, "outcome", f.Outcome)
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseClosed) Decode(body []byte) error {
+	*f = CaseClosed{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "outcome":
+			return v.text(&f.Outcome)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseClosed) Kind() string { return KindCaseClosed }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseClosed) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseClosed, 1, "", s, f.Append(buffer()))
+}
+
+// CaseNoted is case.noted: somebody wrote an item into a case.
+type CaseNoted struct {
+	By       string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case     int64       // number of the case
+	Item     int64       // number of the item within the case
+	ItemKind string      // what it is: note, message, task, evidence or decision
+	Text     string      // the same as a sentence
+	Due      time.Time   // by when
+	Owner    string      // who is to do it
+	Attached string      // name of the file that came with it
+	SHA256   string      // SHA-256 of that file
+	What     string      // what a decision does: refund, or the state that calls get
+	Amount   money.Micro // what it gives to the customer, in 1e-6 of the currency
+	Count    int64       // how many
+}
+
+// Append writes the JSON object after b.
+func (f *CaseNoted) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "item", f.Item)
+	b = putText(b, "item_kind", f.ItemKind)
+	if f.Text != "" {
+		b = putText(b, "text", f.Text)
+	}
+	if !f.Due.IsZero() {
+		b = putTime(b, "due", f.Due)
+	}
+	if f.Owner != "" {
+		b = putText(b, "owner", f.Owner)
+	}
+	if f.Attached != "" {
+		b = putText(b, "attached", f.Attached)
+	}
+	if f.SHA256 != "" {
+		b = putText(b, "sha256", f.SHA256)
+	}
+	if f.What != "" {
+		b = putText(b, "what", f.What)
+	}
+	if f.Amount != 0 {
+		b = putInt(b, "amount_micro", int64(f.Amount))
+	}
+	if f.Count != 0 {
+		b = putInt(b, "count", f.Count)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseNoted) Decode(body []byte) error {
+	*f = CaseNoted{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "item":
+			return v.int(&f.Item)
+		case "item_kind":
+			return v.text(&f.ItemKind)
+		case "text":
+			return v.text(&f.Text)
+		case "due":
+			return v.time(&f.Due)
+		case "owner":
+			return v.text(&f.Owner)
+		case "attached":
+			return v.text(&f.Attached)
+		case "sha256":
+			return v.text(&f.SHA256)
+		case "what":
+			return v.text(&f.What)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "count":
+			return v.int(&f.Count)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseNoted) Kind() string { return KindCaseNoted }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseNoted) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseNoted, 1, "", s, f.Append(buffer()))
+}
+
+// CaseAnswered is case.answered: an item of a case has ended.
+type CaseAnswered struct {
+	By       string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case     int64       // number of the case
+	Item     int64       // number of the item within the case
+	ItemKind string      // what it is: note, message, task, evidence or decision
+	Ended    string      // how it ended: done, dropped, accepted, rejected, made or refused
+	Answer   string      // what was answered to it, or the reason
+	What     string      // what a decision does: refund, or the state that calls get
+	Amount   money.Micro // what it gives to the customer, in 1e-6 of the currency
+	Count    int64       // how many
+}
+
+// Append writes the JSON object after b.
+func (f *CaseAnswered) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "item", f.Item)
+	b = putText(b, "item_kind", f.ItemKind)
+	b = putText(b, "ended", f.Ended)
+	if f.Answer != "" {
+		b = putText(b, "answer", f.Answer)
+	}
+	if f.What != "" {
+		b = putText(b, "what", f.What)
+	}
+	if f.Amount != 0 {
+		b = putInt(b, "amount_micro", int64(f.Amount))
+	}
+	if f.Count != 0 {
+		b = putInt(b, "count", f.Count)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseAnswered) Decode(body []byte) error {
+	*f = CaseAnswered{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "item":
+			return v.int(&f.Item)
+		case "item_kind":
+			return v.text(&f.ItemKind)
+		case "ended":
+			return v.text(&f.Ended)
+		case "answer":
+			return v.text(&f.Answer)
+		case "what":
+			return v.text(&f.What)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "count":
+			return v.int(&f.Count)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseAnswered) Kind() string { return KindCaseAnswered }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseAnswered) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseAnswered, 1, "", s, f.Append(buffer()))
+}
+
+// CallDisputed is case.call.disputed: somebody says that a call is not the customer's to pay.
+type CallDisputed struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case    int64  // number of the case
+	Dispute string // state of the dispute about a call: disputed, judged, upheld, owed, goodwill or withdrawn
+	Why     string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *CallDisputed) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putText(b, "dispute", f.Dispute)
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallDisputed) Decode(body []byte) error {
+	*f = CallDisputed{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "dispute":
+			return v.text(&f.Dispute)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallDisputed) Kind() string { return KindCallDisputed }
+
+// Row is the fact as the journal keeps it.
+func (f *CallDisputed) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallDisputed, 1, "", s, f.Append(buffer()))
+}
+
+// CallJudged is case.call.judged: there is a verdict about a call of a case.
+type CallJudged struct {
+	By        string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case      int64  // number of the case
+	Dispute   string // state of the dispute about a call: disputed, judged, upheld, owed, goodwill or withdrawn
+	Judgement string // verdict about the call: owed, free or undetermined
+	Why       string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *CallJudged) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putText(b, "dispute", f.Dispute)
+	b = putText(b, "judgement", f.Judgement)
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallJudged) Decode(body []byte) error {
+	*f = CallJudged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "dispute":
+			return v.text(&f.Dispute)
+		case "judgement":
+			return v.text(&f.Judgement)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallJudged) Kind() string { return KindCallJudged }
+
+// Row is the fact as the journal keeps it.
+func (f *CallJudged) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallJudged, 1, "", s, f.Append(buffer()))
+}
+
+// CallDecided is case.call.decided: it was decided who bears a call of a case, or the dispute was withdrawn.
+type CallDecided struct {
+	By      string // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case    int64  // number of the case
+	Dispute string // state of the dispute about a call: disputed, judged, upheld, owed, goodwill or withdrawn
+	Item    int64  // number of the item within the case
+	Why     string // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *CallDecided) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putText(b, "dispute", f.Dispute)
+	if f.Item != 0 {
+		b = putInt(b, "item", f.Item)
+	}
+	if f.Why != "" {
+		b = putText(b, "why", f.Why)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CallDecided) Decode(body []byte) error {
+	*f = CallDecided{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "dispute":
+			return v.text(&f.Dispute)
+		case "item":
+			return v.int(&f.Item)
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CallDecided) Kind() string { return KindCallDecided }
+
+// Row is the fact as the journal keeps it.
+func (f *CallDecided) Row(at time.Time, s Subject) Row {
+	return row(at, KindCallDecided, 1, "", s, f.Append(buffer()))
 }
 
 // TraceBegun is trace.begun: staff look at SIP messages of a line or call.

@@ -167,6 +167,22 @@ func empty(kind string) Body {
 		return new(LinkDone)
 	case KindNoticeResent:
 		return new(NoticeResent)
+	case KindCaseOpened:
+		return new(CaseOpened)
+	case KindCaseChanged:
+		return new(CaseChanged)
+	case KindCaseClosed:
+		return new(CaseClosed)
+	case KindCaseNoted:
+		return new(CaseNoted)
+	case KindCaseAnswered:
+		return new(CaseAnswered)
+	case KindCallDisputed:
+		return new(CallDisputed)
+	case KindCallJudged:
+		return new(CallJudged)
+	case KindCallDecided:
+		return new(CallDecided)
 	case KindTraceBegun:
 		return new(TraceBegun)
 	case KindTraceEnded:

@@ -234,6 +234,7 @@ type Store interface {
 	People
 	Status
 	Waitings
+	Cases
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

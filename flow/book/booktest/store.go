@@ -36,6 +36,7 @@ const (
 
 // Store keeps everything in maps. The zero Store is empty and works. It has no money: those methods find nothing.
 type Store struct {
+	caseless
 	mu        sync.Mutex
 	broken    Break
 	customers map[string]account.Customer
@@ -55,6 +56,9 @@ type Store struct {
 	Lately    []store.Called // what Called gives
 	Ahead     atomic.Int64   // how far the clock of Clock is ahead of this process, in nanoseconds
 }
+
+// caseless has no cases: those who ask for any want an engine.
+type caseless = store.Cases
 
 // Break makes every write from now on fail in a way.
 func (s *Store) Break(b Break) {

@@ -220,6 +220,17 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 	if plan := planOf(t, db, sums); !strings.Contains(plan, "COVERING INDEX cdr_account (account=? AND id>? AND id<?)") {
 		t.Errorf("%s: %s", sums, plan)
 	}
+	for query, index := range map[string]string{
+		"SELECT id FROM fraud_case WHERE customer = 'a' AND id < 9 ORDER BY id DESC LIMIT 9":                         "INDEX case_customer (customer=? AND id<?)",
+		"SELECT id FROM fraud_case WHERE finished = 0 ORDER BY id DESC LIMIT 9":                                      "INDEX case_open",
+		"SELECT call FROM case_call WHERE customer = 'a' AND call > 'x' ORDER BY call, case_id LIMIT 9":              "INDEX case_call_customer (customer=? AND call>?)",
+		"SELECT call FROM case_call WHERE call IN ('a', 'b') AND state IN ('judged') ORDER BY call, case_id LIMIT 9": "INDEX case_call_call (call=?)",
+		"SELECT call FROM case_call WHERE case_id = 1 AND call > 'x' ORDER BY call, case_id LIMIT 9":                 "PRIMARY KEY (case_id=? AND call>?)",
+	} {
+		if plan := planOf(t, db, query); !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s: %s", query, plan)
+		}
+	}
 	facts := "SELECT seq FROM fact WHERE seq > 0 AND call IN ('a', 'b') AND substr(kind, 1, 13) = 'call.admitted' AND call <> '' ORDER BY seq LIMIT 50"
 	if plan := planOf(t, db, facts); !strings.Contains(plan, "INDEX fact_call (call=?") {
 		t.Errorf("%s: %s", facts, plan)

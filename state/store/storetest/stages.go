@@ -50,6 +50,7 @@ var stages = []struct {
 	{"People", people},
 	{"Status", publicStatus},
 	{"Passes", passes},
+	{"Cases", casesOfFraud},
 	{"Waitings", waitings},
 	{"Race", racingStages},
 }
