@@ -208,7 +208,7 @@ func (r *reader) talk(row *row) (time.Duration, bool) {
 		d *= 60
 	}
 	if !ok || d < 0 || d > maxTalk {
-		r.fault(row, fieldTalk, "seconds, or hours, minutes and seconds, such as 73 or 0:01:13")
+		r.fault(row, fieldTalk, "a length, in seconds or in hours, minutes and seconds, such as 73 or 0:01:13")
 		return 0, false
 	}
 	return d, true
@@ -302,7 +302,7 @@ func (r *reader) cost(row *row) (cost money.Micro, priced, ok bool) {
 	}
 	cost, ok = amount(number, shift)
 	if !ok {
-		r.fault(row, fieldCost, "an amount in "+money.Billing().Code+", such as 0.0123")
+		r.fault(row, fieldCost, "a price, in "+money.Billing().Code+", such as 0.0123")
 	}
 	return cost, ok, ok
 }

@@ -1,0 +1,111 @@
+// Package settle works out what a customer pays for the calls of a case: what is ours to bear, cost price, what carriers grant,
+// and instalments. It must not know storage, cases or bills.
+package settle
+
+import (
+	"ringfence/core/call"
+	"ringfence/core/money"
+)
+
+// Verdict is what was found of a call.
+type Verdict string
+
+// Verdicts.
+const (
+	Undecided Verdict = "undecided" // in dispute: nothing is asked for it until it is decided
+	Owed      Verdict = "owed"
+	Free      Verdict = "free" // ours to bear
+)
+
+// Call is one call of a case, with all that its settlement needs. Amounts are without tax.
+type Call struct {
+	ID      call.ID
+	Verdict Verdict
+	Charged money.Micro // what the customer was charged
+	Cost    money.Micro // cost price, if Priced
+	Priced  bool        // it is to be brought down to cost price
+	Granted money.Micro // what its carrier has granted for it
+	Claimed money.Micro // what its carrier was asked for it
+}
+
+// Share is how the charge of one call is divided: Ours, ToCost, Credit and ToPay add up to Charged, and none is below 0.
+type Share struct {
+	ID      call.ID     `json:"call"`
+	Verdict Verdict     `json:"verdict"`
+	Charged money.Micro `json:"charged_micro"`
+	Ours    money.Micro `json:"ours_micro"`
+	ToCost  money.Micro `json:"to_cost_micro"`
+	Credit  money.Micro `json:"credit_micro"` // of the carrier, passed on
+	ToPay   money.Micro `json:"to_pay_micro"`
+	Kept    money.Micro `json:"kept_micro"` // granted by the carrier and not passed on: the customer neither paid nor owes it
+}
+
+// Divide divides the charge of a call. A carrier's grant is passed on as far as something is left to pay, and never beyond.
+func Divide(c Call) Share {
+	s := Share{ID: c.ID, Verdict: c.Verdict, Charged: max(c.Charged, 0)}
+	rest := s.Charged
+	switch c.Verdict {
+	case Free:
+		s.Ours = rest
+	case Owed:
+		if c.Priced {
+			s.ToCost = max(0, rest-max(c.Cost, 0))
+		}
+	}
+	rest -= s.Ours + s.ToCost
+	granted := max(c.Granted, 0)
+	s.Credit = min(granted, rest)
+	s.Kept = granted - s.Credit
+	s.ToPay = rest - s.Credit
+	return s
+}
+
+// Step is one step of the list: how many calls it is about, and its amount.
+type Step struct {
+	Calls  int         `json:"calls"`
+	Amount money.Micro `json:"amount_micro"`
+}
+
+func (s *Step) add(a money.Micro) {
+	if a != 0 {
+		s.Calls++
+		s.Amount = s.Amount.Add(a)
+	}
+}
+
+// List is what is owed, falling from what was charged to what is to pay. Charged less the three steps is ToPay, exactly.
+type List struct {
+	Charged  Step        `json:"charged"`
+	Ours     Step        `json:"ours"`
+	ToCost   Step        `json:"to_cost"`
+	Credit   Step        `json:"credit"`
+	ToPay    Step        `json:"to_pay"`
+	Disputed Step        `json:"disputed"` // the part of ToPay that is not asked for until it is decided
+	Claimed  money.Micro `json:"claimed_micro"`
+	Kept     money.Micro `json:"kept_micro"` // of the carriers' grants, stays with us
+}
+
+// Fall divides the calls of a case and adds them up.
+func Fall(calls []Call) (List, []Share) {
+	var l List
+	shares := make([]Share, 0, len(calls))
+	for i := range calls {
+		s := Divide(calls[i])
+		shares = append(shares, s)
+		l.Charged.Calls++
+		l.Charged.Amount = l.Charged.Amount.Add(s.Charged)
+		l.Ours.add(s.Ours)
+		l.ToCost.add(s.ToCost)
+		l.Credit.add(s.Credit)
+		l.ToPay.add(s.ToPay)
+		if s.Verdict == Undecided {
+			l.Disputed.add(s.ToPay)
+		}
+		l.Claimed = l.Claimed.Add(max(calls[i].Claimed, 0))
+		l.Kept = l.Kept.Add(s.Kept)
+	}
+	return l, shares
+}
+
+// Given is what the steps of a share take off the charge.
+func (s *Share) Given() money.Micro { return s.Ours + s.ToCost + s.Credit }
