@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringfence/core/account"
@@ -98,6 +99,7 @@ type Player struct {
 	nth      int64 // calls let out
 	beyond   bool  // no call comes any more
 	closings int   // how often findings have closed something
+	fetched  int   // keeps the compiler from leaving out what fetch reads
 	common   common
 
 	// Of the call that is played, kept so that it costs no memory.
@@ -560,7 +562,7 @@ func (p *Player) give(l *live) {
 // must agree on which account a line is of. No call is kept.
 func Run(workers int, calls iter.Seq[*Call], under ...Options) {
 	back := make(chan []Call, 4*workers)
-	d := dealer{under: slices.Clone(under), back: back, slots: map[string]int{}, accounts: map[string]int{}}
+	d := &dealer{under: slices.Clone(under), back: back, slots: map[string]int{}, accounts: map[string]int{}}
 	for i := range d.under {
 		if d.under[i].Habits != nil {
 			d.under[i].World, d.watches = &habit.World{}, true
@@ -568,7 +570,7 @@ func Run(workers int, calls iter.Seq[*Call], under ...Options) {
 	}
 	var wg sync.WaitGroup
 	for i := range workers {
-		w := &worker{dealt: make(chan batch, 4), back: back}
+		w := &worker{dealer: d, dealt: make(chan batch, 4), back: back}
 		for _, o := range d.under {
 			p := New(o)
 			p.worker = i
@@ -581,14 +583,21 @@ func Run(workers int, calls iter.Seq[*Call], under ...Options) {
 	wg.Wait()
 }
 
-// batch is what a worker is dealt: calls, and then perhaps a time until which it is to play.
+// batch is what a worker is dealt: calls, and then perhaps a full hour.
 type batch struct {
 	calls []Call
-	until time.Time
-	there *sync.WaitGroup // waits for all workers to have come to until; nil: there is no such time
+	hour  *fullHour // nil: it is not over
+}
+
+// fullHour is an instant at which workers wait for each other. The last one to come has the worlds learn, so that the dealer goes on dealing meanwhile.
+type fullHour struct {
+	at     time.Time
+	away   atomic.Int32 // workers that have not come to it
+	turned chan struct{}
 }
 
 type worker struct {
+	dealer  *dealer
 	players []*Player
 	dealt   chan batch
 	back    chan<- []Call
@@ -598,15 +607,18 @@ type worker struct {
 func (w *worker) work() {
 	for b := range w.dealt {
 		for _, p := range w.players {
-			for i := range b.calls {
-				p.Play(&b.calls[i])
+			for calls := range slices.Chunk(b.calls, ahead) {
+				p.fetch(calls)
+				for i := range calls {
+					p.Play(&calls[i])
+				}
 			}
-			if b.there != nil {
-				p.Until(b.until)
+			if b.hour != nil {
+				p.Until(b.hour.at.Add(-1))
 			}
 		}
-		if b.there != nil {
-			b.there.Done()
+		if b.hour != nil {
+			w.wait(b.hour)
 		}
 		select {
 		case w.back <- b.calls:
@@ -616,6 +628,16 @@ func (w *worker) work() {
 	for _, p := range w.players {
 		p.End()
 	}
+}
+
+// wait returns when all workers have come to an hour and the worlds have learnt.
+func (w *worker) wait(h *fullHour) {
+	if h.away.Add(-1) == 0 {
+		w.dealer.learn(uint16(h.at.Unix() / (24 * 60 * 60)))
+		close(h.turned)
+		return
+	}
+	<-h.turned
 }
 
 // batchSize is how many calls are handed to a worker in one batch: few enough to keep workers level, enough to cost nothing.
@@ -679,23 +701,25 @@ func (d *dealer) turn(now time.Time) {
 	}
 	for now.Sub(d.hour) >= time.Hour {
 		d.hour = d.hour.Add(time.Hour)
-		var there sync.WaitGroup
-		there.Add(len(d.workers))
+		h := &fullHour{at: d.hour, turned: make(chan struct{})}
+		h.away.Store(int32(len(d.workers)))
 		for _, w := range d.workers {
-			d.give(w, batch{until: d.hour.Add(-1), there: &there})
+			d.give(w, batch{hour: h})
 		}
-		there.Wait()
-		day := uint16(d.hour.Unix() / (24 * 60 * 60))
-		for i := range d.under {
-			if d.under[i].World == nil {
-				continue
-			}
-			var notes []*habit.Notes
-			for _, w := range d.workers {
-				notes = append(notes, w.players[i].habits.state.Notes)
-			}
-			d.under[i].World.Turn(day, notes...)
+	}
+}
+
+// learn turns the worlds of all sets, while no worker plays.
+func (d *dealer) learn(day uint16) {
+	for i := range d.under {
+		if d.under[i].World == nil {
+			continue
 		}
+		var notes []*habit.Notes
+		for _, w := range d.workers {
+			notes = append(notes, w.players[i].habits.state.Notes)
+		}
+		d.under[i].World.Turn(day, notes...)
 	}
 }
 
