@@ -26,7 +26,7 @@ type Row struct {
 	Call    call.ID
 	Body    []byte // a JSON object
 	Said    Body   // instead of Key, Version and Body, until the row is written: see Encode
-	Proof   []byte // reserved for a proof of the row; not yet written
+	Proof   []byte // the store's own: what its seal was made with (core/seal). It is read only where it is asked for
 }
 
 // Bounds on what a row may hold, in bytes.

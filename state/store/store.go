@@ -184,6 +184,7 @@ type FactFilter struct {
 	From   time.Time
 	Until  time.Time
 	Limit  int
+	Proofs bool // with the Proof of each
 }
 
 // Deck is the head of an imported deck; its rows are kept apart. Versions of one name count up from 1; the highest is in force.
@@ -232,6 +233,7 @@ type Store interface {
 	Stages
 	Marks
 	People
+	Seals
 	Status
 	Waitings
 	Cases

@@ -37,6 +37,8 @@ const (
 // Store keeps everything in maps. The zero Store is empty and works. It has no money: those methods find nothing.
 type Store struct {
 	caseless
+	store.Seals // none: nothing is sealed here
+
 	mu        sync.Mutex
 	broken    Break
 	customers map[string]account.Customer

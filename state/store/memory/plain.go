@@ -68,6 +68,6 @@ func plainCDR(p *call.CDR) call.CDR {
 
 func plainFact(f store.Fact) store.Fact {
 	plainTexts(&f.Kind, &f.Key, &f.Line, &f.Account, (*string)(&f.Call))
-	f.At, f.Body, f.Proof = plainTime(f.At), plainBytes(f.Body), plainBytes(f.Proof)
+	f.At, f.Body, f.Proof = plainTime(f.At), plainBytes(f.Body), nil
 	return f
 }

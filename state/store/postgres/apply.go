@@ -63,7 +63,7 @@ func (e *Engine) attempt(ctx context.Context, ops []store.Op, locked bool) (out 
 			return err
 		}
 		out = plan.Outcomes
-		return write(ctx, s, plan)
+		return write(ctx, s, e.tree(), plan)
 	}
 	if locked {
 		err = pgx.BeginFunc(ctx, e.money, func(tx pgx.Tx) error { return try(tx, " ORDER BY 1 FOR UPDATE") })
@@ -192,7 +192,19 @@ var (
 	insertCDRs = "INSERT INTO cdr (" + sqlstore.CDRColumns + ") SELECT * FROM " + unnest(sqlstore.CDRValues(&call.CDR{}))
 	// The order of a function's rows is the order in which they get their seq.
 	insertFacts = "INSERT INTO fact (" + sqlstore.FactColumns + ") SELECT * FROM " + unnest(sqlstore.FactValues(&store.Fact{})) + sqlstore.OnceFacts
+
+	// All facts are new: their hashes are in the order of their seqs.
+	sealFacts = sealing("$11::bytea", "w")
+	// Some facts may be there: the hash of each that was written is found by its proof.
+	sealNewFacts = sealing("string_agg(h.hash, ''::bytea ORDER BY w.seq)", "w JOIN unnest($9::bytea[], $11::bytea[]) AS h (proof, hash) ON h.proof = w.proof")
 )
+
+// sealing writes facts, and the leaves of those that it wrote at the end of the tree of the node, and gives their keys. The journal is locked, so the facts
+// of no other transaction stand between them.
+func sealing(hashes, rows string) string {
+	return "WITH w AS (" + insertFacts + " RETURNING seq, key, proof), l AS (INSERT INTO seal_leaf (seq, tree, first, seqs, hashes) SELECT min(w.seq), $10::text, " +
+		sqlstore.LeafPlace("$10::text") + ", string_agg(int8send(w.seq), ''::bytea ORDER BY w.seq), " + hashes + " FROM " + rows + " HAVING count(*) > 0) SELECT key FROM w"
+}
 
 // unnest is a table of one array for each value of a row, typed like it.
 func unnest(row []any) string {
@@ -238,12 +250,23 @@ func columns(n int, row func(i int) []any) []any {
 	return out
 }
 
-func factColumns(facts []store.Fact) []any {
-	return columns(len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
+// sealed is the statement that writes and seals facts, with its parameters. Where all of them are new it costs no look for their hashes.
+func sealed(tree string, facts []store.Fact) (string, []any) {
+	var s sqlstore.Sealing
+	hashes, keyed := make([][]byte, len(facts)), false
+	args := columns(len(facts), func(i int) []any {
+		row, leaf := s.Row(&facts[i])
+		hashes[i], keyed = leaf[:], keyed || facts[i].Key != ""
+		return row
+	})
+	if keyed {
+		return sealNewFacts, append(args, tree, hashes)
+	}
+	return sealFacts, append(args, tree, slices.Concat(hashes...))
 }
 
 // write sends the whole plan at once. Without an explicit transaction the server makes one of it.
-func write(ctx context.Context, s sender, p *sqlstore.Plan) error {
+func write(ctx context.Context, s sender, tree string, p *sqlstore.Plan) error {
 	b := &pgx.Batch{}
 	queuePurses(b, p.Purses)
 	queueCalls(b, p.Calls)
@@ -251,7 +274,8 @@ func write(ctx context.Context, s sender, p *sqlstore.Plan) error {
 	queue(b, insertCDRs, len(p.CDRs), false, func(i int) []any { return sqlstore.CDRValues(p.CDRs[i]) })
 	if len(p.Facts) > 0 {
 		b.Queue(lockJournal)
-		if q := b.Queue(factsOf(p), factColumns(p.Facts)...); p.Keyed() {
+		sql, args := sealed(tree, p.Facts)
+		if q := b.Queue(sql, args...); p.Keyed() {
 			q.Query(func(rows pgx.Rows) error { return told(p, rows) })
 		}
 	}
@@ -261,14 +285,7 @@ func write(ctx context.Context, s sender, p *sqlstore.Plan) error {
 	return s.SendBatch(ctx, b).Close()
 }
 
-// factsOf writes the facts of a plan, and gives the keys of those that it wrote where some may be there already.
-func factsOf(p *sqlstore.Plan) string {
-	if p.Keyed() {
-		return insertFacts + " RETURNING key"
-	}
-	return insertFacts
-}
-
+// told tells a plan the keys of the facts that were written.
 func told(p *sqlstore.Plan, rows pgx.Rows) error {
 	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {

@@ -95,12 +95,13 @@ func (d *database) Clock(ctx context.Context, q sqlstore.Querier) (time.Time, er
 func (d *database) SkipLocked() string { return " FOR UPDATE SKIP LOCKED" }
 
 func (d *database) Write(ctx context.Context, f func(sqlstore.Tx) error) error {
-	return inTransaction(ctx, d.e.pool, func(tx pgx.Tx) error { return f(transaction{reader{tx}, tx}) })
+	return inTransaction(ctx, d.e.pool, func(tx pgx.Tx) error { return f(transaction{reader{tx}, tx, d.e.tree()}) })
 }
 
 type transaction struct {
 	reader
-	tx pgx.Tx
+	tx   pgx.Tx
+	tree string
 }
 
 func (t transaction) Exec(ctx context.Context, text string, args ...any) (int64, error) {
@@ -144,6 +145,7 @@ func (t transaction) Append(ctx context.Context, facts []store.Fact) (wrote int6
 	if _, err := t.tx.Exec(ctx, lockJournal); err != nil {
 		return 0, err
 	}
-	tag, err := t.tx.Exec(ctx, insertFacts, factColumns(facts)...)
+	sql, args := sealed(t.tree, facts)
+	tag, err := t.tx.Exec(ctx, sql, args...)
 	return tag.RowsAffected(), err
 }

@@ -49,6 +49,7 @@ func (e *Engine) Hold(ctx context.Context, node string) error {
 	e.seat.mu.Lock()
 	defer e.seat.mu.Unlock()
 	e.seat.cfg, e.seat.node = cfg.ConnConfig, node
+	e.node.Store(&node)
 	return e.seat.take(ctx, seatTries)
 }
 

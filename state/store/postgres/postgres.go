@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -30,6 +32,16 @@ type Engine struct {
 	// money is a pool of one connection for groups: its planner is told to follow the order in which rows are given.
 	money *pgxpool.Pool
 	seat  seat
+	node  atomic.Pointer[string] // nil: the process is none
+}
+
+// tree is the name of the tree that this process seals its facts in: that of its node, because trees of several nodes need not wait for each other. A
+// command beside the servers has one that is no node's.
+func (e *Engine) tree() string {
+	if n := e.node.Load(); n != nil {
+		return "node/" + url.PathEscape(*n)
+	}
+	return "tools"
 }
 
 // Open connects to the database that dsn names (a URL or key=value pairs) and brings its tables up to date. The dsn may

@@ -181,14 +181,18 @@ func (h *hot) write(p *sqlstore.Plan) error {
 		}
 	}
 	var there []int // facts that are not new
+	h.sealed.reset()
 	for i := range p.Facts {
-		n, err := h.exec(fact, sqlstore.FactValues(&p.Facts[i])...)
+		wrote, err := h.fact(&p.Facts[i])
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !wrote {
 			there = append(there, i)
 		}
+	}
+	if err := h.seal(); err != nil {
+		return err
 	}
 	p.Wrote(func(i int) bool { return !slices.Contains(there, i) })
 	return nil

@@ -185,5 +185,38 @@ func (t transaction) ExecMany(ctx context.Context, text string, n int, args func
 }
 
 func (t transaction) Append(ctx context.Context, facts []store.Fact) (wrote int64, err error) {
-	return t.ExecMany(ctx, insertFact, len(facts), func(i int) []any { return sqlstore.FactValues(&facts[i]) })
+	if len(facts) == 0 {
+		return 0, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	st, err := t.c.PrepareContext(ctx, insertFact)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	var s sealed
+	for i := range facts {
+		values, leaf := s.Row(&facts[i])
+		r, err := st.ExecContext(ctx, values...)
+		if err != nil {
+			return wrote, &sqlstore.RowError{Row: i, Err: constraint(err)}
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			if err != nil {
+				return wrote, err
+			}
+			continue
+		}
+		seq, err := r.LastInsertId()
+		if err != nil {
+			return wrote, err
+		}
+		wrote++
+		s.add(seq, leaf)
+	}
+	if s.first == 0 {
+		return wrote, nil
+	}
+	_, err = t.Exec(ctx, insertLeaves, s.first, tree, s.seqs, s.hashes)
+	return wrote, err
 }

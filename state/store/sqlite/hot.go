@@ -3,11 +3,14 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"ringfence/core/seal"
+	"ringfence/state/store"
 	"ringfence/state/store/sqlstore"
 )
 
@@ -28,10 +31,33 @@ const (
 	deleteOpen
 	insertCDR
 	fact
+	leaves
 	statements
 )
 
 var insertFact = "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" + sqlstore.OnceFacts
+
+// insertLeaves puts the leaves of one transaction at the end of the tree.
+var insertLeaves = "INSERT INTO seal_leaf (seq, tree, first, seqs, hashes) SELECT $1, $2, " + sqlstore.LeafPlace("$2") + ", $3, $4"
+
+// tree is the name of the one tree of a file: one process owns it.
+const tree = "main"
+
+// sealed gathers the leaves of a transaction.
+type sealed struct {
+	sqlstore.Sealing
+	first        int64 // seq of the first; 0 when there is none
+	seqs, hashes []byte
+}
+
+func (s *sealed) reset() { s.first, s.seqs, s.hashes = 0, s.seqs[:0], s.hashes[:0] }
+
+func (s *sealed) add(seq int64, leaf seal.Hash) {
+	if s.first == 0 {
+		s.first = seq
+	}
+	s.seqs, s.hashes = binary.BigEndian.AppendUint64(s.seqs, uint64(seq)), append(s.hashes, leaf[:]...)
+}
 
 var hotSQL = [statements]string{
 	begin:     "BEGIN IMMEDIATE",
@@ -52,6 +78,7 @@ var hotSQL = [statements]string{
 	deleteOpen: "DELETE FROM open_call WHERE id = ?1 AND held = ?2 AND paid_for = ?3 AND node = ?4",
 	insertCDR:  "INSERT INTO cdr (" + sqlstore.CDRColumns + ") VALUES (" + marks(sqlstore.CDRColumns) + ")",
 	fact:       "INSERT INTO fact (" + sqlstore.FactColumns + ") VALUES (" + marks(sqlstore.FactColumns) + ")" + sqlstore.OnceFacts,
+	leaves:     insertLeaves,
 }
 
 // marks is one placeholder for each of the columns.
@@ -61,8 +88,9 @@ func marks(columns string) string {
 
 // hot holds the prepared statements. The holder of the writer's turn owns it.
 type hot struct {
-	st   [statements]driver.Stmt
-	args []driver.NamedValue
+	st     [statements]driver.Stmt
+	args   []driver.NamedValue
+	sealed sealed
 }
 
 func prepare(dc any) (*hot, error) {
@@ -104,11 +132,39 @@ func (h *hot) bind(args []any) []driver.NamedValue {
 
 // exec runs a statement and says how many rows it changed.
 func (h *hot) exec(which int, args ...any) (int64, error) {
-	r, err := h.st[which].(driver.StmtExecContext).ExecContext(context.Background(), h.bind(args))
+	r, err := h.run(which, args)
 	if err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
+}
+
+func (h *hot) run(which int, args []any) (driver.Result, error) {
+	return h.st[which].(driver.StmtExecContext).ExecContext(context.Background(), h.bind(args))
+}
+
+// fact writes and seals a fact, if its key is not there.
+func (h *hot) fact(f *store.Fact) (wrote bool, err error) {
+	values, leaf := h.sealed.Row(f)
+	r, err := h.run(fact, values)
+	if err != nil {
+		return false, err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	seq, err := r.LastInsertId()
+	h.sealed.add(seq, leaf)
+	return true, err
+}
+
+// seal writes the leaves of the facts of a transaction.
+func (h *hot) seal() error {
+	s := &h.sealed
+	if s.first == 0 {
+		return nil
+	}
+	return h.one(leaves, s.first, tree, s.seqs, s.hashes)
 }
 
 // one runs a statement that must change one row: its condition is the plan's.

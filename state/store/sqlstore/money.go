@@ -318,6 +318,11 @@ var rare = " AND kind <> '" + strings.Join(fact.EachCall[:], "' AND kind <> '") 
 // Facts reads the journal in the order in which it was written, or from the end.
 func (s *Queries) Facts(ctx context.Context, f store.FactFilter) ([]store.Fact, error) {
 	out, err := s.facts(ctx, &f)
+	if !f.Proofs {
+		for i := range out {
+			out[i].Proof = nil
+		}
+	}
 	return out, about("reading the journal", err)
 }
 

@@ -1,11 +1,13 @@
 package sqlstore
 
 import (
+	"crypto/rand"
 	"strings"
 	"time"
 
 	"ringfence/core/call"
 	"ringfence/core/money"
+	"ringfence/core/seal"
 	"ringfence/state/store"
 )
 
@@ -66,6 +68,27 @@ func FactValues(f *store.Fact) []any {
 		Micros(f.At), store.Clean(f.Kind), int64(f.Version), store.Clean(f.Key), store.Clean(f.Line), store.Clean(f.Account),
 		store.Clean(string(f.Call)), blob(f.Body), blob(f.Proof),
 	}
+}
+
+// Sealing seals facts as they are written. One goroutine has it at a time.
+type Sealing struct{ sealer seal.Sealer }
+
+// Row is FactValues with a fresh proof, and the leaf hash that goes into the tree.
+func (s *Sealing) Row(f *store.Fact) ([]any, seal.Hash) {
+	x := *f
+	for _, text := range [...]*string{&x.Kind, &x.Key, &x.Line, &x.Account, (*string)(&x.Call)} {
+		*text = store.Clean(*text)
+	}
+	var salt seal.Salt
+	_, _ = rand.Read(salt[:]) // never fails
+	x.Proof = seal.Proof(&salt)
+	leaf := s.sealer.Leaf(&x, &salt)
+	return FactValues(&x), leaf
+}
+
+// LeafPlace is the place of the next leaf of the tree that a parameter names.
+func LeafPlace(param string) string {
+	return "COALESCE((SELECT first + length(hashes) / 32 FROM seal_leaf WHERE tree = " + param + " ORDER BY first DESC LIMIT 1), 0)"
 }
 
 // UpdateValues are what OpUpdate overwrites: state, trunk, b_leg, cost, ringing, answered, anchor, ending, the snapshot if

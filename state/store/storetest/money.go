@@ -691,7 +691,7 @@ func factsByKind(t *testing.T, m store.Money) {
 
 // factsAreKeptOnce: a fact whose key is there is refused and said to be a repeat; what stands beside it is written.
 func factsAreKeptOnce(t *testing.T, m store.Money) {
-	once := store.Fact{At: T0, Kind: "a.x", Version: 2, Key: "☎/1", Line: "100", Account: "acme", Body: []byte(`{}`), Proof: []byte{0, 1}}
+	once := store.Fact{At: T0, Kind: "a.x", Version: 2, Key: "☎/1", Line: "100", Account: "acme", Body: []byte(`{}`)}
 	plain := store.Fact{At: T0, Kind: "b.x", Version: 1}
 	record := func(facts ...store.Fact) store.Op { return store.Op{Kind: store.OpRecord, Facts: facts} }
 	same(t, "in a group", apply(t, m, record(plain, once, once), record(once, plain), record(plain)), []store.Outcome{{Repeated: 1}, {Repeated: 1}, {}})

@@ -51,6 +51,8 @@ var stages = []struct {
 	{"Status", publicStatus},
 	{"Passes", passes},
 	{"Cases", casesOfFraud},
+	{"Checkpoints", checkpoints},
+	{"Seals", seals},
 	{"Waitings", waitings},
 	{"Race", racingStages},
 }
