@@ -131,3 +131,40 @@ func strict(body []byte, into any) error {
 	}
 	return nil
 }
+
+// ReadEffective reads settings as the journal has them: each by its name, "n" its value and "from" the link that it comes from.
+func ReadEffective(body []byte) (*Effective, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(body, &all); err != nil {
+		return nil, err
+	}
+	e := &Effective{}
+	for name, raw := range all {
+		var err error
+		switch name {
+		case "nets":
+			err = json.Unmarshal(raw, &e.Nets)
+		case "restrictions":
+			err = json.Unmarshal(raw, &e.Restrictions)
+		default:
+			var value struct {
+				N    int64
+				From string
+			}
+			var field Field
+			if field, err = ParseField(name); err == nil {
+				err = json.Unmarshal(raw, &value)
+				e.Values[field] = value.N
+				for l := LevelDefault; l <= LevelLine; l++ {
+					if l.String() == value.From {
+						e.From[field] = l
+					}
+				}
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}

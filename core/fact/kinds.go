@@ -29,6 +29,9 @@ const (
 	KindCallsUnusual        = "calls.unusual"
 	KindCallsRuleBack       = "calls.rule-back"
 	KindCallsVouched        = "calls.vouched"
+	KindVerdictGiven        = "verdict.given"
+	KindCaseJudged          = "case.judged"
+	KindPromisesStated      = "promises.stated"
 	KindFraudReported       = "fraud.reported"
 	KindCustomerAdded       = "customer.added"
 	KindCustomerChanged     = "customer.changed"
@@ -146,6 +149,9 @@ var Kinds = [...]string{
 	KindCallsUnusual,
 	KindCallsRuleBack,
 	KindCallsVouched,
+	KindVerdictGiven,
+	KindCaseJudged,
+	KindPromisesStated,
 	KindFraudReported,
 	KindCustomerAdded,
 	KindCustomerChanged,
@@ -1769,6 +1775,172 @@ func (f *CallsVouched) Kind() string { return KindCallsVouched }
 // Row is the fact as the journal keeps it.
 func (f *CallsVouched) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallsVouched, 1, "", s, f.Append(buffer()))
+}
+
+// VerdictGiven is verdict.given: somebody judged who bears the cost of a call.
+type VerdictGiven struct {
+	By      string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case    int64       // number of the case
+	Outcome string      // what it came to: fraud, honest, ours or unclear
+	Retail  money.Micro // what the customer is charged, in 1e-6 of the currency
+	Broken  []string    // promises that were broken, by their ids
+	Aims    []string    // aims that were missed, by their ids
+	Lacking []string    // what would decide and is not there
+}
+
+// Append writes the JSON object after b.
+func (f *VerdictGiven) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if f.Case != 0 {
+		b = putInt(b, "case", f.Case)
+	}
+	b = putText(b, "outcome", f.Outcome)
+	b = putInt(b, "retail_micro", int64(f.Retail))
+	if len(f.Broken) > 0 {
+		b = putTexts(b, "broken", f.Broken)
+	}
+	if len(f.Aims) > 0 {
+		b = putTexts(b, "missed_aims", f.Aims)
+	}
+	if len(f.Lacking) > 0 {
+		b = putTexts(b, "missing", f.Lacking)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *VerdictGiven) Decode(body []byte) error {
+	*f = VerdictGiven{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "outcome":
+			return v.text(&f.Outcome)
+		case "retail_micro":
+			return v.int((*int64)(&f.Retail))
+		case "broken":
+			return v.texts(&f.Broken)
+		case "missed_aims":
+			return v.texts(&f.Aims)
+		case "missing":
+			return v.texts(&f.Lacking)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *VerdictGiven) Kind() string { return KindVerdictGiven }
+
+// Row is the fact as the journal keeps it.
+func (f *VerdictGiven) Row(at time.Time, s Subject) Row {
+	return row(at, KindVerdictGiven, 1, "", s, f.Append(buffer()))
+}
+
+// CaseJudged is case.judged: calls were judged, of a case or by their ids.
+type CaseJudged struct {
+	By           string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case         int64       // number of the case
+	Judged       int64       // calls that were judged
+	Owed         int64       // of these: the customer's
+	Free         int64       // free, because a promise was broken
+	Undetermined int64       // the facts do not decide
+	OwedSum      money.Micro // what the calls that are owed were charged, in 1e-6 of the currency
+	FreeSum      money.Micro // the same of those that are free
+	OpenSum      money.Micro // the same of the rest
+	Sum          string      // SHA-256 of all verdicts as JSON
+}
+
+// Append writes the JSON object after b.
+func (f *CaseJudged) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	if f.Case != 0 {
+		b = putInt(b, "case", f.Case)
+	}
+	b = putInt(b, "judged", f.Judged)
+	b = putInt(b, "owed", f.Owed)
+	b = putInt(b, "free", f.Free)
+	b = putInt(b, "undetermined", f.Undetermined)
+	b = putInt(b, "owed_micro", int64(f.OwedSum))
+	b = putInt(b, "free_micro", int64(f.FreeSum))
+	b = putInt(b, "undetermined_micro", int64(f.OpenSum))
+	b = putText(b, "sum", f.Sum)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseJudged) Decode(body []byte) error {
+	*f = CaseJudged{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "judged":
+			return v.int(&f.Judged)
+		case "owed":
+			return v.int(&f.Owed)
+		case "free":
+			return v.int(&f.Free)
+		case "undetermined":
+			return v.int(&f.Undetermined)
+		case "owed_micro":
+			return v.int((*int64)(&f.OwedSum))
+		case "free_micro":
+			return v.int((*int64)(&f.FreeSum))
+		case "undetermined_micro":
+			return v.int((*int64)(&f.OpenSum))
+		case "sum":
+			return v.text(&f.Sum)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseJudged) Kind() string { return KindCaseJudged }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseJudged) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseJudged, 1, "", s, f.Append(buffer()))
+}
+
+// PromisesStated is promises.stated: what the provider promises, in the words in force from now on: written at the start and when it changes.
+type PromisesStated struct {
+	Wordings json.RawMessage // of each protection its id, whether it is promised or aimed at, and the words
+}
+
+// Append writes the JSON object after b.
+func (f *PromisesStated) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putRaw(b, "wordings", f.Wordings)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PromisesStated) Decode(body []byte) error {
+	*f = PromisesStated{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "wordings":
+			return v.raw(&f.Wordings)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PromisesStated) Kind() string { return KindPromisesStated }
+
+// Row is the fact as the journal keeps it.
+func (f *PromisesStated) Row(at time.Time, s Subject) Row {
+	return row(at, KindPromisesStated, 1, "", s, f.Append(buffer()))
 }
 
 // FraudReported is fraud.reported: somebody of the customer's reported a fraud to the provider's staff.

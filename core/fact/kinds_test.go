@@ -41,6 +41,12 @@ func empty(kind string) Body {
 		return new(CallsRuleBack)
 	case KindCallsVouched:
 		return new(CallsVouched)
+	case KindVerdictGiven:
+		return new(VerdictGiven)
+	case KindCaseJudged:
+		return new(CaseJudged)
+	case KindPromisesStated:
+		return new(PromisesStated)
 	case KindFraudReported:
 		return new(FraudReported)
 	case KindCustomerAdded:

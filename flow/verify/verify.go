@@ -5,7 +5,6 @@ package verify
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -206,29 +205,9 @@ func (v *verifier) seen(row *store.Fact) error {
 	if err := f.Decode(row.Body); err != nil {
 		return err
 	}
-	var body map[string]json.RawMessage
-	if err := json.Unmarshal(f.Effective, &body); err != nil {
+	e, err := account.ReadEffective(f.Effective)
+	if err != nil {
 		return err
-	}
-	e := &account.Effective{}
-	for name, raw := range body {
-		var err error
-		switch name {
-		case "nets":
-			err = json.Unmarshal(raw, &e.Nets)
-		case "restrictions":
-			err = json.Unmarshal(raw, &e.Restrictions)
-		default:
-			var value struct{ N int64 }
-			var field account.Field
-			if field, err = account.ParseField(name); err == nil {
-				err = json.Unmarshal(raw, &value)
-				e.Values[field] = value.N
-			}
-		}
-		if err != nil {
-			return err
-		}
 	}
 	v.settings[f.Settings] = e
 	return nil
