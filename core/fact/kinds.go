@@ -1779,13 +1779,13 @@ func (f *CallsVouched) Row(at time.Time, s Subject) Row {
 
 // VerdictGiven is verdict.given: somebody judged who bears the cost of a call.
 type VerdictGiven struct {
-	By      string      // who did it: a member of staff, the owner, auto, or feed:NAME
-	Case    int64       // number of the case
-	Outcome string      // what it came to: fraud, honest, ours or unclear
-	Retail  money.Micro // what the customer is charged, in 1e-6 of the currency
-	Broken  []string    // promises that were broken, by their ids
-	Aims    []string    // aims that were missed, by their ids
-	Lacking []string    // what would decide and is not there
+	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case      int64       // number of the case
+	Judgement string      // verdict about the call: owed, free or undetermined
+	Retail    money.Micro // what the customer is charged, in 1e-6 of the currency
+	Broken    []string    // promises that were broken, by their ids
+	Aims      []string    // aims that were missed, by their ids
+	Lacking   []string    // what would decide and is not there
 }
 
 // Append writes the JSON object after b.
@@ -1795,7 +1795,7 @@ func (f *VerdictGiven) Append(b []byte) []byte {
 	if f.Case != 0 {
 		b = putInt(b, "case", f.Case)
 	}
-	b = putText(b, "outcome", f.Outcome)
+	b = putText(b, "judgement", f.Judgement)
 	b = putInt(b, "retail_micro", int64(f.Retail))
 	if len(f.Broken) > 0 {
 		b = putTexts(b, "broken", f.Broken)
@@ -1818,8 +1818,8 @@ func (f *VerdictGiven) Decode(body []byte) error {
 			return v.text(&f.By)
 		case "case":
 			return v.int(&f.Case)
-		case "outcome":
-			return v.text(&f.Outcome)
+		case "judgement":
+			return v.text(&f.Judgement)
 		case "retail_micro":
 			return v.int((*int64)(&f.Retail))
 		case "broken":
