@@ -1,5 +1,5 @@
 // Package liability says who bears what a call cost: which protections the provider had promised, in which words on that day, whether each was in force for the
-// line at that instant, whether it was honoured, and by which facts of the journal. It must not know storage or clocks, and asks none of the rules that let the call out.
+// line at that instant, whether it was honoured, and by which facts of the journal. It must not know storage or clocks, and asks none of the rules that connected the call.
 package liability
 
 import (
@@ -44,8 +44,8 @@ const MaxWording = 2000
 
 // All are the protections with their kinds, and the words in which they are promised where the provider has none of its own.
 var All = [...]Wording{
-	{IPLock, Promised, "If a line is locked to addresses or networks, no call is let out from anywhere else, whatever the password."},
-	{Ceilings, Promised, "No call is let out whose price per minute is above the ceiling of its line: one for national and one for international calls."},
+	{IPLock, Promised, "If a line is locked to addresses or networks, no call is connected from anywhere else, whatever the password."},
+	{Ceilings, Promised, "No call is connected whose price per minute is above the ceiling of its line: one for national and one for international calls."},
 	{PremiumBar, Promised, "Premium-rate numbers are barred unless the line has been allowed to call them."},
 	{Caps, Promised, "Calls never cost more in a day or a month than the caps of the line and of the account."},
 	{CutOff, Promised, "A locked line makes no calls but emergency calls. A call in progress ends at the latest when the minute ends that is paid for, or at once if the lock says so."},

@@ -209,7 +209,7 @@ func (x *asked) most() money.Micro {
 // cutOff judges locks by when the journal says they began, beside what the gate believed of them.
 func (x *asked) cutOff() Finding {
 	if x.a.Locked {
-		return says(Broken, "the line was locked when the call was let out")
+		return says(Broken, "the line was locked when the call was connected")
 	}
 	out := notInForce("the line was not locked while the call lasted")
 	for i := range x.line.locks {

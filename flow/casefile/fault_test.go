@@ -188,7 +188,7 @@ var faults = []struct {
 	}},
 }
 
-// TestASoundBuildOwesNothing: what no fault stops is owed, with every promise kept, and what a fault would let out is refused.
+// TestASoundBuildOwesNothing: what no fault stops is owed, with every promise kept, and what a fault would connected is refused.
 func TestASoundBuildOwesNothing(t *testing.T) {
 	if fault != "" {
 		t.Skip("of a faulty build")
@@ -210,7 +210,7 @@ func TestASoundBuildOwesNothing(t *testing.T) {
 	}
 	for _, f := range faults {
 		if id, made := f.make(openHouse(t)); made {
-			t.Errorf("%s: call %s was let out by a sound build", f.name, id)
+			t.Errorf("%s: call %s was connected by a sound build", f.name, id)
 		}
 	}
 }
@@ -218,7 +218,7 @@ func TestASoundBuildOwesNothing(t *testing.T) {
 // fault is what this build leaves out: see TestFaultyBuilds.
 var fault = os.Getenv("RINGFENCE_FAULT")
 
-// TestFaultyBuild makes the call that a faulty build lets out, and an ordinary one beside it: the first is free, and the second owed.
+// TestFaultyBuild makes the call that a faulty build connects, and an ordinary one beside it: the first is free, and the second owed.
 func TestFaultyBuild(t *testing.T) {
 	if fault == "" {
 		t.Skip("of a sound build")
