@@ -103,6 +103,14 @@ const (
 	KindCallDisputed        = "case.call.disputed"
 	KindCallJudged          = "case.call.judged"
 	KindCallDecided         = "case.call.decided"
+	KindCaseSettled         = "case.settled"
+	KindClaimOpened         = "claim.opened"
+	KindClaimSent           = "claim.sent"
+	KindClaimReminded       = "claim.reminded"
+	KindClaimAnswered       = "claim.answered"
+	KindPlanMade            = "plan.made"
+	KindPlanPaid            = "plan.paid"
+	KindPlanEnded           = "plan.ended"
 	KindTraceBegun          = "trace.begun"
 	KindTraceEnded          = "trace.ended"
 	KindStoreRestored       = "store.restored"
@@ -223,6 +231,14 @@ var Kinds = [...]string{
 	KindCallDisputed,
 	KindCallJudged,
 	KindCallDecided,
+	KindCaseSettled,
+	KindClaimOpened,
+	KindClaimSent,
+	KindClaimReminded,
+	KindClaimAnswered,
+	KindPlanMade,
+	KindPlanPaid,
+	KindPlanEnded,
 	KindTraceBegun,
 	KindTraceEnded,
 	KindStoreRestored,
@@ -5892,6 +5908,432 @@ func (f *CallDecided) Kind() string { return KindCallDecided }
 // Row is the fact as the journal keeps it.
 func (f *CallDecided) Row(at time.Time, s Subject) Row {
 	return row(at, KindCallDecided, 1, "", s, f.Append(buffer()))
+}
+
+// CaseSettled is case.settled: it was decided what is owed for the calls of a case, or a second person is to decide it.
+type CaseSettled struct {
+	By         string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case       int64       // number of the case
+	Settlement int64       // number of the settlement within the case
+	Item       int64       // number of the item within the case
+	Ended      string      // how it ended: done, dropped, accepted, rejected, made or refused
+	Amount     money.Micro // what it gives to the customer, in 1e-6 of the currency
+	ToPay      money.Micro // what is left to pay, in 1e-6 of the currency
+	Count      int64       // how many
+}
+
+// Append writes the JSON object after b.
+func (f *CaseSettled) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "settlement", f.Settlement)
+	if f.Item != 0 {
+		b = putInt(b, "item", f.Item)
+	}
+	if f.Ended != "" {
+		b = putText(b, "ended", f.Ended)
+	}
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	b = putInt(b, "to_pay_micro", int64(f.ToPay))
+	b = putInt(b, "count", f.Count)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CaseSettled) Decode(body []byte) error {
+	*f = CaseSettled{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "settlement":
+			return v.int(&f.Settlement)
+		case "item":
+			return v.int(&f.Item)
+		case "ended":
+			return v.text(&f.Ended)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "to_pay_micro":
+			return v.int((*int64)(&f.ToPay))
+		case "count":
+			return v.int(&f.Count)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CaseSettled) Kind() string { return KindCaseSettled }
+
+// Row is the fact as the journal keeps it.
+func (f *CaseSettled) Row(at time.Time, s Subject) Row {
+	return row(at, KindCaseSettled, 1, "", s, f.Append(buffer()))
+}
+
+// ClaimOpened is claim.opened: a claim to a carrier was drawn up, or compared with its invoice.
+type ClaimOpened struct {
+	By     string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case   int64       // number of the case
+	Claim  int64       // number of the claim to a carrier
+	Trunk  string      // the trunk's identity
+	File   string      // name of a carrier's file of call records
+	Count  int64       // how many
+	Amount money.Micro // what it gives to the customer, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *ClaimOpened) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "claim", f.Claim)
+	b = putText(b, "trunk", f.Trunk)
+	if f.File != "" {
+		b = putText(b, "file", f.File)
+	}
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ClaimOpened) Decode(body []byte) error {
+	*f = ClaimOpened{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "claim":
+			return v.int(&f.Claim)
+		case "trunk":
+			return v.text(&f.Trunk)
+		case "file":
+			return v.text(&f.File)
+		case "count":
+			return v.int(&f.Count)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ClaimOpened) Kind() string { return KindClaimOpened }
+
+// Row is the fact as the journal keeps it.
+func (f *ClaimOpened) Row(at time.Time, s Subject) Row {
+	return row(at, KindClaimOpened, 1, "", s, f.Append(buffer()))
+}
+
+// ClaimSent is claim.sent: a claim went to its carrier.
+type ClaimSent struct {
+	By     string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case   int64       // number of the case
+	Claim  int64       // number of the claim to a carrier
+	Trunk  string      // the trunk's identity
+	Amount money.Micro // what it gives to the customer, in 1e-6 of the currency
+	Until  time.Time   // until when
+}
+
+// Append writes the JSON object after b.
+func (f *ClaimSent) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "claim", f.Claim)
+	b = putText(b, "trunk", f.Trunk)
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	b = putTime(b, "until", f.Until)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ClaimSent) Decode(body []byte) error {
+	*f = ClaimSent{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "claim":
+			return v.int(&f.Claim)
+		case "trunk":
+			return v.text(&f.Trunk)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "until":
+			return v.time(&f.Until)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ClaimSent) Kind() string { return KindClaimSent }
+
+// Row is the fact as the journal keeps it.
+func (f *ClaimSent) Row(at time.Time, s Subject) Row {
+	return row(at, KindClaimSent, 1, "", s, f.Append(buffer()))
+}
+
+// ClaimReminded is claim.reminded: a carrier was reminded of a claim.
+type ClaimReminded struct {
+	Case  int64  // number of the case
+	Claim int64  // number of the claim to a carrier
+	Trunk string // the trunk's identity
+	Count int64  // how many
+}
+
+// Append writes the JSON object after b.
+func (f *ClaimReminded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "claim", f.Claim)
+	b = putText(b, "trunk", f.Trunk)
+	b = putInt(b, "count", f.Count)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ClaimReminded) Decode(body []byte) error {
+	*f = ClaimReminded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "case":
+			return v.int(&f.Case)
+		case "claim":
+			return v.int(&f.Claim)
+		case "trunk":
+			return v.text(&f.Trunk)
+		case "count":
+			return v.int(&f.Count)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ClaimReminded) Kind() string { return KindClaimReminded }
+
+// Row is the fact as the journal keeps it.
+func (f *ClaimReminded) Row(at time.Time, s Subject) Row {
+	return row(at, KindClaimReminded, 1, "", s, f.Append(buffer()))
+}
+
+// ClaimAnswered is claim.answered: a carrier answered a claim; nothing granted is a refusal.
+type ClaimAnswered struct {
+	By     string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case   int64       // number of the case
+	Claim  int64       // number of the claim to a carrier
+	Trunk  string      // the trunk's identity
+	Amount money.Micro // what it gives to the customer, in 1e-6 of the currency
+	Answer string      // what was answered to it, or the reason
+}
+
+// Append writes the JSON object after b.
+func (f *ClaimAnswered) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "claim", f.Claim)
+	b = putText(b, "trunk", f.Trunk)
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	if f.Answer != "" {
+		b = putText(b, "answer", f.Answer)
+	}
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *ClaimAnswered) Decode(body []byte) error {
+	*f = ClaimAnswered{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "claim":
+			return v.int(&f.Claim)
+		case "trunk":
+			return v.text(&f.Trunk)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "answer":
+			return v.text(&f.Answer)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *ClaimAnswered) Kind() string { return KindClaimAnswered }
+
+// Row is the fact as the journal keeps it.
+func (f *ClaimAnswered) Row(at time.Time, s Subject) Row {
+	return row(at, KindClaimAnswered, 1, "", s, f.Append(buffer()))
+}
+
+// PlanMade is plan.made: the rest of a case is to be paid in instalments.
+type PlanMade struct {
+	By     string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case   int64       // number of the case
+	Plan   int64       // number of the instalment plan
+	Count  int64       // how many
+	Amount money.Micro // what it gives to the customer, in 1e-6 of the currency
+	From   time.Time   // from when
+}
+
+// Append writes the JSON object after b.
+func (f *PlanMade) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "plan", f.Plan)
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	b = putTime(b, "from", f.From)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PlanMade) Decode(body []byte) error {
+	*f = PlanMade{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "plan":
+			return v.int(&f.Plan)
+		case "count":
+			return v.int(&f.Count)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		case "from":
+			return v.time(&f.From)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PlanMade) Kind() string { return KindPlanMade }
+
+// Row is the fact as the journal keeps it.
+func (f *PlanMade) Row(at time.Time, s Subject) Row {
+	return row(at, KindPlanMade, 1, "", s, f.Append(buffer()))
+}
+
+// PlanPaid is plan.paid: a payment counts towards a plan.
+type PlanPaid struct {
+	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case      int64       // number of the case
+	Plan      int64       // number of the instalment plan
+	Reference string      // of a payment
+	Amount    money.Micro // what it gives to the customer, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *PlanPaid) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "plan", f.Plan)
+	b = putText(b, "reference", f.Reference)
+	b = putInt(b, "amount_micro", int64(f.Amount))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PlanPaid) Decode(body []byte) error {
+	*f = PlanPaid{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "plan":
+			return v.int(&f.Plan)
+		case "reference":
+			return v.text(&f.Reference)
+		case "amount_micro":
+			return v.int((*int64)(&f.Amount))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PlanPaid) Kind() string { return KindPlanPaid }
+
+// Row is the fact as the journal keeps it.
+func (f *PlanPaid) Row(at time.Time, s Subject) Row {
+	return row(at, KindPlanPaid, 1, "", s, f.Append(buffer()))
+}
+
+// PlanEnded is plan.ended: a plan was paid, replaced by another, or ended because an instalment was missed.
+type PlanEnded struct {
+	By    string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Case  int64       // number of the case
+	Plan  int64       // number of the instalment plan
+	Ended string      // how it ended: done, dropped, accepted, rejected, made or refused
+	ToPay money.Micro // what is left to pay, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *PlanEnded) Append(b []byte) []byte {
+	b = append(b, '{')
+	if f.By != "" {
+		b = putText(b, "by", f.By)
+	}
+	b = putInt(b, "case", f.Case)
+	b = putInt(b, "plan", f.Plan)
+	b = putText(b, "ended", f.Ended)
+	b = putInt(b, "to_pay_micro", int64(f.ToPay))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PlanEnded) Decode(body []byte) error {
+	*f = PlanEnded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "case":
+			return v.int(&f.Case)
+		case "plan":
+			return v.int(&f.Plan)
+		case "ended":
+			return v.text(&f.Ended)
+		case "to_pay_micro":
+			return v.int((*int64)(&f.ToPay))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PlanEnded) Kind() string { return KindPlanEnded }
+
+// Row is the fact as the journal keeps it.
+func (f *PlanEnded) Row(at time.Time, s Subject) Row {
+	return row(at, KindPlanEnded, 1, "", s, f.Append(buffer()))
 }
 
 // TraceBegun is trace.begun: staff look at SIP messages of a line or call.

@@ -189,6 +189,22 @@ func empty(kind string) Body {
 		return new(CallJudged)
 	case KindCallDecided:
 		return new(CallDecided)
+	case KindCaseSettled:
+		return new(CaseSettled)
+	case KindClaimOpened:
+		return new(ClaimOpened)
+	case KindClaimSent:
+		return new(ClaimSent)
+	case KindClaimReminded:
+		return new(ClaimReminded)
+	case KindClaimAnswered:
+		return new(ClaimAnswered)
+	case KindPlanMade:
+		return new(PlanMade)
+	case KindPlanPaid:
+		return new(PlanPaid)
+	case KindPlanEnded:
+		return new(PlanEnded)
 	case KindTraceBegun:
 		return new(TraceBegun)
 	case KindTraceEnded:

@@ -237,6 +237,7 @@ type Store interface {
 	Status
 	Waitings
 	Cases
+	Settling
 
 	Customers(ctx context.Context) ([]account.Customer, error)
 	PutCustomer(ctx context.Context, c account.Customer, isNew bool, facts ...Fact) error // isNew and there: ErrExists

@@ -39,6 +39,7 @@ type Store struct {
 	caseless
 	store.Seals // none: nothing is sealed here
 
+	unsettled
 	mu        sync.Mutex
 	broken    Break
 	customers map[string]account.Customer
@@ -61,6 +62,9 @@ type Store struct {
 
 // caseless has no cases: those who ask for any want an engine.
 type caseless = store.Cases
+
+// unsettled likewise keeps nothing of settlements.
+type unsettled = store.Settling
 
 // Break makes every write from now on fail in a way.
 func (s *Store) Break(b Break) {

@@ -225,6 +225,11 @@ func TestCustomersCallsAreFoundByTheirIndex(t *testing.T) {
 		"SELECT id FROM fraud_case WHERE finished = 0 ORDER BY id DESC LIMIT 9":                                      "INDEX case_open",
 		"SELECT call FROM case_call WHERE customer = 'a' AND call > 'x' ORDER BY call, case_id LIMIT 9":              "INDEX case_call_customer (customer=? AND call>?)",
 		"SELECT call FROM case_call WHERE call IN ('a', 'b') AND state IN ('judged') ORDER BY call, case_id LIMIT 9": "INDEX case_call_call (call=?)",
+		"SELECT id FROM claim WHERE trunk = 't' AND id < 9 ORDER BY id DESC LIMIT 9":                                 "INDEX claim_trunk (trunk=? AND id<?)",
+		"SELECT id FROM claim WHERE state = 'sent' AND id < 9 ORDER BY id DESC LIMIT 9":                              "INDEX claim_state (state=? AND id<?)",
+		"SELECT id FROM plan WHERE customer = 'a' AND id < 9 ORDER BY id DESC LIMIT 9":                               "INDEX plan_customer (customer=? AND id<?)",
+		"SELECT id FROM plan WHERE state = 'running' AND id < 9 ORDER BY id DESC LIMIT 9":                            "INDEX plan_state (state=? AND id<?)",
+		"SELECT case_id FROM settlement WHERE state = 'waiting' ORDER BY case_id, n":                                 "INDEX settlement_waiting",
 		"SELECT call FROM case_call WHERE case_id = 1 AND call > 'x' ORDER BY call, case_id LIMIT 9":                 "PRIMARY KEY (case_id=? AND call>?)",
 	} {
 		if plan := planOf(t, db, query); !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {

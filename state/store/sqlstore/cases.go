@@ -111,19 +111,23 @@ func (s *Queries) CaseSums(ctx context.Context, id int64, customer string) ([]ca
 // WriteCase writes what has changed of a case.
 func (s *Queries) WriteCase(ctx context.Context, w store.CaseWrite, facts ...store.Fact) error {
 	return s.db.Write(ctx, func(tx Tx) error {
-		if c := w.Case; c != nil {
-			if err := cases.versioned(ctx, tx, []casework.Case{*c}, func(c *casework.Case) *int64 { return &c.Version }, fmt.Sprintf("case %d", c.ID)); err != nil {
-				return err
-			}
-		}
-		if err := caseItems.versioned(ctx, tx, w.Items, func(i *casework.Item) *int64 { return &i.Version }, "item of a case"); err != nil {
-			return err
-		}
-		if err := caseCalls.versioned(ctx, tx, w.Calls, func(c *casework.CaseCall) *int64 { return &c.Version }, "call of a case"); err != nil {
+		if err := writeCase(ctx, tx, w); err != nil {
 			return err
 		}
 		return note(ctx, tx, facts)
 	})
+}
+
+func writeCase(ctx context.Context, tx Tx, w store.CaseWrite) error {
+	if c := w.Case; c != nil {
+		if err := cases.versioned(ctx, tx, []casework.Case{*c}, func(c *casework.Case) *int64 { return &c.Version }, fmt.Sprintf("case %d", c.ID)); err != nil {
+			return err
+		}
+	}
+	if err := caseItems.versioned(ctx, tx, w.Items, func(i *casework.Item) *int64 { return &i.Version }, "item of a case"); err != nil {
+		return err
+	}
+	return caseCalls.versioned(ctx, tx, w.Calls, func(c *casework.CaseCall) *int64 { return &c.Version }, "call of a case")
 }
 
 // versioned inserts the rows whose version is 0, and overwrites those whose version is the stored one.

@@ -53,6 +53,7 @@ var stages = []struct {
 	{"Cases", casesOfFraud},
 	{"Checkpoints", checkpoints},
 	{"Seals", seals},
+	{"Settling", settling},
 	{"Waitings", waitings},
 	{"Race", racingStages},
 }
