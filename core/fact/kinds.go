@@ -127,6 +127,10 @@ const (
 	KindPasskeyRemoved      = "passkey.removed"
 	KindTokenAdded          = "token.added"
 	KindTokenRemoved        = "token.removed"
+	KindBillIssued          = "bill.issued"
+	KindBillReminded        = "bill.reminded"
+	KindCreditBooked        = "credit.booked"
+	KindPaymentBooked       = "payment.booked"
 	KindChangeWaiting       = "change.waiting"
 	KindChangeStopped       = "change.stopped"
 	KindChangeHurried       = "change.hurried"
@@ -255,6 +259,10 @@ var Kinds = [...]string{
 	KindPasskeyRemoved,
 	KindTokenAdded,
 	KindTokenRemoved,
+	KindBillIssued,
+	KindBillReminded,
+	KindCreditBooked,
+	KindPaymentBooked,
 	KindChangeWaiting,
 	KindChangeStopped,
 	KindChangeHurried,
@@ -7086,6 +7094,178 @@ func (f *TokenRemoved) Kind() string { return KindTokenRemoved }
 // Row is the fact as the journal keeps it.
 func (f *TokenRemoved) Row(at time.Time, s Subject) Row {
 	return row(at, KindTokenRemoved, 1, "", s, f.Append(buffer()))
+}
+
+// BillIssued is bill.issued: calls of a customer were billed, up to an instant.
+type BillIssued struct {
+	By    string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Bill  int64       // number of the bill
+	Count int64       // how many
+	Gross money.Micro // the amount with VAT, in 1e-6 of the currency
+	To    time.Time   // up to when
+}
+
+// Append writes the JSON object after b.
+func (f *BillIssued) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putInt(b, "bill", f.Bill)
+	b = putInt(b, "count", f.Count)
+	b = putInt(b, "gross_micro", int64(f.Gross))
+	b = putTime(b, "till", f.To)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *BillIssued) Decode(body []byte) error {
+	*f = BillIssued{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "bill":
+			return v.int(&f.Bill)
+		case "count":
+			return v.int(&f.Count)
+		case "gross_micro":
+			return v.int((*int64)(&f.Gross))
+		case "till":
+			return v.time(&f.To)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *BillIssued) Kind() string { return KindBillIssued }
+
+// Row is the fact as the journal keeps it.
+func (f *BillIssued) Row(at time.Time, s Subject) Row {
+	return row(at, KindBillIssued, 1, "", s, f.Append(buffer()))
+}
+
+// BillReminded is bill.reminded: a customer is reminded of a bill.
+type BillReminded struct {
+	Bill     int64       // number of the bill
+	Reminder int64       // which reminder it is, from 1
+	Gross    money.Micro // the amount with VAT, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *BillReminded) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "bill", f.Bill)
+	b = putInt(b, "reminder", f.Reminder)
+	b = putInt(b, "gross_micro", int64(f.Gross))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *BillReminded) Decode(body []byte) error {
+	*f = BillReminded{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "bill":
+			return v.int(&f.Bill)
+		case "reminder":
+			return v.int(&f.Reminder)
+		case "gross_micro":
+			return v.int((*int64)(&f.Gross))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *BillReminded) Kind() string { return KindBillReminded }
+
+// Row is the fact as the journal keeps it.
+func (f *BillReminded) Row(at time.Time, s Subject) Row {
+	return row(at, KindBillReminded, 1, "", s, f.Append(buffer()))
+}
+
+// CreditBooked is credit.booked: a credit note was issued.
+type CreditBooked struct {
+	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Reference string      // what it was booked under, once
+	Gross     money.Micro // the amount with VAT, in 1e-6 of the currency
+	Why       string      // why, in words
+}
+
+// Append writes the JSON object after b.
+func (f *CreditBooked) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "reference", f.Reference)
+	b = putInt(b, "gross_micro", int64(f.Gross))
+	b = putText(b, "why", f.Why)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *CreditBooked) Decode(body []byte) error {
+	*f = CreditBooked{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "reference":
+			return v.text(&f.Reference)
+		case "gross_micro":
+			return v.int((*int64)(&f.Gross))
+		case "why":
+			return v.text(&f.Why)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *CreditBooked) Kind() string { return KindCreditBooked }
+
+// Row is the fact as the journal keeps it.
+func (f *CreditBooked) Row(at time.Time, s Subject) Row {
+	return row(at, KindCreditBooked, 1, "", s, f.Append(buffer()))
+}
+
+// PaymentBooked is payment.booked: a customer paid.
+type PaymentBooked struct {
+	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
+	Reference string      // what it was booked under, once
+	Gross     money.Micro // the amount with VAT, in 1e-6 of the currency
+}
+
+// Append writes the JSON object after b.
+func (f *PaymentBooked) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putText(b, "by", f.By)
+	b = putText(b, "reference", f.Reference)
+	b = putInt(b, "gross_micro", int64(f.Gross))
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *PaymentBooked) Decode(body []byte) error {
+	*f = PaymentBooked{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "by":
+			return v.text(&f.By)
+		case "reference":
+			return v.text(&f.Reference)
+		case "gross_micro":
+			return v.int((*int64)(&f.Gross))
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *PaymentBooked) Kind() string { return KindPaymentBooked }
+
+// Row is the fact as the journal keeps it.
+func (f *PaymentBooked) Row(at time.Time, s Subject) Row {
+	return row(at, KindPaymentBooked, 1, "", s, f.Append(buffer()))
 }
 
 // ChangeWaiting is change.waiting: the customer's own people loosened something: it waits, and every contact is notified.

@@ -237,6 +237,14 @@ func empty(kind string) Body {
 		return new(TokenAdded)
 	case KindTokenRemoved:
 		return new(TokenRemoved)
+	case KindBillIssued:
+		return new(BillIssued)
+	case KindBillReminded:
+		return new(BillReminded)
+	case KindCreditBooked:
+		return new(CreditBooked)
+	case KindPaymentBooked:
+		return new(PaymentBooked)
 	case KindChangeWaiting:
 		return new(ChangeWaiting)
 	case KindChangeStopped:

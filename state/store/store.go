@@ -230,6 +230,7 @@ type Registration struct {
 // Store is a whole engine. The book's writes append the given facts in the same transaction.
 type Store interface {
 	Money
+	Accounts
 	Stages
 	Marks
 	People

@@ -55,6 +55,8 @@ var stages = []struct {
 	{"Seals", seals},
 	{"Settling", settling},
 	{"Waitings", waitings},
+	{"TheBooks", theBooks},
+	{"TheBills", theBills},
 	{"Race", racingStages},
 }
 

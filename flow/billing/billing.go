@@ -1,0 +1,256 @@
+// Package billing turns un-billed usage into bills, and books what customers pay and are credited. It reads call records and writes the
+// books; it never touches a purse, so that no bill, dispute, credit or payment gives anybody a fresh cap. It must not know protocols or SQL.
+package billing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringfence/core/books"
+	"ringfence/core/call"
+	"ringfence/core/fact"
+	"ringfence/core/money"
+	"ringfence/flow/book"
+	"ringfence/state/store"
+)
+
+// Store is what of the store is needed: the books, and the records of calls.
+type Store interface {
+	store.Accounts
+	CDR(ctx context.Context, id call.ID) (call.CDR, error)
+}
+
+// Options of New.
+type Options struct {
+	Store    Store
+	Book     *book.Book
+	Provider string      // as bills name it
+	Address  string      // the same, its lines parted by newlines
+	VATID    string      // "" is none
+	VAT      books.Rates // none: bills have no VAT
+	PayIn    int         // days from a bill until it is to be paid; 0 is 14
+	Log      *slog.Logger
+}
+
+// Billing is safe for concurrent use, and on several nodes.
+type Billing struct{ o Options }
+
+// New makes it; nothing is read before it is asked.
+func New(o Options) *Billing {
+	o.PayIn = cmp.Or(o.PayIn, 14)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Billing{o}
+}
+
+// Names that edges use.
+type (
+	Bill   = store.Bill
+	Sum    = store.BillSum
+	Call   = store.DueCall
+	Entry  = books.Entry
+	Filter = store.BillFilter
+)
+
+// Errors that callers tell apart.
+var (
+	ErrNotFound = store.ErrNotFound
+	ErrBooked   = errors.New("it was booked before")
+)
+
+// Invalid says what of an input is wrong.
+type Invalid struct{ Field, Found, Want string }
+
+// Error names the field.
+func (e *Invalid) Error() string { return fmt.Sprintf("%s: %q; want %s", e.Field, e.Found, e.Want) }
+
+// Balance is what a customer, by identity, owes; what it has paid ahead is negative.
+func (b *Billing) Balance(ctx context.Context, customer string) (money.Micro, error) {
+	all, err := b.o.Store.Balances(ctx, books.Customer(customer))
+	if err != nil {
+		return 0, err
+	}
+	return all[0], nil
+}
+
+// Entries are what was booked for a customer, or of a kind, newest first.
+func (b *Billing) Entries(ctx context.Context, customer string, kind books.Kind, before int64, limit int) ([]Entry, error) {
+	return b.o.Store.Entries(ctx, store.EntryFilter{Customer: customer, Kind: kind, Before: before, Limit: limit})
+}
+
+// EntryOf is a payment or a credit note by its number.
+func (b *Billing) EntryOf(ctx context.Context, kind books.Kind, number int64) (Entry, error) {
+	return b.o.Store.NumberedEntry(ctx, kind, number)
+}
+
+// Credit is what a customer is not asked for any more.
+type Credit struct {
+	Customer  string // identity
+	Calls     []call.ID
+	Net       money.Micro // without VAT, which is that of the bill of the first of Calls, or the one in force
+	Reason    string
+	Reference string // a reference is credited once
+	By        string
+}
+
+// Credit books a credit note, whose number is in the entry. ErrBooked: its reference was credited before, and the entry is that one.
+func (b *Billing) Credit(ctx context.Context, c Credit) (Entry, error) {
+	customer, ok := b.o.Book.Customer(c.Customer)
+	switch {
+	case !ok:
+		return Entry{}, fmt.Errorf("customer %s: %w", c.Customer, ErrNotFound)
+	case c.Net <= 0 || c.Net > most:
+		return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Net), "more than nothing, and at most " + money.Billing().Shown(most)}
+	case strings.TrimSpace(c.Reason) == "":
+		return Entry{}, &Invalid{"reason", c.Reason, "why the customer is credited, in a sentence"}
+	case strings.TrimSpace(c.Reference) == "":
+		return Entry{}, &Invalid{"reference", c.Reference, "what the credit is known by, once"}
+	}
+	now, rate := time.Now(), b.o.VAT.On(time.Now().In(b.o.Book.Zone(customer.ID)))
+	if len(c.Calls) > 0 {
+		if on, err := b.BillOf(ctx, c.Calls[0]); err == nil {
+			rate = on.Rate
+		} else if !errors.Is(err, ErrNotFound) {
+			return Entry{}, err
+		}
+	}
+	total := books.Add(c.Net, rate, money.Billing())
+	e := Entry{
+		At: now, Kind: books.KindCredit, Reference: books.Plain(c.Reference), Customer: customer.ID, By: c.By, Text: c.Reason,
+		Net: total.Net, VAT: total.VAT, Rate: rate, Postings: books.Credit(customer.ID, total),
+	}
+	for _, id := range c.Calls[:min(len(c.Calls), maxCalls)] {
+		e.Calls = append(e.Calls, string(id))
+	}
+	if total.Gross == 0 {
+		return Entry{}, &Invalid{"amount", money.Billing().Amount(c.Net), "at least the smallest coin, with VAT"}
+	}
+	said := fact.CreditBooked{By: c.By, Reference: e.Reference, Gross: total.Gross, Why: c.Reason}
+	return b.book(ctx, e, said.Row(now, fact.Subject{Account: customer.ID}))
+}
+
+const (
+	most     = 1_000_000_000 * money.Pound // of one entry: more is a typing error
+	maxCalls = 2000                        // that a credit note lists
+)
+
+// Payment is what a customer has paid.
+type Payment struct {
+	Customer  string // identity
+	Amount    money.Micro
+	At        time.Time // when it came; zero is now
+	Reference string    // the bank's: each is booked once
+	By, Text  string
+}
+
+func (b *Billing) payment(p *Payment, now time.Time) (Entry, error) {
+	switch {
+	case p.Amount <= 0 || p.Amount > most:
+		return Entry{}, &Invalid{"amount", money.Billing().Amount(p.Amount), "more than nothing, and at most " + money.Billing().Shown(most)}
+	case strings.TrimSpace(p.Reference) == "":
+		return Entry{}, &Invalid{"reference", p.Reference, "the reference of the bank, so that nothing is booked twice"}
+	case len(p.Reference) > 100:
+		return Entry{}, &Invalid{"reference", p.Reference[:20] + "…", "at most 100 bytes"}
+	case p.At.After(now.Add(24 * time.Hour)):
+		return Entry{}, &Invalid{"at", p.At.Format(time.DateOnly), "a day that has come"}
+	}
+	if _, ok := b.o.Book.Customer(p.Customer); !ok {
+		return Entry{}, fmt.Errorf("customer %s: %w", p.Customer, ErrNotFound)
+	}
+	at := p.At
+	if at.IsZero() {
+		at = now
+	}
+	return Entry{
+		At: at, Kind: books.KindPayment, Reference: books.Plain(p.Reference), Customer: p.Customer, By: p.By, Text: p.Text,
+		Net: p.Amount, Postings: books.Payment(p.Customer, p.Amount),
+	}, nil
+}
+
+func paymentFact(e *Entry, now time.Time) store.Fact {
+	said := fact.PaymentBooked{By: e.By, Reference: e.Reference, Gross: e.Net}
+	return said.Row(now, fact.Subject{Account: e.Customer})
+}
+
+// Pay books a payment. ErrBooked: its reference was booked before, and the entry is that one.
+func (b *Billing) Pay(ctx context.Context, p Payment) (Entry, error) {
+	now := time.Now()
+	e, err := b.payment(&p, now)
+	if err != nil {
+		return e, err
+	}
+	return b.book(ctx, e, paymentFact(&e, now))
+}
+
+// again is within what time a payment of the same amount looks like the same one, when a person enters it.
+const again = 24 * time.Hour
+
+// Twice is a payment of the same customer and amount that was booked within a day; ok is false when there is none.
+func (b *Billing) Twice(ctx context.Context, customer string, amount money.Micro) (e Entry, ok bool, err error) {
+	all, err := b.Entries(ctx, customer, books.KindPayment, 0, 20)
+	if err != nil {
+		return e, false, err
+	}
+	i := slices.IndexFunc(all, func(e Entry) bool { return e.Net == amount && time.Since(e.At) < again })
+	if i < 0 {
+		return e, false, nil
+	}
+	return all[i], true, nil
+}
+
+func (b *Billing) book(ctx context.Context, e Entry, facts ...store.Fact) (Entry, error) {
+	numbers, err := b.o.Store.Book(ctx, []Entry{e}, facts...)
+	if errors.Is(err, store.ErrExists) {
+		before, err := b.o.Store.Entry(ctx, e.Kind, e.Reference)
+		if err != nil {
+			return e, err
+		}
+		return before, fmt.Errorf("%s %s of %s: %w", e.Kind, e.Reference, before.At.Format(time.DateOnly), ErrBooked)
+	}
+	if err != nil {
+		return e, err
+	}
+	e.Number = numbers[0]
+	return e, nil
+}
+
+// BillOf is the bill that a call is on; ErrNotFound: on none yet.
+func (b *Billing) BillOf(ctx context.Context, id call.ID) (Bill, error) {
+	c, err := b.o.Store.CDR(ctx, id)
+	if err != nil {
+		return Bill{}, err
+	}
+	return b.o.Store.BillOf(ctx, c.Account, c.Line, c.Country, id)
+}
+
+// Bills lists bills, newest first; Bill reads one.
+func (b *Billing) Bills(ctx context.Context, f Filter) ([]Bill, error) {
+	return b.o.Store.Bills(ctx, f)
+}
+
+// Bill reads one.
+func (b *Billing) Bill(ctx context.Context, number int64) (Bill, error) {
+	bill, err := b.o.Store.Bill(ctx, number)
+	if err == nil && bill.State != store.BillIssued {
+		err = fmt.Errorf("bill %s is being made: %w", strconv.FormatInt(number, 10), ErrNotFound)
+	}
+	return bill, err
+}
+
+// Sums are the sums of a bill by line and country.
+func (b *Billing) Sums(ctx context.Context, number int64) ([]Sum, error) {
+	return b.o.Store.BillSums(ctx, number)
+}
+
+// Calls are calls of a line to a country on a bill, after one.
+func (b *Billing) Calls(ctx context.Context, number int64, line, country string, after call.ID, limit int) ([]Call, error) {
+	return b.o.Store.BilledCalls(ctx, number, line, country, after, limit)
+}

@@ -1,0 +1,260 @@
+package billing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ringfence/core/books"
+	"ringfence/core/call"
+	"ringfence/core/money"
+	"ringfence/core/phone"
+	"ringfence/core/secret"
+	"ringfence/flow/billing"
+	"ringfence/flow/book"
+	"ringfence/flow/book/booktest"
+	"ringfence/state/store"
+	"ringfence/state/store/sqlite"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// provider is a store with a book of customers acme (London) and bell (Auckland).
+type provider struct {
+	db   *sqlite.Engine
+	book *book.Book
+	n    int
+
+	gather bool // records are written in groups
+	ops    []store.Op
+}
+
+func newProvider(t testing.TB) *provider {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	plan, err := phone.NewPlan(phone.UKConfig())
+	must(t, err)
+	key, err := secret.NewKey()
+	must(t, err)
+	box, err := secret.NewBox([]secret.Key{key})
+	must(t, err)
+	b, err := book.Open(t.Context(), db, book.Options{Plan: plan, Zone: "Europe/London", Box: box, Realm: "sip.test", Identify: booktest.Plain})
+	must(t, err)
+	for customer, zone := range map[string]string{"acme": "", "bell": "Pacific/Auckland"} {
+		_, err := b.AddCustomer(t.Context(), "t", customer, book.CustomerEdit{Zone: &zone})
+		must(t, err)
+	}
+	return &provider{db: db, book: b}
+}
+
+func (p *provider) billing(db billing.Store) *billing.Billing {
+	return billing.New(billing.Options{Store: db, Book: p.book, Provider: "Example Telecom", VAT: books.Rates{{Rate: 20_000}}})
+}
+
+// settle writes the record of a call that began at an instant.
+func (p *provider) settle(t testing.TB, customer, line string, begun time.Time, retail money.Micro) call.ID {
+	t.Helper()
+	p.n++
+	raw := call.NewID(begun, fmt.Appendf(nil, "%010d", p.n))
+	id := call.ID(raw[:])
+	open := call.Open{ID: id, Node: "a", Direction: call.Out, State: call.Setup, Line: line, Account: customer, Number: "+3530000000", Country: "IE", Begun: begun}
+	p.ops = append(p.ops, []store.Op{
+		{Kind: store.OpOpen, ID: id, Amount: retail, Holds: []store.Hold{{Purse: "line/" + line, Cap: money.Max}}, Call: &open},
+		{Kind: store.OpSettle, ID: id, CDR: &call.CDR{ID: id, Direction: call.Out, Line: line, Account: customer, Number: "+3530000000", Dialled: "003530000000", Country: "IE", Begun: begun, Ended: begun.Add(time.Minute), Talk: time.Minute, Retail: retail}},
+	}...)
+	if !p.gather || len(p.ops) == 1000 {
+		p.flush(t)
+	}
+	return id
+}
+
+func (p *provider) flush(t testing.TB) {
+	t.Helper()
+	_, err := p.db.Apply(t.Context(), p.ops)
+	must(t, err)
+	p.ops = nil
+}
+
+var november = time.Date(2026, 11, 15, 12, 0, 0, 0, time.UTC)
+
+// TestMonthsOfEachZone guards that a month is the customer's own, and that a call whose record comes late is on the next bill.
+func TestMonthsOfEachZone(t *testing.T) {
+	p := newProvider(t)
+	b := p.billing(p.db)
+	last := time.Date(2026, 10, 31, 23, 30, 0, 0, time.UTC) // November in Auckland
+	p.settle(t, "acme", "a-1", last, 5_000_001)
+	p.settle(t, "bell", "b-1", last, 7_000_000)
+	r, err := b.Run(t.Context(), billing.Run{By: "auto"}, november)
+	must(t, err)
+	if r.Bills != 1 || r.Calls != 1 || r.Gross != 6_000_000 {
+		t.Fatalf("%+v", r)
+	}
+	late := p.settle(t, "acme", "a-1", last.Add(-time.Minute), 1_000_000)
+	if r, err = b.Run(t.Context(), billing.Run{By: "auto"}, november.AddDate(0, 1, 0)); err != nil || r.Bills != 2 || r.Net != 8_000_000 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	on, err := b.BillOf(t.Context(), late)
+	must(t, err)
+	if on.Customer != "acme" || on.Calls != 1 || on.From.In(time.UTC).Format(time.DateOnly) != "2026-11-01" {
+		t.Errorf("the late call is on %+v", on)
+	}
+	if r, err = b.Run(t.Context(), billing.Run{By: "auto"}, november.AddDate(0, 1, 0)); err != nil || r.Bills != 0 {
+		t.Errorf("once more: %+v %v", r, err)
+	}
+}
+
+// dying fails after some writes; lost says that the last of them gets through nevertheless.
+type dying struct {
+	billing.Store
+	left int
+	lost bool
+}
+
+var errDied = errors.New("died")
+
+func (d *dying) StepBill(ctx context.Context, s store.BillStep) (store.Bill, error) {
+	if d.left == 0 {
+		if d.lost {
+			_, err := d.Store.StepBill(ctx, s)
+			return store.Bill{}, errors.Join(errDied, err)
+		}
+		return store.Bill{}, errDied
+	}
+	d.left--
+	return d.Store.StepBill(ctx, s)
+}
+
+// TestARunThatDiesGoesOn kills a run at each of its writes, in both ways, and runs it again.
+func TestARunThatDiesGoesOn(t *testing.T) {
+	for step := range 4 {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d %v", step, lost), func(t *testing.T) {
+				p := newProvider(t)
+				p.gather = true
+				ids := map[call.ID]money.Micro{}
+				var net money.Micro
+				for i := range 1100 { // three steps of acme, one of bell
+					customer, line := "acme", fmt.Sprint("a-", i%3)
+					if i%50 == 0 {
+						customer, line = "bell", "b-1"
+					}
+					ids[p.settle(t, customer, line, november.Add(-time.Duration(i)*time.Minute), money.Micro(i+1))] = money.Micro(i + 1)
+					net += money.Micro(i + 1)
+				}
+				p.flush(t)
+				before, err := p.db.Purses(t.Context(), []string{"line/a-0", "line/b-1"})
+				must(t, err)
+				now := november.Add(time.Hour)
+				_, err = p.billing(&dying{p.db, step, lost}).Run(t.Context(), billing.Run{Now: true, By: "tom"}, now)
+				if !errors.Is(err, errDied) {
+					t.Fatalf("step %d: %v", step, err)
+				}
+				_, err = p.billing(p.db).Run(t.Context(), billing.Run{Now: true, By: "tom"}, now)
+				must(t, err)
+				once(t, p, ids, net)
+				after, err := p.db.Purses(t.Context(), []string{"line/a-0", "line/b-1"})
+				must(t, err)
+				if before[0] != after[0] || before[1] != after[1] {
+					t.Errorf("purses changed: %v, %v", before, after)
+				}
+			})
+		}
+	}
+}
+
+// once wants each call on exactly one bill, every sum to be that of what is below it, and the books to come to nothing.
+func once(t *testing.T, p *provider, ids map[call.ID]money.Micro, net money.Micro) {
+	t.Helper()
+	ctx, b := t.Context(), p.billing(p.db)
+	bills, err := b.Bills(ctx, billing.Filter{})
+	must(t, err)
+	seen := map[call.ID]bool{}
+	var total, owed money.Micro
+	for _, bill := range bills {
+		if bill.State != store.BillIssued {
+			t.Errorf("bill %d is %s", bill.Number, bill.State)
+		}
+		sums, err := b.Sums(ctx, bill.Number)
+		must(t, err)
+		var ofBill money.Micro
+		for _, s := range sums {
+			var ofSum money.Micro
+			for after := call.ID(""); ; {
+				calls, err := b.Calls(ctx, bill.Number, s.Line, s.Country, after, 100)
+				must(t, err)
+				if len(calls) == 0 {
+					break
+				}
+				for _, c := range calls {
+					if after = c.Call; seen[c.Call] || ids[c.Call] != c.Net {
+						t.Errorf("call %s: again, or %s instead of %s", c.Call, c.Net, ids[c.Call])
+					}
+					seen[c.Call], ofSum = true, ofSum+c.Net
+				}
+			}
+			if ofBill += s.Net; ofSum != s.Net {
+				t.Errorf("bill %d, %s to %s: %s, and its calls come to %s", bill.Number, s.Line, s.Country, s.Net, ofSum)
+			}
+		}
+		if ofBill != bill.Net {
+			t.Errorf("bill %d: %s, and its lines come to %s", bill.Number, bill.Net, ofBill)
+		}
+		total, owed = total+bill.Net, owed+bill.Gross
+	}
+	if len(seen) != len(ids) || total != net {
+		t.Errorf("%d of %d calls are billed, %s of %s", len(seen), len(ids), total, net)
+	}
+	var sum, due money.Micro
+	must(t, p.db.EachBalance(ctx, "", func(_ string, x money.Micro) error { sum += x; return nil }))
+	must(t, p.db.EachBalance(ctx, "customer/", func(_ string, x money.Micro) error { due += x; return nil }))
+	if sum != 0 || due != owed {
+		t.Errorf("the books come to %s; owed %s, billed %s", sum, due, owed)
+	}
+}
+
+// TestPaymentsAndCreditsGiveNoFreshCap guards that the purses of a line are the same after whatever is booked.
+func TestPaymentsAndCreditsGiveNoFreshCap(t *testing.T) {
+	p := newProvider(t)
+	ctx, b := t.Context(), p.billing(p.db)
+	id := p.settle(t, "acme", "a-1", november, 130_325_100)
+	before, err := p.db.Purses(ctx, []string{"line/a-1"})
+	must(t, err)
+	_, err = b.Run(ctx, billing.Run{Customer: "acme", Now: true, By: "tom"}, november.Add(time.Hour))
+	must(t, err)
+	_, err = b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 100_000_000, Reference: "bacs  1", By: "tom"})
+	must(t, err)
+	if e, err := b.Pay(ctx, billing.Payment{Customer: "acme", Amount: 5, Reference: "BACS 1", By: "tom"}); !errors.Is(err, billing.ErrBooked) || e.Net != 100_000_000 {
+		t.Errorf("a reference twice: %+v %v", e, err)
+	}
+	if _, ok, err := b.Twice(ctx, "acme", 100_000_000); err != nil || !ok {
+		t.Errorf("the same amount within a day: %v %v", ok, err)
+	}
+	e, err := b.Credit(ctx, billing.Credit{Customer: "acme", Calls: []call.ID{id}, Net: 10_000_000, Reason: "goodwill", Reference: "case/1", By: "tom"})
+	must(t, err)
+	if e.VAT != 2_000_000 || e.Number != 1 {
+		t.Errorf("%+v", e)
+	}
+	if owes, err := b.Balance(ctx, "acme"); err != nil || owes != 156_390_000-100_000_000-12_000_000 {
+		t.Errorf("owes %s %v", owes, err)
+	}
+	after, err := p.db.Purses(ctx, []string{"line/a-1"})
+	must(t, err)
+	if before[0] != after[0] {
+		t.Errorf("the purse changed: %v, %v", before, after)
+	}
+	for _, bad := range []billing.Payment{{Customer: "acme", Amount: -1, Reference: "x"}, {Customer: "acme", Amount: 1}, {Customer: "nobody", Amount: 1, Reference: "x"}} {
+		if _, err := b.Pay(ctx, bad); err == nil {
+			t.Errorf("booked %+v", bad)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ringfence/core/books"
+	"ringfence/core/call"
+	"ringfence/core/fact"
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+const (
+	chunk     = 500 // calls moved in one transaction, so that no live call waits longer for its own
+	customers = 200 // read at a time
+	tries     = 5   // when another run of the same customer is at work
+)
+
+// Run is what a run of bills is for.
+type Run struct {
+	Customer string // identity; "" is all
+	Now      bool   // what was used up to now; else up to the end of the last month, in each customer's zone
+	By       string
+}
+
+// Report is what a run did.
+type Report struct {
+	Bills int
+	Calls int64
+	Net   money.Micro
+	Gross money.Micro
+	Last  int64 // number of the last bill
+}
+
+// Run bills what is due. It can be broken off at any point and run again: each call is on one bill.
+func (b *Billing) Run(ctx context.Context, run Run, now time.Time) (r Report, err error) {
+	if run.Customer != "" {
+		if _, ok := b.o.Book.Customer(run.Customer); !ok {
+			return r, fmt.Errorf("customer %s: %w", run.Customer, ErrNotFound)
+		}
+		return r, b.customer(ctx, run, run.Customer, now, &r)
+	}
+	below := call.FirstID(now)
+	if !run.Now { // no zone is further ahead than 14 hours
+		ahead := now.UTC().Add(14 * time.Hour)
+		below = call.FirstID(time.Date(ahead.Year(), ahead.Month(), 1, 0, 0, 0, 0, time.UTC).Add(12 * time.Hour))
+	}
+	for after := ""; ; {
+		due, err := b.o.Store.DueCustomers(ctx, below, after, customers)
+		if err != nil {
+			return r, err
+		}
+		for _, id := range due {
+			if err := b.customer(ctx, run, id, now, &r); err != nil {
+				return r, fmt.Errorf("billing %s: %w", id, err)
+			}
+			after = id
+		}
+		if len(due) < customers {
+			return r, nil
+		}
+	}
+}
+
+// until is the instant before which calls are billed: now, or the end of the last month as the customer counts.
+func (b *Billing) until(customer string, run Run, now time.Time) time.Time {
+	here := now.In(b.o.Book.Zone(customer))
+	if run.Now {
+		return here.Truncate(time.Millisecond) // as exact as the ids of calls
+	}
+	return time.Date(here.Year(), here.Month(), 1, 0, 0, 0, 0, here.Location())
+}
+
+func (b *Billing) customer(ctx context.Context, run Run, id string, now time.Time, r *Report) error {
+	for try := 0; ; try++ {
+		bill, err := b.next(ctx, id, run, now)
+		if err == nil {
+			var finished bool
+			finished, err = b.fill(ctx, &bill, now)
+			if err == nil && finished {
+				r.Bills, r.Calls, r.Last = r.Bills+1, r.Calls+bill.Calls, bill.Number
+				r.Net, r.Gross = r.Net.Add(bill.Net), r.Gross.Add(bill.Gross)
+			}
+			if err == nil && (!finished || !bill.Until.Before(b.until(id, run, now))) {
+				return nil
+			}
+			if err == nil { // it was begun by an earlier run, which died: what was used since is on the next
+				continue
+			}
+		}
+		if try == tries || !errors.Is(err, store.ErrMoved) && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+}
+
+// next is the bill that is being made of a customer, or a new one.
+func (b *Billing) next(ctx context.Context, customer string, run Run, now time.Time) (bill Bill, err error) {
+	last, err := b.o.Store.Bills(ctx, store.BillFilter{Customer: customer, Limit: 1})
+	if err != nil {
+		return bill, err
+	}
+	bill = Bill{Customer: customer, Until: b.until(customer, run, now), By: run.By}
+	if len(last) == 1 {
+		if last[0].State == store.BillMaking {
+			return last[0], nil
+		}
+		bill.From = last[0].Until
+	}
+	return bill, nil
+}
+
+// fill moves the calls to a bill that are due and issues it; false: there are none.
+func (b *Billing) fill(ctx context.Context, bill *Bill, now time.Time) (finished bool, err error) {
+	for !finished {
+		calls, err := b.o.Store.DueCalls(ctx, bill.Customer, call.FirstID(bill.Until), chunk)
+		if err != nil || len(calls) == 0 && bill.Number == 0 {
+			return false, err
+		}
+		if err := b.begin(ctx, bill, calls); err != nil {
+			return false, err
+		}
+		step := store.BillStep{Bill: *bill, Calls: calls}
+		step.Bill.Calls += int64(len(calls))
+		for i := range calls {
+			step.Bill.Net = step.Bill.Net.Add(calls[i].Net)
+		}
+		if finished = len(calls) < chunk; finished {
+			b.total(&step, now)
+		}
+		if *bill, err = b.o.Store.StepBill(ctx, step); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// begin says from when the first bill of a customer is: from its first call.
+func (b *Billing) begin(ctx context.Context, bill *Bill, calls []Call) error {
+	if !bill.From.IsZero() || len(calls) == 0 {
+		return nil
+	}
+	first, err := b.o.Store.CDR(ctx, calls[0].Call)
+	bill.From = first.Begun
+	return err
+}
+
+// total sums a bill up, for the books and the journal.
+func (b *Billing) total(step *store.BillStep, now time.Time) {
+	bill := &step.Bill
+	zone := b.o.Book.Zone(bill.Customer)
+	bill.Rate = b.o.VAT.On(bill.Until.Add(-time.Nanosecond).In(zone)) // the rate of the period that it is for
+	t := books.Add(bill.Net, bill.Rate, money.Billing())
+	bill.VAT, bill.Gross, bill.Made, bill.Due = t.VAT, t.Gross, now, now.In(zone).AddDate(0, 0, b.o.PayIn)
+	step.Issue = true
+	step.Entry = Entry{
+		At: now, Kind: books.KindBill, Customer: bill.Customer, By: bill.By, Net: bill.Net, VAT: bill.VAT, Rate: bill.Rate, Postings: books.Bill(bill.Customer, t),
+	}
+	step.Facts = func(issued Bill) []store.Fact {
+		said := fact.BillIssued{By: issued.By, Bill: issued.Number, Count: issued.Calls, Gross: issued.Gross, To: issued.Until}
+		return []store.Fact{said.Row(now, fact.Subject{Account: issued.Customer})}
+	}
+}
