@@ -160,7 +160,7 @@ func (b *Billing) payment(p *Payment, now time.Time) (Entry, error) {
 	case len(p.Reference) > 100:
 		return Entry{}, &Invalid{"reference", p.Reference[:20] + "…", "at most 100 bytes"}
 	case p.At.After(now.Add(24 * time.Hour)):
-		return Entry{}, &Invalid{"at", p.At.Format(time.DateOnly), "a day that has come"}
+		return Entry{}, &Invalid{"date", p.At.Format(time.DateOnly), "a day that has come"}
 	}
 	if _, ok := b.o.Book.Customer(p.Customer); !ok {
 		return Entry{}, fmt.Errorf("customer %s: %w", p.Customer, ErrNotFound)

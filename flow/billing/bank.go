@@ -1,0 +1,168 @@
+package billing
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"ringfence/core/money"
+	"ringfence/state/store"
+)
+
+// Columns of a bank's file, and what else they are called.
+var bankColumns = map[string][]string{
+	"customer":  {"customer", "account"},
+	"amount":    {"amount", "credit", "paid in"},
+	"reference": {"reference", "transaction id", "id"},
+	"date":      {"date", "at", "booked"},
+	"text":      {"text", "description", "note"},
+}
+
+// Wrong says what of a file is wrong, and where. Nothing of the file was booked.
+type Wrong struct {
+	Line, Column int
+	Name, Text   string
+}
+
+// Error names line and column.
+func (e *Wrong) Error() string {
+	return fmt.Sprintf("line %d, column %d (%s): %s. Nothing was booked.", e.Line, e.Column, e.Name, e.Text)
+}
+
+const maxPayments = 10_000 // of a file
+
+// Imported is what a file came to.
+type Imported struct {
+	Booked  []Entry
+	Skipped int // whose reference was booked before
+}
+
+// Import books a bank's file of payments, all of it or nothing: its header names the columns. Rows whose reference was booked before, for the
+// same customer and amount, are passed over, so that a file can be given again.
+func (b *Billing) Import(ctx context.Context, by string, data []byte, now time.Time) (out Imported, err error) {
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
+	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
+	at, err := bankHead(r)
+	if err != nil {
+		return out, err
+	}
+	seen := map[string]int{}
+	var facts []store.Fact
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		line, _ := r.FieldPos(0)
+		if err != nil {
+			return Imported{}, &Wrong{line, 1, "row", err.Error()}
+		}
+		e, wrong := b.bankRow(row, at, by, now)
+		if wrong == nil && seen[e.Reference] > 0 {
+			wrong = &Wrong{Name: "reference", Text: fmt.Sprintf("%q is in line %d too", e.Reference, seen[e.Reference])}
+		}
+		if wrong == nil && len(seen) == maxPayments {
+			wrong = &Wrong{Name: "reference", Text: fmt.Sprintf("more than %d payments: split the file", maxPayments)}
+		}
+		before := store.ErrNotFound
+		var old Entry
+		if wrong == nil {
+			old, before = b.o.Store.Entry(ctx, e.Kind, e.Reference)
+		}
+		switch {
+		case wrong != nil:
+		case before == nil && (old.Customer != e.Customer || old.Net != e.Net):
+			wrong = &Wrong{Name: "reference", Text: fmt.Sprintf("%q was booked before, with another customer or amount", e.Reference)}
+		case before == nil:
+			out.Skipped++
+		case !errors.Is(before, store.ErrNotFound):
+			return Imported{}, before
+		default:
+			out.Booked = append(out.Booked, e)
+			facts = append(facts, paymentFact(&e, now))
+		}
+		if wrong != nil {
+			wrong.Line, wrong.Column = line, at[wrong.Name]+1
+			return Imported{}, wrong
+		}
+		seen[e.Reference] = line
+	}
+	if len(out.Booked) == 0 {
+		return out, nil
+	}
+	numbers, err := b.o.Store.Book(ctx, out.Booked, facts...)
+	if errors.Is(err, store.ErrExists) {
+		err = fmt.Errorf("somebody booked a payment of this file at the same time: give it again: %w", ErrBooked)
+	}
+	if err != nil {
+		return Imported{}, err
+	}
+	for i, n := range numbers {
+		out.Booked[i].Number = n
+	}
+	return out, nil
+}
+
+// bankHead finds the columns; each but date and text is needed.
+func bankHead(r *csv.Reader) (map[string]int, error) {
+	head, err := r.Read()
+	if err != nil {
+		return nil, &Wrong{1, 1, "header", "the file has no header that names its columns: customer, amount, reference, and date and text if there are any"}
+	}
+	at := map[string]int{}
+	for i, name := range head {
+		for column, names := range bankColumns {
+			if !slices.Contains(names, strings.ToLower(strings.TrimSpace(name))) {
+				continue
+			}
+			if _, twice := at[column]; twice {
+				return nil, &Wrong{1, i + 1, column, "this column is there twice"}
+			}
+			at[column] = i
+		}
+	}
+	for _, column := range []string{"customer", "amount", "reference"} {
+		if _, ok := at[column]; !ok {
+			return nil, &Wrong{1, len(head), column, "there is no such column"}
+		}
+	}
+	return at, nil
+}
+
+func (b *Billing) bankRow(row []string, at map[string]int, by string, now time.Time) (e Entry, wrong *Wrong) {
+	cell := func(column string) string {
+		if i, ok := at[column]; ok && i < len(row) {
+			return strings.TrimSpace(row[i])
+		}
+		return ""
+	}
+	p := Payment{Reference: cell("reference"), Text: cell("text"), By: by}
+	c, ok := b.o.Book.CustomerCalled(cell("customer"))
+	if !ok {
+		return e, &Wrong{Name: "customer", Text: fmt.Sprintf("there is no customer %.40q", cell("customer"))}
+	}
+	p.Customer = c.ID
+	var err error
+	if p.Amount, err = money.Billing().ParseAmount(strings.ReplaceAll(cell("amount"), ",", "")); err != nil {
+		return e, &Wrong{Name: "amount", Text: fmt.Sprintf("%.40q is not an amount", cell("amount"))}
+	}
+	if text := cell("date"); text != "" {
+		if p.At, err = time.ParseInLocation(time.DateOnly, text, b.o.Book.Zone(c.ID)); err != nil {
+			return e, &Wrong{Name: "date", Text: fmt.Sprintf("%.40q is not a date such as 2026-11-30", text)}
+		}
+	}
+	if e, err = b.payment(&p, now); err != nil {
+		wrong = &Wrong{Name: "amount", Text: err.Error()}
+		if bad := (*Invalid)(nil); errors.As(err, &bad) {
+			wrong = &Wrong{Name: bad.Field, Text: fmt.Sprintf("%.40q; want %s", bad.Found, bad.Want)}
+		}
+		return e, wrong
+	}
+	return e, nil
+}
