@@ -6249,7 +6249,7 @@ type PlanPaid struct {
 	By        string      // who did it: a member of staff, the owner, auto, or feed:NAME
 	Case      int64       // number of the case
 	Plan      int64       // number of the instalment plan
-	Reference string      // of a payment
+	Reference string      // what it was booked under, once
 	Amount    money.Micro // what it gives to the customer, in 1e-6 of the currency
 }
 
