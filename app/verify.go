@@ -13,12 +13,25 @@ import (
 	"ringfence/core/money"
 	"ringfence/core/secret"
 	"ringfence/flow/book"
+	"ringfence/flow/health"
 	"ringfence/flow/verify"
+	"ringfence/state/store"
 	"ringfence/state/store/sqlite"
 )
 
+// LiveJournal names the store of a configuration itself, where Verify takes a backup.
+const LiveJournal = "live"
+
 // Verify gives every verdict in the journal of a backup again, under the configuration of its server. The backup is not touched, and no key is needed.
+// A live journal is read beside its server, up to the fact that is the last when it begins.
 func Verify(ctx context.Context, cfg *config.Config, backup string) (report *verify.Report, err error) {
+	if backup == LiveJournal {
+		err := beside(ctx, cfg, func(s health.Copier) (err error) {
+			report, err = verifyStore(ctx, cfg, s)
+			return err
+		})
+		return report, err
+	}
 	folder, err := os.MkdirTemp("", "ringfence-journal-")
 	if err != nil {
 		return nil, err
@@ -30,13 +43,13 @@ func Verify(ctx context.Context, cfg *config.Config, backup string) (report *ver
 	}
 	db, err := sqlite.Open(ctx, path, sqlite.Options{Sync: sqlite.Normal})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", backup, err)
+		return nil, fmt.Errorf("%s: %w (of a server on PostgreSQL, its journal itself is read: --journal %s)", backup, err, LiveJournal)
 	}
 	report, err = verifyStore(ctx, cfg, db)
 	return report, errors.Join(err, db.Close())
 }
 
-func verifyStore(ctx context.Context, cfg *config.Config, db *sqlite.Engine) (*verify.Report, error) {
+func verifyStore(ctx context.Context, cfg *config.Config, db store.Store) (*verify.Report, error) {
 	currency, err := money.CurrencyOf(cfg.Provider.Currency)
 	if err != nil {
 		return nil, err

@@ -59,10 +59,12 @@ func TestTheJournalGivesEveryVerdictAgain(t *testing.T) {
 		return out
 	}
 	local("backup", backup, "--config", s.config)
-	var got struct{ Verdicts, Same, Different, Unknown, Outside int }
-	must(t, json.Unmarshal(local("replay", "--journal", backup, "--rules", s.config, "--json"), &got))
-	if got.Verdicts < 12 || got.Same != got.Verdicts || got.Different != 0 {
-		t.Errorf("%+v", got)
+	for _, journal := range []string{backup, "live"} {
+		var got struct{ Verdicts, Same, Different, Unknown, Outside int }
+		must(t, json.Unmarshal(local("replay", "--journal", journal, "--rules", s.config, "--json"), &got))
+		if got.Verdicts < 12 || got.Same != got.Verdicts || got.Different != 0 {
+			t.Errorf("%s: %+v", journal, got)
+		}
+		t.Logf("%s: %+v", journal, got)
 	}
-	t.Logf("%+v", got)
 }

@@ -33,7 +33,7 @@ import (
 
 type replayCmd struct {
 	Calls   string   `arg:"" optional:"" help:"Past calls: CSV, also .csv.gz and .csv.zst; - is standard input." placeholder:"CALLS"`
-	Journal string   `help:"Instead of calls, a backup of a server (SQLite): every verdict in its journal is given again under --rules, its configuration, and compared byte for byte." placeholder:"FILE"`
+	Journal string   `help:"Instead of calls, a backup of a server (SQLite), or the word live for its store itself (SQLite or PostgreSQL): every verdict in its journal is given again under --rules, its configuration, and compared byte for byte." placeholder:"FILE"`
 	Lines   string   `help:"Lines with their customers and settings, as CSV (default: every line has the provider's settings)." placeholder:"FILE"`
 	Deck    string   `help:"Retail deck that prices the calls, as CSV (default: the sample deck of serve --demo)." placeholder:"FILE"`
 	Rules   string   `help:"Configuration file whose provider settings, zone and slices are the rules (default: the built-in ones)." placeholder:"FILE"`

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -58,16 +59,23 @@ func Journal(ctx context.Context, db store.Store, b *book.Book, o Options) (*Rep
 	if err := v.loadDecks(ctx, db); err != nil {
 		return nil, err
 	}
+	last, err := db.Facts(ctx, store.FactFilter{Before: math.MaxInt64, Limit: 1})
+	if err != nil || len(last) == 0 {
+		return &v.out, err
+	}
+	eachFact := func(kind string, do func(*store.Fact) error) error {
+		return eachFact(ctx, db, kind, last[0].Seq, do)
+	}
 	// What comes after the facts that it is asked for with.
-	err := eachFact(ctx, db, fact.KindCallSettled, func(f *store.Fact) error { v.ends[f.Call] = f.At; return nil })
+	err = eachFact(fact.KindCallSettled, func(f *store.Fact) error { v.ends[f.Call] = f.At; return nil })
 	if err == nil {
-		err = eachFact(ctx, db, fact.KindSettingsSeen, v.seen)
+		err = eachFact(fact.KindSettingsSeen, v.seen)
 	}
 	if err == nil {
-		err = eachFact(ctx, db, fact.KindCallRefused, v.passing)
+		err = eachFact(fact.KindCallRefused, v.passing)
 	}
 	if err == nil {
-		err = eachFact(ctx, db, "", v.fact)
+		err = eachFact("", v.fact)
 	}
 	return &v.out, err
 }
@@ -81,13 +89,17 @@ type Options struct {
 // factPage is how many facts are read at once.
 const factPage = 5000
 
-func eachFact(ctx context.Context, db store.Store, kind string, do func(*store.Fact) error) error {
+// eachFact gives the facts of a kind up to the last. Those that a server writes meanwhile are of no reading: the next one would know more than the one before it.
+func eachFact(ctx context.Context, db store.Store, kind string, last int64, do func(*store.Fact) error) error {
 	for after := int64(0); ; {
 		facts, err := db.Facts(ctx, store.FactFilter{After: after, Kind: kind, Limit: factPage})
 		if err != nil {
 			return err
 		}
 		for i := range facts {
+			if facts[i].Seq > last {
+				return nil
+			}
 			if after = facts[i].Seq; kind != "" && facts[i].Kind != kind { // the filter takes a prefix
 				continue
 			}
