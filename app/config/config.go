@@ -519,7 +519,8 @@ type Signs struct {
 	// Baited is a range that rang several customers briefly, to be called back.
 	Baited Setting `toml:"baited" reload:"live"`
 
-	// TestCall is a short call to a new destination within the last day.
+	// TestCall is a short call to a new destination within the last day, or a short or refused call to a number on a hot list
+	// or in the same thousand as one.
 	TestCall Setting `toml:"test-call" reload:"live"`
 
 	// Tries is refused destinations that were tried one after another within the last day.

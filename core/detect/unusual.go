@@ -18,7 +18,7 @@ var signWords = map[string]string{
 	"at-once":     "with more concurrent calls than ever before",
 	"hot-range":   "to a range in which another customer was just stopped",
 	"baited":      "to a range that had rung here briefly",
-	"test-call":   "after a short call to a new destination",
+	"test-call":   "after a short call to a new destination or a listed one",
 	"tries":       "after several destinations were refused one after the other",
 	"after-login": "after trouble with the login",
 	"burst":       "with more calls within an hour than ever before",

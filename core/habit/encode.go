@@ -15,12 +15,13 @@ import (
 var ErrMemory = errors.New("not a memory of habits")
 
 // Versions of the encoding, its first byte. Before withTighten the steps above Notice were one less; before withSpending it was not known what was spent
-// on a number.
+// on a number; before withListed it was not known of a call whether a hot list names its number.
 const (
 	oldest       = 2
 	withTighten  = 3
 	withSpending = 4
-	version      = withSpending
+	withListed   = 5
+	version      = withListed
 )
 
 // versioned says that b begins with a version that can be read.
@@ -55,7 +56,7 @@ func Read(b []byte) (*Memory, error) {
 
 // AppendCall writes a call in progress after b.
 func AppendCall(b []byte, c *Call) []byte {
-	e := encoder{b: append(b, version)}
+	e := encoder{b: append(b, version), version: version}
 	e.call(c)
 	return e.b
 }
@@ -66,7 +67,7 @@ func ReadCall(b []byte) (*Call, error) {
 		return nil, fmt.Errorf("%w: version", ErrMemory)
 	}
 	c := &Call{}
-	d := decoder{b: b[1:]}
+	d := decoder{b: b[1:], version: b[0]}
 	d.call(c)
 	if d.bad || len(d.b) != 0 {
 		return nil, ErrMemory
@@ -116,14 +117,14 @@ func ReadWorld(b []byte) (*World, error) {
 
 type encoder struct {
 	b       []byte
-	version byte // of a Memory
+	version byte // of a Memory or a Call
 }
 
 func (e *encoder) num(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 
 type decoder struct {
 	b       []byte
-	version byte // of a Memory
+	version byte // of a Memory or a Call
 	bad     bool
 }
 
@@ -317,6 +318,9 @@ func layoutCall(v visitor, c *Call) {
 	v.u8((*uint8)(&c.level))
 	for _, p := range [...]*bool{&c.abroad, &c.paid, &c.restricted} {
 		v.flag(p)
+	}
+	if v.has(withListed) {
+		v.flag(&c.Listed)
 	}
 	c.Class = min(c.Class, phone.NumClasses-1)
 	c.Hour = min(c.Hour, 167)

@@ -55,6 +55,7 @@ type Call struct {
 	Place    uint32 // a hash of the network that the call came from, and of the product; 0 is unknown
 	Device   uint32
 	Hour     uint8 // of the week in the customer's zone: 0 is Monday 00:00 to 00:59
+	Listed   bool  // a hot list names its number, or another one of its thousand
 
 	counted      money.Micro // of Amount, in the meters
 	novel        uint16      // weight of a pound, in 256ths, without signs
@@ -128,7 +129,7 @@ const (
 	AtOnce                 // more calls at once than ever
 	HotBlock               // another customer was just stopped there
 	Baited                 // the range rang several lines briefly, or this one
-	TestCall               // a short call to a new destination came before
+	TestCall               // a short call to a new destination, or one to a number on a hot list or near it, came before
 	Tries                  // refused destinations were tried one after another
 	AfterLogin             // there was trouble with the login
 	InARow                 // the same number, or its neighbours, again and again
@@ -341,7 +342,7 @@ func (r *Rules) ended(s *State, e *Event, minute uint32) {
 	}
 	s.Notes.add(note{rows, c.row(), c.Account, day})
 	s.Notes.add(note{places, uint64(c.Place), c.Account, day})
-	if c.level == New && e.Talk <= shortTalk {
+	if (c.level == New || c.Listed) && e.Talk <= shortTalk {
 		r.alarm(s.Line, TestCall, minute)
 	}
 }
@@ -363,6 +364,9 @@ func (r *Rules) alarm(m *Memory, sign Sign, minute uint32) {
 
 // refused counts the refused destinations that are tried one after another.
 func (r *Rules) refused(s *State, c *Call, minute uint32) {
+	if c.Listed { // a thief tries one after another until one is let through
+		r.alarm(s.Line, TestCall, minute)
+	}
 	if s.Line.closed() || s.Account.closed() {
 		return // what an answer refuses is tried again by honest people too
 	}

@@ -198,3 +198,37 @@ func TestANetworkThatIsOwnIsNotForgotten(t *testing.T) {
 		t.Errorf("refused: the customer's own network %v, the thief's %v", refused["AS2"], refused["AS666"])
 	}
 }
+
+// TestAListedNumberTightensTheLine: a short call to a known number near a hot list, or a refused one to a number on it, makes the calls of the next day odd.
+// A long call, and a short one to a known number that no list is near, do not.
+func TestAListedNumberTightensTheLine(t *testing.T) {
+	for _, row := range []struct {
+		kind   Kind
+		listed bool
+		talk   time.Duration
+		odd    bool
+	}{{Ended, true, 10 * time.Second, true}, {Ended, false, 10 * time.Second, false}, {Ended, true, 5 * time.Minute, false}, {Refused, true, 0, true}, {Refused, false, 0, false}} {
+		p := newPerson(t)
+		at := p.office(8).Add(10 * time.Hour)
+		const number, perMinute = "002203123456", 40 * money.PencePerMinute
+		for day := range 7 * 5 { // the number, and its country, are known
+			p.call(number, perMinute, "AS1", at.AddDate(0, 0, day), 5*time.Minute)
+		}
+		at = at.AddDate(0, 0, 7*5)
+		c := callTo(t, number, perMinute, "AS1", at)
+		c.Listed = row.listed
+		if row.kind == Ended {
+			p.rules.Step(&p.state, &Event{Kind: Began, Call: &c, Amount: money.Pound}, at)
+		}
+		p.rules.Step(&p.state, &Event{Kind: row.kind, Call: &c, Amount: money.Pound, Talk: row.talk, Answered: true}, at.Add(time.Minute))
+		for hours, odd := range map[int]bool{23: row.odd, 25: false} {
+			next := callTo(t, number, perMinute, "AS1", at.Add(time.Duration(hours)*time.Hour))
+			state := State{Line: &Memory{}, Account: &Memory{}, World: p.state.World, Notes: &Notes{}}
+			*state.Line, *state.Account = p.state.Line.Copy(), p.state.Account.Copy()
+			p.rules.Step(&state, &Event{Kind: Began, Call: &next, Amount: money.Pound}, at.Add(time.Duration(hours)*time.Hour))
+			if next.signs.Has(TestCall) != odd {
+				t.Errorf("%+v: %d hours later the signs are %v", row, hours, next.signs)
+			}
+		}
+	}
+}

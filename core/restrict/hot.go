@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ringfence/core/phone"
@@ -97,6 +99,10 @@ type Hot struct {
 	ranges  map[Range][]Listed // of one range those of each list, by its name
 	lengths uint32             // bits by the digits of the ranges that there are
 	count   int
+
+	order sync.Once // makes start and until, when Near is first asked
+	start []uint64  // where ranges of calls out begin, as numbers of maxDigits digits, ascending
+	until []int64   // of each the end in seconds since 1970
 }
 
 // HotOf is the hot lists with these entries.
@@ -214,4 +220,54 @@ func (h *Hot) Find(n phone.Number, way Way, now time.Time) *Listed {
 		}
 	}
 	return nil
+}
+
+// around is how many numbers, in digits, a listed one makes suspect: those who sell calls hold ranges, and list-makers hear of some numbers of them.
+const around = 3
+
+// Near says that calls out to a number, or to one of the thousand in which it is, are on a list.
+func (h *Hot) Near(n phone.Number, now time.Time) bool {
+	if h.Len() == 0 || n.Short() || n.IsZero() {
+		return false
+	}
+	if h.Find(n, Out, now) != nil {
+		return true
+	}
+	digits := digitsOf(n.Digits())
+	if digits < leastDigits+around {
+		return false
+	}
+	h.order.Do(h.sort)
+	first := n.Digits() / powers[around] * powers[maxDigits-digits+around]
+	i, _ := slices.BinarySearch(h.start, first)
+	for ; i < len(h.start) && h.start[i] < first+powers[maxDigits-digits+around]; i++ {
+		if now.Unix() < h.until[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// sort lists what Near looks in.
+func (h *Hot) sort() {
+	type entry struct {
+		start uint64
+		until int64
+	}
+	var all []entry
+	for l := range h.Each {
+		if !l.Way.has(Out) {
+			continue
+		}
+		e := entry{l.Range.Prefix * powers[maxDigits-l.Range.Digits], math.MaxInt64}
+		if !l.Until.IsZero() {
+			e.until = l.Until.Unix()
+		}
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.start, b.start) })
+	h.start, h.until = make([]uint64, len(all)), make([]int64, len(all))
+	for i, e := range all {
+		h.start[i], h.until[i] = e.start, e.until
+	}
 }

@@ -154,3 +154,37 @@ func BenchmarkManyRanges(b *testing.B) {
 		}
 	}
 }
+
+// TestNear: a number is near a list that names another one of its thousand, or a part of it, for as long as it does; not near one that names callers.
+func TestNear(t *testing.T) {
+	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	h := HotOf([]Listed{
+		listed(t, "a", "+252611234567", Out, time.Time{}), listed(t, "a", "+25261555", Both, now.Add(time.Hour)), listed(t, "b", "+3716712345", Out, time.Time{}),
+		listed(t, "a", "+37167199456", In, time.Time{}), listed(t, "c", "+252619000111", Out, now),
+	})
+	for number, want := range map[string]bool{
+		"+252611234567": true, "+252611234999": true, "+252611234000": true, "+252611235000": false, "+252611233999": false,
+		"+252615551234": true, "+252615561234": false, "+37167123999": true, "+37167124000": false, "+37167199457": false, "+252619000112": false, "999": false,
+	} {
+		if h.Near(numberOf(t, number), now) != want {
+			t.Errorf("%s: near is %v", number, !want)
+		}
+	}
+	if h.Near(numberOf(t, "+252615551234"), now.Add(time.Hour)) || (*Hot)(nil).Near(numberOf(t, "+252615551234"), now) {
+		t.Error("what has ended, or no list, is near")
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		draw := rapid.Uint64Range(252_610_000_000, 252_610_009_999)
+		var all []Listed
+		for range rapid.IntRange(0, 20).Draw(r, "entries") {
+			all = append(all, listed(t, "a", "+"+strconv.FormatUint(draw.Draw(r, "listed"), 10), Out, time.Time{}))
+		}
+		n, want := draw.Draw(r, "number"), false
+		for i := range all {
+			want = want || all[i].Range.Prefix/1000 == n/1000
+		}
+		if got := HotOf(all).Near(numberOf(t, "+"+strconv.FormatUint(n, 10)), now); got != want {
+			r.Fatalf("%d near %v: %v", n, all, got)
+		}
+	})
+}

@@ -181,9 +181,15 @@ func (p *Player) begins(l *live, s *engine.Subject) {
 		return
 	}
 	l.habit = habit.NewCall(&s.Dest, &s.Quote.Price)
+	l.habit.Listed = p.listed(s)
 	p.about(&l.habit, l.line, &l.call)
 	p.foresee(l, 0, s.Now)
 	p.watch(l.line, &l.call, &habit.Event{Kind: habit.Began, Call: &l.habit, Amount: l.Open.Held}, s.Now)
+}
+
+// listed says that the hot lists name a number, or one beside it.
+func (p *Player) listed(s *engine.Subject) bool {
+	return p.rules.Hot != nil && p.rules.Hot().Near(s.Dest.Number, s.Now)
 }
 
 // about fills in who calls from where.
@@ -227,6 +233,7 @@ func (p *Player) tried(c *Call, s *engine.Subject, r *engine.Refusal) {
 		price = &s.Quote.Price
 	}
 	h := habit.NewCall(&s.Dest, price)
+	h.Listed = p.listed(s)
 	p.about(&h, p.current, c)
 	p.watch(p.current, c, &habit.Event{Kind: habit.Refused, Call: &h}, s.Now)
 }

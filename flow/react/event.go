@@ -150,9 +150,9 @@ func (r *React) admitted(ctx context.Context, f *store.Fact, now time.Time) erro
 			number = ""
 		}
 	}
-	c, ok := r.call(number, b.Class, b.PerMinute, b.Held > 0)
+	c, ok := r.call(number, b.Class, b.PerMinute, b.Held > 0, f.At)
 	if inbound {
-		c, ok = r.call(number, "", 0, false)
+		c, ok = r.call(number, "", 0, false, f.At)
 	}
 	if !ok {
 		return nil
@@ -176,7 +176,7 @@ func (r *React) admitted(ctx context.Context, f *store.Fact, now time.Time) erro
 }
 
 // call is a call as it is watched, from what a fact says of its number and price.
-func (r *React) call(number, class string, perMinute money.Rate, costs bool) (habit.Call, bool) {
+func (r *React) call(number, class string, perMinute money.Rate, costs bool, at time.Time) (habit.Call, bool) {
 	dest, problem := r.o.Book.Plan().Parse(number)
 	if problem != phone.NoProblem {
 		return habit.Call{}, false
@@ -184,8 +184,11 @@ func (r *React) call(number, class string, perMinute money.Rate, costs bool) (ha
 	if c, ok := phone.ParseClass(class); ok {
 		dest.Class = c
 	}
+	listed := r.o.Book.Hot().Near(dest.Number, at)
 	if !costs {
-		return habit.NewCall(&dest, nil), true
+		c := habit.NewCall(&dest, nil)
+		c.Listed = listed
+		return c, true
 	}
 	price := rating.Price{First: 1, Step: 1, Connect: 1}
 	if perMinute > 0 {
@@ -194,7 +197,9 @@ func (r *React) call(number, class string, perMinute money.Rate, costs bool) (ha
 	for band := range price.Rates {
 		price.Rates[band] = perMinute
 	}
-	return habit.NewCall(&dest, &price), true
+	c := habit.NewCall(&dest, &price)
+	c.Listed = listed
+	return c, true
 }
 
 func (r *React) held(ctx context.Context, f *store.Fact, now time.Time) error {
@@ -246,7 +251,7 @@ func (r *React) refused(ctx context.Context, f *store.Fact, now time.Time) error
 	if err != nil || !reason.OfDestination() || b.Direction == string(call.In) {
 		return nil
 	}
-	c, ok := r.call(b.Number, b.Class, 0, false)
+	c, ok := r.call(b.Number, b.Class, 0, false, f.At)
 	if !ok {
 		return nil
 	}
