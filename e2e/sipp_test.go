@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,10 @@ type sipp struct {
 	line      string
 	password  string
 	to        string
+	// Of a scenario that calls a number of a list in each call: all of them, so long after each other; it ends after limit. No list is one call.
+	numbers []string
+	every   time.Duration
+	limit   time.Duration
 }
 
 // running is a SIPp that has been started.
@@ -42,7 +47,7 @@ type running struct {
 	cancel   context.CancelFunc
 }
 
-// begin starts the scenario; it ends by itself after one call or 40 seconds.
+// begin starts the scenario; it ends by itself after its calls, or after 40 seconds if no limit is given.
 func (s sipp) begin(t *testing.T) *running {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,10 +65,16 @@ func (s sipp) begin(t *testing.T) *running {
 		s.port = freePort(t).Port()
 	}
 	at := netip.AddrPortFrom(netip.MustParseAddr(s.from), s.port)
+	s.limit = max(s.limit, 40*time.Second)
 	args := []string{
-		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(mediaPort(t, s.from)), "-m", "1", "-nostdin",
-		"-timeout", "40", "-timeout_error", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
+		"-sf", file, "-i", s.from, "-p", itoa(at.Port()), "-mp", itoa(mediaPort(t, s.from)), "-m", strconv.Itoa(max(len(s.numbers), 1)), "-nostdin",
+		"-timeout", strconv.Itoa(int(s.limit.Seconds())), "-timeout_error", "-trace_err", "-error_file", filepath.Join(dir, "errors"),
 		"-trace_logs", "-log_file", filepath.Join(dir, "log"), "-trace_msg", "-message_file", filepath.Join(dir, "messages"),
+	}
+	if len(s.numbers) > 0 {
+		list := filepath.Join(dir, "numbers.csv")
+		must(t, os.WriteFile(list, []byte("SEQUENTIAL\n"+strings.Join(s.numbers, ";\n")+";\n"), 0o600))
+		args = append(args, "-inf", list, "-l", strconv.Itoa(len(s.numbers)), "-r", "1", "-rp", strconv.Itoa(int(s.every.Milliseconds())))
 	}
 	if s.transport == "tcp" {
 		args = append(args, "-t", "t1")
@@ -74,7 +85,7 @@ func (s sipp) begin(t *testing.T) *running {
 	if s.server.IsValid() {
 		args = append([]string{s.server.String()}, args...)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), s.limit+20*time.Second)
 	r := &running{t: t, scenario: s.scenario, dir: dir, at: at, ended: make(chan error, 1), cancel: cancel}
 	r.cmd = exec.CommandContext(ctx, "sipp", args...)
 	r.cmd.Dir = dir
