@@ -113,6 +113,7 @@ const (
 	KindPlanEnded           = "plan.ended"
 	KindTraceBegun          = "trace.begun"
 	KindTraceEnded          = "trace.ended"
+	KindEvidenceEpoch       = "evidence.epoch"
 	KindStoreRestored       = "store.restored"
 	KindStoreGapAccepted    = "store.gap-accepted"
 	KindStoreGapBooked      = "store.gap-booked"
@@ -245,6 +246,7 @@ var Kinds = [...]string{
 	KindPlanEnded,
 	KindTraceBegun,
 	KindTraceEnded,
+	KindEvidenceEpoch,
 	KindStoreRestored,
 	KindStoreGapAccepted,
 	KindStoreGapBooked,
@@ -6430,6 +6432,46 @@ func (f *TraceEnded) Kind() string { return KindTraceEnded }
 // Row is the fact as the journal keeps it.
 func (f *TraceEnded) Row(at time.Time, s Subject) Row {
 	return row(at, KindTraceEnded, 1, "", s, f.Append(buffer()))
+}
+
+// EvidenceEpoch is evidence.epoch: the store does not have the newest checkpoint that this server knew: it was restored, or it is another one.
+type EvidenceEpoch struct {
+	Epoch      int64  // number of the epoch of the seal that begins
+	Checkpoint int64  // number of a checkpoint of the journal
+	Text       string // the same as a sentence
+}
+
+// Append writes the JSON object after b.
+func (f *EvidenceEpoch) Append(b []byte) []byte {
+	b = append(b, '{')
+	b = putInt(b, "epoch", f.Epoch)
+	b = putInt(b, "checkpoint", f.Checkpoint)
+	b = putText(b, "text", f.Text)
+	return append(b, '}')
+}
+
+// Decode reads what Append writes, under any name that a field ever had. ErrBody.
+func (f *EvidenceEpoch) Decode(body []byte) error {
+	*f = EvidenceEpoch{}
+	return eachField(body, func(name string, v value) error {
+		switch name {
+		case "epoch":
+			return v.int(&f.Epoch)
+		case "checkpoint":
+			return v.int(&f.Checkpoint)
+		case "text":
+			return v.text(&f.Text)
+		}
+		return nil
+	})
+}
+
+// Kind is the code.
+func (f *EvidenceEpoch) Kind() string { return KindEvidenceEpoch }
+
+// Row is the fact as the journal keeps it.
+func (f *EvidenceEpoch) Row(at time.Time, s Subject) Row {
+	return row(at, KindEvidenceEpoch, 1, "", s, f.Append(buffer()))
 }
 
 // StoreRestored is store.restored: the store is a copy that was put back: records between are lost.

@@ -209,6 +209,8 @@ func empty(kind string) Body {
 		return new(TraceBegun)
 	case KindTraceEnded:
 		return new(TraceEnded)
+	case KindEvidenceEpoch:
+		return new(EvidenceEpoch)
 	case KindStoreRestored:
 		return new(StoreRestored)
 	case KindStoreGapAccepted:

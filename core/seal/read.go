@@ -148,7 +148,10 @@ func readLine(s *Sealer, line []byte) (x item, err error) {
 	case lineSkip:
 		x.what = lineSkip
 		return x, x.readSkip(rest)
-	case lineFirst, lineKey, lineCheckpoint, lineTree, lineUnsealed, lineEnd:
+	case lineUnsealed:
+		x.what = lineUnsealed
+		return x, x.readUnsealed(rest)
+	case lineFirst, lineKey, lineCheckpoint, lineTree, lineEnd:
 		x.what, x.text = string(what), string(rest)
 		return x, nil
 	}
@@ -236,6 +239,20 @@ func (x *item) readSkip(b []byte) (err error) {
 	}
 	x.hash, err = unhex[Hash](parts[2])
 	return err
+}
+
+func (x *item) readUnsealed(b []byte) (err error) {
+	parts := bytes.SplitN(b, []byte{'\t'}, 4)
+	if len(parts) < 4 {
+		return ErrFormat
+	}
+	if x.n, err = strconv.ParseInt(string(parts[0]), 10, 64); err != nil {
+		return ErrFormat
+	}
+	if x.at, err = strconv.ParseInt(string(parts[2]), 10, 64); err != nil {
+		return ErrFormat
+	}
+	return nil
 }
 
 // unhex reads a hash or a salt.

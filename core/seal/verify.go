@@ -101,8 +101,7 @@ func (v *verifier) take(x *item) error {
 		}
 		v.tree.take(v, x)
 	case lineUnsealed:
-		v.Rows++
-		v.Unsealed++
+		v.unsealed(x)
 	case lineEnd:
 		v.endTree()
 		v.end(x)
@@ -203,6 +202,15 @@ func (v *verifier) end(x *item) {
 	}
 	if n.Text != endText(v.Rows, x.sum) {
 		v.found(BadFile, "it is not as it was when it was signed")
+	}
+}
+
+// unsealed counts a row that nothing proves. There can be none of a time at which rows were sealed.
+func (v *verifier) unsealed(x *item) {
+	v.Rows++
+	v.Unsealed++
+	if len(v.points) > 0 && x.at > v.points[0].At.Add(Late).UnixMicro() {
+		v.found(Inserted, "fact %d of %s is not sealed", x.n, time.UnixMicro(x.at).UTC().Format(timeForm))
 	}
 }
 
